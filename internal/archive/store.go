@@ -1,0 +1,73 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"iotmon/internal/iot"
+)
+
+// ErrTaken means that another archiver has moved the offsets since they were read: nothing was written, and the
+// partitions concerned belong to somebody else now.
+var ErrTaken = errors.New("offsets were moved by another archiver")
+
+// Source names one partition of one topic that the archive is fed from.
+type Source struct {
+	Topic     string
+	Partition int32
+}
+
+// Offset is how far the archive has taken in a Source.
+type Offset struct {
+	// Epoch counts how often the source's log began anew at offset 0.
+	Epoch int32
+	// Next is the first offset that is not in the archive.
+	Next int64
+}
+
+// Move advances one source from Old, as the archiver knows it, to New. Appended is the append time of the newest record
+// taken in; the retention of raw readings is measured against it, never against the wall clock.
+type Move struct {
+	Source   Source
+	Old, New Offset
+	Appended time.Time
+}
+
+// Reading is a reading with the partition it came from, which tells the summary it belongs to.
+type Reading struct {
+	iot.Reading
+	Partition int32
+}
+
+// Batch is written in one database transaction: all of it or nothing.
+type Batch struct {
+	Moves []Move
+	// Readings may hold duplicates, of each other and of what is stored; the first wins.
+	Readings []Reading
+	// Summaries holds final ones and late marks, never open windows. A stored summary gives way to one with a higher
+	// position, and a late mark is kept until the readings of its partition are stored past its position: then the store
+	// recomputes the window from them, in the same transaction.
+	Summaries []iot.WindowSummary
+	// Alerts are events, oldest first.
+	Alerts []iot.Alert
+}
+
+// Store keeps the archive.
+type Store interface {
+	// Offsets returns where every known source of the topic stands.
+	Offsets(ctx context.Context, topic string) (map[Source]Offset, error)
+	// Write stores the batch. It moves the offsets first, each by compare-and-set from Old to New, and returns ErrTaken
+	// with nothing written when one is not at Old. A source without a row counts as being at the zero Offset. Any other
+	// error is worth a retry of the same batch.
+	Write(ctx context.Context, batch *Batch) error
+	// Prune removes raw readings that are older than raw before the oldest append time any partition has been archived
+	// to, and summaries and cleared alerts older than the two other durations; 0 keeps for ever. It works in bounded
+	// steps, so that Write never waits for long, and returns how many rows it removed.
+	Prune(ctx context.Context, keep Retention) (removed int64, err error)
+}
+
+// Retention is how long each kind of row is kept; 0 is for ever.
+type Retention struct {
+	Readings, Summaries, Alerts time.Duration
+}

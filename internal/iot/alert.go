@@ -1,0 +1,152 @@
+package iot
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// Severity is how urgent an alert is.
+type Severity string
+
+// The severities, least urgent first.
+const (
+	Info     Severity = "info"
+	Warning  Severity = "warning"
+	Critical Severity = "critical"
+)
+
+// Severities lists every severity, least urgent first.
+var Severities = [...]Severity{Info, Warning, Critical}
+
+// Rank returns 0 for info, 1 for warning, 2 for critical and -1 for anything else.
+func (s Severity) Rank() int { return slices.Index(Severities[:], s) }
+
+// RuleOffline is the name of the rule that a silent or offline device violates. It compares no value.
+const RuleOffline = "device_offline"
+
+// Rule says when a device of a type raises an alert.
+type Rule struct {
+	// Name is the alert's type on the wire, such as "temperature_high"; unique among the rules.
+	Name string
+	// Type is the device type the rule watches; empty for every type (RuleOffline).
+	Type     DeviceType
+	Severity Severity
+	// Below turns the rule around: a value under Threshold violates it.
+	Below bool
+	// Threshold is in the type's unit. Exactly the threshold does not violate.
+	Threshold float64
+	// Hysteresis is how far on the safe side of Threshold a value must lie before the alert clears; not negative.
+	Hysteresis float64
+	// For is how long, in event time, values must violate before the alert is raised; ClearFor how long they must be safe
+	// before it clears. Zero means at once.
+	For, ClearFor time.Duration
+}
+
+// Violated reports whether the value violates the rule.
+func (r *Rule) Violated(value float64) bool {
+	if r.Below {
+		return value < r.Threshold
+	}
+	return value > r.Threshold
+}
+
+// Safe reports whether the value lies far enough on the safe side to clear the alert. Between Violated and Safe nothing
+// changes.
+func (r *Rule) Safe(value float64) bool {
+	if r.Below {
+		return value >= r.Threshold+r.Hysteresis
+	}
+	return value <= r.Threshold-r.Hysteresis
+}
+
+// Transition is what an alert event reports.
+type Transition string
+
+// An alert is raised once and cleared once; between the two it may be updated or acknowledged.
+const (
+	Raised       Transition = "raised"
+	Updated      Transition = "updated"
+	Acknowledged Transition = "acknowledged"
+	Cleared      Transition = "cleared"
+)
+
+// Alert is one event in the life of an alert: the value of topic alerts. Events of the same alert share their ID.
+type Alert struct {
+	// ID derives from rule, device and onset, so whoever sees an event twice recognizes it.
+	ID         string
+	Rule       string
+	DeviceID   DeviceID
+	DeviceType DeviceType
+	Severity   Severity
+	Transition Transition
+	// Message is in Chinese, as the product's description shows it; a page in another language words it from the fields.
+	Message string
+	// Value is the reading's value at this event; Threshold is the rule's. Both are 0 for RuleOffline.
+	Value, Threshold float64
+	Unit             string
+	Location         Location
+	// Onset is the time of the first violating reading, or the moment a silent device counts as offline.
+	Onset time.Time
+	// Time is the event time of this event.
+	Time time.Time
+	// Historical marks a violation found in a reading older than the device's newest: it is over already and alarms nobody.
+	Historical bool
+	Position
+}
+
+// AlertID returns the id of the alert that rule raises for device with the given onset.
+func AlertID(rule string, device DeviceID, onset time.Time) string {
+	return contentID(fmt.Sprintf("%s\x00%s\x00%d", rule, device, onset.UnixMicro()))
+}
+
+// HistoricalAlertID returns the id of the historical event for the same three; it never equals an AlertID.
+func HistoricalAlertID(rule string, device DeviceID, onset time.Time) string {
+	return contentID(fmt.Sprintf("%s\x00%s\x00%d\x00historical", rule, device, onset.UnixMicro()))
+}
+
+func contentID(content string) string {
+	hash := sha256.Sum256([]byte(content))
+	return hex.EncodeToString(hash[:12])
+}
+
+// Open reports whether the alert still stands after this event.
+func (a *Alert) Open() bool { return a.Transition != Cleared }
+
+// AlertState is what a processor remembers of one rule for one device: all it needs to raise and clear exactly once.
+// The zero times mean "not so".
+type AlertState struct {
+	Rule string
+	// Onset is the time of the first of the violating readings that have not been followed by a safe one.
+	Onset time.Time
+	// Safe is the time of the first of the safe readings since, while the alert waits to clear.
+	Safe time.Time
+	// Raised holds the raised event while the alert is open, nil before and after.
+	Raised *Alert
+}
+
+// compareAlerts orders by urgency, then by age, then by id: the order in which a summary lists alerts.
+func compareAlerts(a, b Alert) int {
+	return cmp.Or(
+		cmp.Compare(b.Severity.Rank(), a.Severity.Rank()),
+		a.Onset.Compare(b.Onset),
+		cmp.Compare(a.ID, b.ID),
+	)
+}
+
+// mergeAlerts returns the most urgent MaxSummaryAlerts of both lists.
+func mergeAlerts(a, b []Alert) []Alert {
+	if len(b) == 0 {
+		return a
+	}
+	return TopAlerts(append(slices.Clone(a), b...))
+}
+
+// TopAlerts sorts alerts by urgency in place and returns at most the first MaxSummaryAlerts.
+func TopAlerts(alerts []Alert) []Alert {
+	slices.SortFunc(alerts, compareAlerts)
+	return alerts[:min(len(alerts), MaxSummaryAlerts)]
+}

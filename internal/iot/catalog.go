@@ -1,0 +1,168 @@
+package iot
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// TypeSpec describes a device type.
+type TypeSpec struct {
+	Name DeviceType
+	// Unit is the canonical unit; readings in a known other unit are converted to it on entry.
+	Unit string
+	// Decimals is how many digits after the point are worth showing.
+	Decimals int
+	// Min and Max are the physical range: a value outside cannot be true and is rejected.
+	Min, Max float64
+	// Labels are the names shown to people, by language ("en", "zh").
+	Labels map[string]string
+	// States names discrete values, index by value: {"OFF", "ON"} for a switch. Empty for a measurement.
+	States []string
+}
+
+// BuiltinTypes returns the five device types every catalog starts from.
+func BuiltinTypes() []TypeSpec {
+	return []TypeSpec{
+		{Name: Temperature, Unit: "°C", Decimals: 1, Min: -273.15, Max: 2000, Labels: map[string]string{"en": "Temperature", "zh": "温度"}},
+		{Name: Humidity, Unit: "%", Decimals: 1, Min: 0, Max: 100, Labels: map[string]string{"en": "Humidity", "zh": "湿度"}},
+		{Name: Pressure, Unit: "hPa", Decimals: 2, Min: 0, Max: 1_000_000, Labels: map[string]string{"en": "Pressure", "zh": "压力"}},
+		{Name: Current, Unit: "A", Decimals: 2, Min: -10_000, Max: 10_000, Labels: map[string]string{"en": "Current", "zh": "电流"}},
+		{Name: Switch, Unit: "", Decimals: 0, Min: 0, Max: 1, Labels: map[string]string{"en": "Switch", "zh": "开关"}, States: []string{"OFF", "ON"}},
+	}
+}
+
+// Catalog knows every device type. It does not change after NewCatalog and may be shared.
+type Catalog struct {
+	specs  map[DeviceType]*TypeSpec
+	sorted []DeviceType
+}
+
+// NewCatalog returns a catalog of the given types. A name given twice, an empty name or an empty range is an error.
+func NewCatalog(specs ...TypeSpec) (*Catalog, error) {
+	c := &Catalog{specs: make(map[DeviceType]*TypeSpec, len(specs))}
+	for _, spec := range specs {
+		switch {
+		case spec.Name == "":
+			return nil, errors.New("device type without a name")
+		case c.specs[spec.Name] != nil:
+			return nil, fmt.Errorf("device type %q given twice", spec.Name)
+		case !(spec.Min < spec.Max) || math.IsInf(spec.Min, 0) || math.IsInf(spec.Max, 0):
+			return nil, fmt.Errorf("device type %q: range %v to %v is empty or infinite", spec.Name, spec.Min, spec.Max)
+		}
+		c.specs[spec.Name] = &spec
+		c.sorted = append(c.sorted, spec.Name)
+	}
+	return c, nil
+}
+
+// Spec returns the type's description, or nil for an unknown type. The caller must not change it.
+func (c *Catalog) Spec(t DeviceType) *TypeSpec { return c.specs[t] }
+
+// Types returns every type in the order given to NewCatalog.
+func (c *Catalog) Types() []DeviceType { return slices.Clone(c.sorted) }
+
+// Normalize checks r and puts it into canonical form: time in UTC cut to the microsecond, value and unit converted to
+// the type's unit, status online if empty. It is idempotent, and the one test of a reading's content everywhere. The
+// error is an *InvalidError.
+func (c *Catalog) Normalize(r *Reading) error {
+	if err := checkID(r.ID); err != nil {
+		return err
+	}
+	if r.Type == "" {
+		return Invalid("device_type", "missing")
+	}
+	spec := c.specs[r.Type]
+	if spec == nil {
+		return Invalid("device_type", "unknown type (got %q; known: %s)", r.Type, c.known())
+	}
+	if err := normalizeTime(r); err != nil {
+		return err
+	}
+	if err := normalizeValue(r, spec); err != nil {
+		return err
+	}
+	switch r.Status {
+	case "":
+		r.Status = Online
+	case Online, Offline:
+	default:
+		return Invalid("status", "must be online or offline (got %q)", r.Status)
+	}
+	switch r.Quality {
+	case "", Good, Uncertain, Bad:
+	default:
+		return Invalid("quality", "must be good, uncertain or bad (got %q)", r.Quality)
+	}
+	if b := r.Metadata.BatteryLevel; b != nil && !(*b >= 0 && *b <= 100) {
+		return Invalid("metadata.battery_level", "must be between 0 and 100 (got %v)", *b)
+	}
+	return nil
+}
+
+// earliest and latest bound the times a reading may carry: what RFC 3339 can write and every database can hold.
+var (
+	earliest = time.Date(1970, 1, 1, 0, 0, 0, 0, time.UTC)
+	latest   = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+)
+
+func checkID(id DeviceID) error {
+	switch {
+	case id == "":
+		return Invalid("device_id", "missing")
+	case len(id) > MaxIDLength:
+		return Invalid("device_id", "longer than %d bytes (got %d)", MaxIDLength, len(id))
+	case !utf8.ValidString(string(id)):
+		return Invalid("device_id", "not valid UTF-8")
+	case strings.ContainsFunc(string(id), func(r rune) bool { return r < ' ' || r == 0x7f }):
+		return Invalid("device_id", "contains a control character (got %q)", id)
+	}
+	return nil
+}
+
+func normalizeTime(r *Reading) error {
+	if r.Time.IsZero() {
+		return Invalid("timestamp", "missing")
+	}
+	if r.Time.Before(earliest) || !r.Time.Before(latest) {
+		return Invalid("timestamp", "must be between the years 1970 and 9998 (got %s)", r.Time.UTC().Format(time.RFC3339))
+	}
+	r.Time = CutTime(r.Time)
+	if !r.ReceivedAt.IsZero() {
+		r.ReceivedAt = CutTime(r.ReceivedAt)
+	}
+	return nil
+}
+
+func normalizeValue(r *Reading, spec *TypeSpec) error {
+	if math.IsNaN(r.Value) || math.IsInf(r.Value, 0) {
+		return Invalid("value", "not a finite number (got %v)", r.Value)
+	}
+	value, ok := convert(r.Value, r.Unit, spec.Unit)
+	if !ok {
+		return Invalid("unit", "unknown unit for %s (got %q; canonical: %q)", spec.Name, r.Unit, spec.Unit)
+	}
+	if value < spec.Min || value > spec.Max {
+		return Invalid("value", "outside the physical range %v to %v %s of %s (got %v)", spec.Min, spec.Max, spec.Unit, spec.Name, value)
+	}
+	if value == 0 {
+		value = 0 // -0 and 0 are one value.
+	}
+	if len(spec.States) > 0 && value != math.Trunc(value) {
+		return Invalid("value", "must be one of %d states, a whole number (got %v)", len(spec.States), value)
+	}
+	r.Value, r.Unit = value, spec.Unit
+	return nil
+}
+
+func (c *Catalog) known() string {
+	names := make([]string, len(c.sorted))
+	for i, t := range c.sorted {
+		names[i] = string(t)
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,52 @@
+package iot
+
+// MaxIDLength bounds a device id, in bytes. A longer one is rejected: ids are Kafka keys and map keys everywhere.
+const MaxIDLength = 128
+
+// DeviceID names one device for ever; it is the Kafka key of everything that concerns the device.
+type DeviceID string
+
+// DeviceType names a kind of device, such as "temperature_sensor"; a Catalog knows its unit and range.
+type DeviceType string
+
+// The five built-in device types.
+const (
+	Temperature DeviceType = "temperature_sensor"
+	Humidity    DeviceType = "humidity_sensor"
+	Pressure    DeviceType = "pressure_sensor"
+	Current     DeviceType = "current_sensor"
+	Switch      DeviceType = "switch_sensor"
+)
+
+// Status is what a device says of itself, or what its silence says.
+type Status string
+
+// A device is online while it speaks and offline when it says so or falls silent for longer than the offline timeout.
+const (
+	Online  Status = "online"
+	Offline Status = "offline"
+)
+
+// Location is where a device stands. The zero Location is unknown.
+type Location struct {
+	Building string `json:"building,omitempty"`
+	Floor    int    `json:"floor,omitempty"`
+	Room     string `json:"room,omitempty"`
+}
+
+// Metadata describes the hardware behind a device.
+type Metadata struct {
+	Model    string `json:"model,omitempty"`
+	Firmware string `json:"firmware,omitempty"`
+	// BatteryLevel is in percent, 0 to 100; nil for a device without a battery.
+	BatteryLevel *float64 `json:"battery_level,omitempty"`
+}
+
+// Device is everything about a device that does not change from reading to reading.
+type Device struct {
+	ID       DeviceID   `json:"device_id"`
+	Type     DeviceType `json:"device_type"`
+	Unit     string     `json:"unit"`
+	Location Location   `json:"location,omitzero"`
+	Metadata Metadata   `json:"metadata,omitzero"`
+}

@@ -1,0 +1,21 @@
+package iot
+
+import "cmp"
+
+// Position is how far a processor had read one partition of the readings' log when it said something. Readers that see
+// the same thing said twice keep the higher position: a processor that lost its partition may still be talking.
+type Position struct {
+	Partition int32 `json:"partition"`
+	// Epoch counts how often the partition's log began anew at offset 0.
+	Epoch int32 `json:"epoch"`
+	// Offset is the next offset to read: everything below it is reflected in what was said.
+	Offset int64 `json:"position"`
+}
+
+// Compare orders two positions of the same partition: by epoch, then by offset.
+func (p Position) Compare(q Position) int {
+	if c := cmp.Compare(p.Epoch, q.Epoch); c != 0 {
+		return c
+	}
+	return cmp.Compare(p.Offset, q.Offset)
+}

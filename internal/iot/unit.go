@@ -1,0 +1,59 @@
+package iot
+
+import "strings"
+
+// linear converts a value by value*scale + offset.
+type linear struct{ scale, offset float64 }
+
+// conversions maps a canonical unit to the units that are converted to it on entry. The keys inside are folded by
+// foldUnit. Factors are exact by definition (SI; 1 psi = 6894.757293168 Pa, 1 mmHg = 133.322387415 Pa).
+var conversions = map[string]map[string]linear{
+	"°C": {
+		"°c": {1, 0}, "c": {1, 0}, "degc": {1, 0}, "celsius": {1, 0}, "℃": {1, 0}, "cel": {1, 0},
+		"°f": {5.0 / 9, -160.0 / 9}, "f": {5.0 / 9, -160.0 / 9}, "degf": {5.0 / 9, -160.0 / 9},
+		"fahrenheit": {5.0 / 9, -160.0 / 9}, "℉": {5.0 / 9, -160.0 / 9},
+		"k": {1, -273.15}, "kelvin": {1, -273.15},
+		"°r": {5.0 / 9, -273.15}, "r": {5.0 / 9, -273.15}, "rankine": {5.0 / 9, -273.15},
+	},
+	"%": {
+		"%": {1, 0}, "%rh": {1, 0}, "rh": {1, 0}, "percent": {1, 0}, "pct": {1, 0}, "ratio": {100, 0},
+	},
+	"hPa": {
+		"hpa": {1, 0}, "mbar": {1, 0}, "pa": {0.01, 0}, "kpa": {10, 0}, "mpa": {10_000, 0}, "bar": {1000, 0},
+		"psi": {68.94757293168, 0}, "atm": {1013.25, 0}, "mmhg": {1.33322387415, 0}, "torr": {1013.25 / 760, 0},
+	},
+	"A": {
+		"a": {1, 0}, "amp": {1, 0}, "ampere": {1, 0}, "ma": {0.001, 0}, "µa": {1e-6, 0}, "ua": {1e-6, 0}, "ka": {1000, 0},
+	},
+	"": {
+		"": {1, 0}, "bool": {1, 0}, "on/off": {1, 0},
+	},
+}
+
+// foldUnit removes the differences that never distinguish two units: case, spaces and the two code points of micro.
+// "mPa" and "MPa" do fold together; a millipascal is of no use on a plant, and the megapascal is meant.
+func foldUnit(unit string) string {
+	unit = strings.ReplaceAll(unit, "μ", "µ")
+	return strings.ToLower(strings.ReplaceAll(strings.TrimSpace(unit), " ", ""))
+}
+
+// convert returns value in the canonical unit, and false when the unit is unknown for it. The canonical unit itself is
+// always known.
+func convert(value float64, unit, canonical string) (float64, bool) {
+	if unit == canonical || unit == "" {
+		return value, true
+	}
+	folded := foldUnit(unit)
+	if folded == foldUnit(canonical) {
+		return value, true
+	}
+	c, ok := conversions[canonical][folded]
+	if !ok {
+		return 0, false
+	}
+	if c.scale == 1 && c.offset == 0 {
+		return value, true
+	}
+	// The conversion keeps the compiler from fusing the two roundings into one on some machines and not on others.
+	return float64(value*c.scale) + c.offset, true
+}

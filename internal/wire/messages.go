@@ -1,0 +1,195 @@
+package wire
+
+import (
+	"time"
+
+	"iotmon/internal/iot"
+)
+
+// The types of message a WebSocket client gets.
+const (
+	TypeHello          = "hello"
+	TypeAggregatedData = "aggregated_data"
+	TypeDeviceData     = "device_data"
+	TypeDeviceStatus   = "device_status"
+	TypeAlert          = "alert"
+	TypeError          = "error"
+)
+
+// TypeFilter is the type of the one message a WebSocket client may send.
+const TypeFilter = "filter"
+
+// Envelope opens every message from the server. Seq grows by one from message to message of a server, whether or not a
+// client's filter lets it see them all; a client that knows the last Seq it saw may resume after it.
+type Envelope struct {
+	Type string `json:"type"`
+	Seq  uint64 `json:"seq"`
+	// Timestamp is the server's clock when the message was made.
+	Timestamp time.Time `json:"timestamp"`
+	// Snapshot marks a message that tells the present state to a client that has just connected, rather than a change.
+	Snapshot bool `json:"snapshot,omitempty"`
+}
+
+// Hello is the first message on every connection.
+type Hello struct {
+	Envelope
+	ServerVersion string `json:"server_version"`
+	// Session names this server's run: Seq may only be resumed within it.
+	Session string `json:"session"`
+	// Resumed tells that what the client missed follows; otherwise a snapshot follows.
+	Resumed       bool       `json:"resumed"`
+	WindowSeconds int        `json:"window_seconds"`
+	DeviceTypes   []TypeSpec `json:"device_types"`
+	Limits        Limits     `json:"limits"`
+}
+
+// TypeSpec describes a device type to a client.
+type TypeSpec struct {
+	Name     iot.DeviceType    `json:"name"`
+	Unit     string            `json:"unit"`
+	Decimals int               `json:"decimals"`
+	Min      float64           `json:"min"`
+	Max      float64           `json:"max"`
+	Labels   map[string]string `json:"labels"`
+	States   []string          `json:"states,omitempty"`
+}
+
+// Limits tells a client what the server will bear.
+type Limits struct {
+	MessageBytes    int `json:"message_bytes"`
+	FilterItems     int `json:"filter_items"`
+	PingSeconds     int `json:"ping_seconds"`
+	MaxConnections  int `json:"max_connections"`
+	ResumeMessages  int `json:"resume_messages"`
+	SnapshotWindows int `json:"snapshot_windows"`
+}
+
+// AggregatedData tells one window, all partitions added up. A later message for the same WindowStart replaces it; Final
+// means that the window has closed.
+type AggregatedData struct {
+	Envelope
+	WindowStart   time.Time                        `json:"window_start"`
+	WindowSeconds int                              `json:"window_seconds"`
+	Final         bool                             `json:"final"`
+	Data          map[iot.DeviceType]AggregateData `json:"data"`
+	DeviceStatus  StatusCounts                     `json:"device_status"`
+}
+
+// AggregateData holds the numbers of one device type in one window. The three values are null when Count is 0.
+type AggregateData struct {
+	Count       int64    `json:"count"`
+	Average     *float64 `json:"avg_value"`
+	Max         *float64 `json:"max_value"`
+	Min         *float64 `json:"min_value"`
+	DeviceCount int64    `json:"device_count"`
+	Online      int64    `json:"online_devices"`
+	Offline     int64    `json:"offline_devices"`
+	AlertCount  int64    `json:"alert_count"`
+}
+
+// Aggregate is the documented summary object: one device type in one window, all partitions added up.
+type Aggregate struct {
+	// Timestamp is the window's start.
+	Timestamp     time.Time      `json:"timestamp"`
+	WindowSeconds int            `json:"window_seconds"`
+	DeviceType    iot.DeviceType `json:"device_type"`
+	Data          AggregateData  `json:"aggregated_data"`
+	// Alerts lists at most iot.MaxSummaryAlerts alerts that were open at the window's close, most urgent first.
+	Alerts []Alert `json:"alerts"`
+}
+
+// StatusCounts counts devices.
+type StatusCounts struct {
+	Total   int64 `json:"total_devices"`
+	Online  int64 `json:"online_devices"`
+	Offline int64 `json:"offline_devices"`
+}
+
+// DeviceData carries the latest reading of every device that has spoken since the last such message.
+type DeviceData struct {
+	Envelope
+	Devices []Device `json:"devices"`
+}
+
+// Device is a device as clients see it: the documented reading, with what is known beyond it. Status is the system's
+// judgement, which includes silence.
+type Device struct {
+	Reading
+	// Since is when Status last changed.
+	Since time.Time `json:"since"`
+	// OpenAlerts counts the alerts open on the device.
+	OpenAlerts int `json:"open_alerts"`
+}
+
+// DeviceStatus tells how many devices there are, how many speak, and which of them changed since the last such message.
+type DeviceStatus struct {
+	Envelope
+	StatusCounts
+	ByType            map[iot.DeviceType]StatusCounts `json:"by_type"`
+	Changed           []StatusChange                  `json:"changed"`
+	ReadingsPerSecond float64                         `json:"readings_per_second"`
+}
+
+// StatusChange tells that a device went online or offline.
+type StatusChange struct {
+	DeviceID iot.DeviceID `json:"device_id"`
+	Status   iot.Status   `json:"status"`
+	Since    time.Time    `json:"since"`
+}
+
+// AlertMessage carries alert events, oldest first. As a snapshot it carries the raised event of every open alert.
+type AlertMessage struct {
+	Envelope
+	Alerts []Alert `json:"alerts"`
+}
+
+// Error tells a client what it did wrong or why it is being disconnected.
+type Error struct {
+	Envelope
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+// Filter narrows what a client gets; an empty list or string does not narrow. The lists are joined by "and", their
+// entries by "or".
+type Filter struct {
+	Type        string           `json:"type"`
+	DeviceTypes []iot.DeviceType `json:"device_types,omitempty"`
+	DeviceIDs   []iot.DeviceID   `json:"device_ids,omitempty"`
+	Buildings   []string         `json:"buildings,omitempty"`
+	MinSeverity iot.Severity     `json:"min_severity,omitempty"`
+}
+
+// Reading is the documented JSON of one reading: the value of topic device-data and what HTTP ingest takes.
+type Reading struct {
+	DeviceID   iot.DeviceID   `json:"device_id"`
+	DeviceType iot.DeviceType `json:"device_type"`
+	// Timestamp is ISO 8601 with a time zone.
+	Timestamp  time.Time    `json:"timestamp"`
+	Value      float64      `json:"value"`
+	Unit       string       `json:"unit,omitempty"`
+	Location   iot.Location `json:"location,omitzero"`
+	Status     iot.Status   `json:"status,omitempty"`
+	Metadata   iot.Metadata `json:"metadata,omitzero"`
+	Quality    iot.Quality  `json:"quality,omitempty"`
+	ReceivedAt *time.Time   `json:"received_at,omitempty"`
+	Historical bool         `json:"historical,omitempty"`
+}
+
+// Alert is the JSON of one alert event: the documented fields, and those that tell an alert's life.
+type Alert struct {
+	ID           string         `json:"id"`
+	DeviceID     iot.DeviceID   `json:"device_id"`
+	DeviceType   iot.DeviceType `json:"device_type"`
+	AlertType    string         `json:"alert_type"`
+	Severity     iot.Severity   `json:"severity"`
+	State        iot.Transition `json:"state"`
+	Message      string         `json:"message"`
+	CurrentValue float64        `json:"current_value"`
+	Threshold    float64        `json:"threshold"`
+	Unit         string         `json:"unit,omitempty"`
+	Location     iot.Location   `json:"location,omitzero"`
+	Onset        time.Time      `json:"onset"`
+	Timestamp    time.Time      `json:"timestamp"`
+	Historical   bool           `json:"historical,omitempty"`
+}
