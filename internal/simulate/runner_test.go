@@ -1,0 +1,143 @@
+package simulate
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"iotmon/internal/iot"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// recorder is a Sink that remembers when each reading came.
+type recorder struct {
+	lag   time.Duration
+	block time.Duration
+	err   error
+	times []time.Time
+}
+
+func (r *recorder) Enqueue(ctx context.Context, readings []iot.Reading) error {
+	for _, reading := range readings {
+		r.lag = max(r.lag, time.Since(reading.Time))
+		r.times = append(r.times, reading.Time)
+	}
+	if r.block > 0 {
+		select {
+		case <-time.After(r.block):
+			r.block = 0
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return r.err
+}
+
+// run runs a fleet of 1,000 against the synthetic clock for as long as told.
+func run(t *testing.T, sink Sink, now func() time.Time, d time.Duration) (*Runner, error) {
+	t.Helper()
+	o := options(t)
+	o.Faults, o.Start = FaultRates{}, time.Now().Add(-time.Hour)
+	r := NewRunner(newFleet(t, o), sink, now)
+	ctx, cancel := context.WithTimeout(t.Context(), d)
+	defer cancel()
+	return r, r.Run(ctx)
+}
+
+func TestReadingsLeaveWhenDue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var sink recorder
+		r, err := run(t, &sink, time.Now, 10*time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if sink.lag > tick {
+			t.Errorf("got a reading %v after its time, want at most %v", sink.lag, tick)
+		}
+		if got := r.Sent(); got < 1998 || got != int64(len(sink.times)) || r.Skipped() != 0 {
+			t.Errorf("got %d sent, %d taken and %d skipped in two intervals, want 2000, 2000 and 0", got, len(sink.times), r.Skipped())
+		}
+	})
+}
+
+func TestASinkThatBlocksLongLosesTheStaleReadings(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sink := recorder{block: 5 * time.Second}
+		r, err := run(t, &sink, time.Now, 10*time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := r.Skipped(); got < 995 || got > 1000 {
+			t.Errorf("got %d skipped, want the 1000 of the blocked 5 s", got)
+		}
+		if got := r.Sent() + r.Skipped(); got < 1998 || got > 2000 {
+			t.Errorf("got %d sent or skipped, want 2000", got)
+		}
+		if sink.lag > 2*tick {
+			t.Errorf("got a reading %v old, want none sent late", sink.lag)
+		}
+	})
+}
+
+func TestASinkThatBlocksShortlyLosesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sink := recorder{block: 900 * time.Millisecond}
+		r, err := run(t, &sink, time.Now, 10*time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Skipped() != 0 || r.Sent() < 1998 {
+			t.Errorf("got %d sent and %d skipped, want 2000 and 0", r.Sent(), r.Skipped())
+		}
+	})
+}
+
+func TestAClockThatJumpsIsFollowed(t *testing.T) {
+	for name, jump := range map[string]time.Duration{"suspended": 8 * time.Hour, "set back": -8 * time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			begin := time.Now()
+			now := func() time.Time {
+				if time.Since(begin) > 5*time.Second {
+					return time.Now().Add(jump)
+				}
+				return time.Now()
+			}
+			var sink recorder
+			r, err := run(t, &sink, now, 10*time.Second)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := r.Sent(); got < 1990 || got > 2000 {
+				t.Errorf("%s: got %d sent, want about 2000", name, got)
+			}
+			if got, want := sink.times[len(sink.times)-1].Sub(now()).Abs(), 10*time.Millisecond; got > want {
+				t.Errorf("%s: got a last reading %v from the clock, want within %v", name, got, want)
+			}
+			if skipped := r.Skipped(); (skipped > 0) != (jump > 0) {
+				t.Errorf("%s: got %d skipped", name, skipped)
+			}
+		})
+	}
+}
+
+func TestAFailingSinkEndsTheRunner(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broken := errors.New("broken")
+		if _, err := run(t, &recorder{err: broken}, time.Now, time.Minute); !errors.Is(err, broken) {
+			t.Errorf("got %v, want the sink's error", err)
+		}
+	})
+}
+
+func TestCancellingABlockedSinkIsSuccess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		if _, err := run(t, &recorder{block: time.Hour}, time.Now, time.Second); err != nil {
+			t.Errorf("got %v, want nil", err)
+		}
+	})
+}
