@@ -11,6 +11,9 @@ type DeviceState struct {
 	Status Status
 	// Since is the event time of the last change of Status.
 	Since time.Time
+	// Heard is when Latest was appended to the log. Silence is counted from here, not from the device's own clock, which
+	// may be wrong.
+	Heard time.Time
 	// Alerts holds one entry for each rule that is violated or whose alert is still open.
 	Alerts []AlertState
 	Position

@@ -1,0 +1,40 @@
+package aggregate
+
+import (
+	"slices"
+
+	"iotmon/internal/iot"
+)
+
+// member remembers which readings of one device a window holds.
+type member struct {
+	// seen holds the times of the readings in microseconds since the window's start, ascending. Four bytes a reading
+	// keep the exact test affordable; they allow windows of up to 71 minutes.
+	seen []uint32
+	// types are the device types the device was counted under: one, unless somebody reuses an id.
+	types []iot.DeviceType
+}
+
+// see records a reading at the given time and reports whether it is the first there. In order is the fast path.
+func (m *member) see(micros uint32) bool {
+	n := len(m.seen)
+	if n == 0 || micros > m.seen[n-1] {
+		m.seen = append(m.seen, micros)
+		return true
+	}
+	i, found := slices.BinarySearch(m.seen, micros)
+	if found {
+		return false
+	}
+	m.seen = slices.Insert(m.seen, i, micros)
+	return true
+}
+
+// joins reports whether the device has not been counted under t before, and counts it.
+func (m *member) joins(t iot.DeviceType) bool {
+	if slices.Contains(m.types, t) {
+		return false
+	}
+	m.types = append(m.types, t)
+	return true
+}

@@ -1,0 +1,162 @@
+// Package aggregate cuts the readings of one partition into windows of event time. It is pure: time comes from the
+// readings and from the caller, and nothing here does I/O or starts a goroutine.
+package aggregate
+
+import (
+	"slices"
+	"time"
+
+	"iotmon/internal/iot"
+)
+
+// Outcome is what became of a reading.
+type Outcome int
+
+const (
+	// Counted means that the reading is in its window's summary.
+	Counted Outcome = iota
+	// Duplicate means that an earlier reading has the same device and timestamp.
+	Duplicate
+	// Late means that the window had closed; the reading is in no summary here.
+	Late
+)
+
+// Windows collects the readings of one partition until their window closes. It is not safe for concurrent use: the
+// goroutine of that partition owns it. A window closes once the watermark has reached its end.
+type Windows struct {
+	length    time.Duration
+	watermark time.Time
+	open      map[int64]*window
+	// recent is the window the last reading fell into: the next one mostly falls into it too.
+	recent *window
+}
+
+// window is one open window.
+type window struct {
+	iot.Window
+	startMicros int64
+	// first is the offset of the first record that the window was built from.
+	first   int64
+	types   map[iot.DeviceType]*iot.Summary
+	members map[iot.DeviceID]*member
+	changed bool
+}
+
+// Closed is a window that will not change any more, with a summary for each type that had a reading in it.
+type Closed struct {
+	iot.Window
+	Summaries map[iot.DeviceType]*iot.Summary
+}
+
+// New returns Windows of the given length, at most an hour. A window that ends at or before watermark counts as closed:
+// a restart passes what it had reached, the first start the zero time.
+func New(length time.Duration, watermark time.Time) *Windows {
+	return &Windows{length: length, watermark: watermark, open: make(map[int64]*window)}
+}
+
+// Watermark returns the moment up to which windows have closed.
+func (w *Windows) Watermark() time.Time { return w.watermark }
+
+// Add takes in the reading found at offset. It keeps nothing of r but its id and type.
+func (w *Windows) Add(r *iot.Reading, offset int64) Outcome {
+	win := w.recent
+	if win == nil || !win.Contains(r.Time) {
+		of := iot.WindowOf(r.Time, w.length)
+		if !of.End().After(w.watermark) {
+			return Late
+		}
+		win = w.find(of, offset)
+		w.recent = win
+	}
+	return win.add(r)
+}
+
+// Of returns the window that r falls into.
+func (w *Windows) Of(r *iot.Reading) iot.Window { return iot.WindowOf(r.Time, w.length) }
+
+func (w *Windows) find(of iot.Window, offset int64) *window {
+	micros := of.Start.UnixMicro()
+	win := w.open[micros]
+	if win == nil {
+		win = &window{
+			Window:      of,
+			startMicros: micros,
+			first:       offset,
+			types:       make(map[iot.DeviceType]*iot.Summary),
+			members:     make(map[iot.DeviceID]*member),
+		}
+		w.open[micros] = win
+	}
+	return win
+}
+
+func (win *window) add(r *iot.Reading) Outcome {
+	m := win.members[r.ID]
+	if m == nil {
+		m = new(member)
+		win.members[r.ID] = m
+	}
+	if !m.see(uint32(r.Time.UnixMicro() - win.startMicros)) {
+		return Duplicate
+	}
+	summary := win.types[r.Type]
+	if summary == nil {
+		summary = new(iot.Summary)
+		win.types[r.Type] = summary
+	}
+	summary.Add(r.Value)
+	if m.joins(r.Type) {
+		summary.Devices++
+	}
+	win.changed = true
+	return Counted
+}
+
+// Advance moves the watermark up to t and returns the windows that this closes, oldest first. A t in the past changes
+// nothing: the watermark never goes back.
+func (w *Windows) Advance(t time.Time) []Closed {
+	if !t.After(w.watermark) {
+		return nil
+	}
+	w.watermark = t
+	var closed []Closed
+	for micros, win := range w.open {
+		if win.End().After(t) {
+			continue
+		}
+		closed = append(closed, Closed{Window: win.Window, Summaries: win.types})
+		delete(w.open, micros)
+		if w.recent == win {
+			w.recent = nil
+		}
+	}
+	if len(closed) > 1 {
+		slices.SortFunc(closed, func(a, b Closed) int { return a.Start.Compare(b.Start) })
+	}
+	return closed
+}
+
+// Changed returns the open windows that have changed since the last call, oldest first. The summaries stay the Windows';
+// the caller must be done with them before the next Add.
+func (w *Windows) Changed() []Closed {
+	var changed []Closed
+	for _, win := range w.open {
+		if win.changed {
+			win.changed = false
+			changed = append(changed, Closed{Window: win.Window, Summaries: win.types})
+		}
+	}
+	slices.SortFunc(changed, func(a, b Closed) int { return a.Start.Compare(b.Start) })
+	return changed
+}
+
+// Len returns the number of open windows.
+func (w *Windows) Len() int { return len(w.open) }
+
+// First returns the first offset that an open window still needs to be rebuilt, or next when none is open.
+func (w *Windows) First(next int64) int64 {
+	for _, win := range w.open {
+		next = min(next, win.first)
+	}
+	return next
+}

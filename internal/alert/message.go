@@ -1,0 +1,34 @@
+package alert
+
+import (
+	"fmt"
+	"strconv"
+
+	"iotmon/internal/iot"
+)
+
+// label returns the name under which messages speak of a type: Chinese, as the product's description has it.
+func label(spec *iot.TypeSpec) string {
+	for _, language := range []string{"zh", "en"} {
+		if name := spec.Labels[language]; name != "" {
+			return name
+		}
+	}
+	return string(spec.Name)
+}
+
+// message words a violation as the description does: 温度超过阈值: 28.1°C > 28°C.
+func (e *Engine) message(rule *iot.Rule, r *iot.Reading) string {
+	if rule.Name == iot.RuleOffline {
+		return "设备离线: " + string(r.ID)
+	}
+	verb, sign := "超过", ">"
+	if rule.Below {
+		verb, sign = "低于", "<"
+	}
+	return fmt.Sprintf("%s%s阈值: %s %s %s", e.labels[r.Type], verb, quantity(r.Value, r.Unit), sign, quantity(rule.Threshold, r.Unit))
+}
+
+func quantity(value float64, unit string) string {
+	return strconv.FormatFloat(value, 'f', -1, 64) + unit
+}

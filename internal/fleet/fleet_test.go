@@ -1,0 +1,149 @@
+package fleet_test
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"iotmon/internal/fleet"
+	"iotmon/internal/iot"
+)
+
+var epoch = time.Date(2024, 1, 30, 10, 30, 0, 0, time.UTC)
+
+const timeout = 15 * time.Second
+
+func at(seconds float64) time.Time { return epoch.Add(time.Duration(seconds * float64(time.Second))) }
+
+// hear has a device send a reading stamped with the time at which it is appended.
+func hear(f *fleet.Fleet, id string, seconds float64) (*fleet.Device, bool) {
+	return f.Observe(&iot.Reading{
+		Device: iot.Device{ID: iot.DeviceID(id), Type: iot.Temperature},
+		Time:   at(seconds),
+		Status: iot.Online,
+	}, at(seconds))
+}
+
+func silentAt(f *fleet.Fleet, seconds float64) []string {
+	var ids []string
+	for _, d := range f.Advance(at(seconds)) {
+		ids = append(ids, string(d.Latest.ID))
+	}
+	return ids
+}
+
+func TestASilentDeviceGoesOfflineOnce(t *testing.T) {
+	f := fleet.New(timeout, time.Time{})
+	hear(f, "a", 0)
+	hear(f, "b", 2)
+	hear(f, "a", 4)
+
+	for _, step := range []struct {
+		at   float64
+		want []string
+	}{{16.9, nil}, {17, []string{"b"}}, {18, nil}, {19, []string{"a"}}, {100, nil}} {
+		if got := silentAt(f, step.at); !slices.Equal(got, step.want) {
+			t.Errorf("at %v s: got %v, want %v", step.at, got, step.want)
+		}
+	}
+	if got := f.Device("b"); got.Status != iot.Offline || !got.Since.Equal(at(17)) {
+		t.Errorf("got %v since %v, want offline since the timeout ran out", got.Status, got.Since)
+	}
+	if got := f.Count(iot.Temperature); got != (fleet.Counts{Offline: 2}) {
+		t.Errorf("got %+v, want two offline", got)
+	}
+}
+
+func TestADeviceComesBackWithItsNextReading(t *testing.T) {
+	f := fleet.New(timeout, time.Time{})
+	hear(f, "a", 0)
+	silentAt(f, 20)
+	d, newer := hear(f, "a", 21)
+	if !newer || d.Status != iot.Online || !d.Since.Equal(at(21)) {
+		t.Errorf("got newer %v, %v since %v, want online since the reading", newer, d.Status, d.Since)
+	}
+	if got := silentAt(f, 36); !slices.Equal(got, []string{"a"}) {
+		t.Errorf("got %v, want the device missed again", got)
+	}
+}
+
+func TestAnOlderReadingChangesNothing(t *testing.T) {
+	f := fleet.New(timeout, time.Time{})
+	hear(f, "a", 10)
+	f.Publish(func(*fleet.Device) {})
+	for _, seconds := range []float64{10, 3} {
+		if d, newer := hear(f, "a", seconds); newer || !d.Latest.Time.Equal(at(10)) {
+			t.Errorf("reading at %v s: got newer %v, latest %v, want the one at 10 s to stay", seconds, newer, d.Latest.Time)
+		}
+	}
+	if f.Dirty() != 0 {
+		t.Errorf("got %d changed devices, want none", f.Dirty())
+	}
+}
+
+// A device whose clock is slow still speaks: silence goes by the log's time.
+func TestAWrongClockIsNotSilence(t *testing.T) {
+	f := fleet.New(timeout, time.Time{})
+	for i := range 20 {
+		r := iot.Reading{Device: iot.Device{ID: "slow", Type: iot.Temperature}, Time: at(float64(5*i) - 40), Status: iot.Online}
+		f.Observe(&r, at(float64(5*i)))
+		if got := silentAt(f, float64(5*i)+4); got != nil {
+			t.Fatalf("at %d s: got %v offline, want none", 5*i, got)
+		}
+	}
+}
+
+func TestAStandstillOfTheLogIsForgiven(t *testing.T) {
+	f := fleet.New(timeout, time.Time{})
+	hear(f, "a", 0)
+	f.Forgive(at(3600))
+	if got := silentAt(f, 3614); got != nil {
+		t.Errorf("got %v offline, want a fresh start for everybody", got)
+	}
+	if got := silentAt(f, 3615); !slices.Equal(got, []string{"a"}) {
+		t.Errorf("got %v, want the device missed after its timeout", got)
+	}
+}
+
+func TestADeviceMaySayItIsOffline(t *testing.T) {
+	f := fleet.New(timeout, time.Time{})
+	hear(f, "a", 0)
+	f.Observe(&iot.Reading{Device: iot.Device{ID: "a", Type: iot.Temperature}, Time: at(1), Status: iot.Offline}, at(1))
+	if f.Watching() != 0 {
+		t.Errorf("got %d devices watched, want none", f.Watching())
+	}
+	if got := silentAt(f, 100); got != nil {
+		t.Errorf("got %v, want no second offline", got)
+	}
+}
+
+func TestRestoreGoesOnWhereTheFleetWas(t *testing.T) {
+	before := fleet.New(timeout, at(-100))
+	hear(before, "a", 0)
+	hear(before, "b", 3)
+	silentAt(before, 15)
+
+	after := fleet.New(timeout, before.Floor())
+	for _, id := range []iot.DeviceID{"b", "a"} {
+		after.Restore(before.Device(id).DeviceState)
+	}
+	if got, want := after.Count(iot.Temperature), before.Count(iot.Temperature); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	if got := silentAt(after, 18); !slices.Equal(got, []string{"b"}) {
+		t.Errorf("got %v, want only the device that had not been missed before", got)
+	}
+}
+
+func TestPublishVisitsEachChangedDeviceOnce(t *testing.T) {
+	f := fleet.New(timeout, time.Time{})
+	hear(f, "b", 0)
+	hear(f, "a", 1)
+	hear(f, "b", 2)
+	var got []iot.DeviceID
+	f.Publish(func(d *fleet.Device) { got = append(got, d.Latest.ID) })
+	if want := []iot.DeviceID{"b", "a"}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	f.Publish(func(d *fleet.Device) { t.Errorf("published %s again without a change", d.Latest.ID) })
+}
