@@ -1,0 +1,203 @@
+package live
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"iotmon/internal/iot"
+	"iotmon/internal/wire"
+)
+
+// message is one message, encoded once for all who get it.
+type message struct {
+	kind     string
+	seq      uint64
+	size     int
+	prepared *websocket.PreparedMessage
+	// sample is the time of one of the readings, for measuring how long they take; zero in a snapshot.
+	sample time.Time
+}
+
+// encode makes a message of v, which must have the envelope.
+func encode(e wire.Envelope, v any) *message {
+	data, err := json.Marshal(v)
+	if err != nil {
+		// Every value has been checked on its way in: there is no NaN and nothing else that JSON cannot say.
+		panic(fmt.Sprintf("encode %s: %v", e.Type, err))
+	}
+	return prepare(e, data)
+}
+
+func prepare(e wire.Envelope, data []byte) *message {
+	prepared, err := websocket.NewPreparedMessage(websocket.TextMessage, data)
+	if err != nil {
+		panic(fmt.Sprintf("frame %s: %v", e.Type, err)) // Framing writes to memory.
+	}
+	return &message{kind: e.Type, seq: e.Seq, size: len(data), prepared: prepared}
+}
+
+func (h *Hub) envelope(kind string, seq uint64) wire.Envelope {
+	return wire.Envelope{Type: kind, Seq: seq, Timestamp: iot.CutTime(h.options.Now())}
+}
+
+func (h *Hub) snapshotEnvelope(kind string, seq uint64, snapshot bool) wire.Envelope {
+	e := h.envelope(kind, seq)
+	e.Snapshot = snapshot
+	return e
+}
+
+func (h *Hub) helloMessage(c *client) *message {
+	hello := wire.Hello{
+		Envelope:      h.envelope(wire.TypeHello, c.last),
+		ServerVersion: h.options.Version,
+		Session:       h.session(c.number),
+		Resumed:       c.resumed,
+		WindowSeconds: int(h.view.options.WindowLength / time.Second),
+		DeviceTypes:   fromCatalog(h.options.Catalog),
+		Limits:        h.wireLimits(),
+	}
+	return encode(hello.Envelope, hello)
+}
+
+func (h *Hub) wireLimits() wire.Limits {
+	return wire.Limits{
+		MessageBytes:    h.limits.MessageBytes,
+		FilterItems:     h.limits.FilterItems,
+		PingSeconds:     int(h.limits.PingInterval / time.Second),
+		MaxConnections:  h.limits.Connections,
+		ResumeMessages:  h.limits.Alerts,
+		SnapshotWindows: h.view.options.KeepWindows,
+	}
+}
+
+func (h *Hub) errorMessage(c wire.Error) *message {
+	c.Envelope = h.envelope(wire.TypeError, h.feed.next())
+	return encode(c.Envelope, c)
+}
+
+func (h *Hub) alertMessage(events []*iot.Alert, seq uint64, snapshot bool) *message {
+	m := wire.AlertMessage{
+		Envelope: h.snapshotEnvelope(wire.TypeAlert, seq, snapshot),
+		Alerts:   make([]wire.Alert, len(events)),
+	}
+	for i, event := range events {
+		m.Alerts[i] = fromAlert(event)
+	}
+	return encode(m.Envelope, m)
+}
+
+// mergedWindow is a window with its partitions added up.
+type mergedWindow struct {
+	data  map[iot.DeviceType]wire.AggregateData
+	final bool
+}
+
+// windowData returns what the filter lets through of the window that starts at start; nil when that is nothing, or the
+// window is no longer kept.
+func (h *Hub) windowData(f *filter, start int64) *wire.AggregatedData {
+	merged := h.merged[start]
+	if merged == nil {
+		w := h.view.windows.get(time.UnixMicro(start))
+		if w == nil {
+			return nil
+		}
+		merged = mergeWindow(w, h.view.options.WindowLength)
+		h.merged[start] = merged
+	}
+	total, _ := h.view.countMatching(f)
+	m := &wire.AggregatedData{
+		WindowStart:   time.UnixMicro(start).UTC(),
+		WindowSeconds: int(h.view.options.WindowLength / time.Second),
+		Final:         merged.final,
+		Data:          make(map[iot.DeviceType]wire.AggregateData),
+		DeviceStatus:  total,
+	}
+	for t, data := range merged.data {
+		if allows(f.types, t) {
+			m.Data[t] = data
+		}
+	}
+	if len(m.Data) == 0 {
+		return nil
+	}
+	return m
+}
+
+func mergeWindow(w *window, length time.Duration) *mergedWindow {
+	summaries, final := w.merge()
+	merged := &mergedWindow{data: make(map[iot.DeviceType]wire.AggregateData), final: final}
+	for t, summary := range summaries {
+		merged.data[t] = fromSummary(&iot.WindowSummary{Type: t, Window: iot.Window{Start: w.start, Length: length}, Summary: summary}).Data
+	}
+	return merged
+}
+
+func (h *Hub) windowMessage(m *wire.AggregatedData, seq uint64, snapshot bool) *message {
+	m.Envelope = h.snapshotEnvelope(wire.TypeAggregatedData, seq, snapshot)
+	return encode(m.Envelope, m)
+}
+
+func (h *Hub) statusMessage(f *filter, changed []entry, seq uint64, snapshot bool) *message {
+	total, byType := h.view.countMatching(f)
+	m := wire.DeviceStatus{
+		Envelope:          h.snapshotEnvelope(wire.TypeDeviceStatus, seq, snapshot),
+		StatusCounts:      total,
+		ByType:            byType,
+		Changed:           make([]wire.StatusChange, len(changed)),
+		ReadingsPerSecond: h.view.rate.perSecond(h.options.Now()),
+	}
+	for i, e := range changed {
+		device := h.view.devices[e.device]
+		m.Changed[i] = wire.StatusChange{DeviceID: device.Latest.ID, Status: device.Status, Since: device.Since}
+	}
+	return encode(m.Envelope, m)
+}
+
+// deviceMessage puts the message together from the devices' own JSON, which is made once for all messages that a device
+// is in until it changes again.
+func (h *Hub) deviceMessage(entries []entry, seq uint64, snapshot bool) *message {
+	e := h.snapshotEnvelope(wire.TypeDeviceData, seq, snapshot)
+	size := 0
+	for _, entry := range entries {
+		size += len(h.fragment(entry.device)) + 1
+	}
+	head, err := json.Marshal(e)
+	if err != nil {
+		panic(fmt.Sprintf("encode envelope: %v", err))
+	}
+	data := make([]byte, 0, len(head)+len(`,"devices":[]}`)+size)
+	data = append(data, head[:len(head)-1]...)
+	data = append(data, `,"devices":[`...)
+	for i, entry := range entries {
+		if i > 0 {
+			data = append(data, ',')
+		}
+		data = append(data, h.fragments[entry.device]...)
+	}
+	data = append(data, "]}"...)
+	m := prepare(e, data)
+	if !snapshot {
+		// Any one would do as long as its place has no bearing on its age.
+		sampled := entries[seq%uint64(len(entries))]
+		m.sample = h.view.devices[sampled.device].Latest.Time
+	}
+	return m
+}
+
+// fragment returns the JSON of a device.
+func (h *Hub) fragment(device int32) []byte {
+	if missing := len(h.view.devices) - len(h.fragments); missing > 0 {
+		h.fragments = append(h.fragments, make([][]byte, missing)...)
+	}
+	if h.fragments[device] == nil {
+		data, err := json.Marshal(fromState(h.view.devices[device]))
+		if err != nil {
+			panic(fmt.Sprintf("encode device: %v", err))
+		}
+		h.fragments[device] = data
+	}
+	return h.fragments[device]
+}

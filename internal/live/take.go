@@ -1,0 +1,194 @@
+package live
+
+import (
+	"cmp"
+	"slices"
+
+	"iotmon/internal/iot"
+)
+
+// place is what a client has seen, under its filter: all clients at one place are sent the same.
+type place struct {
+	filter *filter
+	cursor uint64
+}
+
+// round is what has changed since a place.
+type round struct {
+	messages []*message
+	// devices counts the devices in messages. postponedUntil is the number up to which there may be others, that would
+	// have been too much for one round; 0 if there are none.
+	devices        int
+	postponedUntil uint64
+}
+
+// take returns the messages that the client is to be sent now; false if alerts that it has not seen are gone.
+func (h *Hub) take(c *client) ([]*message, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.view.mu.RLock()
+	defer h.view.mu.RUnlock()
+	var messages []*message
+	if !c.greeted {
+		c.greeted = true
+		messages = append(messages, h.helloMessage(c))
+	}
+	if c.cursor < h.feed.forgotten {
+		return nil, false
+	}
+	allowance := h.allowance()
+	if c.cursor < h.feed.head {
+		r := h.catchUp(c, allowance)
+		messages = append(messages, r.messages...)
+		allowance -= r.devices
+	}
+	if c.debt.due != nothing && c.paid != h.tick {
+		c.paid = h.tick
+		// Even when changes alone are too much, what is owed goes on.
+		messages = append(messages, h.pay(c, max(allowance, minInstalment))...)
+	}
+	if c.complaint != nil {
+		messages = append(messages, h.errorMessage(*c.complaint))
+		c.complaint = nil
+	}
+	if len(messages) > 0 {
+		c.last = messages[len(messages)-1].seq
+	}
+	if c.settled == unsettled && c.debt.due == nothing {
+		c.settled = c.last
+	}
+	return messages, true
+}
+
+// minInstalment is how many devices at least are paid back in one round.
+const minInstalment = 16
+
+// catchUp brings the client to the head of the sequence.
+func (h *Hub) catchUp(c *client, allowance int) *round {
+	at := place{c.filter, c.cursor}
+	r := h.rounds[at]
+	if r == nil {
+		r = h.compose(at, allowance)
+		h.rounds[at] = r
+	}
+	if c.cursor < h.feed.previous {
+		// Several rounds in one: a message can stand before another with changes of a lower number, so the client can be
+		// resumed only from the last.
+		c.settled = unsettled
+	}
+	if r.postponedUntil > 0 {
+		c.debt.postpone(c.cursor, r.postponedUntil)
+		c.settled = unsettled
+		h.signal()
+	}
+	c.cursor = h.feed.head
+	return r
+}
+
+// compose makes the messages that tell what has changed since a place, in the order of their numbers.
+func (h *Hub) compose(at place, allowance int) *round {
+	r := new(round)
+	r.messages = h.alertMessages(at)
+	for _, start := range h.feed.windowsAfter(at.cursor) {
+		if data := h.windowData(at.filter, start); data != nil {
+			r.messages = append(r.messages, h.windowMessage(data, h.feed.windows[start], false))
+		}
+	}
+	entries, postponedUntil := h.newest(at, allowance)
+	r.devices, r.postponedUntil = len(entries), postponedUntil
+	for chunk := range slices.Chunk(entries, devicesPerMessage) {
+		r.messages = append(r.messages, h.deviceMessage(chunk, chunk[len(chunk)-1].seq, false))
+	}
+	r.messages = append(r.messages, h.statusMessages(at)...)
+	slices.SortFunc(r.messages, func(a, b *message) int { return cmp.Compare(a.seq, b.seq) })
+	return r
+}
+
+func (h *Hub) alertMessages(at place) []*message {
+	var matching []numberedAlert
+	for _, a := range h.feed.alertsAfter(at.cursor) {
+		if at.filter.alert(&a.event) {
+			matching = append(matching, a)
+		}
+	}
+	var messages []*message
+	for chunk := range slices.Chunk(matching, alertsPerMessage) {
+		events := make([]*iot.Alert, len(chunk))
+		for i := range chunk {
+			events[i] = &chunk[i].event
+		}
+		messages = append(messages, h.alertMessage(events, chunk[len(chunk)-1].seq, false))
+	}
+	return messages
+}
+
+// statusMessages tells how many devices are online and which came or went since a place.
+func (h *Hub) statusMessages(at place) []*message {
+	if h.feed.status <= at.cursor {
+		return nil
+	}
+	var changed []entry
+	for _, e := range h.feed.statuses.between(at.cursor+1, h.feed.head) {
+		if h.feed.statuses.current(e) && at.filter.device(h.view.devices[e.device]) {
+			changed = append(changed, e)
+		}
+	}
+	chunks := slices.Collect(slices.Chunk(changed, statusesPerMessage))
+	if len(chunks) == 0 {
+		chunks = [][]entry{nil}
+	}
+	messages := make([]*message, len(chunks))
+	for i, chunk := range chunks {
+		seq := h.feed.status
+		if i < len(chunks)-1 {
+			seq = chunk[len(chunk)-1].seq
+		}
+		messages[i] = h.statusMessage(at.filter, chunk, seq, false)
+	}
+	return messages
+}
+
+// newest returns the entries of the devices that have changed since a place, at most limit. If there are more, the oldest
+// are left out and postponedUntil is the number up to which they go.
+func (h *Hub) newest(at place, limit int) (entries []entry, postponedUntil uint64) {
+	changed := h.candidates(at.filter, at.cursor+1, h.feed.head)
+	for i := len(changed) - 1; i >= 0; i-- {
+		if len(entries) == limit {
+			postponedUntil = changed[i].seq
+			tell(h.options.Metrics.Postponed, i+1)
+			break
+		}
+		if h.lets(at.filter, changed[i]) {
+			entries = append(entries, changed[i])
+		}
+	}
+	slices.Reverse(entries)
+	return entries, postponedUntil
+}
+
+// candidates returns the entries numbered from first to last, but for some that the filter does not let through.
+func (h *Hub) candidates(f *filter, first, last uint64) []entry {
+	readings := &h.feed.readings
+	changed := readings.between(first, last)
+	if f.ids == nil || len(f.ids) >= len(changed) {
+		return changed
+	}
+	// Among many changes the few devices that matter are found by their ids.
+	var entries []entry
+	for id := range f.ids {
+		number, known := h.view.numbers[id]
+		if !known || int(number) >= len(readings.latest) {
+			continue
+		}
+		if seq := readings.latest[number]; seq >= first && seq <= last {
+			entries = append(entries, entry{seq, number})
+		}
+	}
+	slices.SortFunc(entries, func(a, b entry) int { return cmp.Compare(a.seq, b.seq) })
+	return entries
+}
+
+// lets reports whether the entry is its device's newest and the filter lets the device through.
+func (h *Hub) lets(f *filter, e entry) bool {
+	return h.feed.readings.current(e) && f.device(h.view.devices[e.device])
+}

@@ -1,0 +1,258 @@
+package live
+
+import (
+	"sync"
+	"time"
+
+	"iotmon/internal/iot"
+	"iotmon/internal/wire"
+)
+
+// ViewOptions says what a View keeps.
+type ViewOptions struct {
+	// WindowLength is the only length of window that is kept: others are left over from another configuration.
+	WindowLength time.Duration
+	// KeepWindows is how many of the newest windows are kept; 0 means 120, an hour of half minutes.
+	KeepWindows int
+	// Now is the clock that readings per second are measured by; nil means time.Now.
+	Now func() time.Time
+}
+
+// View is the present state of the plant: the latest of every device, the newest windows and the open alerts.
+//
+// What it is told need not be committed, nor come from one processor alone: one that takes over repeats, and one that has
+// lost its partition may still be talking. So of all that is said about the same thing, what came from the highest
+// position in the log stands, and at equal positions the final one. Its methods may be called concurrently; Apply is
+// meant for the one goroutine that reads the log.
+type View struct {
+	options ViewOptions
+
+	mu sync.RWMutex
+	// devices holds every device in the order of first sight; a device keeps its number for ever.
+	devices []*iot.DeviceState
+	numbers map[iot.DeviceID]int32
+	counts  map[group]*wire.StatusCounts
+	windows windows
+	alerts  alerts
+	rate    rate
+}
+
+// group is what devices are counted by: all that a client may narrow to, but for the single device.
+type group struct {
+	Type     iot.DeviceType
+	Building string
+}
+
+// NewView returns an empty view.
+func NewView(o ViewOptions) *View {
+	if o.KeepWindows <= 0 {
+		o.KeepWindows = 120
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &View{
+		options: o,
+		numbers: make(map[iot.DeviceID]int32),
+		counts:  make(map[group]*wire.StatusCounts),
+		windows: newWindows(o.KeepWindows),
+		alerts:  newAlerts(),
+	}
+}
+
+// changes is what a batch changed. Numbers and windows may be listed more than once.
+type changes struct {
+	// devices lists the devices with a new state, statuses those that came, went or returned.
+	devices, statuses []int32
+	windows           []time.Time
+	// alerts holds the events that nobody has been told of, oldest first.
+	alerts []iot.Alert
+}
+
+// Apply takes in what the log brought. The view keeps parts of the batch: the caller must not change it afterwards.
+func (v *View) Apply(batch Batch) {
+	v.apply(batch)
+}
+
+func (v *View) apply(batch Batch) changes {
+	now := v.options.Now()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	var c changes
+	for i := range batch.States {
+		v.applyState(&batch.States[i], &c)
+	}
+	for i := range batch.Summaries {
+		v.applySummary(&batch.Summaries[i], now, &c)
+	}
+	for i := range batch.Alerts {
+		if v.alerts.apply(&batch.Alerts[i]) {
+			c.alerts = append(c.alerts, batch.Alerts[i])
+		}
+	}
+	v.alerts.settle()
+	return c
+}
+
+func (v *View) applyState(s *iot.DeviceState, c *changes) {
+	number, known := v.numbers[s.Latest.ID]
+	if !known {
+		number = int32(len(v.devices))
+		v.numbers[s.Latest.ID] = number
+		v.devices = append(v.devices, new(iot.DeviceState))
+	}
+	device := v.devices[number]
+	if known && !supersedes(s, device) {
+		return
+	}
+	if !known || device.Status != s.Status {
+		c.statuses = append(c.statuses, number)
+	}
+	if known {
+		v.count(device, -1)
+	}
+	*device = *s
+	v.count(device, 1)
+	v.alerts.reconcile(device)
+	c.devices = append(c.devices, number)
+}
+
+// supersedes reports whether state is newer than old. Positions of two partitions say nothing about each other: a device
+// that has moved, because partitions were added, goes by its own time.
+func supersedes(state, old *iot.DeviceState) bool {
+	if state.Partition != old.Partition {
+		return state.Latest.Time.After(old.Latest.Time)
+	}
+	return state.Position.Compare(old.Position) > 0
+}
+
+func (v *View) count(s *iot.DeviceState, delta int64) {
+	g := group{s.Latest.Type, s.Latest.Location.Building}
+	counts := v.counts[g]
+	if counts == nil {
+		counts = new(wire.StatusCounts)
+		v.counts[g] = counts
+	}
+	addStatus(counts, s.Status, delta)
+}
+
+func addStatus(counts *wire.StatusCounts, status iot.Status, delta int64) {
+	counts.Total += delta
+	if status == iot.Offline {
+		counts.Offline += delta
+	} else {
+		counts.Online += delta
+	}
+}
+
+func (v *View) applySummary(s *iot.WindowSummary, now time.Time, c *changes) {
+	// A late mark carries no numbers: the archive recomputes its window, and whoever asks for history sees it.
+	if s.Late || s.Window.Length != v.options.WindowLength {
+		return
+	}
+	added, changed := v.windows.apply(s)
+	if !changed {
+		return
+	}
+	v.rate.observe(added, now)
+	c.windows = append(c.windows, s.Window.Start)
+}
+
+// listBlock is how many devices are copied at a time while the lock is held: some 50 µs.
+const listBlock = 512
+
+// Devices returns every known device in the order of first sight. The lock is held for a block of devices at a time, so
+// that a listing of a large plant holds up nothing; the states are each whole, but not all of the same moment.
+func (v *View) Devices() []iot.DeviceState {
+	v.mu.RLock()
+	list := make([]iot.DeviceState, 0, len(v.devices))
+	v.mu.RUnlock()
+	for len(list) < cap(list) {
+		v.mu.RLock()
+		for _, device := range v.devices[len(list):min(len(list)+listBlock, cap(list))] {
+			list = append(list, *device)
+		}
+		v.mu.RUnlock()
+	}
+	return list
+}
+
+// Device returns the state of one device; false if it is not known.
+func (v *View) Device(id iot.DeviceID) (iot.DeviceState, bool) {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	number, known := v.numbers[id]
+	if !known {
+		return iot.DeviceState{}, false
+	}
+	return *v.devices[number], true
+}
+
+// OpenAlerts returns the last event of every alert that is open, in the order in which they were seen to open.
+func (v *View) OpenAlerts() []iot.Alert {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	open := make([]iot.Alert, len(v.alerts.open))
+	for i, alert := range v.alerts.open {
+		open[i] = alert.last
+	}
+	return open
+}
+
+// Counts counts the devices, in all and by type, and the readings per second. Its envelope is empty.
+func (v *View) Counts() wire.DeviceStatus {
+	now := v.options.Now()
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	total, byType := v.countMatching(nil)
+	return wire.DeviceStatus{StatusCounts: total, ByType: byType, ReadingsPerSecond: v.rate.perSecond(now)}
+}
+
+// ReadingsPerSecond returns how many readings the processors have counted per second of late, by the growth of the
+// windows: the states of devices would not do, because of several readings between two of them only the last is seen.
+func (v *View) ReadingsPerSecond(now time.Time) float64 {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.rate.perSecond(now)
+}
+
+// oldestWindow returns the start of the oldest window kept, in Unix microseconds.
+func (v *View) oldestWindow() int64 {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	if len(v.windows.sorted) == 0 {
+		return 0
+	}
+	return v.windows.sorted[0].start.UnixMicro()
+}
+
+// countMatching counts the devices that the filter lets through; a nil filter lets all through. The caller holds mu.
+func (v *View) countMatching(f *filter) (total wire.StatusCounts, byType map[iot.DeviceType]wire.StatusCounts) {
+	byType = make(map[iot.DeviceType]wire.StatusCounts)
+	if f != nil && f.ids != nil {
+		for id := range f.ids {
+			number, known := v.numbers[id]
+			if !known || !f.device(v.devices[number]) {
+				continue
+			}
+			device := v.devices[number]
+			counts := byType[device.Latest.Type]
+			addStatus(&counts, device.Status, 1)
+			byType[device.Latest.Type] = counts
+		}
+	} else {
+		for g, counts := range v.counts {
+			if counts.Total > 0 && (f == nil || f.group(g)) {
+				byType[g.Type] = addCounts(byType[g.Type], *counts)
+			}
+		}
+	}
+	for _, counts := range byType {
+		total = addCounts(total, counts)
+	}
+	return total, byType
+}
+
+func addCounts(a, b wire.StatusCounts) wire.StatusCounts {
+	return wire.StatusCounts{Total: a.Total + b.Total, Online: a.Online + b.Online, Offline: a.Offline + b.Offline}
+}

@@ -1,0 +1,98 @@
+package live
+
+import (
+	"slices"
+	"time"
+
+	"iotmon/internal/iot"
+)
+
+// windows holds the newest windows by partition. The numbers of the partitions are added up when they are asked for.
+type windows struct {
+	keep int
+	// sorted holds the windows oldest first; there are never more than keep.
+	sorted []*window
+}
+
+// window is what the partitions have said of one window.
+type window struct {
+	start time.Time
+	parts map[part]iot.WindowSummary
+}
+
+// part names one partition's summary of one type.
+type part struct {
+	Type      iot.DeviceType
+	Partition int32
+}
+
+func newWindows(keep int) windows { return windows{keep: keep} }
+
+// apply takes in a summary, reports whether it told anything new, and by how many readings its window grew.
+func (w *windows) apply(s *iot.WindowSummary) (added int64, changed bool) {
+	window := w.at(s.Window.Start)
+	if window == nil {
+		return 0, false
+	}
+	key := part{s.Type, s.Partition}
+	old, known := window.parts[key]
+	if known {
+		c := s.Position.Compare(old.Position)
+		if c < 0 || c == 0 && (old.Final || !s.Final) {
+			return 0, false
+		}
+	}
+	kept := *s
+	// Fifty alerts in each of many partitions and windows would outweigh all else, and nobody reads them here.
+	kept.Alerts = nil
+	window.parts[key] = kept
+	// A log that began anew counts from 0 again.
+	return max(0, s.Count-old.Count), true
+}
+
+// at returns the window that starts at start, new if need be, or nil when it is older than those kept.
+func (w *windows) at(start time.Time) *window {
+	i, found := w.find(start)
+	if found {
+		return w.sorted[i]
+	}
+	if i == 0 && len(w.sorted) == w.keep {
+		return nil
+	}
+	window := &window{start: start, parts: make(map[part]iot.WindowSummary)}
+	w.sorted = slices.Insert(w.sorted, i, window)
+	if len(w.sorted) > w.keep {
+		w.sorted = slices.Delete(w.sorted, 0, 1)
+	}
+	return window
+}
+
+// get returns the window that starts at start, or nil.
+func (w *windows) get(start time.Time) *window {
+	if i, found := w.find(start); found {
+		return w.sorted[i]
+	}
+	return nil
+}
+
+func (w *windows) find(start time.Time) (int, bool) {
+	return slices.BinarySearchFunc(w.sorted, start, func(window *window, start time.Time) int {
+		return window.start.Compare(start)
+	})
+}
+
+// merge adds up the partitions by type. The window is final when all that has been reported of it is.
+func (w *window) merge() (byType map[iot.DeviceType]iot.Summary, final bool) {
+	byType = make(map[iot.DeviceType]iot.Summary)
+	final = true
+	for key, summary := range w.parts {
+		sum := byType[key.Type]
+		if sum.Count == 0 {
+			sum.Sum = iot.Sum{}
+		}
+		sum.Merge(summary.Summary)
+		byType[key.Type] = sum
+		final = final && summary.Final
+	}
+	return byType, final
+}
