@@ -59,8 +59,9 @@ func check(rule *iot.Rule, catalog *iot.Catalog) error {
 }
 
 // Evaluate takes a device's alert states on by one reading, newer than all before. It calls emit for each alert that is
-// raised or cleared, and returns the states to keep, in the storage of states.
-func (e *Engine) Evaluate(states []iot.AlertState, r *iot.Reading, emit func(iot.Alert)) []iot.AlertState {
+// raised or cleared, and returns the states to keep, in the storage of states. A raised event is the one that the state
+// keeps: what emit sets in it stays.
+func (e *Engine) Evaluate(states []iot.AlertState, r *iot.Reading, emit func(*iot.Alert)) []iot.AlertState {
 	rules := e.byType[r.Type]
 	states = e.retire(states, rules, r, emit)
 	for i := range rules {
@@ -70,7 +71,7 @@ func (e *Engine) Evaluate(states []iot.AlertState, r *iot.Reading, emit func(iot
 }
 
 // evaluate is the state machine of one rule: idle, pending since Onset, raised, clearing since Safe.
-func (e *Engine) evaluate(states []iot.AlertState, rule *iot.Rule, r *iot.Reading, emit func(iot.Alert)) []iot.AlertState {
+func (e *Engine) evaluate(states []iot.AlertState, rule *iot.Rule, r *iot.Reading, emit func(*iot.Alert)) []iot.AlertState {
 	violated := rule.Violated(r.Value)
 	i := find(states, rule.Name)
 	if i < 0 {
@@ -90,7 +91,7 @@ func (e *Engine) evaluate(states []iot.AlertState, rule *iot.Rule, r *iot.Readin
 		if s.Raised == nil && r.Time.Sub(s.Onset) >= rule.For {
 			raised := e.raised(rule, r, s.Onset)
 			s.Raised = &raised
-			emit(raised)
+			emit(s.Raised)
 		}
 	case s.Raised == nil:
 		return slices.Delete(states, i, i+1)
@@ -110,7 +111,7 @@ func (e *Engine) evaluate(states []iot.AlertState, rule *iot.Rule, r *iot.Readin
 }
 
 // retire drops the states of rules that exist no more, or not for the device's type, and clears their alerts.
-func (e *Engine) retire(states []iot.AlertState, rules []iot.Rule, r *iot.Reading, emit func(iot.Alert)) []iot.AlertState {
+func (e *Engine) retire(states []iot.AlertState, rules []iot.Rule, r *iot.Reading, emit func(*iot.Alert)) []iot.AlertState {
 	if len(states) == 0 {
 		return states
 	}
@@ -126,7 +127,7 @@ func (e *Engine) retire(states []iot.AlertState, rules []iot.Rule, r *iot.Readin
 }
 
 // heard raises or clears the offline alert by what the reading says of its device.
-func (e *Engine) heard(states []iot.AlertState, r *iot.Reading, emit func(iot.Alert)) []iot.AlertState {
+func (e *Engine) heard(states []iot.AlertState, r *iot.Reading, emit func(*iot.Alert)) []iot.AlertState {
 	if r.Status == iot.Offline {
 		return e.Silent(states, r, r.Time, emit)
 	}
@@ -140,19 +141,19 @@ func (e *Engine) heard(states []iot.AlertState, r *iot.Reading, emit func(iot.Al
 
 // Silent raises the offline alert of the device whose newest reading is r, unless it is open already. Onset is the moment
 // from which the device counts as offline.
-func (e *Engine) Silent(states []iot.AlertState, r *iot.Reading, onset time.Time, emit func(iot.Alert)) []iot.AlertState {
+func (e *Engine) Silent(states []iot.AlertState, r *iot.Reading, onset time.Time, emit func(*iot.Alert)) []iot.AlertState {
 	if e.offline == nil || find(states, iot.RuleOffline) >= 0 {
 		return states
 	}
 	raised := e.raised(e.offline, r, onset)
 	raised.Time, raised.Value, raised.Threshold, raised.Unit = onset, 0, 0, ""
-	emit(raised)
+	emit(&raised)
 	return append(states, iot.AlertState{Rule: iot.RuleOffline, Onset: onset, Raised: &raised})
 }
 
 // Historical calls emit for each rule that a reading violates which is older than its device's newest: the event is over
 // and alarms nobody. One that falls into an alert still open is part of it and not emitted.
-func (e *Engine) Historical(states []iot.AlertState, r *iot.Reading, emit func(iot.Alert)) {
+func (e *Engine) Historical(states []iot.AlertState, r *iot.Reading, emit func(*iot.Alert)) {
 	rules := e.byType[r.Type]
 	for i := range rules {
 		rule := &rules[i]
@@ -166,7 +167,7 @@ func (e *Engine) Historical(states []iot.AlertState, r *iot.Reading, emit func(i
 		past.ID = iot.HistoricalAlertID(rule.Name, r.ID, r.Time)
 		past.Transition = iot.Cleared
 		past.Historical = true
-		emit(past)
+		emit(&past)
 	}
 }
 
@@ -190,12 +191,12 @@ func (e *Engine) raised(rule *iot.Rule, r *iot.Reading, onset time.Time) iot.Ale
 }
 
 // cleared returns the event that closes an alert, with the value that did.
-func cleared(raised *iot.Alert, value float64, at time.Time) iot.Alert {
+func cleared(raised *iot.Alert, value float64, at time.Time) *iot.Alert {
 	event := *raised
 	event.Transition = iot.Cleared
 	event.Value = value
 	event.Time = at
-	return event
+	return &event
 }
 
 func find(states []iot.AlertState, rule string) int {

@@ -38,7 +38,7 @@ func play(t *testing.T, rules []iot.Rule, script string) []string {
 	var events []string
 	for second, word := range strings.Fields(script) {
 		r := reading(second, word)
-		states = engine.Evaluate(states, &r, func(a iot.Alert) {
+		states = engine.Evaluate(states, &r, func(a *iot.Alert) {
 			events = append(events, fmt.Sprintf("%d:%s:%s", second, a.Rule, a.Transition))
 		})
 	}
@@ -98,7 +98,7 @@ func TestMessageIsWordedAsDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := reading(0, "28.1")
-	engine.Evaluate(nil, &r, func(a iot.Alert) {
+	engine.Evaluate(nil, &r, func(a *iot.Alert) {
 		if want := "温度超过阈值: 28.1°C > 28°C"; a.Message != want {
 			t.Errorf("got %q, want %q", a.Message, want)
 		}
@@ -114,7 +114,7 @@ func TestSilenceRaisesTheOfflineAlertOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	var events []iot.Alert
-	emit := func(a iot.Alert) { events = append(events, a) }
+	emit := func(a *iot.Alert) { events = append(events, *a) }
 	r, onset := reading(0, "20"), epoch.Add(15*time.Second)
 	states := engine.Silent(nil, &r, onset, emit)
 	states = engine.Silent(states, &r, onset.Add(time.Second), emit)
@@ -132,10 +132,10 @@ func TestAnAlertOfARemovedRuleIsCleared(t *testing.T) {
 	before, _ := alert.New([]iot.Rule{high}, catalog(t))
 	after, _ := alert.New(nil, catalog(t))
 	hot := reading(0, "30")
-	states := before.Evaluate(nil, &hot, func(iot.Alert) {})
+	states := before.Evaluate(nil, &hot, func(*iot.Alert) {})
 	var got []iot.Transition
 	hot = reading(1, "30")
-	states = after.Evaluate(states, &hot, func(a iot.Alert) { got = append(got, a.Transition) })
+	states = after.Evaluate(states, &hot, func(a *iot.Alert) { got = append(got, a.Transition) })
 	if len(states) != 0 || !slices.Equal(got, []iot.Transition{iot.Cleared}) {
 		t.Errorf("got %v and %d states left, want the alert cleared", got, len(states))
 	}
@@ -144,7 +144,7 @@ func TestAnAlertOfARemovedRuleIsCleared(t *testing.T) {
 func TestAnOldViolationIsHistory(t *testing.T) {
 	engine, _ := alert.New([]iot.Rule{high}, catalog(t))
 	var events []iot.Alert
-	emit := func(a iot.Alert) { events = append(events, a) }
+	emit := func(a *iot.Alert) { events = append(events, *a) }
 	hot := reading(10, "30")
 	states := engine.Evaluate(nil, &hot, emit)
 
@@ -193,7 +193,7 @@ func TestRaisedAndClearedAlternate(t *testing.T) {
 		open, seen := "", map[string]bool{}
 		for second, value := range rapid.SliceOfN(rapid.SampledFrom([]string{"20", "27.8", "29"}), 1, 60).Draw(t, "values") {
 			r := reading(second, value)
-			states = engine.Evaluate(states, &r, func(a iot.Alert) {
+			states = engine.Evaluate(states, &r, func(a *iot.Alert) {
 				switch {
 				case a.Transition == iot.Raised && open == "" && !seen[a.ID]:
 					open, seen[a.ID] = a.ID, true
@@ -214,7 +214,7 @@ func BenchmarkEvaluate(b *testing.B) {
 	}
 	r := reading(0, "25")
 	var states []iot.AlertState
-	emit := func(iot.Alert) {}
+	emit := func(*iot.Alert) {}
 	b.ReportAllocs()
 	for b.Loop() {
 		states = engine.Evaluate(states, &r, emit)

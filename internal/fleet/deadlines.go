@@ -2,15 +2,18 @@ package fleet
 
 import "cmp"
 
-// deadlines is a container/heap of devices, the earliest deadline first and the smaller id among equals, so that every
-// replay finds silent devices in the same order.
+// byDeadline orders the earlier deadline first and the smaller id among equals, so that every replay finds silent devices
+// in the same order.
+func byDeadline(a, b *Device) int {
+	return cmp.Or(a.deadline.Compare(b.deadline), cmp.Compare(a.Latest.ID, b.Latest.ID))
+}
+
+// deadlines is a container/heap of devices by deadline.
 type deadlines []*Device
 
 func (h deadlines) Len() int { return len(h) }
 
-func (h deadlines) Less(i, j int) bool {
-	return cmp.Or(h[i].deadline.Compare(h[j].deadline), cmp.Compare(h[i].Latest.ID, h[j].Latest.ID)) < 0
-}
+func (h deadlines) Less(i, j int) bool { return byDeadline(h[i], h[j]) < 0 }
 
 func (h deadlines) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]

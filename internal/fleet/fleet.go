@@ -4,6 +4,7 @@ package fleet
 
 import (
 	"container/heap"
+	"slices"
 	"time"
 
 	"iotmon/internal/iot"
@@ -103,6 +104,8 @@ func (f *Fleet) Advance(now time.Time) []*Device {
 		f.Touch(d)
 		silent = append(silent, d)
 	}
+	// Deadlines in the heap may have been early, and then the order in which devices were found is not that of their ends.
+	slices.SortFunc(silent, byDeadline)
 	return silent
 }
 

@@ -1,0 +1,166 @@
+// Package embedded is the broker for those who have no Kafka: franz-go's kfake in this process, on the loopback interface,
+// with its log in a directory. It speaks the real protocol to the same client, so nothing above knows the difference.
+//
+// kfake was made for tests. What it takes to trust it with data is in this package: one process per directory, requests
+// checked before they reach it, retention and compaction at moments when a kill -9 cannot hurt, memory given back.
+package embedded
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kfake"
+)
+
+// Options say where and how the broker keeps its log.
+type Options struct {
+	// Dir belongs to the broker alone; it is created if it is missing.
+	Dir string
+	// Port to listen on; 0 lets the system choose one that is free, which may be another one after every start.
+	Port int
+	// SyncWrites has every batch on the disk before it is acknowledged, so that it survives a loss of power. Without it an
+	// acknowledged batch survives whatever happens to the process, but not to the machine.
+	SyncWrites bool
+	Logger     *slog.Logger
+}
+
+const (
+	// segmentBytes is the size of the files that retention removes, one at a time.
+	segmentBytes = 8 << 20
+	// upkeepInterval is how often retention runs and the size of the compacted topics is looked at.
+	upkeepInterval = 5 * time.Second
+	// never is long enough to keep kfake from compacting on its own, at a moment when that loses data.
+	never = 10 * 365 * 24 * time.Hour
+)
+
+// Broker is a running broker. Close its clients before the broker: a transaction that is open when it closes stays open
+// until its timeout after the next start.
+type Broker struct {
+	cluster *kfake.Cluster
+	addr    string
+	lock    *os.File
+	cleaner cleaner
+	stop    context.CancelFunc
+	upkeep  sync.WaitGroup
+}
+
+// Open starts a broker on what Dir holds. Everything that was acknowledged before is there, whether the last process
+// ended well or was killed. The context bounds only the start.
+func Open(ctx context.Context, options Options) (*Broker, error) {
+	lock, err := acquire(options.Dir)
+	if err != nil {
+		return nil, err
+	}
+	b := &Broker{lock: lock}
+	if err := b.start(ctx, options); err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	// A start after a crash has had the whole log in memory.
+	debug.FreeOSMemory()
+	return b, nil
+}
+
+// acquire makes the directory and takes it for this process.
+func acquire(dir string) (*os.File, error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, fmt.Errorf("create data directory: %w", err)
+	}
+	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("data directory %s is not writable: %w", dir, err)
+	}
+	if err := lockFile(lock); err != nil {
+		return nil, errors.Join(fmt.Errorf("data directory %s is in use by another iotmon: %w", dir, err), lock.Close())
+	}
+	return lock, nil
+}
+
+func (b *Broker) start(ctx context.Context, options Options) error {
+	logDir := filepath.Join(options.Dir, "log")
+	backup := backup{partitions: filepath.Join(logDir, "partitions"), dir: filepath.Join(options.Dir, "compacting")}
+	if err := backup.restore(); err != nil {
+		return fmt.Errorf("undo an interrupted compaction: %w", err)
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	settings := []kfake.Opt{
+		kfake.NumBrokers(1),
+		kfake.Ports(options.Port),
+		kfake.ListenFn(listenGuarded),
+		kfake.DataDir(logDir),
+		kfake.WithLogger(brokerLog{options.Logger}),
+		kfake.BrokerConfigs(map[string]string{
+			"log.segment.bytes": strconv.Itoa(segmentBytes),
+			// By default kfake drops what is seven days old, even from a compacted topic. A partition that was emptied
+			// so would begin anew at offset 0 after a crash.
+			"log.retention.ms":       "-1",
+			"log.cleaner.backoff.ms": strconv.FormatInt(never.Milliseconds(), 10),
+		}),
+	}
+	if options.SyncWrites {
+		settings = append(settings, kfake.SyncWrites())
+	}
+	cluster, err := kfake.NewCluster(settings...)
+	if err != nil {
+		return fmt.Errorf("start embedded broker in %s: %w", options.Dir, err)
+	}
+	b.cluster, b.addr = cluster, cluster.ListenAddrs()[0]
+	b.cleaner = cleaner{cluster: cluster, backup: backup, logger: options.Logger}
+	b.cleaner.start()
+	upkeep, stop := context.WithCancel(context.Background())
+	b.stop = stop
+	b.upkeep.Go(func() { b.keep(upkeep) })
+	return nil
+}
+
+// Addrs returns the addresses to connect to.
+func (b *Broker) Addrs() []string { return []string{b.addr} }
+
+// keep applies retention and looks whether it is time to compact, until ctx ends. kfake's own ticker would not do: it
+// starts only when a topic is created or changed, so not after a restart.
+func (b *Broker) keep(ctx context.Context) {
+	ticker := time.NewTicker(upkeepInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			b.cluster.ApplyRetention()
+			b.cleaner.look()
+		}
+	}
+}
+
+// Close writes what makes the next start fast and gives the directory free.
+func (b *Broker) Close() error {
+	b.stop()
+	b.upkeep.Wait()
+	b.cleaner.close()
+	b.cluster.Close()
+	return b.lock.Close()
+}
+
+// brokerLog lets kfake's warnings and errors through to slog.
+type brokerLog struct{ logger *slog.Logger }
+
+func (l brokerLog) Logf(level kfake.LogLevel, format string, args ...any) {
+	at := slog.LevelWarn
+	switch level {
+	case kfake.LogLevelError:
+		at = slog.LevelError
+	case kfake.LogLevelWarn:
+	default:
+		return
+	}
+	l.logger.Log(context.Background(), at, "embedded broker: "+fmt.Sprintf(format, args...))
+}

@@ -1,0 +1,220 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"iotmon/internal/process"
+)
+
+// Ticker appends ticks to silent partitions. Tick returns when the tick is in the log or will not be; it may block.
+type Ticker interface {
+	Tick(ctx context.Context, partition int32) error
+}
+
+// ProcessorMetrics is told what the processor does. Its methods are called concurrently and must not block.
+type ProcessorMetrics interface {
+	// Processed reports one partition's counts since the last report and how many records it still has to read.
+	Processed(partition int32, counts process.Counts, lag int64)
+	// Step reports a finished transaction and how long it was open.
+	Step(committed bool, took time.Duration)
+	// Released reports that the partition is processed here no more.
+	Released(partition int32)
+}
+
+// ProcessorOptions configure a Processor. Every field is required.
+type ProcessorOptions struct {
+	Dial   Dial
+	Topics Topics
+	// Group is the consumer group whose members share the partitions.
+	Group   string
+	Process *process.Options
+	// CommitInterval is how long a transaction collects outputs, at most a second. Live readers do not wait for it; it is
+	// what a restart repeats at most.
+	CommitInterval time.Duration
+	Ticker         Ticker
+	Metrics        ProcessorMetrics
+	Logger         *slog.Logger
+}
+
+// transactionTimeout is when the broker ends the transaction of a processor that died: until then a successor waits.
+const transactionTimeout = 15 * time.Second
+
+// Processor runs a process.Partition for every partition that the group assigns to it.
+//
+// It works in sessions: one membership in the group with one transactional producer. Any failed transaction ends the
+// session, and the next one takes everything, assignment, offsets and device states, from the broker again. So there is
+// one way to come into a state, the same after a crash as after a fault.
+type Processor struct {
+	ProcessorOptions
+}
+
+// NewProcessor returns a processor; Run does the work.
+func NewProcessor(options ProcessorOptions) *Processor { return &Processor{options} }
+
+// maxBackoff bounds the pause between two sessions that fail.
+const maxBackoff = 5 * time.Second
+
+// Run processes until ctx ends, then commits what is open and leaves the group. It retries for ever; an error is returned
+// only for options that no retry can help.
+func (p *Processor) Run(ctx context.Context) error {
+	backoff := 100 * time.Millisecond
+	for ctx.Err() == nil {
+		started := time.Now()
+		s, err := p.newSession(ctx)
+		if err != nil {
+			return fmt.Errorf("start processor: %w", err)
+		}
+		err = s.run(ctx)
+		s.close()
+		if err == nil || ctx.Err() != nil {
+			continue
+		}
+		if time.Since(started) > time.Minute {
+			backoff = 100 * time.Millisecond
+		}
+		p.Logger.Warn("processor starts over from the broker's state", "reason", err, "after", backoff)
+		select {
+		case <-ctx.Done():
+		case <-time.After(backoff):
+		}
+		backoff = min(2*backoff, maxBackoff)
+	}
+	return nil
+}
+
+// session is one membership in the group. Its loop goroutine owns partitions and writer; the group's callbacks, which
+// come on the client's goroutines, hand it work through do.
+type session struct {
+	*Processor
+	consumer   *kgo.Client
+	writer     *writer
+	partitions map[int32]*owned
+	inbox      *inbox
+	lastPublic time.Time
+	lastWindow time.Time
+	pace       pace
+	ticks      ticks
+}
+
+// owned is a partition and what the session knows of its log.
+type owned struct {
+	*process.Partition
+	output *output
+	// end is the end of the log when it was last heard of; lastRecord is when a record last came, by the local clock.
+	end        int64
+	lastRecord time.Time
+	// batch is reused from poll to poll.
+	batch []process.Record
+}
+
+func (p *Processor) newSession(ctx context.Context) (*session, error) {
+	w, err := newWriter(p.Dial, p.Topics, p.Group)
+	if err != nil {
+		return nil, err
+	}
+	s := &session{
+		Processor:  p,
+		writer:     w,
+		partitions: make(map[int32]*owned),
+		inbox:      newInbox(),
+		lastWindow: time.Now(),
+	}
+	s.consumer, err = kgo.NewClient(p.Dial.options(
+		kgo.ConsumerGroup(p.Group),
+		kgo.ConsumeTopics(p.Topics.Readings),
+		kgo.Balancers(kgo.CooperativeStickyBalancer()),
+		kgo.DisableAutoCommit(),
+		kgo.AdjustFetchOffsetsFn(func(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+			return s.assigned(ctx, offsets)
+		}),
+		kgo.OnPartitionsRevoked(s.released),
+		kgo.OnPartitionsLost(s.released),
+		kgo.SessionTimeout(10*time.Second),
+	)...)
+	if err != nil {
+		w.close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// run steps until ctx ends, which is no error, or a step fails.
+func (s *session) run(ctx context.Context) error {
+	defer s.inbox.close()
+	for ctx.Err() == nil {
+		if err := s.step(ctx); err != nil {
+			return err
+		}
+		if err := s.inbox.run(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *session) close() {
+	s.writer.abort()
+	s.consumer.Close()
+	s.writer.close()
+	s.ticks.wait()
+	for id := range s.partitions {
+		s.Metrics.Released(id)
+	}
+}
+
+// assigned restores the partitions that the group has given to this member and returns where to read them from. The
+// group's goroutine runs it while the loop goes on with the other partitions; the client fetches none of the new ones
+// before it has returned.
+func (s *session) assigned(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+	var ids []int32
+	for id := range offsets[s.Topics.Readings] {
+		ids = append(ids, id)
+	}
+	if len(ids) == 0 {
+		return offsets, nil
+	}
+	started := time.Now()
+	restored, err := s.restore(ctx, ids)
+	if err != nil {
+		if ctx.Err() == nil {
+			s.inbox.do(func() error { return fmt.Errorf("restore partitions %v: %w", ids, err) })
+		}
+		return nil, err
+	}
+	s.inbox.do(func() error {
+		for id, partition := range restored {
+			s.partitions[id] = &owned{Partition: partition, output: &output{writer: s.writer, partition: id}, lastRecord: time.Now()}
+		}
+		return nil
+	})
+	for id, partition := range restored {
+		offsets[s.Topics.Readings][id] = kgo.NewOffset().At(partition.Next())
+	}
+	s.Logger.Info("partitions restored", "partitions", ids, "took", time.Since(started).Round(time.Millisecond))
+	return offsets, nil
+}
+
+// released gives partitions up. It returns once the transaction that holds their last outputs has ended, for a successor
+// may begin at once.
+func (s *session) released(_ context.Context, _ *kgo.Client, lost map[string][]int32) {
+	ids := lost[s.Topics.Readings]
+	if len(ids) == 0 {
+		return
+	}
+	s.inbox.do(func() error {
+		for _, id := range ids {
+			delete(s.partitions, id)
+			s.Metrics.Released(id)
+		}
+		return nil
+	})
+}
+
+// errClosed tells that the client was closed under the session.
+var errClosed = errors.New("kafka client closed")

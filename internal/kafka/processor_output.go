@@ -1,0 +1,74 @@
+package kafka
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"iotmon/internal/iot"
+	"iotmon/internal/process"
+	"iotmon/internal/wire"
+)
+
+// Headers of a record in the dead-letter queue.
+const (
+	headerReason    = "reason"
+	headerField     = "field"
+	headerTopic     = "source-topic"
+	headerPartition = "source-partition"
+	headerOffset    = "source-offset"
+	headerTime      = "time"
+)
+
+// output encodes what one partition has to say and writes it into the open transaction. Alerts and states keep the
+// partition's number, so that a successor finds its states in one place.
+type output struct {
+	writer    *writer
+	partition int32
+}
+
+var _ process.Output = (*output)(nil)
+
+func (o *output) Summary(s *iot.WindowSummary) {
+	o.writer.write(&kgo.Record{
+		Topic: o.writer.topics.Aggregates,
+		Key:   []byte(s.Type),
+		Value: wire.AppendWindowSummary(nil, s),
+	})
+}
+
+func (o *output) Alert(a *iot.Alert) {
+	o.writer.write(&kgo.Record{
+		Topic:     o.writer.topics.Alerts,
+		Partition: o.partition,
+		Key:       []byte(a.DeviceID),
+		Value:     wire.AppendAlert(nil, a),
+	})
+}
+
+func (o *output) State(s *iot.DeviceState) {
+	o.writer.write(&kgo.Record{
+		Topic:     o.writer.topics.States,
+		Partition: o.partition,
+		Key:       []byte(s.Latest.ID),
+		Value:     wire.AppendDeviceState(make([]byte, 0, 640), s),
+	})
+}
+
+func (o *output) Reject(r *process.Reject) {
+	header := func(key, value string) kgo.RecordHeader { return kgo.RecordHeader{Key: key, Value: []byte(value)} }
+	o.writer.write(&kgo.Record{
+		Topic: o.writer.topics.DeadLetters,
+		Key:   r.Key,
+		Value: r.Value,
+		Headers: []kgo.RecordHeader{
+			header(headerReason, r.Reason),
+			header(headerField, r.Field),
+			header(headerTopic, o.writer.topics.Readings),
+			header(headerPartition, strconv.Itoa(int(o.partition))),
+			header(headerOffset, strconv.FormatInt(r.Offset, 10)),
+			header(headerTime, r.Appended.UTC().Format(time.RFC3339Nano)),
+		},
+	})
+}

@@ -1,0 +1,155 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"iotmon/internal/process"
+	"iotmon/internal/wire"
+)
+
+// maxPoll bounds the records of one poll, and so the time for which nothing else happens.
+const maxPoll = 20_000
+
+// windowInterval is how often the windows in progress are published.
+const windowInterval = time.Second
+
+// step reads and processes for the commit interval, or until the inbox has work, and commits the outputs together with
+// the offsets. After an error the session is of no further use.
+func (s *session) step(ctx context.Context) error {
+	if err := s.writer.begin(); err != nil {
+		return fmt.Errorf("begin transaction: %w", err)
+	}
+	started := time.Now()
+	for deadline := started.Add(s.CommitInterval); time.Now().Before(deadline); {
+		more, err := s.poll(ctx, deadline)
+		if err != nil {
+			return err
+		}
+		s.publish(time.Now())
+		s.tickSilent(ctx)
+		if !more {
+			break
+		}
+	}
+	return s.commit(started)
+}
+
+// poll processes one poll's records. It returns false when the step should end early.
+func (s *session) poll(ctx context.Context, deadline time.Time) (more bool, err error) {
+	pollCtx, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	if s.inbox.waiting(cancel) {
+		return false, nil
+	}
+	fetches := s.consumer.PollRecords(pollCtx, maxPoll)
+	if fetches.IsClientClosed() {
+		return false, errClosed
+	}
+	for _, fe := range fetches.Errors() {
+		if !errors.Is(fe.Err, context.DeadlineExceeded) && !errors.Is(fe.Err, context.Canceled) {
+			return false, fmt.Errorf("fetch %s/%d: %w", fe.Topic, fe.Partition, fe.Err)
+		}
+	}
+	if err := s.process(fetches); err != nil {
+		return false, err
+	}
+	return ctx.Err() == nil, nil
+}
+
+// process gives every partition its records, each partition to one goroutine, and waits for them.
+func (s *session) process(fetches kgo.Fetches) error {
+	var running sync.WaitGroup
+	var failed error
+	now := time.Now()
+	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
+		part := s.partitions[p.Partition]
+		if part == nil || len(p.Records) == 0 {
+			return
+		}
+		if first := p.Records[0].Offset; first > part.Next() {
+			failed = fmt.Errorf("partition %d: offsets %d to %d are gone from the log", p.Partition, part.Next(), first)
+			return
+		}
+		part.end, part.lastRecord = p.HighWatermark, now
+		part.batch = appendRecords(part.batch[:0], p.Records, part.Next())
+		running.Add(1)
+		go func() {
+			defer running.Done()
+			part.Process(part.batch, part.output)
+		}()
+	})
+	running.Wait()
+	return failed
+}
+
+// appendRecords converts fetched records from offset next on.
+func appendRecords(batch []process.Record, records []*kgo.Record, next int64) []process.Record {
+	for _, r := range records {
+		if r.Offset < next {
+			continue
+		}
+		batch = append(batch, process.Record{
+			Offset:   r.Offset,
+			Appended: r.Timestamp,
+			Key:      r.Key,
+			Value:    r.Value,
+			Tick:     isTick(r),
+		})
+	}
+	return batch
+}
+
+func isTick(r *kgo.Record) bool {
+	for _, h := range r.Headers {
+		if h.Key == wire.TickHeader {
+			return true
+		}
+	}
+	return false
+}
+
+// publish sends the states that have changed, as often as the pace allows, and the windows in progress once a second.
+func (s *session) publish(now time.Time) {
+	if s.pace.ready(now) {
+		s.publishStates()
+		s.pace.spent(now, time.Since(now))
+	}
+	if now.Sub(s.lastWindow) >= windowInterval {
+		s.lastWindow = now
+		for _, part := range s.partitions {
+			part.PublishWindows(part.output)
+		}
+	}
+}
+
+func (s *session) publishStates() {
+	for _, part := range s.partitions {
+		part.PublishStates(part.output)
+	}
+}
+
+// commit ends the step: the remaining states, then outputs and offsets in one transaction. Every owned partition has an
+// entry, read or not: that is what makes the broker check that they are all still ours.
+func (s *session) commit(started time.Time) error {
+	s.publishStates()
+	checkpoints := make(map[int32]process.Checkpoint, len(s.partitions))
+	for id, part := range s.partitions {
+		checkpoints[id] = part.Checkpoint()
+	}
+	member, generation := s.consumer.GroupMetadata()
+	err := s.writer.commit(checkpoints, member, generation)
+	s.Metrics.Step(err == nil, time.Since(started))
+	if err != nil {
+		return fmt.Errorf("commit step: %w", err)
+	}
+	for id, part := range s.partitions {
+		s.Metrics.Processed(id, part.TakeCounts(), max(part.end-part.Next(), 0))
+	}
+	return nil
+}

@@ -1,0 +1,93 @@
+package process_test
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"iotmon/internal/iot"
+	"iotmon/internal/process"
+	"iotmon/internal/wire"
+)
+
+// recorder keeps outputs as text, as a topic would: what was written first stays first.
+type recorder struct {
+	finals, alerts, rejects []string
+	// late holds the highest position at which a window was announced: announcements merge from batch to batch.
+	late   map[string]int64
+	states map[iot.DeviceID][]byte
+	open   int
+}
+
+func newRecorder() *recorder {
+	return &recorder{late: make(map[string]int64), states: make(map[iot.DeviceID][]byte)}
+}
+
+func (r *recorder) Summary(s *iot.WindowSummary) {
+	switch {
+	case s.Late:
+		key := fmt.Sprint(s.Type, " ", s.Window.Start.Format(time.TimeOnly))
+		r.late[key] = max(r.late[key], s.Offset)
+	case s.Final:
+		r.finals = append(r.finals, string(wire.AppendWindowSummary(nil, s)))
+	default:
+		r.open++
+	}
+}
+
+func (r *recorder) Alert(a *iot.Alert) {
+	r.alerts = append(r.alerts, string(wire.AppendAlert(nil, a)))
+}
+
+func (r *recorder) State(s *iot.DeviceState) {
+	r.states[s.Latest.ID] = wire.AppendDeviceState(nil, s)
+}
+
+func (r *recorder) Reject(reject *process.Reject) {
+	r.rejects = append(r.rejects, fmt.Sprint(reject.Offset, " ", reject.Field, " ", reject.Reason))
+}
+
+// append adds what another recorder holds: the commit of a transaction.
+func (r *recorder) append(other *recorder) {
+	r.finals = append(r.finals, other.finals...)
+	r.alerts = append(r.alerts, other.alerts...)
+	r.rejects = append(r.rejects, other.rejects...)
+	for key, offset := range other.late {
+		r.late[key] = max(r.late[key], offset)
+	}
+	maps.Copy(r.states, other.states)
+}
+
+// difference says in what two runs differ, "" for nothing. A state's own position depends on when it was published.
+func (r *recorder) difference(want *recorder) string {
+	for _, list := range []struct {
+		name      string
+		got, want []string
+	}{{"finals", r.finals, want.finals}, {"alerts", r.alerts, want.alerts}, {"rejects", r.rejects, want.rejects}} {
+		if !slices.Equal(list.got, list.want) {
+			return fmt.Sprintf("%s: got %d, want %d:\n%q\n%q", list.name, len(list.got), len(list.want), list.got, list.want)
+		}
+	}
+	if !maps.Equal(r.late, want.late) {
+		return fmt.Sprintf("late windows: got %v, want %v", r.late, want.late)
+	}
+	got, wanted := r.finalStates(), want.finalStates()
+	if !maps.Equal(got, wanted) {
+		return fmt.Sprintf("states: got\n%q\nwant\n%q", got, wanted)
+	}
+	return ""
+}
+
+func (r *recorder) finalStates() map[iot.DeviceID]string {
+	states := make(map[iot.DeviceID]string, len(r.states))
+	for id, text := range r.states {
+		state, err := wire.DecodeDeviceState(text)
+		if err != nil {
+			panic(err)
+		}
+		state.Position = iot.Position{}
+		states[id] = string(wire.AppendDeviceState(nil, &state))
+	}
+	return states
+}

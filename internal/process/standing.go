@@ -1,0 +1,38 @@
+package process
+
+import "iotmon/internal/iot"
+
+// standing holds the alerts that are open now, by device type and id, for the summaries that list them.
+type standing map[iot.DeviceType]map[string]iot.Alert
+
+func (s standing) restore(state *iot.DeviceState) {
+	for _, raised := range state.OpenAlerts() {
+		s.apply(&raised)
+	}
+}
+
+func (s standing) apply(a *iot.Alert) {
+	switch {
+	case a.Historical:
+	case a.Open():
+		if s[a.DeviceType] == nil {
+			s[a.DeviceType] = make(map[string]iot.Alert)
+		}
+		s[a.DeviceType][a.ID] = *a
+	default:
+		delete(s[a.DeviceType], a.ID)
+	}
+}
+
+// top returns how many alerts are open on devices of the type, and the most urgent of them.
+func (s standing) top(t iot.DeviceType) (int64, []iot.Alert) {
+	open := s[t]
+	if len(open) == 0 {
+		return 0, nil
+	}
+	alerts := make([]iot.Alert, 0, len(open))
+	for _, a := range open {
+		alerts = append(alerts, a)
+	}
+	return int64(len(alerts)), iot.TopAlerts(alerts)
+}

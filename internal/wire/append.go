@@ -1,0 +1,113 @@
+package wire
+
+import (
+	"encoding/json"
+	"math"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"iotmon/internal/iot"
+)
+
+// AppendReading appends the documented JSON of r to dst: keys in the documented order, empty ones left out, times in
+// RFC 3339 with as many digits as they need, numbers in the shortest form that reads back the same. It allocates nothing
+// if dst has room. The value must be finite.
+func AppendReading(dst []byte, r *iot.Reading) []byte {
+	dst = append(dst, `{"device_id":`...)
+	dst = appendString(dst, string(r.ID))
+	dst = append(dst, `,"device_type":`...)
+	dst = appendString(dst, string(r.Type))
+	dst = append(dst, `,"timestamp":`...)
+	dst = appendTime(dst, r.Time)
+	dst = append(dst, `,"value":`...)
+	dst = appendFloat(dst, r.Value)
+	dst = appendField(dst, `,"unit":`, r.Unit)
+	if r.Location != (iot.Location{}) {
+		dst = appendLocation(append(dst, `,"location":`...), &r.Location)
+	}
+	dst = appendField(dst, `,"status":`, string(r.Status))
+	if r.Metadata != (iot.Metadata{}) {
+		dst = appendMetadata(append(dst, `,"metadata":`...), &r.Metadata)
+	}
+	dst = appendField(dst, `,"quality":`, string(r.Quality))
+	if !r.ReceivedAt.IsZero() {
+		dst = appendTime(append(dst, `,"received_at":`...), r.ReceivedAt)
+	}
+	if r.Historical {
+		dst = append(dst, `,"historical":true`...)
+	}
+	return append(dst, '}')
+}
+
+func appendLocation(dst []byte, l *iot.Location) []byte {
+	start := len(dst)
+	dst = appendField(dst, `,"building":`, l.Building)
+	if l.Floor != 0 {
+		dst = strconv.AppendInt(append(dst, `,"floor":`...), int64(l.Floor), 10)
+	}
+	dst = appendField(dst, `,"room":`, l.Room)
+	dst[start] = '{'
+	return append(dst, '}')
+}
+
+func appendMetadata(dst []byte, m *iot.Metadata) []byte {
+	start := len(dst)
+	dst = appendField(dst, `,"model":`, m.Model)
+	dst = appendField(dst, `,"firmware":`, m.Firmware)
+	if m.BatteryLevel != nil {
+		dst = appendFloat(append(dst, `,"battery_level":`...), *m.BatteryLevel)
+	}
+	dst[start] = '{'
+	return append(dst, '}')
+}
+
+// appendField appends a key, with what precedes it, and its value, unless the value is empty.
+func appendField(dst []byte, key, value string) []byte {
+	if value == "" {
+		return dst
+	}
+	return appendString(append(dst, key...), value)
+}
+
+// appendString appends s as a JSON string. Text that needs no escape, Chinese included, is copied; the rest takes the
+// standard library's way.
+func appendString(dst []byte, s string) []byte {
+	ascii := true
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c < ' ' || c == '"' || c == '\\':
+			return appendEscaped(dst, s)
+		case c >= utf8.RuneSelf:
+			ascii = false
+		}
+	}
+	if !ascii && !utf8.ValidString(s) {
+		return appendEscaped(dst, s)
+	}
+	dst = append(dst, '"')
+	dst = append(dst, s...)
+	return append(dst, '"')
+}
+
+func appendEscaped(dst []byte, s string) []byte {
+	text, err := json.Marshal(s)
+	if err != nil {
+		panic(err) // A string always marshals.
+	}
+	return append(dst, text...)
+}
+
+func appendTime(dst []byte, t time.Time) []byte {
+	dst = append(dst, '"')
+	dst = t.UTC().AppendFormat(dst, time.RFC3339Nano)
+	return append(dst, '"')
+}
+
+// appendFloat appends f as ECMAScript would write it.
+func appendFloat(dst []byte, f float64) []byte {
+	if size := math.Abs(f); size != 0 && (size < 1e-6 || size >= 1e21) {
+		return strconv.AppendFloat(dst, f, 'e', -1, 64)
+	}
+	return strconv.AppendFloat(dst, f, 'f', -1, 64)
+}

@@ -1,0 +1,106 @@
+package wire
+
+import "iotmon/internal/iot"
+
+// FromReading returns the documented form of r.
+func FromReading(r *iot.Reading) Reading {
+	message := Reading{
+		DeviceID:   r.ID,
+		DeviceType: r.Type,
+		Timestamp:  r.Time,
+		Value:      r.Value,
+		Unit:       r.Unit,
+		Location:   r.Location,
+		Status:     r.Status,
+		Metadata:   r.Metadata,
+		Quality:    r.Quality,
+		Historical: r.Historical,
+	}
+	if !r.ReceivedAt.IsZero() {
+		received := r.ReceivedAt
+		message.ReceivedAt = &received
+	}
+	return message
+}
+
+// FromState returns the device as clients see it: its latest reading under the system's judgement of its status.
+func FromState(s *iot.DeviceState) Device {
+	device := Device{Reading: FromReading(&s.Latest), Since: s.Since}
+	device.Status = s.Status
+	for i := range s.Alerts {
+		if s.Alerts[i].Raised != nil {
+			device.OpenAlerts++
+		}
+	}
+	return device
+}
+
+// FromAlert returns the form of an alert event that clients get.
+func FromAlert(a *iot.Alert) Alert {
+	return Alert{
+		ID:           a.ID,
+		DeviceID:     a.DeviceID,
+		DeviceType:   a.DeviceType,
+		AlertType:    a.Rule,
+		Severity:     a.Severity,
+		State:        a.Transition,
+		Message:      a.Message,
+		CurrentValue: a.Value,
+		Threshold:    a.Threshold,
+		Unit:         a.Unit,
+		Location:     a.Location,
+		Onset:        a.Onset,
+		Timestamp:    a.Time,
+		Historical:   a.Historical,
+	}
+}
+
+// FromAlerts converts a list; it returns an empty list, never nil, for JSON's sake.
+func FromAlerts(alerts []iot.Alert) []Alert {
+	messages := make([]Alert, len(alerts))
+	for i := range alerts {
+		messages[i] = FromAlert(&alerts[i])
+	}
+	return messages
+}
+
+// AggregateDataOf returns the numbers of a summary.
+func AggregateDataOf(s *iot.Summary) AggregateData {
+	data := AggregateData{
+		Count:       s.Count,
+		DeviceCount: s.Devices,
+		Online:      s.Online,
+		Offline:     s.Offline,
+		AlertCount:  s.AlertCount,
+	}
+	if s.Count > 0 {
+		average, largest, smallest := s.Average(), s.Max, s.Min
+		data.Average, data.Max, data.Min = &average, &largest, &smallest
+	}
+	return data
+}
+
+// FromSummary returns the documented object of a window's summary.
+func FromSummary(s *iot.WindowSummary) Aggregate {
+	return Aggregate{
+		Timestamp:     s.Window.Start,
+		WindowSeconds: int(s.Window.Length.Seconds()),
+		DeviceType:    s.Type,
+		Data:          AggregateDataOf(&s.Summary),
+		Alerts:        FromAlerts(s.Alerts),
+	}
+}
+
+// FromTypeSpec describes a device type to a client.
+func FromTypeSpec(s *iot.TypeSpec) TypeSpec {
+	return TypeSpec{Name: s.Name, Unit: s.Unit, Decimals: s.Decimals, Min: s.Min, Max: s.Max, Labels: s.Labels, States: s.States}
+}
+
+// FromCatalog describes every device type, in the catalog's order.
+func FromCatalog(c *iot.Catalog) []TypeSpec {
+	var specs []TypeSpec
+	for _, t := range c.Types() {
+		specs = append(specs, FromTypeSpec(c.Spec(t)))
+	}
+	return specs
+}

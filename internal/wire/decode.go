@@ -1,0 +1,286 @@
+package wire
+
+import (
+	"strconv"
+	"unicode/utf8"
+	"unsafe"
+
+	"iotmon/internal/iot"
+)
+
+// MaxMessage bounds one message on a topic, in bytes. A longer reading is rejected.
+const MaxMessage = 64 << 10
+
+// maxInterned bounds the strings a Decoder remembers. Beyond it the table starts anew, so a stream of ever new ids costs
+// time and never memory.
+const maxInterned = 1 << 17
+
+// Decoder decodes readings. It remembers ids, types and other strings that come back with every reading of a device, and
+// so decodes the canonical form without allocating. It is not safe for concurrent use. The zero Decoder remembers nothing.
+type Decoder struct {
+	strings map[string]string
+	// levels shares one float64 for each battery level: readings point to it and must not change it.
+	levels map[float64]*float64
+}
+
+// NewDecoder returns a Decoder that remembers.
+func NewDecoder() *Decoder {
+	return &Decoder{strings: make(map[string]string), levels: make(map[float64]*float64)}
+}
+
+// DecodeReading decodes one reading; see Decoder.Decode.
+func DecodeReading(data []byte, r *iot.Reading) error {
+	return new(Decoder).Decode(data, r)
+}
+
+// Decode decodes the documented JSON of one reading into r, which it overwrites. It checks syntax and types only, not
+// whether the reading makes sense. Keys are exact, unknown ones are ignored, of a key given twice the last counts, and
+// null is as good as absent. The error is an *iot.InvalidError. Nothing of data is kept.
+func (d *Decoder) Decode(data []byte, r *iot.Reading) error {
+	if len(data) > MaxMessage {
+		return iot.Invalid("", "longer than %d bytes (got %d)", MaxMessage, len(data))
+	}
+	if d.decodeFast(data, r) {
+		return nil
+	}
+	return d.decodeGeneral(data, r)
+}
+
+// cursor walks over JSON text. Its methods report false for anything but the plain case, without saying what is wrong:
+// the general decoder finds that out.
+type cursor struct {
+	text []byte
+	at   int
+}
+
+// decodeFast decodes the canonical form, keys in any order. It reports false for whatever else, having written anything.
+func (d *Decoder) decodeFast(data []byte, r *iot.Reading) bool {
+	*r = iot.Reading{}
+	c := cursor{text: data}
+	var hasValue bool
+	ok := c.object(func(key []byte) bool {
+		switch string(key) {
+		case "device_id":
+			return d.text(&c, (*string)(&r.ID))
+		case "device_type":
+			return d.text(&c, (*string)(&r.Type))
+		case "timestamp":
+			text, ok := c.string()
+			return ok && parseTime(text, &r.Time)
+		case "value":
+			hasValue = true
+			return c.float(&r.Value)
+		case "unit":
+			return d.text(&c, &r.Unit)
+		case "location":
+			r.Location = iot.Location{}
+			return d.location(&c, &r.Location)
+		case "status":
+			return d.text(&c, (*string)(&r.Status))
+		case "metadata":
+			r.Metadata = iot.Metadata{}
+			return d.metadata(&c, &r.Metadata)
+		case "quality":
+			return d.text(&c, (*string)(&r.Quality))
+		case "received_at":
+			text, ok := c.string()
+			return ok && parseTime(text, &r.ReceivedAt)
+		default:
+			return false
+		}
+	})
+	c.space()
+	return ok && hasValue && c.at == len(data)
+}
+
+func (d *Decoder) location(c *cursor, l *iot.Location) bool {
+	return c.object(func(key []byte) bool {
+		switch string(key) {
+		case "building":
+			return d.text(c, &l.Building)
+		case "floor":
+			return c.integer(&l.Floor)
+		case "room":
+			return d.text(c, &l.Room)
+		default:
+			return false
+		}
+	})
+}
+
+func (d *Decoder) metadata(c *cursor, m *iot.Metadata) bool {
+	return c.object(func(key []byte) bool {
+		switch string(key) {
+		case "model":
+			return d.text(c, &m.Model)
+		case "firmware":
+			return d.text(c, &m.Firmware)
+		case "battery_level":
+			var level float64
+			if !c.float(&level) {
+				return false
+			}
+			m.BatteryLevel = d.level(level)
+			return true
+		default:
+			return false
+		}
+	})
+}
+
+// text reads a string value into dst, interned.
+func (d *Decoder) text(c *cursor, dst *string) bool {
+	text, ok := c.string()
+	if ok {
+		*dst = d.intern(text)
+	}
+	return ok
+}
+
+func (d *Decoder) intern(text []byte) string {
+	if s, ok := d.strings[string(text)]; ok {
+		return s
+	}
+	s := string(text)
+	if d.strings != nil {
+		if len(d.strings) >= maxInterned {
+			clear(d.strings)
+		}
+		d.strings[s] = s
+	}
+	return s
+}
+
+func (d *Decoder) level(level float64) *float64 {
+	if shared := d.levels[level]; shared != nil {
+		return shared
+	}
+	if d.levels != nil {
+		if len(d.levels) >= maxInterned {
+			clear(d.levels)
+		}
+		d.levels[level] = &level
+	}
+	return &level
+}
+
+// object reads an object and calls member behind each key's colon.
+func (c *cursor) object(member func(key []byte) bool) bool {
+	c.space()
+	if !c.take('{') {
+		return false
+	}
+	c.space()
+	if c.take('}') {
+		return true
+	}
+	for {
+		c.space()
+		key, ok := c.string()
+		if !ok {
+			return false
+		}
+		c.space()
+		if !c.take(':') {
+			return false
+		}
+		c.space()
+		if !member(key) {
+			return false
+		}
+		c.space()
+		if c.take('}') {
+			return true
+		}
+		if !c.take(',') {
+			return false
+		}
+	}
+}
+
+func (c *cursor) space() {
+	for c.at < len(c.text) && (c.text[c.at] == ' ' || c.text[c.at] == '\n' || c.text[c.at] == '\t' || c.text[c.at] == '\r') {
+		c.at++
+	}
+}
+
+func (c *cursor) take(b byte) bool {
+	if c.at < len(c.text) && c.text[c.at] == b {
+		c.at++
+		return true
+	}
+	return false
+}
+
+// string reads a string without escapes and returns what is between the quotes.
+func (c *cursor) string() ([]byte, bool) {
+	if !c.take('"') {
+		return nil, false
+	}
+	ascii := true
+	for i := c.at; i < len(c.text); i++ {
+		switch b := c.text[i]; {
+		case b == '"':
+			text := c.text[c.at:i]
+			c.at = i + 1
+			return text, ascii || utf8.Valid(text)
+		case b == '\\' || b < ' ':
+			return nil, false
+		case b >= utf8.RuneSelf:
+			ascii = false
+		}
+	}
+	return nil, false
+}
+
+// float reads a number.
+func (c *cursor) float(dst *float64) bool {
+	text, ok := c.number()
+	if !ok {
+		return false
+	}
+	// ParseFloat keeps nothing of its argument but in an error, where it copies.
+	value, err := strconv.ParseFloat(unsafe.String(&text[0], len(text)), 64)
+	*dst = value
+	return err == nil
+}
+
+// integer reads a whole number without exponent that fits 32 bits.
+func (c *cursor) integer(dst *int) bool {
+	text, ok := c.number()
+	if !ok {
+		return false
+	}
+	value, err := strconv.ParseInt(unsafe.String(&text[0], len(text)), 10, 32)
+	*dst = int(value)
+	return err == nil
+}
+
+// number reads the text of a number as RFC 8259 defines it, which is narrower than what strconv would take.
+func (c *cursor) number() ([]byte, bool) {
+	start := c.at
+	c.take('-')
+	if !c.take('0') && !c.digits() {
+		return nil, false
+	}
+	if c.take('.') && !c.digits() {
+		return nil, false
+	}
+	if c.take('e') || c.take('E') {
+		if !c.take('+') {
+			c.take('-')
+		}
+		if !c.digits() {
+			return nil, false
+		}
+	}
+	return c.text[start:c.at], true
+}
+
+func (c *cursor) digits() bool {
+	start := c.at
+	for c.at < len(c.text) && c.text[c.at] >= '0' && c.text[c.at] <= '9' {
+		c.at++
+	}
+	return c.at > start
+}

@@ -1,0 +1,39 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+
+	"iotmon/internal/iot"
+)
+
+// DecodeFilter reads the one message a client may send. A list may hold at most maxItems entries. The error is an
+// *iot.InvalidError: unlike a reading, a filter with an unknown key is refused, because a filter that is not understood
+// would show too much.
+func DecodeFilter(data []byte, maxItems int) (Filter, error) {
+	var f Filter
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&f); err != nil {
+		return Filter{}, iot.Invalid("", "no filter message: %v", err)
+	}
+	if _, err := decoder.Token(); err != io.EOF {
+		return Filter{}, iot.Invalid("", "more than one message at once")
+	}
+	if f.Type != TypeFilter {
+		return Filter{}, iot.Invalid("type", "must be %q (got %q)", TypeFilter, f.Type)
+	}
+	if f.MinSeverity != "" && f.MinSeverity.Rank() < 0 {
+		return Filter{}, iot.Invalid("min_severity", "must be info, warning or critical (got %q)", f.MinSeverity)
+	}
+	for _, list := range []struct {
+		field string
+		items int
+	}{{"device_types", len(f.DeviceTypes)}, {"device_ids", len(f.DeviceIDs)}, {"buildings", len(f.Buildings)}} {
+		if list.items > maxItems {
+			return Filter{}, iot.Invalid(list.field, "at most %d entries (got %d)", maxItems, list.items)
+		}
+	}
+	return f, nil
+}
