@@ -18,7 +18,8 @@ type Options struct {
 	Catalog *iot.Catalog
 	// Devices is how many there are. A device's number never depends on it.
 	Devices int
-	// Types are dealt to the devices in turn; a type named twice gets twice as many. Empty means each of the catalog's.
+	// Types are dealt to the devices in turn; a type named twice gets twice as many. Empty means the built-in
+	// ones: whoever adds a type has real devices of it.
 	Types []iot.DeviceType
 	// Interval is the time between two readings of a device, at least a millisecond.
 	Interval time.Duration
@@ -70,7 +71,7 @@ func NewFleet(o Options) (*Fleet, error) {
 	}
 	types := o.Types
 	if len(types) == 0 {
-		types = o.Catalog.Types()
+		types = builtinTypes()
 	}
 	profiles := make([]*profile, len(types))
 	for i, t := range types {
@@ -96,6 +97,14 @@ func NewFleet(o Options) (*Fleet, error) {
 	})
 	f.Seek(o.Start)
 	return f, nil
+}
+
+func builtinTypes() []iot.DeviceType {
+	var types []iot.DeviceType
+	for _, spec := range iot.BuiltinTypes() {
+		types = append(types, spec.Name)
+	}
+	return types
 }
 
 // Reached returns the moment up to which all readings have been handed out or passed over.
