@@ -45,7 +45,9 @@ type SummariesQuery struct {
 	// AfterStart and AfterType are the last row already seen; zero starts at From.
 	AfterStart time.Time
 	AfterType  iot.DeviceType
-	Limit      int
+	// WithoutAlerts means that nobody will look at Summary.Alerts: they need not be read.
+	WithoutAlerts bool
+	Limit         int
 }
 
 // AlertsQuery selects alerts. Zero fields do not narrow.

@@ -128,12 +128,23 @@ func normalizeTime(r *Reading) error {
 	if r.Time.IsZero() {
 		return Invalid("timestamp", "missing")
 	}
-	if r.Time.Before(earliest) || !r.Time.Before(latest) {
-		return Invalid("timestamp", "must be between the years 1970 and 9998 (got %s)", r.Time.UTC().Format(time.RFC3339))
+	if err := checkTime("timestamp", r.Time); err != nil {
+		return err
 	}
 	r.Time = CutTime(r.Time)
-	if !r.ReceivedAt.IsZero() {
-		r.ReceivedAt = CutTime(r.ReceivedAt)
+	if r.ReceivedAt.IsZero() {
+		return nil
+	}
+	if err := checkTime("received_at", r.ReceivedAt); err != nil {
+		return err
+	}
+	r.ReceivedAt = CutTime(r.ReceivedAt)
+	return nil
+}
+
+func checkTime(field string, t time.Time) error {
+	if t.Before(earliest) || !t.Before(latest) {
+		return Invalid(field, "must be between the years 1970 and 9998 (got %s)", t.UTC().Format(time.RFC3339))
 	}
 	return nil
 }

@@ -1,0 +1,101 @@
+package api
+
+import (
+	"context"
+	"time"
+
+	"iotmon/internal/iot"
+	"iotmon/internal/wire"
+)
+
+type alertsInput struct {
+	State    string         `query:"state" doc:"Only alerts that are open, or only those that are cleared." enum:"open,cleared"`
+	Severity iot.Severity   `query:"severity" doc:"Only this severity." enum:"info,warning,critical"`
+	Type     iot.DeviceType `query:"type" doc:"Only this device type." maxLength:"128"`
+	Device   iot.DeviceID   `query:"device" doc:"Only this device." maxLength:"128"`
+	Rule     string         `query:"rule" doc:"Only this rule: the alert_type." example:"temperature_high" maxLength:"128"`
+	From     moment         `query:"from" doc:"The earliest onset: RFC 3339, or a time before now such as -90m or -7d. Any if absent."`
+	To       moment         `query:"to" doc:"The end of the onsets, exclusive: RFC 3339, now, or a time before now. Any if absent."`
+	Limit    int            `query:"limit" doc:"How many alerts one page holds at most." minimum:"1" maximum:"1000" default:"100" example:"10"`
+	Cursor   string         `query:"cursor" doc:"The next of the page before." maxLength:"2048"`
+}
+
+func (in alertsInput) listing() string {
+	in.Limit, in.Cursor = 0, ""
+	return listing("alerts", in)
+}
+
+// open translates the state into what History asks for.
+func (in *alertsInput) open() *bool {
+	if in.State == "" {
+		return nil
+	}
+	open := in.State == "open"
+	return &open
+}
+
+// alertsRow is the last row of a page and the range that the first page fixed.
+type alertsRow struct {
+	From  time.Time `json:"f,omitzero"`
+	To    time.Time `json:"t,omitzero"`
+	Onset time.Time `json:"o"`
+	ID    string    `json:"i"`
+}
+
+// archivedAlert is the latest event of an alert and the two moments that frame it.
+type archivedAlert struct {
+	wire.Alert
+	RaisedAt  time.Time  `json:"raised_at" doc:"When the alert was raised, in event time."`
+	ClearedAt *time.Time `json:"cleared_at,omitempty" doc:"When it cleared, in event time; absent while it is open."`
+}
+
+func (s *server) listAlerts(ctx context.Context, in *alertsInput) (*answer[list[archivedAlert]], error) {
+	if err := s.checkType(in.Type); err != nil {
+		return nil, err
+	}
+	row, err := s.alertsStart(in)
+	if err != nil {
+		return nil, err
+	}
+	alerts, err := s.o.History.Alerts(ctx, AlertsQuery{
+		Device: in.Device, Type: in.Type, Rule: in.Rule, Severity: in.Severity, Open: in.open(),
+		From: row.From, To: row.To, BeforeOnset: row.Onset, AfterID: row.ID, Limit: in.Limit + 1,
+	})
+	if err := s.historyProblem(ctx, err); err != nil {
+		return nil, err
+	}
+	out := &answer[list[archivedAlert]]{}
+	if len(alerts) > in.Limit {
+		alerts = alerts[:in.Limit]
+		last := &alerts[in.Limit-1]
+		row.Onset, row.ID = last.Onset, last.ID
+		if out.Body.Next, err = seal(in.listing(), row); err != nil {
+			return nil, err
+		}
+	}
+	out.Body.Items = make([]archivedAlert, len(alerts))
+	for i := range alerts {
+		out.Body.Items[i] = fromArchived(&alerts[i])
+	}
+	return out, nil
+}
+
+func (s *server) alertsStart(in *alertsInput) (alertsRow, error) {
+	if in.Cursor != "" {
+		return unseal[alertsRow](in.listing(), in.Cursor)
+	}
+	now := s.o.Now()
+	row := alertsRow{From: in.From.resolve(now, time.Time{}), To: in.To.resolve(now, time.Time{})}
+	if row.From.IsZero() || row.To.IsZero() {
+		return row, nil
+	}
+	return row, checkPeriod(row.From, row.To)
+}
+
+func fromArchived(a *ArchivedAlert) archivedAlert {
+	out := archivedAlert{Alert: wire.FromAlert(&a.Alert), RaisedAt: a.Raised}
+	if !a.ClearedAt.IsZero() {
+		out.ClearedAt = &a.ClearedAt
+	}
+	return out
+}

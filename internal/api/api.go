@@ -1,0 +1,117 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"iotmon/internal/iot"
+)
+
+// Prefix is the path under which every endpoint lies, so that a later version can stand beside this one.
+const Prefix = "/api/v1"
+
+// defaultBaseURL is where the documented web service listens.
+const defaultBaseURL = "http://localhost:8080"
+
+// Options is what the interface is built from. All fields but Ingest and BaseURL are required.
+type Options struct {
+	Fleet   Fleet
+	History History
+	Catalog *iot.Catalog
+	// Ingest answers POST /api/v1/readings; nil leaves the operation out.
+	Ingest http.Handler
+	// Version is the program's own.
+	Version string
+	// Now is what relative times are counted from.
+	Now    func() time.Time
+	Logger *slog.Logger
+	// BaseURL is where the examples on the documentation page point; empty for the documented default.
+	BaseURL string
+}
+
+// server answers what the endpoints have in common; it has no state of its own beyond one flag.
+type server struct {
+	o   Options
+	mux *http.ServeMux
+	// historyDown remembers that the last question to the archive failed, so that an outage is logged once.
+	historyDown atomic.Bool
+}
+
+// New returns the handler of /api/v1/ and of the documentation at /docs. It makes no request and needs none from the
+// browser: all it serves is in the binary.
+func New(o Options) (http.Handler, error) {
+	if o.Fleet == nil || o.History == nil || o.Catalog == nil || o.Now == nil || o.Logger == nil {
+		return nil, errors.New("api: fleet, history, catalog, clock and logger are required")
+	}
+	if o.BaseURL == "" {
+		o.BaseURL = defaultBaseURL
+	}
+	s := &server{o: o, mux: http.NewServeMux()}
+	api := humago.New(s.mux, configuration(o.Version))
+	s.registerDevices(api)
+	s.registerHistory(api)
+	s.registerSystem(api)
+	if o.Ingest != nil {
+		documentIngest(api.OpenAPI())
+		s.mux.Handle(Prefix+"/readings", o.Ingest)
+	}
+	if err := describeSchemas(api.OpenAPI()); err != nil {
+		return nil, err
+	}
+	if err := s.serveDocument(api.OpenAPI()); err != nil {
+		return nil, fmt.Errorf("describe the API: %w", err)
+	}
+	return s, nil
+}
+
+// ServeHTTP dispatches a request. What is not there is answered as a problem too, not in the plain text of the mux.
+func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	header := w.Header()
+	header.Set("Cache-Control", "no-store")
+	header.Set("X-Content-Type-Options", "nosniff")
+	if _, pattern := s.mux.Handler(r); pattern != "" {
+		s.mux.ServeHTTP(w, r)
+		return
+	}
+	var verdict verdict
+	s.mux.ServeHTTP(&verdict, r)
+	detail := "there is nothing at " + r.URL.Path
+	if verdict.status == http.StatusMethodNotAllowed {
+		header.Set("Allow", verdict.Header().Get("Allow"))
+		detail = fmt.Sprintf("%s is not possible at %s", r.Method, r.URL.Path)
+	}
+	writeProblem(w, huma.NewError(verdict.status, detail))
+}
+
+// verdict takes the status and the headers of an answer and drops its body.
+type verdict struct {
+	header http.Header
+	status int
+}
+
+func (v *verdict) Header() http.Header {
+	if v.header == nil {
+		v.header = http.Header{}
+	}
+	return v.header
+}
+
+func (v *verdict) WriteHeader(status int) { v.status = status }
+
+func (v *verdict) Write(p []byte) (int, error) { return len(p), nil }
+
+// answer is a response whose body is T.
+type answer[T any] struct{ Body T }
+
+// list is one page of a listing.
+type list[T any] struct {
+	Items []T    `json:"items" nullable:"false"`
+	Next  string `json:"next,omitempty" doc:"The cursor of the next page; absent on the last."`
+}

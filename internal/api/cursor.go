@@ -1,0 +1,54 @@
+package api
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// A cursor holds the last row of a page, so that the next one starts right behind it whatever has been added since. The
+// checksum in front covers the listing's other parameters too: a cursor that was changed, or that is used with another
+// filter or order, would silently skip rows and is refused instead.
+const checksumLength = 8
+
+// maxCursor bounds what a client may send as a cursor; ours are a fraction of it.
+const maxCursor = 2048
+
+// listing names what a cursor belongs to: an endpoint and its parameters without page and cursor.
+func listing(endpoint string, parameters any) string {
+	return fmt.Sprintf("%s %+v", endpoint, parameters)
+}
+
+func checksum(listing string, payload []byte) []byte {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%d %s %s", len(listing), listing, payload))
+	return sum[:checksumLength]
+}
+
+// seal returns the cursor behind the row.
+func seal[T any](listing string, row T) (string, error) {
+	payload, err := json.Marshal(row)
+	if err != nil {
+		return "", fmt.Errorf("encode cursor: %w", err)
+	}
+	return base64.RawURLEncoding.EncodeToString(append(checksum(listing, payload), payload...)), nil
+}
+
+// unseal reads the row that cursor stands behind.
+func unseal[T any](listing, cursor string) (T, error) {
+	var row T
+	sealed, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
+	if err != nil || len(sealed) < checksumLength ||
+		!bytes.Equal(sealed[:checksumLength], checksum(listing, sealed[checksumLength:])) ||
+		json.Unmarshal(sealed[checksumLength:], &row) != nil {
+		return row, huma.Error400BadRequest("the cursor does not belong to this listing", &huma.ErrorDetail{
+			Message:  "must be the next of a page with the same filter and order",
+			Location: "query.cursor",
+			Value:    cursor,
+		})
+	}
+	return row, nil
+}

@@ -1,0 +1,92 @@
+package api
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// configuration switches off what huma would serve on its own: its documentation page loads its scripts from elsewhere.
+func configuration(version string) huma.Config {
+	// The bare name is how huma finds the format of application/problem+json.
+	format := huma.Format{Marshal: marshal, Unmarshal: json.Unmarshal}
+	config := huma.Config{
+		OpenAPI: &huma.OpenAPI{
+			OpenAPI: "3.1.0",
+			Info: &huma.Info{
+				Title:   "iotmon",
+				Version: version,
+				Description: "Readings in; devices, windows and alerts out. Every time is RFC 3339 in UTC, every error an RFC 9457 " +
+					"problem. Listings answer {\"items\": [...], \"next\": \"cursor\"}: pass next as cursor for the following page, until " +
+					"there is none. Unknown query parameters are refused.",
+			},
+			Tags: []*huma.Tag{
+				{Name: "Ingest", Description: "Send readings."},
+				{Name: "Devices", Description: "What is known of every device at this moment."},
+				{Name: "History", Description: "What the archive holds, about a second behind."},
+				{Name: "System", Description: "The plant and the program as a whole."},
+			},
+		},
+		Formats:                      map[string]huma.Format{"application/json": format, "json": format},
+		DefaultFormat:                "application/json",
+		RejectUnknownQueryParameters: true,
+	}
+	// Later versions add fields; a client generated from the document must not refuse them.
+	config.AllowAdditionalPropertiesByDefault = true
+	return config
+}
+
+// marshal writes v as JSON. It reports only what cannot be encoded: huma panics on an error, and a client that goes away
+// in the middle of its answer is none.
+func marshal(w io.Writer, v any) error {
+	var buffer bytes.Buffer
+	encoder := json.NewEncoder(&buffer)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(v); err != nil {
+		return err
+	}
+	_, _ = w.Write(buffer.Bytes())
+	return nil
+}
+
+// serveDocument renders the finished document once, as JSON, YAML and a page to read.
+func (s *server) serveDocument(document *huma.OpenAPI) error {
+	asJSON, err := json.MarshalIndent(document, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode as JSON: %w", err)
+	}
+	asYAML, err := document.YAML()
+	if err != nil {
+		return fmt.Errorf("encode as YAML: %w", err)
+	}
+	page, err := renderPage(document, s.o.BaseURL)
+	if err != nil {
+		return fmt.Errorf("render page: %w", err)
+	}
+	s.mux.Handle("GET "+Prefix+"/openapi.json", fixed("application/json", asJSON))
+	s.mux.Handle("GET "+Prefix+"/openapi.yaml", fixed("application/yaml", asYAML))
+	s.mux.Handle("GET /docs", fixed("text/html; charset=utf-8", page))
+	s.mux.Handle("GET /docs/style.css", fixed("text/css; charset=utf-8", pageStyle))
+	return nil
+}
+
+// fixed serves content that does not change while the program runs; a browser asks whether it has.
+func fixed(contentType string, content []byte) http.Handler {
+	sum := sha256.Sum256(content)
+	tag := `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		header := w.Header()
+		header.Set("Content-Type", contentType)
+		header.Set("Cache-Control", "no-cache")
+		header.Set("ETag", tag)
+		header.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'")
+		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
+	})
+}

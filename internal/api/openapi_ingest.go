@@ -1,0 +1,80 @@
+package api
+
+import (
+	"net/http"
+	"reflect"
+	"strconv"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"iotmon/internal/wire"
+)
+
+const ingestDescription = "One reading, an array of readings, or one reading per line (NDJSON), optionally compressed with gzip. The " +
+	"answer comes once the log has acknowledged: what is accepted is safe. Each reading stands for itself: a bad one is " +
+	"rejected with its index, field and reason, and the others count. After 429, 503 or no answer at all, send the same " +
+	"request again: a reading counts once, by its device_id and timestamp."
+
+const ingestCurl = `curl ` + defaultBaseURL + Prefix + `/readings -H 'Content-Type: application/json' -d '{
+  "device_id": "press-7", "device_type": "pressure_sensor",
+  "timestamp": "'"$(date -u +%Y-%m-%dT%H:%M:%SZ)"'", "value": 1013.2, "unit": "hPa"}'`
+
+// documentIngest describes the operation that is served by Options.Ingest. It streams its body with bounds of its own,
+// so it is not one of huma's handlers, but it belongs in the document.
+func documentIngest(document *huma.OpenAPI) {
+	registry := document.Components.Schemas
+	reading := registry.Schema(reflect.TypeFor[wire.Reading](), true, "")
+	result := registry.Schema(reflect.TypeFor[wire.Ingested](), true, "")
+	op := &huma.Operation{
+		OperationID: "send-readings",
+		Method:      http.MethodPost,
+		Path:        Prefix + "/readings",
+		Tags:        []string{"Ingest"},
+		Summary:     "Send readings",
+		Description: ingestDescription,
+		Parameters: []*huma.Param{{
+			Name: "Content-Encoding", In: "header", Description: "How the body is compressed; absent if it is not.",
+			Schema: &huma.Schema{Type: huma.TypeString, Enum: []any{"gzip"}},
+		}},
+		RequestBody: &huma.RequestBody{
+			Required: true,
+			Content: map[string]*huma.MediaType{
+				"application/json":     {Schema: &huma.Schema{OneOf: []*huma.Schema{reading, {Type: huma.TypeArray, Items: reading}}}},
+				"application/x-ndjson": {Schema: reading},
+			},
+		},
+		Responses: map[string]*huma.Response{
+			"200": jsonResponse("Every reading was accepted.", result),
+			"207": jsonResponse("Some were accepted, some rejected.", result),
+			"422": jsonResponse("Every reading was rejected.", result),
+		},
+		Extensions: map[string]any{"x-codeSamples": []map[string]string{{"lang": "Shell", "source": ingestCurl}}},
+	}
+	addProblems(op, registry, map[int]string{
+		http.StatusBadRequest:            "No readings, or not JSON: offset tells the first wrong byte. Nothing was accepted.",
+		http.StatusMethodNotAllowed:      "Not a POST.",
+		http.StatusRequestTimeout:        "The body took too long to arrive.",
+		http.StatusRequestEntityTooLarge: "The body, as sent or decompressed, or the number of readings is over the bound.",
+		http.StatusUnsupportedMediaType:  "Content-Type or Content-Encoding is none of those above.",
+		http.StatusTooManyRequests:       "Too many requests or bytes are in flight; Retry-After tells when to try again.",
+		http.StatusServiceUnavailable:    "The log did not acknowledge in time; Retry-After tells when to send everything again.",
+	})
+	document.AddOperation(op)
+}
+
+func jsonResponse(description string, schema *huma.Schema) *huma.Response {
+	return &huma.Response{
+		Description: description,
+		Content:     map[string]*huma.MediaType{"application/json": {Schema: schema}},
+	}
+}
+
+func addProblems(op *huma.Operation, registry huma.Registry, problems map[int]string) {
+	schema := registry.Schema(reflect.TypeFor[huma.ErrorModel](), true, "")
+	for status, description := range problems {
+		op.Responses[strconv.Itoa(status)] = &huma.Response{
+			Description: description,
+			Content:     map[string]*huma.MediaType{"application/problem+json": {Schema: schema}},
+		}
+	}
+}

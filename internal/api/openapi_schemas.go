@@ -1,0 +1,117 @@
+package api
+
+import (
+	"fmt"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"iotmon/internal/iot"
+)
+
+// property describes one property of a schema.
+type property struct{ schema, name, text string }
+
+// properties explains the wire's messages, whose types know nothing of this interface.
+func properties() []property {
+	return []property{
+		{"Reading", "device_id", "Names the device for ever; at most 128 bytes."},
+		{"Reading", "device_type", "One of the device types."},
+		{"Reading", "timestamp", "The device's own clock, RFC 3339 with a time zone; cut to the microsecond."},
+		{"Reading", "value", "In unit; within the physical range of the device type."},
+		{"Reading", "unit", "The unit of value, converted to the device type's; that unit if absent."},
+		{"Reading", "status", "What the device says of itself; online if absent."},
+		{"Reading", "quality", "How far the value can be trusted; good if absent."},
+		{"Reading", "received_at", "When a gateway took the reading in; stamped on arrival if absent."},
+		{"Reading", "historical", "The reading is replayed or buffered rather than live."},
+		{"Device", "timestamp", "The time of the latest reading, by the device's own clock."},
+		{"Device", "value", "The latest reading, in unit."},
+		{"Device", "unit", "The device type's unit."},
+		{"Device", "status", "The system's judgement, which includes silence."},
+		{"Device", "since", "When status last changed."},
+		{"Device", "open_alerts", "How many alerts are open on the device."},
+		{"Aggregate", "timestamp", "The window's start."},
+		{"Aggregate", "window_seconds", "The window's length."},
+		{"Aggregate", "alerts", "The most urgent alerts open at the window's close, at most 50."},
+		{"AggregateData", "count", "The number of readings."},
+		{"AggregateData", "avg_value", "Null when count is 0, as are max_value and min_value."},
+		{"AggregateData", "device_count", "The distinct devices among the readings."},
+		{"AggregateData", "online_devices", "Known devices of the type that were online at the window's close."},
+		{"AggregateData", "offline_devices", "Known devices of the type that were offline at the window's close."},
+		{"AggregateData", "alert_count", "Alerts open at the window's close, listed or not."},
+		{"Alert", "id", "The same for every event of one alert; derived from rule, device and onset."},
+		{"Alert", "alert_type", "The rule's name."},
+		{"Alert", "state", "What this event reports; an alert is open until it is cleared."},
+		{"Alert", "message", "For people, in Chinese; word it from the other fields for another language."},
+		{"Alert", "current_value", "The reading's value at this event; 0 for device_offline."},
+		{"Alert", "threshold", "The rule's; 0 for device_offline."},
+		{"Alert", "onset", "The first violating reading, or when a silent device counts as offline."},
+		{"Alert", "timestamp", "The event time of this event."},
+		{"Alert", "historical", "Found in a reading older than the device's newest: over already, alarms nobody."},
+		{"TypeSpec", "decimals", "How many digits after the point are worth showing."},
+		{"TypeSpec", "min", "A value below cannot be true and is rejected."},
+		{"TypeSpec", "max", "A value above cannot be true and is rejected."},
+		{"TypeSpec", "labels", "Names for people, by language: en, zh."},
+		{"TypeSpec", "states", "Names of discrete values, index by value; absent for a measurement."},
+		{"Metadata", "battery_level", "In percent; absent for a device without a battery."},
+		{"Ingested", "accepted", "How many readings the log has acknowledged."},
+		{"Rejection", "index", "Which of the readings, counted from 0 in the order sent."},
+		{"Rejection", "field", "The JSON path of the offending field; empty when the reading as a whole is wrong."},
+	}
+}
+
+// describeSchemas adds what the Go types of the messages cannot say: descriptions, enumerations, and that no array is
+// ever null. A description of a property that is no longer there is an error.
+func describeSchemas(document *huma.OpenAPI) error {
+	schemas := document.Components.Schemas.Map()
+	for _, p := range properties() {
+		schema := schemas[p.schema]
+		if schema == nil {
+			continue // Only an operation that was left out needs it.
+		}
+		if schema.Properties[p.name] == nil {
+			return fmt.Errorf("schema %s has no property %s to describe", p.schema, p.name)
+		}
+		schema.Properties[p.name].Description = p.text
+	}
+	inherit(schemas, "Device", "Reading")
+	inherit(schemas, "DeviceDetail", "Device")
+	inherit(schemas, "ArchivedAlert", "Alert")
+	for _, schema := range schemas {
+		enumerate(schema.Properties["status"], iot.Online, iot.Offline)
+		enumerate(schema.Properties["severity"], iot.Info, iot.Warning, iot.Critical)
+		enumerate(schema.Properties["quality"], iot.Good, iot.Uncertain, iot.Bad)
+		for _, property := range schema.Properties {
+			if property.Type == huma.TypeArray {
+				property.Nullable = false
+			}
+		}
+	}
+	for _, name := range []string{"Alert", "ArchivedAlert"} {
+		if schema := schemas[name]; schema != nil {
+			enumerate(schema.Properties["state"], iot.Raised, iot.Updated, iot.Acknowledged, iot.Cleared)
+		}
+	}
+	return nil
+}
+
+// inherit copies the descriptions of one schema to the properties that another has from embedding it.
+func inherit(schemas map[string]*huma.Schema, to, from string) {
+	if schemas[to] == nil || schemas[from] == nil {
+		return
+	}
+	for name, property := range schemas[to].Properties {
+		if origin := schemas[from].Properties[name]; origin != nil && property.Description == "" {
+			property.Description = origin.Description
+		}
+	}
+}
+
+// enumerate lists the values that a string property may have; a number of the same name is left alone.
+func enumerate[T ~string](property *huma.Schema, values ...T) {
+	if property == nil || property.Type != huma.TypeString || property.Enum != nil {
+		return
+	}
+	for _, value := range values {
+		property.Enum = append(property.Enum, string(value))
+	}
+}

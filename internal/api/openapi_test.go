@@ -1,0 +1,263 @@
+package api_test
+
+import (
+	"encoding/json"
+	"flag"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+func document(t *testing.T) map[string]any {
+	t.Helper()
+	return get[map[string]any](t, newAPI(t, plant{}, &archive{}, nil), "/api/v1/openapi.json")
+}
+
+// The golden file shows every change of the interface in its diff.
+func TestDocumentIsGolden(t *testing.T) {
+	const golden = "testdata/openapi.golden.json"
+	got := request(newAPI(t, plant{}, &archive{}, nil), http.MethodGet, "/api/v1/openapi.json").Body.Bytes()
+	if *update {
+		if err := os.WriteFile(golden, append(got, '\n'), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.TrimSpace(string(want)) != string(got) {
+		t.Errorf("the document is not what %s says; run go test -update and look at the difference", golden)
+	}
+}
+
+func TestDocumentHolds(t *testing.T) {
+	doc := document(t)
+	if version, _ := doc["openapi"].(string); !strings.HasPrefix(version, "3.1.") {
+		t.Errorf("got OpenAPI %q, want 3.1", version)
+	}
+	walk(doc, func(key string, value any) {
+		if ref, ok := value.(string); ok && key == "$ref" && resolve(doc, ref) == nil {
+			t.Errorf("nothing at %s", ref)
+		}
+	})
+	seen := map[string]bool{}
+	for path, item := range doc["paths"].(map[string]any) {
+		for method, value := range item.(map[string]any) {
+			op := value.(map[string]any)
+			id, _ := op["operationId"].(string)
+			if id == "" || seen[id] || op["summary"] == "" || len(op["tags"].([]any)) != 1 {
+				t.Errorf("%s %s: needs an operation id of its own (got %q), a summary and one tag", method, path, id)
+			}
+			seen[id] = true
+			checkParameters(t, path, op)
+			if _, ok := op["responses"].(map[string]any)["200"]; !ok {
+				t.Errorf("%s %s: no response 200", method, path)
+			}
+		}
+	}
+	if len(seen) != 9 {
+		t.Errorf("got %d operations, want the nine endpoints: %v", len(seen), seen)
+	}
+}
+
+// checkParameters compares the parameters in the path with those declared.
+func checkParameters(t *testing.T, path string, op map[string]any) {
+	t.Helper()
+	inPath := map[string]bool{}
+	for _, match := range regexp.MustCompile(`\{(\w+)\}`).FindAllStringSubmatch(path, -1) {
+		inPath[match[1]] = true
+	}
+	parameters, _ := op["parameters"].([]any)
+	for _, value := range parameters {
+		p := value.(map[string]any)
+		if p["description"] == nil || p["schema"] == nil {
+			t.Errorf("%s: parameter %v has no description or schema", path, p["name"])
+		}
+		if p["in"] == "path" {
+			if p["required"] != true || !inPath[p["name"].(string)] {
+				t.Errorf("%s: parameter %v is not in the path or not required", path, p["name"])
+			}
+			delete(inPath, p["name"].(string))
+		}
+	}
+	if len(inPath) > 0 {
+		t.Errorf("%s: not declared: %v", path, inPath)
+	}
+}
+
+func walk(value any, visit func(key string, value any)) {
+	switch value := value.(type) {
+	case map[string]any:
+		for key, child := range value {
+			visit(key, child)
+			walk(child, visit)
+		}
+	case []any:
+		for _, child := range value {
+			walk(child, visit)
+		}
+	}
+}
+
+// resolve follows a reference within the document.
+func resolve(doc any, ref string) any {
+	for _, name := range strings.Split(strings.TrimPrefix(ref, "#/"), "/") {
+		object, ok := doc.(map[string]any)
+		if !ok {
+			return nil
+		}
+		doc = object[name]
+	}
+	return doc
+}
+
+// Every answer has the properties that the document requires, and none that it does not know.
+func TestAnswersFitTheDocument(t *testing.T) {
+	fleet, history := fullPlant()
+	h := newAPI(t, fleet, history, nil)
+	doc := document(t)
+	for path, target := range map[string]string{
+		"/api/v1/devices":               "/api/v1/devices?limit=1",
+		"/api/v1/devices/{id}":          "/api/v1/devices/d1",
+		"/api/v1/devices/{id}/readings": "/api/v1/devices/d1/readings",
+		"/api/v1/summaries":             "/api/v1/summaries?limit=1",
+		"/api/v1/alerts":                "/api/v1/alerts?limit=1",
+		"/api/v1/types":                 "/api/v1/types",
+		"/api/v1/status":                "/api/v1/status",
+		"/api/v1/version":               "/api/v1/version",
+	} {
+		schema := doc["paths"].(map[string]any)[path].(map[string]any)["get"].(map[string]any)["responses"].(map[string]any)["200"].(map[string]any)["content"].(map[string]any)["application/json"].(map[string]any)["schema"]
+		fit(t, doc, target, schema.(map[string]any), get[any](t, h, target))
+	}
+	problem := map[string]any{"$ref": "#/components/schemas/ErrorModel"}
+	var body any
+	if err := json.Unmarshal(request(h, http.MethodGet, "/api/v1/devices?limit=0").Body.Bytes(), &body); err != nil {
+		t.Fatal(err)
+	}
+	fit(t, doc, "problem", problem, body)
+}
+
+// fit reports where value does not have the shape of schema.
+func fit(t *testing.T, doc any, at string, schema map[string]any, value any) {
+	t.Helper()
+	if ref, ok := schema["$ref"].(string); ok {
+		schema = resolve(doc, ref).(map[string]any)
+	}
+	switch value := value.(type) {
+	case map[string]any:
+		properties, _ := schema["properties"].(map[string]any)
+		values, _ := schema["additionalProperties"].(map[string]any)
+		required, _ := schema["required"].([]any)
+		for _, name := range required {
+			if _, ok := value[name.(string)]; !ok {
+				t.Errorf("%s: no %s", at, name)
+			}
+		}
+		for name, child := range value {
+			switch property, ok := properties[name].(map[string]any); {
+			case ok:
+				fit(t, doc, at+"."+name, property, child)
+			case values != nil:
+				fit(t, doc, at+"."+name, values, child)
+			default:
+				t.Errorf("%s.%s is not in the document", at, name)
+			}
+		}
+	case []any:
+		for _, child := range value {
+			fit(t, doc, at+"[]", schema["items"].(map[string]any), child)
+		}
+	case string:
+		checkEnum(t, at, schema, value)
+	case nil:
+		if types, ok := schema["type"].([]any); !ok || types[len(types)-1] != "null" {
+			t.Errorf("%s is null, but the document does not allow it", at)
+		}
+	}
+}
+
+func checkEnum(t *testing.T, at string, schema map[string]any, value string) {
+	t.Helper()
+	if schema["type"] != "string" {
+		t.Errorf("%s is the string %q, the document says %v", at, value, schema["type"])
+	}
+	allowed, ok := schema["enum"].([]any)
+	if !ok {
+		return
+	}
+	for _, one := range allowed {
+		if one == value {
+			return
+		}
+	}
+	t.Errorf("%s is %q, the document allows %v", at, value, allowed)
+}
+
+func TestDocumentIsServedForCaches(t *testing.T) {
+	h := newAPI(t, plant{}, &archive{}, nil)
+	for target, contentType := range map[string]string{
+		"/api/v1/openapi.json": "application/json", "/api/v1/openapi.yaml": "application/yaml",
+		"/docs": "text/html; charset=utf-8", "/docs/style.css": "text/css; charset=utf-8",
+	} {
+		w := request(h, http.MethodGet, target)
+		tag := w.Header().Get("ETag")
+		if w.Code != http.StatusOK || tag == "" || w.Header().Get("Content-Type") != contentType {
+			t.Fatalf("%s: got %d, Content-Type %q, ETag %q", target, w.Code, w.Header().Get("Content-Type"), tag)
+		}
+		r := httptest.NewRequest(http.MethodGet, target, nil)
+		r.Header.Set("If-None-Match", tag)
+		again := httptest.NewRecorder()
+		h.ServeHTTP(again, r)
+		if again.Code != http.StatusNotModified {
+			t.Errorf("%s: got %d for a copy that is still good, want 304", target, again.Code)
+		}
+	}
+	if yaml := request(h, http.MethodGet, "/api/v1/openapi.yaml").Body.String(); !strings.Contains(yaml, "openapi: 3.1.0\n") {
+		t.Errorf("the YAML does not begin as a document:\n%.200s", yaml)
+	}
+}
+
+func TestPageShowsTheWholeDocument(t *testing.T) {
+	w := request(newAPI(t, plant{}, &archive{}, nil), http.MethodGet, "/docs")
+	html := w.Body.String()
+	anchors := map[string]bool{}
+	for _, match := range regexp.MustCompile(` id="([^"]+)"`).FindAllStringSubmatch(html, -1) {
+		if anchors[match[1]] {
+			t.Errorf("the anchor %s is there twice", match[1])
+		}
+		anchors[match[1]] = true
+	}
+	for _, match := range regexp.MustCompile(`href="#([^"]+)"`).FindAllStringSubmatch(html, -1) {
+		if !anchors[match[1]] {
+			t.Errorf("a link to #%s leads nowhere", match[1])
+		}
+	}
+	doc := document(t)
+	for path, item := range doc["paths"].(map[string]any) {
+		for _, op := range item.(map[string]any) {
+			if id := op.(map[string]any)["operationId"].(string); !anchors[id] {
+				t.Errorf("%s (%s) is not on the page", id, path)
+			}
+		}
+	}
+	for name := range doc["components"].(map[string]any)["schemas"].(map[string]any) {
+		if !anchors["schema-"+name] {
+			t.Errorf("the schema %s is not on the page", name)
+		}
+	}
+	if loads := regexp.MustCompile(`(?:src|href)="(?:https?:)?//[^"]*"|<script|url\(`).FindString(html); loads != "" {
+		t.Errorf("the page loads something from elsewhere: %s", loads)
+	}
+	if policy := w.Header().Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'none'") {
+		t.Errorf("got Content-Security-Policy %q, want one that allows nothing from elsewhere", policy)
+	}
+	if !strings.Contains(html, "curl &#39;http://localhost:8080/api/v1/devices/device_001/readings?from=-15m&#39;") {
+		t.Error("the page has no example for the readings of a device")
+	}
+}

@@ -1,0 +1,39 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// badParameter reports a query parameter that is well formed but makes no sense here.
+func badParameter(name, message string, value any) error {
+	return huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{
+		Message: message, Location: "query." + name, Value: value,
+	})
+}
+
+// historyProblem turns an error of the archive into an answer that invites a retry, and nil into nil. Only the first
+// failure and the first success after it are logged.
+func (s *server) historyProblem(ctx context.Context, err error) error {
+	switch {
+	case err == nil:
+		if s.historyDown.Swap(false) {
+			s.o.Logger.Info("history answers again")
+		}
+		return nil
+	case ctx.Err() == nil && !s.historyDown.Swap(true):
+		s.o.Logger.Error("history does not answer", "err", err)
+	}
+	return huma.ErrorWithHeaders(
+		huma.Error503ServiceUnavailable("the archive does not answer at the moment; live data is not affected"),
+		http.Header{"Retry-After": {"5"}},
+	)
+}
+
+func writeProblem(w http.ResponseWriter, problem huma.StatusError) {
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(problem.GetStatus())
+	_ = marshal(w, problem)
+}

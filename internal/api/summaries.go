@@ -1,0 +1,131 @@
+package api
+
+import (
+	"context"
+	"time"
+
+	"iotmon/internal/iot"
+	"iotmon/internal/wire"
+)
+
+type summariesInput struct {
+	Type   iot.DeviceType `query:"type" doc:"Only this device type." example:"temperature_sensor" maxLength:"128"`
+	From   moment         `query:"from" doc:"The earliest window start: RFC 3339, or a time before now such as -90m or -7d. An hour before to if absent." example:"-5m"`
+	To     moment         `query:"to" doc:"The end of the range, exclusive: RFC 3339, now, or a time before now. Now if absent."`
+	Step   span           `query:"step" doc:"Merge the windows into longer ones of this length, such as 5m; at most 1d. As they were recorded if absent."`
+	Alerts bool           `query:"alerts" doc:"Whether each summary lists its alerts; without them the answer is much shorter." default:"true"`
+	Limit  int            `query:"limit" doc:"How many summaries one page holds at most. A day of one type is 2880 windows of 30 s." minimum:"1" maximum:"3000" default:"1000"`
+	Cursor string         `query:"cursor" doc:"The next of the page before." maxLength:"2048"`
+}
+
+func (in summariesInput) listing() string {
+	in.Limit, in.Cursor = 0, ""
+	return listing("summaries", in)
+}
+
+// summariesRow is the last row of a page and the range that the first page fixed.
+type summariesRow struct {
+	From  time.Time      `json:"f"`
+	To    time.Time      `json:"t"`
+	Start time.Time      `json:"s,omitzero"`
+	Type  iot.DeviceType `json:"d,omitempty"`
+}
+
+func (s *server) listSummaries(ctx context.Context, in *summariesInput) (*answer[list[wire.Aggregate]], error) {
+	row, err := s.summariesStart(in)
+	if err != nil {
+		return nil, err
+	}
+	fetch := s.windows
+	if in.Step.length > 0 {
+		fetch = s.mergedWindows
+	}
+	rows, more, err := fetch(ctx, in, row)
+	if err := s.historyProblem(ctx, err); err != nil {
+		return nil, err
+	}
+	out := &answer[list[wire.Aggregate]]{}
+	if more {
+		last := &rows[len(rows)-1]
+		row.Start, row.Type = last.Window.Start, last.Type
+		if out.Body.Next, err = seal(in.listing(), row); err != nil {
+			return nil, err
+		}
+	}
+	out.Body.Items = make([]wire.Aggregate, len(rows))
+	for i := range rows {
+		if !in.Alerts {
+			rows[i].Alerts = nil
+		}
+		out.Body.Items[i] = wire.FromSummary(&rows[i])
+	}
+	return out, nil
+}
+
+func (s *server) summariesStart(in *summariesInput) (summariesRow, error) {
+	if err := s.checkType(in.Type); err != nil {
+		return summariesRow{}, err
+	}
+	if step := in.Step.length; step > longestStep || step%time.Second != 0 {
+		return summariesRow{}, badParameter("step", "must be whole seconds, at most 1d", step.String())
+	}
+	if in.Cursor != "" {
+		return unseal[summariesRow](in.listing(), in.Cursor)
+	}
+	from, to, err := s.period(in.From, in.To, defaultPeriod)
+	return summariesRow{From: from, To: to}, err
+}
+
+// windows returns a page of windows as they were recorded, and whether another follows.
+func (s *server) windows(ctx context.Context, in *summariesInput, row summariesRow) ([]iot.WindowSummary, bool, error) {
+	rows, err := s.o.History.Summaries(ctx, SummariesQuery{
+		Type: in.Type, From: row.From, To: row.To, AfterStart: row.Start, AfterType: row.Type,
+		WithoutAlerts: !in.Alerts, Limit: in.Limit + 1,
+	})
+	if err != nil || len(rows) <= in.Limit {
+		return rows, false, err
+	}
+	return rows[:in.Limit], true, nil
+}
+
+// longestStep bounds what must be read for one row.
+const longestStep = 24 * time.Hour
+
+const (
+	// mergeBlock is how many windows are read at a time to merge them, mergeMost how many for one page: a page that would
+	// need more ends early, after the last whole step.
+	mergeBlock = 2000
+	mergeMost  = 20_000
+)
+
+// mergedWindows returns a page of windows that are merged to the length of the step, and whether another follows.
+func (s *server) mergedWindows(ctx context.Context, in *summariesInput, row summariesRow) ([]iot.WindowSummary, bool, error) {
+	// A page that ended within a step begins with that step again and leaves out the types it has shown.
+	q := SummariesQuery{Type: in.Type, From: row.From, To: row.To, WithoutAlerts: !in.Alerts, Limit: mergeBlock}
+	if row.Start.After(q.From) {
+		q.From = row.Start
+	}
+	m := merger{step: in.Step.length, after: row}
+	for read := 0; len(m.done) <= in.Limit; {
+		windows, err := s.o.History.Summaries(ctx, q)
+		if err != nil {
+			return nil, false, err
+		}
+		for i := range windows {
+			m.add(&windows[i])
+		}
+		if len(windows) < q.Limit {
+			m.flush()
+			break
+		}
+		last := &windows[len(windows)-1]
+		q.AfterStart, q.AfterType = last.Window.Start, last.Type
+		if read += len(windows); read >= mergeMost && len(m.done) > 0 {
+			return m.done[:min(in.Limit, len(m.done))], true, nil
+		}
+	}
+	if len(m.done) <= in.Limit {
+		return m.done, false, nil
+	}
+	return m.done[:in.Limit], true, nil
+}

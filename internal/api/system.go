@@ -1,0 +1,81 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"runtime"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"iotmon/internal/iot"
+	"iotmon/internal/wire"
+)
+
+func (s *server) registerSystem(api huma.API) {
+	huma.Register(api, huma.Operation{
+		OperationID: "list-types",
+		Method:      http.MethodGet,
+		Path:        Prefix + "/types",
+		Tags:        []string{"System"},
+		Summary:     "List device types",
+		Description: "Every device type with its unit, its physical range and its names in each language.",
+	}, s.listTypes)
+	huma.Register(api, huma.Operation{
+		OperationID: "get-status",
+		Method:      http.MethodGet,
+		Path:        Prefix + "/status",
+		Tags:        []string{"System"},
+		Summary:     "Get the state of the plant",
+		Description: "How many devices there are and speak, how many readings arrive, and how many alerts are open.",
+	}, s.getStatus)
+	huma.Register(api, huma.Operation{
+		OperationID: "get-version",
+		Method:      http.MethodGet,
+		Path:        Prefix + "/version",
+		Tags:        []string{"System"},
+		Summary:     "Get the version",
+	}, s.getVersion)
+}
+
+func (s *server) listTypes(context.Context, *struct{}) (*answer[list[wire.TypeSpec]], error) {
+	return &answer[list[wire.TypeSpec]]{list[wire.TypeSpec]{Items: wire.FromCatalog(s.o.Catalog)}}, nil
+}
+
+// status is the state of the plant in numbers.
+type status struct {
+	Timestamp time.Time `json:"timestamp" doc:"The server's clock."`
+	wire.StatusCounts
+	ByType            map[iot.DeviceType]wire.StatusCounts `json:"by_type" doc:"The same counts by device type."`
+	ReadingsPerSecond float64                              `json:"readings_per_second"`
+	OpenAlerts        map[iot.Severity]int64               `json:"open_alerts" doc:"Open alerts by severity; every severity is there."`
+}
+
+func (s *server) getStatus(context.Context, *struct{}) (*answer[status], error) {
+	counts := s.o.Fleet.Counts()
+	open := make(map[iot.Severity]int64, len(iot.Severities))
+	for _, severity := range iot.Severities {
+		open[severity] = 0
+	}
+	for _, alert := range s.o.Fleet.OpenAlerts() {
+		open[alert.Severity]++
+	}
+	return &answer[status]{status{
+		Timestamp:         iot.CutTime(s.o.Now()),
+		StatusCounts:      counts.StatusCounts,
+		ByType:            counts.ByType,
+		ReadingsPerSecond: counts.ReadingsPerSecond,
+		OpenAlerts:        open,
+	}}, nil
+}
+
+// version says what is running.
+type version struct {
+	Name    string `json:"name" example:"iotmon"`
+	Version string `json:"version"`
+	Go      string `json:"go" doc:"The version of Go it was built with."`
+}
+
+func (s *server) getVersion(context.Context, *struct{}) (*answer[version], error) {
+	return &answer[version]{version{Name: "iotmon", Version: s.o.Version, Go: runtime.Version()}}, nil
+}

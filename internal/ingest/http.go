@@ -1,0 +1,204 @@
+package ingest
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"iotmon/internal/iot"
+	"iotmon/internal/wire"
+)
+
+// The bounds of a Handler whose options leave them at 0.
+const (
+	DefaultMaxBody          = 8 << 20
+	DefaultMaxReadings      = 50_000
+	DefaultMaxRequests      = 64
+	DefaultMaxBytes         = 32 << 20
+	DefaultBodyTimeout      = 30 * time.Second
+	DefaultAppendTimeout    = 10 * time.Second
+	maxReadingBytes         = 8 << 10
+	retryBusy, retryLogDown = "1", "5"
+)
+
+// HandlerOptions configures a Handler. Log, Admission, Now and Logger are required; a bound left at 0 takes its default.
+type HandlerOptions struct {
+	Log Log
+	// Admission refuses at the door what the processor would refuse later.
+	Admission *iot.Admission
+	// Now is the clock that readings are admitted against and stamped with.
+	Now    func() time.Time
+	Logger *slog.Logger
+	// Answered is called after every request that got as far as its readings, with what became of them; nil is allowed.
+	Answered func(accepted, rejected int)
+
+	// MaxBody bounds one body in bytes, as sent and as decompressed; MaxReadings the readings in it.
+	MaxBody     int64
+	MaxReadings int
+	// MaxRequests and MaxBytes bound what is in flight at once. The excess is refused at once, never queued.
+	MaxRequests int
+	MaxBytes    int64
+	// BodyTimeout is how long a client may take to send its body, AppendTimeout how long the log may take to acknowledge.
+	BodyTimeout, AppendTimeout time.Duration
+}
+
+// Handler takes readings in over HTTP: one JSON object, an array of them, or one per line, optionally compressed with
+// gzip. It answers only after the log has acknowledged, so what it calls accepted cannot be lost; a client that gets 429,
+// 503 or no answer sends the same request again, which does no harm because a reading counts once by its identity.
+type Handler struct {
+	o        HandlerOptions
+	requests *semaphore.Weighted
+	bytes    *semaphore.Weighted
+	// down remembers that the last Append failed, so that an outage is logged once and not per request.
+	down atomic.Bool
+}
+
+// NewHandler returns a Handler; it may be called concurrently.
+func NewHandler(o HandlerOptions) *Handler {
+	o.MaxBody = cmp.Or(o.MaxBody, DefaultMaxBody)
+	o.MaxReadings = cmp.Or(o.MaxReadings, DefaultMaxReadings)
+	o.MaxRequests = cmp.Or(o.MaxRequests, DefaultMaxRequests)
+	o.MaxBytes = cmp.Or(o.MaxBytes, DefaultMaxBytes)
+	o.BodyTimeout = cmp.Or(o.BodyTimeout, DefaultBodyTimeout)
+	o.AppendTimeout = cmp.Or(o.AppendTimeout, DefaultAppendTimeout)
+	if o.Answered == nil {
+		o.Answered = func(int, int) {}
+	}
+	return &Handler{
+		o:        o,
+		requests: semaphore.NewWeighted(int64(o.MaxRequests)),
+		bytes:    semaphore.NewWeighted(o.MaxBytes),
+	}
+}
+
+// ServeHTTP answers one request.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "no-store")
+	result, err := h.take(w, r)
+	if err != nil {
+		writeProblem(w, err)
+		return
+	}
+	h.o.Answered(result.Accepted, len(result.Rejected))
+	writeJSON(w, statusOf(result), "application/json", result)
+}
+
+// take does everything but answer.
+func (h *Handler) take(w http.ResponseWriter, r *http.Request) (*wire.Ingested, error) {
+	if r.Method != http.MethodPost {
+		return nil, refuse(http.StatusMethodNotAllowed, "readings are sent with POST").with("Allow", http.MethodPost)
+	}
+	format, err := formatOf(r.Header)
+	if err != nil {
+		return nil, err
+	}
+	if !h.requests.TryAcquire(1) {
+		return nil, refuse(http.StatusTooManyRequests, "%d requests are in flight already", h.o.MaxRequests).with("Retry-After", retryBusy)
+	}
+	defer h.requests.Release(1)
+
+	body := meter{budget: h.bytes}
+	defer body.release()
+	data, err := h.readBody(w, r, &body)
+	if err != nil {
+		return nil, err
+	}
+	elements, err := split(data, format, h.o.MaxReadings)
+	if err != nil {
+		return nil, err
+	}
+	readings, rejected := h.admit(elements)
+	if err := h.append(r.Context(), readings); err != nil {
+		return nil, err
+	}
+	return &wire.Ingested{Accepted: len(readings), Rejected: rejected}, nil
+}
+
+// admit decodes and checks every element against one and the same moment.
+func (h *Handler) admit(elements [][]byte) ([]iot.Reading, []wire.Rejection) {
+	now := iot.CutTime(h.o.Now())
+	decoder := wire.NewDecoder()
+	var readings []iot.Reading
+	rejected := []wire.Rejection{}
+	for i, element := range elements {
+		var r iot.Reading
+		if err := h.admitOne(decoder, element, &r, now); err != nil {
+			rejected = append(rejected, rejection(i, err))
+			continue
+		}
+		readings = append(readings, r)
+	}
+	return readings, rejected
+}
+
+func (h *Handler) admitOne(decoder *wire.Decoder, element []byte, r *iot.Reading, now time.Time) error {
+	// A message in the log is at most wire.MaxMessage long. Escaping makes a string at most six times as long, so what
+	// passes here always fits, and no reading is accepted that is refused later.
+	if len(element) > maxReadingBytes {
+		return iot.Invalid("", "longer than %d bytes (got %d)", maxReadingBytes, len(element))
+	}
+	if err := decoder.Decode(element, r); err != nil {
+		return err
+	}
+	if err := h.o.Admission.Admit(r, now); err != nil {
+		return err
+	}
+	if r.ReceivedAt.IsZero() {
+		r.ReceivedAt = now
+	}
+	return nil
+}
+
+func rejection(index int, err error) wire.Rejection {
+	if invalid, ok := errors.AsType[*iot.InvalidError](err); ok {
+		return wire.Rejection{Index: index, Field: invalid.Field, Reason: invalid.Reason}
+	}
+	return wire.Rejection{Index: index, Reason: err.Error()}
+}
+
+// append hands the readings to the log and waits for its word.
+func (h *Handler) append(ctx context.Context, readings []iot.Reading) error {
+	if len(readings) == 0 {
+		return nil
+	}
+	bounded, cancel := context.WithTimeout(ctx, h.o.AppendTimeout)
+	defer cancel()
+	err := h.o.Log.Append(bounded, readings)
+	switch {
+	case err == nil:
+		if h.down.Swap(false) {
+			h.o.Logger.Info("log acknowledges readings again")
+		}
+		return nil
+	case ctx.Err() == nil && !h.down.Swap(true):
+		h.o.Logger.Error("log does not acknowledge readings; clients are told to send them again", "err", err)
+	}
+	return refuse(http.StatusServiceUnavailable,
+		"the log has not acknowledged the readings; send the whole request again, no reading is counted twice",
+	).with("Retry-After", retryLogDown)
+}
+
+func statusOf(result *wire.Ingested) int {
+	switch {
+	case len(result.Rejected) == 0:
+		return http.StatusOK
+	case result.Accepted == 0:
+		return http.StatusUnprocessableEntity
+	default:
+		return http.StatusMultiStatus
+	}
+}
+
+func writeJSON(w http.ResponseWriter, status int, contentType string, body any) {
+	w.Header().Set("Content-Type", contentType)
+	w.WriteHeader(status)
+	// A client that has gone away no longer needs the rest of the answer.
+	_ = json.NewEncoder(w).Encode(body)
+}

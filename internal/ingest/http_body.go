@@ -1,0 +1,213 @@
+package ingest
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+)
+
+// format is how the readings of a body are separated.
+type format int
+
+const (
+	jsonText format = iota
+	jsonLines
+)
+
+// formatOf reads the content type. It must be given: a browser can make a user's page send a body without one to any
+// address, but asks for permission before it sends one of these types.
+func formatOf(header http.Header) (format, error) {
+	given := header.Get("Content-Type")
+	mediaType, params, err := mime.ParseMediaType(given)
+	if charset := params["charset"]; err == nil && (charset == "" || strings.EqualFold(charset, "utf-8")) {
+		switch mediaType {
+		case "application/json":
+			return jsonText, nil
+		case "application/x-ndjson", "application/ndjson":
+			return jsonLines, nil
+		}
+	}
+	return 0, refuse(http.StatusUnsupportedMediaType,
+		"Content-Type must be application/json or application/x-ndjson in UTF-8 (got %q)", given,
+	).with("Accept-Post", "application/json, application/x-ndjson")
+}
+
+// errBusy means that the bodies in flight have used up their memory.
+var errBusy = errors.New("too many bytes in flight")
+
+// meter passes on what it reads and charges it to a budget shared by all requests.
+type meter struct {
+	source io.Reader
+	budget *semaphore.Weighted
+	held   int64
+}
+
+func (m *meter) Read(p []byte) (int, error) {
+	n, err := m.source.Read(p)
+	if !m.budget.TryAcquire(int64(n)) {
+		return 0, errBusy
+	}
+	m.held += int64(n)
+	return n, err
+}
+
+func (m *meter) release() { m.budget.Release(m.held) }
+
+// readBody returns the body, decompressed. Memory grows with what has really arrived, charged to m, and never past
+// MaxBody, whatever the headers announce or a compressed body expands to.
+func (h *Handler) readBody(w http.ResponseWriter, r *http.Request, m *meter) ([]byte, error) {
+	if r.ContentLength > h.o.MaxBody {
+		return nil, h.tooLarge()
+	}
+	// A connection that cannot set a deadline is one that the server's own timeouts or a test's memory stands behind.
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(h.o.BodyTimeout))
+	defer func() { _ = control.SetReadDeadline(time.Time{}) }()
+
+	decoded, err := decode(http.MaxBytesReader(w, r.Body, h.o.MaxBody), r.Header)
+	if err != nil {
+		return nil, h.bodyProblem(err)
+	}
+	m.source = io.LimitReader(decoded, h.o.MaxBody+1)
+	data, err := io.ReadAll(m)
+	if err != nil {
+		return nil, h.bodyProblem(err)
+	}
+	if int64(len(data)) > h.o.MaxBody {
+		return nil, h.tooLarge()
+	}
+	return data, nil
+}
+
+func decode(body io.Reader, header http.Header) (io.Reader, error) {
+	switch encoding := strings.Join(header.Values("Content-Encoding"), ", "); strings.ToLower(encoding) {
+	case "", "identity":
+		return body, nil
+	case "gzip", "x-gzip":
+		return gzip.NewReader(body)
+	default:
+		return nil, refuse(http.StatusUnsupportedMediaType, "Content-Encoding must be gzip or absent (got %q)", encoding).
+			with("Accept-Encoding", "gzip")
+	}
+}
+
+func (h *Handler) tooLarge() error {
+	return refuse(http.StatusRequestEntityTooLarge, "the body is longer than %d bytes, as sent or as decompressed", h.o.MaxBody)
+}
+
+func (h *Handler) bodyProblem(err error) error {
+	if _, ok := errors.AsType[*problem](err); ok {
+		return err
+	}
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return h.tooLarge()
+	}
+	switch {
+	case errors.Is(err, errBusy):
+		return refuse(http.StatusTooManyRequests, "bodies of %d bytes together are in flight already", h.o.MaxBytes).
+			with("Retry-After", retryBusy)
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return refuse(http.StatusRequestTimeout, "the body did not arrive within %v", h.o.BodyTimeout)
+	}
+	return refuse(http.StatusBadRequest, "the body cannot be read: %v", err)
+}
+
+// split cuts a body into its readings, undecoded. Of an array or an object every byte must be JSON before any reading
+// counts; of lines each stands for itself.
+func split(body []byte, format format, limit int) ([][]byte, error) {
+	var elements [][]byte
+	switch trimmed := bytes.TrimSpace(body); {
+	case len(trimmed) == 0:
+	case format == jsonLines:
+		elements = splitLines(trimmed, limit)
+	case json.Valid(body):
+		elements = splitText(trimmed, limit)
+	case startsWithLine(trimmed):
+		elements = splitLines(trimmed, limit)
+	default:
+		return nil, malformed(body)
+	}
+	switch {
+	case len(elements) == 0:
+		return nil, refuse(http.StatusBadRequest, "no readings")
+	case len(elements) > limit:
+		return nil, refuse(http.StatusRequestEntityTooLarge, "more than %d readings in one request", limit)
+	}
+	return elements, nil
+}
+
+// startsWithLine reports whether the first line is a JSON object of its own and others follow: lines, whatever the
+// content type says.
+func startsWithLine(body []byte) bool {
+	line, _, more := bytes.Cut(body, []byte{'\n'})
+	return more && line[0] == '{' && json.Valid(line)
+}
+
+// splitLines returns the lines that are not blank; at most one more than limit.
+func splitLines(body []byte, limit int) [][]byte {
+	var lines [][]byte
+	for line := range bytes.Lines(body) {
+		if line = bytes.TrimSpace(line); len(line) > 0 {
+			lines = append(lines, line)
+		}
+		if len(lines) > limit {
+			break
+		}
+	}
+	return lines
+}
+
+// splitText returns the elements of an array, at most one more than limit, or the text itself if it is no array. The
+// text must be valid JSON without space around it.
+func splitText(text []byte, limit int) [][]byte {
+	if text[0] != '[' {
+		return [][]byte{text}
+	}
+	var elements [][]byte
+	depth, quoted, start := 0, false, 1
+	for i := 0; i < len(text) && len(elements) <= limit; i++ {
+		switch c := text[i]; {
+		case quoted:
+			if c == '\\' {
+				i++
+			} else if c == '"' {
+				quoted = false
+			}
+		case c == '"':
+			quoted = true
+		case c == '[' || c == '{':
+			depth++
+		case c == ',' && depth == 1, c == ']' && depth == 1:
+			// Only an empty array has nothing between a bracket and the next separator.
+			if element := bytes.TrimSpace(text[start:i]); len(element) > 0 {
+				elements = append(elements, element)
+			}
+			start = i + 1
+		case c == ']' || c == '}':
+			depth--
+		}
+	}
+	return elements
+}
+
+// malformed says where a body that is not valid JSON stops being so.
+func malformed(body []byte) error {
+	var text json.RawMessage
+	err := json.Unmarshal(body, &text)
+	syntax, ok := errors.AsType[*json.SyntaxError](err)
+	if !ok {
+		return refuse(http.StatusBadRequest, "not valid JSON: %v", err)
+	}
+	p := refuse(http.StatusBadRequest, "not valid JSON at byte %d: %v", syntax.Offset, err)
+	p.Offset = &syntax.Offset
+	return p
+}

@@ -1,0 +1,465 @@
+package ingest_test
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"iotmon/internal/ingest"
+	"iotmon/internal/iot"
+	"iotmon/internal/wire"
+)
+
+// noon is the moment at which every request of these tests arrives.
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+// memoryLog acknowledges what it keeps, or fails with err and keeps nothing.
+type memoryLog struct {
+	mu       sync.Mutex
+	err      error
+	readings []iot.Reading
+}
+
+func (l *memoryLog) Append(_ context.Context, readings []iot.Reading) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.err != nil {
+		return l.err
+	}
+	l.readings = append(l.readings, readings...)
+	return nil
+}
+
+func (l *memoryLog) fail(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.err = err
+}
+
+// logFunc is a log that is one function.
+type logFunc func(ctx context.Context, readings []iot.Reading) error
+
+func (f logFunc) Append(ctx context.Context, readings []iot.Reading) error { return f(ctx, readings) }
+
+func newHandler(t testing.TB, log ingest.Log, change func(*ingest.HandlerOptions)) *ingest.Handler {
+	t.Helper()
+	catalog, err := iot.NewCatalog(iot.BuiltinTypes()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := ingest.HandlerOptions{
+		Log:       log,
+		Admission: &iot.Admission{Catalog: catalog, Skew: 10 * time.Second, Retention: 24 * time.Hour},
+		Now:       func() time.Time { return noon },
+		Logger:    slog.New(slog.DiscardHandler),
+	}
+	if change != nil {
+		change(&o)
+	}
+	return ingest.NewHandler(o)
+}
+
+// reading returns the JSON of a good reading of device, with the fields replaced or added.
+func reading(device string, change map[string]any) string {
+	fields := map[string]any{
+		"device_id": device, "device_type": "temperature_sensor", "timestamp": "2026-03-01T11:59:58Z", "value": 21.5,
+	}
+	for name, value := range change {
+		fields[name] = value
+	}
+	data, err := json.Marshal(fields)
+	if err != nil {
+		panic(err)
+	}
+	return string(data)
+}
+
+func post(h http.Handler, contentType string, body io.Reader) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(http.MethodPost, "/api/v1/readings", body)
+	r.Header.Set("Content-Type", contentType)
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+func result(t testing.TB, w *httptest.ResponseRecorder) wire.Ingested {
+	t.Helper()
+	var got wire.Ingested
+	if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
+		t.Fatalf("body is not a result: %v\n%s", err, w.Body)
+	}
+	if got.Rejected == nil {
+		t.Fatalf("rejected is null, want an array: %s", w.Body)
+	}
+	return got
+}
+
+func TestReadingsAreAcceptedInEveryForm(t *testing.T) {
+	a, b := reading("a", nil), reading("b", nil)
+	tests := []struct {
+		name, contentType, body string
+		want                    []iot.DeviceID
+	}{
+		{"one object", "application/json", a, []iot.DeviceID{"a"}},
+		{"object with space around", "application/json; charset=utf-8", " \n" + a + "\r\n", []iot.DeviceID{"a"}},
+		{"array", "application/json", "[" + a + " ,\n" + b + "]", []iot.DeviceID{"a", "b"}},
+		{"lines", "application/x-ndjson", a + "\n" + b + "\n", []iot.DeviceID{"a", "b"}},
+		{"lines with blanks and no end", "application/ndjson", "\n" + a + "\r\n\r\n" + b, []iot.DeviceID{"a", "b"}},
+		{"lines called JSON", "application/json", a + "\n" + b + "\n", []iot.DeviceID{"a", "b"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			var log memoryLog
+			w := post(newHandler(t, &log, nil), test.contentType, strings.NewReader(test.body))
+			if got := result(t, w); w.Code != http.StatusOK || got.Accepted != len(test.want) || len(got.Rejected) != 0 {
+				t.Fatalf("got %d %s, want 200 and %d accepted", w.Code, w.Body, len(test.want))
+			}
+			var got []iot.DeviceID
+			for _, r := range log.readings {
+				got = append(got, r.ID)
+			}
+			if !slices.Equal(got, test.want) {
+				t.Errorf("log has %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestReadingsArriveNormalized(t *testing.T) {
+	var log memoryLog
+	received := "2026-03-01T11:59:59Z"
+	body := "[" + reading("a", map[string]any{"unit": "°F", "value": 212}) + "," +
+		reading("b", map[string]any{"received_at": received}) + "]"
+	w := post(newHandler(t, &log, nil), "application/json", strings.NewReader(body))
+	if w.Code != http.StatusOK {
+		t.Fatalf("got %d %s, want 200", w.Code, w.Body)
+	}
+	if got := log.readings[0]; got.Value < 99.999 || got.Value > 100.001 || got.Unit != "°C" {
+		t.Errorf("got %v %s, want 100 °C", got.Value, got.Unit)
+	}
+	if got := log.readings[0].ReceivedAt; !got.Equal(noon) {
+		t.Errorf("received_at was absent: got %v, want %v", got, noon)
+	}
+	if got := log.readings[1].ReceivedAt.Format(time.RFC3339); got != received {
+		t.Errorf("received_at was given: got %v, want %v", got, received)
+	}
+}
+
+func TestBadReadingsAreRejectedOneByOne(t *testing.T) {
+	good := reading("good", nil)
+	tests := []struct {
+		name, contentType, body string
+		status                  int
+		accepted                int
+		want                    []wire.Rejection // Reason need only be contained.
+	}{
+		{"string in an array", "application/json", `[` + good + `,"oops",` + good + `]`, 207, 2, []wire.Rejection{{Index: 1}}},
+		{"array in an array", "application/json", `[[` + good + `],` + good + `]`, 207, 1, []wire.Rejection{{Index: 0}}},
+		{"brackets and quotes in strings", "application/json", `[{"device_id":"],[\"{"},` + good + `]`, 207, 1,
+			[]wire.Rejection{{Index: 0, Field: "value"}}},
+		{"unknown type", "application/json", reading("a", map[string]any{"device_type": "teapot"}), 422, 0,
+			[]wire.Rejection{{Index: 0, Field: "device_type", Reason: "teapot"}}},
+		{"out of range", "application/json", "[" + reading("a", map[string]any{"value": -300}) + "]", 422, 0,
+			[]wire.Rejection{{Index: 0, Field: "value", Reason: "physical range"}}},
+		{"no id", "application/json", reading("", nil), 422, 0, []wire.Rejection{{Index: 0, Field: "device_id", Reason: "missing"}}},
+		{"from the future", "application/json", reading("a", map[string]any{"timestamp": "2026-03-01T12:00:11Z"}), 422, 0,
+			[]wire.Rejection{{Index: 0, Field: "timestamp", Reason: "ahead"}}},
+		{"older than is kept", "application/json", reading("a", map[string]any{"timestamp": "2026-02-27T12:00:00Z"}), 422, 0,
+			[]wire.Rejection{{Index: 0, Field: "timestamp", Reason: "old"}}},
+		{"received after the end of time", "application/json", reading("a", map[string]any{"received_at": 1e300}), 422, 0,
+			[]wire.Rejection{{Index: 0, Field: "received_at", Reason: "years"}}},
+		{"a number alone", "application/json", "17", 422, 0, []wire.Rejection{{Index: 0}}},
+		{"too long", "application/json", "[" + reading("a", map[string]any{"x": strings.Repeat("x", 9000)}) + "," + good + "]", 207, 1,
+			[]wire.Rejection{{Index: 0, Reason: "longer than"}}},
+		{"bad line", "application/x-ndjson", good + "\n{\"device_id\n" + good, 207, 2, []wire.Rejection{{Index: 1}}},
+		{"bad first line", "application/x-ndjson", "nonsense\n\n" + good, 207, 1, []wire.Rejection{{Index: 0}}},
+		{"bad line called JSON", "application/json", good + "\nnonsense\n", 207, 1, []wire.Rejection{{Index: 1}}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			var log memoryLog
+			w := post(newHandler(t, &log, nil), test.contentType, strings.NewReader(test.body))
+			got := result(t, w)
+			if w.Code != test.status || got.Accepted != test.accepted || len(got.Rejected) != len(test.want) {
+				t.Fatalf("got %d %s, want %d, %d accepted, rejected %v", w.Code, w.Body, test.status, test.accepted, test.want)
+			}
+			if len(log.readings) != test.accepted {
+				t.Errorf("log has %d readings, want %d", len(log.readings), test.accepted)
+			}
+			for i, want := range test.want {
+				got := got.Rejected[i]
+				if got.Index != want.Index || got.Field != want.Field || !strings.Contains(got.Reason, want.Reason) || got.Reason == "" {
+					t.Errorf("got rejection %+v, want %+v", got, want)
+				}
+			}
+		})
+	}
+}
+
+func compressed(t testing.TB, body string) *bytes.Buffer {
+	t.Helper()
+	var out bytes.Buffer
+	zw := gzip.NewWriter(&out)
+	if _, err := io.WriteString(zw, body); err != nil {
+		t.Fatal(err)
+	}
+	if err := zw.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return &out
+}
+
+func TestRefusedRequestsTakeNothingIn(t *testing.T) {
+	good := reading("a", nil)
+	tests := []struct {
+		name, method, contentType, encoding, body string
+		status                                    int
+		header, value                             string
+		detail                                    string
+	}{
+		{"GET", "GET", "application/json", "", good, 405, "Allow", "POST", "POST"},
+		{"PUT", "PUT", "application/json", "", good, 405, "Allow", "POST", "POST"},
+		{"no type", "POST", "", "", good, 415, "Accept-Post", "application/json, application/x-ndjson", "Content-Type"},
+		{"form", "POST", "application/x-www-form-urlencoded", "", good, 415, "", "", "Content-Type"},
+		{"wrong charset", "POST", "application/json; charset=gbk", "", good, 415, "", "", "UTF-8"},
+		{"broken type", "POST", "application/json; charset", "", good, 415, "", "", "Content-Type"},
+		{"wrong encoding", "POST", "application/json", "br", good, 415, "Accept-Encoding", "gzip", "br"},
+		{"not gzip", "POST", "application/json", "gzip", good, 400, "", "", "gzip"},
+		{"truncated gzip", "POST", "application/json", "gzip", compressed(t, good).String()[:40], 400, "", "", "EOF"},
+		{"empty", "POST", "application/json", "", "", 400, "", "", "no readings"},
+		{"only space", "POST", "application/x-ndjson", "", "\n \n", 400, "", "", "no readings"},
+		{"empty array", "POST", "application/json", "", "[ ]", 400, "", "", "no readings"},
+		{"not JSON", "POST", "application/json", "", "nonsense", 400, "", "", "at byte 2"},
+		{"unclosed array", "POST", "application/json", "", "[" + good, 400, "", "", "unexpected end"},
+		{"text after", "POST", "application/json", "", good + " x", 400, "", "", "after top-level value"},
+		{"body too long", "POST", "application/json", "", "[" + strings.Repeat(good+",", 20) + good + "]", 413, "", "", "1000 bytes"},
+		{"bomb", "POST", "application/json", "gzip", compressed(t, strings.Repeat(" ", 1<<20)).String(), 413, "", "", "1000 bytes"},
+		{"too many", "POST", "application/json", "", "[1,2,3,4,5]", 413, "", "", "4 readings"},
+		{"too many lines", "POST", "application/x-ndjson", "", "1\n2\n3\n4\n5\n", 413, "", "", "4 readings"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			var log memoryLog
+			h := newHandler(t, &log, func(o *ingest.HandlerOptions) { o.MaxBody, o.MaxReadings = 1000, 4 })
+			r := httptest.NewRequest(test.method, "/api/v1/readings", strings.NewReader(test.body))
+			r.Header.Set("Content-Type", test.contentType)
+			if test.encoding != "" {
+				r.Header.Set("Content-Encoding", test.encoding)
+			}
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			checkProblem(t, w, test.status, test.detail)
+			if test.header != "" && w.Header().Get(test.header) != test.value {
+				t.Errorf("got %s %q, want %q", test.header, w.Header().Get(test.header), test.value)
+			}
+			if len(log.readings) != 0 {
+				t.Errorf("log has %d readings, want none", len(log.readings))
+			}
+		})
+	}
+}
+
+func checkProblem(t testing.TB, w *httptest.ResponseRecorder, status int, detail string) {
+	t.Helper()
+	var p struct {
+		Title, Detail string
+		Status        int
+	}
+	if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil {
+		t.Fatalf("body is not a problem: %v\n%s", err, w.Body)
+	}
+	if w.Code != status || p.Status != status || p.Title != http.StatusText(status) || !strings.Contains(p.Detail, detail) {
+		t.Errorf("got %d %s, want %d with a detail that contains %q", w.Code, w.Body, status, detail)
+	}
+	if got := w.Header().Get("Content-Type"); got != "application/problem+json" {
+		t.Errorf("got Content-Type %q, want application/problem+json", got)
+	}
+}
+
+func TestMalformedJSONTellsTheOffset(t *testing.T) {
+	body := "[" + reading("a", nil) + ",\n x]"
+	w := post(newHandler(t, &memoryLog{}, nil), "application/json", strings.NewReader(body))
+	var got struct{ Offset int }
+	if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	if want := strings.Index(body, "x]") + 1; got.Offset != want || w.Code != http.StatusBadRequest {
+		t.Errorf("got %d with offset %d, want 400 with %d", w.Code, got.Offset, want)
+	}
+}
+
+func TestGzipBodyIsDecompressed(t *testing.T) {
+	var log memoryLog
+	h := newHandler(t, &log, nil)
+	r := httptest.NewRequest(http.MethodPost, "/api/v1/readings", compressed(t, "["+reading("a", nil)+"]"))
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("Content-Encoding", "gzip")
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	if w.Code != http.StatusOK || len(log.readings) != 1 {
+		t.Errorf("got %d %s and %d readings in the log, want 200 and 1", w.Code, w.Body, len(log.readings))
+	}
+}
+
+// A log that fails in the middle of a storm of requests is the one way to lose an accepted reading: whatever a client
+// was told is accepted must be in the log when the dust has settled.
+func TestNoAcceptedReadingIsLost(t *testing.T) {
+	var log memoryLog
+	h := newHandler(t, &log, nil)
+	var accepted sync.Map
+	var clients sync.WaitGroup
+	for client := range 8 {
+		clients.Go(func() {
+			for i := range 50 {
+				if client == 0 {
+					log.fail([]error{nil, errors.New("broker is gone")}[i%2])
+				}
+				a, b := fmt.Sprintf("c%d-%d-a", client, i), fmt.Sprintf("c%d-%d-b", client, i)
+				w := post(h, "application/json", strings.NewReader("["+reading(a, nil)+","+reading("", nil)+","+reading(b, nil)+"]"))
+				switch w.Code {
+				case http.StatusMultiStatus:
+					accepted.Store(a, true)
+					accepted.Store(b, true)
+				case http.StatusServiceUnavailable:
+				default:
+					t.Errorf("got %d %s, want 207 or 503", w.Code, w.Body)
+				}
+			}
+		})
+	}
+	clients.Wait()
+	stored := map[iot.DeviceID]bool{}
+	for _, r := range log.readings {
+		stored[r.ID] = true
+	}
+	accepted.Range(func(id, _ any) bool {
+		if !stored[iot.DeviceID(id.(string))] {
+			t.Errorf("%v was accepted but is not in the log", id)
+		}
+		return true
+	})
+}
+
+func TestAnswerWaitsForTheLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		acknowledge := make(chan struct{})
+		h := newHandler(t, logFunc(func(context.Context, []iot.Reading) error { <-acknowledge; return nil }), nil)
+		answered := make(chan int, 1)
+		go func() { answered <- post(h, "application/json", strings.NewReader(reading("a", nil))).Code }()
+		synctest.Wait()
+		select {
+		case code := <-answered:
+			t.Fatalf("answered %d before the log acknowledged", code)
+		default:
+		}
+		close(acknowledge)
+		if code := <-answered; code != http.StatusOK {
+			t.Errorf("got %d, want 200", code)
+		}
+	})
+}
+
+func TestSilentLogIsAnswered503(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var logged bytes.Buffer
+		silent := logFunc(func(ctx context.Context, _ []iot.Reading) error { <-ctx.Done(); return ctx.Err() })
+		h := newHandler(t, silent, func(o *ingest.HandlerOptions) {
+			o.AppendTimeout = 3 * time.Second
+			o.Logger = slog.New(slog.NewTextHandler(&logged, nil))
+		})
+		for range 3 {
+			start := time.Now()
+			w := post(h, "application/json", strings.NewReader(reading("a", nil)))
+			checkProblem(t, w, http.StatusServiceUnavailable, "send the whole request again")
+			if took := time.Since(start); took != 3*time.Second {
+				t.Errorf("answered after %v, want 3s", took)
+			}
+			if w.Header().Get("Retry-After") == "" {
+				t.Error("no Retry-After")
+			}
+		}
+		if lines := strings.Count(logged.String(), "\n"); lines != 1 {
+			t.Errorf("logged %d lines for one outage, want 1:\n%s", lines, &logged)
+		}
+	})
+}
+
+func TestExcessRequestsAreRefusedAtOnce(t *testing.T) {
+	tests := []struct {
+		name  string
+		bound func(*ingest.HandlerOptions)
+	}{
+		{"requests", func(o *ingest.HandlerOptions) { o.MaxRequests = 2 }},
+		{"bytes", func(o *ingest.HandlerOptions) { o.MaxBytes = int64(2*len(reading("a", nil)) + 10) }},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				acknowledge := make(chan struct{})
+				waiting := logFunc(func(context.Context, []iot.Reading) error { <-acknowledge; return nil })
+				h := newHandler(t, waiting, test.bound)
+				var first sync.WaitGroup
+				for range 2 {
+					first.Go(func() {
+						if w := post(h, "application/json", strings.NewReader(reading("a", nil))); w.Code != http.StatusOK {
+							t.Errorf("within the bound: got %d %s, want 200", w.Code, w.Body)
+						}
+					})
+				}
+				synctest.Wait()
+				w := post(h, "application/json", strings.NewReader(reading("a", nil)))
+				checkProblem(t, w, http.StatusTooManyRequests, "in flight")
+				if w.Header().Get("Retry-After") == "" {
+					t.Error("no Retry-After")
+				}
+				close(acknowledge)
+				first.Wait()
+				if w := post(h, "application/json", strings.NewReader(reading("a", nil))); w.Code != http.StatusOK {
+					t.Errorf("after the others have ended: got %d %s, want 200", w.Code, w.Body)
+				}
+			})
+		})
+	}
+}
+
+func TestSlowBodyIsCutOff(t *testing.T) {
+	h := newHandler(t, &memoryLog{}, func(o *ingest.HandlerOptions) { o.BodyTimeout = 20 * time.Millisecond })
+	server := httptest.NewServer(h)
+	defer server.Close()
+	body, writer := io.Pipe()
+	defer writer.Close()
+	go func() { _, _ = io.WriteString(writer, `{"device_id":`) }()
+	response, err := http.Post(server.URL, "application/json", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusRequestTimeout {
+		t.Errorf("got %d, want 408", response.StatusCode)
+	}
+}
+
+func TestAnsweredRequestsAreCounted(t *testing.T) {
+	var accepted, rejected int
+	h := newHandler(t, &memoryLog{}, func(o *ingest.HandlerOptions) {
+		o.Answered = func(a, r int) { accepted, rejected = accepted+a, rejected+r }
+	})
+	post(h, "application/json", strings.NewReader("["+reading("a", nil)+",1,2]"))
+	post(h, "application/json", strings.NewReader("nonsense"))
+	if accepted != 1 || rejected != 2 {
+		t.Errorf("counted %d accepted and %d rejected, want 1 and 2", accepted, rejected)
+	}
+}

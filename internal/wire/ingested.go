@@ -1,0 +1,18 @@
+package wire
+
+// Ingested answers readings that were sent over HTTP.
+type Ingested struct {
+	// Accepted counts the readings that the log has acknowledged.
+	Accepted int `json:"accepted"`
+	// Rejected is empty, not null, when all were accepted.
+	Rejected []Rejection `json:"rejected"`
+}
+
+// Rejection says why one of the readings was refused; sending it again cannot help.
+type Rejection struct {
+	// Index counts from 0 in the order sent.
+	Index int `json:"index"`
+	// Field is the JSON path of the offending field; empty when the reading as a whole is wrong.
+	Field  string `json:"field"`
+	Reason string `json:"reason"`
+}
