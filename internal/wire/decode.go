@@ -159,9 +159,13 @@ func (d *Decoder) level(level float64) *float64 {
 		if len(d.levels) >= maxInterned {
 			clear(d.levels)
 		}
-		d.levels[level] = &level
 	}
-	return &level
+	shared := new(float64)
+	*shared = level
+	if d.levels != nil {
+		d.levels[level] = shared
+	}
+	return shared
 }
 
 // object reads an object and calls member behind each key's colon.

@@ -1,0 +1,227 @@
+package wire_test
+
+import (
+	"errors"
+	"math"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"iotmon/internal/iot"
+	"iotmon/internal/wire"
+)
+
+// documented is the reading of the product's description, to the letter.
+const documented = `{
+  "device_id": "device_001",
+  "device_type": "temperature_sensor",
+  "timestamp": "2024-01-30T10:30:00Z",
+  "value": 25.6,
+  "unit": "°C",
+  "location": {
+    "building": "A栋",
+    "floor": 3,
+    "room": "301"
+  },
+  "status": "online",
+  "metadata": {
+    "model": "IOT-TEMP-V2",
+    "firmware": "1.2.3",
+    "battery_level": 85
+  }
+}`
+
+func documentedReading() iot.Reading {
+	battery := 85.0
+	return iot.Reading{
+		Device: iot.Device{
+			ID: "device_001", Type: iot.Temperature, Unit: "°C",
+			Location: iot.Location{Building: "A栋", Floor: 3, Room: "301"},
+			Metadata: iot.Metadata{Model: "IOT-TEMP-V2", Firmware: "1.2.3", BatteryLevel: &battery},
+		},
+		Time:   time.Date(2024, 1, 30, 10, 30, 0, 0, time.UTC),
+		Value:  25.6,
+		Status: iot.Online,
+	}
+}
+
+func TestTheDocumentedReadingDecodes(t *testing.T) {
+	var got iot.Reading
+	if err := wire.NewDecoder().Decode([]byte(documented), &got); err != nil {
+		t.Fatal(err)
+	}
+	if want := documentedReading(); !reflect.DeepEqual(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+}
+
+func TestReadingsInAnyDialectDecode(t *testing.T) {
+	at := time.Date(2024, 1, 30, 10, 30, 0, 0, time.UTC)
+	for name, test := range map[string]struct {
+		fields string
+		want   func(*iot.Reading)
+	}{
+		"unix seconds":      {`"timestamp":1706610600,"value":1`, nil},
+		"unix milliseconds": {`"timestamp":1706610600000,"value":1`, nil},
+		"unix microseconds": {`"timestamp":1706610600000000,"value":1`, nil},
+		"unix nanoseconds":  {`"timestamp":1706610600000000000,"value":1`, nil},
+		"another zone":      {`"timestamp":"2024-01-30T18:30:00+08:00","value":1`, nil},
+		"ON":                {`"timestamp":"2024-01-30T10:30:00Z","value":"ON"`, nil},
+		"true":              {`"timestamp":"2024-01-30T10:30:00Z","value":true`, nil},
+		"off":               {`"timestamp":"2024-01-30T10:30:00Z","value":"off"`, func(r *iot.Reading) { r.Value = 0 }},
+		"null is absent":    {`"timestamp":"2024-01-30T10:30:00Z","value":1,"unit":null,"location":null`, nil},
+		"unknown keys":      {`"timestamp":"2024-01-30T10:30:00Z","value":1,"Value":7,"rssi":{"dbm":[-60]}`, nil},
+		"the last counts":   {`"timestamp":"2024-01-30T10:30:00Z","value":7,"value":1`, nil},
+		"escapes":           {`"timestamp":"2024-01-30T10:30:00Z","value":1,"unit":"\u00b0C"`, func(r *iot.Reading) { r.Unit = "°C" }},
+	} {
+		want := iot.Reading{Device: iot.Device{ID: "d"}, Time: at, Value: 1}
+		if test.want != nil {
+			test.want(&want)
+		}
+		var got iot.Reading
+		if err := wire.DecodeReading([]byte(`{"device_id":"d",`+test.fields+`}`), &got); err != nil {
+			t.Errorf("%s: %v", name, err)
+		} else if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: got %+v, want %+v", name, got, want)
+		}
+	}
+}
+
+func TestWrongReadingsAreRefusedByField(t *testing.T) {
+	for _, test := range []struct{ text, field, reason string }{
+		{``, "", "byte"},
+		{`[1]`, "", "object"},
+		{`null`, "", "object"},
+		{`{"value":1`, "", "byte 10"},
+		{`{"value":1} {}`, "", "byte"},
+		{`{}`, "value", "missing"},
+		{`{"value":null}`, "value", "missing"},
+		{`{"value":"warm"}`, "value", "warm"},
+		{`{"value":1e999}`, "value", "finite"},
+		{`{"value":NaN}`, "", "byte"},
+		{`{"value":1,"device_id":7}`, "device_id", "string"},
+		{`{"value":1,"timestamp":"yesterday"}`, "timestamp", "yesterday"},
+		{`{"value":1,"timestamp":"2024-01-30T10:30:00"}`, "timestamp", "zone"},
+		{`{"value":1,"location":"A"}`, "location", "object"},
+		{`{"value":1,"location":{"floor":1.5}}`, "location.floor", "whole"},
+		{`{"value":1,"metadata":{"battery_level":"full"}}`, "metadata.battery_level", "number"},
+		{`{"value":1,"historical":1}`, "historical", "true or false"},
+		{`{"value":1,"device_id":"` + strings.Repeat("x", wire.MaxMessage) + `"}`, "", "longer"},
+	} {
+		var r iot.Reading
+		err := wire.DecodeReading([]byte(test.text), &r)
+		var invalid *iot.InvalidError
+		if !errors.As(err, &invalid) || invalid.Field != test.field || !strings.Contains(invalid.Reason, test.reason) {
+			t.Errorf("%.60s: got %v, want field %q and a reason with %q", test.text, err, test.field, test.reason)
+		}
+	}
+}
+
+// drawReading draws any reading that a catalog could have admitted.
+func drawReading(t *rapid.T) iot.Reading {
+	r := iot.Reading{
+		Device: iot.Device{
+			ID:   iot.DeviceID(rapid.StringN(1, 20, 128).Draw(t, "id")),
+			Type: iot.DeviceType(rapid.StringN(1, 20, -1).Draw(t, "type")),
+			Unit: rapid.SampledFrom([]string{"", "°C", "%"}).Draw(t, "unit"),
+			Location: iot.Location{
+				Building: rapid.String().Draw(t, "building"),
+				Floor:    rapid.IntRange(-3, 100).Draw(t, "floor"),
+				Room:     rapid.SampledFrom([]string{"", "301"}).Draw(t, "room"),
+			},
+			Metadata: iot.Metadata{Model: rapid.SampledFrom([]string{"", "V2"}).Draw(t, "model"), Firmware: "1"},
+		},
+		Time:       drawTime(t, "time"),
+		Value:      rapid.Float64().Draw(t, "value"),
+		Status:     rapid.SampledFrom([]iot.Status{iot.Online, iot.Offline}).Draw(t, "status"),
+		Quality:    rapid.SampledFrom([]iot.Quality{"", iot.Good, iot.Bad}).Draw(t, "quality"),
+		Historical: rapid.Bool().Draw(t, "historical"),
+	}
+	if rapid.Bool().Draw(t, "battery") {
+		level := rapid.Float64Range(0, 100).Draw(t, "level")
+		r.Metadata.BatteryLevel = &level
+	}
+	if rapid.Bool().Draw(t, "received") {
+		r.ReceivedAt = drawTime(t, "received at")
+	}
+	return r
+}
+
+func drawTime(t *rapid.T, label string) time.Time {
+	return time.UnixMicro(rapid.Int64Range(1, 253e15).Draw(t, label)).UTC()
+}
+
+func TestReadingsSurviveTheWire(t *testing.T) {
+	decoder := wire.NewDecoder()
+	rapid.Check(t, func(t *rapid.T) {
+		want := drawReading(t)
+		text := wire.AppendReading(nil, &want)
+		var got iot.Reading
+		if err := decoder.Decode(text, &got); err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Fatalf("%s: got %+v, want %+v", text, got, want)
+		}
+	})
+}
+
+func FuzzDecodeReading(f *testing.F) {
+	f.Add([]byte(documented))
+	f.Add([]byte(`{"value":-0.0e+1,"location":{},"floor":1,"metadata":{"battery_level":1}}`))
+	f.Add([]byte(`{"value":1,"value":null,"unit":"\ud800","timestamp":1e18}`))
+	decoder := wire.NewDecoder()
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var fast, general iot.Reading
+		fastErr := decoder.Decode(data, &fast)
+		generalErr := wire.DecodeGeneral(data, &general)
+		if (fastErr == nil) != (generalErr == nil) || fastErr != nil && fastErr.Error() != generalErr.Error() {
+			t.Fatalf("fast: %v, general: %v", fastErr, generalErr)
+		}
+		if fastErr != nil {
+			return
+		}
+		if !reflect.DeepEqual(fast, general) || math.Signbit(fast.Value) != math.Signbit(general.Value) {
+			t.Fatalf("fast: %+v, general: %+v", fast, general)
+		}
+		if fast.Time.Year() < 1970 || fast.Time.Year() > 9998 || !fast.ReceivedAt.IsZero() && (fast.ReceivedAt.Year() < 1 || fast.ReceivedAt.Year() > 9998) {
+			return // No catalog admits it.
+		}
+		var again iot.Reading
+		if err := decoder.Decode(wire.AppendReading(nil, &fast), &again); err != nil {
+			t.Fatalf("encoded again: %v", err)
+		} else if !reflect.DeepEqual(again, fast) {
+			t.Fatalf("encoded again: got %+v, want %+v", again, fast)
+		}
+	})
+}
+
+func BenchmarkDecodeReading(b *testing.B) {
+	r := documentedReading()
+	text := wire.AppendReading(nil, &r)
+	for _, path := range []struct {
+		name   string
+		decode func([]byte, *iot.Reading) error
+	}{{"fast", wire.NewDecoder().Decode}, {"general", wire.DecodeGeneral}} {
+		b.Run(path.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := path.decode(text, &r); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkAppendReading(b *testing.B) {
+	r := documentedReading()
+	var text []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		text = wire.AppendReading(text[:0], &r)
+	}
+}

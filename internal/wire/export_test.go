@@ -1,0 +1,11 @@
+package wire
+
+import "iotmon/internal/iot"
+
+// DecodeGeneral is the general decoder alone, to hold the fast one against.
+func DecodeGeneral(data []byte, r *iot.Reading) error {
+	if len(data) > MaxMessage {
+		return iot.Invalid("", "longer than %d bytes (got %d)", MaxMessage, len(data))
+	}
+	return new(Decoder).decodeGeneral(data, r)
+}
