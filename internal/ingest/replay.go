@@ -1,0 +1,251 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"iotmon/internal/iot"
+	"iotmon/internal/wire"
+)
+
+// replayBatch is how many readings a request carries at most: enough that its cost no longer counts, and far below what
+// a system takes.
+const replayBatch = 1000
+
+// Destination takes readings in and tells which it refused.
+type Destination interface {
+	// Send returns once every reading has been answered for, and blocks and retries until then. An error is final. The
+	// readings are the caller's again when it returns.
+	Send(ctx context.Context, readings []iot.Reading) (wire.Ingested, error)
+}
+
+// ReplayOptions says which recording is sent, as what, and how fast.
+type ReplayOptions struct {
+	// File is the path of a CSV file with a header.
+	File    string
+	Layout  CSVLayout
+	Mapping Mapping
+	// Shift moves every time by one and the same span, so that the newest reading is due at the moment it is sent (at
+	// greatest speed: so that it is now). Without it the readings keep their times and are marked as historical.
+	Shift bool
+	// Speed is how many seconds of the recording pass in one; 0 is as fast as they are taken.
+	Speed float64
+	// Rate caps the readings sent in a second; 0 does not.
+	Rate float64
+	// Progress is called after every answer with what has been done so far, which it must not keep, and with how many
+	// bytes of the file's size have been read. nil is allowed.
+	Progress func(done *ReplaySummary, read, size int64)
+}
+
+// Replay sends a recording. The summary is not nil, and tells what was done up to an error, once anything has been sent.
+func Replay(ctx context.Context, o ReplayOptions, to Destination) (*ReplaySummary, error) {
+	if o.Progress == nil {
+		o.Progress = func(*ReplaySummary, int64, int64) {}
+	}
+	source, err := openRecording(o.File, o.Layout)
+	if err != nil {
+		return nil, err
+	}
+	defer source.close()
+	mapping, err := o.Mapping.resolve(o.File, source)
+	if err != nil {
+		return nil, err
+	}
+	p := player{
+		o: o, to: to, source: source, mapping: mapping,
+		summary: &ReplaySummary{Ignored: mapping.ignored},
+		format:  numberFormat{decimalComma: o.Layout.DecimalComma},
+	}
+	var first, newest time.Time
+	if o.Shift {
+		if first, newest, err = timeSpan(ctx, o.File, o.Layout); err != nil {
+			return nil, err
+		}
+	}
+	p.start = time.Now()
+	if o.Shift {
+		p.shift = iot.CutTime(p.start.Add(p.scaled(newest.Sub(first)))).Sub(newest)
+	}
+	err = p.run(ctx)
+	p.summary.Elapsed = time.Since(p.start)
+	return p.summary, err
+}
+
+// timeSpan returns the first and the newest time of a recording. It reads the whole of it: rows need not be in order.
+func timeSpan(ctx context.Context, path string, layout CSVLayout) (first, newest time.Time, err error) {
+	source, err := openRecording(path, layout)
+	if err != nil {
+		return first, newest, err
+	}
+	defer source.close()
+	for ctx.Err() == nil {
+		row, err := source.next()
+		if err == io.EOF {
+			break
+		}
+		if _, ok := errors.AsType[*rowError](err); ok {
+			continue
+		}
+		if err != nil {
+			return first, newest, err
+		}
+		if first.IsZero() {
+			first = row.time
+		}
+		if row.time.After(newest) {
+			newest = row.time
+		}
+	}
+	return first, newest, ctx.Err()
+}
+
+// player sends one recording.
+type player struct {
+	o       ReplayOptions
+	to      Destination
+	source  *recording
+	mapping rowMapping
+	format  numberFormat
+	summary *ReplaySummary
+
+	// start is the moment at which first, the time of the first row, is due; every time is moved by shift.
+	start, first time.Time
+	shift        time.Duration
+	// next is the moment before which the rate allows no further request.
+	next time.Time
+	// batch waits to be sent; lines tells the line of each of its readings.
+	batch []iot.Reading
+	lines []int
+}
+
+func (p *player) run(ctx context.Context) error {
+	for ctx.Err() == nil {
+		row, err := p.source.next()
+		if err == io.EOF {
+			return p.flush(ctx)
+		}
+		refused, isRefused := errors.AsType[*rowError](err)
+		if err != nil && !isRefused {
+			return fmt.Errorf("read %s: %w", p.o.File, err)
+		}
+		p.summary.Rows++
+		if isRefused {
+			p.summary.refuse(refused.line, refused.field, refused.reason)
+			continue
+		}
+		if err := p.play(ctx, row); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// play waits until the row is due and adds its readings to the batch. Before it waits it sends the batch: those readings
+// are due already.
+func (p *player) play(ctx context.Context, row recordRow) error {
+	if p.first.IsZero() {
+		p.first = row.time
+	}
+	if p.o.Speed > 0 {
+		due := p.start.Add(p.scaled(row.time.Sub(p.first)))
+		if time.Until(due) > 0 {
+			if err := p.flush(ctx); err != nil {
+				return err
+			}
+			if err := wait(ctx, time.Until(due)); err != nil {
+				return err
+			}
+		}
+	}
+	known := len(p.batch)
+	p.batch = p.mapping.readings(row, p.format, p.batch, func(err error) { p.refuseCell(row.line, err) })
+	for i := known; i < len(p.batch); i++ {
+		r := &p.batch[i]
+		r.Time = r.Time.Add(p.shift)
+		r.Historical = !p.o.Shift
+		p.lines = append(p.lines, row.line)
+	}
+	if len(p.batch) >= replayBatch {
+		return p.flush(ctx)
+	}
+	return nil
+}
+
+// scaled returns how long a span of the recording takes to play.
+func (p *player) scaled(span time.Duration) time.Duration {
+	if p.o.Speed == 0 {
+		return 0
+	}
+	return time.Duration(float64(span) / p.o.Speed)
+}
+
+func (p *player) refuseCell(line int, err error) {
+	if invalid, ok := errors.AsType[*iot.InvalidError](err); ok {
+		p.summary.refuse(line, invalid.Field, invalid.Reason)
+		return
+	}
+	p.summary.Empty++
+}
+
+// flush sends the batch, no faster than the rate allows.
+func (p *player) flush(ctx context.Context) error {
+	readings, lines := p.batch, p.lines
+	most := replayBatch
+	if p.o.Rate > 0 {
+		most = max(1, min(most, int(p.o.Rate/10)))
+	}
+	for len(readings) > 0 {
+		n := min(len(readings), most)
+		if err := p.throttle(ctx, n); err != nil {
+			return err
+		}
+		answer, err := p.to.Send(ctx, readings[:n])
+		if err != nil {
+			return fmt.Errorf("send readings from line %d on: %w", lines[0], err)
+		}
+		if err := p.settle(answer, readings[:n], lines[:n]); err != nil {
+			return err
+		}
+		readings, lines = readings[n:], lines[n:]
+	}
+	p.batch, p.lines = p.batch[:0], p.lines[:0]
+	return nil
+}
+
+// throttle waits until the rate allows n more readings. Time in which nothing could be sent is not made up for.
+func (p *player) throttle(ctx context.Context, n int) error {
+	if p.o.Rate == 0 {
+		return nil
+	}
+	if delay := time.Until(p.next); delay > 0 {
+		if err := wait(ctx, delay); err != nil {
+			return err
+		}
+	}
+	p.next = time.Now().Add(time.Duration(float64(n) / p.o.Rate * float64(time.Second)))
+	return nil
+}
+
+// settle counts what the destination answered. A column whose type or unit it does not know would be rejected to the
+// last row, so that is an error.
+func (p *player) settle(answer wire.Ingested, readings []iot.Reading, lines []int) error {
+	for _, r := range readings {
+		p.summary.sent(r.Time)
+	}
+	p.summary.Accepted += int64(answer.Accepted)
+	var hopeless error
+	for _, r := range answer.Rejected {
+		if r.Index < 0 || r.Index >= len(readings) {
+			return fmt.Errorf("the system rejected reading %d of %d", r.Index, len(readings))
+		}
+		p.summary.refuse(lines[r.Index], r.Field, r.Reason)
+		if !p.mapping.long && hopeless == nil && (r.Field == "device_type" || r.Field == "unit") {
+			hopeless = fmt.Errorf("the system refuses everything of %s: %s: %s", readings[r.Index].ID, r.Field, r.Reason)
+		}
+	}
+	p.o.Progress(p.summary, p.source.offset(), p.source.size)
+	return hopeless
+}

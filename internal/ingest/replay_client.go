@@ -1,0 +1,162 @@
+package ingest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"iotmon/internal/iot"
+	"iotmon/internal/wire"
+)
+
+const (
+	// requestTimeout is longer than a server takes to give up on its log, so that it gets to say so.
+	requestTimeout = 30 * time.Second
+	// firstBackoff doubles from try to try up to lastBackoff.
+	firstBackoff, lastBackoff = 100 * time.Millisecond, 5 * time.Second
+	// maxAnswer bounds an answer in bytes.
+	maxAnswer = 16 << 20
+)
+
+// Client sends readings to a running system over HTTP. It is not safe for concurrent use.
+type Client struct {
+	url      string
+	http     *http.Client
+	patience time.Duration
+	waiting  func(err error, delay time.Duration)
+	// body is one JSON object per line.
+	body []byte
+}
+
+// ClientOptions configures a Client.
+type ClientOptions struct {
+	// Base is the system's address, such as http://127.0.0.1:8080.
+	Base string
+	// Transport is nil for the default one.
+	Transport http.RoundTripper
+	// Patience is how long a batch is tried again before the Client gives up.
+	Patience time.Duration
+	// Waiting is told before each wait for another try; nil is allowed.
+	Waiting func(err error, delay time.Duration)
+}
+
+// NewClient returns a Client. It does not connect.
+func NewClient(o ClientOptions) (*Client, error) {
+	base, err := url.Parse(o.Base)
+	if err != nil || base.Host == "" || base.Scheme != "http" && base.Scheme != "https" {
+		return nil, fmt.Errorf("address of the system must be like http://127.0.0.1:8080 (got %q)", o.Base)
+	}
+	if o.Waiting == nil {
+		o.Waiting = func(error, time.Duration) {}
+	}
+	return &Client{
+		url:      base.JoinPath("api/v1/readings").String(),
+		http:     &http.Client{Transport: o.Transport, Timeout: requestTimeout},
+		patience: o.Patience,
+		waiting:  o.Waiting,
+	}, nil
+}
+
+// busyError means that the same request may succeed later: the system is down, overloaded or cut off, or its answer was
+// lost. Readings that had arrived all the same do no harm when they come again.
+type busyError struct {
+	err error
+	// after is how long the system asked to be left alone; 0 if it did not say.
+	after time.Duration
+}
+
+func (e *busyError) Error() string { return e.err.Error() }
+
+func (e *busyError) Unwrap() error { return e.err }
+
+// Send sends the readings until the system has answered for each of them. It blocks while the system is away, for at
+// most the Client's patience. After an error it is unknown which of them arrived.
+func (c *Client) Send(ctx context.Context, readings []iot.Reading) (wire.Ingested, error) {
+	c.body = c.body[:0]
+	for i := range readings {
+		c.body = append(wire.AppendReading(c.body, &readings[i]), '\n')
+	}
+	deadline := time.Now().Add(c.patience)
+	for backoff := firstBackoff; ; backoff = min(2*backoff, lastBackoff) {
+		answer, err := c.post(ctx, len(readings))
+		busy, again := errors.AsType[*busyError](err)
+		if !again || ctx.Err() != nil {
+			return answer, err
+		}
+		// Half of it is random, so that senders that were refused together do not come back together.
+		delay := max(busy.after, backoff/2+rand.N(backoff/2))
+		if time.Now().Add(delay).After(deadline) {
+			return answer, fmt.Errorf("gave up after %v: %w", c.patience, err)
+		}
+		c.waiting(err, delay)
+		if err := wait(ctx, delay); err != nil {
+			return answer, err
+		}
+	}
+}
+
+// post sends the body once. A busyError is worth another try.
+func (c *Client) post(ctx context.Context, count int) (wire.Ingested, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(c.body))
+	if err != nil {
+		return wire.Ingested{}, fmt.Errorf("make request: %w", err)
+	}
+	request.Header.Set("Content-Type", "application/x-ndjson")
+	response, err := c.http.Do(request)
+	if err != nil {
+		return wire.Ingested{}, &busyError{err: err}
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	if err != nil {
+		return wire.Ingested{}, &busyError{err: fmt.Errorf("read answer: %w", err)}
+	}
+	return c.readAnswer(response, body, count)
+}
+
+// readAnswer makes sense of an answer to a request with count readings.
+func (c *Client) readAnswer(response *http.Response, body []byte, count int) (wire.Ingested, error) {
+	var answer struct {
+		wire.Ingested
+		Detail string `json:"detail"`
+	}
+	decodeErr := json.Unmarshal(body, &answer)
+	switch response.StatusCode {
+	case http.StatusOK, http.StatusMultiStatus, http.StatusUnprocessableEntity:
+		if got := answer.Accepted + len(answer.Rejected); decodeErr != nil || got != count {
+			return wire.Ingested{}, fmt.Errorf("%s answered %s for %d of %d readings: %.200q", c.url, response.Status, got, count, body)
+		}
+		return answer.Ingested, nil
+	}
+	err := fmt.Errorf("%s answered %s", c.url, response.Status)
+	if answer.Detail != "" {
+		err = fmt.Errorf("%w: %s", err, answer.Detail)
+	}
+	switch response.StatusCode {
+	case http.StatusTooManyRequests, http.StatusRequestTimeout, http.StatusInternalServerError,
+		http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		seconds, _ := strconv.ParseUint(response.Header.Get("Retry-After"), 10, 16)
+		return wire.Ingested{}, &busyError{err: err, after: time.Duration(seconds) * time.Second}
+	}
+	return wire.Ingested{}, err
+}
+
+// wait returns nil after d, or earlier the context's error.
+func wait(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}

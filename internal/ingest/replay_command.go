@@ -1,0 +1,218 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"strconv"
+	"time"
+
+	"iotmon/internal/iot"
+)
+
+// The exit statuses of ReplayCommand.
+const (
+	replayDone   = 0
+	replayFailed = 1
+	replayMisuse = 2
+)
+
+const replayHelp = `Usage: iotmon replay [flags] FILE.csv
+
+Sends recorded readings to a running system. The file has a header and is read as a stream, whatever its size.
+
+Wide form, a column of values for each device:
+  iotmon replay -map 'Temperature=reactor_temp,temperature_sensor,°F' -map 'Current=pump,current_sensor,mA' FILE.csv
+Long form, a device and a value in each row:
+  iotmon replay -long 'device=device_id,type=device_type,value=value,unit=unit' FILE.csv
+
+Without a mapping nothing is sent; the columns are listed with a -map flag for each to start from. Columns that are not
+mapped are never sent. Empty cells and NaN are skipped. What the system rejects is counted by reason at the end.
+
+Flags:
+`
+
+// replayFlags holds what the command line says.
+type replayFlags struct {
+	set       *flag.FlagSet
+	client    ClientOptions
+	o         ReplayOptions
+	mapping   string
+	delimiter rune
+	zone      *time.Location
+}
+
+func newReplayFlags() *replayFlags {
+	f := &replayFlags{set: flag.NewFlagSet("replay", flag.ContinueOnError)}
+	f.o.Mapping.Columns = make(map[string]iot.Device)
+	f.set.SetOutput(io.Discard)
+	f.set.StringVar(&f.client.Base, "to", "http://127.0.0.1:8080", "`address` of the running system")
+	f.set.DurationVar(&f.client.Patience, "patience", time.Minute, "how long a request is tried again while the system is away")
+	f.set.StringVar(&f.mapping, "mapping", "", "YAML `file` with the mapping and the layout; what a flag says as well, the flag decides")
+	f.set.Func("map", "what a column of the wide form holds, `COLUMN=DEVICE,TYPE[,UNIT]`; may be repeated", f.addColumn)
+	f.set.Func("long", "columns of the long form, `device=COLUMN,type=COLUMN,value=COLUMN[,unit=COLUMN]`; a type or unit that names no column is the type or unit of every row", f.setLong)
+	f.set.Func("delimiter", "`character` between the fields, or tab; detected if not given", func(text string) (err error) {
+		f.delimiter, err = parseDelimiter(text)
+		return err
+	})
+	f.set.StringVar(&f.o.Layout.TimeColumn, "time-column", "", "`name` of the column with the time; detected if not given")
+	f.set.Func("zone", "time `zone` of times without an offset, such as Asia/Shanghai (default UTC)", func(text string) (err error) {
+		f.zone, err = time.LoadLocation(text)
+		return err
+	})
+	f.set.BoolVar(&f.o.Layout.DecimalComma, "decimal-comma", false, `numbers are written like "1,5"`)
+	f.set.Func("time", "`original|now`: original keeps the recorded times and marks the readings as historical; now moves all times by one span, so that the newest reading is due when it is sent (default original)", f.setTime)
+	f.set.Func("speed", "seconds of the recording that pass in one, `1|60|max` or any other number; max is as fast as readings are taken (default max)", f.setSpeed)
+	f.set.Float64Var(&f.o.Rate, "rate", 0, "most `readings` to send in a second; 0 is no limit")
+	return f
+}
+
+func (f *replayFlags) addColumn(text string) error {
+	column, device, err := parseColumn(text)
+	if err != nil {
+		return err
+	}
+	if _, twice := f.o.Mapping.Columns[column]; twice {
+		return fmt.Errorf("column %q is mapped twice", column)
+	}
+	f.o.Mapping.Columns[column] = device
+	return nil
+}
+
+func (f *replayFlags) setLong(text string) (err error) {
+	f.o.Mapping.Long, err = parseLong(text)
+	return err
+}
+
+func (f *replayFlags) setTime(text string) error {
+	switch text {
+	case "original", "now":
+		f.o.Shift = text == "now"
+		return nil
+	}
+	return errors.New("must be original or now")
+}
+
+func (f *replayFlags) setSpeed(text string) error {
+	if text == "max" {
+		f.o.Speed = 0
+		return nil
+	}
+	speed, err := strconv.ParseFloat(text, 64)
+	if err != nil || !(speed > 0 && speed <= 1e9) {
+		return errors.New("must be max or a number above 0")
+	}
+	f.o.Speed = speed
+	return nil
+}
+
+// parse reads the arguments, with flags before or after the file, and the mapping file.
+func (f *replayFlags) parse(args []string) error {
+	var files []string
+	for {
+		if err := f.set.Parse(args); err != nil {
+			return &usageError{err}
+		}
+		if args = f.set.Args(); len(args) == 0 {
+			break
+		}
+		files, args = append(files, args[0]), args[1:]
+	}
+	if len(files) != 1 {
+		return usage("want one file (got %d)", len(files))
+	}
+	if !(f.o.Rate >= 0) || f.client.Patience < 0 {
+		return usage("-rate and -patience must not be negative")
+	}
+	f.o.File = files[0]
+	if f.mapping != "" {
+		if err := f.mergeMappingFile(); err != nil {
+			return err
+		}
+	}
+	if f.delimiter != 0 {
+		f.o.Layout.Delimiter = f.delimiter
+	}
+	if f.zone != nil {
+		f.o.Layout.Zone = f.zone
+	}
+	return nil
+}
+
+// mergeMappingFile takes from the mapping file what no flag has said.
+func (f *replayFlags) mergeMappingFile() error {
+	layout, mapping, err := readMappingFile(f.mapping)
+	if err != nil {
+		return err
+	}
+	if f.o.Layout.TimeColumn != "" {
+		layout.TimeColumn = f.o.Layout.TimeColumn
+	}
+	layout.DecimalComma = layout.DecimalComma || f.o.Layout.DecimalComma
+	maps.Copy(mapping.Columns, f.o.Mapping.Columns)
+	if f.o.Mapping.Long != nil {
+		mapping.Long = f.o.Mapping.Long
+	}
+	f.o.Layout, f.o.Mapping = layout, mapping
+	return nil
+}
+
+func (f *replayFlags) writeHelp(w io.Writer) {
+	fmt.Fprint(w, replayHelp)
+	f.set.SetOutput(w)
+	f.set.PrintDefaults()
+	fmt.Fprint(w, "\nThe exit status is 0 when readings were accepted, 1 when the replay failed or none was, 2 for a mistake in the command.\n")
+}
+
+// ReplayCommand is "iotmon replay": it reads args, sends the recording, writes the summary to stdout and progress and
+// errors to stderr, and returns the exit status.
+func ReplayCommand(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	flags := newReplayFlags()
+	err := flags.parse(args)
+	if errors.Is(err, flag.ErrHelp) {
+		flags.writeHelp(stdout)
+		return replayDone
+	}
+	var summary *ReplaySummary
+	if err == nil {
+		summary, err = replayTo(ctx, flags, stderr)
+	}
+	if summary != nil {
+		if _, writeErr := summary.WriteTo(stdout); err == nil && writeErr != nil {
+			err = fmt.Errorf("write the summary: %w", writeErr)
+		}
+		if err == nil && summary.Rows > 0 && summary.Accepted == 0 {
+			err = errors.New("no reading was accepted")
+		}
+	}
+	return replayStatus(err, stderr)
+}
+
+// replayTo runs the replay with its progress on stderr.
+func replayTo(ctx context.Context, flags *replayFlags, stderr io.Writer) (*ReplaySummary, error) {
+	progress := newReplayProgress(stderr)
+	defer progress.clear()
+	flags.client.Waiting = progress.waiting
+	flags.o.Progress = progress.advance
+	client, err := NewClient(flags.client)
+	if err != nil {
+		return nil, &usageError{err}
+	}
+	return Replay(ctx, flags.o, client)
+}
+
+// replayStatus reports an error in one line and returns the exit status that it calls for.
+func replayStatus(err error, stderr io.Writer) int {
+	if err == nil {
+		return replayDone
+	}
+	fmt.Fprintf(stderr, "iotmon replay: %v\n", err)
+	if _, ok := errors.AsType[*usageError](err); ok || errors.Is(err, os.ErrNotExist) {
+		return replayMisuse
+	}
+	return replayFailed
+}

@@ -1,0 +1,115 @@
+package ingest
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+// ReplaySummary tells what became of a recording.
+type ReplaySummary struct {
+	// Rows counts the rows after the header, refused ones included. Empty counts the mapped cells without a value.
+	Rows, Empty int64
+	// Sent counts the readings that the system answered for, Accepted those that it took in.
+	Sent, Accepted int64
+	// First and Last are the oldest and newest times among the readings sent, as sent.
+	First, Last time.Time
+	// Refused holds a group for each reason, in the order of their first line. What could not be read here is in it, and
+	// what the system rejected.
+	Refused []Refusal
+	// Ignored names the columns that were mapped to nothing.
+	Ignored []string
+	Elapsed time.Duration
+}
+
+// Refusal counts rows, cells or readings that were refused for like reasons.
+type Refusal struct {
+	Field string
+	// Reason is that of the first line, with what was got.
+	Reason string
+	Count  int64
+	// Lines are the first few lines concerned.
+	Lines []int
+}
+
+const (
+	// maxRefusals bounds the groups; what comes after is counted in the last one.
+	maxRefusals = 50
+	// maxRefusedLines bounds the lines remembered of a group.
+	maxRefusedLines = 5
+)
+
+// refuse counts one refusal. Reasons that differ only in the value they got are alike.
+func (s *ReplaySummary) refuse(line int, field, reason string) {
+	for i := range s.Refused {
+		r := &s.Refused[i]
+		if i == maxRefusals-1 || r.Field == field && kindOf(r.Reason) == kindOf(reason) {
+			r.Count++
+			if len(r.Lines) < maxRefusedLines {
+				r.Lines = append(r.Lines, line)
+			}
+			return
+		}
+	}
+	if len(s.Refused) == maxRefusals-1 {
+		field, reason = "", "refused for further reasons"
+	}
+	s.Refused = append(s.Refused, Refusal{Field: field, Reason: reason, Count: 1, Lines: []int{line}})
+}
+
+// kindOf cuts off the value that a reason tells in its end.
+func kindOf(reason string) string {
+	kind, _, _ := strings.Cut(reason, " (got ")
+	return kind
+}
+
+// sent counts one reading that the system has answered for.
+func (s *ReplaySummary) sent(at time.Time) {
+	s.Sent++
+	if s.First.IsZero() || at.Before(s.First) {
+		s.First = at
+	}
+	if at.After(s.Last) {
+		s.Last = at
+	}
+}
+
+// WriteTo writes the summary for a person to read.
+func (s *ReplaySummary) WriteTo(w io.Writer) (int64, error) {
+	var text strings.Builder
+	fmt.Fprintf(&text, "read      %d rows, %d cells without a value\n", s.Rows, s.Empty)
+	fmt.Fprintf(&text, "sent      %d readings", s.Sent)
+	if s.Sent > 0 {
+		fmt.Fprintf(&text, ", %s to %s", s.First.Format(time.RFC3339), s.Last.Format(time.RFC3339))
+	}
+	fmt.Fprintf(&text, "\naccepted  %d\nrejected  %d by the system\n", s.Accepted, s.Sent-s.Accepted)
+	for _, r := range s.Refused {
+		field := r.Field
+		if field != "" {
+			field += ": "
+		}
+		fmt.Fprintf(&text, "          %d × %s%s, %s\n", r.Count, field, r.Reason, lines(r))
+	}
+	if len(s.Ignored) > 0 {
+		fmt.Fprintf(&text, "not sent  columns %s: not mapped\n", quoteAll(s.Ignored))
+	}
+	perSecond := 0.0
+	if s.Elapsed > 0 {
+		perSecond = float64(s.Sent) / s.Elapsed.Seconds()
+	}
+	fmt.Fprintf(&text, "took      %v, %.0f readings/s\n", s.Elapsed.Round(time.Millisecond), perSecond)
+	n, err := io.WriteString(w, text.String())
+	return int64(n), err
+}
+
+func lines(r Refusal) string {
+	text := strings.Trim(strings.Join(strings.Fields(fmt.Sprint(r.Lines)), ", "), "[]")
+	if r.Count > int64(len(r.Lines)) {
+		text += ", …"
+	}
+	if len(r.Lines) == 1 && r.Count == 1 {
+		return "line " + text
+	}
+	return "lines " + text
+}
