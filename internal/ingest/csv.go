@@ -180,12 +180,14 @@ func (r *recording) next() (recordRow, error) {
 	cells, err := r.csv.Read()
 	if parse, ok := errors.AsType[*csv.ParseError](err); ok {
 		if parse.Err == csv.ErrFieldCount {
-			return recordRow{}, &rowError{parse.StartLine, "row", fmt.Sprintf("must have %d fields (got %d)", len(r.columns), len(cells))}
+			reason := fmt.Sprintf("must have %d fields (got %d)", len(r.columns), len(cells))
+			return recordRow{}, &rowError{parse.StartLine, "row", reason}
 		}
 		return recordRow{}, &rowError{parse.StartLine, "row", parse.Err.Error()}
 	}
 	if err == errRecordTooLong {
-		return recordRow{}, fmt.Errorf("a record has more than %d bytes; is there a quote left open before byte %d?", maxRecordBytes, r.csv.InputOffset())
+		return recordRow{}, fmt.Errorf("a record has more than %d bytes; is there a quote left open before byte %d?",
+			maxRecordBytes, r.csv.InputOffset())
 	}
 	if err != nil {
 		return recordRow{}, err

@@ -54,7 +54,8 @@ func newReplayFlags() *replayFlags {
 	f.set.DurationVar(&f.client.Patience, "patience", time.Minute, "how long a request is tried again while the system is away")
 	f.set.StringVar(&f.mapping, "mapping", "", "YAML `file` with the mapping and the layout; what a flag says as well, the flag decides")
 	f.set.Func("map", "what a column of the wide form holds, `COLUMN=DEVICE,TYPE[,UNIT]`; may be repeated", f.addColumn)
-	f.set.Func("long", "columns of the long form, `device=COLUMN,type=COLUMN,value=COLUMN[,unit=COLUMN]`; a type or unit that names no column is the type or unit of every row", f.setLong)
+	f.set.Func("long", "columns of the long form, `device=COLUMN,type=COLUMN,value=COLUMN[,unit=COLUMN]`; "+
+		"a type or unit that names no column is the type or unit of every row", f.setLong)
 	f.set.Func("delimiter", "`character` between the fields, or tab; detected if not given", func(text string) (err error) {
 		f.delimiter, err = parseDelimiter(text)
 		return err
@@ -65,8 +66,10 @@ func newReplayFlags() *replayFlags {
 		return err
 	})
 	f.set.BoolVar(&f.o.Layout.DecimalComma, "decimal-comma", false, `numbers are written like "1,5"`)
-	f.set.Func("time", "`original|now`: original keeps the recorded times and marks the readings as historical; now moves all times by one span, so that the newest reading is due when it is sent (default original)", f.setTime)
-	f.set.Func("speed", "seconds of the recording that pass in one, `1|60|max` or any other number; max is as fast as readings are taken (default max)", f.setSpeed)
+	f.set.Func("time", "`original|now`: original keeps the recorded times and marks the readings as historical; now moves "+
+		"all times by one span, so that the newest reading is due when it is sent (default original)", f.setTime)
+	f.set.Func("speed", "seconds of the recording that pass in one, `1|60|max` or any other number; "+
+		"max is as fast as readings are taken (default max)", f.setSpeed)
 	f.set.Float64Var(&f.o.Rate, "rate", 0, "most `readings` to send in a second; 0 is no limit")
 	return f
 }
@@ -165,7 +168,8 @@ func (f *replayFlags) writeHelp(w io.Writer) {
 	fmt.Fprint(w, replayHelp)
 	f.set.SetOutput(w)
 	f.set.PrintDefaults()
-	fmt.Fprint(w, "\nThe exit status is 0 when readings were accepted, 1 when the replay failed or none was, 2 for a mistake in the command.\n")
+	fmt.Fprint(w, "\nThe exit status is 0 when readings were accepted, 1 when the replay failed or none was, "+
+		"2 for a mistake in the command.\n")
 }
 
 // ReplayCommand is "iotmon replay": it reads args, sends the recording, writes the summary to stdout and progress and

@@ -41,7 +41,8 @@ type mappedColumn struct {
 }
 
 // mappingKeys lists what a mapping file may hold, for whoever has mistyped one.
-const mappingKeys = "delimiter, time_column, zone, decimal_comma, columns with device_id, type, unit, location (building, floor, room), or long with device, type, value, unit"
+const mappingKeys = "delimiter, time_column, zone, decimal_comma, " +
+	"columns with device_id, type, unit, location (building, floor, room), or long with device, type, value, unit"
 
 // readMappingFile reads the YAML at path. Every mistake in it is a usageError that names the file.
 func readMappingFile(path string) (CSVLayout, Mapping, error) {

@@ -192,7 +192,8 @@ func TestSendsAreSpreadEvenly(t *testing.T) {
 		}
 		even := float64(devices) / 500
 		if total != devices || float64(most) > even+2 {
-			t.Errorf("%d devices: got %d readings in an interval and at most %d in 10 ms, want %d and about %.1f", devices, total, most, devices, even)
+			t.Errorf("%d devices: got %d readings in an interval and at most %d in 10 ms, want %d and about %.1f",
+				devices, total, most, devices, even)
 		}
 	}
 }
