@@ -18,13 +18,18 @@ import (
 
 // The bounds of a Handler whose options leave them at 0.
 const (
-	DefaultMaxBody          = 8 << 20
-	DefaultMaxReadings      = 50_000
-	DefaultMaxRequests      = 64
-	DefaultMaxBytes         = 32 << 20
-	DefaultBodyTimeout      = 30 * time.Second
-	DefaultAppendTimeout    = 10 * time.Second
-	maxReadingBytes         = 8 << 10
+	DefaultMaxBody       = 8 << 20
+	DefaultMaxReadings   = 50_000
+	DefaultMaxRequests   = 64
+	DefaultMaxBytes      = 32 << 20
+	DefaultBodyTimeout   = 30 * time.Second
+	DefaultAppendTimeout = 10 * time.Second
+)
+
+const (
+	// maxReadingBytes bounds one reading as sent; a real one takes 400 bytes.
+	maxReadingBytes = 8 << 10
+	// How many seconds a client is told to wait when too much is in flight, and when the log does not answer.
 	retryBusy, retryLogDown = "1", "5"
 )
 
@@ -42,7 +47,8 @@ type HandlerOptions struct {
 	// MaxBody bounds one body in bytes, as sent and as decompressed; MaxReadings the readings in it.
 	MaxBody     int64
 	MaxReadings int
-	// MaxRequests and MaxBytes bound what is in flight at once. The excess is refused at once, never queued.
+	// MaxRequests and MaxBytes bound what is in flight at once. The excess is refused at once, never queued. MaxBytes is
+	// raised to what a single body may take.
 	MaxRequests int
 	MaxBytes    int64
 	// BodyTimeout is how long a client may take to send its body, AppendTimeout how long the log may take to acknowledge.
@@ -65,7 +71,7 @@ func NewHandler(o HandlerOptions) *Handler {
 	o.MaxBody = cmp.Or(o.MaxBody, DefaultMaxBody)
 	o.MaxReadings = cmp.Or(o.MaxReadings, DefaultMaxReadings)
 	o.MaxRequests = cmp.Or(o.MaxRequests, DefaultMaxRequests)
-	o.MaxBytes = cmp.Or(o.MaxBytes, DefaultMaxBytes)
+	o.MaxBytes = max(cmp.Or(o.MaxBytes, DefaultMaxBytes), o.MaxBody+1)
 	o.BodyTimeout = cmp.Or(o.BodyTimeout, DefaultBodyTimeout)
 	o.AppendTimeout = cmp.Or(o.AppendTimeout, DefaultAppendTimeout)
 	if o.Answered == nil {

@@ -5,8 +5,6 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -15,7 +13,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"iotmon/internal/ingest"
@@ -48,11 +45,6 @@ func (l *memoryLog) fail(err error) {
 	defer l.mu.Unlock()
 	l.err = err
 }
-
-// logFunc is a log that is one function.
-type logFunc func(ctx context.Context, readings []iot.Reading) error
-
-func (f logFunc) Append(ctx context.Context, readings []iot.Reading) error { return f(ctx, readings) }
 
 func newHandler(t testing.TB, log ingest.Log, change func(*ingest.HandlerOptions)) *ingest.Handler {
 	t.Helper()
@@ -311,155 +303,5 @@ func TestGzipBodyIsDecompressed(t *testing.T) {
 	h.ServeHTTP(w, r)
 	if w.Code != http.StatusOK || len(log.readings) != 1 {
 		t.Errorf("got %d %s and %d readings in the log, want 200 and 1", w.Code, w.Body, len(log.readings))
-	}
-}
-
-// A log that fails in the middle of a storm of requests is the one way to lose an accepted reading: whatever a client
-// was told is accepted must be in the log when the dust has settled.
-func TestNoAcceptedReadingIsLost(t *testing.T) {
-	var log memoryLog
-	h := newHandler(t, &log, nil)
-	var accepted sync.Map
-	var clients sync.WaitGroup
-	for client := range 8 {
-		clients.Go(func() {
-			for i := range 50 {
-				if client == 0 {
-					log.fail([]error{nil, errors.New("broker is gone")}[i%2])
-				}
-				a, b := fmt.Sprintf("c%d-%d-a", client, i), fmt.Sprintf("c%d-%d-b", client, i)
-				w := post(h, "application/json", strings.NewReader("["+reading(a, nil)+","+reading("", nil)+","+reading(b, nil)+"]"))
-				switch w.Code {
-				case http.StatusMultiStatus:
-					accepted.Store(a, true)
-					accepted.Store(b, true)
-				case http.StatusServiceUnavailable:
-				default:
-					t.Errorf("got %d %s, want 207 or 503", w.Code, w.Body)
-				}
-			}
-		})
-	}
-	clients.Wait()
-	stored := map[iot.DeviceID]bool{}
-	for _, r := range log.readings {
-		stored[r.ID] = true
-	}
-	accepted.Range(func(id, _ any) bool {
-		if !stored[iot.DeviceID(id.(string))] {
-			t.Errorf("%v was accepted but is not in the log", id)
-		}
-		return true
-	})
-}
-
-func TestAnswerWaitsForTheLog(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		acknowledge := make(chan struct{})
-		h := newHandler(t, logFunc(func(context.Context, []iot.Reading) error { <-acknowledge; return nil }), nil)
-		answered := make(chan int, 1)
-		go func() { answered <- post(h, "application/json", strings.NewReader(reading("a", nil))).Code }()
-		synctest.Wait()
-		select {
-		case code := <-answered:
-			t.Fatalf("answered %d before the log acknowledged", code)
-		default:
-		}
-		close(acknowledge)
-		if code := <-answered; code != http.StatusOK {
-			t.Errorf("got %d, want 200", code)
-		}
-	})
-}
-
-func TestSilentLogIsAnswered503(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var logged bytes.Buffer
-		silent := logFunc(func(ctx context.Context, _ []iot.Reading) error { <-ctx.Done(); return ctx.Err() })
-		h := newHandler(t, silent, func(o *ingest.HandlerOptions) {
-			o.AppendTimeout = 3 * time.Second
-			o.Logger = slog.New(slog.NewTextHandler(&logged, nil))
-		})
-		for range 3 {
-			start := time.Now()
-			w := post(h, "application/json", strings.NewReader(reading("a", nil)))
-			checkProblem(t, w, http.StatusServiceUnavailable, "send the whole request again")
-			if took := time.Since(start); took != 3*time.Second {
-				t.Errorf("answered after %v, want 3s", took)
-			}
-			if w.Header().Get("Retry-After") == "" {
-				t.Error("no Retry-After")
-			}
-		}
-		if lines := strings.Count(logged.String(), "\n"); lines != 1 {
-			t.Errorf("logged %d lines for one outage, want 1:\n%s", lines, &logged)
-		}
-	})
-}
-
-func TestExcessRequestsAreRefusedAtOnce(t *testing.T) {
-	tests := []struct {
-		name  string
-		bound func(*ingest.HandlerOptions)
-	}{
-		{"requests", func(o *ingest.HandlerOptions) { o.MaxRequests = 2 }},
-		{"bytes", func(o *ingest.HandlerOptions) { o.MaxBytes = int64(2*len(reading("a", nil)) + 10) }},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				acknowledge := make(chan struct{})
-				waiting := logFunc(func(context.Context, []iot.Reading) error { <-acknowledge; return nil })
-				h := newHandler(t, waiting, test.bound)
-				var first sync.WaitGroup
-				for range 2 {
-					first.Go(func() {
-						if w := post(h, "application/json", strings.NewReader(reading("a", nil))); w.Code != http.StatusOK {
-							t.Errorf("within the bound: got %d %s, want 200", w.Code, w.Body)
-						}
-					})
-				}
-				synctest.Wait()
-				w := post(h, "application/json", strings.NewReader(reading("a", nil)))
-				checkProblem(t, w, http.StatusTooManyRequests, "in flight")
-				if w.Header().Get("Retry-After") == "" {
-					t.Error("no Retry-After")
-				}
-				close(acknowledge)
-				first.Wait()
-				if w := post(h, "application/json", strings.NewReader(reading("a", nil))); w.Code != http.StatusOK {
-					t.Errorf("after the others have ended: got %d %s, want 200", w.Code, w.Body)
-				}
-			})
-		})
-	}
-}
-
-func TestSlowBodyIsCutOff(t *testing.T) {
-	h := newHandler(t, &memoryLog{}, func(o *ingest.HandlerOptions) { o.BodyTimeout = 20 * time.Millisecond })
-	server := httptest.NewServer(h)
-	defer server.Close()
-	body, writer := io.Pipe()
-	defer writer.Close()
-	go func() { _, _ = io.WriteString(writer, `{"device_id":`) }()
-	response, err := http.Post(server.URL, "application/json", body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusRequestTimeout {
-		t.Errorf("got %d, want 408", response.StatusCode)
-	}
-}
-
-func TestAnsweredRequestsAreCounted(t *testing.T) {
-	var accepted, rejected int
-	h := newHandler(t, &memoryLog{}, func(o *ingest.HandlerOptions) {
-		o.Answered = func(a, r int) { accepted, rejected = accepted+a, rejected+r }
-	})
-	post(h, "application/json", strings.NewReader("["+reading("a", nil)+",1,2]"))
-	post(h, "application/json", strings.NewReader("nonsense"))
-	if accepted != 1 || rejected != 2 {
-		t.Errorf("counted %d accepted and %d rejected, want 1 and 2", accepted, rejected)
 	}
 }
