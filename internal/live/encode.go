@@ -3,6 +3,7 @@ package live
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -56,7 +57,7 @@ func (h *Hub) helloMessage(c *client) *message {
 		Session:       h.session(c.number),
 		Resumed:       c.resumed,
 		WindowSeconds: int(h.view.options.WindowLength / time.Second),
-		DeviceTypes:   fromCatalog(h.options.Catalog),
+		DeviceTypes:   wire.FromCatalog(h.options.Catalog),
 		Limits:        h.wireLimits(),
 	}
 	return encode(hello.Envelope, hello)
@@ -84,7 +85,7 @@ func (h *Hub) alertMessage(events []*iot.Alert, seq uint64, snapshot bool) *mess
 		Alerts:   make([]wire.Alert, len(events)),
 	}
 	for i, event := range events {
-		m.Alerts[i] = fromAlert(event)
+		m.Alerts[i] = wire.FromAlert(event)
 	}
 	return encode(m.Envelope, m)
 }
@@ -104,7 +105,7 @@ func (h *Hub) windowData(f *filter, start int64) *wire.AggregatedData {
 		if w == nil {
 			return nil
 		}
-		merged = mergeWindow(w, h.view.options.WindowLength)
+		merged = mergeWindow(w)
 		h.merged[start] = merged
 	}
 	total, _ := h.view.countMatching(f)
@@ -126,11 +127,11 @@ func (h *Hub) windowData(f *filter, start int64) *wire.AggregatedData {
 	return m
 }
 
-func mergeWindow(w *window, length time.Duration) *mergedWindow {
+func mergeWindow(w *window) *mergedWindow {
 	summaries, final := w.merge()
 	merged := &mergedWindow{data: make(map[iot.DeviceType]wire.AggregateData), final: final}
 	for t, summary := range summaries {
-		merged.data[t] = fromSummary(&iot.WindowSummary{Type: t, Window: iot.Window{Start: w.start, Length: length}, Summary: summary}).Data
+		merged.data[t] = wire.AggregateDataOf(&summary)
 	}
 	return merged
 }
@@ -193,11 +194,26 @@ func (h *Hub) fragment(device int32) []byte {
 		h.fragments = append(h.fragments, make([][]byte, missing)...)
 	}
 	if h.fragments[device] == nil {
-		data, err := json.Marshal(fromState(h.view.devices[device]))
-		if err != nil {
-			panic(fmt.Sprintf("encode device: %v", err))
-		}
-		h.fragments[device] = data
+		h.fragments[device] = appendDevice(nil, h.view.devices[device])
 	}
 	return h.fragments[device]
+}
+
+// appendDevice appends the JSON of a wire.Device without the reflection that would cost a third of a core at 100,000
+// readings a second.
+func appendDevice(dst []byte, s *iot.DeviceState) []byte {
+	reading := s.Latest
+	reading.Status = s.Status
+	dst = wire.AppendReading(dst, &reading)
+	dst = append(dst[:len(dst)-1], `,"since":"`...)
+	dst = s.Since.UTC().AppendFormat(dst, time.RFC3339Nano)
+	dst = append(dst, `","open_alerts":`...)
+	open := 0
+	for i := range s.Alerts {
+		if s.Alerts[i].Raised != nil {
+			open++
+		}
+	}
+	dst = strconv.AppendInt(dst, int64(open), 10)
+	return append(dst, '}')
 }

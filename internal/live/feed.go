@@ -21,8 +21,8 @@ const (
 type feed struct {
 	// seq is the last number given, head the last given to a change: messages to single clients are numbered as well.
 	seq, head uint64
-	// previous is head before the last numbering.
-	previous uint64
+	// previous is head before the last numbering, rested the last number when that was done.
+	previous, rested uint64
 
 	// alerts holds the newest events. There are at least keepAlerts, and none younger than alertGrace is ever missing.
 	alerts     []numberedAlert
@@ -53,7 +53,7 @@ type numberedAlert struct {
 
 func newFeed(first uint64, keepAlerts int, alertGrace time.Duration) *feed {
 	f := &feed{
-		seq: first, head: first, previous: first, forgotten: first,
+		seq: first, head: first, previous: first, rested: first, forgotten: first,
 		keepAlerts: keepAlerts, alertGrace: alertGrace,
 		windows: make(map[int64]uint64),
 	}
@@ -104,6 +104,7 @@ func (f *feed) number(status, watched bool, now time.Time) bool {
 	if status {
 		f.numberStatus()
 	}
+	f.rested = f.seq
 	if f.seq == before {
 		return false
 	}

@@ -65,7 +65,7 @@ func (h *Hub) parseOpening(query url.Values) (opening, error) {
 	}
 	var wanted wire.Filter
 	if text := query.Get("filter"); text != "" {
-		if wanted, err = h.decodeFilter([]byte(text)); err != nil {
+		if wanted, err = wire.DecodeFilter([]byte(text), h.limits.FilterItems); err != nil {
 			return opening{}, fmt.Errorf("filter: %w", err)
 		}
 	}
@@ -115,29 +115,39 @@ func (h *Hub) join(conn *websocket.Conn, o opening) {
 		done:      make(chan struct{}),
 		readEnded: make(chan struct{}),
 	}
+	if !h.enrol(c, o) {
+		_ = conn.Close()
+		h.release()
+		return
+	}
+	go c.read()
+	go c.write()
+	c.signal()
+}
+
+// enrol gives the client its place in the sequence. It reports false when the hub is closing; otherwise the client's two
+// goroutines are counted as running.
+func (h *Hub) enrol(c *client, o opening) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closing {
-		h.open--
-		_ = conn.Close()
-		return
+		return false
 	}
+	h.running.Add(2)
 	h.accepted++
 	c.number = h.accepted
 	c.filter = h.shareFilter(o.filter)
 	if c.resumed = h.resumable(o.session, o.since, c.filter); c.resumed {
 		c.cursor, c.last, c.settled = o.since, o.since, o.since
 	} else {
-		c.cursor, c.last = h.feed.head, h.feed.head
+		// Numbers grow for a client from connection to connection too. That of the last round, rather than the newest of
+		// all, lets those who come at the same time share what they are sent.
+		c.cursor, c.last = h.feed.head, max(h.feed.rested, min(o.since, h.feed.seq))
 		h.owe(c)
 	}
 	h.clients[c.number] = c
 	tell(h.options.Metrics.Connections, len(h.clients))
-	// Under the lock, so that shutdown waits for the client or has begun before it came.
-	h.running.Add(2)
-	go c.read()
-	go c.write()
-	c.signal()
+	return true
 }
 
 // leave forgets the client.
@@ -179,7 +189,7 @@ func (h *Hub) cutOff() {
 
 // instruct handles a message from the client: the only kind there is changes its filter. What follows is a snapshot.
 func (h *Hub) instruct(c *client, data []byte) {
-	wanted, err := h.decodeFilter(data)
+	wanted, err := wire.DecodeFilter(data, h.limits.FilterItems)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	defer c.signal()

@@ -1,0 +1,288 @@
+package live
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"pgregory.net/rapid"
+
+	"iotmon/internal/iot"
+	"iotmon/internal/wire"
+)
+
+// tape is the far end of a connection: it records what is written.
+type tape struct {
+	net.Conn
+	bytes.Buffer
+}
+
+func (tp *tape) Write(p []byte) (int, error)      { return tp.Buffer.Write(p) }
+func (tp *tape) Read([]byte) (int, error)         { select {} }
+func (tp *tape) SetDeadline(time.Time) error      { return nil }
+func (tp *tape) SetWriteDeadline(time.Time) error { return nil }
+
+// hijack answers a handshake with a tape.
+type hijack struct {
+	http.ResponseWriter
+	tape *tape
+}
+
+func (h hijack) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	return h.tape, bufio.NewReadWriter(bufio.NewReader(h.tape), bufio.NewWriter(h.tape)), nil
+}
+
+// payloads cuts what a server wrote into messages.
+func payloads(t *rapid.T, raw []byte) (messages [][]byte) {
+	var message []byte
+	for len(raw) > 0 {
+		final, length, head := raw[0]&0x80 != 0, uint64(raw[1]), 2
+		switch length {
+		case 126:
+			length, head = uint64(binary.BigEndian.Uint16(raw[2:])), 4
+		case 127:
+			length, head = binary.BigEndian.Uint64(raw[2:]), 10
+		}
+		if uint64(len(raw)) < uint64(head)+length {
+			t.Fatalf("frame of %d bytes, only %d left", length, len(raw)-head)
+		}
+		message = append(message, raw[head:uint64(head)+length]...)
+		raw = raw[uint64(head)+length:]
+		if final {
+			messages = append(messages, message)
+			message = nil
+		}
+	}
+	return messages
+}
+
+// mirror is a client that believes all it is told, as a page would.
+type mirror struct {
+	client  *client
+	session string
+	seq     uint64
+	devices map[iot.DeviceID]float64
+	windows map[time.Time]wire.AggregatedData
+	open    map[string]bool
+	events  map[string]int
+	counts  wire.StatusCounts
+}
+
+func (m *mirror) forget() {
+	m.devices = make(map[iot.DeviceID]float64)
+	m.windows = make(map[time.Time]wire.AggregatedData)
+	m.open = make(map[string]bool)
+}
+
+func (m *mirror) hear(r *received) {
+	m.seq = r.Seq
+	switch r.Type {
+	case wire.TypeDeviceData:
+		for _, d := range r.Devices {
+			m.devices[d.DeviceID] = d.Value
+		}
+	case wire.TypeAggregatedData:
+		m.windows[r.WindowStart] = wire.AggregatedData{Final: r.Final, Data: r.Data}
+	case wire.TypeDeviceStatus:
+		m.counts = wire.StatusCounts{Total: r.Total}
+	case wire.TypeAlert:
+		for _, a := range r.Alerts {
+			if a.State == iot.Cleared {
+				delete(m.open, a.ID)
+			} else {
+				m.open[a.ID] = true
+			}
+			if !r.Snapshot {
+				m.events[a.ID+string(a.State)]++
+			}
+		}
+	}
+}
+
+// theatre is a hub without goroutines: the test decides when there is a round and when a client takes.
+type theatre struct {
+	*plant
+	rt      *rapid.T
+	clients []*mirror
+}
+
+// seat connects the mirror, or resumes its last connection.
+func (th *theatre) seat(m *mirror, resume bool) {
+	o := opening{filter: newFilter(wire.Filter{})}
+	if resume {
+		o.session, o.since = m.session, m.seq
+	}
+	c := &client{hub: th.Hub, wake: make(chan struct{}, 1)}
+	th.enrol(c, o)
+	m.client = c
+}
+
+// leaves ends the connection.
+func (th *theatre) leaves(m *mirror) {
+	c := m.client
+	c.reason = ClientLeft
+	th.leave(c)
+}
+
+// deliver lets the client take once, and the mirror hear the first few of the messages: the rest is lost on the way.
+func (th *theatre) deliver(m *mirror, heard int) {
+	messages, ok := th.take(m.client)
+	if !ok {
+		th.rt.Fatal("too slow for alerts")
+	}
+	for i, sent := range messages {
+		if i == heard {
+			return
+		}
+		m.hearAll(th.rt, sent)
+	}
+}
+
+func (m *mirror) hearAll(t *rapid.T, sent *message) {
+	far := new(tape)
+	request := httptest.NewRequest(http.MethodGet, "/ws", nil)
+	request.Header = http.Header{
+		"Connection": {"upgrade"}, "Upgrade": {"websocket"},
+		"Sec-Websocket-Version": {"13"}, "Sec-Websocket-Key": {"dGhlIHNhbXBsZSBub25jZQ=="},
+	}
+	upgrader := websocket.Upgrader{ReadBufferSize: 256, WriteBufferSize: 256}
+	conn, err := upgrader.Upgrade(hijack{httptest.NewRecorder(), far}, request, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	far.Reset()
+	if err := conn.WritePreparedMessage(sent.prepared); err != nil {
+		t.Fatal(err)
+	}
+	for _, payload := range payloads(t, far.Bytes()) {
+		var r received
+		if err := json.Unmarshal(payload, &r); err != nil {
+			t.Fatalf("%v\n%s", err, payload)
+		}
+		if r.Type == wire.TypeHello {
+			m.session = r.Session
+			if !r.Resumed {
+				m.forget()
+			}
+		}
+		if r.Seq < m.seq || r.Seq == m.seq && r.Type != wire.TypeHello {
+			t.Fatalf("seq went from %d to %d: %s", m.seq, r.Seq, payload)
+		}
+		m.hear(&r)
+	}
+}
+
+// A client that loses its connection at any message, comes back at any time and is as slow as it likes knows in the end
+// what is true, and has heard of no alert twice.
+func TestClientsThatComeAndGoEndUpWithTheTruth(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		now := noon
+		clock := func() time.Time { return now }
+		catalog, err := iot.NewCatalog(iot.BuiltinTypes()...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hub := NewHub(HubOptions{
+			Catalog: catalog,
+			View:    NewView(ViewOptions{WindowLength: windowLength, Now: clock}),
+			Limits:  Limits{BytesPerSecond: rapid.SampledFrom([]int{1, 0}).Draw(t, "bytes per second")},
+			Now:     clock,
+		})
+		th := &theatre{rt: t, plant: &plant{Hub: hub}}
+		for range 3 {
+			m := &mirror{events: make(map[string]int)}
+			m.forget()
+			th.seat(m, false)
+			th.clients = append(th.clients, m)
+		}
+		// Drawn step by step, what happens would lean towards the simplest and never get far.
+		seed := rapid.Uint64().Draw(t, "seed")
+		random := rand.New(rand.NewPCG(seed, seed))
+		for range random.IntN(1 + random.IntN(400)) {
+			now = now.Add(time.Second)
+			th.act(random)
+		}
+		for range 40 {
+			th.round(true)
+			for _, m := range th.clients {
+				th.deliver(m, everything)
+			}
+		}
+		for i, m := range th.clients {
+			th.check(i, m)
+		}
+	})
+}
+
+const everything = 1 << 30
+
+// act has something happen.
+func (th *theatre) act(random *rand.Rand) {
+	m := th.clients[random.IntN(len(th.clients))]
+	switch random.IntN(8) {
+	case 0:
+		var b Batch
+		for n := range 1 + random.IntN(40) {
+			b.States = append(b.States, th.says(fmt.Sprint(n), iot.Temperature, "A", float64(th.offset)))
+		}
+		th.Apply(b)
+	case 1:
+		th.Apply(Batch{Summaries: []iot.WindowSummary{th.sums(random.IntN(4), iot.Temperature, false, 20, 21)}})
+	case 2:
+		n := int(th.offset)
+		th.Apply(Batch{Alerts: []iot.Alert{th.alarm(n, iot.Temperature, "A", iot.Info, iot.Raised)}})
+		if random.IntN(2) == 0 {
+			th.Apply(Batch{Alerts: []iot.Alert{th.alarm(n, iot.Temperature, "A", iot.Info, iot.Cleared)}})
+		}
+	case 3, 4:
+		th.round(random.IntN(2) == 0)
+	case 5, 6:
+		th.deliver(m, everything)
+	default:
+		th.deliver(m, random.IntN(4))
+		th.leaves(m)
+		th.seat(m, true)
+	}
+}
+
+func (th *theatre) check(i int, m *mirror) {
+	devices := make(map[iot.DeviceID]float64)
+	for _, s := range th.view.Devices() {
+		devices[s.Latest.ID] = s.Latest.Value
+	}
+	if !maps.Equal(m.devices, devices) {
+		th.rt.Errorf("client %d, devices: got %v, want %v", i, m.devices, devices)
+	}
+	open := make(map[string]bool)
+	for _, a := range th.view.OpenAlerts() {
+		open[a.ID] = true
+	}
+	if !maps.Equal(m.open, open) {
+		th.rt.Errorf("client %d, open alerts: got %v, want %v", i, m.open, open)
+	}
+	for event, times := range m.events {
+		if times > 1 {
+			th.rt.Errorf("client %d heard %s %d times", i, event, times)
+		}
+	}
+	if m.counts.Total != int64(len(devices)) {
+		th.rt.Errorf("client %d, devices counted: got %d, want %d", i, m.counts.Total, len(devices))
+	}
+	for start := range th.feed.windows {
+		data := th.windowData(m.client.filter, start)
+		if got := m.windows[data.WindowStart]; !reflect.DeepEqual(got.Data, data.Data) || got.Final != data.Final {
+			th.rt.Errorf("client %d, window %v: got %+v, want %+v", i, data.WindowStart, got, data)
+		}
+	}
+}
