@@ -1,0 +1,225 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"iotmon/internal/iot"
+)
+
+// Topics are the names of the topics that the archive is fed from.
+type Topics struct{ Readings, Aggregates, Alerts string }
+
+// Metrics is told what the archiver does. Each function may be nil; they must not block.
+type Metrics struct {
+	// Written is told the rows of a written batch, how long the write took, and how old its newest reading's record was.
+	Written func(rows int, took, behind time.Duration)
+	// Retried is told of each failed write that will be tried again, Pruned of rows removed.
+	Retried func()
+	Pruned  func(rows int64)
+}
+
+// Options configure an Archiver. All but Metrics are required.
+type Options struct {
+	Open      Opener
+	Store     Store
+	Topics    Topics
+	Admission *iot.Admission
+	Retention Retention
+	Metrics   Metrics
+	Logger    *slog.Logger
+	// Now is the clock for metrics and for when to prune; nothing stored depends on it.
+	Now func() time.Time
+}
+
+const (
+	// maxBatch and maxDelay bound a batch: whichever comes first.
+	maxBatch = 20_000
+	maxDelay = 500 * time.Millisecond
+	// pruneInterval is how often old rows are removed.
+	pruneInterval = time.Minute
+	// firstPause and longestPause bound the pause before a failed write is tried again.
+	firstPause   = 100 * time.Millisecond
+	longestPause = 5 * time.Second
+)
+
+// Archiver feeds a Store from a Log. The offsets in the store decide where it resumes, and move in the transaction of the
+// rows: whatever is killed, each record is taken in once. While the store is down it waits, and the log keeps the records.
+type Archiver struct {
+	Options
+	lastPrune time.Time
+}
+
+// New returns an archiver; Run does the work.
+func New(options Options) *Archiver {
+	if options.Metrics.Written == nil {
+		options.Metrics.Written = func(int, time.Duration, time.Duration) {}
+	}
+	if options.Metrics.Retried == nil {
+		options.Metrics.Retried = func() {}
+	}
+	if options.Metrics.Pruned == nil {
+		options.Metrics.Pruned = func(int64) {}
+	}
+	return &Archiver{Options: options}
+}
+
+// Run archives until ctx ends; what it holds then and has not written stays in the log for the next start. It retries
+// for ever.
+func (a *Archiver) Run(ctx context.Context) error {
+	a.lastPrune = a.Now()
+	pause := firstPause
+	for ctx.Err() == nil {
+		progress, err := a.session(ctx)
+		if ctx.Err() != nil {
+			break
+		}
+		if progress {
+			pause = firstPause
+		}
+		a.Logger.Warn("archiver starts over from the database's offsets", "reason", err, "after", pause)
+		wait(ctx, pause)
+		pause = min(2*pause, longestPause)
+	}
+	return nil
+}
+
+// session opens the log and archives until something fails. It reports whether anything was written.
+func (a *Archiver) session(ctx context.Context) (progress bool, err error) {
+	intake := newIntake(a.Topics, a.Admission)
+	log, err := a.Open(func(ctx context.Context, given []Extent) (map[Source]int64, error) {
+		return a.resume(ctx, intake, given)
+	})
+	if err != nil {
+		return false, fmt.Errorf("open the log: %w", err)
+	}
+	defer log.Close()
+	for {
+		if err := a.collect(ctx, log, intake); err != nil {
+			return progress, err
+		}
+		if batch := intake.batch(); batch != nil {
+			if err := a.write(ctx, batch); err != nil {
+				return progress, err
+			}
+			progress = true
+		}
+		a.prune(ctx)
+		if ctx.Err() != nil {
+			return progress, ctx.Err()
+		}
+	}
+}
+
+// collect polls until the batch is full or its time is up.
+func (a *Archiver) collect(ctx context.Context, log Log, intake *intake) error {
+	deadline, cancel := context.WithTimeout(ctx, maxDelay)
+	defer cancel()
+	for intake.size() < maxBatch && deadline.Err() == nil {
+		records, err := log.Poll(deadline)
+		if err != nil {
+			return fmt.Errorf("read the log: %w", err)
+		}
+		for i := range records {
+			if err := intake.take(&records[i]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// write stores the batch, however often that takes. Only ErrTaken and the end of ctx end it otherwise.
+func (a *Archiver) write(ctx context.Context, batch *Batch) error {
+	pause := firstPause
+	for failed := false; ; failed = true {
+		started := a.Now()
+		err := a.Store.Write(ctx, batch)
+		switch {
+		case err == nil:
+			if failed {
+				a.Logger.Info("the archive takes batches again")
+			}
+			a.wrote(batch, started)
+			return nil
+		case errors.Is(err, ErrTaken) || ctx.Err() != nil:
+			return fmt.Errorf("write to the archive: %w", err)
+		case !failed:
+			a.Logger.Error("the archive does not take a batch; it is tried again until it does", "error", err)
+		}
+		a.Metrics.Retried()
+		wait(ctx, pause)
+		pause = min(2*pause, longestPause)
+	}
+}
+
+func (a *Archiver) wrote(batch *Batch, started time.Time) {
+	now := a.Now()
+	var behind time.Duration
+	for _, move := range batch.Moves {
+		if move.Source.Topic == a.Topics.Readings {
+			behind = max(behind, now.Sub(move.Appended))
+		}
+	}
+	a.Metrics.Written(len(batch.Readings)+len(batch.Summaries)+len(batch.Alerts), now.Sub(started), behind)
+}
+
+// prune removes old rows now and then. A failure only means that they stay a little longer.
+func (a *Archiver) prune(ctx context.Context) {
+	if a.Now().Sub(a.lastPrune) < pruneInterval {
+		return
+	}
+	a.lastPrune = a.Now()
+	removed, err := a.Store.Prune(ctx, a.Retention)
+	if err != nil && ctx.Err() == nil {
+		a.Logger.Warn("old rows not removed from the archive", "error", err)
+	}
+	a.Metrics.Pruned(removed)
+}
+
+// resume reads the database's offsets and fits them to what the log still holds.
+func (a *Archiver) resume(ctx context.Context, intake *intake, given []Extent) (map[Source]int64, error) {
+	stored := make(map[string]map[Source]Offset)
+	for _, extent := range given {
+		if stored[extent.Topic] != nil {
+			continue
+		}
+		offsets, err := a.Store.Offsets(ctx, extent.Topic)
+		if err != nil {
+			return nil, fmt.Errorf("read the archive's offsets: %w", err)
+		}
+		stored[extent.Topic] = offsets
+	}
+	from := make(map[Source]int64, len(given))
+	for _, extent := range given {
+		offset := stored[extent.Topic][extent.Source]
+		next := offset
+		switch {
+		case offset.Next > extent.End:
+			next = Offset{Epoch: offset.Epoch + 1, Next: extent.Start}
+			a.Logger.Error("the log began anew; the archive goes on with what it holds now",
+				"topic", extent.Topic, "partition", extent.Partition, "archived", offset.Next, "log_end", extent.End)
+		case offset.Next < extent.Start:
+			next.Next = extent.Start
+			if offset.Next > 0 {
+				a.Logger.Error("records are gone from the log before they were archived",
+					"topic", extent.Topic, "partition", extent.Partition, "archived", offset.Next, "log_start", extent.Start)
+			}
+		}
+		intake.begin(extent.Source, offset, next)
+		from[extent.Source] = next.Next
+	}
+	return from, nil
+}
+
+func wait(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}

@@ -1,0 +1,104 @@
+package archive
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"iotmon/internal/iot"
+	"iotmon/internal/wire"
+)
+
+// intake turns records into batches. Its lock is for begin, which the log's callbacks call.
+type intake struct {
+	topics    Topics
+	admission *iot.Admission
+	decoder   *wire.Decoder
+
+	mu      sync.Mutex
+	cursors map[Source]*cursor
+	pending Batch
+}
+
+// cursor is how far a source has been taken in.
+type cursor struct {
+	// stored is what the database says, taken what it will say after the pending batch.
+	stored, taken Offset
+	appended      time.Time
+}
+
+func newIntake(topics Topics, admission *iot.Admission) *intake {
+	return &intake{topics: topics, admission: admission, decoder: wire.NewDecoder(), cursors: make(map[Source]*cursor)}
+}
+
+// begin starts a source that the log has been given: the database stands at stored, reading starts at next.
+func (in *intake) begin(source Source, stored, next Offset) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.cursors[source] = &cursor{stored: stored, taken: next}
+}
+
+// size returns how many rows are pending.
+func (in *intake) size() int {
+	return len(in.pending.Readings) + len(in.pending.Summaries) + len(in.pending.Alerts)
+}
+
+// take takes a record in. What is no valid reading is passed over: the processor has sent it to the dead-letter queue.
+func (in *intake) take(r *Record) error {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	c := in.cursors[r.Source]
+	if c == nil {
+		return fmt.Errorf("record of %s/%d, which was never begun", r.Topic, r.Partition)
+	}
+	if r.Offset < c.taken.Next {
+		return nil
+	}
+	c.taken.Next = r.Offset + 1
+	c.appended = r.Appended
+	switch r.Topic {
+	case in.topics.Readings:
+		in.takeReading(r)
+	case in.topics.Aggregates:
+		summary, err := wire.DecodeWindowSummary(r.Value)
+		if err != nil {
+			return fmt.Errorf("%s/%d at %d: %w", r.Topic, r.Partition, r.Offset, err)
+		}
+		if summary.Final || summary.Late {
+			in.pending.Summaries = append(in.pending.Summaries, summary)
+		}
+	case in.topics.Alerts:
+		alert, err := wire.DecodeAlert(r.Value)
+		if err != nil {
+			return fmt.Errorf("%s/%d at %d: %w", r.Topic, r.Partition, r.Offset, err)
+		}
+		in.pending.Alerts = append(in.pending.Alerts, alert)
+	}
+	return nil
+}
+
+func (in *intake) takeReading(r *Record) {
+	reading := Reading{Partition: r.Partition}
+	if r.Tick || in.decoder.Decode(r.Value, &reading.Reading) != nil || in.admission.Admit(&reading.Reading, r.Appended) != nil {
+		return
+	}
+	in.pending.Readings = append(in.pending.Readings, reading)
+}
+
+// batch returns what was taken in since the last call, nil for nothing. The sources count as stored at its end.
+func (in *intake) batch() *Batch {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	batch := in.pending
+	for source, c := range in.cursors {
+		if c.taken != c.stored {
+			batch.Moves = append(batch.Moves, Move{Source: source, Old: c.stored, New: c.taken, Appended: c.appended})
+			c.stored = c.taken
+		}
+	}
+	if len(batch.Moves) == 0 {
+		return nil
+	}
+	in.pending = Batch{}
+	return &batch
+}
