@@ -1,0 +1,270 @@
+package config
+
+import (
+	"fmt"
+	"math"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/knadh/koanf/parsers/yaml"
+)
+
+// layer is what one place, or the places of one kind, have to say: typed values by key, and who said it.
+type layer struct {
+	values  map[string]any
+	sources map[string]string
+}
+
+func newLayer() *layer {
+	return &layer{values: make(map[string]any), sources: make(map[string]string)}
+}
+
+func (l *layer) set(path string, value any, source string) {
+	l.values[path], l.sources[path] = value, source
+}
+
+// decoder turns what stands in one place into typed values. It knows the schema and refuses everything else.
+type decoder struct {
+	// source names the place in messages.
+	source   string
+	hosts    hosts
+	problems *problems
+}
+
+// section takes a section of a file over into the layer, by the fields of t.
+func (d *decoder) section(into *layer, path string, t reflect.Type, raw map[string]any) {
+	fields, keys := fieldsOf(t)
+	for key, value := range raw {
+		field, ok := fields[key]
+		if !ok {
+			d.unknown(path, key, keys)
+			continue
+		}
+		inner := join(path, key)
+		if field.Type.Kind() != reflect.Struct {
+			if typed, ok := d.value(inner, field, value); ok {
+				into.set(inner, typed, d.source)
+			}
+			continue
+		}
+		switch value := value.(type) {
+		case map[string]any:
+			d.section(into, inner, field.Type, value)
+		case nil: // A section whose keys are all commented out.
+		default:
+			d.problems.add(d.source, inner, "must be a section with keys of its own (got %s)", show(value))
+		}
+	}
+}
+
+func (d *decoder) unknown(section, key string, keys []string) {
+	path := join(section, key)
+	known := make([]string, len(keys))
+	for i, k := range keys {
+		known[i] = join(section, k)
+	}
+	byPath, all := schema()
+	if _, dotted := byPath[path]; dotted {
+		d.problems.add(d.source, path, "keys are nested, not dotted: write each part on a line of its own")
+		return
+	}
+	hint := suggest(path, known)
+	if hint == "" {
+		hint = suggestLast(key, all)
+	}
+	d.problems.add(d.source, path, "unknown key%s", hint)
+}
+
+// suggestLast finds a key of another section that ends in the same word.
+func suggestLast(key string, all []string) string {
+	for _, path := range all {
+		if strings.HasSuffix(path, "."+key) {
+			return fmt.Sprintf("; did you mean %s?", path)
+		}
+	}
+	return ""
+}
+
+// text decodes a value that comes as text, from the environment or a flag. Lists of names are separated by commas;
+// everything that is not plain text may be written as in YAML.
+func (d *decoder) text(path string, field reflect.StructField, text string) (any, bool) {
+	switch {
+	case field.Type.Kind() == reflect.String:
+		return d.value(path, field, text)
+	case field.Type == reflect.TypeFor[[]string]() && !strings.HasPrefix(text, "["):
+		var names []any
+		for name := range strings.SplitSeq(text, ",") {
+			names = append(names, strings.TrimSpace(name))
+		}
+		return d.value(path, field, names)
+	}
+	parsed, err := yaml.Parser().Unmarshal([]byte("v: " + text))
+	if err != nil || len(parsed) != 1 {
+		return d.value(path, field, text)
+	}
+	return d.value(path, field, parsed["v"])
+}
+
+// value decodes one value; ok is false, and the problem is told, if it is not of the field's type.
+func (d *decoder) value(path string, field reflect.StructField, raw any) (typed any, ok bool) {
+	if raw == nil {
+		if word, ok := field.Tag.Lookup("null"); ok {
+			raw = word
+		}
+	}
+	return d.typed(path, field.Type, raw)
+}
+
+func (d *decoder) typed(path string, t reflect.Type, raw any) (typed any, ok bool) {
+	if text, isText := raw.(string); isText {
+		filled, err := d.hosts.fill(text)
+		if err != nil {
+			d.problems.add(d.source, path, "%v", err)
+			return nil, false
+		}
+		raw = filled
+	}
+	switch {
+	case t == reflect.TypeFor[*float64]():
+		if raw == nil || raw == Off {
+			return nil, true
+		}
+		return d.typed(path, t.Elem(), raw)
+	case raw == nil:
+		d.problems.add(d.source, path, "has no value; leave the key out for the default")
+		return nil, false
+	case t.Kind() == reflect.Slice:
+		return d.list(path, t.Elem(), raw)
+	case t.Kind() == reflect.Struct:
+		return d.element(path, t, raw)
+	case t == reflect.TypeFor[map[string]string]():
+		return d.words(path, raw)
+	}
+	typed, wanted := scalar(t, raw)
+	if typed == nil {
+		d.problems.add(d.source, path, "must be %s (got %s)", wanted, show(raw))
+		return nil, false
+	}
+	return typed, true
+}
+
+func (d *decoder) list(path string, element reflect.Type, raw any) (any, bool) {
+	items, isList := raw.([]any)
+	if !isList {
+		d.problems.add(d.source, path, "must be a list (got %s)", show(raw))
+		return nil, false
+	}
+	all := true
+	typed := make([]any, len(items))
+	for i, item := range items {
+		var ok bool
+		typed[i], ok = d.typed(fmt.Sprintf("%s[%d]", path, i), element, item)
+		all = all && ok
+	}
+	return typed, all
+}
+
+// element decodes a struct in a list into a map by key, as koanf wants it.
+func (d *decoder) element(path string, t reflect.Type, raw any) (any, bool) {
+	given, isMap := raw.(map[string]any)
+	if !isMap {
+		d.problems.add(d.source, path, "must have keys of its own, such as name (got %s)", show(raw))
+		return nil, false
+	}
+	inner := newLayer()
+	before := len(*d.problems)
+	d.section(inner, path, t, given)
+	typed := make(map[string]any, len(inner.values))
+	for key, value := range inner.values {
+		typed[strings.TrimPrefix(key, path+".")] = value
+	}
+	return typed, len(*d.problems) == before
+}
+
+func (d *decoder) words(path string, raw any) (any, bool) {
+	given, isMap := raw.(map[string]any)
+	if !isMap {
+		d.problems.add(d.source, path, "must have keys of its own, such as en (got %s)", show(raw))
+		return nil, false
+	}
+	words := make(map[string]any, len(given))
+	all := true
+	for key, value := range given {
+		var ok bool
+		words[key], ok = d.typed(join(path, key), reflect.TypeFor[string](), value)
+		all = all && ok
+	}
+	return words, all
+}
+
+// scalar converts a single value to t. The result is nil if it cannot be, and wanted says what would have been right.
+func scalar(t reflect.Type, raw any) (typed any, wanted string) {
+	switch t {
+	case reflect.TypeFor[time.Duration]():
+		if raw == 0 {
+			return time.Duration(0), ""
+		}
+		if text, ok := raw.(string); ok {
+			if duration, err := time.ParseDuration(text); err == nil {
+				return duration, ""
+			}
+		}
+		return nil, "a duration with a unit, such as 500ms, 5s or 1h30m"
+	case reflect.TypeFor[Bytes]():
+		if size, err := parseBytes(fmt.Sprint(raw)); err == nil {
+			return size, ""
+		}
+		return nil, "a number of bytes, or one with a unit, such as 512MiB"
+	}
+	return plain(t.Kind(), raw)
+}
+
+func plain(kind reflect.Kind, raw any) (typed any, wanted string) {
+	number, isNumber := raw.(float64)
+	if n, ok := raw.(int); ok {
+		number, isNumber = float64(n), true
+	}
+	switch kind {
+	case reflect.Bool:
+		if b, ok := raw.(bool); ok {
+			return b, ""
+		}
+		return nil, "true or false"
+	case reflect.Int:
+		if isNumber && number == math.Trunc(number) && math.Abs(number) <= 1<<53 {
+			return int(number), ""
+		}
+		return nil, "a whole number"
+	case reflect.Uint64:
+		if n, err := strconv.ParseUint(fmt.Sprint(raw), 10, 64); err == nil {
+			return n, ""
+		}
+		return nil, "a whole number from 0 to 18446744073709551615"
+	case reflect.Float64:
+		if isNumber && !math.IsNaN(number) && !math.IsInf(number, 0) {
+			return number, ""
+		}
+		return nil, "a number"
+	default:
+		if text, ok := raw.(string); ok {
+			return text, ""
+		}
+		return nil, "text"
+	}
+}
+
+// show writes a value as a user would recognize it.
+func show(raw any) string {
+	switch raw := raw.(type) {
+	case string:
+		return strconv.Quote(raw)
+	case map[string]any:
+		return "a section"
+	case []any:
+		return "a list"
+	default:
+		return fmt.Sprint(raw)
+	}
+}

@@ -1,0 +1,88 @@
+package config
+
+import "time"
+
+// Default returns the configuration of a service that was told nothing. Lists without elements are not nil, as those that
+// were read are not.
+func Default(service string) Config {
+	port := defaultPort(service)
+	return Config{
+		DataDir: "data",
+		Server:  Server{Addr: joinPort("127.0.0.1", port), Port: port},
+		Kafka: Kafka{
+			Brokers:           []string{},
+			Embedded:          Embedded{Retention: 512 << 20},
+			Topic:             "device-data",
+			Topics:            []string{"device-data", "alerts"},
+			DeadLettersTopic:  "device-data-dlq",
+			AggregatesTopic:   "aggregates",
+			AlertsTopic:       "alerts",
+			StatesTopic:       "device-state",
+			Partitions:        10,
+			ReplicationFactor: 1,
+			GroupID:           "iot-consumer-group",
+			BatchSize:         10_000,
+			Linger:            2 * time.Millisecond,
+		},
+		Simulator: Simulator{
+			Enabled:      true,
+			DeviceCount:  1000,
+			SendInterval: 5 * time.Second,
+			DeviceTypes:  builtinTypes(),
+			Seed:         1,
+			Faults:       Faults{Offline: 2.7, Drift: 0.05, Stick: 0.2, Spike: 0.5, Excursion: 2.4},
+		},
+		Ingest: Ingest{
+			MaxBody:          8 << 20,
+			MaxReadings:      50_000,
+			MaxInFlight:      64,
+			MaxInFlightBytes: 32 << 20,
+			BodyTimeout:      30 * time.Second,
+			Timeout:          10 * time.Second,
+		},
+		Aggregation: Aggregation{WindowSeconds: 30, AllowedLateness: 5 * time.Second, MaxClockSkew: 10 * time.Second},
+		Devices:     Devices{OfflineAfter: 15 * time.Second},
+		DeviceTypes: []DeviceType{},
+		Alerts: Alerts{
+			TemperatureHigh:     threshold(28),
+			HumidityHigh:        threshold(80),
+			PressureHigh:        threshold(1050),
+			TemperatureCritical: threshold(35),
+			DeviceOffline:       "warning",
+			Rules:               []Rule{},
+		},
+		Processor: Processor{CommitInterval: 500 * time.Millisecond},
+		Archive: Archive{
+			Enabled:   true,
+			Retention: Retention{Readings: 48 * time.Hour, Summaries: 720 * time.Hour, Alerts: 2160 * time.Hour},
+		},
+		Live: Live{
+			Path:              "/ws",
+			MaxConnections:    10_000,
+			PingInterval:      30 * time.Second,
+			PongTimeout:       10 * time.Second,
+			WriteTimeout:      10 * time.Second,
+			AllowedOrigins:    []string{},
+			MaxMessageBytes:   4096,
+			MaxFilterItems:    200,
+			MaxBytesPerSecond: 256 << 20,
+		},
+		Log: Log{Format: "text", Level: "info"},
+	}
+}
+
+func threshold(value float64) *float64 { return &value }
+
+// defaultPort lets all services of one machine run side by side.
+func defaultPort(service string) int {
+	switch service {
+	case Consumer:
+		return 8081
+	case WebSocket:
+		return 8082
+	case Producer:
+		return 8084
+	default:
+		return 8080
+	}
+}

@@ -1,0 +1,95 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/joho/godotenv"
+)
+
+// envConfig names the file, as -config does.
+const envConfig = envPrefix + "CONFIG"
+
+// environment is the process's environment over what a file named .env adds to it.
+type environment struct {
+	values map[string]string
+	// dotenv holds the names that come from the file.
+	dotenv map[string]bool
+}
+
+// readEnvironment takes environ, in the form of os.Environ, and the file .env in dir, if there is one, which never
+// overrides what the environment says itself. A variable that is set to nothing counts as not set.
+func readEnvironment(environ []string, dir string) (*environment, error) {
+	env := &environment{values: make(map[string]string), dotenv: make(map[string]bool)}
+	for _, entry := range environ {
+		if name, value, ok := strings.Cut(entry, "="); ok && value != "" {
+			env.values[name] = value
+		}
+	}
+	path := filepath.Join(dir, ".env")
+	added, err := godotenv.Read(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, &Error{Problems: []string{fmt.Sprintf("%s: %v", path, err)}}
+	}
+	for name, value := range added {
+		if _, ok := env.values[name]; !ok && value != "" {
+			env.values[name] = value
+			env.dotenv[name] = true
+		}
+	}
+	return env, nil
+}
+
+func (e *environment) hosts() hosts {
+	return hosts{kafka: e.values["KAFKA_HOST"], middleware: e.values["MIDDLEWARE_HOST"]}
+}
+
+// source names a variable in messages.
+func (e *environment) source(name string) string {
+	if e.dotenv[name] {
+		return ".env: " + name
+	}
+	return name
+}
+
+// layer decodes every variable of ours and refuses those that set nothing.
+func (e *environment) layer(problems *problems) *layer {
+	into := newLayer()
+	byPath, paths := schema()
+	known := map[string]string{envConfig: ""}
+	for _, path := range paths {
+		known[EnvName(path)] = path
+	}
+	for name, text := range e.values {
+		path, ok := known[name]
+		switch {
+		case !strings.HasPrefix(name, envPrefix) || name == envConfig:
+		case ok:
+			d := decoder{e.source(name), e.hosts(), problems}
+			if value, ok := d.text(path, byPath[path], text); ok {
+				into.set(path, value, d.source)
+			}
+		case !kubernetesLink.MatchString(name):
+			*problems = append(*problems, fmt.Sprintf("%s: unknown variable%s", e.source(name), suggest(name, slices.Sorted(maps.Keys(known)))))
+		}
+	}
+	return into
+}
+
+// kubernetesLink matches the variables by which Kubernetes announces a Service named iotmon, or iotmon-something, to
+// every pod of its namespace. They are nobody's mistake.
+var kubernetesLink = regexp.MustCompile(`_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$`)
+
+// file returns the configuration file that was named, by the flag or else by the environment, and which of them did.
+func (e *environment) file(flag string) (path, source string) {
+	if flag != "" {
+		return flag, "-config"
+	}
+	return e.values[envConfig], e.source(envConfig)
+}

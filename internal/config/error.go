@@ -1,0 +1,54 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/agnivade/levenshtein"
+)
+
+// ErrVersion is returned by Load when the command line asks for the version, as flag.ErrHelp is when it asks for help.
+var ErrVersion = errors.New("version requested")
+
+// Error is what the user got wrong, in the file, the environment or the command line. Nothing has been started, and the
+// exit status is 2.
+type Error struct {
+	// Problems has one line for each mistake: where it was made, the key, what is allowed and what was got.
+	Problems []string
+}
+
+// Error returns the problems, one a line.
+func (e *Error) Error() string { return strings.Join(e.Problems, "\n") }
+
+// problems collects mistakes, so that all of them are told at once.
+type problems []string
+
+func (p *problems) add(source, key, format string, args ...any) {
+	*p = append(*p, fmt.Sprintf("%s: %s: %s", source, key, fmt.Sprintf(format, args...)))
+}
+
+// err returns an *Error with what has been collected, in a stable order, or nil for nothing.
+func (p problems) err() error {
+	if len(p) == 0 {
+		return nil
+	}
+	slices.Sort(p)
+	return &Error{Problems: p}
+}
+
+// suggest returns "; did you mean NAME?" for the known name that is nearest to what was written, or nothing when none is
+// near.
+func suggest(written string, known []string) string {
+	best, distance := "", 1+max(2, len(written)/3)
+	for _, name := range known {
+		if d := levenshtein.ComputeDistance(strings.ToLower(written), strings.ToLower(name)); d < distance {
+			best, distance = name, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return fmt.Sprintf("; did you mean %s?", best)
+}

@@ -1,0 +1,42 @@
+package config
+
+import (
+	"fmt"
+	"io"
+	"reflect"
+	"text/tabwriter"
+)
+
+// Explain writes every key that is not at its default, with its value and who set it. The two keys that are short for
+// others are told as those.
+func (c *Config) Explain(w io.Writer, service string) error {
+	defaults := Default(service)
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	standard := leaves(&defaults)
+	for i, l := range leaves(c) {
+		if l.path == "server.port" || l.path == "kafka.topics" || reflect.DeepEqual(l.value.Interface(), standard[i].value.Interface()) {
+			continue
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\n", l.path, showValue(l.value), c.sources[l.path])
+	}
+	if err := table.Flush(); err != nil {
+		return fmt.Errorf("write the configuration: %w", err)
+	}
+	return nil
+}
+
+// showValue writes a value nearly as a file would have it.
+func showValue(v reflect.Value) string {
+	switch {
+	case v.Kind() == reflect.Pointer && v.IsNil():
+		return Off
+	case v.Kind() == reflect.Pointer:
+		return fmt.Sprint(v.Elem().Interface())
+	case v.Kind() == reflect.String:
+		return fmt.Sprintf("%q", v.String())
+	case v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Struct:
+		return fmt.Sprintf("a list of %d", v.Len())
+	default:
+		return fmt.Sprint(v.Interface())
+	}
+}

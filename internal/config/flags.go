@@ -1,0 +1,79 @@
+package config
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// option is a flag that sets a key.
+type option struct{ name, key string }
+
+// options lists the flags that say the same as a key of the file.
+func options() []option {
+	return []option{
+		{"addr", "server.addr"},
+		{"data-dir", "data_dir"},
+		{"devices", "device_simulator.device_count"},
+		{"interval", "device_simulator.send_interval"},
+		{"types", "device_simulator.device_types"},
+		{"seed", "device_simulator.seed"},
+		{"log-format", "log.format"},
+		{"log-level", "log.level"},
+	}
+}
+
+// commandLine is what the flags say.
+type commandLine struct {
+	file      string
+	checkOnly bool
+	// values holds the text of each key that a flag sets, names the flag that set it.
+	values, names map[string]string
+}
+
+// parseFlags reads the arguments. It returns flag.ErrHelp, ErrVersion or an *Error.
+func parseFlags(args []string) (*commandLine, error) {
+	line := &commandLine{values: make(map[string]string), names: make(map[string]string)}
+	set := flag.NewFlagSet("", flag.ContinueOnError)
+	set.SetOutput(io.Discard)
+	for _, o := range options() {
+		set.Func(o.name, "", func(text string) error {
+			line.values[o.key], line.names[o.key] = text, "-"+o.name
+			return nil
+		})
+	}
+	noSimulator := set.Bool("no-simulator", false, "")
+	version := set.Bool("version", false, "")
+	set.BoolVar(&line.checkOnly, "check-config", false, "")
+	set.StringVar(&line.file, "config", "", "")
+
+	if err := set.Parse(args); err != nil {
+		return nil, flagError(set, err)
+	}
+	if *version {
+		return nil, ErrVersion
+	}
+	if set.NArg() > 0 {
+		return nil, &Error{Problems: []string{fmt.Sprintf("%s: unexpected argument; flags begin with -", set.Arg(0))}}
+	}
+	if *noSimulator {
+		line.values["device_simulator.enabled"], line.names["device_simulator.enabled"] = "false", "-no-simulator"
+	}
+	return line, nil
+}
+
+// flagError words an error of package flag like every other problem.
+func flagError(set *flag.FlagSet, err error) error {
+	if errors.Is(err, flag.ErrHelp) {
+		return flag.ErrHelp
+	}
+	name, unknown := strings.CutPrefix(err.Error(), "flag provided but not defined: ")
+	if !unknown {
+		return &Error{Problems: []string{err.Error()}}
+	}
+	var known []string
+	set.VisitAll(func(f *flag.Flag) { known = append(known, "-"+f.Name) })
+	return &Error{Problems: []string{fmt.Sprintf("%s: unknown flag%s", name, suggest(name, known))}}
+}

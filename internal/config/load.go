@@ -1,0 +1,142 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"path/filepath"
+	"reflect"
+
+	"github.com/knadh/koanf/parsers/yaml"
+	"github.com/knadh/koanf/providers/confmap"
+	"github.com/knadh/koanf/providers/file"
+	"github.com/knadh/koanf/providers/structs"
+	"github.com/knadh/koanf/v2"
+)
+
+// LoadOptions say who asks and where to look.
+type LoadOptions struct {
+	// Service is the name of the program, one of the constants of this package.
+	Service string
+	// Args is the command line without the program's name, Environ the environment as os.Environ returns it.
+	Args, Environ []string
+	// Dir is where .env and configs/ are looked for, and what relative names of files start from; empty is the working
+	// directory. Paths among the values are left alone.
+	Dir string
+}
+
+// Load returns the validated configuration. The error is an *Error for everything the user can mend, flag.ErrHelp for -h
+// and ErrVersion for -version. Load opens no connection and writes nothing.
+func Load(o LoadOptions) (*Config, error) {
+	line, err := parseFlags(o.Args)
+	if err != nil {
+		return nil, err
+	}
+	env, err := readEnvironment(o.Environ, o.Dir)
+	if err != nil {
+		return nil, err
+	}
+	var wrong problems
+	fromFile, err := o.fileLayer(line, env, &wrong)
+	if err != nil {
+		return nil, err
+	}
+	layers := []*layer{fromFile, env.layer(&wrong), line.layer(env.hosts(), &wrong)}
+	if err := wrong.err(); err != nil {
+		return nil, err
+	}
+	cfg, err := merge(Default(o.Service), layers)
+	if err != nil {
+		return nil, err
+	}
+	cfg.CheckOnly = line.checkOnly
+	if err := cfg.validate(o.Service); err != nil {
+		return nil, err
+	}
+	return cfg, nil
+}
+
+// fileLayer reads the file that was named, which must exist, or else configs/<service>.yaml, which need not.
+func (o *LoadOptions) fileLayer(line *commandLine, env *environment, wrong *problems) (*layer, error) {
+	path, namedBy := env.file(line.file)
+	if path == "" {
+		path, namedBy = filepath.Join("configs", o.Service+".yaml"), ""
+	}
+	into := newLayer()
+	located := path
+	if !filepath.IsAbs(path) {
+		located = filepath.Join(o.Dir, path)
+	}
+	raw, err := readYAML(located)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && namedBy == "":
+		return into, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, &Error{Problems: []string{fmt.Sprintf("%s: %s: no such file", namedBy, path)}}
+	case err != nil:
+		return nil, &Error{Problems: []string{fmt.Sprintf("%s: %v", path, err)}}
+	}
+	d := decoder{path, env.hosts(), wrong}
+	d.section(into, "", reflect.TypeFor[Config](), raw)
+	return into, nil
+}
+
+func readYAML(path string) (map[string]any, error) {
+	k := koanf.New(".")
+	err := k.Load(file.Provider(path), oneDocument{yaml.Parser()})
+	if failure, ok := errors.AsType[*fs.PathError](err); ok {
+		return nil, failure.Err
+	}
+	return k.Raw(), err
+}
+
+func (c *commandLine) layer(hosts hosts, wrong *problems) *layer {
+	into := newLayer()
+	byPath, _ := schema()
+	for path, text := range c.values {
+		d := decoder{c.names[path], hosts, wrong}
+		if value, ok := d.text(path, byPath[path], text); ok {
+			into.set(path, value, d.source)
+		}
+	}
+	return into
+}
+
+// merge puts the layers over the defaults, lowest first.
+func merge(defaults Config, layers []*layer) (*Config, error) {
+	k := koanf.New(".")
+	if err := k.Load(structs.Provider(defaults, "koanf"), nil); err != nil {
+		return nil, fmt.Errorf("read the defaults: %w", err)
+	}
+	sources := make(map[string]string)
+	for _, l := range layers {
+		if err := l.expand(k.String("server.addr")); err != nil {
+			return nil, err
+		}
+		if err := k.Load(confmap.Provider(l.values, "."), nil); err != nil {
+			return nil, fmt.Errorf("merge: %w", err)
+		}
+		maps.Copy(sources, l.sources)
+	}
+	cfg := &Config{sources: sources}
+	if err := k.Unmarshal("", cfg); err != nil {
+		return nil, fmt.Errorf("decode: %w", err)
+	}
+	cfg.derive(defaults)
+	return cfg, nil
+}
+
+// derive fills in what follows from other keys.
+func (c *Config) derive(defaults Config) {
+	c.Kafka.Topics = []string{c.Kafka.Topic, c.Kafka.AlertsTopic}
+	if port, err := portOf(c.Server.Addr); err == nil {
+		c.Server.Port = port
+	}
+	if _, given := c.sources["devices.offline_after"]; !given && c.Simulator.Enabled {
+		if silence := 3 * c.Simulator.SendInterval; silence > defaults.Devices.OfflineAfter {
+			c.Devices.OfflineAfter = silence
+			c.sources["devices.offline_after"] = "three times device_simulator.send_interval"
+		}
+	}
+}

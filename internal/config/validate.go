@@ -1,0 +1,177 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// checker collects what is wrong with the values, each with the place that set it.
+type checker struct {
+	sources map[string]string
+	problems
+}
+
+// must records a problem with the key unless ok holds; the format says what is allowed.
+func (c *checker) must(ok bool, key string, got any, format string, args ...any) {
+	if ok {
+		return
+	}
+	owner, _, _ := strings.Cut(key, "[") // An element is set by whoever set the list.
+	c.add(cmp.Or(c.sources[owner], "default"), key, "must be %s (got %v)", fmt.Sprintf(format, args...), got)
+}
+
+// within is must for a range, the ends included.
+func within[T cmp.Ordered](c *checker, key string, value, low, high T) {
+	c.must(value >= low && value <= high, key, value, "from %v to %v", low, high)
+}
+
+func (c *checker) oneOf(key, value string, allowed ...string) {
+	last := len(allowed) - 1
+	c.must(slices.Contains(allowed, value), key, fmt.Sprintf("%q", value), "%s or %s", strings.Join(allowed[:last], ", "), allowed[last])
+}
+
+// validate checks every value by itself and against the others. It looks at nothing outside but the directories of the
+// page, which must be there before they are served.
+func (c *Config) validate(service string) error {
+	check := &checker{sources: c.sources}
+	check.must(c.DataDir != "", "data_dir", `""`, "the name of a directory")
+	check.server(&c.Server)
+	check.kafka(&c.Kafka, service)
+	check.simulator(&c.Simulator, c.knownTypes())
+	check.ingest(&c.Ingest)
+	check.times(c)
+	check.deviceTypes(c.DeviceTypes)
+	check.alerts(&c.Alerts, c.knownTypes())
+	check.archive(c)
+	check.live(&c.Live)
+	check.oneOf("log.format", c.Log.Format, "text", "json")
+	check.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
+	return check.err()
+}
+
+func (c *checker) server(s *Server) {
+	_, err := portOf(s.Addr)
+	c.must(err == nil, "server.addr", fmt.Sprintf("%q", s.Addr), "an address host:port, such as 127.0.0.1:8080 or :8080, with a port from 0 to 65535")
+	c.directory("server.static_dir", s.StaticDir)
+	c.directory("server.template_dir", s.TemplateDir)
+}
+
+func (c *checker) directory(key, path string) {
+	if path == "" {
+		return
+	}
+	info, err := os.Stat(path)
+	c.must(err == nil && info.IsDir(), key, fmt.Sprintf("%q", path), "a directory that exists, or empty for the page that is built in")
+}
+
+// topicName is what Kafka allows.
+var topicName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,249}$`)
+
+func (c *checker) kafka(k *Kafka, service string) {
+	c.must(len(k.Brokers) > 0 || service == Iotmon, "kafka.brokers", "none", "the addresses of the cluster; only %s has a broker of its own", Iotmon)
+	for i, broker := range k.Brokers {
+		host, _, err := net.SplitHostPort(broker)
+		port, portErr := portOf(broker)
+		c.must(err == nil && portErr == nil && host != "" && port > 0, fmt.Sprintf("kafka.brokers[%d]", i), fmt.Sprintf("%q", broker), "an address host:port, such as kafka-1:9092")
+	}
+	within(c, "kafka.embedded.port", k.Embedded.Port, 0, 65535)
+	within(c, "kafka.embedded.retention", k.Embedded.Retention, 64<<20, 64<<30)
+	c.topics(k)
+	within(c, "kafka.partitions", k.Partitions, 1, 1000)
+	within(c, "kafka.replication_factor", k.ReplicationFactor, 1, 10)
+	c.must(k.GroupID != "", "kafka.group_id", `""`, "a name")
+	within(c, "kafka.batch_size", k.BatchSize, 1, 1_000_000)
+	within(c, "kafka.linger", k.Linger, 0, 10*time.Second)
+}
+
+func (c *checker) topics(k *Kafka) {
+	owners := make(map[string]string)
+	for _, topic := range []struct{ key, name string }{
+		{"kafka.topic", k.Topic},
+		{"kafka.dead_letters_topic", k.DeadLettersTopic},
+		{"kafka.aggregates_topic", k.AggregatesTopic},
+		{"kafka.alerts_topic", k.AlertsTopic},
+		{"kafka.states_topic", k.StatesTopic},
+	} {
+		valid := topicName.MatchString(topic.name) && topic.name != "." && topic.name != ".."
+		c.must(valid, topic.key, fmt.Sprintf("%q", topic.name), "1 to 249 letters, digits, dots, underscores and hyphens")
+		owner := owners[topic.name]
+		c.must(owner == "", topic.key, fmt.Sprintf("%q", topic.name), "another topic than %s", owner)
+		owners[topic.name] = topic.key
+	}
+}
+
+func (c *checker) simulator(s *Simulator, known []string) {
+	within(c, "device_simulator.device_count", s.DeviceCount, 1, 1_000_000)
+	within(c, "device_simulator.send_interval", s.SendInterval, time.Millisecond, 24*time.Hour)
+	c.must(len(s.DeviceTypes) > 0, "device_simulator.device_types", "none", "at least one of %s", strings.Join(known, ", "))
+	for i, name := range s.DeviceTypes {
+		c.must(slices.Contains(known, name), fmt.Sprintf("device_simulator.device_types[%d]", i), fmt.Sprintf("%q%s", name, suggest(name, known)), "one of %s", strings.Join(known, ", "))
+	}
+	for _, fault := range []struct {
+		key  string
+		rate float64
+	}{
+		{"offline", s.Faults.Offline}, {"drift", s.Faults.Drift}, {"stick", s.Faults.Stick},
+		{"spike", s.Faults.Spike}, {"excursion", s.Faults.Excursion},
+	} {
+		within(c, "device_simulator.faults."+fault.key, fault.rate, 0, 86_400)
+	}
+}
+
+func (c *checker) ingest(i *Ingest) {
+	within(c, "ingest.max_body_bytes", i.MaxBody, 64<<10, 1<<30)
+	within(c, "ingest.max_readings", i.MaxReadings, 1, 10_000_000)
+	within(c, "ingest.max_in_flight", i.MaxInFlight, 1, 100_000)
+	c.must(i.MaxInFlightBytes >= i.MaxBody && i.MaxInFlightBytes <= 64<<30, "ingest.max_in_flight_bytes", i.MaxInFlightBytes, "from ingest.max_body_bytes, %v, to 64GiB", i.MaxBody)
+	within(c, "ingest.body_timeout", i.BodyTimeout, 100*time.Millisecond, time.Hour)
+	within(c, "ingest.timeout", i.Timeout, 100*time.Millisecond, 10*time.Minute)
+}
+
+// times checks what decides about event time.
+func (c *checker) times(cfg *Config) {
+	within(c, "aggregation.window_seconds", cfg.Aggregation.WindowSeconds, 1, 86_400)
+	within(c, "aggregation.allowed_lateness", cfg.Aggregation.AllowedLateness, 0, time.Hour)
+	within(c, "aggregation.max_clock_skew", cfg.Aggregation.MaxClockSkew, 0, time.Hour)
+	within(c, "devices.offline_after", cfg.Devices.OfflineAfter, time.Second, 7*24*time.Hour)
+	within(c, "processor.commit_interval", cfg.Processor.CommitInterval, 10*time.Millisecond, time.Second)
+}
+
+// maxRetention is 100 years.
+const maxRetention = 100 * 365 * 24 * time.Hour
+
+func (c *checker) archive(cfg *Config) {
+	keep := cfg.Archive.Retention
+	// A late reading meets the rest of its window in the archive, or the window cannot be recomputed.
+	least := cfg.Aggregation.Window() + cfg.Aggregation.AllowedLateness + cfg.Aggregation.MaxClockSkew
+	for _, row := range []struct {
+		key  string
+		kept time.Duration
+	}{{"readings", keep.Readings}, {"summaries", keep.Summaries}, {"alerts", keep.Alerts}} {
+		c.must(row.kept == 0 || row.kept >= least && row.kept <= maxRetention, "archive.retention."+row.key, row.kept,
+			"0 for ever, or from %v, which is window, lateness and skew together, to %v", least, maxRetention)
+	}
+}
+
+func (c *checker) live(l *Live) {
+	c.must(strings.HasPrefix(l.Path, "/") && len(l.Path) > 1 && !strings.ContainsAny(l.Path, " {}?#"), "websocket.path", fmt.Sprintf("%q", l.Path), "a path that begins with /, such as /ws")
+	within(c, "websocket.max_connections", l.MaxConnections, 1, 1_000_000)
+	within(c, "websocket.ping_interval", l.PingInterval, time.Second, time.Hour)
+	within(c, "websocket.pong_timeout", l.PongTimeout, 100*time.Millisecond, time.Hour)
+	within(c, "websocket.write_timeout", l.WriteTimeout, 100*time.Millisecond, time.Hour)
+	within(c, "websocket.max_message_bytes", l.MaxMessageBytes, 256, 1<<20)
+	within(c, "websocket.max_filter_items", l.MaxFilterItems, 1, 100_000)
+	within(c, "websocket.max_bytes_per_second", l.MaxBytesPerSecond, 1<<20, 64<<30)
+	for i, origin := range l.AllowedOrigins {
+		u, err := url.Parse(origin)
+		ok := err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.String() == u.Scheme+"://"+u.Host
+		c.must(ok, fmt.Sprintf("websocket.allowed_origins[%d]", i), fmt.Sprintf("%q", origin), "an origin, such as https://plant.example")
+	}
+}

@@ -1,0 +1,63 @@
+package config
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// identifier is what the names of device types and rules look like: they label metrics and go into addresses.
+var identifier = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
+
+const identifierShape = "lower-case letters, digits and underscores, beginning with a letter"
+
+func (c *checker) deviceTypes(types []DeviceType) {
+	taken := builtinTypes()
+	for i, t := range types {
+		key := fmt.Sprintf("device_types[%d]", i)
+		c.must(identifier.MatchString(t.Name), key+".name", fmt.Sprintf("%q", t.Name), identifierShape)
+		c.must(!slices.Contains(taken, t.Name), key+".name", fmt.Sprintf("%q", t.Name), "another name than those of the other types, built-in ones included")
+		taken = append(taken, t.Name)
+		within(c, key+".decimals", t.Decimals, 0, 9)
+		c.must(t.Min < t.Max, key+".min", t.Min, "less than max, %v", t.Max)
+		c.states(key, &t)
+	}
+}
+
+// states checks a discrete type, whose values index the names of its states.
+func (c *checker) states(key string, t *DeviceType) {
+	if len(t.States) == 0 {
+		return
+	}
+	c.must(t.Min == 0 && t.Max == float64(len(t.States)-1), key+".max", fmt.Sprintf("%v to %v", t.Min, t.Max),
+		"%d, and min 0, for %d states", len(t.States)-1, len(t.States))
+	c.must(t.Decimals == 0, key+".decimals", t.Decimals, "0 for a type with states")
+}
+
+func (c *checker) alerts(a *Alerts, known []string) {
+	c.oneOf("alerts.device_offline", a.DeviceOffline, "info", "warning", "critical", Off)
+	builtin := a.All()
+	builtin = builtin[:len(builtin)-len(a.Rules)]
+	taken := make([]string, len(builtin))
+	for i, rule := range builtin {
+		taken[i] = rule.Name
+	}
+	for i := range a.Rules {
+		c.rule(fmt.Sprintf("alerts.rules[%d]", i), &a.Rules[i], taken, known)
+		taken = append(taken, a.Rules[i].Name)
+	}
+}
+
+func (c *checker) rule(key string, r *Rule, taken, known []string) {
+	c.must(identifier.MatchString(r.Name), key+".name", fmt.Sprintf("%q", r.Name), identifierShape)
+	c.must(!slices.Contains(taken, r.Name), key+".name", fmt.Sprintf("%q", r.Name), "another name than those of the other rules; to replace a built-in rule, switch it off")
+	c.must(r.Name != "device_offline", key+".name", `"device_offline"`, "another name: this one is for silence and has no threshold")
+	c.must(slices.Contains(known, r.DeviceType), key+".device_type", fmt.Sprintf("%q%s", r.DeviceType, suggest(r.DeviceType, known)), "one of %s", strings.Join(known, ", "))
+	c.oneOf(key+".severity", r.Severity, "info", "warning", "critical")
+	c.must((r.Above == nil) != (r.Below == nil), key, "both or neither", "given either above or below")
+	c.must(r.Hysteresis >= 0, key+".hysteresis", r.Hysteresis, "0 or more")
+	within(c, key+".for", r.For, 0, 24*time.Hour)
+	within(c, key+".clear_for", r.ClearFor, 0, 24*time.Hour)
+}
