@@ -1,0 +1,42 @@
+package observe
+
+import (
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// Ingest counts what comes in over HTTP.
+type Ingest struct {
+	requests *prometheus.CounterVec
+	duration *prometheus.HistogramVec
+	readings *family
+}
+
+func newIngest(auto promauto.Factory) Ingest {
+	return Ingest{
+		requests: auto.NewCounterVec(prometheus.CounterOpts{
+			Name: "iot_ingest_requests_total",
+			Help: "Requests that bring readings, by the status they were answered with.",
+		}, []string{"code"}),
+		duration: auto.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "iot_ingest_request_duration_seconds",
+			Help:    "How long such requests took.",
+			Buckets: latencyBuckets(),
+		}, nil),
+		readings: newFamily(auto, "iot_ingest_readings_total", "Readings in such requests, by what became of them.", "result", "accepted", "rejected"),
+	}
+}
+
+// Instrument returns the handler of such requests with the counting around it.
+func (i *Ingest) Instrument(next http.Handler) http.Handler {
+	return promhttp.InstrumentHandlerCounter(i.requests, promhttp.InstrumentHandlerDuration(i.duration, next))
+}
+
+// Answered counts the readings of one request.
+func (i *Ingest) Answered(accepted, rejected int) {
+	i.readings.add("accepted", int64(accepted))
+	i.readings.add("rejected", int64(rejected))
+}

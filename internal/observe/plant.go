@@ -1,0 +1,31 @@
+package observe
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+)
+
+// Plant is the present state of the devices.
+type Plant struct {
+	Online, Offline, OpenAlerts int
+}
+
+// WatchPlant publishes what read returns at the moment of a scrape. It is called once at most.
+func (m *Metrics) WatchPlant(read func() Plant) {
+	auto := promauto.With(m.registry)
+	watch := func(name, help string, field func(Plant) int) {
+		auto.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, func() float64 { return float64(field(read())) })
+	}
+	// The product has documented this name, though only a counter should end in _total.
+	watch("iot_devices_online_total", "Devices that are online.", func(p Plant) int { return p.Online })
+	watch("iot_devices_offline", "Devices that are offline.", func(p Plant) int { return p.Offline })
+	watch("iot_alerts_open", "Alerts that have been raised and not cleared.", func(p Plant) int { return p.OpenAlerts })
+}
+
+// WatchSimulator publishes how many readings the simulator could not send in time. It is called once at most.
+func (m *Metrics) WatchSimulator(skipped func() int64) {
+	promauto.With(m.registry).NewCounterFunc(prometheus.CounterOpts{
+		Name: "iot_simulator_messages_skipped_total",
+		Help: "Simulated readings never sent because the simulator had fallen too far behind.",
+	}, func() float64 { return float64(skipped()) })
+}
