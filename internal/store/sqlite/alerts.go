@@ -1,0 +1,64 @@
+package sqlite
+
+import (
+	"context"
+
+	"iotmon/internal/iot"
+)
+
+// alerts folds events into one row per alert.
+func (w *batchWriter) alerts(ctx context.Context, alerts []iot.Alert) error {
+	for i := range alerts {
+		a := &alerts[i]
+		if a.Historical {
+			within, err := w.withinAlert(ctx, a)
+			if err != nil {
+				return err
+			}
+			if within {
+				continue
+			}
+		}
+		if err := w.alert(ctx, a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// alert stores an event unless a later one of the same alert is stored already.
+func (w *batchWriter) alert(ctx context.Context, a *iot.Alert) error {
+	raised := a.Onset
+	if a.Transition == iot.Raised {
+		raised = a.Time
+	}
+	var cleared any
+	if !a.Open() {
+		cleared = micros(a.Time)
+	}
+	_, err := w.tx.ExecContext(ctx, `INSERT INTO alerts
+			(id, rule, device_id, device_type, severity, state, message, value, threshold, unit, building, floor, room,
+			 onset, time, raised, cleared, historical, partition, epoch, position)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT DO UPDATE SET
+			severity = excluded.severity, state = excluded.state, message = excluded.message, value = excluded.value,
+			time = excluded.time, cleared = excluded.cleared, epoch = excluded.epoch, position = excluded.position
+		WHERE (excluded.epoch, excluded.position) > (epoch, position)`,
+		a.ID, a.Rule, a.DeviceID, a.DeviceType, a.Severity, a.Transition, a.Message, a.Value, a.Threshold, a.Unit,
+		a.Location.Building, a.Location.Floor, a.Location.Room,
+		micros(a.Onset), micros(a.Time), micros(raised), cleared, a.Historical, a.Partition, a.Epoch, a.Offset)
+	return err
+}
+
+// withinAlert reports whether a historical event lies within an alert that is stored: then it is a reading of that alert
+// which came once more, too late to be recognized by the processor.
+func (w *batchWriter) withinAlert(ctx context.Context, a *iot.Alert) (bool, error) {
+	var found int
+	err := w.tx.QueryRowContext(ctx, `SELECT 1 FROM alerts
+		WHERE device_id = ? AND rule = ? AND onset <= ? AND historical = 0 AND (cleared IS NULL OR cleared >= ?) LIMIT 1`,
+		a.DeviceID, a.Rule, micros(a.Onset), micros(a.Onset)).Scan(&found)
+	if isNoRows(err) {
+		return false, nil
+	}
+	return err == nil, err
+}

@@ -1,0 +1,156 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"strings"
+	"time"
+
+	"iotmon/internal/api"
+	"iotmon/internal/iot"
+)
+
+// Readings implements api.History.
+func (s *Store) Readings(ctx context.Context, q api.ReadingsQuery) ([]api.Point, error) {
+	if q.MaxPoints < 1 || !q.From.Before(q.To) {
+		return nil, nil
+	}
+	const selection = ` FROM readings WHERE device = (SELECT id FROM devices WHERE device_id = ?) AND time >= ? AND time < ?`
+	var count int
+	err := s.reader.QueryRowContext(ctx, `SELECT count(*)`+selection, q.Device, micros(q.From), micros(q.To)).Scan(&count)
+	if err != nil {
+		return nil, fmt.Errorf("count readings of %s: %w", q.Device, err)
+	}
+	var t thinner
+	if count > q.MaxPoints {
+		t = thinner{start: micros(q.From), step: bucketLength(&q)}
+	}
+	err = each(ctx, s.reader, func(rows *sql.Rows) error {
+		var at, bits int64
+		var value float64
+		if err := rows.Scan(&at, &value, &bits); err != nil {
+			return err
+		}
+		t.add(at, api.Point{Time: fromMicros(at), Value: value, Quality: quality(bits)})
+		return nil
+	}, `SELECT time, value, flags`+selection+` ORDER BY time`, q.Device, micros(q.From), micros(q.To))
+	if err != nil {
+		return nil, fmt.Errorf("read readings of %s: %w", q.Device, err)
+	}
+	return t.finish(), nil
+}
+
+// bucketLength returns the length of a bucket in microseconds, such that no more than MaxPoints cover the range.
+func bucketLength(q *api.ReadingsQuery) int64 {
+	least := (q.To.Sub(q.From).Microseconds() + int64(q.MaxPoints) - 1) / int64(q.MaxPoints)
+	return max(q.Step.Microseconds(), least, 1)
+}
+
+// Summaries implements api.History.
+func (s *Store) Summaries(ctx context.Context, q api.SummariesQuery) ([]iot.WindowSummary, error) {
+	alerts := "alerts"
+	if q.WithoutAlerts {
+		alerts = "''"
+	}
+	query := `SELECT window_start, device_type, partition, length, count, sum, min, max, devices, online, offline, alert_count, ` + alerts + `, epoch, position
+		FROM summaries WHERE window_start >= ? AND window_start < ?`
+	args := []any{micros(q.From), micros(q.To)}
+	if q.Type != "" {
+		query += ` AND device_type = ?`
+		args = append(args, q.Type)
+	}
+	if !q.AfterStart.IsZero() {
+		query += ` AND (window_start, device_type) > (?, ?)`
+		args = append(args, micros(q.AfterStart), q.AfterType)
+	}
+	rows, err := s.reader.QueryContext(ctx, query+` ORDER BY window_start, device_type, partition`, args...)
+	if err != nil {
+		return nil, fmt.Errorf("read summaries: %w", err)
+	}
+	defer rows.Close()
+	var merged []iot.WindowSummary
+	for rows.Next() {
+		part, err := scanSummary(rows)
+		if err != nil {
+			return nil, fmt.Errorf("read summaries: %w", err)
+		}
+		if n := len(merged) - 1; n >= 0 && merged[n].Type == part.Type && merged[n].Window.Start.Equal(part.Window.Start) {
+			merged[n].Merge(part.Summary)
+			continue
+		}
+		if len(merged) == q.Limit {
+			break
+		}
+		merged = append(merged, part)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("read summaries: %w", err)
+	}
+	return merged, nil
+}
+
+// Alerts implements api.History.
+func (s *Store) Alerts(ctx context.Context, q api.AlertsQuery) ([]api.ArchivedAlert, error) {
+	where, args := alertConditions(&q)
+	query := `SELECT id, rule, device_id, device_type, severity, state, message, value, threshold, unit, building, floor, room,
+		onset, time, raised, cleared, historical, partition, epoch, position FROM alerts` + where + ` ORDER BY onset DESC, id LIMIT ?`
+	var found []api.ArchivedAlert
+	err := each(ctx, s.reader, func(rows *sql.Rows) error {
+		var a api.ArchivedAlert
+		var onset, at, raised int64
+		var cleared sql.NullInt64
+		if err := rows.Scan(&a.ID, &a.Rule, &a.DeviceID, &a.DeviceType, &a.Severity, &a.Transition, &a.Message, &a.Value, &a.Threshold,
+			&a.Unit, &a.Location.Building, &a.Location.Floor, &a.Location.Room,
+			&onset, &at, &raised, &cleared, &a.Historical, &a.Partition, &a.Epoch, &a.Offset); err != nil {
+			return err
+		}
+		a.Onset, a.Time, a.Raised = fromMicros(onset), fromMicros(at), fromMicros(raised)
+		if cleared.Valid {
+			a.ClearedAt = fromMicros(cleared.Int64)
+		}
+		found = append(found, a)
+		return nil
+	}, query, append(args, q.Limit)...)
+	if err != nil {
+		return nil, fmt.Errorf("read alerts: %w", err)
+	}
+	return found, nil
+}
+
+func alertConditions(q *api.AlertsQuery) (where string, args []any) {
+	var conditions []string
+	add := func(condition string, values ...any) {
+		conditions = append(conditions, condition)
+		args = append(args, values...)
+	}
+	for _, equal := range []struct{ column, value string }{
+		{"device_id", string(q.Device)}, {"device_type", string(q.Type)}, {"rule", q.Rule}, {"severity", string(q.Severity)},
+	} {
+		if equal.value != "" {
+			add(equal.column+" = ?", equal.value)
+		}
+	}
+	if q.Open != nil {
+		if *q.Open {
+			add("cleared IS NULL")
+		} else {
+			add("cleared IS NOT NULL")
+		}
+	}
+	for _, bound := range []struct {
+		condition string
+		at        time.Time
+	}{{"onset >= ?", q.From}, {"onset < ?", q.To}} {
+		if !bound.at.IsZero() {
+			add(bound.condition, micros(bound.at))
+		}
+	}
+	if !q.BeforeOnset.IsZero() {
+		add("(onset < ? OR onset = ? AND id > ?)", micros(q.BeforeOnset), micros(q.BeforeOnset), q.AfterID)
+	}
+	if len(conditions) == 0 {
+		return "", nil
+	}
+	return " WHERE " + strings.Join(conditions, " AND "), args
+}

@@ -1,0 +1,120 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+
+	"iotmon/internal/archive"
+)
+
+const (
+	// keepLonger is how much longer than asked raw readings are kept: longer than any window and any delay between the
+	// admission of a reading and its archiving within one partition.
+	keepLonger = time.Hour
+	// devicesPerStep and rowsPerStep bound one step of pruning.
+	devicesPerStep = 100
+	rowsPerStep    = 2000
+)
+
+// Prune implements archive.Store.
+func (s *Store) Prune(ctx context.Context, keep archive.Retention) (int64, error) {
+	removed, err := s.pruneReadings(ctx, keep.Readings)
+	if err != nil {
+		return removed, fmt.Errorf("prune readings: %w", err)
+	}
+	var newest int64
+	if err := s.reader.QueryRowContext(ctx, `SELECT coalesce(max(appended), 0) FROM offsets`).Scan(&newest); err != nil {
+		return removed, fmt.Errorf("read the newest append time: %w", err)
+	}
+	for _, step := range []struct {
+		keep  time.Duration
+		query string
+	}{
+		{keep.Summaries, `DELETE FROM summaries WHERE (window_start, device_type, partition) IN
+			(SELECT window_start, device_type, partition FROM summaries WHERE window_start < ? LIMIT ?)`},
+		{keep.Alerts, `DELETE FROM alerts WHERE id IN (SELECT id FROM alerts WHERE cleared < ? LIMIT ?)`},
+	} {
+		if step.keep <= 0 || newest == 0 {
+			continue
+		}
+		n, err := s.repeat(ctx, step.query, newest-step.keep.Microseconds(), rowsPerStep)
+		removed += n
+		if err != nil {
+			return removed, fmt.Errorf("prune: %w", err)
+		}
+	}
+	return removed, nil
+}
+
+// repeat runs a bounded deletion until it finds no more.
+func (s *Store) repeat(ctx context.Context, query string, args ...any) (removed int64, err error) {
+	for {
+		n, err := s.exec(ctx, query, args...)
+		removed += n
+		if err != nil || n == 0 {
+			return removed, err
+		}
+	}
+}
+
+// pruneReadings removes old readings, some devices at a time.
+func (s *Store) pruneReadings(ctx context.Context, keep time.Duration) (removed int64, err error) {
+	if keep <= 0 {
+		return 0, nil
+	}
+	before := make(map[int32]int64)
+	err = each(ctx, s.reader, func(rows *sql.Rows) error {
+		var partition int32
+		var appended int64
+		if err := rows.Scan(&partition, &appended); err != nil {
+			return err
+		}
+		before[partition] = appended - (keep + keepLonger).Microseconds()
+		return nil
+	}, `SELECT partition, appended FROM offsets WHERE topic = ?`, s.readingsTopic)
+	if err != nil {
+		return 0, err
+	}
+	for partition, cut := range before {
+		n, err := s.prunePartition(ctx, partition, cut)
+		removed += n
+		if err != nil {
+			return removed, err
+		}
+	}
+	return removed, nil
+}
+
+func (s *Store) prunePartition(ctx context.Context, partition int32, cut int64) (removed int64, err error) {
+	for last := int64(0); ; {
+		var next sql.NullInt64
+		err := s.reader.QueryRowContext(ctx, `SELECT max(device) FROM
+			(SELECT device FROM device_partitions WHERE partition = ? AND device > ? ORDER BY device LIMIT ?)`,
+			partition, last, devicesPerStep).Scan(&next)
+		if err != nil || !next.Valid {
+			return removed, err
+		}
+		n, err := s.repeat(ctx, `DELETE FROM readings WHERE (device, time) IN
+			(SELECT r.device, r.time FROM device_partitions p CROSS JOIN readings r
+			 WHERE p.partition = ?1 AND p.device > ?2 AND p.device <= ?3 AND r.device = p.device AND r.time < ?4 AND r.partition = ?1
+			 LIMIT ?5)`, partition, last, next.Int64, cut, rowsPerStep)
+		removed += n
+		if err != nil {
+			return removed, err
+		}
+		last = next.Int64
+	}
+}
+
+// exec runs one statement as the only writer and returns how many rows it changed.
+func (s *Store) exec(ctx context.Context, query string, args ...any) (int64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	result, err := s.writer.ExecContext(ctx, query, args...)
+	if err != nil {
+		return 0, err
+	}
+	return result.RowsAffected()
+}

@@ -1,0 +1,198 @@
+// Package sqlite keeps the archive in one SQLite file: for a laptop, an edge gateway, and the tests.
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"github.com/pressly/goose/v3"
+	_ "modernc.org/sqlite" // The driver.
+
+	"iotmon/internal/api"
+	"iotmon/internal/archive"
+	"iotmon/internal/iot"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// Options say where the database lies and how safe it is.
+type Options struct {
+	// Path is the database file; its directory is created if it is missing.
+	Path string
+	// ReadingsTopic names the topic whose offsets tell which readings are stored.
+	ReadingsTopic string
+	// SyncWrites makes a committed batch survive a loss of power; without it, whatever happens to the process only.
+	SyncWrites bool
+}
+
+// readers bounds the queries that run at once; each has a page cache of its own.
+const readers = 3
+
+// Store is an archive.Store and an api.History. One connection writes and a few read, and reading never waits for
+// writing (WAL). Its methods may be called concurrently.
+type Store struct {
+	writer, reader *sql.DB
+	readingsTopic  string
+
+	// mu serializes writers and guards the names they know.
+	mu    sync.Mutex
+	names names
+}
+
+var (
+	_ archive.Store = (*Store)(nil)
+	_ api.History   = (*Store)(nil)
+)
+
+// Open opens the database, brings its schema up to date and returns the store. A database of a newer version is refused.
+func Open(ctx context.Context, options Options) (*Store, error) {
+	if err := os.MkdirAll(filepath.Dir(options.Path), 0o755); err != nil {
+		return nil, fmt.Errorf("create the database's directory: %w", err)
+	}
+	s := &Store{readingsTopic: options.ReadingsTopic}
+	synchronous := "NORMAL"
+	if options.SyncWrites {
+		synchronous = "FULL"
+	}
+	writer, err := open(options.Path, 1, "synchronous("+synchronous+")", "cache_size(-8192)")
+	if err != nil {
+		return nil, err
+	}
+	s.writer = writer
+	if err := s.migrate(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("prepare database %s: %w", options.Path, err), writer.Close())
+	}
+	if s.reader, err = open(options.Path, readers, "query_only(1)", "cache_size(-4096)"); err != nil {
+		return nil, errors.Join(err, writer.Close())
+	}
+	if s.names, err = loadNames(ctx, s.writer); err != nil {
+		return nil, errors.Join(fmt.Errorf("read database %s: %w", options.Path, err), s.Close())
+	}
+	return s, nil
+}
+
+func open(path string, connections int, pragmas ...string) (*sql.DB, error) {
+	query := url.Values{"_txlock": {"immediate"}}
+	for _, pragma := range append([]string{"journal_mode(WAL)", "busy_timeout(10000)", "temp_store(MEMORY)"}, pragmas...) {
+		query.Add("_pragma", pragma)
+	}
+	address := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: query.Encode()}
+	db, err := sql.Open("sqlite", address.String())
+	if err != nil {
+		return nil, fmt.Errorf("open database %s: %w", path, err)
+	}
+	db.SetMaxOpenConns(connections)
+	db.SetMaxIdleConns(connections)
+	return db, nil
+}
+
+// migrate applies the migrations that are missing.
+func (s *Store) migrate(ctx context.Context) error {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return err
+	}
+	provider, err := goose.NewProvider(goose.DialectSQLite3, s.writer, files)
+	if err != nil {
+		return err
+	}
+	current, target, err := provider.GetVersions(ctx)
+	if err != nil {
+		return err
+	}
+	if current > target {
+		return fmt.Errorf("its schema has version %d and this program knows %d at most: use the program that wrote it, or a newer one", current, target)
+	}
+	_, err = provider.Up(ctx)
+	return err
+}
+
+// Close waits for what is running and closes the database.
+func (s *Store) Close() error {
+	var err error
+	if s.reader != nil {
+		err = s.reader.Close()
+	}
+	return errors.Join(err, s.writer.Close())
+}
+
+// names are the rows that stand for names, as far as they are committed.
+type names struct {
+	types   map[iot.DeviceType]int64
+	devices map[iot.DeviceID]*device
+}
+
+// device is a row of devices. stored is what the row says; partitions are those it is listed under.
+type device struct {
+	id         int64
+	stored     iot.Device
+	partitions []int32
+}
+
+func loadNames(ctx context.Context, db *sql.DB) (names, error) {
+	n := names{types: make(map[iot.DeviceType]int64), devices: make(map[iot.DeviceID]*device)}
+	err := each(ctx, db, func(rows *sql.Rows) error {
+		var id int64
+		var name iot.DeviceType
+		if err := rows.Scan(&id, &name); err != nil {
+			return err
+		}
+		n.types[name] = id
+		return nil
+	}, `SELECT id, name FROM device_types`)
+	if err != nil {
+		return names{}, err
+	}
+	byRow := make(map[int64]*device)
+	err = each(ctx, db, func(rows *sql.Rows) error {
+		d := new(device)
+		s := &d.stored
+		if err := rows.Scan(&d.id, &s.ID, &s.Type, &s.Unit, &s.Location.Building, &s.Location.Floor, &s.Location.Room,
+			&s.Metadata.Model, &s.Metadata.Firmware); err != nil {
+			return err
+		}
+		n.devices[s.ID], byRow[d.id] = d, d
+		return nil
+	}, `SELECT id, device_id, device_type, unit, building, floor, room, model, firmware FROM devices`)
+	if err != nil {
+		return names{}, err
+	}
+	return n, each(ctx, db, func(rows *sql.Rows) error {
+		var partition int32
+		var id int64
+		if err := rows.Scan(&partition, &id); err != nil {
+			return err
+		}
+		byRow[id].partitions = append(byRow[id].partitions, partition)
+		return nil
+	}, `SELECT partition, device FROM device_partitions`)
+}
+
+// querier is a database or a transaction of it.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+// each runs a query and calls scan for every row.
+func each(ctx context.Context, db querier, scan func(*sql.Rows) error, query string, args ...any) error {
+	rows, err := db.QueryContext(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}

@@ -1,0 +1,157 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"iotmon/internal/archive"
+	"iotmon/internal/iot"
+)
+
+// Offsets implements archive.Store.
+func (s *Store) Offsets(ctx context.Context, topic string) (map[archive.Source]archive.Offset, error) {
+	offsets := make(map[archive.Source]archive.Offset)
+	err := each(ctx, s.reader, func(rows *sql.Rows) error {
+		source := archive.Source{Topic: topic}
+		var offset archive.Offset
+		if err := rows.Scan(&source.Partition, &offset.Epoch, &offset.Next); err != nil {
+			return err
+		}
+		offsets[source] = offset
+		return nil
+	}, `SELECT partition, epoch, next FROM offsets WHERE topic = ?`, topic)
+	if err != nil {
+		return nil, fmt.Errorf("read offsets of %s: %w", topic, err)
+	}
+	return offsets, nil
+}
+
+// Write implements archive.Store.
+func (s *Store) Write(ctx context.Context, batch *archive.Batch) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	tx, err := s.writer.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	defer tx.Rollback() //nolint:errcheck // After a commit it does nothing, before one the commit's error counts.
+	w := &batchWriter{tx: tx, names: &s.names, newTypes: make(map[iot.DeviceType]int64), newDevices: make(map[iot.DeviceID]*device)}
+	defer w.close()
+	if err := w.move(ctx, batch.Moves, s.readingsTopic); err != nil {
+		return err
+	}
+	if err := w.readings(ctx, batch.Readings); err != nil {
+		return fmt.Errorf("write readings: %w", err)
+	}
+	if err := w.summaries(ctx, batch.Summaries); err != nil {
+		return fmt.Errorf("write summaries: %w", err)
+	}
+	if err := w.alerts(ctx, batch.Alerts); err != nil {
+		return fmt.Errorf("write alerts: %w", err)
+	}
+	if err := w.recompute(ctx, s.readingsTopic); err != nil {
+		return fmt.Errorf("recompute windows: %w", err)
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	w.keepNames()
+	return nil
+}
+
+// batchWriter writes one batch. What it adds to names becomes known to others when the batch is committed.
+type batchWriter struct {
+	tx         *sql.Tx
+	names      *names
+	newTypes   map[iot.DeviceType]int64
+	newDevices map[iot.DeviceID]*device
+	statements []*sql.Stmt
+}
+
+// prepare prepares a statement for the rest of the batch.
+func (w *batchWriter) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
+	statement, err := w.tx.PrepareContext(ctx, query)
+	if err == nil {
+		w.statements = append(w.statements, statement)
+	}
+	return statement, err
+}
+
+func (w *batchWriter) close() {
+	for _, statement := range w.statements {
+		statement.Close()
+	}
+}
+
+// move moves the offsets, each only if it stands where the archiver believes.
+func (w *batchWriter) move(ctx context.Context, moves []archive.Move, readingsTopic string) error {
+	for _, m := range moves {
+		result, err := w.tx.ExecContext(ctx, `UPDATE offsets SET epoch = ?, next = ?, appended = max(appended, ?)
+			WHERE topic = ? AND partition = ? AND epoch = ? AND next = ?`,
+			m.New.Epoch, m.New.Next, micros(m.Appended), m.Source.Topic, m.Source.Partition, m.Old.Epoch, m.Old.Next)
+		if err == nil && m.Old == (archive.Offset{}) && !changed(result) {
+			result, err = w.tx.ExecContext(ctx, `INSERT OR IGNORE INTO offsets (topic, partition, epoch, next, appended) VALUES (?, ?, ?, ?, ?)`,
+				m.Source.Topic, m.Source.Partition, m.New.Epoch, m.New.Next, micros(m.Appended))
+		}
+		if err != nil {
+			return fmt.Errorf("move offset of %s/%d: %w", m.Source.Topic, m.Source.Partition, err)
+		}
+		if !changed(result) {
+			return fmt.Errorf("%s/%d is not at %d: %w", m.Source.Topic, m.Source.Partition, m.Old.Next, archive.ErrTaken)
+		}
+		if m.New.Epoch > m.Old.Epoch && m.Source.Topic == readingsTopic {
+			// Marks wait for positions of a log that is gone: what could be stored of it is stored.
+			if _, err := w.tx.ExecContext(ctx, `UPDATE dirty_windows SET position = 0 WHERE partition = ?`, m.Source.Partition); err != nil {
+				return fmt.Errorf("release marks of partition %d: %w", m.Source.Partition, err)
+			}
+		}
+	}
+	return nil
+}
+
+func changed(result sql.Result) bool {
+	n, err := result.RowsAffected()
+	return err == nil && n > 0
+}
+
+// typeID returns the row of a device type, adding it if it is new.
+func (w *batchWriter) typeID(ctx context.Context, t iot.DeviceType) (int64, error) {
+	if id, ok := w.names.types[t]; ok {
+		return id, nil
+	}
+	if id, ok := w.newTypes[t]; ok {
+		return id, nil
+	}
+	result, err := w.tx.ExecContext(ctx, `INSERT INTO device_types (name) VALUES (?)`, t)
+	if err != nil {
+		return 0, err
+	}
+	id, err := result.LastInsertId()
+	w.newTypes[t] = id
+	return id, err
+}
+
+// keepNames makes known what the committed batch added.
+func (w *batchWriter) keepNames() {
+	for t, id := range w.newTypes {
+		w.names.types[t] = id
+	}
+	for id, d := range w.newDevices {
+		w.names.devices[id] = d
+	}
+}
+
+func micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+func fromMicros(us int64) time.Time { return time.UnixMicro(us).UTC() }
+
+// isNoRows reports whether a query for one row found none.
+func isNoRows(err error) bool { return errors.Is(err, sql.ErrNoRows) }
