@@ -2,7 +2,7 @@
 // with its log in a directory. It speaks the real protocol to the same client, so nothing above knows the difference.
 //
 // kfake was made for tests. What it takes to trust it with data is in this package: one process per directory, requests
-// checked before they reach it, retention and compaction at moments when a kill -9 cannot hurt, memory given back.
+// checked before they reach it, retention and a compaction that a kill -9 cannot hurt, memory given back.
 package embedded
 
 import (
@@ -15,6 +15,7 @@ import (
 	"runtime/debug"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
@@ -35,7 +36,7 @@ type Options struct {
 const (
 	// segmentBytes is the size of the files that retention removes, one at a time.
 	segmentBytes = 8 << 20
-	// upkeepInterval is how often retention runs and the size of the compacted topics is looked at.
+	// upkeepInterval is how often retention runs and the compacted topics are looked at.
 	upkeepInterval = 5 * time.Second
 	// never is long enough to keep kfake from compacting on its own, at a moment when that loses data.
 	never = 10 * 365 * 24 * time.Hour
@@ -47,9 +48,10 @@ type Broker struct {
 	cluster *kfake.Cluster
 	addr    string
 	lock    *os.File
-	cleaner cleaner
+	cleaner *cleaner
 	stop    context.CancelFunc
 	upkeep  sync.WaitGroup
+	closed  atomic.Bool
 }
 
 // Open starts a broker on what Dir holds. Everything that was acknowledged before is there, whether the last process
@@ -84,12 +86,11 @@ func acquire(dir string) (*os.File, error) {
 }
 
 func (b *Broker) start(ctx context.Context, options Options) error {
-	logDir := filepath.Join(options.Dir, "log")
-	backup := backup{partitions: filepath.Join(logDir, "partitions"), dir: filepath.Join(options.Dir, "compacting")}
-	if err := backup.restore(); err != nil {
-		return fmt.Errorf("undo an interrupted compaction: %w", err)
-	}
 	if err := ctx.Err(); err != nil {
+		return err
+	}
+	logDir := filepath.Join(options.Dir, "log")
+	if err := repair(logDir); err != nil {
 		return err
 	}
 	settings := []kfake.Opt{
@@ -114,8 +115,18 @@ func (b *Broker) start(ctx context.Context, options Options) error {
 		return fmt.Errorf("start embedded broker in %s: %w", options.Dir, err)
 	}
 	b.cluster, b.addr = cluster, cluster.ListenAddrs()[0]
-	b.cleaner = cleaner{cluster: cluster, backup: backup, logger: options.Logger}
-	b.cleaner.start()
+	b.cleaner = &cleaner{
+		cluster:    cluster,
+		partitions: filepath.Join(logDir, "partitions"),
+		addr:       b.addr,
+		from:       compactFrom,
+		logger:     options.Logger,
+		next:       time.Now().Add(compactSettle), // A crash may have torn a commit; whoever repairs it goes first.
+	}
+	if err := b.cleaner.attach(ctx); err != nil {
+		cluster.Close()
+		return err
+	}
 	upkeep, stop := context.WithCancel(context.Background())
 	b.stop = stop
 	b.upkeep.Go(func() { b.keep(upkeep) })
@@ -135,17 +146,23 @@ func (b *Broker) keep(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			b.cluster.ApplyRetention()
-			b.cleaner.look()
+			b.tidy(ctx, time.Now())
 		}
 	}
 }
 
-// Close writes what makes the next start fast and gives the directory free.
+func (b *Broker) tidy(ctx context.Context, now time.Time) {
+	b.cluster.ApplyRetention()
+	b.cleaner.step(ctx, now)
+}
+
+// Close writes what makes the next start fast and gives the directory free. Closing again does nothing.
 func (b *Broker) Close() error {
+	if b.closed.Swap(true) {
+		return nil
+	}
 	b.stop()
 	b.upkeep.Wait()
-	b.cleaner.close()
 	b.cluster.Close()
 	return b.lock.Close()
 }

@@ -1,0 +1,323 @@
+package embedded
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+const (
+	// compactFrom is the size of the compacted topics below which nothing is done, and compactFactor how often they must
+	// have grown since the last round.
+	compactFrom   = 32 << 20
+	compactFactor = 4
+	// compactSettle is how long each step of a round waits after the one before. It is longer than any reader takes to
+	// read the topics whole, so none loses a record that moves from the front to the end while it reads.
+	compactSettle = time.Minute
+	// compactTimeout bounds a step, and so how long transactions may be held back.
+	compactTimeout = 10 * time.Second
+)
+
+// compactMark is the key of the records up to which the cleaner reads: no device can have it.
+const compactMark = "\x00compact"
+
+// cleaner keeps the topics with cleanup.policy=compact small. The goroutine of the broker's upkeep owns it.
+//
+// kfake could compact, but not safely. It lets a record of an open transaction supersede the committed one: if the
+// transaction is then aborted, by a kill for example, both are gone. It deletes a partition's files before it writes the
+// new ones: a kill between leaves nothing. And it keeps the markers of all transactions of a producer that lives.
+//
+// So the cleaner does what a log-structured store does. A round notes where the partitions end; a while later it appends
+// the records before that point that nothing has superseded since, once more, at the end; a while later it deletes
+// everything before that point. Killed anywhere, every key still has its last record. What it appends must not overtake a
+// newer record, so no transaction may begin in these topics in that moment: the client tries again a little later.
+type cleaner struct {
+	cluster *kfake.Cluster
+	// partitions is the directory with one entry for each partition that was ever written to.
+	partitions string
+	addr       string
+	from       int64
+	logger     *slog.Logger
+
+	// gate holds the topics in which no transaction may begin now; nil for none.
+	gate atomic.Pointer[kadm.TopicsSet]
+
+	// kept is the size that the last round left.
+	kept int64
+	// cuts are the points of the round that is under way, nil between two rounds.
+	cuts  kadm.Offsets
+	moved bool
+	next  time.Time
+}
+
+// attach makes the broker ask the gate whenever a transaction begins in a partition.
+func (c *cleaner) attach(ctx context.Context) error {
+	c.cluster.ControlKey(int16(kmsg.AddPartitionsToTxn), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		add, closed := request.(*kmsg.AddPartitionsToTxnRequest), c.gate.Load()
+		if closed == nil || !addsTo(add, *closed) {
+			return nil, nil, false
+		}
+		c.cluster.KeepControl()
+		return tryAgain(add), nil, true
+	})
+	return c.announceBegins(ctx)
+}
+
+// announceBegins has all clients say when they begin to write to a partition: from transaction.version 2 on, which kfake
+// offers, they just write.
+func (c *cleaner) announceBegins(ctx context.Context) error {
+	client, err := kgo.NewClient(kgo.SeedBrokers(c.addr))
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	version := kadm.FeatureUpdate{Feature: "transaction.version", MaxVersionLevel: 1, UpgradeType: 2}
+	updated, err := kadm.NewClient(client).UpdateFeatures(ctx, false, version)
+	if err == nil {
+		err = updated.Error()
+	}
+	if err != nil {
+		return fmt.Errorf("lower the transaction version: %w", err)
+	}
+	return nil
+}
+
+func addsTo(add *kmsg.AddPartitionsToTxnRequest, closed kadm.TopicsSet) bool {
+	for _, topic := range add.Topics {
+		if _, found := closed[topic.Topic]; found {
+			return true
+		}
+	}
+	return false
+}
+
+// tryAgain tells the client that none of its partitions was added, in the way that makes it try again.
+func tryAgain(add *kmsg.AddPartitionsToTxnRequest) kmsg.Response {
+	response := add.ResponseKind().(*kmsg.AddPartitionsToTxnResponse)
+	for _, asked := range add.Topics {
+		topic := kmsg.NewAddPartitionsToTxnResponseTopic()
+		topic.Topic = asked.Topic
+		for _, id := range asked.Partitions {
+			partition := kmsg.NewAddPartitionsToTxnResponseTopicPartition()
+			partition.Partition, partition.ErrorCode = id, kerr.ConcurrentTransactions.Code
+			topic.Partitions = append(topic.Partitions, partition)
+		}
+		response.Topics = append(response.Topics, topic)
+	}
+	return response
+}
+
+// step goes on with the round, if it is time to, or begins one if the topics have grown enough.
+func (c *cleaner) step(ctx context.Context, now time.Time) {
+	if now.Before(c.next) {
+		return
+	}
+	if c.cuts == nil {
+		if size, ends := c.survey(); size >= max(c.from, compactFactor*c.kept) {
+			c.cuts, c.moved, c.next = ends, false, now.Add(compactSettle)
+		}
+		return
+	}
+	c.next = now.Add(compactSettle)
+	if c.moved {
+		c.trim()
+		return
+	}
+	count, err := c.move(ctx)
+	if err != nil {
+		if ctx.Err() == nil {
+			c.logger.Warn("embedded broker: compaction put off", "error", err)
+		}
+		return
+	}
+	c.moved = true
+	c.logger.Info("embedded broker: compacting", "records_moved", count)
+}
+
+// survey returns the size of the compacted topics and where their partitions end.
+func (c *cleaner) survey() (size int64, ends kadm.Offsets) {
+	ends = make(kadm.Offsets)
+	entries, err := os.ReadDir(c.partitions)
+	if err != nil {
+		return 0, nil // Nothing has been written yet.
+	}
+	for _, entry := range entries {
+		dash := strings.LastIndexByte(entry.Name(), '-')
+		topic, err := url.PathUnescape(entry.Name()[:max(dash, 0)])
+		if _, known := ends[topic]; err != nil || known || !c.compacted(topic) {
+			continue
+		}
+		for _, partition := range c.cluster.PartitionInfos(topic) {
+			size += partition.NumBytes
+			if partition.HighWatermark > 0 {
+				ends.Add(kadm.Offset{Topic: topic, Partition: partition.Partition, At: partition.HighWatermark})
+			}
+		}
+	}
+	return size, ends
+}
+
+func (c *cleaner) compacted(topic string) bool {
+	info := c.cluster.TopicInfo(topic)
+	if info == nil {
+		return false
+	}
+	policy := info.Configs["cleanup.policy"]
+	return policy != nil && strings.Contains(*policy, "compact")
+}
+
+// trim deletes what lies before the cuts and ends the round.
+func (c *cleaner) trim() {
+	c.cuts.Each(func(cut kadm.Offset) {
+		if err := c.cluster.DeleteRecords(cut.Topic, cut.Partition, cut.At); err != nil {
+			c.logger.Warn("embedded broker: compacted records not deleted", "topic", cut.Topic, "partition", cut.Partition, "error", err)
+		}
+	})
+	c.cuts = nil
+	c.kept, _ = c.survey()
+	c.logger.Info("embedded broker: compacted", "bytes_kept", c.kept)
+}
+
+// move appends the living records before the cuts at the end and returns how many they were.
+func (c *cleaner) move(ctx context.Context) (int, error) {
+	ctx, cancel := context.WithTimeout(ctx, compactTimeout)
+	defer cancel()
+	m, err := newMover(c.addr, c.cuts)
+	if err != nil {
+		return 0, err
+	}
+	defer m.client.Close()
+	// Most of the log is read before anybody has to wait.
+	if err := m.readToEnd(ctx); err != nil || m.count() == 0 {
+		return 0, err
+	}
+	topics := c.cuts.TopicsSet()
+	c.gate.Store(&topics)
+	defer c.gate.Store(nil)
+	if err := m.awaitQuiet(ctx, topics); err != nil {
+		return 0, err
+	}
+	if err := m.readToEnd(ctx); err != nil {
+		return 0, err
+	}
+	return m.count(), m.append(ctx)
+}
+
+// mover reads what is committed in some partitions and finds the records before the cuts that still live.
+type mover struct {
+	client *kgo.Client
+	cuts   kadm.Offsets
+	alive  map[place]*kgo.Record
+}
+
+type place struct {
+	topic     string
+	partition int32
+	key       string
+}
+
+func newMover(addr string, cuts kadm.Offsets) (*mover, error) {
+	from := make(map[string]map[int32]kgo.Offset)
+	cuts.Each(func(cut kadm.Offset) {
+		if from[cut.Topic] == nil {
+			from[cut.Topic] = make(map[int32]kgo.Offset)
+		}
+		from[cut.Topic][cut.Partition] = kgo.NewOffset().AtStart()
+	})
+	client, err := kgo.NewClient(
+		kgo.SeedBrokers(addr),
+		kgo.ConsumePartitions(from),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.FetchMaxBytes(8<<20),
+		kgo.FetchMaxPartitionBytes(1<<20),
+		kgo.RecordPartitioner(kgo.ManualPartitioner()),
+	)
+	if err != nil {
+		return nil, err
+	}
+	return &mover{client: client, cuts: cuts, alive: make(map[place]*kgo.Record)}, nil
+}
+
+func (m *mover) count() int { return len(m.alive) }
+
+// readToEnd reads on to the end of the log as it is now. The end is known by a record of the mover's own: the last offset
+// may belong to a marker or to an aborted transaction, which no reader ever sees.
+func (m *mover) readToEnd(ctx context.Context) error {
+	var marks []*kgo.Record
+	m.cuts.Each(func(cut kadm.Offset) {
+		marks = append(marks, &kgo.Record{Topic: cut.Topic, Partition: cut.Partition, Key: []byte(compactMark)})
+	})
+	if err := m.client.ProduceSync(ctx, marks...).FirstErr(); err != nil {
+		return fmt.Errorf("mark the end: %w", err)
+	}
+	for waiting := len(marks); waiting > 0; {
+		fetches := m.client.PollFetches(ctx)
+		if err := fetches.Err(); err != nil {
+			return fmt.Errorf("read to the end: %w", err)
+		}
+		fetches.EachRecord(func(r *kgo.Record) {
+			for _, mark := range marks {
+				if mark.Topic == r.Topic && mark.Partition == r.Partition && mark.Offset == r.Offset {
+					waiting--
+				}
+			}
+			m.take(r)
+		})
+	}
+	return nil
+}
+
+func (m *mover) take(r *kgo.Record) {
+	at := place{r.Topic, r.Partition, string(r.Key)}
+	if cut, _ := m.cuts.Lookup(r.Topic, r.Partition); r.Offset >= cut.At || r.Value == nil {
+		delete(m.alive, at)
+		return
+	}
+	// A record as fetched would keep the whole batch it came in.
+	m.alive[at] = &kgo.Record{Topic: r.Topic, Partition: r.Partition, Key: bytes.Clone(r.Key), Value: bytes.Clone(r.Value), Timestamp: r.Timestamp}
+}
+
+// awaitQuiet returns once no transaction is open in the topics.
+func (m *mover) awaitQuiet(ctx context.Context, topics kadm.TopicsSet) error {
+	admin := kadm.NewClient(m.client)
+	for {
+		described, err := admin.DescribeProducers(ctx, topics)
+		if err != nil {
+			return fmt.Errorf("look for open transactions: %w", err)
+		}
+		open := false
+		described.EachProducer(func(kadm.DescribedProducer) { open = true })
+		if !open {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return errors.New("a transaction stays open")
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+// append writes the living records again, without their headers: no compacted topic has any.
+func (m *mover) append(ctx context.Context) error {
+	alive := slices.Collect(maps.Values(m.alive))
+	if err := m.client.ProduceSync(ctx, alive...).FirstErr(); err != nil {
+		return fmt.Errorf("append living records: %w", err)
+	}
+	return nil
+}

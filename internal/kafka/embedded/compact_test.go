@@ -1,0 +1,165 @@
+package embedded
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+var compacted = map[string]string{"cleanup.policy": "compact", "segment.bytes": "20000"}
+
+// round takes the broker through one whole round of compaction.
+func round(t *testing.T, b *Broker) {
+	t.Helper()
+	b.cleaner.from = 0
+	now := time.Now().Add(time.Hour)
+	for range 3 {
+		b.cleaner.step(t.Context(), now)
+		now = now.Add(time.Hour)
+	}
+	if b.cleaner.cuts != nil {
+		t.Fatal("the round has not ended")
+	}
+	b.cleaner.from = compactFrom
+}
+
+// latest reads the last committed value of every key.
+func latest(t *testing.T, b *Broker) map[string]string {
+	t.Helper()
+	end := &kgo.Record{Topic: "states", Key: []byte("end"), Value: []byte("end")}
+	produce(t, dial(t, b), end)
+	got := make(map[string]string)
+	for _, r := range recordsUntil(t, b, end, kgo.FetchIsolationLevel(kgo.ReadCommitted())) {
+		if r.Value != nil && string(r.Key) != "end" {
+			got[string(r.Key)] = string(r.Value)
+		}
+	}
+	return got
+}
+
+func state(key string, value int) *kgo.Record {
+	return &kgo.Record{Topic: "states", Key: []byte(key), Value: fmt.Appendf(nil, "%s at %d", key, value)}
+}
+
+func TestCompactionKeepsTheLastOfEachKeyAndFreesTheRest(t *testing.T) {
+	dir := t.TempDir()
+	b := open(t, dir)
+	createTopic(t, b, "states", 1, compacted)
+	createTopic(t, b, "readings", 1, nil)
+	client := dial(t, b)
+	produce(t, client, &kgo.Record{Topic: "readings", Key: []byte("k"), Value: []byte("not compacted")})
+	want := map[string]string{"silent": "silent at 0"}
+	produce(t, client, state("silent", 0), state("deleted", 0), &kgo.Record{Topic: "states", Key: []byte("deleted")})
+	for i := range 2_000 {
+		key := fmt.Sprint("device ", i%10)
+		produce(t, client, state(key, i))
+		want[key] = fmt.Sprintf("%s at %d", key, i)
+	}
+	before := b.cluster.PartitionInfo("states", 0)
+	round(t, b)
+	round(t, b)
+	after := b.cluster.PartitionInfo("states", 0)
+	if after.NumBytes > before.NumBytes/10 {
+		t.Errorf("bytes: got %d after and %d before", after.NumBytes, before.NumBytes)
+	}
+	if got := latest(t, b); !maps.Equal(got, want) {
+		t.Errorf("states: got %v, want %v", got, want)
+	}
+	if info := b.cluster.PartitionInfo("readings", 0); info.LogStartOffset != 0 || info.HighWatermark != 1 {
+		t.Errorf("topic that is not compacted: got %d to %d", info.LogStartOffset, info.HighWatermark)
+	}
+	client.Close()
+	shut(t, b)
+	if got := latest(t, open(t, dir)); !maps.Equal(got, want) {
+		t.Errorf("states after a restart: got %v, want %v", got, want)
+	}
+}
+
+func TestCompactionNeitherKeepsNorPrefersWhatIsNotCommitted(t *testing.T) {
+	b := open(t, t.TempDir())
+	createTopic(t, b, "states", 1, compacted)
+	produce(t, dial(t, b), state("device", 1))
+	transaction := dial(t, b, kgo.TransactionalID(uuid.NewString()))
+	if err := transaction.BeginTransaction(); err != nil {
+		t.Fatal(err)
+	}
+	produce(t, transaction, state("device", 2))
+	if err := transaction.EndTransaction(t.Context(), kgo.TryAbort); err != nil {
+		t.Fatal(err)
+	}
+	round(t, b)
+	if got := latest(t, b)["device"]; got != "device at 1" {
+		t.Errorf("state: got %q, want the committed one", got)
+	}
+}
+
+// A transaction that is open when the living records are to be moved may still write a newer state for one of them, which
+// the moved one must not follow.
+func TestCompactionWaitsForOpenTransactionsAndHoldsNewOnesBack(t *testing.T) {
+	b := open(t, t.TempDir())
+	createTopic(t, b, "states", 1, compacted)
+	produce(t, dial(t, b), state("device", 1), state("other", 1))
+	_, b.cleaner.cuts = b.cleaner.survey()
+
+	first := dial(t, b, kgo.TransactionalID(uuid.NewString()))
+	if err := first.BeginTransaction(); err != nil {
+		t.Fatal(err)
+	}
+	m, err := newMover(b.addr, b.cleaner.cuts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.client.Close()
+	produce(t, first, state("device", 2))
+	topics := b.cleaner.cuts.TopicsSet()
+	b.cleaner.gate.Store(&topics)
+	short, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := m.awaitQuiet(short, topics); err == nil {
+		t.Error("did not wait for the open transaction")
+	}
+
+	// The open one may go on and end; a new one may not begin.
+	produce(t, first, state("device", 3))
+	if err := first.EndTransaction(t.Context(), kgo.TryCommit); err != nil {
+		t.Fatal(err)
+	}
+	second := dial(t, b, kgo.TransactionalID(uuid.NewString()))
+	if err := second.BeginTransaction(); err != nil {
+		t.Fatal(err)
+	}
+	written := make(chan error, 1)
+	second.Produce(t.Context(), state("device", 4), func(_ *kgo.Record, err error) { written <- err })
+	if err := m.awaitQuiet(t.Context(), topics); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.readToEnd(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if m.count() != 1 {
+		t.Errorf("living records before the cut: got %d, want only that of the other device", m.count())
+	}
+	select {
+	case err := <-written:
+		t.Fatalf("a transaction began while the gate was closed (%v)", err)
+	default:
+	}
+	if err := m.append(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b.cleaner.gate.Store(nil)
+	if err := <-written; err != nil {
+		t.Fatal(err)
+	}
+	if err := second.EndTransaction(t.Context(), kgo.TryCommit); err != nil {
+		t.Fatal(err)
+	}
+	if got := latest(t, b); got["device"] != "device at 4" || got["other"] != "other at 1" {
+		t.Errorf("states: got %v", got)
+	}
+}

@@ -1,0 +1,82 @@
+package embedded
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// forget makes a directory look as if its process had been killed rather than closed.
+func forget(t *testing.T, dir string) {
+	t.Helper()
+	snapshots, err := filepath.Glob(filepath.Join(dir, "log", "partitions", "*", "snapshot.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range append(snapshots, filepath.Join(dir, "log", "session_state.json")) {
+		if err := os.Remove(file); err != nil && !os.IsNotExist(err) {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestKillBetweenBatchAndIndexShiftsNothing(t *testing.T) {
+	dir := t.TempDir()
+	b := open(t, dir)
+	createTopic(t, b, "readings", 1, nil)
+	produce(t, dial(t, b), &kgo.Record{Topic: "readings", Value: []byte("one")})
+	transaction := dial(t, b, kgo.TransactionalID(uuid.NewString()))
+	if err := transaction.BeginTransaction(); err != nil {
+		t.Fatal(err)
+	}
+	produce(t, transaction, &kgo.Record{Topic: "readings", Value: []byte("never committed")})
+	shut(t, b)
+	forget(t, dir)
+	index := filepath.Join(dir, "log", "partitions", "readings-0", "0.idx")
+	if err := os.Truncate(index, indexEntry); err != nil {
+		t.Fatal(err)
+	}
+
+	b = open(t, dir)
+	produce(t, dial(t, b), &kgo.Record{Topic: "readings", Value: []byte("two")})
+	shut(t, b)
+	forget(t, dir)
+	b = open(t, dir)
+	got := values(t, b, "readings", kgo.FetchIsolationLevel(kgo.ReadCommitted()))
+	if want := []string{"one", "two"}; !slices.Equal(got, want) {
+		t.Errorf("committed records: got %q, want %q", got, want)
+	}
+}
+
+func TestTornCommitIsCutOff(t *testing.T) {
+	dir := t.TempDir()
+	b := open(t, dir)
+	createTopic(t, b, "readings", 1, nil)
+	commit := make(kadm.Offsets)
+	commit.Add(kadm.Offset{Topic: "readings", Partition: 0, At: 7, LeaderEpoch: -1})
+	if err := kadm.NewClient(dial(t, b)).CommitAllOffsets(t.Context(), "group", commit); err != nil {
+		t.Fatal(err)
+	}
+	shut(t, b)
+	path := filepath.Join(dir, "log", "groups.log")
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, torn := range [][]byte{whole[:5], whole[:20], {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}, append(slices.Clone(whole[:12]), whole...)} {
+		if err := os.WriteFile(path, append(slices.Clone(whole), torn...), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := repair(filepath.Join(dir, "log")); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := os.ReadFile(path); err != nil || !slices.Equal(got, whole) {
+			t.Errorf("log with %d torn bytes: got %d bytes (%v), want the %d whole ones", len(torn), len(got), err, len(whole))
+		}
+	}
+}
