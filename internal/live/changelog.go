@@ -10,7 +10,7 @@ import (
 type changelog struct {
 	// latest holds the number of each device's newest entry, by device; 0 for none.
 	latest []uint64
-	// entries are in the order of their numbers; outdated ones are removed when they outnumber the devices.
+	// entries are in the order of their numbers, those of one number in the order of their devices; outdated ones are removed when they outnumber the devices.
 	entries []entry
 }
 
@@ -19,7 +19,11 @@ type entry struct {
 	device int32
 }
 
-// addAll notes that the devices changed. seq must be above all before.
+func (e entry) compare(other entry) int {
+	return cmp.Or(cmp.Compare(e.seq, other.seq), cmp.Compare(e.device, other.device))
+}
+
+// addAll notes that the devices, in ascending order, changed. seq must be above all before.
 func (l *changelog) addAll(devices []int32, seq uint64) {
 	for _, device := range devices {
 		l.add(device, seq)

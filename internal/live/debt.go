@@ -12,8 +12,9 @@ import (
 type debt struct {
 	due due
 	// next is where to go on: the number of an open alert, the start of a window in Unix microseconds, or the number of an
-	// entry about a device.
-	next uint64
+	// entry about a device; among entries of that number, device is the first.
+	next   uint64
+	device int32
 	// until is the number up to which changes of devices are owed.
 	until uint64
 }
@@ -138,19 +139,20 @@ func (h *Hub) payWindows(f *filter, d *debt) []*message {
 
 func (h *Hub) payDevices(f *filter, d *debt, limit int) []*message {
 	var entries []entry
-	owed := h.candidates(f, d.next, d.until)
-	rest := debt{}
-	for i, e := range owed {
-		// Entries of one number stay together: the number is all that tells where to go on.
-		if (len(entries) >= limit || i >= scannedPerInstalment) && e.seq != owed[i-1].seq {
-			rest = debt{due: devices, next: e.seq, until: d.until}
+	from := *d
+	*d = debt{}
+	for i, e := range h.candidates(f, from.next, from.until) {
+		if e.seq == from.next && e.device < from.device {
+			continue
+		}
+		if len(entries) >= limit || i >= scannedPerInstalment {
+			*d = debt{due: devices, next: e.seq, device: e.device, until: from.until}
 			break
 		}
 		if h.lets(f, e) {
 			entries = append(entries, e)
 		}
 	}
-	*d = rest
 	var messages []*message
 	for chunk := range slices.Chunk(entries, devicesPerMessage) {
 		messages = append(messages, h.deviceMessage(chunk, h.feed.next(), true))

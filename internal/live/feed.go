@@ -99,6 +99,8 @@ func (f *feed) number(status, watched bool, now time.Time) bool {
 	}
 	clear(f.pending.windows)
 	for chunk := range slices.Chunk(f.pending.devices.take(), devicesPerMessage) {
+		// In the order that lets an instalment stop between any two.
+		slices.Sort(chunk)
 		f.readings.addAll(chunk, f.next())
 	}
 	if status {

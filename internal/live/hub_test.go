@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"reflect"
+	"regexp"
 	"slices"
 	"testing"
 	"time"
@@ -37,6 +38,7 @@ func TestEveryMessageOfAConnection(t *testing.T) {
 		Summaries: []iot.WindowSummary{p.sums(0, iot.Temperature, true, 20, 22), p.sums(1, iot.Humidity, false)},
 		Alerts:    []iot.Alert{alarm},
 	})
+	p.enter(hasDevice("device_002", 40)).conn.Close() // By now everything has been numbered.
 	v := p.open(nil)
 	var sent [][]byte
 	read := func(kinds ...string) {
@@ -65,11 +67,14 @@ func TestEveryMessageOfAConnection(t *testing.T) {
 	compareGolden(t, "testdata/connection.json", sent)
 }
 
-// compareGolden compares messages with a file that holds them indented, for people to read.
+var numbers = regexp.MustCompile(`"seq":\d+`)
+
+// compareGolden compares messages with a file that holds them indented, for people to read, and numbered from 1.
 func compareGolden(t *testing.T, file string, messages [][]byte) {
 	t.Helper()
 	var got bytes.Buffer
-	for _, m := range messages {
+	for i, m := range messages {
+		m = numbers.ReplaceAll(m, fmt.Appendf(nil, `"seq":%d`, i+1))
 		if err := json.Indent(&got, m, "", "  "); err != nil {
 			t.Fatal(err)
 		}

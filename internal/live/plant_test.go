@@ -30,6 +30,8 @@ type plant struct {
 	*Hub
 	t      *testing.T
 	server *httptest.Server
+	// stop cancels Run and waits for it.
+	stop func()
 	// offset is the position of the one partition of the log.
 	offset int64
 }
@@ -51,16 +53,19 @@ func build(t *testing.T, change func(*HubOptions)) *plant {
 	}
 	p := &plant{Hub: NewHub(o), t: t}
 	p.server = httptest.NewServer(p.Hub)
-	ctx, stop := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() {
 		if err := p.Run(ctx); err != nil {
 			t.Errorf("run: %v", err)
 		}
 	})
-	t.Cleanup(func() {
-		stop()
+	p.stop = func() {
+		cancel()
 		running.Wait()
+	}
+	t.Cleanup(func() {
+		p.stop()
 		p.server.Close()
 	})
 	return p

@@ -61,7 +61,7 @@ func (h *Hub) take(c *client) ([]*message, bool) {
 }
 
 // minInstalment is how many devices at least are paid back in one round.
-const minInstalment = 16
+const minInstalment = 4
 
 // catchUp brings the client to the head of the sequence.
 func (h *Hub) catchUp(c *client, allowance int) *round {
@@ -184,7 +184,7 @@ func (h *Hub) candidates(f *filter, first, last uint64) []entry {
 			entries = append(entries, entry{seq, number})
 		}
 	}
-	slices.SortFunc(entries, func(a, b entry) int { return cmp.Compare(a.seq, b.seq) })
+	slices.SortFunc(entries, entry.compare)
 	return entries
 }
 
