@@ -1,0 +1,213 @@
+package kafka
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"iotmon/internal/ingest"
+	"iotmon/internal/iot"
+	"iotmon/internal/wire"
+)
+
+// ProducerOptions configure a Producer. Zero values mean the defaults.
+type ProducerOptions struct {
+	Dial   Dial
+	Topics Topics
+	// BatchSize is how many readings of the usual length a batch may hold, 2,000 by default; the largest is maxBatchBytes.
+	BatchSize int
+	// Linger is how long a batch that is not full waits for more; 0 sends at once.
+	Linger time.Duration
+	// Compression is one of lz4 (the default), snappy, zstd, gzip and none.
+	Compression string
+	// MaxBuffered bounds the readings that the log has not acknowledged, 50,000 by default. Whoever has more waits.
+	MaxBuffered int
+	// DeliveryTimeout is how long a reading may wait to be acknowledged, 10 s by default and 1 s at least.
+	DeliveryTimeout time.Duration
+	// Failed is told how many readings of one Enqueue were not delivered and why. It must not block; nil for nobody.
+	Failed func(count int, err error)
+}
+
+const (
+	defaultBatchSize       = 2_000
+	defaultMaxBuffered     = 50_000
+	defaultDeliveryTimeout = 10 * time.Second
+	// usualRecord is the length of a usual reading in a batch.
+	usualRecord = 320
+	// maxBatchBytes keeps whatever the readings' topic can hold small enough for a dead letter with its headers.
+	minBatchBytes, maxBatchBytes = 16 << 10, 700 << 10
+	// enqueueChunk is how much of one Enqueue is encoded at a time.
+	enqueueChunk = 500
+)
+
+// Producer writes readings and ticks into the readings' topic, each device's in order and none twice. It may be used
+// concurrently.
+//
+// Each record carries the time at which it was handed in. Where the broker does not stamp records, that is their append
+// time; ticks come from the same client, so none can overtake a reading of its partition that was stamped before it.
+type Producer struct {
+	client  *kgo.Client
+	topic   string
+	timeout time.Duration
+	failed  func(int, error)
+	batches batchPool
+	// slots has room for each chunk that may be on its way.
+	slots chan struct{}
+}
+
+var _ ingest.Log = (*Producer)(nil)
+
+// NewProducer returns a producer; it connects when it is first used.
+func NewProducer(options ProducerOptions) (*Producer, error) {
+	codec, err := compression(options.Compression)
+	if err != nil {
+		return nil, err
+	}
+	size := orDefault(options.BatchSize, defaultBatchSize)
+	buffered := orDefault(options.MaxBuffered, defaultMaxBuffered)
+	timeout := orDefault(options.DeliveryTimeout, defaultDeliveryTimeout)
+	client, err := kgo.NewClient(options.Dial.options(
+		kgo.RequiredAcks(kgo.AllISRAcks()),
+		kgo.RecordPartitioner(devicePartitioner{kgo.StickyKeyPartitioner(nil)}),
+		kgo.ProducerLinger(options.Linger),
+		kgo.ProducerBatchCompression(codec, kgo.NoCompression()),
+		kgo.ProducerBatchMaxBytes(int32(min(max(size*usualRecord, minBatchBytes), maxBatchBytes))),
+		kgo.MaxBufferedRecords(buffered),
+		kgo.RecordDeliveryTimeout(timeout),
+	)...)
+	if err != nil {
+		return nil, fmt.Errorf("make producer: %w", err)
+	}
+	failed := options.Failed
+	if failed == nil {
+		failed = func(int, error) {}
+	}
+	return &Producer{
+		client: client, topic: options.Topics.Readings, timeout: timeout, failed: failed,
+		slots: make(chan struct{}, max(buffered/enqueueChunk, 1)),
+	}, nil
+}
+
+func orDefault[T int | time.Duration](value, fallback T) T {
+	if value == 0 {
+		return fallback
+	}
+	return value
+}
+
+func compression(name string) (kgo.CompressionCodec, error) {
+	switch name {
+	case "", "lz4":
+		return kgo.Lz4Compression(), nil
+	case "snappy":
+		return kgo.SnappyCompression(), nil
+	case "zstd":
+		return kgo.ZstdCompression(), nil
+	case "gzip":
+		return kgo.GzipCompression(), nil
+	case "none":
+		return kgo.NoCompression(), nil
+	default:
+		return kgo.CompressionCodec{}, fmt.Errorf("compression: unknown codec %q (allowed: lz4, snappy, zstd, gzip, none)", name)
+	}
+}
+
+// Append implements ingest.Log. It returns after DeliveryTimeout at the latest.
+func (p *Producer) Append(ctx context.Context, readings []iot.Reading) error {
+	if len(readings) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, p.timeout, fmt.Errorf("not acknowledged within %v", p.timeout))
+	defer cancel()
+	b := p.batches.get(p.topic, readings)
+	done := make(chan struct{})
+	b.finish = func() { close(done) }
+	p.produce(ctx, b)
+	select {
+	case <-done:
+		err := b.err
+		p.batches.put(b)
+		if err != nil {
+			return fmt.Errorf("append readings: %w", err)
+		}
+		return nil
+	case <-ctx.Done(): // The client still has the batch; it is left to the garbage collector.
+		return fmt.Errorf("append readings: %w", context.Cause(ctx))
+	}
+}
+
+// Enqueue hands the readings over and returns before they are acknowledged, but waits while MaxBuffered are. What ctx
+// still ends is the waiting, not the delivery: readings that are not delivered in the end are reported to Failed. They are
+// the caller's again when Enqueue returns.
+func (p *Producer) Enqueue(ctx context.Context, readings []iot.Reading) error {
+	for len(readings) > 0 {
+		select {
+		case p.slots <- struct{}{}:
+		case <-ctx.Done():
+			return fmt.Errorf("enqueue readings: %w", context.Cause(ctx))
+		}
+		chunk := readings[:min(len(readings), enqueueChunk)]
+		readings = readings[len(chunk):]
+		b := p.batches.get(p.topic, chunk)
+		b.finish = func() {
+			if b.unsent > 0 {
+				p.failed(b.unsent, b.err)
+			}
+			p.batches.put(b)
+			<-p.slots
+		}
+		p.produce(context.WithoutCancel(ctx), b)
+	}
+	return nil
+}
+
+func (p *Producer) produce(ctx context.Context, b *batch) {
+	records, promise := b.records, b.acknowledged
+	for i := range records {
+		p.client.Produce(ctx, &records[i], promise)
+	}
+}
+
+// Flush waits until everything that was handed over has been acknowledged or has failed.
+func (p *Producer) Flush(ctx context.Context) error { return p.client.Flush(ctx) }
+
+// Tick appends a tick to a partition and returns once it is in the log.
+func (p *Producer) Tick(ctx context.Context, partition int32) error {
+	if err := p.client.ProduceSync(ctx, tick(p.topic, partition)).FirstErr(); err != nil {
+		return fmt.Errorf("append tick to %s/%d: %w", p.topic, partition, err)
+	}
+	return nil
+}
+
+func tick(topic string, partition int32) *kgo.Record {
+	return &kgo.Record{
+		Topic:     topic,
+		Partition: partition,
+		Headers:   []kgo.RecordHeader{{Key: wire.TickHeader}},
+		Timestamp: time.Now(),
+	}
+}
+
+// Close drops what has not been acknowledged; call Flush before.
+func (p *Producer) Close() { p.client.Close() }
+
+// devicePartitioner keeps a device in one partition, the one that every other Kafka client would choose for its key. A
+// record without a key, a tick, goes where it says.
+type devicePartitioner struct{ keyed kgo.Partitioner }
+
+func (p devicePartitioner) ForTopic(topic string) kgo.TopicPartitioner {
+	return deviceTopicPartitioner{p.keyed.ForTopic(topic)}
+}
+
+type deviceTopicPartitioner struct{ keyed kgo.TopicPartitioner }
+
+func (deviceTopicPartitioner) RequiresConsistency(*kgo.Record) bool { return true }
+
+func (p deviceTopicPartitioner) Partition(r *kgo.Record, n int) int {
+	if r.Key == nil {
+		return int(r.Partition)
+	}
+	return p.keyed.Partition(r, n)
+}

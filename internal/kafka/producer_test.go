@@ -1,0 +1,196 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"iotmon/internal/iot"
+	"iotmon/internal/wire"
+)
+
+func TestAppendWritesEachDeviceInOrderToOnePartition(t *testing.T) {
+	c := startCluster(t)
+	p := c.producer(ProducerOptions{})
+	before := time.Now().Truncate(time.Millisecond)
+	sent := someReadings(200)
+	for _, part := range [][]iot.Reading{sent[:1], sent[1:150], sent[150:]} {
+		if err := p.Append(t.Context(), part); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := make(map[iot.DeviceID][]iot.Reading)
+	partitions := make(map[iot.DeviceID]int32)
+	for _, r := range c.read(c.topics.Readings, len(sent)) {
+		var reading iot.Reading
+		if err := wire.DecodeReading(r.Value, &reading); err != nil {
+			t.Fatal(err)
+		}
+		if string(r.Key) != string(reading.ID) {
+			t.Errorf("key: got %q, want %q", r.Key, reading.ID)
+		}
+		if r.Timestamp.Before(before) || r.Timestamp.After(time.Now()) {
+			t.Errorf("append time: got %v, want the time of the append", r.Timestamp)
+		}
+		if p, seen := partitions[reading.ID]; seen && p != r.Partition {
+			t.Errorf("%s is in partitions %d and %d", reading.ID, p, r.Partition)
+		}
+		partitions[reading.ID] = r.Partition
+		got[reading.ID] = append(got[reading.ID], reading)
+	}
+	want := make(map[iot.DeviceID][]iot.Reading)
+	for _, reading := range sent {
+		want[reading.ID] = append(want[reading.ID], reading)
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("readings in the log: got %v, want %v", got, want)
+	}
+}
+
+// The hashes of these keys are pinned by the tests of the Java client, which most tools follow.
+func TestDevicesAreWhereOtherClientsPutThem(t *testing.T) {
+	partitioner := devicePartitioner{kgo.StickyKeyPartitioner(nil)}.ForTopic("device-data")
+	for key, want := range map[string]int{"21": 0, "foobar": 6} {
+		if got := partitioner.Partition(&kgo.Record{Key: []byte(key)}, 10); got != want {
+			t.Errorf("partition of %q: got %d, want %d", key, got, want)
+		}
+	}
+}
+
+func TestTickGoesToItsPartition(t *testing.T) {
+	c := startCluster(t)
+	p := c.producer(ProducerOptions{})
+	for partition := range int32(testPartitions) {
+		if err := p.Tick(t.Context(), partition); err != nil {
+			t.Fatal(err)
+		}
+	}
+	seen := make(map[int32]bool)
+	for _, r := range c.read(c.topics.Readings, testPartitions) {
+		if !isTick(r) || r.Key != nil || r.Value != nil {
+			t.Errorf("record in partition %d: got key %q, value %q, headers %v; want a tick", r.Partition, r.Key, r.Value, r.Headers)
+		}
+		seen[r.Partition] = true
+	}
+	if len(seen) != testPartitions {
+		t.Errorf("partitions with a tick: got %v, want all %d", seen, testPartitions)
+	}
+}
+
+func TestAppendFailsWhenNothingAcknowledges(t *testing.T) {
+	c := startCluster(t)
+	p := c.producer(ProducerOptions{DeliveryTimeout: time.Second})
+	c.close()
+	started := time.Now()
+	err := p.Append(t.Context(), someReadings(3))
+	if err == nil || !strings.Contains(err.Error(), "append readings") {
+		t.Errorf("append without a broker: got %v, want an error", err)
+	}
+	if took := time.Since(started); took > 5*time.Second {
+		t.Errorf("append without a broker took %v", took)
+	}
+}
+
+func TestAppendEndsWithItsContext(t *testing.T) {
+	c := startCluster(t)
+	p := c.producer(ProducerOptions{})
+	c.close()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := p.Append(ctx, someReadings(3)); !errors.Is(err, context.Canceled) {
+		t.Errorf("append with a cancelled context: got %v", err)
+	}
+}
+
+func TestAppendSurvivesARestartOfTheBroker(t *testing.T) {
+	c := startCluster(t)
+	p := c.producer(ProducerOptions{})
+	sent := someReadings(20)
+	if err := p.Append(t.Context(), sent[:10]); err != nil {
+		t.Fatal(err)
+	}
+	port := c.port()
+	c.close()
+	done := make(chan error, 1)
+	go func() { done <- p.Append(t.Context(), sent[10:]) }()
+	c.open(port)
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if got := len(c.read(c.topics.Readings, 20)); got != 20 {
+		t.Errorf("records: got %d, want 20", got)
+	}
+}
+
+// failures counts what Failed is told.
+type failures struct {
+	mu    sync.Mutex
+	count int
+	err   error
+}
+
+func (f *failures) add(count int, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.count, f.err = f.count+count, err
+}
+
+func TestEnqueueDeliversInTheBackground(t *testing.T) {
+	c := startCluster(t)
+	var failed failures
+	p := c.producer(ProducerOptions{Failed: failed.add})
+	ctx, cancel := context.WithCancel(t.Context())
+	if err := p.Enqueue(ctx, someReadings(2_345)); err != nil {
+		t.Fatal(err)
+	}
+	cancel() // Ends nothing that has been handed over.
+	if err := p.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := len(c.read(c.topics.Readings, 2_345)); got != 2_345 || failed.count != 0 {
+		t.Errorf("records: got %d with %d failed (%v), want 2345", got, failed.count, failed.err)
+	}
+}
+
+func TestEnqueueReportsWhatIsNotDelivered(t *testing.T) {
+	c := startCluster(t)
+	var failed failures
+	p := c.producer(ProducerOptions{DeliveryTimeout: time.Second, Failed: failed.add})
+	c.close()
+	if err := p.Enqueue(t.Context(), someReadings(1_234)); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if failed.count != 1_234 || failed.err == nil {
+		t.Errorf("failed: got %d (%v), want 1234", failed.count, failed.err)
+	}
+}
+
+func TestEnqueueWaitsWhileTheBufferIsFull(t *testing.T) {
+	c := startCluster(t)
+	p := c.producer(ProducerOptions{MaxBuffered: 2 * enqueueChunk})
+	c.close()
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if err := p.Enqueue(ctx, someReadings(10*enqueueChunk)); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("enqueue of more than the buffer: got %v, want to wait until the deadline", err)
+	}
+	if got := p.client.BufferedProduceRecords(); got != 2*enqueueChunk {
+		t.Errorf("buffered: got %d, want %d", got, 2*enqueueChunk)
+	}
+}
+
+func TestUnknownCompressionIsRefused(t *testing.T) {
+	_, err := NewProducer(ProducerOptions{Compression: "lz5"})
+	if err == nil || !strings.Contains(err.Error(), "lz5") || !strings.Contains(err.Error(), "snappy") {
+		t.Errorf("compression lz5: got %v, want an error with what is allowed", err)
+	}
+}

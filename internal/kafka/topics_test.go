@@ -1,0 +1,100 @@
+package kafka
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// configsOf returns the settings of a topic and how many partitions it has.
+func (c *cluster) configsOf(topic string) (map[string]string, int) {
+	c.t.Helper()
+	client, err := kgo.NewClient(c.dial.options()...)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer client.Close()
+	admin := kadm.NewClient(client)
+	described, err := admin.DescribeTopicConfigs(c.t.Context(), topic)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	details, err := admin.ListTopics(c.t.Context(), topic)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	configs := make(map[string]string)
+	for _, config := range described[0].Configs {
+		configs[config.Key] = config.MaybeValue()
+	}
+	return configs, len(details[topic].Partitions)
+}
+
+func TestTopicsAreCreatedWithTheirPolicies(t *testing.T) {
+	c := startCluster(t)
+	if err := EnsureTopics(t.Context(), c.topicOptions()); err != nil {
+		t.Fatalf("a second time: %v", err)
+	}
+	for topic, want := range map[string]struct {
+		partitions int
+		policy     string
+		bytes      string
+	}{
+		"device-data":     {testPartitions, "delete", "46976204"},
+		"device-data-dlq": {1, "delete", "13421772"},
+		"aggregates":      {1, "delete", "40265318"},
+		"alerts":          {testPartitions, "delete", "6710886"},
+		"device-state":    {testPartitions, "compact", "-1"},
+	} {
+		configs, partitions := c.configsOf(topic)
+		if partitions != want.partitions || configs["cleanup.policy"] != want.policy || configs["retention.bytes"] != want.bytes {
+			t.Errorf("%s: got %d partitions, %s, %s bytes; want %+v", topic, partitions, configs["cleanup.policy"], configs["retention.bytes"], want)
+		}
+		if configs["retention.ms"] != "-1" {
+			t.Errorf("%s: retention.ms is %s, want -1: age must not empty a partition of the embedded broker", topic, configs["retention.ms"])
+		}
+	}
+	if configs, _ := c.configsOf("device-data"); configs["message.timestamp.type"] != "LogAppendTime" {
+		t.Errorf("device-data: timestamps are %s, want LogAppendTime", configs["message.timestamp.type"])
+	}
+}
+
+func TestAChangedBudgetReachesExistingTopics(t *testing.T) {
+	c := startCluster(t)
+	options := c.topicOptions()
+	options.Budget *= 2
+	if err := EnsureTopics(t.Context(), options); err != nil {
+		t.Fatal(err)
+	}
+	if configs, _ := c.configsOf("device-data"); configs["retention.bytes"] != "93952409" {
+		t.Errorf("retention.bytes: got %s, want 93952409", configs["retention.bytes"])
+	}
+}
+
+func TestNoPartitionGetsLessThanItsLastBatchMayNeed(t *testing.T) {
+	for name, spec := range (TopicOptions{Topics: DefaultTopics(), Partitions: 100, Budget: 1}).specs() {
+		if bytes := spec.configs["retention.bytes"]; spec.share > 0 && bytes != "4194304" {
+			t.Errorf("%s: got retention.bytes %s, want 4194304", name, bytes)
+		}
+	}
+}
+
+func TestAnotherPartitionCountIsExplained(t *testing.T) {
+	c := startCluster(t)
+	options := c.topicOptions()
+	options.Partitions = 10
+	err := EnsureTopics(t.Context(), options)
+	if err == nil || !strings.Contains(err.Error(), "has 4 partitions but 10 are configured") || strings.Contains(err.Error(), "\n") {
+		t.Errorf("with 10 partitions configured: got %v, want one line with both counts", err)
+	}
+}
+
+func TestEmbeddedBrokerLeavesTheStampToTheProducer(t *testing.T) {
+	c := startCluster(t)
+	got, err := ProbeAppendTime(t.Context(), c.dial, c.topics)
+	if err != nil || got != StampedByProducer {
+		t.Errorf("append time: got %v (%v), want producer", got, err)
+	}
+}
