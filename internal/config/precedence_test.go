@@ -1,0 +1,201 @@
+package config
+
+import (
+	"bytes"
+	"os"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// samples holds two allowed values of every key, neither of them the default, as a file would have them.
+var samples = map[string][2]string{
+	"data_dir":                          {"one", "two"},
+	"server.addr":                       {"':9000'", "'[::1]:9001'"},
+	"server.port":                       {"9000", "9001"},
+	"server.static_dir":                 {"/", "/tmp"},
+	"server.template_dir":               {"/", "/tmp"},
+	"kafka.brokers":                     {"['a:1']", "['b:2', 'c:3']"},
+	"kafka.embedded.port":               {"9092", "9093"},
+	"kafka.embedded.retention":          {"1GiB", "67108864"},
+	"kafka.topic":                       {"one", "two"},
+	"kafka.topics":                      {"[one, two]", "[three, four]"},
+	"kafka.dead_letters_topic":          {"one", "two"},
+	"kafka.aggregates_topic":            {"one", "two"},
+	"kafka.alerts_topic":                {"one", "two"},
+	"kafka.states_topic":                {"one", "two"},
+	"kafka.partitions":                  {"1", "20"},
+	"kafka.replication_factor":          {"2", "3"},
+	"kafka.group_id":                    {"one", "two"},
+	"kafka.batch_size":                  {"100", "200"},
+	"kafka.linger":                      {"0s", "10ms"},
+	"device_simulator.device_count":     {"1", "100000"},
+	"device_simulator.send_interval":    {"3s", "10s"},
+	"device_simulator.device_types":     {"[switch_sensor]", "[current_sensor, switch_sensor]"},
+	"device_simulator.seed":             {"0", "18446744073709551615"},
+	"device_simulator.faults.offline":   {"0", "1.5"},
+	"device_simulator.faults.drift":     {"0", "1.5"},
+	"device_simulator.faults.stick":     {"0", "1.5"},
+	"device_simulator.faults.spike":     {"0", "1.5"},
+	"device_simulator.faults.excursion": {"0", "1.5"},
+	"ingest.max_body_bytes":             {"1MiB", "2MiB"},
+	"ingest.max_readings":               {"1", "2"},
+	"ingest.max_in_flight":              {"1", "2"},
+	"ingest.max_in_flight_bytes":        {"10MiB", "1GiB"},
+	"ingest.body_timeout":               {"1s", "1m"},
+	"ingest.timeout":                    {"1s", "1m"},
+	"aggregation.window_seconds":        {"1", "60"},
+	"aggregation.allowed_lateness":      {"0s", "1m"},
+	"aggregation.max_clock_skew":        {"0s", "1m"},
+	"devices.offline_after":             {"3s", "1m"},
+	"device_types":                      {"[{name: a, max: 1}]", "[{name: b, max: 1}]"},
+	"alerts.temperature_high":           {"30", "'off'"},
+	"alerts.humidity_high":              {"30", "'off'"},
+	"alerts.pressure_high":              {"30", "'off'"},
+	"alerts.temperature_critical":       {"30", "'off'"},
+	"alerts.device_offline":             {"critical", "'off'"},
+	"alerts.rules":                      {"[{name: a, device_type: switch_sensor, severity: info, above: 0.5}]", "[{name: b, device_type: switch_sensor, severity: info, below: 0.5}]"},
+	"processor.commit_interval":         {"100ms", "1s"},
+	"archive.retention.readings":        {"0s", "1h"},
+	"archive.retention.summaries":       {"0s", "1h"},
+	"archive.retention.alerts":          {"0s", "1h"},
+	"websocket.path":                    {"/one", "/two"},
+	"websocket.max_connections":         {"1", "2"},
+	"websocket.ping_interval":           {"1s", "1m"},
+	"websocket.pong_timeout":            {"1s", "1m"},
+	"websocket.write_timeout":           {"1s", "1m"},
+	"websocket.allowed_origins":         {"['https://a']", "['https://b', 'http://c:1']"},
+	"websocket.max_message_bytes":       {"1KiB", "2KiB"},
+	"websocket.max_filter_items":        {"1", "2"},
+	"websocket.max_bytes_per_second":    {"1MiB", "2MiB"},
+	"log.level":                         {"debug", "warn"},
+}
+
+// switches are the keys with only one value beside the default.
+var switches = map[string]string{
+	"server.pprof":               "true",
+	"kafka.embedded.sync_writes": "true",
+	"device_simulator.enabled":   "false",
+	"archive.enabled":            "false",
+	"log.format":                 "json",
+}
+
+// fileWith returns a file that sets one key.
+func fileWith(path, value string) string {
+	parts := strings.Split(path, ".")
+	return strings.Join(parts, ": {") + ": " + value + strings.Repeat("}", len(parts)-1)
+}
+
+// textOf returns the value of a file as the environment and flags have it.
+func textOf(value string) string {
+	if strings.HasPrefix(value, "[") {
+		return value
+	}
+	return strings.Trim(value, "'")
+}
+
+func TestEveryKeyFromEverySourceInItsPrecedence(t *testing.T) {
+	flags := make(map[string]string)
+	for _, o := range options() {
+		flags[o.key] = "-" + o.name
+	}
+	standard := Default(Iotmon)
+	for _, l := range leaves(&standard) {
+		t.Run(l.path, func(t *testing.T) {
+			values, ok := samples[l.path]
+			if other, isSwitch := switches[l.path]; isSwitch {
+				values, ok = [2]string{strings.Trim(showValue(l.value), `"`), other}, true
+			}
+			if !ok {
+				t.Fatal("the key has no samples")
+			}
+			low, high := values[0], values[1]
+			want := mustLoad(t, fileWith(l.path, high), nil)
+			if equal(want, &standard) || equal(want, mustLoad(t, fileWith(l.path, low), nil)) {
+				t.Errorf("%s in the file changes nothing", high)
+			}
+			environ := []string{EnvName(l.path) + "=" + textOf(high)}
+			if got := mustLoad(t, fileWith(l.path, low), environ); !equal(got, want) {
+				t.Errorf("the environment does not win over the file:\ngot  %+v\nwant %+v", got, want)
+			}
+			if flags[l.path] == "" {
+				return
+			}
+			environ = []string{EnvName(l.path) + "=" + textOf(low)}
+			if got := mustLoad(t, "", environ, flags[l.path], textOf(high)); !equal(got, want) {
+				t.Errorf("the flag does not win over the environment:\ngot  %+v\nwant %+v", got, want)
+			}
+		})
+	}
+}
+
+func TestNoSimulatorWinsOverTheEnvironment(t *testing.T) {
+	cfg := mustLoad(t, "", []string{"IOTMON_DEVICE_SIMULATOR_ENABLED=true"}, "-no-simulator")
+	if cfg.Simulator.Enabled {
+		t.Error("the simulator is enabled, want it off")
+	}
+}
+
+func TestNamesOfVariablesAreUnique(t *testing.T) {
+	_, paths := schema()
+	owners := map[string]string{envConfig: "the file"}
+	for _, path := range paths {
+		name := EnvName(path)
+		if owner := owners[name]; owner != "" {
+			t.Errorf("%s sets both %s and %s", name, owner, path)
+		}
+		owners[name] = path
+	}
+}
+
+func TestExplainTellsWhoSetWhat(t *testing.T) {
+	cfg := mustLoad(t, "server: {port: 9000}\nlog: {level: info}\nalerts: {pressure_high: off}",
+		[]string{"IOTMON_KAFKA_GROUP_ID=group"}, "-interval", "10s")
+	var out bytes.Buffer
+	if err := cfg.Explain(&out, Iotmon); err != nil {
+		t.Fatal(err)
+	}
+	const want = `server.addr                     "127.0.0.1:9000"  configs/iotmon.yaml
+kafka.group_id                  "group"           IOTMON_KAFKA_GROUP_ID
+device_simulator.send_interval  10s               -interval
+devices.offline_after           30s               three times device_simulator.send_interval
+alerts.pressure_high            off               configs/iotmon.yaml
+`
+	if got := out.String(); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+const root = "../.."
+
+func TestReferenceFileIsTheDefaultAndMentionsEveryKey(t *testing.T) {
+	text, err := os.ReadFile(root + "/configs/iotmon.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := mustLoad(t, string(text), nil)
+	if want := Default(Iotmon); !equal(cfg, &want) {
+		t.Errorf("got  %+v\nwant %+v", cfg, want)
+	}
+	_, paths := schema()
+	for _, path := range paths {
+		key := path[strings.LastIndex(path, ".")+1:]
+		if cfg.sources[path] == "" && !bytes.Contains(text, []byte("# "+key+": ")) {
+			t.Errorf("%s is not mentioned", path)
+		}
+	}
+	for _, list := range []reflect.Type{reflect.TypeFor[Rule](), reflect.TypeFor[DeviceType]()} {
+		_, keys := fieldsOf(list)
+		for _, key := range keys {
+			if !regexp.MustCompile(`# .*\b` + key + `\b`).Match(text) {
+				t.Errorf("%s of a %s is not mentioned", key, list.Name())
+			}
+		}
+	}
+	for _, o := range options() {
+		if !bytes.Contains(text, []byte("# -"+o.name)) {
+			t.Errorf("-%s is not mentioned", o.name)
+		}
+	}
+}
