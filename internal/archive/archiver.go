@@ -89,7 +89,7 @@ func (a *Archiver) Run(ctx context.Context) error {
 
 // session opens the log and archives until something fails. It reports whether anything was written.
 func (a *Archiver) session(ctx context.Context) (progress bool, err error) {
-	intake := newIntake(a.Topics, a.Admission)
+	intake := newIntake(a.Topics, a.Admission, a.Logger)
 	log, err := a.Open(func(ctx context.Context, given []Extent) (map[Source]int64, error) {
 		return a.resume(ctx, intake, given)
 	})

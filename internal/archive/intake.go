@@ -2,6 +2,7 @@ package archive
 
 import (
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -14,6 +15,7 @@ type intake struct {
 	topics    Topics
 	admission *iot.Admission
 	decoder   *wire.Decoder
+	logger    *slog.Logger
 
 	mu      sync.Mutex
 	cursors map[Source]*cursor
@@ -27,8 +29,11 @@ type cursor struct {
 	appended      time.Time
 }
 
-func newIntake(topics Topics, admission *iot.Admission) *intake {
-	return &intake{topics: topics, admission: admission, decoder: wire.NewDecoder(), cursors: make(map[Source]*cursor)}
+func newIntake(topics Topics, admission *iot.Admission, logger *slog.Logger) *intake {
+	return &intake{
+		topics: topics, admission: admission, logger: logger,
+		decoder: wire.NewDecoder(), cursors: make(map[Source]*cursor),
+	}
 }
 
 // begin starts a source that the log has been given: the database stands at stored, reading starts at next.
@@ -62,19 +67,25 @@ func (in *intake) take(r *Record) error {
 	case in.topics.Aggregates:
 		summary, err := wire.DecodeWindowSummary(r.Value)
 		if err != nil {
-			return fmt.Errorf("%s/%d at %d: %w", r.Topic, r.Partition, r.Offset, err)
-		}
-		if summary.Final || summary.Late {
+			in.passOver(r, err)
+		} else if summary.Final || summary.Late {
 			in.pending.Summaries = append(in.pending.Summaries, summary)
 		}
 	case in.topics.Alerts:
 		alert, err := wire.DecodeAlert(r.Value)
 		if err != nil {
-			return fmt.Errorf("%s/%d at %d: %w", r.Topic, r.Partition, r.Offset, err)
+			in.passOver(r, err)
+		} else {
+			in.pending.Alerts = append(in.pending.Alerts, alert)
 		}
-		in.pending.Alerts = append(in.pending.Alerts, alert)
 	}
 	return nil
+}
+
+// passOver tells of a record on a topic of our own that is not ours: somebody else writes there. It must not stop the
+// archive.
+func (in *intake) passOver(r *Record, err error) {
+	in.logger.Error("record passed over by the archive", "topic", r.Topic, "partition", r.Partition, "offset", r.Offset, "error", err)
 }
 
 func (in *intake) takeReading(r *Record) {

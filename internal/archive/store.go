@@ -61,9 +61,10 @@ type Store interface {
 	// with nothing written when one is not at Old. A source without a row counts as being at the zero Offset. Any other
 	// error is worth a retry of the same batch.
 	Write(ctx context.Context, batch *Batch) error
-	// Prune removes raw readings that are older than raw before the oldest append time any partition has been archived
-	// to, and summaries and cleared alerts older than the two other durations; 0 keeps for ever. It works in bounded
-	// steps, so that Write never waits for long, and returns how many rows it removed.
+	// Prune removes what is older than keep says. Raw readings are measured against the append time that their own
+	// partition has been archived to, with a margin: a reading that may still come late must meet the rest of its window.
+	// Summaries and cleared alerts are measured against the newest append time archived. Prune works in bounded steps, so
+	// that Write never waits for long, and returns how many rows it removed.
 	Prune(ctx context.Context, keep Retention) (removed int64, err error)
 }
 
