@@ -1,0 +1,56 @@
+package archtest
+
+import (
+	"slices"
+	"testing"
+)
+
+func TestTheTreeKeepsToItsArchitecture(t *testing.T) {
+	all, err := read("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(all) < 50 {
+		t.Errorf("read only %d files: not the whole tree", len(all))
+	}
+	for _, violation := range violations(all) {
+		t.Error(violation)
+	}
+}
+
+func TestViolationsAreFound(t *testing.T) {
+	for _, test := range []struct{ file, text, want string }{
+		{"internal/iot/a.go", `import _ "iotmon/internal/wire"`, "internal/iot must not import iotmon/internal/wire"},
+		{"internal/iot/a.go", `import _ "github.com/google/uuid"`, "internal/iot must import only the standard library, not github.com/google/uuid"},
+		{"internal/wire/a.go", `import _ "iotmon/internal/alert"`, "internal/wire must not import iotmon/internal/alert"},
+		{"internal/archive/a.go", `import _ "iotmon/internal/live"`, "internal/archive must not import iotmon/internal/live"},
+		{"internal/api/a.go", `import _ "iotmon/internal/store/sqlite"`, "internal/api must not import iotmon/internal/store/sqlite"},
+		{"internal/kafka/a.go", `import _ "iotmon/internal/store/sqlite"`, "internal/kafka must not import iotmon/internal/store/sqlite"},
+		{"internal/store/postgres/a.go", `import _ "iotmon/internal/store/sqlite"`, "internal/store/postgres must not import iotmon/internal/store/sqlite"},
+		{"internal/config/a.go", `import _ "iotmon/internal/iot"`, "internal/config must not import iotmon/internal/iot"},
+		{"cmd/web/a.go", `import _ "iotmon/internal/kafka"`, "cmd/web must not import iotmon/internal/kafka"},
+		{"internal/stuff/a.go", ``, "internal/stuff is in no layer; give it a place in rules.go"},
+		{"internal/app/a.go", `import _ "github.com/twmb/franz-go/pkg/kgo"`, "internal/app must not import github.com/twmb/franz-go/pkg/kgo: that is for internal/kafka/..."},
+		{"internal/fleet/a.go", `import _ "net/http"`, "internal/fleet is pure and must not import net/http"},
+		{"internal/alert/a.go", `func f() { go f() }`, "internal/alert is pure and must not start a goroutine, as internal/alert/a.go does"},
+		{"internal/process/a.go", `import "time"; var now = time.Now`, "internal/process is pure and must not call time.Now, as internal/process/a.go does"},
+
+		{"internal/kafka/embedded/a.go", `import _ "github.com/twmb/franz-go/pkg/kfake"`, ""},
+		{"internal/kafka/a.go", `import _ "iotmon/internal/kafka/embedded"`, ""},
+		{"internal/store/sqlite/a.go", `import _ "iotmon/internal/archive"`, ""},
+		{"internal/app/a.go", `import _ "iotmon/internal/kafka/embedded"`, ""},
+		{"internal/alert/a.go", `import "time"; var zero = time.Time{}.Add(time.Second)`, ""},
+	} {
+		s, err := parse(test.file, []byte("package a\n"+test.text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want []string
+		if test.want != "" {
+			want = []string{test.want}
+		}
+		if got := violations([]source{s}); !slices.Equal(got, want) {
+			t.Errorf("%s with %s: got %q, want %q", test.file, test.text, got, want)
+		}
+	}
+}

@@ -1,0 +1,72 @@
+package archtest
+
+import "slices"
+
+// layer is a group of packages that may import the same of ours. Packages of one layer do not import each other, except
+// for the packages below the same member.
+type layer struct {
+	packages []string
+	// may lists what of ours they import.
+	may []string
+	// onlyStandard forbids every other library.
+	onlyStandard bool
+}
+
+var (
+	domain = []string{"internal/iot"}
+	// pure packages decide; time is an argument, and they do no I/O and start no goroutine.
+	pure = []string{"internal/iot", "internal/aggregate", "internal/alert", "internal/fleet", "internal/process"}
+	// parts are what the domain's rules are made of.
+	parts = []string{"internal/wire", "internal/simulate", "internal/aggregate", "internal/alert", "internal/fleet"}
+	// uses declare the interfaces that they need.
+	uses = []string{"internal/process", "internal/archive", "internal/live", "internal/ingest", "internal/api"}
+	// adapters implement them.
+	adapters = []string{"internal/kafka/...", "internal/store/...", "internal/cache/..."}
+	// aside knows nothing of ours.
+	aside = []string{"internal/config", "internal/observe", "internal/archtest", "web"}
+)
+
+// layers lists every package of the program, the innermost first.
+var layers = []layer{
+	{packages: domain, onlyStandard: true},
+	{packages: parts, may: domain},
+	{packages: uses, may: slices.Concat(domain, parts)},
+	{packages: adapters, may: slices.Concat(domain, parts, uses)},
+	{packages: aside},
+	{packages: []string{"internal/app"}, may: slices.Concat(domain, parts, uses, adapters, aside)},
+	// A command starts a service, or the one client that needs no service.
+	{packages: []string{"cmd/..."}, may: []string{"internal/app", "internal/config", "internal/observe", "internal/ingest"}},
+}
+
+func layerOf(pkg string) *layer {
+	for i := range layers {
+		if matchesAny(pkg, layers[i].packages) {
+			return &layers[i]
+		}
+	}
+	return nil
+}
+
+// owner keeps a library to a few packages, so that it can be replaced there.
+type owner struct {
+	library  string
+	packages []string
+}
+
+var owners = []owner{
+	{"github.com/twmb", []string{"internal/kafka/..."}},
+	{"database/sql", []string{"internal/store/..."}},
+	{"modernc.org/sqlite", []string{"internal/store/sqlite"}},
+	{"github.com/pressly/goose", []string{"internal/store/..."}},
+	{"github.com/prometheus", []string{"internal/observe"}},
+	{"github.com/knadh/koanf", []string{"internal/config"}},
+	{"github.com/joho/godotenv", []string{"internal/config"}},
+	{"github.com/gorilla/websocket", []string{"internal/live"}},
+	{"github.com/danielgtaylor/huma", []string{"internal/api"}},
+}
+
+// outside is what a pure package cannot reach.
+var outside = []string{"os/...", "net/...", "database/sql", "log/...", "io/ioutil", "embed", "math/rand/...", "golang.org/x/sync/..."}
+
+// clocks are the functions of package time that read the wall clock or wait for it.
+var clocks = []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Tick", "NewTicker", "NewTimer"}
