@@ -1,0 +1,169 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"iotmon/internal/archive"
+)
+
+// ArchiveOptions configure the logs that an archiver opens.
+type ArchiveOptions struct {
+	Dial   Dial
+	Topics Topics
+	// Group is the processor's group; the archivers form one of their own beside it.
+	Group string
+	// Lag is told how many records of a source are still to be polled. It must not block; nil for nobody.
+	Lag func(source archive.Source, records int64)
+}
+
+// Bounds of what an archiver buffers. The log has it compressed, in memory it is several times as much, and the archiver
+// is the one that lags when the database is slow.
+const (
+	maxArchiveBytes          = 2 << 20
+	maxArchivePartitionBytes = 512 << 10
+	maxArchivePoll           = 10_000
+)
+
+// ArchiveLog returns what opens the log for an archiver: readings, aggregates and alerts, read committed, shared by the
+// members of the group. It commits nothing: where to go on is the database's to say.
+func ArchiveLog(options ArchiveOptions) archive.Opener {
+	if options.Lag == nil {
+		options.Lag = func(archive.Source, int64) {}
+	}
+	return func(resume archive.Resume) (archive.Log, error) {
+		log, err := openArchive(options, resume)
+		if err != nil {
+			return nil, err
+		}
+		return log, nil
+	}
+}
+
+// archiveLog implements archive.Log. Offsets that have left the log end it: the next one asks the database again, and the
+// loss is told there.
+type archiveLog struct {
+	ArchiveOptions
+	consumer *kgo.Client
+	// admin asks for offsets: the consumer calls back before its constructor has returned it.
+	admin   *kgo.Client
+	resume  archive.Resume
+	records []archive.Record
+}
+
+func openArchive(options ArchiveOptions, resume archive.Resume) (*archiveLog, error) {
+	l := &archiveLog{ArchiveOptions: options, resume: resume}
+	var err error
+	if l.admin, err = kgo.NewClient(l.Dial.options()...); err != nil {
+		return nil, err
+	}
+	l.consumer, err = kgo.NewClient(l.Dial.options(
+		kgo.ConsumerGroup(l.Group+"-archiver"),
+		kgo.ConsumeTopics(l.Topics.Readings, l.Topics.Aggregates, l.Topics.Alerts),
+		kgo.Balancers(kgo.CooperativeStickyBalancer()),
+		kgo.SessionTimeout(10*time.Second),
+		kgo.DisableAutoCommit(),
+		kgo.AdjustFetchOffsetsFn(l.assigned),
+		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.FetchMaxBytes(maxArchiveBytes),
+		kgo.FetchMaxPartitionBytes(maxArchivePartitionBytes),
+	)...)
+	if err != nil {
+		l.admin.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// assigned asks where to read the sources from that the group has given to this member. After an error the client joins
+// the group again and comes back.
+func (l *archiveLog) assigned(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+	given, err := l.extents(ctx, offsets)
+	if err != nil || len(given) == 0 {
+		return offsets, err
+	}
+	from, err := l.resume(ctx, given)
+	if err != nil {
+		if ctx.Err() == nil && l.Dial.Logger != nil {
+			l.Dial.Logger.Warn("archive sources cannot be read yet", "reason", err)
+		}
+		return nil, err
+	}
+	for source, offset := range from {
+		offsets[source.Topic][source.Partition] = kgo.NewOffset().At(offset)
+	}
+	return offsets, nil
+}
+
+// extents asks the log what it holds of the sources.
+func (l *archiveLog) extents(ctx context.Context, offsets map[string]map[int32]kgo.Offset) ([]archive.Extent, error) {
+	var given []archive.Extent
+	admin := kadm.NewClient(l.admin)
+	for topic, partitions := range offsets {
+		starts, err := admin.ListStartOffsets(ctx, topic)
+		if err = errors.Join(err, starts.Error()); err != nil {
+			return nil, fmt.Errorf("list start offsets of %s: %w", topic, err)
+		}
+		ends, err := admin.ListEndOffsets(ctx, topic)
+		if err = errors.Join(err, ends.Error()); err != nil {
+			return nil, fmt.Errorf("list end offsets of %s: %w", topic, err)
+		}
+		for id := range partitions {
+			start, _ := starts.Lookup(topic, id)
+			end, _ := ends.Lookup(topic, id)
+			source := archive.Source{Topic: topic, Partition: id}
+			given = append(given, archive.Extent{Source: source, Start: start.Offset, End: end.Offset})
+		}
+	}
+	return given, nil
+}
+
+// Poll implements archive.Log.
+func (l *archiveLog) Poll(ctx context.Context) ([]archive.Record, error) {
+	l.records = l.records[:0]
+	for len(l.records) == 0 && ctx.Err() == nil {
+		fetches := l.consumer.PollRecords(ctx, maxArchivePoll)
+		if fetches.IsClientClosed() {
+			return nil, errClosed
+		}
+		for _, failed := range fetches.Errors() {
+			if !l.passing(ctx, failed.Err) {
+				return nil, fmt.Errorf("fetch %s/%d: %w", failed.Topic, failed.Partition, failed.Err)
+			}
+		}
+		fetches.EachPartition(l.collect)
+	}
+	return l.records, nil
+}
+
+// passing reports whether the client gets over an error by itself: ctx has ended, or the group could not be joined, for
+// example because the database did not answer.
+func (l *archiveLog) passing(ctx context.Context, err error) bool {
+	var session *kgo.ErrGroupSession
+	return ctx.Err() != nil && errors.Is(err, ctx.Err()) || errors.As(err, &session)
+}
+
+func (l *archiveLog) collect(p kgo.FetchTopicPartition) {
+	if len(p.Records) == 0 {
+		return
+	}
+	source := archive.Source{Topic: p.Topic, Partition: p.Partition}
+	for _, r := range p.Records {
+		l.records = append(l.records, archive.Record{
+			Source: source, Offset: r.Offset, Appended: r.Timestamp, Value: r.Value, Tick: isTick(r),
+		})
+	}
+	l.Lag(source, max(p.HighWatermark-1-p.Records[len(p.Records)-1].Offset, 0))
+}
+
+// Close implements archive.Log.
+func (l *archiveLog) Close() {
+	l.consumer.Close()
+	l.admin.Close()
+}

@@ -1,0 +1,222 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"iotmon/internal/live"
+	"iotmon/internal/wire"
+)
+
+// TailOptions configure a Tail. All but History and Undecodable are required.
+type TailOptions struct {
+	Dial   Dial
+	Topics Topics
+	// History is how far back aggregates and alerts are read, 70 minutes by default: the longest range that the page shows
+	// from memory.
+	History time.Duration
+	// Sink takes what was read, in the order of each partition. It is called from one goroutine; while it blocks, nothing
+	// is read.
+	Sink func(live.Batch)
+	// Undecodable is told of each record that is passed over. It must not block; nil for nobody.
+	Undecodable func(topic string)
+	Logger      *slog.Logger
+}
+
+const (
+	defaultHistory = 70 * time.Minute
+	maxTailPoll    = 5_000
+	maxTailBytes   = 4 << 20
+	// tailQuiet is how long nothing may come, from a broker that answers, before the tail counts as caught up: the last
+	// records up to the end may have been compacted away.
+	tailQuiet = 3 * time.Second
+	tailPause = time.Second
+)
+
+// Tail follows the live topics for the pages: all device states, then everything new. It reads uncommitted, so that
+// nothing waits for a transaction; whoever takes the batches keeps the highest position of what is said twice.
+type Tail struct {
+	TailOptions
+	caughtUp  chan struct{}
+	complaint time.Time
+	passed    int
+}
+
+// NewTail returns a tail; Run does the work.
+func NewTail(options TailOptions) *Tail {
+	options.History = orDefault(options.History, defaultHistory)
+	if options.Undecodable == nil {
+		options.Undecodable = func(string) {}
+	}
+	return &Tail{TailOptions: options, caughtUp: make(chan struct{})}
+}
+
+// CaughtUp is closed once the device states that were there at the start have all been handed over.
+func (t *Tail) CaughtUp() <-chan struct{} { return t.caughtUp }
+
+// Run reads until ctx ends. It retries for ever.
+func (t *Tail) Run(ctx context.Context) error {
+	for ctx.Err() == nil {
+		err := t.follow(ctx)
+		if ctx.Err() != nil {
+			break
+		}
+		t.Logger.Warn("live topics are read from the start again", "reason", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(tailPause):
+		}
+	}
+	return nil
+}
+
+// follow reads from the start until ctx ends or reading fails in a way that the client does not recover from.
+func (t *Tail) follow(ctx context.Context) error {
+	client, err := kgo.NewClient(t.Dial.options(
+		kgo.FetchMaxBytes(maxTailBytes),
+		kgo.FetchMaxPartitionBytes(maxTailBytes/4),
+		kgo.KeepControlRecords(), // A marker may be the last record there is.
+	)...)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	admin := kadm.NewClient(client)
+	waiting, err := t.begin(ctx, client, admin)
+	if err != nil {
+		return err
+	}
+	for {
+		if len(waiting) == 0 {
+			t.signal()
+		}
+		fetches, err := poll(ctx, client, len(waiting) > 0)
+		if err != nil {
+			return err
+		}
+		if fetches.NumRecords() == 0 && len(waiting) > 0 {
+			if _, err := admin.ListEndOffsets(ctx, t.Topics.States); err == nil {
+				clear(waiting)
+			}
+		}
+		t.hand(fetches, waiting)
+	}
+}
+
+// begin starts to consume and returns, for each partition with states, where it ends now.
+func (t *Tail) begin(ctx context.Context, client *kgo.Client, admin *kadm.Client) (map[int32]int64, error) {
+	starts, err := admin.ListStartOffsets(ctx, t.Topics.States)
+	if err = errors.Join(err, starts.Error()); err != nil {
+		return nil, fmt.Errorf("list start offsets: %w", err)
+	}
+	ends, err := admin.ListEndOffsets(ctx, t.Topics.States, t.Topics.Aggregates, t.Topics.Alerts)
+	if err = errors.Join(err, ends.Error()); err != nil {
+		return nil, fmt.Errorf("list end offsets: %w", err)
+	}
+	recent := kgo.NewOffset().AfterMilli(time.Now().Add(-t.History).UnixMilli())
+	from := make(map[string]map[int32]kgo.Offset)
+	waiting := make(map[int32]int64)
+	ends.Each(func(end kadm.ListedOffset) {
+		if from[end.Topic] == nil {
+			from[end.Topic] = make(map[int32]kgo.Offset)
+		}
+		from[end.Topic][end.Partition] = recent
+		if end.Topic == t.Topics.States {
+			from[end.Topic][end.Partition] = kgo.NewOffset().AtStart()
+			if start, _ := starts.Lookup(end.Topic, end.Partition); start.Offset < end.Offset {
+				waiting[end.Partition] = end.Offset
+			}
+		}
+	})
+	client.AddConsumePartitions(from)
+	return waiting, nil
+}
+
+// poll waits for records; if bounded, no longer than tailQuiet.
+func poll(ctx context.Context, client *kgo.Client, bounded bool) (kgo.Fetches, error) {
+	wait := ctx
+	if bounded {
+		var cancel context.CancelFunc
+		wait, cancel = context.WithTimeout(ctx, tailQuiet)
+		defer cancel()
+	}
+	fetches := client.PollRecords(wait, maxTailPoll)
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	for _, failed := range fetches.Errors() {
+		if !errors.Is(failed.Err, context.DeadlineExceeded) {
+			return nil, fmt.Errorf("fetch %s/%d: %w", failed.Topic, failed.Partition, failed.Err)
+		}
+	}
+	return fetches, nil
+}
+
+// hand decodes what was fetched and passes it on. From waiting it removes the partitions that have been read to where they
+// ended.
+func (t *Tail) hand(fetches kgo.Fetches, waiting map[int32]int64) {
+	var batch live.Batch
+	fetches.EachRecord(func(r *kgo.Record) {
+		if r.Topic == t.Topics.States && r.Offset+1 >= waiting[r.Partition] {
+			delete(waiting, r.Partition)
+		}
+		if r.Attrs.IsControl() || r.Value == nil {
+			return
+		}
+		if err := t.take(&batch, r); err != nil {
+			t.passOver(r, err)
+		}
+	})
+	if len(batch.States)+len(batch.Summaries)+len(batch.Alerts) > 0 {
+		t.Sink(batch)
+	}
+}
+
+func (t *Tail) take(batch *live.Batch, r *kgo.Record) error {
+	switch r.Topic {
+	case t.Topics.States:
+		state, err := wire.DecodeDeviceState(r.Value)
+		if err != nil {
+			return err
+		}
+		batch.States = append(batch.States, state)
+	case t.Topics.Aggregates:
+		summary, err := wire.DecodeWindowSummary(r.Value)
+		if err != nil {
+			return err
+		}
+		batch.Summaries = append(batch.Summaries, summary)
+	case t.Topics.Alerts:
+		alert, err := wire.DecodeAlert(r.Value)
+		if err != nil {
+			return err
+		}
+		batch.Alerts = append(batch.Alerts, alert)
+	}
+	return nil
+}
+
+// passOver tells of records that are not ours, once a minute: somebody else writes to the topic and may write a lot.
+func (t *Tail) passOver(r *kgo.Record, err error) {
+	t.Undecodable(r.Topic)
+	t.passed++
+	if now := time.Now(); now.Sub(t.complaint) >= time.Minute {
+		t.Logger.Error("records passed over by the live view", "count", t.passed,
+			"topic", r.Topic, "partition", r.Partition, "offset", r.Offset, "error", err)
+		t.complaint, t.passed = now, 0
+	}
+}
+
+func (t *Tail) signal() {
+	select {
+	case <-t.caughtUp:
+	default:
+		close(t.caughtUp)
+	}
+}

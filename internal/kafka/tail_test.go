@@ -1,0 +1,232 @@
+package kafka
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"iotmon/internal/iot"
+	"iotmon/internal/live"
+	"iotmon/internal/wire"
+)
+
+// tail runs a Tail until the test ends and returns it with what it hands over.
+func (c *cluster) tail() (*Tail, <-chan live.Batch, *atomic.Int64) {
+	c.t.Helper()
+	batches := make(chan live.Batch, 100)
+	undecodable := new(atomic.Int64)
+	tail := NewTail(TailOptions{
+		Dial: c.dial, Topics: c.topics,
+		Sink:        func(b live.Batch) { batches <- b },
+		Undecodable: func(string) { undecodable.Add(1) },
+		Logger:      slog.New(slog.NewTextHandler(c.t.Output(), nil)),
+	})
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- tail.Run(ctx) }()
+	c.t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			c.t.Error(err)
+		}
+	})
+	return tail, batches, undecodable
+}
+
+func awaitCaughtUp(t *testing.T, tail *Tail) {
+	t.Helper()
+	select {
+	case <-tail.CaughtUp():
+	case <-time.After(10 * time.Second):
+		t.Fatal("not caught up after 10 s")
+	}
+}
+
+// drain returns all that has been handed over so far, as one batch.
+func drain(batches <-chan live.Batch) live.Batch {
+	var all live.Batch
+	for {
+		select {
+		case b := <-batches:
+			all.States = append(all.States, b.States...)
+			all.Summaries = append(all.Summaries, b.Summaries...)
+			all.Alerts = append(all.Alerts, b.Alerts...)
+		default:
+			return all
+		}
+	}
+}
+
+// await returns the next batch.
+func await(t *testing.T, batches <-chan live.Batch) live.Batch {
+	t.Helper()
+	select {
+	case b := <-batches:
+		return b
+	case <-time.After(15 * time.Second):
+		t.Fatal("nothing was handed over within 15 s")
+		return live.Batch{}
+	}
+}
+
+func (c *cluster) client(options ...kgo.Opt) *kgo.Client {
+	c.t.Helper()
+	client, err := kgo.NewClient(c.dial.options(append(options, kgo.RecordPartitioner(kgo.ManualPartitioner()))...)...)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	c.t.Cleanup(client.Close)
+	return client
+}
+
+func (c *cluster) produce(client *kgo.Client, records ...*kgo.Record) {
+	c.t.Helper()
+	if err := client.ProduceSync(c.t.Context(), records...).FirstErr(); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func (c *cluster) state(device int, value float64) *kgo.Record {
+	s := iot.DeviceState{Latest: reading(device, time.Now(), value), Status: iot.Online}
+	partition := int32(device % testPartitions)
+	return &kgo.Record{Topic: c.topics.States, Partition: partition, Key: []byte(s.Latest.ID), Value: wire.AppendDeviceState(nil, &s)}
+}
+
+func (c *cluster) summary(count int64, appended time.Time) *kgo.Record {
+	s := iot.WindowSummary{Type: iot.Temperature, Window: iot.WindowOf(appended, 30*time.Second), Summary: iot.Summary{Count: count}}
+	return &kgo.Record{Topic: c.topics.Aggregates, Key: []byte(s.Type), Value: wire.AppendWindowSummary(nil, &s), Timestamp: appended}
+}
+
+func TestTailHandsOverAllStatesAndWhatIsRecent(t *testing.T) {
+	c := startCluster(t)
+	client := c.client()
+	for device := range 10 {
+		c.produce(client, c.state(device, 1), c.state(device, 2))
+	}
+	c.produce(client, &kgo.Record{Topic: c.topics.States, Key: []byte("\x00mark")})
+	c.produce(client, &kgo.Record{Topic: c.topics.States, Key: []byte("x"), Value: []byte("not ours")})
+	c.produce(client, c.summary(1, time.Now().Add(-2*time.Hour)))
+	c.produce(client, c.summary(2, time.Now().Add(-time.Hour)))
+
+	tail, batches, undecodable := c.tail()
+	awaitCaughtUp(t, tail)
+	got := drain(batches)
+	latest := make(map[iot.DeviceID]float64)
+	for _, s := range got.States {
+		latest[s.Latest.ID] = s.Latest.Value
+	}
+	for device := range 10 {
+		if id := reading(device, time.Time{}, 0).ID; latest[id] != 2 {
+			t.Errorf("state of %s: got %v, want 2", id, latest[id])
+		}
+	}
+	summaries := got.Summaries
+	for len(summaries) == 0 {
+		summaries = await(t, batches).Summaries
+	}
+	if summaries[0].Count != 2 {
+		t.Errorf("first summary: got that of two hours ago, want that of an hour ago")
+	}
+	if undecodable.Load() != 1 {
+		t.Errorf("undecodable: got %d, want 1", undecodable.Load())
+	}
+	alert := iot.Alert{ID: "a", DeviceID: "device_001", Transition: iot.Raised}
+	c.produce(client, &kgo.Record{Topic: c.topics.Alerts, Value: wire.AppendAlert(nil, &alert)})
+	if b := await(t, batches); len(b.Alerts) != 1 || b.Alerts[0].ID != "a" {
+		t.Errorf("after a new alert: got %+v", b)
+	}
+}
+
+func TestTailCatchesUpWithNothingAndWithOnlyAMarkerAtTheEnd(t *testing.T) {
+	c := startCluster(t)
+	tail, _, _ := c.tail()
+	awaitCaughtUp(t, tail)
+
+	transaction := c.client(kgo.TransactionalID(uuid.NewString()))
+	if err := transaction.BeginTransaction(); err != nil {
+		t.Fatal(err)
+	}
+	c.produce(transaction, c.state(1, 1))
+	if err := transaction.EndTransaction(t.Context(), kgo.TryCommit); err != nil {
+		t.Fatal(err)
+	}
+	started := time.Now()
+	second, batches, _ := c.tail()
+	awaitCaughtUp(t, second)
+	if took := time.Since(started); took >= tailQuiet {
+		t.Errorf("caught up only by silence, after %v", took)
+	}
+	if got := drain(batches); len(got.States) != 1 {
+		t.Errorf("states: got %d, want 1", len(got.States))
+	}
+}
+
+func TestTailDoesNotWaitForTransactions(t *testing.T) {
+	c := startCluster(t)
+	tail, batches, _ := c.tail()
+	awaitCaughtUp(t, tail)
+	transaction := c.client(kgo.TransactionalID(uuid.NewString()))
+	if err := transaction.BeginTransaction(); err != nil {
+		t.Fatal(err)
+	}
+	c.produce(transaction, c.state(1, 7))
+	if b := await(t, batches); len(b.States) != 1 || b.States[0].Latest.Value != 7 {
+		t.Errorf("state of an open transaction: got %+v", b)
+	}
+	if err := transaction.EndTransaction(t.Context(), kgo.TryAbort); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestTailGoesOnAfterARestartOfTheBroker(t *testing.T) {
+	c := startCluster(t)
+	tail, batches, _ := c.tail()
+	awaitCaughtUp(t, tail)
+	port := c.port()
+	for i := range 2 {
+		c.close()
+		c.open(port)
+		c.produce(c.client(), c.state(i, float64(i)))
+		if b := await(t, batches); len(b.States) != 1 || b.States[0].Latest.Value != float64(i) {
+			t.Errorf("after restart %d: got %+v", i+1, b)
+		}
+	}
+}
+
+func TestTailStartsBeforeTheBroker(t *testing.T) {
+	c := startCluster(t)
+	port := c.port()
+	c.produce(c.client(), c.state(1, 1))
+	c.close()
+	tail, batches, _ := c.tail()
+	c.open(port)
+	awaitCaughtUp(t, tail)
+	if got := drain(batches); len(got.States) != 1 {
+		t.Errorf("states: got %d, want 1", len(got.States))
+	}
+}
+
+func TestTailReadsNoRecordTwiceWithoutNeed(t *testing.T) {
+	c := startCluster(t)
+	client := c.client()
+	for device := range 50 {
+		c.produce(client, c.state(device, 1))
+	}
+	tail, batches, _ := c.tail()
+	awaitCaughtUp(t, tail)
+	seen := make(map[string]int)
+	for _, s := range drain(batches).States {
+		seen[fmt.Sprint(s.Latest.ID)]++
+	}
+	for id, n := range seen {
+		if n != 1 {
+			t.Errorf("%s: handed over %d times", id, n)
+		}
+	}
+}
