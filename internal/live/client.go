@@ -125,11 +125,11 @@ func (c *client) deliver() {
 			return
 		}
 		_ = c.conn.SetWriteDeadline(time.Now().Add(c.hub.limits.WriteTimeout))
-		if err := c.conn.WritePreparedMessage(m.prepared); err != nil {
+		if err := m.writeTo(c.conn); err != nil {
 			c.end(writeFailure(err))
 			return
 		}
-		tellOf(metrics.Sent, m.kind, m.size)
+		tellOf(metrics.Sent, m.kind, len(m.data))
 		if !m.sample.IsZero() && metrics.Delivered != nil {
 			metrics.Delivered(c.hub.options.Now().Sub(m.sample))
 		}

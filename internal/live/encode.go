@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -14,30 +16,44 @@ import (
 
 // message is one message, encoded once for all who get it.
 type message struct {
-	kind     string
-	seq      uint64
-	size     int
-	prepared *websocket.PreparedMessage
+	kind string
+	seq  uint64
+	data []byte
 	// sample is the time of one of the readings, for measuring how long they take; zero in a snapshot.
 	sample time.Time
+
+	written  atomic.Bool
+	frame    sync.Once
+	prepared *websocket.PreparedMessage
+}
+
+// writeTo writes the message to a client. A frame to share is prepared only for the second: under a filter that nobody
+// else has, copying the message into one would be wasted.
+func (m *message) writeTo(conn *websocket.Conn) error {
+	if !m.written.Swap(true) {
+		return conn.WriteMessage(websocket.TextMessage, m.data)
+	}
+	var err error
+	m.frame.Do(func() { m.prepared, err = websocket.NewPreparedMessage(websocket.TextMessage, m.data) })
+	if err != nil {
+		return err
+	}
+	return conn.WritePreparedMessage(m.prepared)
 }
 
 // encode makes a message of v, which must have the envelope.
 func encode(e wire.Envelope, v any) *message {
-	data, err := json.Marshal(v)
-	if err != nil {
-		// Every value has been checked on its way in: there is no NaN and nothing else that JSON cannot say.
-		panic(fmt.Sprintf("encode %s: %v", e.Type, err))
-	}
-	return prepare(e, data)
+	return &message{kind: e.Type, seq: e.Seq, data: marshal(v)}
 }
 
-func prepare(e wire.Envelope, data []byte) *message {
-	prepared, err := websocket.NewPreparedMessage(websocket.TextMessage, data)
+// marshal returns the JSON of v. Every value has been checked on its way in: there is no NaN and nothing else that JSON
+// cannot say.
+func marshal(v any) []byte {
+	data, err := json.Marshal(v)
 	if err != nil {
-		panic(fmt.Sprintf("frame %s: %v", e.Type, err)) // Framing writes to memory.
+		panic(fmt.Sprintf("encode %T: %v", v, err))
 	}
-	return &message{kind: e.Type, seq: e.Seq, size: len(data), prepared: prepared}
+	return data
 }
 
 func (h *Hub) envelope(kind string, seq uint64) wire.Envelope {
@@ -165,10 +181,7 @@ func (h *Hub) deviceMessage(entries []entry, seq uint64, snapshot bool) *message
 	for _, entry := range entries {
 		size += len(h.fragment(entry.device)) + 1
 	}
-	head, err := json.Marshal(e)
-	if err != nil {
-		panic(fmt.Sprintf("encode envelope: %v", err))
-	}
+	head := marshal(e)
 	data := make([]byte, 0, len(head)+len(`,"devices":[]}`)+size)
 	data = append(data, head[:len(head)-1]...)
 	data = append(data, `,"devices":[`...)
@@ -179,7 +192,7 @@ func (h *Hub) deviceMessage(entries []entry, seq uint64, snapshot bool) *message
 		data = append(data, h.fragments[entry.device]...)
 	}
 	data = append(data, "]}"...)
-	m := prepare(e, data)
+	m := &message{kind: e.Type, seq: e.Seq, data: data}
 	if !snapshot {
 		// Any one would do as long as its place has no bearing on its age.
 		sampled := entries[seq%uint64(len(entries))]

@@ -11,8 +11,9 @@ import (
 
 // How much one message tells at most; together with what a client may be told at once it bounds a message to some 100 KB.
 const (
-	alertsPerMessage   = 100
-	devicesPerMessage  = 256
+	alertsPerMessage  = 100
+	devicesPerMessage = 256
+	// A change of status beyond these is told by the device's data alone.
 	statusesPerMessage = 500
 )
 
@@ -104,7 +105,10 @@ func (f *feed) number(status, watched bool, now time.Time) bool {
 		f.readings.addAll(chunk, f.next())
 	}
 	if status {
-		f.numberStatus()
+		f.status = f.next()
+		changed := f.pending.statuses.take()
+		slices.Sort(changed)
+		f.statuses.addAll(changed, f.status)
 	}
 	f.rested = f.seq
 	if f.seq == before {
@@ -134,18 +138,6 @@ func (f *feed) forgetAlerts(watched bool, now time.Time) {
 		surplus++
 	}
 	f.alerts = slices.Delete(f.alerts, 0, surplus)
-}
-
-// numberStatus gives the counts a number, and more when more devices have changed than one message can list.
-func (f *feed) numberStatus() {
-	changed := f.pending.statuses.take()
-	f.status = f.next()
-	for i, chunk := range slices.Collect(slices.Chunk(changed, statusesPerMessage)) {
-		if i > 0 {
-			f.status = f.next()
-		}
-		f.statuses.addAll(chunk, f.status)
-	}
 }
 
 // alertsAfter returns the events numbered above seq.

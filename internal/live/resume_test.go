@@ -1,71 +1,19 @@
 package live
 
 import (
-	"bufio"
-	"bytes"
-	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"net"
-	"net/http"
-	"net/http/httptest"
 	"reflect"
 	"testing"
 	"time"
 
-	"github.com/gorilla/websocket"
 	"pgregory.net/rapid"
 
 	"iotmon/internal/iot"
 	"iotmon/internal/wire"
 )
-
-// tape is the far end of a connection: it records what is written.
-type tape struct {
-	net.Conn
-	bytes.Buffer
-}
-
-func (tp *tape) Write(p []byte) (int, error)      { return tp.Buffer.Write(p) }
-func (tp *tape) Read([]byte) (int, error)         { select {} }
-func (tp *tape) SetDeadline(time.Time) error      { return nil }
-func (tp *tape) SetWriteDeadline(time.Time) error { return nil }
-
-// hijack answers a handshake with a tape.
-type hijack struct {
-	http.ResponseWriter
-	tape *tape
-}
-
-func (h hijack) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	return h.tape, bufio.NewReadWriter(bufio.NewReader(h.tape), bufio.NewWriter(h.tape)), nil
-}
-
-// payloads cuts what a server wrote into messages.
-func payloads(t *rapid.T, raw []byte) (messages [][]byte) {
-	var message []byte
-	for len(raw) > 0 {
-		final, length, head := raw[0]&0x80 != 0, uint64(raw[1]), 2
-		switch length {
-		case 126:
-			length, head = uint64(binary.BigEndian.Uint16(raw[2:])), 4
-		case 127:
-			length, head = binary.BigEndian.Uint64(raw[2:]), 10
-		}
-		if uint64(len(raw)) < uint64(head)+length {
-			t.Fatalf("frame of %d bytes, only %d left", length, len(raw)-head)
-		}
-		message = append(message, raw[head:uint64(head)+length]...)
-		raw = raw[uint64(head)+length:]
-		if final {
-			messages = append(messages, message)
-			message = nil
-		}
-	}
-	return messages
-}
 
 // mirror is a client that believes all it is told, as a page would.
 type mirror struct {
@@ -145,42 +93,25 @@ func (th *theatre) deliver(m *mirror, heard int) {
 		if i == heard {
 			return
 		}
-		m.hearAll(th.rt, sent)
+		m.receive(th.rt, sent.data)
 	}
 }
 
-func (m *mirror) hearAll(t *rapid.T, sent *message) {
-	far := new(tape)
-	request := httptest.NewRequest(http.MethodGet, "/ws", nil)
-	request.Header = http.Header{
-		"Connection": {"upgrade"}, "Upgrade": {"websocket"},
-		"Sec-Websocket-Version": {"13"}, "Sec-Websocket-Key": {"dGhlIHNhbXBsZSBub25jZQ=="},
+func (m *mirror) receive(t *rapid.T, data []byte) {
+	var r received
+	if err := json.Unmarshal(data, &r); err != nil {
+		t.Fatalf("%v\n%s", err, data)
 	}
-	upgrader := websocket.Upgrader{ReadBufferSize: 256, WriteBufferSize: 256}
-	conn, err := upgrader.Upgrade(hijack{httptest.NewRecorder(), far}, request, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	far.Reset()
-	if err := conn.WritePreparedMessage(sent.prepared); err != nil {
-		t.Fatal(err)
-	}
-	for _, payload := range payloads(t, far.Bytes()) {
-		var r received
-		if err := json.Unmarshal(payload, &r); err != nil {
-			t.Fatalf("%v\n%s", err, payload)
+	if r.Type == wire.TypeHello {
+		m.session = r.Session
+		if !r.Resumed {
+			m.forget()
 		}
-		if r.Type == wire.TypeHello {
-			m.session = r.Session
-			if !r.Resumed {
-				m.forget()
-			}
-		}
-		if r.Seq < m.seq || r.Seq == m.seq && r.Type != wire.TypeHello {
-			t.Fatalf("seq went from %d to %d: %s", m.seq, r.Seq, payload)
-		}
-		m.hear(&r)
 	}
+	if r.Seq < m.seq || r.Seq == m.seq && r.Type != wire.TypeHello {
+		t.Fatalf("seq went from %d to %d: %s", m.seq, r.Seq, data)
+	}
+	m.hear(&r)
 }
 
 // A client that loses its connection at any message, comes back at any time and is as slow as it likes knows in the end

@@ -99,7 +99,9 @@ func (h *Hub) compose(at place, allowance int) *round {
 	for chunk := range slices.Chunk(entries, devicesPerMessage) {
 		r.messages = append(r.messages, h.deviceMessage(chunk, chunk[len(chunk)-1].seq, false))
 	}
-	r.messages = append(r.messages, h.statusMessages(at)...)
+	if h.feed.status > at.cursor {
+		r.messages = append(r.messages, h.statusMessage(at.filter, h.changedStatus(at), h.feed.status, false))
+	}
 	slices.SortFunc(r.messages, func(a, b *message) int { return cmp.Compare(a.seq, b.seq) })
 	return r
 }
@@ -122,30 +124,19 @@ func (h *Hub) alertMessages(at place) []*message {
 	return messages
 }
 
-// statusMessages tells how many devices are online and which came or went since a place.
-func (h *Hub) statusMessages(at place) []*message {
-	if h.feed.status <= at.cursor {
-		return nil
-	}
+// changedStatus returns the devices that came or went since a place: the newest, and as many as one message lists.
+func (h *Hub) changedStatus(at place) []entry {
 	var changed []entry
-	for _, e := range h.feed.statuses.between(at.cursor+1, h.feed.head) {
+	for _, e := range slices.Backward(h.feed.statuses.between(at.cursor+1, h.feed.status)) {
+		if len(changed) == statusesPerMessage {
+			break
+		}
 		if h.feed.statuses.current(e) && at.filter.device(h.view.devices[e.device]) {
 			changed = append(changed, e)
 		}
 	}
-	chunks := slices.Collect(slices.Chunk(changed, statusesPerMessage))
-	if len(chunks) == 0 {
-		chunks = [][]entry{nil}
-	}
-	messages := make([]*message, len(chunks))
-	for i, chunk := range chunks {
-		seq := h.feed.status
-		if i < len(chunks)-1 {
-			seq = chunk[len(chunk)-1].seq
-		}
-		messages[i] = h.statusMessage(at.filter, chunk, seq, false)
-	}
-	return messages
+	slices.Reverse(changed)
+	return changed
 }
 
 // newest returns the entries of the devices that have changed since a place, at most limit. If there are more, the oldest
