@@ -41,9 +41,9 @@ func (s *session) restore(ctx context.Context, ids []int32) (map[int32]*process.
 	if err != nil {
 		return nil, fmt.Errorf("list end offsets: %w", err)
 	}
-	states, err := s.readStates(ctx, ids, func(id int32, state *iot.DeviceState) bool {
-		checkpoint, found := checkpoints[id]
-		return !found || !ahead(state.Position, checkpoint)
+	states, err := s.readStates(ctx, ids, func(position iot.Position) bool {
+		checkpoint, found := checkpoints[position.Partition]
+		return !found || !ahead(position, checkpoint)
 	})
 	if err != nil {
 		return nil, err
@@ -145,16 +145,37 @@ func ahead(p iot.Position, c process.Checkpoint) bool {
 // It must reach the end of the log as it was when it began, transactions still open included. The end cannot be waited for
 // by offset: the last one may belong to a transaction marker or to a record that was compacted away. So it appends a
 // record of its own, without a transaction, and reads until it finds that.
-func (s *session) readStates(ctx context.Context, ids []int32, fits func(int32, *iot.DeviceState) bool) (map[int32]map[iot.DeviceID]iot.DeviceState, error) {
+func (s *session) readStates(ctx context.Context, ids []int32, fits func(iot.Position) bool) (map[int32]map[iot.DeviceID]iot.DeviceState, error) {
 	marks, err := s.markStates(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
-	offsets := make(map[int32]kgo.Offset, len(ids))
-	states := make(map[int32]map[iot.DeviceID]iot.DeviceState, len(ids))
-	for _, id := range ids {
+	last, err := s.lastStates(ctx, marks, fits)
+	if err != nil {
+		return nil, err
+	}
+	decoder := wire.NewDecoder()
+	states := make(map[int32]map[iot.DeviceID]iot.DeviceState, len(last))
+	for id, values := range last {
+		states[id] = make(map[iot.DeviceID]iot.DeviceState, len(values))
+		for key, value := range values {
+			state, err := decoder.DeviceState(value)
+			if err != nil {
+				return nil, fmt.Errorf("device state of %q in partition %d: %w", key, id, err)
+			}
+			states[id][state.Latest.ID] = state
+		}
+	}
+	return states, nil
+}
+
+// lastStates reads up to the marks and returns, undecoded, the last value of each key that fits.
+func (s *session) lastStates(ctx context.Context, marks map[int32]int64, fits func(iot.Position) bool) (map[int32]map[string][]byte, error) {
+	last := make(map[int32]map[string][]byte, len(marks))
+	offsets := make(map[int32]kgo.Offset, len(marks))
+	for id := range marks {
+		last[id] = make(map[string][]byte)
 		offsets[id] = kgo.NewOffset().AtStart()
-		states[id] = make(map[iot.DeviceID]iot.DeviceState)
 	}
 	reader, err := kgo.NewClient(s.Dial.options(
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{s.Topics.States: offsets}),
@@ -166,33 +187,23 @@ func (s *session) readStates(ctx context.Context, ids []int32, fits func(int32, 
 	defer reader.Close()
 	for len(marks) > 0 {
 		fetches := reader.PollFetches(ctx)
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
 		if err := fetches.Err(); err != nil {
 			return nil, fmt.Errorf("read device states: %w", err)
 		}
-		var bad error
 		fetches.EachRecord(func(r *kgo.Record) {
 			switch mark, waiting := marks[r.Partition]; {
 			case waiting && r.Offset >= mark:
 				delete(marks, r.Partition)
 			case !waiting || r.Value == nil:
 			default:
-				state, err := wire.DecodeDeviceState(r.Value)
-				if err != nil && bad == nil {
-					bad = fmt.Errorf("device state at %d/%d: %w", r.Partition, r.Offset, err)
-				}
-				if fits(r.Partition, &state) {
-					states[r.Partition][state.Latest.ID] = state
+				if position, ok := wire.StatePosition(r.Value); ok && fits(position) {
+					values := last[r.Partition]
+					values[string(r.Key)] = append(values[string(r.Key)][:0], r.Value...)
 				}
 			}
 		})
-		if bad != nil {
-			return nil, bad
-		}
 	}
-	return states, nil
+	return last, nil
 }
 
 // markKey is the key of the records that a restore reads up to: no device can have it.

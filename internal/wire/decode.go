@@ -1,7 +1,9 @@
 package wire
 
 import (
+	"bytes"
 	"strconv"
+	"time"
 	"unicode/utf8"
 	"unsafe"
 
@@ -55,42 +57,44 @@ type cursor struct {
 
 // decodeFast decodes the canonical form, keys in any order. It reports false for whatever else, having written anything.
 func (d *Decoder) decodeFast(data []byte, r *iot.Reading) bool {
-	*r = iot.Reading{}
 	c := cursor{text: data}
+	return d.reading(&c, r) && c.end()
+}
+
+// reading reads one reading in canonical form into r, which it overwrites.
+func (d *Decoder) reading(c *cursor, r *iot.Reading) bool {
+	*r = iot.Reading{}
 	var hasValue bool
 	ok := c.object(func(key []byte) bool {
 		switch string(key) {
 		case "device_id":
-			return d.text(&c, (*string)(&r.ID))
+			return d.text(c, (*string)(&r.ID))
 		case "device_type":
-			return d.text(&c, (*string)(&r.Type))
+			return d.text(c, (*string)(&r.Type))
 		case "timestamp":
-			text, ok := c.string()
-			return ok && parseTime(text, &r.Time)
+			return c.time(&r.Time)
 		case "value":
 			hasValue = true
 			return c.float(&r.Value)
 		case "unit":
-			return d.text(&c, &r.Unit)
+			return d.text(c, &r.Unit)
 		case "location":
 			r.Location = iot.Location{}
-			return d.location(&c, &r.Location)
+			return d.location(c, &r.Location)
 		case "status":
-			return d.text(&c, (*string)(&r.Status))
+			return d.text(c, (*string)(&r.Status))
 		case "metadata":
 			r.Metadata = iot.Metadata{}
-			return d.metadata(&c, &r.Metadata)
+			return d.metadata(c, &r.Metadata)
 		case "quality":
-			return d.text(&c, (*string)(&r.Quality))
+			return d.text(c, (*string)(&r.Quality))
 		case "received_at":
-			text, ok := c.string()
-			return ok && parseTime(text, &r.ReceivedAt)
+			return c.time(&r.ReceivedAt)
 		default:
 			return false
 		}
 	})
-	c.space()
-	return ok && hasValue && c.at == len(data)
+	return ok && hasValue
 }
 
 func (d *Decoder) location(c *cursor, l *iot.Location) bool {
@@ -99,7 +103,7 @@ func (d *Decoder) location(c *cursor, l *iot.Location) bool {
 		case "building":
 			return d.text(c, &l.Building)
 		case "floor":
-			return c.integer(&l.Floor)
+			return integer(c, &l.Floor)
 		case "room":
 			return d.text(c, &l.Room)
 		default:
@@ -216,6 +220,15 @@ func (c *cursor) take(b byte) bool {
 	return false
 }
 
+// literal reads exactly the given text.
+func (c *cursor) literal(text string) bool {
+	if !bytes.HasPrefix(c.text[c.at:], []byte(text)) {
+		return false
+	}
+	c.at += len(text)
+	return true
+}
+
 // string reads a string without escapes and returns what is between the quotes.
 func (c *cursor) string() ([]byte, bool) {
 	if !c.take('"') {
@@ -237,6 +250,18 @@ func (c *cursor) string() ([]byte, bool) {
 	return nil, false
 }
 
+// time reads an RFC 3339 time.
+func (c *cursor) time(dst *time.Time) bool {
+	text, ok := c.string()
+	return ok && parseTime(text, dst)
+}
+
+// end reports whether nothing but space is left.
+func (c *cursor) end() bool {
+	c.space()
+	return c.at == len(c.text)
+}
+
 // float reads a number.
 func (c *cursor) float(dst *float64) bool {
 	text, ok := c.number()
@@ -249,14 +274,18 @@ func (c *cursor) float(dst *float64) bool {
 	return err == nil
 }
 
-// integer reads a whole number without exponent that fits 32 bits.
-func (c *cursor) integer(dst *int) bool {
+// integer reads a whole number without exponent that fits the type, and 32 bits if that is int.
+func integer[T int | int32 | int64](c *cursor, dst *T) bool {
 	text, ok := c.number()
 	if !ok {
 		return false
 	}
-	value, err := strconv.ParseInt(unsafe.String(&text[0], len(text)), 10, 32)
-	*dst = int(value)
+	bits := 32
+	if _, wide := any(*dst).(int64); wide {
+		bits = 64
+	}
+	value, err := strconv.ParseInt(unsafe.String(&text[0], len(text)), 10, bits)
+	*dst = T(value)
 	return err == nil
 }
 

@@ -9,3 +9,6 @@ func DecodeGeneral(data []byte, r *iot.Reading) error {
 	}
 	return new(Decoder).decodeGeneral(data, r)
 }
+
+// StateGeneral is the general decoder of a device state alone.
+func StateGeneral(data []byte) (iot.DeviceState, error) { return new(Decoder).stateGeneral(data) }

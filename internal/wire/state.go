@@ -1,0 +1,130 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"iotmon/internal/iot"
+)
+
+// deviceState is the JSON on topic device-state, as far as it is read back.
+type deviceState struct {
+	Reading json.RawMessage `json:"reading"`
+	Status  iot.Status      `json:"status"`
+	Since   time.Time       `json:"since"`
+	Heard   time.Time       `json:"heard"`
+	Alerts  []alertState    `json:"alerts"`
+	iot.Position
+}
+
+// alertState is one rule's state on a device.
+type alertState struct {
+	Rule   string      `json:"rule"`
+	Onset  time.Time   `json:"onset,omitzero"`
+	Safe   time.Time   `json:"safe,omitzero"`
+	Raised *topicAlert `json:"raised,omitempty"`
+}
+
+// AppendDeviceState appends the JSON of a device's state. It is written for every device that speaks, so it takes the
+// short way where there are no alerts.
+func AppendDeviceState(dst []byte, s *iot.DeviceState) []byte {
+	dst = AppendReading(append(dst, `{"reading":`...), &s.Latest)
+	dst = appendField(dst, `,"status":`, string(s.Status))
+	dst = appendTime(append(dst, `,"since":`...), s.Since)
+	dst = appendTime(append(dst, `,"heard":`...), s.Heard)
+	if len(s.Alerts) > 0 {
+		dst = appendJSON(append(dst, `,"alerts":`...), toAlertStates(s.Alerts))
+	}
+	dst = strconv.AppendInt(append(dst, `,"partition":`...), int64(s.Partition), 10)
+	dst = strconv.AppendInt(append(dst, `,"epoch":`...), int64(s.Epoch), 10)
+	dst = strconv.AppendInt(append(dst, `,"position":`...), s.Offset, 10)
+	return append(dst, '}')
+}
+
+// DecodeDeviceState reads what AppendDeviceState wrote.
+func DecodeDeviceState(data []byte) (iot.DeviceState, error) { return new(Decoder).DeviceState(data) }
+
+// DeviceState reads what AppendDeviceState wrote.
+func (d *Decoder) DeviceState(data []byte) (iot.DeviceState, error) {
+	var s iot.DeviceState
+	if d.stateFast(data, &s) {
+		return s, nil
+	}
+	return d.stateGeneral(data)
+}
+
+// stateFast decodes the state of a device without alerts, which most are.
+func (d *Decoder) stateFast(data []byte, s *iot.DeviceState) bool {
+	c := cursor{text: data}
+	ok := c.object(func(key []byte) bool {
+		switch string(key) {
+		case "reading":
+			return d.reading(&c, &s.Latest)
+		case "status":
+			return d.text(&c, (*string)(&s.Status))
+		case "since":
+			return c.time(&s.Since)
+		case "heard":
+			return c.time(&s.Heard)
+		case "partition":
+			return integer(&c, &s.Partition)
+		case "epoch":
+			return integer(&c, &s.Epoch)
+		case "position":
+			return integer(&c, &s.Offset)
+		default:
+			return false
+		}
+	})
+	return ok && s.Latest.ID != "" && c.end()
+}
+
+// StatePosition returns the position that a state ends with, without decoding the rest; false if it is not where
+// AppendDeviceState puts it.
+func StatePosition(data []byte) (iot.Position, bool) {
+	var p iot.Position
+	at := bytes.LastIndex(data, []byte(`,"partition":`))
+	if at < 0 {
+		return p, false
+	}
+	c := cursor{text: data, at: at + len(`,"partition":`)}
+	ok := integer(&c, &p.Partition) && c.literal(`,"epoch":`) && integer(&c, &p.Epoch) &&
+		c.literal(`,"position":`) && integer(&c, &p.Offset) && c.take('}') && c.end()
+	return p, ok
+}
+
+func (d *Decoder) stateGeneral(data []byte) (iot.DeviceState, error) {
+	var m deviceState
+	if err := json.Unmarshal(data, &m); err != nil {
+		return iot.DeviceState{}, fmt.Errorf("decode device state: %w", err)
+	}
+	s := iot.DeviceState{Status: m.Status, Since: m.Since.UTC(), Heard: m.Heard.UTC(), Position: m.Position}
+	if err := d.Decode(m.Reading, &s.Latest); err != nil {
+		return iot.DeviceState{}, fmt.Errorf("decode device state: reading: %w", err)
+	}
+	for i := range m.Alerts {
+		state := &m.Alerts[i]
+		restored := iot.AlertState{Rule: state.Rule, Onset: state.Onset.UTC(), Safe: state.Safe.UTC()}
+		if state.Raised != nil {
+			raised := fromTopic(state.Raised)
+			restored.Raised = &raised
+		}
+		s.Alerts = append(s.Alerts, restored)
+	}
+	return s, nil
+}
+
+func toAlertStates(states []iot.AlertState) []alertState {
+	messages := make([]alertState, len(states))
+	for i := range states {
+		messages[i] = alertState{Rule: states[i].Rule, Onset: states[i].Onset, Safe: states[i].Safe}
+		if states[i].Raised != nil {
+			raised := toTopic(states[i].Raised)
+			messages[i].Raised = &raised
+		}
+	}
+	return messages
+}

@@ -1,0 +1,161 @@
+package wire_test
+
+import (
+	"reflect"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"iotmon/internal/iot"
+	"iotmon/internal/wire"
+)
+
+func drawPosition(t *rapid.T) iot.Position {
+	return iot.Position{
+		Partition: rapid.Int32Range(0, 100).Draw(t, "partition"),
+		Epoch:     rapid.Int32Range(0, 3).Draw(t, "epoch"),
+		Offset:    rapid.Int64Range(0, 1<<60).Draw(t, "position"),
+	}
+}
+
+func drawAlert(t *rapid.T) iot.Alert {
+	return iot.Alert{
+		ID:         rapid.StringMatching(`[0-9a-f]{24}`).Draw(t, "id"),
+		Rule:       "temperature_high",
+		DeviceID:   iot.DeviceID(rapid.StringN(1, 20, 128).Draw(t, "device")),
+		DeviceType: iot.Temperature,
+		Severity:   rapid.SampledFrom(iot.Severities[:]).Draw(t, "severity"),
+		Transition: rapid.SampledFrom([]iot.Transition{iot.Raised, iot.Updated, iot.Acknowledged, iot.Cleared}).Draw(t, "transition"),
+		Message:    rapid.String().Draw(t, "message"),
+		Value:      rapid.Float64().Draw(t, "value"),
+		Threshold:  28,
+		Unit:       "°C",
+		Location:   iot.Location{Building: "A栋", Floor: 3},
+		Onset:      drawTime(t, "onset"),
+		Time:       drawTime(t, "time"),
+		Historical: rapid.Bool().Draw(t, "historical"),
+		Position:   drawPosition(t),
+	}
+}
+
+func drawState(t *rapid.T) iot.DeviceState {
+	s := iot.DeviceState{
+		Latest:   drawReading(t),
+		Status:   rapid.SampledFrom([]iot.Status{iot.Online, iot.Offline}).Draw(t, "state"),
+		Since:    drawTime(t, "since"),
+		Heard:    drawTime(t, "heard"),
+		Position: drawPosition(t),
+	}
+	for range rapid.IntRange(0, 3).Draw(t, "alerts") {
+		state := iot.AlertState{Rule: "temperature_high"}
+		if rapid.Bool().Draw(t, "pending") {
+			state.Onset = drawTime(t, "pending since")
+		}
+		if rapid.Bool().Draw(t, "raised") {
+			raised := drawAlert(t)
+			state.Raised = &raised
+		}
+		s.Alerts = append(s.Alerts, state)
+	}
+	return s
+}
+
+func TestDeviceStatesSurviveTheWire(t *testing.T) {
+	decoder := wire.NewDecoder()
+	rapid.Check(t, func(t *rapid.T) {
+		want := drawState(t)
+		text := wire.AppendDeviceState(nil, &want)
+		got, err := decoder.DeviceState(text)
+		if err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Fatalf("%s: got %+v, want %+v", text, got, want)
+		}
+		if position, ok := wire.StatePosition(text); !ok || position != want.Position {
+			t.Fatalf("%s: got position %+v, %v", text, position, ok)
+		}
+	})
+}
+
+func TestAlertsSurviveTheWire(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		want := drawAlert(t)
+		got, err := wire.DecodeAlert(wire.AppendAlert(nil, &want))
+		if err != nil || got != want {
+			t.Fatalf("got %+v, %v, want %+v", got, err, want)
+		}
+	})
+}
+
+func TestSummariesSurviveTheWire(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		want := iot.WindowSummary{
+			Type:     iot.Temperature,
+			Window:   iot.WindowOf(drawTime(t, "window"), time.Duration(rapid.IntRange(1, 3600).Draw(t, "seconds"))*time.Second),
+			Position: drawPosition(t),
+			Final:    rapid.Bool().Draw(t, "final"),
+			Late:     rapid.Bool().Draw(t, "late"),
+		}
+		for _, v := range rapid.SliceOf(rapid.Float64Range(-1e300, 1e300)).Draw(t, "values") {
+			want.Add(v)
+		}
+		want.Devices, want.Online, want.Offline, want.AlertCount = 3, 2, 1, 7
+		for range rapid.IntRange(0, 2).Draw(t, "alerts") {
+			want.Alerts = append(want.Alerts, drawAlert(t))
+		}
+		got, err := wire.DecodeWindowSummary(wire.AppendWindowSummary(nil, &want))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.Sum.Float64() != want.Sum.Float64() {
+			t.Fatalf("got sum %v, want %v", got.Sum.Float64(), want.Sum.Float64())
+		}
+		got.Sum, want.Sum = iot.Sum{}, iot.Sum{}
+		if !reflect.DeepEqual(got, want) {
+			t.Fatalf("got %+v, want %+v", got, want)
+		}
+	})
+}
+
+func FuzzDecodeTopics(f *testing.F) {
+	f.Add([]byte(`{"reading":{"device_id":"d","device_type":"t","timestamp":"2024-01-30T10:30:00Z","value":1},"partition":1,"epoch":0,"position":7}`))
+	f.Add([]byte(`{"device_type":"t","window_start":"2024-01-30T10:30:00Z","window_seconds":30,"sum":[1,1e300],"alerts":[{}]}`))
+	decoder := wire.NewDecoder()
+	f.Fuzz(func(t *testing.T, data []byte) {
+		wire.StatePosition(data)
+		if state, err := decoder.DeviceState(data); err == nil {
+			general, err := wire.StateGeneral(data)
+			if err != nil || !reflect.DeepEqual(state, general) {
+				t.Fatalf("fast: %+v, general: %+v, %v", state, general, err)
+			}
+		}
+		if _, err := wire.DecodeWindowSummary(data); err != nil {
+			return
+		}
+		if _, err := wire.DecodeAlert(data); err != nil {
+			return
+		}
+	})
+}
+
+func BenchmarkDeviceState(b *testing.B) {
+	state := iot.DeviceState{Latest: documentedReading(), Status: iot.Online, Since: documentedReading().Time, Heard: documentedReading().Time}
+	text := wire.AppendDeviceState(nil, &state)
+	b.Run("append", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			text = wire.AppendDeviceState(text[:0], &state)
+		}
+	})
+	decoder := wire.NewDecoder()
+	b.Run("decode", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := decoder.DeviceState(text); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
