@@ -20,7 +20,10 @@ type alerts struct {
 	open []*alert
 	// closed holds the closed alerts that are remembered, first closed first: at most keptClosed of them after settle.
 	closed []*alert
-	opened uint64
+	// forgotten holds, by partition, the position up to which closed alerts have been forgotten: what is said of an
+	// unknown one from before is a repetition.
+	forgotten map[int32]iot.Position
+	opened    uint64
 }
 
 // alert is the life of one alert.
@@ -56,7 +59,11 @@ func stageOf(t iot.Transition) stage {
 }
 
 func newAlerts() alerts {
-	return alerts{byID: make(map[string]*alert), byDevice: make(map[iot.DeviceID][]*alert)}
+	return alerts{
+		byID:      make(map[string]*alert),
+		byDevice:  make(map[iot.DeviceID][]*alert),
+		forgotten: make(map[int32]iot.Position),
+	}
 }
 
 // apply takes in an event and reports whether it is news to be told. A historical event is not: it was over before it
@@ -66,7 +73,10 @@ func (as *alerts) apply(event *iot.Alert) bool {
 		return false
 	}
 	a := as.byID[event.ID]
+	forgotten, any := as.forgotten[event.Partition]
 	switch {
+	case a == nil && any && event.Position.Compare(forgotten) <= 0:
+		return false
 	case a == nil || event.Epoch > a.last.Epoch:
 		// In a log that began anew the same may happen again.
 		if a != nil {
@@ -163,11 +173,19 @@ func (as *alerts) settle() {
 	}
 	excess := len(as.closed) - keptClosed
 	for _, a := range as.closed[:excess] {
-		if as.byID[a.last.ID] == a {
-			delete(as.byID, a.last.ID)
-		}
+		as.forget(a)
 	}
 	as.closed = slices.Delete(as.closed, 0, excess)
+}
+
+func (as *alerts) forget(a *alert) {
+	if as.byID[a.last.ID] == a {
+		delete(as.byID, a.last.ID)
+	}
+	position := a.last.Position
+	if forgotten, any := as.forgotten[position.Partition]; !any || position.Compare(forgotten) > 0 {
+		as.forgotten[position.Partition] = position
+	}
 }
 
 // from returns the open alerts with at least the given number, in the order in which they opened.

@@ -166,16 +166,19 @@ func (h *Hub) signal() {
 }
 
 // Run sends what changes until the context is cancelled; then it says goodbye to every client, waits for their goroutines
-// and returns nil. It is called once.
+// and returns nil. It is called once. What was applied before counts as the state that clients find, not as news: start
+// Run when the log has been read up to the present.
 func (h *Hub) Run(ctx context.Context) error {
+	h.mu.Lock()
+	h.feed.pending.alerts = nil
+	h.mu.Unlock()
 	status := time.NewTicker(time.Second)
 	defer status.Stop()
-	for {
+	for ctx.Err() == nil {
 		statusDue := false
 		select {
 		case <-ctx.Done():
-			h.shutdown()
-			return nil
+			continue
 		case <-status.C:
 			statusDue = true
 		case <-h.changed:
@@ -187,6 +190,8 @@ func (h *Hub) Run(ctx context.Context) error {
 		case <-pause.C:
 		}
 	}
+	h.shutdown()
+	return nil
 }
 
 const (

@@ -250,6 +250,33 @@ func with(query url.Values, key, value string) url.Values {
 	return query
 }
 
+// What the server catches up on when it starts is an hour old: whoever connects meanwhile is not alarmed by it.
+func TestWhatHappenedBeforeTheStartIsNoNews(t *testing.T) {
+	p := prepare(t, nil)
+	p.Apply(Batch{Alerts: []iot.Alert{
+		p.alarm(1, iot.Temperature, "A", iot.Info, iot.Raised), p.alarm(1, iot.Temperature, "A", iot.Info, iot.Cleared),
+		p.alarm(2, iot.Temperature, "A", iot.Info, iot.Raised),
+	}})
+	v := p.connect(nil)
+	p.start()
+	v.readUntil(isSnapshot(wire.TypeDeviceStatus))
+	p.Apply(Batch{Alerts: []iot.Alert{p.alarm(3, iot.Temperature, "A", iot.Info, iot.Raised)}})
+	open, news := 0, 0
+	for news == 0 || open == 0 {
+		m := v.read()
+		for _, a := range m.Alerts {
+			switch {
+			case !m.Snapshot && a.DeviceID == "device_003":
+				news++
+			case m.Snapshot && a.DeviceID != "device_001":
+				open++
+			default:
+				t.Errorf("told of alert %+v, snapshot %v", a, m.Snapshot)
+			}
+		}
+	}
+}
+
 func TestMoreThanAllCanBeSentArrivesNewestFirstAndComplete(t *testing.T) {
 	p := build(t, func(o *HubOptions) { o.Limits.BytesPerSecond = 1 })
 	v := p.enter(isSnapshot(wire.TypeDeviceStatus))

@@ -38,6 +38,13 @@ type plant struct {
 
 // build starts a plant; change may adjust its options.
 func build(t *testing.T, change func(*HubOptions)) *plant {
+	p := prepare(t, change)
+	p.start()
+	return p
+}
+
+// prepare makes a plant that serves but does not run.
+func prepare(t *testing.T, change func(*HubOptions)) *plant {
 	t.Helper()
 	catalog, err := iot.NewCatalog(iot.BuiltinTypes()...)
 	if err != nil {
@@ -53,22 +60,24 @@ func build(t *testing.T, change func(*HubOptions)) *plant {
 	}
 	p := &plant{Hub: NewHub(o), t: t}
 	p.server = httptest.NewServer(p.Hub)
+	t.Cleanup(p.server.Close)
+	return p
+}
+
+// start runs the plant until its test ends, or stop is called.
+func (p *plant) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() {
 		if err := p.Run(ctx); err != nil {
-			t.Errorf("run: %v", err)
+			p.t.Errorf("run: %v", err)
 		}
 	})
 	p.stop = func() {
 		cancel()
 		running.Wait()
 	}
-	t.Cleanup(func() {
-		p.stop()
-		p.server.Close()
-	})
-	return p
+	p.t.Cleanup(p.stop)
 }
 
 func (p *plant) position() iot.Position {

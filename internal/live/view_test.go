@@ -170,17 +170,29 @@ func TestStatesOpenAndCloseAlertsWhoseEventsAreGone(t *testing.T) {
 
 func TestClosedAlertsAreForgottenInTime(t *testing.T) {
 	p, v := script(), newTestView()
+	var said []Batch
 	for n := range 2 * keptClosed {
-		v.Apply(Batch{Alerts: []iot.Alert{
+		said = append(said, Batch{Alerts: []iot.Alert{
 			p.alarm(n, iot.Temperature, "A", iot.Info, iot.Raised),
 			p.alarm(n, iot.Temperature, "A", iot.Info, iot.Cleared),
 		}})
+		v.Apply(said[n])
 	}
 	if got := len(v.alerts.byID); got != keptClosed {
 		t.Errorf("alerts remembered: got %d, want %d", got, keptClosed)
 	}
 	if len(v.alerts.byDevice) != 0 || len(v.alerts.open) != 0 {
 		t.Errorf("closed alerts still listed as open: %d by device, %d", len(v.alerts.byDevice), len(v.alerts.open))
+	}
+	// The log is read once more, from where those lie that have been forgotten.
+	for _, b := range said {
+		if told := v.apply(b).alerts; len(told) > 0 {
+			t.Fatalf("told once more: %v", told)
+		}
+	}
+	next := p.alarm(3*keptClosed, iot.Temperature, "A", iot.Info, iot.Raised)
+	if told := v.apply(Batch{Alerts: []iot.Alert{next}}).alerts; len(told) != 1 {
+		t.Errorf("a new alert after that: got %d told, want 1", len(told))
 	}
 }
 
