@@ -108,11 +108,11 @@ func TestMistakesNamePlaceKeyAndWhatIsAllowed(t *testing.T) {
 		args    []string
 		want    string
 	}{
-		{"unknown key", "kafka: {gropu_id: x}", nil, nil, file + "kafka.gropu_id: unknown key; did you mean kafka.group_id?"},
+		{"unknown key", "kafka: {gruop_id: x}", nil, nil, file + "kafka.gruop_id: unknown key; did you mean kafka.group_id?"},
 		{"unknown section", "kafak: {}", nil, nil, file + "kafak: unknown key; did you mean kafka?"},
 		{"key of another section", "window_seconds: 30", nil, nil, file + "window_seconds: unknown key; did you mean aggregation.window_seconds?"},
 		{"dotted key", `"kafka.topic": x`, nil, nil, file + "kafka.topic: keys are nested, not dotted: write each part on a line of its own"},
-		{"unknown key in a list", "alerts: {rules: [{nmae: x}]}", nil, nil, file + "alerts.rules[0].nmae: unknown key; did you mean alerts.rules[0].name?"},
+		{"unknown key in a list", "alerts: {rules: [{nane: x}]}", nil, nil, file + "alerts.rules[0].nane: unknown key; did you mean alerts.rules[0].name?"},
 		{"scalar for a section", "kafka: 3", nil, nil, file + "kafka: must be a section with keys of its own (got 3)"},
 		{"bare duration", "device_simulator: {send_interval: 5}", nil, nil, file + "device_simulator.send_interval: must be a duration with a unit, such as 500ms, 5s or 1h30m (got 5)"},
 		{"text for a number", "server: {port: web}", nil, nil, file + `server.port: must be a whole number (got "web")`},
@@ -127,9 +127,10 @@ func TestMistakesNamePlaceKeyAndWhatIsAllowed(t *testing.T) {
 		{"one topic for two", "kafka: {topic: alerts}", nil, nil, "default: kafka.alerts_topic: must be another topic than kafka.topic (got \"alerts\")"},
 		{"size without sense", "kafka: {embedded: {retention: lots}}", nil, nil, file + `kafka.embedded.retention: must be a number of bytes, or one with a unit, such as 512MiB (got "lots")`},
 		{"rule without threshold", "alerts: {rules: [{name: a, device_type: switch_sensor, severity: info}]}", nil, nil, file + "alerts.rules[0]: must be given either above or below (got both or neither)"},
+		{"path of something else", "websocket: {path: /metrics}", nil, nil, file + `websocket.path: must be outside /api, /debug, /docs, /health, /metrics, /ready, /static (got "/metrics")`},
 		{"two documents", "log: {level: info}\n---\nlog: {level: debug}", nil, nil, file + "holds more than one YAML document, of which only the first would count"},
 		{"key given twice", "data_dir: a\ndata_dir: b", nil, nil, file + `line 2: mapping key "data_dir" already defined at line 1`},
-		{"not a mapping", "- a", nil, nil, file + "must consist of sections and keys, such as server:"},
+		{"not a mapping", "- a", nil, nil, file + "must consist of sections and keys, such as server: {port: 8080}"},
 
 		{"unknown variable", "", []string{"IOTMON_KAFKA_GRUOP_ID=x"}, nil, "IOTMON_KAFKA_GRUOP_ID: unknown variable; did you mean IOTMON_KAFKA_GROUP_ID?"},
 		{"variable of the wrong type", "", []string{"IOTMON_DEVICE_SIMULATOR_DEVICE_COUNT=many"}, nil, `IOTMON_DEVICE_SIMULATOR_DEVICE_COUNT: device_simulator.device_count: must be a whole number (got "many")`},
@@ -156,7 +157,7 @@ func TestMistakesNamePlaceKeyAndWhatIsAllowed(t *testing.T) {
 }
 
 func TestAllMistakesAreToldAtOnce(t *testing.T) {
-	_, err := load(t, "kafka: {gropu_id: x}\nserver: {port: web}", []string{"IOTMON_X=1"}, "-seed", "-1")
+	_, err := load(t, "kafka: {gruop_id: x}\nserver: {port: web}", []string{"IOTMON_X=1"}, "-seed", "-1")
 	wrong, ok := errors.AsType[*Error](err)
 	if !ok || len(wrong.Problems) != 4 {
 		t.Errorf("got %v, want four problems", err)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -27,6 +28,16 @@ func (c *checker) must(ok bool, key string, got any, format string, args ...any)
 	c.add(cmp.Or(c.sources[owner], "default"), key, "must be %s (got %v)", fmt.Sprintf(format, args...), got)
 }
 
+// mustText is must for a text, which is quoted.
+func (c *checker) mustText(ok bool, key, got, format string, args ...any) {
+	c.must(ok, key, strconv.Quote(got), format, args...)
+}
+
+// knownType is mustText for the name of a device type.
+func (c *checker) knownType(key, name string, known []string) {
+	c.must(slices.Contains(known, name), key, strconv.Quote(name)+suggest(name, known), "one of %s", strings.Join(known, ", "))
+}
+
 // within is must for a range, the ends included.
 func within[T cmp.Ordered](c *checker, key string, value, low, high T) {
 	c.must(value >= low && value <= high, key, value, "from %v to %v", low, high)
@@ -34,7 +45,7 @@ func within[T cmp.Ordered](c *checker, key string, value, low, high T) {
 
 func (c *checker) oneOf(key, value string, allowed ...string) {
 	last := len(allowed) - 1
-	c.must(slices.Contains(allowed, value), key, fmt.Sprintf("%q", value), "%s or %s", strings.Join(allowed[:last], ", "), allowed[last])
+	c.mustText(slices.Contains(allowed, value), key, value, "%s or %s", strings.Join(allowed[:last], ", "), allowed[last])
 }
 
 // validate checks every value by itself and against the others. It looks at nothing outside but the directories of the
@@ -58,7 +69,7 @@ func (c *Config) validate(service string) error {
 
 func (c *checker) server(s *Server) {
 	_, err := portOf(s.Addr)
-	c.must(err == nil, "server.addr", fmt.Sprintf("%q", s.Addr), "an address host:port, such as 127.0.0.1:8080 or :8080, with a port from 0 to 65535")
+	c.mustText(err == nil, "server.addr", s.Addr, "an address host:port, such as 127.0.0.1:8080 or :8080, with a port from 0 to 65535")
 	c.directory("server.static_dir", s.StaticDir)
 	c.directory("server.template_dir", s.TemplateDir)
 }
@@ -68,7 +79,7 @@ func (c *checker) directory(key, path string) {
 		return
 	}
 	info, err := os.Stat(path)
-	c.must(err == nil && info.IsDir(), key, fmt.Sprintf("%q", path), "a directory that exists, or empty for the page that is built in")
+	c.mustText(err == nil && info.IsDir(), key, path, "a directory that exists, or empty for the page that is built in")
 }
 
 // topicName is what Kafka allows.
@@ -79,7 +90,8 @@ func (c *checker) kafka(k *Kafka, service string) {
 	for i, broker := range k.Brokers {
 		host, _, err := net.SplitHostPort(broker)
 		port, portErr := portOf(broker)
-		c.must(err == nil && portErr == nil && host != "" && port > 0, fmt.Sprintf("kafka.brokers[%d]", i), fmt.Sprintf("%q", broker), "an address host:port, such as kafka-1:9092")
+		ok := err == nil && portErr == nil && host != "" && port > 0
+		c.mustText(ok, fmt.Sprintf("kafka.brokers[%d]", i), broker, "an address host:port, such as kafka-1:9092")
 	}
 	within(c, "kafka.embedded.port", k.Embedded.Port, 0, 65535)
 	within(c, "kafka.embedded.retention", k.Embedded.Retention, 64<<20, 64<<30)
@@ -101,9 +113,9 @@ func (c *checker) topics(k *Kafka) {
 		{"kafka.states_topic", k.StatesTopic},
 	} {
 		valid := topicName.MatchString(topic.name) && topic.name != "." && topic.name != ".."
-		c.must(valid, topic.key, fmt.Sprintf("%q", topic.name), "1 to 249 letters, digits, dots, underscores and hyphens")
+		c.mustText(valid, topic.key, topic.name, "1 to 249 letters, digits, dots, underscores and hyphens")
 		owner := owners[topic.name]
-		c.must(owner == "", topic.key, fmt.Sprintf("%q", topic.name), "another topic than %s", owner)
+		c.mustText(owner == "", topic.key, topic.name, "another topic than %s", owner)
 		owners[topic.name] = topic.key
 	}
 }
@@ -113,7 +125,7 @@ func (c *checker) simulator(s *Simulator, known []string) {
 	within(c, "device_simulator.send_interval", s.SendInterval, time.Millisecond, 24*time.Hour)
 	c.must(len(s.DeviceTypes) > 0, "device_simulator.device_types", "none", "at least one of %s", strings.Join(known, ", "))
 	for i, name := range s.DeviceTypes {
-		c.must(slices.Contains(known, name), fmt.Sprintf("device_simulator.device_types[%d]", i), fmt.Sprintf("%q%s", name, suggest(name, known)), "one of %s", strings.Join(known, ", "))
+		c.knownType(fmt.Sprintf("device_simulator.device_types[%d]", i), name, known)
 	}
 	for _, fault := range []struct {
 		key  string
@@ -130,7 +142,8 @@ func (c *checker) ingest(i *Ingest) {
 	within(c, "ingest.max_body_bytes", i.MaxBody, 64<<10, 1<<30)
 	within(c, "ingest.max_readings", i.MaxReadings, 1, 10_000_000)
 	within(c, "ingest.max_in_flight", i.MaxInFlight, 1, 100_000)
-	c.must(i.MaxInFlightBytes >= i.MaxBody && i.MaxInFlightBytes <= 64<<30, "ingest.max_in_flight_bytes", i.MaxInFlightBytes, "from ingest.max_body_bytes, %v, to 64GiB", i.MaxBody)
+	// One body of the largest size must always fit.
+	within(c, "ingest.max_in_flight_bytes", i.MaxInFlightBytes, i.MaxBody, 64<<30)
 	within(c, "ingest.body_timeout", i.BodyTimeout, 100*time.Millisecond, time.Hour)
 	within(c, "ingest.timeout", i.Timeout, 100*time.Millisecond, 10*time.Minute)
 }
@@ -160,8 +173,18 @@ func (c *checker) archive(cfg *Config) {
 	}
 }
 
+// takenPaths lists what the server answers besides WebSocket clients.
+func takenPaths() []string {
+	return []string{"api", "debug", "docs", "health", "metrics", "ready", "static"}
+}
+
+// plainPath is a path that needs no escaping anywhere and means nothing special to a router.
+var plainPath = regexp.MustCompile(`^(/[A-Za-z0-9_-]+)+$`)
+
 func (c *checker) live(l *Live) {
-	c.must(strings.HasPrefix(l.Path, "/") && len(l.Path) > 1 && !strings.ContainsAny(l.Path, " {}?#"), "websocket.path", fmt.Sprintf("%q", l.Path), "a path that begins with /, such as /ws")
+	c.mustText(plainPath.MatchString(l.Path), "websocket.path", l.Path, "a path of letters, digits, - and _ that begins with /, such as /ws")
+	first := strings.Split(strings.TrimPrefix(l.Path, "/"), "/")[0]
+	c.mustText(!slices.Contains(takenPaths(), first), "websocket.path", l.Path, "outside /%s", strings.Join(takenPaths(), ", /"))
 	within(c, "websocket.max_connections", l.MaxConnections, 1, 1_000_000)
 	within(c, "websocket.ping_interval", l.PingInterval, time.Second, time.Hour)
 	within(c, "websocket.pong_timeout", l.PongTimeout, 100*time.Millisecond, time.Hour)
@@ -172,6 +195,6 @@ func (c *checker) live(l *Live) {
 	for i, origin := range l.AllowedOrigins {
 		u, err := url.Parse(origin)
 		ok := err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.String() == u.Scheme+"://"+u.Host
-		c.must(ok, fmt.Sprintf("websocket.allowed_origins[%d]", i), fmt.Sprintf("%q", origin), "an origin, such as https://plant.example")
+		c.mustText(ok, fmt.Sprintf("websocket.allowed_origins[%d]", i), origin, "an origin, such as https://plant.example")
 	}
 }

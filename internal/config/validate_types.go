@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -17,8 +16,8 @@ func (c *checker) deviceTypes(types []DeviceType) {
 	taken := builtinTypes()
 	for i, t := range types {
 		key := fmt.Sprintf("device_types[%d]", i)
-		c.must(identifier.MatchString(t.Name), key+".name", fmt.Sprintf("%q", t.Name), identifierShape)
-		c.must(!slices.Contains(taken, t.Name), key+".name", fmt.Sprintf("%q", t.Name), "another name than those of the other types, built-in ones included")
+		c.mustText(identifier.MatchString(t.Name), key+".name", t.Name, identifierShape)
+		c.mustText(!slices.Contains(taken, t.Name), key+".name", t.Name, "another name than those of the other types, built-in ones included")
 		taken = append(taken, t.Name)
 		within(c, key+".decimals", t.Decimals, 0, 9)
 		c.must(t.Min < t.Max, key+".min", t.Min, "less than max, %v", t.Max)
@@ -51,10 +50,11 @@ func (c *checker) alerts(a *Alerts, known []string) {
 }
 
 func (c *checker) rule(key string, r *Rule, taken, known []string) {
-	c.must(identifier.MatchString(r.Name), key+".name", fmt.Sprintf("%q", r.Name), identifierShape)
-	c.must(!slices.Contains(taken, r.Name), key+".name", fmt.Sprintf("%q", r.Name), "another name than those of the other rules; to replace a built-in rule, switch it off")
+	c.mustText(identifier.MatchString(r.Name), key+".name", r.Name, identifierShape)
+	c.mustText(!slices.Contains(taken, r.Name), key+".name", r.Name,
+		"another name than those of the other rules; to replace a built-in rule, switch it off")
 	c.must(r.Name != "device_offline", key+".name", `"device_offline"`, "another name: this one is for silence and has no threshold")
-	c.must(slices.Contains(known, r.DeviceType), key+".device_type", fmt.Sprintf("%q%s", r.DeviceType, suggest(r.DeviceType, known)), "one of %s", strings.Join(known, ", "))
+	c.knownType(key+".device_type", r.DeviceType, known)
 	c.oneOf(key+".severity", r.Severity, "info", "warning", "critical")
 	c.must((r.Above == nil) != (r.Below == nil), key, "both or neither", "given either above or below")
 	c.must(r.Hysteresis >= 0, key+".hysteresis", r.Hysteresis, "0 or more")

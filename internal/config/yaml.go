@@ -45,7 +45,7 @@ func hasSecondDocument(text []byte) bool {
 func wordYAMLError(err error) error {
 	text := strings.Join(strings.Fields(strings.TrimPrefix(err.Error(), "yaml: ")), " ")
 	if strings.Contains(text, "into map[string]interface") {
-		return errors.New("must consist of sections and keys, such as server:")
+		return errors.New("must consist of sections and keys, such as server: {port: 8080}")
 	}
 	return errors.New(strings.TrimPrefix(text, "unmarshal errors: "))
 }

@@ -1,0 +1,59 @@
+# Every target works in a fresh clone. What a test needs beside Go and Node is installed by scripts/provision-test.sh.
+
+GO ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+# Packages to test or measure, such as PKG=./internal/iot.
+PKG ?= ./...
+# Arguments of the program for make run, such as ARGS='-devices 10000'.
+ARGS ?=
+
+sources = find . -name '*.go' -not -path '*/node_modules/*'
+
+.DEFAULT_GOAL := help
+.PHONY: help run build build-all provision test test-go test-web test-short check-format vet lint fmt bench clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: ## run everything in one process; ARGS='-devices 10000'
+	$(GO) run -ldflags '$(LDFLAGS)' ./cmd/iotmon $(ARGS)
+
+build: ## build every service into bin/
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
+
+build-all: build ## the same
+
+provision: ## install what the tests need: C compiler, Chromium, promtool, fonts
+	./scripts/provision-test.sh
+
+test: provision check-format vet test-go test-web ## run every test; takes minutes
+
+test-go:
+	$(GO) test -race -timeout 30m $(PKG)
+
+test-web:
+	./scripts/test-web.sh
+
+test-short: ## run the tests that need only Go and a minute
+	$(GO) test -short $(PKG)
+
+check-format:
+	@unformatted="$$($(sources) -exec gofmt -l {} +)"; \
+	if [ -n "$$unformatted" ]; then echo "not formatted, run make fmt:"; echo "$$unformatted"; exit 1; fi
+
+vet:
+	$(GO) vet ./...
+
+lint: vet ## run golangci-lint; the first time builds it, which takes minutes
+	@if golangci-lint version 2>/dev/null | grep -q 'version v\?2\.'; then golangci-lint run; else $(GO) run $(GOLANGCI) run; fi
+
+fmt: ## format the Go code
+	$(sources) -exec gofmt -s -w {} +
+
+bench: ## run the benchmarks; PKG=./internal/wire for some
+	$(GO) test -run '^$$' -bench . -benchmem $(PKG)
+
+clean: ## remove what build made
+	rm -rf bin coverage.out
