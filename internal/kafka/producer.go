@@ -28,6 +28,8 @@ type ProducerOptions struct {
 	DeliveryTimeout time.Duration
 	// Failed is told how many readings of one Enqueue were not delivered and why. It must not block; nil for nobody.
 	Failed func(count int, err error)
+	// Sent is told how many readings have been acknowledged. It must not block; nil for nobody.
+	Sent func(count int)
 }
 
 const (
@@ -52,6 +54,7 @@ type Producer struct {
 	topic   string
 	timeout time.Duration
 	failed  func(int, error)
+	sent    func(int)
 	batches batchPool
 	// slots has room for each chunk that may be on its way.
 	slots chan struct{}
@@ -84,8 +87,12 @@ func NewProducer(options ProducerOptions) (*Producer, error) {
 	if failed == nil {
 		failed = func(int, error) {}
 	}
+	sent := options.Sent
+	if sent == nil {
+		sent = func(int) {}
+	}
 	return &Producer{
-		client: client, topic: options.Topics.Readings, timeout: timeout, failed: failed,
+		client: client, topic: options.Topics.Readings, timeout: timeout, failed: failed, sent: sent,
 		slots: make(chan struct{}, max(buffered/enqueueChunk, 1)),
 	}, nil
 }
@@ -123,7 +130,10 @@ func (p *Producer) Append(ctx context.Context, readings []iot.Reading) error {
 	defer cancel()
 	b := p.batches.get(p.topic, readings)
 	done := make(chan struct{})
-	b.finish = func() { close(done) }
+	b.finish = func() {
+		p.sent(len(b.records) - b.unsent)
+		close(done)
+	}
 	p.produce(ctx, b)
 	select {
 	case <-done:
@@ -152,6 +162,7 @@ func (p *Producer) Enqueue(ctx context.Context, readings []iot.Reading) error {
 		readings = readings[len(chunk):]
 		b := p.batches.get(p.topic, chunk)
 		b.finish = func() {
+			p.sent(len(b.records) - b.unsent)
 			if b.unsent > 0 {
 				p.failed(b.unsent, b.err)
 			}
