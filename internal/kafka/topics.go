@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // TopicOptions say what the topics must look like.
@@ -48,13 +49,27 @@ func EnsureTopics(ctx context.Context, options TopicOptions) error {
 	defer client.Close()
 	admin := kadm.NewClient(client)
 	specs := options.specs()
+	details, err := admin.ListTopics(ctx, slices.Collect(maps.Keys(specs))...)
+	if err != nil {
+		return fmt.Errorf("list topics: %w", err)
+	}
 	for name, spec := range specs {
-		err := spec.create(ctx, admin, name, options)
+		switch detail := details[name]; {
+		case errors.Is(detail.Err, kerr.UnknownTopicOrPartition):
+			err = spec.create(ctx, admin, name, options.Replication)
+		case detail.Err != nil:
+			err = detail.Err
+		case spec.fixed && len(detail.Partitions) != spec.partitions:
+			return fmt.Errorf("topic %s has %d partitions but %d are configured: configure %d, or drain the topics and create them anew",
+				name, len(detail.Partitions), spec.partitions, len(detail.Partitions))
+		case options.Budget > 0:
+			err = spec.alter(ctx, admin, name)
+		}
 		if err != nil {
-			return fmt.Errorf("create topic %s: %w", name, err)
+			return fmt.Errorf("ensure topic %s: %w", name, err)
 		}
 	}
-	return checkPartitions(ctx, admin, specs)
+	return nil
 }
 
 // topicSpec is what a topic is created with.
@@ -97,55 +112,49 @@ func (o TopicOptions) specs() map[string]topicSpec {
 	return specs
 }
 
-func (s topicSpec) create(ctx context.Context, admin *kadm.Client, name string, o TopicOptions) error {
+func (s topicSpec) create(ctx context.Context, admin *kadm.Client, name string, replication int) error {
 	configs := make(map[string]*string, len(s.configs))
 	for key, value := range s.configs {
 		configs[key] = &value
 	}
-	_, err := admin.CreateTopic(ctx, int32(s.partitions), int16(orDefault(o.Replication, -1)), configs, name)
-	switch {
-	case !errors.Is(err, kerr.TopicAlreadyExists):
-		return err
-	case o.Budget > 0:
-		return s.alter(ctx, admin, name)
-	default:
-		return nil
+	_, err := admin.CreateTopic(ctx, int32(s.partitions), int16(orDefault(replication, -1)), configs, name)
+	if errors.Is(err, kerr.TopicAlreadyExists) {
+		return nil // Another process of ours was faster.
 	}
+	return err
 }
 
-// alter gives a topic of the embedded broker the settings of this start: they may have changed since it was created.
+// alter gives a topic of the embedded broker the settings of this start, where they differ from those of an earlier one.
 func (s topicSpec) alter(ctx context.Context, admin *kadm.Client, name string) error {
+	described, err := admin.DescribeTopicConfigs(ctx, name)
+	if err != nil {
+		return err
+	}
+	now := make(map[string]string)
+	_, err = described.On(name, func(r *kadm.ResourceConfig) error {
+		for _, config := range r.Configs {
+			if config.Source == kmsg.ConfigSourceDynamicTopicConfig {
+				now[config.Key] = config.MaybeValue()
+			}
+		}
+		return r.Err
+	})
+	if err != nil {
+		return err
+	}
 	var changes []kadm.AlterConfig
 	for key, value := range s.configs {
-		changes = append(changes, kadm.AlterConfig{Name: key, Value: &value})
+		if now[key] != value {
+			changes = append(changes, kadm.AlterConfig{Name: key, Value: &value})
+		}
+	}
+	if len(changes) == 0 {
+		return nil
 	}
 	responses, err := admin.AlterTopicConfigs(ctx, changes, name)
 	if err != nil {
 		return err
 	}
-	for _, response := range responses {
-		if response.Err != nil {
-			return response.Err
-		}
-	}
-	return nil
-}
-
-func checkPartitions(ctx context.Context, admin *kadm.Client, specs map[string]topicSpec) error {
-	names := slices.Sorted(maps.Keys(specs))
-	details, err := admin.ListTopics(ctx, names...)
-	if err != nil {
-		return fmt.Errorf("list topics: %w", err)
-	}
-	for _, name := range names {
-		detail := details[name]
-		if detail.Err != nil {
-			return fmt.Errorf("look at topic %s: %w", name, detail.Err)
-		}
-		if want := specs[name].partitions; specs[name].fixed && len(detail.Partitions) != want {
-			return fmt.Errorf("topic %s has %d partitions but %d are configured: configure %d, or drain the topics and create them anew",
-				name, len(detail.Partitions), want, len(detail.Partitions))
-		}
-	}
-	return nil
+	_, err = responses.On(name, func(r *kadm.AlterConfigsResponse) error { return r.Err })
+	return err
 }

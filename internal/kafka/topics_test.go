@@ -1,6 +1,8 @@
 package kafka
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -58,6 +60,21 @@ func TestTopicsAreCreatedWithTheirPolicies(t *testing.T) {
 	}
 	if configs, _ := c.configsOf("device-data"); configs["message.timestamp.type"] != "LogAppendTime" {
 		t.Errorf("device-data: timestamps are %s, want LogAppendTime", configs["message.timestamp.type"])
+	}
+}
+
+func TestAnotherStartWritesNothing(t *testing.T) {
+	c := startCluster(t)
+	topics := filepath.Join(c.dir, "log", "topics.json")
+	before, err := os.Stat(topics)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := EnsureTopics(t.Context(), c.topicOptions()); err != nil {
+		t.Fatal(err)
+	}
+	if after, err := os.Stat(topics); err != nil || !os.SameFile(before, after) {
+		t.Errorf("the broker has written its topics anew (%v)", err)
 	}
 }
 

@@ -38,7 +38,7 @@ const (
 	segmentBytes = 8 << 20
 	// upkeepInterval is how often retention runs and the compacted topics are looked at.
 	upkeepInterval = 5 * time.Second
-	// never is long enough to keep kfake from compacting on its own, at a moment when that loses data.
+	// never keeps kfake from what would harm: compacting on its own, forgetting commits.
 	never = 10 * 365 * 24 * time.Hour
 )
 
@@ -103,8 +103,10 @@ func (b *Broker) start(ctx context.Context, options Options) error {
 			"log.segment.bytes": strconv.Itoa(segmentBytes),
 			// By default kfake drops what is seven days old, even from a compacted topic. A partition that was emptied
 			// so would begin anew at offset 0 after a crash.
-			"log.retention.ms":       "-1",
-			"log.cleaner.backoff.ms": strconv.FormatInt(never.Milliseconds(), 10),
+			"log.retention.ms": "-1",
+			// Nor must the commits of a plant that stood still for a week be forgotten.
+			"offsets.retention.minutes": strconv.Itoa(int(never.Minutes())),
+			"log.cleaner.backoff.ms":    strconv.FormatInt(never.Milliseconds(), 10),
 		}),
 	}
 	if options.SyncWrites {

@@ -29,8 +29,9 @@ const (
 	// compactSettle is how long each step of a round waits after the one before. It is longer than any reader takes to
 	// read the topics whole, so none loses a record that moves from the front to the end while it reads.
 	compactSettle = time.Minute
-	// compactTimeout bounds a step, and so how long transactions may be held back.
-	compactTimeout = 10 * time.Second
+	// readTimeout bounds the reading of the whole log, and holdTimeout how long transactions may be held back after it.
+	readTimeout = time.Minute
+	holdTimeout = 5 * time.Second
 )
 
 // compactMark is the key of the records up to which the cleaner reads: no device can have it.
@@ -138,15 +139,13 @@ func (c *cleaner) step(ctx context.Context, now time.Time) {
 		c.trim()
 		return
 	}
-	count, err := c.move(ctx)
-	if err != nil {
+	if err := c.move(ctx); err != nil {
 		if ctx.Err() == nil {
 			c.logger.Warn("embedded broker: compaction put off", "error", err)
 		}
 		return
 	}
 	c.moved = true
-	c.logger.Info("embedded broker: compacting", "records_moved", count)
 }
 
 // survey returns the size of the compacted topics and where their partitions end.
@@ -193,29 +192,30 @@ func (c *cleaner) trim() {
 	c.logger.Info("embedded broker: compacted", "bytes_kept", c.kept)
 }
 
-// move appends the living records before the cuts at the end and returns how many they were.
-func (c *cleaner) move(ctx context.Context) (int, error) {
-	ctx, cancel := context.WithTimeout(ctx, compactTimeout)
-	defer cancel()
+// move appends the living records before the cuts at the end.
+func (c *cleaner) move(ctx context.Context) error {
 	m, err := newMover(c.addr, c.cuts)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer m.client.Close()
-	// Most of the log is read before anybody has to wait.
-	if err := m.readToEnd(ctx); err != nil || m.count() == 0 {
-		return 0, err
+	reading, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	if err := m.readToEnd(reading); err != nil || len(m.alive) == 0 {
+		return err
 	}
+	ctx, cancel = context.WithTimeout(ctx, holdTimeout)
+	defer cancel()
 	topics := c.cuts.TopicsSet()
 	c.gate.Store(&topics)
 	defer c.gate.Store(nil)
 	if err := m.awaitQuiet(ctx, topics); err != nil {
-		return 0, err
+		return err
 	}
 	if err := m.readToEnd(ctx); err != nil {
-		return 0, err
+		return err
 	}
-	return m.count(), m.append(ctx)
+	return m.append(ctx)
 }
 
 // mover reads what is committed in some partitions and finds the records before the cuts that still live.
@@ -252,8 +252,6 @@ func newMover(addr string, cuts kadm.Offsets) (*mover, error) {
 	}
 	return &mover{client: client, cuts: cuts, alive: make(map[place]*kgo.Record)}, nil
 }
-
-func (m *mover) count() int { return len(m.alive) }
 
 // readToEnd reads on to the end of the log as it is now. The end is known by a record of the mover's own: the last offset
 // may belong to a marker or to an aborted transaction, which no reader ever sees.

@@ -1,11 +1,11 @@
 package embedded
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -27,7 +27,7 @@ func repair(logDir string) error {
 		return err
 	}
 	for _, partition := range partitions {
-		if err := completeIndex(partition); err != nil {
+		if err := rebuildIndex(partition); err != nil {
 			return fmt.Errorf("repair index of %s: %w", filepath.Base(partition), err)
 		}
 	}
@@ -68,37 +68,31 @@ func cutTorn(path string) error {
 // indexEntry is the length of the entry that kfake keeps beside a segment for every batch in it.
 const indexEntry = 15
 
-// completeIndex adds the entry of a last batch that was killed between the batch and its entry. kfake pairs batches and
-// entries by their order: with one missing, it would take all later batches of the segment for their neighbours, and the
-// records of an open transaction for committed ones.
-func completeIndex(partition string) error {
+// rebuildIndex writes the index of a partition's last segment anew if it does not fit the batches. A kill comes between a
+// batch and its entry, a full disk within an entry. kfake pairs batches and entries by their order: after such a fault it
+// would take every later batch of the segment for its neighbour, and records of an open transaction for committed ones.
+func rebuildIndex(partition string) error {
 	base, found, err := lastSegment(partition)
 	if err != nil || !found {
 		return err
 	}
-	headers, err := batchHeaders(filepath.Join(partition, base+".dat"))
+	segment, err := os.ReadFile(filepath.Join(partition, base+".dat"))
 	if err != nil {
 		return err
 	}
-	index, err := os.OpenFile(filepath.Join(partition, base+".idx"), os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
+	path := filepath.Join(partition, base+".idx")
+	index, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	defer index.Close()
-	info, err := index.Stat()
-	if err != nil {
-		return err
-	}
-	have := info.Size() / indexEntry
-	var missing []byte
-	for i := have; i < int64(len(headers)); i++ {
-		missing = append(missing, headers[i].indexEntry()...)
-	}
-	if missing == nil {
+	want := indexOf(segment)
+	if sameIndex(index, want) {
 		return nil
 	}
-	_, err = index.WriteAt(missing, have*indexEntry)
-	return errors.Join(err, index.Close())
+	if err := os.WriteFile(path+".tmp", want, 0o644); err != nil {
+		return err
+	}
+	return os.Rename(path+".tmp", path)
 }
 
 // lastSegment returns the name, without extension, of the segment with the highest offset.
@@ -119,47 +113,45 @@ func lastSegment(partition string) (base string, found bool, err error) {
 	return strconv.FormatInt(slices.Max(bases), 10), true, nil
 }
 
-// batchHeader is the part of a record batch, in Kafka's format, up to its largest timestamp.
-type batchHeader [43]byte
-
-// batchHeaders reads the headers of all batches that were written whole.
-func batchHeaders(segment string) ([]batchHeader, error) {
-	f, err := os.Open(segment)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	var headers []batchHeader
-	for at := int64(0); ; {
-		var h batchHeader
-		if _, err := f.ReadAt(h[:], at); errors.Is(err, io.EOF) {
-			return headers, nil
-		} else if err != nil {
-			return nil, err
+// indexOf returns the entries of all batches that are whole.
+func indexOf(segment []byte) []byte {
+	const header = 43 // A record batch, in Kafka's format, up to its largest timestamp.
+	var index []byte
+	for len(segment) >= header {
+		length := 12 + int(binary.BigEndian.Uint32(segment[8:]))
+		if length < header || length > len(segment) {
+			break
 		}
-		at += 12 + int64(binary.BigEndian.Uint32(h[8:]))
-		if at > info.Size() {
-			return headers, nil
-		}
-		headers = append(headers, h)
+		index = appendEntry(index, segment[:header])
+		segment = segment[length:]
 	}
+	return index
 }
 
-// indexEntry returns the entry that kfake would have written: version, checksum, epoch, newest timestamp, and whether the
-// batch belongs to a transaction, little-endian.
-func (h *batchHeader) indexEntry() []byte {
+// appendEntry appends what kfake writes for a batch: version, checksum, epoch, newest timestamp, and whether the batch
+// belongs to a transaction, little-endian.
+func appendEntry(index, header []byte) []byte {
 	const transactional, control = 0x10, 0x20
 	entry := make([]byte, indexEntry)
 	entry[0] = 1
-	binary.LittleEndian.PutUint32(entry[2:], binary.BigEndian.Uint32(h[12:]))
-	binary.LittleEndian.PutUint64(entry[6:], binary.BigEndian.Uint64(h[35:]))
-	if attributes := binary.BigEndian.Uint16(h[21:]); attributes&transactional != 0 && attributes&control == 0 {
+	binary.LittleEndian.PutUint32(entry[2:], binary.BigEndian.Uint32(header[12:]))
+	binary.LittleEndian.PutUint64(entry[6:], binary.BigEndian.Uint64(header[35:]))
+	if attributes := binary.BigEndian.Uint16(header[21:]); attributes&transactional != 0 && attributes&control == 0 {
 		entry[14] = 1
 	}
 	entry[1] = byte(crc32.Checksum(entry[2:], castagnoli))
-	return entry
+	return append(index, entry...)
+}
+
+// sameIndex compares two indexes but for their timestamps, which kfake does not read.
+func sameIndex(a, b []byte) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for ; len(a) > 0; a, b = a[indexEntry:], b[indexEntry:] {
+		if a[1] != byte(crc32.Checksum(a[2:indexEntry], castagnoli)) || !bytes.Equal(a[2:6], b[2:6]) || a[14] != b[14] {
+			return false
+		}
+	}
+	return true
 }

@@ -25,25 +25,37 @@ func forget(t *testing.T, dir string) {
 	}
 }
 
-func TestKillBetweenBatchAndIndexShiftsNothing(t *testing.T) {
+func TestIndexThatLacksTheEndShiftsNothing(t *testing.T) {
+	for name, left := range map[string]int64{"a whole entry": indexEntry, "half an entry": 2*indexEntry - 7} {
+		t.Run(name, func(t *testing.T) { testShortIndex(t, left) })
+	}
+}
+
+// testShortIndex cuts the index of two batches, the second of an open transaction, as a kill or a full disk may.
+func testShortIndex(t *testing.T, left int64) {
 	dir := t.TempDir()
 	b := open(t, dir)
 	createTopic(t, b, "readings", 1, nil)
-	produce(t, dial(t, b), &kgo.Record{Topic: "readings", Value: []byte("one")})
+	first := dial(t, b)
+	produce(t, first, &kgo.Record{Topic: "readings", Value: []byte("one")})
 	transaction := dial(t, b, kgo.TransactionalID(uuid.NewString()))
 	if err := transaction.BeginTransaction(); err != nil {
 		t.Fatal(err)
 	}
 	produce(t, transaction, &kgo.Record{Topic: "readings", Value: []byte("never committed")})
+	transaction.Close()
+	first.Close()
 	shut(t, b)
 	forget(t, dir)
 	index := filepath.Join(dir, "log", "partitions", "readings-0", "0.idx")
-	if err := os.Truncate(index, indexEntry); err != nil {
+	if err := os.Truncate(index, left); err != nil {
 		t.Fatal(err)
 	}
 
 	b = open(t, dir)
-	produce(t, dial(t, b), &kgo.Record{Topic: "readings", Value: []byte("two")})
+	second := dial(t, b)
+	produce(t, second, &kgo.Record{Topic: "readings", Value: []byte("two")})
+	second.Close()
 	shut(t, b)
 	forget(t, dir)
 	b = open(t, dir)
@@ -78,5 +90,37 @@ func TestTornCommitIsCutOff(t *testing.T) {
 		if got, err := os.ReadFile(path); err != nil || !slices.Equal(got, whole) {
 			t.Errorf("log with %d torn bytes: got %d bytes (%v), want the %d whole ones", len(torn), len(got), err, len(whole))
 		}
+	}
+}
+
+func TestRepairLeavesWhatIsWholeAlone(t *testing.T) {
+	dir := t.TempDir()
+	b := open(t, dir)
+	createTopic(t, b, "readings", 1, nil)
+	transaction := dial(t, b, kgo.TransactionalID(uuid.NewString()))
+	plain := dial(t, b)
+	for range 3 {
+		produce(t, plain, &kgo.Record{Topic: "readings", Value: []byte("plain")})
+		if err := transaction.BeginTransaction(); err != nil {
+			t.Fatal(err)
+		}
+		produce(t, transaction, &kgo.Record{Topic: "readings", Value: []byte("committed")})
+		if err := transaction.EndTransaction(t.Context(), kgo.TryCommit); err != nil {
+			t.Fatal(err)
+		}
+	}
+	transaction.Close()
+	plain.Close()
+	shut(t, b)
+	path := filepath.Join(dir, "log", "partitions", "readings-0", "0.idx")
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := repair(filepath.Join(dir, "log")); err != nil {
+		t.Fatal(err)
+	}
+	if after, err := os.ReadFile(path); err != nil || len(before) != 9*indexEntry || !slices.Equal(after, before) {
+		t.Errorf("index: got %v (%v), want it as kfake wrote it, %v", after, err, before)
 	}
 }
