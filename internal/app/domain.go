@@ -1,0 +1,97 @@
+package app
+
+import (
+	"fmt"
+
+	"iotmon/internal/alert"
+	"iotmon/internal/config"
+	"iotmon/internal/iot"
+	"iotmon/internal/kafka"
+	"iotmon/internal/process"
+	"iotmon/internal/simulate"
+)
+
+// newCatalog returns the built-in device types and those of the configuration.
+func newCatalog(cfg *config.Config) (*iot.Catalog, error) {
+	specs := iot.BuiltinTypes()
+	for _, t := range cfg.DeviceTypes {
+		specs = append(specs, iot.TypeSpec{
+			Name: iot.DeviceType(t.Name), Unit: t.Unit, Decimals: t.Decimals, Min: t.Min, Max: t.Max,
+			Labels: t.Labels, States: t.States,
+		})
+	}
+	catalog, err := iot.NewCatalog(specs...)
+	if err != nil {
+		return nil, fmt.Errorf("device types: %w", err)
+	}
+	return catalog, nil
+}
+
+// newAdmission returns the test that ingest, processor and archiver share.
+func newAdmission(cfg *config.Config, catalog *iot.Catalog) *iot.Admission {
+	return &iot.Admission{
+		Catalog:   catalog,
+		Skew:      cfg.Aggregation.MaxClockSkew,
+		Retention: cfg.Archive.Retention.Readings,
+	}
+}
+
+func newRules(cfg *config.Config) []iot.Rule {
+	var rules []iot.Rule
+	for _, r := range cfg.Alerts.All() {
+		rule := iot.Rule{
+			Name:       r.Name,
+			Type:       iot.DeviceType(r.DeviceType),
+			Severity:   iot.Severity(r.Severity),
+			Hysteresis: r.Hysteresis,
+			For:        r.For,
+			ClearFor:   r.ClearFor,
+		}
+		switch {
+		case r.Above != nil:
+			rule.Threshold = *r.Above
+		case r.Below != nil:
+			rule.Threshold, rule.Below = *r.Below, true
+		}
+		rules = append(rules, rule)
+	}
+	return rules
+}
+
+func newProcess(cfg *config.Config, admission *iot.Admission) (*process.Options, error) {
+	engine, err := alert.New(newRules(cfg), admission.Catalog)
+	if err != nil {
+		return nil, fmt.Errorf("alerts: %w", err)
+	}
+	return &process.Options{
+		Admission:    admission,
+		Alerts:       engine,
+		Window:       cfg.Aggregation.Window(),
+		Lateness:     cfg.Aggregation.AllowedLateness,
+		OfflineAfter: cfg.Devices.OfflineAfter,
+	}, nil
+}
+
+func newTopics(cfg *config.Config) kafka.Topics {
+	return kafka.Topics{
+		Readings:    cfg.Kafka.Topic,
+		DeadLetters: cfg.Kafka.DeadLettersTopic,
+		Aggregates:  cfg.Kafka.AggregatesTopic,
+		Alerts:      cfg.Kafka.AlertsTopic,
+		States:      cfg.Kafka.StatesTopic,
+	}
+}
+
+func newFleetOptions(cfg *config.Config, catalog *iot.Catalog) simulate.Options {
+	options := simulate.Options{
+		Catalog:  catalog,
+		Devices:  cfg.Simulator.DeviceCount,
+		Interval: cfg.Simulator.SendInterval,
+		Seed:     cfg.Simulator.Seed,
+		Faults:   simulate.FaultRates(cfg.Simulator.Faults),
+	}
+	for _, name := range cfg.Simulator.DeviceTypes {
+		options.Types = append(options.Types, iot.DeviceType(name))
+	}
+	return options
+}

@@ -1,0 +1,84 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"iotmon/internal/archive"
+	"iotmon/internal/kafka"
+	"iotmon/internal/live"
+	"iotmon/internal/observe"
+	"iotmon/internal/process"
+)
+
+// processorMetrics tells the processor's metrics what it hears.
+type processorMetrics struct {
+	consumer *observe.Consumer
+	now      func() time.Time
+}
+
+var _ kafka.ProcessorMetrics = processorMetrics{}
+
+func (m processorMetrics) Processed(partition int32, counts process.Counts, lag int64) {
+	m.consumer.Processed(counts.Processed)
+	m.consumer.Late(counts.Late)
+	m.consumer.Duplicates(counts.Duplicates)
+	m.consumer.Windows(counts.Windows)
+	for field, messages := range counts.Rejected {
+		m.consumer.Rejected(field, messages)
+	}
+	for severity, alerts := range counts.Raised {
+		m.consumer.Alerts(string(severity), alerts)
+	}
+	if !counts.Newest.IsZero() {
+		m.consumer.Age(m.now().Sub(counts.Newest))
+	}
+	m.consumer.Lag(partition, lag)
+}
+
+func (m processorMetrics) Step(committed bool, took time.Duration) { m.consumer.Step(committed, took) }
+
+func (m processorMetrics) Released(partition int32) { m.consumer.Released(partition) }
+
+// countingTicker counts the ticks that get into the log.
+type countingTicker struct {
+	kafka.Ticker
+	consumer *observe.Consumer
+}
+
+func (t countingTicker) Tick(ctx context.Context, partition int32) error {
+	err := t.Ticker.Tick(ctx, partition)
+	if err == nil {
+		t.consumer.Ticks(1)
+	}
+	return err
+}
+
+func liveMetrics(w *observe.WebSocket) live.Metrics {
+	return live.Metrics{
+		Connections:  w.Connections,
+		Sent:         w.Sent,
+		Conflated:    w.Conflated,
+		Postponed:    w.Postponed,
+		Disconnected: func(reason live.Reason) { w.Disconnected(string(reason)) },
+		Refused:      func(reason live.Reason) { w.Refused(string(reason)) },
+		Queued:       w.Queued,
+		Delivered:    w.Delivered,
+	}
+}
+
+func archiveMetrics(a *observe.Archive) archive.Metrics {
+	return archive.Metrics{Written: a.Written, Retried: a.Retried, Pruned: a.Pruned}
+}
+
+// plant reads the state of the plant for a scrape.
+func plant(view *live.View) func() observe.Plant {
+	return func() observe.Plant {
+		counts := view.Counts()
+		return observe.Plant{
+			Online:     int(counts.Online),
+			Offline:    int(counts.Offline),
+			OpenAlerts: len(view.OpenAlerts()),
+		}
+	}
+}

@@ -1,0 +1,285 @@
+package integration
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"iotmon/internal/iot"
+	"iotmon/internal/wire"
+)
+
+// kills is how often the process is killed; at least a third must hit an open transaction.
+const kills = 50
+
+const killConfig = `
+aggregation:
+  window_seconds: 2
+  allowed_lateness: 1s
+alerts:
+  device_offline: "off"
+  temperature_critical: "off"
+archive:
+  retention:
+    readings: 0s
+`
+
+var killRule = iot.Rule{Name: "temperature_high", Type: iot.Temperature, Severity: iot.Warning, Threshold: 28, Hysteresis: 0.5}
+
+// TestKillsLoseAndDoubleNothing posts readings while the program is killed at random moments, and compares every closed
+// window, every alert and every archived reading with what was acknowledged to the posters.
+func TestKillsLoseAndDoubleNothing(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes minutes; make test runs it")
+	}
+	dir := t.TempDir()
+	s := newServer(t, dir, killConfig, "-no-simulator", "-log-format", "json")
+	s.start()
+
+	posters := startPosters(t, s.base())
+	random := rand.New(rand.NewPCG(1, uint64(time.Now().UnixNano())))
+	inTransaction := 0
+	for range kills {
+		before := posters.acknowledged.Load()
+		waitFor(t, 30*time.Second, "readings are acknowledged again", func() bool { return posters.acknowledged.Load() > before })
+		time.Sleep(time.Duration(random.IntN(1500)) * time.Millisecond)
+		s.kill()
+		inTransaction += countOpen(t, dir)
+		s.start()
+	}
+	samples := posters.stop()
+	if inTransaction*3 < kills {
+		t.Errorf("%d of %d kills hit an open transaction, want at least a third", inTransaction, kills)
+	}
+	t.Logf("%d kills, %d of them inside an open transaction; %d readings acknowledged", kills, inTransaction, len(samples))
+	verify(t, s, samples)
+}
+
+// verify waits until everything acknowledged has been archived and compares it.
+func verify(t *testing.T, s *server, samples []sample) {
+	t.Helper()
+	truth := summarize(samples, 2*time.Second)
+	everything := url.Values{"from": {"2020-01-01T00:00:00Z"}, "to": {"2100-01-01T00:00:00Z"}, "limit": {"500"}}
+	var wrong []string
+	settled := eventually(60*time.Second, func() bool {
+		got := list[wire.Aggregate](t, s.base(), "/api/v1/summaries", clone(everything))
+		wrong = compareSummaries(got, truth)
+		return len(wrong) == 0
+	})
+	if !settled {
+		t.Errorf("%d of %d windows are wrong; the first: %q", len(wrong), len(truth), wrong[:min(5, len(wrong))])
+	}
+	want := episodes(samples, killRule)
+	got := list[archivedAlert](t, s.base(), "/api/v1/alerts", clone(everything))
+	if wrong := compareAlerts(got, want); len(wrong) > 0 {
+		t.Errorf("%d of %d alerts are wrong; the first: %q", len(wrong), len(want), wrong[:min(5, len(wrong))])
+	}
+	t.Logf("%d windows and %d alerts equal the truth", len(truth)-len(wrong), len(want))
+	verifyReadings(t, s, samples)
+}
+
+// verifyReadings compares what is archived of some devices, reading by reading.
+func verifyReadings(t *testing.T, s *server, samples []sample) {
+	t.Helper()
+	byDevice := make(map[string]map[int64]float64)
+	for _, sample := range samples {
+		if byDevice[sample.device] == nil {
+			byDevice[sample.device] = make(map[int64]float64)
+		}
+		byDevice[sample.device][sample.at.UnixMicro()] = sample.value
+	}
+	compared := 0
+	for device, want := range byDevice {
+		if compared++; compared > 10 {
+			break
+		}
+		got := deviceReadings(t, s, device)
+		if len(got) != len(want) {
+			t.Errorf("%s: got %d archived readings, want %d", device, len(got), len(want))
+		}
+		for at, value := range want {
+			if stored, ok := got[at]; !ok || stored != value {
+				t.Errorf("%s at %v: got %v (found: %v), want %v", device, time.UnixMicro(at).UTC(), stored, ok, value)
+				break
+			}
+		}
+	}
+}
+
+func deviceReadings(t *testing.T, s *server, device string) map[int64]float64 {
+	t.Helper()
+	readings := make(map[int64]float64)
+	now := time.Now()
+	// Short ranges come back whole rather than thinned.
+	for from := now.Add(-20 * time.Minute); from.Before(now.Add(time.Minute)); from = from.Add(time.Minute) {
+		items := list[struct {
+			Timestamp time.Time `json:"timestamp"`
+			Value     float64   `json:"value"`
+		}](t, s.base(), "/api/v1/devices/"+url.PathEscape(device)+"/readings", url.Values{
+			"from": {from.Format(time.RFC3339Nano)}, "to": {from.Add(time.Minute).Format(time.RFC3339Nano)}, "max_points": {"5000"}})
+		for _, item := range items {
+			readings[item.Timestamp.UnixMicro()] = item.Value
+		}
+	}
+	return readings
+}
+
+// posters are several gateways, each with devices of its own, that send until the server has acknowledged.
+type posters struct {
+	t            *testing.T
+	base         string
+	quit         chan struct{}
+	running      sync.WaitGroup
+	acknowledged atomic.Int64
+
+	mu      sync.Mutex
+	samples []sample
+}
+
+func startPosters(t *testing.T, base string) *posters {
+	p := &posters{t: t, base: base, quit: make(chan struct{})}
+	for gateway := range 4 {
+		p.running.Go(func() { p.post(gateway) })
+	}
+	return p
+}
+
+// stop lets the batches under way be acknowledged and returns all samples that were.
+func (p *posters) stop() []sample {
+	close(p.quit)
+	p.running.Wait()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.samples
+}
+
+func (p *posters) post(gateway int) {
+	random := rand.New(rand.NewPCG(uint64(gateway), 7))
+	client := &http.Client{Timeout: 15 * time.Second}
+	var last time.Time
+	for {
+		select {
+		case <-p.quit:
+			return
+		case <-time.After(time.Duration(random.IntN(20)) * time.Millisecond):
+		}
+		now := iot.CutTime(time.Now())
+		if !now.After(last) {
+			continue
+		}
+		last = now
+		batch := makeBatch(random, gateway, now)
+		p.send(client, batch)
+		if random.IntN(10) == 0 {
+			p.send(client, batch) // A gateway that did not trust the answer.
+		}
+	}
+}
+
+// makeBatch makes one reading of each of some devices, all with the same timestamp, now and then beyond the threshold.
+func makeBatch(random *rand.Rand, gateway int, at time.Time) []sample {
+	kinds := []iot.DeviceType{iot.Temperature, iot.Humidity, iot.Pressure}
+	var batch []sample
+	for device := range 30 {
+		if random.IntN(2) == 0 {
+			continue
+		}
+		kind := kinds[device%len(kinds)]
+		value := 20 + random.Float64()*7
+		if kind == iot.Temperature && random.IntN(20) == 0 {
+			value = 28 + random.Float64()*5
+		}
+		batch = append(batch, sample{device: fmt.Sprintf("gateway%d/%02d", gateway, device), kind: kind, at: at, value: value})
+	}
+	return batch
+}
+
+// send repeats the batch until it is acknowledged. It is the sender's own record that counts as the truth.
+func (p *posters) send(client *http.Client, batch []sample) {
+	if len(batch) == 0 {
+		return
+	}
+	body := encode(batch)
+	for {
+		response, err := client.Post(p.base+"/api/v1/readings", "application/x-ndjson", bytes.NewReader(body))
+		if err == nil {
+			var answer wire.Ingested
+			err = json.NewDecoder(response.Body).Decode(&answer)
+			response.Body.Close()
+			if err == nil && response.StatusCode == http.StatusOK && answer.Accepted == len(batch) {
+				p.mu.Lock()
+				p.samples = append(p.samples, batch...)
+				p.mu.Unlock()
+				p.acknowledged.Add(int64(len(batch)))
+				return
+			}
+			if err == nil && response.StatusCode != http.StatusServiceUnavailable && response.StatusCode != http.StatusTooManyRequests {
+				p.t.Errorf("post: got status %d, accepted %d of %d, rejected %v", response.StatusCode, answer.Accepted, len(batch), answer.Rejected)
+				return
+			}
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+func encode(batch []sample) []byte {
+	var body []byte
+	for _, s := range batch {
+		body = wire.AppendReading(body, &iot.Reading{
+			Device: iot.Device{ID: iot.DeviceID(s.device), Type: s.kind},
+			Time:   s.at,
+			Value:  s.value,
+		})
+		body = append(body, '\n')
+	}
+	return body
+}
+
+// countOpen reports, as 0 or 1, whether the killed process left a transaction open, by what lies in a copy of its log.
+func countOpen(t *testing.T, dataDir string) int {
+	t.Helper()
+	copied := filepath.Join(t.TempDir(), "log")
+	if err := os.CopyFS(copied, os.DirFS(dataDir)); err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(copied)
+	if openTransactions(t, copied) > 0 {
+		return 1
+	}
+	return 0
+}
+
+func clone(v url.Values) url.Values {
+	c := make(url.Values, len(v))
+	for key, values := range v {
+		c[key] = values
+	}
+	return c
+}
+
+// eventually polls until done or patience runs out, and reports which.
+func eventually(patience time.Duration, done func() bool) bool {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+		if done() {
+			return true
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+	return done()
+}
+
+func waitFor(t *testing.T, patience time.Duration, what string, done func() bool) {
+	t.Helper()
+	if !eventually(patience, done) {
+		t.Fatalf("waited %v in vain until %s", patience, what)
+	}
+}

@@ -1,0 +1,156 @@
+package integration
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// binary builds iotmon once for all tests.
+var binary = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "iotmon-test-")
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "iotmon")
+	out, err := exec.Command("go", "build", "-o", path, "iotmon/cmd/iotmon").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("build iotmon: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if path, err := binary(); err == nil {
+		os.RemoveAll(filepath.Dir(path))
+	}
+	os.Exit(code)
+}
+
+// server is the real program in a process of its own, on a fixed port so that it can come back where it was.
+type server struct {
+	t      testing.TB
+	args   []string
+	addr   string
+	log    bytes.Buffer
+	cmd    *exec.Cmd
+	exited chan error
+}
+
+// newServer prepares a server on a free port; config is a YAML file's text.
+func newServer(t testing.TB, dataDir, config string, args ...string) *server {
+	t.Helper()
+	path, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "iotmon.yaml")
+	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	addr := freeAddr(t)
+	s := &server{t: t, addr: addr, args: append([]string{path, "-config", file, "-addr", addr, "-data-dir", dataDir}, args...)}
+	t.Cleanup(func() {
+		s.kill()
+		if t.Failed() {
+			t.Logf("the server's log ends with:\n%s", tail(s.log.Bytes(), 8000))
+		}
+	})
+	return s
+}
+
+func (s *server) base() string { return "http://" + s.addr }
+
+// start runs the program and returns when it is ready.
+func (s *server) start() {
+	s.t.Helper()
+	s.cmd = exec.Command(s.args[0], s.args[1:]...)
+	s.cmd.Stdout, s.cmd.Stderr = &s.log, &s.log
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := s.cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	s.exited = make(chan error, 1)
+	go func(cmd *exec.Cmd, exited chan<- error) { exited <- cmd.Wait() }(s.cmd, s.exited)
+	s.await("/ready", 30*time.Second)
+}
+
+// await polls until path answers 200.
+func (s *server) await(path string, patience time.Duration) {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	for {
+		response, err := http.Get(s.base() + path)
+		if err == nil {
+			response.Body.Close()
+			if response.StatusCode == http.StatusOK {
+				return
+			}
+		}
+		select {
+		case <-ctx.Done():
+			s.t.Fatalf("GET %s: not 200 within %v; last error %v", path, patience, err)
+		case err := <-s.exited:
+			s.exited <- err
+			s.t.Fatalf("the server ended before it was ready: %v", err)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// kill ends the process at once, as kill -9 does.
+func (s *server) kill() {
+	if s.cmd == nil {
+		return
+	}
+	if err := s.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		s.t.Error(err)
+	}
+	<-s.exited
+	s.cmd = nil
+}
+
+// stop ends the process as Ctrl-C does and returns how long it took.
+func (s *server) stop() time.Duration {
+	s.t.Helper()
+	started := time.Now()
+	if err := s.cmd.Process.Signal(os.Interrupt); err != nil {
+		s.t.Fatal(err)
+	}
+	select {
+	case err := <-s.exited:
+		if err != nil {
+			s.t.Errorf("stop: %v", err)
+		}
+	case <-time.After(20 * time.Second):
+		s.t.Fatal("the server did not stop within 20 s of the interrupt")
+	}
+	s.cmd = nil
+	return time.Since(started)
+}
+
+func freeAddr(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func tail(text []byte, n int) []byte {
+	return text[max(0, len(text)-n):]
+}
