@@ -19,14 +19,14 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // cluster is the embedded broker with the product's topics.
 type cluster struct {
-	t      *testing.T
+	t      testing.TB
 	dir    string
 	broker *embedded.Broker
 	dial   Dial
 	topics Topics
 }
 
-func startCluster(t *testing.T) *cluster {
+func startCluster(t testing.TB) *cluster {
 	t.Helper()
 	c := &cluster{t: t, dir: t.TempDir(), topics: DefaultTopics()}
 	c.open(0)

@@ -194,3 +194,18 @@ func TestUnknownCompressionIsRefused(t *testing.T) {
 		t.Errorf("compression lz5: got %v, want an error with what is allowed", err)
 	}
 }
+
+func BenchmarkEnqueue(b *testing.B) {
+	c := startCluster(b)
+	p := c.producer(ProducerOptions{})
+	readings := someReadings(10_000)
+	b.ReportAllocs()
+	for n := 0; n < b.N; n += len(readings) {
+		if err := p.Enqueue(b.Context(), readings[:min(len(readings), b.N-n)]); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := p.Flush(b.Context()); err != nil {
+		b.Fatal(err)
+	}
+}
