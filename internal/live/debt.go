@@ -17,6 +17,8 @@ type debt struct {
 	device int32
 	// until is the number up to which changes of devices are owed.
 	until uint64
+	// heard is the number after which the client is told of alerts as they happen: those need not be told again.
+	heard uint64
 }
 
 // due is what is owed next.
@@ -50,7 +52,7 @@ const (
 
 // owe makes the whole state due to the client. The caller holds mu.
 func (h *Hub) owe(c *client) {
-	c.debt = debt{due: status, until: h.feed.head}
+	c.debt = debt{due: status, until: h.feed.head, heard: c.cursor}
 	c.settled = unsettled
 	h.signal()
 }
@@ -84,7 +86,7 @@ func (h *Hub) instalment(o owing, limit int) *instalment {
 		switch d.due {
 		case status:
 			paid.messages = []*message{h.statusMessage(o.filter, nil, h.feed.next(), true)}
-			*d = debt{due: openAlerts, until: d.until}
+			d.due = openAlerts
 		case openAlerts:
 			paid.messages = h.payAlerts(o.filter, d)
 		case recentWindows:
@@ -102,12 +104,13 @@ func (h *Hub) instalment(o owing, limit int) *instalment {
 
 func (h *Hub) payAlerts(f *filter, d *debt) []*message {
 	var events []*iot.Alert
+	heard := h.feed.alertsHeard(d.heard)
 	for _, a := range h.view.alerts.from(d.next) {
 		if len(events) == alertsPerMessage {
 			d.next = a.number
 			return []*message{h.alertMessage(events, h.feed.next(), true)}
 		}
-		if f.alert(&a.last) {
+		if _, twice := heard[a.last.ID]; !twice && f.alert(&a.last) {
 			events = append(events, &a.last)
 		}
 	}

@@ -146,6 +146,18 @@ func (f *feed) alertsAfter(seq uint64) []numberedAlert {
 	return f.alerts[i:]
 }
 
+// alertsHeard returns the ids of the alerts of which there are events numbered above seq, or yet to be numbered.
+func (f *feed) alertsHeard(seq uint64) map[string]struct{} {
+	heard := make(map[string]struct{})
+	for _, a := range f.alertsAfter(seq) {
+		heard[a.event.ID] = struct{}{}
+	}
+	for i := range f.pending.alerts {
+		heard[f.pending.alerts[i].ID] = struct{}{}
+	}
+	return heard
+}
+
 // windowsAfter returns the starts of the windows numbered above seq, in the order of their numbers.
 func (f *feed) windowsAfter(seq uint64) []int64 {
 	if f.newestWindow <= seq {

@@ -46,6 +46,9 @@ func (m *mirror) hear(r *received) {
 		m.counts = wire.StatusCounts{Total: r.Total}
 	case wire.TypeAlert:
 		for _, a := range r.Alerts {
+			if r.Snapshot && m.open[a.ID] {
+				m.events[a.ID+" in a snapshot"] += 2
+			}
 			if a.State == iot.Cleared {
 				delete(m.open, a.ID)
 			} else {
