@@ -1,25 +1,26 @@
-// Package web is the dashboard: a page, its styles and its scripts, as the browser gets them. There is no build step.
+// Package web holds the dashboard: the page's template and the files that it loads. They are part of the binary, so a
+// browser needs nothing from anywhere else.
 package web
 
 import (
 	"embed"
-	"fmt"
 	"io/fs"
 )
 
-//go:embed templates static
+//go:embed static templates
 var files embed.FS
 
-// Templates returns the page's templates: index.html.
-func Templates() fs.FS { return below("templates") }
+// Static returns what is served under /static/.
+func Static() fs.FS { return sub("static") }
 
-// Static returns the files served under /static/.
-func Static() fs.FS { return below("static") }
+// Templates returns the html/template files; index.html is the page and is given Version and WebSocketPath.
+func Templates() fs.FS { return sub("templates") }
 
-func below(dir string) fs.FS {
-	sub, err := fs.Sub(files, dir)
+func sub(dir string) fs.FS {
+	part, err := fs.Sub(files, dir)
 	if err != nil {
-		panic(fmt.Sprintf("web: %v", err)) // The directory is embedded above.
+		// The directory is named in the embed directive above, or this would not have compiled.
+		panic(err)
 	}
-	return sub
+	return part
 }
