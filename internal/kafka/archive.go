@@ -28,6 +28,9 @@ const (
 	maxArchiveBytes          = 2 << 20
 	maxArchivePartitionBytes = 512 << 10
 	maxArchivePoll           = 10_000
+	// An archiver writes batches and is in no hurry: its fetches wait until they are worth it.
+	minArchiveBytes = 64 << 10
+	maxArchiveWait  = 500 * time.Millisecond
 )
 
 // ArchiveLog returns what opens the log for an archiver: readings, aggregates and alerts, read committed, shared by the
@@ -73,6 +76,8 @@ func openArchive(options ArchiveOptions, resume archive.Resume) (*archiveLog, er
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.FetchMaxBytes(maxArchiveBytes),
 		kgo.FetchMaxPartitionBytes(maxArchivePartitionBytes),
+		kgo.FetchMinBytes(minArchiveBytes),
+		kgo.FetchMaxWait(maxArchiveWait),
 	)...)
 	if err != nil {
 		l.admin.Close()
