@@ -6,5 +6,5 @@ cd "$(dirname "$0")/../web"
 if [ ! -d node_modules ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
     npm ci --no-audit --no-fund --loglevel=error </dev/null
 fi
-npx --no-install tsc --noEmit -p .
-node --test
+npx --no-install tsc --noEmit
+node --test test/*.test.js

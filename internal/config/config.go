@@ -49,7 +49,7 @@ type Server struct {
 
 // Kafka is the log, and how its topics are made and written.
 type Kafka struct {
-	// Brokers are the seed addresses of a cluster. Empty means the embedded broker, which only iotmon has.
+	// Brokers are the seed addresses of a cluster. Iotmon has its embedded broker instead, and refuses any.
 	Brokers  []string `koanf:"brokers"`
 	Embedded Embedded `koanf:"embedded"`
 	// Topic holds the readings. Topics is short for Topic and AlertsTopic, in this order; after Load it agrees with them.
@@ -59,7 +59,7 @@ type Kafka struct {
 	AggregatesTopic  string   `koanf:"aggregates_topic"`
 	AlertsTopic      string   `koanf:"alerts_topic"`
 	StatesTopic      string   `koanf:"states_topic"`
-	// Partitions and ReplicationFactor are for topics that do not exist yet.
+	// Partitions and ReplicationFactor are for topics that do not exist yet. The embedded broker keeps one replica.
 	Partitions        int `koanf:"partitions"`
 	ReplicationFactor int `koanf:"replication_factor"`
 	// GroupID is the processor's consumer group; the archiver appends -archiver.

@@ -21,7 +21,7 @@ func Default(service string) Config {
 			Partitions:        10,
 			ReplicationFactor: 1,
 			GroupID:           "iot-consumer-group",
-			BatchSize:         10_000,
+			BatchSize:         2000,
 			Linger:            2 * time.Millisecond,
 		},
 		Simulator: Simulator{

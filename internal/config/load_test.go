@@ -11,14 +11,19 @@ import (
 	"time"
 )
 
-// load runs Load in a directory with the given configs/iotmon.yaml; an empty one leaves the file out.
+// load runs Load for iotmon in a directory with the given configs/iotmon.yaml; an empty one leaves the file out.
 func load(t *testing.T, file string, environ []string, args ...string) (*Config, error) {
+	t.Helper()
+	return loadAs(t, Iotmon, file, environ, args...)
+}
+
+func loadAs(t *testing.T, service, file string, environ []string, args ...string) (*Config, error) {
 	t.Helper()
 	dir := t.TempDir()
 	if file != "" {
-		write(t, filepath.Join(dir, "configs", "iotmon.yaml"), file)
+		write(t, filepath.Join(dir, "configs", service+".yaml"), file)
 	}
-	return Load(LoadOptions{Service: Iotmon, Args: args, Environ: environ, Dir: dir})
+	return Load(LoadOptions{Service: service, Args: args, Environ: environ, Dir: dir})
 }
 
 func write(t *testing.T, path, text string) {
@@ -33,7 +38,12 @@ func write(t *testing.T, path, text string) {
 
 func mustLoad(t *testing.T, file string, environ []string, args ...string) *Config {
 	t.Helper()
-	cfg, err := load(t, file, environ, args...)
+	return mustLoadAs(t, Iotmon, file, environ, args...)
+}
+
+func mustLoadAs(t *testing.T, service, file string, environ []string, args ...string) *Config {
+	t.Helper()
+	cfg, err := loadAs(t, service, file, environ, args...)
 	if err != nil {
 		t.Fatalf("Load: %v", err)
 	}
@@ -55,7 +65,7 @@ func equal(a, b *Config) bool {
 }
 
 func TestDocumentedKeysAreUnderstood(t *testing.T) {
-	cfg := mustLoad(t, `
+	cfg := mustLoadAs(t, Consumer, `
 kafka:
   brokers: ["<KAFKA_HOST>:9092", "<MIDDLEWARE_HOST>:9093"]
   topics: ["readings", "alarms"]
@@ -82,7 +92,7 @@ websocket:
   ping_interval: "20s"
 `, []string{"MIDDLEWARE_HOST=kafka.plant"})
 
-	want := Default(Iotmon)
+	want := Default(Consumer)
 	want.Kafka.Brokers = []string{"kafka.plant:9092", "kafka.plant:9093"}
 	want.Kafka.Topic, want.Kafka.AlertsTopic = "readings", "alarms"
 	want.Kafka.Topics = []string{"readings", "alarms"}
@@ -125,6 +135,7 @@ func TestMistakesNamePlaceKeyAndWhatIsAllowed(t *testing.T) {
 		{"port and address disagree", "server: {port: 1, addr: ':2'}", nil, nil, file + "server.port: is 1 but server.addr is :2; set one of the two"},
 		{"topics and topic disagree", "kafka: {topics: [a], topic: b}", nil, nil, file + "kafka.topics: names a where kafka.topic says b; set one of the two"},
 		{"one topic for two", "kafka: {topic: alerts}", nil, nil, "default: kafka.alerts_topic: must be another topic than kafka.topic (got \"alerts\")"},
+		{"cluster for iotmon", "kafka: {brokers: ['a:1']}", nil, nil, file + `kafka.brokers: must be empty: iotmon has a broker of its own; the separate services use a cluster (got "a:1")`},
 		{"size without sense", "kafka: {embedded: {retention: lots}}", nil, nil, file + `kafka.embedded.retention: must be a number of bytes, or one with a unit, such as 512MiB (got "lots")`},
 		{"rule without threshold", "alerts: {rules: [{name: a, device_type: switch_sensor, severity: info}]}", nil, nil, file + "alerts.rules[0]: must be given either above or below (got both or neither)"},
 		{"path of something else", "websocket: {path: /metrics}", nil, nil, file + `websocket.path: must be outside /api, /debug, /docs, /health, /metrics, /ready, /static (got "/metrics")`},
@@ -204,7 +215,7 @@ func TestDotEnvFillsWhatTheEnvironmentLeavesOut(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, ".env"), "IOTMON_LOG_LEVEL=debug\nIOTMON_LOG_FORMAT=json\nKAFKA_HOST=from-file\n")
 	cfg, err := Load(LoadOptions{
-		Service: Iotmon,
+		Service: Consumer,
 		Environ: []string{"IOTMON_LOG_LEVEL=warn", "IOTMON_LOG_FORMAT=", "IOTMON_KAFKA_BROKERS=<KAFKA_HOST>:9092"},
 		Dir:     dir,
 	})
@@ -225,7 +236,7 @@ func TestVariablesOfKubernetesAreNobodysMistake(t *testing.T) {
 }
 
 func TestListsInTheEnvironment(t *testing.T) {
-	cfg := mustLoad(t, "", []string{
+	cfg := mustLoadAs(t, Consumer, "", []string{
 		"IOTMON_KAFKA_BROKERS=a:1, b:2",
 		"IOTMON_DEVICE_SIMULATOR_DEVICE_TYPES=[switch_sensor]",
 		"IOTMON_ALERTS_RULES=[{name: dry, device_type: humidity_sensor, severity: info, below: 20, for: 1m}]",

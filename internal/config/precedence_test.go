@@ -5,6 +5,7 @@ import (
 	"os"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -44,7 +45,7 @@ var samples = map[string][2]string{
 	"ingest.max_in_flight":              {"1", "2"},
 	"ingest.max_in_flight_bytes":        {"10MiB", "1GiB"},
 	"ingest.body_timeout":               {"1s", "1m"},
-	"ingest.timeout":                    {"1s", "1m"},
+	"ingest.timeout":                    {"2s", "1m"},
 	"aggregation.window_seconds":        {"1", "60"},
 	"aggregation.allowed_lateness":      {"0s", "1m"},
 	"aggregation.max_clock_skew":        {"0s", "1m"},
@@ -110,20 +111,24 @@ func TestEveryKeyFromEverySourceInItsPrecedence(t *testing.T) {
 			if !ok {
 				t.Fatal("the key has no samples")
 			}
+			service, standard := Iotmon, standard
+			if l.path == "kafka.brokers" {
+				service, standard = Consumer, Default(Consumer)
+			}
 			low, high := values[0], values[1]
-			want := mustLoad(t, fileWith(l.path, high), nil)
-			if equal(want, &standard) || equal(want, mustLoad(t, fileWith(l.path, low), nil)) {
+			want := mustLoadAs(t, service, fileWith(l.path, high), nil)
+			if equal(want, &standard) || equal(want, mustLoadAs(t, service, fileWith(l.path, low), nil)) {
 				t.Errorf("%s in the file changes nothing", high)
 			}
 			environ := []string{EnvName(l.path) + "=" + textOf(high)}
-			if got := mustLoad(t, fileWith(l.path, low), environ); !equal(got, want) {
+			if got := mustLoadAs(t, service, fileWith(l.path, low), environ); !equal(got, want) {
 				t.Errorf("the environment does not win over the file:\ngot  %+v\nwant %+v", got, want)
 			}
 			if flags[l.path] == "" {
 				return
 			}
 			environ = []string{EnvName(l.path) + "=" + textOf(low)}
-			if got := mustLoad(t, "", environ, flags[l.path], textOf(high)); !equal(got, want) {
+			if got := mustLoadAs(t, service, "", environ, flags[l.path], textOf(high)); !equal(got, want) {
 				t.Errorf("the flag does not win over the environment:\ngot  %+v\nwant %+v", got, want)
 			}
 		})
@@ -196,6 +201,23 @@ func TestReferenceFileIsTheDefaultAndMentionsEveryKey(t *testing.T) {
 	for _, o := range options() {
 		if !bytes.Contains(text, []byte("# -"+o.name)) {
 			t.Errorf("-%s is not mentioned", o.name)
+		}
+	}
+}
+
+func TestFilesOfAllServicesLoad(t *testing.T) {
+	t.Chdir(root) // Their directories are relative to the source tree.
+	for service, port := range map[string]int{Iotmon: 8080, Producer: 8084, Consumer: 8081, Web: 8080, WebSocket: 8082} {
+		cfg, err := Load(LoadOptions{Service: service, Environ: []string{"MIDDLEWARE_HOST=10.1.2.3"}})
+		if err != nil {
+			t.Errorf("%s: %v", service, err)
+			continue
+		}
+		if cfg.Server.Port != port {
+			t.Errorf("%s: got port %d, want %d", service, cfg.Server.Port, port)
+		}
+		if service != Iotmon && !slices.Equal(cfg.Kafka.Brokers, []string{"10.1.2.3:9092"}) {
+			t.Errorf("%s: got brokers %v, want 10.1.2.3:9092", service, cfg.Kafka.Brokers)
 		}
 	}
 }

@@ -86,7 +86,11 @@ func (c *checker) directory(key, path string) {
 var topicName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,249}$`)
 
 func (c *checker) kafka(k *Kafka, service string) {
-	c.must(len(k.Brokers) > 0 || service == Iotmon, "kafka.brokers", "none", "the addresses of the cluster; only %s has a broker of its own", Iotmon)
+	if service == Iotmon {
+		c.mustText(len(k.Brokers) == 0, "kafka.brokers", strings.Join(k.Brokers, ", "), "empty: %s has a broker of its own; the separate services use a cluster", Iotmon)
+	} else {
+		c.must(len(k.Brokers) > 0, "kafka.brokers", "none", "the addresses of the cluster; only %s has a broker of its own", Iotmon)
+	}
 	for i, broker := range k.Brokers {
 		host, _, err := net.SplitHostPort(broker)
 		port, portErr := portOf(broker)
@@ -145,7 +149,7 @@ func (c *checker) ingest(i *Ingest) {
 	// One body of the largest size must always fit.
 	within(c, "ingest.max_in_flight_bytes", i.MaxInFlightBytes, i.MaxBody, 64<<30)
 	within(c, "ingest.body_timeout", i.BodyTimeout, 100*time.Millisecond, time.Hour)
-	within(c, "ingest.timeout", i.Timeout, 100*time.Millisecond, 10*time.Minute)
+	within(c, "ingest.timeout", i.Timeout, time.Second, 10*time.Minute)
 }
 
 // times checks what decides about event time.
