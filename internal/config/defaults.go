@@ -11,7 +11,7 @@ func Default(service string) Config {
 		Server:  Server{Addr: joinPort("127.0.0.1", port), Port: port},
 		Kafka: Kafka{
 			Brokers:           []string{},
-			Embedded:          Embedded{Retention: 512 << 20},
+			Embedded:          Embedded{Retention: 256 << 20},
 			Topic:             "device-data",
 			Topics:            []string{"device-data", "alerts"},
 			DeadLettersTopic:  "device-data-dlq",

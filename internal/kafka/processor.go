@@ -45,6 +45,9 @@ type ProcessorOptions struct {
 // transactionTimeout is when the broker ends the transaction of a processor that died: until then a successor waits.
 const transactionTimeout = 15 * time.Second
 
+// maxProcessorBytes bounds one fetch of readings.
+const maxProcessorBytes = 4 << 20
+
 // Processor runs a process.Partition for every partition that the group assigns to it.
 //
 // It works in sessions: one membership in the group with one transactional producer. Any failed transaction ends the
@@ -136,6 +139,9 @@ func (p *Processor) newSession(ctx context.Context) (*session, error) {
 		kgo.OnPartitionsRevoked(s.released),
 		kgo.OnPartitionsLost(s.released),
 		kgo.SessionTimeout(10*time.Second),
+		// What is fetched is compressed and grows to several times its size when a processor has to catch up.
+		kgo.FetchMaxBytes(maxProcessorBytes),
+		kgo.FetchMaxPartitionBytes(maxProcessorBytes/4),
 	)...)
 	if err != nil {
 		w.close()

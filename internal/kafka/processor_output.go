@@ -19,7 +19,12 @@ const (
 	headerPartition = "source-partition"
 	headerOffset    = "source-offset"
 	headerTime      = "time"
+	headerTruncated = "truncated-from"
 )
+
+// maxRejectBytes bounds the value of a dead letter, so that it always fits into a batch of Kafka's default size. A record
+// of the readings' topic may be larger: compression lets it in. The header headerTruncated tells its whole length.
+const maxRejectBytes = 512 << 10
 
 // output encodes what one partition has to say and writes it into the open transaction. Alerts and states keep the
 // partition's number, so that a successor finds its states in one place.
@@ -57,18 +62,25 @@ func (o *output) State(s *iot.DeviceState) {
 }
 
 func (o *output) Reject(r *process.Reject) {
-	header := func(key, value string) kgo.RecordHeader { return kgo.RecordHeader{Key: key, Value: []byte(value)} }
-	o.writer.write(&kgo.Record{
-		Topic: o.writer.topics.DeadLetters,
-		Key:   r.Key,
-		Value: r.Value,
-		Headers: []kgo.RecordHeader{
-			header(headerReason, r.Reason),
-			header(headerField, r.Field),
-			header(headerTopic, o.writer.topics.Readings),
-			header(headerPartition, strconv.Itoa(int(o.partition))),
-			header(headerOffset, strconv.FormatInt(r.Offset, 10)),
-			header(headerTime, r.Appended.UTC().Format(time.RFC3339Nano)),
-		},
-	})
+	value, key := r.Value, r.Key
+	headers := []kgo.RecordHeader{
+		header(headerReason, r.Reason),
+		header(headerField, r.Field),
+		header(headerTopic, o.writer.topics.Readings),
+		header(headerPartition, strconv.Itoa(int(o.partition))),
+		header(headerOffset, strconv.FormatInt(r.Offset, 10)),
+		header(headerTime, r.Appended.UTC().Format(time.RFC3339Nano)),
+	}
+	if len(value) > maxRejectBytes {
+		headers = append(headers, header(headerTruncated, strconv.Itoa(len(value))))
+		value = value[:maxRejectBytes]
+	}
+	if len(key) > iot.MaxIDLength {
+		key = nil // No device has such an id.
+	}
+	o.writer.write(&kgo.Record{Topic: o.writer.topics.DeadLetters, Key: key, Value: value, Headers: headers})
+}
+
+func header(key, value string) kgo.RecordHeader {
+	return kgo.RecordHeader{Key: key, Value: []byte(value)}
 }

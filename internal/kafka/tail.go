@@ -44,6 +44,7 @@ const (
 type Tail struct {
 	TailOptions
 	caughtUp  chan struct{}
+	decoder   *wire.Decoder
 	complaint time.Time
 	passed    int
 }
@@ -54,7 +55,7 @@ func NewTail(options TailOptions) *Tail {
 	if options.Undecodable == nil {
 		options.Undecodable = func(string) {}
 	}
-	return &Tail{TailOptions: options, caughtUp: make(chan struct{})}
+	return &Tail{TailOptions: options, caughtUp: make(chan struct{}), decoder: wire.NewDecoder()}
 }
 
 // CaughtUp is closed once the device states that were there at the start have all been handed over.
@@ -181,7 +182,7 @@ func (t *Tail) hand(fetches kgo.Fetches, waiting map[int32]int64) {
 func (t *Tail) take(batch *live.Batch, r *kgo.Record) error {
 	switch r.Topic {
 	case t.Topics.States:
-		state, err := wire.DecodeDeviceState(r.Value)
+		state, err := t.decoder.DeviceState(r.Value)
 		if err != nil {
 			return err
 		}
