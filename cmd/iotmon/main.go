@@ -87,7 +87,7 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case err != nil:
 		return refuse(stderr, err)
 	case cfg.CheckOnly:
-		fmt.Fprintln(stdout, "The configuration is valid. Not at the default:")
+		fmt.Fprintln(stdout, "The configuration is valid.")
 		if err := cfg.Explain(stdout, config.Iotmon); err != nil {
 			return refuse(stderr, err)
 		}

@@ -57,7 +57,7 @@ func TestMistakesAreOneLineAndStatusTwo(t *testing.T) {
 	}{
 		"flag":        {"", []string{"-device", "5"}, "-device: unknown flag; did you mean -devices?"},
 		"command":     {"", []string{"start"}, "start: unexpected argument"},
-		"key":         {"log: {levle: info}", nil, "configs/iotmon.yaml: log.levle: unknown key; did you mean log.level?"},
+		"key":         {"log: {leval: info}", nil, "configs/iotmon.yaml: log.leval: unknown key; did you mean log.level?"},
 		"address":     {"", []string{"-addr", "127.0.0.1:1x"}, "-addr: server.addr: must be an address host:port"},
 		"directory":   {"", []string{"-addr", "127.0.0.1:0", "-data-dir", taken}, taken},
 		"help topic":  {"", []string{"help", "me"}, "no help on me"},

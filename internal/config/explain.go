@@ -13,11 +13,16 @@ func (c *Config) Explain(w io.Writer, service string) error {
 	defaults := Default(service)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	standard := leaves(&defaults)
+	rows := 0
 	for i, l := range leaves(c) {
 		if l.path == "server.port" || l.path == "kafka.topics" || reflect.DeepEqual(l.value.Interface(), standard[i].value.Interface()) {
 			continue
 		}
+		rows++
 		fmt.Fprintf(table, "%s\t%s\t%s\n", l.path, showValue(l.value), c.sources[l.path])
+	}
+	if rows == 0 {
+		fmt.Fprintln(table, "Every key is at its default.")
 	}
 	if err := table.Flush(); err != nil {
 		return fmt.Errorf("write the configuration: %w", err)
