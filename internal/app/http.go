@@ -37,7 +37,7 @@ func serve(listener net.Listener, handler http.Handler) func(context.Context) er
 			stopping, cancel := context.WithTimeout(context.Background(), stopTimeout)
 			defer cancel()
 			if server.Shutdown(stopping) != nil {
-				server.Close()
+				_ = server.Close() // Nobody waits for what is still open.
 			}
 		}()
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {

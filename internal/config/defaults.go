@@ -22,7 +22,7 @@ func Default(service string) Config {
 			ReplicationFactor: 1,
 			GroupID:           "iot-consumer-group",
 			BatchSize:         2000,
-			Linger:            2 * time.Millisecond,
+			Linger:            5 * time.Millisecond,
 		},
 		Simulator: Simulator{
 			Enabled:      true,

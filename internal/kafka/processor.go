@@ -69,7 +69,7 @@ func (p *Processor) Run(ctx context.Context) error {
 	backoff := 100 * time.Millisecond
 	for ctx.Err() == nil {
 		started := time.Now()
-		s, err := p.newSession(ctx)
+		s, err := p.newSession()
 		if err != nil {
 			return fmt.Errorf("start processor: %w", err)
 		}
@@ -99,7 +99,6 @@ type session struct {
 	writer     *writer
 	partitions map[int32]*owned
 	inbox      *inbox
-	lastPublic time.Time
 	lastWindow time.Time
 	pace       pace
 	ticks      ticks
@@ -116,7 +115,7 @@ type owned struct {
 	batch []process.Record
 }
 
-func (p *Processor) newSession(ctx context.Context) (*session, error) {
+func (p *Processor) newSession() (*session, error) {
 	w, err := newWriter(p.Dial, p.Topics, p.Group)
 	if err != nil {
 		return nil, err

@@ -9,11 +9,8 @@ import (
 // tickAfter is how long a partition must have been silent before it gets a tick. It lies well below process.Standstill.
 const tickAfter = time.Second
 
-// ticks appends ticks without holding up the loop: at most one is under way.
-type ticks struct {
-	running sync.WaitGroup
-	slot    chan struct{}
-}
+// ticks appends ticks without holding up the loop.
+type ticks struct{ running sync.WaitGroup }
 
 // tickSilent appends a tick to each partition that has been read to its end, is silent, and waits for time to pass. The
 // tick lies behind whatever else was appended in the meantime, so it decides nothing that those records should.

@@ -18,10 +18,11 @@ func (w *batchWriter) readings(ctx context.Context, readings []archive.Reading) 
 	if len(readings) == 0 {
 		return nil
 	}
-	whole, err := w.prepare(ctx, insertReadings(rowsPerInsert))
+	whole, err := w.tx.PrepareContext(ctx, insertReadings(rowsPerInsert))
 	if err != nil {
 		return err
 	}
+	defer whole.Close()
 	args := make([]any, 0, 6*rowsPerInsert)
 	for chunk := range slices.Chunk(readings, rowsPerInsert) {
 		args = args[:0]

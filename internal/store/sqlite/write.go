@@ -39,7 +39,6 @@ func (s *Store) Write(ctx context.Context, batch *archive.Batch) error {
 	}
 	defer tx.Rollback() //nolint:errcheck // After a commit it does nothing, before one the commit's error counts.
 	w := &batchWriter{tx: tx, names: &s.names, newTypes: make(map[iot.DeviceType]int64), newDevices: make(map[iot.DeviceID]*device)}
-	defer w.close()
 	if err := w.move(ctx, batch.Moves, s.readingsTopic); err != nil {
 		return err
 	}
@@ -68,22 +67,6 @@ type batchWriter struct {
 	names      *names
 	newTypes   map[iot.DeviceType]int64
 	newDevices map[iot.DeviceID]*device
-	statements []*sql.Stmt
-}
-
-// prepare prepares a statement for the rest of the batch.
-func (w *batchWriter) prepare(ctx context.Context, query string) (*sql.Stmt, error) {
-	statement, err := w.tx.PrepareContext(ctx, query)
-	if err == nil {
-		w.statements = append(w.statements, statement)
-	}
-	return statement, err
-}
-
-func (w *batchWriter) close() {
-	for _, statement := range w.statements {
-		statement.Close()
-	}
 }
 
 // move moves the offsets, each only if it stands where the archiver believes.
