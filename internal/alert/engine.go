@@ -183,6 +183,7 @@ func (e *Engine) raised(rule *iot.Rule, r *iot.Reading, onset time.Time) iot.Ale
 		Message:    e.message(rule, r),
 		Value:      r.Value,
 		Threshold:  rule.Threshold,
+		Below:      rule.Below,
 		Unit:       r.Unit,
 		Location:   r.Location,
 		Onset:      onset,

@@ -87,8 +87,10 @@ type Alert struct {
 	Message string
 	// Value is the reading's value at this event; Threshold is the rule's. Both are 0 for RuleOffline.
 	Value, Threshold float64
-	Unit             string
-	Location         Location
+	// Below is the rule's: a value under Threshold violates it.
+	Below    bool
+	Unit     string
+	Location Location
 	// Onset is the time of the first violating reading, or the moment a silent device counts as offline.
 	Onset time.Time
 	// Time is the event time of this event.

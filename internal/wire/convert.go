@@ -47,6 +47,7 @@ func FromAlert(a *iot.Alert) Alert {
 		Message:      a.Message,
 		CurrentValue: a.Value,
 		Threshold:    a.Threshold,
+		Below:        a.Below,
 		Unit:         a.Unit,
 		Location:     a.Location,
 		Onset:        a.Onset,

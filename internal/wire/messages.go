@@ -187,9 +187,11 @@ type Alert struct {
 	Message      string         `json:"message"`
 	CurrentValue float64        `json:"current_value"`
 	Threshold    float64        `json:"threshold"`
-	Unit         string         `json:"unit,omitempty"`
-	Location     iot.Location   `json:"location,omitzero"`
-	Onset        time.Time      `json:"onset"`
-	Timestamp    time.Time      `json:"timestamp"`
-	Historical   bool           `json:"historical,omitempty"`
+	// Below means that values under Threshold violate the rule, rather than values over it.
+	Below      bool         `json:"below,omitempty"`
+	Unit       string       `json:"unit,omitempty"`
+	Location   iot.Location `json:"location,omitzero"`
+	Onset      time.Time    `json:"onset"`
+	Timestamp  time.Time    `json:"timestamp"`
+	Historical bool         `json:"historical,omitempty"`
 }

@@ -108,6 +108,7 @@ func fromTopic(m *topicAlert) iot.Alert {
 		Message:    m.Message,
 		Value:      m.CurrentValue,
 		Threshold:  m.Threshold,
+		Below:      m.Below,
 		Unit:       m.Unit,
 		Location:   m.Location,
 		Onset:      m.Onset.UTC(),

@@ -30,6 +30,7 @@ func drawAlert(t *rapid.T) iot.Alert {
 		Message:    rapid.String().Draw(t, "message"),
 		Value:      rapid.Float64().Draw(t, "value"),
 		Threshold:  28,
+		Below:      rapid.Bool().Draw(t, "below"),
 		Unit:       "°C",
 		Location:   iot.Location{Building: "A栋", Floor: 3},
 		Onset:      drawTime(t, "onset"),

@@ -37,14 +37,14 @@ func (w *batchWriter) alert(ctx context.Context, a *iot.Alert) error {
 		cleared = micros(a.Time)
 	}
 	_, err := w.tx.ExecContext(ctx, `INSERT INTO alerts
-			(id, rule, device_id, device_type, severity, state, message, value, threshold, unit, building, floor, room,
+			(id, rule, device_id, device_type, severity, state, message, value, threshold, below, unit, building, floor, room,
 			 onset, time, raised, cleared, historical, partition, epoch, position)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT DO UPDATE SET
 			severity = excluded.severity, state = excluded.state, message = excluded.message, value = excluded.value,
 			time = excluded.time, cleared = excluded.cleared, epoch = excluded.epoch, position = excluded.position
 		WHERE (excluded.epoch, excluded.position) > (epoch, position)`,
-		a.ID, a.Rule, a.DeviceID, a.DeviceType, a.Severity, a.Transition, a.Message, a.Value, a.Threshold, a.Unit,
+		a.ID, a.Rule, a.DeviceID, a.DeviceType, a.Severity, a.Transition, a.Message, a.Value, a.Threshold, a.Below, a.Unit,
 		a.Location.Building, a.Location.Floor, a.Location.Room,
 		micros(a.Onset), micros(a.Time), micros(raised), cleared, a.Historical, a.Partition, a.Epoch, a.Offset)
 	return err

@@ -93,14 +93,14 @@ func (s *Store) Summaries(ctx context.Context, q api.SummariesQuery) ([]iot.Wind
 // Alerts implements api.History.
 func (s *Store) Alerts(ctx context.Context, q api.AlertsQuery) ([]api.ArchivedAlert, error) {
 	where, args := alertConditions(&q)
-	query := `SELECT id, rule, device_id, device_type, severity, state, message, value, threshold, unit, building, floor, room,
+	query := `SELECT id, rule, device_id, device_type, severity, state, message, value, threshold, below, unit, building, floor, room,
 		onset, time, raised, cleared, historical, partition, epoch, position FROM alerts` + where + ` ORDER BY onset DESC, id LIMIT ?`
 	var found []api.ArchivedAlert
 	err := each(ctx, s.reader, func(rows *sql.Rows) error {
 		var a api.ArchivedAlert
 		var onset, at, raised int64
 		var cleared sql.NullInt64
-		if err := rows.Scan(&a.ID, &a.Rule, &a.DeviceID, &a.DeviceType, &a.Severity, &a.Transition, &a.Message, &a.Value, &a.Threshold,
+		if err := rows.Scan(&a.ID, &a.Rule, &a.DeviceID, &a.DeviceType, &a.Severity, &a.Transition, &a.Message, &a.Value, &a.Threshold, &a.Below,
 			&a.Unit, &a.Location.Building, &a.Location.Floor, &a.Location.Room,
 			&onset, &at, &raised, &cleared, &a.Historical, &a.Partition, &a.Epoch, &a.Offset); err != nil {
 			return err

@@ -20,6 +20,7 @@ func raised(device string, onset float64, position int64) iot.Alert {
 		Message:    "温度超过阈值: 28.1°C > 28°C",
 		Value:      28.1,
 		Threshold:  28,
+		Below:      true,
 		Unit:       "°C",
 		Location:   iot.Location{Building: "A栋", Floor: 3, Room: "301"},
 		Onset:      at(onset),

@@ -79,6 +79,7 @@ CREATE TABLE alerts (
     message     TEXT NOT NULL,
     value       REAL NOT NULL,
     threshold   REAL NOT NULL,
+    below       INTEGER NOT NULL,
     unit        TEXT NOT NULL,
     building    TEXT NOT NULL,
     floor       INTEGER NOT NULL,
