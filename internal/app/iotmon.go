@@ -137,13 +137,22 @@ func (app *Iotmon) openBroker(ctx context.Context) error {
 	}
 	app.onClose("broker", broker.Close)
 	app.dial = kafka.Dial{Brokers: broker.Addrs(), ClientID: clientID, Logger: app.Logger}
-	return kafka.EnsureTopics(ctx, kafka.TopicOptions{
+	err = kafka.EnsureTopics(ctx, kafka.TopicOptions{
 		Dial:        app.dial,
 		Topics:      app.topics,
 		Partitions:  app.cfg.Kafka.Partitions,
 		Replication: 1,
 		Budget:      int64(app.cfg.Kafka.Embedded.Retention),
 	})
+	if err != nil {
+		return err
+	}
+	stamped, err := kafka.ProbeAppendTime(ctx, app.dial, app.topics)
+	if err != nil {
+		return err
+	}
+	app.Logger.Debug("append time probed", "stamped_by", stamped.String())
+	return nil
 }
 
 func (app *Iotmon) makeProducer(context.Context) error {
@@ -184,7 +193,7 @@ func (app *Iotmon) makeProcessor(context.Context) error {
 		Process:        options,
 		CommitInterval: app.cfg.Processor.CommitInterval,
 		Ticker:         countingTicker{app.producer, &app.metrics.Consumer},
-		Metrics:        processorMetrics{&app.metrics.Consumer, time.Now},
+		Metrics:        processorMetrics{&app.metrics.Consumer, app.readiness.Expect("processor"), time.Now},
 		Logger:         app.Logger,
 	})
 	app.add("processor", processor.Run)
@@ -201,7 +210,7 @@ func (app *Iotmon) makeArchiver(context.Context) error {
 		Topics:    archive.Topics{Readings: app.topics.Readings, Aggregates: app.topics.Aggregates, Alerts: app.topics.Alerts},
 		Admission: app.admission,
 		Retention: archive.Retention(app.cfg.Archive.Retention),
-		Metrics:   archiveMetrics(&app.metrics.Archive),
+		Metrics:   archiveMetrics(&app.metrics.Archive, app.readiness.Expect("archive")),
 		Logger:    app.Logger,
 		Now:       time.Now,
 	})

@@ -14,6 +14,7 @@ import (
 // processorMetrics tells the processor's metrics what it hears.
 type processorMetrics struct {
 	consumer *observe.Consumer
+	part     *observe.Part
 	now      func() time.Time
 }
 
@@ -39,6 +40,17 @@ func (m processorMetrics) Processed(partition int32, counts process.Counts, lag 
 func (m processorMetrics) Step(committed bool, took time.Duration) { m.consumer.Step(committed, took) }
 
 func (m processorMetrics) Released(partition int32) { m.consumer.Released(partition) }
+
+func (m processorMetrics) Ready(ready bool) { setReady(m.part, ready, "waiting for its partitions") }
+
+// setReady tells a part's readiness.
+func setReady(part *observe.Part, ready bool, otherwise string) {
+	if ready {
+		part.Ready()
+	} else {
+		part.NotReady(otherwise)
+	}
+}
 
 // countingTicker counts the ticks that get into the log.
 type countingTicker struct {
@@ -67,8 +79,13 @@ func liveMetrics(w *observe.WebSocket) live.Metrics {
 	}
 }
 
-func archiveMetrics(a *observe.Archive) archive.Metrics {
-	return archive.Metrics{Written: a.Written, Retried: a.Retried, Pruned: a.Pruned}
+func archiveMetrics(a *observe.Archive, part *observe.Part) archive.Metrics {
+	return archive.Metrics{
+		Written: a.Written,
+		Retried: a.Retried,
+		Pruned:  a.Pruned,
+		Ready:   func(ready bool) { setReady(part, ready, "the database does not take what the log holds") },
+	}
 }
 
 // plant reads the state of the plant for a scrape.

@@ -20,6 +20,8 @@ type Metrics struct {
 	// Retried is told of each failed write that will be tried again, Pruned of rows removed.
 	Retried func()
 	Pruned  func(rows int64)
+	// Ready is told whether the archive takes what the log holds.
+	Ready func(ready bool)
 }
 
 // Options configure an Archiver. All but Metrics are required.
@@ -64,6 +66,9 @@ func New(options Options) *Archiver {
 	if options.Metrics.Pruned == nil {
 		options.Metrics.Pruned = func(int64) {}
 	}
+	if options.Metrics.Ready == nil {
+		options.Metrics.Ready = func(bool) {}
+	}
 	return &Archiver{Options: options}
 }
 
@@ -80,6 +85,7 @@ func (a *Archiver) Run(ctx context.Context) error {
 		if progress {
 			pause = firstPause
 		}
+		a.Metrics.Ready(false)
 		a.Logger.Warn("archiver starts over from the database's offsets", "reason", err, "after", pause)
 		wait(ctx, pause)
 		pause = min(2*pause, longestPause)
@@ -106,6 +112,7 @@ func (a *Archiver) session(ctx context.Context) (progress bool, err error) {
 				return progress, err
 			}
 			progress = true
+			a.Metrics.Ready(true)
 		}
 		a.prune(ctx)
 		if ctx.Err() != nil {
@@ -150,6 +157,7 @@ func (a *Archiver) write(ctx context.Context, batch *Batch) error {
 		case !failed:
 			a.Logger.Error("the archive does not take a batch; it is tried again until it does", "error", err)
 		}
+		a.Metrics.Ready(false)
 		a.Metrics.Retried()
 		wait(ctx, pause)
 		pause = min(2*pause, longestPause)

@@ -25,6 +25,8 @@ type ProcessorMetrics interface {
 	Step(committed bool, took time.Duration)
 	// Released reports that the partition is processed here no more.
 	Released(partition int32)
+	// Ready reports whether the processor is a member of its group and has restored what it was given.
+	Ready(ready bool)
 }
 
 // ProcessorOptions configure a Processor. Every field is required.
@@ -168,6 +170,7 @@ func (s *session) close() {
 	s.consumer.Close()
 	s.writer.close()
 	s.ticks.wait()
+	s.Metrics.Ready(false)
 	for id := range s.partitions {
 		s.Metrics.Released(id)
 	}
@@ -182,6 +185,7 @@ func (s *session) assigned(ctx context.Context, offsets map[string]map[int32]kgo
 		ids = append(ids, id)
 	}
 	if len(ids) == 0 {
+		s.Metrics.Ready(true) // There may be more processors than partitions.
 		return offsets, nil
 	}
 	started := time.Now()
@@ -201,6 +205,7 @@ func (s *session) assigned(ctx context.Context, offsets map[string]map[int32]kgo
 	for id, partition := range restored {
 		offsets[s.Topics.Readings][id] = kgo.NewOffset().At(partition.Next())
 	}
+	s.Metrics.Ready(true)
 	s.Logger.Info("partitions restored", "partitions", ids, "took", time.Since(started).Round(time.Millisecond))
 	return offsets, nil
 }

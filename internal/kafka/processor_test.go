@@ -114,7 +114,7 @@ func testProcess(t *testing.T) *process.Options {
 	}
 }
 
-// noMetrics records how many steps were committed and aborted.
+// stepMetrics records how many steps were committed and aborted.
 type stepMetrics struct {
 	mu                 sync.Mutex
 	committed, aborted int
@@ -122,6 +122,7 @@ type stepMetrics struct {
 
 func (m *stepMetrics) Processed(int32, process.Counts, int64) {}
 func (m *stepMetrics) Released(int32)                         {}
+func (m *stepMetrics) Ready(bool)                             {}
 func (m *stepMetrics) Step(committed bool, _ time.Duration) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
