@@ -1,0 +1,227 @@
+// @ts-check
+import { languageTags, translate } from './translate.js';
+
+/**
+ * @typedef {import('./translate.js').Language} Language
+ * @typedef {import('./translate.js').Key} Key
+ * @typedef {import('../model/protocol.js').Alert} Alert
+ * @typedef {import('../model/protocol.js').Location} Location
+ * @typedef {import('../model/protocol.js').TypeSpec} TypeSpec
+ */
+
+/**
+ * Says everything in one language: words, numbers with their units, times, places and alerts. Times are those of the
+ * reader's own zone. It never changes; another language is another Locale.
+ */
+export class Locale {
+  /** @type {Map<number, Intl.NumberFormat>} */
+  #decimals = new Map();
+  #tag;
+  #time;
+  #dateTime;
+  #date;
+  #tick;
+
+  /** @param {Language} language */
+  constructor(language) {
+    this.language = language;
+    this.#tag = languageTags[language];
+    const time = /** @type {const} */ ({ hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' });
+    this.#time = new Intl.DateTimeFormat(this.#tag, time);
+    this.#dateTime = new Intl.DateTimeFormat(this.#tag, { ...time, month: '2-digit', day: '2-digit' });
+    this.#tick = new Intl.NumberFormat(this.#tag, { maximumFractionDigits: 6 });
+    this.#date = new Intl.DateTimeFormat(this.#tag, { month: '2-digit', day: '2-digit' });
+  }
+
+  /** The language's tag, for the page's lang attribute. */
+  get tag() {
+    return this.#tag;
+  }
+
+  /**
+   * @param {Key} key
+   * @param {Record<string, string | number>} [values]
+   */
+  t(key, values) {
+    return translate(this.language, key, values);
+  }
+
+  /**
+   * @param {number} value
+   * @param {number} [decimals]
+   */
+  number(value, decimals = 0) {
+    let format = this.#decimals.get(decimals);
+    if (!format) {
+      format = new Intl.NumberFormat(this.#tag, { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+      this.#decimals.set(decimals, format);
+    }
+    return format.format(value);
+  }
+
+  /**
+   * The value of one reading: 25.6 °C, or the name of its state.
+   *
+   * @param {number} value
+   * @param {TypeSpec | undefined} spec
+   */
+  reading(value, spec) {
+    return spec?.states?.[value] ?? this.quantity(value, spec);
+  }
+
+  /**
+   * A value made of many readings. The average of something that is OFF or ON is the share of ON; with more than two
+   * states an average has no name, and is told as a number.
+   *
+   * @param {number | null | undefined} value
+   * @param {TypeSpec | undefined} spec
+   */
+  aggregate(value, spec) {
+    if (value === null || value === undefined) return this.t('unknown');
+    const states = spec?.states;
+    if (!states) return this.quantity(value, spec);
+    if (states[value] !== undefined) return states[value];
+    return states.length === 2 ? `${this.number(value * 100)}% ${states[1]}` : this.number(value, 2);
+  }
+
+  /**
+   * @param {number} value
+   * @param {TypeSpec | undefined} spec
+   */
+  quantity(value, spec) {
+    return withUnit(this.number(value, spec?.decimals ?? 2), spec?.unit ?? '');
+  }
+
+  /**
+   * A value on an axis, with no more digits than it needs and no unit.
+   *
+   * @param {number} value
+   * @param {TypeSpec | undefined} spec
+   */
+  tick(value, spec) {
+    const states = spec?.states;
+    if (states?.length === 2) return states[value] ?? (value > 0 && value < 1 ? `${this.number(value * 100)}%` : '');
+    if (states) return states[value] ?? '';
+    return this.#tick.format(value);
+  }
+
+  /** @param {number} milliseconds */
+  milliseconds(milliseconds) {
+    if (milliseconds >= 10_000) return `${this.number(milliseconds / 1000)} s`;
+    if (milliseconds >= 1000) return `${this.number(milliseconds / 1000, 1)} s`;
+    return `${this.number(milliseconds)} ms`;
+  }
+
+  /** @param {number} at */
+  time(at) {
+    return this.#time.format(at);
+  }
+
+  /** @param {number} at */
+  dateTime(at) {
+    return this.#dateTime.format(at);
+  }
+
+  /**
+   * The time alone if it was today, with the day otherwise.
+   *
+   * @param {number} at
+   * @param {number} now
+   */
+  timeOrDate(at, now) {
+    return this.#date.format(at) === this.#date.format(now) ? this.time(at) : this.dateTime(at);
+  }
+
+  /**
+   * How long ago something was.
+   *
+   * @param {number} milliseconds
+   */
+  ago(milliseconds) {
+    const { count, unit } = coarse(milliseconds);
+    return this.t(`${unit}Ago`, { count });
+  }
+
+  /** @param {number} milliseconds */
+  duration(milliseconds) {
+    const { count, unit } = coarse(milliseconds);
+    return this.t(`${unit}Long`, { count });
+  }
+
+  /** @param {Location | undefined} location */
+  place(location) {
+    if (!location) return '';
+    const { building, floor, room } = location;
+    const parts = [
+      building,
+      floor === undefined ? '' : this.t('floor', { floor }),
+      room === undefined || room === '' ? '' : this.t('room', { room }),
+    ];
+    return parts.filter(Boolean).join(' · ');
+  }
+
+  /**
+   * The name of a type; the name that it has on the wire when it is not known.
+   *
+   * @param {string} type
+   * @param {TypeSpec | undefined} spec
+   */
+  typeName(type, spec) {
+    return spec?.labels[this.language] ?? spec?.labels['en'] ?? type;
+  }
+
+  /**
+   * What an alert is about, from its fields: the message that the server sends is in one language only.
+   *
+   * @param {Alert} alert
+   * @param {TypeSpec | undefined} spec
+   */
+  alertWords(alert, spec) {
+    if (alert.alert_type === 'device_offline') return this.t('alertOffline');
+    return this.t(watchesLow(alert) ? 'alertLow' : 'alertHigh', { type: this.typeName(alert.device_type, spec) });
+  }
+
+  /**
+   * The value that an alert was raised for beside the threshold, or nothing where there is none to compare.
+   *
+   * @param {Alert} alert
+   * @param {TypeSpec | undefined} spec
+   */
+  alertComparison(alert, spec) {
+    if (alert.alert_type === 'device_offline') return '';
+    const sign = alert.current_value > alert.threshold ? '>' : alert.current_value < alert.threshold ? '<' : '=';
+    return `${this.reading(alert.current_value, spec)} ${sign} ${this.reading(alert.threshold, spec)}`;
+  }
+}
+
+/**
+ * Tells whether the rule of an alert watches for low values. The message does not say, but what violates it does, and so
+ * does the safe value at which it was cleared, the other way round.
+ *
+ * @param {Alert} alert
+ */
+function watchesLow(alert) {
+  const below = alert.current_value < alert.threshold;
+  return alert.state === 'cleared' ? !below && alert.current_value !== alert.threshold : below;
+}
+
+/**
+ * @param {string} number
+ * @param {string} unit
+ */
+function withUnit(number, unit) {
+  if (!unit) return number;
+  return unit === '%' ? `${number}%` : `${number} ${unit}`;
+}
+
+/**
+ * @param {number} milliseconds
+ * @returns {{count: number, unit: 'seconds' | 'minutes' | 'hours' | 'days'}}
+ */
+function coarse(milliseconds) {
+  const seconds = Math.max(0, Math.floor(milliseconds / 1000));
+  if (seconds < 60) return { count: seconds, unit: 'seconds' };
+  if (seconds < 3600) return { count: Math.floor(seconds / 60), unit: 'minutes' };
+  if (seconds < 86400) return { count: Math.floor(seconds / 3600), unit: 'hours' };
+  return { count: Math.floor(seconds / 86400), unit: 'days' };
+}

@@ -1,0 +1,4 @@
+// @ts-check
+import { Dashboard } from './page/dashboard.js';
+
+new Dashboard({ webSocketPath: document.documentElement.dataset['websocketPath'] ?? '/ws' }).start();

@@ -1,0 +1,101 @@
+// @ts-check
+import { severities } from './protocol.js';
+
+/**
+ * @typedef {import('./protocol.js').Alert} Alert
+ * @typedef {import('./protocol.js').Severity} Severity
+ *
+ * @typedef {object} AlertFilter
+ * @property {boolean} openOnly
+ * @property {Severity | ''} severity
+ */
+
+/** How many cleared alerts are remembered: enough to see what has just been, not a history. */
+const keptCleared = 200;
+
+/** Knows the open alerts and those cleared last. */
+export class AlertStore {
+  /** @type {Map<string, Alert>} */
+  #open = new Map();
+  /** Cleared alerts, first cleared first. @type {Map<string, Alert>} */
+  #cleared = new Map();
+
+  /** Forgets what is open, which the server is about to tell anew; what was cleared stays so. */
+  clearOpen() {
+    this.#open.clear();
+  }
+
+  get openCount() {
+    return this.#open.size;
+  }
+
+  /**
+   * Takes in events, oldest first, and returns those that tell something new. An event that is overtaken by one of a later
+   * stage is late, and does not reopen what is cleared.
+   *
+   * @param {Alert[]} events
+   * @returns {Alert[]}
+   */
+  apply(events) {
+    return events.filter((event) => this.#applyOne(event));
+  }
+
+  /** @param {Alert} event */
+  #applyOne(event) {
+    if (this.#cleared.has(event.id)) return false;
+    if (event.state === 'cleared') {
+      this.#open.delete(event.id);
+      this.#cleared.set(event.id, event);
+      this.#forget();
+      return true;
+    }
+    const known = this.#open.get(event.id);
+    if (known && Date.parse(known.timestamp) >= Date.parse(event.timestamp)) return false;
+    this.#open.set(event.id, event);
+    return true;
+  }
+
+  #forget() {
+    for (const id of this.#cleared.keys()) {
+      if (this.#cleared.size <= keptCleared) return;
+      this.#cleared.delete(id);
+    }
+  }
+
+  /** @returns {Record<Severity, number>} How many alerts of each severity are open. */
+  counts() {
+    const counts = { critical: 0, warning: 0, info: 0 };
+    for (const { severity } of this.#open.values()) counts[severity] += 1;
+    return counts;
+  }
+
+  /** @returns {Severity | null} The most urgent severity that is open. */
+  worst() {
+    const counts = this.counts();
+    return severities.find((severity) => counts[severity] > 0) ?? null;
+  }
+
+  /**
+   * Returns what is to be listed, the newest event first, at most limit.
+   *
+   * @param {AlertFilter} filter
+   * @param {number} limit
+   */
+  list(filter, limit) {
+    const all = filter.openOnly ? [...this.#open.values()] : [...this.#open.values(), ...this.#cleared.values()];
+    return newestFirst(all.filter((alert) => !filter.severity || alert.severity === filter.severity)).slice(0, limit);
+  }
+
+  /** @param {string} device */
+  openOf(device) {
+    return newestFirst([...this.#open.values()].filter((alert) => alert.device_id === device));
+  }
+}
+
+/** @param {Alert[]} alerts */
+function newestFirst(alerts) {
+  return alerts
+    .map((alert) => ({ alert, time: Date.parse(alert.timestamp) }))
+    .sort((a, b) => b.time - a.time)
+    .map(({ alert }) => alert);
+}

@@ -1,0 +1,127 @@
+// @ts-check
+import { backoff } from './backoff.js';
+import { parseMessage, socketAddress } from './protocol.js';
+
+/** @typedef {import('./protocol.js').Message} Message */
+
+/**
+ * What the connection is doing: trying, standing, or waiting until retryAt for another attempt.
+ *
+ * @typedef {{phase: 'connecting'} | {phase: 'open'} | {phase: 'waiting', retryAt: number}} ConnectionState
+ */
+
+/** A connection that is silent for so long is taken for dead: a laptop that slept, a cable that was pulled. */
+const deadAfter = 60_000;
+
+/** An attempt that is not greeted in this time is given up. */
+const greetedWithin = 10_000;
+
+/**
+ * Keeps a WebSocket to the server up for as long as the page lives. A lost connection is tried again, later and later, and
+ * resumes where it was: the server then tells what was missed. It never touches the page.
+ */
+export class Connection {
+  /** @type {WebSocket | null} */
+  #socket = null;
+  /** @type {ConnectionState} */
+  #state = { phase: 'connecting' };
+  /** @type {{session: string, since: number} | null} */
+  #resume = null;
+  #failures = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
+
+  /**
+   * @param {object} options
+   * @param {{protocol: string, host: string}} options.location
+   * @param {string} options.path
+   * @param {(message: Message) => void} options.onMessage
+   * @param {(state: ConnectionState) => void} options.onState
+   * @param {typeof WebSocket} [options.WebSocket]
+   * @param {() => number} [options.random]
+   */
+  constructor(options) {
+    this.options = { WebSocket: globalThis.WebSocket, random: Math.random, ...options };
+  }
+
+  get state() {
+    return this.#state;
+  }
+
+  /** Connects at once, whether or not it was waiting. A connection that stands is left alone. */
+  connect() {
+    if (this.#socket) return;
+    clearTimeout(this.#timer);
+    const { WebSocket, location, path } = this.options;
+    const socket = new WebSocket(socketAddress(location, path, this.#resume));
+    this.#socket = socket;
+    this.#become({ phase: 'connecting' });
+    this.#expect(greetedWithin);
+    socket.onmessage = (event) => this.#receive(socket, String(event.data));
+    // An error is always followed by a close.
+    socket.onclose = () => this.#lost(socket);
+  }
+
+  /** Ends the connection for good. */
+  close() {
+    clearTimeout(this.#timer);
+    const socket = this.#socket;
+    this.#socket = null;
+    socket?.close();
+  }
+
+  /**
+   * @param {WebSocket} socket
+   * @param {string} text
+   */
+  #receive(socket, text) {
+    if (socket !== this.#socket) return;
+    this.#expect(deadAfter);
+    const message = parseMessage(text);
+    if (message) this.#take(message);
+  }
+
+  /** @param {Message} message */
+  #take(message) {
+    if (message.type === 'hello') {
+      this.#resume = { session: message.session, since: message.seq };
+      this.#failures = 0;
+      this.#become({ phase: 'open' });
+    } else if (this.#resume) {
+      this.#resume.since = message.seq;
+    }
+    this.options.onMessage(message);
+  }
+
+  /** @param {WebSocket} socket */
+  #lost(socket) {
+    if (socket !== this.#socket) return;
+    this.#socket = null;
+    clearTimeout(this.#timer);
+    const wait = backoff(this.#failures++, this.options.random);
+    this.#timer = setTimeout(() => this.connect(), wait);
+    this.#become({ phase: 'waiting', retryAt: Date.now() + wait });
+  }
+
+  /**
+   * Gives the connection up unless something is heard within so many milliseconds. A socket whose peer is gone may take
+   * minutes to close, so its end is not waited for.
+   *
+   * @param {number} milliseconds
+   */
+  #expect(milliseconds) {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      const socket = this.#socket;
+      if (!socket) return;
+      socket.close();
+      this.#lost(socket);
+    }, milliseconds);
+  }
+
+  /** @param {ConnectionState} state */
+  #become(state) {
+    this.#state = state;
+    this.options.onState(state);
+  }
+}

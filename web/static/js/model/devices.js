@@ -1,0 +1,110 @@
+// @ts-check
+
+/**
+ * @typedef {import('./protocol.js').Device} Device
+ * @typedef {import('./protocol.js').StatusChange} StatusChange
+ *
+ * @typedef {object} DeviceFilter What is empty does not narrow.
+ * @property {string} type
+ * @property {string} building
+ * @property {'' | import('./protocol.js').Status} status
+ * @property {string} query A part of the id, in either case.
+ */
+
+/** @type {Readonly<DeviceFilter>} */
+export const everyDevice = Object.freeze({ type: '', building: '', status: '', query: '' });
+
+/**
+ * @param {DeviceFilter} filter
+ * @param {Device} device
+ */
+export function matches(filter, device) {
+  return (
+    (!filter.type || device.device_type === filter.type) &&
+    (!filter.building || device.location?.building === filter.building) &&
+    (!filter.status || device.status === filter.status) &&
+    (!filter.query || device.device_id.toLowerCase().includes(filter.query.toLowerCase()))
+  );
+}
+
+/** Holds the latest of every device. */
+export class DeviceStore {
+  /** @type {Map<string, Device>} */
+  #devices = new Map();
+  /** @type {Set<string>} */
+  #buildings = new Set();
+
+  get size() {
+    return this.#devices.size;
+  }
+
+  /** The buildings that devices have been seen in. */
+  get buildings() {
+    return this.#buildings;
+  }
+
+  clear() {
+    this.#devices.clear();
+    this.#buildings.clear();
+  }
+
+  /** @param {string} id */
+  get(id) {
+    return this.#devices.get(id);
+  }
+
+  /**
+   * Takes in devices and returns those that brought a new reading or a new status. What is older than what is known, as a
+   * snapshot that was overtaken by a change, is passed over. RFC 3339 in UTC with the server's trimmed fractions does not
+   * sort as text, hence the parsing.
+   *
+   * @param {Device[]} devices
+   * @returns {Device[]}
+   */
+  apply(devices) {
+    const news = [];
+    for (const device of devices) {
+      const known = this.#devices.get(device.device_id);
+      const age = known ? Date.parse(device.timestamp) - Date.parse(known.timestamp) : 1;
+      if (age < 0) continue;
+      this.#devices.set(device.device_id, device);
+      if (device.location?.building) this.#buildings.add(device.location.building);
+      if (age > 0 || known?.status !== device.status) news.push(device);
+    }
+    return news;
+  }
+
+  /**
+   * Takes in devices that came or went, and returns them as they are now.
+   *
+   * @param {StatusChange[]} changes
+   * @returns {Device[]}
+   */
+  applyChanges(changes) {
+    const changed = [];
+    for (const { device_id: id, status, since } of changes) {
+      const known = this.#devices.get(id);
+      if (!known || known.status === status) continue;
+      const device = { ...known, status, since };
+      this.#devices.set(id, device);
+      changed.push(device);
+    }
+    return changed;
+  }
+
+  /**
+   * Returns the devices that match, the one that spoke last first, at most limit.
+   *
+   * @param {DeviceFilter} filter
+   * @param {number} limit
+   * @returns {Device[]}
+   */
+  newest(filter, limit) {
+    const found = [];
+    for (const device of this.#devices.values()) {
+      if (matches(filter, device)) found.push({ device, time: Date.parse(device.timestamp) });
+    }
+    found.sort((a, b) => b.time - a.time);
+    return found.slice(0, limit).map(({ device }) => device);
+  }
+}

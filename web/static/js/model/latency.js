@@ -1,0 +1,38 @@
+// @ts-check
+
+/**
+ * Measures how old readings are when they reach the page. It remembers the newest readings only, so what it tells is the
+ * present and not the average of the day.
+ */
+export class LatencyMeter {
+  #samples;
+  #count = 0;
+
+  /** @param {number} [capacity] */
+  constructor(capacity = 500) {
+    this.#samples = new Float64Array(capacity);
+  }
+
+  /** @param {number} milliseconds */
+  add(milliseconds) {
+    this.#samples[this.#count++ % this.#samples.length] = Math.max(0, milliseconds);
+  }
+
+  reset() {
+    this.#count = 0;
+  }
+
+  /**
+   * Returns the ages in milliseconds that half and 95 % of the readings stay under, or null when there were none.
+   *
+   * @returns {{p50: number, p95: number} | null}
+   */
+  quantiles() {
+    const size = Math.min(this.#count, this.#samples.length);
+    if (size === 0) return null;
+    const sorted = this.#samples.slice(0, size).sort();
+    /** @param {number} q */
+    const at = (q) => sorted[Math.ceil(q * size) - 1] ?? 0;
+    return { p50: at(0.5), p95: at(0.95) };
+  }
+}

@@ -1,0 +1,133 @@
+// @ts-check
+
+/**
+ * The messages of the server, as JSON has them. Times are RFC 3339 in UTC.
+ *
+ * @typedef {'online' | 'offline'} Status
+ * @typedef {'info' | 'warning' | 'critical'} Severity
+ * @typedef {'raised' | 'updated' | 'acknowledged' | 'cleared'} Transition
+ *
+ * @typedef {{building?: string, floor?: number, room?: string}} Location
+ * @typedef {{model?: string, firmware?: string, battery_level?: number}} Metadata
+ *
+ * @typedef {object} Device The latest reading of a device and what is known beyond it.
+ * @property {string} device_id
+ * @property {string} device_type
+ * @property {string} timestamp
+ * @property {number} value
+ * @property {string} [unit]
+ * @property {Location} [location]
+ * @property {Status} status
+ * @property {Metadata} [metadata]
+ * @property {'good' | 'uncertain' | 'bad'} [quality]
+ * @property {boolean} [historical]
+ * @property {string} since When the status last changed.
+ * @property {number} open_alerts
+ *
+ * @typedef {object} Alert One event in the life of an alert.
+ * @property {string} id
+ * @property {string} device_id
+ * @property {string} device_type
+ * @property {string} alert_type
+ * @property {Severity} severity
+ * @property {Transition} state
+ * @property {string} message In Chinese, as the server words it.
+ * @property {number} current_value
+ * @property {number} threshold
+ * @property {string} [unit]
+ * @property {Location} [location]
+ * @property {string} onset
+ * @property {string} timestamp
+ * @property {boolean} [historical]
+ *
+ * @typedef {object} TypeSpec
+ * @property {string} name
+ * @property {string} unit
+ * @property {number} decimals
+ * @property {number} min
+ * @property {number} max
+ * @property {Record<string, string>} labels By language.
+ * @property {string[]} [states] The names of discrete values, index by value.
+ *
+ * @typedef {object} AggregateData The numbers of one device type in one window; the values are null when count is 0.
+ * @property {number} count
+ * @property {number | null} avg_value
+ * @property {number | null} max_value
+ * @property {number | null} min_value
+ * @property {number} device_count
+ * @property {number} online_devices
+ * @property {number} offline_devices
+ * @property {number} alert_count
+ *
+ * @typedef {object} Summary One closed window, or several merged, of one device type.
+ * @property {string} timestamp The window's start.
+ * @property {number} window_seconds
+ * @property {string} device_type
+ * @property {AggregateData} aggregated_data
+ *
+ * @typedef {{total_devices: number, online_devices: number, offline_devices: number}} StatusCounts
+ *
+ * @typedef {{seq: number, timestamp: string, snapshot?: boolean}} Envelope
+ * @typedef {Envelope & {type: 'hello', server_version: string, session: string, resumed: boolean, window_seconds: number,
+ *   device_types: TypeSpec[]}} Hello
+ * @typedef {Envelope & {type: 'aggregated_data', window_start: string, window_seconds: number, final: boolean,
+ *   data: Record<string, AggregateData>, device_status: StatusCounts}} AggregatedData
+ * @typedef {Envelope & {type: 'device_data', devices: Device[]}} DeviceData
+ * @typedef {{device_id: string, status: Status, since: string}} StatusChange
+ * @typedef {Envelope & StatusCounts & {type: 'device_status', by_type: Record<string, StatusCounts>,
+ *   changed: StatusChange[], readings_per_second: number}} DeviceStatus
+ * @typedef {Envelope & {type: 'alert', alerts: Alert[]}} AlertMessage
+ * @typedef {Envelope & {type: 'error', code: string, message: string}} ErrorMessage
+ * @typedef {Hello | AggregatedData | DeviceData | DeviceStatus | AlertMessage | ErrorMessage} Message
+ */
+
+/** @type {readonly Severity[]} Most urgent first. */
+export const severities = ['critical', 'warning', 'info'];
+
+/** The field that a message of each type cannot do without, and the test that it must pass. */
+const essentials = new Map(
+  /** @type {[string, (message: any) => boolean][]} */ ([
+    ['hello', (m) => Array.isArray(m.device_types) && typeof m.session === 'string'],
+    ['aggregated_data', (m) => Number.isFinite(Date.parse(m.window_start)) && isObject(m.data)],
+    ['device_data', (m) => Array.isArray(m.devices)],
+    ['device_status', (m) => Number.isFinite(m.total_devices)],
+    ['alert', (m) => Array.isArray(m.alerts)],
+    ['error', (m) => typeof m.message === 'string'],
+  ]),
+);
+
+/**
+ * Reads one message. A message of an unknown type, from a newer server, is null: it is to be passed over.
+ *
+ * @param {string} text
+ * @returns {Message | null}
+ * @throws {SyntaxError} if the text is no message at all.
+ */
+export function parseMessage(text) {
+  const message = JSON.parse(text);
+  if (!isObject(message) || typeof message.type !== 'string' || !Number.isFinite(message.seq)) {
+    throw new SyntaxError('not a message: type or seq is missing');
+  }
+  const complete = essentials.get(message.type);
+  if (!complete) return null;
+  if (!complete(message)) throw new SyntaxError(`not a complete message of type ${message.type}`);
+  return message;
+}
+
+/**
+ * Returns the address to connect to, with the place to resume from if there is one.
+ *
+ * @param {{protocol: string, host: string}} page The page's own location.
+ * @param {string} path
+ * @param {{session: string, since: number} | null} resume
+ */
+export function socketAddress(page, path, resume) {
+  const scheme = page.protocol === 'https:' ? 'wss:' : 'ws:';
+  const query = resume ? `?${new URLSearchParams({ session: resume.session, since: String(resume.since) })}` : '';
+  return `${scheme}//${page.host}${path}${query}`;
+}
+
+/** @param {unknown} value */
+function isObject(value) {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,84 @@
+// @ts-check
+
+/** @typedef {[time: number, value: number | null]} Point Milliseconds since the epoch; a null value is a gap. */
+
+/** A pause is a gap when it is so many times as long as what is usual, */
+const unusual = 4;
+/** and at least so long, in milliseconds. */
+const shortestGap = 30_000;
+
+/** The readings of one device over a range of time: archived ones, and live ones as they come, in any order. */
+export class SampleSeries {
+  /** @type {Map<number, number>} */
+  #values = new Map();
+  #sorted = true;
+  #newest = -Infinity;
+
+  get size() {
+    return this.#values.size;
+  }
+
+  /**
+   * A reading is identified by its time; the same one again changes nothing.
+   *
+   * @param {number} time
+   * @param {number} value
+   */
+  add(time, value) {
+    if (this.#values.has(time)) return;
+    this.#values.set(time, value);
+    this.#sorted &&= time > this.#newest;
+    this.#newest = Math.max(time, this.#newest);
+  }
+
+  /**
+   * Forgets what is older than a time.
+   *
+   * @param {number} from
+   */
+  trim(from) {
+    this.#sort();
+    for (const time of this.#values.keys()) {
+      if (time >= from) return;
+      this.#values.delete(time);
+    }
+  }
+
+  /**
+   * Returns the readings, oldest first, with a null between two that are unusually far apart: the device was silent, and a
+   * line through the silence would tell what nobody knows.
+   *
+   * @returns {Point[]}
+   */
+  points() {
+    this.#sort();
+    const entries = [...this.#values];
+    const gap = longestPause(entries.map(([time]) => time));
+    /** @type {Point[]} */
+    const points = [];
+    for (const [time, value] of entries) {
+      const before = points.at(-1)?.[0];
+      if (before !== undefined && time - before > gap) points.push([before + 1, null]);
+      points.push([time, value]);
+    }
+    return points;
+  }
+
+  #sort() {
+    if (this.#sorted) return;
+    this.#values = new Map([...this.#values].sort(([a], [b]) => a - b));
+    this.#sorted = true;
+  }
+}
+
+/**
+ * Returns the longest time between two readings that is no gap.
+ *
+ * @param {number[]} times Ascending.
+ */
+function longestPause(times) {
+  const pauses = times.slice(1).map((time, i) => time - Number(times[i]));
+  pauses.sort((a, b) => a - b);
+  const median = pauses[pauses.length >> 1] ?? 0;
+  return Math.max(shortestGap, unusual * median);
+}

@@ -1,0 +1,229 @@
+// @ts-check
+import { ChartSurface } from './chart-surface.js';
+import { timeAxis, timeChart, valueAxis, zoom } from './chart-style.js';
+import { tooltip, tooltipStyle } from './tooltip.js';
+
+/**
+ * @typedef {import('../model/windows.js').WindowPoint} WindowPoint
+ * @typedef {import('../model/protocol.js').TypeSpec} TypeSpec
+ * @typedef {import('./palette.js').Palette} Palette
+ * @typedef {import('./surroundings.js').Surroundings} Surroundings
+ *
+ * @typedef {object} AggregatedView What the chart is to show.
+ * @property {WindowPoint[]} points Evenly spaced, oldest first.
+ * @property {TypeSpec | undefined} spec
+ * @property {number} step Milliseconds from point to point.
+ */
+
+/** The device counts stay in the lowest part of the chart, under the lines. */
+const countsShare = 4;
+
+/**
+ * Average, maximum and minimum of one device type over time, with the number of devices. The window in progress is drawn
+ * hollow on a shaded ground: its numbers still change.
+ */
+export class AggregatedChart {
+  #surface;
+  #surroundings;
+  #palette;
+  /** @type {AggregatedView} */
+  #view = { points: [], spec: undefined, step: 30_000 };
+
+  /**
+   * @param {HTMLElement} container
+   * @param {Surroundings} surroundings
+   * @param {Palette} palette
+   */
+  constructor(container, surroundings, palette) {
+    this.#surroundings = surroundings;
+    this.#palette = palette;
+    this.#surface = new ChartSurface(container, { onReady: () => this.#draw() });
+  }
+
+  /**
+   * Shows something else: another type, range, language or theme.
+   *
+   * @param {AggregatedView} view
+   * @param {Palette} palette
+   */
+  show(view, palette) {
+    this.#view = view;
+    this.#palette = palette;
+    this.#draw();
+  }
+
+  /**
+   * Shows newer points of the same; the zoom stays.
+   *
+   * @param {WindowPoint[]} points
+   */
+  updateData(points) {
+    this.#view = { ...this.#view, points };
+    this.#surface.update({ xAxis: this.#timeBounds(), series: this.#data() });
+  }
+
+  dispose() {
+    this.#surface.dispose();
+  }
+
+  #draw() {
+    const { locale } = this.#surroundings;
+    const palette = this.#palette;
+    const length = this.#view.points.length * this.#view.step;
+    this.#surface.draw({
+      ...timeChart(palette),
+      grid: { left: 4, right: 4, top: 34, bottom: 26, outerBoundsMode: 'same', outerBoundsContain: 'axisLabel' },
+      legend: {
+        top: 2,
+        right: 0,
+        itemWidth: 22,
+        itemHeight: 9,
+        itemGap: 16,
+        textStyle: { color: palette.inkSoft, fontSize: 12 },
+        inactiveColor: palette.line,
+        data: this.#series().flatMap(({ name }) => name ?? []),
+      },
+      tooltip: { trigger: 'axis', ...tooltipStyle(palette), formatter: (/** @type {any} */ items) => this.#tooltip(items) },
+      xAxis: { ...timeAxis(palette, length), ...this.#timeBounds() },
+      yAxis: [
+        valueAxis(palette, (value) => this.#tick(value)),
+        {
+          type: 'value',
+          min: 0,
+          max: ({ max }) => Math.max(1, max) * countsShare,
+          splitLine: { show: false },
+          axisLabel: { show: false },
+          name: locale.t('deviceCount'),
+          nameTextStyle: { fontSize: 0 },
+        },
+      ],
+      dataZoom: zoom(palette),
+      series: mergeSeries(this.#series(), this.#data()),
+    });
+  }
+
+  /** What the series are; #data tells what they show. */
+  #series() {
+    const palette = this.#palette;
+    const name = this.#surroundings.typeName(this.#view.spec?.name ?? '');
+    const { locale } = this.#surroundings;
+    const spaced = locale.language === 'en' ? `${name} ` : name;
+    /** @param {string} words */
+    const titled = (words) => `${spaced}${locale.language === 'en' ? words.toLowerCase() : words}`;
+    const line = { type: /** @type {const} */ ('line'), symbol: 'none', z: 3, emphasis: { disabled: true } };
+    const hidden = { ...line, silent: true, stack: 'band', stackStrategy: /** @type {const} */ ('all'), lineStyle: { opacity: 0 }, z: 2 };
+    return [
+      {
+        id: 'devices',
+        name: locale.t('deviceCount'),
+        type: /** @type {const} */ ('bar'),
+        yAxisIndex: 1,
+        barCategoryGap: '20%',
+        barMaxWidth: 26,
+        itemStyle: { color: palette.devices },
+        emphasis: { disabled: true },
+        z: 1,
+      },
+      { ...hidden, id: 'band-floor' },
+      { ...hidden, id: 'band', areaStyle: { color: palette.band, opacity: 1 } },
+      { ...line, id: 'maximum', name: titled(locale.t('maximum')), itemStyle: { color: palette.maximum }, lineStyle: { width: 1.5, color: palette.maximum } },
+      { ...line, id: 'average', name: titled(locale.t('average')), itemStyle: { color: palette.average }, lineStyle: { width: 2.5, color: palette.average }, z: 4 },
+      {
+        ...line,
+        id: 'minimum',
+        name: titled(locale.t('minimum')),
+        itemStyle: { color: palette.minimum },
+        lineStyle: { width: 1.5, color: palette.minimum, type: /** @type {[number, number]} */ ([4, 3]) },
+      },
+    ];
+  }
+
+  /** What changes with each message. */
+  #data() {
+    const { points } = this.#view;
+    const band = (/** @type {WindowPoint} */ p) => (p.max === null || p.min === null ? null : p.max - p.min);
+    return [
+      { id: 'devices', data: points.map((p) => ({ value: [p.start, p.devices || null], itemStyle: { opacity: p.final ? 1 : 0.55 } })) },
+      { id: 'band-floor', data: points.map((p) => [p.start, p.min]) },
+      { id: 'band', data: points.map((p) => [p.start, band(p)]) },
+      { id: 'maximum', data: lineData(points, (p) => p.max) },
+      { id: 'average', data: lineData(points, (p) => p.average), markArea: this.#provisionalArea() },
+      { id: 'minimum', data: lineData(points, (p) => p.min) },
+    ];
+  }
+
+  #timeBounds() {
+    const { points, step } = this.#view;
+    const first = points[0];
+    const last = points.at(-1);
+    if (!first || !last) return {};
+    // Half a step at each end, for the bars.
+    return { min: first.start - step / 2, max: last.start + step / 2 };
+  }
+
+  /** The ground under the window in progress. */
+  #provisionalArea() {
+    const { points, step } = this.#view;
+    const open = points.findLast((point) => !point.final);
+    const label = { show: false };
+    if (!open) return { silent: true, label, data: [] };
+    return {
+      silent: true,
+      label,
+      itemStyle: { color: this.#palette.provisional },
+      data: /** @type {[{xAxis: number}, {xAxis: number}][]} */ ([
+        [{ xAxis: open.start - step / 2 }, { xAxis: open.start + step / 2 }],
+      ]),
+    };
+  }
+
+  /** @param {number} value */
+  #tick(value) {
+    return this.#surroundings.locale.tick(value, this.#view.spec);
+  }
+
+  /** @param {{dataIndex: number}[]} items What the pointer is over, one for each series. */
+  #tooltip(items) {
+    const { locale } = this.#surroundings;
+    const { points, spec, step } = this.#view;
+    const point = points[items[0]?.dataIndex ?? -1];
+    if (!point) return '';
+    const span = `${locale.time(point.start)} – ${locale.time(point.start + step)}`;
+    const head = point.final ? span : `${span} · ${locale.t('inProgress')}`;
+    return tooltip(head, [
+      [locale.t('maximum'), locale.aggregate(point.max, spec)],
+      [locale.t('average'), locale.aggregate(point.average, spec)],
+      [locale.t('minimum'), locale.aggregate(point.min, spec)],
+      [locale.t('deviceCount'), locale.number(point.devices)],
+      [locale.t('readings'), locale.number(point.count)],
+    ]);
+  }
+}
+
+/**
+ * Points of a line. One that still changes is a hollow circle, and one that stands alone a dot, because no line would show
+ * it.
+ *
+ * @param {WindowPoint[]} points
+ * @param {(point: WindowPoint) => number | null} pick
+ */
+function lineData(points, pick) {
+  return points.map((point, i) => {
+    const value = [point.start, pick(point)];
+    if (!point.final) return { value, symbol: 'emptyCircle', symbolSize: 7 };
+    const before = points[i - 1];
+    const after = points[i + 1];
+    const alone = !(before && before.count > 0) && !(after && after.count > 0);
+    return alone ? { value, symbol: 'circle', symbolSize: 4 } : { value };
+  });
+}
+
+/**
+ * @template {{id: string}} A
+ * @template {{id: string}} B
+ * @param {A[]} series
+ * @param {B[]} data In the same order.
+ */
+function mergeSeries(series, data) {
+  return series.map((one, i) => ({ ...one, ...data[i] }));
+}

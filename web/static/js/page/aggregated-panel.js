@@ -1,0 +1,166 @@
+// @ts-check
+import { HistoryError } from '../model/history.js';
+import { chartPoints, rangeLength, rangeStep, ranges } from '../model/series.js';
+import { AggregatedChart } from './aggregated-chart.js';
+import { find, setText } from './dom.js';
+import { rangeSegment } from './range-segment.js';
+import { Segmented } from './segmented.js';
+import { TypeTiles } from './type-tiles.js';
+
+/**
+ * @typedef {import('../model/series.js').Range} Range
+ * @typedef {import('../model/windows.js').WindowPoint} WindowPoint
+ * @typedef {import('./palette.js').Palette} Palette
+ *
+ * @typedef {object} AggregatedPanelOptions
+ * @property {import('./surroundings.js').Surroundings} surroundings
+ * @property {import('./preferences.js').Preferences} preferences
+ * @property {import('../model/history.js').History} history
+ * @property {import('../model/windows.js').WindowStore} windows
+ * @property {Palette} palette
+ */
+
+/** The aggregates of one device type over a range of time: archived ones first, live ones as they come. */
+export class AggregatedPanel {
+  #options;
+  #chart;
+  #tiles;
+  #range;
+  #container;
+  #state;
+  #palette;
+  /** @type {WindowPoint[]} */
+  #archived = [];
+  /** @type {'loading' | 'loaded' | {failed: string}} */
+  #phase = 'loading';
+  #loading = new AbortController();
+
+  /**
+   * @param {HTMLElement} panel
+   * @param {AggregatedPanelOptions} options
+   */
+  constructor(panel, options) {
+    const { surroundings, preferences } = options;
+    this.#options = options;
+    this.#palette = options.palette;
+    this.#container = find(panel, '#aggregated-chart', HTMLElement);
+    this.#state = find(panel, '#aggregated-state', HTMLElement);
+    this.#chart = new AggregatedChart(this.#container, surroundings, options.palette);
+    this.#tiles = new TypeTiles(find(panel, '#type-tiles', HTMLElement), surroundings, (type) => {
+      preferences.deviceType = type;
+      this.reload();
+    });
+    this.#range = new Segmented(find(panel, '#range', HTMLElement), (range) => {
+      preferences.range = range;
+      this.reload();
+    });
+    find(this.#state, 'button', HTMLButtonElement).addEventListener('click', () => this.reload());
+  }
+
+  get #type() {
+    const { preferences, surroundings } = this.#options;
+    const wanted = preferences.deviceType;
+    return surroundings.specs.has(wanted) ? wanted : (surroundings.specs.keys().next().value ?? '');
+  }
+
+  /** @returns {Range} */
+  get #chosen() {
+    const wanted = this.#options.preferences.range;
+    return /** @type {Range} */ (ranges.find(({ name }) => name === wanted) ?? ranges[0]);
+  }
+
+  /** Loads the archived windows anew: after another choice, or when messages may have been missed. */
+  async reload() {
+    this.#loading.abort();
+    this.#loading = new AbortController();
+    const { signal } = this.#loading;
+    this.#archived = [];
+    this.#phase = 'loading';
+    this.show(this.#palette);
+    try {
+      const archived = await this.#fetch(signal);
+      if (signal.aborted) return;
+      this.#archived = archived;
+      this.#phase = 'loaded';
+    } catch (error) {
+      if (signal.aborted) return;
+      this.#phase = { failed: error instanceof HistoryError ? error.message : this.#options.surroundings.locale.t('disconnected') };
+    }
+    this.update();
+  }
+
+  /** @param {AbortSignal} signal */
+  #fetch(signal) {
+    const { surroundings, history } = this.#options;
+    const step = rangeStep(this.#chosen, surroundings.windowSeconds);
+    const length = rangeLength(this.#chosen, surroundings.windowSeconds);
+    return history.windows({ type: this.#type, from: surroundings.now() - length, step }, signal);
+  }
+
+  /** Shows the newest windows. */
+  update() {
+    const { windows, surroundings } = this.#options;
+    const points = this.#points();
+    this.#chart.updateData(points);
+    this.#tiles.update((type) => windows.newest(type));
+    this.#describe(points, surroundings);
+  }
+
+  /**
+   * Shows everything anew: in another language, theme, range or type.
+   *
+   * @param {Palette} palette
+   */
+  show(palette) {
+    this.#palette = palette;
+    const { surroundings } = this.#options;
+    this.#range.offer(ranges.map((range) => rangeSegment(range, surroundings.locale)));
+    this.#range.value = this.#chosen.name;
+    this.#tiles.offer(this.#type);
+    const step = rangeStep(this.#chosen, surroundings.windowSeconds) * 1000;
+    this.#chart.show({ points: this.#points(), spec: surroundings.specs.get(this.#type), step }, palette);
+    this.update();
+  }
+
+  #points() {
+    const { surroundings, windows } = this.#options;
+    return chartPoints({
+      archived: this.#archived,
+      live: windows.of(this.#type),
+      length: rangeLength(this.#chosen, surroundings.windowSeconds),
+      step: rangeStep(this.#chosen, surroundings.windowSeconds) * 1000,
+      now: surroundings.now(),
+    });
+  }
+
+  /**
+   * Says what a chart without lines means, and what one with lines shows to those who do not see it.
+   *
+   * @param {WindowPoint[]} points
+   * @param {import('./surroundings.js').Surroundings} surroundings
+   */
+  #describe(points, { locale, specs }) {
+    const newest = points.findLast((point) => point.count > 0);
+    const failed = typeof this.#phase === 'object';
+    const words = typeof this.#phase === 'object'
+      ? locale.t('historyFailed', { reason: this.#phase.failed })
+      : locale.t(this.#phase === 'loading' ? 'loading' : 'noWindows');
+    // Live windows are worth showing even when the archive does not answer, but not without saying so.
+    this.#state.hidden = Boolean(newest) && !failed;
+    this.#state.classList.toggle('chart-state-corner', Boolean(newest));
+    setText(find(this.#state, 'p', HTMLElement), words);
+    find(this.#state, 'button', HTMLButtonElement).hidden = !failed;
+    const spec = specs.get(this.#type);
+    const values = { type: this.#options.surroundings.typeName(this.#type), range: rangeSegment(this.#chosen, locale).label };
+    const label = newest
+      ? locale.t('chartLabel', {
+          ...values,
+          average: locale.aggregate(newest.average, spec),
+          max: locale.aggregate(newest.max, spec),
+          min: locale.aggregate(newest.min, spec),
+          devices: newest.devices,
+        })
+      : locale.t('chartEmpty', values);
+    this.#container.setAttribute('aria-label', label);
+  }
+}

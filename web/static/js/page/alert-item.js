@@ -1,0 +1,64 @@
+// @ts-check
+import { deviceAddress } from '../model/device-link.js';
+import { find, instantiate, setIcon, setText } from './dom.js';
+
+/**
+ * @typedef {import('../model/protocol.js').Alert} Alert
+ * @typedef {import('./surroundings.js').Surroundings} Surroundings
+ */
+
+/** One alert in a list: what, where, since when, and whether it still stands. */
+export class AlertItem {
+  element = instantiate('alert-item', HTMLLIElement);
+  /** @type {Alert | null} */
+  #alert = null;
+
+  /**
+   * @param {Alert} alert
+   * @param {Surroundings} surroundings
+   */
+  show(alert, surroundings) {
+    this.#showTime(alert, surroundings);
+    if (alert === this.#alert) return;
+    this.#alert = alert;
+    const { locale, specs } = surroundings;
+    const spec = specs.get(alert.device_type);
+    const cleared = alert.state === 'cleared';
+    this.element.dataset['state'] = alert.state;
+    setIcon(find(this.element, 'svg', SVGElement), cleared ? 'cleared' : alert.severity, cleared ? '' : `severity-${alert.severity}`);
+    this.#set('.alert-severity', locale.t(alert.severity));
+    this.#set('.alert-words', locale.alertWords(alert, spec));
+    this.#set('.alert-value', locale.alertComparison(alert, spec));
+    const link = find(this.element, 'a', HTMLAnchorElement);
+    setText(link, alert.device_id);
+    link.href = deviceAddress(alert.device_id);
+    this.#set('.alert-place', locale.place(alert.location));
+    this.#set('.alert-state', cleared || alert.state === 'acknowledged' ? locale.t(alert.state) : '');
+  }
+
+  /** Has the next show write everything, in another language. */
+  forget() {
+    this.#alert = null;
+  }
+
+  /**
+   * @param {Alert} alert
+   * @param {Surroundings} surroundings
+   */
+  #showTime(alert, surroundings) {
+    const at = Date.parse(alert.timestamp);
+    const time = find(this.element, 'time', HTMLTimeElement);
+    setText(time, surroundings.locale.ago(surroundings.now() - at));
+    if (time.dateTime === alert.timestamp) return;
+    time.dateTime = alert.timestamp;
+    time.title = surroundings.locale.dateTime(at);
+  }
+
+  /**
+   * @param {string} selector
+   * @param {string} text
+   */
+  #set(selector, text) {
+    setText(find(this.element, selector, HTMLElement), text);
+  }
+}

@@ -1,0 +1,53 @@
+// @ts-check
+
+/**
+ * @typedef {import('../model/protocol.js').Alert} Alert
+ * @typedef {import('./surroundings.js').Surroundings} Surroundings
+ */
+
+/** Alerts are read aloud together when they come faster than this, in milliseconds. */
+const pause = 5000;
+
+/** Reads new alerts to those who do not see them. Who is told of each of fifty at once hears none. */
+export class Announcer {
+  /** @type {Alert | undefined} */
+  #first;
+  #count = 0;
+  #spoken = -Infinity;
+
+  /**
+   * @param {HTMLElement} element A live region.
+   * @param {Surroundings} surroundings
+   */
+  constructor(element, surroundings) {
+    this.element = element;
+    this.surroundings = surroundings;
+  }
+
+  /** @param {Alert[]} alerts */
+  add(alerts) {
+    const raised = alerts.filter(({ state }) => state === 'raised');
+    this.#first ??= raised[0];
+    this.#count += raised.length;
+  }
+
+  /** Says what has come, unless it has just spoken; to be called every second. */
+  update() {
+    const first = this.#first;
+    if (!first || performance.now() - this.#spoken < pause) return;
+    this.#spoken = performance.now();
+    this.element.textContent = this.#count > 1 ? this.surroundings.locale.t('announceMany', { count: this.#count }) : this.#words(first);
+    this.#first = undefined;
+    this.#count = 0;
+  }
+
+  /** @param {Alert} alert */
+  #words(alert) {
+    const { locale, specs } = this.surroundings;
+    return locale.t('announceRaised', {
+      severity: locale.t(alert.severity),
+      words: locale.alertWords(alert, specs.get(alert.device_type)),
+      device: alert.device_id,
+    });
+  }
+}

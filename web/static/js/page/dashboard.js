@@ -1,0 +1,284 @@
+// @ts-check
+import { Locale } from '../locale/locale.js';
+import { AlertStore } from '../model/alerts.js';
+import { Connection } from '../model/connection.js';
+import { addressedDevice } from '../model/device-link.js';
+import { DeviceStore } from '../model/devices.js';
+import { History } from '../model/history.js';
+import { LatencyMeter } from '../model/latency.js';
+import { WindowStore } from '../model/windows.js';
+import { AggregatedPanel } from './aggregated-panel.js';
+import { AlertPanel } from './alert-panel.js';
+import { Announcer } from './announcer.js';
+import { ConnectionBadge } from './connection-badge.js';
+import { DeviceDrawer } from './device-drawer.js';
+import { find, setText } from './dom.js';
+import { Frames } from './frames.js';
+import { KpiRow } from './kpi-row.js';
+import { currentPalette } from './palette.js';
+import { Preferences } from './preferences.js';
+import { ReadingStream } from './reading-stream.js';
+import { Segmented } from './segmented.js';
+import { StaleBanner } from './stale-banner.js';
+import { StatusPanel } from './status-panel.js';
+import { Surroundings } from './surroundings.js';
+import { translatePage } from './translation.js';
+
+/**
+ * @typedef {import('../model/protocol.js').Message} Message
+ * @typedef {import('../model/protocol.js').Hello} Hello
+ * @typedef {import('../model/protocol.js').DeviceData} DeviceData
+ * @typedef {import('../model/protocol.js').DeviceStatus} DeviceStatus
+ * @typedef {import('../model/protocol.js').Alert} Alert
+ */
+
+/** How many alerts of the past are listed at the start. */
+const pastAlerts = 100;
+
+/** The page: takes in what the server tells and has the elements that it concerns drawn. */
+export class Dashboard {
+  #preferences = new Preferences();
+  #surroundings = new Surroundings(new Locale(this.#preferences.language));
+  #devices = new DeviceStore();
+  #alerts = new AlertStore();
+  #windows = new WindowStore();
+  #latency = new LatencyMeter();
+  #history = new History();
+  #frames = new Frames();
+  /** @type {DeviceStatus | null} */
+  #status = null;
+  /** When the last message came, by this browser's clock. @type {number | null} */
+  #heard = null;
+  #buildings = 0;
+  #elements;
+  #connection;
+
+  /** @param {{webSocketPath: string}} options */
+  constructor({ webSocketPath }) {
+    applyTheme(this.#preferences.theme);
+    const palette = currentPalette();
+    this.#elements = this.#build(palette);
+    this.#connection = new Connection({
+      location,
+      path: webSocketPath,
+      onMessage: (message) => this.#take(message),
+      onState: (state) => this.#elements.badge.show(state),
+    });
+  }
+
+  /** @param {import('./palette.js').Palette} palette */
+  #build(palette) {
+    const surroundings = this.#surroundings;
+    const shared = { surroundings, palette, history: this.#history };
+    /** @param {string} selector */
+    const at = (selector) => find(document, selector, HTMLElement);
+    return {
+      badge: new ConnectionBadge(at('#connection'), surroundings, () => this.#connection.connect()),
+      banner: new StaleBanner(at('#stale-banner'), surroundings),
+      kpis: new KpiRow(at('#kpis'), surroundings),
+      aggregated: new AggregatedPanel(at('.panel-chart'), { ...shared, preferences: this.#preferences, windows: this.#windows }),
+      status: new StatusPanel(at('.panel-status'), surroundings, palette, (change) => this.#elements.stream.toggle(change)),
+      stream: new ReadingStream(at('.panel-stream'), surroundings, this.#devices, (filter) => this.#elements.status.mark(filter)),
+      alerts: new AlertPanel(at('.panel-alerts'), surroundings, this.#alerts),
+      announcer: new Announcer(at('#announcer'), surroundings),
+      drawer: new DeviceDrawer(find(document, '#drawer', HTMLDialogElement), {
+        ...shared,
+        devices: this.#devices,
+        alerts: this.#alerts,
+        onClose: leaveDevice,
+      }),
+      language: new Segmented(at('#language'), (language) => this.#speak(language)),
+      theme: new Segmented(at('#theme'), (theme) => this.#paint(theme)),
+    };
+  }
+
+  /** Shows the page and connects. */
+  start() {
+    this.#elements.language.value = this.#preferences.language;
+    this.#elements.theme.value = this.#preferences.theme;
+    this.#show();
+    this.#connection.connect();
+    setInterval(() => this.#tick(), 1000);
+    matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.#show());
+    addEventListener('hashchange', () => this.#openAddressed());
+    addEventListener('online', () => this.#connection.connect());
+    document.addEventListener('visibilitychange', () => document.hidden || this.#connection.connect());
+    this.#openAddressed();
+  }
+
+  #openAddressed() {
+    this.#elements.drawer.open(addressedDevice(location.hash));
+  }
+
+  /** @param {string} language */
+  #speak(language) {
+    this.#preferences.language = language === 'zh' ? 'zh' : 'en';
+    this.#surroundings.locale = new Locale(this.#preferences.language);
+    this.#show();
+  }
+
+  /** @param {string} theme */
+  #paint(theme) {
+    this.#preferences.theme = theme === 'light' || theme === 'dark' ? theme : 'auto';
+    applyTheme(this.#preferences.theme);
+    this.#show();
+  }
+
+  /** Draws everything, in the present language and theme. */
+  #show() {
+    const { aggregated, status, stream, alerts, drawer, badge } = this.#elements;
+    const palette = currentPalette();
+    translatePage(this.#surroundings.locale);
+    badge.update();
+    aggregated.show(palette);
+    status.show(palette);
+    stream.show();
+    alerts.show();
+    drawer.show(palette);
+    this.#drawStatus();
+    this.#tick();
+  }
+
+  /** What changes with time alone. */
+  #tick() {
+    const { badge, banner, announcer, drawer } = this.#elements;
+    const now = Date.now();
+    const clock = find(document, '#clock', HTMLTimeElement);
+    setText(clock, this.#surroundings.locale.dateTime(now));
+    badge.update();
+    banner.update({ heard: this.#heard, now, empty: this.#status?.total_devices === 0, connected: this.#connection.state.phase === 'open' });
+    announcer.update();
+    // A hidden page is left alone until it is looked at.
+    this.#frames.request(this.#drawAges);
+    if (!document.hidden) drawer.tick();
+  }
+
+  /** @param {Message} message */
+  #take(message) {
+    const now = Date.now();
+    const transit = this.#surroundings.clock.observe(Date.parse(message.timestamp), now);
+    const wasQuiet = this.#heard === null || now - this.#heard > 2000;
+    this.#heard = now;
+    this.#dispatch(message, transit);
+    if (wasQuiet) this.#tick();
+  }
+
+  /**
+   * @param {Message} message
+   * @param {number} transit
+   */
+  #dispatch(message, transit) {
+    switch (message.type) {
+      case 'hello':
+        return this.#greet(message);
+      case 'aggregated_data':
+        this.#windows.apply(message);
+        return this.#frames.request(this.#drawWindows);
+      case 'device_data':
+        return this.#takeDevices(message, transit);
+      case 'device_status':
+        this.#status = message;
+        this.#elements.stream.add(this.#devices.applyChanges(message.changed));
+        return this.#frames.request(this.#drawStatus);
+      case 'alert':
+        return this.#takeAlerts(message.alerts, message.snapshot === true);
+      case 'error':
+        console.warn(`server: ${message.code}: ${message.message}`);
+    }
+  }
+
+  /** @param {Hello} hello */
+  #greet(hello) {
+    this.#surroundings.windowSeconds = hello.window_seconds;
+    this.#surroundings.specs = new Map(hello.device_types.map((spec) => [spec.name, spec]));
+    if (hello.resumed) return;
+    // Another run of the server: what follows is all there is.
+    this.#surroundings.clock.reset();
+    this.#surroundings.clock.observe(Date.parse(hello.timestamp), Date.now());
+    this.#latency.reset();
+    this.#devices.clear();
+    this.#alerts.clearOpen();
+    this.#windows.clear();
+    this.#elements.stream.restart();
+    this.#show();
+    void this.#elements.aggregated.reload();
+    void this.#loadAlerts();
+  }
+
+  /** Lists what was cleared before the page came; the open ones are told by the server's messages. */
+  async #loadAlerts() {
+    try {
+      const past = await this.#history.alerts(pastAlerts);
+      this.#alerts.apply(past.filter(({ state, historical }) => state === 'cleared' && !historical));
+    } catch {
+      // The list then begins with the present.
+    }
+    this.#frames.request(this.#drawAlerts);
+  }
+
+  /**
+   * @param {DeviceData} message
+   * @param {number} transit
+   */
+  #takeDevices(message, transit) {
+    const news = this.#devices.apply(message.devices);
+    if (!message.snapshot) {
+      const sent = Date.parse(message.timestamp);
+      for (const device of news) {
+        if (device.status === 'online' && !device.historical) this.#latency.add(sent - Date.parse(device.timestamp) + transit);
+      }
+    }
+    this.#elements.stream.add(news);
+    this.#frames.request(this.#drawReadings);
+  }
+
+  /**
+   * @param {Alert[]} alerts
+   * @param {boolean} snapshot
+   */
+  #takeAlerts(alerts, snapshot) {
+    const news = this.#alerts.apply(alerts);
+    if (!snapshot) this.#elements.announcer.add(news);
+    this.#frames.request(this.#drawAlerts);
+  }
+
+  #drawStatus = () => {
+    this.#elements.kpis.update(this.#status, this.#alerts, this.#latency);
+    this.#elements.status.update(this.#status);
+  };
+
+  #drawWindows = () => this.#elements.aggregated.update();
+
+  #drawReadings = () => {
+    const { stream, drawer } = this.#elements;
+    if (this.#devices.buildings.size !== this.#buildings) {
+      this.#buildings = this.#devices.buildings.size;
+      stream.offerBuildings();
+    }
+    stream.update();
+    drawer.update();
+  };
+
+  #drawAlerts = () => {
+    this.#elements.alerts.update();
+    this.#drawStatus();
+  };
+
+  #drawAges = () => {
+    this.#elements.alerts.update();
+    this.#drawStatus();
+    this.#elements.stream.update();
+  };
+}
+
+/** @param {import('./preferences.js').Theme} theme */
+function applyTheme(theme) {
+  const { dataset } = document.documentElement;
+  if (theme === 'auto') delete dataset['theme'];
+  else dataset['theme'] = theme;
+}
+
+/** Takes the device out of the page's address; going back opens it again. */
+function leaveDevice() {
+  if (addressedDevice(location.hash) !== null) history.pushState(null, '', location.pathname + location.search);
+}

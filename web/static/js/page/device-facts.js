@@ -1,0 +1,55 @@
+// @ts-check
+import { setText, textElement } from './dom.js';
+
+/**
+ * @typedef {import('../model/protocol.js').Device} Device
+ * @typedef {import('./surroundings.js').Surroundings} Surroundings
+ */
+
+/** What is known of a device beyond its value, as a list of names and values. */
+export class DeviceFacts {
+  /**
+   * @param {HTMLElement} list
+   * @param {Surroundings} surroundings
+   */
+  constructor(list, surroundings) {
+    this.list = list;
+    this.surroundings = surroundings;
+  }
+
+  /** @param {Device} device */
+  show(device) {
+    const facts = this.#facts(device);
+    // Names change with the language and values with each reading; what is there changes with the device.
+    while (this.list.children.length > 2 * facts.length) this.list.lastElementChild?.remove();
+    while (this.list.children.length < 2 * facts.length) this.list.append(textElement('dt', ''), textElement('dd', ''));
+    facts.flat().forEach((words, i) => setText(/** @type {Element} */ (this.list.children[i]), words));
+  }
+
+  /**
+   * @param {Device} device
+   * @returns {[string, string][]}
+   */
+  #facts(device) {
+    const { locale } = this.surroundings;
+    const now = this.surroundings.now();
+    /** @param {string} timestamp */
+    const when = (timestamp) => {
+      const at = Date.parse(timestamp);
+      return `${locale.timeOrDate(at, now)} · ${locale.ago(now - at)}`;
+    };
+    const { model, firmware, battery_level: battery } = device.metadata ?? {};
+    /** @type {[string, string][]} */
+    const facts = [
+      [locale.t('deviceType'), this.surroundings.typeName(device.device_type)],
+      [locale.t('location'), locale.place(device.location)],
+      [locale.t('lastReading'), when(device.timestamp)],
+      [locale.t('statusSince'), when(device.since)],
+      [locale.t('model'), model ?? ''],
+      [locale.t('firmware'), firmware ?? ''],
+      [locale.t('battery'), battery === undefined ? '' : `${locale.number(battery)}%`],
+      [locale.t('quality'), device.quality && device.quality !== 'good' ? locale.t(device.quality) : ''],
+    ];
+    return facts.filter(([, value]) => value !== '');
+  }
+}

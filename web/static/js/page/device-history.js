@@ -1,0 +1,167 @@
+// @ts-check
+import { HistoryError } from '../model/history.js';
+import { SampleSeries } from '../model/samples.js';
+import { ranges } from '../model/series.js';
+import { DeviceChart } from './device-chart.js';
+import { find, setText } from './dom.js';
+import { Segmented } from './segmented.js';
+import { rangeSegment } from './range-segment.js';
+
+/**
+ * @typedef {import('../model/protocol.js').Device} Device
+ * @typedef {import('../model/protocol.js').Alert} Alert
+ * @typedef {import('./palette.js').Palette} Palette
+ * @typedef {import('./surroundings.js').Surroundings} Surroundings
+ */
+
+/** The ranges of time that a device's readings are shown over. */
+const offered = ranges.filter(({ name }) => ['15m', '1h', '6h', '24h'].includes(name));
+
+/** How many archived readings are asked for at most: about one for each pixel. */
+const wantedPoints = 500;
+
+/** The chart of one device in the drawer: its archived readings, then the live ones. */
+export class DeviceHistory {
+  #surroundings;
+  #history;
+  #container;
+  #state;
+  #range;
+  /** @type {DeviceChart | null} */
+  #chart = null;
+  /** @type {Palette} */
+  #palette;
+  /** @type {Device | null} */
+  #device = null;
+  /** @type {Alert[]} */
+  #alerts = [];
+  #samples = new SampleSeries();
+  /** @type {'loading' | 'loaded' | {failed: string}} */
+  #phase = 'loading';
+  #loading = new AbortController();
+
+  /**
+   * @param {HTMLElement} section
+   * @param {Surroundings} surroundings
+   * @param {import('../model/history.js').History} history
+   * @param {Palette} palette
+   */
+  constructor(section, surroundings, history, palette) {
+    this.#surroundings = surroundings;
+    this.#history = history;
+    this.#palette = palette;
+    this.#container = find(section, '#device-chart', HTMLElement);
+    this.#state = find(section, '#device-chart-state', HTMLElement);
+    this.#range = new Segmented(find(section, '#drawer-range', HTMLElement), () => this.#load());
+    find(this.#state, 'button', HTMLButtonElement).addEventListener('click', () => this.#load());
+  }
+
+  get #seconds() {
+    return offered.find(({ name }) => name === this.#range.value)?.seconds ?? 900;
+  }
+
+  /**
+   * Begins with a device. The section must be visible.
+   *
+   * @param {Device} device
+   * @param {Alert[]} alerts
+   */
+  open(device, alerts) {
+    this.#device = device;
+    this.#alerts = alerts;
+    this.#chart = new DeviceChart(this.#container, this.#surroundings, this.#palette);
+    this.#offer();
+    void this.#load();
+  }
+
+  close() {
+    this.#loading.abort();
+    this.#chart?.dispose();
+    this.#chart = null;
+    this.#device = null;
+  }
+
+  /**
+   * Takes in the device as it is now.
+   *
+   * @param {Device} device
+   * @param {Alert[]} alerts
+   */
+  add(device, alerts) {
+    this.#device = device;
+    this.#alerts = alerts;
+    this.#samples.add(Date.parse(device.timestamp), device.value);
+    this.update();
+  }
+
+  async #load() {
+    const device = this.#device;
+    if (!device) return;
+    this.#loading.abort();
+    this.#loading = new AbortController();
+    const { signal } = this.#loading;
+    this.#samples = new SampleSeries();
+    this.#samples.add(Date.parse(device.timestamp), device.value);
+    this.#phase = 'loading';
+    this.show(this.#palette);
+    try {
+      const from = this.#surroundings.now() - this.#seconds * 1000;
+      const readings = await this.#history.readings({ id: device.device_id, from, points: wantedPoints }, signal);
+      for (const { timestamp, value } of readings) this.#samples.add(Date.parse(timestamp), value);
+      this.#phase = 'loaded';
+    } catch (error) {
+      if (signal.aborted) return;
+      this.#phase = { failed: error instanceof HistoryError ? error.message : this.#surroundings.locale.t('disconnected') };
+    }
+    this.update();
+  }
+
+  /** Moves the chart on to the present. */
+  update() {
+    this.#chart?.update(this.#view());
+    this.#describe();
+  }
+
+  /**
+   * Shows everything anew: in another language, theme or range.
+   *
+   * @param {Palette} palette
+   */
+  show(palette) {
+    this.#palette = palette;
+    if (!this.#chart) return;
+    this.#offer();
+    this.#chart.show(this.#view(), palette);
+    this.#describe();
+  }
+
+  #offer() {
+    const chosen = this.#range.value || '15m';
+    this.#range.offer(offered.map((range) => rangeSegment(range, this.#surroundings.locale)));
+    this.#range.value = chosen;
+  }
+
+  #view() {
+    const to = this.#surroundings.now();
+    const from = to - this.#seconds * 1000;
+    this.#samples.trim(from);
+    const spec = this.#surroundings.specs.get(this.#device?.device_type ?? '');
+    return { points: this.#samples.points(), spec, alerts: this.#alerts, from, to };
+  }
+
+  #describe() {
+    const { locale } = this.#surroundings;
+    const phase = this.#phase;
+    const empty = this.#samples.size === 0;
+    const failed = typeof phase === 'object';
+    const words = failed ? locale.t('historyFailed', { reason: phase.failed }) : locale.t(phase === 'loading' ? 'loading' : 'noReadings');
+    this.#state.hidden = phase === 'loaded' ? !empty : false;
+    this.#state.classList.toggle('chart-state-corner', !empty);
+    setText(find(this.#state, 'p', HTMLElement), words);
+    find(this.#state, 'button', HTMLButtonElement).hidden = !failed;
+    const range = offered.find(({ seconds }) => seconds === this.#seconds);
+    if (!range || !this.#device) return;
+    const label = locale.t('deviceChartLabel', { device: this.#device.device_id, range: rangeSegment(range, locale).label });
+    this.#container.setAttribute('aria-label', label);
+  }
+}

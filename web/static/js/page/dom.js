@@ -1,0 +1,85 @@
+// @ts-check
+
+/**
+ * Returns the one element that a selector finds; the page's template is broken if there is none.
+ *
+ * @template {Element} T
+ * @param {ParentNode} root
+ * @param {string} selector
+ * @param {new () => T} type
+ * @returns {T}
+ */
+export function find(root, selector, type) {
+  const element = root.querySelector(selector);
+  if (!(element instanceof type)) throw new Error(`the page has no ${type.name} at ${selector}`);
+  return element;
+}
+
+/**
+ * Returns a copy of what a template holds.
+ *
+ * @template {Element} T
+ * @param {string} id
+ * @param {new () => T} type
+ * @returns {T}
+ */
+export function instantiate(id, type) {
+  const template = find(document, `template#${id}`, HTMLTemplateElement);
+  const element = document.importNode(template.content, true).firstElementChild;
+  if (!(element instanceof type)) throw new Error(`the template ${id} does not hold a ${type.name}`);
+  return element;
+}
+
+/**
+ * Sets an element's text, and leaves the page alone if it says so already.
+ *
+ * @param {Element} element
+ * @param {string} text
+ */
+export function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+/**
+ * Shows one of the page's icons.
+ *
+ * @param {Element} svg
+ * @param {string} name
+ * @param {string} [className] Its colour.
+ */
+export function setIcon(svg, name, className = '') {
+  const use = find(svg, 'use', SVGUseElement);
+  const address = `#icon-${name}`;
+  if (use.getAttribute('href') !== address) use.setAttribute('href', address);
+  const classes = `icon ${className}`.trim();
+  if (svg.getAttribute('class') !== classes) svg.setAttribute('class', classes);
+}
+
+/**
+ * Returns a new element that shows one of the page's icons.
+ *
+ * @param {string} name
+ * @param {string} [className]
+ */
+export function icon(name, className) {
+  const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
+  svg.append(document.createElementNS('http://www.w3.org/2000/svg', 'use'));
+  svg.setAttribute('aria-hidden', 'true');
+  setIcon(svg, name, className);
+  return svg;
+}
+
+/**
+ * Returns a new element with a text.
+ *
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag
+ * @param {string} text
+ * @param {string} [className]
+ */
+export function textElement(tag, text, className = '') {
+  const element = document.createElement(tag);
+  element.textContent = text;
+  if (className) element.className = className;
+  return element;
+}

@@ -1,0 +1,93 @@
+// @ts-check
+import { severities } from '../model/protocol.js';
+import { find, icon, setText, textElement } from './dom.js';
+
+/**
+ * @typedef {import('../model/protocol.js').DeviceStatus} DeviceStatus
+ * @typedef {import('../model/alerts.js').AlertStore} AlertStore
+ * @typedef {import('../model/latency.js').LatencyMeter} LatencyMeter
+ * @typedef {import('./surroundings.js').Surroundings} Surroundings
+ */
+
+/** The five numbers that tell at a glance how the plant is. */
+export class KpiRow {
+  #shownAlerts = '';
+
+  /**
+   * @param {HTMLElement} element
+   * @param {Surroundings} surroundings
+   */
+  constructor(element, surroundings) {
+    this.element = element;
+    this.surroundings = surroundings;
+  }
+
+  /**
+   * @param {DeviceStatus | null} status
+   * @param {AlertStore} alerts
+   * @param {LatencyMeter} latency
+   */
+  update(status, alerts, latency) {
+    this.#showStatus(status);
+    this.#showLatency(latency.quantiles());
+    this.#showAlerts(status ? alerts : null);
+  }
+
+  /** @param {DeviceStatus | null} status */
+  #showStatus(status) {
+    const { locale } = this.surroundings;
+    if (!status) {
+      for (const name of ['devices', 'online', 'rate']) this.#set(name, locale.t('unknown'), '');
+      return;
+    }
+    const { total_devices: total, online_devices: online, offline_devices: offline, readings_per_second: rate } = status;
+    const types = Object.values(status.by_type).filter((counts) => counts.total_devices > 0).length;
+    this.#set('devices', locale.number(total), locale.t('types', { count: types }));
+    this.#set('online', locale.number(online), offline > 0 ? locale.t('offlineCount', { count: locale.number(offline) }) : total > 0 ? locale.t('allOnline') : '');
+    this.#set('rate', locale.number(rate, rate < 10 ? 1 : 0), locale.t('perMinute', { count: locale.number(rate * 60) }));
+  }
+
+  /** @param {{p50: number, p95: number} | null} quantiles */
+  #showLatency(quantiles) {
+    const { locale } = this.surroundings;
+    if (!quantiles) this.#set('latency', locale.t('unknown'), '');
+    else this.#set('latency', locale.milliseconds(quantiles.p50), locale.t('p95', { value: locale.milliseconds(quantiles.p95) }));
+  }
+
+  /** @param {AlertStore | null} alerts */
+  #showAlerts(alerts) {
+    const { locale } = this.surroundings;
+    const panel = find(this.element, '.kpi-alerts', HTMLElement);
+    const counts = alerts?.counts();
+    const key = `${locale.language} ${JSON.stringify(counts ?? null)}`;
+    if (key === this.#shownAlerts) return;
+    this.#shownAlerts = key;
+    panel.dataset['severity'] = alerts?.worst() ?? '';
+    setText(this.#value('alerts'), alerts ? locale.number(alerts.openCount) : locale.t('unknown'));
+    const open = severities.filter((severity) => counts && counts[severity] > 0);
+    this.#value('alerts-detail').replaceChildren(
+      ...open.map((severity) => {
+        const part = document.createElement('span');
+        const words = locale.t('severityCount', { count: locale.number(counts?.[severity] ?? 0), severity: locale.t(severity) });
+        part.append(icon(severity, `severity-${severity}`), words);
+        return part;
+      }),
+    );
+    if (counts && open.length === 0) this.#value('alerts-detail').append(textElement('span', locale.t('noAlerts')));
+  }
+
+  /**
+   * @param {string} name
+   * @param {string} value
+   * @param {string} detail
+   */
+  #set(name, value, detail) {
+    setText(this.#value(name), value);
+    setText(this.#value(`${name}-detail`), detail);
+  }
+
+  /** @param {string} name */
+  #value(name) {
+    return find(this.element, `[data-kpi="${name}"]`, HTMLElement);
+  }
+}

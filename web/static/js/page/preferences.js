@@ -1,0 +1,73 @@
+// @ts-check
+import { preferredLanguage } from '../locale/translate.js';
+
+/**
+ * @typedef {import('../locale/translate.js').Language} Language
+ * @typedef {'light' | 'dark' | 'auto'} Theme
+ */
+
+/** What the reader has chosen, kept by the browser. Where it keeps nothing the choice holds until the page is left. */
+export class Preferences {
+  /** @type {Map<string, string>} */
+  #unkept = new Map();
+
+  /** @type {Language} The browser's own choice of languages until the reader makes one. */
+  get language() {
+    const language = this.#get('language');
+    return language === 'zh' || language === 'en' ? language : preferredLanguage(navigator.languages);
+  }
+
+  set language(language) {
+    this.#set('language', language);
+  }
+
+  /** @type {Theme} */
+  get theme() {
+    const theme = this.#get('theme');
+    return theme === 'light' || theme === 'dark' ? theme : 'auto';
+  }
+
+  set theme(theme) {
+    this.#set('theme', theme);
+  }
+
+  /** The device type whose aggregates are shown; empty if never chosen. */
+  get deviceType() {
+    return this.#get('device-type');
+  }
+
+  set deviceType(type) {
+    this.#set('device-type', type);
+  }
+
+  /** The time range of the aggregates, by name. */
+  get range() {
+    return this.#get('range') || 'live';
+  }
+
+  set range(range) {
+    this.#set('range', range);
+  }
+
+  /** @param {string} key */
+  #get(key) {
+    try {
+      return localStorage.getItem(`iotmon.${key}`) ?? this.#unkept.get(key) ?? '';
+    } catch {
+      return this.#unkept.get(key) ?? '';
+    }
+  }
+
+  /**
+   * @param {string} key
+   * @param {string} value
+   */
+  #set(key, value) {
+    this.#unkept.set(key, value);
+    try {
+      localStorage.setItem(`iotmon.${key}`, value);
+    } catch {
+      // Storage is full or forbidden; the page works without.
+    }
+  }
+}

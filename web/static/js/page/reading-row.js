@@ -1,0 +1,56 @@
+// @ts-check
+import { deviceAddress } from '../model/device-link.js';
+import { find, instantiate, setIcon, setText } from './dom.js';
+
+/**
+ * @typedef {import('../model/protocol.js').Device} Device
+ * @typedef {import('./surroundings.js').Surroundings} Surroundings
+ */
+
+/** One line of the stream. Lines are used again for other readings, which is far cheaper than making new ones. */
+export class ReadingRow {
+  element = instantiate('reading-row', HTMLTableRowElement);
+  /** @type {Device | null} */
+  #device = null;
+  #cells = {
+    time: this.#cell('.col-time'),
+    link: find(this.element, 'a', HTMLAnchorElement),
+    type: this.#cell('.col-type'),
+    value: this.#cell('.col-value'),
+    place: this.#cell('.col-place'),
+    icon: find(this.element, '.col-status svg', SVGElement),
+    status: this.#cell('.col-status span'),
+    alerts: this.#cell('.col-alerts'),
+  };
+
+  /** @param {string} selector */
+  #cell(selector) {
+    return find(this.element, selector, HTMLElement);
+  }
+
+  /**
+   * @param {Device} device
+   * @param {Surroundings} surroundings
+   */
+  show(device, surroundings) {
+    if (device === this.#device) return;
+    this.#device = device;
+    const { locale, specs } = surroundings;
+    const cells = this.#cells;
+    setText(cells.time, locale.time(Date.parse(device.timestamp)));
+    setText(cells.link, device.device_id);
+    cells.link.href = deviceAddress(device.device_id);
+    setText(cells.type, surroundings.typeName(device.device_type));
+    setText(cells.value, locale.reading(device.value, specs.get(device.device_type)));
+    setText(cells.place, locale.place(device.location));
+    setIcon(cells.icon, device.status, `status-${device.status}`);
+    setText(cells.status, locale.t(device.status));
+    setText(cells.alerts, device.open_alerts > 0 ? locale.number(device.open_alerts) : '');
+    this.element.dataset['status'] = device.status;
+  }
+
+  /** Has the next show write everything, in another language. */
+  forget() {
+    this.#device = null;
+  }
+}

@@ -1,0 +1,90 @@
+// @ts-check
+import { ChartSurface } from './chart-surface.js';
+import { tooltip, tooltipStyle } from './tooltip.js';
+
+/**
+ * @typedef {import('../model/protocol.js').Status} Status
+ * @typedef {import('./palette.js').Palette} Palette
+ * @typedef {import('./surroundings.js').Surroundings} Surroundings
+ */
+
+/** A ring of the devices that are online and offline; the offline part is striped, for those who see no colours. */
+export class StatusPieChart {
+  #surface;
+  #surroundings;
+  #palette;
+  #counts = { online: 0, offline: 0 };
+
+  /**
+   * @param {HTMLElement} container
+   * @param {Surroundings} surroundings
+   * @param {Palette} palette
+   * @param {(status: Status) => void} onSelect
+   */
+  constructor(container, surroundings, palette, onSelect) {
+    this.#surroundings = surroundings;
+    this.#palette = palette;
+    this.#surface = new ChartSurface(container, {
+      onReady: () => this.#draw(),
+      onClick: (name) => onSelect(name === surroundings.locale.t('offline') ? 'offline' : 'online'),
+    });
+  }
+
+  /** @param {Palette} palette */
+  show(palette) {
+    this.#palette = palette;
+    this.#draw();
+  }
+
+  /** @param {{online: number, offline: number}} counts */
+  updateStatus(counts) {
+    if (counts.online === this.#counts.online && counts.offline === this.#counts.offline) return;
+    this.#counts = counts;
+    this.#surface.update({ series: [{ id: 'status', data: this.#data() }] });
+  }
+
+  #draw() {
+    const palette = this.#palette;
+    this.#surface.draw({
+      animation: false,
+      textStyle: { fontFamily: 'inherit' },
+      tooltip: { trigger: 'item', ...tooltipStyle(palette), formatter: (/** @type {any} */ item) => this.#tooltip(item) },
+      series: [
+        {
+          id: 'status',
+          type: 'pie',
+          radius: ['68%', '92%'],
+          startAngle: 90,
+          minAngle: 3,
+          label: { show: false },
+          labelLine: { show: false },
+          emphasis: { scaleSize: 3 },
+          itemStyle: { borderColor: palette.surface, borderWidth: 2 },
+          data: this.#data(),
+        },
+      ],
+    });
+  }
+
+  #data() {
+    const { locale } = this.#surroundings;
+    const palette = this.#palette;
+    const stripes = {
+      symbol: 'rect',
+      color: palette.offlineStripe,
+      dashArrayX: /** @type {[number, number]} */ ([1, 0]),
+      dashArrayY: /** @type {[number, number]} */ ([2, 4]),
+      rotation: -Math.PI / 4,
+    };
+    return [
+      { name: locale.t('online'), value: this.#counts.online, itemStyle: { color: palette.online } },
+      { name: locale.t('offline'), value: this.#counts.offline, itemStyle: { color: palette.offline, decal: stripes } },
+    ];
+  }
+
+  /** @param {{name: string, value: number, percent: number}} item */
+  #tooltip({ name, value, percent }) {
+    const { locale } = this.#surroundings;
+    return tooltip(locale.t('statusTitle'), [[name, `${locale.number(value)} · ${locale.number(percent, 1)}%`]]);
+  }
+}

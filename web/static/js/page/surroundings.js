@@ -1,0 +1,30 @@
+// @ts-check
+import { ServerClock } from '../model/server-clock.js';
+
+/**
+ * @typedef {import('../locale/locale.js').Locale} Locale
+ * @typedef {import('../model/protocol.js').TypeSpec} TypeSpec
+ */
+
+/** What all elements of the page go by: the language, the device types and the server's time. */
+export class Surroundings {
+  clock = new ServerClock();
+  windowSeconds = 30;
+  /** In the server's order. @type {Map<string, TypeSpec>} */
+  specs = new Map();
+
+  /** @param {Locale} locale */
+  constructor(locale) {
+    this.locale = locale;
+  }
+
+  /** The server's time. */
+  now() {
+    return this.clock.at(Date.now());
+  }
+
+  /** @param {string} type */
+  typeName(type) {
+    return this.locale.typeName(type, this.specs.get(type));
+  }
+}
