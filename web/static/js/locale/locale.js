@@ -85,6 +85,17 @@ export class Locale {
   }
 
   /**
+   * A value without its unit, for beside one that has it.
+   *
+   * @param {number | null} value
+   * @param {TypeSpec | undefined} spec
+   */
+  plain(value, spec) {
+    if (value === null) return this.t('unknown');
+    return spec?.states?.[value] ?? this.number(value, spec?.decimals ?? 2);
+  }
+
+  /**
    * @param {number} value
    * @param {TypeSpec | undefined} spec
    */
@@ -148,16 +159,26 @@ export class Locale {
     return this.t(`${unit}Long`, { count });
   }
 
-  /** @param {Location | undefined} location */
+  /**
+   * Where a device is, in full.
+   *
+   * @param {Location | undefined} location
+   */
   place(location) {
-    if (!location) return '';
-    const { building, floor, room } = location;
-    const parts = [
-      building,
-      floor === undefined ? '' : this.t('floor', { floor }),
-      room === undefined || room === '' ? '' : this.t('room', { room }),
-    ];
+    const { building = '', floor, room = '' } = location ?? {};
+    const parts = [building, floor === undefined ? '' : this.t('floor', { floor }), room === '' ? '' : this.t('room', { room })];
     return parts.filter(Boolean).join(' · ');
+  }
+
+  /**
+   * Where a device is, for where there is little room.
+   *
+   * @param {Location | undefined} location
+   */
+  shortPlace(location) {
+    const { building = '', floor, room = '' } = location ?? {};
+    const parts = [building, floor === undefined ? '' : this.t('floorShort', { floor }), room];
+    return parts.filter(Boolean).join(' ');
   }
 
   /**
@@ -178,19 +199,28 @@ export class Locale {
    */
   alertWords(alert, spec) {
     if (alert.alert_type === 'device_offline') return this.t('alertOffline');
-    return this.t(watchesLow(alert) ? 'alertLow' : 'alertHigh', { type: this.typeName(alert.device_type, spec) });
+    const type = this.typeName(alert.device_type, spec);
+    return this.t(watchesLow(alert) ? 'alertLow' : 'alertHigh', { type, threshold: this.threshold(alert, spec) });
   }
 
   /**
-   * The value that an alert was raised for beside the threshold, or nothing where there is none to compare.
+   * The threshold of an alert's rule, with no more digits than somebody gave it.
    *
    * @param {Alert} alert
    * @param {TypeSpec | undefined} spec
    */
-  alertComparison(alert, spec) {
-    if (alert.alert_type === 'device_offline') return '';
-    const sign = alert.current_value > alert.threshold ? '>' : alert.current_value < alert.threshold ? '<' : '=';
-    return `${this.reading(alert.current_value, spec)} ${sign} ${this.reading(alert.threshold, spec)}`;
+  threshold({ threshold }, spec) {
+    return spec?.states?.[threshold] ?? withUnit(this.#tick.format(threshold), spec?.unit ?? '');
+  }
+
+  /**
+   * The value at an alert's latest event, or nothing where the rule compares none.
+   *
+   * @param {Alert} alert
+   * @param {TypeSpec | undefined} spec
+   */
+  alertValue(alert, spec) {
+    return alert.alert_type === 'device_offline' ? '' : this.reading(alert.current_value, spec);
   }
 }
 

@@ -6,6 +6,7 @@ import { tooltip, tooltipStyle } from './tooltip.js';
 /**
  * @typedef {import('../model/windows.js').WindowPoint} WindowPoint
  * @typedef {import('../model/protocol.js').TypeSpec} TypeSpec
+ * @typedef {import('../locale/translate.js').Key} Key
  * @typedef {import('./palette.js').Palette} Palette
  * @typedef {import('./surroundings.js').Surroundings} Surroundings
  *
@@ -18,11 +19,15 @@ import { tooltip, tooltipStyle } from './tooltip.js';
 /** The device counts stay in the lowest part of the chart, under the lines. */
 const countsShare = 4;
 
+/** Below this width, in pixels, the legend does not repeat the type, which is marked above the chart anyway. */
+const roomForNames = 560;
+
 /**
  * Average, maximum and minimum of one device type over time, with the number of devices. The window in progress is drawn
  * hollow on a shaded ground: its numbers still change.
  */
 export class AggregatedChart {
+  #container;
   #surface;
   #surroundings;
   #palette;
@@ -35,6 +40,7 @@ export class AggregatedChart {
    * @param {Palette} palette
    */
   constructor(container, surroundings, palette) {
+    this.#container = container;
     this.#surroundings = surroundings;
     this.#palette = palette;
     this.#surface = new ChartSurface(container, { onReady: () => this.#draw() });
@@ -67,7 +73,6 @@ export class AggregatedChart {
   }
 
   #draw() {
-    const { locale } = this.#surroundings;
     const palette = this.#palette;
     const length = this.#view.points.length * this.#view.step;
     this.#surface.draw({
@@ -86,15 +91,14 @@ export class AggregatedChart {
       tooltip: { trigger: 'axis', ...tooltipStyle(palette), formatter: (/** @type {any} */ items) => this.#tooltip(items) },
       xAxis: { ...timeAxis(palette, length), ...this.#timeBounds() },
       yAxis: [
-        valueAxis(palette, (value) => this.#tick(value)),
+        // Room below the lines, where the device counts are.
+        { ...valueAxis(palette, (value) => this.#tick(value)), boundaryGap: ['30%', '8%'] },
         {
           type: 'value',
           min: 0,
           max: ({ max }) => Math.max(1, max) * countsShare,
           splitLine: { show: false },
           axisLabel: { show: false },
-          name: locale.t('deviceCount'),
-          nameTextStyle: { fontSize: 0 },
         },
       ],
       dataZoom: zoom(palette),
@@ -105,11 +109,11 @@ export class AggregatedChart {
   /** What the series are; #data tells what they show. */
   #series() {
     const palette = this.#palette;
-    const name = this.#surroundings.typeName(this.#view.spec?.name ?? '');
     const { locale } = this.#surroundings;
-    const spaced = locale.language === 'en' ? `${name} ` : name;
-    /** @param {string} words */
-    const titled = (words) => `${spaced}${locale.language === 'en' ? words.toLowerCase() : words}`;
+    const type = this.#surroundings.typeName(this.#view.spec?.name ?? '');
+    const narrow = this.#container.clientWidth < roomForNames;
+    /** @param {'Average' | 'Maximum' | 'Minimum'} kind */
+    const titled = (kind) => (narrow ? locale.t(/** @type {Key} */ (kind.toLowerCase())) : locale.t(`series${kind}`, { type }));
     const line = { type: /** @type {const} */ ('line'), symbol: 'none', z: 3, emphasis: { disabled: true } };
     const hidden = { ...line, silent: true, stack: 'band', stackStrategy: /** @type {const} */ ('all'), lineStyle: { opacity: 0 }, z: 2 };
     return [
@@ -126,12 +130,12 @@ export class AggregatedChart {
       },
       { ...hidden, id: 'band-floor' },
       { ...hidden, id: 'band', areaStyle: { color: palette.band, opacity: 1 } },
-      { ...line, id: 'maximum', name: titled(locale.t('maximum')), itemStyle: { color: palette.maximum }, lineStyle: { width: 1.5, color: palette.maximum } },
-      { ...line, id: 'average', name: titled(locale.t('average')), itemStyle: { color: palette.average }, lineStyle: { width: 2.5, color: palette.average }, z: 4 },
+      { ...line, id: 'maximum', name: titled('Maximum'), itemStyle: { color: palette.maximum }, lineStyle: { width: 1.5, color: palette.maximum } },
+      { ...line, id: 'average', name: titled('Average'), itemStyle: { color: palette.average }, lineStyle: { width: 2.5, color: palette.average }, z: 4 },
       {
         ...line,
         id: 'minimum',
-        name: titled(locale.t('minimum')),
+        name: titled('Minimum'),
         itemStyle: { color: palette.minimum },
         lineStyle: { width: 1.5, color: palette.minimum, type: /** @type {[number, number]} */ ([4, 3]) },
       },
@@ -141,15 +145,34 @@ export class AggregatedChart {
   /** What changes with each message. */
   #data() {
     const { points } = this.#view;
+    const palette = this.#palette;
     const band = (/** @type {WindowPoint} */ p) => (p.max === null || p.min === null ? null : p.max - p.min);
     return [
       { id: 'devices', data: points.map((p) => ({ value: [p.start, p.devices || null], itemStyle: { opacity: p.final ? 1 : 0.55 } })) },
       { id: 'band-floor', data: points.map((p) => [p.start, p.min]) },
       { id: 'band', data: points.map((p) => [p.start, band(p)]) },
-      { id: 'maximum', data: lineData(points, (p) => p.max) },
-      { id: 'average', data: lineData(points, (p) => p.average), markArea: this.#provisionalArea() },
-      { id: 'minimum', data: lineData(points, (p) => p.min) },
+      { id: 'maximum', data: this.#line((p) => p.max, palette.maximum) },
+      { id: 'average', data: this.#line((p) => p.average, palette.average), markArea: this.#provisionalArea() },
+      { id: 'minimum', data: this.#line((p) => p.min, palette.minimum) },
     ];
+  }
+
+  /**
+   * Points of a line. One that still changes is a hollow circle, and one that stands alone a dot, because no line would show
+   * it.
+   *
+   * @param {(point: WindowPoint) => number | null} pick
+   * @param {string} color
+   */
+  #line(pick, color) {
+    const { points } = this.#view;
+    const hollow = { symbol: 'circle', symbolSize: 6, itemStyle: { color: this.#palette.surface, borderColor: color, borderWidth: 1.5 } };
+    return points.map((point, i) => {
+      const value = [point.start, pick(point)];
+      if (!point.final) return { value, ...hollow };
+      const alone = !points[i - 1]?.count && !points[i + 1]?.count;
+      return alone ? { value, symbol: 'circle', symbolSize: 4 } : { value };
+    });
   }
 
   #timeBounds() {
@@ -198,24 +221,6 @@ export class AggregatedChart {
       [locale.t('readings'), locale.number(point.count)],
     ]);
   }
-}
-
-/**
- * Points of a line. One that still changes is a hollow circle, and one that stands alone a dot, because no line would show
- * it.
- *
- * @param {WindowPoint[]} points
- * @param {(point: WindowPoint) => number | null} pick
- */
-function lineData(points, pick) {
-  return points.map((point, i) => {
-    const value = [point.start, pick(point)];
-    if (!point.final) return { value, symbol: 'emptyCircle', symbolSize: 7 };
-    const before = points[i - 1];
-    const after = points[i + 1];
-    const alone = !(before && before.count > 0) && !(after && after.count > 0);
-    return alone ? { value, symbol: 'circle', symbolSize: 4 } : { value };
-  });
 }
 
 /**

@@ -28,12 +28,12 @@ export class AlertItem {
     setIcon(find(this.element, 'svg', SVGElement), cleared ? 'cleared' : alert.severity, cleared ? '' : `severity-${alert.severity}`);
     this.#set('.alert-severity', locale.t(alert.severity));
     this.#set('.alert-words', locale.alertWords(alert, spec));
-    this.#set('.alert-value', locale.alertComparison(alert, spec));
     const link = find(this.element, 'a', HTMLAnchorElement);
     setText(link, alert.device_id);
     link.href = deviceAddress(alert.device_id);
-    this.#set('.alert-place', locale.place(alert.location));
-    this.#set('.alert-state', cleared || alert.state === 'acknowledged' ? locale.t(alert.state) : '');
+    this.#set('.alert-place', locale.shortPlace(alert.location));
+    const told = cleared || alert.state === 'acknowledged';
+    this.#set('.alert-state', told ? locale.t(alert.state) : locale.alertValue(alert, spec));
   }
 
   /** Has the next show write everything, in another language. */

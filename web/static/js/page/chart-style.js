@@ -14,7 +14,7 @@ const small = 12;
 export function timeChart(palette) {
   return {
     animation: false,
-    textStyle: { color: palette.inkSoft, fontFamily: 'inherit' },
+    textStyle: { color: palette.inkSoft, fontFamily: palette.font },
     axisPointer: { lineStyle: { color: palette.lineStrong, type: /** @type {const} */ ('solid') }, label: { show: false } },
   };
 }

@@ -100,13 +100,13 @@ export class DeviceChart {
         silent: true,
         symbol: 'none',
         animation: false,
-        data: thresholds.map(({ threshold, severity }) => ({
-          yAxis: threshold,
-          lineStyle: { color: severity === 'critical' ? this.#palette.critical : this.#palette.warning, type: /** @type {const} */ ('dashed'), width: 1 },
+        data: thresholds.map((alert) => ({
+          yAxis: alert.threshold,
+          lineStyle: { color: alert.severity === 'critical' ? this.#palette.critical : this.#palette.warning, type: /** @type {const} */ ('dashed'), width: 1 },
           label: {
             position: /** @type {const} */ ('insideStartTop'),
             color: this.#palette.inkSoft,
-            formatter: `${locale.t('threshold')} ${locale.reading(threshold, spec)}`,
+            formatter: `${locale.t('threshold')} ${locale.threshold(alert, spec)}`,
           },
         })),
       },

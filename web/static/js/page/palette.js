@@ -22,7 +22,7 @@ const names = /** @type {const} */ ({
   critical: '--critical',
 });
 
-/** @typedef {Record<keyof typeof names, string>} Palette */
+/** @typedef {Record<keyof typeof names | 'font', string>} Palette */
 
 /**
  * Returns the colours of the present theme. A canvas does not know custom properties, and reading one gives the text it was
@@ -34,7 +34,7 @@ export function currentPalette() {
   const probe = document.createElement('span');
   document.body.append(probe);
   const computed = getComputedStyle(probe);
-  const palette = /** @type {Palette} */ ({});
+  const palette = /** @type {Palette} */ ({ font: computed.fontFamily });
   for (const [name, property] of Object.entries(names)) {
     probe.style.color = `var(${property})`;
     palette[/** @type {keyof Palette} */ (name)] = computed.color;

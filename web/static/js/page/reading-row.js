@@ -42,7 +42,7 @@ export class ReadingRow {
     cells.link.href = deviceAddress(device.device_id);
     setText(cells.type, surroundings.typeName(device.device_type));
     setText(cells.value, locale.reading(device.value, specs.get(device.device_type)));
-    setText(cells.place, locale.place(device.location));
+    setText(cells.place, locale.shortPlace(device.location));
     setIcon(cells.icon, device.status, `status-${device.status}`);
     setText(cells.status, locale.t(device.status));
     setText(cells.alerts, device.open_alerts > 0 ? locale.number(device.open_alerts) : '');

@@ -47,7 +47,7 @@ export class StatusPieChart {
     const palette = this.#palette;
     this.#surface.draw({
       animation: false,
-      textStyle: { fontFamily: 'inherit' },
+      textStyle: { fontFamily: palette.font },
       tooltip: { trigger: 'item', ...tooltipStyle(palette), formatter: (/** @type {any} */ item) => this.#tooltip(item) },
       series: [
         {

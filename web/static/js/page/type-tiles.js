@@ -61,7 +61,7 @@ export class TypeTiles {
       const point = newest(type);
       const spec = specs.get(type);
       const range = point
-        ? locale.t('tileRange', { min: locale.aggregate(point.min, spec), max: locale.aggregate(point.max, spec) })
+        ? locale.t('tileRange', { min: locale.plain(point.min, spec), max: locale.plain(point.max, spec) })
         : '';
       setText(find(tile, '.type-value', HTMLElement), locale.aggregate(point?.average, spec));
       setText(find(tile, '.type-range', HTMLElement), range);
