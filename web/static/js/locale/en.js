@@ -74,7 +74,7 @@ export const en = {
   allBuildings: 'All buildings',
   allStatuses: 'Any status',
   searchId: 'Search id…',
-  clearFilters: 'Clear',
+  clearFilters: 'Clear the filters',
   pause: 'Pause',
   resume: 'Resume',
   pausedHover: 'Held while you point at it · {count} new',

@@ -74,7 +74,7 @@ export const zh = {
   allBuildings: '全部楼栋',
   allStatuses: '全部状态',
   searchId: '搜索设备编号…',
-  clearFilters: '清除',
+  clearFilters: '清除筛选',
   pause: '暂停',
   resume: '继续',
   pausedHover: '指针停留时暂停 · {count} 条新读数',

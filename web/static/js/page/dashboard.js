@@ -23,6 +23,7 @@ import { StaleBanner } from './stale-banner.js';
 import { StatusPanel } from './status-panel.js';
 import { Surroundings } from './surroundings.js';
 import { translatePage } from './translation.js';
+import { UpdateNotice } from './update-notice.js';
 
 /**
  * @typedef {import('../model/protocol.js').Message} Message
@@ -74,6 +75,7 @@ export class Dashboard {
     const at = (selector) => find(document, selector, HTMLElement);
     return {
       badge: new ConnectionBadge(at('#connection'), surroundings, () => this.#connection.connect()),
+      notice: new UpdateNotice(at('#update-notice'), surroundings),
       banner: new StaleBanner(at('#stale-banner'), surroundings),
       kpis: new KpiRow(at('#kpis'), surroundings),
       aggregated: new AggregatedPanel(at('.panel-chart'), { ...shared, preferences: this.#preferences, windows: this.#windows }),
@@ -126,10 +128,11 @@ export class Dashboard {
 
   /** Draws everything, in the present language and theme. */
   #show() {
-    const { aggregated, status, stream, alerts, drawer, badge } = this.#elements;
+    const { aggregated, status, stream, alerts, drawer, badge, notice } = this.#elements;
     const palette = currentPalette();
     translatePage(this.#surroundings.locale);
     badge.update();
+    notice.show();
     aggregated.show(palette);
     status.show(palette);
     stream.show();
@@ -189,6 +192,7 @@ export class Dashboard {
 
   /** @param {Hello} hello */
   #greet(hello) {
+    this.#elements.notice.compare(hello.server_version);
     this.#surroundings.windowSeconds = hello.window_seconds;
     this.#surroundings.specs = new Map(hello.device_types.map((spec) => [spec.name, spec]));
     if (hello.resumed) return;

@@ -1,0 +1,42 @@
+// @ts-check
+import assert from 'node:assert/strict';
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+/** @param {string} folder */
+function ownFiles(folder) {
+  return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && !entry.parentPath.includes('vendor'))
+    .map((entry) => join(entry.parentPath, entry.name));
+}
+
+const files = [...ownFiles('static'), ...ownFiles('templates')].map((path) => ({ path, text: readFileSync(path, 'utf8') }));
+
+test('nothing is asked of another host', () => {
+  // The name of the SVG namespace is never fetched.
+  const foreign = /(?:https?:)?\/\/(?!www\.w3\.org\/2000\/svg)[a-z0-9-]+\.[a-z]/i;
+  for (const { path, text } of files) assert.doesNotMatch(text, foreign, path);
+});
+
+test('no text is ever taken for HTML', () => {
+  for (const { path, text } of files) assert.doesNotMatch(text, /innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(/, path);
+});
+
+test('the vendored ECharts is the one whose types are checked', () => {
+  const wanted = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).devDependencies.echarts;
+  const vendored = readFileSync(join(root, 'static/vendor/echarts/echarts.esm.min.js'), 'utf8');
+  assert.ok(vendored.includes(`"${wanted}"`), `vendored ECharts is not ${wanted}`);
+});
+
+test('every icon, template and module that is named is there', () => {
+  const page = files.find(({ path }) => path.endsWith('index.html'))?.text ?? '';
+  for (const { path, text } of files) {
+    for (const [, name] of text.matchAll(/#icon-([a-z]+)/g)) assert.ok(page.includes(`id="icon-${name}"`), `${path}: icon ${name}`);
+    for (const [, id] of text.matchAll(/instantiate\('([a-z-]+)'/g)) assert.ok(page.includes(`<template id="${id}"`), `${path}: template ${id}`);
+  }
+  for (const [, address] of page.matchAll(/(?:href|src)="\/(static\/[^"]+)"/g)) assert.ok(readFileSync(join(root, String(address))).length > 0);
+});

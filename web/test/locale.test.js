@@ -1,0 +1,75 @@
+// @ts-check
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { en } from '../static/js/locale/en.js';
+import { Locale } from '../static/js/locale/locale.js';
+import { preferredLanguage, translate } from '../static/js/locale/translate.js';
+import { zh } from '../static/js/locale/zh.js';
+
+/** @typedef {import('../static/js/model/protocol.js').Alert} Alert */
+
+const temperature = { name: 'temperature_sensor', unit: '°C', decimals: 1, min: -273, max: 2000, labels: { en: 'Temperature', zh: '温度' } };
+const humidity = { name: 'humidity_sensor', unit: '%', decimals: 1, min: 0, max: 100, labels: { en: 'Humidity', zh: '湿度' } };
+const switches = { name: 'switch_sensor', unit: '', decimals: 0, min: 0, max: 1, labels: { en: 'Switch' }, states: ['OFF', 'ON'] };
+
+test('both languages have every word, and the same gaps to fill', () => {
+  const gaps = (/** @type {string} */ words) => [...words.matchAll(/\{\w+\}/g)].map(String).sort();
+  for (const [key, words] of Object.entries(en)) {
+    assert.deepEqual(gaps(zh[/** @type {keyof typeof en} */ (key)]), gaps(words), key);
+  }
+  assert.deepEqual(Object.keys(zh).sort(), Object.keys(en).sort());
+});
+
+test('a value is put in as it is, even one that looks like a gap', () => {
+  assert.equal(translate('en', 'deviceUnknown', { id: '{id} $& <b>' }), 'There is no device “{id} $& <b>”.');
+});
+
+test('the language is the first one of the reader that the page speaks', () => {
+  assert.equal(preferredLanguage(['fr-FR', 'zh-TW', 'en']), 'zh');
+  assert.equal(preferredLanguage(['en-US', 'zh-CN']), 'en');
+  assert.equal(preferredLanguage(['fr']), 'en');
+});
+
+test('readings have the digits and the unit of their type, and switches a name', () => {
+  const locale = new Locale('en');
+  assert.equal(locale.reading(25.64, temperature), '25.6 °C');
+  assert.equal(locale.reading(1013.251, undefined), '1,013.25');
+  assert.equal(locale.reading(51, humidity), '51.0%');
+  assert.deepEqual([0, 1].map((value) => locale.reading(value, switches)), ['OFF', 'ON']);
+});
+
+test('the average of switches is the share of those that are on', () => {
+  const locale = new Locale('en');
+  assert.equal(locale.aggregate(0.43, switches), '43% ON');
+  assert.equal(locale.aggregate(1, switches), 'ON');
+  assert.equal(locale.aggregate(null, temperature), '–');
+  assert.deepEqual([0, 0.5, 1, 1.2].map((value) => locale.tick(value, switches)), ['OFF', '50%', 'ON', '']);
+});
+
+/** @param {Partial<Alert>} fields */
+const alert = (fields) => /** @type {Alert} */ ({ device_type: 'temperature_sensor', alert_type: 'r', state: 'raised', current_value: 28.1, threshold: 28, ...fields });
+
+for (const { name, fields, words } of [
+  { name: 'too high', fields: {}, words: ['Temperature above 28 °C', '温度超过阈值 28 °C'] },
+  { name: 'high and cleared', fields: { state: 'cleared', current_value: 27 }, words: ['Temperature above 28 °C', '温度超过阈值 28 °C'] },
+  { name: 'too low', fields: { current_value: 3 }, words: ['Temperature below 28 °C', '温度低于阈值 28 °C'] },
+  { name: 'low and cleared', fields: { state: 'cleared', current_value: 29 }, words: ['Temperature below 28 °C', '温度低于阈值 28 °C'] },
+  { name: 'offline', fields: { alert_type: 'device_offline', current_value: 0, threshold: 0 }, words: ['Device offline', '设备离线'] },
+]) {
+  test(`an alert that is ${name} is worded from its fields`, () => {
+    const said = /** @type {const} */ (['en', 'zh']).map((language) => new Locale(language).alertWords(alert(/** @type {any} */ (fields)), temperature));
+    assert.deepEqual(said, words);
+  });
+}
+
+test('places leave out what is not known', () => {
+  const locale = new Locale('zh');
+  assert.equal(locale.place({ building: 'A栋', floor: 3, room: '301' }), 'A栋 · 3 层 · 301 室');
+  assert.equal(locale.shortPlace({ building: 'A栋', floor: 0 }), 'A栋 0层');
+  assert.equal(locale.place(undefined), '');
+});
+
+test('ages are told in the largest unit that fits', () => {
+  const locale = new Locale('en');
+  assert.deepEqual([-5, 59_999, 60_000, 3_600_000, 172_800_000].map((ms) => locale.ago(ms)), ['0 s ago', '59 s ago', '1 min ago', '1 h ago', '2 d ago']);
+});

@@ -1,0 +1,115 @@
+// @ts-check
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { SampleSeries } from '../static/js/model/samples.js';
+import { chartPoints, livePoints, mergeWindows, rangeLength, rangeStep, ranges } from '../static/js/model/series.js';
+import { WindowStore } from '../static/js/model/windows.js';
+
+/** @typedef {import('../static/js/model/windows.js').WindowPoint} WindowPoint */
+
+const window = 30_000;
+
+/**
+ * @param {number} n The n-th window.
+ * @param {number[]} values
+ * @param {boolean} [final]
+ * @returns {WindowPoint}
+ */
+function point(n, values, final = true) {
+  const count = values.length;
+  const sum = values.reduce((a, b) => a + b, 0);
+  return {
+    start: n * window,
+    final,
+    count,
+    average: count ? sum / count : null,
+    max: count ? Math.max(...values) : null,
+    min: count ? Math.min(...values) : null,
+    devices: count,
+  };
+}
+
+/**
+ * @param {number} n
+ * @param {number} average
+ * @param {boolean} final
+ */
+function message(n, average, final) {
+  const data = { count: 1, avg_value: average, max_value: average, min_value: average, device_count: 1, online_devices: 1, offline_devices: 0, alert_count: 0 };
+  return /** @type {import('../static/js/model/protocol.js').AggregatedData} */ (
+    /** @type {unknown} */ ({ type: 'aggregated_data', window_start: new Date(n * window).toISOString(), window_seconds: 30, final, data: { t: data } })
+  );
+}
+
+test('a later message replaces its window', () => {
+  const store = new WindowStore();
+  store.apply(message(1, 20, false));
+  store.apply(message(1, 21, true));
+  assert.deepEqual(store.of('t').map(({ average, final }) => [average, final]), [[21, true]]);
+});
+
+test('windows are in order whatever order they came in, and the oldest are forgotten', () => {
+  const store = new WindowStore();
+  for (let n = 400; n > 300; n--) store.apply(message(n, n, true));
+  for (let n = 401; n < 800; n++) store.apply(message(n, n, true));
+  const starts = store.of('t').map(({ start }) => start / window);
+  assert.equal(starts.length, 240);
+  assert.deepEqual(starts, [...starts].sort((a, b) => a - b));
+  assert.equal(starts.at(-1), 799);
+  assert.equal(store.newest('t')?.average, 799);
+  assert.deepEqual(store.of('unknown'), []);
+});
+
+test('merging windows gives the numbers of all their readings', () => {
+  const readings = [[1, 2, 6], [], [4], [10, 0], [3], [7, 7]];
+  const merged = mergeWindows(readings.map((values, n) => point(n, values)), 3 * window);
+  assert.deepEqual(merged, [
+    { ...point(0, [1, 2, 6, 4]), devices: 3 },
+    { ...point(3, [10, 0, 3, 7, 7]), devices: 2 },
+  ]);
+});
+
+test('a step with a window in progress is in progress', () => {
+  const [merged] = mergeWindows([point(0, [1]), point(1, [2], false)], 2 * window);
+  assert.equal(merged?.final, false);
+});
+
+test('every range has whole windows and a bounded number of points', () => {
+  for (const range of ranges) {
+    for (const seconds of [1, 10, 30, 60, 300]) {
+      const step = rangeStep(range, seconds);
+      const points = rangeLength(range, seconds) / 1000 / step;
+      assert.equal(step % seconds, 0, `${range.name} of ${seconds} s`);
+      assert.ok(points <= 150, `${range.name} of ${seconds} s: ${points} points`);
+    }
+  }
+  assert.equal(rangeLength(/** @type {any} */ (ranges[0]), 30), livePoints * window);
+});
+
+test('a chart has a point for each step, empty where nothing was read', () => {
+  const points = chartPoints({ archived: [point(7, [5])], live: [point(9, [6], false)], length: 4 * window, step: window, now: 9.4 * window });
+  assert.deepEqual(points.map((p) => [p.start / window, p.average, p.final]), [[6, null, true], [7, 5, true], [8, null, true], [9, 6, false]]);
+});
+
+test('of two accounts of a step the one that counted more stands, at equal counts the live one', () => {
+  const source = { length: window, step: window, now: 9.4 * window };
+  const [more] = chartPoints({ ...source, archived: [point(9, [1, 1])], live: [point(9, [2])] });
+  assert.equal(more?.average, 1);
+  const [same] = chartPoints({ ...source, archived: [point(9, [1])], live: [point(9, [2])] });
+  assert.equal(same?.average, 2);
+});
+
+test('samples come out in order, each once, with a gap where the device was silent', () => {
+  const series = new SampleSeries();
+  for (const second of [10, 5, 15, 5, 100, 105]) series.add(second * 1000, second);
+  assert.deepEqual(series.points(), [[5000, 5], [10_000, 10], [15_000, 15], [15_001, null], [100_000, 100], [105_000, 105]]);
+  series.trim(10_000);
+  assert.equal(series.size, 4);
+  assert.equal(series.points()[0]?.[0], 10_000);
+});
+
+test('a slow device has no gaps', () => {
+  const series = new SampleSeries();
+  for (let minute = 0; minute < 10; minute++) series.add(minute * 60_000, 1);
+  assert.ok(series.points().every(([, value]) => value === 1));
+});

@@ -1,0 +1,47 @@
+// @ts-check
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { addressedDevice, deviceAddress } from '../static/js/model/device-link.js';
+import { isStale } from '../static/js/model/freshness.js';
+import { LatencyMeter } from '../static/js/model/latency.js';
+import { ServerClock } from '../static/js/model/server-clock.js';
+
+test('the clock goes by the fastest message', () => {
+  const clock = new ServerClock();
+  assert.equal(clock.observe(5000, 1000), 0);
+  assert.equal(clock.at(2000), 6000);
+  assert.equal(clock.observe(6000, 2040), 40, 'a message that took 40 ms longer');
+  assert.ok(Math.abs(clock.at(3000) - 7000) < 1, 'hardly moves the clock');
+  clock.observe(8010, 4000);
+  assert.equal(clock.at(4000), 8010, 'a faster one does');
+});
+
+test('a clock that is set back is followed in the end', () => {
+  const clock = new ServerClock();
+  clock.observe(10_000, 0);
+  for (let i = 1; i < 20_000; i++) clock.observe(i, i);
+  assert.ok(Math.abs(clock.at(0)) < 1);
+});
+
+test('the latency is that of the newest readings', () => {
+  const meter = new LatencyMeter(100);
+  assert.equal(meter.quantiles(), null);
+  for (let i = 0; i < 100; i++) meter.add(9999);
+  for (let i = 1; i <= 100; i++) meter.add(i);
+  assert.deepEqual(meter.quantiles(), { p50: 50, p95: 95 });
+  meter.reset();
+  meter.add(-5);
+  assert.deepEqual(meter.quantiles(), { p50: 0, p95: 0 }, 'no reading is from the future');
+});
+
+test('what is shown is old after 10 s of silence', () => {
+  assert.equal(isStale({ heard: 1000, now: 11_000, empty: false }), false);
+  assert.equal(isStale({ heard: 1000, now: 11_001, empty: false }), true);
+  assert.equal(isStale({ heard: 1000, now: 99_000, empty: true }), false, 'an empty plant has nothing to say');
+  assert.equal(isStale({ heard: null, now: 99_000, empty: false }), false, 'nothing shown yet');
+});
+
+test('any device can be linked to', () => {
+  for (const id of ['device_001', 'a/b#c?d=e&f', '温度 1', '100%', '<b>']) assert.equal(addressedDevice(deviceAddress(id)), id);
+  for (const hash of ['', '#', '#device=', '#device=%', '#main']) assert.equal(addressedDevice(hash), null);
+});
