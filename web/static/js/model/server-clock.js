@@ -27,13 +27,14 @@ export class ServerClock {
    */
   observe(sent, received) {
     const difference = sent - received;
-    if (!this.#known || difference > this.#offset) {
-      this.#offset = difference;
-      this.#known = true;
-    } else {
-      this.#offset += (difference - this.#offset) * ServerClock.#drift;
+    const late = this.#known ? this.#offset - difference : 0;
+    if (late > 0) {
+      this.#offset -= late * ServerClock.#drift;
+      return late;
     }
-    return Math.max(0, this.#offset - difference);
+    this.#offset = difference;
+    this.#known = true;
+    return 0;
   }
 
   /**
