@@ -17,6 +17,7 @@ export const zh = {
   retryNow: '立即重试',
   staleDisconnected: '连接已断开，显示的是 {age}前的数据。',
   staleSilent: '已连接，但 {age}没有收到数据，显示内容可能已过时。',
+  stale: '显示内容已过时。',
   outdated: '服务器已更新到版本 {version}。',
   reload: '刷新页面',
 
@@ -77,7 +78,7 @@ export const zh = {
   clearFilters: '清除筛选',
   pause: '暂停',
   resume: '继续',
-  pausedHover: '指针停留时暂停 · {count} 条新读数',
+  held: '指针停留时暂停 · {count} 条新读数',
   paused: '已暂停 · {count} 条新读数',
   streamNote: '最近 {count} 条读数',
   streamEmpty: '还没有读数。设备上报后会显示在这里。',

@@ -15,7 +15,7 @@
  */
 
 /** How many windows of each type are kept: what a server tells at connecting and as much again. */
-const kept = 240;
+export const keptWindows = 240;
 
 /**
  * @param {number} start
@@ -55,7 +55,7 @@ export class WindowStore {
       let windows = this.#types.get(type);
       if (!windows) this.#types.set(type, (windows = new Map()));
       windows.set(start, windowPoint(start, message.final, data));
-      if (windows.size > kept) windows.delete(Math.min(...windows.keys()));
+      if (windows.size > keptWindows) windows.delete(Math.min(...windows.keys()));
     }
   }
 

@@ -1,6 +1,7 @@
 // @ts-check
 import { HistoryError } from '../model/history.js';
 import { chartPoints, rangeLength, rangeStep, ranges } from '../model/series.js';
+import { keptWindows } from '../model/windows.js';
 import { AggregatedChart } from './aggregated-chart.js';
 import { find, setText } from './dom.js';
 import { rangeSegment } from './range-segment.js';
@@ -31,6 +32,9 @@ export class AggregatedPanel {
   #palette;
   /** @type {WindowPoint[]} */
   #archived = [];
+  /** The type that was loaded last, and when, by the server's clock. */
+  #loaded = { type: '', at: 0 };
+  #found = '';
   /** @type {'loading' | 'loaded' | {failed: string}} */
   #phase = 'loading';
   #loading = new AbortController();
@@ -57,10 +61,13 @@ export class AggregatedPanel {
     find(this.#state, 'button', HTMLButtonElement).addEventListener('click', () => this.reload());
   }
 
+  /** The type that the reader chose, or else the first one that there are readings of. */
   get #type() {
-    const { preferences, surroundings } = this.#options;
-    const wanted = preferences.deviceType;
-    return surroundings.specs.has(wanted) ? wanted : (surroundings.specs.keys().next().value ?? '');
+    const { preferences, surroundings, windows } = this.#options;
+    const types = [...surroundings.specs.keys()];
+    if (types.includes(preferences.deviceType)) return preferences.deviceType;
+    if (!types.includes(this.#found)) this.#found = types.find((type) => windows.newest(type)) ?? '';
+    return this.#found || (types[0] ?? '');
   }
 
   /** @returns {Range} */
@@ -76,6 +83,13 @@ export class AggregatedPanel {
     const { signal } = this.#loading;
     this.#archived = [];
     this.#phase = 'loading';
+    await this.#load(signal);
+  }
+
+  /** @param {AbortSignal} signal */
+  async #load(signal) {
+    const { surroundings } = this.#options;
+    this.#loaded = { type: this.#type, at: surroundings.now() };
     this.show(this.#palette);
     try {
       const archived = await this.#fetch(signal);
@@ -84,9 +98,26 @@ export class AggregatedPanel {
       this.#phase = 'loaded';
     } catch (error) {
       if (signal.aborted) return;
-      this.#phase = { failed: error instanceof HistoryError ? error.message : this.#options.surroundings.locale.t('disconnected') };
+      this.#phase = { failed: error instanceof HistoryError ? error.message : surroundings.locale.t('disconnected') };
     }
     this.update();
+  }
+
+  /**
+   * Asks the archive again before the first live window that it had not seen is forgotten, or a page that is open all day
+   * would show a hole. What is drawn stays until the answer is there.
+   */
+  #refresh() {
+    const { surroundings } = this.#options;
+    const due = this.#loaded.at + (keptWindows / 4) * surroundings.windowSeconds * 1000;
+    if (this.#phase === 'loading' || surroundings.now() < due) return;
+    this.#loaded.at = surroundings.now();
+    this.#fetch(this.#loading.signal).then(
+      (archived) => (this.#archived = archived),
+      () => {
+        // The next time may be luckier; until then the live windows are kept.
+      },
+    );
   }
 
   /** @param {AbortSignal} signal */
@@ -100,6 +131,8 @@ export class AggregatedPanel {
   /** Shows the newest windows. */
   update() {
     const { windows, surroundings } = this.#options;
+    if (this.#type !== this.#loaded.type) return void this.reload();
+    this.#refresh();
     const points = this.#points();
     this.#chart.updateData(points);
     this.#tiles.update((type) => windows.newest(type));

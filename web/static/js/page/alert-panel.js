@@ -62,7 +62,7 @@ export class AlertPanel {
       counter.setAttribute('aria-pressed', String(severity === this.#filter.severity));
       setText(find(counter, 'strong', HTMLElement), locale.number(counts[severity]));
     }
-    setText(this.#empty, locale.t('noAlertsListed'));
+    setText(this.#empty, locale.t(this.#surroundings.specs.size > 0 ? 'noAlertsListed' : 'loading'));
     this.#list.show(this.#alerts.list(this.#filter, listed));
   }
 

@@ -76,7 +76,7 @@ export class Dashboard {
     return {
       badge: new ConnectionBadge(at('#connection'), surroundings, () => this.#connection.connect()),
       notice: new UpdateNotice(at('#update-notice'), surroundings),
-      banner: new StaleBanner(at('#stale-banner'), surroundings),
+      banner: new StaleBanner(at('#stale-banner'), at('#stale-announcer'), surroundings),
       kpis: new KpiRow(at('#kpis'), surroundings),
       aggregated: new AggregatedPanel(at('.panel-chart'), { ...shared, preferences: this.#preferences, windows: this.#windows }),
       status: new StatusPanel(at('.panel-status'), surroundings, palette, (change) => this.#elements.stream.toggle(change)),

@@ -56,6 +56,11 @@ export class ReadingStream {
     const body = this.#body;
     body.addEventListener('pointerenter', (event) => (this.#pointed = event.pointerType === 'mouse'));
     body.addEventListener('pointerleave', () => (this.#pointed = false));
+    body.addEventListener('click', (event) => {
+      // The whole row opens its device; the link in it does so by itself.
+      const row = event.target instanceof Element && !event.target.closest('a') ? event.target.closest('tr') : null;
+      row?.querySelector('a')?.click();
+    });
     this.#form.addEventListener('input', () => this.filter(this.#chosen()));
     this.#form.addEventListener('submit', (event) => event.preventDefault());
     this.#form.addEventListener('reset', (event) => {
@@ -74,7 +79,7 @@ export class ReadingStream {
   }
 
   get #held() {
-    return this.#paused || this.#pointed || this.#body.contains(document.activeElement);
+    return this.#paused || this.#pointed || this.#body.querySelector(':focus-visible') !== null;
   }
 
   /** @returns {DeviceFilter} What the controls say. */
@@ -172,7 +177,9 @@ export class ReadingStream {
   /** @param {boolean} empty */
   #showEmpty(empty) {
     this.#empty.hidden = !empty;
-    if (empty) setText(this.#empty, this.#surroundings.locale.t(this.#devices.size > 0 ? 'streamNoMatch' : 'streamEmpty'));
+    const greeted = this.#surroundings.specs.size > 0;
+    const words = this.#devices.size > 0 ? 'streamNoMatch' : greeted ? 'streamEmpty' : 'loading';
+    setText(this.#empty, this.#surroundings.locale.t(words));
   }
 
   #showNote() {
@@ -180,7 +187,7 @@ export class ReadingStream {
     const held = this.#held;
     this.#frame.classList.toggle('held', held);
     const count = locale.number(held ? this.#log.missed : this.#log.capacity);
-    setText(this.#note, locale.t(this.#paused ? 'paused' : held ? 'pausedHover' : 'streamNote', { count }));
+    setText(this.#note, locale.t(this.#paused ? 'paused' : held ? 'held' : 'streamNote', { count }));
   }
 
   #showPause() {

@@ -1,0 +1,202 @@
+package browser
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+)
+
+// patience is how long a page may take to show what it should. The machine may be busy.
+const patience = 20 * time.Second
+
+// tab is one tab of a headless browser. Whatever goes wrong in it fails the test: a warning or an error on the console, an
+// exception, a violation of the content policy, a request to another host.
+type tab struct {
+	t   testing.TB
+	ctx context.Context
+
+	mu sync.Mutex
+	// frames holds what has come over the WebSocket.
+	frames [][]byte
+	wrong  []string
+	// offline tolerates the failed connections of a server that is down.
+	offline bool
+}
+
+// options are how a tab looks at the page.
+type options struct {
+	width, height int64
+	language      string
+	// hash is the part of the address from # on.
+	hash string
+}
+
+// open shows the plant's dashboard in a browser of its own.
+func (p *plant) open(o options) *tab {
+	p.t.Helper()
+	if o.width == 0 {
+		o.width, o.height = 1440, 900
+	}
+	if o.language == "" {
+		o.language = "en"
+	}
+	flags := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.DisableGPU, chromedp.Flag("disable-quic", true))
+	allocator, closeAllocator := chromedp.NewExecAllocator(context.Background(), flags...)
+	ctx, closeBrowser := chromedp.NewContext(allocator)
+	tab := &tab{t: p.t, ctx: ctx}
+	tab.do()
+	var listening sync.WaitGroup
+	p.t.Cleanup(func() {
+		closeBrowser()
+		closeAllocator()
+		listening.Wait()
+		tab.report()
+	})
+	tab.listen(&listening, p.addr)
+	// Chosen once: what the test itself chooses later must survive a reload.
+	language := fmt.Sprintf(`localStorage.getItem("iotmon.language") || localStorage.setItem("iotmon.language", %q)`, o.language)
+	script := page.AddScriptToEvaluateOnNewDocumentParams{Source: language}
+	if _, err := chromedp.Call(ctx, page.AddScriptToEvaluateOnNewDocument, script); err != nil {
+		p.t.Fatal(err)
+	}
+	tab.do(chromedp.EmulateViewport(o.width, o.height), chromedp.Navigate(p.url("/"+o.hash)))
+	return tab
+}
+
+// listen takes down what happens in the tab until its context ends.
+func (tab *tab) listen(running *sync.WaitGroup, addr string) {
+	if _, err := chromedp.Call(tab.ctx, network.Enable, network.EnableParams{}); err != nil {
+		tab.t.Fatal(err)
+	}
+	each(tab, running, chromedp.Events(tab.ctx, network.WebSocketFrameReceived), func(e network.EventWebSocketFrameReceived) {
+		tab.frames = append(tab.frames, e.Response.PayloadData)
+	})
+	each(tab, running, chromedp.Events(tab.ctx, network.RequestWillBeSent), func(e network.EventRequestWillBeSent) {
+		if u, err := url.Parse(e.Request.URL); err != nil || u.Scheme != "data" && u.Host != addr {
+			tab.wrong = append(tab.wrong, "request to "+e.Request.URL)
+		}
+	})
+	each(tab, running, chromedp.Events(tab.ctx, network.ResponseReceived), func(e network.EventResponseReceived) {
+		if e.Response.Status >= 400 {
+			tab.wrong = append(tab.wrong, fmt.Sprintf("%d for %s", e.Response.Status, e.Response.URL))
+		}
+	})
+	each(tab, running, chromedp.Console(tab.ctx), func(m chromedp.ConsoleMessage) {
+		expected := tab.offline && strings.Contains(m.Text, "ERR_CONNECTION_REFUSED")
+		switch m.Type {
+		case chromedp.ConsoleWarning, chromedp.ConsoleError, chromedp.ConsoleException:
+			if !expected {
+				tab.wrong = append(tab.wrong, m.String())
+			}
+		}
+	})
+}
+
+// each calls take with every event, holding the tab's lock, until there are no more.
+func each[E any](tab *tab, running *sync.WaitGroup, events iter.Seq2[E, error], take func(E)) {
+	running.Go(func() {
+		for event, err := range events {
+			if err != nil {
+				return
+			}
+			tab.mu.Lock()
+			take(event)
+			tab.mu.Unlock()
+		}
+	})
+}
+
+func (tab *tab) report() {
+	tab.mu.Lock()
+	defer tab.mu.Unlock()
+	for _, w := range tab.wrong {
+		tab.t.Errorf("in the browser: %s", w)
+	}
+}
+
+func (tab *tab) do(steps ...chromedp.Action[chromedp.Void]) {
+	tab.t.Helper()
+	if err := chromedp.Do(tab.ctx, steps...); err != nil {
+		tab.t.Fatal(err)
+	}
+}
+
+// eval returns the value of an expression, which may be a promise.
+func eval[T any](tab *tab, expression string) T {
+	tab.t.Helper()
+	value, err := chromedp.Run(tab.ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
+	if err != nil {
+		tab.t.Fatalf("evaluate %s: %v", expression, err)
+	}
+	return value
+}
+
+// until waits for an expression to be true.
+func (tab *tab) until(expression string) {
+	tab.t.Helper()
+	deadline := time.Now().Add(patience)
+	for !eval[bool](tab, expression) {
+		if time.Now().After(deadline) {
+			shown := eval[string](tab, "document.body.innerText")
+			tab.t.Fatalf("still not true: %s\nthe page shows:\n%.3000s", expression, shown)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+// frame waits until what has been changed is painted.
+func (tab *tab) frame() {
+	tab.t.Helper()
+	eval[chromedp.Void](tab, `new Promise((painted) => requestAnimationFrame(() => requestAnimationFrame(painted)))`)
+}
+
+// click presses the mouse where an element is, as a person would.
+func (tab *tab) click(selector string) {
+	tab.t.Helper()
+	tab.do(chromedp.Click(chromedp.CSS(selector)))
+}
+
+// received returns the messages of a type that have come over the WebSocket.
+func received[T any](tab *tab, kind string) []T {
+	tab.mu.Lock()
+	defer tab.mu.Unlock()
+	var messages []T
+	for _, frame := range tab.frames {
+		var envelope struct {
+			Type string `json:"type"`
+		}
+		if json.Unmarshal(frame, &envelope) != nil || envelope.Type != kind {
+			continue
+		}
+		var message T
+		if err := json.Unmarshal(frame, &message); err != nil {
+			tab.t.Errorf("message of type %s: %v", kind, err)
+			continue
+		}
+		messages = append(messages, message)
+	}
+	return messages
+}
+
+// row is one line of the stream of readings.
+type row struct {
+	Device, Type, Value, Place, Status string
+}
+
+func (tab *tab) rows() []row {
+	tab.t.Helper()
+	return eval[[]row](tab, `[...document.querySelectorAll("#stream tbody tr:not([hidden])")].map((tr) => ({
+		Device: tr.querySelector(".col-device").textContent.trim(), Type: tr.querySelector(".col-type").textContent,
+		Value: tr.querySelector(".col-value").textContent, Place: tr.querySelector(".col-place").textContent,
+		Status: tr.dataset.status}))`)
+}
