@@ -140,11 +140,13 @@ type location struct {
 	Room     string `json:"room"`
 }
 
-// post sends readings of now, all of which must be accepted.
+// post sends readings, of now and of temperature unless they say otherwise. All of them must be accepted.
 func (p *plant) post(readings ...reading) {
 	p.t.Helper()
 	for i := range readings {
-		readings[i].Time = time.Now()
+		if readings[i].Time.IsZero() {
+			readings[i].Time = time.Now()
+		}
 		if readings[i].Type == "" {
 			readings[i].Type = "temperature_sensor"
 		}
