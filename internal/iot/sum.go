@@ -92,12 +92,16 @@ func (s Sum) MarshalJSON() ([]byte, error) {
 	return json.Marshal(s.terms)
 }
 
-// UnmarshalJSON reads an array of numbers and adds them up.
+// UnmarshalJSON reads an array of numbers and adds them up. A sum beyond float64 is an error: nothing could show it.
 func (s *Sum) UnmarshalJSON(data []byte) error {
 	var terms []float64
 	if err := json.Unmarshal(data, &terms); err != nil {
 		return fmt.Errorf("decode sum: %w", err)
 	}
-	*s = SumOf(terms...)
+	sum := SumOf(terms...)
+	if total := sum.Float64(); math.IsInf(total, 0) || math.IsNaN(total) {
+		return fmt.Errorf("decode sum: not finite (got %s)", data)
+	}
+	*s = sum
 	return nil
 }

@@ -1,0 +1,44 @@
+package iot_test
+
+import (
+	"testing"
+	"time"
+
+	"iotmon/internal/iot"
+)
+
+func TestAdmissionAtItsBorders(t *testing.T) {
+	appended := time.Date(2024, 1, 30, 10, 30, 0, 0, time.UTC)
+	const skew, retention = 10 * time.Second, 24 * time.Hour
+	for name, test := range map[string]struct {
+		at        time.Time
+		retention time.Duration
+		reason    string
+	}{
+		"as it was appended":              {appended, retention, ""},
+		"exactly as far ahead as allowed": {appended.Add(skew), retention, ""},
+		"a nanosecond further is cut":     {appended.Add(skew + 1), retention, ""},
+		"a microsecond further":           {appended.Add(skew + time.Microsecond), retention, "ahead"},
+		"exactly as old as kept":          {appended.Add(-retention), retention, ""},
+		"a microsecond older":             {appended.Add(-retention - time.Microsecond), retention, "old"},
+		"any age":                         {time.Unix(0, 0), 0, ""},
+		"ahead by centuries":              {time.Date(9998, 1, 1, 0, 0, 0, 0, time.UTC), 0, "ahead"},
+	} {
+		admission := iot.Admission{Catalog: builtin(t), Skew: skew, Retention: test.retention}
+		r := validReading()
+		r.Time = test.at
+		err := admission.Admit(&r, appended)
+		if test.reason != "" {
+			mustRefuse(t, name, err, "timestamp", test.reason)
+		} else if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestAdmissionChecksTheContentFirst(t *testing.T) {
+	admission := iot.Admission{Catalog: builtin(t)}
+	r := validReading()
+	r.Value = 1e9
+	mustRefuse(t, "a value out of range", admission.Admit(&r, r.Time.Add(-time.Hour)), "value", "range")
+}
