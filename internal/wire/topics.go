@@ -2,6 +2,7 @@ package wire
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -57,11 +58,15 @@ func AppendWindowSummary(dst []byte, s *iot.WindowSummary) []byte {
 	return appendJSON(dst, message)
 }
 
-// DecodeWindowSummary reads what AppendWindowSummary wrote.
+// DecodeWindowSummary reads what AppendWindowSummary wrote. Whatever cannot be that is an error, for others may write to
+// the topic as well.
 func DecodeWindowSummary(data []byte) (iot.WindowSummary, error) {
 	var m windowSummary
 	if err := json.Unmarshal(data, &m); err != nil {
 		return iot.WindowSummary{}, fmt.Errorf("decode window summary: %w", err)
+	}
+	if m.DeviceType == "" {
+		return iot.WindowSummary{}, errors.New("decode window summary: device_type: missing")
 	}
 	if !(m.WindowSeconds > 0 && m.WindowSeconds <= 1e6) {
 		return iot.WindowSummary{}, fmt.Errorf("decode window summary: window_seconds: must be positive (got %v)", m.WindowSeconds)
@@ -86,11 +91,22 @@ func DecodeWindowSummary(data []byte) (iot.WindowSummary, error) {
 // AppendAlert appends the JSON of an alert event.
 func AppendAlert(dst []byte, a *iot.Alert) []byte { return appendJSON(dst, toTopic(a)) }
 
-// DecodeAlert reads what AppendAlert wrote.
+// DecodeAlert reads what AppendAlert wrote. Whatever cannot be that is an error, for others may write to the topic as well.
 func DecodeAlert(data []byte) (iot.Alert, error) {
 	var m topicAlert
 	if err := json.Unmarshal(data, &m); err != nil {
 		return iot.Alert{}, fmt.Errorf("decode alert: %w", err)
+	}
+	switch {
+	case m.ID == "":
+		return iot.Alert{}, errors.New("decode alert: id: missing")
+	case m.DeviceID == "":
+		return iot.Alert{}, errors.New("decode alert: device_id: missing")
+	}
+	switch m.State {
+	case iot.Raised, iot.Updated, iot.Acknowledged, iot.Cleared:
+	default:
+		return iot.Alert{}, fmt.Errorf("decode alert: state: unknown (got %q)", m.State)
 	}
 	return fromTopic(&m), nil
 }

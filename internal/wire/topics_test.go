@@ -120,6 +120,34 @@ func TestSummariesSurviveTheWire(t *testing.T) {
 	})
 }
 
+// TestForeignMessagesAreRefused shows that what somebody else writes to our topics is not taken for ours.
+func TestForeignMessagesAreRefused(t *testing.T) {
+	for _, text := range []string{
+		``, `null`, `{}`, `[]`, `"x"`, documented,
+		`{"window_seconds":30,"sum":[1]}`,
+		`{"device_type":"t","window_start":"2024-01-30T10:30:00Z","window_seconds":-30}`,
+		`{"device_type":"t","window_start":"2024-01-30T10:30:00Z","window_seconds":1e9}`,
+		`{"device_type":"t","window_start":"2024-01-30T10:30:00Z","window_seconds":30,"sum":[1e308,1e308]}`,
+	} {
+		if got, err := wire.DecodeWindowSummary([]byte(text)); err == nil {
+			t.Errorf("%s: got summary %+v, want an error", text, got)
+		}
+	}
+	for _, text := range []string{
+		``, `null`, `{}`, `[]`, `"x"`, documented,
+		`{"id":"a","state":"raised"}`, `{"device_id":"d","state":"raised"}`, `{"id":"a","device_id":"d","state":"on fire"}`,
+	} {
+		if got, err := wire.DecodeAlert([]byte(text)); err == nil {
+			t.Errorf("%s: got alert %+v, want an error", text, got)
+		}
+	}
+	for _, text := range []string{``, `null`, `{}`, `[]`, documented} {
+		if got, err := wire.DecodeDeviceState([]byte(text)); err == nil {
+			t.Errorf("%s: got state %+v, want an error", text, got)
+		}
+	}
+}
+
 func FuzzDecodeTopics(f *testing.F) {
 	f.Add([]byte(`{"reading":{"device_id":"d","device_type":"t","timestamp":"2024-01-30T10:30:00Z","value":1},"partition":1,"epoch":0,"position":7}`))
 	f.Add([]byte(`{"device_type":"t","window_start":"2024-01-30T10:30:00Z","window_seconds":30,"sum":[1,1e300],"alerts":[{}]}`))

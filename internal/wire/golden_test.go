@@ -1,0 +1,235 @@
+package wire_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"reflect"
+	"testing"
+	"time"
+
+	"iotmon/internal/iot"
+	"iotmon/internal/wire"
+)
+
+var update = flag.Bool("update", false, "write the golden files instead of comparing with them")
+
+// golden compares JSON with testdata/<name>.json. The file has line breaks and indents beside, nothing else may differ:
+// neither the order of the keys nor the writing of a number.
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	var indented bytes.Buffer
+	if err := json.Indent(&indented, got, "", "  "); err != nil {
+		t.Fatalf("%s: %v in %s", name, err, got)
+	}
+	indented.WriteByte('\n')
+	path := filepath.Join("testdata", name+".json")
+	if *update {
+		if err := os.WriteFile(path, indented.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(indented.Bytes(), want) {
+		t.Errorf("%s: got %s, want %s", name, indented.Bytes(), want)
+	}
+}
+
+var at = time.Date(2024, 1, 30, 10, 30, 0, 0, time.UTC)
+
+func envelope(kind string, seq uint64) wire.Envelope {
+	return wire.Envelope{Type: kind, Seq: seq, Timestamp: at.Add(12345 * time.Microsecond)}
+}
+
+func goldenAlert() iot.Alert {
+	return iot.Alert{
+		ID: iot.AlertID("temperature_high", "device_001", at), Rule: "temperature_high",
+		DeviceID: "device_001", DeviceType: iot.Temperature,
+		Severity: iot.Warning, Transition: iot.Raised, Message: "温度 30.5 °C 高于 28 °C",
+		Value: 30.5, Threshold: 28, Unit: "°C", Location: iot.Location{Building: "A栋", Floor: 3, Room: "301"},
+		Onset: at, Time: at.Add(time.Second), Position: iot.Position{Partition: 4, Epoch: 1, Offset: 1234},
+	}
+}
+
+// offlineAlert is an alert without value, unit and place, which cleared in the past.
+func offlineAlert() iot.Alert {
+	return iot.Alert{
+		ID: iot.HistoricalAlertID(iot.RuleOffline, "device_002", at), Rule: iot.RuleOffline,
+		DeviceID: "device_002", DeviceType: iot.Switch, Severity: iot.Critical, Transition: iot.Cleared,
+		Message: "设备离线", Below: true, Onset: at, Time: at, Historical: true,
+	}
+}
+
+func goldenSummary() iot.WindowSummary {
+	s := iot.WindowSummary{
+		Type:     iot.Temperature,
+		Window:   iot.WindowOf(at, 30*time.Second),
+		Position: iot.Position{Partition: 4, Epoch: 1, Offset: 1234},
+		Final:    true,
+	}
+	for _, v := range []float64{25.1, 25.6, 30.5, 1e-15} {
+		s.Add(v)
+	}
+	s.Devices, s.Online, s.Offline, s.AlertCount = 2, 2, 1, 1
+	s.Alerts = []iot.Alert{goldenAlert()}
+	return s
+}
+
+func goldenState() iot.DeviceState {
+	return iot.DeviceState{
+		Latest: documentedReading(), Status: iot.Offline, Since: at.Add(15 * time.Second), Heard: at.Add(20 * time.Millisecond),
+		Position: iot.Position{Partition: 4, Epoch: 1, Offset: 1234},
+	}
+}
+
+func alarmedState() iot.DeviceState {
+	raised := goldenAlert()
+	s := goldenState()
+	s.Alerts = []iot.AlertState{
+		{Rule: "temperature_high", Onset: at, Safe: at.Add(2 * time.Second), Raised: &raised},
+		{Rule: "temperature_critical", Onset: at.Add(time.Second)},
+	}
+	return s
+}
+
+func helloMessage() wire.Hello {
+	return wire.Hello{
+		Envelope: envelope(wire.TypeHello, 41), ServerVersion: "1.2.3", Session: "3f2a-7", WindowSeconds: 30,
+		DeviceTypes: []wire.TypeSpec{
+			wire.FromTypeSpec(&iot.BuiltinTypes()[0]),
+			wire.FromTypeSpec(&iot.BuiltinTypes()[4]),
+		},
+		Limits: wire.Limits{
+			MessageBytes: 65536, FilterItems: 1000, PingSeconds: 30, MaxConnections: 10000, ResumeMessages: 4096, SnapshotWindows: 120,
+		},
+	}
+}
+
+func aggregatedMessage() wire.AggregatedData {
+	full, none := goldenSummary(), iot.Summary{Offline: 3}
+	return wire.AggregatedData{
+		Envelope: envelope(wire.TypeAggregatedData, 42), WindowStart: at, WindowSeconds: 30, Final: true,
+		Data: map[iot.DeviceType]wire.AggregateData{
+			iot.Temperature: wire.AggregateDataOf(&full.Summary),
+			iot.Humidity:    wire.AggregateDataOf(&none),
+		},
+		DeviceStatus: wire.StatusCounts{Total: 6, Online: 2, Offline: 4},
+	}
+}
+
+func deviceMessage() wire.DeviceData {
+	state, alarmed := goldenState(), alarmedState()
+	reading := &state.Latest
+	reading.Device = iot.Device{ID: "device_002", Type: iot.Switch}
+	reading.Value, reading.Quality, reading.ReceivedAt, reading.Historical = 1, iot.Uncertain, at.Add(time.Hour), true
+	return wire.DeviceData{
+		Envelope: envelope(wire.TypeDeviceData, 43),
+		Devices:  []wire.Device{wire.FromState(&alarmed), wire.FromState(&state)},
+	}
+}
+
+func statusMessage() wire.DeviceStatus {
+	return wire.DeviceStatus{
+		Envelope:     envelope(wire.TypeDeviceStatus, 44),
+		StatusCounts: wire.StatusCounts{Total: 3, Online: 2, Offline: 1},
+		ByType: map[iot.DeviceType]wire.StatusCounts{
+			iot.Temperature: {Total: 2, Online: 2}, iot.Switch: {Total: 1, Offline: 1},
+		},
+		Changed:           []wire.StatusChange{{DeviceID: "device_002", Status: iot.Offline, Since: at}},
+		ReadingsPerSecond: 1234.5,
+	}
+}
+
+func alertMessage() wire.AlertMessage {
+	e := envelope(wire.TypeAlert, 45)
+	e.Snapshot = true
+	return wire.AlertMessage{Envelope: e, Alerts: wire.FromAlerts([]iot.Alert{goldenAlert(), offlineAlert()})}
+}
+
+// pin compares a message with its golden file, and sees that a client in Go reads the same from it.
+func pin[T any](t *testing.T, name string, message T) {
+	t.Helper()
+	text, err := json.Marshal(message)
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, name, text)
+	var read T
+	if err := json.Unmarshal(text, &read); err != nil || !reflect.DeepEqual(read, message) {
+		t.Errorf("%s: read back %+v, %v, want %+v", name, read, err, message)
+	}
+}
+
+func TestMessagesToAndFromClients(t *testing.T) {
+	resumed := helloMessage()
+	resumed.Resumed, resumed.DeviceTypes = true, []wire.TypeSpec{}
+	summary, state := goldenSummary(), alarmedState()
+	empty := iot.WindowSummary{Type: iot.Humidity, Window: iot.WindowOf(at, time.Minute)}
+	pin(t, "hello", helloMessage())
+	pin(t, "hello_resumed", resumed)
+	pin(t, "aggregated_data", aggregatedMessage())
+	pin(t, "device_data", deviceMessage())
+	pin(t, "device_status", statusMessage())
+	pin(t, "alert", alertMessage())
+	pin(t, "error", wire.Error{Envelope: envelope(wire.TypeError, 46), Code: "bad_message", Message: `type: must be "filter" (got "")`})
+	pin(t, "filter", wire.Filter{
+		Type: wire.TypeFilter, DeviceTypes: []iot.DeviceType{iot.Temperature}, DeviceIDs: []iot.DeviceID{"device_001"},
+		Buildings: []string{"A栋"}, MinSeverity: iot.Warning,
+	})
+	pin(t, "filter_of_nothing", wire.Filter{Type: wire.TypeFilter})
+	pin(t, "rest_aggregate", wire.FromSummary(&summary))
+	pin(t, "rest_aggregate_empty", wire.FromSummary(&empty))
+	pin(t, "rest_device", wire.FromState(&state))
+	pin(t, "rest_ingested", wire.Ingested{Accepted: 1, Rejected: []wire.Rejection{{Index: 1, Field: "value", Reason: "missing"}}})
+}
+
+func TestTopicMessages(t *testing.T) {
+	reading, final := documentedReading(), goldenSummary()
+	golden(t, "topic_reading", wire.AppendReading(nil, &reading))
+	full := reading
+	full.Quality, full.ReceivedAt, full.Historical = iot.Bad, at.Add(time.Millisecond), true
+	golden(t, "topic_reading_full", wire.AppendReading(nil, &full))
+
+	open := goldenSummary()
+	open.Final, open.Alerts, open.AlertCount = false, nil, 0
+	late := iot.WindowSummary{Type: final.Type, Window: final.Window, Position: final.Position, Late: true}
+	for name, s := range map[string]iot.WindowSummary{"final": final, "open": open, "late": late} {
+		text := wire.AppendWindowSummary(nil, &s)
+		golden(t, "topic_summary_"+name, text)
+		if got, err := wire.DecodeWindowSummary(text); err != nil || got.Sum.Float64() != s.Sum.Float64() || got.Position != s.Position {
+			t.Errorf("%s: read back %+v, %v", name, got, err)
+		}
+	}
+	for name, a := range map[string]iot.Alert{"raised": goldenAlert(), "historical": offlineAlert()} {
+		text := wire.AppendAlert(nil, &a)
+		golden(t, "topic_alert_"+name, text)
+		if got, err := wire.DecodeAlert(text); err != nil || got != a {
+			t.Errorf("%s: read back %+v, %v, want %+v", name, got, err, a)
+		}
+	}
+	for name, s := range map[string]iot.DeviceState{"quiet": goldenState(), "alarmed": alarmedState()} {
+		text := wire.AppendDeviceState(nil, &s)
+		golden(t, "topic_state_"+name, text)
+		if got, err := wire.DecodeDeviceState(text); err != nil || !reflect.DeepEqual(got, s) {
+			t.Errorf("%s: read back %+v, %v, want %+v", name, got, err, s)
+		}
+	}
+}
+
+// TestFastAndStandardEncodingAgree keeps the hand-written encoding of a reading to the shape that wire.Reading declares.
+func TestFastAndStandardEncodingAgree(t *testing.T) {
+	reading := documentedReading()
+	standard, err := json.Marshal(wire.FromReading(&reading))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := wire.AppendReading(nil, &reading); !bytes.Equal(got, standard) {
+		t.Errorf("got %s, want %s", got, standard)
+	}
+}
