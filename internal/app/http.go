@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -48,11 +49,10 @@ func serve(listener net.Listener, handler http.Handler) func(context.Context) er
 	}
 }
 
-// page is the dashboard: its files, which a configuration may replace, and the template that they hang on.
+// page is the dashboard: its files, which a configuration may replace, and the HTML that they hang on.
 type page struct {
-	static   fs.FS
-	template *template.Template
-	data     pageData
+	static fs.FS
+	index  []byte
 }
 
 // pageData is what the page's template is given.
@@ -61,6 +61,7 @@ type pageData struct {
 	WebSocketPath string
 }
 
+// newPage renders the page once for all: a template that fails shows at the start, not as half a page in a browser.
 func newPage(cfg *config.Config, static, templates fs.FS, version string) (*page, error) {
 	if cfg.Server.StaticDir != "" {
 		static = os.DirFS(cfg.Server.StaticDir)
@@ -72,15 +73,17 @@ func newPage(cfg *config.Config, static, templates fs.FS, version string) (*page
 	if err != nil {
 		return nil, fmt.Errorf("read the page's template: %w", err)
 	}
-	return &page{static: static, template: index, data: pageData{Version: version, WebSocketPath: cfg.Live.Path}}, nil
+	var text bytes.Buffer
+	if err := index.Execute(&text, pageData{Version: version, WebSocketPath: cfg.Live.Path}); err != nil {
+		return nil, fmt.Errorf("render the page's template: %w", err)
+	}
+	return &page{static: static, index: text.Bytes()}, nil
 }
 
 func (p *page) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-cache")
-	if err := p.template.Execute(w, p.data); err != nil {
-		http.Error(w, "the page's template failed", http.StatusInternalServerError)
-	}
+	_, _ = w.Write(p.index) // Whoever has gone needs no page.
 }
 
 // routes is what the web service answers.

@@ -1,0 +1,213 @@
+package app
+
+import (
+	"compress/gzip"
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"iotmon/internal/config"
+)
+
+// script is long enough to be worth compressing.
+var script = strings.Repeat("export const answer = 42;\n", 100)
+
+// webService returns the web service around parts that only say who they are.
+func webService(t *testing.T) http.Handler {
+	t.Helper()
+	cfg := config.Default(config.Iotmon)
+	cfg.Live.Path = "/ws"
+	templates := fstest.MapFS{"index.html": {Data: []byte(`<p data-version="{{.Version}}" data-socket="{{.WebSocketPath}}">` + script)}}
+	static := fstest.MapFS{"js/main.js": {Data: []byte(script)}, "css/main.css": {Data: []byte("p{}")}}
+	dashboard, err := newPage(&cfg, static, templates, "<1.2>")
+	if err != nil {
+		t.Fatal(err)
+	}
+	says := func(name string) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/plain")
+			_, _ = io.WriteString(w, name+strings.Repeat(" ", 4096))
+		})
+	}
+	all := routes{page: dashboard, api: says("api"), live: says("live"), livePath: cfg.Live.Path, admin: says("admin")}
+	handler, err := all.handler()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return handler
+}
+
+// get asks for a path, with pairs of header names and values.
+func get(t *testing.T, handler http.Handler, path string, header ...string) *http.Response {
+	t.Helper()
+	request := httptest.NewRequest(http.MethodGet, path, nil)
+	for i := 0; i+1 < len(header); i += 2 {
+		request.Header.Set(header[i], header[i+1])
+	}
+	recorder := httptest.NewRecorder()
+	handler.ServeHTTP(recorder, request)
+	return recorder.Result()
+}
+
+func body(t *testing.T, response *http.Response) string {
+	t.Helper()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestRoutesLeadToTheirPartAndAreSecured(t *testing.T) {
+	handler := webService(t)
+	for path, want := range map[string]struct {
+		status int
+		begins string
+	}{
+		"/":                    {http.StatusOK, `<p data-version="&lt;1.2&gt;" data-socket="/ws">`},
+		"/static/js/main.js":   {http.StatusOK, "export"},
+		"/static/css/main.css": {http.StatusOK, "p{}"},
+		"/static/nothing.js":   {http.StatusNotFound, "404"},
+		"/api/v1/devices":      {http.StatusOK, "api"},
+		"/docs":                {http.StatusOK, "api"},
+		"/ws":                  {http.StatusOK, "live"},
+		"/health":              {http.StatusOK, "admin"},
+		"/ready":               {http.StatusOK, "admin"},
+		"/metrics":             {http.StatusOK, "admin"},
+		"/debug/pprof/":        {http.StatusOK, "admin"},
+		"/nothing":             {http.StatusNotFound, "404"},
+		"/index.html":          {http.StatusNotFound, "404"},
+		"/api/v2/devices":      {http.StatusNotFound, "404"},
+	} {
+		response := get(t, handler, path)
+		if text := body(t, response); response.StatusCode != want.status || !strings.HasPrefix(text, want.begins) {
+			t.Errorf("%s: got %d %.60q, want %d %q", path, response.StatusCode, text, want.status, want.begins)
+		}
+		for name, value := range map[string]string{
+			"X-Content-Type-Options": "nosniff",
+			"X-Frame-Options":        "DENY",
+			"Referrer-Policy":        "no-referrer",
+		} {
+			if got := response.Header.Get(name); got != value {
+				t.Errorf("%s: %s: got %q, want %q", path, name, got, value)
+			}
+		}
+		if policy := response.Header.Get("Content-Security-Policy"); !strings.Contains(policy, "default-src 'self'") || strings.Contains(policy, "script-src") {
+			t.Errorf("%s: got content policy %q, want scripts from the server alone", path, policy)
+		}
+	}
+}
+
+func TestStaticFilesAreAskedAboutAndNotSentAgain(t *testing.T) {
+	handler := webService(t)
+	first := get(t, handler, "/static/js/main.js")
+	tag := first.Header.Get("ETag")
+	if tag == "" || first.Header.Get("Cache-Control") != "no-cache" {
+		t.Fatalf("got ETag %q and Cache-Control %q", tag, first.Header.Get("Cache-Control"))
+	}
+	again := get(t, handler, "/static/js/main.js", "If-None-Match", tag)
+	if text := body(t, again); again.StatusCode != http.StatusNotModified || text != "" {
+		t.Errorf("the same tag: got %d and %d bytes, want 304 and none", again.StatusCode, len(text))
+	}
+	if other := get(t, handler, "/static/js/main.js", "If-None-Match", `"other"`); other.StatusCode != http.StatusOK {
+		t.Errorf("another tag: got %d, want 200", other.StatusCode)
+	}
+	if css := get(t, handler, "/static/css/main.css").Header.Get("ETag"); css == tag {
+		t.Errorf("two files have the tag %s", tag)
+	}
+}
+
+func TestTheCompressedFileIsNotSentAgainEither(t *testing.T) {
+	handler := webService(t)
+	first := get(t, handler, "/static/js/main.js", "Accept-Encoding", "gzip")
+	again := get(t, handler, "/static/js/main.js", "Accept-Encoding", "gzip", "If-None-Match", first.Header.Get("ETag"))
+	if again.StatusCode != http.StatusNotModified {
+		t.Errorf("got %d, want 304", again.StatusCode)
+	}
+}
+
+func TestEverythingButTheWebSocketIsCompressed(t *testing.T) {
+	handler := webService(t)
+	for _, path := range []string{"/", "/static/js/main.js", "/api/v1/devices", "/docs"} {
+		plain := body(t, get(t, handler, path))
+		response := get(t, handler, path, "Accept-Encoding", "gzip")
+		if got := response.Header.Get("Content-Encoding"); got != "gzip" {
+			t.Errorf("%s: got encoding %q, want gzip", path, got)
+			continue
+		}
+		if !strings.Contains(response.Header.Get("Vary"), "Accept-Encoding") {
+			t.Errorf("%s: got Vary %q, so a cache may hand it to who cannot read it", path, response.Header.Get("Vary"))
+		}
+		packed := body(t, response)
+		reader, err := gzip.NewReader(strings.NewReader(packed))
+		if err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+		if text, err := io.ReadAll(reader); err != nil || string(text) != plain || len(packed) >= len(plain) {
+			t.Errorf("%s: %d bytes unpack to %d, want %d: %v", path, len(packed), len(text), len(plain), err)
+		}
+	}
+	for _, path := range []string{"/ws", "/static/css/main.css"} {
+		if got := get(t, handler, path, "Accept-Encoding", "gzip").Header.Get("Content-Encoding"); got != "" {
+			t.Errorf("%s: got encoding %q, want none", path, got)
+		}
+	}
+}
+
+func TestOnlyGetReachesPageAndFiles(t *testing.T) {
+	handler := webService(t)
+	for _, path := range []string{"/", "/static/js/main.js"} {
+		recorder := httptest.NewRecorder()
+		handler.ServeHTTP(recorder, httptest.NewRequest(http.MethodPost, path, nil))
+		if recorder.Code != http.StatusMethodNotAllowed {
+			t.Errorf("POST %s: got %d, want 405", path, recorder.Code)
+		}
+	}
+}
+
+func TestServeFinishesRequestsUnderWay(t *testing.T) {
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	asked := make(chan struct{})
+	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		close(asked)
+		<-ctx.Done()
+		_, _ = io.WriteString(w, "finished")
+	})
+	ended := make(chan error, 1)
+	go func() { ended <- serve(listener, handler)(ctx) }()
+	go func() {
+		<-asked
+		stop()
+	}()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	response, err := client.Get("http://" + listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	if text := body(t, response); text != "finished" {
+		t.Errorf("got %q, want finished", text)
+	}
+	if err := <-ended; err != nil {
+		t.Errorf("got %v, want success", err)
+	}
+}
+
+func TestATemplateThatFailsShowsAtTheStart(t *testing.T) {
+	cfg := config.Default(config.Iotmon)
+	for name, text := range map[string]string{"missing field": `<p>half{{.Missing}}`, "syntax": `{{if}}`} {
+		templates := fstest.MapFS{"index.html": {Data: []byte(text)}}
+		if _, err := newPage(&cfg, fstest.MapFS{}, templates, "1"); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
