@@ -32,7 +32,7 @@ test('the language is the first one of the reader that the page speaks', () => {
 
 test('readings have the digits and the unit of their type, and switches a name', () => {
   const locale = new Locale('en');
-  assert.equal(locale.reading(25.64, temperature), '25.6 °C');
+  assert.equal(locale.reading(25.64, temperature), '25.6\u00a0°C');
   assert.equal(locale.reading(1013.251, undefined), '1,013.25');
   assert.equal(locale.reading(51, humidity), '51.0%');
   assert.deepEqual([0, 1].map((value) => locale.reading(value, switches)), ['OFF', 'ON']);
@@ -50,10 +50,10 @@ test('the average of switches is the share of those that are on', () => {
 const alert = (fields) => /** @type {Alert} */ ({ device_type: 'temperature_sensor', alert_type: 'r', state: 'raised', current_value: 28.1, threshold: 28, ...fields });
 
 for (const { name, fields, words } of [
-  { name: 'too high', fields: {}, words: ['Temperature above 28 °C', '温度超过阈值 28 °C'] },
-  { name: 'high and cleared', fields: { state: 'cleared', current_value: 27 }, words: ['Temperature above 28 °C', '温度超过阈值 28 °C'] },
-  { name: 'too low', fields: { current_value: 3 }, words: ['Temperature below 28 °C', '温度低于阈值 28 °C'] },
-  { name: 'low and cleared', fields: { state: 'cleared', current_value: 29 }, words: ['Temperature below 28 °C', '温度低于阈值 28 °C'] },
+  { name: 'too high', fields: {}, words: ['Temperature above 28\u00a0°C', '温度超过阈值 28\u00a0°C'] },
+  { name: 'high and cleared', fields: { state: 'cleared', current_value: 27 }, words: ['Temperature above 28\u00a0°C', '温度超过阈值 28\u00a0°C'] },
+  { name: 'too low', fields: { current_value: 3 }, words: ['Temperature below 28\u00a0°C', '温度低于阈值 28\u00a0°C'] },
+  { name: 'low and cleared', fields: { state: 'cleared', current_value: 29 }, words: ['Temperature below 28\u00a0°C', '温度低于阈值 28\u00a0°C'] },
   { name: 'offline', fields: { alert_type: 'device_offline', current_value: 0, threshold: 0 }, words: ['Device offline', '设备离线'] },
 ]) {
   test(`an alert that is ${name} is worded from its fields`, () => {
@@ -64,7 +64,7 @@ for (const { name, fields, words } of [
 
 test('places leave out what is not known', () => {
   const locale = new Locale('zh');
-  assert.equal(locale.place({ building: 'A栋', floor: 3, room: '301' }), 'A栋 · 3 层 · 301 室');
+  assert.equal(locale.place({ building: 'A栋', floor: 3, room: '301' }), 'A栋 3 层 301 室');
   assert.equal(locale.shortPlace({ building: 'A栋', floor: 0 }), 'A栋 0层');
   assert.equal(locale.place(undefined), '');
 });

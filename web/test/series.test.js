@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SampleSeries } from '../static/js/model/samples.js';
-import { chartPoints, livePoints, mergeWindows, rangeLength, rangeStep, ranges } from '../static/js/model/series.js';
+import { chartPoints, livePoints, mergeWindows, rangeLength, rangeStep, ranges, withoutLead } from '../static/js/model/series.js';
 import { WindowStore } from '../static/js/model/windows.js';
 
 /** @typedef {import('../static/js/model/windows.js').WindowPoint} WindowPoint */
@@ -97,6 +97,15 @@ test('of two accounts of a step the one that counted more stands, at equal count
   assert.equal(more?.average, 1);
   const [same] = chartPoints({ ...source, archived: [point(9, [1])], live: [point(9, [2])] });
   assert.equal(same?.average, 2);
+});
+
+test('empty points in front are left out, as long as enough are left', () => {
+  const points = [[], [], [], [1], [], [2]].map((values, n) => point(n, values));
+  const starts = (/** @type {number} */ fewest) => withoutLead(points, fewest).map(({ start }) => start / window);
+  assert.deepEqual(starts(2), [3, 4, 5]);
+  assert.deepEqual(starts(5), [1, 2, 3, 4, 5]);
+  assert.deepEqual(starts(9), [0, 1, 2, 3, 4, 5]);
+  assert.equal(withoutLead(points.slice(0, 3), 1).length, 3, 'nothing but empty points');
 });
 
 test('samples come out in order, each once, with a gap where the device was silent', () => {

@@ -24,7 +24,7 @@ export const en = {
   overview: 'Overview',
   kpiDevices: 'Devices',
   kpiOnline: 'Online',
-  kpiRate: 'Readings per second',
+  kpiRate: 'Readings/s',
   kpiLatency: 'Latency',
   kpiLatencyHint: 'From the reading on the device to this page',
   kpiAlerts: 'Open alerts',
@@ -32,7 +32,7 @@ export const en = {
   offlineCount: '{count} offline',
   allOnline: 'all online',
   perMinute: '{count} per minute',
-  p95: '95 % under {value}',
+  p95: '95% < {value}',
   noAlerts: 'none',
   severityCount: '{count} {severity}',
 
@@ -78,8 +78,8 @@ export const en = {
   clearFilters: 'Clear the filters',
   pause: 'Pause',
   resume: 'Resume',
-  held: 'Held while pointed at · {count} new',
-  paused: 'Paused · {count} new',
+  held: 'Held while pointed at, {count} new',
+  paused: 'Paused, {count} new',
   streamNote: 'The newest {count} readings',
   streamEmpty: 'Nothing has been read yet. Devices appear here with their first reading.',
   streamNoMatch: 'No device matches these filters.',
@@ -139,6 +139,8 @@ export const en = {
   hoursLong: '{count} h',
   daysLong: '{count} d',
   unknown: '–',
+  listSeparator: ', ',
+  placeSeparator: ', ',
 };
 
 /** @typedef {keyof typeof en} Key */

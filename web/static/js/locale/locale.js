@@ -118,9 +118,9 @@ export class Locale {
 
   /** @param {number} milliseconds */
   milliseconds(milliseconds) {
-    if (milliseconds >= 10_000) return `${this.number(milliseconds / 1000)} s`;
-    if (milliseconds >= 1000) return `${this.number(milliseconds / 1000, 1)} s`;
-    return `${this.number(milliseconds)} ms`;
+    if (milliseconds >= 10_000) return `${this.number(milliseconds / 1000)}\u00a0s`;
+    if (milliseconds >= 1000) return `${this.number(milliseconds / 1000, 1)}\u00a0s`;
+    return `${this.number(milliseconds)}\u00a0ms`;
   }
 
   /** @param {number} at */
@@ -167,7 +167,7 @@ export class Locale {
   place(location) {
     const { building = '', floor, room = '' } = location ?? {};
     const parts = [building, floor === undefined ? '' : this.t('floor', { floor }), room === '' ? '' : this.t('room', { room })];
-    return parts.filter(Boolean).join(' · ');
+    return parts.filter(Boolean).join(this.t('placeSeparator'));
   }
 
   /**
@@ -241,7 +241,8 @@ function watchesLow(alert) {
  */
 function withUnit(number, unit) {
   if (!unit) return number;
-  return unit === '%' ? `${number}%` : `${number} ${unit}`;
+  // A no-break space keeps the two together at the end of a line.
+  return unit === '%' ? `${number}%` : `${number}\u00a0${unit}`;
 }
 
 /**

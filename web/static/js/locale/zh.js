@@ -32,7 +32,7 @@ export const zh = {
   offlineCount: '{count} 台离线',
   allOnline: '全部在线',
   perMinute: '每分钟 {count}',
-  p95: '95% 低于 {value}',
+  p95: '95% < {value}',
   noAlerts: '无',
   severityCount: '{severity} {count}',
 
@@ -78,8 +78,8 @@ export const zh = {
   clearFilters: '清除筛选',
   pause: '暂停',
   resume: '继续',
-  held: '指针停留时暂停 · {count} 条新读数',
-  paused: '已暂停 · {count} 条新读数',
+  held: '指针停留时暂停，{count} 条新读数',
+  paused: '已暂停，{count} 条新读数',
   streamNote: '最近 {count} 条读数',
   streamEmpty: '还没有读数。设备上报后会显示在这里。',
   streamNoMatch: '没有符合条件的设备。',
@@ -139,4 +139,6 @@ export const zh = {
   hoursLong: '{count} 小时',
   daysLong: '{count} 天',
   unknown: '–',
+  listSeparator: '，',
+  placeSeparator: ' ',
 };

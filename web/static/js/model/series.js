@@ -118,6 +118,17 @@ export function chartPoints({ archived, live, length, step, now }) {
 }
 
 /**
+ * Returns the points without the empty ones before the first that is not, as long as enough are left.
+ *
+ * @param {WindowPoint[]} points
+ * @param {number} fewest
+ */
+export function withoutLead(points, fewest) {
+  const first = points.findIndex((point) => point.count > 0);
+  return points.slice(Math.max(0, Math.min(first, points.length - fewest)));
+}
+
+/**
  * @param {number} start
  * @returns {WindowPoint}
  */

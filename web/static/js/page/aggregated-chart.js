@@ -74,6 +74,7 @@ export class AggregatedChart {
 
   #draw() {
     const palette = this.#palette;
+    const narrow = this.#narrow;
     const length = this.#view.points.length * this.#view.step;
     this.#surface.draw({
       ...timeChart(palette),
@@ -81,10 +82,10 @@ export class AggregatedChart {
       legend: {
         top: 2,
         right: 0,
-        itemWidth: 22,
+        itemWidth: narrow ? 14 : 22,
         itemHeight: 9,
-        itemGap: 16,
-        textStyle: { color: palette.inkSoft, fontSize: 12 },
+        itemGap: narrow ? 8 : 16,
+        textStyle: { color: palette.inkSoft, fontSize: narrow ? 11 : 12 },
         inactiveColor: palette.line,
         data: this.#series().flatMap(({ name }) => name ?? []),
       },
@@ -106,14 +107,17 @@ export class AggregatedChart {
     });
   }
 
+  get #narrow() {
+    return this.#container.clientWidth < roomForNames;
+  }
+
   /** What the series are; #data tells what they show. */
   #series() {
     const palette = this.#palette;
     const { locale } = this.#surroundings;
     const type = this.#surroundings.typeName(this.#view.spec?.name ?? '');
-    const narrow = this.#container.clientWidth < roomForNames;
     /** @param {'Average' | 'Maximum' | 'Minimum'} kind */
-    const titled = (kind) => (narrow ? locale.t(/** @type {Key} */ (kind.toLowerCase())) : locale.t(`series${kind}`, { type }));
+    const titled = (kind) => (this.#narrow ? locale.t(/** @type {Key} */ (kind.toLowerCase())) : locale.t(`series${kind}`, { type }));
     const line = { type: /** @type {const} */ ('line'), symbol: 'none', z: 3, emphasis: { disabled: true } };
     const hidden = { ...line, silent: true, stack: 'band', stackStrategy: /** @type {const} */ ('all'), lineStyle: { opacity: 0 }, z: 2 };
     return [
@@ -123,7 +127,7 @@ export class AggregatedChart {
         type: /** @type {const} */ ('bar'),
         yAxisIndex: 1,
         barCategoryGap: '20%',
-        barMaxWidth: 26,
+        barMaxWidth: 40,
         itemStyle: { color: palette.devices },
         emphasis: { disabled: true },
         z: 1,
@@ -184,18 +188,19 @@ export class AggregatedChart {
     return { min: first.start - step / 2, max: last.start + step / 2 };
   }
 
-  /** The ground under the window in progress. */
+  /** The ground under what is in progress: for a while after its end a window waits for late readings. */
   #provisionalArea() {
     const { points, step } = this.#view;
-    const open = points.findLast((point) => !point.final);
+    const first = points.find((point) => !point.final);
+    const last = points.findLast((point) => !point.final);
     const label = { show: false };
-    if (!open) return { silent: true, label, data: [] };
+    if (!first || !last) return { silent: true, label, data: [] };
     return {
       silent: true,
       label,
       itemStyle: { color: this.#palette.provisional },
       data: /** @type {[{xAxis: number}, {xAxis: number}][]} */ ([
-        [{ xAxis: open.start - step / 2 }, { xAxis: open.start + step / 2 }],
+        [{ xAxis: first.start - step / 2 }, { xAxis: last.start + step / 2 }],
       ]),
     };
   }
@@ -212,7 +217,7 @@ export class AggregatedChart {
     const point = points[items[0]?.dataIndex ?? -1];
     if (!point) return '';
     const span = `${locale.time(point.start)} – ${locale.time(point.start + step)}`;
-    const head = point.final ? span : `${span} · ${locale.t('inProgress')}`;
+    const head = point.final ? span : `${span} (${locale.t('inProgress')})`;
     return tooltip(head, [
       [locale.t('maximum'), locale.aggregate(point.max, spec)],
       [locale.t('average'), locale.aggregate(point.average, spec)],

@@ -1,6 +1,6 @@
 // @ts-check
 import { HistoryError } from '../model/history.js';
-import { chartPoints, rangeLength, rangeStep, ranges } from '../model/series.js';
+import { chartPoints, rangeLength, rangeStep, ranges, withoutLead } from '../model/series.js';
 import { keptWindows } from '../model/windows.js';
 import { AggregatedChart } from './aggregated-chart.js';
 import { find, setText } from './dom.js';
@@ -20,6 +20,9 @@ import { TypeTiles } from './type-tiles.js';
  * @property {import('../model/windows.js').WindowStore} windows
  * @property {Palette} palette
  */
+
+/** The live range begins with the first window that there is, but shows no fewer points than this. */
+const fewest = 12;
 
 /** The aggregates of one device type over a range of time: archived ones first, live ones as they come. */
 export class AggregatedPanel {
@@ -130,13 +133,10 @@ export class AggregatedPanel {
 
   /** Shows the newest windows. */
   update() {
-    const { windows, surroundings } = this.#options;
     if (this.#type !== this.#loaded.type) return void this.reload();
     this.#refresh();
-    const points = this.#points();
-    this.#chart.updateData(points);
-    this.#tiles.update((type) => windows.newest(type));
-    this.#describe(points, surroundings);
+    this.#chart.updateData(this.#points());
+    this.#describe();
   }
 
   /**
@@ -152,28 +152,27 @@ export class AggregatedPanel {
     this.#tiles.offer(this.#type);
     const step = rangeStep(this.#chosen, surroundings.windowSeconds) * 1000;
     this.#chart.show({ points: this.#points(), spec: surroundings.specs.get(this.#type), step }, palette);
-    this.update();
+    this.#describe();
   }
 
   #points() {
     const { surroundings, windows } = this.#options;
-    return chartPoints({
+    const points = chartPoints({
       archived: this.#archived,
       live: windows.of(this.#type),
       length: rangeLength(this.#chosen, surroundings.windowSeconds),
       step: rangeStep(this.#chosen, surroundings.windowSeconds) * 1000,
       now: surroundings.now(),
     });
+    return this.#chosen.seconds === 0 ? withoutLead(points, fewest) : points;
   }
 
-  /**
-   * Says what a chart without lines means, and what one with lines shows to those who do not see it.
-   *
-   * @param {WindowPoint[]} points
-   * @param {import('./surroundings.js').Surroundings} surroundings
-   */
-  #describe(points, { locale, specs }) {
-    const newest = points.findLast((point) => point.count > 0);
+  /** Puts into words what a chart without lines means, and what one with lines shows. */
+  #describe() {
+    const { surroundings, windows } = this.#options;
+    const { locale } = surroundings;
+    const newest = this.#points().findLast((point) => point.count > 0);
+    this.#tiles.update((type) => windows.newest(type));
     const failed = typeof this.#phase === 'object';
     const words = typeof this.#phase === 'object'
       ? locale.t('historyFailed', { reason: this.#phase.failed })
@@ -183,17 +182,21 @@ export class AggregatedPanel {
     this.#state.classList.toggle('chart-state-corner', Boolean(newest));
     setText(find(this.#state, 'p', HTMLElement), words);
     find(this.#state, 'button', HTMLButtonElement).hidden = !failed;
+    this.#container.setAttribute('aria-label', this.#label(newest));
+  }
+
+  /** @param {WindowPoint | undefined} newest */
+  #label(newest) {
+    const { locale, specs } = this.#options.surroundings;
     const spec = specs.get(this.#type);
-    const values = { type: this.#options.surroundings.typeName(this.#type), range: rangeSegment(this.#chosen, locale).label };
-    const label = newest
-      ? locale.t('chartLabel', {
-          ...values,
-          average: locale.aggregate(newest.average, spec),
-          max: locale.aggregate(newest.max, spec),
-          min: locale.aggregate(newest.min, spec),
-          devices: newest.devices,
-        })
-      : locale.t('chartEmpty', values);
-    this.#container.setAttribute('aria-label', label);
+    const values = { type: locale.typeName(this.#type, spec), range: rangeSegment(this.#chosen, locale).label };
+    if (!newest) return locale.t('chartEmpty', values);
+    return locale.t('chartLabel', {
+      ...values,
+      average: locale.aggregate(newest.average, spec),
+      max: locale.aggregate(newest.max, spec),
+      min: locale.aggregate(newest.min, spec),
+      devices: newest.devices,
+    });
   }
 }

@@ -124,7 +124,7 @@ export class DeviceDrawer {
     const { locale, specs } = this.#options.surroundings;
     const alerts = this.#options.alerts.openOf(device.device_id);
     const place = [this.#options.surroundings.typeName(device.device_type), locale.place(device.location)];
-    setText(find(this.#dialog, '.drawer-place', HTMLElement), place.filter(Boolean).join(' · '));
+    setText(find(this.#dialog, '.drawer-place', HTMLElement), place.filter(Boolean).join(locale.t('listSeparator')));
     setText(find(this.#dialog, '.drawer-value', HTMLElement), locale.reading(device.value, specs.get(device.device_type)));
     const status = find(this.#dialog, '.drawer-status', HTMLElement);
     status.replaceChildren(icon(device.status, `status-${device.status}`), textElement('span', locale.t(device.status)));

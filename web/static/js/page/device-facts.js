@@ -36,7 +36,7 @@ export class DeviceFacts {
     /** @param {string} timestamp */
     const when = (timestamp) => {
       const at = Date.parse(timestamp);
-      return `${locale.timeOrDate(at, now)} · ${locale.ago(now - at)}`;
+      return `${locale.timeOrDate(at, now)} (${locale.ago(now - at)})`;
     };
     const { model, firmware, battery_level: battery } = device.metadata ?? {};
     /** @type {[string, string][]} */

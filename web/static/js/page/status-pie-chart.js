@@ -85,6 +85,6 @@ export class StatusPieChart {
   /** @param {{name: string, value: number, percent: number}} item */
   #tooltip({ name, value, percent }) {
     const { locale } = this.#surroundings;
-    return tooltip(locale.t('statusTitle'), [[name, `${locale.number(value)} · ${locale.number(percent, 1)}%`]]);
+    return tooltip(locale.t('statusTitle'), [[name, `${locale.number(value)} (${locale.number(percent, 1)}%)`]]);
   }
 }
