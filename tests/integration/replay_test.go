@@ -91,7 +91,7 @@ func TestReplayedRecordingsEqualTheTruth(t *testing.T) {
 // replay runs "iotmon replay", which must succeed.
 func replay(t *testing.T, s *server, args ...string) {
 	t.Helper()
-	path, err := binary()
+	path, err := program()
 	if err != nil {
 		t.Fatal(err)
 	}

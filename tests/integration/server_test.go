@@ -16,8 +16,8 @@ import (
 	"time"
 )
 
-// binary builds iotmon once for all tests.
-var binary = sync.OnceValues(func() (string, error) {
+// program builds iotmon once for all tests.
+var program = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "iotmon-test-")
 	if err != nil {
 		return "", err
@@ -32,7 +32,7 @@ var binary = sync.OnceValues(func() (string, error) {
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if path, err := binary(); err == nil {
+	if path, err := program(); err == nil {
 		os.RemoveAll(filepath.Dir(path))
 	}
 	os.Exit(code)
@@ -51,7 +51,7 @@ type server struct {
 // newServer prepares a server on a free port; config is a YAML file's text.
 func newServer(t testing.TB, dataDir, config string, args ...string) *server {
 	t.Helper()
-	path, err := binary()
+	path, err := program()
 	if err != nil {
 		t.Fatal(err)
 	}
