@@ -65,7 +65,9 @@ func startPlant(t *testing.T, flags ...string) *plant {
 	}
 	dir := t.TempDir()
 	config := filepath.Join(dir, "iotmon.yaml")
-	if err := os.WriteFile(config, []byte("aggregation: {window_seconds: 2, allowed_lateness: 1s}\n"), 0o600); err != nil {
+	if err := os.WriteFile(config, []byte("aggregation: {window_seconds: 2, allowed_lateness: 1s}\n"+
+		// On a busy machine a test takes longer than a device may be silent.
+		"devices: {offline_after: 10m}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	p := &plant{t: t, addr: freeAddr(t)}

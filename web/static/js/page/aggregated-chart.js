@@ -119,7 +119,8 @@ export class AggregatedChart {
     /** @param {'Average' | 'Maximum' | 'Minimum'} kind */
     const titled = (kind) => (this.#narrow ? locale.t(/** @type {Key} */ (kind.toLowerCase())) : locale.t(`series${kind}`, { type }));
     const line = { type: /** @type {const} */ ('line'), symbol: 'none', z: 3, emphasis: { disabled: true } };
-    const hidden = { ...line, silent: true, stack: 'band', stackStrategy: /** @type {const} */ ('all'), lineStyle: { opacity: 0 }, z: 2 };
+    const stacked = { stack: 'band', stackStrategy: /** @type {const} */ ('all') };
+    const hidden = { ...line, ...stacked, silent: true, lineStyle: { opacity: 0 }, z: 2 };
     return [
       {
         id: 'devices',
@@ -134,8 +135,21 @@ export class AggregatedChart {
       },
       { ...hidden, id: 'band-floor' },
       { ...hidden, id: 'band', areaStyle: { color: palette.band, opacity: 1 } },
-      { ...line, id: 'maximum', name: titled('Maximum'), itemStyle: { color: palette.maximum }, lineStyle: { width: 1.5, color: palette.maximum } },
-      { ...line, id: 'average', name: titled('Average'), itemStyle: { color: palette.average }, lineStyle: { width: 2.5, color: palette.average }, z: 4 },
+      {
+        ...line,
+        id: 'maximum',
+        name: titled('Maximum'),
+        itemStyle: { color: palette.maximum },
+        lineStyle: { width: 1.5, color: palette.maximum },
+      },
+      {
+        ...line,
+        id: 'average',
+        name: titled('Average'),
+        itemStyle: { color: palette.average },
+        lineStyle: { width: 2.5, color: palette.average },
+        z: 4,
+      },
       {
         ...line,
         id: 'minimum',
@@ -150,9 +164,13 @@ export class AggregatedChart {
   #data() {
     const { points } = this.#view;
     const palette = this.#palette;
+    const bar = (/** @type {WindowPoint} */ p) => ({
+      value: [p.start, p.devices || null],
+      itemStyle: { opacity: p.final ? 1 : 0.55 },
+    });
     const band = (/** @type {WindowPoint} */ p) => (p.max === null || p.min === null ? null : p.max - p.min);
     return [
-      { id: 'devices', data: points.map((p) => ({ value: [p.start, p.devices || null], itemStyle: { opacity: p.final ? 1 : 0.55 } })) },
+      { id: 'devices', data: points.map(bar) },
       { id: 'band-floor', data: points.map((p) => [p.start, p.min]) },
       { id: 'band', data: points.map((p) => [p.start, band(p)]) },
       { id: 'maximum', data: this.#line((p) => p.max, palette.maximum) },
@@ -170,7 +188,8 @@ export class AggregatedChart {
    */
   #line(pick, color) {
     const { points } = this.#view;
-    const hollow = { symbol: 'circle', symbolSize: 6, itemStyle: { color: this.#palette.surface, borderColor: color, borderWidth: 1.5 } };
+    const ring = { color: this.#palette.surface, borderColor: color, borderWidth: 1.5 };
+    const hollow = { symbol: 'circle', symbolSize: 6, itemStyle: ring };
     return points.map((point, i) => {
       const value = [point.start, pick(point)];
       if (!point.final) return { value, ...hollow };

@@ -25,7 +25,9 @@ export class AlertItem {
     const spec = specs.get(alert.device_type);
     const cleared = alert.state === 'cleared';
     this.element.dataset['state'] = alert.state;
-    setIcon(find(this.element, 'svg', SVGElement), cleared ? 'cleared' : alert.severity, cleared ? '' : `severity-${alert.severity}`);
+    const svg = find(this.element, 'svg', SVGElement);
+    if (cleared) setIcon(svg, 'cleared');
+    else setIcon(svg, alert.severity, `severity-${alert.severity}`);
     this.#set('.alert-severity', locale.t(alert.severity));
     this.#set('.alert-words', locale.alertWords(alert, spec));
     const link = find(this.element, 'a', HTMLAnchorElement);

@@ -36,7 +36,8 @@ export class Announcer {
     const first = this.#first;
     if (!first || performance.now() - this.#spoken < pause) return;
     this.#spoken = performance.now();
-    this.element.textContent = this.#count > 1 ? this.surroundings.locale.t('announceMany', { count: this.#count }) : this.#words(first);
+    const { locale } = this.surroundings;
+    this.element.textContent = this.#count > 1 ? locale.t('announceMany', { count: this.#count }) : this.#words(first);
     this.#first = undefined;
     this.#count = 0;
   }

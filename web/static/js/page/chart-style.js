@@ -60,7 +60,12 @@ export function valueAxis(palette, format) {
  */
 export function zoom(palette) {
   return [
-    { type: /** @type {const} */ ('inside'), zoomOnMouseWheel: /** @type {const} */ ('ctrl'), moveOnMouseWheel: false, filterMode: /** @type {const} */ ('none') },
+    {
+      type: /** @type {const} */ ('inside'),
+      zoomOnMouseWheel: /** @type {const} */ ('ctrl'),
+      moveOnMouseWheel: false,
+      filterMode: /** @type {const} */ ('none'),
+    },
     {
       type: /** @type {const} */ ('slider'),
       height: 14,

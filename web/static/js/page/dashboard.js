@@ -149,7 +149,12 @@ export class Dashboard {
     const clock = find(document, '#clock', HTMLTimeElement);
     setText(clock, this.#surroundings.locale.dateTime(now));
     badge.update();
-    banner.update({ heard: this.#heard, now, empty: this.#status?.total_devices === 0, connected: this.#connection.state.phase === 'open' });
+    banner.update({
+      heard: this.#heard,
+      now,
+      empty: this.#status?.total_devices === 0,
+      connected: this.#connection.state.phase === 'open',
+    });
     announcer.update();
     // A hidden page is left alone until it is looked at.
     this.#frames.request(this.#drawAges);

@@ -72,7 +72,7 @@ export class DeviceChart {
       grid: { left: 4, right: 10, top: 14, bottom: 26, outerBoundsMode: 'same', outerBoundsContain: 'axisLabel' },
       tooltip: { trigger: 'axis', ...tooltipStyle(palette), formatter: (/** @type {any} */ items) => this.#tooltip(items) },
       xAxis: { ...timeAxis(palette, to - from), min: from, max: to },
-      yAxis: { ...valueAxis(palette, (value) => locale.tick(value, spec)), ...(spec?.states ? { min: 0, max: spec.states.length - 1, interval: 1 } : {}) },
+      yAxis: { ...valueAxis(palette, (value) => locale.tick(value, spec)), ...(spec?.states && stateBounds(spec.states)) },
       dataZoom: zoom(palette),
       series: [
         {
@@ -102,7 +102,11 @@ export class DeviceChart {
         animation: false,
         data: thresholds.map((alert) => ({
           yAxis: alert.threshold,
-          lineStyle: { color: alert.severity === 'critical' ? this.#palette.critical : this.#palette.warning, type: /** @type {const} */ ('dashed'), width: 1 },
+          lineStyle: {
+            color: alert.severity === 'critical' ? this.#palette.critical : this.#palette.warning,
+            type: /** @type {const} */ ('dashed'),
+            width: 1,
+          },
           label: {
             position: /** @type {const} */ ('insideStartTop'),
             color: this.#palette.inkSoft,
@@ -120,4 +124,13 @@ export class DeviceChart {
     const { locale } = this.#surroundings;
     return tooltip(locale.dateTime(time), [[locale.t('value'), locale.reading(value, this.#view.spec)]]);
   }
+}
+
+/**
+ * An axis of named states has one tick for each.
+ *
+ * @param {string[]} states
+ */
+function stateBounds(states) {
+  return { min: 0, max: states.length - 1, interval: 1 };
 }

@@ -154,7 +154,9 @@ export class DeviceHistory {
     const phase = this.#phase;
     const empty = this.#samples.size === 0;
     const failed = typeof phase === 'object';
-    const words = failed ? locale.t('historyFailed', { reason: phase.failed }) : locale.t(phase === 'loading' ? 'loading' : 'noReadings');
+    const words = failed
+      ? locale.t('historyFailed', { reason: phase.failed })
+      : locale.t(phase === 'loading' ? 'loading' : 'noReadings');
     this.#state.hidden = phase === 'loaded' ? !empty : false;
     this.#state.classList.toggle('chart-state-corner', !empty);
     setText(find(this.#state, 'p', HTMLElement), words);

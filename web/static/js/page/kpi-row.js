@@ -43,7 +43,9 @@ export class KpiRow {
     const { total_devices: total, online_devices: online, offline_devices: offline, readings_per_second: rate } = status;
     const types = Object.values(status.by_type).filter((counts) => counts.total_devices > 0).length;
     this.#set('devices', locale.number(total), locale.t('types', { count: types }));
-    this.#set('online', locale.number(online), offline > 0 ? locale.t('offlineCount', { count: locale.number(offline) }) : total > 0 ? locale.t('allOnline') : '');
+    const allOnline = total > 0 ? locale.t('allOnline') : '';
+    const missing = offline > 0 ? locale.t('offlineCount', { count: locale.number(offline) }) : allOnline;
+    this.#set('online', locale.number(online), missing);
     this.#set('rate', locale.number(rate, rate < 10 ? 1 : 0), locale.t('perMinute', { count: locale.number(rate * 60) }));
   }
 

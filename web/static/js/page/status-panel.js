@@ -26,7 +26,8 @@ export class StatusPanel {
   constructor(panel, surroundings, palette, onFilter) {
     this.#panel = panel;
     this.#surroundings = surroundings;
-    this.#chart = new StatusPieChart(find(panel, '#status-chart', HTMLElement), surroundings, palette, (status) => onFilter({ status }));
+    const ring = find(panel, '#status-chart', HTMLElement);
+    this.#chart = new StatusPieChart(ring, surroundings, palette, (status) => onFilter({ status }));
     for (const key of this.#keys()) {
       key.addEventListener('click', () => onFilter({ status: /** @type {DeviceFilter['status']} */ (key.dataset['status']) }));
     }

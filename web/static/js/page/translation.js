@@ -5,7 +5,11 @@
  * @typedef {import('../locale/translate.js').Key} Key
  */
 
-/** Where the words go, by the attribute in the page's template that names them. @type {[string, (e: Element, words: string) => void][]} */
+/**
+ * Where the words go, by the attribute in the page's template that names them.
+ *
+ * @type {[string, (element: Element, words: string) => void][]}
+ */
 const places = [
   ['data-i18n', (element, words) => (element.textContent = words)],
   ['data-i18n-label', (element, words) => element.setAttribute('aria-label', words)],
