@@ -147,7 +147,9 @@ func TestDonutFiltersTheStream(t *testing.T) {
 	}
 	plant.post(reading{ID: "off", Value: 21})
 	tab.until(`document.querySelectorAll("#stream tbody tr:not([hidden])").length === 0`)
-	tab.do(chromedp.MouseClickXY(x, y))
+	// The ring grows into its new shape: until it has, the place under the mouse still belongs to the old one.
+	tab.until(`new Promise((later) => setTimeout(() => later(true), 1500))`)
+	tab.do(chromedp.MouseEvent(chromedp.MouseMoved, x+2, y+2), chromedp.MouseClickXY(x, y))
 	tab.until(`document.querySelector(".status-key[aria-pressed=true]")?.dataset.status === "online"`)
 }
 
