@@ -52,8 +52,9 @@ const alert = (fields) => /** @type {Alert} */ ({ device_type: 'temperature_sens
 for (const { name, fields, words } of [
   { name: 'too high', fields: {}, words: ['Temperature above 28\u00a0°C', '温度超过阈值 28\u00a0°C'] },
   { name: 'high and cleared', fields: { state: 'cleared', current_value: 27 }, words: ['Temperature above 28\u00a0°C', '温度超过阈值 28\u00a0°C'] },
-  { name: 'too low', fields: { current_value: 3 }, words: ['Temperature below 28\u00a0°C', '温度低于阈值 28\u00a0°C'] },
-  { name: 'low and cleared', fields: { state: 'cleared', current_value: 29 }, words: ['Temperature below 28\u00a0°C', '温度低于阈值 28\u00a0°C'] },
+  { name: 'too low', fields: { current_value: 3, below: true }, words: ['Temperature below 28\u00a0°C', '温度低于阈值 28\u00a0°C'] },
+  { name: 'low and cleared', fields: { state: 'cleared', current_value: 29, below: true }, words: ['Temperature below 28\u00a0°C', '温度低于阈值 28\u00a0°C'] },
+  { name: 'high and over at once', fields: { state: 'cleared', current_value: 30, historical: true }, words: ['Temperature above 28\u00a0°C', '温度超过阈值 28\u00a0°C'] },
   { name: 'offline', fields: { alert_type: 'device_offline', current_value: 0, threshold: 0 }, words: ['Device offline', '设备离线'] },
 ]) {
   test(`an alert that is ${name} is worded from its fields`, () => {

@@ -200,7 +200,7 @@ export class Locale {
   alertWords(alert, spec) {
     if (alert.alert_type === 'device_offline') return this.t('alertOffline');
     const type = this.typeName(alert.device_type, spec);
-    return this.t(watchesLow(alert) ? 'alertLow' : 'alertHigh', { type, threshold: this.threshold(alert, spec) });
+    return this.t(alert.below ? 'alertLow' : 'alertHigh', { type, threshold: this.threshold(alert, spec) });
   }
 
   /**
@@ -222,17 +222,6 @@ export class Locale {
   alertValue(alert, spec) {
     return alert.alert_type === 'device_offline' ? '' : this.reading(alert.current_value, spec);
   }
-}
-
-/**
- * Tells whether the rule of an alert watches for low values. The message does not say, but what violates it does, and so
- * does the safe value at which it was cleared, the other way round.
- *
- * @param {Alert} alert
- */
-function watchesLow(alert) {
-  const below = alert.current_value < alert.threshold;
-  return alert.state === 'cleared' ? !below && alert.current_value !== alert.threshold : below;
 }
 
 /**

@@ -34,6 +34,7 @@
  * @property {string} message In Chinese, as the server words it.
  * @property {number} current_value
  * @property {number} threshold
+ * @property {boolean} [below] that values under the threshold violate the rule, rather than values over it
  * @property {string} [unit]
  * @property {Location} [location]
  * @property {string} onset
