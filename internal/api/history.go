@@ -11,8 +11,8 @@ import (
 // than asked for, and never an error for an empty answer.
 type History interface {
 	// Readings returns one device's readings in [From, To), oldest first, thinned to at most MaxPoints buckets of equal
-	// length, of which each yields its first, smallest, largest and last reading (without repeating one), so that no
-	// extreme disappears. A range with no more than MaxPoints readings comes back whole.
+	// length, of which each yields its first, smallest, largest and last reading (of equal ones the earliest, and without
+	// repeating one), so that no extreme disappears. A range with no more than MaxPoints readings comes back whole.
 	Readings(ctx context.Context, q ReadingsQuery) ([]Point, error)
 	// Summaries returns the windows that start in [From, To), partitions added up, oldest first and by type within a
 	// window. After resumes a listing behind the given row.

@@ -47,7 +47,9 @@ type Batch struct {
 	Readings []Reading
 	// Summaries holds final ones and late marks, never open windows. A stored summary gives way to one with a higher
 	// position, and a late mark is kept until the readings of its partition are stored past its position: then the store
-	// recomputes the window from them, in the same transaction.
+	// recomputes the window from them, in the same transaction. Where very many windows are marked it does so many at a
+	// time, in this and the following transactions. A recomputation that finds fewer readings than were counted, because
+	// some have left the log or the archive, changes nothing.
 	Summaries []iot.WindowSummary
 	// Alerts are events, oldest first.
 	Alerts []iot.Alert
@@ -63,8 +65,9 @@ type Store interface {
 	Write(ctx context.Context, batch *Batch) error
 	// Prune removes what is older than keep says. Raw readings are measured against the append time that their own
 	// partition has been archived to, with a margin: a reading that may still come late must meet the rest of its window.
-	// Summaries and cleared alerts are measured against the newest append time archived. Prune works in bounded steps, so
-	// that Write never waits for long, and returns how many rows it removed.
+	// Summaries and cleared alerts are measured against the newest append time archived. Marked windows that can be
+	// recomputed are, before their readings go. Prune works in bounded steps, so that a Write beside it never waits for
+	// long, and returns how many rows it removed.
 	Prune(ctx context.Context, keep Retention) (removed int64, err error)
 }
 

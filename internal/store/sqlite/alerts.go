@@ -2,6 +2,8 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 
 	"iotmon/internal/iot"
 )
@@ -51,14 +53,15 @@ func (w *batchWriter) alert(ctx context.Context, a *iot.Alert) error {
 }
 
 // withinAlert reports whether a historical event lies within an alert that is stored: then it is a reading of that alert
-// which came once more, too late to be recognized by the processor.
+// which came once more, too late to be recognized by the processor. The alerts of one rule and device follow each other,
+// so only the last one before the event can reach it.
 func (w *batchWriter) withinAlert(ctx context.Context, a *iot.Alert) (bool, error) {
-	var found int
-	err := w.tx.QueryRowContext(ctx, `SELECT 1 FROM alerts
-		WHERE device_id = ? AND rule = ? AND onset <= ? AND historical = 0 AND (cleared IS NULL OR cleared >= ?) LIMIT 1`,
-		a.DeviceID, a.Rule, micros(a.Onset), micros(a.Onset)).Scan(&found)
-	if isNoRows(err) {
+	var within bool
+	err := w.tx.QueryRowContext(ctx, `SELECT cleared IS NULL OR cleared >= ?3 FROM alerts
+		WHERE device_id = ?1 AND rule = ?2 AND onset <= ?3 AND historical = 0 ORDER BY onset DESC LIMIT 1`,
+		a.DeviceID, a.Rule, micros(a.Onset)).Scan(&within)
+	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}
-	return err == nil, err
+	return within, err
 }

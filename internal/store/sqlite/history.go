@@ -16,55 +16,35 @@ func (s *Store) Readings(ctx context.Context, q api.ReadingsQuery) ([]api.Point,
 	if q.MaxPoints < 1 || !q.From.Before(q.To) {
 		return nil, nil
 	}
-	const selection = ` FROM readings WHERE device = (SELECT id FROM devices WHERE device_id = ?) AND time >= ? AND time < ?`
-	var count int
-	err := s.reader.QueryRowContext(ctx, `SELECT count(*)`+selection, q.Device, micros(q.From), micros(q.To)).Scan(&count)
-	if err != nil {
-		return nil, fmt.Errorf("count readings of %s: %w", q.Device, err)
-	}
-	var t thinner
-	if count > q.MaxPoints {
-		t = thinner{start: micros(q.From), step: bucketLength(&q)}
-	}
-	err = each(ctx, s.reader, func(rows *sql.Rows) error {
-		var at, bits int64
-		var value float64
+	t := thinner{start: micros(q.From), step: bucketLength(&q), few: q.MaxPoints}
+	var at, bits int64
+	var value float64
+	err := each(ctx, s.reader, func(rows *sql.Rows) error {
 		if err := rows.Scan(&at, &value, &bits); err != nil {
 			return err
 		}
 		t.add(at, api.Point{Time: fromMicros(at), Value: value, Quality: quality(bits)})
 		return nil
-	}, `SELECT time, value, flags`+selection+` ORDER BY time`, q.Device, micros(q.From), micros(q.To))
+	}, `SELECT time, value, flags FROM readings
+		WHERE device = (SELECT id FROM devices WHERE device_id = ?) AND time >= ? AND time < ? ORDER BY time`,
+		q.Device, micros(q.From), micros(q.To))
 	if err != nil {
 		return nil, fmt.Errorf("read readings of %s: %w", q.Device, err)
 	}
-	return t.finish(), nil
+	return t.points(), nil
 }
 
 // bucketLength returns the length of a bucket in microseconds, such that no more than MaxPoints cover the range.
 func bucketLength(q *api.ReadingsQuery) int64 {
-	least := (q.To.Sub(q.From).Microseconds() + int64(q.MaxPoints) - 1) / int64(q.MaxPoints)
-	return max(q.Step.Microseconds(), least, 1)
+	most := int64(q.MaxPoints)
+	least := (micros(q.To) - micros(q.From) + most - 1) / most
+	return max(q.Step.Microseconds(), least)
 }
 
 // Summaries implements api.History.
 func (s *Store) Summaries(ctx context.Context, q api.SummariesQuery) ([]iot.WindowSummary, error) {
-	alerts := "alerts"
-	if q.WithoutAlerts {
-		alerts = "''"
-	}
-	query := `SELECT window_start, device_type, partition, length, count, sum, min, max, devices, online, offline, alert_count, ` + alerts + `, epoch, position
-		FROM summaries WHERE window_start >= ? AND window_start < ?`
-	args := []any{micros(q.From), micros(q.To)}
-	if q.Type != "" {
-		query += ` AND device_type = ?`
-		args = append(args, q.Type)
-	}
-	if !q.AfterStart.IsZero() {
-		query += ` AND (window_start, device_type) > (?, ?)`
-		args = append(args, micros(q.AfterStart), q.AfterType)
-	}
-	rows, err := s.reader.QueryContext(ctx, query+` ORDER BY window_start, device_type, partition`, args...)
+	query, args := summariesQuery(&q)
+	rows, err := s.reader.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read summaries: %w", err)
 	}
@@ -88,6 +68,31 @@ func (s *Store) Summaries(ctx context.Context, q api.SummariesQuery) ([]iot.Wind
 		return nil, fmt.Errorf("read summaries: %w", err)
 	}
 	return merged, nil
+}
+
+// summariesQuery selects the rows of every partition, in the order of the listing.
+func summariesQuery(q *api.SummariesQuery) (query string, args []any) {
+	query = `SELECT window_start, device_type, partition, length, count, sum, min, max, devices, online, offline, alert_count, epoch, position`
+	if q.WithoutAlerts {
+		query += `, NULL FROM summaries`
+	} else {
+		query += `, alerts FROM summaries LEFT JOIN summary_alerts USING (window_start, device_type, partition)`
+	}
+	from := micros(q.From)
+	if !q.AfterStart.IsZero() {
+		from = max(from, micros(q.AfterStart))
+	}
+	query += ` WHERE window_start >= ? AND window_start < ?`
+	args = []any{from, micros(q.To)}
+	if q.Type != "" {
+		query += ` AND device_type = ?`
+		args = append(args, q.Type)
+	}
+	if !q.AfterStart.IsZero() {
+		query += ` AND (window_start > ? OR device_type > ?)`
+		args = append(args, micros(q.AfterStart), q.AfterType)
+	}
+	return query + ` ORDER BY window_start, device_type, partition`, args
 }
 
 // Alerts implements api.History.
@@ -147,7 +152,7 @@ func alertConditions(q *api.AlertsQuery) (where string, args []any) {
 		}
 	}
 	if !q.BeforeOnset.IsZero() {
-		add("(onset < ? OR onset = ? AND id > ?)", micros(q.BeforeOnset), micros(q.BeforeOnset), q.AfterID)
+		add("onset <= ? AND (onset < ? OR id > ?)", micros(q.BeforeOnset), micros(q.BeforeOnset), q.AfterID)
 	}
 	if len(conditions) == 0 {
 		return "", nil

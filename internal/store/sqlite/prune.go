@@ -20,6 +20,10 @@ const (
 
 // Prune implements archive.Store.
 func (s *Store) Prune(ctx context.Context, keep archive.Retention) (int64, error) {
+	// Marked windows come first, for they need readings that may be about to go.
+	if err := s.settle(ctx); err != nil {
+		return 0, fmt.Errorf("recompute windows: %w", err)
+	}
 	removed, err := s.pruneReadings(ctx, keep.Readings)
 	if err != nil {
 		return removed, fmt.Errorf("prune readings: %w", err)
@@ -34,6 +38,8 @@ func (s *Store) Prune(ctx context.Context, keep archive.Retention) (int64, error
 	}{
 		{keep.Summaries, `DELETE FROM summaries WHERE (window_start, device_type, partition) IN
 			(SELECT window_start, device_type, partition FROM summaries WHERE window_start < ? LIMIT ?)`},
+		{keep.Summaries, `DELETE FROM summary_alerts WHERE (window_start, device_type, partition) IN
+			(SELECT window_start, device_type, partition FROM summary_alerts WHERE window_start < ? LIMIT ?)`},
 		{keep.Alerts, `DELETE FROM alerts WHERE id IN (SELECT id FROM alerts WHERE cleared < ? LIMIT ?)`},
 	} {
 		if step.keep <= 0 || newest == 0 {

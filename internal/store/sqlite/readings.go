@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"slices"
 	"strings"
 
@@ -102,22 +101,19 @@ func (w *batchWriter) device(ctx context.Context, r *archive.Reading) (*device, 
 	if d == nil {
 		d = w.names.devices[r.ID]
 	}
-	said := r.Device
-	// The battery drains with every reading: not worth a row each time.
-	said.Metadata.BatteryLevel = nil
-	switch {
-	case d == nil:
-		added, err := w.addDevice(ctx, &said)
-		if err != nil {
-			return nil, err
+	at := micros(r.Time)
+	if d == nil || at >= d.newest {
+		said := r.Device
+		// The battery drains with every reading: not worth a row each time.
+		said.Metadata.BatteryLevel = nil
+		if d == nil || d.said != said {
+			var err error
+			if d, err = w.say(ctx, d, &said, at); err != nil {
+				return nil, err
+			}
 		}
-		d = added
-	case d.stored != said:
-		if err := w.updateDevice(ctx, d.id, &said); err != nil {
-			return nil, err
-		}
-		d = &device{id: d.id, stored: said, partitions: d.partitions}
-		w.newDevices[r.ID] = d
+		// Setting it before the commit does no harm: a batch that fails is written again or read again.
+		d.newest = at
 	}
 	if slices.Contains(d.partitions, r.Partition) {
 		return d, nil
@@ -125,51 +121,26 @@ func (w *batchWriter) device(ctx context.Context, r *archive.Reading) (*device, 
 	if _, err := w.tx.ExecContext(ctx, `INSERT OR IGNORE INTO device_partitions (partition, device) VALUES (?, ?)`, r.Partition, d.id); err != nil {
 		return nil, err
 	}
-	d = &device{id: d.id, stored: d.stored, partitions: append(slices.Clone(d.partitions), r.Partition)}
-	w.newDevices[r.ID] = d
-	return d, nil
+	moved := *d
+	moved.partitions = append(slices.Clone(d.partitions), r.Partition)
+	w.newDevices[r.ID] = &moved
+	return &moved, nil
 }
 
-func (w *batchWriter) addDevice(ctx context.Context, d *iot.Device) (*device, error) {
-	result, err := w.tx.ExecContext(ctx, `INSERT INTO devices (device_id, device_type, unit, building, floor, room, model, firmware)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`,
-		d.ID, d.Type, d.Unit, d.Location.Building, d.Location.Floor, d.Location.Room, d.Metadata.Model, d.Metadata.Firmware)
-	if err != nil {
-		return nil, err
+// say stores what a device said of itself at the given time. d is what is known of the device, nil for nothing.
+func (w *batchWriter) say(ctx context.Context, d *device, said *iot.Device, at int64) (*device, error) {
+	renewed := device{said: *said}
+	if d != nil {
+		renewed.partitions = d.partitions
 	}
-	id, err := result.LastInsertId()
-	added := &device{id: id, stored: *d}
-	w.newDevices[d.ID] = added
-	return added, err
-}
-
-func (w *batchWriter) updateDevice(ctx context.Context, id int64, d *iot.Device) error {
-	_, err := w.tx.ExecContext(ctx, `UPDATE devices SET device_type = ?, unit = ?, building = ?, floor = ?, room = ?, model = ?, firmware = ?
-		WHERE id = ?`,
-		d.Type, d.Unit, d.Location.Building, d.Location.Floor, d.Location.Room, d.Metadata.Model, d.Metadata.Firmware, id)
-	return err
-}
-
-// recomputed adds up the stored readings of one partition's window.
-func (w *batchWriter) recomputed(ctx context.Context, mark *mark) (iot.Summary, error) {
-	var summary iot.Summary
-	kind, err := w.typeID(ctx, mark.deviceType)
-	if err != nil {
-		return summary, err
-	}
-	devices := make(map[int64]bool)
-	err = each(ctx, w.tx, func(rows *sql.Rows) error {
-		var device int64
-		var value float64
-		if err := rows.Scan(&device, &value); err != nil {
-			return err
-		}
-		devices[device] = true
-		summary.Add(value)
-		return nil
-	}, `SELECT r.device, r.value FROM device_partitions p CROSS JOIN readings r
-		WHERE p.partition = ?1 AND r.device = p.device AND r.time >= ?2 AND r.time < ?3 AND r.partition = ?1 AND r.type = ?4`,
-		mark.partition, mark.start, mark.start+mark.length, kind)
-	summary.Devices = int64(len(devices))
-	return summary, err
+	err := w.tx.QueryRowContext(ctx, `INSERT INTO devices (device_id, device_type, unit, building, floor, room, model, firmware, said)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (device_id) DO UPDATE SET
+			device_type = excluded.device_type, unit = excluded.unit, building = excluded.building, floor = excluded.floor,
+			room = excluded.room, model = excluded.model, firmware = excluded.firmware, said = excluded.said
+		RETURNING id`,
+		said.ID, said.Type, said.Unit, said.Location.Building, said.Location.Floor, said.Location.Room,
+		said.Metadata.Model, said.Metadata.Firmware, at).Scan(&renewed.id)
+	w.newDevices[said.ID] = &renewed
+	return &renewed, err
 }

@@ -37,6 +37,9 @@ type Options struct {
 // readers bounds the queries that run at once; each has a page cache of its own.
 const readers = 3
 
+// walLimit gives back the disk space of the write-ahead log after a large transaction.
+const walLimit = "journal_size_limit(33554432)"
+
 // Store is an archive.Store and an api.History. One connection writes and a few read, and reading never waits for
 // writing (WAL). Its methods may be called concurrently.
 type Store struct {
@@ -82,7 +85,7 @@ func Open(ctx context.Context, options Options) (*Store, error) {
 
 func open(path string, connections int, pragmas ...string) (*sql.DB, error) {
 	query := url.Values{"_txlock": {"immediate"}}
-	for _, pragma := range append([]string{"journal_mode(WAL)", "busy_timeout(10000)", "temp_store(MEMORY)"}, pragmas...) {
+	for _, pragma := range append([]string{"journal_mode(WAL)", "busy_timeout(10000)", "temp_store(MEMORY)", walLimit}, pragmas...) {
 		query.Add("_pragma", pragma)
 	}
 	address := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: query.Encode()}
@@ -131,10 +134,12 @@ type names struct {
 	devices map[iot.DeviceID]*device
 }
 
-// device is a row of devices. stored is what the row says; partitions are those it is listed under.
+// device is a row of devices. said is what the row says, newest the time of the newest reading since then, and partitions
+// are those it is listed under.
 type device struct {
 	id         int64
-	stored     iot.Device
+	said       iot.Device
+	newest     int64
 	partitions []int32
 }
 
@@ -155,14 +160,14 @@ func loadNames(ctx context.Context, db *sql.DB) (names, error) {
 	byRow := make(map[int64]*device)
 	err = each(ctx, db, func(rows *sql.Rows) error {
 		d := new(device)
-		s := &d.stored
+		s := &d.said
 		if err := rows.Scan(&d.id, &s.ID, &s.Type, &s.Unit, &s.Location.Building, &s.Location.Floor, &s.Location.Room,
-			&s.Metadata.Model, &s.Metadata.Firmware); err != nil {
+			&s.Metadata.Model, &s.Metadata.Firmware, &d.newest); err != nil {
 			return err
 		}
 		n.devices[s.ID], byRow[d.id] = d, d
 		return nil
-	}, `SELECT id, device_id, device_type, unit, building, floor, room, model, firmware FROM devices`)
+	}, `SELECT id, device_id, device_type, unit, building, floor, room, model, firmware, said FROM devices`)
 	if err != nil {
 		return names{}, err
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"iotmon/internal/iot"
+	"iotmon/internal/wire"
 )
 
 // summaries stores final summaries and the marks of windows that have become wrong.
@@ -30,86 +31,56 @@ func (w *batchWriter) summaries(ctx context.Context, summaries []iot.WindowSumma
 	return nil
 }
 
+// final stores a summary, unless the stored one follows from more of the log.
 func (w *batchWriter) final(ctx context.Context, s *iot.WindowSummary) error {
-	alerts, err := json.Marshal(s.Alerts)
-	if err != nil {
-		return err
-	}
-	_, err = w.tx.ExecContext(ctx, `INSERT INTO summaries
-			(window_start, device_type, partition, length, count, sum, min, max, devices, online, offline, alert_count, alerts, epoch, position)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+	result, err := w.tx.ExecContext(ctx, `INSERT INTO summaries
+			(window_start, device_type, partition, length, count, sum, min, max, devices, online, offline, alert_count, epoch, position)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT DO UPDATE SET
 			length = excluded.length, count = excluded.count, sum = excluded.sum, min = excluded.min, max = excluded.max,
 			devices = excluded.devices, online = excluded.online, offline = excluded.offline,
-			alert_count = excluded.alert_count, alerts = excluded.alerts, epoch = excluded.epoch, position = excluded.position
+			alert_count = excluded.alert_count, epoch = excluded.epoch, position = excluded.position
 		WHERE (excluded.epoch, excluded.position) > (epoch, position)`,
 		micros(s.Window.Start), s.Type, s.Partition, s.Window.Length.Microseconds(), s.Count, encodeSum(s.Sum), s.Min, s.Max,
-		s.Devices, s.Online, s.Offline, s.AlertCount, string(alerts), s.Epoch, s.Offset)
-	return err
-}
-
-// mark is a row of dirty_windows. Times are microseconds.
-type mark struct {
-	partition     int32
-	deviceType    iot.DeviceType
-	start, length int64
-	epoch         int32
-	position      int64
-}
-
-func (w *batchWriter) mark(ctx context.Context, s *iot.WindowSummary) error {
-	_, err := w.tx.ExecContext(ctx, `INSERT INTO dirty_windows (partition, device_type, window_start, length, epoch, position)
-		VALUES (?, ?, ?, ?, ?, ?)
-		ON CONFLICT DO UPDATE SET length = excluded.length, epoch = excluded.epoch, position = excluded.position
-		WHERE (excluded.epoch, excluded.position) > (epoch, position)`,
-		s.Partition, s.Type, micros(s.Window.Start), s.Window.Length.Microseconds(), s.Epoch, s.Offset)
-	return err
-}
-
-// recompute corrects every marked window whose readings are all stored.
-func (w *batchWriter) recompute(ctx context.Context, readingsTopic string) error {
-	var marks []mark
-	err := each(ctx, w.tx, func(rows *sql.Rows) error {
-		var m mark
-		if err := rows.Scan(&m.partition, &m.deviceType, &m.start, &m.length, &m.epoch, &m.position); err != nil {
-			return err
-		}
-		marks = append(marks, m)
-		return nil
-	}, `SELECT d.partition, d.device_type, d.window_start, d.length, d.epoch, d.position
-		FROM dirty_windows d JOIN offsets o ON o.topic = ? AND o.partition = d.partition WHERE o.next >= d.position`, readingsTopic)
-	if err != nil || len(marks) == 0 {
+		s.Devices, s.Online, s.Offline, s.AlertCount, s.Epoch, s.Offset)
+	if err != nil || !changed(result) {
 		return err
 	}
-	for i := range marks {
-		if err := w.correct(ctx, &marks[i]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// correct replaces the numbers that follow from the readings, and keeps those of the moment at which the window closed.
-func (w *batchWriter) correct(ctx context.Context, m *mark) error {
-	summary, err := w.recomputed(ctx, m)
-	if err != nil {
+	if len(s.Alerts) == 0 {
+		_, err = w.tx.ExecContext(ctx, `DELETE FROM summary_alerts WHERE window_start = ? AND device_type = ? AND partition = ?`,
+			micros(s.Window.Start), s.Type, s.Partition)
 		return err
 	}
-	if summary.Count > 0 {
-		_, err = w.tx.ExecContext(ctx, `INSERT INTO summaries
-				(window_start, device_type, partition, length, count, sum, min, max, devices, online, offline, alert_count, alerts, epoch, position)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, 'null', ?, ?)
-			ON CONFLICT DO UPDATE SET
-				count = excluded.count, sum = excluded.sum, min = excluded.min, max = excluded.max, devices = excluded.devices,
-				epoch = max(epoch, excluded.epoch), position = CASE WHEN excluded.epoch > epoch THEN excluded.position ELSE max(position, excluded.position) END`,
-			m.start, m.deviceType, m.partition, m.length, summary.Count, encodeSum(summary.Sum), summary.Min, summary.Max, summary.Devices, m.epoch, m.position)
-		if err != nil {
-			return err
+	_, err = w.tx.ExecContext(ctx, `INSERT OR REPLACE INTO summary_alerts (window_start, device_type, partition, alerts) VALUES (?, ?, ?, ?)`,
+		micros(s.Window.Start), s.Type, s.Partition, encodeAlerts(s.Alerts))
+	return err
+}
+
+// encodeAlerts writes alerts as a JSON array of what the topic of alerts carries.
+func encodeAlerts(alerts []iot.Alert) string {
+	text := []byte{'['}
+	for i := range alerts {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		text = wire.AppendAlert(text, &alerts[i])
+	}
+	return string(append(text, ']'))
+}
+
+func decodeAlerts(text string) ([]iot.Alert, error) {
+	var messages []json.RawMessage
+	if err := json.Unmarshal([]byte(text), &messages); err != nil {
+		return nil, err
+	}
+	alerts := make([]iot.Alert, len(messages))
+	for i, message := range messages {
+		var err error
+		if alerts[i], err = wire.DecodeAlert(message); err != nil {
+			return nil, err
 		}
 	}
-	_, err = w.tx.ExecContext(ctx, `DELETE FROM dirty_windows WHERE partition = ? AND device_type = ? AND window_start = ?`,
-		m.partition, m.deviceType, m.start)
-	return err
+	return alerts, nil
 }
 
 // encodeSum writes the terms of an exact sum; none is 0.
@@ -134,19 +105,21 @@ func decodeSum(blob []byte) iot.Sum {
 func scanSummary(rows *sql.Rows) (iot.WindowSummary, error) {
 	var s iot.WindowSummary
 	var start, length int64
-	var sum []byte
-	var alerts string
+	var sum sql.RawBytes
+	var alerts sql.NullString
 	if err := rows.Scan(&start, &s.Type, &s.Partition, &length, &s.Count, &sum, &s.Min, &s.Max,
-		&s.Devices, &s.Online, &s.Offline, &s.AlertCount, &alerts, &s.Epoch, &s.Offset); err != nil {
+		&s.Devices, &s.Online, &s.Offline, &s.AlertCount, &s.Epoch, &s.Offset, &alerts); err != nil {
 		return s, err
 	}
 	s.Window = iot.Window{Start: fromMicros(start), Length: time.Duration(length) * time.Microsecond}
 	s.Sum = decodeSum(sum)
 	s.Final = true
-	if alerts != "" {
-		if err := json.Unmarshal([]byte(alerts), &s.Alerts); err != nil {
-			return s, fmt.Errorf("alerts of window %v: %w", s.Window.Start, err)
-		}
+	if !alerts.Valid {
+		return s, nil
+	}
+	var err error
+	if s.Alerts, err = decodeAlerts(alerts.String); err != nil {
+		return s, fmt.Errorf("alerts of window %v: %w", s.Window.Start, err)
 	}
 	return s, nil
 }

@@ -6,27 +6,31 @@ import (
 	"iotmon/internal/api"
 )
 
-// thinner keeps of each bucket of time the first, the smallest, the largest and the last point. The zero thinner keeps
-// everything. Points come in order.
+// thinner keeps of each bucket of time the first, the smallest, the largest and the last point, and all points as long as
+// there are few. Points come in order.
 type thinner struct {
-	// start and step are microseconds; step 0 means no buckets.
+	// start and step, the length of a bucket, are microseconds.
 	start, step int64
+	// few is how many points come back whole.
+	few int
 
-	kept   []api.Point
+	// whole holds the points so far, up to one more than few.
+	whole []api.Point
+	kept  []api.Point
+	// bucket is the open one, if there is one.
 	bucket int64
-	full   bool
+	opened bool
 	// The four points of the open bucket.
 	first, smallest, largest, last api.Point
 }
 
 func (t *thinner) add(at int64, p api.Point) {
-	if t.step == 0 {
-		t.kept = append(t.kept, p)
-		return
+	if len(t.whole) <= t.few {
+		t.whole = append(t.whole, p)
 	}
-	if bucket := (at - t.start) / t.step; !t.full || bucket != t.bucket {
+	if bucket := (at - t.start) / t.step; !t.opened || bucket != t.bucket {
 		t.flush()
-		t.bucket, t.full = bucket, true
+		t.bucket, t.opened = bucket, true
 		t.first, t.smallest, t.largest, t.last = p, p, p, p
 		return
 	}
@@ -41,7 +45,7 @@ func (t *thinner) add(at int64, p api.Point) {
 
 // flush keeps the open bucket's points in the order of time, each once.
 func (t *thinner) flush() {
-	if !t.full {
+	if !t.opened {
 		return
 	}
 	points := []api.Point{t.first, t.smallest, t.largest, t.last}
@@ -49,7 +53,12 @@ func (t *thinner) flush() {
 	t.kept = append(t.kept, slices.CompactFunc(points, func(a, b api.Point) bool { return a.Time.Equal(b.Time) })...)
 }
 
-func (t *thinner) finish() []api.Point {
+// points returns what is left of the points added.
+func (t *thinner) points() []api.Point {
+	if len(t.whole) <= t.few {
+		return t.whole
+	}
 	t.flush()
+	t.opened = false
 	return t.kept
 }

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"time"
 
@@ -51,7 +50,7 @@ func (s *Store) Write(ctx context.Context, batch *archive.Batch) error {
 	if err := w.alerts(ctx, batch.Alerts); err != nil {
 		return fmt.Errorf("write alerts: %w", err)
 	}
-	if err := w.recompute(ctx, s.readingsTopic); err != nil {
+	if _, err := recompute(ctx, tx, s.readingsTopic); err != nil {
 		return fmt.Errorf("recompute windows: %w", err)
 	}
 	if err := tx.Commit(); err != nil {
@@ -108,11 +107,8 @@ func (w *batchWriter) typeID(ctx context.Context, t iot.DeviceType) (int64, erro
 	if id, ok := w.newTypes[t]; ok {
 		return id, nil
 	}
-	result, err := w.tx.ExecContext(ctx, `INSERT INTO device_types (name) VALUES (?)`, t)
-	if err != nil {
-		return 0, err
-	}
-	id, err := result.LastInsertId()
+	var id int64
+	err := w.tx.QueryRowContext(ctx, `INSERT INTO device_types (name) VALUES (?) ON CONFLICT DO UPDATE SET name = name RETURNING id`, t).Scan(&id)
 	w.newTypes[t] = id
 	return id, err
 }
@@ -135,6 +131,3 @@ func micros(t time.Time) int64 {
 }
 
 func fromMicros(us int64) time.Time { return time.UnixMicro(us).UTC() }
-
-// isNoRows reports whether a query for one row found none.
-func isNoRows(err error) bool { return errors.Is(err, sql.ErrNoRows) }

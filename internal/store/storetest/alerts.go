@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
@@ -29,111 +30,178 @@ func raised(device string, onset float64, position int64) iot.Alert {
 	}
 }
 
-func cleared(device string, onset, when float64, position int64) iot.Alert {
-	a := raised(device, onset, position)
-	a.Transition, a.Time, a.Value = iot.Cleared, at(when), 27
+// later is an event of the alert at the given time.
+func later(a iot.Alert, transition iot.Transition, when float64) iot.Alert {
+	a.Transition, a.Time, a.Value = transition, at(when), 27
+	a.Offset++
 	return a
 }
 
-func alerts(t *testing.T, store Store, q api.AlertsQuery) []api.ArchivedAlert {
-	t.Helper()
-	if q.Limit == 0 {
-		q.Limit = 1000
-	}
-	got, err := store.Alerts(t.Context(), q)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return got
+// past is the historical event of a violation.
+func past(device string, onset float64) iot.Alert {
+	a := later(raised(device, onset, 50), iot.Cleared, onset)
+	a.ID = iot.HistoricalAlertID(a.Rule, a.DeviceID, a.Onset)
+	a.Historical = true
+	return a
 }
 
-func writeAlerts(t *testing.T, store Store, partition int32, events ...iot.Alert) {
+// writeAlerts stores events, which come from a topic of their own.
+func writeAlerts(t testing.TB, store Store, events ...iot.Alert) {
 	t.Helper()
-	newFeed(t, store, partition).write(1, archive.Batch{Alerts: events})
+	if err := store.Write(t.Context(), &archive.Batch{Alerts: events}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func alertsFold(t *testing.T, store Store) {
-	writeAlerts(t, store, 0, raised("a", 0, 5))
-	open := alerts(t, store, api.AlertsQuery{})
-	if len(open) != 1 || !open[0].ClearedAt.IsZero() || open[0].Alert != raised("a", 0, 5) {
-		t.Fatalf("got %+v, want the raised event as it was", open)
+	event := raised("a", 0, 5)
+	writeAlerts(t, store, event)
+	want := api.ArchivedAlert{Alert: event, Raised: at(1)}
+	if got := alerts(t, store, api.AlertsQuery{}); len(got) != 1 || got[0] != want {
+		t.Fatalf("raised: got %+v, want %+v", got, want)
 	}
-	writeAlerts(t, store, 1, cleared("a", 0, 60, 9), raised("a", 0, 5))
+	clearing := later(event, iot.Cleared, 60)
+	want = api.ArchivedAlert{Alert: clearing, Raised: at(1), ClearedAt: at(60)}
+	for _, events := range [][]iot.Alert{{clearing}, {event}, {event, clearing}} {
+		writeAlerts(t, store, events...)
+		if got := alerts(t, store, api.AlertsQuery{}); len(got) != 1 || got[0] != want {
+			t.Fatalf("cleared: got %+v, want %+v: an event that is repeated changes nothing", got, want)
+		}
+	}
+}
+
+func alertsKeepRaised(t *testing.T, store Store) {
+	event := raised("a", 0, 5)
+	for _, next := range []iot.Alert{event, later(event, iot.Updated, 20), later(later(event, iot.Updated, 20), iot.Acknowledged, 30)} {
+		writeAlerts(t, store, next)
+		want := api.ArchivedAlert{Alert: next, Raised: at(1)}
+		if got := alerts(t, store, api.AlertsQuery{}); len(got) != 1 || got[0] != want {
+			t.Errorf("%s: got %+v, want %+v", next.Transition, got, want)
+		}
+	}
+}
+
+// listed names alerts by device and onset, in their order.
+func listed(all []api.ArchivedAlert) []string {
+	var names []string
+	for _, a := range all {
+		names = append(names, fmt.Sprintf("%s %v", a.DeviceID, a.Onset.Sub(epoch).Seconds()))
+	}
+	return names
+}
+
+func alertsOrder(t *testing.T, store Store) {
+	var events []iot.Alert
+	for i := range 12 {
+		events = append(events, raised(fmt.Sprint("device ", i), float64(i/3), int64(i)))
+	}
+	writeAlerts(t, store, events...)
+	slices.SortFunc(events, func(a, b iot.Alert) int {
+		if c := b.Onset.Compare(a.Onset); c != 0 {
+			return c
+		}
+		if a.ID < b.ID {
+			return -1
+		}
+		return 1
+	})
 	got := alerts(t, store, api.AlertsQuery{})
-	if len(got) != 1 {
-		t.Fatalf("got %d alerts, want 1", len(got))
+	for i := range got {
+		if got[i].ID != events[i].ID {
+			t.Fatalf("got %v, want the newest onset first and by id within an onset", listed(got))
+		}
 	}
-	if a := got[0]; !a.Raised.Equal(at(1)) || !a.ClearedAt.Equal(at(60)) || a.Transition != iot.Cleared || a.Value != 27 {
-		t.Errorf("got %+v, want raised at 1 s, cleared at 60 s: an event that is repeated changes nothing", a)
+	if got := alerts(t, store, api.AlertsQuery{Limit: 5}); len(got) != 5 || got[4].ID != events[4].ID {
+		t.Errorf("limit 5: got %v", listed(got))
+	}
+}
+
+func alertsNarrow(t *testing.T, store Store) {
+	critical := raised("a", 100, 1)
+	critical.Severity = iot.Critical
+	humid := raised("b", 200, 2)
+	humid.Rule, humid.DeviceType = "humidity_high", iot.Humidity
+	humid.ID = iot.AlertID(humid.Rule, humid.DeviceID, humid.Onset)
+	closed := raised("a", 300, 3)
+	writeAlerts(t, store, critical, humid, closed, later(closed, iot.Cleared, 310), raised("b", 400, 4))
+	yes, no := true, false
+	for name, test := range map[string]struct {
+		q    api.AlertsQuery
+		want []string
+	}{
+		"all":      {api.AlertsQuery{}, []string{"b 400", "a 300", "b 200", "a 100"}},
+		"open":     {api.AlertsQuery{Open: &yes}, []string{"b 400", "b 200", "a 100"}},
+		"cleared":  {api.AlertsQuery{Open: &no}, []string{"a 300"}},
+		"severity": {api.AlertsQuery{Severity: iot.Critical}, []string{"a 100"}},
+		"device":   {api.AlertsQuery{Device: "a"}, []string{"a 300", "a 100"}},
+		"type":     {api.AlertsQuery{Type: iot.Humidity}, []string{"b 200"}},
+		"rule":     {api.AlertsQuery{Rule: "humidity_high"}, []string{"b 200"}},
+		"range":    {api.AlertsQuery{From: at(200), To: at(400)}, []string{"a 300", "b 200"}},
+		"together": {api.AlertsQuery{Open: &yes, Device: "b", From: at(300)}, []string{"b 400"}},
+		"nobody":   {api.AlertsQuery{Device: "nobody"}, nil},
+	} {
+		if got := listed(alerts(t, store, test.q)); !slices.Equal(got, test.want) {
+			t.Errorf("%s: got %q, want %q", name, got, test.want)
+		}
 	}
 }
 
 func alertsPage(t *testing.T, store Store) {
-	var events []iot.Alert
-	for i := range 10 {
-		events = append(events, raised(string(rune('a'+i)), float64(i/2), int64(i)))
+	onset := 0.0
+	add := func(n int) {
+		for i := range n {
+			writeAlerts(t, store, raised(fmt.Sprint("device ", i), onset, 1))
+		}
+		onset++
 	}
-	critical := raised("z", 100, 20)
-	critical.Severity = iot.Critical
-	writeAlerts(t, store, 0, append(events, critical, cleared("a", 0, 50, 21))...)
-
+	for range 5 {
+		add(4)
+	}
 	var got []api.ArchivedAlert
 	q := api.AlertsQuery{Limit: 3}
 	for {
 		page := alerts(t, store, q)
-		if len(page) == 0 {
+		got = append(got, page...)
+		if len(page) < q.Limit {
 			break
 		}
-		got = append(got, page...)
-		q.BeforeOnset, q.AfterID = page[len(page)-1].Onset, page[len(page)-1].ID
+		last := page[len(page)-1]
+		q.BeforeOnset, q.AfterID = last.Onset, last.ID
+		add(2) // Newer ones come before the first page: not to be seen.
 	}
-	if len(got) != 11 || got[0].DeviceID != "z" {
-		t.Errorf("got %d alerts beginning with %q, want 11, the newest first", len(got), got[0].DeviceID)
+	if len(got) != 20 {
+		t.Errorf("got %d alerts, want 20: %v", len(got), listed(got))
 	}
-	ids := make([]string, len(got))
-	for i := range got {
-		ids[i] = got[i].ID
-	}
-	slices.Sort(ids)
-	if len(slices.Compact(ids)) != len(got) {
-		t.Error("an alert is on two pages")
-	}
-	yes, no := true, false
-	for name, test := range map[string]struct {
-		q    api.AlertsQuery
-		want int
-	}{
-		"open":     {api.AlertsQuery{Open: &yes}, 10},
-		"cleared":  {api.AlertsQuery{Open: &no}, 1},
-		"severity": {api.AlertsQuery{Severity: iot.Critical}, 1},
-		"device":   {api.AlertsQuery{Device: "c"}, 1},
-		"type":     {api.AlertsQuery{Type: iot.Humidity}, 0},
-		"rule":     {api.AlertsQuery{Rule: "temperature_high"}, 11},
-		"range":    {api.AlertsQuery{From: at(1), To: at(3)}, 4},
-	} {
-		if got := alerts(t, store, test.q); len(got) != test.want {
-			t.Errorf("%s: got %d alerts, want %d", name, len(got), test.want)
+	for i := 1; i < len(got); i++ {
+		a, b := got[i-1], got[i]
+		if c := b.Onset.Compare(a.Onset); c > 0 || c == 0 && a.ID >= b.ID {
+			t.Errorf("row %d: %s at %v does not follow %s at %v", i, b.ID, b.Onset, a.ID, a.Onset)
 		}
 	}
 }
 
 func historicalDropped(t *testing.T, store Store) {
-	past := func(device string, onset float64) iot.Alert {
-		a := cleared(device, onset, onset, 50)
-		a.ID = iot.HistoricalAlertID(a.Rule, a.DeviceID, a.Onset)
-		a.Historical = true
-		return a
-	}
-	writeAlerts(t, store, 0,
-		raised("a", 10, 1), cleared("a", 10, 20, 2), raised("b", 10, 3),
-		past("a", 15), past("b", 500), past("a", 30), past("b", 5))
-	var got []float64
+	first, second := raised("a", 10, 1), raised("a", 40, 1)
+	writeAlerts(t, store, first, later(first, iot.Cleared, 20), second, later(second, iot.Cleared, 50), raised("b", 10, 3))
+	other := past("b", 500)
+	other.Rule, other.ID = "temperature_low", iot.HistoricalAlertID("temperature_low", "b", other.Onset)
+	writeAlerts(t, store,
+		past("a", 5), past("a", 10), past("a", 15), past("a", 20), past("a", 30), past("a", 45), past("a", 60),
+		past("b", 5), past("b", 500), past("c", 15), other)
+	var got []string
 	for _, a := range alerts(t, store, api.AlertsQuery{}) {
 		if a.Historical {
-			got = append(got, a.Onset.Sub(epoch).Seconds())
+			got = append(got, fmt.Sprintf("%s %v", a.DeviceID, a.Onset.Sub(epoch).Seconds()))
+		}
+		if a.Historical && !a.ClearedAt.Equal(a.Onset) {
+			t.Errorf("%s: cleared at %v, want a historical event to be over at once", a.DeviceID, a.ClearedAt)
 		}
 	}
-	if want := []float64{30, 5}; !slices.Equal(got, want) {
-		t.Errorf("got historical events at %v s, want %v: the others lie within an alert", got, want)
+	// Those left out lie within an alert of their rule and device, from its onset to its end; that of b is still open.
+	if want := []string{"b 500", "a 60", "a 30", "c 15"}; !slices.Equal(got[:4], want) || len(got) != 6 {
+		t.Errorf("got historical events %q, want %q and those at 5 s", got, want)
+	}
+	if since := alerts(t, store, api.AlertsQuery{Rule: "temperature_low"}); len(since) != 1 || !since[0].Raised.Equal(since[0].Onset) {
+		t.Errorf("got %+v, want the event of the other rule, raised at its onset", since)
 	}
 }

@@ -2,8 +2,6 @@
 package storetest
 
 import (
-	"errors"
-	"fmt"
 	"testing"
 	"time"
 
@@ -23,27 +21,55 @@ const Topic = "device-data"
 
 // Run runs the suite. open returns an empty store, which it closes when the test has ended.
 func Run(t *testing.T, open func(t *testing.T) Store) {
-	for name, test := range map[string]func(*testing.T, Store){
-		"offsets move by compare and set":                 offsetsMove,
-		"a batch is written whole or not at all":          batchIsWhole,
-		"the first of two readings wins":                  firstReadingWins,
-		"readings come back in order":                     readingsInOrder,
-		"thinned readings keep first, last and extremes":  thinnedReadings,
-		"summaries of partitions add up exactly":          summariesAddUp,
-		"a summary gives way to a higher position only":   summariesGiveWay,
-		"a late mark waits for its readings":              lateMarkWaits,
-		"a late mark behind its readings works at once":   lateMarkAtOnce,
-		"a recomputed window is not overwritten":          recomputedStays,
-		"a log that began anew releases its marks":        newLogReleasesMarks,
-		"summaries page without gap or repeat":            summariesPage,
-		"alerts fold into one row":                        alertsFold,
-		"alerts page and narrow":                          alertsPage,
-		"a historical event within an alert is dropped":   historicalDropped,
-		"pruning keeps what a late reading may need":      pruneKeeps,
-		"pruning removes old summaries and closed alerts": pruneRemoves,
-		"an empty store answers with nothing":             emptyAnswers,
+	for _, test := range []struct {
+		name string
+		run  func(*testing.T, Store)
+	}{
+		{"offsets move by compare and set", offsetsMove},
+		{"offsets are told by topic", offsetsByTopic},
+		{"a batch of which one offset is taken leaves nothing", takenLeavesNothing},
+		{"a batch interrupted anywhere leaves nothing or all", interruptedLeavesNothing},
+		{"an empty store answers with nothing", emptyAnswers},
+		{"readers see whole batches while more are written", readersSeeWholeBatches},
+
+		{"the first of two readings wins", firstReadingWins},
+		{"readings come back in order", readingsInOrder},
+		{"few readings come back whole", fewReadingsWhole},
+		{"thinned readings keep first, last and extremes of each bucket", thinnedReadings},
+		{"thinned readings never exceed their number", thinnedReadingsBounded},
+
+		{"summaries of partitions add up exactly", summariesAddUp},
+		{"any split over partitions gives the same summary", summariesOfAnySplit},
+		{"a summary gives way to a higher position only", summariesGiveWay},
+		{"summaries are selected by type and start", summariesSelected},
+		{"summaries page without gap or repeat while more come in", summariesPage},
+		{"summaries list the most urgent alerts", summariesListAlerts},
+
+		{"a late mark waits for its readings", lateMarkWaits},
+		{"a late mark behind its readings works at once", lateMarkAtOnce},
+		{"a window of late readings alone has a summary", lateMarkAlone},
+		{"a recomputed window is not overwritten", recomputedStays},
+		{"a recomputation takes the window's own readings", recomputedOwn},
+		{"a recomputation equals counting", recomputedEqualsCounting},
+		{"a recomputation never loses readings", recomputedNeverLoses},
+		{"any number of marks is worked off", manyMarks},
+		{"a log that began anew releases its marks", newLogReleasesMarks},
+
+		{"alerts fold into one row", alertsFold},
+		{"an alert keeps when it was raised", alertsKeepRaised},
+		{"alerts come newest onset first, then by id", alertsOrder},
+		{"alerts narrow", alertsNarrow},
+		{"alerts page without gap or repeat while more come in", alertsPage},
+		{"a historical event within an alert is dropped", historicalDropped},
+
+		{"pruning keeps what a late reading may need", pruneKeeps},
+		{"pruning goes by each partition's own archive", pruneByPartition},
+		{"pruning recomputes before it removes", pruneSettlesFirst},
+		{"pruning removes old summaries and cleared alerts", pruneRemoves},
+		{"a retention of nothing keeps everything for ever", pruneForEver},
+		{"pruning does not hold up writing", pruneBesideWriting},
 	} {
-		t.Run(name, func(t *testing.T) { test(t, open(t)) })
+		t.Run(test.name, func(t *testing.T) { test.run(t, open(t)) })
 	}
 }
 
@@ -53,16 +79,21 @@ func at(seconds float64) time.Time {
 	return iot.CutTime(epoch.Add(time.Duration(seconds * float64(time.Second))))
 }
 
+// source is a partition of the readings' topic.
+func source(partition int32) archive.Source {
+	return archive.Source{Topic: Topic, Partition: partition}
+}
+
 // feed writes to one partition of the readings' topic as an archiver would, keeping the offsets in step.
 type feed struct {
-	t         *testing.T
+	t         testing.TB
 	store     Store
 	partition int32
 	next      archive.Offset
 	appended  time.Time
 }
 
-func newFeed(t *testing.T, store Store, partition int32) *feed {
+func newFeed(t testing.TB, store Store, partition int32) *feed {
 	return &feed{t: t, store: store, partition: partition, appended: epoch}
 }
 
@@ -71,22 +102,31 @@ func (f *feed) write(records int64, batch archive.Batch) {
 	f.t.Helper()
 	old := f.next
 	f.next.Next += records
-	batch.Moves = []archive.Move{{
-		Source: archive.Source{Topic: Topic, Partition: f.partition}, Old: old, New: f.next, Appended: f.appended,
-	}}
+	batch.Moves = []archive.Move{{Source: source(f.partition), Old: old, New: f.next, Appended: f.appended}}
 	if err := f.store.Write(f.t.Context(), &batch); err != nil {
 		f.t.Fatalf("write: %v", err)
 	}
 }
 
+// of gives the readings this partition.
+func (f *feed) of(readings ...iot.Reading) []archive.Reading {
+	all := make([]archive.Reading, len(readings))
+	for i, r := range readings {
+		all[i] = archive.Reading{Reading: r, Partition: f.partition}
+	}
+	return all
+}
+
 // readings stores readings, one record each.
 func (f *feed) readings(readings ...iot.Reading) {
 	f.t.Helper()
-	var batch archive.Batch
-	for _, r := range readings {
-		batch.Readings = append(batch.Readings, archive.Reading{Reading: r, Partition: f.partition})
-	}
-	f.write(int64(len(readings)), batch)
+	f.write(int64(len(readings)), archive.Batch{Readings: f.of(readings...)})
+}
+
+// summaries stores summaries and marks, which come from another topic.
+func (f *feed) summaries(summaries ...iot.WindowSummary) {
+	f.t.Helper()
+	f.write(0, archive.Batch{Summaries: summaries})
 }
 
 // mark announces a late reading at the given position.
@@ -117,22 +157,14 @@ func reading(device string, seconds, value float64) iot.Reading {
 	}
 }
 
-func allSummaries(t *testing.T, store Store) []iot.WindowSummary {
-	t.Helper()
-	got, err := store.Summaries(t.Context(), api.SummariesQuery{From: at(-1e6), To: at(1e6), Limit: 1000})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return got
-}
-
-func points(t *testing.T, store Store, q api.ReadingsQuery) []api.Point {
+// points asks for readings: for all of them, unless q says otherwise.
+func points(t testing.TB, store Store, q api.ReadingsQuery) []api.Point {
 	t.Helper()
 	if q.To.IsZero() {
 		q.From, q.To = at(-1e6), at(1e6)
 	}
 	if q.MaxPoints == 0 {
-		q.MaxPoints = 1000
+		q.MaxPoints = 100_000
 	}
 	got, err := store.Readings(t.Context(), q)
 	if err != nil {
@@ -141,126 +173,40 @@ func points(t *testing.T, store Store, q api.ReadingsQuery) []api.Point {
 	return got
 }
 
-func offsetsMove(t *testing.T, store Store) {
-	source := archive.Source{Topic: "alerts", Partition: 4}
-	write := func(old, next archive.Offset) error {
-		return store.Write(t.Context(), &archive.Batch{Moves: []archive.Move{{Source: source, Old: old, New: next, Appended: epoch}}})
+// windows asks for summaries: for all of them, unless q says otherwise.
+func windows(t testing.TB, store Store, q api.SummariesQuery) []iot.WindowSummary {
+	t.Helper()
+	if q.To.IsZero() {
+		q.From, q.To = at(-1e6), at(1e6)
 	}
-	if err := write(archive.Offset{}, archive.Offset{Next: 7}); err != nil {
-		t.Fatal(err)
+	if q.Limit == 0 {
+		q.Limit = 100_000
 	}
-	if err := write(archive.Offset{}, archive.Offset{Next: 9}); !errors.Is(err, archive.ErrTaken) {
-		t.Errorf("from a place it has left: got %v, want ErrTaken", err)
-	}
-	if err := write(archive.Offset{Next: 7}, archive.Offset{Epoch: 1, Next: 2}); err != nil {
-		t.Errorf("to a new epoch: %v", err)
-	}
-	got, err := store.Offsets(t.Context(), "alerts")
+	got, err := store.Summaries(t.Context(), q)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(got) != 1 || got[source] != (archive.Offset{Epoch: 1, Next: 2}) {
-		t.Errorf("got %v, want one source at 2 in epoch 1", got)
-	}
+	return got
 }
 
-func batchIsWhole(t *testing.T, store Store) {
-	first := newFeed(t, store, 0)
-	first.readings(reading("a", 1, 20))
-	batch := archive.Batch{
-		Moves: []archive.Move{
-			{Source: archive.Source{Topic: Topic, Partition: 0}, Old: archive.Offset{Next: 1}, New: archive.Offset{Next: 2}},
-			{Source: archive.Source{Topic: Topic, Partition: 1}, Old: archive.Offset{Next: 5}, New: archive.Offset{Next: 6}},
-		},
-		Readings:  []archive.Reading{{Reading: reading("b", 2, 20)}},
-		Summaries: []iot.WindowSummary{first.final(0, 1, 20)},
+// alerts asks for alerts: for all of them, unless q says otherwise.
+func alerts(t testing.TB, store Store, q api.AlertsQuery) []api.ArchivedAlert {
+	t.Helper()
+	if q.Limit == 0 {
+		q.Limit = 100_000
 	}
-	if err := store.Write(t.Context(), &batch); !errors.Is(err, archive.ErrTaken) {
-		t.Fatalf("got %v, want ErrTaken", err)
-	}
-	offsets, err := store.Offsets(t.Context(), Topic)
+	got, err := store.Alerts(t.Context(), q)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := offsets[archive.Source{Topic: Topic}]; got.Next != 1 {
-		t.Errorf("got offset %d, want the one before the batch", got.Next)
-	}
-	if got := points(t, store, api.ReadingsQuery{Device: "b"}); len(got) != 0 {
-		t.Errorf("got readings %v of a batch that failed", got)
-	}
-	// The names that the failed batch would have added must not be taken for stored.
-	first.readings(reading("b", 3, 21))
-	if got := points(t, store, api.ReadingsQuery{Device: "b"}); len(got) != 1 {
-		t.Errorf("got readings %v, want the one of the next batch", got)
-	}
+	return got
 }
 
-func firstReadingWins(t *testing.T, store Store) {
-	f := newFeed(t, store, 0)
-	f.readings(reading("a", 1, 20), reading("a", 1, 21), reading("a", 2, 22))
-	f.readings(reading("a", 2, 23))
-	got := points(t, store, api.ReadingsQuery{Device: "a"})
-	if len(got) != 2 || got[0].Value != 20 || got[1].Value != 22 {
-		t.Errorf("got %v, want the first reading of each moment", got)
+func prune(t testing.TB, store Store, keep archive.Retention) int64 {
+	t.Helper()
+	removed, err := store.Prune(t.Context(), keep)
+	if err != nil {
+		t.Fatalf("prune: %v", err)
 	}
-}
-
-func readingsInOrder(t *testing.T, store Store) {
-	f := newFeed(t, store, 0)
-	bad := reading("a", 5, 24)
-	bad.Quality = iot.Bad
-	f.readings(reading("a", 9, 21), bad, reading("b", 6, 99), reading("a", 7, 22))
-	got := points(t, store, api.ReadingsQuery{Device: "a", From: at(5), To: at(9)})
-	want := []api.Point{{Time: at(5), Value: 24, Quality: iot.Bad}, {Time: at(7), Value: 22, Quality: iot.Good}}
-	if fmt.Sprint(got) != fmt.Sprint(want) {
-		t.Errorf("got %v, want %v: from included, to excluded", got, want)
-	}
-}
-
-func thinnedReadings(t *testing.T, store Store) {
-	f := newFeed(t, store, 0)
-	var all []iot.Reading
-	for i := range 1000 {
-		value := float64(i % 10)
-		switch i {
-		case 333:
-			value = 500
-		case 777:
-			value = -500
-		}
-		all = append(all, reading("a", float64(i), value))
-	}
-	f.readings(all...)
-	got := points(t, store, api.ReadingsQuery{Device: "a", From: at(0), To: at(1000), MaxPoints: 10})
-	if len(got) > 40 {
-		t.Errorf("got %d points, want at most 4 for each of 10 buckets", len(got))
-	}
-	var largest, smallest bool
-	for i, p := range got {
-		largest, smallest = largest || p.Value == 500, smallest || p.Value == -500
-		if i > 0 && !got[i-1].Time.Before(p.Time) {
-			t.Errorf("point %d at %v does not follow %v", i, p.Time, got[i-1].Time)
-		}
-	}
-	if !largest || !smallest || !got[0].Time.Equal(at(0)) || !got[len(got)-1].Time.Equal(at(999)) {
-		t.Errorf("got %v, want both extremes, the first and the last", got)
-	}
-	if whole := points(t, store, api.ReadingsQuery{Device: "a", From: at(0), To: at(50), MaxPoints: 50}); len(whole) != 50 {
-		t.Errorf("got %d points of 50, want all", len(whole))
-	}
-}
-
-func emptyAnswers(t *testing.T, store Store) {
-	if got := points(t, store, api.ReadingsQuery{Device: "nobody"}); len(got) != 0 {
-		t.Errorf("got readings %v", got)
-	}
-	if got := allSummaries(t, store); len(got) != 0 {
-		t.Errorf("got summaries %v", got)
-	}
-	if got := alerts(t, store, api.AlertsQuery{}); len(got) != 0 {
-		t.Errorf("got alerts %v", got)
-	}
-	if removed, err := store.Prune(t.Context(), archive.Retention{Readings: 1, Summaries: 1, Alerts: 1}); err != nil || removed != 0 {
-		t.Errorf("prune: got %d, %v", removed, err)
-	}
+	return removed
 }

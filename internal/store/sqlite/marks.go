@@ -1,0 +1,138 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"iotmon/internal/iot"
+)
+
+// marksPerStep bounds the windows that are recomputed in one transaction. A gateway that comes back after a week marks
+// tens of thousands: they must not hold up the archive.
+const marksPerStep = 64
+
+// mark is a row of dirty_windows. Times are microseconds.
+type mark struct {
+	partition     int32
+	deviceType    iot.DeviceType
+	start, length int64
+	epoch         int32
+	position      int64
+}
+
+func (w *batchWriter) mark(ctx context.Context, s *iot.WindowSummary) error {
+	_, err := w.tx.ExecContext(ctx, `INSERT INTO dirty_windows (partition, device_type, window_start, length, epoch, position)
+		VALUES (?, ?, ?, ?, ?, ?)
+		ON CONFLICT DO UPDATE SET length = excluded.length, epoch = excluded.epoch, position = excluded.position
+		WHERE (excluded.epoch, excluded.position) > (epoch, position)`,
+		s.Partition, s.Type, micros(s.Window.Start), s.Window.Length.Microseconds(), s.Epoch, s.Offset)
+	return err
+}
+
+// settle recomputes every marked window that can be, some in each transaction.
+func (s *Store) settle(ctx context.Context) error {
+	for {
+		n, err := s.settleSome(ctx)
+		if err != nil || n < marksPerStep {
+			return err
+		}
+	}
+}
+
+func (s *Store) settleSome(ctx context.Context) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	tx, err := s.writer.BeginTx(ctx, nil)
+	if err != nil {
+		return 0, fmt.Errorf("begin: %w", err)
+	}
+	defer tx.Rollback() //nolint:errcheck // After a commit it does nothing, before one the commit's error counts.
+	n, err := recompute(ctx, tx, s.readingsTopic)
+	if err != nil || n == 0 {
+		return 0, err
+	}
+	return n, tx.Commit()
+}
+
+// recompute corrects marked windows whose readings are all stored, no more than marksPerStep, and returns how many.
+//
+// Only offsets are compared: the processor and the archiver each count the epochs of a log for themselves, and one that
+// was given a new database, or a new group, has missed some. Marks of a log that is gone were released when the offsets
+// moved to the next one.
+func recompute(ctx context.Context, tx *sql.Tx, readingsTopic string) (int, error) {
+	var marks []mark
+	err := each(ctx, tx, func(rows *sql.Rows) error {
+		var m mark
+		if err := rows.Scan(&m.partition, &m.deviceType, &m.start, &m.length, &m.epoch, &m.position); err != nil {
+			return err
+		}
+		marks = append(marks, m)
+		return nil
+	}, `SELECT d.partition, d.device_type, d.window_start, d.length, d.epoch, d.position
+		FROM dirty_windows d JOIN offsets o ON o.topic = ? AND o.partition = d.partition WHERE o.next >= d.position LIMIT ?`,
+		readingsTopic, marksPerStep)
+	if err != nil {
+		return 0, err
+	}
+	for i := range marks {
+		if err := correct(ctx, tx, &marks[i]); err != nil {
+			return 0, err
+		}
+	}
+	return len(marks), nil
+}
+
+// correct replaces the numbers that follow from the readings, and keeps those of the moment at which the window closed.
+// Readings are only ever added to a window: finding fewer than were counted means that some have left the log or the
+// archive, and then what was counted stands.
+func correct(ctx context.Context, tx *sql.Tx, m *mark) error {
+	summary, err := recomputed(ctx, tx, m)
+	if err != nil {
+		return err
+	}
+	if summary.Count > 0 {
+		_, err = tx.ExecContext(ctx, `INSERT INTO summaries
+				(window_start, device_type, partition, length, count, sum, min, max, devices, online, offline, alert_count, epoch, position)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, ?, ?)
+			ON CONFLICT DO UPDATE SET
+				count = excluded.count, sum = excluded.sum, min = excluded.min, max = excluded.max, devices = excluded.devices,
+				epoch = max(epoch, excluded.epoch),
+				position = CASE
+					WHEN excluded.epoch > epoch THEN excluded.position
+					WHEN excluded.epoch = epoch THEN max(position, excluded.position)
+					ELSE position END
+			WHERE excluded.count >= count`,
+			m.start, m.deviceType, m.partition, m.length, summary.Count, encodeSum(summary.Sum), summary.Min, summary.Max,
+			summary.Devices, m.epoch, m.position)
+		if err != nil {
+			return err
+		}
+	}
+	_, err = tx.ExecContext(ctx, `DELETE FROM dirty_windows WHERE partition = ? AND device_type = ? AND window_start = ?`,
+		m.partition, m.deviceType, m.start)
+	return err
+}
+
+// recomputed adds up the stored readings of one partition's window.
+func recomputed(ctx context.Context, tx *sql.Tx, m *mark) (iot.Summary, error) {
+	var summary iot.Summary
+	var device, last int64
+	var value float64
+	err := each(ctx, tx, func(rows *sql.Rows) error {
+		if err := rows.Scan(&device, &value); err != nil {
+			return err
+		}
+		if device != last {
+			summary.Devices++
+			last = device
+		}
+		summary.Add(value)
+		return nil
+	}, `SELECT r.device, r.value FROM device_partitions p CROSS JOIN readings r
+		WHERE p.partition = ?1 AND r.device = p.device AND r.time >= ?2 AND r.time < ?3 AND r.partition = ?1
+			AND r.type = (SELECT id FROM device_types WHERE name = ?4)
+		ORDER BY p.device`,
+		m.partition, m.start, m.start+m.length, m.deviceType)
+	return summary, err
+}

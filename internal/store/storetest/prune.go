@@ -1,0 +1,142 @@
+package storetest
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"iotmon/internal/api"
+	"iotmon/internal/archive"
+	"iotmon/internal/iot"
+)
+
+// appendedAt tells the store that the partition has been archived up to a record appended then.
+func (f *feed) appendedAt(seconds float64) {
+	f.t.Helper()
+	f.appended = at(seconds)
+	f.readings()
+}
+
+func pruneKeeps(t *testing.T, store Store) {
+	f := newFeed(t, store, 0)
+	f.readings(reading("a", 0, 1), reading("a", 4000, 2))
+	keep := archive.Retention{Readings: time.Minute}
+	f.appendedAt(3659)
+	if removed := prune(t, store, keep); removed != 0 {
+		t.Errorf("removed %d while the older reading may still be needed", removed)
+	}
+	f.appendedAt(10_000)
+	if removed := prune(t, store, keep); removed != 2 {
+		t.Errorf("removed %d, want both when neither can be needed any more", removed)
+	}
+	// What is put back in time goes by the newest append time, not by the last.
+	f.appendedAt(0)
+	f.readings(reading("a", 0, 1), reading("a", 9900, 2))
+	prune(t, store, keep)
+	if got := points(t, store, api.ReadingsQuery{Device: "a"}); len(got) != 1 || got[0].Value != 2 {
+		t.Errorf("got %v, want the newer reading", got)
+	}
+}
+
+func pruneByPartition(t *testing.T, store Store) {
+	ahead, behind := newFeed(t, store, 0), newFeed(t, store, 1)
+	ahead.readings(reading("a", 0, 1))
+	behind.readings(reading("b", 0, 1))
+	ahead.appendedAt(1e6)
+	if removed := prune(t, store, archive.Retention{Readings: time.Minute}); removed != 1 {
+		t.Errorf("removed %d, want only the reading of the partition that is ahead", removed)
+	}
+	if got := points(t, store, api.ReadingsQuery{Device: "b"}); len(got) != 1 {
+		t.Error("the reading of the partition that is behind is gone")
+	}
+}
+
+func pruneSettlesFirst(t *testing.T, store Store) {
+	const n = 150
+	f := newFeed(t, store, 0)
+	var late []iot.Reading
+	var marks []iot.WindowSummary
+	for i := range n {
+		late = append(late, reading("a", float64(30*i), 1))
+		marks = append(marks, f.mark(float64(30*i), n))
+	}
+	f.appended = at(1e6)
+	f.write(n, archive.Batch{Readings: f.of(late...), Summaries: marks})
+	if removed := prune(t, store, archive.Retention{Readings: time.Minute}); removed != n {
+		t.Errorf("removed %d readings, want %d", removed, n)
+	}
+	if got := windows(t, store, api.SummariesQuery{}); len(got) != n {
+		t.Errorf("got %d windows, want %d: their readings are needed before they go", len(got), n)
+	}
+}
+
+func pruneRemoves(t *testing.T, store Store) {
+	f := newFeed(t, store, 0)
+	old, open := raised("a", 0, 1), raised("b", 0, 3)
+	withAlerts := f.final(0, 1, 1)
+	withAlerts.Alerts = []iot.Alert{old}
+	f.summaries(withAlerts, f.final(100, 1, 2))
+	writeAlerts(t, store, old, later(old, iot.Cleared, 99), open, past("c", 50), raised("d", 0, 1), later(raised("d", 0, 1), iot.Cleared, 100))
+	f.appendedAt(400)
+	keep := archive.Retention{Summaries: 5 * time.Minute, Alerts: 5 * time.Minute}
+	prune(t, store, keep)
+	onlyWindow(t, store, 1, 2)
+	got := alerts(t, store, api.AlertsQuery{})
+	if len(got) != 2 || got[0].DeviceID == "a" || got[1].DeviceID == "a" || got[0].DeviceID == got[1].DeviceID {
+		t.Errorf("got %v, want the open alert, however old, and the one that has just cleared", listed(got))
+	}
+	if removed := prune(t, store, keep); removed != 0 {
+		t.Errorf("the second time: removed %d", removed)
+	}
+	// A window that comes back does not come back with the alerts it had.
+	f.summaries(f.final(0, 1, 1))
+	if got := windows(t, store, api.SummariesQuery{To: at(30), From: at(0)}); len(got) != 1 || len(got[0].Alerts) != 0 {
+		t.Errorf("got %+v, want the window without alerts", got)
+	}
+}
+
+func pruneForEver(t *testing.T, store Store) {
+	f := newFeed(t, store, 0)
+	f.readings(reading("a", 0, 1))
+	f.summaries(f.final(0, 1, 1))
+	writeAlerts(t, store, past("a", 0))
+	f.appendedAt(1e9)
+	if removed := prune(t, store, archive.Retention{}); removed != 0 {
+		t.Errorf("removed %d, want none", removed)
+	}
+}
+
+// pruneBesideWriting removes many rows while a batch is written again and again: pruning that went in one step would let
+// it wait to the end.
+func pruneBesideWriting(t *testing.T, store Store) {
+	const devices, each = 20, 500
+	f, other := newFeed(t, store, 0), newFeed(t, store, 1)
+	for device := range devices {
+		readings := make([]iot.Reading, each)
+		for i := range readings {
+			readings[i] = reading(fmt.Sprint("device ", device), float64(i), 1)
+		}
+		f.readings(readings...)
+	}
+	f.appendedAt(1e6)
+	pruned := make(chan int64)
+	go func() {
+		removed, err := store.Prune(context.Background(), archive.Retention{Readings: time.Minute})
+		if err != nil {
+			t.Error(err)
+		}
+		pruned <- removed
+	}()
+	for written := 0; ; written++ {
+		select {
+		case removed := <-pruned:
+			if removed != devices*each || written < 2 {
+				t.Errorf("removed %d rows, want %d, during %d writes, want several", removed, devices*each, written)
+			}
+			return
+		default:
+			other.readings(reading("b", float64(written), 1))
+		}
+	}
+}
