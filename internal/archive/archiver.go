@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"iotmon/internal/iot"
@@ -13,14 +14,16 @@ import (
 // Topics are the names of the topics that the archive is fed from.
 type Topics struct{ Readings, Aggregates, Alerts string }
 
-// Metrics is told what the archiver does. Each function may be nil; they must not block.
+// Metrics is told what the archiver does. Each function may be nil; they must not block. Pruned may be called while
+// another is.
 type Metrics struct {
-	// Written is told the rows of a written batch, how long the write took, and how old its newest reading's record was.
+	// Written is told the rows of a written batch, how long the write took, and how old the newest record was then of the
+	// readings' partition that is furthest behind.
 	Written func(rows int, took, behind time.Duration)
 	// Retried is told of each failed write that will be tried again, Pruned of rows removed.
 	Retried func()
 	Pruned  func(rows int64)
-	// Ready is told whether the archive takes what the log holds.
+	// Ready is told whether the archive takes what the log holds, also when it holds nothing new.
 	Ready func(ready bool)
 }
 
@@ -33,7 +36,7 @@ type Options struct {
 	Retention Retention
 	Metrics   Metrics
 	Logger    *slog.Logger
-	// Now is the clock for metrics and for when to prune; nothing stored depends on it.
+	// Now is the clock for metrics; nothing stored depends on it.
 	Now func() time.Time
 }
 
@@ -50,10 +53,7 @@ const (
 
 // Archiver feeds a Store from a Log. The offsets in the store decide where it resumes, and move in the transaction of the
 // rows: whatever is killed, each record is taken in once. While the store is down it waits, and the log keeps the records.
-type Archiver struct {
-	Options
-	lastPrune time.Time
-}
+type Archiver struct{ Options }
 
 // New returns an archiver; Run does the work.
 func New(options Options) *Archiver {
@@ -69,13 +69,16 @@ func New(options Options) *Archiver {
 	if options.Metrics.Ready == nil {
 		options.Metrics.Ready = func(bool) {}
 	}
-	return &Archiver{Options: options}
+	return &Archiver{options}
 }
 
 // Run archives until ctx ends; what it holds then and has not written stays in the log for the next start. It retries
 // for ever.
 func (a *Archiver) Run(ctx context.Context) error {
-	a.lastPrune = a.Now()
+	// Old rows go beside the writing: after a long stop there may be millions.
+	var pruning sync.WaitGroup
+	pruning.Go(func() { a.prune(ctx) })
+	defer pruning.Wait()
 	pause := firstPause
 	for ctx.Err() == nil {
 		progress, err := a.session(ctx)
@@ -103,7 +106,7 @@ func (a *Archiver) session(ctx context.Context) (progress bool, err error) {
 		return false, fmt.Errorf("open the log: %w", err)
 	}
 	defer log.Close()
-	for {
+	for ctx.Err() == nil {
 		if err := a.collect(ctx, log, intake); err != nil {
 			return progress, err
 		}
@@ -112,13 +115,12 @@ func (a *Archiver) session(ctx context.Context) (progress bool, err error) {
 				return progress, err
 			}
 			progress = true
+		}
+		if intake.begun() {
 			a.Metrics.Ready(true)
 		}
-		a.prune(ctx)
-		if ctx.Err() != nil {
-			return progress, ctx.Err()
-		}
 	}
+	return progress, ctx.Err()
 }
 
 // collect polls until the batch is full or its time is up.
@@ -168,24 +170,30 @@ func (a *Archiver) wrote(batch *Batch, started time.Time) {
 	now := a.Now()
 	var behind time.Duration
 	for _, move := range batch.Moves {
-		if move.Source.Topic == a.Topics.Readings {
+		if move.Source.Topic == a.Topics.Readings && !move.Appended.IsZero() {
 			behind = max(behind, now.Sub(move.Appended))
 		}
 	}
 	a.Metrics.Written(len(batch.Readings)+len(batch.Summaries)+len(batch.Alerts), now.Sub(started), behind)
 }
 
-// prune removes old rows now and then. A failure only means that they stay a little longer.
+// prune removes old rows now and then until ctx ends. A failure only means that they stay a little longer.
 func (a *Archiver) prune(ctx context.Context) {
-	if a.Now().Sub(a.lastPrune) < pruneInterval {
-		return
+	ticker := time.NewTicker(pruneInterval)
+	defer ticker.Stop()
+	for failed := false; ctx.Err() == nil; {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		removed, err := a.Store.Prune(ctx, a.Retention)
+		if err != nil && !failed && ctx.Err() == nil {
+			a.Logger.Warn("old rows not removed from the archive; it is tried every minute", "error", err)
+		}
+		failed = err != nil
+		a.Metrics.Pruned(removed)
 	}
-	a.lastPrune = a.Now()
-	removed, err := a.Store.Prune(ctx, a.Retention)
-	if err != nil && ctx.Err() == nil {
-		a.Logger.Warn("old rows not removed from the archive", "error", err)
-	}
-	a.Metrics.Pruned(removed)
 }
 
 // resume reads the database's offsets and fits them to what the log still holds.

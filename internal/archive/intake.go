@@ -43,6 +43,13 @@ func (in *intake) begin(source Source, stored, next Offset) {
 	in.cursors[source] = &cursor{stored: stored, taken: next}
 }
 
+// begun reports whether any source has begun: the log has handed it over and the database has told where to go on.
+func (in *intake) begun() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return len(in.cursors) > 0
+}
+
 // size returns how many rows are pending.
 func (in *intake) size() int {
 	return len(in.pending.Readings) + len(in.pending.Summaries) + len(in.pending.Alerts)
@@ -96,7 +103,8 @@ func (in *intake) takeReading(r *Record) {
 	in.pending.Readings = append(in.pending.Readings, reading)
 }
 
-// batch returns what was taken in since the last call, nil for nothing. The sources count as stored at its end.
+// batch returns what was taken in since the last call, nil for nothing. The sources count as stored at its end. Its rows
+// are the intake's again at the next take.
 func (in *intake) batch() *Batch {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -110,6 +118,6 @@ func (in *intake) batch() *Batch {
 	if len(batch.Moves) == 0 {
 		return nil
 	}
-	in.pending = Batch{}
+	in.pending = Batch{Readings: batch.Readings[:0], Summaries: batch.Summaries[:0], Alerts: batch.Alerts[:0]}
 	return &batch
 }
