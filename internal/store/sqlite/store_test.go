@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/pressly/goose/v3"
 	"go.uber.org/goleak"
 
 	"iotmon/internal/api"
@@ -133,39 +132,6 @@ func TestWhatWasWrittenIsThereAfterwards(t *testing.T) {
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
-	}
-}
-
-// A database of the first version has the alerts of a window in the window's row, and does not know when a device said
-// what it is.
-func TestADatabaseOfTheFirstVersionIsBroughtUpToDate(t *testing.T) {
-	path := newPath(t)
-	db := raw(t, path)
-	provider, err := goose.NewProvider(goose.DialectSQLite3, db, os.DirFS("migrations"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := provider.UpTo(t.Context(), 1); err != nil {
-		t.Fatal(err)
-	}
-	_, err = db.Exec(`
-		INSERT INTO device_types VALUES (1, 'temperature_sensor');
-		INSERT INTO devices VALUES (1, 'a', 'temperature_sensor', '°C', '', 0, '', '', 'v1');
-		INSERT INTO device_partitions VALUES (0, 1);
-		INSERT INTO readings VALUES (1, ?1, 20, 1, 0, 0);
-		INSERT INTO summaries VALUES (?1, 'temperature_sensor', 0, 30000000, 1, x'0000000000003440', 20, 20, 1, 1, 0, 0, 'null', 0, 1)`,
-		start.UnixMicro())
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := open(t, path)
-	write(t, s, reading("a", 1, "v2"))
-	if got := count(t, s, "a"); got != 2 {
-		t.Errorf("got %d readings, want the old one and the new one", got)
-	}
-	got, err := s.Summaries(t.Context(), api.SummariesQuery{From: start, To: start.Add(time.Minute), Limit: 10})
-	if err != nil || len(got) != 1 || got[0].Average() != 20 {
-		t.Errorf("got %+v, %v, want the window as it was", got, err)
 	}
 }
 

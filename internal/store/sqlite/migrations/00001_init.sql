@@ -7,6 +7,8 @@ CREATE TABLE device_types (
     name TEXT NOT NULL UNIQUE
 );
 
+-- said is when the device said what its row says, by its own clock: what it said earlier does not count, however late it
+-- comes.
 CREATE TABLE devices (
     id          INTEGER PRIMARY KEY,
     device_id   TEXT NOT NULL UNIQUE,
@@ -16,7 +18,8 @@ CREATE TABLE devices (
     floor       INTEGER NOT NULL,
     room        TEXT NOT NULL,
     model       TEXT NOT NULL,
-    firmware    TEXT NOT NULL
+    firmware    TEXT NOT NULL,
+    said        INTEGER NOT NULL
 );
 
 -- Which devices a partition has had: how the readings of one partition's window are found without an index of their own.
@@ -51,9 +54,17 @@ CREATE TABLE summaries (
     online       INTEGER NOT NULL,
     offline      INTEGER NOT NULL,
     alert_count  INTEGER NOT NULL,
-    alerts       TEXT NOT NULL,
     epoch        INTEGER NOT NULL,
     position     INTEGER NOT NULL,
+    PRIMARY KEY (window_start, device_type, partition)
+) WITHOUT ROWID;
+
+-- The alerts of a window lie beside it: most windows have none, and a chart reads days of windows without them.
+CREATE TABLE summary_alerts (
+    window_start INTEGER NOT NULL,
+    device_type  TEXT NOT NULL,
+    partition    INTEGER NOT NULL,
+    alerts       TEXT NOT NULL,
     PRIMARY KEY (window_start, device_type, partition)
 ) WITHOUT ROWID;
 
@@ -94,9 +105,13 @@ CREATE TABLE alerts (
     position    INTEGER NOT NULL
 ) WITHOUT ROWID;
 
+-- One index for each question: what was last, which alert of a rule spans a moment, what has a device had, what is open,
+-- what has cleared long ago.
 CREATE INDEX alerts_by_onset ON alerts (onset DESC, id);
-CREATE INDEX alerts_by_device ON alerts (device_id, rule, onset);
+CREATE INDEX alerts_by_rule ON alerts (device_id, rule, onset) WHERE historical = 0;
+CREATE INDEX alerts_by_device ON alerts (device_id, onset DESC, id);
 CREATE INDEX alerts_open ON alerts (onset DESC, id) WHERE cleared IS NULL;
+CREATE INDEX alerts_by_clearing ON alerts (cleared) WHERE cleared IS NOT NULL;
 
 -- How far each partition of each topic has been taken in, and the append time of the newest record.
 CREATE TABLE offsets (
