@@ -205,7 +205,13 @@ func (app *Iotmon) makeArchiver(context.Context) error {
 		return nil
 	}
 	archiver := archive.New(archive.Options{
-		Open:      kafka.ArchiveLog(kafka.ArchiveOptions{Dial: app.dial, Topics: app.topics, Group: app.cfg.Kafka.GroupID}),
+		Open: kafka.ArchiveLog(kafka.ArchiveOptions{
+			Dial:     app.dial,
+			Topics:   app.topics,
+			Group:    app.cfg.Kafka.GroupID,
+			Lag:      func(s archive.Source, records int64) { app.metrics.Archive.Lag(s.Topic, s.Partition, records) },
+			Released: func(s archive.Source) { app.metrics.Archive.Released(s.Topic, s.Partition) },
+		}),
 		Store:     app.store,
 		Topics:    archive.Topics{Readings: app.topics.Readings, Aggregates: app.topics.Aggregates, Alerts: app.topics.Alerts},
 		Admission: app.admission,

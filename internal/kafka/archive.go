@@ -18,8 +18,10 @@ type ArchiveOptions struct {
 	Topics Topics
 	// Group is the processor's group; the archivers form one of their own beside it.
 	Group string
-	// Lag is told how many records of a source are still to be polled. It must not block; nil for nobody.
-	Lag func(source archive.Source, records int64)
+	// Lag is told how many records of a source are still to be polled, Released that the source is read here no more. They
+	// are called concurrently and must not block; nil for nobody.
+	Lag      func(source archive.Source, records int64)
+	Released func(source archive.Source)
 }
 
 // Bounds of what an archiver buffers. The log has it compressed, in memory it is several times as much, and the archiver
@@ -38,6 +40,9 @@ const (
 func ArchiveLog(options ArchiveOptions) archive.Opener {
 	if options.Lag == nil {
 		options.Lag = func(archive.Source, int64) {}
+	}
+	if options.Released == nil {
+		options.Released = func(archive.Source) {}
 	}
 	return func(resume archive.Resume) (archive.Log, error) {
 		log, err := openArchive(options, resume)
@@ -72,6 +77,8 @@ func openArchive(options ArchiveOptions, resume archive.Resume) (*archiveLog, er
 		kgo.SessionTimeout(10*time.Second),
 		kgo.DisableAutoCommit(),
 		kgo.AdjustFetchOffsetsFn(l.assigned),
+		kgo.OnPartitionsRevoked(l.released),
+		kgo.OnPartitionsLost(l.released),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.FetchMaxBytes(maxArchiveBytes),
@@ -104,6 +111,14 @@ func (l *archiveLog) assigned(ctx context.Context, offsets map[string]map[int32]
 		offsets[source.Topic][source.Partition] = kgo.NewOffset().At(offset)
 	}
 	return offsets, nil
+}
+
+func (l *archiveLog) released(_ context.Context, _ *kgo.Client, gone map[string][]int32) {
+	for topic, partitions := range gone {
+		for _, id := range partitions {
+			l.Released(archive.Source{Topic: topic, Partition: id})
+		}
+	}
 }
 
 // extents asks the log what it holds of the sources.
@@ -164,7 +179,17 @@ func (l *archiveLog) collect(p kgo.FetchTopicPartition) {
 			Source: source, Offset: r.Offset, Appended: r.Timestamp, Value: r.Value, Tick: isTick(r),
 		})
 	}
-	l.Lag(source, max(p.HighWatermark-1-p.Records[len(p.Records)-1].Offset, 0))
+	l.Lag(source, l.remaining(p))
+}
+
+// remaining returns how many offsets there are behind the fetched records. Each transaction on a topic that the processor
+// writes ends with a marker, which no fetch hands over: the one behind the last record is not counted.
+func (l *archiveLog) remaining(p kgo.FetchTopicPartition) int64 {
+	behind := p.HighWatermark - 1 - p.Records[len(p.Records)-1].Offset
+	if p.Topic != l.Topics.Readings {
+		behind--
+	}
+	return max(behind, 0)
 }
 
 // Close implements archive.Log.

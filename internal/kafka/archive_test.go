@@ -3,6 +3,7 @@ package kafka
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -197,5 +198,48 @@ func TestArchiversShareTheSources(t *testing.T) {
 		second.mu.Lock()
 		shared = len(second.given) > 0
 		second.mu.Unlock()
+	}
+}
+
+// Behind the newest record of a transaction there is its marker, which nobody will ever be handed.
+func TestArchiveLagIsZeroWhenAllIsRead(t *testing.T) {
+	c := startCluster(t)
+	transaction := c.client(kgo.TransactionalID(uuid.NewString()))
+	if err := transaction.BeginTransaction(); err != nil {
+		t.Fatal(err)
+	}
+	c.produce(transaction, c.plain(c.topics.Alerts, 0, "alert"))
+	if err := transaction.EndTransaction(t.Context(), kgo.TryCommit); err != nil {
+		t.Fatal(err)
+	}
+	c.produce(c.client(), c.plain(c.topics.Readings, 0, "reading"))
+	var mu sync.Mutex
+	lag := map[archive.Source]int64{}
+	log, err := ArchiveLog(ArchiveOptions{
+		Dial: c.dial, Topics: c.topics, Group: "test",
+		Lag: func(s archive.Source, records int64) {
+			mu.Lock()
+			defer mu.Unlock()
+			lag[s] = records
+		},
+		Released: func(s archive.Source) {
+			mu.Lock()
+			defer mu.Unlock()
+			delete(lag, s)
+		},
+	})(new(offsets).resume)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.polled(log, 2)
+	mu.Lock()
+	want := map[archive.Source]int64{{Topic: c.topics.Alerts}: 0, {Topic: c.topics.Readings}: 0}
+	if !maps.Equal(lag, want) {
+		t.Errorf("got %v, want %v", lag, want)
+	}
+	mu.Unlock()
+	log.Close()
+	if len(lag) != 0 {
+		t.Errorf("after closing: got %v, want nothing", lag)
 	}
 }

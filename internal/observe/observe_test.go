@@ -30,6 +30,7 @@ func busy() *Metrics {
 	m.Consumer.Age(time.Millisecond)
 	m.Consumer.Lag(7, 12)
 	m.Archive.Written(20, time.Second, 2*time.Second)
+	m.Archive.Lag("alerts", 7, 4)
 	m.Archive.Retried()
 	m.Archive.Pruned(5)
 	m.WebSocket.Connections(2)
@@ -83,6 +84,7 @@ func TestMetricsHaveTheirNamesTypesAndValues(t *testing.T) {
 		"iot_ingest_readings_total{result=\"accepted\"} 2\n",
 		"iot_simulator_messages_skipped_total 8\n",
 		"iot_archive_behind_seconds 2\n",
+		"iot_archive_lag_messages{partition=\"7\",topic=\"alerts\"} 4\n",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("missing in the exposition: %q", want)
@@ -108,6 +110,8 @@ func TestReleasedPartitionHasNoLag(t *testing.T) {
 	m := NewMetrics("")
 	m.Consumer.Lag(3, 5)
 	m.Consumer.Released(3)
+	m.Archive.Lag("device-data", 3, 5)
+	m.Archive.Released("device-data", 3)
 	if text := get(t, m.Handler(), "/metrics").Body.String(); strings.Contains(text, `partition="3"`) {
 		t.Error("partition 3 still has a lag after its release")
 	}

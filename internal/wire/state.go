@@ -79,7 +79,7 @@ func (d *Decoder) stateFast(data []byte, s *iot.DeviceState) bool {
 			return false
 		}
 	})
-	return ok && s.Latest.ID != "" && c.end()
+	return ok && s.Latest.ID != "" && c.end() && checkTimes(s.Latest.Time, s.Since, s.Heard) == nil
 }
 
 // StatePosition returns the position that a state ends with, without decoding the rest; false if it is not where
@@ -105,11 +105,20 @@ func (d *Decoder) stateGeneral(data []byte) (iot.DeviceState, error) {
 	if err := d.Decode(m.Reading, &s.Latest); err != nil {
 		return iot.DeviceState{}, fmt.Errorf("decode device state: reading: %w", err)
 	}
+	if err := checkTimes(s.Latest.Time, s.Since, s.Heard); err != nil {
+		return iot.DeviceState{}, fmt.Errorf("decode device state: %w", err)
+	}
 	for i := range m.Alerts {
 		state := &m.Alerts[i]
+		if err := checkTimes(state.Onset, state.Safe); err != nil {
+			return iot.DeviceState{}, fmt.Errorf("decode device state: alerts[%d]: %w", i, err)
+		}
 		restored := iot.AlertState{Rule: state.Rule, Onset: state.Onset.UTC(), Safe: state.Safe.UTC()}
 		if state.Raised != nil {
-			raised := fromTopic(state.Raised)
+			raised, err := fromTopic(state.Raised)
+			if err != nil {
+				return iot.DeviceState{}, fmt.Errorf("decode device state: alerts[%d]: %w", i, err)
+			}
 			restored.Raised = &raised
 		}
 		s.Alerts = append(s.Alerts, restored)

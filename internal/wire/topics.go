@@ -68,6 +68,9 @@ func DecodeWindowSummary(data []byte) (iot.WindowSummary, error) {
 	if m.DeviceType == "" {
 		return iot.WindowSummary{}, errors.New("decode window summary: device_type: missing")
 	}
+	if err := checkTimes(m.WindowStart); err != nil {
+		return iot.WindowSummary{}, fmt.Errorf("decode window summary: window_start: %w", err)
+	}
 	if !(m.WindowSeconds > 0 && m.WindowSeconds <= 1e6) {
 		return iot.WindowSummary{}, fmt.Errorf("decode window summary: window_seconds: must be positive (got %v)", m.WindowSeconds)
 	}
@@ -83,7 +86,11 @@ func DecodeWindowSummary(data []byte) (iot.WindowSummary, error) {
 		},
 	}
 	for i := range m.Alerts {
-		s.Alerts = append(s.Alerts, fromTopic(&m.Alerts[i]))
+		alert, err := fromTopic(&m.Alerts[i])
+		if err != nil {
+			return iot.WindowSummary{}, fmt.Errorf("decode window summary: alerts[%d]: %w", i, err)
+		}
+		s.Alerts = append(s.Alerts, alert)
 	}
 	return s, nil
 }
@@ -97,23 +104,30 @@ func DecodeAlert(data []byte) (iot.Alert, error) {
 	if err := json.Unmarshal(data, &m); err != nil {
 		return iot.Alert{}, fmt.Errorf("decode alert: %w", err)
 	}
-	switch {
-	case m.ID == "":
-		return iot.Alert{}, errors.New("decode alert: id: missing")
-	case m.DeviceID == "":
-		return iot.Alert{}, errors.New("decode alert: device_id: missing")
+	alert, err := fromTopic(&m)
+	if err != nil {
+		return iot.Alert{}, fmt.Errorf("decode alert: %w", err)
 	}
-	switch m.State {
-	case iot.Raised, iot.Updated, iot.Acknowledged, iot.Cleared:
-	default:
-		return iot.Alert{}, fmt.Errorf("decode alert: state: unknown (got %q)", m.State)
-	}
-	return fromTopic(&m), nil
+	return alert, nil
 }
 
 func toTopic(a *iot.Alert) topicAlert { return topicAlert{FromAlert(a), a.Position} }
 
-func fromTopic(m *topicAlert) iot.Alert {
+func fromTopic(m *topicAlert) (iot.Alert, error) {
+	switch {
+	case m.ID == "":
+		return iot.Alert{}, errors.New("id: missing")
+	case m.DeviceID == "":
+		return iot.Alert{}, errors.New("device_id: missing")
+	}
+	switch m.State {
+	case iot.Raised, iot.Updated, iot.Acknowledged, iot.Cleared:
+	default:
+		return iot.Alert{}, fmt.Errorf("state: unknown (got %q)", m.State)
+	}
+	if err := checkTimes(m.Onset, m.Timestamp); err != nil {
+		return iot.Alert{}, fmt.Errorf("onset, timestamp: %w", err)
+	}
 	return iot.Alert{
 		ID:         m.ID,
 		Rule:       m.AlertType,
@@ -131,11 +145,25 @@ func fromTopic(m *topicAlert) iot.Alert {
 		Time:       m.Timestamp.UTC(),
 		Historical: m.Historical,
 		Position:   m.Position,
+	}, nil
+}
+
+// lastYear is the newest that a time on a topic may have: the end of a window that starts in it can still be written.
+const lastYear = 9998
+
+// checkTimes refuses times that can be read but, in UTC, not be written again: the year 9999 in a zone behind UTC is the
+// year 10000.
+func checkTimes(times ...time.Time) error {
+	for _, t := range times {
+		if year := t.UTC().Year(); year < 0 || year > lastYear {
+			return fmt.Errorf("the year must be from 0 to %d in UTC (got %s)", lastYear, t.Format(time.RFC3339))
+		}
 	}
+	return nil
 }
 
 // appendJSON appends v as encoding/json writes it. The types here always marshal, as long as their numbers are finite,
-// which iot.Catalog sees to.
+// which iot.Catalog sees to, and their times have four digits for the year, which decoding sees to.
 func appendJSON(dst []byte, v any) []byte {
 	text, err := json.Marshal(v)
 	if err != nil {

@@ -128,6 +128,8 @@ func TestForeignMessagesAreRefused(t *testing.T) {
 		`{"device_type":"t","window_start":"2024-01-30T10:30:00Z","window_seconds":-30}`,
 		`{"device_type":"t","window_start":"2024-01-30T10:30:00Z","window_seconds":1e9}`,
 		`{"device_type":"t","window_start":"2024-01-30T10:30:00Z","window_seconds":30,"sum":[1e308,1e308]}`,
+		`{"device_type":"t","window_start":"9999-12-31T23:59:59-01:00","window_seconds":30}`,
+		`{"device_type":"t","window_start":"2024-01-30T10:30:00Z","window_seconds":30,"alerts":[{}]}`,
 	} {
 		if got, err := wire.DecodeWindowSummary([]byte(text)); err == nil {
 			t.Errorf("%s: got summary %+v, want an error", text, got)
@@ -136,12 +138,17 @@ func TestForeignMessagesAreRefused(t *testing.T) {
 	for _, text := range []string{
 		``, `null`, `{}`, `[]`, `"x"`, documented,
 		`{"id":"a","state":"raised"}`, `{"device_id":"d","state":"raised"}`, `{"id":"a","device_id":"d","state":"on fire"}`,
+		`{"id":"a","device_id":"d","state":"raised","onset":"9999-12-31T23:59:59-01:00"}`,
 	} {
 		if got, err := wire.DecodeAlert([]byte(text)); err == nil {
 			t.Errorf("%s: got alert %+v, want an error", text, got)
 		}
 	}
-	for _, text := range []string{``, `null`, `{}`, `[]`, documented} {
+	for _, text := range []string{
+		``, `null`, `{}`, `[]`, documented,
+		`{"reading":` + documented + `,"since":"9999-12-31T23:59:59-01:00"}`,
+		`{"reading":` + documented + `,"alerts":[{"rule":"r","raised":{}}]}`,
+	} {
 		if got, err := wire.DecodeDeviceState([]byte(text)); err == nil {
 			t.Errorf("%s: got state %+v, want an error", text, got)
 		}
@@ -150,7 +157,8 @@ func TestForeignMessagesAreRefused(t *testing.T) {
 
 func FuzzDecodeTopics(f *testing.F) {
 	f.Add([]byte(`{"reading":{"device_id":"d","device_type":"t","timestamp":"2024-01-30T10:30:00Z","value":1},"partition":1,"epoch":0,"position":7}`))
-	f.Add([]byte(`{"device_type":"t","window_start":"2024-01-30T10:30:00Z","window_seconds":30,"sum":[1,1e300],"alerts":[{}]}`))
+	f.Add([]byte(`{"device_type":"t","window_start":"2024-01-30T10:30:00Z","window_seconds":30,"sum":[1,1e300],"alerts":[` +
+		`{"id":"a","device_id":"d","state":"raised","onset":"9998-12-31T23:59:59-23:59"}]}`))
 	decoder := wire.NewDecoder()
 	f.Fuzz(func(t *testing.T, data []byte) {
 		wire.StatePosition(data)
@@ -159,12 +167,19 @@ func FuzzDecodeTopics(f *testing.F) {
 			if err != nil || !reflect.DeepEqual(state, general) {
 				t.Fatalf("fast: %+v, general: %+v, %v", state, general, err)
 			}
+			wire.AppendDeviceState(nil, &state)
 		}
-		if _, err := wire.DecodeWindowSummary(data); err != nil {
-			return
+		// What was accepted can be written, and then reads the same.
+		if summary, err := wire.DecodeWindowSummary(data); err == nil {
+			again, err := wire.DecodeWindowSummary(wire.AppendWindowSummary(nil, &summary))
+			if err != nil || !reflect.DeepEqual(again, summary) {
+				t.Fatalf("first: %+v, again: %+v, %v", summary, again, err)
+			}
 		}
-		if _, err := wire.DecodeAlert(data); err != nil {
-			return
+		if alert, err := wire.DecodeAlert(data); err == nil {
+			if again, err := wire.DecodeAlert(wire.AppendAlert(nil, &alert)); err != nil || again != alert {
+				t.Fatalf("first: %+v, again: %+v, %v", alert, again, err)
+			}
 		}
 	})
 }
