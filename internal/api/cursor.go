@@ -15,9 +15,6 @@ import (
 // filter or order, would silently skip rows and is refused instead.
 const checksumLength = 8
 
-// maxCursor bounds what a client may send as a cursor; ours are a fraction of it.
-const maxCursor = 2048
-
 // listing names what a cursor belongs to: an endpoint and its parameters without page and cursor.
 func listing(endpoint string, parameters any) string {
 	return fmt.Sprintf("%s %+v", endpoint, parameters)

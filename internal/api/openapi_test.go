@@ -80,7 +80,7 @@ func checkParameters(t *testing.T, path string, op map[string]any) {
 			t.Errorf("%s: parameter %v has no description or schema", path, p["name"])
 		}
 		if p["in"] == "path" {
-			if p["required"] != true || !inPath[p["name"].(string)] {
+			if required, _ := p["required"].(bool); !required || !inPath[p["name"].(string)] {
 				t.Errorf("%s: parameter %v is not in the path or not required", path, p["name"])
 			}
 			delete(inPath, p["name"].(string))

@@ -67,15 +67,15 @@ func FuzzRepair(f *testing.F) {
 				t.Fatal(err)
 			}
 		}
-		first := repaired(t, dir, files)
-		if second := repaired(t, dir, files); !bytes.Equal(first, second) {
+		first := repaired(t, dir)
+		if second := repaired(t, dir); !bytes.Equal(first, second) {
 			t.Errorf("second repair: got %v, want %v", second, first)
 		}
 	})
 }
 
 // repaired repairs and returns what all files hold then.
-func repaired(t *testing.T, dir string, files map[string][]byte) []byte {
+func repaired(t *testing.T, dir string) []byte {
 	t.Helper()
 	if err := repair(dir); err != nil {
 		t.Fatal(err)
