@@ -9,6 +9,7 @@ import (
 
 	"iotmon/internal/api"
 	"iotmon/internal/iot"
+	"iotmon/internal/store"
 )
 
 // Readings implements api.History.
@@ -16,14 +17,14 @@ func (s *Store) Readings(ctx context.Context, q api.ReadingsQuery) ([]api.Point,
 	if q.MaxPoints < 1 || !q.From.Before(q.To) {
 		return nil, nil
 	}
-	t := thinner{start: micros(q.From), step: bucketLength(&q), few: q.MaxPoints}
+	t := store.NewThinner(&q)
 	var at, bits int64
 	var value float64
 	err := each(ctx, s.reader, func(rows *sql.Rows) error {
 		if err := rows.Scan(&at, &value, &bits); err != nil {
 			return err
 		}
-		t.add(at, api.Point{Time: fromMicros(at), Value: value, Quality: quality(bits)})
+		t.Add(api.Point{Time: fromMicros(at), Value: value, Quality: store.Quality(bits)})
 		return nil
 	}, `SELECT time, value, flags FROM readings
 		WHERE device = (SELECT id FROM devices WHERE device_id = ?) AND time >= ? AND time < ? ORDER BY time`,
@@ -31,14 +32,7 @@ func (s *Store) Readings(ctx context.Context, q api.ReadingsQuery) ([]api.Point,
 	if err != nil {
 		return nil, fmt.Errorf("read readings of %s: %w", q.Device, err)
 	}
-	return t.points(), nil
-}
-
-// bucketLength returns the length of a bucket in microseconds, such that no more than MaxPoints cover the range.
-func bucketLength(q *api.ReadingsQuery) int64 {
-	most := int64(q.MaxPoints)
-	least := (micros(q.To) - micros(q.From) + most - 1) / most
-	return max(q.Step.Microseconds(), least)
+	return t.Points(), nil
 }
 
 // Summaries implements api.History.

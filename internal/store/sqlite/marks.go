@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"iotmon/internal/iot"
+	"iotmon/internal/store"
 )
 
 // marksPerStep bounds the windows that are recomputed in one transaction. A gateway that comes back after a week marks
@@ -103,7 +104,7 @@ func correct(ctx context.Context, tx *sql.Tx, m *mark) error {
 					WHEN excluded.epoch = epoch THEN max(position, excluded.position)
 					ELSE position END
 			WHERE excluded.count >= count`,
-			m.start, m.deviceType, m.partition, m.length, summary.Count, encodeSum(summary.Sum), summary.Min, summary.Max,
+			m.start, m.deviceType, m.partition, m.length, summary.Count, store.EncodeSum(summary.Sum), summary.Min, summary.Max,
 			summary.Devices, m.epoch, m.position)
 		if err != nil {
 			return err

@@ -7,6 +7,7 @@ import (
 
 	"iotmon/internal/archive"
 	"iotmon/internal/iot"
+	"iotmon/internal/store"
 )
 
 // rowsPerInsert is how many readings one statement takes; more gains nothing.
@@ -56,43 +57,7 @@ func (w *batchWriter) appendReading(ctx context.Context, args []any, r *archive.
 	if err != nil {
 		return nil, err
 	}
-	return append(args, d.id, micros(r.Time), r.Value, kind, r.Partition, flags(&r.Reading)), nil
-}
-
-// The bits of a reading's flags.
-const (
-	flagUncertain = 1 << iota
-	flagBad
-	flagOffline
-	flagHistorical
-)
-
-func flags(r *iot.Reading) int64 {
-	var bits int64
-	switch r.Quality {
-	case iot.Uncertain:
-		bits |= flagUncertain
-	case iot.Bad:
-		bits |= flagBad
-	}
-	if r.Status == iot.Offline {
-		bits |= flagOffline
-	}
-	if r.Historical {
-		bits |= flagHistorical
-	}
-	return bits
-}
-
-func quality(bits int64) iot.Quality {
-	switch {
-	case bits&flagBad != 0:
-		return iot.Bad
-	case bits&flagUncertain != 0:
-		return iot.Uncertain
-	default:
-		return iot.Good
-	}
+	return append(args, d.id, micros(r.Time), r.Value, kind, r.Partition, store.Flags(&r.Reading)), nil
 }
 
 // device returns the row of a reading's device, adding or updating it where the reading says something new.

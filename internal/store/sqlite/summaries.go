@@ -3,14 +3,11 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"encoding/binary"
-	"encoding/json"
 	"fmt"
-	"math"
 	"time"
 
 	"iotmon/internal/iot"
-	"iotmon/internal/wire"
+	"iotmon/internal/store"
 )
 
 // summaries stores final summaries and the marks of windows that have become wrong.
@@ -41,7 +38,7 @@ func (w *batchWriter) final(ctx context.Context, s *iot.WindowSummary) error {
 			devices = excluded.devices, online = excluded.online, offline = excluded.offline,
 			alert_count = excluded.alert_count, epoch = excluded.epoch, position = excluded.position
 		WHERE (excluded.epoch, excluded.position) > (epoch, position)`,
-		micros(s.Window.Start), s.Type, s.Partition, s.Window.Length.Microseconds(), s.Count, encodeSum(s.Sum), s.Min, s.Max,
+		micros(s.Window.Start), s.Type, s.Partition, s.Window.Length.Microseconds(), s.Count, store.EncodeSum(s.Sum), s.Min, s.Max,
 		s.Devices, s.Online, s.Offline, s.AlertCount, s.Epoch, s.Offset)
 	if err != nil || !changed(result) {
 		return err
@@ -52,53 +49,8 @@ func (w *batchWriter) final(ctx context.Context, s *iot.WindowSummary) error {
 		return err
 	}
 	_, err = w.tx.ExecContext(ctx, `INSERT OR REPLACE INTO summary_alerts (window_start, device_type, partition, alerts) VALUES (?, ?, ?, ?)`,
-		micros(s.Window.Start), s.Type, s.Partition, encodeAlerts(s.Alerts))
+		micros(s.Window.Start), s.Type, s.Partition, store.EncodeAlerts(s.Alerts))
 	return err
-}
-
-// encodeAlerts writes alerts as a JSON array of what the topic of alerts carries.
-func encodeAlerts(alerts []iot.Alert) string {
-	text := []byte{'['}
-	for i := range alerts {
-		if i > 0 {
-			text = append(text, ',')
-		}
-		text = wire.AppendAlert(text, &alerts[i])
-	}
-	return string(append(text, ']'))
-}
-
-func decodeAlerts(text string) ([]iot.Alert, error) {
-	var messages []json.RawMessage
-	if err := json.Unmarshal([]byte(text), &messages); err != nil {
-		return nil, err
-	}
-	alerts := make([]iot.Alert, len(messages))
-	for i, message := range messages {
-		var err error
-		if alerts[i], err = wire.DecodeAlert(message); err != nil {
-			return nil, err
-		}
-	}
-	return alerts, nil
-}
-
-// encodeSum writes the terms of an exact sum; none is 0.
-func encodeSum(s iot.Sum) []byte {
-	terms := s.Terms()
-	blob := make([]byte, 0, 8*len(terms))
-	for _, term := range terms {
-		blob = binary.LittleEndian.AppendUint64(blob, math.Float64bits(term))
-	}
-	return blob
-}
-
-func decodeSum(blob []byte) iot.Sum {
-	var s iot.Sum
-	for ; len(blob) >= 8; blob = blob[8:] {
-		s.Add(math.Float64frombits(binary.LittleEndian.Uint64(blob)))
-	}
-	return s
 }
 
 // scanSummary reads one partition's row.
@@ -112,13 +64,13 @@ func scanSummary(rows *sql.Rows) (iot.WindowSummary, error) {
 		return s, err
 	}
 	s.Window = iot.Window{Start: fromMicros(start), Length: time.Duration(length) * time.Microsecond}
-	s.Sum = decodeSum(sum)
+	s.Sum = store.DecodeSum(sum)
 	s.Final = true
 	if !alerts.Valid {
 		return s, nil
 	}
 	var err error
-	if s.Alerts, err = decodeAlerts(alerts.String); err != nil {
+	if s.Alerts, err = store.DecodeAlerts(alerts.String); err != nil {
 		return s, fmt.Errorf("alerts of window %v: %w", s.Window.Start, err)
 	}
 	return s, nil

@@ -1,4 +1,4 @@
-package sqlite
+package store
 
 import (
 	"slices"
@@ -6,9 +6,9 @@ import (
 	"iotmon/internal/api"
 )
 
-// thinner keeps of each bucket of time the first, the smallest, the largest and the last point, and all points as long as
+// Thinner keeps of each bucket of time the first, the smallest, the largest and the last point, and all points as long as
 // there are few. Points come in order.
-type thinner struct {
+type Thinner struct {
 	// start and step, the length of a bucket, are microseconds.
 	start, step int64
 	// few is how many points come back whole.
@@ -24,11 +24,24 @@ type thinner struct {
 	first, smallest, largest, last api.Point
 }
 
-func (t *thinner) add(at int64, p api.Point) {
+// NewThinner returns a thinner for the answer to q, whose buckets are as many as it allows at most.
+func NewThinner(q *api.ReadingsQuery) *Thinner {
+	return &Thinner{start: q.From.UnixMicro(), step: BucketLength(q), few: q.MaxPoints}
+}
+
+// BucketLength returns the length of a bucket in microseconds, such that no more than MaxPoints cover the range.
+func BucketLength(q *api.ReadingsQuery) int64 {
+	most := int64(q.MaxPoints)
+	least := (q.To.UnixMicro() - q.From.UnixMicro() + most - 1) / most
+	return max(q.Step.Microseconds(), least)
+}
+
+// Add takes the next point.
+func (t *Thinner) Add(p api.Point) {
 	if len(t.whole) <= t.few {
 		t.whole = append(t.whole, p)
 	}
-	if bucket := (at - t.start) / t.step; !t.opened || bucket != t.bucket {
+	if bucket := (p.Time.UnixMicro() - t.start) / t.step; !t.opened || bucket != t.bucket {
 		t.flush()
 		t.bucket, t.opened = bucket, true
 		t.first, t.smallest, t.largest, t.last = p, p, p, p
@@ -44,7 +57,7 @@ func (t *thinner) add(at int64, p api.Point) {
 }
 
 // flush keeps the open bucket's points in the order of time, each once.
-func (t *thinner) flush() {
+func (t *Thinner) flush() {
 	if !t.opened {
 		return
 	}
@@ -53,8 +66,8 @@ func (t *thinner) flush() {
 	t.kept = append(t.kept, slices.CompactFunc(points, func(a, b api.Point) bool { return a.Time.Equal(b.Time) })...)
 }
 
-// points returns what is left of the points added.
-func (t *thinner) points() []api.Point {
+// Points returns what is left of the points added.
+func (t *Thinner) Points() []api.Point {
 	if len(t.whole) <= t.few {
 		return t.whole
 	}

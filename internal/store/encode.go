@@ -1,0 +1,97 @@
+// Package store is what the stores below it have in common: how a reading's flags, an exact sum and a list of alerts look
+// in a row, and how a long history is thinned.
+package store
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"math"
+
+	"iotmon/internal/iot"
+	"iotmon/internal/wire"
+)
+
+// The bits of a reading's flags.
+const (
+	flagUncertain = 1 << iota
+	flagBad
+	flagOffline
+	flagHistorical
+)
+
+// Flags packs what a reading says of its value and its device.
+func Flags(r *iot.Reading) int64 {
+	var bits int64
+	switch r.Quality {
+	case iot.Uncertain:
+		bits |= flagUncertain
+	case iot.Bad:
+		bits |= flagBad
+	}
+	if r.Status == iot.Offline {
+		bits |= flagOffline
+	}
+	if r.Historical {
+		bits |= flagHistorical
+	}
+	return bits
+}
+
+// Quality returns the quality that flags tell.
+func Quality(bits int64) iot.Quality {
+	switch {
+	case bits&flagBad != 0:
+		return iot.Bad
+	case bits&flagUncertain != 0:
+		return iot.Uncertain
+	default:
+		return iot.Good
+	}
+}
+
+// EncodeAlerts writes alerts as a JSON array of what the topic of alerts carries.
+func EncodeAlerts(alerts []iot.Alert) string {
+	text := []byte{'['}
+	for i := range alerts {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		text = wire.AppendAlert(text, &alerts[i])
+	}
+	return string(append(text, ']'))
+}
+
+// DecodeAlerts reads what EncodeAlerts has written.
+func DecodeAlerts(text string) ([]iot.Alert, error) {
+	var messages []json.RawMessage
+	if err := json.Unmarshal([]byte(text), &messages); err != nil {
+		return nil, err
+	}
+	alerts := make([]iot.Alert, len(messages))
+	for i, message := range messages {
+		var err error
+		if alerts[i], err = wire.DecodeAlert(message); err != nil {
+			return nil, err
+		}
+	}
+	return alerts, nil
+}
+
+// EncodeSum writes the terms of an exact sum; none is 0.
+func EncodeSum(s iot.Sum) []byte {
+	terms := s.Terms()
+	blob := make([]byte, 0, 8*len(terms))
+	for _, term := range terms {
+		blob = binary.LittleEndian.AppendUint64(blob, math.Float64bits(term))
+	}
+	return blob
+}
+
+// DecodeSum reads what EncodeSum has written.
+func DecodeSum(blob []byte) iot.Sum {
+	var s iot.Sum
+	for ; len(blob) >= 8; blob = blob[8:] {
+		s.Add(math.Float64frombits(binary.LittleEndian.Uint64(blob)))
+	}
+	return s
+}
