@@ -75,6 +75,13 @@ func (s *server) base() string { return "http://" + s.addr }
 // start runs the program and returns when it is ready.
 func (s *server) start() {
 	s.t.Helper()
+	s.launch()
+	s.await("/ready", 30*time.Second)
+}
+
+// launch runs the program.
+func (s *server) launch() {
+	s.t.Helper()
 	s.cmd = exec.Command(s.args[0], s.args[1:]...)
 	s.cmd.Stdout, s.cmd.Stderr = &s.log, &s.log
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -82,8 +89,10 @@ func (s *server) start() {
 		s.t.Fatal(err)
 	}
 	s.exited = make(chan error, 1)
-	go func(cmd *exec.Cmd, exited chan<- error) { exited <- cmd.Wait() }(s.cmd, s.exited)
-	s.await("/ready", 30*time.Second)
+	go func(cmd *exec.Cmd, exited chan<- error) {
+		exited <- cmd.Wait()
+		close(exited)
+	}(s.cmd, s.exited)
 }
 
 // await polls until path answers 200.
@@ -103,7 +112,6 @@ func (s *server) await(path string, patience time.Duration) {
 		case <-ctx.Done():
 			s.t.Fatalf("GET %s: not 200 within %v; last error %v", path, patience, err)
 		case err := <-s.exited:
-			s.exited <- err
 			s.t.Fatalf("the server ended before it was ready: %v", err)
 		case <-time.After(20 * time.Millisecond):
 		}
