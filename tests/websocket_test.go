@@ -29,7 +29,7 @@ func start(t *testing.T) string {
 	cfg.Simulator.DeviceCount = 20
 	cfg.Simulator.SendInterval = time.Second
 	ctx, stop := context.WithCancel(context.Background())
-	service, err := app.NewIotmon(ctx, &cfg, app.Options{Version: "test", Logger: slog.New(slog.DiscardHandler), Started: time.Now()})
+	service, err := app.New(ctx, config.Iotmon, &cfg, app.Options{Version: "test", Logger: slog.New(slog.DiscardHandler), Started: time.Now()})
 	if err != nil {
 		stop()
 		t.Fatal(err)

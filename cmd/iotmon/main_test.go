@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"iotmon/internal/app"
 )
 
 // runIn runs the program in an empty directory that holds the given configuration.
@@ -28,7 +30,7 @@ func runIn(t *testing.T, file string, args ...string) (status int, stdout, stder
 func TestHelpMentionsEveryFlag(t *testing.T) {
 	for _, args := range [][]string{{"help"}, {"-h"}, {"--help"}} {
 		status, stdout, stderr := runIn(t, "", args...)
-		if status != done || stdout != help || stderr != "" {
+		if status != app.Done || stdout != help || stderr != "" {
 			t.Errorf("%v: got status %d, %d bytes of help and %q, want 0, the help and nothing", args, status, len(stdout), stderr)
 		}
 	}
@@ -40,7 +42,7 @@ func TestHelpMentionsEveryFlag(t *testing.T) {
 			t.Errorf("-%s is not mentioned", name)
 		}
 	}
-	if status, stdout, _ := runIn(t, "", "help", "replay"); status != done || !strings.Contains(stdout, "iotmon replay [flags] FILE.csv") {
+	if status, stdout, _ := runIn(t, "", "help", "replay"); status != app.Done || !strings.Contains(stdout, "iotmon replay [flags] FILE.csv") {
 		t.Errorf("help replay: got status %d and %q, want 0 and its usage", status, stdout)
 	}
 }
@@ -65,7 +67,7 @@ func TestMistakesAreOneLineAndStatusTwo(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			status, stdout, stderr := runIn(t, test.file, test.args...)
-			if status != cannotStart || stdout != "" {
+			if status != app.CannotStart || stdout != "" {
 				t.Errorf("got status %d and output %q, want 2 and none", status, stdout)
 			}
 			if !strings.Contains(stderr, test.want) || strings.Count(stderr, "\n") != 1 {
@@ -77,7 +79,7 @@ func TestMistakesAreOneLineAndStatusTwo(t *testing.T) {
 
 func TestCheckConfigStartsNothing(t *testing.T) {
 	status, stdout, stderr := runIn(t, "server: {port: 9000}", "-check-config", "-devices", "7")
-	if status != done || stderr != "" {
+	if status != app.Done || stderr != "" {
 		t.Errorf("got status %d and %q, want 0 and nothing", status, stderr)
 	}
 	for _, want := range []string{"is valid", `"127.0.0.1:9000"  configs/iotmon.yaml`, "-devices"} {
@@ -92,17 +94,7 @@ func TestCheckConfigStartsNothing(t *testing.T) {
 
 func TestVersion(t *testing.T) {
 	status, stdout, _ := runIn(t, "no: such key", "-version")
-	if status != done || !strings.HasPrefix(stdout, "iotmon ") || strings.Count(stdout, " ") != 3 {
+	if status != app.Done || !strings.HasPrefix(stdout, "iotmon ") || strings.Count(stdout, " ") != 3 {
 		t.Errorf("got status %d and %q, want 0 and a line with name, version, Go and platform", status, stdout)
-	}
-}
-
-func TestAddressesThatBrowsersCanOpen(t *testing.T) {
-	for addr, want := range map[string]string{
-		"127.0.0.1:8080": "127.0.0.1:8080", "[::]:8080": "localhost:8080", "0.0.0.0:80": "localhost:80", "10.0.0.1:1": "10.0.0.1:1",
-	} {
-		if got := reachable(addr); got != want {
-			t.Errorf("%s: got %s, want %s", addr, got, want)
-		}
 	}
 }

@@ -1,0 +1,118 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/signal"
+	"runtime"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"iotmon/internal/config"
+	"iotmon/internal/observe"
+)
+
+// The exit statuses of every program.
+const (
+	Done        = 0
+	Failed      = 1
+	CannotStart = 2
+)
+
+// version is set by the linker for a release.
+var version string
+
+// Command is a program that runs a Service, as the command line has it.
+type Command struct {
+	// Service is the name of the service and of the program, one of the constants of package config.
+	Service string
+	// Help is the answer to -h.
+	Help string
+}
+
+// Main gives run a context that ends with SIGINT or SIGTERM, and ends the process with its exit status. A second signal
+// ends the process at once.
+func Main(run func(ctx context.Context, args []string, stdout, stderr io.Writer) int) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	status := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(status)
+}
+
+// Run does what the arguments say, usually to run the service until ctx ends, and returns the exit status.
+func (c *Command) Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	started := time.Now()
+	cfg, err := config.Load(config.LoadOptions{Service: c.Service, Args: args, Environ: os.Environ()})
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		fmt.Fprint(stdout, c.Help)
+		return Done
+	case errors.Is(err, config.ErrVersion):
+		fmt.Fprintf(stdout, "%s %s %s %s/%s\n", c.Service, versionName(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+		return Done
+	case err != nil:
+		return c.refuse(stderr, err)
+	case cfg.CheckOnly:
+		fmt.Fprintln(stdout, "The configuration is valid.")
+		if err := cfg.Explain(stdout, c.Service); err != nil {
+			return c.refuse(stderr, err)
+		}
+		return Done
+	}
+	logger, err := observe.NewLogger(stderr, cfg.Log.Format, cfg.Log.Level)
+	if err != nil {
+		return c.refuse(stderr, err)
+	}
+	service, err := New(ctx, c.Service, cfg, Options{Version: versionName(), Logger: logger, Started: started})
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return Done
+	case err != nil:
+		return c.refuse(stderr, err)
+	}
+	fmt.Fprintf(stdout, "%s %s is at http://%s\n", c.Service, versionName(), reachable(service.Addr()))
+	if err := service.Run(ctx); err != nil {
+		fmt.Fprintf(stderr, "%s: %v\n", c.Service, err)
+		return Failed
+	}
+	return Done
+}
+
+// refuse tells in a line each why nothing was started.
+func (c *Command) refuse(stderr io.Writer, err error) int {
+	problems := []string{err.Error()}
+	if mistakes, ok := errors.AsType[*config.Error](err); ok {
+		problems = mistakes.Problems
+	}
+	for _, problem := range problems {
+		fmt.Fprintf(stderr, "%s: %s\n", c.Service, problem)
+	}
+	return CannotStart
+}
+
+// reachable returns an address that a browser on this machine can open: every interface includes this machine's own.
+func reachable(addr string) string {
+	host, port, err := net.SplitHostPort(addr)
+	if ip := net.ParseIP(host); err == nil && ip.IsUnspecified() {
+		return net.JoinHostPort("localhost", port)
+	}
+	return addr
+}
+
+// versionName returns the version of a release, or what the Go command knows of the source the program was built from.
+func versionName() string {
+	if version != "" {
+		return version
+	}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" && info.Main.Version != "(devel)" {
+		return info.Main.Version
+	}
+	return "devel"
+}

@@ -1,0 +1,54 @@
+package app
+
+import (
+	"context"
+	"path/filepath"
+
+	"iotmon/internal/kafka"
+	"iotmon/internal/kafka/embedded"
+	"iotmon/internal/store/sqlite"
+)
+
+func (s *Service) openSQLite(ctx context.Context) error {
+	store, err := sqlite.Open(ctx, sqlite.Options{
+		Path:          filepath.Join(s.cfg.DataDir, "iotmon.db"),
+		ReadingsTopic: s.topics.Readings,
+		SyncWrites:    s.cfg.Kafka.Embedded.SyncWrites,
+	})
+	if err != nil {
+		return err
+	}
+	s.store = store
+	s.onClose("database", store.Close)
+	return nil
+}
+
+func (s *Service) openBroker(ctx context.Context) error {
+	broker, err := embedded.Open(ctx, embedded.Options{
+		Dir:        filepath.Join(s.cfg.DataDir, "kafka"),
+		Port:       s.cfg.Kafka.Embedded.Port,
+		SyncWrites: s.cfg.Kafka.Embedded.SyncWrites,
+		Logger:     s.Logger,
+	})
+	if err != nil {
+		return err
+	}
+	s.onClose("broker", broker.Close)
+	s.dial = kafka.Dial{Brokers: broker.Addrs(), ClientID: s.name, Logger: s.Logger}
+	err = kafka.EnsureTopics(ctx, kafka.TopicOptions{
+		Dial:        s.dial,
+		Topics:      s.topics,
+		Partitions:  s.cfg.Kafka.Partitions,
+		Replication: 1,
+		Budget:      int64(s.cfg.Kafka.Embedded.Retention),
+	})
+	if err != nil {
+		return err
+	}
+	stamped, err := kafka.ProbeAppendTime(ctx, s.dial, s.topics)
+	if err != nil {
+		return err
+	}
+	s.Logger.Debug("append time probed", "stamped_by", stamped.String())
+	return nil
+}

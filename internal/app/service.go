@@ -1,0 +1,120 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"iotmon/internal/api"
+	"iotmon/internal/archive"
+	"iotmon/internal/config"
+	"iotmon/internal/iot"
+	"iotmon/internal/kafka"
+	"iotmon/internal/live"
+	"iotmon/internal/observe"
+)
+
+// startTimeout bounds the making of the parts, the reading of a large log included.
+const startTimeout = time.Minute
+
+// Options are what a service needs beside its configuration.
+type Options struct {
+	// Version is the program's own.
+	Version string
+	Logger  *slog.Logger
+	// Started is when the process began.
+	Started time.Time
+}
+
+// Service is one of the programs. Iotmon is everything in one process on an embedded broker and SQLite; the others share
+// the same parts out over processes on Kafka, PostgreSQL and Redis. In either case the parts talk only through topics.
+type Service struct {
+	Options
+	lifecycle
+	name      string
+	cfg       *config.Config
+	listener  net.Listener
+	metrics   *observe.Metrics
+	readiness *observe.Readiness
+
+	catalog   *iot.Catalog
+	admission *iot.Admission
+	dial      kafka.Dial
+	topics    kafka.Topics
+	store     database
+	producer  *kafka.Producer
+	view      *live.View
+	hub       *live.Hub
+}
+
+// database is an archive that can be written and asked.
+type database interface {
+	archive.Store
+	api.History
+}
+
+// New makes the parts of the service that config names so, and starts none. Whatever can be wrong with the configuration
+// or the machine, a port in use, a directory that is not writable, shows here, and then nothing is left open.
+func New(ctx context.Context, name string, cfg *config.Config, options Options) (*Service, error) {
+	s := &Service{
+		Options:   options,
+		lifecycle: lifecycle{logger: options.Logger},
+		name:      name,
+		cfg:       cfg,
+		metrics:   observe.NewMetrics(options.Version),
+		readiness: observe.NewReadiness(),
+		topics:    newTopics(cfg),
+	}
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	for _, make := range s.parts() {
+		if err := make(ctx); err != nil {
+			s.close()
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// parts lists what makes up the service, in the order of making.
+func (s *Service) parts() []func(context.Context) error {
+	return []func(context.Context) error{
+		s.listen, s.makeDomain, s.openSQLite, s.openBroker, s.makeProducer, s.makeProcessor, s.makeArchiver, s.makeLive,
+		s.makeSimulator, s.serveWeb,
+	}
+}
+
+// Addr returns the address that the service listens on.
+func (s *Service) Addr() string { return s.listener.Addr().String() }
+
+// Run runs the parts until ctx ends, which is success, or one of them fails, and closes everything.
+func (s *Service) Run(ctx context.Context) error {
+	defer s.close()
+	return s.run(ctx)
+}
+
+func (s *Service) listen(ctx context.Context) error {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", s.cfg.Server.Addr)
+	if err != nil {
+		return fmt.Errorf("listen on %s: %w", s.cfg.Server.Addr, err)
+	}
+	s.listener = listener
+	s.onClose("listener", func() error {
+		if err := listener.Close(); !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil
+	})
+	return nil
+}
+
+func (s *Service) makeDomain(context.Context) (err error) {
+	if s.catalog, err = newCatalog(s.cfg); err != nil {
+		return err
+	}
+	s.admission = newAdmission(s.cfg, s.catalog)
+	return nil
+}

@@ -1,0 +1,103 @@
+package app
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"iotmon/internal/api"
+	"iotmon/internal/ingest"
+	"iotmon/internal/kafka"
+	"iotmon/internal/live"
+	"iotmon/internal/observe"
+	"iotmon/web"
+)
+
+// makeLive makes the view of the present, what feeds it from the log, and the hub that tells browsers.
+func (s *Service) makeLive(context.Context) error {
+	s.view = live.NewView(live.ViewOptions{WindowLength: s.cfg.Aggregation.Window()})
+	s.hub = live.NewHub(live.HubOptions{
+		View:    s.view,
+		Catalog: s.catalog,
+		Version: s.Version,
+		Limits: live.Limits{
+			Connections:    s.cfg.Live.MaxConnections,
+			MessageBytes:   int(s.cfg.Live.MaxMessageBytes),
+			FilterItems:    s.cfg.Live.MaxFilterItems,
+			PingInterval:   s.cfg.Live.PingInterval,
+			PongTimeout:    s.cfg.Live.PongTimeout,
+			WriteTimeout:   s.cfg.Live.WriteTimeout,
+			BytesPerSecond: int(s.cfg.Live.MaxBytesPerSecond),
+		},
+		AllowedOrigins: s.cfg.Live.AllowedOrigins,
+		Metrics:        liveMetrics(&s.metrics.WebSocket),
+		Log:            s.Logger,
+	})
+	tail := kafka.NewTail(kafka.TailOptions{Dial: s.dial, Topics: s.topics, Sink: s.hub.Apply, Logger: s.Logger})
+	part := s.readiness.Expect("live view")
+	s.add("live tail", tail.Run)
+	s.add("live view", func(ctx context.Context) error {
+		select {
+		case <-tail.CaughtUp():
+			part.Ready()
+		case <-ctx.Done():
+		}
+		return s.hub.Run(ctx)
+	})
+	s.metrics.WatchPlant(plant(s.view))
+	return nil
+}
+
+// serveWeb serves the page, the APIs and the WebSocket.
+func (s *Service) serveWeb(context.Context) error {
+	history, err := api.New(api.Options{
+		Fleet:   s.view,
+		History: s.store,
+		Catalog: s.catalog,
+		Ingest:  s.ingestHandler(),
+		Version: s.Version,
+		Now:     time.Now,
+		Logger:  s.Logger,
+		BaseURL: "http://" + s.Addr(),
+	})
+	if err != nil {
+		return err
+	}
+	dashboard, err := newPage(s.cfg, web.Static(), web.Templates(), s.Version)
+	if err != nil {
+		return err
+	}
+	all := routes{page: dashboard, api: history, live: s.hub, livePath: s.cfg.Live.Path, admin: s.adminHandler()}
+	handler, err := all.handler()
+	if err != nil {
+		return err
+	}
+	s.add("web server", serve(s.listener, handler))
+	return nil
+}
+
+// ingestHandler answers POST /api/v1/readings.
+func (s *Service) ingestHandler() http.Handler {
+	return s.metrics.Ingest.Instrument(ingest.NewHandler(ingest.HandlerOptions{
+		Log:           s.producer,
+		Admission:     s.admission,
+		Now:           time.Now,
+		Logger:        s.Logger,
+		Answered:      s.metrics.Ingest.Answered,
+		MaxBody:       int64(s.cfg.Ingest.MaxBody),
+		MaxReadings:   s.cfg.Ingest.MaxReadings,
+		MaxRequests:   s.cfg.Ingest.MaxInFlight,
+		MaxBytes:      int64(s.cfg.Ingest.MaxInFlightBytes),
+		BodyTimeout:   s.cfg.Ingest.BodyTimeout,
+		AppendTimeout: s.cfg.Ingest.Timeout,
+	}))
+}
+
+// adminHandler answers what operators and Prometheus ask.
+func (s *Service) adminHandler() http.Handler {
+	admin := http.NewServeMux()
+	observe.Routes(admin, observe.RouteOptions{
+		Metrics: s.metrics, Readiness: s.readiness, Version: s.Version, Started: s.Started, Pprof: s.cfg.Server.Pprof,
+	})
+	return admin
+}
