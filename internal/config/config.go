@@ -18,12 +18,15 @@ type Config struct {
 	DataDir     string       `koanf:"data_dir"`
 	Server      Server       `koanf:"server"`
 	Kafka       Kafka        `koanf:"kafka"`
+	Postgres    Postgres     `koanf:"postgres"`
+	Redis       Redis        `koanf:"redis"`
 	Simulator   Simulator    `koanf:"device_simulator"`
 	Ingest      Ingest       `koanf:"ingest"`
 	Aggregation Aggregation  `koanf:"aggregation"`
 	Devices     Devices      `koanf:"devices"`
 	DeviceTypes []DeviceType `koanf:"device_types"`
 	Alerts      Alerts       `koanf:"alerts"`
+	Consumer    Consume      `koanf:"consumer"`
 	Processor   Processor    `koanf:"processor"`
 	Archive     Archive      `koanf:"archive"`
 	Live        Live         `koanf:"websocket"`
@@ -45,12 +48,16 @@ type Server struct {
 	TemplateDir string `koanf:"template_dir"`
 	// Pprof serves Go's profiles under /debug/pprof/.
 	Pprof bool `koanf:"pprof"`
+	// ShutdownTimeout is how long the service may take to stop in good order; then it stops at once.
+	ShutdownTimeout time.Duration `koanf:"shutdown_timeout"`
 }
 
 // Kafka is the log, and how its topics are made and written.
 type Kafka struct {
 	// Brokers are the seed addresses of a cluster. Iotmon has its embedded broker instead, and refuses any.
 	Brokers  []string `koanf:"brokers"`
+	TLS      TLS      `koanf:"tls"`
+	SASL     SASL     `koanf:"sasl"`
 	Embedded Embedded `koanf:"embedded"`
 	// Topic holds the readings. Topics is short for Topic and AlertsTopic, in this order; after Load it agrees with them.
 	Topic            string   `koanf:"topic"`
@@ -62,11 +69,57 @@ type Kafka struct {
 	// Partitions and ReplicationFactor are for topics that do not exist yet. The embedded broker keeps one replica.
 	Partitions        int `koanf:"partitions"`
 	ReplicationFactor int `koanf:"replication_factor"`
-	// GroupID is the processor's consumer group; the archiver appends -archiver.
+	// GroupID is the processor's consumer group; the archiver appends -archiver, what fills the cache -cache.
 	GroupID string `koanf:"group_id"`
+	// GroupProtocol is how the groups share partitions out: classic, or consumer, which is KIP-848 and needs Kafka 4.
+	GroupProtocol string `koanf:"group_protocol"`
 	// BatchSize bounds the records of one produce batch, Linger how long a batch waits for more.
 	BatchSize int           `koanf:"batch_size"`
 	Linger    time.Duration `koanf:"linger"`
+	// MaxBuffered bounds the readings that Kafka has not acknowledged yet; who has more waits. DeliveryTimeout is how long
+	// those of the simulator may wait there.
+	MaxBuffered     int           `koanf:"max_buffered"`
+	DeliveryTimeout time.Duration `koanf:"delivery_timeout"`
+}
+
+// TLS is how the connections to a cluster are encrypted.
+type TLS struct {
+	Enabled bool `koanf:"enabled"`
+	// CAFile holds the certificates that the brokers' are signed with; empty is those that the system trusts.
+	CAFile string `koanf:"ca_file"`
+	// CertFile and KeyFile are this client's own certificate, where brokers ask for one.
+	CertFile string `koanf:"cert_file"`
+	KeyFile  string `koanf:"key_file"`
+	// ServerName is the name in the brokers' certificates if it is not the one they are reached by.
+	ServerName string `koanf:"server_name"`
+}
+
+// SASL is how the services log in to a cluster.
+type SASL struct {
+	// Mechanism is PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512; empty is no login.
+	Mechanism string `koanf:"mechanism"`
+	Username  string `koanf:"username"`
+	Password  string `koanf:"password" secret:"true"`
+}
+
+// Postgres is the database of the separate services.
+type Postgres struct {
+	// URL is what libpq takes, several hosts included: postgres://user:password@host:5432/database?sslmode=require.
+	URL string `koanf:"url" secret:"true"`
+	// MaxConnections bounds the connections of one service.
+	MaxConnections int `koanf:"max_connections"`
+}
+
+// Redis is the cache of the separate services.
+type Redis struct {
+	// URL is redis://user:password@host:6379/0, rediss:// for TLS; empty is no cache.
+	URL string `koanf:"url" secret:"true"`
+	// Addrs are further nodes: with them the URL's is one of a cluster, or, with Master set, one of the sentinels that
+	// know the master of this name.
+	Addrs  []string `koanf:"addrs"`
+	Master string   `koanf:"master"`
+	// Expiry is how long the state of a device that falls silent is kept.
+	Expiry time.Duration `koanf:"expiry"`
 }
 
 // Embedded is the broker inside iotmon.
@@ -143,6 +196,18 @@ type DeviceType struct {
 	Labels map[string]string `koanf:"labels"`
 	// States names the values 0, 1, … of a discrete type.
 	States []string `koanf:"states"`
+}
+
+// The roles of a consumer.
+const (
+	RoleProcessor = "processor"
+	RoleArchiver  = "archiver"
+	RoleCache     = "cache"
+)
+
+// Consume says what a consumer does, so that each role can have as many processes as it needs.
+type Consume struct {
+	Roles []string `koanf:"roles"`
 }
 
 // Processor is about the transactions that carry windows, alerts and states.

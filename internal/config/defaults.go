@@ -6,9 +6,9 @@ import "time"
 // were read are not.
 func Default(service string) Config {
 	port := defaultPort(service)
-	return Config{
+	cfg := Config{
 		DataDir: "data",
-		Server:  Server{Addr: joinPort("127.0.0.1", port), Port: port},
+		Server:  Server{Addr: joinPort("127.0.0.1", port), Port: port, ShutdownTimeout: 20 * time.Second},
 		Kafka: Kafka{
 			Brokers:           []string{},
 			Embedded:          Embedded{Retention: 256 << 20},
@@ -21,9 +21,14 @@ func Default(service string) Config {
 			Partitions:        10,
 			ReplicationFactor: 1,
 			GroupID:           "iot-consumer-group",
+			GroupProtocol:     "classic",
 			BatchSize:         2000,
 			Linger:            5 * time.Millisecond,
+			MaxBuffered:       50_000,
+			DeliveryTimeout:   2 * time.Minute,
 		},
+		Postgres: Postgres{MaxConnections: 10},
+		Redis:    Redis{Addrs: []string{}, Expiry: 24 * time.Hour},
 		Simulator: Simulator{
 			Enabled:      true,
 			DeviceCount:  1000,
@@ -51,6 +56,7 @@ func Default(service string) Config {
 			DeviceOffline:       "warning",
 			Rules:               []Rule{},
 		},
+		Consumer:  Consume{Roles: []string{RoleProcessor, RoleArchiver, RoleCache}},
 		Processor: Processor{CommitInterval: 500 * time.Millisecond},
 		Archive: Archive{
 			Enabled:   true,
@@ -69,6 +75,13 @@ func Default(service string) Config {
 		},
 		Log: Log{Format: "text", Level: "info"},
 	}
+	if service != Iotmon {
+		// The servers of docker-compose.yml on this machine.
+		cfg.Kafka.Brokers = []string{"localhost:9092"}
+		cfg.Postgres.URL = "postgres://iot_user:iot_password@localhost:5432/iot_monitoring"
+		cfg.Redis.URL = "redis://localhost:6379/0"
+	}
+	return cfg
 }
 
 func threshold(value float64) *float64 { return &value }

@@ -19,7 +19,11 @@ func (c *Config) Explain(w io.Writer, service string) error {
 			continue
 		}
 		rows++
-		fmt.Fprintf(table, "%s\t%s\t%s\n", l.path, showValue(l.value), c.sources[l.path])
+		value := showValue(l.value)
+		if l.field.Tag.Get("secret") != "" {
+			value = "(not shown)"
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\n", l.path, value, c.sources[l.path])
 	}
 	if rows == 0 {
 		fmt.Fprintln(table, "Every key is at its default.")

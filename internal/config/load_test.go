@@ -275,10 +275,35 @@ func TestOfflineTimeoutFollowsTheSimulatorUnlessSet(t *testing.T) {
 	}
 }
 
-func TestServicesWithoutABrokerOfTheirOwnAskForOne(t *testing.T) {
-	_, err := Load(LoadOptions{Service: Consumer, Dir: t.TempDir()})
-	const want = "default: kafka.brokers: must be the addresses of the cluster; only iotmon has a broker of its own (got none)"
-	if err == nil || err.Error() != want {
-		t.Errorf("got %v, want %s", err, want)
+func TestIotmonRefusesServersAndServicesNeedThem(t *testing.T) {
+	for _, test := range []struct{ service, yaml, want string }{
+		{Iotmon, "kafka: {brokers: ['a:1']}", "kafka.brokers: must be empty: iotmon has a broker of its own"},
+		{Iotmon, "postgres: {url: 'postgres://u:secret@h/d'}", "postgres.url: must be empty: iotmon has a database of its own"},
+		{Iotmon, "redis: {url: 'redis://:secret@h'}", "redis.url: must be empty: iotmon needs no cache"},
+		{Web, "kafka: {brokers: []}", "kafka.brokers: must be the addresses of the cluster"},
+		{Web, "postgres: {url: 'host=h password=secret'}", "postgres.url: must be postgres://user:password@host:5432/database"},
+		{Web, "redis: {url: 'h:secret'}", "redis.url: must be redis://user:password@host:6379/0"},
+		{Web, "redis: {url: '', addrs: ['a:1']}", "redis.addrs: must be empty as redis.url is"},
+		{Web, "redis: {addrs: ['a']}", "redis.addrs[0]: must be an address host:port"},
+		{Web, "kafka: {sasl: {mechanism: GSSAPI, username: u}}", "kafka.sasl.mechanism: must be PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512"},
+		{Web, "kafka: {sasl: {username: u}}", "kafka.sasl.mechanism: must be PLAIN"},
+		{Web, "kafka: {tls: {ca_file: a.pem}}", "kafka.tls.enabled: must be true"},
+		{Web, "kafka: {tls: {enabled: true, cert_file: a.pem}}", "kafka.tls.key_file: must be given together with kafka.tls.cert_file"},
+		{Consumer, "consumer: {roles: [procesor]}", "consumer.roles[0]: must be processor, archiver or cache"},
+		{Consumer, "consumer: {roles: []}", "consumer.roles: must be at least one of processor, archiver, cache"},
+	} {
+		_, err := loadAs(t, test.service, test.yaml, nil)
+		if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%s with %s: got %v, want %s", test.service, test.yaml, err, test.want)
+		}
+	}
+}
+
+func TestPasswordsAreNotShown(t *testing.T) {
+	cfg := mustLoadAs(t, Web, "postgres: {url: 'postgres://u:secret@h/d'}\nredis: {url: 'redis://:secret@h'}\n"+
+		"kafka: {sasl: {mechanism: PLAIN, username: u, password: secret}}", nil)
+	var out strings.Builder
+	if err := cfg.Explain(&out, Web); err != nil || strings.Contains(out.String(), "secret") || strings.Count(out.String(), "(not shown)") != 3 {
+		t.Errorf("got %v and\n%s, want three values not shown", err, out.String())
 	}
 }

@@ -71,6 +71,33 @@ var samples = map[string][2]string{
 	"websocket.max_filter_items":        {"1", "2"},
 	"websocket.max_bytes_per_second":    {"1MiB", "2MiB"},
 	"log.level":                         {"debug", "warn"},
+	"server.shutdown_timeout":           {"1s", "1m"},
+	"kafka.tls.ca_file":                 {"a.pem", "b.pem"},
+	"kafka.tls.cert_file":               {"a.pem", "b.pem"},
+	"kafka.tls.key_file":                {"a.pem", "b.pem"},
+	"kafka.tls.server_name":             {"a", "b"},
+	"kafka.sasl.mechanism":              {"PLAIN", "SCRAM-SHA-512"},
+	"kafka.sasl.username":               {"a", "b"},
+	"kafka.sasl.password":               {"a", "b"},
+	"kafka.max_buffered":                {"1", "2"},
+	"kafka.delivery_timeout":            {"10s", "1h"},
+	"postgres.url":                      {"'postgres://a'", "'postgres://b,c/d?target_session_attrs=read-write'"},
+	"postgres.max_connections":          {"2", "3"},
+	"redis.url":                         {"'redis://a'", "'rediss://b:1/2'"},
+	"redis.addrs":                       {"['a:1']", "['b:2', 'c:3']"},
+	"redis.master":                      {"a", "b"},
+	"redis.expiry":                      {"1m", "1h"},
+	"consumer.roles":                    {"[processor]", "[archiver, cache]"},
+}
+
+// companions are variables without which a key may not be set.
+var companions = map[string][]string{
+	"kafka.tls.ca_file":     {"IOTMON_KAFKA_TLS_ENABLED=true"},
+	"kafka.tls.cert_file":   {"IOTMON_KAFKA_TLS_ENABLED=true", "IOTMON_KAFKA_TLS_KEY_FILE=key.pem"},
+	"kafka.tls.key_file":    {"IOTMON_KAFKA_TLS_ENABLED=true", "IOTMON_KAFKA_TLS_CERT_FILE=cert.pem"},
+	"kafka.tls.server_name": {"IOTMON_KAFKA_TLS_ENABLED=true"},
+	"kafka.sasl.mechanism":  {"IOTMON_KAFKA_SASL_USERNAME=user"},
+	"kafka.sasl.username":   {"IOTMON_KAFKA_SASL_MECHANISM=PLAIN"},
 }
 
 // switches are the keys with only one value beside the default.
@@ -79,6 +106,8 @@ var switches = map[string]string{
 	"kafka.embedded.sync_writes": "true",
 	"device_simulator.enabled":   "false",
 	"archive.enabled":            "false",
+	"kafka.tls.enabled":          "true",
+	"kafka.group_protocol":       "consumer",
 	"log.format":                 "json",
 }
 
@@ -112,15 +141,16 @@ func TestEveryKeyFromEverySourceInItsPrecedence(t *testing.T) {
 				t.Fatal("the key has no samples")
 			}
 			service, standard := Iotmon, standard
-			if l.path == "kafka.brokers" {
+			if section, _, _ := strings.Cut(l.path, "."); l.path == "kafka.brokers" || section == "postgres" || section == "redis" {
 				service, standard = Consumer, Default(Consumer)
 			}
 			low, high := values[0], values[1]
-			want := mustLoadAs(t, service, fileWith(l.path, high), nil)
-			if equal(want, &standard) || equal(want, mustLoadAs(t, service, fileWith(l.path, low), nil)) {
+			with := companions[l.path]
+			want := mustLoadAs(t, service, fileWith(l.path, high), with)
+			if equal(want, &standard) || equal(want, mustLoadAs(t, service, fileWith(l.path, low), with)) {
 				t.Errorf("%s in the file changes nothing", high)
 			}
-			environ := []string{EnvName(l.path) + "=" + textOf(high)}
+			environ := append(with[:len(with):len(with)], EnvName(l.path)+"="+textOf(high))
 			if got := mustLoadAs(t, service, fileWith(l.path, low), environ); !equal(got, want) {
 				t.Errorf("the environment does not win over the file:\ngot  %+v\nwant %+v", got, want)
 			}

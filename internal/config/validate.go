@@ -55,6 +55,7 @@ func (c *Config) validate(service string) error {
 	check.must(c.DataDir != "", "data_dir", `""`, "the name of a directory")
 	check.server(&c.Server)
 	check.kafka(&c.Kafka, service)
+	check.servers(c, service)
 	check.simulator(&c.Simulator, c.knownTypes())
 	check.ingest(&c.Ingest)
 	check.times(c)
@@ -70,6 +71,7 @@ func (c *Config) validate(service string) error {
 func (c *checker) server(s *Server) {
 	_, err := portOf(s.Addr)
 	c.mustText(err == nil, "server.addr", s.Addr, "an address host:port, such as 127.0.0.1:8080 or :8080, with a port from 0 to 65535")
+	within(c, "server.shutdown_timeout", s.ShutdownTimeout, time.Second, time.Hour)
 	c.directory("server.static_dir", s.StaticDir)
 	c.directory("server.template_dir", s.TemplateDir)
 }
@@ -105,6 +107,51 @@ func (c *checker) kafka(k *Kafka, service string) {
 	c.must(k.GroupID != "", "kafka.group_id", `""`, "a name")
 	within(c, "kafka.batch_size", k.BatchSize, 1, 1_000_000)
 	within(c, "kafka.linger", k.Linger, 0, 10*time.Second)
+	within(c, "kafka.max_buffered", k.MaxBuffered, 1, 10_000_000)
+	within(c, "kafka.delivery_timeout", k.DeliveryTimeout, time.Second, 24*time.Hour)
+	c.oneOf("kafka.group_protocol", k.GroupProtocol, "classic", "consumer")
+	c.login(k)
+}
+
+// login checks how a cluster is reached. Whether the files can be read shows when they are.
+func (c *checker) login(k *Kafka) {
+	tls := k.TLS
+	c.mustText(tls.Enabled || tls == TLS{}, "kafka.tls.enabled", "false", "true for the other keys of kafka.tls to mean anything")
+	c.mustText((tls.CertFile == "") == (tls.KeyFile == ""), "kafka.tls.key_file", tls.KeyFile, "given together with kafka.tls.cert_file")
+	if k.SASL.Mechanism == "" {
+		c.mustText(k.SASL.Username == "", "kafka.sasl.mechanism", "", "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512 for the user to log in with")
+		return
+	}
+	c.oneOf("kafka.sasl.mechanism", k.SASL.Mechanism, "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+	c.mustText(k.SASL.Username != "", "kafka.sasl.username", "", "the user to log in as")
+}
+
+// servers checks how the database and the cache of the separate services are reached. The values hold passwords: no
+// message repeats them.
+func (c *checker) servers(cfg *Config, service string) {
+	if service == Iotmon {
+		c.must(cfg.Postgres.URL == "", "postgres.url", "one", "empty: %s has a database of its own; the separate services use PostgreSQL", Iotmon)
+		c.must(cfg.Redis.URL == "", "redis.url", "one", "empty: %s needs no cache; the separate services use Redis", Iotmon)
+		return
+	}
+	c.must(strings.HasPrefix(cfg.Postgres.URL, "postgres://") || strings.HasPrefix(cfg.Postgres.URL, "postgresql://"),
+		"postgres.url", "something else", "postgres://user:password@host:5432/database")
+	within(c, "postgres.max_connections", cfg.Postgres.MaxConnections, 2, 1000)
+	redis := cfg.Redis
+	c.must(redis.URL == "" || strings.HasPrefix(redis.URL, "redis://") || strings.HasPrefix(redis.URL, "rediss://"),
+		"redis.url", "something else", "redis://user:password@host:6379/0, rediss:// for TLS, or empty for no cache")
+	c.must(redis.URL != "" || len(redis.Addrs) == 0, "redis.addrs", strings.Join(redis.Addrs, ", "), "empty as redis.url is")
+	c.must(redis.URL != "" || redis.Master == "", "redis.master", redis.Master, "empty as redis.url is")
+	for i, addr := range redis.Addrs {
+		_, err := portOf(addr)
+		c.mustText(err == nil, fmt.Sprintf("redis.addrs[%d]", i), addr, "an address host:port, such as redis-2:6379")
+	}
+	within(c, "redis.expiry", redis.Expiry, time.Minute, maxRetention)
+	known := []string{RoleProcessor, RoleArchiver, RoleCache}
+	c.must(len(cfg.Consumer.Roles) > 0, "consumer.roles", "none", "at least one of %s", strings.Join(known, ", "))
+	for i, role := range cfg.Consumer.Roles {
+		c.oneOf(fmt.Sprintf("consumer.roles[%d]", i), role, known...)
+	}
 }
 
 func (c *checker) topics(k *Kafka) {
