@@ -57,6 +57,7 @@ var owners = []owner{
 	{"github.com/twmb", []string{"internal/kafka/..."}},
 	{"database/sql", []string{"internal/store/..."}},
 	{"modernc.org/sqlite", []string{"internal/store/sqlite"}},
+	{"github.com/jackc/pgx", []string{"internal/store/postgres"}},
 	{"github.com/pressly/goose", []string{"internal/store/..."}},
 	{"github.com/prometheus", []string{"internal/observe"}},
 	{"github.com/knadh/koanf", []string{"internal/config"}},

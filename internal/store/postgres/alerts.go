@@ -1,0 +1,44 @@
+package postgres
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"iotmon/internal/iot"
+)
+
+// The last two conditions are those of a historical event: one within an alert that is stored is a reading of that alert
+// which came once more, too late to be recognized by the processor. The alerts of one rule and device follow each other, so
+// only the last one before the event can reach it.
+const storeAlert = `INSERT INTO alerts AS a
+		(id, rule, device_id, device_type, severity, state, message, value, threshold, below, unit, building, floor, room,
+		 onset, time, raised, cleared, historical, partition, epoch, position)
+	SELECT $1, $2::text, $3::text, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15::timestamptz, $16, $17, $18, $19::boolean, $20, $21, $22
+	WHERE NOT $19 OR NOT coalesce((SELECT cleared IS NULL OR cleared >= $15 FROM alerts
+		WHERE device_id = $3 AND rule = $2 AND onset <= $15 AND NOT historical ORDER BY onset DESC LIMIT 1), false)
+	ON CONFLICT (id) DO UPDATE SET
+		severity = excluded.severity, state = excluded.state, message = excluded.message, value = excluded.value,
+		time = excluded.time, cleared = excluded.cleared, epoch = excluded.epoch, position = excluded.position
+	WHERE (excluded.epoch, excluded.position) > (a.epoch, a.position)`
+
+// alerts folds events into one row per alert, unless a later event of the same alert is stored already. They are stored
+// in the order in which they come, for each may depend on those before.
+func (in *intake) alerts(ctx context.Context, alerts []iot.Alert) error {
+	batch := new(pgx.Batch)
+	for i := range alerts {
+		a := &alerts[i]
+		raised := a.Onset
+		if a.Transition == iot.Raised {
+			raised = a.Time
+		}
+		cleared := &a.Time
+		if a.Open() {
+			cleared = nil
+		}
+		batch.Queue(storeAlert, a.ID, text(a.Rule), text(string(a.DeviceID)), text(string(a.DeviceType)), string(a.Severity), string(a.Transition),
+			text(a.Message), a.Value, a.Threshold, a.Below, text(a.Unit), text(a.Location.Building), int64(a.Location.Floor), text(a.Location.Room),
+			a.Onset, a.Time, raised, cleared, a.Historical, a.Partition, a.Epoch, a.Offset)
+	}
+	return in.tx.SendBatch(ctx, batch).Close()
+}

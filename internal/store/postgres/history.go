@@ -1,0 +1,171 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"iotmon/internal/api"
+	"iotmon/internal/iot"
+	"iotmon/internal/store"
+)
+
+// Readings implements api.History.
+func (s *Store) Readings(ctx context.Context, q api.ReadingsQuery) ([]api.Point, error) {
+	if q.MaxPoints < 1 || !q.From.Before(q.To) {
+		return nil, nil
+	}
+	var points []api.Point
+	err := s.look(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		thinner := store.NewThinner(&q)
+		var p api.Point
+		var bits int64
+		err := each(ctx, tx, func(rows pgx.Rows) error {
+			if err := rows.Scan(&p.Time, &p.Value, &bits); err != nil {
+				return err
+			}
+			p.Quality = store.Quality(bits)
+			thinner.Add(p)
+			return nil
+		}, `SELECT time, value, flags FROM readings
+			WHERE device = (SELECT id FROM devices WHERE device_id = $1) AND time >= $2 AND time < $3 ORDER BY time`,
+			q.Device, q.From, q.To)
+		points = thinner.Points()
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read readings of %s: %w", q.Device, err)
+	}
+	return points, nil
+}
+
+// Summaries implements api.History.
+func (s *Store) Summaries(ctx context.Context, q api.SummariesQuery) ([]iot.WindowSummary, error) {
+	query, args := summariesQuery(&q)
+	var merged []iot.WindowSummary
+	err := s.look(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		return each(ctx, tx, func(rows pgx.Rows) error {
+			part, err := scanSummary(rows)
+			if err != nil {
+				return err
+			}
+			if n := len(merged) - 1; n >= 0 && merged[n].Type == part.Type && merged[n].Window.Start.Equal(part.Window.Start) {
+				merged[n].Merge(part.Summary)
+			} else {
+				merged = append(merged, part)
+			}
+			return nil
+		}, query, args...)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read summaries: %w", err)
+	}
+	return merged, nil
+}
+
+// selection is a query in the making.
+type selection struct {
+	conditions []string
+	args       []any
+}
+
+// where adds a condition, in which each ? stands for the next of the values.
+func (s *selection) where(condition string, values ...any) {
+	for _, value := range values {
+		s.args = append(s.args, value)
+		condition = strings.Replace(condition, "?", fmt.Sprintf("$%d", len(s.args)), 1)
+	}
+	s.conditions = append(s.conditions, condition)
+}
+
+// text returns the conditions as they follow the table.
+func (s *selection) text() string {
+	if len(s.conditions) == 0 {
+		return ""
+	}
+	return " WHERE " + strings.Join(s.conditions, " AND ")
+}
+
+// summariesQuery selects the rows of every partition, in the order of the listing. The limit counts windows of a type,
+// whatever the number of partitions they are made of.
+func summariesQuery(q *api.SummariesQuery) (query string, args []any) {
+	var s selection
+	s.where(`window_start >= ? AND window_start < ?`, q.From, q.To)
+	if q.Type != "" {
+		s.where(`device_type = ?`, q.Type)
+	}
+	if !q.AfterStart.IsZero() {
+		s.where(`window_start >= ?`, q.AfterStart)
+		s.where(`(window_start > ? OR device_type > ?)`, q.AfterStart, q.AfterType)
+	}
+	alerts, beside := `NULL`, ``
+	if !q.WithoutAlerts {
+		alerts, beside = `alerts::text`, ` LEFT JOIN summary_alerts USING (window_start, device_type, partition)`
+	}
+	return fmt.Sprintf(`SELECT window_start, device_type, partition, length_us, count, terms, min, max, devices, online, offline, alert_count,
+			epoch, position, %s
+		FROM (SELECT DISTINCT window_start, device_type FROM summaries%s ORDER BY window_start, device_type LIMIT %d) AS page
+		JOIN summaries USING (window_start, device_type)%s ORDER BY window_start, device_type, partition`,
+		alerts, s.text(), q.Limit, beside), s.args
+}
+
+// Alerts implements api.History.
+func (s *Store) Alerts(ctx context.Context, q api.AlertsQuery) ([]api.ArchivedAlert, error) {
+	where := alertConditions(&q)
+	query := fmt.Sprintf(`SELECT id, rule, device_id, device_type, severity, state, message, value, threshold, below, unit, building, floor, room,
+		onset, time, raised, cleared, historical, partition, epoch, position FROM alerts%s ORDER BY onset DESC, id LIMIT %d`, where.text(), q.Limit)
+	var found []api.ArchivedAlert
+	err := s.look(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		return each(ctx, tx, func(rows pgx.Rows) error {
+			var a api.ArchivedAlert
+			var cleared *time.Time
+			if err := rows.Scan(&a.ID, &a.Rule, &a.DeviceID, &a.DeviceType, &a.Severity, &a.Transition, &a.Message, &a.Value, &a.Threshold, &a.Below,
+				&a.Unit, &a.Location.Building, &a.Location.Floor, &a.Location.Room,
+				&a.Onset, &a.Time, &a.Raised, &cleared, &a.Historical, &a.Partition, &a.Epoch, &a.Offset); err != nil {
+				return err
+			}
+			if cleared != nil {
+				a.ClearedAt = *cleared
+			}
+			found = append(found, a)
+			return nil
+		}, query, where.args...)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read alerts: %w", err)
+	}
+	return found, nil
+}
+
+func alertConditions(q *api.AlertsQuery) *selection {
+	var s selection
+	for _, equal := range []struct{ column, value string }{
+		{"device_id", string(q.Device)}, {"device_type", string(q.Type)}, {"rule", q.Rule}, {"severity", string(q.Severity)},
+	} {
+		if equal.value != "" {
+			s.where(equal.column+" = ?", equal.value)
+		}
+	}
+	if q.Open != nil {
+		if *q.Open {
+			s.where("cleared IS NULL")
+		} else {
+			s.where("cleared IS NOT NULL")
+		}
+	}
+	for _, bound := range []struct {
+		condition string
+		at        time.Time
+	}{{"onset >= ?", q.From}, {"onset < ?", q.To}} {
+		if !bound.at.IsZero() {
+			s.where(bound.condition, bound.at)
+		}
+	}
+	if !q.BeforeOnset.IsZero() {
+		s.where("onset <= ? AND (onset < ? OR id > ?)", q.BeforeOnset, q.BeforeOnset, q.AfterID)
+	}
+	return &s
+}

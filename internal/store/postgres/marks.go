@@ -1,0 +1,135 @@
+package postgres
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"iotmon/internal/iot"
+	"iotmon/internal/store"
+)
+
+const (
+	// marksPerStep bounds the windows that are recomputed in one transaction. A gateway that comes back after a week marks
+	// tens of thousands: they must not hold up the archive.
+	marksPerStep = 64
+	// longestStep ends a step earlier, with some of its windows. It bounds work, and decides nothing.
+	longestStep = 250 * time.Millisecond
+)
+
+// mark is a row of dirty_windows.
+type mark struct {
+	partition  int32
+	deviceType iot.DeviceType
+	start      time.Time
+	length     time.Duration
+	epoch      int32
+	position   int64
+}
+
+// settle recomputes every marked window that can be, some in each transaction.
+func (s *Store) settle(ctx context.Context) error {
+	for {
+		var n int
+		err := s.transact(ctx, func(ctx context.Context, tx pgx.Tx) error {
+			var err error
+			n, err = recompute(ctx, tx, s.readingsTopic)
+			return err
+		})
+		if err != nil || n == 0 {
+			return err
+		}
+	}
+}
+
+// recompute corrects marked windows whose readings are all stored, no more than a step's worth, and returns how many.
+//
+// A mark is locked while its window is recomputed, and one that another transaction has locked is passed over: so nobody
+// waits here for a mark. A later late reading finds its mark locked or gone, waits, and marks the window anew.
+//
+// Only offsets are compared: the processor and the archiver each count the epochs of a log for themselves, and one that
+// was given a new database, or a new group, has missed some. Marks of a log that is gone were released when the offsets
+// moved to the next one.
+func recompute(ctx context.Context, tx pgx.Tx, readingsTopic string) (int, error) {
+	var marks []mark
+	err := each(ctx, tx, func(rows pgx.Rows) error {
+		var m mark
+		var length int64
+		if err := rows.Scan(&m.partition, &m.deviceType, &m.start, &length, &m.epoch, &m.position); err != nil {
+			return err
+		}
+		m.length = time.Duration(length) * time.Microsecond
+		marks = append(marks, m)
+		return nil
+	}, `SELECT d.partition, d.device_type, d.window_start, d.length_us, d.epoch, d.position
+		FROM dirty_windows d JOIN offsets o ON o.topic = $1 AND o.partition = d.partition WHERE o.next >= d.position
+		ORDER BY d.window_start, d.device_type, d.partition LIMIT $2 FOR UPDATE OF d SKIP LOCKED`,
+		readingsTopic, marksPerStep)
+	if err != nil {
+		return 0, err
+	}
+	began := time.Now()
+	for i := range marks {
+		if err := correct(ctx, tx, &marks[i]); err != nil {
+			return i, err
+		}
+		if time.Since(began) > longestStep {
+			return i + 1, nil
+		}
+	}
+	return len(marks), nil
+}
+
+// correctSummary replaces the numbers that follow from the readings, and keeps those of the moment at which the window
+// closed. Readings are only ever added to a window: finding fewer than were counted means that some have left the log or
+// the archive, and then what was counted stands.
+const correctSummary = `INSERT INTO summaries AS s
+		(window_start, device_type, partition, length_us, count, sum, terms, min, max, devices, online, offline, alert_count, epoch, position)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, 0, 0, $11, $12)
+	ON CONFLICT (window_start, device_type, partition) DO UPDATE SET
+		count = excluded.count, sum = excluded.sum, terms = excluded.terms, min = excluded.min, max = excluded.max,
+		devices = excluded.devices,
+		epoch = greatest(s.epoch, excluded.epoch),
+		position = CASE
+			WHEN excluded.epoch > s.epoch THEN excluded.position
+			WHEN excluded.epoch = s.epoch THEN greatest(s.position, excluded.position)
+			ELSE s.position END
+	WHERE excluded.count >= s.count`
+
+// correct recomputes the window of a mark that this transaction has locked.
+func correct(ctx context.Context, tx pgx.Tx, m *mark) error {
+	summary, err := recomputed(ctx, tx, m)
+	if err != nil {
+		return err
+	}
+	batch := new(pgx.Batch)
+	if summary.Count > 0 {
+		batch.Queue(correctSummary, m.start, m.deviceType, m.partition, m.length.Microseconds(), summary.Count, summary.Sum.Float64(),
+			store.EncodeSum(summary.Sum), summary.Min, summary.Max, summary.Devices, m.epoch, m.position)
+	}
+	batch.Queue(`DELETE FROM dirty_windows WHERE partition = $1 AND device_type = $2 AND window_start = $3`, m.partition, m.deviceType, m.start)
+	return tx.SendBatch(ctx, batch).Close()
+}
+
+// recomputed adds up the stored readings of one partition's window.
+func recomputed(ctx context.Context, tx pgx.Tx, m *mark) (iot.Summary, error) {
+	var summary iot.Summary
+	var device, last int64
+	var value float64
+	err := each(ctx, tx, func(rows pgx.Rows) error {
+		if err := rows.Scan(&device, &value); err != nil {
+			return err
+		}
+		if device != last {
+			summary.Devices++
+			last = device
+		}
+		summary.Add(value)
+		return nil
+	}, `SELECT device, value FROM readings
+		WHERE time >= $1 AND time < $2 AND partition = $3 AND type = (SELECT id FROM device_types WHERE name = $4)
+		ORDER BY device`,
+		m.start, m.start.Add(m.length), m.partition, m.deviceType)
+	return summary, err
+}

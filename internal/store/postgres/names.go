@@ -1,0 +1,251 @@
+package postgres
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"iotmon/internal/archive"
+	"iotmon/internal/iot"
+)
+
+// names are the rows that stand for names, as far as they are committed and have been needed. They are forgotten when
+// anything fails: the server may be another one then, with fewer of them.
+type names struct {
+	types   map[iot.DeviceType]int16
+	devices map[iot.DeviceID]*device
+}
+
+func newNames() names {
+	return names{types: make(map[iot.DeviceType]int16), devices: make(map[iot.DeviceID]*device)}
+}
+
+// device is a row of devices. said is what the row says, newest the time of the newest reading since then, and partitions
+// are those it is listed under.
+type device struct {
+	id         int64
+	said       iot.Device
+	newest     int64
+	partitions []int32
+
+	// What a batch changes.
+	renewed bool
+	moved   []int32
+}
+
+// naming finds the rows of a batch's names and adds those that are missing. What it adds becomes known to the next batch
+// by keep, when this one is committed.
+type naming struct {
+	tx      pgx.Tx
+	names   *names
+	types   map[iot.DeviceType]int16
+	devices map[iot.DeviceID]*device
+}
+
+func newNaming(tx pgx.Tx, known *names) *naming {
+	return &naming{tx: tx, names: known, types: make(map[iot.DeviceType]int16), devices: make(map[iot.DeviceID]*device)}
+}
+
+func (n *naming) keep() {
+	maps.Copy(n.names.types, n.types)
+	for id, d := range n.devices {
+		d.renewed, d.moved = false, nil
+		n.names.devices[id] = d
+	}
+}
+
+// resolve makes sure that every name in the readings has a row.
+func (n *naming) resolve(ctx context.Context, readings []archive.Reading) error {
+	for i := range readings {
+		n.see(&readings[i])
+	}
+	if err := n.resolveTypes(ctx); err != nil {
+		return err
+	}
+	return n.resolveDevices(ctx)
+}
+
+// see notes what a reading says that is not known yet.
+func (n *naming) see(r *archive.Reading) {
+	if _, ok := n.names.types[r.Type]; !ok {
+		n.types[r.Type] = 0
+	}
+	at := r.Time.UnixMicro()
+	d := n.device(r.ID)
+	if d == nil || at >= d.newest {
+		said := r.Device
+		// The battery drains with every reading: not worth a row each time.
+		said.Metadata.BatteryLevel = nil
+		if d == nil || d.said != said {
+			d = n.change(r.ID, d)
+			d.said, d.renewed = said, true
+		}
+		// Setting it before the commit does no harm: when a batch fails all names are forgotten.
+		d.newest = at
+	}
+	if !slices.Contains(d.partitions, r.Partition) {
+		d = n.change(r.ID, d)
+		d.partitions = append(slices.Clip(d.partitions), r.Partition)
+		d.moved = append(d.moved, r.Partition)
+	}
+}
+
+func (n *naming) device(id iot.DeviceID) *device {
+	if d := n.devices[id]; d != nil {
+		return d
+	}
+	return n.names.devices[id]
+}
+
+// change returns the batch's own copy of what is known of a device.
+func (n *naming) change(id iot.DeviceID, d *device) *device {
+	if own := n.devices[id]; own != nil {
+		return own
+	}
+	own := new(device)
+	if d != nil {
+		*own = *d
+	}
+	n.devices[id] = own
+	return own
+}
+
+// typeID returns the row of a type that has been resolved.
+func (n *naming) typeID(t iot.DeviceType) int16 {
+	if id, ok := n.names.types[t]; ok {
+		return id
+	}
+	return n.types[t]
+}
+
+func (n *naming) resolveTypes(ctx context.Context) error {
+	if len(n.types) == 0 {
+		return nil
+	}
+	wanted := slices.Sorted(maps.Keys(n.types))
+	// In vain, an insertion uses up a number; so only what is missing is inserted.
+	_, err := n.tx.Exec(ctx, `INSERT INTO device_types (name)
+		SELECT name FROM unnest($1::text[]) AS wanted (name) WHERE name NOT IN (SELECT name FROM device_types) ORDER BY name ON CONFLICT DO NOTHING`, wanted)
+	if err != nil {
+		return err
+	}
+	var id int16
+	var name iot.DeviceType
+	return each(ctx, n.tx, func(rows pgx.Rows) error {
+		if err := rows.Scan(&id, &name); err != nil {
+			return err
+		}
+		n.types[name] = id
+		return nil
+	}, `SELECT id, name FROM device_types WHERE name = ANY ($1)`, wanted)
+}
+
+// resolveDevices adds and updates the rows of devices, in the order of their ids: two archivers that meet a device each
+// cannot wait for one another in a circle.
+func (n *naming) resolveDevices(ctx context.Context) error {
+	if len(n.devices) == 0 {
+		return nil
+	}
+	changed := slices.SortedFunc(maps.Values(n.devices), func(a, b *device) int { return cmp.Compare(a.said.ID, b.said.ID) })
+	unknown := slices.DeleteFunc(slices.Clone(changed), func(d *device) bool { return d.id != 0 })
+	if len(unknown) > 0 {
+		if err := n.look(ctx, unknown); err != nil {
+			return err
+		}
+		absent := slices.DeleteFunc(slices.Clone(unknown), func(d *device) bool { return d.id != 0 })
+		if len(absent) > 0 {
+			if err := n.add(ctx, absent); err != nil {
+				return err
+			}
+			// Another archiver may have added some at the same moment: those have rows now as well.
+			if err := n.look(ctx, absent); err != nil {
+				return err
+			}
+		}
+	}
+	return n.update(ctx, changed)
+}
+
+// look reads the rows of devices that are not known.
+func (n *naming) look(ctx context.Context, unknown []*device) error {
+	ids := make([]string, len(unknown))
+	for i, d := range unknown {
+		ids[i] = string(d.said.ID)
+	}
+	return each(ctx, n.tx, func(rows pgx.Rows) error {
+		var id int64
+		var s iot.Device
+		var said time.Time
+		if err := rows.Scan(&id, &s.ID, &s.Type, &s.Unit, &s.Location.Building, &s.Location.Floor, &s.Location.Room,
+			&s.Metadata.Model, &s.Metadata.Firmware, &said); err != nil {
+			return err
+		}
+		d := n.devices[s.ID]
+		d.id = id
+		if d.newest < said.UnixMicro() {
+			d.said, d.newest, d.renewed = s, said.UnixMicro(), false
+		} else {
+			d.renewed = d.said != s
+		}
+		return nil
+	}, `SELECT id, device_id, device_type, unit, building, floor, room, model, firmware, said FROM devices WHERE device_id = ANY ($1)`, ids)
+}
+
+func (n *naming) add(ctx context.Context, absent []*device) error {
+	var c deviceColumns
+	for _, d := range absent {
+		c.add(d)
+	}
+	_, err := n.tx.Exec(ctx, `INSERT INTO devices (device_id, device_type, unit, building, floor, room, model, firmware, said)
+		SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::timestamptz[])
+		ON CONFLICT DO NOTHING`, c.ids, c.types, c.units, c.buildings, c.floors, c.rooms, c.models, c.firmwares, c.said)
+	return err
+}
+
+// deviceColumns are rows of devices, by column.
+type deviceColumns struct {
+	ids, types, units, buildings, rooms, models, firmwares []string
+	floors                                                 []int64
+	said                                                   []time.Time
+}
+
+func (c *deviceColumns) add(d *device) {
+	s := &d.said
+	c.ids, c.types, c.units = append(c.ids, string(s.ID)), append(c.types, text(string(s.Type))), append(c.units, text(s.Unit))
+	c.buildings, c.floors = append(c.buildings, text(s.Location.Building)), append(c.floors, int64(s.Location.Floor))
+	c.rooms, c.models = append(c.rooms, text(s.Location.Room)), append(c.models, text(s.Metadata.Model))
+	c.firmwares, c.said = append(c.firmwares, text(s.Metadata.Firmware)), append(c.said, time.UnixMicro(d.newest))
+}
+
+// update stores what devices say that they did not say before, and where they speak.
+func (n *naming) update(ctx context.Context, changed []*device) error {
+	batch := new(pgx.Batch)
+	var moved []int64
+	var to []int32
+	for _, d := range changed {
+		if d.renewed {
+			s := &d.said
+			batch.Queue(`UPDATE devices SET device_type = $2, unit = $3, building = $4, floor = $5, room = $6, model = $7, firmware = $8, said = $9
+				WHERE id = $1 AND said <= $9`, d.id, text(string(s.Type)), text(s.Unit), text(s.Location.Building), int64(s.Location.Floor),
+				text(s.Location.Room), text(s.Metadata.Model), text(s.Metadata.Firmware), time.UnixMicro(d.newest))
+		}
+		for _, partition := range d.moved {
+			moved, to = append(moved, d.id), append(to, partition)
+		}
+	}
+	if len(moved) > 0 {
+		batch.Queue(`INSERT INTO device_partitions (device, partition) SELECT * FROM unnest($1::bigint[], $2::integer[]) AS moved (device, partition)
+			ORDER BY device, partition ON CONFLICT DO NOTHING`, moved, to)
+	}
+	return n.tx.SendBatch(ctx, batch).Close()
+}
+
+// text makes of s what a column of text can hold: PostgreSQL knows no NUL character, JSON does.
+func text(s string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
+}

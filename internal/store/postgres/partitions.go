@@ -1,0 +1,77 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// partitionsLock is the advisory lock under which partitions are made and dropped.
+const partitionsLock = 0x696f746d6f6e70
+
+// partitioned is a table that the program cuts into ranges of time, each in a table named like it and the range, such as
+// readings_d20240130.
+type partitioned struct {
+	table string
+	size  size
+}
+
+// readings is the only table that TimescaleDB may cut instead.
+var readings = partitioned{"readings", day}
+
+// ranges returns the partitions that there are, in the order of time. What somebody has attached under another name is not
+// among them, and left alone.
+func (p partitioned) ranges(ctx context.Context, tx pgx.Tx) (ranges, error) {
+	var found ranges
+	var table string
+	err := each(ctx, tx, func(rows pgx.Rows) error {
+		if err := rows.Scan(&table); err != nil {
+			return err
+		}
+		if s, ok := parseSpan(strings.TrimPrefix(table, p.table+"_")); ok {
+			found = append(found, s)
+		}
+		return nil
+	}, `SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = to_regclass($1)`, p.table)
+	slices.SortFunc(found, byTime)
+	return found, err
+}
+
+// make makes the partitions that times need and returns all that there are then. It has a transaction of its own: to attach
+// a table holds up neither readers nor writers, but in the transaction of a batch it would wait for another archiver's
+// batch that waits for this one's. Those who need the same partitions wait for each other and find them made.
+func (s *Store) makePartitions(ctx context.Context, p partitioned, times []int64) (ranges, error) {
+	var all ranges
+	err := s.transact(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, partitionsLock); err != nil {
+			return err
+		}
+		var err error
+		if all, err = p.ranges(ctx, tx); err != nil {
+			return err
+		}
+		for _, missing := range all.missing(times, p.size) {
+			name := pgx.Identifier{p.table + "_" + missing.name}.Sanitize()
+			// A table of that name that is there was detached by somebody; its rows come back.
+			_, err := tx.Exec(ctx, fmt.Sprintf(`CREATE TABLE IF NOT EXISTS %s (LIKE %s INCLUDING DEFAULTS); ALTER TABLE %s ATTACH PARTITION %s FOR VALUES %s`,
+				name, p.table, p.table, name, missing.bounds()), pgx.QueryExecModeSimpleProtocol)
+			if err != nil {
+				return fmt.Errorf("make partition %s: %w", name, err)
+			}
+			all = append(all, missing)
+		}
+		slices.SortFunc(all, byTime)
+		return nil
+	})
+	return all, err
+}
+
+// hyper reports whether TimescaleDB cuts the readings, which a table that is not partitioned tells.
+func hyper(ctx context.Context, tx pgx.Tx) (bool, error) {
+	var is bool
+	err := tx.QueryRow(ctx, `SELECT relkind <> 'p' FROM pg_class WHERE oid = 'readings'::regclass`).Scan(&is)
+	return is, err
+}

@@ -1,0 +1,145 @@
+package postgres
+
+import (
+	"bytes"
+	"context"
+	"maps"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+
+	"iotmon/internal/archive"
+)
+
+// stagedAfterDuplicate is how many batches go through the staging table after one that held what was stored already. Where
+// there is one there are often more: a log that is read again, a recording that is replayed.
+const stagedAfterDuplicate = 64
+
+// provide makes sure that there are partitions for the readings.
+func (s *Store) provide(ctx context.Context, batch []archive.Reading) error {
+	var missing []int64
+	for i := range batch {
+		at := batch[i].Time.UnixMicro()
+		if _, ok := s.ranges.find(at); !ok {
+			missing = append(missing, day.at(at).begins)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	slices.Sort(missing)
+	var err error
+	s.ranges, err = s.makePartitions(ctx, readings, slices.Compact(missing))
+	return err
+}
+
+// readings inserts those that are new. Of two with the same identity the first wins, in the batch as in the table.
+func (in *intake) readings(ctx context.Context, batch []archive.Reading) error {
+	if len(batch) == 0 {
+		return nil
+	}
+	if err := in.names.resolve(ctx, batch); err != nil {
+		return err
+	}
+	rows := in.sorter.sort(batch, in.names)
+	text := in.sorter.encode(batch)
+	if in.Store.staged == 0 {
+		fresh, err := in.copy(ctx, text)
+		if err != nil {
+			return err
+		}
+		if fresh {
+			return in.count(ctx, in.tally(batch, rows))
+		}
+		in.Store.staged = stagedAfterDuplicate
+	}
+	in.Store.staged--
+	return in.stage(ctx, text)
+}
+
+// copy copies rows straight into the table, twice as fast as any way that looks for duplicates. It reports whether they
+// are in: if one was stored before, none is.
+func (in *intake) copy(ctx context.Context, text []byte) (bool, error) {
+	inner, err := in.tx.Begin(ctx)
+	if err != nil {
+		return false, err
+	}
+	_, err = inner.Conn().PgConn().CopyFrom(ctx, bytes.NewReader(text), `COPY readings`+copyReadings)
+	if code(err) == uniqueViolation {
+		return false, inner.Rollback(ctx)
+	}
+	if err != nil {
+		return false, err
+	}
+	return true, inner.Commit(ctx)
+}
+
+// stage copies rows into a table of the connection's own and takes over those that are new.
+func (in *intake) stage(ctx context.Context, text []byte) error {
+	_, err := in.tx.Exec(ctx, `CREATE TEMPORARY TABLE IF NOT EXISTS staged_readings (LIKE readings) ON COMMIT DELETE ROWS`)
+	if err != nil {
+		return err
+	}
+	_, err = in.tx.Conn().PgConn().CopyFrom(ctx, bytes.NewReader(text), `COPY staged_readings`+copyReadings)
+	if err != nil {
+		return err
+	}
+	counts := make(map[rangeCount]int64)
+	var at, n int64
+	var partition int32
+	err = each(ctx, in.tx, func(rows pgx.Rows) error {
+		if err := rows.Scan(&at, &partition, &n); err != nil {
+			return err
+		}
+		counts[in.rangeOf(at, partition)] += n
+		return nil
+	}, `WITH added AS (
+			INSERT INTO readings SELECT * FROM staged_readings ORDER BY device, time ON CONFLICT DO NOTHING RETURNING time, partition
+		)
+		SELECT (extract(epoch FROM date_trunc('day', time AT TIME ZONE 'UTC')) * 1000000)::bigint, partition, count(*) FROM added GROUP BY 1, 2`)
+	if err != nil {
+		return err
+	}
+	return in.count(ctx, counts)
+}
+
+// rangeCount names a count of readings: those of one partition of the topic in one range.
+type rangeCount struct {
+	name      string
+	partition int32
+}
+
+func (in *intake) rangeOf(at int64, partition int32) rangeCount {
+	s, _ := in.ranges.find(at)
+	return rangeCount{s.name, partition}
+}
+
+// tally counts the rows by range and partition.
+func (in *intake) tally(batch []archive.Reading, rows []row) map[rangeCount]int64 {
+	counts := make(map[rangeCount]int64)
+	var last span
+	for i := range rows {
+		if at := rows[i].at; !last.holds(at) {
+			last, _ = in.ranges.find(at)
+		}
+		counts[rangeCount{last.name, batch[rows[i].index].Partition}]++
+	}
+	return counts
+}
+
+// count adds to the counts of readings.
+func (in *intake) count(ctx context.Context, counts map[rangeCount]int64) error {
+	if len(counts) == 0 {
+		return nil
+	}
+	var names []string
+	var partitions []int32
+	var added []int64
+	for c := range maps.Keys(counts) {
+		names, partitions, added = append(names, c.name), append(partitions, c.partition), append(added, counts[c])
+	}
+	_, err := in.tx.Exec(ctx, `INSERT INTO reading_counts AS c (range, partition, count)
+		SELECT * FROM unnest($1::text[], $2::integer[], $3::bigint[]) AS added (range, partition, count) ORDER BY 1, 2
+		ON CONFLICT (range, partition) DO UPDATE SET count = c.count + excluded.count`, names, partitions, added)
+	return err
+}

@@ -1,0 +1,192 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"iotmon/internal/api"
+	"iotmon/internal/archive"
+)
+
+// Options say where the database is and how it is used.
+type Options struct {
+	// URL is a connection string as pgx and libpq know it: a URL or key=value pairs, with several hosts, TLS and
+	// target_session_attrs as wanted. Its password is in no error and no log line.
+	URL string
+	// ReadingsTopic names the topic whose offsets tell which readings are stored.
+	ReadingsTopic string
+	// Writers and Readers bound the connections that write and those that answer questions about history, so that no number
+	// of questions delays the archive; 0 is 3 and 4. A writer and the pruning beside it need one connection each.
+	Writers, Readers int32
+	// Timeout bounds each transaction, on the server and here: one that a dead network has left hanging releases its locks
+	// after it. 0 is 30 s.
+	Timeout time.Duration
+}
+
+const (
+	defaultWriters = 3
+	defaultReaders = 4
+	defaultTimeout = 30 * time.Second
+	// connectTimeout bounds a connection attempt to one host, unless the connection string says otherwise.
+	connectTimeout = 5 * time.Second
+	// keepAlive is how often an idle connection is probed: nine unanswered probes end it.
+	keepAlive = 15 * time.Second
+	// rollbackTimeout bounds the end of a transaction that has failed already.
+	rollbackTimeout = 5 * time.Second
+)
+
+// Store is an archive.Store and an api.History. Its methods may be called concurrently; writes of one Store wait for each
+// other.
+type Store struct {
+	writer, reader *pgxpool.Pool
+	readingsTopic  string
+	timeout        time.Duration
+
+	// mu serializes writes and guards what they know and reuse.
+	mu     sync.Mutex
+	names  names
+	ranges ranges
+	sorter sorter
+	// staged is how many batches are still to go through the staging table.
+	staged int
+}
+
+var (
+	_ archive.Store = (*Store)(nil)
+	_ api.History   = (*Store)(nil)
+)
+
+// Open returns a store for the database that options name. It checks the options and connects to nothing: connections are
+// made when they are needed, and made again when they are lost. The schema must have been brought up to date by Migrate
+// or Prepare before anything is written; until then, and while the server is away, every method returns an error.
+func Open(options Options) (*Store, error) {
+	s := &Store{readingsTopic: options.ReadingsTopic, timeout: options.Timeout, names: newNames()}
+	if s.timeout <= 0 {
+		s.timeout = defaultTimeout
+	}
+	var err error
+	if s.writer, err = newPool(options.URL, options.Writers, defaultWriters); err != nil {
+		return nil, err
+	}
+	if s.reader, err = newPool(options.URL, options.Readers, defaultReaders); err != nil {
+		s.writer.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func newPool(url string, size, defaultSize int32) (*pgxpool.Pool, error) {
+	config, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		// pgx blots out passwords in what it says of a connection string that it cannot read.
+		return nil, fmt.Errorf("connection string of the database: %w", err)
+	}
+	if size <= 0 {
+		size = defaultSize
+	}
+	config.MaxConns = size
+	config.MinConns = 0
+	// A connection that was opened to a server which has since become a replica is found out in minutes.
+	config.MaxConnLifetime = 10 * time.Minute
+	config.MaxConnLifetimeJitter = time.Minute
+	config.PingTimeout = connectTimeout
+	if _, ok := config.ConnConfig.RuntimeParams["application_name"]; !ok {
+		config.ConnConfig.RuntimeParams["application_name"] = "iotmon"
+	}
+	if config.ConnConfig.ConnectTimeout == 0 {
+		config.ConnConfig.ConnectTimeout = connectTimeout
+	}
+	config.ConnConfig.DialFunc = (&net.Dialer{KeepAlive: keepAlive}).DialContext
+	config.AfterConnect = prepareConnection
+	// The context bounds only the making of a first connection, and there is none yet.
+	pool, err := pgxpool.NewWithConfig(context.Background(), config)
+	if err != nil {
+		return nil, fmt.Errorf("open a pool of connections: %w", err)
+	}
+	return pool, nil
+}
+
+// prepareConnection makes times come back in UTC, as they are everywhere in the program.
+func prepareConnection(_ context.Context, conn *pgx.Conn) error {
+	conn.TypeMap().RegisterType(&pgtype.Type{
+		Name: "timestamptz", OID: pgtype.TimestamptzOID, Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC},
+	})
+	return nil
+}
+
+// Close waits for what is running and closes every connection.
+func (s *Store) Close() error {
+	s.writer.Close()
+	s.reader.Close()
+	return nil
+}
+
+// bounded begins a batch of statements with the server's own limits on this transaction. They are set with every
+// transaction rather than with the connection, for a pooler may stand in between.
+func (s *Store) bounded() *pgx.Batch {
+	batch := new(pgx.Batch)
+	limit := strconv.FormatInt(s.timeout.Milliseconds(), 10)
+	batch.Queue(`SELECT set_config('statement_timeout', $1, true), set_config('idle_in_transaction_session_timeout', $1, true)`, limit)
+	return batch
+}
+
+// transact runs do in a transaction of the writing connections. The whole must end within the timeout.
+func (s *Store) transact(ctx context.Context, do func(ctx context.Context, tx pgx.Tx) error) error {
+	return s.within(ctx, s.writer, pgx.TxOptions{}, do)
+}
+
+// look runs do in a transaction that sees one moment of the database and changes nothing.
+func (s *Store) look(ctx context.Context, do func(ctx context.Context, tx pgx.Tx) error) error {
+	return s.within(ctx, s.reader, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, do)
+}
+
+func (s *Store) within(ctx context.Context, pool *pgxpool.Pool, options pgx.TxOptions, do func(ctx context.Context, tx pgx.Tx) error) error {
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	tx, err := pool.BeginTx(ctx, options)
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	defer rollBack(ctx, tx)
+	if err := tx.SendBatch(ctx, s.bounded()).Close(); err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	if err := do(ctx, tx); err != nil {
+		return err
+	}
+	if err := tx.Commit(ctx); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
+}
+
+// rollBack ends a transaction that has not been committed; a cancelled context must not keep its locks. After a commit it
+// does nothing. What fails here has failed before, and that error counts.
+func rollBack(ctx context.Context, tx pgx.Tx) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
+	defer cancel()
+	_ = tx.Rollback(ctx)
+}
+
+// each runs a query and calls scan for every row.
+func each(ctx context.Context, tx pgx.Tx, scan func(pgx.Rows) error, query string, args ...any) error {
+	rows, err := tx.Query(ctx, query, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}

@@ -1,0 +1,130 @@
+package postgres
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"iotmon/internal/iot"
+	"iotmon/internal/store"
+)
+
+const (
+	storeFinal = `INSERT INTO summaries AS s
+			(window_start, device_type, partition, length_us, count, sum, terms, min, max, devices, online, offline, alert_count, epoch, position)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+		ON CONFLICT (window_start, device_type, partition) DO UPDATE SET
+			length_us = excluded.length_us, count = excluded.count, sum = excluded.sum, terms = excluded.terms,
+			min = excluded.min, max = excluded.max,
+			devices = excluded.devices, online = excluded.online, offline = excluded.offline,
+			alert_count = excluded.alert_count, epoch = excluded.epoch, position = excluded.position
+		WHERE (excluded.epoch, excluded.position) > (s.epoch, s.position)`
+	// The lists of alerts belong to the summary as it is now: they follow only where the summary is the one just stored.
+	storeAlertList = `INSERT INTO summary_alerts (window_start, device_type, partition, alerts)
+		SELECT window_start, device_type, partition, $6 FROM summaries
+			WHERE window_start = $1 AND device_type = $2 AND partition = $3 AND epoch = $4 AND position = $5
+		ON CONFLICT (window_start, device_type, partition) DO UPDATE SET alerts = excluded.alerts`
+	dropAlertList = `DELETE FROM summary_alerts WHERE window_start = $1 AND device_type = $2 AND partition = $3`
+	storeMark     = `INSERT INTO dirty_windows AS d (partition, device_type, window_start, length_us, epoch, position)
+		VALUES ($1, $2, $3, $4, $5, $6)
+		ON CONFLICT (partition, device_type, window_start) DO UPDATE SET
+			length_us = excluded.length_us, epoch = excluded.epoch, position = excluded.position
+		WHERE (excluded.epoch, excluded.position) > (d.epoch, d.position)`
+)
+
+// summaries stores final summaries and the marks of windows that have become wrong, first the marks, each kind in the order
+// of its key.
+func (in *intake) summaries(ctx context.Context, summaries []iot.WindowSummary) error {
+	var marks, finals []*iot.WindowSummary
+	for i := range summaries {
+		switch s := &summaries[i]; {
+		case s.Late:
+			marks = append(marks, s)
+		case s.Final:
+			finals = append(finals, s)
+		}
+	}
+	if err := in.marks(ctx, marks); err != nil {
+		return err
+	}
+	return in.finals(ctx, finals)
+}
+
+// byKey orders summaries by window, type and partition, and leaves those of the same three as they came.
+func byKey(a, b *iot.WindowSummary) int {
+	return cmp.Or(a.Window.Start.Compare(b.Window.Start), cmp.Compare(a.Type, b.Type), cmp.Compare(a.Partition, b.Partition))
+}
+
+func (in *intake) marks(ctx context.Context, marks []*iot.WindowSummary) error {
+	slices.SortStableFunc(marks, byKey)
+	batch := new(pgx.Batch)
+	for _, s := range marks {
+		batch.Queue(storeMark, s.Partition, s.Type, s.Window.Start, s.Window.Length.Microseconds(), s.Epoch, s.Offset)
+	}
+	return in.tx.SendBatch(ctx, batch).Close()
+}
+
+// finals stores each summary, unless the stored one follows from more of the log.
+func (in *intake) finals(ctx context.Context, finals []*iot.WindowSummary) error {
+	slices.SortStableFunc(finals, byKey)
+	batch := new(pgx.Batch)
+	for _, s := range finals {
+		batch.Queue(storeFinal, s.Window.Start, s.Type, s.Partition, s.Window.Length.Microseconds(), s.Count, s.Sum.Float64(),
+			store.EncodeSum(s.Sum), s.Min, s.Max, s.Devices, s.Online, s.Offline, s.AlertCount, s.Epoch, s.Offset)
+	}
+	results := in.tx.SendBatch(ctx, batch)
+	var stored []*iot.WindowSummary
+	for _, s := range finals {
+		done, err := results.Exec()
+		if err != nil {
+			_ = results.Close()
+			return err
+		}
+		if done.RowsAffected() > 0 {
+			stored = append(stored, s)
+		}
+	}
+	if err := results.Close(); err != nil {
+		return err
+	}
+	return in.alertLists(ctx, stored)
+}
+
+// alertLists replaces the alerts beside summaries that have just been stored.
+func (in *intake) alertLists(ctx context.Context, stored []*iot.WindowSummary) error {
+	batch := new(pgx.Batch)
+	for _, s := range stored {
+		batch.Queue(dropAlertList, s.Window.Start, s.Type, s.Partition)
+		if len(s.Alerts) > 0 {
+			batch.Queue(storeAlertList, s.Window.Start, s.Type, s.Partition, s.Epoch, s.Offset, store.EncodeAlerts(s.Alerts))
+		}
+	}
+	return in.tx.SendBatch(ctx, batch).Close()
+}
+
+// scanSummary reads one partition's row.
+func scanSummary(rows pgx.Rows) (iot.WindowSummary, error) {
+	var s iot.WindowSummary
+	var length int64
+	var terms []byte
+	var alerts *string
+	if err := rows.Scan(&s.Window.Start, &s.Type, &s.Partition, &length, &s.Count, &terms, &s.Min, &s.Max,
+		&s.Devices, &s.Online, &s.Offline, &s.AlertCount, &s.Epoch, &s.Offset, &alerts); err != nil {
+		return s, err
+	}
+	s.Window.Length = time.Duration(length) * time.Microsecond
+	s.Sum = store.DecodeSum(terms)
+	s.Final = true
+	if alerts == nil {
+		return s, nil
+	}
+	var err error
+	if s.Alerts, err = store.DecodeAlerts(*alerts); err != nil {
+		return s, fmt.Errorf("alerts of window %v: %w", s.Window.Start, err)
+	}
+	return s, nil
+}

@@ -1,0 +1,173 @@
+package postgres
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"iotmon/internal/archive"
+)
+
+// attempts is how often a write begins anew when another transaction got in its way.
+const attempts = 4
+
+// Offsets implements archive.Store. It asks where the writes go, for a replica may be behind.
+func (s *Store) Offsets(ctx context.Context, topic string) (map[archive.Source]archive.Offset, error) {
+	offsets := make(map[archive.Source]archive.Offset)
+	err := s.transact(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		return each(ctx, tx, func(rows pgx.Rows) error {
+			source := archive.Source{Topic: topic}
+			var offset archive.Offset
+			if err := rows.Scan(&source.Partition, &offset.Epoch, &offset.Next); err != nil {
+				return err
+			}
+			offsets[source] = offset
+			return nil
+		}, `SELECT partition, epoch, next FROM offsets WHERE topic = $1`, topic)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read offsets of %s: %w", topic, err)
+	}
+	return offsets, nil
+}
+
+// Write implements archive.Store. When the connection is lost between the commit and its answer, the batch is stored and
+// the error does not tell; the same batch then meets offsets that have moved, and gets ErrTaken.
+func (s *Store) Write(ctx context.Context, batch *archive.Batch) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for attempt := 1; ; attempt++ {
+		err := s.write(ctx, batch)
+		if err == nil {
+			return nil
+		}
+		s.forget(err)
+		if attempt == attempts || !repeatable(err) || ctx.Err() != nil {
+			return err
+		}
+	}
+}
+
+// forget drops what is known of the database, which may not be true of it any more.
+func (s *Store) forget(err error) {
+	s.names = newNames()
+	s.ranges = nil
+	if code(err) == readOnlyTransaction {
+		// The server has become a replica: other hosts of the connection string are tried only by new connections.
+		s.writer.Reset()
+	}
+}
+
+func (s *Store) write(ctx context.Context, batch *archive.Batch) error {
+	if err := s.provide(ctx, batch.Readings); err != nil {
+		return fmt.Errorf("make partitions: %w", err)
+	}
+	var names *naming
+	var in *intake
+	err := s.transact(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		names = newNaming(tx, &s.names)
+		in = &intake{Store: s, tx: tx, names: names}
+		if err := in.move(ctx, batch.Moves); err != nil {
+			return err
+		}
+		if err := in.readings(ctx, batch.Readings); err != nil {
+			return fmt.Errorf("write readings: %w", err)
+		}
+		if err := in.summaries(ctx, batch.Summaries); err != nil {
+			return fmt.Errorf("write summaries: %w", err)
+		}
+		if err := in.alerts(ctx, batch.Alerts); err != nil {
+			return fmt.Errorf("write alerts: %w", err)
+		}
+		if _, err := recompute(ctx, tx, s.readingsTopic); err != nil {
+			return fmt.Errorf("recompute windows: %w", err)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	names.keep()
+	return nil
+}
+
+// intake writes one batch in its transaction.
+type intake struct {
+	*Store
+	tx    pgx.Tx
+	names *naming
+}
+
+// The two ways to move an offset. A source without a row counts as being at the zero offset.
+const (
+	moveOffset = `UPDATE offsets SET epoch = $3, next = $4, appended = greatest(appended, $5)
+		WHERE topic = $1 AND partition = $2 AND epoch = $6 AND next = $7`
+	beginOffset = `INSERT INTO offsets (topic, partition, epoch, next, appended) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (topic, partition) DO UPDATE SET
+			epoch = excluded.epoch, next = excluded.next, appended = greatest(offsets.appended, excluded.appended)
+		WHERE offsets.epoch = 0 AND offsets.next = 0`
+	// Marks wait for positions of a log that is gone: what could be stored of it is stored.
+	releaseMarks = `UPDATE dirty_windows SET position = 0 WHERE partition = $1`
+)
+
+// move moves the offsets, each only if it stands where the archiver believes, and so locks them. Their order is the same
+// for everybody.
+func (in *intake) move(ctx context.Context, moves []archive.Move) error {
+	if len(moves) == 0 {
+		return nil
+	}
+	moves = slices.SortedFunc(slices.Values(moves), func(a, b archive.Move) int {
+		return cmp.Or(cmp.Compare(a.Source.Topic, b.Source.Topic), cmp.Compare(a.Source.Partition, b.Source.Partition))
+	})
+	batch := new(pgx.Batch)
+	for _, m := range moves {
+		if m.Old == (archive.Offset{}) {
+			batch.Queue(beginOffset, m.Source.Topic, m.Source.Partition, m.New.Epoch, m.New.Next, known(m.Appended))
+		} else {
+			batch.Queue(moveOffset, m.Source.Topic, m.Source.Partition, m.New.Epoch, m.New.Next, known(m.Appended), m.Old.Epoch, m.Old.Next)
+		}
+	}
+	results := in.tx.SendBatch(ctx, batch)
+	err := func() error {
+		for _, m := range moves {
+			done, err := results.Exec()
+			if err != nil {
+				return fmt.Errorf("move offset of %s/%d: %w", m.Source.Topic, m.Source.Partition, err)
+			}
+			if done.RowsAffected() == 0 {
+				return fmt.Errorf("%s/%d is not at %d: %w", m.Source.Topic, m.Source.Partition, m.Old.Next, archive.ErrTaken)
+			}
+		}
+		return nil
+	}()
+	if err := errors.Join(err, results.Close()); err != nil {
+		return err
+	}
+	return in.release(ctx, moves)
+}
+
+// release lets go of the marks of partitions whose log began anew.
+func (in *intake) release(ctx context.Context, moves []archive.Move) error {
+	for _, m := range moves {
+		if m.New.Epoch <= m.Old.Epoch || m.Source.Topic != in.readingsTopic {
+			continue
+		}
+		if _, err := in.tx.Exec(ctx, releaseMarks, m.Source.Partition); err != nil {
+			return fmt.Errorf("release marks of partition %d: %w", m.Source.Partition, err)
+		}
+	}
+	return nil
+}
+
+// known returns t, or nothing for the zero time.
+func known(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
