@@ -70,12 +70,8 @@ func openArchive(options ArchiveOptions, resume archive.Resume) (*archiveLog, er
 	if l.admin, err = kgo.NewClient(l.Dial.options()...); err != nil {
 		return nil, err
 	}
-	l.consumer, err = kgo.NewClient(l.Dial.options(
-		kgo.ConsumerGroup(l.Group+"-archiver"),
+	l.consumer, err = kgo.NewClient(l.Dial.options(append(l.Dial.group(l.Group+"-archiver"),
 		kgo.ConsumeTopics(l.Topics.Readings, l.Topics.Aggregates, l.Topics.Alerts),
-		kgo.Balancers(kgo.CooperativeStickyBalancer()),
-		kgo.SessionTimeout(10*time.Second),
-		kgo.DisableAutoCommit(),
 		kgo.AdjustFetchOffsetsFn(l.assigned),
 		kgo.OnPartitionsRevoked(l.released),
 		kgo.OnPartitionsLost(l.released),
@@ -85,7 +81,7 @@ func openArchive(options ArchiveOptions, resume archive.Resume) (*archiveLog, er
 		kgo.FetchMaxPartitionBytes(maxArchivePartitionBytes),
 		kgo.FetchMinBytes(minArchiveBytes),
 		kgo.FetchMaxWait(maxArchiveWait),
-	)...)
+	)...)...)
 	if err != nil {
 		l.admin.Close()
 		return nil, err

@@ -4,9 +4,15 @@ package kafka
 
 import (
 	"context"
+	"crypto/tls"
+	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/sasl"
+	"github.com/twmb/franz-go/pkg/sasl/plain"
+	"github.com/twmb/franz-go/pkg/sasl/scram"
 )
 
 // Dial says how to reach the cluster. Every client of this package starts from it.
@@ -15,7 +21,30 @@ type Dial struct {
 	Brokers []string
 	// ClientID names this process in the broker's logs and quotas.
 	ClientID string
-	Logger   *slog.Logger
+	// TLS encrypts the connections; nil leaves them plain.
+	TLS *tls.Config
+	// Login is how the client makes itself known; nil does not.
+	Login Login
+	// ServerSideGroups lets the broker share partitions out (KIP-848) where it can, rather than the members.
+	ServerSideGroups bool
+	Logger           *slog.Logger
+}
+
+// Login is a way to make a client known to the cluster.
+type Login sasl.Mechanism
+
+// NewLogin returns the login by PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512.
+func NewLogin(mechanism, user, password string) (Login, error) {
+	switch mechanism {
+	case "PLAIN":
+		return plain.Auth{User: user, Pass: password}.AsMechanism(), nil
+	case "SCRAM-SHA-256":
+		return scram.Auth{User: user, Pass: password}.AsSha256Mechanism(), nil
+	case "SCRAM-SHA-512":
+		return scram.Auth{User: user, Pass: password}.AsSha512Mechanism(), nil
+	default:
+		return nil, fmt.Errorf("unknown login mechanism %q", mechanism)
+	}
 }
 
 // Bounds of what a client buffers from the broker, so that the whole system stays small next to a log of any size.
@@ -32,10 +61,30 @@ func (d Dial) options(more ...kgo.Opt) []kgo.Opt {
 		kgo.FetchMaxBytes(maxFetchBytes),
 		kgo.FetchMaxPartitionBytes(maxFetchPartitionBytes),
 	}
+	if d.TLS != nil {
+		shared = append(shared, kgo.DialTLSConfig(d.TLS))
+	}
+	if d.Login != nil {
+		shared = append(shared, kgo.SASL(d.Login))
+	}
 	if d.Logger != nil {
 		shared = append(shared, kgo.WithLogger(clientLog{d.Logger}))
 	}
 	return append(shared, more...)
+}
+
+// group returns the options of a member of a consumer group.
+func (d Dial) group(name string) []kgo.Opt {
+	member := []kgo.Opt{
+		kgo.ConsumerGroup(name),
+		kgo.Balancers(kgo.CooperativeStickyBalancer()),
+		kgo.SessionTimeout(10 * time.Second),
+		kgo.DisableAutoCommit(),
+	}
+	if d.ServerSideGroups {
+		member = append(member, kgo.ServerSideBalancer())
+	}
+	return member
 }
 
 // clientLog lets the client's warnings and errors through to slog. Its information is about every request.

@@ -129,21 +129,17 @@ func (p *Processor) newSession() (*session, error) {
 		inbox:      newInbox(),
 		lastWindow: time.Now(),
 	}
-	s.consumer, err = kgo.NewClient(p.Dial.options(
-		kgo.ConsumerGroup(p.Group),
+	s.consumer, err = kgo.NewClient(p.Dial.options(append(p.Dial.group(p.Group),
 		kgo.ConsumeTopics(p.Topics.Readings),
-		kgo.Balancers(kgo.CooperativeStickyBalancer()),
-		kgo.DisableAutoCommit(),
 		kgo.AdjustFetchOffsetsFn(func(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
 			return s.assigned(ctx, offsets)
 		}),
 		kgo.OnPartitionsRevoked(s.released),
 		kgo.OnPartitionsLost(s.released),
-		kgo.SessionTimeout(10*time.Second),
 		// What is fetched is compressed and grows to several times its size when a processor has to catch up.
 		kgo.FetchMaxBytes(maxProcessorBytes),
 		kgo.FetchMaxPartitionBytes(maxProcessorBytes/4),
-	)...)
+	)...)...)
 	if err != nil {
 		w.close()
 		return nil, err

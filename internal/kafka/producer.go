@@ -24,8 +24,9 @@ type ProducerOptions struct {
 	Compression string
 	// MaxBuffered bounds the readings that the log has not acknowledged, 50,000 by default. Whoever has more waits.
 	MaxBuffered int
-	// DeliveryTimeout is how long a reading may wait to be acknowledged, 10 s by default and 1 s at least.
-	DeliveryTimeout time.Duration
+	// AppendTimeout is how long Append waits to be acknowledged, 10 s by default. DeliveryTimeout is how long a reading that
+	// was enqueued may wait; AppendTimeout by default and 1 s at least.
+	AppendTimeout, DeliveryTimeout time.Duration
 	// Failed is told how many readings of one Enqueue were not delivered and why. It must not block; nil for nobody.
 	Failed func(count int, err error)
 	// Sent is told how many readings have been acknowledged. It must not block; nil for nobody.
@@ -33,9 +34,9 @@ type ProducerOptions struct {
 }
 
 const (
-	defaultBatchSize       = 2_000
-	defaultMaxBuffered     = 50_000
-	defaultDeliveryTimeout = 10 * time.Second
+	defaultBatchSize     = 2_000
+	defaultMaxBuffered   = 50_000
+	defaultAppendTimeout = 10 * time.Second
 	// usualRecord is the length of a usual reading in a batch.
 	usualRecord = 320
 	// maxBatchBytes keeps whatever the readings' topic can hold small enough for a dead letter with its headers.
@@ -70,7 +71,7 @@ func NewProducer(options ProducerOptions) (*Producer, error) {
 	}
 	size := orDefault(options.BatchSize, defaultBatchSize)
 	buffered := orDefault(options.MaxBuffered, defaultMaxBuffered)
-	timeout := orDefault(options.DeliveryTimeout, defaultDeliveryTimeout)
+	timeout := orDefault(options.AppendTimeout, defaultAppendTimeout)
 	client, err := kgo.NewClient(options.Dial.options(
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.RecordPartitioner(devicePartitioner{kgo.StickyKeyPartitioner(nil)}),
@@ -78,7 +79,7 @@ func NewProducer(options ProducerOptions) (*Producer, error) {
 		kgo.ProducerBatchCompression(codec, kgo.NoCompression()),
 		kgo.ProducerBatchMaxBytes(int32(min(max(size*usualRecord, minBatchBytes), maxBatchBytes))),
 		kgo.MaxBufferedRecords(buffered),
-		kgo.RecordDeliveryTimeout(timeout),
+		kgo.RecordDeliveryTimeout(orDefault(options.DeliveryTimeout, timeout)),
 	)...)
 	if err != nil {
 		return nil, fmt.Errorf("make producer: %w", err)
@@ -121,7 +122,7 @@ func compression(name string) (kgo.CompressionCodec, error) {
 	}
 }
 
-// Append implements ingest.Log. It returns after DeliveryTimeout at the latest.
+// Append implements ingest.Log. It returns after AppendTimeout at the latest.
 func (p *Producer) Append(ctx context.Context, readings []iot.Reading) error {
 	if len(readings) == 0 {
 		return nil

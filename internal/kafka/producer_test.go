@@ -85,7 +85,7 @@ func TestTickGoesToItsPartition(t *testing.T) {
 
 func TestAppendFailsWhenNothingAcknowledges(t *testing.T) {
 	c := startCluster(t)
-	p := c.producer(ProducerOptions{DeliveryTimeout: time.Second})
+	p := c.producer(ProducerOptions{AppendTimeout: time.Second})
 	c.close()
 	started := time.Now()
 	err := p.Append(t.Context(), someReadings(3))
@@ -161,7 +161,7 @@ func TestEnqueueDeliversInTheBackground(t *testing.T) {
 func TestEnqueueReportsWhatIsNotDelivered(t *testing.T) {
 	c := startCluster(t)
 	var failed failures
-	p := c.producer(ProducerOptions{DeliveryTimeout: time.Second, Failed: failed.add})
+	p := c.producer(ProducerOptions{AppendTimeout: time.Second, Failed: failed.add})
 	c.close()
 	if err := p.Enqueue(t.Context(), someReadings(1_234)); err != nil {
 		t.Fatal(err)

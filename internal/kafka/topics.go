@@ -7,11 +7,11 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // TopicOptions say what the topics must look like.
@@ -23,7 +23,8 @@ type TopicOptions struct {
 	// Replication is the number of copies; 0 leaves it to the cluster.
 	Replication int
 	// Budget is for the embedded broker: the bytes that all topics but the states may take on the disk together. With 0 the
-	// cluster decides how long it keeps readings and aggregates, and topics that exist are left as they are.
+	// cluster decides how long it keeps readings and aggregates, and topics that exist keep their settings but for those
+	// that nothing works without.
 	Budget int64
 }
 
@@ -57,13 +58,16 @@ func EnsureTopics(ctx context.Context, options TopicOptions) error {
 		switch detail := details[name]; {
 		case errors.Is(detail.Err, kerr.UnknownTopicOrPartition):
 			err = spec.create(ctx, admin, name, options.Replication)
+			if forbidden(err) {
+				return spec.explain(name, err)
+			}
 		case detail.Err != nil:
 			err = detail.Err
 		case spec.fixed && len(detail.Partitions) != spec.partitions:
 			return fmt.Errorf("topic %s has %d partitions but %d are configured: configure %d, or drain the topics and create them anew",
 				name, len(detail.Partitions), spec.partitions, len(detail.Partitions))
-		case options.Budget > 0:
-			err = spec.alter(ctx, admin, name)
+		default:
+			err = spec.alter(ctx, admin, name, spec.vital(options.Budget > 0))
 		}
 		if err != nil {
 			return fmt.Errorf("ensure topic %s: %w", name, err)
@@ -124,8 +128,42 @@ func (s topicSpec) create(ctx context.Context, admin *kadm.Client, name string, 
 	return err
 }
 
-// alter gives a topic of the embedded broker the settings of this start, where they differ from those of an earlier one.
-func (s topicSpec) alter(ctx context.Context, admin *kadm.Client, name string) error {
+// forbidden reports whether the broker does not let us create topics.
+func forbidden(err error) bool {
+	return errors.Is(err, kerr.TopicAuthorizationFailed) || errors.Is(err, kerr.ClusterAuthorizationFailed) ||
+		errors.Is(err, kerr.PolicyViolation)
+}
+
+// explain says what somebody else must create.
+func (s topicSpec) explain(name string, err error) error {
+	var settings []string
+	for _, key := range slices.Sorted(maps.Keys(s.configs)) {
+		settings = append(settings, key+"="+s.configs[key])
+	}
+	return fmt.Errorf("topic %s is missing and the broker forbids to create it; have it created with %d partitions and %s: %w",
+		name, s.partitions, strings.Join(settings, ", "), err)
+}
+
+// vital returns the settings that a topic must have although it exists: all those of the embedded broker, which is ours.
+// On a cluster others may have reasons for theirs, but not for who stamps readings or whether states are compacted.
+func (s topicSpec) vital(ours bool) map[string]string {
+	if ours {
+		return s.configs
+	}
+	needed := make(map[string]string)
+	for _, key := range []string{"message.timestamp.type", "cleanup.policy"} {
+		if value, ok := s.configs[key]; ok {
+			needed[key] = value
+		}
+	}
+	return needed
+}
+
+// alter gives a topic that exists the settings where they differ.
+func (s topicSpec) alter(ctx context.Context, admin *kadm.Client, name string, settings map[string]string) error {
+	if len(settings) == 0 {
+		return nil
+	}
 	described, err := admin.DescribeTopicConfigs(ctx, name)
 	if err != nil {
 		return err
@@ -133,17 +171,18 @@ func (s topicSpec) alter(ctx context.Context, admin *kadm.Client, name string) e
 	now := make(map[string]string)
 	_, err = described.On(name, func(r *kadm.ResourceConfig) error {
 		for _, config := range r.Configs {
-			if config.Source == kmsg.ConfigSourceDynamicTopicConfig {
-				now[config.Key] = config.MaybeValue()
-			}
+			now[config.Key] = config.MaybeValue()
 		}
 		return r.Err
 	})
+	if forbidden(err) {
+		return nil // Whether the readings are stamped shows the probe.
+	}
 	if err != nil {
 		return err
 	}
 	var changes []kadm.AlterConfig
-	for key, value := range s.configs {
+	for key, value := range settings {
 		if now[key] != value {
 			changes = append(changes, kadm.AlterConfig{Name: key, Value: &value})
 		}
@@ -156,5 +195,8 @@ func (s topicSpec) alter(ctx context.Context, admin *kadm.Client, name string) e
 		return err
 	}
 	_, err = responses.On(name, func(r *kadm.AlterConfigsResponse) error { return r.Err })
-	return err
+	if err != nil {
+		return fmt.Errorf("set %v: %w", settings, err)
+	}
+	return nil
 }
