@@ -78,11 +78,29 @@ func (c *Command) Run(ctx context.Context, args []string, stdout, stderr io.Writ
 		return c.refuse(stderr, err)
 	}
 	fmt.Fprintf(stdout, "%s %s is at http://%s\n", c.Service, versionName(), reachable(service.Addr()))
-	if err := service.Run(ctx); err != nil {
+	if err := runUntil(ctx, service.Run, cfg.Server.ShutdownTimeout); err != nil {
 		fmt.Fprintf(stderr, "%s: %v\n", c.Service, err)
 		return Failed
 	}
 	return Done
+}
+
+// runUntil runs until ctx ends and no longer than patience after that: whatever hangs then hangs in a server that is gone,
+// and nothing acknowledged depends on it.
+func runUntil(ctx context.Context, run func(context.Context) error, patience time.Duration) error {
+	ended := make(chan error, 1)
+	go func() { ended <- run(ctx) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-ctx.Done():
+	}
+	select {
+	case err := <-ended:
+		return err
+	case <-time.After(patience):
+		return fmt.Errorf("not stopped in good order within %v", patience)
+	}
 }
 
 // refuse tells in a line each why nothing was started.

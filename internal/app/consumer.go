@@ -2,13 +2,21 @@ package app
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"iotmon/internal/archive"
+	"iotmon/internal/config"
 	"iotmon/internal/kafka"
 )
 
+// has reports whether this process has one of the roles of a consumer.
+func (s *Service) has(role string) bool { return slices.Contains(s.cfg.Consumer.Roles, role) }
+
 func (s *Service) makeProcessor(context.Context) error {
+	if !s.has(config.RoleProcessor) {
+		return nil
+	}
 	options, err := newProcess(s.cfg, s.admission)
 	if err != nil {
 		return err
@@ -23,12 +31,12 @@ func (s *Service) makeProcessor(context.Context) error {
 		Metrics:        processorMetrics{&s.metrics.Consumer, s.readiness.Expect("processor"), time.Now},
 		Logger:         s.Logger,
 	})
-	s.add("processor", processor.Run)
+	s.add("processor", after(processor.Run, s.kafka))
 	return nil
 }
 
 func (s *Service) makeArchiver(context.Context) error {
-	if !s.cfg.Archive.Enabled {
+	if !s.cfg.Archive.Enabled || !s.has(config.RoleArchiver) {
 		return nil
 	}
 	archiver := archive.New(archive.Options{
@@ -47,6 +55,6 @@ func (s *Service) makeArchiver(context.Context) error {
 		Logger:    s.Logger,
 		Now:       time.Now,
 	})
-	s.add("archiver", archiver.Run)
+	s.add("archiver", after(archiver.Run, s.kafka, s.database))
 	return nil
 }

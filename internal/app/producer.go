@@ -15,7 +15,9 @@ func (s *Service) makeProducer(context.Context) error {
 		Topics:          s.topics,
 		BatchSize:       s.cfg.Kafka.BatchSize,
 		Linger:          s.cfg.Kafka.Linger,
-		DeliveryTimeout: s.cfg.Ingest.Timeout,
+		MaxBuffered:     s.cfg.Kafka.MaxBuffered,
+		AppendTimeout:   s.cfg.Ingest.Timeout,
+		DeliveryTimeout: s.cfg.Kafka.DeliveryTimeout,
 		Sent:            s.metrics.Producer.Sent,
 		Failed: func(count int, err error) {
 			s.metrics.Producer.Failed(count)
@@ -47,6 +49,6 @@ func (s *Service) makeSimulator(context.Context) error {
 	}
 	runner := simulate.NewRunner(fleet, s.producer, time.Now)
 	s.metrics.WatchSimulator(runner.Skipped)
-	s.add("device simulator", runner.Run)
+	s.add("device simulator", after(runner.Run, s.kafka))
 	return nil
 }

@@ -44,14 +44,17 @@ type Service struct {
 	admission *iot.Admission
 	dial      kafka.Dial
 	topics    kafka.Topics
-	store     database
+	store     store
 	producer  *kafka.Producer
 	view      *live.View
 	hub       *live.Hub
+
+	// kafka and database are closed once the servers can be used; nil for what is in this process.
+	kafka, database <-chan struct{}
 }
 
-// database is an archive that can be written and asked.
-type database interface {
+// store is an archive that can be written and asked.
+type store interface {
 	archive.Store
 	api.History
 }
@@ -81,9 +84,21 @@ func New(ctx context.Context, name string, cfg *config.Config, options Options) 
 
 // parts lists what makes up the service, in the order of making.
 func (s *Service) parts() []func(context.Context) error {
-	return []func(context.Context) error{
-		s.listen, s.makeDomain, s.openSQLite, s.openBroker, s.makeProducer, s.makeProcessor, s.makeArchiver, s.makeLive,
-		s.makeSimulator, s.serveWeb,
+	type part = func(context.Context) error
+	switch s.name {
+	case config.Producer:
+		return []part{s.listen, s.makeDomain, s.joinCluster, s.makeProducer, s.makeSimulator, s.serveIngest}
+	case config.Consumer:
+		return []part{s.listen, s.makeDomain, s.joinCluster, s.openPostgres, s.makeProducer, s.makeProcessor, s.makeArchiver, s.serveAdmin}
+	case config.Web:
+		return []part{s.listen, s.makeDomain, s.joinCluster, s.openPostgres, s.makeProducer, s.makeLive, s.serveWeb}
+	case config.WebSocket:
+		return []part{s.listen, s.makeDomain, s.joinCluster, s.makeLive, s.serveWebSocket}
+	default:
+		return []part{
+			s.listen, s.makeDomain, s.openSQLite, s.openBroker, s.makeProducer, s.makeProcessor, s.makeArchiver, s.makeLive,
+			s.makeSimulator, s.serveWeb,
+		}
 	}
 }
 

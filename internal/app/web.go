@@ -35,7 +35,7 @@ func (s *Service) makeLive(context.Context) error {
 	})
 	tail := kafka.NewTail(kafka.TailOptions{Dial: s.dial, Topics: s.topics, Sink: s.hub.Apply, Logger: s.Logger})
 	part := s.readiness.Expect("live view")
-	s.add("live tail", tail.Run)
+	s.add("live tail", after(tail.Run, s.kafka))
 	s.add("live view", func(ctx context.Context) error {
 		select {
 		case <-tail.CaughtUp():
@@ -73,6 +73,30 @@ func (s *Service) serveWeb(context.Context) error {
 		return err
 	}
 	s.add("web server", serve(s.listener, handler))
+	return nil
+}
+
+// serveWebSocket serves the WebSocket alone, and what operators ask.
+func (s *Service) serveWebSocket(context.Context) error {
+	mux := http.NewServeMux()
+	mux.Handle(s.cfg.Live.Path, s.hub)
+	mux.Handle("/", s.adminHandler())
+	s.add("web server", serve(s.listener, secured(mux)))
+	return nil
+}
+
+// serveIngest serves the way in for readings, and what operators ask.
+func (s *Service) serveIngest(context.Context) error {
+	mux := http.NewServeMux()
+	mux.Handle("/api/v1/readings", s.ingestHandler())
+	mux.Handle("/", s.adminHandler())
+	s.add("web server", serve(s.listener, secured(mux)))
+	return nil
+}
+
+// serveAdmin serves what operators ask.
+func (s *Service) serveAdmin(context.Context) error {
+	s.add("web server", serve(s.listener, secured(s.adminHandler())))
 	return nil
 }
 

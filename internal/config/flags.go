@@ -11,19 +11,28 @@ import (
 // option is a flag that sets a key.
 type option struct{ name, key string }
 
-// options lists the flags that say the same as a key of the file.
-func options() []option {
-	return []option{
+// options lists the flags of a service that say the same as a key of the file.
+func options(service string) []option {
+	known := []option{
 		{"addr", "server.addr"},
-		{"data-dir", "data_dir"},
-		{"devices", "device_simulator.device_count"},
-		{"interval", "device_simulator.send_interval"},
-		{"types", "device_simulator.device_types"},
-		{"seed", "device_simulator.seed"},
 		{"log-format", "log.format"},
 		{"log-level", "log.level"},
 	}
+	if service == Iotmon {
+		known = append(known, option{"data-dir", "data_dir"})
+	}
+	if simulates(service) {
+		known = append(known,
+			option{"devices", "device_simulator.device_count"},
+			option{"interval", "device_simulator.send_interval"},
+			option{"types", "device_simulator.device_types"},
+			option{"seed", "device_simulator.seed"},
+		)
+	}
+	return known
 }
+
+func simulates(service string) bool { return service == Iotmon || service == Producer }
 
 // commandLine is what the flags say.
 type commandLine struct {
@@ -34,17 +43,20 @@ type commandLine struct {
 }
 
 // parseFlags reads the arguments. It returns flag.ErrHelp, ErrVersion or an *Error.
-func parseFlags(args []string) (*commandLine, error) {
+func parseFlags(service string, args []string) (*commandLine, error) {
 	line := &commandLine{values: make(map[string]string), names: make(map[string]string)}
 	set := flag.NewFlagSet("", flag.ContinueOnError)
 	set.SetOutput(io.Discard)
-	for _, o := range options() {
+	for _, o := range options(service) {
 		set.Func(o.name, "", func(text string) error {
 			line.values[o.key], line.names[o.key] = text, "-"+o.name
 			return nil
 		})
 	}
-	noSimulator := set.Bool("no-simulator", false, "")
+	var noSimulator bool
+	if simulates(service) {
+		set.BoolVar(&noSimulator, "no-simulator", false, "")
+	}
 	version := set.Bool("version", false, "")
 	set.BoolVar(&line.checkOnly, "check-config", false, "")
 	set.StringVar(&line.file, "config", "", "")
@@ -58,7 +70,7 @@ func parseFlags(args []string) (*commandLine, error) {
 	if set.NArg() > 0 {
 		return nil, &Error{Problems: []string{fmt.Sprintf("%s: unexpected argument; flags begin with -", set.Arg(0))}}
 	}
-	if *noSimulator {
+	if noSimulator {
 		line.values["device_simulator.enabled"], line.names["device_simulator.enabled"] = "false", "-no-simulator"
 	}
 	return line, nil

@@ -29,7 +29,7 @@ type LoadOptions struct {
 // Load returns the validated configuration. The error is an *Error for everything the user can mend, flag.ErrHelp for -h
 // and ErrVersion for -version. Load opens no connection and writes nothing.
 func Load(o LoadOptions) (*Config, error) {
-	line, err := parseFlags(o.Args)
+	line, err := parseFlags(o.Service, o.Args)
 	if err != nil {
 		return nil, err
 	}

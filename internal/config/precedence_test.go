@@ -127,7 +127,7 @@ func textOf(value string) string {
 
 func TestEveryKeyFromEverySourceInItsPrecedence(t *testing.T) {
 	flags := make(map[string]string)
-	for _, o := range options() {
+	for _, o := range options(Iotmon) {
 		flags[o.key] = "-" + o.name
 	}
 	standard := Default(Iotmon)
@@ -228,7 +228,7 @@ func TestReferenceFileIsTheDefaultAndMentionsEveryKey(t *testing.T) {
 			}
 		}
 	}
-	for _, o := range options() {
+	for _, o := range options(Iotmon) {
 		if !bytes.Contains(text, []byte("# -"+o.name)) {
 			t.Errorf("-%s is not mentioned", o.name)
 		}
