@@ -27,7 +27,7 @@ func (s *Service) joinCluster(context.Context) error {
 	dial.ClientID = s.name
 	dial.Logger = observe.Sparing(s.Logger, repeatedLogs)
 	s.dial = dial
-	part := s.readiness.Expect("kafka")
+	part := s.server("kafka")
 	watch := kafka.NewWatch(kafka.WatchOptions{
 		Topics: kafka.TopicOptions{
 			Dial:        s.dial,
@@ -47,6 +47,15 @@ func (s *Service) joinCluster(context.Context) error {
 	s.kafka = watch.Usable()
 	s.add("kafka watch", watch.Run)
 	return nil
+}
+
+// server names a server in the service's readiness. Those who show what they have to people go on without it; the page
+// says by itself what is stale.
+func (s *Service) server(name string) *observe.Part {
+	if s.name == config.Web || s.name == config.WebSocket {
+		return s.readiness.Mention(name)
+	}
+	return s.readiness.Expect(name)
 }
 
 // newDial returns how the configuration reaches a cluster.
@@ -102,7 +111,7 @@ func (s *Service) openPostgres(context.Context) error {
 	}
 	s.onClose("database", store.Close)
 	s.store = store
-	part := s.readiness.Expect("database")
+	part := s.server("database")
 	prepared := make(chan struct{})
 	s.database = prepared
 	s.add("database", func(ctx context.Context) error {

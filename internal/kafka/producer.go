@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"golang.org/x/sync/semaphore"
 
 	"iotmon/internal/ingest"
 	"iotmon/internal/iot"
@@ -57,8 +58,9 @@ type Producer struct {
 	failed  func(int, error)
 	sent    func(int)
 	batches batchPool
-	// slots has room for each chunk that may be on its way.
-	slots chan struct{}
+	// room is for the enqueued readings that are on their way, and size how many there may be.
+	room *semaphore.Weighted
+	size int
 }
 
 var _ ingest.Log = (*Producer)(nil)
@@ -94,7 +96,7 @@ func NewProducer(options ProducerOptions) (*Producer, error) {
 	}
 	return &Producer{
 		client: client, topic: options.Topics.Readings, timeout: timeout, failed: failed, sent: sent,
-		slots: make(chan struct{}, max(buffered/enqueueChunk, 1)),
+		room: semaphore.NewWeighted(int64(buffered)), size: buffered,
 	}, nil
 }
 
@@ -154,13 +156,12 @@ func (p *Producer) Append(ctx context.Context, readings []iot.Reading) error {
 // the caller's again when Enqueue returns.
 func (p *Producer) Enqueue(ctx context.Context, readings []iot.Reading) error {
 	for len(readings) > 0 {
-		select {
-		case p.slots <- struct{}{}:
-		case <-ctx.Done():
+		chunk := readings[:min(len(readings), enqueueChunk, p.size)]
+		readings = readings[len(chunk):]
+		weight := int64(len(chunk))
+		if p.room.Acquire(ctx, weight) != nil {
 			return fmt.Errorf("enqueue readings: %w", context.Cause(ctx))
 		}
-		chunk := readings[:min(len(readings), enqueueChunk)]
-		readings = readings[len(chunk):]
 		b := p.batches.get(p.topic, chunk)
 		b.finish = func() {
 			p.sent(len(b.records) - b.unsent)
@@ -168,7 +169,7 @@ func (p *Producer) Enqueue(ctx context.Context, readings []iot.Reading) error {
 				p.failed(b.unsent, b.err)
 			}
 			p.batches.put(b)
-			<-p.slots
+			p.room.Release(weight)
 		}
 		p.produce(context.WithoutCancel(ctx), b)
 	}

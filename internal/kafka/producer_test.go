@@ -188,6 +188,20 @@ func TestEnqueueWaitsWhileTheBufferIsFull(t *testing.T) {
 	}
 }
 
+// A simulated fleet sends a few readings at a time: each counts as what it is.
+func TestEnqueueBuffersReadingsNotCalls(t *testing.T) {
+	c := startCluster(t)
+	p := c.producer(ProducerOptions{MaxBuffered: 1000})
+	c.close()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	for i := range 500 {
+		if err := p.Enqueue(ctx, someReadings(2)); err != nil {
+			t.Fatalf("call %d: %v", i, err)
+		}
+	}
+}
+
 func TestUnknownCompressionIsRefused(t *testing.T) {
 	_, err := NewProducer(ProducerOptions{Compression: "lz5"})
 	if err == nil || !strings.Contains(err.Error(), "lz5") || !strings.Contains(err.Error(), "snappy") {

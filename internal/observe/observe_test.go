@@ -154,6 +154,9 @@ func TestReadyOnlyWhenEveryPartIs(t *testing.T) {
 	check(200, `{"status":"ready","missing":[]}`)
 	kafka.NotReady("no broker answers")
 	check(503, `{"status":"not ready","missing":[{"name":"kafka","reason":"no broker answers"}]}`)
+	kafka.Ready()
+	readiness.Mention("cache").NotReady("no answer")
+	check(200, `{"status":"ready","missing":[],"degraded":[{"name":"cache","reason":"no answer"}]}`)
 }
 
 func TestHealthAnswersWhateverIsMissing(t *testing.T) {

@@ -12,38 +12,43 @@ import (
 // Readiness knows what a service still waits for. Its parts are named before the service starts; each then says for
 // itself when it is ready, and when it is no longer.
 type Readiness struct {
-	mu      sync.Mutex
-	missing map[string]string
+	mu    sync.Mutex
+	parts []*Part
 }
 
 // NewReadiness returns a Readiness without parts, which is ready.
-func NewReadiness() *Readiness { return &Readiness{missing: make(map[string]string)} }
+func NewReadiness() *Readiness { return new(Readiness) }
 
 // Part is one thing that must be ready.
 type Part struct {
-	of   *Readiness
-	name string
+	of     *Readiness
+	name   string
+	vital  bool
+	reason string
 }
 
-// Expect adds a part, which is not ready yet.
-func (r *Readiness) Expect(name string) *Part {
-	p := &Part{r, name}
-	p.NotReady("starting")
+// Expect adds a part without which the service is of no use. It is not ready yet.
+func (r *Readiness) Expect(name string) *Part { return r.add(name, true) }
+
+// Mention adds a part without which the service does less, but is better than none. It is not ready yet.
+func (r *Readiness) Mention(name string) *Part { return r.add(name, false) }
+
+func (r *Readiness) add(name string, vital bool) *Part {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p := &Part{of: r, name: name, vital: vital, reason: "starting"}
+	r.parts = append(r.parts, p)
 	return p
 }
 
 // Ready says that the part is ready.
-func (p *Part) Ready() {
-	p.of.mu.Lock()
-	defer p.of.mu.Unlock()
-	delete(p.of.missing, p.name)
-}
+func (p *Part) Ready() { p.NotReady("") }
 
 // NotReady says why the part is not ready.
 func (p *Part) NotReady(reason string) {
 	p.of.mu.Lock()
 	defer p.of.mu.Unlock()
-	p.of.missing[p.name] = reason
+	p.reason = reason
 }
 
 // Missing is a part that is not ready.
@@ -52,24 +57,36 @@ type Missing struct {
 	Reason string `json:"reason"`
 }
 
-// Missing returns the parts that are not ready, in the order of their names.
-func (r *Readiness) Missing() []Missing {
+// Missing returns the parts that are not ready, in the order of their names: those that the service is of no use without,
+// and the others.
+func (r *Readiness) Missing() (vital, others []Missing) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	all := []Missing{}
-	for name, reason := range r.missing {
-		all = append(all, Missing{name, reason})
+	vital, others = []Missing{}, []Missing{}
+	for _, p := range r.parts {
+		switch {
+		case p.reason == "":
+		case p.vital:
+			vital = append(vital, Missing{p.name, p.reason})
+		default:
+			others = append(others, Missing{p.name, p.reason})
+		}
 	}
-	slices.SortFunc(all, func(a, b Missing) int { return cmp.Compare(a.Name, b.Name) })
-	return all
+	byName := func(a, b Missing) int { return cmp.Compare(a.Name, b.Name) }
+	slices.SortFunc(vital, byName)
+	slices.SortFunc(others, byName)
+	return vital, others
 }
 
-// ServeHTTP answers GET /ready: 200 when nothing is missing, otherwise 503, and what is missing in either case.
+// ServeHTTP answers GET /ready: 200 when nothing is missing that the service is of no use without, otherwise 503, and what
+// is missing in either case.
 func (r *Readiness) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	answer := struct {
-		Status  string    `json:"status"`
-		Missing []Missing `json:"missing"`
-	}{"ready", r.Missing()}
+		Status   string    `json:"status"`
+		Missing  []Missing `json:"missing"`
+		Degraded []Missing `json:"degraded,omitempty"`
+	}{Status: "ready"}
+	answer.Missing, answer.Degraded = r.Missing()
 	code := http.StatusOK
 	if len(answer.Missing) > 0 {
 		answer.Status, code = "not ready", http.StatusServiceUnavailable
