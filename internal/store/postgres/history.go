@@ -10,37 +10,7 @@ import (
 
 	"iotmon/internal/api"
 	"iotmon/internal/iot"
-	"iotmon/internal/store"
 )
-
-// Readings implements api.History.
-func (s *Store) Readings(ctx context.Context, q api.ReadingsQuery) ([]api.Point, error) {
-	if q.MaxPoints < 1 || !q.From.Before(q.To) {
-		return nil, nil
-	}
-	var points []api.Point
-	err := s.look(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		thinner := store.NewThinner(&q)
-		var p api.Point
-		var bits int64
-		err := each(ctx, tx, func(rows pgx.Rows) error {
-			if err := rows.Scan(&p.Time, &p.Value, &bits); err != nil {
-				return err
-			}
-			p.Quality = store.Quality(bits)
-			thinner.Add(p)
-			return nil
-		}, `SELECT time, value, flags FROM readings
-			WHERE device = (SELECT id FROM devices WHERE device_id = $1) AND time >= $2 AND time < $3 ORDER BY time`,
-			q.Device, q.From, q.To)
-		points = thinner.Points()
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("read readings of %s: %w", q.Device, err)
-	}
-	return points, nil
-}
 
 // Summaries implements api.History.
 func (s *Store) Summaries(ctx context.Context, q api.SummariesQuery) ([]iot.WindowSummary, error) {

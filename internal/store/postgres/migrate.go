@@ -53,12 +53,8 @@ func (s *Store) Prepare(ctx context.Context, logger *slog.Logger) error {
 			logger.Warn(reason, "error", err)
 			told = reason
 		}
-		timer := time.NewTimer(pause)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return ctx.Err()
-		case <-timer.C:
+		if err := wait(ctx, pause); err != nil {
+			return err
 		}
 		pause = min(2*pause, longestPause)
 	}
@@ -115,4 +111,16 @@ func (s *Store) check(ctx context.Context) error {
 		return fmt.Errorf("%w: its encoding must be UTF8 (got %s)", ErrUnfit, encoding)
 	}
 	return nil
+}
+
+// wait waits, or until ctx ends.
+func wait(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
 }

@@ -50,6 +50,9 @@ func (s *Store) makePartitions(ctx context.Context, p partitioned, times []int64
 			return err
 		}
 		var err error
+		if s.hyper, err = hyper(ctx, tx); err != nil || s.hyper && p == readings {
+			return err
+		}
 		if all, err = p.ranges(ctx, tx); err != nil {
 			return err
 		}
@@ -69,9 +72,15 @@ func (s *Store) makePartitions(ctx context.Context, p partitioned, times []int64
 	return all, err
 }
 
-// hyper reports whether TimescaleDB cuts the readings, which a table that is not partitioned tells.
+// hyper reports whether TimescaleDB cuts the readings into days, which a table that is not partitioned tells.
 func hyper(ctx context.Context, tx pgx.Tx) (bool, error) {
 	var is bool
 	err := tx.QueryRow(ctx, `SELECT relkind <> 'p' FROM pg_class WHERE oid = 'readings'::regclass`).Scan(&is)
 	return is, err
+}
+
+// drop drops a partition, if it is there.
+func (p partitioned) drop(ctx context.Context, tx pgx.Tx, r span) error {
+	_, err := tx.Exec(ctx, `DROP TABLE IF EXISTS `+pgx.Identifier{p.table + "_" + r.name}.Sanitize())
+	return err
 }

@@ -2,7 +2,10 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -22,22 +25,32 @@ const (
 	dropAttempts = 5
 )
 
-// Prune implements archive.Store. Readings go by whole partitions, so they stay for up to a day longer than asked.
+// errNeeded means that readings have to stay a little longer.
+var errNeeded = errors.New("readings are still to be rolled up")
+
+// Prune implements archive.Store. It rolls readings up before it removes old ones, which go by whole partitions and so stay
+// for up to a day longer than asked. Minutes and hours are kept as long as summaries; they do not count as rows removed.
 func (s *Store) Prune(ctx context.Context, keep archive.Retention) (int64, error) {
-	// Marked windows come first, for they need readings that may be about to go.
+	// What is made of readings comes first, for they may be about to go.
 	if err := s.settle(ctx); err != nil {
 		return 0, fmt.Errorf("recompute windows: %w", err)
+	}
+	if err := s.rollUp(ctx); err != nil {
+		return 0, err
 	}
 	removed, err := s.pruneReadings(ctx, keep.Readings)
 	if err != nil {
 		return removed, fmt.Errorf("prune readings: %w", err)
 	}
+	if err := s.pruneRollups(ctx, keep.Summaries); err != nil {
+		return removed, fmt.Errorf("prune minutes and hours: %w", err)
+	}
 	for _, step := range []struct {
 		keep  time.Duration
 		query string
 	}{
-		{keep.Summaries, `DELETE FROM summaries WHERE ctid = ANY (ARRAY (SELECT ctid FROM summaries WHERE window_start < $1 LIMIT $2))`},
-		{keep.Summaries, `DELETE FROM summary_alerts WHERE ctid = ANY (ARRAY (SELECT ctid FROM summary_alerts WHERE window_start < $1 LIMIT $2))`},
+		{keep.Summaries, `DELETE FROM summaries WHERE ctid = ANY (ARRAY (SELECT ctid FROM summaries WHERE window_start < $1 LIMIT $2)) AND window_start < $1`},
+		{keep.Summaries, `DELETE FROM summary_alerts WHERE ctid = ANY (ARRAY (SELECT ctid FROM summary_alerts WHERE window_start < $1 LIMIT $2)) AND window_start < $1`},
 		{keep.Alerts, `DELETE FROM alerts WHERE ctid = ANY (ARRAY (SELECT ctid FROM alerts WHERE cleared < $1 LIMIT $2)) AND cleared < $1`},
 	} {
 		n, err := s.removeOlder(ctx, step.keep, step.query)
@@ -49,19 +62,32 @@ func (s *Store) Prune(ctx context.Context, keep archive.Retention) (int64, error
 	return removed, nil
 }
 
-// removeOlder runs a bounded deletion until it finds no more. Age is measured against the newest append time archived.
-func (s *Store) removeOlder(ctx context.Context, keep time.Duration, query string) (removed int64, err error) {
+// cut returns the time before which something goes that is kept for so long: age is measured against the newest append
+// time archived. ok is false for what is kept for ever.
+func (s *Store) cut(ctx context.Context, keep time.Duration) (cut time.Time, ok bool, err error) {
 	if keep <= 0 {
-		return 0, nil
+		return cut, false, nil
+	}
+	var newest *time.Time
+	err = s.transact(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		return tx.QueryRow(ctx, `SELECT max(appended) FROM offsets`).Scan(&newest)
+	})
+	if err != nil || newest == nil {
+		return cut, false, err
+	}
+	return newest.Add(-keep), true, nil
+}
+
+// removeOlder runs a bounded deletion until it finds no more.
+func (s *Store) removeOlder(ctx context.Context, keep time.Duration, query string) (removed int64, err error) {
+	cut, ok, err := s.cut(ctx, keep)
+	if err != nil || !ok {
+		return 0, err
 	}
 	for {
 		var n int64
 		err := s.transact(ctx, func(ctx context.Context, tx pgx.Tx) error {
-			var newest *time.Time
-			if err := tx.QueryRow(ctx, `SELECT max(appended) FROM offsets`).Scan(&newest); err != nil || newest == nil {
-				return err
-			}
-			done, err := tx.Exec(ctx, query, newest.Add(-keep), rowsPerStep)
+			done, err := tx.Exec(ctx, query, cut, rowsPerStep)
 			n = done.RowsAffected()
 			return err
 		})
@@ -81,73 +107,129 @@ func (s *Store) pruneReadings(ctx context.Context, keep time.Duration) (removed 
 	if err != nil {
 		return 0, err
 	}
-	for _, name := range old {
-		n, err := s.drop(ctx, name)
-		removed += n
+	for _, r := range old {
+		var n int64
+		err := s.patiently(ctx, func(ctx context.Context, tx pgx.Tx) error {
+			n, err = dropReadings(ctx, tx, r)
+			return err
+		})
+		if errors.Is(err, errNeeded) || code(err) == lockNotAvailable {
+			continue
+		}
 		if err != nil {
 			return removed, err
 		}
+		removed += n
 	}
 	return removed, nil
 }
 
-// leftBehind returns the names of the ranges that are older than keep for each partition that has readings in them.
-func (s *Store) leftBehind(ctx context.Context, keep time.Duration) ([]string, error) {
-	var old []string
+// leftBehind returns the ranges that are older than keep, and rolled up, for each partition that has readings in them.
+func (s *Store) leftBehind(ctx context.Context, keep time.Duration) ([]span, error) {
+	var old []span
 	err := s.transact(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		var name string
-		var appended *time.Time
+		var appended, rolled *time.Time
 		return each(ctx, tx, func(rows pgx.Rows) error {
-			if err := rows.Scan(&name, &appended); err != nil {
+			if err := rows.Scan(&name, &appended, &rolled); err != nil {
 				return err
 			}
-			if held, ok := parseSpan(name); ok && appended != nil && held.ends <= appended.Add(-keep).UnixMicro() {
-				old = append(old, name)
+			r, ok := parseSpan(name)
+			if ok && appended != nil && r.ends <= appended.Add(-keep).UnixMicro() && rolled != nil && r.ends <= rolled.UnixMicro() {
+				old = append(old, r)
 			}
 			return nil
-		}, `SELECT c.range, CASE WHEN count(*) = count(o.appended) THEN min(o.appended) END
-			FROM reading_counts c LEFT JOIN offsets o ON o.topic = $1 AND o.partition = c.partition GROUP BY c.range ORDER BY c.range`, s.readingsTopic)
+		}, `SELECT c.range,
+				CASE WHEN count(*) = count(o.appended) THEN min(o.appended) END,
+				CASE WHEN count(*) = count(r.until) THEN min(r.until) END
+			FROM reading_counts c
+			LEFT JOIN offsets o ON o.topic = $1 AND o.partition = c.partition
+			LEFT JOIN rolled r ON r.partition = c.partition
+			GROUP BY c.range`, s.readingsTopic)
 	})
+	slices.SortFunc(old, byTime)
 	return old, err
 }
 
-// drop drops a partition of readings, with what has been counted of it. While it waits for those who read, others wait for
-// it: so it gives up soon, and tries again a few times.
-func (s *Store) drop(ctx context.Context, name string) (removed int64, err error) {
-	for range dropAttempts {
-		err = s.transact(ctx, func(ctx context.Context, tx pgx.Tx) error {
+// patiently runs a transaction that locks out everybody. While it waits for those who read, others wait for it: so it gives
+// up soon, and tries again a few times. What cannot be done then is done the next time.
+func (s *Store) patiently(ctx context.Context, do func(ctx context.Context, tx pgx.Tx) error) error {
+	for attempt := 1; ; attempt++ {
+		err := s.transact(ctx, func(ctx context.Context, tx pgx.Tx) error {
 			batch := new(pgx.Batch)
-			batch.Queue(`SELECT set_config('lock_timeout', $1, true)`, fmt.Sprint(dropPatience.Milliseconds()))
 			batch.Queue(`SELECT pg_advisory_xact_lock($1)`, partitionsLock)
+			batch.Queue(`SELECT set_config('lock_timeout', $1, true)`, strconv.FormatInt(dropPatience.Milliseconds(), 10))
 			if err := tx.SendBatch(ctx, batch).Close(); err != nil {
 				return err
 			}
-			if err := readings.drop(ctx, tx, name); err != nil {
-				return err
-			}
-			return tx.QueryRow(ctx, `WITH gone AS (DELETE FROM reading_counts WHERE range = $1 RETURNING count)
-				SELECT coalesce(sum(count), 0)::bigint FROM gone`, name).Scan(&removed)
+			return do(ctx, tx)
 		})
-		if code(err) != lockNotAvailable {
-			return removed, err
+		if code(err) != lockNotAvailable || attempt == dropAttempts {
+			return err
 		}
-		pause(ctx, dropPatience)
+		if err := wait(ctx, dropPatience); err != nil {
+			return err
+		}
 	}
-	return 0, err
 }
 
-// drop drops a partition that is there.
-func (p partitioned) drop(ctx context.Context, tx pgx.Tx, name string) error {
-	// Who writes waits from here on, and then finds no partition.
-	_, err := tx.Exec(ctx, `DROP TABLE IF EXISTS `+pgx.Identifier{p.table + "_" + name}.Sanitize())
+// dropReadings drops a range of readings, with what has been counted of it, and returns how many they were. Who writes
+// waits from here on, and then finds no partition; so whatever has been marked by now is all there is.
+func dropReadings(ctx context.Context, tx pgx.Tx, r span) (removed int64, err error) {
+	is, err := hyper(ctx, tx)
+	if err != nil {
+		return 0, err
+	}
+	if is {
+		_, err = tx.Exec(ctx, `LOCK TABLE readings IN ACCESS EXCLUSIVE MODE; SELECT drop_chunks('readings', older_than => `+literal(r.ends)+
+			`::timestamptz, newer_than => `+literal(r.begins)+`::timestamptz)`, pgx.QueryExecModeSimpleProtocol)
+	} else {
+		err = readings.drop(ctx, tx, r)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("drop %s: %w", r.name, err)
+	}
+	begins, ends := time.UnixMicro(r.begins), time.UnixMicro(r.ends)
+	var needed bool
+	if err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM dirty_hours WHERE hour >= $1 AND hour < $2)`, begins, ends).Scan(&needed); err != nil {
+		return 0, err
+	}
+	if needed {
+		return 0, errNeeded
+	}
+	if _, err := tx.Exec(ctx, `UPDATE horizons SET readings = greatest(readings, $1)`, ends); err != nil {
+		return 0, err
+	}
+	return removed, tx.QueryRow(ctx, `WITH gone AS (DELETE FROM reading_counts WHERE range = $1 RETURNING count)
+		SELECT coalesce(sum(count), 0)::bigint FROM gone`, r.name).Scan(&removed)
+}
+
+// pruneRollups removes old minutes and hours. They are hidden first, for minutes go by months.
+func (s *Store) pruneRollups(ctx context.Context, keep time.Duration) error {
+	cut, ok, err := s.cut(ctx, keep)
+	if err != nil || !ok {
+		return err
+	}
+	var months ranges
+	err = s.transact(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `UPDATE horizons SET rollups = $1 WHERE rollups < $1`, cut); err != nil {
+			return err
+		}
+		months, err = minutesTable.ranges(ctx, tx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, r := range months {
+		if r.ends > cut.UnixMicro() {
+			break
+		}
+		err := s.patiently(ctx, func(ctx context.Context, tx pgx.Tx) error { return minutesTable.drop(ctx, tx, r) })
+		if err != nil && code(err) != lockNotAvailable {
+			return err
+		}
+	}
+	_, err = s.removeOlder(ctx, keep, `DELETE FROM hours WHERE ctid = ANY (ARRAY (SELECT ctid FROM hours WHERE time < $1 LIMIT $2)) AND time < $1`)
 	return err
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
 }

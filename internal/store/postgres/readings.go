@@ -2,9 +2,11 @@ package postgres
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -17,6 +19,9 @@ const stagedAfterDuplicate = 64
 
 // provide makes sure that there are partitions for the readings.
 func (s *Store) provide(ctx context.Context, batch []archive.Reading) error {
+	if s.hyper {
+		return nil
+	}
 	var missing []int64
 	for i := range batch {
 		at := batch[i].Time.UnixMicro()
@@ -42,6 +47,9 @@ func (in *intake) readings(ctx context.Context, batch []archive.Reading) error {
 		return err
 	}
 	rows := in.sorter.sort(batch, in.names)
+	if err := in.markHours(ctx, batch, rows); err != nil {
+		return err
+	}
 	text := in.sorter.encode(batch)
 	if in.Store.staged == 0 {
 		fresh, err := in.copy(ctx, text)
@@ -103,6 +111,32 @@ func (in *intake) stage(ctx context.Context, text []byte) error {
 	return in.count(ctx, counts)
 }
 
+// markHours marks the hours of readings that may be missed by the rolling up: those of before the announced time, and those
+// of partitions whose offset this batch does not lock. A mark that is there already is locked all the same, lest it is
+// worked off before this batch is there to be seen.
+func (in *intake) markHours(ctx context.Context, batch []archive.Reading, rows []row) error {
+	marked := make(map[period]bool)
+	for i := range rows {
+		r := &rows[i]
+		if rolling, ok := in.rolling[batch[r.index].Partition]; !ok || r.at < rolling {
+			marked[period{r.device, floor(r.at, hourLength)}] = true
+		}
+	}
+	if len(marked) == 0 {
+		return nil
+	}
+	var hours []time.Time
+	var devices []int64
+	for _, p := range slices.SortedFunc(maps.Keys(marked), func(a, b period) int {
+		return cmp.Or(cmp.Compare(a.start, b.start), cmp.Compare(a.device, b.device))
+	}) {
+		hours, devices = append(hours, time.UnixMicro(p.start)), append(devices, p.device)
+	}
+	_, err := in.tx.Exec(ctx, `INSERT INTO dirty_hours (hour, device) SELECT * FROM unnest($1::timestamptz[], $2::bigint[])
+		ON CONFLICT (hour, device) DO UPDATE SET hour = excluded.hour WHERE false`, hours, devices)
+	return err
+}
+
 // rangeCount names a count of readings: those of one partition of the topic in one range.
 type rangeCount struct {
 	name      string
@@ -110,8 +144,16 @@ type rangeCount struct {
 }
 
 func (in *intake) rangeOf(at int64, partition int32) rangeCount {
-	s, _ := in.ranges.find(at)
-	return rangeCount{s.name, partition}
+	return rangeCount{in.spanOf(at).name, partition}
+}
+
+// spanOf returns the range that holds the time.
+func (s *Store) spanOf(at int64) span {
+	if s.hyper {
+		return day.at(at)
+	}
+	held, _ := s.ranges.find(at)
+	return held
 }
 
 // tally counts the rows by range and partition.
@@ -120,7 +162,7 @@ func (in *intake) tally(batch []archive.Reading, rows []row) map[rangeCount]int6
 	var last span
 	for i := range rows {
 		if at := rows[i].at; !last.holds(at) {
-			last, _ = in.ranges.find(at)
+			last = in.spanOf(at)
 		}
 		counts[rangeCount{last.name, batch[rows[i].index].Partition}]++
 	}

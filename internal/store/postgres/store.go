@@ -55,6 +55,8 @@ type Store struct {
 	names  names
 	ranges ranges
 	sorter sorter
+	// hyper means that TimescaleDB cuts the readings, and ranges stays empty.
+	hyper bool
 	// staged is how many batches are still to go through the staging table.
 	staged int
 }

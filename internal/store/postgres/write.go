@@ -71,7 +71,7 @@ func (s *Store) write(ctx context.Context, batch *archive.Batch) error {
 	var in *intake
 	err := s.transact(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		names = newNaming(tx, &s.names)
-		in = &intake{Store: s, tx: tx, names: names}
+		in = &intake{Store: s, tx: tx, names: names, rolling: make(map[int32]int64)}
 		if err := in.move(ctx, batch.Moves); err != nil {
 			return err
 		}
@@ -101,16 +101,21 @@ type intake struct {
 	*Store
 	tx    pgx.Tx
 	names *naming
+	// rolling tells, of the partitions whose offset this batch has locked, from where on readings are still to be rolled up.
+	rolling map[int32]int64
 }
 
 // The two ways to move an offset. A source without a row counts as being at the zero offset.
 const (
 	moveOffset = `UPDATE offsets SET epoch = $3, next = $4, appended = greatest(appended, $5)
-		WHERE topic = $1 AND partition = $2 AND epoch = $6 AND next = $7`
-	beginOffset = `INSERT INTO offsets (topic, partition, epoch, next, appended) VALUES ($1, $2, $3, $4, $5)
+		WHERE topic = $1 AND partition = $2 AND epoch = $6 AND next = $7 RETURNING rolling`
+	beginOffset = `INSERT INTO offsets (topic, partition, epoch, next, appended, rolling) VALUES ($1, $2, $3, $4, $5, $6)
 		ON CONFLICT (topic, partition) DO UPDATE SET
 			epoch = excluded.epoch, next = excluded.next, appended = greatest(offsets.appended, excluded.appended)
-		WHERE offsets.epoch = 0 AND offsets.next = 0`
+		WHERE offsets.epoch = 0 AND offsets.next = 0 RETURNING rolling`
+	// Nothing of a partition is older than its beginning, but for what is marked.
+	beginRolling = `INSERT INTO rolled (partition, until)
+		SELECT partition, rolling FROM offsets WHERE topic = $1 AND partition = $2 AND rolling IS NOT NULL ON CONFLICT DO NOTHING`
 	// Marks wait for positions of a log that is gone: what could be stored of it is stored.
 	releaseMarks = `UPDATE dirty_windows SET position = 0 WHERE partition = $1`
 )
@@ -127,41 +132,60 @@ func (in *intake) move(ctx context.Context, moves []archive.Move) error {
 	batch := new(pgx.Batch)
 	for _, m := range moves {
 		if m.Old == (archive.Offset{}) {
-			batch.Queue(beginOffset, m.Source.Topic, m.Source.Partition, m.New.Epoch, m.New.Next, known(m.Appended))
+			batch.Queue(beginOffset, m.Source.Topic, m.Source.Partition, m.New.Epoch, m.New.Next, known(m.Appended), in.beginning(&m))
 		} else {
 			batch.Queue(moveOffset, m.Source.Topic, m.Source.Partition, m.New.Epoch, m.New.Next, known(m.Appended), m.Old.Epoch, m.Old.Next)
 		}
 	}
 	results := in.tx.SendBatch(ctx, batch)
-	err := func() error {
-		for _, m := range moves {
-			done, err := results.Exec()
-			if err != nil {
-				return fmt.Errorf("move offset of %s/%d: %w", m.Source.Topic, m.Source.Partition, err)
-			}
-			if done.RowsAffected() == 0 {
-				return fmt.Errorf("%s/%d is not at %d: %w", m.Source.Topic, m.Source.Partition, m.Old.Next, archive.ErrTaken)
-			}
-		}
-		return nil
-	}()
-	if err := errors.Join(err, results.Close()); err != nil {
-		return err
-	}
-	return in.release(ctx, moves)
-}
-
-// release lets go of the marks of partitions whose log began anew.
-func (in *intake) release(ctx context.Context, moves []archive.Move) error {
 	for _, m := range moves {
-		if m.New.Epoch <= m.Old.Epoch || m.Source.Topic != in.readingsTopic {
-			continue
+		var rolling *time.Time
+		err := results.QueryRow().Scan(&rolling)
+		if errors.Is(err, pgx.ErrNoRows) {
+			err = archive.ErrTaken
 		}
-		if _, err := in.tx.Exec(ctx, releaseMarks, m.Source.Partition); err != nil {
-			return fmt.Errorf("release marks of partition %d: %w", m.Source.Partition, err)
+		if err != nil {
+			_ = results.Close()
+			return fmt.Errorf("move offset of %s/%d from %d: %w", m.Source.Topic, m.Source.Partition, m.Old.Next, err)
 		}
+		if rolling != nil && m.Source.Topic == in.readingsTopic {
+			in.rolling[m.Source.Partition] = rolling.UnixMicro()
+		}
+	}
+	if err := results.Close(); err != nil {
+		return fmt.Errorf("move offsets: %w", err)
+	}
+	if err := in.follow(ctx, moves); err != nil {
+		return fmt.Errorf("move offsets: %w", err)
 	}
 	return nil
+}
+
+// beginning returns up to where a partition that begins counts as rolled up: its readings are in order from there on.
+func (in *intake) beginning(m *archive.Move) *time.Time {
+	if m.Source.Topic != in.readingsTopic || m.Appended.IsZero() {
+		return nil
+	}
+	minute := time.UnixMicro(floor(m.Appended.Add(-rollAfter).UnixMicro(), minuteLength))
+	return &minute
+}
+
+// follow does what follows from moves: partitions begin to be rolled up, and the marks of those whose log began anew are
+// let go.
+func (in *intake) follow(ctx context.Context, moves []archive.Move) error {
+	batch := new(pgx.Batch)
+	for _, m := range moves {
+		if m.Source.Topic != in.readingsTopic {
+			continue
+		}
+		if m.Old == (archive.Offset{}) {
+			batch.Queue(beginRolling, m.Source.Topic, m.Source.Partition)
+		}
+		if m.New.Epoch > m.Old.Epoch {
+			batch.Queue(releaseMarks, m.Source.Partition)
+		}
+	}
+	return in.tx.SendBatch(ctx, batch).Close()
 }
 
 // known returns t, or nothing for the zero time.

@@ -140,11 +140,62 @@ CREATE INDEX alerts_open ON alerts (onset DESC, id) WHERE cleared IS NULL;
 CREATE INDEX alerts_by_clearing ON alerts (cleared) WHERE cleared IS NOT NULL;
 
 -- How far each partition of each topic has been taken in, and the append time of the newest record; NULL if none is known.
+-- A reading of before rolling marks its hour in dirty_hours; where rolling is NULL, every reading does.
 CREATE TABLE offsets (
     topic     text COLLATE "C" NOT NULL,
     partition integer NOT NULL,
     epoch     integer NOT NULL,
     next      bigint NOT NULL,
     appended  timestamptz,
+    rolling   timestamptz,
     PRIMARY KEY (topic, partition)
 );
+
+-- What is kept of one device's readings in a minute and in an hour: how many, their sum (rounded, and exactly as in
+-- summaries), the first, the last, and the smallest and largest, of equal ones the earliest. The program cuts the minutes
+-- into months.
+CREATE TABLE minutes (
+    time        timestamptz NOT NULL,
+    device      bigint NOT NULL,
+    count       bigint NOT NULL,
+    sum         double precision NOT NULL,
+    terms       bytea NOT NULL,
+    first_at    timestamptz NOT NULL,
+    first       double precision NOT NULL,
+    first_flags smallint NOT NULL,
+    min_at      timestamptz NOT NULL,
+    min         double precision NOT NULL,
+    min_flags   smallint NOT NULL,
+    max_at      timestamptz NOT NULL,
+    max         double precision NOT NULL,
+    max_flags   smallint NOT NULL,
+    last_at     timestamptz NOT NULL,
+    last        double precision NOT NULL,
+    last_flags  smallint NOT NULL,
+    PRIMARY KEY (device, time)
+) PARTITION BY RANGE (time);
+CREATE INDEX minutes_by_time ON minutes USING brin (time) WITH (pages_per_range = 32, autosummarize = on);
+
+CREATE TABLE hours (LIKE minutes, PRIMARY KEY (device, time));
+CREATE INDEX hours_by_time ON hours (time);
+
+-- Up to where the minutes of a partition of the readings' topic tell of its readings, but for the hours in dirty_hours; and
+-- so the hours that have ended by then.
+CREATE TABLE rolled (
+    partition integer PRIMARY KEY,
+    until     timestamptz NOT NULL
+);
+
+-- Hours of a device that may have readings of which its minutes do not tell.
+CREATE TABLE dirty_hours (
+    hour   timestamptz NOT NULL,
+    device bigint NOT NULL,
+    PRIMARY KEY (hour, device)
+);
+
+-- Before these times readings may be gone, and minutes and hours are.
+CREATE TABLE horizons (
+    readings timestamptz NOT NULL,
+    rollups  timestamptz NOT NULL
+);
+INSERT INTO horizons VALUES ('-infinity', '-infinity');

@@ -1,0 +1,254 @@
+package postgres
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"iotmon/internal/api"
+	"iotmon/internal/store"
+)
+
+// shortestRolled is the length of a bucket, in microseconds, from which on rollups are asked: a shorter one hardly ever
+// holds a whole minute.
+const shortestRolled = 2 * minuteLength
+
+// Readings implements api.History. Where buckets are long it asks the minutes and hours that lie within one bucket, and the
+// readings only where there are none: the answer is the same, bit for bit. What is older than the readings that are kept
+// comes from minutes and hours alone.
+func (s *Store) Readings(ctx context.Context, q api.ReadingsQuery) ([]api.Point, error) {
+	if q.MaxPoints < 1 || !q.From.Before(q.To) {
+		return nil, nil
+	}
+	var points []api.Point
+	err := s.look(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		h, err := s.history(ctx, tx, &q)
+		if err != nil || h == nil {
+			return err
+		}
+		points, err = h.points(ctx)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read readings of %s: %w", q.Device, err)
+	}
+	return points, nil
+}
+
+// history is the answering of one question about a device's readings. Times are Unix microseconds.
+type history struct {
+	q      *api.ReadingsQuery
+	tx     pgx.Tx
+	device int64
+	// from and to are the question's; step is the length of a bucket.
+	from, to, step int64
+	// From since until rolled minutes tell of every reading, but for the marked hours. Before the horizon readings may be
+	// gone.
+	since, rolled, horizon int64
+	marked                 map[int64]bool
+
+	// found are the readings and the extremes of rollups, in no order; count is how many readings they stand for.
+	found []api.Point
+	count int64
+}
+
+// history finds out what there is of a device; nil means nothing.
+func (s *Store) history(ctx context.Context, tx pgx.Tx, q *api.ReadingsQuery) (*history, error) {
+	h := &history{
+		q: q, tx: tx, from: q.From.UnixMicro(), to: q.To.UnixMicro(), step: store.BucketLength(q),
+		rolled: past.begins, horizon: past.begins, marked: make(map[int64]bool),
+	}
+	var rolled *time.Time
+	var readings, rollups *time.Time
+	err := tx.QueryRow(ctx, `SELECT d.id,
+			(SELECT CASE WHEN count(*) = count(r.until) THEN min(r.until) END
+				FROM device_partitions p LEFT JOIN rolled r ON r.partition = p.partition WHERE p.device = d.id),
+			nullif(h.readings, '-infinity'), nullif(h.rollups, '-infinity')
+		FROM devices d CROSS JOIN horizons h WHERE d.device_id = $1`, q.Device).Scan(&h.device, &rolled, &readings, &rollups)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if rolled != nil {
+		h.rolled = rolled.UnixMicro()
+	}
+	if readings != nil {
+		h.horizon = readings.UnixMicro()
+	}
+	h.since = h.from
+	if rollups != nil {
+		h.since = max(h.from, floor(rollups.UnixMicro(), hourLength)+hourLength)
+	}
+	h.rolled = max(h.rolled, h.since)
+	return h, nil
+}
+
+// points answers the question.
+func (h *history) points(ctx context.Context) ([]api.Point, error) {
+	if h.step < shortestRolled && h.horizon <= h.from {
+		return h.whole(ctx)
+	}
+	if err := h.collect(ctx); err != nil {
+		return nil, err
+	}
+	if h.count <= int64(h.q.MaxPoints) && h.horizon <= h.from {
+		return h.whole(ctx)
+	}
+	slices.SortFunc(h.found, func(a, b api.Point) int { return a.Time.Compare(b.Time) })
+	h.found = slices.CompactFunc(h.found, func(a, b api.Point) bool { return a.Time.Equal(b.Time) })
+	if h.count <= int64(h.q.MaxPoints) {
+		return h.found, nil
+	}
+	thinner := store.NewThinner(h.q).Always()
+	for _, p := range h.found {
+		thinner.Add(p)
+	}
+	return thinner.Points(), nil
+}
+
+// whole reads every reading of the range.
+func (h *history) whole(ctx context.Context) ([]api.Point, error) {
+	thinner := store.NewThinner(h.q)
+	err := h.readings(ctx, thinner.Add, `readings r WHERE device = $1 AND time >= $2 AND time < $3 ORDER BY time`,
+		h.device, time.UnixMicro(h.from), time.UnixMicro(h.to))
+	return thinner.Points(), err
+}
+
+// readings calls take for each reading that the rest of a query selects from r.
+func (h *history) readings(ctx context.Context, take func(api.Point), from string, args ...any) error {
+	var p api.Point
+	var bits int64
+	return each(ctx, h.tx, func(rows pgx.Rows) error {
+		if err := rows.Scan(&p.Time, &p.Value, &bits); err != nil {
+			return err
+		}
+		p.Quality = store.Quality(bits)
+		take(p)
+		return nil
+	}, `SELECT r.time, r.value, r.flags FROM `+from, args...)
+}
+
+// interval is a part of the range.
+type interval struct{ from, to int64 }
+
+// within reports whether an interval lies in the range, and in one bucket of it.
+func (h *history) within(i interval) bool {
+	return h.from <= i.from && i.to <= h.to && (i.from-h.q.From.UnixMicro())/h.step == (i.to-1-h.q.From.UnixMicro())/h.step
+}
+
+// collect finds what answers the question: hours that lie in one bucket, of the others the minutes that do, and the readings
+// of the rest, of marked hours, and of what is not rolled up yet.
+func (h *history) collect(ctx context.Context) error {
+	if err := h.mark(ctx); err != nil {
+		return err
+	}
+	var apart, raw []interval
+	until := min(h.rolled, h.to)
+	lastHour := floor(until, hourLength)
+	err := readRollups(ctx, h.tx, func(p period, r *rollup) {
+		hour := interval{p.start, p.start + hourLength}
+		switch {
+		case h.marked[p.start]:
+		case h.within(hour):
+			h.take(r)
+		default:
+			apart = append(apart, hour)
+		}
+	}, `hours WHERE device = $1 AND time >= $2 AND time < $3 ORDER BY time`,
+		h.device, time.UnixMicro(floor(h.since, hourLength)), time.UnixMicro(lastHour))
+	if err != nil {
+		return err
+	}
+	// The hour that is being rolled up has minutes only.
+	if tail := (interval{max(lastHour, floor(h.since, minuteLength)), until}); tail.from < tail.to && !h.marked[lastHour] {
+		apart = append(apart, tail)
+	}
+	for hour := range h.marked {
+		raw = append(raw, interval{max(hour, h.since), min(hour+hourLength, until)})
+	}
+	split, err := h.minutes(ctx, apart)
+	if err != nil {
+		return err
+	}
+	raw = append(raw, split...)
+	return h.rest(ctx, append(raw, interval{h.from, min(h.since, h.to)}, interval{h.rolled, h.to}))
+}
+
+// mark finds the marked hours of the range.
+func (h *history) mark(ctx context.Context) error {
+	var hour time.Time
+	return each(ctx, h.tx, func(rows pgx.Rows) error {
+		err := rows.Scan(&hour)
+		h.marked[hour.UnixMicro()] = true
+		return err
+	}, `SELECT hour FROM dirty_hours WHERE device = $1 AND hour >= $2 AND hour < $3`,
+		h.device, time.UnixMicro(floor(h.since, hourLength)), time.UnixMicro(min(h.to, h.rolled)))
+}
+
+// take takes a rollup that lies in one bucket.
+func (h *history) take(r *rollup) {
+	h.count += r.count
+	for _, s := range [4]sample{r.first, r.smallest, r.largest, r.last} {
+		h.found = append(h.found, s.point())
+	}
+}
+
+// minutes takes the minutes of intervals that lie in one bucket and returns the others, whose readings are needed.
+func (h *history) minutes(ctx context.Context, apart []interval) (split []interval, err error) {
+	if len(apart) == 0 {
+		return nil, nil
+	}
+	from, to := bounds(apart)
+	err = readRollups(ctx, h.tx, func(p period, r *rollup) {
+		minute := interval{p.start, p.start + minuteLength}
+		if h.within(minute) {
+			h.take(r)
+			return
+		}
+		split = append(split, minute)
+		if minute.from < h.horizon {
+			h.takeApart(r)
+		}
+	}, `unnest($2::timestamptz[], $3::timestamptz[]) AS i (since, until)
+		CROSS JOIN LATERAL (SELECT * FROM minutes WHERE device = $1 AND time >= i.since AND time < i.until) AS m`, h.device, from, to)
+	return split, err
+}
+
+// takeApart takes of a minute whose readings may be gone what lies in the range.
+func (h *history) takeApart(r *rollup) {
+	for _, s := range [4]sample{r.first, r.smallest, r.largest, r.last} {
+		if h.from <= s.at && s.at < h.to {
+			h.found = append(h.found, s.point())
+		}
+	}
+	h.count += r.count
+}
+
+// rest takes the readings of intervals.
+func (h *history) rest(ctx context.Context, raw []interval) error {
+	for i := range raw {
+		raw[i].from, raw[i].to = max(raw[i].from, h.from), min(raw[i].to, h.to)
+	}
+	raw = slices.DeleteFunc(raw, func(i interval) bool { return i.from >= i.to })
+	slices.SortFunc(raw, func(a, b interval) int { return cmp.Compare(a.from, b.from) })
+	from, to := bounds(raw)
+	return h.readings(ctx, func(p api.Point) {
+		h.found = append(h.found, p)
+		h.count++
+	}, `unnest($2::timestamptz[], $3::timestamptz[]) AS i (since, until)
+		CROSS JOIN LATERAL (SELECT * FROM readings WHERE device = $1 AND time >= i.since AND time < i.until) AS r`, h.device, from, to)
+}
+
+func bounds(all []interval) (from, to []time.Time) {
+	for _, i := range all {
+		from, to = append(from, time.UnixMicro(i.from)), append(to, time.UnixMicro(i.to))
+	}
+	return from, to
+}

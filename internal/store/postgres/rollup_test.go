@@ -1,0 +1,304 @@
+package postgres_test
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"iotmon/internal/api"
+	"iotmon/internal/archive"
+	"iotmon/internal/iot"
+	"iotmon/internal/store/postgres"
+	"iotmon/internal/store/sqlite"
+	"iotmon/internal/store/storetest"
+)
+
+var start = time.Date(2024, 1, 30, 22, 0, 0, 0, time.UTC)
+
+func at(seconds float64) time.Time { return start.Add(time.Duration(seconds * 1e9)) }
+
+func reading(device string, partition int32, seconds, value float64) archive.Reading {
+	return archive.Reading{Partition: partition, Reading: iot.Reading{
+		Device: iot.Device{ID: iot.DeviceID(device), Type: iot.Temperature, Unit: "°C"}, Time: at(seconds), Value: value,
+	}}
+}
+
+// feed writes to one partition, keeping the offset in step.
+type feed struct {
+	partition int32
+	next      archive.Offset
+}
+
+func (f *feed) batch(appended float64, readings ...archive.Reading) *archive.Batch {
+	return &archive.Batch{Readings: readings, Moves: []archive.Move{{
+		Source: archive.Source{Topic: storetest.Topic, Partition: f.partition},
+		Old:    f.next, New: archive.Offset{Next: f.next.Next + int64(len(readings)) + 1}, Appended: at(appended),
+	}}}
+}
+
+func (f *feed) moved(b *archive.Batch) { f.next = b.Moves[0].New }
+
+func (f *feed) write(t testing.TB, s archive.Store, appended float64, readings ...archive.Reading) {
+	t.Helper()
+	b := f.batch(appended, readings...)
+	if err := s.Write(context.Background(), b); err != nil {
+		t.Fatal(err)
+	}
+	f.moved(b)
+}
+
+// rolledUp selects, of the readings, what minutes or hours must tell: those of before the time up to which all partitions of
+// their device are rolled up, but for marked hours.
+const rolledUp = `SELECT r.* FROM readings r
+	JOIN (SELECT p.device, min(r.until) AS until FROM device_partitions p LEFT JOIN rolled r USING (partition)
+		GROUP BY p.device HAVING count(*) = count(r.until)) AS l ON l.device = r.device
+	WHERE date_trunc('%[1]s', r.time, 'UTC') + interval '1 %[1]s' <= l.until
+		AND NOT EXISTS (SELECT FROM dirty_hours d WHERE d.device = r.device AND d.hour = date_trunc('hour', r.time, 'UTC'))`
+
+// audit compares all that is kept beside the readings with the readings, in the server's own arithmetic.
+func audit(t testing.TB, url string) {
+	t.Helper()
+	for _, unit := range []string{"minute", "hour"} {
+		of := fmt.Sprintf(rolledUp, unit)
+		truth := fmt.Sprintf(`SELECT device, date_trunc('%s', time, 'UTC') AS time, count(*), min(time) AS first_at, max(time) AS last_at, min(value), max(value),
+				(array_agg(value ORDER BY time))[1] AS first, (array_agg(value ORDER BY time DESC))[1] AS last,
+				(array_agg(time ORDER BY value, time))[1] AS min_at, (array_agg(time ORDER BY value DESC, time))[1] AS max_at
+			FROM (%s) AS r GROUP BY 1, 2`, unit, of)
+		kept := fmt.Sprintf(`SELECT device, time, count, first_at, last_at, min, max, first, last, min_at, max_at FROM %ss
+			WHERE (device, time) IN (SELECT device, date_trunc('%s', time, 'UTC') FROM (%s) AS r)`, unit, unit, of)
+		for _, query := range []string{truth + ` EXCEPT ` + kept, kept + ` EXCEPT ` + truth} {
+			if n := ask[int64](t, url, `SELECT count(*) FROM (`+query+`) AS difference`); n != 0 {
+				t.Errorf("%d %ss differ from their readings", n, unit)
+			}
+		}
+	}
+	if n := ask[int64](t, url, `SELECT count(*) FROM
+			(SELECT partition, count(*) FROM readings GROUP BY partition EXCEPT SELECT partition, sum(count)::bigint FROM reading_counts GROUP BY partition) AS d`); n != 0 {
+		t.Errorf("of %d partitions the count differs from the readings", n)
+	}
+}
+
+// plant is a history in the making: devices in two partitions, whose readings come late, twice and in any order.
+type plant struct {
+	url    string
+	store  *postgres.Store
+	oracle *sqlite.Store
+	feeds  [2]*feed
+	clock  float64
+	prefix string
+}
+
+func (p *plant) device(t *rapid.T) (string, int32) {
+	n := rapid.IntRange(0, 3).Draw(t, "device")
+	return fmt.Sprintf("%s-%d", p.prefix, n), p.feeds[n%2].partition
+}
+
+func (p *plant) write(t *rapid.T) {
+	f := p.feeds[rapid.IntRange(0, 1).Draw(t, "partition")]
+	p.clock += rapid.SampledFrom([]float64{0, 1, 30, 90, 1800, 5000}).Draw(t, "pause")
+	var readings []archive.Reading
+	for range rapid.IntRange(0, 40).Draw(t, "readings") {
+		device, partition := p.device(t)
+		if partition != f.partition {
+			continue
+		}
+		late := rapid.SampledFrom([]float64{0, 0, 0, 1, 59, 61, 200, 4000, 9000}).Draw(t, "late")
+		jitter := float64(rapid.IntRange(0, 300).Draw(t, "jitter"))
+		readings = append(readings, reading(device, partition, p.clock-late-jitter/2, float64(rapid.IntRange(-3, 3).Draw(t, "value"))))
+	}
+	b := f.batch(p.clock, readings...)
+	for _, s := range []archive.Store{p.oracle, p.store} {
+		if err := s.Write(context.Background(), b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.moved(b)
+}
+
+func (p *plant) prune(t *rapid.T) {
+	if removed, err := p.store.Prune(context.Background(), archive.Retention{}); err != nil || removed != 0 {
+		t.Fatalf("removed %d, %v", removed, err)
+	}
+}
+
+func (p *plant) ask(t *rapid.T) {
+	device, _ := p.device(t)
+	from := at(rapid.Float64Range(-10_000, p.clock).Draw(t, "from")).Truncate(time.Microsecond)
+	q := api.ReadingsQuery{
+		Device: iot.DeviceID(device), From: from,
+		To:        from.Add(time.Duration(rapid.IntRange(1, 40_000).Draw(t, "seconds")) * time.Second),
+		Step:      time.Duration(rapid.SampledFrom([]int{0, 60, 120, 600, 3600, 3601, 7200, 20_000}).Draw(t, "step")) * time.Second,
+		MaxPoints: rapid.IntRange(1, 60).Draw(t, "points"),
+	}
+	want, err := p.oracle.Readings(context.Background(), q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := p.store.Readings(context.Background(), q)
+	if err != nil || !slices.Equal(got, want) {
+		t.Fatalf("%+v: got %v, %v, want %v", q, got, err, want)
+	}
+}
+
+// Whatever is written late, twice and out of order, and whenever it is rolled up, a history answers as SQLite does, which
+// has no rollups, and rollups are what their readings make.
+func TestRollupsAreTheirReadings(t *testing.T) {
+	url := newURL(t)
+	store := open(t, url)
+	oracle, err := sqlite.Open(t.Context(), sqlite.Options{Path: filepath.Join(t.TempDir(), "oracle.db"), ReadingsTopic: storetest.Topic})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { oracle.Close() })
+	partition := int32(0)
+	rapid.Check(t, func(t *rapid.T) {
+		partition += 2
+		p := &plant{
+			url: url, store: store, oracle: oracle, prefix: fmt.Sprint(partition),
+			feeds: [2]*feed{{partition: partition}, {partition: partition + 1}},
+		}
+		t.Repeat(map[string]func(*rapid.T){"write": p.write, "prune": p.prune, "ask": p.ask, "ask again": p.ask})
+	})
+	audit(t, url)
+	if n := ask[int64](t, url, `SELECT count(*) FROM hours WHERE count > 1`); n == 0 {
+		t.Error("no hour was rolled up")
+	}
+}
+
+// Many write late and at once while two stores roll up: the race that a snapshot taken too early would lose.
+func TestNothingSlipsPastTheRollingUp(t *testing.T) {
+	url := newURL(t)
+	stores := []*postgres.Store{open(t, url), open(t, url), open(t, url)}
+	const rounds = 150
+	var writers, rollers sync.WaitGroup
+	done := make(chan struct{})
+	for i, s := range stores {
+		f := &feed{partition: int32(i)}
+		writers.Go(func() {
+			for round := range rounds {
+				clock := float64(round * 20)
+				var readings []archive.Reading
+				for device := range 20 {
+					name := fmt.Sprintf("%d-%d", i, device)
+					readings = append(readings, reading(name, f.partition, clock, 1), reading(name, f.partition, clock-float64(device*13), 2))
+				}
+				f.write(t, s, clock, readings...)
+			}
+		})
+		if i == 0 {
+			continue
+		}
+		rollers.Go(func() {
+			for {
+				if _, err := s.Prune(context.Background(), archive.Retention{}); err != nil {
+					t.Error(err)
+				}
+				select {
+				case <-done:
+					return
+				default:
+				}
+			}
+		})
+	}
+	writers.Wait()
+	close(done)
+	rollers.Wait()
+	audit(t, url)
+	for range 2 {
+		if _, err := stores[0].Prune(t.Context(), archive.Retention{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	audit(t, url)
+	if n := ask[int64](t, url, `SELECT count(*) FROM dirty_hours`); n != 0 {
+		t.Errorf("%d marks are left", n)
+	}
+	if n := ask[int64](t, url, `SELECT count(*) FROM minutes`); n < 1000 {
+		t.Errorf("only %d minutes were rolled up", n)
+	}
+}
+
+// A device that moves to another partition, as when a topic gets more partitions, keeps one rollup of both.
+func TestADeviceThatMovesKeepsItsRollups(t *testing.T) {
+	url := newURL(t)
+	s := open(t, url)
+	first, second := &feed{partition: 0}, &feed{partition: 1}
+	first.write(t, s, 0)
+	second.write(t, s, 0)
+	for i := range 60 {
+		f := first
+		if i%7 > 3 {
+			f = second
+		}
+		f.write(t, s, float64(i*10), reading("a", f.partition, float64(i*10), float64(i)))
+	}
+	first.write(t, s, 9000)
+	if _, err := s.Prune(t.Context(), archive.Retention{}); err != nil {
+		t.Fatal(err)
+	}
+	audit(t, url)
+	second.write(t, s, 9000)
+	if _, err := s.Prune(t.Context(), archive.Retention{}); err != nil {
+		t.Fatal(err)
+	}
+	audit(t, url)
+	if n := ask[int64](t, url, `SELECT count FROM hours`); n != 60 {
+		t.Errorf("got an hour of %d readings, want 60", n)
+	}
+}
+
+// What is older than the raw readings still shows the extremes of every minute, and is never told twice.
+func TestRollupsOutliveReadings(t *testing.T) {
+	url := newURL(t)
+	s := open(t, url)
+	f := &feed{}
+	f.write(t, s, 0)
+	const n = 7200
+	var readings []archive.Reading
+	for i := range n {
+		readings = append(readings, reading("a", 0, float64(i), float64(i*7919%997)))
+	}
+	f.write(t, s, n, readings...)
+	q := api.ReadingsQuery{Device: "a", From: at(100), To: at(n), MaxPoints: 20}
+	before, err := s.Readings(t.Context(), q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const days = 3 * 24 * 60 * 60
+	f.write(t, s, days)
+	removed, err := s.Prune(t.Context(), archive.Retention{Readings: time.Hour})
+	if err != nil || removed != n {
+		t.Fatalf("removed %d, %v, want all %d", removed, err, n)
+	}
+	if left := ask[int64](t, url, `SELECT count(*) FROM readings`); left != 0 {
+		t.Errorf("%d readings are left", left)
+	}
+	after, err := s.Readings(t.Context(), q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(after) < 20 || len(after) > len(before) {
+		t.Errorf("got %d points of the rollups, %d of the readings", len(after), len(before))
+	}
+	for _, p := range after {
+		if i := int(p.Time.Sub(start).Seconds()); p.Value != float64(i*7919%997) {
+			t.Errorf("got %v, which never was", p)
+		}
+	}
+	if !slices.ContainsFunc(after, func(p api.Point) bool { return p.Value == 996 }) {
+		t.Error("the largest value is gone")
+	}
+	if _, err := s.Prune(t.Context(), archive.Retention{Readings: time.Hour, Summaries: time.Hour}); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := s.Readings(t.Context(), q); err != nil || len(got) != 0 {
+		t.Errorf("got %d points, %v, want none when the rollups are old, too", len(got), err)
+	}
+}
