@@ -44,8 +44,9 @@ const (
 	// maxBatch and maxDelay bound a batch: whichever comes first.
 	maxBatch = 20_000
 	maxDelay = 500 * time.Millisecond
-	// pruneInterval is how often old rows are removed.
-	pruneInterval = time.Minute
+	// settleInterval is how often windows that are left over are recomputed, pruneInterval how often old rows are removed.
+	settleInterval = time.Second
+	pruneInterval  = time.Minute
 	// firstPause and longestPause bound the pause before a failed write is tried again.
 	firstPause   = 100 * time.Millisecond
 	longestPause = 5 * time.Second
@@ -75,10 +76,12 @@ func New(options Options) *Archiver {
 // Run archives until ctx ends; what it holds then and has not written stays in the log for the next start. It retries
 // for ever.
 func (a *Archiver) Run(ctx context.Context) error {
-	// Old rows go beside the writing: after a long stop there may be millions.
-	var pruning sync.WaitGroup
-	pruning.Go(func() { a.prune(ctx) })
-	defer pruning.Wait()
+	// Both go on beside the writing: after a long stop there may be millions of old rows, after a replay tens of thousands of
+	// windows to recompute.
+	var beside sync.WaitGroup
+	beside.Go(func() { a.settle(ctx) })
+	beside.Go(func() { a.prune(ctx) })
+	defer beside.Wait()
 	pause := firstPause
 	for ctx.Err() == nil {
 		progress, err := a.session(ctx)
@@ -177,22 +180,35 @@ func (a *Archiver) wrote(batch *Batch, started time.Time) {
 	a.Metrics.Written(len(batch.Readings)+len(batch.Summaries)+len(batch.Alerts), now.Sub(started), behind)
 }
 
-// prune removes old rows now and then until ctx ends. A failure only means that they stay a little longer.
+// settle recomputes what was too much for one write. A failure only means that it is done later.
+func (a *Archiver) settle(ctx context.Context) {
+	a.regularly(ctx, settleInterval, "windows not recomputed; it is tried every second", a.Store.Settle)
+}
+
+// prune removes old rows. A failure only means that they stay a little longer.
 func (a *Archiver) prune(ctx context.Context) {
-	ticker := time.NewTicker(pruneInterval)
+	a.regularly(ctx, pruneInterval, "old rows not removed from the archive; it is tried every minute", func(ctx context.Context) error {
+		removed, err := a.Store.Prune(ctx, a.Retention)
+		a.Metrics.Pruned(removed)
+		return err
+	})
+}
+
+// regularly works at each interval until ctx ends. Of failures in a row the first is told.
+func (a *Archiver) regularly(ctx context.Context, interval time.Duration, trouble string, work func(context.Context) error) {
+	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
-	for failed := false; ctx.Err() == nil; {
+	for failed := false; ; {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
 		}
-		removed, err := a.Store.Prune(ctx, a.Retention)
+		err := work(ctx)
 		if err != nil && !failed && ctx.Err() == nil {
-			a.Logger.Warn("old rows not removed from the archive; it is tried every minute", "error", err)
+			a.Logger.Warn(trouble, "error", err)
 		}
 		failed = err != nil
-		a.Metrics.Pruned(removed)
 	}
 }
 

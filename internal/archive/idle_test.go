@@ -92,3 +92,26 @@ func TestAnEmptyNewLogIsNotBehind(t *testing.T) {
 		}
 	})
 }
+
+// What is too much for one write is recomputed although nothing more comes.
+func TestLeftOverWindowsAreRecomputedWithoutAWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		_, store := onePlant(t)
+		defer store.Close()
+		settler := &countingSettler{Store: store}
+		idle(t, newBroker(), settler, archive.Metrics{})
+		if settler.count.Load() == 0 {
+			t.Error("nothing was settled")
+		}
+	})
+}
+
+type countingSettler struct {
+	archive.Store
+	count atomic.Int64
+}
+
+func (s *countingSettler) Settle(ctx context.Context) error {
+	s.count.Add(1)
+	return s.Store.Settle(ctx)
+}

@@ -47,8 +47,8 @@ type Batch struct {
 	Readings []Reading
 	// Summaries holds final ones and late marks, never open windows. A stored summary gives way to one with a higher
 	// position, and a late mark is kept until the readings of its partition are stored past its position: then the store
-	// recomputes the window from them, in the same transaction. Where very many windows are marked it does so many at a
-	// time, in this and the following transactions. A recomputation that finds fewer readings than were counted, because
+	// recomputes the window from them, in the same transaction, unless very many are marked: Settle does the rest. A
+	// recomputation that finds fewer readings than were counted, because
 	// some have left the log or the archive, changes nothing.
 	Summaries []iot.WindowSummary
 	// Alerts are events, oldest first.
@@ -63,6 +63,9 @@ type Store interface {
 	// with nothing written when one is not at Old. A source without a row counts as being at the zero Offset. Any other
 	// error is worth a retry of the same batch.
 	Write(ctx context.Context, batch *Batch) error
+	// Settle recomputes every marked window whose readings are stored, so many in a transaction that a Write beside it never
+	// waits for long.
+	Settle(ctx context.Context) error
 	// Prune removes what is older than keep says. Raw readings are measured against the append time that their own
 	// partition has been archived to, with a margin: a reading that may still come late must meet the rest of its window.
 	// Summaries and cleared alerts are measured against the newest append time archived. Marked windows that can be

@@ -91,11 +91,12 @@ func TestReplayedRecordingsEqualTheTruth(t *testing.T) {
 // replay runs "iotmon replay", which must succeed.
 func replay(t *testing.T, s *server, args ...string) {
 	t.Helper()
-	path, err := program()
+	dir, err := programs()
 	if err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.Command(path, append([]string{"replay", "-to", s.base()}, args...)...).CombinedOutput()
+	iotmon := filepath.Join(dir, "iotmon")
+	out, err := exec.Command(iotmon, append([]string{"replay", "-to", s.base()}, args...)...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("iotmon replay: %v\n%s", err, out)
 	}

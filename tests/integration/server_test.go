@@ -16,31 +16,31 @@ import (
 	"time"
 )
 
-// program builds iotmon once for all tests.
-var program = sync.OnceValues(func() (string, error) {
+// programs builds every program once for all tests and returns the directory with them.
+var programs = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "iotmon-test-")
 	if err != nil {
 		return "", err
 	}
-	path := filepath.Join(dir, "iotmon")
-	out, err := exec.Command("go", "build", "-o", path, "iotmon/cmd/iotmon").CombinedOutput()
+	out, err := exec.Command("go", "build", "-o", dir, "iotmon/cmd/...").CombinedOutput()
 	if err != nil {
-		return "", fmt.Errorf("build iotmon: %w\n%s", err, out)
+		return "", fmt.Errorf("build: %w\n%s", err, out)
 	}
-	return path, nil
+	return dir, nil
 })
 
 func TestMain(m *testing.M) {
 	code := m.Run()
-	if path, err := program(); err == nil {
-		os.RemoveAll(filepath.Dir(path))
+	if dir, err := programs(); err == nil {
+		os.RemoveAll(dir)
 	}
 	os.Exit(code)
 }
 
-// server is the real program in a process of its own, on a fixed port so that it can come back where it was.
+// server is a real program in a process of its own, on a fixed port so that it can come back where it was.
 type server struct {
 	t      testing.TB
+	name   string
 	args   []string
 	addr   string
 	log    bytes.Buffer
@@ -48,23 +48,29 @@ type server struct {
 	exited chan error
 }
 
-// newServer prepares a server on a free port; config is a YAML file's text.
+// newServer prepares iotmon on a free port; config is a YAML file's text.
 func newServer(t testing.TB, dataDir, config string, args ...string) *server {
 	t.Helper()
-	path, err := program()
+	return newProgram(t, "iotmon", config, append([]string{"-data-dir", dataDir}, args...)...)
+}
+
+// newProgram prepares one of the programs on a free port; config is a YAML file's text.
+func newProgram(t testing.TB, name, config string, args ...string) *server {
+	t.Helper()
+	dir, err := programs()
 	if err != nil {
 		t.Fatal(err)
 	}
-	file := filepath.Join(t.TempDir(), "iotmon.yaml")
+	file := filepath.Join(t.TempDir(), name+".yaml")
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	addr := freeAddr(t)
-	s := &server{t: t, addr: addr, args: append([]string{path, "-config", file, "-addr", addr, "-data-dir", dataDir}, args...)}
+	s := &server{t: t, name: name, addr: freeAddr(t)}
+	s.args = append([]string{filepath.Join(dir, name), "-config", file, "-addr", s.addr}, args...)
 	t.Cleanup(func() {
 		s.kill()
 		if t.Failed() {
-			t.Logf("the server's log ends with:\n%s", tail(s.log.Bytes(), 8000))
+			t.Logf("the log of %s at %s ends with:\n%s", name, s.addr, tail(s.log.Bytes(), 8000))
 		}
 	})
 	return s

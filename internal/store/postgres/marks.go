@@ -28,8 +28,8 @@ type mark struct {
 	position   int64
 }
 
-// settle recomputes every marked window that can be, some in each transaction.
-func (s *Store) settle(ctx context.Context) error {
+// Settle implements archive.Store.
+func (s *Store) Settle(ctx context.Context) error {
 	for {
 		var n int
 		err := s.transact(ctx, func(ctx context.Context, tx pgx.Tx) error {

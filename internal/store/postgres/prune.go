@@ -32,7 +32,7 @@ var errNeeded = errors.New("readings are still to be rolled up")
 // for up to a day longer than asked. Minutes and hours are kept as long as summaries; they do not count as rows removed.
 func (s *Store) Prune(ctx context.Context, keep archive.Retention) (int64, error) {
 	// What is made of readings comes first, for they may be about to go.
-	if err := s.settle(ctx); err != nil {
+	if err := s.Settle(ctx); err != nil {
 		return 0, fmt.Errorf("recompute windows: %w", err)
 	}
 	if err := s.rollUp(ctx); err != nil {

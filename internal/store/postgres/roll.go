@@ -61,11 +61,15 @@ func (s *Store) announce(ctx context.Context) error {
 	err := s.transact(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		var partition int32
 		var appended time.Time
+		var rolling *time.Time
 		return each(ctx, tx, func(rows pgx.Rows) error {
-			err := rows.Scan(&partition, &appended)
-			upTo[partition] = time.UnixMicro(floor(appended.Add(-rollAfter).UnixMicro(), minuteLength))
+			err := rows.Scan(&partition, &appended, &rolling)
+			until := time.UnixMicro(floor(appended.Add(-rollAfter).UnixMicro(), minuteLength))
+			if rolling == nil || rolling.Before(until) {
+				upTo[partition] = until
+			}
 			return err
-		}, `SELECT partition, appended FROM offsets WHERE topic = $1 AND appended IS NOT NULL`, s.readingsTopic)
+		}, `SELECT partition, appended, rolling FROM offsets WHERE topic = $1 AND appended IS NOT NULL`, s.readingsTopic)
 	})
 	if err != nil {
 		return err

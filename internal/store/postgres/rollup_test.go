@@ -225,6 +225,66 @@ func TestNothingSlipsPastTheRollingUp(t *testing.T) {
 	}
 }
 
+// A writer that has found an hour marked, and marks it no more, must still be waited for: its reading is not to be seen yet
+// when the hour is made anew.
+func TestAMarkIsNotWorkedOffBeforeItsReadingIsThere(t *testing.T) {
+	url := newURL(t)
+	s, other := open(t, url), open(t, url)
+	f := &feed{}
+	f.write(t, s, 9000, reading("a", 0, 9000, 1))
+	f.write(t, s, 9000, reading("a", 0, 10, 1))
+
+	// The rolling up stops behind its announcement, for which it has waited for every writer.
+	release := lockTable(t, url, "rolled")
+	pruned := make(chan error)
+	go func() { _, err := other.Prune(context.Background(), archive.Retention{}); pruned <- err }()
+	awaitWaiting(t, url, "rolled")
+
+	// The write stops behind its readings, at its alert.
+	commit := lockTable(t, url, "alerts")
+	written := make(chan error)
+	b := f.batch(9000, reading("a", 0, 11, 5))
+	b.Alerts = []iot.Alert{{ID: "1", DeviceID: "a", Onset: at(0), Time: at(0)}}
+	go func() { written <- s.Write(context.Background(), b) }()
+	awaitWaiting(t, url, "alerts")
+
+	release()
+	if err := <-pruned; err != nil {
+		t.Error(err)
+	}
+	commit()
+	if err := <-written; err != nil {
+		t.Error(err)
+	}
+	audit(t, url)
+}
+
+// lockTable keeps everybody from a table until release is called.
+func lockTable(t *testing.T, url, table string) (release func()) {
+	t.Helper()
+	conn := connect(t, url)
+	if _, err := conn.Exec(t.Context(), `BEGIN; LOCK TABLE `+table+` IN ACCESS EXCLUSIVE MODE`); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		t.Helper()
+		if err := conn.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// awaitWaiting waits until somebody waits for a table.
+func awaitWaiting(t *testing.T, url, table string) {
+	t.Helper()
+	for ask[int64](t, url, `SELECT count(*) FROM pg_locks WHERE relation = $1::text::regclass AND NOT granted`, table) == 0 {
+		if t.Context().Err() != nil {
+			t.Fatal("nobody waits for " + table)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
 // A device that moves to another partition, as when a topic gets more partitions, keeps one rollup of both.
 func TestADeviceThatMovesKeepsItsRollups(t *testing.T) {
 	url := newURL(t)

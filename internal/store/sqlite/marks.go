@@ -31,8 +31,8 @@ func (w *batchWriter) mark(ctx context.Context, s *iot.WindowSummary) error {
 	return err
 }
 
-// settle recomputes every marked window that can be, some in each transaction.
-func (s *Store) settle(ctx context.Context) error {
+// Settle implements archive.Store.
+func (s *Store) Settle(ctx context.Context) error {
 	for {
 		n, err := s.settleSome(ctx)
 		if err != nil || n < marksPerStep {
