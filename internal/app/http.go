@@ -108,6 +108,7 @@ func (r *routes) handler() (http.Handler, error) {
 	mux := http.NewServeMux()
 	mux.Handle("/api/v1/", compress(r.api))
 	mux.Handle("/docs", compress(r.api))
+	mux.Handle("/docs/", compress(r.api))
 	mux.Handle(r.livePath, r.live)
 	for _, path := range []string{"/health", "/ready", "/metrics", "/debug/"} {
 		mux.Handle(path, r.admin)

@@ -75,6 +75,7 @@ func TestRoutesLeadToTheirPartAndAreSecured(t *testing.T) {
 		"/static/nothing.js":   {http.StatusNotFound, "404"},
 		"/api/v1/devices":      {http.StatusOK, "api"},
 		"/docs":                {http.StatusOK, "api"},
+		"/docs/style.css":      {http.StatusOK, "api"},
 		"/ws":                  {http.StatusOK, "live"},
 		"/health":              {http.StatusOK, "admin"},
 		"/ready":               {http.StatusOK, "admin"},
