@@ -150,6 +150,9 @@ func TestReadingsArriveNormalized(t *testing.T) {
 	}
 }
 
+// gbk returns the JSON of a reading whose id is in another encoding, which json.Marshal would have replaced.
+func gbk(id string) string { return strings.Replace(reading("here", nil), "here", id, 1) }
+
 func TestBadReadingsAreRejectedOneByOne(t *testing.T) {
 	good := reading("good", nil)
 	tests := []struct {
@@ -177,6 +180,9 @@ func TestBadReadingsAreRejectedOneByOne(t *testing.T) {
 		{"too long", "application/json", "[" + reading("a", map[string]any{"x": strings.Repeat("x", 9000)}) + "," + good + "]", 207, 1,
 			[]wire.Rejection{{Index: 0, Reason: "longer than"}}},
 		{"bad line", "application/x-ndjson", good + "\n{\"device_id\n" + good, 207, 2, []wire.Rejection{{Index: 1}}},
+		{"ids in GBK, which must not become one", "application/x-ndjson",
+			gbk("\xb1\xc3-1") + "\n" + gbk("\xb7\xa7-1") + "\n" + good, 207, 1,
+			[]wire.Rejection{{Index: 0, Reason: "UTF-8"}, {Index: 1, Reason: "UTF-8"}}},
 		{"bad first line", "application/x-ndjson", "nonsense\n\n" + good, 207, 1, []wire.Rejection{{Index: 0}}},
 		{"bad line called JSON", "application/json", good + "\nnonsense\n", 207, 1, []wire.Rejection{{Index: 1}}},
 	}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"iotmon/internal/iot"
 )
@@ -22,6 +23,10 @@ func (d *Decoder) decodeGeneral(data []byte, r *iot.Reading) error {
 	object, err := parseObject("", data)
 	if err != nil {
 		return err
+	}
+	// The standard library replaces what is no UTF-8, and two ids in another encoding would become one device.
+	if valid := validUTF8(data); valid < len(data) {
+		return iot.Invalid("", "not UTF-8 at byte %d", valid+1)
 	}
 	g := general{decoder: d, fields: object}
 	g.text("device_id", (*string)(&r.ID))
@@ -51,6 +56,18 @@ func (d *Decoder) decodeGeneral(data []byte, r *iot.Reading) error {
 		return g.err
 	}
 	return nil
+}
+
+// validUTF8 returns how many bytes at the beginning of data are UTF-8.
+func validUTF8(data []byte) int {
+	for at := 0; at < len(data); {
+		_, size := utf8.DecodeRune(data[at:])
+		if size == 1 && data[at] >= utf8.RuneSelf {
+			return at
+		}
+		at += size
+	}
+	return len(data)
 }
 
 func parseObject(field string, data []byte) (fields, *iot.InvalidError) {

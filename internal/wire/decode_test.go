@@ -109,6 +109,8 @@ func TestWrongReadingsAreRefusedByField(t *testing.T) {
 		{`{"value":1,"location":{"floor":1.5}}`, "location.floor", "whole"},
 		{`{"value":1,"metadata":{"battery_level":"full"}}`, "metadata.battery_level", "number"},
 		{`{"value":1,"historical":1}`, "historical", "true or false"},
+		{"{\"value\":1,\"device_id\":\"\xb1\xc3\"}", "", "UTF-8"},
+		{"{\"value\":1,\"location\":{\"room\":\"\xff\"}}", "", "UTF-8"},
 		{`{"value":1,"device_id":"` + strings.Repeat("x", wire.MaxMessage) + `"}`, "", "longer"},
 	} {
 		var r iot.Reading
