@@ -17,7 +17,7 @@ import (
 type ProducerOptions struct {
 	Dial   Dial
 	Topics Topics
-	// BatchSize is how many readings of the usual length a batch may hold, 2,000 by default; the largest is maxBatchBytes.
+	// BatchSize is how many readings with all their fields a batch may hold, 2,000 by default; the largest is maxBatchBytes.
 	BatchSize int
 	// Linger is how long a batch that is not full waits for more; 0 sends at once.
 	Linger time.Duration
@@ -38,10 +38,11 @@ const (
 	defaultBatchSize     = 2_000
 	defaultMaxBuffered   = 50_000
 	defaultAppendTimeout = 10 * time.Second
-	// usualRecord is the length of a usual reading in a batch.
-	usualRecord = 320
+	// usualRecord is a little less than the length of a reading with everything in it: no batch of such has more than
+	// BatchSize.
+	usualRecord = 250
 	// maxBatchBytes keeps whatever the readings' topic can hold small enough for a dead letter with its headers.
-	minBatchBytes, maxBatchBytes = 16 << 10, 700 << 10
+	minBatchBytes, maxBatchBytes = 1 << 10, 700 << 10
 	// enqueueChunk is how much of one Enqueue is encoded at a time.
 	enqueueChunk = 500
 )
