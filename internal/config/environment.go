@@ -75,7 +75,7 @@ func (e *environment) layer(problems *problems) *layer {
 			if value, ok := d.text(path, byPath[path], text); ok {
 				into.set(path, value, d.source)
 			}
-		case !kubernetesLink.MatchString(name):
+		case !kubernetesLink.MatchString(name + "=" + text):
 			*problems = append(*problems, fmt.Sprintf("%s: unknown variable%s", e.source(name), suggest(name, slices.Sorted(maps.Keys(known)))))
 		}
 	}
@@ -83,8 +83,10 @@ func (e *environment) layer(problems *problems) *layer {
 }
 
 // kubernetesLink matches the variables by which Kubernetes announces a Service named iotmon, or iotmon-something, to
-// every pod of its namespace. They are nobody's mistake.
-var kubernetesLink = regexp.MustCompile(`_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$`)
+// every pod of its namespace. They are nobody's mistake. One that ends in _PORT holds a URL, and not the number that
+// somebody means who has misspelt a key.
+var kubernetesLink = regexp.MustCompile(
+	`^\w+_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)=|^\w+_PORT=\w+://`)
 
 // file returns the configuration file that was named, by the flag or else by the environment, and which of them did.
 func (e *environment) file(flag string) (path, source string) {

@@ -144,6 +144,8 @@ func TestMistakesNamePlaceKeyAndWhatIsAllowed(t *testing.T) {
 		{"not a mapping", "- a", nil, nil, file + "must consist of sections and keys, such as server: {port: 8080}"},
 
 		{"unknown variable", "", []string{"IOTMON_KAFKA_GRUOP_ID=x"}, nil, "IOTMON_KAFKA_GRUOP_ID: unknown variable; did you mean IOTMON_KAFKA_GROUP_ID?"},
+		{"variable that only ends like one of Kubernetes", "", []string{"IOTMON_SEVER_PORT=9000"}, nil,
+			"IOTMON_SEVER_PORT: unknown variable; did you mean IOTMON_SERVER_PORT?"},
 		{"variable of the wrong type", "", []string{"IOTMON_DEVICE_SIMULATOR_DEVICE_COUNT=many"}, nil, `IOTMON_DEVICE_SIMULATOR_DEVICE_COUNT: device_simulator.device_count: must be a whole number (got "many")`},
 		{"more than one YAML value in a variable", "", []string{"IOTMON_SERVER_PORT=1\nx: 2"}, nil, `IOTMON_SERVER_PORT: server.port: must be a whole number (got "1\nx: 2")`},
 
