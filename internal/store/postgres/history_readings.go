@@ -18,6 +18,10 @@ import (
 // holds a whole minute.
 const shortestRolled = 2 * minuteLength
 
+// maxApart is how many parts of the range may be looked up one by one; where there are more, as when a long recording has
+// just been replayed and is yet to be rolled up, it is faster to read all.
+const maxApart = 2000
+
 // Readings implements api.History. Where buckets are long it asks the minutes and hours that lie within one bucket, and the
 // readings only where there are none: the answer is the same, bit for bit. What is older than the readings that are kept
 // comes from minutes and hours alone.
@@ -55,6 +59,8 @@ type history struct {
 	// found are the readings and the extremes of rollups, in no order; count is how many readings they stand for.
 	found []api.Point
 	count int64
+	// tooMany means that not all was found, for it lies in too many parts.
+	tooMany bool
 }
 
 // history finds out what there is of a device; nil means nothing.
@@ -98,7 +104,7 @@ func (h *history) points(ctx context.Context) ([]api.Point, error) {
 	if err := h.collect(ctx); err != nil {
 		return nil, err
 	}
-	if h.count <= int64(h.q.MaxPoints) && h.horizon <= h.from {
+	if (h.count <= int64(h.q.MaxPoints) || h.tooMany) && h.horizon <= h.from {
 		return h.whole(ctx)
 	}
 	slices.SortFunc(h.found, func(a, b api.Point) int { return a.Time.Compare(b.Time) })
@@ -238,12 +244,30 @@ func (h *history) rest(ctx context.Context, raw []interval) error {
 	}
 	raw = slices.DeleteFunc(raw, func(i interval) bool { return i.from >= i.to })
 	slices.SortFunc(raw, func(a, b interval) int { return cmp.Compare(a.from, b.from) })
+	raw = joined(raw)
+	if h.tooMany = len(raw) > maxApart && h.horizon <= h.from; h.tooMany || len(raw) == 0 {
+		return nil
+	}
 	from, to := bounds(raw)
 	return h.readings(ctx, func(p api.Point) {
 		h.found = append(h.found, p)
 		h.count++
 	}, `unnest($2::timestamptz[], $3::timestamptz[]) AS i (since, until)
-		CROSS JOIN LATERAL (SELECT * FROM readings WHERE device = $1 AND time >= i.since AND time < i.until) AS r`, h.device, from, to)
+		CROSS JOIN LATERAL (SELECT * FROM readings WHERE device = $1 AND time >= i.since AND time < i.until AND time >= $4 AND time < $5) AS r`,
+		h.device, from, to, from[0], to[len(to)-1])
+}
+
+// joined joins intervals that touch; they come in order and do not overlap.
+func joined(all []interval) []interval {
+	var result []interval
+	for _, i := range all {
+		if n := len(result) - 1; n >= 0 && result[n].to == i.from {
+			result[n].to = i.to
+		} else {
+			result = append(result, i)
+		}
+	}
+	return result
 }
 
 func bounds(all []interval) (from, to []time.Time) {

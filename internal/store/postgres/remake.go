@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -93,8 +94,10 @@ func remake(ctx context.Context, tx pgx.Tx, marked []dirtyHour) error {
 		minutes.at(device, floor(r.at, minuteLength)).add(r)
 		return nil
 	}, `SELECT r.device, r.time, r.value, r.flags FROM unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[]) AS m (device, since, until)
-		CROSS JOIN LATERAL (SELECT * FROM readings WHERE device = m.device AND time >= m.since AND time < m.until) AS r`,
-		devices, from, until)
+		CROSS JOIN LATERAL (
+			SELECT * FROM readings WHERE device = m.device AND time >= m.since AND time < m.until AND time >= $4 AND time < $5
+		) AS r`,
+		devices, from, until, slices.MinFunc(from, time.Time.Compare), slices.MaxFunc(until, time.Time.Compare))
 	if err != nil {
 		return err
 	}

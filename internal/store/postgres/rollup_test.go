@@ -277,11 +277,13 @@ func lockTable(t *testing.T, url, table string) (release func()) {
 // awaitWaiting waits until somebody waits for a table.
 func awaitWaiting(t *testing.T, url, table string) {
 	t.Helper()
-	for ask[int64](t, url, `SELECT count(*) FROM pg_locks WHERE relation = $1::text::regclass AND NOT granted`, table) == 0 {
-		if t.Context().Err() != nil {
-			t.Fatal("nobody waits for " + table)
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+		if ask[int64](t, url, `SELECT count(*) FROM pg_locks WHERE relation = $1::text::regclass AND NOT granted`, table) > 0 {
+			return
 		}
-		time.Sleep(time.Millisecond)
+		if time.Now().After(deadline) {
+			t.Fatalf("nobody waits for %s", table)
+		}
 	}
 }
 

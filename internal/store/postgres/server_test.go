@@ -26,6 +26,7 @@ type server struct {
 	bin, dir string
 	port     int
 	as       *syscall.Credential
+	settings []string
 }
 
 // programs finds the directory of PostgreSQL's own programs, which Debian keeps out of the path.
@@ -41,13 +42,14 @@ func programs() (string, error) {
 	return filepath.Dir(found[len(found)-1]), nil
 }
 
-// newServer makes and starts a server. It refuses to run as root, so then it runs as the user postgres.
-func newServer() (*server, error) {
+// newServer makes and starts a server with settings such as fsync=off. It refuses to run as root, so then it runs as the
+// user postgres.
+func newServer(settings ...string) (*server, error) {
 	bin, err := programs()
 	if err != nil {
 		return nil, err
 	}
-	s := &server{bin: bin}
+	s := &server{bin: bin, settings: settings}
 	if s.dir, err = os.MkdirTemp("", "iotmon-postgres"); err != nil {
 		return nil, err
 	}
@@ -93,7 +95,10 @@ func (s *server) run(program string, args ...string) error {
 }
 
 func (s *server) start() error {
-	options := fmt.Sprintf("-p %d -c listen_addresses=127.0.0.1 -c unix_socket_directories=%s -c max_connections=60 -c fsync=off", s.port, s.dir)
+	options := fmt.Sprintf("-p %d -c listen_addresses=127.0.0.1 -c unix_socket_directories=%s -c max_connections=60", s.port, s.dir)
+	for _, setting := range s.settings {
+		options += " -c " + setting
+	}
 	return s.run("pg_ctl", "start", "-w", "-D", filepath.Join(s.dir, "data"), "-l", filepath.Join(s.dir, "log"), "-o", options)
 }
 
@@ -122,7 +127,7 @@ var shared *server
 func TestMain(m *testing.M) {
 	code := 1
 	var err error
-	if shared, err = newServer(); err != nil {
+	if shared, err = newServer("fsync=off"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 	} else {
 		code = m.Run()

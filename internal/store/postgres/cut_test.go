@@ -1,0 +1,207 @@
+package postgres_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"iotmon/internal/archive"
+	"iotmon/internal/iot"
+	"iotmon/internal/store/postgres"
+	"iotmon/internal/store/storetest"
+)
+
+// proxy stands between a store and the server and can cut every connection at a certain point: when so many pieces have
+// gone to the server (the answer to the last is lost) or before the last of them gets there.
+type proxy struct {
+	listener net.Listener
+	to       string
+
+	mu    sync.Mutex
+	conns []net.Conn
+	// pieces counts what has gone to the server; at cut everything is cut, 0 is never.
+	pieces, cut int
+	// deliver means that the last piece still gets there; muted, that no answer comes back any more.
+	deliver, muted bool
+	running        sync.WaitGroup
+}
+
+func newProxy(t *testing.T, to string) *proxy {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &proxy{listener: listener, to: to}
+	p.running.Go(func() {
+		for {
+			client, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			server, err := net.Dial("tcp", to)
+			if err != nil {
+				client.Close()
+				continue
+			}
+			p.mu.Lock()
+			p.conns = append(p.conns, client, server)
+			p.mu.Unlock()
+			p.running.Go(func() { p.forward(server, client, true) })
+			p.running.Go(func() { p.forward(client, server, false) })
+		}
+	})
+	t.Cleanup(func() {
+		listener.Close()
+		p.cutAll()
+		p.running.Wait()
+	})
+	return p
+}
+
+func (p *proxy) forward(to io.WriteCloser, from io.ReadCloser, toServer bool) {
+	defer to.Close()
+	defer from.Close()
+	buffer := make([]byte, 64<<10)
+	for {
+		n, err := from.Read(buffer)
+		if n > 0 && toServer && p.passes() {
+			if p.deliver {
+				to.Write(buffer[:n]) //nolint:errcheck // It is cut in any case.
+				// The server shall have done it before it finds that nobody listens.
+				time.Sleep(3 * time.Millisecond)
+			}
+			p.cutAll()
+			return
+		}
+		if n > 0 && (toServer || !p.silent()) {
+			if _, err := to.Write(buffer[:n]); err != nil {
+				return
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// passes counts a piece and reports whether it is the one to cut at.
+func (p *proxy) passes() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.pieces++
+	p.muted = p.pieces == p.cut
+	return p.muted
+}
+
+func (p *proxy) silent() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.muted
+}
+
+func (p *proxy) cutAll() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, conn := range p.conns {
+		conn.Close()
+	}
+	p.conns = nil
+}
+
+// arm makes the proxy cut at the given piece from now on.
+func (p *proxy) arm(cut int, deliver bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.pieces, p.cut, p.deliver, p.muted = 0, cut, deliver, false
+}
+
+func (p *proxy) sent() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.pieces
+}
+
+// through replaces the server's address in a URL.
+func (p *proxy) through(url string) string {
+	return strings.Replace(url, p.to, p.listener.Addr().String(), 1) + "?sslmode=disable"
+}
+
+// everything is a batch with a row of every kind, a late reading and a duplicate among them.
+func everything(f *feed, round int) *archive.Batch {
+	clock := float64(1000 + 100*round)
+	b := f.batch(clock,
+		reading("a", 0, clock, 1), reading("a", 0, clock, 2), reading("a", 0, 500, 3), reading(fmt.Sprint("new ", round), 0, clock, 1))
+	w := iot.WindowSummary{Type: iot.Temperature, Window: iot.Window{Start: at(float64(30 * round)), Length: 30 * time.Second}, Final: true}
+	late := w
+	late.Final, late.Late = false, true
+	b.Summaries = []iot.WindowSummary{w, late}
+	b.Alerts = []iot.Alert{{ID: fmt.Sprint(round), Onset: at(clock), Time: at(clock)}}
+	return b
+}
+
+// Wherever the connection is cut, a batch is stored once: a retry either stores it or is told that the offsets have moved,
+// and that only if it is stored.
+func TestAConnectionMayBeCutAnywhere(t *testing.T) {
+	url := newURL(t)
+	direct := open(t, url)
+	f := &feed{}
+	f.write(t, direct, 0, reading("a", 0, 500, 3))
+	p := newProxy(t, strings.Split(strings.TrimPrefix(url, "postgres://iotmon@"), "/")[0])
+	s, err := postgres.Open(postgres.Options{URL: p.through(url), ReadingsTopic: storetest.Topic})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	round, uncertain := 0, 0
+	for _, deliver := range []bool{false, true} {
+		for piece := 1; ; piece++ {
+			round++
+			b := everything(f, round)
+			p.arm(piece, deliver)
+			err := s.Write(context.Background(), b)
+			if uncut := p.sent() < piece; uncut && err == nil {
+				f.moved(b)
+				break
+			}
+			if err != nil && !postgres.Transient(err) {
+				t.Errorf("cut at piece %d: got %v, want an error that is worth a retry", piece, err)
+			}
+			if err == nil {
+				// The connection was cut when all was done.
+				f.moved(b)
+				continue
+			}
+			p.arm(0, false)
+			before := ask[int64](t, url, `SELECT next FROM offsets WHERE partition = 0`)
+			switch err := s.Write(context.Background(), b); {
+			case err == nil && before == b.Moves[0].Old.Next:
+			case errors.Is(err, archive.ErrTaken) && before == b.Moves[0].New.Next:
+				uncertain++
+			default:
+				t.Fatalf("cut at piece %d, offset at %d of %+v: the retry got %v", piece, before, b.Moves[0], err)
+			}
+			f.moved(b)
+		}
+	}
+	if uncertain == 0 {
+		t.Error("no connection was cut between the commit and its answer")
+	}
+	t.Logf("%d writes, %d of them cut behind the commit", round, uncertain)
+	// Of each round a reading of a, a new device, a window and an alert; and the two readings before.
+	want := int64(2*round + 1)
+	if got := stored(t, url); got != want {
+		t.Errorf("got %d readings, want %d", got, want)
+	}
+	for _, table := range []string{"summaries", "alerts"} {
+		if got := ask[int64](t, url, `SELECT count(*) FROM `+table); got < int64(round) {
+			t.Errorf("got %d %s, want %d", got, table, round)
+		}
+	}
+	audit(t, url)
+}
