@@ -19,6 +19,12 @@ const ingestCurl = `curl ` + defaultBaseURL + Prefix + `/readings -H 'Content-Ty
   "device_id": "press-7", "device_type": "pressure_sensor",
   "timestamp": "'"$(date -u +%Y-%m-%dT%H:%M:%SZ)"'", "value": 1013.2, "unit": "hPa"}'`
 
+// malformedBody is the problem of a body that is no JSON.
+type malformedBody struct {
+	huma.ErrorModel
+	Offset int64 `json:"offset,omitempty" doc:"The bytes up to and including the first that cannot belong to a JSON text."`
+}
+
 // documentIngest describes the operation that is served by Options.Ingest. It streams its body with bounds of its own,
 // so it is not one of huma's handlers, but it belongs in the document.
 func documentIngest(document *huma.OpenAPI) {
@@ -59,7 +65,25 @@ func documentIngest(document *huma.OpenAPI) {
 		http.StatusTooManyRequests:       "Too many requests or bytes are in flight; Retry-After tells when to try again.",
 		http.StatusServiceUnavailable:    "The log did not acknowledge in time; Retry-After tells when to send everything again.",
 	})
+	op.Responses["400"].Content["application/problem+json"].Schema = registry.Schema(reflect.TypeFor[malformedBody](), true, "")
+	describeDialects(registry.Map()["Reading"])
 	document.AddOperation(op)
+}
+
+// describeDialects lets the schema of a reading allow all that is understood, which is more than the Go type holds: who
+// checks a request against the document must not refuse what the system takes.
+func describeDialects(reading *huma.Schema) {
+	for _, name := range []string{"timestamp", "received_at"} {
+		reading.Properties[name] = &huma.Schema{OneOf: []*huma.Schema{
+			{Type: huma.TypeString, Format: "date-time"},
+			{Type: huma.TypeNumber, Description: "Unix time in seconds, milliseconds, microseconds or nanoseconds, by its size."},
+		}}
+	}
+	reading.Properties["value"] = &huma.Schema{OneOf: []*huma.Schema{
+		{Type: huma.TypeNumber, Format: "double"},
+		{Type: huma.TypeBoolean},
+		{Type: huma.TypeString, Enum: []any{"ON", "OFF"}},
+	}}
 }
 
 func jsonResponse(description string, schema *huma.Schema) *huma.Response {

@@ -16,8 +16,8 @@ func properties() []property {
 	return []property{
 		{"Reading", "device_id", "Names the device for ever; at most 128 bytes."},
 		{"Reading", "device_type", "One of the device types."},
-		{"Reading", "timestamp", "The device's own clock, RFC 3339 with a time zone, cut to the microsecond; Unix time as a number is understood too."},
-		{"Reading", "value", "In unit; within the physical range of the device type. true, false, ON and OFF are understood too."},
+		{"Reading", "timestamp", "The device's own clock, RFC 3339 with a time zone, cut to the microsecond; or Unix time."},
+		{"Reading", "value", "In unit; within the physical range of the device type. true and ON are 1, false and OFF are 0."},
 		{"Reading", "unit", "The unit of value, converted to the device type's; that unit if absent."},
 		{"Reading", "status", "What the device says of itself; online if absent."},
 		{"Reading", "quality", "How far the value can be trusted; good if absent."},

@@ -182,6 +182,27 @@ func fit(t *testing.T, doc any, at string, schema map[string]any, value any) {
 	}
 }
 
+// Who checks requests against the document must not refuse a reading that the system takes, nor be surprised by an answer.
+func TestDocumentKnowsTheDialectsOfAReading(t *testing.T) {
+	doc := document(t)
+	properties := resolve(doc, "#/components/schemas/Reading/properties").(map[string]any)
+	for name, want := range map[string]string{
+		"timestamp": "string number", "received_at": "string number", "value": "number boolean string",
+	} {
+		var types []string
+		oneOf, _ := properties[name].(map[string]any)["oneOf"].([]any)
+		for _, one := range oneOf {
+			types = append(types, one.(map[string]any)["type"].(string))
+		}
+		if got := strings.Join(types, " "); got != want {
+			t.Errorf("%s: got one of %q, want %q", name, got, want)
+		}
+	}
+	responses := resolve(doc, "#/paths").(map[string]any)["/api/v1/readings"].(map[string]any)["post"].(map[string]any)["responses"]
+	schema := resolve(responses, "#/400/content").(map[string]any)["application/problem+json"].(map[string]any)["schema"]
+	fit(t, doc, "malformed", schema.(map[string]any), map[string]any{"title": "t", "status": 400.0, "detail": "d", "offset": 3.0})
+}
+
 func checkEnum(t *testing.T, at string, schema map[string]any, value string) {
 	t.Helper()
 	if schema["type"] != "string" {
