@@ -12,7 +12,7 @@ import (
 type History interface {
 	// Readings returns one device's readings in [From, To), oldest first, thinned to at most MaxPoints buckets of equal
 	// length, of which each yields its first, smallest, largest and last reading (of equal ones the earliest, and without
-	// repeating one), so that no extreme disappears. A range with no more than MaxPoints readings comes back whole.
+	// repeating one), so that no extreme disappears. A range with no more than q.Few() readings comes back whole.
 	Readings(ctx context.Context, q ReadingsQuery) ([]Point, error)
 	// Summaries returns the windows that start in [From, To), partitions added up, oldest first and by type within a
 	// window. After resumes a listing behind the given row.
@@ -28,7 +28,12 @@ type ReadingsQuery struct {
 	// Step is the length of a bucket; 0 lets MaxPoints decide.
 	Step      time.Duration
 	MaxPoints int
+	// Whole is how many readings may come back as they are.
+	Whole int
 }
+
+// Few returns how many readings are too few to be thinned: one for each bucket at least, though Whole be less.
+func (q *ReadingsQuery) Few() int { return max(q.MaxPoints, q.Whole) }
 
 // Point is one archived reading of a known device.
 type Point struct {

@@ -78,8 +78,8 @@ func TestReadingsAreThinnedToMaxPoints(t *testing.T) {
 		if items := get[struct{ Items []any }](t, h, "/api/v1/devices/d1/readings"+test.query).Items; items == nil {
 			t.Errorf("%q: items are null, want an empty array", test.query)
 		}
-		if q := history.readingsQuery; q.MaxPoints != test.buckets || q.Step != test.step {
-			t.Errorf("%q: got %d buckets of %v, want %d of %v", test.query, q.MaxPoints, q.Step, test.buckets, test.step)
+		if q := history.readingsQuery; q.MaxPoints != test.buckets || q.Step != test.step || q.Few() < 4*test.buckets || q.Few() > 4*test.buckets+3 {
+			t.Errorf("%q: got %d buckets of %v beyond %d readings, want %d of %v", test.query, q.MaxPoints, q.Step, q.Few(), test.buckets, test.step)
 		}
 	}
 }

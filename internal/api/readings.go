@@ -81,6 +81,7 @@ func (s *server) listReadings(ctx context.Context, in *readingsInput) (*answer[r
 	buckets := in.MaxPoints / pointsPerBucket
 	points, err := s.o.History.Readings(ctx, ReadingsQuery{
 		Device: in.ID, From: from, To: to, Step: bucketLength(in.Step.length, to.Sub(from), buckets), MaxPoints: buckets,
+		Whole: in.MaxPoints,
 	})
 	if err := s.historyProblem(ctx, err); err != nil {
 		return nil, err

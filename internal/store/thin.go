@@ -26,7 +26,7 @@ type Thinner struct {
 
 // NewThinner returns a thinner for the answer to q, whose buckets are as many as it allows at most.
 func NewThinner(q *api.ReadingsQuery) *Thinner {
-	return &Thinner{start: q.From.UnixMicro(), step: BucketLength(q), few: q.MaxPoints}
+	return &Thinner{start: q.From.UnixMicro(), step: BucketLength(q), few: q.Few()}
 }
 
 // BucketLength returns the length of a bucket in microseconds, such that no more than MaxPoints cover the range.

@@ -58,14 +58,18 @@ func fewReadingsWhole(t *testing.T, store Store) {
 		{MaxPoints: 50},
 		{MaxPoints: 50, Step: time.Minute},
 		{MaxPoints: 1000},
+		{MaxPoints: 10, Whole: 50},
 	} {
 		q.Device, q.From, q.To = "a", at(0), at(50)
 		if got := points(t, store, q); len(got) != 50 {
 			t.Errorf("step %v, at most %d: got %d points, want all 50", q.Step, q.MaxPoints, len(got))
 		}
 	}
-	if got := points(t, store, api.ReadingsQuery{Device: "a", From: at(0), To: at(50), MaxPoints: 10}); len(got) != 20 {
-		t.Errorf("at most 10 buckets: got %d points, want the first and the last of each", len(got))
+	for _, whole := range []int{0, 49} {
+		q := api.ReadingsQuery{Device: "a", From: at(0), To: at(50), MaxPoints: 10, Whole: whole}
+		if got := points(t, store, q); len(got) != 20 {
+			t.Errorf("at most 10 buckets, %d whole: got %d points, want the first and the last of each", whole, len(got))
+		}
 	}
 }
 
