@@ -211,6 +211,7 @@ func (h *history) minutes(ctx context.Context, apart []interval) (split []interv
 	if len(apart) == 0 {
 		return nil, nil
 	}
+	apart = joined(apart)
 	from, to := bounds(apart)
 	err = readRollups(ctx, h.tx, func(p period, r *rollup) {
 		minute := interval{p.start, p.start + minuteLength}
@@ -223,7 +224,9 @@ func (h *history) minutes(ctx context.Context, apart []interval) (split []interv
 			h.takeApart(r)
 		}
 	}, `unnest($2::timestamptz[], $3::timestamptz[]) AS i (since, until)
-		CROSS JOIN LATERAL (SELECT * FROM minutes WHERE device = $1 AND time >= i.since AND time < i.until) AS m`, h.device, from, to)
+		CROSS JOIN LATERAL (
+			SELECT * FROM minutes WHERE device = $1 AND time >= i.since AND time < i.until AND time >= $4 AND time < $5 `+oneByOne+`
+		) AS m`, h.device, from, to, from[0], to[len(to)-1])
 	return split, err
 }
 
@@ -253,7 +256,7 @@ func (h *history) rest(ctx context.Context, raw []interval) error {
 		h.found = append(h.found, p)
 		h.count++
 	}, `unnest($2::timestamptz[], $3::timestamptz[]) AS i (since, until)
-		CROSS JOIN LATERAL (SELECT * FROM readings WHERE device = $1 AND time >= i.since AND time < i.until AND time >= $4 AND time < $5) AS r`,
+		CROSS JOIN LATERAL (SELECT * FROM readings WHERE device = $1 AND time >= i.since AND time < i.until AND time >= $4 AND time < $5 `+oneByOne+`) AS r`,
 		h.device, from, to, from[0], to[len(to)-1])
 }
 

@@ -95,7 +95,7 @@ func remake(ctx context.Context, tx pgx.Tx, marked []dirtyHour) error {
 		return nil
 	}, `SELECT r.device, r.time, r.value, r.flags FROM unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[]) AS m (device, since, until)
 		CROSS JOIN LATERAL (
-			SELECT * FROM readings WHERE device = m.device AND time >= m.since AND time < m.until AND time >= $4 AND time < $5
+			SELECT * FROM readings WHERE device = m.device AND time >= m.since AND time < m.until AND time >= $4 AND time < $5 `+oneByOne+`
 		) AS r`,
 		devices, from, until, slices.MinFunc(from, time.Time.Compare), slices.MaxFunc(until, time.Time.Compare))
 	if err != nil {

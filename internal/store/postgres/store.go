@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/url"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -85,11 +87,10 @@ func Open(options Options) (*Store, error) {
 	return s, nil
 }
 
-func newPool(url string, size, defaultSize int32) (*pgxpool.Pool, error) {
-	config, err := pgxpool.ParseConfig(url)
+func newPool(connection string, size, defaultSize int32) (*pgxpool.Pool, error) {
+	config, err := pgxpool.ParseConfig(connection)
 	if err != nil {
-		// pgx blots out passwords in what it says of a connection string that it cannot read.
-		return nil, fmt.Errorf("connection string of the database: %w", err)
+		return nil, fmt.Errorf("connection string of the database: %s", reason(connection, err))
 	}
 	if size <= 0 {
 		size = defaultSize
@@ -116,6 +117,21 @@ func newPool(url string, size, defaultSize int32) (*pgxpool.Pool, error) {
 	return pool, nil
 }
 
+// reason returns what is wrong with a connection string without repeating it. pgx repeats it with the password blotted out,
+// but does not find every password in a string that it cannot read, and net/url takes half a password for a port.
+func reason(connection string, err error) string {
+	if strings.Contains(connection, "://") {
+		if _, err := url.Parse(connection); err != nil {
+			return "not a URL; special characters in a password must be percent-encoded"
+		}
+	}
+	text := err.Error()
+	if i := strings.LastIndex(text, "`: "); i >= 0 {
+		return text[i+len("`: "):]
+	}
+	return "cannot be read"
+}
+
 // prepareConnection makes times come back in UTC, as they are everywhere in the program.
 func prepareConnection(_ context.Context, conn *pgx.Conn) error {
 	conn.TypeMap().RegisterType(&pgtype.Type{
@@ -132,11 +148,13 @@ func (s *Store) Close() error {
 }
 
 // bounded begins a batch of statements with the server's own limits on this transaction. They are set with every
-// transaction rather than with the connection, for a pooler may stand in between.
+// transaction rather than with the connection, for a pooler may stand in between. Compiling a query and spreading it over
+// processes costs more than any query here takes.
 func (s *Store) bounded() *pgx.Batch {
 	batch := new(pgx.Batch)
 	limit := strconv.FormatInt(s.timeout.Milliseconds(), 10)
-	batch.Queue(`SELECT set_config('statement_timeout', $1, true), set_config('idle_in_transaction_session_timeout', $1, true)`, limit)
+	batch.Queue(`SELECT set_config('statement_timeout', $1, true), set_config('idle_in_transaction_session_timeout', $1, true),
+		set_config('jit', 'off', true), set_config('max_parallel_workers_per_gather', '0', true)`, limit)
 	return batch
 }
 
@@ -177,6 +195,10 @@ func rollBack(ctx context.Context, tx pgx.Tx) {
 	defer cancel()
 	_ = tx.Rollback(ctx)
 }
+
+// oneByOne ends a subquery that is looked up in an index for every row before it. It limits nothing, but keeps the planner
+// from joining the other way round, with all rows of a device, as it does where it knows little of a new table.
+const oneByOne = `OFFSET 0`
 
 // each runs a query and calls scan for every row.
 func each(ctx context.Context, tx pgx.Tx, scan func(pgx.Rows) error, query string, args ...any) error {
