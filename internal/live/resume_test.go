@@ -112,7 +112,7 @@ func (m *mirror) receive(t *rapid.T, data []byte) {
 		}
 	}
 	if r.Seq < m.seq || r.Seq == m.seq && r.Type != wire.TypeHello {
-		t.Fatalf("seq went from %d to %d: %s", m.seq, r.Seq, data)
+		t.Fatalf("seq went from %d to %d: %.200s", m.seq, r.Seq, data)
 	}
 	m.hear(&r)
 }
@@ -147,7 +147,7 @@ func TestClientsThatComeAndGoEndUpWithTheTruth(t *testing.T) {
 			now = now.Add(time.Second)
 			th.act(random)
 		}
-		for range 40 {
+		for range 200 {
 			th.round(true)
 			for _, m := range th.clients {
 				th.deliver(m, everything)
@@ -167,18 +167,14 @@ func (th *theatre) act(random *rand.Rand) {
 	switch random.IntN(8) {
 	case 0:
 		var b Batch
-		for n := range 1 + random.IntN(40) {
+		for n := range 1 + random.IntN([]int{40, 40, 40, 400}[random.IntN(4)]) {
 			b.States = append(b.States, th.says(fmt.Sprint(n), iot.Temperature, "A", float64(th.offset)))
 		}
 		th.Apply(b)
 	case 1:
 		th.Apply(Batch{Summaries: []iot.WindowSummary{th.sums(random.IntN(4), iot.Temperature, false, 20, 21)}})
 	case 2:
-		n := int(th.offset)
-		th.Apply(Batch{Alerts: []iot.Alert{th.alarm(n, iot.Temperature, "A", iot.Info, iot.Raised)}})
-		if random.IntN(2) == 0 {
-			th.Apply(Batch{Alerts: []iot.Alert{th.alarm(n, iot.Temperature, "A", iot.Info, iot.Cleared)}})
-		}
+		th.alarms([]int{1, 1, 1, 60, 250}[random.IntN(5)], random.IntN(2) == 0)
 	case 3, 4:
 		th.round(random.IntN(2) == 0)
 	case 5, 6:
@@ -188,6 +184,19 @@ func (th *theatre) act(random *rand.Rand) {
 		th.leaves(m)
 		th.seat(m, true)
 	}
+}
+
+// alarms raises some alerts at once, and may clear them again.
+func (th *theatre) alarms(count int, clear bool) {
+	var b Batch
+	for range count {
+		n := int(th.offset)
+		b.Alerts = append(b.Alerts, th.alarm(n, iot.Temperature, "A", iot.Info, iot.Raised))
+		if clear {
+			b.Alerts = append(b.Alerts, th.alarm(n, iot.Temperature, "A", iot.Info, iot.Cleared))
+		}
+	}
+	th.Apply(b)
 }
 
 func (th *theatre) check(i int, m *mirror) {

@@ -2,6 +2,7 @@ package live
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 
 	"iotmon/internal/iot"
@@ -96,7 +97,7 @@ func (h *Hub) compose(at place, allowance int) *round {
 	}
 	entries, postponedUntil := h.newest(at, allowance)
 	r.devices, r.postponedUntil = len(entries), postponedUntil
-	for chunk := range slices.Chunk(entries, devicesPerMessage) {
+	for chunk := range together(entries, devicesPerMessage, func(e entry) uint64 { return e.seq }) {
 		r.messages = append(r.messages, h.deviceMessage(chunk, chunk[len(chunk)-1].seq, false))
 	}
 	if h.feed.status > at.cursor {
@@ -114,7 +115,7 @@ func (h *Hub) alertMessages(at place) []*message {
 		}
 	}
 	var messages []*message
-	for chunk := range slices.Chunk(matching, alertsPerMessage) {
+	for chunk := range together(matching, alertsPerMessage, func(a numberedAlert) uint64 { return a.seq }) {
 		events := make([]*iot.Alert, len(chunk))
 		for i := range chunk {
 			events[i] = &chunk[i].event
@@ -122,6 +123,27 @@ func (h *Hub) alertMessages(at place) []*message {
 		messages = append(messages, h.alertMessage(events, chunk[len(chunk)-1].seq, false))
 	}
 	return messages
+}
+
+// together cuts items, which are in the order of their numbers, into messages of at most so many. What bears the same number
+// stays together: a client that is resumed after it has the whole of it, though it lost its connection between two messages.
+// No number is borne by more than one message holds.
+func together[T any](items []T, most int, number func(T) uint64) iter.Seq[[]T] {
+	return func(yield func([]T) bool) {
+		for len(items) > most {
+			cut := most
+			for cut > 0 && number(items[cut-1]) == number(items[most]) {
+				cut--
+			}
+			if !yield(items[:cut:cut]) {
+				return
+			}
+			items = items[cut:]
+		}
+		if len(items) > 0 {
+			yield(items)
+		}
+	}
 }
 
 // changedStatus returns the devices that came or went since a place: the newest, and as many as one message lists.
