@@ -36,7 +36,7 @@ func TestHelpMentionsEveryFlag(t *testing.T) {
 	}
 	for _, name := range []string{
 		"addr", "data-dir", "devices", "interval", "types", "seed", "no-simulator", "config", "log-format", "log-level",
-		"check-config", "version", "h",
+		"check-config", "probe", "version", "h",
 	} {
 		if !strings.Contains(help, "\n  -"+name+" ") {
 			t.Errorf("-%s is not mentioned", name)
@@ -58,6 +58,7 @@ func TestMistakesAreOneLineAndStatusTwo(t *testing.T) {
 		want string
 	}{
 		"flag":        {"", []string{"-device", "5"}, "-device: unknown flag; did you mean -devices?"},
+		"probe":       {"", []string{"-probe", "health"}, "-probe: must be a path, such as /health"},
 		"command":     {"", []string{"start"}, "start: unexpected argument"},
 		"key":         {"log: {leval: info}", nil, "configs/iotmon.yaml: log.leval: unknown key; did you mean log.level?"},
 		"address":     {"", []string{"-addr", "127.0.0.1:1x"}, "-addr: server.addr: must be an address host:port"},

@@ -65,6 +65,8 @@ func (c *Command) Run(ctx context.Context, args []string, stdout, stderr io.Writ
 			return c.refuse(stderr, err)
 		}
 		return Done
+	case cfg.Probe != "":
+		return c.probe(ctx, cfg, stdout, stderr)
 	}
 	logger, err := observe.NewLogger(stderr, cfg.Log.Format, cfg.Log.Level)
 	if err != nil {
@@ -115,10 +117,10 @@ func (c *Command) refuse(stderr io.Writer, err error) int {
 	return CannotStart
 }
 
-// reachable returns an address that a browser on this machine can open: every interface includes this machine's own.
+// reachable returns where this machine finds who listens on addr: every interface includes this machine's own.
 func reachable(addr string) string {
 	host, port, err := net.SplitHostPort(addr)
-	if ip := net.ParseIP(host); err == nil && ip.IsUnspecified() {
+	if ip := net.ParseIP(host); err == nil && (host == "" || ip.IsUnspecified()) {
 		return net.JoinHostPort("localhost", port)
 	}
 	return addr

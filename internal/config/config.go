@@ -34,6 +34,8 @@ type Config struct {
 
 	// CheckOnly is set by -check-config: the program has nothing more to do than to say that all is well.
 	CheckOnly bool `koanf:"-"`
+	// Probe is set by -probe: the path to ask of the service that runs with this configuration, and nothing more to do.
+	Probe string `koanf:"-"`
 	// sources tells for every key that is not at its default who set it.
 	sources map[string]string
 }

@@ -38,6 +38,7 @@ func simulates(service string) bool { return service == Iotmon || service == Pro
 type commandLine struct {
 	file      string
 	checkOnly bool
+	probe     string
 	// values holds the text of each key that a flag sets, names the flag that set it.
 	values, names map[string]string
 }
@@ -59,6 +60,7 @@ func parseFlags(service string, args []string) (*commandLine, error) {
 	}
 	version := set.Bool("version", false, "")
 	set.BoolVar(&line.checkOnly, "check-config", false, "")
+	set.StringVar(&line.probe, "probe", "", "")
 	set.StringVar(&line.file, "config", "", "")
 
 	if err := set.Parse(args); err != nil {
@@ -69,6 +71,9 @@ func parseFlags(service string, args []string) (*commandLine, error) {
 	}
 	if set.NArg() > 0 {
 		return nil, &Error{Problems: []string{fmt.Sprintf("%s: unexpected argument; flags begin with -", set.Arg(0))}}
+	}
+	if line.probe != "" && !strings.HasPrefix(line.probe, "/") {
+		return nil, &Error{Problems: []string{fmt.Sprintf("-probe: must be a path, such as /health or /ready (got %q)", line.probe)}}
 	}
 	if noSimulator {
 		line.values["device_simulator.enabled"], line.names["device_simulator.enabled"] = "false", "-no-simulator"

@@ -50,7 +50,7 @@ func Load(o LoadOptions) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg.CheckOnly = line.checkOnly
+	cfg.CheckOnly, cfg.Probe = line.checkOnly, line.probe
 	if err := cfg.validate(o.Service); err != nil {
 		return nil, err
 	}
