@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -25,8 +26,9 @@ type proxy struct {
 
 	mu    sync.Mutex
 	conns []net.Conn
-	// pieces counts what has gone to the server; at cut everything is cut, 0 is never.
+	// pieces counts what has gone to the server; at cut everything is cut, 0 is never, and at the piece with the word.
 	pieces, cut int
+	word        string
 	// deliver means that the last piece still gets there; muted, that no answer comes back any more.
 	deliver, muted bool
 	running        sync.WaitGroup
@@ -70,8 +72,8 @@ func (p *proxy) forward(to io.WriteCloser, from io.ReadCloser, toServer bool) {
 	buffer := make([]byte, 64<<10)
 	for {
 		n, err := from.Read(buffer)
-		if n > 0 && toServer && p.passes() {
-			if p.deliver {
+		if n > 0 && toServer && p.ends(buffer[:n]) {
+			if p.delivers() {
 				to.Write(buffer[:n]) //nolint:errcheck // It is cut in any case.
 				// The server shall have done it before it finds that nobody listens.
 				time.Sleep(3 * time.Millisecond)
@@ -90,13 +92,20 @@ func (p *proxy) forward(to io.WriteCloser, from io.ReadCloser, toServer bool) {
 	}
 }
 
-// passes counts a piece and reports whether it is the one to cut at.
-func (p *proxy) passes() bool {
+// ends counts a piece and reports whether it is the one to cut at.
+func (p *proxy) ends(piece []byte) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.pieces++
-	p.muted = p.pieces == p.cut
-	return p.muted
+	cut := p.pieces == p.cut || p.word != "" && bytes.Contains(piece, []byte(p.word))
+	p.muted = p.muted || cut
+	return cut
+}
+
+func (p *proxy) delivers() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.deliver
 }
 
 func (p *proxy) silent() bool {
@@ -114,11 +123,11 @@ func (p *proxy) cutAll() {
 	p.conns = nil
 }
 
-// arm makes the proxy cut at the given piece from now on.
-func (p *proxy) arm(cut int, deliver bool) {
+// arm makes the proxy cut at the given piece, or at one with the word.
+func (p *proxy) arm(cut int, word string, deliver bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.pieces, p.cut, p.deliver, p.muted = 0, cut, deliver, false
+	p.pieces, p.cut, p.word, p.deliver, p.muted = 0, cut, word, deliver, false
 }
 
 func (p *proxy) sent() int {
@@ -145,63 +154,104 @@ func everything(f *feed, round int) *archive.Batch {
 	return b
 }
 
-// Wherever the connection is cut, a batch is stored once: a retry either stores it or is told that the offsets have moved,
-// and that only if it is stored.
-func TestAConnectionMayBeCutAnywhere(t *testing.T) {
-	url := newURL(t)
-	direct := open(t, url)
-	f := &feed{}
-	f.write(t, direct, 0, reading("a", 0, 500, 3))
-	p := newProxy(t, strings.Split(strings.TrimPrefix(url, "postgres://iotmon@"), "/")[0])
+// throughProxy returns a store behind a proxy, the direct way to its database, and a feed that has begun.
+func throughProxy(t *testing.T) (s *postgres.Store, p *proxy, url string, f *feed) {
+	url = newURL(t)
+	f = &feed{}
+	f.write(t, open(t, url), 0, reading("a", 0, 500, 3))
+	p = newProxy(t, strings.Split(strings.TrimPrefix(url, "postgres://iotmon@"), "/")[0])
 	s, err := postgres.Open(postgres.Options{URL: p.through(url), ReadingsTopic: storetest.Topic})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
-	round, uncertain := 0, 0
+	return s, p, url, f
+}
+
+// retry writes a batch once more, which a cut has kept from getting its answer, and checks that the store tells the truth.
+func retry(t *testing.T, s *postgres.Store, url string, b *archive.Batch) (taken bool) {
+	t.Helper()
+	// What the cut has left on the server ends with it, one way or the other, when its lock is gone.
+	command(t, url, `BEGIN; SELECT next FROM offsets WHERE partition = 0 FOR UPDATE; COMMIT`)
+	before := ask[int64](t, url, `SELECT next FROM offsets WHERE partition = 0`)
+	switch err := s.Write(context.Background(), b); {
+	case err == nil && before == b.Moves[0].Old.Next:
+		return false
+	case errors.Is(err, archive.ErrTaken) && before == b.Moves[0].New.Next:
+		return true
+	default:
+		t.Fatalf("offset at %d of %+v: the retry got %v", before, b.Moves[0], err)
+		return false
+	}
+}
+
+// holdsRounds checks that everything of so many rounds is stored, once.
+func holdsRounds(t *testing.T, url string, rounds int) {
+	t.Helper()
+	// Of each round a reading of a and a new device, and the reading before.
+	if got, want := stored(t, url), int64(2*rounds+1); got != want {
+		t.Errorf("got %d readings, want %d", got, want)
+	}
+	for _, table := range []string{"summaries", "alerts"} {
+		if got := ask[int64](t, url, `SELECT count(*) FROM `+table); got < int64(rounds) {
+			t.Errorf("got %d %s, want %d", got, table, rounds)
+		}
+	}
+	audit(t, url)
+}
+
+// Wherever the connection is cut, a batch is stored once: a retry either stores it or is told that the offsets have moved,
+// and that only if it is stored.
+func TestAConnectionMayBeCutAnywhere(t *testing.T) {
+	s, p, url, f := throughProxy(t)
+	round := 0
 	for _, deliver := range []bool{false, true} {
 		for piece := 1; ; piece++ {
 			round++
 			b := everything(f, round)
-			p.arm(piece, deliver)
+			p.arm(piece, "", deliver)
 			err := s.Write(context.Background(), b)
-			if uncut := p.sent() < piece; uncut && err == nil {
-				f.moved(b)
-				break
-			}
-			if err != nil && !postgres.Transient(err) {
-				t.Errorf("cut at piece %d: got %v, want an error that is worth a retry", piece, err)
-			}
-			if err == nil {
-				// The connection was cut when all was done.
-				f.moved(b)
-				continue
-			}
-			p.arm(0, false)
-			before := ask[int64](t, url, `SELECT next FROM offsets WHERE partition = 0`)
-			switch err := s.Write(context.Background(), b); {
-			case err == nil && before == b.Moves[0].Old.Next:
-			case errors.Is(err, archive.ErrTaken) && before == b.Moves[0].New.Next:
-				uncertain++
-			default:
-				t.Fatalf("cut at piece %d, offset at %d of %+v: the retry got %v", piece, before, b.Moves[0], err)
+			cut := p.sent() >= piece
+			p.arm(0, "", false)
+			if err != nil {
+				if !postgres.Transient(err) {
+					t.Errorf("cut at piece %d: got %v, want an error that is worth a retry", piece, err)
+				}
+				retry(t, s, url, b)
 			}
 			f.moved(b)
+			if !cut {
+				break
+			}
 		}
 	}
-	if uncertain == 0 {
-		t.Error("no connection was cut between the commit and its answer")
+	if round < 20 {
+		t.Errorf("a write went in %d pieces only", round/2)
 	}
-	t.Logf("%d writes, %d of them cut behind the commit", round, uncertain)
-	// Of each round a reading of a, a new device, a window and an alert; and the two readings before.
-	want := int64(2*round + 1)
-	if got := stored(t, url); got != want {
-		t.Errorf("got %d readings, want %d", got, want)
-	}
-	for _, table := range []string{"summaries", "alerts"} {
-		if got := ask[int64](t, url, `SELECT count(*) FROM `+table); got < int64(round) {
-			t.Errorf("got %d %s, want %d", got, table, round)
+	holdsRounds(t, url, round)
+}
+
+func TestACommitMayGoWithoutAnAnswer(t *testing.T) {
+	s, p, url, f := throughProxy(t)
+	const rounds = 10
+	for round := 1; round <= rounds; round += 2 {
+		// A store that knows its partitions has only one commit in a write.
+		known := everything(f, round)
+		if err := s.Write(context.Background(), known); err != nil {
+			t.Fatal(err)
 		}
+		f.moved(known)
+		b := everything(f, round+1)
+		p.arm(0, "commit\x00", true)
+		err := s.Write(context.Background(), b)
+		p.arm(0, "", false)
+		if err == nil || !postgres.Transient(err) {
+			t.Fatalf("got %v, want an error that is worth a retry", err)
+		}
+		if !retry(t, s, url, b) {
+			t.Error("the retry stored what was stored")
+		}
+		f.moved(b)
 	}
-	audit(t, url)
+	holdsRounds(t, url, rounds)
 }

@@ -104,12 +104,12 @@ func (h *history) points(ctx context.Context) ([]api.Point, error) {
 	if err := h.collect(ctx); err != nil {
 		return nil, err
 	}
-	if (h.count <= int64(h.q.MaxPoints) || h.tooMany) && h.horizon <= h.from {
+	if (h.count <= int64(h.q.Few()) || h.tooMany) && h.horizon <= h.from {
 		return h.whole(ctx)
 	}
 	slices.SortFunc(h.found, func(a, b api.Point) int { return a.Time.Compare(b.Time) })
 	h.found = slices.CompactFunc(h.found, func(a, b api.Point) bool { return a.Time.Equal(b.Time) })
-	if h.count <= int64(h.q.MaxPoints) {
+	if h.count <= int64(h.q.Few()) {
 		return h.found, nil
 	}
 	thinner := store.NewThinner(h.q).Always()

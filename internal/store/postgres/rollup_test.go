@@ -135,6 +135,7 @@ func (p *plant) ask(t *rapid.T) {
 		To:        from.Add(time.Duration(rapid.IntRange(1, 40_000).Draw(t, "seconds")) * time.Second),
 		Step:      time.Duration(rapid.SampledFrom([]int{0, 60, 120, 600, 3600, 3601, 7200, 20_000}).Draw(t, "step")) * time.Second,
 		MaxPoints: rapid.IntRange(1, 60).Draw(t, "points"),
+		Whole:     rapid.IntRange(0, 100).Draw(t, "whole"),
 	}
 	want, err := p.oracle.Readings(context.Background(), q)
 	if err != nil {

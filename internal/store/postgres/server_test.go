@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"go.uber.org/goleak"
 )
 
 // server is a PostgreSQL of the tests' own, on a free port of the loopback, which they may kill.
@@ -129,8 +130,11 @@ func TestMain(m *testing.M) {
 	var err error
 	if shared, err = newServer("fsync=off"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
-	} else {
-		code = m.Run()
+	} else if code = m.Run(); code == 0 {
+		if err := goleak.Find(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
 	}
 	if shared != nil {
 		shared.remove()

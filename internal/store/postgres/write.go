@@ -57,6 +57,8 @@ func (s *Store) Write(ctx context.Context, batch *archive.Batch) error {
 func (s *Store) forget(err error) {
 	s.names = newNames()
 	s.ranges = nil
+	// When a connection breaks, pgx may go on reading what it was to copy for a moment: its buffer is not used again.
+	s.sorter = sorter{}
 	if code(err) == readOnlyTransaction {
 		// The server has become a replica: other hosts of the connection string are tried only by new connections.
 		s.writer.Reset()
