@@ -115,7 +115,9 @@ func TestTimesAreRead(t *testing.T) {
 		"2020-13-08 13:30:47":               "not a time",
 		"-5":                                "not a time",
 		"NaN":                               "not a time",
-		"1e18":                              "not a time",
+		"1581168647250001":                  "2020-02-08T13:30:47.250001Z",
+		"1581168647250001999":               "2020-02-08T13:30:47.250002Z",
+		"1e19":                              "not a time",
 	} {
 		var r timeReader
 		got, err := r.read(text)
@@ -197,7 +199,7 @@ line 4: row: must have 3 fields (got 2)
 line 5: row: must have 3 fields (got 4)
 6 2020-01-01T00:00:00Z ["2020-01-01" "x\"y\nz" "2"]
 line 8: row: bare " in non-quoted-field
-line 9: timestamp: not a time: RFC 3339, 2006-01-02 15:04:05, or Unix seconds or milliseconds (got "yesterday")
+line 9: timestamp: not a time: RFC 3339, 2006-01-02 15:04:05, or Unix time (got "yesterday")
 10 2020-01-01T00:00:00Z ["2020-01-01" "1" "2"]`
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)

@@ -62,22 +62,27 @@ func (r *timeReader) parse(cell string) (time.Time, error) {
 	return time.Time{}, notATime(cell)
 }
 
-// parseUnix reads seconds or milliseconds since 1970. The two never meet: as milliseconds, times before 1973 would be
-// seconds after the year 5000.
+// parseUnix reads the time since 1970 in seconds, milliseconds, microseconds or nanoseconds. They never meet: in the next
+// smaller unit, times before 1973 would be after the year 5000.
 func parseUnix(cell string) (time.Time, error) {
-	const millisFrom = 1e11
+	const millisFrom, microsFrom, nanosFrom, end = 1e11, 1e14, 1e17, 9e18
 	n, err := strconv.ParseFloat(cell, 64)
 	switch {
-	case err != nil || math.IsNaN(n) || n < 0 || n >= 1e15:
+	case err != nil || math.IsNaN(n) || n < 0 || n >= end:
 		return time.Time{}, notATime(cell)
+	case n >= nanosFrom:
+		n /= 1e3
+	case n >= microsFrom:
 	case n >= millisFrom:
-		return time.UnixMicro(int64(math.Round(n * 1e3))), nil
+		n *= 1e3
+	default:
+		n *= 1e6
 	}
-	return time.UnixMicro(int64(math.Round(n * 1e6))), nil
+	return time.UnixMicro(int64(math.Round(n))), nil
 }
 
 func notATime(cell string) error {
-	return fmt.Errorf("not a time: RFC 3339, 2006-01-02 15:04:05, or Unix seconds or milliseconds (got %q)", cell)
+	return fmt.Errorf("not a time: RFC 3339, 2006-01-02 15:04:05, or Unix time (got %q)", cell)
 }
 
 // locate turns a time read as if it were UTC into the moment when the clocks of the zone showed it. An hour that passes

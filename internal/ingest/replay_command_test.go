@@ -91,9 +91,11 @@ func TestReplayCommandTellsMistakesInALine(t *testing.T) {
 func TestReplayCommandFailsWhenNothingIsAccepted(t *testing.T) {
 	server := httptest.NewServer(newSystem())
 	defer server.Close()
-	status, stdout, stderr := command(t, "-to", server.URL, "-map", "T=t,temperature_sensor", write(t, "time,T\n2020-01-01,-1\n"))
-	if status != 1 || !strings.Contains(stderr, "no reading was accepted") || !strings.Contains(stdout, "accepted  0") {
-		t.Errorf("got status %d, %q and %q, want 1 and the reason", status, stdout, stderr)
+	for _, text := range []string{"time,T\n2020-01-01,-1\n", "time,T\n"} {
+		status, stdout, stderr := command(t, "-to", server.URL, "-map", "T=t,temperature_sensor", write(t, text))
+		if status != 1 || !strings.Contains(stderr, "no reading was accepted") || !strings.Contains(stdout, "accepted  0") {
+			t.Errorf("%q: got status %d, %q and %q, want 1 and the reason", text, status, stdout, stderr)
+		}
 	}
 }
 

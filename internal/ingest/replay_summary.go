@@ -83,7 +83,12 @@ func (s *ReplaySummary) WriteTo(w io.Writer) (int64, error) {
 	if s.Sent > 0 {
 		fmt.Fprintf(&text, ", %s to %s", s.First.Format(time.RFC3339), s.Last.Format(time.RFC3339))
 	}
-	fmt.Fprintf(&text, "\naccepted  %d\nrejected  %d by the system\n", s.Accepted, s.Sent-s.Accepted)
+	rejected := s.Sent - s.Accepted
+	fmt.Fprintf(&text, "\naccepted  %d\nrejected  %d by the system", s.Accepted, rejected)
+	if unreadable := s.refusals() - rejected; unreadable > 0 {
+		fmt.Fprintf(&text, ", %d as not readable", unreadable)
+	}
+	text.WriteByte('\n')
 	for _, r := range s.Refused {
 		field := r.Field
 		if field != "" {
@@ -101,6 +106,15 @@ func (s *ReplaySummary) WriteTo(w io.Writer) (int64, error) {
 	fmt.Fprintf(&text, "took      %v, %.0f readings/s\n", s.Elapsed.Round(time.Millisecond), perSecond)
 	n, err := io.WriteString(w, text.String())
 	return int64(n), err
+}
+
+// refusals counts all that was refused, here or by the system.
+func (s *ReplaySummary) refusals() int64 {
+	total := int64(0)
+	for _, r := range s.Refused {
+		total += r.Count
+	}
+	return total
 }
 
 func lines(r Refusal) string {

@@ -256,16 +256,38 @@ soon,1,1
 	want := `read      7 rows, 3 cells without a value
 sent      5 readings, 2020-01-01T00:00:00Z to 2020-01-01T00:00:05Z
 accepted  3
-rejected  2 by the system
+rejected  2 by the system, 4 as not readable
           1 × value: not a number (got "hot"), line 3
           1 × row: must have 3 fields (got 2), line 5
-          1 × timestamp: not a time: RFC 3339, 2006-01-02 15:04:05, or Unix seconds or milliseconds (got "soon"), line 7
+          1 × timestamp: not a time: RFC 3339, 2006-01-02 15:04:05, or Unix time (got "soon"), line 7
           1 × value: not a finite number (got "1e999"), line 8
           2 × value: too much (got 999), lines 4, 6
 took      2s, 2 readings/s
 `
 	if got.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", got.String(), want)
+	}
+}
+
+// Every row of an old recording is refused for the same reason, and each is of another age.
+func TestReadingsThatAreTooOldAreRefusedForOneReason(t *testing.T) {
+	catalog, err := iot.NewCatalog(iot.BuiltinTypes()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	admission := iot.Admission{Catalog: catalog, Skew: time.Second, Retention: time.Hour}
+	var s ReplaySummary
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	for i, at := range []time.Time{now.Add(-2 * time.Hour), now.Add(-3 * time.Hour), now.Add(time.Minute), now.Add(time.Hour)} {
+		r := iot.Reading{Device: iot.Device{ID: "a", Type: iot.Temperature}, Time: at, Value: 20}
+		var invalid *iot.InvalidError
+		if !errors.As(admission.Admit(&r, now), &invalid) {
+			t.Fatalf("%v was admitted", at)
+		}
+		s.refuse(i, invalid.Field, invalid.Reason)
+	}
+	if len(s.Refused) != 2 {
+		t.Errorf("got %d reasons, want 2: %+v", len(s.Refused), s.Refused)
 	}
 }
 

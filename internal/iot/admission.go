@@ -19,10 +19,10 @@ func (a *Admission) Admit(r *Reading, appended time.Time) error {
 		return err
 	}
 	if ahead := r.Time.Sub(appended); ahead > a.Skew {
-		return Invalid("timestamp", "%v ahead of the time it was received, more than the tolerated %v", ahead.Round(time.Millisecond), a.Skew)
+		return Invalid("timestamp", "further ahead of the time it was received than the tolerated %v (got %v)", a.Skew, ahead.Round(time.Millisecond))
 	}
 	if age := appended.Sub(r.Time); a.Retention > 0 && age > a.Retention {
-		return Invalid("timestamp", "%v old when received, more than the %v that readings are kept", age.Round(time.Second), a.Retention)
+		return Invalid("timestamp", "older when received than the %v that readings are kept (got %v)", a.Retention, age.Round(time.Second))
 	}
 	return nil
 }
