@@ -29,6 +29,8 @@ func TestViolationsAreFound(t *testing.T) {
 		{"internal/store/postgres/a.go", `import _ "iotmon/internal/store/sqlite"`, "internal/store/postgres must not import iotmon/internal/store/sqlite"},
 		{"internal/config/a.go", `import _ "iotmon/internal/iot"`, "internal/config must not import iotmon/internal/iot"},
 		{"cmd/web/a.go", `import _ "iotmon/internal/kafka"`, "cmd/web must not import iotmon/internal/kafka"},
+		{"internal/app/a.go", `import _ "iotmon/tests/testenv"`, "internal/app must not import iotmon/tests/testenv"},
+		{"cmd/web/a.go", `import _ "iotmon/tests/testenv"`, "cmd/web must not import iotmon/tests/testenv"},
 		{"internal/stuff/a.go", ``, "internal/stuff is in no layer; give it a place in rules.go"},
 		{"internal/app/a.go", `import _ "github.com/twmb/franz-go/pkg/kgo"`, "internal/app must not import github.com/twmb/franz-go/pkg/kgo: that is for internal/kafka/..."},
 		{"internal/fleet/a.go", `import _ "net/http"`, "internal/fleet is pure and must not import net/http"},

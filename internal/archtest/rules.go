@@ -36,6 +36,8 @@ var layers = []layer{
 	{packages: []string{"internal/app"}, may: slices.Concat(domain, parts, uses, adapters, aside)},
 	// A command starts a service, or the one client that needs no service.
 	{packages: []string{"cmd/..."}, may: []string{"internal/app", "internal/config", "internal/observe", "internal/ingest"}},
+	// What tests are given servers by is for tests alone: no layer may import it.
+	{packages: []string{"tests/testenv"}},
 }
 
 func layerOf(pkg string) *layer {

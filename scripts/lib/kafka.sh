@@ -1,0 +1,182 @@
+# Sourced by test-env.sh: an Apache Kafka of one node, broker and controller in one, from the artifacts that Maven brings.
+# shellcheck shell=bash disable=SC2154
+
+# The user of the listener with SASL, for every mechanism.
+kafka_user=iotmon
+kafka_password=iotmon-secret
+
+# kafka_version prints the exact version of what IOTMON_TEST_KAFKA_VERSION asks for.
+kafka_version() {
+    case ${IOTMON_TEST_KAFKA_VERSION:-4} in
+    4 | 4.x) echo 4.4.0 ;;
+    3 | 3.x | 3.9) echo 3.9.2 ;;
+    [0-9]*.[0-9]*.[0-9]*) echo "$IOTMON_TEST_KAFKA_VERSION" ;;
+    *) die "IOTMON_TEST_KAFKA_VERSION: want 3, 4 or an exact version such as 4.4.0 (got $IOTMON_TEST_KAFKA_VERSION)" ;;
+    esac
+}
+
+# kafka_home prints the directory of a version's jars, which all environments of the user share.
+kafka_home() { echo "${XDG_CACHE_HOME:-$HOME/.cache}/iotmon-test/kafka-$1"; }
+
+# kafka_resolve VERSION has Maven bring the jars, once.
+kafka_resolve() {
+    local home
+    home=$(kafka_home "$1")
+    [ -d "$home/lib" ] && return 0
+    mkdir -p "$home"
+    (
+        exec 8<"$home"
+        flock 8
+        [ -d "$home/lib" ] && exit 0
+        echo "test-env: Maven brings Kafka $1" >&2
+        rm -rf "$home/work"
+        mkdir "$home/work"
+        cd "$home/work" || exit 1
+        kafka_pom "$1" >pom.xml
+        if ! mvn -B -N org.apache.maven.plugins:maven-dependency-plugin:copy-dependencies \
+            -DincludeScope=runtime -DoutputDirectory="$home/work/lib" >mvn.log 2>&1 </dev/null 8<&-; then
+            tail -n 20 mvn.log >&2
+            exit 1
+        fi
+        mv lib "$home/lib"
+        rm -rf "$home/work"
+    ) || die "Maven could not bring Kafka $1; it needs a Maven repository (mvn, ~/.m2/settings.xml)"
+}
+
+# kafka_pom prints a project that depends on the server, and on what writes its log to standard error.
+kafka_pom() {
+    cat <<POM
+<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>iotmon</groupId><artifactId>test-kafka</artifactId><version>1</version><packaging>pom</packaging>
+  <dependencies>
+    <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>$1</version></dependency>
+    <dependency><groupId>org.slf4j</groupId><artifactId>slf4j-simple</artifactId><version>1.7.36</version></dependency>
+  </dependencies>
+</project>
+POM
+}
+
+# kafka_java sets java_command to the words before a class of the environment's Kafka. Tuned to start fast: the first
+# compiler only, the plainest collector.
+kafka_java() {
+    local home
+    home=$(kafka_home "$(cat "$dir/kafka/version")")
+    java_command=("$(find_java)" -Xmx512m -Xms128m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xshare:auto
+        -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -Dorg.slf4j.simpleLogger.showDateTime=true
+        "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSS"
+        -Dorg.slf4j.simpleLogger.log.kafka.server.KafkaRaftServer=info
+        -cp "$(printf '%s:' "$home"/lib/*.jar)")
+}
+
+kafka_prepare() {
+    local at=$dir/kafka version
+    if [ -e "$at/prepared" ]; then
+        return 0
+    fi
+    version=$(kafka_version) || exit 1
+    kafka_resolve "$version"
+    echo "$version" >"$at/version"
+    reserve_port >"$at/port"
+    reserve_port >"$at/sasl-port"
+    reserve_port >"$at/controller-port"
+    kafka_certificate
+    kafka_properties >"$at/server.properties"
+    kafka_format
+    : >"$at/prepared"
+}
+
+# kafka_certificate makes a certificate authority and what it has signed for the broker.
+kafka_certificate() {
+    (
+        cd "$dir/kafka" || exit 1
+        openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj '/CN=iotmon test CA' -keyout ca.key -out ca.pem
+        openssl req -newkey rsa:2048 -nodes -subj /CN=localhost -keyout broker.key -out broker.csr
+        printf 'subjectAltName=DNS:localhost,IP:127.0.0.1\n' >broker.ext
+        openssl x509 -req -in broker.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 30 -extfile broker.ext -out broker.crt
+        cat broker.key broker.crt ca.pem >broker.pem
+    ) >"$dir/kafka/openssl.log" 2>&1 || die "openssl could not make a certificate: $(cat "$dir/kafka/openssl.log")"
+}
+
+kafka_properties() {
+    local at=$dir/kafka port sasl controller
+    read -r port <"$at/port"
+    read -r sasl <"$at/sasl-port"
+    read -r controller <"$at/controller-port"
+    cat <<PROPERTIES
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:$controller
+listeners=PLAINTEXT://127.0.0.1:$port,SASL_SSL://127.0.0.1:$sasl,CONTROLLER://127.0.0.1:$controller
+advertised.listeners=PLAINTEXT://127.0.0.1:$port,SASL_SSL://127.0.0.1:$sasl
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,CONTROLLER:PLAINTEXT
+controller.listener.names=CONTROLLER
+inter.broker.listener.name=PLAINTEXT
+log.dirs=$at/data
+
+sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
+listener.name.sasl_ssl.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required \
+  user_$kafka_user="$kafka_password";
+listener.name.sasl_ssl.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+ssl.keystore.type=PEM
+ssl.keystore.location=$at/broker.pem
+
+# A topic that exists by mistake hides one that is missing.
+auto.create.topics.enable=false
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=4
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
+# A transaction past its timeout is ended within a second, not within ten.
+transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
+
+# After a kill, the node waits for the session of the one that was killed.
+broker.session.timeout.ms=2000
+broker.heartbeat.interval.ms=500
+controlled.shutdown.enable=false
+num.network.threads=2
+num.io.threads=4
+log.cleaner.dedupe.buffer.size=16777216
+PROPERTIES
+    # Until 4.0 the protocol of KIP-848 had to be asked for, and was no promise.
+    case $(cat "$at/version") in
+    3.*) printf '%s\n' group.coordinator.rebalance.protocols=classic,consumer unstable.feature.versions.enable=true ;;
+    esac
+}
+
+kafka_format() {
+    local cluster user java_command
+    cluster=$(openssl rand -base64 16 | tr '+/' 'AB' | tr -d =)
+    user="name=$kafka_user,password=$kafka_password"
+    kafka_java
+    "${java_command[@]}" kafka.tools.StorageTool format -t "$cluster" -c "$dir/kafka/server.properties" \
+        --add-scram "SCRAM-SHA-256=[$user]" \
+        --add-scram "SCRAM-SHA-512=[$user]" >"$dir/kafka/format.log" 2>&1 9<&- ||
+        die "Kafka's storage could not be formatted: $(cat "$dir/kafka/format.log")"
+}
+
+kafka_start() {
+    local java_command
+    kafka_java
+    launch kafka "${java_command[@]}" kafka.Kafka "$dir/kafka/server.properties"
+}
+
+kafka_ready() {
+    local port
+    read -r port <"$dir/kafka/port"
+    listening "$port" && kcat -b "127.0.0.1:$port" -L -m 5 2>/dev/null | grep -q '^ *broker 1 '
+}
+
+kafka_env() {
+    variable IOTMON_TEST_KAFKA "127.0.0.1:$(cat "$dir/kafka/port")"
+    variable IOTMON_TEST_KAFKA_SASL "127.0.0.1:$(cat "$dir/kafka/sasl-port")"
+    variable IOTMON_TEST_KAFKA_CA "$dir/kafka/ca.pem"
+    variable IOTMON_TEST_KAFKA_USER "$kafka_user"
+    variable IOTMON_TEST_KAFKA_PASSWORD "$kafka_password"
+}

@@ -1,0 +1,99 @@
+# Sourced by test-env.sh: processes that are known by pid and start time, so that a number used again is never mistaken for
+# them, and ports that are reserved for an environment.
+# shellcheck shell=bash disable=SC2154
+
+# started PID prints when the process was started, in ticks since the machine was; nothing if it is gone or only waits to
+# be buried.
+started() {
+    local line fields
+    { read -r line <"/proc/$1/stat"; } 2>/dev/null || return 1
+    # The name, in parentheses, may hold anything.
+    read -ra fields <<<"${line##*) }"
+    [ "${fields[0]}" != Z ] && [ "${fields[0]}" != X ] && echo "${fields[19]}"
+}
+
+# launch SERVER COMMAND… starts a process that outlives the shell, in a session of its own, and notes it down. It must not
+# keep the lock or the caller's output open.
+launch() {
+    local server=$1 pid
+    shift
+    cd / || exit 1
+    setsid "$@" >>"$dir/$server.log" 2>&1 </dev/null 8<&- 9<&- &
+    pid=$!
+    echo "$pid $(started "$pid")" >"$dir/$server.pid"
+}
+
+# running SERVER prints the pid if its process is there.
+running() {
+    local pid start
+    { read -r pid start <"$dir/$1.pid"; } 2>/dev/null || return 1
+    [ -n "$start" ] && [ "$(started "$pid")" = "$start" ] && echo "$pid"
+}
+
+# children PID prints the processes that it has started.
+children() {
+    local stat line fields
+    for stat in /proc/[0-9]*/stat; do
+        { read -r line <"$stat"; } 2>/dev/null || continue
+        read -ra fields <<<"${line##*) }"
+        if [ "${fields[1]}" = "$1" ]; then
+            stat=${stat%/stat}
+            echo "${stat##*/}"
+        fi
+    done
+}
+
+# gone SERVER SECONDS waits until its process is gone.
+gone() {
+    local rest=$(($2 * 20))
+    while running "$1" >/dev/null; do
+        rest=$((rest - 1))
+        [ "$rest" -gt 0 ] || return 1
+        sleep 0.05
+    done
+}
+
+# end SERVER SIGNAL sends the signal and waits until the process is gone; after 30 s it kills.
+end() {
+    local pid
+    pid=$(running "$1") || return 0
+    kill -s "$2" "$pid" 2>/dev/null
+    if ! gone "$1" 30; then
+        echo "test-env: $1 (pid $pid) ignored SIG$2 for 30 s and is killed" >&2
+        crash "$1"
+    fi
+}
+
+# crash SERVER kills it and its children, as the end of the machine would.
+crash() {
+    local pid all
+    pid=$(running "$1") || return 0
+    mapfile -t all < <(children "$pid")
+    kill -9 "$pid" "${all[@]}" 2>/dev/null
+    gone "$1" 10
+}
+
+listening() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+# reserve_port prints a free port of the loopback that no other environment has. It lies below those that the kernel gives
+# to clients, which could take it while its server is stopped for a while.
+reserve_port() {
+    local port attempt
+    for ((attempt = 0; attempt < 1000; attempt++)); do
+        port=$((10000 + (RANDOM * 32768 + RANDOM) % 20000))
+        if ! listening "$port" && (set -o noclobber && echo "$dir" >"$ports-$port") 2>/dev/null; then
+            echo "$port"
+            return 0
+        fi
+    done
+    die "found no free port"
+}
+
+release_ports() {
+    local file
+    for file in "$ports"-*; do
+        if [ "$(cat "$file" 2>/dev/null)" = "$dir" ]; then
+            rm -f "$file"
+        fi
+    done
+}

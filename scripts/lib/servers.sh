@@ -1,0 +1,65 @@
+# Sourced by the scripts that provide the servers of the tests: where their programs are, and which Debian packages bring
+# those that are missing.
+# shellcheck shell=bash
+
+# postgres_bin prints the directory of PostgreSQL's own programs, which Debian keeps out of the path: the newest.
+postgres_bin() {
+    local dir newest=""
+    for dir in $(printf '%s\n' /usr/lib/postgresql/*/bin | sort -V); do
+        [ -x "$dir/initdb" ] && newest=$dir
+    done
+    if [ -z "$newest" ] && have initdb; then
+        newest=$(dirname "$(readlink -f "$(command -v initdb)")")
+    fi
+    [ -n "$newest" ] && echo "$newest"
+}
+
+# java_major prints the major version of a java program.
+java_major() {
+    "$1" -version 2>&1 | sed -n 's/.* version "\([0-9]*\).*/\1/p' | head -n 1
+}
+
+# find_java prints a Java that runs every Kafka that is tested: 17 or 21, or else whatever newer one is in the path.
+find_java() {
+    local java major
+    for java in "${JAVA_HOME:-/nonexistent}/bin/java" /usr/lib/jvm/java-17-*/bin/java /usr/lib/jvm/java-21-*/bin/java java; do
+        have "$java" || continue
+        major=$(java_major "$java")
+        if [ "${major:-0}" -ge 17 ]; then
+            command -v "$java"
+            return 0
+        fi
+    done
+    return 1
+}
+
+# missing_packages SERVER… prints the Debian packages that bring what is missing for the servers, and the programs that
+# look at each of them from outside.
+missing_packages() {
+    local server
+    for server in "$@"; do
+        case $server in
+        kafka)
+            find_java >/dev/null || echo default-jre-headless
+            have mvn || echo maven
+            have openssl || echo openssl
+            have kcat || echo kcat
+            ;;
+        postgres)
+            [ -n "$(postgres_bin)" ] || echo postgresql
+            have psql || echo postgresql-client
+            ;;
+        redis)
+            have redis-server || echo redis-server
+            have redis-cli || echo redis-tools
+            ;;
+        nginx)
+            have nginx || [ -x /usr/sbin/nginx ] || echo nginx
+            have curl || echo curl
+            ;;
+        haproxy)
+            have haproxy || [ -x /usr/sbin/haproxy ] || echo haproxy
+            ;;
+        esac
+    done
+}

@@ -1,0 +1,321 @@
+#!/usr/bin/env bash
+# The servers that the tests talk to: a real Apache Kafka, PostgreSQL and Redis on free ports of the loopback, in a
+# directory of their own. They end with "down", or by themselves.
+set -uo pipefail
+
+usage() {
+    cat <<'USAGE'
+usage: scripts/test-env.sh COMMAND
+
+  up [SERVER…]      start the servers, or those that do not run; installs what is missing (default: all of them)
+  down              stop them and remove their directory
+  status            list them
+  directory         print where it is, or would be
+  env               print how to reach them, for: eval "$(scripts/test-env.sh env)"
+  stop SERVER [-9]  stop one, or kill it, for a test of an outage; its port and data stay
+  start SERVER      start it again
+  logs SERVER       print what it has logged
+  run COMMAND…      up, the command, and down, unless the servers were there before or others still use them
+  provision         install and download what any of it needs, and start nothing
+
+SERVER is kafka, postgres or redis. The environment is one per checkout, below $TMPDIR, or the one in
+$IOTMON_TEST_ENV_DIR, a directory that is new, empty or an environment. It ends by itself $IOTMON_TEST_ENV_TTL
+(default 60m) after the last up, and once the process $IOTMON_TEST_ENV_OWNER is gone, if that is set.
+$IOTMON_TEST_KAFKA_VERSION is 4 (default), 3 or an exact version.
+USAGE
+}
+
+die() {
+    echo "test-env: $*" >&2
+    exit 1
+}
+
+script=$(readlink -f "$0")
+checkout=$(dirname "$(dirname "$script")")
+library=$checkout/scripts/lib
+# shellcheck source=lib/debian.sh
+. "$library/debian.sh"
+# shellcheck source=lib/servers.sh
+. "$library/servers.sh"
+# shellcheck source=lib/process.sh
+. "$library/process.sh"
+# shellcheck source=lib/kafka.sh
+. "$library/kafka.sh"
+# shellcheck source=lib/postgres.sh
+. "$library/postgres.sh"
+# shellcheck source=lib/redis.sh
+. "$library/redis.sh"
+
+servers=(kafka postgres redis)
+temporary=$(readlink -f "${TMPDIR:-/tmp}")
+# ports is how the names of the files begin that reserve a port.
+ports=$temporary/iotmon-test-port-$(id -u)
+dir=${IOTMON_TEST_ENV_DIR:-$temporary/iotmon-test-env-$(id -u)-$(cksum <<<"$checkout" | cut -d ' ' -f 1)}
+dir=$(readlink -m "$dir")
+mark=$dir/.iotmon-test-env
+
+# lock lets one command change the environment at a time. The file goes with the environment, so what was locked may be one
+# that is gone.
+lock() {
+    mkdir -p "$(dirname "$dir")"
+    while :; do
+        exec 9>"$dir.lock" || die "cannot write $dir.lock"
+        flock 9
+        if [ "$dir.lock" -ef "/proc/$$/fd/9" ]; then
+            return 0
+        fi
+    done
+}
+
+unlock() { exec 9>&-; }
+
+exists() { [ -e "$mark" ]; }
+
+# make_dir makes the directory, which other users may pass through, as PostgreSQL has to.
+make_dir() {
+    if exists; then
+        [ -O "$dir" ] || die "$dir belongs to somebody else"
+        return 0
+    fi
+    mkdir -p "$dir" || die "cannot make $dir"
+    if [ -n "$(ls -A "$dir")" ]; then
+        die "$dir is neither empty nor a test environment"
+    fi
+    chmod 711 "$dir"
+    : >"$mark" || die "cannot write to $dir"
+}
+
+seconds() {
+    local number=${1%[smh]}
+    [[ $number =~ ^[0-9]+$ ]] || die "IOTMON_TEST_ENV_TTL: want a time such as 90s, 60m or 2h (got $1)"
+    case $1 in
+    *h) echo $((number * 3600)) ;;
+    *m) echo $((number * 60)) ;;
+    *) echo "$number" ;;
+    esac
+}
+
+is_server() {
+    local server
+    for server in "${servers[@]}"; do
+        [ "$server" = "$1" ] && return 0
+    done
+    die "no such server: $1 (there are: ${servers[*]})"
+}
+
+install_missing() {
+    local packages
+    mapfile -t packages < <(missing_packages "$@")
+    install_packages test-env "${packages[@]}" || die "cannot install what is missing: ${packages[*]}"
+    PATH=$PATH:/usr/sbin:/sbin
+}
+
+up() {
+    local server ttl failed=0 pids=()
+    ttl=$(seconds "${IOTMON_TEST_ENV_TTL:-60m}") || exit 1
+    install_missing "$@"
+    lock
+    make_dir
+    echo "$ttl" >"$dir/ttl"
+    if [ -n "${IOTMON_TEST_ENV_OWNER:-}" ]; then
+        echo "$IOTMON_TEST_ENV_OWNER $(started "$IOTMON_TEST_ENV_OWNER")" >"$dir/owner.pid"
+    fi
+    running watchdog >/dev/null || (launch watchdog "$BASH" "$script" watch)
+    for server in "$@"; do
+        (bring_up "$server") &
+        pids+=($!)
+    done
+    for server in "${pids[@]}"; do
+        wait "$server" || failed=1
+    done
+    unlock
+    return "$failed"
+}
+
+# bring_up returns when the server answers.
+bring_up() {
+    local server=$1 rest=600
+    mkdir -p "$dir/$server"
+    "${server}_prepare"
+    running "$server" >/dev/null || "${server}_start"
+    until "${server}_ready"; do
+        rest=$((rest - 1))
+        if [ "$rest" -le 0 ] || ! running "$server" >/dev/null; then
+            tail -n 30 "$dir/$server.log" >&2
+            crash "$server"
+            die "$server does not start; above is the end of its log"
+        fi
+        sleep 0.1
+    done
+}
+
+down() {
+    lock
+    exists && take_down
+    rm -f "$dir.users" "$dir.lock"
+    unlock
+}
+
+# take_down needs no server's consent: what they hold is removed.
+take_down() {
+    local watchdog
+    watchdog=$(running watchdog) || true
+    if [ -n "$watchdog" ] && [ "$watchdog" != $$ ]; then
+        crash watchdog
+    fi
+    crash kafka
+    crash redis
+    # QUIT, unlike KILL, has PostgreSQL give back its shared memory.
+    end postgres QUIT
+    postgres_sweep
+    release_ports
+    rm -rf "$dir"
+}
+
+# watch ends the environment once its time is over, its owner is gone or its directory was removed.
+watch() {
+    local server
+    declare -A known
+    while sleep 1 && exists && ! is_over; do
+        for server in "${servers[@]}" watchdog; do
+            known[$server]=$(cat "$dir/$server.pid" 2>/dev/null)
+        done
+    done
+    if exists; then
+        lock
+        if exists && ! is_over; then
+            unlock # It was brought up once more in this very moment.
+            watch
+            return
+        fi
+    else
+        lock
+        make_dir
+        for server in "${!known[@]}"; do
+            echo "${known[$server]}" >"$dir/$server.pid"
+        done
+    fi
+    take_down
+    rm -f "$dir.users" "$dir.lock"
+}
+
+is_over() {
+    local ttl
+    { read -r ttl <"$dir/ttl"; } 2>/dev/null || return 1
+    if [ -e "$dir/owner.pid" ] && ! running owner >/dev/null; then
+        return 0
+    fi
+    [ $(($(date +%s) - $(stat -c %Y "$dir/ttl"))) -ge "$ttl" ]
+}
+
+status() {
+    local server pid some=1
+    exists || { echo "no environment in $dir" && return 1; }
+    echo "environment in $dir"
+    for server in "${servers[@]}"; do
+        if pid=$(running "$server"); then
+            some=0
+            echo "$server: running, pid $pid, port $(cat "$dir/$server/port")"
+        elif [ -e "$dir/$server/port" ]; then
+            echo "$server: stopped, port $(cat "$dir/$server/port")"
+        fi
+    done
+    return "$some"
+}
+
+variable() { printf "export %s='%s'\n" "$1" "$2"; }
+
+print_env() {
+    local server
+    exists || die "no environment in $dir; start one: scripts/test-env.sh up"
+    variable IOTMON_TEST_ENV_DIR "$dir"
+    for server in "${servers[@]}"; do
+        if [ -e "$dir/$server.pid" ]; then
+            "${server}_env"
+        fi
+    done
+}
+
+stop() {
+    local server=$1 signal=TERM
+    exists || die "no environment in $dir"
+    # INT is PostgreSQL's fast shutdown, which does not wait for clients.
+    [ "$server" = postgres ] && signal=INT
+    lock
+    if [ "${2:-}" = -9 ]; then crash "$server"; else end "$server" "$signal"; fi
+    unlock
+}
+
+start() {
+    [ -e "$dir/$1/port" ] || die "$1 was never started in $dir; use: scripts/test-env.sh up $1"
+    lock
+    (bring_up "$1")
+    local code=$?
+    unlock
+    return "$code"
+}
+
+# run gives a command the servers. Who uses an environment holds a shared lock on $dir.users, as package testenv does, so
+# that none takes it from another.
+run() {
+    local code kept=0 starting
+    exists && running watchdog >/dev/null && kept=1
+    mkdir -p "$(dirname "$dir")"
+    exec 8>"$dir.users"
+    flock -s 8
+    # The command begins beside it: what it compiles need not wait, and its tests bring up what they need.
+    up "${servers[@]}" 8<&- &
+    starting=$!
+    "$@"
+    code=$?
+    wait "$starting" || code=1
+    if [ "$kept" -eq 0 ] && flock -n -x 8; then
+        down
+    fi
+    return "$code"
+}
+
+provision() {
+    install_missing kafka postgres redis nginx haproxy
+    kafka_resolve "$(IOTMON_TEST_KAFKA_VERSION=4 kafka_version)"
+    kafka_resolve "$(IOTMON_TEST_KAFKA_VERSION=3 kafka_version)"
+}
+
+main() {
+    [ $# -gt 0 ] || set -- unknown
+    local server
+    case $1 in
+    up)
+        shift
+        for server in "$@"; do is_server "$server"; done
+        [ $# -gt 0 ] || set -- "${servers[@]}"
+        up "$@"
+        ;;
+    down) down ;;
+    status) status ;;
+    directory) echo "$dir" ;;
+    env) print_env ;;
+    stop | start | logs)
+        is_server "${2:-}"
+        case $1 in
+        stop) stop "$2" "${3:-}" ;;
+        start) start "$2" ;;
+        logs) cat "$dir/$2.log" ;;
+        esac
+        ;;
+    run)
+        shift
+        run "$@"
+        ;;
+    provision) provision ;;
+    watch) watch ;; # For up alone.
+    help | -h | --help) usage ;;
+    *)
+        usage >&2
+        exit 2
+        ;;
+    esac
+}
+
+main "$@"
+exit
