@@ -98,6 +98,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // take does everything but answer.
 func (h *Handler) take(w http.ResponseWriter, r *http.Request) (*wire.Ingested, error) {
+	// The deadline stays when a request is refused: the server reads what is left of a short body before it answers, and
+	// must not wait for it. A connection that cannot set one is one that a test's memory stands behind.
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Now().Add(h.o.BodyTimeout))
 	if r.Method != http.MethodPost {
 		return nil, refuse(http.StatusMethodNotAllowed, "readings are sent with POST").with("Allow", http.MethodPost)
 	}
@@ -116,6 +120,7 @@ func (h *Handler) take(w http.ResponseWriter, r *http.Request) (*wire.Ingested, 
 	if err != nil {
 		return nil, err
 	}
+	_ = control.SetReadDeadline(time.Time{}) // What the log takes is not the client's time.
 	elements, err := split(data, format, h.o.MaxReadings)
 	if err != nil {
 		return nil, err

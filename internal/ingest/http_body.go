@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"os"
 	"strings"
-	"time"
 
 	"golang.org/x/sync/semaphore"
 )
@@ -68,11 +67,6 @@ func (h *Handler) readBody(w http.ResponseWriter, r *http.Request, m *meter) ([]
 	if r.ContentLength > h.o.MaxBody {
 		return nil, h.tooLarge()
 	}
-	// A connection that cannot set a deadline is one that the server's own timeouts or a test's memory stands behind.
-	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Now().Add(h.o.BodyTimeout))
-	defer func() { _ = control.SetReadDeadline(time.Time{}) }()
-
 	decoded, err := decode(http.MaxBytesReader(w, r.Body, h.o.MaxBody), r.Header)
 	if err != nil {
 		return nil, h.bodyProblem(err)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -168,6 +169,27 @@ func TestSlowBodyIsCutOff(t *testing.T) {
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusRequestTimeout {
 		t.Errorf("got %d, want 408", response.StatusCode)
+	}
+}
+
+// Whoever announces a body and does not send it is told so in time, whatever the answer: the server would otherwise wait
+// for the rest of a short body before it says anything.
+func TestAnswersDoNotWaitForTheRestOfABody(t *testing.T) {
+	h := newHandler(t, &memoryLog{}, func(o *ingest.HandlerOptions) { o.BodyTimeout = 50 * time.Millisecond })
+	server := httptest.NewServer(h)
+	defer server.Close()
+	for contentType, want := range map[string]string{"application/json": "408", "text/plain": "415"} {
+		conn, err := net.Dial("tcp", server.Listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+		fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Type: %s\r\nContent-Length: 100\r\n\r\n{", contentType)
+		answer, err := io.ReadAll(conn)
+		if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 "+want) {
+			t.Errorf("%s: got %q and %v, want %s and the end of the connection", contentType, answer, err, want)
+		}
 	}
 }
 
