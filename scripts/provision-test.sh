@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests need beside Go and Node, on Debian and its descendants: a C compiler for the race detector,
-# Chromium for the dashboard, promtool for the metrics, and fonts for Chinese. What is there already is left alone, so
-# that running it again costs nothing. Starts no service.
+# Chromium for the dashboard, promtool for the metrics, what checks scripts and units, and fonts for Chinese. What is there
+# already is left alone, so that running it again costs nothing. Starts no service.
 set -euo pipefail
 
 have() { command -v "$1" >/dev/null 2>&1; }
@@ -10,6 +10,8 @@ missing=()
 have cc || have gcc || missing+=(gcc libc6-dev)
 have chromium || have chromium-browser || have google-chrome || missing+=(chromium)
 have promtool || missing+=(prometheus)
+have shellcheck || missing+=(shellcheck)
+have systemd-analyze || missing+=(systemd)
 if ! { have fc-list && fc-list :lang=zh family 2>/dev/null | grep -q .; }; then
     missing+=(fontconfig fonts-noto-cjk)
 fi

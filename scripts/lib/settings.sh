@@ -1,0 +1,37 @@
+# Sourced by the scripts that write .env, which the services and docker compose read.
+# shellcheck shell=bash
+
+# setting NAME prints what .env says of a variable, if it does.
+setting() {
+    [ -f .env ] || return 0
+    sed -n "s/^$1=//p" .env | tail -n 1
+}
+
+# settings NAME=VALUE… writes variables into .env, all or none: a line there is replaced, others are left alone, and a
+# variable without a value loses its line. The file holds passwords: only its owner may read it. What it was is kept as
+# .env.before.
+settings() {
+    local pair name
+    local old=.env new
+    [ -f .env ] || old=.env.example
+    new=$(umask 077 && mktemp .env.XXXXXX) || return 1
+    if [ -f "$old" ]; then
+        cat "$old" >"$new"
+    fi
+    for pair in "$@"; do
+        name=${pair%%=*}
+        PAIR=$pair awk -v name="$name" '
+            index($0, name "=") != 1 { print; next }
+            !done && ENVIRON["PAIR"] != name "=" { print ENVIRON["PAIR"]; done = 1 }
+            END { if (!done && ENVIRON["PAIR"] != name "=") print ENVIRON["PAIR"] }
+        ' "$new" >"$new.next" && cat "$new.next" >"$new" && rm -f "$new.next" || return 1
+    done
+    if [ -f .env ] && cmp -s .env "$new"; then
+        rm -f "$new"
+        return 0
+    fi
+    if [ -f .env ]; then
+        cp -p .env .env.before
+    fi
+    mv "$new" .env
+}

@@ -1,0 +1,174 @@
+package operations
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+const root = "../.."
+
+// programs builds every program once for all tests and returns the directory with them.
+var programs = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "iotmon-operations-")
+	if err != nil {
+		return "", err
+	}
+	build := exec.Command("go", "build", "-o", dir, "iotmon/cmd/...")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build: %w\n%s", err, out)
+	}
+	return dir, nil
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if dir, err := programs(); err == nil {
+		os.RemoveAll(dir)
+	}
+	os.Exit(code)
+}
+
+// host is a directory in which the product is installed as on a plain machine: the scripts, the configuration and the
+// programs beside each other.
+type host struct {
+	t   *testing.T
+	dir string
+}
+
+// newHost installs the product, with the given .env.
+func newHost(t *testing.T, dotenv string) *host {
+	t.Helper()
+	built, err := programs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &host{t, t.TempDir()}
+	for _, dir := range []string{"scripts", "configs", "web/static", "web/templates"} {
+		if err := os.CopyFS(h.path(dir), os.DirFS(filepath.Join(root, dir))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink(built, h.path("bin")); err != nil {
+		t.Fatal(err)
+	}
+	h.write(".env", dotenv)
+	t.Cleanup(func() {
+		if status, output := h.run("scripts/stop-services.sh", "--wait", "10"); status != 0 {
+			t.Errorf("stop everything: got status %d\n%s", status, output)
+		}
+	})
+	return h
+}
+
+func (h *host) path(name string) string { return filepath.Join(h.dir, filepath.FromSlash(name)) }
+
+func (h *host) write(name, text string) {
+	h.t.Helper()
+	if err := os.WriteFile(h.path(name), []byte(text), 0o600); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func (h *host) read(name string) string {
+	h.t.Helper()
+	text, err := os.ReadFile(h.path(name))
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return string(text)
+}
+
+// run runs a script and returns its exit status and everything it said. Its variables are those of a fresh login.
+func (h *host) run(script string, args ...string) (status int, output string) {
+	h.t.Helper()
+	return h.runWith(nil, script, args...)
+}
+
+func (h *host) runWith(environment []string, script string, args ...string) (status int, output string) {
+	h.t.Helper()
+	var out bytes.Buffer
+	c := exec.Command(h.path(script), args...)
+	c.Dir, c.Stdout, c.Stderr = "/", &out, &out
+	c.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}, environment...)
+	// What the script starts must not keep its output open, or whoever calls it in a pipe waits for ever.
+	c.WaitDelay = 5 * time.Second
+	err := c.Run()
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		return exit.ExitCode(), out.String()
+	}
+	if err != nil {
+		h.t.Fatalf("%s %v: %v\n%s", script, args, err, out.String())
+	}
+	return 0, out.String()
+}
+
+// must is run for a script that has to succeed.
+func (h *host) must(script string, args ...string) string {
+	h.t.Helper()
+	status, output := h.run(script, args...)
+	if status != 0 {
+		h.t.Fatalf("%s %v: got status %d\n%s", script, args, status, output)
+	}
+	return output
+}
+
+// pid returns the process that a pid file names.
+func (h *host) pid(service string) int {
+	h.t.Helper()
+	var pid int
+	if _, err := fmt.Sscanf(h.read("run/"+service+".pid"), "%d\n", &pid); err != nil {
+		h.t.Fatal(err)
+	}
+	return pid
+}
+
+// alive reports whether a process runs. One that has ended may wait for long to be buried, by whoever inherited it.
+func alive(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return false
+	}
+	_, state, _ := strings.Cut(string(stat), ") ")
+	return !strings.HasPrefix(state, "Z")
+}
+
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func mention(t *testing.T, what, output string, wants ...string) {
+	t.Helper()
+	for _, want := range wants {
+		if !strings.Contains(output, want) {
+			t.Errorf("%s: got %q, want it to mention %q", what, output, want)
+		}
+	}
+}
+
+// eventually polls until the condition holds.
+func eventually(patience time.Duration, condition func() bool) bool {
+	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+		if condition() {
+			return true
+		}
+		if time.Now().After(deadline) {
+			return false
+		}
+	}
+}

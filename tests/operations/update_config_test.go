@@ -1,0 +1,96 @@
+package operations
+
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+func TestUpdateConfigWritesWhereTheMiddlewareIs(t *testing.T) {
+	h := newHost(t, "# mine\nIOTMON_LOG_LEVEL=warn\nKAFKA_HOST=old\n")
+	before := h.read("configs/consumer.yaml")
+	output := h.must("scripts/update_config.sh", "plant-1.example")
+	want := "# mine\nIOTMON_LOG_LEVEL=warn\nKAFKA_HOST=plant-1.example\nMIDDLEWARE_HOST=plant-1.example\n" +
+		"IOTMON_POSTGRES_URL=postgres://iot_user:iot_password@plant-1.example:5432/iot_monitoring\n" +
+		"IOTMON_REDIS_URL=redis://plant-1.example:6379/0\n"
+	if got := h.read(".env"); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if strings.Contains(output, "iot_password") {
+		t.Errorf("the password is shown:\n%s", output)
+	}
+	if after := h.read("configs/consumer.yaml"); after != before {
+		t.Errorf("configs/consumer.yaml has changed")
+	}
+	if info, err := os.Stat(h.path(".env")); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf(".env: got mode %v, %v, want 0600", info.Mode(), err)
+	}
+
+	mention(t, "the same again", h.must("scripts/update_config.sh"), "KAFKA_HOST=plant-1.example")
+	if got := h.read(".env"); got != want {
+		t.Errorf("the same again: got %q, want %q", got, want)
+	}
+	h.must("scripts/update_config.sh", "localhost")
+	if got, want := h.read(".env"), "# mine\nIOTMON_LOG_LEVEL=warn\nKAFKA_HOST=localhost\nMIDDLEWARE_HOST=localhost\n"; got != want {
+		t.Errorf("back to localhost: got %q, want %q", got, want)
+	}
+	h.must("scripts/update_config.sh", "--undo")
+	if got := h.read(".env"); got != want {
+		t.Errorf("undone: got %q, want %q", got, want)
+	}
+}
+
+func TestUpdateConfigBeginsWithTheExample(t *testing.T) {
+	h := newHost(t, "")
+	example, err := os.ReadFile(root + "/.env.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.write(".env.example", string(example))
+	if err := os.Remove(h.path(".env")); err != nil {
+		t.Fatal(err)
+	}
+	h.must("scripts/update_config.sh")
+	if got := h.read(".env"); got != string(example) {
+		t.Errorf("got %q, want the example, which says localhost", got)
+	}
+}
+
+func TestUpdateConfigRefusesWhatCannotWork(t *testing.T) {
+	h := newHost(t, "KAFKA_HOST=localhost\n")
+	for _, test := range []struct {
+		args   []string
+		status int
+		want   string
+	}{
+		{[]string{"http://plant"}, 2, "not the name or the IPv4 address of a host"},
+		{[]string{"a", "b"}, 2, "one host is enough"},
+		{[]string{"--kafka-host"}, 2, "a value is missing"},
+		{[]string{"--postgres-url", "mysql://x"}, 2, "must be postgres://"},
+		{[]string{"--redis-url", "plant:6379"}, 2, "must be redis://"},
+		{[]string{"--undo"}, 1, "there is no .env.before"},
+	} {
+		status, output := h.run("scripts/update_config.sh", test.args...)
+		if status != test.status {
+			t.Errorf("%v: got status %d, want %d", test.args, status, test.status)
+		}
+		mention(t, strings.Join(test.args, " "), output, test.want)
+	}
+	if got := h.read(".env"); got != "KAFKA_HOST=localhost\n" {
+		t.Errorf(".env has changed: %q", got)
+	}
+}
+
+func TestUpdateConfigKeepsAPassword(t *testing.T) {
+	h := newHost(t, "POSTGRES_PASSWORD=s3cret\n")
+	output := h.must("scripts/update_config.sh", "--kafka-host", "kafka-1")
+	mention(t, ".env", h.read(".env"), "KAFKA_HOST=kafka-1\n", "MIDDLEWARE_HOST=localhost\n",
+		"IOTMON_POSTGRES_URL=postgres://iot_user:s3cret@localhost:5432/iot_monitoring\n")
+	if strings.Contains(output, "s3cret") {
+		t.Errorf("the password is shown:\n%s", output)
+	}
+	h.write(".env", "POSTGRES_PASSWORD=a@b\n")
+	if status, output := h.run("scripts/update_config.sh"); status != 1 || !strings.Contains(output, "--postgres-url") {
+		t.Errorf("a password that a URL must encode: got status %d and %q, want 1 and what to do", status, output)
+	}
+}
