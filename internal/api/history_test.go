@@ -35,6 +35,7 @@ func TestReadingsRange(t *testing.T) {
 		{"?from=2026-02-28T00:00:00Z&to=2026-02-28T12:00:00.123456789Z", at("2026-02-28T00:00:00Z"), at("2026-02-28T12:00:00.123456Z")},
 		{"?from=2026-03-01T08:00:00%2B08:00", at("2026-03-01T00:00:00Z"), noon},
 		{"?from=2026-03-01T08:00:00+08:00", at("2026-03-01T00:00:00Z"), noon},
+		{"?from=0001-01-01T00:00:00Z", at("1970-01-01T00:00:00Z"), noon},
 	}
 	for _, test := range tests {
 		t.Run(test.query, func(t *testing.T) {

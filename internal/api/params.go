@@ -38,6 +38,10 @@ func (m *moment) UnmarshalText(text []byte) error {
 	if err != nil {
 		return errors.New("must be RFC 3339 such as 2024-01-30T10:30:00Z, now, or a time before now such as -90m or -7d")
 	}
+	// No reading is older than the epoch. The year 1, which programs send that mean "from the beginning", is the zero time.
+	if epoch := time.Unix(0, 0); at.Before(epoch) {
+		at = epoch
+	}
 	*m = moment{at: iot.CutTime(at)}
 	return nil
 }
