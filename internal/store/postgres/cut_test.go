@@ -74,8 +74,8 @@ func (p *proxy) forward(to io.WriteCloser, from io.ReadCloser, toServer bool) {
 		n, err := from.Read(buffer)
 		if n > 0 && toServer && p.ends(buffer[:n]) {
 			if p.delivers() {
-				to.Write(buffer[:n]) //nolint:errcheck // It is cut in any case.
-				// The server shall have done it before it finds that nobody listens.
+				// It is cut in any case. The server shall have done it before it finds that nobody listens.
+				to.Write(buffer[:n])
 				time.Sleep(3 * time.Millisecond)
 			}
 			p.cutAll()

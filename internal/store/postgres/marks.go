@@ -28,6 +28,11 @@ type mark struct {
 	position   int64
 }
 
+// key stands for the mark's summary in the order of summaries.
+func (m *mark) key() *iot.WindowSummary {
+	return &iot.WindowSummary{Type: m.deviceType, Window: iot.Window{Start: m.start}, Position: iot.Position{Partition: m.partition}}
+}
+
 // Settle implements archive.Store.
 func (s *Store) Settle(ctx context.Context) error {
 	for {
@@ -44,14 +49,33 @@ func (s *Store) Settle(ctx context.Context) error {
 }
 
 // recompute corrects marked windows whose readings are all stored, no more than a step's worth, and returns how many.
+func recompute(ctx context.Context, tx pgx.Tx, readingsTopic string) (int, error) {
+	due, err := dueMarks(ctx, tx, readingsTopic)
+	if err != nil {
+		return 0, err
+	}
+	began := time.Now()
+	for i := range due {
+		if err := correct(ctx, tx, &due[i]); err != nil {
+			return i, err
+		}
+		if time.Since(began) > longestStep {
+			return i + 1, nil
+		}
+	}
+	return len(due), nil
+}
+
+// dueMarks locks the marks of windows whose readings are all stored, no more than a step's worth, and returns them in the
+// order in which summaries are locked.
 //
-// A mark is locked while its window is recomputed, and one that another transaction has locked is passed over: so nobody
+// A mark stays locked while its window is recomputed, and one that another transaction has locked is passed over: so nobody
 // waits here for a mark. A later late reading finds its mark locked or gone, waits, and marks the window anew.
 //
 // Only offsets are compared: the processor and the archiver each count the epochs of a log for themselves, and one that
 // was given a new database, or a new group, has missed some. Marks of a log that is gone were released when the offsets
 // moved to the next one.
-func recompute(ctx context.Context, tx pgx.Tx, readingsTopic string) (int, error) {
+func dueMarks(ctx context.Context, tx pgx.Tx, readingsTopic string) ([]mark, error) {
 	var marks []mark
 	err := each(ctx, tx, func(rows pgx.Rows) error {
 		var m mark
@@ -66,19 +90,11 @@ func recompute(ctx context.Context, tx pgx.Tx, readingsTopic string) (int, error
 		FROM dirty_windows d JOIN offsets o ON o.topic = $1 AND o.partition = d.partition WHERE o.next >= d.position
 		ORDER BY d.window_start, d.device_type, d.partition LIMIT $2 FOR UPDATE OF d SKIP LOCKED`,
 		readingsTopic, marksPerStep)
-	if err != nil {
-		return 0, err
+	if err != nil || len(marks) == 0 {
+		return nil, err
 	}
-	began := time.Now()
-	for i := range marks {
-		if err := correct(ctx, tx, &marks[i]); err != nil {
-			return i, err
-		}
-		if time.Since(began) > longestStep {
-			return i + 1, nil
-		}
-	}
-	return len(marks), nil
+	_, err = tx.Exec(ctx, scanByTime)
+	return marks, err
 }
 
 // correctSummary replaces the numbers that follow from the readings, and keeps those of the moment at which the window

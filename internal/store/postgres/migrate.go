@@ -75,7 +75,8 @@ func (s *Store) Migrate(ctx context.Context) error {
 		return err
 	}
 	db := stdlib.OpenDBFromPool(s.writer)
-	defer db.Close()
+	// It lends connections of the pool, which stays open.
+	defer db.Close() //nolint:errcheck // See above.
 	provider, err := goose.NewProvider(goose.DialectPostgres, db, files, goose.WithSessionLocker(locker), goose.WithDisableGlobalRegistry(true))
 	if err != nil {
 		return fmt.Errorf("migrate: %w", err)

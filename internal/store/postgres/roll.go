@@ -111,7 +111,7 @@ func (s *Store) rollSome(ctx context.Context) (more bool, err error) {
 		}
 		more = true
 		if held {
-			if err := s.roll(ctx, tx, next); err != nil {
+			if err := roll(ctx, tx, next); err != nil {
 				return err
 			}
 		}
@@ -204,7 +204,10 @@ func (s *Store) shorten(ctx context.Context, tx pgx.Tx, next *stretch) (held boo
 }
 
 // roll rolls a stretch up to minutes, and to hours those that end in it.
-func (s *Store) roll(ctx context.Context, tx pgx.Tx, next *stretch) error {
+func roll(ctx context.Context, tx pgx.Tx, next *stretch) error {
+	if _, err := tx.Exec(ctx, scanByTime); err != nil {
+		return err
+	}
 	minutes := make(rollups)
 	var device int64
 	var at time.Time
@@ -226,12 +229,17 @@ func (s *Store) roll(ctx context.Context, tx pgx.Tx, next *stretch) error {
 			return err
 		}
 	}
+	return rollHours(ctx, tx, next)
+}
+
+// rollHours rolls the hours that end in a stretch up from their minutes.
+func rollHours(ctx context.Context, tx pgx.Tx, next *stretch) error {
 	from, until := floor(next.from, hourLength), floor(next.until, hourLength)
 	if from == until {
 		return nil
 	}
 	hours := make(rollups)
-	err = readRollups(ctx, tx, func(p period, r *rollup) {
+	err := readRollups(ctx, tx, func(p period, r *rollup) {
 		hours.at(p.device, floor(p.start, hourLength)).merge(r)
 	}, `minutes WHERE time >= $1 AND time < $2 AND device IN (SELECT device FROM device_partitions WHERE partition = ANY ($3))`,
 		time.UnixMicro(from), time.UnixMicro(until), next.partitions)

@@ -200,6 +200,11 @@ func rollBack(ctx context.Context, tx pgx.Tx) {
 // from joining the other way round, with all rows of a device, as it does where it knows little of a new table.
 const oneByOne = `OFFSET 0`
 
+// scanByTime makes the rest of a transaction find readings by the index on their time. Of a day that is being written the
+// planner knows too little, and reads all of it.
+const scanByTime = `SELECT set_config('enable_seqscan', 'off', true), set_config('enable_indexscan', 'off', true),
+	set_config('enable_indexonlyscan', 'off', true)`
+
 // each runs a query and calls scan for every row.
 func each(ctx context.Context, tx pgx.Tx, scan func(pgx.Rows) error, query string, args ...any) error {
 	rows, err := tx.Query(ctx, query, args...)

@@ -36,8 +36,11 @@ const (
 		WHERE (excluded.epoch, excluded.position) > (d.epoch, d.position)`
 )
 
-// summaries stores final summaries and the marks of windows that have become wrong, first the marks, each kind in the order
-// of its key.
+// summaries stores final summaries and the marks of windows that have become wrong, and corrects those that are due.
+//
+// Another archiver may be correcting the windows whose summaries come in here, and the other way round. So that neither
+// waits for the other, all rows are locked in one order: first the marks, then the summaries, those that come in together
+// with those that are corrected.
 func (in *intake) summaries(ctx context.Context, summaries []iot.WindowSummary) error {
 	var marks, finals []*iot.WindowSummary
 	for i := range summaries {
@@ -50,6 +53,25 @@ func (in *intake) summaries(ctx context.Context, summaries []iot.WindowSummary) 
 	}
 	if err := in.marks(ctx, marks); err != nil {
 		return err
+	}
+	due, err := dueMarks(ctx, in.tx, in.readingsTopic)
+	if err != nil {
+		return err
+	}
+	slices.SortStableFunc(finals, byKey)
+	began := time.Now()
+	for i := 0; i < len(due) && (i == 0 || time.Since(began) < longestStep); i++ {
+		before := 0
+		for before < len(finals) && byKey(finals[before], due[i].key()) <= 0 {
+			before++
+		}
+		if err := in.finals(ctx, finals[:before]); err != nil {
+			return err
+		}
+		finals = finals[before:]
+		if err := correct(ctx, in.tx, &due[i]); err != nil {
+			return fmt.Errorf("recompute a window: %w", err)
+		}
 	}
 	return in.finals(ctx, finals)
 }
@@ -70,7 +92,9 @@ func (in *intake) marks(ctx context.Context, marks []*iot.WindowSummary) error {
 
 // finals stores each summary, unless the stored one follows from more of the log.
 func (in *intake) finals(ctx context.Context, finals []*iot.WindowSummary) error {
-	slices.SortStableFunc(finals, byKey)
+	if len(finals) == 0 {
+		return nil
+	}
 	batch := new(pgx.Batch)
 	for _, s := range finals {
 		batch.Queue(storeFinal, s.Window.Start, s.Type, s.Partition, s.Window.Length.Microseconds(), s.Count, s.Sum.Float64(),

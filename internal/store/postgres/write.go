@@ -80,14 +80,11 @@ func (s *Store) write(ctx context.Context, batch *archive.Batch) error {
 		if err := in.readings(ctx, batch.Readings); err != nil {
 			return fmt.Errorf("write readings: %w", err)
 		}
-		if err := in.summaries(ctx, batch.Summaries); err != nil {
-			return fmt.Errorf("write summaries: %w", err)
-		}
 		if err := in.alerts(ctx, batch.Alerts); err != nil {
 			return fmt.Errorf("write alerts: %w", err)
 		}
-		if _, err := recompute(ctx, tx, s.readingsTopic); err != nil {
-			return fmt.Errorf("recompute windows: %w", err)
+		if err := in.summaries(ctx, batch.Summaries); err != nil {
+			return fmt.Errorf("write summaries: %w", err)
 		}
 		return nil
 	})
