@@ -80,6 +80,8 @@ kafka_prepare() {
     reserve_port >"$at/port"
     reserve_port >"$at/sasl-port"
     reserve_port >"$at/controller-port"
+    reserve_port >"$at/behind-port"
+    reserve_port >"$at/proxy-port"
     kafka_certificate
     kafka_properties >"$at/server.properties"
     kafka_format
@@ -99,17 +101,20 @@ kafka_certificate() {
 }
 
 kafka_properties() {
-    local at=$dir/kafka port sasl controller
+    local at=$dir/kafka port sasl controller behind proxy
     read -r port <"$at/port"
     read -r sasl <"$at/sasl-port"
     read -r controller <"$at/controller-port"
+    read -r behind <"$at/behind-port"
+    read -r proxy <"$at/proxy-port"
     cat <<PROPERTIES
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:$controller
-listeners=PLAINTEXT://127.0.0.1:$port,SASL_SSL://127.0.0.1:$sasl,CONTROLLER://127.0.0.1:$controller
-advertised.listeners=PLAINTEXT://127.0.0.1:$port,SASL_SSL://127.0.0.1:$sasl
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,CONTROLLER:PLAINTEXT
+listeners=PLAINTEXT://127.0.0.1:$port,SASL_SSL://127.0.0.1:$sasl,CONTROLLER://127.0.0.1:$controller,PROXIED://127.0.0.1:$behind
+# Clients of the last listener are told the port of a proxy, which a test may run.
+advertised.listeners=PLAINTEXT://127.0.0.1:$port,SASL_SSL://127.0.0.1:$sasl,PROXIED://127.0.0.1:$proxy
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
 log.dirs=$at/data
@@ -175,6 +180,8 @@ kafka_ready() {
 
 kafka_env() {
     variable IOTMON_TEST_KAFKA "127.0.0.1:$(cat "$dir/kafka/port")"
+    variable IOTMON_TEST_KAFKA_BEHIND "127.0.0.1:$(cat "$dir/kafka/behind-port")"
+    variable IOTMON_TEST_KAFKA_PROXY "127.0.0.1:$(cat "$dir/kafka/proxy-port")"
     variable IOTMON_TEST_KAFKA_SASL "127.0.0.1:$(cat "$dir/kafka/sasl-port")"
     variable IOTMON_TEST_KAFKA_CA "$dir/kafka/ca.pem"
     variable IOTMON_TEST_KAFKA_USER "$kafka_user"

@@ -43,7 +43,7 @@ func TestKillsLoseAndDoubleNothing(t *testing.T) {
 	s := newServer(t, dir, killConfig, "-no-simulator", "-log-format", "json")
 	s.start()
 
-	posters := startPosters(t, s.base())
+	posters := startPosters(t, s.base(), "gateway")
 	random := rand.New(rand.NewPCG(1, uint64(time.Now().UnixNano())))
 	inTransaction, dropped := 0, 0
 	for range kills {
@@ -137,18 +137,22 @@ func deviceReadings(t *testing.T, s *server, device string) map[int64]float64 {
 
 // posters are several gateways, each with devices of its own, that send until the server has acknowledged.
 type posters struct {
-	t            *testing.T
-	base         string
+	t    *testing.T
+	base string
+	// name begins the ids of the devices.
+	name         string
 	quit         chan struct{}
 	running      sync.WaitGroup
 	acknowledged atomic.Int64
+	// attempted counts readings of requests that were sent, whatever became of them.
+	attempted atomic.Int64
 
 	mu      sync.Mutex
 	samples []sample
 }
 
-func startPosters(t *testing.T, base string) *posters {
-	p := &posters{t: t, base: base, quit: make(chan struct{})}
+func startPosters(t *testing.T, base, name string) *posters {
+	p := &posters{t: t, base: base, name: name, quit: make(chan struct{})}
 	for gateway := range 4 {
 		p.running.Go(func() { p.post(gateway) })
 	}
@@ -179,7 +183,7 @@ func (p *posters) post(gateway int) {
 			continue
 		}
 		last = now
-		batch := makeBatch(random, gateway, now)
+		batch := makeBatch(random, fmt.Sprint(p.name, gateway), now)
 		p.send(client, batch)
 		if random.IntN(10) == 0 {
 			p.send(client, batch) // A gateway that did not trust the answer.
@@ -188,7 +192,7 @@ func (p *posters) post(gateway int) {
 }
 
 // makeBatch makes one reading of each of some devices, all with the same timestamp, now and then beyond the threshold.
-func makeBatch(random *rand.Rand, gateway int, at time.Time) []sample {
+func makeBatch(random *rand.Rand, gateway string, at time.Time) []sample {
 	kinds := []iot.DeviceType{iot.Temperature, iot.Humidity, iot.Pressure}
 	var batch []sample
 	for device := range 30 {
@@ -200,7 +204,7 @@ func makeBatch(random *rand.Rand, gateway int, at time.Time) []sample {
 		if kind == iot.Temperature && random.IntN(20) == 0 {
 			value = 28 + random.Float64()*5
 		}
-		batch = append(batch, sample{device: fmt.Sprintf("gateway%d/%02d", gateway, device), kind: kind, at: at, value: value})
+		batch = append(batch, sample{device: fmt.Sprintf("%s/%02d", gateway, device), kind: kind, at: at, value: value})
 	}
 	return batch
 }
@@ -212,6 +216,7 @@ func (p *posters) send(client *http.Client, batch []sample) {
 	}
 	body := encode(batch)
 	for {
+		p.attempted.Add(int64(len(batch)))
 		response, err := client.Post(p.base+"/api/v1/readings", "application/x-ndjson", bytes.NewReader(body))
 		if err == nil {
 			var answer wire.Ingested

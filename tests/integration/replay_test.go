@@ -2,6 +2,7 @@ package integration
 
 import (
 	"encoding/csv"
+	"fmt"
 	"net/url"
 	"os"
 	"os/exec"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"iotmon/internal/wire"
+	"iotmon/tests/testenv"
 )
 
 // examples holds the mappings and device types that the product ships for the recordings.
@@ -62,13 +64,36 @@ func TestReplayedRecordingsEqualTheTruth(t *testing.T) {
 	if _, err := os.Stat(data); err != nil {
 		t.Skipf("no recordings (%v); IOTMON_SHARED_DATA names their directory", err)
 	}
+	t.Run("iotmon", func(t *testing.T) {
+		s := newServer(t, t.TempDir(), replayConfig(t), "-no-simulator")
+		s.start()
+		compareReplayed(t, s, data)
+	})
+	t.Run("services", func(t *testing.T) {
+		if testing.Short() {
+			t.Skip("needs real servers; make test brings them")
+		}
+		config := joinCluster(t).config("readings") + fmt.Sprintf("postgres: {url: %q}\nredis: {url: %q}\n", testenv.Postgres(t), testenv.Redis(t)) + replayConfig(t)
+		newProgram(t, "consumer", config).start()
+		web := newProgram(t, "web", config)
+		web.start()
+		compareReplayed(t, web, data)
+	})
+}
+
+// replayConfig knows the types of the recordings and keeps what is years old.
+func replayConfig(t *testing.T) string {
+	t.Helper()
 	types, err := os.ReadFile(examples + "skab-types.yaml")
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := newServer(t, t.TempDir(), string(types)+"archive: {retention: {readings: 0s, summaries: 0s}}\n", "-no-simulator")
-	s.start()
+	return string(types) + "archive: {retention: {readings: 0s, summaries: 0s}}\n"
+}
 
+// compareReplayed replays every recording into a running system.
+func compareReplayed(t *testing.T, s *server, data string) {
+	t.Helper()
 	var samples []sample
 	for _, r := range recordings() {
 		path := filepath.Join(data, r.file)

@@ -21,7 +21,7 @@ func TestInterruptsLoseAndDoubleNothing(t *testing.T) {
 	}
 	s := newServer(t, t.TempDir(), killConfig, "-no-simulator")
 	s.start()
-	posters := startPosters(t, s.base())
+	posters := startPosters(t, s.base(), "gateway")
 	for range 3 {
 		before := posters.acknowledged.Load()
 		waitFor(t, 30*time.Second, "readings are acknowledged again", func() bool { return posters.acknowledged.Load() > before+100 })

@@ -66,6 +66,13 @@ func (e *Environment) Brokers() []string {
 	return strings.Split(e.variable("IOTMON_TEST_KAFKA"), ",")
 }
 
+// KafkaBehind returns the address of a listener of Kafka whose clients are told to go to the address proxy, on which a test
+// may run one.
+func (e *Environment) KafkaBehind() (behind, proxy string) {
+	e.t.Helper()
+	return e.variable("IOTMON_TEST_KAFKA_BEHIND"), e.variable("IOTMON_TEST_KAFKA_PROXY")
+}
+
 // KafkaSASL returns how to reach Kafka by TLS, as a user.
 func (e *Environment) KafkaSASL() SASL {
 	e.t.Helper()

@@ -1,0 +1,188 @@
+package integration
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"iotmon/internal/iot"
+	"iotmon/tests/testenv"
+)
+
+// fault is something that happens to a deployment while readings are posted.
+type fault struct {
+	name string
+	// strike does it and returns when it is over; what was acknowledged before, during and after it counts.
+	strike func(t *testing.T, d *deployment, p *posters)
+}
+
+// TestServicesSurviveFaults runs the product as separate services on real servers, with two consumers and two web
+// instances, and strikes them with one fault after the other while readings are posted. After each, every window, every
+// alert and every archived row must equal what was acknowledged.
+func TestServicesSurviveFaults(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs real servers; make test brings them")
+	}
+	servers := testenv.Own(t, testenv.KafkaServer, testenv.PostgresServer, testenv.RedisServer)
+	database := servers.PostgresURL()
+	d := deploy(t, servers)
+	in := d.add("producer", "-no-simulator")
+	d.add("consumer")
+	d.add("consumer")
+	web := d.add("web")
+	d.viewer = startViewer(t, web, d.add("web"))
+	var all []sample
+	for _, f := range faults() {
+		t.Run(f.name, func(t *testing.T) {
+			p := startPosters(t, in.base(), f.name)
+			waitFor(t, 30*time.Second, "readings are acknowledged", func() bool { return p.acknowledged.Load() > 100 })
+			before := p.attempted.Load()
+			f.strike(t, d, p)
+			after := p.acknowledged.Load()
+			waitFor(t, time.Minute, "readings are acknowledged again", func() bool { return p.acknowledged.Load() > after })
+			if sent := p.attempted.Load() - before; sent < 50 {
+				t.Errorf("%d readings were sent during the fault: that shows nothing", sent)
+			}
+			waitFor(t, time.Minute, "many are acknowledged again", func() bool { return p.acknowledged.Load() > after+100 })
+			all = append(all, p.stop()...)
+			all = append(all, d.strange...)
+			d.strange = nil
+			verifyDeployment(t, web, database, all)
+		})
+	}
+}
+
+func faults() []fault {
+	outage := briefly(8*time.Second, 60*time.Second)
+	away := func(server string) func(*testing.T, *deployment, *posters) {
+		return func(t *testing.T, d *deployment, _ *posters) {
+			d.servers.Stop(server)
+			time.Sleep(outage)
+			d.servers.Start(server)
+		}
+	}
+	return []fault{
+		{"nothing happens", func(*testing.T, *deployment, *posters) { time.Sleep(3 * time.Second) }},
+		{"services are killed", killServices},
+		{"consumers come and go", scaleConsumers},
+		{"Kafka is killed", func(_ *testing.T, d *deployment, _ *posters) {
+			d.servers.Kill(testenv.KafkaServer)
+			d.servers.Start(testenv.KafkaServer)
+		}},
+		{"Kafka is away", away(testenv.KafkaServer)},
+		{"PostgreSQL is killed", func(_ *testing.T, d *deployment, _ *posters) {
+			d.servers.Kill(testenv.PostgresServer)
+			d.servers.Start(testenv.PostgresServer)
+		}},
+		{"PostgreSQL is away", func(t *testing.T, d *deployment, p *posters) {
+			before := d.viewer.closed()
+			away(testenv.PostgresServer)(t, d, p)
+			if seen := d.viewer.closed() - before; seen < int(outage/time.Second) { // Three types, a window every two seconds.
+				t.Errorf("the viewer saw %d windows close: the live view must not depend on the database", seen)
+			}
+		}},
+		{"Redis is away", away(testenv.RedisServer)},
+		{"strange readings", strangeReadings},
+		{"the network to Kafka is slow", func(t *testing.T, d *deployment, p *posters) { spoil(t, d.kafka, harm{delay: 30 * time.Millisecond}) }},
+		{"the network to Kafka is lossy", func(t *testing.T, d *deployment, p *posters) { spoil(t, d.kafka, harm{cut: 0.01}) }},
+		{"answers of Kafka get lost", func(t *testing.T, d *deployment, p *posters) { spoil(t, d.kafka, harm{cutAnswers: 0.02}) }},
+		{"the network to Kafka is cut", func(t *testing.T, d *deployment, p *posters) { spoil(t, d.kafka, harm{away: true}) }},
+		{"the network to PostgreSQL is slow", func(t *testing.T, d *deployment, p *posters) {
+			spoil(t, d.postgres, harm{delay: 50 * time.Millisecond})
+		}},
+		{"answers of PostgreSQL get lost", func(t *testing.T, d *deployment, p *posters) { spoil(t, d.postgres, harm{cutAnswers: 0.05}) }},
+	}
+}
+
+// strangeReadings sends readings of devices of their own: out of order and twice, minutes late, and from a clock that is
+// ahead, which is refused.
+func strangeReadings(t *testing.T, d *deployment, p *posters) {
+	random := rand.New(rand.NewPCG(3, 3))
+	client := &http.Client{Timeout: 15 * time.Second}
+	q := &posters{t: t, base: p.base, quit: p.quit}
+	now := iot.CutTime(time.Now())
+	for round := range 20 {
+		var batch []sample
+		for i := range 50 {
+			// Their type has no rule: alerts follow the order of a device's own time, which the truth does not know here.
+			shuffled := sample{device: fmt.Sprintf("shuffled/%02d", i%5), kind: iot.Humidity, at: now.Add(time.Duration(50*round+i) * 10 * time.Millisecond), value: 20}
+			late := sample{device: fmt.Sprintf("late/%02d", i%5), kind: iot.Temperature, value: 20 + 10*random.Float64(),
+				at: now.Add(-5*time.Minute + time.Duration(50*round+i)*100*time.Millisecond)}
+			batch = append(batch, shuffled, late)
+		}
+		slices.SortStableFunc(batch, func(a, b sample) int { return strings.Compare(a.device[:4], b.device[:4]) })
+		humid := batch[50:]
+		random.Shuffle(len(humid), func(i, j int) { humid[i], humid[j] = humid[j], humid[i] })
+		q.send(client, batch)
+		q.send(client, humid)
+		ahead := sample{device: "ahead", kind: iot.Temperature, at: time.Now().Add(time.Minute), value: 20}
+		response, err := client.Post(p.base+"/api/v1/readings", "application/x-ndjson", bytes.NewReader(encode([]sample{ahead})))
+		if err != nil || response.StatusCode != http.StatusUnprocessableEntity {
+			t.Errorf("a reading from the future: got %v, %v, want 422", response, err)
+		}
+		if err == nil {
+			response.Body.Close()
+		}
+		time.Sleep(300 * time.Millisecond)
+	}
+	d.strange = q.samples
+}
+
+// spoil does harm to the network for a while.
+func spoil(t *testing.T, network *proxy, h harm) {
+	network.set(h)
+	time.Sleep(briefly(8*time.Second, 60*time.Second))
+	times := network.set(harm{})
+	if times == 0 {
+		t.Error("the harm has not struck")
+	}
+	t.Logf("struck %d times", times)
+}
+
+// killServices kills one service after the other, any of them, and starts it again.
+func killServices(t *testing.T, d *deployment, p *posters) {
+	random := rand.New(rand.NewPCG(2, uint64(time.Now().UnixNano())))
+	kills := briefly(8, 100)
+	for range kills {
+		before := p.acknowledged.Load()
+		waitFor(t, time.Minute, "readings are acknowledged again", func() bool { return p.acknowledged.Load() > before })
+		time.Sleep(time.Duration(random.IntN(1000)) * time.Millisecond)
+		s := d.services[random.IntN(len(d.services))]
+		s.kill()
+		s.start()
+	}
+	t.Logf("%d kills", kills)
+}
+
+// scaleConsumers goes from two consumers to four and back to two, by stopping others than have come.
+func scaleConsumers(t *testing.T, d *deployment, p *posters) {
+	consumers := func() []*server {
+		var found []*server
+		for _, s := range d.services {
+			if s.name == "consumer" {
+				found = append(found, s)
+			}
+		}
+		return found
+	}
+	pause := func() {
+		before := p.acknowledged.Load()
+		time.Sleep(2 * time.Second)
+		waitFor(t, time.Minute, "readings are acknowledged", func() bool { return p.acknowledged.Load() > before })
+	}
+	for _, want := range []int{1, 3, 4, 2} {
+		for have := consumers(); len(have) > want; have = consumers() {
+			d.remove(have[0])
+			pause()
+		}
+		for len(consumers()) < want {
+			d.add("consumer")
+			pause()
+		}
+	}
+}
