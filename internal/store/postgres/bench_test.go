@@ -13,17 +13,6 @@ import (
 	"iotmon/internal/store/storetest"
 )
 
-// ownServer starts a server as it is installed: what it has committed survives a loss of power.
-func ownServer(b *testing.B) string {
-	b.Helper()
-	s, err := newServer()
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(s.remove)
-	return s.url("postgres")
-}
-
 // fleet makes batches of what devices send, at the rate at which a plant would fill them.
 type fleet struct {
 	devices  []iot.Device
@@ -74,7 +63,7 @@ func BenchmarkArchive(b *testing.B) {
 	const rows = 20_000
 	for _, devices := range []int{1000, 10_000, 100_000} {
 		b.Run(fmt.Sprintf("devices=%d", devices), func(b *testing.B) {
-			store := open(b, ownServer(b))
+			store := open(b, ownServer(b).url("postgres"))
 			f := newFleet(devices, rows)
 			var pruning sync.WaitGroup
 			pruned := start
@@ -106,7 +95,7 @@ func BenchmarkArchive(b *testing.B) {
 // BenchmarkReplay writes what is stored already, as after the loss of the database's offsets.
 func BenchmarkReplay(b *testing.B) {
 	const rows = 20_000
-	store := open(b, ownServer(b))
+	store := open(b, ownServer(b).url("postgres"))
 	f := newFleet(10_000, rows)
 	batch := f.next()
 	for b.Loop() {

@@ -49,11 +49,7 @@ func carryOn(s *postgres.Store, partition int32, rounds int, failed *atomic.Int6
 
 // The server crashes again and again while archivers write, two of them to the same partition, and readings are rolled up.
 func TestTheServerMayCrashAtAnyMoment(t *testing.T) {
-	s, err := newServer()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.remove)
+	s := ownServer(t)
 	const rounds, crashes = 400, 5
 	var failed atomic.Int64
 	var writers, pruning sync.WaitGroup

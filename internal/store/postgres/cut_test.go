@@ -7,7 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"strings"
+	"net/url"
 	"sync"
 	"testing"
 	"time"
@@ -136,9 +136,9 @@ func (p *proxy) sent() int {
 	return p.pieces
 }
 
-// through replaces the server's address in a URL.
-func (p *proxy) through(url string) string {
-	return strings.Replace(url, p.to, p.listener.Addr().String(), 1) + "?sslmode=disable"
+// through puts the proxy in the place of the server.
+func (p *proxy) through(t *testing.T, address string) string {
+	return with(t, address, func(u *url.URL) { u.Host, u.RawQuery = p.listener.Addr().String(), "sslmode=disable" })
 }
 
 // everything is a batch with a row of every kind, a late reading and a duplicate among them.
@@ -159,8 +159,9 @@ func throughProxy(t *testing.T) (s *postgres.Store, p *proxy, url string, f *fee
 	url = newURL(t)
 	f = &feed{}
 	f.write(t, open(t, url), 0, reading("a", 0, 500, 3))
-	p = newProxy(t, strings.Split(strings.TrimPrefix(url, "postgres://iotmon@"), "/")[0])
-	s, err := postgres.Open(postgres.Options{URL: p.through(url), ReadingsTopic: storetest.Topic})
+	host, _, _ := parts(t, url)
+	p = newProxy(t, host)
+	s, err := postgres.Open(postgres.Options{URL: p.through(t, url), ReadingsTopic: storetest.Topic})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"log/slog"
 	"math/big"
 	"net"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -61,9 +62,11 @@ func TestADatabaseThatDoesNotFitIsRefused(t *testing.T) {
 	if !errors.Is(err, postgres.ErrUnfit) || !strings.Contains(err.Error(), "version 99") {
 		t.Errorf("got %v, want a refusal that names the version", err)
 	}
-	command(t, shared.url("postgres"), `CREATE DATABASE latin ENCODING 'LATIN1' TEMPLATE template0`)
-	t.Cleanup(func() { command(t, shared.url("postgres"), `DROP DATABASE latin WITH (FORCE)`) })
-	err = lazily(t, shared.url("latin")).Prepare(t.Context(), slog.New(slog.DiscardHandler))
+	_, _, name := parts(t, url)
+	latin := name + "_latin"
+	command(t, url, `CREATE DATABASE `+latin+` ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0`)
+	t.Cleanup(func() { command(t, url, `DROP DATABASE `+latin+` WITH (FORCE)`) })
+	err = lazily(t, database(t, url, latin)).Prepare(t.Context(), slog.New(slog.DiscardHandler))
 	if !errors.Is(err, postgres.ErrUnfit) || !strings.Contains(err.Error(), "UTF8") {
 		t.Errorf("got %v, want a refusal that names the encoding", err)
 	}
@@ -99,11 +102,7 @@ func (l *told) String() string {
 }
 
 func TestAStoreWaitsForItsServer(t *testing.T) {
-	s, err := newServer("fsync=off")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.remove)
+	s := ownServer(t, "fsync=off")
 	if err := s.stop("fast"); err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +142,8 @@ func TestWaitingEndsWithTheContext(t *testing.T) {
 }
 
 func TestNoErrorTellsThePassword(t *testing.T) {
-	for _, url := range []string{
+	base := newURL(t)
+	for _, address := range []string{
 		"postgres://iotmon:s3cret@127.0.0.1:notaport/iotmon",
 		"postgres://iotmon:s3cret@127.0.0.1/iotmon?sslmode=sometimes",
 		"postgres://iotmon:s3cret@[::1/iotmon",
@@ -154,10 +154,10 @@ func TestNoErrorTellsThePassword(t *testing.T) {
 		"user=iotmon password = s3cret port=x",
 		fmt.Sprintf("postgres://iotmon:s3cret@127.0.0.1:%d/iotmon", closedPort(t)),
 		fmt.Sprintf("host=127.0.0.1 port=%d user=iotmon password=s3cret", closedPort(t)),
-		strings.Replace(shared.url("nowhere"), "iotmon@", "iotmon:s3cret@", 1),
-		strings.Replace(shared.url("postgres"), "iotmon@", "nobody:s3cret@", 1),
+		with(t, base, func(u *url.URL) { u.User, u.Path = url.UserPassword(u.User.Username(), "s3cret"), "/nowhere" }),
+		with(t, base, func(u *url.URL) { u.User = url.UserPassword("nobody", "s3cret") }),
 	} {
-		s, err := postgres.Open(postgres.Options{URL: url})
+		s, err := postgres.Open(postgres.Options{URL: address})
 		if err == nil {
 			err = s.Migrate(t.Context())
 			s.Close()
@@ -169,17 +169,24 @@ func TestNoErrorTellsThePassword(t *testing.T) {
 }
 
 func TestTheWritableOfSeveralHostsIsFound(t *testing.T) {
-	database := newURL(t)
-	name := database[strings.LastIndex(database, "/")+1:]
-	for _, url := range []string{
-		fmt.Sprintf("postgres://iotmon@127.0.0.1:%d,127.0.0.1:%d/%s?target_session_attrs=read-write", closedPort(t), shared.port, name),
-		fmt.Sprintf("host=127.0.0.1,127.0.0.1 port=%d,%d user=iotmon dbname=%s target_session_attrs=primary", closedPort(t), shared.port, name),
+	url := newURL(t)
+	host, user, name := parts(t, url)
+	_, port, _ := net.SplitHostPort(host)
+	for i, several := range []string{
+		strings.Replace(url, "@"+host, fmt.Sprintf("@127.0.0.1:%d,%s", closedPort(t), host), 1),
+		fmt.Sprintf("host=127.0.0.1,127.0.0.1 port=%d,%s user=%s dbname=%s", closedPort(t), port, user, name),
 	} {
-		f := &feed{partition: int32(len(url))}
-		f.write(t, open(t, url), 0, reading("a", f.partition, float64(len(url)), 1))
+		if strings.Contains(several, "?") {
+			several += "&target_session_attrs=read-write"
+		} else if strings.Contains(several, "://") {
+			several += "?target_session_attrs=read-write"
+		} else {
+			several += " target_session_attrs=primary"
+		}
+		f := &feed{partition: int32(10 + i)}
+		f.write(t, open(t, several), 0, reading("a", f.partition, float64(i), 1))
 	}
 	// A server that has become read-only is an error that is worth a retry, and not kept.
-	url := fmt.Sprintf("postgres://iotmon@127.0.0.1:%d/%s", shared.port, name)
 	s := open(t, url)
 	f := &feed{partition: 1}
 	f.write(t, s, 0)
@@ -188,7 +195,7 @@ func TestTheWritableOfSeveralHostsIsFound(t *testing.T) {
 	if err := s.Write(t.Context(), f.batch(1, reading("b", 1, 0, 1))); err == nil || !postgres.Transient(err) {
 		t.Errorf("got %v, want an error that is worth a retry", err)
 	}
-	command(t, shared.url("postgres"), `ALTER DATABASE `+name+` RESET default_transaction_read_only`)
+	command(t, database(t, url, "postgres"), `ALTER DATABASE `+name+` RESET default_transaction_read_only`)
 	f.write(t, s, 1, reading("b", 1, 0, 1))
 }
 
@@ -220,11 +227,7 @@ func TestWhatIsWorthARetry(t *testing.T) {
 }
 
 func TestTLS(t *testing.T) {
-	s, err := newServer("fsync=off")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.remove)
+	s := ownServer(t, "fsync=off")
 	authority := certify(t, s)
 	if err := s.stop("fast"); err != nil {
 		t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"os/user"
@@ -16,10 +17,11 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"go.uber.org/goleak"
+
+	"iotmon/tests/testenv"
 )
 
 // server is a PostgreSQL of the tests' own, on a free port of the loopback, which they may kill.
@@ -122,44 +124,53 @@ func (s *server) url(database string) string {
 	return fmt.Sprintf("postgres://iotmon@127.0.0.1:%d/%s", s.port, database)
 }
 
-// shared is the server of all tests that do not kill it.
-var shared *server
-
-func TestMain(m *testing.M) {
-	code := 1
-	var err error
-	if shared, err = newServer("fsync=off"); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-	} else if code = m.Run(); code == 0 {
-		if err := goleak.Find(); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			code = 1
-		}
+// ownServer starts a server that the test may stop, with settings such as fsync=off.
+func ownServer(t testing.TB, settings ...string) *server {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("needs a real server")
 	}
-	if shared != nil {
-		shared.remove()
+	s, err := newServer(settings...)
+	if err != nil {
+		t.Fatal(err)
 	}
-	os.Exit(code)
+	t.Cleanup(s.remove)
+	return s
 }
 
-// newURL returns the URL of an empty database on the shared server.
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// newURL returns the URL of an empty database on a server that tests share.
 func newURL(t testing.TB) string {
 	t.Helper()
-	return newDatabase(t, shared)
+	return testenv.Postgres(t)
 }
 
-func newDatabase(t testing.TB, s *server) string {
+// with returns a URL that differs in some parts.
+func with(t testing.TB, address string, change func(*url.URL)) string {
 	t.Helper()
-	name := strings.ToLower(strings.Map(func(r rune) rune {
-		if r < 'A' || r > 'z' || r > 'Z' && r < 'a' {
-			return '_'
-		}
-		return r
-	}, t.Name()))
-	name = fmt.Sprintf("%.40s_%d", name, time.Now().UnixNano())
-	command(t, s.url("postgres"), "CREATE DATABASE "+name)
-	t.Cleanup(func() { command(t, s.url("postgres"), "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)") })
-	return s.url(name)
+	changed, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	change(changed)
+	return changed.String()
+}
+
+// database returns the URL of another database of the same server.
+func database(t testing.TB, address, name string) string {
+	t.Helper()
+	return with(t, address, func(u *url.URL) { u.Path = "/" + name })
+}
+
+// parts returns what a URL says.
+func parts(t testing.TB, address string) (host, user, name string) {
+	t.Helper()
+	u, err := url.Parse(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u.Host, u.User.Username(), strings.TrimPrefix(u.Path, "/")
 }
 
 // command runs a statement on a connection of its own, as an independent client would.
