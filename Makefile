@@ -9,13 +9,19 @@ PKG ?= ./...
 # Arguments of the program for make run, such as ARGS='-devices 10000'.
 ARGS ?=
 
+# Images are called $(IMAGE_PREFIX)producer and so on, with the tag latest and that of the version.
+IMAGE_PREFIX ?= iotmon/
+# More arguments for docker build, such as DOCKER_BUILD_ARGS='--build-arg GOPROXY=https://proxy.example'.
+DOCKER_BUILD_ARGS ?=
+images := producer consumer websocket web iotmon
+
 sources = find . -name '*.go' -not -path '*/node_modules/*'
 
 .DEFAULT_GOAL := help
 .PHONY: help run build build-all provision test test-go test-web test-short check-format vet lint fmt bench clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: ## run everything in one process; ARGS='-devices 10000'
 	$(GO) run -ldflags '$(LDFLAGS)' ./cmd/iotmon $(ARGS)
@@ -54,6 +60,13 @@ fmt: ## format the Go code
 
 bench: ## run the benchmarks; PKG=./internal/wire for some
 	$(GO) test -run '^$$' -bench . -benchmem $(PKG)
+
+docker-build-all: $(images:%=docker-build-%) ## build the image of every service
+
+docker-build-%: ## build the image of one: producer, consumer, websocket, web, iotmon
+	@case " $(images) " in *" $* "*) ;; *) echo "there is no service $*; there are $(images)" >&2; exit 2;; esac
+	DOCKER_BUILDKIT=1 docker build --build-arg SERVICE=$* --build-arg VERSION=$(VERSION) $(DOCKER_BUILD_ARGS) \
+		-t $(IMAGE_PREFIX)$*:latest $(if $(VERSION),-t $(IMAGE_PREFIX)$*:$(VERSION)) .
 
 clean: ## remove what build made
 	rm -rf bin coverage.out

@@ -1,0 +1,49 @@
+package operations
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestWithoutDockerTheScriptsOfferTheOtherWay holds whether the client is missing or the engine does not answer.
+func TestWithoutDockerTheScriptsOfferTheOtherWay(t *testing.T) {
+	h := newHost(t, "")
+	for _, script := range dockerScripts {
+		status, output := h.runWith([]string{"DOCKER_HOST=unix:///nowhere/docker.sock"}, script[0], script[1:]...)
+		if status != 1 {
+			t.Errorf("%v: got status %d, want 1", script, status)
+		}
+		mention(t, strings.Join(script, " "), output, "scripts/build.sh iotmon && scripts/start-services.sh iotmon")
+	}
+}
+
+var dockerScripts = [][]string{{"scripts/test-docker-build.sh"}}
+
+// TestEveryProgramHasAnImage compares what is in cmd/ with what the Makefile and the scripts build.
+func TestEveryProgramHasAnImage(t *testing.T) {
+	entries, err := os.ReadDir(filepath.Join(root, "cmd"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{"Makefile", "scripts/lib/services.sh"} {
+		text, err := os.ReadFile(filepath.Join(root, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		list := regexp.MustCompile(`(?m)^(?:images := |all_services=")([a-z ]+)`).FindSubmatch(text)
+		if list == nil {
+			t.Fatalf("%s lists no services", file)
+		}
+		if got := strings.Fields(string(list[1])); len(got) != len(entries) {
+			t.Errorf("%s: got %v, want all of %v", file, got, entries)
+		}
+		for _, entry := range entries {
+			if !strings.Contains(" "+string(list[1])+" ", " "+entry.Name()+" ") {
+				t.Errorf("%s: %s is missing", file, entry.Name())
+			}
+		}
+	}
+}
