@@ -40,7 +40,7 @@ func (p partitioned) ranges(ctx context.Context, tx pgx.Tx) (ranges, error) {
 	return found, err
 }
 
-// make makes the partitions that times need and returns all that there are then. It has a transaction of its own: to attach
+// makePartitions makes the partitions that times need and returns all that there are then. It has a transaction of its own: to attach
 // a table holds up neither readers nor writers, but in the transaction of a batch it would wait for another archiver's
 // batch that waits for this one's. Those who need the same partitions wait for each other and find them made.
 func (s *Store) makePartitions(ctx context.Context, p partitioned, times []int64) (ranges, error) {
@@ -50,9 +50,6 @@ func (s *Store) makePartitions(ctx context.Context, p partitioned, times []int64
 			return err
 		}
 		var err error
-		if s.hyper, err = hyper(ctx, tx); err != nil || s.hyper && p == readings {
-			return err
-		}
 		if all, err = p.ranges(ctx, tx); err != nil {
 			return err
 		}

@@ -32,8 +32,15 @@ func (s *Store) provide(ctx context.Context, batch []archive.Reading) error {
 	if len(missing) == 0 {
 		return nil
 	}
+	err := s.transact(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		var err error
+		s.hyper, err = hyper(ctx, tx)
+		return err
+	})
+	if err != nil || s.hyper {
+		return err
+	}
 	slices.Sort(missing)
-	var err error
 	s.ranges, err = s.makePartitions(ctx, readings, slices.Compact(missing))
 	return err
 }
