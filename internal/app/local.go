@@ -20,6 +20,7 @@ func (s *Service) openSQLite(ctx context.Context) error {
 	}
 	s.store = store
 	s.onClose("database", store.Close)
+	s.metrics.WatchDisk(s.cfg.DataDir)
 	return nil
 }
 

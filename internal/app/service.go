@@ -71,6 +71,7 @@ func New(ctx context.Context, name string, cfg *config.Config, options Options) 
 		readiness: observe.NewReadiness(),
 		topics:    newTopics(cfg),
 	}
+	s.metrics.WatchReadiness(s.readiness)
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	for _, make := range s.parts() {

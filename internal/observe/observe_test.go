@@ -44,6 +44,11 @@ func busy() *Metrics {
 	m.Ingest.Answered(2, 1)
 	m.WatchPlant(func() Plant { return Plant{Online: 9, Offline: 1, OpenAlerts: 4} })
 	m.WatchSimulator(func() int64 { return 8 })
+	readiness := NewReadiness()
+	m.WatchReadiness(readiness)
+	readiness.Expect("kafka").Ready()
+	readiness.Mention("redis").NotReady("connection refused")
+	m.WatchDisk(".")
 	refuse := m.Ingest.Instrument(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTooManyRequests) }))
 	refuse.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/", nil))
 	return m
@@ -84,11 +89,26 @@ func TestMetricsHaveTheirNamesTypesAndValues(t *testing.T) {
 		"iot_ingest_readings_total{result=\"accepted\"} 2\n",
 		"iot_simulator_messages_skipped_total 8\n",
 		"iot_archive_behind_seconds 2\n",
+		"iot_part_ready{part=\"kafka\",vital=\"yes\"} 1\n",
+		"iot_part_ready{part=\"redis\",vital=\"no\"} 0\n",
 		"iot_archive_lag_messages{partition=\"7\",topic=\"alerts\"} 4\n",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("missing in the exposition: %q", want)
 		}
+	}
+}
+
+func TestRoomOnTheDisk(t *testing.T) {
+	free, size, err := diskSpace(t.TempDir())
+	if err != nil || free <= 0 || free > size {
+		t.Errorf("got %g of %g bytes free, %v, want some of them", free, size, err)
+	}
+	m := NewMetrics("")
+	m.WatchDisk("/no/such/directory")
+	text := get(t, m.Handler(), "/metrics").Body.String()
+	if want := "iot_data_dir_free_bytes NaN\n"; !strings.Contains(text, want) {
+		t.Errorf("a directory that is not there: missing in the exposition: %q", want)
 	}
 }
 

@@ -1,0 +1,15 @@
+//go:build unix
+
+package observe
+
+import "golang.org/x/sys/unix"
+
+// diskSpace returns how many bytes whoever runs this may still write on the file system of dir, and how many it has.
+func diskSpace(dir string) (free, size float64, err error) {
+	var stat unix.Statfs_t
+	if err := unix.Statfs(dir, &stat); err != nil {
+		return 0, 0, err
+	}
+	unit := float64(stat.Bsize)
+	return float64(stat.Bavail) * unit, float64(stat.Blocks) * unit, nil
+}
