@@ -18,7 +18,7 @@ images := producer consumer websocket web iotmon
 sources = find . -name '*.go' -not -path '*/node_modules/*'
 
 .DEFAULT_GOAL := help
-.PHONY: help run build build-all provision test test-go test-web test-short check-format vet lint fmt bench clean
+.PHONY: help run build build-all provision test test-go test-web test-chaos test-short check-format vet lint fmt bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ test-go:
 
 test-web:
 	./scripts/test-web.sh
+
+test-chaos: provision ## strike the services for as long as faults take in the field: 100 kills, outages of a minute
+	IOTMON_TEST_CHAOS=long $(GO) test -timeout 90m -v -run 'SurviveFaults|Kills' ./tests/integration
 
 test-short: ## run the tests that need only Go and a minute
 	$(GO) test -short $(PKG)

@@ -102,7 +102,7 @@ func (s *Service) serveAdmin(context.Context) error {
 
 // ingestHandler answers POST /api/v1/readings.
 func (s *Service) ingestHandler() http.Handler {
-	return s.metrics.Ingest.Instrument(ingest.NewHandler(ingest.HandlerOptions{
+	return observe.Traced(s.metrics.Ingest.Instrument(ingest.NewHandler(ingest.HandlerOptions{
 		Log:           s.producer,
 		Admission:     s.admission,
 		Now:           time.Now,
@@ -114,7 +114,7 @@ func (s *Service) ingestHandler() http.Handler {
 		MaxBytes:      int64(s.cfg.Ingest.MaxInFlightBytes),
 		BodyTimeout:   s.cfg.Ingest.BodyTimeout,
 		AppendTimeout: s.cfg.Ingest.Timeout,
-	}))
+	})))
 }
 
 // adminHandler answers what operators and Prometheus ask.

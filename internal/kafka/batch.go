@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -28,12 +29,12 @@ type batch struct {
 // batchPool keeps batches for reuse: at full rate they would be most of the garbage.
 type batchPool struct{ pool sync.Pool }
 
-func (p *batchPool) get(topic string, readings []iot.Reading) *batch {
+func (p *batchPool) get(ctx context.Context, topic string, readings []iot.Reading) *batch {
 	b, _ := p.pool.Get().(*batch)
 	if b == nil {
 		b = &batch{}
 	}
-	b.encode(topic, readings)
+	b.encode(topic, readings, traceHeaders(ctx))
 	return b
 }
 
@@ -42,7 +43,7 @@ func (p *batchPool) put(b *batch) {
 	p.pool.Put(b)
 }
 
-func (b *batch) encode(topic string, readings []iot.Reading) {
+func (b *batch) encode(topic string, readings []iot.Reading, headers []kgo.RecordHeader) {
 	now := time.Now()
 	b.records, b.bytes = b.records[:0], b.bytes[:0]
 	b.unsent, b.err = 0, nil
@@ -59,6 +60,7 @@ func (b *batch) encode(topic string, readings []iot.Reading) {
 			Key:       key,
 			Value:     b.bytes[start:len(b.bytes):len(b.bytes)],
 			Timestamp: now,
+			Headers:   headers,
 		})
 	}
 	b.left.Store(int64(len(b.records)))

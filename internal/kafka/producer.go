@@ -132,7 +132,7 @@ func (p *Producer) Append(ctx context.Context, readings []iot.Reading) error {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, p.timeout, fmt.Errorf("not acknowledged within %v", p.timeout))
 	defer cancel()
-	b := p.batches.get(p.topic, readings)
+	b := p.batches.get(ctx, p.topic, readings)
 	done := make(chan struct{})
 	b.finish = func() {
 		p.sent(len(b.records) - b.unsent)
@@ -163,7 +163,7 @@ func (p *Producer) Enqueue(ctx context.Context, readings []iot.Reading) error {
 		if p.room.Acquire(ctx, weight) != nil {
 			return fmt.Errorf("enqueue readings: %w", context.Cause(ctx))
 		}
-		b := p.batches.get(p.topic, chunk)
+		b := p.batches.get(ctx, p.topic, chunk)
 		b.finish = func() {
 			p.sent(len(b.records) - b.unsent)
 			if b.unsent > 0 {

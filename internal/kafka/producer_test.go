@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"go.opentelemetry.io/otel/propagation"
 
 	"iotmon/internal/iot"
 	"iotmon/internal/wire"
@@ -199,6 +200,26 @@ func TestEnqueueBuffersReadingsNotCalls(t *testing.T) {
 		if err := p.Enqueue(ctx, someReadings(2)); err != nil {
 			t.Fatalf("call %d: %v", i, err)
 		}
+	}
+}
+
+func TestRecordsCarryTheTraceTheyBelongTo(t *testing.T) {
+	c := startCluster(t)
+	p := c.producer(ProducerOptions{})
+	const parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+	traced := propagation.TraceContext{}.Extract(t.Context(), propagation.MapCarrier{"traceparent": parent})
+	for _, ctx := range []context.Context{traced, t.Context()} {
+		if err := p.Append(ctx, someReadings(1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	records := c.read(c.topics.Readings, 2)
+	first, second := headers(records[0].Headers), records[1].Headers
+	if got := first.Get("traceparent"); got != parent {
+		t.Errorf("in a trace: got %q, want %q", got, parent)
+	}
+	if len(second) != 0 {
+		t.Errorf("outside of any: got %v, want no headers", second)
 	}
 }
 
