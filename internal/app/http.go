@@ -22,11 +22,16 @@ import (
 // stopTimeout is how long requests under way may take when the server stops.
 const stopTimeout = time.Second
 
+// requestTimeout is how long a request may take to arrive, and any other than one with readings to be answered: those have
+// a timeout of their own, and a WebSocket has none.
+const requestTimeout = 2 * time.Minute
+
 // serve answers HTTP on the listener until ctx ends.
 func serve(listener net.Listener, handler http.Handler) func(context.Context) error {
 	server := &http.Server{
 		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       requestTimeout,
 		IdleTimeout:       2 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 	}

@@ -8,8 +8,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"testing/fstest"
+	"testing/synctest"
+	"time"
 
 	"iotmon/internal/config"
 )
@@ -102,6 +105,43 @@ func TestRoutesLeadToTheirPartAndAreSecured(t *testing.T) {
 			t.Errorf("%s: got content policy %q, want scripts from the server alone", path, policy)
 		}
 	}
+}
+
+// oneConn is a listener with one connection.
+type oneConn chan net.Conn
+
+func (l oneConn) Accept() (net.Conn, error) {
+	if conn, ok := <-l; ok {
+		return conn, nil
+	}
+	return nil, net.ErrClosed
+}
+
+func (l oneConn) Close() error { close(l); return nil }
+
+func (l oneConn) Addr() net.Addr { return &net.TCPAddr{} }
+
+// The server reads what is left of a short body before it answers, so whoever announces one and sends nothing would hold a
+// connection and a goroutine for as long as it likes.
+func TestBodyThatNeverComesEndsTheConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		near, far := net.Pipe()
+		listener := make(oneConn, 1)
+		listener <- far
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() { _ = serve(listener, http.NotFoundHandler())(ctx) })
+		started := time.Now()
+		_, _ = io.WriteString(near, "GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n")
+		_ = near.SetDeadline(started.Add(time.Hour))
+		answer, err := io.ReadAll(near)
+		if took := time.Since(started); err != nil || took > 5*time.Minute {
+			t.Errorf("got %q and %v after %v, want an answer and the end within minutes", answer, err, took)
+		}
+		near.Close()
+		cancel()
+		running.Wait()
+	})
 }
 
 func TestStaticFilesAreAskedAboutAndNotSentAgain(t *testing.T) {
