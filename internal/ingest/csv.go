@@ -10,6 +10,7 @@ import (
 	"os"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 const (
@@ -94,6 +95,9 @@ func newRecording(text io.Reader, layout CSVLayout) (*recording, error) {
 	}
 	r.columns = make([]string, len(header))
 	for i, name := range header {
+		if !utf8.ValidString(name) {
+			return nil, usage("the names of the columns are not UTF-8; save the recording as UTF-8")
+		}
 		r.columns[i] = strings.TrimSpace(name)
 	}
 	r.timeIndex, err = findTimeColumn(r.columns, sampleRows(sample, delimiter), layout)

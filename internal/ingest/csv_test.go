@@ -82,6 +82,7 @@ func TestRecordingsThatCannotBeReadSayWhy(t *testing.T) {
 		{"", "the recording is empty", CSVLayout{}},
 		{"\xEF\xBB\xBF \r\n", "the recording is empty", CSVLayout{}},
 		{"\xFF\xFEt\x00", "UTF-16", CSVLayout{}},
+		{"time,\xb5\xe7\xc1\xf7\n2020-01-01,1\n", "the names of the columns are not UTF-8", CSVLayout{}},
 		{"a,b\n1,2\n", `0 columns look like times; name the one with -time-column (columns: "a", "b")`, CSVLayout{}},
 		{"a,b\n2020-01-01,2020-01-02\n", "2 columns look like times", CSVLayout{}},
 		{"2020-01-01 00:00:00,1\n2020-01-01 00:00:01,1\n", "put a header above it", CSVLayout{}},

@@ -193,6 +193,9 @@ func ReplayCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 			err = errors.New("no reading was accepted")
 		}
 	}
+	if err != nil && ctx.Err() != nil {
+		err = errors.New("interrupted")
+	}
 	return replayStatus(err, stderr)
 }
 

@@ -1,6 +1,9 @@
 package ingest
 
 import (
+	"context"
+	"io"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -96,6 +99,21 @@ func TestReplayCommandFailsWhenNothingIsAccepted(t *testing.T) {
 		if status != 1 || !strings.Contains(stderr, "no reading was accepted") || !strings.Contains(stdout, "accepted  0") {
 			t.Errorf("%q: got status %d, %q and %q, want 1 and the reason", text, status, stdout, stderr)
 		}
+	}
+}
+
+func TestReplayThatIsInterruptedSaysSo(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // Only then does the server notice that the client has gone.
+		cancel()
+		<-r.Context().Done()
+	}))
+	defer server.Close()
+	var out, errs strings.Builder
+	args := []string{"-to", server.URL, "-map", "T=t,temperature_sensor", write(t, "time,T\n2020-01-01,1\n")}
+	if status := ReplayCommand(ctx, args, &out, &errs); status != 1 || errs.String() != "iotmon replay: interrupted\n" {
+		t.Errorf("got status %d and %q, want 1 and that it was interrupted", status, errs.String())
 	}
 }
 

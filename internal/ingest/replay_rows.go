@@ -5,6 +5,7 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"iotmon/internal/iot"
 )
@@ -67,7 +68,12 @@ func (m *rowMapping) longReading(row recordRow, format numberFormat, dst []iot.R
 	}
 	cell := func(index int) string { return strings.TrimSpace(row.cells[index]) }
 	r := iot.Reading{Device: m.device, Time: row.time, Value: value}
-	r.ID = iot.DeviceID(cell(m.deviceIndex))
+	id := cell(m.deviceIndex)
+	if !utf8.ValidString(id) {
+		refused(iot.Invalid("device_id", "not UTF-8 (got %q)", id))
+		return dst
+	}
+	r.ID = iot.DeviceID(id)
 	if m.typeIndex >= 0 {
 		r.Type = iot.DeviceType(cell(m.typeIndex))
 	}

@@ -228,6 +228,20 @@ func TestLongFormTakesDeviceAndTypeFromTheRow(t *testing.T) {
 	}
 }
 
+// On their way through JSON, ids in another encoding would all become the same replacement characters: one device.
+func TestIDsInAnotherEncodingAreRefused(t *testing.T) {
+	const text = "time,id,v\n2020-01-01,\xb1\xc3,1\n2020-01-01,\xb7\xa7,2\n2020-01-01,pump,3\n"
+	var k keeper
+	long := LongColumns{Device: "id", Type: "temperature_sensor", Value: "v"}
+	summary, err := Replay(t.Context(), ReplayOptions{File: write(t, text), Mapping: Mapping{Long: &long}}, &k)
+	if err != nil || len(k.got) != 1 || k.got[0].ID != "pump" {
+		t.Fatalf("got %+v, %v, want the pump alone", k.got, err)
+	}
+	if len(summary.Refused) != 1 || summary.Refused[0].Count != 2 || summary.Refused[0].Field != "device_id" {
+		t.Errorf("got refusals %+v, want both of device_id", summary.Refused)
+	}
+}
+
 func TestWhatIsRefusedIsCountedByReasonAndLine(t *testing.T) {
 	const text = `time,T,I
 2020-01-01 00:00:00,1,NaN
