@@ -128,8 +128,10 @@ func TestFiltersNarrowTheStream(t *testing.T) {
 
 func TestDonutFiltersTheStream(t *testing.T) {
 	plant := startPlant(t, "-no-simulator")
-	plant.post(reading{ID: "on", Value: 20}, reading{ID: "off", Value: 20, Status: "offline"})
+	plant.post(reading{ID: "on", Value: 20})
 	tab := plant.open(options{})
+	tab.until(fmt.Sprintf(`(%s).then((s) => s.status?.length === 1 && s.status[0] === 1)`, chart("#status-chart"))) // No sliver for nobody.
+	plant.post(reading{ID: "off", Value: 20, Status: "offline"})
 	tab.until(`document.querySelectorAll("#stream tbody tr:not([hidden])").length === 2`)
 	tab.until(fmt.Sprintf(`(%s).then((s) => s.status?.[1] === 1)`, chart("#status-chart")))
 	tab.frame()
@@ -155,10 +157,13 @@ func TestDonutFiltersTheStream(t *testing.T) {
 
 func TestPageRecoversAfterTheServerRestarts(t *testing.T) {
 	plant := startPlant(t, "-no-simulator")
-	plant.post(reading{ID: "before", Value: 20})
+	hall := location{Building: "Hall 7"}
+	plant.post(reading{ID: "before", Value: 20, Location: hall}, reading{ID: "elsewhere", Value: 20, Location: location{Building: "Hall 8"}})
 	tab := plant.open(options{})
 	tab.until(`document.querySelector("#connection").dataset.phase === "open"`)
-	tab.until(`document.querySelector("#stream").innerText.includes("before")`)
+	tab.until(`document.querySelector("#stream").innerText.includes("elsewhere")`)
+	tab.do(chromedp.SendKeys(chromedp.CSS(`select[name="building"]`), "Hall 7"))
+	tab.until(`!document.querySelector("#stream").innerText.includes("elsewhere")`)
 	tab.mu.Lock()
 	tab.offline = true
 	tab.mu.Unlock()
@@ -166,10 +171,13 @@ func TestPageRecoversAfterTheServerRestarts(t *testing.T) {
 	tab.until(`document.querySelector("#connection").innerText.includes("Disconnected")`)
 	tab.until(`document.documentElement.hasAttribute("data-stale") && !document.querySelector("#stale-banner").hidden`)
 	plant.start()
-	plant.post(reading{ID: "after", Value: 20})
+	plant.post(reading{ID: "after", Value: 20, Location: hall})
 	eval[chromedp.Void](tab, `document.querySelector(".connection-retry").click()`)
 	tab.until(`document.querySelector("#connection").dataset.phase === "open"`)
 	tab.until(`["before", "after"].every((id) => document.querySelector("#stream").innerText.includes(id))`)
+	if eval[bool](tab, `document.querySelector("#stream").innerText.includes("elsewhere") || document.querySelector("select[name=building]").value !== "Hall 7"`) {
+		t.Error("the building that was chosen before is forgotten")
+	}
 	tab.until(`!document.documentElement.hasAttribute("data-stale") && document.querySelector("#stale-banner").hidden`)
 }
 
@@ -186,6 +194,9 @@ func TestAlertsAreShownInBothLanguages(t *testing.T) {
 	tab.click(`#language label:has([value="en"])`)
 	if got, want := eval[string](tab, `document.querySelector(".alert-words").textContent`), "Temperature above 28\u00a0°C"; got != want {
 		t.Errorf("in English: got %q, want %q", got, want)
+	}
+	if got := eval[string](tab, `document.querySelector(".alert time").title`); strings.ContainsAny(got, "年月日上下午") {
+		t.Errorf("in English: got the time %q", got)
 	}
 	plant.post(reading{ID: "oven", Value: 20})
 	tab.until(counter + ` === "0" && document.querySelector(".alert").dataset.state === "cleared"`)
@@ -222,6 +233,11 @@ func TestDrawerShowsADevice(t *testing.T) {
 	tab.until(fmt.Sprintf(`(%s).then((s) => s.readings.at(-1)[1] === 24)`, chart("#device-chart")))
 	tab.do(chromedp.KeyEvent("\x1b"))
 	tab.until(`!document.querySelector("#drawer").open && location.hash === ""`)
+	// The keyboard is back where it was; that alone does not stop the stream.
+	tab.do(chromedp.SendKeys(chromedp.CSS(`#stream tbody a`), "\r"))
+	tab.until(`document.querySelector("#drawer").open`)
+	tab.do(chromedp.KeyEvent("\x1b"))
+	tab.until(`!document.querySelector("#drawer").open && !document.querySelector("#stream").classList.contains("held")`)
 }
 
 func TestTextOfDevicesIsNeverMarkup(t *testing.T) {

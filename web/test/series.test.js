@@ -76,9 +76,10 @@ test('a step with a window in progress is in progress', () => {
 
 test('every range has whole windows and a bounded number of points', () => {
   for (const range of ranges) {
-    for (const seconds of [1, 10, 30, 60, 300]) {
+    for (const seconds of [1, 2, 7, 10, 11, 13, 30, 45, 60, 300, 7200, 86_400]) {
       const step = rangeStep(range, seconds);
       const points = rangeLength(range, seconds) / 1000 / step;
+      assert.ok(points >= 1 && (points >= 60 || step === seconds), `${range.name} of ${seconds} s: ${points} points`);
       assert.equal(step % seconds, 0, `${range.name} of ${seconds} s`);
       assert.ok(points <= 150, `${range.name} of ${seconds} s: ${points} points`);
     }
@@ -89,6 +90,11 @@ test('every range has whole windows and a bounded number of points', () => {
 test('a chart has a point for each step, empty where nothing was read', () => {
   const points = chartPoints({ archived: [point(7, [5])], live: [point(9, [6], false)], length: 4 * window, step: window, now: 9.4 * window });
   assert.deepEqual(points.map((p) => [p.start / window, p.average, p.final]), [[6, null, true], [7, 5, true], [8, null, true], [9, 6, false]]);
+});
+
+test('a range that is no multiple of its windows lies on their grid all the same', () => {
+  const points = chartPoints({ archived: [point(7, [5])], live: [], length: 3.5 * window, step: window, now: 9.4 * window });
+  assert.deepEqual(points.map((p) => [p.start / window, p.count]), [[6, 0], [7, 1], [8, 0], [9, 0]]);
 });
 
 test('of two accounts of a step the one that counted more stands, at equal counts the live one', () => {

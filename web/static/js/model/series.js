@@ -26,17 +26,17 @@ export const ranges = [
   { name: '24h', seconds: 24 * 3600 },
 ];
 
-/** Lengths in seconds that people count in, and that fit the server's grid from midnight. */
+/** Lengths in seconds that people count in. */
 const roundSteps = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400];
 
 /**
- * Returns the length in milliseconds of what a range shows.
+ * Returns the length in milliseconds of what a range shows: one window at least.
  *
  * @param {Range} range
  * @param {number} windowSeconds
  */
 export function rangeLength(range, windowSeconds) {
-  return (range.seconds || livePoints * windowSeconds) * 1000;
+  return Math.max(range.seconds || livePoints * windowSeconds, windowSeconds) * 1000;
 }
 
 /**
@@ -46,8 +46,10 @@ export function rangeLength(range, windowSeconds) {
  * @param {number} windowSeconds
  */
 export function rangeStep(range, windowSeconds) {
-  const fits = (/** @type {number} */ step) => step % windowSeconds === 0 && range.seconds / step <= wantedPoints;
-  return range.seconds === 0 ? windowSeconds : (roundSteps.find(fits) ?? windowSeconds);
+  if (range.seconds === 0) return windowSeconds;
+  const least = Math.ceil(range.seconds / wantedPoints / windowSeconds) * windowSeconds;
+  const round = roundSteps.find((step) => step >= least && step % windowSeconds === 0);
+  return round !== undefined && round <= 2 * least ? round : least;
 }
 
 /**
@@ -111,7 +113,8 @@ export function chartPoints({ archived, live, length, step, now }) {
   const last = Math.floor(now / step) * step;
   const points = [];
   // The window in progress is the last of the range, or not there yet.
-  for (let start = last - length + step; start <= last; start += step) {
+  for (let n = Math.ceil(length / step) - 1; n >= 0; n--) {
+    const start = last - n * step;
     points.push(known.get(start) ?? emptyPoint(start));
   }
   return points;

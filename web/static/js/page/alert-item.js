@@ -41,6 +41,7 @@ export class AlertItem {
   /** Has the next show write everything, in another language. */
   forget() {
     this.#alert = null;
+    find(this.element, 'time', HTMLTimeElement).dateTime = '';
   }
 
   /**

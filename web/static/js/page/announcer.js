@@ -37,7 +37,9 @@ export class Announcer {
     if (!first || performance.now() - this.#spoken < pause) return;
     this.#spoken = performance.now();
     const { locale } = this.surroundings;
-    this.element.textContent = this.#count > 1 ? locale.t('announceMany', { count: this.#count }) : this.#words(first);
+    const words = this.#count > 1 ? locale.t('announceMany', { count: this.#count }) : this.#words(first);
+    // The same words again are only read again if the text is another one.
+    this.element.textContent = this.element.textContent === words ? `${words}\u00a0` : words;
     this.#first = undefined;
     this.#count = 0;
   }

@@ -2,7 +2,8 @@
 
 /**
  * Draws each part of the page at most once a frame, however many messages have changed it. A hidden page gets no frames:
- * what has changed by the time it is looked at again is then drawn in one go.
+ * what has changed by the time it is looked at again is then drawn in one go. A part that fails does not keep the others from
+ * being drawn.
  */
 export class Frames {
   /** @type {Set<() => void>} */
@@ -21,6 +22,12 @@ export class Frames {
     const due = [...this.#due];
     this.#due.clear();
     this.#requested = false;
-    for (const draw of due) draw();
+    for (const draw of due) {
+      try {
+        draw();
+      } catch (error) {
+        reportError(error);
+      }
+    }
   }
 }

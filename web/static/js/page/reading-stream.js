@@ -31,6 +31,8 @@ export class ReadingStream {
   /** @type {ReadingRow[]} */
   #rows = [];
   #pointed = false;
+  /** Whether the keyboard has walked into the rows; focus that only came back from the drawer holds nothing. */
+  #walked = false;
   #moved = 0;
 
   /**
@@ -56,6 +58,8 @@ export class ReadingStream {
     const body = this.#body;
     body.addEventListener('pointerenter', (event) => (this.#pointed = event.pointerType === 'mouse'));
     body.addEventListener('pointerleave', () => (this.#pointed = false));
+    body.addEventListener('keyup', ({ key }) => (this.#walked ||= key === 'Tab'));
+    body.addEventListener('focusout', () => (this.#walked = false));
     body.addEventListener('click', (event) => {
       // The whole row opens its device; the link in it does so by itself.
       const row = event.target instanceof Element && !event.target.closest('a') ? event.target.closest('tr') : null;
@@ -79,7 +83,7 @@ export class ReadingStream {
   }
 
   get #held() {
-    return this.#paused || this.#pointed || this.#body.querySelector(':focus-visible') !== null;
+    return this.#paused || this.#pointed || this.#walked;
   }
 
   /** @returns {DeviceFilter} What the controls say. */
@@ -231,9 +235,14 @@ export class ReadingStream {
    * @param {[string, string][]} choices Values and words.
    */
   #choices(name, all, choices) {
-    const select = this.#control(name);
+    const select = /** @type {HTMLSelectElement} */ (this.#control(name));
+    // What is chosen stays, also while nothing of the kind is known, as after a reconnection.
     const { value } = select;
-    const options = [['', all], ...choices].map(([choice, words]) => {
+    const known = value === '' || choices.some(([choice]) => choice === value);
+    const wanted = [['', all], ...choices, ...(known ? [] : [[value, value]])];
+    const offered = [...select.options].map((option) => [option.value, option.text]);
+    if (JSON.stringify(offered) === JSON.stringify(wanted)) return; // It may be open.
+    const options = wanted.map(([choice, words]) => {
       const option = textElement('option', words ?? '');
       option.value = choice ?? '';
       return option;

@@ -76,10 +76,12 @@ export class StatusPieChart {
       dashArrayY: /** @type {[number, number]} */ ([2, 4]),
       rotation: -Math.PI / 4,
     };
-    return [
+    const parts = [
       { name: locale.t('online'), value: this.#counts.online, itemStyle: { color: palette.online } },
       { name: locale.t('offline'), value: this.#counts.offline, itemStyle: { color: palette.offline, decal: stripes } },
     ];
+    // Even a part of nothing would get the smallest angle.
+    return parts.filter(({ value }) => value > 0);
   }
 
   /** @param {{name: string, value: number, percent: number}} item */
