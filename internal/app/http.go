@@ -144,6 +144,10 @@ func static(files fs.FS) (http.Handler, error) {
 	server := http.FileServerFS(files)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-cache")
+		if strings.HasSuffix(r.URL.Path, "/") {
+			http.NotFound(w, r) // Rather than a list of what is there.
+			return
+		}
 		if tag := tags[strings.TrimPrefix(r.URL.Path, "/")]; tag != "" {
 			w.Header().Set("ETag", tag)
 		}

@@ -107,6 +107,20 @@ func TestRoutesLeadToTheirPartAndAreSecured(t *testing.T) {
 	}
 }
 
+func TestDirectoriesAreNotListed(t *testing.T) {
+	files, err := static(fstest.MapFS{"js/main.js": {Data: []byte("x")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]int{"/js/main.js": 200, "/js/": 404, "/": 404} {
+		w := httptest.NewRecorder()
+		files.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+		if w.Code != want {
+			t.Errorf("%s: got %d, want %d", path, w.Code, want)
+		}
+	}
+}
+
 // oneConn is a listener with one connection.
 type oneConn chan net.Conn
 

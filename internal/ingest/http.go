@@ -109,11 +109,6 @@ func (h *Handler) take(w http.ResponseWriter, r *http.Request) (*wire.Ingested, 
 	if err != nil {
 		return nil, err
 	}
-	if !h.requests.TryAcquire(1) {
-		return nil, refuse(http.StatusTooManyRequests, "%d requests are in flight already", h.o.MaxRequests).with("Retry-After", retryBusy)
-	}
-	defer h.requests.Release(1)
-
 	body := meter{budget: h.bytes}
 	defer body.release()
 	data, err := h.readBody(w, r, &body)
@@ -121,6 +116,11 @@ func (h *Handler) take(w http.ResponseWriter, r *http.Request) (*wire.Ingested, 
 		return nil, err
 	}
 	_ = control.SetReadDeadline(time.Time{}) // What the log takes is not the client's time.
+	// Clients that are slow to send take no place: until here a request costs no more than its metered bytes.
+	if !h.requests.TryAcquire(1) {
+		return nil, refuse(http.StatusTooManyRequests, "%d requests are in flight already", h.o.MaxRequests).with("Retry-After", retryBusy)
+	}
+	defer h.requests.Release(1)
 	elements, err := split(data, format, h.o.MaxReadings)
 	if err != nil {
 		return nil, err

@@ -172,6 +172,21 @@ func TestSlowBodyIsCutOff(t *testing.T) {
 	}
 }
 
+func TestSlowClientsTakeNoPlace(t *testing.T) {
+	h := newHandler(t, &memoryLog{}, func(o *ingest.HandlerOptions) { o.MaxRequests = 1 })
+	body, writer := io.Pipe()
+	var slow sync.WaitGroup
+	slow.Go(func() { post(h, "application/json", body) })
+	if _, err := io.WriteString(writer, `{"device_id":`); err != nil {
+		t.Fatal(err)
+	}
+	if w := post(h, "application/json", strings.NewReader(reading("a", nil))); w.Code != http.StatusOK {
+		t.Errorf("beside a client that is slow to send: got %d %s, want 200", w.Code, w.Body)
+	}
+	writer.Close()
+	slow.Wait()
+}
+
 // Whoever announces a body and does not send it is told so in time, whatever the answer: the server would otherwise wait
 // for the rest of a short body before it says anything.
 func TestAnswersDoNotWaitForTheRestOfABody(t *testing.T) {

@@ -207,7 +207,7 @@ func TestBackoffGrowsAndRespectsWhatTheSystemAsks(t *testing.T) {
 			w.WriteHeader(http.StatusServiceUnavailable)
 			return true
 		}
-		client := newClient(t, ClientOptions{Transport: direct{s}, Patience: time.Hour, Waiting: func(err error, delay time.Duration) {
+		client := newClient(t, ClientOptions{Transport: direct{s}, Patience: time.Hour, Waiting: func(_ error, delay time.Duration) {
 			delays = append(delays, delay)
 		}})
 		if _, err := client.Send(t.Context(), someReadings(1)); err != nil {

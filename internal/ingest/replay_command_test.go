@@ -104,7 +104,7 @@ func TestReplayCommandFailsWhenNothingIsAccepted(t *testing.T) {
 
 func TestReplayThatIsInterruptedSaysSo(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body) // Only then does the server notice that the client has gone.
 		cancel()
 		<-r.Context().Done()

@@ -60,7 +60,7 @@ func TestServicesSurviveFaults(t *testing.T) {
 func faults() []fault {
 	outage := briefly(8*time.Second, 60*time.Second)
 	away := func(server string) func(*testing.T, *deployment, *posters) {
-		return func(t *testing.T, d *deployment, _ *posters) {
+		return func(_ *testing.T, d *deployment, _ *posters) {
 			d.servers.Stop(server)
 			time.Sleep(outage)
 			d.servers.Start(server)
@@ -88,14 +88,14 @@ func faults() []fault {
 		}},
 		{"Redis is away", away(testenv.RedisServer)},
 		{"strange readings", strangeReadings},
-		{"the network to Kafka is slow", func(t *testing.T, d *deployment, p *posters) { spoil(t, d.kafka, harm{delay: 30 * time.Millisecond}) }},
-		{"the network to Kafka is lossy", func(t *testing.T, d *deployment, p *posters) { spoil(t, d.kafka, harm{cut: 0.01}) }},
-		{"answers of Kafka get lost", func(t *testing.T, d *deployment, p *posters) { spoil(t, d.kafka, harm{cutAnswers: 0.02}) }},
-		{"the network to Kafka is cut", func(t *testing.T, d *deployment, p *posters) { spoil(t, d.kafka, harm{away: true}) }},
-		{"the network to PostgreSQL is slow", func(t *testing.T, d *deployment, p *posters) {
+		{"the network to Kafka is slow", func(t *testing.T, d *deployment, _ *posters) { spoil(t, d.kafka, harm{delay: 30 * time.Millisecond}) }},
+		{"the network to Kafka is lossy", func(t *testing.T, d *deployment, _ *posters) { spoil(t, d.kafka, harm{cut: 0.01}) }},
+		{"answers of Kafka get lost", func(t *testing.T, d *deployment, _ *posters) { spoil(t, d.kafka, harm{cutAnswers: 0.02}) }},
+		{"the network to Kafka is cut", func(t *testing.T, d *deployment, _ *posters) { spoil(t, d.kafka, harm{away: true}) }},
+		{"the network to PostgreSQL is slow", func(t *testing.T, d *deployment, _ *posters) {
 			spoil(t, d.postgres, harm{delay: 50 * time.Millisecond})
 		}},
-		{"answers of PostgreSQL get lost", func(t *testing.T, d *deployment, p *posters) { spoil(t, d.postgres, harm{cutAnswers: 0.05}) }},
+		{"answers of PostgreSQL get lost", func(t *testing.T, d *deployment, _ *posters) { spoil(t, d.postgres, harm{cutAnswers: 0.05}) }},
 	}
 }
 

@@ -18,7 +18,7 @@ func (w *batchWriter) readings(ctx context.Context, readings []archive.Reading) 
 	if len(readings) == 0 {
 		return nil
 	}
-	whole, err := w.tx.PrepareContext(ctx, insertReadings(rowsPerInsert))
+	whole, err := w.tx.PrepareContext(ctx, insertReadings(rowsPerInsert)) //nolint:sqlclosecheck // It is, two lines below.
 	if err != nil {
 		return err
 	}
