@@ -163,11 +163,12 @@ func poll(ctx context.Context, client *kgo.Client, bounded bool) (kgo.Fetches, e
 // ended.
 func (t *Tail) hand(fetches kgo.Fetches, waiting map[int32]int64) {
 	var batch live.Batch
+	outdated := t.outdated(fetches)
 	fetches.EachRecord(func(r *kgo.Record) {
 		if r.Topic == t.Topics.States && r.Offset+1 >= waiting[r.Partition] {
 			delete(waiting, r.Partition)
 		}
-		if r.Attrs.IsControl() || r.Value == nil {
+		if r.Attrs.IsControl() || r.Value == nil || outdated[r] {
 			return
 		}
 		if err := t.take(&batch, r); err != nil {
@@ -177,6 +178,39 @@ func (t *Tail) hand(fetches kgo.Fetches, waiting map[int32]int64) {
 	if len(batch.States)+len(batch.Summaries)+len(batch.Alerts) > 0 {
 		t.Sink(batch)
 	}
+}
+
+// outdated returns the summaries of windows in progress that the same fetch has newer ones of. Each is published every second:
+// a tail that begins has half a minute's worth of each in its way, and decoding is what takes the time.
+func (t *Tail) outdated(fetches kgo.Fetches) map[*kgo.Record]bool {
+	type version struct {
+		wire.SummaryVersion
+		record *kgo.Record
+	}
+	newest := make(map[string]version)
+	outdated := make(map[*kgo.Record]bool)
+	fetches.EachTopic(func(topic kgo.FetchTopic) {
+		if topic.Topic != t.Topics.Aggregates {
+			return
+		}
+		topic.EachRecord(func(r *kgo.Record) {
+			v, ok := wire.PeekSummary(r.Value)
+			if !ok {
+				return
+			}
+			before, known := newest[string(v.Window)]
+			switch {
+			case !known || v.Newer(before.SummaryVersion):
+				newest[string(v.Window)] = version{v, r}
+				if known {
+					outdated[before.record] = true
+				}
+			default:
+				outdated[r] = true
+			}
+		})
+	})
+	return outdated
 }
 
 func (t *Tail) take(batch *live.Batch, r *kgo.Record) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -101,6 +102,32 @@ func (c *cluster) state(device int, value float64) *kgo.Record {
 func (c *cluster) summary(count int64, appended time.Time) *kgo.Record {
 	s := iot.WindowSummary{Type: iot.Temperature, Window: iot.WindowOf(appended, 30*time.Second), Summary: iot.Summary{Count: count}}
 	return &kgo.Record{Topic: c.topics.Aggregates, Key: []byte(s.Type), Value: wire.AppendWindowSummary(nil, &s), Timestamp: appended}
+}
+
+// Of many versions of a window only the newest by position is worth decoding, wherever a processor that did not know that it
+// was replaced has put an older one.
+func TestTailPassesOverOutdatedSummaries(t *testing.T) {
+	c := startCluster(t)
+	client := c.client()
+	now := time.Now()
+	var records []*kgo.Record
+	for _, version := range []iot.WindowSummary{
+		{Position: iot.Position{Offset: 5}}, {Position: iot.Position{Offset: 9}}, {Position: iot.Position{Offset: 9}, Final: true},
+		{Position: iot.Position{Offset: 7}}, {Position: iot.Position{Partition: 1, Offset: 3}}, {Position: iot.Position{Offset: 9}, Final: true, Late: true},
+	} {
+		version.Type, version.Window = iot.Temperature, iot.WindowOf(now, 30*time.Second)
+		records = append(records, &kgo.Record{Topic: c.topics.Aggregates, Value: wire.AppendWindowSummary(nil, &version)})
+	}
+	c.produce(client, records...)
+	tail, batches, _ := c.tail()
+	awaitCaughtUp(t, tail)
+	var got []string
+	for _, s := range await(t, batches).Summaries {
+		got = append(got, fmt.Sprint(s.Partition, s.Offset, s.Final, s.Late))
+	}
+	if want := []string{"0 9 true false", "1 3 false false", "0 9 true true"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
 }
 
 func TestTailHandsOverAllStatesAndWhatIsRecent(t *testing.T) {

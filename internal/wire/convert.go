@@ -105,3 +105,16 @@ func FromCatalog(c *iot.Catalog) []TypeSpec {
 	}
 	return specs
 }
+
+// FromRules tells the rules that compare a value, in their order.
+func FromRules(rules []iot.Rule) []AlertRule {
+	told := []AlertRule{}
+	for i := range rules {
+		r := &rules[i]
+		if r.Name == iot.RuleOffline {
+			continue
+		}
+		told = append(told, AlertRule{AlertType: r.Name, DeviceType: r.Type, Severity: r.Severity, Threshold: r.Threshold, Below: r.Below})
+	}
+	return told
+}

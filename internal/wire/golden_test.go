@@ -105,6 +105,11 @@ func helloMessage() wire.Hello {
 			wire.FromTypeSpec(&iot.BuiltinTypes()[0]),
 			wire.FromTypeSpec(&iot.BuiltinTypes()[4]),
 		},
+		AlertRules: wire.FromRules([]iot.Rule{
+			{Name: "temperature_high", Type: iot.Temperature, Severity: iot.Warning, Threshold: 28, Hysteresis: 0.5},
+			{Name: iot.RuleOffline, Severity: iot.Warning},
+			{Name: "current_low", Type: iot.Current, Severity: iot.Info, Threshold: 0.5, Below: true},
+		}),
 		Limits: wire.Limits{
 			MessageBytes: 65536, FilterItems: 1000, PingSeconds: 30, MaxConnections: 10000, ResumeMessages: 4096, SnapshotWindows: 120,
 		},
@@ -168,7 +173,7 @@ func pin[T any](t *testing.T, name string, message T) {
 
 func TestMessagesToAndFromClients(t *testing.T) {
 	resumed := helloMessage()
-	resumed.Resumed, resumed.DeviceTypes = true, []wire.TypeSpec{}
+	resumed.Resumed, resumed.DeviceTypes, resumed.AlertRules = true, []wire.TypeSpec{}, []wire.AlertRule{}
 	summary, state := goldenSummary(), alarmedState()
 	empty := iot.WindowSummary{Type: iot.Humidity, Window: iot.WindowOf(at, time.Minute)}
 	pin(t, "hello", helloMessage())

@@ -40,7 +40,18 @@ type Hello struct {
 	Resumed       bool       `json:"resumed"`
 	WindowSeconds int        `json:"window_seconds"`
 	DeviceTypes   []TypeSpec `json:"device_types"`
-	Limits        Limits     `json:"limits"`
+	// AlertRules lists the rules that compare a value, so that a chart can show what a value is held against.
+	AlertRules []AlertRule `json:"alert_rules"`
+	Limits     Limits      `json:"limits"`
+}
+
+// AlertRule tells a client what raises the alerts of one type; the fields are named as those of Alert.
+type AlertRule struct {
+	AlertType  string         `json:"alert_type"`
+	DeviceType iot.DeviceType `json:"device_type"`
+	Severity   iot.Severity   `json:"severity"`
+	Threshold  float64        `json:"threshold"`
+	Below      bool           `json:"below,omitempty"`
 }
 
 // TypeSpec describes a device type to a client.

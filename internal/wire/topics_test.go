@@ -155,6 +155,51 @@ func TestForeignMessagesAreRefused(t *testing.T) {
 	}
 }
 
+func TestPeekedSummariesAreWhatDecodingSays(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := iot.WindowSummary{
+			Type:     iot.DeviceType(rapid.String().Draw(t, "type") + "x"),
+			Window:   iot.Window{Start: drawTime(t, "start"), Length: 30 * time.Second},
+			Position: drawPosition(t), Final: rapid.Bool().Draw(t, "final"), Late: rapid.Bool().Draw(t, "late"),
+		}
+		text := wire.AppendWindowSummary(nil, &s)
+		peeked, ok := wire.PeekSummary(text)
+		if ok == s.Late {
+			t.Fatalf("peeked: got %v of %s, want a version unless it is a late mark", ok, text)
+		}
+		if ok && (peeked.Offset != s.Offset || peeked.Final != s.Final) {
+			t.Fatalf("got %+v of %s", peeked, text)
+		}
+		other := s
+		other.Offset, other.Final, other.Late = s.Offset+1, !s.Final, false
+		if again, _ := wire.PeekSummary(wire.AppendWindowSummary(nil, &other)); ok && string(again.Window) != string(peeked.Window) {
+			t.Fatalf("another version of the window is named %s, want %s", again.Window, peeked.Window)
+		}
+	})
+}
+
+func BenchmarkWindowSummary(b *testing.B) {
+	s := iot.WindowSummary{Type: iot.Temperature, Window: iot.Window{Start: documentedReading().Time, Length: 30 * time.Second}}
+	for i := range 200 {
+		s.Add(20 + float64(i)/7)
+	}
+	text := wire.AppendWindowSummary(nil, &s)
+	b.Run("decode", func(b *testing.B) {
+		for b.Loop() {
+			if _, err := wire.DecodeWindowSummary(text); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("peek", func(b *testing.B) {
+		for b.Loop() {
+			if _, ok := wire.PeekSummary(text); !ok {
+				b.Fatal("not peeked")
+			}
+		}
+	})
+}
+
 func FuzzDecodeTopics(f *testing.F) {
 	f.Add([]byte(`{"reading":{"device_id":"d","device_type":"t","timestamp":"2024-01-30T10:30:00Z","value":1},"partition":1,"epoch":0,"position":7}`))
 	f.Add([]byte(`{"device_type":"t","window_start":"2024-01-30T10:30:00Z","window_seconds":30,"sum":[1,1e300],"alerts":[` +
