@@ -19,6 +19,7 @@ func (s *Service) makeLive(context.Context) error {
 	s.hub = live.NewHub(live.HubOptions{
 		View:    s.view,
 		Catalog: s.catalog,
+		Rules:   newRules(s.cfg),
 		Version: s.Version,
 		Limits: live.Limits{
 			Connections:    s.cfg.Live.MaxConnections,

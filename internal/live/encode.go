@@ -74,6 +74,7 @@ func (h *Hub) helloMessage(c *client) *message {
 		Resumed:       c.resumed,
 		WindowSeconds: int(h.view.options.WindowLength / time.Second),
 		DeviceTypes:   wire.FromCatalog(h.options.Catalog),
+		AlertRules:    wire.FromRules(h.options.Rules),
 		Limits:        h.wireLimits(),
 	}
 	return encode(hello.Envelope, hello)

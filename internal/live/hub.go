@@ -18,6 +18,8 @@ import (
 type HubOptions struct {
 	View    *View
 	Catalog *iot.Catalog
+	// Rules is what the greeting tells of the alerts; it decides nothing.
+	Rules []iot.Rule
 	// Version is the server's version, for the greeting.
 	Version string
 	Limits  Limits

@@ -53,6 +53,10 @@ func prepare(t *testing.T, change func(*HubOptions)) *plant {
 	o := HubOptions{
 		View:    NewView(ViewOptions{WindowLength: windowLength}),
 		Catalog: catalog,
+		Rules: []iot.Rule{
+			{Name: "temperature_high", Type: iot.Temperature, Severity: iot.Warning, Threshold: 28},
+			{Name: iot.RuleOffline, Severity: iot.Warning},
+		},
 		Version: "test",
 	}
 	if change != nil {
