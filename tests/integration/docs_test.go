@@ -162,6 +162,10 @@ func checkCommand(t *testing.T, s *server, command string) {
 	switch words := strings.Fields(command); {
 	case words[0] == "curl":
 		shell(t, `curl() { command curl --fail-with-body -sS --max-time 10 "$@"; }; `+strings.ReplaceAll(command, "127.0.0.1:8080", s.addr))
+	case strings.HasPrefix(command, "./bin/"):
+		shell(t, strings.Replace(command, "./bin", "KAFKA_HOST=localhost "+filepath.Dir(s.args[0]), 1)+" -check-config")
+	case words[0] == "cp":
+		shell(t, "test -e "+words[1])
 	case words[0] == "make":
 		shell(t, "make -n "+strings.Join(words[1:], " "))
 	case strings.HasPrefix(command, "go run ./cmd/iotmon help"):
