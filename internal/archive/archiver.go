@@ -204,6 +204,9 @@ func (a *Archiver) regularly(ctx context.Context, interval time.Duration, troubl
 			return
 		case <-ticker.C:
 		}
+		if ctx.Err() != nil {
+			return // Both had come.
+		}
 		err := work(ctx)
 		if err != nil && !failed && ctx.Err() == nil {
 			a.Logger.Warn(trouble, "error", err)
