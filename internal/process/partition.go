@@ -148,10 +148,11 @@ func (p *Partition) take(rec *Record, live bool, out Output) error {
 		return err
 	}
 	outcome := p.windows.Add(r, rec.Offset)
+	// The windows that this reading closes lie before it: what it says of its device is none of theirs.
+	p.advance(earlier(r.Time, rec.Appended), out)
 	if live {
 		p.observe(r, rec, outcome, out)
 	}
-	p.advance(earlier(r.Time, rec.Appended), out)
 	return nil
 }
 

@@ -101,6 +101,22 @@ func TestAWindowClosesWhenTheWatermarkPassesItsEnd(t *testing.T) {
 	}
 }
 
+// A device that is heard for the first time after a window is no part of it, though it be its reading that closes it.
+func TestAWindowDoesNotKnowWhoCameLater(t *testing.T) {
+	var j journal
+	j.reading(1, "a", 1, 20)
+	j.add(60, wire.AppendReading(nil, &iot.Reading{
+		Device: iot.Device{ID: "humid", Type: iot.Humidity, Unit: "%"}, Time: at(60), Value: 50, Status: iot.Online,
+	}))
+	out := onePass(t, j)
+	if len(out.finals) != 1 {
+		t.Fatalf("got %q, want one closed window", out.finals)
+	}
+	if got, err := wire.DecodeWindowSummary([]byte(out.finals[0])); err != nil || got.Type != iot.Temperature || got.Online != 1 {
+		t.Errorf("got %+v, %v, want that of the one device there was", got, err)
+	}
+}
+
 func TestAFastClockClosesNobodysWindow(t *testing.T) {
 	var j journal
 	j.reading(1, "a", 1, 20)
