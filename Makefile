@@ -18,7 +18,7 @@ images := producer consumer websocket web iotmon
 sources = find . -name '*.go' -not -path '*/node_modules/*'
 
 .DEFAULT_GOAL := help
-.PHONY: help run build build-all provision test test-go test-web test-chaos test-short check-format vet lint fmt bench clean
+.PHONY: help run build build-all provision test test-go test-env-up test-env-down test-web test-chaos test-short check-format vet lint fmt bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,13 +31,19 @@ build: ## build every service into bin/
 
 build-all: build ## the same
 
-provision: ## install what the tests need: C compiler, Chromium, promtool, fonts
+provision: ## install what the tests need: C compiler, Chromium, promtool, fonts, servers
 	./scripts/provision-test.sh
 
 test: provision check-format vet test-go test-web ## run every test; takes minutes
 
 test-go:
-	$(GO) test -race -timeout 30m $(PKG)
+	./scripts/test-env.sh run $(GO) test -race -timeout 30m $(PKG)
+
+test-env-up: ## start Kafka, PostgreSQL and Redis for tests, and keep them for an hour
+	./scripts/test-env.sh up
+
+test-env-down: ## stop them
+	./scripts/test-env.sh down
 
 test-web:
 	./scripts/test-web.sh

@@ -16,7 +16,7 @@ usage: scripts/test-env.sh COMMAND
   start SERVER      start it again
   logs SERVER       print what it has logged
   run COMMAND…      up, the command, and down, unless the servers were there before or others still use them
-  provision         install and download what any of it needs, and start nothing
+  provision [NAME…] install and download what a server needs, and start nothing; nginx and haproxy are names, too
 
 SERVER is kafka, postgres or redis. The environment is one per checkout, below $TMPDIR, or the one in
 $IOTMON_TEST_ENV_DIR, a directory that is new, empty or an environment. It ends by itself $IOTMON_TEST_ENV_TTL
@@ -51,7 +51,11 @@ temporary=$(readlink -f "${TMPDIR:-/tmp}")
 # ports is how the names of the files begin that reserve a port.
 ports=$temporary/iotmon-test-port-$(id -u)
 dir=${IOTMON_TEST_ENV_DIR:-$temporary/iotmon-test-env-$(id -u)-$(cksum <<<"$checkout" | cut -d ' ' -f 1)}
-dir=$(readlink -m "$dir")
+case $dir in
+*\'*) die "IOTMON_TEST_ENV_DIR: no name for a directory of servers: $dir" ;;
+/*) dir=$(readlink -m "$dir") ;;
+*) die "IOTMON_TEST_ENV_DIR: want an absolute path (got $dir)" ;;
+esac
 mark=$dir/.iotmon-test-env
 
 # lock lets one command change the environment at a time. The file goes with the environment, so what was locked may be one
@@ -61,7 +65,7 @@ lock() {
     while :; do
         exec 9>"$dir.lock" || die "cannot write $dir.lock"
         flock 9
-        if [ "$dir.lock" -ef "/proc/$$/fd/9" ]; then
+        if [ "$dir.lock" -ef "/proc/$BASHPID/fd/9" ]; then
             return 0
         fi
     done
@@ -128,6 +132,7 @@ up() {
     for server in "${pids[@]}"; do
         wait "$server" || failed=1
     done
+    touch "$dir/ttl" # Its time begins now.
     unlock
     return "$failed"
 }
@@ -263,22 +268,31 @@ run() {
     mkdir -p "$(dirname "$dir")"
     exec 8>"$dir.users"
     flock -s 8
+    trap : INT TERM # The command ends by them; what follows it does not.
     # The command begins beside it: what it compiles need not wait, and its tests bring up what they need.
     up "${servers[@]}" 8<&- &
     starting=$!
-    "$@"
+    IOTMON_TEST_ENV_DIR=$dir "$@" 8<&-
     code=$?
     wait "$starting" || code=1
-    if [ "$kept" -eq 0 ] && flock -n -x 8; then
+    if [ "$kept" -eq 0 ] && [ "$dir.users" -ef "/proc/$BASHPID/fd/8" ] && flock -n -x 8; then
         down
     fi
     return "$code"
 }
 
 provision() {
-    install_missing kafka postgres redis nginx haproxy
-    kafka_resolve "$(IOTMON_TEST_KAFKA_VERSION=4 kafka_version)"
-    kafka_resolve "$(IOTMON_TEST_KAFKA_VERSION=3 kafka_version)"
+    [ $# -gt 0 ] || set -- "${servers[@]}" nginx haproxy
+    install_missing "$@"
+    local name version
+    for name in "$@"; do
+        [ "$name" = kafka ] || continue
+        for version in 4 3; do
+            version=$(IOTMON_TEST_KAFKA_VERSION=$version kafka_version)
+            kafka_resolve "$version"
+            kafka_train "$version"
+        done
+    done
 }
 
 main() {
@@ -307,7 +321,10 @@ main() {
         shift
         run "$@"
         ;;
-    provision) provision ;;
+    provision)
+        shift
+        provision "$@"
+        ;;
     watch) watch ;; # For up alone.
     help | -h | --help) usage ;;
     *)

@@ -62,7 +62,7 @@ POM
 kafka_java() {
     local home
     home=$(kafka_home "$(cat "$dir/kafka/version")")
-    java_command=("$(find_java)" -Xmx512m -Xms128m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 "$@"
+    java_command=("$(find_java)" -Xmx512m -Xms128m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:-UsePerfData "$@"
         -Dorg.slf4j.simpleLogger.defaultLogLevel=warn -Dorg.slf4j.simpleLogger.showDateTime=true
         "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSS"
         -Dorg.slf4j.simpleLogger.log.kafka.server.KafkaRaftServer=info

@@ -10,7 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/sasl"
 	"github.com/twmb/franz-go/pkg/sasl/scram"
 
@@ -93,12 +95,15 @@ func TestEachServerAnswersItsOwnClient(t *testing.T) {
 func TestAServerThatWasStoppedOrKilledComesBackWithItsData(t *testing.T) {
 	e := testenv.Own(t)
 	kafka, postgres, redis := e.Brokers()[0], e.PostgresURL(), e.RedisURL()
+	createTopic(t, kafka, "kept")
 	ask(t, "", "psql", "-XAtc", "CREATE TABLE kept (n int)", postgres)
+	servers := []string{testenv.KafkaServer, testenv.PostgresServer, testenv.RedisServer}
 	for i, away := range []func(string){e.Stop, e.Kill} {
 		n := string(rune('0' + i))
+		ask(t, n, "kcat", "-P", "-b", kafka, "-t", "kept")
 		ask(t, "", "psql", "-XAtc", "INSERT INTO kept VALUES ("+n+")", postgres)
 		ask(t, "", "redis-cli", "-u", redis, "RPUSH", "kept", n)
-		for _, server := range []string{testenv.KafkaServer, testenv.PostgresServer, testenv.RedisServer} {
+		for _, server := range servers {
 			away(server)
 		}
 		for _, args := range [][]string{{"kcat", "-L", "-m", "1", "-b", kafka}, {"psql", "-c", "SELECT 1", postgres}, {"redis-cli", "-e", "-u", redis, "PING"}} {
@@ -106,14 +111,67 @@ func TestAServerThatWasStoppedOrKilledComesBackWithItsData(t *testing.T) {
 				t.Errorf("%q: still there: %s", args, output)
 			}
 		}
-		for _, server := range []string{testenv.KafkaServer, testenv.PostgresServer, testenv.RedisServer} {
+		for _, server := range servers {
 			e.Start(server)
 		}
-		if got, want := ask(t, "", "psql", "-XAtc", "SELECT n FROM kept ORDER BY n", postgres), strings.TrimSpace("0\n1"[:2*i+1]); got != want {
+		want := "0\n1"[:2*i+1]
+		if got := ask(t, "", "kcat", "-C", "-q", "-e", "-b", kafka, "-t", "kept", "-o", "beginning"); got != want {
+			t.Errorf("Kafka: got %q, want %q", got, want)
+		}
+		if got := ask(t, "", "psql", "-XAtc", "SELECT n FROM kept ORDER BY n", postgres); got != want {
 			t.Errorf("PostgreSQL: got %q, want %q", got, want)
 		}
-		if got, want := ask(t, "", "redis-cli", "-u", redis, "LRANGE", "kept", "0", "-1"), "0\n1"[:2*i+1]; got != want {
+		if got := ask(t, "", "redis-cli", "-u", redis, "LRANGE", "kept", "0", "-1"); got != want {
 			t.Errorf("Redis: got %q, want %q", got, want)
 		}
+	}
+}
+
+func createTopic(t *testing.T, broker, name string) {
+	t.Helper()
+	admin := administrator(t, broker)
+	if _, err := admin.CreateTopic(t.Context(), 1, 1, nil, name); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func administrator(t *testing.T, broker string) *kadm.Client {
+	t.Helper()
+	admin, err := kadm.NewOptClient(kgo.SeedBrokers(broker))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(admin.Close)
+	return admin
+}
+
+func TestBothMajorVersionsOfKafka(t *testing.T) {
+	for _, version := range []string{"3", "4"} {
+		t.Run(version, func(t *testing.T) {
+			t.Setenv("IOTMON_TEST_KAFKA_VERSION", version)
+			admin := administrator(t, testenv.Own(t, testenv.KafkaServer).Brokers()[0])
+			versions, err := admin.ApiVersions(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, broker := range versions {
+				if got := broker.VersionGuess(); !strings.HasPrefix(got, "v"+version+".") && !strings.Contains(got, "at least v"+version+".") {
+					t.Errorf("got %s, want version %s", got, version)
+				}
+				// By this request a member joins a group of KIP-848.
+				if highest, ok := broker.KeyMaxVersion(int16(kmsg.ConsumerGroupHeartbeat)); !ok {
+					t.Errorf("got version %d of ConsumerGroupHeartbeat, want any", highest)
+				}
+			}
+		})
+	}
+}
+
+func TestNginxServesWhatTheTestWrites(t *testing.T) {
+	address := testenv.Nginx(t, func(address string) string {
+		return "server { listen " + address + "; location / { return 200 'hello'; } }"
+	})
+	if got := ask(t, "", "curl", "-s", "http://"+address); got != "hello" {
+		t.Errorf("got %q, want hello", got)
 	}
 }

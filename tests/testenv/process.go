@@ -1,0 +1,145 @@
+package testenv
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Redis returns the URL of an empty Redis of this test alone, without files, which ends with the test. Tests that stop their
+// Redis use Own.
+func Redis(t testing.TB) string {
+	t.Helper()
+	program := provide(t, "redis-server", RedisServer)
+	return "redis://" + listen(t, func(address string) *exec.Cmd {
+		_, port, _ := net.SplitHostPort(address)
+		return exec.Command(program, "--port", port, "--bind", "127.0.0.1", "--dir", t.TempDir(), "--save", "", "--appendonly", "no")
+	}) + "/0"
+}
+
+// Nginx starts an nginx that ends with the test, and returns its address. The function is told where to listen, and returns
+// what stands in the http block of the configuration.
+func Nginx(t testing.TB, config func(address string) string) string {
+	t.Helper()
+	program := provide(t, "nginx", "nginx")
+	return listen(t, func(address string) *exec.Cmd {
+		dir := t.TempDir()
+		text := nginxUser() + "daemon off;\nerror_log stderr warn;\npid pid;\nevents { worker_connections 4096; }\nhttp {\naccess_log off;\n"
+		for _, temporary := range []string{"client_body", "proxy", "fastcgi", "uwsgi", "scgi"} {
+			text += fmt.Sprintf("%s_temp_path %s;\n", temporary, filepath.Join(dir, temporary))
+		}
+		file := filepath.Join(dir, "nginx.conf")
+		if err := os.WriteFile(file, []byte(text+config(address)+"\n}\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return exec.Command(program, "-p", dir, "-c", file, "-e", "stderr")
+	})
+}
+
+// nginxUser keeps nginx's workers, which give up root, able to enter the directory of a test.
+func nginxUser() string {
+	if os.Geteuid() == 0 {
+		return "user root;\n"
+	}
+	return ""
+}
+
+// provide returns where a program is, installed if it is missing.
+func provide(t testing.TB, program, server string) string {
+	t.Helper()
+	skip(t)
+	find := func() (string, error) {
+		path, err := exec.LookPath(program)
+		if err != nil {
+			// Not everybody's path has what is for administrators.
+			path, err = exec.LookPath(filepath.Join("/usr/sbin", program))
+		}
+		return path, err
+	}
+	path, err := find()
+	if err == nil {
+		return path
+	}
+	if _, err := script("", "provision", server); err != nil {
+		t.Fatal(err)
+	}
+	if path, err = find(); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// listen starts a server on a free address of the loopback, until the test ends, and returns the address once it listens.
+func listen(t testing.TB, prepare func(address string) *exec.Cmd) string {
+	t.Helper()
+	var err error
+	// Between the moment that a port is found free and the server's start, somebody else may take it.
+	for range 3 {
+		var address string
+		if address, err = freeAddress(); err != nil {
+			continue
+		}
+		if err = start(t, prepare(address), address); err == nil {
+			return address
+		}
+	}
+	t.Fatal(err)
+	return ""
+}
+
+// freeAddress returns an address of the loopback where nobody listens now.
+func freeAddress() (string, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return listener.Addr().String(), listener.Close()
+}
+
+// start starts a server that lives as long as the test, and returns when it listens.
+func start(t testing.TB, command *exec.Cmd, address string) error {
+	t.Helper()
+	var output bytes.Buffer
+	command.Stdout, command.Stderr = &output, &output
+	// What its cleanup cannot end, as when the test's process is killed, ends with that process.
+	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
+	if err := command.Start(); err != nil {
+		return err
+	}
+	ended := make(chan struct{})
+	var result error
+	go func() {
+		defer close(ended)
+		result = command.Wait()
+	}()
+	t.Cleanup(func() {
+		// An error says that it has ended already.
+		_ = command.Process.Signal(syscall.SIGTERM)
+		select {
+		case <-ended:
+		case <-time.After(10 * time.Second):
+			_ = command.Process.Kill()
+			<-ended
+		}
+	})
+	deadline := time.After(20 * time.Second)
+	for {
+		conn, err := net.Dial("tcp", address)
+		if err == nil {
+			return conn.Close()
+		}
+		select {
+		case <-ended:
+			return fmt.Errorf("%s: %w\n%s", command.Path, result, &output)
+		case <-deadline:
+			return fmt.Errorf("%s does not listen on %s: %w", command.Path, address, err)
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
