@@ -14,7 +14,7 @@ import (
 	"iotmon/internal/store/postgres"
 )
 
-// repeatedLogs is how often the Kafka client may say the same.
+// repeatedLogs is how often the Kafka client, and what follows from its failures, may say the same.
 const repeatedLogs = time.Minute
 
 // joinCluster says how to reach Kafka, and has it watched. Nothing here waits for it: a service starts, and says that it is

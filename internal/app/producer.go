@@ -6,10 +6,12 @@ import (
 	"time"
 
 	"iotmon/internal/kafka"
+	"iotmon/internal/observe"
 	"iotmon/internal/simulate"
 )
 
 func (s *Service) makeProducer(context.Context) error {
+	failures := observe.Sparing(s.Logger, repeatedLogs) // While Kafka is down or a disk is full there is one for each batch.
 	producer, err := kafka.NewProducer(kafka.ProducerOptions{
 		Dial:            s.dial,
 		Topics:          s.topics,
@@ -21,7 +23,7 @@ func (s *Service) makeProducer(context.Context) error {
 		Sent:            s.metrics.Producer.Sent,
 		Failed: func(count int, err error) {
 			s.metrics.Producer.Failed(count)
-			s.Logger.Error("readings not delivered", "count", count, "error", err)
+			failures.Error("readings not delivered", "count", count, "error", err)
 		},
 	})
 	if err != nil {
