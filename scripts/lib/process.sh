@@ -64,13 +64,19 @@ end() {
     fi
 }
 
-# crash SERVER kills it and its children, as the end of the machine would.
+# crash SERVER kills it and its children, as the end of the machine would, and waits until all of them are gone.
 crash() {
-    local pid all
+    local pid child all start
     pid=$(running "$1") || return 0
+    # It must not have one more child between the look and the kill.
+    kill -STOP "$pid" 2>/dev/null
     mapfile -t all < <(children "$pid")
     kill -9 "$pid" "${all[@]}" 2>/dev/null
     gone "$1" 10
+    for child in "${all[@]}"; do
+        start=$(started "$child") || continue
+        while [ "$(started "$child")" = "$start" ]; do sleep 0.01; done
+    done
 }
 
 listening() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
