@@ -19,9 +19,9 @@ usage: scripts/test-env.sh COMMAND
   provision [NAME…] install and download what a server needs, and start nothing; nginx and haproxy are names, too
 
 SERVER is kafka, postgres or redis. The environment is one per checkout, below $TMPDIR, or the one in
-$IOTMON_TEST_ENV_DIR, a directory that is new, empty or an environment. It ends by itself $IOTMON_TEST_ENV_TTL
-(default 60m) after the last up, and once the process $IOTMON_TEST_ENV_OWNER is gone, if that is set.
-$IOTMON_TEST_KAFKA_VERSION is 4 (default), 3 or an exact version.
+$TESTENV_DIR, a directory that is new, empty or an environment. It ends by itself $TESTENV_TTL
+(default 60m) after the last up, and once the process $TESTENV_OWNER is gone, if that is set.
+$TESTENV_KAFKA_VERSION is 4 (default), 3 or an exact version.
 USAGE
 }
 
@@ -50,11 +50,11 @@ servers=(kafka postgres redis)
 temporary=$(readlink -f "${TMPDIR:-/tmp}")
 # ports is how the names of the files begin that reserve a port.
 ports=$temporary/iotmon-test-port-$(id -u)
-dir=${IOTMON_TEST_ENV_DIR:-$temporary/iotmon-test-env-$(id -u)-$(cksum <<<"$checkout" | cut -d ' ' -f 1)}
+dir=${TESTENV_DIR:-$temporary/iotmon-test-env-$(id -u)-$(cksum <<<"$checkout" | cut -d ' ' -f 1)}
 case $dir in
-*\'*) die "IOTMON_TEST_ENV_DIR: no name for a directory of servers: $dir" ;;
+*\'*) die "TESTENV_DIR: no name for a directory of servers: $dir" ;;
 /*) dir=$(readlink -m "$dir") ;;
-*) die "IOTMON_TEST_ENV_DIR: want an absolute path (got $dir)" ;;
+*) die "TESTENV_DIR: want an absolute path (got $dir)" ;;
 esac
 mark=$dir/.iotmon-test-env
 
@@ -91,7 +91,7 @@ make_dir() {
 
 seconds() {
     local number=${1%[smh]}
-    [[ $number =~ ^[0-9]+$ ]] || die "IOTMON_TEST_ENV_TTL: want a time such as 90s, 60m or 2h (got $1)"
+    [[ $number =~ ^[0-9]+$ ]] || die "TESTENV_TTL: want a time such as 90s, 60m or 2h (got $1)"
     case $1 in
     *h) echo $((number * 3600)) ;;
     *m) echo $((number * 60)) ;;
@@ -116,13 +116,13 @@ install_missing() {
 
 up() {
     local server ttl failed=0 pids=()
-    ttl=$(seconds "${IOTMON_TEST_ENV_TTL:-60m}") || exit 1
+    ttl=$(seconds "${TESTENV_TTL:-60m}") || exit 1
     install_missing "$@"
     lock
     make_dir
     echo "$ttl" >"$dir/ttl"
-    if [ -n "${IOTMON_TEST_ENV_OWNER:-}" ]; then
-        echo "$IOTMON_TEST_ENV_OWNER $(started "$IOTMON_TEST_ENV_OWNER")" >"$dir/owner.pid"
+    if [ -n "${TESTENV_OWNER:-}" ]; then
+        echo "$TESTENV_OWNER $(started "$TESTENV_OWNER")" >"$dir/owner.pid"
     fi
     running watchdog >/dev/null || (launch watchdog "$BASH" "$script" watch)
     for server in "$@"; do
@@ -233,7 +233,7 @@ variable() { printf "export %s='%s'\n" "$1" "$2"; }
 print_env() {
     local server
     exists || die "no environment in $dir; start one: scripts/test-env.sh up"
-    variable IOTMON_TEST_ENV_DIR "$dir"
+    variable TESTENV_DIR "$dir"
     for server in "${servers[@]}"; do
         if [ -e "$dir/$server.pid" ]; then
             "${server}_env"
@@ -272,7 +272,7 @@ run() {
     # The command begins beside it: what it compiles need not wait, and its tests bring up what they need.
     up "${servers[@]}" 8<&- &
     starting=$!
-    IOTMON_TEST_ENV_DIR=$dir "$@" 8<&-
+    TESTENV_DIR=$dir "$@" 8<&-
     code=$?
     wait "$starting" || code=1
     if [ "$kept" -eq 0 ] && [ "$dir.users" -ef "/proc/$BASHPID/fd/8" ] && flock -n -x 8; then
@@ -288,7 +288,7 @@ provision() {
     for name in "$@"; do
         [ "$name" = kafka ] || continue
         for version in 4 3; do
-            version=$(IOTMON_TEST_KAFKA_VERSION=$version kafka_version)
+            version=$(TESTENV_KAFKA_VERSION=$version kafka_version)
             kafka_resolve "$version"
             kafka_train "$version"
         done

@@ -5,13 +5,13 @@
 kafka_user=iotmon
 kafka_password=iotmon-secret
 
-# kafka_version prints the exact version of what IOTMON_TEST_KAFKA_VERSION asks for.
+# kafka_version prints the exact version of what TESTENV_KAFKA_VERSION asks for.
 kafka_version() {
-    case ${IOTMON_TEST_KAFKA_VERSION:-4} in
+    case ${TESTENV_KAFKA_VERSION:-4} in
     4 | 4.x) echo 4.4.0 ;;
     3 | 3.x | 3.9) echo 3.9.2 ;;
-    [0-9]*.[0-9]*.[0-9]*) echo "$IOTMON_TEST_KAFKA_VERSION" ;;
-    *) die "IOTMON_TEST_KAFKA_VERSION: want 3, 4 or an exact version such as 4.4.0 (got $IOTMON_TEST_KAFKA_VERSION)" ;;
+    [0-9]*.[0-9]*.[0-9]*) echo "$TESTENV_KAFKA_VERSION" ;;
+    *) die "TESTENV_KAFKA_VERSION: want 3, 4 or an exact version such as 4.4.0 (got $TESTENV_KAFKA_VERSION)" ;;
     esac
 }
 
@@ -216,11 +216,11 @@ kafka_ready() {
 }
 
 kafka_env() {
-    variable IOTMON_TEST_KAFKA "127.0.0.1:$(cat "$dir/kafka/port")"
-    variable IOTMON_TEST_KAFKA_BEHIND "127.0.0.1:$(cat "$dir/kafka/behind-port")"
-    variable IOTMON_TEST_KAFKA_PROXY "127.0.0.1:$(cat "$dir/kafka/proxy-port")"
-    variable IOTMON_TEST_KAFKA_SASL "127.0.0.1:$(cat "$dir/kafka/sasl-port")"
-    variable IOTMON_TEST_KAFKA_CA "$dir/kafka/ca.pem"
-    variable IOTMON_TEST_KAFKA_USER "$kafka_user"
-    variable IOTMON_TEST_KAFKA_PASSWORD "$kafka_password"
+    variable TESTENV_KAFKA "127.0.0.1:$(cat "$dir/kafka/port")"
+    variable TESTENV_KAFKA_BEHIND "127.0.0.1:$(cat "$dir/kafka/behind-port")"
+    variable TESTENV_KAFKA_PROXY "127.0.0.1:$(cat "$dir/kafka/proxy-port")"
+    variable TESTENV_KAFKA_SASL "127.0.0.1:$(cat "$dir/kafka/sasl-port")"
+    variable TESTENV_KAFKA_CA "$dir/kafka/ca.pem"
+    variable TESTENV_KAFKA_USER "$kafka_user"
+    variable TESTENV_KAFKA_PASSWORD "$kafka_password"
 }

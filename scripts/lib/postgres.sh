@@ -19,7 +19,7 @@ postgres_prepare() {
         id postgres >/dev/null 2>&1 || useradd --system --no-create-home --shell /usr/sbin/nologin postgres ||
             die "PostgreSQL does not run as root, and the user postgres could not be made"
         chown postgres "$at"
-        as_postgres test -x "$at" || die "the user postgres cannot enter $at; choose another IOTMON_TEST_ENV_DIR"
+        as_postgres test -x "$at" || die "the user postgres cannot enter $at; choose another TESTENV_DIR"
     fi
     reserve_port >"$at/port"
     rm -rf "$at/data"
@@ -60,5 +60,5 @@ postgres_sweep() {
 }
 
 postgres_env() {
-    variable IOTMON_TEST_POSTGRES "postgres://iotmon@127.0.0.1:$(cat "$dir/postgres/port")/postgres?sslmode=disable"
+    variable TESTENV_POSTGRES "postgres://iotmon@127.0.0.1:$(cat "$dir/postgres/port")/postgres?sslmode=disable"
 }

@@ -22,5 +22,5 @@ redis_ready() {
 }
 
 redis_env() {
-    variable IOTMON_TEST_REDIS "redis://127.0.0.1:$(cat "$dir/redis/port")/0"
+    variable TESTENV_REDIS "redis://127.0.0.1:$(cat "$dir/redis/port")/0"
 }

@@ -17,7 +17,7 @@ import (
 )
 
 // long says that the faults may take as long as in the field; make test-chaos does.
-func long() bool { return os.Getenv("IOTMON_TEST_CHAOS") == "long" }
+func long() bool { return os.Getenv("TEST_CHAOS") == "long" }
 
 // briefly returns one of two values, depending on how long a test may take.
 func briefly[T any](short, full T) T {

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -92,9 +93,14 @@ type reading struct {
 }
 
 // batches notes how many records the batches of a topic hold.
-type batches struct{ largest int }
+type batches struct {
+	mu      sync.Mutex
+	largest int // guarded by mu
+}
 
 func (b *batches) OnFetchBatchRead(_ kgo.BrokerMetadata, _ string, _ int32, m kgo.FetchBatchMetrics) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.largest = max(b.largest, m.NumRecords)
 }
 
@@ -131,6 +137,8 @@ device_simulator:
 	if median := gaps[len(gaps)/2]; median < 250*time.Millisecond || median > 350*time.Millisecond {
 		t.Errorf("send_interval: the median is %v, want 300ms", median)
 	}
+	seen.mu.Lock()
+	defer seen.mu.Unlock()
 	if seen.largest == 0 || seen.largest > 30 {
 		t.Errorf("batch_size: the largest batch has %d readings, want no more than 30", seen.largest)
 	}

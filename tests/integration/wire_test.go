@@ -101,7 +101,7 @@ func TestKafkaThree(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs real servers; make test brings them")
 	}
-	t.Setenv("IOTMON_TEST_KAFKA_VERSION", "3")
+	t.Setenv("TESTENV_KAFKA_VERSION", "3")
 	servers := testenv.Own(t, testenv.KafkaServer)
 	database := testenv.Postgres(t)
 	c := &cluster{t: t, brokers: servers.Brokers(), prefix: "test-"}

@@ -63,32 +63,32 @@ func (e *Environment) command(args ...string) {
 // Brokers returns Kafka's addresses.
 func (e *Environment) Brokers() []string {
 	e.t.Helper()
-	return strings.Split(e.variable("IOTMON_TEST_KAFKA"), ",")
+	return strings.Split(e.variable("TESTENV_KAFKA"), ",")
 }
 
 // KafkaBehind returns the address of a listener of Kafka whose clients are told to go to the address proxy, on which a test
 // may run one.
 func (e *Environment) KafkaBehind() (behind, proxy string) {
 	e.t.Helper()
-	return e.variable("IOTMON_TEST_KAFKA_BEHIND"), e.variable("IOTMON_TEST_KAFKA_PROXY")
+	return e.variable("TESTENV_KAFKA_BEHIND"), e.variable("TESTENV_KAFKA_PROXY")
 }
 
 // KafkaSASL returns how to reach Kafka by TLS, as a user.
 func (e *Environment) KafkaSASL() SASL {
 	e.t.Helper()
 	return SASL{
-		Brokers:  strings.Split(e.variable("IOTMON_TEST_KAFKA_SASL"), ","),
-		CAFile:   e.variable("IOTMON_TEST_KAFKA_CA"),
-		User:     e.variable("IOTMON_TEST_KAFKA_USER"),
-		Password: e.variable("IOTMON_TEST_KAFKA_PASSWORD"),
+		Brokers:  strings.Split(e.variable("TESTENV_KAFKA_SASL"), ","),
+		CAFile:   e.variable("TESTENV_KAFKA_CA"),
+		User:     e.variable("TESTENV_KAFKA_USER"),
+		Password: e.variable("TESTENV_KAFKA_PASSWORD"),
 	}
 }
 
 // PostgresURL returns the URL of PostgreSQL's first database, as a superuser.
-func (e *Environment) PostgresURL() string { e.t.Helper(); return e.variable("IOTMON_TEST_POSTGRES") }
+func (e *Environment) PostgresURL() string { e.t.Helper(); return e.variable("TESTENV_POSTGRES") }
 
 // RedisURL returns the URL of Redis.
-func (e *Environment) RedisURL() string { e.t.Helper(); return e.variable("IOTMON_TEST_REDIS") }
+func (e *Environment) RedisURL() string { e.t.Helper(); return e.variable("TESTENV_REDIS") }
 
 func (e *Environment) variable(name string) string {
 	e.t.Helper()

@@ -41,7 +41,7 @@ func newScript(t *testing.T, env ...string) *script {
 
 func (s *script) command(args ...string) *exec.Cmd {
 	command := exec.Command("../../scripts/test-env.sh", args...)
-	command.Env = append(os.Environ(), "IOTMON_TEST_ENV_DIR="+s.dir, fmt.Sprintf("IOTMON_TEST_ENV_OWNER=%d", os.Getpid()))
+	command.Env = append(os.Environ(), "TESTENV_DIR="+s.dir, fmt.Sprintf("TESTENV_OWNER=%d", os.Getpid()))
 	command.Env = append(command.Env, s.env...)
 	return command
 }
@@ -156,9 +156,9 @@ func TestAnEnvironmentEndsByItself(t *testing.T) {
 		name, variable string
 		end            func(*script)
 	}{
-		{"after its time", "IOTMON_TEST_ENV_TTL=3s", func(*script) {}},
-		{"with its owner", fmt.Sprintf("IOTMON_TEST_ENV_OWNER=%d", owner.Process.Pid), func(*script) { kill() }},
-		{"with its directory", "IOTMON_TEST_ENV_TTL=1h", func(s *script) {
+		{"after its time", "TESTENV_TTL=3s", func(*script) {}},
+		{"with its owner", fmt.Sprintf("TESTENV_OWNER=%d", owner.Process.Pid), func(*script) { kill() }},
+		{"with its directory", "TESTENV_TTL=1h", func(s *script) {
 			time.Sleep(2 * time.Second) // The watchdog looks every second.
 			if err := os.RemoveAll(s.dir); err != nil {
 				t.Fatal(err)
@@ -219,12 +219,12 @@ func TestTwoEnvironmentsSideBySide(t *testing.T) {
 	one, other := newScript(t), newScript(t)
 	one.run("up", "redis")
 	other.run("up", "redis")
-	ask(t, "", "redis-cli", "-u", one.variable("IOTMON_TEST_REDIS"), "SET", "mine", "1")
-	if got := ask(t, "", "redis-cli", "-u", other.variable("IOTMON_TEST_REDIS"), "DBSIZE"); got != "0" {
+	ask(t, "", "redis-cli", "-u", one.variable("TESTENV_REDIS"), "SET", "mine", "1")
+	if got := ask(t, "", "redis-cli", "-u", other.variable("TESTENV_REDIS"), "DBSIZE"); got != "0" {
 		t.Errorf("got %q keys in the other, want 0", got)
 	}
 	one.run("down")
-	if got := ask(t, "", "redis-cli", "-u", other.variable("IOTMON_TEST_REDIS"), "PING"); got != "PONG" {
+	if got := ask(t, "", "redis-cli", "-u", other.variable("TESTENV_REDIS"), "PING"); got != "PONG" {
 		t.Errorf("after one went down the other answers %q", got)
 	}
 }
@@ -260,10 +260,10 @@ func TestRefusals(t *testing.T) {
 		args     []string
 		want     string
 	}{
-		{"IOTMON_TEST_ENV_DIR=" + foreign, []string{"up", "redis"}, "neither empty nor a test environment"},
-		{"IOTMON_TEST_ENV_DIR=here", []string{"up", "redis"}, "want an absolute path (got here)"},
-		{"IOTMON_TEST_ENV_TTL=soon", []string{"up", "redis"}, "want a time such as 90s, 60m or 2h (got soon)"},
-		{"IOTMON_TEST_KAFKA_VERSION=new", []string{"up", "kafka"}, "want 3, 4 or an exact version such as 4.4.0 (got new)"},
+		{"TESTENV_DIR=" + foreign, []string{"up", "redis"}, "neither empty nor a test environment"},
+		{"TESTENV_DIR=here", []string{"up", "redis"}, "want an absolute path (got here)"},
+		{"TESTENV_TTL=soon", []string{"up", "redis"}, "want a time such as 90s, 60m or 2h (got soon)"},
+		{"TESTENV_KAFKA_VERSION=new", []string{"up", "kafka"}, "want 3, 4 or an exact version such as 4.4.0 (got new)"},
 		{"", []string{"up", "oracle"}, "no such server: oracle (there are: kafka postgres redis)"},
 		{"", []string{"start", "redis"}, "was never started"},
 		{"", []string{"env"}, "no environment in"},
@@ -284,7 +284,7 @@ func TestRefusals(t *testing.T) {
 func TestPortsLieBelowThoseOfClients(t *testing.T) {
 	s := newScript(t)
 	s.run("up", "redis")
-	address, _ := strings.CutPrefix(s.variable("IOTMON_TEST_REDIS"), "redis://")
+	address, _ := strings.CutPrefix(s.variable("TESTENV_REDIS"), "redis://")
 	_, port, err := net.SplitHostPort(strings.TrimSuffix(address, "/0"))
 	if err != nil {
 		t.Fatal(err)

@@ -159,7 +159,7 @@ func script(dir string, args ...string) (string, error) {
 	command.Env = os.Environ()
 	if dir != "" {
 		// The environment ends with this process, should the test not come to end it.
-		command.Env = append(command.Env, "IOTMON_TEST_ENV_DIR="+dir, fmt.Sprintf("IOTMON_TEST_ENV_OWNER=%d", os.Getpid()))
+		command.Env = append(command.Env, "TESTENV_DIR="+dir, fmt.Sprintf("TESTENV_OWNER=%d", os.Getpid()))
 	}
 	command.Stdout, command.Stderr = &stdout, &stderr
 	if err := command.Run(); err != nil {

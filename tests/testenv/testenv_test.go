@@ -148,7 +148,7 @@ func administrator(t *testing.T, broker string) *kadm.Client {
 func TestBothMajorVersionsOfKafka(t *testing.T) {
 	for _, version := range []string{"3", "4"} {
 		t.Run(version, func(t *testing.T) {
-			t.Setenv("IOTMON_TEST_KAFKA_VERSION", version)
+			t.Setenv("TESTENV_KAFKA_VERSION", version)
 			admin := administrator(t, testenv.Own(t, testenv.KafkaServer).Brokers()[0])
 			versions, err := admin.ApiVersions(t.Context())
 			if err != nil {

@@ -18,8 +18,8 @@ import (
 
 // childDir and childWork name the environment variables that make the test binary the process that gets killed.
 const (
-	childDir  = "IOTMON_TEST_BROKER_DIR"
-	childWork = "IOTMON_TEST_BROKER_WORK"
+	childDir  = "TEST_BROKER_DIR"
+	childWork = "TEST_BROKER_WORK"
 )
 
 // child runs a broker in the named directory and writes without end. It prints the number of every step that was
