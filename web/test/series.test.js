@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SampleSeries } from '../static/js/model/samples.js';
 import { chartPoints, livePoints, mergeWindows, rangeLength, rangeStep, ranges, withoutLead } from '../static/js/model/series.js';
-import { WindowStore } from '../static/js/model/windows.js';
+import { keptWindows, WindowStore } from '../static/js/model/windows.js';
 
 /** @typedef {import('../static/js/model/windows.js').WindowPoint} WindowPoint */
 
@@ -60,6 +60,30 @@ test('windows are in order whatever order they came in, and the oldest are forgo
   assert.deepEqual(store.of('unknown'), []);
 });
 
+test('every window of the longest step is kept until the archive has it', () => {
+  for (const seconds of [1, 2, 3, 5, 7, 30, 60, 7200]) {
+    for (const range of ranges) {
+      const step = rangeStep(range, seconds) / seconds;
+      assert.ok(keptWindows(seconds) > step + 60, `${range.name} of ${seconds} s: ${keptWindows(seconds)} kept, ${step} in a step`);
+    }
+    assert.ok(keptWindows(seconds) <= 1000, `${keptWindows(seconds)} windows of ${seconds} s`);
+  }
+});
+
+test('the store knows from when on it has been told everything', () => {
+  const store = new WindowStore();
+  assert.equal(store.since, Infinity);
+  store.apply(message(100, 1, true));
+  store.apply(message(98, 1, true));
+  assert.equal(store.since, 98 * window);
+  store.apply(message(98 + keptWindows(30), 1, false));
+  assert.equal(store.since, 99 * window, 'what is forgotten is not known');
+  store.apply(message(1, 1, true));
+  assert.equal(store.since, 99 * window, 'what comes too late is not kept');
+  store.clear();
+  assert.equal(store.since, Infinity);
+});
+
 test('merging windows gives the numbers of all their readings', () => {
   const readings = [[1, 2, 6], [], [4], [10, 0], [3], [7, 7]];
   const merged = mergeWindows(readings.map((values, n) => point(n, values)), 3 * window);
@@ -88,21 +112,32 @@ test('every range has whole windows and a bounded number of points', () => {
 });
 
 test('a chart has a point for each step, empty where nothing was read', () => {
-  const points = chartPoints({ archived: [point(7, [5])], live: [point(9, [6], false)], length: 4 * window, step: window, now: 9.4 * window });
+  const points = chartPoints({ archived: [point(7, [5])], live: [point(9, [6], false)], since: 9 * window, length: 4 * window, step: window, now: 9.4 * window });
   assert.deepEqual(points.map((p) => [p.start / window, p.average, p.final]), [[6, null, true], [7, 5, true], [8, null, true], [9, 6, false]]);
 });
 
 test('a range that is no multiple of its windows lies on their grid all the same', () => {
-  const points = chartPoints({ archived: [point(7, [5])], live: [], length: 3.5 * window, step: window, now: 9.4 * window });
+  const points = chartPoints({ archived: [point(7, [5])], live: [], since: Infinity, length: 3.5 * window, step: window, now: 9.4 * window });
   assert.deepEqual(points.map((p) => [p.start / window, p.count]), [[6, 0], [7, 1], [8, 0], [9, 0]]);
 });
 
 test('of two accounts of a step the one that counted more stands, at equal counts the live one', () => {
-  const source = { length: window, step: window, now: 9.4 * window };
+  const source = { since: 0, length: window, step: window, now: 9.4 * window };
   const [more] = chartPoints({ ...source, archived: [point(9, [1, 1])], live: [point(9, [2])] });
   assert.equal(more?.average, 1);
   const [same] = chartPoints({ ...source, archived: [point(9, [1])], live: [point(9, [2])] });
   assert.equal(same?.average, 2);
+});
+
+test('a step that began before the live messages did is the archive\'s', () => {
+  const source = { length: 3 * window, step: 3 * window, now: 8.4 * window, archived: [point(6, [50])] };
+  const live = [point(7, [1]), point(8, [2], false)];
+  const [begun] = chartPoints({ ...source, live, since: 7 * window });
+  assert.equal(begun?.max, 50, 'the maximum of its beginning counts');
+  const [whole] = chartPoints({ ...source, live, since: 6 * window });
+  assert.equal(whole?.max, 2, 'the live ones know more');
+  const [alone] = chartPoints({ ...source, archived: [], live, since: 7 * window });
+  assert.equal(alone?.max, 2, 'there is no other account');
 });
 
 test('empty points in front are left out, as long as enough are left', () => {

@@ -125,6 +125,7 @@ export const en = {
   uncertain: 'uncertain',
   bad: 'bad',
   threshold: 'Threshold',
+  thresholds: 'Alert thresholds',
   deviceUnknown: 'There is no device “{id}”.',
   deviceFailed: 'The device could not be loaded: {reason}',
   noReadings: 'No readings in this range.',

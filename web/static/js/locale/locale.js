@@ -47,6 +47,15 @@ export class Locale {
   }
 
   /**
+   * A word that stands alone elsewhere, as part of a sentence.
+   *
+   * @param {Key} key
+   */
+  inline(key) {
+    return this.t(key).toLocaleLowerCase(this.#tag);
+  }
+
+  /**
    * @param {number} value
    * @param {number} [decimals]
    */
@@ -204,9 +213,9 @@ export class Locale {
   }
 
   /**
-   * The threshold of an alert's rule, with no more digits than somebody gave it.
+   * A threshold, with no more digits than somebody gave it.
    *
-   * @param {Alert} alert
+   * @param {{threshold: number}} of An alert or a rule.
    * @param {TypeSpec | undefined} spec
    */
   threshold({ threshold }, spec) {

@@ -125,6 +125,7 @@ export const zh = {
   uncertain: '存疑',
   bad: '不可用',
   threshold: '阈值',
+  thresholds: '告警阈值',
   deviceUnknown: '没有设备“{id}”。',
   deviceFailed: '设备信息加载失败：{reason}',
   noReadings: '该时间范围内没有读数。',

@@ -50,6 +50,13 @@
  * @property {Record<string, string>} labels By language.
  * @property {string[]} [states] The names of discrete values, index by value.
  *
+ * @typedef {object} AlertRule What raises the alerts of one type.
+ * @property {string} alert_type
+ * @property {string} device_type
+ * @property {Severity} severity
+ * @property {number} threshold
+ * @property {boolean} [below]
+ *
  * @typedef {object} AggregateData The numbers of one device type in one window; the values are null when count is 0.
  * @property {number} count
  * @property {number | null} avg_value
@@ -70,7 +77,7 @@
  *
  * @typedef {{seq: number, timestamp: string, snapshot?: boolean}} Envelope
  * @typedef {Envelope & {type: 'hello', server_version: string, session: string, resumed: boolean, window_seconds: number,
- *   device_types: TypeSpec[]}} Hello
+ *   device_types: TypeSpec[], alert_rules?: AlertRule[]}} Hello
  * @typedef {Envelope & {type: 'aggregated_data', window_start: string, window_seconds: number, final: boolean,
  *   data: Record<string, AggregateData>, device_status: StatusCounts}} AggregatedData
  * @typedef {Envelope & {type: 'device_data', devices: Device[]}} DeviceData

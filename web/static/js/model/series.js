@@ -93,22 +93,24 @@ function mergeTwo(a, b) {
 /**
  * Returns what a chart shows from archived and live windows: one point for each step of the range, oldest first, with empty
  * ones where nothing was read, so that a line has a gap there. Both sources may know a step in part: the archive is a
- * second behind, and the live messages begin at some moment. Whichever has counted more readings knows more of it.
+ * second behind, and the live messages begin at some moment. A step that began before they did is the archive's, or its
+ * extremes would be those of its end alone; of any other, whichever has counted more readings knows more.
  *
  * @param {object} source
  * @param {WindowPoint[]} source.archived Of this step, in any order.
  * @param {WindowPoint[]} source.live Single windows, oldest first.
+ * @param {number} source.since From when on the live ones are all that there are.
  * @param {number} source.length How much is shown, in milliseconds.
  * @param {number} source.step In milliseconds.
  * @param {number} source.now The server's time.
  * @returns {WindowPoint[]}
  */
-export function chartPoints({ archived, live, length, step, now }) {
+export function chartPoints({ archived, live, since, length, step, now }) {
   /** @type {Map<number, WindowPoint>} */
   const known = new Map(archived.map((point) => [point.start, point]));
   for (const point of mergeWindows(live, step)) {
     const other = known.get(point.start);
-    if (!other || point.count >= other.count) known.set(point.start, point);
+    if (!other || (point.start >= since && point.count >= other.count)) known.set(point.start, point);
   }
   const last = Math.floor(now / step) * step;
   const points = [];

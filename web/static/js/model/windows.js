@@ -1,4 +1,5 @@
 // @ts-check
+import { rangeStep, ranges } from './series.js';
 
 /**
  * @typedef {import('./protocol.js').AggregateData} AggregateData
@@ -14,8 +15,21 @@
  * @property {number} devices
  */
 
-/** How many windows of each type are kept: what a server tells at connecting and as much again. */
-export const keptWindows = 240;
+/** How many windows of each type are kept at least: what a server tells at connecting and as much again. */
+const fewestKept = 240;
+
+/** After so many windows the archive has been asked again for what live messages told. */
+export const archivedAfter = 60;
+
+/**
+ * Returns how many windows of each type are kept: all of the longest step that a chart shows, until the archive has them.
+ *
+ * @param {number} windowSeconds
+ */
+export function keptWindows(windowSeconds) {
+  const longest = Math.max(...ranges.map((range) => rangeStep(range, windowSeconds))) / windowSeconds;
+  return Math.max(fewestKept, longest + 2 * archivedAfter);
+}
 
 /**
  * @param {number} start
@@ -39,9 +53,19 @@ export function windowPoint(start, final, data) {
 export class WindowStore {
   /** By type, windows by their start. @type {Map<string, Map<number, WindowPoint>>} */
   #types = new Map();
+  /** The start of the oldest window that has been told and is not forgotten, and that of the newest. */
+  #oldest = Infinity;
+  #newest = -Infinity;
 
   clear() {
     this.#types.clear();
+    this.#oldest = Infinity;
+    this.#newest = -Infinity;
+  }
+
+  /** From when on, in milliseconds since the epoch, every window is known that there is; Infinity before the first. */
+  get since() {
+    return this.#oldest;
   }
 
   /**
@@ -51,11 +75,25 @@ export class WindowStore {
    */
   apply(message) {
     const start = Date.parse(message.window_start);
+    const length = (keptWindows(message.window_seconds) - 1) * message.window_seconds * 1000;
+    if (start < this.#newest - length) return;
     for (const [type, data] of Object.entries(message.data)) {
       let windows = this.#types.get(type);
       if (!windows) this.#types.set(type, (windows = new Map()));
       windows.set(start, windowPoint(start, message.final, data));
-      if (windows.size > keptWindows) windows.delete(Math.min(...windows.keys()));
+    }
+    this.#oldest = Math.min(this.#oldest, start);
+    if (start > this.#newest) this.#forget((this.#newest = start) - length);
+  }
+
+  /** @param {number} before */
+  #forget(before) {
+    if (this.#oldest >= before) return;
+    this.#oldest = before;
+    for (const windows of this.#types.values()) {
+      for (const start of windows.keys()) {
+        if (start < before) windows.delete(start);
+      }
     }
   }
 

@@ -1,6 +1,8 @@
 // @ts-check
 import { ChartSurface } from './chart-surface.js';
-import { timeAxis, timeChart, valueAxis, zoom } from './chart-style.js';
+import { stateBounds, timeAxis, timeChart, valueAxis, zoom } from './chart-style.js';
+import { nearThresholds, thresholdsOf } from '../model/thresholds.js';
+import { thresholdLines } from './threshold-lines.js';
 import { tooltip, tooltipStyle } from './tooltip.js';
 
 /**
@@ -65,7 +67,8 @@ export class AggregatedChart {
    */
   updateData(points) {
     this.#view = { ...this.#view, points };
-    this.#surface.update({ xAxis: this.#timeBounds(), series: this.#data() });
+    const yAxis = [{ id: 'values' }, this.#countBounds()];
+    this.#surface.update({ xAxis: this.#timeBounds(), yAxis, series: [...this.#data(), this.#thresholds()] });
   }
 
   dispose() {
@@ -87,24 +90,64 @@ export class AggregatedChart {
         itemGap: narrow ? 8 : 16,
         textStyle: { color: palette.inkSoft, fontSize: narrow ? 11 : 12 },
         inactiveColor: palette.line,
-        data: this.#series().flatMap(({ name }) => name ?? []),
+        data: this.#legend(),
       },
       tooltip: { trigger: 'axis', ...tooltipStyle(palette), formatter: (/** @type {any} */ items) => this.#tooltip(items) },
-      xAxis: { ...timeAxis(palette, length), ...this.#timeBounds() },
+      xAxis: { ...timeAxis(palette, this.#surroundings.locale, length), ...this.#timeBounds() },
       yAxis: [
         // Room below the lines, where the device counts are.
-        { ...valueAxis(palette, (value) => this.#tick(value)), boundaryGap: ['30%', '8%'] },
+        { id: 'values', ...valueAxis(palette, this.#unit, (value) => this.#tick(value)), ...this.#valueBounds() },
         {
           type: 'value',
           min: 0,
-          max: ({ max }) => Math.max(1, max) * countsShare,
           splitLine: { show: false },
-          axisLabel: { show: false },
+          axisLabel: { color: palette.inkSoft, formatter: (/** @type {number} */ value) => this.#countTick(value) },
+          ...this.#countBounds(),
         },
       ],
       dataZoom: zoom(palette),
-      series: mergeSeries(this.#series(), this.#data()),
+      series: [...mergeSeries(this.#series(), this.#data()), this.#thresholds()],
     });
+  }
+
+  /** Lines have no mark in the legend, as they have none in the chart. */
+  #legend() {
+    return this.#series().flatMap(({ name, type }) => (name ? { name, itemStyle: { opacity: type === 'line' ? 0 : 1 } } : []));
+  }
+
+  /** What the axis counts in; that of named states is in their names. */
+  get #unit() {
+    return this.#view.spec?.unit ?? '';
+  }
+
+  #valueBounds() {
+    const states = this.#view.spec?.states;
+    if (!states) return { boundaryGap: /** @type {[string, string]} */ (['30%', '8%']) };
+    const { interval, max } = stateBounds(states);
+    return { min: -interval * Math.ceil(max / 2), max, interval };
+  }
+
+  /** The axis of the device counts has two ticks that matter: none, and the most there are. */
+  #countBounds() {
+    const most = this.#mostDevices;
+    return { id: 'counts', max: most * countsShare, interval: most };
+  }
+
+  get #mostDevices() {
+    return this.#view.points.reduce((most, { devices }) => Math.max(most, devices), 1);
+  }
+
+  /** @param {number} value */
+  #countTick(value) {
+    return value === this.#mostDevices ? this.#surroundings.locale.number(value) : '';
+  }
+
+  #thresholds() {
+    const { points, spec } = this.#view;
+    const { locale, rules } = this.#surroundings;
+    const values = points.flatMap(({ min, max }) => [min, max]);
+    const near = nearThresholds(thresholdsOf(rules, spec?.name ?? ''), values);
+    return thresholdLines(near, { spec, palette: this.#palette, locale, at: points[0]?.start ?? 0 });
   }
 
   get #narrow() {
@@ -229,11 +272,11 @@ export class AggregatedChart {
     return this.#surroundings.locale.tick(value, this.#view.spec);
   }
 
-  /** @param {{dataIndex: number}[]} items What the pointer is over, one for each series. */
+  /** @param {{seriesId: string, dataIndex: number}[]} items What the pointer is over, one for each series. */
   #tooltip(items) {
     const { locale } = this.#surroundings;
     const { points, spec, step } = this.#view;
-    const point = points[items[0]?.dataIndex ?? -1];
+    const point = points[items.find(({ seriesId }) => seriesId === 'devices')?.dataIndex ?? -1];
     if (!point) return '';
     const span = `${locale.time(point.start)} – ${locale.time(point.start + step)}`;
     const head = point.final ? span : `${span} (${locale.t('inProgress')})`;

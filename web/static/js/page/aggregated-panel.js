@@ -1,7 +1,7 @@
 // @ts-check
 import { HistoryError } from '../model/history.js';
 import { chartPoints, rangeLength, rangeStep, ranges, withoutLead } from '../model/series.js';
-import { keptWindows } from '../model/windows.js';
+import { archivedAfter } from '../model/windows.js';
 import { AggregatedChart } from './aggregated-chart.js';
 import { find, setText } from './dom.js';
 import { rangeSegment } from './range-segment.js';
@@ -20,6 +20,9 @@ import { TypeTiles } from './type-tiles.js';
  * @property {import('../model/windows.js').WindowStore} windows
  * @property {Palette} palette
  */
+
+/** How often the archive is asked while only it knows how the present step began, in milliseconds. */
+const catchingUp = 30_000;
 
 /** The live range begins with the first window that there is, but shows no fewer points than this. */
 const fewest = 12;
@@ -108,13 +111,17 @@ export class AggregatedPanel {
 
   /**
    * Asks the archive again before the first live window that it had not seen is forgotten, or a page that is open all day
-   * would show a hole. What is drawn stays until the answer is there.
+   * would show a hole; and sooner while the live windows do not reach back to the start of the present step. What is drawn
+   * stays until the answer is there.
    */
   #refresh() {
-    const { surroundings } = this.#options;
-    const due = this.#loaded.at + (keptWindows / 4) * surroundings.windowSeconds * 1000;
-    if (this.#phase === 'loading' || surroundings.now() < due) return;
-    this.#loaded.at = surroundings.now();
+    const { surroundings, windows } = this.#options;
+    const now = surroundings.now();
+    const step = rangeStep(this.#chosen, surroundings.windowSeconds) * 1000;
+    const usual = archivedAfter * surroundings.windowSeconds * 1000;
+    const pause = Math.floor(now / step) * step < windows.since ? Math.min(usual, catchingUp) : usual;
+    if (this.#phase === 'loading' || now < this.#loaded.at + pause) return;
+    this.#loaded.at = now;
     this.#fetch(this.#loading.signal).then(
       (archived) => (this.#archived = archived),
       () => {
@@ -160,6 +167,7 @@ export class AggregatedPanel {
     const points = chartPoints({
       archived: this.#archived,
       live: windows.of(this.#type),
+      since: windows.since,
       length: rangeLength(this.#chosen, surroundings.windowSeconds),
       step: rangeStep(this.#chosen, surroundings.windowSeconds) * 1000,
       now: surroundings.now(),

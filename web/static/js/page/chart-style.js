@@ -21,35 +21,53 @@ export function timeChart(palette) {
 
 /**
  * @param {Palette} palette
+ * @param {import('../locale/locale.js').Locale} locale
  * @param {number} length How much time the axis shows, in milliseconds.
  */
-export function timeAxis(palette, length) {
+export function timeAxis(palette, locale, length) {
+  const day = locale.language === 'zh' ? '{MM}-{dd}' : '{dd}/{MM}';
   return {
     type: /** @type {const} */ ('time'),
     splitLine: { show: false },
-    axisLine: { lineStyle: { color: palette.lineStrong } },
+    // At the bottom, also where values lie on both sides of zero.
+    axisLine: { onZero: false, lineStyle: { color: palette.lineStrong } },
     axisTick: { lineStyle: { color: palette.lineStrong } },
     axisLabel: {
       color: palette.inkSoft,
       fontSize: small,
       hideOverlap: true,
-      formatter: length <= 30 * 60_000 ? '{HH}:{mm}:{ss}' : '{HH}:{mm}',
+      // Where a day begins the axis says which.
+      formatter: length <= 30 * 60_000 ? '{HH}:{mm}:{ss}' : { year: day, month: day, day, hour: '{HH}:{mm}', minute: '{HH}:{mm}' },
     },
   };
 }
 
 /**
  * @param {Palette} palette
+ * @param {string} unit
  * @param {(value: number) => string} format
  */
-export function valueAxis(palette, format) {
+export function valueAxis(palette, unit, format) {
   return {
     type: /** @type {const} */ ('value'),
+    name: unit,
+    nameGap: 9,
+    nameTextStyle: { color: palette.inkSoft, fontSize: small, align: /** @type {const} */ ('right'), padding: [0, 8, 0, 0] },
     scale: true,
     splitNumber: 4,
     splitLine: { lineStyle: { color: palette.line } },
     axisLabel: { color: palette.inkSoft, fontSize: small, formatter: format },
   };
+}
+
+/**
+ * The bounds of an axis of named states: one tick for each, and one for the half of two.
+ *
+ * @param {string[]} states
+ */
+export function stateBounds(states) {
+  const last = Math.max(1, states.length - 1);
+  return { min: 0, max: last, interval: last === 1 ? 0.5 : 1 };
 }
 
 /**

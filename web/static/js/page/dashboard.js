@@ -200,12 +200,14 @@ export class Dashboard {
     this.#elements.notice.compare(hello.server_version);
     this.#surroundings.windowSeconds = hello.window_seconds;
     this.#surroundings.specs = new Map(hello.device_types.map((spec) => [spec.name, spec]));
+    this.#surroundings.rules = hello.alert_rules ?? [];
     if (hello.resumed) return;
     // Another run of the server: what follows is all there is.
     this.#surroundings.clock.reset();
     this.#surroundings.clock.observe(Date.parse(hello.timestamp), Date.now());
     this.#latency.reset();
     this.#devices.clear();
+    this.#buildings = 0;
     this.#alerts.clearOpen();
     this.#windows.clear();
     this.#elements.stream.restart();

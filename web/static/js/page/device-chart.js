@@ -1,30 +1,32 @@
 // @ts-check
 import { ChartSurface } from './chart-surface.js';
-import { timeAxis, timeChart, valueAxis, zoom } from './chart-style.js';
+import { stateBounds, timeAxis, timeChart, valueAxis, zoom } from './chart-style.js';
+import { nearThresholds } from '../model/thresholds.js';
+import { thresholdLines } from './threshold-lines.js';
 import { tooltip, tooltipStyle } from './tooltip.js';
 
 /**
  * @typedef {import('../model/samples.js').Point} Point
  * @typedef {import('../model/protocol.js').TypeSpec} TypeSpec
- * @typedef {import('../model/protocol.js').Alert} Alert
+ * @typedef {import('../model/thresholds.js').Threshold} Threshold
  * @typedef {import('./palette.js').Palette} Palette
  * @typedef {import('./surroundings.js').Surroundings} Surroundings
  *
  * @typedef {object} DeviceView What the chart is to show.
  * @property {Point[]} points
  * @property {TypeSpec | undefined} spec
- * @property {Alert[]} alerts The open ones: their thresholds are drawn.
+ * @property {Threshold[]} thresholds
  * @property {number} from
  * @property {number} to
  */
 
-/** The readings of one device over time, with the thresholds that it violates. */
+/** The readings of one device over time, with the thresholds that they come near to. */
 export class DeviceChart {
   #surface;
   #surroundings;
   #palette;
   /** @type {DeviceView} */
-  #view = { points: [], spec: undefined, alerts: [], from: 0, to: 0 };
+  #view = { points: [], spec: undefined, thresholds: [], from: 0, to: 0 };
 
   /**
    * @param {HTMLElement} container
@@ -56,7 +58,7 @@ export class DeviceChart {
    */
   update(view) {
     this.#view = view;
-    this.#surface.update({ xAxis: { min: view.from, max: view.to }, series: [this.#data()] });
+    this.#surface.update({ xAxis: { min: view.from, max: view.to }, series: [this.#data(), this.#thresholds()] });
   }
 
   dispose() {
@@ -69,10 +71,10 @@ export class DeviceChart {
     const { locale } = this.#surroundings;
     this.#surface.draw({
       ...timeChart(palette),
-      grid: { left: 4, right: 10, top: 14, bottom: 26, outerBoundsMode: 'same', outerBoundsContain: 'axisLabel' },
+      grid: { left: 4, right: 10, top: spec?.unit ? 26 : 14, bottom: 26, outerBoundsMode: 'same', outerBoundsContain: 'axisLabel' },
       tooltip: { trigger: 'axis', ...tooltipStyle(palette), formatter: (/** @type {any} */ items) => this.#tooltip(items) },
-      xAxis: { ...timeAxis(palette, to - from), min: from, max: to },
-      yAxis: { ...valueAxis(palette, (value) => locale.tick(value, spec)), ...(spec?.states && stateBounds(spec.states)) },
+      xAxis: { ...timeAxis(palette, locale, to - from), min: from, max: to },
+      yAxis: { ...valueAxis(palette, spec?.unit ?? '', (value) => locale.tick(value, spec)), ...(spec?.states && { ...stateBounds(spec.states), interval: 1 }) },
       dataZoom: zoom(palette),
       series: [
         {
@@ -84,53 +86,32 @@ export class DeviceChart {
           emphasis: { disabled: true },
           ...this.#data(),
         },
+        this.#thresholds(),
       ],
     });
   }
 
   /** What changes with each message. */
   #data() {
-    const { alerts, points, spec } = this.#view;
-    const { locale } = this.#surroundings;
-    const thresholds = alerts.filter(({ alert_type: type }) => type !== 'device_offline');
-    return {
-      id: 'readings',
-      data: points,
-      markLine: {
-        silent: true,
-        symbol: 'none',
-        animation: false,
-        data: thresholds.map((alert) => ({
-          yAxis: alert.threshold,
-          lineStyle: {
-            color: alert.severity === 'critical' ? this.#palette.critical : this.#palette.warning,
-            type: /** @type {const} */ ('dashed'),
-            width: 1,
-          },
-          label: {
-            position: /** @type {const} */ ('insideStartTop'),
-            color: this.#palette.inkSoft,
-            formatter: `${locale.t('threshold')} ${locale.threshold(alert, spec)}`,
-          },
-        })),
-      },
-    };
+    const { points } = this.#view;
+    const missing = (/** @type {Point | undefined} */ point) => (point?.[1] ?? null) === null;
+    // No line would show a reading that stands alone.
+    const alone = (/** @type {number} */ i) => missing(points[i - 1]) && missing(points[i + 1]);
+    const dot = { symbol: 'circle', symbolSize: 5 };
+    return { id: 'readings', data: points.map((value, i) => (alone(i) ? { value, ...dot } : value)) };
   }
 
-  /** @param {{value: Point}[]} items */
+  #thresholds() {
+    const { points, spec, thresholds, from } = this.#view;
+    const near = nearThresholds(thresholds, points.map(([, value]) => value));
+    return thresholdLines(near, { spec, palette: this.#palette, locale: this.#surroundings.locale, at: from });
+  }
+
+  /** @param {{seriesId: string, value: Point}[]} items */
   #tooltip(items) {
-    const [time, value] = items[0]?.value ?? [];
+    const [time, value] = items.find(({ seriesId }) => seriesId === 'readings')?.value ?? [];
     if (time === undefined || value === undefined || value === null) return '';
     const { locale } = this.#surroundings;
     return tooltip(locale.dateTime(time), [[locale.t('value'), locale.reading(value, this.#view.spec)]]);
   }
-}
-
-/**
- * An axis of named states has one tick for each.
- *
- * @param {string[]} states
- */
-function stateBounds(states) {
-  return { min: 0, max: states.length - 1, interval: 1 };
 }

@@ -1,4 +1,5 @@
 // @ts-check
+import { thresholdsOf } from '../model/thresholds.js';
 import { setText, textElement } from './dom.js';
 
 /**
@@ -38,6 +39,10 @@ export class DeviceFacts {
       const at = Date.parse(timestamp);
       return `${locale.timeOrDate(at, now)} (${locale.ago(now - at)})`;
     };
+    const spec = this.surroundings.specs.get(device.device_type);
+    const thresholds = thresholdsOf(this.surroundings.rules, device.device_type).map(
+      (one) => `${one.below ? '<' : '>'}\u00a0${locale.threshold(one, spec)} (${locale.inline(one.severity)})`,
+    );
     const { model, firmware, battery_level: battery } = device.metadata ?? {};
     /** @type {[string, string][]} */
     const facts = [
@@ -45,6 +50,7 @@ export class DeviceFacts {
       [locale.t('location'), locale.place(device.location)],
       [locale.t('lastReading'), when(device.timestamp)],
       [locale.t('statusSince'), when(device.since)],
+      [locale.t('thresholds'), thresholds.join(locale.t('listSeparator'))],
       [locale.t('model'), model ?? ''],
       [locale.t('firmware'), firmware ?? ''],
       [locale.t('battery'), battery === undefined ? '' : `${locale.number(battery)}%`],

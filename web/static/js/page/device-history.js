@@ -2,6 +2,7 @@
 import { HistoryError } from '../model/history.js';
 import { SampleSeries } from '../model/samples.js';
 import { ranges } from '../model/series.js';
+import { thresholdsOf } from '../model/thresholds.js';
 import { DeviceChart } from './device-chart.js';
 import { find, setText } from './dom.js';
 import { Segmented } from './segmented.js';
@@ -145,8 +146,10 @@ export class DeviceHistory {
     const to = this.#surroundings.now();
     const from = to - this.#seconds * 1000;
     this.#samples.trim(from);
-    const spec = this.#surroundings.specs.get(this.#device?.device_type ?? '');
-    return { points: this.#samples.points(), spec, alerts: this.#alerts, from, to };
+    const type = this.#device?.device_type ?? '';
+    const { specs, rules } = this.#surroundings;
+    const thresholds = thresholdsOf(rules, type, this.#alerts);
+    return { points: this.#samples.points(), spec: specs.get(type), thresholds, from, to };
   }
 
   #describe() {

@@ -41,6 +41,17 @@ export function setText(element, text) {
 }
 
 /**
+ * Sets a text that may be cut off where there is no room; pointing at it shows all of it.
+ *
+ * @param {HTMLElement} element
+ * @param {string} text
+ */
+export function setLongText(element, text) {
+  setText(element, text);
+  if (element.title !== text) element.title = text;
+}
+
+/**
  * Shows one of the page's icons.
  *
  * @param {Element} svg

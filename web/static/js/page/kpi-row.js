@@ -43,10 +43,22 @@ export class KpiRow {
     const { total_devices: total, online_devices: online, offline_devices: offline, readings_per_second: rate } = status;
     const types = Object.values(status.by_type).filter((counts) => counts.total_devices > 0).length;
     this.#set('devices', locale.number(total), locale.t('types', { count: types }));
-    const allOnline = total > 0 ? locale.t('allOnline') : '';
-    const missing = offline > 0 ? locale.t('offlineCount', { count: locale.number(offline) }) : allOnline;
-    this.#set('online', locale.number(online), missing);
+    setText(this.#value('online'), locale.number(online));
+    this.#showMissing(total, offline);
     this.#set('rate', locale.number(rate, rate < 10 ? 1 : 0), locale.t('perMinute', { count: locale.number(rate * 60) }));
+  }
+
+  /**
+   * @param {number} total
+   * @param {number} offline
+   */
+  #showMissing(total, offline) {
+    const { locale } = this.surroundings;
+    const all = total > 0 ? locale.t('allOnline') : '';
+    const words = offline > 0 ? locale.t('offlineCount', { count: locale.number(offline) }) : all;
+    const detail = this.#value('online-detail');
+    if (detail.textContent === words) return;
+    detail.replaceChildren(...(offline > 0 ? [icon('offline', 'status-offline')] : []), textElement('span', words));
   }
 
   /** @param {{p50: number, p95: number} | null} quantiles */
@@ -70,7 +82,7 @@ export class KpiRow {
     this.#value('alerts-detail').replaceChildren(
       ...open.map((severity) => {
         const part = document.createElement('span');
-        const words = locale.t('severityCount', { count: locale.number(counts?.[severity] ?? 0), severity: locale.t(severity) });
+        const words = locale.t('severityCount', { count: locale.number(counts?.[severity] ?? 0), severity: locale.inline(severity) });
         part.append(icon(severity, `severity-${severity}`), words);
         return part;
       }),

@@ -20,6 +20,7 @@ const names = /** @type {const} */ ({
   offlineStripe: '--offline-stripe',
   warning: '--warning',
   critical: '--critical',
+  info: '--info',
 });
 
 /** @typedef {Record<keyof typeof names | 'font', string>} Palette */

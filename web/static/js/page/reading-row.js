@@ -1,6 +1,6 @@
 // @ts-check
 import { deviceAddress } from '../model/device-link.js';
-import { find, instantiate, setIcon, setText } from './dom.js';
+import { find, instantiate, setIcon, setLongText, setText } from './dom.js';
 
 /**
  * @typedef {import('../model/protocol.js').Device} Device
@@ -40,7 +40,7 @@ export class ReadingRow {
     setText(cells.time, locale.time(Date.parse(device.timestamp)));
     setText(cells.link, device.device_id);
     cells.link.href = deviceAddress(device.device_id);
-    setText(cells.type, surroundings.typeName(device.device_type));
+    setLongText(cells.type, surroundings.typeName(device.device_type));
     setText(cells.value, locale.reading(device.value, specs.get(device.device_type)));
     setText(cells.place, locale.shortPlace(device.location));
     setIcon(cells.icon, device.status, `status-${device.status}`);

@@ -1,5 +1,5 @@
 // @ts-check
-import { find, icon, instantiate, setText, textElement } from './dom.js';
+import { find, icon, instantiate, setLongText, setText, textElement } from './dom.js';
 import { StatusPieChart } from './status-pie-chart.js';
 
 /**
@@ -81,7 +81,7 @@ export class StatusPanel {
       const { total_devices: total = 0, online_devices: online = 0, offline_devices: offline = 0 } = byType[type] ?? {};
       const row = this.#row(type);
       row.hidden = total === 0;
-      setText(find(row, 'button', HTMLElement), this.#surroundings.typeName(type));
+      setLongText(find(row, 'button', HTMLElement), this.#surroundings.typeName(type));
       setText(find(row, '.by-type-online', HTMLElement), `${locale.number(online)} / ${locale.number(total)}`);
       const cell = find(row, '.by-type-offline', HTMLElement);
       const words = offline > 0 ? locale.number(offline) : '';

@@ -55,7 +55,8 @@ export class StatusPieChart {
           type: 'pie',
           radius: ['68%', '92%'],
           startAngle: 90,
-          minAngle: 3,
+          // One device of ten thousand must be seen too, beside the border.
+          minAngle: 10,
           label: { show: false },
           labelLine: { show: false },
           emphasis: { scaleSize: 3 },

@@ -3,6 +3,7 @@ import { ServerClock } from '../model/server-clock.js';
 
 /**
  * @typedef {import('../locale/locale.js').Locale} Locale
+ * @typedef {import('../model/protocol.js').AlertRule} AlertRule
  * @typedef {import('../model/protocol.js').TypeSpec} TypeSpec
  */
 
@@ -12,6 +13,8 @@ export class Surroundings {
   windowSeconds = 30;
   /** In the server's order. @type {Map<string, TypeSpec>} */
   specs = new Map();
+  /** @type {AlertRule[]} */
+  rules = [];
 
   /** @param {Locale} locale */
   constructor(locale) {

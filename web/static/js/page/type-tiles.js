@@ -1,5 +1,5 @@
 // @ts-check
-import { find, instantiate, setText } from './dom.js';
+import { find, instantiate, setLongText, setText } from './dom.js';
 
 /**
  * @typedef {import('../model/windows.js').WindowPoint} WindowPoint
@@ -37,7 +37,7 @@ export class TypeTiles {
     }
     for (const type of this.surroundings.specs.keys()) {
       const tile = this.#tile(type);
-      setText(find(tile, '.type-name', HTMLElement), this.surroundings.typeName(type));
+      setLongText(find(tile, '.type-name', HTMLElement), this.surroundings.typeName(type));
       find(tile, 'input', HTMLInputElement).checked = type === chosen;
     }
   }

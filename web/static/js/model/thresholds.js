@@ -1,0 +1,45 @@
+// @ts-check
+
+/**
+ * @typedef {import('./protocol.js').Alert} Alert
+ * @typedef {import('./protocol.js').AlertRule} AlertRule
+ *
+ * @typedef {Pick<AlertRule, 'severity' | 'threshold' | 'below'>} Threshold
+ */
+
+/** A threshold further from all values than so many times what they differ by is left out: it would make their line flat. */
+const reach = 1.5;
+
+/**
+ * Returns the thresholds of a device type, each once: those of the rules, and those of open alerts, whose rules may have
+ * been others when they were raised.
+ *
+ * @param {readonly AlertRule[]} rules
+ * @param {string} type
+ * @param {Alert[]} [alerts]
+ * @returns {Threshold[]}
+ */
+export function thresholdsOf(rules, type, alerts = []) {
+  const valued = alerts.filter(({ alert_type: rule }) => rule !== 'device_offline');
+  /** @type {Map<string, Threshold>} */
+  const found = new Map();
+  for (const { severity, threshold, below } of [...rules.filter((rule) => rule.device_type === type), ...valued]) {
+    const key = `${threshold} ${Boolean(below)}`;
+    if (!found.has(key)) found.set(key, { severity, threshold, below: Boolean(below) });
+  }
+  return [...found.values()];
+}
+
+/**
+ * Returns those thresholds that values come near to.
+ *
+ * @param {Threshold[]} thresholds
+ * @param {(number | null)[]} values
+ */
+export function nearThresholds(thresholds, values) {
+  const known = values.filter((value) => value !== null);
+  const low = known.reduce((a, b) => Math.min(a, b), Infinity);
+  const high = known.reduce((a, b) => Math.max(a, b), -Infinity);
+  const room = reach * (high - low);
+  return thresholds.filter(({ threshold }) => threshold >= low - room && threshold <= high + room);
+}

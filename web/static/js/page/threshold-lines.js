@@ -1,0 +1,45 @@
+// @ts-check
+
+/**
+ * @typedef {import('../model/thresholds.js').Threshold} Threshold
+ * @typedef {import('../model/protocol.js').TypeSpec} TypeSpec
+ * @typedef {import('./palette.js').Palette} Palette
+ * @typedef {import('../locale/locale.js').Locale} Locale
+ */
+
+/**
+ * Returns the series of a chart that shows thresholds as dashed lines across it. Its points are not seen: they make the
+ * axis reach as far as the lines do.
+ *
+ * @param {Threshold[]} thresholds
+ * @param {{spec: TypeSpec | undefined, palette: Palette, locale: Locale, at: number}} look At is any time on the chart.
+ */
+export function thresholdLines(thresholds, { spec, palette, locale, at }) {
+  return {
+    id: 'thresholds',
+    type: /** @type {const} */ ('line'),
+    silent: true,
+    symbol: 'none',
+    lineStyle: { opacity: 0 },
+    emphasis: { disabled: true },
+    z: 2,
+    data: thresholds.map(({ threshold }) => [at, threshold]),
+    markLine: {
+      silent: true,
+      symbol: 'none',
+      animation: false,
+      data: thresholds.map((one) => ({
+        yAxis: one.threshold,
+        lineStyle: { color: palette[one.severity], type: /** @type {const} */ ('dashed'), width: 1 },
+        label: {
+          position: /** @type {const} */ ('insideStartTop'),
+          color: palette.inkSoft,
+          // Readable where a line passes behind it.
+          backgroundColor: palette.surface,
+          padding: /** @type {[number, number]} */ ([1, 4]),
+          formatter: `${locale.t('threshold')} ${one.below ? '< ' : ''}${locale.threshold(one, spec)}`,
+        },
+      })),
+    },
+  };
+}

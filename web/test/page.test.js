@@ -1,0 +1,77 @@
+// @ts-check
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Locale } from '../static/js/locale/locale.js';
+import { Announcer } from '../static/js/page/announcer.js';
+import { Frames } from '../static/js/page/frames.js';
+import { Surroundings } from '../static/js/page/surroundings.js';
+
+/** @typedef {import('../static/js/model/protocol.js').Alert} Alert */
+
+test('a part of the page that fails does not keep the others from being drawn', (t) => {
+  /** @type {(() => void)[]} */
+  const frames = [];
+  /** @type {unknown[]} */
+  const reported = [];
+  Object.assign(globalThis, {
+    requestAnimationFrame: (/** @type {() => void} */ draw) => frames.push(draw),
+    reportError: (/** @type {unknown} */ error) => reported.push(error),
+  });
+  t.after(() => {
+    for (const name of ['requestAnimationFrame', 'reportError']) Reflect.deleteProperty(globalThis, name);
+  });
+  const parts = new Frames();
+  const failure = new Error('a chart that cannot draw');
+  /** @type {string[]} */
+  const drawn = [];
+  parts.request(() => {
+    throw failure;
+  });
+  const second = () => void drawn.push('second');
+  parts.request(second);
+  parts.request(second);
+  assert.equal(frames.length, 1, 'one frame for all');
+  frames[0]?.();
+  assert.deepEqual(drawn, ['second']);
+  assert.deepEqual(reported, [failure]);
+  parts.request(second);
+  frames[1]?.();
+  assert.deepEqual(drawn, ['second', 'second'], 'the next frame comes');
+});
+
+/** @param {Partial<Alert>} [more] */
+function raised(more = {}) {
+  const alert = { device_id: 'oven', device_type: 't', alert_type: 't_high', severity: 'warning', state: 'raised', threshold: 28, ...more };
+  return /** @type {Alert} */ (/** @type {unknown} */ (alert));
+}
+
+test('the same alert again is read aloud again: the live region gets another text', (t) => {
+  t.mock.method(performance, 'now', () => now);
+  let now = 0;
+  /** @type {string[]} */
+  const spoken = [];
+  const region = {
+    text: '',
+    get textContent() {
+      return this.text;
+    },
+    set textContent(words) {
+      // Only a text that is another one is read.
+      if (words !== this.text) spoken.push(words.trim());
+      this.text = words;
+    },
+  };
+  const announcer = new Announcer(/** @type {HTMLElement} */ (/** @type {unknown} */ (region)), new Surroundings(new Locale('en')));
+  for (let time = 1; time <= 3; time++) {
+    now = time * 10_000;
+    announcer.add([raised()]);
+    announcer.update();
+  }
+  assert.deepEqual(spoken, Array(3).fill('Warning: t above 28, oven'));
+  announcer.add([raised(), raised(), raised({ state: 'cleared' })]);
+  announcer.update();
+  assert.equal(spoken.length, 3, 'not while the last is still being read');
+  now += 10_000;
+  announcer.update();
+  assert.equal(spoken.at(-1), '2 new alerts');
+});
