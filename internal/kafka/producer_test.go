@@ -179,10 +179,21 @@ func TestEnqueueWaitsWhileTheBufferIsFull(t *testing.T) {
 	c := startCluster(t)
 	p := c.producer(ProducerOptions{MaxBuffered: 2 * enqueueChunk})
 	c.close()
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	if err := p.Enqueue(ctx, someReadings(10*enqueueChunk)); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("enqueue of more than the buffer: got %v, want to wait until the deadline", err)
+	enqueued := make(chan error, 1)
+	go func() { enqueued <- p.Enqueue(ctx, someReadings(10*enqueueChunk)) }()
+	for begun := time.Now(); p.client.BufferedProduceRecords() < 2*enqueueChunk && time.Since(begun) < 10*time.Second; {
+		time.Sleep(time.Millisecond)
+	}
+	select {
+	case err := <-enqueued:
+		t.Errorf("enqueue of more than the buffer: got %v, want to wait", err)
+	case <-time.After(100 * time.Millisecond):
+		cancel()
+		if err := <-enqueued; !errors.Is(err, context.Canceled) {
+			t.Errorf("enqueue that is given up: got %v, want that it was canceled", err)
+		}
 	}
 	if got := p.client.BufferedProduceRecords(); got != 2*enqueueChunk {
 		t.Errorf("buffered: got %d, want %d", got, 2*enqueueChunk)

@@ -18,3 +18,31 @@ need_docker() {
     local problem
     problem=$(docker version 2>&1 >/dev/null) || without_docker "the Docker engine does not answer: $problem"
 }
+
+# need_compose makes sure that there is docker compose, or its predecessor.
+need_compose() {
+    need_docker
+    if docker compose version >/dev/null 2>&1; then
+        compose_command="docker compose"
+    elif have docker-compose; then
+        compose_command="docker-compose"
+    else
+        without_docker "docker compose is missing: https://docs.docker.com/compose/install"
+    fi
+}
+
+compose() { $compose_command "$@"; }
+
+# port_open PORT tells whether somebody listens there on this machine.
+port_open() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+# state SERVICE prints what Docker knows of a service: healthy, starting, unhealthy, exited, …, or missing.
+state() {
+    local id
+    id=$(compose ps -q "$1" 2>/dev/null | head -n 1)
+    if [ -z "$id" ]; then
+        echo missing
+        return
+    fi
+    docker inspect -f '{{if eq .State.Status "running"}}{{if .State.Health}}{{.State.Health.Status}}{{else}}running{{end}}{{else}}{{.State.Status}}{{end}}' "$id"
+}
