@@ -32,6 +32,8 @@ type TailOptions struct {
 const (
 	defaultHistory = 70 * time.Minute
 	maxTailPoll    = 5_000
+	// maxCatchUpPoll is more than a fetch brings: the more states are handed over at once, the more of them are outdated.
+	maxCatchUpPoll = 100_000
 	maxTailBytes   = 4 << 20
 	// tailQuiet is how long nothing may come, from a broker that answers, before the tail counts as caught up: the last
 	// records up to the end may have been compacted away.
@@ -139,15 +141,16 @@ func (t *Tail) begin(ctx context.Context, client *kgo.Client, admin *kadm.Client
 	return waiting, nil
 }
 
-// poll waits for records; if bounded, no longer than tailQuiet.
-func poll(ctx context.Context, client *kgo.Client, bounded bool) (kgo.Fetches, error) {
-	wait := ctx
-	if bounded {
+// poll waits for records; while the tail catches up, no longer than tailQuiet.
+func poll(ctx context.Context, client *kgo.Client, behind bool) (kgo.Fetches, error) {
+	wait, most := ctx, maxTailPoll
+	if behind {
 		var cancel context.CancelFunc
 		wait, cancel = context.WithTimeout(ctx, tailQuiet)
 		defer cancel()
+		most = maxCatchUpPoll
 	}
-	fetches := client.PollRecords(wait, maxTailPoll)
+	fetches := client.PollRecords(wait, most)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -163,7 +166,15 @@ func poll(ctx context.Context, client *kgo.Client, bounded bool) (kgo.Fetches, e
 // ended.
 func (t *Tail) hand(fetches kgo.Fetches, waiting map[int32]int64) {
 	var batch live.Batch
-	outdated := t.outdated(fetches)
+	outdated := make(outdated)
+	fetches.EachTopic(func(topic kgo.FetchTopic) {
+		switch {
+		case topic.Topic == t.Topics.Aggregates:
+			outdated.findSummaries(topic)
+		case topic.Topic == t.Topics.States && len(waiting) > 0:
+			outdated.findStates(topic)
+		}
+	})
 	fetches.EachRecord(func(r *kgo.Record) {
 		if r.Topic == t.Topics.States && r.Offset+1 >= waiting[r.Partition] {
 			delete(waiting, r.Partition)
@@ -178,39 +189,6 @@ func (t *Tail) hand(fetches kgo.Fetches, waiting map[int32]int64) {
 	if len(batch.States)+len(batch.Summaries)+len(batch.Alerts) > 0 {
 		t.Sink(batch)
 	}
-}
-
-// outdated returns the summaries of windows in progress that the same fetch has newer ones of. Each is published every second:
-// a tail that begins has half a minute's worth of each in its way, and decoding is what takes the time.
-func (t *Tail) outdated(fetches kgo.Fetches) map[*kgo.Record]bool {
-	type version struct {
-		wire.SummaryVersion
-		record *kgo.Record
-	}
-	newest := make(map[string]version)
-	outdated := make(map[*kgo.Record]bool)
-	fetches.EachTopic(func(topic kgo.FetchTopic) {
-		if topic.Topic != t.Topics.Aggregates {
-			return
-		}
-		topic.EachRecord(func(r *kgo.Record) {
-			v, ok := wire.PeekSummary(r.Value)
-			if !ok {
-				return
-			}
-			before, known := newest[string(v.Window)]
-			switch {
-			case !known || v.Newer(before.SummaryVersion):
-				newest[string(v.Window)] = version{v, r}
-				if known {
-					outdated[before.record] = true
-				}
-			default:
-				outdated[r] = true
-			}
-		})
-	})
-	return outdated
 }
 
 func (t *Tail) take(batch *live.Batch, r *kgo.Record) error {

@@ -94,8 +94,9 @@ func (c *cluster) produce(client *kgo.Client, records ...*kgo.Record) {
 }
 
 func (c *cluster) state(device int, value float64) *kgo.Record {
-	s := iot.DeviceState{Latest: reading(device, time.Now(), value), Status: iot.Online}
 	partition := int32(device % testPartitions)
+	position := iot.Position{Partition: partition, Offset: int64(value)}
+	s := iot.DeviceState{Latest: reading(device, time.Now(), value), Status: iot.Online, Position: position}
 	return &kgo.Record{Topic: c.topics.States, Partition: partition, Key: []byte(s.Latest.ID), Value: wire.AppendDeviceState(nil, &s)}
 }
 
@@ -126,6 +127,31 @@ func TestTailPassesOverOutdatedSummaries(t *testing.T) {
 		got = append(got, fmt.Sprint(s.Partition, s.Offset, s.Final, s.Late))
 	}
 	if want := []string{"0 9 true false", "1 3 false false", "0 9 true true"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// Of many states of a device that were not compacted yet only the newest by position is handed over to begin with.
+func TestTailPassesOverOutdatedStates(t *testing.T) {
+	c := startCluster(t)
+	client := c.client()
+	var records []*kgo.Record
+	for _, offset := range []int64{3, 9, 7, 9, 5} {
+		for _, id := range []iot.DeviceID{"a", "b"} {
+			s := iot.DeviceState{Status: iot.Online, Position: iot.Position{Offset: offset}}
+			s.Latest = reading(1, time.Now(), float64(len(records)))
+			s.Latest.ID = id
+			records = append(records, &kgo.Record{Topic: c.topics.States, Key: []byte(id), Value: wire.AppendDeviceState(nil, &s)})
+		}
+	}
+	c.produce(client, records...)
+	tail, batches, _ := c.tail()
+	awaitCaughtUp(t, tail)
+	var got []string
+	for _, s := range await(t, batches).States {
+		got = append(got, fmt.Sprintf("%s %d %v", s.Latest.ID, s.Offset, s.Latest.Value))
+	}
+	if want := []string{"a 9 2", "b 9 3"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

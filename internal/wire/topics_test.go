@@ -206,8 +206,11 @@ func FuzzDecodeTopics(f *testing.F) {
 		`{"id":"a","device_id":"d","state":"raised","onset":"9998-12-31T23:59:59-23:59"}]}`))
 	decoder := wire.NewDecoder()
 	f.Fuzz(func(t *testing.T, data []byte) {
-		wire.StatePosition(data)
+		position, found := wire.StatePosition(data)
 		if state, err := decoder.DeviceState(data); err == nil {
+			if found && position != state.Position {
+				t.Fatalf("peeked at position %+v, decoded %+v", position, state.Position)
+			}
 			general, err := wire.StateGeneral(data)
 			if err != nil || !reflect.DeepEqual(state, general) {
 				t.Fatalf("fast: %+v, general: %+v, %v", state, general, err)
