@@ -92,7 +92,8 @@ func parseSpan(s string) (time.Duration, error) {
 // period returns the half-open range of time that from and to name. What is not given is now and the given span before
 // it.
 func (s *server) period(from, to moment, length time.Duration) (start, end time.Time, err error) {
-	now := iot.CutTime(s.o.Now())
+	// Whole seconds, so that all who ask within one ask the same; up, so that what is there now is before now.
+	now := iot.CutTime(s.o.Now()).Add(time.Second - time.Microsecond).Truncate(time.Second)
 	end = to.resolve(now, now)
 	start = from.resolve(now, end.Add(-length))
 	return start, end, checkPeriod(start, end)

@@ -6,8 +6,11 @@ import (
 	"time"
 
 	"iotmon/internal/archive"
+	"iotmon/internal/cache/redis"
 	"iotmon/internal/config"
 	"iotmon/internal/kafka"
+	"iotmon/internal/latest"
+	"iotmon/internal/observe"
 )
 
 // has reports whether this process has one of the roles of a consumer.
@@ -56,5 +59,26 @@ func (s *Service) makeArchiver(context.Context) error {
 		Now:       time.Now,
 	})
 	s.add("archiver", after(archiver.Run, s.kafka, s.database))
+	return nil
+}
+
+// makeFiller makes what keeps the cache filled that web instances start from.
+func (s *Service) makeFiller(context.Context) error {
+	if s.redis == nil || !s.has(config.RoleCache) {
+		return nil
+	}
+	filler := latest.NewFiller(latest.Options{
+		Open: kafka.LatestLog(kafka.LatestOptions{
+			Dial:     s.dial,
+			Topics:   s.topics,
+			Group:    s.cfg.Kafka.GroupID,
+			Lag:      s.metrics.Cache.Lag,
+			Released: s.metrics.Cache.Released,
+		}),
+		Cache:   redis.States{Client: s.redis},
+		Metrics: latest.Metrics{Written: s.metrics.Cache.Written, Retried: s.metrics.Cache.Retried},
+		Logger:  observe.Sparing(s.Logger, repeatedLogs),
+	})
+	s.add("cache filler", after(filler.Run, s.kafka))
 	return nil
 }

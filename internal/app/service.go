@@ -10,6 +10,7 @@ import (
 
 	"iotmon/internal/api"
 	"iotmon/internal/archive"
+	"iotmon/internal/cache/redis"
 	"iotmon/internal/config"
 	"iotmon/internal/iot"
 	"iotmon/internal/kafka"
@@ -45,9 +46,11 @@ type Service struct {
 	dial      kafka.Dial
 	topics    kafka.Topics
 	store     store
-	producer  *kafka.Producer
-	view      *live.View
-	hub       *live.Hub
+	// redis is nil where there is none.
+	redis    *redis.Client
+	producer *kafka.Producer
+	view     *live.View
+	hub      *live.Hub
 
 	// kafka and database are closed once the servers can be used; nil for what is in this process.
 	kafka, database <-chan struct{}
@@ -90,11 +93,12 @@ func (s *Service) parts() []func(context.Context) error {
 	case config.Producer:
 		return []part{s.listen, s.makeDomain, s.joinCluster, s.makeProducer, s.makeSimulator, s.serveIngest}
 	case config.Consumer:
-		return []part{s.listen, s.makeDomain, s.joinCluster, s.openPostgres, s.makeProducer, s.makeProcessor, s.makeArchiver, s.serveAdmin}
+		return []part{s.listen, s.makeDomain, s.joinCluster, s.openPostgres, s.openRedis, s.makeProducer, s.makeProcessor, s.makeArchiver,
+			s.makeFiller, s.serveAdmin}
 	case config.Web:
-		return []part{s.listen, s.makeDomain, s.joinCluster, s.openPostgres, s.makeProducer, s.makeLive, s.serveWeb}
+		return []part{s.listen, s.makeDomain, s.joinCluster, s.openPostgres, s.openRedis, s.makeProducer, s.makeLive, s.serveWeb}
 	case config.WebSocket:
-		return []part{s.listen, s.makeDomain, s.joinCluster, s.makeLive, s.serveWebSocket}
+		return []part{s.listen, s.makeDomain, s.joinCluster, s.openRedis, s.makeLive, s.serveWebSocket}
 	default:
 		return []part{
 			s.listen, s.makeDomain, s.openSQLite, s.openBroker, s.makeProducer, s.makeProcessor, s.makeArchiver, s.makeLive,

@@ -34,7 +34,9 @@ func (s *Service) makeLive(context.Context) error {
 		Metrics:        liveMetrics(&s.metrics.WebSocket),
 		Log:            s.Logger,
 	})
-	tail := kafka.NewTail(kafka.TailOptions{Dial: s.dial, Topics: s.topics, Sink: s.hub.Apply, Logger: s.Logger})
+	tail := kafka.NewTail(kafka.TailOptions{
+		Dial: s.dial, Topics: s.topics, Cache: s.states(), Sink: s.hub.Apply, Logger: s.Logger,
+	})
 	part := s.readiness.Expect("live view")
 	s.add("live tail", after(tail.Run, s.kafka))
 	s.add("live view", func(ctx context.Context) error {
@@ -53,7 +55,7 @@ func (s *Service) makeLive(context.Context) error {
 func (s *Service) serveWeb(context.Context) error {
 	history, err := api.New(api.Options{
 		Fleet:   s.view,
-		History: s.store,
+		History: api.Cached(s.store, s.answers(), time.Now),
 		Catalog: s.catalog,
 		Ingest:  s.ingestHandler(),
 		Version: s.Version,

@@ -19,7 +19,7 @@ var (
 	// parts are what the domain's rules are made of.
 	parts = []string{"internal/wire", "internal/simulate", "internal/aggregate", "internal/alert", "internal/fleet"}
 	// uses declare the interfaces that they need.
-	uses = []string{"internal/process", "internal/archive", "internal/live", "internal/ingest", "internal/api"}
+	uses = []string{"internal/process", "internal/archive", "internal/latest", "internal/live", "internal/ingest", "internal/api"}
 	// adapters implement them.
 	adapters = []string{"internal/kafka/...", "internal/store/...", "internal/cache/..."}
 	// aside knows nothing of ours.
@@ -66,6 +66,7 @@ var owners = []owner{
 	{"github.com/joho/godotenv", []string{"internal/config"}},
 	{"github.com/gorilla/websocket", []string{"internal/live"}},
 	{"github.com/danielgtaylor/huma", []string{"internal/api"}},
+	{"github.com/redis", []string{"internal/cache/redis"}},
 }
 
 // outside is what a pure package cannot reach.

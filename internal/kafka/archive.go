@@ -149,7 +149,7 @@ func (l *archiveLog) Poll(ctx context.Context) ([]archive.Record, error) {
 			return nil, errClosed
 		}
 		for _, failed := range fetches.Errors() {
-			if !l.passing(ctx, failed.Err) {
+			if !passing(ctx, failed.Err) {
 				return nil, fmt.Errorf("fetch %s/%d: %w", failed.Topic, failed.Partition, failed.Err)
 			}
 		}
@@ -160,7 +160,7 @@ func (l *archiveLog) Poll(ctx context.Context) ([]archive.Record, error) {
 
 // passing reports whether the client gets over an error by itself: ctx has ended, or the group could not be joined, for
 // example because the database did not answer.
-func (l *archiveLog) passing(ctx context.Context, err error) bool {
+func passing(ctx context.Context, err error) bool {
 	var session *kgo.ErrGroupSession
 	return ctx.Err() != nil && errors.Is(err, ctx.Err()) || errors.As(err, &session)
 }

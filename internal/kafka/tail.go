@@ -10,14 +10,17 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"iotmon/internal/latest"
 	"iotmon/internal/live"
 	"iotmon/internal/wire"
 )
 
-// TailOptions configure a Tail. All but History and Undecodable are required.
+// TailOptions configure a Tail. All but Cache, History and Undecodable are required.
 type TailOptions struct {
 	Dial   Dial
 	Topics Topics
+	// Cache has device states to begin with; nil for none. What it does not have, or not soon, is read from the log.
+	Cache latest.Cache
 	// History is how far back aggregates and alerts are read, 70 minutes by default: the longest range that the page shows
 	// from memory.
 	History time.Duration
@@ -39,6 +42,8 @@ const (
 	// records up to the end may have been compacted away.
 	tailQuiet = 3 * time.Second
 	tailPause = time.Second
+	// cachePatience is how long the cache may take.
+	cachePatience = 5 * time.Second
 )
 
 // Tail follows the live topics for the pages: all device states, then everything new. It reads uncommitted, so that
@@ -112,33 +117,75 @@ func (t *Tail) follow(ctx context.Context) error {
 	}
 }
 
-// begin starts to consume and returns, for each partition with states, where it ends now.
+// begin starts to consume and returns, for each partition with states to be read, where it ends now.
 func (t *Tail) begin(ctx context.Context, client *kgo.Client, admin *kadm.Client) (map[int32]int64, error) {
-	starts, err := admin.ListStartOffsets(ctx, t.Topics.States)
-	if err = errors.Join(err, starts.Error()); err != nil {
-		return nil, fmt.Errorf("list start offsets: %w", err)
+	extents, err := stateExtents(ctx, admin, t.Topics.States)
+	if err != nil {
+		return nil, err
 	}
-	ends, err := admin.ListEndOffsets(ctx, t.Topics.States, t.Topics.Aggregates, t.Topics.Alerts)
+	ends, err := admin.ListEndOffsets(ctx, t.Topics.Aggregates, t.Topics.Alerts)
 	if err = errors.Join(err, ends.Error()); err != nil {
 		return nil, fmt.Errorf("list end offsets: %w", err)
 	}
 	recent := kgo.NewOffset().AfterMilli(time.Now().Add(-t.History).UnixMilli())
 	from := make(map[string]map[int32]kgo.Offset)
-	waiting := make(map[int32]int64)
 	ends.Each(func(end kadm.ListedOffset) {
 		if from[end.Topic] == nil {
 			from[end.Topic] = make(map[int32]kgo.Offset)
 		}
 		from[end.Topic][end.Partition] = recent
-		if end.Topic == t.Topics.States {
-			from[end.Topic][end.Partition] = kgo.NewOffset().AtStart()
-			if start, _ := starts.Lookup(end.Topic, end.Partition); start.Offset < end.Offset {
-				waiting[end.Partition] = end.Offset
-			}
-		}
 	})
+	waiting := make(map[int32]int64)
+	cached := t.fromCache(ctx, extents)
+	from[t.Topics.States] = make(map[int32]kgo.Offset)
+	for _, extent := range extents {
+		start, ok := cached[extent.ID]
+		if !ok {
+			start = extent.Start
+		}
+		from[t.Topics.States][extent.ID] = kgo.NewOffset().At(start)
+		if start < extent.End {
+			waiting[extent.ID] = extent.End
+		}
+	}
 	client.AddConsumePartitions(from)
 	return waiting, nil
+}
+
+// fromCache hands over what the cache has of the partitions, and returns up to which offset that is all there is.
+func (t *Tail) fromCache(ctx context.Context, extents []latest.Extent) map[int32]int64 {
+	if t.Cache == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, cachePatience)
+	defer cancel()
+	complete := make(map[int32]int64)
+	begun := time.Now()
+	devices := 0
+	for _, extent := range extents {
+		var batch live.Batch
+		next, cached, err := t.Cache.Load(ctx, extent.Partition, func(value []byte) {
+			if state, err := t.decoder.DeviceState(value); err == nil {
+				batch.States = append(batch.States, state)
+			}
+		})
+		if err != nil {
+			t.Logger.Warn("device states are read from the log, not from the cache", "reason", err)
+			break
+		}
+		if !cached || next < extent.Start || next > extent.End {
+			continue
+		}
+		complete[extent.ID] = next
+		devices += len(batch.States)
+		if len(batch.States) > 0 {
+			t.Sink(batch)
+		}
+	}
+	if devices > 0 {
+		t.Logger.Info("device states taken from the cache", "devices", devices, "took", time.Since(begun).Round(time.Millisecond))
+	}
+	return complete
 }
 
 // poll waits for records; while the tail catches up, no longer than tailQuiet.

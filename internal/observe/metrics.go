@@ -15,6 +15,7 @@ type Metrics struct {
 	Producer  Producer
 	Consumer  Consumer
 	Archive   Archive
+	Cache     Cache
 	WebSocket WebSocket
 	Ingest    Ingest
 
@@ -37,6 +38,7 @@ func NewMetrics(version string) *Metrics {
 		Producer:  newProducer(auto),
 		Consumer:  newConsumer(auto),
 		Archive:   newArchive(auto),
+		Cache:     newCache(auto),
 		WebSocket: newWebSocket(auto),
 		Ingest:    newIngest(auto),
 		registry:  registry,

@@ -1,0 +1,74 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"iotmon/internal/api"
+)
+
+const (
+	// answerTimeout is how long an answer may take: asking the database takes little more.
+	answerTimeout = 100 * time.Millisecond
+	// restAfterFailure is how long Redis is not asked after it has failed: nobody should wait for it again and again.
+	restAfterFailure = time.Second
+)
+
+// Answers keeps answers about the past, under iotmon:answer:<question>. While Redis is away it knows none.
+type Answers struct {
+	*Client
+	outcome func(outcome string)
+	// resting is until when Redis is not asked, in Unix nanoseconds.
+	resting atomic.Int64
+}
+
+var _ api.Answers = (*Answers)(nil)
+
+// NewAnswers returns the answers that are in Redis. Outcome is told of each question whether it was a hit, a miss, or an
+// error; it must not block.
+func NewAnswers(c *Client, outcome func(outcome string)) *Answers {
+	return &Answers{Client: c, outcome: outcome}
+}
+
+// Get implements api.Answers.
+func (a *Answers) Get(ctx context.Context, key string) ([]byte, bool) {
+	if a.rests() {
+		a.outcome("error")
+		return nil, false
+	}
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	answer, err := a.redis.Get(ctx, answerKey(key)).Bytes()
+	switch {
+	case errors.Is(err, goredis.Nil):
+		a.outcome("miss")
+	case err != nil:
+		a.outcome("error")
+		a.rest()
+	default:
+		a.outcome("hit")
+	}
+	return answer, err == nil
+}
+
+// Keep implements api.Answers.
+func (a *Answers) Keep(ctx context.Context, key string, answer []byte, expiry time.Duration) {
+	if a.rests() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	if a.redis.Set(ctx, answerKey(key), answer, expiry).Err() != nil {
+		a.rest()
+	}
+}
+
+func answerKey(key string) string { return prefix + "answer:" + key }
+
+func (a *Answers) rests() bool { return time.Now().UnixNano() < a.resting.Load() }
+
+func (a *Answers) rest() { a.resting.Store(time.Now().Add(restAfterFailure).UnixNano()) }

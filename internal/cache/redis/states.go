@@ -1,0 +1,228 @@
+package redis
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"iotmon/internal/iot"
+	"iotmon/internal/latest"
+)
+
+// States is a cache of the latest device states. It keeps each in two places:
+//
+//   - iotmon:device:<device id> is a hash for other systems, a field for each thing that is known. It expires when the device
+//     has said nothing for long enough.
+//   - iotmon:states:<partition> is a hash that web instances start from: the JSON of each state by the device's id. Under
+//     the empty name, which no device has, is up to which offset of which topic it is complete, and under another when it was
+//     begun. Being in one key with the states, these can be neither evicted nor lost without them.
+type States struct{ *Client }
+
+var _ latest.Cache = States{}
+
+// chunk is how many states one script takes: Redis does nothing else meanwhile.
+const chunk = 500
+
+// scanCount is how many states one step of a scan is to return.
+const scanCount = 1000
+
+// applyScript takes states into a partition if it stands where the caller believes. ARGV: where it must stand, or "" to begin
+// anew; where it stands then; milliseconds to live; then devices and values, "" for a device that is gone.
+var applyScript = goredis.NewScript(`
+if ARGV[1] == '' then
+	redis.call('UNLINK', KEYS[1])
+	redis.call('HSET', KEYS[1], '\0begun', table.concat(redis.call('TIME'), '.'))
+elseif redis.call('HGET', KEYS[1], '') ~= ARGV[1] then
+	return 0
+end
+for i = 4, #ARGV, 2 do
+	if ARGV[i+1] == '' then
+		redis.call('HDEL', KEYS[1], ARGV[i])
+	else
+		redis.call('HSET', KEYS[1], ARGV[i], ARGV[i+1])
+	end
+end
+redis.call('HSET', KEYS[1], '', ARGV[2])
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+return 1`)
+
+// deviceScript writes a device's hash unless that comes from further on in the same partition. ARGV: partition, epoch,
+// position, milliseconds to live, then fields and values.
+var deviceScript = goredis.NewScript(`
+local old = redis.call('HMGET', KEYS[1], 'partition', 'epoch', 'position')
+if old[1] == ARGV[1] then
+	local epoch, position = tonumber(old[2]), tonumber(old[3])
+	if epoch > tonumber(ARGV[2]) or epoch == tonumber(ARGV[2]) and position > tonumber(ARGV[3]) then
+		return 0
+	end
+end
+redis.call('DEL', KEYS[1])
+redis.call('HSET', KEYS[1], 'partition', ARGV[1], 'epoch', ARGV[2], 'position', ARGV[3], unpack(ARGV, 5))
+redis.call('PEXPIRE', KEYS[1], ARGV[4])
+return 1`)
+
+func statesKey(p latest.Partition) string {
+	return prefix + "states:" + strconv.Itoa(int(p.ID))
+}
+
+func deviceKey(id iot.DeviceID) string { return prefix + "device:" + string(id) }
+
+// stand is the text that says up to where a partition is complete.
+func stand(p latest.Partition, next int64) string {
+	return p.Topic + " " + strconv.FormatInt(next, 10)
+}
+
+// begunField names when a partition was begun. Ids of devices have no control characters.
+const begunField = "\x00begun"
+
+// Next implements latest.Cache.
+func (s States) Next(ctx context.Context, p latest.Partition) (int64, bool, error) {
+	next, _, err := s.where(ctx, p)
+	return next, next >= 0, err
+}
+
+// where returns the offset up to which a partition is complete, -1 if it is not cached, and when it was begun.
+func (s States) where(ctx context.Context, p latest.Partition) (next int64, begun string, err error) {
+	found, err := s.redis.HMGet(ctx, statesKey(p), "", begunField).Result()
+	if err != nil {
+		return -1, "", fmt.Errorf("read where partition %d stands: %w", p.ID, err)
+	}
+	text, _ := found[0].(string)
+	begun, _ = found[1].(string)
+	topic, offset, _ := strings.Cut(text, " ")
+	next, err = strconv.ParseInt(offset, 10, 64)
+	if err != nil || topic != p.Topic {
+		return -1, "", nil
+	}
+	return next, begun, nil
+}
+
+// Apply implements latest.Cache. The devices' own hashes come first: should it end in between, they are written again.
+func (s States) Apply(ctx context.Context, batch *latest.Batch) (bool, error) {
+	if err := s.writeDevices(ctx, batch.States); err != nil {
+		return false, fmt.Errorf("write devices: %w", err)
+	}
+	applied, err := s.apply(ctx, batch)
+	if err != nil {
+		return false, fmt.Errorf("write partition %d: %w", batch.ID, err)
+	}
+	return applied, nil
+}
+
+func (s States) apply(ctx context.Context, batch *latest.Batch) (bool, error) {
+	// What lies unwritten for as long as a device may be silent is of use to nobody.
+	lifetime := s.expiry.Milliseconds()
+	from, next := stand(batch.Partition, batch.From), stand(batch.Partition, batch.Next)
+	expected := from
+	if batch.First {
+		expected = ""
+	}
+	for states := batch.States; ; {
+		part := states[:min(len(states), chunk)]
+		states = states[len(part):]
+		to := from // Only with the last does the partition stand further.
+		if len(states) == 0 {
+			to = next
+		}
+		args := []any{expected, to, lifetime}
+		for i := range part {
+			args = append(args, string(part[i].Device), part[i].Value)
+		}
+		applied, err := applyScript.Run(ctx, s.redis, []string{statesKey(batch.Partition)}, args...).Int()
+		if err != nil || applied == 0 || len(states) == 0 {
+			return applied == 1, err
+		}
+		expected = from
+	}
+}
+
+func (s States) writeDevices(ctx context.Context, states []latest.State) error {
+	for len(states) > 0 {
+		part := states[:min(len(states), chunk)]
+		states = states[len(part):]
+		err := s.pipeDevices(ctx, part)
+		if goredis.HasErrorPrefix(err, "NOSCRIPT") {
+			// A server that was started anew does not know the script.
+			if err = deviceScript.Load(ctx, s.redis).Err(); err == nil {
+				err = s.pipeDevices(ctx, part)
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s States) pipeDevices(ctx context.Context, states []latest.State) error {
+	_, err := s.redis.Pipelined(ctx, func(pipe goredis.Pipeliner) error {
+		for i := range states {
+			key := deviceKey(states[i].Device)
+			if states[i].State == nil {
+				pipe.Del(ctx, key)
+				continue
+			}
+			deviceScript.EvalSha(ctx, pipe, []string{key}, s.deviceArgs(states[i].State)...)
+		}
+		return nil
+	})
+	return err
+}
+
+// deviceArgs returns the arguments of deviceScript. Fields are named as in the documented messages.
+func (s States) deviceArgs(state *iot.DeviceState) []any {
+	r := &state.Latest
+	args := []any{
+		int(state.Partition), int(state.Epoch), state.Offset, s.expiry.Milliseconds(),
+		"device_id", string(r.ID),
+		"device_type", string(r.Type),
+		"value", r.Value,
+		"timestamp", r.Time.Format(time.RFC3339Nano),
+		"status", string(state.Status),
+		"since", state.Since.Format(time.RFC3339Nano),
+		"open_alerts", len(state.OpenAlerts()),
+	}
+	text := func(field, value string) {
+		if value != "" {
+			args = append(args, field, value)
+		}
+	}
+	text("quality", string(r.Quality))
+	text("building", r.Location.Building)
+	if r.Location.Floor != 0 {
+		args = append(args, "floor", r.Location.Floor)
+	}
+	text("room", r.Location.Room)
+	return args
+}
+
+// Load implements latest.Cache. States that are written while it scans may be visited or not; the offset is older than all
+// of them.
+func (s States) Load(ctx context.Context, p latest.Partition, visit func(value []byte)) (int64, bool, error) {
+	next, begun, err := s.where(ctx, p)
+	if err != nil || next < 0 {
+		return 0, false, err
+	}
+	for cursor := uint64(0); ; {
+		var fields []string
+		fields, cursor, err = s.redis.HScan(ctx, statesKey(p), cursor, "", scanCount).Result()
+		if err != nil {
+			return 0, false, fmt.Errorf("load partition %d: %w", p.ID, err)
+		}
+		for i := 0; i+1 < len(fields); i += 2 {
+			if fields[i] != "" && fields[i] != begunField {
+				visit([]byte(fields[i+1]))
+			}
+		}
+		if cursor == 0 {
+			break
+		}
+	}
+	// A scan of what was begun anew in between may have missed something.
+	still, again, err := s.where(ctx, p)
+	return next, err == nil && still >= 0 && again == begun, err
+}

@@ -1,0 +1,182 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"iotmon/internal/latest"
+)
+
+// LatestOptions configure the logs that a filler opens.
+type LatestOptions struct {
+	Dial   Dial
+	Topics Topics
+	// Group is the processor's group; the fillers form one of their own beside it.
+	Group string
+	// Lag is told how many records of a partition are still to be polled, Released that it is read here no more. They are
+	// called concurrently and must not block; nil for nobody.
+	Lag      func(partition int32, records int64)
+	Released func(partition int32)
+}
+
+const (
+	maxLatestBytes = 4 << 20
+	maxLatestPoll  = 20_000
+)
+
+// LatestLog returns what opens the log of device states for a filler: read committed, shared by the members of the group. It
+// commits nothing: where to go on is the cache's to say.
+func LatestLog(options LatestOptions) latest.Opener {
+	if options.Lag == nil {
+		options.Lag = func(int32, int64) {}
+	}
+	if options.Released == nil {
+		options.Released = func(int32) {}
+	}
+	return func(resume latest.Resume, released func(latest.Partition)) (latest.Log, error) {
+		l := &latestLog{LatestOptions: options, resume: resume, forget: released}
+		if err := l.open(); err != nil {
+			return nil, err
+		}
+		return l, nil
+	}
+}
+
+// latestLog implements latest.Log.
+type latestLog struct {
+	LatestOptions
+	consumer *kgo.Client
+	// admin asks for offsets: the consumer calls back before its constructor has returned it.
+	admin  *kgo.Client
+	resume latest.Resume
+	forget func(latest.Partition)
+	// topic is the topic's id, known before the first record.
+	topic   atomic.Pointer[string]
+	records []latest.Record
+}
+
+func (l *latestLog) open() (err error) {
+	if l.admin, err = kgo.NewClient(l.Dial.options()...); err != nil {
+		return err
+	}
+	l.consumer, err = kgo.NewClient(l.Dial.options(append(l.Dial.group(l.Group+"-cache"),
+		kgo.ConsumeTopics(l.Topics.States),
+		kgo.AdjustFetchOffsetsFn(l.assigned),
+		kgo.OnPartitionsRevoked(l.released),
+		kgo.OnPartitionsLost(l.released),
+		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.FetchMaxBytes(maxLatestBytes),
+		kgo.FetchMaxPartitionBytes(maxLatestBytes/4),
+		kgo.FetchMinBytes(minArchiveBytes),
+		kgo.FetchMaxWait(maxArchiveWait),
+	)...)...)
+	if err != nil {
+		l.admin.Close()
+	}
+	return err
+}
+
+// assigned asks where to read the partitions from that the group has given to this member. After an error the client joins
+// the group again and comes back.
+func (l *latestLog) assigned(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+	given := offsets[l.Topics.States]
+	if len(given) == 0 {
+		return offsets, nil
+	}
+	extents, err := stateExtents(ctx, kadm.NewClient(l.admin), l.Topics.States)
+	if err != nil {
+		return nil, err
+	}
+	var asked []latest.Extent
+	for _, extent := range extents {
+		if _, ours := given[extent.ID]; ours {
+			asked = append(asked, extent)
+			l.topic.Store(&extent.Topic)
+		}
+	}
+	from, err := l.resume(ctx, asked)
+	if err != nil {
+		if ctx.Err() == nil && l.Dial.Logger != nil {
+			l.Dial.Logger.Warn("device states cannot be cached yet", "reason", err)
+		}
+		return nil, err
+	}
+	for partition, offset := range from {
+		given[partition.ID] = kgo.NewOffset().At(offset)
+	}
+	return offsets, nil
+}
+
+// stateExtents returns what the log holds of each partition of the device states.
+func stateExtents(ctx context.Context, admin *kadm.Client, topic string) ([]latest.Extent, error) {
+	details, err := admin.ListTopics(ctx, topic)
+	if err = errors.Join(err, details.Error()); err != nil {
+		return nil, fmt.Errorf("describe %s: %w", topic, err)
+	}
+	starts, err := admin.ListStartOffsets(ctx, topic)
+	if err = errors.Join(err, starts.Error()); err != nil {
+		return nil, fmt.Errorf("list start offsets of %s: %w", topic, err)
+	}
+	ends, err := admin.ListEndOffsets(ctx, topic)
+	if err = errors.Join(err, ends.Error()); err != nil {
+		return nil, fmt.Errorf("list end offsets of %s: %w", topic, err)
+	}
+	id := fmt.Sprintf("%x", details[topic].ID)
+	var extents []latest.Extent
+	ends.Each(func(end kadm.ListedOffset) {
+		start, _ := starts.Lookup(topic, end.Partition)
+		extents = append(extents, latest.Extent{
+			Partition: latest.Partition{Topic: id, ID: end.Partition}, Start: start.Offset, End: end.Offset,
+		})
+	})
+	return extents, nil
+}
+
+func (l *latestLog) released(_ context.Context, _ *kgo.Client, gone map[string][]int32) {
+	for _, partitions := range gone {
+		for _, id := range partitions {
+			l.forget(latest.Partition{Topic: *l.topic.Load(), ID: id})
+			l.Released(id)
+		}
+	}
+}
+
+// Poll implements latest.Log.
+func (l *latestLog) Poll(ctx context.Context) ([]latest.Record, error) {
+	fetches := l.consumer.PollRecords(ctx, maxLatestPoll)
+	if fetches.IsClientClosed() {
+		return nil, errClosed
+	}
+	for _, failed := range fetches.Errors() {
+		if !passing(ctx, failed.Err) {
+			return nil, fmt.Errorf("fetch %s/%d: %w", failed.Topic, failed.Partition, failed.Err)
+		}
+	}
+	l.records = l.records[:0]
+	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
+		if len(p.Records) == 0 {
+			return
+		}
+		topic := *l.topic.Load()
+		for _, r := range p.Records {
+			l.records = append(l.records, latest.Record{
+				Partition: latest.Partition{Topic: topic, ID: r.Partition}, Offset: r.Offset, Key: r.Key, Value: r.Value,
+			})
+		}
+		// Behind the last record is the marker of its transaction.
+		l.Lag(p.Partition, max(p.HighWatermark-p.Records[len(p.Records)-1].Offset-2, 0))
+	})
+	return l.records, nil
+}
+
+// Close implements latest.Log.
+func (l *latestLog) Close() {
+	l.consumer.Close()
+	l.admin.Close()
+}
