@@ -45,7 +45,7 @@ type server struct {
 	name   string
 	args   []string
 	addr   string
-	log    bytes.Buffer
+	log    logBook
 	cmd    *exec.Cmd
 	exited chan error
 }
@@ -54,6 +54,24 @@ type server struct {
 func newServer(t testing.TB, dataDir, config string, args ...string) *server {
 	t.Helper()
 	return newProgram(t, "iotmon", config, append([]string{"-data-dir", dataDir}, args...)...)
+}
+
+// logBook holds what a program has written so far.
+type logBook struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *logBook) Write(text []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(text)
+}
+
+func (l *logBook) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 // newProgram prepares one of the programs on a free port; config is a YAML file's text.
@@ -72,7 +90,7 @@ func newProgram(t testing.TB, name, config string, args ...string) *server {
 	t.Cleanup(func() {
 		s.kill()
 		if t.Failed() {
-			t.Logf("the log of %s at %s ends with:\n%s", name, s.addr, tail(s.log.Bytes(), 8000))
+			t.Logf("the log of %s at %s ends with:\n%s", name, s.addr, tail([]byte(s.log.String()), 8000))
 		}
 	})
 	return s

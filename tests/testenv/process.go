@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -21,6 +22,63 @@ func Redis(t testing.TB) string {
 		_, port, _ := net.SplitHostPort(address)
 		return exec.Command(program, "--port", port, "--bind", "127.0.0.1", "--dir", t.TempDir(), "--save", "", "--appendonly", "no")
 	}) + "/0"
+}
+
+// RedisCluster returns the addresses of the three nodes of an empty Redis Cluster, which ends with the test.
+func RedisCluster(t testing.TB) []string {
+	t.Helper()
+	program := provide(t, "redis-server", RedisServer)
+	var nodes []string
+	for range 3 {
+		nodes = append(nodes, listen(t, func(address string) *exec.Cmd {
+			_, port, _ := net.SplitHostPort(address)
+			// The nodes' own connections take the port 10,000 further by default, which may be none.
+			bus, err := freeAddress()
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, busPort, _ := net.SplitHostPort(bus)
+			return exec.Command(program, "--port", port, "--cluster-port", busPort, "--bind", "127.0.0.1", "--dir", t.TempDir(),
+				"--save", "", "--appendonly", "no", "--cluster-enabled", "yes")
+		}))
+	}
+	client := provide(t, "redis-cli", RedisServer)
+	create := exec.Command(client, append([]string{"--cluster", "create", "--cluster-yes"}, nodes...)...)
+	if output, err := create.CombinedOutput(); err != nil {
+		t.Fatalf("create the cluster: %v\n%s", err, output)
+	}
+	for _, node := range nodes {
+		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+			output, err := exec.Command(client, "-u", "redis://"+node, "cluster", "info").CombinedOutput()
+			if err == nil && bytes.Contains(output, []byte("cluster_state:ok")) {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("the cluster does not come up: %v\n%s", err, output)
+			}
+		}
+	}
+	return nodes
+}
+
+// RedisSentinel returns the address of a sentinel that knows an empty Redis as the master of that name. Both end with the test.
+func RedisSentinel(t testing.TB, master string) string {
+	t.Helper()
+	server, err := url.Parse(Redis(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	program := provide(t, "redis-server", RedisServer)
+	return listen(t, func(address string) *exec.Cmd {
+		_, port, _ := net.SplitHostPort(address)
+		// A sentinel writes what it learns into its configuration.
+		file := filepath.Join(t.TempDir(), "sentinel.conf")
+		text := fmt.Sprintf("port %s\nbind 127.0.0.1\nsentinel monitor %s %s %s 1\n", port, master, server.Hostname(), server.Port())
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return exec.Command(program, file, "--sentinel")
+	})
 }
 
 // Nginx starts an nginx that ends with the test, and returns its address. The function is told where to listen, and returns

@@ -210,6 +210,46 @@ func TestDevicesDoNotBecomeOlder(t *testing.T) {
 	}
 }
 
+// Keys of one device, one partition and one answer are each by themselves, so that a cluster may spread them.
+func TestAClusterAndASentinelDoAsWell(t *testing.T) {
+	nodes := testenv.RedisCluster(t)
+	for name, options := range map[string]Options{
+		"cluster":  {URL: "redis://" + nodes[0], Addrs: nodes[1:]},
+		"sentinel": {URL: "redis://" + testenv.RedisSentinel(t, "the-master"), Master: "the-master"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			options.Expiry = time.Hour
+			c, err := Open(options)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			if err := c.Ping(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			p := probe{t, States{c}}
+			var states []latest.State
+			var want []string
+			for i := range 2 * chunk {
+				states = append(states, state(fmt.Sprintf("device_%05d", i), int64(i)))
+				want = append(want, fmt.Sprintf("device_%05d %d", i, i))
+			}
+			p.apply(first(0, 1000, states...), true)
+			p.expect(1000, true, want...)
+			p.apply(batch(1000, 1001, latest.State{Device: "device_00999"}), true)
+			p.expect(1001, true, want[:999]...)
+			if got := c.redis.HGet(t.Context(), deviceKey("device_00007"), "value").Val(); got != "7.5" {
+				t.Errorf("got value %q, want 7.5", got)
+			}
+			a := NewAnswers(c, func(string) {})
+			a.Keep(t.Context(), "k", []byte("v"), time.Minute)
+			if got, ok := a.Get(t.Context(), "k"); !ok || string(got) != "v" {
+				t.Errorf("got %q, %v", got, ok)
+			}
+		})
+	}
+}
+
 func TestScriptsAreGivenToAServerThatForgot(t *testing.T) {
 	env := testenv.Own(t, "redis")
 	p := probe{t, States{open(t, env.RedisURL())}}

@@ -1,0 +1,184 @@
+package integration
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+
+	"iotmon/tests/testenv"
+)
+
+// redisCLI asks Redis what an operator would.
+func redisCLI(t *testing.T, url string, args ...string) string {
+	t.Helper()
+	output, err := exec.Command("redis-cli", append([]string{"-u", url}, args...)...).CombinedOutput()
+	if err != nil {
+		t.Fatalf("redis-cli %q: %v: %s", args, err, output)
+	}
+	return strings.TrimSpace(string(output))
+}
+
+// TestStatesAreInRedis runs the services on a Redis, and looks at it as other systems do; empties it, kills it, and starts
+// web instances with it, with an empty one, and without one.
+func TestStatesAreInRedis(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs real servers; make test brings them")
+	}
+	servers := testenv.Own(t, testenv.RedisServer)
+	redis := servers.RedisURL()
+	common := joinCluster(t).config("readings") + fmt.Sprintf("postgres: {url: %q}\n", testenv.Postgres(t))
+	config := common + fmt.Sprintf("redis: {url: %q, expiry: 2m}\ndevice_simulator: {faults: {offline: 0}}\n", redis)
+	consumer := newProgram(t, "consumer", config)
+	consumer.start()
+	producer := newProgram(t, "producer", config, "-devices", "300", "-interval", "300ms")
+	producer.start()
+	const devices = 300
+	cached := func() int {
+		total := 0
+		for p := range 10 {
+			n, _ := strconv.Atoi(redisCLI(t, redis, "HLEN", fmt.Sprint("iotmon:states:", p)))
+			total += max(n-2, 0) // Two of its fields tell where it stands.
+		}
+		return total
+	}
+	waitFor(t, 30*time.Second, "all devices are cached", func() bool { return cached() == devices })
+	if ttl, _ := strconv.Atoi(redisCLI(t, redis, "TTL", "iotmon:device:device_001")); ttl < 60 || ttl > 120 {
+		t.Errorf("redis.expiry: a device lives for another %d s, want up to 120", ttl)
+	}
+	producer.stop() // From here on nothing changes but by the passing of time.
+
+	web := newProgram(t, "web", config)
+	web.start()
+	if !strings.Contains(web.log.String(), `"device states taken from the cache" devices=300`) {
+		t.Errorf("the web instance did not start from the cache:\n%s", web.log.String())
+	}
+	log := newProgram(t, "websocket", common+"redis: {url: ''}\n")
+	log.start()
+	other := newProgram(t, "websocket", config)
+	other.start()
+	if !strings.Contains(other.log.String(), `"device states taken from the cache" devices=300`) {
+		t.Errorf("the websocket instance did not start from the cache:\n%s", other.log.String())
+	}
+	fromLog, fromCache := snapshot(t, log), snapshot(t, other)
+	if len(fromLog) != devices || !slices.Equal(fromLog, fromCache) {
+		t.Errorf("got %d devices from the log, and %d from the cache, want the same 300", len(fromLog), len(fromCache))
+	}
+	for _, id := range []string{"device_001", "device_300"} {
+		var last string
+		same := func() bool { last = compareDevice(t, web, redis, id); return last == "" }
+		if !eventually(10*time.Second, same) {
+			t.Errorf("%s: %s", id, last)
+		}
+	}
+
+	askTwice(t, web)
+	if got := fetch(t, web.base()+"/metrics"); !strings.Contains(got, `iot_cache_answers_total{outcome="hit"} 1`) {
+		t.Error("the second answer does not come from the cache")
+	}
+
+	redisCLI(t, redis, "FLUSHALL")
+	empty := newProgram(t, "web", config)
+	empty.start()
+	waitFor(t, 30*time.Second, "an emptied cache is filled again, though no device speaks", func() bool { return cached() == devices })
+
+	servers.Kill(testenv.RedisServer)
+	for _, instance := range []*server{web, empty, consumer} {
+		waitFor(t, 30*time.Second, "the outage is mentioned", func() bool {
+			return strings.Contains(fetch(t, instance.base()+"/ready"), `"degraded":[{"name":"redis"`)
+		})
+	}
+	late := newProgram(t, "web", config)
+	late.start()
+	if got := len(list[device](t, late.base(), "/api/v1/devices", url.Values{})); got != devices {
+		t.Errorf("without Redis: got %d devices, want %d", got, devices)
+	}
+	askTwice(t, late)
+	servers.Start(testenv.RedisServer)
+	waitFor(t, 30*time.Second, "the cache is filled again after the outage", func() bool { return cached() == devices })
+	waitFor(t, 30*time.Second, "nothing is degraded", func() bool { return !strings.Contains(fetch(t, late.base()+"/ready"), "degraded") })
+}
+
+type device struct {
+	ID     string  `json:"device_id"`
+	Type   string  `json:"device_type"`
+	Status string  `json:"status"`
+	Time   string  `json:"timestamp"`
+	Since  string  `json:"since"`
+	Value  float64 `json:"value"`
+	Alerts int     `json:"open_alerts"`
+}
+
+// compareDevice compares a device's hash with what the API says, and returns in what they differ.
+func compareDevice(t *testing.T, web *server, redis, id string) string {
+	t.Helper()
+	var want device
+	if err := json.Unmarshal([]byte(fetch(t, web.base()+"/api/v1/devices/"+id)), &want); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(redisCLI(t, redis, "HMGET", "iotmon:device:"+id, "device_id", "device_type", "timestamp", "value"), "\n")
+	value, err := strconv.ParseFloat(lines[3], 64)
+	if err != nil || lines[0] != want.ID || lines[1] != want.Type || lines[2] != want.Time || value != want.Value {
+		return fmt.Sprintf("got %q, want %+v", lines, want)
+	}
+	return ""
+}
+
+// snapshot returns the devices that a WebSocket tells to begin with, sorted.
+func snapshot(t *testing.T, s *server) []string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	conn, _, err := websocket.DefaultDialer.DialContext(ctx, "ws://"+s.addr+"/ws", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	var devices []string
+	for {
+		_, text, err := conn.ReadMessage()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var message struct {
+			Type     string
+			Snapshot bool
+			Devices  []device
+		}
+		if err := json.Unmarshal(text, &message); err != nil {
+			t.Fatal(err)
+		}
+		if message.Type == "device_data" && message.Snapshot {
+			for _, d := range message.Devices {
+				devices = append(devices, fmt.Sprintf("%+v", d))
+			}
+			if len(devices) >= 300 {
+				slices.Sort(devices)
+				return devices
+			}
+		}
+	}
+}
+
+// askTwice asks for the same settled range twice and expects the same answer.
+func askTwice(t *testing.T, web *server) {
+	t.Helper()
+	to := time.Now().Add(-5 * time.Minute).UTC().Truncate(time.Second)
+	path := fmt.Sprintf("/api/v1/summaries?from=%s&to=%s", to.Add(-time.Hour).Format(time.RFC3339), to.Format(time.RFC3339))
+	begun := time.Now()
+	one, other := fetch(t, web.base()+path), fetch(t, web.base()+path)
+	if one != other {
+		t.Errorf("got %s, then %s", one, other)
+	}
+	if took := time.Since(begun); took > 5*time.Second {
+		t.Errorf("two answers took %v", took)
+	}
+}
