@@ -89,18 +89,7 @@ func (l *latestLog) assigned(ctx context.Context, offsets map[string]map[int32]k
 	if len(given) == 0 {
 		return offsets, nil
 	}
-	extents, err := stateExtents(ctx, kadm.NewClient(l.admin), l.Topics.States)
-	if err != nil {
-		return nil, err
-	}
-	var asked []latest.Extent
-	for _, extent := range extents {
-		if _, ours := given[extent.ID]; ours {
-			asked = append(asked, extent)
-			l.topic.Store(&extent.Topic)
-		}
-	}
-	from, err := l.resume(ctx, asked)
+	from, err := l.where(ctx, given)
 	if err != nil {
 		if ctx.Err() == nil && l.Dial.Logger != nil {
 			l.Dial.Logger.Warn("device states cannot be cached yet", "reason", err)
@@ -113,12 +102,41 @@ func (l *latestLog) assigned(ctx context.Context, offsets map[string]map[int32]k
 	return offsets, nil
 }
 
-// stateExtents returns what the log holds of each partition of the device states.
-func stateExtents(ctx context.Context, admin *kadm.Client, topic string) ([]latest.Extent, error) {
+// where asks the filler where to read the partitions from.
+func (l *latestLog) where(ctx context.Context, given map[int32]kgo.Offset) (map[latest.Partition]int64, error) {
+	admin := kadm.NewClient(l.admin)
+	all, err := statePartitions(ctx, admin, l.Topics.States)
+	if err != nil {
+		return nil, err
+	}
+	var asked []latest.Partition
+	for _, partition := range all {
+		if _, ours := given[partition.ID]; ours {
+			asked = append(asked, partition)
+			l.topic.Store(&partition.Topic)
+		}
+	}
+	return l.resume(ctx, asked, func(ctx context.Context) (map[latest.Partition]latest.Extent, error) {
+		return stateExtents(ctx, admin, l.Topics.States, asked)
+	})
+}
+
+// statePartitions returns the partitions of the device states.
+func statePartitions(ctx context.Context, admin *kadm.Client, topic string) ([]latest.Partition, error) {
 	details, err := admin.ListTopics(ctx, topic)
 	if err = errors.Join(err, details.Error()); err != nil {
 		return nil, fmt.Errorf("describe %s: %w", topic, err)
 	}
+	id := fmt.Sprintf("%x", details[topic].ID)
+	var partitions []latest.Partition
+	for _, number := range details[topic].Partitions.Numbers() {
+		partitions = append(partitions, latest.Partition{Topic: id, ID: number})
+	}
+	return partitions, nil
+}
+
+// stateExtents returns what the log holds now of the partitions of the device states.
+func stateExtents(ctx context.Context, admin *kadm.Client, topic string, partitions []latest.Partition) (map[latest.Partition]latest.Extent, error) {
 	starts, err := admin.ListStartOffsets(ctx, topic)
 	if err = errors.Join(err, starts.Error()); err != nil {
 		return nil, fmt.Errorf("list start offsets of %s: %w", topic, err)
@@ -127,14 +145,12 @@ func stateExtents(ctx context.Context, admin *kadm.Client, topic string) ([]late
 	if err = errors.Join(err, ends.Error()); err != nil {
 		return nil, fmt.Errorf("list end offsets of %s: %w", topic, err)
 	}
-	id := fmt.Sprintf("%x", details[topic].ID)
-	var extents []latest.Extent
-	ends.Each(func(end kadm.ListedOffset) {
-		start, _ := starts.Lookup(topic, end.Partition)
-		extents = append(extents, latest.Extent{
-			Partition: latest.Partition{Topic: id, ID: end.Partition}, Start: start.Offset, End: end.Offset,
-		})
-	})
+	extents := make(map[latest.Partition]latest.Extent, len(partitions))
+	for _, partition := range partitions {
+		start, _ := starts.Lookup(topic, partition.ID)
+		end, _ := ends.Lookup(topic, partition.ID)
+		extents[partition] = latest.Extent{Start: start.Offset, End: end.Offset}
+	}
 	return extents, nil
 }
 

@@ -123,7 +123,7 @@ func (c *cluster) tailFrom(cache latest.Cache) map[iot.DeviceID]float64 {
 	c.t.Helper()
 	view := live.NewView(live.ViewOptions{WindowLength: 30 * time.Second})
 	tail := NewTail(TailOptions{
-		Dial: c.dial, Topics: c.topics, Cache: cache, Sink: view.Apply, Logger: slog.New(slog.NewTextHandler(c.t.Output(), nil)),
+		Dial: c.dial, Topics: c.topics, Cache: cache, CachePatience: time.Second, Sink: view.Apply, Logger: slog.New(slog.NewTextHandler(c.t.Output(), nil)),
 	})
 	ctx, cancel := context.WithCancel(c.t.Context())
 	done := make(chan error, 1)

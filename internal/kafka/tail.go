@@ -10,17 +10,20 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"iotmon/internal/iot"
 	"iotmon/internal/latest"
 	"iotmon/internal/live"
 	"iotmon/internal/wire"
 )
 
-// TailOptions configure a Tail. All but Cache, History and Undecodable are required.
+// TailOptions configure a Tail. Dial, Topics, Sink and Logger are required.
 type TailOptions struct {
 	Dial   Dial
 	Topics Topics
 	// Cache has device states to begin with; nil for none. What it does not have, or not soon, is read from the log.
 	Cache latest.Cache
+	// CachePatience is how long the cache may take, 15 s by default.
+	CachePatience time.Duration
 	// History is how far back aggregates and alerts are read, 70 minutes by default: the longest range that the page shows
 	// from memory.
 	History time.Duration
@@ -42,8 +45,8 @@ const (
 	// records up to the end may have been compacted away.
 	tailQuiet = 3 * time.Second
 	tailPause = time.Second
-	// cachePatience is how long the cache may take.
-	cachePatience = 5 * time.Second
+
+	defaultCachePatience = 15 * time.Second
 )
 
 // Tail follows the live topics for the pages: all device states, then everything new. It reads uncommitted, so that
@@ -59,6 +62,7 @@ type Tail struct {
 // NewTail returns a tail; Run does the work.
 func NewTail(options TailOptions) *Tail {
 	options.History = orDefault(options.History, defaultHistory)
+	options.CachePatience = orDefault(options.CachePatience, defaultCachePatience)
 	if options.Undecodable == nil {
 		options.Undecodable = func(string) {}
 	}
@@ -119,7 +123,12 @@ func (t *Tail) follow(ctx context.Context) error {
 
 // begin starts to consume and returns, for each partition with states to be read, where it ends now.
 func (t *Tail) begin(ctx context.Context, client *kgo.Client, admin *kadm.Client) (map[int32]int64, error) {
-	extents, err := stateExtents(ctx, admin, t.Topics.States)
+	partitions, err := statePartitions(ctx, admin, t.Topics.States)
+	if err != nil {
+		return nil, err
+	}
+	cached := t.loadCache(ctx, partitions)
+	extents, err := stateExtents(ctx, admin, t.Topics.States, partitions)
 	if err != nil {
 		return nil, err
 	}
@@ -127,65 +136,60 @@ func (t *Tail) begin(ctx context.Context, client *kgo.Client, admin *kadm.Client
 	if err = errors.Join(err, ends.Error()); err != nil {
 		return nil, fmt.Errorf("list end offsets: %w", err)
 	}
+	from := map[string]map[int32]kgo.Offset{t.Topics.States: {}, t.Topics.Aggregates: {}, t.Topics.Alerts: {}}
 	recent := kgo.NewOffset().AfterMilli(time.Now().Add(-t.History).UnixMilli())
-	from := make(map[string]map[int32]kgo.Offset)
-	ends.Each(func(end kadm.ListedOffset) {
-		if from[end.Topic] == nil {
-			from[end.Topic] = make(map[int32]kgo.Offset)
-		}
-		from[end.Topic][end.Partition] = recent
-	})
+	ends.Each(func(end kadm.ListedOffset) { from[end.Topic][end.Partition] = recent })
 	waiting := make(map[int32]int64)
-	cached := t.fromCache(ctx, extents)
-	from[t.Topics.States] = make(map[int32]kgo.Offset)
-	for _, extent := range extents {
-		start, ok := cached[extent.ID]
-		if !ok {
-			start = extent.Start
+	for partition, extent := range extents {
+		start := extent.Start
+		if held := cached[partition]; held != nil && extent.Holds(held.next) {
+			start = held.next
+			t.Sink(live.Batch{States: held.states})
 		}
-		from[t.Topics.States][extent.ID] = kgo.NewOffset().At(start)
+		from[t.Topics.States][partition.ID] = kgo.NewOffset().At(start)
 		if start < extent.End {
-			waiting[extent.ID] = extent.End
+			waiting[partition.ID] = extent.End
 		}
 	}
 	client.AddConsumePartitions(from)
 	return waiting, nil
 }
 
-// fromCache hands over what the cache has of the partitions, and returns up to which offset that is all there is.
-func (t *Tail) fromCache(ctx context.Context, extents []latest.Extent) map[int32]int64 {
+// cachedStates are the states of a partition up to an offset.
+type cachedStates struct {
+	next   int64
+	states []iot.DeviceState
+}
+
+// loadCache returns what the cache has of the partitions.
+func (t *Tail) loadCache(ctx context.Context, partitions []latest.Partition) map[latest.Partition]*cachedStates {
 	if t.Cache == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, cachePatience)
+	ctx, cancel := context.WithTimeout(ctx, t.CachePatience)
 	defer cancel()
-	complete := make(map[int32]int64)
-	begun := time.Now()
-	devices := 0
-	for _, extent := range extents {
-		var batch live.Batch
-		next, cached, err := t.Cache.Load(ctx, extent.Partition, func(value []byte) {
-			if state, err := t.decoder.DeviceState(value); err == nil {
-				batch.States = append(batch.States, state)
-			}
+	cached := make(map[latest.Partition]*cachedStates)
+	begun, devices := time.Now(), 0
+	for _, partition := range partitions {
+		held, legible := new(cachedStates), true
+		next, ok, err := t.Cache.Load(ctx, partition, func(value []byte) {
+			state, err := t.decoder.DeviceState(value)
+			held.states, legible = append(held.states, state), legible && err == nil
 		})
 		if err != nil {
 			t.Logger.Warn("device states are read from the log, not from the cache", "reason", err)
 			break
 		}
-		if !cached || next < extent.Start || next > extent.End {
-			continue
-		}
-		complete[extent.ID] = next
-		devices += len(batch.States)
-		if len(batch.States) > 0 {
-			t.Sink(batch)
+		if ok && legible {
+			held.next = next
+			cached[partition] = held
+			devices += len(held.states)
 		}
 	}
 	if devices > 0 {
 		t.Logger.Info("device states taken from the cache", "devices", devices, "took", time.Since(begun).Round(time.Millisecond))
 	}
-	return complete
+	return cached
 }
 
 // poll waits for records; while the tail catches up, no longer than tailQuiet.

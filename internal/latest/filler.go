@@ -118,24 +118,35 @@ type standing struct {
 }
 
 // resume asks the cache how far it has come. What it cannot have from this log is begun anew.
-func (s *session) resume(ctx context.Context, given []Extent) (map[Partition]int64, error) {
-	from := make(map[Partition]int64, len(given))
-	for _, extent := range given {
-		next, cached, err := s.Cache.Next(ctx, extent.Partition)
+func (s *session) resume(ctx context.Context, given []Partition, extents func(context.Context) (map[Partition]Extent, error)) (map[Partition]int64, error) {
+	complete := make(map[Partition]int64, len(given))
+	for _, p := range given {
+		next, cached, err := s.Cache.Next(ctx, p)
 		if err != nil {
 			return nil, fmt.Errorf("ask the cache: %w", err)
 		}
-		first := !cached || next < extent.Start || next > extent.End
-		if first {
-			next = extent.Start
+		if cached {
+			complete[p] = next
 		}
-		from[extent.Partition] = next
-		s.mu.Lock()
-		s.stands[extent.Partition] = &standing{
-			batch: Batch{Partition: extent.Partition, From: next, Next: next, First: first},
+	}
+	holds, err := extents(ctx)
+	if err != nil {
+		return nil, err
+	}
+	from := make(map[Partition]int64, len(given))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, p := range given {
+		next, cached := complete[p]
+		first := !cached || !holds[p].Holds(next)
+		if first {
+			next = holds[p].Start
+		}
+		from[p] = next
+		s.stands[p] = &standing{
+			batch: Batch{Partition: p, From: next, Next: next, First: first},
 			index: make(map[string]int),
 		}
-		s.mu.Unlock()
 	}
 	return from, nil
 }

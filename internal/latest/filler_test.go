@@ -52,7 +52,9 @@ func (l *log) open(resume latest.Resume, released func(latest.Partition)) (lates
 	if n := len(l.records); n > 0 {
 		end = l.records[n-1].Offset + 1
 	}
-	from, err := resume(context.Background(), []latest.Extent{{Partition: partition, Start: l.start, End: end}})
+	from, err := resume(context.Background(), []latest.Partition{partition}, func(context.Context) (map[latest.Partition]latest.Extent, error) {
+		return map[latest.Partition]latest.Extent{partition: {Start: l.start, End: end}}, nil
+	})
 	if err != nil {
 		return nil, err
 	}

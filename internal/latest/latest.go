@@ -48,10 +48,11 @@ type Cache interface {
 }
 
 // Extent is what the log holds of a partition: offsets from Start to End, End excluded.
-type Extent struct {
-	Partition
-	Start, End int64
-}
+type Extent struct{ Start, End int64 }
+
+// Holds reports whether a cache that is complete up to next can be continued from the log. The extent must be younger than
+// that: the log goes on, and so may the cache.
+func (e Extent) Holds(next int64) bool { return e.Start <= next && next <= e.End }
 
 // Record is one record of the log.
 type Record struct {
@@ -61,8 +62,9 @@ type Record struct {
 }
 
 // Resume says from which offsets to read. The log calls it for the partitions that it has been given, before it hands over
-// a record of them; an error means that they cannot be read yet, and the log asks again.
-type Resume func(ctx context.Context, given []Extent) (map[Partition]int64, error)
+// a record of them; an error means that they cannot be read yet, and the log asks again. Extents tells what the log holds of
+// every partition when it is called.
+type Resume func(ctx context.Context, given []Partition, extents func(context.Context) (map[Partition]Extent, error)) (map[Partition]int64, error)
 
 // Log hands over the device states, read committed.
 type Log interface {
