@@ -20,7 +20,35 @@ func TestWithoutDockerTheScriptsOfferTheOtherWay(t *testing.T) {
 	}
 }
 
-var dockerScripts = [][]string{{"scripts/test-docker-build.sh"}}
+var dockerScripts = [][]string{
+	{"scripts/test-docker-build.sh"},
+	{"scripts/deploy_middleware.sh", "recommended"},
+	{"scripts/deploy_middleware.sh", "--status"},
+	{"scripts/full_deployment.sh"},
+	{"scripts/full_deployment.sh", "full"},
+	{"scripts/full_deployment.sh", "--check"},
+}
+
+func TestDeploymentsAreRecommendedOrFull(t *testing.T) {
+	h := newHost(t, "")
+	for _, test := range []struct {
+		script string
+		args   []string
+		want   string
+	}{
+		{"deploy_middleware", []string{"half"}, "half: must be recommended or full"},
+		{"deploy_middleware", []string{"full", "--down"}, "--down: full is enough"},
+		{"deploy_middleware", []string{"--wait", "long", "full"}, "--wait: must be a number of seconds (got 'long')"},
+		{"full_deployment", []string{"half"}, "half: must be recommended or full"},
+		{"full_deployment", []string{"full", "recommended"}, "recommended: full is enough"},
+	} {
+		status, output := h.run("scripts/"+test.script+".sh", test.args...)
+		if status != 2 {
+			t.Errorf("%s %q: got status %d, want 2", test.script, test.args, status)
+		}
+		mention(t, test.script, output, test.want)
+	}
+}
 
 // TestEveryProgramHasAnImage compares what is in cmd/ with what the Makefile and the scripts build.
 func TestEveryProgramHasAnImage(t *testing.T) {
