@@ -16,6 +16,9 @@ import (
 //go:embed help.txt
 var help string
 
+//go:embed bench.txt
+var benchHelp string
+
 func main() { app.Main(run) }
 
 // run does what the arguments say and returns the exit status.
@@ -29,6 +32,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return showHelp(ctx, args[1:], stdout, stderr)
 	case "replay":
 		return ingest.ReplayCommand(ctx, args[1:], stdout, stderr)
+	case "bench":
+		return app.RunBench(ctx, args[1:], benchHelp, stdout, stderr)
+	case app.BenchViewers:
+		return app.RunBenchViewers(args[1:], stdout, stderr)
 	default:
 		everything := app.Command{Service: config.Iotmon, Help: help}
 		return everything.Run(ctx, args, stdout, stderr)
@@ -42,8 +49,11 @@ func showHelp(ctx context.Context, topics []string, stdout, stderr io.Writer) in
 		return app.Done
 	case topics[0] == "replay":
 		return ingest.ReplayCommand(ctx, []string{"-h"}, stdout, stderr)
+	case topics[0] == "bench":
+		fmt.Fprint(stdout, benchHelp)
+		return app.Done
 	default:
-		fmt.Fprintf(stderr, "iotmon: no help on %s; there is on replay\n", topics[0])
+		fmt.Fprintf(stderr, "iotmon: no help on %s; there is on replay and bench\n", topics[0])
 		return app.CannotStart
 	}
 }

@@ -31,7 +31,7 @@ func (s *Service) makeProcessor(context.Context) error {
 		Process:        options,
 		CommitInterval: s.cfg.Processor.CommitInterval,
 		Ticker:         countingTicker{s.producer, &s.metrics.Consumer},
-		Metrics:        processorMetrics{&s.metrics.Consumer, s.readiness.Expect("processor"), time.Now},
+		Metrics:        processorMetrics{&s.metrics.Consumer, s.readiness.Expect("processor"), time.Now, s.measured},
 		Logger:         s.Logger,
 	})
 	s.add("processor", after(processor.Run, s.kafka))

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"iotmon/internal/archive"
+	"iotmon/internal/bench"
 	"iotmon/internal/kafka"
 	"iotmon/internal/live"
 	"iotmon/internal/observe"
@@ -16,12 +17,16 @@ type processorMetrics struct {
 	consumer *observe.Consumer
 	part     *observe.Part
 	now      func() time.Time
+	measured *bench.Run
 }
 
 var _ kafka.ProcessorMetrics = processorMetrics{}
 
 func (m processorMetrics) Processed(partition int32, counts process.Counts, lag int64) {
 	m.consumer.Processed(counts.Processed)
+	if m.measured != nil {
+		m.measured.Processed(counts.Processed)
+	}
 	m.consumer.Late(counts.Late)
 	m.consumer.Duplicates(counts.Duplicates)
 	m.consumer.Windows(counts.Windows)

@@ -10,6 +10,7 @@ import (
 
 	"iotmon/internal/api"
 	"iotmon/internal/archive"
+	"iotmon/internal/bench"
 	"iotmon/internal/cache/redis"
 	"iotmon/internal/config"
 	"iotmon/internal/iot"
@@ -52,6 +53,9 @@ type Service struct {
 	view     *live.View
 	hub      *live.Hub
 
+	// measured is told what comes out, for a benchmark; nil for nobody.
+	measured *bench.Run
+
 	// kafka and database are closed once the servers can be used; nil for what is in this process.
 	kafka, database <-chan struct{}
 }
@@ -65,6 +69,15 @@ type store interface {
 // New makes the parts of the service that config names so, and starts none. Whatever can be wrong with the configuration
 // or the machine, a port in use, a directory that is not writable, shows here, and then nothing is left open.
 func New(ctx context.Context, name string, cfg *config.Config, options Options) (*Service, error) {
+	s := newService(name, cfg, options)
+	if err := s.make(ctx, s.parts()); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// newService returns a service without parts.
+func newService(name string, cfg *config.Config, options Options) *Service {
 	s := &Service{
 		Options:   options,
 		lifecycle: lifecycle{logger: options.Logger},
@@ -75,20 +88,27 @@ func New(ctx context.Context, name string, cfg *config.Config, options Options) 
 		topics:    newTopics(cfg),
 	}
 	s.metrics.WatchReadiness(s.readiness)
+	return s
+}
+
+// part makes a part of a service.
+type part = func(context.Context) error
+
+// make makes the parts, or none.
+func (s *Service) make(ctx context.Context, parts []part) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	for _, make := range s.parts() {
+	for _, make := range parts {
 		if err := make(ctx); err != nil {
 			s.close()
-			return nil, err
+			return err
 		}
 	}
-	return s, nil
+	return nil
 }
 
 // parts lists what makes up the service, in the order of making.
-func (s *Service) parts() []func(context.Context) error {
-	type part = func(context.Context) error
+func (s *Service) parts() []part {
 	switch s.name {
 	case config.Producer:
 		return []part{s.listen, s.makeDomain, s.joinCluster, s.makeProducer, s.makeSimulator, s.serveIngest}

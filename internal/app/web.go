@@ -34,8 +34,15 @@ func (s *Service) makeLive(context.Context) error {
 		Metrics:        liveMetrics(&s.metrics.WebSocket),
 		Log:            s.Logger,
 	})
+	sink := s.hub.Apply
+	if s.measured != nil {
+		sink = func(batch live.Batch) {
+			s.measured.Watch(batch)
+			s.hub.Apply(batch)
+		}
+	}
 	tail := kafka.NewTail(kafka.TailOptions{
-		Dial: s.dial, Topics: s.topics, Cache: s.states(), Sink: s.hub.Apply, Logger: s.Logger,
+		Dial: s.dial, Topics: s.topics, Cache: s.states(), Sink: sink, Logger: s.Logger,
 	})
 	part := s.readiness.Expect("live view")
 	s.add("live tail", after(tail.Run, s.kafka))

@@ -20,6 +20,8 @@ var (
 	parts = []string{"internal/wire", "internal/simulate", "internal/aggregate", "internal/alert", "internal/fleet"}
 	// uses declare the interfaces that they need.
 	uses = []string{"internal/process", "internal/archive", "internal/latest", "internal/live", "internal/ingest", "internal/api"}
+	// measures sit on top of a running system.
+	measures = []string{"internal/bench"}
 	// adapters implement them.
 	adapters = []string{"internal/kafka/...", "internal/store/...", "internal/cache/..."}
 	// aside knows nothing of ours.
@@ -32,8 +34,9 @@ var layers = []layer{
 	{packages: parts, may: domain},
 	{packages: uses, may: slices.Concat(domain, parts)},
 	{packages: adapters, may: slices.Concat(domain, parts, uses)},
+	{packages: measures, may: slices.Concat(domain, parts, uses)},
 	{packages: aside},
-	{packages: []string{"internal/app"}, may: slices.Concat(domain, parts, uses, adapters, aside)},
+	{packages: []string{"internal/app"}, may: slices.Concat(domain, parts, uses, adapters, measures, aside)},
 	// A command starts a service, or the one client that needs no service.
 	{packages: []string{"cmd/..."}, may: []string{"internal/app", "internal/config", "internal/observe", "internal/ingest"}},
 	// What tests are given servers by is for tests alone: no layer may import it.
@@ -64,7 +67,7 @@ var owners = []owner{
 	{"github.com/prometheus", []string{"internal/observe"}},
 	{"github.com/knadh/koanf", []string{"internal/config"}},
 	{"github.com/joho/godotenv", []string{"internal/config"}},
-	{"github.com/gorilla/websocket", []string{"internal/live"}},
+	{"github.com/gorilla/websocket", []string{"internal/live", "internal/bench"}},
 	{"github.com/danielgtaylor/huma", []string{"internal/api"}},
 	{"github.com/redis", []string{"internal/cache/redis"}},
 }

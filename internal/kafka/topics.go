@@ -200,3 +200,18 @@ func (s topicSpec) alter(ctx context.Context, admin *kadm.Client, name string, s
 	}
 	return nil
 }
+
+// DeleteTopics removes the topics with all that is in them.
+func DeleteTopics(ctx context.Context, dial Dial, topics Topics) error {
+	client, err := kgo.NewClient(dial.options()...)
+	if err != nil {
+		return fmt.Errorf("delete topics: %w", err)
+	}
+	defer client.Close()
+	responses, err := kadm.NewClient(client).DeleteTopics(ctx,
+		topics.Readings, topics.DeadLetters, topics.Aggregates, topics.Alerts, topics.States)
+	if err = errors.Join(err, responses.Error()); err != nil {
+		return fmt.Errorf("delete topics: %w", err)
+	}
+	return nil
+}

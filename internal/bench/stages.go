@@ -1,0 +1,71 @@
+package bench
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/google/pprof/profile"
+)
+
+// stages are what the program's work is made of, each with what its functions' names begin with. A sample of the processor
+// belongs to the stage of the innermost function that has one: what the runtime does for somebody is that one's.
+var stages = []struct {
+	name     string
+	prefixes []string
+}{
+	{"load", []string{"iotmon/internal/bench."}},
+	{"garbage collection", []string{"runtime.gcBgMarkWorker", "runtime.bgsweep", "runtime.bgscavenge"}},
+	{"broker", []string{"github.com/twmb/franz-go/pkg/kfake.", "iotmon/internal/kafka/embedded."}},
+	{"Kafka client", []string{"github.com/twmb/franz-go/pkg/", "github.com/pierrec/lz4", "github.com/klauspost/compress"}},
+	{"codec", []string{"iotmon/internal/wire."}},
+	{"windows", []string{"iotmon/internal/aggregate."}},
+	{"alerts and devices", []string{"iotmon/internal/alert.", "iotmon/internal/fleet."}},
+	{"processor", []string{"iotmon/internal/process.", "iotmon/internal/kafka."}},
+	{"archive", []string{"iotmon/internal/archive.", "iotmon/internal/store/", "modernc.org/", "database/sql."}},
+	{"live view", []string{"iotmon/internal/live.", "github.com/gorilla/websocket."}},
+}
+
+// otherStage is everything else: scheduling, most of all.
+const otherStage = "scheduling and others"
+
+// StageOrder lists the stages, in the order in which they are told.
+func StageOrder() []string {
+	var names []string
+	for _, stage := range stages {
+		names = append(names, stage.name)
+	}
+	return append(names, otherStage)
+}
+
+// Stages returns the seconds of CPU that each stage took, from a profile.
+func Stages(in io.Reader) (map[string]float64, error) {
+	p, err := profile.Parse(in)
+	if err != nil {
+		return nil, fmt.Errorf("read the profile: %w", err)
+	}
+	value := len(p.SampleType) - 1 // Nanoseconds; the other is the number of samples.
+	seconds := make(map[string]float64)
+	for _, sample := range p.Sample {
+		seconds[stageOf(sample)] += float64(sample.Value[value]) / 1e9
+	}
+	return seconds, nil
+}
+
+func stageOf(sample *profile.Sample) string {
+	for _, location := range sample.Location {
+		for _, line := range location.Line {
+			if line.Function == nil {
+				continue
+			}
+			for _, stage := range stages {
+				for _, prefix := range stage.prefixes {
+					if strings.HasPrefix(line.Function.Name, prefix) {
+						return stage.name
+					}
+				}
+			}
+		}
+	}
+	return otherStage
+}

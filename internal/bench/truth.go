@@ -1,0 +1,123 @@
+package bench
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"iotmon/internal/iot"
+)
+
+// Truth is what the windows must say, from what was sent.
+type Truth struct {
+	window  time.Duration
+	mu      sync.Mutex
+	windows map[window]*iot.Summary
+}
+
+// window names a window of a device type.
+type window struct {
+	Type  iot.DeviceType
+	Start int64 // Unix microseconds.
+}
+
+// NewTruth returns the truth of nothing sent, in windows of that length.
+func NewTruth(length time.Duration) *Truth {
+	return &Truth{window: length, windows: make(map[window]*iot.Summary)}
+}
+
+func (t *Truth) add(readings []iot.Reading) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i := range readings {
+		r := &readings[i]
+		key := window{r.Type, iot.WindowOf(r.Time, t.window).Start.UnixMicro()}
+		summary := t.windows[key]
+		if summary == nil {
+			summary = new(iot.Summary)
+			t.windows[key] = summary
+		}
+		summary.Add(r.Value)
+	}
+}
+
+// Ledger is what the windows say: of each partition's the newest statement.
+type Ledger struct {
+	mu    sync.Mutex
+	parts map[part]iot.WindowSummary
+}
+
+// part names a partition's share of a window.
+type part struct {
+	window
+	partition int32
+}
+
+// NewLedger returns an empty ledger.
+func NewLedger() *Ledger { return &Ledger{parts: make(map[part]iot.WindowSummary)} }
+
+// Take takes statements in, in whatever order.
+func (l *Ledger) Take(summaries []iot.WindowSummary) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := range summaries {
+		s := &summaries[i]
+		key := part{window{s.Type, s.Window.Start.UnixMicro()}, s.Partition}
+		old, known := l.parts[key]
+		if s.Late || known && (old.Final && !s.Final || s.Position.Compare(old.Position) < 0) {
+			continue
+		}
+		l.parts[key] = *s
+	}
+}
+
+// Verify returns where the ledger differs from the truth, a line each: counts, extremes, or sums to the last digit. It returns
+// nothing if every reading is in exactly one window.
+func (l *Ledger) Verify(t *Truth) []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	found := make(map[window]*iot.Summary)
+	for key, s := range l.parts {
+		merged := found[key.window]
+		if merged == nil {
+			merged = new(iot.Summary)
+			found[key.window] = merged
+		}
+		merged.Merge(s.Summary)
+	}
+	var wrong []string
+	for key, want := range t.windows {
+		got := found[key]
+		if got == nil {
+			got = new(iot.Summary)
+		}
+		if got.Count != want.Count || got.Min != want.Min || got.Max != want.Max || got.Sum.Float64() != want.Sum.Float64() {
+			wrong = append(wrong, fmt.Sprintf("%s at %s: count %d, sum %v, min %v, max %v; sent were %d, %v, %v, %v",
+				key.Type, time.UnixMicro(key.Start).UTC().Format(time.TimeOnly), got.Count, got.Sum.Float64(), got.Min, got.Max,
+				want.Count, want.Sum.Float64(), want.Min, want.Max))
+		}
+		delete(found, key)
+	}
+	for key, got := range found {
+		if got.Count > 0 {
+			wrong = append(wrong, fmt.Sprintf("%s at %s: count %d, of which none was sent", key.Type,
+				time.UnixMicro(key.Start).UTC().Format(time.TimeOnly), got.Count))
+		}
+	}
+	return wrong
+}
+
+// Windows returns how many windows have been closed, partitions together.
+func (l *Ledger) Windows() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	closed := make(map[window]bool)
+	for key, s := range l.parts {
+		if s.Final {
+			closed[key.window] = true
+		}
+	}
+	return len(closed)
+}

@@ -1,0 +1,193 @@
+package bench
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+// Viewed is what the viewers saw.
+type Viewed struct {
+	Clients           int     `json:"clients"`
+	Messages          int64   `json:"messages"`
+	MessagesPerSecond float64 `json:"messages_per_second"`
+	// Gaps counts the places where the sequence of a connection had one, where it was told less often than the others; Lost the
+	// connections that ended.
+	Gaps int64 `json:"gaps"`
+	Lost int64 `json:"connections_lost"`
+	// Cores is what the viewers' own process took.
+	Cores   float64   `json:"viewer_cores"`
+	Latency Quantiles `json:"created_to_socket"`
+	Reason  string    `json:"reason,omitempty"`
+}
+
+// ViewersCommand is the first argument of a process that is the viewers: its others are the URL and their number. It prints
+// a line when all are connected, and what they saw once its standard input ends.
+const ViewersCommand = "bench-viewers"
+
+// Viewers are many clients of a WebSocket in a process of their own, so that their work is not the server's.
+type Viewers struct {
+	command *exec.Cmd
+	stop    io.Closer
+	output  *json.Decoder
+}
+
+// StartViewers starts so many viewers and returns when all are connected.
+func StartViewers(ctx context.Context, url string, clients int) (*Viewers, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	command := exec.CommandContext(ctx, self, ViewersCommand, url, strconv.Itoa(clients))
+	command.Stderr = os.Stderr
+	input, err := command.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	output, err := command.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := command.Start(); err != nil {
+		return nil, fmt.Errorf("start the viewers: %w", err)
+	}
+	v := &Viewers{command, input, json.NewDecoder(output)}
+	var connected Viewed
+	if err := v.output.Decode(&connected); err != nil {
+		return nil, fmt.Errorf("the viewers do not connect: %w", errors.Join(err, command.Wait()))
+	}
+	if connected.Reason != "" {
+		return nil, fmt.Errorf("the viewers do not connect: %s", connected.Reason)
+	}
+	return v, nil
+}
+
+// Stop ends the viewers and returns what they saw.
+func (v *Viewers) Stop() (*Viewed, error) {
+	var seen Viewed
+	err := errors.Join(v.stop.Close(), v.output.Decode(&seen), v.command.Wait())
+	return &seen, err
+}
+
+// RunViewers is the process of the viewers.
+func RunViewers(args []string, stdin io.Reader, stdout io.Writer) error {
+	if len(args) != 2 {
+		return errors.New("want a URL and a number")
+	}
+	clients, err := strconv.Atoi(args[1])
+	if err != nil {
+		return err
+	}
+	raiseFileLimit()
+	s := &spectators{url: args[0], latency: NewLatency()}
+	out := json.NewEncoder(stdout)
+	if err := s.connect(clients); err != nil {
+		return out.Encode(Viewed{Reason: err.Error()})
+	}
+	if err := out.Encode(Viewed{Clients: clients}); err != nil {
+		return err
+	}
+	begun := time.Now()
+	before, _ := usage()
+	_, _ = io.Copy(io.Discard, stdin) // Its end is what is waited for.
+	took := time.Since(begun).Seconds()
+	s.stopping.Store(true)
+	for _, conn := range s.conns {
+		conn.Close()
+	}
+	s.readers.Wait()
+	after, _ := usage()
+	return out.Encode(Viewed{
+		Clients: clients, Messages: s.messages.Load(), MessagesPerSecond: float64(s.messages.Load()) / took,
+		Gaps: s.gaps.Load(), Lost: s.lost.Load(), Cores: (after - before).Seconds() / took, Latency: s.latency.Quantiles(),
+	})
+}
+
+// spectators are the viewers of one process.
+type spectators struct {
+	url                  string
+	conns                []*websocket.Conn
+	readers              sync.WaitGroup
+	latency              *Latency
+	messages, gaps, lost atomic.Int64
+	stopping             atomic.Bool
+}
+
+// storm is how many connect at once.
+const storm = 100
+
+func (s *spectators) connect(clients int) error {
+	conns := make([]*websocket.Conn, clients)
+	dialer := websocket.Dialer{HandshakeTimeout: 30 * time.Second, ReadBufferSize: 4096, WriteBufferSize: 512}
+	var all sync.WaitGroup
+	var failed atomic.Pointer[error]
+	gate := make(chan struct{}, storm)
+	for i := range conns {
+		all.Go(func() {
+			gate <- struct{}{}
+			defer func() { <-gate }()
+			conn, _, err := dialer.Dial(s.url, nil)
+			if err != nil {
+				failed.Store(&err)
+				return
+			}
+			conns[i] = conn
+		})
+	}
+	all.Wait()
+	if err := failed.Load(); err != nil {
+		return *err
+	}
+	s.conns = conns
+	for _, conn := range conns {
+		s.readers.Go(func() { s.watch(conn) })
+	}
+	return nil
+}
+
+// watch reads one connection to its end.
+func (s *spectators) watch(conn *websocket.Conn) {
+	last := int64(-1)
+	for {
+		_, text, err := conn.ReadMessage()
+		arrived := time.Now()
+		if err != nil {
+			if !s.stopping.Load() {
+				s.lost.Add(1)
+			}
+			return
+		}
+		var message struct {
+			Type     string `json:"type"`
+			Seq      int64  `json:"seq"`
+			Snapshot bool   `json:"snapshot"`
+			Devices  []struct {
+				Timestamp time.Time `json:"timestamp"`
+			} `json:"devices"`
+		}
+		if err := json.Unmarshal(text, &message); err != nil {
+			s.gaps.Add(1)
+			continue
+		}
+		s.messages.Add(1)
+		if last >= 0 && message.Seq != last+1 {
+			s.gaps.Add(1)
+		}
+		if !message.Snapshot && message.Type != "hello" {
+			last = message.Seq // From the first change on: the snapshot is told beside the changes of the others.
+			for _, device := range message.Devices {
+				s.latency.Record(arrived.Sub(device.Timestamp))
+			}
+		}
+	}
+}
