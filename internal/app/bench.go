@@ -36,7 +36,7 @@ type benchFlags struct {
 	devices, rate, clients, partitions int
 	duration                           time.Duration
 	archive, json                      bool
-	brokers                            string
+	brokers, cpuProfile                string
 }
 
 // The bounds of what can be asked for.
@@ -58,6 +58,7 @@ func parseBench(args []string) (*benchFlags, error) {
 	set.IntVar(&f.partitions, "partitions", 10, "")
 	set.BoolVar(&f.archive, "archive", false, "")
 	set.StringVar(&f.brokers, "brokers", "", "")
+	set.StringVar(&f.cpuProfile, "cpuprofile", "", "")
 	set.BoolVar(&f.json, "json", false, "")
 	if err := set.Parse(args); err != nil {
 		return nil, err
@@ -147,7 +148,17 @@ func runBench(ctx context.Context, flags *benchFlags, stderr io.Writer) (report 
 	}
 	load := bench.NewLoad(flags.devices)
 	load.Rate = flags.rate
+	profile := io.Discard
+	if flags.cpuProfile != "" {
+		file, err := os.Create(flags.cpuProfile)
+		if err != nil {
+			return nil, err
+		}
+		defer file.Close()
+		profile = file
+	}
 	report, err = s.measured.Do(ctx, bench.Options{
+		Profile:      profile,
 		Load:         load,
 		Log:          s.producer,
 		Duration:     flags.duration,

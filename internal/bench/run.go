@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"runtime/pprof"
 	"sync/atomic"
 	"time"
@@ -13,7 +14,7 @@ import (
 	"iotmon/internal/live"
 )
 
-// Options configure a run. All but Clients and Progress are required.
+// Options configure a run. All but Clients, Profile and Progress are required.
 type Options struct {
 	Load     *Load
 	Log      Log
@@ -23,6 +24,8 @@ type Options struct {
 	// URL is the system's WebSocket, for so many Clients.
 	URL     string
 	Clients int
+	// Profile is given the profile of the processor that the stages are told from; nil for nobody.
+	Profile io.Writer
 	// Progress is told how it goes, once a second; nil for nobody.
 	Progress func(sent, processed int64, left time.Duration)
 }
@@ -139,6 +142,11 @@ func (r *Run) measure(ctx context.Context) (*Report, error) {
 	report := &Report{Readings: sent, Seconds: took.Seconds(), ReadingsPerSecond: float64(sent) / took.Seconds()}
 	report.Cores = (after - before).Seconds() / took.Seconds()
 	report.CPU = (after - before).Seconds() * 1e6 / float64(sent)
+	if r.options.Profile != nil {
+		if _, err := r.options.Profile.Write(stages.Bytes()); err != nil {
+			return nil, fmt.Errorf("write the profile: %w", err)
+		}
+	}
 	seconds, err := Stages(&stages)
 	if err != nil {
 		return nil, err

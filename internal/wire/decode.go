@@ -23,11 +23,17 @@ type Decoder struct {
 	strings map[string]string
 	// levels shares one float64 for each battery level: readings point to it and must not change it.
 	levels map[float64]*float64
+	// locations and metadatas hold what the texts of such objects mean: a device sends the same ones again and again.
+	locations texts[iot.Location]
+	metadatas texts[iot.Metadata]
 }
 
 // NewDecoder returns a Decoder that remembers.
 func NewDecoder() *Decoder {
-	return &Decoder{strings: make(map[string]string), levels: make(map[float64]*float64)}
+	return &Decoder{
+		strings: make(map[string]string), levels: make(map[float64]*float64),
+		locations: make(texts[iot.Location]), metadatas: make(texts[iot.Metadata]),
+	}
 }
 
 // DecodeReading decodes one reading; see Decoder.Decode.
@@ -79,13 +85,11 @@ func (d *Decoder) reading(c *cursor, r *iot.Reading) bool {
 		case "unit":
 			return d.text(c, &r.Unit)
 		case "location":
-			r.Location = iot.Location{}
-			return d.location(c, &r.Location)
+			return d.locations.recall(c, &r.Location) || d.location(c, &r.Location)
 		case "status":
 			return d.text(c, (*string)(&r.Status))
 		case "metadata":
-			r.Metadata = iot.Metadata{}
-			return d.metadata(c, &r.Metadata)
+			return d.metadatas.recall(c, &r.Metadata) || d.metadata(c, &r.Metadata)
 		case "quality":
 			return d.text(c, (*string)(&r.Quality))
 		case "received_at":
@@ -97,8 +101,42 @@ func (d *Decoder) reading(c *cursor, r *iot.Reading) bool {
 	return ok && hasValue
 }
 
+// texts remembers what flat objects mean, by their text.
+type texts[T any] map[string]T
+
+// longestText bounds the texts that are worth remembering, maxTexts how many of them: with more, remembering starts over.
+const (
+	longestText = 200
+	maxTexts    = 1 << 14
+)
+
+// recall reads an object into dst if its text is known. A text that is an object and followed by anything is still that
+// object: so the first closing brace is far enough to look.
+func (t texts[T]) recall(c *cursor, dst *T) bool {
+	length := bytes.IndexByte(c.text[c.at:], '}') + 1
+	known, ok := t[string(c.text[c.at:c.at+length])]
+	if ok {
+		*dst = known
+		c.at += length
+	}
+	return ok
+}
+
+// remember keeps what an object that has just been read means.
+func (t texts[T]) remember(text []byte, meaning T) {
+	if t == nil || len(text) > longestText {
+		return
+	}
+	if len(t) >= maxTexts {
+		clear(t)
+	}
+	t[string(text)] = meaning
+}
+
 func (d *Decoder) location(c *cursor, l *iot.Location) bool {
-	return c.object(func(key []byte) bool {
+	start := c.at
+	*l = iot.Location{}
+	ok := c.object(func(key []byte) bool {
 		switch string(key) {
 		case "building":
 			return d.text(c, &l.Building)
@@ -110,10 +148,16 @@ func (d *Decoder) location(c *cursor, l *iot.Location) bool {
 			return false
 		}
 	})
+	if ok {
+		d.locations.remember(c.text[start:c.at], *l)
+	}
+	return ok
 }
 
 func (d *Decoder) metadata(c *cursor, m *iot.Metadata) bool {
-	return c.object(func(key []byte) bool {
+	start := c.at
+	*m = iot.Metadata{}
+	ok := c.object(func(key []byte) bool {
 		switch string(key) {
 		case "model":
 			return d.text(c, &m.Model)
@@ -130,6 +174,10 @@ func (d *Decoder) metadata(c *cursor, m *iot.Metadata) bool {
 			return false
 		}
 	})
+	if ok {
+		d.metadatas.remember(c.text[start:c.at], *m)
+	}
+	return ok
 }
 
 // text reads a string value into dst, interned.

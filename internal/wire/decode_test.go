@@ -227,3 +227,24 @@ func BenchmarkAppendReading(b *testing.B) {
 		text = wire.AppendReading(text[:0], &r)
 	}
 }
+
+// What is remembered of an object is taken for no other that begins as it does.
+func TestRememberedObjectsAreTheSame(t *testing.T) {
+	decoder := wire.NewDecoder()
+	for _, location := range []string{
+		`{"building":"A","floor":1}`, `{"building":"A}","floor":1}`, `{"building":"A"}`, `{"building":"A","floor":1,"room":"}"}`, `{}`,
+		`{"building":"A","floor":1}`, `{"building":"A}","floor":1}`, `{"building":"A","floor":1,"room":"}"}`, `{"building":"A"}`, `{}`,
+	} {
+		text := []byte(`{"device_id":"d","device_type":"t","timestamp":"2024-01-30T10:30:00Z","value":1,"location":` + location + `,"unit":"x"}`)
+		var got, want iot.Reading
+		if err := decoder.Decode(text, &got); err != nil {
+			t.Fatal(err)
+		}
+		if err := wire.DecodeReading(text, &want); err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: got %+v, want %+v", location, got, want)
+		}
+	}
+}
