@@ -22,8 +22,9 @@ const (
 	chunk = 2_000
 	// pace is how often readings are handed over when their rate is given.
 	pace = 5 * time.Millisecond
-	// ahead is how many readings may be in the log and not processed yet: more would only wait there.
-	ahead = 200_000
+	// ahead is how many readings may be in the log and not known to be processed: more would only wait there. The processor
+	// tells twice a second.
+	ahead = 1_000_000
 	// violators is which devices violate a rule now and then: one of so many temperature sensors.
 	violators = 50
 	// excursion is how long they do, and how long they do not.
