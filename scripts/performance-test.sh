@@ -1,0 +1,107 @@
+#!/usr/bin/env bash
+# Measures the documented figures on this machine. See --help.
+set -euo pipefail
+# shellcheck source=scripts/lib/services.sh
+. "$(dirname "$0")/lib/services.sh"
+
+usage() {
+    cat <<EOF
+performance-test.sh measures with iotmon bench what the documentation claims, on this machine, and compares. Each run also
+proves that every reading is in exactly one summary. It takes about two minutes and two cores, and leaves nothing behind.
+
+Usage:
+  scripts/performance-test.sh [SCENARIO...]
+
+Scenarios; all of them if none is named:
+  throughput    as many readings as this machine takes from 10,000 devices; documented: 100,000 a second
+  latency       1,000 devices every 5 s, one viewer; documented: below 50 ms to the screen
+  viewers       the same with 1,000 viewers; documented: 1,000 connections
+  devices       10,000 devices every 5 s, archived; documented: below 1 GB of memory and 30 % of the processor
+
+Options:
+  --duration D      how long each takes (20s)
+  --brokers LIST    use this Kafka instead of the embedded broker
+  -h, --help        show this
+
+Exit status: 0 if all that is documented is reached, 1 if not.
+EOF
+}
+
+all="throughput latency viewers devices"
+scenarios="" duration=20s
+options=()
+while [ $# -gt 0 ]; do
+    case $1 in
+    -h | --help)
+        usage
+        exit 0
+        ;;
+    --duration | --brokers)
+        [ $# -gt 1 ] || misused "$1: says nothing"
+        if [ "$1" = --duration ]; then duration=$2; else options=(-brokers "$2"); fi
+        shift
+        ;;
+    -*) misused "$1: unknown option" ;;
+    *)
+        case " $all " in
+        *" $1 "*) scenarios="$scenarios $1" ;;
+        *) misused "$1: no such scenario; there are $all" ;;
+        esac
+        ;;
+    esac
+    shift
+done
+scenarios=${scenarios:-$all}
+[ -x bin/iotmon ] || die "bin/iotmon is missing: build it with scripts/build.sh iotmon"
+
+failed=0
+report=""
+# measure FLAGS… runs a benchmark and keeps its report.
+measure() {
+    say "iotmon bench $*"
+    report=$(bin/iotmon bench -json -duration "$duration" "${options[@]}" "$@" 2>/dev/null) ||
+        die "the benchmark failed, or a number is wrong: run it without -json to see which"
+}
+
+# value KEY [OBJECT] prints a number of the report, or of an object in it.
+value() {
+    local text=$report
+    [ -z "${2:-}" ] || text=${text#*"\"$2\":"}
+    text=${text#*"\"$1\":"}
+    printf '%s\n' "${text%%[,\}]*}"
+}
+
+# compare WHAT VALUE UNIT MOST|LEAST BOUND
+compare() {
+    local verdict
+    verdict=$(awk -v v="$2" -v b="$5" -v how="$4" 'BEGIN { print (how == "most" ? v <= b : v >= b) ? "reached" : "MISSED" }')
+    [ "$verdict" = reached ] || failed=1
+    printf '  %-28s %12.1f %-12s documented: at %s %s: %s\n' "$1" "$2" "$3" "$4" "$5" "$verdict"
+}
+
+for scenario in $scenarios; do
+    say ""
+    say "[$scenario]"
+    case $scenario in
+    throughput)
+        measure -devices 10000
+        compare "readings" "$(value readings_per_second)" "a second" least 100000
+        ;;
+    latency)
+        measure -devices 1000 -rate 200 -clients 1
+        compare "reading to screen, 99 %" "$(value p99_ms created_to_socket)" ms most 50
+        compare "reading to alert, 99 %" "$(value p99_ms created_to_alert)" ms most 50
+        ;;
+    viewers)
+        measure -devices 1000 -rate 200 -clients 1000
+        compare "connections kept" "$((1000 - $(value connections_lost viewers)))" "" least 1000
+        compare "reading to screen, half" "$(value p50_ms created_to_socket)" ms most 100
+        ;;
+    devices)
+        measure -devices 10000 -rate 2000 -archive
+        compare "memory" "$(awk -v v="$(value peak_rss_bytes)" 'BEGIN { print v / 1048576 }')" MB most 1024
+        compare "processor, of all cores" "$(awk -v v="$(value cores)" -v n="$(getconf _NPROCESSORS_ONLN)" 'BEGIN { print 100 * v / n }')" % most 30
+        ;;
+    esac
+done
+exit $failed
