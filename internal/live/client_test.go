@@ -196,6 +196,35 @@ func TestThousandClientsGetEveryAlertAndTheNewestWindow(t *testing.T) {
 	reading.Wait()
 }
 
+func TestClientThatComesWhileAlertsAreRaisedHearsEachOnce(t *testing.T) {
+	p := build(t, nil)
+	const alarms = 500
+	var raising, watching sync.WaitGroup
+	raising.Go(func() {
+		for n := range alarms {
+			p.Apply(Batch{Alerts: []iot.Alert{p.alarm(n, iot.Temperature, "A", iot.Warning, iot.Raised)}})
+		}
+	})
+	for range 40 {
+		v := p.connect(nil)
+		watching.Go(func() {
+			events := make(map[string]int)
+			for len(events) < alarms {
+				for _, a := range v.read().Alerts {
+					events[a.ID]++
+				}
+			}
+			for id, times := range events {
+				if times != 1 {
+					t.Errorf("alert %s came %d times", id, times)
+				}
+			}
+		})
+	}
+	raising.Wait()
+	watching.Wait()
+}
+
 func TestConnectionsBeyondTheLimitAreRefusedUntilOneLeaves(t *testing.T) {
 	left := make(chan Reason, 1)
 	p := build(t, func(o *HubOptions) {

@@ -150,9 +150,9 @@ func NewHub(o HubOptions) *Hub {
 
 // Apply takes in what the log brought. It waits for no client. The caller must not change the batch afterwards.
 func (h *Hub) Apply(batch Batch) {
-	c := h.view.apply(batch)
 	h.mu.Lock()
-	conflatedDevices, conflatedWindows := h.feed.change(c)
+	// In one piece: a client that found an alert among the open ones must not hear of it again as news.
+	conflatedDevices, conflatedWindows := h.feed.change(h.view.apply(batch))
 	h.mu.Unlock()
 	tellOf(h.options.Metrics.Conflated, "device", conflatedDevices)
 	tellOf(h.options.Metrics.Conflated, "window", conflatedWindows)
