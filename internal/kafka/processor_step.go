@@ -118,7 +118,7 @@ func isTick(r *kgo.Record) bool {
 func (s *session) publish(now time.Time) {
 	if s.pace.ready(now) {
 		s.publishStates()
-		s.pace.spent(now, time.Since(now))
+		s.pace.spent(now, time.Since(now), s.part())
 	}
 	if now.Sub(s.lastWindow) >= windowInterval {
 		s.lastWindow = now
@@ -126,6 +126,16 @@ func (s *session) publish(now time.Time) {
 			part.PublishWindows(part.output)
 		}
 	}
+}
+
+// part says how much of the time the states may take.
+func (s *session) part() int {
+	for _, part := range s.partitions {
+		if part.Next() < part.end {
+			return partWhileBehind
+		}
+	}
+	return partOtherwise
 }
 
 func (s *session) publishStates() {
