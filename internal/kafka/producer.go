@@ -68,7 +68,7 @@ var _ ingest.Log = (*Producer)(nil)
 
 // NewProducer returns a producer; it connects when it is first used.
 func NewProducer(options ProducerOptions) (*Producer, error) {
-	codec, err := compression(options.Compression)
+	compressed, err := compression(options.Compression)
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +79,7 @@ func NewProducer(options ProducerOptions) (*Producer, error) {
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.RecordPartitioner(devicePartitioner{kgo.StickyKeyPartitioner(nil)}),
 		kgo.ProducerLinger(options.Linger),
-		kgo.ProducerBatchCompression(codec, kgo.NoCompression()),
+		compressed,
 		kgo.ProducerBatchMaxBytes(int32(min(max(size*usualRecord, minBatchBytes), maxBatchBytes))),
 		kgo.MaxBufferedRecords(buffered),
 		kgo.RecordDeliveryTimeout(orDefault(options.DeliveryTimeout, timeout)),
@@ -106,23 +106,6 @@ func orDefault[T int | time.Duration](value, fallback T) T {
 		return fallback
 	}
 	return value
-}
-
-func compression(name string) (kgo.CompressionCodec, error) {
-	switch name {
-	case "", "lz4":
-		return kgo.Lz4Compression(), nil
-	case "snappy":
-		return kgo.SnappyCompression(), nil
-	case "zstd":
-		return kgo.ZstdCompression(), nil
-	case "gzip":
-		return kgo.GzipCompression(), nil
-	case "none":
-		return kgo.NoCompression(), nil
-	default:
-		return kgo.CompressionCodec{}, fmt.Errorf("compression: unknown codec %q (allowed: lz4, snappy, zstd, gzip, none)", name)
-	}
 }
 
 // Append implements ingest.Log. It returns after AppendTimeout at the latest.

@@ -44,7 +44,7 @@ func newWriter(dial Dial, topics Topics, group string) (*writer, error) {
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.ProducerLinger(0),
 		kgo.RecordDeliveryTimeout(endTimeout),
-		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()),
+		kgo.WithCompressor(smallBlocks),
 		// The offsets are added to the transaction by hand, below, in the way that every broker since 2.5 understands.
 		// Newer brokers expect another sequence from a client that speaks newer versions (KIP-890).
 		kgo.MaxVersions(kversion.V3_6_0()),
