@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests need beside Go and Node, on Debian and its descendants: a C compiler for the race detector,
-# Chromium for the dashboard, promtool for the metrics, fonts for Chinese, and the servers that scripts/test-env.sh starts.
+# Chromium for the dashboard, promtool for the metrics, fonts for Chinese, Helm for the chart, and the servers that
+# scripts/test-env.sh starts.
 # What is there already is left alone, so that running it again costs nothing. Starts no service.
 set -euo pipefail
 
@@ -9,6 +10,8 @@ library=$(dirname "$(readlink -f "$0")")/lib
 . "$library/debian.sh"
 # shellcheck source=lib/servers.sh
 . "$library/servers.sh"
+# shellcheck source=lib/helm.sh
+. "$library/helm.sh"
 
 if ! have node || ! have npm; then
     echo "provision: node and npm are missing; install Node 20 or newer (https://nodejs.org)" >&2
@@ -28,3 +31,4 @@ if ! { have fc-list && fc-list :lang=zh family 2>/dev/null | grep -q .; }; then
     missing+=(fontconfig fonts-noto-cjk)
 fi
 install_packages provision "${missing[@]}"
+provide_helm

@@ -62,6 +62,26 @@ func (v *viewer) closed() int {
 	return len(v.windows)
 }
 
+// visited returns how often the viewer has connected.
+func (v *viewer) visited() int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.visits
+}
+
+// differs lists the windows of which the viewer was told something else than the truth, or nothing.
+func (v *viewer) differs(truth map[windowKey]*stat) []string {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	var wrong []string
+	for key, want := range truth {
+		if got := v.windows[key]; got != want.count {
+			wrong = append(wrong, fmt.Sprintf("%s %v: saw %d readings, want %d", key.kind, time.UnixMicro(key.start).UTC(), got, want.count))
+		}
+	}
+	return wrong
+}
+
 // pushed is a message, as far as the viewer looks at it.
 type pushed struct {
 	Type        string    `json:"type"`

@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Renders the Helm chart into plain manifests. See --help.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=scripts/lib/helm.sh
+. scripts/lib/helm.sh
+
+usage() {
+    cat <<EOF
+render-k8s.sh renders the chart in k8s/chart into plain manifests, for those without Helm.
+
+Usage:
+  scripts/render-k8s.sh                         write k8s/{common,producer,consumer,websocket,web} with the chart's own values
+  scripts/render-k8s.sh -o DIR [ARGUMENT...]    write into DIR; arguments go to helm template, such as --values FILE
+  scripts/render-k8s.sh --lint [ARGUMENT...]    only look for mistakes in the chart; arguments go to helm lint
+
+Exit status:
+  0 done; 1 the chart does not render; 2 misused
+EOF
+}
+
+out=k8s
+case ${1-} in
+-h | --help)
+    usage
+    exit 0
+    ;;
+-o)
+    if [ $# -lt 2 ]; then
+        echo "render-k8s.sh: -o: needs a directory" >&2
+        exit 2
+    fi
+    out=$2
+    shift 2
+    ;;
+--lint)
+    shift
+    provide_helm
+    exec "$helm" lint --strict k8s/chart "$@"
+    ;;
+"") ;;
+*)
+    echo "render-k8s.sh: $1: unknown option; see --help" >&2
+    exit 2
+    ;;
+esac
+
+provide_helm
+rendered=$(mktemp -d)
+trap 'rm -rf "$rendered"' EXIT
+"$helm" template iotmon k8s/chart --namespace iotmon --skip-tests --output-dir "$rendered" "$@" >/dev/null
+for part in common producer consumer websocket web operators; do
+    rm -rf "${out:?}/$part"
+    if [ -d "$rendered/iotmon/templates/$part" ]; then
+        mkdir -p "$out/$part"
+        cp "$rendered/iotmon/templates/$part"/*.yaml "$out/$part/"
+    fi
+done
