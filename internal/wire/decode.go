@@ -94,8 +94,10 @@ func (d *Decoder) reading(c *cursor, r *iot.Reading) bool {
 			return d.text(c, (*string)(&r.Quality))
 		case "received_at":
 			return c.time(&r.ReceivedAt)
+		case "historical":
+			return false // Rare.
 		default:
-			return false
+			return c.skip(maxSkipped)
 		}
 	})
 	return ok && hasValue
@@ -122,9 +124,9 @@ func (t texts[T]) recall(c *cursor, dst *T) bool {
 	return ok
 }
 
-// remember keeps what an object that has just been read means.
+// remember keeps what an object that has just been read means, unless recall would not find it.
 func (t texts[T]) remember(text []byte, meaning T) {
-	if t == nil || len(text) > longestText {
+	if t == nil || len(text) > longestText || bytes.IndexByte(text, '}') < len(text)-1 {
 		return
 	}
 	if len(t) >= maxTexts {
@@ -145,7 +147,7 @@ func (d *Decoder) location(c *cursor, l *iot.Location) bool {
 		case "room":
 			return d.text(c, &l.Room)
 		default:
-			return false
+			return c.skip(maxSkipped)
 		}
 	})
 	if ok {
@@ -171,7 +173,7 @@ func (d *Decoder) metadata(c *cursor, m *iot.Metadata) bool {
 			m.BatteryLevel = d.level(level)
 			return true
 		default:
-			return false
+			return c.skip(maxSkipped)
 		}
 	})
 	if ok {
@@ -251,6 +253,58 @@ func (c *cursor) object(member func(key []byte) bool) bool {
 		if !c.take(',') {
 			return false
 		}
+	}
+}
+
+// array reads an array and calls element for each of its elements.
+func (c *cursor) array(element func() bool) bool {
+	if !c.take('[') {
+		return false
+	}
+	c.space()
+	if c.take(']') {
+		return true
+	}
+	for {
+		c.space()
+		if !element() {
+			return false
+		}
+		c.space()
+		if c.take(']') {
+			return true
+		}
+		if !c.take(',') {
+			return false
+		}
+	}
+}
+
+// maxSkipped bounds how deep a value may be nested that skip reads.
+const maxSkipped = 8
+
+// skip reads a value that nobody asked for: devices tell more than there are fields for.
+func (c *cursor) skip(depth int) bool {
+	if c.at == len(c.text) || depth == 0 {
+		return false
+	}
+	switch c.text[c.at] {
+	case '{':
+		return c.object(func([]byte) bool { return c.skip(depth - 1) })
+	case '[':
+		return c.array(func() bool { return c.skip(depth - 1) })
+	case '"':
+		_, ok := c.string()
+		return ok
+	case 't':
+		return c.literal("true")
+	case 'f':
+		return c.literal("false")
+	case 'n':
+		return c.literal("null")
+	default:
+		_, ok := c.number()
+		return ok
 	}
 }
 

@@ -175,6 +175,7 @@ func FuzzDecodeReading(f *testing.F) {
 	f.Add([]byte(documented))
 	f.Add([]byte(`{"value":-0.0e+1,"location":{},"floor":1,"metadata":{"battery_level":1}}`))
 	f.Add([]byte(`{"value":1,"value":null,"unit":"\ud800","timestamp":1e18}`))
+	f.Add([]byte(`{"value":1,"serial":[1,{"a":[[]],"b":null},true,"x"],"location":{"building":"A","at":{"x":1}},"metadata":{"m":{}}}`))
 	decoder := wire.NewDecoder()
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var fast, general iot.Reading
@@ -216,6 +217,20 @@ func BenchmarkDecodeReading(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// BenchmarkDecodeMore decodes a reading with fields that nobody has asked for.
+func BenchmarkDecodeMore(b *testing.B) {
+	r := documentedReading()
+	text := wire.AppendReading(nil, &r)
+	text = append(text[:len(text)-1], `,"serial":"SN-0001","tags":["line 1","hall 2"],"raw":{"adc":1023,"gain":[1,2.5]}}`...)
+	decoder := wire.NewDecoder()
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := decoder.Decode(text, &r); err != nil {
+			b.Fatal(err)
+		}
 	}
 }
 
