@@ -18,7 +18,7 @@ images := producer consumer websocket web iotmon
 sources = find . -name '*.go' -not -path '*/node_modules/*'
 
 .DEFAULT_GOAL := help
-.PHONY: help run build build-all provision test test-go test-env-up test-env-down test-web test-chaos test-short check-format vet lint fmt bench clean
+.PHONY: bench-libraries help run build build-all provision test test-go test-env-up test-env-down test-web test-chaos test-short check-format vet lint fmt bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,8 +58,11 @@ check-format:
 	@unformatted="$$($(sources) -exec gofmt -l {} +)"; \
 	if [ -n "$$unformatted" ]; then echo "not formatted, run make fmt:"; echo "$$unformatted"; exit 1; fi
 
+# What is compared or checked with other projects' code is in modules of its own.
 vet:
 	$(GO) vet ./...
+	cd tests/performance && $(GO) vet .
+	cd tests/kubernetes && $(GO) vet .
 
 lint: vet ## run golangci-lint; the first time builds it, which takes minutes
 	@if golangci-lint version 2>/dev/null | grep -q 'version v\?2\.'; then golangci-lint run; else $(GO) run $(GOLANGCI) run; fi
@@ -67,8 +70,15 @@ lint: vet ## run golangci-lint; the first time builds it, which takes minutes
 fmt: ## format the Go code
 	$(sources) -exec gofmt -s -w {} +
 
-bench: ## run the benchmarks; PKG=./internal/wire for some
+bench: ## run the benchmarks; PKG=./internal/wire for some, BASE=main~3 to compare with a commit
+ifdef BASE
+	./scripts/bench-compare.sh --package '$(PKG)' '$(BASE)'
+else
 	$(GO) test -run '^$$' -bench . -benchmem $(PKG)
+endif
+
+bench-libraries: ## compare the libraries in use with their alternatives
+	cd tests/performance && $(GO) test -run '^$$' -bench . -benchmem .
 
 docker-build-all: $(images:%=docker-build-%) ## build the image of every service
 

@@ -146,7 +146,7 @@ func TestAServiceWhoseServersAreAwayGoesOnTrying(t *testing.T) {
 }
 
 // scripts are those that this package answers for.
-var scripts = []string{"build", "start-services", "stop-services", "update_config", "test-docker-build", "deploy_middleware", "full_deployment", "performance-test", "render-k8s"}
+var scripts = []string{"build", "start-services", "stop-services", "update_config", "test-docker-build", "deploy_middleware", "full_deployment", "performance-test", "render-k8s", "bench-compare"}
 
 func TestScriptsAreCleanAndExplainThemselves(t *testing.T) {
 	h := newHost(t, "")
