@@ -17,6 +17,7 @@ Scenarios; all of them if none is named:
   latency       1,000 devices every 5 s, one viewer; documented: below 50 ms to the screen
   viewers       the same with 1,000 viewers; documented: 1,000 connections
   devices       10,000 devices every 5 s, archived; documented: below 1 GB of memory and 30 % of the processor
+  scale         how the cost of a reading changes with devices and partitions, as a table; only if it is named
 
 Options:
   --duration D      how long each takes (20s)
@@ -43,9 +44,9 @@ while [ $# -gt 0 ]; do
         ;;
     -*) misused "$1: unknown option" ;;
     *)
-        case " $all " in
+        case " $all scale " in
         *" $1 "*) scenarios="$scenarios $1" ;;
-        *) misused "$1: no such scenario; there are $all" ;;
+        *) misused "$1: no such scenario; there are $all scale" ;;
         esac
         ;;
     esac
@@ -79,6 +80,14 @@ compare() {
     printf '  %-28s %12.1f %-12s documented: at %s %s: %s\n' "$1" "$2" "$3" "$4" "$5" "$verdict"
 }
 
+# row DEVICES PARTITIONS measures and prints a row of the table.
+row() {
+    report=$(bin/iotmon bench -json -duration "$duration" "${options[@]}" -devices "$1" -partitions "$2" 2>/dev/null) ||
+        die "the benchmark failed, or a number is wrong: run it without -json to see which"
+    awk -v d="$1" -v p="$2" -v r="$(value readings_per_second)" -v c="$(value cpu_us_per_reading)" -v m="$(value peak_rss_bytes)" \
+        'BEGIN { printf "| %d | %d | %.0f | %.2f | %.0f |\n", d, p, r, c, m / 1048576 }'
+}
+
 for scenario in $scenarios; do
     say ""
     say "[$scenario]"
@@ -96,6 +105,12 @@ for scenario in $scenarios; do
         measure -devices 1000 -rate 200 -clients 1000
         compare "connections kept" "$((1000 - $(value connections_lost viewers)))" "" least 1000
         compare "reading to screen, half" "$(value p50_ms created_to_socket)" ms most 100
+        ;;
+    scale)
+        say "| devices | partitions | readings/s | CPU µs a reading | memory, MB |"
+        say "|---|---|---|---|---|"
+        for devices in 1000 10000 100000; do row $devices 10; done
+        for partitions in 1 2 50; do row 10000 $partitions; done
         ;;
     devices)
         measure -devices 10000 -rate 2000 -archive

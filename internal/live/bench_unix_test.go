@@ -39,6 +39,8 @@ type crowd struct {
 	// bytes counts what was sent.
 	bytes atomic.Int64
 	plant *plant
+	// address is where the hub can be reached.
+	address string
 	// conns keeps connections open that nobody reads.
 	conns []*websocket.Conn
 }
@@ -58,11 +60,12 @@ func gather(b *testing.B, clients, devices int, filterOf func(int) string, watch
 		}})
 	c.hub.Apply(c.states(0, devices, time.Now()))
 	server := httptest.NewServer(c.hub)
+	c.address = "ws" + strings.TrimPrefix(server.URL, "http") + "/ws"
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() { _ = c.hub.Run(ctx) })
 	for i := range clients {
-		address := "ws" + strings.TrimPrefix(server.URL, "http") + "/ws?" + url.Values{"filter": {filterOf(i)}}.Encode()
+		address := c.address + "?" + url.Values{"filter": {filterOf(i)}}.Encode()
 		conn, _, err := websocket.DefaultDialer.Dial(address, nil)
 		if err != nil {
 			b.Fatal(err)
@@ -240,4 +243,78 @@ func inUse() uint64 {
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)
 	return stats.HeapAlloc + stats.StackInuse
+}
+
+// BenchmarkStorm has 5,000 clients connect at once to a hub of 1,000 devices, 20 readings/s and 100 viewers, and measures how old
+// readings are for those viewers meanwhile, against a quiet time before, and how long it takes until everybody who came
+// has the whole snapshot. Both ends are in this process.
+func BenchmarkStorm(b *testing.B) {
+	const viewers, storm, devices = 100, 5000, 1000
+	for range b.N {
+		var mu sync.Mutex
+		var ages []time.Duration
+		c := gather(b, viewers, devices, func(int) string { return `{"type":"filter"}` }, func(_ int, r io.Reader) {
+			readAges(r, func(age time.Duration) {
+				mu.Lock()
+				defer mu.Unlock()
+				ages = append(ages, age)
+			})
+		})
+		stop := make(chan struct{})
+		var sending sync.WaitGroup
+		sending.Go(func() {
+			tick := time.NewTicker(50 * time.Millisecond)
+			defer tick.Stop()
+			for next := 0; ; next = (next + 1) % devices {
+				select {
+				case <-stop:
+					return
+				case now := <-tick.C:
+					c.hub.Apply(c.states(next, 1, now))
+				}
+			}
+		})
+		p99 := func() float64 {
+			mu.Lock()
+			defer mu.Unlock()
+			slices.Sort(ages)
+			if len(ages) == 0 {
+				return 0
+			}
+			age := ages[len(ages)*99/100]
+			ages = ages[:0]
+			return float64(age.Microseconds()) / 1000
+		}
+		time.Sleep(2 * time.Second)
+		b.ReportMetric(p99(), "quiet-p99-ms")
+		began := time.Now()
+		c.storm(b, storm)
+		b.ReportMetric(time.Since(began).Seconds(), "s-until-all-have-all")
+		b.ReportMetric(p99(), "storm-p99-ms")
+		close(stop)
+		sending.Wait()
+	}
+}
+
+// storm connects clients, all at once, and returns when each has its snapshot.
+func (c *crowd) storm(b *testing.B, clients int) {
+	var mu sync.Mutex
+	var connecting sync.WaitGroup
+	for range clients {
+		connecting.Go(func() {
+			conn, _, err := websocket.DefaultDialer.Dial(c.address, nil)
+			if err != nil {
+				b.Error(err)
+				return
+			}
+			mu.Lock()
+			c.conns = append(c.conns, conn)
+			mu.Unlock()
+			go discard(0, conn.NetConn())
+		})
+	}
+	connecting.Wait()
+	for c.arriving() {
+		time.Sleep(time.Millisecond)
+	}
 }
