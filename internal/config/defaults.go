@@ -6,6 +6,12 @@ import "time"
 // were read are not.
 func Default(service string) Config {
 	port := defaultPort(service)
+	partitions := 10
+	if service == Iotmon {
+		// One process has nobody to share partitions with, and each costs: with 10 instead of 4, 10,000 devices take a fifth
+		// more processor time and twice the memory for the log.
+		partitions = 4
+	}
 	cfg := Config{
 		DataDir: "data",
 		Server:  Server{Addr: joinPort("127.0.0.1", port), Port: port, ShutdownTimeout: 20 * time.Second},
@@ -18,7 +24,7 @@ func Default(service string) Config {
 			AggregatesTopic:   "aggregates",
 			AlertsTopic:       "alerts",
 			StatesTopic:       "device-state",
-			Partitions:        10,
+			Partitions:        partitions,
 			ReplicationFactor: 1,
 			GroupID:           "iot-consumer-group",
 			GroupProtocol:     "classic",

@@ -18,7 +18,8 @@ import (
 type TopicOptions struct {
 	Dial   Dial
 	Topics Topics
-	// Partitions is how many the readings, alerts and states have each, 10 by default.
+	// Partitions is how many the readings, alerts and states have each, 10 by default. The embedded broker, which has no
+	// other processes to agree with, keeps what it has.
 	Partitions int
 	// Replication is the number of copies; 0 leaves it to the cluster.
 	Replication int
@@ -49,11 +50,14 @@ func EnsureTopics(ctx context.Context, options TopicOptions) error {
 	}
 	defer client.Close()
 	admin := kadm.NewClient(client)
-	specs := options.specs()
-	details, err := admin.ListTopics(ctx, slices.Collect(maps.Keys(specs))...)
+	details, err := admin.ListTopics(ctx, slices.Collect(maps.Keys(options.specs()))...)
 	if err != nil {
 		return fmt.Errorf("list topics: %w", err)
 	}
+	if have := len(details[options.Topics.Readings].Partitions); have > 0 && options.Budget > 0 {
+		options.Partitions = have
+	}
+	specs := options.specs()
 	for name, spec := range specs {
 		switch detail := details[name]; {
 		case errors.Is(detail.Err, kerr.UnknownTopicOrPartition):
