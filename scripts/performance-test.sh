@@ -17,6 +17,8 @@ Scenarios; all of them if none is named:
   latency       1,000 devices every 5 s, one viewer; documented: below 50 ms to the screen
   viewers       the same with 1,000 viewers; documented: 1,000 connections
   devices       10,000 devices every 5 s, archived; documented: below 1 GB of memory and 30 % of the processor
+  services      memory of producer, consumer and web with 10,000 devices every 5 s on real servers; documented: 50, 100 and
+                80 MB; only if it is named, and as: scripts/test-env.sh run scripts/performance-test.sh services
   scale         how the cost of a reading changes with devices and partitions, as a table; only if it is named
 
 Options:
@@ -44,9 +46,9 @@ while [ $# -gt 0 ]; do
         ;;
     -*) misused "$1: unknown option" ;;
     *)
-        case " $all scale " in
+        case " $all services scale " in
         *" $1 "*) scenarios="$scenarios $1" ;;
-        *) misused "$1: no such scenario; there are $all scale" ;;
+        *) misused "$1: no such scenario; there are $all services scale" ;;
         esac
         ;;
     esac
@@ -88,6 +90,51 @@ row() {
         'BEGIN { printf "| %d | %d | %.0f | %.2f | %.0f |\n", d, p, r, c, m / 1048576 }'
 }
 
+# serve NAME runs a service until the script ends.
+serve() {
+    "bin/$1" -config "$work/config.yaml" -addr 127.0.0.1:0 >"$work/$1.log" 2>&1 &
+    started+=("$!")
+}
+
+# services runs the three on the servers of the test environment, and compares their memory.
+services() {
+    local name=performance_$$ service
+    for service in producer consumer web; do
+        [ -x "bin/$service" ] || die "bin/$service is missing: build it with scripts/build.sh"
+    done
+    eval "$(scripts/test-env.sh env)"
+    if [ -z "${TESTENV_KAFKA:-}" ] || [ -z "${TESTENV_POSTGRES:-}" ] || [ -z "${TESTENV_REDIS:-}" ]; then
+        die "Kafka, PostgreSQL and Redis do not all run: scripts/test-env.sh run scripts/performance-test.sh services"
+    fi
+    work=$(mktemp -d)
+    trap 'kill "${started[@]}" 2>/dev/null; wait; psql -q -X -d "$TESTENV_POSTGRES" -c "DROP DATABASE IF EXISTS performance_$$" >&2; rm -rf "$work"' EXIT
+    psql -q -X -d "$TESTENV_POSTGRES" -c "CREATE DATABASE $name"
+    cat >"$work/config.yaml" <<EOF
+kafka:
+  brokers: [$TESTENV_KAFKA]
+  topic: $name-readings
+  dead_letters_topic: $name-dlq
+  aggregates_topic: $name-aggregates
+  alerts_topic: $name-alerts
+  states_topic: $name-states
+  group_id: $name
+postgres: {url: "${TESTENV_POSTGRES/\/postgres?//$name?}"}
+redis: {url: "$TESTENV_REDIS"}
+device_simulator: {device_count: 10000, send_interval: 5s}
+EOF
+    for service in producer consumer web; do serve "$service"; done
+    say "10,000 devices every 5 s for a minute"
+    sleep 60
+    set -- 50 100 80
+    for service in producer consumer web; do
+        compare "memory of $service" "$(awk '/VmHWM/ { print $2 / 1024 }' "/proc/${started[0]}/status")" MB most "$1"
+        kill "${started[0]}"
+        started=("${started[@]:1}")
+        shift
+    done
+}
+
+started=() work=""
 for scenario in $scenarios; do
     say ""
     say "[$scenario]"
@@ -106,6 +153,7 @@ for scenario in $scenarios; do
         compare "connections kept" "$((1000 - $(value connections_lost viewers)))" "" least 1000
         compare "reading to screen, half" "$(value p50_ms created_to_socket)" ms most 100
         ;;
+    services) services ;;
     scale)
         say "| devices | partitions | readings/s | CPU µs a reading | memory, MB |"
         say "|---|---|---|---|---|"
