@@ -68,6 +68,9 @@ func (c *Command) Run(ctx context.Context, args []string, stdout, stderr io.Writ
 	case cfg.Probe != "":
 		return c.probe(ctx, cfg, stdout, stderr)
 	}
+	if c.Service == config.Iotmon {
+		saveMemory()
+	}
 	logger, err := observe.NewLogger(stderr, cfg.Log.Format, cfg.Log.Level)
 	if err != nil {
 		return c.refuse(stderr, err)
