@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/url"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -58,7 +59,8 @@ type cleaner struct {
 	// gate holds the topics in which no transaction may begin now; nil for none.
 	gate atomic.Pointer[kadm.TopicsSet]
 
-	// kept is the size that the last round left.
+	// kept is about the size of what lived in the last round. What was written while it lasted does not count: it would put
+	// off the next round in proportion to the rate, and a restart reads all of it.
 	kept int64
 	// cuts are the points of the round that is under way, nil between two rounds.
 	cuts  kadm.Offsets
@@ -146,6 +148,7 @@ func (c *cleaner) step(ctx context.Context, now time.Time) {
 		return
 	}
 	c.moved = true
+	debug.FreeOSMemory()
 }
 
 // survey returns the size of the compacted topics and where their partitions end.
@@ -188,8 +191,8 @@ func (c *cleaner) trim() {
 		}
 	})
 	c.cuts = nil
-	c.kept, _ = c.survey()
-	c.logger.Info("embedded broker: compacted", "bytes_kept", c.kept)
+	size, _ := c.survey()
+	c.logger.Info("embedded broker: compacted", "bytes_living", c.kept, "bytes_left", size)
 }
 
 // move appends the living records before the cuts at the end.
@@ -215,6 +218,7 @@ func (c *cleaner) move(ctx context.Context) error {
 	if err := m.readToEnd(ctx); err != nil {
 		return err
 	}
+	c.kept = m.size()
 	return m.append(ctx)
 }
 
@@ -243,8 +247,9 @@ func newMover(addr string, cuts kadm.Offsets) (*mover, error) {
 		kgo.SeedBrokers(addr),
 		kgo.ConsumePartitions(from),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-		kgo.FetchMaxBytes(8<<20),
-		kgo.FetchMaxPartitionBytes(1<<20),
+		// A round has time, and is not to be what the process needs most memory for.
+		kgo.FetchMaxBytes(2<<20),
+		kgo.FetchMaxPartitionBytes(512<<10),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 	)
 	if err != nil {
@@ -309,6 +314,15 @@ func (m *mover) awaitQuiet(ctx context.Context, topics kadm.TopicsSet) error {
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
+}
+
+// size returns how many bytes the living records have.
+func (m *mover) size() int64 {
+	var size int64
+	for _, r := range m.alive {
+		size += int64(len(r.Key) + len(r.Value))
+	}
+	return size
 }
 
 // append writes the living records again, without their headers: no compacted topic has any.
