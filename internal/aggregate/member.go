@@ -38,3 +38,11 @@ func (m *member) joins(t iot.DeviceType) bool {
 	m.types = append(m.types, t)
 	return true
 }
+
+// forget makes the member one of a window without readings. It keeps room for as many readings as it has had, or about.
+func (m *member) forget() {
+	if cap(m.seen) > 4*len(m.seen)+16 {
+		m.seen = nil
+	}
+	m.seen, m.types = m.seen[:0], m.types[:0]
+}

@@ -29,7 +29,15 @@ type Windows struct {
 	open      map[int64]*window
 	// recent is the window the last reading fell into: the next one mostly falls into it too.
 	recent *window
+	// spare holds the members of closed windows, for those that open: most of them are the same.
+	spare []members
 }
+
+// members are the devices of a window, or, where they have seen nothing, those of one before it.
+type members map[iot.DeviceID]*member
+
+// maxSpare is one for each window that is open at a time, as long as time goes on at its usual pace.
+const maxSpare = 2
 
 // window is one open window.
 type window struct {
@@ -38,7 +46,7 @@ type window struct {
 	// first is the offset of the first record that the window was built from.
 	first   int64
 	types   map[iot.DeviceType]*iot.Summary
-	members map[iot.DeviceID]*member
+	members members
 	changed bool
 }
 
@@ -83,11 +91,36 @@ func (w *Windows) find(of iot.Window, offset int64) *window {
 			startMicros: micros,
 			first:       offset,
 			types:       make(map[iot.DeviceType]*iot.Summary),
-			members:     make(map[iot.DeviceID]*member),
+			members:     w.takeMembers(),
 		}
 		w.open[micros] = win
 	}
 	return win
+}
+
+func (w *Windows) takeMembers() members {
+	last := len(w.spare) - 1
+	if last < 0 {
+		return make(members)
+	}
+	taken := w.spare[last]
+	w.spare = w.spare[:last]
+	return taken
+}
+
+// keepMembers forgets who was in no reading of the closed window, and what the others have seen.
+func (w *Windows) keepMembers(kept members) {
+	if len(w.spare) == maxSpare {
+		return
+	}
+	for id, m := range kept {
+		if len(m.seen) == 0 {
+			delete(kept, id)
+		} else {
+			m.forget()
+		}
+	}
+	w.spare = append(w.spare, kept)
 }
 
 func (win *window) add(r *iot.Reading) Outcome {
@@ -126,6 +159,7 @@ func (w *Windows) Advance(t time.Time) []Closed {
 		}
 		closed = append(closed, Closed{Window: win.Window, Summaries: win.types})
 		delete(w.open, micros)
+		w.keepMembers(win.members)
 		if w.recent == win {
 			w.recent = nil
 		}

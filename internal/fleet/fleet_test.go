@@ -1,6 +1,7 @@
 package fleet_test
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -146,4 +147,24 @@ func TestPublishVisitsEachChangedDeviceOnce(t *testing.T) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 	f.Publish(func(d *fleet.Device) { t.Errorf("published %s again without a change", d.Latest.ID) })
+}
+
+func BenchmarkObserve(b *testing.B) {
+	const devices = 10_000
+	f := fleet.New(timeout, time.Time{})
+	readings := make([]iot.Reading, devices)
+	for i := range readings {
+		readings[i] = iot.Reading{Device: iot.Device{ID: iot.DeviceID(fmt.Sprintf("device_%05d", i)), Type: iot.Temperature}, Status: iot.Online}
+	}
+	b.ReportAllocs()
+	for i := range b.N {
+		r := &readings[i%devices]
+		r.Time = epoch.Add(time.Duration(i) * 500 * time.Microsecond)
+		d, _ := f.Observe(r, r.Time)
+		f.Touch(d)
+		f.Advance(r.Time)
+		if f.Dirty() >= 1000 {
+			f.Publish(func(*fleet.Device) {})
+		}
+	}
 }
