@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"os"
 	"os/signal"
@@ -49,7 +50,7 @@ func Main(run func(ctx context.Context, args []string, stdout, stderr io.Writer)
 // Run does what the arguments say, usually to run the service until ctx ends, and returns the exit status.
 func (c *Command) Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	started := time.Now()
-	cfg, err := config.Load(config.LoadOptions{Service: c.Service, Args: args, Environ: os.Environ()})
+	cfg, err := c.load(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		fmt.Fprint(stdout, c.Help)
@@ -71,10 +72,15 @@ func (c *Command) Run(ctx context.Context, args []string, stdout, stderr io.Writ
 	if c.Service == config.Iotmon {
 		saveMemory()
 	}
-	logger, err := observe.NewLogger(stderr, cfg.Log.Format, cfg.Log.Level)
+	level := new(slog.LevelVar)
+	if err := level.UnmarshalText([]byte(cfg.Log.Level)); err != nil {
+		return c.refuse(stderr, err)
+	}
+	logger, err := observe.NewLogger(stderr, cfg.Log.Format, level)
 	if err != nil {
 		return c.refuse(stderr, err)
 	}
+	defer c.followLevel(args, level, logger)()
 	service, err := New(ctx, c.Service, cfg, Options{Version: versionName(), Logger: logger, Started: started})
 	switch {
 	case err != nil && ctx.Err() != nil:
@@ -88,6 +94,40 @@ func (c *Command) Run(ctx context.Context, args []string, stdout, stderr io.Writ
 		return Failed
 	}
 	return Done
+}
+
+func (c *Command) load(args []string) (*config.Config, error) {
+	return config.Load(config.LoadOptions{Service: c.Service, Args: args, Environ: os.Environ()})
+}
+
+// followLevel sets the level to log.level of the configuration, read again, at every SIGHUP until stop is called. The rest of
+// the configuration is for the next start.
+func (c *Command) followLevel(args []string, level *slog.LevelVar, logger *slog.Logger) (stop func()) {
+	hangups, done := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(hangups, syscall.SIGHUP)
+	go func() {
+		for {
+			select {
+			case <-done:
+				return
+			case <-hangups:
+			}
+			cfg, err := c.load(args)
+			if err == nil {
+				err = level.UnmarshalText([]byte(cfg.Log.Level))
+			}
+			if err != nil {
+				logger.Error("log level not changed", "error", err)
+				continue
+			}
+			// At the level itself, so that it is seen at any.
+			logger.Log(context.Background(), level.Level(), "log level set", "level", level.Level())
+		}
+	}()
+	return func() {
+		signal.Stop(hangups)
+		close(done)
+	}
 }
 
 // runUntil runs until ctx ends and no longer than patience after that: whatever hangs then hangs in a server that is gone,

@@ -6,13 +6,9 @@ import (
 	"log/slog"
 )
 
-// NewLogger returns a logger that writes lines of format text or json, from level debug, info, warn or error upwards.
-func NewLogger(w io.Writer, format, level string) (*slog.Logger, error) {
-	var least slog.Level
-	if err := least.UnmarshalText([]byte(level)); err != nil {
-		return nil, fmt.Errorf("log level: %w", err)
-	}
-	options := &slog.HandlerOptions{Level: least}
+// NewLogger returns a logger that writes lines of format text or json, from the given level upwards, which may change.
+func NewLogger(w io.Writer, format string, level slog.Leveler) (*slog.Logger, error) {
+	options := &slog.HandlerOptions{Level: level}
 	switch format {
 	case "text":
 		return slog.New(slog.NewTextHandler(w, options)), nil

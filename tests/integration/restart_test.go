@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -29,6 +30,25 @@ func TestInterruptsLoseAndDoubleNothing(t *testing.T) {
 		s.start()
 	}
 	verify(t, s, posters.stop())
+}
+
+// TestHangupSetsTheLogLevel changes the configuration of a running program.
+func TestHangupSetsTheLogLevel(t *testing.T) {
+	s := newServer(t, t.TempDir(), "log: {level: error}")
+	s.start()
+	for _, step := range []struct{ config, want string }{
+		{"log: {level: debug}", "log level set"},
+		{"log: {level: loud}", "log level not changed"},
+		{"log: {level: error}", `msg="log level set" level=ERROR`},
+	} {
+		if err := os.WriteFile(s.config(), []byte(step.config), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+		waitFor(t, 10*time.Second, step.want, func() bool { return strings.Contains(s.log.String(), step.want) })
+	}
 }
 
 // TestInterruptDuringTheStart sends the signal at moments of the start, at which some parts exist and others do not.

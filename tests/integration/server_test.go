@@ -96,6 +96,9 @@ func newProgram(t testing.TB, name, config string, args ...string) *server {
 	return s
 }
 
+// config returns the path of the program's configuration file.
+func (s *server) config() string { return s.args[2] }
+
 func (s *server) base() string { return "http://" + s.addr }
 
 // start runs the program and returns when it is ready.
