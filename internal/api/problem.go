@@ -20,11 +20,11 @@ func (s *server) historyProblem(ctx context.Context, err error) error {
 	switch {
 	case err == nil:
 		if s.historyDown.Swap(false) {
-			s.o.Logger.Info("history answers again")
+			s.o.Logger.InfoContext(ctx, "history answers again")
 		}
 		return nil
 	case ctx.Err() == nil && !s.historyDown.Swap(true):
-		s.o.Logger.Error("history does not answer", "err", err)
+		s.o.Logger.ErrorContext(ctx, "history does not answer", "err", err)
 	}
 	return huma.ErrorWithHeaders(
 		huma.Error503ServiceUnavailable("the archive does not answer at the moment; live data is not affected"),

@@ -82,7 +82,7 @@ func (s *Service) serveWeb(context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.add("web server", serve(s.listener, handler))
+	s.serve(handler)
 	return nil
 }
 
@@ -91,7 +91,7 @@ func (s *Service) serveWebSocket(context.Context) error {
 	mux := http.NewServeMux()
 	mux.Handle(s.cfg.Live.Path, s.hub)
 	mux.Handle("/", s.adminHandler())
-	s.add("web server", serve(s.listener, secured(mux)))
+	s.serve(secured(mux))
 	return nil
 }
 
@@ -100,14 +100,19 @@ func (s *Service) serveIngest(context.Context) error {
 	mux := http.NewServeMux()
 	mux.Handle("/api/v1/readings", s.ingestHandler())
 	mux.Handle("/", s.adminHandler())
-	s.add("web server", serve(s.listener, secured(mux)))
+	s.serve(secured(mux))
 	return nil
 }
 
 // serveAdmin serves what operators ask.
 func (s *Service) serveAdmin(context.Context) error {
-	s.add("web server", serve(s.listener, secured(s.adminHandler())))
+	s.serve(secured(s.adminHandler()))
 	return nil
+}
+
+// serve adds the server that answers with the handler.
+func (s *Service) serve(handler http.Handler) {
+	s.add("web server", serve(s.listener, observe.Identified(handler, s.Logger)))
 }
 
 // ingestHandler answers POST /api/v1/readings.

@@ -46,7 +46,7 @@ func read(root string) ([]source, error) {
 		case err != nil:
 			return err
 		case entry.IsDir():
-			if skipped(entry.Name()) && name != root {
+			if name != root && (skipped(entry.Name()) || isModule(name)) {
 				return fs.SkipDir
 			}
 			return nil
@@ -66,6 +66,12 @@ func read(root string) ([]source, error) {
 		return err
 	})
 	return all, err
+}
+
+// isModule reports whether the directory is a module of its own, which is no part of any program here.
+func isModule(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, "go.mod"))
+	return err == nil
 }
 
 func skipped(dir string) bool {

@@ -185,11 +185,11 @@ func (h *Handler) append(ctx context.Context, readings []iot.Reading) error {
 	switch {
 	case err == nil:
 		if h.down.Swap(false) {
-			h.o.Logger.Info("log acknowledges readings again")
+			h.o.Logger.InfoContext(ctx, "log acknowledges readings again")
 		}
 		return nil
 	case ctx.Err() == nil && !h.down.Swap(true):
-		h.o.Logger.Error("log does not acknowledge readings; clients are told to send them again", "err", err)
+		h.o.Logger.ErrorContext(ctx, "log does not acknowledge readings; clients are told to send them again", "err", err)
 	}
 	return refuse(http.StatusServiceUnavailable,
 		"the log has not acknowledged the readings; send the whole request again, no reading is counted twice",

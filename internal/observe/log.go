@@ -6,14 +6,15 @@ import (
 	"log/slog"
 )
 
-// NewLogger returns a logger that writes lines of format text or json, from the given level upwards, which may change.
+// NewLogger returns a logger that writes lines of format text or json, from the given level upwards, which may change. Lines
+// that are logged for a request have its id.
 func NewLogger(w io.Writer, format string, level slog.Leveler) (*slog.Logger, error) {
 	options := &slog.HandlerOptions{Level: level}
 	switch format {
 	case "text":
-		return slog.New(slog.NewTextHandler(w, options)), nil
+		return slog.New(withRequestID{slog.NewTextHandler(w, options)}), nil
 	case "json":
-		return slog.New(slog.NewJSONHandler(w, options)), nil
+		return slog.New(withRequestID{slog.NewJSONHandler(w, options)}), nil
 	default:
 		return nil, fmt.Errorf("log format must be text or json (got %q)", format)
 	}
