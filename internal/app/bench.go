@@ -119,7 +119,7 @@ func runBench(ctx context.Context, flags *benchFlags, stderr io.Writer) (report 
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	cfg := benchConfig(flags, dir)
 	logger := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	s := newService(config.Iotmon, cfg, Options{Version: versionName(), Logger: logger, Started: time.Now()})
@@ -150,11 +150,11 @@ func runBench(ctx context.Context, flags *benchFlags, stderr io.Writer) (report 
 	load.Rate = flags.rate
 	profile := io.Discard
 	if flags.cpuProfile != "" {
-		file, err := os.Create(flags.cpuProfile)
-		if err != nil {
-			return nil, err
+		file, failed := os.Create(flags.cpuProfile)
+		if failed != nil {
+			return nil, failed
 		}
-		defer file.Close()
+		defer func() { err = errors.Join(err, file.Close()) }()
 		profile = file
 	}
 	report, err = s.measured.Do(ctx, bench.Options{

@@ -27,24 +27,6 @@ func (l *Latency) Record(d time.Duration) {
 	_ = l.histogram.RecordValue(us) // It is within the bounds.
 }
 
-// Merge adds what another, encoded, has counted.
-func (l *Latency) merge(encoded []byte) error {
-	other, err := hdrhistogram.Decode(encoded)
-	if err != nil {
-		return err
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.histogram.Merge(other)
-	return nil
-}
-
-func (l *Latency) encode() ([]byte, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.histogram.Encode(hdrhistogram.V2CompressedEncodingCookieBase)
-}
-
 // Quantiles are milliseconds.
 type Quantiles struct {
 	Count int64   `json:"count"`

@@ -23,7 +23,7 @@ func usage() (cpu time.Duration, rss int64) {
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
 		return 0, 0
 	}
-	rss = int64(u.Maxrss)
+	rss = int64(u.Maxrss) //nolint:unconvert // It is an int32 on some platforms.
 	if runtime.GOOS != "darwin" {
 		rss <<= 10 // Everywhere else it is in KiB.
 	}

@@ -105,7 +105,7 @@ func RunViewers(args []string, stdin io.Reader, stdout io.Writer) error {
 	took := time.Since(begun).Seconds()
 	s.stopping.Store(true)
 	for _, conn := range s.conns {
-		conn.Close()
+		_ = conn.Close() // Its reader sees the end.
 	}
 	s.readers.Wait()
 	after, _ := usage()
