@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Compares the benchmarks of the work tree with those of a commit. See --help.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+# shellcheck source=scripts/lib/services.sh
+. "$(dirname "$0")/lib/services.sh"
 
 benchstat=golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 
@@ -21,11 +22,6 @@ Options:
 
 Exit status: 0 if it could be measured, whatever came out; 1 if not; 2 misused
 EOF
-}
-
-misused() {
-    echo "bench-compare.sh: $1; see --help" >&2
-    exit 2
 }
 
 base=HEAD bench=. package=./... count=6

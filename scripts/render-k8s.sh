@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Renders the Helm chart into plain manifests. See --help.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+# shellcheck source=scripts/lib/services.sh
+. "$(dirname "$0")/lib/services.sh"
 # shellcheck source=scripts/lib/helm.sh
 . scripts/lib/helm.sh
 
@@ -26,10 +27,7 @@ case ${1-} in
     exit 0
     ;;
 -o)
-    if [ $# -lt 2 ]; then
-        echo "render-k8s.sh: -o: needs a directory" >&2
-        exit 2
-    fi
+    [ $# -gt 1 ] || misused "-o: needs a directory"
     out=$2
     shift 2
     ;;
@@ -39,10 +37,7 @@ case ${1-} in
     exec "$helm" lint --strict k8s/chart "$@"
     ;;
 "") ;;
-*)
-    echo "render-k8s.sh: $1: unknown option; see --help" >&2
-    exit 2
-    ;;
+*) misused "$1: unknown option" ;;
 esac
 
 provide_helm

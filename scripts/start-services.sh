@@ -106,9 +106,7 @@ while [ $# -gt 0 ]; do
         ;;
     --wait)
         patience=${2:-}
-        case $patience in
-        '' | *[!0-9]*) misused "--wait: must be a number of seconds (got '$patience')" ;;
-        esac
+        must_be_seconds --wait "$patience"
         shift
         ;;
     -*) misused "$1: unknown option" ;;

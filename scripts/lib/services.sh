@@ -26,6 +26,13 @@ misused() {
     exit 2
 }
 
+# must_be_seconds FLAG VALUE
+must_be_seconds() {
+    case $2 in
+    '' | *[!0-9]*) misused "$1: must be a number of seconds (got '$2')" ;;
+    esac
+}
+
 have() { command -v "$1" >/dev/null 2>&1; }
 
 # is_service NAME

@@ -23,8 +23,12 @@ func render(t *testing.T, arguments ...string) string {
 	return dir
 }
 
+// script runs one of the scripts that need Helm.
 func script(t *testing.T, name string, arguments ...string) (int, string) {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("needs Helm; make test brings it")
+	}
 	command := exec.Command(filepath.Join("scripts", name), arguments...)
 	command.Dir = root
 	output, err := command.CombinedOutput()
@@ -45,9 +49,6 @@ func manifests(t *testing.T, dir string) []string {
 }
 
 func TestTheChartIsClean(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs Helm; make test brings it")
-	}
 	for _, values := range [][]string{nil, {"--values", allValues}} {
 		if status, output := script(t, "render-k8s.sh", append([]string{"--lint"}, values...)...); status != 0 {
 			t.Errorf("helm lint --strict %v: status %d:\n%s", values, status, output)
@@ -57,9 +58,6 @@ func TestTheChartIsClean(t *testing.T) {
 
 // TestThePlainManifestsAreTheChart holds for those without Helm.
 func TestThePlainManifestsAreTheChart(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs Helm; make test brings it")
-	}
 	dir := render(t)
 	for _, file := range manifests(t, dir) {
 		name, err := filepath.Rel(dir, file)
@@ -80,9 +78,6 @@ func TestThePlainManifestsAreTheChart(t *testing.T) {
 // TestEveryManifestIsWhatKubernetesKnows decodes all of them strictly into the types of the oldest version that the chart
 // says it works with, and of the newest.
 func TestEveryManifestIsWhatKubernetesKnows(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs Helm; make test brings it")
-	}
 	files := append(manifests(t, render(t)), manifests(t, render(t, "--values", allValues))...)
 	for _, modules := range []string{"go.mod", "oldest.mod"} {
 		command := exec.Command("go", append([]string{"run", "-modfile=" + modules, "."}, files...)...)
@@ -102,9 +97,6 @@ func TestEveryManifestIsWhatKubernetesKnows(t *testing.T) {
 
 // TestTheChartRefusesWhatCannotWork expects a line that says why.
 func TestTheChartRefusesWhatCannotWork(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs Helm; make test brings it")
-	}
 	for set, want := range map[string]string{
 		"producer.replicas=2": "every instance with a simulator would send the same devices",
 		"keda.enabled=true,consumer.autoscaling.enabled=true":      "only one of them can scale the consumer",
@@ -121,9 +113,6 @@ func TestTheChartRefusesWhatCannotWork(t *testing.T) {
 
 // TestTheServicesAcceptTheChartsConfiguration asks the consumer itself, with what its pod would be given.
 func TestTheServicesAcceptTheChartsConfiguration(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs Helm; make test brings it")
-	}
 	for _, values := range [][]string{nil, {"--values", allValues}} {
 		text, err := os.ReadFile(filepath.Join(render(t, values...), "common", "configmap.yaml"))
 		if err != nil {
