@@ -37,7 +37,7 @@ provision: ## install what the tests need: C compiler, Chromium, promtool, fonts
 test: provision check-format vet test-go test-web ## run every test; takes minutes
 
 test-go:
-	./scripts/test-env.sh run $(GO) test -race -timeout 30m $(PKG)
+	GO=$(GO) ./scripts/test-env.sh run ./scripts/test-go.sh -race -timeout 30m $(PKG)
 
 test-env-up: ## start Kafka, PostgreSQL and Redis for tests, and keep them for an hour
 	./scripts/test-env.sh up

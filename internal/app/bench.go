@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"iotmon/internal/bench"
@@ -115,6 +116,7 @@ func RunBench(ctx context.Context, args []string, help string, stdout, stderr io
 
 // runBench makes a system in a directory of its own, puts it under load, and removes everything.
 func runBench(ctx context.Context, flags *benchFlags, stderr io.Writer) (report *bench.Report, err error) {
+	stderr = &lockedWriter{to: stderr}
 	dir, err := os.MkdirTemp("", "iotmon-bench-")
 	if err != nil {
 		return nil, err
@@ -183,6 +185,18 @@ func runBench(ctx context.Context, flags *benchFlags, stderr io.Writer) (report 
 		report.DiskPerReading = float64(bytes) / float64(report.Readings)
 	}
 	return report, nil
+}
+
+// lockedWriter is written to by several goroutines: the progress and the log of the system under load.
+type lockedWriter struct {
+	mu sync.Mutex
+	to io.Writer // guarded by mu
+}
+
+func (w *lockedWriter) Write(text []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.to.Write(text)
 }
 
 // benchWindow is short, so that windows close during a run.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"runtime/pprof"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -158,20 +159,24 @@ func (r *Run) measure(ctx context.Context) (*Report, error) {
 	return report, nil
 }
 
-// report tells the progress until it is stopped.
+// report tells the progress, and nothing more once stop has returned.
 func (r *Run) report(ctx context.Context, begun time.Time) (stop func()) {
 	if r.options.Progress == nil {
 		return func() {}
 	}
-	ctx, stop = context.WithCancel(ctx)
-	go func() {
+	ctx, cancel := context.WithCancel(ctx)
+	var reporting sync.WaitGroup
+	reporting.Go(func() {
 		for ctx.Err() == nil {
 			wait(ctx, time.Second)
 			left := max(r.options.Duration-time.Since(begun), 0)
 			r.options.Progress(r.options.Load.Sent(), r.processed.Load(), left)
 		}
-	}()
-	return stop
+	})
+	return func() {
+		cancel()
+		reporting.Wait()
+	}
 }
 
 // verify waits until the summaries say what was sent, and returns where they do not.
