@@ -41,13 +41,15 @@ func TestServicesSurviveFaults(t *testing.T) {
 		t.Run(f.name, func(t *testing.T) {
 			p := startPosters(t, in.base(), f.name)
 			waitFor(t, 30*time.Second, "readings are acknowledged", func() bool { return p.acknowledged.Load() > 100 })
-			before := p.attempted.Load()
+			before := p.acknowledged.Load()
 			f.strike(t, d, p)
-			after := p.acknowledged.Load()
-			waitFor(t, time.Minute, "readings are acknowledged again", func() bool { return p.acknowledged.Load() > after })
-			if sent := p.attempted.Load() - before; sent < 50 {
-				t.Errorf("%d readings were sent during the fault: that shows nothing", sent)
+			// While nothing is acknowledged, each gateway has a batch of about fifteen under way, and no more.
+			if sent := p.attempted.Load() - before; sent < 30 {
+				t.Errorf("%d readings were under way during the fault: that shows nothing", sent)
+			} else {
+				t.Logf("%d readings were under way during the fault", sent)
 			}
+			after := p.acknowledged.Load()
 			waitFor(t, time.Minute, "many are acknowledged again", func() bool { return p.acknowledged.Load() > after+100 })
 			all = append(all, p.stop()...)
 			all = append(all, d.strange...)
@@ -79,12 +81,15 @@ func faults() []fault {
 			d.servers.Kill(testenv.PostgresServer)
 			d.servers.Start(testenv.PostgresServer)
 		}},
-		{"PostgreSQL is away", func(t *testing.T, d *deployment, p *posters) {
+		{"PostgreSQL is away", func(t *testing.T, d *deployment, _ *posters) {
+			d.servers.Stop(testenv.PostgresServer)
 			before := d.viewer.closed()
-			away(testenv.PostgresServer)(t, d, p)
-			if seen := d.viewer.closed() - before; seen < int(outage/time.Second) { // Three types, a window every two seconds.
-				t.Errorf("the viewer saw %d windows close: the live view must not depend on the database", seen)
-			}
+			time.Sleep(outage)
+			// Three types, a window every two seconds.
+			waitFor(t, time.Minute, "the viewer saw windows close: the live view must not depend on the database", func() bool {
+				return d.viewer.closed()-before >= int(outage/time.Second)
+			})
+			d.servers.Start(testenv.PostgresServer)
 		}},
 		{"Redis is away", away(testenv.RedisServer)},
 		{"strange readings", strangeReadings},

@@ -3,6 +3,7 @@ package postgres
 import (
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -42,6 +43,16 @@ func Transient(err error) bool {
 	// 08 connection, 40 rollback, 53 resources, 55P03 lock, 57 operator intervention, 58 system error.
 	return slices.Contains([]string{"08", "40", "53", "57", "58"}, state[:2]) ||
 		slices.Contains([]string{lockNotAvailable, readOnlyTransaction}, state)
+}
+
+// lost reports whether err says that a connection has ended that was there before.
+func lost(err error) bool {
+	var refused *pgconn.ConnectError
+	if errors.As(err, &refused) {
+		return false // It could not be made.
+	}
+	state := code(err)
+	return state == "" || strings.HasPrefix(state, "57P") // 57P01 to 57P05 are what a server says when it ends a connection.
 }
 
 // repeatable reports whether a transaction that was rolled back for err should be begun again at once: another one got in

@@ -22,6 +22,7 @@ import (
 	"testing"
 	"time"
 
+	"iotmon/internal/api"
 	"iotmon/internal/archive"
 	"iotmon/internal/store/postgres"
 	"iotmon/internal/store/storetest"
@@ -281,4 +282,31 @@ func certify(t *testing.T, s *server) string {
 		t.Fatal(err)
 	}
 	return authority
+}
+
+// Connections that were lost while nobody used them are replaced, and nobody gets to see it: a server that has been
+// restarted, or a network that was cut, must not cost an answer.
+func TestLostConnectionsAreReplaced(t *testing.T) {
+	address := newURL(t)
+	_, _, name := parts(t, address)
+	store := open(t, address)
+	everything := api.SummariesQuery{From: time.Unix(0, 0), To: time.Now(), Limit: 1}
+	for range 20 {
+		var all sync.WaitGroup
+		for range 4 { // As many as there are connections for questions.
+			all.Go(func() {
+				if _, err := store.Summaries(t.Context(), everything); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		command(t, address, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'iotmon' AND datname = '`+name+`'`)
+		if _, err := store.Summaries(t.Context(), everything); err != nil {
+			t.Errorf("a question after the connections were lost: %v", err)
+		}
+		if err := store.Write(t.Context(), &archive.Batch{}); err != nil {
+			t.Errorf("a batch after the connections were lost: %v", err)
+		}
+	}
 }

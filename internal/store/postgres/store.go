@@ -171,14 +171,11 @@ func (s *Store) look(ctx context.Context, do func(ctx context.Context, tx pgx.Tx
 func (s *Store) within(ctx context.Context, pool *pgxpool.Pool, options pgx.TxOptions, do func(ctx context.Context, tx pgx.Tx) error) error {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	tx, err := pool.BeginTx(ctx, options)
+	tx, err := s.begin(ctx, pool, options)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
 	defer rollBack(ctx, tx)
-	if err := tx.SendBatch(ctx, s.bounded()).Close(); err != nil {
-		return fmt.Errorf("begin: %w", err)
-	}
 	if err := do(ctx, tx); err != nil {
 		return err
 	}
@@ -186,6 +183,29 @@ func (s *Store) within(ctx context.Context, pool *pgxpool.Pool, options pgx.TxOp
 		return fmt.Errorf("commit: %w", err)
 	}
 	return nil
+}
+
+// begin begins a transaction. The connections of a pool may have been lost since they were last used, to a server's restart or
+// on the network, which shows only now; as nothing has been asked yet, another one will do. Each attempt uses one up.
+func (s *Store) begin(ctx context.Context, pool *pgxpool.Pool, options pgx.TxOptions) (tx pgx.Tx, err error) {
+	for range pool.Stat().MaxConns() + 1 {
+		if tx, err = s.beginOnce(ctx, pool, options); err == nil || !lost(err) || ctx.Err() != nil {
+			break
+		}
+	}
+	return tx, err
+}
+
+func (s *Store) beginOnce(ctx context.Context, pool *pgxpool.Pool, options pgx.TxOptions) (pgx.Tx, error) {
+	tx, err := pool.BeginTx(ctx, options)
+	if err != nil {
+		return nil, err
+	}
+	if err := tx.SendBatch(ctx, s.bounded()).Close(); err != nil {
+		rollBack(ctx, tx)
+		return nil, err
+	}
+	return tx, nil
 }
 
 // rollBack ends a transaction that has not been committed; a cancelled context must not keep its locks. After a commit it
