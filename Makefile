@@ -63,6 +63,7 @@ vet:
 	$(GO) vet ./...
 	cd tests/performance && $(GO) vet .
 	cd tests/kubernetes && $(GO) vet .
+	cd tests/otlp && $(GO) vet .
 
 lint: vet ## run golangci-lint; the first time builds it, which takes minutes
 	@if golangci-lint version 2>/dev/null | grep -q 'version v\?2\.'; then golangci-lint run; else $(GO) run $(GOLANGCI) run; fi

@@ -33,6 +33,7 @@ func (s *Service) makeProcessor(context.Context) error {
 		Ticker:         countingTicker{s.producer, &s.metrics.Consumer},
 		Metrics:        processorMetrics{&s.metrics.Consumer, s.readiness.Expect("processor"), time.Now, s.measured},
 		Logger:         s.Logger,
+		Tracer:         s.tracing.Tracer(),
 	})
 	s.add("processor", after(processor.Run, s.kafka))
 	return nil

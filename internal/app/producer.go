@@ -21,6 +21,7 @@ func (s *Service) makeProducer(context.Context) error {
 		AppendTimeout:   s.cfg.Ingest.Timeout,
 		DeliveryTimeout: s.cfg.Kafka.DeliveryTimeout,
 		Sent:            s.metrics.Producer.Sent,
+		Tracer:          s.tracing.Tracer(),
 		Failed: func(count int, err error) {
 			s.metrics.Producer.Failed(count)
 			failures.Error("readings not delivered", "count", count, "error", err)

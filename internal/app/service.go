@@ -40,6 +40,7 @@ type Service struct {
 	cfg       *config.Config
 	listener  net.Listener
 	metrics   *observe.Metrics
+	tracing   *observe.Tracing
 	readiness *observe.Readiness
 
 	catalog   *iot.Catalog
@@ -84,6 +85,7 @@ func newService(name string, cfg *config.Config, options Options) *Service {
 		name:      name,
 		cfg:       cfg,
 		metrics:   observe.NewMetrics(options.Version),
+		tracing:   observe.NoTracing(),
 		readiness: observe.NewReadiness(),
 		topics:    newTopics(cfg),
 	}
@@ -111,17 +113,17 @@ func (s *Service) make(ctx context.Context, parts []part) error {
 func (s *Service) parts() []part {
 	switch s.name {
 	case config.Producer:
-		return []part{s.listen, s.makeDomain, s.joinCluster, s.makeProducer, s.makeSimulator, s.serveIngest}
+		return []part{s.listen, s.openTracing, s.makeDomain, s.joinCluster, s.makeProducer, s.makeSimulator, s.serveIngest}
 	case config.Consumer:
-		return []part{s.listen, s.makeDomain, s.joinCluster, s.openPostgres, s.openRedis, s.makeProducer, s.makeProcessor, s.makeArchiver,
+		return []part{s.listen, s.openTracing, s.makeDomain, s.joinCluster, s.openPostgres, s.openRedis, s.makeProducer, s.makeProcessor, s.makeArchiver,
 			s.makeFiller, s.serveAdmin}
 	case config.Web:
-		return []part{s.listen, s.makeDomain, s.joinCluster, s.openPostgres, s.openRedis, s.makeProducer, s.makeLive, s.serveWeb}
+		return []part{s.listen, s.openTracing, s.makeDomain, s.joinCluster, s.openPostgres, s.openRedis, s.makeProducer, s.makeLive, s.serveWeb}
 	case config.WebSocket:
-		return []part{s.listen, s.makeDomain, s.joinCluster, s.openRedis, s.makeLive, s.serveWebSocket}
+		return []part{s.listen, s.openTracing, s.makeDomain, s.joinCluster, s.openRedis, s.makeLive, s.serveWebSocket}
 	default:
 		return []part{
-			s.listen, s.makeDomain, s.openSQLite, s.openBroker, s.makeProducer, s.makeProcessor, s.makeArchiver, s.makeLive,
+			s.listen, s.openTracing, s.makeDomain, s.openSQLite, s.openBroker, s.makeProducer, s.makeProcessor, s.makeArchiver, s.makeLive,
 			s.makeSimulator, s.serveWeb,
 		}
 	}
@@ -149,6 +151,40 @@ func (s *Service) listen(ctx context.Context) error {
 		return nil
 	})
 	return nil
+}
+
+// openTracing has spans sent, if the configuration says where to.
+func (s *Service) openTracing(ctx context.Context) (err error) {
+	s.tracing, err = observe.NewTracing(ctx, observe.TracingOptions{
+		Endpoint: s.cfg.Tracing.Endpoint,
+		Ratio:    s.cfg.Tracing.SampleRatio,
+		Service:  spanService(s.name),
+		Version:  s.Version,
+		Logger:   observe.Sparing(s.Logger, repeatedLogs),
+	})
+	if err != nil {
+		return err
+	}
+	s.onClose("tracing", func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), tracesTimeout)
+		defer cancel()
+		if err := s.tracing.Close(ctx); err != nil {
+			s.Logger.Warn("the last spans are lost", "reason", err)
+		}
+		return nil
+	})
+	return nil
+}
+
+// tracesTimeout is how long a receiver of traces may keep a service from ending.
+const tracesTimeout = 2 * time.Second
+
+// spanService is the name of a service among all that a receiver of traces hears of.
+func spanService(name string) string {
+	if name == config.Iotmon {
+		return name
+	}
+	return config.Iotmon + "-" + name
 }
 
 func (s *Service) makeDomain(context.Context) (err error) {

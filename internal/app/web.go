@@ -42,7 +42,7 @@ func (s *Service) makeLive(context.Context) error {
 		}
 	}
 	tail := kafka.NewTail(kafka.TailOptions{
-		Dial: s.dial, Topics: s.topics, Cache: s.states(), Sink: sink, Logger: s.Logger,
+		Dial: s.dial, Topics: s.topics, Cache: s.states(), Sink: sink, Tracer: s.tracing.Tracer(), Logger: s.Logger,
 	})
 	part := s.readiness.Expect("live view")
 	s.add("live tail", after(tail.Run, s.kafka))
@@ -117,7 +117,7 @@ func (s *Service) serve(handler http.Handler) {
 
 // ingestHandler answers POST /api/v1/readings.
 func (s *Service) ingestHandler() http.Handler {
-	return observe.Traced(s.metrics.Ingest.Instrument(ingest.NewHandler(ingest.HandlerOptions{
+	return s.tracing.Traced("POST /api/v1/readings", s.metrics.Ingest.Instrument(ingest.NewHandler(ingest.HandlerOptions{
 		Log:           s.producer,
 		Admission:     s.admission,
 		Now:           time.Now,

@@ -69,6 +69,9 @@ var owners = []owner{
 	{"github.com/joho/godotenv", []string{"internal/config"}},
 	{"github.com/gorilla/websocket", []string{"internal/live", "internal/bench"}},
 	{"github.com/danielgtaylor/huma", []string{"internal/api"}},
+	{"go.opentelemetry.io/otel/sdk", []string{"internal/observe"}},
+	{"go.opentelemetry.io/otel/exporters", []string{"internal/observe"}},
+	{"go.opentelemetry.io/contrib", []string{"internal/observe"}},
 	{"github.com/redis", []string{"internal/cache/redis"}},
 }
 

@@ -30,6 +30,7 @@ type Config struct {
 	Processor   Processor    `koanf:"processor"`
 	Archive     Archive      `koanf:"archive"`
 	Live        Live         `koanf:"websocket"`
+	Tracing     Tracing      `koanf:"tracing"`
 	Log         Log          `koanf:"log"`
 
 	// CheckOnly is set by -check-config: the program has nothing more to do than to say that all is well.
@@ -246,6 +247,14 @@ type Live struct {
 	MaxFilterItems  int   `koanf:"max_filter_items"`
 	// MaxBytesPerSecond is about how much all clients together are sent of the devices' readings.
 	MaxBytesPerSecond Bytes `koanf:"max_bytes_per_second"`
+}
+
+// Tracing is who is told how single readings make their way from one service to the next.
+type Tracing struct {
+	// Endpoint is the URL of a receiver of OpenTelemetry's protocol over HTTP, such as http://localhost:4318; empty is nobody.
+	Endpoint string `koanf:"endpoint"`
+	// SampleRatio is how many of the batches of readings are traced whose sender has not decided that by a traceparent.
+	SampleRatio float64 `koanf:"sample_ratio"`
 }
 
 // Log is what the program writes about itself, to standard error.

@@ -73,7 +73,8 @@ func Default(service string) Config {
 			MaxFilterItems:    200,
 			MaxBytesPerSecond: 256 << 20,
 		},
-		Log: Log{Format: "text", Level: "info"},
+		Tracing: Tracing{SampleRatio: 0.01},
+		Log:     Log{Format: "text", Level: "info"},
 	}
 	if service != Iotmon {
 		// The servers of docker-compose.yml on this machine.
@@ -86,7 +87,6 @@ func Default(service string) Config {
 
 func threshold(value float64) *float64 { return &value }
 
-// defaultPort lets all services of one machine run side by side.
 // defaultPartitions is small for one process, which has nobody to share partitions with. Each costs: with 10 instead of 4,
 // 10,000 devices take a fifth more processor time and twice the memory for the log.
 func defaultPartitions(service string) int {
@@ -96,6 +96,7 @@ func defaultPartitions(service string) int {
 	return 10
 }
 
+// defaultPort lets all services of one machine run side by side.
 func defaultPort(service string) int {
 	switch service {
 	case Consumer:

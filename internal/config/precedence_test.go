@@ -70,6 +70,8 @@ var samples = map[string][2]string{
 	"websocket.max_message_bytes":       {"1KiB", "2KiB"},
 	"websocket.max_filter_items":        {"1", "2"},
 	"websocket.max_bytes_per_second":    {"1MiB", "2MiB"},
+	"tracing.endpoint":                  {"'http://a:4318'", "'https://b/v1/traces'"},
+	"tracing.sample_ratio":              {"0", "0.5"},
 	"log.level":                         {"debug", "warn"},
 	"server.shutdown_timeout":           {"1s", "1m"},
 	"kafka.tls.ca_file":                 {"a.pem", "b.pem"},

@@ -63,6 +63,7 @@ func (c *Config) validate(service string) error {
 	check.alerts(&c.Alerts, c.knownTypes())
 	check.archive(c)
 	check.live(&c.Live)
+	check.tracing(&c.Tracing)
 	check.oneOf("log.format", c.Log.Format, "text", "json")
 	check.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	return check.err()
@@ -82,6 +83,13 @@ func (c *checker) directory(key, path string) {
 	}
 	info, err := os.Stat(path)
 	c.mustText(err == nil && info.IsDir(), key, path, "a directory that exists, or empty for the page that is built in")
+}
+
+func (c *checker) tracing(t *Tracing) {
+	endpoint, err := url.Parse(t.Endpoint)
+	ok := t.Endpoint == "" || err == nil && endpoint.Host != "" && (endpoint.Scheme == "http" || endpoint.Scheme == "https")
+	c.mustText(ok, "tracing.endpoint", t.Endpoint, "the URL of a receiver of OTLP over HTTP, such as http://localhost:4318, or empty")
+	within(c, "tracing.sample_ratio", t.SampleRatio, 0, 1)
 }
 
 // topicName is what Kafka allows.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"go.opentelemetry.io/otel/trace"
 
 	"iotmon/internal/iot"
 	"iotmon/internal/wire"
@@ -64,6 +65,14 @@ func (b *batch) encode(topic string, readings []iot.Reading, headers []kgo.Recor
 		})
 	}
 	b.left.Store(int64(len(b.records)))
+}
+
+// endSpan ends the span of a batch that nothing is left of with the client.
+func (b *batch) endSpan(span trace.Span) {
+	if span.IsRecording() {
+		span.SetAttributes(messageCount(len(b.records)))
+	}
+	endSpan(span, b.err)
 }
 
 // acknowledged is the promise of every record of the batch.

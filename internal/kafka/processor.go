@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"go.opentelemetry.io/otel/trace"
 
 	"iotmon/internal/process"
 )
@@ -29,7 +30,7 @@ type ProcessorMetrics interface {
 	Ready(ready bool)
 }
 
-// ProcessorOptions configure a Processor. Every field is required.
+// ProcessorOptions configure a Processor. Every field but Tracer is required.
 type ProcessorOptions struct {
 	Dial   Dial
 	Topics Topics
@@ -42,6 +43,8 @@ type ProcessorOptions struct {
 	Ticker         Ticker
 	Metrics        ProcessorMetrics
 	Logger         *slog.Logger
+	// Tracer makes spans for readings that belong to a sampled trace; nil for none.
+	Tracer trace.Tracer
 }
 
 // transactionTimeout is when the broker ends the transaction of a processor that died: until then a successor waits.
@@ -60,7 +63,10 @@ type Processor struct {
 }
 
 // NewProcessor returns a processor; Run does the work.
-func NewProcessor(options ProcessorOptions) *Processor { return &Processor{options} }
+func NewProcessor(options ProcessorOptions) *Processor {
+	options.Tracer = orNoTracer(options.Tracer)
+	return &Processor{options}
+}
 
 // maxBackoff bounds the pause between two sessions that fail.
 const maxBackoff = 5 * time.Second
@@ -194,7 +200,8 @@ func (s *session) assigned(ctx context.Context, offsets map[string]map[int32]kgo
 	}
 	s.inbox.do(func() error {
 		for id, partition := range restored {
-			s.partitions[id] = &owned{Partition: partition, output: &output{writer: s.writer, partition: id}, lastRecord: time.Now()}
+			out := &output{writer: s.writer, partition: id, followed: newFollowed(s.Tracer)}
+			s.partitions[id] = &owned{Partition: partition, output: out, lastRecord: time.Now()}
 		}
 		return nil
 	})

@@ -31,6 +31,7 @@ const maxRejectBytes = 512 << 10
 type output struct {
 	writer    *writer
 	partition int32
+	followed  *followed
 }
 
 var _ process.Output = (*output)(nil)
@@ -49,6 +50,7 @@ func (o *output) Alert(a *iot.Alert) {
 		Partition: o.partition,
 		Key:       []byte(a.DeviceID),
 		Value:     wire.AppendAlert(nil, a),
+		Headers:   traceHeaders(o.followed.context(a.DeviceID)),
 	})
 }
 
@@ -58,6 +60,7 @@ func (o *output) State(s *iot.DeviceState) {
 		Partition: o.partition,
 		Key:       []byte(s.Latest.ID),
 		Value:     wire.AppendDeviceState(make([]byte, 0, 640), s),
+		Headers:   traceHeaders(o.followed.context(s.Latest.ID)),
 	})
 }
 

@@ -77,22 +77,27 @@ func (s *session) process(fetches kgo.Fetches) error {
 			return
 		}
 		part.end, part.lastRecord = p.HighWatermark, now
-		part.batch = appendRecords(part.batch[:0], p.Records, part.Next())
+		part.batch = part.appendRecords(part.batch[:0], p.Records)
 		running.Add(1)
 		go func() {
 			defer running.Done()
 			part.Process(part.batch, part.output)
+			part.output.followed.processed()
 		}()
 	})
 	running.Wait()
 	return failed
 }
 
-// appendRecords converts fetched records from offset next on.
-func appendRecords(batch []process.Record, records []*kgo.Record, next int64) []process.Record {
+// appendRecords converts fetched records from the next offset on.
+func (o *owned) appendRecords(batch []process.Record, records []*kgo.Record) []process.Record {
+	next := o.Next()
 	for _, r := range records {
 		if r.Offset < next {
 			continue
+		}
+		if len(r.Headers) > 0 {
+			o.output.followed.take(r)
 		}
 		batch = append(batch, process.Record{
 			Offset:   r.Offset,
@@ -141,6 +146,7 @@ func (s *session) part() int {
 func (s *session) publishStates() {
 	for _, part := range s.partitions {
 		part.PublishStates(part.output)
+		part.output.followed.forget()
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/semaphore"
 
 	"iotmon/internal/ingest"
@@ -32,6 +33,8 @@ type ProducerOptions struct {
 	Failed func(count int, err error)
 	// Sent is told how many readings have been acknowledged. It must not block; nil for nobody.
 	Sent func(count int)
+	// Tracer makes a span of each batch that is handed over; nil for none.
+	Tracer trace.Tracer
 }
 
 const (
@@ -58,6 +61,7 @@ type Producer struct {
 	timeout time.Duration
 	failed  func(int, error)
 	sent    func(int)
+	tracer  trace.Tracer
 	batches batchPool
 	// room is for the enqueued readings that are on their way, and size how many there may be.
 	room *semaphore.Weighted
@@ -97,7 +101,7 @@ func NewProducer(options ProducerOptions) (*Producer, error) {
 	}
 	return &Producer{
 		client: client, topic: options.Topics.Readings, timeout: timeout, failed: failed, sent: sent,
-		room: semaphore.NewWeighted(int64(buffered)), size: buffered,
+		tracer: orNoTracer(options.Tracer), room: semaphore.NewWeighted(int64(buffered)), size: buffered,
 	}, nil
 }
 
@@ -115,10 +119,12 @@ func (p *Producer) Append(ctx context.Context, readings []iot.Reading) error {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, p.timeout, fmt.Errorf("not acknowledged within %v", p.timeout))
 	defer cancel()
+	ctx, span := startSend(ctx, p.tracer, p.topic)
 	b := p.batches.get(ctx, p.topic, readings)
 	done := make(chan struct{})
 	b.finish = func() {
 		p.sent(len(b.records) - b.unsent)
+		b.endSpan(span)
 		close(done)
 	}
 	p.produce(ctx, b)
@@ -146,8 +152,10 @@ func (p *Producer) Enqueue(ctx context.Context, readings []iot.Reading) error {
 		if p.room.Acquire(ctx, weight) != nil {
 			return fmt.Errorf("enqueue readings: %w", context.Cause(ctx))
 		}
+		ctx, span := startSend(ctx, p.tracer, p.topic)
 		b := p.batches.get(ctx, p.topic, chunk)
 		b.finish = func() {
+			b.endSpan(span)
 			p.sent(len(b.records) - b.unsent)
 			if b.unsent > 0 {
 				p.failed(b.unsent, b.err)

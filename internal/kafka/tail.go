@@ -9,6 +9,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"go.opentelemetry.io/otel/trace"
 
 	"iotmon/internal/iot"
 	"iotmon/internal/latest"
@@ -32,7 +33,9 @@ type TailOptions struct {
 	Sink func(live.Batch)
 	// Undecodable is told of each record that is passed over. It must not block; nil for nobody.
 	Undecodable func(topic string)
-	Logger      *slog.Logger
+	// Tracer makes spans for states that belong to a sampled trace; nil for none.
+	Tracer trace.Tracer
+	Logger *slog.Logger
 }
 
 const (
@@ -63,6 +66,7 @@ type Tail struct {
 func NewTail(options TailOptions) *Tail {
 	options.History = orDefault(options.History, defaultHistory)
 	options.CachePatience = orDefault(options.CachePatience, defaultCachePatience)
+	options.Tracer = orNoTracer(options.Tracer)
 	if options.Undecodable == nil {
 		options.Undecodable = func(string) {}
 	}
@@ -250,6 +254,10 @@ func (t *Tail) take(batch *live.Batch, r *kgo.Record) error {
 			return err
 		}
 		batch.States = append(batch.States, state)
+		if parent, sampled := sampledTrace(r.Headers); sampled {
+			_, span := startProcess(t.Tracer, parent, r)
+			batch.Traced = append(batch.Traced, live.Traced{Device: state.Latest.ID, Span: span})
+		}
 	case t.Topics.Aggregates:
 		summary, err := wire.DecodeWindowSummary(r.Value)
 		if err != nil {

@@ -131,7 +131,12 @@ func (c *client) deliver() {
 		}
 		tellOf(metrics.Sent, m.kind, len(m.data))
 		if !m.sample.IsZero() && metrics.Delivered != nil {
-			metrics.Delivered(c.hub.options.Now().Sub(m.sample))
+			metrics.Delivered(c.hub.options.Now().Sub(m.sample), m.traceID)
+		}
+		if m.traceID != "" {
+			if followed := m.traced.Swap(nil); followed != nil {
+				followed.written(m.kind, len(m.data))
+			}
 		}
 	}
 }

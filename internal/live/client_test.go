@@ -401,7 +401,7 @@ func TestMetricsAreTold(t *testing.T) {
 			Connections: func(open int) { note("open", 0); told["open"] = open },
 			Sent:        func(kind string, bytes int) { note(kind, 1); note("bytes", bytes) },
 			Conflated:   func(kind string, n int) { note("conflated "+kind, n) },
-			Delivered:   func(time.Duration) { note("delivered", 1) },
+			Delivered:   func(time.Duration, string) { note("delivered", 1) },
 			Queued:      func(int) { note("rounds", 1) },
 		}
 	})

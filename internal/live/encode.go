@@ -21,6 +21,10 @@ type message struct {
 	data []byte
 	// sample is the time of one of the readings, for measuring how long they take; zero in a snapshot.
 	sample time.Time
+	// traced is what to end once the first client has the message; nil for nothing. traceID names one of the traces, that of
+	// the sample.
+	traced  atomic.Pointer[delivery]
+	traceID string
 
 	written  atomic.Bool
 	frame    sync.Once
@@ -197,6 +201,11 @@ func (h *Hub) deviceMessage(entries []entry, seq uint64, snapshot bool) *message
 	if !snapshot {
 		// Any one would do as long as its place has no bearing on its age.
 		sampled := entries[seq%uint64(len(entries))]
+		if spans, first := h.traces.claim(entries); len(spans) > 0 {
+			followed := &delivery{spans: spans, composed: time.Now(), viewers: len(h.clients)}
+			m.traceID, sampled = followed.traceID(), first
+			m.traced.Store(followed)
+		}
 		m.sample = h.view.devices[sampled.device].Latest.Time
 	}
 	return m

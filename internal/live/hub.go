@@ -109,7 +109,8 @@ type Hub struct {
 	merged    map[int64]*mergedWindow
 	fragments [][]byte
 	// rate is the readings per second last told.
-	rate float64
+	rate   float64
+	traces traces
 }
 
 // NewHub returns a hub without clients.
@@ -136,6 +137,7 @@ func NewHub(o HubOptions) *Hub {
 		rounds:      make(map[place]*round),
 		instalments: make(map[owing]*instalment),
 		merged:      make(map[int64]*mergedWindow),
+		traces:      make(traces),
 	}
 	h.upgrader = websocket.Upgrader{
 		HandshakeTimeout: limits.WriteTimeout,
@@ -153,6 +155,9 @@ func (h *Hub) Apply(batch Batch) {
 	h.mu.Lock()
 	// In one piece: a client that found an alert among the open ones must not hear of it again as news.
 	conflatedDevices, conflatedWindows := h.feed.change(h.view.apply(batch))
+	for _, traced := range batch.Traced {
+		h.traces.add(h.view.number(traced.Device), traced.Span, time.Now())
+	}
 	h.mu.Unlock()
 	tellOf(h.options.Metrics.Conflated, "device", conflatedDevices)
 	tellOf(h.options.Metrics.Conflated, "window", conflatedWindows)
@@ -238,6 +243,7 @@ func (h *Hub) round(statusDue bool) time.Duration {
 		}
 		owed = owed || c.debt.due != nothing
 	}
+	h.traces.expire(time.Now(), len(h.clients) > 0)
 	tell(h.options.Metrics.Queued, writing)
 	if owed {
 		h.signal()

@@ -18,8 +18,9 @@ type Metrics struct {
 	Disconnected, Refused func(Reason)
 	// Queued is told, at each round, how many clients are still writing what an earlier one gave them.
 	Queued func(clients int)
-	// Delivered is told the time from a reading's own timestamp to its writing, for one reading of each live message.
-	Delivered func(age time.Duration)
+	// Delivered is told the time from a reading's own timestamp to its writing, for one reading of each live message, and the
+	// id of the trace that it belongs to if it is followed, "" otherwise.
+	Delivered func(age time.Duration, traceID string)
 }
 
 // tell calls f unless it is nil.

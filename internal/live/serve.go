@@ -166,6 +166,7 @@ func (h *Hub) leave(c *client) {
 func (h *Hub) shutdown() {
 	h.mu.Lock()
 	h.closing = true
+	h.traces.expire(time.Now(), false)
 	clients := len(h.clients)
 	for _, c := range h.clients {
 		c.end(ShuttingDown)

@@ -188,6 +188,13 @@ func (v *View) Device(id iot.DeviceID) (iot.DeviceState, bool) {
 	return *v.devices[number], true
 }
 
+// number returns the number of a device that is known.
+func (v *View) number(id iot.DeviceID) int32 {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.numbers[id]
+}
+
 // OpenAlerts returns the last event of every alert that is open, in the order in which they were seen to open.
 func (v *View) OpenAlerts() []iot.Alert {
 	v.mu.RLock()

@@ -45,9 +45,9 @@ func NewMetrics(version string) *Metrics {
 	}
 }
 
-// Handler answers GET /metrics.
+// Handler answers GET /metrics. Exemplars are for those who ask for OpenMetrics.
 func (m *Metrics) Handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry})
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry, EnableOpenMetrics: true})
 }
 
 // latencyBuckets fit what takes from 1 ms to 10 s, as everything between a sensor and a screen does.

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -41,7 +43,8 @@ func busy() *Metrics {
 	m.WebSocket.Disconnected("client left")
 	m.WebSocket.Refused("too many connections")
 	m.WebSocket.Queued(1)
-	m.WebSocket.Delivered(4 * time.Millisecond)
+	m.WebSocket.Delivered(4*time.Millisecond, "")
+	m.WebSocket.Delivered(5*time.Millisecond, "0af7651916cd43dd8448eb211c80319c")
 	m.Ingest.Answered(2, 1)
 	m.WatchPlant(func() Plant { return Plant{Online: 9, Offline: 1, OpenAlerts: 4} })
 	m.WatchSimulator(func() int64 { return 8 })
@@ -84,7 +87,7 @@ func TestMetricsHaveTheirNamesTypesAndValues(t *testing.T) {
 		"iot_consumer_messages_rejected_total{field=\"message\"} 1\n",
 		"iot_consumer_messages_rejected_total{field=\"metadata.battery_level\"} 2\n",
 		"iot_consumer_transactions_total{result=\"aborted\"} 1\n",
-		"iot_end_to_end_latency_seconds_bucket{le=\"0.005\"} 1\n",
+		"iot_end_to_end_latency_seconds_bucket{le=\"0.005\"} 2\n",
 		"iot_end_to_end_latency_seconds_bucket{le=\"0.0025\"} 0\n",
 		"iot_ingest_requests_total{code=\"429\"} 1\n",
 		"iot_ingest_readings_total{result=\"accepted\"} 2\n",
@@ -97,6 +100,29 @@ func TestMetricsHaveTheirNamesTypesAndValues(t *testing.T) {
 		if !strings.Contains(text, want) {
 			t.Errorf("missing in the exposition: %q", want)
 		}
+	}
+}
+
+// What is scraped as OpenMetrics has the same names, and says of a latency which trace it belongs to.
+func TestExemplarsForWhoAsksForOpenMetrics(t *testing.T) {
+	h := busy().Handler()
+	r := httptest.NewRequest(http.MethodGet, "/metrics", nil)
+	r.Header.Set("Accept", "application/openmetrics-text; version=1.0.0")
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	open, plain := w.Body.String(), get(t, h, "/metrics").Body.String()
+	if want := `iot_end_to_end_latency_seconds_bucket{le="0.005"} 2 # {trace_id="0af7651916cd43dd8448eb211c80319c"} 0.005`; !strings.Contains(open, want) {
+		t.Errorf("missing: %s", want)
+	}
+	samples := regexp.MustCompile(`(?m)^iot_\w+`)
+	names := func(text string) []string {
+		found := samples.FindAllString(text, -1)
+		slices.Sort(found)
+		return slices.Compact(found)
+	}
+	withoutCreation := slices.DeleteFunc(names(open), func(name string) bool { return strings.HasSuffix(name, "_created") })
+	if want := names(plain); !slices.Equal(withoutCreation, want) {
+		t.Errorf("the names of OpenMetrics are others: %v, want %v", withoutCreation, want)
 	}
 }
 

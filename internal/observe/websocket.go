@@ -56,5 +56,12 @@ func (w *WebSocket) Refused(reason string) { w.refused.add(reason, 1) }
 // Queued tells how many clients are still writing what an earlier round gave them.
 func (w *WebSocket) Queued(clients int) { w.behind.Set(float64(clients)) }
 
-// Delivered samples the time from a reading's own timestamp to its being written to a client.
-func (w *WebSocket) Delivered(age time.Duration) { w.delivered.Observe(age.Seconds()) }
+// Delivered samples the time from a reading's own timestamp to its being written to a client. A sample that belongs to a
+// trace, "" for none, is kept as an exemplar: from a slow one on a graph it is one step to what made it slow.
+func (w *WebSocket) Delivered(age time.Duration, traceID string) {
+	if traceID == "" {
+		w.delivered.Observe(age.Seconds())
+		return
+	}
+	w.delivered.(prometheus.ExemplarObserver).ObserveWithExemplar(age.Seconds(), prometheus.Labels{"trace_id": traceID})
+}
