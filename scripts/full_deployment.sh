@@ -46,6 +46,8 @@ within() {
 get() { curl -sf --max-time 5 "$1"; }
 
 web=http://127.0.0.1:8080
+# jaeger takes the services' traces in.
+jaeger=http://localhost:4318
 seen=""
 viewer=""
 cleanup() {
@@ -84,7 +86,10 @@ archived() {
         -c "SELECT count(*) FROM readings WHERE time = '$1'" 2>/dev/null)" = 1 ]
 }
 
-# deliver sends a reading and looks for it. A device may send one of its own at the same moment, after which ours is old:
+# trace is that of the last reading sent.
+trace=""
+
+# deliver sends a reading, as part of a trace, and looks for it. A device may send one of its own at the same moment, after which ours is old:
 # then another is sent.
 deliver() {
     local attempt at
@@ -95,7 +100,9 @@ deliver() {
         *N) at=$(date -u +%Y-%m-%dT%H:%M:%S.)$(printf '%05d' "$RANDOM") ;;
         esac
         at=$(printf '%.25s7Z' "$at")
-        reading "$at" | curl -sf --max-time 10 -o /dev/null -H 'Content-Type: application/json' --data-binary @- \
+        trace=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
+        reading "$at" | curl -sf --max-time 10 -o /dev/null -H 'Content-Type: application/json' \
+            -H "traceparent: 00-$trace-0000000000000001-01" --data-binary @- \
             "$web/api/v1/readings" || die "POST $web/api/v1/readings is refused"
         if within 4 arrived "$at"; then
             say "  a reading of $at was posted and has come over the WebSocket"
@@ -107,6 +114,9 @@ deliver() {
     done
     die "no reading came over the WebSocket; logs/*.log may tell why"
 }
+
+# traced asks Jaeger whether it knows the last reading's way to a socket.
+traced() { get "http://127.0.0.1:16686/api/traces/$trace" | grep -q '"send websocket"'; }
 
 scraped() { [ "$(get "http://127.0.0.1:9090/api/v1/query?query=sum(up%7Bjob%3D%22iotmon%22%7D)" | sed -n 's/.*,"\([0-9]*\)"\].*/\1/p')" = 3 ]; }
 
@@ -130,7 +140,9 @@ check() {
     within 60 has_dashboards || die "Grafana does not show its three dashboards to admin"
     say "  Grafana has its three dashboards"
     within 30 get http://127.0.0.1:16686/ >/dev/null || die "Jaeger does not answer at http://localhost:16686"
-    say "  Jaeger answers"
+    [ "$(setting IOTMON_TRACING_ENDPOINT)" = "$jaeger" ] || return 0
+    within 30 traced || die "Jaeger does not know the way of the reading, trace $trace"
+    say "  Jaeger knows its way: http://localhost:16686/trace/$trace"
 }
 
 mode=""
@@ -166,7 +178,11 @@ have "${GO:-go}" || [ -x bin/consumer ] || die "Go is missing, and nothing is bu
 step 1 "the middleware"
 scripts/deploy_middleware.sh "$mode"
 step 2 "the configuration"
-scripts/update_config.sh
+case $mode:$(setting IOTMON_TRACING_ENDPOINT) in
+full:) scripts/update_config.sh --tracing-endpoint "$jaeger" ;;
+"recommended:$jaeger") scripts/update_config.sh --tracing-endpoint none ;;
+*) scripts/update_config.sh ;;
+esac
 step 3 "the programs"
 if have "${GO:-go}"; then
     scripts/build.sh

@@ -18,6 +18,7 @@ Options:
   --kafka-host HOST      Kafka is on another machine than the rest
   --postgres-url URL     another database than iot_monitoring on HOST: postgres://user:password@host:5432/database
   --redis-url URL        another cache than that on HOST: redis://host:6379/0
+  --tracing-endpoint URL who is told of traces, such as http://localhost:4318 of Jaeger; none for nobody
   --show                 only tell what .env says, without passwords
   --undo                 put back the .env from before the last change
   -h, --help             show this
@@ -30,7 +31,7 @@ another directory.
 EOF
 }
 
-host="" kafka="" postgres="" redis=""
+host="" kafka="" postgres="" redis="" tracing=""
 show() {
     if [ ! -f .env ]; then
         say ".env: there is none; the services look for everything on localhost"
@@ -67,6 +68,7 @@ while [ $# -gt 0 ]; do
     --kafka-host) value "$1" "${2:-}" && kafka=$2 && shift ;;
     --postgres-url) value "$1" "${2:-}" && postgres=$2 && shift ;;
     --redis-url) value "$1" "${2:-}" && redis=$2 && shift ;;
+    --tracing-endpoint) value "$1" "${2:-}" && tracing=$2 && shift ;;
     -*) misused "$1: unknown option" ;;
     *)
         [ -z "$host" ] || misused "$1: one host is enough"
@@ -106,12 +108,19 @@ case $redis in
 '' | redis://* | rediss://*) ;;
 *) misused "--redis-url: must be redis://host:6379/0, or rediss:// for TLS" ;;
 esac
+tracing=${tracing:-$(setting IOTMON_TRACING_ENDPOINT)}
+case $tracing in
+none) tracing="" ;;
+'' | http://* | https://*) ;;
+*) misused "--tracing-endpoint: must be http://host:4318, https://, or none" ;;
+esac
 
 settings \
     "KAFKA_HOST=$kafka" \
     "MIDDLEWARE_HOST=$host" \
     "IOTMON_POSTGRES_URL=$postgres" \
-    "IOTMON_REDIS_URL=$redis"
+    "IOTMON_REDIS_URL=$redis" \
+    "IOTMON_TRACING_ENDPOINT=$tracing"
 say ".env says:"
 show
 
