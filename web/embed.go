@@ -13,7 +13,7 @@ var files embed.FS
 // Static returns what is served under /static/.
 func Static() fs.FS { return sub("static") }
 
-// Templates returns the html/template files; index.html is the page and is given Version and WebSocketPath.
+// Templates returns the templates; index.html is the page, in which {{.Version}} and {{.WebSocketPath}} are filled in.
 func Templates() fs.FS { return sub("templates") }
 
 func sub(dir string) fs.FS {

@@ -259,10 +259,10 @@ func TestServeFinishesRequestsUnderWay(t *testing.T) {
 
 func TestATemplateThatFailsShowsAtTheStart(t *testing.T) {
 	cfg := config.Default(config.Iotmon)
-	for name, text := range map[string]string{"missing field": `<p>half{{.Missing}}`, "syntax": `{{if}}`} {
+	for name, text := range map[string]string{"missing field": `<p>half{{.Missing}}`, "syntax": `{{if}}`, "not closed": `{{.Version`} {
 		templates := fstest.MapFS{"index.html": {Data: []byte(text)}}
-		if _, err := newPage(&cfg, fstest.MapFS{}, templates, "1"); err == nil {
-			t.Errorf("%s: no error", name)
+		if _, err := newPage(&cfg, fstest.MapFS{}, templates, "1"); err == nil || !strings.Contains(err.Error(), "there is only {{.Version}}") {
+			t.Errorf("%s: got %v, want an error that says what there is", name, err)
 		}
 	}
 }
