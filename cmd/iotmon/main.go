@@ -7,6 +7,7 @@ import (
 	_ "embed"
 	"fmt"
 	"io"
+	"os"
 
 	"iotmon/internal/app"
 	"iotmon/internal/config"
@@ -18,6 +19,12 @@ var help string
 
 //go:embed bench.txt
 var benchHelp string
+
+//go:embed backup.txt
+var backupHelp string
+
+//go:embed restore.txt
+var restoreHelp string
 
 func main() { app.Main(run) }
 
@@ -34,6 +41,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return ingest.ReplayCommand(ctx, args[1:], stdout, stderr)
 	case "bench":
 		return app.RunBench(ctx, args[1:], benchHelp, stdout, stderr)
+	case "backup":
+		return app.RunBackup(ctx, args[1:], backupHelp, stdout, stderr)
+	case "restore":
+		return app.RunRestore(ctx, args[1:], restoreHelp, os.Stdin, stdout, stderr)
 	case app.BenchViewers:
 		return app.RunBenchViewers(args[1:], stdout, stderr)
 	default:
@@ -43,17 +54,18 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 }
 
 func showHelp(ctx context.Context, topics []string, stdout, stderr io.Writer) int {
-	switch {
-	case len(topics) == 0:
-		fmt.Fprint(stdout, help)
-		return app.Done
-	case topics[0] == "replay":
+	topic := ""
+	if len(topics) > 0 {
+		topic = topics[0]
+	}
+	switch topic {
+	case "replay":
 		return ingest.ReplayCommand(ctx, []string{"-h"}, stdout, stderr)
-	case topics[0] == "bench":
-		fmt.Fprint(stdout, benchHelp)
+	case "", "bench", "backup", "restore":
+		fmt.Fprint(stdout, map[string]string{"": help, "bench": benchHelp, "backup": backupHelp, "restore": restoreHelp}[topic])
 		return app.Done
 	default:
-		fmt.Fprintf(stderr, "iotmon: no help on %s; there is on replay and bench\n", topics[0])
+		fmt.Fprintf(stderr, "iotmon: no help on %s; there is on replay, bench, backup and restore\n", topic)
 		return app.CannotStart
 	}
 }

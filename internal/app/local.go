@@ -24,7 +24,7 @@ func saveMemory() {
 
 func (s *Service) openSQLite(ctx context.Context) error {
 	store, err := sqlite.Open(ctx, sqlite.Options{
-		Path:          filepath.Join(s.cfg.DataDir, "iotmon.db"),
+		Path:          filepath.Join(s.cfg.DataDir, databaseFile),
 		ReadingsTopic: s.topics.Readings,
 		SyncWrites:    s.cfg.Kafka.Embedded.SyncWrites,
 	})
@@ -39,7 +39,7 @@ func (s *Service) openSQLite(ctx context.Context) error {
 
 func (s *Service) openBroker(ctx context.Context) error {
 	broker, err := embedded.Open(ctx, embedded.Options{
-		Dir:        filepath.Join(s.cfg.DataDir, "kafka"),
+		Dir:        filepath.Join(s.cfg.DataDir, brokerDir),
 		Port:       s.cfg.Kafka.Embedded.Port,
 		SyncWrites: s.cfg.Kafka.Embedded.SyncWrites,
 		Logger:     s.Logger,
@@ -48,6 +48,10 @@ func (s *Service) openBroker(ctx context.Context) error {
 		return err
 	}
 	s.onClose("broker", broker.Close)
+	s.broker = broker
+	if err := removeLeftovers(s.cfg.DataDir); err != nil { // Ours alone: the broker has taken the directory.
+		return err
+	}
 	s.dial = kafka.Dial{Brokers: broker.Addrs(), ClientID: s.name, Logger: s.Logger}
 	err = kafka.EnsureTopics(ctx, kafka.TopicOptions{
 		Dial:        s.dial,

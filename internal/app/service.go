@@ -15,6 +15,7 @@ import (
 	"iotmon/internal/config"
 	"iotmon/internal/iot"
 	"iotmon/internal/kafka"
+	"iotmon/internal/kafka/embedded"
 	"iotmon/internal/live"
 	"iotmon/internal/observe"
 )
@@ -53,6 +54,9 @@ type Service struct {
 	producer *kafka.Producer
 	view     *live.View
 	hub      *live.Hub
+
+	// broker is the embedded one; nil where there is another.
+	broker *embedded.Broker
 
 	// measured is told what comes out, for a benchmark; nil for nobody.
 	measured *bench.Run
@@ -124,7 +128,7 @@ func (s *Service) parts() []part {
 	default:
 		return []part{
 			s.listen, s.openTracing, s.makeDomain, s.openSQLite, s.openBroker, s.makeProducer, s.makeProcessor, s.makeArchiver, s.makeLive,
-			s.makeSimulator, s.serveWeb,
+			s.makeSimulator, s.serveWeb, s.serveControl,
 		}
 	}
 }

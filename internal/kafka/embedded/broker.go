@@ -46,6 +46,7 @@ const (
 // until its timeout after the next start.
 type Broker struct {
 	cluster *kfake.Cluster
+	dir     string
 	addr    string
 	lock    *os.File
 	cleaner *cleaner
@@ -61,7 +62,7 @@ func Open(ctx context.Context, options Options) (*Broker, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Broker{lock: lock}
+	b := &Broker{dir: options.Dir, lock: lock}
 	if err := b.start(ctx, options); err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
@@ -69,6 +70,9 @@ func Open(ctx context.Context, options Options) (*Broker, error) {
 	debug.FreeOSMemory()
 	return b, nil
 }
+
+// ErrInUse means that another process has the directory.
+var ErrInUse = errors.New("in use by another iotmon")
 
 // acquire makes the directory and takes it for this process.
 func acquire(dir string) (*os.File, error) {
@@ -80,7 +84,7 @@ func acquire(dir string) (*os.File, error) {
 		return nil, fmt.Errorf("data directory %s is not writable: %w", dir, err)
 	}
 	if err := lockFile(lock); err != nil {
-		return nil, errors.Join(fmt.Errorf("data directory %s is in use by another iotmon: %w", dir, err), lock.Close())
+		return nil, errors.Join(fmt.Errorf("data directory %s is %w: %w", dir, ErrInUse, err), lock.Close())
 	}
 	return lock, nil
 }

@@ -325,7 +325,7 @@ func (m *mover) size() int64 {
 	return size
 }
 
-// append writes the living records again, without their headers: no compacted topic has any.
+// append writes the living records again, without their headers: the trace that a record belonged to has long ended.
 func (m *mover) append(ctx context.Context) error {
 	alive := slices.Collect(maps.Values(m.alive))
 	if err := m.client.ProduceSync(ctx, alive...).FirstErr(); err != nil {
