@@ -20,7 +20,7 @@ images := producer consumer websocket web iotmon
 sources = find . -name '*.go' -not -path '*/node_modules/*'
 
 .DEFAULT_GOAL := help
-.PHONY: bench-libraries help run build build-all provision test test-go test-env-up test-env-down test-web test-chaos test-short check-format vet lint fmt bench clean
+.PHONY: bench-libraries help run build build-all provision test test-go test-env-up test-env-down test-web test-chaos test-short check-format vet lint fmt tidy bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -72,6 +72,12 @@ lint: vet ## run golangci-lint; the first time builds it, which takes minutes
 
 fmt: ## format the Go code
 	$(sources) -exec gofmt -s -w {} +
+
+tidy: ## bring go.mod of every module up to date, as the others follow the first
+	$(GO) mod tidy
+	cd tests/performance && $(GO) mod tidy
+	cd tests/kubernetes && $(GO) mod tidy
+	cd tests/otlp && $(GO) mod tidy
 
 bench: ## run the benchmarks; PKG=./internal/wire for some, BASE=main~3 to compare with a commit
 ifdef BASE
