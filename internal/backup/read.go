@@ -13,6 +13,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/klauspost/compress/gzip"
 )
@@ -68,7 +69,7 @@ func read(r io.Reader, take func(name string, content io.Reader) error) (*List, 
 		if header.Name == listName {
 			return finish(archive, decompressed, found)
 		}
-		if header.Typeflag != tar.TypeReg || !filepath.IsLocal(filepath.FromSlash(header.Name)) {
+		if header.Typeflag != tar.TypeReg || sparse(header) || !filepath.IsLocal(filepath.FromSlash(header.Name)) {
 			return nil, fmt.Errorf("not a backup of iotmon: it holds %.100q", header.Name)
 		}
 		sum := sha256.New()
@@ -81,6 +82,16 @@ func read(r io.Reader, take func(name string, content io.Reader) error) (*List, 
 		}
 		found = append(found, File{Name: header.Name, Size: header.Size, SHA256: hex.EncodeToString(sum.Sum(nil))})
 	}
+}
+
+// sparse reports whether a file has holes, which take no room in the archive and any amount of it on the disk.
+func sparse(header *tar.Header) bool {
+	for key := range header.PAXRecords {
+		if strings.HasPrefix(key, "GNU.sparse") {
+			return true
+		}
+	}
+	return false
 }
 
 // finish reads the list and what follows it, which is nothing but the end.
