@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -31,6 +32,14 @@ type decoder struct {
 	source   string
 	hosts    hosts
 	problems *problems
+	// above are the layers that win over what stands here.
+	above []*layer
+}
+
+// overruled reports whether the value of a key, or of an item of its list, makes no difference.
+func (d *decoder) overruled(path string) bool {
+	key, _, _ := strings.Cut(path, "[")
+	return slices.ContainsFunc(d.above, func(l *layer) bool { _, set := l.values[key]; return set })
 }
 
 // section takes a section of a file over into the layer, by the fields of t.
@@ -120,8 +129,10 @@ func (d *decoder) value(path string, field reflect.StructField, raw any) (typed 
 func (d *decoder) typed(path string, t reflect.Type, raw any) (typed any, ok bool) {
 	if text, isText := raw.(string); isText {
 		filled, err := d.hosts.fill(text)
-		if err != nil {
+		if err != nil && !d.overruled(path) {
 			d.problems.add(d.source, path, "%v", err)
+		}
+		if err != nil {
 			return nil, false
 		}
 		raw = filled

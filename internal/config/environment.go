@@ -71,7 +71,7 @@ func (e *environment) layer(problems *problems) *layer {
 		switch {
 		case !strings.HasPrefix(name, envPrefix) || name == envConfig:
 		case ok:
-			d := decoder{e.source(name), e.hosts(), problems}
+			d := decoder{e.source(name), e.hosts(), problems, nil}
 			if value, ok := d.text(path, byPath[path], text); ok {
 				into.set(path, value, d.source)
 			}

@@ -38,15 +38,15 @@ func Load(o LoadOptions) (*Config, error) {
 		return nil, err
 	}
 	var wrong problems
-	fromFile, err := o.fileLayer(line, env, &wrong)
+	above := []*layer{env.layer(&wrong), line.layer(env.hosts(), &wrong)}
+	fromFile, err := o.fileLayer(line, env, above, &wrong)
 	if err != nil {
 		return nil, err
 	}
-	layers := []*layer{fromFile, env.layer(&wrong), line.layer(env.hosts(), &wrong)}
 	if err := wrong.err(); err != nil {
 		return nil, err
 	}
-	cfg, err := merge(Default(o.Service), layers)
+	cfg, err := merge(Default(o.Service), append([]*layer{fromFile}, above...))
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +58,7 @@ func Load(o LoadOptions) (*Config, error) {
 }
 
 // fileLayer reads the file that was named, which must exist, or else configs/<service>.yaml, which need not.
-func (o *LoadOptions) fileLayer(line *commandLine, env *environment, wrong *problems) (*layer, error) {
+func (o *LoadOptions) fileLayer(line *commandLine, env *environment, above []*layer, wrong *problems) (*layer, error) {
 	path, namedBy := env.file(line.file)
 	if path == "" {
 		path, namedBy = filepath.Join("configs", o.Service+".yaml"), ""
@@ -77,7 +77,7 @@ func (o *LoadOptions) fileLayer(line *commandLine, env *environment, wrong *prob
 	case err != nil:
 		return nil, &Error{Problems: []string{fmt.Sprintf("%s: %v", path, err)}}
 	}
-	d := decoder{path, env.hosts(), wrong}
+	d := decoder{path, env.hosts(), wrong, above}
 	d.section(into, "", reflect.TypeFor[Config](), raw)
 	return into, nil
 }
@@ -95,7 +95,7 @@ func (c *commandLine) layer(hosts hosts, wrong *problems) *layer {
 	into := newLayer()
 	byPath, _ := schema()
 	for path, text := range c.values {
-		d := decoder{c.names[path], hosts, wrong}
+		d := decoder{c.names[path], hosts, wrong, nil}
 		if value, ok := d.text(path, byPath[path], text); ok {
 			into.set(path, value, d.source)
 		}

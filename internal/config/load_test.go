@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -226,6 +227,16 @@ func TestDotEnvFillsWhatTheEnvironmentLeavesOut(t *testing.T) {
 	}
 	if cfg.Log.Level != "warn" || cfg.Log.Format != "json" || cfg.Kafka.Brokers[0] != "from-file:9092" {
 		t.Errorf("got %+v and brokers %v, want level warn, format json, from-file:9092", cfg.Log, cfg.Kafka.Brokers)
+	}
+}
+
+func TestHostsOfOverruledValuesNeedNotBeKnown(t *testing.T) {
+	cfg := mustLoadAs(t, Consumer, `
+kafka: {brokers: ["<KAFKA_HOST>:9092"]}
+postgres: {url: "postgres://user@<MIDDLEWARE_HOST>/plant"}
+`, []string{"IOTMON_KAFKA_BROKERS=a:1,b:2", "IOTMON_POSTGRES_URL=postgres://user@c/plant"})
+	if !slices.Equal(cfg.Kafka.Brokers, []string{"a:1", "b:2"}) || cfg.Postgres.URL != "postgres://user@c/plant" {
+		t.Errorf("got brokers %v and database %s, want those of the environment", cfg.Kafka.Brokers, cfg.Postgres.URL)
 	}
 }
 
