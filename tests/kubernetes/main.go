@@ -15,6 +15,7 @@ import (
 	"io"
 	"os"
 
+	monitoring "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 	"k8s.io/api/apps/v1"
 	"k8s.io/api/autoscaling/v2"
 	core "k8s.io/api/core/v1"
@@ -28,7 +29,7 @@ import (
 
 // foreign are the groups of operators' resources; their types are not Kubernetes' own, and are not checked here.
 var foreign = map[string]bool{
-	"keda.sh": true, "kafka.strimzi.io": true, "postgresql.cnpg.io": true, "monitoring.coreos.com": true,
+	"keda.sh": true, "kafka.strimzi.io": true, "postgresql.cnpg.io": true,
 }
 
 func main() {
@@ -52,7 +53,7 @@ func main() {
 func decoder() (runtime.Decoder, error) {
 	scheme := runtime.NewScheme()
 	for _, add := range []func(*runtime.Scheme) error{
-		v1.AddToScheme, v2.AddToScheme, core.AddToScheme, networking.AddToScheme, policy.AddToScheme,
+		v1.AddToScheme, v2.AddToScheme, core.AddToScheme, networking.AddToScheme, policy.AddToScheme, monitoring.AddToScheme,
 	} {
 		if err := add(scheme); err != nil {
 			return nil, err

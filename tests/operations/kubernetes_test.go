@@ -87,7 +87,7 @@ func TestEveryManifestIsWhatKubernetesKnows(t *testing.T) {
 			t.Errorf("%s: %v\n%s", modules, err, output)
 			continue
 		}
-		for _, kind := range []string{"Deployment", "Service", "ConfigMap", "Secret", "NetworkPolicy", "Ingress", "PodDisruptionBudget", "HorizontalPodAutoscaler"} {
+		for _, kind := range []string{"Deployment", "Service", "ConfigMap", "Secret", "NetworkPolicy", "Ingress", "PodDisruptionBudget", "HorizontalPodAutoscaler", "ServiceMonitor"} {
 			if !strings.Contains(string(output), "Kind="+kind) {
 				t.Errorf("%s: no %s among the manifests", modules, kind)
 			}
