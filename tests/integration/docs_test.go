@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"fmt"
 	"io/fs"
 	"net/url"
 	"os"
@@ -118,7 +119,8 @@ func TestDocumentedCommandsWork(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts the program; make test runs it")
 	}
-	s := newServer(t, t.TempDir(), "", "-devices", "20", "-interval", "200ms")
+	data := t.TempDir()
+	s := newServer(t, data, "", "-devices", "20", "-interval", "200ms")
 	s.start()
 	for _, name := range []string{"QUICK_START.md", "README.md", "README.zh-CN.md"} {
 		text, err := os.ReadFile(filepath.Join(root, name))
@@ -130,7 +132,7 @@ func TestDocumentedCommandsWork(t *testing.T) {
 			t.Errorf("%s: got %d commands, want more", name, len(commands))
 		}
 		for _, command := range commands {
-			t.Run(name+" "+strings.SplitN(command, "\n", 2)[0], func(t *testing.T) { checkCommand(t, s, command) })
+			t.Run(name+" "+strings.SplitN(command, "\n", 2)[0], func(t *testing.T) { checkCommand(t, s, data, command) })
 		}
 	}
 }
@@ -157,7 +159,7 @@ func documentedCommands(text string) []string {
 	return commands
 }
 
-func checkCommand(t *testing.T, s *server, command string) {
+func checkCommand(t *testing.T, s *server, data, command string) {
 	t.Helper()
 	switch words := strings.Fields(command); {
 	case words[0] == "curl":
@@ -170,6 +172,9 @@ func checkCommand(t *testing.T, s *server, command string) {
 		shell(t, "make -n "+strings.Join(words[1:], " "))
 	case strings.HasPrefix(command, "go run ./cmd/iotmon help"):
 		shell(t, strings.Replace(command, "go run ./cmd/iotmon", s.args[0], 1))
+	case strings.HasPrefix(command, "go run ./cmd/iotmon backup"):
+		backup := fmt.Sprintf("cd '%s' && %s backup -data-dir '%s'", t.TempDir(), s.args[0], data)
+		shell(t, strings.Replace(command, "go run ./cmd/iotmon backup", backup, 1))
 	case strings.HasPrefix(command, "go run ./cmd/iotmon"):
 		shell(t, strings.Replace(command, "go run ./cmd/iotmon", s.args[0]+" -check-config", 1))
 	default:

@@ -1,0 +1,127 @@
+package integration
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// TestTutorialShowsWhatItSays types all commands of docs/step-by-step into one shell, page after page, and compares what they
+// print with what the pages say.
+func TestTutorialShowsWhatItSays(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts programs and servers; make test runs it")
+	}
+	lessons := tutorial(t)
+	if len(lessons) < 30 {
+		t.Fatalf("got %d lessons, want more", len(lessons))
+	}
+	bin, err := programs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// What would collide with other tests, or is done already.
+	replacements := []string{"./bin/", bin + "/", "make build\n", ":\n", "9192", port(t)}
+	for _, documented := range []string{"8080", "8081", "8082", "8083", "8084"} {
+		replacements = append(replacements, "127.0.0.1:"+documented, freeAddr(t))
+	}
+	replacer := strings.NewReplacer(replacements...)
+
+	out := t.TempDir()
+	var script strings.Builder
+	script.WriteString(`set -eu
+finish() {
+  status=$?
+  jobs -pr | xargs -r kill -9
+  if [ -d "$tutorial-servers" ]; then TESTENV_DIR="$tutorial-servers" scripts/test-env.sh down; fi
+  rm -rf "$tutorial"
+  exit $status
+}
+tutorial=none
+trap finish EXIT
+`)
+	for i, lesson := range lessons {
+		fmt.Fprintf(&script, "{\n%s} >%s/%d 2>&1\n", replacer.Replace(lesson.commands), out, i)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	shell := exec.CommandContext(ctx, "bash")
+	shell.Dir, shell.Stdin, shell.WaitDelay = root, strings.NewReader(script.String()), time.Minute
+	shell.Env = append(os.Environ(), fmt.Sprint("TESTENV_OWNER=", os.Getpid()))
+	shell.Cancel = func() error { return shell.Process.Signal(syscall.SIGTERM) }
+	printed, failed := shell.CombinedOutput()
+
+	for i, lesson := range lessons {
+		got, err := os.ReadFile(filepath.Join(out, fmt.Sprint(i)))
+		if err != nil {
+			t.Fatalf("%s: not reached: %v\n%s", lesson, failed, printed)
+		}
+		last := i == len(lessons)-1
+		if !last {
+			_, err := os.Stat(filepath.Join(out, fmt.Sprint(i+1)))
+			last = err != nil
+		}
+		if failed != nil && last {
+			t.Fatalf("%s: %v, having printed:\n%s%s", lesson, failed, got, printed)
+		}
+		if lesson.prints != "" && !says(replacer.Replace(lesson.prints)).Match(got) {
+			t.Errorf("%s\nprints:\n%s\nand the page says:\n%s", lesson, got, lesson.prints)
+		}
+	}
+}
+
+// lesson is a block of commands of the tutorial, and what the page says that they print; empty where it says nothing.
+type lesson struct {
+	page, commands, prints string
+}
+
+func (l lesson) String() string { return l.page + ":\n" + l.commands }
+
+// tutorial returns the lessons of all pages in the order in which they are read.
+func tutorial(t *testing.T) []lesson {
+	t.Helper()
+	dir := filepath.Join(root, "docs", "step-by-step")
+	pages, err := filepath.Glob(filepath.Join(dir, "[0-9]*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var lessons []lesson
+	block := regexp.MustCompile("(?ms)^```bash\n(.*?)^```\n(?:\n```text\n(.*?)^```\n)?")
+	for _, page := range append([]string{filepath.Join(dir, "README.md")}, pages...) {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, match := range block.FindAllSubmatch(text, -1) {
+			lessons = append(lessons, lesson{filepath.Base(page), string(match[1]), string(match[2])})
+		}
+	}
+	return lessons
+}
+
+// says returns what matches an output as a page shows it, where … stands for anything.
+func says(text string) *regexp.Regexp {
+	parts := strings.Split(strings.TrimSpace(text), "…")
+	for i := range parts {
+		parts[i] = regexp.QuoteMeta(parts[i])
+	}
+	return regexp.MustCompile(`(?s)^\s*` + strings.Join(parts, ".*") + `\s*$`)
+}
+
+// port returns a port that was free a moment ago.
+func port(t *testing.T) string {
+	t.Helper()
+	_, port, err := net.SplitHostPort(freeAddr(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
