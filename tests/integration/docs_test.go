@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 	"unicode"
+
+	"iotmon/tests/testenv"
 )
 
 const root = "../.."
@@ -114,7 +116,8 @@ func TestEveryDependencyIsExplained(t *testing.T) {
 }
 
 // TestDocumentedCommandsWork runs what the documents that a newcomer reads first tell to type. Requests go to a real
-// server; commands that would start one are checked for their flags.
+// server; what starts one is started on an address and in a directory of its own, until it is ready, and stopped as by
+// Ctrl-C; of make it is asked what it would do.
 func TestDocumentedCommandsWork(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts the program; make test runs it")
@@ -165,7 +168,11 @@ func checkCommand(t *testing.T, s *server, data, command string) {
 	case words[0] == "curl":
 		shell(t, `curl() { command curl --fail-with-body -sS --max-time 10 "$@"; }; `+strings.ReplaceAll(command, "127.0.0.1:8080", s.addr))
 	case strings.HasPrefix(command, "./bin/"):
-		shell(t, strings.Replace(command, "./bin", "KAFKA_HOST=localhost "+filepath.Dir(s.args[0]), 1)+" -check-config")
+		shell(t, strings.Replace(command, "./bin", "set -a; . ./.env.example; "+filepath.Dir(s.args[0]), 1)+" -check-config")
+		config := joinCluster(t).config("readings") + fmt.Sprintf("postgres: {url: %q}\nredis: {url: %q}\n", testenv.Postgres(t), testenv.Redis(t))
+		service := newProgram(t, filepath.Base(words[0]), config, words[1:]...)
+		service.start()
+		service.stop()
 	case words[0] == "cp":
 		shell(t, "test -e "+words[1])
 	case words[0] == "make":
@@ -176,7 +183,9 @@ func checkCommand(t *testing.T, s *server, data, command string) {
 		backup := fmt.Sprintf("cd '%s' && %s backup -data-dir '%s'", t.TempDir(), s.args[0], data)
 		shell(t, strings.Replace(command, "go run ./cmd/iotmon backup", backup, 1))
 	case strings.HasPrefix(command, "go run ./cmd/iotmon"):
-		shell(t, strings.Replace(command, "go run ./cmd/iotmon", s.args[0]+" -check-config", 1))
+		process := newServer(t, t.TempDir(), "", words[3:]...)
+		process.start()
+		process.stop()
 	default:
 		t.Errorf("no test knows how to check %q", command)
 	}
