@@ -1,4 +1,6 @@
-package integration
+// Package tutorial types the tutorial of docs/step-by-step as its reader would. It is a package of its own so that it runs beside
+// the other tests: most of the time it waits.
+package tutorial
 
 import (
 	"context"
@@ -14,6 +16,8 @@ import (
 	"time"
 )
 
+const root = "../.."
+
 // TestTutorialShowsWhatItSays types all commands of docs/step-by-step into one shell, page after page, and compares what they
 // print with what the pages say.
 func TestTutorialShowsWhatItSays(t *testing.T) {
@@ -24,9 +28,9 @@ func TestTutorialShowsWhatItSays(t *testing.T) {
 	if len(lessons) < 30 {
 		t.Fatalf("got %d lessons, want more", len(lessons))
 	}
-	bin, err := programs()
-	if err != nil {
-		t.Fatal(err)
+	bin := t.TempDir()
+	if output, err := exec.Command("go", "build", "-o", bin, "iotmon/cmd/...").CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, output)
 	}
 	// What would collide with other tests, or is done already.
 	replacements := []string{"./bin/", bin + "/", "make build\n", ":\n", "9192", port(t)}
@@ -51,7 +55,7 @@ trap finish EXIT
 	for i, lesson := range lessons {
 		fmt.Fprintf(&script, "{\n%s} >%s/%d 2>&1\n", replacer.Replace(lesson.commands), out, i)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	shell := exec.CommandContext(ctx, "bash")
 	shell.Dir, shell.Stdin, shell.WaitDelay = root, strings.NewReader(script.String()), time.Minute
@@ -114,6 +118,17 @@ func says(text string) *regexp.Regexp {
 		parts[i] = regexp.QuoteMeta(parts[i])
 	}
 	return regexp.MustCompile(`(?s)^\s*` + strings.Join(parts, ".*") + `\s*$`)
+}
+
+// freeAddr returns an address that was free a moment ago.
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().String()
 }
 
 // port returns a port that was free a moment ago.
