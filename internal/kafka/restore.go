@@ -154,7 +154,7 @@ func (s *session) readStates(ctx context.Context, ids []int32, fits func(iot.Pos
 	if err != nil {
 		return nil, err
 	}
-	decoder := wire.NewDecoder()
+	decoder := wire.NewStreamDecoder()
 	states := make(map[int32]map[iot.DeviceID]iot.DeviceState, len(last))
 	for id, values := range last {
 		states[id] = make(map[iot.DeviceID]iot.DeviceState, len(values))

@@ -70,7 +70,7 @@ func NewTail(options TailOptions) *Tail {
 	if options.Undecodable == nil {
 		options.Undecodable = func(string) {}
 	}
-	return &Tail{TailOptions: options, caughtUp: make(chan struct{}), decoder: wire.NewDecoder()}
+	return &Tail{TailOptions: options, caughtUp: make(chan struct{}), decoder: wire.NewStreamDecoder()}
 }
 
 // CaughtUp is closed once the device states that were there at the start have all been handed over.

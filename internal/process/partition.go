@@ -48,7 +48,7 @@ func New(options *Options, id int32, from Checkpoint, lost bool) *Partition {
 	return &Partition{
 		Options:    options,
 		id:         id,
-		decoder:    wire.NewDecoder(),
+		decoder:    wire.NewStreamDecoder(),
 		windows:    aggregate.New(options.Window, from.Watermark),
 		fleet:      fleet.New(options.OfflineAfter, from.Floor),
 		alerts:     make(standing),

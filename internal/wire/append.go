@@ -2,9 +2,7 @@ package wire
 
 import (
 	"encoding/json"
-	"math"
 	"strconv"
-	"time"
 	"unicode/utf8"
 
 	"iotmon/internal/iot"
@@ -14,14 +12,33 @@ import (
 // RFC 3339 with as many digits as they need, numbers in the shortest form that reads back the same. It allocates nothing
 // if dst has room. The value must be finite.
 func AppendReading(dst []byte, r *iot.Reading) []byte {
-	dst = append(dst, `{"device_id":`...)
-	dst = appendString(dst, string(r.ID))
-	dst = append(dst, `,"device_type":`...)
-	dst = appendString(dst, string(r.Type))
-	dst = append(dst, `,"timestamp":`...)
-	dst = appendTime(dst, r.Time)
-	dst = append(dst, `,"value":`...)
-	dst = appendFloat(dst, r.Value)
+	dst = appendString(append(dst, idKey...), string(r.ID))
+	dst = appendTime(appendHead(dst, r), r.Time)
+	dst = appendFloat(append(dst, valueKey...), r.Value)
+	dst = appendTail(dst, r)
+	if !r.ReceivedAt.IsZero() {
+		dst = appendTime(append(dst, receivedKey...), r.ReceivedAt)
+	}
+	if r.Historical {
+		dst = append(dst, `,"historical":true`...)
+	}
+	return append(dst, '}')
+}
+
+const (
+	idKey       = `{"device_id":`
+	valueKey    = `,"value":`
+	receivedKey = `,"received_at":`
+)
+
+// appendHead appends what stands between the id and the time.
+func appendHead(dst []byte, r *iot.Reading) []byte {
+	dst = appendString(append(dst, `,"device_type":`...), string(r.Type))
+	return append(dst, `,"timestamp":`...)
+}
+
+// appendTail appends what follows the value, but for what the system adds.
+func appendTail(dst []byte, r *iot.Reading) []byte {
 	dst = appendField(dst, `,"unit":`, r.Unit)
 	if r.Location != (iot.Location{}) {
 		dst = appendLocation(append(dst, `,"location":`...), &r.Location)
@@ -30,14 +47,7 @@ func AppendReading(dst []byte, r *iot.Reading) []byte {
 	if r.Metadata != (iot.Metadata{}) {
 		dst = appendMetadata(append(dst, `,"metadata":`...), &r.Metadata)
 	}
-	dst = appendField(dst, `,"quality":`, string(r.Quality))
-	if !r.ReceivedAt.IsZero() {
-		dst = appendTime(append(dst, `,"received_at":`...), r.ReceivedAt)
-	}
-	if r.Historical {
-		dst = append(dst, `,"historical":true`...)
-	}
-	return append(dst, '}')
+	return appendField(dst, `,"quality":`, string(r.Quality))
 }
 
 func appendLocation(dst []byte, l *iot.Location) []byte {
@@ -96,18 +106,4 @@ func appendEscaped(dst []byte, s string) []byte {
 		panic(err) // A string always marshals.
 	}
 	return append(dst, text...)
-}
-
-func appendTime(dst []byte, t time.Time) []byte {
-	dst = append(dst, '"')
-	dst = t.UTC().AppendFormat(dst, time.RFC3339Nano)
-	return append(dst, '"')
-}
-
-// appendFloat appends f as ECMAScript would write it.
-func appendFloat(dst []byte, f float64) []byte {
-	if size := math.Abs(f); size != 0 && (size < 1e-6 || size >= 1e21) {
-		return strconv.AppendFloat(dst, f, 'e', -1, 64)
-	}
-	return strconv.AppendFloat(dst, f, 'f', -1, 64)
 }

@@ -157,7 +157,7 @@ func drawTime(t *rapid.T, label string) time.Time {
 }
 
 func TestReadingsSurviveTheWire(t *testing.T) {
-	decoder := wire.NewDecoder()
+	decoder := wire.NewStreamDecoder()
 	rapid.Check(t, func(t *rapid.T) {
 		want := drawReading(t)
 		text := wire.AppendReading(nil, &want)
@@ -176,7 +176,7 @@ func FuzzDecodeReading(f *testing.F) {
 	f.Add([]byte(`{"value":-0.0e+1,"location":{},"floor":1,"metadata":{"battery_level":1}}`))
 	f.Add([]byte(`{"value":1,"value":null,"unit":"\ud800","timestamp":1e18}`))
 	f.Add([]byte(`{"value":1,"serial":[1,{"a":[[]],"b":null},true,"x"],"location":{"building":"A","at":{"x":1}},"metadata":{"m":{}}}`))
-	decoder := wire.NewDecoder()
+	decoder := wire.NewStreamDecoder()
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var fast, general iot.Reading
 		fastErr := decoder.Decode(data, &fast)
@@ -193,6 +193,9 @@ func FuzzDecodeReading(f *testing.F) {
 		if fast.Time.Year() < 1970 || fast.Time.Year() > 9998 || !fast.ReceivedAt.IsZero() && (fast.ReceivedAt.Year() < 1 || fast.ReceivedAt.Year() > 9998) {
 			return // No catalog admits it.
 		}
+		if !reflect.DeepEqual(decodedTwice(t, decoder, data), general) {
+			t.Fatalf("when the device is known: got %+v, want %+v", fast, general)
+		}
 		var again iot.Reading
 		if err := decoder.Decode(wire.AppendReading(nil, &fast), &again); err != nil {
 			t.Fatalf("encoded again: %v", err)
@@ -208,7 +211,7 @@ func BenchmarkDecodeReading(b *testing.B) {
 	for _, path := range []struct {
 		name   string
 		decode func([]byte, *iot.Reading) error
-	}{{"fast", wire.NewDecoder().Decode}, {"general", wire.DecodeGeneral}} {
+	}{{"known", wire.NewStreamDecoder().Decode}, {"fast", wire.NewDecoder().Decode}, {"general", wire.DecodeGeneral}} {
 		b.Run(path.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
@@ -262,4 +265,42 @@ func TestRememberedObjectsAreTheSame(t *testing.T) {
 			t.Errorf("%s: got %+v, want %+v", location, got, want)
 		}
 	}
+}
+
+// What a device has said of itself before changes nothing of what it says now.
+func TestKnownDevicesAreHeard(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		decoder := wire.NewStreamDecoder()
+		ids := rapid.SliceOfN(rapid.SampledFrom([]iot.DeviceID{"a", "b", "a\"b", ""}), 1, 20).Draw(t, "ids")
+		for _, id := range ids {
+			want := drawReading(t)
+			want.ID = id
+			if rapid.Bool().Draw(t, "same as ever") {
+				want = iot.Reading{Device: iot.Device{ID: id, Type: "t", Unit: "u"}, Time: want.Time, Value: want.Value, ReceivedAt: want.ReceivedAt}
+			}
+			text := wire.AppendReading(nil, &want)
+			if rapid.Bool().Draw(t, "another form") {
+				text = append([]byte{' '}, text...)
+			}
+			var got iot.Reading
+			if err := decoder.Decode(text, &got); err != nil {
+				t.Fatalf("%s: %v", text, err)
+			}
+			if !reflect.DeepEqual(got, want) {
+				t.Fatalf("%s: got %+v, want %+v", text, got, want)
+			}
+		}
+	})
+}
+
+// decodedTwice returns what the text means to a decoder that has just read it.
+func decodedTwice(t *testing.T, decoder *wire.Decoder, text []byte) iot.Reading {
+	t.Helper()
+	var r iot.Reading
+	for range 2 {
+		if err := decoder.Decode(text, &r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return r
 }

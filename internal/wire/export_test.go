@@ -1,6 +1,10 @@
 package wire
 
-import "iotmon/internal/iot"
+import (
+	"time"
+
+	"iotmon/internal/iot"
+)
 
 // DecodeGeneral is the general decoder alone, to hold the fast one against.
 func DecodeGeneral(data []byte, r *iot.Reading) error {
@@ -12,3 +16,16 @@ func DecodeGeneral(data []byte, r *iot.Reading) error {
 
 // StateGeneral is the general decoder of a device state alone.
 func StateGeneral(data []byte) (iot.DeviceState, error) { return new(Decoder).stateGeneral(data) }
+
+// The texts of times and numbers, to hold against the standard library's.
+var (
+	AppendTime  = appendTime
+	AppendFloat = appendFloat
+)
+
+func ParseTime(text []byte, dst *time.Time) bool { return parseUTC(text, dst) || parseTime(text, dst) }
+
+func ParseFloat(text []byte, dst *float64) bool {
+	c := cursor{text: text}
+	return c.float(dst) && c.at == len(text)
+}

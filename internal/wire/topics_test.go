@@ -63,7 +63,7 @@ func drawState(t *rapid.T) iot.DeviceState {
 }
 
 func TestDeviceStatesSurviveTheWire(t *testing.T) {
-	decoder := wire.NewDecoder()
+	decoder := wire.NewStreamDecoder()
 	rapid.Check(t, func(t *rapid.T) {
 		want := drawState(t)
 		text := wire.AppendDeviceState(nil, &want)
@@ -204,7 +204,7 @@ func FuzzDecodeTopics(f *testing.F) {
 	f.Add([]byte(`{"reading":{"device_id":"d","device_type":"t","timestamp":"2024-01-30T10:30:00Z","value":1},"partition":1,"epoch":0,"position":7}`))
 	f.Add([]byte(`{"device_type":"t","window_start":"2024-01-30T10:30:00Z","window_seconds":30,"sum":[1,1e300],"alerts":[` +
 		`{"id":"a","device_id":"d","state":"raised","onset":"9998-12-31T23:59:59-23:59"}]}`))
-	decoder := wire.NewDecoder()
+	decoder := wire.NewStreamDecoder()
 	f.Fuzz(func(t *testing.T, data []byte) {
 		position, found := wire.StatePosition(data)
 		if state, err := decoder.DeviceState(data); err == nil {
@@ -241,7 +241,7 @@ func BenchmarkDeviceState(b *testing.B) {
 			text = wire.AppendDeviceState(text[:0], &state)
 		}
 	})
-	decoder := wire.NewDecoder()
+	decoder := wire.NewStreamDecoder()
 	b.Run("decode", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {

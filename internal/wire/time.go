@@ -1,0 +1,153 @@
+package wire
+
+import "time"
+
+const secondsPerDay = 24 * 60 * 60
+
+// appendTime appends t as RFC 3339 in UTC, with as many digits of a second as it needs.
+func appendTime(dst []byte, t time.Time) []byte {
+	dst = append(dst, '"')
+	dst = appendUTC(dst, t)
+	return append(dst, '"')
+}
+
+func appendUTC(dst []byte, t time.Time) []byte {
+	seconds := t.Unix()
+	if seconds < 0 || seconds >= endOfYears {
+		return t.UTC().AppendFormat(dst, time.RFC3339Nano)
+	}
+	year, month, day := date(seconds / secondsPerDay)
+	dst = appendTwo(appendTwo(dst, year/100), year%100)
+	dst = appendTwo(append(dst, '-'), month)
+	dst = appendTwo(append(dst, '-'), day)
+	second := int(seconds % secondsPerDay)
+	dst = appendTwo(append(dst, 'T'), second/3600)
+	dst = appendTwo(append(dst, ':'), second/60%60)
+	dst = appendTwo(append(dst, ':'), second%60)
+	if nanoseconds := t.Nanosecond(); nanoseconds != 0 {
+		dst = appendFraction(dst, nanoseconds)
+	}
+	return append(dst, 'Z')
+}
+
+func appendTwo(dst []byte, n int) []byte { return append(dst, byte('0'+n/10), byte('0'+n%10)) }
+
+// appendFraction appends the point and what is behind it, without zeros at the end.
+func appendFraction(dst []byte, nanoseconds int) []byte {
+	digits := 9
+	for nanoseconds%1000 == 0 {
+		nanoseconds, digits = nanoseconds/1000, digits-3
+	}
+	for nanoseconds%10 == 0 {
+		nanoseconds, digits = nanoseconds/10, digits-1
+	}
+	var text [10]byte
+	text[0] = '.'
+	for i := digits; i > 0; i-- {
+		text[i] = byte('0' + nanoseconds%10)
+		nanoseconds /= 10
+	}
+	return append(dst, text[:digits+1]...)
+}
+
+// The calendar repeats itself every four hundred years. In both directions years begin in March here, so that the day that
+// only some have is their last; see https://howardhinnant.github.io/date_algorithms.html.
+const (
+	daysPerEra  = 400*365 + 97
+	marchToUnix = 719468 // Days from the first of March of the year 0 to the first of January 1970.
+	endOfYears  = 253402300800
+)
+
+// date returns the date of a day since 1970, up to the year 9999.
+func date(days int64) (year, month, day int) {
+	days += marchToUnix
+	era, of := days/daysPerEra, int(days%daysPerEra)
+	year = (of - of/1460 + of/36524 - of/146096) / 365
+	of -= 365*year + year/4 - year/100
+	month = (5*of + 2) / 153
+	day = of - (153*month+2)/5 + 1
+	year += 400 * int(era)
+	if month += 3; month > 12 {
+		month, year = month-12, year+1
+	}
+	return year, month, day
+}
+
+// daysSince1970 returns the day of a date from the year 1 on.
+func daysSince1970(year, month, day int) int64 {
+	if month <= 2 {
+		year, month = year-1, month+12
+	}
+	era, of := year/400, year%400
+	return int64(era)*daysPerEra + int64(365*of+of/4-of/100+(153*(month-3)+2)/5+day-1) - marchToUnix
+}
+
+// time reads an RFC 3339 time.
+func (c *cursor) time(dst *time.Time) bool {
+	text, ok := c.string()
+	return ok && (parseUTC(text, dst) || parseTime(text, dst))
+}
+
+// parseUTC reads a time as appendTime writes it. It reports false for any other, which may well be one.
+func parseUTC(text []byte, dst *time.Time) bool {
+	const shape = "2006-01-02T15:04:05"
+	if len(text) <= len(shape) || text[4] != '-' || text[7] != '-' || text[10] != 'T' || text[13] != ':' || text[16] != ':' || text[len(text)-1] != 'Z' {
+		return false
+	}
+	century, a := two(text[0:])
+	year, b := two(text[2:])
+	month, c := two(text[5:])
+	day, d := two(text[8:])
+	hour, e := two(text[11:])
+	minute, f := two(text[14:])
+	second, g := two(text[17:])
+	nanosecond, h := fraction(text[len(shape) : len(text)-1])
+	year += 100 * century
+	if !a || !b || !c || !d || !e || !f || !g || !h || year < 1970 || month < 1 || month > 12 || day < 1 || day > daysIn(year, month) ||
+		hour > 23 || minute > 59 || second > 59 {
+		return false
+	}
+	seconds := daysSince1970(year, month, day)*secondsPerDay + int64(hour*3600+minute*60+second)
+	*dst = time.Unix(seconds, nanosecond).UTC()
+	return true
+}
+
+// two reads two digits.
+func two(text []byte) (int, bool) {
+	tens, ones := text[0]-'0', text[1]-'0'
+	return int(tens)*10 + int(ones), tens <= 9 && ones <= 9
+}
+
+// fraction reads the point and up to nine digits behind it, or nothing, as nanoseconds.
+func fraction(text []byte) (int64, bool) {
+	if len(text) == 0 {
+		return 0, true
+	}
+	if text[0] != '.' || len(text) == 1 || len(text) > 10 {
+		return 0, false
+	}
+	var nanoseconds int64
+	for i := 1; i < 10; i++ {
+		nanoseconds *= 10
+		if i < len(text) {
+			digit := text[i] - '0'
+			if digit > 9 {
+				return 0, false
+			}
+			nanoseconds += int64(digit)
+		}
+	}
+	return nanoseconds, true
+}
+
+func daysIn(year, month int) int {
+	switch {
+	case month == 2 && year%4 == 0 && (year%100 != 0 || year%400 == 0):
+		return 29
+	case month == 2:
+		return 28
+	case month == 4 || month == 6 || month == 9 || month == 11:
+		return 30
+	}
+	return 31
+}
