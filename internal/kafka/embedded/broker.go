@@ -127,7 +127,7 @@ func (b *Broker) start(ctx context.Context, options Options) error {
 		addr:       b.addr,
 		from:       compactFrom,
 		logger:     options.Logger,
-		next:       time.Now().Add(compactSettle), // A crash may have torn a commit; whoever repairs it goes first.
+		wait:       stepsAtStart,
 	}
 	if err := b.cleaner.attach(ctx); err != nil {
 		cluster.Close()
@@ -152,14 +152,14 @@ func (b *Broker) keep(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			b.tidy(ctx, time.Now())
+			b.tidy(ctx)
 		}
 	}
 }
 
-func (b *Broker) tidy(ctx context.Context, now time.Time) {
+func (b *Broker) tidy(ctx context.Context) {
 	b.cluster.ApplyRetention()
-	b.cleaner.step(ctx, now)
+	b.cleaner.step(ctx)
 }
 
 // Close writes what makes the next start fast and gives the directory free. Closing again does nothing.

@@ -27,9 +27,13 @@ const (
 	// have grown since the last round.
 	compactFrom   = 32 << 20
 	compactFactor = 4
-	// compactSettle is how long each step of a round waits after the one before. It is longer than any reader takes to
-	// read the topics whole, so none loses a record that moves from the front to the end while it reads.
-	compactSettle = time.Minute
+	// The stages of a round are counted in steps of the upkeep, not by the clock: a process that was stopped for a while has
+	// had its readers stopped as well. stepsAtStart is until the first round: a crash may have torn a commit, and whoever
+	// repairs it goes first. stepsToMove lets most of what lives be superseded before it is moved. stepsToTrim is for how long
+	// nobody may have read what is about to be deleted.
+	stepsAtStart = int(time.Minute / upkeepInterval)
+	stepsToMove  = 2
+	stepsToTrim  = 3
 	// readTimeout bounds the reading of the whole log, and holdTimeout how long transactions may be held back after it.
 	readTimeout = time.Minute
 	holdTimeout = 5 * time.Second
@@ -45,9 +49,11 @@ const compactMark = "\x00compact"
 // new ones: a kill between leaves nothing. And it keeps the markers of all transactions of a producer that lives.
 //
 // So the cleaner does what a log-structured store does. A round notes where the partitions end; a while later it appends
-// the records before that point that nothing has superseded since, once more, at the end; a while later it deletes
-// everything before that point. Killed anywhere, every key still has its last record. What it appends must not overtake a
-// newer record, so no transaction may begin in these topics in that moment: the client tries again a little later.
+// the records before that point that nothing has superseded since, once more, at the end; and when nobody has read there
+// for a while, it deletes everything before that point. So a reader that is on its way from the beginning to where the end
+// was when it began misses none of what moved from before it to behind that. Killed anywhere, every key still has its last
+// record. What the cleaner appends must not overtake a newer record, so no transaction may begin in these topics in that
+// moment: the client tries again a little later.
 type cleaner struct {
 	cluster *kfake.Cluster
 	// partitions is the directory with one entry for each partition that was ever written to.
@@ -62,10 +68,11 @@ type cleaner struct {
 	// kept is about the size of what lived in the last round. What was written while it lasted does not count: it would put
 	// off the next round in proportion to the rate, and a restart reads all of it.
 	kept int64
-	// cuts are the points of the round that is under way, nil between two rounds.
-	cuts  kadm.Offsets
-	moved bool
-	next  time.Time
+	// cuts are the points of the round that is under way, nil between two rounds. readers is who reads before them, from the
+	// moment when what lives has been moved. wait is how many steps pass until the next thing is done.
+	cuts    kadm.Offsets
+	readers *readers
+	wait    int
 }
 
 // attach makes the broker ask the gate whenever a transaction begins in a partition.
@@ -126,29 +133,30 @@ func tryAgain(add *kmsg.AddPartitionsToTxnRequest) kmsg.Response {
 }
 
 // step goes on with the round, if it is time to, or begins one if the topics have grown enough.
-func (c *cleaner) step(ctx context.Context, now time.Time) {
-	if now.Before(c.next) {
-		return
-	}
-	if c.cuts == nil {
+func (c *cleaner) step(ctx context.Context) {
+	switch {
+	case c.wait > 0:
+		c.wait--
+	case c.cuts == nil:
 		if size, ends := c.survey(); size >= max(c.from, compactFactor*c.kept) {
-			c.cuts, c.moved, c.next = ends, false, now.Add(compactSettle)
+			c.cuts, c.wait = ends, stepsToMove-1
 		}
-		return
-	}
-	c.next = now.Add(compactSettle)
-	if c.moved {
+	case c.readers == nil:
+		if err := c.move(ctx); err != nil {
+			if ctx.Err() == nil {
+				c.logger.Warn("embedded broker: compaction put off", "error", err)
+			}
+			c.wait = stepsToMove - 1
+			return
+		}
+		debug.FreeOSMemory()
+		c.readers, c.wait = watchReaders(c.cluster, c.cuts), stepsToTrim-1
+	case c.readers.came():
+		c.wait = stepsToTrim - 1
+	default:
+		c.readers.forget()
 		c.trim()
-		return
 	}
-	if err := c.move(ctx); err != nil {
-		if ctx.Err() == nil {
-			c.logger.Warn("embedded broker: compaction put off", "error", err)
-		}
-		return
-	}
-	c.moved = true
-	debug.FreeOSMemory()
 }
 
 // survey returns the size of the compacted topics and where their partitions end.
@@ -190,7 +198,7 @@ func (c *cleaner) trim() {
 			c.logger.Warn("embedded broker: compacted records not deleted", "topic", cut.Topic, "partition", cut.Partition, "error", err)
 		}
 	})
-	c.cuts = nil
+	c.cuts, c.readers = nil, nil
 	size, _ := c.survey()
 	c.logger.Info("embedded broker: compacted", "bytes_living", c.kept, "bytes_left", size)
 }

@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -70,8 +69,8 @@ func writeStates(b *Broker) func(int) {
 	b.upkeep.Wait()
 	b.cleaner.from = 0
 	go func() {
-		for now := time.Now().Add(time.Hour); ; now = now.Add(time.Hour) {
-			b.cleaner.step(ctx, now)
+		for {
+			b.cleaner.step(ctx)
 			b.cleaner.kept = 0
 		}
 	}()
