@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"bytes"
 	"strconv"
 	"time"
 
@@ -81,7 +82,10 @@ func (o *output) Reject(r *process.Reject) {
 	if len(key) > iot.MaxIDLength {
 		key = nil // No device has such an id.
 	}
-	o.writer.write(&kgo.Record{Topic: o.writer.topics.DeadLetters, Key: key, Value: value, Headers: headers})
+	// The record that is rejected is read into memory that the next one is read into.
+	o.writer.write(&kgo.Record{
+		Topic: o.writer.topics.DeadLetters, Key: bytes.Clone(key), Value: bytes.Clone(value), Headers: headers,
+	})
 }
 
 func header(key, value string) kgo.RecordHeader {

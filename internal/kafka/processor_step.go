@@ -59,6 +59,7 @@ func (s *session) poll(ctx context.Context, deadline time.Time) (more bool, err 
 	if err := s.process(fetches); err != nil {
 		return false, err
 	}
+	recycle(fetches)
 	return ctx.Err() == nil, nil
 }
 

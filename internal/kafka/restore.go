@@ -158,8 +158,8 @@ func (s *session) readStates(ctx context.Context, ids []int32, fits func(iot.Pos
 	states := make(map[int32]map[iot.DeviceID]iot.DeviceState, len(last))
 	for id, values := range last {
 		states[id] = make(map[iot.DeviceID]iot.DeviceState, len(values))
-		for key, value := range values {
-			state, err := decoder.DeviceState(value)
+		for key, kept := range values {
+			state, err := decoder.DeviceState(kept.value)
 			if err != nil {
 				return nil, fmt.Errorf("device state of %q in partition %d: %w", key, id, err)
 			}
@@ -170,40 +170,68 @@ func (s *session) readStates(ctx context.Context, ids []int32, fits func(iot.Pos
 }
 
 // lastStates reads up to the marks and returns, undecoded, the last value of each key that fits.
-func (s *session) lastStates(ctx context.Context, marks map[int32]int64, fits func(iot.Position) bool) (map[int32]map[string][]byte, error) {
-	last := make(map[int32]map[string][]byte, len(marks))
+func (s *session) lastStates(ctx context.Context, marks map[int32]int64, fits func(iot.Position) bool) (map[int32]keptStates, error) {
+	last := make(map[int32]keptStates, len(marks))
 	offsets := make(map[int32]kgo.Offset, len(marks))
 	for id := range marks {
-		last[id] = make(map[string][]byte)
+		last[id] = make(keptStates)
 		offsets[id] = kgo.NewOffset().AtStart()
 	}
 	reader, err := kgo.NewClient(s.Dial.options(
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{s.Topics.States: offsets}),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		newFetchMemory(),
 	)...)
 	if err != nil {
 		return nil, err
 	}
 	defer reader.Close()
-	for len(marks) > 0 {
+	for fetch := 1; len(marks) > 0; fetch++ {
 		fetches := reader.PollFetches(ctx)
 		if err := fetches.Err(); err != nil {
 			return nil, fmt.Errorf("read device states: %w", err)
 		}
-		fetches.EachRecord(func(r *kgo.Record) {
-			switch mark, waiting := marks[r.Partition]; {
-			case waiting && r.Offset >= mark:
-				delete(marks, r.Partition)
-			case !waiting || r.Value == nil:
-			default:
-				if position, ok := wire.StatePosition(r.Value); ok && fits(position) {
-					values := last[r.Partition]
-					values[string(r.Key)] = append(values[string(r.Key)][:0], r.Value...)
-				}
+		fetches.EachPartition(func(p kgo.FetchTopicPartition) {
+			mark, waiting := marks[p.Partition]
+			if !waiting {
+				return
 			}
+			if n := len(p.Records); n > 0 && p.Records[n-1].Offset >= mark {
+				delete(marks, p.Partition)
+			}
+			last[p.Partition].take(p.Records, mark, fetch, fits)
 		})
+		recycle(fetches)
 	}
 	return last, nil
+}
+
+// keptStates are the newest values of the keys of a partition, so far.
+type keptStates map[string]*keptState
+
+// keptState is a value and the number of the fetch that it came with.
+type keptState struct {
+	value []byte
+	fetch int
+}
+
+// take keeps of the records of a fetch, up to the mark, the last of each key that fits. It goes from the end to the beginning:
+// most records have newer ones of the same key behind them, and then there is nothing to look at.
+func (k keptStates) take(records []*kgo.Record, mark int64, fetch int, fits func(iot.Position) bool) {
+	for _, r := range slices.Backward(records) {
+		kept := k[string(r.Key)]
+		if r.Offset >= mark || r.Value == nil || kept != nil && kept.fetch == fetch {
+			continue
+		}
+		if position, ok := wire.StatePosition(r.Value); !ok || !fits(position) {
+			continue
+		}
+		if kept == nil {
+			kept = new(keptState)
+			k[string(r.Key)] = kept
+		}
+		kept.value, kept.fetch = append(kept.value[:0], r.Value...), fetch
+	}
 }
 
 // markKey is the key of the records that a restore reads up to: no device can have it.

@@ -98,6 +98,7 @@ func (t *Tail) follow(ctx context.Context) error {
 		kgo.FetchMaxBytes(maxTailBytes),
 		kgo.FetchMaxPartitionBytes(maxTailBytes/4),
 		kgo.KeepControlRecords(), // A marker may be the last record there is.
+		newFetchMemory(),
 	)...)
 	if err != nil {
 		return err
@@ -122,6 +123,7 @@ func (t *Tail) follow(ctx context.Context) error {
 			}
 		}
 		t.hand(fetches, waiting)
+		recycle(fetches)
 	}
 }
 
