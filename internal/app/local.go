@@ -52,7 +52,7 @@ func (s *Service) openBroker(ctx context.Context) error {
 	if err := removeLeftovers(s.cfg.DataDir); err != nil { // Ours alone: the broker has taken the directory.
 		return err
 	}
-	s.dial = kafka.Dial{Brokers: broker.Addrs(), ClientID: s.name, Logger: s.Logger}
+	s.dial = kafka.Dial{Brokers: broker.Addrs(), Dialer: broker.Dial, ClientID: s.name, Logger: s.Logger}
 	err = kafka.EnsureTopics(ctx, kafka.TopicOptions{
 		Dial:        s.dial,
 		Topics:      s.topics,

@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"fmt"
 	"log/slog"
+	"net"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -21,6 +22,8 @@ type Dial struct {
 	Brokers []string
 	// ClientID names this process in the broker's logs and quotas.
 	ClientID string
+	// Dialer connects to a broker; nil does over TCP. There is none beside TLS.
+	Dialer func(ctx context.Context, network, address string) (net.Conn, error)
 	// TLS encrypts the connections; nil leaves them plain.
 	TLS *tls.Config
 	// Login is how the client makes itself known; nil does not.
@@ -60,6 +63,9 @@ func (d Dial) options(more ...kgo.Opt) []kgo.Opt {
 		kgo.ClientID(d.ClientID),
 		kgo.FetchMaxBytes(maxFetchBytes),
 		kgo.FetchMaxPartitionBytes(maxFetchPartitionBytes),
+	}
+	if d.Dialer != nil {
+		shared = append(shared, kgo.Dialer(d.Dialer))
 	}
 	if d.TLS != nil {
 		shared = append(shared, kgo.DialTLSConfig(d.TLS))

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -19,6 +20,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // Options say where and how the broker keeps its log.
@@ -45,14 +47,14 @@ const (
 // Broker is a running broker. Close its clients before the broker: a transaction that is open when it closes stays open
 // until its timeout after the next start.
 type Broker struct {
-	cluster *kfake.Cluster
-	dir     string
-	addr    string
-	lock    *os.File
-	cleaner *cleaner
-	stop    context.CancelFunc
-	upkeep  sync.WaitGroup
-	closed  atomic.Bool
+	cluster  *kfake.Cluster
+	dir      string
+	listener *listener
+	lock     *os.File
+	cleaner  *cleaner
+	stop     context.CancelFunc
+	upkeep   sync.WaitGroup
+	closed   atomic.Bool
 }
 
 // Open starts a broker on what Dir holds. Everything that was acknowledged before is there, whether the last process
@@ -100,7 +102,7 @@ func (b *Broker) start(ctx context.Context, options Options) error {
 	settings := []kfake.Opt{
 		kfake.NumBrokers(1),
 		kfake.Ports(options.Port),
-		kfake.ListenFn(listenGuarded),
+		kfake.ListenFn(b.listen),
 		kfake.DataDir(logDir),
 		kfake.WithLogger(brokerLog{options.Logger}),
 		kfake.BrokerConfigs(map[string]string{
@@ -120,11 +122,11 @@ func (b *Broker) start(ctx context.Context, options Options) error {
 	if err != nil {
 		return fmt.Errorf("start embedded broker in %s: %w", options.Dir, err)
 	}
-	b.cluster, b.addr = cluster, cluster.ListenAddrs()[0]
+	b.cluster = cluster
 	b.cleaner = &cleaner{
 		cluster:    cluster,
 		partitions: filepath.Join(logDir, "partitions"),
-		addr:       b.addr,
+		reach:      b.reach(),
 		from:       compactFrom,
 		logger:     options.Logger,
 		wait:       stepsAtStart,
@@ -139,8 +141,35 @@ func (b *Broker) start(ctx context.Context, options Options) error {
 	return nil
 }
 
+func (b *Broker) listen(network, address string) (net.Listener, error) {
+	l, err := listen(network, address)
+	if err != nil {
+		return nil, err
+	}
+	b.listener = l
+	return l, nil
+}
+
 // Addrs returns the addresses to connect to.
-func (b *Broker) Addrs() []string { return []string{b.addr} }
+func (b *Broker) Addrs() []string { return []string{b.addr()} }
+
+func (b *Broker) addr() string { return b.listener.Addr().String() }
+
+// Dial connects a client in this process to one of the addresses of Addrs, without the kernel between. It may be used
+// wherever a net.Dialer is: another address is dialed.
+func (b *Broker) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	if address == b.addr() {
+		if conn, err := b.listener.dial(ctx); err == nil {
+			return conn, nil
+		}
+	}
+	return new(net.Dialer).DialContext(ctx, network, address)
+}
+
+// reach returns how a client of the broker's own connects to it.
+func (b *Broker) reach() []kgo.Opt {
+	return []kgo.Opt{kgo.SeedBrokers(b.addr()), kgo.Dialer(b.Dial)}
+}
 
 // keep applies retention and looks whether it is time to compact, until ctx ends. kfake's own ticker would not do: it
 // starts only when a topic is created or changed, so not after a restart.

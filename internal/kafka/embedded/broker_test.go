@@ -152,7 +152,7 @@ func TestListensOnLoopbackOnly(t *testing.T) {
 	if err != nil || host != "127.0.0.1" {
 		t.Errorf("address: got %s (%v), want 127.0.0.1", b.Addrs()[0], err)
 	}
-	if l, err := listenGuarded("tcp", "0.0.0.0:0"); err == nil {
+	if l, err := listen("tcp", "0.0.0.0:0"); err == nil {
 		l.Close()
 		t.Error("listening on all interfaces: got no error")
 	}

@@ -58,9 +58,10 @@ type cleaner struct {
 	cluster *kfake.Cluster
 	// partitions is the directory with one entry for each partition that was ever written to.
 	partitions string
-	addr       string
-	from       int64
-	logger     *slog.Logger
+	// reach is how a client connects to the broker.
+	reach  []kgo.Opt
+	from   int64
+	logger *slog.Logger
 
 	// gate holds the topics in which no transaction may begin now; nil for none.
 	gate atomic.Pointer[kadm.TopicsSet]
@@ -91,7 +92,7 @@ func (c *cleaner) attach(ctx context.Context) error {
 // announceBegins has all clients say when they begin to write to a partition: from transaction.version 2 on, which kfake
 // offers, they just write.
 func (c *cleaner) announceBegins(ctx context.Context) error {
-	client, err := kgo.NewClient(kgo.SeedBrokers(c.addr))
+	client, err := kgo.NewClient(c.reach...)
 	if err != nil {
 		return err
 	}
@@ -205,7 +206,7 @@ func (c *cleaner) trim() {
 
 // move appends the living records before the cuts at the end.
 func (c *cleaner) move(ctx context.Context) error {
-	m, err := newMover(c.addr, c.cuts)
+	m, err := newMover(c.reach, c.cuts)
 	if err != nil {
 		return err
 	}
@@ -243,7 +244,7 @@ type place struct {
 	key       string
 }
 
-func newMover(addr string, cuts kadm.Offsets) (*mover, error) {
+func newMover(reach []kgo.Opt, cuts kadm.Offsets) (*mover, error) {
 	from := make(map[string]map[int32]kgo.Offset)
 	cuts.Each(func(cut kadm.Offset) {
 		if from[cut.Topic] == nil {
@@ -251,15 +252,14 @@ func newMover(addr string, cuts kadm.Offsets) (*mover, error) {
 		}
 		from[cut.Topic][cut.Partition] = kgo.NewOffset().AtStart()
 	})
-	client, err := kgo.NewClient(
-		kgo.SeedBrokers(addr),
+	client, err := kgo.NewClient(append(slices.Clone(reach),
 		kgo.ConsumePartitions(from),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		// A round has time, and is not to be what the process needs most memory for.
 		kgo.FetchMaxBytes(2<<20),
 		kgo.FetchMaxPartitionBytes(512<<10),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
-	)
+	)...)
 	if err != nil {
 		return nil, err
 	}

@@ -150,7 +150,7 @@ func TestCompactionWaitsForOpenTransactionsAndHoldsNewOnesBack(t *testing.T) {
 	if err := first.BeginTransaction(); err != nil {
 		t.Fatal(err)
 	}
-	m, err := newMover(b.addr, b.cleaner.cuts)
+	m, err := newMover(b.reach(), b.cleaner.cuts)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,35 +13,9 @@ import (
 // the length of a request, is far larger.
 const maxRequest = 100 << 20
 
-// listenGuarded listens on the loopback interface only, and gives kfake connections that it can trust: kfake allocates
-// whatever length a client claims and panics on a request it has never heard of, so a stray HTTP client would end the
-// process.
-func listenGuarded(network, address string) (net.Listener, error) {
-	tcp, err := net.ResolveTCPAddr(network, address)
-	if err != nil {
-		return nil, err
-	}
-	if !tcp.IP.IsLoopback() {
-		return nil, fmt.Errorf("the embedded broker listens on the loopback interface only, not on %s", address)
-	}
-	listener, err := net.ListenTCP(network, tcp)
-	if err != nil {
-		return nil, err
-	}
-	return guardedListener{listener}, nil
-}
-
-type guardedListener struct{ net.Listener }
-
-func (l guardedListener) Accept() (net.Conn, error) {
-	conn, err := l.Listener.Accept()
-	if err != nil {
-		return nil, err
-	}
-	return &guardedConn{Conn: conn}, nil
-}
-
-// guardedConn ends with an error at a request that is too large or of an unknown kind. One goroutine reads it.
+// guardedConn ends with an error at a request that is too large or of an unknown kind: kfake allocates whatever length a
+// client claims and panics on a request it has never heard of, so a stray HTTP client would end the process. One goroutine
+// reads it.
 type guardedConn struct {
 	net.Conn
 	// head is what has been read ahead of the current request: its length and its kind.

@@ -24,7 +24,7 @@ type File struct {
 // Snapshot links the files of the log into a directory of the same file system, all at one moment, and returns them: what a
 // kill -9 at that moment would have left. The broker waits for as long as that takes, some ten microseconds a file.
 func (b *Broker) Snapshot(ctx context.Context, into string) ([]File, error) {
-	client, err := kgo.NewClient(kgo.SeedBrokers(b.addr))
+	client, err := kgo.NewClient(b.reach()...)
 	if err != nil {
 		return nil, err
 	}
