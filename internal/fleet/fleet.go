@@ -66,13 +66,15 @@ func (f *Fleet) Device(id iot.DeviceID) *Device { return f.devices[id] }
 // reading is newer than all before: only then has it changed the state. The new status is the reading's own.
 func (f *Fleet) Observe(r *iot.Reading, appended time.Time) (d *Device, newer bool) {
 	d = f.devices[r.ID]
-	switch {
-	case d == nil:
+	known := d != nil
+	if !known {
 		d = &Device{index: -1}
 		f.devices[r.ID] = d
-	case !r.Time.After(d.Latest.Time):
+	} else if !r.Time.After(d.Latest.Time) {
 		return d, false
-	default:
+	}
+	counted := known && d.Latest.Type == r.Type && d.Status == r.Status
+	if known && !counted {
 		f.count(d, -1)
 	}
 	d.Latest = *r
@@ -80,7 +82,9 @@ func (f *Fleet) Observe(r *iot.Reading, appended time.Time) (d *Device, newer bo
 	if d.Status != r.Status {
 		d.Status, d.Since = r.Status, r.Time
 	}
-	f.count(d, 1)
+	if !counted {
+		f.count(d, 1)
+	}
 	f.schedule(d)
 	f.Touch(d)
 	return d, true

@@ -116,12 +116,23 @@ func checkID(id DeviceID) error {
 		return Invalid("device_id", "missing")
 	case len(id) > MaxIDLength:
 		return Invalid("device_id", "longer than %d bytes (got %d)", MaxIDLength, len(id))
+	case printableASCII(string(id)):
+		return nil
 	case !utf8.ValidString(string(id)):
 		return Invalid("device_id", "not valid UTF-8")
 	case strings.ContainsFunc(string(id), func(r rune) bool { return r < ' ' || r == 0x7f }):
 		return Invalid("device_id", "contains a control character (got %q)", id)
 	}
 	return nil
+}
+
+func printableASCII(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 func normalizeTime(r *Reading) error {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strconv"
 	"unicode/utf8"
+	"unsafe"
 
 	"iotmon/internal/iot"
 )
@@ -83,8 +84,8 @@ func appendField(dst []byte, key, value string) []byte {
 // appendString appends s as a JSON string. Text that needs no escape, Chinese included, is copied; the rest takes the
 // standard library's way.
 func appendString(dst []byte, s string) []byte {
-	ascii := true
-	for i := range len(s) {
+	done, ascii := plain(unsafe.Slice(unsafe.StringData(s), len(s)))
+	for i := done; i < len(s); i++ {
 		switch c := s[i]; {
 		case c < ' ' || c == '"' || c == '\\':
 			return appendEscaped(dst, s)

@@ -17,23 +17,29 @@ func appendUTC(dst []byte, t time.Time) []byte {
 		return t.UTC().AppendFormat(dst, time.RFC3339Nano)
 	}
 	year, month, day := date(seconds / secondsPerDay)
-	dst = appendTwo(appendTwo(dst, year/100), year%100)
-	dst = appendTwo(append(dst, '-'), month)
-	dst = appendTwo(append(dst, '-'), day)
 	second := int(seconds % secondsPerDay)
-	dst = appendTwo(append(dst, 'T'), second/3600)
-	dst = appendTwo(append(dst, ':'), second/60%60)
-	dst = appendTwo(append(dst, ':'), second%60)
-	if nanoseconds := t.Nanosecond(); nanoseconds != 0 {
-		dst = appendFraction(dst, nanoseconds)
-	}
-	return append(dst, 'Z')
+	text := [len("2006-01-02T15:04:05.999999999Z")]byte{4: '-', 7: '-', 10: 'T', 13: ':', 16: ':'}
+	putTwo(text[0:], year/100)
+	putTwo(text[2:], year%100)
+	putTwo(text[5:], month)
+	putTwo(text[8:], day)
+	putTwo(text[11:], second/3600)
+	putTwo(text[14:], second/60%60)
+	putTwo(text[17:], second%60)
+	end := len("2006-01-02T15:04:05")
+	end += putFraction(text[end:], t.Nanosecond())
+	text[end] = 'Z'
+	return append(dst, text[:end+1]...)
 }
 
-func appendTwo(dst []byte, n int) []byte { return append(dst, byte('0'+n/10), byte('0'+n%10)) }
+func putTwo(text []byte, n int) { text[0], text[1] = byte('0'+n/10), byte('0'+n%10) }
 
-// appendFraction appends the point and what is behind it, without zeros at the end.
-func appendFraction(dst []byte, nanoseconds int) []byte {
+// putFraction puts down the point and what is behind it, without zeros at the end, and returns how much that is: nothing for
+// a whole second.
+func putFraction(text []byte, nanoseconds int) int {
+	if nanoseconds == 0 {
+		return 0
+	}
 	digits := 9
 	for nanoseconds%1000 == 0 {
 		nanoseconds, digits = nanoseconds/1000, digits-3
@@ -41,13 +47,12 @@ func appendFraction(dst []byte, nanoseconds int) []byte {
 	for nanoseconds%10 == 0 {
 		nanoseconds, digits = nanoseconds/10, digits-1
 	}
-	var text [10]byte
 	text[0] = '.'
 	for i := digits; i > 0; i-- {
 		text[i] = byte('0' + nanoseconds%10)
 		nanoseconds /= 10
 	}
-	return append(dst, text[:digits+1]...)
+	return digits + 1
 }
 
 // The calendar repeats itself every four hundred years. In both directions years begin in March here, so that the day that
