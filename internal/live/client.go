@@ -5,7 +5,6 @@ import (
 	"io"
 	"net"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -14,11 +13,13 @@ import (
 )
 
 // client is one connection. It has no queue: all that is kept of what it has yet to see is its place in the sequence.
-// Two goroutines serve it: read, which ends with the connection, and write, which outlives read.
+// Two goroutines are its own: read, which ends with the connection, and write, which outlives read. While the connection takes
+// what it is given at once, the hub's goroutine serves it: waking a goroutine for each client would cost more than that.
 type client struct {
 	hub    *Hub
 	number uint64
 	conn   *websocket.Conn
+	link   *link
 	// wake tells write that there may be something to take; one signal stands for any number.
 	wake chan struct{}
 	// done is closed by the first call of end, which gives the reason.
@@ -27,8 +28,8 @@ type client struct {
 	reason Reason
 	// readEnded is closed when read returns.
 	readEnded chan struct{}
-	// writing is true from taking messages until the last of them is written.
-	writing atomic.Bool
+	// begun is the messages that the rest in link belongs to. The link's lock guards it.
+	begun []*message
 
 	// The hub's lock guards what follows.
 	filter *filter
@@ -46,12 +47,7 @@ type client struct {
 }
 
 // signal has the client look for messages.
-func (c *client) signal() {
-	select {
-	case c.wake <- struct{}{}:
-	default:
-	}
-}
+func (c *client) signal() { signal(c.wake) }
 
 // end has both goroutines finish. Only the first reason counts.
 func (c *client) end(reason Reason) {
@@ -110,25 +106,87 @@ func (c *client) close() {
 	<-c.readEnded
 }
 
-// deliver writes what the hub has for the client.
-func (c *client) deliver() {
-	c.writing.Store(true)
-	defer c.writing.Store(false)
-	messages, ok := c.hub.take(c)
+// progress is what came of an attempt to serve a client.
+type progress int
+
+const (
+	// served is a client that has been given all there is; woken one whose own goroutine does that now; behind one that is
+	// still at what it was given before.
+	served progress = iota
+	woken
+	behind
+)
+
+// serve gives the client what there is, as far as its connection takes it at once. The rest is left to its own goroutine.
+func (c *client) serve() progress {
+	if !c.link.mu.TryLock() {
+		c.signal()
+		return behind
+	}
+	defer c.link.mu.Unlock()
+	if !c.link.ready() {
+		c.signal()
+		if len(c.link.rest) > 0 {
+			return behind
+		}
+		return woken
+	}
+	p, ok := c.take()
 	if !ok {
-		c.end(TooSlowAlerts)
+		return served
+	}
+	all, err := c.link.writeNow(p.frames)
+	switch {
+	case err != nil:
+		c.end(writeFailure(err))
+	case all:
+		c.account(p.messages)
+	default:
+		c.begun = p.messages
+		c.signal()
+		return woken
+	}
+	return served
+}
+
+// deliver writes what is left of earlier messages, and what the hub has for the client. It waits for the client as long as
+// need be.
+func (c *client) deliver() {
+	c.link.mu.Lock()
+	defer c.link.mu.Unlock()
+	if err := c.link.flush(nil, c.hub.limits.WriteTimeout); err != nil {
+		c.end(writeFailure(err))
 		return
 	}
+	c.account(c.begun)
+	c.begun = nil
+	p, ok := c.take()
+	if !ok {
+		return
+	}
+	if err := c.link.flush(p.frames, c.hub.limits.WriteTimeout); err != nil {
+		c.end(writeFailure(err))
+		return
+	}
+	c.account(p.messages)
+}
+
+// take returns what there is to send; false if the connection ends.
+func (c *client) take() (parcel, bool) {
+	if c.ended() {
+		return parcel{}, false
+	}
+	p, ok := c.hub.take(c)
+	if !ok {
+		c.end(TooSlowAlerts)
+	}
+	return p, ok
+}
+
+// account tells of messages that have been written.
+func (c *client) account(messages []*message) {
 	metrics := &c.hub.options.Metrics
 	for _, m := range messages {
-		if c.ended() {
-			return
-		}
-		_ = c.conn.SetWriteDeadline(time.Now().Add(c.hub.limits.WriteTimeout))
-		if err := m.writeTo(c.conn); err != nil {
-			c.end(writeFailure(err))
-			return
-		}
 		tellOf(metrics.Sent, m.kind, len(m.data))
 		if !m.sample.IsZero() && metrics.Delivered != nil {
 			metrics.Delivered(c.hub.options.Now().Sub(m.sample), m.traceID)

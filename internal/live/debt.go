@@ -54,7 +54,7 @@ const (
 func (h *Hub) owe(c *client) {
 	c.debt = debt{due: status, until: h.feed.head, heard: c.cursor}
 	c.settled = unsettled
-	h.signal()
+	signal(h.urgent)
 }
 
 // postpone adds the changes of devices numbered after < seq <= until.

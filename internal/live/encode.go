@@ -1,14 +1,13 @@
 package live
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"math"
 	"strconv"
-	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/gorilla/websocket"
 
 	"iotmon/internal/iot"
 	"iotmon/internal/wire"
@@ -25,29 +24,38 @@ type message struct {
 	// the sample.
 	traced  atomic.Pointer[delivery]
 	traceID string
-
-	written  atomic.Bool
-	frame    sync.Once
-	prepared *websocket.PreparedMessage
+	// frame is what goes over the connection: data, and before it what makes it a WebSocket text frame.
+	frame []byte
 }
 
-// writeTo writes the message to a client. A frame to share is prepared only for the second: under a filter that nobody
-// else has, copying the message into one would be wasted.
-func (m *message) writeTo(conn *websocket.Conn) error {
-	if !m.written.Swap(true) {
-		return conn.WriteMessage(websocket.TextMessage, m.data)
+// frameHead is the room that the head of a frame may take.
+const frameHead = 10
+
+// newMessage makes a message of its JSON, which stands in framed after frameHead bytes left free.
+func newMessage(e wire.Envelope, framed []byte) *message {
+	data := framed[frameHead:]
+	const finalText = 0x81
+	begins := 0
+	switch n := len(data); {
+	case n < 126:
+		begins = frameHead - 2
+		framed[begins+1] = byte(n)
+	case n <= math.MaxUint16:
+		begins = frameHead - 4
+		framed[begins+1] = 126
+		binary.BigEndian.PutUint16(framed[begins+2:], uint16(n))
+	default:
+		framed[begins+1] = 127
+		binary.BigEndian.PutUint64(framed[begins+2:], uint64(n))
 	}
-	var err error
-	m.frame.Do(func() { m.prepared, err = websocket.NewPreparedMessage(websocket.TextMessage, m.data) })
-	if err != nil {
-		return err
-	}
-	return conn.WritePreparedMessage(m.prepared)
+	framed[begins] = finalText
+	return &message{kind: e.Type, seq: e.Seq, data: data, frame: framed[begins:]}
 }
 
 // encode makes a message of v, which must have the envelope.
 func encode(e wire.Envelope, v any) *message {
-	return &message{kind: e.Type, seq: e.Seq, data: marshal(v)}
+	data := marshal(v)
+	return newMessage(e, append(make([]byte, frameHead, frameHead+len(data)), data...))
 }
 
 // marshal returns the JSON of v. Every value has been checked on its way in: there is no NaN and nothing else that JSON
@@ -187,7 +195,7 @@ func (h *Hub) deviceMessage(entries []entry, seq uint64, snapshot bool) *message
 		size += len(h.fragment(entry.device)) + 1
 	}
 	head := marshal(e)
-	data := make([]byte, 0, len(head)+len(`,"devices":[]}`)+size)
+	data := make([]byte, frameHead, frameHead+len(head)+len(`,"devices":[]}`)+size)
 	data = append(data, head[:len(head)-1]...)
 	data = append(data, `,"devices":[`...)
 	for i, entry := range entries {
@@ -197,7 +205,7 @@ func (h *Hub) deviceMessage(entries []entry, seq uint64, snapshot bool) *message
 		data = append(data, h.fragments[entry.device]...)
 	}
 	data = append(data, "]}"...)
-	m := &message{kind: e.Type, seq: e.Seq, data: data}
+	m := newMessage(e, data)
 	if !snapshot {
 		// Any one would do as long as its place has no bearing on its age.
 		sampled := entries[seq%uint64(len(entries))]

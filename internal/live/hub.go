@@ -75,9 +75,10 @@ func orDefault[T int | time.Duration](v, otherwise T) T {
 }
 
 // Hub sends the present of the plant to WebSocket clients. Batches from the log change the View; in rounds, a few
-// milliseconds apart, the changes since the last are numbered and the clients woken. Each client's goroutine then takes
-// what the client has not seen, as one message of each kind, encoded once for all that share its filter and have seen the
-// same. A client that is still writing takes nothing, and costs nothing but its place in the sequence.
+// milliseconds apart, the changes since the last are numbered and the clients served, one after the other: each gets what it
+// has not seen, as one message of each kind, encoded once for all that share its filter and have seen the same, and written by
+// one call. A client whose connection does not take it at once is left to a goroutine of its own. While that waits the client
+// takes nothing more, and costs nothing but its place in the sequence.
 type Hub struct {
 	options  HubOptions
 	limits   Limits
@@ -85,21 +86,24 @@ type Hub struct {
 	upgrader websocket.Upgrader
 	// run names this run of the server in the sessions of its clients.
 	run string
-	// changed wakes Run.
-	changed chan struct{}
+	// urgent has Run begin a round as soon as it can, patient in a while.
+	urgent, patient chan struct{}
 	// running counts the goroutines of the clients.
 	running sync.WaitGroup
 
 	// mu guards what follows. It may be held while taking the view's lock, never the other way round.
-	mu       sync.Mutex
-	closing  bool
-	feed     *feed
-	clients  map[uint64]*client
+	mu      sync.Mutex
+	closing bool
+	feed    *feed
+	clients map[uint64]*client
+	// due is where round lists clients.
+	due      []*client
 	accepted uint64
 	// open counts the clients and the handshakes under way.
 	open    int
 	filters map[[32]byte]*filter
 	ended   *endings
+	pace    pace
 	// tick counts the rounds. rounds and instalments hold what was made since the last, to be shared.
 	tick        uint64
 	rounds      map[place]*round
@@ -129,7 +133,8 @@ func NewHub(o HubOptions) *Hub {
 		limits:      limits,
 		view:        o.View,
 		run:         strconv.FormatUint(first, 36),
-		changed:     make(chan struct{}, 1),
+		urgent:      make(chan struct{}, 1),
+		patient:     make(chan struct{}, 1),
 		feed:        newFeed(first, limits.Alerts, limits.AlertGrace),
 		clients:     make(map[uint64]*client),
 		filters:     make(map[[32]byte]*filter),
@@ -154,20 +159,26 @@ func NewHub(o HubOptions) *Hub {
 func (h *Hub) Apply(batch Batch) {
 	h.mu.Lock()
 	// In one piece: a client that found an alert among the open ones must not hear of it again as news.
-	conflatedDevices, conflatedWindows := h.feed.change(h.view.apply(batch))
+	changed := h.view.apply(batch)
+	conflatedDevices, conflatedWindows := h.feed.change(changed)
 	for _, traced := range batch.Traced {
 		h.traces.add(h.view.number(traced.Device), traced.Span, time.Now())
 	}
 	h.mu.Unlock()
 	tellOf(h.options.Metrics.Conflated, "device", conflatedDevices)
 	tellOf(h.options.Metrics.Conflated, "window", conflatedWindows)
-	h.signal()
+	switch {
+	case changed.urgent():
+		signal(h.urgent)
+	case len(changed.windows) > 0:
+		signal(h.patient)
+	}
 }
 
-// signal has Run begin a round when it next can.
-func (h *Hub) signal() {
+// signal wakes whoever listens, once for any number of calls before that.
+func signal(to chan<- struct{}) {
 	select {
-	case h.changed <- struct{}{}:
+	case to <- struct{}{}:
 	default:
 	}
 }
@@ -181,19 +192,31 @@ func (h *Hub) Run(ctx context.Context) error {
 	h.mu.Unlock()
 	status := time.NewTicker(time.Second)
 	defer status.Stop()
+	pause := time.NewTimer(0)
+	defer pause.Stop()
+	statusDue := false
+	// enough is when a change has been patient enough; nil while there is none.
+	var enough <-chan time.Time
 	for ctx.Err() == nil {
-		statusDue := false
 		select {
 		case <-ctx.Done():
 			continue
 		case <-status.C:
-			statusDue = true
-		case <-h.changed:
+			if statusDue = statusDue || h.statusChanged(); statusDue {
+				enough = h.patience(enough)
+			}
+			continue
+		case <-h.patient:
+			enough = h.patience(enough)
+			continue
+		case <-enough:
+		case <-h.urgent:
 		}
-		pause := time.NewTimer(h.round(statusDue))
+		enough = nil
+		pause.Reset(h.sweep(h.round(statusDue)))
+		statusDue = false
 		select {
 		case <-ctx.Done():
-			pause.Stop()
 		case <-pause.C:
 		}
 	}
@@ -201,54 +224,66 @@ func (h *Hub) Run(ctx context.Context) error {
 	return nil
 }
 
-const (
-	// minPause is the shortest time between two rounds: with few clients it is all that a round adds to the delay.
-	minPause = 5 * time.Millisecond
-	// pausePerClient spaces the rounds of many clients so that waking and writing to each, some 10 µs, takes at most
-	// half of one core: 20 ms between the rounds of 1,000 clients, 200 ms for 10,000.
-	pausePerClient = 20 * time.Microsecond
-	// deviceBytes is about what a device takes up in a message.
-	deviceBytes = 256
-)
-
-// pause returns the time between two rounds. The caller holds mu.
-func (h *Hub) pause() time.Duration {
-	return max(minPause, time.Duration(len(h.clients))*pausePerClient)
+// patience returns when a change that is not urgent has waited enough: enough if it is not the first to wait.
+func (h *Hub) patience(enough <-chan time.Time) <-chan time.Time {
+	if enough != nil {
+		return enough
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return time.After(h.pace.patience(len(h.clients)))
 }
+
+// deviceBytes is about what a device takes up in a message.
+const deviceBytes = 256
 
 // allowance returns how many devices one client may be told of in one round. The caller holds mu.
 func (h *Hub) allowance() int {
-	perClient := float64(h.limits.BytesPerSecond) * h.pause().Seconds() / float64(max(1, len(h.clients)))
+	clients := len(h.clients)
+	between := h.pace.rest(clients) + h.pace.round(clients)
+	perClient := float64(h.limits.BytesPerSecond) * between.Seconds() / float64(max(1, clients))
 	return max(16, int(perClient/deviceBytes))
 }
 
-// round numbers what has changed, wakes the clients it concerns and returns how long to rest.
-func (h *Hub) round(statusDue bool) time.Duration {
+// round numbers what has changed, with status also the counts of devices, and returns the clients it concerns, until the next round.
+func (h *Hub) round(status bool) []*client {
 	now := h.options.Now()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	statusDue = statusDue && h.statusChanged(now)
 	h.tick++
 	clear(h.rounds)
 	clear(h.instalments)
 	h.outdate()
-	changed := h.feed.number(statusDue, len(h.clients) > 0, now)
-	writing, owed := 0, false
+	changed := h.feed.number(status, len(h.clients) > 0, now)
+	clear(h.due) // Those who have left are not to be held.
+	h.due = h.due[:0]
+	owed := false
 	for _, c := range h.clients {
-		if c.writing.Load() {
-			writing++
-		}
 		if changed || c.debt.due != nothing {
-			c.signal()
+			h.due = append(h.due, c)
 		}
 		owed = owed || c.debt.due != nothing
 	}
 	h.traces.expire(time.Now(), len(h.clients) > 0)
-	tell(h.options.Metrics.Queued, writing)
 	if owed {
-		h.signal()
+		signal(h.urgent)
 	}
-	return h.pause()
+	return h.due
+}
+
+// sweep gives clients what there is for them, without waiting for any. It returns how long to rest after that.
+func (h *Hub) sweep(due []*client) time.Duration {
+	began := time.Now()
+	var of [behind + 1]int
+	for _, c := range due {
+		of[c.serve()]++
+	}
+	took := time.Since(began) + time.Duration(of[woken])*wakenEach
+	tell(h.options.Metrics.Queued, of[behind])
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.pace.note(len(due), took)
+	return h.pace.rest(len(h.clients))
 }
 
 // outdate drops the encoded form of what is about to be numbered, and all there is about windows that are no longer kept.
@@ -268,9 +303,11 @@ func (h *Hub) outdate() {
 	maps.DeleteFunc(h.merged, func(start int64, _ *mergedWindow) bool { return forgotten(start) })
 }
 
-// statusChanged reports whether the counts of devices or the readings per second have changed. The caller holds mu.
-func (h *Hub) statusChanged(now time.Time) bool {
+// statusChanged reports whether the counts of devices or the readings per second have changed since it was last asked.
+func (h *Hub) statusChanged() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	before := h.rate
-	h.rate = h.view.ReadingsPerSecond(now)
+	h.rate = h.view.ReadingsPerSecond(h.options.Now())
 	return h.rate != before || len(h.feed.pending.statuses.list) > 0
 }

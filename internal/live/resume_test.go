@@ -88,11 +88,11 @@ func (th *theatre) leaves(m *mirror) {
 
 // deliver lets the client take once, and the mirror hear the first few of the messages: the rest is lost on the way.
 func (th *theatre) deliver(m *mirror, heard int) {
-	messages, ok := th.take(m.client)
+	taken, ok := th.take(m.client)
 	if !ok {
 		th.rt.Fatal("too slow for alerts")
 	}
-	for i, sent := range messages {
+	for i, sent := range taken.messages {
 		if i == heard {
 			return
 		}

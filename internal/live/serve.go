@@ -31,18 +31,19 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "too many WebSocket connections", http.StatusServiceUnavailable)
 		return
 	}
-	conn, err := h.upgrader.Upgrade(w, r, nil)
+	linking := &linking{ResponseWriter: w}
+	conn, err := h.upgrader.Upgrade(linking, r, nil)
 	if err != nil {
 		// The upgrader has answered the request.
 		tell(h.options.Metrics.Refused, BadHandshake)
 		h.release()
 		return
 	}
-	if tcp, ok := conn.NetConn().(*net.TCPConn); ok {
+	if tcp, ok := linking.link.Conn.(*net.TCPConn); ok {
 		// What lies in the kernel cannot be conflated any more. An error leaves the kernel's own choice.
 		_ = tcp.SetWriteBuffer(sendBuffer)
 	}
-	h.join(conn, opening)
+	h.join(conn, linking.link, opening)
 }
 
 // sendBuffer is how much the kernel keeps for one client: enough for 2.5 MB/s over a round trip of 50 ms.
@@ -107,10 +108,11 @@ func (h *Hub) release() {
 }
 
 // join makes a client of the connection and starts its goroutines. The place must have been reserved.
-func (h *Hub) join(conn *websocket.Conn, o opening) {
+func (h *Hub) join(conn *websocket.Conn, link *link, o opening) {
 	c := &client{
 		hub:       h,
 		conn:      conn,
+		link:      link,
 		wake:      make(chan struct{}, 1),
 		done:      make(chan struct{}),
 		readEnded: make(chan struct{}),

@@ -16,49 +16,49 @@ type place struct {
 
 // round is what has changed since a place.
 type round struct {
-	messages []*message
+	parcel
 	// devices counts the devices in messages. postponedUntil is the number up to which there may be others, that would
 	// have been too much for one round; 0 if there are none.
 	devices        int
 	postponedUntil uint64
 }
 
-// take returns the messages that the client is to be sent now; false if alerts that it has not seen are gone.
-func (h *Hub) take(c *client) ([]*message, bool) {
+// take returns what the client is to be sent now; false if alerts that it has not seen are gone.
+func (h *Hub) take(c *client) (parcel, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.view.mu.RLock()
 	defer h.view.mu.RUnlock()
-	var messages []*message
+	if c.cursor < h.feed.forgotten {
+		return parcel{}, false
+	}
+	var p parcel
 	if !c.greeted {
 		c.greeted = true
-		messages = append(messages, h.helloMessage(c))
-	}
-	if c.cursor < h.feed.forgotten {
-		return nil, false
+		p.add(h.helloMessage(c))
 	}
 	allowance := h.allowance()
 	if c.cursor < h.feed.head {
 		r := h.catchUp(c, allowance)
-		messages = append(messages, r.messages...)
+		p.join(r.parcel)
 		allowance -= r.devices
 	}
 	if c.debt.due != nothing && c.paid != h.tick {
 		c.paid = h.tick
 		// Even when changes alone are too much, what is owed goes on.
-		messages = append(messages, h.pay(c, max(allowance, minInstalment))...)
+		p.add(h.pay(c, max(allowance, minInstalment))...)
 	}
 	if c.complaint != nil {
-		messages = append(messages, h.errorMessage(*c.complaint))
+		p.add(h.errorMessage(*c.complaint))
 		c.complaint = nil
 	}
-	if len(messages) > 0 {
-		c.last = messages[len(messages)-1].seq
+	if len(p.messages) > 0 {
+		c.last = p.messages[len(p.messages)-1].seq
 	}
 	if c.settled == unsettled && c.debt.due == nothing {
 		c.settled = c.last
 	}
-	return messages, true
+	return p, true
 }
 
 // minInstalment is how many devices at least are paid back in one round.
@@ -80,7 +80,7 @@ func (h *Hub) catchUp(c *client, allowance int) *round {
 	if r.postponedUntil > 0 {
 		c.debt.postpone(c.cursor, r.postponedUntil)
 		c.settled = unsettled
-		h.signal()
+		signal(h.urgent)
 	}
 	c.cursor = h.feed.head
 	return r
@@ -89,21 +89,22 @@ func (h *Hub) catchUp(c *client, allowance int) *round {
 // compose makes the messages that tell what has changed since a place, in the order of their numbers.
 func (h *Hub) compose(at place, allowance int) *round {
 	r := new(round)
-	r.messages = h.alertMessages(at)
+	messages := h.alertMessages(at)
 	for _, start := range h.feed.windowsAfter(at.cursor) {
 		if data := h.windowData(at.filter, start); data != nil {
-			r.messages = append(r.messages, h.windowMessage(data, h.feed.windows[start], false))
+			messages = append(messages, h.windowMessage(data, h.feed.windows[start], false))
 		}
 	}
 	entries, postponedUntil := h.newest(at, allowance)
 	r.devices, r.postponedUntil = len(entries), postponedUntil
 	for chunk := range together(entries, devicesPerMessage, func(e entry) uint64 { return e.seq }) {
-		r.messages = append(r.messages, h.deviceMessage(chunk, chunk[len(chunk)-1].seq, false))
+		messages = append(messages, h.deviceMessage(chunk, chunk[len(chunk)-1].seq, false))
 	}
 	if h.feed.status > at.cursor {
-		r.messages = append(r.messages, h.statusMessage(at.filter, h.changedStatus(at), h.feed.status, false))
+		messages = append(messages, h.statusMessage(at.filter, h.changedStatus(at), h.feed.status, false))
 	}
-	slices.SortFunc(r.messages, func(a, b *message) int { return cmp.Compare(a.seq, b.seq) })
+	slices.SortFunc(messages, func(a, b *message) int { return cmp.Compare(a.seq, b.seq) })
+	r.parcel = pack(messages)
 	return r
 }
 

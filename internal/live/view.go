@@ -65,9 +65,14 @@ type changes struct {
 	// devices lists the devices with a new state, statuses those that came, went or returned.
 	devices, statuses []int32
 	windows           []time.Time
+	// closed is whether one of windows, or more, is final.
+	closed bool
 	// alerts holds the events that nobody has been told of, oldest first.
 	alerts []iot.Alert
 }
+
+// urgent reports whether somebody waits for the changes. What a window in progress says is replaced every second in any case.
+func (c *changes) urgent() bool { return len(c.devices) > 0 || len(c.alerts) > 0 || c.closed }
 
 // Apply takes in what the log brought. The view keeps parts of the batch: the caller must not change it afterwards.
 func (v *View) Apply(batch Batch) {
@@ -156,6 +161,7 @@ func (v *View) applySummary(s *iot.WindowSummary, now time.Time, c *changes) {
 	}
 	v.rate.observe(added, now)
 	c.windows = append(c.windows, s.Window.Start)
+	c.closed = c.closed || s.Final
 }
 
 // listBlock is how many devices are copied at a time while the lock is held: some 50 µs.

@@ -1,0 +1,45 @@
+package live
+
+import "slices"
+
+// parcel is messages that are sent together, and the frames to write for that.
+type parcel struct {
+	messages []*message
+	frames   [][]byte
+}
+
+// packed is up to how many bytes several frames are put into one, to be written by one call: that costs a client as much as
+// copying some ten times that.
+const packed = 16 << 10
+
+// pack makes a parcel that many clients are sent.
+func pack(messages []*message) parcel {
+	var p parcel
+	p.add(messages...)
+	size := 0
+	for _, frame := range p.frames {
+		size += len(frame)
+	}
+	if len(p.frames) > 1 && size <= packed {
+		p.frames = [][]byte{slices.Concat(p.frames...)}
+	}
+	return parcel{slices.Clip(p.messages), slices.Clip(p.frames)}
+}
+
+// add adds messages at the end.
+func (p *parcel) add(messages ...*message) {
+	for _, m := range messages {
+		p.messages = append(p.messages, m)
+		p.frames = append(p.frames, m.frame)
+	}
+}
+
+// join adds a packed parcel at the end.
+func (p *parcel) join(other parcel) {
+	if len(p.messages) == 0 {
+		*p = other // Clipped, so that what is added later goes elsewhere.
+		return
+	}
+	p.messages = append(p.messages, other.messages...)
+	p.frames = append(p.frames, other.frames...)
+}
