@@ -13,8 +13,8 @@ import (
 	"iotmon/internal/wire"
 )
 
-// batch holds readings as records, with all of their bytes in one buffer, from the moment they are encoded until the
-// client has finished with the last of them.
+// batch holds records, with all of their bytes in one buffer, from the moment they are encoded until the client has finished
+// with the last of them.
 type batch struct {
 	records []kgo.Record
 	bytes   []byte
@@ -30,12 +30,14 @@ type batch struct {
 // batchPool keeps batches for reuse: at full rate they would be most of the garbage.
 type batchPool struct{ pool sync.Pool }
 
-func (p *batchPool) get(ctx context.Context, topic string, readings []iot.Reading) *batch {
+// get returns an empty batch.
+func (p *batchPool) get() *batch {
 	b, _ := p.pool.Get().(*batch)
 	if b == nil {
-		b = &batch{}
+		return new(batch)
 	}
-	b.encode(topic, readings, traceHeaders(ctx))
+	b.records, b.bytes = b.records[:0], b.bytes[:0]
+	b.unsent, b.err = 0, nil
 	return b
 }
 
@@ -44,27 +46,37 @@ func (p *batchPool) put(b *batch) {
 	p.pool.Put(b)
 }
 
-func (b *batch) encode(topic string, readings []iot.Reading, headers []kgo.RecordHeader) {
+// addReadings encodes readings for a topic.
+func (b *batch) addReadings(topic string, readings []iot.Reading, headers []kgo.RecordHeader) {
 	now := time.Now()
-	b.records, b.bytes = b.records[:0], b.bytes[:0]
-	b.unsent, b.err = 0, nil
 	for i := range readings {
 		r := &readings[i]
-		// A buffer that has to grow leaves the records so far in the old one, where they are just as good.
-		start := len(b.bytes)
-		b.bytes = append(b.bytes, r.ID...)
-		key := b.bytes[start:len(b.bytes):len(b.bytes)]
-		start = len(b.bytes)
-		b.bytes = wire.AppendReading(b.bytes, r)
-		b.records = append(b.records, kgo.Record{
-			Topic:     topic,
-			Key:       key,
-			Value:     b.bytes[start:len(b.bytes):len(b.bytes)],
-			Timestamp: now,
-			Headers:   headers,
+		b.add(kgo.Record{Topic: topic, Timestamp: now, Headers: headers}, r.ID, func(dst []byte) []byte {
+			return wire.AppendReading(dst, r)
 		})
 	}
+}
+
+// add appends a record with the key and with the value that is encoded into the batch's buffer.
+func (b *batch) add(r kgo.Record, key iot.DeviceID, appendValue func([]byte) []byte) {
+	// A buffer that has to grow leaves the records so far in the old one, where they are just as good.
+	start := len(b.bytes)
+	b.bytes = append(b.bytes, key...)
+	r.Key = b.bytes[start:len(b.bytes):len(b.bytes)]
+	start = len(b.bytes)
+	b.bytes = appendValue(b.bytes)
+	r.Value = b.bytes[start:len(b.bytes):len(b.bytes)]
+	b.records = append(b.records, r)
+}
+
+// produce hands the records over to the client.
+func (b *batch) produce(ctx context.Context, client *kgo.Client) {
 	b.left.Store(int64(len(b.records)))
+	// The batch may be somebody else's before the last call has returned.
+	records, promise := b.records, b.acknowledged
+	for i := range records {
+		client.Produce(ctx, &records[i], promise)
+	}
 }
 
 // endSpan ends the span of a batch that nothing is left of with the client.

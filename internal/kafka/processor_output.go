@@ -33,6 +33,8 @@ type output struct {
 	writer    *writer
 	partition int32
 	followed  *followed
+	// states are those that have not been handed over to the writer; nil for none.
+	states *batch
 }
 
 var _ process.Output = (*output)(nil)
@@ -55,14 +57,30 @@ func (o *output) Alert(a *iot.Alert) {
 	})
 }
 
+// State implements process.Output. There are more states than of anything else: they are handed over together, and flush must
+// follow the last.
 func (o *output) State(s *iot.DeviceState) {
-	o.writer.write(&kgo.Record{
-		Topic:     o.writer.topics.States,
-		Partition: o.partition,
-		Key:       []byte(s.Latest.ID),
-		Value:     wire.AppendDeviceState(make([]byte, 0, 640), s),
-		Headers:   traceHeaders(o.followed.context(s.Latest.ID)),
-	})
+	if o.states == nil {
+		o.states = o.writer.batches.get()
+	}
+	record := kgo.Record{
+		Topic: o.writer.topics.States, Partition: o.partition, Headers: traceHeaders(o.followed.context(s.Latest.ID)),
+	}
+	o.states.add(record, s.Latest.ID, func(dst []byte) []byte { return wire.AppendDeviceState(dst, s) })
+	if len(o.states.records) == statesPerBatch {
+		o.flush()
+	}
+}
+
+// statesPerBatch bounds the memory of a batch of states, which is kept for the next.
+const statesPerBatch = 500
+
+// flush writes the states that there are.
+func (o *output) flush() {
+	if o.states != nil {
+		o.writer.writeBatch(o.states)
+		o.states = nil
+	}
 }
 
 func (o *output) Reject(r *process.Reject) {

@@ -147,6 +147,7 @@ func (s *session) part() int {
 func (s *session) publishStates() {
 	for _, part := range s.partitions {
 		part.PublishStates(part.output)
+		part.output.flush()
 		part.output.followed.forget()
 	}
 }

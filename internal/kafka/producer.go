@@ -120,14 +120,15 @@ func (p *Producer) Append(ctx context.Context, readings []iot.Reading) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, p.timeout, fmt.Errorf("not acknowledged within %v", p.timeout))
 	defer cancel()
 	ctx, span := startSend(ctx, p.tracer, p.topic)
-	b := p.batches.get(ctx, p.topic, readings)
+	b := p.batches.get()
+	b.addReadings(p.topic, readings, traceHeaders(ctx))
 	done := make(chan struct{})
 	b.finish = func() {
 		p.sent(len(b.records) - b.unsent)
 		b.endSpan(span)
 		close(done)
 	}
-	p.produce(ctx, b)
+	b.produce(ctx, p.client)
 	select {
 	case <-done:
 		err := b.err
@@ -153,7 +154,8 @@ func (p *Producer) Enqueue(ctx context.Context, readings []iot.Reading) error {
 			return fmt.Errorf("enqueue readings: %w", context.Cause(ctx))
 		}
 		ctx, span := startSend(ctx, p.tracer, p.topic)
-		b := p.batches.get(ctx, p.topic, chunk)
+		b := p.batches.get()
+		b.addReadings(p.topic, chunk, traceHeaders(ctx))
 		b.finish = func() {
 			b.endSpan(span)
 			p.sent(len(b.records) - b.unsent)
@@ -163,16 +165,9 @@ func (p *Producer) Enqueue(ctx context.Context, readings []iot.Reading) error {
 			p.batches.put(b)
 			p.room.Release(weight)
 		}
-		p.produce(context.WithoutCancel(ctx), b)
+		b.produce(context.WithoutCancel(ctx), p.client)
 	}
 	return nil
-}
-
-func (p *Producer) produce(ctx context.Context, b *batch) {
-	records, promise := b.records, b.acknowledged
-	for i := range records {
-		p.client.Produce(ctx, &records[i], promise)
-	}
 }
 
 // Flush waits until everything that was handed over has been acknowledged or has failed.

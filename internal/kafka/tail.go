@@ -29,7 +29,7 @@ type TailOptions struct {
 	// from memory.
 	History time.Duration
 	// Sink takes what was read, in the order of each partition. It is called from one goroutine; while it blocks, nothing
-	// is read.
+	// is read. When it returns, the slices are the tail's again.
 	Sink func(live.Batch)
 	// Undecodable is told of each record that is passed over. It must not block; nil for nobody.
 	Undecodable func(topic string)
@@ -58,6 +58,7 @@ type Tail struct {
 	TailOptions
 	caughtUp  chan struct{}
 	decoder   *wire.Decoder
+	batch     live.Batch
 	complaint time.Time
 	passed    int
 }
@@ -222,7 +223,7 @@ func poll(ctx context.Context, client *kgo.Client, behind bool) (kgo.Fetches, er
 // hand decodes what was fetched and passes it on. From waiting it removes the partitions that have been read to where they
 // ended.
 func (t *Tail) hand(fetches kgo.Fetches, waiting map[int32]int64) {
-	var batch live.Batch
+	batch := &t.batch
 	outdated := make(outdated)
 	fetches.EachTopic(func(topic kgo.FetchTopic) {
 		switch {
@@ -239,13 +240,17 @@ func (t *Tail) hand(fetches kgo.Fetches, waiting map[int32]int64) {
 		if r.Attrs.IsControl() || r.Value == nil || outdated[r] {
 			return
 		}
-		if err := t.take(&batch, r); err != nil {
+		if err := t.take(batch, r); err != nil {
 			t.passOver(r, err)
 		}
 	})
 	if len(batch.States)+len(batch.Summaries)+len(batch.Alerts) > 0 {
-		t.Sink(batch)
+		t.Sink(*batch)
 	}
+	if len(waiting) > 0 {
+		*batch = live.Batch{} // What it takes to catch up is not to be kept for ever.
+	}
+	batch.Reset()
 }
 
 func (t *Tail) take(batch *live.Batch, r *kgo.Record) error {

@@ -24,7 +24,9 @@ func (c *cluster) tail() (*Tail, <-chan live.Batch, *atomic.Int64) {
 	undecodable := new(atomic.Int64)
 	tail := NewTail(TailOptions{
 		Dial: c.dial, Topics: c.topics,
-		Sink:        func(b live.Batch) { batches <- b },
+		Sink: func(b live.Batch) {
+			batches <- live.Batch{States: slices.Clone(b.States), Summaries: slices.Clone(b.Summaries), Alerts: slices.Clone(b.Alerts)}
+		},
 		Undecodable: func(string) { undecodable.Add(1) },
 		Logger:      slog.New(slog.NewTextHandler(c.t.Output(), nil)),
 	})

@@ -30,6 +30,8 @@ type writer struct {
 	group  string
 	id     string
 	open   bool
+	// batches are for what is written together.
+	batches batchPool
 
 	mu     sync.Mutex
 	wrote  bool
@@ -67,16 +69,33 @@ func (w *writer) begin() error {
 
 // write adds a record to the open transaction. It may be called concurrently and reports failures through commit.
 func (w *writer) write(r *kgo.Record) {
+	w.begun()
+	w.client.Produce(context.Background(), r, func(r *kgo.Record, err error) {
+		if err != nil {
+			w.fail(r, err)
+		}
+	})
+}
+
+// writeBatch is write for all records of a batch, which is one of batches and the writer's from now on.
+func (w *writer) writeBatch(b *batch) {
+	w.begun()
+	b.finish = func() {
+		if b.err != nil {
+			w.fail(&b.records[0], b.err)
+		}
+		w.batches.put(b)
+	}
+	b.produce(context.Background(), w.client)
+}
+
+func (w *writer) begun() {
 	w.mu.Lock()
 	w.wrote = true
 	w.mu.Unlock()
-	w.client.Produce(context.Background(), r, w.written)
 }
 
-func (w *writer) written(r *kgo.Record, err error) {
-	if err == nil {
-		return
-	}
+func (w *writer) fail(r *kgo.Record, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.failed == nil {

@@ -16,6 +16,17 @@ type Batch struct {
 	Traced []Traced
 }
 
+// Reset empties the batch for the next one. It keeps the room.
+func (b *Batch) Reset() {
+	b.States, b.Summaries, b.Alerts, b.Traced = emptied(b.States), emptied(b.Summaries), emptied(b.Alerts), emptied(b.Traced)
+}
+
+// emptied keeps alive nothing that the elements point to.
+func emptied[T any](s []T) []T {
+	clear(s)
+	return s[:0]
+}
+
 // Traced is a device in a batch whose new state belongs to a sampled trace.
 type Traced struct {
 	Device iot.DeviceID
