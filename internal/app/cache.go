@@ -8,7 +8,7 @@ import (
 	"iotmon/internal/api"
 	"iotmon/internal/cache/memory"
 	"iotmon/internal/cache/redis"
-	"iotmon/internal/latest"
+	"iotmon/internal/kafka"
 )
 
 const (
@@ -74,12 +74,16 @@ func (s *Service) watchRedis(ctx context.Context, told func(error)) {
 	}
 }
 
-// states returns the cache that the live view starts from; nil for none.
-func (s *Service) states() latest.Cache {
-	if s.redis == nil {
+// states returns what the live view starts from, rather than from the log; nil for nothing.
+func (s *Service) states() kafka.StateLoader {
+	switch {
+	case s.redis != nil:
+		return redis.States{Client: s.redis}
+	case s.handover != nil:
+		return s.handover
+	default:
 		return nil
 	}
-	return redis.States{Client: s.redis}
 }
 
 // answers returns where answers about the past are kept.

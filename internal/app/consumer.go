@@ -32,6 +32,7 @@ func (s *Service) makeProcessor(context.Context) error {
 		CommitInterval: s.cfg.Processor.CommitInterval,
 		Ticker:         countingTicker{s.producer, &s.metrics.Consumer},
 		Metrics:        processorMetrics{&s.metrics.Consumer, s.readiness.Expect("processor"), time.Now, s.measured},
+		Handover:       s.handover,
 		Logger:         s.Logger,
 		Tracer:         s.tracing.Tracer(),
 	})

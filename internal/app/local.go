@@ -49,6 +49,7 @@ func (s *Service) openBroker(ctx context.Context) error {
 	}
 	s.onClose("broker", broker.Close)
 	s.broker = broker
+	s.handover = kafka.NewHandover()
 	if err := removeLeftovers(s.cfg.DataDir); err != nil { // Ours alone: the broker has taken the directory.
 		return err
 	}

@@ -55,6 +55,9 @@ type Service struct {
 	view     *live.View
 	hub      *live.Hub
 
+	// handover passes what the processor restores on to the live view; nil where they are in different processes.
+	handover *kafka.Handover
+
 	// broker is the embedded one; nil where there is another.
 	broker *embedded.Broker
 

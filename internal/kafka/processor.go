@@ -30,7 +30,7 @@ type ProcessorMetrics interface {
 	Ready(ready bool)
 }
 
-// ProcessorOptions configure a Processor. Every field but Tracer is required.
+// ProcessorOptions configure a Processor. Every field but Handover and Tracer is required.
 type ProcessorOptions struct {
 	Dial   Dial
 	Topics Topics
@@ -42,7 +42,9 @@ type ProcessorOptions struct {
 	CommitInterval time.Duration
 	Ticker         Ticker
 	Metrics        ProcessorMetrics
-	Logger         *slog.Logger
+	// Handover is given the device states that the processor restores; nil for nobody.
+	Handover *Handover
+	Logger   *slog.Logger
 	// Tracer makes spans for readings that belong to a sampled trace; nil for none.
 	Tracer trace.Tracer
 }

@@ -135,10 +135,15 @@ func (m *stepMetrics) Step(committed bool, _ time.Duration) {
 
 // startProcessor runs a processor and returns what stops it and waits.
 func (l *testLog) startProcessor(metrics ProcessorMetrics) (stop func()) {
+	return l.startHandingOver(metrics, nil)
+}
+
+// startHandingOver is startProcessor that hands over what is restored.
+func (l *testLog) startHandingOver(metrics ProcessorMetrics, handover *Handover) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	p := NewProcessor(ProcessorOptions{
 		Dial: l.dial, Topics: l.topics, Group: "test", Process: testProcess(l.t),
-		CommitInterval: 100 * time.Millisecond, Ticker: l, Metrics: metrics,
+		CommitInterval: 100 * time.Millisecond, Ticker: l, Metrics: metrics, Handover: handover,
 		Logger: slog.New(slog.NewTextHandler(l.t.Output(), nil)),
 	})
 	done := make(chan error, 1)

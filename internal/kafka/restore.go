@@ -150,9 +150,14 @@ func (s *session) readStates(ctx context.Context, ids []int32, fits func(iot.Pos
 	if err != nil {
 		return nil, err
 	}
-	last, err := s.lastStates(ctx, marks, fits)
+	last, err := s.lastStates(ctx, maps.Clone(marks), fits)
 	if err != nil {
 		return nil, err
+	}
+	if s.Handover != nil {
+		for id, values := range last {
+			s.Handover.give(id, values, marks[id])
+		}
 	}
 	decoder := wire.NewStreamDecoder()
 	states := make(map[int32]map[iot.DeviceID]iot.DeviceState, len(last))

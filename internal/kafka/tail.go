@@ -22,7 +22,7 @@ type TailOptions struct {
 	Dial   Dial
 	Topics Topics
 	// Cache has device states to begin with; nil for none. What it does not have, or not soon, is read from the log.
-	Cache latest.Cache
+	Cache StateLoader
 	// CachePatience is how long the cache may take, 15 s by default.
 	CachePatience time.Duration
 	// History is how far back aggregates and alerts are read, 70 minutes by default: the longest range that the page shows

@@ -32,8 +32,8 @@ const (
 	// repairs it goes first. stepsToMove lets most of what lives be superseded before it is moved. stepsToTrim is for how long
 	// nobody may have read what is about to be deleted.
 	stepsAtStart = int(time.Minute / upkeepInterval)
-	stepsToMove  = 2
-	stepsToTrim  = 3
+	stepsToMove  = 1
+	stepsToTrim  = 2
 	// readTimeout bounds the reading of the whole log, and holdTimeout how long transactions may be held back after it.
 	readTimeout = time.Minute
 	holdTimeout = 5 * time.Second

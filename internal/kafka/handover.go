@@ -1,0 +1,81 @@
+package kafka
+
+import (
+	"context"
+	"sync"
+
+	"iotmon/internal/latest"
+)
+
+// StateLoader has device states from somewhere else than the log.
+type StateLoader interface {
+	// Load calls visit with the JSON of every state of the partition, in any order, one at a time, and returns the offset up
+	// to which it is complete; some states may be newer. False if it has nothing, or nothing that is worth having visited. It
+	// may block until ctx ends.
+	Load(ctx context.Context, p latest.Partition, visit func(value []byte)) (next int64, cached bool, err error)
+}
+
+// Handover passes the states that a processor restores when it starts on to the tail of the same process: at a restart both
+// want to know every device, and reading the log is what takes the time. Each partition is handed over once.
+type Handover struct {
+	mu         sync.Mutex
+	partitions map[int32]*handed
+}
+
+var _ StateLoader = (*Handover)(nil)
+
+// handed is what one partition's restore has read up to next, from when given is closed until it is taken.
+type handed struct {
+	given  chan struct{}
+	states keptStates
+	next   int64
+	taken  bool
+}
+
+// NewHandover returns a Handover of nothing yet.
+func NewHandover() *Handover { return &Handover{partitions: make(map[int32]*handed)} }
+
+// partition returns what is known of one. The caller holds mu.
+func (h *Handover) partition(id int32) *handed {
+	p := h.partitions[id]
+	if p == nil {
+		p = &handed{given: make(chan struct{})}
+		h.partitions[id] = p
+	}
+	return p
+}
+
+// give offers what a restore has read. What was there before and has not been taken is outdated.
+func (h *Handover) give(id int32, states keptStates, next int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	p := h.partition(id)
+	if p.taken {
+		return
+	}
+	if p.states == nil {
+		close(p.given)
+	}
+	p.states, p.next = states, next
+}
+
+// Load implements StateLoader. It waits for the restore, and has nothing the second time.
+func (h *Handover) Load(ctx context.Context, partition latest.Partition, visit func(value []byte)) (next int64, cached bool, err error) {
+	h.mu.Lock()
+	given := h.partition(partition.ID).given
+	h.mu.Unlock()
+	select {
+	case <-given:
+	case <-ctx.Done():
+		return 0, false, context.Cause(ctx)
+	}
+	h.mu.Lock()
+	p := h.partition(partition.ID)
+	states, next, cached := p.states, p.next, !p.taken
+	p.states, p.taken = nil, true
+	h.mu.Unlock()
+	for _, state := range states {
+		visit(state.value)
+	}
+	return next, cached, nil
+}
