@@ -110,6 +110,11 @@ func builtinTypes() []iot.DeviceType {
 // Reached returns the moment up to which all readings have been handed out or passed over.
 func (f *Fleet) Reached() time.Time { return time.UnixMicro(f.reached).UTC() }
 
+// Next returns the moment at which the next device is to speak. One that is offline then will not.
+func (f *Fleet) Next() time.Time {
+	return time.UnixMicro(f.cycle*f.interval + f.devices[f.index].phase).UTC()
+}
+
 // Seek moves to a moment without generating what lies between: the next readings are those due after it. It returns how
 // many moments to speak it has passed over, 0 when it moves back.
 func (f *Fleet) Seek(to time.Time) (skipped int64) {

@@ -10,10 +10,13 @@ import (
 )
 
 const (
-	// tick is how late a reading may leave: a small part of the time it may take to reach a browser.
-	tick = 5 * time.Millisecond
+	// gather is how late a reading may leave, a good half of the time it may take to reach a browser: what falls due meanwhile
+	// leaves with it. A few readings together cost on their way hardly more than one alone.
+	gather = 15 * time.Millisecond
+	// maxPause is how long the runner does not look at the clock when nothing is due.
+	maxPause = 100 * time.Millisecond
 	// maxBatch bounds a batch, and so the memory that it takes, when the runner has something to catch up with.
-	maxBatch = 2 * tick
+	maxBatch = 2 * gather
 	// maxLag is how far the runner may fall behind before it skips to the present: readings older than this would reach
 	// nobody live, and sending them in a burst would only keep the sink busy.
 	maxLag = time.Second
@@ -49,15 +52,15 @@ func (r *Runner) Skipped() int64 { return r.skipped.Load() }
 
 // Run sends readings, from the present on, until ctx is done, which is success, or the sink fails.
 func (r *Runner) Run(ctx context.Context) error {
-	ticker := time.NewTicker(tick)
-	defer ticker.Stop()
 	r.fleet.Seek(r.now())
+	timer := time.NewTimer(r.pause())
+	defer timer.Stop()
 	var batch []iot.Reading
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-ticker.C:
+		case <-timer.C:
 		}
 		var err error
 		if batch, err = r.catchUp(ctx, batch); err != nil {
@@ -66,7 +69,13 @@ func (r *Runner) Run(ctx context.Context) error {
 			}
 			return fmt.Errorf("hand on simulated readings: %w", err)
 		}
+		timer.Reset(r.pause())
 	}
+}
+
+// pause returns how long it is until the next reading has waited for those that leave with it.
+func (r *Runner) pause() time.Duration {
+	return min(r.fleet.Next().Add(gather).Sub(r.now()), maxPause)
 }
 
 // catchUp sends what is due by now in bounded batches, using batch as its buffer. It looks at the clock before each of
