@@ -2,25 +2,12 @@ package app
 
 import (
 	"context"
-	"os"
 	"path/filepath"
-	"runtime/debug"
 
 	"iotmon/internal/kafka"
 	"iotmon/internal/kafka/embedded"
 	"iotmon/internal/store/sqlite"
 )
-
-// gcPercent trades a little processor time for memory in the program that has everything in one process: of 10,000 devices
-// every 5 s a seventh of the memory, of the fastest bench a thirtieth of the throughput.
-const gcPercent = 50
-
-// saveMemory has garbage collected more often, unless whoever runs the program has said how often.
-func saveMemory() {
-	if _, said := os.LookupEnv("GOGC"); !said {
-		debug.SetGCPercent(gcPercent)
-	}
-}
 
 func (s *Service) openSQLite(ctx context.Context) error {
 	store, err := sqlite.Open(ctx, sqlite.Options{
