@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"iotmon/internal/backup"
@@ -87,9 +88,11 @@ func addFile(out *backup.Writer, name, path string, size int64) error {
 
 // removeLeftovers removes what backups have left that were killed while they were made.
 func removeLeftovers(dataDir string) error {
-	left, err := filepath.Glob(filepath.Join(dataDir, backupPrefix+"*"))
-	for _, dir := range left {
-		err = errors.Join(err, os.RemoveAll(dir))
+	entries, err := os.ReadDir(dataDir)
+	for _, entry := range entries {
+		if strings.HasPrefix(entry.Name(), backupPrefix) {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(dataDir, entry.Name())))
+		}
 	}
 	return err
 }
@@ -136,17 +139,6 @@ func RunBackup(ctx context.Context, args []string, help string, stdout, stderr i
 	})
 }
 
-// RunRestore makes a data directory of a backup and returns the exit status. Help is the answer to -h.
-func RunRestore(_ context.Context, args []string, help string, stdin io.Reader, stdout, stderr io.Writer) int {
-	return runBackupCommand("restore", args, help, stdout, stderr, func(f *backupFlags) error {
-		list, err := restoreBackup(f, stdin)
-		if err == nil {
-			fmt.Fprintf(stderr, "%s: %s, as it was at %s\n", f.dataDir, contents(list), list.Created.Format(time.RFC3339))
-		}
-		return err
-	})
-}
-
 // contents tells how much a backup holds.
 func contents(list *backup.List) string {
 	return fmt.Sprintf("%d files, %.1f MB", len(list.Files), float64(list.Bytes())/1e6)
@@ -178,8 +170,9 @@ func saveBackup(ctx context.Context, f *backupFlags, stdout io.Writer) (*backup.
 	if _, err := os.Lstat(f.file); !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%s is there already", f.file)
 	}
-	// Readings may be nobody else's business.
-	partial, err := os.OpenFile(f.file+".partial", os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o600)
+	// Under a name of its own, as another may be writing the same backup; and only its owner may read it, since readings may
+	// be nobody else's business.
+	partial, err := os.CreateTemp(filepath.Dir(f.file), filepath.Base(f.file)+".partial-*")
 	if err != nil {
 		return nil, err
 	}
@@ -190,10 +183,25 @@ func saveBackup(ctx context.Context, f *backupFlags, stdout io.Writer) (*backup.
 	if err == nil {
 		list, err = verifyFile(partial)
 	}
-	if err = errors.Join(err, partial.Close()); err != nil {
+	if err = errors.Join(err, partial.Close()); err == nil {
+		err = publish(partial.Name(), f.file)
+	}
+	if err != nil {
 		return nil, errors.Join(err, os.Remove(partial.Name()))
 	}
-	return list, os.Rename(partial.Name(), f.file)
+	return list, nil
+}
+
+// publish gives a file its name, unless another file has it by now.
+func publish(partial, name string) error {
+	switch err := os.Link(partial, name); {
+	case err == nil:
+		return os.Remove(partial)
+	case errors.Is(err, fs.ErrExist):
+		return fmt.Errorf("%s is there already", name)
+	default: // A file system without links.
+		return os.Rename(partial, name)
+	}
 }
 
 func verifyFile(file *os.File) (*backup.List, error) {
@@ -207,6 +215,9 @@ func verifyFile(file *os.File) (*backup.List, error) {
 func takeBackup(ctx context.Context, dataDir string, to io.Writer) (list *backup.List, err error) {
 	if _, err := os.Stat(filepath.Join(dataDir, databaseFile)); err != nil {
 		return nil, fmt.Errorf("%s is no data directory of iotmon: %w", dataDir, err)
+	}
+	if err := refuseHalfRestored(dataDir); err != nil {
+		return nil, err
 	}
 	release := func() error { return nil }
 	defer func() { err = errors.Join(err, release()) }()
@@ -238,41 +249,4 @@ func askForBackup(ctx context.Context, dataDir string, to io.Writer) (*backup.Li
 	}
 	defer body.Close()
 	return backup.Verify(io.TeeReader(body, to))
-}
-
-// restoreBackup makes the data directory, whole or not at all.
-func restoreBackup(f *backupFlags, stdin io.Reader) (*backup.List, error) {
-	if entries, err := os.ReadDir(f.dataDir); err == nil && len(entries) > 0 {
-		return nil, fmt.Errorf("%s is not empty: move it away, or name another with -data-dir", f.dataDir)
-	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	from := stdin
-	if f.file != "-" {
-		file, err := os.Open(f.file)
-		if err != nil {
-			return nil, err
-		}
-		defer file.Close()
-		from = file
-	}
-	target := filepath.Clean(f.dataDir)
-	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
-		return nil, err
-	}
-	work, err := os.MkdirTemp(filepath.Dir(target), filepath.Base(target)+".restoring-")
-	if err != nil {
-		return nil, err
-	}
-	list, err := backup.Extract(from, work)
-	if err != nil {
-		return nil, errors.Join(err, os.RemoveAll(work))
-	}
-	if err := os.Chmod(work, 0o755); err != nil {
-		return nil, err
-	}
-	if err := os.Remove(target); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, errors.Join(err, os.RemoveAll(work))
-	}
-	return list, os.Rename(work, target)
 }

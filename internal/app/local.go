@@ -10,6 +10,9 @@ import (
 )
 
 func (s *Service) openSQLite(ctx context.Context) error {
+	if err := refuseHalfRestored(s.cfg.DataDir); err != nil {
+		return err
+	}
 	store, err := sqlite.Open(ctx, sqlite.Options{
 		Path:          filepath.Join(s.cfg.DataDir, databaseFile),
 		ReadingsTopic: s.topics.Readings,

@@ -1,0 +1,206 @@
+package app
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"iotmon/internal/config"
+	"iotmon/internal/store/sqlite"
+)
+
+// dataDir makes the data directory of an iotmon that has been stopped, in a place whose name is no pattern by accident.
+func dataDir(t *testing.T) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "data[1")
+	store, err := sqlite.Open(t.Context(), sqlite.Options{Path: filepath.Join(dir, databaseFile), ReadingsTopic: "device-data"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Close(); err != nil {
+		t.Fatal(err)
+	}
+	log := filepath.Join(dir, brokerDir, "log")
+	if err := os.MkdirAll(log, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(log, "segment"), []byte("readings"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// commanded runs backup or restore and returns the exit status and what it said.
+func commanded(t *testing.T, name string, args ...string) (status int, said string) {
+	t.Helper()
+	var out bytes.Buffer
+	if name == "backup" {
+		return RunBackup(t.Context(), args, "", &out, &out), out.String()
+	}
+	return RunRestore(t.Context(), args, "", nil, &out, &out), out.String()
+}
+
+// saved returns the file of a backup.
+func saved(t *testing.T) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "iotmon.tar.gz")
+	if status, said := commanded(t, "backup", "-data-dir", dataDir(t), file); status != Done {
+		t.Fatalf("got status %d: %s", status, said)
+	}
+	return file
+}
+
+// names returns what is in a directory.
+func names(t *testing.T, dir string) string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, entry := range entries {
+		all = append(all, entry.Name())
+	}
+	return strings.Join(all, " ")
+}
+
+// TestTwoBackupsIntoOneFile has one of them win, and the file whole.
+func TestTwoBackupsIntoOneFile(t *testing.T) {
+	data, place := dataDir(t), t.TempDir()
+	file := filepath.Join(place, "iotmon.tar.gz")
+	won := make([]bool, 4)
+	var commands sync.WaitGroup
+	for i := range won {
+		commands.Go(func() {
+			status, _ := commanded(t, "backup", "-data-dir", data, file)
+			won[i] = status == Done
+		})
+	}
+	commands.Wait()
+	winners := 0
+	for _, one := range won {
+		if one {
+			winners++
+		}
+	}
+	if winners != 1 || names(t, place) != "iotmon.tar.gz" {
+		t.Errorf("%d say that they have saved it, and left is %q; want one, and its file", winners, names(t, place))
+	}
+	if status, said := commanded(t, "restore", "-data-dir", filepath.Join(place, "new"), file); status != Done {
+		t.Errorf("got status %d: %s", status, said)
+	}
+}
+
+// TestRestoreFillsTheDirectoryThatIsThere holds for one that a disk is mounted on, or whose parent is somebody else's: it is
+// neither removed nor replaced, and keeps its mode.
+func TestRestoreFillsTheDirectoryThatIsThere(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	for _, name := range []string{dir, filepath.Join(dir, "lost+found")} {
+		if err := os.Mkdir(name, 0o750); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before, err := os.Stat(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status, said := commanded(t, "restore", "-data-dir", dir, saved(t)); status != Done {
+		t.Fatalf("got status %d: %s", status, said)
+	}
+	after, err := os.Stat(dir)
+	if err != nil || !os.SameFile(before, after) || after.Mode() != before.Mode() {
+		t.Errorf("got %v, %v, want the same directory", after, err)
+	}
+	if got := names(t, dir); got != "iotmon.db kafka lost+found" || names(t, filepath.Dir(dir)) != "data" {
+		t.Errorf("got %q, and beside it %q", got, names(t, filepath.Dir(dir)))
+	}
+	text, err := os.ReadFile(filepath.Join(dir, brokerDir, "log", "segment"))
+	if err != nil || string(text) != "readings" {
+		t.Errorf("got %q, %v", text, err)
+	}
+}
+
+func TestARestoreThatFailsLeavesNothing(t *testing.T) {
+	place := t.TempDir()
+	whole, err := os.ReadFile(saved(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	cut := filepath.Join(t.TempDir(), "cut")
+	if err := os.WriteFile(cut, whole[:len(whole)/2], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	there := filepath.Join(place, "there")
+	if err := os.Mkdir(there, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{there, filepath.Join(place, "new")} {
+		if status, said := commanded(t, "restore", "-data-dir", dir, cut); status != Failed || !strings.Contains(said, "ends too early") {
+			t.Errorf("got status %d and %q", status, said)
+		}
+	}
+	if names(t, place) != "there" || names(t, there) != "" {
+		t.Errorf("left are %q and %q in it", names(t, place), names(t, there))
+	}
+}
+
+func TestTwoRestoresIntoOneDirectory(t *testing.T) {
+	file, dir := saved(t), filepath.Join(t.TempDir(), "data")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	won := make([]bool, 4)
+	var commands sync.WaitGroup
+	for i := range won {
+		commands.Go(func() {
+			status, _ := commanded(t, "restore", "-data-dir", dir, file)
+			won[i] = status == Done
+		})
+	}
+	commands.Wait()
+	want := ""
+	for _, one := range won {
+		if one {
+			want += "iotmon.db kafka"
+		}
+	}
+	if got := names(t, dir); got != want {
+		t.Errorf("got %q, want all of it if one says so, and else nothing: %q", got, want)
+	}
+}
+
+// TestNobodyUsesWhatIsHalfRestored has a restore killed between its two files.
+func TestNobodyUsesWhatIsHalfRestored(t *testing.T) {
+	dir := dataDir(t)
+	if err := os.Mkdir(filepath.Join(dir, restorePrefix+"1"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	var stderr bytes.Buffer
+	iotmon := Command{Service: config.Iotmon}
+	if status := iotmon.Run(t.Context(), []string{"-data-dir", dir, "-addr", "127.0.0.1:0"}, &stderr, &stderr); status != CannotStart || !strings.Contains(stderr.String(), "restore again") {
+		t.Errorf("iotmon: got status %d and %q", status, stderr.String())
+	}
+	if status, said := commanded(t, "backup", "-data-dir", dir, filepath.Join(t.TempDir(), "file")); status != Failed || !strings.Contains(said, "restore again") {
+		t.Errorf("backup: got status %d and %q", status, said)
+	}
+	if status, said := commanded(t, "restore", "-data-dir", dir, saved(t)); status != Failed || !strings.Contains(said, "is not empty") {
+		t.Errorf("restore: got status %d and %q", status, said)
+	}
+}
+
+// TestLeftoversGoWhateverTheDirectoryIsCalled has the name of the directory look like a pattern.
+func TestLeftoversGoWhateverTheDirectoryIsCalled(t *testing.T) {
+	dir := dataDir(t)
+	if err := os.MkdirAll(filepath.Join(dir, backupPrefix+"7", "log"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := removeLeftovers(dir); err != nil {
+		t.Fatal(err)
+	}
+	if got := names(t, dir); got != "iotmon.db kafka" {
+		t.Errorf("got %q", got)
+	}
+}
