@@ -2,7 +2,8 @@
 
 GO ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
-# Without the tag, gRPC's own trace pages, which nothing here serves, make every program a quarter larger.
+# Without the tag, gRPC's own trace pages, which nothing here serves, make every program a quarter larger. The Dockerfile and
+# scripts/build.sh build the same.
 TAGS := grpcnotrace
 LDFLAGS := -s -w -X iotmon/internal/app.version=$(VERSION)
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
@@ -28,8 +29,8 @@ help: ## list the targets
 run: ## run everything in one process; ARGS='-devices 10000'
 	$(GO) run -tags $(TAGS) -ldflags '$(LDFLAGS)' ./cmd/iotmon $(ARGS)
 
-build: ## build every service into bin/
-	$(GO) build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
+build: ## build every service into bin/, as static programs
+	CGO_ENABLED=0 $(GO) build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
 
 build-all: build ## the same
 

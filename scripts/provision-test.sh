@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what the tests need beside Go and Node, on Debian and its descendants: a C compiler for the race detector,
-# Chromium for the dashboard, promtool for the metrics, fonts for Chinese, jq for the tutorial, Helm for the chart, and the
-# servers that scripts/test-env.sh starts.
+# Chromium for the dashboard, promtool for the metrics, shellcheck for the scripts, fonts for Chinese, jq for the tutorial, Helm
+# for the chart, and the servers that scripts/test-env.sh starts.
 # What is there already is left alone, so that running it again costs nothing. Starts no service.
 set -euo pipefail
 
@@ -27,6 +27,7 @@ mapfile -t missing < <(missing_packages kafka postgres redis nginx haproxy)
 have cc || have gcc || missing+=(gcc libc6-dev)
 have chromium || have chromium-browser || have google-chrome || missing+=(chromium)
 have promtool || missing+=(prometheus)
+have shellcheck || missing+=(shellcheck)
 have jq || missing+=(jq)
 if ! { have fc-list && fc-list :lang=zh family 2>/dev/null | grep -q .; }; then
     missing+=(fontconfig fonts-noto-cjk)

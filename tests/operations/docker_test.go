@@ -75,3 +75,20 @@ func TestEveryProgramHasAnImage(t *testing.T) {
 		}
 	}
 }
+
+// TestEveryWayToBuildBuildsTheSame compares make build, scripts/build.sh and the Dockerfile: static programs, without the
+// paths of the machine that built them, with the same tags.
+func TestEveryWayToBuildBuildsTheSame(t *testing.T) {
+	tags := regexp.MustCompile(`(?m)-tags ([a-z,]+)|^TAGS := ([a-z,]+)$`)
+	for _, file := range []string{"Makefile", "scripts/build.sh", "Dockerfile"} {
+		text, err := os.ReadFile(filepath.Join(root, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		mention(t, file, string(text), "CGO_ENABLED=0", "-trimpath", "-X iotmon/internal/app.version=")
+		found := tags.FindSubmatch(text)
+		if found == nil || string(found[1])+string(found[2]) != "grpcnotrace" {
+			t.Errorf("%s: got tags %q, want grpcnotrace", file, found)
+		}
+	}
+}
