@@ -30,7 +30,7 @@ EOF
 basic="kafka redis postgres prometheus"
 extra="grafana jaeger alertmanager node-exporter"
 
-# port SERVICE prints the ports that a service takes on this machine.
+# ports SERVICE prints the ports that a service takes on this machine.
 ports() {
     case $1 in
     kafka) echo 9092 ;;
@@ -168,6 +168,7 @@ full) services="$basic $extra" ;;
     ;;
 --down)
     need_compose
+    only_one "deployment of middleware"
     compose down
     say "the middleware is stopped; its data is kept. docker-compose down -v removes that too"
     exit 0
@@ -175,6 +176,7 @@ full) services="$basic $extra" ;;
 esac
 
 need_compose
+only_one "deployment of middleware"
 check
 passwords
 say "starting $services; the first time brings the images…"

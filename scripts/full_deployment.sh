@@ -43,6 +43,19 @@ within() {
     done
 }
 
+# ports_free makes sure that nobody else has the ports of the services.
+ports_free() {
+    local service port
+    while read -r service port; do
+        running "$service" >/dev/null || ! port_open "$port" ||
+            die "$service needs port $port, which another program has; nothing was started"
+    done <<EOF
+web 8080
+consumer 8081
+producer 8084
+EOF
+}
+
 get() { curl -sf --max-time 5 "$1"; }
 
 web=http://127.0.0.1:8080
@@ -118,7 +131,7 @@ deliver() {
 # traced asks Jaeger whether it knows the last reading's way to a socket.
 traced() { get "http://127.0.0.1:16686/api/traces/$trace" | grep -q '"send websocket"'; }
 
-scraped() { [ "$(get "http://127.0.0.1:9090/api/v1/query?query=sum(up%7Bjob%3D%22iotmon%22%7D)" | sed -n 's/.*,"\([0-9]*\)"\].*/\1/p')" = 3 ]; }
+scraped() { [ "$(get "http://127.0.0.1:9090/api/v1/query?query=sum(up%7Bjob%3D%22iotmon%22%7D)" | sed -n 's/.*,"\([0-9]*\)"\].*/\1/p')" -ge 3 ] 2>/dev/null; }
 
 dashboards() {
     printf 'user = "admin:%s"\n' "$(setting GRAFANA_ADMIN_PASSWORD)" |
@@ -130,6 +143,7 @@ has_dashboards() { [ "$(dashboards)" -ge 3 ]; }
 check() {
     local service
     for service in web consumer producer; do
+        [ -x "bin/$service" ] || die "nothing is deployed here: bin/$service is missing"
         "bin/$service" -probe /ready >/dev/null || die "$service is not ready"
     done
     view
@@ -163,6 +177,7 @@ done
 mode=${mode:-recommended}
 
 need_compose
+[ "$mode" = --check ] || only_one deployment
 if [ "$mode" = --down ]; then
     scripts/stop-services.sh
     scripts/deploy_middleware.sh --down
@@ -174,6 +189,7 @@ if [ "$mode" = --check ]; then
     exit 0
 fi
 have "${GO:-go}" || [ -x bin/consumer ] || die "Go is missing, and nothing is built: install it from https://go.dev/dl"
+ports_free
 
 step 1 "the middleware"
 scripts/deploy_middleware.sh "$mode"

@@ -44,7 +44,7 @@ start() {
     fi
     # The file may name a process that is gone, or one that has its number now.
     rm -f "$pids/$service.pid"
-    nohup "bin/$service" >>"logs/$service.log" 2>&1 </dev/null 9>&- &
+    nohup "bin/$service" >>"logs/$service.log" 2>&1 </dev/null 8>&- 9>&- &
     pid=$!
     if note "$service" "$pid"; then
         say "$service: started, pid $pid, logs/$service.log"

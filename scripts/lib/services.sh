@@ -82,3 +82,13 @@ alone() {
         die "another start or stop of services is under way in $PWD"
     fi
 }
+
+# only_one WHAT makes sure that nobody else does the same here, as far as the system can tell. What is started meanwhile and
+# stays must not keep descriptor 8 open.
+only_one() {
+    mkdir -p "$pids" || die "cannot make the directory $PWD/$pids"
+    exec 8>"$pids/${1// /-}.lock" || die "cannot write to $PWD/$pids"
+    if have flock && ! flock -n 8; then
+        die "another $1 is under way in $PWD; wait until it has ended"
+    fi
+}

@@ -1,4 +1,4 @@
-# Sourced by the scripts that write .env, which the services and docker compose read.
+# Sourced, after services.sh, by the scripts that write .env, which the services and docker compose read.
 # shellcheck shell=bash
 
 # setting NAME prints what .env says of a variable, if it does.
@@ -7,10 +7,19 @@ setting() {
     sed -n "s/^$1=//p" .env | tail -n 1
 }
 
-# settings NAME=VALUE… writes variables into .env, all or none: a line there is replaced, others are left alone, and a
+# settings NAME=VALUE… is write_settings for whoever comes first; others wait.
+settings() {
+    if ! have flock; then
+        write_settings "$@"
+        return
+    fi
+    mkdir -p "$pids" && (flock 7 && write_settings "$@") 7>"$pids/env.lock"
+}
+
+# write_settings NAME=VALUE… writes variables into .env, all or none: a line there is replaced, others are left alone, and a
 # variable without a value loses its line. The file holds passwords: only its owner may read it. What it was is kept as
 # .env.before.
-settings() {
+write_settings() {
     local pair name
     local old=.env new
     [ -f .env ] || old=.env.example

@@ -1,7 +1,9 @@
 package operations
 
 import (
+	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -47,6 +49,76 @@ func TestDeploymentsAreRecommendedOrFull(t *testing.T) {
 			t.Errorf("%s %q: got status %d, want 2", test.script, test.args, status)
 		}
 		mention(t, test.script, output, test.want)
+	}
+}
+
+// withEngine puts a docker in the path that answers everything and does nothing, and returns the variable for it.
+func withEngine(h *host) []string {
+	h.t.Helper()
+	if err := os.Mkdir(h.path("fake"), 0o755); err != nil {
+		h.t.Fatal(err)
+	}
+	if err := os.WriteFile(h.path("fake/docker"), []byte("#!/bin/sh\nexit 0\n"), 0o755); err != nil {
+		h.t.Fatal(err)
+	}
+	return []string{"PATH=" + h.path("fake") + ":" + os.Getenv("PATH")}
+}
+
+func TestOneDeploymentAtATime(t *testing.T) {
+	h := newHost(t, "")
+	engine := withEngine(h)
+	if err := os.Mkdir(h.path("run"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for lock, script := range map[string][]string{
+		"run/deployment.lock":               {"scripts/full_deployment.sh", "full"},
+		"run/deployment-of-middleware.lock": {"scripts/deploy_middleware.sh", "recommended"},
+	} {
+		other := exec.Command("flock", h.path(lock), "sh", "-c", "echo; exec cat")
+		stop, err := other.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		ready, err := other.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := other.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ready.Read(make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+		for _, args := range [][]string{script, {script[0], "--down"}} {
+			status, output := h.runWith(engine, args[0], args[1:]...)
+			if status != 1 {
+				t.Errorf("%v: got status %d, want 1", args, status)
+			}
+			mention(t, strings.Join(args, " "), output, "is under way")
+		}
+		stop.Close()
+		if err := other.Wait(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := h.read(".env"); got != "" {
+		t.Errorf(".env has changed: %q", got)
+	}
+}
+
+// TestADeploymentLooksForItsPortsFirst has another program listen where the page should be.
+func TestADeploymentLooksForItsPortsFirst(t *testing.T) {
+	h := newHost(t, "")
+	if other, err := net.Listen("tcp", "127.0.0.1:8080"); err == nil { // Otherwise somebody else does it already.
+		defer other.Close()
+	}
+	status, output := h.runWith(withEngine(h), "scripts/full_deployment.sh")
+	if status != 1 {
+		t.Errorf("got status %d, want 1", status)
+	}
+	mention(t, "full_deployment", output, "web needs port 8080, which another program has; nothing was started")
+	if got := h.read(".env"); got != "" {
+		t.Errorf(".env has changed: %q", got)
 	}
 }
 

@@ -1,8 +1,11 @@
 package operations
 
 import (
+	"fmt"
 	"os"
+	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -92,5 +95,24 @@ func TestUpdateConfigKeepsAPassword(t *testing.T) {
 	h.write(".env", "POSTGRES_PASSWORD=a@b\n")
 	if status, output := h.run("scripts/update_config.sh"); status != 1 || !strings.Contains(output, "--postgres-url") {
 		t.Errorf("a password that a URL must encode: got status %d and %q, want 1 and what to do", status, output)
+	}
+}
+
+// TestSettingsOfSeveralScriptsAreAllKept has them write .env at the same time.
+func TestSettingsOfSeveralScriptsAreAllKept(t *testing.T) {
+	h := newHost(t, "# mine\n")
+	var writers sync.WaitGroup
+	for i := range 20 {
+		writers.Go(func() {
+			script := fmt.Sprintf(". %s; . %s; settings KEY_%d=%d", h.path("scripts/lib/services.sh"), h.path("scripts/lib/settings.sh"), i, i)
+			if output, err := exec.Command("bash", "-euc", script).CombinedOutput(); err != nil {
+				t.Errorf("%v\n%s", err, output)
+			}
+		})
+	}
+	writers.Wait()
+	lines := strings.Split(strings.TrimSpace(h.read(".env")), "\n")
+	if len(lines) != 21 || lines[0] != "# mine" {
+		t.Errorf("got %d lines, want 21: %q", len(lines), lines)
 	}
 }
