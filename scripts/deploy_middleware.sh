@@ -55,7 +55,10 @@ status() {
 check() {
     local service port
     for service in $services; do
-        [ "$(state "$service")" = missing ] || continue
+        case $(state "$service") in
+        missing | created | exited | dead) ;;
+        *) continue ;; # The port is its own.
+        esac
         for port in $(ports "$service"); do
             ! port_open "$port" || die "$service needs port $port, which another program has; nothing was started"
         done

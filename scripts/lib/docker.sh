@@ -39,7 +39,7 @@ port_open() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 # state SERVICE prints what Docker knows of a service: healthy, starting, unhealthy, exited, …, or missing.
 state() {
     local id
-    id=$(compose ps -q "$1" 2>/dev/null | head -n 1)
+    id=$(compose ps -a -q "$1" 2>/dev/null | head -n 1)
     if [ -z "$id" ]; then
         echo missing
         return
