@@ -99,10 +99,19 @@ func TestEveryManifestIsWhatKubernetesKnows(t *testing.T) {
 func TestTheChartRefusesWhatCannotWork(t *testing.T) {
 	for set, want := range map[string]string{
 		"producer.replicas=2": "every instance with a simulator would send the same devices",
-		"keda.enabled=true,consumer.autoscaling.enabled=true":      "only one of them can scale the consumer",
-		"mesh.provider=consul":                                     `"consul" is not known`,
-		"ingress.enabled=true,web.enabled=false":                   "there is no page without web.enabled",
-		"producer.simulator=false,producer.autoscaling.enabled=on": "",
+		"keda.enabled=true,consumer.autoscaling.enabled=true":        "only one of them can scale the consumer",
+		"mesh.provider=consul":                                       "must be one of '', 'istio', 'linkerd'",
+		"web.replica=3":                                              "additional properties 'replica' not allowed",
+		"web.replicas=many":                                          "got string, want integer",
+		"antiAffinity=requierd":                                      "must be one of 'preferred', 'required'",
+		"consumer.roles={procesor}":                                  "must be one of 'processor', 'archiver', 'cache'",
+		"config.kafka.brkers={a}":                                    "additional properties 'brkers' not allowed",
+		"secrets.postgres=a":                                         "additional properties 'postgres' not allowed",
+		"preStopSeconds=10":                                          "terminationGracePeriodSeconds: must be more than",
+		"preStopSeconds=10,config.server.shutdown_timeout=10s":       "",
+		"preStopSeconds=10,config.server.shutdown_timeout=1m":        "which are 70 s",
+		"ingress.enabled=true,web.enabled=false":                     "there is no page without web.enabled",
+		"producer.simulator=false,producer.autoscaling.enabled=true": "",
 	} {
 		status, output := script(t, "render-k8s.sh", "-o", t.TempDir(), "--set", set)
 		if (status != 0) != (want != "") || !strings.Contains(output, want) {

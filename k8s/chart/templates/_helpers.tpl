@@ -72,3 +72,15 @@ config.linkerd.io/skip-outbound-ports: {{ $ports | quote }}
 {{- fail (printf "mesh.provider: %q is not known (istio, linkerd or empty)" .Values.mesh.provider) -}}
 {{- end -}}
 {{- end -}}
+
+{{/* Refuses a grace period in which a pod cannot stop in good order: it would be killed. */}}
+{{- define "iotmon.checkTimes" -}}
+{{- $timeout := dig "server" "shutdown_timeout" "20s" .Values.config | toString -}}
+{{- if regexMatch "^[0-9]+[sm]$" $timeout -}}
+{{- $unit := ternary 60 1 (hasSuffix "m" $timeout) -}}
+{{- $needed := add .Values.preStopSeconds (mul $unit (regexFind "^[0-9]+" $timeout | int)) -}}
+{{- if ge $needed (int .Values.terminationGracePeriodSeconds) -}}
+{{- fail (printf "terminationGracePeriodSeconds: must be more than preStopSeconds and server.shutdown_timeout together, which are %d s" $needed) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}

@@ -6,6 +6,7 @@
 {{- $values := index $root.Values $service -}}
 {{- $name := printf "%s-%s" (include "iotmon.fullname" $root) $service -}}
 {{- $scaled := or $values.autoscaling.enabled (and (eq $service "consumer") $root.Values.keda.enabled) -}}
+{{- include "iotmon.checkTimes" $root -}}
 apiVersion: apps/v1
 kind: Deployment
 metadata:

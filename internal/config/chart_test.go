@@ -1,0 +1,49 @@
+package config
+
+import (
+	"encoding/json"
+	"os"
+	"slices"
+	"testing"
+)
+
+// section is a part of the chart's schema.
+type section struct {
+	Additional *bool              `json:"additionalProperties"`
+	Properties map[string]section `json:"properties"`
+}
+
+// keys returns every key below a section, and fails for one that would take any.
+func (s section) keys(t *testing.T, path string) []string {
+	t.Helper()
+	if s.Properties == nil {
+		return []string{path}
+	}
+	if s.Additional == nil || *s.Additional {
+		t.Errorf("%s: unknown keys pass", path)
+	}
+	var all []string
+	for name, below := range s.Properties {
+		all = append(all, below.keys(t, join(path, name))...)
+	}
+	return all
+}
+
+// TestTheChartKnowsEveryKey has Helm refuse what the services would refuse, which shows there as pods that do not start.
+func TestTheChartKnowsEveryKey(t *testing.T) {
+	text, err := os.ReadFile("../../k8s/chart/values.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var values section
+	if err := json.Unmarshal(text, &values); err != nil {
+		t.Fatal(err)
+	}
+	got := values.Properties["config"].keys(t, "")
+	_, want := schema()
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("config of k8s/chart/values.schema.json: got %v, want %v", got, want)
+	}
+}
