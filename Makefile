@@ -9,6 +9,8 @@ LDFLAGS := -s -w -X iotmon/internal/app.version=$(VERSION)
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 # Packages to test or measure, such as PKG=./internal/iot.
 PKG ?= ./...
+# Where make build puts the programs.
+BIN ?= bin
 # Arguments of the program for make run, such as ARGS='-devices 10000'.
 ARGS ?=
 
@@ -30,7 +32,7 @@ run: ## run everything in one process; ARGS='-devices 10000'
 	$(GO) run -tags $(TAGS) -ldflags '$(LDFLAGS)' ./cmd/iotmon $(ARGS)
 
 build: ## build every service into bin/, as static programs
-	CGO_ENABLED=0 $(GO) build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' -o bin/ ./cmd/...
+	CGO_ENABLED=0 $(GO) build -trimpath -tags $(TAGS) -ldflags '$(LDFLAGS)' -o '$(BIN)/' ./cmd/...
 
 build-all: build ## the same
 

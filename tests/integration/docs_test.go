@@ -117,7 +117,8 @@ func TestEveryDependencyIsExplained(t *testing.T) {
 
 // TestDocumentedCommandsWork runs what the documents that a newcomer reads first tell to type. Requests go to a real
 // server; what starts one is started on an address and in a directory of its own, until it is ready, and stopped as by
-// Ctrl-C; of make it is asked what it would do.
+// Ctrl-C; what writes files writes them elsewhere. Of the tests make is asked what it would do, and the deployment runs in
+// tests/operations, with servers of its own.
 func TestDocumentedCommandsWork(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts the program; make test runs it")
@@ -174,9 +175,14 @@ func checkCommand(t *testing.T, s *server, data, command string) {
 		service.start()
 		service.stop()
 	case words[0] == "cp":
-		shell(t, "test -e "+words[1])
-	case words[0] == "make":
-		shell(t, "make -n "+strings.Join(words[1:], " "))
+		shell(t, strings.Join(words[:len(words)-1], " ")+" "+filepath.Join(t.TempDir(), words[len(words)-1]))
+	case command == "make build":
+		bin := t.TempDir()
+		shell(t, "make build BIN="+bin+" && "+filepath.Join(bin, "iotmon")+" -version")
+	case command == "make test":
+		shell(t, "make -n test")
+	case words[0] == "./scripts/full_deployment.sh":
+		shell(t, fmt.Sprintf(`%s --help | grep -F -- ' %s '`, words[0], strings.Join(words, " ")[len("./"):]))
 	case strings.HasPrefix(command, "go run ./cmd/iotmon help"):
 		shell(t, strings.Replace(command, "go run ./cmd/iotmon", s.args[0], 1))
 	case strings.HasPrefix(command, "go run ./cmd/iotmon backup"):
