@@ -77,6 +77,29 @@ func TestLinksLeadSomewhere(t *testing.T) {
 	}
 }
 
+// mentioned is a path within the project, as documents write it: in code, from the top.
+var mentioned = regexp.MustCompile("`((?:cmd|configs|deployments|docs|internal|k8s|monitoring|scripts|tests|web)/[\\w./-]*[\\w-])[`* ]")
+
+// TestPathsThatAreMentionedExist checks what documents say where something is, which moves more often than links do.
+func TestPathsThatAreMentionedExist(t *testing.T) {
+	checked := 0
+	for _, document := range documents(t) {
+		text, err := os.ReadFile(document)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, match := range mentioned.FindAllSubmatch(text, -1) {
+			checked++
+			if _, err := os.Stat(filepath.Join(root, string(match[1]))); err != nil {
+				t.Errorf("%s: %v", document, err)
+			}
+		}
+	}
+	if checked < 100 {
+		t.Errorf("checked %d paths, want more", checked)
+	}
+}
+
 // anchors returns what the headings of a document are linked by.
 func anchors(text []byte) []string {
 	var names []string
