@@ -11,7 +11,8 @@ usage() {
 render-k8s.sh renders the chart in k8s/chart into plain manifests, for those without Helm.
 
 Usage:
-  scripts/render-k8s.sh                         write k8s/{common,producer,consumer,websocket,web} with the chart's own values
+  scripts/render-k8s.sh                         write k8s/{common,producer,consumer,websocket,web} with the chart's own values, and
+                                                bring the rules of monitoring/alerts into the chart
   scripts/render-k8s.sh -o DIR [ARGUMENT...]    write into DIR; arguments go to helm template, such as --values FILE
   scripts/render-k8s.sh --lint [ARGUMENT...]    only look for mistakes in the chart; arguments go to helm lint
 
@@ -41,6 +42,11 @@ case ${1-} in
 esac
 
 provide_helm
+# A chart can use only what is in its own directory.
+if [ "$out" = k8s ]; then
+    mkdir -p k8s/chart/files
+    cp monitoring/alerts/*.rules.yml k8s/chart/files/
+fi
 rendered=$(mktemp -d)
 trap 'rm -rf "$rendered"' EXIT
 "$helm" template iotmon k8s/chart --namespace iotmon --skip-tests --output-dir "$rendered" "$@" >/dev/null

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -75,6 +76,69 @@ func TestThePlainManifestsAreTheChart(t *testing.T) {
 	}
 }
 
+// monitoringResource is a ServiceMonitor or a PrometheusRule, as far as it must agree with monitoring/.
+type monitoringResource struct {
+	Spec struct {
+		Endpoints []struct {
+			Relabelings []struct {
+				SourceLabels []string `yaml:"sourceLabels"`
+				TargetLabel  string   `yaml:"targetLabel"`
+				Replacement  string
+			}
+		}
+		Groups []any
+	}
+}
+
+func readMonitoring(t *testing.T, dir, name string) monitoringResource {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(dir, "common", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var resource monitoringResource
+	if err := yaml.Unmarshal(text, &resource); err != nil {
+		t.Fatal(err)
+	}
+	return resource
+}
+
+// TestPrometheusOnKubernetesKnowsTheServicesByTheSameNames compares the labels that a ServiceMonitor makes with those that
+// alerts and dashboards ask for, and the rules of a PrometheusRule with those of monitoring/alerts.
+func TestPrometheusOnKubernetesKnowsTheServicesByTheSameNames(t *testing.T) {
+	dir := render(t, "--values", allValues)
+	labels := make(map[string]string)
+	for _, relabeling := range readMonitoring(t, dir, "servicemonitor.yaml").Spec.Endpoints[0].Relabelings {
+		labels[relabeling.TargetLabel] = strings.Join(relabeling.SourceLabels, ",") + relabeling.Replacement
+	}
+	for label, want := range map[string]string{
+		"job": "iotmon", "service": "__meta_kubernetes_service_label_app_kubernetes_io_component",
+	} {
+		if labels[label] != want {
+			t.Errorf("label %s: got %q, want %q", label, labels[label], want)
+		}
+	}
+
+	var want []any
+	for _, name := range []string{"recording.rules.yml", "iotmon.rules.yml"} {
+		text, err := os.ReadFile(filepath.Join(root, "monitoring", "alerts", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(text), "job=") && !strings.Contains(string(text), `job="iotmon"`) {
+			t.Errorf("%s: asks for another job than iotmon", name)
+		}
+		var rules struct{ Groups []any }
+		if err := yaml.Unmarshal(text, &rules); err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, rules.Groups...)
+	}
+	if got := readMonitoring(t, dir, "prometheusrule.yaml").Spec.Groups; !reflect.DeepEqual(got, want) {
+		t.Errorf("the rules of the chart are not those of monitoring/alerts; run scripts/render-k8s.sh")
+	}
+}
+
 // TestEveryManifestIsWhatKubernetesKnows decodes all of them strictly into the types of the oldest version that the chart
 // says it works with, and of the newest.
 func TestEveryManifestIsWhatKubernetesKnows(t *testing.T) {
@@ -87,7 +151,7 @@ func TestEveryManifestIsWhatKubernetesKnows(t *testing.T) {
 			t.Errorf("%s: %v\n%s", modules, err, output)
 			continue
 		}
-		for _, kind := range []string{"Deployment", "Service", "ConfigMap", "Secret", "NetworkPolicy", "Ingress", "PodDisruptionBudget", "HorizontalPodAutoscaler", "ServiceMonitor"} {
+		for _, kind := range []string{"Deployment", "Service", "ConfigMap", "Secret", "NetworkPolicy", "Ingress", "PodDisruptionBudget", "HorizontalPodAutoscaler", "ServiceMonitor", "PrometheusRule"} {
 			if !strings.Contains(string(output), "Kind="+kind) {
 				t.Errorf("%s: no %s among the manifests", modules, kind)
 			}
