@@ -100,6 +100,11 @@ fi
 if [ -z "$redis" ] && [ "$host" != localhost ]; then
     redis="redis://$host:6379/0"
 fi
+for url in "$postgres" "$redis" "$tracing"; do
+    case $url in
+    *[[:space:]]*) misused "a URL has no blanks and no line ends: write them as %20 and %0A" ;;
+    esac
+done
 case $postgres in
 '' | postgres://* | postgresql://*) ;;
 *) misused "--postgres-url: must be postgres://user:password@host:5432/database" ;;

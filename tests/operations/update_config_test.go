@@ -71,6 +71,8 @@ func TestUpdateConfigRefusesWhatCannotWork(t *testing.T) {
 		{[]string{"--kafka-host"}, 2, "a value is missing"},
 		{[]string{"--postgres-url", "mysql://x"}, 2, "must be postgres://"},
 		{[]string{"--redis-url", "plant:6379"}, 2, "must be redis://"},
+		{[]string{"--redis-url", "redis://plant:6379/0\nKAFKA_HOST=other"}, 2, "no line ends"},
+		{[]string{"--postgres-url", "postgres://u:a b@plant/d"}, 2, "no blanks"},
 		{[]string{"--undo"}, 1, "there is no .env.before"},
 	} {
 		status, output := h.run("scripts/update_config.sh", test.args...)
