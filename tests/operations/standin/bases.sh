@@ -29,7 +29,7 @@ shell() {
 }
 
 shell "$work/runtime"
-tar -C "$work/runtime" -c . | docker import --change 'ENV PATH=/bin' - "$(name RUNTIME_IMAGE)" >/dev/null
+tar -C "$work/runtime" -c . | docker import --change 'ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' - "$(name RUNTIME_IMAGE)" >/dev/null
 
 shell "$work/build"
 mkdir -p "$work/build/usr/local" "$work/build/goproxy"
