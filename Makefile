@@ -92,7 +92,9 @@ endif
 bench-libraries: ## compare the libraries in use with their alternatives
 	cd tests/performance && $(GO) test -run '^$$' -bench . -benchmem .
 
+# It has a recipe so that the one below is not taken for it as well.
 docker-build-all: $(images:%=docker-build-%) ## build the image of every service
+	@echo 'built the images of $(images)'
 
 docker-build-%: ## build the image of one: producer, consumer, websocket, web, iotmon
 	@case " $(images) " in *" $* "*) ;; *) echo "there is no service $*; there are $(images)" >&2; exit 2;; esac

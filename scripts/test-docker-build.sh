@@ -54,8 +54,8 @@ have make || die "make is missing"
 container="iotmon-image-test-$$"
 trap 'docker rm -f "$container" >/dev/null 2>&1 || true' EXIT
 
-# check CONDITION-COMMAND… MESSAGE is for one line each below.
 failed=0
+# wrong MESSAGE notes what is wrong with an image, and goes on.
 wrong() {
     warn "$*"
     failed=1

@@ -148,6 +148,34 @@ func TestEveryProgramHasAnImage(t *testing.T) {
 	}
 }
 
+// TestMakeBuildsTheImages asks docker for each image and for nothing else.
+func TestMakeBuildsTheImages(t *testing.T) {
+	h := newHost(t, "")
+	engine := withEngine(h)
+	h.write("fake/docker", "#!/bin/sh\necho docker \"$@\"\n")
+	for target, want := range map[string]struct {
+		status int
+		images []string
+	}{
+		"docker-build-all":      {0, []string{"producer", "consumer", "websocket", "web", "iotmon"}},
+		"docker-build-producer": {0, []string{"producer"}},
+		"docker-build-nonsense": {2, nil},
+	} {
+		command := exec.Command("make", "-s", target, "VERSION=v1.2.3", "DOCKER_BUILD_ARGS=--pull")
+		command.Dir, command.Env = root, append(os.Environ(), engine...)
+		output, err := command.CombinedOutput()
+		if got := command.ProcessState.ExitCode(); got != want.status {
+			t.Errorf("%s: got status %d, want %d: %v\n%s", target, got, want.status, err, output)
+		}
+		if got := strings.Count(string(output), "docker build"); got != len(want.images) {
+			t.Errorf("%s: got %d images, want %d:\n%s", target, got, len(want.images), output)
+		}
+		for _, image := range want.images {
+			mention(t, target, string(output), "docker build --build-arg SERVICE="+image+" --build-arg VERSION=v1.2.3 --pull -t iotmon/"+image+":latest -t iotmon/"+image+":v1.2.3 .")
+		}
+	}
+}
+
 // TestEveryWayToBuildBuildsTheSame compares make build, scripts/build.sh and the Dockerfile: static programs, without the
 // paths of the machine that built them, with the same tags.
 func TestEveryWayToBuildBuildsTheSame(t *testing.T) {
