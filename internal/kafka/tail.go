@@ -46,7 +46,7 @@ const (
 	maxTailBytes   = 4 << 20
 	// tailQuiet is how long nothing may come, from a broker that answers, before the tail counts as caught up: the last
 	// records up to the end may have been compacted away.
-	tailQuiet = 3 * time.Second
+	tailQuiet = 10 * time.Second
 	tailPause = time.Second
 
 	defaultCachePatience = 15 * time.Second

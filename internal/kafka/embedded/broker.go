@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -207,12 +208,13 @@ type brokerLog struct{ logger *slog.Logger }
 
 func (l brokerLog) Logf(level kfake.LogLevel, format string, args ...any) {
 	at := slog.LevelWarn
-	switch level {
-	case kfake.LogLevelError:
+	switch {
+	case level == kfake.LogLevelError:
 		at = slog.LevelError
-	case kfake.LogLevelWarn:
-	default:
+	case level != kfake.LogLevelWarn:
 		return
+	case strings.HasPrefix(format, "txn: EndTxn slow"):
+		at = slog.LevelDebug // Five milliseconds are slow for a test, and nothing to act on here.
 	}
 	l.logger.Log(context.Background(), at, "embedded broker: "+fmt.Sprintf(format, args...))
 }
