@@ -41,8 +41,9 @@ type Options struct {
 }
 
 const (
-	// maxBatch and maxDelay bound a batch: whichever comes first.
-	maxBatch = 20_000
+	// maxBatch and maxDelay bound a batch: whichever comes first. Each device has its place in the database, which costs the
+	// same for ten readings as for one: an archive that falls behind catches up by larger batches.
+	maxBatch = 100_000
 	maxDelay = 500 * time.Millisecond
 	// settleInterval is how often windows that are left over are recomputed, pruneInterval how often old rows are removed.
 	settleInterval = time.Second

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -13,23 +14,46 @@ import (
 // rowsPerInsert is how many readings one statement takes; more gains nothing.
 const rowsPerInsert = 64
 
+// row is a reading as its table has it.
+type row struct {
+	device, time int64
+	value        float64
+	kind         int64
+	partition    int32
+	flags        int64
+}
+
 // readings inserts those that are new. Of two with the same identity the first wins, in the batch as in the table.
 func (w *batchWriter) readings(ctx context.Context, readings []archive.Reading) error {
 	if len(readings) == 0 {
 		return nil
 	}
+	rows := make([]row, len(readings))
+	for i := range readings {
+		var err error
+		if rows[i], err = w.row(ctx, &readings[i]); err != nil {
+			return err
+		}
+	}
+	// Each device has its place in the table. In the order of the table each page is changed once, however small the cache.
+	slices.SortStableFunc(rows, func(a, b row) int {
+		return cmp.Or(cmp.Compare(a.device, b.device), cmp.Compare(a.time, b.time))
+	})
+	return w.insert(ctx, rows)
+}
+
+// insert inserts rows in the order given.
+func (w *batchWriter) insert(ctx context.Context, rows []row) error {
 	whole, err := w.tx.PrepareContext(ctx, insertReadings(rowsPerInsert)) //nolint:sqlclosecheck // It is, two lines below.
 	if err != nil {
 		return err
 	}
 	defer whole.Close()
 	args := make([]any, 0, 6*rowsPerInsert)
-	for chunk := range slices.Chunk(readings, rowsPerInsert) {
+	for chunk := range slices.Chunk(rows, rowsPerInsert) {
 		args = args[:0]
-		for i := range chunk {
-			if args, err = w.appendReading(ctx, args, &chunk[i]); err != nil {
-				return err
-			}
+		for _, r := range chunk {
+			args = append(args, r.device, r.time, r.value, r.kind, r.partition, r.flags)
 		}
 		if len(chunk) == rowsPerInsert {
 			_, err = whole.ExecContext(ctx, args...)
@@ -48,16 +72,13 @@ func insertReadings(rows int) string {
 		strings.Repeat("(?,?,?,?,?,?),", rows-1) + "(?,?,?,?,?,?)"
 }
 
-func (w *batchWriter) appendReading(ctx context.Context, args []any, r *archive.Reading) ([]any, error) {
+func (w *batchWriter) row(ctx context.Context, r *archive.Reading) (row, error) {
 	d, err := w.device(ctx, r)
 	if err != nil {
-		return nil, err
+		return row{}, err
 	}
 	kind, err := w.typeID(ctx, r.Type)
-	if err != nil {
-		return nil, err
-	}
-	return append(args, d.id, micros(r.Time), r.Value, kind, r.Partition, store.Flags(&r.Reading)), nil
+	return row{d.id, micros(r.Time), r.Value, kind, r.Partition, store.Flags(&r.Reading)}, err
 }
 
 // device returns the row of a reading's device, adding or updating it where the reading says something new.
