@@ -302,6 +302,8 @@ func TestIotmonRefusesServersAndServicesNeedThem(t *testing.T) {
 		{Web, "kafka: {sasl: {username: u}}", "kafka.sasl.mechanism: must be PLAIN"},
 		{Web, "kafka: {tls: {ca_file: a.pem}}", "kafka.tls.enabled: must be true"},
 		{Web, "kafka: {tls: {enabled: true, cert_file: a.pem}}", "kafka.tls.key_file: must be given together with kafka.tls.cert_file"},
+		{Web, "tracing: {endpoint: 'http://user:secret@h:4318'}", "tracing.endpoint: must be without a login: that goes into OTEL_EXPORTER_OTLP_HEADERS"},
+		{Web, "tracing: {endpoint: 'h:4318'}", "tracing.endpoint: must be the URL of a receiver"},
 		{Consumer, "consumer: {roles: [procesor]}", "consumer.roles[0]: must be processor, archiver or cache"},
 		{Consumer, "consumer: {roles: []}", "consumer.roles: must be at least one of processor, archiver, cache"},
 	} {

@@ -87,8 +87,10 @@ func (c *checker) directory(key, path string) {
 
 func (c *checker) tracing(t *Tracing) {
 	endpoint, err := url.Parse(t.Endpoint)
-	ok := t.Endpoint == "" || err == nil && endpoint.Host != "" && (endpoint.Scheme == "http" || endpoint.Scheme == "https")
+	ok := err == nil && (t.Endpoint == "" || endpoint.Host != "" && (endpoint.Scheme == "http" || endpoint.Scheme == "https"))
 	c.mustText(ok, "tracing.endpoint", t.Endpoint, "the URL of a receiver of OTLP over HTTP, such as http://localhost:4318, or empty")
+	// It would be sent nowhere, and shown everywhere.
+	c.must(!ok || endpoint.User == nil, "tracing.endpoint", "not shown", "without a login: that goes into OTEL_EXPORTER_OTLP_HEADERS")
 	within(c, "tracing.sample_ratio", t.SampleRatio, 0, 1)
 }
 
