@@ -76,6 +76,25 @@ func TestThePlainManifestsAreTheChart(t *testing.T) {
 	}
 }
 
+// TestAMeshReachesItsControlPlane has the network policies let the proxies through, which share their pods' network.
+func TestAMeshReachesItsControlPlane(t *testing.T) {
+	for provider, ports := range map[string][]string{"": nil, "istio": {"15012", "15008"}, "linkerd": {"8080", "8086", "8090", "4143"}} {
+		text, err := os.ReadFile(filepath.Join(render(t, "--set", "mesh.provider="+provider), "common", "networkpolicy.yaml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		policies := strings.Count(string(text), "kind: NetworkPolicy")
+		for _, port := range ports {
+			if got := strings.Count(string(text), "{port: "+port+","); got < policies {
+				t.Errorf("%s: port %s is in %d places, want it in each of %d policies", provider, port, got, policies)
+			}
+		}
+		if ports == nil && (strings.Contains(string(text), "15012") || strings.Contains(string(text), "8086")) {
+			t.Errorf("without a mesh its ports are open:\n%s", text)
+		}
+	}
+}
+
 // monitoringResource is a ServiceMonitor or a PrometheusRule, as far as it must agree with monitoring/.
 type monitoringResource struct {
 	Spec struct {
