@@ -82,7 +82,7 @@ func addFile(out *backup.Writer, name, path string, size int64) error {
 	if err != nil {
 		return err
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }() // It was only read.
 	return out.Add(name, file, size)
 }
 

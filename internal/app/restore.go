@@ -41,7 +41,7 @@ func restoreBackup(f *backupFlags, stdin io.Reader) (list *backup.List, err erro
 		if err != nil {
 			return nil, err
 		}
-		defer file.Close()
+		defer func() { _ = file.Close() }() // It was only read.
 		from = file
 	}
 	made, err := makeDir(f.dataDir)

@@ -3,6 +3,7 @@ package integration
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -27,18 +28,12 @@ func command(t *testing.T, args ...string) (status int, said string) {
 		t.Fatal(err)
 	}
 	out, err := exec.Command(filepath.Join(dir, "iotmon"), args...).CombinedOutput()
-	if exit := (*exec.ExitError)(nil); err != nil && !asExit(err, &exit) {
-		t.Fatal(err)
-	} else if exit != nil {
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		status = exit.ExitCode()
+	} else if err != nil {
+		t.Fatal(err)
 	}
 	return status, string(out)
-}
-
-func asExit(err error, exit **exec.ExitError) bool {
-	e, ok := err.(*exec.ExitError)
-	*exit = e
-	return ok
 }
 
 // backUp saves a data directory, restores it elsewhere and returns where.
