@@ -36,7 +36,7 @@ func Extract(r io.Reader, dir string) (*List, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }() // Each file has been closed by itself.
 	return read(r, func(name string, content io.Reader) error {
 		if err := root.MkdirAll(path.Dir(name), 0o755); err != nil {
 			return err

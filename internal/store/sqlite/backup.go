@@ -25,12 +25,12 @@ func Backup(ctx context.Context, path, to string, pinned func() error) error {
 	if err != nil {
 		return err
 	}
-	defer db.Close()
+	defer func() { _ = db.Close() }() // It is only read, as the connection is.
 	conn, err := db.Conn(ctx)
 	if err != nil {
 		return fmt.Errorf("open database %s: %w", path, err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	if err := pin(ctx, conn); err != nil {
 		return fmt.Errorf("read database %s: %w", path, err)
 	}
