@@ -87,6 +87,13 @@ func gather(b *testing.B, clients, devices int, filterOf func(int) string, watch
 	return c
 }
 
+// connected returns how many clients there are.
+func (c *crowd) connected() int {
+	c.hub.mu.Lock()
+	defer c.hub.mu.Unlock()
+	return len(c.hub.clients)
+}
+
 // arriving reports whether some client has not got its whole snapshot yet.
 func (c *crowd) arriving() bool {
 	c.hub.mu.Lock()
@@ -243,78 +250,4 @@ func inUse() uint64 {
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)
 	return stats.HeapAlloc + stats.StackInuse
-}
-
-// BenchmarkStorm has 5,000 clients connect at once to a hub of 1,000 devices, 20 readings/s and 100 viewers, and measures how old
-// readings are for those viewers meanwhile, against a quiet time before, and how long it takes until everybody who came
-// has the whole snapshot. Both ends are in this process.
-func BenchmarkStorm(b *testing.B) {
-	const viewers, storm, devices = 100, 5000, 1000
-	for range b.N {
-		var mu sync.Mutex
-		var ages []time.Duration
-		c := gather(b, viewers, devices, func(int) string { return `{"type":"filter"}` }, func(_ int, r io.Reader) {
-			readAges(r, func(age time.Duration) {
-				mu.Lock()
-				defer mu.Unlock()
-				ages = append(ages, age)
-			})
-		})
-		stop := make(chan struct{})
-		var sending sync.WaitGroup
-		sending.Go(func() {
-			tick := time.NewTicker(50 * time.Millisecond)
-			defer tick.Stop()
-			for next := 0; ; next = (next + 1) % devices {
-				select {
-				case <-stop:
-					return
-				case now := <-tick.C:
-					c.hub.Apply(c.states(next, 1, now))
-				}
-			}
-		})
-		p99 := func() float64 {
-			mu.Lock()
-			defer mu.Unlock()
-			slices.Sort(ages)
-			if len(ages) == 0 {
-				return 0
-			}
-			age := ages[len(ages)*99/100]
-			ages = ages[:0]
-			return float64(age.Microseconds()) / 1000
-		}
-		time.Sleep(2 * time.Second)
-		b.ReportMetric(p99(), "quiet-p99-ms")
-		began := time.Now()
-		c.storm(b, storm)
-		b.ReportMetric(time.Since(began).Seconds(), "s-until-all-have-all")
-		b.ReportMetric(p99(), "storm-p99-ms")
-		close(stop)
-		sending.Wait()
-	}
-}
-
-// storm connects clients, all at once, and returns when each has its snapshot.
-func (c *crowd) storm(b *testing.B, clients int) {
-	var mu sync.Mutex
-	var connecting sync.WaitGroup
-	for range clients {
-		connecting.Go(func() {
-			conn, _, err := websocket.DefaultDialer.Dial(c.address, nil)
-			if err != nil {
-				b.Error(err)
-				return
-			}
-			mu.Lock()
-			c.conns = append(c.conns, conn)
-			mu.Unlock()
-			go discard(0, conn.NetConn())
-		})
-	}
-	connecting.Wait()
-	for c.arriving() {
-		time.Sleep(time.Millisecond)
-	}
 }

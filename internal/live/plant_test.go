@@ -12,13 +12,10 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
-	"go.uber.org/goleak"
 
 	"iotmon/internal/iot"
 	"iotmon/internal/wire"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // noon is when everything in these tests happens.
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
