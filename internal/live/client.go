@@ -37,9 +37,11 @@ type client struct {
 	cursor, last uint64
 	greeted      bool
 	resumed      bool
-	// debt is what is still to be told of the state that the client found, paid the tick of the last instalment.
-	debt debt
-	paid uint64
+	// debt is what is still to be told of the state that the client found. queued is whether it waits for its turn to be paid,
+	// or has it: then granted is how many devices it may be told of.
+	debt    debt
+	queued  bool
+	granted int
 	// settled is from where the connection can be resumed, once it has ended.
 	settled uint64
 	// complaint is what the client did wrong last, until it has been told.

@@ -2,13 +2,15 @@ package live
 
 import (
 	"slices"
+	"time"
 
 	"iotmon/internal/iot"
 )
 
 // debt is what a client has still to be told of the state that it found when it came or changed its filter, or that was
-// too much at once since. It is paid in instalments, one a round, after what has changed: so a client is up to date at
-// once, and complete soon.
+// too much at once since. It is paid in instalments, after what has changed: so a client is up to date at once, and complete
+// soon. Clients are paid in turn, as many in a round as it has time and bytes left for: however many come at once, those who
+// are there wait no longer for what changes.
 type debt struct {
 	due due
 	// next is where to go on: the number of an open alert, the start of a window in Unix microseconds, or the number of an
@@ -44,17 +46,94 @@ type instalment struct {
 	rest     debt
 }
 
+// devices returns how many devices would take up as much.
+func (i *instalment) devices() int {
+	n := 0
+	for _, m := range i.messages {
+		n += 1 + len(m.data)/deviceBytes
+	}
+	return n
+}
+
 const (
 	windowsPerInstalment = 32
 	// scannedPerInstalment bounds how many devices are looked at for a filter that lets few of them through.
 	scannedPerInstalment = 8192
+	// wholeTurn is up to how many devices are paid to one client before the next has its turn: two that are each told half
+	// know less than one who knows all.
+	wholeTurn = 1024
+	// leastPaid is how many devices at least are paid in a round, whatever else there is to send.
+	leastPaid = 64
 )
 
 // owe makes the whole state due to the client. The caller holds mu.
 func (h *Hub) owe(c *client) {
 	c.debt = debt{due: status, until: h.feed.head, heard: c.cursor}
 	c.settled = unsettled
-	signal(h.urgent)
+	h.queue(c)
+}
+
+// queue has the client wait for its turn to be paid. The caller holds mu.
+func (h *Hub) queue(c *client) {
+	if !c.queued {
+		c.queued = true
+		h.owed = append(h.owed, c)
+		signal(h.urgent)
+	}
+}
+
+// settle pays clients what they are owed, each at most once, until it has taken as long as it may.
+func (h *Hub) settle() {
+	h.mu.Lock()
+	turns, most := len(h.owed), h.pace.settling(len(h.clients))
+	h.mu.Unlock()
+	for until := time.Now().Add(most); turns > 0; turns-- {
+		c := h.turn(turns)
+		if c == nil {
+			return
+		}
+		c.serve()
+		if time.Now().After(until) {
+			return
+		}
+	}
+}
+
+// turn returns the client whose turn it is of so many; nil when this round has nothing left.
+func (h *Hub) turn(turns int) *client {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for len(h.owed) > 0 && h.budget > 0 {
+		c := h.owed[0]
+		h.owed[0] = nil
+		h.owed = h.owed[1:]
+		if h.clients[c.number] != c {
+			continue // It has left.
+		}
+		c.granted = min(h.budget, max(wholeTurn, h.budget/turns))
+		return c
+	}
+	return nil
+}
+
+// payTurn returns what the client is paid now that it has its turn.
+func (h *Hub) payTurn(c *client) []*message {
+	var messages []*message
+	for c.granted > 0 && c.debt.due != nothing {
+		paid := h.pay(c, c.granted)
+		messages = append(messages, paid.messages...)
+		c.granted -= paid.devices()
+		h.budget -= paid.devices()
+		if len(paid.messages) == 0 {
+			break // What there is to look through takes several turns.
+		}
+		c.last = paid.messages[len(paid.messages)-1].seq
+	}
+	c.granted, c.queued = 0, false
+	if c.debt.due != nothing {
+		h.queue(c)
+	}
+	return messages
 }
 
 // postpone adds the changes of devices numbered after < seq <= until.
@@ -66,7 +145,7 @@ func (d *debt) postpone(after, until uint64) {
 }
 
 // pay returns the next instalment of what the client is owed, with at most about limit devices.
-func (h *Hub) pay(c *client, limit int) []*message {
+func (h *Hub) pay(c *client, limit int) *instalment {
 	o := owing{c.filter, c.debt}
 	paid := h.instalments[o]
 	// What was made for another client may be numbered below what this one has had in between.
@@ -75,7 +154,7 @@ func (h *Hub) pay(c *client, limit int) []*message {
 		h.instalments[o] = paid
 	}
 	c.debt = paid.rest
-	return paid.messages
+	return paid
 }
 
 // instalment pays off one kind of what is owed, and passes over kinds of which there is nothing.

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -97,7 +98,10 @@ type Hub struct {
 	feed    *feed
 	clients map[uint64]*client
 	// due is where round lists clients.
-	due      []*client
+	due []*client
+	// owed are the clients that wait for their turn to be paid, and budget how many devices those may be told of in this round.
+	owed     []*client
+	budget   int
 	accepted uint64
 	// open counts the clients and the handshakes under way.
 	open    int
@@ -213,7 +217,9 @@ func (h *Hub) Run(ctx context.Context) error {
 		case <-h.urgent:
 		}
 		enough = nil
-		pause.Reset(h.sweep(h.round(statusDue)))
+		h.sweep(h.round(statusDue))
+		h.settle()
+		pause.Reset(h.rest())
 		statusDue = false
 		select {
 		case <-ctx.Done():
@@ -237,12 +243,16 @@ func (h *Hub) patience(enough <-chan time.Time) <-chan time.Time {
 // deviceBytes is about what a device takes up in a message.
 const deviceBytes = 256
 
-// allowance returns how many devices one client may be told of in one round. The caller holds mu.
-func (h *Hub) allowance() int {
+// devicesPerRound returns about how many devices all clients together may be told of in one round. The caller holds mu.
+func (h *Hub) devicesPerRound() int {
 	clients := len(h.clients)
 	between := h.pace.rest(clients) + h.pace.round(clients)
-	perClient := float64(h.limits.BytesPerSecond) * between.Seconds() / float64(max(1, clients))
-	return max(16, int(perClient/deviceBytes))
+	return int(float64(h.limits.BytesPerSecond) * between.Seconds() / deviceBytes)
+}
+
+// allowance returns how many changed devices one client may be told of in one round. The caller holds mu.
+func (h *Hub) allowance() int {
+	return max(16, h.devicesPerRound()/max(1, len(h.clients)))
 }
 
 // round numbers what has changed, with status also the counts of devices, and returns the clients it concerns, until the next round.
@@ -257,22 +267,16 @@ func (h *Hub) round(status bool) []*client {
 	changed := h.feed.number(status, len(h.clients) > 0, now)
 	clear(h.due) // Those who have left are not to be held.
 	h.due = h.due[:0]
-	owed := false
-	for _, c := range h.clients {
-		if changed || c.debt.due != nothing {
-			h.due = append(h.due, c)
-		}
-		owed = owed || c.debt.due != nothing
+	if changed {
+		h.due = slices.AppendSeq(h.due, maps.Values(h.clients))
 	}
 	h.traces.expire(time.Now(), len(h.clients) > 0)
-	if owed {
-		signal(h.urgent)
-	}
+	h.budget = max(leastPaid, h.devicesPerRound())
 	return h.due
 }
 
-// sweep gives clients what there is for them, without waiting for any. It returns how long to rest after that.
-func (h *Hub) sweep(due []*client) time.Duration {
+// sweep gives clients what has changed, without waiting for any.
+func (h *Hub) sweep(due []*client) {
 	began := time.Now()
 	var of [behind + 1]int
 	for _, c := range due {
@@ -283,6 +287,17 @@ func (h *Hub) sweep(due []*client) time.Duration {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.pace.note(len(due), took)
+	// What they were told comes off what is left to pay others with, but for a little that goes on in any case.
+	h.budget = max(leastPaid, h.budget)
+}
+
+// rest returns how long to rest after a round, and sees to it that there is another one if somebody is owed something.
+func (h *Hub) rest() time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.owed) > 0 {
+		signal(h.urgent)
+	}
 	return h.pace.rest(len(h.clients))
 }
 

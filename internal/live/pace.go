@@ -51,3 +51,8 @@ func (p *pace) rest(clients int) time.Duration {
 func (p *pace) patience(clients int) time.Duration {
 	return min(max(minPause, 50*p.round(clients)), mostPatience)
 }
+
+// settling returns how long a round may take to pay what clients are owed, after it has told them what changed.
+func (p *pace) settling(clients int) time.Duration {
+	return max(minPause, p.round(clients)/4)
+}

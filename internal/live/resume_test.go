@@ -68,6 +68,13 @@ type theatre struct {
 	clients []*mirror
 }
 
+// round is one of the hub's, in which each client has its turn to be paid, though it may take it late.
+func (th *theatre) round(status bool) {
+	th.Hub.round(status)
+	for th.turn(len(th.clients)) != nil {
+	}
+}
+
 // seat connects the mirror, or resumes its last connection.
 func (th *theatre) seat(m *mirror, resume bool) {
 	o := opening{filter: newFilter(wire.Filter{})}

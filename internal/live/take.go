@@ -37,16 +37,13 @@ func (h *Hub) take(c *client) (parcel, bool) {
 		c.greeted = true
 		p.add(h.helloMessage(c))
 	}
-	allowance := h.allowance()
 	if c.cursor < h.feed.head {
-		r := h.catchUp(c, allowance)
+		r := h.catchUp(c)
 		p.join(r.parcel)
-		allowance -= r.devices
+		h.budget -= r.devices
 	}
-	if c.debt.due != nothing && c.paid != h.tick {
-		c.paid = h.tick
-		// Even when changes alone are too much, what is owed goes on.
-		p.add(h.pay(c, max(allowance, minInstalment))...)
+	if c.granted > 0 {
+		p.add(h.payTurn(c)...)
 	}
 	if c.complaint != nil {
 		p.add(h.errorMessage(*c.complaint))
@@ -61,15 +58,12 @@ func (h *Hub) take(c *client) (parcel, bool) {
 	return p, true
 }
 
-// minInstalment is how many devices at least are paid back in one round.
-const minInstalment = 4
-
 // catchUp brings the client to the head of the sequence.
-func (h *Hub) catchUp(c *client, allowance int) *round {
+func (h *Hub) catchUp(c *client) *round {
 	at := place{c.filter, c.cursor}
 	r := h.rounds[at]
 	if r == nil {
-		r = h.compose(at, allowance)
+		r = h.compose(at, h.allowance())
 		h.rounds[at] = r
 	}
 	if c.cursor < h.feed.previous {
@@ -80,7 +74,7 @@ func (h *Hub) catchUp(c *client, allowance int) *round {
 	if r.postponedUntil > 0 {
 		c.debt.postpone(c.cursor, r.postponedUntil)
 		c.settled = unsettled
-		signal(h.urgent)
+		h.queue(c)
 	}
 	c.cursor = h.feed.head
 	return r
