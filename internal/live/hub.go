@@ -92,6 +92,9 @@ type Hub struct {
 	// running counts the goroutines of the clients.
 	running sync.WaitGroup
 
+	// handshakes holds one item for each under way.
+	handshakes chan struct{}
+
 	// mu guards what follows. It may be held while taking the view's lock, never the other way round.
 	mu      sync.Mutex
 	closing bool
@@ -99,6 +102,8 @@ type Hub struct {
 	clients map[uint64]*client
 	// due is where round lists clients.
 	due []*client
+	// swept is closed when the sweep under way has ended; nil if there is none, or a short one.
+	swept chan struct{}
 	// owed are the clients that wait for their turn to be paid, and budget how many devices those may be told of in this round.
 	owed     []*client
 	budget   int
@@ -139,6 +144,7 @@ func NewHub(o HubOptions) *Hub {
 		run:         strconv.FormatUint(first, 36),
 		urgent:      make(chan struct{}, 1),
 		patient:     make(chan struct{}, 1),
+		handshakes:  make(chan struct{}, handshakesAtOnce),
 		feed:        newFeed(first, limits.Alerts, limits.AlertGrace),
 		clients:     make(map[uint64]*client),
 		filters:     make(map[[32]byte]*filter),
@@ -270,10 +276,16 @@ func (h *Hub) round(status bool) []*client {
 	if changed {
 		h.due = slices.AppendSeq(h.due, maps.Values(h.clients))
 	}
+	if len(h.due) >= longSweep {
+		h.swept = make(chan struct{})
+	}
 	h.traces.expire(time.Now(), len(h.clients) > 0)
 	h.budget = max(leastPaid, h.devicesPerRound())
 	return h.due
 }
+
+// longSweep is from how many clients on a sweep takes long enough for handshakes to wait for its end.
+const longSweep = 100
 
 // sweep gives clients what has changed, without waiting for any.
 func (h *Hub) sweep(due []*client) {
@@ -286,6 +298,10 @@ func (h *Hub) sweep(due []*client) {
 	tell(h.options.Metrics.Queued, of[behind])
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.swept != nil {
+		close(h.swept)
+		h.swept = nil
+	}
 	h.pace.note(len(due), took)
 	// What they were told comes off what is left to pay others with, but for a little that goes on in any case.
 	h.budget = max(leastPaid, h.budget)

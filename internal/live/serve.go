@@ -1,6 +1,7 @@
 package live
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -31,6 +32,11 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "too many WebSocket connections", http.StatusServiceUnavailable)
 		return
 	}
+	if !h.admit(r.Context()) {
+		h.release() // Whoever asked has gone.
+		return
+	}
+	defer h.admitted()
 	linking := &linking{ResponseWriter: w}
 	conn, err := h.upgrader.Upgrade(linking, r, nil)
 	if err != nil {
@@ -45,6 +51,35 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	h.join(conn, linking.link, opening)
 }
+
+// handshakesAtOnce bounds the handshakes under way. When thousands come at once, the rest stand aside until it is their turn:
+// they would stand in line for the processor with whoever writes to those who are there.
+const handshakesAtOnce = 8
+
+// admit waits for one of the handshakes to be free, and for the end of the round under way if it is a long one. It reports
+// false when ctx ends before that; otherwise admitted must follow.
+func (h *Hub) admit(ctx context.Context) bool {
+	select {
+	case h.handshakes <- struct{}{}:
+	case <-ctx.Done():
+		return false
+	}
+	h.mu.Lock()
+	swept := h.swept
+	h.mu.Unlock()
+	if swept == nil {
+		return true
+	}
+	select {
+	case <-swept:
+		return true
+	case <-ctx.Done():
+		h.admitted()
+		return false
+	}
+}
+
+func (h *Hub) admitted() { <-h.handshakes }
 
 // sendBuffer is how much the kernel keeps for one client: enough for 2.5 MB/s over a round trip of 50 ms.
 const sendBuffer = 128 << 10
@@ -124,7 +159,7 @@ func (h *Hub) join(conn *websocket.Conn, link *link, o opening) {
 	}
 	go c.read()
 	go c.write()
-	c.signal()
+	c.serve()
 }
 
 // enrol gives the client its place in the sequence. It reports false when the hub is closing; otherwise the client's two
