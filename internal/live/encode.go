@@ -194,10 +194,9 @@ func (h *Hub) deviceMessage(entries []entry, seq uint64, snapshot bool) *message
 	for _, entry := range entries {
 		size += len(h.fragment(entry.device)) + 1
 	}
-	head := marshal(e)
-	data := make([]byte, frameHead, frameHead+len(head)+len(`,"devices":[]}`)+size)
-	data = append(data, head[:len(head)-1]...)
-	data = append(data, `,"devices":[`...)
+	const most = len(`{"type":"device_data","seq":18446744073709551615,"timestamp":"2006-01-02T15:04:05.999999999Z","snapshot":true,"devices":[]}`)
+	data := make([]byte, frameHead, frameHead+most+size)
+	data = append(appendEnvelope(data, e), `,"devices":[`...)
 	for i, entry := range entries {
 		if i > 0 {
 			data = append(data, ',')
@@ -217,6 +216,18 @@ func (h *Hub) deviceMessage(entries []entry, seq uint64, snapshot bool) *message
 		m.sample = h.view.devices[sampled.device].Latest.Time
 	}
 	return m
+}
+
+// appendEnvelope appends the JSON of an envelope, but for the brace that closes it.
+func appendEnvelope(dst []byte, e wire.Envelope) []byte {
+	dst = append(append(dst, `{"type":"`...), e.Type...) // There is nothing in a type to escape.
+	dst = strconv.AppendUint(append(dst, `","seq":`...), e.Seq, 10)
+	dst = e.Timestamp.AppendFormat(append(dst, `,"timestamp":"`...), time.RFC3339Nano)
+	dst = append(dst, '"')
+	if e.Snapshot {
+		dst = append(dst, `,"snapshot":true`...)
+	}
+	return dst
 }
 
 // fragment returns the JSON of a device.

@@ -322,3 +322,14 @@ func TestDevicesAreWrittenAsTheWireHasThem(t *testing.T) {
 		}
 	}
 }
+
+func TestEnvelopesAreWrittenAsTheWireHasThem(t *testing.T) {
+	for _, e := range []wire.Envelope{
+		{Type: wire.TypeDeviceData, Seq: 1, Timestamp: noon},
+		{Type: wire.TypeDeviceData, Seq: 1<<64 - 1, Timestamp: noon.Add(123456 * time.Microsecond), Snapshot: true},
+	} {
+		if got, want := append(appendEnvelope(nil, e), '}'), marshal(e); !bytes.Equal(got, want) {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
