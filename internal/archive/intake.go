@@ -32,7 +32,7 @@ type cursor struct {
 func newIntake(topics Topics, admission *iot.Admission, logger *slog.Logger) *intake {
 	return &intake{
 		topics: topics, admission: admission, logger: logger,
-		decoder: wire.NewStreamDecoder(), cursors: make(map[Source]*cursor),
+		decoder: wire.NewDecoder(), cursors: make(map[Source]*cursor),
 	}
 }
 
