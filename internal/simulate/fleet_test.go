@@ -178,6 +178,23 @@ func TestEveryReadingIsAdmittedInOrderAndWithinBounds(t *testing.T) {
 	})
 }
 
+// Where the range is as wide as float64 itself, what is added up to a value can be infinite in both directions.
+func TestTheWidestRangeHasNumbersOnly(t *testing.T) {
+	wide := iot.TypeSpec{Name: "π", Unit: "x", Decimals: 6, Min: -math.MaxFloat64, Max: math.MaxFloat64}
+	f, err := NewFleet(Options{
+		Catalog: catalog(t, wide), Devices: 20, Types: []iot.DeviceType{wide.Name}, Interval: time.Second, Seed: 7,
+		Faults: FaultRates{Offline: 5, Drift: 1, Stick: 3, Spike: 1000, Excursion: 20}, Start: time.UnixMicro(0),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range f.next(time.Hour) {
+		if math.IsNaN(r.Value) || math.IsInf(r.Value, 0) {
+			t.Fatalf("reading %s: not a finite number", describe(r))
+		}
+	}
+}
+
 func TestSendsAreSpreadEvenly(t *testing.T) {
 	for _, devices := range []int{100, 300, 1000, 5000, 10_000} {
 		o := options(t)

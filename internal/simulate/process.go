@@ -112,6 +112,9 @@ func (d *device) value(faults *episodes, micros, tick, interval int64) float64 {
 	}
 	// Adding 0 makes -0 a 0.
 	v = math.Round(v*p.round)/p.round + 0
+	if math.IsNaN(v) {
+		v = p.spec.Min // Infinities met: only in a range that is about as wide as float64 itself.
+	}
 	return min(max(v, p.floor, p.spec.Min), p.spec.Max)
 }
 
