@@ -95,26 +95,40 @@ func (c *cursor) time(dst *time.Time) bool {
 
 // parseUTC reads a time as appendTime writes it. It reports false for any other, which may well be one.
 func parseUTC(text []byte, dst *time.Time) bool {
-	const shape = "2006-01-02T15:04:05"
-	if len(text) <= len(shape) || text[4] != '-' || text[7] != '-' || text[10] != 'T' || text[13] != ':' || text[16] != ':' || text[len(text)-1] != 'Z' {
+	const dateAndTime = len("2006-01-02T15:04:05")
+	if len(text) <= dateAndTime || text[10] != 'T' || text[len(text)-1] != 'Z' {
 		return false
 	}
+	days, isDate := parseDate(text[:10])
+	seconds, isTime := parseClock(text[11:dateAndTime])
+	nanoseconds, isFraction := fraction(text[dateAndTime : len(text)-1])
+	if !isDate || !isTime || !isFraction {
+		return false
+	}
+	*dst = time.Unix(days*secondsPerDay+seconds, nanoseconds).UTC()
+	return true
+}
+
+// parseDate reads a date such as 2006-01-02, from 1970 on, as days since then.
+func parseDate(text []byte) (int64, bool) {
 	century, a := two(text[0:])
 	year, b := two(text[2:])
 	month, c := two(text[5:])
 	day, d := two(text[8:])
-	hour, e := two(text[11:])
-	minute, f := two(text[14:])
-	second, g := two(text[17:])
-	nanosecond, h := fraction(text[len(shape) : len(text)-1])
 	year += 100 * century
-	if !a || !b || !c || !d || !e || !f || !g || !h || year < 1970 || month < 1 || month > 12 || day < 1 || day > daysIn(year, month) ||
-		hour > 23 || minute > 59 || second > 59 {
-		return false
+	if !a || !b || !c || !d || text[4] != '-' || text[7] != '-' || year < 1970 || month < 1 || month > 12 || day < 1 || day > daysIn(year, month) {
+		return 0, false
 	}
-	seconds := daysSince1970(year, month, day)*secondsPerDay + int64(hour*3600+minute*60+second)
-	*dst = time.Unix(seconds, nanosecond).UTC()
-	return true
+	return daysSince1970(year, month, day), true
+}
+
+// parseClock reads the time of a day such as 15:04:05 in seconds.
+func parseClock(text []byte) (int64, bool) {
+	hour, a := two(text[0:])
+	minute, b := two(text[3:])
+	second, c := two(text[6:])
+	ok := a && b && c && text[2] == ':' && text[5] == ':' && hour <= 23 && minute <= 59 && second <= 59
+	return int64(hour*3600 + minute*60 + second), ok
 }
 
 // two reads two digits.
