@@ -10,7 +10,7 @@ import (
 const (
 	// gcPercent trades a little processor time for memory in the program that has everything in one process: of 10,000
 	// devices every 5 s a seventh of the memory, of the fastest bench a thirtieth of the throughput.
-	gcPercent = 50
+	gcPercent = 35
 	// leastHeap is how large the heap may get however little of it lives. A small one fills up several times a second, and
 	// looking through it took a sixth of what a thousand devices take of the processor.
 	leastHeap = 40 << 20
