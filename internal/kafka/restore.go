@@ -146,11 +146,15 @@ func ahead(p iot.Position, c process.Checkpoint) bool {
 // by offset: the last one may belong to a transaction marker or to a record that was compacted away. So it appends a
 // record of its own, without a transaction, and reads until it finds that.
 func (s *session) readStates(ctx context.Context, ids []int32, fits func(iot.Position) bool) (map[int32]map[iot.DeviceID]iot.DeviceState, error) {
+	starts, err := kadm.NewClient(s.writer.client).ListStartOffsets(ctx, s.Topics.States)
+	if err = errors.Join(err, starts.Error()); err != nil {
+		return nil, fmt.Errorf("list start offsets of the device states: %w", err)
+	}
 	marks, err := s.markStates(ctx, ids)
 	if err != nil {
 		return nil, err
 	}
-	last, err := s.lastStates(ctx, maps.Clone(marks), fits)
+	last, err := s.lastStates(ctx, starts.Offsets(), maps.Clone(marks), fits)
 	if err != nil {
 		return nil, err
 	}
@@ -174,16 +178,20 @@ func (s *session) readStates(ctx context.Context, ids []int32, fits func(iot.Pos
 	return states, nil
 }
 
-// lastStates reads up to the marks and returns, undecoded, the last value of each key that fits.
-func (s *session) lastStates(ctx context.Context, marks map[int32]int64, fits func(iot.Position) bool) (map[int32]keptStates, error) {
+// lastStates reads from the starts, which must be older than the marks, up to those and returns, undecoded, the last value of
+// each key that fits. A log that is deleted from its beginning meanwhile is an error: what lived there has moved behind the
+// mark, and going on from the new beginning would miss it.
+func (s *session) lastStates(ctx context.Context, starts kadm.Offsets, marks map[int32]int64, fits func(iot.Position) bool) (map[int32]keptStates, error) {
 	last := make(map[int32]keptStates, len(marks))
 	offsets := make(map[int32]kgo.Offset, len(marks))
 	for id := range marks {
 		last[id] = make(keptStates)
-		offsets[id] = kgo.NewOffset().AtStart()
+		start, _ := starts.Lookup(s.Topics.States, id)
+		offsets[id] = kgo.NewOffset().At(start.At)
 	}
 	reader, err := kgo.NewClient(s.Dial.options(
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{s.Topics.States: offsets}),
+		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		newFetchMemory(),
 	)...)
