@@ -174,15 +174,20 @@ func (b *Broker) reach() []kgo.Opt {
 
 // keep applies retention and looks whether it is time to compact, until ctx ends. kfake's own ticker would not do: it
 // starts only when a topic is created or changed, so not after a restart.
-func (b *Broker) keep(ctx context.Context) {
-	ticker := time.NewTicker(upkeepInterval)
-	defer ticker.Stop()
+func (b *Broker) keep(ctx context.Context) { inSteps(ctx, b.tidy) }
+
+// inSteps calls step over and over until ctx ends, upkeepInterval after it began and after each call has returned: what a step
+// leaves to those that follow has that long, however long the step itself has taken.
+func inSteps(ctx context.Context, step func(context.Context)) {
+	timer := time.NewTimer(upkeepInterval)
+	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-ticker.C:
-			b.tidy(ctx)
+		case <-timer.C:
+			step(ctx)
+			timer.Reset(upkeepInterval)
 		}
 	}
 }

@@ -1,0 +1,31 @@
+package embedded
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// A compaction that takes two intervals to move what lives must not delete the beginning of the log in the next moment:
+// readers are noticed between steps.
+func TestAfterALongStepTheNextOneWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		var ended time.Time
+		steps := 0
+		inSteps(ctx, func(context.Context) {
+			if steps > 0 && time.Since(ended) < upkeepInterval {
+				t.Errorf("step %d came %v after the one before, want %v", steps, time.Since(ended), upkeepInterval)
+			}
+			if steps == 1 {
+				time.Sleep(2*upkeepInterval - time.Millisecond)
+			}
+			if steps++; steps == 4 {
+				cancel()
+			}
+			ended = time.Now()
+		})
+	})
+}
