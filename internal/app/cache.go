@@ -8,6 +8,7 @@ import (
 	"iotmon/internal/api"
 	"iotmon/internal/cache/memory"
 	"iotmon/internal/cache/redis"
+	"iotmon/internal/config"
 	"iotmon/internal/kafka"
 )
 
@@ -79,7 +80,7 @@ func (s *Service) states() kafka.StateLoader {
 	switch {
 	case s.redis != nil:
 		return redis.States{Client: s.redis}
-	case s.handover != nil:
+	case s.handover != nil && s.has(config.RoleProcessor):
 		return s.handover
 	default:
 		return nil

@@ -50,6 +50,9 @@ func (s *Service) makeLive(context.Context) error {
 		select {
 		case <-tail.CaughtUp():
 			part.Ready()
+			if s.handover != nil {
+				s.handover.End()
+			}
 		case <-ctx.Done():
 		}
 		return s.hub.Run(ctx)

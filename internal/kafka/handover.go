@@ -16,10 +16,12 @@ type StateLoader interface {
 }
 
 // Handover passes the states that a processor restores when it starts on to the tail of the same process: at a restart both
-// want to know every device, and reading the log is what takes the time. Each partition is handed over once.
+// want to know every device, and reading the log is what takes the time. Each partition is handed over once, and none
+// after End.
 type Handover struct {
 	mu         sync.Mutex
 	partitions map[int32]*handed
+	over       bool
 }
 
 var _ StateLoader = (*Handover)(nil)
@@ -49,6 +51,9 @@ func (h *Handover) partition(id int32) *handed {
 func (h *Handover) give(id int32, states keptStates, next int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.over {
+		return
+	}
 	p := h.partition(id)
 	if p.taken {
 		return
@@ -59,11 +64,22 @@ func (h *Handover) give(id int32, states keptStates, next int64) {
 	p.states, p.next = states, next
 }
 
-// Load implements StateLoader. It waits for the restore, and has nothing the second time.
+// End forgets what was given and not taken, and takes no more: the tail has caught up and waits for nobody.
+func (h *Handover) End() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.over = true
+	clear(h.partitions)
+}
+
+// Load implements StateLoader. It waits for the restore, and has nothing the second time, or after End.
 func (h *Handover) Load(ctx context.Context, partition latest.Partition, visit func(value []byte)) (next int64, cached bool, err error) {
 	h.mu.Lock()
-	given := h.partition(partition.ID).given
+	over, given := h.over, h.partition(partition.ID).given
 	h.mu.Unlock()
+	if over {
+		return 0, false, nil
+	}
 	select {
 	case <-given:
 	case <-ctx.Done():
@@ -71,7 +87,7 @@ func (h *Handover) Load(ctx context.Context, partition latest.Partition, visit f
 	}
 	h.mu.Lock()
 	p := h.partition(partition.ID)
-	states, next, cached := p.states, p.next, !p.taken
+	states, next, cached := p.states, p.next, !p.taken && !h.over
 	p.states, p.taken = nil, true
 	h.mu.Unlock()
 	for _, state := range states {

@@ -49,6 +49,24 @@ func TestHandoverWaitsForARestore(t *testing.T) {
 	}
 }
 
+// What is restored after the tail has caught up, or while it reads the log, is not kept for it; nor does it wait again.
+func TestHandoverIsOverAfterItsEnd(t *testing.T) {
+	h := NewHandover()
+	h.give(0, keptStates{"a": {value: []byte("state")}}, 7)
+	h.End()
+	h.give(1, keptStates{"a": {value: []byte("state")}}, 7)
+	for id, p := range h.partitions {
+		if p.states != nil {
+			t.Errorf("states of partition %d are kept for nobody", id)
+		}
+	}
+	for id := range int32(3) {
+		if values, _, cached := loaded(t, h, id); len(values) > 0 || cached {
+			t.Errorf("partition %d is handed over after the end: %q", id, values)
+		}
+	}
+}
+
 // A restart reads the device states once, and the live view has all of them.
 func TestTheTailBeginsWithWhatTheProcessorRestores(t *testing.T) {
 	l := newTestLog(t)
