@@ -144,7 +144,7 @@ func (c *client) serve() progress {
 	case all:
 		c.account(p.messages)
 	default:
-		c.begun = p.messages
+		c.begun = append(c.begun, p.messages...) // A ping may have written the rest of those before.
 		c.signal()
 		return woken
 	}

@@ -3,12 +3,15 @@ package live
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"os"
 	"sync"
 	"testing"
 	"time"
+
+	"iotmon/internal/iot"
 )
 
 // linked returns a link and its far end, between which little fits.
@@ -108,5 +111,52 @@ func TestLinkThatCannotBeWrittenToWithoutWaitingIsNeverReady(t *testing.T) {
 	defer far.Close()
 	if newLink(near).ready() {
 		t.Error("a pipe is ready")
+	}
+}
+
+// A ping takes along what is left before it, and the client is ready again before its own goroutine has come to account for
+// that: what the hub gives it then comes on top.
+func TestWhatAPingTookAlongIsAccountedFor(t *testing.T) {
+	l, far := linked(t)
+	p := script()
+	p.Hub = newScriptedHub(t, Limits{})
+	accounted := 0
+	p.options.Metrics.Sent = func(_ string, bytes int) { accounted += bytes }
+	c := p.newcomer()
+	c.link, c.done = l, make(chan struct{})
+	// give gives the client more than its connection takes at once, and returns how many bytes of messages and of frames.
+	give := func() (messages, frames int) {
+		t.Helper()
+		var b Batch
+		for n := range 4000 {
+			b.States = append(b.States, p.says(fmt.Sprint(n), iot.Temperature, "A", 20))
+		}
+		p.Apply(b)
+		p.round(false)
+		at := place{c.filter, c.cursor}
+		if c.serve() != woken {
+			t.Fatal("the connection takes everything at once")
+		}
+		for _, m := range p.rounds[at].messages {
+			messages, frames = messages+len(m.data), frames+len(m.frame)
+		}
+		return messages, frames
+	}
+	c.greeted = true
+	first, frames := give()
+	var reading sync.WaitGroup
+	reading.Go(func() { _, _ = io.CopyN(io.Discard, far, int64(frames+len("ping"))) })
+	_ = l.SetWriteDeadline(time.Now().Add(10 * time.Second))
+	if _, err := l.Write([]byte("ping")); err != nil {
+		t.Fatal(err)
+	}
+	reading.Wait()
+	second, _ := give()
+	reading.Go(func() { _, _ = io.Copy(io.Discard, far) })
+	c.deliver()
+	l.Close()
+	reading.Wait()
+	if want := first + second; accounted != want {
+		t.Errorf("got %d bytes of messages accounted for, want %d", accounted, want)
 	}
 }
