@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"iotmon/internal/iot"
 	"iotmon/internal/latest"
 	"iotmon/internal/live"
 )
@@ -94,7 +93,7 @@ func TestTheTailBeginsWithWhatTheProcessorRestores(t *testing.T) {
 	}
 	for device := range devices {
 		want := reading(device, time.Time{}, float64(device%20))
-		if got, known := view.Device(iot.DeviceID(want.ID)); !known || got.Latest.Value != want.Value {
+		if got, known := view.Device(want.ID); !known || got.Latest.Value != want.Value {
 			t.Errorf("%s: got %v (%v), want %v", want.ID, got.Latest.Value, known, want.Value)
 		}
 	}

@@ -64,7 +64,7 @@ func (l *listener) acceptStrangers() {
 		select {
 		case l.conns <- &guardedConn{Conn: conn}:
 		case <-l.closed:
-			conn.Close()
+			_ = conn.Close() // Nobody has seen it yet.
 			return
 		}
 	}
