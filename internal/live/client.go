@@ -217,11 +217,21 @@ func (c *client) read() {
 	extend := func(string) error { return c.conn.SetReadDeadline(time.Now().Add(patience)) }
 	_ = extend("")
 	c.conn.SetPongHandler(extend)
+	c.conn.SetPingHandler(c.answer)
 	reason := c.listen()
 	c.end(reason)
 	if reason != ConnectionLost && reason != ClientLeft {
 		c.drain()
 	}
+}
+
+// answer answers a ping, with as much patience as anything else is written with: what is left of messages goes out first.
+func (c *client) answer(ping string) error {
+	err := c.conn.WriteControl(websocket.PongMessage, []byte(ping), time.Now().Add(c.hub.limits.WriteTimeout))
+	if err != nil {
+		c.end(writeFailure(err))
+	}
+	return nil
 }
 
 // listen handles the client's messages. It returns why it stopped.

@@ -87,6 +87,37 @@ func TestStalledClientDelaysNobodyAndCostsNothing(t *testing.T) {
 	}
 }
 
+// Whoever reads slowly may take longer over what it has been given than an answer to a ping is usually waited for.
+func TestClientThatIsBehindMayPing(t *testing.T) {
+	p := build(t, func(o *HubOptions) { o.Limits.WriteTimeout = time.Minute })
+	const devices, updates = 4000, 20
+	v := p.stall()
+	say := func(value float64) {
+		var b Batch
+		for n := range devices {
+			b.States = append(b.States, p.says(fmt.Sprint(n), iot.Temperature, "A", value))
+		}
+		p.Apply(b)
+	}
+	for update := range updates {
+		say(float64(update))
+		time.Sleep(20 * time.Millisecond)
+	}
+	if err := v.conn.WriteControl(websocket.PingMessage, nil, time.Now().Add(time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(1500 * time.Millisecond)
+	for _, value := range []float64{updates - 1, updates} {
+		say(value)
+		told := make(map[iot.DeviceID]float64)
+		for !upToDate(told, devices, value) {
+			for _, d := range v.read().Devices {
+				told[d.DeviceID] = d.Value
+			}
+		}
+	}
+}
+
 func upToDate(told map[iot.DeviceID]float64, devices int, value float64) bool {
 	if len(told) < devices {
 		return false

@@ -27,14 +27,14 @@ type link struct {
 	mu sync.Mutex
 	// rest is what has been begun, or stands behind it; the messages are shared with others.
 	rest [][]byte
-	// deadline is when the next call of Write gives up.
-	deadline time.Time
+	// timeout is how long the next call of Write may take over each frame, once it is its turn.
+	timeout time.Duration
 	// broken is why nothing more can be written.
 	broken error
 }
 
 func newLink(conn net.Conn) *link {
-	l := &link{Conn: conn}
+	l := &link{Conn: conn, timeout: noTimeout}
 	if c, ok := conn.(syscall.Conn); ok && canAttempt {
 		l.raw, _ = c.SyscallConn()
 		l.put = l.attempt
@@ -87,13 +87,8 @@ func (l *link) attempt(fd uintptr) bool {
 // flush writes what is left, and then the frames, each within the timeout. The caller holds mu.
 func (l *link) flush(frames [][]byte, timeout time.Duration) error {
 	l.rest = append(l.rest, frames...)
-	return l.writeRest(func() time.Time { return time.Now().Add(timeout) })
-}
-
-// writeRest writes what is left, each frame by a deadline of its own. The caller holds mu.
-func (l *link) writeRest(deadline func() time.Time) error {
 	for len(l.rest) > 0 {
-		if err := l.writeBy(l.rest[0], deadline()); err != nil {
+		if err := l.writeBy(l.rest[0], time.Now().Add(timeout)); err != nil {
 			return err
 		}
 		l.rest = l.rest[1:]
@@ -124,22 +119,27 @@ func (l *link) writeBy(data []byte, deadline time.Time) error {
 func (l *link) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err := l.writeRest(func() time.Time { return l.deadline }); err != nil {
-		return 0, err
-	}
-	if err := l.writeBy(p, l.deadline); err != nil {
+	if err := l.flush([][]byte{p}, l.timeout); err != nil {
 		return 0, err
 	}
 	return len(p), nil
 }
 
-// SetWriteDeadline is for the next call of Write.
+// SetWriteDeadline is for the next call of Write. The time until others have written does not count: a deadline that has passed
+// meanwhile would break the connection of a client that only reads slowly.
 func (l *link) SetWriteDeadline(deadline time.Time) error {
+	timeout := noTimeout
+	if !deadline.IsZero() {
+		timeout = time.Until(deadline)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.deadline = deadline
+	l.timeout = timeout
 	return nil
 }
+
+// noTimeout is as good as none.
+const noTimeout = 1000 * time.Hour
 
 // SetDeadline is what the WebSocket calls before it has begun.
 func (l *link) SetDeadline(deadline time.Time) error {
