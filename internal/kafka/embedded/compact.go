@@ -31,9 +31,10 @@ const (
 	// had its readers stopped as well. stepsAtStart is until the first round: a crash may have torn a commit, and whoever
 	// repairs it goes first. stepsToMove lets most of what lives be superseded before it is moved. stepsToTrim is for how long
 	// nobody may have read what is about to be deleted.
-	stepsAtStart = int(time.Minute / upkeepInterval)
-	stepsToMove  = 1
-	stepsToTrim  = 2
+	stepsAtStart      = int(time.Minute / upkeepInterval)
+	stepsToMove       = 1
+	stepsToTrim       = 2
+	stepsAfterFailure = stepsAtStart
 	// readTimeout bounds the reading of the whole log, and holdTimeout how long transactions may be held back after it.
 	readTimeout = time.Minute
 	holdTimeout = 5 * time.Second
@@ -147,7 +148,7 @@ func (c *cleaner) step(ctx context.Context) {
 			if ctx.Err() == nil {
 				c.logger.Warn("embedded broker: compaction put off", "error", err)
 			}
-			c.wait = stepsToMove - 1
+			c.wait = stepsAfterFailure - 1 // It has read the whole topics for nothing.
 			return
 		}
 		debug.FreeOSMemory()
