@@ -429,11 +429,15 @@ func TestMetricsAreTold(t *testing.T) {
 	}
 	p := build(t, func(o *HubOptions) {
 		o.Metrics = Metrics{
-			Connections: func(open int) { note("open", 0); told["open"] = open },
-			Sent:        func(kind string, bytes int) { note(kind, 1); note("bytes", bytes) },
-			Conflated:   func(kind string, n int) { note("conflated "+kind, n) },
-			Delivered:   func(time.Duration, string) { note("delivered", 1) },
-			Queued:      func(int) { note("rounds", 1) },
+			Connections: func(open int) {
+				mu.Lock()
+				defer mu.Unlock()
+				told["open"] = open
+			},
+			Sent:      func(kind string, bytes int) { note(kind, 1); note("bytes", bytes) },
+			Conflated: func(kind string, n int) { note("conflated "+kind, n) },
+			Delivered: func(time.Duration, string) { note("delivered", 1) },
+			Queued:    func(int) { note("rounds", 1) },
 		}
 	})
 	v := p.enter(isSnapshot(wire.TypeDeviceStatus))
