@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// gcPercent trades a little processor time for memory in the program that has everything in one process: of 10,000
-	// devices every 5 s a seventh of the memory, of the fastest bench a thirtieth of the throughput.
+	// gcPercent trades a little processor time for memory in the program that has everything in one process: 10,000 devices
+	// every 5 s came to 145 MB after ten minutes with 50, to 125 MB with this, in different runs.
 	gcPercent = 35
 	// leastHeap is how large the heap may get however little of it lives. A small one fills up several times a second, and
 	// looking through it took a sixth of what a thousand devices take of the processor.
