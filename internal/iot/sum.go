@@ -4,17 +4,29 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"math/big"
+	"strconv"
 )
 
 // Sum adds float64 values exactly. It keeps the total as an expansion, a list of floats that do not overlap in their
 // bits (J. R. Shewchuk, "Adaptive Precision Floating-Point Arithmetic", 1997), so the order in which values and partial
 // sums are added cannot change a single bit of the result: any number of partitions, replays and recomputations agree.
-// Values of similar size need one or two terms. The zero Sum is 0. A Sum must not be copied and then added to on both
-// sides; use Clone.
+// Values of similar size need one or two terms. Values near the end of float64's range are kept scaled, so that their sum
+// may lie beyond it. The zero Sum is 0. A Sum must not be copied and then added to on both sides; use Clone.
 type Sum struct {
 	// terms grow in magnitude; no two overlap and none is zero.
 	terms []float64
+	// huge is an expansion of the values from hugeFrom on, each times 2^-hugeShift.
+	huge []float64
 }
+
+// A sum of fewer than 2^63 values below hugeFrom, or of as many scaled ones, does not overflow. hugeLimit is how many bits
+// before the point a huge term may have: those of 2^63 of the largest values.
+const (
+	hugeFrom  = 0x1p895
+	hugeShift = 128
+	hugeLimit = 1024 + 63
+)
 
 // SumOf returns the exact sum of values, which must be finite.
 func SumOf(values ...float64) Sum {
@@ -27,8 +39,17 @@ func SumOf(values ...float64) Sum {
 
 // Add adds the finite value x.
 func (s *Sum) Add(x float64) {
-	kept := s.terms[:0]
-	for _, y := range s.terms {
+	if math.Abs(x) >= hugeFrom {
+		s.huge = addTo(s.huge, math.Ldexp(x, -hugeShift))
+		return
+	}
+	s.terms = addTo(s.terms, x)
+}
+
+// addTo adds x to an expansion, in its storage.
+func addTo(terms []float64, x float64) []float64 {
+	kept := terms[:0]
+	for _, y := range terms {
 		if math.Abs(x) < math.Abs(y) {
 			x, y = y, x
 		}
@@ -42,25 +63,42 @@ func (s *Sum) Add(x float64) {
 	if x != 0 {
 		kept = append(kept, x)
 	}
-	s.terms = kept
+	return kept
 }
 
 // Merge adds the other sum; other is unchanged.
 func (s *Sum) Merge(other Sum) {
 	for _, term := range other.terms {
-		s.Add(term)
+		s.terms = addTo(s.terms, term)
+	}
+	for _, term := range other.huge {
+		s.huge = addTo(s.huge, term)
 	}
 }
 
 // Clone returns an independent copy.
-func (s Sum) Clone() Sum { return Sum{terms: append([]float64(nil), s.terms...)} }
+func (s Sum) Clone() Sum {
+	return Sum{terms: append([]float64(nil), s.terms...), huge: append([]float64(nil), s.huge...)}
+}
 
-// Terms returns the expansion, smallest term first; the caller must not change it. The terms depend on the order of
+// Terms returns the expansion, smallest term first, and that of what is too large to be added up as it is, times 2^-128; it is
+// nil but for values near the end of float64's range. The caller must not change them. The terms depend on the order of
 // addition, their sum does not.
-func (s Sum) Terms() []float64 { return s.terms }
+func (s Sum) Terms() (terms, huge []float64) { return s.terms, s.huge }
 
-// Float64 returns the sum rounded once, to the nearest float64, ties to even.
+// SumOfTerms returns the sum whose Terms are given.
+func SumOfTerms(terms, huge []float64) Sum {
+	var s Sum
+	s.Merge(Sum{terms: terms, huge: huge})
+	return s
+}
+
+// Float64 returns the sum rounded once, to the nearest float64, ties to even. A sum beyond the range of float64 is the
+// largest of its sign.
 func (s Sum) Float64() float64 {
+	if len(s.huge) > 0 {
+		return finite(s.exact())
+	}
 	n := len(s.terms) - 1
 	if n < 0 {
 		return 0
@@ -84,23 +122,85 @@ func (s Sum) Float64() float64 {
 	return high
 }
 
-// MarshalJSON writes the expansion as an array of numbers: [] is 0 and [x] is the float64 x.
-func (s Sum) MarshalJSON() ([]byte, error) {
-	if s.terms == nil {
-		return []byte("[]"), nil
+// Over returns the sum divided by a count that is not 0.
+func (s Sum) Over(count int64) float64 {
+	if len(s.huge) > 0 {
+		total := s.exact()
+		return finite(total.Quo(total, new(big.Float).SetInt64(count)))
 	}
-	return json.Marshal(s.terms)
+	return s.Float64() / float64(count)
 }
 
-// UnmarshalJSON reads an array of numbers and adds them up. A sum beyond float64 is an error: nothing could show it.
+// exactBits are enough for every bit between the largest sum and the smallest float64.
+const exactBits = 2400
+
+// exact returns the sum as it is.
+func (s Sum) exact() *big.Float {
+	total := new(big.Float).SetPrec(exactBits)
+	for _, term := range s.huge {
+		total.Add(total, unscaled(term))
+	}
+	for _, term := range s.terms {
+		total.Add(total, big.NewFloat(term))
+	}
+	return total
+}
+
+// unscaled returns what a huge term stands for.
+func unscaled(term float64) *big.Float {
+	f := big.NewFloat(term)
+	return f.SetMantExp(f, hugeShift)
+}
+
+// finite rounds to the nearest float64 that is not infinite.
+func finite(f *big.Float) float64 {
+	value, _ := f.Float64()
+	return max(-math.MaxFloat64, min(value, math.MaxFloat64))
+}
+
+// MarshalJSON writes the expansion as an array of numbers: [] is 0 and [x] is the float64 x. Numbers of a sum near the end
+// of float64's range may lie beyond it.
+func (s Sum) MarshalJSON() ([]byte, error) {
+	text := []byte{'['}
+	for _, term := range s.terms {
+		text = append(appendNumber(text, term), ',')
+	}
+	for _, term := range s.huge {
+		text = append(unscaled(term).Append(text, 'g', -1), ',')
+	}
+	if len(text) > 1 {
+		text = text[:len(text)-1]
+	}
+	return append(text, ']'), nil
+}
+
+// appendNumber writes a number as encoding/json does.
+func appendNumber(dst []byte, x float64) []byte {
+	format := byte('f')
+	if abs := math.Abs(x); abs != 0 && (abs < 1e-6 || abs >= 1e21) {
+		format = 'e'
+	}
+	return strconv.AppendFloat(dst, x, format, -1, 64)
+}
+
+// UnmarshalJSON reads an array of numbers and adds them up. Numbers larger than any sum of readings are an error.
 func (s *Sum) UnmarshalJSON(data []byte) error {
-	var terms []float64
-	if err := json.Unmarshal(data, &terms); err != nil {
+	var numbers []json.RawMessage
+	if err := json.Unmarshal(data, &numbers); err != nil {
 		return fmt.Errorf("decode sum: %w", err)
 	}
-	sum := SumOf(terms...)
-	if total := sum.Float64(); math.IsInf(total, 0) || math.IsNaN(total) {
-		return fmt.Errorf("decode sum: not finite (got %s)", data)
+	var sum Sum
+	for _, number := range numbers {
+		if x, err := strconv.ParseFloat(string(number), 64); err == nil {
+			sum.Add(x)
+			continue
+		}
+		x, _, err := big.ParseFloat(string(number), 10, 53, big.ToNearestEven)
+		if err != nil || x.IsInf() || x.MantExp(nil) > hugeLimit {
+			return fmt.Errorf("decode sum: not a number that readings add up to (got %.40s)", number)
+		}
+		scaled, _ := x.SetMantExp(x, -hugeShift).Float64()
+		sum.huge = addTo(sum.huge, scaled)
 	}
 	*s = sum
 	return nil

@@ -14,6 +14,9 @@ type Summary struct {
 	Sum   Sum
 	// Min and Max are meaningless while Count is 0.
 	Min, Max float64
+	// Uncertain counts the readings among Count of quality uncertain. Bad counts those of quality bad: they are beside Count,
+	// and in no other number.
+	Uncertain, Bad int64
 	// Devices counts the distinct devices among the readings. Online and Offline count the known devices of the type at
 	// the window's close. A device always lives in one partition, so these merge by adding.
 	Devices, Online, Offline int64
@@ -33,6 +36,18 @@ func (s *Summary) Add(value float64) {
 	s.Sum.Add(value)
 }
 
+// AddReading counts one reading by its quality. It leaves the device counts alone.
+func (s *Summary) AddReading(value float64, quality Quality) {
+	switch quality {
+	case Bad:
+		s.Bad++
+		return
+	case Uncertain:
+		s.Uncertain++
+	}
+	s.Add(value)
+}
+
 // Merge adds a summary of other readings, of other devices; other is unchanged.
 func (s *Summary) Merge(other Summary) {
 	if other.Count > 0 {
@@ -43,6 +58,8 @@ func (s *Summary) Merge(other Summary) {
 		}
 	}
 	s.Count += other.Count
+	s.Uncertain += other.Uncertain
+	s.Bad += other.Bad
 	s.Sum.Merge(other.Sum)
 	s.Devices += other.Devices
 	s.Online += other.Online
@@ -56,7 +73,7 @@ func (s *Summary) Average() float64 {
 	if s.Count == 0 {
 		return 0
 	}
-	return s.Sum.Float64() / float64(s.Count)
+	return s.Sum.Over(s.Count)
 }
 
 // Clone returns a copy that shares nothing that Add or Merge would change.

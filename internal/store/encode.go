@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"math"
+	"slices"
 
 	"iotmon/internal/iot"
 	"iotmon/internal/wire"
@@ -77,10 +78,21 @@ func DecodeAlerts(text string) ([]iot.Alert, error) {
 	return alerts, nil
 }
 
+// hugeFollows stands between the terms of a sum and those that Sum keeps scaled: no term is infinite.
+var hugeFollows = math.Inf(1)
+
 // EncodeSum writes the terms of an exact sum; none is 0.
 func EncodeSum(s iot.Sum) []byte {
-	terms := s.Terms()
-	blob := make([]byte, 0, 8*len(terms))
+	terms, huge := s.Terms()
+	blob := make([]byte, 0, 8*(len(terms)+len(huge)+1))
+	blob = appendTerms(blob, terms)
+	if len(huge) > 0 {
+		blob = appendTerms(appendTerms(blob, []float64{hugeFollows}), huge)
+	}
+	return blob
+}
+
+func appendTerms(blob []byte, terms []float64) []byte {
 	for _, term := range terms {
 		blob = binary.LittleEndian.AppendUint64(blob, math.Float64bits(term))
 	}
@@ -89,9 +101,12 @@ func EncodeSum(s iot.Sum) []byte {
 
 // DecodeSum reads what EncodeSum has written.
 func DecodeSum(blob []byte) iot.Sum {
-	var s iot.Sum
+	terms := make([]float64, 0, len(blob)/8)
 	for ; len(blob) >= 8; blob = blob[8:] {
-		s.Add(math.Float64frombits(binary.LittleEndian.Uint64(blob)))
+		terms = append(terms, math.Float64frombits(binary.LittleEndian.Uint64(blob)))
 	}
-	return s
+	if i := slices.Index(terms, hugeFollows); i >= 0 {
+		return iot.SumOfTerms(terms[:i], terms[i+1:])
+	}
+	return iot.SumOfTerms(terms, nil)
 }

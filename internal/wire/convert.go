@@ -73,6 +73,9 @@ func AggregateDataOf(s *iot.Summary) AggregateData {
 		Online:      s.Online,
 		Offline:     s.Offline,
 		AlertCount:  s.AlertCount,
+
+		UncertainCount: s.Uncertain,
+		BadCount:       s.Bad,
 	}
 	if s.Count > 0 {
 		average, largest, smallest := s.Average(), s.Max, s.Min

@@ -96,6 +96,10 @@ type AggregateData struct {
 	Online      int64    `json:"online_devices"`
 	Offline     int64    `json:"offline_devices"`
 	AlertCount  int64    `json:"alert_count"`
+	// UncertainCount counts the readings among Count whose quality is uncertain, BadCount those of quality bad, which are
+	// beside Count and in no other number.
+	UncertainCount int64 `json:"uncertain_count,omitempty"`
+	BadCount       int64 `json:"bad_count,omitempty"`
 }
 
 // Aggregate is the documented summary object: one device type in one window, all partitions added up.

@@ -21,6 +21,8 @@ type windowSummary struct {
 	Sum         iot.Sum      `json:"sum"`
 	Min         float64      `json:"min"`
 	Max         float64      `json:"max"`
+	Uncertain   int64        `json:"uncertain_count,omitempty"`
+	Bad         int64        `json:"bad_count,omitempty"`
 	DeviceCount int64        `json:"device_count"`
 	Online      int64        `json:"online_devices"`
 	Offline     int64        `json:"offline_devices"`
@@ -47,6 +49,8 @@ func AppendWindowSummary(dst []byte, s *iot.WindowSummary) []byte {
 		Sum:           s.Sum,
 		Min:           s.Min,
 		Max:           s.Max,
+		Uncertain:     s.Uncertain,
+		Bad:           s.Bad,
 		DeviceCount:   s.Devices,
 		Online:        s.Online,
 		Offline:       s.Offline,
@@ -81,7 +85,7 @@ func DecodeWindowSummary(data []byte) (iot.WindowSummary, error) {
 		Final:    m.Final,
 		Late:     m.Late,
 		Summary: iot.Summary{
-			Count: m.Count, Sum: m.Sum, Min: m.Min, Max: m.Max,
+			Count: m.Count, Sum: m.Sum, Min: m.Min, Max: m.Max, Uncertain: m.Uncertain, Bad: m.Bad,
 			Devices: m.DeviceCount, Online: m.Online, Offline: m.Offline, AlertCount: m.AlertCount,
 		},
 	}
