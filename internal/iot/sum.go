@@ -158,6 +158,9 @@ func finite(f *big.Float) float64 {
 	return max(-math.MaxFloat64, min(value, math.MaxFloat64))
 }
 
+// roundTrip is how many digits after the first every float64 needs to be read back as it was.
+const roundTrip = 16
+
 // MarshalJSON writes the expansion as an array of numbers: [] is 0 and [x] is the float64 x. Numbers of a sum near the end
 // of float64's range may lie beyond it.
 func (s Sum) MarshalJSON() ([]byte, error) {
@@ -166,7 +169,7 @@ func (s Sum) MarshalJSON() ([]byte, error) {
 		text = append(appendNumber(text, term), ',')
 	}
 	for _, term := range s.huge {
-		text = append(unscaled(term).Append(text, 'g', -1), ',')
+		text = append(unscaled(term).Append(text, 'e', roundTrip), ',')
 	}
 	if len(text) > 1 {
 		text = text[:len(text)-1]
