@@ -20,11 +20,13 @@ const Prefix = "/api/v1"
 // defaultBaseURL is where the documented web service listens.
 const defaultBaseURL = "http://localhost:8080"
 
-// Options is what the interface is built from. All fields but Ingest and BaseURL are required.
+// Options is what the interface is built from. All fields but Admission, Ingest and BaseURL are required.
 type Options struct {
 	Fleet   Fleet
 	History History
 	Catalog *iot.Catalog
+	// Admission is what readings are checked by; nil leaves the operation that tells its limits out.
+	Admission *iot.Admission
 	// Ingest answers POST /api/v1/readings; nil leaves the operation out.
 	Ingest http.Handler
 	// Version is the program's own.

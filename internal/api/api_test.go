@@ -209,6 +209,13 @@ func TestSystemEndpoints(t *testing.T) {
 	}
 }
 
+func TestASenderIsToldHowOldAReadingMayBe(t *testing.T) {
+	got := get[map[string]int](t, newAPI(t, plant{}, &archive{}, nil), "/api/v1/limits")
+	if got["readings_retention_seconds"] != 14*24*60*60 || got["max_clock_skew_seconds"] != 10 {
+		t.Errorf("got limits %v, want 14 days and 10 s", got)
+	}
+}
+
 func TestOptionsAreRequired(t *testing.T) {
 	if _, err := api.New(api.Options{}); err == nil {
 		t.Error("built without a fleet and a history")

@@ -128,9 +128,10 @@ func newAPI(t testing.TB, fleet api.Fleet, history api.History, change func(*api
 	}
 	o := api.Options{
 		Fleet: fleet, History: history, Catalog: catalog, Version: "1.2.3",
-		Now:    func() time.Time { return noon },
-		Logger: slog.New(slog.DiscardHandler),
-		Ingest: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }),
+		Admission: &iot.Admission{Catalog: catalog, Skew: 10 * time.Second, Retention: 14 * 24 * time.Hour},
+		Now:       func() time.Time { return noon },
+		Logger:    slog.New(slog.DiscardHandler),
+		Ingest:    http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }),
 	}
 	if change != nil {
 		change(&o)

@@ -64,8 +64,8 @@ func TestDocumentHolds(t *testing.T) {
 			}
 		}
 	}
-	if len(seen) != 9 {
-		t.Errorf("got %d operations, want the nine endpoints: %v", len(seen), seen)
+	if len(seen) != 10 {
+		t.Errorf("got %d operations, want the ten endpoints: %v", len(seen), seen)
 	}
 }
 
@@ -134,6 +134,7 @@ func TestAnswersFitTheDocument(t *testing.T) {
 		"/api/v1/types":                 "/api/v1/types",
 		"/api/v1/status":                "/api/v1/status",
 		"/api/v1/version":               "/api/v1/version",
+		"/api/v1/limits":                "/api/v1/limits",
 	} {
 		schema := doc["paths"].(map[string]any)[path].(map[string]any)["get"].(map[string]any)["responses"].(map[string]any)["200"].(map[string]any)["content"].(map[string]any)["application/json"].(map[string]any)["schema"]
 		fit(t, doc, target, schema.(map[string]any), get[any](t, h, target))

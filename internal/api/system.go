@@ -36,6 +36,17 @@ func (s *server) registerSystem(api huma.API) {
 		Tags:        []string{"System"},
 		Summary:     "Get the version",
 	}, s.getVersion)
+	if s.o.Admission == nil {
+		return
+	}
+	huma.Register(api, huma.Operation{
+		OperationID: "get-limits",
+		Method:      http.MethodGet,
+		Path:        Prefix + "/limits",
+		Tags:        []string{"System"},
+		Summary:     "Get what is admitted",
+		Description: "How old and how far ahead of the server's clock a reading may be. A sender that has an old recording asks before it sends.",
+	}, s.getLimits)
 }
 
 func (s *server) listTypes(context.Context, *struct{}) (*answer[list[wire.TypeSpec]], error) {
@@ -78,4 +89,15 @@ type version struct {
 
 func (s *server) getVersion(context.Context, *struct{}) (*answer[version], error) {
 	return &answer[version]{version{Name: "iotmon", Version: s.o.Version, Go: runtime.Version()}}, nil
+}
+
+// admitted says which times readings may carry.
+type admitted struct {
+	Retention int64 `json:"readings_retention_seconds" example:"1209600" doc:"How old a reading may be when it arrives; 0 is any age. The setting is archive.retention.readings."`
+	Skew      int64 `json:"max_clock_skew_seconds" example:"10" doc:"How far ahead of the server's clock a reading may be. The setting is aggregation.max_clock_skew."`
+}
+
+func (s *server) getLimits(context.Context, *struct{}) (*answer[admitted], error) {
+	a := s.o.Admission
+	return &answer[admitted]{admitted{Retention: int64(a.Retention.Seconds()), Skew: int64(a.Skew.Seconds())}}, nil
 }

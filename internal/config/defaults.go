@@ -60,7 +60,7 @@ func Default(service string) Config {
 		Processor: Processor{CommitInterval: 500 * time.Millisecond},
 		Archive: Archive{
 			Enabled:   true,
-			Retention: Retention{Readings: 48 * time.Hour, Summaries: 720 * time.Hour, Alerts: 2160 * time.Hour},
+			Retention: Retention{Readings: 336 * time.Hour, Summaries: 720 * time.Hour, Alerts: 2160 * time.Hour},
 		},
 		Live: Live{
 			Path:              "/ws",
