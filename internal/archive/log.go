@@ -10,7 +10,9 @@ type Record struct {
 	Source
 	Offset   int64
 	Appended time.Time
-	Value    []byte
+	// A Key without a Value, nil, in the readings' topic means that a device is to be forgotten; see wire.Forgets. The archive
+	// keeps its history.
+	Key, Value []byte
 	// Tick marks a record of the readings' topic that carries no reading.
 	Tick bool
 }

@@ -172,7 +172,7 @@ func (l *archiveLog) collect(p kgo.FetchTopicPartition) {
 	source := archive.Source{Topic: p.Topic, Partition: p.Partition}
 	for _, r := range p.Records {
 		l.records = append(l.records, archive.Record{
-			Source: source, Offset: r.Offset, Appended: r.Timestamp, Value: r.Value, Tick: isTick(r),
+			Source: source, Offset: r.Offset, Appended: r.Timestamp, Key: r.Key, Value: r.Value, Tick: isTick(r),
 		})
 	}
 	l.Lag(source, l.remaining(p))

@@ -91,7 +91,9 @@ func (h *Handover) Load(ctx context.Context, partition latest.Partition, visit f
 	p.states, p.taken = nil, true
 	h.mu.Unlock()
 	for _, state := range states {
-		visit(state.value)
+		if !state.gone {
+			visit(state.value)
+		}
 	}
 	return next, cached, nil
 }

@@ -181,8 +181,9 @@ func (l *latestLog) Poll(ctx context.Context) ([]latest.Record, error) {
 		}
 		topic := *l.topic.Load()
 		for _, r := range p.Records {
+			deleted, _ := tombstonePosition(r)
 			l.records = append(l.records, latest.Record{
-				Partition: latest.Partition{Topic: topic, ID: r.Partition}, Offset: r.Offset, Key: r.Key, Value: r.Value,
+				Partition: latest.Partition{Topic: topic, ID: r.Partition}, Offset: r.Offset, Key: r.Key, Value: r.Value, Deleted: deleted,
 			})
 		}
 		// Behind the last record is the marker of its transaction.

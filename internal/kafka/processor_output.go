@@ -72,6 +72,16 @@ func (o *output) State(s *iot.DeviceState) {
 	}
 }
 
+// Forget implements process.Output: the state gives way to a record without a value, which compaction removes in the end. The
+// states before it are written first, since the last record of a key is the one that counts.
+func (o *output) Forget(device iot.DeviceID, at iot.Position) {
+	o.flush()
+	o.writer.write(&kgo.Record{
+		Topic: o.writer.topics.States, Partition: o.partition, Key: []byte(device),
+		Headers: []kgo.RecordHeader{{Key: wire.PositionHeader, Value: wire.AppendPosition(nil, at)}},
+	})
+}
+
 // statesPerBatch bounds the memory of a batch of states, which is kept for the next.
 const statesPerBatch = 500
 

@@ -181,6 +181,18 @@ func (p *Producer) Tick(ctx context.Context, partition int32) error {
 	return nil
 }
 
+// Forget appends the record that has a device forgotten: by the processor when it comes to it, and then by everybody. It
+// returns once the record is in the log, after AppendTimeout at the latest.
+func (p *Producer) Forget(ctx context.Context, device iot.DeviceID) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, p.timeout, fmt.Errorf("not acknowledged within %v", p.timeout))
+	defer cancel()
+	record := &kgo.Record{Topic: p.topic, Key: []byte(device), Timestamp: time.Now()}
+	if err := p.client.ProduceSync(ctx, record).FirstErr(); err != nil {
+		return fmt.Errorf("append that %s is to be forgotten: %w", device, err)
+	}
+	return nil
+}
+
 func tick(topic string, partition int32) *kgo.Record {
 	return &kgo.Record{
 		Topic:     topic,

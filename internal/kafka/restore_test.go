@@ -51,7 +51,10 @@ func TestARestoreThatTheLogIsDeletedUnderFails(t *testing.T) {
 	starts := make(kadm.Offsets)
 	starts.Add(kadm.Offset{Topic: l.topics.States})
 	for _, when := range []string{"while it reads", "before it reads"} {
-		last, err := s.lastStates(t.Context(), starts, map[int32]int64{0: mark}, func(iot.Position) bool { deleted(); return true })
+		reader := stateReader{
+			session: s, starts: starts, marks: map[int32]int64{0: mark}, fits: func(iot.Position) bool { deleted(); return true },
+		}
+		last, err := reader.read(t.Context())
 		if !errors.Is(err, kerr.OffsetOutOfRange) {
 			t.Errorf("deleted %s: got %d devices of %d and %v", when, len(last[0]), devices, err)
 		}

@@ -237,14 +237,18 @@ func (t *Tail) hand(fetches kgo.Fetches, waiting map[int32]int64) {
 		if r.Topic == t.Topics.States && r.Offset+1 >= waiting[r.Partition] {
 			delete(waiting, r.Partition)
 		}
-		if r.Attrs.IsControl() || r.Value == nil || outdated[r] {
+		if r.Attrs.IsControl() || outdated[r] {
+			return
+		}
+		if r.Value == nil {
+			t.takeTombstone(batch, r)
 			return
 		}
 		if err := t.take(batch, r); err != nil {
 			t.passOver(r, err)
 		}
 	})
-	if len(batch.States)+len(batch.Summaries)+len(batch.Alerts) > 0 {
+	if len(batch.States)+len(batch.Forgotten)+len(batch.Summaries)+len(batch.Alerts) > 0 {
 		t.Sink(*batch)
 	}
 	if len(waiting) > 0 {

@@ -25,7 +25,7 @@ func (c *cluster) tail() (*Tail, <-chan live.Batch, *atomic.Int64) {
 	tail := NewTail(TailOptions{
 		Dial: c.dial, Topics: c.topics,
 		Sink: func(b live.Batch) {
-			batches <- live.Batch{States: slices.Clone(b.States), Summaries: slices.Clone(b.Summaries), Alerts: slices.Clone(b.Alerts)}
+			batches <- live.Batch{States: slices.Clone(b.States), Forgotten: slices.Clone(b.Forgotten), Summaries: slices.Clone(b.Summaries), Alerts: slices.Clone(b.Alerts)}
 		},
 		Undecodable: func(string) { undecodable.Add(1) },
 		Logger:      slog.New(slog.NewTextHandler(c.t.Output(), nil)),
@@ -58,6 +58,7 @@ func drain(batches <-chan live.Batch) live.Batch {
 		select {
 		case b := <-batches:
 			all.States = append(all.States, b.States...)
+			all.Forgotten = append(all.Forgotten, b.Forgotten...)
 			all.Summaries = append(all.Summaries, b.Summaries...)
 			all.Alerts = append(all.Alerts, b.Alerts...)
 		default:

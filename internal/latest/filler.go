@@ -186,7 +186,7 @@ func (s *session) take(r *Record) {
 	if len(r.Key) == 0 || r.Key[0] == 0 {
 		return // A mark of a restore or of a compaction.
 	}
-	state := State{}
+	state := State{Deleted: r.Deleted}
 	if r.Value != nil {
 		decoded, err := s.decoder.DeviceState(r.Value)
 		if err != nil || string(decoded.Latest.ID) != string(r.Key) {
@@ -201,7 +201,11 @@ func (s *session) take(r *Record) {
 		stand.index[string(r.Key)] = at
 		state.Device = iot.DeviceID(r.Key)
 	} else {
-		state.Device = stand.batch.States[at].Device
+		before := &stand.batch.States[at]
+		if position := state.position(); position.Offset > 0 && position.Compare(before.position()) < 0 {
+			return // Written by a processor that had lost its partition.
+		}
+		state.Device = before.Device
 	}
 	stand.batch.States[at] = state
 }

@@ -21,6 +21,16 @@ type State struct {
 	// State and the JSON that it was decoded from; both are nil for a device that was deleted.
 	State *iot.DeviceState
 	Value []byte
+	// Deleted is the position at which a device was deleted; its Offset is 0 if another program than a processor has done it.
+	Deleted iot.Position
+}
+
+// position is that of the state, or of the deletion.
+func (s *State) position() iot.Position {
+	if s.State != nil {
+		return s.State.Position
+	}
+	return s.Deleted
 }
 
 // Batch is what a stretch of a partition's log says of its devices, each once.
@@ -59,6 +69,8 @@ type Record struct {
 	Partition
 	Offset     int64
 	Key, Value []byte
+	// Deleted is the position of a record without a value, the zero Position if it has none.
+	Deleted iot.Position
 }
 
 // Resume says from which offsets to read. The log calls it for the partitions that it has been given, before it hands over

@@ -50,10 +50,11 @@ func (l *fleetLog) at(i int) time.Time {
 // ignored takes everything and keeps nothing.
 type ignored struct{}
 
-func (ignored) Summary(*iot.WindowSummary) {}
-func (ignored) Alert(*iot.Alert)           {}
-func (ignored) State(*iot.DeviceState)     {}
-func (ignored) Reject(*process.Reject)     {}
+func (ignored) Summary(*iot.WindowSummary)        {}
+func (ignored) Alert(*iot.Alert)                  {}
+func (ignored) State(*iot.DeviceState)            {}
+func (ignored) Forget(iot.DeviceID, iot.Position) {}
+func (ignored) Reject(*process.Reject)            {}
 
 const benchBatch = 2000
 

@@ -18,7 +18,8 @@ type Record struct {
 	Appended time.Time
 	Key      []byte
 	Value    []byte
-	// Tick marks a record that carries no reading, only its append time.
+	// Tick marks a record that carries no reading, only its append time. A record without it whose Value is nil and which has
+	// a Key says that this device is to be forgotten; see wire.Forgets.
 	Tick bool
 }
 
@@ -34,6 +35,8 @@ type Output interface {
 	Summary(*iot.WindowSummary)
 	Alert(*iot.Alert)
 	State(*iot.DeviceState)
+	// Forget deletes the state of a device, which was forgotten at a position.
+	Forget(device iot.DeviceID, at iot.Position)
 	Reject(*Reject)
 }
 

@@ -44,6 +44,8 @@ func (r *recorder) State(s *iot.DeviceState) {
 	r.states[s.Latest.ID] = wire.AppendDeviceState(nil, s)
 }
 
+func (r *recorder) Forget(device iot.DeviceID, _ iot.Position) { delete(r.states, device) }
+
 func (r *recorder) Reject(reject *process.Reject) {
 	r.rejects = append(r.rejects, fmt.Sprint(reject.Offset, " ", reject.Field, " ", reject.Reason))
 }

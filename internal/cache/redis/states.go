@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -64,6 +65,17 @@ redis.call('DEL', KEYS[1])
 redis.call('HSET', KEYS[1], 'partition', ARGV[1], 'epoch', ARGV[2], 'position', ARGV[3], unpack(ARGV, 5))
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
 return 1`)
+
+// forgetScript deletes a device's hash unless that comes from further on in the same partition. ARGV: partition, epoch, position.
+var forgetScript = goredis.NewScript(`
+local old = redis.call('HMGET', KEYS[1], 'partition', 'epoch', 'position')
+if old[1] == ARGV[1] and tonumber(ARGV[3]) > 0 then
+	local epoch, position = tonumber(old[2]), tonumber(old[3])
+	if epoch > tonumber(ARGV[2]) or epoch == tonumber(ARGV[2]) and position > tonumber(ARGV[3]) then
+		return 0
+	end
+end
+return redis.call('DEL', KEYS[1])`)
 
 func statesKey(p latest.Partition) string {
 	return prefix + "states:" + strconv.Itoa(int(p.ID))
@@ -146,8 +158,8 @@ func (s States) writeDevices(ctx context.Context, states []latest.State) error {
 		states = states[len(part):]
 		err := s.pipeDevices(ctx, part)
 		if goredis.HasErrorPrefix(err, "NOSCRIPT") {
-			// A server that was started anew does not know the script.
-			if err = deviceScript.Load(ctx, s.redis).Err(); err == nil {
+			// A server that was started anew does not know the scripts.
+			if err = errors.Join(deviceScript.Load(ctx, s.redis).Err(), forgetScript.Load(ctx, s.redis).Err()); err == nil {
 				err = s.pipeDevices(ctx, part)
 			}
 		}
@@ -163,7 +175,8 @@ func (s States) pipeDevices(ctx context.Context, states []latest.State) error {
 		for i := range states {
 			key := deviceKey(states[i].Device)
 			if states[i].State == nil {
-				pipe.Del(ctx, key)
+				at := states[i].Deleted
+				forgetScript.EvalSha(ctx, pipe, []string{key}, int(at.Partition), int(at.Epoch), at.Offset)
 				continue
 			}
 			deviceScript.EvalSha(ctx, pipe, []string{key}, s.deviceArgs(states[i].State)...)

@@ -20,6 +20,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"iotmon/internal/wire"
 )
 
 const (
@@ -296,12 +298,31 @@ func (m *mover) readToEnd(ctx context.Context) error {
 
 func (m *mover) take(r *kgo.Record) {
 	at := place{r.Topic, r.Partition, string(r.Key)}
+	if r.Value == nil && outlives(m.alive[at], r) {
+		return
+	}
 	if cut, _ := m.cuts.Lookup(r.Topic, r.Partition); r.Offset >= cut.At || r.Value == nil {
 		delete(m.alive, at)
 		return
 	}
 	// A record as fetched would keep the whole batch it came in.
 	m.alive[at] = &kgo.Record{Topic: r.Topic, Partition: r.Partition, Key: bytes.Clone(r.Key), Value: bytes.Clone(r.Value), Timestamp: r.Timestamp}
+}
+
+// outlives reports whether a living record has a higher position than a tombstone that comes after it: a processor that had lost
+// its partition has written that.
+func outlives(alive, tombstone *kgo.Record) bool {
+	if alive == nil {
+		return false
+	}
+	state, ok := wire.StatePosition(alive.Value)
+	for _, h := range tombstone.Headers {
+		if h.Key == wire.PositionHeader && ok {
+			deleted, err := wire.DecodePosition(h.Value)
+			return err == nil && state.Compare(deleted) > 0
+		}
+	}
+	return false
 }
 
 // awaitQuiet returns once no transaction is open in the topics.

@@ -9,6 +9,9 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"iotmon/internal/iot"
+	"iotmon/internal/wire"
 )
 
 var compacted = map[string]string{"cleanup.policy": "compact", "segment.bytes": "20000"}
@@ -201,5 +204,27 @@ func TestCompactionWaitsForOpenTransactionsAndHoldsNewOnesBack(t *testing.T) {
 	}
 	if got := latest(t, b); got["device"] != "device at 4" || got["other"] != "other at 1" {
 		t.Errorf("states: got %v", got)
+	}
+}
+
+// The states of devices carry positions. A tombstone of a processor that had lost its partition must not delete a newer one.
+func TestCompactionGoesByThePositionOfATombstone(t *testing.T) {
+	b := open(t, t.TempDir())
+	createTopic(t, b, "states", 1, compacted)
+	at := func(offset int64) iot.Position { return iot.Position{Offset: offset} }
+	device := func(key string, offset int64) *kgo.Record {
+		s := iot.DeviceState{Status: iot.Online, Position: at(offset)}
+		s.Latest.ID, s.Latest.Type, s.Latest.Time = iot.DeviceID(key), iot.Temperature, time.UnixMicro(offset).UTC()
+		return &kgo.Record{Topic: "states", Key: []byte(key), Value: wire.AppendDeviceState(nil, &s)}
+	}
+	forgotten := func(key string, offset int64) *kgo.Record {
+		header := kgo.RecordHeader{Key: wire.PositionHeader, Value: wire.AppendPosition(nil, at(offset))}
+		return &kgo.Record{Topic: "states", Key: []byte(key), Headers: []kgo.RecordHeader{header}}
+	}
+	produce(t, dial(t, b), device("deleted", 5), forgotten("deleted", 6), device("alive", 5), forgotten("alive", 4))
+	round(t, b)
+	got := latest(t, b)
+	if _, found := got["alive"]; !found || len(got) != 1 {
+		t.Errorf("got %v, want only the device whose tombstone is older than its state", got)
 	}
 }
