@@ -33,6 +33,7 @@ func newAdmission(cfg *config.Config, catalog *iot.Catalog) *iot.Admission {
 		Catalog:   catalog,
 		Skew:      cfg.Aggregation.MaxClockSkew,
 		Retention: cfg.Archive.Retention.Readings,
+		MaxText:   int(cfg.Ingest.MaxText),
 	}
 }
 

@@ -113,7 +113,7 @@ func direction(s *source) []string {
 		if isOurs && !matchesAny(ours, layer.may) && !siblings(ours, s.pkg) {
 			found = append(found, fmt.Sprintf("%s must not import %s", s.pkg, imported))
 		}
-		if !isOurs && layer.onlyStandard && strings.Contains(imported, ".") {
+		if !isOurs && layer.onlyStandard && strings.Contains(imported, ".") && !slices.Contains(layer.besides, imported) {
 			found = append(found, fmt.Sprintf("%s must import only the standard library, not %s", s.pkg, imported))
 		}
 	}

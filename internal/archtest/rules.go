@@ -8,8 +8,9 @@ type layer struct {
 	packages []string
 	// may lists what of ours they import.
 	may []string
-	// onlyStandard forbids every other library.
+	// onlyStandard forbids every other library but those in besides.
 	onlyStandard bool
+	besides      []string
 }
 
 var (
@@ -30,7 +31,8 @@ var (
 
 // layers lists every package of the program, the innermost first.
 var layers = []layer{
-	{packages: domain, onlyStandard: true},
+	// Which texts are the same is Unicode's to say, in tables that the standard library keeps outside.
+	{packages: domain, onlyStandard: true, besides: []string{"golang.org/x/text/unicode/norm"}},
 	{packages: parts, may: domain},
 	{packages: uses, may: slices.Concat(domain, parts)},
 	{packages: adapters, may: slices.Concat(domain, parts, uses)},

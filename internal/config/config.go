@@ -156,7 +156,7 @@ type Faults struct {
 	Excursion float64 `koanf:"excursion"`
 }
 
-// Ingest bounds what POST /api/v1/readings takes.
+// Ingest bounds what is taken in: MaxText everywhere, the others at POST /api/v1/readings.
 type Ingest struct {
 	// MaxBody bounds one body, as sent and as decompressed, MaxReadings the readings in it.
 	MaxBody     Bytes `koanf:"max_body_bytes"`
@@ -167,6 +167,8 @@ type Ingest struct {
 	// BodyTimeout is how long a client may take to send its body, Timeout how long Kafka may take to acknowledge.
 	BodyTimeout time.Duration `koanf:"body_timeout"`
 	Timeout     time.Duration `koanf:"timeout"`
+	// MaxText bounds each text of a reading but its id, however the reading came in.
+	MaxText Bytes `koanf:"max_text_bytes"`
 }
 
 // Aggregation is about the windows of event time.

@@ -44,6 +44,7 @@ func Default(service string) Config {
 			MaxInFlightBytes: 32 << 20,
 			BodyTimeout:      30 * time.Second,
 			Timeout:          10 * time.Second,
+			MaxText:          128,
 		},
 		Aggregation: Aggregation{WindowSeconds: 30, AllowedLateness: 5 * time.Second, MaxClockSkew: 10 * time.Second},
 		Devices:     Devices{OfflineAfter: 15 * time.Second},

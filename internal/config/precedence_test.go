@@ -46,6 +46,7 @@ var samples = map[string][2]string{
 	"ingest.max_in_flight_bytes":        {"10MiB", "1GiB"},
 	"ingest.body_timeout":               {"1s", "1m"},
 	"ingest.timeout":                    {"2s", "1m"},
+	"ingest.max_text_bytes":             {"64", "1024"},
 	"aggregation.window_seconds":        {"1", "60"},
 	"aggregation.allowed_lateness":      {"0s", "1m"},
 	"aggregation.max_clock_skew":        {"0s", "1m"},

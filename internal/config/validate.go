@@ -207,6 +207,7 @@ func (c *checker) ingest(i *Ingest) {
 	within(c, "ingest.max_in_flight_bytes", i.MaxInFlightBytes, i.MaxBody, 64<<30)
 	within(c, "ingest.body_timeout", i.BodyTimeout, 100*time.Millisecond, time.Hour)
 	within(c, "ingest.timeout", i.Timeout, time.Second, 10*time.Minute)
+	within(c, "ingest.max_text_bytes", i.MaxText, 32, 1024)
 }
 
 // times checks what decides about event time.

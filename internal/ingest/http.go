@@ -210,6 +210,7 @@ func statusOf(result *wire.Ingested) int {
 func writeJSON(w http.ResponseWriter, status int, contentType string, body any) {
 	w.Header().Set("Content-Type", contentType)
 	w.WriteHeader(status)
-	// A client that has gone away no longer needs the rest of the answer.
-	_ = json.NewEncoder(w).Encode(body)
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false) // Reasons quote what was sent, and people read them.
+	_ = encoder.Encode(body)     // A client that has gone away no longer needs the rest of the answer.
 }

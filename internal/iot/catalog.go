@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 )
 
 // TypeSpec describes a device type.
@@ -66,11 +65,13 @@ func (c *Catalog) Spec(t DeviceType) *TypeSpec { return c.specs[t] }
 // Types returns every type in the order given to NewCatalog.
 func (c *Catalog) Types() []DeviceType { return slices.Clone(c.sorted) }
 
-// Normalize checks r and puts it into canonical form: time in UTC cut to the microsecond, value and unit converted to
-// the type's unit, status online if empty. It is idempotent, and the one test of a reading's content everywhere. The
-// error is an *InvalidError.
-func (c *Catalog) Normalize(r *Reading) error {
-	if err := checkID(r.ID); err != nil {
+// Normalize checks r and puts it into canonical form: texts in Unicode's form NFC, time in UTC cut to the microsecond, value
+// and unit converted to the type's unit, status online if empty. It is idempotent, and the one test of a reading's content
+// everywhere. Texts may have DefaultMaxText bytes. The error is an *InvalidError, whose text is bounded whatever r holds.
+func (c *Catalog) Normalize(r *Reading) error { return c.normalize(r, DefaultMaxText) }
+
+func (c *Catalog) normalize(r *Reading, maxText int) error {
+	if err := normalizeID(&r.ID); err != nil {
 		return err
 	}
 	if r.Type == "" {
@@ -78,7 +79,7 @@ func (c *Catalog) Normalize(r *Reading) error {
 	}
 	spec := c.specs[r.Type]
 	if spec == nil {
-		return Invalid("device_type", "unknown type (got %q; known: %s)", r.Type, c.known())
+		return Invalid("device_type", "unknown type (got %s; known: %s)", Quote(string(r.Type)), c.known())
 	}
 	if err := normalizeTime(r); err != nil {
 		return err
@@ -86,17 +87,30 @@ func (c *Catalog) Normalize(r *Reading) error {
 	if err := normalizeValue(r, spec); err != nil {
 		return err
 	}
+	if err := normalizeTexts(r, maxText); err != nil {
+		return err
+	}
+	return normalizeRest(r)
+}
+
+// MaxFloor bounds the number of a floor, in both directions.
+const MaxFloor = 1_000_000
+
+func normalizeRest(r *Reading) error {
 	switch r.Status {
 	case "":
 		r.Status = Online
 	case Online, Offline:
 	default:
-		return Invalid("status", "must be online or offline (got %q)", r.Status)
+		return Invalid("status", "must be online or offline (got %s)", Quote(string(r.Status)))
 	}
 	switch r.Quality {
 	case "", Good, Uncertain, Bad:
 	default:
-		return Invalid("quality", "must be good, uncertain or bad (got %q)", r.Quality)
+		return Invalid("quality", "must be good, uncertain or bad (got %s)", Quote(string(r.Quality)))
+	}
+	if f := r.Location.Floor; f < -MaxFloor || f > MaxFloor {
+		return Invalid("location.floor", "must be between %d and %d (got %d)", -MaxFloor, MaxFloor, f)
 	}
 	if b := r.Metadata.BatteryLevel; b != nil && !(*b >= 0 && *b <= 100) {
 		return Invalid("metadata.battery_level", "must be between 0 and 100 (got %v)", *b)
@@ -104,36 +118,9 @@ func (c *Catalog) Normalize(r *Reading) error {
 	return nil
 }
 
-// earliest and latest bound the times a reading may carry: what RFC 3339 can write and every database can hold.
-var (
-	earliest = time.Date(1970, 1, 1, 0, 0, 0, 0, time.UTC)
-	latest   = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
-)
-
-func checkID(id DeviceID) error {
-	switch {
-	case id == "":
-		return Invalid("device_id", "missing")
-	case len(id) > MaxIDLength:
-		return Invalid("device_id", "longer than %d bytes (got %d)", MaxIDLength, len(id))
-	case printableASCII(string(id)):
-		return nil
-	case !utf8.ValidString(string(id)):
-		return Invalid("device_id", "not valid UTF-8")
-	case strings.ContainsFunc(string(id), func(r rune) bool { return r < ' ' || r == 0x7f }):
-		return Invalid("device_id", "contains a control character (got %q)", id)
-	}
-	return nil
-}
-
-func printableASCII(s string) bool {
-	for i := range len(s) {
-		if s[i] < ' ' || s[i] > '~' {
-			return false
-		}
-	}
-	return true
-}
+// earliest and latest bound the times a reading may carry, in Unix seconds: what RFC 3339 can write and every database can
+// hold. They are the beginnings of the years 1970 and 9999.
+const earliest, latest = 0, 253_370_764_800
 
 func normalizeTime(r *Reading) error {
 	if r.Time.IsZero() {
@@ -154,7 +141,7 @@ func normalizeTime(r *Reading) error {
 }
 
 func checkTime(field string, t time.Time) error {
-	if t.Before(earliest) || !t.Before(latest) {
+	if seconds := t.Unix(); seconds < earliest || seconds >= latest {
 		return Invalid(field, "must be between the years 1970 and 9998 (got %s)", t.UTC().Format(time.RFC3339))
 	}
 	return nil
@@ -166,7 +153,7 @@ func normalizeValue(r *Reading, spec *TypeSpec) error {
 	}
 	value, ok := convert(r.Value, r.Unit, spec.Unit)
 	if !ok {
-		return Invalid("unit", "unknown unit for %s (got %q; canonical: %q)", spec.Name, r.Unit, spec.Unit)
+		return Invalid("unit", "unknown unit for %s (got %s; canonical: %q)", spec.Name, Quote(r.Unit), spec.Unit)
 	}
 	if value < spec.Min || value > spec.Max {
 		return Invalid("value", "outside the physical range %v to %v %s of %s (got %v)", spec.Min, spec.Max, spec.Unit, spec.Name, value)
@@ -181,10 +168,16 @@ func normalizeValue(r *Reading, spec *TypeSpec) error {
 	return nil
 }
 
+// known lists the types for a reason: the first few, where a configuration has many.
 func (c *Catalog) known() string {
-	names := make([]string, len(c.sorted))
+	const most = 20
+	var names []string
 	for i, t := range c.sorted {
-		names[i] = string(t)
+		if i == most {
+			names = append(names, fmt.Sprintf("… %d more", len(c.sorted)-most))
+			break
+		}
+		names = append(names, string(t))
 	}
 	return strings.Join(names, ", ")
 }

@@ -2,7 +2,6 @@ package live
 
 import (
 	"encoding/binary"
-	"encoding/json"
 	"fmt"
 	"math"
 	"strconv"
@@ -61,7 +60,7 @@ func encode(e wire.Envelope, v any) *message {
 // marshal returns the JSON of v. Every value has been checked on its way in: there is no NaN and nothing else that JSON
 // cannot say.
 func marshal(v any) []byte {
-	data, err := json.Marshal(v)
+	data, err := wire.Marshal(v)
 	if err != nil {
 		panic(fmt.Sprintf("encode %T: %v", v, err))
 	}

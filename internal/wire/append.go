@@ -81,8 +81,7 @@ func appendField(dst []byte, key, value string) []byte {
 	return appendString(append(dst, key...), value)
 }
 
-// appendString appends s as a JSON string. Text that needs no escape, Chinese included, is copied; the rest takes the
-// standard library's way.
+// appendString appends s as a JSON string. Text that needs no escape, Chinese included, is copied.
 func appendString(dst []byte, s string) []byte {
 	done, ascii := plain(unsafe.Slice(unsafe.StringData(s), len(s)))
 	for i := done; i < len(s); i++ {
@@ -101,10 +100,40 @@ func appendString(dst []byte, s string) []byte {
 	return append(dst, '"')
 }
 
+// appendEscaped appends s as a JSON string with the escapes that JSON demands and no others: escapes for HTML would make a
+// text six times as long. What is no UTF-8 becomes U+FFFD.
 func appendEscaped(dst []byte, s string) []byte {
-	text, err := json.Marshal(s)
-	if err != nil {
-		panic(err) // A string always marshals.
+	const hex = "0123456789abcdef"
+	dst = append(dst, '"')
+	for _, r := range s {
+		switch {
+		case r == '"' || r == '\\':
+			dst = append(dst, '\\', byte(r))
+		case r < ' ':
+			dst = append(dst, '\\', 'u', '0', '0', hex[r>>4], hex[r&15])
+		default:
+			dst = utf8.AppendRune(dst, r)
+		}
 	}
-	return append(dst, text...)
+	return append(dst, '"')
+}
+
+// Marshal returns the JSON of v as the standard library writes it, but without escapes for HTML: nothing here is put into a
+// page as it stands, and such escapes would make a text six times as long as what was admitted.
+func Marshal(v any) ([]byte, error) {
+	var text buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(v); err != nil {
+		return nil, err
+	}
+	return text[:len(text)-1], nil // Without the line's end that the encoder adds.
+}
+
+// buffer keeps what is written to it.
+type buffer []byte
+
+func (b *buffer) Write(p []byte) (int, error) {
+	*b = append(*b, p...)
+	return len(p), nil
 }

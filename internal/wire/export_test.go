@@ -19,8 +19,9 @@ func StateGeneral(data []byte) (iot.DeviceState, error) { return new(Decoder).st
 
 // The texts of times and numbers, to hold against the standard library's.
 var (
-	AppendTime  = appendTime
-	AppendFloat = appendFloat
+	AppendTime   = appendTime
+	AppendFloat  = appendFloat
+	AppendString = appendString
 )
 
 func ParseTime(text []byte, dst *time.Time) bool { return parseUTC(text, dst) || parseTime(text, dst) }

@@ -1,14 +1,18 @@
 package wire_test
 
 import (
+	"encoding/json"
 	"math"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"pgregory.net/rapid"
 
+	"iotmon/internal/iot"
 	"iotmon/internal/wire"
 )
 
@@ -98,4 +102,55 @@ func FuzzParseFloat(f *testing.F) {
 			t.Fatalf("%q: got %v, want %v", text, got, want)
 		}
 	})
+}
+
+func TestTextsAreWrittenWithoutEscapesForHTML(t *testing.T) {
+	r := documentedReading()
+	r.Location.Building = "<b>&'\u2028</b>"
+	if got := string(wire.AppendReading(nil, &r)); !strings.Contains(got, `"building":"`+r.Location.Building+`"`) {
+		t.Errorf("reading: got %s", got)
+	}
+	alert := iot.Alert{ID: "a", DeviceID: "<&>", Message: "<&>", Location: iot.Location{Building: "<&>"}}
+	if got := string(wire.AppendAlert(nil, &alert)); strings.Count(got, "<&>") != 3 {
+		t.Errorf("alert: got %s", got)
+	}
+	state := iot.DeviceState{Latest: r, Alerts: []iot.AlertState{{Rule: "r", Raised: &alert}}}
+	if got := string(wire.AppendDeviceState(nil, &state)); strings.Count(got, "<&>") != 3 {
+		t.Errorf("state: got %s", got)
+	}
+}
+
+// Whatever a text holds, it is written in at most twice its bytes, unless it has control characters, and read as it was.
+func TestTextsAreReadAsTheyWereWritten(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		want := strings.Join(rapid.SliceOf(rapid.OneOf(
+			rapid.String(), rapid.SampledFrom([]string{"<", "&", ">", `"`, `\`, "\u2028", "\x00", "\n", "\x7f", "\xff", "栋"}),
+		)).Draw(t, "text"), "")
+		text := wire.AppendString(nil, want)
+		var got string
+		if err := json.Unmarshal(text, &got); err != nil {
+			t.Fatalf("%q: wrote %s: %v", want, text, err)
+		}
+		if want = strings.ToValidUTF8(want, "\xff"); utf8.ValidString(want) && got != want {
+			t.Fatalf("got %q, want %q", got, want)
+		}
+		if controls := strings.ContainsFunc(want, func(r rune) bool { return r < ' ' || r == utf8.RuneError }); !controls && len(text) > 2*len(want)+2 {
+			t.Fatalf("%q: wrote %d bytes for %d", want, len(text), len(want))
+		}
+	})
+}
+
+func TestMessagesAreThoseOfTheLibrary(t *testing.T) {
+	for _, v := range []any{nil, 1.5, "a", map[string]int{"b": 1, "a": 2}, []string{}, wire.Envelope{Type: "x"}} {
+		want, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := wire.Marshal(v); err != nil || string(got) != string(want) {
+			t.Errorf("got %s, %v, want %s", got, err, want)
+		}
+	}
+	if got, err := wire.Marshal(func() {}); err == nil {
+		t.Errorf("a function: got %s, want an error", got)
+	}
 }

@@ -166,10 +166,10 @@ func checkTimes(times ...time.Time) error {
 	return nil
 }
 
-// appendJSON appends v as encoding/json writes it. The types here always marshal, as long as their numbers are finite,
-// which iot.Catalog sees to, and their times have four digits for the year, which decoding sees to.
+// appendJSON appends what Marshal returns. The types here always marshal, as long as their numbers are finite, which
+// iot.Catalog sees to, and their times have four digits for the year, which decoding sees to.
 func appendJSON(dst []byte, v any) []byte {
-	text, err := json.Marshal(v)
+	text, err := Marshal(v)
 	if err != nil {
 		panic(fmt.Sprintf("wire: %v", err))
 	}

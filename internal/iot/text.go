@@ -1,0 +1,213 @@
+package iot
+
+import (
+	"cmp"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// DefaultMaxText bounds each text of a reading, in bytes, where nothing else is configured. The limit makes everything that
+// is derived from a reading bounded: alerts, summaries and states repeat these texts.
+const DefaultMaxText = 128
+
+// normalizeTexts checks the texts of r that nobody else checks, and puts them into canonical form.
+func normalizeTexts(r *Reading, limit int) error {
+	if fit(r.Location.Building, limit) && fit(r.Location.Room, limit) && fit(r.Metadata.Model, limit) && fit(r.Metadata.Firmware, limit) {
+		return nil // Nearly always.
+	}
+	l, m := &r.Location, &r.Metadata
+	return cmp.Or(
+		normalizeText("location.building", &l.Building, limit),
+		normalizeText("location.room", &l.Room, limit),
+		normalizeText("metadata.model", &m.Model, limit),
+		normalizeText("metadata.firmware", &m.Firmware, limit),
+	)
+}
+
+// fit reports whether a text is within the limit and canonical at first sight.
+func fit(text string, limit int) bool { return len(text) <= limit && canonical(text) }
+
+// normalizeText puts a text into Unicode's form NFC, without white space around it. Two texts that look the same are then the
+// same, and a filter finds both.
+func normalizeText(field string, text *string, limit int) error {
+	if err := checkSize(field, *text, limit); err != nil {
+		return err
+	}
+	if !utf8.ValidString(*text) {
+		return Invalid(field, "not valid UTF-8 (got %s)", Quote(*text))
+	}
+	clean := norm.NFC.String(strings.TrimFunc(*text, unicode.IsSpace))
+	if err := checkSize(field, clean, limit); err != nil {
+		return err
+	}
+	for _, r := range clean {
+		if kind := unfit(r); kind != "" {
+			return Invalid(field, "contains %s, %U (got %s)", kind, r, Quote(clean))
+		}
+	}
+	*text = clean
+	return nil
+}
+
+func checkSize(field, text string, limit int) error {
+	if len(text) > limit {
+		return Invalid(field, "longer than %d bytes (got %d)", limit, len(text))
+	}
+	return nil
+}
+
+// normalizeID checks an id and puts it into form NFC. It refuses whatever would make two ids look like one, or one id look
+// like another: ids name devices in pages, addresses, exports and messages to people.
+func normalizeID(id *DeviceID) error {
+	const field = "device_id"
+	text := string(*id)
+	switch {
+	case text == "":
+		return Invalid(field, "missing")
+	case fit(text, MaxIDLength) && text[0] != '.':
+		return nil
+	case len(text) > MaxIDLength:
+		return checkSize(field, text, MaxIDLength)
+	case !utf8.ValidString(text):
+		return Invalid(field, "not valid UTF-8 (got %s)", Quote(text))
+	case text == "." || text == "..":
+		return Invalid(field, "must not be %q: no address can hold it", text)
+	case strings.TrimFunc(text, unicode.IsSpace) != text:
+		return Invalid(field, "has white space around it (got %s)", Quote(text))
+	}
+	text = norm.NFC.String(text)
+	if err := checkSize(field, text, MaxIDLength); err != nil {
+		return err
+	}
+	before := rune(0)
+	for at, r := range text {
+		kind := unfit(r)
+		if kind == "" {
+			kind = unfitInID(r, before, text[at+utf8.RuneLen(r):])
+		}
+		if kind != "" {
+			return Invalid(field, "contains %s, %U (got %s)", kind, r, Quote(text))
+		}
+		before = r
+	}
+	*id = DeviceID(text)
+	return nil
+}
+
+// unfit says what makes a rune unfit for every text: nobody can type, see or store it, or it changes the order in which the
+// rest is shown.
+func unfit(r rune) string {
+	switch {
+	case unicode.Is(unicode.Cc, r), r == '\u2028', r == '\u2029':
+		return "a control character"
+	case r >= '\u202a' && r <= '\u202e', r >= '\u2066' && r <= '\u2069':
+		return "a character that changes the direction of writing"
+	case unicode.Is(unicode.Noncharacter_Code_Point, r):
+		return "a code point that is no character"
+	case r == '\u200b', r == '\u2060', r == '\ufeff', r >= '\u2061' && r <= '\u2064', r >= 0xe0000 && r <= 0xe007f:
+		return "an invisible character"
+	}
+	return ""
+}
+
+// unfitInID says what makes a rune unfit for an id beyond that. Joiners stay where a script needs them to spell a word:
+// between two letters of it.
+func unfitInID(r, before rune, after string) string {
+	next, _ := utf8.DecodeRuneInString(after)
+	switch {
+	case (r == zeroWidthJoiner || r == zeroWidthNonJoiner) && joining(before) && joining(next):
+		return ""
+	case unicode.Is(unicode.Cf, r), unicode.Is(unicode.Other_Default_Ignorable_Code_Point, r), unicode.Is(unicode.Variation_Selector, r):
+		return "an invisible character"
+	case unicode.Is(unicode.Zs, r) && r != ' ' && r != '\u3000':
+		return "a space other than the usual one"
+	case r == utf8.RuneError:
+		return "the mark of bytes that were lost in a conversion"
+	}
+	return ""
+}
+
+const (
+	zeroWidthNonJoiner = '\u200c'
+	zeroWidthJoiner    = '\u200d'
+)
+
+// joining reports whether r is of a script that spells words with joiners.
+func joining(r rune) bool {
+	return unicode.In(r, unicode.Arabic, unicode.Syriac, unicode.Mongolian, unicode.Nko, unicode.Devanagari, unicode.Bengali,
+		unicode.Gurmukhi, unicode.Gujarati, unicode.Oriya, unicode.Tamil, unicode.Telugu, unicode.Kannada, unicode.Malayalam,
+		unicode.Sinhala, unicode.Khmer, unicode.Myanmar, unicode.Tibetan)
+}
+
+const (
+	everyByte = 0x0101010101010101
+	highBits  = 0x80 * everyByte
+)
+
+// canonical reports whether a text is in canonical form at first sight: printable ASCII and common letters that no others
+// combine with, without white space around. False means that a closer look is needed.
+func canonical(text string) bool {
+	if len(text) == 0 {
+		return true
+	}
+	if text[0] == ' ' || text[len(text)-1] == ' ' {
+		return false
+	}
+	at := 0
+	for ; len(text)-at >= 8; at += 8 {
+		word := eight(text[at:])
+		// A byte is not printable if its high bit is set, if it is less than a space, or if it is DEL.
+		if (word|(word-' '*everyByte)|(word+everyByte))&highBits != 0 {
+			return common(text[at:])
+		}
+	}
+	for i := at; i < len(text); i++ {
+		if text[i] < ' ' || text[i] > '~' {
+			return common(text[i:])
+		}
+	}
+	return true
+}
+
+// eight returns the first eight bytes as one word. The compiler makes one load of it.
+func eight(s string) uint64 {
+	_ = s[7]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
+		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
+}
+
+// common reports whether a text is of runes that are visible, never combine and are their own canonical form: printable
+// ASCII, Chinese, and Latin, Greek and Cyrillic letters.
+func common(text string) bool {
+	for _, r := range text {
+		switch {
+		case r >= ' ' && r <= '~':
+		case r >= 0x4e00 && r <= 0x9fff: // CJK unified ideographs.
+		case r >= 0xb0 && r <= 0x17f: // From the degree sign to the end of Latin Extended-A.
+		case r >= 0x391 && r <= 0x3c9 && r != 0x3a2: // Greek.
+		case r >= 0x410 && r <= 0x44f: // Cyrillic.
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// maxQuoted bounds what a reason quotes of a text, in bytes. Reasons go into headers, logs and answers.
+const maxQuoted = 48
+
+// Quote returns a text as a reason shows it: in quotes, cut short, with whatever cannot be printed escaped.
+func Quote(text string) string {
+	if len(text) <= maxQuoted {
+		return strconv.Quote(text)
+	}
+	cut := maxQuoted
+	for cut > maxQuoted-utf8.UTFMax && !utf8.RuneStart(text[cut]) {
+		cut--
+	}
+	return strconv.Quote(text[:cut]) + "…"
+}
