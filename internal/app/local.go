@@ -2,8 +2,10 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
 
+	"iotmon/internal/archive"
 	"iotmon/internal/kafka"
 	"iotmon/internal/kafka/embedded"
 	"iotmon/internal/store/sqlite"
@@ -59,5 +61,22 @@ func (s *Service) openBroker(ctx context.Context) error {
 		return err
 	}
 	s.Logger.Debug("append time probed", "stamped_by", stamped.String())
+	broker.Thin(s.topics.Readings, s.taken)
 	return nil
+}
+
+// taken returns up to where both processor and archive have taken the partitions of the readings.
+func (s *Service) taken(ctx context.Context) (map[int32]int64, error) {
+	taken, err := kafka.Taken(ctx, s.dial, s.topics, s.cfg.Kafka.GroupID)
+	if err != nil || !s.cfg.Archive.Enabled {
+		return taken, err
+	}
+	archived, err := s.store.Offsets(ctx, s.topics.Readings)
+	if err != nil {
+		return nil, fmt.Errorf("read the archive's offsets: %w", err)
+	}
+	for id, next := range taken {
+		taken[id] = min(next, archived[archive.Source{Topic: s.topics.Readings, Partition: id}].Next)
+	}
+	return taken, nil
 }

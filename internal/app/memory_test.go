@@ -10,31 +10,66 @@ import (
 
 func TestHeapShare(t *testing.T) {
 	for _, c := range []struct {
-		live uint64
-		want int
+		live, room uint64
+		want       int
 	}{
-		{0, 4000},
-		{1 << 20, 3900},
-		{10 << 20, 300},
-		{20 << 20, 100},
-		{leastHeap * 2 / 3, 50},
-		{leastHeap, gcPercent},
-		{1 << 30, gcPercent},
+		{0, leastHeap, 4000},
+		{1 << 20, leastHeap, 3900},
+		{10 << 20, leastHeap, 300},
+		{20 << 20, leastHeap, 100},
+		{leastHeap * 2 / 3, leastHeap, 50},
+		{leastHeap, leastHeap, gcPercent},
+		{1 << 30, leastHeap, gcPercent},
+		{10 << 20, 8 << 20, 80},
+		{10 << 20, 1 << 20, gcPercent},
+		{35 << 20, 20 << 20, gcPercent},
 	} {
-		if got := heapShare(c.live); got != c.want {
-			t.Errorf("with %d bytes living: got %d %%, want %d", c.live, got, c.want)
+		if got := heapShare(c.live, c.room); got != c.want {
+			t.Errorf("with %d bytes living and room for %d: got %d %%, want %d", c.live, c.room, got, c.want)
+		}
+	}
+}
+
+func TestTheHeapHasRoomForWhatIsMadeMeanwhile(t *testing.T) {
+	for _, c := range []struct {
+		made uint64
+		in   time.Duration
+		want uint64
+	}{
+		{10 << 20, gcPause, 10 << 20},
+		{1 << 20, gcPause / 5, 5 << 20},
+		{10 << 20, 10 * gcPause, 1 << 20},
+		{1 << 20, 0, leastHeap},
+		{1 << 40, gcPause, leastHeap},
+		{0, gcPause, 0},
+	} {
+		if got := heapRoom(c.made, c.in); got != c.want {
+			t.Errorf("with %d bytes made in %v: got room for %d, want %d", c.made, c.in, got, c.want)
 		}
 	}
 }
 
 func TestTheHeapFollowsWhatLives(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(100))
-	setHeap(0)
+	new(heap).set()
 	large := make([]byte, 4*leastHeap)
 	awaitShare(t, "with much living", func(percent uint64) bool { return percent == gcPercent })
 	runtime.KeepAlive(large)
 	awaitShare(t, "with little living", func(percent uint64) bool { return percent > gcPercent })
 }
+
+// What was made in little time gives the heap room, and when nothing is made any more it is given back.
+func TestTheHeapFollowsWhatIsMade(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(100))
+	new(heap).set()
+	awaitShare(t, "while much is made", func(percent uint64) bool {
+		garbage = make([]byte, leastHeap)
+		garbage = nil
+		return percent > 100
+	})
+}
+
+var garbage []byte
 
 func awaitShare(t *testing.T, when string, wanted func(percent uint64) bool) {
 	t.Helper()

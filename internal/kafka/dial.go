@@ -65,7 +65,9 @@ func (d Dial) options(more ...kgo.Opt) []kgo.Opt {
 		kgo.FetchMaxPartitionBytes(maxFetchPartitionBytes),
 	}
 	if d.Dialer != nil {
-		shared = append(shared, kgo.Dialer(d.Dialer))
+		// A broker in this process has nobody who would look at what clients measure, and each of them takes megabytes to
+		// compress it.
+		shared = append(shared, kgo.Dialer(d.Dialer), kgo.DisableClientMetrics())
 	}
 	if d.TLS != nil {
 		shared = append(shared, kgo.DialTLSConfig(d.TLS))

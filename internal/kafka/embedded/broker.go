@@ -56,6 +56,10 @@ type Broker struct {
 	stop     context.CancelFunc
 	upkeep   sync.WaitGroup
 	closed   atomic.Bool
+
+	// thinned is what has too many batches deleted; nil for none.
+	thinned atomic.Pointer[thinned]
+	logger  *slog.Logger
 }
 
 // Open starts a broker on what Dir holds. Everything that was acknowledged before is there, whether the last process
@@ -65,7 +69,7 @@ func Open(ctx context.Context, options Options) (*Broker, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Broker{dir: options.Dir, lock: lock}
+	b := &Broker{dir: options.Dir, lock: lock, logger: options.Logger}
 	if err := b.start(ctx, options); err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
@@ -169,7 +173,7 @@ func (b *Broker) Dial(ctx context.Context, network, address string) (net.Conn, e
 
 // reach returns how a client of the broker's own connects to it.
 func (b *Broker) reach() []kgo.Opt {
-	return []kgo.Opt{kgo.SeedBrokers(b.addr()), kgo.Dialer(b.Dial)}
+	return []kgo.Opt{kgo.SeedBrokers(b.addr()), kgo.Dialer(b.Dial), kgo.DisableClientMetrics()}
 }
 
 // keep applies retention and looks whether it is time to compact, until ctx ends. kfake's own ticker would not do: it
@@ -194,6 +198,7 @@ func inSteps(ctx context.Context, step func(context.Context)) {
 
 func (b *Broker) tidy(ctx context.Context) {
 	b.cluster.ApplyRetention()
+	b.thin(ctx)
 	b.cleaner.step(ctx)
 }
 

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"net/url"
 	"os"
 	"runtime/debug"
 	"slices"
@@ -171,9 +170,8 @@ func (c *cleaner) survey() (size int64, ends kadm.Offsets) {
 		return 0, nil // Nothing has been written yet.
 	}
 	for _, entry := range entries {
-		dash := strings.LastIndexByte(entry.Name(), '-')
-		topic, err := url.PathUnescape(entry.Name()[:max(dash, 0)])
-		if _, known := ends[topic]; err != nil || known || !c.compacted(topic) {
+		topic, _, ok := splitPartition(entry.Name())
+		if _, known := ends[topic]; !ok || known || !c.compacted(topic) {
 			continue
 		}
 		for _, partition := range c.cluster.PartitionInfos(topic) {

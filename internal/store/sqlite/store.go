@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/pressly/goose/v3"
 	_ "modernc.org/sqlite" // The driver.
@@ -34,8 +35,20 @@ type Options struct {
 	SyncWrites bool
 }
 
-// readers bounds the queries that run at once; each has a page cache of its own.
-const readers = 3
+// readers bounds the queries that run at once; each has a page cache of its own, and keeps it for readerIdle after it was used
+// last.
+const (
+	readers    = 3
+	readerIdle = time.Minute
+)
+
+// The writer's cache is to hold the page at the end of each device's readings. What it may hold beside, it keeps for ever: with
+// a hundred devices it had grown to 8 MiB, of pages that are never written again, after some hours.
+const (
+	leastCache     = 1024 // KiB
+	mostCache      = 8192
+	cachePerDevice = 6
+)
 
 // walLimit gives back the disk space of the write-ahead log after a large transaction.
 const walLimit = "journal_size_limit(33554432)"
@@ -46,9 +59,10 @@ type Store struct {
 	writer, reader *sql.DB
 	readingsTopic  string
 
-	// mu serializes writers and guards the names they know.
+	// mu serializes writers and guards the names they know, and how large the writer's cache may be, in KiB.
 	mu    sync.Mutex
 	names names
+	cache int
 }
 
 var (
@@ -66,7 +80,7 @@ func Open(ctx context.Context, options Options) (*Store, error) {
 	if options.SyncWrites {
 		synchronous = "FULL"
 	}
-	writer, err := open(options.Path, 1, "synchronous("+synchronous+")", "cache_size(-8192)")
+	writer, err := open(options.Path, 1, "synchronous("+synchronous+")", fmt.Sprintf("cache_size(-%d)", leastCache))
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +94,21 @@ func Open(ctx context.Context, options Options) (*Store, error) {
 	if s.names, err = loadNames(ctx, s.writer); err != nil {
 		return nil, errors.Join(fmt.Errorf("read database %s: %w", options.Path, err), s.Close())
 	}
+	s.reader.SetConnMaxIdleTime(readerIdle)
 	return s, nil
+}
+
+// fitCache makes the writer's cache as large as the devices need. The caller holds mu.
+func (s *Store) fitCache(ctx context.Context) error {
+	size := min(leastCache+cachePerDevice*len(s.names.devices), mostCache)
+	if size < s.cache+leastCache/4 && size < mostCache || size == s.cache {
+		return nil // Not worth a statement for every new device.
+	}
+	if _, err := s.writer.ExecContext(ctx, fmt.Sprintf("PRAGMA cache_size = -%d", size)); err != nil {
+		return fmt.Errorf("set the size of the cache: %w", err)
+	}
+	s.cache = size
+	return nil
 }
 
 func open(path string, connections int, pragmas ...string) (*sql.DB, error) {

@@ -32,6 +32,9 @@ func (s *Store) Offsets(ctx context.Context, topic string) (map[archive.Source]a
 func (s *Store) Write(ctx context.Context, batch *archive.Batch) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err := s.fitCache(ctx); err != nil {
+		return err
+	}
 	tx, err := s.writer.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)

@@ -1,0 +1,75 @@
+package kafka
+
+import (
+	"maps"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+func TestTakenIsWhereProcessorsWouldGoOn(t *testing.T) {
+	l := newTestLog(t)
+	taken := func() map[int32]int64 {
+		t.Helper()
+		got, err := Taken(t.Context(), l.dial, l.topics, "group")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return got
+	}
+	if got := taken(); len(got) > 0 {
+		t.Errorf("before any commit: got %v, want nothing", got)
+	}
+	commits := make(kadm.Offsets)
+	commits.AddOffset(l.topics.Readings, 1, 7, -1)
+	commits.AddOffset(l.topics.Readings, 2, 0, -1)
+	commits.AddOffset(l.topics.Alerts, 1, 9, -1)
+	if err := kadm.NewClient(l.client).CommitAllOffsets(t.Context(), "group", commits); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := taken(), map[int32]int64{1: 7, 2: 0}; !maps.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+// Clients of a broker in the same process must not measure themselves for it: each had megabytes of memory for that.
+func TestClientsInTheBrokersProcessReportNothing(t *testing.T) {
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "readings"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cluster.Close()
+	asked := func(dial Dial, wait time.Duration) bool {
+		t.Helper()
+		asked := make(chan struct{}, 1)
+		cluster.ControlKey(int16(kmsg.GetTelemetrySubscriptions), func(kmsg.Request) (kmsg.Response, error, bool) {
+			asked <- struct{}{}
+			return nil, nil, false
+		})
+		client, err := kgo.NewClient(dial.options()...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer client.Close()
+		if err := client.ProduceSync(t.Context(), &kgo.Record{Topic: "readings"}).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-asked:
+			return true
+		case <-time.After(wait):
+			return false
+		}
+	}
+	if asked(Dial{Brokers: cluster.ListenAddrs(), Dialer: new(net.Dialer).DialContext}, 200*time.Millisecond) {
+		t.Error("a client within the process asked what to report")
+	}
+	if !asked(Dial{Brokers: cluster.ListenAddrs()}, 10*time.Second) {
+		t.Error("a client from elsewhere did not ask either: the test finds nothing")
+	}
+}
