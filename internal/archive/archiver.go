@@ -105,7 +105,7 @@ func (a *Archiver) session(ctx context.Context) (progress bool, err error) {
 	intake := newIntake(a.Topics, a.Admission, a.Logger)
 	log, err := a.Open(func(ctx context.Context, given []Extent) (map[Source]int64, error) {
 		return a.resume(ctx, intake, given)
-	})
+	}, intake.released)
 	if err != nil {
 		return false, fmt.Errorf("open the log: %w", err)
 	}
@@ -114,7 +114,7 @@ func (a *Archiver) session(ctx context.Context) (progress bool, err error) {
 		if err := a.collect(ctx, log, intake); err != nil {
 			return progress, err
 		}
-		if batch := intake.batch(); batch != nil {
+		if batch := intake.batch(a.Now()); batch != nil {
 			if err := a.write(ctx, batch); err != nil {
 				return progress, err
 			}
@@ -137,9 +137,7 @@ func (a *Archiver) collect(ctx context.Context, log Log, intake *intake) error {
 			return fmt.Errorf("read the log: %w", err)
 		}
 		for i := range records {
-			if err := intake.take(&records[i]); err != nil {
-				return err
-			}
+			intake.take(&records[i])
 		}
 	}
 	return nil

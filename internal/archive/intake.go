@@ -1,7 +1,6 @@
 package archive
 
 import (
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -27,7 +26,16 @@ type cursor struct {
 	// stored is what the database says, taken what it will say after the pending batch.
 	stored, taken Offset
 	appended      time.Time
+	// due means that a record was taken in since stored; otherwise taken has moved over markers alone, since idle.
+	due  bool
+	idle time.Time
+	// over means that the source was released; it goes once it is stored.
+	over bool
 }
+
+// maxIdle is how long the database may lag behind by markers alone: they are no reason for a write of their own.
+const maxIdle = 10 * time.Second
+
 
 func newIntake(topics Topics, admission *iot.Admission, logger *slog.Logger) *intake {
 	return &intake{
@@ -40,7 +48,22 @@ func newIntake(topics Topics, admission *iot.Admission, logger *slog.Logger) *in
 func (in *intake) begin(source Source, stored, next Offset) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	in.cursors[source] = &cursor{stored: stored, taken: next}
+	in.cursors[source] = &cursor{stored: stored, taken: next, due: next != stored}
+}
+
+// released ends a source that another archiver reads from now on. What was taken in of it is still to be written; if the other
+// one is faster, that fails, and nothing is lost.
+func (in *intake) released(source Source) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	c := in.cursors[source]
+	switch {
+	case c == nil:
+	case c.due:
+		c.over = true
+	default:
+		delete(in.cursors, source)
+	}
 }
 
 // begun reports whether any source has begun: the log has handed it over and the database has told where to go on.
@@ -56,18 +79,19 @@ func (in *intake) size() int {
 }
 
 // take takes a record in. What is no valid reading is passed over: the processor has sent it to the dead-letter queue.
-func (in *intake) take(r *Record) error {
+func (in *intake) take(r *Record) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	c := in.cursors[r.Source]
-	if c == nil {
-		return fmt.Errorf("record of %s/%d, which was never begun", r.Topic, r.Partition)
-	}
-	if r.Offset < c.taken.Next {
-		return nil
+	if c == nil || c.over || r.Offset < c.taken.Next {
+		return // Another archiver's by now, or taken in before.
 	}
 	c.taken.Next = r.Offset + 1
+	if r.Marker {
+		return
+	}
 	c.appended = r.Appended
+	c.due = true
 	switch r.Topic {
 	case in.topics.Readings:
 		in.takeReading(r)
@@ -86,7 +110,6 @@ func (in *intake) take(r *Record) error {
 			in.pending.Alerts = append(in.pending.Alerts, alert)
 		}
 	}
-	return nil
 }
 
 // passOver tells of a record on a topic of our own that is not ours: somebody else writes there. It must not stop the
@@ -103,21 +126,41 @@ func (in *intake) takeReading(r *Record) {
 	in.pending.Readings = append(in.pending.Readings, reading)
 }
 
-// batch returns what was taken in since the last call, nil for nothing. The sources count as stored at its end. Its rows
-// are the intake's again at the next take.
-func (in *intake) batch() *Batch {
+// batch returns what is to be written at now, nil for nothing. The sources count as stored at its end. Its rows are the
+// intake's again at the next take.
+func (in *intake) batch(now time.Time) *Batch {
 	in.mu.Lock()
 	defer in.mu.Unlock()
+	if !in.due(now) {
+		return nil
+	}
 	batch := in.pending
 	for source, c := range in.cursors {
 		if c.taken != c.stored {
 			batch.Moves = append(batch.Moves, Move{Source: source, Old: c.stored, New: c.taken, Appended: c.appended})
-			c.stored = c.taken
+			c.stored, c.due, c.idle = c.taken, false, time.Time{}
 		}
-	}
-	if len(batch.Moves) == 0 {
-		return nil
+		if c.over {
+			delete(in.cursors, source)
+		}
 	}
 	in.pending = Batch{Readings: batch.Readings[:0], Summaries: batch.Summaries[:0], Alerts: batch.Alerts[:0]}
 	return &batch
+}
+
+// due reports whether anything has been taken in that is worth a write. The caller holds mu.
+func (in *intake) due(now time.Time) bool {
+	due := false
+	for _, c := range in.cursors {
+		switch {
+		case c.due:
+			due = true
+		case c.taken == c.stored:
+		case c.idle.IsZero():
+			c.idle = now
+		case now.Sub(c.idle) >= maxIdle:
+			due = true
+		}
+	}
+	return due
 }

@@ -13,8 +13,9 @@ type Record struct {
 	// A Key without a Value, nil, in the readings' topic means that a device is to be forgotten; see wire.Forgets. The archive
 	// keeps its history.
 	Key, Value []byte
-	// Tick marks a record of the readings' topic that carries no reading.
-	Tick bool
+	// Tick marks a record of the readings' topic that carries no reading, Marker the end of a transaction in any topic: it says
+	// only how far has been read. An aborted record is never handed over, and there may be nothing but its marker.
+	Tick, Marker bool
 }
 
 // Extent is what the log holds of a source: offsets from Start up to End, End excluded.
@@ -38,5 +39,6 @@ type Log interface {
 	Close()
 }
 
-// Opener opens a Log on topics whose sources are shared by all archivers.
-type Opener func(resume Resume) (Log, error)
+// Opener opens a Log on topics whose sources are shared by all archivers. Released is told which it reads here no more; it may be
+// called until Close has returned, and for a source that was never given.
+type Opener func(resume Resume, released func(Source)) (Log, error)

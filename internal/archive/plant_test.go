@@ -53,7 +53,7 @@ func (b *broker) extents() []archive.Extent {
 
 // open returns an opener. Each Poll hands over at most chunk records, and before each one trouble may fail it.
 func (b *broker) open(ctx context.Context, chunk int, trouble func() error) archive.Opener {
-	return func(resume archive.Resume) (archive.Log, error) {
+	return func(resume archive.Resume, _ func(archive.Source)) (archive.Log, error) {
 		if err := trouble(); err != nil {
 			return nil, err
 		}

@@ -44,8 +44,8 @@ func ArchiveLog(options ArchiveOptions) archive.Opener {
 	if options.Released == nil {
 		options.Released = func(archive.Source) {}
 	}
-	return func(resume archive.Resume) (archive.Log, error) {
-		log, err := openArchive(options, resume)
+	return func(resume archive.Resume, released func(archive.Source)) (archive.Log, error) {
+		log, err := openArchive(options, resume, released)
 		if err != nil {
 			return nil, err
 		}
@@ -61,11 +61,13 @@ type archiveLog struct {
 	// admin asks for offsets: the consumer calls back before its constructor has returned it.
 	admin   *kgo.Client
 	resume  archive.Resume
+	forget  func(archive.Source)
+	given   given[archive.Source]
 	records []archive.Record
 }
 
-func openArchive(options ArchiveOptions, resume archive.Resume) (*archiveLog, error) {
-	l := &archiveLog{ArchiveOptions: options, resume: resume}
+func openArchive(options ArchiveOptions, resume archive.Resume, released func(archive.Source)) (*archiveLog, error) {
+	l := &archiveLog{ArchiveOptions: options, resume: resume, forget: released}
 	var err error
 	if l.admin, err = kgo.NewClient(l.Dial.options()...); err != nil {
 		return nil, err
@@ -77,6 +79,7 @@ func openArchive(options ArchiveOptions, resume archive.Resume) (*archiveLog, er
 		kgo.OnPartitionsLost(l.released),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.KeepControlRecords(), // They tell how far has been read when nothing else does.
 		kgo.FetchMaxBytes(maxArchiveBytes),
 		kgo.FetchMaxPartitionBytes(maxArchivePartitionBytes),
 		kgo.FetchMinBytes(minArchiveBytes),
@@ -103,16 +106,23 @@ func (l *archiveLog) assigned(ctx context.Context, offsets map[string]map[int32]
 		}
 		return nil, err
 	}
-	for source, offset := range from {
+	for _, extent := range given {
+		source, offset := extent.Source, from[extent.Source]
+		l.given.add(source.Topic, source.Partition, source)
+		l.given.with(source.Topic, source.Partition, func(archive.Source) { l.Lag(source, max(extent.End-offset, 0)) })
 		offsets[source.Topic][source.Partition] = kgo.NewOffset().At(offset)
 	}
 	return offsets, nil
 }
 
+// released may come before assigned has ended well, or without it.
 func (l *archiveLog) released(_ context.Context, _ *kgo.Client, gone map[string][]int32) {
 	for topic, partitions := range gone {
 		for _, id := range partitions {
-			l.Released(archive.Source{Topic: topic, Partition: id})
+			if source, ours := l.given.take(topic, id); ours {
+				l.forget(source)
+				l.Released(source)
+			}
 		}
 	}
 }
@@ -153,7 +163,9 @@ func (l *archiveLog) Poll(ctx context.Context) ([]archive.Record, error) {
 				return nil, fmt.Errorf("fetch %s/%d: %w", failed.Topic, failed.Partition, failed.Err)
 			}
 		}
-		fetches.EachPartition(l.collect)
+		fetches.EachPartition(func(p kgo.FetchTopicPartition) {
+			l.given.with(p.Topic, p.Partition, func(source archive.Source) { l.collect(p, source) })
+		})
 	}
 	return l.records, nil
 }
@@ -165,27 +177,16 @@ func passing(ctx context.Context, err error) bool {
 	return ctx.Err() != nil && errors.Is(err, ctx.Err()) || errors.As(err, &session)
 }
 
-func (l *archiveLog) collect(p kgo.FetchTopicPartition) {
+func (l *archiveLog) collect(p kgo.FetchTopicPartition, source archive.Source) {
 	if len(p.Records) == 0 {
 		return
 	}
-	source := archive.Source{Topic: p.Topic, Partition: p.Partition}
 	for _, r := range p.Records {
 		l.records = append(l.records, archive.Record{
-			Source: source, Offset: r.Offset, Appended: r.Timestamp, Key: r.Key, Value: r.Value, Tick: isTick(r),
+			Source: source, Offset: r.Offset, Appended: r.Timestamp, Key: r.Key, Value: r.Value, Tick: isTick(r), Marker: r.Attrs.IsControl(),
 		})
 	}
-	l.Lag(source, l.remaining(p))
-}
-
-// remaining returns how many offsets there are behind the fetched records. Each transaction on a topic that the processor
-// writes ends with a marker, which no fetch hands over: the one behind the last record is not counted.
-func (l *archiveLog) remaining(p kgo.FetchTopicPartition) int64 {
-	behind := p.HighWatermark - 1 - p.Records[len(p.Records)-1].Offset
-	if p.Topic != l.Topics.Readings {
-		behind--
-	}
-	return max(behind, 0)
+	l.Lag(source, max(p.HighWatermark-1-p.Records[len(p.Records)-1].Offset, 0))
 }
 
 // Close implements archive.Log.

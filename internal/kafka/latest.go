@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -55,8 +54,8 @@ type latestLog struct {
 	admin  *kgo.Client
 	resume latest.Resume
 	forget func(latest.Partition)
-	// topic is the topic's id, known before the first record.
-	topic   atomic.Pointer[string]
+	// given are the partitions that are read, with the topic's id.
+	given   given[latest.Partition]
 	records []latest.Record
 }
 
@@ -97,6 +96,7 @@ func (l *latestLog) assigned(ctx context.Context, offsets map[string]map[int32]k
 		return nil, err
 	}
 	for partition, offset := range from {
+		l.given.add(l.Topics.States, partition.ID, partition)
 		given[partition.ID] = kgo.NewOffset().At(offset)
 	}
 	return offsets, nil
@@ -113,7 +113,6 @@ func (l *latestLog) where(ctx context.Context, given map[int32]kgo.Offset) (map[
 	for _, partition := range all {
 		if _, ours := given[partition.ID]; ours {
 			asked = append(asked, partition)
-			l.topic.Store(&partition.Topic)
 		}
 	}
 	return l.resume(ctx, asked, func(ctx context.Context) (map[latest.Partition]latest.Extent, error) {
@@ -154,11 +153,14 @@ func stateExtents(ctx context.Context, admin *kadm.Client, topic string, partiti
 	return extents, nil
 }
 
+// released may come before assigned has ended well, or without it.
 func (l *latestLog) released(_ context.Context, _ *kgo.Client, gone map[string][]int32) {
-	for _, partitions := range gone {
+	for topic, partitions := range gone {
 		for _, id := range partitions {
-			l.forget(latest.Partition{Topic: *l.topic.Load(), ID: id})
-			l.Released(id)
+			if partition, ours := l.given.take(topic, id); ours {
+				l.forget(partition)
+				l.Released(id)
+			}
 		}
 	}
 }
@@ -176,20 +178,23 @@ func (l *latestLog) Poll(ctx context.Context) ([]latest.Record, error) {
 	}
 	l.records = l.records[:0]
 	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
-		if len(p.Records) == 0 {
-			return
-		}
-		topic := *l.topic.Load()
-		for _, r := range p.Records {
-			deleted, _ := tombstonePosition(r)
-			l.records = append(l.records, latest.Record{
-				Partition: latest.Partition{Topic: topic, ID: r.Partition}, Offset: r.Offset, Key: r.Key, Value: r.Value, Deleted: deleted,
-			})
-		}
-		// Behind the last record is the marker of its transaction.
-		l.Lag(p.Partition, max(p.HighWatermark-p.Records[len(p.Records)-1].Offset-2, 0))
+		l.given.with(p.Topic, p.Partition, func(partition latest.Partition) { l.collect(p, partition) })
 	})
 	return l.records, nil
+}
+
+func (l *latestLog) collect(p kgo.FetchTopicPartition, partition latest.Partition) {
+	if len(p.Records) == 0 {
+		return
+	}
+	for _, r := range p.Records {
+		deleted, _ := tombstonePosition(r)
+		l.records = append(l.records, latest.Record{
+			Partition: partition, Offset: r.Offset, Key: r.Key, Value: r.Value, Deleted: deleted,
+		})
+	}
+	// Behind the last record is the marker of its transaction.
+	l.Lag(p.Partition, max(p.HighWatermark-p.Records[len(p.Records)-1].Offset-2, 0))
 }
 
 // Close implements latest.Log.

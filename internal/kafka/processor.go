@@ -189,8 +189,8 @@ func (s *session) assigned(ctx context.Context, offsets map[string]map[int32]kgo
 	for id := range offsets[s.Topics.Readings] {
 		ids = append(ids, id)
 	}
-	if len(ids) == 0 {
-		s.Metrics.Ready(true) // There may be more processors than partitions.
+	if len(ids) == 0 { // There may be more processors than partitions.
+		s.inbox.do(s.ready)
 		return offsets, nil
 	}
 	started := time.Now()
@@ -206,14 +206,19 @@ func (s *session) assigned(ctx context.Context, offsets map[string]map[int32]kgo
 			out := &output{writer: s.writer, partition: id, followed: newFollowed(s.Tracer)}
 			s.partitions[id] = &owned{Partition: partition, output: out, lastRecord: time.Now()}
 		}
-		return nil
+		return s.ready()
 	})
 	for id, partition := range restored {
 		offsets[s.Topics.Readings][id] = kgo.NewOffset().At(partition.Next())
 	}
-	s.Metrics.Ready(true)
 	s.Logger.Info("partitions restored", "partitions", ids, "took", time.Since(started).Round(time.Millisecond))
 	return offsets, nil
+}
+
+// ready tells that the processor works. Like all that changes the session it is done by the loop: after its end nothing is ready.
+func (s *session) ready() error {
+	s.Metrics.Ready(true)
+	return nil
 }
 
 // released gives partitions up. It returns once the transaction that holds their last outputs has ended, for a successor

@@ -23,10 +23,11 @@ const testPartitions = 4
 
 // testLog is a broker with the topics, and a plain client to look at them.
 type testLog struct {
-	t      *testing.T
-	dial   Dial
-	topics Topics
-	client *kgo.Client
+	t       *testing.T
+	cluster *kfake.Cluster
+	dial    Dial
+	topics  Topics
+	client  *kgo.Client
 }
 
 func newTestLog(t *testing.T) *testLog {
@@ -36,7 +37,7 @@ func newTestLog(t *testing.T) *testLog {
 		t.Fatal(err)
 	}
 	t.Cleanup(cluster.Close)
-	l := &testLog{t: t, topics: DefaultTopics()}
+	l := &testLog{t: t, cluster: cluster, topics: DefaultTopics()}
 	l.dial = Dial{Brokers: cluster.ListenAddrs(), ClientID: "test", Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}
 	l.client, err = kgo.NewClient(l.dial.options(kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)))...)
 	if err != nil {
