@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -19,10 +18,6 @@ const (
 	keepLonger = time.Hour
 	// rowsPerStep bounds one step of removing rows.
 	rowsPerStep = 5000
-	// dropPatience is how long dropping a partition may wait for questions that are being answered: whoever comes after it
-	// waits as long. What is not dropped then is dropped the next time.
-	dropPatience = 300 * time.Millisecond
-	dropAttempts = 5
 )
 
 // errNeeded means that readings have to stay a little longer.
@@ -98,7 +93,8 @@ func (s *Store) removeOlder(ctx context.Context, keep time.Duration, query strin
 	}
 }
 
-// pruneReadings drops the ranges that every partition of the topic with readings in them has left behind.
+// pruneReadings drops the ranges that every partition of the topic with readings in them has left behind. What is in use for
+// too long is dropped the next time.
 func (s *Store) pruneReadings(ctx context.Context, keep time.Duration) (removed int64, err error) {
 	if keep <= 0 {
 		return 0, nil
@@ -109,7 +105,7 @@ func (s *Store) pruneReadings(ctx context.Context, keep time.Duration) (removed 
 	}
 	for _, r := range old {
 		var n int64
-		err := s.patiently(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		err := s.exclusively(ctx, false, func(ctx context.Context, tx pgx.Tx) error {
 			n, err = dropReadings(ctx, tx, r)
 			return err
 		})
@@ -149,28 +145,6 @@ func (s *Store) leftBehind(ctx context.Context, keep time.Duration) ([]span, err
 	})
 	slices.SortFunc(old, byTime)
 	return old, err
-}
-
-// patiently runs a transaction that locks out everybody. While it waits for those who read, others wait for it: so it gives
-// up soon, and tries again a few times. What cannot be done then is done the next time.
-func (s *Store) patiently(ctx context.Context, do func(ctx context.Context, tx pgx.Tx) error) error {
-	for attempt := 1; ; attempt++ {
-		err := s.transact(ctx, func(ctx context.Context, tx pgx.Tx) error {
-			batch := new(pgx.Batch)
-			batch.Queue(`SELECT pg_advisory_xact_lock($1)`, partitionsLock)
-			batch.Queue(`SELECT set_config('lock_timeout', $1, true)`, strconv.FormatInt(dropPatience.Milliseconds(), 10))
-			if err := tx.SendBatch(ctx, batch).Close(); err != nil {
-				return err
-			}
-			return do(ctx, tx)
-		})
-		if code(err) != lockNotAvailable || attempt == dropAttempts {
-			return err
-		}
-		if err := wait(ctx, dropPatience); err != nil {
-			return err
-		}
-	}
 }
 
 // dropReadings drops a range of readings, with what has been counted of it, and returns how many they were. Who writes
@@ -225,7 +199,7 @@ func (s *Store) pruneRollups(ctx context.Context, keep time.Duration) error {
 		if r.ends > cut.UnixMicro() {
 			break
 		}
-		err := s.patiently(ctx, func(ctx context.Context, tx pgx.Tx) error { return minutesTable.drop(ctx, tx, r) })
+		err := s.exclusively(ctx, false, func(ctx context.Context, tx pgx.Tx) error { return minutesTable.drop(ctx, tx, r) })
 		if err != nil && code(err) != lockNotAvailable {
 			return err
 		}

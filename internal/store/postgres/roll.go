@@ -138,6 +138,9 @@ func (s *Store) withRollLock(ctx context.Context, do func(ctx context.Context, t
 		if attempt == attempts || !repeatable(err) {
 			return err
 		}
+		if code(err) == checkViolation {
+			s.writer.Reset() // As after a write.
+		}
 		if err := s.provideMinutes(ctx); err != nil {
 			return fmt.Errorf("make partitions: %w", err)
 		}

@@ -158,20 +158,28 @@ func (s *Store) bounded() *pgx.Batch {
 	return batch
 }
 
+// sharing begins a batch of statements for a transaction during which no partition is attached or dropped; see partitionsLock.
+func (s *Store) sharing() *pgx.Batch {
+	batch := s.bounded()
+	batch.Queue(`SELECT pg_advisory_xact_lock_shared($1)`, partitionsLock)
+	return batch
+}
+
 // transact runs do in a transaction of the writing connections. The whole must end within the timeout.
 func (s *Store) transact(ctx context.Context, do func(ctx context.Context, tx pgx.Tx) error) error {
-	return s.within(ctx, s.writer, pgx.TxOptions{}, do)
+	return s.within(ctx, s.writer, pgx.TxOptions{}, s.sharing, do)
 }
 
 // look runs do in a transaction that sees one moment of the database and changes nothing.
 func (s *Store) look(ctx context.Context, do func(ctx context.Context, tx pgx.Tx) error) error {
-	return s.within(ctx, s.reader, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, do)
+	return s.within(ctx, s.reader, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, s.sharing, do)
 }
 
-func (s *Store) within(ctx context.Context, pool *pgxpool.Pool, options pgx.TxOptions, do func(ctx context.Context, tx pgx.Tx) error) error {
+// within runs do in a transaction that begins with the statements of first.
+func (s *Store) within(ctx context.Context, pool *pgxpool.Pool, options pgx.TxOptions, first func() *pgx.Batch, do func(ctx context.Context, tx pgx.Tx) error) error {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	tx, err := s.begin(ctx, pool, options)
+	tx, err := s.begin(ctx, pool, options, first)
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
@@ -187,21 +195,21 @@ func (s *Store) within(ctx context.Context, pool *pgxpool.Pool, options pgx.TxOp
 
 // begin begins a transaction. The connections of a pool may have been lost since they were last used, to a server's restart or
 // on the network, which shows only now; as nothing has been asked yet, another one will do. Each attempt uses one up.
-func (s *Store) begin(ctx context.Context, pool *pgxpool.Pool, options pgx.TxOptions) (tx pgx.Tx, err error) {
+func (s *Store) begin(ctx context.Context, pool *pgxpool.Pool, options pgx.TxOptions, first func() *pgx.Batch) (tx pgx.Tx, err error) {
 	for range pool.Stat().MaxConns() + 1 {
-		if tx, err = s.beginOnce(ctx, pool, options); err == nil || !lost(err) || ctx.Err() != nil {
+		if tx, err = s.beginOnce(ctx, pool, options, first()); err == nil || !lost(err) || ctx.Err() != nil {
 			break
 		}
 	}
 	return tx, err
 }
 
-func (s *Store) beginOnce(ctx context.Context, pool *pgxpool.Pool, options pgx.TxOptions) (pgx.Tx, error) {
+func (s *Store) beginOnce(ctx context.Context, pool *pgxpool.Pool, options pgx.TxOptions, first *pgx.Batch) (pgx.Tx, error) {
 	tx, err := pool.BeginTx(ctx, options)
 	if err != nil {
 		return nil, err
 	}
-	if err := tx.SendBatch(ctx, s.bounded()).Close(); err != nil {
+	if err := tx.SendBatch(ctx, first).Close(); err != nil {
 		rollBack(ctx, tx)
 		return nil, err
 	}

@@ -59,8 +59,9 @@ func (s *Store) forget(err error) {
 	s.ranges = nil
 	// When a connection breaks, pgx may go on reading what it was to copy for a moment: its buffer is not used again.
 	s.sorter = sorter{}
-	if code(err) == readOnlyTransaction {
-		// The server has become a replica: other hosts of the connection string are tried only by new connections.
+	if slices.Contains([]string{readOnlyTransaction, checkViolation}, code(err)) {
+		// The server has become a replica: other hosts of the connection string are tried only by new connections. Or the
+		// session does not know a partition that somebody else has attached: a new one knows all.
 		s.writer.Reset()
 	}
 }
