@@ -75,14 +75,18 @@ func documentIngest(document *huma.OpenAPI) {
 func describeDialects(reading *huma.Schema) {
 	for _, name := range []string{"timestamp", "received_at"} {
 		reading.Properties[name] = &huma.Schema{OneOf: []*huma.Schema{
-			{Type: huma.TypeString, Format: "date-time"},
+			{Type: huma.TypeString, Description: "RFC 3339, another form of ISO 8601 with a zone, or Unix time in quotes."},
 			{Type: huma.TypeNumber, Description: "Unix time in seconds, milliseconds, microseconds or nanoseconds, by its size."},
 		}}
 	}
 	reading.Properties["value"] = &huma.Schema{OneOf: []*huma.Schema{
 		{Type: huma.TypeNumber, Format: "double"},
-		{Type: huma.TypeBoolean},
-		{Type: huma.TypeString, Enum: []any{"ON", "OFF"}},
+		{Type: huma.TypeBoolean, Description: "For a type with two states."},
+		{Type: huma.TypeString, Description: "A number, with its unit or without; for a type with states the name of a state, in any case."},
+	}}
+	reading.Properties["quality"] = &huma.Schema{OneOf: []*huma.Schema{
+		{Type: huma.TypeString, Description: "good, uncertain or bad in any case, the name of a status code of OPC UA, or a code."},
+		{Type: huma.TypeInteger, Description: "A status code of OPC UA, or a quality of OPC DA."},
 	}}
 }
 

@@ -192,6 +192,7 @@ func TestDocumentKnowsTheDialectsOfAReading(t *testing.T) {
 	properties := resolve(doc, "#/components/schemas/Reading/properties").(map[string]any)
 	for name, want := range map[string]string{
 		"timestamp": "string number", "received_at": "string number", "value": "number boolean string",
+		"quality": "string integer",
 	} {
 		var types []string
 		oneOf, _ := properties[name].(map[string]any)["oneOf"].([]any)

@@ -2,6 +2,7 @@ package app
 
 import (
 	"fmt"
+	"time"
 
 	"iotmon/internal/alert"
 	"iotmon/internal/config"
@@ -34,6 +35,7 @@ func newAdmission(cfg *config.Config, catalog *iot.Catalog) *iot.Admission {
 		Skew:      cfg.Aggregation.MaxClockSkew,
 		Retention: cfg.Archive.Retention.Readings,
 		MaxText:   int(cfg.Ingest.MaxText),
+		Earliest:  time.Date(cfg.Ingest.EarliestYear, 1, 1, 0, 0, 0, 0, time.UTC),
 	}
 }
 

@@ -156,7 +156,7 @@ type Faults struct {
 	Excursion float64 `koanf:"excursion"`
 }
 
-// Ingest bounds what is taken in: MaxText everywhere, the others at POST /api/v1/readings.
+// Ingest bounds what is taken in: MaxText and EarliestYear everywhere, the others at POST /api/v1/readings.
 type Ingest struct {
 	// MaxBody bounds one body, as sent and as decompressed, MaxReadings the readings in it.
 	MaxBody     Bytes `koanf:"max_body_bytes"`
@@ -169,6 +169,8 @@ type Ingest struct {
 	Timeout     time.Duration `koanf:"timeout"`
 	// MaxText bounds each text of a reading but its id, however the reading came in.
 	MaxText Bytes `koanf:"max_text_bytes"`
+	// EarliestYear is the first year that a reading may be of.
+	EarliestYear int `koanf:"earliest_year"`
 }
 
 // Aggregation is about the windows of event time.

@@ -45,6 +45,7 @@ func Default(service string) Config {
 			BodyTimeout:      30 * time.Second,
 			Timeout:          10 * time.Second,
 			MaxText:          128,
+			EarliestYear:     2000,
 		},
 		Aggregation: Aggregation{WindowSeconds: 30, AllowedLateness: 5 * time.Second, MaxClockSkew: 10 * time.Second},
 		Devices:     Devices{OfflineAfter: 15 * time.Second},

@@ -47,6 +47,7 @@ var samples = map[string][2]string{
 	"ingest.body_timeout":               {"1s", "1m"},
 	"ingest.timeout":                    {"2s", "1m"},
 	"ingest.max_text_bytes":             {"64", "1024"},
+	"ingest.earliest_year":              {"1970", "2020"},
 	"aggregation.window_seconds":        {"1", "60"},
 	"aggregation.allowed_lateness":      {"0s", "1m"},
 	"aggregation.max_clock_skew":        {"0s", "1m"},

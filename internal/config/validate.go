@@ -208,6 +208,7 @@ func (c *checker) ingest(i *Ingest) {
 	within(c, "ingest.body_timeout", i.BodyTimeout, 100*time.Millisecond, time.Hour)
 	within(c, "ingest.timeout", i.Timeout, time.Second, 10*time.Minute)
 	within(c, "ingest.max_text_bytes", i.MaxText, 32, 1024)
+	within(c, "ingest.earliest_year", i.EarliestYear, 1970, 2200)
 }
 
 // times checks what decides about event time.

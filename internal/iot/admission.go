@@ -17,11 +17,17 @@ type Admission struct {
 	// MaxText bounds each text of a reading but its id, in bytes; 0 means DefaultMaxText. A reading that was admitted under
 	// one limit is refused by a processor or archiver that reads it again under a lower one.
 	MaxText int
+	// Earliest is when the first reading can have been taken; zero means DefaultEarliest.
+	Earliest time.Time
 }
 
 // Admit normalizes r and checks it against the time it was appended to the log. The error is an *InvalidError.
 func (a *Admission) Admit(r *Reading, appended time.Time) error {
-	if err := a.Catalog.normalize(r, cmp.Or(a.MaxText, DefaultMaxText)); err != nil {
+	earliest := int64(DefaultEarliest)
+	if !a.Earliest.IsZero() {
+		earliest = a.Earliest.Unix()
+	}
+	if err := a.Catalog.normalize(r, cmp.Or(a.MaxText, DefaultMaxText), earliest); err != nil {
 		return err
 	}
 	// Whole microseconds compare in half the time that two of time.Time take, and this is done for every reading.

@@ -21,7 +21,9 @@ func TestAdmissionAtItsBorders(t *testing.T) {
 		"a microsecond further":           {appended.Add(skew + time.Microsecond), retention, "ahead"},
 		"exactly as old as kept":          {appended.Add(-retention), retention, ""},
 		"a microsecond older":             {appended.Add(-retention - time.Microsecond), retention, "old"},
-		"any age":                         {time.Unix(0, 0), 0, ""},
+		"any age":                         {time.Unix(iot.DefaultEarliest, 0), 0, ""},
+		"before any clock was set":        {time.Unix(iot.DefaultEarliest, -1), 0, "not set"},
+		"three seconds after power-on":    {time.Unix(3, 0), 0, "1970-01-01T00:00:03Z"},
 		"ahead by centuries":              {time.Date(9998, 1, 1, 0, 0, 0, 0, time.UTC), 0, "ahead"},
 	} {
 		admission := iot.Admission{Catalog: builtin(t), Skew: skew, Retention: test.retention}
@@ -41,4 +43,15 @@ func TestAdmissionChecksTheContentFirst(t *testing.T) {
 	r := validReading()
 	r.Value = 1e9
 	mustRefuse(t, "a value out of range", admission.Admit(&r, r.Time.Add(-time.Hour)), "value", "range")
+}
+
+func TestTheEarliestTimeIsASetting(t *testing.T) {
+	admission := iot.Admission{Catalog: builtin(t), Earliest: time.Unix(0, 0)}
+	r := validReading()
+	r.Time = time.Unix(0, 0)
+	if err := admission.Admit(&r, r.Time); err != nil {
+		t.Errorf("1970 from 1970 on: %v", err)
+	}
+	r.Time = time.Unix(0, -1)
+	mustRefuse(t, "1969 from 1970 on", admission.Admit(&r, r.Time), "timestamp", "before 1970-01-01")
 }

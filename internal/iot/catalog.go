@@ -68,9 +68,10 @@ func (c *Catalog) Types() []DeviceType { return slices.Clone(c.sorted) }
 // Normalize checks r and puts it into canonical form: texts in Unicode's form NFC, time in UTC cut to the microsecond, value
 // and unit converted to the type's unit, status online if empty. It is idempotent, and the one test of a reading's content
 // everywhere. Texts may have DefaultMaxText bytes. The error is an *InvalidError, whose text is bounded whatever r holds.
-func (c *Catalog) Normalize(r *Reading) error { return c.normalize(r, DefaultMaxText) }
+func (c *Catalog) Normalize(r *Reading) error { return c.normalize(r, DefaultMaxText, DefaultEarliest) }
 
-func (c *Catalog) normalize(r *Reading, maxText int) error {
+// normalize is Normalize for texts of at most maxText bytes and times from earliest on, in Unix seconds.
+func (c *Catalog) normalize(r *Reading, maxText int, earliest int64) error {
 	if err := normalizeID(&r.ID); err != nil {
 		return err
 	}
@@ -81,10 +82,10 @@ func (c *Catalog) normalize(r *Reading, maxText int) error {
 	if spec == nil {
 		return Invalid("device_type", "unknown type (got %s; known: %s)", Quote(string(r.Type)), c.known())
 	}
-	if err := normalizeTime(r); err != nil {
+	if err := normalizeTime(r, earliest); err != nil {
 		return err
 	}
-	if err := normalizeValue(r, spec); err != nil {
+	if err := normalizeValue(r, spec, maxText); err != nil {
 		return err
 	}
 	if err := normalizeTexts(r, maxText); err != nil {
@@ -97,17 +98,19 @@ func (c *Catalog) normalize(r *Reading, maxText int) error {
 const MaxFloor = 1_000_000
 
 func normalizeRest(r *Reading) error {
-	switch r.Status {
-	case "":
-		r.Status = Online
-	case Online, Offline:
-	default:
-		return Invalid("status", "must be online or offline (got %s)", Quote(string(r.Status)))
+	if r.Status != Online {
+		status, err := normalizeStatus(r.Status)
+		if err != nil {
+			return err
+		}
+		r.Status = status
 	}
-	switch r.Quality {
-	case "", Good, Uncertain, Bad:
-	default:
-		return Invalid("quality", "must be good, uncertain or bad (got %s)", Quote(string(r.Quality)))
+	if r.Quality != "" {
+		quality, err := normalizeQuality(r.Quality)
+		if err != nil {
+			return err
+		}
+		r.Quality = quality
 	}
 	if f := r.Location.Floor; f < -MaxFloor || f > MaxFloor {
 		return Invalid("location.floor", "must be between %d and %d (got %d)", -MaxFloor, MaxFloor, f)
@@ -118,36 +121,52 @@ func normalizeRest(r *Reading) error {
 	return nil
 }
 
-// earliest and latest bound the times a reading may carry, in Unix seconds: what RFC 3339 can write and every database can
-// hold. They are the beginnings of the years 1970 and 9999.
-const earliest, latest = 0, 253_370_764_800
+// DefaultEarliest is when the first reading can have been taken, in Unix seconds, where nothing else is configured: the
+// beginning of 2000. A device whose clock was never set writes 1970, or the year it was built to begin with.
+const DefaultEarliest = 946_684_800
 
-func normalizeTime(r *Reading) error {
+// latest bounds the times a reading may carry, in Unix seconds: what RFC 3339 can write and every database can hold. It is
+// the beginning of the year 9999.
+const latest = 253_370_764_800
+
+func normalizeTime(r *Reading, earliest int64) error {
 	if r.Time.IsZero() {
 		return Invalid("timestamp", "missing")
 	}
-	if err := checkTime("timestamp", r.Time); err != nil {
+	if err := checkTime("timestamp", r.Time, earliest); err != nil {
 		return err
 	}
 	r.Time = CutTime(r.Time)
 	if r.ReceivedAt.IsZero() {
 		return nil
 	}
-	if err := checkTime("received_at", r.ReceivedAt); err != nil {
+	if err := checkTime("received_at", r.ReceivedAt, earliest); err != nil {
 		return err
 	}
 	r.ReceivedAt = CutTime(r.ReceivedAt)
 	return nil
 }
 
-func checkTime(field string, t time.Time) error {
-	if seconds := t.Unix(); seconds < earliest || seconds >= latest {
-		return Invalid(field, "must be between the years 1970 and 9998 (got %s)", t.UTC().Format(time.RFC3339))
+func checkTime(field string, t time.Time, earliest int64) error {
+	switch seconds := t.Unix(); {
+	case seconds >= latest:
+		return Invalid(field, "must be in the years up to 9998 (got %s)", t.UTC().Format(time.RFC3339))
+	case seconds < earliest:
+		return Invalid(field, "before %s: the clock of the device is not set, or this is no Unix time (got %s)",
+			time.Unix(earliest, 0).UTC().Format(time.DateOnly), t.UTC().Format(time.RFC3339Nano))
 	}
 	return nil
 }
 
-func normalizeValue(r *Reading, spec *TypeSpec) error {
+func normalizeValue(r *Reading, spec *TypeSpec, maxText int) error {
+	if r.Spelling != "" {
+		if err := readSpelling(r, spec, maxText); err != nil {
+			return err
+		}
+	}
+	if err := checkSize("unit", r.Unit, maxText); err != nil {
+		return err
+	}
 	if math.IsNaN(r.Value) || math.IsInf(r.Value, 0) {
 		return Invalid("value", "not a finite number (got %v)", r.Value)
 	}

@@ -1,6 +1,10 @@
 package iot
 
-import "strings"
+import (
+	"strings"
+
+	"golang.org/x/text/unicode/norm"
+)
 
 // linear converts a value by value*scale + offset.
 type linear struct{ scale, offset float64 }
@@ -9,9 +13,10 @@ type linear struct{ scale, offset float64 }
 // foldUnit. Factors are exact by definition (SI; 1 psi = 6894.757293168 Pa, 1 mmHg = 133.322387415 Pa).
 var conversions = map[string]map[string]linear{
 	"°C": {
-		"°c": {1, 0}, "c": {1, 0}, "degc": {1, 0}, "celsius": {1, 0}, "℃": {1, 0}, "cel": {1, 0},
+		"°c": {1, 0}, "c": {1, 0}, "degc": {1, 0}, "celsius": {1, 0}, "cel": {1, 0},
+		"degreescelsius": {1, 0}, "degreecelsius": {1, 0}, "deg.c": {1, 0}, "deg_c": {1, 0}, "oc": {1, 0}, "'c": {1, 0}, "摄氏度": {1, 0},
 		"°f": {5.0 / 9, -160.0 / 9}, "f": {5.0 / 9, -160.0 / 9}, "degf": {5.0 / 9, -160.0 / 9},
-		"fahrenheit": {5.0 / 9, -160.0 / 9}, "℉": {5.0 / 9, -160.0 / 9},
+		"fahrenheit": {5.0 / 9, -160.0 / 9}, "degreesfahrenheit": {5.0 / 9, -160.0 / 9}, "deg_f": {5.0 / 9, -160.0 / 9},
 		"k": {1, -273.15}, "kelvin": {1, -273.15},
 		"°r": {5.0 / 9, -273.15}, "r": {5.0 / 9, -273.15}, "rankine": {5.0 / 9, -273.15},
 	},
@@ -30,11 +35,22 @@ var conversions = map[string]map[string]linear{
 	},
 }
 
-// foldUnit removes the differences that never distinguish two units: case, spaces and the two code points of micro.
-// "mPa" and "MPa" do fold together; a millipascal is of no use on a plant, and the megapascal is meant.
+// lookAlikes are characters that people and devices write for others, as pairs. The degree sign has the most: the ordinal
+// º, the ring ˚, the ring operator ∘, raised letters and zeros, and itself in UTF-8 that was read as Latin-1. Cyrillic
+// keyboards have letters that look like the Latin ones of a unit.
+var lookAlikes = strings.NewReplacer(
+	"º", "°", "˚", "°", "∘", "°", "◦", "°", "ᵒ", "°", "⁰", "°", "\u030a", "°", "Â°", "°",
+	"А", "A", "а", "a", "К", "K", "к", "k", "М", "M", "м", "m", "Р", "P", "р", "p", "С", "C", "с", "c",
+	"′", "'", "’", "'",
+)
+
+// foldUnit removes the differences that never distinguish two units: case, spaces, look-alikes, and what Unicode calls
+// compatible, such as ℃ with °C, ㎪ with kPa and m³ with m3. "mPa" and "MPa" do fold together; a millipascal is of no use on
+// a plant, and the megapascal is meant.
 func foldUnit(unit string) string {
-	unit = strings.ReplaceAll(unit, "μ", "µ")
-	return strings.ToLower(strings.ReplaceAll(strings.TrimSpace(unit), " ", ""))
+	unit = norm.NFKC.String(lookAlikes.Replace(unit))
+	unit = strings.ReplaceAll(unit, "μ", "µ") // The two code points of micro.
+	return strings.ToLower(strings.Join(strings.Fields(unit), ""))
 }
 
 // convert returns value in the canonical unit, and false when the unit is unknown for it. The canonical unit itself is

@@ -146,7 +146,7 @@ func TestEveryReadingIsAdmittedInOrderAndWithinBounds(t *testing.T) {
 		{Name: "π", Unit: "x", Decimals: 6, Min: -math.MaxFloat64, Max: math.MaxFloat64},
 	}
 	c := catalog(t, more...)
-	admission := iot.Admission{Catalog: c, Skew: time.Millisecond}
+	admission := iot.Admission{Catalog: c, Skew: time.Millisecond, Earliest: time.Unix(0, 0)}
 	rapid.Check(t, func(t *rapid.T) {
 		f, err := NewFleet(Options{
 			Catalog:  c,

@@ -15,7 +15,12 @@ import (
 func AppendReading(dst []byte, r *iot.Reading) []byte {
 	dst = appendString(append(dst, idKey...), string(r.ID))
 	dst = appendTime(appendHead(dst, r), r.Time)
-	dst = appendFloat(append(dst, valueKey...), r.Value)
+	dst = append(dst, valueKey...)
+	if r.Spelling == "" {
+		dst = appendFloat(dst, r.Value)
+	} else {
+		dst = appendString(dst, r.Spelling)
+	}
 	dst = appendTail(dst, r)
 	if !r.ReceivedAt.IsZero() {
 		dst = appendTime(append(dst, receivedKey...), r.ReceivedAt)

@@ -106,8 +106,12 @@ func (d *Decoder) readingByKey(c *cursor, r *iot.Reading) bool {
 		case "timestamp":
 			return c.time(&r.Time)
 		case "value":
+			if hasValue {
+				return false // The last one counts, of whatever kind.
+			}
 			hasValue = true
-			return c.float(&r.Value)
+			start := c.at
+			return c.float(&r.Value) || c.at == start && d.spelling(c, &r.Spelling)
 		case "unit":
 			return d.text(c, &r.Unit)
 		case "location":
@@ -127,6 +131,27 @@ func (d *Decoder) readingByKey(c *cursor, r *iot.Reading) bool {
 		}
 	})
 	return ok && hasValue
+}
+
+// spelling reads a value that is true, false or a text.
+func (d *Decoder) spelling(c *cursor, dst *string) bool {
+	switch {
+	case c.literal("true"):
+		*dst = "true"
+	case c.literal("false"):
+		*dst = "false"
+	default:
+		text, ok := c.string()
+		if !ok || len(text) == 0 {
+			return false
+		}
+		if isLetter(text[0]) { // The names of states come back, numbers in quotes do not.
+			*dst = d.intern(text)
+		} else {
+			*dst = string(text)
+		}
+	}
+	return true
 }
 
 // texts remembers what flat objects mean, by their text.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
-	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -20,9 +19,16 @@ type fields map[string]json.RawMessage
 // decodeGeneral decodes any JSON, and says what is wrong with it.
 func (d *Decoder) decodeGeneral(data []byte, r *iot.Reading) error {
 	*r = iot.Reading{}
+	data = TrimJSON(data)
 	object, err := parseObject("", data)
 	if err != nil {
-		return err
+		quoted, any := quoteNonFinite(data)
+		if !any {
+			return err
+		}
+		if object, err = parseObject("", quoted); err != nil {
+			return err
+		}
 	}
 	// The standard library replaces what is no UTF-8, and two ids in another encoding would become one device.
 	if valid := validUTF8(data); valid < len(data) {
@@ -32,24 +38,22 @@ func (d *Decoder) decodeGeneral(data []byte, r *iot.Reading) error {
 	g.text("device_id", (*string)(&r.ID))
 	g.text("device_type", (*string)(&r.Type))
 	g.time("timestamp", &r.Time)
-	g.value("value", &r.Value)
+	g.value("value", r)
 	g.text("unit", &r.Unit)
 	g.text("status", (*string)(&r.Status))
-	g.text("quality", (*string)(&r.Quality))
+	g.label("quality", (*string)(&r.Quality))
 	g.time("received_at", &r.ReceivedAt)
 	decodeAs(&g, "historical", &r.Historical, "true or false")
 	g.object("location", func(g *general) {
-		g.text("building", &r.Location.Building)
+		g.label("building", &r.Location.Building)
 		g.integer("floor", &r.Location.Floor)
-		g.text("room", &r.Location.Room)
+		g.label("room", &r.Location.Room)
 	})
 	g.object("metadata", func(g *general) {
-		g.text("model", &r.Metadata.Model)
-		g.text("firmware", &r.Metadata.Firmware)
-		var level *float64
-		decodeAs(g, "battery_level", &level, "a number")
-		if level != nil {
-			r.Metadata.BatteryLevel = d.level(*level)
+		g.label("model", &r.Metadata.Model)
+		g.label("firmware", &r.Metadata.Firmware)
+		if level, ok := g.number("battery_level", "a number"); ok {
+			r.Metadata.BatteryLevel = d.level(level)
 		}
 	})
 	if g.err != nil {
@@ -114,10 +118,42 @@ func (g *general) text(key string, dst *string) {
 	*dst = g.decoder.intern([]byte(s))
 }
 
+// label reads a text that may be given as a number: rooms and versions look like numbers and are none, so the digits count
+// as they stand.
+func (g *general) label(key string, dst *string) {
+	raw, ok := g.lookup(key)
+	if ok && (raw[0] == '-' || raw[0] >= '0' && raw[0] <= '9') {
+		*dst = g.decoder.intern(raw)
+		return
+	}
+	g.text(key, dst)
+}
+
+// number reads a number, which may stand in quotes.
+func (g *general) number(key, want string) (float64, bool) {
+	raw, ok := g.lookup(key)
+	if !ok {
+		return 0, false
+	}
+	text := string(raw)
+	if raw[0] == '"' && json.Unmarshal(raw, &text) != nil {
+		text = ""
+	}
+	value, ok := iot.ParseNumber(strings.TrimSpace(text))
+	if !ok {
+		g.fail(key, want, raw)
+	}
+	return value, ok
+}
+
 func (g *general) integer(key string, dst *int) {
-	var n int32
-	decodeAs(g, key, &n, "a whole number")
-	*dst = int(n)
+	const want = "a whole number"
+	value, ok := g.number(key, want)
+	if ok && (value != math.Trunc(value) || math.Abs(value) > math.MaxInt32) {
+		g.fail(key, want, g.fields[key])
+		return
+	}
+	*dst = int(value)
 }
 
 func (g *general) object(key string, read func(*general)) {
@@ -133,87 +169,52 @@ func (g *general) object(key string, read func(*general)) {
 	g.err = inner.err
 }
 
-// value reads the reading's value: a number, or for a switch true, false, "ON" or "OFF".
-func (g *general) value(key string, dst *float64) {
+// value reads the reading's value: a number, or a text, true or false, of which only the type says what it means.
+func (g *general) value(key string, r *iot.Reading) {
 	raw, ok := g.lookup(key)
-	if !ok {
-		if g.err == nil {
+	switch {
+	case !ok && g.err == nil:
+		g.err = iot.Invalid(g.prefix+key, "missing")
+	case !ok:
+	case raw[0] == 't' || raw[0] == 'f':
+		r.Spelling = g.decoder.intern(raw)
+	case raw[0] == '"':
+		g.text(key, &r.Spelling)
+		if r.Spelling == "" && g.err == nil {
 			g.err = iot.Invalid(g.prefix+key, "missing")
 		}
-		return
+	default:
+		decodeAs(g, key, &r.Value, "a finite number, or the name of a state")
 	}
-	switch strings.ToUpper(string(raw)) {
-	case "TRUE", `"ON"`:
-		*dst = 1
-		return
-	case "FALSE", `"OFF"`:
-		*dst = 0
-		return
-	}
-	decodeAs(g, key, dst, "a finite number, true, false, ON or OFF")
 }
 
-// time reads RFC 3339, or a number: Unix time in seconds, milliseconds, microseconds or nanoseconds, told apart by size.
+// time reads a time as text, or Unix time as a number.
 func (g *general) time(key string, dst *time.Time) {
 	raw, ok := g.lookup(key)
 	if !ok {
 		return
 	}
-	const want = "an ISO 8601 time with zone, or Unix time"
-	if raw[0] != '"' {
-		number, err := strconv.ParseFloat(string(raw), 64)
-		if err != nil {
-			g.fail(key, want, raw)
-			return
-		}
-		*dst = unixTime(number)
+	text := string(raw)
+	if raw[0] == '"' && json.Unmarshal(raw, &text) != nil || raw[0] == '{' || raw[0] == '[' || raw[0] == 't' || raw[0] == 'f' {
+		g.fail(key, strings.TrimPrefix(wantTime, "must be "), raw)
 		return
 	}
-	var text string
-	if json.Unmarshal(raw, &text) != nil || !parseTime([]byte(text), dst) {
-		g.fail(key, want, raw)
+	t, problem := ParseTime(text)
+	if problem != "" {
+		g.err = iot.Invalid(g.prefix+key, "%s (got %s)", problem, excerpt(raw))
 	}
-}
-
-// unixTime converts a Unix time whose unit follows from its size: below 1e11 seconds (until the year 5138), below 1e14
-// milliseconds, below 1e17 microseconds, else nanoseconds. The result is cut to microseconds.
-func unixTime(number float64) time.Time {
-	var micros float64
-	switch size := math.Abs(number); {
-	case size < 1e11:
-		micros = number * 1e6
-	case size < 1e14:
-		micros = number * 1e3
-	case size < 1e17:
-		micros = number
-	default:
-		micros = number / 1e3
-	}
-	if math.Abs(micros) > 4e17 {
-		micros = math.Copysign(4e17, micros) // Past any year that is admitted.
-	}
-	return time.UnixMicro(int64(math.Round(micros))).UTC()
-}
-
-// parseTime reads RFC 3339.
-func parseTime(text []byte, dst *time.Time) bool {
-	if err := dst.UnmarshalText(text); err != nil {
-		*dst = time.Time{}
-		return false
-	}
-	*dst = dst.UTC()
-	return true
+	*dst = t
 }
 
 // excerpt returns the beginning of raw for an error message.
 func excerpt(raw []byte) string {
 	raw = bytes.TrimSpace(raw)
 	const most = 40
-	if len(raw) > most {
+	switch {
+	case len(raw) == 0:
+		return "nothing"
+	case len(raw) > most:
 		return strings.ToValidUTF8(string(raw[:most]), "") + "…"
 	}
-	if len(raw) == 0 {
-		return "nothing"
-	}
-	return string(raw)
+	return strings.ToValidUTF8(string(raw), "\ufffd")
 }

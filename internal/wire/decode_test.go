@@ -64,18 +64,32 @@ func TestReadingsInAnyDialectDecode(t *testing.T) {
 		fields string
 		want   func(*iot.Reading)
 	}{
-		"unix seconds":      {`"timestamp":1706610600,"value":1`, nil},
-		"unix milliseconds": {`"timestamp":1706610600000,"value":1`, nil},
-		"unix microseconds": {`"timestamp":1706610600000000,"value":1`, nil},
-		"unix nanoseconds":  {`"timestamp":1706610600000000000,"value":1`, nil},
-		"another zone":      {`"timestamp":"2024-01-30T18:30:00+08:00","value":1`, nil},
-		"ON":                {`"timestamp":"2024-01-30T10:30:00Z","value":"ON"`, nil},
-		"true":              {`"timestamp":"2024-01-30T10:30:00Z","value":true`, nil},
-		"off":               {`"timestamp":"2024-01-30T10:30:00Z","value":"off"`, func(r *iot.Reading) { r.Value = 0 }},
-		"null is absent":    {`"timestamp":"2024-01-30T10:30:00Z","value":1,"unit":null,"location":null`, nil},
-		"unknown keys":      {`"timestamp":"2024-01-30T10:30:00Z","value":1,"Value":7,"rssi":{"dbm":[-60]}`, nil},
-		"the last counts":   {`"timestamp":"2024-01-30T10:30:00Z","value":7,"value":1`, nil},
-		"escapes":           {`"timestamp":"2024-01-30T10:30:00Z","value":1,"unit":"\u00b0C"`, func(r *iot.Reading) { r.Unit = "°C" }},
+		"unix seconds":          {`"timestamp":1706610600,"value":1`, nil},
+		"unix milliseconds":     {`"timestamp":1706610600000,"value":1`, nil},
+		"unix microseconds":     {`"timestamp":1706610600000000,"value":1`, nil},
+		"unix nanoseconds":      {`"timestamp":1706610600000000000,"value":1`, nil},
+		"another zone":          {`"timestamp":"2024-01-30T18:30:00+08:00","value":1`, nil},
+		"ON":                    {`"timestamp":"2024-01-30T10:30:00Z","value":"ON"`, spelled("ON")},
+		"true":                  {`"timestamp":"2024-01-30T10:30:00Z","value":true`, spelled("true")},
+		"off":                   {`"timestamp":"2024-01-30T10:30:00Z","value":"off"`, spelled("off")},
+		"a number in quotes":    {`"timestamp":"2024-01-30T10:30:00Z","value":"317.39"`, spelled("317.39")},
+		"NaN":                   {`"timestamp":"2024-01-30T10:30:00Z","value":NaN`, spelled("NaN")},
+		"-inf":                  {`"timestamp":"2024-01-30T10:30:00Z","value": -inf , "rssi": nan`, spelled("-inf")},
+		"NaN elsewhere":         {`"timestamp":"2024-01-30T10:30:00Z","value":1,"a":[NaN,"NaN",Infinity,-Infinity]`, nil},
+		"a word, then a number": {`"timestamp":"2024-01-30T10:30:00Z","value":true,"value":1`, nil},
+		"labels as numbers": {`"timestamp":"2024-01-30T10:30:00Z","value":1,"location":{"room":301,"building":-1},"metadata":{"firmware":1.10,"model":2},"quality":192`,
+			func(r *iot.Reading) {
+				r.Location.Room, r.Location.Building, r.Metadata = "301", "-1", iot.Metadata{Firmware: "1.10", Model: "2"}
+				r.Quality = "192"
+			}},
+		"numbers in quotes": {`"timestamp":"1706610600000","value":1,"location":{"floor":"3"},"metadata":{"battery_level":"85"}`, func(r *iot.Reading) {
+			r.Location.Floor, r.Metadata.BatteryLevel = 3, new(85.0)
+		}},
+		"a floor with a point": {`"timestamp":"2024-01-30T10:30:00Z","value":1,"location":{"floor":3.0}`, func(r *iot.Reading) { r.Location.Floor = 3 }},
+		"null is absent":       {`"timestamp":"2024-01-30T10:30:00Z","value":1,"unit":null,"location":null`, nil},
+		"unknown keys":         {`"timestamp":"2024-01-30T10:30:00Z","value":1,"Value":7,"rssi":{"dbm":[-60]}`, nil},
+		"the last counts":      {`"timestamp":"2024-01-30T10:30:00Z","value":7,"value":1`, nil},
+		"escapes":              {`"timestamp":"2024-01-30T10:30:00Z","value":1,"unit":"\u00b0C"`, func(r *iot.Reading) { r.Unit = "°C" }},
 	} {
 		want := iot.Reading{Device: iot.Device{ID: "d"}, Time: at, Value: 1}
 		if test.want != nil {
@@ -90,6 +104,23 @@ func TestReadingsInAnyDialectDecode(t *testing.T) {
 	}
 }
 
+// spelled is a reading whose value only its type can tell.
+func spelled(text string) func(*iot.Reading) {
+	return func(r *iot.Reading) { r.Value, r.Spelling = 0, text }
+}
+
+// What some programs put around JSON says nothing.
+func TestMarksAndZeroBytesAroundJSONAreIgnored(t *testing.T) {
+	for _, text := range []string{"\ufeff" + documented, documented + "\x00", " \ufeff " + documented + "\r\n\x00\x00\n"} {
+		var got iot.Reading
+		if err := wire.NewStreamDecoder().Decode([]byte(text), &got); err != nil {
+			t.Errorf("%.10q: %v", text, err)
+		} else if want := documentedReading(); !reflect.DeepEqual(got, want) {
+			t.Errorf("%.10q: got %+v, want %+v", text, got, want)
+		}
+	}
+}
+
 func TestWrongReadingsAreRefusedByField(t *testing.T) {
 	for _, test := range []struct{ text, field, reason string }{
 		{``, "", "byte"},
@@ -99,12 +130,18 @@ func TestWrongReadingsAreRefusedByField(t *testing.T) {
 		{`{"value":1} {}`, "", "byte"},
 		{`{}`, "value", "missing"},
 		{`{"value":null}`, "value", "missing"},
-		{`{"value":"warm"}`, "value", "warm"},
+		{`{"value":""}`, "value", "missing"},
+		{`{"value":[1]}`, "value", "[1]"},
+		{`{"value":-true}`, "", "byte"},
+		{`{"value":nano}`, "", "byte"},
 		{`{"value":1e999}`, "value", "finite"},
-		{`{"value":NaN}`, "", "byte"},
 		{`{"value":1,"device_id":7}`, "device_id", "string"},
 		{`{"value":1,"timestamp":"yesterday"}`, "timestamp", "yesterday"},
-		{`{"value":1,"timestamp":"2024-01-30T10:30:00"}`, "timestamp", "zone"},
+		{`{"value":1,"timestamp":"2024-01-30T10:30:00"}`, "timestamp", "Z for UTC"},
+		{`{"value":1,"timestamp":20240130}`, "timestamp", "looks like a date"},
+		{`{"value":1,"timestamp":true}`, "timestamp", "true"},
+		{`{"value":1,"location":{"floor":NaN}}`, "location.floor", "whole"},
+		{`{"value":1,"location":{"floor":3000000000}}`, "location.floor", "whole"},
 		{`{"value":1,"location":"A"}`, "location", "object"},
 		{`{"value":1,"location":{"floor":1.5}}`, "location.floor", "whole"},
 		{`{"value":1,"metadata":{"battery_level":"full"}}`, "metadata.battery_level", "number"},
@@ -122,7 +159,7 @@ func TestWrongReadingsAreRefusedByField(t *testing.T) {
 	}
 }
 
-// drawReading draws any reading that a catalog could have admitted.
+// drawReading draws any reading that a catalog could admit.
 func drawReading(t *rapid.T) iot.Reading {
 	r := iot.Reading{
 		Device: iot.Device{
@@ -139,8 +176,12 @@ func drawReading(t *rapid.T) iot.Reading {
 		Time:       drawTime(t, "time"),
 		Value:      rapid.Float64().Draw(t, "value"),
 		Status:     rapid.SampledFrom([]iot.Status{iot.Online, iot.Offline}).Draw(t, "status"),
+		Spelling:   rapid.SampledFrom([]string{"", "", "ON", "true", "1", "\\"}).Draw(t, "spelling"),
 		Quality:    rapid.SampledFrom([]iot.Quality{"", iot.Good, iot.Bad}).Draw(t, "quality"),
 		Historical: rapid.Bool().Draw(t, "historical"),
+	}
+	if r.Spelling != "" {
+		r.Value = 0
 	}
 	if rapid.Bool().Draw(t, "battery") {
 		level := rapid.Float64Range(0, 100).Draw(t, "level")
@@ -175,6 +216,9 @@ func FuzzDecodeReading(f *testing.F) {
 	f.Add([]byte(documented))
 	f.Add([]byte(`{"value":-0.0e+1,"location":{},"floor":1,"metadata":{"battery_level":1}}`))
 	f.Add([]byte(`{"value":1,"value":null,"unit":"\ud800","timestamp":1e18}`))
+	f.Add([]byte(`{"value":true,"value":1,"quality":192,"location":{"floor":"3","room":301}}`))
+	f.Add([]byte(`{"value":"ON","timestamp":"2024-01-30 24:00"}`))
+	f.Add([]byte("\ufeff{\"value\":-NaN,\"a\":[\"nan\",inf]}\x00"))
 	f.Add([]byte(`{"value":1,"serial":[1,{"a":[[]],"b":null},true,"x"],"location":{"building":"A","at":{"x":1}},"metadata":{"m":{}}}`))
 	decoder := wire.NewStreamDecoder()
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -24,7 +24,9 @@ var (
 	AppendString = appendString
 )
 
-func ParseTime(text []byte, dst *time.Time) bool { return parseUTC(text, dst) || parseTime(text, dst) }
+func ParseRFC3339(text []byte, dst *time.Time) bool {
+	return parseUTC(text, dst) || parseTime(text, dst)
+}
 
 func ParseFloat(text []byte, dst *float64) bool {
 	c := cursor{text: text}

@@ -42,7 +42,7 @@ func (d *Decoder) remember(r *iot.Reading) {
 		return
 	}
 	says := *r
-	says.Time, says.Value, says.ReceivedAt = time.Time{}, 0, time.Time{}
+	says.Time, says.Value, says.Spelling, says.ReceivedAt = time.Time{}, 0, "", time.Time{}
 	device := d.devices[string(r.ID)]
 	if device != nil && device.reading == says {
 		return // It says the same in another form.
