@@ -8,8 +8,8 @@ import (
 
 // member remembers which readings of one device a window holds.
 type member struct {
-	// seen holds the times of the readings in microseconds since the window's start, ascending. Four bytes a reading
-	// keep the exact test affordable; they allow windows of up to 71 minutes.
+	// seen holds the times of the readings in microseconds since the start of the segment, ascending. Four bytes a reading
+	// keep the exact test affordable.
 	seen []uint32
 	// types are the device types the device was counted under: one, unless somebody reuses an id.
 	types []iot.DeviceType

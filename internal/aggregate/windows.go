@@ -24,7 +24,7 @@ const (
 // Windows collects the readings of one partition until their window closes. It is not safe for concurrent use: the
 // goroutine of that partition owns it. A window closes once the watermark has reached its end.
 type Windows struct {
-	length    time.Duration
+	lengths   iot.Lengths
 	watermark time.Time
 	open      map[int64]*window
 	// recent is the window the last reading fell into: the next one mostly falls into it too.
@@ -47,8 +47,13 @@ type window struct {
 	first   int64
 	types   map[iot.DeviceType]*iot.Summary
 	members members
+	// further are the members of the later parts of a window longer than segment, in the order of time.
+	further []members
 	changed bool
 }
+
+// segment is how long a part of a window is whose readings are told apart by 32 bits of microseconds: 71 minutes.
+const segment = 1 << 32
 
 // Closed is a window that will not change any more, with a summary for each type that had a reading in it.
 type Closed struct {
@@ -56,11 +61,17 @@ type Closed struct {
 	Summaries map[iot.DeviceType]*iot.Summary
 }
 
-// New returns Windows of the given length, at most an hour. A window that ends at or before watermark counts as closed:
+// New returns Windows of the given lengths, each at most a day. A window that ends at or before watermark counts as closed:
 // a restart passes what it had reached, the first start the zero time.
-func New(length time.Duration, watermark time.Time) *Windows {
-	return &Windows{length: length, watermark: watermark, open: make(map[int64]*window)}
+func New(lengths iot.Lengths, watermark time.Time) *Windows {
+	return &Windows{lengths: lengths, watermark: watermark, open: make(map[int64]*window)}
 }
+
+// SetLengths changes how long windows are. Those that are open must be windows of the new lengths, too.
+func (w *Windows) SetLengths(lengths iot.Lengths) { w.lengths = lengths }
+
+// Lengths returns how long windows are; the caller must not change it.
+func (w *Windows) Lengths() iot.Lengths { return w.lengths }
 
 // Watermark returns the moment up to which windows have closed.
 func (w *Windows) Watermark() time.Time { return w.watermark }
@@ -69,7 +80,7 @@ func (w *Windows) Watermark() time.Time { return w.watermark }
 func (w *Windows) Add(r *iot.Reading, offset int64) Outcome {
 	win := w.recent
 	if win == nil || !win.Contains(r.Time) {
-		of := iot.WindowOf(r.Time, w.length)
+		of := w.lengths.WindowOf(r.Time)
 		if !of.End().After(w.watermark) {
 			return Late
 		}
@@ -79,8 +90,8 @@ func (w *Windows) Add(r *iot.Reading, offset int64) Outcome {
 	return win.add(r)
 }
 
-// Of returns the window that r falls into.
-func (w *Windows) Of(r *iot.Reading) iot.Window { return iot.WindowOf(r.Time, w.length) }
+// Of returns the window that t falls into.
+func (w *Windows) Of(t time.Time) iot.Window { return w.lengths.WindowOf(t) }
 
 func (w *Windows) find(of iot.Window, offset int64) *window {
 	micros := of.Start.UnixMicro()
@@ -124,12 +135,13 @@ func (w *Windows) keepMembers(kept members) {
 }
 
 func (win *window) add(r *iot.Reading) Outcome {
-	m := win.members[r.ID]
-	if m == nil {
-		m = new(member)
-		win.members[r.ID] = m
+	m := win.members.of(r.ID)
+	micros := r.Time.UnixMicro() - win.startMicros
+	seen := m
+	if micros >= segment {
+		seen = win.segment(int(micros / segment)).of(r.ID)
 	}
-	if !m.see(uint32(r.Time.UnixMicro() - win.startMicros)) {
+	if !seen.see(uint32(micros)) {
 		return Duplicate
 	}
 	summary := win.types[r.Type]
@@ -137,12 +149,30 @@ func (win *window) add(r *iot.Reading) Outcome {
 		summary = new(iot.Summary)
 		win.types[r.Type] = summary
 	}
-	summary.Add(r.Value)
-	if m.joins(r.Type) {
+	summary.AddReading(r.Value, r.Quality)
+	if r.Quality != iot.Bad && m.joins(r.Type) {
 		summary.Devices++
 	}
 	win.changed = true
 	return Counted
+}
+
+// segment returns the members of a later part of the window; i counts from 1.
+func (win *window) segment(i int) members {
+	for len(win.further) < i {
+		win.further = append(win.further, make(members))
+	}
+	return win.further[i-1]
+}
+
+// of returns the member for a device, new if need be.
+func (all members) of(id iot.DeviceID) *member {
+	m := all[id]
+	if m == nil {
+		m = new(member)
+		all[id] = m
+	}
+	return m
 }
 
 // Advance moves the watermark up to t and returns the windows that this closes, oldest first. A t in the past changes
@@ -167,6 +197,20 @@ func (w *Windows) Advance(t time.Time) []Closed {
 	if len(closed) > 1 {
 		slices.SortFunc(closed, func(a, b Closed) int { return a.Start.Compare(b.Start) })
 	}
+	return closed
+}
+
+// SetBack closes every open window and sets the watermark back to t. What closed in between opens again, without the readings
+// that it had: whoever calls this has it recomputed. From here on Add must not be given records from before.
+func (w *Windows) SetBack(t time.Time) []Closed {
+	var newest time.Time
+	for _, win := range w.open {
+		if win.End().After(newest) {
+			newest = win.End()
+		}
+	}
+	closed := w.Advance(newest)
+	w.watermark = t
 	return closed
 }
 

@@ -26,7 +26,7 @@ func reading(device string, after time.Duration, value float64) iot.Reading {
 }
 
 func TestReadingsAreSummarizedPerWindowAndType(t *testing.T) {
-	w := aggregate.New(length, time.Time{})
+	w := aggregate.New(iot.OneLength(length), time.Time{})
 	readings := []iot.Reading{
 		reading("a", 0, 20),
 		reading("a", 29*time.Second+999999*time.Microsecond, 24),
@@ -59,7 +59,7 @@ func TestReadingsAreSummarizedPerWindowAndType(t *testing.T) {
 }
 
 func TestDuplicatesAreCountedOnceInAnyOrder(t *testing.T) {
-	w := aggregate.New(length, time.Time{})
+	w := aggregate.New(iot.OneLength(length), time.Time{})
 	times := []time.Duration{5, 3, 9, 3, 5, 4, 9, 4}
 	want := []aggregate.Outcome{aggregate.Counted, aggregate.Counted, aggregate.Counted, aggregate.Duplicate,
 		aggregate.Duplicate, aggregate.Counted, aggregate.Duplicate, aggregate.Duplicate}
@@ -72,7 +72,7 @@ func TestDuplicatesAreCountedOnceInAnyOrder(t *testing.T) {
 }
 
 func TestAClosedWindowTakesNothingMore(t *testing.T) {
-	w := aggregate.New(length, time.Time{})
+	w := aggregate.New(iot.OneLength(length), time.Time{})
 	w.Advance(epoch.Add(length))
 	late := reading("a", 29*time.Second, 1)
 	if got := w.Add(&late, 0); got != aggregate.Late {
@@ -84,7 +84,7 @@ func TestAClosedWindowTakesNothingMore(t *testing.T) {
 }
 
 func TestFirstIsTheOffsetThatOpenWindowsNeed(t *testing.T) {
-	w := aggregate.New(length, time.Time{})
+	w := aggregate.New(iot.OneLength(length), time.Time{})
 	for i, at := range []time.Duration{45, 10, 50} {
 		r := reading("a", at*time.Second, 1)
 		w.Add(&r, int64(100+i))
@@ -103,7 +103,7 @@ func TestFirstIsTheOffsetThatOpenWindowsNeed(t *testing.T) {
 }
 
 func TestChangedTellsEachChangeOnce(t *testing.T) {
-	w := aggregate.New(length, time.Time{})
+	w := aggregate.New(iot.OneLength(length), time.Time{})
 	r := reading("a", 0, 1)
 	w.Add(&r, 0)
 	if got := len(w.Changed()); got != 1 {
@@ -139,7 +139,7 @@ func drawReading(t *rapid.T) iot.Reading {
 func summarize(readings []iot.Reading, partitions int) map[string]*iot.Summary {
 	parts := make([]*aggregate.Windows, partitions)
 	for i := range parts {
-		parts[i] = aggregate.New(length, time.Time{})
+		parts[i] = aggregate.New(iot.OneLength(length), time.Time{})
 	}
 	for i, r := range readings {
 		parts[int(r.ID[1])%partitions].Add(&r, int64(i))
@@ -174,7 +174,7 @@ func BenchmarkAdd(b *testing.B) {
 	for i := range readings {
 		readings[i] = reading(fmt.Sprintf("device_%03d", i), 0, 20+float64(i%100)/10)
 	}
-	w := aggregate.New(length, time.Time{})
+	w := aggregate.New(iot.OneLength(length), time.Time{})
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		r := &readings[i%devices]

@@ -60,12 +60,14 @@ func check(rule *iot.Rule, catalog *iot.Catalog) error {
 
 // Evaluate takes a device's alert states on by one reading, newer than all before. It calls emit for each alert that is
 // raised or cleared, and returns the states to keep, in the storage of states. A raised event is the one that the state
-// keeps: what emit sets in it stays.
+// keeps: what emit sets in it stays. A value of quality bad is held against no rule.
 func (e *Engine) Evaluate(states []iot.AlertState, r *iot.Reading, emit func(*iot.Alert)) []iot.AlertState {
-	rules := e.byType[r.Type]
-	states = e.retire(states, rules, r, emit)
-	for i := range rules {
-		states = e.evaluate(states, &rules[i], r, emit)
+	if r.Quality != iot.Bad {
+		rules := e.byType[r.Type]
+		states = e.retire(states, rules, r, emit)
+		for i := range rules {
+			states = e.evaluate(states, &rules[i], r, emit)
+		}
 	}
 	return e.heard(states, r, emit)
 }
@@ -88,7 +90,7 @@ func (e *Engine) evaluate(states []iot.AlertState, rule *iot.Rule, r *iot.Readin
 		if s.Onset.IsZero() {
 			s.Onset = r.Time
 		}
-		if s.Raised == nil && r.Time.Sub(s.Onset) >= rule.For {
+		if s.Raised == nil && elapsed(s.Onset, r.Time) >= rule.For {
 			raised := e.raised(rule, r, s.Onset)
 			s.Raised = &raised
 			emit(s.Raised)
@@ -102,13 +104,16 @@ func (e *Engine) evaluate(states []iot.AlertState, rule *iot.Rule, r *iot.Readin
 		if s.Safe.IsZero() {
 			s.Safe = r.Time
 		}
-		if r.Time.Sub(s.Safe) >= rule.ClearFor {
+		if elapsed(s.Safe, r.Time) >= rule.ClearFor {
 			emit(cleared(s.Raised, r.Value, r.Time))
 			return slices.Delete(states, i, i+1)
 		}
 	}
 	return states
 }
+
+// elapsed returns the time between two readings, in whatever order they came: a backlog may be delivered newest first.
+func elapsed(a, b time.Time) time.Duration { return b.Sub(a).Abs() }
 
 // retire drops the states of rules that exist no more, or not for the device's type, and clears their alerts.
 func (e *Engine) retire(states []iot.AlertState, rules []iot.Rule, r *iot.Reading, emit func(*iot.Alert)) []iot.AlertState {
@@ -126,17 +131,31 @@ func (e *Engine) retire(states []iot.AlertState, rules []iot.Rule, r *iot.Readin
 	})
 }
 
+// Heard clears the offline alert of a device that was heard of, by a reading that says nothing new of it.
+func (e *Engine) Heard(states []iot.AlertState, at time.Time, emit func(*iot.Alert)) []iot.AlertState {
+	i := find(states, iot.RuleOffline)
+	if i < 0 {
+		return states
+	}
+	emit(cleared(states[i].Raised, 0, at))
+	return slices.Delete(states, i, i+1)
+}
+
+// Forget clears every alert of a device that is no more, at the given time.
+func (e *Engine) Forget(states []iot.AlertState, at time.Time, emit func(*iot.Alert)) {
+	for i := range states {
+		if raised := states[i].Raised; raised != nil {
+			emit(cleared(raised, raised.Value, at))
+		}
+	}
+}
+
 // heard raises or clears the offline alert by what the reading says of its device.
 func (e *Engine) heard(states []iot.AlertState, r *iot.Reading, emit func(*iot.Alert)) []iot.AlertState {
 	if r.Status == iot.Offline {
 		return e.Silent(states, r, r.Time, emit)
 	}
-	i := find(states, iot.RuleOffline)
-	if i < 0 {
-		return states
-	}
-	emit(cleared(states[i].Raised, 0, r.Time))
-	return slices.Delete(states, i, i+1)
+	return e.Heard(states, r.Time, emit)
 }
 
 // Silent raises the offline alert of the device whose newest reading is r, unless it is open already. Onset is the moment
@@ -149,26 +168,6 @@ func (e *Engine) Silent(states []iot.AlertState, r *iot.Reading, onset time.Time
 	raised.Time, raised.Value, raised.Threshold, raised.Unit = onset, 0, 0, ""
 	emit(&raised)
 	return append(states, iot.AlertState{Rule: iot.RuleOffline, Onset: onset, Raised: &raised})
-}
-
-// Historical calls emit for each rule that a reading violates which is older than its device's newest: the event is over
-// and alarms nobody. One that falls into an alert still open is part of it and not emitted.
-func (e *Engine) Historical(states []iot.AlertState, r *iot.Reading, emit func(*iot.Alert)) {
-	rules := e.byType[r.Type]
-	for i := range rules {
-		rule := &rules[i]
-		if !rule.Violated(r.Value) {
-			continue
-		}
-		if j := find(states, rule.Name); j >= 0 && states[j].Raised != nil && !states[j].Raised.Onset.After(r.Time) {
-			continue
-		}
-		past := e.raised(rule, r, r.Time)
-		past.ID = iot.HistoricalAlertID(rule.Name, r.ID, r.Time)
-		past.Transition = iot.Cleared
-		past.Historical = true
-		emit(&past)
-	}
 }
 
 // raised returns the event that opens an alert.

@@ -149,8 +149,9 @@ func TestAnOldViolationIsHistory(t *testing.T) {
 	states := engine.Evaluate(nil, &hot, emit)
 
 	before, during := reading(5, "31"), reading(12, "31")
-	engine.Historical(states, &before, emit)
-	engine.Historical(states, &during, emit)
+	run := engine.EvaluatePast(nil, states, &before, epoch, time.Second, emit)
+	run = engine.EvaluatePast(run, states, &during, epoch, time.Second, emit)
+	engine.EndPast(run, emit)
 	if len(events) != 2 {
 		t.Fatalf("got %d events, want the raised one and one historical: a reading within the open alert is part of it", len(events))
 	}

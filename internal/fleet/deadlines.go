@@ -1,19 +1,148 @@
 package fleet
 
-import "cmp"
+import (
+	"cmp"
+	"container/heap"
+	"slices"
+	"time"
 
-// byDeadline orders the earlier deadline first and the smaller id among equals, so that every replay finds silent devices
-// in the same order.
-func byDeadline(a, b *Device) int {
-	return cmp.Or(a.deadline.Compare(b.deadline), cmp.Compare(a.Latest.ID, b.Latest.ID))
+	"iotmon/internal/iot"
+)
+
+// Event is what the passing of time has done to a device.
+type Event int
+
+const (
+	// FellSilent means that the device counts as offline, since the moment its time was up.
+	FellSilent Event = iota
+	// PastEnded means that nothing more has come of the device's run of past readings.
+	PastEnded
+	// Expired means that the device has not been heard for so long that it is to be forgotten.
+	Expired
+)
+
+// Due is an event and the moment from which it is due.
+type Due struct {
+	*Device
+	Event Event
+	At    time.Time
+	// Past is the run that has ended.
+	Past *iot.PastRun
 }
 
-// deadlines is a container/heap of devices by deadline.
+// Advance returns what is due at log time now, in the order of time, and marks silent devices offline. Devices that have
+// expired are the caller's to forget.
+func (f *Fleet) Advance(now time.Time) []Due {
+	var due []Due
+	for len(f.watch) > 0 && !f.watch[0].deadline.After(now) {
+		d := f.watch[0]
+		event, at, any := f.next(d)
+		switch {
+		case !any:
+			f.unschedule(d)
+			continue
+		case at.After(now):
+			d.deadline = at
+			heap.Fix(&f.watch, 0)
+			continue
+		}
+		due = append(due, Due{Device: d, Event: event, At: at, Past: d.Past})
+		switch event {
+		case PastEnded:
+			f.SetPast(d, nil)
+		case FellSilent:
+			f.count(d, -1)
+			d.Status, d.Since = iot.Offline, at
+			f.count(d, 1)
+			f.reschedule(d)
+			f.Touch(d)
+		case Expired:
+			f.unschedule(d)
+		}
+	}
+	// Deadlines in the heap may have been early, and then the order in which devices were found is not that of their ends.
+	slices.SortFunc(due, func(a, b Due) int {
+		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Latest.ID, b.Latest.ID), cmp.Compare(a.Event, b.Event))
+	})
+	return due
+}
+
+// Watching reports whether there are devices that would be missed soon, or past readings that may be over.
+func (f *Fleet) Watching() bool { return f.watching > 0 }
+
+// Deadline returns a moment before which nothing is due; false if nothing ever is.
+func (f *Fleet) Deadline() (time.Time, bool) {
+	if len(f.watch) == 0 {
+		return time.Time{}, false
+	}
+	return f.watch[0].deadline, true
+}
+
+// SetPast replaces the device's run of past readings, nil for none.
+func (f *Fleet) SetPast(d *Device, run *iot.PastRun) {
+	if d.Past == nil && run == nil {
+		return
+	}
+	if (d.Past == nil) != (run == nil) {
+		f.count(d, -1)
+		d.Past = run
+		f.count(d, 1)
+		f.reschedule(d)
+	}
+	d.Past = run
+	f.Touch(d)
+}
+
+// next returns what is due next of a device.
+func (f *Fleet) next(d *Device) (event Event, at time.Time, any bool) {
+	since := d.Heard
+	if f.floor.After(since) {
+		since = f.floor
+	}
+	switch {
+	case d.Status != iot.Offline:
+		event, at, any = FellSilent, since.Add(f.OfflineAfter), true
+	case f.ForgetAfter > 0:
+		event, at, any = Expired, since.Add(f.ForgetAfter), true
+	}
+	if d.Past != nil {
+		if ends := d.Past.Arrived.Add(f.OfflineAfter); !any || !ends.After(at) {
+			event, at, any = PastEnded, ends, true
+		}
+	}
+	return event, at, any
+}
+
+// reschedule has the device looked at when something may be due. What a reading moves away needs no call: Advance looks again
+// when the earlier deadline has come, which spares the heap a move per reading.
+func (f *Fleet) reschedule(d *Device) {
+	_, at, any := f.next(d)
+	switch {
+	case !any:
+		f.unschedule(d)
+	case d.index < 0:
+		d.deadline = at
+		heap.Push(&f.watch, d)
+	default:
+		d.deadline = at
+		heap.Fix(&f.watch, d.index)
+	}
+}
+
+func (f *Fleet) unschedule(d *Device) {
+	if d.index >= 0 {
+		heap.Remove(&f.watch, d.index)
+	}
+}
+
+// deadlines is a container/heap of devices by deadline, by id among equals.
 type deadlines []*Device
 
 func (h deadlines) Len() int { return len(h) }
 
-func (h deadlines) Less(i, j int) bool { return byDeadline(h[i], h[j]) < 0 }
+func (h deadlines) Less(i, j int) bool {
+	return cmp.Or(h[i].deadline.Compare(h[j].deadline), cmp.Compare(h[i].Latest.ID, h[j].Latest.ID)) < 0
+}
 
 func (h deadlines) Swap(i, j int) {
 	h[i], h[j] = h[j], h[i]

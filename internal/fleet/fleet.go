@@ -1,10 +1,8 @@
-// Package fleet keeps the latest state of every device of one partition and finds out who has fallen silent. It is pure:
-// time comes from the log and from the caller.
+// Package fleet keeps the latest state of every device of one partition, finds out who has fallen silent, and tells live
+// readings from those of the past. It is pure: time comes from the log and from the caller.
 package fleet
 
 import (
-	"container/heap"
-	"slices"
 	"time"
 
 	"iotmon/internal/iot"
@@ -13,8 +11,10 @@ import (
 // Device is a device with what only the processor needs to know about it.
 type Device struct {
 	iot.DeviceState
-	// Dirty means that the state has changed since it was last published; the fleet sets it, the publisher clears it.
-	Dirty bool
+	// dirty means that the state has changed since it was last published.
+	dirty bool
+	// forgotten means that the device is no longer one of the fleet's.
+	forgotten bool
 	// deadline is when the device is looked at again; it may be earlier than necessary, never later.
 	deadline time.Time
 	// index is the place in the heap, or -1.
@@ -24,21 +24,35 @@ type Device struct {
 // Counts says how many devices there are of one type.
 type Counts struct{ Online, Offline int64 }
 
+// Options say how a fleet judges its devices.
+type Options struct {
+	// OfflineAfter is how long a device may be silent.
+	OfflineAfter time.Duration
+	// ForgetAfter is how long after its last reading a device is forgotten; 0 means never.
+	ForgetAfter time.Duration
+	// Disorder is how much older than the newest a reading may be because of the way that it came, as opposed to the device's
+	// clock.
+	Disorder time.Duration
+}
+
 // Fleet holds the devices of one partition. It is not safe for concurrent use: the goroutine of that partition owns it.
 type Fleet struct {
-	timeout time.Duration
+	Options
 	// floor is the end of the last time in which the log stood still as a whole: silence before it is nobody's fault.
 	floor   time.Time
 	devices map[iot.DeviceID]*Device
 	counts  map[iot.DeviceType]*Counts
 	watch   deadlines
-	dirty   []*Device
+	// watching counts the devices that are online, and those with a run of past readings.
+	watching int
+	dirty    []*Device
+	gone     []iot.DeviceID
 }
 
-// New returns an empty fleet whose devices count as offline after timeout without a reading, counted from floor or later.
-func New(timeout time.Duration, floor time.Time) *Fleet {
+// New returns an empty fleet whose devices' silence is counted from floor or later.
+func New(options Options, floor time.Time) *Fleet {
 	return &Fleet{
-		timeout: timeout,
+		Options: options,
 		floor:   floor,
 		devices: make(map[iot.DeviceID]*Device),
 		counts:  make(map[iot.DeviceType]*Counts),
@@ -49,68 +63,36 @@ func New(timeout time.Duration, floor time.Time) *Fleet {
 func (f *Fleet) Restore(state iot.DeviceState) {
 	d := f.devices[state.Latest.ID]
 	if d == nil {
-		d = &Device{index: -1}
-		f.devices[state.Latest.ID] = d
+		d = f.add(state.Latest.ID)
 	} else {
 		f.count(d, -1)
 	}
 	d.DeviceState = state
 	f.count(d, 1)
-	f.schedule(d)
+	f.reschedule(d)
 }
 
 // Device returns the device with the given id, or nil.
 func (f *Fleet) Device(id iot.DeviceID) *Device { return f.devices[id] }
 
-// Observe takes in a reading that was appended to the log at the given time. It returns the device and whether the
-// reading is newer than all before: only then has it changed the state. The new status is the reading's own.
-func (f *Fleet) Observe(r *iot.Reading, appended time.Time) (d *Device, newer bool) {
-	d = f.devices[r.ID]
-	known := d != nil
-	if !known {
-		d = &Device{index: -1}
-		f.devices[r.ID] = d
-	} else if !r.Time.After(d.Latest.Time) {
-		return d, false
-	}
-	counted := known && d.Latest.Type == r.Type && d.Status == r.Status
-	if known && !counted {
-		f.count(d, -1)
-	}
-	d.Latest = *r
-	d.Heard = appended
-	if d.Status != r.Status {
-		d.Status, d.Since = r.Status, r.Time
-	}
-	if !counted {
-		f.count(d, 1)
-	}
-	f.schedule(d)
-	f.Touch(d)
-	return d, true
+func (f *Fleet) add(id iot.DeviceID) *Device {
+	d := &Device{index: -1}
+	f.devices[id] = d
+	return d
 }
 
-// Advance returns the devices that have been silent for the timeout at log time now, the longest silent first, and marks
-// them offline since the moment their time was up.
-func (f *Fleet) Advance(now time.Time) []*Device {
-	var silent []*Device
-	for len(f.watch) > 0 && !f.watch[0].deadline.After(now) {
-		d := f.watch[0]
-		d.deadline = f.due(d)
-		if d.deadline.After(now) {
-			heap.Fix(&f.watch, 0)
-			continue
-		}
-		heap.Pop(&f.watch)
-		f.count(d, -1)
-		d.Status, d.Since = iot.Offline, d.deadline
-		f.count(d, 1)
-		f.Touch(d)
-		silent = append(silent, d)
+// Forget removes a device and returns it, nil if there is none.
+func (f *Fleet) Forget(id iot.DeviceID) *Device {
+	d := f.devices[id]
+	if d == nil {
+		return nil
 	}
-	// Deadlines in the heap may have been early, and then the order in which devices were found is not that of their ends.
-	slices.SortFunc(silent, byDeadline)
-	return silent
+	f.count(d, -1)
+	f.unschedule(d)
+	delete(f.devices, id)
+	d.forgotten = true
+	f.gone = append(f.gone, id)
+	return d
 }
 
 // Forgive starts everybody's silence anew at log time now. It is called when the log as a whole stood still, because then
@@ -121,28 +103,50 @@ func (f *Fleet) Forgive(now time.Time) {
 	}
 }
 
+// SetBack takes back what was said of a time after now: the log's own clock had run ahead.
+func (f *Fleet) SetBack(now time.Time) {
+	if f.floor.After(now) {
+		f.floor = now
+	}
+	for _, d := range f.devices {
+		d.Clock = nil
+		if d.Past != nil && d.Past.Arrived.After(now) {
+			d.Past.Arrived = now
+		}
+		if d.Heard.After(now) {
+			d.Heard = now
+		}
+		f.reschedule(d)
+		f.Touch(d)
+	}
+}
+
 // Floor returns the time given to the last Forgive, for the next New.
 func (f *Fleet) Floor() time.Time { return f.floor }
 
-// Watching returns how many devices are online and would be missed.
-func (f *Fleet) Watching() int { return len(f.watch) }
-
 // Touch marks the device as changed.
 func (f *Fleet) Touch(d *Device) {
-	if !d.Dirty {
-		d.Dirty = true
+	if !d.dirty {
+		d.dirty = true
 		f.dirty = append(f.dirty, d)
 	}
 }
 
-// Dirty returns how many devices have changed since the last Publish.
-func (f *Fleet) Dirty() int { return len(f.dirty) }
+// Dirty returns how many devices have changed or were forgotten since the last Publish.
+func (f *Fleet) Dirty() int { return len(f.dirty) + len(f.gone) }
 
-// Publish calls publish for every device that has changed since the last call, each once, in the order of change.
-func (f *Fleet) Publish(publish func(*Device)) {
+// Publish calls forget for every device that was forgotten since the last call, and then publish for every one that has
+// changed, each once, in the order of change.
+func (f *Fleet) Publish(publish func(*Device), forget func(iot.DeviceID)) {
+	for _, id := range f.gone {
+		forget(id)
+	}
+	f.gone = f.gone[:0]
 	for i, d := range f.dirty {
-		d.Dirty = false
-		publish(d)
+		d.dirty = false
+		if !d.forgotten {
+			publish(d)
+		}
 		f.dirty[i] = nil
 	}
 	f.dirty = f.dirty[:0]
@@ -165,6 +169,7 @@ func (f *Fleet) Count(t iot.DeviceType) Counts {
 	return Counts{}
 }
 
+// count counts a device, by 1 or -1, as what it is.
 func (f *Fleet) count(d *Device, by int64) {
 	c := f.counts[d.Latest.Type]
 	if c == nil {
@@ -175,26 +180,9 @@ func (f *Fleet) count(d *Device, by int64) {
 		c.Offline += by
 	} else {
 		c.Online += by
+		f.watching += int(by)
 	}
-}
-
-// schedule has the device watched while it is online. A device already watched keeps its earlier deadline: Advance looks
-// again when that has come, which spares the heap a move per reading.
-func (f *Fleet) schedule(d *Device) {
-	switch {
-	case d.Status == iot.Offline && d.index >= 0:
-		heap.Remove(&f.watch, d.index)
-	case d.Status != iot.Offline && d.index < 0:
-		d.deadline = f.due(d)
-		heap.Push(&f.watch, d)
+	if d.Past != nil {
+		f.watching += int(by)
 	}
-}
-
-// due returns when the device will have been silent for too long.
-func (f *Fleet) due(d *Device) time.Time {
-	since := d.Heard
-	if f.floor.After(since) {
-		since = f.floor
-	}
-	return since.Add(f.timeout)
 }

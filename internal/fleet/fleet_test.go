@@ -14,27 +14,32 @@ var epoch = time.Date(2024, 1, 30, 10, 30, 0, 0, time.UTC)
 
 const timeout = 15 * time.Second
 
+var options = fleet.Options{OfflineAfter: timeout, Disorder: 5 * time.Second}
+
 func at(seconds float64) time.Time { return epoch.Add(time.Duration(seconds * float64(time.Second))) }
 
 // hear has a device send a reading stamped with the time at which it is appended.
-func hear(f *fleet.Fleet, id string, seconds float64) (*fleet.Device, bool) {
-	return f.Observe(&iot.Reading{
+func hear(f *fleet.Fleet, id string, seconds float64) (d *fleet.Device, newer bool) {
+	o := f.Observe(&iot.Reading{
 		Device: iot.Device{ID: iot.DeviceID(id), Type: iot.Temperature},
 		Time:   at(seconds),
 		Status: iot.Online,
-	}, at(seconds))
+	}, at(seconds), at(seconds))
+	return o.Device, o.Kind == fleet.Newest
 }
 
 func silentAt(f *fleet.Fleet, seconds float64) []string {
 	var ids []string
-	for _, d := range f.Advance(at(seconds)) {
-		ids = append(ids, string(d.Latest.ID))
+	for _, due := range f.Advance(at(seconds)) {
+		if due.Event == fleet.FellSilent {
+			ids = append(ids, string(due.Latest.ID))
+		}
 	}
 	return ids
 }
 
 func TestASilentDeviceGoesOfflineOnce(t *testing.T) {
-	f := fleet.New(timeout, time.Time{})
+	f := fleet.New(options, time.Time{})
 	hear(f, "a", 0)
 	hear(f, "b", 2)
 	hear(f, "a", 4)
@@ -56,7 +61,7 @@ func TestASilentDeviceGoesOfflineOnce(t *testing.T) {
 }
 
 func TestADeviceComesBackWithItsNextReading(t *testing.T) {
-	f := fleet.New(timeout, time.Time{})
+	f := fleet.New(options, time.Time{})
 	hear(f, "a", 0)
 	silentAt(f, 20)
 	d, newer := hear(f, "a", 21)
@@ -69,10 +74,10 @@ func TestADeviceComesBackWithItsNextReading(t *testing.T) {
 }
 
 func TestAnOlderReadingChangesNothing(t *testing.T) {
-	f := fleet.New(timeout, time.Time{})
+	f := fleet.New(options, time.Time{})
 	hear(f, "a", 10)
-	f.Publish(func(*fleet.Device) {})
-	for _, seconds := range []float64{10, 3} {
+	f.Publish(func(*fleet.Device) {}, func(iot.DeviceID) {})
+	for _, seconds := range []float64{10, 6} {
 		if d, newer := hear(f, "a", seconds); newer || !d.Latest.Time.Equal(at(10)) {
 			t.Errorf("reading at %v s: got newer %v, latest %v, want the one at 10 s to stay", seconds, newer, d.Latest.Time)
 		}
@@ -84,10 +89,10 @@ func TestAnOlderReadingChangesNothing(t *testing.T) {
 
 // A device whose clock is slow still speaks: silence goes by the log's time.
 func TestAWrongClockIsNotSilence(t *testing.T) {
-	f := fleet.New(timeout, time.Time{})
+	f := fleet.New(options, time.Time{})
 	for i := range 20 {
 		r := iot.Reading{Device: iot.Device{ID: "slow", Type: iot.Temperature}, Time: at(float64(5*i) - 40), Status: iot.Online}
-		f.Observe(&r, at(float64(5*i)))
+		f.Observe(&r, at(float64(5*i)), at(float64(5*i)))
 		if got := silentAt(f, float64(5*i)+4); got != nil {
 			t.Fatalf("at %d s: got %v offline, want none", 5*i, got)
 		}
@@ -95,7 +100,7 @@ func TestAWrongClockIsNotSilence(t *testing.T) {
 }
 
 func TestAStandstillOfTheLogIsForgiven(t *testing.T) {
-	f := fleet.New(timeout, time.Time{})
+	f := fleet.New(options, time.Time{})
 	hear(f, "a", 0)
 	f.Forgive(at(3600))
 	if got := silentAt(f, 3614); got != nil {
@@ -107,11 +112,11 @@ func TestAStandstillOfTheLogIsForgiven(t *testing.T) {
 }
 
 func TestADeviceMaySayItIsOffline(t *testing.T) {
-	f := fleet.New(timeout, time.Time{})
+	f := fleet.New(options, time.Time{})
 	hear(f, "a", 0)
-	f.Observe(&iot.Reading{Device: iot.Device{ID: "a", Type: iot.Temperature}, Time: at(1), Status: iot.Offline}, at(1))
-	if f.Watching() != 0 {
-		t.Errorf("got %d devices watched, want none", f.Watching())
+	f.Observe(&iot.Reading{Device: iot.Device{ID: "a", Type: iot.Temperature}, Time: at(1), Status: iot.Offline}, at(1), at(1))
+	if f.Watching() {
+		t.Error("got devices watched, want none")
 	}
 	if got := silentAt(f, 100); got != nil {
 		t.Errorf("got %v, want no second offline", got)
@@ -119,12 +124,12 @@ func TestADeviceMaySayItIsOffline(t *testing.T) {
 }
 
 func TestRestoreGoesOnWhereTheFleetWas(t *testing.T) {
-	before := fleet.New(timeout, at(-100))
+	before := fleet.New(options, at(-100))
 	hear(before, "a", 0)
 	hear(before, "b", 3)
 	silentAt(before, 15)
 
-	after := fleet.New(timeout, before.Floor())
+	after := fleet.New(options, before.Floor())
 	for _, id := range []iot.DeviceID{"b", "a"} {
 		after.Restore(before.Device(id).DeviceState)
 	}
@@ -137,21 +142,21 @@ func TestRestoreGoesOnWhereTheFleetWas(t *testing.T) {
 }
 
 func TestPublishVisitsEachChangedDeviceOnce(t *testing.T) {
-	f := fleet.New(timeout, time.Time{})
+	f := fleet.New(options, time.Time{})
 	hear(f, "b", 0)
 	hear(f, "a", 1)
 	hear(f, "b", 2)
 	var got []iot.DeviceID
-	f.Publish(func(d *fleet.Device) { got = append(got, d.Latest.ID) })
+	f.Publish(func(d *fleet.Device) { got = append(got, d.Latest.ID) }, func(iot.DeviceID) {})
 	if want := []iot.DeviceID{"b", "a"}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
-	f.Publish(func(d *fleet.Device) { t.Errorf("published %s again without a change", d.Latest.ID) })
+	f.Publish(func(d *fleet.Device) { t.Errorf("published %s again without a change", d.Latest.ID) }, func(iot.DeviceID) {})
 }
 
 func BenchmarkObserve(b *testing.B) {
 	const devices = 10_000
-	f := fleet.New(timeout, time.Time{})
+	f := fleet.New(options, time.Time{})
 	readings := make([]iot.Reading, devices)
 	for i := range readings {
 		readings[i] = iot.Reading{Device: iot.Device{ID: iot.DeviceID(fmt.Sprintf("device_%05d", i)), Type: iot.Temperature}, Status: iot.Online}
@@ -160,11 +165,10 @@ func BenchmarkObserve(b *testing.B) {
 	for i := range b.N {
 		r := &readings[i%devices]
 		r.Time = epoch.Add(time.Duration(i) * 500 * time.Microsecond)
-		d, _ := f.Observe(r, r.Time)
-		f.Touch(d)
+		f.Observe(r, r.Time, r.Time)
 		f.Advance(r.Time)
 		if f.Dirty() >= 1000 {
-			f.Publish(func(*fleet.Device) {})
+			f.Publish(func(*fleet.Device) {}, func(iot.DeviceID) {})
 		}
 	}
 }

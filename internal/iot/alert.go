@@ -28,6 +28,10 @@ func (s Severity) Rank() int { return slices.Index(Severities[:], s) }
 // RuleOffline is the name of the rule that a silent or offline device violates. It compares no value.
 const RuleOffline = "device_offline"
 
+// RuleClock is the name under which a device whose clock has stepped back is reported: one event, over as it is told, with the
+// step in seconds as its value. It is no rule that anybody configures.
+const RuleClock = "device_clock_step"
+
 // Rule says when a device of a type raises an alert.
 type Rule struct {
 	// Name is the alert's type on the wire, such as "temperature_high"; unique among the rules.
@@ -95,7 +99,8 @@ type Alert struct {
 	Onset time.Time
 	// Time is the event time of this event.
 	Time time.Time
-	// Historical marks a violation found in a reading older than the device's newest: it is over already and alarms nobody.
+	// Historical marks a violation found in readings of the past: it is over already and alarms nobody. Onset and Time are
+	// those of the first reading and of the first safe one after it, or of the last that was delivered.
 	Historical bool
 	Position
 }
@@ -130,8 +135,21 @@ type AlertState struct {
 	Raised *Alert
 }
 
+// PastRun is a run of readings of the past, such as a gateway's backlog, as far as rules are violated in it. Durations and
+// hysteresis hold in the past as they do now, so that an hour of it that crosses a threshold a hundred times is not a hundred
+// alarms.
+type PastRun struct {
+	// Last is the time of the reading that was evaluated last, Arrived when that was appended to the log.
+	Last, Arrived time.Time
+	// Backward means that the readings come newest first, Forward oldest first; neither is known after a single reading.
+	Forward, Backward bool
+	// Alerts holds one entry for each rule that is violated, as AlertState does for the present. Raised holds an alarm that
+	// nobody has been told of.
+	Alerts []AlertState
+}
+
 // compareAlerts orders by urgency, then by age, then by id: the order in which a summary lists alerts.
-func compareAlerts(a, b Alert) int {
+func compareAlerts(a, b *Alert) int {
 	return cmp.Or(
 		cmp.Compare(b.Severity.Rank(), a.Severity.Rank()),
 		a.Onset.Compare(b.Onset),
@@ -147,8 +165,24 @@ func mergeAlerts(a, b []Alert) []Alert {
 	return TopAlerts(append(slices.Clone(a), b...))
 }
 
-// TopAlerts sorts alerts by urgency in place and returns at most the first MaxSummaryAlerts.
+// TopAlerts returns copies of the most urgent MaxSummaryAlerts alerts, most urgent first.
 func TopAlerts(alerts []Alert) []Alert {
+	list := make([]*Alert, len(alerts))
+	for i := range alerts {
+		list[i] = &alerts[i]
+	}
+	return MostUrgent(list)
+}
+
+// MostUrgent is TopAlerts for a list that it may sort.
+func MostUrgent(alerts []*Alert) []Alert {
+	if len(alerts) == 0 {
+		return nil
+	}
 	slices.SortFunc(alerts, compareAlerts)
-	return alerts[:min(len(alerts), MaxSummaryAlerts)]
+	top := make([]Alert, min(len(alerts), MaxSummaryAlerts))
+	for i := range top {
+		top[i] = *alerts[i]
+	}
+	return top
 }

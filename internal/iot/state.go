@@ -11,12 +11,29 @@ type DeviceState struct {
 	Status Status
 	// Since is the event time of the last change of Status.
 	Since time.Time
-	// Heard is when Latest was appended to the log. Silence is counted from here, not from the device's own clock, which
-	// may be wrong.
+	// Heard is when a live reading of the device was last appended to the log, whatever time that carried. Silence is counted
+	// from here, not from the device's own clock, which may be wrong. Of a device that is offline, any reading moves it.
 	Heard time.Time
+	// Age is how old the device's live readings are when they are appended: what its clock and the way to the log usually make
+	// of it.
+	Age time.Duration
 	// Alerts holds one entry for each rule that is violated or whose alert is still open.
 	Alerts []AlertState
+	// Past is the run of readings of the past in which rules are violated, nil for none.
+	Past *PastRun
+	// Clock is the run of live readings that are older than they should be, nil for none: after enough of them it is the
+	// device's clock that was set back.
+	Clock *ClockRun
 	Position
+}
+
+// ClockRun is a run of readings of one device, each as much older than its append time as the others.
+type ClockRun struct {
+	// Began is when the first was appended, Age how old it was then.
+	Began time.Time
+	Age   time.Duration
+	// Count is the number of readings.
+	Count int
 }
 
 // OpenAlerts returns the raised events of the alerts that are open now.

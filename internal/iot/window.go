@@ -1,6 +1,9 @@
 package iot
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Window is the half-open interval [Start, Start+Length) of event time, aligned to the Unix epoch in UTC.
 type Window struct {
@@ -27,3 +30,56 @@ func (w Window) Next() Window { return Window{Start: w.End(), Length: w.Length} 
 
 // Contains reports whether t lies in the window.
 func (w Window) Contains(t time.Time) bool { return !t.Before(w.Start) && t.Before(w.End()) }
+
+// Lengths tells how long windows are at each event time: the length of an entry holds from its From on, up to that of the
+// next. From is a boundary of windows of both lengths, so windows never overlap. The first entry holds for all time before
+// it, too. There is always one.
+type Lengths []LengthFrom
+
+// LengthFrom is a length of windows, and the event time from which it holds; the zero time means from the beginning.
+type LengthFrom struct {
+	From   time.Time
+	Length time.Duration
+}
+
+// OneLength returns the lengths of windows that have always had the same one.
+func OneLength(length time.Duration) Lengths { return Lengths{{Length: length}} }
+
+// Newest returns the length that holds from the last change on.
+func (l Lengths) Newest() time.Duration { return l[len(l)-1].Length }
+
+// WindowOf returns the window that holds t.
+func (l Lengths) WindowOf(t time.Time) Window {
+	i := len(l) - 1
+	for i > 0 && t.Before(l[i].From) {
+		i--
+	}
+	return WindowOf(t, l[i].Length)
+}
+
+// maxLengths bounds how many lengths are remembered. Readings from before the oldest are counted by it.
+const maxLengths = 8
+
+// With returns the lengths with one more, which holds from the given time on. The time must lie behind that of every entry
+// and be a boundary of windows of the newest and of the new length.
+func (l Lengths) With(from time.Time, length time.Duration) Lengths {
+	longer := append(slices.Clone(l), LengthFrom{From: from, Length: length})
+	return longer[max(0, len(longer)-maxLengths):]
+}
+
+// Boundary returns the first moment, not before t, at which windows of both lengths begin.
+func Boundary(t time.Time, a, b time.Duration) time.Time {
+	common := a / divisor(a, b) * b
+	if w := WindowOf(t, common); w.Start.Before(t) {
+		return w.End()
+	}
+	return CutTime(t)
+}
+
+// divisor returns the greatest common divisor of two positive durations.
+func divisor(a, b time.Duration) time.Duration {
+	for b > 0 {
+		a, b = b, a%b
+	}
+	return a
+}

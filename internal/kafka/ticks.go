@@ -18,7 +18,7 @@ func (s *session) tickSilent(ctx context.Context) {
 	now := time.Now()
 	var silent []int32
 	for id, part := range s.partitions {
-		if now.Sub(part.lastRecord) >= tickAfter && part.Next() >= part.end && part.Waiting() {
+		if now.Sub(part.lastRecord) >= tickAfter && part.Next() >= part.end && part.Waiting(now) {
 			part.lastRecord = now
 			silent = append(silent, id)
 		}

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"iotmon/internal/iot"
 )
 
 // Checkpoint is what a partition needs, beside the states of its devices, to go on exactly where it was. It is committed
@@ -22,22 +24,49 @@ type Checkpoint struct {
 	Clock time.Time
 	// Floor is the end of the last standstill of the log.
 	Floor time.Time
+	// Behind is since when append times have been behind Clock, zero if they are not.
+	Behind time.Time
+	// Lengths are those of windows, Revision that of the settings that they come from. Without any the configuration's holds.
+	Lengths  iot.Lengths
+	Revision int64
+	// gap is where windows have to be recomputed that are not closed yet.
+	gap gap
 }
 
-// metadata is the JSON of a Checkpoint in an offset commit; times are Unix microseconds, 0 for none.
+// metadata is the JSON of a Checkpoint in an offset commit; times are Unix microseconds, 0 for none. Kafka takes 4,096 bytes by
+// default.
 type metadata struct {
 	Epoch     int32 `json:"epoch"`
 	Position  int64 `json:"position"`
 	Watermark int64 `json:"watermark"`
 	Clock     int64 `json:"clock"`
 	Floor     int64 `json:"floor"`
+	Behind    int64 `json:"behind,omitempty"`
+	// Lengths holds pairs: from when, and how many microseconds.
+	Lengths  [][2]int64 `json:"lengths,omitempty"`
+	Revision int64      `json:"revision,omitempty"`
+	// Gap holds the beginning and the end of the gap, and 1 if it is open.
+	Gap []int64 `json:"gap,omitempty"`
 }
 
 // Metadata returns all of the checkpoint but its Offset, as JSON.
 func (c *Checkpoint) Metadata() string {
-	text, err := json.Marshal(metadata{c.Epoch, c.Position, micros(c.Watermark), micros(c.Clock), micros(c.Floor)})
+	m := metadata{
+		Epoch: c.Epoch, Position: c.Position, Watermark: micros(c.Watermark), Clock: micros(c.Clock), Floor: micros(c.Floor),
+		Behind: micros(c.Behind), Revision: c.Revision,
+	}
+	for _, l := range c.Lengths {
+		m.Lengths = append(m.Lengths, [2]int64{micros(l.From), l.Length.Microseconds()})
+	}
+	if c.gap != (gap{}) {
+		m.Gap = []int64{micros(c.gap.from), micros(c.gap.to), 0}
+		if c.gap.open {
+			m.Gap[2] = 1
+		}
+	}
+	text, err := json.Marshal(m)
 	if err != nil {
-		panic(err) // Five integers always marshal.
+		panic(err) // Integers always marshal.
 	}
 	return string(text)
 }
@@ -55,14 +84,27 @@ func ParseCheckpoint(offset int64, text string) (Checkpoint, error) {
 	if m.Position < offset {
 		return Checkpoint{}, fmt.Errorf("parse checkpoint %q: position lies before the committed offset %d", text, offset)
 	}
-	return Checkpoint{
+	c := Checkpoint{
 		Offset:    offset,
 		Position:  m.Position,
 		Epoch:     m.Epoch,
 		Watermark: fromMicros(m.Watermark),
 		Clock:     fromMicros(m.Clock),
 		Floor:     fromMicros(m.Floor),
-	}, nil
+		Behind:    fromMicros(m.Behind),
+		Revision:  m.Revision,
+	}
+	for _, l := range m.Lengths {
+		length := time.Duration(l[1]) * time.Microsecond
+		if length <= 0 {
+			return Checkpoint{}, fmt.Errorf("parse checkpoint %q: a window's length must be positive", text)
+		}
+		c.Lengths = append(c.Lengths, iot.LengthFrom{From: fromMicros(l[0]), Length: length})
+	}
+	if len(m.Gap) == 3 {
+		c.gap = gap{from: fromMicros(m.Gap[0]), to: fromMicros(m.Gap[1]), open: m.Gap[2] != 0}
+	}
+	return c, nil
 }
 
 // Reconcile fits the checkpoint to what the log still holds, offsets start to end, end excluded. It reports whether

@@ -6,12 +6,6 @@ import (
 	"iotmon/internal/iot"
 )
 
-func (c *Counts) count(live bool) {
-	if live {
-		c.Processed++
-	}
-}
-
 func (c *Counts) newest(at, appended time.Time) {
 	if at.After(c.Newest) {
 		c.Newest, c.NewestAppended = at, appended

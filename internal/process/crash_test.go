@@ -2,12 +2,49 @@ package process_test
 
 import (
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
+	"iotmon/internal/iot"
 	"iotmon/internal/process"
 	"iotmon/internal/wire"
 )
+
+// drawBacklog has a device deliver what happened minutes before, oldest or newest first, marked or not.
+func drawBacklog(t *rapid.T, j *journal, now float64) {
+	start := now - rapid.Float64Range(60, 900).Draw(t, "age")
+	readings := rapid.IntRange(1, 8).Draw(t, "backlog")
+	step := rapid.SampledFrom([]float64{5, 1, -5}).Draw(t, "step")
+	marked := rapid.Bool().Draw(t, "marked")
+	for i := range readings {
+		j.write(now, iot.Reading{
+			Device: iot.Device{ID: rapid.SampledFrom([]iot.DeviceID{"a", "z"}).Draw(t, "delivers")},
+			Time:   at(start + step*float64(i)), Value: rapid.SampledFrom([]float64{20, 27.7, 29.3, 36}).Draw(t, "past value"),
+			Quality: rapid.SampledFrom([]iot.Quality{"", "", iot.Bad, iot.Uncertain}).Draw(t, "quality"), Historical: marked,
+		})
+	}
+}
+
+// drawSteppedClock has a device go on with a clock that was set back.
+func drawSteppedClock(t *rapid.T, j *journal, now float64) float64 {
+	back := rapid.SampledFrom([]float64{20, 120, 1800}).Draw(t, "back")
+	for range rapid.IntRange(1, 18).Draw(t, "stepped") {
+		now += 5
+		j.reading(now, "c", now-back, rapid.SampledFrom([]float64{20, 29.3, 36}).Draw(t, "stepped value"))
+	}
+	return now
+}
+
+// drawFastLog has the log's own clock run ahead, and then go right.
+func drawFastLog(t *rapid.T, j *journal, now float64) float64 {
+	j.tick(now + rapid.SampledFrom([]float64{15, 3000}).Draw(t, "ahead"))
+	for range rapid.IntRange(1, 12).Draw(t, "right") {
+		now += 5
+		j.reading(now, "d", now, 20)
+	}
+	return now
+}
 
 // drawJournal draws a log as unruly as a plant's: reordering, duplicates, clocks ahead and behind, garbage, silences and
 // ticks.
@@ -25,14 +62,29 @@ func drawJournal(t *rapid.T) journal {
 		case 2:
 			if len(j) > 0 {
 				again := j[rapid.IntRange(0, len(j)-1).Draw(t, "again")]
-				j = append(j, process.Record{Offset: int64(len(j)), Appended: at(now), Value: again.Value, Tick: again.Tick})
+				again.Offset, again.Appended = int64(len(j)), at(now)
+				j = append(j, again)
 			}
-		default:
+		case 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19:
 			now += rapid.Float64Range(0, 2).Draw(t, "pause")
 			device := rapid.IntRange(0, len(skews)-1).Draw(t, "device")
 			back := rapid.SampledFrom([]float64{0, 0, 0, 0, 1, 6, 45}).Draw(t, "back")
 			j.reading(now, string(rune('a'+device)), now+skews[device]-back,
 				rapid.SampledFrom([]float64{20, 21.7, 27.7, 29.3, 30, 36}).Draw(t, "value"))
+		case 3:
+			drawBacklog(t, &j, now)
+		case 4:
+			now = drawSteppedClock(t, &j, now)
+		case 5:
+			now = drawFastLog(t, &j, now)
+		case 6:
+			j.forget(now, string(rune('a'+rapid.IntRange(0, len(skews)-1).Draw(t, "forgotten"))))
+		case 7:
+			length := rapid.SampledFrom([]time.Duration{10, 30, 45, 60, 7200}).Draw(t, "length") * time.Second
+			j.settings(now, iot.Settings{
+				Revision: rapid.Int64Range(0, 5).Draw(t, "revision"), Window: length,
+				From: at(now + rapid.Float64Range(0, 100).Draw(t, "from")),
+			})
 		}
 	}
 	for range 8 {
@@ -84,6 +136,9 @@ func restore(t *rapid.T, opts *process.Options, from process.Checkpoint, committ
 	}
 	p := process.New(opts, 3, from, false)
 	for _, text := range committed.states {
+		if text == nil {
+			continue
+		}
 		state, err := wire.DecodeDeviceState(text)
 		if err != nil {
 			t.Fatal(err)

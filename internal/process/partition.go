@@ -27,6 +27,11 @@ type Partition struct {
 	// other effects are in the restored state.
 	quietBelow int64
 	clock      time.Time
+	// behind is when the first of the latest records was appended that are all older than clock by more than the skew; zero if
+	// the latest is not.
+	behind time.Time
+	// revision is that of the settings in force.
+	revision int64
 	// late holds the windows that late readings belong to, until the end of the batch.
 	late map[windowKey]iot.Position
 	gap  gap
@@ -45,20 +50,32 @@ type windowKey struct {
 // records that open windows needed are gone: those windows are marked for recomputation from the archive. Restore the
 // devices' states before the first Process.
 func New(options *Options, id int32, from Checkpoint, lost bool) *Partition {
-	return &Partition{
-		Options:    options,
-		id:         id,
-		decoder:    wire.NewStreamDecoder(),
-		windows:    aggregate.New(options.Window, from.Watermark),
-		fleet:      fleet.New(options.OfflineAfter, from.Floor),
+	lengths, revision := from.Lengths, from.Revision
+	if len(lengths) == 0 {
+		lengths, revision = iot.OneLength(options.Window), options.Revision
+	}
+	p := &Partition{
+		Options: options,
+		id:      id,
+		decoder: wire.NewStreamDecoder(),
+		windows: aggregate.New(lengths, from.Watermark),
+		fleet: fleet.New(fleet.Options{
+			OfflineAfter: options.OfflineAfter, ForgetAfter: options.ForgetAfter, Disorder: options.Lateness,
+		}, from.Floor),
 		alerts:     make(standing),
 		epoch:      from.Epoch,
 		next:       from.Offset,
 		quietBelow: from.Position,
 		clock:      from.Clock,
+		behind:     from.Behind,
+		revision:   revision,
 		late:       make(map[windowKey]iot.Position),
-		gap:        gap{open: lost, from: from.Watermark},
+		gap:        from.gap,
 	}
+	if lost {
+		p.gap.lose(from.Watermark)
+	}
+	return p
 }
 
 // Restore puts in the state that a device had at the checkpoint.
@@ -76,15 +93,23 @@ func (p *Partition) Checkpoint() Checkpoint {
 		Watermark: p.windows.Watermark(),
 		Clock:     p.clock,
 		Floor:     p.fleet.Floor(),
+		Behind:    p.behind,
+		Lengths:   p.windows.Lengths(),
+		Revision:  p.revision,
+		gap:       p.gap,
 	}
 }
 
 // Next returns the next offset to read.
 func (p *Partition) Next() int64 { return p.next }
 
-// Waiting reports whether the passing of time alone could have an effect, so that a silent log needs ticks.
-func (p *Partition) Waiting() bool {
-	return p.windows.Len() > 0 || p.fleet.Watching() > 0 || p.gap.open
+// Waiting reports whether the passing of time alone could have an effect by now, so that a silent log needs ticks.
+func (p *Partition) Waiting(now time.Time) bool {
+	if p.windows.Len() > 0 || p.fleet.Watching() || p.gap.open {
+		return true
+	}
+	deadline, any := p.fleet.Deadline()
+	return any && !deadline.After(now)
 }
 
 // TakeCounts returns what was counted since the last call.
@@ -108,81 +133,139 @@ func (p *Partition) Process(records []Record, out Output) {
 
 func (p *Partition) process(rec *Record, out Output) {
 	p.next = rec.Offset + 1
-	live := rec.Offset >= p.quietBelow
-	p.tell(rec.Appended)
-	if live && p.gap.open {
+	if rec.Offset < p.quietBelow {
+		p.rebuild(rec)
+		return
+	}
+	p.tell(rec.Appended, out)
+	if p.gap.open {
 		p.markGap(out)
 	}
+	var err error
 	switch {
 	case rec.Tick:
 		p.advance(rec.Appended, out)
+	case rec.Settings:
+		err = p.applySettings(rec)
+	case wire.Forgets(rec.Key, rec.Value):
+		p.forget(iot.DeviceID(rec.Key), out)
 	default:
-		p.counts.count(live)
-		if err := p.take(rec, live, out); err != nil && live {
-			p.reject(rec, err, out)
-		}
+		p.counts.Processed++
+		err = p.take(rec, out)
 	}
-	if live {
-		p.findSilent(out)
+	if err != nil {
+		p.reject(rec, err, out)
 	}
+	p.passTime(out)
 }
 
-// tell moves the log's clock, and forgives a silence that was the system's own.
-func (p *Partition) tell(appended time.Time) {
-	if !appended.After(p.clock) {
+// rebuild counts a record from before the restart again, if it is a reading of a window that is still open. The watermark does
+// not move: it has come to where such records have brought it, under the lateness that held then.
+func (p *Partition) rebuild(rec *Record) {
+	if rec.Tick || rec.Settings || wire.Forgets(rec.Key, rec.Value) {
 		return
 	}
-	if !p.clock.IsZero() && appended.Sub(p.clock) > Standstill {
-		p.fleet.Forgive(appended)
+	if p.decoder.Admit(rec.Value, rec.Appended, p.Admission, &p.reading) == nil {
+		p.windows.Add(&p.reading, rec.Offset)
 	}
-	p.clock = appended
 }
 
 // take handles a record that should be a reading. The error says why it is none.
-func (p *Partition) take(rec *Record, live bool, out Output) error {
+func (p *Partition) take(rec *Record, out Output) error {
 	r := &p.reading
-	if err := p.decoder.Decode(rec.Value, r); err != nil {
-		return err
-	}
-	if err := p.Admission.Admit(r, rec.Appended); err != nil {
+	if err := p.decoder.Admit(rec.Value, rec.Appended, p.Admission, r); err != nil {
 		return err
 	}
 	outcome := p.windows.Add(r, rec.Offset)
 	// The windows that this reading closes lie before it: what it says of its device is none of theirs.
 	p.advance(earlier(r.Time, rec.Appended), out)
-	if live {
-		p.observe(r, rec, outcome, out)
-	}
-	return nil
-}
-
-// observe handles what a reading means for its device.
-func (p *Partition) observe(r *iot.Reading, rec *Record, outcome aggregate.Outcome, out Output) {
 	p.counts.newest(r.Time, rec.Appended)
 	switch outcome {
 	case aggregate.Duplicate:
-		p.counts.Duplicates++
-		return
+		p.repeated(r, rec)
+		return nil
 	case aggregate.Late:
 		p.counts.Late++
-		key := windowKey{r.Type, p.windows.Of(r).Start.UnixMicro()}
-		p.late[key] = p.position()
+		p.markLate(r.Type, p.windows.Of(r.Time))
 	}
-	device, newer := p.fleet.Observe(r, rec.Appended)
+	p.observe(r, rec, out)
+	return nil
+}
+
+// repeated handles a reading that is in its window already. A device may repeat its latest because its clock stands still: it
+// is heard all the same.
+func (p *Partition) repeated(r *iot.Reading, rec *Record) {
+	p.counts.Duplicates++
+	device := p.fleet.Device(r.ID)
+	if device == nil || !device.Latest.Time.Equal(r.Time) {
+		return
+	}
+	if device.Latest.Value != r.Value {
+		p.counts.Conflicts++
+	}
+	p.fleet.Observe(r, rec.Appended, p.clock)
+}
+
+// observe handles what a reading means for its device.
+func (p *Partition) observe(r *iot.Reading, rec *Record, out Output) {
+	o := p.fleet.Observe(r, rec.Appended, p.clock)
 	emit := func(a *iot.Alert) { p.emit(a, out) }
-	switch {
-	case newer:
-		device.Alerts = p.Alerts.Evaluate(device.Alerts, r, emit)
-	case r.Time.Before(device.Latest.Time):
-		p.Alerts.Historical(device.Alerts, r, emit)
+	switch o.Kind {
+	case fleet.Newest:
+		if o.Past != nil && !o.Past.Last.Before(o.Before) {
+			p.joinPast(o.Device, r, emit)
+		}
+		o.Alerts = p.Alerts.Evaluate(o.Alerts, r, emit)
+	case fleet.SetBack:
+		o.Alerts = p.Alerts.SetBack(o.Alerts)
+		if o.Past != nil {
+			p.joinPast(o.Device, r, emit)
+		}
+		emit(p.Alerts.ClockStepped(r, o.Back, p.clock))
+		o.Alerts = p.Alerts.Evaluate(o.Alerts, r, emit)
+	default:
+		if o.Returned {
+			o.Alerts = p.Alerts.Heard(o.Alerts, p.clock, emit)
+		}
+		if !r.Time.Equal(o.Before) {
+			p.fleet.SetPast(o.Device, p.Alerts.EvaluatePast(o.Past, o.Alerts, r, p.clock, p.Lateness, emit))
+		}
 	}
 }
 
-// findSilent raises the alerts of the devices that have been silent for too long by the log's clock.
-func (p *Partition) findSilent(out Output) {
-	for _, device := range p.fleet.Advance(p.clock) {
-		device.Alerts = p.Alerts.Silent(device.Alerts, &device.Latest, device.Since, func(a *iot.Alert) { p.emit(a, out) })
+// joinPast ends a device's run of past readings with a live one that goes on where the run has come to.
+func (p *Partition) joinPast(device *fleet.Device, r *iot.Reading, emit func(*iot.Alert)) {
+	device.Alerts = p.Alerts.JoinPast(device.Past, device.Alerts, r, emit)
+	p.fleet.SetPast(device, nil)
+}
+
+// passTime handles what is due by the log's clock.
+func (p *Partition) passTime(out Output) {
+	for _, due := range p.fleet.Advance(p.clock) {
+		emit := func(a *iot.Alert) { p.emit(a, out) }
+		switch due.Event {
+		case fleet.FellSilent:
+			due.Alerts = p.Alerts.Silent(due.Alerts, &due.Latest, due.Since, emit)
+		case fleet.PastEnded:
+			p.Alerts.EndPast(due.Past, emit)
+		case fleet.Expired:
+			p.forget(due.Latest.ID, out)
+		}
 	}
+}
+
+// forget ends all that is known of a device but its past.
+func (p *Partition) forget(id iot.DeviceID, out Output) {
+	device := p.fleet.Forget(id)
+	if device == nil {
+		return
+	}
+	p.counts.Forgotten++
+	emit := func(a *iot.Alert) { p.emit(a, out) }
+	if device.Past != nil {
+		p.Alerts.EndPast(device.Past, emit)
+	}
+	p.Alerts.Forget(device.Alerts, p.clock, emit)
 }
 
 // emit sends an alert event, once, with the position that it follows from.

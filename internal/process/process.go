@@ -18,9 +18,9 @@ type Record struct {
 	Appended time.Time
 	Key      []byte
 	Value    []byte
-	// Tick marks a record that carries no reading, only its append time. A record without it whose Value is nil and which has
-	// a Key says that this device is to be forgotten; see wire.Forgets.
-	Tick bool
+	// Tick marks a record that carries no reading, only its append time, Settings one whose value wire.DecodeSettings reads. A
+	// record without either whose Value is nil and which has a Key says that this device is to be forgotten; see wire.Forgets.
+	Tick, Settings bool
 }
 
 // Reject is a record that is no valid reading, for the dead-letter queue.
@@ -44,10 +44,14 @@ type Output interface {
 type Options struct {
 	Admission *iot.Admission
 	Alerts    *alert.Engine
-	// Window is the length of a window, Lateness how long after its end readings are waited for.
-	Window, Lateness time.Duration
-	// OfflineAfter is how long a device may be silent.
-	OfflineAfter time.Duration
+	// Window is the length of a window in a partition that begins, and what Outdated compares the others' with. Revision orders
+	// configurations: the length of a lower one gives way to what is in force.
+	Window   time.Duration
+	Revision int64
+	// Lateness is how long after a window's end readings are waited for.
+	Lateness time.Duration
+	// OfflineAfter is how long a device may be silent; after ForgetAfter it is forgotten, 0 means never.
+	OfflineAfter, ForgetAfter time.Duration
 }
 
 // Standstill is how long the log may rest, as a whole, before that is no device's silence: a running processor appends a
@@ -58,6 +62,12 @@ const Standstill = 5 * time.Second
 type Counts struct {
 	// Processed counts readings, whatever became of them, and no ticks.
 	Processed, Late, Duplicates int64
+	// Conflicts counts the duplicates that differ in value from the reading that came first, as far as that is known: it is the
+	// device's latest.
+	Conflicts int64
+	// SetBack is by how much the log's clock was set back, Forgotten the number of devices that were forgotten.
+	SetBack   time.Duration
+	Forgotten int64
 	// Rejected counts by field of the message; "" stands for the message as a whole.
 	Rejected map[string]int64
 	Windows  int64

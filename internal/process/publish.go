@@ -17,6 +17,7 @@ func (p *Partition) advance(seen time.Time, out Output) {
 		p.counts.Windows++
 		p.publishClosed(closed, out)
 	}
+	p.passGap()
 }
 
 // publishClosed sends the final summaries of a window: one for each type that the partition has devices of, because those
@@ -30,9 +31,14 @@ func (p *Partition) publishClosed(closed aggregate.Closed, out Output) {
 	for _, t := range slices.Sorted(maps.Keys(closed.Summaries)) {
 		p.publishSummary(closed, t, true, out)
 		if p.gap.covers(closed.Window) {
-			p.late[windowKey{t, closed.Start.UnixMicro()}] = p.position()
+			p.markLate(t, closed.Window)
 		}
 	}
+}
+
+// markLate has a window announced that is to be recomputed from the archive.
+func (p *Partition) markLate(t iot.DeviceType, w iot.Window) {
+	p.late[windowKey{t, w.Start.UnixMicro()}] = p.position()
 }
 
 // PublishWindows sends the open windows that have changed since the last call.
@@ -67,7 +73,7 @@ func (p *Partition) PublishStates(out Output) {
 	p.fleet.Publish(func(device *fleet.Device) {
 		device.Position = position
 		out.State(&device.DeviceState)
-	})
+	}, func(id iot.DeviceID) { out.Forget(id, position) })
 }
 
 // Changed returns how many devices PublishStates would send.
@@ -84,7 +90,7 @@ func (p *Partition) publishLate(out Output) {
 	for _, key := range keys {
 		out.Summary(&iot.WindowSummary{
 			Type:     key.Type,
-			Window:   iot.Window{Start: time.UnixMicro(key.start).UTC(), Length: p.Window},
+			Window:   p.windows.Of(time.UnixMicro(key.start).UTC()),
 			Position: p.late[key],
 			Late:     true,
 		})
@@ -94,35 +100,3 @@ func (p *Partition) publishLate(out Output) {
 
 // quiet reports whether the partition still rebuilds what was before its restart.
 func (p *Partition) quiet() bool { return p.next < p.quietBelow }
-
-// gap is a stretch of event time of which readings were lost from the log before they were processed.
-type gap struct {
-	// open means that the end is not known yet: the first live record tells it.
-	open     bool
-	from, to time.Time
-}
-
-// covers reports whether readings of the window may have been lost.
-func (g *gap) covers(w iot.Window) bool {
-	return !g.open && w.End().After(g.from) && w.Start.Before(g.to)
-}
-
-// maxGapWindows bounds the windows marked at once: two days of them. Older ones lie before every default retention.
-const maxGapWindows = 5760
-
-// markGap closes the gap at the log's clock and marks every window in it for recomputation, as whole windows may have been
-// lost. Those still open are marked once more when they close.
-func (p *Partition) markGap(out Output) {
-	p.gap.open = false
-	p.gap.to = p.clock.Add(p.Admission.Skew)
-	oldest := p.gap.to.Add(-maxGapWindows * p.Window)
-	if p.gap.from.Before(oldest) {
-		p.gap.from = oldest
-	}
-	for w := iot.WindowOf(p.gap.from, p.Window); w.Start.Before(p.gap.to); w = w.Next() {
-		for _, t := range p.Admission.Catalog.Types() {
-			p.late[windowKey{t, w.Start.UnixMicro()}] = p.position()
-		}
-	}
-	p.publishLate(out)
-}

@@ -44,7 +44,8 @@ func (r *recorder) State(s *iot.DeviceState) {
 	r.states[s.Latest.ID] = wire.AppendDeviceState(nil, s)
 }
 
-func (r *recorder) Forget(device iot.DeviceID, _ iot.Position) { delete(r.states, device) }
+// Forget keeps that there was a state.
+func (r *recorder) Forget(device iot.DeviceID, _ iot.Position) { r.states[device] = nil }
 
 func (r *recorder) Reject(reject *process.Reject) {
 	r.rejects = append(r.rejects, fmt.Sprint(reject.Offset, " ", reject.Field, " ", reject.Reason))
@@ -75,8 +76,13 @@ func (r *recorder) difference(want *recorder) string {
 		return fmt.Sprintf("late windows: got %v, want %v", r.late, want.late)
 	}
 	got, wanted := r.finalStates(), want.finalStates()
-	if !maps.Equal(got, wanted) {
-		return fmt.Sprintf("states: got\n%q\nwant\n%q", got, wanted)
+	for id := range wanted {
+		if got[id] != wanted[id] {
+			return fmt.Sprintf("state of %s: got\n%s\nwant\n%s", id, got[id], wanted[id])
+		}
+	}
+	if len(got) != len(wanted) {
+		return fmt.Sprintf("states: got %d, want %d", len(got), len(wanted))
 	}
 	return ""
 }
@@ -84,6 +90,9 @@ func (r *recorder) difference(want *recorder) string {
 func (r *recorder) finalStates() map[iot.DeviceID]string {
 	states := make(map[iot.DeviceID]string, len(r.states))
 	for id, text := range r.states {
+		if text == nil {
+			continue
+		}
 		state, err := wire.DecodeDeviceState(text)
 		if err != nil {
 			panic(err)

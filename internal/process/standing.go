@@ -3,7 +3,7 @@ package process
 import "iotmon/internal/iot"
 
 // standing holds the alerts that are open now, by device type and id, for the summaries that list them.
-type standing map[iot.DeviceType]map[string]iot.Alert
+type standing map[iot.DeviceType]map[string]*iot.Alert
 
 func (s standing) restore(state *iot.DeviceState) {
 	for _, raised := range state.OpenAlerts() {
@@ -16,9 +16,10 @@ func (s standing) apply(a *iot.Alert) {
 	case a.Historical:
 	case a.Open():
 		if s[a.DeviceType] == nil {
-			s[a.DeviceType] = make(map[string]iot.Alert)
+			s[a.DeviceType] = make(map[string]*iot.Alert)
 		}
-		s[a.DeviceType][a.ID] = *a
+		open := *a
+		s[a.DeviceType][a.ID] = &open
 	default:
 		delete(s[a.DeviceType], a.ID)
 	}
@@ -30,9 +31,9 @@ func (s standing) top(t iot.DeviceType) (int64, []iot.Alert) {
 	if len(open) == 0 {
 		return 0, nil
 	}
-	alerts := make([]iot.Alert, 0, len(open))
+	alerts := make([]*iot.Alert, 0, len(open))
 	for _, a := range open {
 		alerts = append(alerts, a)
 	}
-	return int64(len(alerts)), iot.TopAlerts(alerts)
+	return int64(len(alerts)), iot.MostUrgent(alerts)
 }

@@ -16,8 +16,29 @@ type deviceState struct {
 	Status  iot.Status      `json:"status"`
 	Since   time.Time       `json:"since"`
 	Heard   time.Time       `json:"heard"`
-	Alerts  []alertState    `json:"alerts"`
+	// Age is in microseconds; without it, it is Heard less the reading's time.
+	Age    *int64       `json:"age_us"`
+	Alerts []alertState `json:"alerts"`
+	Past   *pastRun     `json:"past"`
+	Clock  *clockRun    `json:"clock"`
 	iot.Position
+}
+
+// pastRun is the JSON of a run of past readings in which rules are violated.
+type pastRun struct {
+	Last     time.Time    `json:"last"`
+	Arrived  time.Time    `json:"arrived"`
+	Forward  bool         `json:"forward,omitempty"`
+	Backward bool         `json:"backward,omitempty"`
+	Alerts   []alertState `json:"alerts"`
+}
+
+// clockRun is the JSON of a run of readings that are older than they should be.
+type clockRun struct {
+	Began time.Time `json:"began"`
+	// Age is in microseconds.
+	Age   int64 `json:"age_us"`
+	Count int   `json:"count"`
 }
 
 // alertState is one rule's state on a device.
@@ -35,8 +56,18 @@ func AppendDeviceState(dst []byte, s *iot.DeviceState) []byte {
 	dst = appendField(dst, `,"status":`, string(s.Status))
 	dst = appendTime(append(dst, `,"since":`...), s.Since)
 	dst = appendTime(append(dst, `,"heard":`...), s.Heard)
+	if s.Age != s.Heard.Sub(s.Latest.Time) {
+		dst = strconv.AppendInt(append(dst, `,"age_us":`...), s.Age.Microseconds(), 10)
+	}
 	if len(s.Alerts) > 0 {
 		dst = appendJSON(append(dst, `,"alerts":`...), toAlertStates(s.Alerts))
+	}
+	if run := s.Past; run != nil {
+		past := pastRun{Last: run.Last, Arrived: run.Arrived, Forward: run.Forward, Backward: run.Backward, Alerts: toAlertStates(run.Alerts)}
+		dst = appendJSON(append(dst, `,"past":`...), past)
+	}
+	if run := s.Clock; run != nil {
+		dst = appendJSON(append(dst, `,"clock":`...), clockRun{Began: run.Began, Age: run.Age.Microseconds(), Count: run.Count})
 	}
 	dst = strconv.AppendInt(append(dst, `,"partition":`...), int64(s.Partition), 10)
 	dst = strconv.AppendInt(append(dst, `,"epoch":`...), int64(s.Epoch), 10)
@@ -59,6 +90,7 @@ func (d *Decoder) DeviceState(data []byte) (iot.DeviceState, error) {
 // stateFast decodes the state of a device without alerts, which most are.
 func (d *Decoder) stateFast(data []byte, s *iot.DeviceState) bool {
 	c := cursor{text: data}
+	aged := false
 	ok := c.object(func(key []byte) bool {
 		switch string(key) {
 		case "reading":
@@ -69,6 +101,11 @@ func (d *Decoder) stateFast(data []byte, s *iot.DeviceState) bool {
 			return c.time(&s.Since)
 		case "heard":
 			return c.time(&s.Heard)
+		case "age_us":
+			var micros int64
+			aged = integer(&c, &micros)
+			s.Age = time.Duration(micros) * time.Microsecond
+			return aged
 		case "partition":
 			return integer(&c, &s.Partition)
 		case "epoch":
@@ -79,6 +116,9 @@ func (d *Decoder) stateFast(data []byte, s *iot.DeviceState) bool {
 			return false
 		}
 	})
+	if !aged {
+		s.Age = s.Heard.Sub(s.Latest.Time)
+	}
 	return ok && s.Latest.ID != "" && c.end() && checkTimes(s.Latest.Time, s.Since, s.Heard) == nil
 }
 
@@ -108,22 +148,50 @@ func (d *Decoder) stateGeneral(data []byte) (iot.DeviceState, error) {
 	if err := checkTimes(s.Latest.Time, s.Since, s.Heard); err != nil {
 		return iot.DeviceState{}, fmt.Errorf("decode device state: %w", err)
 	}
-	for i := range m.Alerts {
-		state := &m.Alerts[i]
+	s.Age = s.Heard.Sub(s.Latest.Time)
+	if m.Age != nil {
+		s.Age = time.Duration(*m.Age) * time.Microsecond
+	}
+	var err error
+	if s.Alerts, err = fromAlertStates(m.Alerts); err != nil {
+		return iot.DeviceState{}, fmt.Errorf("decode device state: %w", err)
+	}
+	if run := m.Past; run != nil {
+		if err := checkTimes(run.Last, run.Arrived); err != nil {
+			return iot.DeviceState{}, fmt.Errorf("decode device state: past: %w", err)
+		}
+		s.Past = &iot.PastRun{Last: run.Last.UTC(), Arrived: run.Arrived.UTC(), Forward: run.Forward, Backward: run.Backward}
+		if s.Past.Alerts, err = fromAlertStates(run.Alerts); err != nil {
+			return iot.DeviceState{}, fmt.Errorf("decode device state: past: %w", err)
+		}
+	}
+	if run := m.Clock; run != nil {
+		if err := checkTimes(run.Began); err != nil {
+			return iot.DeviceState{}, fmt.Errorf("decode device state: clock: %w", err)
+		}
+		s.Clock = &iot.ClockRun{Began: run.Began.UTC(), Age: time.Duration(run.Age) * time.Microsecond, Count: run.Count}
+	}
+	return s, nil
+}
+
+func fromAlertStates(messages []alertState) ([]iot.AlertState, error) {
+	var states []iot.AlertState
+	for i := range messages {
+		state := &messages[i]
 		if err := checkTimes(state.Onset, state.Safe); err != nil {
-			return iot.DeviceState{}, fmt.Errorf("decode device state: alerts[%d]: %w", i, err)
+			return nil, fmt.Errorf("alerts[%d]: %w", i, err)
 		}
 		restored := iot.AlertState{Rule: state.Rule, Onset: state.Onset.UTC(), Safe: state.Safe.UTC()}
 		if state.Raised != nil {
 			raised, err := fromTopic(state.Raised)
 			if err != nil {
-				return iot.DeviceState{}, fmt.Errorf("decode device state: alerts[%d]: %w", i, err)
+				return nil, fmt.Errorf("alerts[%d]: %w", i, err)
 			}
 			restored.Raised = &raised
 		}
-		s.Alerts = append(s.Alerts, restored)
+		states = append(states, restored)
 	}
-	return s, nil
+	return states, nil
 }
 
 func toAlertStates(states []iot.AlertState) []alertState {

@@ -59,6 +59,20 @@ func drawState(t *rapid.T) iot.DeviceState {
 		}
 		s.Alerts = append(s.Alerts, state)
 	}
+	s.Age = s.Heard.Sub(s.Latest.Time).Truncate(time.Microsecond)
+	if rapid.Bool().Draw(t, "unusual age") {
+		s.Age = time.Duration(rapid.Int64Range(-1<<40, 1<<40).Draw(t, "age")) * time.Microsecond
+	}
+	if rapid.Bool().Draw(t, "past") {
+		raised := drawAlert(t)
+		s.Past = &iot.PastRun{
+			Last: drawTime(t, "last"), Arrived: drawTime(t, "arrived"), Forward: rapid.Bool().Draw(t, "forward"),
+			Alerts: []iot.AlertState{{Rule: "temperature_high", Onset: drawTime(t, "past onset"), Raised: &raised}},
+		}
+	}
+	if rapid.Bool().Draw(t, "clock") {
+		s.Clock = &iot.ClockRun{Began: drawTime(t, "began"), Age: time.Hour, Count: rapid.IntRange(1, 9).Draw(t, "count")}
+	}
 	return s
 }
 

@@ -1,0 +1,67 @@
+package process
+
+import (
+	"fmt"
+	"time"
+
+	"iotmon/internal/iot"
+	"iotmon/internal/wire"
+)
+
+// settingsMargin is how long the settings record may take from being made until it is in every partition.
+const settingsMargin = 10 * time.Second
+
+// Outdated returns the settings that should replace those in force because the configuration has changed, in time for every
+// partition: now is the current time. It is false if the configuration is in force, or is older than what is.
+func (p *Partition) Outdated(now time.Time) (iot.Settings, bool) {
+	newest := p.windows.Lengths().Newest()
+	if p.Window == newest || p.Revision <= p.revision {
+		return iot.Settings{}, false
+	}
+	if p.clock.After(now) {
+		now = p.clock
+	}
+	return iot.Settings{
+		Revision: p.Revision,
+		Window:   p.Window,
+		From:     p.begins(now.Add(settingsMargin), p.Window),
+	}, true
+}
+
+// Overruled reports whether the configuration asks for another length of windows than what is in force, but is not newer.
+func (p *Partition) Overruled() (inForce time.Duration, overruled bool) {
+	inForce = p.windows.Lengths().Newest()
+	return inForce, p.Window != inForce && p.Revision <= p.revision
+}
+
+// begins returns the first boundary common to the length in force and another, of which no reading has been admitted by now.
+func (p *Partition) begins(now time.Time, length time.Duration) time.Time {
+	lengths := p.windows.Lengths()
+	from := now.Add(p.Admission.Skew + time.Microsecond)
+	if last := lengths[len(lengths)-1].From; !from.After(last) {
+		from = last.Add(time.Microsecond)
+	}
+	return iot.Boundary(iot.CutTime(from), lengths.Newest(), length)
+}
+
+// applySettings puts settings in force. Those in force keep what is not newer than they are.
+func (p *Partition) applySettings(rec *Record) error {
+	s, err := wire.DecodeSettings(rec.Value)
+	if err != nil {
+		return fmt.Errorf("settings: %w", err)
+	}
+	lengths := p.windows.Lengths()
+	if s.Revision <= p.revision {
+		return nil
+	}
+	p.revision = s.Revision
+	if s.Window == lengths.Newest() {
+		return nil
+	}
+	// A record that was in time needs no more than this, one that was not begins later.
+	if begins := p.begins(p.clock, s.Window); s.From.Before(begins) || !iot.Boundary(s.From, lengths.Newest(), s.Window).Equal(s.From) {
+		s.From = begins
+	}
+	p.windows.SetLengths(lengths.With(s.From, s.Window))
+	return nil
+}
