@@ -70,8 +70,10 @@ func newProcess(cfg *config.Config, admission *iot.Admission) (*process.Options,
 		Admission:    admission,
 		Alerts:       engine,
 		Window:       cfg.Aggregation.Window(),
+		Revision:     cfg.Revision.UnixMicro(),
 		Lateness:     cfg.Aggregation.AllowedLateness,
 		OfflineAfter: cfg.Devices.OfflineAfter,
+		ForgetAfter:  cfg.Devices.ForgetAfter,
 	}, nil
 }
 

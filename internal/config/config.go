@@ -37,6 +37,8 @@ type Config struct {
 	CheckOnly bool `koanf:"-"`
 	// Probe is set by -probe: the path to ask of the service that runs with this configuration, and nothing more to do.
 	Probe string `koanf:"-"`
+	// Revision is when the settings were decided that all instances of a service must agree on; the newest ones win.
+	Revision time.Time `koanf:"-"`
 	// sources tells for every key that is not at its default who set it.
 	sources map[string]string
 }
@@ -190,6 +192,9 @@ type Devices struct {
 	// OfflineAfter is how long a device may be silent before it counts as offline. Unless it is set, it is at least three
 	// times the simulator's interval.
 	OfflineAfter time.Duration `koanf:"offline_after"`
+	// ForgetAfter is how long after its last reading a device is forgotten: it leaves the lists and the counts, and its history
+	// stays. 0 means never.
+	ForgetAfter time.Duration `koanf:"forget_after"`
 }
 
 // DeviceType is a type beside the built-in ones.

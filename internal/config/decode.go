@@ -16,6 +16,8 @@ import (
 type layer struct {
 	values  map[string]any
 	sources map[string]string
+	// modified is when the file was changed last that the values are from; zero if they are from no file.
+	modified time.Time
 }
 
 func newLayer() *layer {

@@ -48,7 +48,7 @@ func Default(service string) Config {
 			EarliestYear:     2000,
 		},
 		Aggregation: Aggregation{WindowSeconds: 30, AllowedLateness: 5 * time.Second, MaxClockSkew: 10 * time.Second},
-		Devices:     Devices{OfflineAfter: 15 * time.Second},
+		Devices:     Devices{OfflineAfter: 15 * time.Second, ForgetAfter: 90 * 24 * time.Hour},
 		DeviceTypes: []DeviceType{},
 		Alerts: Alerts{
 			TemperatureHigh:     threshold(28),

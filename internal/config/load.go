@@ -5,8 +5,11 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
+	"time"
 
 	"github.com/knadh/koanf/parsers/yaml"
 	"github.com/knadh/koanf/providers/confmap"
@@ -51,10 +54,22 @@ func Load(o LoadOptions) (*Config, error) {
 		return nil, err
 	}
 	cfg.CheckOnly, cfg.Probe = line.checkOnly, line.probe
+	cfg.Revision = o.revision(fromFile, above)
 	if err := cfg.validate(o.Service); err != nil {
 		return nil, err
 	}
 	return cfg, nil
+}
+
+// revision returns when the settings were decided that all instances of a service must agree on: when the file was changed,
+// or, where the environment, the command line or nobody says more than a file, now. An instance that starts later with what
+// is older thus does not bring it back. Iotmon is alone, and what it starts with is what is meant.
+func (o *LoadOptions) revision(fromFile *layer, above []*layer) time.Time {
+	elsewhere := slices.ContainsFunc(above, func(l *layer) bool { return l.sources["aggregation.window_seconds"] != "" })
+	if o.Service == Iotmon || fromFile.modified.IsZero() || elsewhere {
+		return time.Now()
+	}
+	return fromFile.modified
 }
 
 // fileLayer reads the file that was named, which must exist, or else configs/<service>.yaml, which need not.
@@ -76,6 +91,9 @@ func (o *LoadOptions) fileLayer(line *commandLine, env *environment, above []*la
 		return nil, &Error{Problems: []string{fmt.Sprintf("%s: %s: no such file", namedBy, path)}}
 	case err != nil:
 		return nil, &Error{Problems: []string{fmt.Sprintf("%s: %v", path, err)}}
+	}
+	if info, err := os.Stat(located); err == nil {
+		into.modified = info.ModTime()
 	}
 	d := decoder{path, env.hosts(), wrong, above}
 	d.section(into, "", reflect.TypeFor[Config](), raw)

@@ -62,6 +62,7 @@ func TestNothingGivenIsTheDefault(t *testing.T) {
 func equal(a, b *Config) bool {
 	one, other := *a, *b
 	one.sources, other.sources = nil, nil
+	one.Revision, other.Revision = time.Time{}, time.Time{}
 	return reflect.DeepEqual(one, other)
 }
 
@@ -320,5 +321,42 @@ func TestPasswordsAreNotShown(t *testing.T) {
 	var out strings.Builder
 	if err := cfg.Explain(&out, Web); err != nil || strings.Contains(out.String(), "secret") || strings.Count(out.String(), "(not shown)") != 3 {
 		t.Errorf("got %v and\n%s, want three values not shown", err, out.String())
+	}
+}
+
+func TestTheRevisionIsThatOfWhoeverDecidesTheLengthOfWindows(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "consumer.yaml")
+	const text = "kafka: {brokers: [localhost:9092]}\npostgres: {url: \"postgres://localhost/iotmon\"}\naggregation: {window_seconds: 60}\n"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	changed := time.Now().Add(-time.Hour).Truncate(time.Second)
+	if err := os.Chtimes(path, changed, changed); err != nil {
+		t.Fatal(err)
+	}
+	load := func(service string, environ ...string) time.Time {
+		t.Helper()
+		file := path
+		if service == Iotmon {
+			file = filepath.Join(dir, "iotmon.yaml")
+			if err := os.WriteFile(file, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		cfg, err := Load(LoadOptions{Service: service, Args: []string{"-config", file}, Environ: environ, Dir: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return cfg.Revision
+	}
+	if got := load(Consumer); !got.Equal(changed) {
+		t.Errorf("from a file: got %v, want when that was changed, %v", got, changed)
+	}
+	if got := load(Consumer, "IOTMON_AGGREGATION_WINDOW_SECONDS=10"); time.Since(got) > time.Minute {
+		t.Errorf("from the environment: got %v, want now", got)
+	}
+	if got := load(Iotmon); time.Since(got) > time.Minute {
+		t.Errorf("alone: got %v, want now", got)
 	}
 }

@@ -217,6 +217,9 @@ func (c *checker) times(cfg *Config) {
 	within(c, "aggregation.allowed_lateness", cfg.Aggregation.AllowedLateness, 0, time.Hour)
 	within(c, "aggregation.max_clock_skew", cfg.Aggregation.MaxClockSkew, 0, time.Hour)
 	within(c, "devices.offline_after", cfg.Devices.OfflineAfter, time.Second, 7*24*time.Hour)
+	if cfg.Devices.ForgetAfter != 0 {
+		within(c, "devices.forget_after", cfg.Devices.ForgetAfter, max(time.Minute, cfg.Devices.OfflineAfter), 10*365*24*time.Hour)
+	}
 	within(c, "processor.commit_interval", cfg.Processor.CommitInterval, 10*time.Millisecond, time.Second)
 }
 

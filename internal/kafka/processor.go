@@ -112,6 +112,7 @@ type session struct {
 	lastWindow time.Time
 	pace       pace
 	ticks      ticks
+	settings   settings
 }
 
 // owned is a partition and what the session knows of its log.
@@ -175,6 +176,7 @@ func (s *session) close() {
 	s.consumer.Close()
 	s.writer.close()
 	s.ticks.wait()
+	s.settings.running.Wait()
 	s.Metrics.Ready(false)
 	for id := range s.partitions {
 		s.Metrics.Released(id)

@@ -33,6 +33,7 @@ func (s *session) step(ctx context.Context) error {
 		}
 		s.publish(time.Now())
 		s.tickSilent(ctx)
+		s.applyConfiguration(ctx, time.Now())
 		if !more {
 			break
 		}
@@ -106,14 +107,17 @@ func (o *owned) appendRecords(batch []process.Record, records []*kgo.Record) []p
 			Key:      r.Key,
 			Value:    r.Value,
 			Tick:     isTick(r),
+			Settings: hasHeader(r, wire.SettingsHeader),
 		})
 	}
 	return batch
 }
 
-func isTick(r *kgo.Record) bool {
-	for _, h := range r.Headers {
-		if h.Key == wire.TickHeader {
+func isTick(r *kgo.Record) bool { return hasHeader(r, wire.TickHeader) }
+
+func hasHeader(r *kgo.Record, key string) bool {
+	for i := range r.Headers {
+		if r.Headers[i].Key == key {
 			return true
 		}
 	}
