@@ -18,7 +18,7 @@ var (
 	// pure packages decide; time is an argument, and they do no I/O and start no goroutine.
 	pure = []string{"internal/iot", "internal/aggregate", "internal/alert", "internal/fleet", "internal/process"}
 	// parts are what the domain's rules are made of.
-	parts = []string{"internal/wire", "internal/simulate", "internal/aggregate", "internal/alert", "internal/fleet"}
+	parts = []string{"internal/wire", "internal/simulate", "internal/aggregate", "internal/alert", "internal/fleet", "internal/recording"}
 	// uses declare the interfaces that they need.
 	uses = []string{"internal/process", "internal/archive", "internal/latest", "internal/live", "internal/ingest", "internal/api"}
 	// measures sit on top of a running system.

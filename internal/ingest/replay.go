@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"time"
 
 	"iotmon/internal/iot"
+	"iotmon/internal/recording"
 	"iotmon/internal/wire"
 )
 
@@ -26,8 +28,10 @@ type Destination interface {
 type ReplayOptions struct {
 	// File is the path of a CSV file with a header.
 	File    string
-	Layout  CSVLayout
+	Layout  recording.Layout
 	Mapping Mapping
+	// Terms is what the destination says of the readings that it takes.
+	Terms Terms
 	// Shift moves every time by one and the same span, so that the newest reading is due at the moment it is sent (at
 	// greatest speed: so that it is now). Without it the readings keep their times and are marked as historical.
 	Shift bool
@@ -38,78 +42,104 @@ type ReplayOptions struct {
 	// Progress is called after every answer with what has been done so far, which it must not keep, and with how many
 	// bytes of the file's size have been read. nil is allowed.
 	Progress func(done *ReplaySummary, read, size int64)
+	// Warn is told, before the first reading is sent, of what may surprise. nil is allowed.
+	Warn func(warning string)
 }
+
+// openFile is a recording that is read from a file.
+type openFile struct {
+	*recording.Table
+	file *os.File
+	size int64
+}
+
+// openRecording opens a file and finds out what layout leaves open. The caller closes it.
+func openRecording(path string, layout recording.Layout) (*openFile, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("open recording: %w", err)
+	}
+	table, err := recording.Open(file, layout)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), file.Close())
+	}
+	r := &openFile{Table: table, file: file}
+	if info, err := file.Stat(); err == nil {
+		r.size = info.Size()
+	}
+	return r, nil
+}
+
+// close closes the file. It was only read, so an error could not mean a loss.
+func (r *openFile) close() { _ = r.file.Close() }
 
 // Replay sends a recording. The summary is not nil, and tells what was done up to an error, once anything has been sent.
 func Replay(ctx context.Context, o ReplayOptions, to Destination) (*ReplaySummary, error) {
 	if o.Progress == nil {
 		o.Progress = func(*ReplaySummary, int64, int64) {}
 	}
+	if o.Warn == nil {
+		o.Warn = func(string) {}
+	}
 	source, err := openRecording(o.File, o.Layout)
 	if err != nil {
 		return nil, err
 	}
 	defer source.close()
-	mapping, err := o.Mapping.resolve(o.File, source)
+	mapping, err := o.Mapping.resolve(o.File, source.Table)
 	if err != nil {
 		return nil, err
 	}
+	if err := o.Terms.check(&mapping); err != nil {
+		return nil, err
+	}
 	p := player{
-		o: o, to: to, source: source, mapping: mapping,
-		summary: &ReplaySummary{Ignored: mapping.ignored},
-		format:  numberFormat{decimalComma: o.Layout.DecimalComma},
+		o: o, to: to, source: source, mapping: mapping, repeats: newRepeats(),
+		summary: &ReplaySummary{Ignored: mapping.ignored, Notes: source.Notes},
+		cells:   cellReader{numbers: source.Numbers(), types: o.Terms.states()},
 	}
-	var first, newest time.Time
-	if o.Shift {
-		if first, newest, err = timeSpan(ctx, o.File, o.Layout); err != nil {
-			return nil, err
-		}
-	}
-	p.start = time.Now()
-	if o.Shift {
-		p.shift = iot.CutTime(p.start.Add(p.scaled(newest.Sub(first)))).Sub(newest)
+	if err := p.schedule(ctx); err != nil {
+		return nil, err
 	}
 	err = p.run(ctx)
 	p.summary.Elapsed = time.Since(p.start)
 	return p.summary, err
 }
 
-// timeSpan returns the first and the newest time of a recording. It reads the whole of it: rows need not be in order.
-func timeSpan(ctx context.Context, path string, layout CSVLayout) (first, newest time.Time, err error) {
-	source, err := openRecording(path, layout)
+// schedule decides by how much the times move, and finds out whether the readings would be too old.
+func (p *player) schedule(ctx context.Context) error {
+	p.start = time.Now()
+	if p.source.Backwards() && p.o.Speed > 0 {
+		p.o.Warn("the newest row comes first, so -speed cannot pace the rows: they are sent at once")
+	}
+	if !p.o.Shift && p.o.Terms.Retention == 0 {
+		return nil
+	}
+	reach, err := timeSpan(ctx, p.o.File, p.o.Layout)
 	if err != nil {
-		return first, newest, err
+		return err
 	}
-	defer source.close()
-	for ctx.Err() == nil {
-		row, err := source.next()
-		if err == io.EOF {
-			break
-		}
-		if _, ok := errors.AsType[*rowError](err); ok {
-			continue
-		}
-		if err != nil {
-			return first, newest, err
-		}
-		if first.IsZero() {
-			first = row.time
-		}
-		if row.time.After(newest) {
-			newest = row.time
-		}
+	p.start = time.Now()
+	if p.o.Shift {
+		p.shift = iot.CutTime(p.start.Add(p.scaled(reach.newest.Sub(reach.first)))).Sub(reach.newest)
+		reach.oldest, reach.newest = reach.oldest.Add(p.shift), reach.newest.Add(p.shift)
 	}
-	return first, newest, ctx.Err()
+	warning, err := p.o.Terms.tooOld(reach, p.start)
+	if warning != "" {
+		p.o.Warn(warning)
+	}
+	return err
 }
 
 // player sends one recording.
 type player struct {
 	o       ReplayOptions
 	to      Destination
-	source  *recording
+	source  *openFile
 	mapping rowMapping
-	format  numberFormat
+	cells   cellReader
 	summary *ReplaySummary
+	repeats *repeats
 
 	// start is the moment at which first, the time of the first row, is due; every time is moved by shift.
 	start, first time.Time
@@ -123,17 +153,17 @@ type player struct {
 
 func (p *player) run(ctx context.Context) error {
 	for ctx.Err() == nil {
-		row, err := p.source.next()
+		row, err := p.source.Next()
 		if err == io.EOF {
 			return p.flush(ctx)
 		}
-		refused, isRefused := errors.AsType[*rowError](err)
+		refused, isRefused := errors.AsType[*recording.RowError](err)
 		if err != nil && !isRefused {
 			return fmt.Errorf("read %s: %w", p.o.File, err)
 		}
 		p.summary.Rows++
 		if isRefused {
-			p.summary.refuse(refused.line, refused.field, refused.reason)
+			p.summary.refuse(refused.Line, refused.Field, refused.Reason)
 			continue
 		}
 		if err := p.play(ctx, row); err != nil {
@@ -145,12 +175,12 @@ func (p *player) run(ctx context.Context) error {
 
 // play waits until the row is due and adds its readings to the batch. Before it waits it sends the batch: those readings
 // are due already.
-func (p *player) play(ctx context.Context, row recordRow) error {
+func (p *player) play(ctx context.Context, row recording.Row) error {
 	if p.first.IsZero() {
-		p.first = row.time
+		p.first = row.Time
 	}
 	if p.o.Speed > 0 {
-		due := p.start.Add(p.scaled(row.time.Sub(p.first)))
+		due := p.start.Add(p.scaled(row.Time.Sub(p.first)))
 		if time.Until(due) > 0 {
 			if err := p.flush(ctx); err != nil {
 				return err
@@ -161,12 +191,13 @@ func (p *player) play(ctx context.Context, row recordRow) error {
 		}
 	}
 	known := len(p.batch)
-	p.batch = p.mapping.readings(row, p.format, p.batch, func(err error) { p.refuseCell(row.line, err) })
+	p.batch = p.mapping.readings(row, p.cells, p.batch, func(refused cellError) { p.refuseCell(row.Line, refused) })
 	for i := known; i < len(p.batch); i++ {
 		r := &p.batch[i]
 		r.Time = r.Time.Add(p.shift)
 		r.Historical = !p.o.Shift
-		p.lines = append(p.lines, row.line)
+		p.lines = append(p.lines, row.Line)
+		p.summary.repeated(p.repeats.add(r))
 	}
 	if len(p.batch) >= replayBatch {
 		return p.flush(ctx)
@@ -182,12 +213,12 @@ func (p *player) scaled(span time.Duration) time.Duration {
 	return time.Duration(float64(span) / p.o.Speed)
 }
 
-func (p *player) refuseCell(line int, err error) {
-	if invalid, ok := errors.AsType[*iot.InvalidError](err); ok {
+func (p *player) refuseCell(line int, refused cellError) {
+	if invalid, ok := errors.AsType[*iot.InvalidError](refused.err); ok {
 		p.summary.refuse(line, invalid.Field, invalid.Reason)
 		return
 	}
-	p.summary.Empty++
+	p.summary.missing(refused.cell)
 }
 
 // flush sends the batch, no faster than the rate allows.
@@ -246,6 +277,6 @@ func (p *player) settle(answer wire.Ingested, readings []iot.Reading, lines []in
 			hopeless = fmt.Errorf("the system refuses everything of %s: %s: %s", readings[r.Index].ID, r.Field, r.Reason)
 		}
 	}
-	p.o.Progress(p.summary, p.source.offset(), p.source.size)
+	p.o.Progress(p.summary, p.source.Offset(), p.source.size)
 	return hopeless
 }

@@ -28,6 +28,7 @@ const (
 
 // Client sends readings to a running system over HTTP. It is not safe for concurrent use.
 type Client struct {
+	base     *url.URL
 	url      string
 	http     *http.Client
 	patience time.Duration
@@ -58,6 +59,7 @@ func NewClient(o ClientOptions) (*Client, error) {
 		o.Waiting = func(error, time.Duration) {}
 	}
 	return &Client{
+		base:     base,
 		url:      base.JoinPath("api/v1/readings").String(),
 		http:     &http.Client{Transport: o.Transport, Timeout: requestTimeout},
 		patience: o.Patience,

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"iotmon/internal/iot"
+	"iotmon/internal/recording"
 )
 
 // The exit statuses of ReplayCommand.
@@ -38,12 +39,14 @@ Flags:
 
 // replayFlags holds what the command line says.
 type replayFlags struct {
-	set       *flag.FlagSet
-	client    ClientOptions
-	o         ReplayOptions
-	mapping   string
-	delimiter rune
-	zone      *time.Location
+	set     *flag.FlagSet
+	client  ClientOptions
+	o       ReplayOptions
+	mapping string
+	// given are the flags that say how the recording is written, in their order.
+	given []givenSetting
+	// inspect says that nothing is sent: the recording is described.
+	inspect bool
 }
 
 func newReplayFlags() *replayFlags {
@@ -56,16 +59,10 @@ func newReplayFlags() *replayFlags {
 	f.set.Func("map", "what a column of the wide form holds, `COLUMN=DEVICE,TYPE[,UNIT]`; may be repeated", f.addColumn)
 	f.set.Func("long", "columns of the long form, `device=COLUMN,type=COLUMN,value=COLUMN[,unit=COLUMN]`; "+
 		"a type or unit that names no column is the type or unit of every row", f.setLong)
-	f.set.Func("delimiter", "`character` between the fields, or tab; detected if not given", func(text string) (err error) {
-		f.delimiter, err = parseDelimiter(text)
-		return err
-	})
-	f.set.StringVar(&f.o.Layout.TimeColumn, "time-column", "", "`name` of the column with the time; detected if not given")
-	f.set.Func("zone", "time `zone` of times without an offset, such as Asia/Shanghai (default UTC)", func(text string) (err error) {
-		f.zone, err = time.LoadLocation(text)
-		return err
-	})
-	f.set.BoolVar(&f.o.Layout.DecimalComma, "decimal-comma", false, `numbers are written like "1,5"`)
+	for i := range layoutSettings {
+		setting := &layoutSettings[i]
+		f.set.Var(layoutFlag{setting, &f.given}, setting.name, setting.usage)
+	}
 	f.set.Func("time", "`original|now`: original keeps the recorded times and marks the readings as historical; now moves "+
 		"all times by one span, so that the newest reading is due when it is sent (default original)", f.setTime)
 	f.set.Func("speed", "seconds of the recording that pass in one, `1|60|max` or any other number; "+
@@ -116,6 +113,7 @@ func (f *replayFlags) setSpeed(text string) error {
 // parse reads the arguments, with flags before or after the file, and the mapping file.
 func (f *replayFlags) parse(args []string) error {
 	var files []string
+	args = joinThousands(args)
 	for {
 		if err := f.set.Parse(args); err != nil {
 			return &usageError{err}
@@ -137,11 +135,10 @@ func (f *replayFlags) parse(args []string) error {
 			return err
 		}
 	}
-	if f.delimiter != 0 {
-		f.o.Layout.Delimiter = f.delimiter
-	}
-	if f.zone != nil {
-		f.o.Layout.Zone = f.zone
+	for _, given := range f.given {
+		if err := given.set(&f.o.Layout, given.text); err != nil {
+			return usage("-%s: %w", given.name, err)
+		}
 	}
 	return nil
 }
@@ -152,10 +149,6 @@ func (f *replayFlags) mergeMappingFile() error {
 	if err != nil {
 		return err
 	}
-	if f.o.Layout.TimeColumn != "" {
-		layout.TimeColumn = f.o.Layout.TimeColumn
-	}
-	layout.DecimalComma = layout.DecimalComma || f.o.Layout.DecimalComma
 	maps.Copy(mapping.Columns, f.o.Mapping.Columns)
 	if f.o.Mapping.Long != nil {
 		mapping.Long = f.o.Mapping.Long
@@ -209,6 +202,8 @@ func replayTo(ctx context.Context, flags *replayFlags, stderr io.Writer) (*Repla
 	if err != nil {
 		return nil, &usageError{err}
 	}
+	flags.o.Terms = client.Terms(ctx)
+	flags.o.Warn = func(warning string) { fmt.Fprintf(stderr, "iotmon replay: warning: %s\n", warning) }
 	return Replay(ctx, flags.o, client)
 }
 
@@ -218,7 +213,9 @@ func replayStatus(err error, stderr io.Writer) int {
 		return replayDone
 	}
 	fmt.Fprintf(stderr, "iotmon replay: %v\n", err)
-	if _, ok := errors.AsType[*usageError](err); ok || errors.Is(err, os.ErrNotExist) {
+	_, misuse := errors.AsType[*usageError](err)
+	_, layout := errors.AsType[*recording.LayoutError](err)
+	if misuse || layout || errors.Is(err, os.ErrNotExist) {
 		return replayMisuse
 	}
 	return replayFailed

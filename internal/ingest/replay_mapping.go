@@ -1,12 +1,15 @@
 package ingest
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"iotmon/internal/iot"
+	"iotmon/internal/recording"
 )
 
 // Mapping says which readings the cells of a recording are. Either Columns or Long is set.
@@ -51,13 +54,20 @@ func parseColumn(text string) (column string, device iot.Device, err error) {
 func parseLong(text string) (*LongColumns, error) {
 	var long LongColumns
 	parts := map[string]*string{"device": &long.Device, "type": &long.Type, "value": &long.Value, "unit": &long.Unit}
-	for part := range strings.SplitSeq(text, ",") {
+	list, err := recording.ParseList(text)
+	if err != nil {
+		return nil, err
+	}
+	for _, part := range list {
 		name, column, found := strings.Cut(part, "=")
 		target := parts[strings.TrimSpace(name)]
 		if !found || target == nil {
 			return nil, fmt.Errorf("want device=COLUMN,type=COLUMN,value=COLUMN[,unit=COLUMN] (got %q)", text)
 		}
 		*target = strings.TrimSpace(column)
+	}
+	if long == (LongColumns{}) {
+		return nil, fmt.Errorf("want device=COLUMN,type=COLUMN,value=COLUMN[,unit=COLUMN] (got %q)", text)
 	}
 	return &long, nil
 }
@@ -80,7 +90,7 @@ type rowMapping struct {
 }
 
 // resolve finds the mapping's columns in the recording. The error shows the columns there are, and lines to start from.
-func (m Mapping) resolve(path string, r *recording) (rowMapping, error) {
+func (m Mapping) resolve(path string, r *recording.Table) (rowMapping, error) {
 	if m.Long != nil && len(m.Columns) > 0 {
 		return rowMapping{}, usage("a recording is either wide or long: give columns or the long form, not both")
 	}
@@ -90,79 +100,93 @@ func (m Mapping) resolve(path string, r *recording) (rowMapping, error) {
 	if len(m.Columns) == 0 {
 		return rowMapping{}, usage("%s", suggestMapping(path, r))
 	}
-	var resolved rowMapping
-	for i, column := range r.columns {
-		device, ok := m.Columns[column]
+	resolved := rowMapping{}
+	mapped := slices.Clone(r.TimeColumns)
+	for _, name := range slices.Sorted(maps.Keys(m.Columns)) {
+		i, err := r.Find(name)
 		switch {
-		case ok && i == r.timeIndex:
-			return rowMapping{}, usage("column %q holds the times and cannot be a device", column)
-		case ok && slices.Index(r.columns, column) != i:
-			return rowMapping{}, usage("two columns are called %q", column)
-		case ok:
-			resolved.wide = append(resolved.wide, wideColumn{i, device})
-		case i != r.timeIndex:
-			resolved.ignored = append(resolved.ignored, column)
+		case err != nil:
+			return rowMapping{}, err
+		case slices.Contains(r.TimeColumns, i):
+			return rowMapping{}, usage("column %q holds the times and cannot be a device", name)
+		case slices.Contains(mapped, i):
+			return rowMapping{}, usage("column %q is mapped twice", r.Columns[i])
 		}
+		mapped = append(mapped, i)
+		resolved.wide = append(resolved.wide, wideColumn{i, m.Columns[name]})
 	}
-	for column := range m.Columns {
-		if !slices.Contains(r.columns, column) {
-			return rowMapping{}, usage("no column is called %q (columns: %s)", column, quoteAll(r.columns))
-		}
-	}
+	slices.SortFunc(resolved.wide, func(a, b wideColumn) int { return a.index - b.index })
+	resolved.ignored = unmapped(r, mapped)
 	return resolved, nil
 }
 
-func (l *LongColumns) resolve(r *recording) (rowMapping, error) {
-	m := rowMapping{
-		long:        true,
-		deviceIndex: slices.Index(r.columns, l.Device),
-		valueIndex:  slices.Index(r.columns, l.Value),
-		typeIndex:   slices.Index(r.columns, l.Type),
-		unitIndex:   -1,
+// unmapped names the columns without the indexes.
+func unmapped(r *recording.Table, mapped []int) []string {
+	var names []string
+	for i, column := range r.Columns {
+		if !slices.Contains(mapped, i) {
+			names = append(names, column)
+		}
 	}
-	for what, name := range map[string]string{"device": l.Device, "type": l.Type, "value": l.Value} {
-		if name == "" {
-			return m, usage("the long form needs its %s column named (columns: %s)", what, quoteAll(r.columns))
+	return names
+}
+
+func (l *LongColumns) resolve(r *recording.Table) (rowMapping, error) {
+	m := rowMapping{long: true, typeIndex: -1, unitIndex: -1}
+	var err error
+	for _, part := range []struct {
+		what, name string
+		index      *int
+	}{{"device", l.Device, &m.deviceIndex}, {"value", l.Value, &m.valueIndex}, {"type", l.Type, &m.typeIndex}} {
+		if part.name == "" {
+			return m, usage("the long form needs its %s column named (columns: %s)", part.what, recording.QuoteAll(r.Columns))
 		}
-		if what != "type" && !slices.Contains(r.columns, name) {
-			return m, usage("no column is called %q (columns: %s)", name, quoteAll(r.columns))
+		index, notFound := r.Find(part.name)
+		if notFound == nil {
+			*part.index = index
+		} else if part.what != "type" {
+			err = cmp.Or(err, notFound)
 		}
+	}
+	if err != nil {
+		return m, err
 	}
 	if m.typeIndex < 0 {
 		m.device.Type = iot.DeviceType(l.Type)
 	}
-	if l.Unit != "" {
-		m.unitIndex = slices.Index(r.columns, l.Unit)
-	}
-	if m.unitIndex < 0 {
+	if index, notFound := r.Find(l.Unit); l.Unit != "" && notFound == nil {
+		m.unitIndex = index
+	} else {
 		m.device.Unit = l.Unit
 	}
-	for i, column := range r.columns {
-		if !slices.Contains([]int{r.timeIndex, m.deviceIndex, m.typeIndex, m.valueIndex, m.unitIndex}, i) {
-			m.ignored = append(m.ignored, column)
-		}
-	}
+	m.ignored = unmapped(r, append([]int{m.deviceIndex, m.typeIndex, m.valueIndex, m.unitIndex}, r.TimeColumns...))
 	return m, nil
 }
 
 // suggestMapping lists the columns of a recording with a flag for each to start from. Nothing is ever sent on a guess: a
 // wrong type or unit would make wrong history.
-func suggestMapping(path string, r *recording) string {
+func suggestMapping(path string, r *recording.Table) string {
 	name := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
 	var text strings.Builder
-	fmt.Fprintf(&text, "no column is mapped to a device (columns: %s; times in %q); put right what is guessed here, and repeat:",
-		quoteAll(r.columns), r.columns[r.timeIndex])
-	for i, column := range r.columns {
-		if i == r.timeIndex {
-			continue
-		}
+	fmt.Fprintf(&text, "no column is mapped to a device (columns: %s; times in %s); put right what is guessed here, and repeat:",
+		recording.QuoteAll(r.Columns), timeNames(r))
+	for _, column := range unmapped(r, r.TimeColumns) {
 		device := strings.ToLower(strings.ReplaceAll(name+"_"+column, " ", "_"))
 		fmt.Fprintf(&text, "\n  -map '%s=%s,%s'", column, device, guessType(column))
 	}
-	if slices.ContainsFunc(r.columns, func(c string) bool { return strings.Contains(strings.ToLower(c), "device") }) {
+	if slices.ContainsFunc(r.Columns, func(c string) bool { return strings.Contains(strings.ToLower(c), "device") }) {
 		text.WriteString("\nor, if each row names its device:\n  -long 'device=COLUMN,type=COLUMN,value=COLUMN,unit=COLUMN'")
 	}
 	return text.String()
+}
+
+// timeNames names the columns with the time.
+func timeNames(r *recording.Table) string {
+	names := make([]string, len(r.TimeColumns))
+	for i, column := range r.TimeColumns {
+		names[i] = r.Columns[column]
+	}
+	return recording.QuoteAll(names)
 }
 
 // guessType returns the type and unit that a column's name suggests, or placeholders.

@@ -7,25 +7,48 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
-	"time"
 	// A gateway may have no zone files of its own.
 	_ "time/tzdata"
-	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 
 	"iotmon/internal/iot"
+	"iotmon/internal/recording"
 )
 
-// mappingFile is the YAML that -mapping reads.
+// mappingFile is the YAML that -mapping reads: the settings of the layout by the names of their flags, and the mapping.
 type mappingFile struct {
-	Delimiter    string                  `yaml:"delimiter"`
-	TimeColumn   string                  `yaml:"time_column"`
-	Zone         string                  `yaml:"zone"`
-	DecimalComma bool                    `yaml:"decimal_comma"`
-	Columns      map[string]mappedColumn `yaml:"columns"`
-	Long         *LongColumns            `yaml:"long"`
+	Layout map[string]settingText `yaml:",inline"`
+	// Columns are the devices behind the columns, as Map, or a list of the columns' names, as -columns.
+	Columns mappedColumns `yaml:"columns"`
+	Map     mappedColumns `yaml:"map"`
+	Long    *LongColumns  `yaml:"long"`
+}
+
+// settingText is a setting as a flag has it. A list is written as -columns has it.
+type settingText string
+
+// UnmarshalYAML reads a scalar or a list of them.
+func (t *settingText) UnmarshalYAML(node *yaml.Node) error {
+	switch node.Kind {
+	case yaml.ScalarNode:
+		*t = settingText(node.Value)
+		return nil
+	case yaml.SequenceNode:
+		var list []string
+		err := node.Decode(&list)
+		*t = settingText(recording.FormatList(list))
+		return err
+	}
+	return fmt.Errorf("line %d: must be a text or a list of texts", node.Line)
+}
+
+// mappedColumns are the devices behind the columns of the wide form, or only names of columns.
+type mappedColumns struct {
+	names   []string
+	devices map[string]mappedColumn
 }
 
 // mappedColumn is the device behind one column of the wide form.
@@ -40,49 +63,125 @@ type mappedColumn struct {
 	} `yaml:"location"`
 }
 
+// UnmarshalYAML reads either. The library does not look for unknown keys here, so this does.
+func (m *mappedColumns) UnmarshalYAML(node *yaml.Node) error {
+	if node.Kind == yaml.SequenceNode {
+		return node.Decode(&m.names)
+	}
+	for i := 1; i < len(node.Content); i += 2 {
+		device := node.Content[i]
+		if err := onlyKeys(device, "device_id", "type", "unit", "location"); err != nil {
+			return err
+		}
+		for j := 1; j < len(device.Content); j += 2 {
+			if device.Content[j-1].Value == "location" {
+				if err := onlyKeys(device.Content[j], "building", "floor", "room"); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return node.Decode(&m.devices)
+}
+
+// onlyKeys finds a key that is not known.
+func onlyKeys(node *yaml.Node, known ...string) error {
+	if node.Kind != yaml.MappingNode {
+		return nil
+	}
+	for i := 0; i < len(node.Content); i += 2 {
+		if key := node.Content[i]; !slices.Contains(known, key.Value) {
+			return unknownKey(key)
+		}
+	}
+	return nil
+}
+
+func unknownKey(key *yaml.Node) error {
+	return fmt.Errorf("line %d: unknown key %q (known: %s)", key.Line, key.Value, mappingKeys())
+}
+
 // mappingKeys lists what a mapping file may hold, for whoever has mistyped one.
-const mappingKeys = "delimiter, time_column, zone, decimal_comma, " +
-	"columns with device_id, type, unit, location (building, floor, room), or long with device, type, value, unit"
+func mappingKeys() string {
+	var keys []string
+	for i := range layoutSettings {
+		if name := settingKey(layoutSettings[i].name); name != "columns" {
+			keys = append(keys, name)
+		}
+	}
+	return strings.Join(keys, ", ") + ", columns or map with device_id, type, unit, location (building, floor, room), " +
+		"or long with device, type, value, unit"
+}
+
+// settingKey returns the key of a flag in the mapping file. Hyphens do as well.
+func settingKey(flag string) string { return strings.ReplaceAll(flag, "-", "_") }
 
 // readMappingFile reads the YAML at path. Every mistake in it is a usageError that names the file.
-func readMappingFile(path string) (CSVLayout, Mapping, error) {
+func readMappingFile(path string) (recording.Layout, Mapping, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
-		return CSVLayout{}, Mapping{}, usage("read mapping: %w", err)
+		return recording.Layout{}, Mapping{}, usage("read mapping: %w", err)
 	}
 	layout, mapping, err := parseMapping(text)
 	if err != nil {
-		return CSVLayout{}, Mapping{}, usage("mapping %s: %w", path, err)
+		return recording.Layout{}, Mapping{}, usage("mapping %s: %w", path, err)
 	}
 	return layout, mapping, nil
 }
 
-func parseMapping(text []byte) (CSVLayout, Mapping, error) {
+func parseMapping(text []byte) (recording.Layout, Mapping, error) {
 	var file mappingFile
-	decoder := yaml.NewDecoder(bytes.NewReader(text))
-	decoder.KnownFields(true)
-	if err := decoder.Decode(&file); err != nil && err != io.EOF {
-		return CSVLayout{}, Mapping{}, explainYAML(err)
+	if err := decodeMapping(text, &file); err != nil {
+		return recording.Layout{}, Mapping{}, err
 	}
-	layout := CSVLayout{TimeColumn: file.TimeColumn, DecimalComma: file.DecimalComma}
-	var err error
-	if layout.Delimiter, err = parseDelimiter(file.Delimiter); err != nil {
-		return layout, Mapping{}, fmt.Errorf("delimiter: %w", err)
-	}
-	if layout.Zone, err = time.LoadLocation(file.Zone); err != nil {
-		return layout, Mapping{}, fmt.Errorf("zone: %w", err)
-	}
-	mapping := Mapping{Long: file.Long, Columns: make(map[string]iot.Device, len(file.Columns))}
-	for name, column := range file.Columns {
-		if column.DeviceID == "" || column.Type == "" {
-			return layout, mapping, fmt.Errorf("columns: %q needs a device_id and a type", name)
+	var layout recording.Layout
+	for i := range layoutSettings {
+		setting := &layoutSettings[i]
+		for _, key := range []string{setting.name, settingKey(setting.name)} {
+			value, said := file.Layout[key]
+			if !said {
+				continue
+			}
+			if err := setting.set(&layout, string(value)); err != nil {
+				return layout, Mapping{}, fmt.Errorf("%s: %w", key, err)
+			}
+			break
 		}
-		mapping.Columns[name] = iot.Device{
-			ID: iot.DeviceID(column.DeviceID), Type: iot.DeviceType(column.Type), Unit: column.Unit,
-			Location: iot.Location(column.Location),
+	}
+	layout.Columns = append(layout.Columns, file.Columns.names...)
+	mapping := Mapping{Long: file.Long, Columns: make(map[string]iot.Device)}
+	for _, columns := range []mappedColumns{file.Columns, file.Map} {
+		for name, column := range columns.devices {
+			if column.DeviceID == "" || column.Type == "" {
+				return layout, mapping, fmt.Errorf("columns: %q needs a device_id and a type", name)
+			}
+			mapping.Columns[name] = iot.Device{
+				ID: iot.DeviceID(column.DeviceID), Type: iot.DeviceType(column.Type), Unit: column.Unit,
+				Location: iot.Location(column.Location),
+			}
 		}
 	}
 	return layout, mapping, nil
+}
+
+// decodeMapping reads the YAML and looks for unknown keys.
+func decodeMapping(text []byte, file *mappingFile) error {
+	var document yaml.Node
+	if err := yaml.NewDecoder(bytes.NewReader(text)).Decode(&document); err == io.EOF {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	known := []string{"columns", "map", "long"}
+	for i := range layoutSettings {
+		known = append(known, layoutSettings[i].name, settingKey(layoutSettings[i].name))
+	}
+	if err := onlyKeys(document.Content[0], known...); err != nil {
+		return err
+	}
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	decoder.KnownFields(true)
+	return explainYAML(decoder.Decode(file))
 }
 
 var unknownField = regexp.MustCompile(`^(line \d+): field (.*) not found in type .*$`)
@@ -95,22 +194,7 @@ func explainYAML(err error) error {
 	}
 	reasons := make([]string, len(mistakes.Errors))
 	for i, reason := range mistakes.Errors {
-		reasons[i] = unknownField.ReplaceAllString(reason, `$1: unknown key "$2" (known: `+mappingKeys+`)`)
+		reasons[i] = unknownField.ReplaceAllString(reason, `$1: unknown key "$2" (known: `+mappingKeys()+`)`)
 	}
 	return errors.New(strings.Join(reasons, "; "))
-}
-
-// parseDelimiter reads a single character, or the words tab and \t; empty is 0, to be detected.
-func parseDelimiter(text string) (rune, error) {
-	switch text {
-	case "":
-		return 0, nil
-	case "tab", `\t`:
-		return '\t', nil
-	}
-	delimiter, size := utf8.DecodeRuneInString(text)
-	if size != len(text) || strings.ContainsRune("\"\r\n\ufffd", delimiter) {
-		return 0, fmt.Errorf("must be a single character or tab, and no quote or end of line (got %q)", text)
-	}
-	return delimiter, nil
 }

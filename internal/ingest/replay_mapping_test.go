@@ -10,6 +10,7 @@ import (
 	"os"
 
 	"iotmon/internal/iot"
+	"iotmon/internal/recording"
 )
 
 func TestColumnFlagsAreRead(t *testing.T) {
@@ -45,7 +46,10 @@ func TestLongFlagIsRead(t *testing.T) {
 }
 
 func TestMappingsThatDoNotFitSayWhy(t *testing.T) {
-	r := open(t, "time,Temperature,x,x\n2020-01-01,1,2,3\n", CSVLayout{})
+	r, err := recording.Open(strings.NewReader("time,Temperature,x,x\n2020-01-01,1,2,3\n"), recording.Layout{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	device := iot.Device{ID: "d", Type: iot.Temperature}
 	for _, test := range []struct {
 		mapping Mapping
@@ -60,10 +64,17 @@ func TestMappingsThatDoNotFitSayWhy(t *testing.T) {
 		{Mapping{}, "-map 'Temperature=file_temperature,temperature_sensor,°C'\n  -map 'x=file_x,TYPE,UNIT'"},
 	} {
 		_, err := test.mapping.resolve("dir/file.csv", r)
-		if _, misuse := errors.AsType[*usageError](err); !misuse || !strings.Contains(err.Error(), test.want) {
+		if !isMisuse(err) || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%+v: got %v, want a usage error with %q", test.mapping, err, test.want)
 		}
 	}
+}
+
+// isMisuse reports whether the user can do something about an error.
+func isMisuse(err error) bool {
+	_, misuse := errors.AsType[*usageError](err)
+	_, layout := errors.AsType[*recording.LayoutError](err)
+	return misuse || layout
 }
 
 func TestMappingFilesAreStrict(t *testing.T) {

@@ -1,10 +1,15 @@
 package ingest
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"time"
+
+	"iotmon/internal/recording"
 )
 
 // ReplaySummary tells what became of a recording.
@@ -13,6 +18,13 @@ type ReplaySummary struct {
 	Rows, Empty int64
 	// Sent counts the readings that the system answered for, Accepted those that it took in.
 	Sent, Accepted int64
+	// Markers counts what stood in the cells without a value; "" for nothing.
+	Markers map[string]int64
+	// Duplicates counts the readings with device, time and value of an earlier one in the recording; Conflicts those with
+	// another value, of which the system keeps the first.
+	Duplicates, Conflicts int64
+	// Notes tells what was found out about the recording.
+	Notes []string
 	// First and Last are the oldest and newest times among the readings sent, as sent.
 	First, Last time.Time
 	// Refused holds a group for each reason, in the order of their first line. What could not be read here is in it, and
@@ -58,6 +70,49 @@ func (s *ReplaySummary) refuse(line int, field, reason string) {
 	s.Refused = append(s.Refused, Refusal{Field: field, Reason: reason, Count: 1, Lines: []int{line}})
 }
 
+// maxMarkers bounds the markers that are counted apart.
+const maxMarkers = 20
+
+// missing counts a cell without a value.
+func (s *ReplaySummary) missing(cell string) {
+	s.Empty++
+	if s.Markers == nil {
+		s.Markers = make(map[string]int64)
+	}
+	cell = strings.TrimSpace(cell)
+	if _, ok := s.Markers[cell]; !ok && len(s.Markers) >= maxMarkers {
+		cell = "…"
+	}
+	s.Markers[cell]++
+}
+
+// repeated counts a reading that repeats an earlier one.
+func (s *ReplaySummary) repeated(duplicate, conflict bool) {
+	if duplicate {
+		s.Duplicates++
+	}
+	if conflict {
+		s.Conflicts++
+	}
+}
+
+// markers lists what stood in the cells without a value, the most frequent first, but for what everybody takes for none.
+func (s *ReplaySummary) markers() string {
+	names := slices.SortedFunc(maps.Keys(s.Markers), func(a, b string) int {
+		return cmp.Or(cmp.Compare(s.Markers[b], s.Markers[a]), cmp.Compare(a, b))
+	})
+	names = slices.DeleteFunc(names, func(name string) bool {
+		return slices.Contains([]string{"", "nan", "null"}, strings.ToLower(name))
+	})
+	if len(names) == 0 {
+		return ""
+	}
+	for i, name := range names {
+		names[i] = fmt.Sprintf("%d × %q", s.Markers[name], name)
+	}
+	return " (" + strings.Join(names, ", ") + ")"
+}
+
 // kindOf cuts off the value that a reason tells in its end.
 func kindOf(reason string) string {
 	kind, _, _ := strings.Cut(reason, " (got ")
@@ -78,7 +133,7 @@ func (s *ReplaySummary) sent(at time.Time) {
 // WriteTo writes the summary for a person to read.
 func (s *ReplaySummary) WriteTo(w io.Writer) (int64, error) {
 	var text strings.Builder
-	fmt.Fprintf(&text, "read      %d rows, %d cells without a value\n", s.Rows, s.Empty)
+	fmt.Fprintf(&text, "read      %d rows, %d cells without a value%s\n", s.Rows, s.Empty, s.markers())
 	fmt.Fprintf(&text, "sent      %d readings", s.Sent)
 	if s.Sent > 0 {
 		fmt.Fprintf(&text, ", %s to %s", s.First.Format(time.RFC3339), s.Last.Format(time.RFC3339))
@@ -96,8 +151,17 @@ func (s *ReplaySummary) WriteTo(w io.Writer) (int64, error) {
 		}
 		fmt.Fprintf(&text, "          %d × %s%s, %s\n", r.Count, field, r.Reason, lines(r))
 	}
+	if s.Duplicates > 0 {
+		fmt.Fprintf(&text, "repeated  %d readings with the device, time and value of an earlier one: they count once\n", s.Duplicates)
+	}
+	if s.Conflicts > 0 {
+		fmt.Fprintf(&text, "conflicts %d readings with the device and time of an earlier one and another value: the first one counts\n", s.Conflicts)
+	}
 	if len(s.Ignored) > 0 {
-		fmt.Fprintf(&text, "not sent  columns %s: not mapped\n", quoteAll(s.Ignored))
+		fmt.Fprintf(&text, "not sent  columns %s: not mapped\n", recording.QuoteAll(s.Ignored))
+	}
+	for _, note := range s.Notes {
+		fmt.Fprintf(&text, "note      %s\n", note)
 	}
 	perSecond := 0.0
 	if s.Elapsed > 0 {

@@ -211,7 +211,7 @@ func TestLongFormTakesDeviceAndTypeFromTheRow(t *testing.T) {
 `
 	for long, want := range map[LongColumns]string{
 		{Device: "id", Type: "kind", Value: "reading", Unit: "u"}:       "a temperature_sensor 20.5 °C, b switch_sensor 1 ",
-		{Device: "id", Type: "humidity_sensor", Value: "reading"}:       "a humidity_sensor 20.5 , b humidity_sensor 1 ",
+		{Device: "id", Type: "humidity_sensor", Value: "reading"}:       "a humidity_sensor 20.5 ",
 		{Device: "id", Type: "kind", Value: "reading", Unit: "percent"}: "a temperature_sensor 20.5 percent, b switch_sensor 1 percent",
 	} {
 		var k keeper

@@ -1,18 +1,19 @@
-package ingest
+package recording
 
 import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"strings"
 	"testing"
 	"time"
 )
 
-// open returns the recording that the text is.
-func open(t testing.TB, text string, layout CSVLayout) *recording {
+// openText returns the recording that the text is.
+func openText(t testing.TB, text string, layout Layout) *Table {
 	t.Helper()
-	r, err := newRecording(strings.NewReader(text), layout)
+	r, err := Open(strings.NewReader(text), layout)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -20,23 +21,28 @@ func open(t testing.TB, text string, layout CSVLayout) *recording {
 }
 
 // readAll renders every row, or what is wrong with it, in a line.
-func readAll(t testing.TB, r *recording) []string {
+func readAll(t testing.TB, r *Table) []string {
 	t.Helper()
 	var got []string
 	for {
-		row, err := r.next()
+		row, err := r.Next()
 		if err == io.EOF {
 			return got
 		}
-		if refused, ok := errors.AsType[*rowError](err); ok {
+		if refused, ok := errors.AsType[*RowError](err); ok {
 			got = append(got, refused.Error())
 			continue
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		got = append(got, fmt.Sprintf("%d %s %q", row.line, row.time.Format(time.RFC3339Nano), row.cells))
+		got = append(got, fmt.Sprintf("%d %s %q", row.Line, row.Time.Format(time.RFC3339Nano), row.Cells))
 	}
+}
+
+func detectDelimiterOf(text string) rune {
+	s := sample{text: []byte(text), end: '\n'}
+	return s.detectDelimiter(Layout{})
 }
 
 func TestDelimiterIsDetected(t *testing.T) {
@@ -50,7 +56,7 @@ func TestDelimiterIsDetected(t *testing.T) {
 		"time;v\n2020-01-01 00:00:00;1\n2020-01-01;\n2020-01-01 00:00:00;1;2\n2020-01-01;3\n": ';',
 		"time\n2020-01-01 00:00:00\n":                                                         ',',
 	} {
-		if got := detectDelimiter([]byte(text)); got != want {
+		if got := detectDelimiterOf(text); got != want {
 			t.Errorf("%q: got %q, want %q", text, got, want)
 		}
 	}
@@ -59,16 +65,16 @@ func TestDelimiterIsDetected(t *testing.T) {
 func TestTimeColumnIsFound(t *testing.T) {
 	for _, test := range []struct {
 		text   string
-		layout CSVLayout
+		layout Layout
 		want   int
 	}{
-		{"timestamp,value\n", CSVLayout{}, 0},
-		{"value,Date Time\n1,2020-01-01 00:00:00\n", CSVLayout{}, 1},
-		{"date,timestamp\nx,2020-01-01 00:00:00\n", CSVLayout{}, 1},
-		{"value;gemessen\n1;2020-01-01T00:00:00Z\n2;2020-01-01T00:00:01Z\n", CSVLayout{}, 1},
-		{"time,gemessen\n1,2020-01-01 00:00:00\n", CSVLayout{TimeColumn: "gemessen"}, 1},
+		{"timestamp,value\n", Layout{}, 0},
+		{"value,Date Time\n1,2020-01-01 00:00:00\n", Layout{}, 1},
+		{"date,timestamp\nx,2020-01-01 00:00:00\n", Layout{}, 1},
+		{"value;gemessen\n1;2020-01-01T00:00:00Z\n2;2020-01-01T00:00:01Z\n", Layout{}, 1},
+		{"time,gemessen\n1,2020-01-01 00:00:00\n", Layout{TimeColumns: []string{"gemessen"}}, 1},
 	} {
-		if got := open(t, test.text, test.layout).timeIndex; got != test.want {
+		if got := openText(t, test.text, test.layout).TimeColumns[0]; got != test.want {
 			t.Errorf("%q: got column %d, want %d", test.text, got, test.want)
 		}
 	}
@@ -77,20 +83,20 @@ func TestTimeColumnIsFound(t *testing.T) {
 func TestRecordingsThatCannotBeReadSayWhy(t *testing.T) {
 	for _, test := range []struct {
 		text, want string
-		layout     CSVLayout
+		layout     Layout
 	}{
-		{"", "the recording is empty", CSVLayout{}},
-		{"\xEF\xBB\xBF \r\n", "the recording is empty", CSVLayout{}},
-		{"\xFF\xFEt\x00", "UTF-16", CSVLayout{}},
-		{"time,\xb5\xe7\xc1\xf7\n2020-01-01,1\n", "the names of the columns are not UTF-8", CSVLayout{}},
-		{"a,b\n1,2\n", `0 columns look like times; name the one with -time-column (columns: "a", "b")`, CSVLayout{}},
-		{"a,b\n2020-01-01,2020-01-02\n", "2 columns look like times", CSVLayout{}},
-		{"2020-01-01 00:00:00,1\n2020-01-01 00:00:01,1\n", "put a header above it", CSVLayout{}},
-		{"a,time\n", `no column is called "Time" (columns: "a", "time")`, CSVLayout{TimeColumn: "Time"}},
-		{"ti\"me,b\n", "read the header", CSVLayout{}},
+		{"", "the recording is empty", Layout{}},
+		{"\xEF\xBB\xBF \r\n", "the recording is empty", Layout{}},
+		{"\xFF\xFEt\x00", "UTF-16", Layout{}},
+		{"time,\xb5\xe7\xc1\xf7\n2020-01-01,1\n", "the names of the columns are not UTF-8", Layout{}},
+		{"a,b\n1,2\n", `0 columns look like times; name the one with -time-column (columns: "a", "b")`, Layout{}},
+		{"a,b\n2020-01-01,2020-01-02\n", "2 columns look like times", Layout{}},
+		{"2020-01-01 00:00:00,1\n2020-01-01 00:00:01,1\n", "put a header above it", Layout{}},
+		{"a,time\n", `no column is called "Time" (columns: "a", "time")`, Layout{TimeColumns: []string{"Time"}}},
+		{"ti\"me,b\n", "read the header", Layout{}},
 	} {
-		_, err := newRecording(strings.NewReader(test.text), test.layout)
-		if _, misuse := errors.AsType[*usageError](err); !misuse || !strings.Contains(err.Error(), test.want) {
+		_, err := Open(strings.NewReader(test.text), test.layout)
+		if _, misuse := errors.AsType[*LayoutError](err); !misuse || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%q: got %v, want a usage error with %q", test.text, err, test.want)
 		}
 	}
@@ -120,7 +126,7 @@ func TestTimesAreRead(t *testing.T) {
 		"1581168647250001999":               "2020-02-08T13:30:47.250002Z",
 		"1e19":                              "not a time",
 	} {
-		var r timeReader
+		var r clock
 		got, err := r.read(text)
 		if err != nil {
 			if !strings.Contains(err.Error(), want) {
@@ -153,7 +159,7 @@ func TestClocksThatGoBackAreFollowed(t *testing.T) {
 2024-10-27 03:00:00,6
 `
 	var got []string
-	for _, line := range readAll(t, open(t, text, CSVLayout{Zone: zone(t, "Europe/Berlin")})) {
+	for _, line := range readAll(t, openText(t, text, Layout{Zone: zone(t, "Europe/Berlin")})) {
 		got = append(got, strings.Fields(line)[1][11:16])
 	}
 	if got, want := strings.Join(got, " "), "23:59 00:00 00:59 01:00 01:59 02:00"; got != want {
@@ -162,7 +168,7 @@ func TestClocksThatGoBackAreFollowed(t *testing.T) {
 }
 
 func TestAnHourThatNeverCameIsRefused(t *testing.T) {
-	r := open(t, "time,v\n2024-03-31 01:59:59,1\n2024-03-31 02:30:00,2\n2024-03-31 03:00:00,3\n", CSVLayout{Zone: zone(t, "Europe/Berlin")})
+	r := openText(t, "time,v\n2024-03-31 01:59:59,1\n2024-03-31 02:30:00,2\n2024-03-31 03:00:00,3\n", Layout{Zone: zone(t, "Europe/Berlin")})
 	got := strings.Join(readAll(t, r), "\n")
 	want := `2 2024-03-31T00:59:59Z ["2024-03-31 01:59:59" "1"]
 line 3: timestamp: never came in Europe/Berlin, where clocks went forward (got "2024-03-31 02:30:00")
@@ -174,7 +180,7 @@ line 3: timestamp: never came in Europe/Berlin, where clocks went forward (got "
 
 func TestEveryMomentIsReadBackFromItsZone(t *testing.T) {
 	for _, name := range []string{"Asia/Shanghai", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu"} {
-		r := timeReader{zone: zone(t, name)}
+		r := clock{zone: zone(t, name)}
 		for at := time.Date(2023, 1, 1, 0, 0, 0, 0, time.UTC); at.Year() == 2023; at = at.Add(10 * time.Minute) {
 			got, err := r.read(at.In(r.zone).Format("2006-01-02 15:04:05"))
 			if err != nil || !got.Equal(at) {
@@ -194,7 +200,7 @@ func TestMalformedRowsAreRefusedByLine(t *testing.T) {
 		"2020-01-01,1\"1,2\r\n" +
 		"yesterday,1,2\r\n" +
 		"2020-01-01,\"1\",2"
-	got := strings.Join(readAll(t, open(t, text, CSVLayout{})), "\n")
+	got := strings.Join(readAll(t, openText(t, text, Layout{})), "\n")
 	want := `2 2020-01-01T00:00:00Z ["2020-01-01" "1" "2"]
 line 4: row: must have 3 fields (got 2)
 line 5: row: must have 3 fields (got 4)
@@ -221,28 +227,28 @@ func (e *endless) Read(p []byte) (int, error) {
 
 func TestAnOpenQuoteDoesNotPullTheFileIntoMemory(t *testing.T) {
 	text := io.MultiReader(strings.NewReader("time,v\n2020-01-01,\"1\n"), &endless{line: "2020-01-01,2\n"})
-	r, err := newRecording(text, CSVLayout{})
+	r, err := Open(text, Layout{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.next(); err == nil || !strings.Contains(err.Error(), "quote left open") {
+	if _, err := r.Next(); err == nil || !strings.Contains(err.Error(), "quote left open") {
 		t.Errorf("got %v, want an error about an open quote", err)
 	}
 }
 
 func TestARecordingIsReadInConstantMemory(t *testing.T) {
 	text := io.MultiReader(strings.NewReader("time,v\n"), &endless{line: "2020-01-01,2\n"})
-	r, err := newRecording(text, CSVLayout{})
+	r, err := Open(text, Layout{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	// More rows than the bound of one record has bytes: the bound must begin anew with each.
 	for range maxRecordBytes / 5 {
-		if _, err := r.next(); err != nil {
+		if _, err := r.Next(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if got := testing.AllocsPerRun(1000, func() { _, _ = r.next() }); got > 1 {
+	if got := testing.AllocsPerRun(1000, func() { _, _ = r.Next() }); got > 1 {
 		t.Errorf("got %v allocations a row, want only its text", got)
 	}
 }
@@ -258,25 +264,24 @@ func FuzzRecording(f *testing.F) {
 	}
 	berlin := zone(f, "Europe/Berlin")
 	f.Fuzz(func(t *testing.T, text []byte, naive bool) {
-		layout := CSVLayout{DecimalComma: naive}
+		layout := Layout{Numbers: Numbers{DecimalComma: naive}}
 		if naive {
 			layout.Zone = berlin
 		}
-		r, err := newRecording(strings.NewReader(string(text)), layout)
+		r, err := Open(strings.NewReader(string(text)), layout)
 		if err != nil {
-			if _, misuse := errors.AsType[*usageError](err); !misuse {
+			if _, misuse := errors.AsType[*LayoutError](err); !misuse {
 				t.Fatalf("got %v, want a usage error for any text", err)
 			}
 			return
 		}
-		mapping := rowMapping{long: true, typeIndex: -1, unitIndex: -1}
 		for rows := 0; ; rows++ {
-			row, err := r.next()
+			row, err := r.Next()
 			if err == io.EOF {
 				return
 			}
-			if refused, ok := errors.AsType[*rowError](err); ok {
-				if refused.line < 1 || refused.field == "" || refused.reason == "" {
+			if refused, ok := errors.AsType[*RowError](err); ok {
+				if refused.Line < 1 || refused.Field == "" || refused.Reason == "" {
 					t.Fatalf("got a refusal %+v, want a line, a field and a reason", refused)
 				}
 				continue
@@ -284,13 +289,13 @@ func FuzzRecording(f *testing.F) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if len(row.cells) != len(r.columns) || row.line < 1 || rows > len(text) || row.time != row.time.UTC().Truncate(time.Microsecond) {
-				t.Fatalf("got row %+v of %d columns", row, len(r.columns))
+			if len(row.Cells) != len(r.Columns) || row.Line < 1 || rows > len(text) || row.Time != row.Time.UTC().Truncate(time.Microsecond) {
+				t.Fatalf("got row %+v of %d columns", row, len(r.Columns))
 			}
-			refused := 0
-			readings := mapping.readings(row, numberFormat{layout.DecimalComma}, nil, func(error) { refused++ })
-			if len(readings)+refused != 1 {
-				t.Fatalf("got %d readings and %d refusals from a cell, want one of the two", len(readings), refused)
+			for _, cell := range row.Cells {
+				if value, err := r.Numbers().Read(cell); err == nil && value.Word == "" && (math.IsNaN(value.Number) || math.IsInf(value.Number, 0)) {
+					t.Fatalf("got %v from %q, want a finite number", value, cell)
+				}
 			}
 		}
 	})

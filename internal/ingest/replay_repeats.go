@@ -1,0 +1,45 @@
+package ingest
+
+import (
+	"hash/maphash"
+
+	"iotmon/internal/iot"
+)
+
+// maxRepeats is how many readings are remembered to find those that a recording repeats.
+const maxRepeats = 1 << 17
+
+// repeats finds readings whose device and time an earlier reading of the recording had. It remembers the last maxRepeats,
+// so its memory does not grow with the recording.
+type repeats struct {
+	seed  maphash.Seed
+	known map[uint64]float64
+	// ring has the keys of known in the order in which they came; at is where the next one goes.
+	ring []uint64
+	at   int
+}
+
+func newRepeats() *repeats {
+	return &repeats{seed: maphash.MakeSeed(), known: make(map[uint64]float64)}
+}
+
+// add reports whether r repeats an earlier reading, and whether it has another value. The system keeps the first.
+func (s *repeats) add(r *iot.Reading) (duplicate, conflict bool) {
+	var h maphash.Hash
+	h.SetSeed(s.seed)
+	_, _ = h.WriteString(string(r.ID))
+	maphash.WriteComparable(&h, r.Time.UnixMicro())
+	key := h.Sum64()
+	if value, ok := s.known[key]; ok {
+		return value == r.Value, value != r.Value
+	}
+	s.known[key] = r.Value
+	if len(s.ring) < maxRepeats {
+		s.ring = append(s.ring, key)
+		return false, false
+	}
+	delete(s.known, s.ring[s.at])
+	s.ring[s.at] = key
+	s.at = (s.at + 1) % maxRepeats
+	return false, false
+}

@@ -1,0 +1,171 @@
+package ingest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"iotmon/internal/iot"
+	"iotmon/internal/recording"
+	"iotmon/internal/wire"
+)
+
+// Terms is what a system says of the readings that it takes. The zero value says nothing.
+type Terms struct {
+	// Retention is how old a reading may be when it arrives; 0 is any age.
+	Retention time.Duration
+	// Types are the device types; nil if they are not known.
+	Types []iot.TypeSpec
+}
+
+// Terms asks the system what it takes. An older system says nothing, and so does one that is away: the readings
+// themselves will find that out.
+func (c *Client) Terms(ctx context.Context) Terms {
+	var terms Terms
+	var limits struct {
+		Retention int64 `json:"readings_retention_seconds"`
+	}
+	if c.get(ctx, "limits", &limits) == nil {
+		terms.Retention = time.Duration(limits.Retention) * time.Second
+	}
+	var types struct {
+		Items []wire.TypeSpec `json:"items"`
+	}
+	if c.get(ctx, "types", &types) == nil {
+		for _, t := range types.Items {
+			terms.Types = append(terms.Types, iot.TypeSpec{
+				Name: t.Name, Unit: t.Unit, Decimals: t.Decimals, Min: t.Min, Max: t.Max, Labels: t.Labels, States: t.States,
+			})
+		}
+	}
+	return terms
+}
+
+// get asks once, for a short while.
+func (c *Client) get(ctx context.Context, name string, into any) error {
+	ctx, cancel := context.WithTimeout(ctx, termsTimeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base.JoinPath("api/v1", name).String(), nil)
+	if err != nil {
+		return fmt.Errorf("make request: %w", err)
+	}
+	response, err := c.http.Do(request)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	if err != nil || response.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answered %s: %w", request.URL, response.Status, err)
+	}
+	return json.Unmarshal(body, into)
+}
+
+// termsTimeout is how long the system may take to say what it takes.
+const termsTimeout = 5 * time.Second
+
+// states returns the types by name: the system's, else those that every system has.
+func (t *Terms) states() map[iot.DeviceType]iot.TypeSpec {
+	specs := t.Types
+	if specs == nil {
+		specs = iot.BuiltinTypes()
+	}
+	byName := make(map[iot.DeviceType]iot.TypeSpec, len(specs))
+	for _, spec := range specs {
+		byName[spec.Name] = spec
+	}
+	return byName
+}
+
+// check finds the columns of which the system would refuse every reading, by their type or unit.
+func (t *Terms) check(m *rowMapping) error {
+	if t.Types == nil || m.long && m.typeIndex >= 0 {
+		return nil
+	}
+	catalog, err := iot.NewCatalog(t.Types...)
+	if err != nil {
+		return fmt.Errorf("the system's device types: %w", err)
+	}
+	devices := []iot.Device{m.device}
+	if !m.long {
+		devices = nil
+		for _, column := range m.wide {
+			devices = append(devices, column.device)
+		}
+	}
+	for _, device := range devices {
+		r := iot.Reading{Device: device, Time: time.Unix(0, 0).AddDate(40, 0, 0)}
+		if m.long {
+			r.ID = "any"
+		}
+		if invalid, ok := errors.AsType[*iot.InvalidError](catalog.Normalize(&r)); ok && (invalid.Field == "device_type" || invalid.Field == "unit") {
+			return usage("the system would refuse everything of %s: %s: %s", r.ID, invalid.Field, invalid.Reason)
+		}
+	}
+	return nil
+}
+
+// span is how far the times of a recording reach.
+type span struct {
+	// first is the time of the first row.
+	first, oldest, newest time.Time
+}
+
+// timeSpan returns how far the times of a recording reach. It reads the whole of it: rows need not be in order.
+func timeSpan(ctx context.Context, path string, layout recording.Layout) (s span, err error) {
+	source, err := openRecording(path, layout)
+	if err != nil {
+		return s, err
+	}
+	defer source.close()
+	for ctx.Err() == nil {
+		row, err := source.Next()
+		if err == io.EOF {
+			break
+		}
+		if _, ok := errors.AsType[*recording.RowError](err); ok {
+			continue
+		}
+		if err != nil {
+			return s, err
+		}
+		if s.first.IsZero() {
+			s = span{row.Time, row.Time, row.Time}
+		}
+		if row.Time.Before(s.oldest) {
+			s.oldest = row.Time
+		}
+		if row.Time.After(s.newest) {
+			s.newest = row.Time
+		}
+	}
+	return s, ctx.Err()
+}
+
+// tooOld is an error if the system would refuse every reading of a span for its age, and a warning if it would some.
+func (t *Terms) tooOld(s span, now time.Time) (warning string, err error) {
+	kept := now.Add(-t.Retention)
+	if t.Retention == 0 || s.first.IsZero() || !s.oldest.Before(kept) {
+		return "", nil
+	}
+	const cure = "to take them, start the system with archive.retention.readings: 0s (IOTMON_ARCHIVE_RETENTION_READINGS=0s) or long enough; " +
+		"-time now moves them to the present instead"
+	if s.newest.Before(kept) {
+		return "", fmt.Errorf("nothing was sent: every reading is older than the %s that the system keeps readings (the newest is of %s); %s",
+			days(t.Retention), s.newest.Format(time.RFC3339), cure)
+	}
+	return fmt.Sprintf("readings before %s are older than the %s that the system keeps readings and will be refused (the oldest is of %s); %s",
+		kept.Format(time.RFC3339), days(t.Retention), s.oldest.Format(time.RFC3339), cure), nil
+}
+
+// days writes a long duration for a person.
+func days(d time.Duration) string {
+	if d >= 48*time.Hour && d%(24*time.Hour) == 0 {
+		return fmt.Sprintf("%d days", d/(24*time.Hour))
+	}
+	return d.String()
+}

@@ -1,0 +1,106 @@
+package recording
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Date is what the user says of the date where the recording does not: a day, a month of a year, or a year. A field that
+// is 0 was not said.
+type Date struct{ Year, Month, Day int }
+
+// ParseDate reads 2006-01-02, 2006-01 or 2006.
+func ParseDate(text string) (Date, error) {
+	wrong := fmt.Errorf("must be a date such as 2006-01-31, or a year for times that lack nothing else (got %q)", text)
+	parts := strings.Split(text, "-")
+	numbers := make([]int, 3)
+	for i, part := range parts {
+		n, err := strconv.Atoi(part)
+		if i >= 3 || err != nil || len(part) != 2 && i > 0 || len(part) != 4 && i == 0 || n < 1 {
+			return Date{}, wrong
+		}
+		numbers[i] = n
+	}
+	d := Date{numbers[0], numbers[1], numbers[2]}
+	if d.Month > 12 || d.Day > daysIn(d.Year, max(d.Month, 1)) {
+		return Date{}, wrong
+	}
+	return d, nil
+}
+
+// fits reports what is wrong with a format and a date together: nothing may be missing, and nothing said twice.
+func (d Date) fits(format TimeFormat) error {
+	if format.strftime == nil {
+		if d != (Date{}) {
+			return errors.New("-date is for times without one: say with -time-format what the time has")
+		}
+		return nil
+	}
+	h := format.strftime.has
+	full := h.unix || h.year && (h.yearDay || h.month)
+	switch {
+	case d == (Date{}) && (full || h.year && !h.day):
+		return nil
+	case d != (Date{}) && full:
+		return fmt.Errorf("-time-format %q has a date, so -date cannot be given", format)
+	case !h.year && d.Year == 0:
+		if h.month && h.day || h.yearDay {
+			return fmt.Errorf("-time-format %q has no year: give it with -date, such as -date 2006", format)
+		}
+		return fmt.Errorf("-time-format %q has no date: give it with -date, such as -date 2006-01-31", format)
+	case !h.yearDay && !h.month && d.Month == 0, !h.yearDay && !h.month && !h.day && d.Day == 0:
+		return fmt.Errorf("-time-format %q needs a whole -date, such as -date 2006-01-31", format)
+	}
+	return nil
+}
+
+// complete returns what a recording shows, with what -date says of it. A recording that has only times of the day goes on
+// to the next day where its times go back by more than half a day; one that has no year, likewise by half a year.
+func (c *clock) complete(read *civil) (time.Time, error) {
+	h := read.has
+	if h.unix || h.year {
+		return read.utc()
+	}
+	read.year = c.date.Year
+	daily := !h.day && !h.yearDay
+	if daily {
+		read.month, read.day = c.date.Month, c.date.Day
+	} else if !h.month && !h.yearDay {
+		read.month = c.date.Month
+	}
+	turned := func() (time.Time, error) {
+		moved := *read
+		if !daily {
+			moved.year += c.turns
+		}
+		t, err := moved.utc()
+		if daily {
+			t = t.AddDate(0, 0, c.turns)
+		}
+		return t, err
+	}
+	t, err := turned()
+	if err != nil {
+		return t, err
+	}
+	const halfDay, halfYear = 12 * time.Hour, 183 * 24 * time.Hour
+	half := halfYear
+	if daily {
+		half = halfDay
+	}
+	step := t.Sub(c.shown)
+	switch {
+	case c.shown.IsZero():
+	case step < -half && !c.backwards:
+		c.turns++
+		t, err = turned()
+	case step > half && c.backwards:
+		c.turns--
+		t, err = turned()
+	}
+	c.shown = t
+	return t, err
+}

@@ -1,0 +1,164 @@
+package recording
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+func appendInt(dst []byte, n int) []byte { return strconv.AppendInt(dst, int64(n), 10) }
+
+// partNames are what columns are called that hold one part of a time, and its directive.
+var partNames = []struct {
+	verb        string
+	least, most float64
+	names       []string
+}{
+	{"%Y", 1950, 2100, []string{"year", "yr", "yyyy", "yy", "jahr", "año", "annee", "年"}},
+	{"%m", 1, 12, []string{"month", "mon", "mo", "mm", "monat", "mes", "mois", "月"}},
+	{"%d", 1, 31, []string{"day", "dy", "dd", "dom", "tag", "dia", "jour", "mday", "日"}},
+	{"%j", 1, 366, []string{"doy", "jday", "julian", "yday", "day_of_year", "dayofyear", "julian_day", "jd"}},
+	{"%H", 0, 24, []string{"hour", "hr", "hh", "h", "stunde", "hora", "heure", "时"}},
+	{"%M", 0, 59, []string{"minute", "min", "mn", "mi", "mm", "m", "分"}},
+	{"%S", 0, 60, []string{"second", "sec", "ss", "s", "秒"}},
+}
+
+// guessParts returns columns that are called year, month, day, hour and so on.
+func (t *Table) guessParts(rows []sampleRow) []TimeGuess {
+	found := make(map[string]int)
+	var taken []int
+	for _, part := range partNames {
+		for i, name := range t.Columns {
+			if slices.Contains(taken, i) || !slices.Contains(part.names, foldName(name)) || !within(rows, i, part.least, part.most) {
+				continue
+			}
+			found[part.verb], taken = i, append(taken, i)
+			break
+		}
+	}
+	year, hasYear := found["%Y"]
+	if !hasYear {
+		return nil
+	}
+	indexes, format := []int{year}, "%Y"
+	add := func(verb string) bool {
+		i, ok := found[verb]
+		if ok {
+			indexes, format = append(indexes, i), format+" "+verb
+		}
+		return ok
+	}
+	isDate := add("%j")
+	if !isDate {
+		isDate = add("%m") && add("%d")
+	}
+	if !isDate {
+		return nil
+	}
+	if add("%H") {
+		_ = add("%M") && add("%S")
+	} else if i, ok := t.minutesOfDay(rows, taken); ok {
+		indexes, format = append(indexes, i), format+" %H%M"
+	}
+	f, err := ParseFormat(format)
+	if err != nil || len(fitsAll(f, column(rows, indexes...))) > 0 {
+		return nil
+	}
+	return []TimeGuess{t.guess(TimeFormat{strftime: f}, indexes...)}
+}
+
+// fitsAll returns the cells that a format does not read.
+func fitsAll(f *Format, cells []string) []string {
+	return slices.DeleteFunc(slices.Clone(cells), f.plausible)
+}
+
+// minutesOfDay returns the column with numbers such as 1259 for 12:59, which beside a date is their time of the day.
+func (t *Table) minutesOfDay(rows []sampleRow, taken []int) (int, bool) {
+	for _, i := range without(len(t.Columns), taken) {
+		last, rises, fits := -1.0, 0, true
+		for _, r := range rows {
+			n, err := strconv.ParseFloat(trim(r.cells[i]), 64)
+			fits = fits && err == nil && n == float64(int(n)) && n >= 0 && n <= 2400 && int(n)%100 < 60
+			if n > last {
+				rises++
+			}
+			last = n
+		}
+		if fits && 10*rises > 9*len(rows) {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+// within reports whether all cells of a column are whole numbers of a range.
+func within(rows []sampleRow, i int, least, most float64) bool {
+	for _, r := range rows {
+		n, err := strconv.ParseFloat(trim(r.cells[i]), 64)
+		if err != nil || n != float64(int64(n)) || n < least || n > most {
+			return false
+		}
+	}
+	return true
+}
+
+// guessNumbers returns a column of Unix times, or of days of Excel's calendar.
+func (t *Table) guessNumbers(rows []sampleRow) []TimeGuess {
+	for _, i := range without(len(t.Columns), nil) {
+		c := clock{}
+		unix, excel, rises := true, strings.Contains(column(rows, i)[0], "."), 0
+		last := -1.0
+		for _, r := range rows {
+			n, err := strconv.ParseFloat(trim(r.cells[i]), 64)
+			at, timeErr := c.read(r.cells[i])
+			unix = unix && err == nil && timeErr == nil && at.Year() >= 2000 && at.Year() < 2100
+			excel = excel && err == nil && n >= 30_000 && n < 60_000
+			if n > last {
+				rises++
+			}
+			last = n
+		}
+		if 10*rises < 9*len(rows) {
+			continue
+		}
+		if unix {
+			return []TimeGuess{t.guess(TimeFormat{}, i)}
+		}
+		if excel {
+			return []TimeGuess{t.guess(TimeFormat{unit: "excel"}, i)}
+		}
+	}
+	return nil
+}
+
+// guessClock returns the columns with the time of the day where there is no date: one column, or the first ones of rows
+// without names that look like hour, minute, second and microsecond.
+func (t *Table) guessClock(rows []sampleRow) []TimeGuess {
+	for i, name := range t.Columns {
+		if !slices.Contains(clockNames, strings.SplitN(foldName(name), "_", 2)[0]) {
+			continue
+		}
+		for _, f := range fitting(column(rows, i), false, true) {
+			g := t.guess(TimeFormat{strftime: f}, i)
+			g.NeedsDate = true
+			return []TimeGuess{g}
+		}
+	}
+	if len(t.Columns) < 4 || !within(rows, 0, 0, 24) || !within(rows, 1, 0, 59) {
+		return nil
+	}
+	text, indexes := "%H %M", []int{0, 1}
+	if within(rows, 2, 0, 59) {
+		text, indexes = text+" %S", append(indexes, 2)
+		if within(rows, 3, 0, 999_999) && !within(rows, 3, 0, 999) {
+			text, indexes = text+" %f", append(indexes, 3)
+		}
+	}
+	f, err := ParseFormat(text)
+	if err != nil {
+		return nil
+	}
+	g := t.guess(TimeFormat{strftime: f}, indexes...)
+	g.NeedsDate = true
+	return []TimeGuess{g}
+}
