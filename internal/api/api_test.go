@@ -210,9 +210,9 @@ func TestSystemEndpoints(t *testing.T) {
 }
 
 func TestASenderIsToldHowOldAReadingMayBe(t *testing.T) {
-	got := get[map[string]int](t, newAPI(t, plant{}, &archive{}, nil), "/api/v1/limits")
-	if got["readings_retention_seconds"] != 14*24*60*60 || got["max_clock_skew_seconds"] != 10 {
-		t.Errorf("got limits %v, want 14 days and 10 s", got)
+	got := get[map[string]any](t, newAPI(t, plant{}, &archive{}, nil), "/api/v1/limits")
+	if got["readings_retention_seconds"] != 14*24*60*60.0 || got["max_clock_skew_seconds"] != 10.0 || got["earliest"] != "2000-01-01T00:00:00Z" {
+		t.Errorf("got limits %v, want 14 days, 10 s and the year 2000", got)
 	}
 }
 

@@ -93,11 +93,14 @@ func (s *server) getVersion(context.Context, *struct{}) (*answer[version], error
 
 // admitted says which times readings may carry.
 type admitted struct {
-	Retention int64 `json:"readings_retention_seconds" example:"1209600" doc:"How old a reading may be when it arrives; 0 is any age. The setting is archive.retention.readings."`
-	Skew      int64 `json:"max_clock_skew_seconds" example:"10" doc:"How far ahead of the server's clock a reading may be. The setting is aggregation.max_clock_skew."`
+	Retention int64     `json:"readings_retention_seconds" example:"1209600" doc:"How old a reading may be when it arrives; 0 is any age. The setting is archive.retention.readings."`
+	Earliest  time.Time `json:"earliest" doc:"What the first reading may be dated. The setting is ingest.earliest_year."`
+	Skew      int64     `json:"max_clock_skew_seconds" example:"10" doc:"How far ahead of the server's clock a reading may be. The setting is aggregation.max_clock_skew."`
 }
 
 func (s *server) getLimits(context.Context, *struct{}) (*answer[admitted], error) {
 	a := s.o.Admission
-	return &answer[admitted]{admitted{Retention: int64(a.Retention.Seconds()), Skew: int64(a.Skew.Seconds())}}, nil
+	return &answer[admitted]{admitted{
+		Retention: int64(a.Retention.Seconds()), Earliest: a.From().UTC(), Skew: int64(a.Skew.Seconds()),
+	}}, nil
 }

@@ -112,7 +112,7 @@ func (p *player) schedule(ctx context.Context) error {
 	if p.source.Backwards() && p.o.Speed > 0 {
 		p.o.Warn("the newest row comes first, so -speed cannot pace the rows: they are sent at once")
 	}
-	if !p.o.Shift && p.o.Terms.Retention == 0 {
+	if !p.o.Shift && p.o.Terms.Retention == 0 && p.o.Terms.Earliest.IsZero() {
 		return nil
 	}
 	reach, err := timeSpan(ctx, p.o.File, p.o.Layout)

@@ -12,15 +12,16 @@ const maxRepeats = 1 << 17
 // repeats finds readings whose device and time an earlier reading of the recording had. It remembers the last maxRepeats,
 // so its memory does not grow with the recording.
 type repeats struct {
-	seed  maphash.Seed
-	known map[uint64]float64
+	seed maphash.Seed
+	// known maps the hash of device and time to that of the value.
+	known map[uint64]uint64
 	// ring has the keys of known in the order in which they came; at is where the next one goes.
 	ring []uint64
 	at   int
 }
 
 func newRepeats() *repeats {
-	return &repeats{seed: maphash.MakeSeed(), known: make(map[uint64]float64)}
+	return &repeats{seed: maphash.MakeSeed(), known: make(map[uint64]uint64)}
 }
 
 // add reports whether r repeats an earlier reading, and whether it has another value. The system keeps the first.
@@ -30,10 +31,14 @@ func (s *repeats) add(r *iot.Reading) (duplicate, conflict bool) {
 	_, _ = h.WriteString(string(r.ID))
 	maphash.WriteComparable(&h, r.Time.UnixMicro())
 	key := h.Sum64()
-	if value, ok := s.known[key]; ok {
-		return value == r.Value, value != r.Value
+	h.Reset()
+	maphash.WriteComparable(&h, r.Value)
+	_, _ = h.WriteString(r.Spelling)
+	value := h.Sum64()
+	if known, ok := s.known[key]; ok {
+		return known == value, known != value
 	}
-	s.known[key] = r.Value
+	s.known[key] = value
 	if len(s.ring) < maxRepeats {
 		s.ring = append(s.ring, key)
 		return false, false

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -60,7 +61,7 @@ func (m *rowMapping) longReading(row recording.Row, cells cellReader, dst []iot.
 	return append(dst, r)
 }
 
-// read puts what a cell holds into r. A unit in the cell counts as much as that of the column, so the two must agree.
+// read puts what a cell holds into r.
 func (c cellReader) read(r *iot.Reading, cell string) error {
 	value, err := c.numbers.Read(cell)
 	switch {
@@ -69,47 +70,22 @@ func (c cellReader) read(r *iot.Reading, cell string) error {
 	case err != nil:
 		return iot.Invalid("value", "%s", err)
 	case value.Word != "":
-		return c.readState(r, value.Word)
+		return c.readWord(r, value.Word)
 	}
-	r.Value = value.Number
-	if value.Unit == "" || value.Unit == r.Unit {
+	if value.Unit == "" {
+		r.Value = value.Number
 		return nil
 	}
-	if r.Unit != "" && !sameUnit(value.Unit, r.Unit) {
-		return iot.Invalid("value", "has a unit other than the %q of its column (got %q)", r.Unit, cell)
-	}
-	r.Unit = value.Unit
+	// Whether the unit is that of the column, and what to make of it, is for the system to say, as of every text.
+	r.Spelling = strconv.FormatFloat(value.Number, 'g', -1, 64) + " " + value.Unit
 	return nil
 }
 
-// sameUnit reports whether two spellings differ in nothing that counts.
-func sameUnit(a, b string) bool {
-	fold := func(unit string) string {
-		return strings.ToLower(strings.NewReplacer(" ", "", "º", "°", "˚", "°", "℃", "°c", "℉", "°f", "deg", "°", "μ", "µ").Replace(unit))
-	}
-	a, b = fold(a), fold(b)
-	return a == b || strings.TrimPrefix(a, "°") == strings.TrimPrefix(b, "°")
-}
-
-// readState takes the name of a state, in any case, for its value; only types with states have any.
-func (c cellReader) readState(r *iot.Reading, word string) error {
-	states := c.types[r.Type].States
-	if len(states) == 0 {
+// readWord passes on a word, which may name a state. Of a type that is known to have none it is refused here.
+func (c cellReader) readWord(r *iot.Reading, word string) error {
+	if spec, known := c.types[r.Type]; known && len(spec.States) == 0 {
 		return iot.Invalid("value", "not a number (got %q)", word)
 	}
-	for i, state := range states {
-		if strings.EqualFold(state, word) {
-			r.Value = float64(i)
-			return nil
-		}
-	}
-	if len(states) == 2 {
-		for i, name := range []string{"false", "true"} {
-			if strings.EqualFold(name, word) {
-				r.Value = float64(i)
-				return nil
-			}
-		}
-	}
-	return iot.Invalid("value", "not a state of %s: %s (got %q)", r.Type, strings.Join(states, ", "), word)
+	r.Spelling = word
+	return nil
 }

@@ -18,6 +18,8 @@ import (
 type Terms struct {
 	// Retention is how old a reading may be when it arrives; 0 is any age.
 	Retention time.Duration
+	// Earliest is what the first reading may be dated; zero if that is not known.
+	Earliest time.Time
 	// Types are the device types; nil if they are not known.
 	Types []iot.TypeSpec
 }
@@ -27,10 +29,11 @@ type Terms struct {
 func (c *Client) Terms(ctx context.Context) Terms {
 	var terms Terms
 	var limits struct {
-		Retention int64 `json:"readings_retention_seconds"`
+		Retention int64     `json:"readings_retention_seconds"`
+		Earliest  time.Time `json:"earliest"`
 	}
 	if c.get(ctx, "limits", &limits) == nil {
-		terms.Retention = time.Duration(limits.Retention) * time.Second
+		terms.Retention, terms.Earliest = time.Duration(limits.Retention)*time.Second, limits.Earliest
 	}
 	var types struct {
 		Items []wire.TypeSpec `json:"items"`
@@ -146,20 +149,27 @@ func timeSpan(ctx context.Context, path string, layout recording.Layout) (s span
 	return s, ctx.Err()
 }
 
+// oldest returns the time before which the system takes nothing, why, and what would change that.
+func (t *Terms) oldest(now time.Time) (from time.Time, why, cure string) {
+	from, why = t.Earliest, fmt.Sprintf("of before %s, when the system takes nothing", t.Earliest.Format(time.DateOnly))
+	cure = "start the system with ingest.earliest_year (IOTMON_INGEST_EARLIEST_YEAR) of that year"
+	if kept := now.Add(-t.Retention); t.Retention > 0 && kept.After(from) {
+		from, why = kept, fmt.Sprintf("older than the %s that the system keeps readings", days(t.Retention))
+		cure = "start the system with archive.retention.readings (IOTMON_ARCHIVE_RETENTION_READINGS) of 0s, which is for ever, or long enough"
+	}
+	return from, why, "to take them, " + cure + "; -time now moves them to the present instead"
+}
+
 // tooOld is an error if the system would refuse every reading of a span for its age, and a warning if it would some.
 func (t *Terms) tooOld(s span, now time.Time) (warning string, err error) {
-	kept := now.Add(-t.Retention)
-	if t.Retention == 0 || s.first.IsZero() || !s.oldest.Before(kept) {
+	from, why, cure := t.oldest(now)
+	if s.first.IsZero() || !s.oldest.Before(from) {
 		return "", nil
 	}
-	const cure = "to take them, start the system with archive.retention.readings: 0s (IOTMON_ARCHIVE_RETENTION_READINGS=0s) or long enough; " +
-		"-time now moves them to the present instead"
-	if s.newest.Before(kept) {
-		return "", fmt.Errorf("nothing was sent: every reading is older than the %s that the system keeps readings (the newest is of %s); %s",
-			days(t.Retention), s.newest.Format(time.RFC3339), cure)
+	if s.newest.Before(from) {
+		return "", fmt.Errorf("nothing was sent: every reading is %s (the newest is of %s); %s", why, s.newest.Format(time.RFC3339), cure)
 	}
-	return fmt.Sprintf("readings before %s are older than the %s that the system keeps readings and will be refused (the oldest is of %s); %s",
-		kept.Format(time.RFC3339), days(t.Retention), s.oldest.Format(time.RFC3339), cure), nil
+	return fmt.Sprintf("some readings are %s and will be refused (the oldest is of %s); %s", why, s.oldest.Format(time.RFC3339), cure), nil
 }
 
 // days writes a long duration for a person.

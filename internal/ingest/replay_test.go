@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"encoding/csv"
 	"errors"
@@ -210,9 +211,9 @@ func TestLongFormTakesDeviceAndTypeFromTheRow(t *testing.T) {
 2020-01-01 00:00:00,b,switch_sensor,ON,
 `
 	for long, want := range map[LongColumns]string{
-		{Device: "id", Type: "kind", Value: "reading", Unit: "u"}:       "a temperature_sensor 20.5 °C, b switch_sensor 1 ",
+		{Device: "id", Type: "kind", Value: "reading", Unit: "u"}:       "a temperature_sensor 20.5 °C, b switch_sensor ON ",
 		{Device: "id", Type: "humidity_sensor", Value: "reading"}:       "a humidity_sensor 20.5 ",
-		{Device: "id", Type: "kind", Value: "reading", Unit: "percent"}: "a temperature_sensor 20.5 percent, b switch_sensor 1 percent",
+		{Device: "id", Type: "kind", Value: "reading", Unit: "percent"}: "a temperature_sensor 20.5 percent, b switch_sensor ON percent",
 	} {
 		var k keeper
 		if _, err := Replay(t.Context(), ReplayOptions{File: write(t, text), Mapping: Mapping{Long: &long}}, &k); err != nil {
@@ -220,7 +221,7 @@ func TestLongFormTakesDeviceAndTypeFromTheRow(t *testing.T) {
 		}
 		var got []string
 		for _, r := range k.got {
-			got = append(got, fmt.Sprintf("%s %s %v %s", r.ID, r.Type, r.Value, r.Unit))
+			got = append(got, fmt.Sprintf("%s %s %s %s", r.ID, r.Type, cmp.Or(r.Spelling, fmt.Sprint(r.Value)), r.Unit))
 		}
 		if got := strings.Join(got, ", "); got != want {
 			t.Errorf("%+v: got %s, want %s", long, got, want)

@@ -21,13 +21,17 @@ type Admission struct {
 	Earliest time.Time
 }
 
+// From returns the first moment that a reading may be of, whatever its age.
+func (a *Admission) From() time.Time {
+	if a.Earliest.IsZero() {
+		return time.Unix(DefaultEarliest, 0)
+	}
+	return a.Earliest
+}
+
 // Admit normalizes r and checks it against the time it was appended to the log. The error is an *InvalidError.
 func (a *Admission) Admit(r *Reading, appended time.Time) error {
-	earliest := int64(DefaultEarliest)
-	if !a.Earliest.IsZero() {
-		earliest = a.Earliest.Unix()
-	}
-	if err := a.Catalog.normalize(r, cmp.Or(a.MaxText, DefaultMaxText), earliest); err != nil {
+	if err := a.Catalog.normalize(r, cmp.Or(a.MaxText, DefaultMaxText), a.From().Unix()); err != nil {
 		return err
 	}
 	// Whole microseconds compare in half the time that two of time.Time take, and this is done for every reading.

@@ -15,6 +15,9 @@ func notATime(cell string) error {
 // parseAny reads a time that begins with its year, or Unix time.
 func (c *clock) parseAny(cell string) (time.Time, error) {
 	// Only a year is followed by a separator after four digits, and only four digits make a year.
+	if len(cell) >= 13 && (cell[8] == 'T' || cell[8] == 't') {
+		cell = spread(cell)
+	}
 	if len(cell) < 8 || cell[4] != '-' && cell[4] != '/' && cell[4] != '.' {
 		return parseUnix(cell)
 	}
@@ -30,6 +33,23 @@ func (c *clock) parseAny(cell string) (time.Time, error) {
 		return time.Time{}, notATime(cell)
 	}
 	return c.place(&read, shown, cell)
+}
+
+// spread puts the separators into a time written together, such as 20240130T103000Z.
+func spread(cell string) string {
+	s := scanner{text: cell}
+	if s.countDigits() != 8 {
+		return cell
+	}
+	s.pos = 9
+	clock, n := cell[9:], s.countDigits()
+	switch n {
+	case 4:
+		clock = clock[:2] + ":" + clock[2:]
+	case 6:
+		clock = clock[:2] + ":" + clock[2:4] + ":" + clock[4:]
+	}
+	return cell[:4] + "-" + cell[4:6] + "-" + cell[6:8] + "T" + clock
 }
 
 // parseISO reads a date that begins with its year, and what may follow: the time of the day, AM or PM, an offset. Of an
@@ -121,6 +141,8 @@ func parseUnix(cell string) (time.Time, error) {
 		return time.Time{}, notATime(cell)
 	case looksLikeDate(cell):
 		return time.Time{}, fmt.Errorf("looks like a date, not like Unix time: say which with -time-format (got %q)", cell)
+	case n >= 20_000 && n < 80_000 && n != math.Trunc(n):
+		return time.Time{}, fmt.Errorf("looks like a day of a spreadsheet, not like Unix time: -time-format excel reads it (got %q)", cell)
 	case n >= nanosFrom:
 		n /= 1e3
 	case n >= microsFrom:
