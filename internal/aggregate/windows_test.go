@@ -185,3 +185,22 @@ func BenchmarkAdd(b *testing.B) {
 		}
 	}
 }
+
+// Readings two hours apart in microseconds that differ by a multiple of 2^32 are two readings.
+func TestLongWindowsTellTheirReadingsApart(t *testing.T) {
+	w := aggregate.New(iot.OneLength(24*time.Hour), time.Time{})
+	want := int64(0)
+	for i := range 10 {
+		r := reading("a", time.Duration(i)*(1<<32)*time.Microsecond-10*time.Hour, 1)
+		for _, outcome := range []aggregate.Outcome{aggregate.Counted, aggregate.Duplicate} {
+			if got := w.Add(&r, int64(i)); got != outcome {
+				t.Fatalf("reading %d: got outcome %v, want %v", i, got, outcome)
+			}
+		}
+		want++
+	}
+	closed := w.Advance(epoch.Add(48 * time.Hour))
+	if got := closed[0].Summaries[iot.Temperature]; len(closed) != 1 || got.Count != want || got.Devices != 1 {
+		t.Errorf("got %+v, want %d readings of one device", got, want)
+	}
+}

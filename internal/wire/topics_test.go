@@ -218,6 +218,9 @@ func FuzzDecodeTopics(f *testing.F) {
 	f.Add([]byte(`{"reading":{"device_id":"d","device_type":"t","timestamp":"2024-01-30T10:30:00Z","value":1},"partition":1,"epoch":0,"position":7}`))
 	f.Add([]byte(`{"device_type":"t","window_start":"2024-01-30T10:30:00Z","window_seconds":30,"sum":[1,1e300],"alerts":[` +
 		`{"id":"a","device_id":"d","state":"raised","onset":"9998-12-31T23:59:59-23:59"}]}`))
+	f.Add([]byte(`{"revision":7,"window_seconds":60,"from":"2024-01-30T10:31:00Z"}`))
+	f.Add([]byte(`{"reading":{"device_id":"d","device_type":"t","timestamp":"2024-01-30T10:30:00Z","value":1},"age_us":5,"past":{"last":` +
+		`"2024-01-30T10:30:00Z","alerts":[{"rule":"r","onset":"2024-01-30T10:30:00Z"}]},"clock":{"age_us":1,"count":2},"partition":1,"epoch":0,"position":7}`))
 	decoder := wire.NewStreamDecoder()
 	f.Fuzz(func(t *testing.T, data []byte) {
 		position, found := wire.StatePosition(data)
@@ -236,6 +239,11 @@ func FuzzDecodeTopics(f *testing.F) {
 			again, err := wire.DecodeWindowSummary(wire.AppendWindowSummary(nil, &summary))
 			if err != nil || !reflect.DeepEqual(again, summary) {
 				t.Fatalf("first: %+v, again: %+v, %v", summary, again, err)
+			}
+		}
+		if settings, err := wire.DecodeSettings(data); err == nil {
+			if again, err := wire.DecodeSettings(wire.AppendSettings(nil, &settings)); err != nil || again != settings {
+				t.Fatalf("first: %+v, again: %+v, %v", settings, again, err)
 			}
 		}
 		if alert, err := wire.DecodeAlert(data); err == nil {

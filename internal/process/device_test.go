@@ -1,0 +1,84 @@
+package process_test
+
+import (
+	"testing"
+
+	"iotmon/internal/iot"
+	"iotmon/internal/process"
+	"iotmon/internal/wire"
+)
+
+func TestBadQualityIsShownAndCountedBeside(t *testing.T) {
+	var j journal
+	j.reading(0, "a", 0, 20)
+	for second := 5.0; second < 30; second += 5 {
+		j.write(second, iot.Reading{Device: iot.Device{ID: "a"}, Time: at(second), Value: 85, Quality: iot.Bad})
+	}
+	j.tick(36)
+	out := onePass(t, j)
+	if events := eventsOf(t, out); len(events) != 0 {
+		t.Errorf("got %q, want no alarm of a bad value", events)
+	}
+	if state := stateOf(t, out, "a"); state.Latest.Value != 85 || state.Latest.Quality != iot.Bad || state.Status != iot.Online {
+		t.Errorf("got %+v, want the bad value shown, of a device that is online", state)
+	}
+	got, err := wire.DecodeWindowSummary([]byte(out.finals[0]))
+	if err != nil || got.Count != 1 || got.Max != 20 || got.Bad != 5 || got.Devices != 1 {
+		t.Errorf("got %+v, %v, want one reading and five bad ones beside it", got, err)
+	}
+}
+
+func TestAForgottenDeviceIsGoneUntilItSpeaks(t *testing.T) {
+	var j journal
+	j.every5("a", 0, 10, 0, 40)
+	j.forget(11, "a")
+	j.forget(12, "never seen")
+	out := onePass(t, j)
+	if out.states["a"] != nil {
+		t.Errorf("got state %s, want none", out.states["a"])
+	}
+	events := eventsOf(t, out)
+	if count(events, "temperature_high raised") != count(events, "temperature_high cleared") || count(events, "temperature_critical cleared") != 1 {
+		t.Errorf("got %q, want all that was raised cleared", events)
+	}
+	if len(out.rejects) != 0 {
+		t.Errorf("got rejects %q, want none", out.rejects)
+	}
+	j.reading(20, "a", 20, 20)
+	if state := stateOf(t, onePass(t, j), "a"); state.Status != iot.Online {
+		t.Errorf("got %s, want the device back", state.Status)
+	}
+}
+
+func TestADeviceThatIsNotHeardIsForgotten(t *testing.T) {
+	var j journal
+	j.reading(0, "a", 0, 20)
+	j.every5("b", 0, 400, 0, 20)
+	p := process.New(options(t), 3, process.Checkpoint{}, false)
+	out := newRecorder()
+	p.Process(j, out)
+	p.PublishStates(out)
+	if out.states["a"] != nil || out.states["b"] == nil {
+		t.Errorf("got states of %d devices, want b alone: a was not heard for five minutes", len(out.states))
+	}
+	if got := p.TakeCounts().Forgotten; got != 1 {
+		t.Errorf("got %d forgotten, want 1", got)
+	}
+}
+
+// Ticks run while the passing of time may have an effect soon, and for a device that is offline only once it is to be forgotten.
+func TestTicksAreNotWantedForNothing(t *testing.T) {
+	var j journal
+	j.reading(0, "a", 0, 20)
+	for second := 1.0; second < 60; second++ {
+		j.tick(second)
+	}
+	p := process.New(options(t), 3, process.Checkpoint{}, false)
+	p.Process(j, newRecorder())
+	if p.Waiting(at(100)) {
+		t.Error("ticks are wanted though the only device is offline")
+	}
+	if !p.Waiting(at(400)) {
+		t.Error("no ticks are wanted though the device is to be forgotten")
+	}
+}

@@ -1,0 +1,89 @@
+package process_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"iotmon/internal/process"
+	"iotmon/internal/wire"
+)
+
+// A lateness that was lowered between two starts must not close a window over a part of its readings.
+func TestALatenessThatWasLoweredClosesNothingEarly(t *testing.T) {
+	var j journal
+	for second := 0.0; second < 58; second++ {
+		j.reading(second, "a", second, 20)
+	}
+	before := *options(t)
+	before.Lateness = 40 * time.Second
+	p := process.New(&before, 3, process.Checkpoint{}, false)
+	out := newRecorder()
+	p.Process(j, out)
+	p.PublishStates(out)
+	checkpoint := p.Checkpoint()
+	j.tick(59)
+	after := *options(t)
+	after.Lateness = time.Second
+	p = process.New(&after, 3, checkpoint, false)
+	p.Process(j[checkpoint.Offset:], out)
+	if len(out.finals) != 1 || !strings.Contains(out.finals[0], `"count":30,`) {
+		t.Errorf("got %q, want the first window with all of its 30 readings", out.finals)
+	}
+}
+
+// Windows of another length begin at a boundary of both; what has closed stays, and no window overlaps another.
+func TestAnotherLengthOfWindowsBeginsAtABoundary(t *testing.T) {
+	opts := options(t)
+	p := process.New(opts, 3, process.Checkpoint{}, false)
+	out := newRecorder()
+	var j journal
+	j.every5("a", 0, 40, 0, 20)
+	p.Process(j, out)
+
+	changed := *opts
+	changed.Window, changed.Revision = time.Minute, 7
+	p = process.New(&changed, 3, p.Checkpoint(), false)
+	settings, any := p.Outdated(at(40))
+	if !any || settings.Window != time.Minute || settings.From.Before(at(60)) || settings.From.Sub(settings.From.Truncate(time.Minute)) != 0 {
+		t.Fatalf("got %+v, %v, want minutes from a whole one on, after what has been admitted", settings, any)
+	}
+	j.settings(39, settings)
+	j.every5("a", 40, 400, 0, 20)
+	for range 10 { // Each restart reads on under the old configuration, which must not bring the old length back.
+		p = process.New(opts, 3, p.Checkpoint(), false)
+		next := p.Checkpoint().Position
+		p.Process(j[p.Next():min(next+8, int64(len(j)))], out)
+	}
+	if _, any := p.Outdated(at(400)); any {
+		t.Error("the older configuration wants to be in force again")
+	}
+	if inForce, overruled := p.Overruled(); !overruled || inForce != time.Minute {
+		t.Errorf("got %v, %v, want to be told that a minute is in force", inForce, overruled)
+	}
+	var end time.Time
+	for _, text := range out.finals {
+		s, err := wire.DecodeWindowSummary([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.Window.Start.Before(end) {
+			t.Errorf("window %+v overlaps one before it, which ends at %v", s.Window, end)
+		}
+		end = s.Window.End()
+		if want := int64(s.Window.Length / (5 * time.Second)); s.Count != want {
+			t.Errorf("window %+v: got %d readings, want %d", s.Window, s.Count, want)
+		}
+	}
+	if !end.After(settings.From) {
+		t.Errorf("got windows up to %v, want some of the new length, from %v on", end, settings.From)
+	}
+}
+
+func TestForeignSettingsAreRejected(t *testing.T) {
+	j := journal{{Offset: 0, Appended: at(0), Settings: true, Value: []byte(`{"window_seconds":0}`)}}
+	out := onePass(t, j)
+	if len(out.rejects) != 1 {
+		t.Errorf("got rejects %q, want one", out.rejects)
+	}
+}
