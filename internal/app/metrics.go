@@ -29,6 +29,11 @@ func (m processorMetrics) Processed(partition int32, counts process.Counts, lag 
 	}
 	m.consumer.Late(counts.Late)
 	m.consumer.Duplicates(counts.Duplicates)
+	m.consumer.Conflicts(counts.Conflicts)
+	m.consumer.Forgotten(counts.Forgotten)
+	if counts.SetBack > 0 {
+		m.consumer.SetBack()
+	}
 	m.consumer.Windows(counts.Windows)
 	for field, messages := range counts.Rejected {
 		m.consumer.Rejected(field, messages)

@@ -171,7 +171,12 @@ func (s *session) commit(started time.Time) error {
 		return fmt.Errorf("commit step: %w", err)
 	}
 	for id, part := range s.partitions {
-		s.Metrics.Processed(id, part.TakeCounts(), max(part.end-part.Next(), 0))
+		counts := part.TakeCounts()
+		if counts.SetBack > 0 {
+			s.Logger.Error("the log's clock had run ahead and was set back; the windows concerned are recomputed from the archive",
+				"partition", id, "by", counts.SetBack)
+		}
+		s.Metrics.Processed(id, counts, max(part.end-part.Next(), 0))
 	}
 	return nil
 }

@@ -28,10 +28,10 @@ func (p *Producer) Failed(readings int) { p.failed.Add(float64(readings)) }
 
 // Consumer counts what the processor does.
 type Consumer struct {
-	processed, late, duplicates, ticks, windows prometheus.Counter
-	rejected, alerts, transactions              *family
-	step, age                                   prometheus.Histogram
-	lag                                         *prometheus.GaugeVec
+	processed, late, duplicates, conflicts, ticks, windows, forgotten, setBack prometheus.Counter
+	rejected, alerts, transactions                                             *family
+	step, age                                                                  prometheus.Histogram
+	lag                                                                        *prometheus.GaugeVec
 }
 
 func newConsumer(auto promauto.Factory) Consumer {
@@ -39,6 +39,10 @@ func newConsumer(auto promauto.Factory) Consumer {
 		processed:  counter(auto, "iot_consumer_messages_processed_total", "Readings processed, whatever became of them."),
 		late:       counter(auto, "iot_consumer_messages_late_total", "Readings whose window had closed; the archive recomputes it."),
 		duplicates: counter(auto, "iot_consumer_messages_duplicate_total", "Readings of a device and time that had been counted already."),
+		conflicts: counter(auto, "iot_consumer_messages_conflicting_total",
+			"Duplicates that differ in value from the reading that was counted, as far as that was the device's latest."),
+		forgotten: counter(auto, "iot_consumer_devices_forgotten_total", "Devices deleted, or not heard for devices.forget_after."),
+		setBack:   counter(auto, "iot_consumer_clock_set_back_total", "Times that a partition's clock was set back: the log's own clock had run ahead."),
 		rejected: newFamily(auto, "iot_consumer_messages_rejected_total", "Messages moved to the dead letters, by the field at fault.", "field",
 			"message", "device_id", "device_type", "timestamp", "value", "unit", "status"),
 		ticks:   counter(auto, "iot_consumer_ticks_total", "Ticks appended to partitions that nobody wrote to."),
@@ -68,6 +72,15 @@ func (c *Consumer) Late(readings int64) { c.late.Add(float64(readings)) }
 
 // Duplicates counts the readings among them that had been counted already.
 func (c *Consumer) Duplicates(readings int64) { c.duplicates.Add(float64(readings)) }
+
+// Conflicts counts the duplicates among them that differ in value from the reading that was counted.
+func (c *Consumer) Conflicts(readings int64) { c.conflicts.Add(float64(readings)) }
+
+// Forgotten counts devices that were forgotten.
+func (c *Consumer) Forgotten(devices int64) { c.forgotten.Add(float64(devices)) }
+
+// SetBack counts a partition's clock that was set back.
+func (c *Consumer) SetBack() { c.setBack.Inc() }
 
 // Rejected counts messages moved to the dead letters; field is empty when the message as a whole is wrong.
 func (c *Consumer) Rejected(field string, messages int64) {
