@@ -29,6 +29,11 @@ type Options struct {
 	Admission *iot.Admission
 	// Ingest answers POST /api/v1/readings; nil leaves the operation out.
 	Ingest http.Handler
+	// Forgetter is asked by DELETE /api/v1/devices/{id}; nil leaves the operation out.
+	Forgetter Forgetter
+	// AllowedOrigins lists origins, such as "https://plant.example", whose pages may change something besides those of the
+	// host itself.
+	AllowedOrigins []string
 	// Version is the program's own.
 	Version string
 	// Now is what relative times are counted from.
@@ -44,6 +49,8 @@ type server struct {
 	mux *http.ServeMux
 	// historyDown remembers that the last question to the archive failed, so that an outage is logged once.
 	historyDown atomic.Bool
+	// forgetting holds one item for each request to forget a device under way.
+	forgetting chan struct{}
 }
 
 // New returns the handler of /api/v1/ and of the documentation at /docs. It makes no request and needs none from the
@@ -55,9 +62,10 @@ func New(o Options) (http.Handler, error) {
 	if o.BaseURL == "" {
 		o.BaseURL = defaultBaseURL
 	}
-	s := &server{o: o, mux: http.NewServeMux()}
+	s := &server{o: o, mux: http.NewServeMux(), forgetting: make(chan struct{}, forgetsAtOnce)}
 	api := humago.New(s.mux, configuration(o.Version))
 	s.registerDevices(api)
+	s.registerForget(api)
 	s.registerHistory(api)
 	s.registerSystem(api)
 	if o.Ingest != nil {
@@ -70,7 +78,23 @@ func New(o Options) (http.Handler, error) {
 	if err := s.serveDocument(api.OpenAPI()); err != nil {
 		return nil, fmt.Errorf("describe the API: %w", err)
 	}
-	return s, nil
+	return guarded(s, o.AllowedOrigins)
+}
+
+// guarded refuses what a browser sends for a page of another origin, unless it only asks. Clients that are no browsers tell no
+// origin.
+func guarded(next http.Handler, allowed []string) (http.Handler, error) {
+	protection := http.NewCrossOriginProtection()
+	for _, origin := range allowed {
+		if err := protection.AddTrustedOrigin(origin); err != nil {
+			return nil, fmt.Errorf("allowed origins: %w", err)
+		}
+	}
+	protection.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		writeProblem(w, huma.Error403Forbidden(fmt.Sprintf("pages of %s may not change anything here: if they are this server's own, add "+
+			"the origin to websocket.allowed_origins", r.Header.Get("Origin"))))
+	}))
+	return protection.Handler(next), nil
 }
 
 // ServeHTTP dispatches a request. What is not there is answered as a problem too, not in the plain text of the mux.

@@ -1,12 +1,14 @@
 package api
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -57,7 +59,9 @@ func (in devicesInput) listing() string {
 	return listing("devices", in)
 }
 
-func (in *devicesInput) matches(state *iot.DeviceState, foldedQ string) bool {
+func (in *devicesInput) descending() bool { return in.Order == "desc" }
+
+func (in *devicesInput) matches(state *iot.DeviceState, q *folded) bool {
 	device := &state.Latest.Device
 	switch {
 	case in.Type != "" && device.Type != in.Type,
@@ -68,7 +72,32 @@ func (in *devicesInput) matches(state *iot.DeviceState, foldedQ string) bool {
 		in.Alerting.Given && rejects(in.Alerting, alerting(state)):
 		return false
 	}
-	return foldedQ == "" || strings.Contains(strings.ToLower(string(device.ID)), foldedQ)
+	return q.in(string(device.ID))
+}
+
+// folded is a text that is looked for in others, in either case.
+type folded struct {
+	text []byte
+	// buffer has room for what it is looked for in: there may be 100,000 of those.
+	buffer []byte
+}
+
+func fold(text string) *folded { return &folded{text: lower(nil, text)} }
+
+// in reports whether the text occurs in s.
+func (f *folded) in(s string) bool {
+	if len(f.text) == 0 {
+		return true
+	}
+	f.buffer = lower(f.buffer[:0], s)
+	return bytes.Contains(f.buffer, f.text)
+}
+
+func lower(dst []byte, s string) []byte {
+	for _, r := range s {
+		dst = utf8.AppendRune(dst, unicode.ToLower(r))
+	}
+	return dst
 }
 
 func alerting(state *iot.DeviceState) bool {
@@ -113,16 +142,12 @@ func keyOf(state *iot.DeviceState, sort string) deviceKey {
 // placed is a device at its place in an order.
 type placed struct {
 	key   deviceKey
-	state *iot.DeviceState
+	state iot.DeviceState
 }
 
 func (s *server) listDevices(_ context.Context, in *devicesInput) (*answer[list[wire.Device]], error) {
 	if err := s.checkType(in.Type); err != nil {
 		return nil, err
-	}
-	direction := 1
-	if in.Order == "desc" {
-		direction = -1
 	}
 	var after deviceKey
 	if in.Cursor != "" {
@@ -131,20 +156,45 @@ func (s *server) listDevices(_ context.Context, in *devicesInput) (*answer[list[
 			return nil, err
 		}
 	}
-	page := smallest[placed]{n: in.Limit + 1, compare: func(a, b placed) int { return direction * a.key.compare(b.key) }}
-	foldedQ := strings.ToLower(in.Q)
-	states := s.o.Fleet.Devices()
-	for i := range states {
-		state := &states[i]
-		if !in.matches(state, foldedQ) {
-			continue
+	rows := s.devicesByID
+	if in.Sort != "id" {
+		rows = s.devicesByKey
+	}
+	return devicePage(rows(in, after), in)
+}
+
+// devicesByID returns the devices of a page in the order of their ids, and one more if there is one: those behind after.
+func (s *server) devicesByID(in *devicesInput, after deviceKey) []placed {
+	var rows []placed
+	q := fold(in.Q)
+	s.o.Fleet.Scan(after.ID, in.descending(), func(state *iot.DeviceState) bool {
+		if in.matches(state, q) {
+			rows = append(rows, placed{deviceKey{ID: state.Latest.ID}, *state})
+		}
+		return len(rows) <= in.Limit
+	})
+	return rows
+}
+
+// devicesByKey returns the same in another order. It looks at every device, and copies few more than those of the page.
+func (s *server) devicesByKey(in *devicesInput, after deviceKey) []placed {
+	direction := 1
+	if in.descending() {
+		direction = -1
+	}
+	page := smallest{n: in.Limit + 1, compare: func(a, b deviceKey) int { return direction * a.compare(b) }}
+	q := fold(in.Q)
+	s.o.Fleet.Scan("", false, func(state *iot.DeviceState) bool {
+		if !in.matches(state, q) {
+			return true
 		}
 		key := keyOf(state, in.Sort)
-		if in.Cursor == "" || direction*key.compare(after) > 0 {
-			page.add(placed{key, state})
+		if (in.Cursor == "" || page.compare(key, after) > 0) && page.wants(key) {
+			page.add(placed{key, *state})
 		}
-	}
-	return devicePage(page.sorted(), in)
+		return true
+	})
+	return page.sorted()
 }
 
 // devicePage answers with the first Limit rows; one more is there if another page follows.
@@ -158,29 +208,35 @@ func devicePage(rows []placed, in *devicesInput) (*answer[list[wire.Device]], er
 		}
 		out.Body.Next = next
 	}
-	for _, row := range rows {
-		out.Body.Items = append(out.Body.Items, wire.FromState(row.state))
+	for i := range rows {
+		row := &rows[i]
+		out.Body.Items = append(out.Body.Items, wire.FromState(&row.state))
 	}
 	return out, nil
 }
 
-// smallest keeps the n smallest of what it is given, so that a page of a large fleet needs neither a copy nor a sort of
-// all of it.
-type smallest[T any] struct {
+// smallest keeps the n first of what it is given, so that a page of a large fleet needs neither a copy nor a sort of all of it.
+type smallest struct {
 	n       int
-	compare func(a, b T) int
-	kept    []T
+	compare func(a, b deviceKey) int
+	kept    []placed
+	// full means that the first n of kept are sorted, so that none behind the last of them matters any more.
+	full bool
 }
 
+// wants reports whether a device at this place may be among the n first.
+func (s *smallest) wants(key deviceKey) bool { return !s.full || s.compare(key, s.kept[s.n-1].key) < 0 }
+
 // add takes O(log n) on average: it sorts what is kept once per n additions.
-func (s *smallest[T]) add(v T) {
+func (s *smallest) add(v placed) {
 	if s.kept = append(s.kept, v); len(s.kept) >= 2*s.n {
 		s.kept = s.sorted()
+		s.full = true
 	}
 }
 
-func (s *smallest[T]) sorted() []T {
-	slices.SortFunc(s.kept, s.compare)
+func (s *smallest) sorted() []placed {
+	slices.SortFunc(s.kept, func(a, b placed) int { return s.compare(a.key, b.key) })
 	return s.kept[:min(s.n, len(s.kept))]
 }
 

@@ -168,7 +168,7 @@ func operationsOf(document *huma.OpenAPI, tag string) []*huma.Operation {
 	var operations []*huma.Operation
 	for _, path := range slices.Sorted(maps.Keys(document.Paths)) {
 		item := document.Paths[path]
-		for _, op := range []*huma.Operation{item.Get, item.Post} {
+		for _, op := range []*huma.Operation{item.Get, item.Post, item.Delete} {
 			if op != nil && slices.Contains(op.Tags, tag) {
 				operations = append(operations, op)
 			}

@@ -1,11 +1,13 @@
 package api_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,7 +23,19 @@ var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 // plant is a fleet that stands still.
 type plant []iot.DeviceState
 
-func (p plant) Devices() []iot.DeviceState { return p }
+func (p plant) Scan(after iot.DeviceID, descending bool, visit func(*iot.DeviceState) bool) {
+	sorted := slices.SortedFunc(slices.Values(p), func(a, b iot.DeviceState) int { return cmp.Compare(a.Latest.ID, b.Latest.ID) })
+	if descending {
+		slices.Reverse(sorted)
+	}
+	for i := range sorted {
+		id := sorted[i].Latest.ID
+		behind := after == "" || !descending && id > after || descending && id < after
+		if behind && !visit(&sorted[i]) {
+			return
+		}
+	}
+}
 
 func (p plant) Device(id iot.DeviceID) (iot.DeviceState, bool) {
 	for _, state := range p {
@@ -32,10 +46,12 @@ func (p plant) Device(id iot.DeviceID) (iot.DeviceState, bool) {
 	return iot.DeviceState{}, false
 }
 
-func (p plant) OpenAlerts() []iot.Alert {
-	var open []iot.Alert
+func (p plant) OpenAlerts() map[iot.Severity]int64 {
+	open := map[iot.Severity]int64{iot.Info: 0, iot.Warning: 0, iot.Critical: 0}
 	for _, state := range p {
-		open = append(open, state.OpenAlerts()...)
+		for _, a := range state.OpenAlerts() {
+			open[a.Severity]++
+		}
 	}
 	return open
 }
@@ -131,6 +147,7 @@ func newAPI(t testing.TB, fleet api.Fleet, history api.History, change func(*api
 		Admission: &iot.Admission{Catalog: catalog, Skew: 10 * time.Second, Retention: 14 * 24 * time.Hour},
 		Now:       func() time.Time { return noon },
 		Logger:    slog.New(slog.DiscardHandler),
+		Forgetter: &forgetful{},
 		Ingest:    http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }),
 	}
 	if change != nil {

@@ -64,19 +64,12 @@ type status struct {
 
 func (s *server) getStatus(context.Context, *struct{}) (*answer[status], error) {
 	counts := s.o.Fleet.Counts()
-	open := make(map[iot.Severity]int64, len(iot.Severities))
-	for _, severity := range iot.Severities {
-		open[severity] = 0
-	}
-	for _, alert := range s.o.Fleet.OpenAlerts() {
-		open[alert.Severity]++
-	}
 	return &answer[status]{status{
 		Timestamp:         iot.CutTime(s.o.Now()),
 		StatusCounts:      counts.StatusCounts,
 		ByType:            counts.ByType,
 		ReadingsPerSecond: counts.ReadingsPerSecond,
-		OpenAlerts:        open,
+		OpenAlerts:        s.o.Fleet.OpenAlerts(),
 	}}, nil
 }
 

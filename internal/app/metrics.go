@@ -102,10 +102,14 @@ func archiveMetrics(a *observe.Archive, part *observe.Part) archive.Metrics {
 func plant(view *live.View) func() observe.Plant {
 	return func() observe.Plant {
 		counts := view.Counts()
+		open := 0
+		for _, alerts := range view.OpenAlerts() {
+			open += int(alerts)
+		}
 		return observe.Plant{
 			Online:     int(counts.Online),
 			Offline:    int(counts.Offline),
-			OpenAlerts: len(view.OpenAlerts()),
+			OpenAlerts: open,
 		}
 	}
 }

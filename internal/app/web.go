@@ -64,15 +64,17 @@ func (s *Service) makeLive(context.Context) error {
 // serveWeb serves the page, the APIs and the WebSocket.
 func (s *Service) serveWeb(context.Context) error {
 	history, err := api.New(api.Options{
-		Fleet:     s.view,
-		History:   api.Cached(s.store, s.answers(), time.Now),
-		Catalog:   s.catalog,
-		Admission: s.admission,
-		Ingest:    s.ingestHandler(),
-		Version:   s.Version,
-		Now:       time.Now,
-		Logger:    s.Logger,
-		BaseURL:   "http://" + s.Addr(),
+		Fleet:          s.view,
+		History:        api.Cached(s.store, s.answers(), time.Now),
+		Catalog:        s.catalog,
+		Admission:      s.admission,
+		Ingest:         s.ingestHandler(),
+		Forgetter:      s.producer,
+		AllowedOrigins: s.cfg.Live.AllowedOrigins,
+		Version:        s.Version,
+		Now:            time.Now,
+		Logger:         s.Logger,
+		BaseURL:        "http://" + s.Addr(),
 	})
 	if err != nil {
 		return err

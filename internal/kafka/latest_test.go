@@ -138,9 +138,10 @@ func (c *cluster) tailFrom(cache latest.Cache) map[iot.DeviceID]float64 {
 		c.t.Error(err)
 	}
 	values := make(map[iot.DeviceID]float64)
-	for _, state := range view.Devices() {
+	view.Scan("", false, func(state *iot.DeviceState) bool {
 		values[state.Latest.ID] = state.Latest.Value
-	}
+		return true
+	})
 	return values
 }
 

@@ -24,6 +24,8 @@ type alerts struct {
 	// unknown one from before is a repetition.
 	forgotten map[int32]iot.Position
 	opened    uint64
+	// counts counts the open alerts by severity.
+	counts map[iot.Severity]int64
 }
 
 // alert is the life of one alert.
@@ -63,6 +65,7 @@ func newAlerts() alerts {
 		byID:      make(map[string]*alert),
 		byDevice:  make(map[iot.DeviceID][]*alert),
 		forgotten: make(map[int32]iot.Position),
+		counts:    make(map[iot.Severity]int64),
 	}
 }
 
@@ -86,6 +89,10 @@ func (as *alerts) apply(event *iot.Alert) bool {
 		return true
 	case !a.news(event):
 		return false
+	}
+	if a.open {
+		as.counts[a.last.Severity]--
+		as.counts[event.Severity]++
 	}
 	a.last, a.told = *event, stageOf(event.Transition)
 	if !event.Open() {
@@ -126,6 +133,13 @@ func (as *alerts) reconcile(s *iot.DeviceState) {
 	}
 }
 
+// drop closes the alerts of a device that was forgotten. Its processor has cleared them; this is for events that are gone.
+func (as *alerts) drop(device iot.DeviceID) {
+	for _, a := range slices.Clone(as.byDevice[device]) {
+		as.close(a)
+	}
+}
+
 func holds(s *iot.DeviceState, id string) bool {
 	return slices.ContainsFunc(s.Alerts, func(state iot.AlertState) bool {
 		return state.Raised != nil && state.Raised.ID == id
@@ -139,6 +153,7 @@ func (as *alerts) add(a *alert) {
 		as.closed = append(as.closed, a)
 		return
 	}
+	as.counts[a.last.Severity]++
 	as.opened++
 	a.number = as.opened
 	as.open = append(as.open, a)
@@ -151,6 +166,7 @@ func (as *alerts) close(a *alert) {
 		return
 	}
 	a.open = false
+	as.counts[a.last.Severity]--
 	as.closed = append(as.closed, a)
 	device := a.last.DeviceID
 	rest := slices.DeleteFunc(as.byDevice[device], func(other *alert) bool { return other == a })

@@ -169,6 +169,11 @@ func (h *Hub) windowMessage(m *wire.AggregatedData, seq uint64, snapshot bool) *
 	return encode(m.Envelope, m)
 }
 
+func (h *Hub) removalMessage(ids []iot.DeviceID, seq uint64) *message {
+	m := wire.DeviceRemoved{Envelope: h.envelope(wire.TypeDeviceRemoved, seq), DeviceIDs: ids}
+	return encode(m.Envelope, m)
+}
+
 func (h *Hub) statusMessage(f *filter, changed []entry, seq uint64, snapshot bool) *message {
 	total, byType := h.view.countMatching(f)
 	m := wire.DeviceStatus{

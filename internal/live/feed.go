@@ -29,8 +29,10 @@ type feed struct {
 	alerts     []numberedAlert
 	keepAlerts int
 	alertGrace time.Duration
-	// forgotten is the number of the newest event that is no longer in alerts.
+	// forgotten is the number of the newest event that is no longer in alerts, or removal that is no longer in removals.
 	forgotten uint64
+	// removals holds the newest of the devices that were forgotten: keepRemovals at least.
+	removals []numberedRemoval
 	// windows holds the number of each window, by its start in Unix microseconds, and newestWindow the highest.
 	windows      map[int64]uint64
 	newestWindow uint64
@@ -41,6 +43,7 @@ type feed struct {
 
 	pending struct {
 		alerts            []iot.Alert
+		removals          []removal
 		windows           map[int64]struct{}
 		devices, statuses deviceSet
 	}
@@ -50,6 +53,11 @@ type numberedAlert struct {
 	seq   uint64
 	added time.Time
 	event iot.Alert
+}
+
+type numberedRemoval struct {
+	seq uint64
+	removal
 }
 
 func newFeed(first uint64, keepAlerts int, alertGrace time.Duration) *feed {
@@ -66,6 +74,7 @@ func newFeed(first uint64, keepAlerts int, alertGrace time.Duration) *feed {
 // another replaced them.
 func (f *feed) change(c changes) (conflatedDevices, conflatedWindows int) {
 	f.pending.alerts = append(f.pending.alerts, c.alerts...)
+	f.pending.removals = append(f.pending.removals, c.removed...)
 	conflatedWindows = len(f.pending.windows) + len(c.windows)
 	for _, start := range c.windows {
 		f.pending.windows[start.UnixMicro()] = struct{}{}
@@ -99,6 +108,7 @@ func (f *feed) number(status, watched bool, now time.Time) bool {
 		f.newestWindow = f.seq
 	}
 	clear(f.pending.windows)
+	f.numberRemovals()
 	for chunk := range slices.Chunk(f.pending.devices.take(), devicesPerMessage) {
 		// In the order that lets an instalment stop between any two.
 		slices.Sort(chunk)
@@ -128,13 +138,41 @@ func (f *feed) numberAlerts(now time.Time) {
 	f.pending.alerts = nil
 }
 
+// removalsPerMessage is how many devices one message says to be forgotten at most, keepRemovals how many are kept at least for
+// clients that are behind or come back.
+const (
+	removalsPerMessage = 256
+	keepRemovals       = 4096
+)
+
+// numberRemovals numbers the devices that were forgotten, before the states of those that have spoken since.
+func (f *feed) numberRemovals() {
+	for chunk := range slices.Chunk(f.pending.removals, removalsPerMessage) {
+		seq := f.next()
+		for _, r := range chunk {
+			f.removals = append(f.removals, numberedRemoval{seq, r})
+		}
+	}
+	f.pending.removals = nil
+	if surplus := len(f.removals) - keepRemovals; surplus > keepRemovals {
+		f.forgotten = max(f.forgotten, f.removals[surplus-1].seq)
+		f.removals = slices.Delete(f.removals, 0, surplus)
+	}
+}
+
+// removalsAfter returns the devices whose removal is numbered above seq.
+func (f *feed) removalsAfter(seq uint64) []numberedRemoval {
+	i, _ := slices.BinarySearchFunc(f.removals, seq+1, func(r numberedRemoval, seq uint64) int { return cmp.Compare(r.seq, seq) })
+	return f.removals[i:]
+}
+
 func (f *feed) forgetAlerts(watched bool, now time.Time) {
 	if len(f.alerts) < 2*f.keepAlerts {
 		return // Forgetting moves the rest: better seldom.
 	}
 	surplus := 0
 	for surplus < len(f.alerts)-f.keepAlerts && (!watched || now.Sub(f.alerts[surplus].added) >= f.alertGrace) {
-		f.forgotten = f.alerts[surplus].seq
+		f.forgotten = max(f.forgotten, f.alerts[surplus].seq)
 		surplus++
 	}
 	f.alerts = slices.Delete(f.alerts, 0, surplus)

@@ -69,9 +69,12 @@ func (f *filter) group(g group) bool {
 	return allows(f.types, g.Type) && allows(f.buildings, g.Building)
 }
 
+// device reports whether the filter lets the device through. One that was forgotten has no id: nothing lets it through.
 func (f *filter) device(s *iot.DeviceState) bool {
-	return allows(f.types, s.Latest.Type) && allows(f.buildings, s.Latest.Location.Building) && allows(f.ids, s.Latest.ID)
+	return s.Latest.ID != "" && allows(f.types, s.Latest.Type) && allows(f.buildings, s.Latest.Location.Building) && allows(f.ids, s.Latest.ID)
 }
+
+func (f *filter) removal(r *removal) bool { return f.group(r.group) && allows(f.ids, r.id) }
 
 func (f *filter) alert(a *iot.Alert) bool {
 	return a.Severity.Rank() >= f.minSeverity &&

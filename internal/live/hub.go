@@ -172,7 +172,11 @@ func (h *Hub) Apply(batch Batch) {
 	changed := h.view.apply(batch)
 	conflatedDevices, conflatedWindows := h.feed.change(changed)
 	for _, traced := range batch.Traced {
-		h.traces.add(h.view.number(traced.Device), traced.Span, time.Now())
+		if number, known := h.view.number(traced.Device); known {
+			h.traces.add(number, traced.Span, time.Now())
+		} else {
+			endTrace(traced.Span, "forgotten")
+		}
 	}
 	h.mu.Unlock()
 	tellOf(h.options.Metrics.Conflated, "device", conflatedDevices)

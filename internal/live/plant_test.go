@@ -163,6 +163,7 @@ type received struct {
 	Data              map[iot.DeviceType]wire.AggregateData `json:"data"`
 	DeviceStatus      wire.StatusCounts                     `json:"device_status"`
 	Devices           []wire.Device                         `json:"devices"`
+	DeviceIDs         []iot.DeviceID                        `json:"device_ids"`
 	Total             int64                                 `json:"total_devices"`
 	ByType            map[iot.DeviceType]wire.StatusCounts  `json:"by_type"`
 	Changed           []wire.StatusChange                   `json:"changed"`

@@ -22,15 +22,16 @@ type mirror struct {
 	seq     uint64
 	devices map[iot.DeviceID]float64
 	windows map[time.Time]wire.AggregatedData
-	open    map[string]bool
-	events  map[string]int
-	counts  wire.StatusCounts
+	// open holds the device of each open alert.
+	open   map[string]iot.DeviceID
+	events map[string]int
+	counts wire.StatusCounts
 }
 
 func (m *mirror) forget() {
 	m.devices = make(map[iot.DeviceID]float64)
 	m.windows = make(map[time.Time]wire.AggregatedData)
-	m.open = make(map[string]bool)
+	m.open = make(map[string]iot.DeviceID)
 }
 
 func (m *mirror) hear(r *received) {
@@ -40,19 +41,24 @@ func (m *mirror) hear(r *received) {
 		for _, d := range r.Devices {
 			m.devices[d.DeviceID] = d.Value
 		}
+	case wire.TypeDeviceRemoved:
+		for _, id := range r.DeviceIDs {
+			delete(m.devices, id)
+			maps.DeleteFunc(m.open, func(_ string, device iot.DeviceID) bool { return device == id })
+		}
 	case wire.TypeAggregatedData:
 		m.windows[r.WindowStart] = wire.AggregatedData{Final: r.Final, Data: r.Data}
 	case wire.TypeDeviceStatus:
 		m.counts = wire.StatusCounts{Total: r.Total}
 	case wire.TypeAlert:
 		for _, a := range r.Alerts {
-			if r.Snapshot && m.open[a.ID] {
+			if _, is := m.open[a.ID]; r.Snapshot && is {
 				m.events[a.ID+" in a snapshot"] += 2
 			}
 			if a.State == iot.Cleared {
 				delete(m.open, a.ID)
 			} else {
-				m.open[a.ID] = true
+				m.open[a.ID] = a.DeviceID
 			}
 			if !r.Snapshot {
 				m.events[a.ID+string(a.State)]++
@@ -171,7 +177,7 @@ const everything = 1 << 30
 // act has something happen.
 func (th *theatre) act(random *rand.Rand) {
 	m := th.clients[random.IntN(len(th.clients))]
-	switch random.IntN(8) {
+	switch random.IntN(9) {
 	case 0:
 		var b Batch
 		for n := range 1 + random.IntN([]int{40, 40, 40, 400}[random.IntN(4)]) {
@@ -186,6 +192,15 @@ func (th *theatre) act(random *rand.Rand) {
 		th.round(random.IntN(2) == 0)
 	case 5, 6:
 		th.deliver(m, everything)
+	case 7:
+		var b Batch
+		for range 1 + random.IntN([]int{2, 2, 400}[random.IntN(3)]) {
+			b.Forgotten = append(b.Forgotten, th.forgets(fmt.Sprint(random.IntN(50))))
+		}
+		if random.IntN(2) == 0 {
+			b.States = append(b.States, th.says(fmt.Sprint(random.IntN(50)), iot.Temperature, "B", float64(th.offset)))
+		}
+		th.Apply(b)
 	default:
 		th.deliver(m, random.IntN(4))
 		th.leaves(m)
@@ -208,15 +223,15 @@ func (th *theatre) alarms(count int, clear bool) {
 
 func (th *theatre) check(i int, m *mirror) {
 	devices := make(map[iot.DeviceID]float64)
-	for _, s := range th.view.Devices() {
+	for _, s := range allDevices(th.view) {
 		devices[s.Latest.ID] = s.Latest.Value
 	}
 	if !maps.Equal(m.devices, devices) {
 		th.rt.Errorf("client %d, devices: got %v, want %v", i, m.devices, devices)
 	}
-	open := make(map[string]bool)
-	for _, a := range th.view.OpenAlerts() {
-		open[a.ID] = true
+	open := make(map[string]iot.DeviceID)
+	for _, a := range allOpen(th.view) {
+		open[a.ID] = a.DeviceID
 	}
 	if !maps.Equal(m.open, open) {
 		th.rt.Errorf("client %d, open alerts: got %v, want %v", i, m.open, open)

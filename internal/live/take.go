@@ -83,7 +83,7 @@ func (h *Hub) catchUp(c *client) *round {
 // compose makes the messages that tell what has changed since a place, in the order of their numbers.
 func (h *Hub) compose(at place, allowance int) *round {
 	r := new(round)
-	messages := h.alertMessages(at)
+	messages := append(h.alertMessages(at), h.removalMessages(at)...)
 	for _, start := range h.feed.windowsAfter(at.cursor) {
 		if data := h.windowData(at.filter, start); data != nil {
 			messages = append(messages, h.windowMessage(data, h.feed.windows[start], false))
@@ -116,6 +116,25 @@ func (h *Hub) alertMessages(at place) []*message {
 			events[i] = &chunk[i].event
 		}
 		messages = append(messages, h.alertMessage(events, chunk[len(chunk)-1].seq, false))
+	}
+	return messages
+}
+
+// removalMessages tells which devices were forgotten: one message for each number, for a device that has spoken since comes
+// behind its removal.
+func (h *Hub) removalMessages(at place) []*message {
+	var messages []*message
+	var ids []iot.DeviceID
+	removals := h.feed.removalsAfter(at.cursor)
+	for i := range removals {
+		r := &removals[i]
+		if at.filter.removal(&r.removal) {
+			ids = append(ids, r.id)
+		}
+		if last := i == len(removals)-1 || removals[i+1].seq != r.seq; last && len(ids) > 0 {
+			messages = append(messages, h.removalMessage(ids, r.seq))
+			ids = nil
+		}
 	}
 	return messages
 }

@@ -4,6 +4,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/tidwall/btree"
+
 	"iotmon/internal/iot"
 	"iotmon/internal/wire"
 )
@@ -28,13 +30,18 @@ type View struct {
 	options ViewOptions
 
 	mu sync.RWMutex
-	// devices holds every device in the order of first sight; a device keeps its number for ever.
+	// devices holds every device by its number, which it keeps until it is forgotten. The number is free then: its state has
+	// no id.
 	devices []*iot.DeviceState
+	free    []int32
 	numbers map[iot.DeviceID]int32
-	counts  map[group]*wire.StatusCounts
-	windows windows
-	alerts  alerts
-	rate    rate
+	// order holds the numbers in the order of the ids, for listings.
+	order     btree.Map[iot.DeviceID, int32]
+	deletions deletions
+	counts    map[group]*wire.StatusCounts
+	windows   windows
+	alerts    alerts
+	rate      rate
 }
 
 // group is what devices are counted by: all that a client may narrow to, but for the single device.
@@ -42,6 +49,8 @@ type group struct {
 	Type     iot.DeviceType
 	Building string
 }
+
+func groupOf(s *iot.DeviceState) group { return group{s.Latest.Type, s.Latest.Location.Building} }
 
 // NewView returns an empty view.
 func NewView(o ViewOptions) *View {
@@ -52,11 +61,12 @@ func NewView(o ViewOptions) *View {
 		o.Now = time.Now
 	}
 	return &View{
-		options: o,
-		numbers: make(map[iot.DeviceID]int32),
-		counts:  make(map[group]*wire.StatusCounts),
-		windows: newWindows(o.KeepWindows),
-		alerts:  newAlerts(),
+		options:   o,
+		numbers:   make(map[iot.DeviceID]int32),
+		deletions: newDeletions(),
+		counts:    make(map[group]*wire.StatusCounts),
+		windows:   newWindows(o.KeepWindows),
+		alerts:    newAlerts(),
 	}
 }
 
@@ -64,7 +74,9 @@ func NewView(o ViewOptions) *View {
 type changes struct {
 	// devices lists the devices with a new state, statuses those that came, went or returned.
 	devices, statuses []int32
-	windows           []time.Time
+	// removed lists the devices that were forgotten.
+	removed []removal
+	windows []time.Time
 	// closed is whether one of windows, or more, is final.
 	closed bool
 	// alerts holds the events that nobody has been told of, oldest first.
@@ -72,7 +84,9 @@ type changes struct {
 }
 
 // urgent reports whether somebody waits for the changes. What a window in progress says is replaced every second in any case.
-func (c *changes) urgent() bool { return len(c.devices) > 0 || len(c.alerts) > 0 || c.closed }
+func (c *changes) urgent() bool {
+	return len(c.devices) > 0 || len(c.removed) > 0 || len(c.alerts) > 0 || c.closed
+}
 
 // Apply takes in what the log brought. The view keeps parts of the batch: the caller must not change it afterwards.
 func (v *View) Apply(batch Batch) {
@@ -84,6 +98,9 @@ func (v *View) apply(batch Batch) changes {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	var c changes
+	for i := range batch.Forgotten {
+		v.applyForgotten(&batch.Forgotten[i], &c)
+	}
 	for i := range batch.States {
 		v.applyState(&batch.States[i], &c)
 	}
@@ -101,25 +118,40 @@ func (v *View) apply(batch Batch) changes {
 
 func (v *View) applyState(s *iot.DeviceState, c *changes) {
 	number, known := v.numbers[s.Latest.ID]
-	if !known {
-		number = int32(len(v.devices))
-		v.numbers[s.Latest.ID] = number
-		v.devices = append(v.devices, new(iot.DeviceState))
-	}
-	device := v.devices[number]
-	if known && !supersedes(s, device) {
+	switch {
+	case !known && v.deletions.cover(s):
+		return
+	case !known:
+		number = v.add(s.Latest.ID)
+	case !supersedes(s, v.devices[number]):
 		return
 	}
+	device := v.devices[number]
 	if !known || device.Status != s.Status {
 		c.statuses = append(c.statuses, number)
 	}
+	v.count(s, 1) // First, so that the last of a group that changes does not end the group.
 	if known {
 		v.count(device, -1)
 	}
 	*device = *s
-	v.count(device, 1)
 	v.alerts.reconcile(device)
 	c.devices = append(c.devices, number)
+}
+
+// add gives a device that is not known a number.
+func (v *View) add(id iot.DeviceID) int32 {
+	var number int32
+	if last := len(v.free) - 1; last >= 0 {
+		number = v.free[last]
+		v.free = v.free[:last]
+	} else {
+		number = int32(len(v.devices))
+		v.devices = append(v.devices, new(iot.DeviceState))
+	}
+	v.numbers[id] = number
+	v.order.Set(id, number)
+	return number
 }
 
 // supersedes reports whether state is newer than old. Positions of two partitions say nothing about each other: a device
@@ -132,13 +164,16 @@ func supersedes(state, old *iot.DeviceState) bool {
 }
 
 func (v *View) count(s *iot.DeviceState, delta int64) {
-	g := group{s.Latest.Type, s.Latest.Location.Building}
+	g := groupOf(s)
 	counts := v.counts[g]
 	if counts == nil {
 		counts = new(wire.StatusCounts)
 		v.counts[g] = counts
 	}
 	addStatus(counts, s.Status, delta)
+	if counts.Total == 0 {
+		delete(v.counts, g) // Buildings come and go.
+	}
 }
 
 func addStatus(counts *wire.StatusCounts, status iot.Status, delta int64) {
@@ -164,25 +199,6 @@ func (v *View) applySummary(s *iot.WindowSummary, now time.Time, c *changes) {
 	c.closed = c.closed || s.Final
 }
 
-// listBlock is how many devices are copied at a time while the lock is held: some 50 µs.
-const listBlock = 512
-
-// Devices returns every known device in the order of first sight. The lock is held for a block of devices at a time, so
-// that a listing of a large plant holds up nothing; the states are each whole, but not all of the same moment.
-func (v *View) Devices() []iot.DeviceState {
-	v.mu.RLock()
-	list := make([]iot.DeviceState, 0, len(v.devices))
-	v.mu.RUnlock()
-	for len(list) < cap(list) {
-		v.mu.RLock()
-		for _, device := range v.devices[len(list):min(len(list)+listBlock, cap(list))] {
-			list = append(list, *device)
-		}
-		v.mu.RUnlock()
-	}
-	return list
-}
-
 // Device returns the state of one device; false if it is not known.
 func (v *View) Device(id iot.DeviceID) (iot.DeviceState, bool) {
 	v.mu.RLock()
@@ -194,22 +210,23 @@ func (v *View) Device(id iot.DeviceID) (iot.DeviceState, bool) {
 	return *v.devices[number], true
 }
 
-// number returns the number of a device that is known.
-func (v *View) number(id iot.DeviceID) int32 {
+// number returns the number of a device; false if it is not known.
+func (v *View) number(id iot.DeviceID) (int32, bool) {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	return v.numbers[id]
+	number, known := v.numbers[id]
+	return number, known
 }
 
-// OpenAlerts returns the last event of every alert that is open, in the order in which they were seen to open.
-func (v *View) OpenAlerts() []iot.Alert {
+// OpenAlerts counts the open alerts by severity; none is left out for being 0.
+func (v *View) OpenAlerts() map[iot.Severity]int64 {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
-	open := make([]iot.Alert, len(v.alerts.open))
-	for i, alert := range v.alerts.open {
-		open[i] = alert.last
+	counts := make(map[iot.Severity]int64, len(iot.Severities))
+	for _, severity := range iot.Severities {
+		counts[severity] = v.alerts.counts[severity]
 	}
-	return open
+	return counts
 }
 
 // Counts counts the devices, in all and by type, and the readings per second. Its envelope is empty.

@@ -181,6 +181,9 @@ func TestMessagesToAndFromClients(t *testing.T) {
 	pin(t, "aggregated_data", aggregatedMessage())
 	pin(t, "device_data", deviceMessage())
 	pin(t, "device_status", statusMessage())
+	pin(t, "device_removed", wire.DeviceRemoved{
+		Envelope: envelope(wire.TypeDeviceRemoved, 47), DeviceIDs: []iot.DeviceID{"device_002", "site/a?b#c%2F"},
+	})
 	pin(t, "alert", alertMessage())
 	pin(t, "error", wire.Error{Envelope: envelope(wire.TypeError, 46), Code: "bad_message", Message: `type: must be "filter" (got "")`})
 	pin(t, "filter", wire.Filter{

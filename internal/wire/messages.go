@@ -12,6 +12,7 @@ const (
 	TypeAggregatedData = "aggregated_data"
 	TypeDeviceData     = "device_data"
 	TypeDeviceStatus   = "device_status"
+	TypeDeviceRemoved  = "device_removed"
 	TypeAlert          = "alert"
 	TypeError          = "error"
 )
@@ -150,6 +151,13 @@ type StatusChange struct {
 	DeviceID iot.DeviceID `json:"device_id"`
 	Status   iot.Status   `json:"status"`
 	Since    time.Time    `json:"since"`
+}
+
+// DeviceRemoved tells of devices that were forgotten: they are to be shown no more, nor their alerts. A device that speaks
+// again comes with the next DeviceData, as a new one does.
+type DeviceRemoved struct {
+	Envelope
+	DeviceIDs []iot.DeviceID `json:"device_ids"`
 }
 
 // AlertMessage carries alert events, oldest first. As a snapshot it carries the raised event of every open alert.

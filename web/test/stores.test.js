@@ -132,3 +132,22 @@ test('with a status asked for, a device is listed once and only while it has it'
   log.release((id) => store.get(id));
   assert.deepEqual(log.rows.map((d) => [d.device_id, d.timestamp.slice(17, 19)]), [['b', '04']]);
 });
+
+test('devices that were forgotten are gone with their open alerts and their rows, until they speak again', () => {
+  const [devices, alerts, log] = [new DeviceStore(), new AlertStore(), new ReadingLog(3)];
+  const all = ['a', 'b', 'c'].map((id, i) => device(id, i));
+  devices.apply(all);
+  log.add(all);
+  log.release((id) => devices.get(id));
+  log.add([device('a', 9)]);
+  alerts.apply([alert('1', 1, { device_id: 'a' }), alert('2', 1, { device_id: 'b' })]);
+  const gone = new Set(['a', 'unknown']);
+  devices.remove(gone);
+  alerts.removeOf(gone);
+  log.remove(gone);
+  assert.equal(devices.size, 2);
+  assert.deepEqual(alerts.list({ openOnly: true, severity: '' }, 9).map(({ id }) => id), ['2']);
+  assert.deepEqual(log.rows.map(({ device_id: id }) => id), ['c', 'b']);
+  assert.equal(log.missed, 0);
+  assert.equal(devices.apply([device('a', 0)]).length, 1, 'it is a new device, however old its reading');
+});

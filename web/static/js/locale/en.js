@@ -127,6 +127,7 @@ export const en = {
   threshold: 'Threshold',
   thresholds: 'Alert thresholds',
   deviceUnknown: 'There is no device “{id}”.',
+  deviceForgotten: '{id} was forgotten: it is shown again when it sends again.',
   deviceFailed: 'The device could not be loaded: {reason}',
   noReadings: 'No readings in this range.',
   deviceChartLabel: '{device}, {range}.',

@@ -25,6 +25,17 @@ export class AlertStore {
     this.#open.clear();
   }
 
+  /**
+   * Forgets the open alerts of devices that are no more.
+   *
+   * @param {Set<string>} devices
+   */
+  removeOf(devices) {
+    for (const [id, alert] of this.#open) {
+      if (devices.has(alert.device_id)) this.#open.delete(id);
+    }
+  }
+
   get openCount() {
     return this.#open.size;
   }

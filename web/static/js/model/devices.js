@@ -48,6 +48,15 @@ export class DeviceStore {
     this.#buildings.clear();
   }
 
+  /**
+   * Forgets devices that are no more.
+   *
+   * @param {Iterable<string>} ids
+   */
+  remove(ids) {
+    for (const id of ids) this.#devices.delete(id);
+  }
+
   /** @param {string} id */
   get(id) {
     return this.#devices.get(id);

@@ -84,9 +84,10 @@
  * @typedef {{device_id: string, status: Status, since: string}} StatusChange
  * @typedef {Envelope & StatusCounts & {type: 'device_status', by_type: Record<string, StatusCounts>,
  *   changed: StatusChange[], readings_per_second: number}} DeviceStatus
+ * @typedef {Envelope & {type: 'device_removed', device_ids: string[]}} DeviceRemoved
  * @typedef {Envelope & {type: 'alert', alerts: Alert[]}} AlertMessage
  * @typedef {Envelope & {type: 'error', code: string, message: string}} ErrorMessage
- * @typedef {Hello | AggregatedData | DeviceData | DeviceStatus | AlertMessage | ErrorMessage} Message
+ * @typedef {Hello | AggregatedData | DeviceData | DeviceStatus | DeviceRemoved | AlertMessage | ErrorMessage} Message
  */
 
 /** @type {readonly Severity[]} Most urgent first. */
@@ -99,6 +100,7 @@ const essentials = new Map(
     ['aggregated_data', (m) => Number.isFinite(Date.parse(m.window_start)) && isObject(m.data)],
     ['device_data', (m) => Array.isArray(m.devices)],
     ['device_status', (m) => Number.isFinite(m.total_devices)],
+    ['device_removed', (m) => Array.isArray(m.device_ids)],
     ['alert', (m) => Array.isArray(m.alerts)],
     ['error', (m) => typeof m.message === 'string'],
   ]),

@@ -62,6 +62,18 @@ export class ReadingLog {
   }
 
   /**
+   * Drops the readings of devices that are no more.
+   *
+   * @param {Set<string>} devices
+   */
+  remove(devices) {
+    const stays = (/** @type {Device} */ { device_id: id }) => !devices.has(id);
+    this.#rows = this.#rows.filter(stays);
+    this.#waiting = this.#waiting.filter(stays);
+    this.#missed = Math.min(this.#missed, this.#waiting.length);
+  }
+
+  /**
    * Starts over under a filter, with the devices that match it as they are now.
    *
    * @param {DeviceFilter} filter

@@ -188,6 +188,8 @@ export class Dashboard {
         this.#status = message;
         this.#elements.stream.add(this.#devices.applyChanges(message.changed));
         return this.#frames.request(this.#drawStatus);
+      case 'device_removed':
+        return this.#removeDevices(new Set(message.device_ids));
       case 'alert':
         return this.#takeAlerts(message.alerts, message.snapshot === true);
       case 'error':
@@ -241,6 +243,15 @@ export class Dashboard {
     }
     this.#elements.stream.add(news);
     this.#frames.request(this.#drawReadings);
+  }
+
+  /** @param {Set<string>} ids */
+  #removeDevices(ids) {
+    this.#devices.remove(ids);
+    this.#alerts.removeOf(ids);
+    this.#elements.stream.remove(ids);
+    this.#elements.drawer.remove(ids);
+    this.#frames.request(this.#drawAlerts);
   }
 
   /**

@@ -106,6 +106,17 @@ export class DeviceDrawer {
     this.update();
   }
 
+  /** @param {Set<string>} devices Those that are no more. */
+  remove(devices) {
+    const id = this.#id;
+    if (id === null || !devices.has(id)) return;
+    this.#answered = null;
+    this.#shown = null;
+    this.#chart.close();
+    this.#problem = this.#options.surroundings.locale.t('deviceForgotten', { id });
+    this.update();
+  }
+
   /** Shows the device as it is now. */
   update() {
     const id = this.#id;

@@ -121,6 +121,12 @@ export class ReadingStream {
     this.#log.add(devices);
   }
 
+  /** @param {Set<string>} devices Those that are no more. */
+  remove(devices) {
+    this.#log.remove(devices);
+    this.#draw();
+  }
+
   /** Starts over from the devices as they are, after another connection's snapshot. */
   restart() {
     this.#log.restart(this.#log.filter, []);
