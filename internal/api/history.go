@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"iotmon/internal/iot"
@@ -12,10 +13,11 @@ import (
 type History interface {
 	// Readings returns one device's readings in [From, To), oldest first, thinned to at most MaxPoints buckets of equal
 	// length, of which each yields its first, smallest, largest and last reading (of equal ones the earliest, and without
-	// repeating one), so that no extreme disappears. A range with no more than q.Few() readings comes back whole.
+	// repeating one), so that no extreme disappears. Readings of quality bad stand for a bucket only where it has no others. A
+	// range with no more than q.Few() readings comes back whole.
 	Readings(ctx context.Context, q ReadingsQuery) ([]Point, error)
-	// Summaries returns the windows that start in [From, To), partitions added up, oldest first and by type within a
-	// window. After resumes a listing behind the given row.
+	// Summaries returns the windows that start in [From, To), partitions added up, by start, type and length: windows of
+	// different lengths are never added up. After resumes a listing behind the given row.
 	Summaries(ctx context.Context, q SummariesQuery) ([]iot.WindowSummary, error)
 	// Alerts returns the last event of each alert, newest onset first and by id within an onset.
 	Alerts(ctx context.Context, q AlertsQuery) ([]ArchivedAlert, error)
@@ -47,12 +49,22 @@ type SummariesQuery struct {
 	// Type is empty for every type.
 	Type     iot.DeviceType
 	From, To time.Time
-	// AfterStart and AfterType are the last row already seen; zero starts at From.
-	AfterStart time.Time
-	AfterType  iot.DeviceType
+	// AfterStart, AfterType and AfterLength are the last row already seen; zero starts at From. A length of zero stands for
+	// every length.
+	AfterStart  time.Time
+	AfterType   iot.DeviceType
+	AfterLength time.Duration
 	// WithoutAlerts means that nobody will look at Summary.Alerts: they need not be read.
 	WithoutAlerts bool
 	Limit         int
+}
+
+// After returns the length behind which a listing resumes, in microseconds.
+func (q *SummariesQuery) After() int64 {
+	if q.AfterLength == 0 {
+		return math.MaxInt64
+	}
+	return q.AfterLength.Microseconds()
 }
 
 // AlertsQuery selects alerts. Zero fields do not narrow.

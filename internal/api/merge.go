@@ -9,7 +9,8 @@ import (
 )
 
 // merger adds up consecutive windows to longer ones, which lie on the same grid whatever range is asked for. It is given
-// the windows in the order of their start.
+// the windows in the order of their start, of several with the same start the shortest first. No moment counts twice: a
+// window that overlaps what has been counted of its type, as one of another length may, is left out.
 type merger struct {
 	step time.Duration
 	// after is the last row of the page before: its step's types up to its own are left out.
@@ -17,6 +18,8 @@ type merger struct {
 	// window is the step being filled; open holds what has been seen of it, by type.
 	window iot.Window
 	open   map[iot.DeviceType]*iot.WindowSummary
+	// counted is the end of the last window that was added, by type.
+	counted map[iot.DeviceType]time.Time
 	// done holds the steps that are complete.
 	done []iot.WindowSummary
 }
@@ -29,11 +32,16 @@ func (m *merger) add(w *iot.WindowSummary) {
 	if m.window.Start.Equal(m.after.Start) && w.Type <= m.after.Type {
 		return
 	}
+	if w.Window.Start.Before(m.counted[w.Type]) {
+		return
+	}
+	if m.open == nil {
+		m.open = make(map[iot.DeviceType]*iot.WindowSummary)
+		m.counted = make(map[iot.DeviceType]time.Time)
+	}
+	m.counted[w.Type] = w.Window.End()
 	merged := m.open[w.Type]
 	if merged == nil {
-		if m.open == nil {
-			m.open = make(map[iot.DeviceType]*iot.WindowSummary)
-		}
 		merged = &iot.WindowSummary{Type: w.Type, Window: m.window, Final: true}
 		m.open[w.Type] = merged
 	}

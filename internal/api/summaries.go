@@ -29,6 +29,8 @@ type summariesRow struct {
 	To    time.Time      `json:"t"`
 	Start time.Time      `json:"s,omitzero"`
 	Type  iot.DeviceType `json:"d,omitempty"`
+	// Length tells windows of a type apart that start together.
+	Length time.Duration `json:"l,omitempty"`
 }
 
 func (s *server) listSummaries(ctx context.Context, in *summariesInput) (*answer[list[wire.Aggregate]], error) {
@@ -47,7 +49,7 @@ func (s *server) listSummaries(ctx context.Context, in *summariesInput) (*answer
 	out := &answer[list[wire.Aggregate]]{}
 	if more {
 		last := &rows[len(rows)-1]
-		row.Start, row.Type = last.Window.Start, last.Type
+		row.Start, row.Type, row.Length = last.Window.Start, last.Type, last.Window.Length
 		if out.Body.Next, err = seal(in.listing(), row); err != nil {
 			return nil, err
 		}
@@ -79,7 +81,7 @@ func (s *server) summariesStart(in *summariesInput) (summariesRow, error) {
 // windows returns a page of windows as they were recorded, and whether another follows.
 func (s *server) windows(ctx context.Context, in *summariesInput, row summariesRow) ([]iot.WindowSummary, bool, error) {
 	rows, err := s.o.History.Summaries(ctx, SummariesQuery{
-		Type: in.Type, From: row.From, To: row.To, AfterStart: row.Start, AfterType: row.Type,
+		Type: in.Type, From: row.From, To: row.To, AfterStart: row.Start, AfterType: row.Type, AfterLength: row.Length,
 		WithoutAlerts: !in.Alerts, Limit: in.Limit + 1,
 	})
 	if err != nil || len(rows) <= in.Limit {
@@ -119,7 +121,7 @@ func (s *server) mergedWindows(ctx context.Context, in *summariesInput, row summ
 			break
 		}
 		last := &windows[len(windows)-1]
-		q.AfterStart, q.AfterType = last.Window.Start, last.Type
+		q.AfterStart, q.AfterType, q.AfterLength = last.Window.Start, last.Type, last.Window.Length
 		if read += len(windows); read >= mergeMost && len(m.done) > 0 {
 			return m.done[:min(in.Limit, len(m.done))], true, nil
 		}

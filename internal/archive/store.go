@@ -68,7 +68,9 @@ type Store interface {
 	Settle(ctx context.Context) error
 	// Prune removes what is older than keep says. Raw readings are measured against the append time that their own
 	// partition has been archived to, with a margin: a reading that may still come late must meet the rest of its window.
-	// Summaries and cleared alerts are measured against the newest append time archived. Marked windows that can be
+	// Summaries and cleared alerts are measured against the newest append time archived. A clock that jumps by more than a day
+	// counts only once it has gone on for a day, and one that is set back by more than an hour counts at once: a host that
+	// starts up in the wrong year removes nothing. Marked windows that can be
 	// recomputed are, before their readings go. Prune works in bounded steps, so that a Write beside it never waits for
 	// long, and returns how many rows it removed.
 	Prune(ctx context.Context, keep Retention) (removed int64, err error)

@@ -4,10 +4,11 @@ import (
 	"slices"
 
 	"iotmon/internal/api"
+	"iotmon/internal/iot"
 )
 
 // Thinner keeps of each bucket of time the first, the smallest, the largest and the last point, and all points as long as
-// there are few. Points come in order.
+// there are few. Points of quality bad stand for a bucket only where it has no others. Points come in order.
 type Thinner struct {
 	// start and step, the length of a bucket, are microseconds.
 	start, step int64
@@ -50,6 +51,13 @@ func (t *Thinner) Add(p api.Point) {
 	if bucket := (p.Time.UnixMicro() - t.start) / t.step; !t.opened || bucket != t.bucket {
 		t.flush()
 		t.bucket, t.opened = bucket, true
+		t.first, t.smallest, t.largest, t.last = p, p, p, p
+		return
+	}
+	switch bad := p.Quality == iot.Bad; {
+	case bad && t.first.Quality != iot.Bad:
+		return
+	case !bad && t.first.Quality == iot.Bad:
 		t.first, t.smallest, t.largest, t.last = p, p, p, p
 		return
 	}

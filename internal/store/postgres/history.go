@@ -22,7 +22,7 @@ func (s *Store) Summaries(ctx context.Context, q api.SummariesQuery) ([]iot.Wind
 			if err != nil {
 				return err
 			}
-			if n := len(merged) - 1; n >= 0 && merged[n].Type == part.Type && merged[n].Window.Start.Equal(part.Window.Start) {
+			if n := len(merged) - 1; n >= 0 && merged[n].Type == part.Type && merged[n].Window == part.Window {
 				merged[n].Merge(part.Summary)
 			} else {
 				merged = append(merged, part)
@@ -69,16 +69,16 @@ func summariesQuery(q *api.SummariesQuery) (query string, args []any) {
 	}
 	if !q.AfterStart.IsZero() {
 		s.where(`window_start >= ?`, q.AfterStart)
-		s.where(`(window_start > ? OR device_type > ?)`, q.AfterStart, q.AfterType)
+		s.where(`(window_start, device_type, length_us) > (?, ?, ?)`, q.AfterStart, q.AfterType, q.After())
 	}
 	alerts, beside := `NULL`, ``
 	if !q.WithoutAlerts {
-		alerts, beside = `alerts::text`, ` LEFT JOIN summary_alerts USING (window_start, device_type, partition)`
+		alerts, beside = `alerts::text`, ` LEFT JOIN summary_alerts USING (window_start, device_type, length_us, partition)`
 	}
 	return fmt.Sprintf(`SELECT window_start, device_type, partition, length_us, count, terms, min, max, devices, online, offline, alert_count,
-			epoch, position, %s
-		FROM (SELECT DISTINCT window_start, device_type FROM summaries%s ORDER BY window_start, device_type LIMIT %d) AS page
-		JOIN summaries USING (window_start, device_type)%s ORDER BY window_start, device_type, partition`,
+			epoch, position, uncertain, bad, %s
+		FROM (SELECT DISTINCT window_start, device_type, length_us FROM summaries%s ORDER BY window_start, device_type, length_us LIMIT %d) AS page
+		JOIN summaries USING (window_start, device_type, length_us)%s ORDER BY window_start, device_type, length_us, partition`,
 		alerts, s.text(), q.Limit, beside), s.args
 }
 

@@ -200,7 +200,7 @@ func (h *history) mark(ctx context.Context) error {
 
 // take takes a rollup that lies in one bucket.
 func (h *history) take(r *rollup) {
-	h.count += r.count
+	h.count += r.readings()
 	for _, s := range [4]sample{r.first, r.smallest, r.largest, r.last} {
 		h.found = append(h.found, s.point())
 	}
@@ -237,7 +237,7 @@ func (h *history) takeApart(r *rollup) {
 			h.found = append(h.found, s.point())
 		}
 	}
-	h.count += r.count
+	h.count += r.readings()
 }
 
 // rest takes the readings of intervals.

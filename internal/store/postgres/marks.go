@@ -30,7 +30,7 @@ type mark struct {
 
 // key stands for the mark's summary in the order of summaries.
 func (m *mark) key() *iot.WindowSummary {
-	return &iot.WindowSummary{Type: m.deviceType, Window: iot.Window{Start: m.start}, Position: iot.Position{Partition: m.partition}}
+	return &iot.WindowSummary{Type: m.deviceType, Window: iot.Window{Start: m.start, Length: m.length}, Position: iot.Position{Partition: m.partition}}
 }
 
 // Settle implements archive.Store.
@@ -88,7 +88,7 @@ func dueMarks(ctx context.Context, tx pgx.Tx, readingsTopic string) ([]mark, err
 		return nil
 	}, `SELECT d.partition, d.device_type, d.window_start, d.length_us, d.epoch, d.position
 		FROM dirty_windows d JOIN offsets o ON o.topic = $1 AND o.partition = d.partition WHERE o.next >= d.position
-		ORDER BY d.window_start, d.device_type, d.partition LIMIT $2 FOR UPDATE OF d SKIP LOCKED`,
+		ORDER BY d.window_start, d.device_type, d.length_us, d.partition LIMIT $2 FOR UPDATE OF d SKIP LOCKED`,
 		readingsTopic, marksPerStep)
 	if err != nil || len(marks) == 0 {
 		return nil, err
@@ -101,17 +101,18 @@ func dueMarks(ctx context.Context, tx pgx.Tx, readingsTopic string) ([]mark, err
 // closed. Readings are only ever added to a window: finding fewer than were counted means that some have left the log or
 // the archive, and then what was counted stands.
 const correctSummary = `INSERT INTO summaries AS s
-		(window_start, device_type, partition, length_us, count, sum, terms, min, max, devices, online, offline, alert_count, epoch, position)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, 0, 0, $11, $12)
-	ON CONFLICT (window_start, device_type, partition) DO UPDATE SET
-		count = excluded.count, sum = excluded.sum, terms = excluded.terms, min = excluded.min, max = excluded.max,
+		(window_start, device_type, partition, length_us, count, sum, terms, min, max, devices, online, offline, alert_count, epoch, position,
+		 uncertain, bad)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, 0, 0, $11, $12, $13, $14)
+	ON CONFLICT (window_start, device_type, length_us, partition) DO UPDATE SET
+		count = excluded.count, uncertain = excluded.uncertain, bad = excluded.bad, sum = excluded.sum, terms = excluded.terms, min = excluded.min, max = excluded.max,
 		devices = excluded.devices,
 		epoch = greatest(s.epoch, excluded.epoch),
 		position = CASE
 			WHEN excluded.epoch > s.epoch THEN excluded.position
 			WHEN excluded.epoch = s.epoch THEN greatest(s.position, excluded.position)
 			ELSE s.position END
-	WHERE excluded.count >= s.count`
+	WHERE excluded.count + excluded.bad >= s.count + s.bad`
 
 // correct recomputes the window of a mark that this transaction has locked.
 func correct(ctx context.Context, tx pgx.Tx, m *mark) error {
@@ -120,30 +121,32 @@ func correct(ctx context.Context, tx pgx.Tx, m *mark) error {
 		return err
 	}
 	batch := new(pgx.Batch)
-	if summary.Count > 0 {
+	if summary.Count+summary.Bad > 0 {
 		batch.Queue(correctSummary, m.start, m.deviceType, m.partition, m.length.Microseconds(), summary.Count, summary.Sum.Float64(),
-			store.EncodeSum(summary.Sum), summary.Min, summary.Max, summary.Devices, m.epoch, m.position)
+			store.EncodeSum(summary.Sum), summary.Min, summary.Max, summary.Devices, m.epoch, m.position,
+			summary.Uncertain, summary.Bad)
 	}
-	batch.Queue(`DELETE FROM dirty_windows WHERE partition = $1 AND device_type = $2 AND window_start = $3`, m.partition, m.deviceType, m.start)
+	batch.Queue(`DELETE FROM dirty_windows WHERE partition = $1 AND device_type = $2 AND window_start = $3 AND length_us = $4`,
+		m.partition, m.deviceType, m.start, m.length.Microseconds())
 	return tx.SendBatch(ctx, batch).Close()
 }
 
 // recomputed adds up the stored readings of one partition's window.
 func recomputed(ctx context.Context, tx pgx.Tx, m *mark) (iot.Summary, error) {
 	var summary iot.Summary
-	var device, last int64
+	var device, last, flags int64
 	var value float64
 	err := each(ctx, tx, func(rows pgx.Rows) error {
-		if err := rows.Scan(&device, &value); err != nil {
+		if err := rows.Scan(&device, &value, &flags); err != nil {
 			return err
 		}
 		if device != last {
 			summary.Devices++
 			last = device
 		}
-		summary.Add(value)
+		summary.AddReading(value, store.Quality(flags))
 		return nil
-	}, `SELECT device, value FROM readings
+	}, `SELECT device, value, flags FROM readings
 		WHERE time >= $1 AND time < $2 AND partition = $3 AND type = (SELECT id FROM device_types WHERE name = $4)
 		ORDER BY device`,
 		m.start, m.start.Add(m.length), m.partition, m.deviceType)

@@ -65,7 +65,7 @@ func (s *Store) cut(ctx context.Context, keep time.Duration) (cut time.Time, ok 
 	}
 	var newest *time.Time
 	err = s.transact(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		return tx.QueryRow(ctx, `SELECT max(appended) FROM offsets`).Scan(&newest)
+		return tx.QueryRow(ctx, `SELECT max(retained) FROM offsets`).Scan(&newest)
 	})
 	if err != nil || newest == nil {
 		return cut, false, err
@@ -125,18 +125,18 @@ func (s *Store) leftBehind(ctx context.Context, keep time.Duration) ([]span, err
 	var old []span
 	err := s.transact(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		var name string
-		var appended, rolled *time.Time
+		var retained, rolled *time.Time
 		return each(ctx, tx, func(rows pgx.Rows) error {
-			if err := rows.Scan(&name, &appended, &rolled); err != nil {
+			if err := rows.Scan(&name, &retained, &rolled); err != nil {
 				return err
 			}
 			r, ok := parseSpan(name)
-			if ok && appended != nil && r.ends <= appended.Add(-keep).UnixMicro() && rolled != nil && r.ends <= rolled.UnixMicro() {
+			if ok && retained != nil && r.ends <= retained.Add(-keep).UnixMicro() && rolled != nil && r.ends <= rolled.UnixMicro() {
 				old = append(old, r)
 			}
 			return nil
 		}, `SELECT c.range,
-				CASE WHEN count(*) = count(o.appended) THEN min(o.appended) END,
+				CASE WHEN count(*) = count(o.retained) THEN min(o.retained) END,
 				CASE WHEN count(*) = count(r.until) THEN min(r.until) END
 			FROM reading_counts c
 			LEFT JOIN offsets o ON o.topic = $1 AND o.partition = c.partition

@@ -30,6 +30,8 @@ const (
 	rollLock = 0x696f746d6f6e72
 	// rowsPerRoll is how many readings a step aims at.
 	rowsPerRoll = 1_000_000
+	// setBack is by how much the log's clock must be behind what has been announced that it counts as set back.
+	setBack = time.Hour
 	// hoursPerStep bounds the marked hours that are made anew in one step.
 	hoursPerStep = 200
 )
@@ -57,7 +59,7 @@ func (s *Store) rollUp(ctx context.Context) error {
 // announce tells writers up to where readings are about to be rolled up. Each partition has a transaction of its own, for
 // writers hold several offsets.
 func (s *Store) announce(ctx context.Context) error {
-	upTo := make(map[int32]time.Time)
+	upTo, back := make(map[int32]time.Time), make(map[int32]time.Time)
 	err := s.transact(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		var partition int32
 		var appended time.Time
@@ -67,11 +69,16 @@ func (s *Store) announce(ctx context.Context) error {
 			until := time.UnixMicro(floor(appended.Add(-rollAfter).UnixMicro(), minuteLength))
 			if rolling == nil || rolling.Before(until) {
 				upTo[partition] = until
+			} else if rolling.After(until.Add(setBack)) {
+				back[partition] = until
 			}
 			return err
 		}, `SELECT partition, appended, rolling FROM offsets WHERE topic = $1 AND appended IS NOT NULL`, s.readingsTopic)
 	})
 	if err != nil {
+		return err
+	}
+	if err := s.rollAgain(ctx, back); err != nil {
 		return err
 	}
 	for partition, until := range upTo {
@@ -94,6 +101,23 @@ func (s *Store) announce(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// rollAgain takes back what has been announced of partitions whose log's clock was wrong and has been set back. Until then
+// every reading there marked its hour. The minutes that come about a second time are those of the wrong clock: their hours are
+// made anew.
+func (s *Store) rollAgain(ctx context.Context, from map[int32]time.Time) error {
+	if len(from) == 0 {
+		return nil
+	}
+	return s.withRollLock(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		batch := new(pgx.Batch)
+		for _, partition := range slices.Sorted(maps.Keys(from)) {
+			batch.Queue(`UPDATE offsets SET rolling = $3 WHERE topic = $1 AND partition = $2 AND rolling > $3`, s.readingsTopic, partition, from[partition])
+			batch.Queue(`UPDATE rolled SET until = $2 WHERE partition = $1 AND until > $2`, partition, from[partition])
+		}
+		return tx.SendBatch(ctx, batch).Close()
+	})
 }
 
 // stretch is what is rolled up in one step: the readings of some partitions from one minute to another.

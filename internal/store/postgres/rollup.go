@@ -35,35 +35,48 @@ func (s sample) point() api.Point {
 }
 
 // rollup is what is kept of some readings of one device: enough to draw them, and to merge with what is kept of others.
-// Neither the order of adding nor of merging changes it. A zero rollup is of no readings.
+// Neither the order of adding nor of merging changes it. A zero rollup is of no readings. Readings of quality bad are counted
+// beside the others; the samples are of them only where there are no others.
 type rollup struct {
-	count                          int64
+	count, bad                     int64
 	sum                            iot.Sum
 	first, smallest, largest, last sample
 }
 
 func (r *rollup) add(s sample) {
-	one := rollup{count: 1, first: s, smallest: s, largest: s, last: s}
-	r.mergeExtremes(&one)
-	r.sum.Add(s.value)
+	one := rollup{first: s, smallest: s, largest: s, last: s}
+	if store.Quality(int64(s.flags)) == iot.Bad {
+		one.bad = 1
+	} else {
+		one.count = 1
+		r.sum.Add(s.value)
+	}
+	r.mergeSamples(&one)
 }
+
+// readings returns how many readings it is of.
+func (r *rollup) readings() int64 { return r.count + r.bad }
 
 // merge adds what is kept of other readings, which is unchanged.
 func (r *rollup) merge(other *rollup) {
-	r.mergeExtremes(other)
+	r.mergeSamples(other)
 	r.sum.Merge(other.sum)
 }
 
-func (r *rollup) mergeExtremes(other *rollup) {
-	if other.count == 0 {
-		return
-	}
-	if r.count == 0 {
+// mergeSamples merges the samples and the counts.
+func (r *rollup) mergeSamples(other *rollup) {
+	switch {
+	case other.readings() == 0 || r.count > 0 && other.count == 0:
+	case r.readings() == 0 || r.count == 0 && other.count > 0:
 		r.first, r.smallest, r.largest, r.last = other.first, other.smallest, other.largest, other.last
-		r.count = other.count
-		return
+	default:
+		r.mergeAlike(other)
 	}
-	r.count += other.count
+	r.count, r.bad = r.count+other.count, r.bad+other.bad
+}
+
+// mergeAlike merges samples that are of bad readings both, or neither.
+func (r *rollup) mergeAlike(other *rollup) {
 	if other.first.at < r.first.at {
 		r.first = other.first
 	}

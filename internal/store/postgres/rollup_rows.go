@@ -20,7 +20,7 @@ var rollupColumns = []struct{ name, kind string }{
 	{"first_at", "timestamptz"}, {"first", "double precision"}, {"first_flags", "smallint"},
 	{"min_at", "timestamptz"}, {"min", "double precision"}, {"min_flags", "smallint"},
 	{"max_at", "timestamptz"}, {"max", "double precision"}, {"max_flags", "smallint"},
-	{"last_at", "timestamptz"}, {"last", "double precision"}, {"last_flags", "smallint"},
+	{"last_at", "timestamptz"}, {"last", "double precision"}, {"last_flags", "smallint"}, {"bad", "bigint"},
 }
 
 // columnList and given list the columns, and name them as they come in from the program.
@@ -52,7 +52,7 @@ func addRollups(table string) string {
 // means that some have left the archive, and then what was kept of them stands.
 func replaceRollups(table string) string {
 	return `INSERT INTO ` + table + ` AS old (` + columnList + `) SELECT ` + columnList + ` FROM ` + given + ` ORDER BY device, time
-		ON CONFLICT (device, time) DO UPDATE SET ` + replaced + ` WHERE excluded.count >= old.count`
+		ON CONFLICT (device, time) DO UPDATE SET ` + replaced + ` WHERE excluded.count + excluded.bad >= old.count + old.bad`
 }
 
 // rollupArgs are the rollups by column, in the order of their keys.
@@ -60,7 +60,7 @@ func rollupArgs(m rollups) []any {
 	periods := slices.SortedFunc(maps.Keys(m), func(a, b period) int {
 		return cmp.Or(cmp.Compare(a.device, b.device), cmp.Compare(a.start, b.start))
 	})
-	var devices, counts []int64
+	var devices, counts, bad []int64
 	var starts []time.Time
 	var sums []float64
 	var terms [][]byte
@@ -70,6 +70,7 @@ func rollupArgs(m rollups) []any {
 	for _, p := range periods {
 		r := m[p]
 		devices, starts, counts = append(devices, p.device), append(starts, time.UnixMicro(p.start)), append(counts, r.count)
+		bad = append(bad, r.bad)
 		sums, terms = append(sums, r.sum.Float64()), append(terms, store.EncodeSum(r.sum))
 		for i, s := range [4]sample{r.first, r.smallest, r.largest, r.last} {
 			at[i], values[i], flags[i] = append(at[i], time.UnixMicro(s.at)), append(values[i], s.value), append(flags[i], s.flags)
@@ -79,7 +80,7 @@ func rollupArgs(m rollups) []any {
 	for i := range at {
 		args = append(args, at[i], values[i], flags[i])
 	}
-	return args
+	return append(args, bad)
 }
 
 // scanRollup reads one row of minutes or hours.
@@ -95,7 +96,7 @@ func scanRollup(rows pgx.Rows) (period, *rollup, error) {
 	for i, s := range all {
 		targets = append(targets, &at[i], &s.value, &s.flags)
 	}
-	if err := rows.Scan(targets...); err != nil {
+	if err := rows.Scan(append(targets, &r.bad)...); err != nil {
 		return p, nil, err
 	}
 	for i, s := range all {

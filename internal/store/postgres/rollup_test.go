@@ -53,6 +53,13 @@ func (f *feed) write(t testing.TB, s archive.Store, appended float64, readings .
 	f.moved(b)
 }
 
+// pass writes that the log's clock has gone on to a time, and for a day before.
+func (f *feed) pass(t testing.TB, s archive.Store, appended float64) {
+	t.Helper()
+	f.write(t, s, appended-24*60*60)
+	f.write(t, s, appended)
+}
+
 // rolledUp selects, of the readings, what minutes or hours must tell: those of before the time up to which all partitions of
 // their device are rolled up, but for marked hours.
 const rolledUp = `SELECT r.* FROM readings r
@@ -66,11 +73,15 @@ func audit(t testing.TB, url string) {
 	t.Helper()
 	for _, unit := range []string{"minute", "hour"} {
 		of := fmt.Sprintf(rolledUp, unit)
-		truth := fmt.Sprintf(`SELECT device, date_trunc('%s', time, 'UTC') AS time, count(*), min(time) AS first_at, max(time) AS last_at, min(value), max(value),
-				(array_agg(value ORDER BY time))[1] AS first, (array_agg(value ORDER BY time DESC))[1] AS last,
-				(array_agg(time ORDER BY value, time))[1] AS min_at, (array_agg(time ORDER BY value DESC, time))[1] AS max_at
-			FROM (%s) AS r GROUP BY 1, 2`, unit, of)
-		kept := fmt.Sprintf(`SELECT device, time, count, first_at, last_at, min, max, first, last, min_at, max_at FROM %ss
+		// Readings of quality bad are counted beside the others, and stand for those only where there are none.
+		truth := fmt.Sprintf(`SELECT device, begins, count(*) FILTER (WHERE NOT bad), count(*) FILTER (WHERE bad) AS bad,
+				min(time) FILTER (WHERE stands) AS first_at, max(time) FILTER (WHERE stands) AS last_at,
+				min(value) FILTER (WHERE stands), max(value) FILTER (WHERE stands),
+				(array_agg(value ORDER BY time) FILTER (WHERE stands))[1] AS first, (array_agg(value ORDER BY time DESC) FILTER (WHERE stands))[1] AS last,
+				(array_agg(time ORDER BY value, time) FILTER (WHERE stands))[1] AS min_at, (array_agg(time ORDER BY value DESC, time) FILTER (WHERE stands))[1] AS max_at
+			FROM (SELECT *, NOT bad OR bool_and(bad) OVER (PARTITION BY device, begins) AS stands
+				FROM (SELECT *, flags & 2 <> 0 AS bad, date_trunc('%s', time, 'UTC') AS begins FROM (%s) AS r) AS r) AS r GROUP BY 1, 2`, unit, of)
+		kept := fmt.Sprintf(`SELECT device, time, count, bad, first_at, last_at, min, max, first, last, min_at, max_at FROM %ss
 			WHERE (device, time) IN (SELECT device, date_trunc('%s', time, 'UTC') FROM (%s) AS r)`, unit, unit, of)
 		for _, query := range []string{truth + ` EXCEPT ` + kept, kept + ` EXCEPT ` + truth} {
 			if n := ask[int64](t, url, `SELECT count(*) FROM (`+query+`) AS difference`); n != 0 {
@@ -110,7 +121,9 @@ func (p *plant) write(t *rapid.T) {
 		}
 		late := rapid.SampledFrom([]float64{0, 0, 0, 1, 59, 61, 200, 4000, 9000}).Draw(t, "late")
 		jitter := float64(rapid.IntRange(0, 300).Draw(t, "jitter"))
-		readings = append(readings, reading(device, partition, p.clock-late-jitter/2, float64(rapid.IntRange(-3, 3).Draw(t, "value"))))
+		r := reading(device, partition, p.clock-late-jitter/2, float64(rapid.IntRange(-3, 3).Draw(t, "value")))
+		r.Quality = rapid.SampledFrom([]iot.Quality{iot.Good, iot.Good, iot.Uncertain, iot.Bad}).Draw(t, "quality")
+		readings = append(readings, r)
 	}
 	b := f.batch(p.clock, readings...)
 	for _, s := range []archive.Store{p.oracle, p.store} {
@@ -335,7 +348,7 @@ func TestRollupsOutliveReadings(t *testing.T) {
 		t.Fatal(err)
 	}
 	const days = 3 * 24 * 60 * 60
-	f.write(t, s, days)
+	f.pass(t, s, days)
 	removed, err := s.Prune(t.Context(), archive.Retention{Readings: time.Hour})
 	if err != nil || removed != n {
 		t.Fatalf("removed %d, %v, want all %d", removed, err, n)

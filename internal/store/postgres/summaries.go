@@ -15,24 +15,24 @@ import (
 
 const (
 	storeFinal = `INSERT INTO summaries AS s
-			(window_start, device_type, partition, length_us, count, sum, terms, min, max, devices, online, offline, alert_count, epoch, position)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
-		ON CONFLICT (window_start, device_type, partition) DO UPDATE SET
-			length_us = excluded.length_us, count = excluded.count, sum = excluded.sum, terms = excluded.terms,
+			(window_start, device_type, partition, length_us, count, sum, terms, min, max, devices, online, offline, alert_count, epoch, position,
+			 uncertain, bad)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+		ON CONFLICT (window_start, device_type, length_us, partition) DO UPDATE SET
+			count = excluded.count, uncertain = excluded.uncertain, bad = excluded.bad, sum = excluded.sum, terms = excluded.terms,
 			min = excluded.min, max = excluded.max,
 			devices = excluded.devices, online = excluded.online, offline = excluded.offline,
 			alert_count = excluded.alert_count, epoch = excluded.epoch, position = excluded.position
 		WHERE (excluded.epoch, excluded.position) > (s.epoch, s.position)`
 	// The lists of alerts belong to the summary as it is now: they follow only where the summary is the one just stored.
-	storeAlertList = `INSERT INTO summary_alerts (window_start, device_type, partition, alerts)
-		SELECT window_start, device_type, partition, $6 FROM summaries
-			WHERE window_start = $1 AND device_type = $2 AND partition = $3 AND epoch = $4 AND position = $5
-		ON CONFLICT (window_start, device_type, partition) DO UPDATE SET alerts = excluded.alerts`
-	dropAlertList = `DELETE FROM summary_alerts WHERE window_start = $1 AND device_type = $2 AND partition = $3`
+	storeAlertList = `INSERT INTO summary_alerts (window_start, device_type, partition, length_us, alerts)
+		SELECT window_start, device_type, partition, length_us, $7 FROM summaries
+			WHERE window_start = $1 AND device_type = $2 AND partition = $3 AND length_us = $4 AND epoch = $5 AND position = $6
+		ON CONFLICT (window_start, device_type, length_us, partition) DO UPDATE SET alerts = excluded.alerts`
+	dropAlertList = `DELETE FROM summary_alerts WHERE window_start = $1 AND device_type = $2 AND partition = $3 AND length_us = $4`
 	storeMark     = `INSERT INTO dirty_windows AS d (partition, device_type, window_start, length_us, epoch, position)
 		VALUES ($1, $2, $3, $4, $5, $6)
-		ON CONFLICT (partition, device_type, window_start) DO UPDATE SET
-			length_us = excluded.length_us, epoch = excluded.epoch, position = excluded.position
+		ON CONFLICT (partition, device_type, window_start, length_us) DO UPDATE SET epoch = excluded.epoch, position = excluded.position
 		WHERE (excluded.epoch, excluded.position) > (d.epoch, d.position)`
 )
 
@@ -78,7 +78,8 @@ func (in *intake) summaries(ctx context.Context, summaries []iot.WindowSummary) 
 
 // byKey orders summaries by window, type and partition, and leaves those of the same three as they came.
 func byKey(a, b *iot.WindowSummary) int {
-	return cmp.Or(a.Window.Start.Compare(b.Window.Start), cmp.Compare(a.Type, b.Type), cmp.Compare(a.Partition, b.Partition))
+	return cmp.Or(a.Window.Start.Compare(b.Window.Start), cmp.Compare(a.Type, b.Type),
+		cmp.Compare(a.Window.Length, b.Window.Length), cmp.Compare(a.Partition, b.Partition))
 }
 
 func (in *intake) marks(ctx context.Context, marks []*iot.WindowSummary) error {
@@ -98,7 +99,8 @@ func (in *intake) finals(ctx context.Context, finals []*iot.WindowSummary) error
 	batch := new(pgx.Batch)
 	for _, s := range finals {
 		batch.Queue(storeFinal, s.Window.Start, s.Type, s.Partition, s.Window.Length.Microseconds(), s.Count, s.Sum.Float64(),
-			store.EncodeSum(s.Sum), s.Min, s.Max, s.Devices, s.Online, s.Offline, s.AlertCount, s.Epoch, s.Offset)
+			store.EncodeSum(s.Sum), s.Min, s.Max, s.Devices, s.Online, s.Offline, s.AlertCount, s.Epoch, s.Offset,
+			s.Uncertain, s.Bad)
 	}
 	results := in.tx.SendBatch(ctx, batch)
 	var stored []*iot.WindowSummary
@@ -122,9 +124,10 @@ func (in *intake) finals(ctx context.Context, finals []*iot.WindowSummary) error
 func (in *intake) alertLists(ctx context.Context, stored []*iot.WindowSummary) error {
 	batch := new(pgx.Batch)
 	for _, s := range stored {
-		batch.Queue(dropAlertList, s.Window.Start, s.Type, s.Partition)
+		length := s.Window.Length.Microseconds()
+		batch.Queue(dropAlertList, s.Window.Start, s.Type, s.Partition, length)
 		if len(s.Alerts) > 0 {
-			batch.Queue(storeAlertList, s.Window.Start, s.Type, s.Partition, s.Epoch, s.Offset, store.EncodeAlerts(s.Alerts))
+			batch.Queue(storeAlertList, s.Window.Start, s.Type, s.Partition, length, s.Epoch, s.Offset, store.EncodeAlerts(s.Alerts))
 		}
 	}
 	return in.tx.SendBatch(ctx, batch).Close()
@@ -137,7 +140,7 @@ func scanSummary(rows pgx.Rows) (iot.WindowSummary, error) {
 	var terms []byte
 	var alerts *string
 	if err := rows.Scan(&s.Window.Start, &s.Type, &s.Partition, &length, &s.Count, &terms, &s.Min, &s.Max,
-		&s.Devices, &s.Online, &s.Offline, &s.AlertCount, &s.Epoch, &s.Offset, &alerts); err != nil {
+		&s.Devices, &s.Online, &s.Offline, &s.AlertCount, &s.Epoch, &s.Offset, &s.Uncertain, &s.Bad, &alerts); err != nil {
 		return s, err
 	}
 	s.Window.Length = time.Duration(length) * time.Microsecond

@@ -31,6 +31,7 @@ func TestTimescaleCutsTheReadingsWhereItIsThere(t *testing.T) {
 	f := &feed{}
 	const days = 3 * 24 * 60 * 60
 	f.write(t, s, 0, reading("a", 0, 0, 1), reading("a", 0, 0, 2))
+	f.pass(t, s, days)
 	f.write(t, s, days, reading("a", 0, 0, 3), reading("a", 0, days, 4))
 	removed, err := s.Prune(t.Context(), archive.Retention{Readings: time.Hour})
 	if err != nil || removed != 1 {

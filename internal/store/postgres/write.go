@@ -105,14 +105,32 @@ type intake struct {
 	rolling map[int32]int64
 }
 
+// How far a clock may go back, and how far it may jump; see moveClock.
+const (
+	clockStep = `interval '1 hour'`
+	clockJump = `interval '1 day'`
+)
+
 // The two ways to move an offset. A source without a row counts as being at the zero offset.
 const (
-	moveOffset = `UPDATE offsets SET epoch = $3, next = $4, appended = greatest(appended, $5)
+	moveOffset = `UPDATE offsets AS o SET epoch = $3, next = $4, ` + moveClock + `
 		WHERE topic = $1 AND partition = $2 AND epoch = $6 AND next = $7 RETURNING rolling`
-	beginOffset = `INSERT INTO offsets (topic, partition, epoch, next, appended, rolling) VALUES ($1, $2, $3, $4, $5, $6)
+	beginOffset = `INSERT INTO offsets AS o (topic, partition, epoch, next, appended, retained, rolling) VALUES ($1, $2, $3, $4, $5, $5, $6)
 		ON CONFLICT (topic, partition) DO UPDATE SET
-			epoch = excluded.epoch, next = excluded.next, appended = greatest(offsets.appended, excluded.appended)
-		WHERE offsets.epoch = 0 AND offsets.next = 0 RETURNING rolling`
+			epoch = excluded.epoch, next = excluded.next, ` + moveClock + `
+		WHERE o.epoch = 0 AND o.next = 0 RETURNING rolling`
+	// appended and retained follow the append times, the clock of the log, retained with caution: back at once, forward by more than clockJump only once it has
+	// gone on for as long. NULL is a time that is not known.
+	moveClock = `appended = CASE WHEN $5::timestamptz < o.appended - ` + clockStep + ` THEN $5 ELSE greatest(o.appended, $5) END,
+		retained = CASE
+			WHEN o.retained IS NULL OR $5::timestamptz < o.retained - ` + clockStep + ` THEN $5
+			WHEN $5 <= o.retained + ` + clockJump + ` THEN greatest(o.retained, $5)
+			WHEN $5 >= o.ahead + ` + clockJump + ` THEN $5
+			ELSE o.retained END,
+		ahead = CASE
+			WHEN $5 IS NULL THEN o.ahead
+			WHEN o.retained IS NULL OR $5 <= o.retained + ` + clockJump + ` OR $5 >= o.ahead + ` + clockJump + ` THEN NULL
+			ELSE least(o.ahead, $5) END`
 	// Nothing of a partition is older than its beginning, but for what is marked.
 	beginRolling = `INSERT INTO rolled (partition, until)
 		SELECT partition, rolling FROM offsets WHERE topic = $1 AND partition = $2 AND rolling IS NOT NULL ON CONFLICT DO NOTHING`

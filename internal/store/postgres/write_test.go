@@ -145,7 +145,7 @@ func TestABatchMayHoldAnyNumberOfDays(t *testing.T) {
 		t.Fatal(err)
 	}
 	audit(t, url)
-	f.write(t, s, 1e9)
+	f.pass(t, s, 1e9)
 	removed, err := s.Prune(t.Context(), archive.Retention{Readings: time.Hour})
 	if err != nil || removed != int64(len(readings))-1 {
 		t.Errorf("removed %d, %v, want all but what is of the far future", removed, err)
@@ -158,7 +158,7 @@ func TestADayMayBeDroppedUnderAWriter(t *testing.T) {
 	writer, pruner := open(t, url), open(t, url)
 	f := &feed{}
 	const days = 3 * 24 * 60 * 60
-	f.write(t, writer, days)
+	f.pass(t, writer, days)
 	done := make(chan struct{})
 	removed := int64(0)
 	var pruning sync.WaitGroup

@@ -49,7 +49,7 @@ func (s *Store) Summaries(ctx context.Context, q api.SummariesQuery) ([]iot.Wind
 		if err != nil {
 			return nil, fmt.Errorf("read summaries: %w", err)
 		}
-		if n := len(merged) - 1; n >= 0 && merged[n].Type == part.Type && merged[n].Window.Start.Equal(part.Window.Start) {
+		if n := len(merged) - 1; n >= 0 && merged[n].Type == part.Type && merged[n].Window == part.Window {
 			merged[n].Merge(part.Summary)
 			continue
 		}
@@ -66,11 +66,11 @@ func (s *Store) Summaries(ctx context.Context, q api.SummariesQuery) ([]iot.Wind
 
 // summariesQuery selects the rows of every partition, in the order of the listing.
 func summariesQuery(q *api.SummariesQuery) (query string, args []any) {
-	query = `SELECT window_start, device_type, partition, length, count, sum, min, max, devices, online, offline, alert_count, epoch, position`
+	query = `SELECT window_start, device_type, partition, length, count, uncertain, bad, sum, min, max, devices, online, offline, alert_count, epoch, position`
 	if q.WithoutAlerts {
 		query += `, NULL FROM summaries`
 	} else {
-		query += `, alerts FROM summaries LEFT JOIN summary_alerts USING (window_start, device_type, partition)`
+		query += `, alerts FROM summaries LEFT JOIN summary_alerts USING (window_start, device_type, length, partition)`
 	}
 	from := micros(q.From)
 	if !q.AfterStart.IsZero() {
@@ -83,10 +83,10 @@ func summariesQuery(q *api.SummariesQuery) (query string, args []any) {
 		args = append(args, q.Type)
 	}
 	if !q.AfterStart.IsZero() {
-		query += ` AND (window_start > ? OR device_type > ?)`
-		args = append(args, micros(q.AfterStart), q.AfterType)
+		query += ` AND (window_start, device_type, length) > (?, ?, ?)`
+		args = append(args, micros(q.AfterStart), q.AfterType, q.After())
 	}
-	return query + ` ORDER BY window_start, device_type, partition`, args
+	return query + ` ORDER BY window_start, device_type, length, partition`, args
 }
 
 // Alerts implements api.History.

@@ -25,7 +25,7 @@ type mark struct {
 func (w *batchWriter) mark(ctx context.Context, s *iot.WindowSummary) error {
 	_, err := w.tx.ExecContext(ctx, `INSERT INTO dirty_windows (partition, device_type, window_start, length, epoch, position)
 		VALUES (?, ?, ?, ?, ?, ?)
-		ON CONFLICT DO UPDATE SET length = excluded.length, epoch = excluded.epoch, position = excluded.position
+		ON CONFLICT DO UPDATE SET epoch = excluded.epoch, position = excluded.position
 		WHERE (excluded.epoch, excluded.position) > (epoch, position)`,
 		s.Partition, s.Type, micros(s.Window.Start), s.Window.Length.Microseconds(), s.Epoch, s.Offset)
 	return err
@@ -92,45 +92,45 @@ func correct(ctx context.Context, tx *sql.Tx, m *mark) error {
 	if err != nil {
 		return err
 	}
-	if summary.Count > 0 {
+	if summary.Count+summary.Bad > 0 {
 		_, err = tx.ExecContext(ctx, `INSERT INTO summaries
-				(window_start, device_type, partition, length, count, sum, min, max, devices, online, offline, alert_count, epoch, position)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, ?, ?)
+				(window_start, device_type, partition, length, count, uncertain, bad, sum, min, max, devices, online, offline, alert_count, epoch, position)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, ?, ?)
 			ON CONFLICT DO UPDATE SET
-				count = excluded.count, sum = excluded.sum, min = excluded.min, max = excluded.max, devices = excluded.devices,
+				count = excluded.count, uncertain = excluded.uncertain, bad = excluded.bad, sum = excluded.sum, min = excluded.min, max = excluded.max, devices = excluded.devices,
 				epoch = max(epoch, excluded.epoch),
 				position = CASE
 					WHEN excluded.epoch > epoch THEN excluded.position
 					WHEN excluded.epoch = epoch THEN max(position, excluded.position)
 					ELSE position END
-			WHERE excluded.count >= count`,
-			m.start, m.deviceType, m.partition, m.length, summary.Count, store.EncodeSum(summary.Sum), summary.Min, summary.Max,
+			WHERE excluded.count + excluded.bad >= count + bad`,
+			m.start, m.deviceType, m.partition, m.length, summary.Count, summary.Uncertain, summary.Bad, store.EncodeSum(summary.Sum), summary.Min, summary.Max,
 			summary.Devices, m.epoch, m.position)
 		if err != nil {
 			return err
 		}
 	}
-	_, err = tx.ExecContext(ctx, `DELETE FROM dirty_windows WHERE partition = ? AND device_type = ? AND window_start = ?`,
-		m.partition, m.deviceType, m.start)
+	_, err = tx.ExecContext(ctx, `DELETE FROM dirty_windows WHERE partition = ? AND device_type = ? AND window_start = ? AND length = ?`,
+		m.partition, m.deviceType, m.start, m.length)
 	return err
 }
 
 // recomputed adds up the stored readings of one partition's window.
 func recomputed(ctx context.Context, tx *sql.Tx, m *mark) (iot.Summary, error) {
 	var summary iot.Summary
-	var device, last int64
+	var device, last, flags int64
 	var value float64
 	err := each(ctx, tx, func(rows *sql.Rows) error {
-		if err := rows.Scan(&device, &value); err != nil {
+		if err := rows.Scan(&device, &value, &flags); err != nil {
 			return err
 		}
 		if device != last {
 			summary.Devices++
 			last = device
 		}
-		summary.Add(value)
+		summary.AddReading(value, store.Quality(flags))
 		return nil
-	}, `SELECT r.device, r.value FROM device_partitions p CROSS JOIN readings r
+	}, `SELECT r.device, r.value, r.flags FROM device_partitions p CROSS JOIN readings r
 		WHERE p.partition = ?1 AND r.device = p.device AND r.time >= ?2 AND r.time < ?3 AND r.partition = ?1
 			AND r.type = (SELECT id FROM device_types WHERE name = ?4)
 		ORDER BY p.device`,

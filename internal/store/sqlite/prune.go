@@ -29,17 +29,17 @@ func (s *Store) Prune(ctx context.Context, keep archive.Retention) (int64, error
 		return removed, fmt.Errorf("prune readings: %w", err)
 	}
 	var newest int64
-	if err := s.reader.QueryRowContext(ctx, `SELECT coalesce(max(appended), 0) FROM offsets`).Scan(&newest); err != nil {
+	if err := s.reader.QueryRowContext(ctx, `SELECT coalesce(max(retained), 0) FROM offsets`).Scan(&newest); err != nil {
 		return removed, fmt.Errorf("read the newest append time: %w", err)
 	}
 	for _, step := range []struct {
 		keep  time.Duration
 		query string
 	}{
-		{keep.Summaries, `DELETE FROM summaries WHERE (window_start, device_type, partition) IN
-			(SELECT window_start, device_type, partition FROM summaries WHERE window_start < ? LIMIT ?)`},
-		{keep.Summaries, `DELETE FROM summary_alerts WHERE (window_start, device_type, partition) IN
-			(SELECT window_start, device_type, partition FROM summary_alerts WHERE window_start < ? LIMIT ?)`},
+		{keep.Summaries, `DELETE FROM summaries WHERE (window_start, device_type, length, partition) IN
+			(SELECT window_start, device_type, length, partition FROM summaries WHERE window_start < ? LIMIT ?)`},
+		{keep.Summaries, `DELETE FROM summary_alerts WHERE (window_start, device_type, length, partition) IN
+			(SELECT window_start, device_type, length, partition FROM summary_alerts WHERE window_start < ? LIMIT ?)`},
 		{keep.Alerts, `DELETE FROM alerts WHERE id IN (SELECT id FROM alerts WHERE cleared < ? LIMIT ?)`},
 	} {
 		if step.keep <= 0 || newest == 0 {
@@ -79,7 +79,7 @@ func (s *Store) pruneReadings(ctx context.Context, keep time.Duration) (removed 
 		}
 		before[partition] = appended - (keep + keepLonger).Microseconds()
 		return nil
-	}, `SELECT partition, appended FROM offsets WHERE topic = ?`, s.readingsTopic)
+	}, `SELECT partition, retained FROM offsets WHERE topic = ? AND retained <> 0`, s.readingsTopic)
 	if err != nil {
 		return 0, err
 	}

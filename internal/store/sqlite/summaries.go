@@ -30,26 +30,27 @@ func (w *batchWriter) summaries(ctx context.Context, summaries []iot.WindowSumma
 
 // final stores a summary, unless the stored one follows from more of the log.
 func (w *batchWriter) final(ctx context.Context, s *iot.WindowSummary) error {
+	length := s.Window.Length.Microseconds()
 	result, err := w.tx.ExecContext(ctx, `INSERT INTO summaries
-			(window_start, device_type, partition, length, count, sum, min, max, devices, online, offline, alert_count, epoch, position)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+			(window_start, device_type, partition, length, count, uncertain, bad, sum, min, max, devices, online, offline, alert_count, epoch, position)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT DO UPDATE SET
-			length = excluded.length, count = excluded.count, sum = excluded.sum, min = excluded.min, max = excluded.max,
+			count = excluded.count, uncertain = excluded.uncertain, bad = excluded.bad, sum = excluded.sum, min = excluded.min, max = excluded.max,
 			devices = excluded.devices, online = excluded.online, offline = excluded.offline,
 			alert_count = excluded.alert_count, epoch = excluded.epoch, position = excluded.position
 		WHERE (excluded.epoch, excluded.position) > (epoch, position)`,
-		micros(s.Window.Start), s.Type, s.Partition, s.Window.Length.Microseconds(), s.Count, store.EncodeSum(s.Sum), s.Min, s.Max,
+		micros(s.Window.Start), s.Type, s.Partition, length, s.Count, s.Uncertain, s.Bad, store.EncodeSum(s.Sum), s.Min, s.Max,
 		s.Devices, s.Online, s.Offline, s.AlertCount, s.Epoch, s.Offset)
 	if err != nil || !changed(result) {
 		return err
 	}
 	if len(s.Alerts) == 0 {
-		_, err = w.tx.ExecContext(ctx, `DELETE FROM summary_alerts WHERE window_start = ? AND device_type = ? AND partition = ?`,
-			micros(s.Window.Start), s.Type, s.Partition)
+		_, err = w.tx.ExecContext(ctx, `DELETE FROM summary_alerts WHERE window_start = ? AND device_type = ? AND partition = ? AND length = ?`,
+			micros(s.Window.Start), s.Type, s.Partition, length)
 		return err
 	}
-	_, err = w.tx.ExecContext(ctx, `INSERT OR REPLACE INTO summary_alerts (window_start, device_type, partition, alerts) VALUES (?, ?, ?, ?)`,
-		micros(s.Window.Start), s.Type, s.Partition, store.EncodeAlerts(s.Alerts))
+	_, err = w.tx.ExecContext(ctx, `INSERT OR REPLACE INTO summary_alerts (window_start, device_type, partition, length, alerts) VALUES (?, ?, ?, ?, ?)`,
+		micros(s.Window.Start), s.Type, s.Partition, length, store.EncodeAlerts(s.Alerts))
 	return err
 }
 
@@ -59,7 +60,7 @@ func scanSummary(rows *sql.Rows) (iot.WindowSummary, error) {
 	var start, length int64
 	var sum sql.RawBytes
 	var alerts sql.NullString
-	if err := rows.Scan(&start, &s.Type, &s.Partition, &length, &s.Count, &sum, &s.Min, &s.Max,
+	if err := rows.Scan(&start, &s.Type, &s.Partition, &length, &s.Count, &s.Uncertain, &s.Bad, &sum, &s.Min, &s.Max,
 		&s.Devices, &s.Online, &s.Offline, &s.AlertCount, &s.Epoch, &s.Offset, &alerts); err != nil {
 		return s, err
 	}

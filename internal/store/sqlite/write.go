@@ -71,14 +71,35 @@ type batchWriter struct {
 	newDevices map[iot.DeviceID]*device
 }
 
+// How far a clock may go back, and how far it may jump, in microseconds; see moveOffset.
+const (
+	clockStep = int64(time.Hour / time.Microsecond)
+	clockJump = int64(24 * time.Hour / time.Microsecond)
+)
+
+// moveOffset moves an offset if it stands where the archiver believes. retained follows the append times, the clock of the
+// log: back at once, forward by more than clockJump only once it has gone on for as long. 0 is a time that is not known.
+const moveOffset = `UPDATE offsets SET epoch = ?1, next = ?2, appended = max(appended, ?3),
+	retained = CASE
+		WHEN ?3 = 0 THEN retained
+		WHEN retained = 0 OR ?3 < retained - ?8 THEN ?3
+		WHEN ?3 <= retained + ?9 THEN max(retained, ?3)
+		WHEN ahead <> 0 AND ?3 >= ahead + ?9 THEN ?3
+		ELSE retained END,
+	ahead = CASE
+		WHEN ?3 = 0 THEN ahead
+		WHEN retained = 0 OR ?3 <= retained + ?9 OR ahead <> 0 AND ?3 >= ahead + ?9 THEN 0
+		WHEN ahead = 0 THEN ?3
+		ELSE min(ahead, ?3) END
+	WHERE topic = ?4 AND partition = ?5 AND epoch = ?6 AND next = ?7`
+
 // move moves the offsets, each only if it stands where the archiver believes.
 func (w *batchWriter) move(ctx context.Context, moves []archive.Move, readingsTopic string) error {
 	for _, m := range moves {
-		result, err := w.tx.ExecContext(ctx, `UPDATE offsets SET epoch = ?, next = ?, appended = max(appended, ?)
-			WHERE topic = ? AND partition = ? AND epoch = ? AND next = ?`,
-			m.New.Epoch, m.New.Next, micros(m.Appended), m.Source.Topic, m.Source.Partition, m.Old.Epoch, m.Old.Next)
+		result, err := w.tx.ExecContext(ctx, moveOffset,
+			m.New.Epoch, m.New.Next, micros(m.Appended), m.Source.Topic, m.Source.Partition, m.Old.Epoch, m.Old.Next, clockStep, clockJump)
 		if err == nil && m.Old == (archive.Offset{}) && !changed(result) {
-			result, err = w.tx.ExecContext(ctx, `INSERT OR IGNORE INTO offsets (topic, partition, epoch, next, appended) VALUES (?, ?, ?, ?, ?)`,
+			result, err = w.tx.ExecContext(ctx, `INSERT OR IGNORE INTO offsets (topic, partition, epoch, next, appended, retained) VALUES (?1, ?2, ?3, ?4, ?5, ?5)`,
 				m.Source.Topic, m.Source.Partition, m.New.Epoch, m.New.Next, micros(m.Appended))
 		}
 		if err != nil {

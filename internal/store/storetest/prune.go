@@ -11,11 +11,16 @@ import (
 	"iotmon/internal/iot"
 )
 
-// appendedAt tells the store that the partition has been archived up to a record appended then.
+// appendedAt tells the store that the partition has been archived up to a record appended then, by a clock that has gone on
+// for a day before, as it must that its time counts.
 func (f *feed) appendedAt(seconds float64) {
 	f.t.Helper()
-	f.appended = at(seconds)
-	f.readings()
+	for _, at := range []time.Time{at(seconds - 24*60*60), at(seconds)} {
+		if at.After(f.appended) {
+			f.appended = at
+			f.readings()
+		}
+	}
 }
 
 // days is a time so much later that a store which removes readings by whole days has removed what was of the first.
@@ -34,8 +39,8 @@ func pruneKeeps(t *testing.T, store Store) {
 	if removed := prune(t, store, keep); removed != 2 {
 		t.Errorf("removed %d, want both when neither can be needed any more", removed)
 	}
-	// What is put back in time goes by the newest append time, not by the last.
-	f.appendedAt(0)
+	// What comes a little back in time goes by the newest append time, not by the last.
+	f.appended = at(days - 600)
 	f.readings(reading("a", 0, 1), reading("a", days-100, 2))
 	prune(t, store, keep)
 	if got := points(t, store, api.ReadingsQuery{Device: "a"}); len(got) != 1 || got[0].Value != 2 {
@@ -57,6 +62,65 @@ func pruneByPartition(t *testing.T, store Store) {
 	behind.appendedAt(days)
 	if removed += prune(t, store, keep); removed != 2 {
 		t.Errorf("removed %d, want both readings when both partitions are ahead", removed)
+	}
+}
+
+// clockJumps is a host that starts up in a wrong year, writes, is set right, and goes on for months.
+func clockJumps(t *testing.T, store Store) {
+	f := newFeed(t, store, 0)
+	f.readings(reading("a", 0, 1))
+	f.summaries(f.final(0, 1, 1))
+	writeAlerts(t, store, raised("a", 0, 1), later(raised("a", 0, 1), iot.Cleared, 10))
+	keep := archive.Retention{Readings: 3 * time.Hour, Summaries: 3 * time.Hour, Alerts: 3 * time.Hour}
+	const year, day = 365 * 24 * 60 * 60, 24 * 60 * 60
+	expect := func(when string, want int64) {
+		t.Helper()
+		removed := prune(t, store, keep)
+		if removed != want {
+			t.Errorf("%s: removed %d rows, want %d", when, removed, want)
+		}
+	}
+	for _, seconds := range []float64{60, year, year + 60, year + day - 1} {
+		f.appended = at(seconds)
+		f.readings(reading("a", seconds, 1))
+		expect(fmt.Sprintf("after %v s", seconds), 0)
+	}
+	// Set right, the host is a year behind of what it has written, and what it writes is not a year old.
+	for _, seconds := range []float64{120, 3600, 7000} {
+		f.appended = at(seconds)
+		f.readings(reading("a", seconds, 1))
+	}
+	if got := points(t, store, api.ReadingsQuery{Device: "a", From: at(0), To: at(2 * year), MaxPoints: 100}); len(got) != 8 {
+		t.Errorf("got %d readings, want all 8", len(got))
+	}
+	// A plant that stood still for a year goes on, and what is old goes once it has gone on for a day.
+	f.appended = at(2 * year)
+	f.readings()
+	expect("on the first day after a pause", 0)
+	f.appended = at(2*year + day)
+	f.readings()
+	if removed := prune(t, store, keep); removed != 10 {
+		t.Errorf("a day after a pause: removed %d rows, want 8 readings, a window and an alert", removed)
+	}
+}
+
+// A clock that goes back by an hour stops nothing and removes nothing early.
+func clockStepsBack(t *testing.T, store Store) {
+	f := newFeed(t, store, 0)
+	keep := archive.Retention{Readings: 24 * time.Hour}
+	for i := range 100 {
+		seconds := float64(i) * 60
+		if i >= 50 {
+			seconds -= 3700
+		}
+		f.appended = at(seconds)
+		f.readings(reading("a", seconds+0.5, 1))
+		if removed := prune(t, store, keep); removed != 0 {
+			t.Fatalf("after %v s: removed %d", seconds, removed)
+		}
+	}
+	if got := points(t, store, api.ReadingsQuery{Device: "a"}); len(got) != 100 {
+		t.Errorf("got %d readings, want 100", len(got))
 	}
 }
 

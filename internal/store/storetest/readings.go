@@ -83,7 +83,9 @@ func drawReadings(t *rapid.T, f *feed, device string) []api.Point {
 		second += rapid.SampledFrom([]int{1, 1, 1, 1, 30}).Draw(t, "gap")
 		r := reading(device, float64(second), float64(rapid.IntRange(-5, 5).Draw(t, "value")))
 		readings = append(readings, r)
-		all = append(all, api.Point{Time: r.Time, Value: r.Value, Quality: iot.Good})
+		r.Quality = rapid.SampledFrom([]iot.Quality{iot.Good, iot.Good, iot.Uncertain, iot.Bad}).Draw(t, "quality")
+		readings[len(readings)-1] = r
+		all = append(all, api.Point{Time: r.Time, Value: r.Value, Quality: r.Quality})
 	}
 	f.readings(rapid.Permutation(readings).Draw(t, "order")...)
 	return all
@@ -98,10 +100,13 @@ func thinned(all []api.Point, from time.Time, step time.Duration) []api.Point {
 		for n < len(all) && all[n].Time.Before(end) {
 			n++
 		}
-		bucket := all[:n]
+		bucket := slices.DeleteFunc(slices.Clone(all[:n]), func(p api.Point) bool { return p.Quality == iot.Bad })
+		if len(bucket) == 0 {
+			bucket = all[:n]
+		}
 		all = all[n:]
 		byValue := func(a, b api.Point) int { return int(a.Value - b.Value) }
-		four := []api.Point{bucket[0], slices.MinFunc(bucket, byValue), slices.MaxFunc(bucket, byValue), bucket[n-1]}
+		four := []api.Point{bucket[0], slices.MinFunc(bucket, byValue), slices.MaxFunc(bucket, byValue), bucket[len(bucket)-1]}
 		slices.SortFunc(four, func(a, b api.Point) int { return a.Time.Compare(b.Time) })
 		kept = append(kept, slices.Compact(four)...)
 	}

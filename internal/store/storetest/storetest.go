@@ -53,6 +53,11 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"a recomputation equals counting", recomputedEqualsCounting},
 		{"a recomputation never loses readings", recomputedNeverLoses},
 		{"any number of marks is worked off", manyMarks},
+		{"windows of different lengths stay apart", lengthsStayApart},
+		{"a recomputation keeps to the length of its mark", lengthOfMark},
+		{"pages do not lose a window of another length", lengthsPage},
+		{"readings of bad quality are beside their window", badBeside},
+		{"a window of bad readings alone counts them", badAlone},
 		{"a log that began anew releases its marks", newLogReleasesMarks},
 
 		{"alerts fold into one row", alertsFold},
@@ -64,6 +69,8 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 
 		{"pruning keeps what a late reading may need", pruneKeeps},
 		{"pruning goes by each partition's own archive", pruneByPartition},
+		{"a clock that jumps removes nothing before it has gone on for a day", clockJumps},
+		{"a clock that steps back stops nothing", clockStepsBack},
 		{"pruning recomputes before it removes", pruneSettlesFirst},
 		{"pruning removes old summaries and cleared alerts", pruneRemoves},
 		{"a retention of nothing keeps everything for ever", pruneForEver},
