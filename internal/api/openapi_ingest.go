@@ -51,8 +51,8 @@ func documentIngest(document *huma.OpenAPI) {
 		},
 		Responses: map[string]*huma.Response{
 			"200": jsonResponse("Every reading was accepted.", result),
-			"207": jsonResponse("Some were accepted, some rejected.", result),
-			"422": jsonResponse("Every reading was rejected.", result),
+			"207": jsonResponse("Some were rejected; of a batch perhaps all, so that a forwarder does not repeat it for ever.", result),
+			"422": jsonResponse("A single reading, and it was rejected.", result),
 		},
 		Extensions: map[string]any{"x-codeSamples": []map[string]string{{"lang": "Shell", "source": ingestCurl}}},
 	}

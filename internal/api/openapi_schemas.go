@@ -54,6 +54,8 @@ func properties() []property {
 		{"TypeSpec", "states", "Names of discrete values, index by value; absent for a measurement."},
 		{"Metadata", "battery_level", "In percent; absent for a device without a battery."},
 		{"Ingested", "accepted", "How many readings the log has acknowledged."},
+		{"Ingested", "duplicates", "How many of the accepted came before, as far as the answering process remembers."},
+		{"Ingested", "conflicts", "How many of the accepted have the device and time of an earlier one and another value; the first counts, they do not."},
 		{"Rejection", "index", "Which of the readings, counted from 0 in the order sent."},
 		{"Rejection", "field", "The JSON path of the offending field; empty when the reading as a whole is wrong."},
 	}

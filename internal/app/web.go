@@ -10,6 +10,7 @@ import (
 	"iotmon/internal/kafka"
 	"iotmon/internal/live"
 	"iotmon/internal/observe"
+	"iotmon/internal/wire"
 	"iotmon/web"
 )
 
@@ -128,7 +129,7 @@ func (s *Service) ingestHandler() http.Handler {
 		Admission:     s.admission,
 		Now:           time.Now,
 		Logger:        s.Logger,
-		Answered:      s.metrics.Ingest.Answered,
+		Answered:      s.answered,
 		MaxBody:       int64(s.cfg.Ingest.MaxBody),
 		MaxReadings:   s.cfg.Ingest.MaxReadings,
 		MaxRequests:   s.cfg.Ingest.MaxInFlight,
@@ -136,6 +137,11 @@ func (s *Service) ingestHandler() http.Handler {
 		BodyTimeout:   s.cfg.Ingest.BodyTimeout,
 		AppendTimeout: s.cfg.Ingest.Timeout,
 	})))
+}
+
+// answered counts what became of the readings of one request.
+func (s *Service) answered(r *wire.Ingested) {
+	s.metrics.Ingest.Answered(r.Accepted, len(r.Rejected), r.Duplicates, r.Conflicts)
 }
 
 // adminHandler answers what operators and Prometheus ask.

@@ -41,8 +41,8 @@ type HandlerOptions struct {
 	// Now is the clock that readings are admitted against and stamped with.
 	Now    func() time.Time
 	Logger *slog.Logger
-	// Answered is called after every request that got as far as its readings, with what became of them; nil is allowed.
-	Answered func(accepted, rejected int)
+	// Answered is called after every request that got as far as its readings, with the answer; nil is allowed.
+	Answered func(*wire.Ingested)
 
 	// MaxBody bounds one body in bytes, as sent and as decompressed; MaxReadings the readings in it.
 	MaxBody     int64
@@ -62,6 +62,7 @@ type Handler struct {
 	o        HandlerOptions
 	requests *semaphore.Weighted
 	bytes    *semaphore.Weighted
+	recent   *recent
 	// down remembers that the last Append failed, so that an outage is logged once and not per request.
 	down atomic.Bool
 }
@@ -75,61 +76,65 @@ func NewHandler(o HandlerOptions) *Handler {
 	o.BodyTimeout = cmp.Or(o.BodyTimeout, DefaultBodyTimeout)
 	o.AppendTimeout = cmp.Or(o.AppendTimeout, DefaultAppendTimeout)
 	if o.Answered == nil {
-		o.Answered = func(int, int) {}
+		o.Answered = func(*wire.Ingested) {}
 	}
 	return &Handler{
 		o:        o,
 		requests: semaphore.NewWeighted(int64(o.MaxRequests)),
 		bytes:    semaphore.NewWeighted(o.MaxBytes),
+		recent:   newRecent(),
 	}
 }
 
 // ServeHTTP answers one request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
-	result, err := h.take(w, r)
+	result, status, err := h.take(w, r)
 	if err != nil {
 		writeProblem(w, err)
 		return
 	}
-	h.o.Answered(result.Accepted, len(result.Rejected))
-	writeJSON(w, statusOf(result), "application/json", result)
+	h.o.Answered(result)
+	writeJSON(w, status, "application/json", result)
 }
 
 // take does everything but answer.
-func (h *Handler) take(w http.ResponseWriter, r *http.Request) (*wire.Ingested, error) {
+func (h *Handler) take(w http.ResponseWriter, r *http.Request) (*wire.Ingested, int, error) {
 	// The deadline stays when a request is refused: the server reads what is left of a short body before it answers, and
 	// must not wait for it. A connection that cannot set one is one that a test's memory stands behind.
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Now().Add(h.o.BodyTimeout))
 	if r.Method != http.MethodPost {
-		return nil, refuse(http.StatusMethodNotAllowed, "readings are sent with POST").with("Allow", http.MethodPost)
+		return nil, 0, refuse(http.StatusMethodNotAllowed, "readings are sent with POST").with("Allow", http.MethodPost)
 	}
 	format, err := formatOf(r.Header)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	body := meter{budget: h.bytes}
 	defer body.release()
 	data, err := h.readBody(w, r, &body)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	_ = control.SetReadDeadline(time.Time{}) // What the log takes is not the client's time.
 	// Clients that are slow to send take no place: until here a request costs no more than its metered bytes.
 	if !h.requests.TryAcquire(1) {
-		return nil, refuse(http.StatusTooManyRequests, "%d requests are in flight already", h.o.MaxRequests).with("Retry-After", retryBusy)
+		return nil, 0, refuse(http.StatusTooManyRequests, "%d requests are in flight already", h.o.MaxRequests).with("Retry-After", retryBusy)
 	}
 	defer h.requests.Release(1)
-	elements, err := split(data, format, h.o.MaxReadings)
+	sent, err := split(data, format, h.o.MaxReadings)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	readings, rejected := h.admit(elements)
+	readings, rejected := h.admit(sent.elements)
+	result := &wire.Ingested{Accepted: len(readings), Rejected: rejected}
+	h.recent.count(readings, result)
 	if err := h.append(r.Context(), readings); err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	return &wire.Ingested{Accepted: len(readings), Rejected: rejected}, nil
+	h.recent.remember(readings)
+	return result, statusOf(result, sent.single), nil
 }
 
 // admit decodes and checks every element against one and the same moment.
@@ -150,8 +155,8 @@ func (h *Handler) admit(elements [][]byte) ([]iot.Reading, []wire.Rejection) {
 }
 
 func (h *Handler) admitOne(decoder *wire.Decoder, element []byte, r *iot.Reading, now time.Time) error {
-	// A message in the log is at most wire.MaxMessage long. Escaping makes a string at most six times as long, so what
-	// passes here always fits, and no reading is accepted that is refused later.
+	// A message in the log is at most wire.MaxMessage long, and what is admitted takes a tenth of it at most. A longer text
+	// is not worth decoding.
 	if len(element) > maxReadingBytes {
 		return iot.Invalid("", "longer than %d bytes (got %d)", maxReadingBytes, len(element))
 	}
@@ -196,11 +201,13 @@ func (h *Handler) append(ctx context.Context, readings []iot.Reading) error {
 	).with("Retry-After", retryLogDown)
 }
 
-func statusOf(result *wire.Ingested) int {
+// statusOf is 422 only for a single reading. A batch is answered with 207 even if nothing in it was accepted: many programs
+// that collect and forward send whatever is answered with 4xx again and again, and nothing after it.
+func statusOf(result *wire.Ingested, single bool) int {
 	switch {
 	case len(result.Rejected) == 0:
 		return http.StatusOK
-	case result.Accepted == 0:
+	case single && result.Accepted == 0:
 		return http.StatusUnprocessableEntity
 	default:
 		return http.StatusMultiStatus

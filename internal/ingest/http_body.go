@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"golang.org/x/sync/semaphore"
+
+	"iotmon/internal/wire"
 )
 
 // format is how the readings of a body are separated.
@@ -115,42 +117,57 @@ func (h *Handler) bodyProblem(err error) error {
 	return refuse(http.StatusBadRequest, "the body cannot be read: %v", err)
 }
 
-// split cuts a body into its readings, undecoded. Of an array or an object every byte must be JSON before any reading
-// counts; of lines each stands for itself.
-func split(body []byte, format format, limit int) ([][]byte, error) {
-	var elements [][]byte
-	switch trimmed := bytes.TrimSpace(body); {
-	case len(trimmed) == 0:
+// batch is a body cut into its readings, undecoded.
+type batch struct {
+	elements [][]byte
+	// single is true for one object alone.
+	single bool
+}
+
+// split cuts a body into its readings. Each stands for itself: what is malformed inside one of them is that one's fault. Of
+// a text that breaks off, or that is no JSON outside of its elements, nothing counts.
+func split(body []byte, format format, limit int) (batch, error) {
+	var b batch
+	switch text := wire.TrimJSON(body); {
+	case isUTF16(body):
+		return b, refuse(http.StatusBadRequest, "the body is UTF-16: send UTF-8")
+	case len(text) == 0:
 	case format == jsonLines:
-		elements = splitLines(trimmed, limit)
-	case json.Valid(body):
-		elements = splitText(trimmed, limit)
-	case startsWithLine(trimmed):
-		elements = splitLines(trimmed, limit)
+		b.elements = splitLines(text, limit)
+	case wire.Valid(text):
+		b.elements, b.single = splitText(text, limit), text[0] != '['
+	case startsWithLine(text):
+		b.elements = splitLines(text, limit)
+	case text[0] == '[' && text[len(text)-1] == ']':
+		b.elements = splitBroken(text, limit)
 	default:
-		return nil, malformed(body)
+		return b, malformed(text)
 	}
 	switch {
-	case len(elements) == 0:
-		return nil, refuse(http.StatusBadRequest, "no readings")
-	case len(elements) > limit:
-		return nil, refuse(http.StatusRequestEntityTooLarge, "more than %d readings in one request", limit)
+	case len(b.elements) == 0:
+		return b, refuse(http.StatusBadRequest, "no readings")
+	case len(b.elements) > limit:
+		return b, refuse(http.StatusRequestEntityTooLarge, "more than %d readings in one request", limit)
 	}
-	return elements, nil
+	return b, nil
+}
+
+func isUTF16(body []byte) bool {
+	return bytes.HasPrefix(body, []byte("\xff\xfe")) || bytes.HasPrefix(body, []byte("\xfe\xff"))
 }
 
 // startsWithLine reports whether the first line is a JSON object of its own and others follow: lines, whatever the
 // content type says.
 func startsWithLine(body []byte) bool {
 	line, _, more := bytes.Cut(body, []byte{'\n'})
-	return more && line[0] == '{' && json.Valid(line)
+	return more && line[0] == '{' && wire.Valid(line)
 }
 
 // splitLines returns the lines that are not blank; at most one more than limit.
 func splitLines(body []byte, limit int) [][]byte {
 	var lines [][]byte
 	for line := range bytes.Lines(body) {
-		if line = bytes.TrimSpace(line); len(line) > 0 {
+		if line = wire.TrimJSON(line); len(line) > 0 {
 			lines = append(lines, line)
 		}
 		if len(lines) > limit {
@@ -161,7 +178,7 @@ func splitLines(body []byte, limit int) [][]byte {
 }
 
 // splitText returns the elements of an array, at most one more than limit, or the text itself if it is no array. The
-// text must be valid JSON without space around it.
+// text must be valid, in the sense of wire.Valid, without space around it.
 func splitText(text []byte, limit int) [][]byte {
 	if text[0] != '[' {
 		return [][]byte{text}

@@ -18,6 +18,7 @@ import (
 
 	"iotmon/internal/ingest"
 	"iotmon/internal/iot"
+	"iotmon/internal/wire"
 )
 
 // logFunc is a log that is one function.
@@ -211,7 +212,7 @@ func TestAnswersDoNotWaitForTheRestOfABody(t *testing.T) {
 func TestAnsweredRequestsAreCounted(t *testing.T) {
 	var accepted, rejected int
 	h := newHandler(t, &memoryLog{}, func(o *ingest.HandlerOptions) {
-		o.Answered = func(a, r int) { accepted, rejected = accepted+a, rejected+r }
+		o.Answered = func(r *wire.Ingested) { accepted, rejected = accepted+r.Accepted, rejected+len(r.Rejected) }
 	})
 	post(h, "application/json", strings.NewReader("["+reading("a", nil)+",1,2]"))
 	post(h, "application/json", strings.NewReader("nonsense"))

@@ -167,8 +167,13 @@ func TestBadReadingsAreRejectedOneByOne(t *testing.T) {
 			[]wire.Rejection{{Index: 0, Field: "value"}}},
 		{"unknown type", "application/json", reading("a", map[string]any{"device_type": "teapot"}), 422, 0,
 			[]wire.Rejection{{Index: 0, Field: "device_type", Reason: "teapot"}}},
-		{"out of range", "application/json", "[" + reading("a", map[string]any{"value": -300}) + "]", 422, 0,
+		{"out of range", "application/json", reading("a", map[string]any{"value": -300}), 422, 0,
 			[]wire.Rejection{{Index: 0, Field: "value", Reason: "physical range"}}},
+		{"a batch out of range", "application/json", "[" + reading("a", map[string]any{"value": -300}) + "]", 207, 0,
+			[]wire.Rejection{{Index: 0, Field: "value", Reason: "physical range"}}},
+		{"a batch that is all too old", "application/x-ndjson", reading("a", map[string]any{"timestamp": "2026-02-27T12:00:00Z"}) + "\n" +
+			reading("b", map[string]any{"timestamp": "2026-02-27T12:00:00Z"}), 207, 0,
+			[]wire.Rejection{{Index: 0, Field: "timestamp", Reason: "older"}, {Index: 1, Field: "timestamp", Reason: "older"}}},
 		{"no id", "application/json", reading("", nil), 422, 0, []wire.Rejection{{Index: 0, Field: "device_id", Reason: "missing"}}},
 		{"from the future", "application/json", reading("a", map[string]any{"timestamp": "2026-03-01T12:00:11Z"}), 422, 0,
 			[]wire.Rejection{{Index: 0, Field: "timestamp", Reason: "ahead"}}},
@@ -288,13 +293,13 @@ func checkProblem(t testing.TB, w *httptest.ResponseRecorder, status int, detail
 }
 
 func TestMalformedJSONTellsTheOffset(t *testing.T) {
-	body := "[" + reading("a", nil) + ",\n x]"
+	body := "[" + reading("a", nil) + "],\n x}"
 	w := post(newHandler(t, &memoryLog{}, nil), "application/json", strings.NewReader(body))
 	var got struct{ Offset int }
 	if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
 		t.Fatal(err)
 	}
-	if want := strings.Index(body, "x]") + 1; got.Offset != want || w.Code != http.StatusBadRequest {
+	if want := strings.Index(body, "],") + 2; got.Offset != want || w.Code != http.StatusBadRequest {
 		t.Errorf("got %d with offset %d, want 400 with %d", w.Code, got.Offset, want)
 	}
 }

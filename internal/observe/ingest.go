@@ -13,6 +13,7 @@ type Ingest struct {
 	requests *prometheus.CounterVec
 	duration *prometheus.HistogramVec
 	readings *family
+	repeated *family
 }
 
 func newIngest(auto promauto.Factory) Ingest {
@@ -27,6 +28,9 @@ func newIngest(auto promauto.Factory) Ingest {
 			Buckets: latencyBuckets(),
 		}, nil),
 		readings: newFamily(auto, "iot_ingest_readings_total", "Readings in such requests, by what became of them.", "result", "accepted", "rejected"),
+		repeated: newFamily(auto, "iot_ingest_readings_repeated_total",
+			"Accepted readings of a device and time that came before: duplicate with the same value, conflict with another.",
+			"kind", "duplicate", "conflict"),
 	}
 }
 
@@ -36,7 +40,9 @@ func (i *Ingest) Instrument(next http.Handler) http.Handler {
 }
 
 // Answered counts the readings of one request.
-func (i *Ingest) Answered(accepted, rejected int) {
+func (i *Ingest) Answered(accepted, rejected, duplicates, conflicts int) {
 	i.readings.add("accepted", int64(accepted))
 	i.readings.add("rejected", int64(rejected))
+	i.repeated.add("duplicate", int64(duplicates))
+	i.repeated.add("conflict", int64(conflicts))
 }

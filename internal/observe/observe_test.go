@@ -45,7 +45,7 @@ func busy() *Metrics {
 	m.WebSocket.Queued(1)
 	m.WebSocket.Delivered(4*time.Millisecond, "")
 	m.WebSocket.Delivered(5*time.Millisecond, "0af7651916cd43dd8448eb211c80319c")
-	m.Ingest.Answered(2, 1)
+	m.Ingest.Answered(2, 1, 1, 0)
 	m.WatchPlant(func() Plant { return Plant{Online: 9, Offline: 1, OpenAlerts: 4} })
 	m.WatchSimulator(func() int64 { return 8 })
 	readiness := NewReadiness()
@@ -91,6 +91,7 @@ func TestMetricsHaveTheirNamesTypesAndValues(t *testing.T) {
 		"iot_end_to_end_latency_seconds_bucket{le=\"0.0025\"} 0\n",
 		"iot_ingest_requests_total{code=\"429\"} 1\n",
 		"iot_ingest_readings_total{result=\"accepted\"} 2\n",
+		"iot_ingest_readings_repeated_total{kind=\"duplicate\"} 1\n",
 		"iot_simulator_messages_skipped_total 8\n",
 		"iot_archive_behind_seconds 2\n",
 		"iot_part_ready{part=\"kafka\",vital=\"yes\"} 1\n",

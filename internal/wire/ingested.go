@@ -6,6 +6,10 @@ type Ingested struct {
 	Accepted int `json:"accepted"`
 	// Rejected is empty, not null, when all were accepted.
 	Rejected []Rejection `json:"rejected"`
+	// Duplicates counts the accepted readings that came before, Conflicts those whose device and time came before with
+	// another value: the first one in the log counts, they do not. Both are what the answering process has seen lately.
+	Duplicates int `json:"duplicates"`
+	Conflicts  int `json:"conflicts"`
 }
 
 // Rejection says why one of the readings was refused; sending it again cannot help.

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"encoding/json"
 	"math"
 	"strings"
 	"time"
@@ -226,6 +227,15 @@ var byteOrderMark = []byte("\xef\xbb\xbf")
 func TrimJSON(text []byte) []byte {
 	text = bytes.TrimPrefix(bytes.TrimSpace(text), byteOrderMark)
 	return bytes.TrimRight(text, "\x00 \t\r\n")
+}
+
+// Valid reports whether a text is JSON, but for numbers such as NaN, which the Decoder refuses by field.
+func Valid(text []byte) bool {
+	if json.Valid(text) {
+		return true
+	}
+	quoted, any := quoteNonFinite(text)
+	return any && json.Valid(quoted)
 }
 
 // quoteNonFinite returns a text whose numbers that are none, such as NaN and -Infinity, stand in quotes, and whether there

@@ -1,0 +1,98 @@
+package ingest
+
+import "bytes"
+
+// splitBroken cuts an array of which some element is malformed; at most one more than limit. The text must begin and end with
+// the array's brackets. An element ends at the comma or bracket behind it, as far as its own brackets and quotes allow to
+// say. Where they do not, it ends before the next object that can be read to its end.
+func splitBroken(text []byte, limit int) [][]byte {
+	s := brokenArray{text: text[:len(text)-1], budget: 4*len(text) + maxReadingBytes}
+	var elements [][]byte
+	for at := 1; at < len(s.text) && len(elements) <= limit; {
+		end, ok := s.elementEnd(at)
+		if !ok {
+			end = s.resume(at)
+		}
+		if element := bytes.TrimSpace(s.text[at:end]); len(element) > 0 {
+			elements = append(elements, element)
+		}
+		at = end + 1
+	}
+	return elements
+}
+
+// brokenArray is the text of an array, without its last bracket.
+type brokenArray struct {
+	text []byte
+	// budget bounds how many bytes are looked at while looking for where to go on, so that a text made for it takes no
+	// longer than any other.
+	budget int
+}
+
+// elementEnd returns the index of the comma behind the element that begins at the index, or of the end. It reports false if
+// brackets do not match, a string has no end in its line, or the element is longer than a reading may be.
+func (s *brokenArray) elementEnd(at int) (int, bool) {
+	const deepest = 64
+	var open []byte
+	last := min(len(s.text), at+maxReadingBytes+1)
+	start := at
+	defer func() { s.budget -= at - start }()
+	for ; at < last; at++ {
+		switch c := s.text[at]; c {
+		case '"':
+			if at = s.stringEnd(at, last); at < 0 {
+				at = last
+				return 0, false
+			}
+		case '{', '[':
+			open = append(open, c+2) // The closing brackets of ASCII are two behind the opening ones.
+			if len(open) > deepest {
+				return 0, false
+			}
+		case '}', ']':
+			if len(open) == 0 || open[len(open)-1] != c {
+				return 0, false
+			}
+			open = open[:len(open)-1]
+		case ',':
+			if len(open) == 0 {
+				return at, true
+			}
+		}
+	}
+	return len(s.text), at == len(s.text) && len(open) == 0
+}
+
+// stringEnd returns the index of the quote that closes the string, or -1.
+func (s *brokenArray) stringEnd(at, last int) int {
+	for at++; at < last; at++ {
+		switch s.text[at] {
+		case '\\':
+			at++
+		case '"':
+			return at
+		case '\n', '\r':
+			return -1
+		}
+	}
+	return -1
+}
+
+// resume returns the index of the comma before the next object, after the index, that can be read to its end.
+func (s *brokenArray) resume(at int) int {
+	for comma := at; s.budget > 0; comma++ {
+		next := bytes.IndexByte(s.text[comma:], ',')
+		if next < 0 {
+			break
+		}
+		comma += next
+		object := len(s.text) - len(bytes.TrimLeft(s.text[comma+1:], " \t\r\n"))
+		if object == len(s.text) || s.text[object] != '{' {
+			continue
+		}
+		if _, ok := s.elementEnd(object); ok {
+			return comma
+		}
+	}
+	return len(s.text)
+}
