@@ -31,13 +31,21 @@ func (s *Service) makeProcessor(context.Context) error {
 		Process:        options,
 		CommitInterval: s.cfg.Processor.CommitInterval,
 		Ticker:         countingTicker{s.producer, &s.metrics.Consumer},
-		Metrics:        processorMetrics{&s.metrics.Consumer, s.readiness.Expect("processor"), time.Now, s.measured},
+		Metrics:        s.processorMetrics(),
 		Handover:       s.handover,
+		TornCommits:    s.broker != nil,
 		Logger:         s.Logger,
 		Tracer:         s.tracing.Tracer(),
 	})
 	s.add("processor", after(processor.Run, s.kafka))
 	return nil
+}
+
+func (s *Service) processorMetrics() processorMetrics {
+	return processorMetrics{
+		consumer: &s.metrics.Consumer, part: s.readiness.Expect("processor"), now: time.Now, measured: s.measured,
+		health: &s.metrics.LogHealth, stopped: newFindings(s.readiness.Mention("partitions")),
+	}
 }
 
 func (s *Service) makeArchiver(context.Context) error {

@@ -18,6 +18,8 @@ type processorMetrics struct {
 	part     *observe.Part
 	now      func() time.Time
 	measured *bench.Run
+	health   *observe.LogHealth
+	stopped  *findings
 }
 
 var _ kafka.ProcessorMetrics = processorMetrics{}
@@ -49,7 +51,20 @@ func (m processorMetrics) Processed(partition int32, counts process.Counts, lag 
 
 func (m processorMetrics) Step(committed bool, took time.Duration) { m.consumer.Step(committed, took) }
 
-func (m processorMetrics) Released(partition int32) { m.consumer.Released(partition) }
+func (m processorMetrics) Failed(partition int32) { m.health.PartitionFailed(partition) }
+
+func (m processorMetrics) Stopped(partition int32, reason string) {
+	m.health.PartitionStopped(partition)
+	m.stopped.set(partition, "not processed before a restart, because it failed too often: "+reason)
+}
+
+func (m processorMetrics) Lost(messages int64) { m.health.Lost("processor", messages) }
+
+func (m processorMetrics) Released(partition int32) {
+	m.consumer.Released(partition)
+	m.health.PartitionReleased(partition)
+	m.stopped.set(partition, "")
+}
 
 func (m processorMetrics) Ready(ready bool) { setReady(m.part, ready, "waiting for its partitions") }
 

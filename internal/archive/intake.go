@@ -36,7 +36,6 @@ type cursor struct {
 // maxIdle is how long the database may lag behind by markers alone: they are no reason for a write of their own.
 const maxIdle = 10 * time.Second
 
-
 func newIntake(topics Topics, admission *iot.Admission, logger *slog.Logger) *intake {
 	return &intake{
 		topics: topics, admission: admission, logger: logger,

@@ -24,13 +24,19 @@ type ProcessorMetrics interface {
 	Processed(partition int32, counts process.Counts, lag int64)
 	// Step reports a finished transaction and how long it was open.
 	Step(committed bool, took time.Duration)
+	// Failed reports that a partition has failed, Stopped that it has done so too often, with the last reason, and is
+	// processed again only after a restart. Stopped is repeated whenever the partition is given to this member.
+	Failed(partition int32)
+	Stopped(partition int32, reason string)
+	// Lost reports readings that had left the log before they were processed.
+	Lost(messages int64)
 	// Released reports that the partition is processed here no more.
 	Released(partition int32)
 	// Ready reports whether the processor is a member of its group and has restored what it was given.
 	Ready(ready bool)
 }
 
-// ProcessorOptions configure a Processor. Every field but Handover and Tracer is required.
+// ProcessorOptions configure a Processor. Every field but Handover, TornCommits and Tracer is required.
 type ProcessorOptions struct {
 	Dial   Dial
 	Topics Topics
@@ -44,7 +50,11 @@ type ProcessorOptions struct {
 	Metrics        ProcessorMetrics
 	// Handover is given the device states that the processor restores; nil for nobody.
 	Handover *Handover
-	Logger   *slog.Logger
+	// TornCommits means that a broker that is killed may have committed some of a transaction, and not its offsets: the embedded
+	// one. What was written is then written again, the same. On a cluster an offset that is older than a state has been
+	// restored or set back.
+	TornCommits bool
+	Logger      *slog.Logger
 	// Tracer makes spans for readings that belong to a sampled trace; nil for none.
 	Tracer trace.Tracer
 }
@@ -62,12 +72,13 @@ const maxProcessorBytes = 4 << 20
 // one way to come into a state, the same after a crash as after a fault.
 type Processor struct {
 	ProcessorOptions
+	isolation *isolation
 }
 
 // NewProcessor returns a processor; Run does the work.
 func NewProcessor(options ProcessorOptions) *Processor {
 	options.Tracer = orNoTracer(options.Tracer)
-	return &Processor{options}
+	return &Processor{options, newIsolation()}
 }
 
 // maxBackoff bounds the pause between two sessions that fail.
@@ -85,7 +96,7 @@ func (p *Processor) Run(ctx context.Context) error {
 		}
 		err = s.run(ctx)
 		s.close()
-		if err == nil || ctx.Err() != nil {
+		if err == nil || ctx.Err() != nil || errors.Is(err, errRetry) || p.isolate(err, time.Now()) {
 			continue
 		}
 		if time.Since(started) > time.Minute {
@@ -110,18 +121,24 @@ type session struct {
 	partitions map[int32]*owned
 	inbox      *inbox
 	lastWindow time.Time
-	pace       pace
-	ticks      ticks
-	settings   settings
+	// retry is when partitions are to be tried again that are held back, zero for never.
+	retry    time.Time
+	pace     pace
+	ticks    ticks
+	settings settings
 }
 
 // owned is a partition and what the session knows of its log.
 type owned struct {
 	*process.Partition
 	output *output
-	// end is the end of the log when it was last heard of; lastRecord is when a record last came, by the local clock.
-	end        int64
-	lastRecord time.Time
+	// log is the id of the topic.
+	log string
+	// end is the end of the log when it was last heard of, stable how far it could be read then: up to the first transaction
+	// that is open. lastRecord is when a record last came, by the local clock.
+	end, stable int64
+	lastRecord  time.Time
+	lastTick    time.Time
 	// batch is reused from poll to poll.
 	batch []process.Record
 }
@@ -145,6 +162,11 @@ func (p *Processor) newSession() (*session, error) {
 		}),
 		kgo.OnPartitionsRevoked(s.released),
 		kgo.OnPartitionsLost(s.released),
+		// Others may write readings in transactions. Their markers tell how far has been read.
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.KeepControlRecords(),
+		// Offsets that have left the log end the session: the next one finds out what is lost.
+		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		// What is fetched is compressed and grows to several times its size when a processor has to catch up.
 		kgo.FetchMaxBytes(maxProcessorBytes),
 		kgo.FetchMaxPartitionBytes(maxProcessorBytes/4),
@@ -161,6 +183,9 @@ func (p *Processor) newSession() (*session, error) {
 func (s *session) run(ctx context.Context) error {
 	defer s.inbox.close()
 	for ctx.Err() == nil {
+		if !s.retry.IsZero() && !time.Now().Before(s.retry) {
+			return errRetry
+		}
 		if err := s.step(ctx); err != nil {
 			return err
 		}
@@ -187,10 +212,7 @@ func (s *session) close() {
 // group's goroutine runs it while the loop goes on with the other partitions; the client fetches none of the new ones
 // before it has returned.
 func (s *session) assigned(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
-	var ids []int32
-	for id := range offsets[s.Topics.Readings] {
-		ids = append(ids, id)
-	}
+	ids := s.startable(offsets[s.Topics.Readings])
 	if len(ids) == 0 { // There may be more processors than partitions.
 		s.inbox.do(s.ready)
 		return offsets, nil
@@ -204,17 +226,41 @@ func (s *session) assigned(ctx context.Context, offsets map[string]map[int32]kgo
 		return nil, err
 	}
 	s.inbox.do(func() error {
-		for id, partition := range restored {
+		for id, partition := range restored.partitions {
 			out := &output{writer: s.writer, partition: id, followed: newFollowed(s.Tracer)}
-			s.partitions[id] = &owned{Partition: partition, output: out, lastRecord: time.Now()}
+			s.partitions[id] = &owned{Partition: partition, output: out, log: restored.log, lastRecord: time.Now()}
 		}
+		s.consumer.ResumeFetchPartitions(map[string][]int32{s.Topics.Readings: ids}) // They may have been held before.
 		return s.ready()
 	})
-	for id, partition := range restored {
+	for id, partition := range restored.partitions {
 		offsets[s.Topics.Readings][id] = kgo.NewOffset().At(partition.Next())
 	}
 	s.Logger.Info("partitions restored", "partitions", ids, "took", time.Since(started).Round(time.Millisecond))
 	return offsets, nil
+}
+
+// startable returns the partitions among those given that are not held back because they have failed, and holds the others.
+func (s *session) startable(given map[int32]kgo.Offset) (ids []int32) {
+	now := time.Now()
+	held := make(map[int32]hold)
+	for id := range given {
+		if h := s.isolation.held(id, now); h != (hold{}) {
+			held[id] = h
+			given[id] = kgo.NewOffset().AtEnd()
+			continue
+		}
+		ids = append(ids, id)
+	}
+	if len(held) > 0 {
+		s.inbox.do(func() error {
+			for id, h := range held {
+				s.hold(id, h)
+			}
+			return nil
+		})
+	}
+	return ids
 }
 
 // ready tells that the processor works. Like all that changes the session it is done by the loop: after its end nothing is ready.

@@ -40,19 +40,19 @@ type output struct {
 var _ process.Output = (*output)(nil)
 
 func (o *output) Summary(s *iot.WindowSummary) {
-	o.writer.write(&kgo.Record{
+	o.writer.write(o.partition, &kgo.Record{
 		Topic: o.writer.topics.Aggregates,
 		Key:   []byte(s.Type),
-		Value: wire.AppendWindowSummary(nil, s),
+		Value: encodeSummary(s),
 	})
 }
 
 func (o *output) Alert(a *iot.Alert) {
-	o.writer.write(&kgo.Record{
+	o.writer.write(o.partition, &kgo.Record{
 		Topic:     o.writer.topics.Alerts,
 		Partition: o.partition,
 		Key:       []byte(a.DeviceID),
-		Value:     wire.AppendAlert(nil, a),
+		Value:     encodeAlert(a),
 		Headers:   traceHeaders(o.followed.context(a.DeviceID)),
 	})
 }
@@ -66,7 +66,7 @@ func (o *output) State(s *iot.DeviceState) {
 	record := kgo.Record{
 		Topic: o.writer.topics.States, Partition: o.partition, Headers: traceHeaders(o.followed.context(s.Latest.ID)),
 	}
-	o.states.add(record, s.Latest.ID, func(dst []byte) []byte { return wire.AppendDeviceState(dst, s) })
+	o.states.add(record, s.Latest.ID, func(dst []byte) []byte { return appendState(dst, s) })
 	if len(o.states.records) == statesPerBatch {
 		o.flush()
 	}
@@ -76,7 +76,7 @@ func (o *output) State(s *iot.DeviceState) {
 // states before it are written first, since the last record of a key is the one that counts.
 func (o *output) Forget(device iot.DeviceID, at iot.Position) {
 	o.flush()
-	o.writer.write(&kgo.Record{
+	o.writer.write(o.partition, &kgo.Record{
 		Topic: o.writer.topics.States, Partition: o.partition, Key: []byte(device),
 		Headers: []kgo.RecordHeader{{Key: wire.PositionHeader, Value: wire.AppendPosition(nil, at)}},
 	})
@@ -88,7 +88,7 @@ const statesPerBatch = 500
 // flush writes the states that there are.
 func (o *output) flush() {
 	if o.states != nil {
-		o.writer.writeBatch(o.states)
+		o.writer.writeBatch(o.partition, o.states)
 		o.states = nil
 	}
 }
@@ -111,7 +111,7 @@ func (o *output) Reject(r *process.Reject) {
 		key = nil // No device has such an id.
 	}
 	// The record that is rejected is read into memory that the next one is read into.
-	o.writer.write(&kgo.Record{
+	o.writer.write(o.partition, &kgo.Record{
 		Topic: o.writer.topics.DeadLetters, Key: bytes.Clone(key), Value: bytes.Clone(value), Headers: headers,
 	})
 }

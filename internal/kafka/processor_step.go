@@ -60,6 +60,9 @@ func (s *session) poll(ctx context.Context, deadline time.Time) (more bool, err 
 	if err := s.process(fetches); err != nil {
 		return false, err
 	}
+	if s.writer.faulty() {
+		return false, nil // The commit tells.
+	}
 	recycle(fetches)
 	return ctx.Err() == nil, nil
 }
@@ -74,16 +77,22 @@ func (s *session) process(fetches kgo.Fetches) error {
 		if part == nil || len(p.Records) == 0 {
 			return
 		}
-		if first := p.Records[0].Offset; first > part.Next() {
+		// Offsets without a record belong to aborted transactions, unless the log begins behind them.
+		if first := p.Records[0].Offset; first > part.Next() && p.LogStartOffset > part.Next() {
 			failed = fmt.Errorf("partition %d: offsets %d to %d are gone from the log", p.Partition, part.Next(), first)
 			return
 		}
-		part.end, part.lastRecord = p.HighWatermark, now
+		part.end, part.stable = p.HighWatermark, p.LastStableOffset
 		part.batch = part.appendRecords(part.batch[:0], p.Records)
+		if len(part.batch) > 0 {
+			part.lastRecord = now
+		}
+		next := p.Records[len(p.Records)-1].Offset + 1
 		running.Add(1)
 		go func() {
 			defer running.Done()
-			part.Process(part.batch, part.output)
+			s.guard(p.Partition, func() { part.Process(part.batch, part.output) })
+			part.Skip(next)
 			part.output.followed.processed()
 		}()
 	})
@@ -91,11 +100,11 @@ func (s *session) process(fetches kgo.Fetches) error {
 	return failed
 }
 
-// appendRecords converts fetched records from the next offset on.
+// appendRecords converts fetched records from the next offset on. The markers of transactions are none.
 func (o *owned) appendRecords(batch []process.Record, records []*kgo.Record) []process.Record {
 	next := o.Next()
 	for _, r := range records {
-		if r.Offset < next {
+		if r.Offset < next || r.Attrs.IsControl() {
 			continue
 		}
 		if len(r.Headers) > 0 {
@@ -113,7 +122,8 @@ func (o *owned) appendRecords(batch []process.Record, records []*kgo.Record) []p
 	return batch
 }
 
-func isTick(r *kgo.Record) bool { return hasHeader(r, wire.TickHeader) }
+// isTick reports whether a record of the readings' log is a tick. One with a value is a reading, whatever its headers say.
+func isTick(r *kgo.Record) bool { return r.Value == nil && hasHeader(r, wire.TickHeader) }
 
 func hasHeader(r *kgo.Record, key string) bool {
 	for i := range r.Headers {
@@ -132,8 +142,8 @@ func (s *session) publish(now time.Time) {
 	}
 	if now.Sub(s.lastWindow) >= windowInterval {
 		s.lastWindow = now
-		for _, part := range s.partitions {
-			part.PublishWindows(part.output)
+		for id, part := range s.partitions {
+			s.guard(id, func() { part.PublishWindows(part.output) })
 		}
 	}
 }
@@ -141,7 +151,7 @@ func (s *session) publish(now time.Time) {
 // part says how much of the time the states may take.
 func (s *session) part() int {
 	for _, part := range s.partitions {
-		if part.Next() < part.end {
+		if part.Next() < part.stable {
 			return partWhileBehind
 		}
 	}
@@ -149,9 +159,11 @@ func (s *session) part() int {
 }
 
 func (s *session) publishStates() {
-	for _, part := range s.partitions {
-		part.PublishStates(part.output)
-		part.output.flush()
+	for id, part := range s.partitions {
+		s.guard(id, func() {
+			part.PublishStates(part.output)
+			part.output.flush()
+		})
 		part.output.followed.forget()
 	}
 }
@@ -160,12 +172,13 @@ func (s *session) publishStates() {
 // entry, read or not: that is what makes the broker check that they are all still ours.
 func (s *session) commit(started time.Time) error {
 	s.publishStates()
-	checkpoints := make(map[int32]process.Checkpoint, len(s.partitions))
+	commits := make(map[int32]commit, len(s.partitions))
 	for id, part := range s.partitions {
-		checkpoints[id] = part.Checkpoint()
+		checkpoint := part.Checkpoint()
+		commits[id] = commit{checkpoint.Offset, withLog(checkpoint.Metadata(), part.log)}
 	}
 	member, generation := s.consumer.GroupMetadata()
-	err := s.writer.commit(checkpoints, member, generation)
+	err := s.writer.commit(commits, member, generation)
 	s.Metrics.Step(err == nil, time.Since(started))
 	if err != nil {
 		return fmt.Errorf("commit step: %w", err)

@@ -123,6 +123,9 @@ type stepMetrics struct {
 
 func (m *stepMetrics) Processed(int32, process.Counts, int64) {}
 func (m *stepMetrics) Released(int32)                         {}
+func (m *stepMetrics) Failed(int32)                           {}
+func (m *stepMetrics) Stopped(int32, string)                  {}
+func (m *stepMetrics) Lost(int64)                             {}
 func (m *stepMetrics) Ready(bool)                             {}
 func (m *stepMetrics) Step(committed bool, _ time.Duration) {
 	m.mu.Lock()

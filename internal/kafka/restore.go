@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"runtime/debug"
 	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"iotmon/internal/iot"
@@ -19,68 +21,205 @@ import (
 // restore brings partitions back to what was last committed of them: first the stable offsets, then the device states.
 // In this order, because a transaction that ends in between must be seen whole or not at all: once the offsets are stable
 // no earlier transaction of these partitions is open, and a zombie's later one cannot commit.
-func (s *session) restore(ctx context.Context, ids []int32) (map[int32]*process.Partition, error) {
-	admin := kadm.NewClient(s.writer.client)
-	checkpoints, err := s.committed(ctx, ids)
+func (s *session) restore(ctx context.Context, ids []int32) (*restored, error) {
+	log, err := s.describeLog(ctx)
 	if err != nil {
 		return nil, err
 	}
-	starts, err := admin.ListStartOffsets(ctx, s.Topics.Readings)
-	if err == nil {
-		err = starts.Error()
-	}
+	commits, err := s.committed(ctx, ids)
 	if err != nil {
-		return nil, fmt.Errorf("list start offsets: %w", err)
+		return nil, err
 	}
-	ends, err := admin.ListEndOffsets(ctx, s.Topics.Readings)
-	if err == nil {
-		err = ends.Error()
+	reached := make(map[int32]iot.Position, len(ids))
+	for id, commit := range commits {
+		if checkpoint, ours := commit.checkpoint(); ours {
+			reached[id] = iot.Position{Epoch: checkpoint.Epoch, Offset: checkpoint.Position}
+		}
 	}
-	if err != nil {
-		return nil, fmt.Errorf("list end offsets: %w", err)
-	}
-	states, err := s.readStates(ctx, ids, func(position iot.Position) bool {
-		checkpoint, found := checkpoints[position.Partition]
-		return !found || !ahead(position, checkpoint)
+	states, err := s.readStates(ctx, ids, func(id int32, position iot.Position) bool {
+		if position.Partition != id {
+			return false
+		}
+		// A commit that was torn leaves a state that speaks of records which the commit has not reached: the embedded broker,
+		// killed in the middle of it, may have written the markers of some topics and not yet the offsets. What was written is
+		// written again, the same; the state before it is the one that fits.
+		upTo, found := reached[id]
+		return !s.TornCommits || !found || position.Compare(upTo) <= 0
 	})
 	if err != nil {
 		return nil, err
 	}
 	partitions := make(map[int32]*process.Partition, len(ids))
+	failed := make(partitionErrors)
 	for _, id := range ids {
-		start, _ := starts.Lookup(s.Topics.Readings, id)
-		end, _ := ends.Lookup(s.Topics.Readings, id)
-		partitions[id] = s.rebuild(id, checkpoints, states[id], start.Offset, end.Offset)
-	}
-	return partitions, nil
-}
-
-// rebuild makes the partition from its checkpoint, if it has one, and its states.
-func (s *session) rebuild(id int32, checkpoints map[int32]process.Checkpoint, states map[iot.DeviceID]iot.DeviceState, start, end int64) *process.Partition {
-	checkpoint, found := checkpoints[id]
-	lost := false
-	if found {
-		lost = checkpoint.Reconcile(start, end)
-	} else {
-		checkpoint.Offset, checkpoint.Position = start, start
-		for _, state := range states {
-			// The group has forgotten its offsets but not what came of them: what follows is a new epoch.
-			checkpoint.Epoch = max(checkpoint.Epoch, state.Epoch+1)
+		partitions[id], err = s.rebuild(ctx, id, log, commits[id], states[id])
+		if panicked := (*restorePanic)(nil); errors.As(err, &panicked) {
+			failed[id] = err
+		} else if err != nil {
+			return nil, err
 		}
 	}
-	if lost {
-		s.Logger.Error("readings are gone from the log before they were processed; their windows will be recomputed from the archive",
-			"partition", id, "log_start", start, "log_end", end)
+	if len(failed) > 0 {
+		return nil, failed
 	}
-	partition := process.New(s.Process, id, checkpoint, lost)
+	return &restored{partitions, log.id}, nil
+}
+
+// restored are partitions, and the id of the topic that they are of.
+type restored struct {
+	partitions map[int32]*process.Partition
+	log        string
+}
+
+// logExtent is what the readings' topic is and holds.
+type logExtent struct {
+	id           string
+	starts, ends kadm.ListedOffsets
+}
+
+func (s *session) describeLog(ctx context.Context) (logExtent, error) {
+	admin := kadm.NewClient(s.writer.client)
+	var log logExtent
+	details, err := admin.ListTopics(ctx, s.Topics.Readings)
+	if err = errors.Join(err, details.Error()); err != nil {
+		return log, fmt.Errorf("describe %s: %w", s.Topics.Readings, err)
+	}
+	log.id = details[s.Topics.Readings].ID.String()
+	log.starts, err = admin.ListStartOffsets(ctx, s.Topics.Readings)
+	if err = errors.Join(err, log.starts.Error()); err != nil {
+		return log, fmt.Errorf("list start offsets: %w", err)
+	}
+	log.ends, err = admin.ListEndOffsets(ctx, s.Topics.Readings)
+	if err = errors.Join(err, log.ends.Error()); err != nil {
+		return log, fmt.Errorf("list end offsets: %w", err)
+	}
+	return log, nil
+}
+
+// rebuild makes the partition from what was committed, as far as it goes, and its states.
+func (s *session) rebuild(ctx context.Context, id int32, log logExtent, commit commit, states map[iot.DeviceID]iot.DeviceState) (_ *process.Partition, err error) {
+	start, _ := log.starts.Lookup(s.Topics.Readings, id)
+	end, _ := log.ends.Lookup(s.Topics.Readings, id)
+	k := known{commit: commit, log: log.id, start: start.Offset, end: end.Offset, torn: s.TornCommits}
+	for _, state := range states {
+		if state.Position.Compare(k.reached) > 0 || k.reached == (iot.Position{}) {
+			k.reached = state.Position
+		}
+		if state.Heard.After(k.heard) {
+			k.heard = state.Heard
+		}
+	}
+	r := k.resume()
+	if err := s.complete(ctx, id, &k, &r); err != nil {
+		return nil, err
+	}
+	if r.trouble != "" {
+		s.Logger.Error("readings may be missing in windows, which will be recomputed from the archive: "+r.trouble,
+			"partition", id, "committed", k.offset, "goes_on_at", r.Position, "states_reach", k.reached.Offset,
+			"log_start", k.start, "log_end", k.end, "lost", r.gone)
+		s.Metrics.Lost(r.gone)
+	} else if r.Position > 0 && len(states) == 0 && !r.Clock.IsZero() {
+		s.Logger.Warn("no states of devices where readings were processed: if device-state was emptied, devices and alerts begin anew",
+			"partition", id, "position", r.Position)
+	}
+	defer func() {
+		if reason := recover(); reason != nil {
+			err = &restorePanic{reason, debug.Stack()}
+		}
+	}()
+	partition := process.New(s.Process, id, r.Checkpoint, r.lost)
 	for _, device := range slices.Sorted(maps.Keys(states)) {
 		partition.Restore(states[device])
 	}
-	return partition
+	return partition, nil
 }
 
-// committed fetches the checkpoints, waiting for open transactions that would change them.
-func (s *session) committed(ctx context.Context, ids []int32) (map[int32]process.Checkpoint, error) {
+// restorePanic is a panic over what was committed of a partition.
+type restorePanic struct {
+	reason any
+	stack  []byte
+}
+
+func (p *restorePanic) Error() string {
+	return fmt.Sprintf("restore: panic: %v\n%s", p.reason, p.stack)
+}
+
+// complete asks the log for what the checkpoint lacks. Windows that end at its watermark or before have been closed; those
+// that were open at its clock begin at most two lengths and the lateness before that, and their readings were appended
+// at most the skew before.
+func (s *session) complete(ctx context.Context, id int32, k *known, r *resumption) error {
+	options := s.Process
+	open := 2*options.Window + options.Lateness
+	switch r.missing {
+	case nothing:
+		return nil
+	case beginning:
+		at, err := s.appendTime(ctx, id, r.Position)
+		if err == nil && !at.IsZero() {
+			r.Watermark = at.Add(-open)
+		}
+		return err
+	}
+	r.Watermark = r.Clock.Add(-open)
+	if k.reached.Offset < r.Position {
+		return nil // What lies between is gone, or not to be processed.
+	}
+	from, err := kadm.NewClient(s.writer.client).ListOffsetsAfterMilli(ctx,
+		r.Watermark.Add(-options.Admission.Skew).UnixMilli(), s.Topics.Readings)
+	if err != nil {
+		return fmt.Errorf("find the readings of open windows: %w", err)
+	}
+	if found, ok := from.Lookup(s.Topics.Readings, id); ok && found.Err == nil && found.Offset >= 0 {
+		r.Offset = max(min(found.Offset, r.Position), k.start)
+	}
+	return nil
+}
+
+// appendTime returns when the first record from the offset on was appended, the zero time if there is none to be read.
+func (s *session) appendTime(ctx context.Context, id int32, offset int64) (time.Time, error) {
+	ends, err := kadm.NewClient(s.writer.client).ListCommittedOffsets(ctx, s.Topics.Readings)
+	if err = errors.Join(err, ends.Error()); err != nil {
+		return time.Time{}, fmt.Errorf("list stable offsets: %w", err)
+	}
+	if end, _ := ends.Lookup(s.Topics.Readings, id); end.Offset <= offset {
+		return time.Time{}, nil
+	}
+	client, err := kgo.NewClient(s.Dial.options(
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{s.Topics.Readings: {id: kgo.NewOffset().At(offset)}}),
+		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
+		kgo.KeepControlRecords(),
+	)...)
+	if err != nil {
+		return time.Time{}, err
+	}
+	defer client.Close()
+	fetches := client.PollRecords(ctx, 1)
+	if err := fetches.Err(); err != nil {
+		return time.Time{}, fmt.Errorf("read the first record of partition %d: %w", id, err)
+	}
+	for _, r := range fetches.Records() {
+		return r.Timestamp, nil
+	}
+	return time.Time{}, nil
+}
+
+// commit is what the group has committed of a partition: the offset, -1 for none, and the text with it.
+type commit struct {
+	offset   int64
+	metadata string
+}
+
+// checkpoint returns what a processor has committed; false if it was none.
+func (c commit) checkpoint() (process.Checkpoint, bool) {
+	if c.offset < 0 || c.metadata == "" {
+		return process.Checkpoint{}, false
+	}
+	checkpoint, err := process.ParseCheckpoint(c.offset, c.metadata)
+	return checkpoint, err == nil
+}
+
+// committed fetches the commits, waiting for open transactions that would change them.
+func (s *session) committed(ctx context.Context, ids []int32) (map[int32]commit, error) {
 	request := kmsg.NewPtrOffsetFetchRequest()
 	request.RequireStable = true
 	request.Group = s.Group
@@ -92,9 +231,9 @@ func (s *session) committed(ctx context.Context, ids []int32) (map[int32]process
 		if err != nil {
 			return nil, fmt.Errorf("fetch committed offsets: %w", err)
 		}
-		checkpoints, err := parseCommitted(response)
+		commits, err := parseCommitted(response, ids)
 		if !errors.Is(err, kerr.UnstableOffsetCommit) {
-			return checkpoints, err
+			return commits, err
 		}
 		select {
 		case <-ctx.Done():
@@ -104,11 +243,14 @@ func (s *session) committed(ctx context.Context, ids []int32) (map[int32]process
 	}
 }
 
-func parseCommitted(response *kmsg.OffsetFetchResponse) (map[int32]process.Checkpoint, error) {
+func parseCommitted(response *kmsg.OffsetFetchResponse, ids []int32) (map[int32]commit, error) {
 	if err := kerr.ErrorForCode(response.ErrorCode); err != nil {
 		return nil, fmt.Errorf("fetch committed offsets: %w", err)
 	}
-	checkpoints := make(map[int32]process.Checkpoint)
+	commits := make(map[int32]commit, len(ids))
+	for _, id := range ids {
+		commits[id] = commit{offset: -1}
+	}
 	for _, topic := range response.Topics {
 		for _, p := range topic.Partitions {
 			if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
@@ -117,23 +259,12 @@ func parseCommitted(response *kmsg.OffsetFetchResponse) (map[int32]process.Check
 			if p.Offset < 0 {
 				continue
 			}
-			text := ""
+			c := commit{offset: p.Offset}
 			if p.Metadata != nil {
-				text = *p.Metadata
+				c.metadata = *p.Metadata
 			}
-			checkpoint, err := process.ParseCheckpoint(p.Offset, text)
-			if err != nil {
-				return nil, fmt.Errorf("partition %d: %w", p.Partition, err)
-			}
-			checkpoints[p.Partition] = checkpoint
+			commits[p.Partition] = c
 		}
 	}
-	return checkpoints, nil
-}
-
-// ahead reports whether a state speaks of records that the checkpoint has not reached. Only a commit that was torn leaves
-// such a state: the embedded broker, killed in the middle of it, may have written the markers of some topics and not yet
-// the offsets. What was written is written again, the same; the state before it is the one that fits.
-func ahead(p iot.Position, c process.Checkpoint) bool {
-	return p.Epoch > c.Epoch || p.Epoch == c.Epoch && p.Offset > c.Position
+	return commits, nil
 }

@@ -18,7 +18,7 @@ import (
 // It must reach the end of the log as it was when it began, transactions still open included. The end cannot be waited for
 // by offset: the last one may belong to a transaction marker or to a record that was compacted away. So it appends a
 // record of its own, without a transaction, and reads until it finds that.
-func (s *session) readStates(ctx context.Context, ids []int32, fits func(iot.Position) bool) (map[int32]map[iot.DeviceID]iot.DeviceState, error) {
+func (s *session) readStates(ctx context.Context, ids []int32, fits func(int32, iot.Position) bool) (map[int32]map[iot.DeviceID]iot.DeviceState, error) {
 	starts, err := kadm.NewClient(s.writer.client).ListStartOffsets(ctx, s.Topics.States)
 	if err = errors.Join(err, starts.Error()); err != nil {
 		return nil, fmt.Errorf("list start offsets of the device states: %w", err)
@@ -98,7 +98,7 @@ type stateReader struct {
 	starts kadm.Offsets
 	marks  map[int32]int64
 	// fits reports whether a state is one of those that are wanted.
-	fits func(iot.Position) bool
+	fits func(partition int32, position iot.Position) bool
 	// strict holds keys of which not everything is a state.
 	strict map[stateKey]bool
 }
@@ -174,7 +174,7 @@ func (s *stateReader) keepRecord(kept keptStates, r *kgo.Record) {
 			return
 		}
 	}
-	if !known || !s.fits(position) || s.foreign(r) {
+	if !known || !s.fits(r.Partition, position) || s.foreign(r) {
 		return
 	}
 	before := kept[string(r.Key)]

@@ -52,7 +52,7 @@ func TestARestoreThatTheLogIsDeletedUnderFails(t *testing.T) {
 	starts.Add(kadm.Offset{Topic: l.topics.States})
 	for _, when := range []string{"while it reads", "before it reads"} {
 		reader := stateReader{
-			session: s, starts: starts, marks: map[int32]int64{0: mark}, fits: func(iot.Position) bool { deleted(); return true },
+			session: s, starts: starts, marks: map[int32]int64{0: mark}, fits: func(int32, iot.Position) bool { deleted(); return true },
 		}
 		last, err := reader.read(t.Context())
 		if !errors.Is(err, kerr.OffsetOutOfRange) {

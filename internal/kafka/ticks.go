@@ -9,6 +9,10 @@ import (
 // tickAfter is how long a partition must have been silent before it gets a tick. It lies well below process.Standstill.
 const tickAfter = time.Second
 
+// tickAnyway is how long a partition must have been silent to get a tick although it has not been read to its end, as far as is
+// known: what was there may have been deleted, or been aborted.
+const tickAnyway = 10 * time.Second
+
 // ticks appends ticks without holding up the loop.
 type ticks struct{ running sync.WaitGroup }
 
@@ -18,8 +22,8 @@ func (s *session) tickSilent(ctx context.Context) {
 	now := time.Now()
 	var silent []int32
 	for id, part := range s.partitions {
-		if now.Sub(part.lastRecord) >= tickAfter && part.Next() >= part.end && part.Waiting(now) {
-			part.lastRecord = now
+		if part.silent(now) && part.Waiting(now) {
+			part.lastTick = now
 			silent = append(silent, id)
 		}
 	}
@@ -34,6 +38,15 @@ func (s *session) tickSilent(ctx context.Context) {
 			}
 		}
 	})
+}
+
+// silent reports whether a partition is to have a tick.
+func (o *owned) silent(now time.Time) bool {
+	silence := now.Sub(o.lastRecord)
+	if now.Sub(o.lastTick) < tickAfter || silence < tickAfter {
+		return false
+	}
+	return o.Next() >= o.stable || silence >= tickAnyway
 }
 
 func (t *ticks) wait() { t.running.Wait() }

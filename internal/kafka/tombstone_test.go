@@ -47,7 +47,7 @@ func (s standing) take(r *kgo.Record) (present bool) {
 func TestARestoreFoldsTheStatesByPosition(t *testing.T) {
 	c := &cluster{topics: DefaultTopics()}
 	rapid.Check(t, func(t *rapid.T) {
-		reader := stateReader{fits: func(p iot.Position) bool { return p.Offset < 9 }}
+		reader := stateReader{fits: func(_ int32, p iot.Position) bool { return p.Offset < 9 }}
 		kept, gone := make(keptStates), make(map[string]bool)
 		want := make(standing)
 		for range rapid.IntRange(0, 30).Draw(t, "records") {
@@ -130,7 +130,7 @@ func (c *cluster) restored(id int32) map[iot.DeviceID]int64 {
 	}
 	defer w.close()
 	s := &session{Processor: NewProcessor(ProcessorOptions{Dial: c.dial, Topics: c.topics, Group: "test", Logger: c.dial.Logger}), writer: w}
-	states, err := s.readStates(c.t.Context(), []int32{id}, func(iot.Position) bool { return true })
+	states, err := s.readStates(c.t.Context(), []int32{id}, func(int32, iot.Position) bool { return true })
 	if err != nil {
 		c.t.Fatal(err)
 	}

@@ -12,8 +12,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
-
-	"iotmon/internal/process"
 )
 
 // endTimeout bounds the end of a transaction. Whatever takes longer is left to the broker's transaction timeout.
@@ -36,6 +34,8 @@ type writer struct {
 	mu     sync.Mutex
 	wrote  bool
 	failed error
+	// faults are failures of what single partitions of the readings' log have to say.
+	faults partitionErrors
 }
 
 func newWriter(dial Dial, topics Topics, group string) (*writer, error) {
@@ -63,26 +63,27 @@ func (w *writer) begin() error {
 	if err := w.client.BeginTransaction(); err != nil {
 		return err
 	}
-	w.open, w.wrote, w.failed = true, false, nil
+	w.open, w.wrote, w.failed, w.faults = true, false, nil, nil
 	return nil
 }
 
-// write adds a record to the open transaction. It may be called concurrently and reports failures through commit.
-func (w *writer) write(r *kgo.Record) {
+// write adds a record to the open transaction that a partition of the readings' log has made. It may be called concurrently and
+// reports failures through commit.
+func (w *writer) write(partition int32, r *kgo.Record) {
 	w.begun()
 	w.client.Produce(context.Background(), r, func(r *kgo.Record, err error) {
 		if err != nil {
-			w.fail(r, err)
+			w.fail(partition, r, err)
 		}
 	})
 }
 
 // writeBatch is write for all records of a batch, which is one of batches and the writer's from now on.
-func (w *writer) writeBatch(b *batch) {
+func (w *writer) writeBatch(partition int32, b *batch) {
 	w.begun()
 	b.finish = func() {
 		if b.err != nil {
-			w.fail(&b.records[0], b.err)
+			w.fail(partition, &b.records[0], b.err)
 		}
 		w.batches.put(b)
 	}
@@ -95,31 +96,60 @@ func (w *writer) begun() {
 	w.mu.Unlock()
 }
 
-func (w *writer) fail(r *kgo.Record, err error) {
+func (w *writer) fail(partition int32, r *kgo.Record, err error) {
+	refused := refusesRecord(err)
+	err = fmt.Errorf("write to %s/%d: %w", r.Topic, r.Partition, err)
+	if refused {
+		w.failPartition(partition, err)
+		return
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.failed == nil {
-		w.failed = fmt.Errorf("write to %s/%d: %w", r.Topic, r.Partition, err)
+		w.failed = err
 	}
 }
 
-// commit ends the transaction with the checkpoints' offsets in it. A step without outputs has nothing to protect and ends
+// failPartition notes a failure that is one partition's: the transaction cannot be committed, and repeating it is of no use.
+func (w *writer) failPartition(partition int32, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.faults == nil {
+		w.faults = make(partitionErrors)
+	}
+	if w.faults[partition] == nil {
+		w.faults[partition] = err
+	}
+}
+
+// faulty reports whether the transaction cannot be committed because of what a partition has to say.
+func (w *writer) faulty() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.faults) > 0
+}
+
+// commit ends the transaction with the offsets in it. A step without outputs has nothing to protect and ends
 // without a trace: a successor reads the same records again and has no outputs either. After an error nothing is known of
 // the transaction's fate but that it is whole; the broker tells.
-func (w *writer) commit(checkpoints map[int32]process.Checkpoint, member string, generation int32) error {
+func (w *writer) commit(commits map[int32]commit, member string, generation int32) error {
 	ctx, cancel := context.WithTimeout(context.Background(), endTimeout)
 	defer cancel()
-	if err := w.client.Flush(ctx); err != nil {
-		return fmt.Errorf("flush: %w", err)
-	}
+	flushed := w.client.Flush(ctx)
 	w.mu.Lock()
-	wrote, failed := w.wrote, w.failed
+	wrote, failed, faults := w.wrote, w.failed, w.faults
 	w.mu.Unlock()
+	if len(faults) > 0 { // One of them makes others fail that have done nothing wrong.
+		return faults
+	}
 	if failed != nil {
 		return failed
 	}
+	if flushed != nil {
+		return fmt.Errorf("flush: %w", flushed)
+	}
 	if wrote {
-		if err := w.commitOffsets(ctx, checkpoints, member, generation); err != nil {
+		if err := w.commitOffsets(ctx, commits, member, generation); err != nil {
 			return err
 		}
 	}
@@ -144,7 +174,7 @@ func (w *writer) abort() {
 	_ = w.client.EndTransaction(ctx, kgo.TryAbort) // The broker's timeout does it otherwise.
 }
 
-func (w *writer) commitOffsets(ctx context.Context, checkpoints map[int32]process.Checkpoint, member string, generation int32) error {
+func (w *writer) commitOffsets(ctx context.Context, commits map[int32]commit, member string, generation int32) error {
 	producer, epoch, err := w.client.ProducerID(ctx)
 	if err != nil {
 		return fmt.Errorf("producer id: %w", err)
@@ -169,12 +199,9 @@ func (w *writer) commitOffsets(ctx context.Context, checkpoints map[int32]proces
 	commit.MemberID, commit.Generation = member, generation
 	topic := kmsg.NewTxnOffsetCommitRequestTopic()
 	topic.Topic = w.topics.Readings
-	for id, checkpoint := range checkpoints {
+	for id, c := range commits {
 		partition := kmsg.NewTxnOffsetCommitRequestTopicPartition()
-		partition.Partition = id
-		partition.Offset = checkpoint.Offset
-		metadata := checkpoint.Metadata()
-		partition.Metadata = &metadata
+		partition.Partition, partition.Offset, partition.Metadata = id, c.offset, &c.metadata
 		topic.Partitions = append(topic.Partitions, partition)
 	}
 	commit.Topics = append(commit.Topics, topic)

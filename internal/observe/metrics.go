@@ -18,6 +18,7 @@ type Metrics struct {
 	Cache     Cache
 	WebSocket WebSocket
 	Ingest    Ingest
+	LogHealth LogHealth
 
 	registry *prometheus.Registry
 }
@@ -41,6 +42,7 @@ func NewMetrics(version string) *Metrics {
 		Cache:     newCache(auto),
 		WebSocket: newWebSocket(auto),
 		Ingest:    newIngest(auto),
+		LogHealth: newLogHealth(auto),
 		registry:  registry,
 	}
 }

@@ -59,6 +59,11 @@ func (d *Decoder) Decode(data []byte, r *iot.Reading) error {
 	if len(data) > MaxMessage {
 		return iot.Invalid("", "longer than %d bytes (got %d)", MaxMessage, len(data))
 	}
+	return d.decode(data, r)
+}
+
+// decode is Decode without a limit, for what is part of a message of our own.
+func (d *Decoder) decode(data []byte, r *iot.Reading) error {
 	if d.decodeFast(data, r) {
 		return nil
 	}

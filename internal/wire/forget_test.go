@@ -1,7 +1,10 @@
 package wire_test
 
 import (
+	"reflect"
+	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -35,6 +38,22 @@ func TestOnlyANullValueWithAKeyForgets(t *testing.T) {
 	} {
 		if got := wire.Forgets(c.key, c.value); got != c.want {
 			t.Errorf("%s: got %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
+// A state is our own: an older version may have admitted longer texts, and its states must be read all the same.
+func TestAStateIsReadHoweverLongItsTextsAre(t *testing.T) {
+	long := strings.Repeat("<\u2028", wire.MaxMessage)
+	at := time.UnixMicro(1_700_000_000_000_000).UTC()
+	want := iot.DeviceState{Status: iot.Online, Since: at, Heard: at, Position: iot.Position{Offset: 7}}
+	want.Latest = iot.Reading{Device: iot.Device{ID: "d", Type: iot.Temperature, Location: iot.Location{Building: long}}, Time: at, Status: iot.Online}
+	raised := iot.Alert{ID: "a", DeviceID: "d", Transition: iot.Raised, Message: long, Onset: at, Time: at}
+	for _, alerts := range [][]iot.AlertState{nil, {{Rule: "r", Onset: at, Raised: &raised}}} {
+		want.Alerts = alerts
+		got, err := wire.DecodeDeviceState(wire.AppendDeviceState(nil, &want))
+		if err != nil || !reflect.DeepEqual(got, want) {
+			t.Errorf("with %d alerts: got %v and a building of %d bytes, want one of %d", len(alerts), err, len(got.Latest.Location.Building), len(long))
 		}
 	}
 }

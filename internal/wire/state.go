@@ -142,7 +142,7 @@ func (d *Decoder) stateGeneral(data []byte) (iot.DeviceState, error) {
 		return iot.DeviceState{}, fmt.Errorf("decode device state: %w", err)
 	}
 	s := iot.DeviceState{Status: m.Status, Since: m.Since.UTC(), Heard: m.Heard.UTC(), Position: m.Position}
-	if err := d.Decode(m.Reading, &s.Latest); err != nil {
+	if err := d.decode(m.Reading, &s.Latest); err != nil {
 		return iot.DeviceState{}, fmt.Errorf("decode device state: reading: %w", err)
 	}
 	if err := checkTimes(s.Latest.Time, s.Since, s.Heard); err != nil {

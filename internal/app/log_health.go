@@ -1,0 +1,41 @@
+package app
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"iotmon/internal/observe"
+)
+
+// findings are what is wrong with partitions of the readings' log, as one part of the service's readiness: it goes on with the
+// others.
+type findings struct {
+	part *observe.Part
+
+	mu         sync.Mutex
+	partitions map[int32]string
+}
+
+func newFindings(part *observe.Part) *findings {
+	part.Ready()
+	return &findings{part: part, partitions: make(map[int32]string)}
+}
+
+// set notes what is wrong with a partition, "" for nothing.
+func (f *findings) set(partition int32, reason string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if reason == "" {
+		delete(f.partitions, partition)
+	} else {
+		f.partitions[partition] = reason
+	}
+	var reasons []string
+	for _, id := range slices.Sorted(maps.Keys(f.partitions)) {
+		reasons = append(reasons, fmt.Sprintf("partition %d: %s", id, f.partitions[id]))
+	}
+	f.part.NotReady(strings.Join(reasons, "; "))
+}
