@@ -56,6 +56,7 @@ func newReplayFlags() *replayFlags {
 	f.set.StringVar(&f.client.Base, "to", "http://127.0.0.1:8080", "`address` of the running system")
 	f.set.DurationVar(&f.client.Patience, "patience", time.Minute, "how long a request is tried again while the system is away")
 	f.set.StringVar(&f.mapping, "mapping", "", "YAML `file` with the mapping and the layout; what a flag says as well, the flag decides")
+	f.set.BoolVar(&f.inspect, "inspect", false, "send nothing; describe the recording and write a command to start from")
 	f.set.Func("map", "what a column of the wide form holds, `COLUMN=DEVICE,TYPE[,UNIT]`; may be repeated", f.addColumn)
 	f.set.Func("long", "columns of the long form, `device=COLUMN,type=COLUMN,value=COLUMN[,unit=COLUMN]`; "+
 		"a type or unit that names no column is the type or unit of every row", f.setLong)
@@ -173,6 +174,9 @@ func ReplayCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	if errors.Is(err, flag.ErrHelp) {
 		flags.writeHelp(stdout)
 		return replayDone
+	}
+	if err == nil && flags.inspect {
+		return replayStatus(inspectRecording(flags.o.File, flags.o.Layout, stdout), stderr)
 	}
 	var summary *ReplaySummary
 	if err == nil {

@@ -171,12 +171,13 @@ func suggestMapping(path string, r *recording.Table) string {
 	fmt.Fprintf(&text, "no column is mapped to a device (columns: %s; times in %s); put right what is guessed here, and repeat:",
 		recording.QuoteAll(r.Columns), timeNames(r))
 	for _, column := range unmapped(r, r.TimeColumns) {
-		device := strings.ToLower(strings.ReplaceAll(name+"_"+column, " ", "_"))
-		fmt.Fprintf(&text, "\n  -map '%s=%s,%s'", column, device, guessType(column))
+		flag := column + "=" + deviceName(name, column) + "," + guessType(column)
+		fmt.Fprintf(&text, "\n  -map '%s'", strings.ReplaceAll(flag, "'", `'\''`))
 	}
 	if slices.ContainsFunc(r.Columns, func(c string) bool { return strings.Contains(strings.ToLower(c), "device") }) {
 		text.WriteString("\nor, if each row names its device:\n  -long 'device=COLUMN,type=COLUMN,value=COLUMN,unit=COLUMN'")
 	}
+	text.WriteString("\niotmon replay -inspect says more about the recording")
 	return text.String()
 }
 
@@ -187,22 +188,4 @@ func timeNames(r *recording.Table) string {
 		names[i] = r.Columns[column]
 	}
 	return recording.QuoteAll(names)
-}
-
-// guessType returns the type and unit that a column's name suggests, or placeholders.
-func guessType(column string) string {
-	folded := strings.ToLower(column)
-	for _, guess := range []struct{ word, typeAndUnit string }{
-		{"temp", string(iot.Temperature) + ",°C"},
-		{"thermo", string(iot.Temperature) + ",°C"},
-		{"humid", string(iot.Humidity) + ",%"},
-		{"press", string(iot.Pressure) + ",hPa"},
-		{"current", string(iot.Current) + ",A"},
-		{"switch", string(iot.Switch)},
-	} {
-		if strings.Contains(folded, guess.word) {
-			return guess.typeAndUnit
-		}
-	}
-	return "TYPE,UNIT"
 }

@@ -31,6 +31,19 @@ func ParseDate(text string) (Date, error) {
 	return d, nil
 }
 
+// String returns the date as ParseDate reads it; empty if nothing was said.
+func (d Date) String() string {
+	switch {
+	case d.Day > 0:
+		return fmt.Sprintf("%04d-%02d-%02d", d.Year, d.Month, d.Day)
+	case d.Month > 0:
+		return fmt.Sprintf("%04d-%02d", d.Year, d.Month)
+	case d.Year > 0:
+		return fmt.Sprintf("%04d", d.Year)
+	}
+	return ""
+}
+
 // fits reports what is wrong with a format and a date together: nothing may be missing, and nothing said twice.
 func (d Date) fits(format TimeFormat) error {
 	if format.strftime == nil {

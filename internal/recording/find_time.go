@@ -113,7 +113,7 @@ func (t *Table) namedTimeColumns() error {
 func (t *Table) detectTimeColumn(s *sample, rows []sampleRow) error {
 	if !s.inComment && !t.layout.NoHeader && len(t.layout.Columns) == 0 {
 		for i, name := range t.Columns {
-			if _, isDate := parseISO(name); isDate {
+			if looksLikeTime(name) {
 				return mistake("the first line looks like data, not like the names of columns (%q in field %d); put a header above it, or say -no-header", name, i+1)
 			}
 		}
@@ -168,19 +168,17 @@ func (t *Table) holdsTimes(rows []sampleRow, column int) bool {
 	return some
 }
 
-// titleLines is an error if the header has so few fields that it cannot be one.
+// titleLines is an error if there are lines above the header that were taken for it.
 func (t *Table) titleLines(s *sample) error {
-	if t.layout.NoHeader || s.inComment || len(s.rows) == 0 || s.width <= 2*len(s.header) && !(len(s.header) == 1 && s.width > 1) {
+	if mark := s.commentMark(); t.layout.Comment == "" && mark != "" {
+		return mistake("line %d begins with %q, as other lines do: -comment %s leaves them out", s.headerLine, mark, ShellQuote(mark))
+	}
+	line := s.lineOfHeader()
+	if t.layout.NoHeader || line == 0 {
 		return nil
 	}
-	all := slices.Concat(s.headings, s.rows)
-	at := slices.IndexFunc(all, func(r sampleRow) bool { return len(r.cells) >= s.width-1 })
-	flag := fmt.Sprintf("-skip %d", all[max(at, 0)].line-1)
-	if strings.HasPrefix(s.header[0], "#") {
-		flag = "-comment '#'"
-	}
-	return mistake("line %d has %d fields, the lines below it have %d, so it is not the header; %s makes the header line %d",
-		s.headerLine, len(s.header), s.width, flag, all[max(at, 0)].line)
+	return mistake("line %d has fewer fields (%d) than the lines below it (%d), so it is not the header; -skip %d makes line %d the header",
+		s.headerLine, len(s.header), s.width, line-1, line)
 }
 
 // datesAlone is an error if the time column was found by its name, holds only dates, and another column seems to hold the

@@ -112,7 +112,7 @@ func fitting(cells []string, hasDate, hasClock bool) []*Format {
 // plausible reports whether a format reads a cell as a time that a recording may have.
 func (f *Format) plausible(cell string) bool {
 	read, err := f.read(cell)
-	if err != nil {
+	if err != nil || read.zone != "" && !isUTC(read.zone) && len(read.zone) < 3 {
 		return false
 	}
 	if !read.has.year {

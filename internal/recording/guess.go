@@ -15,8 +15,6 @@ type TimeGuess struct {
 	NeedsDate bool
 	// First and Last are the times of the first and the last row looked at; zero if they could not be read.
 	First, Last time.Time
-	// Auto says that no flag is needed to read the times so.
-	Auto bool
 
 	indexes []int
 	// flips counts how often the order of the times turns; span is how far they reach.
@@ -26,14 +24,11 @@ type TimeGuess struct {
 
 // Flags returns the flags that read the times so.
 func (g *TimeGuess) Flags() string {
-	var flags []string
-	if !g.Auto {
-		column := g.Columns[0]
-		if len(g.Columns) > 1 {
-			column = FormatList(g.Columns)
-		}
-		flags = append(flags, "-time-column "+ShellQuote(column))
+	column := g.Columns[0]
+	if len(g.Columns) > 1 {
+		column = FormatList(g.Columns)
 	}
+	flags := []string{"-time-column " + ShellQuote(column)}
 	if text := g.Format.String(); text != "" {
 		flags = append(flags, "-time-format "+ShellQuote(text))
 	}
@@ -142,8 +137,12 @@ func column(rows []sampleRow, indexes ...int) []string {
 // guessJoined returns the forms of columns that the user has named.
 func (t *Table) guessJoined(rows []sampleRow, indexes []int) []TimeGuess {
 	var guesses []TimeGuess
+	cells := column(rows, indexes...)
+	if isoTimes(cells, true) || isoTimes(cells, false) || unixTimes(cells) {
+		return []TimeGuess{t.guess(TimeFormat{}, indexes...)}
+	}
 	for _, hasClock := range []bool{true, false} {
-		for _, f := range fitting(column(rows, indexes...), true, hasClock) {
+		for _, f := range fitting(cells, true, hasClock) {
 			guesses = append(guesses, t.guess(TimeFormat{strftime: f}, indexes...))
 		}
 	}

@@ -102,33 +102,51 @@ func within(rows []sampleRow, i int, least, most float64) bool {
 	return true
 }
 
+// unixTimes reports whether all cells are Unix times of this century.
+func unixTimes(cells []string) bool {
+	c := clock{}
+	for _, cell := range cells {
+		at, err := c.read(cell)
+		if _, isNumber := strconv.ParseFloat(trim(cell), 64); isNumber != nil || err != nil || at.Year() < 2000 || at.Year() >= 2100 {
+			return false
+		}
+	}
+	return len(cells) > 0
+}
+
 // guessNumbers returns a column of Unix times, or of days of Excel's calendar.
 func (t *Table) guessNumbers(rows []sampleRow) []TimeGuess {
-	for _, i := range without(len(t.Columns), nil) {
-		c := clock{}
-		unix, excel, rises := true, strings.Contains(column(rows, i)[0], "."), 0
-		last := -1.0
-		for _, r := range rows {
-			n, err := strconv.ParseFloat(trim(r.cells[i]), 64)
-			at, timeErr := c.read(r.cells[i])
-			unix = unix && err == nil && timeErr == nil && at.Year() >= 2000 && at.Year() < 2100
-			excel = excel && err == nil && n >= 30_000 && n < 60_000
-			if n > last {
-				rises++
-			}
-			last = n
-		}
-		if 10*rises < 9*len(rows) {
-			continue
-		}
-		if unix {
+	for i := range t.Columns {
+		cells := column(rows, i)
+		if unixTimes(cells) && mostlyRising(cells) {
 			return []TimeGuess{t.guess(TimeFormat{}, i)}
 		}
-		if excel {
+		if strings.Contains(cells[0], ".") && mostlyRising(cells) && !slices.ContainsFunc(cells, func(cell string) bool {
+			n, err := strconv.ParseFloat(trim(cell), 64)
+			return err != nil || n < 30_000 || n > 60_000
+		}) {
 			return []TimeGuess{t.guess(TimeFormat{unit: "excel"}, i)}
 		}
 	}
 	return nil
+}
+
+// mostlyRising reports whether numbers rise, or fall, from nearly every cell to the next.
+func mostlyRising(cells []string) bool {
+	rises, falls, last := 0, 0, 0.0
+	for i, cell := range cells {
+		n, err := strconv.ParseFloat(trim(cell), 64)
+		if err != nil {
+			return false
+		}
+		if i > 0 && n > last {
+			rises++
+		} else if i > 0 && n < last {
+			falls++
+		}
+		last = n
+	}
+	return 10*max(rises, falls) >= 9*(len(cells)-1) || max(rises, falls) > 0 && min(rises, falls) == 0
 }
 
 // guessClock returns the columns with the time of the day where there is no date: one column, or the first ones of rows

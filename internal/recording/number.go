@@ -179,6 +179,9 @@ func isUnit(text string, point bool) bool {
 		return true
 	}
 	first, _ := utf8.DecodeRuneInString(unit)
+	if strings.HasPrefix(unit, "/") && strings.ContainsAny(unit, "0123456789") {
+		return false // A date.
+	}
 	if !unicode.IsLetter(first) && !strings.ContainsRune("°%‰/º˚\"'℃℉µμΩ", first) || len(unit) > 24 {
 		return false
 	}

@@ -113,12 +113,12 @@ func (f *Format) read(text string) (civil, error) {
 			}
 		case it.verb == 0:
 			if !s.accept(it.text) {
-				return c, fmt.Errorf("has no %q where %s has it", it.text, f.text)
+				return c, misfit{"lacks ", it.text}
 			}
 		case it.verb == ' ':
 			// Where AM or PM follows, the blank is left out as often as not.
 			if s.skipBlanks() == 0 && !f.halfFollows(i) {
-				return c, fmt.Errorf("has no blank where %s has it", f.text)
+				return c, misfit{"lacks a blank", ""}
 			}
 		default:
 			if err := f.readVerb(&s, &c, i); err != nil {
@@ -128,7 +128,7 @@ func (f *Format) read(text string) (civil, error) {
 	}
 	s.skipBlanks()
 	if s.pos < len(s.text) && !f.isInterval(s.rest()) {
-		return c, fmt.Errorf("goes on after %s", f.text)
+		return c, misfit{"goes on: ", s.rest()}
 	}
 	return c, c.check()
 }
@@ -154,7 +154,6 @@ func (f *Format) readVerb(s *scanner, c *civil, i int) error {
 	if it.again {
 		into = new(civil)
 	}
-	failed := fmt.Errorf("has nothing that fits %%%c of %s", it.verb, f.text)
 	ok := true
 	switch it.verb {
 	case 'b', 'B':
@@ -190,10 +189,15 @@ func (f *Format) readVerb(s *scanner, c *civil, i int) error {
 		}
 	}
 	if !ok {
-		return failed
+		return misfit{"has nothing that fits %", string(rune(it.verb))}
 	}
 	return nil
 }
+
+// misfit is an error whose text is made only when somebody wants to read it: most that are tried on a cell do not fit.
+type misfit struct{ what, which string }
+
+func (m misfit) Error() string { return m.what + m.which }
 
 // readFraction reads what a second has behind its point where the format says nothing of it.
 func (f *Format) readFraction(s *scanner, c *civil, i int) {

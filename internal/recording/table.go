@@ -41,7 +41,7 @@ type Row struct {
 // Open reads the beginning of a recording and finds out what layout leaves open. An error that the user can do something
 // about is a *LayoutError.
 func Open(text io.Reader, layout Layout) (*Table, error) {
-	t, s, err := open(text, layout)
+	t, s, err := openTable(text, layout)
 	if err != nil {
 		return nil, err
 	}
@@ -52,12 +52,17 @@ func Open(text io.Reader, layout Layout) (*Table, error) {
 	return t, nil
 }
 
-// open does all but find the time.
-func open(text io.Reader, layout Layout) (*Table, *sample, error) {
+// openTable does all but find the time.
+func openTable(text io.Reader, layout Layout) (*Table, *sample, error) {
 	decoded, err := decodeText(text, layout.Encoding)
 	if err != nil {
 		return nil, nil, err
 	}
+	return newTable(decoded, layout)
+}
+
+// newTable reads up to the first row.
+func newTable(decoded *decodedText, layout Layout) (*Table, *sample, error) {
 	layout.Encoding = decoded.encoding
 	t := &Table{layout: layout, text: decoded}
 	s := newSample(decoded, &t.layout)
