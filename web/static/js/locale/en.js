@@ -109,6 +109,7 @@ export const en = {
   alertHigh: '{type} above {threshold}',
   alertLow: '{type} below {threshold}',
   alertOffline: 'Device offline',
+  alertClock: 'Clock is {step} behind what it was',
   announceRaised: '{severity}: {words}, {device}',
   announceMany: '{count} new alerts',
 

@@ -1,4 +1,5 @@
 // @ts-check
+import { comparesNothing } from '../model/alerts.js';
 import { languageTags, translate } from './translate.js';
 
 /**
@@ -208,6 +209,7 @@ export class Locale {
    */
   alertWords(alert, spec) {
     if (alert.alert_type === 'device_offline') return this.t('alertOffline');
+    if (alert.alert_type === 'device_clock_step') return this.t('alertClock', { step: withUnit(this.#tick.format(alert.current_value), 's') });
     const type = this.typeName(alert.device_type, spec);
     return this.t(alert.below ? 'alertLow' : 'alertHigh', { type, threshold: this.threshold(alert, spec) });
   }
@@ -229,7 +231,7 @@ export class Locale {
    * @param {TypeSpec | undefined} spec
    */
   alertValue(alert, spec) {
-    return alert.alert_type === 'device_offline' ? '' : this.reading(alert.current_value, spec);
+    return comparesNothing(alert.alert_type) ? '' : this.reading(alert.current_value, spec);
   }
 }
 

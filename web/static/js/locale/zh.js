@@ -109,6 +109,7 @@ export const zh = {
   alertHigh: '{type}超过阈值 {threshold}',
   alertLow: '{type}低于阈值 {threshold}',
   alertOffline: '设备离线',
+  alertClock: '设备时钟回拨 {step}',
   announceRaised: '{severity}：{words}，{device}',
   announceMany: '{count} 条新告警',
 

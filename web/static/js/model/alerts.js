@@ -110,3 +110,12 @@ function newestFirst(alerts) {
     .sort((a, b) => b.time - a.time)
     .map(({ alert }) => alert);
 }
+
+/**
+ * Whether alerts of a rule hold no value against a threshold: they are about the device, not what it measures.
+ *
+ * @param {string} rule
+ */
+export function comparesNothing(rule) {
+  return rule === 'device_offline' || rule === 'device_clock_step';
+}

@@ -1,4 +1,5 @@
 // @ts-check
+import { comparesNothing } from './alerts.js';
 
 /**
  * @typedef {import('./protocol.js').Alert} Alert
@@ -20,7 +21,7 @@ const reach = 1.5;
  * @returns {Threshold[]}
  */
 export function thresholdsOf(rules, type, alerts = []) {
-  const valued = alerts.filter(({ alert_type: rule }) => rule !== 'device_offline');
+  const valued = alerts.filter(({ alert_type: rule }) => !comparesNothing(rule));
   /** @type {Map<string, Threshold>} */
   const found = new Map();
   for (const { severity, threshold, below } of [...rules.filter((rule) => rule.device_type === type), ...valued]) {
