@@ -105,6 +105,7 @@ func (s *Service) openPostgres(context.Context) error {
 		ReadingsTopic: s.topics.Readings,
 		Writers:       writers,
 		Readers:       int32(s.cfg.Postgres.MaxConnections) - writers,
+		Refused:       s.rowRefused,
 	})
 	if err != nil {
 		return fmt.Errorf("postgres.url: %w", err)
@@ -124,6 +125,12 @@ func (s *Service) openPostgres(context.Context) error {
 		return nil
 	})
 	return nil
+}
+
+// rowRefused tells of a row that the database cannot hold. The log would bring it again for ever, so the archive goes on
+// without it.
+func (s *Service) rowRefused(err error) {
+	s.Logger.Error("row left out of the archive: the database refuses what it holds", "error", err)
 }
 
 // after returns run, to begin when all of these have been closed. A nil one has nothing to wait for.

@@ -19,6 +19,7 @@ func (s *Service) openSQLite(ctx context.Context) error {
 		Path:          filepath.Join(s.cfg.DataDir, databaseFile),
 		ReadingsTopic: s.topics.Readings,
 		SyncWrites:    s.cfg.Kafka.Embedded.SyncWrites,
+		Refused:       s.rowRefused,
 	})
 	if err != nil {
 		return err

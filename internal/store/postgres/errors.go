@@ -10,6 +10,7 @@ import (
 
 // The SQLSTATEs that the store acts on; see https://www.postgresql.org/docs/current/errcodes-appendix.html.
 const (
+	notNullViolation     = "23502"
 	uniqueViolation      = "23505"
 	checkViolation       = "23514"
 	serializationFailure = "40001"

@@ -45,6 +45,12 @@ type selection struct {
 // where adds a condition, in which each ? stands for the next of the values.
 func (s *selection) where(condition string, values ...any) {
 	for _, value := range values {
+		switch name := value.(type) {
+		case string:
+			value = text(name)
+		case iot.DeviceType:
+			value = text(string(name))
+		}
 		s.args = append(s.args, value)
 		condition = strings.Replace(condition, "?", fmt.Sprintf("$%d", len(s.args)), 1)
 	}

@@ -31,6 +31,9 @@ type Options struct {
 	// Timeout bounds each transaction, on the server and here: one that a dead network has left hanging releases its locks
 	// after it. 0 is 30 s.
 	Timeout time.Duration
+	// Refused is told of each row that a written batch lacks because the server refuses what it holds, with the reason; nil
+	// tells nobody. It must not block.
+	Refused func(err error)
 }
 
 const (
@@ -51,6 +54,7 @@ type Store struct {
 	writer, reader *pgxpool.Pool
 	readingsTopic  string
 	timeout        time.Duration
+	refused        func(err error)
 
 	// mu serializes writes and guards what they know and reuse.
 	mu     sync.Mutex
@@ -72,7 +76,10 @@ var (
 // made when they are needed, and made again when they are lost. The schema must have been brought up to date by Migrate
 // or Prepare before anything is written; until then, and while the server is away, every method returns an error.
 func Open(options Options) (*Store, error) {
-	s := &Store{readingsTopic: options.ReadingsTopic, timeout: options.Timeout, names: newNames()}
+	s := &Store{readingsTopic: options.ReadingsTopic, timeout: options.Timeout, refused: options.Refused, names: newNames()}
+	if s.refused == nil {
+		s.refused = func(error) {}
+	}
 	if s.timeout <= 0 {
 		s.timeout = defaultTimeout
 	}

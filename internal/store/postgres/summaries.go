@@ -42,15 +42,7 @@ const (
 // waits for the other, all rows are locked in one order: first the marks, then the summaries, those that come in together
 // with those that are corrected.
 func (in *intake) summaries(ctx context.Context, summaries []iot.WindowSummary) error {
-	var marks, finals []*iot.WindowSummary
-	for i := range summaries {
-		switch s := &summaries[i]; {
-		case s.Late:
-			marks = append(marks, s)
-		case s.Final:
-			finals = append(finals, s)
-		}
-	}
+	marks, finals := sorted(summaries)
 	if err := in.marks(ctx, marks); err != nil {
 		return err
 	}
@@ -58,7 +50,6 @@ func (in *intake) summaries(ctx context.Context, summaries []iot.WindowSummary) 
 	if err != nil {
 		return err
 	}
-	slices.SortStableFunc(finals, byKey)
 	began := time.Now()
 	for i := 0; i < len(due) && (i == 0 || time.Since(began) < longestStep); i++ {
 		before := 0
@@ -74,6 +65,20 @@ func (in *intake) summaries(ctx context.Context, summaries []iot.WindowSummary) 
 		}
 	}
 	return in.finals(ctx, finals)
+}
+
+// sorted returns the marks and the final ones of summaries, the latter by their keys.
+func sorted(summaries []iot.WindowSummary) (marks, finals []*iot.WindowSummary) {
+	for i := range summaries {
+		switch s := &summaries[i]; {
+		case s.Late:
+			marks = append(marks, s)
+		case s.Final:
+			finals = append(finals, s)
+		}
+	}
+	slices.SortStableFunc(finals, byKey)
+	return marks, finals
 }
 
 // byKey orders summaries by window, type and partition, and leaves those of the same three as they came.

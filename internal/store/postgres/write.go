@@ -41,12 +41,23 @@ func (s *Store) Offsets(ctx context.Context, topic string) (map[archive.Source]a
 func (s *Store) Write(ctx context.Context, batch *archive.Batch) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	careful := false
 	for attempt := 1; ; attempt++ {
-		err := s.write(ctx, batch)
+		leftOut, err := s.write(ctx, batch, careful)
 		if err == nil {
+			if careful {
+				s.forget(nil)
+			}
+			for _, err := range leftOut {
+				s.refused(err)
+			}
 			return nil
 		}
 		s.forget(err)
+		if refused(err) && !careful {
+			careful = true
+			continue
+		}
 		if attempt == attempts || !repeatable(err) || ctx.Err() != nil {
 			return err
 		}
@@ -66,17 +77,21 @@ func (s *Store) forget(err error) {
 	}
 }
 
-func (s *Store) write(ctx context.Context, batch *archive.Batch) error {
+// write writes the batch; if it is careful, without the rows that it returns.
+func (s *Store) write(ctx context.Context, batch *archive.Batch, careful bool) (leftOut []error, err error) {
 	if err := s.provide(ctx, batch.Readings); err != nil {
-		return fmt.Errorf("make partitions: %w", err)
+		return nil, fmt.Errorf("make partitions: %w", err)
 	}
 	var names *naming
 	var in *intake
-	err := s.transact(ctx, func(ctx context.Context, tx pgx.Tx) error {
+	err = s.transact(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		names = newNaming(tx, &s.names)
 		in = &intake{Store: s, tx: tx, names: names, rolling: make(map[int32]int64)}
 		if err := in.move(ctx, batch.Moves); err != nil {
 			return err
+		}
+		if careful {
+			return in.careful(ctx, batch)
 		}
 		if err := in.readings(ctx, batch.Readings); err != nil {
 			return fmt.Errorf("write readings: %w", err)
@@ -90,10 +105,10 @@ func (s *Store) write(ctx context.Context, batch *archive.Batch) error {
 		return nil
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	names.keep()
-	return nil
+	return in.leftOut, nil
 }
 
 // intake writes one batch in its transaction.
@@ -103,6 +118,8 @@ type intake struct {
 	names *naming
 	// rolling tells, of the partitions whose offset this batch has locked, from where on readings are still to be rolled up.
 	rolling map[int32]int64
+	// leftOut tells of rows that the server refuses; see careful.
+	leftOut []error
 }
 
 // How far a clock may go back, and how far it may jump; see moveClock.

@@ -33,6 +33,9 @@ type Options struct {
 	ReadingsTopic string
 	// SyncWrites makes a committed batch survive a loss of power; without it, whatever happens to the process only.
 	SyncWrites bool
+	// Refused is told of each row that a written batch lacks because it holds what the database cannot, with the reason; nil
+	// tells nobody. It must not block.
+	Refused func(err error)
 }
 
 // readers bounds the queries that run at once; each has a page cache of its own, and keeps it for readerIdle after it was used
@@ -58,6 +61,7 @@ const walLimit = "journal_size_limit(33554432)"
 type Store struct {
 	writer, reader *sql.DB
 	readingsTopic  string
+	refused        func(err error)
 
 	// mu serializes writers and guards the names they know, and how large the writer's cache may be, in KiB.
 	mu    sync.Mutex
@@ -75,7 +79,10 @@ func Open(ctx context.Context, options Options) (*Store, error) {
 	if err := os.MkdirAll(filepath.Dir(options.Path), 0o755); err != nil {
 		return nil, fmt.Errorf("create the database's directory: %w", err)
 	}
-	s := &Store{readingsTopic: options.ReadingsTopic}
+	s := &Store{readingsTopic: options.ReadingsTopic, refused: options.Refused}
+	if s.refused == nil {
+		s.refused = func(error) {}
+	}
 	synchronous := "NORMAL"
 	if options.SyncWrites {
 		synchronous = "FULL"

@@ -60,6 +60,9 @@ func (s *Store) Write(ctx context.Context, batch *archive.Batch) error {
 		return fmt.Errorf("commit: %w", err)
 	}
 	w.keepNames()
+	for _, err := range w.leftOut {
+		s.refused(err)
+	}
 	return nil
 }
 
@@ -69,6 +72,8 @@ type batchWriter struct {
 	names      *names
 	newTypes   map[iot.DeviceType]int64
 	newDevices map[iot.DeviceID]*device
+	// leftOut tells of rows that are not written, and why.
+	leftOut []error
 }
 
 // How far a clock may go back, and how far it may jump, in microseconds; see moveOffset.

@@ -32,6 +32,10 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"an empty store answers with nothing", emptyAnswers},
 		{"readers see whole batches while more are written", readersSeeWholeBatches},
 
+		{"the largest and strangest that admission lets through comes back", strangestComesBack},
+		{"what nobody should have let in stops nothing", hostileStopsNothing},
+		{"sums near the end of float64 add up", hugeSums},
+
 		{"the first of two readings wins", firstReadingWins},
 		{"readings come back in order", readingsInOrder},
 		{"few readings come back whole", fewReadingsWhole},

@@ -1,0 +1,81 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"iotmon/internal/archive"
+	"iotmon/internal/iot"
+)
+
+// refused reports whether the server refuses what a row holds, whatever else is written with it and however often: class 22 is
+// data, 54 a limit such as the size of an index entry.
+func refused(err error) bool {
+	state := code(err)
+	return state != "" && slices.Contains([]string{"22", "54"}, state[:2]) || state == notNullViolation
+}
+
+// careful writes one batch whose rows hold something that the server refuses, and leaves out those rows alone: the log would
+// bring them again for ever. Nothing that admission lets through is refused; this is for what nobody has thought of.
+func (in *intake) careful(ctx context.Context, batch *archive.Batch) error {
+	err := partly(ctx, in, batch.Readings, func(part *intake, readings []archive.Reading) error {
+		known := newNames() // What a part has added may have been rolled back since.
+		part.names = newNaming(part.tx, &known)
+		return part.readings(ctx, readings)
+	}, func(r *archive.Reading) string { return fmt.Sprintf("reading of %.64q at %v", r.ID, r.Time) })
+	if err != nil {
+		return fmt.Errorf("write readings: %w", err)
+	}
+	err = partly(ctx, in, batch.Alerts, func(part *intake, alerts []iot.Alert) error { return part.alerts(ctx, alerts) },
+		func(a *iot.Alert) string {
+			return fmt.Sprintf("alert of %.64q by %.64q at %v", a.DeviceID, a.Rule, a.Time)
+		})
+	if err != nil {
+		return fmt.Errorf("write alerts: %w", err)
+	}
+	err = partly(ctx, in, batch.Summaries, func(part *intake, summaries []iot.WindowSummary) error { return part.incoming(ctx, summaries) },
+		func(s *iot.WindowSummary) string { return fmt.Sprintf("window of %.64q at %v", s.Type, s.Window.Start) })
+	if err != nil {
+		return fmt.Errorf("write summaries: %w", err)
+	}
+	return nil
+}
+
+// partly writes rows together, and where the server refuses that, in halves, down to the row that it refuses.
+func partly[T any](ctx context.Context, in *intake, rows []T, write func(part *intake, rows []T) error, name func(*T) string) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	inner, err := in.tx.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	part := *in
+	part.tx = inner
+	if err = write(&part, rows); err == nil {
+		return inner.Commit(ctx)
+	}
+	if failed := inner.Rollback(ctx); failed != nil || !refused(err) {
+		return err
+	}
+	if len(rows) == 1 {
+		in.leftOut = append(in.leftOut, fmt.Errorf("%s: %w", name(&rows[0]), err))
+		return nil
+	}
+	for _, half := range [][]T{rows[:len(rows)/2], rows[len(rows)/2:]} {
+		if err := partly(ctx, in, half, write, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// incoming stores marks and final summaries, and leaves what is due to Settle.
+func (in *intake) incoming(ctx context.Context, summaries []iot.WindowSummary) error {
+	marks, finals := sorted(summaries)
+	if err := in.marks(ctx, marks); err != nil {
+		return err
+	}
+	return in.finals(ctx, finals)
+}
