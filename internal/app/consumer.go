@@ -38,6 +38,7 @@ func (s *Service) makeProcessor(context.Context) error {
 		Tracer:         s.tracing.Tracer(),
 	})
 	s.add("processor", after(processor.Run, s.kafka))
+	s.watchTransactions()
 	return nil
 }
 

@@ -6,7 +6,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
+	"iotmon/internal/kafka"
 	"iotmon/internal/observe"
 )
 
@@ -38,4 +40,19 @@ func (f *findings) set(partition int32, reason string) {
 		reasons = append(reasons, fmt.Sprintf("partition %d: %s", id, f.partitions[id]))
 	}
 	f.part.NotReady(strings.Join(reasons, "; "))
+}
+
+// watchTransactions tells of transactions of other programs that keep readings from being processed.
+func (s *Service) watchTransactions() {
+	open := newFindings(s.readiness.Mention("open transactions"))
+	watch := kafka.NewStallWatch(kafka.StallOptions{
+		Dial:   s.dial,
+		Topics: s.topics,
+		Told: func(partition int32, since time.Duration, reason string) {
+			s.metrics.LogHealth.OpenTransaction(partition, since)
+			open.set(partition, reason)
+		},
+		Logger: s.Logger,
+	})
+	s.add("transaction watch", after(watch.Run, s.kafka))
 }

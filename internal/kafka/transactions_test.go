@@ -1,7 +1,9 @@
 package kafka
 
 import (
+	"context"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,7 +17,7 @@ import (
 // transactional returns a client that writes readings in transactions, and what ends the one that it begins with every post.
 func (l *testLog) transactional() (post func(iot.Reading), end func(kgo.TransactionEndTry)) {
 	l.t.Helper()
-	client, err := kgo.NewClient(l.dial.options(kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)), kgo.TransactionalID(uuid.NewString()))...)
+	client, err := kgo.NewClient(l.dial.options(kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)), kgo.TransactionalID("test-writer-"+uuid.NewString()))...)
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -129,4 +131,72 @@ func TestAnOpenTransactionOnlyHoldsUp(t *testing.T) {
 	l.post(reading(0, time.Now().Add(time.Millisecond), 20))
 	end(kgo.TryCommit)
 	l.tally(3)
+}
+
+// A transaction that stays open is told of, with its producer's name, and so is its end.
+func TestATransactionThatStaysOpenIsToldOf(t *testing.T) {
+	l := newTestLog(t)
+	post, end := l.transactional()
+	type told struct {
+		since  time.Duration
+		reason string
+	}
+	heard := make(chan told, 100)
+	watch := NewStallWatch(StallOptions{
+		Dial: l.dial, Topics: l.topics, Logger: quiet(),
+		Told: func(_ int32, since time.Duration, reason string) { heard <- told{since, reason} },
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- watch.Run(ctx) }()
+	next := func() told {
+		t.Helper()
+		select {
+		case n := <-heard:
+			return n
+		case <-time.After(20 * time.Second):
+			t.Fatal("nothing was told within 20 s")
+			return told{}
+		}
+	}
+	post(reading(0, time.Now(), 20))
+	if got := next(); got.since < stallAfter || !strings.Contains(got.reason, `transactional id "test-writer`) || !strings.Contains(got.reason, "producer id") {
+		t.Errorf("got %+v, want the producer's name after %v", got, stallAfter)
+	}
+	end(kgo.TryAbort)
+	for got := next(); got.since > 0; got = next() { // It may have been told of once more.
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAStallIsALastStableOffsetThatDoesNotMove(t *testing.T) {
+	var told []time.Duration
+	w := NewStallWatch(StallOptions{Logger: quiet(), Told: func(_ int32, since time.Duration, _ string) { told = append(told, since) }})
+	start := time.Now()
+	for _, step := range []struct {
+		seconds     int
+		stable, end int64
+		want        bool
+	}{
+		{0, 5, 5, false},  // All is stable.
+		{1, 5, 9, false},  // A transaction has begun.
+		{2, 8, 12, false}, // It has ended, and another one has begun.
+		{3, 8, 14, false}, {4, 8, 20, true}, {5, 8, 20, true},
+		{6, 14, 20, false}, // It has ended; the next has not lasted yet.
+		{7, 14, 20, false}, {8, 14, 20, true}, {9, 20, 20, false},
+	} {
+		got := w.compare(3, step.stable, step.end, start.Add(time.Duration(step.seconds)*time.Second))
+		if (got != nil) != step.want {
+			t.Errorf("after %d s: got %v, want %v", step.seconds, got != nil, step.want)
+		}
+		if got != nil {
+			got.told = start
+		}
+	}
+	if len(told) != 2 || told[0] != 0 {
+		t.Errorf("got %v told, want the two ends", told)
+	}
 }
