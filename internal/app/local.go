@@ -2,8 +2,10 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
+	"time"
 
 	"iotmon/internal/archive"
 	"iotmon/internal/kafka"
@@ -57,6 +59,9 @@ func (s *Service) openBroker(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := s.checkClock(ctx); err != nil {
+		return err
+	}
 	stamped, err := kafka.ProbeAppendTime(ctx, s.dial, s.topics)
 	if err != nil {
 		return err
@@ -64,6 +69,21 @@ func (s *Service) openBroker(ctx context.Context) error {
 	s.Logger.Debug("append time probed", "stamped_by", stamped.String())
 	broker.Thin(s.topics.Readings, s.taken)
 	return nil
+}
+
+// checkClock refuses to go on with a clock that is behind what the log holds, unless it is the log that was wrong: the embedded
+// broker's records have this machine's time, and so have all decisions.
+func (s *Service) checkClock(ctx context.Context) error {
+	err := kafka.CheckClock(ctx, s.dial, s.topics, time.Now())
+	if !errors.Is(err, kafka.ErrClockBehind) {
+		return err
+	}
+	if !s.cfg.Kafka.Embedded.AllowClockBehind {
+		return fmt.Errorf("%w; set the clock right, or, if it is right and was wrong before, start once with kafka.embedded.allow_clock_behind=true "+
+			"(IOTMON_KAFKA_EMBEDDED_ALLOW_CLOCK_BEHIND=true)", err)
+	}
+	s.Logger.Warn("the log's time is taken to have been wrong", "reason", err)
+	return kafka.StampAll(ctx, s.dial, s.topics)
 }
 
 // taken returns up to where both processor and archive have taken the partitions of the readings.

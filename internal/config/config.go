@@ -135,6 +135,9 @@ type Embedded struct {
 	Retention Bytes `koanf:"retention"`
 	// SyncWrites has every batch on the disk before it is acknowledged, which survives a loss of power.
 	SyncWrites bool `koanf:"sync_writes"`
+	// AllowClockBehind starts although the machine's clock is more than an hour behind the log's last record: it was the log's
+	// time that was wrong.
+	AllowClockBehind bool `koanf:"allow_clock_behind"`
 }
 
 // Simulator is the simulated fleet.

@@ -107,13 +107,14 @@ var companions = map[string][]string{
 
 // switches are the keys with only one value beside the default.
 var switches = map[string]string{
-	"server.pprof":               "true",
-	"kafka.embedded.sync_writes": "true",
-	"device_simulator.enabled":   "false",
-	"archive.enabled":            "false",
-	"kafka.tls.enabled":          "true",
-	"kafka.group_protocol":       "consumer",
-	"log.format":                 "json",
+	"server.pprof":                      "true",
+	"kafka.embedded.allow_clock_behind": "true",
+	"kafka.embedded.sync_writes":        "true",
+	"device_simulator.enabled":          "false",
+	"archive.enabled":                   "false",
+	"kafka.tls.enabled":                 "true",
+	"kafka.group_protocol":              "consumer",
+	"log.format":                        "json",
 }
 
 // fileWith returns a file that sets one key.
