@@ -197,7 +197,7 @@ func (p *player) play(ctx context.Context, row recording.Row) error {
 		r.Time = r.Time.Add(p.shift)
 		r.Historical = !p.o.Shift
 		p.lines = append(p.lines, row.Line)
-		p.summary.repeated(p.repeats.add(r))
+		p.summary.Own.add(p.repeats.add(r))
 	}
 	if len(p.batch) >= replayBatch {
 		return p.flush(ctx)
@@ -267,6 +267,8 @@ func (p *player) settle(answer wire.Ingested, readings []iot.Reading, lines []in
 		p.summary.sent(r.Time)
 	}
 	p.summary.Accepted += int64(answer.Accepted)
+	p.summary.Known.Duplicates += int64(answer.Duplicates)
+	p.summary.Known.Conflicts += int64(answer.Conflicts)
 	var hopeless error
 	for _, r := range answer.Rejected {
 		if r.Index < 0 || r.Index >= len(readings) {

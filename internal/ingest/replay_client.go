@@ -91,6 +91,10 @@ func (c *Client) Send(ctx context.Context, readings []iot.Reading) (wire.Ingeste
 		answer, err := c.post(ctx, len(readings))
 		busy, again := errors.AsType[*busyError](err)
 		if !again || ctx.Err() != nil {
+			if backoff > firstBackoff {
+				// What a try before this one may have brought repeats nothing.
+				answer.Duplicates, answer.Conflicts = 0, 0
+			}
 			return answer, err
 		}
 		// Half of it is random, so that senders that were refused together do not come back together.

@@ -75,9 +75,7 @@ const shownTime = "2 January 2006, 15:04:05"
 func writeTimes(text *strings.Builder, r *recording.Report) {
 	best := &r.Times[0]
 	fmt.Fprintf(text, "time       columns %s, %s", recording.QuoteAll(best.Columns), formatName(best))
-	if !best.First.IsZero() {
-		fmt.Fprintf(text, "; the first is %s", best.First.Format(shownTime))
-	}
+	text.WriteString(firstIs(best))
 	text.WriteByte('\n')
 	for i := range r.Times[1:] {
 		other := &r.Times[i+1]
@@ -85,11 +83,14 @@ func writeTimes(text *strings.Builder, r *recording.Report) {
 		if best.Ambiguous(other) {
 			why = "which the file cannot tell: choose one"
 		}
-		fmt.Fprintf(text, "           or %s: the first is %s, %s\n", formatName(other), other.First.Format(shownTime), why)
+		fmt.Fprintf(text, "           or %s%s, %s\n", formatName(other), firstIs(other), why)
 	}
-	if best.NeedsDate {
-		fmt.Fprintf(text, "           without a date: put it in place of YYYY-MM-DD\n")
-	} else {
+	switch {
+	case best.NeedsDate:
+		text.WriteString("           without a date: put it in place of YYYY-MM-DD\n")
+	case best.NeedsYear:
+		text.WriteString("           without a year: put it in place of YYYY\n")
+	default:
 		fmt.Fprintf(text, "range      %s to %s", best.Oldest.Format(time.RFC3339), best.Newest.Format(time.RFC3339))
 		if r.Layout.Zone == nil {
 			text.WriteString(", if times without an offset are UTC (-zone says another)")
@@ -110,6 +111,14 @@ func writeTimes(text *strings.Builder, r *recording.Report) {
 	if r.Refused > 0 {
 		fmt.Fprintf(text, "refused    %d rows, the first: %v\n", r.Refused, r.Refusal)
 	}
+}
+
+// firstIs says what the first row is of.
+func firstIs(t *recording.TimeReport) string {
+	if t.First.IsZero() {
+		return ""
+	}
+	return ": the first is " + t.First.Format(shownTime)
 }
 
 func formatName(t *recording.TimeReport) string {
@@ -172,7 +181,8 @@ func writeCommand(text *strings.Builder, path string, r *recording.Report) {
 
 // mappable reports whether a column holds values.
 func mappable(c *recording.ColumnReport) bool {
-	return !c.IsTime && !c.Counter && c.Numbers > 0 && c.Numbers >= c.Words || isSwitch(c)
+	cells := c.Numbers + c.Words + c.Missing
+	return !c.IsTime && (!c.Counter && c.Numbers*50 >= cells && (c.Numbers > 1 || cells < 3) && c.Numbers >= c.Words || isSwitch(c))
 }
 
 // isSwitch reports whether a column holds nothing but the names of a switch's states.

@@ -20,9 +20,9 @@ type ReplaySummary struct {
 	Sent, Accepted int64
 	// Markers counts what stood in the cells without a value; "" for nothing.
 	Markers map[string]int64
-	// Duplicates counts the readings with device, time and value of an earlier one in the recording; Conflicts those with
-	// another value, of which the system keeps the first.
-	Duplicates, Conflicts int64
+	// Own counts the readings that repeat an earlier one of the recording, Known those that the system had lately, from
+	// this recording or from elsewhere.
+	Own, Known Repetitions
 	// Notes tells what was found out about the recording.
 	Notes []string
 	// First and Last are the oldest and newest times among the readings sent, as sent.
@@ -33,6 +33,20 @@ type ReplaySummary struct {
 	// Ignored names the columns that were mapped to nothing.
 	Ignored []string
 	Elapsed time.Duration
+}
+
+// Repetitions counts readings whose device and time an earlier one had: Duplicates with the same value, Conflicts with
+// another one. The first one counts.
+type Repetitions struct{ Duplicates, Conflicts int64 }
+
+// add counts a reading that may repeat an earlier one.
+func (r *Repetitions) add(duplicate, conflict bool) {
+	if duplicate {
+		r.Duplicates++
+	}
+	if conflict {
+		r.Conflicts++
+	}
 }
 
 // Refusal counts rows, cells or readings that were refused for like reasons.
@@ -84,16 +98,6 @@ func (s *ReplaySummary) missing(cell string) {
 		cell = "…"
 	}
 	s.Markers[cell]++
-}
-
-// repeated counts a reading that repeats an earlier one.
-func (s *ReplaySummary) repeated(duplicate, conflict bool) {
-	if duplicate {
-		s.Duplicates++
-	}
-	if conflict {
-		s.Conflicts++
-	}
 }
 
 // markers lists what stood in the cells without a value, the most frequent first, but for what everybody takes for none.
@@ -151,11 +155,11 @@ func (s *ReplaySummary) WriteTo(w io.Writer) (int64, error) {
 		}
 		fmt.Fprintf(&text, "          %d × %s%s, %s\n", r.Count, field, r.Reason, lines(r))
 	}
-	if s.Duplicates > 0 {
-		fmt.Fprintf(&text, "repeated  %d readings with the device, time and value of an earlier one: they count once\n", s.Duplicates)
+	if n := max(s.Own.Duplicates, s.Known.Duplicates); n > 0 {
+		fmt.Fprintf(&text, "repeated  %d readings have device, time and value of one before: they count once\n", n)
 	}
-	if s.Conflicts > 0 {
-		fmt.Fprintf(&text, "conflicts %d readings with the device and time of an earlier one and another value: the first one counts\n", s.Conflicts)
+	if n := max(s.Own.Conflicts, s.Known.Conflicts); n > 0 {
+		fmt.Fprintf(&text, "conflicts %d readings have device and time of one before, and another value: the first one counts\n", n)
 	}
 	if len(s.Ignored) > 0 {
 		fmt.Fprintf(&text, "not sent  columns %s: not mapped\n", recording.QuoteAll(s.Ignored))

@@ -11,9 +11,11 @@ type form struct {
 	hasDate, hasClock bool
 }
 
-// dateForms are how people write a date; # stands for what separates its numbers.
+// dateForms are how people write a date; # stands for what separates its numbers. Where the file cannot tell, slashes are
+// taken for the American order and everything else for the day first.
 var dateForms = []string{
-	"%m#%d#%Y", "%d#%m#%Y", "%Y#%m#%d", "%m#%d#%y", "%d#%m#%y", "%y#%m#%d",
+	"%m/%d/%Y", "%d/%m/%Y", "%Y/%m/%d", "%m/%d/%y", "%d/%m/%y", "%y/%m/%d",
+	"%d#%m#%Y", "%m#%d#%Y", "%Y#%m#%d", "%d#%m#%y", "%m#%d#%y", "%y#%m#%d",
 	"%d-%b-%Y", "%d-%b-%y", "%d %b %Y", "%d/%b/%Y", "%d.%b.%Y", "%d%b%Y", "%d. %b %Y", "%d %b, %Y", "%d-%b, %Y",
 	"%b %d, %Y", "%b %d %Y", "%b-%d-%Y", "%Y-%b-%d", "%Y %b %d", "%a %d %b %Y", "%a, %d %b %Y", "%a %d.%m.%Y", "%a %d/%m/%Y",
 	"%Y年%m月%d日", "%Y%m%d", "%Y %j", "%Y-%j", "%Y%j",
@@ -49,6 +51,10 @@ var forms = sync.OnceValue(func() []form {
 				if joiner == "" && !strings.HasSuffix(date, "%Y%m%d") && !strings.HasSuffix(date, "日") {
 					continue
 				}
+				// A day of the year and an hour look like a month and a day.
+				if strings.Contains(date, "%j") && joiner != " " && joiner != "T" {
+					continue
+				}
 				for _, offset := range offsets {
 					if offset == "" || strings.HasPrefix(clock, "%H:%M") {
 						add(date+joiner+clock+offset, true, true)
@@ -63,6 +69,9 @@ var forms = sync.OnceValue(func() []form {
 	return all
 })
 
+// yearless are the forms of times that lack only their year.
+var yearless = []string{"%m/%d %H:%M:%S", "%d/%m %H:%M:%S", "%m/%d %H:%M", "%d/%m %H:%M", "%d.%m. %H:%M:%S", "%d.%m. %H:%M", "%b %d %H:%M:%S", "%d %b %H:%M:%S"}
+
 func dates() []string {
 	var all []string
 	for _, date := range dateForms {
@@ -70,7 +79,7 @@ func dates() []string {
 			all = append(all, date)
 			continue
 		}
-		for _, separator := range []string{"/", "-", ".", " "} {
+		for _, separator := range []string{"-", ".", " "} {
 			all = append(all, strings.ReplaceAll(date, "#", separator))
 		}
 	}

@@ -11,15 +11,16 @@ type TimeGuess struct {
 	// Columns are the columns with the time, as -time-column takes them.
 	Columns []string
 	Format  TimeFormat
-	// NeedsDate says that the format has no date, so that -date must tell it.
-	NeedsDate bool
+	// NeedsDate says that the format has no date, so that -date must tell it; NeedsYear that it lacks only the year.
+	NeedsDate, NeedsYear bool
 	// First and Last are the times of the first and the last row looked at; zero if they could not be read.
 	First, Last time.Time
 
 	indexes []int
-	// flips counts how often the order of the times turns; span is how far they reach.
-	flips int
-	span  time.Duration
+	// flips counts how often the order of the times turns, repeated how often a time comes again; span is how far they reach.
+	flips    int
+	repeated int
+	span     time.Duration
 }
 
 // Flags returns the flags that read the times so.
@@ -34,6 +35,8 @@ func (g *TimeGuess) Flags() string {
 	}
 	if g.NeedsDate {
 		flags = append(flags, "-date YYYY-MM-DD")
+	} else if g.NeedsYear {
+		flags = append(flags, "-date YYYY")
 	}
 	return strings.Join(flags, " ")
 }
@@ -67,7 +70,7 @@ func (t *Table) guessTimes(s *sample, rows []sampleRow) []TimeGuess {
 	if len(t.layout.TimeColumns) > 0 {
 		guesses = t.guessJoined(rows, t.TimeColumns)
 	}
-	for _, guess := range []func([]sampleRow) []TimeGuess{t.guessWhole, t.guessPairs, t.guessParts, t.guessNumbers, t.guessDates, t.guessClock} {
+	for _, guess := range []func([]sampleRow) []TimeGuess{t.guessWhole, t.guessPairs, t.guessParts, t.guessNumbers, t.guessDates, t.guessYearless, t.guessPositions, t.guessClock} {
 		if len(guesses) == 0 {
 			guesses = guess(rows)
 		}
@@ -97,8 +100,8 @@ func (t *Table) guess(format TimeFormat, indexes ...int) TimeGuess {
 // weigh reads the rows by a guess: the right one of day and month leaves the times in order and close together.
 func (t *Table) weigh(g *TimeGuess, rows []sampleRow) {
 	c := clock{format: g.Format, zone: t.layout.Zone, date: t.layout.Date}
-	if g.NeedsDate && c.date == (Date{}) {
-		c.date = Date{2000, 1, 1}
+	if c.date == (Date{}) {
+		c.date = g.anyDate()
 	}
 	var times []time.Time
 	for _, r := range rows {
@@ -112,6 +115,7 @@ func (t *Table) weigh(g *TimeGuess, rows []sampleRow) {
 	g.First, g.Last = times[0], times[len(times)-1]
 	g.span = slices.MaxFunc(times, time.Time.Compare).Sub(slices.MinFunc(times, time.Time.Compare))
 	direction := 0
+	g.flips, g.repeated = 0, 0
 	for i := 1; i < len(times); i++ {
 		step := times[i].Compare(times[i-1])
 		if step != 0 && direction != 0 && step != direction {
@@ -119,11 +123,24 @@ func (t *Table) weigh(g *TimeGuess, rows []sampleRow) {
 		}
 		if step != 0 {
 			direction = step
+		} else {
+			g.repeated++
 		}
 	}
-	if g.NeedsDate {
+	if g.NeedsDate || g.NeedsYear {
 		g.First, g.Last = time.Time{}, time.Time{}
 	}
+}
+
+// anyDate returns a date to read times by as long as nobody has said the right one.
+func (g *TimeGuess) anyDate() Date {
+	switch {
+	case g.NeedsDate:
+		return Date{2000, 1, 1}
+	case g.NeedsYear:
+		return Date{2000, 0, 0}
+	}
+	return Date{}
 }
 
 func column(rows []sampleRow, indexes ...int) []string {
@@ -157,6 +174,9 @@ func (t *Table) guessWhole(rows []sampleRow) []TimeGuess {
 		into := &others
 		if folded := foldName(name); slices.Contains(timeNames, folded) || strings.Contains(folded, "time") || strings.Contains(folded, "date") {
 			into = &named
+		}
+		if isoTimes(cells, false) {
+			continue
 		}
 		if isoTimes(cells, true) {
 			*into = append(*into, t.guess(TimeFormat{}, i))
@@ -201,8 +221,12 @@ func isoTimes(cells []string, hasClock bool) bool {
 func (t *Table) guessPairs(rows []sampleRow) []TimeGuess {
 	var guesses []TimeGuess
 	for _, i := range t.dateColumns(rows) {
-		for _, j := range append(t.clockColumns(i), i+1, i-1) {
-			if j < 0 || j >= len(t.Columns) || j == i || len(fitting(column(rows, j), false, true)) == 0 {
+		named := t.clockColumns(i)
+		for _, j := range append(named, i+1, i-1) {
+			if j < 0 || j >= len(t.Columns) || len(fitting(column(rows, j), false, true)) == 0 {
+				continue
+			}
+			if !slices.Contains(named, j) && !writtenAsClock(column(rows, j)) {
 				continue
 			}
 			joined := column(rows, i, j)
@@ -218,6 +242,20 @@ func (t *Table) guessPairs(rows []sampleRow) []TimeGuess {
 		}
 	}
 	return nil
+}
+
+// writtenAsClock reports whether cells have the colon of a clock, or four digits with zeros in front. Other numbers beside a
+// date may be anything.
+func writtenAsClock(cells []string) bool {
+	zero := false
+	for _, cell := range cells {
+		cell = trim(cell)
+		if !strings.Contains(cell, ":") && len(cell) != 4 && len(cell) != 6 {
+			return false
+		}
+		zero = zero || strings.Contains(cell, ":") || strings.HasPrefix(cell, "0")
+	}
+	return zero
 }
 
 // dateColumns returns the columns that hold dates without the time of the day.

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 func appendInt(dst []byte, n int) []byte { return strconv.AppendInt(dst, int64(n), 10) }
@@ -147,6 +148,76 @@ func mostlyRising(cells []string) bool {
 		last = n
 	}
 	return 10*max(rises, falls) >= 9*(len(cells)-1) || max(rises, falls) > 0 && min(rises, falls) == 0
+}
+
+// guessYearless returns columns with times that lack only their year.
+func (t *Table) guessYearless(rows []sampleRow) []TimeGuess {
+	var guesses []TimeGuess
+	for i := range t.Columns {
+		cells := column(rows, i)
+		for _, text := range yearless {
+			f, err := ParseFormat(text)
+			if err == nil && len(fitsAll(f, cells))*10 <= len(cells) {
+				g := t.guess(TimeFormat{strftime: f}, i)
+				g.NeedsYear = true
+				guesses = append(guesses, g)
+			}
+		}
+		if len(guesses) > 0 {
+			break
+		}
+	}
+	return guesses
+}
+
+// guessPositions returns the first columns of rows without names that look like year, month, day, hour and minute, if they
+// make every row later than the one before.
+func (t *Table) guessPositions(rows []sampleRow) []TimeGuess {
+	if !t.layout.NoHeader || len(t.layout.Columns) > 0 {
+		return nil
+	}
+	var text []string
+	var indexes []int
+	at := 0
+	for _, part := range []struct {
+		verb        string
+		least, most float64
+	}{{"%Y", 1950, 2100}, {"%m", 1, 12}, {"%d", 1, 31}, {"%H", 0, 24}, {"%M", 0, 59}, {"%S", 0, 60}} {
+		// Some networks put the day of the year beside the year, and month and day all the same.
+		if at == 1 && isDayOfYear(rows) {
+			at++
+		}
+		if at >= len(t.Columns) || !within(rows, at, part.least, part.most) {
+			break
+		}
+		text, indexes = append(text, part.verb), append(indexes, at)
+		at++
+	}
+	for ; len(text) >= 3; text, indexes = text[:len(text)-1], indexes[:len(indexes)-1] {
+		f, err := ParseFormat(strings.Join(text, " "))
+		if err != nil {
+			return nil
+		}
+		g := t.guess(TimeFormat{strftime: f}, indexes...)
+		if t.weigh(&g, rows); g.flips == 0 && g.repeated == 0 && g.span > 0 {
+			return []TimeGuess{g}
+		}
+	}
+	return nil
+}
+
+// isDayOfYear reports whether the first four columns are year, day of the year, month and day.
+func isDayOfYear(rows []sampleRow) bool {
+	for _, r := range rows {
+		if len(r.cells) < 4 {
+			return false
+		}
+		day, err := time.Parse("2006 1 2", joinTime(r.cells, []int{0, 2, 3}))
+		if number, notNumber := strconv.Atoi(trim(r.cells[1])); err != nil || notNumber != nil || day.YearDay() != number {
+			return false
+		}
+	}
+	return true
 }
 
 // guessClock returns the columns with the time of the day where there is no date: one column, or the first ones of rows

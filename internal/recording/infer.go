@@ -78,16 +78,29 @@ func (s *sample) infer(d *decodedText, given Layout) (*sample, Layout) {
 
 // commentMark returns what the first line begins with, if it is no header and other lines begin so, too.
 func (s *sample) commentMark() string {
-	if len(s.header) == 0 || len(s.header) == s.width && s.width > 1 {
+	if len(s.header) == 0 {
 		return ""
 	}
 	text := string(s.text)
+	if len(s.header) == s.width && s.width > 1 && !s.headerIsBelow() {
+		return ""
+	}
 	for _, mark := range commentMarks {
 		if strings.HasPrefix(text, mark) && strings.Contains(text, string(s.end)+mark) {
 			return mark
 		}
 	}
 	return ""
+}
+
+// headerIsBelow reports whether, below lines that begin alike, one follows that is no row.
+func (s *sample) headerIsBelow() bool {
+	for _, r := range slices.Concat(s.headings, s.rows) {
+		if r.text[0] != s.header[0][0] {
+			return !looksLikeRow(r.cells) && isHeading(r.cells)
+		}
+	}
+	return false
 }
 
 // lineOfHeader returns the line of the header if lines above it were taken for it, else 0.
@@ -98,11 +111,29 @@ func (s *sample) lineOfHeader() int {
 	narrow := s.width > 2*len(s.header) || len(s.header) == 1 && s.width > 1
 	named := len(s.headings) > 0 && len(s.header) < s.width && len(s.headings[0].cells) >= s.width
 	if !narrow && !named {
-		return 0
+		return s.lineOfNames()
 	}
 	for _, r := range slices.Concat(s.headings, s.rows) {
 		if len(r.cells) >= s.width-1 {
 			return r.line
+		}
+	}
+	return 0
+}
+
+// lineOfNames returns the line of the first record that is as wide as the rows and has nothing but names, where the lines
+// above it are narrower; else 0.
+func (s *sample) lineOfNames() int {
+	const far = 20
+	if len(s.header) >= s.width {
+		return 0
+	}
+	for _, r := range s.rows[:min(far, len(s.rows))] {
+		if len(r.cells) >= s.width {
+			if isHeading(r.cells) {
+				return r.line
+			}
+			return 0
 		}
 	}
 	return 0

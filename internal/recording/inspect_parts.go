@@ -33,8 +33,10 @@ type TimeReport struct {
 func newTimeReport(g TimeGuess, layout Layout) TimeReport {
 	t := TimeReport{TimeGuess: g, steps: make(map[time.Duration]int64)}
 	t.clock = clock{format: g.Format, zone: layout.Zone, date: layout.Date}
-	if t.NeedsDate = g.NeedsDate && layout.Date == (Date{}); t.NeedsDate {
-		t.clock.date = Date{2000, 1, 1}
+	if layout.Date != (Date{}) {
+		t.NeedsDate, t.NeedsYear = false, false
+	} else {
+		t.clock.date = g.anyDate()
 	}
 	return t
 }

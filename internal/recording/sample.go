@@ -118,7 +118,7 @@ func (s *sample) detectDelimiter(layout Layout) rune {
 		if fields := min(len(rows[0].cells), usual); fields > most {
 			best, most = candidate, fields
 		}
-		if usual > lonelyMost && candidate != Blanks {
+		if usual > lonelyMost && (candidate != Blanks || usual > 2) {
 			lonely, lonelyMost = candidate, usual
 		}
 	}
