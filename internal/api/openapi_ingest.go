@@ -47,6 +47,9 @@ func documentIngest(document *huma.OpenAPI) {
 			Content: map[string]*huma.MediaType{
 				"application/json":     {Schema: &huma.Schema{OneOf: []*huma.Schema{reading, {Type: huma.TypeArray, Items: reading}}}},
 				"application/x-ndjson": {Schema: reading},
+				"application/vnd.influx.line-protocol": {Schema: &huma.Schema{
+					Type: huma.TypeString, Description: "Lines of InfluxDB's line protocol, for which ingest.map has rules.",
+				}},
 			},
 		},
 		Responses: map[string]*huma.Response{

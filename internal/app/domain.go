@@ -8,6 +8,7 @@ import (
 	"iotmon/internal/config"
 	"iotmon/internal/iot"
 	"iotmon/internal/kafka"
+	"iotmon/internal/mapping"
 	"iotmon/internal/process"
 	"iotmon/internal/simulate"
 )
@@ -37,6 +38,22 @@ func newAdmission(cfg *config.Config, catalog *iot.Catalog) *iot.Admission {
 		MaxText:   int(cfg.Ingest.MaxText),
 		Earliest:  time.Date(cfg.Ingest.EarliestYear, 1, 1, 0, 0, 0, 0, time.UTC),
 	}
+}
+
+// newMapping returns the rules for values in the shapes of other programs.
+func newMapping(cfg *config.Config, catalog *iot.Catalog) (*mapping.Rules, error) {
+	var rules []mapping.Rule
+	for _, r := range cfg.Ingest.Map {
+		rules = append(rules, mapping.Rule{
+			Measurement: r.Measurement, Field: r.Field, Tags: r.Tags,
+			Device: r.Device, Type: iot.DeviceType(r.Type), Unit: r.Unit, Building: r.Building, Room: r.Room,
+		})
+	}
+	m, err := mapping.New(rules, catalog)
+	if err != nil {
+		return nil, fmt.Errorf("ingest.map: %w", err)
+	}
+	return m, nil
 }
 
 func newRules(cfg *config.Config) []iot.Rule {

@@ -17,6 +17,7 @@ import (
 	"iotmon/internal/kafka"
 	"iotmon/internal/kafka/embedded"
 	"iotmon/internal/live"
+	"iotmon/internal/mapping"
 	"iotmon/internal/observe"
 )
 
@@ -46,6 +47,7 @@ type Service struct {
 
 	catalog   *iot.Catalog
 	admission *iot.Admission
+	mapping   *mapping.Rules
 	dial      kafka.Dial
 	topics    kafka.Topics
 	store     store
@@ -199,5 +201,6 @@ func (s *Service) makeDomain(context.Context) (err error) {
 		return err
 	}
 	s.admission = newAdmission(s.cfg, s.catalog)
-	return nil
+	s.mapping, err = newMapping(s.cfg, s.catalog)
+	return err
 }

@@ -127,6 +127,7 @@ func (s *Service) ingestHandler() http.Handler {
 	return s.tracing.Traced("POST /api/v1/readings", s.metrics.Ingest.Instrument(ingest.NewHandler(ingest.HandlerOptions{
 		Log:           s.producer,
 		Admission:     s.admission,
+		Mapping:       s.mapping,
 		Now:           time.Now,
 		Logger:        s.Logger,
 		Answered:      s.answered,

@@ -16,9 +16,9 @@ type layer struct {
 var (
 	domain = []string{"internal/iot"}
 	// pure packages decide; time is an argument, and they do no I/O and start no goroutine.
-	pure = []string{"internal/iot", "internal/aggregate", "internal/alert", "internal/fleet", "internal/process"}
+	pure = []string{"internal/iot", "internal/aggregate", "internal/alert", "internal/fleet", "internal/process", "internal/mapping"}
 	// parts are what the domain's rules are made of.
-	parts = []string{"internal/wire", "internal/simulate", "internal/aggregate", "internal/alert", "internal/fleet", "internal/recording"}
+	parts = []string{"internal/wire", "internal/simulate", "internal/aggregate", "internal/alert", "internal/fleet", "internal/recording", "internal/mapping"}
 	// uses declare the interfaces that they need.
 	uses = []string{"internal/process", "internal/archive", "internal/latest", "internal/live", "internal/ingest", "internal/api"}
 	// measures sit on top of a running system.
@@ -77,6 +77,7 @@ var owners = []owner{
 	// It calls methods by names that are known at run time, for which the linker keeps every method of every library.
 	{"html/template", nil},
 	{"text/template", nil},
+	{"github.com/influxdata/line-protocol", []string{"internal/ingest"}},
 	{"github.com/redis", []string{"internal/cache/redis"}},
 }
 

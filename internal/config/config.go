@@ -176,6 +176,21 @@ type Ingest struct {
 	MaxText Bytes `koanf:"max_text_bytes"`
 	// EarliestYear is the first year that a reading may be of.
 	EarliestYear int `koanf:"earliest_year"`
+	// Map says which values in the shapes of other programs are which readings.
+	Map []MapRule `koanf:"map"`
+}
+
+// MapRule takes the values that have its Measurement, if it names one, its Field and its Tags.
+type MapRule struct {
+	Measurement string            `koanf:"measurement"`
+	Field       string            `koanf:"field"`
+	Tags        map[string]string `koanf:"tags"`
+	// Device, Building and Room may hold {measurement}, {field} and names of tags in braces.
+	Device   string `koanf:"device"`
+	Type     string `koanf:"type"`
+	Unit     string `koanf:"unit"`
+	Building string `koanf:"building"`
+	Room     string `koanf:"room"`
 }
 
 // Aggregation is about the windows of event time.

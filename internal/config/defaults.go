@@ -46,6 +46,7 @@ func Default(service string) Config {
 			Timeout:          10 * time.Second,
 			MaxText:          128,
 			EarliestYear:     2000,
+			Map:              []MapRule{},
 		},
 		Aggregation: Aggregation{WindowSeconds: 30, AllowedLateness: 5 * time.Second, MaxClockSkew: 10 * time.Second},
 		Devices:     Devices{OfflineAfter: 15 * time.Second, ForgetAfter: 90 * 24 * time.Hour},

@@ -48,6 +48,7 @@ var samples = map[string][2]string{
 	"ingest.timeout":                    {"2s", "1m"},
 	"ingest.max_text_bytes":             {"64", "1024"},
 	"ingest.earliest_year":              {"1970", "2020"},
+	"ingest.map":                        {"[{field: a, device: b, type: switch_sensor}]", "[{field: c, device: d, type: switch_sensor}]"},
 	"aggregation.window_seconds":        {"1", "60"},
 	"aggregation.allowed_lateness":      {"0s", "1m"},
 	"aggregation.max_clock_skew":        {"0s", "1m"},

@@ -58,6 +58,7 @@ func (c *Config) validate(service string) error {
 	check.servers(c, service)
 	check.simulator(&c.Simulator, c.knownTypes())
 	check.ingest(&c.Ingest)
+	check.mapRules(c.Ingest.Map, c.knownTypes())
 	check.times(c)
 	check.deviceTypes(c.DeviceTypes)
 	check.alerts(&c.Alerts, c.knownTypes())

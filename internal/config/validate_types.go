@@ -35,6 +35,22 @@ func (c *checker) states(key string, t *DeviceType) {
 	c.must(t.Decimals == 0, key+".decimals", t.Decimals, "0 for a type with states")
 }
 
+// template is what may hold names in braces.
+var template = regexp.MustCompile(`^([^{}]|\{[^{}]+\})*$`)
+
+// mapRules checks how the values of other programs become readings.
+func (c *checker) mapRules(rules []MapRule, known []string) {
+	for i, r := range rules {
+		key := fmt.Sprintf("ingest.map[%d]", i)
+		c.mustText(r.Field != "", key+".field", r.Field, "the name of a field")
+		c.mustText(r.Device != "", key+".device", r.Device, "the id of a device, or a template of it")
+		c.knownType(key+".type", r.Type, known)
+		for _, t := range []struct{ key, text string }{{"device", r.Device}, {"building", r.Building}, {"room", r.Room}} {
+			c.mustText(template.MatchString(t.text), key+"."+t.key, t.text, "a text in which braces hold the name of a tag, as {host}")
+		}
+	}
+}
+
 func (c *checker) alerts(a *Alerts, known []string) {
 	c.oneOf("alerts.device_offline", a.DeviceOffline, "info", "warning", "critical", Off)
 	builtin := a.All()

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"log/slog"
 	"net/http"
 	"sync/atomic"
@@ -13,6 +12,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"iotmon/internal/iot"
+	"iotmon/internal/mapping"
 	"iotmon/internal/wire"
 )
 
@@ -38,6 +38,8 @@ type HandlerOptions struct {
 	Log Log
 	// Admission refuses at the door what the processor would refuse later.
 	Admission *iot.Admission
+	// Mapping says which values in the shapes of other programs are which readings; nil for none.
+	Mapping *mapping.Rules
 	// Now is the clock that readings are admitted against and stamped with.
 	Now    func() time.Time
 	Logger *slog.Logger
@@ -75,6 +77,9 @@ func NewHandler(o HandlerOptions) *Handler {
 	o.MaxBytes = max(cmp.Or(o.MaxBytes, DefaultMaxBytes), o.MaxBody+1)
 	o.BodyTimeout = cmp.Or(o.BodyTimeout, DefaultBodyTimeout)
 	o.AppendTimeout = cmp.Or(o.AppendTimeout, DefaultAppendTimeout)
+	if o.Mapping == nil {
+		o.Mapping = new(mapping.Rules)
+	}
 	if o.Answered == nil {
 		o.Answered = func(*wire.Ingested) {}
 	}
@@ -127,7 +132,7 @@ func (h *Handler) take(w http.ResponseWriter, r *http.Request) (*wire.Ingested, 
 	if err != nil {
 		return nil, 0, err
 	}
-	readings, rejected := h.admit(sent.elements)
+	readings, rejected := h.admit(sent, r)
 	result := &wire.Ingested{Accepted: len(readings), Rejected: rejected}
 	h.recent.count(readings, result)
 	if err := h.append(r.Context(), readings); err != nil {
@@ -135,48 +140,6 @@ func (h *Handler) take(w http.ResponseWriter, r *http.Request) (*wire.Ingested, 
 	}
 	h.recent.remember(readings)
 	return result, statusOf(result, sent.single), nil
-}
-
-// admit decodes and checks every element against one and the same moment.
-func (h *Handler) admit(elements [][]byte) ([]iot.Reading, []wire.Rejection) {
-	now := iot.CutTime(h.o.Now())
-	decoder := wire.NewDecoder()
-	var readings []iot.Reading
-	rejected := []wire.Rejection{}
-	for i, element := range elements {
-		var r iot.Reading
-		if err := h.admitOne(decoder, element, &r, now); err != nil {
-			rejected = append(rejected, rejection(i, err))
-			continue
-		}
-		readings = append(readings, r)
-	}
-	return readings, rejected
-}
-
-func (h *Handler) admitOne(decoder *wire.Decoder, element []byte, r *iot.Reading, now time.Time) error {
-	// A message in the log is at most wire.MaxMessage long, and what is admitted takes a tenth of it at most. A longer text
-	// is not worth decoding.
-	if len(element) > maxReadingBytes {
-		return iot.Invalid("", "longer than %d bytes (got %d)", maxReadingBytes, len(element))
-	}
-	if err := decoder.Decode(element, r); err != nil {
-		return err
-	}
-	if err := h.o.Admission.Admit(r, now); err != nil {
-		return err
-	}
-	if r.ReceivedAt.IsZero() {
-		r.ReceivedAt = now
-	}
-	return nil
-}
-
-func rejection(index int, err error) wire.Rejection {
-	if invalid, ok := errors.AsType[*iot.InvalidError](err); ok {
-		return wire.Rejection{Index: index, Field: invalid.Field, Reason: invalid.Reason}
-	}
-	return wire.Rejection{Index: index, Reason: err.Error()}
 }
 
 // append hands the readings to the log and waits for its word.

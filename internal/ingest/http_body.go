@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/semaphore"
@@ -22,6 +23,7 @@ type format int
 const (
 	jsonText format = iota
 	jsonLines
+	lineProtocol
 )
 
 // formatOf reads the content type. It must be given: a browser can make a user's page send a body without one to any
@@ -35,10 +37,12 @@ func formatOf(header http.Header) (format, error) {
 			return jsonText, nil
 		case "application/x-ndjson", "application/ndjson":
 			return jsonLines, nil
+		case "application/vnd.influx.line-protocol": // Not text/plain, which any page can send.
+			return lineProtocol, nil
 		}
 	}
 	return 0, refuse(http.StatusUnsupportedMediaType,
-		"Content-Type must be application/json or application/x-ndjson in UTF-8 (got %q)", given,
+		"Content-Type must be application/json, application/x-ndjson or application/vnd.influx.line-protocol in UTF-8 (got %q)", given,
 	).with("Accept-Post", "application/json, application/x-ndjson")
 }
 
@@ -122,6 +126,8 @@ type batch struct {
 	elements [][]byte
 	// single is true for one object alone.
 	single bool
+	// lineProtocol is true for lines that are no JSON.
+	lineProtocol bool
 }
 
 // split cuts a body into its readings. Each stands for itself: what is malformed inside one of them is that one's fault. Of
@@ -132,10 +138,16 @@ func split(body []byte, format format, limit int) (batch, error) {
 	case isUTF16(body):
 		return b, refuse(http.StatusBadRequest, "the body is UTF-16: send UTF-8")
 	case len(text) == 0:
+	case format == lineProtocol:
+		b.elements, b.lineProtocol = splitLines(text, limit), true
+		b.elements = slices.DeleteFunc(b.elements, func(line []byte) bool { return line[0] == '#' })
 	case format == jsonLines:
 		b.elements = splitLines(text, limit)
 	case wire.Valid(text):
-		b.elements, b.single = splitText(text, limit), text[0] != '['
+		var wrapped bool
+		if b.elements, wrapped = unwrap(text, limit); !wrapped {
+			b.elements, b.single = splitText(text, limit), text[0] != '['
+		}
 	case startsWithLine(text):
 		b.elements = splitLines(text, limit)
 	case text[0] == '[' && text[len(text)-1] == ']':

@@ -2,6 +2,9 @@ package iot
 
 import (
 	"cmp"
+	"fmt"
+	"iter"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -210,4 +213,22 @@ func Quote(text string) string {
 		cut--
 	}
 	return strconv.Quote(text[:cut]) + "…"
+}
+
+// QuoteNames lists names for a reason, in order: the first few of many, each cut short.
+func QuoteNames(names iter.Seq[string]) string {
+	const most = 8
+	sorted := slices.Sorted(names)
+	more := max(0, len(sorted)-most)
+	quoted := make([]string, 0, most+1)
+	for _, name := range sorted[:len(sorted)-more] {
+		quoted = append(quoted, Quote(name))
+	}
+	if more > 0 {
+		quoted = append(quoted, fmt.Sprintf("%d more", more))
+	}
+	if len(quoted) == 0 {
+		return "none"
+	}
+	return strings.Join(quoted, ", ")
 }

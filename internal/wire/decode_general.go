@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"maps"
 	"math"
 	"strings"
 	"time"
@@ -174,7 +175,7 @@ func (g *general) value(key string, r *iot.Reading) {
 	raw, ok := g.lookup(key)
 	switch {
 	case !ok && g.err == nil:
-		g.err = iot.Invalid(g.prefix+key, "missing")
+		g.err = iot.Invalid(g.prefix+key, "missing (keys: %s)", iot.QuoteNames(maps.Keys(g.fields)))
 	case !ok:
 	case raw[0] == 't' || raw[0] == 'f':
 		r.Spelling = g.decoder.intern(raw)

@@ -1,0 +1,171 @@
+// Package mapping turns what other systems say into readings: it knows which of their names is which device, of which type
+// and in which unit. It is pure.
+package mapping
+
+import (
+	"fmt"
+	"maps"
+	"strings"
+	"time"
+
+	"iotmon/internal/iot"
+)
+
+// Point is one value as another system names it.
+type Point struct {
+	// Measurement is the name of the series; empty where the system has none.
+	Measurement string
+	// Field names the value within it.
+	Field string
+	// Tags say of what the value is.
+	Tags map[string]string
+	Time time.Time
+	// Value is the value, unless Spelling has one that is no number.
+	Value    float64
+	Spelling string
+}
+
+// Rule says which points are readings of which devices. Device, Building and Room may hold {measurement}, {field} and the name
+// of any tag in braces, for which the point's is put in.
+type Rule struct {
+	// Measurement, Field and Tags are what a point must have. An empty Measurement is any.
+	Measurement, Field string
+	Tags               map[string]string
+	Device             string
+	Type               iot.DeviceType
+	// Unit is what the values are in; empty for the type's own.
+	Unit           string
+	Building, Room string
+}
+
+// Rules maps points by the first rule that they match. They do not change and may be shared. The zero Rules match nothing.
+type Rules struct {
+	// byField holds the rules for each field, in the order given.
+	byField map[string][]rule
+	count   int
+}
+
+// Len returns how many rules there are.
+func (m *Rules) Len() int { return m.count }
+
+type rule struct {
+	Rule
+	device, building, room template
+}
+
+// New returns the rules. A rule without a field or device, of an unknown type or with a broken template is an error.
+func New(rules []Rule, catalog *iot.Catalog) (*Rules, error) {
+	m := &Rules{byField: make(map[string][]rule), count: len(rules)}
+	for i, given := range rules {
+		r := rule{Rule: given}
+		var problems [3]error
+		r.device, problems[0] = parseTemplate(given.Device)
+		r.building, problems[1] = parseTemplate(given.Building)
+		r.room, problems[2] = parseTemplate(given.Room)
+		for _, err := range problems {
+			if err != nil {
+				return nil, fmt.Errorf("rule %d: %w", i, err)
+			}
+		}
+		switch {
+		case given.Field == "":
+			return nil, fmt.Errorf("rule %d: field: missing", i)
+		case given.Device == "":
+			return nil, fmt.Errorf("rule %d: device: missing", i)
+		case catalog.Spec(given.Type) == nil:
+			return nil, fmt.Errorf("rule %d: type: unknown (got %q)", i, given.Type)
+		}
+		m.byField[given.Field] = append(m.byField[given.Field], r)
+	}
+	return m, nil
+}
+
+// Reading writes the reading that a point is into r, and reports whether there is a rule for the point. The reading is not
+// yet admitted. An error is an *iot.InvalidError: the point lacks what its rule needs.
+func (m *Rules) Reading(p *Point, r *iot.Reading) (bool, error) {
+	for i := range m.byField[p.Field] {
+		if rule := &m.byField[p.Field][i]; rule.matches(p) {
+			return true, rule.fill(p, r)
+		}
+	}
+	return false, nil
+}
+
+func (u *rule) matches(p *Point) bool {
+	if u.Measurement != "" && u.Measurement != p.Measurement {
+		return false
+	}
+	for key, want := range u.Tags {
+		if got, ok := p.Tags[key]; !ok || got != want {
+			return false
+		}
+	}
+	return true
+}
+
+func (u *rule) fill(p *Point, r *iot.Reading) error {
+	device, err := u.device.fill("device_id", p)
+	if err != nil {
+		return err
+	}
+	building, err := u.building.fill("location.building", p)
+	if err != nil {
+		return err
+	}
+	room, err := u.room.fill("location.room", p)
+	if err != nil {
+		return err
+	}
+	*r = iot.Reading{
+		Device: iot.Device{ID: iot.DeviceID(device), Type: u.Type, Unit: u.Unit, Location: iot.Location{Building: building, Room: room}},
+		Time:   p.Time, Value: p.Value, Spelling: p.Spelling,
+	}
+	return nil
+}
+
+// template is a text with places for what a point says: literal texts and names in turns, beginning with a text.
+type template []string
+
+func parseTemplate(text string) (template, error) {
+	var t template
+	for rest := text; ; {
+		literal, after, open := strings.Cut(rest, "{")
+		if strings.Contains(literal, "}") {
+			return nil, fmt.Errorf("%q: } without {", text)
+		}
+		t = append(t, literal)
+		if !open {
+			return t, nil
+		}
+		name, behind, closed := strings.Cut(after, "}")
+		if !closed || name == "" || strings.Contains(name, "{") {
+			return nil, fmt.Errorf("%q: { without a name and }", text)
+		}
+		t, rest = append(t, name), behind
+	}
+}
+
+func (t template) fill(field string, p *Point) (string, error) {
+	if len(t) == 1 {
+		return t[0], nil
+	}
+	var text strings.Builder
+	for i, part := range t {
+		if i%2 == 0 {
+			text.WriteString(part)
+			continue
+		}
+		value, ok := p.Tags[part]
+		switch {
+		case ok:
+		case part == "measurement":
+			value = p.Measurement
+		case part == "field":
+			value = p.Field
+		default:
+			return "", iot.Invalid(field, "the point has no tag %s (tags: %s)", iot.Quote(part), iot.QuoteNames(maps.Keys(p.Tags)))
+		}
+		text.WriteString(value)
+	}
+	return text.String(), nil
+}
