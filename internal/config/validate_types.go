@@ -4,7 +4,11 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // identifier is what the names of device types and rules look like: they label metrics and go into addresses.
@@ -20,9 +24,23 @@ func (c *checker) deviceTypes(types []DeviceType) {
 		c.mustText(!slices.Contains(taken, t.Name), key+".name", t.Name, "another name than those of the other types, built-in ones included")
 		taken = append(taken, t.Name)
 		within(c, key+".decimals", t.Decimals, 0, 9)
+		c.shortText(key+".unit", t.Unit)
+		for language, label := range t.Labels {
+			c.shortText(key+".labels."+language, label)
+		}
+		for j, state := range t.States {
+			c.shortText(fmt.Sprintf("%s.states[%d]", key, j), state)
+		}
 		c.must(t.Min < t.Max, key+".min", t.Min, "less than max, %v", t.Max)
 		c.states(key, &t)
 	}
+}
+
+// shortText checks a text that is repeated in every message about a device of its type.
+func (c *checker) shortText(key, text string) {
+	const most = 128
+	fits := len(text) <= most && utf8.ValidString(text) && !strings.ContainsFunc(text, unicode.IsControl)
+	c.must(fits, key, strconv.Quote(text), "at most %d bytes of text without control characters", most)
 }
 
 // states checks a discrete type, whose values index the names of its states.

@@ -73,8 +73,8 @@ func (a *admitting) foreign(index int, f *foreign) error {
 		if err == nil {
 			err = a.admit(&r)
 		}
-		if err != nil {
-			a.reject(index, err)
+		if invalid, ok := errors.AsType[*iot.InvalidError](err); ok {
+			a.reject(index, iot.Invalid(invalid.Field, "%s, in its field %s", invalid.Reason, iot.Quote(f.points[i].Field)))
 		}
 	}
 	if mapped == 0 {

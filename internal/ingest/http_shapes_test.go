@@ -88,7 +88,7 @@ func TestWhatIsNotMappedIsRefusedByItsNames(t *testing.T) {
 		"lines without time":        {lines, "boiler,host=a,site=b temp_f=1", true, "missing"},
 		"no lines":                  {lines, `{"metrics":[]}`, true, "no line of the line protocol"},
 		"a tag that is missing":     {lines, "boiler,site=b temp_f=1 1772366398", true, `no tag "host"`},
-		"a switch of 2":             {lines, "boiler,site=b,host=a burner=2 1772366398", true, "outside the physical range"},
+		"a switch of 2":             {lines, "boiler,site=b,host=a burner=2 1772366398", true, `range 0 to 1  of switch_sensor (got 2), in its field "burner"`},
 		"any JSON":                  {"application/json", `[{"temp":1,"sensor":"x"}]`, false, `missing (keys: "sensor", "temp")`},
 		"too many keys":             {"application/json", `[{` + strings.Repeat(`"k":1,`, 900) + strings.Repeat(`"`+strings.Repeat("x", 100)+`":1,`, 1) + `"a":1,"b":1,"c":1,"d":1,"e":1,"f":1,"g":1,"h":1}]`, false, "2 more"},
 	} {
