@@ -10,6 +10,7 @@ import (
 	"iotmon/internal/config"
 	"iotmon/internal/kafka"
 	"iotmon/internal/latest"
+	"iotmon/internal/live"
 	"iotmon/internal/observe"
 )
 
@@ -34,6 +35,7 @@ func (s *Service) makeProcessor(context.Context) error {
 		Metrics:        s.processorMetrics(),
 		Handover:       s.handover,
 		TornCommits:    s.broker != nil,
+		Early:          s.early(),
 		Logger:         s.Logger,
 		Tracer:         s.tracing.Tracer(),
 	})
@@ -49,11 +51,23 @@ func (s *Service) processorMetrics() processorMetrics {
 	}
 }
 
+// early returns what gives the processor's states to the live view of this process; nil if there is none.
+func (s *Service) early() func(live.Batch) {
+	if s.handover == nil {
+		return nil
+	}
+	return func(batch live.Batch) { s.show(batch) }
+}
+
 func (s *Service) makeArchiver(context.Context) error {
 	if !s.cfg.Archive.Enabled || !s.has(config.RoleArchiver) {
 		return nil
 	}
-	archiver := archive.New(archive.Options{
+	var patience time.Duration
+	if s.broker != nil {
+		patience = archivePatience
+	}
+	s.archiver = archive.New(archive.Options{
 		Open: kafka.ArchiveLog(kafka.ArchiveOptions{
 			Dial:     s.dial,
 			Topics:   s.topics,
@@ -65,13 +79,17 @@ func (s *Service) makeArchiver(context.Context) error {
 		Topics:    archive.Topics{Readings: s.topics.Readings, Aggregates: s.topics.Aggregates, Alerts: s.topics.Alerts},
 		Admission: s.admission,
 		Retention: archive.Retention(s.cfg.Archive.Retention),
+		Patience:  patience,
 		Metrics:   archiveMetrics(&s.metrics.Archive, s.readiness.Expect("archive")),
 		Logger:    s.Logger,
 		Now:       time.Now,
 	})
-	s.add("archiver", after(archiver.Run, s.kafka, s.database))
+	s.add("archiver", after(s.archiver.Run, s.kafka, s.database))
 	return nil
 }
+
+// archivePatience is less than what the alert IotmonArchiveStalled takes for a standstill.
+const archivePatience = 90 * time.Second
 
 // makeFiller makes what keeps the cache filled that web instances start from.
 func (s *Service) makeFiller(context.Context) error {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"sync"
 	"time"
 
 	"iotmon/internal/api"
@@ -54,8 +55,12 @@ type Service struct {
 	// redis is nil where there is none.
 	redis    *redis.Client
 	producer *kafka.Producer
+	// archiver is nil where another process, or nobody, archives.
+	archiver *archive.Archiver
 	view     *live.View
 	hub      *live.Hub
+	// showing is held while the hub takes in what has changed.
+	showing sync.Mutex
 
 	// handover passes what the processor restores on to the live view; nil where they are in different processes.
 	handover *kafka.Handover

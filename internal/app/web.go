@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"iotmon/internal/api"
+	"iotmon/internal/config"
 	"iotmon/internal/ingest"
 	"iotmon/internal/kafka"
 	"iotmon/internal/live"
@@ -35,15 +36,9 @@ func (s *Service) makeLive(context.Context) error {
 		Metrics:        liveMetrics(&s.metrics.WebSocket),
 		Log:            s.Logger,
 	})
-	sink := s.hub.Apply
-	if s.measured != nil {
-		sink = func(batch live.Batch) {
-			s.measured.Watch(batch)
-			s.hub.Apply(batch)
-		}
-	}
 	tail := kafka.NewTail(kafka.TailOptions{
-		Dial: s.dial, Topics: s.topics, Cache: s.states(), Sink: sink, Tracer: s.tracing.Tracer(), Logger: s.Logger,
+		Dial: s.dial, Topics: s.topics, Cache: s.states(), Sink: s.show, Early: s.handover != nil && s.has(config.RoleProcessor),
+		Tracer: s.tracing.Tracer(), Logger: s.Logger,
 	})
 	part := s.readiness.Expect("live view")
 	s.add("live tail", after(tail.Run, s.kafka))
@@ -62,11 +57,21 @@ func (s *Service) makeLive(context.Context) error {
 	return nil
 }
 
+// show has the live view take a batch in. The tail and, in one process, the processor call it.
+func (s *Service) show(batch live.Batch) {
+	s.showing.Lock()
+	defer s.showing.Unlock()
+	if s.measured != nil {
+		s.measured.Watch(batch)
+	}
+	s.hub.Apply(batch)
+}
+
 // serveWeb serves the page, the APIs and the WebSocket.
 func (s *Service) serveWeb(context.Context) error {
 	history, err := api.New(api.Options{
 		Fleet:          s.view,
-		History:        api.Cached(s.store, s.answers(), time.Now),
+		History:        api.Cached(s.history(), s.answers(), time.Now),
 		Catalog:        s.catalog,
 		Admission:      s.admission,
 		Ingest:         s.ingestHandler(),

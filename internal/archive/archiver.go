@@ -27,15 +27,19 @@ type Metrics struct {
 	Ready func(ready bool)
 }
 
-// Options configure an Archiver. All but Metrics are required.
+// Options configure an Archiver. All but Metrics and Patience are required.
 type Options struct {
 	Open      Opener
 	Store     Store
 	Topics    Topics
 	Admission *iot.Admission
 	Retention Retention
-	Metrics   Metrics
-	Logger    *slog.Logger
+	// Patience is how long a few rows may wait, for more to be written together, while nobody asks for them by Freshen. Each
+	// device has its place in the database, and a place is written as a page of some kilobytes, for one reading as for a hundred.
+	// With 0 they are written as they come, as they must be where those who ask are in other processes.
+	Patience time.Duration
+	Metrics  Metrics
+	Logger   *slog.Logger
 	// Now is the clock for metrics; nothing stored depends on it.
 	Now func() time.Time
 }
@@ -45,9 +49,13 @@ const (
 	// same for ten readings as for one: an archive that falls behind catches up by larger batches.
 	maxBatch = 100_000
 	maxDelay = 500 * time.Millisecond
+	// maxWaiting is how many rows wait for Patience: about two megabytes of memory.
+	maxWaiting = 5_000
 	// settleInterval is how often windows that are left over are recomputed, pruneInterval how often old rows are removed.
 	settleInterval = time.Second
 	pruneInterval  = time.Minute
+	// pruneSeldom is how many times Patience it is until then at least: what is removed lies in as many places.
+	pruneSeldom = 7
 	// firstPause and longestPause bound the pause before a failed write is tried again.
 	firstPause   = 100 * time.Millisecond
 	longestPause = 5 * time.Second
@@ -55,7 +63,17 @@ const (
 
 // Archiver feeds a Store from a Log. The offsets in the store decide where it resumes, and move in the transaction of the
 // rows: whatever is killed, each record is taken in once. While the store is down it waits, and the log keeps the records.
-type Archiver struct{ Options }
+type Archiver struct {
+	Options
+
+	// mu guards what follows.
+	mu sync.Mutex
+	// asked are closed when what has been read is written, interrupt ends the reading; nil while nothing is read.
+	asked     []chan struct{}
+	interrupt context.CancelFunc
+	// written is when a batch was written last.
+	written time.Time
+}
 
 // New returns an archiver; Run does the work.
 func New(options Options) *Archiver {
@@ -71,7 +89,7 @@ func New(options Options) *Archiver {
 	if options.Metrics.Ready == nil {
 		options.Metrics.Ready = func(bool) {}
 	}
-	return &Archiver{options}
+	return &Archiver{Options: options}
 }
 
 // Run archives until ctx ends; what it holds then and has not written stays in the log for the next start. It retries
@@ -114,12 +132,11 @@ func (a *Archiver) session(ctx context.Context) (progress bool, err error) {
 		if err := a.collect(ctx, log, intake); err != nil {
 			return progress, err
 		}
-		if batch := intake.batch(a.Now()); batch != nil {
-			if err := a.write(ctx, batch); err != nil {
-				return progress, err
-			}
-			progress = true
+		wrote, err := a.flush(ctx, intake)
+		if err != nil {
+			return progress, err
 		}
+		progress = progress || wrote
 		if intake.begun() {
 			a.Metrics.Ready(true)
 		}
@@ -127,10 +144,34 @@ func (a *Archiver) session(ctx context.Context) (progress bool, err error) {
 	return progress, ctx.Err()
 }
 
+// flush writes what has been taken in, if it is time to or somebody asks, and reports whether it did.
+func (a *Archiver) flush(ctx context.Context, intake *intake) (wrote bool, err error) {
+	asked, patience := a.takeAsked(), a.Patience
+	defer func() {
+		for _, done := range asked {
+			close(done)
+		}
+	}()
+	if len(asked) > 0 {
+		patience = 0
+	}
+	batch := intake.batch(a.Now(), patience)
+	if batch != nil {
+		if err := a.write(ctx, batch); err != nil {
+			return false, err
+		}
+	}
+	if patience == 0 || batch != nil {
+		a.noteWritten()
+	}
+	return batch != nil, nil
+}
+
 // collect polls until the batch is full or its time is up.
 func (a *Archiver) collect(ctx context.Context, log Log, intake *intake) error {
 	deadline, cancel := context.WithTimeout(ctx, maxDelay)
 	defer cancel()
+	defer a.interruptible(cancel)()
 	for intake.size() < maxBatch && deadline.Err() == nil {
 		records, err := log.Poll(deadline)
 		if err != nil {
@@ -186,7 +227,7 @@ func (a *Archiver) settle(ctx context.Context) {
 
 // prune removes old rows. A failure only means that they stay a little longer.
 func (a *Archiver) prune(ctx context.Context) {
-	a.regularly(ctx, pruneInterval, "old rows not removed from the archive; it is tried every minute", func(ctx context.Context) error {
+	a.regularly(ctx, max(pruneInterval, pruneSeldom*a.Patience), "old rows not removed from the archive; it is tried again", func(ctx context.Context) error {
 		removed, err := a.Store.Prune(ctx, a.Retention)
 		a.Metrics.Pruned(removed)
 		return err

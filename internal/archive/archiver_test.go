@@ -122,6 +122,7 @@ type pass struct {
 	chunk     int
 	log       []bool
 	writes    []failure
+	patience  time.Duration
 }
 
 // archiveAll runs archivers on the store until it holds all that the broker does. It must run in a synctest bubble.
@@ -133,7 +134,7 @@ func (p *pass) archiveAll(b *broker, admission *iot.Admission, store archive.Sto
 	for range p.archivers {
 		archiver := archive.New(archive.Options{
 			Open: b.open(ctx, p.chunk, trouble(p.log)), Store: shaky, Topics: topics, Admission: admission,
-			Logger: logger, Now: time.Now,
+			Patience: p.patience, Logger: logger, Now: time.Now,
 		})
 		running.Go(func() { _ = archiver.Run(ctx) })
 	}
@@ -222,6 +223,7 @@ func TestInterruptedArchivingEqualsOneUndisturbedPass(t *testing.T) {
 			chunk:     rapid.IntRange(1, 10).Draw(r, "chunk"),
 			log:       rapid.SliceOfN(rapid.SampledFrom([]bool{false, false, true}), 0, 12).Draw(r, "log"),
 			writes:    rapid.SliceOfN(rapid.SampledFrom([]failure{none, beforeCommit, afterCommit}), 0, 12).Draw(r, "writes"),
+			patience:  rapid.SampledFrom([]time.Duration{0, 0, time.Second, 90 * time.Second}).Draw(r, "patience"),
 		}
 		undisturbed := pass{archivers: 1, chunk: 1 << 20}
 		want, _ := undisturbed.mustResult(t, r, p.broker, admission, path, empty)

@@ -19,6 +19,8 @@ type intake struct {
 	mu      sync.Mutex
 	cursors map[Source]*cursor
 	pending Batch
+	// since is from when on there has been something to write; zero for nothing.
+	since time.Time
 }
 
 // cursor is how far a source has been taken in.
@@ -125,15 +127,22 @@ func (in *intake) takeReading(r *Record) {
 	in.pending.Readings = append(in.pending.Readings, reading)
 }
 
-// batch returns what is to be written at now, nil for nothing. The sources count as stored at its end. Its rows are the
-// intake's again at the next take.
-func (in *intake) batch(now time.Time) *Batch {
+// batch returns what is to be written at now, nil for nothing, or for little that may wait for more for as long as patience. The
+// sources count as stored at its end. Its rows are the intake's again at the next take.
+func (in *intake) batch(now time.Time, patience time.Duration) *Batch {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	if !in.due(now) {
+	if !in.due(now, patience) {
+		return nil
+	}
+	if in.since.IsZero() {
+		in.since = now
+	}
+	if in.size() < maxWaiting && now.Sub(in.since) < patience && !in.leaving() {
 		return nil
 	}
 	batch := in.pending
+	in.since = time.Time{}
 	for source, c := range in.cursors {
 		if c.taken != c.stored {
 			batch.Moves = append(batch.Moves, Move{Source: source, Old: c.stored, New: c.taken, Appended: c.appended})
@@ -148,7 +157,7 @@ func (in *intake) batch(now time.Time) *Batch {
 }
 
 // due reports whether anything has been taken in that is worth a write. The caller holds mu.
-func (in *intake) due(now time.Time) bool {
+func (in *intake) due(now time.Time, patience time.Duration) bool {
 	due := false
 	for _, c := range in.cursors {
 		switch {
@@ -157,9 +166,19 @@ func (in *intake) due(now time.Time) bool {
 		case c.taken == c.stored:
 		case c.idle.IsZero():
 			c.idle = now
-		case now.Sub(c.idle) >= maxIdle:
+		case now.Sub(c.idle) >= max(maxIdle, patience):
 			due = true
 		}
 	}
 	return due
+}
+
+// leaving reports whether a source was released, which somebody else may want to go on with. The caller holds mu.
+func (in *intake) leaving() bool {
+	for _, c := range in.cursors {
+		if c.over {
+			return true
+		}
+	}
+	return false
 }

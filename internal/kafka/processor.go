@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.opentelemetry.io/otel/trace"
 
+	"iotmon/internal/live"
 	"iotmon/internal/process"
 )
 
@@ -36,7 +37,7 @@ type ProcessorMetrics interface {
 	Ready(ready bool)
 }
 
-// ProcessorOptions configure a Processor. Every field but Handover, TornCommits and Tracer is required.
+// ProcessorOptions configure a Processor. Every field but Handover, TornCommits, Early and Tracer is required.
 type ProcessorOptions struct {
 	Dial   Dial
 	Topics Topics
@@ -54,7 +55,11 @@ type ProcessorOptions struct {
 	// one. What was written is then written again, the same. On a cluster an offset that is older than a state has been
 	// restored or set back.
 	TornCommits bool
-	Logger      *slog.Logger
+	// Early is given states without alerts, and windows in progress, as soon as there are any: for a live view in this process,
+	// whose tail is then to be told so. It must not block for long, and when it returns, the slices are the processor's again.
+	// With nil the live view reads them from the log.
+	Early  func(live.Batch)
+	Logger *slog.Logger
 	// Tracer makes spans for readings that belong to a sampled trace; nil for none.
 	Tracer trace.Tracer
 }
@@ -227,7 +232,9 @@ func (s *session) assigned(ctx context.Context, offsets map[string]map[int32]kgo
 	}
 	s.inbox.do(func() error {
 		for id, partition := range restored.partitions {
-			out := &output{writer: s.writer, partition: id, followed: newFollowed(s.Tracer)}
+			out := &output{
+				writer: s.writer, partition: id, followed: newFollowed(s.Tracer), early: newEarly(s.Early, s.Topics.States, s.Tracer),
+			}
 			s.partitions[id] = &owned{Partition: partition, output: out, log: restored.log, lastRecord: time.Now()}
 		}
 		s.consumer.ResumeFetchPartitions(map[string][]int32{s.Topics.Readings: ids}) // They may have been held before.

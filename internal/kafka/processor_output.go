@@ -35,11 +35,17 @@ type output struct {
 	followed  *followed
 	// states are those that have not been handed over to the writer; nil for none.
 	states *batch
+	// early is for the live view in this process; nil if that reads everything from the log.
+	early *early
 }
 
 var _ process.Output = (*output)(nil)
 
 func (o *output) Summary(s *iot.WindowSummary) {
+	if o.early != nil && !s.Final && !s.Late {
+		o.early.summary(s)
+		return
+	}
 	o.writer.write(o.partition, &kgo.Record{
 		Topic: o.writer.topics.Aggregates,
 		Key:   []byte(s.Type),
@@ -60,6 +66,12 @@ func (o *output) Alert(a *iot.Alert) {
 // State implements process.Output. There are more states than of anything else: they are handed over together, and flush must
 // follow the last.
 func (o *output) State(s *iot.DeviceState) {
+	if o.early == nil || !o.early.state(s, o.followed) {
+		o.write(s)
+	}
+}
+
+func (o *output) write(s *iot.DeviceState) {
 	if o.states == nil {
 		o.states = o.writer.batches.get()
 	}
@@ -75,6 +87,9 @@ func (o *output) State(s *iot.DeviceState) {
 // Forget implements process.Output: the state gives way to a record without a value, which compaction removes in the end. The
 // states before it are written first, since the last record of a key is the one that counts.
 func (o *output) Forget(device iot.DeviceID, at iot.Position) {
+	if o.early != nil {
+		delete(o.early.unsaved, device)
+	}
 	o.flush()
 	o.writer.write(o.partition, &kgo.Record{
 		Topic: o.writer.topics.States, Partition: o.partition, Key: []byte(device),
@@ -90,6 +105,21 @@ func (o *output) flush() {
 	if o.states != nil {
 		o.writer.writeBatch(o.partition, o.states)
 		o.states = nil
+	}
+}
+
+// show gives the live view of this process what it does not read from the log.
+func (o *output) show() {
+	if o.early != nil {
+		o.early.publish()
+	}
+}
+
+// save writes the states that so far the live view of this process alone has been given.
+func (o *output) save() {
+	if o.early != nil {
+		o.early.save(o.write)
+		o.flush()
 	}
 }
 

@@ -144,6 +144,7 @@ func (s *session) publish(now time.Time) {
 		s.lastWindow = now
 		for id, part := range s.partitions {
 			s.guard(id, func() { part.PublishWindows(part.output) })
+			part.output.show()
 		}
 	}
 }
@@ -164,6 +165,7 @@ func (s *session) publishStates() {
 			part.PublishStates(part.output)
 			part.output.flush()
 		})
+		part.output.show()
 		part.output.followed.forget()
 	}
 }
@@ -172,6 +174,9 @@ func (s *session) publishStates() {
 // entry, read or not: that is what makes the broker check that they are all still ours.
 func (s *session) commit(started time.Time) error {
 	s.publishStates()
+	for id, part := range s.partitions {
+		s.guard(id, part.output.save)
+	}
 	commits := make(map[int32]commit, len(s.partitions))
 	for id, part := range s.partitions {
 		checkpoint := part.Checkpoint()

@@ -144,12 +144,15 @@ func (l *testLog) startProcessor(metrics ProcessorMetrics) (stop func()) {
 
 // startHandingOver is startProcessor that hands over what is restored.
 func (l *testLog) startHandingOver(metrics ProcessorMetrics, handover *Handover) (stop func()) {
+	return l.startWith(ProcessorOptions{CommitInterval: 100 * time.Millisecond, Metrics: metrics, Handover: handover})
+}
+
+// startWith is startProcessor with options of which the rest is filled in.
+func (l *testLog) startWith(options ProcessorOptions) (stop func()) {
+	options.Dial, options.Topics, options.Group, options.Process = l.dial, l.topics, "test", testProcess(l.t)
+	options.Ticker, options.Logger = l, slog.New(slog.NewTextHandler(l.t.Output(), nil))
 	ctx, cancel := context.WithCancel(context.Background())
-	p := NewProcessor(ProcessorOptions{
-		Dial: l.dial, Topics: l.topics, Group: "test", Process: testProcess(l.t),
-		CommitInterval: 100 * time.Millisecond, Ticker: l, Metrics: metrics, Handover: handover,
-		Logger: slog.New(slog.NewTextHandler(l.t.Output(), nil)),
-	})
+	p := NewProcessor(options)
 	done := make(chan error, 1)
 	go func() { done <- p.Run(ctx) }()
 	stop = sync.OnceFunc(func() {

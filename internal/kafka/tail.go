@@ -31,6 +31,9 @@ type TailOptions struct {
 	// Sink takes what was read, in the order of each partition. It is called from one goroutine; while it blocks, nothing
 	// is read. When it returns, the slices are the tail's again.
 	Sink func(live.Batch)
+	// Early means that the processor of this process gives states without alerts to the view itself: once the tail has caught
+	// up, it leaves them out.
+	Early bool
 	// Undecodable is told of each record that is passed over. It must not block; nil for nobody.
 	Undecodable func(topic string)
 	// Tracer makes spans for states that belong to a sampled trace; nil for none.
@@ -260,6 +263,9 @@ func (t *Tail) hand(fetches kgo.Fetches, waiting map[int32]int64) {
 func (t *Tail) take(batch *live.Batch, r *kgo.Record) error {
 	switch r.Topic {
 	case t.Topics.States:
+		if t.Early && t.isCaughtUp() && !wire.HasAlerts(r.Value) {
+			return nil
+		}
 		state, err := t.decoder.DeviceState(r.Value)
 		if err != nil {
 			return err
@@ -297,9 +303,16 @@ func (t *Tail) passOver(r *kgo.Record, err error) {
 }
 
 func (t *Tail) signal() {
+	if !t.isCaughtUp() {
+		close(t.caughtUp)
+	}
+}
+
+func (t *Tail) isCaughtUp() bool {
 	select {
 	case <-t.caughtUp:
+		return true
 	default:
-		close(t.caughtUp)
+		return false
 	}
 }

@@ -20,16 +20,20 @@ import (
 // tail runs a Tail until the test ends and returns it with what it hands over.
 func (c *cluster) tail() (*Tail, <-chan live.Batch, *atomic.Int64) {
 	c.t.Helper()
+	return c.tailWith(TailOptions{})
+}
+
+// tailWith is tail with options of which the rest is filled in.
+func (c *cluster) tailWith(options TailOptions) (*Tail, <-chan live.Batch, *atomic.Int64) {
+	c.t.Helper()
 	batches := make(chan live.Batch, 100)
 	undecodable := new(atomic.Int64)
-	tail := NewTail(TailOptions{
-		Dial: c.dial, Topics: c.topics,
-		Sink: func(b live.Batch) {
-			batches <- live.Batch{States: slices.Clone(b.States), Forgotten: slices.Clone(b.Forgotten), Summaries: slices.Clone(b.Summaries), Alerts: slices.Clone(b.Alerts)}
-		},
-		Undecodable: func(string) { undecodable.Add(1) },
-		Logger:      slog.New(slog.NewTextHandler(c.t.Output(), nil)),
-	})
+	options.Dial, options.Topics, options.Logger = c.dial, c.topics, slog.New(slog.NewTextHandler(c.t.Output(), nil))
+	options.Sink = func(b live.Batch) {
+		batches <- live.Batch{States: slices.Clone(b.States), Forgotten: slices.Clone(b.Forgotten), Summaries: slices.Clone(b.Summaries), Alerts: slices.Clone(b.Alerts)}
+	}
+	options.Undecodable = func(string) { undecodable.Add(1) }
+	tail := NewTail(options)
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- tail.Run(ctx) }()

@@ -136,6 +136,10 @@ func StatePosition(data []byte) (iot.Position, bool) {
 	return p, ok
 }
 
+// HasAlerts reports whether a state has alerts, without decoding it. No text within it can look like the key: its quotes would be
+// escaped.
+func HasAlerts(data []byte) bool { return bytes.Contains(data, []byte(`,"alerts":`)) }
+
 func (d *Decoder) stateGeneral(data []byte) (iot.DeviceState, error) {
 	var m deviceState
 	if err := json.Unmarshal(data, &m); err != nil {

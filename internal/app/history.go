@@ -1,0 +1,50 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"iotmon/internal/api"
+	"iotmon/internal/iot"
+)
+
+// freshHistory has the archiver of this process write what it has before the store is asked.
+type freshHistory struct {
+	api.History
+	archiver interface{ Freshen(context.Context) }
+}
+
+// freshTimeout bounds how long a question waits for the archive: better an answer that lacks the last minute than none.
+const freshTimeout = time.Second
+
+// history returns what knows the past.
+func (s *Service) history() api.History {
+	if s.archiver == nil || s.broker == nil {
+		return s.store
+	}
+	return freshHistory{s.store, s.archiver}
+}
+
+func (h freshHistory) freshen(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, freshTimeout)
+	defer cancel()
+	h.archiver.Freshen(ctx)
+}
+
+// Readings implements api.History.
+func (h freshHistory) Readings(ctx context.Context, q api.ReadingsQuery) ([]api.Point, error) {
+	h.freshen(ctx)
+	return h.History.Readings(ctx, q)
+}
+
+// Summaries implements api.History.
+func (h freshHistory) Summaries(ctx context.Context, q api.SummariesQuery) ([]iot.WindowSummary, error) {
+	h.freshen(ctx)
+	return h.History.Summaries(ctx, q)
+}
+
+// Alerts implements api.History.
+func (h freshHistory) Alerts(ctx context.Context, q api.AlertsQuery) ([]api.ArchivedAlert, error) {
+	h.freshen(ctx)
+	return h.History.Alerts(ctx, q)
+}

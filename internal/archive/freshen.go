@@ -1,0 +1,73 @@
+package archive
+
+import (
+	"context"
+	"slices"
+	"time"
+)
+
+// Freshen has what has been read from the log written now rather than after Patience, and returns when it is or ctx has ended.
+// It does nothing if that was done half a second ago or less: the store is as fresh then as it is without any patience.
+func (a *Archiver) Freshen(ctx context.Context) {
+	done := make(chan struct{})
+	if !a.ask(done) {
+		return
+	}
+	select {
+	case <-done:
+	case <-ctx.Done():
+		a.forget(done)
+	}
+}
+
+// ask has done closed when a batch has been written; false if there is no need to.
+func (a *Archiver) ask(done chan struct{}) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if time.Since(a.written) < maxDelay {
+		return false
+	}
+	a.asked = append(a.asked, done)
+	if a.interrupt != nil {
+		a.interrupt()
+	}
+	return true
+}
+
+// forget takes back what was asked for.
+func (a *Archiver) forget(done chan struct{}) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.asked = slices.DeleteFunc(a.asked, func(other chan struct{}) bool { return other == done })
+}
+
+// takeAsked returns what is to be closed when the next batch has been written.
+func (a *Archiver) takeAsked() []chan struct{} {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	asked := a.asked
+	a.asked = nil
+	return asked
+}
+
+// interruptible has cancel called when somebody asks, or has asked already, until the function that it returns is called.
+func (a *Archiver) interruptible(cancel context.CancelFunc) (end func()) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.interrupt = cancel
+	if len(a.asked) > 0 {
+		cancel()
+	}
+	return func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.interrupt = nil
+	}
+}
+
+// noteWritten notes that there is nothing left to write.
+func (a *Archiver) noteWritten() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.written = time.Now()
+}

@@ -1,0 +1,140 @@
+package archive_test
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"iotmon/internal/archive"
+)
+
+// noted is a store that notes when it was written to, and how many readings it was given.
+type noted struct {
+	archive.Store
+	began time.Time
+
+	mu     sync.Mutex
+	after  []time.Duration
+	counts []int
+}
+
+func (s *noted) Write(ctx context.Context, batch *archive.Batch) error {
+	s.mu.Lock()
+	s.after, s.counts = append(s.after, time.Since(s.began).Round(time.Second)), append(s.counts, len(batch.Readings))
+	s.mu.Unlock()
+	return s.Store.Write(ctx, batch)
+}
+
+func (s *noted) writes() (after []time.Duration, counts []int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.after), slices.Clone(s.counts)
+}
+
+// patiently runs an archiver with patience on what the plant has until use returns. It must run in a synctest bubble.
+func patiently(t *testing.T, p *plant, store archive.Store, use func(*archive.Archiver, *noted)) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	notes := &noted{Store: store, began: time.Now()}
+	archiver := archive.New(archive.Options{
+		Open: p.broker.open(ctx, 1, trouble(nil)), Store: notes, Topics: topics, Admission: p.admission, Patience: time.Minute,
+		Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+	})
+	var running sync.WaitGroup
+	running.Go(func() { _ = archiver.Run(ctx) })
+	use(archiver, notes)
+	cancel()
+	running.Wait()
+}
+
+func TestAFewRowsWaitToBeWrittenTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, store := onePlant(t)
+		defer store.Close()
+		for i := range 4 {
+			p.read(0, "a", began.Add(time.Duration(i+1)*time.Second), 2)
+		}
+		patiently(t, p, store, func(_ *archive.Archiver, notes *noted) {
+			time.Sleep(3 * time.Minute)
+			after, counts := notes.writes()
+			if len(after) != 1 || after[0] < time.Minute || after[0] > time.Minute+2*time.Second || counts[0] != 5 {
+				t.Errorf("got writes after %v of %v readings, want one of all 5 after a minute", after, counts)
+			}
+		})
+	})
+}
+
+func TestWhoeverAsksIsNotKeptWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, store := onePlant(t)
+		defer store.Close()
+		patiently(t, p, store, func(archiver *archive.Archiver, notes *noted) {
+			time.Sleep(10 * time.Second)
+			asked := time.Now()
+			archiver.Freshen(t.Context())
+			if after, counts := notes.writes(); len(after) != 1 || counts[0] != 1 || time.Since(asked) > time.Second {
+				t.Errorf("got writes after %v of %v readings, want one at once", after, counts)
+			}
+			if got, err := readRows(store); err != nil || len(got.Readings["a"]) != 1 {
+				t.Errorf("got %+v, %v, want the reading", got, err)
+			}
+			archiver.Freshen(t.Context()) // There is nothing that it could bring.
+		})
+	})
+}
+
+func TestAskingOfAnArchiveThatIsStuckEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, store := onePlant(t)
+		defer store.Close()
+		patiently(t, p, stuckStore{store}, func(archiver *archive.Archiver, _ *noted) {
+			time.Sleep(10 * time.Second)
+			for range 3 {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				asked := time.Now()
+				archiver.Freshen(ctx)
+				cancel()
+				if took := time.Since(asked); took != time.Second {
+					t.Errorf("got an answer after %v, want one when the time was up", took)
+				}
+			}
+		})
+	})
+}
+
+// stuckStore is a store that cannot be written to.
+type stuckStore struct{ archive.Store }
+
+func (stuckStore) Write(ctx context.Context, _ *archive.Batch) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func TestManyRowsDoNotWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, store := onePlant(t)
+		defer store.Close()
+		const many = 5100
+		for i := range many {
+			p.read(0, "a", began.Add(time.Duration(i+1)*time.Millisecond), 2)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		notes := &noted{Store: store, began: time.Now()}
+		archiver := archive.New(archive.Options{
+			Open: p.broker.open(ctx, many, trouble(nil)), Store: notes, Topics: topics, Admission: p.admission, Patience: time.Hour,
+			Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+		})
+		var running sync.WaitGroup
+		running.Go(func() { _ = archiver.Run(ctx) })
+		time.Sleep(5 * time.Second)
+		if after, counts := notes.writes(); len(after) == 0 || counts[0] < 5000 {
+			t.Errorf("got writes after %v of %v readings, want one of thousands at once", after, counts)
+		}
+		cancel()
+		running.Wait()
+	})
+}
