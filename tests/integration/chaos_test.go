@@ -104,8 +104,8 @@ func faults() []fault {
 	}
 }
 
-// strangeReadings sends readings of devices of their own: out of order and twice, minutes late, and from a clock that is
-// ahead, which is refused.
+// strangeReadings sends readings of devices of their own: out of order and twice, minutes late but not so late that they count
+// as a backlog, and from a clock that is ahead, which is refused.
 func strangeReadings(t *testing.T, d *deployment, p *posters) {
 	random := rand.New(rand.NewPCG(3, 3))
 	client := &http.Client{Timeout: 15 * time.Second}
@@ -117,7 +117,7 @@ func strangeReadings(t *testing.T, d *deployment, p *posters) {
 			// Their type has no rule: alerts follow the order of a device's own time, which the truth does not know here.
 			shuffled := sample{device: fmt.Sprintf("shuffled/%02d", i%5), kind: iot.Humidity, at: now.Add(time.Duration(50*round+i) * 10 * time.Millisecond), value: 20}
 			late := sample{device: fmt.Sprintf("late/%02d", i%5), kind: iot.Temperature, value: 20 + 10*random.Float64(),
-				at: now.Add(-5*time.Minute + time.Duration(50*round+i)*100*time.Millisecond)}
+				at: now.Add(-4*time.Minute + time.Duration(50*round+i)*100*time.Millisecond)}
 			batch = append(batch, shuffled, late)
 		}
 		slices.SortStableFunc(batch, func(a, b sample) int { return strings.Compare(a.device[:4], b.device[:4]) })
