@@ -80,8 +80,9 @@ func (s *Service) makeArchiver(context.Context) error {
 		Admission: s.admission,
 		Retention: archive.Retention(s.cfg.Archive.Retention),
 		Patience:  patience,
-		Metrics:   archiveMetrics(&s.metrics.Archive, s.readiness.Expect("archive")),
+		Metrics:   s.archiveMetrics(),
 		Logger:    s.Logger,
+		Foreign:   observe.Sparing(s.Logger, repeatedLogs),
 		Now:       time.Now,
 	})
 	s.add("archiver", after(s.archiver.Run, s.kafka, s.database))

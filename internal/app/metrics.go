@@ -104,8 +104,10 @@ func liveMetrics(w *observe.WebSocket) live.Metrics {
 	}
 }
 
-func archiveMetrics(a *observe.Archive, part *observe.Part) archive.Metrics {
+func (s *Service) archiveMetrics() archive.Metrics {
+	a, part := &s.metrics.Archive, s.readiness.Expect("archive")
 	return archive.Metrics{
+		Lost:    func(records int64) { s.metrics.LogHealth.Lost("archive", records) },
 		Written: a.Written,
 		Retried: a.Retried,
 		Pruned:  a.Pruned,

@@ -23,11 +23,13 @@ type Metrics struct {
 	// Retried is told of each failed write that will be tried again, Pruned of rows removed.
 	Retried func()
 	Pruned  func(rows int64)
+	// Lost is told how many records had left the log before they were archived.
+	Lost func(records int64)
 	// Ready is told whether the archive takes what the log holds, also when it holds nothing new.
 	Ready func(ready bool)
 }
 
-// Options configure an Archiver. All but Metrics and Patience are required.
+// Options configure an Archiver. All but Metrics, Patience and Foreign are required.
 type Options struct {
 	Open      Opener
 	Store     Store
@@ -40,6 +42,9 @@ type Options struct {
 	Patience time.Duration
 	Metrics  Metrics
 	Logger   *slog.Logger
+	// Foreign is told of each record that another program has written to a topic of our own; there may be very many. Nil means
+	// Logger.
+	Foreign *slog.Logger
 	// Now is the clock for metrics; nothing stored depends on it.
 	Now func() time.Time
 }
@@ -86,8 +91,14 @@ func New(options Options) *Archiver {
 	if options.Metrics.Pruned == nil {
 		options.Metrics.Pruned = func(int64) {}
 	}
+	if options.Metrics.Lost == nil {
+		options.Metrics.Lost = func(int64) {}
+	}
 	if options.Metrics.Ready == nil {
 		options.Metrics.Ready = func(bool) {}
+	}
+	if options.Foreign == nil {
+		options.Foreign = options.Logger
 	}
 	return &Archiver{Options: options}
 }
@@ -120,7 +131,7 @@ func (a *Archiver) Run(ctx context.Context) error {
 
 // session opens the log and archives until something fails. It reports whether anything was written.
 func (a *Archiver) session(ctx context.Context) (progress bool, err error) {
-	intake := newIntake(a.Topics, a.Admission, a.Logger)
+	intake := newIntake(a.Topics, a.Admission, a.Foreign)
 	log, err := a.Open(func(ctx context.Context, given []Extent) (map[Source]int64, error) {
 		return a.resume(ctx, intake, given)
 	}, intake.released)
@@ -280,8 +291,10 @@ func (a *Archiver) resume(ctx context.Context, intake *intake, given []Extent) (
 		case offset.Next < extent.Start:
 			next.Next = extent.Start
 			if offset.Next > 0 {
-				a.Logger.Error("records are gone from the log before they were archived",
-					"topic", extent.Topic, "partition", extent.Partition, "archived", offset.Next, "log_start", extent.Start)
+				a.Logger.Error("records are gone from the log before they were archived; the archive goes on with the oldest there is",
+					"topic", extent.Topic, "partition", extent.Partition, "archived", offset.Next, "log_start", extent.Start,
+					"lost", extent.Start-offset.Next)
+				a.Metrics.Lost(extent.Start - offset.Next)
 			}
 		}
 		intake.begin(extent.Source, offset, next)

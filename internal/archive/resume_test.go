@@ -83,6 +83,9 @@ func TestALogThatLostItsStartIsArchivedFromThere(t *testing.T) {
 				if err != nil || len(got.Readings["a"]) != test.want {
 					t.Errorf("got %+v, %v, want %d readings", got.Readings, err, test.want)
 				}
+				if test.loss > 0 && !strings.Contains(log, "lost=1") {
+					t.Errorf("the log does not tell how many are lost:\n%s", log)
+				}
 				if got, want := offsetOf(t, store), (archive.Offset{Next: 3}); got != want {
 					t.Errorf("got offset %+v, want %+v", got, want)
 				}
@@ -123,6 +126,12 @@ func TestReadingsThatDoNotCountAreNotArchived(t *testing.T) {
 		for _, text := range garbage {
 			p.append(topics.Readings, 0, began, []byte(text), false)
 		}
+		// A device that is to be forgotten keeps its history, and markers of transactions are behind us as well.
+		readings := archive.Source{Topic: topics.Readings}
+		p.append(topics.Readings, 0, began, nil, false)
+		p.records[readings][len(p.records[readings])-1].Key = []byte("a")
+		p.append(topics.Readings, 0, began, nil, false)
+		p.records[readings][len(p.records[readings])-1].Marker = true
 		if log := archiveOf(t, p, store); log != "" {
 			t.Errorf("the processor tells of rejects, not the archiver; got:\n%s", log)
 		}
@@ -130,7 +139,7 @@ func TestReadingsThatDoNotCountAreNotArchived(t *testing.T) {
 		if err != nil || len(got.Readings["a"]) != 1 {
 			t.Errorf("got %+v, %v, want the first reading alone", got.Readings, err)
 		}
-		if got, want := offsetOf(t, store).Next, int64(3+len(garbage)); got != want {
+		if got, want := offsetOf(t, store).Next, int64(5+len(garbage)); got != want {
 			t.Errorf("got offset %d, want %d: what does not count is behind us too", got, want)
 		}
 	})

@@ -34,6 +34,7 @@ type deployment struct {
 	servers *testenv.Environment
 	// kafka and postgres are the network between the services and these servers.
 	kafka, postgres *proxy
+	topics          cluster
 	config          string
 	viewer          *viewer
 	// strange holds what a fault has sent besides the posters.
@@ -52,8 +53,8 @@ func deploy(t *testing.T, servers *testenv.Environment) *deployment {
 	}
 	d.postgres = startProxy(t, "127.0.0.1:0", database.Host)
 	database.Host = d.postgres.addr()
-	topics := cluster{t: t, brokers: []string{d.kafka.addr()}, prefix: "test-" + uuid.NewString()[:8] + "-"}
-	d.config = topics.config("readings") + fmt.Sprintf(`
+	d.topics = cluster{t: t, brokers: []string{d.kafka.addr()}, prefix: "test-" + uuid.NewString()[:8] + "-"}
+	d.config = d.topics.config("readings") + fmt.Sprintf(`
 postgres: {url: %q}
 redis: {url: %q}
 `, database, servers.RedisURL()) + killConfig
