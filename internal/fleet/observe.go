@@ -123,14 +123,14 @@ func (f *Fleet) takeLatest(d *Device, r *iot.Reading, now time.Time, age time.Du
 }
 
 // backlog takes in a reading of the past. If it is newer than what is known it is the latest that is known of the device, and
-// says nothing of its present.
+// says nothing of its present. One that is marked leaves the latest of a device that speaks alone.
 func (f *Fleet) backlog(d *Device, r *iot.Reading, now time.Time) Observed {
 	o := Observed{Device: d, Kind: Backlog, Before: d.Latest.Time}
 	if d.Status == iot.Offline {
 		d.Heard = now
 		f.Touch(d)
 	}
-	if r.Time.After(d.Latest.Time) {
+	if r.Time.After(d.Latest.Time) && (!r.Historical || d.Status == iot.Offline) {
 		f.count(d, -1)
 		d.Latest = *r
 		f.count(d, 1)

@@ -48,27 +48,52 @@ func OneLength(length time.Duration) Lengths { return Lengths{{Length: length}} 
 // Newest returns the length that holds from the last change on.
 func (l Lengths) Newest() time.Duration { return l[len(l)-1].Length }
 
-// WindowOf returns the window that holds t.
-func (l Lengths) WindowOf(t time.Time) Window {
+// At returns the length that holds at t.
+func (l Lengths) At(t time.Time) time.Duration {
 	i := len(l) - 1
 	for i > 0 && t.Before(l[i].From) {
 		i--
 	}
-	return WindowOf(t, l[i].Length)
+	return l[i].Length
+}
+
+// WindowOf returns the window that holds t.
+func (l Lengths) WindowOf(t time.Time) Window { return WindowOf(t, l.At(t)) }
+
+// Boundary returns the first moment, not before t, at which a window ends and one of another length may begin.
+func (l Lengths) Boundary(t time.Time, length time.Duration) time.Time {
+	for {
+		next := boundary(t, l.At(t), length)
+		if l.At(next.Add(-time.Microsecond)) == l.At(t) || next.Equal(t) {
+			return next
+		}
+		t = next // Another length holds by then.
+	}
 }
 
 // maxLengths bounds how many lengths are remembered. Readings from before the oldest are counted by it.
 const maxLengths = 8
 
-// With returns the lengths with one more, which holds from the given time on. The time must lie behind that of every entry
-// and be a boundary of windows of the newest and of the new length.
+// With returns the lengths with one more, which holds from the given time on, a Boundary. What was to hold later than that is
+// replaced.
 func (l Lengths) With(from time.Time, length time.Duration) Lengths {
-	longer := append(slices.Clone(l), LengthFrom{From: from, Length: length})
-	return longer[max(0, len(longer)-maxLengths):]
+	kept := append(l.Before(from), LengthFrom{From: from, Length: length})
+	return kept[max(0, len(kept)-maxLengths):]
 }
 
-// Boundary returns the first moment, not before t, at which windows of both lengths begin.
-func Boundary(t time.Time, a, b time.Duration) time.Time {
+// Before returns the lengths without those that begin at t or later.
+func (l Lengths) Before(t time.Time) Lengths {
+	kept := slices.Clone(l[:1])
+	for _, e := range l[1:] {
+		if e.From.Before(t) {
+			kept = append(kept, e)
+		}
+	}
+	return kept
+}
+
+// boundary returns the first moment, not before t, at which windows of both lengths begin.
+func boundary(t time.Time, a, b time.Duration) time.Time {
 	common := a / divisor(a, b) * b
 	if w := WindowOf(t, common); w.Start.Before(t) {
 		return w.End()

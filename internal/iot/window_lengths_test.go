@@ -17,7 +17,7 @@ func TestWindowsOfDifferentLengthsNeverOverlap(t *testing.T) {
 		lengths := iot.OneLength(time.Duration(seconds.Draw(t, "length")) * time.Second)
 		for range rapid.IntRange(0, 3).Draw(t, "changes") {
 			length := time.Duration(seconds.Draw(t, "length")) * time.Second
-			at = iot.Boundary(at.Add(time.Duration(seconds.Draw(t, "later"))*time.Second), lengths.Newest(), length)
+			at = lengths.Boundary(at.Add(time.Duration(rapid.Int64Range(-200, 120).Draw(t, "later"))*time.Second), length)
 			lengths = lengths.With(at, length)
 		}
 		w := lengths.WindowOf(at.Add(-10 * time.Minute))

@@ -41,6 +41,9 @@ func (p *Partition) tellBehind(appended time.Time, out Output) {
 	// up to where the clock had run, begin with what comes from here on.
 	ahead := min(p.clock.Sub(appended), maxGapWindows*p.windows.Lengths().Newest())
 	p.gap.extend(p.windows.Watermark(), appended.Add(ahead+p.Admission.Skew))
+	// So are configurations that were given under the wrong clock: newer ones must not wait for it.
+	p.windows.SetLengths(p.windows.Lengths().Before(appended.Add(p.Admission.Skew)))
+	p.revision = min(p.revision, appended.UnixMicro())
 	p.clock, p.behind = appended, time.Time{}
 	p.fleet.SetBack(appended)
 }

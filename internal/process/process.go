@@ -48,6 +48,8 @@ type Options struct {
 	// configurations: the length of a lower one gives way to what is in force.
 	Window   time.Duration
 	Revision int64
+	// Alone means that there is no other configuration: this one is the newest, whatever its Revision.
+	Alone bool
 	// Lateness is how long after a window's end readings are waited for.
 	Lateness time.Duration
 	// OfflineAfter is how long a device may be silent; after ForgetAfter it is forgotten, 0 means never.

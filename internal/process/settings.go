@@ -14,15 +14,18 @@ const settingsMargin = 10 * time.Second
 // Outdated returns the settings that should replace those in force because the configuration has changed, in time for every
 // partition: now is the current time. It is false if the configuration is in force, or is older than what is.
 func (p *Partition) Outdated(now time.Time) (iot.Settings, bool) {
-	newest := p.windows.Lengths().Newest()
-	if p.Window == newest || p.Revision <= p.revision {
+	revision := p.Revision
+	if p.Alone {
+		revision = max(revision, p.revision+1)
+	}
+	if p.Window == p.windows.Lengths().Newest() || revision <= p.revision {
 		return iot.Settings{}, false
 	}
 	if p.clock.After(now) {
 		now = p.clock
 	}
 	return iot.Settings{
-		Revision: p.Revision,
+		Revision: revision,
 		Window:   p.Window,
 		From:     p.begins(now.Add(settingsMargin), p.Window),
 	}, true
@@ -31,17 +34,12 @@ func (p *Partition) Outdated(now time.Time) (iot.Settings, bool) {
 // Overruled reports whether the configuration asks for another length of windows than what is in force, but is not newer.
 func (p *Partition) Overruled() (inForce time.Duration, overruled bool) {
 	inForce = p.windows.Lengths().Newest()
-	return inForce, p.Window != inForce && p.Revision <= p.revision
+	return inForce, p.Window != inForce && p.Revision <= p.revision && !p.Alone
 }
 
 // begins returns the first boundary common to the length in force and another, of which no reading has been admitted by now.
 func (p *Partition) begins(now time.Time, length time.Duration) time.Time {
-	lengths := p.windows.Lengths()
-	from := now.Add(p.Admission.Skew + time.Microsecond)
-	if last := lengths[len(lengths)-1].From; !from.After(last) {
-		from = last.Add(time.Microsecond)
-	}
-	return iot.Boundary(iot.CutTime(from), lengths.Newest(), length)
+	return p.windows.Lengths().Boundary(iot.CutTime(now.Add(p.Admission.Skew+time.Microsecond)), length)
 }
 
 // applySettings puts settings in force. Those in force keep what is not newer than they are.
@@ -59,7 +57,7 @@ func (p *Partition) applySettings(rec *Record) error {
 		return nil
 	}
 	// A record that was in time needs no more than this, one that was not begins later.
-	if begins := p.begins(p.clock, s.Window); s.From.Before(begins) || !iot.Boundary(s.From, lengths.Newest(), s.Window).Equal(s.From) {
+	if begins := p.begins(p.clock, s.Window); s.From.Before(begins) || !lengths.Boundary(s.From, s.Window).Equal(s.From) {
 		s.From = begins
 	}
 	p.windows.SetLengths(lengths.With(s.From, s.Window))

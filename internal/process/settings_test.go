@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"iotmon/internal/iot"
 	"iotmon/internal/process"
 	"iotmon/internal/wire"
 )
@@ -85,5 +86,45 @@ func TestForeignSettingsAreRejected(t *testing.T) {
 	out := onePass(t, j)
 	if len(out.rejects) != 1 {
 		t.Errorf("got rejects %q, want one", out.rejects)
+	}
+}
+
+// A gateway decided on its configuration while its clock was four years ahead. Neither that nor what it announced for then keeps
+// a later configuration from being in force.
+func TestSettingsOfAWrongClockGiveWay(t *testing.T) {
+	opts := *options(t)
+	years := 4 * 365 * 86400.0
+	opts.Revision = at(years).UnixMicro()
+	p := process.New(&opts, 3, process.Checkpoint{}, false)
+	var j journal
+	j.tick(years)
+	j.settings(years+1, iot.Settings{Revision: opts.Revision + 1, Window: 10 * time.Second, From: at(years + 60)})
+	j.every5("a", 0, 60, 0, 20)
+	p.Process(j, newRecorder())
+
+	opts.Window, opts.Revision = time.Minute, at(50).UnixMicro()
+	p = process.New(&opts, 3, p.Checkpoint(), false)
+	settings, any := p.Outdated(at(60))
+	if !any || settings.From.After(at(180)) {
+		t.Fatalf("got %+v, %v, want minutes within the next two", settings, any)
+	}
+	j = nil
+	j.settings(61, settings)
+	j[0].Offset = p.Checkpoint().Position
+	p.Process(j, newRecorder())
+	if got := p.Checkpoint().Lengths; got.At(settings.From) != time.Minute || got.Newest() != time.Minute {
+		t.Errorf("got %+v, want minutes from %v on", got, settings.From)
+	}
+}
+
+func TestAProgramAloneIsNeverOverruled(t *testing.T) {
+	opts := *options(t)
+	opts.Revision = 1000
+	p := process.New(&opts, 3, process.Checkpoint{}, false)
+	p.Process(journal{{Appended: at(0), Tick: true}}, newRecorder())
+	opts.Revision, opts.Window, opts.Alone = 1, time.Minute, true
+	p = process.New(&opts, 3, p.Checkpoint(), false)
+	if settings, any := p.Outdated(at(1)); !any || settings.Revision <= 1000 {
+		t.Errorf("got %+v, %v, want settings newer than those in force", settings, any)
 	}
 }
