@@ -160,17 +160,26 @@ func canonical(text string) bool {
 	if text[0] == ' ' || text[len(text)-1] == ' ' {
 		return false
 	}
-	at := 0
-	for ; len(text)-at >= 8; at += 8 {
-		word := eight(text[at:])
+	if len(text) < 8 {
+		return printable(text, 0)
+	}
+	for at := 0; ; at += 8 {
+		at = min(at, len(text)-8) // The last eight may overlap with those before.
 		// A byte is not printable if its high bit is set, if it is less than a space, or if it is DEL.
-		if (word|(word-' '*everyByte)|(word+everyByte))&highBits != 0 {
+		if word := eight(text[at:]); (word|(word-' '*everyByte)|(word+everyByte))&highBits != 0 {
 			return common(text[at:])
 		}
+		if at == len(text)-8 {
+			return true
+		}
 	}
-	for i := at; i < len(text); i++ {
-		if text[i] < ' ' || text[i] > '~' {
-			return common(text[i:])
+}
+
+// printable reports whether a text is canonical from the index on, byte by byte.
+func printable(text string, at int) bool {
+	for ; at < len(text); at++ {
+		if text[at] < ' ' || text[at] > '~' {
+			return common(text[at:])
 		}
 	}
 	return true
