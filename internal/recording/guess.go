@@ -178,7 +178,7 @@ func (t *Table) guessWhole(rows []sampleRow) []TimeGuess {
 		if isoTimes(cells, false) {
 			continue
 		}
-		if isoTimes(cells, true) {
+		if isoTimes(cells, true) || slices.Contains(timeNames, foldName(name)) && unixTimes(cells) {
 			*into = append(*into, t.guess(TimeFormat{}, i))
 			continue
 		}

@@ -82,21 +82,21 @@ func (s *sample) commentMark() string {
 		return ""
 	}
 	text := string(s.text)
-	if len(s.header) == s.width && s.width > 1 && !s.headerIsBelow() {
-		return ""
-	}
 	for _, mark := range commentMarks {
-		if strings.HasPrefix(text, mark) && strings.Contains(text, string(s.end)+mark) {
+		if mark == string(s.delimiter) || !strings.HasPrefix(text, mark) || !strings.Contains(text, string(s.end)+mark) {
+			continue
+		}
+		if len(s.header) != s.width || s.width == 1 || s.headerIsBelow(mark) {
 			return mark
 		}
 	}
 	return ""
 }
 
-// headerIsBelow reports whether, below lines that begin alike, one follows that is no row.
-func (s *sample) headerIsBelow() bool {
+// headerIsBelow reports whether, below lines that begin with a mark, one follows that is no row.
+func (s *sample) headerIsBelow(mark string) bool {
 	for _, r := range slices.Concat(s.headings, s.rows) {
-		if r.text[0] != s.header[0][0] {
+		if !strings.HasPrefix(r.text, mark) {
 			return !looksLikeRow(r.cells) && isHeading(r.cells)
 		}
 	}

@@ -112,6 +112,9 @@ func (n *Numbers) number(cell string) (value float64, unit string, ok bool) {
 	}
 	end := n.extent(cell)
 	text, unit := cell[:end], cell[end:]
+	if (text == "0" || text == "-0" || text == "+0") && (strings.HasPrefix(unit, "x") || strings.HasPrefix(unit, "X")) {
+		return 0, "", false // Hexadecimal.
+	}
 	if text == "" || !isUnit(unit, strings.ContainsAny(text, ".,")) {
 		return 0, "", false
 	}

@@ -17,8 +17,9 @@ const maxHeadings = 3
 
 // sample is the beginning of a recording, as far as it was looked at to find out how it is written.
 type sample struct {
-	text []byte
-	end  byte
+	text      []byte
+	end       byte
+	delimiter rune
 	// header has the names of the columns. headerReason says what is wrong with it.
 	header       []string
 	headerLine   int
@@ -56,6 +57,7 @@ func newSample(d *decodedText, layout *Layout) *sample {
 	if layout.Delimiter == 0 {
 		layout.Delimiter = s.detectDelimiter(*layout)
 	}
+	s.delimiter = layout.Delimiter
 	s.cutRows(*layout)
 	return s
 }

@@ -122,16 +122,16 @@ func (s *scanner) unixSeconds() (int64, bool) {
 	return parseUnits(rest[:end], 1e6)
 }
 
-// parseUnits reads a number of units since 1970, of which each has that many microseconds, rounded to the microsecond.
+// parseUnits reads a number of units since 1970, of which each has that many microseconds. Whole nanoseconds are cut to the
+// microsecond, fractions are rounded to it.
 func parseUnits(text string, micros float64) (int64, bool) {
 	whole, behind, _ := strings.Cut(text, ".")
-	if n, err := strconv.ParseInt(whole, 10, 64); err == nil && micros >= 1 && n >= 0 && float64(n)*micros < 9e18 {
-		if behind == "" {
-			return n * int64(micros), true
+	if n, err := strconv.ParseInt(whole, 10, 64); err == nil && strings.Trim(behind, "0123456789") == "" && n >= 0 && float64(n)*micros < 9e18 {
+		if micros < 1 {
+			return n / int64(1/micros), true
 		}
-		if f, err := strconv.ParseFloat("0."+behind, 64); err == nil {
-			return n*int64(micros) + int64(math.Round(f*micros)), true
-		}
+		fraction, _ := strconv.ParseFloat("0."+behind, 64)
+		return n*int64(micros) + int64(math.Round(fraction*micros)), true
 	}
 	f, err := strconv.ParseFloat(text, 64)
 	if err != nil || !(f >= 0 && f*micros < 9e18) || hexadecimal(text) {
