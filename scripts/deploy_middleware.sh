@@ -77,6 +77,7 @@ secret() { head -c 18 /dev/urandom | od -An -v -tx1 | tr -d ' \n'; }
 # passwords makes those that are not in .env yet.
 passwords() {
     local name
+    literal POSTGRES_PASSWORD POSTGRES_READER_PASSWORD GRAFANA_ADMIN_PASSWORD
     for name in POSTGRES_PASSWORD POSTGRES_READER_PASSWORD GRAFANA_ADMIN_PASSWORD; do
         [ -n "$(setting "$name")" ] || settings "$name=$(secret)"
     done
@@ -110,14 +111,15 @@ await() {
 # apply gives servers whose data is older than the passwords the present ones.
 apply() {
     # The image's own variables may be those of the container's start; the socket inside asks for no password.
-    printf '%s\n' "\\set password $(setting POSTGRES_PASSWORD)" "ALTER ROLE iot_user PASSWORD :'password';" |
+    # psql reads a doubled quote in quotes as one, and a backslash as the beginning of an escape.
+    printf '%s\n' "\\set password '$(setting POSTGRES_PASSWORD | sed "s/[\\\\']/&&/g")'" "ALTER ROLE iot_user PASSWORD :'password';" |
         compose exec -T postgres psql -q -X -v ON_ERROR_STOP=1 -U iot_user -d iot_monitoring >/dev/null ||
         die "PostgreSQL does not take its password"
     compose exec -T postgres bash /docker-entrypoint-initdb.d/10-reader.sh ||
         die "PostgreSQL does not take the password of its reader"
     case " $services " in *" grafana "*) ;; *) return 0 ;; esac
     local login
-    login="admin:$(setting GRAFANA_ADMIN_PASSWORD)"
+    login="admin:$(setting GRAFANA_ADMIN_PASSWORD | sed 's/[\\"]/\\&/g')"
     if have curl && ! printf 'user = "%s"\n' "$login" | curl -sf -o /dev/null -K - http://127.0.0.1:3000/api/org; then
         setting GRAFANA_ADMIN_PASSWORD |
             compose exec -T grafana grafana cli admin reset-admin-password --password-from-stdin >/dev/null ||

@@ -134,7 +134,7 @@ traced() { get "http://127.0.0.1:16686/api/traces/$trace" | grep -q '"send webso
 scraped() { [ "$(get "http://127.0.0.1:9090/api/v1/query?query=sum(up%7Bjob%3D%22iotmon%22%7D)" | sed -n 's/.*,"\([0-9]*\)"\].*/\1/p')" -ge 3 ] 2>/dev/null; }
 
 dashboards() {
-    printf 'user = "admin:%s"\n' "$(setting GRAFANA_ADMIN_PASSWORD)" |
+    printf 'user = "admin:%s"\n' "$(setting GRAFANA_ADMIN_PASSWORD | sed 's/[\\"]/\\&/g')" |
         curl -sf --max-time 5 -K - "http://127.0.0.1:3000/api/search?tag=iotmon" |
         grep -o '"uid":"iotmon-[a-z]*"' | wc -l
 }

@@ -88,14 +88,23 @@ for name in "$host" "$kafka"; do
 done
 
 # Where nothing is known, the services look for the middleware of docker-compose.yml on this machine.
+literal POSTGRES_PASSWORD
 password=$(setting POSTGRES_PASSWORD)
-case $password in
-*[!A-Za-z0-9._~-]*)
-    [ -n "$postgres" ] || die "POSTGRES_PASSWORD has characters that a URL must encode; give --postgres-url, with them as %XX"
-    ;;
-esac
-if [ -z "$postgres" ] && { [ "$host" != localhost ] || [ -n "$password" ]; }; then
-    postgres="postgres://iot_user:${password:-iot_password}@$host:5432/iot_monitoring"
+by_itself=()
+if [ -z "$postgres" ]; then
+    by_itself=("IOTMON_POSTGRES_PASSWORD=")
+    case $password in
+    *[!A-Za-z0-9._~-]*)
+        # A URL would have to encode it.
+        by_itself=("IOTMON_POSTGRES_PASSWORD=$(written POSTGRES_PASSWORD)")
+        postgres="postgres://iot_user@$host:5432/iot_monitoring"
+        ;;
+    *)
+        if [ "$host" != localhost ] || [ -n "$password" ]; then
+            postgres="postgres://iot_user:${password:-iot_password}@$host:5432/iot_monitoring"
+        fi
+        ;;
+    esac
 fi
 if [ -z "$redis" ] && [ "$host" != localhost ]; then
     redis="redis://$host:6379/0"
@@ -124,6 +133,7 @@ settings \
     "KAFKA_HOST=$kafka" \
     "MIDDLEWARE_HOST=$host" \
     "IOTMON_POSTGRES_URL=$postgres" \
+    ${by_itself[@]+"${by_itself[@]}"} \
     "IOTMON_REDIS_URL=$redis" \
     "IOTMON_TRACING_ENDPOINT=$tracing"
 say ".env says:"

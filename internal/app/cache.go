@@ -26,10 +26,11 @@ func (s *Service) openRedis(context.Context) error {
 		return nil
 	}
 	client, err := redis.Open(redis.Options{
-		URL:    s.cfg.Redis.URL,
-		Addrs:  s.cfg.Redis.Addrs,
-		Master: s.cfg.Redis.Master,
-		Expiry: s.cfg.Redis.Expiry,
+		URL:      s.cfg.Redis.URL,
+		Password: s.cfg.Redis.Password,
+		Addrs:    s.cfg.Redis.Addrs,
+		Master:   s.cfg.Redis.Master,
+		Expiry:   s.cfg.Redis.Expiry,
 	})
 	if err != nil {
 		return fmt.Errorf("redis.url: %w", err)

@@ -102,6 +102,7 @@ func (s *Service) openPostgres(context.Context) error {
 	writers := int32(max(s.cfg.Postgres.MaxConnections/3, 1))
 	store, err := postgres.Open(postgres.Options{
 		URL:           s.cfg.Postgres.URL,
+		Password:      s.cfg.Postgres.Password,
 		ReadingsTopic: s.topics.Readings,
 		Writers:       writers,
 		Readers:       int32(s.cfg.Postgres.MaxConnections) - writers,

@@ -111,6 +111,8 @@ type SASL struct {
 type Postgres struct {
 	// URL is what libpq takes, several hosts included: postgres://user:password@host:5432/database?sslmode=require.
 	URL string `koanf:"url" secret:"true"`
+	// Password is taken as it is written, whatever its characters; it wins over one in the URL. Empty is none.
+	Password string `koanf:"password" secret:"true"`
 	// MaxConnections bounds the connections of one service.
 	MaxConnections int `koanf:"max_connections"`
 }
@@ -119,6 +121,8 @@ type Postgres struct {
 type Redis struct {
 	// URL is redis://user:password@host:6379/0, rediss:// for TLS; empty is no cache.
 	URL string `koanf:"url" secret:"true"`
+	// Password is taken as it is written, whatever its characters; it wins over one in the URL. Empty is none.
+	Password string `koanf:"password" secret:"true"`
 	// Addrs are further nodes: with them the URL's is one of a cluster, or, with Master set, one of the sentinels that
 	// know the master of this name.
 	Addrs  []string `koanf:"addrs"`

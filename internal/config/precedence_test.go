@@ -89,6 +89,8 @@ var samples = map[string][2]string{
 	"kafka.delivery_timeout":            {"10s", "1h"},
 	"postgres.url":                      {"'postgres://a'", "'postgres://b,c/d?target_session_attrs=read-write'"},
 	"postgres.max_connections":          {"2", "3"},
+	"postgres.password":                 {"'p@s/s%d#?{}$w'", "b"},
+	"redis.password":                    {"'p@s/s%d#?{}$w'", "b"},
 	"redis.url":                         {"'redis://a'", "'rediss://b:1/2'"},
 	"redis.addrs":                       {"['a:1']", "['b:2', 'c:3']"},
 	"redis.master":                      {"a", "b"},

@@ -1,10 +1,29 @@
 # Sourced, after services.sh, by the scripts that write .env, which the services and docker compose read.
 # shellcheck shell=bash
 
-# setting NAME prints what .env says of a variable, if it does.
-setting() {
+# written NAME prints what stands in .env behind the name of a variable, if it is there.
+written() {
     [ -f .env ] || return 0
     sed -n "s/^$1=//p" .env | tail -n 1
+}
+
+# setting NAME prints what .env says of a variable, without the quotes around it.
+setting() { written "$1" | sed -E "s/^'([^']*)'[[:space:]]*\$/\1/; t; s/^\"([^\"]*)\"[[:space:]]*\$/\1/"; }
+
+# literal NAME… ends the script if .env says something that docker compose and the services read otherwise than it is written:
+# outside of single quotes they replace $ and what follows, and drop what follows a # or a backslash.
+literal() {
+    local name value
+    for name in "$@"; do
+        value=$(written "$name")
+        case $value in
+        \'*\') continue ;;
+        \"*\") value=${value#\"} && value=${value%\"} ;;
+        esac
+        case $value in
+        *[\'\"\\\$\#\`[:space:]]*) die ".env: $name: put the value in single quotes: $name='…'" ;;
+        esac
+    done
 }
 
 # settings NAME=VALUE… is write_settings for whoever comes first; others wait.

@@ -76,6 +76,35 @@ func TestThePlainManifestsAreTheChart(t *testing.T) {
 	}
 }
 
+// A password in the values reaches the services as it is.
+func TestASecretMayHaveAnyCharacters(t *testing.T) {
+	const password = `p@s/s%d#?{1}$w"\ ';&é{{ .Values }}$(HOME)`
+	want := map[string]string{"IOTMON_POSTGRES_PASSWORD": password, "IOTMON_KAFKA_SASL_PASSWORD": "007", "IOTMON_REDIS_PASSWORD": "1e6"}
+	text, err := yaml.Marshal(map[string]any{"secrets": want})
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := filepath.Join(t.TempDir(), "values.yaml")
+	if err := os.WriteFile(values, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	text, err = os.ReadFile(filepath.Join(render(t, "--values", values), "common", "secret.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var secret struct {
+		StringData map[string]string `yaml:"stringData"`
+	}
+	if err := yaml.Unmarshal(text, &secret); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range want {
+		if got := secret.StringData[name]; got != want {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+	}
+}
+
 // TestAMeshReachesItsControlPlane has the network policies let the proxies through, which share their pods' network.
 func TestAMeshReachesItsControlPlane(t *testing.T) {
 	for provider, ports := range map[string][]string{"": nil, "istio": {"15012", "15008"}, "linkerd": {"8080", "8086", "8090", "4143"}} {

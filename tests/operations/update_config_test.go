@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"iotmon/internal/config"
 )
 
 func TestUpdateConfigWritesWhereTheMiddlewareIs(t *testing.T) {
@@ -94,9 +96,35 @@ func TestUpdateConfigKeepsAPassword(t *testing.T) {
 	if strings.Contains(output, "s3cret") {
 		t.Errorf("the password is shown:\n%s", output)
 	}
-	h.write(".env", "POSTGRES_PASSWORD=a@b\n")
-	if status, output := h.run("scripts/update_config.sh"); status != 1 || !strings.Contains(output, "--postgres-url") {
-		t.Errorf("a password that a URL must encode: got status %d and %q, want 1 and what to do", status, output)
+}
+
+// A password of any characters goes into .env in single quotes, and from there to the services as it is.
+func TestUpdateConfigTakesAnyPassword(t *testing.T) {
+	const password = `p@s/s%d#?{1}$w"\ ;&`
+	h := newHost(t, "POSTGRES_PASSWORD='"+password+"'\n")
+	output := h.must("scripts/update_config.sh", "plant-1.example")
+	mention(t, ".env", h.read(".env"), "POSTGRES_PASSWORD='"+password+"'\n",
+		"IOTMON_POSTGRES_URL=postgres://iot_user@plant-1.example:5432/iot_monitoring\nIOTMON_POSTGRES_PASSWORD='"+password+"'\n")
+	if strings.Contains(output, "p@s") {
+		t.Errorf("the password is shown:\n%s", output)
+	}
+	cfg, err := config.Load(config.LoadOptions{Service: config.Consumer, Dir: h.path("")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := cfg.Postgres.Password; got != password {
+		t.Errorf("the services read %q, want %q", got, password)
+	}
+	h.write(".env", strings.Replace(h.read(".env"), "POSTGRES_PASSWORD='"+password+"'", "POSTGRES_PASSWORD=plain", 1))
+	h.must("scripts/update_config.sh")
+	if got := h.read(".env"); strings.Contains(got, "IOTMON_POSTGRES_PASSWORD") || !strings.Contains(got, "postgres://iot_user:plain@plant-1.example:") {
+		t.Errorf("got %q, want the plain password in the URL and no other", got)
+	}
+	for _, bare := range []string{"a$b", "a b", `a\b`, "a#b", `"a$b"`} {
+		h.write(".env", "POSTGRES_PASSWORD="+bare+"\n")
+		if status, output := h.run("scripts/update_config.sh"); status != 1 || !strings.Contains(output, "single quotes") {
+			t.Errorf("%s: got status %d and %q, want 1 and what to do", bare, status, output)
+		}
 	}
 }
 

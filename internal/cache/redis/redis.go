@@ -17,6 +17,8 @@ import (
 type Options struct {
 	// URL is redis://user:password@host:6379/0; rediss:// for TLS.
 	URL string
+	// Password wins over one in the URL, which would have to encode some characters.
+	Password string
 	// Addrs are more nodes of a cluster; with Master, the name of a master, more of the sentinels that know it.
 	Addrs  []string
 	Master string
@@ -55,6 +57,9 @@ func Open(o Options) (*Client, error) {
 			err = parse.Err
 		}
 		return nil, fmt.Errorf("parse the URL: %w", err)
+	}
+	if o.Password != "" {
+		single.Password = o.Password
 	}
 	options := &goredis.UniversalOptions{
 		Addrs:                 append([]string{single.Addr}, o.Addrs...),

@@ -23,6 +23,8 @@ type Options struct {
 	// URL is a connection string as pgx and libpq know it: a URL or key=value pairs, with several hosts, TLS and
 	// target_session_attrs as wanted. Its password is in no error and no log line.
 	URL string
+	// Password wins over one in the connection string, which would have to encode some characters.
+	Password string
 	// ReadingsTopic names the topic whose offsets tell which readings are stored.
 	ReadingsTopic string
 	// Writers and Readers bound the connections that write and those that answer questions about history, so that no number
@@ -84,20 +86,23 @@ func Open(options Options) (*Store, error) {
 		s.timeout = defaultTimeout
 	}
 	var err error
-	if s.writer, err = newPool(options.URL, options.Writers, defaultWriters); err != nil {
+	if s.writer, err = newPool(&options, options.Writers, defaultWriters); err != nil {
 		return nil, err
 	}
-	if s.reader, err = newPool(options.URL, options.Readers, defaultReaders); err != nil {
+	if s.reader, err = newPool(&options, options.Readers, defaultReaders); err != nil {
 		s.writer.Close()
 		return nil, err
 	}
 	return s, nil
 }
 
-func newPool(connection string, size, defaultSize int32) (*pgxpool.Pool, error) {
-	config, err := pgxpool.ParseConfig(connection)
+func newPool(options *Options, size, defaultSize int32) (*pgxpool.Pool, error) {
+	config, err := pgxpool.ParseConfig(options.URL)
 	if err != nil {
-		return nil, fmt.Errorf("connection string of the database: %s", reason(connection, err))
+		return nil, fmt.Errorf("connection string of the database: %s", reason(options.URL, err))
+	}
+	if options.Password != "" {
+		config.ConnConfig.Password = options.Password
 	}
 	if size <= 0 {
 		size = defaultSize

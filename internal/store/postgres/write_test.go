@@ -195,7 +195,7 @@ func TestADayMayBeDroppedUnderAWriter(t *testing.T) {
 // A write that cannot go on gives up in time, and with it goes what it has locked.
 func TestAWriteThatHangsEnds(t *testing.T) {
 	url := newURL(t)
-	open(t, url)
+	another := open(t, url)
 	s, err := postgres.Open(postgres.Options{URL: url, ReadingsTopic: storetest.Topic, Timeout: 300 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
@@ -213,7 +213,7 @@ func TestAWriteThatHangsEnds(t *testing.T) {
 		t.Errorf("it took %v", took)
 	}
 	release()
-	if err := s.Write(t.Context(), b); err != nil {
+	if err := another.Write(t.Context(), b); err != nil {
 		t.Error(err)
 	}
 }
