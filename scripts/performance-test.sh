@@ -20,9 +20,14 @@ Scenarios; all of them if none is named:
   services      memory of producer, consumer and web with 10,000 devices every 5 s on real servers; documented: 50, 100 and
                 80 MB; only if it is named, and as: scripts/test-env.sh run scripts/performance-test.sh services
   scale         how the cost of a reading changes with devices and partitions, as a table; only if it is named
+  small         what a gateway with 100 devices every 5 s needs, as a table over time, in --minutes; documented: below 60 MB of
+                memory, 15 KB written a second and 2 % of a core; only if it is named
 
 Options:
   --duration D      how long each takes (20s)
+  --minutes N       how long small takes (40)
+  --speed N         small in fast-forward: N times as many readings; then only memory is compared, over time. Six hours of
+                    readings in 18 minutes: --minutes 18 --speed 20
   --brokers LIST    use this Kafka instead of the embedded broker
   -h, --help        show this
 
@@ -31,7 +36,7 @@ EOF
 }
 
 all="throughput latency viewers devices"
-scenarios="" duration=20s
+scenarios="" duration=20s minutes=40 speed=1
 options=()
 while [ $# -gt 0 ]; do
     case $1 in
@@ -39,16 +44,21 @@ while [ $# -gt 0 ]; do
         usage
         exit 0
         ;;
-    --duration | --brokers)
+    --duration | --brokers | --minutes | --speed)
         [ $# -gt 1 ] || misused "$1: says nothing"
-        if [ "$1" = --duration ]; then duration=$2; else options=(-brokers "$2"); fi
+        case $1 in
+        --duration) duration=$2 ;;
+        --brokers) options=(-brokers "$2") ;;
+        --minutes) must_be_seconds "$1" "$2" && minutes=$2 ;;
+        --speed) must_be_seconds "$1" "$2" && speed=$2 ;;
+        esac
         shift
         ;;
     -*) misused "$1: unknown option" ;;
     *)
-        case " $all services scale " in
+        case " $all services scale small " in
         *" $1 "*) scenarios="$scenarios $1" ;;
-        *) misused "$1: no such scenario; there are $all services scale" ;;
+        *) misused "$1: no such scenario; there are $all services scale small" ;;
         esac
         ;;
     esac
@@ -134,6 +144,45 @@ EOF
     done
 }
 
+# usage_of PID prints resident, its anonymous part and that of files in KiB, bytes written, and hundredths of seconds of a core.
+usage_of() {
+    awk '/^VmRSS/ { rss = $2 } /^RssAnon/ { anon = $2 } /^RssFile/ { file = $2 } /^write_bytes/ { written = $2 }
+        FILENAME ~ /stat$/ { sub(/.*\) /, ""); cpu = $12 + $13 }
+        END { print rss, anon, file, written, cpu }' "/proc/$1/status" "/proc/$1/io" "/proc/$1/stat"
+}
+
+# small runs iotmon with a hundred devices, and prints what it needs in every minute.
+small() {
+    local minute now before=(0 0 0 0 0) half=() middle=0 end=0
+    work=$(mktemp -d)
+    trap 'kill "${started[@]}" 2>/dev/null; wait; rm -rf "$work"' EXIT
+    bin/iotmon -devices 100 -interval "$((5000 / speed))ms" -addr 127.0.0.1:0 -data-dir "$work/data" >"$work/log" 2>&1 &
+    started+=("$!")
+    say "100 devices every $((5000 / speed)) ms for $minutes minutes"
+    say "| minute | resident, MB | anonymous | of files | written, KB/s | of a core, % |"
+    say "|---|---|---|---|---|---|"
+    for ((minute = 1; minute <= minutes; minute++)); do
+        sleep 60
+        read -ra now <<<"$(usage_of "${started[0]}")"
+        awk -v m="$minute" -v now="${now[*]}" -v before="${before[*]}" 'BEGIN { split(now, n); split(before, b)
+            printf "| %d | %.1f | %.1f | %.1f | %.1f | %.2f |\n", m, n[1]/1024, n[2]/1024, n[3]/1024, (n[4]-b[4])/60/1000, (n[5]-b[5])/60 }'
+        before=("${now[@]}")
+        [ "$minute" -ne $((minutes / 2)) ] || half=("${now[@]}")
+        if [ "$minute" -gt $((minutes / 3)) ] && [ "$minute" -le $((2 * minutes / 3)) ]; then
+            middle=$((now[0] > middle ? now[0] : middle))
+        elif [ "$minute" -gt $((2 * minutes / 3)) ]; then
+            end=$((now[0] > end ? now[0] : end))
+        fi
+    done
+    compare "growth in the last third" "$(awk -v a="$middle" -v b="$end" 'BEGIN { print (b - a) / 1024 }')" MB most 2
+    [ "$speed" = 1 ] || return 0
+    compare "memory" "$(awk -v v="$end" 'BEGIN { print v / 1024 }')" MB most 60
+    set -- "$(awk -v a="${half[3]}" -v b="${now[3]}" -v s=$((60 * (minutes - minutes / 2))) 'BEGIN { print (b - a) / s / 1000 }')" \
+        "$(awk -v a="${half[4]}" -v b="${now[4]}" -v s=$((60 * (minutes - minutes / 2))) 'BEGIN { print (b - a) / s }')"
+    compare "written in the last half" "$1" KB/s most 15
+    compare "processor in the last half" "$2" "% of a core" most 2
+}
+
 started=() work=""
 for scenario in $scenarios; do
     say ""
@@ -154,6 +203,7 @@ for scenario in $scenarios; do
         compare "reading to screen, half" "$(value p50_ms created_to_socket)" ms most 100
         ;;
     services) services ;;
+    small) small ;;
     scale)
         say "| devices | partitions | readings/s | CPU µs a reading | memory, MB |"
         say "|---|---|---|---|---|"

@@ -60,7 +60,7 @@ func Default(service string) Config {
 			Rules:               []Rule{},
 		},
 		Consumer:  Consume{Roles: []string{RoleProcessor, RoleArchiver, RoleCache}},
-		Processor: Processor{CommitInterval: 500 * time.Millisecond},
+		Processor: Processor{CommitInterval: defaultCommitInterval(service)},
 		Archive: Archive{
 			Enabled:   true,
 			Retention: Retention{Readings: 336 * time.Hour, Summaries: 720 * time.Hour, Alerts: 2160 * time.Hour},
@@ -121,4 +121,13 @@ func defaultPort(service string) int {
 	default:
 		return 8080
 	}
+}
+
+// defaultCommitInterval is longer for one process: nothing live waits for a transaction there, and each writes offsets, markers
+// and a batch of states in every partition, however little has happened.
+func defaultCommitInterval(service string) time.Duration {
+	if service == Iotmon {
+		return time.Second
+	}
+	return 500 * time.Millisecond
 }
