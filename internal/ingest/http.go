@@ -132,14 +132,15 @@ func (h *Handler) take(w http.ResponseWriter, r *http.Request) (*wire.Ingested, 
 	if err != nil {
 		return nil, 0, err
 	}
-	readings, rejected := h.admit(sent, r)
-	result := &wire.Ingested{Accepted: len(readings), Rejected: rejected}
+	admitted := h.admit(sent, r)
+	readings := admitted.readings
+	result := &wire.Ingested{Accepted: len(readings), Rejected: admitted.rejected}
 	h.recent.count(readings, result)
 	if err := h.append(r.Context(), readings); err != nil {
 		return nil, 0, err
 	}
 	h.recent.remember(readings)
-	return result, statusOf(result, sent.single), nil
+	return result, statusOf(result, sent.single && !admitted.mapped), nil
 }
 
 // append hands the readings to the log and waits for its word.
@@ -164,8 +165,9 @@ func (h *Handler) append(ctx context.Context, readings []iot.Reading) error {
 	).with("Retry-After", retryLogDown)
 }
 
-// statusOf is 422 only for a single reading. A batch is answered with 207 even if nothing in it was accepted: many programs
-// that collect and forward send whatever is answered with 4xx again and again, and nothing after it.
+// statusOf is 422 only for a single reading, as a device sends it. A batch, and whatever comes in the shape of another program, is
+// answered with 207 even if nothing in it was accepted: many programs that collect and forward send whatever is answered with
+// 4xx again and again, and nothing after it.
 func statusOf(result *wire.Ingested, single bool) int {
 	switch {
 	case len(result.Rejected) == 0:

@@ -10,7 +10,7 @@ import (
 )
 
 // admit decodes and checks every element against one and the same moment.
-func (h *Handler) admit(sent batch, request *http.Request) ([]iot.Reading, []wire.Rejection) {
+func (h *Handler) admit(sent batch, request *http.Request) *admitting {
 	a := admitting{
 		handler: h, now: iot.CutTime(h.o.Now()), decoder: wire.NewDecoder(), tags: tagsOf(request), rejected: []wire.Rejection{},
 	}
@@ -19,7 +19,7 @@ func (h *Handler) admit(sent batch, request *http.Request) ([]iot.Reading, []wir
 			a.reject(i, err)
 		}
 	}
-	return a.readings, a.rejected
+	return &a
 }
 
 // admitting is the batch of one request while it is being admitted.
@@ -31,6 +31,8 @@ type admitting struct {
 	tags     map[string]string
 	readings []iot.Reading
 	rejected []wire.Rejection
+	// mapped is true if any element is in the shape of another program.
+	mapped bool
 }
 
 // element admits the reading that an element is, or the readings that it has in the shape of another program.
@@ -62,6 +64,7 @@ func (a *admitting) element(index int, element []byte, isLine bool) error {
 
 // foreign admits the points for which there is a rule. The others are ignored unless there is a rule for none.
 func (a *admitting) foreign(index int, f *foreign) error {
+	a.mapped = true
 	mapped := 0
 	for i := range f.points {
 		var r iot.Reading

@@ -124,7 +124,7 @@ func (h *Handler) bodyProblem(err error) error {
 // batch is a body cut into its readings, undecoded.
 type batch struct {
 	elements [][]byte
-	// single is true for one object alone.
+	// single is true for one object or one line alone.
 	single bool
 	// lineProtocol is true for lines that are no JSON.
 	lineProtocol bool
@@ -143,6 +143,7 @@ func split(body []byte, format format, limit int) (batch, error) {
 		b.elements = slices.DeleteFunc(b.elements, func(line []byte) bool { return line[0] == '#' })
 	case format == jsonLines:
 		b.elements = splitLines(text, limit)
+		b.single = len(b.elements) == 1
 	case wire.Valid(text):
 		var wrapped bool
 		if b.elements, wrapped = unwrap(text, limit); !wrapped {

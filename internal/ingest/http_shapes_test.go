@@ -81,6 +81,7 @@ func TestWhatIsNotMappedIsRefusedByItsNames(t *testing.T) {
 	}{
 		"Telegraf without rules": {"application/json", `{"metrics":[{"fields":{"usage_idle":98,"usage_user":1},"name":"cpu","tags":{"host":"a"},"timestamp":1772366398}]}`, false,
 			`Telegraf: measurement "cpu", fields "usage_idle", "usage_user", tags "host"; say in ingest.map`},
+		"a single metric":           {"application/json", `{"fields":{"usage_idle":98},"name":"cpu","tags":{},"timestamp":1772366398}`, true, "no rule of ingest.map"},
 		"Telegraf without the rule": {"application/json", `[{"fields":{"usage_idle":98},"name":"cpu","tags":{},"timestamp":1772366398}]`, true, "no rule of ingest.map"},
 		"ThingsBoard":               {"application/json", `[{"ts":1772366398000,"values":{"temperature":1}}]`, false, `ThingsBoard: measurement "", fields "temperature"`},
 		"ThingsBoard without time":  {"application/json", `[{"values":{"temperature":1}}]`, false, `missing (keys: "values")`},

@@ -169,6 +169,8 @@ func TestBadReadingsAreRejectedOneByOne(t *testing.T) {
 			[]wire.Rejection{{Index: 0, Field: "device_type", Reason: "teapot"}}},
 		{"out of range", "application/json", reading("a", map[string]any{"value": -300}), 422, 0,
 			[]wire.Rejection{{Index: 0, Field: "value", Reason: "physical range"}}},
+		{"one line out of range", "application/x-ndjson", reading("a", map[string]any{"value": -300}) + "\n", 422, 0,
+			[]wire.Rejection{{Index: 0, Field: "value", Reason: "physical range"}}},
 		{"a batch out of range", "application/json", "[" + reading("a", map[string]any{"value": -300}) + "]", 207, 0,
 			[]wire.Rejection{{Index: 0, Field: "value", Reason: "physical range"}}},
 		{"a batch that is all too old", "application/x-ndjson", reading("a", map[string]any{"timestamp": "2026-02-27T12:00:00Z"}) + "\n" +
