@@ -157,7 +157,7 @@ func TestAPanicIsAPartitionsFailure(t *testing.T) {
 	}
 	s := &session{Processor: NewProcessor(ProcessorOptions{Metrics: new(stops), Logger: quiet()}), writer: w}
 	s.guard(3, func() { panic("no number") })
-	err = w.commit(map[int32]commit{3: {}}, "", 0)
+	_, err = w.commit(map[int32]commit{3: {}}, "", 0)
 	var failed partitionErrors
 	if !errors.As(fmt.Errorf("commit step: %w", err), &failed) || failed[3] == nil || !strings.Contains(failed[3].Error(), "no number") {
 		t.Errorf("got %v, want a failure of partition 3", err)

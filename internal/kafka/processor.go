@@ -78,12 +78,13 @@ const maxProcessorBytes = 4 << 20
 type Processor struct {
 	ProcessorOptions
 	isolation *isolation
+	idleAfter time.Duration
 }
 
 // NewProcessor returns a processor; Run does the work.
 func NewProcessor(options ProcessorOptions) *Processor {
 	options.Tracer = orNoTracer(options.Tracer)
-	return &Processor{options, newIsolation()}
+	return &Processor{options, newIsolation(), idleCommit}
 }
 
 // maxBackoff bounds the pause between two sessions that fail.
@@ -131,6 +132,7 @@ type session struct {
 	pace     pace
 	ticks    ticks
 	settings settings
+	idle     idle
 }
 
 // owned is a partition and what the session knows of its log.

@@ -183,11 +183,12 @@ func (s *session) commit(started time.Time) error {
 		commits[id] = commit{checkpoint.Offset, withLog(checkpoint.Metadata(), part.log)}
 	}
 	member, generation := s.consumer.GroupMetadata()
-	err := s.writer.commit(commits, member, generation)
+	wrote, err := s.writer.commit(commits, member, generation)
 	s.Metrics.Step(err == nil, time.Since(started))
 	if err != nil {
 		return fmt.Errorf("commit step: %w", err)
 	}
+	s.commitIdle(wrote, commits, member, generation)
 	for id, part := range s.partitions {
 		counts := part.TakeCounts()
 		if counts.SetBack > 0 {

@@ -200,3 +200,29 @@ func TestAStallIsALastStableOffsetThatDoesNotMove(t *testing.T) {
 		t.Errorf("got %v told, want the two ends", told)
 	}
 }
+
+// What nothing follows from, ticks and markers, is committed all the same: once retention has removed it, it must not look lost.
+func TestWhatNothingFollowsFromIsCommittedToo(t *testing.T) {
+	l := newTestLog(t)
+	p := NewProcessor(ProcessorOptions{
+		Dial: l.dial, Topics: l.topics, Group: "test", Process: testProcess(t),
+		CommitInterval: 50 * time.Millisecond, Ticker: l, Metrics: &stepMetrics{}, Logger: quiet(),
+	})
+	p.idleAfter = 100 * time.Millisecond
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- p.Run(ctx) }()
+	for id := range int32(testPartitions) {
+		if err := l.Tick(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	post, end := l.transactional()
+	post(reading(0, time.Now(), 20))
+	end(kgo.TryAbort)
+	l.awaitCommit()
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}

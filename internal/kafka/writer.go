@@ -132,31 +132,60 @@ func (w *writer) faulty() bool {
 // commit ends the transaction with the offsets in it. A step without outputs has nothing to protect and ends
 // without a trace: a successor reads the same records again and has no outputs either. After an error nothing is known of
 // the transaction's fate but that it is whole; the broker tells.
-func (w *writer) commit(commits map[int32]commit, member string, generation int32) error {
+// Wrote tells whether there was anything to commit.
+func (w *writer) commit(commits map[int32]commit, member string, generation int32) (wrote bool, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), endTimeout)
 	defer cancel()
 	flushed := w.client.Flush(ctx)
+	var failed error
+	var faults partitionErrors
 	w.mu.Lock()
-	wrote, failed, faults := w.wrote, w.failed, w.faults
+	wrote, failed, faults = w.wrote, w.failed, w.faults
 	w.mu.Unlock()
 	if len(faults) > 0 { // One of them makes others fail that have done nothing wrong.
-		return faults
+		return wrote, faults
 	}
 	if failed != nil {
-		return failed
+		return wrote, failed
 	}
 	if flushed != nil {
-		return fmt.Errorf("flush: %w", flushed)
+		return wrote, fmt.Errorf("flush: %w", flushed)
 	}
 	if wrote {
 		if err := w.commitOffsets(ctx, commits, member, generation); err != nil {
-			return err
+			return wrote, err
 		}
 	}
 	if err := w.client.EndTransaction(ctx, kgo.TryCommit); err != nil {
-		return fmt.Errorf("end transaction: %w", err)
+		return wrote, fmt.Errorf("end transaction: %w", err)
 	}
 	w.open = false
+	return wrote, nil
+}
+
+// commitPlain commits offsets that nothing was written with.
+func (w *writer) commitPlain(ctx context.Context, commits map[int32]commit, member string, generation int32) error {
+	request := kmsg.NewPtrOffsetCommitRequest()
+	request.Group, request.MemberID, request.Generation = w.group, member, generation
+	topic := kmsg.NewOffsetCommitRequestTopic()
+	topic.Topic = w.topics.Readings
+	for id, c := range commits {
+		partition := kmsg.NewOffsetCommitRequestTopicPartition()
+		partition.Partition, partition.Offset, partition.Metadata = id, c.offset, &c.metadata
+		topic.Partitions = append(topic.Partitions, partition)
+	}
+	request.Topics = append(request.Topics, topic)
+	response, err := request.RequestWith(ctx, w.client)
+	if err != nil {
+		return err
+	}
+	for _, topic := range response.Topics {
+		for _, partition := range topic.Partitions {
+			if err := kerr.ErrorForCode(partition.ErrorCode); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
 }
 
