@@ -23,11 +23,18 @@ import (
 // It returns the address.
 func start(t *testing.T) string {
 	t.Helper()
+	return startWith(t, func(*config.Config) {})
+}
+
+// startWith does the same with another configuration.
+func startWith(t *testing.T, change func(*config.Config)) string {
+	t.Helper()
 	cfg := config.Default(config.Iotmon)
 	cfg.DataDir = t.TempDir()
 	cfg.Server.Addr = "127.0.0.1:0"
 	cfg.Simulator.DeviceCount = 20
 	cfg.Simulator.SendInterval = time.Second
+	change(&cfg)
 	ctx, stop := context.WithCancel(context.Background())
 	service, err := app.New(ctx, config.Iotmon, &cfg, app.Options{Version: "test", Logger: slog.New(slog.DiscardHandler), Started: time.Now()})
 	if err != nil {
@@ -58,7 +65,11 @@ type message struct {
 	Types    []struct {
 		Name string `json:"name"`
 	} `json:"device_types"`
-	Data map[string]struct {
+	WindowStart time.Time `json:"window_start"`
+	Final       bool      `json:"final"`
+	Corrected   bool      `json:"corrected"`
+	DeviceIDs   []string  `json:"device_ids"`
+	Data        map[string]struct {
 		Count   int      `json:"count"`
 		Average *float64 `json:"avg_value"`
 	} `json:"data"`

@@ -38,13 +38,16 @@ type cachedHistory struct {
 	History
 	answers Answers
 	now     func() time.Time
-	flights singleflight.Group
+	// corrected names the last correction of the archive that is known here.
+	corrected func() string
+	flights   singleflight.Group
 }
 
 // Cached returns a history that keeps what it was told about readings and summaries. Its answers are up to ten seconds old;
-// of ranges that end less than two minutes ago, up to one.
-func Cached(history History, answers Answers, now func() time.Time) History {
-	return &cachedHistory{History: history, answers: answers, now: now}
+// of ranges that end less than two minutes ago, up to one. None is older than the last correction of the archive that corrected
+// names: when it names another, everything is asked anew.
+func Cached(history History, answers Answers, now func() time.Time, corrected func() string) History {
+	return &cachedHistory{History: history, answers: answers, now: now, corrected: corrected}
 }
 
 // Readings implements History.
@@ -86,6 +89,7 @@ type question[T any] struct {
 // ask returns the kept answer, or that of the archive. Whoever asks the same meanwhile waits for it too; that one of them
 // goes away ends it for none of the others. Each gets an answer of its own.
 func ask[T any](ctx context.Context, h *cachedHistory, q question[T]) ([]T, error) {
+	q.key += " " + h.corrected()
 	flight := h.flights.DoChan(q.key, func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), questionTimeout)
 		defer cancel()

@@ -81,7 +81,7 @@ func newCounted() *counted {
 func TestCachedAnswersAreThoseOfTheArchive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source, kept := newCounted(), &shelf{answers: make(map[string][]byte)}
-		cached := api.Cached(source, kept, func() time.Time { return noon })
+		cached := api.Cached(source, kept, func() time.Time { return noon }, uncorrected)
 		readings := api.ReadingsQuery{Device: "a", From: noon.Add(-time.Hour), To: noon.Add(-3 * time.Minute), MaxPoints: 100}
 		summaries := api.SummariesQuery{From: noon.Add(-2 * time.Hour), To: noon, Limit: 100}
 		for range 3 {
@@ -138,11 +138,28 @@ func TestCachedAnswersAreThoseOfTheArchive(t *testing.T) {
 	})
 }
 
+func uncorrected() string { return "" }
+
+// After a correction nobody gets an answer from before.
+func TestACorrectionOutdatesKeptAnswers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		source, kept, correction := newCounted(), &shelf{answers: make(map[string][]byte)}, "a"
+		cached := api.Cached(source, kept, func() time.Time { return noon }, func() string { return correction })
+		q := api.SummariesQuery{From: noon.Add(-2 * time.Hour), To: noon.Add(-time.Hour), Limit: 100}
+		for _, correction = range []string{"a", "a", "b", "b"} {
+			if _, err := cached.Summaries(t.Context(), q); err != nil {
+				t.Error(err)
+			}
+		}
+		source.expect(t, 2)
+	})
+}
+
 func TestNothingAndFailuresAndNonsense(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source, kept := newCounted(), &shelf{answers: make(map[string][]byte)}
 		source.points, source.summaries = nil, nil
-		cached := api.Cached(source, kept, func() time.Time { return noon })
+		cached := api.Cached(source, kept, func() time.Time { return noon }, uncorrected)
 		q := api.ReadingsQuery{Device: "a", From: noon.Add(-time.Hour), To: noon, MaxPoints: 100}
 		source.err = errors.New("the database is away")
 		for range 2 {
@@ -172,7 +189,7 @@ func TestNothingAndFailuresAndNonsense(t *testing.T) {
 func TestEqualQuestionsAreAskedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source := newCounted()
-		cached := api.Cached(source, &shelf{answers: make(map[string][]byte)}, func() time.Time { return noon })
+		cached := api.Cached(source, &shelf{answers: make(map[string][]byte)}, func() time.Time { return noon }, uncorrected)
 		q := api.SummariesQuery{From: noon.Add(-time.Hour), To: noon, Limit: 100}
 		impatient, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 		defer cancel()

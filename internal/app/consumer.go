@@ -79,6 +79,7 @@ func (s *Service) makeArchiver(context.Context) error {
 		Topics:    archive.Topics{Readings: s.topics.Readings, Aggregates: s.topics.Aggregates, Alerts: s.topics.Alerts},
 		Admission: s.admission,
 		Retention: archive.Retention(s.cfg.Archive.Retention),
+		Publish:   s.producer.Correct,
 		Patience:  patience,
 		Metrics:   s.archiveMetrics(),
 		Logger:    s.Logger,

@@ -71,7 +71,7 @@ func (s *Service) show(batch live.Batch) {
 func (s *Service) serveWeb(context.Context) error {
 	history, err := api.New(api.Options{
 		Fleet:          s.view,
-		History:        api.Cached(s.history(), s.answers(), time.Now),
+		History:        api.Cached(s.history(), s.answers(), time.Now, s.view.Corrected),
 		Catalog:        s.catalog,
 		Admission:      s.admission,
 		Ingest:         s.ingestHandler(),

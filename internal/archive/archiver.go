@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -29,13 +30,16 @@ type Metrics struct {
 	Ready func(ready bool)
 }
 
-// Options configure an Archiver. All but Metrics, Patience and Foreign are required.
+// Options configure an Archiver. All but Metrics, Publish, Patience and Foreign are required.
 type Options struct {
 	Open      Opener
 	Store     Store
 	Topics    Topics
 	Admission *iot.Admission
 	Retention Retention
+	// Publish appends corrected summaries to the topic of the aggregates, for those who show them. It returns once the log has
+	// acknowledged them; after an error some of them may be there. What it gets twice does no harm. Nil publishes nothing.
+	Publish func(ctx context.Context, corrected []iot.WindowSummary) error
 	// Patience is how long a few rows may wait, for more to be written together, while nobody asks for them by Freshen. Each
 	// device has its place in the database, and a place is written as a page of some kilobytes, for one reading as for a hundred.
 	// With 0 they are written as they come, as they must be where those who ask are in other processes.
@@ -56,6 +60,8 @@ const (
 	maxDelay = 500 * time.Millisecond
 	// maxWaiting is how many rows wait for Patience: about two megabytes of memory.
 	maxWaiting = 5_000
+	// latePatience is how long late readings wait for more: people look at what is to be corrected.
+	latePatience = time.Second
 	// settleInterval is how often windows that are left over are recomputed, pruneInterval how often old rows are removed.
 	settleInterval = time.Second
 	pruneInterval  = time.Minute
@@ -70,6 +76,10 @@ const (
 // rows: whatever is killed, each record is taken in once. While the store is down it waits, and the log keeps the records.
 type Archiver struct {
 	Options
+	// marked is told when late marks have been written.
+	marked chan struct{}
+	// lateSeen is when a late mark was read last; only the session uses it.
+	lateSeen time.Time
 
 	// mu guards what follows.
 	mu sync.Mutex
@@ -100,7 +110,7 @@ func New(options Options) *Archiver {
 	if options.Foreign == nil {
 		options.Foreign = options.Logger
 	}
-	return &Archiver{Options: options}
+	return &Archiver{Options: options, marked: make(chan struct{}, 1)}
 }
 
 // Run archives until ctx ends; what it holds then and has not written stays in the log for the next start. It retries
@@ -165,6 +175,8 @@ func (a *Archiver) flush(ctx context.Context, intake *intake) (wrote bool, err e
 	}()
 	if len(asked) > 0 {
 		patience = 0
+	} else if a.hurried(intake) {
+		patience = min(patience, latePatience)
 	}
 	batch := intake.batch(a.Now(), patience)
 	if batch != nil {
@@ -176,6 +188,15 @@ func (a *Archiver) flush(ctx context.Context, intake *intake) (wrote bool, err e
 		a.noteWritten()
 	}
 	return batch != nil, nil
+}
+
+// hurried reports whether late marks have just come: neither they nor the readings that they wait for wait for more.
+func (a *Archiver) hurried(intake *intake) bool {
+	now := a.Now()
+	if intake.late() {
+		a.lateSeen = now
+	}
+	return now.Sub(a.lateSeen) < 5*latePatience
 }
 
 // collect polls until the batch is full or its time is up.
@@ -221,6 +242,12 @@ func (a *Archiver) write(ctx context.Context, batch *Batch) error {
 }
 
 func (a *Archiver) wrote(batch *Batch, started time.Time) {
+	if slices.ContainsFunc(batch.Summaries, isLate) {
+		select {
+		case a.marked <- struct{}{}:
+		default:
+		}
+	}
 	now := a.Now()
 	var behind time.Duration
 	for _, move := range batch.Moves {
@@ -229,41 +256,6 @@ func (a *Archiver) wrote(batch *Batch, started time.Time) {
 		}
 	}
 	a.Metrics.Written(len(batch.Readings)+len(batch.Summaries)+len(batch.Alerts), now.Sub(started), behind)
-}
-
-// settle recomputes what was too much for one write. A failure only means that it is done later.
-func (a *Archiver) settle(ctx context.Context) {
-	a.regularly(ctx, settleInterval, "windows not recomputed; it is tried every second", a.Store.Settle)
-}
-
-// prune removes old rows. A failure only means that they stay a little longer.
-func (a *Archiver) prune(ctx context.Context) {
-	a.regularly(ctx, max(pruneInterval, pruneSeldom*a.Patience), "old rows not removed from the archive; it is tried again", func(ctx context.Context) error {
-		removed, err := a.Store.Prune(ctx, a.Retention)
-		a.Metrics.Pruned(removed)
-		return err
-	})
-}
-
-// regularly works at each interval until ctx ends. Of failures in a row the first is told.
-func (a *Archiver) regularly(ctx context.Context, interval time.Duration, trouble string, work func(context.Context) error) {
-	ticker := time.NewTicker(interval)
-	defer ticker.Stop()
-	for failed := false; ; {
-		select {
-		case <-ctx.Done():
-			return
-		case <-ticker.C:
-		}
-		if ctx.Err() != nil {
-			return // Both had come.
-		}
-		err := work(ctx)
-		if err != nil && !failed && ctx.Err() == nil {
-			a.Logger.Warn(trouble, "error", err)
-		}
-		failed = err != nil
-	}
 }
 
 // resume reads the database's offsets and fits them to what the log still holds.

@@ -2,6 +2,7 @@ package archive
 
 import (
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -100,7 +101,7 @@ func (in *intake) take(r *Record) {
 		summary, err := wire.DecodeWindowSummary(r.Value)
 		if err != nil {
 			in.passOver(r, err)
-		} else if summary.Final || summary.Late {
+		} else if (summary.Final || summary.Late) && !summary.Corrected { // What is corrected, an archive has told.
 			in.pending.Summaries = append(in.pending.Summaries, summary)
 		}
 	case in.topics.Alerts:
@@ -126,6 +127,15 @@ func (in *intake) takeReading(r *Record) {
 	}
 	in.pending.Readings = append(in.pending.Readings, reading)
 }
+
+// late reports whether there are late marks among the pending rows.
+func (in *intake) late() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return slices.ContainsFunc(in.pending.Summaries, isLate)
+}
+
+func isLate(s iot.WindowSummary) bool { return s.Late }
 
 // batch returns what is to be written at now, nil for nothing, or for little that may wait for more for as long as patience. The
 // sources count as stored at its end. Its rows are the intake's again at the next take.

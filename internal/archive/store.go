@@ -66,6 +66,12 @@ type Store interface {
 	// Settle recomputes every marked window whose readings are stored, so many in a transaction that a Write beside it never
 	// waits for long.
 	Settle(ctx context.Context) error
+	// Corrections returns the windows that have been recomputed since that was last published, at most limit, in the order of
+	// their ids. It may be called concurrently with everything else.
+	Corrections(ctx context.Context, limit int) ([]Correction, error)
+	// Published forgets corrections that the log has acknowledged. Of a window that has been recomputed again meanwhile the
+	// new correction stays.
+	Published(ctx context.Context, corrections []Correction) error
 	// Prune removes what is older than keep says. Raw readings are measured against the append time that their own
 	// partition has been archived to, with a margin: a reading that may still come late must meet the rest of its window.
 	// Summaries and cleared alerts are measured against the newest append time archived. A clock that jumps by more than a day
@@ -74,6 +80,12 @@ type Store interface {
 	// recomputed are, before their readings go. Prune works in bounded steps, so that a Write beside it never waits for
 	// long, and returns how many rows it removed.
 	Prune(ctx context.Context, keep Retention) (removed int64, err error)
+}
+
+// Correction is the summary of a window as it is after it was recomputed: Final and Corrected, without its alerts.
+type Correction struct {
+	ID      int64
+	Summary iot.WindowSummary
 }
 
 // Retention is how long each kind of row is kept; 0 is for ever.

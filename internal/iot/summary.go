@@ -93,5 +93,8 @@ type WindowSummary struct {
 	// Late means that a reading came after the window had closed: the Summary is empty, and whoever keeps the readings
 	// recomputes the window once it has read the partition past Position.
 	Late bool
+	// Corrected means that the archive has recomputed a closed window from all its readings: it is Final, and replaces what was
+	// said of the window at the same position.
+	Corrected bool
 	Summary
 }

@@ -56,13 +56,15 @@ const (
 // Each record carries the time at which it was handed in. Where the broker does not stamp records, that is their append
 // time; ticks come from the same client, so none can overtake a reading of its partition that was stamped before it.
 type Producer struct {
-	client  *kgo.Client
-	topic   string
-	timeout time.Duration
-	failed  func(int, error)
-	sent    func(int)
-	tracer  trace.Tracer
-	batches batchPool
+	client *kgo.Client
+	topic  string
+	// aggregates is the topic of corrected summaries.
+	aggregates string
+	timeout    time.Duration
+	failed     func(int, error)
+	sent       func(int)
+	tracer     trace.Tracer
+	batches    batchPool
 	// room is for the enqueued readings that are on their way, and size how many there may be.
 	room *semaphore.Weighted
 	size int
@@ -100,7 +102,7 @@ func NewProducer(options ProducerOptions) (*Producer, error) {
 		sent = func(int) {}
 	}
 	return &Producer{
-		client: client, topic: options.Topics.Readings, timeout: timeout, failed: failed, sent: sent,
+		client: client, topic: options.Topics.Readings, aggregates: options.Topics.Aggregates, timeout: timeout, failed: failed, sent: sent,
 		tracer: orNoTracer(options.Tracer), room: semaphore.NewWeighted(int64(buffered)), size: buffered,
 	}, nil
 }
@@ -189,6 +191,23 @@ func (p *Producer) Forget(ctx context.Context, device iot.DeviceID) error {
 	record := &kgo.Record{Topic: p.topic, Key: []byte(device), Timestamp: time.Now()}
 	if err := p.client.ProduceSync(ctx, record).FirstErr(); err != nil {
 		return fmt.Errorf("append that %s is to be forgotten: %w", device, err)
+	}
+	return nil
+}
+
+// Correct appends summaries that the archive has corrected to the topic of the aggregates. It returns once they are in the log,
+// after AppendTimeout at the latest; after an error some of them may be.
+func (p *Producer) Correct(ctx context.Context, corrected []iot.WindowSummary) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, p.timeout, fmt.Errorf("not acknowledged within %v", p.timeout))
+	defer cancel()
+	records := make([]*kgo.Record, len(corrected))
+	for i := range corrected {
+		records[i] = &kgo.Record{
+			Topic: p.aggregates, Key: []byte(corrected[i].Type), Value: wire.AppendWindowSummary(nil, &corrected[i]), Timestamp: time.Now(),
+		}
+	}
+	if err := p.client.ProduceSync(ctx, records...).FirstErr(); err != nil {
+		return fmt.Errorf("append corrected windows: %w", err)
 	}
 	return nil
 }

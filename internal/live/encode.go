@@ -120,8 +120,8 @@ func (h *Hub) alertMessage(events []*iot.Alert, seq uint64, snapshot bool) *mess
 
 // mergedWindow is a window with its partitions added up.
 type mergedWindow struct {
-	data  map[iot.DeviceType]wire.AggregateData
-	final bool
+	data             map[iot.DeviceType]wire.AggregateData
+	final, corrected bool
 }
 
 // windowData returns what the filter lets through of the window that starts at start; nil when that is nothing, or the
@@ -141,6 +141,7 @@ func (h *Hub) windowData(f *filter, start int64) *wire.AggregatedData {
 		WindowStart:   time.UnixMicro(start).UTC(),
 		WindowSeconds: int(h.view.options.WindowLength / time.Second),
 		Final:         merged.final,
+		Corrected:     merged.corrected,
 		Data:          make(map[iot.DeviceType]wire.AggregateData),
 		DeviceStatus:  total,
 	}
@@ -157,7 +158,7 @@ func (h *Hub) windowData(f *filter, start int64) *wire.AggregatedData {
 
 func mergeWindow(w *window) *mergedWindow {
 	summaries, final := w.merge()
-	merged := &mergedWindow{data: make(map[iot.DeviceType]wire.AggregateData), final: final}
+	merged := &mergedWindow{data: make(map[iot.DeviceType]wire.AggregateData), final: final, corrected: w.corrected()}
 	for t, summary := range summaries {
 		merged.data[t] = wire.AggregateDataOf(&summary)
 	}
@@ -166,6 +167,11 @@ func mergeWindow(w *window) *mergedWindow {
 
 func (h *Hub) windowMessage(m *wire.AggregatedData, seq uint64, snapshot bool) *message {
 	m.Envelope = h.snapshotEnvelope(wire.TypeAggregatedData, seq, snapshot)
+	return encode(m.Envelope, m)
+}
+
+func (h *Hub) historyMessage(seq uint64) *message {
+	m := wire.HistoryChanged{Envelope: h.envelope(wire.TypeHistoryChanged, seq)}
 	return encode(m.Envelope, m)
 }
 

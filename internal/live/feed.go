@@ -38,12 +38,15 @@ type feed struct {
 	newestWindow uint64
 	readings     changelog
 	statuses     changelog
+	// history is the number of the last message about corrections of windows that are no longer kept.
+	history uint64
 	// status is the number of the last message about how many devices are online.
 	status uint64
 
 	pending struct {
 		alerts            []iot.Alert
 		removals          []removal
+		history           bool
 		windows           map[int64]struct{}
 		devices, statuses deviceSet
 	}
@@ -75,6 +78,7 @@ func newFeed(first uint64, keepAlerts int, alertGrace time.Duration) *feed {
 func (f *feed) change(c changes) (conflatedDevices, conflatedWindows int) {
 	f.pending.alerts = append(f.pending.alerts, c.alerts...)
 	f.pending.removals = append(f.pending.removals, c.removed...)
+	f.pending.history = f.pending.history || c.history
 	conflatedWindows = len(f.pending.windows) + len(c.windows)
 	for _, start := range c.windows {
 		f.pending.windows[start.UnixMicro()] = struct{}{}
@@ -119,6 +123,10 @@ func (f *feed) number(status, watched bool, now time.Time) bool {
 		changed := f.pending.statuses.take()
 		slices.Sort(changed)
 		f.statuses.addAll(changed, f.status)
+		if f.pending.history { // Once a second: a backlog of a week corrects tens of thousands.
+			f.history = f.next()
+			f.pending.history = false
+		}
 	}
 	f.rested = f.seq
 	if f.seq == before {

@@ -2,10 +2,11 @@ package live
 
 import "iotmon/internal/iot"
 
-// removal is a device that was forgotten, and what filters go by.
+// removal is a device that was forgotten, what filters go by, and the number that it had.
 type removal struct {
-	id    iot.DeviceID
-	group group
+	id     iot.DeviceID
+	group  group
+	number int32
 }
 
 // applyForgotten removes a device, unless it has spoken since.
@@ -22,7 +23,7 @@ func (v *View) applyForgotten(f *Forgotten, c *changes) {
 		return
 	}
 	device := v.devices[number]
-	c.removed = append(c.removed, removal{f.Device, groupOf(device)})
+	c.removed = append(c.removed, removal{f.Device, groupOf(device), number})
 	v.count(device, -1)
 	v.alerts.drop(f.Device)
 	delete(v.numbers, f.Device)

@@ -170,6 +170,9 @@ func (h *Hub) Apply(batch Batch) {
 	h.mu.Lock()
 	// In one piece: a client that found an alert among the open ones must not hear of it again as news.
 	changed := h.view.apply(batch)
+	for _, r := range changed.removed {
+		h.forget(r.number)
+	}
 	conflatedDevices, conflatedWindows := h.feed.change(changed)
 	for _, traced := range batch.Traced {
 		if number, known := h.view.number(traced.Device); known {
@@ -186,6 +189,17 @@ func (h *Hub) Apply(batch Batch) {
 		signal(h.urgent)
 	case len(changed.windows) > 0:
 		signal(h.patient)
+	}
+}
+
+// forget drops what was made of a device: its number may be another's before the next round. The caller holds mu.
+func (h *Hub) forget(number int32) {
+	if int(number) < len(h.fragments) {
+		h.fragments[number] = nil
+	}
+	if followed, is := h.traces[number]; is {
+		endTrace(followed.span, "forgotten")
+		delete(h.traces, number)
 	}
 }
 
@@ -344,5 +358,5 @@ func (h *Hub) statusChanged() bool {
 	defer h.mu.Unlock()
 	before := h.rate
 	h.rate = h.view.ReadingsPerSecond(h.options.Now())
-	return h.rate != before || len(h.feed.pending.statuses.list) > 0
+	return h.rate != before || len(h.feed.pending.statuses.list) > 0 || h.feed.pending.history
 }

@@ -160,6 +160,7 @@ type received struct {
 	Resumed           bool                                  `json:"resumed"`
 	WindowStart       time.Time                             `json:"window_start"`
 	Final             bool                                  `json:"final"`
+	Corrected         bool                                  `json:"corrected"`
 	Data              map[iot.DeviceType]wire.AggregateData `json:"data"`
 	DeviceStatus      wire.StatusCounts                     `json:"device_status"`
 	Devices           []wire.Device                         `json:"devices"`

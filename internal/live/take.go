@@ -97,6 +97,9 @@ func (h *Hub) compose(at place, allowance int) *round {
 	if h.feed.status > at.cursor {
 		messages = append(messages, h.statusMessage(at.filter, h.changedStatus(at), h.feed.status, false))
 	}
+	if h.feed.history > at.cursor {
+		messages = append(messages, h.historyMessage(h.feed.history))
+	}
 	slices.SortFunc(messages, func(a, b *message) int { return cmp.Compare(a.seq, b.seq) })
 	r.parcel = pack(messages)
 	return r

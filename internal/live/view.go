@@ -1,6 +1,7 @@
 package live
 
 import (
+	"fmt"
 	"sync"
 	"time"
 
@@ -42,6 +43,15 @@ type View struct {
 	windows   windows
 	alerts    alerts
 	rate      rate
+	// correction is the last that was told of.
+	correction correction
+}
+
+// correction names a recomputation of a window.
+type correction struct {
+	Type   iot.DeviceType
+	Window iot.Window
+	At     iot.Position
 }
 
 // group is what devices are counted by: all that a client may narrow to, but for the single device.
@@ -79,6 +89,8 @@ type changes struct {
 	windows []time.Time
 	// closed is whether one of windows, or more, is final.
 	closed bool
+	// history is whether a window was corrected that is older than those kept.
+	history bool
 	// alerts holds the events that nobody has been told of, oldest first.
 	alerts []iot.Alert
 }
@@ -186,8 +198,19 @@ func addStatus(counts *wire.StatusCounts, status iot.Status, delta int64) {
 }
 
 func (v *View) applySummary(s *iot.WindowSummary, now time.Time, c *changes) {
-	// A late mark carries no numbers: the archive recomputes its window, and whoever asks for history sees it.
-	if s.Late || s.Window.Length != v.options.WindowLength {
+	// A late mark carries no numbers: the archive recomputes its window, and says so.
+	if s.Late {
+		return
+	}
+	ours := s.Window.Length == v.options.WindowLength
+	if s.Corrected {
+		v.correction = correction{s.Type, s.Window, s.Position}
+		if !ours || !v.windows.holds(s.Window.Start) {
+			c.history = true
+			return
+		}
+	}
+	if !ours {
 		return
 	}
 	added, changed := v.windows.apply(s)
@@ -197,6 +220,15 @@ func (v *View) applySummary(s *iot.WindowSummary, now time.Time, c *changes) {
 	v.rate.observe(added, now)
 	c.windows = append(c.windows, s.Window.Start)
 	c.closed = c.closed || s.Final
+}
+
+// Corrected names the last correction of the archive that the view has been told of: whatever was read from the archive under
+// another name may be older than the correction. Every view that has read the log up to here names it the same.
+func (v *View) Corrected() string {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return fmt.Sprintf("%s %d %d %d/%d/%d", v.correction.Type, v.correction.Window.Start.UnixMicro(), v.correction.Window.Length,
+		v.correction.At.Partition, v.correction.At.Epoch, v.correction.At.Offset)
 }
 
 // Device returns the state of one device; false if it is not known.

@@ -36,18 +36,38 @@ func (w *windows) apply(s *iot.WindowSummary) (added int64, changed bool) {
 	}
 	key := part{s.Type, s.Partition}
 	old, known := window.parts[key]
-	if known {
-		c := s.Position.Compare(old.Position)
-		if c < 0 || c == 0 && (old.Final || !s.Final) {
-			return 0, false
-		}
+	if known && !replaces(s, &old) {
+		return 0, false
 	}
 	kept := *s
 	// Fifty alerts in each of many partitions and windows would outweigh all else, and nobody reads them here.
 	kept.Alerts = nil
 	window.parts[key] = kept
+	if s.Corrected {
+		return 0, true // What it counts was read before, some of it days ago.
+	}
 	// A log that began anew counts from 0 again.
 	return max(0, s.Count-old.Count), true
+}
+
+// replaces reports whether a summary tells more than an old one of the same window: that of the higher position does, at equal
+// positions the corrected one, then the final one. A window that is corrected again has readings added to it.
+func replaces(s, old *iot.WindowSummary) bool {
+	switch c := s.Position.Compare(old.Position); {
+	case c != 0:
+		return c > 0
+	case s.Corrected && old.Corrected:
+		return s.Count+s.Bad > old.Count+old.Bad
+	case s.Corrected != old.Corrected:
+		return s.Corrected
+	default:
+		return s.Final && !old.Final
+	}
+}
+
+// holds reports whether a window that starts at start is among those that are kept, or between them.
+func (w *windows) holds(start time.Time) bool {
+	return len(w.sorted) > 0 && !start.Before(w.sorted[0].start)
 }
 
 // at returns the window that starts at start, new if need be, or nil when it is older than those kept.
@@ -79,6 +99,16 @@ func (w *windows) find(start time.Time) (int, bool) {
 	return slices.BinarySearchFunc(w.sorted, start, func(window *window, start time.Time) int {
 		return window.start.Compare(start)
 	})
+}
+
+// corrected reports whether any of what is known of the window is a correction.
+func (w *window) corrected() bool {
+	for _, summary := range w.parts {
+		if summary.Corrected {
+			return true
+		}
+	}
+	return false
 }
 
 // merge adds up the partitions by type. The window is final when all that has been reported of it is.

@@ -179,6 +179,10 @@ func TestMessagesToAndFromClients(t *testing.T) {
 	pin(t, "hello", helloMessage())
 	pin(t, "hello_resumed", resumed)
 	pin(t, "aggregated_data", aggregatedMessage())
+	corrected := aggregatedMessage()
+	corrected.Corrected = true
+	pin(t, "aggregated_data_corrected", corrected)
+	pin(t, "history_changed", wire.HistoryChanged{Envelope: envelope(wire.TypeHistoryChanged, 48)})
 	pin(t, "device_data", deviceMessage())
 	pin(t, "device_status", statusMessage())
 	pin(t, "device_removed", wire.DeviceRemoved{
@@ -207,10 +211,12 @@ func TestTopicMessages(t *testing.T) {
 	open := goldenSummary()
 	open.Final, open.Alerts, open.AlertCount = false, nil, 0
 	late := iot.WindowSummary{Type: final.Type, Window: final.Window, Position: final.Position, Late: true}
-	for name, s := range map[string]iot.WindowSummary{"final": final, "open": open, "late": late} {
+	corrected := goldenSummary()
+	corrected.Corrected, corrected.Alerts = true, nil
+	for name, s := range map[string]iot.WindowSummary{"final": final, "open": open, "late": late, "corrected": corrected} {
 		text := wire.AppendWindowSummary(nil, &s)
 		golden(t, "topic_summary_"+name, text)
-		if got, err := wire.DecodeWindowSummary(text); err != nil || got.Sum.Float64() != s.Sum.Float64() || got.Position != s.Position {
+		if got, err := wire.DecodeWindowSummary(text); err != nil || got.Sum.Float64() != s.Sum.Float64() || got.Position != s.Position || got.Corrected != s.Corrected {
 			t.Errorf("%s: read back %+v, %v", name, got, err)
 		}
 	}

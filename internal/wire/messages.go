@@ -10,6 +10,7 @@ import (
 const (
 	TypeHello          = "hello"
 	TypeAggregatedData = "aggregated_data"
+	TypeHistoryChanged = "history_changed"
 	TypeDeviceData     = "device_data"
 	TypeDeviceStatus   = "device_status"
 	TypeDeviceRemoved  = "device_removed"
@@ -77,14 +78,22 @@ type Limits struct {
 }
 
 // AggregatedData tells one window, all partitions added up. A later message for the same WindowStart replaces it; Final
-// means that the window has closed.
+// means that the window has closed. A closed one comes again, with Corrected, when the archive has recomputed it because of
+// readings that came late.
 type AggregatedData struct {
 	Envelope
 	WindowStart   time.Time                        `json:"window_start"`
 	WindowSeconds int                              `json:"window_seconds"`
 	Final         bool                             `json:"final"`
+	Corrected     bool                             `json:"corrected,omitempty"`
 	Data          map[iot.DeviceType]AggregateData `json:"data"`
 	DeviceStatus  StatusCounts                     `json:"device_status"`
+}
+
+// HistoryChanged tells that the archive has recomputed windows that are older than those told here: whoever shows such asks
+// it again.
+type HistoryChanged struct {
+	Envelope
 }
 
 // AggregateData holds the numbers of one device type in one window. The three values are null when Count is 0.

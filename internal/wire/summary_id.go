@@ -19,7 +19,7 @@ func (v SummaryVersion) Newer(than SummaryVersion) bool {
 	return v.Final || !than.Final
 }
 
-// PeekSummary returns the version of what AppendWindowSummary wrote. It is false for late marks, of which each counts, and
+// PeekSummary returns the version of what AppendWindowSummary wrote. It is false for late marks and corrections, of which each counts, and
 // for whatever does not look like that.
 func PeekSummary(data []byte) (SummaryVersion, bool) {
 	at := bytes.Index(data, []byte(`,"position":`))

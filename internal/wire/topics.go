@@ -17,6 +17,7 @@ type windowSummary struct {
 	iot.Position
 	Final       bool         `json:"final"`
 	Late        bool         `json:"late,omitempty"`
+	Corrected   bool         `json:"corrected,omitempty"`
 	Count       int64        `json:"count"`
 	Sum         iot.Sum      `json:"sum"`
 	Min         float64      `json:"min"`
@@ -45,6 +46,7 @@ func AppendWindowSummary(dst []byte, s *iot.WindowSummary) []byte {
 		Position:      s.Position,
 		Final:         s.Final,
 		Late:          s.Late,
+		Corrected:     s.Corrected,
 		Count:         s.Count,
 		Sum:           s.Sum,
 		Min:           s.Min,
@@ -84,6 +86,8 @@ func DecodeWindowSummary(data []byte) (iot.WindowSummary, error) {
 		Position: m.Position,
 		Final:    m.Final,
 		Late:     m.Late,
+		// Nothing that is still to grow has been corrected.
+		Corrected: m.Corrected && m.Final,
 		Summary: iot.Summary{
 			Count: m.Count, Sum: m.Sum, Min: m.Min, Max: m.Max, Uncertain: m.Uncertain, Bad: m.Bad,
 			Devices: m.DeviceCount, Online: m.Online, Offline: m.Offline, AlertCount: m.AlertCount,

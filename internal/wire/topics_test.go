@@ -175,17 +175,18 @@ func TestPeekedSummariesAreWhatDecodingSays(t *testing.T) {
 			Type:     iot.DeviceType(rapid.String().Draw(t, "type") + "x"),
 			Window:   iot.Window{Start: drawTime(t, "start"), Length: 30 * time.Second},
 			Position: drawPosition(t), Final: rapid.Bool().Draw(t, "final"), Late: rapid.Bool().Draw(t, "late"),
+			Corrected: rapid.Bool().Draw(t, "corrected"),
 		}
 		text := wire.AppendWindowSummary(nil, &s)
 		peeked, ok := wire.PeekSummary(text)
-		if ok == s.Late {
-			t.Fatalf("peeked: got %v of %s, want a version unless it is a late mark", ok, text)
+		if ok == (s.Late || s.Corrected) {
+			t.Fatalf("peeked: got %v of %s, want a version unless it is a late mark or a correction", ok, text)
 		}
 		if ok && (peeked.Offset != s.Offset || peeked.Final != s.Final) {
 			t.Fatalf("got %+v of %s", peeked, text)
 		}
 		other := s
-		other.Offset, other.Final, other.Late = s.Offset+1, !s.Final, false
+		other.Offset, other.Final, other.Late, other.Corrected = s.Offset+1, !s.Final, false, false
 		if again, _ := wire.PeekSummary(wire.AppendWindowSummary(nil, &other)); ok && string(again.Window) != string(peeked.Window) {
 			t.Fatalf("another version of the window is named %s, want %s", again.Window, peeked.Window)
 		}

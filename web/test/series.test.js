@@ -163,3 +163,32 @@ test('a slow device has no gaps', () => {
   for (let minute = 0; minute < 10; minute++) series.add(minute * 60_000, 1);
   assert.ok(series.points().every(([, value]) => value === 1));
 });
+
+test('a reading of quality bad is no part of the line', () => {
+  const samples = new SampleSeries();
+  samples.add(1000, 20);
+  samples.add(2000, 85, true);
+  samples.add(3000, 21);
+  samples.add(2000, 22);
+  assert.deepEqual(samples.points(), [[1000, 20], [3000, 21]]);
+  assert.deepEqual(samples.bad(), [[2000, 85]]);
+  assert.equal(samples.size, 3);
+  samples.trim(2500);
+  assert.deepEqual([samples.points(), samples.bad()], [[[3000, 21]], []]);
+});
+
+test('a window that the archive has corrected takes the place of what was told before', () => {
+  const store = new WindowStore();
+  const data = { count: 2, avg_value: 20, max_value: 20, min_value: 20, device_count: 1, online_devices: 1, offline_devices: 0, alert_count: 0 };
+  const message = /** @type {import('../static/js/model/protocol.js').AggregatedData} */ (/** @type {unknown} */ ({
+    type: 'aggregated_data', window_start: '2026-03-01T12:00:00Z', window_seconds: 30, final: true, data: { t: data },
+  }));
+  store.apply(message);
+  store.apply({ ...message, corrected: true, data: { t: { ...data, count: 3, avg_value: 21, max_value: 23 } } });
+  const [point, ...others] = store.of('t');
+  assert.deepEqual([others.length, point?.count, point?.average, point?.corrected], [0, 3, 21, true]);
+  const at = Date.parse('2026-03-01T12:00:00Z');
+  const archived = [{ start: at, final: true, count: 2, average: 20, max: 20, min: 20, devices: 1 }];
+  const shown = chartPoints({ archived, live: store.of('t'), since: store.since, length: 60_000, step: 30_000, now: at + 40_000 });
+  assert.equal(shown[0]?.average, 21, 'also where the archive was asked before');
+});

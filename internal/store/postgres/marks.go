@@ -99,8 +99,8 @@ func dueMarks(ctx context.Context, tx pgx.Tx, readingsTopic string) ([]mark, err
 
 // correctSummary replaces the numbers that follow from the readings, and keeps those of the moment at which the window
 // closed. Readings are only ever added to a window: finding fewer than were counted means that some have left the log or
-// the archive, and then what was counted stands.
-const correctSummary = `INSERT INTO summaries AS s
+// the archive, and then what was counted stands. What is replaced is told to the log.
+const correctSummary = `WITH corrected AS (INSERT INTO summaries AS s
 		(window_start, device_type, partition, length_us, count, sum, terms, min, max, devices, online, offline, alert_count, epoch, position,
 		 uncertain, bad)
 	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, 0, 0, $11, $12, $13, $14)
@@ -112,7 +112,10 @@ const correctSummary = `INSERT INTO summaries AS s
 			WHEN excluded.epoch > s.epoch THEN excluded.position
 			WHEN excluded.epoch = s.epoch THEN greatest(s.position, excluded.position)
 			ELSE s.position END
-	WHERE excluded.count + excluded.bad >= s.count + s.bad`
+	WHERE excluded.count + excluded.bad >= s.count + s.bad
+	RETURNING 1)
+	INSERT INTO corrections (window_start, device_type, length_us, partition) SELECT $1, $2, $4, $3 FROM corrected
+	ON CONFLICT (window_start, device_type, length_us, partition) DO UPDATE SET id = DEFAULT`
 
 // correct recomputes the window of a mark that this transaction has locked.
 func correct(ctx context.Context, tx pgx.Tx, m *mark) error {

@@ -46,6 +46,7 @@ func (s *Store) Prune(ctx context.Context, keep archive.Retention) (int64, error
 	}{
 		{keep.Summaries, `DELETE FROM summaries WHERE ctid = ANY (ARRAY (SELECT ctid FROM summaries WHERE window_start < $1 LIMIT $2)) AND window_start < $1`},
 		{keep.Summaries, `DELETE FROM summary_alerts WHERE ctid = ANY (ARRAY (SELECT ctid FROM summary_alerts WHERE window_start < $1 LIMIT $2)) AND window_start < $1`},
+		{keep.Summaries, `DELETE FROM corrections WHERE ctid = ANY (ARRAY (SELECT ctid FROM corrections WHERE window_start < $1 LIMIT $2)) AND window_start < $1`},
 		{keep.Alerts, `DELETE FROM alerts WHERE ctid = ANY (ARRAY (SELECT ctid FROM alerts WHERE cleared < $1 LIMIT $2)) AND cleared < $1`},
 	} {
 		n, err := s.removeOlder(ctx, step.keep, step.query)

@@ -138,14 +138,15 @@ func (in *intake) alertLists(ctx context.Context, stored []*iot.WindowSummary) e
 	return in.tx.SendBatch(ctx, batch).Close()
 }
 
-// scanSummary reads one partition's row.
-func scanSummary(rows pgx.Rows) (iot.WindowSummary, error) {
+// scanSummary reads one partition's row, and into more what stands behind that.
+func scanSummary(rows pgx.Rows, more ...any) (iot.WindowSummary, error) {
 	var s iot.WindowSummary
 	var length int64
 	var terms []byte
 	var alerts *string
-	if err := rows.Scan(&s.Window.Start, &s.Type, &s.Partition, &length, &s.Count, &terms, &s.Min, &s.Max,
-		&s.Devices, &s.Online, &s.Offline, &s.AlertCount, &s.Epoch, &s.Offset, &s.Uncertain, &s.Bad, &alerts); err != nil {
+	row := []any{&s.Window.Start, &s.Type, &s.Partition, &length, &s.Count, &terms, &s.Min, &s.Max,
+		&s.Devices, &s.Online, &s.Offline, &s.AlertCount, &s.Epoch, &s.Offset, &s.Uncertain, &s.Bad, &alerts}
+	if err := rows.Scan(append(row, more...)...); err != nil {
 		return s, err
 	}
 	s.Window.Length = time.Duration(length) * time.Microsecond

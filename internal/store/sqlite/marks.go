@@ -93,7 +93,7 @@ func correct(ctx context.Context, tx *sql.Tx, m *mark) error {
 		return err
 	}
 	if summary.Count+summary.Bad > 0 {
-		_, err = tx.ExecContext(ctx, `INSERT INTO summaries
+		result, err := tx.ExecContext(ctx, `INSERT INTO summaries
 				(window_start, device_type, partition, length, count, uncertain, bad, sum, min, max, devices, online, offline, alert_count, epoch, position)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, ?, ?)
 			ON CONFLICT DO UPDATE SET
@@ -108,6 +108,11 @@ func correct(ctx context.Context, tx *sql.Tx, m *mark) error {
 			summary.Devices, m.epoch, m.position)
 		if err != nil {
 			return err
+		}
+		if changed(result) {
+			if err := noteCorrection(ctx, tx, m); err != nil {
+				return err
+			}
 		}
 	}
 	_, err = tx.ExecContext(ctx, `DELETE FROM dirty_windows WHERE partition = ? AND device_type = ? AND window_start = ? AND length = ?`,

@@ -40,6 +40,7 @@ func (s *Store) Prune(ctx context.Context, keep archive.Retention) (int64, error
 			(SELECT window_start, device_type, length, partition FROM summaries WHERE window_start < ? LIMIT ?)`},
 		{keep.Summaries, `DELETE FROM summary_alerts WHERE (window_start, device_type, length, partition) IN
 			(SELECT window_start, device_type, length, partition FROM summary_alerts WHERE window_start < ? LIMIT ?)`},
+		{keep.Summaries, `DELETE FROM corrections WHERE id IN (SELECT id FROM corrections WHERE window_start < ? LIMIT ?)`},
 		{keep.Alerts, `DELETE FROM alerts WHERE id IN (SELECT id FROM alerts WHERE cleared < ? LIMIT ?)`},
 	} {
 		if step.keep <= 0 || newest == 0 {

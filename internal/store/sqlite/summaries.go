@@ -54,14 +54,15 @@ func (w *batchWriter) final(ctx context.Context, s *iot.WindowSummary) error {
 	return err
 }
 
-// scanSummary reads one partition's row.
-func scanSummary(rows *sql.Rows) (iot.WindowSummary, error) {
+// scanSummary reads one partition's row, and into more what stands behind that.
+func scanSummary(rows *sql.Rows, more ...any) (iot.WindowSummary, error) {
 	var s iot.WindowSummary
 	var start, length int64
 	var sum sql.RawBytes
 	var alerts sql.NullString
-	if err := rows.Scan(&start, &s.Type, &s.Partition, &length, &s.Count, &s.Uncertain, &s.Bad, &sum, &s.Min, &s.Max,
-		&s.Devices, &s.Online, &s.Offline, &s.AlertCount, &s.Epoch, &s.Offset, &alerts); err != nil {
+	row := []any{&start, &s.Type, &s.Partition, &length, &s.Count, &s.Uncertain, &s.Bad, &sum, &s.Min, &s.Max,
+		&s.Devices, &s.Online, &s.Offline, &s.AlertCount, &s.Epoch, &s.Offset, &alerts}
+	if err := rows.Scan(append(row, more...)...); err != nil {
 		return s, err
 	}
 	s.Window = iot.Window{Start: fromMicros(start), Length: time.Duration(length) * time.Microsecond}

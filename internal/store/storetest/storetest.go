@@ -64,6 +64,11 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"a window of bad readings alone counts them", badAlone},
 		{"a log that began anew releases its marks", newLogReleasesMarks},
 
+		{"a recomputed window is told until it is published", correctionTold},
+		{"a window that is recomputed again is told again", correctionAgain},
+		{"any number of recomputed windows is told", correctionsPage},
+		{"a recomputation that changes nothing is not told", correctionOfNothing},
+
 		{"alerts fold into one row", alertsFold},
 		{"an alert keeps when it was raised", alertsKeepRaised},
 		{"alerts come newest onset first, then by id", alertsOrder},

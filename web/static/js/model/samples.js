@@ -11,11 +11,13 @@ const shortestGap = 30_000;
 export class SampleSeries {
   /** @type {Map<number, number>} */
   #values = new Map();
+  /** Those of quality bad, by their time. @type {Map<number, number>} */
+  #bad = new Map();
   #sorted = true;
   #newest = -Infinity;
 
   get size() {
-    return this.#values.size;
+    return this.#values.size + this.#bad.size;
   }
 
   /**
@@ -23,9 +25,14 @@ export class SampleSeries {
    *
    * @param {number} time
    * @param {number} value
+   * @param {boolean} [bad] that the value is none to go by: it is no part of the line.
    */
-  add(time, value) {
-    if (this.#values.has(time)) return;
+  add(time, value, bad = false) {
+    if (this.#values.has(time) || this.#bad.has(time)) return;
+    if (bad) {
+      this.#bad.set(time, value);
+      return;
+    }
     this.#values.set(time, value);
     this.#sorted &&= time > this.#newest;
     this.#newest = Math.max(time, this.#newest);
@@ -38,10 +45,22 @@ export class SampleSeries {
    */
   trim(from) {
     this.#sort();
+    for (const time of this.#bad.keys()) {
+      if (time < from) this.#bad.delete(time);
+    }
     for (const time of this.#values.keys()) {
       if (time >= from) return;
       this.#values.delete(time);
     }
+  }
+
+  /**
+   * Returns the readings of quality bad, in any order.
+   *
+   * @returns {Point[]}
+   */
+  bad() {
+    return [...this.#bad];
   }
 
   /**

@@ -13,10 +13,14 @@ import { rangeStep, ranges } from './series.js';
  * @property {number | null} max
  * @property {number | null} min
  * @property {number} devices
+ * @property {boolean} [corrected] that the archive has recomputed it, of more readings than live messages knew of
  */
 
 /** How many windows of each type are kept at least: what a server tells at connecting and as much again. */
 const fewestKept = 240;
+
+/** How long the archive is left alone at least, however often it says that it has corrected something, in milliseconds. */
+export const correctedPause = 10_000;
 
 /** After so many windows the archive has been asked again for what live messages told. */
 export const archivedAfter = 60;
@@ -35,10 +39,12 @@ export function keptWindows(windowSeconds) {
  * @param {number} start
  * @param {boolean} final
  * @param {AggregateData} data
+ * @param {boolean} [corrected]
  * @returns {WindowPoint}
  */
-export function windowPoint(start, final, data) {
+export function windowPoint(start, final, data, corrected = false) {
   return {
+    ...(corrected && { corrected }),
     start,
     final,
     count: data.count,
@@ -80,7 +86,7 @@ export class WindowStore {
     for (const [type, data] of Object.entries(message.data)) {
       let windows = this.#types.get(type);
       if (!windows) this.#types.set(type, (windows = new Map()));
-      windows.set(start, windowPoint(start, message.final, data));
+      windows.set(start, windowPoint(start, message.final, data, message.corrected));
     }
     this.#oldest = Math.min(this.#oldest, start);
     if (start > this.#newest) this.#forget((this.#newest = start) - length);

@@ -1,7 +1,7 @@
 // @ts-check
 import { HistoryError } from '../model/history.js';
 import { chartPoints, rangeLength, rangeStep, ranges, withoutLead } from '../model/series.js';
-import { archivedAfter } from '../model/windows.js';
+import { archivedAfter, correctedPause } from '../model/windows.js';
 import { AggregatedChart } from './aggregated-chart.js';
 import { find, setText } from './dom.js';
 import { rangeSegment } from './range-segment.js';
@@ -40,6 +40,8 @@ export class AggregatedPanel {
   #archived = [];
   /** The type that was loaded last, and when, by the server's clock. */
   #loaded = { type: '', at: 0 };
+  /** Whether the archive is known to have changed since it was asked last. */
+  #outdated = false;
   #found = '';
   /** @type {'loading' | 'loaded' | {failed: string}} */
   #phase = 'loading';
@@ -88,6 +90,7 @@ export class AggregatedPanel {
     this.#loading = new AbortController();
     const { signal } = this.#loading;
     this.#archived = [];
+    this.#outdated = false;
     this.#phase = 'loading';
     await this.#load(signal);
   }
@@ -109,6 +112,11 @@ export class AggregatedPanel {
     this.update();
   }
 
+  /** Has the archive asked again soon: it has changed, or messages may have been missed. */
+  outdate() {
+    this.#outdated = true;
+  }
+
   /**
    * Asks the archive again before the first live window that it had not seen is forgotten, or a page that is open all day
    * would show a hole; and sooner while the live windows do not reach back to the start of the present step. What is drawn
@@ -120,12 +128,17 @@ export class AggregatedPanel {
     const step = rangeStep(this.#chosen, surroundings.windowSeconds) * 1000;
     const usual = archivedAfter * surroundings.windowSeconds * 1000;
     const pause = Math.floor(now / step) * step < windows.since ? Math.min(usual, catchingUp) : usual;
-    if (this.#phase === 'loading' || now < this.#loaded.at + pause) return;
+    if (this.#phase === 'loading' || now < this.#loaded.at + (this.#outdated ? correctedPause : pause)) return;
+    const { type } = this.#loaded;
     this.#loaded.at = now;
+    this.#outdated = false;
     this.#fetch(this.#loading.signal).then(
-      (archived) => (this.#archived = archived),
+      (archived) => {
+        if (type === this.#loaded.type) this.#archived = archived;
+      },
       () => {
         // The next time may be luckier; until then the live windows are kept.
+        this.#outdated = true;
       },
     );
   }

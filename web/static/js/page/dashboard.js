@@ -4,6 +4,7 @@ import { AlertStore } from '../model/alerts.js';
 import { Connection } from '../model/connection.js';
 import { addressedDevice } from '../model/device-link.js';
 import { DeviceStore } from '../model/devices.js';
+import { staleAfter } from '../model/freshness.js';
 import { History } from '../model/history.js';
 import { LatencyMeter } from '../model/latency.js';
 import { WindowStore } from '../model/windows.js';
@@ -166,6 +167,8 @@ export class Dashboard {
     const now = Date.now();
     const transit = this.#surroundings.clock.observe(Date.parse(message.timestamp), now);
     const wasQuiet = this.#heard === null || now - this.#heard > 2000;
+    // Who has slept is told the newest of each device, not what was between: the archive has that.
+    if (this.#heard !== null && now - this.#heard > staleAfter) this.#outdate();
     this.#heard = now;
     this.#dispatch(message, transit);
     if (wasQuiet) this.#tick();
@@ -181,6 +184,10 @@ export class Dashboard {
         return this.#greet(message);
       case 'aggregated_data':
         this.#windows.apply(message);
+        if (message.corrected && !message.snapshot) this.#outdate();
+        return this.#frames.request(this.#drawWindows);
+      case 'history_changed':
+        this.#outdate();
         return this.#frames.request(this.#drawWindows);
       case 'device_data':
         return this.#takeDevices(message, transit);
@@ -195,6 +202,12 @@ export class Dashboard {
       case 'error':
         console.warn(`server: ${message.code}: ${message.message}`);
     }
+  }
+
+  /** What was asked of the archive is no longer all that it has. */
+  #outdate() {
+    this.#elements.aggregated.outdate();
+    this.#elements.drawer.outdate();
   }
 
   /** @param {Hello} hello */

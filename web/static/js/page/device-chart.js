@@ -14,6 +14,7 @@ import { tooltip, tooltipStyle } from './tooltip.js';
  *
  * @typedef {object} DeviceView What the chart is to show.
  * @property {Point[]} points
+ * @property {Point[]} bad Readings of quality bad, which are no part of the line.
  * @property {TypeSpec | undefined} spec
  * @property {Threshold[]} thresholds
  * @property {number} from
@@ -26,7 +27,7 @@ export class DeviceChart {
   #surroundings;
   #palette;
   /** @type {DeviceView} */
-  #view = { points: [], spec: undefined, thresholds: [], from: 0, to: 0 };
+  #view = { points: [], bad: [], spec: undefined, thresholds: [], from: 0, to: 0 };
 
   /**
    * @param {HTMLElement} container
@@ -58,7 +59,7 @@ export class DeviceChart {
    */
   update(view) {
     this.#view = view;
-    this.#surface.update({ xAxis: { min: view.from, max: view.to }, series: [this.#data(), this.#thresholds()] });
+    this.#surface.update({ xAxis: { min: view.from, max: view.to }, series: [this.#data(), this.#badData(), this.#thresholds()] });
   }
 
   dispose() {
@@ -86,6 +87,13 @@ export class DeviceChart {
           emphasis: { disabled: true },
           ...this.#data(),
         },
+        {
+          type: 'scatter',
+          symbol: 'path://M0,0 L10,10 M10,0 L0,10', // A cross: told apart by its shape.
+          symbolSize: 7,
+          itemStyle: { color: 'transparent', borderColor: palette.inkSoft, borderWidth: 1.5 },
+          ...this.#badData(),
+        },
         this.#thresholds(),
       ],
     });
@@ -101,6 +109,10 @@ export class DeviceChart {
     return { id: 'readings', data: points.map((value, i) => (alone(i) ? { value, ...dot } : value)) };
   }
 
+  #badData() {
+    return { id: 'bad', data: this.#view.bad };
+  }
+
   #thresholds() {
     const { points, spec, thresholds, from } = this.#view;
     const near = nearThresholds(thresholds, points.map(([, value]) => value));
@@ -109,9 +121,13 @@ export class DeviceChart {
 
   /** @param {{seriesId: string, value: Point}[]} items */
   #tooltip(items) {
-    const [time, value] = items.find(({ seriesId }) => seriesId === 'readings')?.value ?? [];
+    const item = items.find(({ seriesId }) => seriesId === 'bad') ?? items.find(({ seriesId }) => seriesId === 'readings');
+    const [time, value] = item?.value ?? [];
     if (time === undefined || value === undefined || value === null) return '';
     const { locale } = this.#surroundings;
-    return tooltip(locale.dateTime(time), [[locale.t('value'), locale.reading(value, this.#view.spec)]]);
+    /** @type {[string, string][]} */
+    const lines = [[locale.t('value'), locale.reading(value, this.#view.spec)]];
+    if (item?.seriesId === 'bad') lines.push([locale.t('quality'), locale.t('bad')]);
+    return tooltip(locale.dateTime(time), lines);
   }
 }

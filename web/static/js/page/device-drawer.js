@@ -106,6 +106,11 @@ export class DeviceDrawer {
     this.update();
   }
 
+  /** Has the archive asked again soon for what the chart shows. */
+  outdate() {
+    this.#chart.outdate();
+  }
+
   /** @param {Set<string>} devices Those that are no more. */
   remove(devices) {
     const id = this.#id;

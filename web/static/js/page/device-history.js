@@ -2,6 +2,7 @@
 import { HistoryError } from '../model/history.js';
 import { SampleSeries } from '../model/samples.js';
 import { ranges } from '../model/series.js';
+import { correctedPause } from '../model/windows.js';
 import { thresholdsOf } from '../model/thresholds.js';
 import { DeviceChart } from './device-chart.js';
 import { find, setText } from './dom.js';
@@ -40,6 +41,9 @@ export class DeviceHistory {
   /** @type {'loading' | 'loaded' | {failed: string}} */
   #phase = 'loading';
   #loading = new AbortController();
+  /** When the archive was asked last, and whether it is known to have changed since. */
+  #asked = 0;
+  #outdated = false;
 
   /**
    * @param {HTMLElement} section
@@ -91,24 +95,54 @@ export class DeviceHistory {
   add(device, alerts) {
     this.#device = device;
     this.#alerts = alerts;
-    this.#samples.add(Date.parse(device.timestamp), device.value);
+    this.#samples.add(Date.parse(device.timestamp), device.value, device.quality === 'bad');
     this.update();
+  }
+
+  /** Has the archive asked again soon: late readings have come, or live ones may have been missed. */
+  outdate() {
+    this.#outdated = true;
+  }
+
+  /** Adds what the archive has learnt. What is drawn stays until the answer is there. */
+  async #refresh() {
+    const device = this.#device;
+    const now = this.#surroundings.now();
+    if (!device || !this.#outdated || this.#phase === 'loading' || now < this.#asked + correctedPause) return;
+    this.#asked = now;
+    this.#outdated = false;
+    try {
+      await this.#fetch(device, this.#loading.signal);
+    } catch {
+      this.#outdated = true; // The next time may be luckier.
+    }
+  }
+
+  /**
+   * @param {Device} device
+   * @param {AbortSignal} signal
+   */
+  async #fetch(device, signal) {
+    const from = this.#surroundings.now() - this.#seconds * 1000;
+    const readings = await this.#history.readings({ id: device.device_id, from, points: wantedPoints }, signal);
+    if (signal.aborted) return;
+    for (const { timestamp, value, quality } of readings) this.#samples.add(Date.parse(timestamp), value, quality === 'bad');
   }
 
   async #load() {
     const device = this.#device;
     if (!device) return;
+    this.#asked = this.#surroundings.now();
+    this.#outdated = false;
     this.#loading.abort();
     this.#loading = new AbortController();
     const { signal } = this.#loading;
     this.#samples = new SampleSeries();
-    this.#samples.add(Date.parse(device.timestamp), device.value);
+    this.#samples.add(Date.parse(device.timestamp), device.value, device.quality === 'bad');
     this.#phase = 'loading';
     this.show(this.#palette);
     try {
-      const from = this.#surroundings.now() - this.#seconds * 1000;
-      const readings = await this.#history.readings({ id: device.device_id, from, points: wantedPoints }, signal);
-      for (const { timestamp, value } of readings) this.#samples.add(Date.parse(timestamp), value);
+      await this.#fetch(device, signal);
       this.#phase = 'loaded';
     } catch (error) {
       if (signal.aborted) return;
@@ -119,6 +153,7 @@ export class DeviceHistory {
 
   /** Moves the chart on to the present. */
   update() {
+    void this.#refresh();
     this.#chart?.update(this.#view());
     this.#describe();
   }
@@ -149,7 +184,7 @@ export class DeviceHistory {
     const type = this.#device?.device_type ?? '';
     const { specs, rules } = this.#surroundings;
     const thresholds = thresholdsOf(rules, type, this.#alerts);
-    return { points: this.#samples.points(), spec: specs.get(type), thresholds, from, to };
+    return { points: this.#samples.points(), bad: this.#samples.bad(), spec: specs.get(type), thresholds, from, to };
   }
 
   #describe() {
