@@ -1,0 +1,92 @@
+package process_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"iotmon/internal/iot"
+	"iotmon/internal/process"
+	"iotmon/internal/wire"
+)
+
+// Another producer writes to the log what no door would let in. It is dead-lettered with a short reason, as often as it comes,
+// and the readings of others count.
+func TestRecordsThatNoDoorLetsInAreDeadLetteredWithAShortReason(t *testing.T) {
+	long := strings.Repeat("<", 60_000)
+	reading := func(change string) string {
+		return `{"device_id":"x","device_type":"temperature_sensor","timestamp":"2024-01-30T10:30:01Z","value":99` + change + `}`
+	}
+	for field, text := range map[string]string{
+		"location.building": reading(`,"location":{"building":"` + long + `"}`),
+		"location.room":     reading(`,"location":{"room":"A\u0000B"}`),
+		"metadata.firmware": reading(`,"metadata":{"firmware":"` + long + `"}`),
+		"unit":              reading(`,"unit":"` + long + `"`),
+		"status":            reading(`,"status":"` + long + `"`),
+		"quality":           reading(`,"quality":"` + long + `"`),
+		"device_id":         strings.Replace(reading(""), `"x"`, `"`+long+`"`, 1),
+		"device_type":       strings.Replace(reading(""), "temperature_sensor", long, 1),
+		"timestamp":         strings.Replace(reading(""), "2024-01-30T10:30:01Z", long, 1),
+		"value":             strings.Replace(reading(""), "99", `"`+long+`"`, 1),
+		"":                  reading(`,"more":"` + long + long + `"`),
+	} {
+		var j journal
+		for i := range 100 {
+			j.add(float64(i)/100, []byte(text))
+			j.reading(float64(i)/100, fmt.Sprintf("good %d", i), float64(i)/100, 20)
+		}
+		j.tick(40)
+		out := &doorkeeper{recorder: newRecorder()}
+		p := process.New(options(t), 3, process.Checkpoint{}, false)
+		p.Process(j, out)
+		p.PublishStates(out)
+		if out.rejects != 100 || out.field != field || out.longest > 500 {
+			t.Errorf("%s: got %d rejected for %q, a reason of %d bytes, want 100 and at most 500 bytes", field, out.rejects, out.field, out.longest)
+		}
+		if len(out.finals) != 1 {
+			t.Fatalf("%s: got %d closed windows, want 1", field, len(out.finals))
+		}
+		if got, err := wire.DecodeWindowSummary([]byte(out.finals[0])); err != nil || got.Count != 100 || got.Max != 20 {
+			t.Errorf("%s: got %+v, %v, want the 100 good readings", field, got, err)
+		}
+	}
+}
+
+// doorkeeper looks at what is rejected.
+type doorkeeper struct {
+	*recorder
+	rejects, longest int
+	field            string
+}
+
+func (d *doorkeeper) Reject(r *process.Reject) {
+	d.rejects++
+	d.field, d.longest = r.Field, max(d.longest, len(r.Reason))
+}
+
+var _ process.Output = (*doorkeeper)(nil)
+
+// The largest texts that admission lets through, in an alert for each of a thousand devices, make no message that is too long.
+func TestTheLargestReadingsMakeNoLongMessage(t *testing.T) {
+	text := strings.Repeat(`"`, iot.DefaultMaxText)
+	var j journal
+	for i := range 1000 {
+		r := iot.Reading{
+			Device: iot.Device{ID: iot.DeviceID(fmt.Sprintf("%s%04d", text[:iot.MaxIDLength-4], i)),
+				Location: iot.Location{Building: text, Floor: -iot.MaxFloor, Room: text}, Metadata: iot.Metadata{Model: text, Firmware: text}},
+			Time: at(1), Value: 99,
+		}
+		j.write(1, r)
+	}
+	j.tick(40)
+	out := onePass(t, j)
+	const most = 256 << 10
+	for _, message := range append(append([]string{}, out.finals...), out.alerts...) {
+		if len(message) > most {
+			t.Errorf("got a message of %d bytes, want at most %d", len(message), most)
+		}
+	}
+	if len(out.finals) != 1 || len(out.alerts) < 1000 {
+		t.Errorf("got %d windows and %d alerts, want 1 and at least 1000", len(out.finals), len(out.alerts))
+	}
+}
