@@ -34,6 +34,9 @@ func New(rules []iot.Rule, catalog *iot.Catalog) (*Engine, error) {
 			e.offline = &rule
 			continue
 		}
+		if len(e.byType[rule.Type]) == iot.MaxRules {
+			return nil, fmt.Errorf("rule %q: %s has %d rules before it, the most there may be", rule.Name, rule.Type, iot.MaxRules)
+		}
 		e.byType[rule.Type] = append(e.byType[rule.Type], rule)
 	}
 	for _, t := range catalog.Types() {

@@ -35,6 +35,9 @@ type Rule struct {
 	ClearFor time.Duration `koanf:"clear_for"`
 }
 
+// MaxRules bounds the rules of one device type.
+const MaxRules = 100
+
 // All returns every rule that is on: the built-in ones first.
 func (a *Alerts) All() []Rule {
 	rules := []Rule{

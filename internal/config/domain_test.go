@@ -41,6 +41,12 @@ func TestBuiltinRulesAreOfTheDomain(t *testing.T) {
 	}
 }
 
+func TestAsManyRulesAsTheDomainTakes(t *testing.T) {
+	if config.MaxRules != iot.MaxRules {
+		t.Errorf("got %d, want %d", config.MaxRules, iot.MaxRules)
+	}
+}
+
 func TestFaultsAreThoseOfTheSimulator(t *testing.T) {
 	got := simulate.FaultRates(config.Default(config.Iotmon).Simulator.Faults)
 	if want := simulate.DefaultFaultRates(); got != want {

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -361,5 +362,22 @@ func TestTheRevisionIsThatOfWhoeverDecidesTheLengthOfWindows(t *testing.T) {
 	}
 	if got := load(Iotmon); time.Since(got) > time.Minute {
 		t.Errorf("alone: got %v, want now", got)
+	}
+}
+
+func TestATypeHasSoManyRulesAtMost(t *testing.T) {
+	var text strings.Builder
+	text.WriteString("alerts:\n  rules:\n")
+	for i := range MaxRules + 3 {
+		fmt.Fprintf(&text, "    - {name: switch_%d, device_type: switch_sensor, severity: info, above: 0}\n", i)
+	}
+	dir := t.TempDir()
+	path := filepath.Join(dir, "iotmon.yaml")
+	if err := os.WriteFile(path, []byte(text.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Load(LoadOptions{Service: Iotmon, Args: []string{"-config", path}, Dir: dir})
+	if err == nil || !strings.Contains(err.Error(), "alerts.rules[100].device_type") || strings.Count(err.Error(), "\n") > 0 {
+		t.Errorf("got %v, want one line about the first rule that is too many", err)
 	}
 }

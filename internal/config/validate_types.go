@@ -74,12 +74,17 @@ func (c *checker) alerts(a *Alerts, known []string) {
 	builtin := a.All()
 	builtin = builtin[:len(builtin)-len(a.Rules)]
 	taken := make([]string, len(builtin))
+	perType := make(map[string]int)
 	for i, rule := range builtin {
 		taken[i] = rule.Name
+		perType[rule.DeviceType]++
 	}
 	for i := range a.Rules {
-		c.rule(fmt.Sprintf("alerts.rules[%d]", i), &a.Rules[i], taken, known)
-		taken = append(taken, a.Rules[i].Name)
+		key, rule := fmt.Sprintf("alerts.rules[%d]", i), &a.Rules[i]
+		c.rule(key, rule, taken, known)
+		taken = append(taken, rule.Name)
+		perType[rule.DeviceType]++
+		c.must(perType[rule.DeviceType] != MaxRules+1, key+".device_type", rule.DeviceType, "a type that has fewer than %d rules before this one", MaxRules)
 	}
 }
 

@@ -32,6 +32,10 @@ const RuleOffline = "device_offline"
 // step in seconds as its value. It is no rule that anybody configures.
 const RuleClock = "device_clock_step"
 
+// MaxRules bounds the rules of one device type, so that the state of a device on which all of them are violated, now and in a
+// backlog, fits into a record of the log.
+const MaxRules = 100
+
 // Rule says when a device of a type raises an alert.
 type Rule struct {
 	// Name is the alert's type on the wire, such as "temperature_high"; unique among the rules.

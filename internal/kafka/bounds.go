@@ -8,7 +8,7 @@ import (
 )
 
 // maxRecordBytes bounds what the processor writes, well below the 1 MiB that a topic takes by default. What readings say is
-// bounded at the door, so nothing comes near it but what an older version has admitted.
+// bounded at the door, and so is the number of rules, so nothing comes near it but what an older version has admitted.
 const maxRecordBytes = 512 << 10
 
 // maxText is what is left of a text where that is needed to keep the bound.
@@ -42,15 +42,25 @@ func appendState(dst []byte, s *iot.DeviceState) []byte {
 	}
 	bounded := *s
 	bounded.Latest.Location, bounded.Latest.Metadata = shortLocation(s.Latest.Location), iot.Metadata{BatteryLevel: s.Latest.Metadata.BatteryLevel}
-	bounded.Alerts = make([]iot.AlertState, len(s.Alerts))
-	for i, state := range s.Alerts {
+	bounded.Alerts = shortStates(s.Alerts)
+	if s.Past != nil {
+		past := *s.Past
+		past.Alerts = shortStates(past.Alerts)
+		bounded.Past = &past
+	}
+	return wire.AppendDeviceState(dst[:start], &bounded)
+}
+
+func shortStates(states []iot.AlertState) []iot.AlertState {
+	short := make([]iot.AlertState, len(states))
+	for i, state := range states {
 		if state.Raised != nil {
 			raised := shortAlert(state.Raised)
 			state.Raised = &raised
 		}
-		bounded.Alerts[i] = state
+		short[i] = state
 	}
-	return wire.AppendDeviceState(dst[:start], &bounded)
+	return short
 }
 
 func shortAlert(a *iot.Alert) iot.Alert {
