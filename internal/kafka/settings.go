@@ -3,6 +3,7 @@ package kafka
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -54,7 +55,11 @@ func (s *session) applyConfiguration(ctx context.Context, now time.Time) {
 			}
 			return
 		}
-		s.Logger.Info("length of windows changes", "length", outdated.Window, "from", outdated.From)
+		level := slog.LevelInfo
+		if outdated.From.Sub(now) > 2*time.Hour {
+			level = slog.LevelWarn // Windows of the two lengths seldom begin together.
+		}
+		s.Logger.Log(ctx, level, "length of windows changes", "length", outdated.Window, "from", outdated.From)
 	})
 }
 

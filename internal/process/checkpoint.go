@@ -45,7 +45,7 @@ type metadata struct {
 	// Lengths holds pairs: from when, and how many microseconds.
 	Lengths  [][2]int64 `json:"lengths,omitempty"`
 	Revision int64      `json:"revision,omitempty"`
-	// Gap holds the beginning and the end of the gap, and 1 if it is open.
+	// Gap holds the beginning and the end of the gap, 1 if it is open, and the window to be marked next.
 	Gap []int64 `json:"gap,omitempty"`
 }
 
@@ -59,7 +59,7 @@ func (c *Checkpoint) Metadata() string {
 		m.Lengths = append(m.Lengths, [2]int64{micros(l.From), l.Length.Microseconds()})
 	}
 	if c.gap != (gap{}) {
-		m.Gap = []int64{micros(c.gap.from), micros(c.gap.to), 0}
+		m.Gap = []int64{micros(c.gap.from), micros(c.gap.to), 0, micros(c.gap.next)}
 		if c.gap.open {
 			m.Gap[2] = 1
 		}
@@ -101,8 +101,8 @@ func ParseCheckpoint(offset int64, text string) (Checkpoint, error) {
 		}
 		c.Lengths = append(c.Lengths, iot.LengthFrom{From: fromMicros(l[0]), Length: length})
 	}
-	if len(m.Gap) == 3 {
-		c.gap = gap{from: fromMicros(m.Gap[0]), to: fromMicros(m.Gap[1]), open: m.Gap[2] != 0}
+	if len(m.Gap) == 4 {
+		c.gap = gap{from: fromMicros(m.Gap[0]), to: fromMicros(m.Gap[1]), open: m.Gap[2] != 0, next: fromMicros(m.Gap[3])}
 	}
 	return c, nil
 }

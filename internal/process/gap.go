@@ -12,6 +12,8 @@ type gap struct {
 	// open means that the end is not known yet: the first live record tells it.
 	open     bool
 	from, to time.Time
+	// next is the window that is to be marked next, zero once all in the gap are.
+	next time.Time
 }
 
 // lose opens the gap at a moment up to which nothing was lost.
@@ -39,7 +41,7 @@ func (g *gap) covers(w iot.Window) bool {
 
 // passGap ends a gap whose windows have all closed.
 func (p *Partition) passGap() {
-	if p.gap.open || p.gap.to.IsZero() {
+	if p.gap.open || p.gap.to.IsZero() || !p.gap.next.IsZero() {
 		return
 	}
 	if last := p.windows.Of(p.gap.to); !last.End().After(p.windows.Watermark()) {
@@ -50,19 +52,32 @@ func (p *Partition) passGap() {
 // maxGapWindows bounds the windows marked at once: two days of half minutes. Older ones lie before every default retention.
 const maxGapWindows = 5760
 
-// markGap closes the gap at the log's clock and marks every window in it for recomputation, as whole windows may have been
-// lost. Those still open are marked once more when they close.
-func (p *Partition) markGap(out Output) {
+// marksPerBatch bounds the marks of a batch, so that a transaction does not outlive its time.
+const marksPerBatch = 2000
+
+// closeGap ends the gap at the log's clock. Whole windows may have been lost, so every window in it is marked for
+// recomputation, some with each batch. Those still open are marked once more when they close.
+func (p *Partition) closeGap() {
 	p.gap.open = false
 	p.gap.to = p.clock.Add(p.Admission.Skew)
 	oldest := p.gap.to.Add(-maxGapWindows * p.windows.Lengths().Newest())
 	if p.gap.from.Before(oldest) {
 		p.gap.from = oldest
 	}
-	for w := p.windows.Of(p.gap.from); w.Start.Before(p.gap.to); w = p.windows.Of(w.End()) {
-		for _, t := range p.Admission.Catalog.Types() {
+	p.gap.next = p.windows.Of(p.gap.from).Start
+}
+
+// markGap marks the next windows of the gap.
+func (p *Partition) markGap() {
+	types := p.Admission.Catalog.Types()
+	for marked := 0; !p.gap.next.IsZero() && marked < marksPerBatch; marked += len(types) {
+		w := p.windows.Of(p.gap.next)
+		for _, t := range types {
 			p.markLate(t, w)
 		}
+		p.gap.next = w.End()
+		if !p.gap.next.Before(p.gap.to) {
+			p.gap.next = time.Time{}
+		}
 	}
-	p.publishLate(out)
 }

@@ -105,7 +105,7 @@ func (p *Partition) Next() int64 { return p.next }
 
 // Waiting reports whether the passing of time alone could have an effect by now, so that a silent log needs ticks.
 func (p *Partition) Waiting(now time.Time) bool {
-	if p.windows.Len() > 0 || p.fleet.Watching() || p.gap.open {
+	if p.windows.Len() > 0 || p.fleet.Watching() || p.gap.open || !p.gap.next.IsZero() {
 		return true
 	}
 	deadline, any := p.fleet.Deadline()
@@ -128,6 +128,9 @@ func (p *Partition) Process(records []Record, out Output) {
 	for i := range records {
 		p.process(&records[i], out)
 	}
+	if !p.quiet() {
+		p.markGap()
+	}
 	p.publishLate(out)
 }
 
@@ -139,7 +142,7 @@ func (p *Partition) process(rec *Record, out Output) {
 	}
 	p.tell(rec.Appended, out)
 	if p.gap.open {
-		p.markGap(out)
+		p.closeGap()
 	}
 	var err error
 	switch {

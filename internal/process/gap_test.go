@@ -1,0 +1,71 @@
+package process_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"iotmon/internal/alert"
+	"iotmon/internal/iot"
+	"iotmon/internal/process"
+)
+
+// Two days of readings of 500 types are gone. The marks of their 2.9 million windows come in parts that a transaction can hold,
+// and none is forgotten though the processor is restarted after each.
+func TestTheMarksOfALongGapComeInParts(t *testing.T) {
+	const types = 500
+	var specs []iot.TypeSpec
+	for i := range types {
+		specs = append(specs, iot.TypeSpec{Name: iot.DeviceType(fmt.Sprint("type_", i)), Min: 0, Max: 1})
+	}
+	catalog, err := iot.NewCatalog(specs...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	engine, err := alert.New(nil, catalog)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts := &process.Options{
+		Admission: &iot.Admission{Catalog: catalog, Skew: 10 * time.Second}, Alerts: engine,
+		Window: 30 * time.Second, Lateness: 5 * time.Second, OfflineAfter: 15 * time.Second,
+	}
+	const windows = 600 // Five hours of them, so that the test is short.
+	from := process.Checkpoint{Offset: 10, Position: 20, Watermark: at(0), Clock: at(5)}
+	p := process.New(opts, 0, from, true)
+	marked := make(map[string]bool)
+	offset := int64(20)
+	for batch := 0; p.Waiting(at(0)); batch++ {
+		if batch > windows*types/2000+10 {
+			t.Fatalf("after %d batches there is no end", batch)
+		}
+		out := &marks{marked: marked}
+		p.Process([]process.Record{{Offset: offset, Appended: at(windows*30 + float64(batch)), Tick: true}}, out)
+		if out.count > 3000 {
+			t.Fatalf("got %d marks in a batch, want no more than a transaction holds", out.count)
+		}
+		offset++
+		checkpoint, err := process.ParseCheckpoint(p.Checkpoint().Offset, p.Checkpoint().Metadata())
+		if err != nil {
+			t.Fatal(err)
+		}
+		p = process.New(opts, 0, checkpoint, false)
+	}
+	if want := windows * types; len(marked) < want {
+		t.Errorf("got %d windows marked, want %d", len(marked), want)
+	}
+}
+
+// marks counts the windows that are announced.
+type marks struct {
+	ignored
+	marked map[string]bool
+	count  int
+}
+
+func (m *marks) Summary(s *iot.WindowSummary) {
+	if s.Late {
+		m.count++
+		m.marked[fmt.Sprint(s.Type, s.Window.Start.Unix())] = true
+	}
+}
