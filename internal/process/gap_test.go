@@ -45,7 +45,8 @@ func TestTheMarksOfALongGapComeInParts(t *testing.T) {
 			t.Fatalf("got %d marks in a batch, want no more than a transaction holds", out.count)
 		}
 		offset++
-		checkpoint, err := process.ParseCheckpoint(p.Checkpoint().Offset, p.Checkpoint().Metadata())
+		checkpoint := p.Checkpoint()
+		checkpoint, err := process.ParseCheckpoint(checkpoint.Offset, checkpoint.Metadata())
 		if err != nil {
 			t.Fatal(err)
 		}
