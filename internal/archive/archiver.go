@@ -113,8 +113,8 @@ func New(options Options) *Archiver {
 	return &Archiver{Options: options, marked: make(chan struct{}, 1)}
 }
 
-// Run archives until ctx ends; what it holds then and has not written stays in the log for the next start. It retries
-// for ever.
+// Run archives until ctx ends; what it has not written by then stays in the log for the next start. With Patience it tries once
+// to write what waits. It retries for ever.
 func (a *Archiver) Run(ctx context.Context) error {
 	// Both go on beside the writing: after a long stop there may be millions of old rows, after a replay tens of thousands of
 	// windows to recompute.
@@ -149,6 +149,11 @@ func (a *Archiver) session(ctx context.Context) (progress bool, err error) {
 		return false, fmt.Errorf("open the log: %w", err)
 	}
 	defer log.Close()
+	defer func() {
+		if ctx.Err() != nil && a.Patience > 0 {
+			a.flushLast(intake)
+		}
+	}()
 	for ctx.Err() == nil {
 		if err := a.collect(ctx, log, intake); err != nil {
 			return progress, err

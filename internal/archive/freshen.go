@@ -71,3 +71,21 @@ func (a *Archiver) noteWritten() {
 	defer a.mu.Unlock()
 	a.written = time.Now()
 }
+
+// lastTimeout is how long an archiver that is to end may take to write what waits.
+const lastTimeout = 2 * time.Second
+
+// flushLast writes what waits, so that the database is complete when the program has ended. If it cannot, the log still has it.
+func (a *Archiver) flushLast(intake *intake) {
+	ctx, cancel := context.WithTimeout(context.Background(), lastTimeout)
+	defer cancel()
+	batch, started := intake.batch(a.Now(), 0), a.Now()
+	if batch == nil {
+		return
+	}
+	if err := a.Store.Write(ctx, batch); err != nil {
+		a.Logger.Warn("the last readings are archived at the next start", "reason", err)
+		return
+	}
+	a.wrote(batch, started)
+}

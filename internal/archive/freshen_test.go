@@ -87,6 +87,22 @@ func TestWhoeverAsksIsNotKeptWaiting(t *testing.T) {
 	})
 }
 
+func TestWhatWaitsIsWrittenBeforeTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, store := onePlant(t)
+		defer store.Close()
+		patiently(t, p, store, func(_ *archive.Archiver, notes *noted) {
+			time.Sleep(10 * time.Second)
+			if after, _ := notes.writes(); len(after) > 0 {
+				t.Errorf("got writes after %v already", after)
+			}
+		})
+		if got, err := readRows(store); err != nil || len(got.Readings["a"]) != 1 {
+			t.Errorf("got %+v, %v, want the reading", got, err)
+		}
+	})
+}
+
 func TestAskingOfAnArchiveThatIsStuckEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, store := onePlant(t)
