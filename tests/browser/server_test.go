@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -16,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"iotmon/tests/testenv"
 )
 
 // binary builds iotmon once for all tests.
@@ -25,9 +26,8 @@ var binary = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	path := filepath.Join(dir, "iotmon")
-	out, err := exec.Command("go", "build", "-o", path, "iotmon/cmd/iotmon").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("build iotmon: %w\n%s", err, out)
+	if err := testenv.Build(path, "iotmon/cmd/iotmon"); err != nil {
+		return "", err
 	}
 	return path, nil
 })

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -16,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"iotmon/tests/testenv"
 )
 
 // programs builds every program once for all tests and returns the directory with them.
@@ -24,9 +25,8 @@ var programs = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	out, err := exec.Command("go", "build", "-o", dir, "iotmon/cmd/...").CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("build: %w\n%s", err, out)
+	if err := testenv.Build(dir, "iotmon/cmd/..."); err != nil {
+		return "", err
 	}
 	return dir, nil
 })

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"iotmon/tests/testenv"
 )
 
 const root = "../.."
@@ -22,10 +24,8 @@ var programs = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	build := exec.Command("go", "build", "-o", dir, "iotmon/cmd/...")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build: %w\n%s", err, out)
+	if err := testenv.Build(dir, "iotmon/cmd/..."); err != nil {
+		return "", err
 	}
 	return dir, nil
 })
