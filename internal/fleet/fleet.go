@@ -46,7 +46,13 @@ type Fleet struct {
 	// watching counts the devices that are online, and those with a run of past readings.
 	watching int
 	dirty    []*Device
-	gone     []iot.DeviceID
+	gone     []gone
+}
+
+// gone is a device that was forgotten at a position.
+type gone struct {
+	id iot.DeviceID
+	at iot.Position
 }
 
 // New returns an empty fleet whose devices' silence is counted from floor or later.
@@ -81,8 +87,8 @@ func (f *Fleet) add(id iot.DeviceID) *Device {
 	return d
 }
 
-// Forget removes a device and returns it, nil if there is none.
-func (f *Fleet) Forget(id iot.DeviceID) *Device {
+// Forget removes a device at a position of the log and returns it, nil if there is none.
+func (f *Fleet) Forget(id iot.DeviceID, at iot.Position) *Device {
 	d := f.devices[id]
 	if d == nil {
 		return nil
@@ -91,7 +97,7 @@ func (f *Fleet) Forget(id iot.DeviceID) *Device {
 	f.unschedule(d)
 	delete(f.devices, id)
 	d.forgotten = true
-	f.gone = append(f.gone, id)
+	f.gone = append(f.gone, gone{id, at})
 	return d
 }
 
@@ -136,10 +142,11 @@ func (f *Fleet) Touch(d *Device) {
 func (f *Fleet) Dirty() int { return len(f.dirty) + len(f.gone) }
 
 // Publish calls forget for every device that was forgotten since the last call, and then publish for every one that has
-// changed, each once, in the order of change.
-func (f *Fleet) Publish(publish func(*Device), forget func(iot.DeviceID)) {
-	for _, id := range f.gone {
-		forget(id)
+// changed, each once, in the order of change. A device that has spoken after it was forgotten is given to both: the position
+// of the forgetting is lower than any at which its new state can be published.
+func (f *Fleet) Publish(publish func(*Device), forget func(iot.DeviceID, iot.Position)) {
+	for _, g := range f.gone {
+		forget(g.id, g.at)
 	}
 	f.gone = f.gone[:0]
 	for i, d := range f.dirty {

@@ -76,7 +76,7 @@ func TestADeviceComesBackWithItsNextReading(t *testing.T) {
 func TestAnOlderReadingChangesNothing(t *testing.T) {
 	f := fleet.New(options, time.Time{})
 	hear(f, "a", 10)
-	f.Publish(func(*fleet.Device) {}, func(iot.DeviceID) {})
+	f.Publish(func(*fleet.Device) {}, func(iot.DeviceID, iot.Position) {})
 	for _, seconds := range []float64{10, 6} {
 		if d, newer := hear(f, "a", seconds); newer || !d.Latest.Time.Equal(at(10)) {
 			t.Errorf("reading at %v s: got newer %v, latest %v, want the one at 10 s to stay", seconds, newer, d.Latest.Time)
@@ -147,11 +147,11 @@ func TestPublishVisitsEachChangedDeviceOnce(t *testing.T) {
 	hear(f, "a", 1)
 	hear(f, "b", 2)
 	var got []iot.DeviceID
-	f.Publish(func(d *fleet.Device) { got = append(got, d.Latest.ID) }, func(iot.DeviceID) {})
+	f.Publish(func(d *fleet.Device) { got = append(got, d.Latest.ID) }, func(iot.DeviceID, iot.Position) {})
 	if want := []iot.DeviceID{"b", "a"}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
-	f.Publish(func(d *fleet.Device) { t.Errorf("published %s again without a change", d.Latest.ID) }, func(iot.DeviceID) {})
+	f.Publish(func(d *fleet.Device) { t.Errorf("published %s again without a change", d.Latest.ID) }, func(iot.DeviceID, iot.Position) {})
 }
 
 func BenchmarkObserve(b *testing.B) {
@@ -168,7 +168,7 @@ func BenchmarkObserve(b *testing.B) {
 		f.Observe(r, r.Time, r.Time)
 		f.Advance(r.Time)
 		if f.Dirty() >= 1000 {
-			f.Publish(func(*fleet.Device) {}, func(iot.DeviceID) {})
+			f.Publish(func(*fleet.Device) {}, func(iot.DeviceID, iot.Position) {})
 		}
 	}
 }

@@ -82,3 +82,27 @@ func TestTicksAreNotWantedForNothing(t *testing.T) {
 		t.Error("no ticks are wanted though the device is to be forgotten")
 	}
 }
+
+// forgotten notes at which position devices were forgotten.
+type forgotten struct {
+	*recorder
+	at map[iot.DeviceID]iot.Position
+}
+
+func (f *forgotten) Forget(device iot.DeviceID, at iot.Position) { f.at[device] = at }
+
+// Everybody who reads states goes by positions: at the same one the device would be gone though it speaks.
+func TestAStateAfterAForgettingHasAHigherPosition(t *testing.T) {
+	var j journal
+	j.reading(0, "a", 0, 20)
+	j.forget(1, "a")
+	j.reading(2, "a", 2, 20)
+	p := process.New(options(t), 3, process.Checkpoint{}, false)
+	out := &forgotten{newRecorder(), make(map[iot.DeviceID]iot.Position)}
+	p.Process(j, out)
+	p.PublishStates(out)
+	gone, state := out.at["a"], stateOf(t, out.recorder, "a")
+	if gone == (iot.Position{}) || gone.Compare(state.Position) >= 0 {
+		t.Errorf("got the state at %v, want it behind the forgetting at %v", state.Position, gone)
+	}
+}

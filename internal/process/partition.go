@@ -259,7 +259,7 @@ func (p *Partition) passTime(out Output) {
 
 // forget ends all that is known of a device but its past.
 func (p *Partition) forget(id iot.DeviceID, out Output) {
-	device := p.fleet.Forget(id)
+	device := p.fleet.Forget(id, p.position())
 	if device == nil {
 		return
 	}

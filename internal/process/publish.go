@@ -73,7 +73,7 @@ func (p *Partition) PublishStates(out Output) {
 	p.fleet.Publish(func(device *fleet.Device) {
 		device.Position = position
 		out.State(&device.DeviceState)
-	}, func(id iot.DeviceID) { out.Forget(id, position) })
+	}, out.Forget)
 }
 
 // Changed returns how many devices PublishStates would send.
