@@ -83,7 +83,7 @@ func (h *Hub) helloMessage(c *client) *message {
 		ServerVersion: h.options.Version,
 		Session:       h.session(c.number),
 		Resumed:       c.resumed,
-		WindowSeconds: int(h.view.options.WindowLength / time.Second),
+		WindowSeconds: int(h.view.windowLength() / time.Second),
 		DeviceTypes:   wire.FromCatalog(h.options.Catalog),
 		AlertRules:    wire.FromRules(h.options.Rules),
 		Limits:        h.wireLimits(),
@@ -121,6 +121,7 @@ func (h *Hub) alertMessage(events []*iot.Alert, seq uint64, snapshot bool) *mess
 // mergedWindow is a window with its partitions added up.
 type mergedWindow struct {
 	data             map[iot.DeviceType]wire.AggregateData
+	length           time.Duration
 	final, corrected bool
 }
 
@@ -139,7 +140,7 @@ func (h *Hub) windowData(f *filter, start int64) *wire.AggregatedData {
 	total, _ := h.view.countMatching(f)
 	m := &wire.AggregatedData{
 		WindowStart:   time.UnixMicro(start).UTC(),
-		WindowSeconds: int(h.view.options.WindowLength / time.Second),
+		WindowSeconds: int(merged.length / time.Second),
 		Final:         merged.final,
 		Corrected:     merged.corrected,
 		Data:          make(map[iot.DeviceType]wire.AggregateData),
@@ -158,7 +159,7 @@ func (h *Hub) windowData(f *filter, start int64) *wire.AggregatedData {
 
 func mergeWindow(w *window) *mergedWindow {
 	summaries, final := w.merge()
-	merged := &mergedWindow{data: make(map[iot.DeviceType]wire.AggregateData), final: final, corrected: w.corrected()}
+	merged := &mergedWindow{data: make(map[iot.DeviceType]wire.AggregateData), length: w.length, final: final, corrected: w.corrected()}
 	for t, summary := range summaries {
 		merged.data[t] = wire.AggregateDataOf(&summary)
 	}

@@ -13,7 +13,8 @@ import (
 
 // ViewOptions says what a View keeps.
 type ViewOptions struct {
-	// WindowLength is the only length of window that is kept: others are left over from another configuration.
+	// WindowLength is how long windows are as long as none has been seen. What is in force is the log's to say: another
+	// length that was configured takes effect later, or not at all.
 	WindowLength time.Duration
 	// KeepWindows is how many of the newest windows are kept; 0 means 120, an hour of half minutes.
 	KeepWindows int
@@ -202,16 +203,12 @@ func (v *View) applySummary(s *iot.WindowSummary, now time.Time, c *changes) {
 	if s.Late {
 		return
 	}
-	ours := s.Window.Length == v.options.WindowLength
 	if s.Corrected {
 		v.correction = correction{s.Type, s.Window, s.Position}
-		if !ours || !v.windows.holds(s.Window.Start) {
+		if !v.windows.holds(s.Window) {
 			c.history = true
 			return
 		}
-	}
-	if !ours {
-		return
 	}
 	added, changed := v.windows.apply(s)
 	if !changed {
@@ -229,6 +226,14 @@ func (v *View) Corrected() string {
 	defer v.mu.RUnlock()
 	return fmt.Sprintf("%s %d %d %d/%d/%d", v.correction.Type, v.correction.Window.Start.UnixMicro(), v.correction.Window.Length,
 		v.correction.At.Partition, v.correction.At.Epoch, v.correction.At.Offset)
+}
+
+// windowLength returns how long the newest window is. The caller holds mu.
+func (v *View) windowLength() time.Duration {
+	if last := len(v.windows.sorted) - 1; last >= 0 {
+		return v.windows.sorted[last].length
+	}
+	return v.options.WindowLength
 }
 
 // Device returns the state of one device; false if it is not known.

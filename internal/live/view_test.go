@@ -281,3 +281,22 @@ func TestReadingsPerSecond(t *testing.T) {
 		t.Errorf("a minute after the last: got %v, want 0", got)
 	}
 }
+
+// After a restart with another length the windows in force are those of the old one for a while, and then of the new: both are
+// shown, each by its own length.
+func TestWindowsOfTheLengthInForceAreShown(t *testing.T) {
+	p, v := script(), newTestView()
+	half := p.sums(0, iot.Temperature, true, 1)
+	half.Window.Length = windowLength / 2
+	v.Apply(Batch{Summaries: []iot.WindowSummary{half}})
+	if got, _ := counted(v, 0); got != 1 || v.windowLength() != windowLength/2 {
+		t.Errorf("got %d readings in windows of %v, want the one that is in force, of %v", got, v.windowLength(), windowLength/2)
+	}
+	v.Apply(Batch{Summaries: []iot.WindowSummary{p.sums(1, iot.Temperature, false, 1, 2)}})
+	if got, _ := counted(v, 1); got != 2 || v.windowLength() != windowLength {
+		t.Errorf("got %d readings in windows of %v, want two of %v", got, v.windowLength(), windowLength)
+	}
+	if got, _ := counted(v, 0); got != 1 {
+		t.Errorf("got %d readings in the window before, want it kept", got)
+	}
+}

@@ -16,8 +16,9 @@ type windows struct {
 
 // window is what the partitions have said of one window.
 type window struct {
-	start time.Time
-	parts map[part]iot.WindowSummary
+	start  time.Time
+	length time.Duration
+	parts  map[part]iot.WindowSummary
 }
 
 // part names one partition's summary of one type.
@@ -30,8 +31,8 @@ func newWindows(keep int) windows { return windows{keep: keep} }
 
 // apply takes in a summary, reports whether it told anything new, and by how many readings its window grew.
 func (w *windows) apply(s *iot.WindowSummary) (added int64, changed bool) {
-	window := w.at(s.Window.Start)
-	if window == nil {
+	window := w.at(s.Window)
+	if window == nil || window.length != s.Window.Length {
 		return 0, false
 	}
 	key := part{s.Type, s.Partition}
@@ -65,21 +66,26 @@ func replaces(s, old *iot.WindowSummary) bool {
 	}
 }
 
-// holds reports whether a window that starts at start is among those that are kept, or between them.
-func (w *windows) holds(start time.Time) bool {
-	return len(w.sorted) > 0 && !start.Before(w.sorted[0].start)
+// holds reports whether a window is among those that are kept, or between them.
+func (w *windows) holds(of iot.Window) bool {
+	if len(w.sorted) == 0 || of.Start.Before(w.sorted[0].start) {
+		return false
+	}
+	window := w.get(of.Start)
+	return window == nil || window.length == of.Length
 }
 
-// at returns the window that starts at start, new if need be, or nil when it is older than those kept.
-func (w *windows) at(start time.Time) *window {
-	i, found := w.find(start)
+// at returns the window that starts with another, new if need be, or nil when it is older than those kept. Windows of two
+// lengths never start together; what an older version has left of them is not added up.
+func (w *windows) at(of iot.Window) *window {
+	i, found := w.find(of.Start)
 	if found {
 		return w.sorted[i]
 	}
 	if i == 0 && len(w.sorted) == w.keep {
 		return nil
 	}
-	window := &window{start: start, parts: make(map[part]iot.WindowSummary)}
+	window := &window{start: of.Start, length: of.Length, parts: make(map[part]iot.WindowSummary)}
 	w.sorted = slices.Insert(w.sorted, i, window)
 	if len(w.sorted) > w.keep {
 		w.sorted = slices.Delete(w.sorted, 0, 1)

@@ -184,6 +184,8 @@ export class Dashboard {
         return this.#greet(message);
       case 'aggregated_data':
         this.#windows.apply(message);
+        // The length of windows may change while the page is open.
+        if (!message.final) this.#surroundings.windowSeconds = message.window_seconds;
         if (message.corrected && !message.snapshot) this.#outdate();
         return this.#frames.request(this.#drawWindows);
       case 'history_changed':
