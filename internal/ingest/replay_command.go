@@ -22,17 +22,29 @@ const (
 	replayMisuse = 2
 )
 
-const replayHelp = `Usage: iotmon replay [flags] FILE.csv
+const replayHelp = `Usage: iotmon replay [flags] FILE
 
-Sends recorded readings to a running system. The file has a header and is read as a stream, whatever its size.
+Sends recorded readings, a CSV file or its like, to a running system. It is read as a stream, whatever its size.
+
+To begin with, let it say what the file is and write a command to start from; nothing is sent:
+  iotmon replay -inspect FILE
 
 Wide form, a column of values for each device:
-  iotmon replay -map 'Temperature=reactor_temp,temperature_sensor,°F' -map 'Current=pump,current_sensor,mA' FILE.csv
+  iotmon replay -map 'Temperature=reactor_temp,temperature_sensor,°F' -map 'Current=pump,current_sensor,mA' FILE
 Long form, a device and a value in each row:
-  iotmon replay -long 'device=device_id,type=device_type,value=value,unit=unit' FILE.csv
+  iotmon replay -long 'device=device_id,type=device_type,value=value,unit=unit' FILE
+
+Times that begin with the year, and Unix times, are known. Others need their format; day and month are never guessed:
+  -time-format '%d/%m/%Y %H:%M'                              31/12/2018 23:05
+  -time-format '%m/%d/%y %I:%M %p'                           1/2/24 9:05 PM
+  -time-column Date,Time -time-format '%d.%m.%Y %H:%M:%S'    two columns
+  -time-column Year,DOY,Time -time-format '%Y %j %H%M'       2018, day 291, 638 for 06:38
+  -no-header -time-column 1,2 -time-format '%H %M' -date 2018-10-18
+Directives: ` + recording.Directives + `
 
 Without a mapping nothing is sent; the columns are listed with a -map flag for each to start from. Columns that are not
-mapped are never sent. Empty cells and NaN are skipped. What the system rejects is counted by reason at the end.
+mapped are never sent. Empty cells and NaN are skipped. What the system rejects is counted by reason at the end, and so are
+readings that repeat the device and time of another. A mapping file has the same keys as the flags, with underscores.
 
 Flags:
 `
@@ -159,7 +171,7 @@ func (f *replayFlags) mergeMappingFile() error {
 }
 
 func (f *replayFlags) writeHelp(w io.Writer) {
-	fmt.Fprint(w, replayHelp)
+	_, _ = io.WriteString(w, replayHelp)
 	f.set.SetOutput(w)
 	f.set.PrintDefaults()
 	fmt.Fprint(w, "\nThe exit status is 0 when readings were accepted, 1 when the replay failed or none was, "+

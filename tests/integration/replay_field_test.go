@@ -81,7 +81,7 @@ func TestRecordingsOfTheFieldAreArchivedAsTheyAre(t *testing.T) {
 	}
 	for device, expected := range want {
 		var got total
-		if !eventually(30*time.Second, func() bool { got = archived(t, s, device); return got == expected }) {
+		if !eventually(2*time.Minute, func() bool { got = archived(t, s, device); return got == expected }) {
 			t.Errorf("%s: got %+v in the archive, want %+v", device, got, expected)
 		}
 	}
