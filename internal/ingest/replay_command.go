@@ -22,7 +22,7 @@ const (
 	replayMisuse = 2
 )
 
-const replayHelp = `Usage: iotmon replay [flags] FILE
+const replayHelp = `Usage: iotmon replay [flags] FILE.csv
 
 Sends recorded readings, a CSV file or its like, to a running system. It is read as a stream, whatever its size.
 
