@@ -44,7 +44,7 @@ func renderPage(document *huma.OpenAPI, baseURL string) ([]byte, error) {
 			html.Meta(html.Charset("utf-8")),
 			html.Meta(html.Name("viewport"), html.Content("width=device-width, initial-scale=1")),
 			html.TitleEl(g.Text(title+" REST API "+document.Info.Version)),
-			html.Link(html.Rel("stylesheet"), html.Href("/docs/style.css")),
+			html.Link(html.Rel("stylesheet"), html.Href("docs/style.css")),
 		),
 		html.Body(
 			html.Header(

@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"maps"
-	"net/http"
 	"slices"
 	"strconv"
 	"sync"
@@ -89,6 +88,7 @@ type Hub struct {
 	run string
 	// urgent has Run begin a round as soon as it can, patient in a while.
 	urgent, patient chan struct{}
+	refused         refusals
 	// running counts the goroutines of the clients.
 	running sync.WaitGroup
 
@@ -160,7 +160,7 @@ func NewHub(o HubOptions) *Hub {
 		ReadBufferSize:  512,
 		WriteBufferSize: 512,
 		WriteBufferPool: new(sync.Pool),
-		CheckOrigin:     func(r *http.Request) bool { return originAllowed(r, o.AllowedOrigins) },
+		CheckOrigin:     h.checkOrigin,
 	}
 	return h
 }

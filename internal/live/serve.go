@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -20,6 +19,10 @@ import (
 //   - session and since: the session of the connection to resume, as its hello told, and the seq of the last message seen
 //     on it. The filter must be the one it had. If that is not possible a snapshot follows.
 func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodPost {
+		h.explain(w, r)
+		return
+	}
 	opening, err := h.parseOpening(r.URL.Query())
 	if err != nil {
 		tell(h.options.Metrics.Refused, BadResume)
@@ -107,22 +110,6 @@ func (h *Hub) parseOpening(query url.Values) (opening, error) {
 	}
 	o.filter = newFilter(wanted)
 	return o, nil
-}
-
-// originAllowed reports whether a page of the request's origin may connect. Browsers let any page open a WebSocket to any
-// host, so the server must look.
-func originAllowed(r *http.Request, allowed []string) bool {
-	origin := r.Header.Get("Origin")
-	if origin == "" {
-		return true
-	}
-	for _, other := range allowed {
-		if strings.EqualFold(origin, other) {
-			return true
-		}
-	}
-	u, err := url.Parse(origin)
-	return err == nil && strings.EqualFold(u.Host, r.Host)
 }
 
 // reserve takes one of the places for connections. It reports whether there was one.

@@ -39,6 +39,8 @@ type options struct {
 	language      string
 	// hash is the part of the address from # on.
 	hash string
+	// addr and path are where a proxy shows the page; empty for the plant's own.
+	addr, path string
 }
 
 // open shows the plant's dashboard in a browser of its own.
@@ -49,6 +51,9 @@ func (p *plant) open(o options) *tab {
 	}
 	if o.language == "" {
 		o.language = "en"
+	}
+	if o.addr == "" {
+		o.addr, o.path = p.addr, "/"
 	}
 	flags := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.DisableGPU, chromedp.Flag("disable-quic", true))
 	allocator, closeAllocator := chromedp.NewExecAllocator(context.Background(), flags...)
@@ -62,14 +67,14 @@ func (p *plant) open(o options) *tab {
 		listening.Wait()
 		tab.report()
 	})
-	tab.listen(&listening, p.addr)
+	tab.listen(&listening, o.addr)
 	// Chosen once: what the test itself chooses later must survive a reload.
 	language := fmt.Sprintf(`localStorage.getItem("iotmon.language") || localStorage.setItem("iotmon.language", %q)`, o.language)
 	script := page.AddScriptToEvaluateOnNewDocumentParams{Source: language}
 	if _, err := chromedp.Call(ctx, page.AddScriptToEvaluateOnNewDocument, script); err != nil {
 		p.t.Fatal(err)
 	}
-	tab.do(chromedp.EmulateViewport(o.width, o.height), chromedp.Navigate(p.url("/"+o.hash)))
+	tab.do(chromedp.EmulateViewport(o.width, o.height), chromedp.Navigate("http://"+o.addr+o.path+o.hash))
 	return tab
 }
 

@@ -128,6 +128,7 @@ export const en = {
   threshold: 'Threshold',
   thresholds: 'Alert thresholds',
   deviceUnknown: 'There is no device “{id}”.',
+  originRefused: 'The server does not let this page connect: {reason}',
   deviceForgotten: '{id} was forgotten: it is shown again when it sends again.',
   deviceFailed: 'The device could not be loaded: {reason}',
   noReadings: 'No readings in this range.',

@@ -128,6 +128,7 @@ export const zh = {
   threshold: '阈值',
   thresholds: '告警阈值',
   deviceUnknown: '没有设备“{id}”。',
+  originRefused: '服务器拒绝了本页面的连接：{reason}',
   deviceForgotten: '设备 {id} 已被移除；再次上报后会重新出现。',
   deviceFailed: '设备信息加载失败：{reason}',
   noReadings: '该时间范围内没有读数。',

@@ -37,11 +37,13 @@ export class Connection {
    * @param {string} options.path
    * @param {(message: Message) => void} options.onMessage
    * @param {(state: ConnectionState) => void} options.onState
+   * @param {(reason: string) => void} [options.onRefused] Told why the server refuses this page, and '' when it does no more.
+   * @param {typeof fetch} [options.fetch]
    * @param {typeof WebSocket} [options.WebSocket]
    * @param {() => number} [options.random]
    */
   constructor(options) {
-    this.options = { WebSocket: globalThis.WebSocket, random: Math.random, ...options };
+    this.options = { WebSocket: globalThis.WebSocket, random: Math.random, onRefused: () => {}, fetch: globalThis.fetch, ...options };
   }
 
   get state() {
@@ -86,6 +88,7 @@ export class Connection {
     if (message.type === 'hello') {
       this.#resume = { session: message.session, since: message.seq };
       this.#failures = 0;
+      this.options.onRefused('');
       this.#become({ phase: 'open' });
     } else if (this.#resume) {
       this.#resume.since = message.seq;
@@ -98,9 +101,21 @@ export class Connection {
     if (socket !== this.#socket) return;
     this.#socket = null;
     clearTimeout(this.#timer);
+    if (this.#failures === 0) void this.#ask();
     const wait = backoff(this.#failures++, this.options.random);
     this.#timer = setTimeout(() => this.connect(), wait);
     this.#become({ phase: 'waiting', retryAt: Date.now() + wait });
+  }
+
+  /** Asks the server why: of a refused WebSocket the browser tells nothing. */
+  async #ask() {
+    const { fetch, location, path } = this.options;
+    try {
+      const response = await fetch(socketAddress(location, path, null).replace(/^ws/, 'http'), { method: 'POST' });
+      if (response.status === 403) this.options.onRefused((await response.text()).trim());
+    } catch {
+      // It is away, which the state says.
+    }
   }
 
   /**

@@ -103,7 +103,7 @@ export class History {
    * @param {AbortSignal} [signal]
    */
   async #get(path, query, signal) {
-    const response = await this.#fetch(`/api/v1/${path}?${new URLSearchParams(query)}`, { signal: signal ?? null });
+    const response = await this.#fetch(`api/v1/${path}?${new URLSearchParams(query)}`, { signal: signal ?? null });
     if (response.ok) return response.json();
     const problem = await response.json().catch(() => ({}));
     throw new HistoryError(response.status, problem.detail ?? problem.title ?? response.statusText);

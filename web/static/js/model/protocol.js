@@ -130,14 +130,15 @@ export function parseMessage(text) {
 /**
  * Returns the address to connect to, with the place to resume from if there is one.
  *
- * @param {{protocol: string, host: string}} page The page's own location.
- * @param {string} path
+ * @param {{protocol: string, host: string, pathname?: string}} page The page's own location: behind a proxy it may lie under a path.
+ * @param {string} path The endpoint's, as the server has it.
  * @param {{session: string, since: number} | null} resume
  */
 export function socketAddress(page, path, resume) {
+  const under = (page.pathname ?? '/').replace(/[^/]*$/, '');
   const scheme = page.protocol === 'https:' ? 'wss:' : 'ws:';
   const query = resume ? `?${new URLSearchParams({ session: resume.session, since: String(resume.since) })}` : '';
-  return `${scheme}//${page.host}${path}${query}`;
+  return `${scheme}//${page.host}${under}${path.replace(/^[/]/, '')}${query}`;
 }
 
 /** @param {unknown} value */

@@ -19,6 +19,7 @@ import { KpiRow } from './kpi-row.js';
 import { currentPalette } from './palette.js';
 import { Preferences } from './preferences.js';
 import { ReadingStream } from './reading-stream.js';
+import { RefusedNotice } from './refused-notice.js';
 import { Segmented } from './segmented.js';
 import { StaleBanner } from './stale-banner.js';
 import { StatusPanel } from './status-panel.js';
@@ -64,6 +65,7 @@ export class Dashboard {
       location,
       path: webSocketPath,
       onMessage: (message) => this.#take(message),
+      onRefused: (reason) => this.#elements.refused.show(reason),
       onState: (state) => this.#elements.badge.show(state),
     });
   }
@@ -77,6 +79,7 @@ export class Dashboard {
     return {
       badge: new ConnectionBadge(at('#connection'), surroundings, () => this.#connection.connect()),
       notice: new UpdateNotice(at('#update-notice'), surroundings),
+      refused: new RefusedNotice(at('#refused-notice'), surroundings),
       banner: new StaleBanner(at('#stale-banner'), at('#stale-announcer'), surroundings),
       kpis: new KpiRow(at('#kpis'), surroundings),
       aggregated: new AggregatedPanel(at('.panel-chart'), { ...shared, preferences: this.#preferences, windows: this.#windows }),
@@ -134,6 +137,7 @@ export class Dashboard {
     translatePage(this.#surroundings.locale);
     badge.update();
     notice.show();
+    this.#elements.refused.update();
     aggregated.show(palette);
     status.show(palette);
     stream.show();
