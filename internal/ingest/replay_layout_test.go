@@ -28,7 +28,8 @@ func TestTheMappingFileHasTheKeysOfTheFlags(t *testing.T) {
 	if got.TimeFormat.String() != want.TimeFormat.String() || got.Zone.String() != want.Zone.String() {
 		t.Errorf("got format %s and zone %s, want %s and %s", got.TimeFormat, got.Zone, want.TimeFormat, want.Zone)
 	}
-	got.Zone, want.Zone, got.TimeFormat, want.TimeFormat = nil, nil, want.TimeFormat, want.TimeFormat
+	got.Zone, want.Zone = nil, nil
+	got.TimeFormat = want.TimeFormat
 	if fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", want) {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
