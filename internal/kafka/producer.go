@@ -81,7 +81,7 @@ func NewProducer(options ProducerOptions) (*Producer, error) {
 	size := orDefault(options.BatchSize, defaultBatchSize)
 	buffered := orDefault(options.MaxBuffered, defaultMaxBuffered)
 	timeout := orDefault(options.AppendTimeout, defaultAppendTimeout)
-	client, err := kgo.NewClient(options.Dial.options(
+	client, err := kgo.NewClient(append(options.Dial.options(
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.RecordPartitioner(devicePartitioner{kgo.StickyKeyPartitioner(nil)}),
 		kgo.ProducerLinger(options.Linger),
@@ -89,7 +89,7 @@ func NewProducer(options ProducerOptions) (*Producer, error) {
 		kgo.ProducerBatchMaxBytes(int32(min(max(size*usualRecord, minBatchBytes), maxBatchBytes))),
 		kgo.MaxBufferedRecords(buffered),
 		kgo.RecordDeliveryTimeout(orDefault(options.DeliveryTimeout, timeout)),
-	)...)
+	), options.Dial.numbering()...)...)
 	if err != nil {
 		return nil, fmt.Errorf("make producer: %w", err)
 	}
@@ -105,6 +105,20 @@ func NewProducer(options ProducerOptions) (*Producer, error) {
 		client: client, topic: options.Topics.Readings, aggregates: options.Topics.Aggregates, timeout: timeout, failed: failed, sent: sent,
 		tracer: orNoTracer(options.Tracer), room: semaphore.NewWeighted(int64(buffered)), size: buffered,
 	}, nil
+}
+
+// inFlight is how many requests without sequence numbers are on their way at once, as many as with them.
+const inFlight = 5
+
+// numbering returns the options that have the embedded broker's writers not number their batches. It counts a number as used
+// before it writes the batch, and the client uses it again for the next batch when that failed, as on a full disk: the broker
+// would take that batch for one that it has, and acknowledge what it never wrote. Without a network, only a crash repeats a
+// batch, and the readings in it are recognized.
+func (d Dial) numbering() []kgo.Opt {
+	if d.Dialer == nil {
+		return nil
+	}
+	return []kgo.Opt{kgo.DisableIdempotentWrite(), kgo.MaxProduceRequestsInflightPerBroker(inFlight)}
 }
 
 func orDefault[T int | time.Duration](value, fallback T) T {

@@ -1,0 +1,110 @@
+//go:build linux
+
+package kafka
+
+import (
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"iotmon/internal/iot"
+	"iotmon/internal/kafka/embedded"
+)
+
+// A disk is full and free again: what was acknowledged meanwhile, before and after is in the log, with no restart.
+func TestAFullDiskLosesNothingThatWasAcknowledged(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=8m"); err != nil {
+		t.Skipf("needs the right to mount a small disk: %v", err)
+	}
+	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
+	silent := slog.New(slog.DiscardHandler)
+	broker, err := embedded.Open(t.Context(), embedded.Options{Dir: filepath.Join(dir, "log"), Logger: silent})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer broker.Close()
+	dial := Dial{Brokers: broker.Addrs(), Dialer: broker.Dial, ClientID: "test", Logger: silent}
+	topics := DefaultTopics()
+	client, err := kgo.NewClient(dial.options()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	admin := kadm.NewClient(client)
+	if _, err := admin.CreateTopic(t.Context(), 2, 1, nil, topics.Readings); err != nil {
+		t.Fatal(err)
+	}
+	producer, err := NewProducer(ProducerOptions{Dial: dial, Topics: topics})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer producer.Close()
+	acknowledged, refused := int64(0), 0
+	send := func() {
+		var readings []iot.Reading
+		for device := range 100 {
+			readings = append(readings, reading(device, time.Now(), 1))
+		}
+		if err := producer.Append(t.Context(), readings); err != nil {
+			refused++
+		} else {
+			acknowledged += int64(len(readings))
+		}
+	}
+	send()
+	filler := filepath.Join(dir, "filler")
+	fill(t, filler)
+	for range 20 {
+		send()
+	}
+	if refused == 0 {
+		t.Fatal("nothing was refused: the disk was not full")
+	}
+	if err := os.Remove(filler); err != nil {
+		t.Fatal(err)
+	}
+	before := refused
+	for range 20 {
+		send()
+	}
+	if refused != before {
+		t.Errorf("%d of 20 requests were refused on the free disk", refused-before)
+	}
+	ends, err := admin.ListEndOffsets(t.Context(), topics.Readings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Of a request that was refused one partition may have its part.
+	held := int64(0)
+	ends.Each(func(end kadm.ListedOffset) { held += end.Offset })
+	if held < acknowledged {
+		t.Errorf("the log holds %d readings, want at least the %d that were acknowledged", held, acknowledged)
+	}
+}
+
+// fill writes a file until no byte more fits on its disk.
+func fill(t *testing.T, name string) {
+	t.Helper()
+	file, err := os.Create(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	zeros := make([]byte, 1<<16)
+	for size := len(zeros); size > 0; {
+		if _, err := file.Write(zeros[:size]); err != nil {
+			size /= 2
+		}
+	}
+	if _, err := file.Seek(0, io.SeekEnd); err != nil {
+		t.Fatal(err)
+	}
+}
