@@ -74,3 +74,21 @@ test('ages are told in the largest unit that fits', () => {
   const locale = new Locale('en');
   assert.deepEqual([-5, 59_999, 60_000, 3_600_000, 172_800_000].map((ms) => locale.ago(ms)), ['0 s ago', '59 s ago', '1 min ago', '1 h ago', '2 d ago']);
 });
+
+test('numbers of any size stay short, and zero has no sign', () => {
+  const en = new Locale('en');
+  assert.equal(en.number(1.7e308, 1), '1.700e308');
+  assert.equal(en.number(-1.7e308, 1), '-1.700e308');
+  assert.equal(en.number(5e-324, 1), '4.941e-324');
+  assert.equal(en.number(-0, 1), '0.0');
+  assert.equal(en.number(123456.78, 1), '123,456.8');
+});
+
+test('a reading that is not to be relied on says so', () => {
+  const [en, zh] = [new Locale('en'), new Locale('zh')];
+  assert.equal(en.remark({ quality: 'good' }), '');
+  assert.equal(zh.remark({}), '');
+  assert.equal(en.remark({ quality: 'uncertain' }), 'uncertain');
+  assert.equal(en.remark({ quality: 'bad', historical: true }), 'bad, past');
+  assert.match(zh.remark({ quality: 'bad', historical: true }), /历史补传$/);
+});

@@ -125,6 +125,7 @@ export const en = {
   good: 'good',
   uncertain: 'uncertain',
   bad: 'bad',
+  historical: 'past',
   threshold: 'Threshold',
   thresholds: 'Alert thresholds',
   deviceUnknown: 'There is no device “{id}”.',

@@ -61,12 +61,26 @@ export class Locale {
    * @param {number} [decimals]
    */
   number(value, decimals = 0) {
+    // 300 digits would tell nobody anything; nor would 0.00 for what is not zero at all in a plant that counts so small.
+    const size = Math.abs(value);
+    if (size >= 1e12 || (decimals > 0 && size > 0 && size < 1e-9)) return value.toExponential(3).replace('e+', 'e');
+    if (value === 0) value = 0; // Without the sign that floating point may give it.
     let format = this.#decimals.get(decimals);
     if (!format) {
       format = new Intl.NumberFormat(this.#tag, { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
       this.#decimals.set(decimals, format);
     }
     return format.format(value);
+  }
+
+  /**
+   * Says what of a reading's quality is not as it should be, and whether it is of the past; empty for nothing.
+   *
+   * @param {{quality?: string, historical?: boolean}} reading
+   */
+  remark({ quality, historical }) {
+    const words = [quality === 'bad' || quality === 'uncertain' ? this.t(quality) : '', historical ? this.t('historical') : ''];
+    return words.filter(Boolean).join(this.t('listSeparator'));
   }
 
   /**

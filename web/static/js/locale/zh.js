@@ -125,6 +125,7 @@ export const zh = {
   good: '良好',
   uncertain: '存疑',
   bad: '不可用',
+  historical: '历史补传',
   threshold: '阈值',
   thresholds: '告警阈值',
   deviceUnknown: '没有设备“{id}”。',

@@ -141,7 +141,11 @@ export class DeviceDrawer {
     const alerts = this.#options.alerts.openOf(device.device_id);
     const place = [this.#options.surroundings.typeName(device.device_type), locale.place(device.location)];
     setText(find(this.#dialog, '.drawer-place', HTMLElement), place.filter(Boolean).join(locale.t('listSeparator')));
-    setText(find(this.#dialog, '.drawer-value', HTMLElement), locale.reading(device.value, specs.get(device.device_type)));
+    const value = find(this.#dialog, '.drawer-value', HTMLElement);
+    const remark = locale.remark(device);
+    const words = locale.reading(device.value, specs.get(device.device_type));
+    setText(value, remark ? `${words} (${remark})` : words);
+    value.classList.toggle('doubtful', remark !== '');
     const status = find(this.#dialog, '.drawer-status', HTMLElement);
     status.replaceChildren(icon(device.status, `status-${device.status}`), textElement('span', locale.t(device.status)));
     this.#facts.show(device);

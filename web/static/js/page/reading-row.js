@@ -41,7 +41,10 @@ export class ReadingRow {
     setText(cells.link, device.device_id);
     cells.link.href = deviceAddress(device.device_id);
     setLongText(cells.type, surroundings.typeName(device.device_type));
-    setText(cells.value, locale.reading(device.value, specs.get(device.device_type)));
+    const remark = locale.remark(device);
+    const value = locale.reading(device.value, specs.get(device.device_type));
+    setText(cells.value, remark ? `${value} (${remark})` : value);
+    cells.value.classList.toggle('doubtful', remark !== '');
     setText(cells.place, locale.shortPlace(device.location));
     setIcon(cells.icon, device.status, `status-${device.status}`);
     setText(cells.status, locale.t(device.status));
