@@ -2,6 +2,8 @@ package iot
 
 import (
 	"cmp"
+	"fmt"
+	"hash/fnv"
 	"time"
 )
 
@@ -27,6 +29,17 @@ func (a *Admission) From() time.Time {
 		return time.Unix(DefaultEarliest, 0)
 	}
 	return a.Earliest
+}
+
+// Fingerprint tells one set of limits from another: two that decide differently have, nearly certainly, different ones.
+func (a *Admission) Fingerprint() uint32 {
+	hash := fnv.New32a()
+	fmt.Fprint(hash, a.Skew, a.Retention, cmp.Or(a.MaxText, DefaultMaxText), a.From().Unix())
+	for _, t := range a.Catalog.Types() {
+		spec := a.Catalog.Spec(t)
+		fmt.Fprintf(hash, "%q%q%v,%v,%q", t, spec.Unit, spec.Min, spec.Max, spec.States)
+	}
+	return hash.Sum32()
 }
 
 // Admit normalizes r and checks it against the time it was appended to the log. The error is an *InvalidError.

@@ -127,6 +127,10 @@ func (s *session) rebuild(ctx context.Context, id int32, log logExtent, commit c
 			err = &restorePanic{reason, debug.Stack()}
 		}
 	}()
+	if limits := s.Process.Admission.Fingerprint(); r.Limits != 0 && r.Limits != limits {
+		s.Logger.Warn("the limits on readings have changed: readings that were accepted under others and are not archived yet may be left out",
+			"partition", id, "position", r.Position)
+	}
 	partition := process.New(s.Process, id, r.Checkpoint, r.lost)
 	for _, device := range slices.Sorted(maps.Keys(states)) {
 		partition.Restore(states[device])

@@ -29,6 +29,8 @@ type Checkpoint struct {
 	// Lengths are those of windows, Revision that of the settings that they come from. Without any the configuration's holds.
 	Lengths  iot.Lengths
 	Revision int64
+	// Limits is the fingerprint of the admission that the readings up to Position were admitted under; 0 if it is not known.
+	Limits uint32
 	// gap is where windows have to be recomputed that are not closed yet.
 	gap gap
 }
@@ -45,6 +47,7 @@ type metadata struct {
 	// Lengths holds pairs: from when, and how many microseconds.
 	Lengths  [][2]int64 `json:"lengths,omitempty"`
 	Revision int64      `json:"revision,omitempty"`
+	Limits   uint32     `json:"limits,omitempty"`
 	// Gap holds the beginning and the end of the gap, 1 if it is open, and the window to be marked next.
 	Gap []int64 `json:"gap,omitempty"`
 }
@@ -53,7 +56,7 @@ type metadata struct {
 func (c *Checkpoint) Metadata() string {
 	m := metadata{
 		Epoch: c.Epoch, Position: c.Position, Watermark: micros(c.Watermark), Clock: micros(c.Clock), Floor: micros(c.Floor),
-		Behind: micros(c.Behind), Revision: c.Revision,
+		Behind: micros(c.Behind), Revision: c.Revision, Limits: c.Limits,
 	}
 	for _, l := range c.Lengths {
 		m.Lengths = append(m.Lengths, [2]int64{micros(l.From), l.Length.Microseconds()})
@@ -93,6 +96,7 @@ func ParseCheckpoint(offset int64, text string) (Checkpoint, error) {
 		Floor:     fromMicros(m.Floor),
 		Behind:    fromMicros(m.Behind),
 		Revision:  m.Revision,
+		Limits:    m.Limits,
 	}
 	for _, l := range m.Lengths {
 		length := time.Duration(l[1]) * time.Microsecond

@@ -30,6 +30,8 @@ type Partition struct {
 	// behind is when the first of the latest records was appended that are all older than clock by more than the skew; zero if
 	// the latest is not.
 	behind time.Time
+	// limits is the fingerprint of the admission.
+	limits uint32
 	// revision is that of the settings in force.
 	revision int64
 	// late holds the windows that late readings belong to, until the end of the batch.
@@ -75,6 +77,10 @@ func New(options *Options, id int32, from Checkpoint, lost bool) *Partition {
 	if lost {
 		p.gap.lose(from.Watermark)
 	}
+	if p.limits = options.Admission.Fingerprint(); from.Limits != 0 && from.Limits != p.limits && from.Offset < from.Position {
+		// Readings of open windows are counted again under other limits. What the archive holds of those windows decides.
+		p.gap.extend(from.Watermark, from.Clock.Add(options.Admission.Skew))
+	}
 	return p
 }
 
@@ -96,6 +102,7 @@ func (p *Partition) Checkpoint() Checkpoint {
 		Behind:    p.behind,
 		Lengths:   p.windows.Lengths(),
 		Revision:  p.revision,
+		Limits:    p.limits,
 		gap:       p.gap,
 	}
 }

@@ -128,3 +128,26 @@ func TestAProgramAloneIsNeverOverruled(t *testing.T) {
 		t.Errorf("got %+v, %v, want settings newer than those in force", settings, any)
 	}
 }
+
+// Windows that are open while the limits on readings change are rebuilt from other readings than they were built from.
+func TestOpenWindowsAreMarkedWhenLimitsChange(t *testing.T) {
+	opts := options(t)
+	p := process.New(opts, 3, process.Checkpoint{}, false)
+	var j journal
+	j.every5("a", 0, 40, 0, 20)
+	p.Process(j, newRecorder())
+	for _, skew := range []time.Duration{10 * time.Second, time.Second} {
+		changed := *opts
+		admission := *opts.Admission
+		admission.Skew = skew
+		changed.Admission = &admission
+		checkpoint := p.Checkpoint()
+		after, out := process.New(&changed, 3, checkpoint, false), newRecorder()
+		rest := j
+		rest.tick(70)
+		after.Process(rest[checkpoint.Offset:], out)
+		if got, want := len(out.late) > 0, skew != opts.Admission.Skew; got != want || len(out.finals) != 1 {
+			t.Errorf("skew %v: got windows %q and marks %v, want one window, marked %v", skew, out.finals, out.late, want)
+		}
+	}
+}
