@@ -18,8 +18,9 @@ const (
 	// gcPause is how long a heap below leastHeap should take to fill up: what a hundred devices leave behind in that time is a
 	// few megabytes, and looking through what lives is a thousandth of a core.
 	gcPause = 5 * time.Second
-	// startHeap is how much the heap may grow by before anything has been measured.
-	startHeap = 16 << 20
+	// startRoom is how much the heap may grow by before anything has been measured. From one collection to the next that at most
+	// doubles: a burst, or a process that has waited for a core, is not to make the heap large for a moment, and resident.
+	startRoom = 8 << 20
 )
 
 // saveMemory has garbage collected more often than by default, unless whoever runs the program has said how often.
@@ -33,6 +34,8 @@ func saveMemory() {
 // that gives a small heap its least would let it grow without bounds once it is large. The share is as it was last.
 type heap struct {
 	share int
+	// room is how much the heap may grow by.
+	room uint64
 	// at is when the share was set last, and made what had been allocated by then.
 	at   time.Time
 	made uint64
@@ -44,15 +47,15 @@ type heapMark struct{ _ [32]byte }
 func (h *heap) set() {
 	samples := []metrics.Sample{{Name: "/gc/heap/live:bytes"}, {Name: "/gc/heap/allocs:bytes"}}
 	metrics.Read(samples)
-	now, made, room := time.Now(), samples[1].Value.Uint64(), uint64(startHeap)
+	now, made, room := time.Now(), samples[1].Value.Uint64(), uint64(startRoom)
 	if !h.at.IsZero() {
-		room = heapRoom(made-h.made, now.Sub(h.at))
+		room = min(heapRoom(made-h.made, now.Sub(h.at)), max(2*h.room, startRoom))
 	}
 	share := heapShare(samples[0].Value.Uint64(), room)
 	if share != h.share {
 		debug.SetGCPercent(share)
 	}
-	runtime.AddCleanup(new(heapMark), (*heap).set, &heap{share, now, made})
+	runtime.AddCleanup(new(heapMark), (*heap).set, &heap{share, room, now, made})
 }
 
 // heapRoom returns how many bytes are made in gcPause, from how many were made in some time.
