@@ -119,18 +119,11 @@ func notAValue(r *Reading, spec *TypeSpec, text string) error {
 	case lower == "nan" || lower == "inf" || lower == "infinity":
 		return Invalid("value", "not a finite number (got %s)", quoted)
 	case lower == "true" || lower == "false" || lower == "on" || lower == "off":
-		return Invalid("value", "%s is a number of %s; only a type with states takes this (got %s)", spec.Name, unitName(spec), quoted)
+		return Invalid("value", "must be a number for %s; only a type with states takes this (got %s)", spec.Name, quoted)
 	case strings.Contains(text, ","):
 		return Invalid("value", "must be a number with a point and without separators (got %s)", quoted)
 	}
 	return Invalid("value", "must be a number, %s takes no other text (got %s)", spec.Name, quoted)
-}
-
-func unitName(spec *TypeSpec) string {
-	if spec.Unit == "" {
-		return "no unit"
-	}
-	return spec.Unit
 }
 
 // normalizeStatus reads a status in any case.

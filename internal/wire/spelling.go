@@ -39,6 +39,8 @@ func parseISO(text string) (time.Time, string) {
 	}
 	offset, ok := c.zone()
 	switch {
+	case !ok && c.text == "" && day < 365:
+		return time.Time{}, "is of 1970, so the clock of the device is not set, and has no time zone"
 	case !ok && c.text == "":
 		return time.Time{}, "has no time zone: end it with Z for UTC or with an offset such as +08:00"
 	case !ok:

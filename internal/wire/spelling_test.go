@@ -30,7 +30,7 @@ func TestTimesThatNameOneMomentAreTaken(t *testing.T) {
 
 func TestTimesThatDoNotAreRefusedWithTheCure(t *testing.T) {
 	for text, reason := range map[string]string{
-		"2024-01-30T10:30:00": "Z for UTC", "2024-01-30 10:30": "time zone", "2024-01-30T24:00:00": "time zone",
+		"2024-01-30T10:30:00": "Z for UTC", "2024-01-30 10:30": "time zone", "1970-01-01T00:00:03": "not set", "2024-01-30T24:00:00": "time zone",
 		"2024-01-30": "ISO 8601", "NaN": "ISO 8601", "inf": "ISO 8601", "0x1p4": "ISO 8601", "30/01/2024 10:30": "ISO 8601", "yesterday": "ISO 8601", "": "ISO 8601", "2024-01-30T24:00:01Z": "ISO 8601",
 		"2024-01-30T10:30:61Z": "ISO 8601", "2024-02-30T10:30:00Z": "ISO 8601", "2024-01-30T10:30:00.Z": "ISO 8601", "2024-01-30T10:30:00ZZ": "ISO 8601",
 		"2024-01-30T10:30:00+8": "ISO 8601", "2024-0130T10:30:00Z": "ISO 8601", "2024-01-30T10:3000Z": "ISO 8601", "2024-01-30T10:30:00 CET": "ISO 8601",
