@@ -262,7 +262,7 @@ type alertState struct {
 }
 
 func (s *server) getDevice(_ context.Context, in *deviceInput) (*answer[deviceDetail], error) {
-	state, ok := s.o.Fleet.Device(in.ID)
+	state, ok := s.o.Fleet.Device(in.ID.Canonical())
 	if !ok {
 		return nil, noSuchDevice(in.ID)
 	}

@@ -55,6 +55,7 @@ type forgetInput struct {
 type forgotten struct{ Status int }
 
 func (s *server) forgetDevice(ctx context.Context, in *forgetInput) (*forgotten, error) {
+	in.ID = in.ID.Canonical()
 	if _, known := s.o.Fleet.Device(in.ID); !known {
 		return nil, noSuchDevice(in.ID)
 	}

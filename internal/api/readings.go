@@ -80,13 +80,13 @@ func (s *server) listReadings(ctx context.Context, in *readingsInput) (*answer[r
 	}
 	buckets := in.MaxPoints / pointsPerBucket
 	points, err := s.o.History.Readings(ctx, ReadingsQuery{
-		Device: in.ID, From: from, To: to, Step: bucketLength(in.Step.length, to.Sub(from), buckets), MaxPoints: buckets,
+		Device: in.ID.Canonical(), From: from, To: to, Step: bucketLength(in.Step.length, to.Sub(from), buckets), MaxPoints: buckets,
 		Whole: in.MaxPoints,
 	})
 	if err := s.historyProblem(ctx, err); err != nil {
 		return nil, err
 	}
-	if _, known := s.o.Fleet.Device(in.ID); !known && len(points) == 0 {
+	if _, known := s.o.Fleet.Device(in.ID.Canonical()); !known && len(points) == 0 {
 		return nil, noSuchDevice(in.ID)
 	}
 	items := make([]point, len(points))

@@ -63,6 +63,9 @@ func checkSize(field, text string, limit int) error {
 	return nil
 }
 
+// Canonical returns the id in the form that admitted readings have it in, for somebody who asks for a device by what was sent.
+func (id DeviceID) Canonical() DeviceID { return DeviceID(norm.NFC.String(string(id))) }
+
 // normalizeID checks an id and puts it into form NFC. It refuses whatever would make two ids look like one, or one id look
 // like another: ids name devices in pages, addresses, exports and messages to people.
 func normalizeID(id *DeviceID) error {

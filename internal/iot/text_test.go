@@ -215,3 +215,9 @@ func documentedReading() iot.Reading {
 	r.Metadata = iot.Metadata{Model: "IOT-TEMP-V2", Firmware: "1.2.3"}
 	return r
 }
+
+func TestADeviceIsFoundByWhatWasSent(t *testing.T) {
+	if got, want := iot.DeviceID("cafe\u0301").Canonical(), iot.DeviceID("caf\u00e9"); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}

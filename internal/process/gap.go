@@ -49,8 +49,9 @@ func (p *Partition) passGap() {
 	}
 }
 
-// maxGapWindows bounds the windows marked at once: two days of half minutes. Older ones lie before every default retention.
-const maxGapWindows = 5760
+// maxGapWindows bounds the windows marked for one gap: more than two weeks of half minutes, for which readings are kept by
+// default. Of older windows the archive has nothing to recompute them from.
+const maxGapWindows = 45_000
 
 // marksPerBatch bounds the marks of a batch, so that a transaction does not outlive its time.
 const marksPerBatch = 2000
