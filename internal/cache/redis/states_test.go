@@ -266,3 +266,18 @@ func TestScriptsAreGivenToAServerThatForgot(t *testing.T) {
 		t.Errorf("got %v from a server that was killed", err)
 	}
 }
+
+// A processor that has lost its partition may delete a device late: what is newer stays.
+func TestADeletionGoesByItsPosition(t *testing.T) {
+	p := newProbe(t)
+	p.apply(first(0, 5, state("a", 4), state("b", 4), state("c", 4)), true)
+	at := func(id string, offset int64) latest.State {
+		return latest.State{Device: iot.DeviceID(id), Deleted: iot.Position{Partition: partition.ID, Offset: offset}}
+	}
+	p.apply(batch(5, 9, at("a", 3), at("b", 5), at("c", 0)), true) // Of the last another program says so.
+	for id, want := range map[string]int64{"a": 1, "b": 0, "c": 0} {
+		if got, err := p.redis.Exists(t.Context(), deviceKey(iot.DeviceID(id))).Result(); err != nil || got != want {
+			t.Errorf("hash of %s: got %d, %v, want %d", id, got, err, want)
+		}
+	}
+}
