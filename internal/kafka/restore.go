@@ -154,10 +154,10 @@ func (p *restorePanic) Error() string {
 func (s *session) complete(ctx context.Context, id int32, k *known, r *resumption) error {
 	options := s.Process
 	open := 2*options.Window + options.Lateness
-	switch r.missing {
-	case nothing:
+	switch {
+	case r.missing == nothing:
 		return nil
-	case beginning:
+	case r.missing == beginning || r.Clock.IsZero(): // States of the past alone tell no time.
 		at, err := s.appendTime(ctx, id, r.Position)
 		if err == nil && !at.IsZero() {
 			r.Watermark = at.Add(-open)
