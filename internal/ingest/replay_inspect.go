@@ -170,9 +170,15 @@ func writeCommand(text *strings.Builder, path string, r *recording.Report) {
 	if long := longForm(r); long != "" {
 		fmt.Fprintf(text, " \\\n  -long %s", recording.ShellQuote(long))
 	} else {
+		taken := make(map[string]bool)
 		for i := range r.Columns {
 			if c := &r.Columns[i]; mappable(c) {
-				fmt.Fprintf(text, " \\\n  -map %s", recording.ShellQuote(c.Ref+"="+deviceName(name, c.Name)+","+columnType(c)))
+				device := deviceName(name, c.Name)
+				for n := 2; taken[device]; n++ {
+					device = fmt.Sprintf("%s-%d", deviceName(name, c.Name), n)
+				}
+				taken[device] = true
+				fmt.Fprintf(text, " \\\n  -map %s", recording.ShellQuote(c.Ref+"="+device+","+columnType(c)))
 			}
 		}
 	}

@@ -1,12 +1,14 @@
 package ingest
 
 import (
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 
 	"iotmon/internal/iot"
+	"iotmon/internal/recording"
 )
 
 // shellWords splits a command as a shell does, as far as commands here need it.
@@ -132,5 +134,28 @@ func TestInspectKeepsToWhatItIsTold(t *testing.T) {
 		if status != 0 || !strings.Contains(stdout, want) {
 			t.Errorf("got status %d, %q and\n%s\nwant %q", status, stderr, stdout, want)
 		}
+	}
+}
+
+// Two columns of one name are two devices.
+func TestInspectGivesEachColumnADeviceOfItsOwn(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "hall.csv")
+	if err := os.WriteFile(path, []byte("t,temp,temp\n2020-01-01 00:00:00,1,2\n2020-01-01 00:01:00,3,4\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	status, stdout, stderr := command(t, "-inspect", path)
+	if status != 0 || !strings.Contains(stdout, "=hall_temp,") || !strings.Contains(stdout, "=hall_temp-2,") {
+		t.Errorf("got status %d, %q and\n%s\nwant two devices", status, stderr, stdout)
+	}
+}
+
+// A recording of 3,000 columns is told in a few screens.
+func TestAMessageListsNoMoreColumnsThanAPersonReads(t *testing.T) {
+	names := make([]string, 3000)
+	for i := range names {
+		names[i] = "column"
+	}
+	if got := recording.QuoteAll(names); len(got) > 1000 || !strings.HasSuffix(got, "and 2960 more") {
+		t.Errorf("got %d bytes: %q", len(got), got[max(0, len(got)-40):])
 	}
 }

@@ -169,7 +169,7 @@ func (t *Table) guessJoined(rows []sampleRow, indexes []int) []TimeGuess {
 // guessWhole returns the columns that hold date and time of the day.
 func (t *Table) guessWhole(rows []sampleRow) []TimeGuess {
 	var named, others []TimeGuess
-	for i, name := range t.Columns {
+	for i, name := range t.candidates() {
 		cells := column(rows, i)
 		into := &others
 		if folded := foldName(name); slices.Contains(timeNames, folded) || strings.Contains(folded, "time") || strings.Contains(folded, "date") {
@@ -217,6 +217,12 @@ func isoTimes(cells []string, hasClock bool) bool {
 	return right > 0 && wrong*10 <= right+wrong
 }
 
+// maxCandidates bounds the columns that are looked at for times: they stand among the first.
+const maxCandidates = 200
+
+// candidates returns the names of the columns that may hold times.
+func (t *Table) candidates() []string { return t.Columns[:min(len(t.Columns), maxCandidates)] }
+
 // guessPairs returns columns with a date beside a column with the time of the day.
 func (t *Table) guessPairs(rows []sampleRow) []TimeGuess {
 	var guesses []TimeGuess
@@ -261,7 +267,7 @@ func writtenAsClock(cells []string) bool {
 // dateColumns returns the columns that hold dates without the time of the day.
 func (t *Table) dateColumns(rows []sampleRow) []int {
 	var found []int
-	for i := range t.Columns {
+	for i := range t.candidates() {
 		if cells := column(rows, i); isoTimes(cells, false) || len(fitting(cells, true, false)) > 0 {
 			found = append(found, i)
 		}
@@ -272,7 +278,7 @@ func (t *Table) dateColumns(rows []sampleRow) []int {
 // clockColumns returns the columns that are called like the time of the day.
 func (t *Table) clockColumns(date int) []int {
 	var found []int
-	for i, name := range t.Columns {
+	for i, name := range t.candidates() {
 		if i != date && slices.Contains(clockNames, strings.SplitN(foldName(name), "_", 2)[0]) {
 			found = append(found, i)
 		}

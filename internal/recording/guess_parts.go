@@ -29,7 +29,7 @@ func (t *Table) guessParts(rows []sampleRow) []TimeGuess {
 	found := make(map[string]int)
 	var taken []int
 	for _, part := range partNames {
-		for i, name := range t.Columns {
+		for i, name := range t.candidates() {
 			if slices.Contains(taken, i) || !slices.Contains(part.names, foldName(name)) || !within(rows, i, part.least, part.most) {
 				continue
 			}
@@ -117,7 +117,7 @@ func unixTimes(cells []string) bool {
 
 // guessNumbers returns a column of Unix times, or of days of Excel's calendar.
 func (t *Table) guessNumbers(rows []sampleRow) []TimeGuess {
-	for i := range t.Columns {
+	for i := range t.candidates() {
 		cells := column(rows, i)
 		if unixTimes(cells) && mostlyRising(cells) {
 			return []TimeGuess{t.guess(TimeFormat{}, i)}
@@ -153,7 +153,7 @@ func mostlyRising(cells []string) bool {
 // guessYearless returns columns with times that lack only their year.
 func (t *Table) guessYearless(rows []sampleRow) []TimeGuess {
 	var guesses []TimeGuess
-	for i := range t.Columns {
+	for i := range t.candidates() {
 		cells := column(rows, i)
 		for _, text := range yearless {
 			f, err := ParseFormat(text)
@@ -223,7 +223,7 @@ func isDayOfYear(rows []sampleRow) bool {
 // guessClock returns the columns with the time of the day where there is no date: one column, or the first ones of rows
 // without names that look like hour, minute, second and microsecond.
 func (t *Table) guessClock(rows []sampleRow) []TimeGuess {
-	for i, name := range t.Columns {
+	for i, name := range t.candidates() {
 		if !slices.Contains(clockNames, strings.SplitN(foldName(name), "_", 2)[0]) {
 			continue
 		}

@@ -93,11 +93,18 @@ func (t *Table) Find(name string) (int, error) {
 // names lists the columns for a message.
 func (t *Table) names() string { return QuoteAll(t.Columns) }
 
-// QuoteAll lists names for a message.
+// maxListed bounds the names in a message.
+const maxListed = 40
+
+// QuoteAll lists names for a message, and says how many there are beyond those.
 func QuoteAll(names []string) string {
-	quoted := make([]string, len(names))
-	for i, name := range names {
+	listed := names[:min(len(names), maxListed)]
+	quoted := make([]string, len(listed))
+	for i, name := range listed {
 		quoted[i] = strconv.Quote(name)
+	}
+	if more := len(names) - len(listed); more > 0 {
+		quoted = append(quoted, fmt.Sprintf("and %d more", more))
 	}
 	return strings.Join(quoted, ", ")
 }

@@ -8,7 +8,7 @@ import (
 
 const (
 	// sampleBytes is how much of a recording is looked at to find out how it is written.
-	sampleBytes = 64 << 10
+	sampleBytes = 256 << 10
 	// maxRecordBytes bounds one record, so that a quote left open cannot pull a whole file into memory.
 	maxRecordBytes = 1 << 20
 )
