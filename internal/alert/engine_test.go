@@ -221,3 +221,21 @@ func BenchmarkEvaluate(b *testing.B) {
 		states = engine.Evaluate(states, &r, emit)
 	}
 }
+
+// A device of many types would otherwise have the rules of them all in its state, which must fit into one record.
+func TestARunOfThePastIsOfOneType(t *testing.T) {
+	damp := iot.Rule{Name: "humidity_high", Type: iot.Humidity, Severity: iot.Warning, Threshold: 80}
+	engine, err := alert.New([]iot.Rule{high, damp}, catalog(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var events []string
+	emit := func(a *iot.Alert) { events = append(events, a.Rule) }
+	hot, wet := reading(0, "40"), reading(1, "90")
+	wet.Type = iot.Humidity
+	run := engine.EvaluatePast(nil, nil, &hot, epoch, time.Second, emit)
+	run = engine.EvaluatePast(run, nil, &wet, epoch, time.Second, emit)
+	if run == nil || len(run.Alerts) != 1 || run.Alerts[0].Rule != damp.Name || !slices.Equal(events, []string{high.Name}) {
+		t.Errorf("got run %+v and events %q, want the run of the first type ended", run, events)
+	}
+}

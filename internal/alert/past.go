@@ -26,6 +26,10 @@ func (e *Engine) EvaluatePast(run *iot.PastRun, states []iot.AlertState, r *iot.
 		run = nil
 	}
 	rules := e.byType[r.Type]
+	if run != nil && foreign(run.Alerts, rules) {
+		e.EndPast(run, emit)
+		run = nil
+	}
 	if run == nil {
 		if !slices.ContainsFunc(rules, func(rule iot.Rule) bool { return rule.Violated(r.Value) }) {
 			return nil
@@ -47,6 +51,14 @@ func (e *Engine) EvaluatePast(run *iot.PastRun, states []iot.AlertState, r *iot.
 		return nil
 	}
 	return run
+}
+
+// foreign reports whether states are of other rules than these: the device was of another type. Without an end of the run there
+// the state of a device of many types would have no bound.
+func foreign(states []iot.AlertState, rules []iot.Rule) bool {
+	return slices.ContainsFunc(states, func(s iot.AlertState) bool {
+		return !slices.ContainsFunc(rules, func(rule iot.Rule) bool { return rule.Name == s.Rule })
+	})
 }
 
 // inOrder reports whether a reading of the given time goes on with the run in its order, which the second reading decides.
