@@ -32,6 +32,7 @@ func (s *Service) makeLive(context.Context) error {
 			WriteTimeout:   s.cfg.Live.WriteTimeout,
 			BytesPerSecond: int(s.cfg.Live.MaxBytesPerSecond),
 		},
+		Compression:    s.cfg.Live.Compression,
 		AllowedOrigins: s.cfg.Live.AllowedOrigins,
 		Metrics:        liveMetrics(&s.metrics.WebSocket),
 		Log:            s.Logger,

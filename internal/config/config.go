@@ -278,6 +278,8 @@ type Live struct {
 	MaxFilterItems  int   `koanf:"max_filter_items"`
 	// MaxBytesPerSecond is about how much all clients together are sent of the devices' readings.
 	MaxBytesPerSecond Bytes `koanf:"max_bytes_per_second"`
+	// Compression has clients offered permessage-deflate.
+	Compression bool `koanf:"compression"`
 }
 
 // Tracing is who is told how single readings make their way from one service to the next.

@@ -115,6 +115,7 @@ var switches = map[string]string{
 	"kafka.embedded.sync_writes":        "true",
 	"device_simulator.enabled":          "false",
 	"archive.enabled":                   "false",
+	"websocket.compression":             "true",
 	"kafka.tls.enabled":                 "true",
 	"kafka.group_protocol":              "consumer",
 	"log.format":                        "json",

@@ -21,6 +21,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"iotmon/internal/iot"
+	"iotmon/internal/wire"
 )
 
 // cpu returns the time that this process, clients included, has spent on its cores.
@@ -48,13 +49,20 @@ type crowd struct {
 // gather connects clients, each with the filter that filterOf gives it; watch gets what each reads.
 func gather(b *testing.B, clients, devices int, filterOf func(int) string, watch func(int, io.Reader)) *crowd {
 	b.Helper()
+	return gatherBy(b, websocket.DefaultDialer, clients, devices, filterOf, watch)
+}
+
+// gatherBy is gather with connections that a dialer makes; the hub compresses if the dialer offers that.
+func gatherBy(b *testing.B, dialer *websocket.Dialer, clients, devices int, filterOf func(int) string, watch func(int, io.Reader)) *crowd {
+	b.Helper()
 	catalog, err := iot.NewCatalog(iot.BuiltinTypes()...)
 	if err != nil {
 		b.Fatal(err)
 	}
 	c := &crowd{plant: &plant{}}
 	c.hub = NewHub(HubOptions{Catalog: catalog, View: NewView(ViewOptions{WindowLength: windowLength}),
-		Limits: Limits{PingInterval: time.Hour}, // These clients answer none.
+		Limits:      Limits{PingInterval: time.Hour}, // These clients answer none.
+		Compression: dialer.EnableCompression,
 		Metrics: Metrics{
 			Sent: func(_ string, bytes int) { c.sent.Add(1); c.bytes.Add(int64(bytes)) },
 		}})
@@ -66,7 +74,7 @@ func gather(b *testing.B, clients, devices int, filterOf func(int) string, watch
 	running.Go(func() { _ = c.hub.Run(ctx) })
 	for i := range clients {
 		address := c.address + "?" + url.Values{"filter": {filterOf(i)}}.Encode()
-		conn, _, err := websocket.DefaultDialer.Dial(address, nil)
+		conn, _, err := dialer.Dial(address, nil)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -120,31 +128,41 @@ func (c *crowd) states(first, n int, now time.Time) Batch {
 func discard(_ int, r io.Reader) { _, _ = io.Copy(io.Discard, r) }
 
 // BenchmarkFanOut measures the CPU time of one message delivered to one of 1,000 clients over loopback, the clients' own
-// share included, at four changed devices a round.
+// share included but for decompressing, at four changed devices a round and at a hundred.
 func BenchmarkFanOut(b *testing.B) {
-	const clients, perRound = 1000, 4
+	const clients, most = 1000, 100
+	one := func(int) string { return `{"type":"filter"}` }
+	many := func(i int) string {
+		return fmt.Sprintf(`{"type":"filter","device_ids":["device_00000","device_00001","device_00002","device_00003","device_%05d"]}`, most+i)
+	}
 	for _, bench := range []struct {
-		name     string
-		filterOf func(int) string
+		name       string
+		filterOf   func(int) string
+		perRound   int
+		compressed bool
 	}{
-		{"1 filter", func(int) string { return `{"type":"filter"}` }},
-		{"1000 filters", func(i int) string {
-			return fmt.Sprintf(`{"type":"filter","device_ids":["device_00000","device_00001","device_00002","device_00003","device_%05d"]}`, 4+i)
-		}},
+		{"1 filter", one, 4, false},
+		{"1 filter, compressed", one, 4, true},
+		{"1 filter, 100 devices", one, most, false},
+		{"1 filter, 100 devices, compressed", one, most, true},
+		{"1000 filters", many, 4, false},
+		{"1000 filters, compressed", many, 4, true},
 	} {
 		b.Run(bench.name, func(b *testing.B) {
-			c := gather(b, clients, clients+4, bench.filterOf, discard)
+			dialer := &websocket.Dialer{EnableCompression: bench.compressed}
+			c := gatherBy(b, dialer, clients, clients+most, bench.filterOf, discard)
 			b.ReportAllocs()
-			before, sent := cpu(b), c.sent.Load()
+			before, sent, bytes := cpu(b), c.sent.Load(), c.bytes.Load()
 			b.ResetTimer()
 			for range b.N {
 				until := c.sent.Load() + clients
-				c.hub.Apply(c.states(0, perRound, time.Now()))
+				c.hub.Apply(c.states(0, bench.perRound, time.Now()))
 				for c.sent.Load() < until {
 					time.Sleep(time.Millisecond)
 				}
 			}
 			b.ReportMetric(float64(cpu(b)-before)/float64(c.sent.Load()-sent), "cpu-ns/message")
+			b.ReportMetric(float64(c.bytes.Load()-bytes)/float64(c.sent.Load()-sent), "B/message")
 		})
 	}
 }
@@ -250,4 +268,31 @@ func inUse() uint64 {
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)
 	return stats.HeapAlloc + stats.StackInuse
+}
+
+// BenchmarkDeflate measures compressing one message about so many devices.
+func BenchmarkDeflate(b *testing.B) {
+	for _, devices := range []int{1, 4, 100, 1000} {
+		b.Run(fmt.Sprintf("devices=%d", devices), func(b *testing.B) {
+			p := script()
+			var list []byte
+			for n := range devices {
+				s := p.says(fmt.Sprintf("device_%05d", n), iot.Temperature, "A栋", 15+float64(n*7919%1000)/100)
+				list = append(appendDevice(list, &s), ',')
+			}
+			e := wire.Envelope{Type: wire.TypeDeviceData, Seq: 1_700_000_000_000_000, Timestamp: noon}
+			framed := append(appendEnvelope(make([]byte, frameHead), e), `,"devices":[`...)
+			framed = append(append(framed, list[:len(list)-1]...), "]}"...)
+			m := newMessage(e, framed)
+			var d deflater
+			b.SetBytes(int64(len(m.data)))
+			b.ReportAllocs()
+			for b.Loop() {
+				m.deflated = nil
+				d.deflate(m)
+			}
+			b.ReportMetric(float64(len(m.data)), "B")
+			b.ReportMetric(float64(len(m.deflated)), "B-compressed")
+		})
+	}
 }

@@ -1,6 +1,7 @@
 package live
 
 import (
+	"compress/flate" // Whose errors gorilla/websocket returns.
 	"errors"
 	"io"
 	"net"
@@ -20,6 +21,8 @@ type client struct {
 	number uint64
 	conn   *websocket.Conn
 	link   *link
+	// deflate is whether the client agreed to be sent messages compressed.
+	deflate bool
 	// wake tells write that there may be something to take; one signal stands for any number.
 	wake chan struct{}
 	// done is closed by the first call of end, which gives the reason.
@@ -28,6 +31,8 @@ type client struct {
 	reason Reason
 	// readEnded is closed when read returns.
 	readEnded chan struct{}
+	// receiving is whether a message of the client's has begun and not ended. Only read uses it.
+	receiving bool
 	// begun is the messages that the rest in link belongs to. The link's lock guards it.
 	begun []*message
 
@@ -189,13 +194,13 @@ func (c *client) take() (parcel, bool) {
 func (c *client) account(messages []*message) {
 	metrics := &c.hub.options.Metrics
 	for _, m := range messages {
-		tellOf(metrics.Sent, m.kind, len(m.data))
+		tellOf(metrics.Sent, m.kind, c.size(m))
 		if !m.sample.IsZero() && metrics.Delivered != nil {
 			metrics.Delivered(c.hub.options.Now().Sub(m.sample), m.traceID)
 		}
 		if m.traceID != "" {
 			if followed := m.traced.Swap(nil); followed != nil {
-				followed.written(m.kind, len(m.data))
+				followed.written(m.kind, c.size(m))
 			}
 		}
 	}
@@ -212,17 +217,23 @@ func writeFailure(err error) Reason {
 func (c *client) read() {
 	defer c.hub.running.Done()
 	defer close(c.readEnded)
-	patience := c.hub.limits.PingInterval + c.hub.limits.PongTimeout
 	c.conn.SetReadLimit(int64(c.hub.limits.MessageBytes))
-	extend := func(string) error { return c.conn.SetReadDeadline(time.Now().Add(patience)) }
-	_ = extend("")
-	c.conn.SetPongHandler(extend)
+	_ = c.extend("")
+	c.conn.SetPongHandler(c.extend)
 	c.conn.SetPingHandler(c.answer)
 	reason := c.listen()
 	c.end(reason)
 	if reason != ConnectionLost && reason != ClientLeft {
 		c.drain()
 	}
+}
+
+// extend gives the client time until the next pong; but a message that it has begun has to end in its time, pongs or not.
+func (c *client) extend(string) error {
+	if c.receiving {
+		return nil
+	}
+	return c.conn.SetReadDeadline(time.Now().Add(c.hub.limits.PingInterval + c.hub.limits.PongTimeout))
 }
 
 // answer answers a ping, with as much patience as anything else is written with: what is left of messages goes out first.
@@ -238,8 +249,10 @@ func (c *client) answer(ping string) error {
 func (c *client) listen() Reason {
 	var allowance messageAllowance
 	for {
-		kind, data, err := c.conn.ReadMessage()
+		kind, data, err := c.receive()
 		switch {
+		case err != nil && c.receiving && !errors.Is(err, websocket.ErrReadLimit):
+			return unfinished(err)
 		case err != nil:
 			return readFailure(err)
 		case c.ended():
@@ -253,12 +266,49 @@ func (c *client) listen() Reason {
 	}
 }
 
+// receive returns the client's next message. While one is on its way, a decompressor of some 45 KB may be tied up by it: the
+// client has as long as for a message that it is sent. What a few bytes decompress to is no longer than any other message.
+func (c *client) receive() (kind int, data []byte, err error) {
+	c.receiving = false
+	kind, r, err := c.conn.NextReader()
+	if err != nil {
+		return kind, nil, err
+	}
+	c.receiving = true
+	if err := c.conn.SetReadDeadline(time.Now().Add(c.hub.limits.WriteTimeout)); err != nil {
+		return kind, nil, err
+	}
+	most := c.hub.limits.MessageBytes
+	data, err = io.ReadAll(io.LimitReader(r, int64(most)+1))
+	if err == nil && len(data) > most {
+		err = websocket.ErrReadLimit
+	}
+	if err != nil {
+		return kind, nil, err
+	}
+	c.receiving = false
+	return kind, data, c.extend("")
+}
+
 // drain discards what the client still sends: closing a connection with input unread resets it, and the client would not
 // hear why.
 func (c *client) drain() {
 	conn := c.conn.NetConn()
 	_ = conn.SetReadDeadline(time.Now().Add(farewell))
 	_, _ = io.Copy(io.Discard, conn)
+}
+
+// unfinished returns why a message that had begun did not end.
+func unfinished(err error) Reason {
+	corrupt := flate.CorruptInputError(0)
+	switch reason := readFailure(err); {
+	case errors.As(err, &corrupt), errors.Is(err, io.ErrUnexpectedEOF):
+		return Undecodable
+	case reason == NoPong:
+		return Unfinished
+	default:
+		return reason
+	}
 }
 
 func readFailure(err error) Reason {

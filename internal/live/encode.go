@@ -25,6 +25,9 @@ type message struct {
 	traceID string
 	// frame is what goes over the connection: data, and before it what makes it a WebSocket text frame.
 	frame []byte
+	// deflated and deflatedFrame are the same for clients that take messages compressed; nil until the first of them is sent the
+	// message. The hub's lock guards them, and they do not change once they are there.
+	deflated, deflatedFrame []byte
 }
 
 // frameHead is the room that the head of a frame may take.
@@ -32,10 +35,16 @@ const frameHead = 10
 
 // newMessage makes a message of its JSON, which stands in framed after frameHead bytes left free.
 func newMessage(e wire.Envelope, framed []byte) *message {
-	data := framed[frameHead:]
-	const finalText = 0x81
+	return &message{kind: e.Type, seq: e.Seq, data: framed[frameHead:], frame: putHead(finalText, framed)}
+}
+
+// finalText begins a frame that is a whole text message.
+const finalText = 0x81
+
+// putHead makes a frame of the payload that stands in framed after frameHead bytes left free.
+func putHead(first byte, framed []byte) []byte {
 	begins := 0
-	switch n := len(data); {
+	switch n := len(framed) - frameHead; {
 	case n < 126:
 		begins = frameHead - 2
 		framed[begins+1] = byte(n)
@@ -47,8 +56,8 @@ func newMessage(e wire.Envelope, framed []byte) *message {
 		framed[begins+1] = 127
 		binary.BigEndian.PutUint64(framed[begins+2:], uint64(n))
 	}
-	framed[begins] = finalText
-	return &message{kind: e.Type, seq: e.Seq, data: data, frame: framed[begins:]}
+	framed[begins] = first
+	return framed[begins:]
 }
 
 // encode makes a message of v, which must have the envelope.

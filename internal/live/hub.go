@@ -29,6 +29,9 @@ type HubOptions struct {
 	Metrics        Metrics
 	// Log gets one line when the hub has closed; nil discards it.
 	Log *slog.Logger
+	// Compression has clients offered permessage-deflate (RFC 7692), without context takeover. It costs the processor time of
+	// compressing each message once, and no memory for a client but while it sends a compressed message itself.
+	Compression bool
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -121,6 +124,7 @@ type Hub struct {
 	// changed since it was last asked for.
 	merged    map[int64]*mergedWindow
 	fragments [][]byte
+	deflater  deflater
 	// rate is the readings per second last told.
 	rate   float64
 	traces traces

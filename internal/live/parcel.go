@@ -12,10 +12,10 @@ type parcel struct {
 // copying some ten times that.
 const packed = 16 << 10
 
-// pack makes a parcel that many clients are sent.
-func pack(messages []*message) parcel {
+// pack makes a parcel that many clients are sent, of what frame returns for each message.
+func pack(messages []*message, frame func(*message) []byte) parcel {
 	var p parcel
-	p.add(messages...)
+	p.add(frame, messages...)
 	size := 0
 	for _, frame := range p.frames {
 		size += len(frame)
@@ -26,11 +26,11 @@ func pack(messages []*message) parcel {
 	return parcel{slices.Clip(p.messages), slices.Clip(p.frames)}
 }
 
-// add adds messages at the end.
-func (p *parcel) add(messages ...*message) {
+// add adds messages at the end, as what frame returns for each.
+func (p *parcel) add(frame func(*message) []byte, messages ...*message) {
 	for _, m := range messages {
 		p.messages = append(p.messages, m)
-		p.frames = append(p.frames, m.frame)
+		p.frames = append(p.frames, frame(m))
 	}
 }
 

@@ -15,6 +15,8 @@ const (
 	NotText        Reason = "only text messages are understood"
 	TooLarge       Reason = "message too large"
 	TooMany        Reason = "too many messages"
+	Unfinished     Reason = "message was begun and not finished"
+	Undecodable    Reason = "message cannot be decompressed"
 	ShuttingDown   Reason = "server is shutting down"
 )
 
@@ -34,7 +36,9 @@ func (r Reason) closeCode() int {
 		return websocket.CloseUnsupportedData
 	case TooLarge:
 		return websocket.CloseMessageTooBig
-	case TooMany:
+	case Undecodable:
+		return websocket.CloseInvalidFramePayloadData
+	case TooMany, Unfinished:
 		return websocket.ClosePolicyViolation
 	case TooSlow, TooSlowAlerts:
 		return websocket.CloseTryAgainLater

@@ -3,6 +3,7 @@ package live
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -41,7 +42,7 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer h.admitted()
 	linking := &linking{ResponseWriter: w}
-	conn, err := h.upgrader.Upgrade(linking, r, nil)
+	conn, deflate, err := h.upgrade(linking, r)
 	if err != nil {
 		// The upgrader has answered the request.
 		tell(h.options.Metrics.Refused, BadHandshake)
@@ -52,7 +53,20 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		// What lies in the kernel cannot be conflated any more. An error leaves the kernel's own choice.
 		_ = tcp.SetWriteBuffer(sendBuffer)
 	}
-	h.join(conn, linking.link, opening)
+	h.join(conn, linking.link, deflate, opening)
+}
+
+// upgrade does the handshake, and reports whether client and server agreed on compression.
+func (h *Hub) upgrade(w http.ResponseWriter, r *http.Request) (conn *websocket.Conn, deflate bool, err error) {
+	upgrader := h.upgrader // A copy: the decision is one client's.
+	if upgrader.EnableCompression = h.options.Compression && offersDeflate(r.Header); upgrader.EnableCompression {
+		// The upgrader reads the offer once more, by rules of its own: both must come to the same.
+		r = r.WithContext(r.Context())
+		r.Header = maps.Clone(r.Header)
+		r.Header.Set(extensions, permessageDeflate)
+	}
+	conn, err = upgrader.Upgrade(w, r, nil)
+	return conn, upgrader.EnableCompression, err
 }
 
 // handshakesAtOnce bounds the handshakes under way. When thousands come at once, the rest stand aside until it is their turn:
@@ -130,11 +144,12 @@ func (h *Hub) release() {
 }
 
 // join makes a client of the connection and starts its goroutines. The place must have been reserved.
-func (h *Hub) join(conn *websocket.Conn, link *link, o opening) {
+func (h *Hub) join(conn *websocket.Conn, link *link, deflate bool, o opening) {
 	c := &client{
 		hub:       h,
 		conn:      conn,
 		link:      link,
+		deflate:   deflate,
 		wake:      make(chan struct{}, 1),
 		done:      make(chan struct{}),
 		readEnded: make(chan struct{}),

@@ -17,6 +17,8 @@ type place struct {
 // round is what has changed since a place.
 type round struct {
 	parcel
+	// compressed is the parcel for clients that take it so; nil until there is one.
+	compressed *parcel
 	// devices counts the devices in messages. postponedUntil is the number up to which there may be others, that would
 	// have been too much for one round; 0 if there are none.
 	devices        int
@@ -35,18 +37,22 @@ func (h *Hub) take(c *client) (parcel, bool) {
 	var p parcel
 	if !c.greeted {
 		c.greeted = true
-		p.add(h.helloMessage(c))
+		p.add(plainFrame, h.helloMessage(c))
 	}
 	if c.cursor < h.feed.head {
 		r := h.catchUp(c)
-		p.join(r.parcel)
+		if c.deflate {
+			p.join(r.deflated(&h.deflater))
+		} else {
+			p.join(r.parcel)
+		}
 		h.budget -= r.devices
 	}
 	if c.granted > 0 {
-		p.add(h.payTurn(c)...)
+		h.addShared(&p, c, h.payTurn(c))
 	}
 	if c.complaint != nil {
-		p.add(h.errorMessage(*c.complaint))
+		p.add(plainFrame, h.errorMessage(*c.complaint))
 		c.complaint = nil
 	}
 	if len(p.messages) > 0 {
@@ -56,6 +62,18 @@ func (h *Hub) take(c *client) (parcel, bool) {
 		c.settled = c.last
 	}
 	return p, true
+}
+
+// addShared adds messages that other clients may be sent too.
+func (h *Hub) addShared(p *parcel, c *client, messages []*message) {
+	if !c.deflate {
+		p.add(plainFrame, messages...)
+		return
+	}
+	for _, m := range messages {
+		h.deflater.deflate(m)
+	}
+	p.add(deflatedFrame, messages...)
 }
 
 // catchUp brings the client to the head of the sequence.
@@ -101,7 +119,7 @@ func (h *Hub) compose(at place, allowance int) *round {
 		messages = append(messages, h.historyMessage(h.feed.history))
 	}
 	slices.SortFunc(messages, func(a, b *message) int { return cmp.Compare(a.seq, b.seq) })
-	r.parcel = pack(messages)
+	r.parcel = pack(messages, plainFrame)
 	return r
 }
 

@@ -26,7 +26,7 @@ func newWebSocket(auto promauto.Factory) WebSocket {
 			"Changes never sent to a client because a newer one of the same thing replaced them, by kind.", "kind", "device", "window"),
 		disconnected: newFamily(auto, "iot_websocket_disconnects_total", "Connections ended, by reason.", "reason"),
 		refused:      newFamily(auto, "iot_websocket_refused_total", "Connections not accepted, by reason.", "reason"),
-		bytes:        counter(auto, "iot_websocket_sent_bytes_total", "Bytes of messages written to clients."),
+		bytes:        counter(auto, "iot_websocket_sent_bytes_total", "Bytes of messages written to clients, as compressed."),
 		postponed:    counter(auto, "iot_websocket_changes_postponed_total", "Changes of devices left for a later message because too many came at once."),
 		delivered:    latency(auto, "iot_end_to_end_latency_seconds", "Time from a reading's own timestamp to its being written to a client, sampled."),
 	}
