@@ -180,7 +180,7 @@ func pruneForEver(t *testing.T, store Store) {
 }
 
 // pruneBesideWriting removes many rows while a batch is written again and again: pruning that went in one step would let
-// it wait to the end.
+// it wait to the end. What a new day needs in the database is there before: that is made once a day, and waits for others.
 func pruneBesideWriting(t *testing.T, store Store) {
 	const devices, each = 20, 2500
 	f, other := newFeed(t, store, 0), newFeed(t, store, 1)
@@ -192,6 +192,7 @@ func pruneBesideWriting(t *testing.T, store Store) {
 		f.readings(readings...)
 	}
 	f.appendedAt(days)
+	other.readings(reading("b", days, 1))
 	pruned := make(chan int64)
 	began := time.Now()
 	go func() {
@@ -212,7 +213,7 @@ func pruneBesideWriting(t *testing.T, store Store) {
 			return
 		default:
 			before := time.Now()
-			other.readings(reading("b", days+float64(written), 1))
+			other.readings(reading("b", days+1+float64(written), 1))
 			longest = max(longest, time.Since(before))
 		}
 	}
