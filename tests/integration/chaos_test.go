@@ -28,6 +28,7 @@ func TestServicesSurviveFaults(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs real servers; make test brings them")
 	}
+	t.Parallel() // It waits more than it works.
 	servers := testenv.Own(t, testenv.KafkaServer, testenv.PostgresServer, testenv.RedisServer)
 	database := servers.PostgresURL()
 	d := deploy(t, servers)

@@ -39,6 +39,7 @@ func TestKillsLoseAndDoubleNothing(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes minutes; make test runs it")
 	}
+	t.Parallel() // It waits more than it works.
 	dir := t.TempDir()
 	s := newServer(t, dir, killConfig, "-no-simulator", "-log-format", "json")
 	s.start()

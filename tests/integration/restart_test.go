@@ -20,6 +20,7 @@ func TestInterruptsLoseAndDoubleNothing(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a minute; make test runs it")
 	}
+	t.Parallel() // It waits more than it works.
 	s := newServer(t, t.TempDir(), killConfig, "-no-simulator")
 	s.start()
 	posters := startPosters(t, s.base(), "gateway")

@@ -20,6 +20,7 @@ func TestChangedWindowsAndLatenessLeaveEveryNumberRight(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a minute; make test runs it")
 	}
+	t.Parallel() // It waits more than it works.
 	s := newServer(t, t.TempDir(), changedConfig(2, "1s"), "-no-simulator")
 	s.start()
 	posters := startPosters(t, s.base(), "gateway")

@@ -37,6 +37,7 @@ func TestTheStrangestReadingsStopNothing(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a minute; make test runs it")
 	}
+	t.Parallel() // It waits more than it works.
 	s := newServer(t, t.TempDir(), strangeConfig, "-no-simulator")
 	s.start()
 	sent := postStrange(t, s, 10_000)
@@ -52,6 +53,7 @@ func TestTheStrangestReadingsStopNoService(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs real servers; make test brings them")
 	}
+	t.Parallel() // It waits more than it works.
 	servers := testenv.Own(t, testenv.RedisServer)
 	config := joinCluster(t).config("readings") + fmt.Sprintf("postgres: {url: %q}\nredis: {url: %q}\n", testenv.Postgres(t), servers.RedisURL()) + strangeConfig
 	consumer, producer := newProgram(t, "consumer", config), newProgram(t, "producer", config, "-no-simulator")
