@@ -10,6 +10,9 @@ import { languageTags, translate } from './translate.js';
  * @typedef {import('../model/protocol.js').TypeSpec} TypeSpec
  */
 
+/** From here on a number is told by its first digits and a power of ten. */
+const huge = 1e12;
+
 /**
  * Says everything in one language: words, numbers with their units, times, places and alerts. Times are those of the
  * reader's own zone. It never changes; another language is another Locale.
@@ -63,7 +66,7 @@ export class Locale {
   number(value, decimals = 0) {
     // 300 digits would tell nobody anything; nor would 0.00 for what is not zero at all in a plant that counts so small.
     const size = Math.abs(value);
-    if (size >= 1e12 || (decimals > 0 && size > 0 && size < 1e-9)) return value.toExponential(3).replace('e+', 'e');
+    if (size >= huge || (decimals > 0 && size > 0 && size < 1e-9)) return value.toExponential(3).replace('e+', 'e');
     if (value === 0) value = 0; // Without the sign that floating point may give it.
     let format = this.#decimals.get(decimals);
     if (!format) {
@@ -137,7 +140,17 @@ export class Locale {
     const states = spec?.states;
     if (states?.length === 2) return states[value] ?? (value > 0 && value < 1 ? `${this.number(value * 100)}%` : '');
     if (states) return states[value] ?? '';
-    return this.#tick.format(value);
+    return this.#short(value);
+  }
+
+  /**
+   * A number with no more digits than it needs.
+   *
+   * @param {number} value
+   */
+  #short(value) {
+    if (Math.abs(value) < huge) return this.#tick.format(value);
+    return value.toExponential(3).replace(/\.?0*e\+?/, 'e');
   }
 
   /** @param {number} milliseconds */
@@ -223,7 +236,7 @@ export class Locale {
    */
   alertWords(alert, spec) {
     if (alert.alert_type === 'device_offline') return this.t('alertOffline');
-    if (alert.alert_type === 'device_clock_step') return this.t('alertClock', { step: withUnit(this.#tick.format(alert.current_value), 's') });
+    if (alert.alert_type === 'device_clock_step') return this.t('alertClock', { step: withUnit(this.#short(alert.current_value), 's') });
     const type = this.typeName(alert.device_type, spec);
     return this.t(alert.below ? 'alertLow' : 'alertHigh', { type, threshold: this.threshold(alert, spec) });
   }
@@ -235,7 +248,7 @@ export class Locale {
    * @param {TypeSpec | undefined} spec
    */
   threshold({ threshold }, spec) {
-    return spec?.states?.[threshold] ?? withUnit(this.#tick.format(threshold), spec?.unit ?? '');
+    return spec?.states?.[threshold] ?? withUnit(this.#short(threshold), spec?.unit ?? '');
   }
 
   /**

@@ -81,13 +81,12 @@ function mergeTwo(a, b) {
   if (b.count === 0) return both;
   if (a.count === 0) return { ...both, count: b.count, average: b.average, max: b.max, min: b.min };
   const count = a.count + b.count;
-  return {
-    ...both,
-    count,
-    average: (Number(a.average) * a.count + Number(b.average) * b.count) / count,
-    max: Math.max(Number(a.max), Number(b.max)),
-    min: Math.min(Number(a.min), Number(b.min)),
-  };
+  const max = Math.max(Number(a.max), Number(b.max));
+  const min = Math.min(Number(a.min), Number(b.min));
+  const sum = Number(a.average) * a.count + Number(b.average) * b.count;
+  // The sum of values near the largest there are is infinite; that of their shares is not.
+  const average = Number.isFinite(sum) ? sum / count : Number(a.average) * (a.count / count) + Number(b.average) * (b.count / count);
+  return { ...both, count, average: Math.max(min, Math.min(max, average)), max, min };
 }
 
 /**

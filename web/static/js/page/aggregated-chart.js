@@ -1,6 +1,7 @@
 // @ts-check
 import { ChartSurface } from './chart-surface.js';
 import { stateBounds, timeAxis, timeChart, valueAxis, zoom } from './chart-style.js';
+import { bandHeight, drawable } from '../model/drawable.js';
 import { nearThresholds, thresholdsOf } from '../model/thresholds.js';
 import { thresholdLines } from './threshold-lines.js';
 import { tooltip, tooltipStyle } from './tooltip.js';
@@ -211,11 +212,10 @@ export class AggregatedChart {
       value: [p.start, p.devices || null],
       itemStyle: { opacity: p.final ? 1 : 0.55 },
     });
-    const band = (/** @type {WindowPoint} */ p) => (p.max === null || p.min === null ? null : p.max - p.min);
     return [
       { id: 'devices', data: points.map(bar) },
-      { id: 'band-floor', data: points.map((p) => [p.start, p.min]) },
-      { id: 'band', data: points.map((p) => [p.start, band(p)]) },
+      { id: 'band-floor', data: points.map((p) => [p.start, drawable(p.min)]) },
+      { id: 'band', data: points.map((p) => [p.start, bandHeight(p)]) },
       { id: 'maximum', data: this.#line((p) => p.max, palette.maximum) },
       { id: 'average', data: this.#line((p) => p.average, palette.average), markArea: this.#provisionalArea() },
       { id: 'minimum', data: this.#line((p) => p.min, palette.minimum) },
@@ -234,7 +234,7 @@ export class AggregatedChart {
     const ring = { color: this.#palette.surface, borderColor: color, borderWidth: 1.5 };
     const hollow = { symbol: 'circle', symbolSize: 6, itemStyle: ring };
     return points.map((point, i) => {
-      const value = [point.start, pick(point)];
+      const value = [point.start, drawable(pick(point))];
       if (!point.final) return { value, ...hollow };
       const alone = !points[i - 1]?.count && !points[i + 1]?.count;
       return alone ? { value, symbol: 'circle', symbolSize: 4 } : { value };

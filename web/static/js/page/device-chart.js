@@ -1,6 +1,7 @@
 // @ts-check
 import { ChartSurface } from './chart-surface.js';
 import { stateBounds, timeAxis, timeChart, valueAxis, zoom } from './chart-style.js';
+import { drawable } from '../model/drawable.js';
 import { nearThresholds } from '../model/thresholds.js';
 import { thresholdLines } from './threshold-lines.js';
 import { tooltip, tooltipStyle } from './tooltip.js';
@@ -106,11 +107,11 @@ export class DeviceChart {
     // No line would show a reading that stands alone.
     const alone = (/** @type {number} */ i) => missing(points[i - 1]) && missing(points[i + 1]);
     const dot = { symbol: 'circle', symbolSize: 5 };
-    return { id: 'readings', data: points.map((value, i) => (alone(i) ? { value, ...dot } : value)) };
+    return { id: 'readings', data: points.map((point, i) => (alone(i) ? { value: drawn(point), ...dot } : drawn(point))) };
   }
 
   #badData() {
-    return { id: 'bad', data: this.#view.bad };
+    return { id: 'bad', data: this.#view.bad.map(drawn) };
   }
 
   #thresholds() {
@@ -119,10 +120,11 @@ export class DeviceChart {
     return thresholdLines(near, { spec, palette: this.#palette, locale: this.#surroundings.locale, at: from });
   }
 
-  /** @param {{seriesId: string, value: Point}[]} items */
+  /** @param {{seriesId: string, dataIndex: number}[]} items */
   #tooltip(items) {
     const item = items.find(({ seriesId }) => seriesId === 'bad') ?? items.find(({ seriesId }) => seriesId === 'readings');
-    const [time, value] = item?.value ?? [];
+    const shown = item?.seriesId === 'bad' ? this.#view.bad : this.#view.points;
+    const [time, value] = shown[item?.dataIndex ?? -1] ?? [];
     if (time === undefined || value === undefined || value === null) return '';
     const { locale } = this.#surroundings;
     /** @type {[string, string][]} */
@@ -130,4 +132,12 @@ export class DeviceChart {
     if (item?.seriesId === 'bad') lines.push([locale.t('quality'), locale.t('bad')]);
     return tooltip(locale.dateTime(time), lines);
   }
+}
+
+/**
+ * @param {Point} point
+ * @returns {Point}
+ */
+function drawn([time, value]) {
+  return [time, drawable(value)];
 }

@@ -1,4 +1,5 @@
 // @ts-check
+import { drawable } from '../model/drawable.js';
 
 /**
  * @typedef {import('../model/thresholds.js').Threshold} Threshold
@@ -23,13 +24,13 @@ export function thresholdLines(thresholds, { spec, palette, locale, at }) {
     lineStyle: { opacity: 0 },
     emphasis: { disabled: true },
     z: 2,
-    data: thresholds.map(({ threshold }) => [at, threshold]),
+    data: thresholds.map(({ threshold }) => [at, drawable(threshold)]),
     markLine: {
       silent: true,
       symbol: 'none',
       animation: false,
       data: thresholds.map((one) => ({
-        yAxis: one.threshold,
+        yAxis: drawable(one.threshold),
         lineStyle: { color: palette[one.severity], type: /** @type {const} */ ('dashed'), width: 1 },
         label: {
           position: /** @type {const} */ ('insideStartTop'),
