@@ -37,17 +37,7 @@ func Default(service string) Config {
 			Seed:         1,
 			Faults:       Faults{Offline: 2.7, Drift: 0.05, Stick: 0.2, Spike: 0.5, Excursion: 2.4},
 		},
-		Ingest: Ingest{
-			MaxBody:          8 << 20,
-			MaxReadings:      50_000,
-			MaxInFlight:      64,
-			MaxInFlightBytes: 32 << 20,
-			BodyTimeout:      30 * time.Second,
-			Timeout:          10 * time.Second,
-			MaxText:          128,
-			EarliestYear:     2000,
-			Map:              []MapRule{},
-		},
+		Ingest:      defaultIngest(),
 		Aggregation: Aggregation{WindowSeconds: 30, AllowedLateness: 5 * time.Second, MaxClockSkew: 10 * time.Second},
 		Devices:     Devices{OfflineAfter: 15 * time.Second, ForgetAfter: 90 * 24 * time.Hour},
 		DeviceTypes: []DeviceType{},
@@ -86,6 +76,20 @@ func Default(service string) Config {
 		cfg.Redis.URL = "redis://localhost:6379/0"
 	}
 	return cfg
+}
+
+func defaultIngest() Ingest {
+	return Ingest{
+		MaxBody:          8 << 20,
+		MaxReadings:      50_000,
+		MaxInFlight:      64,
+		MaxInFlightBytes: 32 << 20,
+		BodyTimeout:      30 * time.Second,
+		Timeout:          10 * time.Second,
+		MaxText:          128,
+		EarliestYear:     2000,
+		Map:              []MapRule{},
+	}
 }
 
 func threshold(value float64) *float64 { return &value }
