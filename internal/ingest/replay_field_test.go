@@ -13,20 +13,13 @@ import (
 	"time"
 
 	"iotmon/internal/iot"
+	"iotmon/tests/testenv"
 )
 
-// fieldData returns the directory of the recordings as people keep them, or skips the test.
+// fieldData returns the directory of the recordings as people keep them.
 func fieldData(t *testing.T) string {
 	t.Helper()
-	data := os.Getenv("IOTMON_SHARED_DATA")
-	if data == "" {
-		data = "../../../shared/data"
-	}
-	data = filepath.Join(data, "field")
-	if _, err := os.Stat(data); err != nil {
-		t.Skipf("no recordings (%v); IOTMON_SHARED_DATA names their directory", err)
-	}
-	return data
+	return testenv.Recordings(t, "field")
 }
 
 // fieldTruth is what testdata/field.py makes of the recordings: by file and column.

@@ -16,13 +16,14 @@ import (
 
 	"iotmon/internal/iot"
 	"iotmon/internal/kafka/embedded"
+	"iotmon/tests/testenv"
 )
 
 // A disk is full and free again: what was acknowledged meanwhile, before and after is in the log, with no restart.
 func TestAFullDiskLosesNothingThatWasAcknowledged(t *testing.T) {
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=8m"); err != nil {
-		t.Skipf("needs the right to mount a small disk: %v", err)
+		testenv.Lacks(t, "needs the right to mount a small disk: %v", err)
 	}
 	t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
 	silent := slog.New(slog.DiscardHandler)

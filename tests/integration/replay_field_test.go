@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"iotmon/tests/testenv"
 )
 
 // recipe is a public recording as people keep it, the shipped mapping that reads it, and the device of each column.
@@ -47,14 +49,7 @@ type total struct {
 // TestRecordingsOfTheFieldAreArchivedAsTheyAre replays fifteen public recordings by the mappings that the product ships and
 // compares what the archive then has of each device with what Python made of the files.
 func TestRecordingsOfTheFieldAreArchivedAsTheyAre(t *testing.T) {
-	data := os.Getenv("IOTMON_SHARED_DATA")
-	if data == "" {
-		data = "../../../shared/data"
-	}
-	data = filepath.Join(data, "field")
-	if _, err := os.Stat(data); err != nil {
-		t.Skipf("no recordings (%v); IOTMON_SHARED_DATA names their directory", err)
-	}
+	data := testenv.Recordings(t, "field")
 	text, err := os.ReadFile("../../internal/ingest/testdata/field.json")
 	if err != nil {
 		t.Fatal(err)

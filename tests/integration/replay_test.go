@@ -57,13 +57,7 @@ func recordings() []recorded {
 // every window of the archive with what plain code makes of the files. The recordings lie years back and apart, repeat
 // themselves and go back in time, so most windows are recomputed from late readings.
 func TestReplayedRecordingsEqualTheTruth(t *testing.T) {
-	data := os.Getenv("IOTMON_SHARED_DATA")
-	if data == "" {
-		data = "../../../shared/data"
-	}
-	if _, err := os.Stat(data); err != nil {
-		t.Skipf("no recordings (%v); IOTMON_SHARED_DATA names their directory", err)
-	}
+	data := testenv.Recordings(t, "")
 	t.Run("iotmon", func(t *testing.T) {
 		s := newServer(t, t.TempDir(), replayConfig(t), "-no-simulator")
 		s.start()
