@@ -41,6 +41,7 @@ func (s *Service) makeProcessor(context.Context) error {
 	})
 	s.add("processor", after(processor.Run, s.kafka))
 	s.watchTransactions()
+	s.endTransactions()
 	return nil
 }
 

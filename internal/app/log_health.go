@@ -56,3 +56,12 @@ func (s *Service) watchTransactions() {
 	})
 	s.add("transaction watch", after(watch.Run, s.kafka))
 }
+
+// endTransactions ends transactions of processors that Kafka has forgotten to end. The embedded broker keeps none in mind.
+func (s *Service) endTransactions() {
+	if s.broker != nil {
+		return
+	}
+	watch := kafka.NewMarkerWatch(kafka.MarkerOptions{Dial: s.dial, Topics: s.topics, Group: s.cfg.Kafka.GroupID, Logger: s.Logger})
+	s.add("transaction ends", after(watch.Run, s.kafka))
+}

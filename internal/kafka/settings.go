@@ -18,6 +18,9 @@ import (
 // settingsInterval is how long after settings were appended they must have been read: then they are appended again.
 const settingsInterval = 30 * time.Second
 
+// settingsTransaction begins the names of transactions that append settings.
+const settingsTransaction = "iotmon-settings-"
+
 // settingsPartition is the partition whose owner appends settings to all of them, so that there is one at a time.
 const settingsPartition = 0
 
@@ -69,7 +72,7 @@ func appendSettings(ctx context.Context, dial Dial, topic string, decided *iot.S
 	defer cancel()
 	// The embedded broker must not see a transactional id again; see writer.
 	client, err := kgo.NewClient(dial.options(
-		kgo.TransactionalID("settings-"+uuid.NewString()),
+		kgo.TransactionalID(settingsTransaction+uuid.NewString()),
 		kgo.TransactionTimeout(transactionTimeout),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.ProducerLinger(0),

@@ -96,6 +96,7 @@ func faults() []fault {
 		{"strange readings", strangeReadings},
 		{"readings in transactions", readingsInTransactions},
 		{"the group's offsets are deleted", offsetsAreDeleted},
+		{"transactions have no end", transactionsWithoutEnd},
 		{"the network to Kafka is slow", func(t *testing.T, d *deployment, _ *posters) { spoil(t, d.kafka, harm{delay: 30 * time.Millisecond}) }},
 		{"the network to Kafka is lossy", func(t *testing.T, d *deployment, _ *posters) { spoil(t, d.kafka, harm{cut: 0.01}) }},
 		{"answers of Kafka get lost", func(t *testing.T, d *deployment, _ *posters) { spoil(t, d.kafka, harm{cutAnswers: 0.02}) }},

@@ -1,0 +1,181 @@
+package integration
+
+import (
+	"encoding/binary"
+	"hash/crc32"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
+)
+
+// transactionsWithoutEnd leaves transactions of processors open that their coordinator takes for complete, as Kafka does when a
+// broker is killed while it ends them: one was committed and is open in every partition of the states, one was aborted and holds
+// offsets of the group. Then consumers come anew, who have to read both. Brokers prevent that by asking the coordinator, so they
+// are told not to.
+func transactionsWithoutEnd(t *testing.T, d *deployment, p *posters) {
+	admin := kadm.NewClient(d.topics.client())
+	const verification = "transaction.partition.verification.enable"
+	alter := func(op kadm.IncrementalOp, value *string) {
+		t.Helper()
+		responses, err := admin.AlterBrokerConfigs(t.Context(), []kadm.AlterConfig{{Op: op, Name: verification, Value: value}})
+		if err != nil || responses[0].Err != nil {
+			t.Fatal(responses, err)
+		}
+	}
+	alter(kadm.SetConfig, kadm.StringPtr("false"))
+	defer alter(kadm.DeleteConfig, nil)
+	topic := d.topics.prefix + "states"
+	details, err := admin.ListTopics(t.Context(), topic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	partitions := details[topic].Partitions.Numbers()
+
+	committed := d.transactAs(t, topic, partitions, kgo.TryCommit)
+	committed.appendBehind(t, topic, partitions)
+	aborted := d.transactAs(t, topic, partitions[:1], kgo.TryAbort)
+	aborted.commitBehind(t, d.topics.prefix+"group", d.topics.prefix+"readings")
+
+	open := func() int {
+		set := make(kadm.TopicsSet)
+		set.Add(topic, partitions...)
+		described, err := admin.DescribeProducers(t.Context(), set)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		described.EachProducer(func(producer kadm.DescribedProducer) {
+			if producer.ProducerID == committed.id && producer.CurrentTxnStartOffset >= 0 {
+				n++
+			}
+		})
+		return n
+	}
+	if n := open(); n != len(partitions) {
+		t.Fatalf("the transaction is open in %d partitions, want %d: that shows nothing", n, len(partitions))
+	}
+	for _, s := range d.services {
+		if s.name == "consumer" {
+			s.kill()
+			s.start()
+		}
+	}
+	waitFor(t, time.Minute, "the transaction has ended everywhere", func() bool { return open() == 0 })
+	before := p.acknowledged.Load()
+	waitFor(t, time.Minute, "the consumers are ready", func() bool {
+		for _, s := range d.services {
+			if s.name == "consumer" && !strings.Contains(readiness(t, s), `"status":"ready"`) {
+				return false
+			}
+		}
+		return p.acknowledged.Load() > before+100
+	})
+}
+
+// zombie is a transactional producer whose transaction is over.
+type zombie struct {
+	client *kgo.Client
+	name   string
+	id     int64
+	epoch  int16
+}
+
+// transactAs completes a transaction under a name like those of a processor, with a record that says nothing in each partition.
+func (d *deployment) transactAs(t *testing.T, topic string, partitions []int32, end kgo.TransactionEndTry) zombie {
+	t.Helper()
+	z := zombie{name: d.topics.prefix + "group-" + uuid.NewString()}
+	// Brokers take newer requests of a transaction for the beginning of one.
+	z.client = d.topics.client(kgo.TransactionalID(z.name), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MaxVersions(kversion.V3_6_0()))
+	if err := z.client.BeginTransaction(); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range partitions {
+		record := &kgo.Record{Topic: topic, Partition: id, Key: []byte("\x00nothing")}
+		if err := z.client.ProduceSync(t.Context(), record).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.client.EndTransaction(t.Context(), end); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	if z.id, z.epoch, err = z.client.ProducerID(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, 30*time.Second, "the transaction is complete", func() bool {
+		listed, err := kadm.NewClient(z.client).ListTransactions(t.Context(), []int64{z.id}, nil)
+		return err == nil && strings.HasPrefix(listed[z.name].State, "Complete")
+	})
+	return z
+}
+
+// appendBehind appends a record to each partition as if the transaction were open.
+func (z zombie) appendBehind(t *testing.T, topic string, partitions []int32) {
+	t.Helper()
+	request := kmsg.NewPtrProduceRequest()
+	request.TransactionID = &z.name
+	request.Acks = -1
+	request.TimeoutMillis = 10_000
+	to := kmsg.NewProduceRequestTopic()
+	to.Topic = topic
+	for _, id := range partitions {
+		partition := kmsg.NewProduceRequestTopicPartition()
+		partition.Partition, partition.Records = id, z.batch()
+		to.Partitions = append(to.Partitions, partition)
+	}
+	request.Topics = append(request.Topics, to)
+	response, err := request.RequestWith(t.Context(), z.client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, partition := range response.Topics[0].Partitions {
+		if err := kerr.ErrorForCode(partition.ErrorCode); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// batch is the producer's second record in a partition, as bytes.
+func (z zombie) batch() []byte {
+	record := kmsg.Record{Key: []byte("\x00nothing")}
+	record.Length = int32(len(record.AppendTo(nil)) - 1) // Beside the length itself, a byte.
+	now := time.Now().UnixMilli()
+	batch := kmsg.RecordBatch{
+		PartitionLeaderEpoch: -1, Magic: 2, Attributes: 0x10, FirstTimestamp: now, MaxTimestamp: now,
+		ProducerID: z.id, ProducerEpoch: z.epoch, FirstSequence: 1, NumRecords: 1, Records: record.AppendTo(nil),
+	}
+	encoded := batch.AppendTo(nil)
+	const behindLength, behindCRC = 12, 21
+	binary.BigEndian.PutUint32(encoded[behindLength-4:], uint32(len(encoded)-behindLength))
+	binary.BigEndian.PutUint32(encoded[behindCRC-4:], crc32.Checksum(encoded[behindCRC:], crc32.MakeTable(crc32.Castagnoli)))
+	return encoded
+}
+
+// commitBehind commits an offset of the group as if the transaction were open.
+func (z zombie) commitBehind(t *testing.T, group, topic string) {
+	t.Helper()
+	request := kmsg.NewPtrTxnOffsetCommitRequest()
+	request.TransactionalID, request.Group = z.name, group
+	request.ProducerID, request.ProducerEpoch = z.id, z.epoch
+	request.Generation = -1
+	of := kmsg.NewTxnOffsetCommitRequestTopic()
+	of.Topic = topic
+	partition := kmsg.NewTxnOffsetCommitRequestTopicPartition()
+	partition.Partition, partition.Offset = 0, 0
+	of.Partitions = append(of.Partitions, partition)
+	request.Topics = append(request.Topics, of)
+	response, err := request.RequestWith(t.Context(), z.client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := kerr.ErrorForCode(response.Topics[0].Partitions[0].ErrorCode); err != nil {
+		t.Fatal(err)
+	}
+}
