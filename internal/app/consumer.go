@@ -92,7 +92,7 @@ func (s *Service) makeArchiver(context.Context) error {
 }
 
 // archivePatience is less than what the alert IotmonArchiveStalled takes for a standstill.
-const archivePatience = 90 * time.Second
+const archivePatience = 4 * time.Minute
 
 // makeFiller makes what keeps the cache filled that web instances start from.
 func (s *Service) makeFiller(context.Context) error {

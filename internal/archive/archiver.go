@@ -62,8 +62,9 @@ const (
 	maxWaiting = 5_000
 	// latePatience is how long late readings wait for more: people look at what is to be corrected.
 	latePatience = time.Second
-	// settleInterval is how often windows that are left over are recomputed, pruneInterval how often old rows are removed.
-	settleInterval = time.Second
+	// settleInterval is how often windows that are left over are recomputed, beside when late readings have just been written;
+	// pruneInterval is how often old rows are removed.
+	settleInterval = 5 * time.Second
 	pruneInterval  = time.Minute
 	// pruneSeldom is how many times Patience it is until then at least: what is removed lies in as many places.
 	pruneSeldom = 7
@@ -247,13 +248,14 @@ func (a *Archiver) write(ctx context.Context, batch *Batch) error {
 }
 
 func (a *Archiver) wrote(batch *Batch, started time.Time) {
-	if slices.ContainsFunc(batch.Summaries, isLate) {
+	now := a.Now()
+	// The readings that a mark waits for may come some batches after it.
+	if slices.ContainsFunc(batch.Summaries, isLate) || now.Sub(a.lateSeen) < 5*latePatience {
 		select {
 		case a.marked <- struct{}{}:
 		default:
 		}
 	}
-	now := a.Now()
 	var behind time.Duration
 	for _, move := range batch.Moves {
 		if move.Source.Topic == a.Topics.Readings && !move.Appended.IsZero() {

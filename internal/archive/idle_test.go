@@ -50,7 +50,7 @@ func idle(t *testing.T, b *broker, store archive.Store, metrics archive.Metrics)
 	ready := false
 	metrics.Ready = func(now bool) {
 		if ready = now; ready {
-			time.AfterFunc(time.Second, cancel)
+			time.AfterFunc(10*time.Second, cancel)
 		}
 	}
 	archiver := archive.New(archive.Options{

@@ -17,7 +17,7 @@ const publishPatience = 10 * time.Second
 
 // settle recomputes what was too much for one write, and has what was recomputed told. A failure only means that it is done later.
 func (a *Archiver) settle(ctx context.Context) {
-	a.regularly(ctx, settleInterval, a.marked, "windows not recomputed, or not told of; it is tried every second", func(ctx context.Context) error {
+	a.regularly(ctx, settleInterval, a.marked, "windows not recomputed, or not told of; it is tried again", func(ctx context.Context) error {
 		return errors.Join(a.Store.Settle(ctx), a.publish(ctx))
 	})
 }

@@ -1,11 +1,12 @@
 package kafka
 
 import (
+	"slices"
+
 	"go.opentelemetry.io/otel/trace"
 
 	"iotmon/internal/iot"
 	"iotmon/internal/live"
-	"iotmon/internal/wire"
 )
 
 // early gives the live view of the same process what it would otherwise read from the log a moment later. So a device that
@@ -50,10 +51,9 @@ func (e *early) state(s *iot.DeviceState, followed *followed) bool {
 
 // summary takes the summary of a window in progress.
 func (e *early) summary(s *iot.WindowSummary) {
-	// The window goes on changing: the view gets a copy as good as that from the log.
-	if own, err := wire.DecodeWindowSummary(wire.AppendWindowSummary(nil, s)); err == nil {
-		e.batch.Summaries = append(e.batch.Summaries, own)
-	}
+	own := *s
+	own.Sum, own.Alerts = s.Sum.Clone(), slices.Clone(s.Alerts) // The window goes on changing.
+	e.batch.Summaries = append(e.batch.Summaries, own)
 }
 
 // publish hands over what has been taken.

@@ -44,8 +44,8 @@ type ProcessorOptions struct {
 	// Group is the consumer group whose members share the partitions.
 	Group   string
 	Process *process.Options
-	// CommitInterval is how long a transaction collects outputs, at most a second. Live readers do not wait for it; it is
-	// what a restart repeats at most.
+	// CommitInterval is how long a transaction collects outputs, at most a second; with Early, and while it would hold nothing but
+	// states of few readings, up to five times as long. Live readers do not wait for it; it is what a restart repeats at most.
 	CommitInterval time.Duration
 	Ticker         Ticker
 	Metrics        ProcessorMetrics
@@ -127,6 +127,8 @@ type session struct {
 	partitions map[int32]*owned
 	inbox      *inbox
 	lastWindow time.Time
+	// taken is how many records have been processed since the transaction began.
+	taken int
 	// retry is when partitions are to be tried again that are held back, zero for never.
 	retry    time.Time
 	pace     pace

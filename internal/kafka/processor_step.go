@@ -19,15 +19,24 @@ const maxPoll = 20_000
 // windowInterval is how often the windows in progress are published.
 const windowInterval = time.Second
 
-// step reads and processes for the commit interval, or until the inbox has work, and commits the outputs together with
-// the offsets. After an error the session is of no further use.
+// A transaction costs its broker about twenty messages, and as many small writes. One that so far would hold nothing but states
+// that the live view of this process has been shown, of few readings, waits for more: up to patientSteps commit intervals.
+const (
+	patientSteps = 5
+	// fewReadings take a few milliseconds.
+	fewReadings = 1000
+)
+
+// step reads and processes for the commit interval, or longer where nothing waits for the commit, or until the inbox has work,
+// and commits the outputs together with the offsets. After an error the session is of no further use.
 func (s *session) step(ctx context.Context) error {
 	if err := s.writer.begin(); err != nil {
 		return fmt.Errorf("begin transaction: %w", err)
 	}
 	started := time.Now()
-	for deadline := started.Add(s.CommitInterval); time.Now().Before(deadline); {
-		more, err := s.poll(ctx, deadline)
+	s.taken = 0
+	for now := started; now.Before(s.deadline(started)); now = time.Now() {
+		more, err := s.poll(ctx, now.Add(s.CommitInterval))
 		if err != nil {
 			return err
 		}
@@ -39,6 +48,14 @@ func (s *session) step(ctx context.Context) error {
 		}
 	}
 	return s.commit(started)
+}
+
+// deadline returns when the transaction that was started then is to be committed, by what it holds so far.
+func (s *session) deadline(started time.Time) time.Time {
+	if s.Early != nil && s.taken < fewReadings && !s.writer.written() {
+		return started.Add(patientSteps * s.CommitInterval)
+	}
+	return started.Add(s.CommitInterval)
 }
 
 // poll processes one poll's records. It returns false when the step should end early.
@@ -67,7 +84,7 @@ func (s *session) poll(ctx context.Context, deadline time.Time) (more bool, err 
 	return ctx.Err() == nil, nil
 }
 
-// process gives every partition its records, each partition to one goroutine, and waits for them.
+// process gives every partition its records, each partition with many of them to a goroutine of its own, and waits for them.
 func (s *session) process(fetches kgo.Fetches) error {
 	var running sync.WaitGroup
 	var failed error
@@ -84,17 +101,21 @@ func (s *session) process(fetches kgo.Fetches) error {
 		}
 		part.end, part.stable = p.HighWatermark, p.LastStableOffset
 		part.batch = part.appendRecords(part.batch[:0], p.Records)
+		s.taken += len(part.batch)
 		if len(part.batch) > 0 {
 			part.lastRecord = now
 		}
 		next := p.Records[len(p.Records)-1].Offset + 1
-		running.Add(1)
-		go func() {
-			defer running.Done()
+		work := func() {
 			s.guard(p.Partition, func() { part.Process(part.batch, part.output) })
 			part.Skip(next)
 			part.output.followed.processed()
-		}()
+		}
+		if len(part.batch) < fewReadings { // Another goroutine would cost more than it saves.
+			work()
+			return
+		}
+		running.Go(work)
 	})
 	running.Wait()
 	return failed

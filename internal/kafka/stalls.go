@@ -24,7 +24,7 @@ type StallOptions struct {
 
 const (
 	// stallInterval is how often the log is looked at, stallAfter how long the last stable offset may stay behind the end.
-	stallInterval = time.Second
+	stallInterval = 2 * time.Second
 	stallAfter    = 2 * time.Second
 	// stallRepeat is how often it is asked again whose transaction is open.
 	stallRepeat = 30 * time.Second

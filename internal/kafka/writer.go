@@ -122,6 +122,13 @@ func (w *writer) failPartition(partition int32, err error) {
 	}
 }
 
+// written reports whether the transaction holds anything.
+func (w *writer) written() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.wrote
+}
+
 // faulty reports whether the transaction cannot be committed because of what a partition has to say.
 func (w *writer) faulty() bool {
 	w.mu.Lock()
