@@ -8,7 +8,8 @@ import (
 	"iotmon/internal/archive"
 	"iotmon/internal/cache/redis"
 	"iotmon/internal/config"
-	"iotmon/internal/kafka"
+	"iotmon/internal/kafka/feed"
+	"iotmon/internal/kafka/processor"
 	"iotmon/internal/latest"
 	"iotmon/internal/live"
 	"iotmon/internal/observe"
@@ -25,7 +26,7 @@ func (s *Service) makeProcessor(context.Context) error {
 	if err != nil {
 		return err
 	}
-	processor := kafka.NewProcessor(kafka.ProcessorOptions{
+	p := processor.New(processor.Options{
 		Dial:           s.dial,
 		Topics:         s.topics,
 		Group:          s.cfg.Kafka.GroupID,
@@ -39,7 +40,7 @@ func (s *Service) makeProcessor(context.Context) error {
 		Logger:         s.Logger,
 		Tracer:         s.tracing.Tracer(),
 	})
-	s.add("processor", after(processor.Run, s.kafka))
+	s.add("processor", after(p.Run, s.kafka))
 	s.watchTransactions()
 	s.endTransactions()
 	return nil
@@ -69,7 +70,7 @@ func (s *Service) makeArchiver(context.Context) error {
 		patience = archivePatience
 	}
 	s.archiver = archive.New(archive.Options{
-		Open: kafka.ArchiveLog(kafka.ArchiveOptions{
+		Open: feed.ArchiveLog(feed.ArchiveOptions{
 			Dial:     s.dial,
 			Topics:   s.topics,
 			Group:    s.cfg.Kafka.GroupID,
@@ -100,7 +101,7 @@ func (s *Service) makeFiller(context.Context) error {
 		return nil
 	}
 	filler := latest.NewFiller(latest.Options{
-		Open: kafka.LatestLog(kafka.LatestOptions{
+		Open: feed.LatestLog(feed.LatestOptions{
 			Dial:     s.dial,
 			Topics:   s.topics,
 			Group:    s.cfg.Kafka.GroupID,

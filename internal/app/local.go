@@ -10,6 +10,7 @@ import (
 	"iotmon/internal/archive"
 	"iotmon/internal/kafka"
 	"iotmon/internal/kafka/embedded"
+	"iotmon/internal/kafka/processor"
 	"iotmon/internal/store/sqlite"
 )
 
@@ -44,7 +45,7 @@ func (s *Service) openBroker(ctx context.Context) error {
 	}
 	s.onClose("broker", broker.Close)
 	s.broker = broker
-	s.handover = kafka.NewHandover()
+	s.handover = processor.NewHandover()
 	if err := removeLeftovers(s.cfg.DataDir); err != nil { // Ours alone: the broker has taken the directory.
 		return err
 	}

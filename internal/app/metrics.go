@@ -6,7 +6,7 @@ import (
 
 	"iotmon/internal/archive"
 	"iotmon/internal/bench"
-	"iotmon/internal/kafka"
+	"iotmon/internal/kafka/processor"
 	"iotmon/internal/live"
 	"iotmon/internal/observe"
 	"iotmon/internal/process"
@@ -22,7 +22,7 @@ type processorMetrics struct {
 	stopped  *findings
 }
 
-var _ kafka.ProcessorMetrics = processorMetrics{}
+var _ processor.Metrics = processorMetrics{}
 
 func (m processorMetrics) Processed(partition int32, counts process.Counts, lag int64) {
 	m.consumer.Processed(counts.Processed)
@@ -79,7 +79,7 @@ func setReady(part *observe.Part, ready bool, otherwise string) {
 
 // countingTicker counts the ticks that get into the log.
 type countingTicker struct {
-	kafka.Ticker
+	processor.Ticker
 	consumer *observe.Consumer
 }
 

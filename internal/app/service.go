@@ -17,6 +17,7 @@ import (
 	"iotmon/internal/iot"
 	"iotmon/internal/kafka"
 	"iotmon/internal/kafka/embedded"
+	"iotmon/internal/kafka/processor"
 	"iotmon/internal/live"
 	"iotmon/internal/mapping"
 	"iotmon/internal/observe"
@@ -63,7 +64,7 @@ type Service struct {
 	showing sync.Mutex
 
 	// handover passes what the processor restores on to the live view; nil where they are in different processes.
-	handover *kafka.Handover
+	handover *processor.Handover
 
 	// broker is the embedded one; nil where there is another.
 	broker *embedded.Broker

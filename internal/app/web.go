@@ -8,7 +8,7 @@ import (
 	"iotmon/internal/api"
 	"iotmon/internal/config"
 	"iotmon/internal/ingest"
-	"iotmon/internal/kafka"
+	"iotmon/internal/kafka/feed"
 	"iotmon/internal/live"
 	"iotmon/internal/observe"
 	"iotmon/internal/wire"
@@ -37,7 +37,7 @@ func (s *Service) makeLive(context.Context) error {
 		Metrics:        liveMetrics(&s.metrics.WebSocket),
 		Log:            s.Logger,
 	})
-	tail := kafka.NewTail(kafka.TailOptions{
+	tail := feed.NewTail(feed.TailOptions{
 		Dial: s.dial, Topics: s.topics, Cache: s.states(), Sink: s.show, Early: s.handover != nil && s.has(config.RoleProcessor),
 		Tracer: s.tracing.Tracer(), Logger: s.Logger,
 	})

@@ -24,7 +24,9 @@ var (
 	// measures sit on top of a running system.
 	measures = []string{"internal/bench"}
 	// adapters implement them.
-	adapters = []string{"internal/kafka/...", "internal/store/...", "internal/cache/..."}
+	adapters = slices.Concat(kafka, []string{"internal/store/...", "internal/cache/..."})
+	// kafka is the client and what is built on it: the processor and the feeds do not know of each other.
+	kafka = []string{"internal/kafka", "internal/kafka/processor", "internal/kafka/feed", "internal/kafka/embedded"}
 	// aside knows nothing of ours.
 	aside = []string{"internal/config", "internal/observe", "internal/backup", "internal/archtest", "web"}
 )
@@ -43,6 +45,7 @@ var layers = []layer{
 	{packages: []string{"cmd/..."}, may: []string{"internal/app", "internal/config", "internal/observe", "internal/ingest"}},
 	// What tests are given servers by is for tests alone: no layer may import it.
 	{packages: []string{"tests/testenv"}},
+	{packages: []string{"internal/kafka/kafkatest"}, may: slices.Concat(domain, parts, kafka)},
 }
 
 func layerOf(pkg string) *layer {

@@ -21,7 +21,7 @@ var stages = []struct {
 	{"codec", []string{"iotmon/internal/wire."}},
 	{"windows", []string{"iotmon/internal/aggregate."}},
 	{"alerts and devices", []string{"iotmon/internal/alert.", "iotmon/internal/fleet."}},
-	{"processor", []string{"iotmon/internal/process.", "iotmon/internal/kafka."}},
+	{"processor", []string{"iotmon/internal/process.", "iotmon/internal/kafka.", "iotmon/internal/kafka/processor.", "iotmon/internal/kafka/feed."}},
 	{"archive", []string{"iotmon/internal/archive.", "iotmon/internal/store/", "modernc.org/", "database/sql."}},
 	{"live view", []string{"iotmon/internal/live.", "github.com/gorilla/websocket."}},
 }

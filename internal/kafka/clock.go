@@ -33,7 +33,7 @@ func CheckClock(ctx context.Context, dial Dial, topics Topics, now time.Time) er
 
 // StampAll appends a tick to every partition of the readings, so that the last record of each has this machine's time.
 func StampAll(ctx context.Context, dial Dial, topics Topics) error {
-	client, err := kgo.NewClient(dial.options(kgo.RecordPartitioner(kgo.ManualPartitioner()))...)
+	client, err := kgo.NewClient(dial.Options(kgo.RecordPartitioner(kgo.ManualPartitioner()))...)
 	if err != nil {
 		return err
 	}
@@ -54,7 +54,7 @@ func StampAll(ctx context.Context, dial Dial, topics Topics) error {
 
 // lastAppend returns the newest append time among the last records of a topic's partitions, the zero time for an empty topic.
 func lastAppend(ctx context.Context, dial Dial, topic string) (time.Time, error) {
-	client, err := kgo.NewClient(dial.options(kgo.KeepControlRecords(), kgo.ConsumeResetOffset(kgo.NoResetOffset()))...)
+	client, err := kgo.NewClient(dial.Options(kgo.KeepControlRecords(), kgo.ConsumeResetOffset(kgo.NoResetOffset()))...)
 	if err != nil {
 		return time.Time{}, err
 	}

@@ -1,10 +1,8 @@
-package kafka
+package kafka_test
 
 import (
 	"context"
 	"fmt"
-	"log/slog"
-	"net"
 	"testing"
 	"time"
 
@@ -12,80 +10,47 @@ import (
 	"go.uber.org/goleak"
 
 	"iotmon/internal/iot"
-	"iotmon/internal/kafka/embedded"
+	"iotmon/internal/kafka"
+	"iotmon/internal/kafka/kafkatest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// cluster is the embedded broker with the product's topics.
-type cluster struct {
-	t      testing.TB
-	dir    string
-	broker *embedded.Broker
-	dial   Dial
-	topics Topics
-}
+// cluster is the embedded broker, with producers.
+type cluster struct{ *kafkatest.Cluster }
 
 func startCluster(t testing.TB) *cluster {
 	t.Helper()
-	c := &cluster{t: t, dir: t.TempDir(), topics: DefaultTopics()}
-	c.open(0)
-	if err := EnsureTopics(t.Context(), c.topicOptions()); err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
-func (c *cluster) topicOptions() TopicOptions {
-	return TopicOptions{Dial: c.dial, Topics: c.topics, Partitions: testPartitions, Budget: 256 << 20}
-}
-
-func (c *cluster) open(port int) {
-	c.t.Helper()
-	logger := slog.New(slog.NewTextHandler(c.t.Output(), nil))
-	broker, err := embedded.Open(c.t.Context(), embedded.Options{Dir: c.dir, Port: port, Logger: logger})
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	c.broker = broker
-	c.dial = Dial{Brokers: broker.Addrs(), ClientID: "test", Logger: slog.New(slog.DiscardHandler)}
-	c.t.Cleanup(c.close)
-}
-
-func (c *cluster) close() {
-	c.t.Helper()
-	if err := c.broker.Close(); err != nil {
-		c.t.Error(err)
-	}
+	return &cluster{kafkatest.StartCluster(t)}
 }
 
 // producer starts a producer whose dial and topics are the cluster's.
-func (c *cluster) producer(options ProducerOptions) *Producer {
-	c.t.Helper()
-	options.Dial, options.Topics = c.dial, c.topics
-	p, err := NewProducer(options)
+func (c *cluster) producer(options kafka.ProducerOptions) *kafka.Producer {
+	c.T.Helper()
+	options.Dial, options.Topics = c.Dial, c.Topics
+	p, err := kafka.NewProducer(options)
 	if err != nil {
-		c.t.Fatal(err)
+		c.T.Fatal(err)
 	}
-	c.t.Cleanup(p.Close)
+	c.T.Cleanup(p.Close)
 	return p
 }
 
 // read returns the first n records of a topic, each partition's in order.
 func (c *cluster) read(topic string, n int) []*kgo.Record {
-	c.t.Helper()
-	client, err := kgo.NewClient(c.dial.options(kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))...)
+	c.T.Helper()
+	client, err := kgo.NewClient(c.Dial.Options(kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))...)
 	if err != nil {
-		c.t.Fatal(err)
+		c.T.Fatal(err)
 	}
 	defer client.Close()
-	ctx, cancel := context.WithTimeout(c.t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(c.T.Context(), 10*time.Second)
 	defer cancel()
 	var records []*kgo.Record
 	for len(records) < n {
 		fetches := client.PollFetches(ctx)
 		if err := fetches.Err(); err != nil {
-			c.t.Fatalf("after %d of %d records: %v", len(records), n, err)
+			c.T.Fatalf("after %d of %d records: %v", len(records), n, err)
 		}
 		records = append(records, fetches.Records()...)
 	}
@@ -104,13 +69,4 @@ func someReadings(count int) []iot.Reading {
 		}
 	}
 	return readings
-}
-
-func (c *cluster) port() int {
-	c.t.Helper()
-	addr, err := net.ResolveTCPAddr("tcp", c.broker.Addrs()[0])
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	return addr.Port
 }

@@ -14,7 +14,7 @@ func compression(name string) (kgo.ProducerOpt, error) {
 	var codec kgo.CompressionCodec
 	switch name {
 	case "", "lz4":
-		return kgo.WithCompressor(smallBlocks), nil
+		return LZ4(), nil
 	case "snappy":
 		codec = kgo.SnappyCompression()
 	case "zstd":
@@ -40,6 +40,9 @@ var smallBlocks kgo.Compressor = &lz4Blocks{writers: sync.Pool{New: func() any {
 	}
 	return w
 }}}
+
+// LZ4 returns the option that has a producer compress to frames of small blocks.
+func LZ4() kgo.ProducerOpt { return kgo.WithCompressor(smallBlocks) }
 
 // Compress implements kgo.Compressor. A batch has a checksum of its own, so the frame needs none.
 func (c *lz4Blocks) Compress(dst *bytes.Buffer, src []byte, _ ...kgo.CompressFlag) ([]byte, kgo.CompressionCodecType) {

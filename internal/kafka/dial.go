@@ -1,10 +1,12 @@
-// Package kafka is the only importer of the Kafka client. It writes readings, runs the processor's transactions, feeds the
-// archive and tails the live topics; its subpackage embedded is the broker for those who have none.
+// Package kafka is, with its subpackages, the only importer of the Kafka client. It has what all clients share: how to reach the
+// cluster, the topics, the producer of readings, and what watches over the cluster. Package processor reads readings and writes
+// what follows from them, package feed is for those who read that, and package embedded is the broker for those who have none.
 package kafka
 
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -16,7 +18,7 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl/scram"
 )
 
-// Dial says how to reach the cluster. Every client of this package starts from it.
+// Dial says how to reach the cluster. Every client starts from it.
 type Dial struct {
 	// Brokers are the seed addresses, host:port.
 	Brokers []string
@@ -56,8 +58,8 @@ const (
 	maxFetchPartitionBytes = 2 << 20
 )
 
-// options returns the options that all clients share, followed by more.
-func (d Dial) options(more ...kgo.Opt) []kgo.Opt {
+// Options returns the options that all clients share, followed by more.
+func (d Dial) Options(more ...kgo.Opt) []kgo.Opt {
 	shared := []kgo.Opt{
 		kgo.SeedBrokers(d.Brokers...),
 		kgo.ClientID(d.ClientID),
@@ -81,8 +83,8 @@ func (d Dial) options(more ...kgo.Opt) []kgo.Opt {
 	return append(shared, more...)
 }
 
-// group returns the options of a member of a consumer group.
-func (d Dial) group(name string) []kgo.Opt {
+// Group returns the options of a member of a consumer group.
+func (d Dial) Group(name string) []kgo.Opt {
 	member := []kgo.Opt{
 		kgo.ConsumerGroup(name),
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
@@ -94,6 +96,9 @@ func (d Dial) group(name string) []kgo.Opt {
 	}
 	return member
 }
+
+// ErrClosed tells that a client was closed under whoever reads from it.
+var ErrClosed = errors.New("kafka client closed")
 
 // clientLog lets the client's warnings and errors through to slog. Its information is about every request.
 type clientLog struct{ logger *slog.Logger }

@@ -1,6 +1,6 @@
 //go:build linux
 
-package kafka
+package kafka_test
 
 import (
 	"io"
@@ -15,7 +15,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"iotmon/internal/iot"
+	"iotmon/internal/kafka"
 	"iotmon/internal/kafka/embedded"
+	"iotmon/internal/kafka/kafkatest"
 	"iotmon/tests/testenv"
 )
 
@@ -32,9 +34,9 @@ func TestAFullDiskLosesNothingThatWasAcknowledged(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer broker.Close()
-	dial := Dial{Brokers: broker.Addrs(), Dialer: broker.Dial, ClientID: "test", Logger: silent}
-	topics := DefaultTopics()
-	client, err := kgo.NewClient(dial.options()...)
+	dial := kafka.Dial{Brokers: broker.Addrs(), Dialer: broker.Dial, ClientID: "test", Logger: silent}
+	topics := kafka.DefaultTopics()
+	client, err := kgo.NewClient(dial.Options()...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +45,7 @@ func TestAFullDiskLosesNothingThatWasAcknowledged(t *testing.T) {
 	if _, err := admin.CreateTopic(t.Context(), 2, 1, nil, topics.Readings); err != nil {
 		t.Fatal(err)
 	}
-	producer, err := NewProducer(ProducerOptions{Dial: dial, Topics: topics})
+	producer, err := kafka.NewProducer(kafka.ProducerOptions{Dial: dial, Topics: topics})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +54,7 @@ func TestAFullDiskLosesNothingThatWasAcknowledged(t *testing.T) {
 	send := func() {
 		var readings []iot.Reading
 		for device := range 100 {
-			readings = append(readings, reading(device, time.Now(), 1))
+			readings = append(readings, kafkatest.Reading(device, time.Now(), 1))
 		}
 		if err := producer.Append(t.Context(), readings); err != nil {
 			refused++

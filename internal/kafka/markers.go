@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -25,7 +24,7 @@ const (
 	// markerInterval is how often the topics are looked at, markerPatience how long a transaction must have stayed the same in a
 	// partition before its end is written: longer than it may be open.
 	markerInterval = 5 * time.Second
-	markerPatience = transactionTimeout + 5*time.Second
+	markerPatience = TransactionTimeout + 5*time.Second
 	// markerRepeat is how often it is told again that an end cannot be written.
 	markerRepeat = 5 * time.Minute
 )
@@ -68,7 +67,7 @@ func NewMarkerWatch(options MarkerOptions) *MarkerWatch {
 
 // Run watches until ctx ends. While Kafka does not answer nothing is done.
 func (w *MarkerWatch) Run(ctx context.Context) error {
-	client, err := kgo.NewClient(w.Dial.options()...)
+	client, err := kgo.NewClient(w.Dial.Options()...)
 	if err != nil {
 		return fmt.Errorf("watch for transactions without an end: %w", err)
 	}
@@ -151,7 +150,7 @@ func (w *MarkerWatch) end(ctx context.Context, admin *kadm.Client, p kadm.Descri
 		if transaction.ProducerID != p.ProducerID {
 			continue
 		}
-		if !strings.HasPrefix(id, w.Group+"-") && !strings.HasPrefix(id, settingsTransaction) {
+		if !isOwnTransaction(id, w.Group) {
 			return false, nil // Another program's; a StallWatch tells.
 		}
 		switch transaction.State {

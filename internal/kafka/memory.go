@@ -8,7 +8,7 @@ import (
 )
 
 // fetchMemory lends a consumer what fetched batches are decompressed into and what their records are kept in, so that at
-// full rate neither is garbage. The records, with their keys, values and headers, are the client's again after recycle.
+// full rate neither is garbage. The records, with their keys, values and headers, are the client's again after Recycle.
 type fetchMemory struct {
 	texts   sizes[byte]
 	records sizes[kgo.Record]
@@ -19,8 +19,8 @@ var (
 	_ kgo.PoolRecords         = (*fetchMemory)(nil)
 )
 
-// newFetchMemory returns the option that gives a client a memory of its own.
-func newFetchMemory() kgo.Opt {
+// NewFetchMemory returns the option that gives a consumer memory of its own, which is used again after Recycle.
+func NewFetchMemory() kgo.Opt {
 	return kgo.WithPools(&fetchMemory{texts: sizes[byte]{least: 12, most: 20}, records: sizes[kgo.Record]{least: 3, most: 14}})
 }
 
@@ -42,8 +42,8 @@ func (m *fetchMemory) GetRecords(n int) []kgo.Record { return m.records.get(n) }
 // PutRecords implements kgo.PoolRecords.
 func (m *fetchMemory) PutRecords(records []kgo.Record) { m.records.put(records) }
 
-// recycle gives back what the records of a fetch are kept in. Nothing of them may be used any more.
-func recycle(fetches kgo.Fetches) { fetches.EachRecord((*kgo.Record).Recycle) }
+// Recycle gives back what the records of a fetch are kept in. Nothing of them may be used any more.
+func Recycle(fetches kgo.Fetches) { fetches.EachRecord((*kgo.Record).Recycle) }
 
 // sizes keeps slices for reuse by powers of two of what they hold, from 2^least to 2^most. Whoever needs a larger one makes
 // it, and it is not kept.

@@ -26,7 +26,7 @@ func (a AppendTime) String() string {
 // ProbeAppendTime appends a tick and looks at what became of its timestamp. The topic's configuration would not do: the
 // embedded broker accepts the setting and ignores it.
 func ProbeAppendTime(ctx context.Context, dial Dial, topics Topics) (AppendTime, error) {
-	client, err := kgo.NewClient(dial.options(
+	client, err := kgo.NewClient(dial.Options(
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.ConsumeTopics(),
 		kgo.UnknownTopicRetries(-1), // Right after its making, not every broker knows a topic.

@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -64,7 +65,7 @@ type Producer struct {
 	failed     func(int, error)
 	sent       func(int)
 	tracer     trace.Tracer
-	batches    batchPool
+	batches    BatchPool
 	// room is for the enqueued readings that are on their way, and size how many there may be.
 	room *semaphore.Weighted
 	size int
@@ -78,17 +79,17 @@ func NewProducer(options ProducerOptions) (*Producer, error) {
 	if err != nil {
 		return nil, err
 	}
-	size := orDefault(options.BatchSize, defaultBatchSize)
-	buffered := orDefault(options.MaxBuffered, defaultMaxBuffered)
-	timeout := orDefault(options.AppendTimeout, defaultAppendTimeout)
-	client, err := kgo.NewClient(append(options.Dial.options(
+	size := cmp.Or(options.BatchSize, defaultBatchSize)
+	buffered := cmp.Or(options.MaxBuffered, defaultMaxBuffered)
+	timeout := cmp.Or(options.AppendTimeout, defaultAppendTimeout)
+	client, err := kgo.NewClient(append(options.Dial.Options(
 		kgo.RequiredAcks(kgo.AllISRAcks()),
 		kgo.RecordPartitioner(devicePartitioner{kgo.StickyKeyPartitioner(nil)}),
 		kgo.ProducerLinger(options.Linger),
 		compressed,
 		kgo.ProducerBatchMaxBytes(int32(min(max(size*usualRecord, minBatchBytes), maxBatchBytes))),
 		kgo.MaxBufferedRecords(buffered),
-		kgo.RecordDeliveryTimeout(orDefault(options.DeliveryTimeout, timeout)),
+		kgo.RecordDeliveryTimeout(cmp.Or(options.DeliveryTimeout, timeout)),
 	), options.Dial.numbering()...)...)
 	if err != nil {
 		return nil, fmt.Errorf("make producer: %w", err)
@@ -103,7 +104,7 @@ func NewProducer(options ProducerOptions) (*Producer, error) {
 	}
 	return &Producer{
 		client: client, topic: options.Topics.Readings, aggregates: options.Topics.Aggregates, timeout: timeout, failed: failed, sent: sent,
-		tracer: orNoTracer(options.Tracer), room: semaphore.NewWeighted(int64(buffered)), size: buffered,
+		tracer: OrNoTracer(options.Tracer), room: semaphore.NewWeighted(int64(buffered)), size: buffered,
 	}, nil
 }
 
@@ -121,13 +122,6 @@ func (d Dial) numbering() []kgo.Opt {
 	return []kgo.Opt{kgo.DisableIdempotentWrite(), kgo.MaxProduceRequestsInflightPerBroker(inFlight)}
 }
 
-func orDefault[T int | time.Duration](value, fallback T) T {
-	if value == 0 {
-		return fallback
-	}
-	return value
-}
-
 // Append implements ingest.Log. It returns after AppendTimeout at the latest.
 func (p *Producer) Append(ctx context.Context, readings []iot.Reading) error {
 	if len(readings) == 0 {
@@ -136,19 +130,18 @@ func (p *Producer) Append(ctx context.Context, readings []iot.Reading) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, p.timeout, fmt.Errorf("not acknowledged within %v", p.timeout))
 	defer cancel()
 	ctx, span := startSend(ctx, p.tracer, p.topic)
-	b := p.batches.get()
-	b.addReadings(p.topic, readings, traceHeaders(ctx))
+	b := p.batches.Get()
+	b.addReadings(p.topic, readings, TraceHeaders(ctx))
 	done := make(chan struct{})
-	b.finish = func() {
+	b.produce(ctx, p.client, func() {
 		p.sent(len(b.records) - b.unsent)
 		b.endSpan(span)
 		close(done)
-	}
-	b.produce(ctx, p.client)
+	})
 	select {
 	case <-done:
 		err := b.err
-		p.batches.put(b)
+		p.batches.Put(b)
 		if err != nil {
 			return fmt.Errorf("append readings: %w", err)
 		}
@@ -170,18 +163,17 @@ func (p *Producer) Enqueue(ctx context.Context, readings []iot.Reading) error {
 			return fmt.Errorf("enqueue readings: %w", context.Cause(ctx))
 		}
 		ctx, span := startSend(ctx, p.tracer, p.topic)
-		b := p.batches.get()
-		b.addReadings(p.topic, chunk, traceHeaders(ctx))
-		b.finish = func() {
+		b := p.batches.Get()
+		b.addReadings(p.topic, chunk, TraceHeaders(ctx))
+		b.produce(context.WithoutCancel(ctx), p.client, func() {
 			b.endSpan(span)
 			p.sent(len(b.records) - b.unsent)
 			if b.unsent > 0 {
 				p.failed(b.unsent, b.err)
 			}
-			p.batches.put(b)
+			p.batches.Put(b)
 			p.room.Release(weight)
-		}
-		b.produce(context.WithoutCancel(ctx), p.client)
+		})
 	}
 	return nil
 }

@@ -1,24 +1,26 @@
-package kafka
+package kafka_test
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kgo"
 	"go.opentelemetry.io/otel/propagation"
 
 	"iotmon/internal/iot"
+	"iotmon/internal/kafka"
+	"iotmon/internal/kafka/kafkatest"
 	"iotmon/internal/wire"
 )
 
 func TestAppendWritesEachDeviceInOrderToOnePartition(t *testing.T) {
 	c := startCluster(t)
-	p := c.producer(ProducerOptions{})
+	p := c.producer(kafka.ProducerOptions{})
 	before := time.Now().Truncate(time.Millisecond)
 	sent := someReadings(200)
 	for _, part := range [][]iot.Reading{sent[:1], sent[1:150], sent[150:]} {
@@ -28,7 +30,7 @@ func TestAppendWritesEachDeviceInOrderToOnePartition(t *testing.T) {
 	}
 	got := make(map[iot.DeviceID][]iot.Reading)
 	partitions := make(map[iot.DeviceID]int32)
-	for _, r := range c.read(c.topics.Readings, len(sent)) {
+	for _, r := range c.read(c.Topics.Readings, len(sent)) {
 		var reading iot.Reading
 		if err := wire.DecodeReading(r.Value, &reading); err != nil {
 			t.Fatal(err)
@@ -54,40 +56,30 @@ func TestAppendWritesEachDeviceInOrderToOnePartition(t *testing.T) {
 	}
 }
 
-// The hashes of these keys are pinned by the tests of the Java client, which most tools follow.
-func TestDevicesAreWhereOtherClientsPutThem(t *testing.T) {
-	partitioner := devicePartitioner{kgo.StickyKeyPartitioner(nil)}.ForTopic("device-data")
-	for key, want := range map[string]int{"21": 0, "foobar": 6} {
-		if got := partitioner.Partition(&kgo.Record{Key: []byte(key)}, 10); got != want {
-			t.Errorf("partition of %q: got %d, want %d", key, got, want)
-		}
-	}
-}
-
 func TestTickGoesToItsPartition(t *testing.T) {
 	c := startCluster(t)
-	p := c.producer(ProducerOptions{})
-	for partition := range int32(testPartitions) {
+	p := c.producer(kafka.ProducerOptions{})
+	for partition := range int32(kafkatest.Partitions) {
 		if err := p.Tick(t.Context(), partition); err != nil {
 			t.Fatal(err)
 		}
 	}
 	seen := make(map[int32]bool)
-	for _, r := range c.read(c.topics.Readings, testPartitions) {
-		if !isTick(r) || r.Key != nil || r.Value != nil {
+	for _, r := range c.read(c.Topics.Readings, kafkatest.Partitions) {
+		if !kafka.IsTick(r) || r.Key != nil || r.Value != nil {
 			t.Errorf("record in partition %d: got key %q, value %q, headers %v; want a tick", r.Partition, r.Key, r.Value, r.Headers)
 		}
 		seen[r.Partition] = true
 	}
-	if len(seen) != testPartitions {
-		t.Errorf("partitions with a tick: got %v, want all %d", seen, testPartitions)
+	if len(seen) != kafkatest.Partitions {
+		t.Errorf("partitions with a tick: got %v, want all %d", seen, kafkatest.Partitions)
 	}
 }
 
 func TestAppendFailsWhenNothingAcknowledges(t *testing.T) {
 	c := startCluster(t)
-	p := c.producer(ProducerOptions{AppendTimeout: time.Second})
-	c.close()
+	p := c.producer(kafka.ProducerOptions{AppendTimeout: time.Second})
+	c.Close()
 	started := time.Now()
 	err := p.Append(t.Context(), someReadings(3))
 	if err == nil || !strings.Contains(err.Error(), "append readings") {
@@ -100,8 +92,8 @@ func TestAppendFailsWhenNothingAcknowledges(t *testing.T) {
 
 func TestAppendEndsWithItsContext(t *testing.T) {
 	c := startCluster(t)
-	p := c.producer(ProducerOptions{})
-	c.close()
+	p := c.producer(kafka.ProducerOptions{})
+	c.Close()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := p.Append(ctx, someReadings(3)); !errors.Is(err, context.Canceled) {
@@ -111,20 +103,20 @@ func TestAppendEndsWithItsContext(t *testing.T) {
 
 func TestAppendSurvivesARestartOfTheBroker(t *testing.T) {
 	c := startCluster(t)
-	p := c.producer(ProducerOptions{})
+	p := c.producer(kafka.ProducerOptions{})
 	sent := someReadings(20)
 	if err := p.Append(t.Context(), sent[:10]); err != nil {
 		t.Fatal(err)
 	}
-	port := c.port()
-	c.close()
+	port := c.Port()
+	c.Close()
 	done := make(chan error, 1)
 	go func() { done <- p.Append(t.Context(), sent[10:]) }()
-	c.open(port)
+	c.Open(port)
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
-	if got := len(c.read(c.topics.Readings, 20)); got != 20 {
+	if got := len(c.read(c.Topics.Readings, 20)); got != 20 {
 		t.Errorf("records: got %d, want 20", got)
 	}
 }
@@ -145,7 +137,7 @@ func (f *failures) add(count int, err error) {
 func TestEnqueueDeliversInTheBackground(t *testing.T) {
 	c := startCluster(t)
 	var failed failures
-	p := c.producer(ProducerOptions{Failed: failed.add})
+	p := c.producer(kafka.ProducerOptions{Failed: failed.add})
 	ctx, cancel := context.WithCancel(t.Context())
 	if err := p.Enqueue(ctx, someReadings(2_345)); err != nil {
 		t.Fatal(err)
@@ -154,7 +146,7 @@ func TestEnqueueDeliversInTheBackground(t *testing.T) {
 	if err := p.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if got := len(c.read(c.topics.Readings, 2_345)); got != 2_345 || failed.count != 0 {
+	if got := len(c.read(c.Topics.Readings, 2_345)); got != 2_345 || failed.count != 0 {
 		t.Errorf("records: got %d with %d failed (%v), want 2345", got, failed.count, failed.err)
 	}
 }
@@ -162,8 +154,8 @@ func TestEnqueueDeliversInTheBackground(t *testing.T) {
 func TestEnqueueReportsWhatIsNotDelivered(t *testing.T) {
 	c := startCluster(t)
 	var failed failures
-	p := c.producer(ProducerOptions{AppendTimeout: time.Second, Failed: failed.add})
-	c.close()
+	p := c.producer(kafka.ProducerOptions{AppendTimeout: time.Second, Failed: failed.add})
+	c.Close()
 	if err := p.Enqueue(t.Context(), someReadings(1_234)); err != nil {
 		t.Fatal(err)
 	}
@@ -177,13 +169,13 @@ func TestEnqueueReportsWhatIsNotDelivered(t *testing.T) {
 
 func TestEnqueueWaitsWhileTheBufferIsFull(t *testing.T) {
 	c := startCluster(t)
-	p := c.producer(ProducerOptions{MaxBuffered: 2 * enqueueChunk})
-	c.close()
+	p := c.producer(kafka.ProducerOptions{MaxBuffered: 2 * kafka.EnqueueChunk})
+	c.Close()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	enqueued := make(chan error, 1)
-	go func() { enqueued <- p.Enqueue(ctx, someReadings(10*enqueueChunk)) }()
-	for begun := time.Now(); p.client.BufferedProduceRecords() < 2*enqueueChunk && time.Since(begun) < 10*time.Second; {
+	go func() { enqueued <- p.Enqueue(ctx, someReadings(10*kafka.EnqueueChunk)) }()
+	for begun := time.Now(); p.Buffered() < 2*kafka.EnqueueChunk && time.Since(begun) < 10*time.Second; {
 		time.Sleep(time.Millisecond)
 	}
 	select {
@@ -195,16 +187,16 @@ func TestEnqueueWaitsWhileTheBufferIsFull(t *testing.T) {
 			t.Errorf("enqueue that is given up: got %v, want that it was canceled", err)
 		}
 	}
-	if got := p.client.BufferedProduceRecords(); got != 2*enqueueChunk {
-		t.Errorf("buffered: got %d, want %d", got, 2*enqueueChunk)
+	if got := p.Buffered(); got != 2*kafka.EnqueueChunk {
+		t.Errorf("buffered: got %d, want %d", got, 2*kafka.EnqueueChunk)
 	}
 }
 
 // A simulated fleet sends a few readings at a time: each counts as what it is.
 func TestEnqueueBuffersReadingsNotCalls(t *testing.T) {
 	c := startCluster(t)
-	p := c.producer(ProducerOptions{MaxBuffered: 1000})
-	c.close()
+	p := c.producer(kafka.ProducerOptions{MaxBuffered: 1000})
+	c.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	for i := range 500 {
@@ -216,7 +208,7 @@ func TestEnqueueBuffersReadingsNotCalls(t *testing.T) {
 
 func TestRecordsCarryTheTraceTheyBelongTo(t *testing.T) {
 	c := startCluster(t)
-	p := c.producer(ProducerOptions{})
+	p := c.producer(kafka.ProducerOptions{})
 	const parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 	traced := propagation.TraceContext{}.Extract(t.Context(), propagation.MapCarrier{"traceparent": parent})
 	for _, ctx := range []context.Context{traced, t.Context()} {
@@ -224,18 +216,44 @@ func TestRecordsCarryTheTraceTheyBelongTo(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	records := c.read(c.topics.Readings, 2)
-	first, second := headers(records[0].Headers), records[1].Headers
-	if got := first.Get("traceparent"); got != parent {
-		t.Errorf("in a trace: got %q, want %q", got, parent)
+	records := c.read(c.Topics.Readings, 2)
+	first, second := records[0].Headers, records[1].Headers
+	if len(first) != 1 || first[0].Key != "traceparent" || string(first[0].Value) != parent {
+		t.Errorf("in a trace: got %v, want %q", first, parent)
 	}
 	if len(second) != 0 {
 		t.Errorf("outside of any: got %v, want no headers", second)
 	}
 }
 
+func TestForgettingIsARecordInTheDevicesPartition(t *testing.T) {
+	c := startCluster(t)
+	p := c.producer(kafka.ProducerOptions{})
+	sent := someReadings(10)
+	if err := p.Append(t.Context(), sent); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Forget(t.Context(), sent[3].ID); err != nil {
+		t.Fatal(err)
+	}
+	partitions := make(map[string]string)
+	for _, r := range c.read(c.Topics.Readings, len(sent)+1) {
+		if !wire.Forgets(r.Key, r.Value) {
+			partitions[string(r.Key)] = fmt.Sprint(r.Partition)
+			continue
+		}
+		if got, want := string(r.Key), string(sent[3].ID); got != want || partitions[got] != fmt.Sprint(r.Partition) || kafka.IsTick(r) {
+			t.Errorf("got %q in partition %d, want %q in partition %s", got, r.Partition, want, partitions[want])
+		}
+		partitions["forgotten"] = ""
+	}
+	if _, found := partitions["forgotten"]; !found {
+		t.Error("no record without a value was appended")
+	}
+}
+
 func TestUnknownCompressionIsRefused(t *testing.T) {
-	_, err := NewProducer(ProducerOptions{Compression: "lz5"})
+	_, err := kafka.NewProducer(kafka.ProducerOptions{Compression: "lz5"})
 	if err == nil || !strings.Contains(err.Error(), "lz5") || !strings.Contains(err.Error(), "snappy") {
 		t.Errorf("compression lz5: got %v, want an error with what is allowed", err)
 	}
@@ -243,7 +261,7 @@ func TestUnknownCompressionIsRefused(t *testing.T) {
 
 func BenchmarkEnqueue(b *testing.B) {
 	c := startCluster(b)
-	p := c.producer(ProducerOptions{})
+	p := c.producer(kafka.ProducerOptions{})
 	readings := someReadings(10_000)
 	b.ReportAllocs()
 	for n := 0; n < b.N; n += len(readings) {

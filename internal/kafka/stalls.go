@@ -54,7 +54,7 @@ func NewStallWatch(options StallOptions) *StallWatch {
 
 // Run watches until ctx ends. While Kafka does not answer nothing is told: the processor waits for Kafka then.
 func (w *StallWatch) Run(ctx context.Context) error {
-	client, err := kgo.NewClient(w.Dial.options()...)
+	client, err := kgo.NewClient(w.Dial.Options()...)
 	if err != nil {
 		return fmt.Errorf("watch for open transactions: %w", err)
 	}

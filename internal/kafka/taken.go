@@ -13,7 +13,7 @@ import (
 // Taken returns, for each partition of the readings, the first offset that the group's processors would read again if they
 // were restarted. A partition that they have not committed yet is missing.
 func Taken(ctx context.Context, dial Dial, topics Topics, group string) (map[int32]int64, error) {
-	client, err := kgo.NewClient(dial.options()...)
+	client, err := kgo.NewClient(dial.Options()...)
 	if err != nil {
 		return nil, err
 	}

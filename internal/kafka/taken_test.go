@@ -1,4 +1,4 @@
-package kafka
+package kafka_test
 
 import (
 	"maps"
@@ -10,13 +10,16 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"iotmon/internal/kafka"
+	"iotmon/internal/kafka/kafkatest"
 )
 
 func TestTakenIsWhereProcessorsWouldGoOn(t *testing.T) {
-	l := newTestLog(t)
+	l := kafkatest.NewLog(t)
 	taken := func() map[int32]int64 {
 		t.Helper()
-		got, err := Taken(t.Context(), l.dial, l.topics, "group")
+		got, err := kafka.Taken(t.Context(), l.Dial, l.Topics, "group")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -26,10 +29,10 @@ func TestTakenIsWhereProcessorsWouldGoOn(t *testing.T) {
 		t.Errorf("before any commit: got %v, want nothing", got)
 	}
 	commits := make(kadm.Offsets)
-	commits.AddOffset(l.topics.Readings, 1, 7, -1)
-	commits.AddOffset(l.topics.Readings, 2, 0, -1)
-	commits.AddOffset(l.topics.Alerts, 1, 9, -1)
-	if err := kadm.NewClient(l.client).CommitAllOffsets(t.Context(), "group", commits); err != nil {
+	commits.AddOffset(l.Topics.Readings, 1, 7, -1)
+	commits.AddOffset(l.Topics.Readings, 2, 0, -1)
+	commits.AddOffset(l.Topics.Alerts, 1, 9, -1)
+	if err := kadm.NewClient(l.Client).CommitAllOffsets(t.Context(), "group", commits); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := taken(), map[int32]int64{1: 7, 2: 0}; !maps.Equal(got, want) {
@@ -44,14 +47,14 @@ func TestClientsInTheBrokersProcessReportNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer cluster.Close()
-	asked := func(dial Dial, wait time.Duration) bool {
+	asked := func(dial kafka.Dial, wait time.Duration) bool {
 		t.Helper()
 		asked := make(chan struct{}, 1)
 		cluster.ControlKey(int16(kmsg.GetTelemetrySubscriptions), func(kmsg.Request) (kmsg.Response, error, bool) {
 			asked <- struct{}{}
 			return nil, nil, false
 		})
-		client, err := kgo.NewClient(dial.options()...)
+		client, err := kgo.NewClient(dial.Options()...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -66,10 +69,10 @@ func TestClientsInTheBrokersProcessReportNothing(t *testing.T) {
 			return false
 		}
 	}
-	if asked(Dial{Brokers: cluster.ListenAddrs(), Dialer: new(net.Dialer).DialContext}, 200*time.Millisecond) {
+	if asked(kafka.Dial{Brokers: cluster.ListenAddrs(), Dialer: new(net.Dialer).DialContext}, 200*time.Millisecond) {
 		t.Error("a client within the process asked what to report")
 	}
-	if !asked(Dial{Brokers: cluster.ListenAddrs()}, 10*time.Second) {
+	if !asked(kafka.Dial{Brokers: cluster.ListenAddrs()}, 10*time.Second) {
 		t.Error("a client from elsewhere did not ask either: the test finds nothing")
 	}
 }

@@ -1,12 +1,9 @@
 package kafka
 
 import (
-	"slices"
-
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"iotmon/internal/iot"
-	"iotmon/internal/live"
 	"iotmon/internal/wire"
 )
 
@@ -16,14 +13,14 @@ import (
 // brings no device back. A tombstone that another program has written, without a position, deletes what lies before it in the
 // log, as compaction will.
 
-// isTombstone reports whether a record of device-state deletes a device. The marks of restores and compactions have keys that no
+// IsTombstone reports whether a record of device-state deletes a device. The marks of restores and compactions have keys that no
 // device can have.
-func isTombstone(r *kgo.Record) bool {
+func IsTombstone(r *kgo.Record) bool {
 	return r.Value == nil && len(r.Key) > 0 && r.Key[0] != 0
 }
 
-// tombstonePosition returns the position of a tombstone; false if it is none of the processor's.
-func tombstonePosition(r *kgo.Record) (iot.Position, bool) {
+// TombstonePosition returns the position of a tombstone; false if it is none of the processor's.
+func TombstonePosition(r *kgo.Record) (iot.Position, bool) {
 	for _, h := range r.Headers {
 		if h.Key != wire.PositionHeader {
 			continue
@@ -32,18 +29,4 @@ func tombstonePosition(r *kgo.Record) (iot.Position, bool) {
 		return p, err == nil
 	}
 	return iot.Position{}, false
-}
-
-// takeTombstone passes on that a device was deleted.
-func (t *Tail) takeTombstone(batch *live.Batch, r *kgo.Record) {
-	if r.Topic != t.Topics.States || !isTombstone(r) {
-		return
-	}
-	id := iot.DeviceID(r.Key)
-	position, ours := tombstonePosition(r)
-	if !ours { // It holds for the states so far, and the batch does not tell which of them come later.
-		position = iot.Position{Partition: r.Partition}
-		batch.States = slices.DeleteFunc(batch.States, func(s iot.DeviceState) bool { return s.Latest.ID == id })
-	}
-	batch.Forgotten = append(batch.Forgotten, live.Forgotten{Device: id, Position: position})
 }

@@ -1,6 +1,7 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,7 +45,7 @@ const (
 // EnsureTopics creates the topics that are missing. It fails if one that exists has another number of partitions than
 // configured: devices would move between partitions, and with them their state.
 func EnsureTopics(ctx context.Context, options TopicOptions) error {
-	client, err := kgo.NewClient(options.Dial.options()...)
+	client, err := kgo.NewClient(options.Dial.Options()...)
 	if err != nil {
 		return fmt.Errorf("ensure topics: %w", err)
 	}
@@ -91,7 +92,7 @@ type topicSpec struct {
 }
 
 func (o TopicOptions) specs() map[string]topicSpec {
-	n := orDefault(o.Partitions, defaultPartitions)
+	n := cmp.Or(o.Partitions, defaultPartitions)
 	long := map[string]string{"retention.ms": strconv.Itoa(longRetention)}
 	specs := map[string]topicSpec{
 		o.Topics.Readings: {partitions: n, fixed: true, share: 70, configs: map[string]string{
@@ -125,7 +126,7 @@ func (s topicSpec) create(ctx context.Context, admin *kadm.Client, name string, 
 	for key, value := range s.configs {
 		configs[key] = &value
 	}
-	_, err := admin.CreateTopic(ctx, int32(s.partitions), int16(orDefault(replication, -1)), configs, name)
+	_, err := admin.CreateTopic(ctx, int32(s.partitions), int16(cmp.Or(replication, -1)), configs, name)
 	if errors.Is(err, kerr.TopicAlreadyExists) {
 		return nil // Another process of ours was faster.
 	}
@@ -207,7 +208,7 @@ func (s topicSpec) alter(ctx context.Context, admin *kadm.Client, name string, s
 
 // DeleteTopics removes the topics with all that is in them.
 func DeleteTopics(ctx context.Context, dial Dial, topics Topics) error {
-	client, err := kgo.NewClient(dial.options()...)
+	client, err := kgo.NewClient(dial.Options()...)
 	if err != nil {
 		return fmt.Errorf("delete topics: %w", err)
 	}

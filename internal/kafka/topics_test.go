@@ -1,4 +1,4 @@
-package kafka
+package kafka_test
 
 import (
 	"os"
@@ -7,25 +7,22 @@ import (
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kgo"
+
+	"iotmon/internal/kafka"
+	"iotmon/internal/kafka/kafkatest"
 )
 
 // configsOf returns the settings of a topic and how many partitions it has.
 func (c *cluster) configsOf(topic string) (map[string]string, int) {
-	c.t.Helper()
-	client, err := kgo.NewClient(c.dial.options()...)
+	c.T.Helper()
+	admin := kadm.NewClient(c.Client())
+	described, err := admin.DescribeTopicConfigs(c.T.Context(), topic)
 	if err != nil {
-		c.t.Fatal(err)
+		c.T.Fatal(err)
 	}
-	defer client.Close()
-	admin := kadm.NewClient(client)
-	described, err := admin.DescribeTopicConfigs(c.t.Context(), topic)
+	details, err := admin.ListTopics(c.T.Context(), topic)
 	if err != nil {
-		c.t.Fatal(err)
-	}
-	details, err := admin.ListTopics(c.t.Context(), topic)
-	if err != nil {
-		c.t.Fatal(err)
+		c.T.Fatal(err)
 	}
 	configs := make(map[string]string)
 	for _, config := range described[0].Configs {
@@ -36,7 +33,7 @@ func (c *cluster) configsOf(topic string) (map[string]string, int) {
 
 func TestTopicsAreCreatedWithTheirPolicies(t *testing.T) {
 	c := startCluster(t)
-	if err := EnsureTopics(t.Context(), c.topicOptions()); err != nil {
+	if err := kafka.EnsureTopics(t.Context(), c.TopicOptions()); err != nil {
 		t.Fatalf("a second time: %v", err)
 	}
 	for topic, want := range map[string]struct {
@@ -44,11 +41,11 @@ func TestTopicsAreCreatedWithTheirPolicies(t *testing.T) {
 		policy     string
 		bytes      string
 	}{
-		"device-data":     {testPartitions, "delete", "46976204"},
+		"device-data":     {kafkatest.Partitions, "delete", "46976204"},
 		"device-data-dlq": {1, "delete", "13421772"},
 		"aggregates":      {1, "delete", "40265318"},
-		"alerts":          {testPartitions, "delete", "6710886"},
-		"device-state":    {testPartitions, "compact", "-1"},
+		"alerts":          {kafkatest.Partitions, "delete", "6710886"},
+		"device-state":    {kafkatest.Partitions, "compact", "-1"},
 	} {
 		configs, partitions := c.configsOf(topic)
 		if partitions != want.partitions || configs["cleanup.policy"] != want.policy || configs["retention.bytes"] != want.bytes {
@@ -65,12 +62,12 @@ func TestTopicsAreCreatedWithTheirPolicies(t *testing.T) {
 
 func TestAnotherStartWritesNothing(t *testing.T) {
 	c := startCluster(t)
-	topics := filepath.Join(c.dir, "log", "topics.json")
+	topics := filepath.Join(c.Dir, "log", "topics.json")
 	before, err := os.Stat(topics)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := EnsureTopics(t.Context(), c.topicOptions()); err != nil {
+	if err := kafka.EnsureTopics(t.Context(), c.TopicOptions()); err != nil {
 		t.Fatal(err)
 	}
 	if after, err := os.Stat(topics); err != nil || !os.SameFile(before, after) {
@@ -80,9 +77,9 @@ func TestAnotherStartWritesNothing(t *testing.T) {
 
 func TestAChangedBudgetReachesExistingTopics(t *testing.T) {
 	c := startCluster(t)
-	options := c.topicOptions()
+	options := c.TopicOptions()
 	options.Budget *= 2
-	if err := EnsureTopics(t.Context(), options); err != nil {
+	if err := kafka.EnsureTopics(t.Context(), options); err != nil {
 		t.Fatal(err)
 	}
 	if configs, _ := c.configsOf("device-data"); configs["retention.bytes"] != "93952409" {
@@ -90,23 +87,15 @@ func TestAChangedBudgetReachesExistingTopics(t *testing.T) {
 	}
 }
 
-func TestNoPartitionGetsLessThanItsLastBatchMayNeed(t *testing.T) {
-	for name, spec := range (TopicOptions{Topics: DefaultTopics(), Partitions: 100, Budget: 1}).specs() {
-		if bytes := spec.configs["retention.bytes"]; spec.share > 0 && bytes != "4194304" {
-			t.Errorf("%s: got retention.bytes %s, want 4194304", name, bytes)
-		}
-	}
-}
-
 func TestAnotherPartitionCountIsExplained(t *testing.T) {
 	c := startCluster(t)
-	options := c.topicOptions()
+	options := c.TopicOptions()
 	options.Partitions = 10
-	if err := EnsureTopics(t.Context(), options); err != nil {
+	if err := kafka.EnsureTopics(t.Context(), options); err != nil {
 		t.Errorf("the embedded broker: got %v, want it to keep what it has", err)
 	}
 	options.Budget = 0
-	err := EnsureTopics(t.Context(), options)
+	err := kafka.EnsureTopics(t.Context(), options)
 	if err == nil || !strings.Contains(err.Error(), "has 4 partitions but 10 are configured") || strings.Contains(err.Error(), "\n") {
 		t.Errorf("with 10 partitions configured: got %v, want one line with both counts", err)
 	}
@@ -114,8 +103,8 @@ func TestAnotherPartitionCountIsExplained(t *testing.T) {
 
 func TestEmbeddedBrokerLeavesTheStampToTheProducer(t *testing.T) {
 	c := startCluster(t)
-	got, err := ProbeAppendTime(t.Context(), c.dial, c.topics)
-	if err != nil || got != StampedByProducer {
+	got, err := kafka.ProbeAppendTime(t.Context(), c.Dial, c.Topics)
+	if err != nil || got != kafka.StampedByProducer {
 		t.Errorf("append time: got %v (%v), want producer", got, err)
 	}
 }

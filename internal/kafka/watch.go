@@ -43,7 +43,7 @@ func (w *Watch) Usable() <-chan struct{} { return w.usable }
 // Run watches until ctx ends. Nothing ends it before: even a cluster that refuses what we ask may be set right while the
 // service is running.
 func (w *Watch) Run(ctx context.Context) error {
-	client, err := kgo.NewClient(w.Topics.Dial.options()...)
+	client, err := kgo.NewClient(w.Topics.Dial.Options()...)
 	if err != nil {
 		return fmt.Errorf("watch the cluster: %w", err)
 	}

@@ -1,0 +1,112 @@
+package feed
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"iotmon/internal/archive"
+	"iotmon/internal/kafka"
+	"iotmon/internal/kafka/kafkatest"
+	"iotmon/internal/latest"
+)
+
+func TestCallbacksMayComeAtAnyTimeInAnyOrder(t *testing.T) {
+	kafkatest.Callbacks(t, func(dial kafka.Dial) map[string]func() kafkatest.Member { return members(t, dial) })
+}
+
+// members returns how each consumer of a group comes to be.
+func members(t *testing.T, dial kafka.Dial) map[string]func() kafkatest.Member {
+	topics := kafka.DefaultTopics()
+	t.Helper()
+	must := func(err error) {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return map[string]func() kafkatest.Member{
+		"archive": func() kafkatest.Member {
+			open := ArchiveLog(ArchiveOptions{Dial: dial, Topics: topics, Group: "test"})
+			log, err := open(new(offsets).resume, func(archive.Source) {})
+			must(err)
+			l := log.(*archiveLog)
+			return kafkatest.Member{Assigned: l.assigned, Released: l.released, Use: func(ctx context.Context) { _, _ = l.Poll(ctx) }, Close: sync.OnceFunc(l.Close)}
+		},
+		"cache": func() kafkatest.Member {
+			open := LatestLog(LatestOptions{Dial: dial, Topics: topics, Group: "test"})
+			resume := func(ctx context.Context, given []latest.Partition, extents func(context.Context) (map[latest.Partition]latest.Extent, error)) (map[latest.Partition]int64, error) {
+				from := make(map[latest.Partition]int64)
+				for _, p := range given {
+					from[p] = 0
+				}
+				_, err := extents(ctx)
+				return from, err
+			}
+			log, err := open(resume, func(latest.Partition) {})
+			must(err)
+			l := log.(*latestLog)
+			return kafkatest.Member{Assigned: l.assigned, Released: l.released, Use: func(ctx context.Context) { _, _ = l.Poll(ctx) }, Close: sync.OnceFunc(l.Close)}
+		},
+	}
+}
+
+// The group is there and gives partitions away, but nobody answers who would know where to read them from: they are lost again
+// before anything is known of them.
+func TestAnAssignmentWhileConnectionsAreRefusedIsTriedAgain(t *testing.T) {
+	l := kafkatest.NewLog(t)
+	broker := l.Broker
+	var joined, failed atomic.Bool
+	broker.ControlKey(int16(kmsg.SyncGroup), func(kmsg.Request) (kmsg.Response, error, bool) {
+		broker.KeepControl()
+		joined.Store(true)
+		return nil, nil, false
+	})
+	dial := l.Dial
+	dial.Dialer = func(ctx context.Context, network, address string) (net.Conn, error) {
+		if joined.Load() && !failed.Load() {
+			return kafkatest.Refused(ctx, network, address)
+		}
+		return new(net.Dialer).DialContext(ctx, network, address)
+	}
+	dial.Logger = slog.New(flagged{slog.DiscardHandler, &failed})
+	var filled atomic.Bool
+	filler := latest.NewFiller(latest.Options{
+		Open:   LatestLog(LatestOptions{Dial: dial, Topics: l.Topics, Group: "test", Lag: func(int32, int64) { filled.Store(true) }}),
+		Cache:  newShelf(),
+		Logger: kafkatest.Quiet(),
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- filler.Run(ctx) }()
+	kafkatest.Eventually(t, "the first assignment fails", failed.Load)
+	state := (&kafkatest.Cluster{Topics: l.Topics}).State(0, 1)
+	state.Partition = 0
+	if err := l.Client.ProduceSync(t.Context(), state).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	kafkatest.Eventually(t, "the states are read", filled.Load)
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// flagged notes that something was logged.
+type flagged struct {
+	slog.Handler
+	flag *atomic.Bool
+}
+
+func (f flagged) Enabled(context.Context, slog.Level) bool { return true }
+
+func (f flagged) Handle(_ context.Context, r slog.Record) error {
+	if r.Message == "device states cannot be cached yet" {
+		f.flag.Store(true)
+	}
+	return nil
+}

@@ -1,0 +1,59 @@
+package processor
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"iotmon/internal/alert"
+	"iotmon/internal/iot"
+	"iotmon/internal/wire"
+)
+
+// Every rule that a type may have is violated, now and in a backlog, by a device whose texts are as long as they can be
+// configured to be, of characters that take two bytes each. The state fits into a record, and reads the same.
+func TestTheLargestStateFits(t *testing.T) {
+	catalog, err := iot.NewCatalog(iot.TypeSpec{
+		Name: iot.DeviceType(strings.Repeat("t", 63)), Unit: strings.Repeat("u", 128), Min: -math.MaxFloat64, Max: math.MaxFloat64,
+		Labels: map[string]string{"zh": strings.Repeat("\"", 128)},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	kind := catalog.Types()[0]
+	var rules []iot.Rule
+	for i := range iot.MaxRules {
+		name := fmt.Sprintf("%063d", i)
+		rules = append(rules, iot.Rule{Name: name, Type: kind, Severity: iot.Critical, Threshold: -1.2345678901234567e+300})
+	}
+	engine, err := alert.New(rules, catalog)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := alert.New(append(rules, iot.Rule{Name: "one more", Type: kind, Severity: iot.Info}), catalog); err == nil {
+		t.Error("one rule more than there may be is taken")
+	}
+	long := strings.Repeat("\"", 1024)
+	r := iot.Reading{
+		Device: iot.Device{
+			ID: iot.DeviceID(strings.Repeat("\"", iot.MaxIDLength)), Type: kind, Unit: strings.Repeat("u", 128),
+			Location: iot.Location{Building: long, Floor: iot.MaxFloor, Room: long}, Metadata: iot.Metadata{Model: long, Firmware: long},
+		},
+		Time: time.Date(2024, 1, 30, 10, 30, 0, 1000, time.UTC), Value: -1.2345678901234567e+299, Status: iot.Online,
+	}
+	s := iot.DeviceState{Latest: r, Status: iot.Online, Since: r.Time, Heard: r.Time}
+	s.Alerts = engine.Evaluate(nil, &r, func(*iot.Alert) {})
+	s.Past = engine.EvaluatePast(nil, nil, &r, r.Time, time.Second, func(*iot.Alert) {})
+	if len(s.Alerts) != iot.MaxRules || len(s.Past.Alerts) != iot.MaxRules {
+		t.Fatalf("got %d and %d alerts, want all rules violated", len(s.Alerts), len(s.Past.Alerts))
+	}
+	text := appendState(nil, &s)
+	if len(text) > maxRecordBytes {
+		t.Errorf("got %d bytes, want no more than %d", len(text), maxRecordBytes)
+	}
+	if got, err := wire.DecodeDeviceState(text); err != nil || len(got.Alerts) != iot.MaxRules || got.Alerts[0].Raised.ID != s.Alerts[0].Raised.ID {
+		t.Errorf("got %d alerts, %v, want all of them", len(got.Alerts), err)
+	}
+}

@@ -1,0 +1,125 @@
+package processor
+
+import (
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"iotmon/internal/iot"
+	"iotmon/internal/kafka/kafkatest"
+	"iotmon/internal/live"
+	"iotmon/internal/wire"
+)
+
+// A device that speaks often, or many that speak seldom, must not each have a batch in the log for each time: the log of a small
+// plant was mostly states that nobody reads again, and their batches most of the memory.
+func TestOnlyTheLastStateOfATransactionIsInTheLog(t *testing.T) {
+	l := newTestLog(t)
+	given := make(chan float64, 1000)
+	stop := l.startWith(Options{CommitInterval: time.Second, Metrics: &stepMetrics{}, Early: func(b live.Batch) {
+		for i := range b.States {
+			given <- b.States[i].Latest.Value
+		}
+	}})
+	const times = 20
+	start := time.Now()
+	for i := range times {
+		l.Post(kafkatest.Reading(1, start.Add(time.Duration(i)*time.Millisecond), float64(i)))
+		select {
+		case got := <-given:
+			if got != float64(i) {
+				t.Fatalf("got the state after reading %v, want that after %d", got, i)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatalf("the live view was not given the state after reading %d", i)
+		}
+	}
+	took := time.Since(start)
+	stop()
+	states := 0
+	l.Committed(l.Topics.States, func(r *kgo.Record) bool {
+		state, err := wire.DecodeDeviceState(r.Value)
+		if err != nil {
+			return false // What a restore marks the end with.
+		}
+		states++
+		return state.Latest.Value == times-1
+	})
+	if most := 2 + int(took/time.Second); states > most {
+		t.Errorf("got %d states of %d readings in the log, want up to %d, one for each transaction", states, times, most)
+	}
+}
+
+func TestStatesWithAlertsAndFinalWindowsComeThroughTheLogAlone(t *testing.T) {
+	l := newTestLog(t)
+	early := make(chan live.Batch, 1000)
+	stop := l.startWith(Options{CommitInterval: 100 * time.Millisecond, Metrics: &stepMetrics{}, Early: func(b live.Batch) {
+		early <- live.Batch{States: append([]iot.DeviceState(nil), b.States...), Summaries: append([]iot.WindowSummary(nil), b.Summaries...)}
+	}})
+	l.Post(kafkatest.Reading(1, time.Now(), 40), kafkatest.Reading(2, time.Now(), 20))
+	l.Committed(l.Topics.States, func(r *kgo.Record) bool {
+		state, err := wire.DecodeDeviceState(r.Value)
+		return err == nil && len(state.Alerts) > 0
+	})
+	l.tally(2)
+	stop()
+	l.Committed(l.Topics.Aggregates, func(r *kgo.Record) bool {
+		s, err := wire.DecodeWindowSummary(r.Value)
+		if err != nil || !s.Final {
+			t.Errorf("got a window in progress in the log: %+v, %v", s, err)
+		}
+		return true
+	})
+	close(early)
+	states := 0
+	for b := range early {
+		for i := range b.States {
+			states++
+			if len(b.States[i].Alerts) > 0 {
+				t.Errorf("got the state of %s with alerts, which the processor goes on changing", b.States[i].Latest.ID)
+			}
+		}
+		for i := range b.Summaries {
+			if b.Summaries[i].Final {
+				t.Errorf("got the final window of %v", b.Summaries[i].Window.Start)
+			}
+		}
+	}
+	if states == 0 {
+		t.Error("got no state at all, want that of device 2")
+	}
+}
+
+// What is given to the live view is copied as it stands. A new part of it that can be changed behind the view's back must be
+// copied, or keep the state on the way through the log as alerts do.
+func TestAStateIsCopiedByAssignmentButForItsAlerts(t *testing.T) {
+	// Numbers of batteries are never changed; the runs are left out.
+	allowed := map[string]bool{".Alerts": true, ".Latest.Device.Metadata.BatteryLevel": true, ".Past": true, ".Clock": true}
+	var walk func(path string, of reflect.Type)
+	walk = func(path string, of reflect.Type) {
+		switch of.Kind() {
+		case reflect.Struct:
+			if of == reflect.TypeFor[time.Time]() {
+				return
+			}
+			for i := range of.NumField() {
+				walk(path+"."+of.Field(i).Name, of.Field(i).Type)
+			}
+		case reflect.Slice, reflect.Map, reflect.Pointer, reflect.Interface, reflect.Func, reflect.Chan:
+			if !allowed[path] {
+				t.Errorf("iot.DeviceState%s is shared by the copies of a state", path)
+			}
+		}
+	}
+	walk("", reflect.TypeFor[iot.DeviceState]())
+
+	var given iot.DeviceState
+	e := newEarly(func(b live.Batch) { given = b.States[0] }, "device-state", nil)
+	e.state(&iot.DeviceState{Past: new(iot.PastRun), Clock: new(iot.ClockRun)}, newFollowed(nil))
+	e.publish()
+	if given.Past != nil || given.Clock != nil {
+		t.Errorf("got a state with runs that the processor goes on changing: %+v", given)
+	}
+}

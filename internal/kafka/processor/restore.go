@@ -1,0 +1,274 @@
+package processor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"iotmon/internal/iot"
+	"iotmon/internal/process"
+)
+
+// restore brings partitions back to what was last committed of them: first the stable offsets, then the device states.
+// In this order, because a transaction that ends in between must be seen whole or not at all: once the offsets are stable
+// no earlier transaction of these partitions is open, and a zombie's later one cannot commit.
+func (s *session) restore(ctx context.Context, ids []int32) (*restored, error) {
+	log, err := s.describeLog(ctx)
+	if err != nil {
+		return nil, err
+	}
+	commits, err := s.committed(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	reached := make(map[int32]iot.Position, len(ids))
+	for id, commit := range commits {
+		if checkpoint, ours := commit.checkpoint(); ours {
+			reached[id] = iot.Position{Epoch: checkpoint.Epoch, Offset: checkpoint.Position}
+		}
+	}
+	states, err := s.readStates(ctx, ids, func(id int32, position iot.Position) bool {
+		if position.Partition != id {
+			return false
+		}
+		// A commit that was torn leaves a state that speaks of records which the commit has not reached: the embedded broker,
+		// killed in the middle of it, may have written the markers of some topics and not yet the offsets. What was written is
+		// written again, the same; the state before it is the one that fits.
+		upTo, found := reached[id]
+		return !s.TornCommits || !found || position.Compare(upTo) <= 0
+	})
+	if err != nil {
+		return nil, err
+	}
+	partitions := make(map[int32]*process.Partition, len(ids))
+	failed := make(partitionErrors)
+	for _, id := range ids {
+		partitions[id], err = s.rebuild(ctx, id, log, commits[id], states[id])
+		if panicked := (*restorePanic)(nil); errors.As(err, &panicked) {
+			failed[id] = err
+		} else if err != nil {
+			return nil, err
+		}
+	}
+	if len(failed) > 0 {
+		return nil, failed
+	}
+	return &restored{partitions, log.id}, nil
+}
+
+// restored are partitions, and the id of the topic that they are of.
+type restored struct {
+	partitions map[int32]*process.Partition
+	log        string
+}
+
+// logExtent is what the readings' topic is and holds.
+type logExtent struct {
+	id           string
+	starts, ends kadm.ListedOffsets
+}
+
+func (s *session) describeLog(ctx context.Context) (logExtent, error) {
+	admin := kadm.NewClient(s.writer.client)
+	var log logExtent
+	details, err := admin.ListTopics(ctx, s.Topics.Readings)
+	if err = errors.Join(err, details.Error()); err != nil {
+		return log, fmt.Errorf("describe %s: %w", s.Topics.Readings, err)
+	}
+	log.id = details[s.Topics.Readings].ID.String()
+	log.starts, err = admin.ListStartOffsets(ctx, s.Topics.Readings)
+	if err = errors.Join(err, log.starts.Error()); err != nil {
+		return log, fmt.Errorf("list start offsets: %w", err)
+	}
+	log.ends, err = admin.ListEndOffsets(ctx, s.Topics.Readings)
+	if err = errors.Join(err, log.ends.Error()); err != nil {
+		return log, fmt.Errorf("list end offsets: %w", err)
+	}
+	return log, nil
+}
+
+// rebuild makes the partition from what was committed, as far as it goes, and its states.
+func (s *session) rebuild(ctx context.Context, id int32, log logExtent, commit commit, states map[iot.DeviceID]iot.DeviceState) (_ *process.Partition, err error) {
+	start, _ := log.starts.Lookup(s.Topics.Readings, id)
+	end, _ := log.ends.Lookup(s.Topics.Readings, id)
+	k := known{commit: commit, log: log.id, start: start.Offset, end: end.Offset, torn: s.TornCommits}
+	for _, state := range states {
+		if state.Position.Compare(k.reached) > 0 || k.reached == (iot.Position{}) {
+			k.reached = state.Position
+		}
+		if state.Heard.After(k.heard) {
+			k.heard = state.Heard
+		}
+	}
+	r := k.resume()
+	if err := s.complete(ctx, id, &k, &r); err != nil {
+		return nil, err
+	}
+	if r.trouble != "" {
+		s.Logger.Error("readings may be missing in windows, which will be recomputed from the archive: "+r.trouble,
+			"partition", id, "committed", k.offset, "goes_on_at", r.Position, "states_reach", k.reached.Offset,
+			"log_start", k.start, "log_end", k.end, "lost", r.gone)
+		s.Metrics.Lost(r.gone)
+	} else if r.Position > 0 && len(states) == 0 && !r.Clock.IsZero() {
+		s.Logger.Warn("no states of devices where readings were processed: if device-state was emptied, devices and alerts begin anew",
+			"partition", id, "position", r.Position)
+	}
+	defer func() {
+		if reason := recover(); reason != nil {
+			err = &restorePanic{reason, debug.Stack()}
+		}
+	}()
+	if limits := s.Process.Admission.Fingerprint(); r.Limits != 0 && r.Limits != limits {
+		s.Logger.Warn("the limits on readings have changed: readings that were accepted under others and are not archived yet may be left out",
+			"partition", id, "position", r.Position)
+	}
+	partition := process.New(s.Process, id, r.Checkpoint, r.lost)
+	for _, device := range slices.Sorted(maps.Keys(states)) {
+		partition.Restore(states[device])
+	}
+	return partition, nil
+}
+
+// restorePanic is a panic over what was committed of a partition.
+type restorePanic struct {
+	reason any
+	stack  []byte
+}
+
+func (p *restorePanic) Error() string {
+	return fmt.Sprintf("restore: panic: %v\n%s", p.reason, p.stack)
+}
+
+// complete asks the log for what the checkpoint lacks. Windows that end at its watermark or before have been closed; those
+// that were open at its clock begin at most two lengths and the lateness before that, and their readings were appended
+// at most the skew before.
+func (s *session) complete(ctx context.Context, id int32, k *known, r *resumption) error {
+	options := s.Process
+	open := 2*options.Window + options.Lateness
+	switch {
+	case r.missing == nothing:
+		return nil
+	case r.missing == beginning || r.Clock.IsZero(): // States of the past alone tell no time.
+		at, err := s.appendTime(ctx, id, r.Position)
+		if err == nil && !at.IsZero() {
+			r.Watermark = at.Add(-open)
+		}
+		return err
+	}
+	r.Watermark = r.Clock.Add(-open)
+	if k.reached.Offset < r.Position {
+		return nil // What lies between is gone, or not to be processed.
+	}
+	from, err := kadm.NewClient(s.writer.client).ListOffsetsAfterMilli(ctx,
+		r.Watermark.Add(-options.Admission.Skew).UnixMilli(), s.Topics.Readings)
+	if err != nil {
+		return fmt.Errorf("find the readings of open windows: %w", err)
+	}
+	if found, ok := from.Lookup(s.Topics.Readings, id); ok && found.Err == nil && found.Offset >= 0 {
+		r.Offset = max(min(found.Offset, r.Position), k.start)
+	}
+	return nil
+}
+
+// appendTime returns when the first record from the offset on was appended, the zero time if there is none to be read.
+func (s *session) appendTime(ctx context.Context, id int32, offset int64) (time.Time, error) {
+	ends, err := kadm.NewClient(s.writer.client).ListCommittedOffsets(ctx, s.Topics.Readings)
+	if err = errors.Join(err, ends.Error()); err != nil {
+		return time.Time{}, fmt.Errorf("list stable offsets: %w", err)
+	}
+	if end, _ := ends.Lookup(s.Topics.Readings, id); end.Offset <= offset {
+		return time.Time{}, nil
+	}
+	client, err := kgo.NewClient(s.Dial.Options(
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{s.Topics.Readings: {id: kgo.NewOffset().At(offset)}}),
+		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
+		kgo.KeepControlRecords(),
+	)...)
+	if err != nil {
+		return time.Time{}, err
+	}
+	defer client.Close()
+	fetches := client.PollRecords(ctx, 1)
+	if err := fetches.Err(); err != nil {
+		return time.Time{}, fmt.Errorf("read the first record of partition %d: %w", id, err)
+	}
+	for _, r := range fetches.Records() {
+		return r.Timestamp, nil
+	}
+	return time.Time{}, nil
+}
+
+// commit is what the group has committed of a partition: the offset, -1 for none, and the text with it.
+type commit struct {
+	offset   int64
+	metadata string
+}
+
+// checkpoint returns what a processor has committed; false if it was none.
+func (c commit) checkpoint() (process.Checkpoint, bool) {
+	if c.offset < 0 || c.metadata == "" {
+		return process.Checkpoint{}, false
+	}
+	checkpoint, err := process.ParseCheckpoint(c.offset, c.metadata)
+	return checkpoint, err == nil
+}
+
+// committed fetches the commits, waiting for open transactions that would change them.
+func (s *session) committed(ctx context.Context, ids []int32) (map[int32]commit, error) {
+	request := kmsg.NewPtrOffsetFetchRequest()
+	request.RequireStable = true
+	request.Group = s.Group
+	topic := kmsg.NewOffsetFetchRequestTopic()
+	topic.Topic, topic.Partitions = s.Topics.Readings, ids
+	request.Topics = append(request.Topics, topic)
+	for {
+		response, err := request.RequestWith(ctx, s.writer.client)
+		if err != nil {
+			return nil, fmt.Errorf("fetch committed offsets: %w", err)
+		}
+		commits, err := parseCommitted(response, ids)
+		if !errors.Is(err, kerr.UnstableOffsetCommit) {
+			return commits, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+func parseCommitted(response *kmsg.OffsetFetchResponse, ids []int32) (map[int32]commit, error) {
+	if err := kerr.ErrorForCode(response.ErrorCode); err != nil {
+		return nil, fmt.Errorf("fetch committed offsets: %w", err)
+	}
+	commits := make(map[int32]commit, len(ids))
+	for _, id := range ids {
+		commits[id] = commit{offset: -1}
+	}
+	for _, topic := range response.Topics {
+		for _, p := range topic.Partitions {
+			if err := kerr.ErrorForCode(p.ErrorCode); err != nil {
+				return nil, fmt.Errorf("fetch committed offset of partition %d: %w", p.Partition, err)
+			}
+			if p.Offset < 0 {
+				continue
+			}
+			c := commit{offset: p.Offset}
+			if p.Metadata != nil {
+				c.metadata = *p.Metadata
+			}
+			commits[p.Partition] = c
+		}
+	}
+	return commits, nil
+}

@@ -1,0 +1,222 @@
+package processor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"iotmon/internal/iot"
+	"iotmon/internal/kafka"
+	"iotmon/internal/wire"
+)
+
+// readStates reads the committed device states of the partitions, of each device the last that fits.
+//
+// It must reach the end of the log as it was when it began, transactions still open included. The end cannot be waited for
+// by offset: the last one may belong to a transaction marker or to a record that was compacted away. So it appends a
+// record of its own, without a transaction, and reads until it finds that.
+func (s *session) readStates(ctx context.Context, ids []int32, fits func(int32, iot.Position) bool) (map[int32]map[iot.DeviceID]iot.DeviceState, error) {
+	starts, err := kadm.NewClient(s.writer.client).ListStartOffsets(ctx, s.Topics.States)
+	if err = errors.Join(err, starts.Error()); err != nil {
+		return nil, fmt.Errorf("list start offsets of the device states: %w", err)
+	}
+	marks, err := s.markStates(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	reader := stateReader{session: s, starts: starts.Offsets(), marks: marks, fits: fits}
+	last, err := reader.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	states, foreign := decodeStates(last)
+	if len(foreign) > 0 {
+		s.Logger.Error("device-state holds records that no processor has written; the ones before them are taken",
+			"count", len(foreign), "first", foreign[0].String())
+		// The second time every record of these keys is decoded before it is kept.
+		reader.strict = make(map[stateKey]bool, len(foreign))
+		for _, key := range foreign {
+			reader.strict[key] = true
+		}
+		if last, err = reader.read(ctx); err != nil {
+			return nil, err
+		}
+		states, _ = decodeStates(last)
+	}
+	if s.Handover != nil {
+		for id, values := range last {
+			s.Handover.give(id, values, marks[id])
+		}
+	}
+	return states, nil
+}
+
+// stateKey names a key in a partition of the device states.
+type stateKey struct {
+	partition int32
+	key       string
+}
+
+func (k stateKey) String() string { return fmt.Sprintf("key %q in partition %d", k.key, k.partition) }
+
+// decodeStates decodes what was kept. It also returns the keys whose value is none of ours.
+func decodeStates(last map[int32]keptStates) (states map[int32]map[iot.DeviceID]iot.DeviceState, foreign []stateKey) {
+	decoder := wire.NewStreamDecoder()
+	states = make(map[int32]map[iot.DeviceID]iot.DeviceState, len(last))
+	for id, values := range last {
+		states[id] = make(map[iot.DeviceID]iot.DeviceState, len(values))
+		for key, kept := range values {
+			if kept.gone {
+				continue
+			}
+			state, err := decodeState(decoder, key, kept.value)
+			if err != nil {
+				foreign = append(foreign, stateKey{id, key})
+				continue
+			}
+			states[id][state.Latest.ID] = state
+		}
+	}
+	return states, foreign
+}
+
+// decodeState decodes the state of the device that is its record's key.
+func decodeState(decoder *wire.Decoder, key string, value []byte) (iot.DeviceState, error) {
+	state, err := decoder.DeviceState(value)
+	if err == nil && string(state.Latest.ID) != key {
+		err = fmt.Errorf("device state of %q has the key %q", state.Latest.ID, key)
+	}
+	return state, err
+}
+
+// stateReader reads device states from the starts, which must be older than the marks, up to those.
+type stateReader struct {
+	*session
+	starts kadm.Offsets
+	marks  map[int32]int64
+	// fits reports whether a state is one of those that are wanted.
+	fits func(partition int32, position iot.Position) bool
+	// strict holds keys of which not everything is a state.
+	strict map[stateKey]bool
+}
+
+// read returns, undecoded, the last value of each key that fits. A log that is deleted from its beginning meanwhile is an error:
+// what lived there has moved behind the mark, and going on from the new beginning would miss it.
+func (s *stateReader) read(ctx context.Context) (map[int32]keptStates, error) {
+	marks := maps.Clone(s.marks)
+	last := make(map[int32]keptStates, len(marks))
+	offsets := make(map[int32]kgo.Offset, len(marks))
+	for id := range marks {
+		last[id] = make(keptStates)
+		start, _ := s.starts.Lookup(s.Topics.States, id)
+		offsets[id] = kgo.NewOffset().At(start.At)
+	}
+	reader, err := kgo.NewClient(s.Dial.Options(
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{s.Topics.States: offsets}),
+		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kafka.NewFetchMemory(),
+	)...)
+	if err != nil {
+		return nil, err
+	}
+	defer reader.Close()
+	for len(marks) > 0 {
+		fetches := reader.PollFetches(ctx)
+		if err := fetches.Err(); err != nil {
+			return nil, fmt.Errorf("read device states: %w", err)
+		}
+		fetches.EachPartition(func(p kgo.FetchTopicPartition) {
+			mark, waiting := marks[p.Partition]
+			if !waiting {
+				return
+			}
+			if n := len(p.Records); n > 0 && p.Records[n-1].Offset >= mark {
+				delete(marks, p.Partition)
+			}
+			s.keep(last[p.Partition], p.Records, mark)
+		})
+		kafka.Recycle(fetches)
+	}
+	return last, nil
+}
+
+// keptStates are what is known of the keys of a partition, so far.
+type keptStates map[string]*keptState
+
+// keptState is the value of the highest position.
+type keptState struct {
+	value    []byte
+	position iot.Position
+	// gone is a device that was deleted.
+	gone bool
+}
+
+// keep takes in the records of a fetch up to the mark.
+func (s *stateReader) keep(kept keptStates, records []*kgo.Record, mark int64) {
+	for _, r := range records {
+		if r.Offset < mark {
+			s.keepRecord(kept, r)
+		}
+	}
+}
+
+// keepRecord takes in a record that fits, unless one of a higher position is known.
+func (s *stateReader) keepRecord(kept keptStates, r *kgo.Record) {
+	position, known := wire.StatePosition(r.Value)
+	gone := kafka.IsTombstone(r)
+	if gone {
+		if position, known = kafka.TombstonePosition(r); !known {
+			delete(kept, string(r.Key))
+			return
+		}
+	}
+	if !known || !s.fits(r.Partition, position) || s.foreign(r) {
+		return
+	}
+	before := kept[string(r.Key)]
+	if before == nil {
+		before = new(keptState)
+		kept[string(r.Key)] = before
+	} else if position.Compare(before.position) < 0 {
+		return
+	}
+	*before = keptState{value: append(before.value[:0], r.Value...), position: position, gone: gone}
+}
+
+// foreign reports whether a record is not what a processor writes. That is looked at only where it has been seen to matter.
+func (s *stateReader) foreign(r *kgo.Record) bool {
+	if r.Value == nil || len(s.strict) == 0 || !s.strict[stateKey{r.Partition, string(r.Key)}] {
+		return false
+	}
+	_, err := decodeState(new(wire.Decoder), string(r.Key), r.Value)
+	return err != nil
+}
+
+// markKey is the key of the records that a restore reads up to: no device can have it.
+const markKey = "\x00restore"
+
+// markStates appends a mark to the device states of each partition and returns their offsets.
+func (s *session) markStates(ctx context.Context, ids []int32) (map[int32]int64, error) {
+	client, err := kgo.NewClient(s.Dial.Options(kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerLinger(0))...)
+	if err != nil {
+		return nil, err
+	}
+	defer client.Close()
+	marks := make([]*kgo.Record, len(ids))
+	for i, id := range ids {
+		marks[i] = &kgo.Record{Topic: s.Topics.States, Partition: id, Key: []byte(markKey)}
+	}
+	if err := client.ProduceSync(ctx, marks...).FirstErr(); err != nil {
+		return nil, fmt.Errorf("mark the end of the device states: %w", err)
+	}
+	offsets := make(map[int32]int64, len(ids))
+	for _, mark := range marks {
+		offsets[mark.Partition] = mark.Offset
+	}
+	return offsets, nil
+}

@@ -1,0 +1,62 @@
+package processor
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"iotmon/internal/iot"
+)
+
+// The embedded broker moves what lives to the end of the log before it deletes the beginning. A restore that it overtakes all
+// the same has not seen what moved, and must not take the rest for everything: the devices that it missed would begin anew.
+func TestARestoreThatTheLogIsDeletedUnderFails(t *testing.T) {
+	l := newTestLog(t)
+	client, err := kgo.NewClient(l.Dial.Options(kgo.RecordPartitioner(kgo.ManualPartitioner()))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	const devices = 120
+	padding := make([]byte, 75_000)
+	write := func(key string, value []byte) int64 {
+		t.Helper()
+		r := &kgo.Record{Topic: l.Topics.States, Key: []byte(key), Value: value}
+		if err := client.ProduceSync(t.Context(), r).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+		return r.Offset
+	}
+	for device := range devices {
+		_, _ = rand.Read(padding) // Nothing that compression could make small.
+		write(fmt.Sprint(device), fmt.Appendf(nil, `{"padding":%q,"partition":0,"epoch":0,"position":%d}`,
+			base64.StdEncoding.EncodeToString(padding), device))
+	}
+	mark := write(markKey, nil)
+	deleted := sync.OnceFunc(func() {
+		upTo := make(kadm.Offsets)
+		upTo.Add(kadm.Offset{Topic: l.Topics.States, At: mark})
+		if _, err := kadm.NewClient(client).DeleteRecords(t.Context(), upTo); err != nil {
+			t.Error(err)
+		}
+	})
+	s := &session{Processor: New(Options{Dial: l.Dial, Topics: l.Topics})}
+	starts := make(kadm.Offsets)
+	starts.Add(kadm.Offset{Topic: l.Topics.States})
+	for _, when := range []string{"while it reads", "before it reads"} {
+		reader := stateReader{
+			session: s, starts: starts, marks: map[int32]int64{0: mark}, fits: func(int32, iot.Position) bool { deleted(); return true },
+		}
+		last, err := reader.read(t.Context())
+		if !errors.Is(err, kerr.OffsetOutOfRange) {
+			t.Errorf("deleted %s: got %d devices of %d and %v", when, len(last[0]), devices, err)
+		}
+	}
+}
