@@ -35,7 +35,7 @@ func members(t *testing.T, dial kafka.Dial) map[string]func() kafkatest.Member {
 			log, err := open(new(offsets).resume, func(archive.Source) {})
 			must(err)
 			l := log.(*archiveLog)
-			return kafkatest.Member{Assigned: l.assigned, Released: l.released, Use: func(ctx context.Context) { _, _ = l.Poll(ctx) }, Close: sync.OnceFunc(l.Close)}
+			return kafkatest.Member{Assigned: l.assigned, Released: l.revoked, Use: func(ctx context.Context) { _, _ = l.Poll(ctx) }, Close: sync.OnceFunc(l.Close)}
 		},
 		"cache": func() kafkatest.Member {
 			open := LatestLog(LatestOptions{Dial: dial, Topics: topics, Group: "test"})
@@ -50,7 +50,7 @@ func members(t *testing.T, dial kafka.Dial) map[string]func() kafkatest.Member {
 			log, err := open(resume, func(latest.Partition) {})
 			must(err)
 			l := log.(*latestLog)
-			return kafkatest.Member{Assigned: l.assigned, Released: l.released, Use: func(ctx context.Context) { _, _ = l.Poll(ctx) }, Close: sync.OnceFunc(l.Close)}
+			return kafkatest.Member{Assigned: l.assigned, Released: l.revoked, Use: func(ctx context.Context) { _, _ = l.Poll(ctx) }, Close: sync.OnceFunc(l.Close)}
 		},
 	}
 }
