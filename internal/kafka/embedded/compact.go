@@ -20,6 +20,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"iotmon/internal/iot"
 	"iotmon/internal/wire"
 )
 
@@ -237,6 +238,8 @@ type mover struct {
 	client *kgo.Client
 	cuts   kadm.Offsets
 	alive  map[place]*kgo.Record
+	// reached has the highest position of each key, whether it lives or not, if that has positions.
+	reached map[place]iot.Position
 }
 
 type place struct {
@@ -264,7 +267,7 @@ func newMover(reach []kgo.Opt, cuts kadm.Offsets) (*mover, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &mover{client: client, cuts: cuts, alive: make(map[place]*kgo.Record)}, nil
+	return &mover{client: client, cuts: cuts, alive: make(map[place]*kgo.Record), reached: make(map[place]iot.Position)}, nil
 }
 
 // readToEnd reads on to the end of the log as it is now. The end is known by a record of the mover's own: the last offset
@@ -294,9 +297,10 @@ func (m *mover) readToEnd(ctx context.Context) error {
 	return nil
 }
 
+// take notes what a record says of its key: it lives if it lies before the cut and nothing supersedes it.
 func (m *mover) take(r *kgo.Record) {
 	at := place{r.Topic, r.Partition, string(r.Key)}
-	if r.Value == nil && outlives(m.alive[at], r) {
+	if m.outdated(at, r) {
 		return
 	}
 	if cut, _ := m.cuts.Lookup(r.Topic, r.Partition); r.Offset >= cut.At || r.Value == nil {
@@ -307,20 +311,33 @@ func (m *mover) take(r *kgo.Record) {
 	m.alive[at] = &kgo.Record{Topic: r.Topic, Partition: r.Partition, Key: bytes.Clone(r.Key), Value: bytes.Clone(r.Value), Timestamp: r.Timestamp}
 }
 
-// outlives reports whether a living record has a higher position than a tombstone that comes after it: a processor that had lost
-// its partition has written that.
-func outlives(alive, tombstone *kgo.Record) bool {
-	if alive == nil {
+// outdated reports whether a record comes after one of its key with a higher position: a processor that had lost its partition has
+// written it, and no reader lets it take that one's place. Of records without positions the last counts.
+func (m *mover) outdated(at place, r *kgo.Record) bool {
+	position, known := positionOf(r)
+	if !known {
+		delete(m.reached, at)
 		return false
 	}
-	state, ok := wire.StatePosition(alive.Value)
-	for _, h := range tombstone.Headers {
-		if h.Key == wire.PositionHeader && ok {
-			deleted, err := wire.DecodePosition(h.Value)
-			return err == nil && state.Compare(deleted) > 0
+	if before, ok := m.reached[at]; ok && position.Compare(before) < 0 {
+		return true
+	}
+	m.reached[at] = position
+	return false
+}
+
+// positionOf returns the position of a device's state, or that at which it was deleted; false for other records.
+func positionOf(r *kgo.Record) (iot.Position, bool) {
+	if r.Value != nil {
+		return wire.StatePosition(r.Value)
+	}
+	for _, h := range r.Headers {
+		if h.Key == wire.PositionHeader {
+			position, err := wire.DecodePosition(h.Value)
+			return position, err == nil
 		}
 	}
-	return false
+	return iot.Position{}, false
 }
 
 // awaitQuiet returns once no transaction is open in the topics.

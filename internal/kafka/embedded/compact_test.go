@@ -207,8 +207,9 @@ func TestCompactionWaitsForOpenTransactionsAndHoldsNewOnesBack(t *testing.T) {
 	}
 }
 
-// The states of devices carry positions. A tombstone of a processor that had lost its partition must not delete a newer one.
-func TestCompactionGoesByThePositionOfATombstone(t *testing.T) {
+// The states of devices carry positions, and so do tombstones: whatever order a processor that had lost its partition has brought
+// into the log, compaction leaves what every reader takes for the last.
+func TestCompactionGoesByPositions(t *testing.T) {
 	b := open(t, t.TempDir())
 	createTopic(t, b, "states", 1, compacted)
 	at := func(offset int64) iot.Position { return iot.Position{Offset: offset} }
@@ -221,10 +222,57 @@ func TestCompactionGoesByThePositionOfATombstone(t *testing.T) {
 		header := kgo.RecordHeader{Key: wire.PositionHeader, Value: wire.AppendPosition(nil, at(offset))}
 		return &kgo.Record{Topic: "states", Key: []byte(key), Headers: []kgo.RecordHeader{header}}
 	}
-	produce(t, dial(t, b), device("deleted", 5), forgotten("deleted", 6), device("alive", 5), forgotten("alive", 4))
+	byAnother := func(key string) *kgo.Record { return &kgo.Record{Topic: "states", Key: []byte(key)} }
+	produce(t, dial(t, b),
+		device("deleted", 5), forgotten("deleted", 6),
+		device("alive", 5), forgotten("alive", 4),
+		device("out of order", 9), device("out of order", 7),
+		device("deleted before an older state", 5), forgotten("deleted before an older state", 8), device("deleted before an older state", 7),
+		device("back", 5), forgotten("back", 6), device("back", 7),
+		device("deleted by another program and back", 5), byAnother("deleted by another program and back"), device("deleted by another program and back", 4),
+		device("deleted by another program", 5), byAnother("deleted by another program"),
+	)
 	round(t, b)
-	got := latest(t, b)
-	if _, found := got["alive"]; !found || len(got) != 1 {
-		t.Errorf("got %v, want only the device whose tombstone is older than its state", got)
+	got := make(map[string]int64)
+	for key, value := range latest(t, b) {
+		position, _ := wire.StatePosition([]byte(value))
+		got[key] = position.Offset
+	}
+	want := map[string]int64{"alive": 5, "out of order": 9, "back": 7, "deleted by another program and back": 4}
+	if !maps.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+// A newer state may lie behind the cut already, and an older one behind that.
+func TestCompactionMovesNothingThatIsOutdatedBehindTheCut(t *testing.T) {
+	b := open(t, t.TempDir())
+	createTopic(t, b, "states", 1, compacted)
+	device := func(offset int64) *kgo.Record {
+		s := iot.DeviceState{Status: iot.Online, Position: iot.Position{Offset: offset}}
+		s.Latest.ID, s.Latest.Type, s.Latest.Time = "device", iot.Temperature, time.UnixMicro(offset).UTC()
+		return &kgo.Record{Topic: "states", Key: []byte("device"), Value: wire.AppendDeviceState(nil, &s)}
+	}
+	client := dial(t, b)
+	produce(t, client, device(5), device(7))
+	_, cuts := b.cleaner.survey()
+	for _, behind := range []struct{ offset, alive int64 }{{6, 7}, {9, 0}, {8, 0}} {
+		produce(t, client, device(behind.offset))
+		m, err := newMover(b.reach(), cuts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := m.readToEnd(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		m.client.Close()
+		alive := int64(0)
+		for _, r := range m.alive {
+			position, _ := wire.StatePosition(r.Value)
+			alive = position.Offset
+		}
+		if alive != behind.alive {
+			t.Errorf("with %d behind the cut: got %d alive before it, want %d", behind.offset, alive, behind.alive)
+		}
 	}
 }
