@@ -11,7 +11,7 @@ import (
 
 	"iotmon/internal/app"
 	"iotmon/internal/config"
-	"iotmon/internal/ingest"
+	"iotmon/internal/replay"
 )
 
 //go:embed help.txt
@@ -38,7 +38,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case "help":
 		return showHelp(ctx, args[1:], stdout, stderr)
 	case "replay":
-		return ingest.ReplayCommand(ctx, args[1:], stdout, stderr)
+		return replay.Command(ctx, args[1:], stdout, stderr)
 	case "bench":
 		return app.RunBench(ctx, args[1:], benchHelp, stdout, stderr)
 	case "backup":
@@ -60,7 +60,7 @@ func showHelp(ctx context.Context, topics []string, stdout, stderr io.Writer) in
 	}
 	switch topic {
 	case "replay":
-		return ingest.ReplayCommand(ctx, []string{"-h"}, stdout, stderr)
+		return replay.Command(ctx, []string{"-h"}, stdout, stderr)
 	case "", "bench", "backup", "restore":
 		fmt.Fprint(stdout, map[string]string{"": help, "bench": benchHelp, "backup": backupHelp, "restore": restoreHelp}[topic])
 		return app.Done

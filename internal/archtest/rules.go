@@ -18,9 +18,9 @@ var (
 	// pure packages decide; time is an argument, and they do no I/O and start no goroutine.
 	pure = []string{"internal/iot", "internal/aggregate", "internal/alert", "internal/fleet", "internal/process", "internal/mapping"}
 	// parts are what the domain's rules are made of.
-	parts = []string{"internal/wire", "internal/simulate", "internal/aggregate", "internal/alert", "internal/fleet", "internal/recording", "internal/mapping"}
+	parts = []string{"internal/wire", "internal/simulate", "internal/aggregate", "internal/alert", "internal/fleet", "internal/replay/recording", "internal/mapping"}
 	// uses declare the interfaces that they need.
-	uses = []string{"internal/process", "internal/archive", "internal/latest", "internal/live", "internal/ingest", "internal/api"}
+	uses = []string{"internal/process", "internal/archive", "internal/latest", "internal/live", "internal/ingest", "internal/replay", "internal/api"}
 	// measures sit on top of a running system.
 	measures = []string{"internal/bench"}
 	// adapters implement them.
@@ -42,7 +42,7 @@ var layers = []layer{
 	{packages: aside},
 	{packages: []string{"internal/app"}, may: slices.Concat(domain, parts, uses, adapters, measures, aside)},
 	// A command starts a service, or the one client that needs no service.
-	{packages: []string{"cmd/..."}, may: []string{"internal/app", "internal/config", "internal/observe", "internal/ingest"}},
+	{packages: []string{"cmd/..."}, may: []string{"internal/app", "internal/config", "internal/observe", "internal/replay"}},
 	// What tests are given servers by is for tests alone: no layer may import it.
 	{packages: []string{"tests/testenv"}},
 	{packages: []string{"internal/kafka/kafkatest"}, may: slices.Concat(domain, parts, kafka)},

@@ -1,2 +1,2 @@
-// Package ingest is the ways in for real readings: over HTTP, and from recordings in CSV files.
+// Package ingest is the way in for real readings over HTTP.
 package ingest

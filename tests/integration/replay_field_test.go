@@ -50,7 +50,7 @@ type total struct {
 // compares what the archive then has of each device with what Python made of the files.
 func TestRecordingsOfTheFieldAreArchivedAsTheyAre(t *testing.T) {
 	data := testenv.Recordings(t, "field")
-	text, err := os.ReadFile("../../internal/ingest/testdata/field.json")
+	text, err := os.ReadFile("../../internal/replay/testdata/field.json")
 	if err != nil {
 		t.Fatal(err)
 	}

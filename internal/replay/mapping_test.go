@@ -1,4 +1,4 @@
-package ingest
+package replay
 
 import (
 	"errors"
@@ -10,7 +10,7 @@ import (
 	"os"
 
 	"iotmon/internal/iot"
-	"iotmon/internal/recording"
+	"iotmon/internal/replay/recording"
 )
 
 func TestColumnFlagsAreRead(t *testing.T) {

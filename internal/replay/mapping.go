@@ -1,4 +1,4 @@
-package ingest
+package replay
 
 import (
 	"cmp"
@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"iotmon/internal/iot"
-	"iotmon/internal/recording"
+	"iotmon/internal/replay/recording"
 )
 
 // Mapping says which readings the cells of a recording are. Either Columns or Long is set.

@@ -1,4 +1,4 @@
-package ingest
+package replay
 
 import (
 	"fmt"
@@ -12,8 +12,8 @@ import (
 // plainEvery is how often progress is told where there is no terminal to draw a bar on.
 const plainEvery = 5 * time.Second
 
-// replayProgress shows a person how far a replay has come: a bar on a terminal, else a line now and then.
-type replayProgress struct {
+// progress shows a person how far a replay has come: a bar on a terminal, else a line now and then.
+type progress struct {
 	w     io.Writer
 	start time.Time
 	// bar is nil unless w is a terminal.
@@ -24,9 +24,9 @@ type replayProgress struct {
 	away bool
 }
 
-func newReplayProgress(w io.Writer) *replayProgress {
+func newProgress(w io.Writer) *progress {
 	now := time.Now()
-	p := &replayProgress{w: w, start: now, told: now}
+	p := &progress{w: w, start: now, told: now}
 	if isTerminal(w) {
 		p.bar = progressbar.NewOptions64(1,
 			progressbar.OptionSetWriter(w),
@@ -51,7 +51,7 @@ func isTerminal(w io.Writer) bool {
 
 // advance shows what has been done after an answer. The share of the file that has been read stands for the share of the
 // time that has passed.
-func (p *replayProgress) advance(done *ReplaySummary, read, size int64) {
+func (p *progress) advance(done *Summary, read, size int64) {
 	p.away = false
 	rate := float64(done.Sent) / max(time.Since(p.start).Seconds(), 1e-3)
 	if p.bar != nil {
@@ -71,7 +71,7 @@ func (p *replayProgress) advance(done *ReplaySummary, read, size int64) {
 }
 
 // waiting says once that the system is away.
-func (p *replayProgress) waiting(err error, _ time.Duration) {
+func (p *progress) waiting(err error, _ time.Duration) {
 	if p.away {
 		return
 	}
@@ -81,7 +81,7 @@ func (p *replayProgress) waiting(err error, _ time.Duration) {
 }
 
 // clear removes the bar, to write something else.
-func (p *replayProgress) clear() {
+func (p *progress) clear() {
 	if p.bar != nil {
 		_ = p.bar.Clear()
 	}

@@ -1,4 +1,4 @@
-package ingest
+package replay
 
 import (
 	"fmt"
@@ -10,11 +10,11 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"iotmon/internal/recording"
+	"iotmon/internal/replay/recording"
 )
 
-// inspectRecording writes what a recording seems to be, and a command that reads it so. Nothing is sent.
-func inspectRecording(path string, layout recording.Layout, w io.Writer) error {
+// inspect writes what a recording seems to be, and a command that reads it so. Nothing is sent.
+func inspect(path string, layout recording.Layout, w io.Writer) error {
 	report, err := recording.Inspect(func() (io.ReadCloser, error) { return os.Open(path) }, layout)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)

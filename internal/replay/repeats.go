@@ -1,4 +1,4 @@
-package ingest
+package replay
 
 import (
 	"hash/maphash"

@@ -1,4 +1,4 @@
-package ingest
+package replay
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"iotmon/internal/ingest"
 	"iotmon/internal/iot"
 )
 
@@ -36,11 +37,11 @@ func TestAReplayArrivesThroughTheHandler(t *testing.T) {
 		log := &flakyLog{failures: 3}
 		// The bubble's clock begins in 2000, long before the recording.
 		now := func() time.Time { return time.Now().AddDate(21, 0, 0) }
-		handler := NewHandler(HandlerOptions{
+		handler := ingest.NewHandler(ingest.HandlerOptions{
 			Log: log, Admission: &iot.Admission{Catalog: catalog, Skew: time.Second}, Now: now, Logger: slog.New(slog.DiscardHandler),
 		})
 		client := newClient(t, ClientOptions{Transport: direct{handler}, Patience: time.Minute})
-		summary, err := Replay(t.Context(), ReplayOptions{File: path, Mapping: twoColumns}, client)
+		summary, err := Run(t.Context(), Options{File: path, Mapping: twoColumns}, client)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,4 +1,4 @@
-package ingest
+package replay
 
 import (
 	"context"
@@ -12,17 +12,17 @@ import (
 	"time"
 
 	"iotmon/internal/iot"
-	"iotmon/internal/recording"
+	"iotmon/internal/replay/recording"
 )
 
-// The exit statuses of ReplayCommand.
+// The exit statuses of Command.
 const (
-	replayDone   = 0
-	replayFailed = 1
-	replayMisuse = 2
+	statusDone   = 0
+	statusFailed = 1
+	statusMisuse = 2
 )
 
-const replayHelp = `Usage: iotmon replay [flags] FILE.csv
+const help = `Usage: iotmon replay [flags] FILE.csv
 
 Sends recorded readings, a CSV file or its like, to a running system. It is read as a stream, whatever its size.
 
@@ -49,11 +49,11 @@ readings that repeat the device and time of another. A mapping file has the same
 Flags:
 `
 
-// replayFlags holds what the command line says.
-type replayFlags struct {
+// commandFlags holds what the command line says.
+type commandFlags struct {
 	set     *flag.FlagSet
 	client  ClientOptions
-	o       ReplayOptions
+	o       Options
 	mapping string
 	// given are the flags that say how the recording is written, in their order.
 	given []givenSetting
@@ -61,8 +61,8 @@ type replayFlags struct {
 	inspect bool
 }
 
-func newReplayFlags() *replayFlags {
-	f := &replayFlags{set: flag.NewFlagSet("replay", flag.ContinueOnError)}
+func newCommandFlags() *commandFlags {
+	f := &commandFlags{set: flag.NewFlagSet("replay", flag.ContinueOnError)}
 	f.o.Mapping.Columns = make(map[string]iot.Device)
 	f.set.SetOutput(io.Discard)
 	f.set.StringVar(&f.client.Base, "to", "http://127.0.0.1:8080", "`address` of the running system")
@@ -84,7 +84,7 @@ func newReplayFlags() *replayFlags {
 	return f
 }
 
-func (f *replayFlags) addColumn(text string) error {
+func (f *commandFlags) addColumn(text string) error {
 	column, device, err := parseColumn(text)
 	if err != nil {
 		return err
@@ -96,12 +96,12 @@ func (f *replayFlags) addColumn(text string) error {
 	return nil
 }
 
-func (f *replayFlags) setLong(text string) (err error) {
+func (f *commandFlags) setLong(text string) (err error) {
 	f.o.Mapping.Long, err = parseLong(text)
 	return err
 }
 
-func (f *replayFlags) setTime(text string) error {
+func (f *commandFlags) setTime(text string) error {
 	switch text {
 	case "original", "now":
 		f.o.Shift = text == "now"
@@ -110,7 +110,7 @@ func (f *replayFlags) setTime(text string) error {
 	return errors.New("must be original or now")
 }
 
-func (f *replayFlags) setSpeed(text string) error {
+func (f *commandFlags) setSpeed(text string) error {
 	if text == "max" {
 		f.o.Speed = 0
 		return nil
@@ -124,7 +124,7 @@ func (f *replayFlags) setSpeed(text string) error {
 }
 
 // parse reads the arguments, with flags before or after the file, and the mapping file.
-func (f *replayFlags) parse(args []string) error {
+func (f *commandFlags) parse(args []string) error {
 	var files []string
 	args = joinThousands(args)
 	for {
@@ -157,7 +157,7 @@ func (f *replayFlags) parse(args []string) error {
 }
 
 // mergeMappingFile takes from the mapping file what no flag has said.
-func (f *replayFlags) mergeMappingFile() error {
+func (f *commandFlags) mergeMappingFile() error {
 	layout, mapping, err := readMappingFile(f.mapping)
 	if err != nil {
 		return err
@@ -170,29 +170,29 @@ func (f *replayFlags) mergeMappingFile() error {
 	return nil
 }
 
-func (f *replayFlags) writeHelp(w io.Writer) {
-	_, _ = io.WriteString(w, replayHelp)
+func (f *commandFlags) writeHelp(w io.Writer) {
+	_, _ = io.WriteString(w, help)
 	f.set.SetOutput(w)
 	f.set.PrintDefaults()
 	fmt.Fprint(w, "\nThe exit status is 0 when readings were accepted, 1 when the replay failed or none was, "+
 		"2 for a mistake in the command.\n")
 }
 
-// ReplayCommand is "iotmon replay": it reads args, sends the recording, writes the summary to stdout and progress and
+// Command is "iotmon replay": it reads args, sends the recording, writes the summary to stdout and progress and
 // errors to stderr, and returns the exit status.
-func ReplayCommand(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	flags := newReplayFlags()
+func Command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	flags := newCommandFlags()
 	err := flags.parse(args)
 	if errors.Is(err, flag.ErrHelp) {
 		flags.writeHelp(stdout)
-		return replayDone
+		return statusDone
 	}
 	if err == nil && flags.inspect {
-		return replayStatus(inspectRecording(flags.o.File, flags.o.Layout, stdout), stderr)
+		return exitStatus(inspect(flags.o.File, flags.o.Layout, stdout), stderr)
 	}
-	var summary *ReplaySummary
+	var summary *Summary
 	if err == nil {
-		summary, err = replayTo(ctx, flags, stderr)
+		summary, err = runCommand(ctx, flags, stderr)
 	}
 	if summary != nil {
 		if _, writeErr := summary.WriteTo(stdout); err == nil && writeErr != nil {
@@ -205,34 +205,34 @@ func ReplayCommand(ctx context.Context, args []string, stdout, stderr io.Writer)
 	if err != nil && ctx.Err() != nil {
 		err = errors.New("interrupted")
 	}
-	return replayStatus(err, stderr)
+	return exitStatus(err, stderr)
 }
 
-// replayTo runs the replay with its progress on stderr.
-func replayTo(ctx context.Context, flags *replayFlags, stderr io.Writer) (*ReplaySummary, error) {
-	progress := newReplayProgress(stderr)
-	defer progress.clear()
-	flags.client.Waiting = progress.waiting
-	flags.o.Progress = progress.advance
+// runCommand runs the replay with its progress on stderr.
+func runCommand(ctx context.Context, flags *commandFlags, stderr io.Writer) (*Summary, error) {
+	shown := newProgress(stderr)
+	defer shown.clear()
+	flags.client.Waiting = shown.waiting
+	flags.o.Progress = shown.advance
 	client, err := NewClient(flags.client)
 	if err != nil {
 		return nil, &usageError{err}
 	}
 	flags.o.Terms = client.Terms(ctx)
 	flags.o.Warn = func(warning string) { fmt.Fprintf(stderr, "iotmon replay: warning: %s\n", warning) }
-	return Replay(ctx, flags.o, client)
+	return Run(ctx, flags.o, client)
 }
 
-// replayStatus reports an error in one line and returns the exit status that it calls for.
-func replayStatus(err error, stderr io.Writer) int {
+// exitStatus reports an error in one line and returns the exit status that it calls for.
+func exitStatus(err error, stderr io.Writer) int {
 	if err == nil {
-		return replayDone
+		return statusDone
 	}
 	fmt.Fprintf(stderr, "iotmon replay: %v\n", err)
 	_, misuse := errors.AsType[*usageError](err)
 	_, layout := errors.AsType[*recording.LayoutError](err)
 	if misuse || layout || errors.Is(err, os.ErrNotExist) {
-		return replayMisuse
+		return statusMisuse
 	}
-	return replayFailed
+	return statusFailed
 }

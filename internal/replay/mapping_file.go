@@ -1,4 +1,4 @@
-package ingest
+package replay
 
 import (
 	"bytes"
@@ -15,7 +15,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"iotmon/internal/iot"
-	"iotmon/internal/recording"
+	"iotmon/internal/replay/recording"
 )
 
 // mappingFile is the YAML that -mapping reads: the settings of the layout by the names of their flags, and the mapping.

@@ -1,4 +1,4 @@
-package ingest
+package replay
 
 import (
 	"fmt"
@@ -7,7 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"iotmon/internal/recording"
+	"iotmon/internal/replay/recording"
 )
 
 // layoutSetting is one thing that can be said about how a recording is written: by a flag of its name, and in the mapping

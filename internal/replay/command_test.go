@@ -1,4 +1,4 @@
-package ingest
+package replay
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 func command(t testing.TB, args ...string) (status int, stdout, stderr string) {
 	t.Helper()
 	var out, errs strings.Builder
-	status = ReplayCommand(t.Context(), args, &out, &errs)
+	status = Command(t.Context(), args, &out, &errs)
 	return status, out.String(), errs.String()
 }
 
@@ -112,7 +112,7 @@ func TestReplayThatIsInterruptedSaysSo(t *testing.T) {
 	defer server.Close()
 	var out, errs strings.Builder
 	args := []string{"-to", server.URL, "-map", "T=t,temperature_sensor", write(t, "time,T\n2020-01-01,1\n")}
-	if status := ReplayCommand(ctx, args, &out, &errs); status != 1 || errs.String() != "iotmon replay: interrupted\n" {
+	if status := Command(ctx, args, &out, &errs); status != 1 || errs.String() != "iotmon replay: interrupted\n" {
 		t.Errorf("got status %d and %q, want 1 and that it was interrupted", status, errs.String())
 	}
 }

@@ -1,4 +1,4 @@
-package ingest
+package replay
 
 import (
 	"cmp"
@@ -9,11 +9,11 @@ import (
 	"strings"
 	"time"
 
-	"iotmon/internal/recording"
+	"iotmon/internal/replay/recording"
 )
 
-// ReplaySummary tells what became of a recording.
-type ReplaySummary struct {
+// Summary tells what became of a recording.
+type Summary struct {
 	// Rows counts the rows after the header, refused ones included. Empty counts the mapped cells without a value.
 	Rows, Empty int64
 	// Sent counts the readings that the system answered for, Accepted those that it took in.
@@ -67,7 +67,7 @@ const (
 )
 
 // refuse counts one refusal. Reasons that differ only in the value they got are alike.
-func (s *ReplaySummary) refuse(line int, field, reason string) {
+func (s *Summary) refuse(line int, field, reason string) {
 	for i := range s.Refused {
 		r := &s.Refused[i]
 		if i == maxRefusals-1 || r.Field == field && kindOf(r.Reason) == kindOf(reason) {
@@ -88,7 +88,7 @@ func (s *ReplaySummary) refuse(line int, field, reason string) {
 const maxMarkers = 20
 
 // missing counts a cell without a value.
-func (s *ReplaySummary) missing(cell string) {
+func (s *Summary) missing(cell string) {
 	s.Empty++
 	if s.Markers == nil {
 		s.Markers = make(map[string]int64)
@@ -101,7 +101,7 @@ func (s *ReplaySummary) missing(cell string) {
 }
 
 // markers lists what stood in the cells without a value, the most frequent first, but for what everybody takes for none.
-func (s *ReplaySummary) markers() string {
+func (s *Summary) markers() string {
 	names := slices.SortedFunc(maps.Keys(s.Markers), func(a, b string) int {
 		return cmp.Or(cmp.Compare(s.Markers[b], s.Markers[a]), cmp.Compare(a, b))
 	})
@@ -124,7 +124,7 @@ func kindOf(reason string) string {
 }
 
 // sent counts one reading that the system has answered for.
-func (s *ReplaySummary) sent(at time.Time) {
+func (s *Summary) sent(at time.Time) {
 	s.Sent++
 	if s.First.IsZero() || at.Before(s.First) {
 		s.First = at
@@ -135,7 +135,7 @@ func (s *ReplaySummary) sent(at time.Time) {
 }
 
 // WriteTo writes the summary for a person to read.
-func (s *ReplaySummary) WriteTo(w io.Writer) (int64, error) {
+func (s *Summary) WriteTo(w io.Writer) (int64, error) {
 	var text strings.Builder
 	fmt.Fprintf(&text, "read      %d rows, %d cells without a value%s\n", s.Rows, s.Empty, s.markers())
 	fmt.Fprintf(&text, "sent      %d readings", s.Sent)
@@ -177,7 +177,7 @@ func (s *ReplaySummary) WriteTo(w io.Writer) (int64, error) {
 }
 
 // refusals counts all that was refused, here or by the system.
-func (s *ReplaySummary) refusals() int64 {
+func (s *Summary) refusals() int64 {
 	total := int64(0)
 	for _, r := range s.Refused {
 		total += r.Count

@@ -1,4 +1,4 @@
-package ingest
+package replay
 
 import (
 	"cmp"
@@ -83,7 +83,7 @@ var twoColumns = Mapping{Columns: map[string]iot.Device{
 
 func TestOriginalTimesAreKeptAndMarkedAsHistorical(t *testing.T) {
 	var k keeper
-	summary, err := Replay(t.Context(), ReplayOptions{File: write(t, twoSensors(3)), Mapping: twoColumns}, &k)
+	summary, err := Run(t.Context(), Options{File: write(t, twoSensors(3)), Mapping: twoColumns}, &k)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +109,7 @@ func TestSpeedPacesTheRows(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				begin := time.Now()
 				var k keeper
-				summary, err := Replay(t.Context(), ReplayOptions{File: path, Mapping: twoColumns, Speed: speed, Shift: shift}, &k)
+				summary, err := Run(t.Context(), Options{File: path, Mapping: twoColumns, Speed: speed, Shift: shift}, &k)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -133,7 +133,7 @@ func TestShiftMovesEveryTimeByTheSameSpan(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			begin := time.Now()
 			var k keeper
-			if _, err := Replay(t.Context(), ReplayOptions{File: path, Mapping: twoColumns, Speed: speed, Shift: true}, &k); err != nil {
+			if _, err := Run(t.Context(), Options{File: path, Mapping: twoColumns, Speed: speed, Shift: true}, &k); err != nil {
 				t.Fatal(err)
 			}
 			shift := k.got[0].Time.Sub(start)
@@ -160,7 +160,7 @@ func TestShiftMovesEveryTimeByTheSameSpan(t *testing.T) {
 
 func TestGreatestSpeedFillsBatches(t *testing.T) {
 	var k keeper
-	if _, err := Replay(t.Context(), ReplayOptions{File: write(t, twoSensors(1200)), Mapping: twoColumns}, &k); err != nil {
+	if _, err := Run(t.Context(), Options{File: write(t, twoSensors(1200)), Mapping: twoColumns}, &k); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := fmt.Sprint(k.batches), "[1000 1000 400]"; got != want {
@@ -172,7 +172,7 @@ func TestRateIsNeverExceeded(t *testing.T) {
 	path := write(t, twoSensors(1000))
 	synctest.Test(t, func(t *testing.T) {
 		k := keeper{}
-		summary, err := Replay(t.Context(), ReplayOptions{File: path, Mapping: twoColumns, Rate: 200}, &k)
+		summary, err := Run(t.Context(), Options{File: path, Mapping: twoColumns, Rate: 200}, &k)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -195,7 +195,7 @@ func TestASlowSystemDelaysButLosesNothing(t *testing.T) {
 	path := write(t, twoSensors(7))
 	synctest.Test(t, func(t *testing.T) {
 		k := keeper{delay: 25 * time.Second}
-		summary, err := Replay(t.Context(), ReplayOptions{File: path, Mapping: twoColumns, Speed: 1, Shift: true}, &k)
+		summary, err := Run(t.Context(), Options{File: path, Mapping: twoColumns, Speed: 1, Shift: true}, &k)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -216,7 +216,7 @@ func TestLongFormTakesDeviceAndTypeFromTheRow(t *testing.T) {
 		{Device: "id", Type: "kind", Value: "reading", Unit: "percent"}: "a temperature_sensor 20.5 percent, b switch_sensor ON percent",
 	} {
 		var k keeper
-		if _, err := Replay(t.Context(), ReplayOptions{File: write(t, text), Mapping: Mapping{Long: &long}}, &k); err != nil {
+		if _, err := Run(t.Context(), Options{File: write(t, text), Mapping: Mapping{Long: &long}}, &k); err != nil {
 			t.Fatal(err)
 		}
 		var got []string
@@ -234,7 +234,7 @@ func TestIDsInAnotherEncodingAreRefused(t *testing.T) {
 	const text = "time,id,v\n2020-01-01,\xb1\xc3,1\n2020-01-01,\xb7\xa7,2\n2020-01-01,pump,3\n"
 	var k keeper
 	long := LongColumns{Device: "id", Type: "temperature_sensor", Value: "v"}
-	summary, err := Replay(t.Context(), ReplayOptions{File: write(t, text), Mapping: Mapping{Long: &long}}, &k)
+	summary, err := Run(t.Context(), Options{File: write(t, text), Mapping: Mapping{Long: &long}}, &k)
 	if err != nil || len(k.got) != 1 || k.got[0].ID != "pump" {
 		t.Fatalf("got %+v, %v, want the pump alone", k.got, err)
 	}
@@ -259,7 +259,7 @@ soon,1,1
 		}
 		return nil
 	}}
-	summary, err := Replay(t.Context(), ReplayOptions{File: write(t, text), Mapping: twoColumns}, &k)
+	summary, err := Run(t.Context(), Options{File: write(t, text), Mapping: twoColumns}, &k)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -291,7 +291,7 @@ func TestReadingsThatAreTooOldAreRefusedForOneReason(t *testing.T) {
 		t.Fatal(err)
 	}
 	admission := iot.Admission{Catalog: catalog, Skew: time.Second, Retention: time.Hour}
-	var s ReplaySummary
+	var s Summary
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	for i, at := range []time.Time{now.Add(-2 * time.Hour), now.Add(-3 * time.Hour), now.Add(time.Minute), now.Add(time.Hour)} {
 		r := iot.Reading{Device: iot.Device{ID: "a", Type: iot.Temperature}, Time: at, Value: 20}
@@ -307,7 +307,7 @@ func TestReadingsThatAreTooOldAreRefusedForOneReason(t *testing.T) {
 }
 
 func TestReasonsAreBounded(t *testing.T) {
-	var s ReplaySummary
+	var s Summary
 	for i := range 1000 {
 		s.refuse(i, "value", fmt.Sprintf("reason %d", i))
 	}
@@ -327,11 +327,11 @@ func TestAColumnThatCanOnlyBeRefusedEndsTheReplay(t *testing.T) {
 		}
 		return nil
 	}}
-	summary, err := Replay(t.Context(), ReplayOptions{File: write(t, twoSensors(1200)), Mapping: twoColumns}, &k)
+	summary, err := Run(t.Context(), Options{File: write(t, twoSensors(1200)), Mapping: twoColumns}, &k)
 	if err == nil || !strings.Contains(err.Error(), "refuses everything of i: device_type: unknown type") {
 		t.Errorf("got %v, want an error about the type", err)
 	}
-	if summary.Sent != replayBatch || summary.Accepted != replayBatch/2 {
+	if summary.Sent != batchSize || summary.Accepted != batchSize/2 {
 		t.Errorf("got %d sent and %d accepted, want the first batch counted", summary.Sent, summary.Accepted)
 	}
 }
@@ -342,13 +342,13 @@ func TestAReplayEndsWithItsContextAndItsDestination(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 95*time.Second)
 		defer cancel()
 		var k keeper
-		summary, err := Replay(ctx, ReplayOptions{File: path, Mapping: twoColumns, Speed: 1}, &k)
+		summary, err := Run(ctx, Options{File: path, Mapping: twoColumns, Speed: 1}, &k)
 		if !errors.Is(err, context.DeadlineExceeded) || summary.Accepted != 20 {
 			t.Errorf("got %v after %d readings, want the context's error after 20", err, summary.Accepted)
 		}
 	})
 	broken := errors.New("broken")
-	if _, err := Replay(t.Context(), ReplayOptions{File: path, Mapping: twoColumns}, &keeper{err: broken}); !errors.Is(err, broken) {
+	if _, err := Run(t.Context(), Options{File: path, Mapping: twoColumns}, &keeper{err: broken}); !errors.Is(err, broken) {
 		t.Errorf("got %v, want the destination's error", err)
 	}
 }
@@ -391,7 +391,7 @@ func TestWhatArrivesIsWhatTheRecordingHolds(t *testing.T) {
 			t.Fatal(err)
 		}
 		var k keeper
-		summary, err := Replay(context.Background(), ReplayOptions{File: path, Mapping: twoColumns}, &k)
+		summary, err := Run(context.Background(), Options{File: path, Mapping: twoColumns}, &k)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,4 +1,4 @@
-package ingest
+package replay
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"iotmon/internal/iot"
-	"iotmon/internal/recording"
+	"iotmon/internal/replay/recording"
 	"iotmon/internal/wire"
 )
 

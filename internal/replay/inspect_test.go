@@ -1,4 +1,4 @@
-package ingest
+package replay
 
 import (
 	"os"
@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"iotmon/internal/iot"
-	"iotmon/internal/recording"
+	"iotmon/internal/replay/recording"
 )
 
 // shellWords splits a command as a shell does, as far as commands here need it.

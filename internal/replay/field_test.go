@@ -1,4 +1,4 @@
-package ingest
+package replay
 
 import (
 	"encoding/json"
@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"iotmon/internal/ingest"
 	"iotmon/internal/iot"
 	"iotmon/tests/testenv"
 )
@@ -53,7 +54,7 @@ func realSystem(t *testing.T) (*httptest.Server, *flakyLog) {
 		t.Fatal(err)
 	}
 	log := &flakyLog{}
-	server := httptest.NewServer(NewHandler(HandlerOptions{
+	server := httptest.NewServer(ingest.NewHandler(ingest.HandlerOptions{
 		Log: log, Admission: &iot.Admission{Catalog: catalog, Skew: time.Second, Earliest: time.Unix(0, 0)}, Now: time.Now, Logger: slog.New(slog.DiscardHandler),
 	}))
 	t.Cleanup(server.Close)

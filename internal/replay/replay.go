@@ -1,4 +1,4 @@
-package ingest
+package replay
 
 import (
 	"context"
@@ -9,13 +9,13 @@ import (
 	"time"
 
 	"iotmon/internal/iot"
-	"iotmon/internal/recording"
+	"iotmon/internal/replay/recording"
 	"iotmon/internal/wire"
 )
 
-// replayBatch is how many readings a request carries at most: enough that its cost no longer counts, and far below what
+// batchSize is how many readings a request carries at most: enough that its cost no longer counts, and far below what
 // a system takes.
-const replayBatch = 1000
+const batchSize = 1000
 
 // Destination takes readings in and tells which it refused.
 type Destination interface {
@@ -24,8 +24,8 @@ type Destination interface {
 	Send(ctx context.Context, readings []iot.Reading) (wire.Ingested, error)
 }
 
-// ReplayOptions says which recording is sent, as what, and how fast.
-type ReplayOptions struct {
+// Options says which recording is sent, as what, and how fast.
+type Options struct {
 	// File is the path of a CSV file with a header.
 	File    string
 	Layout  recording.Layout
@@ -41,7 +41,7 @@ type ReplayOptions struct {
 	Rate float64
 	// Progress is called after every answer with what has been done so far, which it must not keep, and with how many
 	// bytes of the file's size have been read. nil is allowed.
-	Progress func(done *ReplaySummary, read, size int64)
+	Progress func(done *Summary, read, size int64)
 	// Warn is told, before the first reading is sent, of what may surprise. nil is allowed.
 	Warn func(warning string)
 }
@@ -73,10 +73,10 @@ func openRecording(path string, layout recording.Layout) (*openFile, error) {
 // close closes the file. It was only read, so an error could not mean a loss.
 func (r *openFile) close() { _ = r.file.Close() }
 
-// Replay sends a recording. The summary is not nil, and tells what was done up to an error, once anything has been sent.
-func Replay(ctx context.Context, o ReplayOptions, to Destination) (*ReplaySummary, error) {
+// Run sends a recording. The summary is not nil, and tells what was done up to an error, once anything has been sent.
+func Run(ctx context.Context, o Options, to Destination) (*Summary, error) {
 	if o.Progress == nil {
-		o.Progress = func(*ReplaySummary, int64, int64) {}
+		o.Progress = func(*Summary, int64, int64) {}
 	}
 	if o.Warn == nil {
 		o.Warn = func(string) {}
@@ -95,7 +95,7 @@ func Replay(ctx context.Context, o ReplayOptions, to Destination) (*ReplaySummar
 	}
 	p := player{
 		o: o, to: to, source: source, mapping: mapping, repeats: newRepeats(),
-		summary: &ReplaySummary{Ignored: mapping.ignored, Notes: source.Notes},
+		summary: &Summary{Ignored: mapping.ignored, Notes: source.Notes},
 		cells:   cellReader{numbers: source.Numbers(), types: o.Terms.states()},
 	}
 	if err := p.schedule(ctx); err != nil {
@@ -133,12 +133,12 @@ func (p *player) schedule(ctx context.Context) error {
 
 // player sends one recording.
 type player struct {
-	o       ReplayOptions
+	o       Options
 	to      Destination
 	source  *openFile
 	mapping rowMapping
 	cells   cellReader
-	summary *ReplaySummary
+	summary *Summary
 	repeats *repeats
 
 	// start is the moment at which first, the time of the first row, is due; every time is moved by shift.
@@ -199,7 +199,7 @@ func (p *player) play(ctx context.Context, row recording.Row) error {
 		p.lines = append(p.lines, row.Line)
 		p.summary.Own.add(p.repeats.add(r))
 	}
-	if len(p.batch) >= replayBatch {
+	if len(p.batch) >= batchSize {
 		return p.flush(ctx)
 	}
 	return nil
@@ -224,7 +224,7 @@ func (p *player) refuseCell(line int, refused cellError) {
 // flush sends the batch, no faster than the rate allows.
 func (p *player) flush(ctx context.Context) error {
 	readings, lines := p.batch, p.lines
-	most := replayBatch
+	most := batchSize
 	if p.o.Rate > 0 {
 		most = max(1, min(most, int(p.o.Rate/10)))
 	}

@@ -1,4 +1,4 @@
-package ingest
+package replay
 
 import (
 	"context"
@@ -151,7 +151,7 @@ func TestThroughTroubleNothingIsLostOrMiscounted(t *testing.T) {
 				return true
 			}
 			client := newClient(t, ClientOptions{Transport: direct{s}, Patience: time.Hour})
-			summary, err := Replay(t.Context(), ReplayOptions{File: path, Mapping: twoColumns}, client)
+			summary, err := Run(t.Context(), Options{File: path, Mapping: twoColumns}, client)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -1,4 +1,4 @@
-package ingest
+package replay
 
 import (
 	"fmt"
@@ -15,7 +15,7 @@ func TestTheMappingFileHasTheKeysOfTheFlags(t *testing.T) {
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	file, flags := newReplayFlags(), newReplayFlags()
+	file, flags := newCommandFlags(), newCommandFlags()
 	if err := file.parse([]string{"-mapping", path, "FILE"}); err != nil {
 		t.Fatal(err)
 	}
