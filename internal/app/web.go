@@ -7,10 +7,10 @@ import (
 
 	"iotmon/internal/api"
 	"iotmon/internal/config"
-	"iotmon/internal/ingest"
 	"iotmon/internal/kafka/feed"
 	"iotmon/internal/live"
 	"iotmon/internal/observe"
+	httpsource "iotmon/internal/source/http"
 	"iotmon/internal/wire"
 	"iotmon/web"
 )
@@ -130,7 +130,7 @@ func (s *Service) serve(handler http.Handler) {
 
 // ingestHandler answers POST /api/v1/readings.
 func (s *Service) ingestHandler() http.Handler {
-	return s.tracing.Traced("POST /api/v1/readings", s.metrics.Ingest.Instrument(ingest.NewHandler(ingest.HandlerOptions{
+	return s.tracing.Traced("POST /api/v1/readings", s.metrics.Ingest.Instrument(httpsource.NewHandler(httpsource.Options{
 		Log:           s.producer,
 		Admission:     s.admission,
 		Mapping:       s.mapping,

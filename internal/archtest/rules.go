@@ -20,7 +20,7 @@ var (
 	// parts are what the domain's rules are made of.
 	parts = []string{"internal/wire", "internal/simulate", "internal/aggregate", "internal/alert", "internal/fleet", "internal/replay/recording", "internal/mapping"}
 	// uses declare the interfaces that they need.
-	uses = []string{"internal/process", "internal/archive", "internal/latest", "internal/live", "internal/ingest", "internal/replay", "internal/api"}
+	uses = []string{"internal/process", "internal/archive", "internal/latest", "internal/live", "internal/source", "internal/source/http", "internal/replay", "internal/api"}
 	// measures sit on top of a running system.
 	measures = []string{"internal/bench"}
 	// adapters implement them.
@@ -80,7 +80,7 @@ var owners = []owner{
 	// It calls methods by names that are known at run time, for which the linker keeps every method of every library.
 	{"html/template", nil},
 	{"text/template", nil},
-	{"github.com/influxdata/line-protocol", []string{"internal/ingest"}},
+	{"github.com/influxdata/line-protocol", []string{"internal/source/http"}},
 	{"github.com/redis", []string{"internal/cache/redis"}},
 }
 

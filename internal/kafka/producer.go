@@ -10,8 +10,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/semaphore"
 
-	"iotmon/internal/ingest"
 	"iotmon/internal/iot"
+	"iotmon/internal/source"
 	"iotmon/internal/wire"
 )
 
@@ -71,7 +71,7 @@ type Producer struct {
 	size int
 }
 
-var _ ingest.Log = (*Producer)(nil)
+var _ source.Log = (*Producer)(nil)
 
 // NewProducer returns a producer; it connects when it is first used.
 func NewProducer(options ProducerOptions) (*Producer, error) {
@@ -122,7 +122,7 @@ func (d Dial) numbering() []kgo.Opt {
 	return []kgo.Opt{kgo.DisableIdempotentWrite(), kgo.MaxProduceRequestsInflightPerBroker(inFlight)}
 }
 
-// Append implements ingest.Log. It returns after AppendTimeout at the latest.
+// Append implements source.Log. It returns after AppendTimeout at the latest.
 func (p *Producer) Append(ctx context.Context, readings []iot.Reading) error {
 	if len(readings) == 0 {
 		return nil

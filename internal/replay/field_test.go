@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"iotmon/internal/ingest"
 	"iotmon/internal/iot"
+	httpsource "iotmon/internal/source/http"
 	"iotmon/tests/testenv"
 )
 
@@ -54,7 +54,7 @@ func realSystem(t *testing.T) (*httptest.Server, *flakyLog) {
 		t.Fatal(err)
 	}
 	log := &flakyLog{}
-	server := httptest.NewServer(ingest.NewHandler(ingest.HandlerOptions{
+	server := httptest.NewServer(httpsource.NewHandler(httpsource.Options{
 		Log: log, Admission: &iot.Admission{Catalog: catalog, Skew: time.Second, Earliest: time.Unix(0, 0)}, Now: time.Now, Logger: slog.New(slog.DiscardHandler),
 	}))
 	t.Cleanup(server.Close)

@@ -8,8 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"iotmon/internal/ingest"
 	"iotmon/internal/iot"
+	httpsource "iotmon/internal/source/http"
 )
 
 // flakyLog acknowledges nothing at first.
@@ -37,7 +37,7 @@ func TestAReplayArrivesThroughTheHandler(t *testing.T) {
 		log := &flakyLog{failures: 3}
 		// The bubble's clock begins in 2000, long before the recording.
 		now := func() time.Time { return time.Now().AddDate(21, 0, 0) }
-		handler := ingest.NewHandler(ingest.HandlerOptions{
+		handler := httpsource.NewHandler(httpsource.Options{
 			Log: log, Admission: &iot.Admission{Catalog: catalog, Skew: time.Second}, Now: now, Logger: slog.New(slog.DiscardHandler),
 		})
 		client := newClient(t, ClientOptions{Transport: direct{handler}, Patience: time.Minute})

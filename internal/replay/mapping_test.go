@@ -87,7 +87,7 @@ func TestMappingFilesAreStrict(t *testing.T) {
 		"delimiter: ';;'":    "delimiter: must be a single character",
 		"columns: [":         "yaml",
 	} {
-		if _, _, err := parseMapping([]byte(text)); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "ingest.") {
+		if _, _, err := parseMapping([]byte(text)); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "httpsource.") {
 			t.Errorf("%q: got %v, want %q", text, err, want)
 		}
 	}

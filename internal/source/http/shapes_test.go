@@ -1,4 +1,4 @@
-package ingest_test
+package httpsource_test
 
 import (
 	"net/http"
@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"iotmon/internal/ingest"
 	"iotmon/internal/iot"
 	"iotmon/internal/mapping"
+	httpsource "iotmon/internal/source/http"
 )
 
 // boilers maps what the programs of these tests send.
@@ -55,7 +55,7 @@ func TestTheShapesOfOtherProgramsAreMapped(t *testing.T) {
 	}
 	for name, test := range tests {
 		var log memoryLog
-		h := newHandler(t, &log, func(o *ingest.HandlerOptions) { o.Mapping = boilers(t) })
+		h := newHandler(t, &log, func(o *httpsource.Options) { o.Mapping = boilers(t) })
 		w := postTo(h, "/api/v1/readings?device=h1", test.contentType, test.body)
 		if got := result(t, w); w.Code != http.StatusOK || got.Accepted != len(test.want) {
 			t.Errorf("%s: got %d %s, want %q", name, w.Code, w.Body, test.want)
@@ -94,7 +94,7 @@ func TestWhatIsNotMappedIsRefusedByItsNames(t *testing.T) {
 		"too many keys":             {"application/json", `[{` + strings.Repeat(`"k":1,`, 900) + strings.Repeat(`"`+strings.Repeat("x", 100)+`":1,`, 1) + `"a":1,"b":1,"c":1,"d":1,"e":1,"f":1,"g":1,"h":1}]`, false, "2 more"},
 	} {
 		var log memoryLog
-		h := newHandler(t, &log, func(o *ingest.HandlerOptions) {
+		h := newHandler(t, &log, func(o *httpsource.Options) {
 			if test.mapped {
 				o.Mapping = boilers(t)
 			}
@@ -114,7 +114,7 @@ func FuzzLines(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body string) {
 		var log memoryLog
-		h := newHandler(t, &log, func(o *ingest.HandlerOptions) { o.Mapping = boilers(t) })
+		h := newHandler(t, &log, func(o *httpsource.Options) { o.Mapping = boilers(t) })
 		w := postTo(h, "/api/v1/readings?device=h1", "application/vnd.influx.line-protocol", body)
 		if w.Code != http.StatusOK && w.Code != http.StatusMultiStatus && w.Code != http.StatusBadRequest {
 			t.Fatalf("got %d %s", w.Code, w.Body)

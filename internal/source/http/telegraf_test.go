@@ -1,4 +1,4 @@
-package ingest_test
+package httpsource_test
 
 import (
 	"bytes"
@@ -10,12 +10,12 @@ import (
 	"time"
 
 	"iotmon/internal/config"
-	"iotmon/internal/ingest"
 	"iotmon/internal/iot"
 	"iotmon/internal/mapping"
+	httpsource "iotmon/internal/source/http"
 )
 
-const telegraf = "../../docs/examples/telegraf/"
+const telegraf = "../../../docs/examples/telegraf/"
 
 // telegrafRules returns the mapping of the example.
 func telegrafRules(t *testing.T) *mapping.Rules {
@@ -62,7 +62,7 @@ func TestWhatTelegrafSendsIsTaken(t *testing.T) {
 			t.Fatal(err)
 		}
 		var log memoryLog
-		h := newHandler(t, &log, func(o *ingest.HandlerOptions) {
+		h := newHandler(t, &log, func(o *httpsource.Options) {
 			o.Mapping = telegrafRules(t)
 			o.Now = func() time.Time { return time.Unix(1795898780, 0) }
 		})

@@ -1,4 +1,4 @@
-package ingest_test
+package httpsource_test
 
 import (
 	"bytes"
@@ -15,8 +15,9 @@ import (
 	"testing"
 	"time"
 
-	"iotmon/internal/ingest"
 	"iotmon/internal/iot"
+	"iotmon/internal/source"
+	httpsource "iotmon/internal/source/http"
 	"iotmon/internal/wire"
 )
 
@@ -46,13 +47,13 @@ func (l *memoryLog) fail(err error) {
 	l.err = err
 }
 
-func newHandler(t testing.TB, log ingest.Log, change func(*ingest.HandlerOptions)) *ingest.Handler {
+func newHandler(t testing.TB, log source.Log, change func(*httpsource.Options)) *httpsource.Handler {
 	t.Helper()
 	catalog, err := iot.NewCatalog(iot.BuiltinTypes()...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := ingest.HandlerOptions{
+	o := httpsource.Options{
 		Log:       log,
 		Admission: &iot.Admission{Catalog: catalog, Skew: 10 * time.Second, Retention: 24 * time.Hour},
 		Now:       func() time.Time { return noon },
@@ -61,7 +62,7 @@ func newHandler(t testing.TB, log ingest.Log, change func(*ingest.HandlerOptions
 	if change != nil {
 		change(&o)
 	}
-	return ingest.NewHandler(o)
+	return httpsource.NewHandler(o)
 }
 
 // reading returns the JSON of a good reading of device, with the fields replaced or added.
@@ -258,7 +259,7 @@ func TestRefusedRequestsTakeNothingIn(t *testing.T) {
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			var log memoryLog
-			h := newHandler(t, &log, func(o *ingest.HandlerOptions) { o.MaxBody, o.MaxReadings = 1000, 4 })
+			h := newHandler(t, &log, func(o *httpsource.Options) { o.MaxBody, o.MaxReadings = 1000, 4 })
 			r := httptest.NewRequest(test.method, "/api/v1/readings", strings.NewReader(test.body))
 			r.Header.Set("Content-Type", test.contentType)
 			if test.encoding != "" {

@@ -1,4 +1,4 @@
-package ingest_test
+package httpsource_test
 
 import (
 	"bytes"
@@ -16,8 +16,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"iotmon/internal/ingest"
 	"iotmon/internal/iot"
+	httpsource "iotmon/internal/source/http"
 	"iotmon/internal/wire"
 )
 
@@ -88,7 +88,7 @@ func TestSilentLogIsAnswered503(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var logged bytes.Buffer
 		silent := logFunc(func(ctx context.Context, _ []iot.Reading) error { <-ctx.Done(); return ctx.Err() })
-		h := newHandler(t, silent, func(o *ingest.HandlerOptions) {
+		h := newHandler(t, silent, func(o *httpsource.Options) {
 			o.AppendTimeout = 3 * time.Second
 			o.Logger = slog.New(slog.NewTextHandler(&logged, nil))
 		})
@@ -113,10 +113,10 @@ func TestExcessRequestsAreRefusedAtOnce(t *testing.T) {
 	size := int64(len(reading("a", nil)))
 	tests := []struct {
 		name  string
-		bound func(*ingest.HandlerOptions)
+		bound func(*httpsource.Options)
 	}{
-		{"requests", func(o *ingest.HandlerOptions) { o.MaxRequests = 2 }},
-		{"bytes", func(o *ingest.HandlerOptions) { o.MaxBody, o.MaxBytes = size, 2*size+10 }},
+		{"requests", func(o *httpsource.Options) { o.MaxRequests = 2 }},
+		{"bytes", func(o *httpsource.Options) { o.MaxBody, o.MaxBytes = size, 2*size+10 }},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -150,14 +150,14 @@ func TestExcessRequestsAreRefusedAtOnce(t *testing.T) {
 
 func TestOneBodyAlwaysFits(t *testing.T) {
 	body := reading("a", nil)
-	h := newHandler(t, &memoryLog{}, func(o *ingest.HandlerOptions) { o.MaxBody, o.MaxBytes = int64(len(body)), 1 })
+	h := newHandler(t, &memoryLog{}, func(o *httpsource.Options) { o.MaxBody, o.MaxBytes = int64(len(body)), 1 })
 	if w := post(h, "application/json", strings.NewReader(body)); w.Code != http.StatusOK {
 		t.Errorf("got %d %s, want 200", w.Code, w.Body)
 	}
 }
 
 func TestSlowBodyIsCutOff(t *testing.T) {
-	h := newHandler(t, &memoryLog{}, func(o *ingest.HandlerOptions) { o.BodyTimeout = 20 * time.Millisecond })
+	h := newHandler(t, &memoryLog{}, func(o *httpsource.Options) { o.BodyTimeout = 20 * time.Millisecond })
 	server := httptest.NewServer(h)
 	defer server.Close()
 	body, writer := io.Pipe()
@@ -174,7 +174,7 @@ func TestSlowBodyIsCutOff(t *testing.T) {
 }
 
 func TestSlowClientsTakeNoPlace(t *testing.T) {
-	h := newHandler(t, &memoryLog{}, func(o *ingest.HandlerOptions) { o.MaxRequests = 1 })
+	h := newHandler(t, &memoryLog{}, func(o *httpsource.Options) { o.MaxRequests = 1 })
 	body, writer := io.Pipe()
 	var slow sync.WaitGroup
 	slow.Go(func() { post(h, "application/json", body) })
@@ -191,7 +191,7 @@ func TestSlowClientsTakeNoPlace(t *testing.T) {
 // Whoever announces a body and does not send it is told so in time, whatever the answer: the server would otherwise wait
 // for the rest of a short body before it says anything.
 func TestAnswersDoNotWaitForTheRestOfABody(t *testing.T) {
-	h := newHandler(t, &memoryLog{}, func(o *ingest.HandlerOptions) { o.BodyTimeout = 50 * time.Millisecond })
+	h := newHandler(t, &memoryLog{}, func(o *httpsource.Options) { o.BodyTimeout = 50 * time.Millisecond })
 	server := httptest.NewServer(h)
 	defer server.Close()
 	for contentType, want := range map[string]string{"application/json": "408", "text/plain": "415"} {
@@ -211,7 +211,7 @@ func TestAnswersDoNotWaitForTheRestOfABody(t *testing.T) {
 
 func TestAnsweredRequestsAreCounted(t *testing.T) {
 	var accepted, rejected int
-	h := newHandler(t, &memoryLog{}, func(o *ingest.HandlerOptions) {
+	h := newHandler(t, &memoryLog{}, func(o *httpsource.Options) {
 		o.Answered = func(r *wire.Ingested) { accepted, rejected = accepted+r.Accepted, rejected+len(r.Rejected) }
 	})
 	post(h, "application/json", strings.NewReader("["+reading("a", nil)+",1,2]"))

@@ -1,4 +1,4 @@
-package ingest
+package httpsource
 
 import (
 	"hash/maphash"

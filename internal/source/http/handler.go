@@ -1,4 +1,4 @@
-package ingest
+package httpsource
 
 import (
 	"cmp"
@@ -13,6 +13,7 @@ import (
 
 	"iotmon/internal/iot"
 	"iotmon/internal/mapping"
+	"iotmon/internal/source"
 	"iotmon/internal/wire"
 )
 
@@ -33,9 +34,9 @@ const (
 	retryBusy, retryLogDown = "1", "5"
 )
 
-// HandlerOptions configures a Handler. Log, Admission, Now and Logger are required; a bound left at 0 takes its default.
-type HandlerOptions struct {
-	Log Log
+// Options configures a Handler. Log, Admission, Now and Logger are required; a bound left at 0 takes its default.
+type Options struct {
+	Log source.Log
 	// Admission refuses at the door what the processor would refuse later.
 	Admission *iot.Admission
 	// Mapping says which values in the shapes of other programs are which readings; nil for none.
@@ -61,7 +62,7 @@ type HandlerOptions struct {
 // gzip. It answers only after the log has acknowledged, so what it calls accepted cannot be lost; a client that gets 429,
 // 503 or no answer sends the same request again, which does no harm because a reading counts once by its identity.
 type Handler struct {
-	o        HandlerOptions
+	o        Options
 	requests *semaphore.Weighted
 	bytes    *semaphore.Weighted
 	recent   *recent
@@ -70,7 +71,7 @@ type Handler struct {
 }
 
 // NewHandler returns a Handler; it may be called concurrently.
-func NewHandler(o HandlerOptions) *Handler {
+func NewHandler(o Options) *Handler {
 	o.MaxBody = cmp.Or(o.MaxBody, DefaultMaxBody)
 	o.MaxReadings = cmp.Or(o.MaxReadings, DefaultMaxReadings)
 	o.MaxRequests = cmp.Or(o.MaxRequests, DefaultMaxRequests)

@@ -1,4 +1,4 @@
-package ingest_test
+package httpsource_test
 
 import (
 	"errors"
@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"iotmon/internal/ingest"
 	"iotmon/internal/iot"
+	httpsource "iotmon/internal/source/http"
 )
 
 var errNoBroker = errors.New("no broker")
@@ -90,7 +90,7 @@ func TestMarksAndZeroBytesAroundABodyAreIgnored(t *testing.T) {
 
 // However a body is broken, it is answered in time that grows with its length alone.
 func TestBrokenBodiesTakeNoLongerThanOthers(t *testing.T) {
-	h := newHandler(t, &memoryLog{}, func(o *ingest.HandlerOptions) { o.MaxReadings = 10_000_000 })
+	h := newHandler(t, &memoryLog{}, func(o *httpsource.Options) { o.MaxReadings = 10_000_000 })
 	random := rand.New(rand.NewPCG(1, 2))
 	pieces := []string{`,{`, `{"`, `"x`, `,{"a`, `[`, `]`, `}`, `\`, "\n", `,`, strings.Repeat("x", 500)}
 	var bodies []string

@@ -1,2 +1,0 @@
-// Package ingest is the way in for real readings over HTTP.
-package ingest
