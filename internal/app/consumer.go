@@ -10,9 +10,9 @@ import (
 	"iotmon/internal/config"
 	"iotmon/internal/kafka/feed"
 	"iotmon/internal/kafka/processor"
-	"iotmon/internal/latest"
 	"iotmon/internal/live"
 	"iotmon/internal/observe"
+	"iotmon/internal/statecache"
 )
 
 // has reports whether this process has one of the roles of a consumer.
@@ -100,7 +100,7 @@ func (s *Service) makeFiller(context.Context) error {
 	if s.redis == nil || !s.has(config.RoleCache) {
 		return nil
 	}
-	filler := latest.NewFiller(latest.Options{
+	filler := statecache.NewFiller(statecache.Options{
 		Open: feed.LatestLog(feed.LatestOptions{
 			Dial:     s.dial,
 			Topics:   s.topics,
@@ -109,7 +109,7 @@ func (s *Service) makeFiller(context.Context) error {
 			Released: s.metrics.Cache.Released,
 		}),
 		Cache:   redis.States{Client: s.redis},
-		Metrics: latest.Metrics{Written: s.metrics.Cache.Written, Retried: s.metrics.Cache.Retried},
+		Metrics: statecache.Metrics{Written: s.metrics.Cache.Written, Retried: s.metrics.Cache.Retried},
 		Logger:  observe.Sparing(s.Logger, repeatedLogs),
 	})
 	s.add("cache filler", after(filler.Run, s.kafka))

@@ -20,7 +20,9 @@ var (
 	// parts are what the domain's rules are made of.
 	parts = []string{"internal/wire", "internal/simulate", "internal/aggregate", "internal/alert", "internal/fleet", "internal/replay/recording", "internal/mapping"}
 	// uses declare the interfaces that they need.
-	uses = []string{"internal/process", "internal/archive", "internal/latest", "internal/live", "internal/source", "internal/source/http", "internal/replay", "internal/api"}
+	uses = []string{
+		"internal/process", "internal/archive", "internal/statecache", "internal/live", "internal/source", "internal/source/http", "internal/replay", "internal/api",
+	}
 	// measures sit on top of a running system.
 	measures = []string{"internal/bench"}
 	// adapters implement them.

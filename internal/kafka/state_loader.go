@@ -3,7 +3,7 @@ package kafka
 import (
 	"context"
 
-	"iotmon/internal/latest"
+	"iotmon/internal/statecache"
 )
 
 // StateLoader has device states from somewhere else than the log.
@@ -11,5 +11,5 @@ type StateLoader interface {
 	// Load calls visit with the JSON of every state of the partition, in any order, one at a time, and returns the offset up
 	// to which it is complete; some states may be newer. False if it has nothing, or nothing that is worth having visited. It
 	// may block until ctx ends.
-	Load(ctx context.Context, p latest.Partition, visit func(value []byte)) (next int64, cached bool, err error)
+	Load(ctx context.Context, p statecache.Partition, visit func(value []byte)) (next int64, cached bool, err error)
 }

@@ -4,14 +4,14 @@ import (
 	"fmt"
 	"testing"
 
-	"iotmon/internal/latest"
+	"iotmon/internal/statecache"
 	"iotmon/tests/testenv"
 )
 
 // BenchmarkStates writes 10,000 states of a partition, and loads them.
 func BenchmarkStates(b *testing.B) {
 	s := States{open(b, testenv.Redis(b))}
-	var states []latest.State
+	var states []statecache.State
 	for i := range 10_000 {
 		states = append(states, state(fmt.Sprintf("device_%05d", i), int64(i)))
 	}

@@ -11,7 +11,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"iotmon/internal/iot"
-	"iotmon/internal/latest"
+	"iotmon/internal/statecache"
 )
 
 // States is a cache of the latest device states. It keeps each in two places:
@@ -23,7 +23,7 @@ import (
 //     begun. Being in one key with the states, these can be neither evicted nor lost without them.
 type States struct{ *Client }
 
-var _ latest.Cache = States{}
+var _ statecache.Cache = States{}
 
 // chunk is how many states one script takes: Redis does nothing else meanwhile.
 const chunk = 500
@@ -77,28 +77,28 @@ if old[1] == ARGV[1] and tonumber(ARGV[3]) > 0 then
 end
 return redis.call('DEL', KEYS[1])`)
 
-func statesKey(p latest.Partition) string {
+func statesKey(p statecache.Partition) string {
 	return prefix + "states:" + strconv.Itoa(int(p.ID))
 }
 
 func deviceKey(id iot.DeviceID) string { return prefix + "device:" + string(id) }
 
 // stand is the text that says up to where a partition is complete.
-func stand(p latest.Partition, next int64) string {
+func stand(p statecache.Partition, next int64) string {
 	return p.Topic + " " + strconv.FormatInt(next, 10)
 }
 
 // begunField names when a partition was begun. Ids of devices have no control characters.
 const begunField = "\x00begun"
 
-// Next implements latest.Cache.
-func (s States) Next(ctx context.Context, p latest.Partition) (int64, bool, error) {
+// Next implements statecache.Cache.
+func (s States) Next(ctx context.Context, p statecache.Partition) (int64, bool, error) {
 	next, _, err := s.where(ctx, p)
 	return next, next >= 0, err
 }
 
 // where returns the offset up to which a partition is complete, -1 if it is not cached, and when it was begun.
-func (s States) where(ctx context.Context, p latest.Partition) (next int64, begun string, err error) {
+func (s States) where(ctx context.Context, p statecache.Partition) (next int64, begun string, err error) {
 	found, err := s.redis.HMGet(ctx, statesKey(p), "", begunField).Result()
 	if err != nil {
 		return -1, "", fmt.Errorf("read where partition %d stands: %w", p.ID, err)
@@ -113,8 +113,8 @@ func (s States) where(ctx context.Context, p latest.Partition) (next int64, begu
 	return next, begun, nil
 }
 
-// Apply implements latest.Cache. The devices' own hashes come first: should it end in between, they are written again.
-func (s States) Apply(ctx context.Context, batch *latest.Batch) (bool, error) {
+// Apply implements statecache.Cache. The devices' own hashes come first: should it end in between, they are written again.
+func (s States) Apply(ctx context.Context, batch *statecache.Batch) (bool, error) {
 	if err := s.writeDevices(ctx, batch.States); err != nil {
 		return false, fmt.Errorf("write devices: %w", err)
 	}
@@ -125,7 +125,7 @@ func (s States) Apply(ctx context.Context, batch *latest.Batch) (bool, error) {
 	return applied, nil
 }
 
-func (s States) apply(ctx context.Context, batch *latest.Batch) (bool, error) {
+func (s States) apply(ctx context.Context, batch *statecache.Batch) (bool, error) {
 	// What lies unwritten for as long as a device may be silent is of use to nobody.
 	lifetime := s.expiry.Milliseconds()
 	from, next := stand(batch.Partition, batch.From), stand(batch.Partition, batch.Next)
@@ -152,7 +152,7 @@ func (s States) apply(ctx context.Context, batch *latest.Batch) (bool, error) {
 	}
 }
 
-func (s States) writeDevices(ctx context.Context, states []latest.State) error {
+func (s States) writeDevices(ctx context.Context, states []statecache.State) error {
 	for len(states) > 0 {
 		part := states[:min(len(states), chunk)]
 		states = states[len(part):]
@@ -170,7 +170,7 @@ func (s States) writeDevices(ctx context.Context, states []latest.State) error {
 	return nil
 }
 
-func (s States) pipeDevices(ctx context.Context, states []latest.State) error {
+func (s States) pipeDevices(ctx context.Context, states []statecache.State) error {
 	_, err := s.redis.Pipelined(ctx, func(pipe goredis.Pipeliner) error {
 		for i := range states {
 			key := deviceKey(states[i].Device)
@@ -213,9 +213,9 @@ func (s States) deviceArgs(state *iot.DeviceState) []any {
 	return args
 }
 
-// Load implements latest.Cache. States that are written while it scans may be visited or not; the offset is older than all
+// Load implements statecache.Cache. States that are written while it scans may be visited or not; the offset is older than all
 // of them.
-func (s States) Load(ctx context.Context, p latest.Partition, visit func(value []byte)) (int64, bool, error) {
+func (s States) Load(ctx context.Context, p statecache.Partition, visit func(value []byte)) (int64, bool, error) {
 	next, begun, err := s.where(ctx, p)
 	if err != nil || next < 0 {
 		return 0, false, err

@@ -10,29 +10,29 @@ import (
 	"time"
 
 	"iotmon/internal/iot"
-	"iotmon/internal/latest"
+	"iotmon/internal/statecache"
 	"iotmon/internal/wire"
 	"iotmon/tests/testenv"
 )
 
-var partition = latest.Partition{Topic: "0123456789abcdef", ID: 3}
+var partition = statecache.Partition{Topic: "0123456789abcdef", ID: 3}
 
 // state returns what a device says at an offset.
-func state(id string, offset int64) latest.State {
+func state(id string, offset int64) statecache.State {
 	s := iot.DeviceState{Status: iot.Online, Position: iot.Position{Partition: partition.ID, Offset: offset}}
 	s.Latest = iot.Reading{
 		Device: iot.Device{ID: iot.DeviceID(id), Type: iot.Temperature, Unit: "°C", Location: iot.Location{Building: "A栋", Floor: 2, Room: "201"}},
 		Time:   time.UnixMicro(1_700_000_000_000_000 + offset).UTC(), Value: float64(offset) + 0.5,
 	}
 	s.Since, s.Heard = s.Latest.Time, s.Latest.Time
-	return latest.State{Device: s.Latest.ID, State: &s, Value: wire.AppendDeviceState(nil, &s)}
+	return statecache.State{Device: s.Latest.ID, State: &s, Value: wire.AppendDeviceState(nil, &s)}
 }
 
-func batch(from, next int64, states ...latest.State) *latest.Batch {
-	return &latest.Batch{Partition: partition, From: from, Next: next, States: states}
+func batch(from, next int64, states ...statecache.State) *statecache.Batch {
+	return &statecache.Batch{Partition: partition, From: from, Next: next, States: states}
 }
 
-func first(from, next int64, states ...latest.State) *latest.Batch {
+func first(from, next int64, states ...statecache.State) *statecache.Batch {
 	b := batch(from, next, states...)
 	b.First = true
 	return b
@@ -48,7 +48,7 @@ func newProbe(t *testing.T) probe {
 	return probe{t, States{open(t, testenv.Redis(t))}}
 }
 
-func (p probe) apply(b *latest.Batch, want bool) {
+func (p probe) apply(b *statecache.Batch, want bool) {
 	p.t.Helper()
 	if applied, err := p.Apply(p.t.Context(), b); err != nil || applied != want {
 		p.t.Fatalf("apply %d to %d: got %v, %v, want %v", b.From, b.Next, applied, err, want)
@@ -87,11 +87,11 @@ func TestStatesAreTakenInOrder(t *testing.T) {
 	p.expect(5, true, "a 1", "b 4")
 	p.apply(batch(5, 9, state("a", 7)), true)
 	p.expect(9, true, "a 7", "b 4")
-	p.apply(batch(5, 9, state("a", 7)), false)                        // Twice, as after an answer that was lost.
-	p.apply(batch(12, 15, state("c", 14)), false)                     // With a gap.
-	p.apply(batch(9, 9), true)                                        // Only to look after it.
-	p.apply(batch(9, 12, latest.State{Device: "b"}), true)            // Deleted.
-	p.apply(batch(12, 13, latest.State{Device: "never known"}), true) //
+	p.apply(batch(5, 9, state("a", 7)), false)                            // Twice, as after an answer that was lost.
+	p.apply(batch(12, 15, state("c", 14)), false)                         // With a gap.
+	p.apply(batch(9, 9), true)                                            // Only to look after it.
+	p.apply(batch(9, 12, statecache.State{Device: "b"}), true)            // Deleted.
+	p.apply(batch(12, 13, statecache.State{Device: "never known"}), true) //
 	p.expect(13, true, "a 7")
 	p.apply(first(2, 3, state("d", 2)), true)
 	p.expect(3, true, "d 2")
@@ -113,7 +113,7 @@ func TestStatesOfAnotherTopicAreNotKnown(t *testing.T) {
 
 func TestManyStates(t *testing.T) {
 	p := newProbe(t)
-	var states []latest.State
+	var states []statecache.State
 	var want []string
 	for i := range 2*chunk + 7 {
 		id := fmt.Sprintf("device_%05d", i)
@@ -129,7 +129,7 @@ func TestManyStates(t *testing.T) {
 // A scan that another filler begins the partition anew under may have missed states: what it brought is worth nothing.
 func TestLoadOfWhatIsBegunAnewFails(t *testing.T) {
 	p := newProbe(t)
-	var states []latest.State
+	var states []statecache.State
 	for i := range 3 * scanCount {
 		states = append(states, state(fmt.Sprint("device_", i), int64(i)))
 	}
@@ -180,7 +180,7 @@ func TestDevicesCanBeReadByOthers(t *testing.T) {
 	if ttl := p.redis.PTTL(t.Context(), statesKey(partition)).Val(); ttl <= 0 || ttl > time.Hour {
 		t.Errorf("the partition lives for %v, want up to an hour", ttl)
 	}
-	p.apply(batch(5, 6, latest.State{Device: "设备 1"}), true)
+	p.apply(batch(5, 6, statecache.State{Device: "设备 1"}), true)
 	if n := p.redis.Exists(t.Context(), key).Val(); n != 0 {
 		t.Error("the device was deleted and is still there")
 	}
@@ -228,7 +228,7 @@ func TestAClusterAndASentinelDoAsWell(t *testing.T) {
 				t.Fatal(err)
 			}
 			p := probe{t, States{c}}
-			var states []latest.State
+			var states []statecache.State
 			var want []string
 			for i := range 2 * chunk {
 				states = append(states, state(fmt.Sprintf("device_%05d", i), int64(i)))
@@ -236,7 +236,7 @@ func TestAClusterAndASentinelDoAsWell(t *testing.T) {
 			}
 			p.apply(first(0, 1000, states...), true)
 			p.expect(1000, true, want...)
-			p.apply(batch(1000, 1001, latest.State{Device: "device_00999"}), true)
+			p.apply(batch(1000, 1001, statecache.State{Device: "device_00999"}), true)
 			p.expect(1001, true, want[:999]...)
 			if got := c.redis.HGet(t.Context(), deviceKey("device_00007"), "value").Val(); got != "7.5" {
 				t.Errorf("got value %q, want 7.5", got)
@@ -271,8 +271,8 @@ func TestScriptsAreGivenToAServerThatForgot(t *testing.T) {
 func TestADeletionGoesByItsPosition(t *testing.T) {
 	p := newProbe(t)
 	p.apply(first(0, 5, state("a", 4), state("b", 4), state("c", 4)), true)
-	at := func(id string, offset int64) latest.State {
-		return latest.State{Device: iot.DeviceID(id), Deleted: iot.Position{Partition: partition.ID, Offset: offset}}
+	at := func(id string, offset int64) statecache.State {
+		return statecache.State{Device: iot.DeviceID(id), Deleted: iot.Position{Partition: partition.ID, Offset: offset}}
 	}
 	p.apply(batch(5, 9, at("a", 3), at("b", 5), at("c", 0)), true) // Of the last another program says so.
 	for id, want := range map[string]int64{"a": 1, "b": 0, "c": 0} {

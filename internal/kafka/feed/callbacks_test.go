@@ -13,7 +13,7 @@ import (
 	"iotmon/internal/archive"
 	"iotmon/internal/kafka"
 	"iotmon/internal/kafka/kafkatest"
-	"iotmon/internal/latest"
+	"iotmon/internal/statecache"
 )
 
 func TestCallbacksMayComeAtAnyTimeInAnyOrder(t *testing.T) {
@@ -39,15 +39,15 @@ func members(t *testing.T, dial kafka.Dial) map[string]func() kafkatest.Member {
 		},
 		"cache": func() kafkatest.Member {
 			open := LatestLog(LatestOptions{Dial: dial, Topics: topics, Group: "test"})
-			resume := func(ctx context.Context, given []latest.Partition, extents func(context.Context) (map[latest.Partition]latest.Extent, error)) (map[latest.Partition]int64, error) {
-				from := make(map[latest.Partition]int64)
+			resume := func(ctx context.Context, given []statecache.Partition, extents func(context.Context) (map[statecache.Partition]statecache.Extent, error)) (map[statecache.Partition]int64, error) {
+				from := make(map[statecache.Partition]int64)
 				for _, p := range given {
 					from[p] = 0
 				}
 				_, err := extents(ctx)
 				return from, err
 			}
-			log, err := open(resume, func(latest.Partition) {})
+			log, err := open(resume, func(statecache.Partition) {})
 			must(err)
 			l := log.(*latestLog)
 			return kafkatest.Member{Assigned: l.assigned, Released: l.revoked, Use: func(ctx context.Context) { _, _ = l.Poll(ctx) }, Close: sync.OnceFunc(l.Close)}
@@ -75,7 +75,7 @@ func TestAnAssignmentWhileConnectionsAreRefusedIsTriedAgain(t *testing.T) {
 	}
 	dial.Logger = slog.New(flagged{slog.DiscardHandler, &failed})
 	var filled atomic.Bool
-	filler := latest.NewFiller(latest.Options{
+	filler := statecache.NewFiller(statecache.Options{
 		Open:   LatestLog(LatestOptions{Dial: dial, Topics: l.Topics, Group: "test", Lag: func(int32, int64) { filled.Store(true) }}),
 		Cache:  newShelf(),
 		Logger: kafkatest.Quiet(),

@@ -10,7 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"iotmon/internal/kafka"
-	"iotmon/internal/latest"
+	"iotmon/internal/statecache"
 )
 
 // LatestOptions configure the logs that a filler opens.
@@ -32,22 +32,22 @@ const (
 
 // LatestLog returns what opens the log of device states for a filler: read committed, shared by the members of the group. It
 // commits nothing: where to go on is the cache's to say.
-func LatestLog(options LatestOptions) latest.Opener {
+func LatestLog(options LatestOptions) statecache.Opener {
 	if options.Lag == nil {
 		options.Lag = func(int32, int64) {}
 	}
 	if options.Released == nil {
 		options.Released = func(int32) {}
 	}
-	return func(resume latest.Resume, released func(latest.Partition)) (latest.Log, error) {
+	return func(resume statecache.Resume, released func(statecache.Partition)) (statecache.Log, error) {
 		l := &latestLog{topic: options.Topics.States, lag: options.Lag, resume: resume}
-		err := l.open(memberOptions[latest.Partition]{
+		err := l.open(memberOptions[statecache.Partition]{
 			dial:    options.Dial,
 			group:   options.Group + "-cache",
 			topics:  []string{l.topic},
 			resume:  l.starts,
 			failure: "device states cannot be cached yet",
-			released: func(partition latest.Partition) {
+			released: func(partition statecache.Partition) {
 				released(partition)
 				options.Released(partition.ID)
 			},
@@ -60,17 +60,17 @@ func LatestLog(options LatestOptions) latest.Opener {
 	}
 }
 
-// latestLog implements latest.Log.
+// latestLog implements statecache.Log.
 type latestLog struct {
-	member[latest.Partition]
+	member[statecache.Partition]
 	topic   string
 	lag     func(int32, int64)
-	resume  latest.Resume
-	records []latest.Record
+	resume  statecache.Resume
+	records []statecache.Record
 }
 
 // starts asks the filler where to read partitions from.
-func (l *latestLog) starts(ctx context.Context, topics map[string][]int32) ([]start[latest.Partition], error) {
+func (l *latestLog) starts(ctx context.Context, topics map[string][]int32) ([]start[statecache.Partition], error) {
 	given := topics[l.topic]
 	if len(given) == 0 {
 		return nil, nil
@@ -80,50 +80,50 @@ func (l *latestLog) starts(ctx context.Context, topics map[string][]int32) ([]st
 	if err != nil {
 		return nil, err
 	}
-	asked := slices.DeleteFunc(all, func(p latest.Partition) bool { return !slices.Contains(given, p.ID) })
-	from, err := l.resume(ctx, asked, func(ctx context.Context) (map[latest.Partition]latest.Extent, error) {
+	asked := slices.DeleteFunc(all, func(p statecache.Partition) bool { return !slices.Contains(given, p.ID) })
+	from, err := l.resume(ctx, asked, func(ctx context.Context) (map[statecache.Partition]statecache.Extent, error) {
 		return stateExtents(ctx, admin, l.topic, asked)
 	})
 	if err != nil {
 		return nil, err
 	}
-	var starts []start[latest.Partition]
+	var starts []start[statecache.Partition]
 	for partition, offset := range from {
-		starts = append(starts, start[latest.Partition]{topic: l.topic, partition: partition.ID, offset: offset, of: partition})
+		starts = append(starts, start[statecache.Partition]{topic: l.topic, partition: partition.ID, offset: offset, of: partition})
 	}
 	return starts, nil
 }
 
 // statePartitions returns the partitions of the device states.
-func statePartitions(ctx context.Context, admin *kadm.Client, topic string) ([]latest.Partition, error) {
+func statePartitions(ctx context.Context, admin *kadm.Client, topic string) ([]statecache.Partition, error) {
 	details, err := admin.ListTopics(ctx, topic)
 	if err = errors.Join(err, details.Error()); err != nil {
 		return nil, fmt.Errorf("describe %s: %w", topic, err)
 	}
 	id := fmt.Sprintf("%x", details[topic].ID)
-	var partitions []latest.Partition
+	var partitions []statecache.Partition
 	for _, number := range details[topic].Partitions.Numbers() {
-		partitions = append(partitions, latest.Partition{Topic: id, ID: number})
+		partitions = append(partitions, statecache.Partition{Topic: id, ID: number})
 	}
 	return partitions, nil
 }
 
 // stateExtents returns what the log holds now of the partitions of the device states.
-func stateExtents(ctx context.Context, admin *kadm.Client, topic string, partitions []latest.Partition) (map[latest.Partition]latest.Extent, error) {
+func stateExtents(ctx context.Context, admin *kadm.Client, topic string, partitions []statecache.Partition) (map[statecache.Partition]statecache.Extent, error) {
 	log, err := listExtents(ctx, admin, topic)
 	if err != nil {
 		return nil, err
 	}
-	extents := make(map[latest.Partition]latest.Extent, len(partitions))
+	extents := make(map[statecache.Partition]statecache.Extent, len(partitions))
 	for _, partition := range partitions {
 		first, end := log.of(topic, partition.ID)
-		extents[partition] = latest.Extent{Start: first, End: end}
+		extents[partition] = statecache.Extent{Start: first, End: end}
 	}
 	return extents, nil
 }
 
-// Poll implements latest.Log.
-func (l *latestLog) Poll(ctx context.Context) ([]latest.Record, error) {
+// Poll implements statecache.Log.
+func (l *latestLog) Poll(ctx context.Context) ([]statecache.Record, error) {
 	l.records = l.records[:0]
 	if err := l.poll(ctx, maxLatestPoll, l.collect); err != nil {
 		return nil, err
@@ -131,10 +131,10 @@ func (l *latestLog) Poll(ctx context.Context) ([]latest.Record, error) {
 	return l.records, nil
 }
 
-func (l *latestLog) collect(p kgo.FetchTopicPartition, partition latest.Partition) {
+func (l *latestLog) collect(p kgo.FetchTopicPartition, partition statecache.Partition) {
 	for _, r := range p.Records {
 		deleted, _ := kafka.TombstonePosition(r)
-		l.records = append(l.records, latest.Record{
+		l.records = append(l.records, statecache.Record{
 			Partition: partition, Offset: r.Offset, Key: r.Key, Value: r.Value, Deleted: deleted,
 		})
 	}

@@ -13,17 +13,17 @@ import (
 
 	"iotmon/internal/iot"
 	"iotmon/internal/kafka/kafkatest"
-	"iotmon/internal/latest"
 	"iotmon/internal/live"
+	"iotmon/internal/statecache"
 	"iotmon/internal/wire"
 )
 
-// shelf is a latest.Cache in memory.
+// shelf is a statecache.Cache in memory.
 type shelf struct {
 	mu sync.Mutex
 	// fails makes Load fail, and stalls makes it wait for as long as it may.
 	fails, stalls bool
-	partitions    map[latest.Partition]*shelved
+	partitions    map[statecache.Partition]*shelved
 }
 
 type shelved struct {
@@ -31,9 +31,9 @@ type shelved struct {
 	values map[iot.DeviceID][]byte
 }
 
-func newShelf() *shelf { return &shelf{partitions: make(map[latest.Partition]*shelved)} }
+func newShelf() *shelf { return &shelf{partitions: make(map[statecache.Partition]*shelved)} }
 
-func (s *shelf) Next(_ context.Context, p latest.Partition) (int64, bool, error) {
+func (s *shelf) Next(_ context.Context, p statecache.Partition) (int64, bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if held := s.partitions[p]; held != nil {
@@ -42,7 +42,7 @@ func (s *shelf) Next(_ context.Context, p latest.Partition) (int64, bool, error)
 	return 0, false, nil
 }
 
-func (s *shelf) Apply(_ context.Context, b *latest.Batch) (bool, error) {
+func (s *shelf) Apply(_ context.Context, b *statecache.Batch) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if b.First {
@@ -59,7 +59,7 @@ func (s *shelf) Apply(_ context.Context, b *latest.Batch) (bool, error) {
 	return true, nil
 }
 
-func (s *shelf) Load(ctx context.Context, p latest.Partition, visit func([]byte)) (int64, bool, error) {
+func (s *shelf) Load(ctx context.Context, p statecache.Partition, visit func([]byte)) (int64, bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stalls {
@@ -93,7 +93,7 @@ func (s *shelf) reached() map[int32]int64 {
 // fill fills the shelf from the log until the test ends, or until it is stopped.
 func (c *cluster) fill(s *shelf) (stop func()) {
 	c.T.Helper()
-	filler := latest.NewFiller(latest.Options{
+	filler := statecache.NewFiller(statecache.Options{
 		Open:   LatestLog(LatestOptions{Dial: c.Dial, Topics: c.Topics, Group: "test"}),
 		Cache:  s,
 		Logger: slog.New(slog.NewTextHandler(c.T.Output(), nil)),
@@ -112,7 +112,7 @@ func (c *cluster) fill(s *shelf) (stop func()) {
 }
 
 // tailFrom returns the values that a view has which begins now, by device.
-func (c *cluster) tailFrom(cache latest.Cache) map[iot.DeviceID]float64 {
+func (c *cluster) tailFrom(cache statecache.Cache) map[iot.DeviceID]float64 {
 	c.T.Helper()
 	view := live.NewView(live.ViewOptions{WindowLength: 30 * time.Second})
 	tail := NewTail(TailOptions{
@@ -147,7 +147,7 @@ func TestAViewIsTheSameFromTheCacheAndFromTheLog(t *testing.T) {
 			c.Produce(client, c.State(device, value))
 		}
 	}
-	check := func(cache latest.Cache, value float64) {
+	check := func(cache statecache.Cache, value float64) {
 		t.Helper()
 		got := c.tailFrom(cache)
 		for id, v := range got {

@@ -15,8 +15,8 @@ import (
 
 	"iotmon/internal/iot"
 	"iotmon/internal/kafka"
-	"iotmon/internal/latest"
 	"iotmon/internal/live"
+	"iotmon/internal/statecache"
 	"iotmon/internal/wire"
 )
 
@@ -175,13 +175,13 @@ type cachedStates struct {
 }
 
 // loadCache returns what the cache has of the partitions.
-func (t *Tail) loadCache(ctx context.Context, partitions []latest.Partition) map[latest.Partition]*cachedStates {
+func (t *Tail) loadCache(ctx context.Context, partitions []statecache.Partition) map[statecache.Partition]*cachedStates {
 	if t.Cache == nil {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, t.CachePatience)
 	defer cancel()
-	cached := make(map[latest.Partition]*cachedStates)
+	cached := make(map[statecache.Partition]*cachedStates)
 	begun, devices := time.Now(), 0
 	for _, partition := range partitions {
 		held, legible := new(cachedStates), true

@@ -5,7 +5,7 @@ import (
 	"sync"
 
 	"iotmon/internal/kafka"
-	"iotmon/internal/latest"
+	"iotmon/internal/statecache"
 )
 
 // Handover passes the states that a processor restores when it starts on to the tail of the same process: at a restart both
@@ -66,7 +66,7 @@ func (h *Handover) End() {
 }
 
 // Load implements kafka.StateLoader. It waits for the restore, and has nothing the second time, or after End.
-func (h *Handover) Load(ctx context.Context, partition latest.Partition, visit func(value []byte)) (next int64, cached bool, err error) {
+func (h *Handover) Load(ctx context.Context, partition statecache.Partition, visit func(value []byte)) (next int64, cached bool, err error) {
 	h.mu.Lock()
 	over, given := h.over, h.partition(partition.ID).given
 	h.mu.Unlock()

@@ -9,15 +9,15 @@ import (
 
 	"iotmon/internal/kafka/feed"
 	"iotmon/internal/kafka/kafkatest"
-	"iotmon/internal/latest"
 	"iotmon/internal/live"
+	"iotmon/internal/statecache"
 )
 
 func loaded(t *testing.T, h *Handover, id int32) (values []string, next int64, cached bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	next, cached, err := h.Load(ctx, latest.Partition{ID: id}, func(value []byte) { values = append(values, string(value)) })
+	next, cached, err := h.Load(ctx, statecache.Partition{ID: id}, func(value []byte) { values = append(values, string(value)) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +41,7 @@ func TestHandoverWaitsForARestore(t *testing.T) {
 	h := NewHandover()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
-	if _, cached, err := h.Load(ctx, latest.Partition{ID: 1}, func([]byte) {}); cached || !errors.Is(err, context.DeadlineExceeded) {
+	if _, cached, err := h.Load(ctx, statecache.Partition{ID: 1}, func([]byte) {}); cached || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("with nothing given: got %v, %v", cached, err)
 	}
 	go h.give(1, keptStates{}, 4)

@@ -1,6 +1,6 @@
-// Package latest copies the latest state of every device from the log into a cache: web instances start from there, and
+// Package statecache copies the latest state of every device from the log into a cache: web instances start from there, and
 // other systems read it. Nothing depends on the copy; whoever does not find it reads the log.
-package latest
+package statecache
 
 import (
 	"context"

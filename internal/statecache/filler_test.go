@@ -1,4 +1,4 @@
-package latest_test
+package statecache_test
 
 import (
 	"context"
@@ -14,37 +14,37 @@ import (
 	"time"
 
 	"iotmon/internal/iot"
-	"iotmon/internal/latest"
+	"iotmon/internal/statecache"
 	"iotmon/internal/wire"
 )
 
-var partition = latest.Partition{Topic: "topic", ID: 1}
+var partition = statecache.Partition{Topic: "topic", ID: 1}
 
-func record(offset int64, device, key string) latest.Record {
+func record(offset int64, device, key string) statecache.Record {
 	s := iot.DeviceState{Status: iot.Online, Position: iot.Position{Offset: offset}}
 	s.Latest.ID, s.Latest.Type, s.Latest.Time = iot.DeviceID(device), iot.Temperature, time.UnixMicro(offset).UTC()
-	return latest.Record{Partition: partition, Offset: offset, Key: []byte(key), Value: wire.AppendDeviceState(nil, &s)}
+	return statecache.Record{Partition: partition, Offset: offset, Key: []byte(key), Value: wire.AppendDeviceState(nil, &s)}
 }
 
-func says(offset int64, device string) latest.Record { return record(offset, device, device) }
+func says(offset int64, device string) statecache.Record { return record(offset, device, device) }
 
 // log holds one partition, and hands over what a filler has not read in this session.
 type log struct {
 	mu       sync.Mutex
 	start    int64
-	records  []latest.Record
+	records  []statecache.Record
 	sessions int
-	opened   func(released func(latest.Partition))
+	opened   func(released func(statecache.Partition))
 	fail     error
 }
 
-func (l *log) add(records ...latest.Record) {
+func (l *log) add(records ...statecache.Record) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.records = append(l.records, records...)
 }
 
-func (l *log) open(resume latest.Resume, released func(latest.Partition)) (latest.Log, error) {
+func (l *log) open(resume statecache.Resume, released func(statecache.Partition)) (statecache.Log, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.sessions++
@@ -52,8 +52,8 @@ func (l *log) open(resume latest.Resume, released func(latest.Partition)) (lates
 	if n := len(l.records); n > 0 {
 		end = l.records[n-1].Offset + 1
 	}
-	from, err := resume(context.Background(), []latest.Partition{partition}, func(context.Context) (map[latest.Partition]latest.Extent, error) {
-		return map[latest.Partition]latest.Extent{partition: {Start: l.start, End: end}}, nil
+	from, err := resume(context.Background(), []statecache.Partition{partition}, func(context.Context) (map[statecache.Partition]statecache.Extent, error) {
+		return map[statecache.Partition]statecache.Extent{partition: {Start: l.start, End: end}}, nil
 	})
 	if err != nil {
 		return nil, err
@@ -69,7 +69,7 @@ type reading struct {
 	next int64
 }
 
-func (r *reading) Poll(ctx context.Context) ([]latest.Record, error) {
+func (r *reading) Poll(ctx context.Context) ([]statecache.Record, error) {
 	for {
 		r.mu.Lock()
 		if err := r.fail; err != nil {
@@ -77,7 +77,7 @@ func (r *reading) Poll(ctx context.Context) ([]latest.Record, error) {
 			r.mu.Unlock()
 			return nil, err
 		}
-		var found []latest.Record
+		var found []statecache.Record
 		for _, record := range r.records {
 			if record.Offset >= r.next {
 				found = append(found, record)
@@ -108,7 +108,7 @@ type cache struct {
 	down   bool
 }
 
-func (c *cache) Next(context.Context, latest.Partition) (int64, bool, error) {
+func (c *cache) Next(context.Context, statecache.Partition) (int64, bool, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.down {
@@ -117,7 +117,7 @@ func (c *cache) Next(context.Context, latest.Partition) (int64, bool, error) {
 	return c.next, c.begun, nil
 }
 
-func (c *cache) Apply(_ context.Context, b *latest.Batch) (bool, error) {
+func (c *cache) Apply(_ context.Context, b *statecache.Batch) (bool, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.calls++
@@ -139,7 +139,7 @@ func (c *cache) Apply(_ context.Context, b *latest.Batch) (bool, error) {
 	return true, nil
 }
 
-func (c *cache) Load(context.Context, latest.Partition, func([]byte)) (int64, bool, error) {
+func (c *cache) Load(context.Context, statecache.Partition, func([]byte)) (int64, bool, error) {
 	return 0, false, errors.New("nobody loads here")
 }
 
@@ -154,7 +154,7 @@ func fill(t *testing.T, l *log, c *cache, do func(run func(time.Duration))) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		filler := latest.NewFiller(latest.Options{Open: l.open, Cache: c, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
+		filler := statecache.NewFiller(statecache.Options{Open: l.open, Cache: c, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
 		done := make(chan error)
 		go func() { done <- filler.Run(ctx) }()
 		do(func(d time.Duration) {
@@ -184,8 +184,8 @@ func (c *cache) expect(t *testing.T, next int64, want ...string) {
 func TestTheNewestStatesAreCached(t *testing.T) {
 	l, c := &log{}, &cache{}
 	l.add(says(0, "a"), says(1, "b"), says(3, "a"), record(4, "z", "\x00restore"), record(5, "b", "other"),
-		latest.Record{Partition: partition, Offset: 6, Key: []byte("c"), Value: []byte("nonsense")}, says(7, "d"),
-		latest.Record{Partition: partition, Offset: 8, Key: []byte("d")})
+		statecache.Record{Partition: partition, Offset: 6, Key: []byte("c"), Value: []byte("nonsense")}, says(7, "d"),
+		statecache.Record{Partition: partition, Offset: 8, Key: []byte("d")})
 	fill(t, l, c, func(run func(time.Duration)) {
 		run(time.Second)
 		c.expect(t, 9, "a 3", "b 1")
@@ -271,7 +271,7 @@ func TestACacheThatWasEmptiedIsFilledAgain(t *testing.T) {
 func TestAPartitionThatWasGivenAwayIsLeftAlone(t *testing.T) {
 	l, c := &log{}, &cache{}
 	l.add(says(0, "a"))
-	l.opened = func(released func(latest.Partition)) { released(partition) }
+	l.opened = func(released func(statecache.Partition)) { released(partition) }
 	fill(t, l, c, func(run func(time.Duration)) {
 		run(time.Minute)
 		if c.calls != 0 || l.sessions != 1 {
