@@ -25,7 +25,7 @@ ARG SERVICE=iotmon
 ARG VERSION=
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
     export GOMODCACHE=/go/pkg/mod GOCACHE=/root/.cache/go-build GOPROXY=off; \
-    go build -trimpath -tags grpcnotrace -ldflags "-s -w -X iotmon/internal/app.version=$VERSION" -o /rootfs/app/service "./cmd/$SERVICE"
+    go build -trimpath -tags grpcnotrace -ldflags "-s -w -X iotmon/internal/app/command.version=$VERSION" -o /rootfs/app/service "./cmd/$SERVICE"
 # What the final image is made of. The page's files are there for configs/web.yaml, which names them. The data directory
 # belongs to the user, and so does a volume that is mounted there for the first time.
 RUN set -eu; cd /rootfs; mkdir -p app/configs etc/ssl/certs usr/local/bin; \

@@ -5,7 +5,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 # Without the tag, gRPC's own trace pages, which nothing here serves, make every program a quarter larger. The Dockerfile and
 # scripts/build.sh build the same.
 TAGS := grpcnotrace
-LDFLAGS := -s -w -X iotmon/internal/app.version=$(VERSION)
+LDFLAGS := -s -w -X iotmon/internal/app/command.version=$(VERSION)
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 # Packages to test or measure, such as PKG=./internal/iot.
 PKG ?= ./...

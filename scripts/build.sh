@@ -62,7 +62,7 @@ begun=$SECONDS
 for service in $services; do
     say "building $service…"
     # As the Makefile does, which says why.
-    CGO_ENABLED=0 "$go" build -trimpath -tags grpcnotrace -ldflags "-s -w -X iotmon/internal/app.version=$version" -o bin/ "./cmd/$service"
+    CGO_ENABLED=0 "$go" build -trimpath -tags grpcnotrace -ldflags "-s -w -X iotmon/internal/app/command.version=$version" -o bin/ "./cmd/$service"
 done
 say "built in $((SECONDS - begun)) s:"
 for service in $services; do

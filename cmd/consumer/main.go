@@ -4,7 +4,7 @@ package main
 import (
 	_ "embed"
 
-	"iotmon/internal/app"
+	"iotmon/internal/app/command"
 	"iotmon/internal/config"
 )
 
@@ -12,6 +12,6 @@ import (
 var help string
 
 func main() {
-	command := app.Command{Service: config.Consumer, Help: help}
-	app.Main(command.Run)
+	program := command.Program{Service: config.Consumer, Help: help}
+	command.Main(program.Run)
 }

@@ -9,7 +9,7 @@ import (
 	"io"
 	"os"
 
-	"iotmon/internal/app"
+	"iotmon/internal/app/command"
 	"iotmon/internal/config"
 	"iotmon/internal/replay"
 )
@@ -26,29 +26,29 @@ var backupHelp string
 //go:embed restore.txt
 var restoreHelp string
 
-func main() { app.Main(run) }
+func main() { command.Main(run) }
 
 // run does what the arguments say and returns the exit status.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	command := ""
+	name := ""
 	if len(args) > 0 {
-		command = args[0]
+		name = args[0]
 	}
-	switch command {
+	switch name {
 	case "help":
 		return showHelp(ctx, args[1:], stdout, stderr)
 	case "replay":
 		return replay.Command(ctx, args[1:], stdout, stderr)
 	case "bench":
-		return app.RunBench(ctx, args[1:], benchHelp, stdout, stderr)
+		return command.Bench(ctx, args[1:], benchHelp, stdout, stderr)
 	case "backup":
-		return app.RunBackup(ctx, args[1:], backupHelp, stdout, stderr)
+		return command.Backup(ctx, args[1:], backupHelp, stdout, stderr)
 	case "restore":
-		return app.RunRestore(ctx, args[1:], restoreHelp, os.Stdin, stdout, stderr)
-	case app.BenchViewers:
-		return app.RunBenchViewers(args[1:], stdout, stderr)
+		return command.Restore(ctx, args[1:], restoreHelp, os.Stdin, stdout, stderr)
+	case command.ViewersCommand:
+		return command.BenchViewers(args[1:], stdout, stderr)
 	default:
-		everything := app.Command{Service: config.Iotmon, Help: help}
+		everything := command.Program{Service: config.Iotmon, Help: help}
 		return everything.Run(ctx, args, stdout, stderr)
 	}
 }
@@ -63,9 +63,9 @@ func showHelp(ctx context.Context, topics []string, stdout, stderr io.Writer) in
 		return replay.Command(ctx, []string{"-h"}, stdout, stderr)
 	case "", "bench", "backup", "restore":
 		fmt.Fprint(stdout, map[string]string{"": help, "bench": benchHelp, "backup": backupHelp, "restore": restoreHelp}[topic])
-		return app.Done
+		return command.Done
 	default:
 		fmt.Fprintf(stderr, "iotmon: no help on %s; there is on replay, bench, backup and restore\n", topic)
-		return app.CannotStart
+		return command.CannotStart
 	}
 }

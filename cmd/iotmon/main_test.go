@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"iotmon/internal/app"
+	"iotmon/internal/app/command"
 )
 
 // runIn runs the program in an empty directory that holds the given configuration.
@@ -30,7 +30,7 @@ func runIn(t *testing.T, file string, args ...string) (status int, stdout, stder
 func TestHelpMentionsEveryFlag(t *testing.T) {
 	for _, args := range [][]string{{"help"}, {"-h"}, {"--help"}} {
 		status, stdout, stderr := runIn(t, "", args...)
-		if status != app.Done || stdout != help || stderr != "" {
+		if status != command.Done || stdout != help || stderr != "" {
 			t.Errorf("%v: got status %d, %d bytes of help and %q, want 0, the help and nothing", args, status, len(stdout), stderr)
 		}
 	}
@@ -42,7 +42,7 @@ func TestHelpMentionsEveryFlag(t *testing.T) {
 			t.Errorf("-%s is not mentioned", name)
 		}
 	}
-	if status, stdout, _ := runIn(t, "", "help", "replay"); status != app.Done || !strings.Contains(stdout, "iotmon replay [flags] FILE.csv") {
+	if status, stdout, _ := runIn(t, "", "help", "replay"); status != command.Done || !strings.Contains(stdout, "iotmon replay [flags] FILE.csv") {
 		t.Errorf("help replay: got status %d and %q, want 0 and its usage", status, stdout)
 	}
 }
@@ -68,7 +68,7 @@ func TestMistakesAreOneLineAndStatusTwo(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			status, stdout, stderr := runIn(t, test.file, test.args...)
-			if status != app.CannotStart || stdout != "" {
+			if status != command.CannotStart || stdout != "" {
 				t.Errorf("got status %d and output %q, want 2 and none", status, stdout)
 			}
 			if !strings.Contains(stderr, test.want) || strings.Count(stderr, "\n") != 1 {
@@ -80,7 +80,7 @@ func TestMistakesAreOneLineAndStatusTwo(t *testing.T) {
 
 func TestCheckConfigStartsNothing(t *testing.T) {
 	status, stdout, stderr := runIn(t, "server: {port: 9000}", "-check-config", "-devices", "7")
-	if status != app.Done || stderr != "" {
+	if status != command.Done || stderr != "" {
 		t.Errorf("got status %d and %q, want 0 and nothing", status, stderr)
 	}
 	for _, want := range []string{"is valid", `"127.0.0.1:9000"  configs/iotmon.yaml`, "-devices"} {
@@ -95,7 +95,7 @@ func TestCheckConfigStartsNothing(t *testing.T) {
 
 func TestVersion(t *testing.T) {
 	status, stdout, _ := runIn(t, "no: such key", "-version")
-	if status != app.Done || !strings.HasPrefix(stdout, "iotmon ") || strings.Count(stdout, " ") != 3 {
+	if status != command.Done || !strings.HasPrefix(stdout, "iotmon ") || strings.Count(stdout, " ") != 3 {
 		t.Errorf("got status %d and %q, want 0 and a line with name, version, Go and platform", status, stdout)
 	}
 }

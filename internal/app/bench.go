@@ -2,17 +2,8 @@ package app
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
-	"io"
-	"io/fs"
-	"log/slog"
-	"os"
-	"path/filepath"
-	"strings"
-	"sync"
 	"time"
 
 	"iotmon/internal/bench"
@@ -20,216 +11,31 @@ import (
 	"iotmon/internal/kafka"
 )
 
-// BenchViewers is the command by which bench starts the viewers, in a process of their own.
-const BenchViewers = bench.ViewersCommand
-
-// RunBenchViewers is the process of the viewers.
-func RunBenchViewers(args []string, stdout, stderr io.Writer) int {
-	if err := bench.RunViewers(args, os.Stdin, stdout); err != nil {
-		fmt.Fprintf(stderr, "iotmon %s: %v\n", BenchViewers, err)
-		return Failed
-	}
-	return Done
-}
-
-// benchFlags are what the command line of bench says.
-type benchFlags struct {
-	devices, rate, clients, partitions int
-	duration                           time.Duration
-	archive, json                      bool
-	brokers, cpuProfile                string
-}
-
-// The bounds of what can be asked for.
-const (
-	mostBenchDevices    = 1_000_000
-	mostBenchClients    = 50_000
-	mostBenchPartitions = 1_000
-	mostBenchDuration   = time.Hour
-)
-
-func parseBench(args []string) (*benchFlags, error) {
-	var f benchFlags
-	set := flag.NewFlagSet("iotmon bench", flag.ContinueOnError)
-	set.SetOutput(io.Discard)
-	set.IntVar(&f.devices, "devices", 10_000, "")
-	set.IntVar(&f.rate, "rate", 0, "")
-	set.DurationVar(&f.duration, "duration", 20*time.Second, "")
-	set.IntVar(&f.clients, "clients", 0, "")
-	set.IntVar(&f.partitions, "partitions", 10, "")
-	set.BoolVar(&f.archive, "archive", false, "")
-	set.StringVar(&f.brokers, "brokers", "", "")
-	set.StringVar(&f.cpuProfile, "cpuprofile", "", "")
-	set.BoolVar(&f.json, "json", false, "")
-	if err := set.Parse(args); err != nil {
-		return nil, err
-	}
-	if set.NArg() > 0 {
-		return nil, fmt.Errorf("%s: there are only flags here", set.Arg(0))
-	}
-	for _, number := range []struct {
-		name               string
-		value, least, most int
-	}{
-		{"devices", f.devices, 1, mostBenchDevices},
-		{"rate", f.rate, 0, 1_000_000_000},
-		{"clients", f.clients, 0, mostBenchClients},
-		{"partitions", f.partitions, 1, mostBenchPartitions},
-	} {
-		if number.value < number.least || number.value > number.most {
-			return nil, fmt.Errorf("-%s: must be from %d to %d (got %d)", number.name, number.least, number.most, number.value)
-		}
-	}
-	if f.duration < time.Second || f.duration > mostBenchDuration {
-		return nil, fmt.Errorf("-duration: must be from 1s to %v (got %v)", mostBenchDuration, f.duration)
-	}
-	return &f, nil
-}
-
-// RunBench puts the whole system under load, in one process, and returns the exit status: 1 if a number is wrong. Help is the
-// answer to -h.
-func RunBench(ctx context.Context, args []string, help string, stdout, stderr io.Writer) int {
-	flags, err := parseBench(args)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprint(stdout, help)
-		return Done
-	case err != nil:
-		fmt.Fprintf(stderr, "iotmon bench: %v\n", err)
-		return CannotStart
-	}
-	report, err := runBench(ctx, flags, stderr)
-	if err != nil {
-		fmt.Fprintf(stderr, "iotmon bench: %v\n", err)
-		return Failed
-	}
-	if flags.json {
-		err = json.NewEncoder(stdout).Encode(report)
-	} else {
-		err = report.Write(stdout)
-	}
-	if err != nil || len(report.Wrong) > 0 {
-		return Failed
-	}
-	return Done
-}
-
-// runBench makes a system in a directory of its own, puts it under load, and removes everything.
-func runBench(ctx context.Context, flags *benchFlags, stderr io.Writer) (report *bench.Report, err error) {
-	stderr = &lockedWriter{to: stderr}
-	dir, err := os.MkdirTemp("", "iotmon-bench-")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	cfg := benchConfig(flags, dir)
-	logger := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	s := newService(config.Iotmon, cfg, Options{Version: versionName(), Logger: logger, Started: time.Now()})
-	s.measured = bench.NewRun()
+// NewMeasured makes the parts of iotmon that a benchmark loads, on the embedded broker or the cluster that the configuration
+// names, and starts none; measured is told what comes out. After an error nothing is left open, but DeleteTopics may be
+// called.
+func NewMeasured(ctx context.Context, cfg *config.Config, options Options, measured *bench.Run) (*Service, error) {
+	s := newService(config.Iotmon, cfg, options)
+	s.measured = measured
 	broker := s.openBroker
-	if flags.brokers != "" {
+	if len(cfg.Kafka.Brokers) > 0 {
 		broker = s.joinCluster
-		defer func() {
-			err = errors.Join(err, kafka.DeleteTopics(context.WithoutCancel(ctx), s.dial, s.topics))
-		}()
 	}
-	if err := s.make(ctx, []part{
+	return s, s.make(ctx, []part{
 		s.listen, s.makeDomain, s.openSQLite, broker, s.makeProducer, s.makeProcessor, s.makeArchiver, s.makeLive, s.serveWeb,
-	}); err != nil {
-		return nil, err
-	}
-	running, stop := context.WithCancel(ctx)
-	ended := make(chan error, 1)
-	go func() { ended <- s.Run(running) }()
-	defer func() {
-		stop()
-		err = errors.Join(err, <-ended)
-	}()
-	if err := s.awaitReady(ctx, ended); err != nil {
-		return nil, err
-	}
-	load := bench.NewLoad(flags.devices)
-	load.Rate = flags.rate
-	profile := io.Discard
-	if flags.cpuProfile != "" {
-		file, failed := os.Create(flags.cpuProfile)
-		if failed != nil {
-			return nil, failed
-		}
-		defer func() { err = errors.Join(err, file.Close()) }()
-		profile = file
-	}
-	report, err = s.measured.Do(ctx, bench.Options{
-		Profile:      profile,
-		Load:         load,
-		Log:          s.producer,
-		Duration:     flags.duration,
-		WindowLength: cfg.Aggregation.Window(),
-		URL:          "ws://" + s.Addr() + cfg.Live.Path,
-		Clients:      flags.clients,
-		Progress: func(sent, processed int64, left time.Duration) {
-			fmt.Fprintf(stderr, "\r%d sent, %d processed, %v left      ", sent, processed, left.Round(time.Second))
-		},
 	})
-	fmt.Fprint(stderr, "\r\x1b[K")
-	if err != nil {
-		return nil, err
-	}
-	report.Version, report.Devices, report.Rate = versionName(), flags.devices, flags.rate
-	report.Partitions, report.Archive, report.Broker = flags.partitions, flags.archive, "embedded"
-	if flags.brokers != "" {
-		report.Broker = flags.brokers
-		return report, nil
-	}
-	if bytes, err := sizeOf(dir); err == nil && report.Readings > 0 {
-		report.DiskPerReading = float64(bytes) / float64(report.Readings)
-	}
-	return report, nil
 }
 
-// lockedWriter is written to by several goroutines: the progress and the log of the system under load.
-type lockedWriter struct {
-	mu sync.Mutex
-	to io.Writer // guarded by mu
+// Producer returns the way into the service's log.
+func (s *Service) Producer() *kafka.Producer { return s.producer }
+
+// DeleteTopics removes the service's topics from the cluster.
+func (s *Service) DeleteTopics(ctx context.Context) error {
+	return kafka.DeleteTopics(ctx, s.dial, s.topics)
 }
 
-func (w *lockedWriter) Write(text []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.to.Write(text)
-}
-
-// benchWindow is short, so that windows close during a run.
-const benchWindow = 5
-
-// benchRetention is more than a run can write, as what has been removed could not be verified.
-const benchRetention = 64 << 30
-
-func benchConfig(flags *benchFlags, dir string) *config.Config {
-	cfg := config.Default(config.Iotmon)
-	cfg.DataDir = dir
-	cfg.Server.Addr = "127.0.0.1:0"
-	cfg.Simulator.Enabled = false
-	cfg.Archive.Enabled = flags.archive
-	cfg.Aggregation.WindowSeconds = benchWindow
-	cfg.Kafka.Partitions = flags.partitions
-	cfg.Kafka.Embedded.Retention = benchRetention
-	cfg.Live.MaxConnections = mostBenchClients
-	if flags.brokers != "" {
-		cfg.Kafka.Brokers = strings.Split(flags.brokers, ",")
-		prefix := fmt.Sprintf("iotmon-bench-%d-", time.Now().UnixNano())
-		for _, name := range []*string{
-			&cfg.Kafka.Topic, &cfg.Kafka.DeadLettersTopic, &cfg.Kafka.AggregatesTopic, &cfg.Kafka.AlertsTopic,
-			&cfg.Kafka.StatesTopic, &cfg.Kafka.GroupID,
-		} {
-			*name = prefix + *name
-		}
-	}
-	return &cfg
-}
-
-// awaitReady returns when nothing is missing.
-func (s *Service) awaitReady(ctx context.Context, ended chan error) error {
+// AwaitReady returns when nothing is missing. An error from ended is that of Run, and stays in it.
+func (s *Service) AwaitReady(ctx context.Context, ended chan error) error {
 	deadline := time.After(startTimeout)
 	for {
 		missing, _ := s.readiness.Missing()
@@ -247,20 +53,4 @@ func (s *Service) awaitReady(ctx context.Context, ended chan error) error {
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
-}
-
-// sizeOf returns the bytes of the files below a directory.
-func sizeOf(dir string) (int64, error) {
-	total := int64(0)
-	err := filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		info, err := entry.Info()
-		if err == nil {
-			total += info.Size()
-		}
-		return err
-	})
-	return total, err
 }

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"time"
 
+	"iotmon/internal/app/datadir"
 	"iotmon/internal/archive"
 	"iotmon/internal/kafka"
 	"iotmon/internal/kafka/embedded"
@@ -15,11 +15,11 @@ import (
 )
 
 func (s *Service) openSQLite(ctx context.Context) error {
-	if err := refuseHalfRestored(s.cfg.DataDir); err != nil {
+	if err := datadir.RefuseHalfRestored(s.cfg.DataDir); err != nil {
 		return err
 	}
 	store, err := sqlite.Open(ctx, sqlite.Options{
-		Path:          filepath.Join(s.cfg.DataDir, databaseFile),
+		Path:          datadir.Database(s.cfg.DataDir),
 		ReadingsTopic: s.topics.Readings,
 		SyncWrites:    s.cfg.Kafka.Embedded.SyncWrites,
 		Refused:       s.rowRefused,
@@ -35,7 +35,7 @@ func (s *Service) openSQLite(ctx context.Context) error {
 
 func (s *Service) openBroker(ctx context.Context) error {
 	broker, err := embedded.Open(ctx, embedded.Options{
-		Dir:        filepath.Join(s.cfg.DataDir, brokerDir),
+		Dir:        datadir.Broker(s.cfg.DataDir),
 		Port:       s.cfg.Kafka.Embedded.Port,
 		SyncWrites: s.cfg.Kafka.Embedded.SyncWrites,
 		Logger:     s.Logger,
@@ -46,7 +46,7 @@ func (s *Service) openBroker(ctx context.Context) error {
 	s.onClose("broker", broker.Close)
 	s.broker = broker
 	s.handover = processor.NewHandover()
-	if err := removeLeftovers(s.cfg.DataDir); err != nil { // Ours alone: the broker has taken the directory.
+	if err := datadir.RemoveLeftovers(s.cfg.DataDir); err != nil { // Ours alone: the broker has taken the directory.
 		return err
 	}
 	s.dial = kafka.Dial{Brokers: broker.Addrs(), Dialer: broker.Dial, ClientID: s.name, Logger: s.Logger}

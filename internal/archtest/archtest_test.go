@@ -36,6 +36,7 @@ func TestViolationsAreFound(t *testing.T) {
 		{"cmd/web/a.go", `import _ "iotmon/internal/kafka"`, "cmd/web must not import iotmon/internal/kafka"},
 		{"internal/app/a.go", `import _ "iotmon/tests/testenv"`, "internal/app must not import iotmon/tests/testenv"},
 		{"cmd/web/a.go", `import _ "iotmon/tests/testenv"`, "cmd/web must not import iotmon/tests/testenv"},
+		{"cmd/web/a.go", `import _ "iotmon/internal/app"`, "cmd/web must not import iotmon/internal/app"},
 		{"internal/stuff/a.go", ``, "internal/stuff is in no layer; give it a place in rules.go"},
 		{"internal/app/a.go", `import _ "github.com/twmb/franz-go/pkg/kgo"`, "internal/app must not import github.com/twmb/franz-go/pkg/kgo: that is for internal/kafka/..."},
 		{"internal/fleet/a.go", `import _ "net/http"`, "internal/fleet is pure and must not import net/http"},
@@ -49,6 +50,7 @@ func TestViolationsAreFound(t *testing.T) {
 		{"internal/app/a.go", `import _ "iotmon/internal/kafka/feed"`, ""},
 		{"internal/store/sqlite/a.go", `import _ "iotmon/internal/archive"`, ""},
 		{"internal/app/a.go", `import _ "iotmon/internal/kafka/embedded"`, ""},
+		{"internal/app/command/a.go", `import _ "iotmon/internal/app"`, ""},
 		{"internal/alert/a.go", `import "time"; var zero = time.Time{}.Add(time.Second)`, ""},
 	} {
 		s, err := parse(test.file, []byte("package a\n"+test.text))

@@ -29,6 +29,10 @@ var (
 	adapters = slices.Concat(kafka, []string{"internal/store/...", "internal/cache/..."})
 	// kafka is the client and what is built on it: the processor and the feeds do not know of each other.
 	kafka = []string{"internal/kafka", "internal/kafka/processor", "internal/kafka/feed", "internal/kafka/embedded"}
+	// wiring puts everything together: the services, and the commands that are asked of them.
+	wiring = []string{"internal/app", "internal/app/command"}
+	// datadir is what both need of the data directory of the program that has everything in one process.
+	datadir = []string{"internal/app/datadir"}
 	// aside knows nothing of ours.
 	aside = []string{"internal/config", "internal/observe", "internal/backup", "internal/archtest", "web"}
 )
@@ -42,9 +46,10 @@ var layers = []layer{
 	{packages: adapters, may: slices.Concat(domain, parts, uses)},
 	{packages: measures, may: slices.Concat(domain, parts, uses)},
 	{packages: aside},
-	{packages: []string{"internal/app"}, may: slices.Concat(domain, parts, uses, adapters, measures, aside)},
-	// A command starts a service, or the one client that needs no service.
-	{packages: []string{"cmd/..."}, may: []string{"internal/app", "internal/config", "internal/observe", "internal/replay"}},
+	{packages: wiring, may: slices.Concat(domain, parts, uses, adapters, measures, aside, datadir)},
+	{packages: datadir, may: slices.Concat(adapters, aside)},
+	// A program hands its command line on: to the commands, or to the one client that needs no service.
+	{packages: []string{"cmd/..."}, may: []string{"internal/app/command", "internal/config", "internal/replay"}},
 	// What tests are given servers by is for tests alone: no layer may import it.
 	{packages: []string{"tests/testenv"}},
 	{packages: []string{"internal/kafka/kafkatest"}, may: slices.Concat(domain, parts, kafka)},

@@ -185,7 +185,7 @@ func TestEveryWayToBuildBuildsTheSame(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		mention(t, file, string(text), "CGO_ENABLED=0", "-trimpath", "-X iotmon/internal/app.version=")
+		mention(t, file, string(text), "CGO_ENABLED=0", "-trimpath", "-X iotmon/internal/app/command.version=")
 		found := tags.FindSubmatch(text)
 		if found == nil || string(found[1])+string(found[2]) != "grpcnotrace" {
 			t.Errorf("%s: got tags %q, want grpcnotrace", file, found)

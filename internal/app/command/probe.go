@@ -1,4 +1,4 @@
-package app
+package command
 
 import (
 	"context"
@@ -18,9 +18,9 @@ const maxProbed = 64 << 10
 
 // probe asks the service that runs with this configuration for a path, as images without a shell do for their health. It
 // shows the answer, and succeeds if it is 200.
-func (c *Command) probe(ctx context.Context, cfg *config.Config, stdout, stderr io.Writer) int {
+func (p *Program) probe(ctx context.Context, cfg *config.Config, stdout, stderr io.Writer) int {
 	if err := ask(ctx, "http://"+reachable(cfg.Server.Addr)+cfg.Probe, stdout); err != nil {
-		fmt.Fprintf(stderr, "%s: probe: %v\n", c.Service, err)
+		fmt.Fprintf(stderr, "%s: probe: %v\n", p.Service, err)
 		return Failed
 	}
 	return Done

@@ -1,4 +1,6 @@
-package app
+// Package command is what the command lines of the programs ask for: to run a service, or one of the commands that end by
+// themselves.
+package command
 
 import (
 	"context"
@@ -15,6 +17,7 @@ import (
 	"syscall"
 	"time"
 
+	"iotmon/internal/app"
 	"iotmon/internal/config"
 	"iotmon/internal/observe"
 )
@@ -29,8 +32,8 @@ const (
 // version is set by the linker for a release.
 var version string
 
-// Command is a program that runs a Service, as the command line has it.
-type Command struct {
+// Program is a program that runs a service, as the command line has it.
+type Program struct {
 	// Service is the name of the service and of the program, one of the constants of package config.
 	Service string
 	// Help is the answer to -h.
@@ -48,61 +51,61 @@ func Main(run func(ctx context.Context, args []string, stdout, stderr io.Writer)
 }
 
 // Run does what the arguments say, usually to run the service until ctx ends, and returns the exit status.
-func (c *Command) Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+func (p *Program) Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	started := time.Now()
-	cfg, err := c.load(args)
+	cfg, err := p.load(args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprint(stdout, c.Help)
+		fmt.Fprint(stdout, p.Help)
 		return Done
 	case errors.Is(err, config.ErrVersion):
-		fmt.Fprintf(stdout, "%s %s %s %s/%s\n", c.Service, versionName(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+		fmt.Fprintf(stdout, "%s %s %s %s/%s\n", p.Service, versionName(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 		return Done
 	case err != nil:
-		return c.refuse(stderr, err)
+		return p.refuse(stderr, err)
 	case cfg.CheckOnly:
 		fmt.Fprintln(stdout, "The configuration is valid.")
-		if err := cfg.Explain(stdout, c.Service); err != nil {
-			return c.refuse(stderr, err)
+		if err := cfg.Explain(stdout, p.Service); err != nil {
+			return p.refuse(stderr, err)
 		}
 		return Done
 	case cfg.Probe != "":
-		return c.probe(ctx, cfg, stdout, stderr)
+		return p.probe(ctx, cfg, stdout, stderr)
 	}
-	if c.Service == config.Iotmon {
+	if p.Service == config.Iotmon {
 		saveMemory()
 	}
 	level := new(slog.LevelVar)
 	if err := level.UnmarshalText([]byte(cfg.Log.Level)); err != nil {
-		return c.refuse(stderr, err)
+		return p.refuse(stderr, err)
 	}
 	logger, err := observe.NewLogger(stderr, cfg.Log.Format, level)
 	if err != nil {
-		return c.refuse(stderr, err)
+		return p.refuse(stderr, err)
 	}
-	defer c.followLevel(args, level, logger)()
-	service, err := New(ctx, c.Service, cfg, Options{Version: versionName(), Logger: logger, Started: started})
+	defer p.followLevel(args, level, logger)()
+	service, err := app.New(ctx, p.Service, cfg, app.Options{Version: versionName(), Logger: logger, Started: started})
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return Done
 	case err != nil:
-		return c.refuse(stderr, err)
+		return p.refuse(stderr, err)
 	}
-	fmt.Fprintf(stdout, "%s %s is at http://%s\n", c.Service, versionName(), reachable(service.Addr()))
+	fmt.Fprintf(stdout, "%s %s is at http://%s\n", p.Service, versionName(), reachable(service.Addr()))
 	if err := runUntil(ctx, service.Run, cfg.Server.ShutdownTimeout); err != nil {
-		fmt.Fprintf(stderr, "%s: %v\n", c.Service, err)
+		fmt.Fprintf(stderr, "%s: %v\n", p.Service, err)
 		return Failed
 	}
 	return Done
 }
 
-func (c *Command) load(args []string) (*config.Config, error) {
-	return config.Load(config.LoadOptions{Service: c.Service, Args: args, Environ: os.Environ()})
+func (p *Program) load(args []string) (*config.Config, error) {
+	return config.Load(config.LoadOptions{Service: p.Service, Args: args, Environ: os.Environ()})
 }
 
 // followLevel sets the level to log.level of the configuration, read again, at every SIGHUP until stop is called. The rest of
 // the configuration is for the next start.
-func (c *Command) followLevel(args []string, level *slog.LevelVar, logger *slog.Logger) (stop func()) {
+func (p *Program) followLevel(args []string, level *slog.LevelVar, logger *slog.Logger) (stop func()) {
 	hangups, done := make(chan os.Signal, 1), make(chan struct{})
 	signal.Notify(hangups, syscall.SIGHUP)
 	go func() {
@@ -112,7 +115,7 @@ func (c *Command) followLevel(args []string, level *slog.LevelVar, logger *slog.
 				return
 			case <-hangups:
 			}
-			cfg, err := c.load(args)
+			cfg, err := p.load(args)
 			if err == nil {
 				err = level.UnmarshalText([]byte(cfg.Log.Level))
 			}
@@ -149,13 +152,13 @@ func runUntil(ctx context.Context, run func(context.Context) error, patience tim
 }
 
 // refuse tells in a line each why nothing was started.
-func (c *Command) refuse(stderr io.Writer, err error) int {
+func (p *Program) refuse(stderr io.Writer, err error) int {
 	problems := []string{err.Error()}
 	if mistakes, ok := errors.AsType[*config.Error](err); ok {
 		problems = mistakes.Problems
 	}
 	for _, problem := range problems {
-		fmt.Fprintf(stderr, "%s: %s\n", c.Service, problem)
+		fmt.Fprintf(stderr, "%s: %s\n", p.Service, problem)
 	}
 	return CannotStart
 }

@@ -1,4 +1,4 @@
-package app
+package command
 
 import (
 	"bytes"
@@ -15,7 +15,7 @@ func probe(t *testing.T, args ...string) (status int, stdout, stderr string) {
 	t.Helper()
 	t.Chdir(t.TempDir())
 	var out, errs bytes.Buffer
-	command := Command{Service: config.Iotmon}
+	command := Program{Service: config.Iotmon}
 	status = command.Run(t.Context(), args, &out, &errs)
 	return status, out.String(), errs.String()
 }

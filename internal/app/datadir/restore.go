@@ -1,7 +1,6 @@
-package app
+package datadir
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -9,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"iotmon/internal/backup"
 )
@@ -18,42 +16,28 @@ import (
 // yet.
 const restorePrefix = "restoring-"
 
-// RunRestore makes a data directory of a backup and returns the exit status. Help is the answer to -h.
-func RunRestore(_ context.Context, args []string, help string, stdin io.Reader, stdout, stderr io.Writer) int {
-	return runBackupCommand("restore", args, help, stdout, stderr, func(f *backupFlags) error {
-		list, err := restoreBackup(f, stdin)
-		if err == nil {
-			fmt.Fprintf(stderr, "%s: %s, as it was at %s\n", f.dataDir, contents(list), list.Created.Format(time.RFC3339))
-		}
-		return err
-	})
-}
-
-// restoreBackup makes the data directory, whole or not at all. All of it is made inside of that directory, which may be where
-// a disk is mounted, or where its owner may write and nowhere else.
-func restoreBackup(f *backupFlags, stdin io.Reader) (list *backup.List, err error) {
-	if err := refuseFull(f.dataDir, ""); err != nil {
+// Restore makes the data directory of a backup, whole or not at all. All of it is made inside of that directory, which may be
+// where a disk is mounted, or where its owner may write and nowhere else. The backup is opened once the directory is known to be
+// empty.
+func Restore(dataDir string, open func() (io.ReadCloser, error)) (list *backup.List, err error) {
+	if err := refuseFull(dataDir, ""); err != nil {
 		return nil, err
 	}
-	from := stdin
-	if f.file != "-" {
-		file, err := os.Open(f.file)
-		if err != nil {
-			return nil, err
-		}
-		defer func() { _ = file.Close() }() // It was only read.
-		from = file
-	}
-	made, err := makeDir(f.dataDir)
+	from, err := open()
 	if err != nil {
 		return nil, err
 	}
-	work, err := os.MkdirTemp(f.dataDir, restorePrefix)
+	defer func() { _ = from.Close() }() // It was only read.
+	made, err := makeDir(dataDir)
+	if err != nil {
+		return nil, err
+	}
+	work, err := os.MkdirTemp(dataDir, restorePrefix)
 	if err == nil {
-		list, err = fill(from, f.dataDir, work)
+		list, err = fill(from, dataDir, work)
 	}
 	if err != nil && made {
-		_ = os.Remove(f.dataDir) // Unless something else has come into it.
+		_ = os.Remove(dataDir) // Unless something else has come into it.
 	}
 	return list, err
 }
@@ -67,7 +51,7 @@ func makeDir(dir string) (made bool, err error) {
 }
 
 // fill brings a backup into a directory by way of the one inside of it, which is gone afterwards. As long as that is there, the
-// directory is not used: see refuseHalfRestored.
+// directory is not used: see RefuseHalfRestored.
 func fill(from io.Reader, dir, work string) (*backup.List, error) {
 	list, err := backup.Extract(from, work)
 	if err == nil {
@@ -103,9 +87,9 @@ func refuseFull(dir, but string) error {
 	return err
 }
 
-// refuseHalfRestored refuses a data directory in which a restore has not come to its end: it may have a log of one moment
+// RefuseHalfRestored refuses a data directory in which a restore has not come to its end: it may have a log of one moment
 // without the database that belongs to it.
-func refuseHalfRestored(dataDir string) error {
+func RefuseHalfRestored(dataDir string) error {
 	entries, err := os.ReadDir(dataDir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

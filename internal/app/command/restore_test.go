@@ -1,4 +1,4 @@
-package app
+package command
 
 import (
 	"bytes"
@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"iotmon/internal/app/datadir"
 	"iotmon/internal/config"
 	"iotmon/internal/store/sqlite"
 )
@@ -16,14 +17,14 @@ import (
 func dataDir(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "data[1")
-	store, err := sqlite.Open(t.Context(), sqlite.Options{Path: filepath.Join(dir, databaseFile), ReadingsTopic: "device-data"})
+	store, err := sqlite.Open(t.Context(), sqlite.Options{Path: datadir.Database(dir), ReadingsTopic: "device-data"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := store.Close(); err != nil {
 		t.Fatal(err)
 	}
-	log := filepath.Join(dir, brokerDir, "log")
+	log := filepath.Join(datadir.Broker(dir), "log")
 	if err := os.MkdirAll(log, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -38,9 +39,9 @@ func commanded(t *testing.T, name string, args ...string) (status int, said stri
 	t.Helper()
 	var out bytes.Buffer
 	if name == "backup" {
-		return RunBackup(t.Context(), args, "", &out, &out), out.String()
+		return Backup(t.Context(), args, "", &out, &out), out.String()
 	}
-	return RunRestore(t.Context(), args, "", nil, &out, &out), out.String()
+	return Restore(t.Context(), args, "", nil, &out, &out), out.String()
 }
 
 // saved returns the file of a backup.
@@ -117,7 +118,7 @@ func TestRestoreFillsTheDirectoryThatIsThere(t *testing.T) {
 	if got := names(t, dir); got != "iotmon.db kafka lost+found" || names(t, filepath.Dir(dir)) != "data" {
 		t.Errorf("got %q, and beside it %q", got, names(t, filepath.Dir(dir)))
 	}
-	text, err := os.ReadFile(filepath.Join(dir, brokerDir, "log", "segment"))
+	text, err := os.ReadFile(filepath.Join(datadir.Broker(dir), "log", "segment"))
 	if err != nil || string(text) != "readings" {
 		t.Errorf("got %q, %v", text, err)
 	}
@@ -175,11 +176,11 @@ func TestTwoRestoresIntoOneDirectory(t *testing.T) {
 // TestNobodyUsesWhatIsHalfRestored has a restore killed between its two files.
 func TestNobodyUsesWhatIsHalfRestored(t *testing.T) {
 	dir := dataDir(t)
-	if err := os.Mkdir(filepath.Join(dir, restorePrefix+"1"), 0o700); err != nil {
+	if err := os.Mkdir(filepath.Join(dir, "restoring-1"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	var stderr bytes.Buffer
-	iotmon := Command{Service: config.Iotmon}
+	iotmon := Program{Service: config.Iotmon}
 	if status := iotmon.Run(t.Context(), []string{"-data-dir", dir, "-addr", "127.0.0.1:0"}, &stderr, &stderr); status != CannotStart || !strings.Contains(stderr.String(), "restore again") {
 		t.Errorf("iotmon: got status %d and %q", status, stderr.String())
 	}
@@ -188,19 +189,5 @@ func TestNobodyUsesWhatIsHalfRestored(t *testing.T) {
 	}
 	if status, said := commanded(t, "restore", "-data-dir", dir, saved(t)); status != Failed || !strings.Contains(said, "is not empty") {
 		t.Errorf("restore: got status %d and %q", status, said)
-	}
-}
-
-// TestLeftoversGoWhateverTheDirectoryIsCalled has the name of the directory look like a pattern.
-func TestLeftoversGoWhateverTheDirectoryIsCalled(t *testing.T) {
-	dir := dataDir(t)
-	if err := os.MkdirAll(filepath.Join(dir, backupPrefix+"7", "log"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := removeLeftovers(dir); err != nil {
-		t.Fatal(err)
-	}
-	if got := names(t, dir); got != "iotmon.db kafka" {
-		t.Errorf("got %q", got)
 	}
 }

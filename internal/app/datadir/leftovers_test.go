@@ -1,0 +1,29 @@
+package datadir_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"iotmon/internal/app/datadir"
+)
+
+// TestLeftoversGoWhateverTheDirectoryIsCalled has the name of the directory look like a pattern.
+func TestLeftoversGoWhateverTheDirectoryIsCalled(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data[1")
+	for _, name := range []string{datadir.Broker(dir), filepath.Join(dir, "backup-7", "log")} {
+		if err := os.MkdirAll(name, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := datadir.RemoveLeftovers(dir); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(entries) != 1 || entries[0].Name() != filepath.Base(datadir.Broker(dir)) {
+		t.Errorf("got %v, want the broker's directory alone", entries)
+	}
+}
