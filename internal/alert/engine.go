@@ -134,8 +134,8 @@ func (e *Engine) retire(states []iot.AlertState, rules []iot.Rule, r *iot.Readin
 	})
 }
 
-// Heard clears the offline alert of a device that was heard of, by a reading that says nothing new of it.
-func (e *Engine) Heard(states []iot.AlertState, at time.Time, emit func(*iot.Alert)) []iot.AlertState {
+// ClearOffline clears the offline alert of a device that was heard of, by a reading that says nothing new of it.
+func (e *Engine) ClearOffline(states []iot.AlertState, at time.Time, emit func(*iot.Alert)) []iot.AlertState {
 	i := find(states, iot.RuleOffline)
 	if i < 0 {
 		return states
@@ -158,7 +158,7 @@ func (e *Engine) heard(states []iot.AlertState, r *iot.Reading, emit func(*iot.A
 	if r.Status == iot.Offline {
 		return e.Silent(states, r, r.Time, emit)
 	}
-	return e.Heard(states, r.Time, emit)
+	return e.ClearOffline(states, r.Time, emit)
 }
 
 // Silent raises the offline alert of the device whose newest reading is r, unless it is open already. Onset is the moment

@@ -94,6 +94,6 @@ type admitted struct {
 func (s *server) getLimits(context.Context, *struct{}) (*answer[admitted], error) {
 	a := s.o.Admission
 	return &answer[admitted]{admitted{
-		Retention: int64(a.Retention.Seconds()), Earliest: a.From().UTC(), Skew: int64(a.Skew.Seconds()),
+		Retention: int64(a.Retention.Seconds()), Earliest: a.EarliestTime().UTC(), Skew: int64(a.Skew.Seconds()),
 	}}, nil
 }

@@ -68,7 +68,7 @@ func largePlant(b *testing.B, devices int) http.Handler {
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	var batch live.Batch
 	for n := range devices {
-		s := iot.DeviceState{Status: iot.Online, Since: at, Heard: at, Position: iot.Position{Offset: int64(n + 1)}}
+		s := iot.DeviceState{Status: iot.Online, Since: at, LastSeen: at, Position: iot.Position{Offset: int64(n + 1)}}
 		s.Latest = iot.Reading{Time: at, Value: float64(n % 1000)}
 		s.Latest.ID, s.Latest.Type, s.Latest.Unit = iot.DeviceID(fmt.Sprintf("device_%06d", n)), iot.Temperature, "°C"
 		s.Latest.Location.Building = fmt.Sprintf("building %d", n%10)

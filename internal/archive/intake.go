@@ -122,7 +122,7 @@ func (in *intake) passOver(r *Record, err error) {
 
 func (in *intake) takeReading(r *Record) {
 	reading := Reading{Partition: r.Partition}
-	if r.Tick || wire.Forgets(r.Key, r.Value) || in.decoder.Admit(r.Value, r.Appended, in.admission, &reading.Reading) != nil {
+	if r.Tick || wire.IsForget(r.Key, r.Value) || in.decoder.Admit(r.Value, r.Appended, in.admission, &reading.Reading) != nil {
 		return
 	}
 	in.pending.Readings = append(in.pending.Readings, reading)

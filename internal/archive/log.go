@@ -10,7 +10,7 @@ type Record struct {
 	Source
 	Offset   int64
 	Appended time.Time
-	// A Key without a Value, nil, in the readings' topic means that a device is to be forgotten; see wire.Forgets. The archive
+	// A Key without a Value, nil, in the readings' topic means that a device is to be forgotten; see wire.IsForget. The archive
 	// keeps its history.
 	Key, Value []byte
 	// Tick marks a record of the readings' topic that carries no reading, Marker the end of a transaction in any topic: it says

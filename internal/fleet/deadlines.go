@@ -95,7 +95,7 @@ func (f *Fleet) SetPast(d *Device, run *iot.PastRun) {
 
 // next returns what is due next of a device.
 func (f *Fleet) next(d *Device) (event Event, at time.Time, any bool) {
-	since := d.Heard
+	since := d.LastSeen
 	if f.floor.After(since) {
 		since = f.floor
 	}

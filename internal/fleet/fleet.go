@@ -119,8 +119,8 @@ func (f *Fleet) SetBack(now time.Time) {
 		if d.Past != nil && d.Past.Arrived.After(now) {
 			d.Past.Arrived = now
 		}
-		if d.Heard.After(now) {
-			d.Heard = now
+		if d.LastSeen.After(now) {
+			d.LastSeen = now
 		}
 		f.reschedule(d)
 		f.Touch(d)

@@ -90,7 +90,7 @@ func (f *Fleet) Observe(r *iot.Reading, appended, now time.Time) Observed {
 func (f *Fleet) first(r *iot.Reading, now time.Time, age time.Duration) Observed {
 	d := f.add(r.ID)
 	o := Observed{Device: d, Kind: Newest}
-	d.Latest, d.Heard, d.Age = *r, now, age
+	d.Latest, d.LastSeen, d.Age = *r, now, age
 	d.Status, d.Since = r.Status, r.Time
 	if r.Historical || age > backlogAge {
 		o.Kind = Backlog
@@ -111,7 +111,7 @@ func (f *Fleet) takeLatest(d *Device, r *iot.Reading, now time.Time, age time.Du
 	if !same {
 		f.count(d, -1)
 	}
-	d.Latest, d.Heard, d.Age, d.Clock = *r, now, age, nil
+	d.Latest, d.LastSeen, d.Age, d.Clock = *r, now, age, nil
 	if !same {
 		if d.Status != r.Status {
 			d.Status, d.Since = r.Status, r.Time
@@ -127,7 +127,7 @@ func (f *Fleet) takeLatest(d *Device, r *iot.Reading, now time.Time, age time.Du
 func (f *Fleet) backlog(d *Device, r *iot.Reading, now time.Time) Observed {
 	o := Observed{Device: d, Kind: Backlog, Before: d.Latest.Time}
 	if d.Status == iot.Offline {
-		d.Heard = now
+		d.LastSeen = now
 		f.Touch(d)
 	}
 	if r.Time.After(d.Latest.Time) && (!r.Historical || d.Status == iot.Offline) {
@@ -160,8 +160,8 @@ func (f *Fleet) runs(d *Device, now time.Time, age time.Duration) bool {
 
 // hear moves the beginning of a device's silence.
 func (f *Fleet) hear(d *Device, now time.Time) {
-	if now.After(d.Heard) {
-		d.Heard = now
+	if now.After(d.LastSeen) {
+		d.LastSeen = now
 		f.Touch(d)
 	}
 }

@@ -24,7 +24,7 @@ type Admission struct {
 }
 
 // From returns the first moment that a reading may be of, whatever its age.
-func (a *Admission) From() time.Time {
+func (a *Admission) EarliestTime() time.Time {
 	if a.Earliest.IsZero() {
 		return time.Unix(DefaultEarliest, 0)
 	}
@@ -34,7 +34,7 @@ func (a *Admission) From() time.Time {
 // Fingerprint tells one set of limits from another: two that decide differently have, nearly certainly, different ones.
 func (a *Admission) Fingerprint() uint32 {
 	hash := fnv.New32a()
-	fmt.Fprint(hash, a.Skew, a.Retention, cmp.Or(a.MaxText, DefaultMaxText), a.From().Unix())
+	fmt.Fprint(hash, a.Skew, a.Retention, cmp.Or(a.MaxText, DefaultMaxText), a.EarliestTime().Unix())
 	for _, t := range a.Catalog.Types() {
 		spec := a.Catalog.Spec(t)
 		fmt.Fprintf(hash, "%q%q%v,%v,%q", t, spec.Unit, spec.Min, spec.Max, spec.States)
@@ -44,7 +44,7 @@ func (a *Admission) Fingerprint() uint32 {
 
 // Admit normalizes r and checks it against the time it was appended to the log. The error is an *InvalidError.
 func (a *Admission) Admit(r *Reading, appended time.Time) error {
-	if err := a.Catalog.normalize(r, cmp.Or(a.MaxText, DefaultMaxText), a.From().Unix()); err != nil {
+	if err := a.Catalog.normalize(r, cmp.Or(a.MaxText, DefaultMaxText), a.EarliestTime().Unix()); err != nil {
 		return err
 	}
 	// Whole microseconds compare in half the time that two of time.Time take, and this is done for every reading.

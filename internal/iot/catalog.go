@@ -175,8 +175,8 @@ func checkTime(field string, t time.Time, earliest int64) error {
 }
 
 func normalizeValue(r *Reading, spec *TypeSpec, maxText int) error {
-	if r.Spelling != "" {
-		if err := readSpelling(r, spec, maxText); err != nil {
+	if r.ValueText != "" {
+		if err := parseValueText(r, spec, maxText); err != nil {
 			return err
 		}
 	}

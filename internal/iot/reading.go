@@ -20,9 +20,9 @@ type Reading struct {
 	Time time.Time
 	// Value is in the device type's unit.
 	Value float64
-	// Spelling is the value as it was written, where that is no number but a text, true or false: what it means depends on
+	// ValueText is the value as it was written, where that is no number but a text, true or false: what it means depends on
 	// the type. Normalize turns it into Value and empties it. Nothing that was admitted has one.
-	Spelling string
+	ValueText string
 	// Status is what the device says of itself; empty means online.
 	Status Status
 	// Quality is empty for good.

@@ -11,9 +11,9 @@ type DeviceState struct {
 	Status Status
 	// Since is the event time of the last change of Status.
 	Since time.Time
-	// Heard is when a live reading of the device was last appended to the log, whatever time that carried. Silence is counted
+	// LastSeen is when a live reading of the device was last appended to the log, whatever time that carried. Silence is counted
 	// from here, not from the device's own clock, which may be wrong. Of a device that is offline, any reading moves it.
-	Heard time.Time
+	LastSeen time.Time
 	// Age is how old the device's live readings are when they are appended: what its clock and the way to the log usually make
 	// of it.
 	Age time.Duration

@@ -238,7 +238,7 @@ func TestForgettingIsARecordInTheDevicesPartition(t *testing.T) {
 	}
 	partitions := make(map[string]string)
 	for _, r := range c.read(c.Topics.Readings, len(sent)+1) {
-		if !wire.Forgets(r.Key, r.Value) {
+		if !wire.IsForget(r.Key, r.Value) {
 			partitions[string(r.Key)] = fmt.Sprint(r.Partition)
 			continue
 		}

@@ -20,9 +20,9 @@ type Point struct {
 	// Tags say of what the value is.
 	Tags map[string]string
 	Time time.Time
-	// Value is the value, unless Spelling has one that is no number.
-	Value    float64
-	Spelling string
+	// Value is the value, unless ValueText has one that is no number.
+	Value     float64
+	ValueText string
 }
 
 // Rule says which points are readings of which devices. Device, Building and Room may hold {measurement}, {field} and the name
@@ -118,7 +118,7 @@ func (u *rule) fill(p *Point, r *iot.Reading) error {
 	}
 	*r = iot.Reading{
 		Device: iot.Device{ID: iot.DeviceID(device), Type: u.Type, Unit: u.Unit, Location: iot.Location{Building: building, Room: room}},
-		Time:   p.Time, Value: p.Value, Spelling: p.Spelling,
+		Time:   p.Time, Value: p.Value, ValueText: p.ValueText,
 	}
 	return nil
 }

@@ -42,8 +42,8 @@ func TestThePointsOfARuleBecomeReadings(t *testing.T) {
 			Device: iot.Device{ID: "north/a-temp", Type: iot.Temperature, Unit: "°F", Location: iot.Location{Building: "north hall", Room: "1"}}, Time: at, Value: 212}},
 		"the second rule": {mapping.Point{Measurement: "boiler", Field: "temp", Time: at, Value: 100}, true,
 			iot.Reading{Device: iot.Device{ID: "boiler", Type: iot.Temperature}, Time: at, Value: 100}},
-		"any measurement": {mapping.Point{Measurement: "x", Field: "on", Time: at, Spelling: "true"}, true,
-			iot.Reading{Device: iot.Device{ID: "pump", Type: iot.Switch}, Time: at, Spelling: "true"}},
+		"any measurement": {mapping.Point{Measurement: "x", Field: "on", Time: at, ValueText: "true"}, true,
+			iot.Reading{Device: iot.Device{ID: "pump", Type: iot.Switch}, Time: at, ValueText: "true"}},
 		"another measurement": {mapping.Point{Measurement: "x", Field: "temp"}, false, iot.Reading{}},
 		"another field":       {mapping.Point{Measurement: "boiler", Field: "Temp"}, false, iot.Reading{}},
 	} {

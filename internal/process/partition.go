@@ -157,7 +157,7 @@ func (p *Partition) process(rec *Record, out Output) {
 		p.advance(rec.Appended, out)
 	case rec.Settings:
 		err = p.applySettings(rec)
-	case wire.Forgets(rec.Key, rec.Value):
+	case wire.IsForget(rec.Key, rec.Value):
 		p.forget(iot.DeviceID(rec.Key), out)
 	default:
 		p.counts.Processed++
@@ -172,7 +172,7 @@ func (p *Partition) process(rec *Record, out Output) {
 // rebuild counts a record from before the restart again, if it is a reading of a window that is still open. The watermark does
 // not move: it has come to where such records have brought it, under the lateness that held then.
 func (p *Partition) rebuild(rec *Record) {
-	if rec.Tick || rec.Settings || wire.Forgets(rec.Key, rec.Value) {
+	if rec.Tick || rec.Settings || wire.IsForget(rec.Key, rec.Value) {
 		return
 	}
 	if p.decoder.Admit(rec.Value, rec.Appended, p.Admission, &p.reading) == nil {
@@ -235,7 +235,7 @@ func (p *Partition) observe(r *iot.Reading, rec *Record, out Output) {
 		o.Alerts = p.Alerts.Evaluate(o.Alerts, r, emit)
 	default:
 		if o.Returned {
-			o.Alerts = p.Alerts.Heard(o.Alerts, p.clock, emit)
+			o.Alerts = p.Alerts.ClearOffline(o.Alerts, p.clock, emit)
 		}
 		if !r.Time.Equal(o.Before) {
 			p.fleet.SetPast(o.Device, p.Alerts.EvaluatePast(o.Past, o.Alerts, r, p.clock, p.Lateness, emit))

@@ -19,7 +19,7 @@ type Record struct {
 	Key      []byte
 	Value    []byte
 	// Tick marks a record that carries no reading, only its append time, Settings one whose value wire.DecodeSettings reads. A
-	// record without either whose Value is nil and which has a Key says that this device is to be forgotten; see wire.Forgets.
+	// record without either whose Value is nil and which has a Key says that this device is to be forgotten; see wire.IsForget.
 	Tick, Settings bool
 }
 

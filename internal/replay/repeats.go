@@ -33,7 +33,7 @@ func (s *repeats) add(r *iot.Reading) (duplicate, conflict bool) {
 	key := h.Sum64()
 	h.Reset()
 	maphash.WriteComparable(&h, r.Value)
-	_, _ = h.WriteString(r.Spelling)
+	_, _ = h.WriteString(r.ValueText)
 	value := h.Sum64()
 	if known, ok := s.known[key]; ok {
 		return known == value, known != value

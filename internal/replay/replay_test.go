@@ -221,7 +221,7 @@ func TestLongFormTakesDeviceAndTypeFromTheRow(t *testing.T) {
 		}
 		var got []string
 		for _, r := range k.got {
-			got = append(got, fmt.Sprintf("%s %s %s %s", r.ID, r.Type, cmp.Or(r.Spelling, fmt.Sprint(r.Value)), r.Unit))
+			got = append(got, fmt.Sprintf("%s %s %s %s", r.ID, r.Type, cmp.Or(r.ValueText, fmt.Sprint(r.Value)), r.Unit))
 		}
 		if got := strings.Join(got, ", "); got != want {
 			t.Errorf("%+v: got %s, want %s", long, got, want)

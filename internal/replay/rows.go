@@ -77,7 +77,7 @@ func (c cellReader) read(r *iot.Reading, cell string) error {
 		return nil
 	}
 	// Whether the unit is that of the column, and what to make of it, is for the system to say, as of every text.
-	r.Spelling = strconv.FormatFloat(value.Number, 'g', -1, 64) + " " + value.Unit
+	r.ValueText = strconv.FormatFloat(value.Number, 'g', -1, 64) + " " + value.Unit
 	return nil
 }
 
@@ -86,6 +86,6 @@ func (c cellReader) readWord(r *iot.Reading, word string) error {
 	if spec, known := c.types[r.Type]; known && len(spec.States) == 0 {
 		return iot.Invalid("value", "not a number (got %q)", word)
 	}
-	r.Spelling = word
+	r.ValueText = word
 	return nil
 }

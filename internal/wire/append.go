@@ -16,10 +16,10 @@ func AppendReading(dst []byte, r *iot.Reading) []byte {
 	dst = appendString(append(dst, idKey...), string(r.ID))
 	dst = appendTime(appendHead(dst, r), r.Time)
 	dst = append(dst, valueKey...)
-	if r.Spelling == "" {
+	if r.ValueText == "" {
 		dst = appendFloat(dst, r.Value)
 	} else {
-		dst = appendString(dst, r.Spelling)
+		dst = appendString(dst, r.ValueText)
 	}
 	dst = appendTail(dst, r)
 	if !r.ReceivedAt.IsZero() {

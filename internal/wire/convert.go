@@ -111,13 +111,13 @@ func FromCatalog(c *iot.Catalog) []TypeSpec {
 
 // FromRules tells the rules that compare a value, in their order.
 func FromRules(rules []iot.Rule) []AlertRule {
-	told := []AlertRule{}
+	list := []AlertRule{}
 	for i := range rules {
 		r := &rules[i]
 		if r.Name == iot.RuleOffline {
 			continue
 		}
-		told = append(told, AlertRule{AlertType: r.Name, DeviceType: r.Type, Severity: r.Severity, Threshold: r.Threshold, Below: r.Below})
+		list = append(list, AlertRule{AlertType: r.Name, DeviceType: r.Type, Severity: r.Severity, Threshold: r.Threshold, Below: r.Below})
 	}
-	return told
+	return list
 }

@@ -25,8 +25,8 @@ type Decoder struct {
 	// locations and metadatas hold what the texts of such objects mean: a device sends the same ones again and again.
 	locations texts[iot.Location]
 	metadatas texts[iot.Metadata]
-	// devices holds what each device says of itself, by its id.
-	devices map[string]*known
+	// devices holds what each device form of itself, by its id.
+	devices map[string]*deviceForm
 	// buffer is for texts that are about to be remembered.
 	buffer []byte
 }
@@ -39,11 +39,11 @@ func NewDecoder() *Decoder {
 	}
 }
 
-// NewStreamDecoder returns a Decoder that remembers what each device says of itself as well, for a stream that the same devices
+// NewStreamDecoder returns a Decoder that remembers what each device form of itself as well, for a stream that the same devices
 // come back in. That takes about half a kilobyte a device.
 func NewStreamDecoder() *Decoder {
 	d := NewDecoder()
-	d.devices = make(map[string]*known)
+	d.devices = make(map[string]*deviceForm)
 	return d
 }
 
@@ -116,7 +116,7 @@ func (d *Decoder) readingByKey(c *cursor, r *iot.Reading) bool {
 			}
 			hasValue = true
 			start := c.at
-			return c.float(&r.Value) || c.at == start && d.spelling(c, &r.Spelling)
+			return c.float(&r.Value) || c.at == start && d.spelling(c, &r.ValueText)
 		case "unit":
 			return d.text(c, &r.Unit)
 		case "location":
@@ -281,11 +281,11 @@ func (d *Decoder) level(level float64) *float64 {
 // object reads an object and calls member behind each key's colon.
 func (c *cursor) object(member func(key []byte) bool) bool {
 	c.space()
-	if !c.take('{') {
+	if !c.consume('{') {
 		return false
 	}
 	c.space()
-	if c.take('}') {
+	if c.consume('}') {
 		return true
 	}
 	for {
@@ -295,7 +295,7 @@ func (c *cursor) object(member func(key []byte) bool) bool {
 			return false
 		}
 		c.space()
-		if !c.take(':') {
+		if !c.consume(':') {
 			return false
 		}
 		c.space()
@@ -303,10 +303,10 @@ func (c *cursor) object(member func(key []byte) bool) bool {
 			return false
 		}
 		c.space()
-		if c.take('}') {
+		if c.consume('}') {
 			return true
 		}
-		if !c.take(',') {
+		if !c.consume(',') {
 			return false
 		}
 	}
@@ -314,11 +314,11 @@ func (c *cursor) object(member func(key []byte) bool) bool {
 
 // array reads an array and calls element for each of its elements.
 func (c *cursor) array(element func() bool) bool {
-	if !c.take('[') {
+	if !c.consume('[') {
 		return false
 	}
 	c.space()
-	if c.take(']') {
+	if c.consume(']') {
 		return true
 	}
 	for {
@@ -327,10 +327,10 @@ func (c *cursor) array(element func() bool) bool {
 			return false
 		}
 		c.space()
-		if c.take(']') {
+		if c.consume(']') {
 			return true
 		}
-		if !c.take(',') {
+		if !c.consume(',') {
 			return false
 		}
 	}
@@ -370,7 +370,7 @@ func (c *cursor) space() {
 	}
 }
 
-func (c *cursor) take(b byte) bool {
+func (c *cursor) consume(b byte) bool {
 	if c.at < len(c.text) && c.text[c.at] == b {
 		c.at++
 		return true
@@ -389,7 +389,7 @@ func (c *cursor) literal(text string) bool {
 
 // string reads a string without escapes and returns what is between the quotes.
 func (c *cursor) string() ([]byte, bool) {
-	if !c.take('"') {
+	if !c.consume('"') {
 		return nil, false
 	}
 	done, ascii := plain(c.text[c.at:])
@@ -432,16 +432,16 @@ func integer[T int | int32 | int64](c *cursor, dst *T) bool {
 // number reads the text of a number as RFC 8259 defines it, which is narrower than what strconv would take.
 func (c *cursor) number() ([]byte, bool) {
 	start := c.at
-	c.take('-')
-	if !c.take('0') && !c.digits() {
+	c.consume('-')
+	if !c.consume('0') && !c.digits() {
 		return nil, false
 	}
-	if c.take('.') && !c.digits() {
+	if c.consume('.') && !c.digits() {
 		return nil, false
 	}
-	if c.take('e') || c.take('E') {
-		if !c.take('+') {
-			c.take('-')
+	if c.consume('e') || c.consume('E') {
+		if !c.consume('+') {
+			c.consume('-')
 		}
 		if !c.digits() {
 			return nil, false

@@ -178,10 +178,10 @@ func (g *general) value(key string, r *iot.Reading) {
 		g.err = iot.Invalid(g.prefix+key, "missing (keys: %s)", iot.QuoteNames(maps.Keys(g.fields)))
 	case !ok:
 	case raw[0] == 't' || raw[0] == 'f':
-		r.Spelling = g.decoder.intern(raw)
+		r.ValueText = g.decoder.intern(raw)
 	case raw[0] == '"':
-		g.text(key, &r.Spelling)
-		if r.Spelling == "" && g.err == nil {
+		g.text(key, &r.ValueText)
+		if r.ValueText == "" && g.err == nil {
 			g.err = iot.Invalid(g.prefix+key, "missing")
 		}
 	default:

@@ -107,7 +107,7 @@ func TestReadingsInAnyDialectDecode(t *testing.T) {
 
 // spelled is a reading whose value only its type can tell.
 func spelled(text string) func(*iot.Reading) {
-	return func(r *iot.Reading) { r.Value, r.Spelling = 0, text }
+	return func(r *iot.Reading) { r.Value, r.ValueText = 0, text }
 }
 
 // What some programs put around JSON says nothing.
@@ -177,11 +177,11 @@ func drawReading(t *rapid.T) iot.Reading {
 		Time:       drawTime(t, "time"),
 		Value:      rapid.Float64().Draw(t, "value"),
 		Status:     rapid.SampledFrom([]iot.Status{iot.Online, iot.Offline}).Draw(t, "status"),
-		Spelling:   rapid.SampledFrom([]string{"", "", "ON", "true", "1", "\\"}).Draw(t, "spelling"),
+		ValueText:  rapid.SampledFrom([]string{"", "", "ON", "true", "1", "\\"}).Draw(t, "spelling"),
 		Quality:    rapid.SampledFrom([]iot.Quality{"", iot.Good, iot.Bad}).Draw(t, "quality"),
 		Historical: rapid.Bool().Draw(t, "historical"),
 	}
-	if r.Spelling != "" {
+	if r.ValueText != "" {
 		r.Value = 0
 	}
 	if rapid.Bool().Draw(t, "battery") {

@@ -7,9 +7,9 @@ import (
 	"iotmon/internal/iot"
 )
 
-// Forgets reports whether a record of the readings' log, that is no tick, says that the device of its key is to be
+// IsForget reports whether a record of the readings' log, that is no tick, says that the device of its key is to be
 // forgotten: it has a key and a null value. An empty value is not null.
-func Forgets(key, value []byte) bool { return value == nil && len(key) > 0 }
+func IsForget(key, value []byte) bool { return value == nil && len(key) > 0 }
 
 // PositionHeader is the header of a record of device-state that has no value: the device of its key was forgotten at this
 // position. The value of the header is what AppendPosition writes.

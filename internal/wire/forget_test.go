@@ -36,7 +36,7 @@ func TestOnlyANullValueWithAKeyForgets(t *testing.T) {
 		{"no key", nil, nil, false},
 		{"an empty key", []byte{}, nil, false},
 	} {
-		if got := wire.Forgets(c.key, c.value); got != c.want {
+		if got := wire.IsForget(c.key, c.value); got != c.want {
 			t.Errorf("%s: got %v, want %v", c.name, got, c.want)
 		}
 	}
@@ -46,7 +46,7 @@ func TestOnlyANullValueWithAKeyForgets(t *testing.T) {
 func TestAStateIsReadHoweverLongItsTextsAre(t *testing.T) {
 	long := strings.Repeat("<\u2028", wire.MaxMessage)
 	at := time.UnixMicro(1_700_000_000_000_000).UTC()
-	want := iot.DeviceState{Status: iot.Online, Since: at, Heard: at, Position: iot.Position{Offset: 7}}
+	want := iot.DeviceState{Status: iot.Online, Since: at, LastSeen: at, Position: iot.Position{Offset: 7}}
 	want.Latest = iot.Reading{Device: iot.Device{ID: "d", Type: iot.Temperature, Location: iot.Location{Building: long}}, Time: at, Status: iot.Online}
 	raised := iot.Alert{ID: "a", DeviceID: "d", Transition: iot.Raised, Message: long, Onset: at, Time: at}
 	for _, alerts := range [][]iot.AlertState{nil, {{Rule: "r", Onset: at, Raised: &raised}}} {

@@ -83,7 +83,7 @@ func goldenSummary() iot.WindowSummary {
 
 func goldenState() iot.DeviceState {
 	return iot.DeviceState{
-		Latest: documentedReading(), Status: iot.Offline, Since: at.Add(15 * time.Second), Heard: at.Add(20 * time.Millisecond), Age: 20 * time.Millisecond,
+		Latest: documentedReading(), Status: iot.Offline, Since: at.Add(15 * time.Second), LastSeen: at.Add(20 * time.Millisecond), Age: 20 * time.Millisecond,
 		Position: iot.Position{Partition: 4, Epoch: 1, Offset: 1234},
 	}
 }

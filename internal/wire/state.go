@@ -12,11 +12,11 @@ import (
 
 // deviceState is the JSON on topic device-state, as far as it is read back.
 type deviceState struct {
-	Reading json.RawMessage `json:"reading"`
-	Status  iot.Status      `json:"status"`
-	Since   time.Time       `json:"since"`
-	Heard   time.Time       `json:"heard"`
-	// Age is in microseconds; without it, it is Heard less the reading's time.
+	Reading  json.RawMessage `json:"reading"`
+	Status   iot.Status      `json:"status"`
+	Since    time.Time       `json:"since"`
+	LastSeen time.Time       `json:"heard"`
+	// Age is in microseconds; without it, it is LastSeen less the reading's time.
 	Age    *int64       `json:"age_us"`
 	Alerts []alertState `json:"alerts"`
 	Past   *pastRun     `json:"past"`
@@ -55,8 +55,8 @@ func AppendDeviceState(dst []byte, s *iot.DeviceState) []byte {
 	dst = AppendReading(append(dst, `{"reading":`...), &s.Latest)
 	dst = appendField(dst, `,"status":`, string(s.Status))
 	dst = appendTime(append(dst, `,"since":`...), s.Since)
-	dst = appendTime(append(dst, `,"heard":`...), s.Heard)
-	if s.Age != s.Heard.Sub(s.Latest.Time) {
+	dst = appendTime(append(dst, `,"heard":`...), s.LastSeen)
+	if s.Age != s.LastSeen.Sub(s.Latest.Time) {
 		dst = strconv.AppendInt(append(dst, `,"age_us":`...), s.Age.Microseconds(), 10)
 	}
 	if len(s.Alerts) > 0 {
@@ -100,7 +100,7 @@ func (d *Decoder) stateFast(data []byte, s *iot.DeviceState) bool {
 		case "since":
 			return c.time(&s.Since)
 		case "heard":
-			return c.time(&s.Heard)
+			return c.time(&s.LastSeen)
 		case "age_us":
 			var micros int64
 			aged = integer(&c, &micros)
@@ -117,9 +117,9 @@ func (d *Decoder) stateFast(data []byte, s *iot.DeviceState) bool {
 		}
 	})
 	if !aged {
-		s.Age = s.Heard.Sub(s.Latest.Time)
+		s.Age = s.LastSeen.Sub(s.Latest.Time)
 	}
-	return ok && s.Latest.ID != "" && c.end() && checkTimes(s.Latest.Time, s.Since, s.Heard) == nil
+	return ok && s.Latest.ID != "" && c.end() && checkTimes(s.Latest.Time, s.Since, s.LastSeen) == nil
 }
 
 // StatePosition returns the position that a state ends with, without decoding the rest; false if it is not where
@@ -132,7 +132,7 @@ func StatePosition(data []byte) (iot.Position, bool) {
 	}
 	c := cursor{text: data, at: at}
 	ok := c.literal(`,"partition":`) && integer(&c, &p.Partition) && c.literal(`,"epoch":`) && integer(&c, &p.Epoch) &&
-		c.literal(`,"position":`) && integer(&c, &p.Offset) && c.take('}') && c.end()
+		c.literal(`,"position":`) && integer(&c, &p.Offset) && c.consume('}') && c.end()
 	return p, ok
 }
 
@@ -145,14 +145,14 @@ func (d *Decoder) stateGeneral(data []byte) (iot.DeviceState, error) {
 	if err := json.Unmarshal(data, &m); err != nil {
 		return iot.DeviceState{}, fmt.Errorf("decode device state: %w", err)
 	}
-	s := iot.DeviceState{Status: m.Status, Since: m.Since.UTC(), Heard: m.Heard.UTC(), Position: m.Position}
+	s := iot.DeviceState{Status: m.Status, Since: m.Since.UTC(), LastSeen: m.LastSeen.UTC(), Position: m.Position}
 	if err := d.decode(m.Reading, &s.Latest); err != nil {
 		return iot.DeviceState{}, fmt.Errorf("decode device state: reading: %w", err)
 	}
-	if err := checkTimes(s.Latest.Time, s.Since, s.Heard); err != nil {
+	if err := checkTimes(s.Latest.Time, s.Since, s.LastSeen); err != nil {
 		return iot.DeviceState{}, fmt.Errorf("decode device state: %w", err)
 	}
-	s.Age = s.Heard.Sub(s.Latest.Time)
+	s.Age = s.LastSeen.Sub(s.Latest.Time)
 	if m.Age != nil {
 		s.Age = time.Duration(*m.Age) * time.Microsecond
 	}

@@ -45,7 +45,7 @@ func drawState(t *rapid.T) iot.DeviceState {
 		Latest:   drawReading(t),
 		Status:   rapid.SampledFrom([]iot.Status{iot.Online, iot.Offline}).Draw(t, "state"),
 		Since:    drawTime(t, "since"),
-		Heard:    drawTime(t, "heard"),
+		LastSeen: drawTime(t, "heard"),
 		Position: drawPosition(t),
 	}
 	for range rapid.IntRange(0, 3).Draw(t, "alerts") {
@@ -59,7 +59,7 @@ func drawState(t *rapid.T) iot.DeviceState {
 		}
 		s.Alerts = append(s.Alerts, state)
 	}
-	s.Age = s.Heard.Sub(s.Latest.Time).Truncate(time.Microsecond)
+	s.Age = s.LastSeen.Sub(s.Latest.Time).Truncate(time.Microsecond)
 	if rapid.Bool().Draw(t, "unusual age") {
 		s.Age = time.Duration(rapid.Int64Range(-1<<40, 1<<40).Draw(t, "age")) * time.Microsecond
 	}
@@ -256,7 +256,7 @@ func FuzzDecodeTopics(f *testing.F) {
 }
 
 func BenchmarkDeviceState(b *testing.B) {
-	state := iot.DeviceState{Latest: documentedReading(), Status: iot.Online, Since: documentedReading().Time, Heard: documentedReading().Time}
+	state := iot.DeviceState{Latest: documentedReading(), Status: iot.Online, Since: documentedReading().Time, LastSeen: documentedReading().Time}
 	text := wire.AppendDeviceState(nil, &state)
 	b.Run("append", func(b *testing.B) {
 		b.ReportAllocs()

@@ -24,7 +24,7 @@ func state(id string, offset int64) statecache.State {
 		Device: iot.Device{ID: iot.DeviceID(id), Type: iot.Temperature, Unit: "°C", Location: iot.Location{Building: "A栋", Floor: 2, Room: "201"}},
 		Time:   time.UnixMicro(1_700_000_000_000_000 + offset).UTC(), Value: float64(offset) + 0.5,
 	}
-	s.Since, s.Heard = s.Latest.Time, s.Latest.Time
+	s.Since, s.LastSeen = s.Latest.Time, s.Latest.Time
 	return statecache.State{Device: s.Latest.ID, State: &s, Value: wire.AppendDeviceState(nil, &s)}
 }
 

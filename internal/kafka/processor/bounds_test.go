@@ -43,7 +43,7 @@ func TestTheLargestStateFits(t *testing.T) {
 		},
 		Time: time.Date(2024, 1, 30, 10, 30, 0, 1000, time.UTC), Value: -1.2345678901234567e+299, Status: iot.Online,
 	}
-	s := iot.DeviceState{Latest: r, Status: iot.Online, Since: r.Time, Heard: r.Time}
+	s := iot.DeviceState{Latest: r, Status: iot.Online, Since: r.Time, LastSeen: r.Time}
 	s.Alerts = engine.Evaluate(nil, &r, func(*iot.Alert) {})
 	s.Past = engine.EvaluatePast(nil, nil, &r, r.Time, time.Second, func(*iot.Alert) {})
 	if len(s.Alerts) != iot.MaxRules || len(s.Past.Alerts) != iot.MaxRules {

@@ -105,8 +105,8 @@ func (s *session) rebuild(ctx context.Context, id int32, log logExtent, commit c
 		if state.Position.Compare(k.reached) > 0 || k.reached == (iot.Position{}) {
 			k.reached = state.Position
 		}
-		if state.Heard.After(k.heard) {
-			k.heard = state.Heard
+		if state.LastSeen.After(k.heard) {
+			k.heard = state.LastSeen
 		}
 	}
 	r := k.resume()

@@ -88,8 +88,8 @@ func (f *foreign) add(m *metric, values map[string]json.RawMessage, at json.RawM
 		switch {
 		case json.Unmarshal(raw, &p.Value) == nil && raw[0] != 'n':
 		case raw[0] == 't' || raw[0] == 'f':
-			p.Spelling = string(raw)
-		case raw[0] == '"' && json.Unmarshal(raw, &p.Spelling) == nil && p.Spelling != "":
+			p.ValueText = string(raw)
+		case raw[0] == '"' && json.Unmarshal(raw, &p.ValueText) == nil && p.ValueText != "":
 		default:
 			continue // Null and what has parts of its own is no value.
 		}
@@ -130,7 +130,7 @@ func parseLine(line []byte) (*foreign, error) {
 			break
 		}
 		p.Field = string(key)
-		p.Value, p.Spelling = lineValue(value)
+		p.Value, p.ValueText = lineValue(value)
 		f.points = append(f.points, p)
 	}
 	if err != nil {

@@ -9,13 +9,13 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// readSpelling turns r.Spelling into r.Value, and r.Unit if the spelling has one. What a text means depends on the type: "ON"
+// parseValueText turns r.ValueText into r.Value, and r.Unit if the spelling has one. What a text means depends on the type: "ON"
 // is a state of a switch and no temperature.
-func readSpelling(r *Reading, spec *TypeSpec, limit int) error {
-	if err := checkSize("value", r.Spelling, limit); err != nil {
+func parseValueText(r *Reading, spec *TypeSpec, limit int) error {
+	if err := checkSize("value", r.ValueText, limit); err != nil {
 		return err
 	}
-	text := fold(r.Spelling)
+	text := fold(r.ValueText)
 	if text == "" {
 		return Invalid("value", "missing")
 	}
@@ -23,7 +23,7 @@ func readSpelling(r *Reading, spec *TypeSpec, limit int) error {
 	state, isState := spec.state(text)
 	switch {
 	case isNumber && isState && number != state:
-		return Invalid("value", "is the name of state %v of %s and also a number (got %s)", state, spec.Name, Quote(r.Spelling))
+		return Invalid("value", "is the name of state %v of %s and also a number (got %s)", state, spec.Name, Quote(r.ValueText))
 	case isState:
 		r.Value = state
 	case isNumber:
@@ -31,11 +31,11 @@ func readSpelling(r *Reading, spec *TypeSpec, limit int) error {
 	default:
 		value, unit, ok := splitUnit(text, spec)
 		if !ok || !sameUnit(r.Unit, unit) {
-			return notAValue(r, spec, text)
+			return valueError(r, spec, text)
 		}
 		r.Value, r.Unit = value, unit
 	}
-	r.Spelling = ""
+	r.ValueText = ""
 	return nil
 }
 
@@ -109,9 +109,9 @@ func sameUnit(beside, within string) bool {
 	return beside == "" || foldUnit(beside) == foldUnit(within)
 }
 
-// notAValue says why a text is no value of the type, and what would be one.
-func notAValue(r *Reading, spec *TypeSpec, text string) error {
-	quoted := Quote(r.Spelling)
+// valueError says why a text is no value of the type, and what would be one.
+func valueError(r *Reading, spec *TypeSpec, text string) error {
+	quoted := Quote(r.ValueText)
 	if len(spec.States) > 0 {
 		return Invalid("value", "no state of %s (got %s; states: %s)", spec.Name, quoted, Quote(strings.Join(spec.States, ", ")))
 	}

@@ -43,11 +43,11 @@ func TestValuesInWordsMeanWhatTheTypeSays(t *testing.T) {
 		{iot.Temperature, "68", "°F", 20}, {iot.Temperature, "13.6\u00a0ºC", "", 13.6}, {iot.Pressure, "1e3 hPa", "", 1000}, {iot.Humidity, "45%", "", 45},
 	} {
 		r := validReading()
-		r.Type, r.Unit, r.Value, r.Spelling = test.deviceType, test.unit, 0, test.spelling
+		r.Type, r.Unit, r.Value, r.ValueText = test.deviceType, test.unit, 0, test.spelling
 		if err := catalog.Normalize(&r); err != nil {
 			t.Errorf("%s %q: %v", test.deviceType, test.spelling, err)
-		} else if math.Abs(r.Value-test.want) > 1e-9 || r.Spelling != "" || r.Unit != catalog.Spec(r.Type).Unit {
-			t.Errorf("%s %q: got %v %q (%q), want %v", test.deviceType, test.spelling, r.Value, r.Unit, r.Spelling, test.want)
+		} else if math.Abs(r.Value-test.want) > 1e-9 || r.ValueText != "" || r.Unit != catalog.Spec(r.Type).Unit {
+			t.Errorf("%s %q: got %v %q (%q), want %v", test.deviceType, test.spelling, r.Value, r.Unit, r.ValueText, test.want)
 		}
 	}
 }
@@ -70,7 +70,7 @@ func TestWordsThatAreNoValueAreRefusedWithTheReason(t *testing.T) {
 		{iot.Switch, "0.5", "", "states"}, {"stage", "1", "", "also a number"},
 	} {
 		r := validReading()
-		r.Type, r.Unit, r.Value, r.Spelling = test.deviceType, test.unit, 0, test.spelling
+		r.Type, r.Unit, r.Value, r.ValueText = test.deviceType, test.unit, 0, test.spelling
 		mustRefuse(t, string(test.deviceType)+" "+test.spelling, catalog.Normalize(&r), "value", test.reason)
 	}
 }
@@ -143,12 +143,12 @@ func TestNoSpellingIsLeftAfterAdmission(t *testing.T) {
 		r := validReading()
 		r.Type = rapid.SampledFrom(catalog.Types()).Draw(t, "type")
 		r.Unit = rapid.SampledFrom([]string{"", "°C", "K", "%", "A"}).Draw(t, "unit")
-		r.Spelling = rapid.OneOf(rapid.SampledFrom(words), rapid.StringMatching(`[-+0-9.eE °CFK%]{0,12}`), rapid.String()).Draw(t, "spelling")
+		r.ValueText = rapid.OneOf(rapid.SampledFrom(words), rapid.StringMatching(`[-+0-9.eE °CFK%]{0,12}`), rapid.String()).Draw(t, "spelling")
 		if catalog.Normalize(&r) != nil {
 			return
 		}
 		twice := r
-		if err := catalog.Normalize(&twice); err != nil || r.Spelling != "" || !reflect.DeepEqual(twice, r) {
+		if err := catalog.Normalize(&twice); err != nil || r.ValueText != "" || !reflect.DeepEqual(twice, r) {
 			t.Fatalf("got %+v, then %+v, %v", r, twice, err)
 		}
 	})

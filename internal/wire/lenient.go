@@ -68,7 +68,7 @@ func (c *isoCursor) digits(count int) (int, bool) {
 	return n, true
 }
 
-func (c *isoCursor) take(separator string) bool {
+func (c *isoCursor) consume(separator string) bool {
 	rest, ok := strings.CutPrefix(c.text, separator)
 	c.text = rest
 	return ok
@@ -77,9 +77,9 @@ func (c *isoCursor) take(separator string) bool {
 // date reads a date, and returns the days from 1970 to it.
 func (c *isoCursor) date() (days int64, ok bool) {
 	year, a := c.digits(4)
-	dashed := c.take("-")
+	dashed := c.consume("-")
 	month, b := c.digits(2)
-	separated := c.take("-")
+	separated := c.consume("-")
 	day, d := c.digits(2)
 	if !a || !b || !d || dashed != separated || year < 1 || month < 1 || month > 12 || day < 1 || day > daysIn(year, month) {
 		return 0, false
@@ -90,19 +90,19 @@ func (c *isoCursor) date() (days int64, ok bool) {
 // clock reads a time of day in seconds. Second 60, which a leap second has and what is rounded up, is the last microsecond
 // of its minute; 24:00 is the next midnight.
 func (c *isoCursor) clock() (seconds, nanoseconds int64, ok bool) {
-	if !c.take("T") && !c.take(" ") {
+	if !c.consume("T") && !c.consume(" ") {
 		return 0, 0, false
 	}
 	c.text = strings.TrimLeft(c.text, " ")
 	hour, a := c.digits(2)
-	colon := c.take(":")
+	colon := c.consume(":")
 	minute, b := c.digits(2)
 	if !a || !b || hour > 24 || minute > 59 {
 		return 0, 0, false
 	}
 	second := 0
 	if hasSeconds := len(c.text) > 0 && (c.text[0] == ':') == colon && (colon || c.text[0] >= '0' && c.text[0] <= '9'); hasSeconds {
-		c.take(":")
+		c.consume(":")
 		if second, ok = c.digits(2); !ok || second > 60 {
 			return 0, 0, false
 		}
@@ -121,7 +121,7 @@ func (c *isoCursor) clock() (seconds, nanoseconds int64, ok bool) {
 
 // fraction reads a point or comma and the digits behind it, or nothing. Beyond nanoseconds they do not count.
 func (c *isoCursor) fraction() (nanoseconds int64, ok bool) {
-	if !c.take(".") && !c.take(",") {
+	if !c.consume(".") && !c.consume(",") {
 		return 0, true
 	}
 	count := 0
@@ -142,8 +142,8 @@ func (c *isoCursor) zone() (seconds int64, ok bool) {
 	}
 	sign := int64(1)
 	switch {
-	case c.take("+"):
-	case c.take("-"), c.take("\u2212"):
+	case c.consume("+"):
+	case c.consume("-"), c.consume("\u2212"):
 		sign = -1
 	default:
 		return 0, false
@@ -154,7 +154,7 @@ func (c *isoCursor) zone() (seconds int64, ok bool) {
 	}
 	minutes := 0
 	if c.text != "" {
-		c.take(":")
+		c.consume(":")
 		if minutes, ok = c.digits(2); !ok || minutes > 59 || c.text != "" {
 			return 0, false
 		}

@@ -6,16 +6,16 @@ import (
 	"iotmon/internal/iot"
 )
 
-// known is what a device says of itself with every reading. In the form that AppendReading writes, readings of a device differ
+// deviceForm is what a device form of itself with every reading. In the form that AppendReading writes, readings of a device differ
 // in time and value and in little else: the rest is compared, and need not be understood a second time.
-type known struct {
+type deviceForm struct {
 	// head is the text between id and time, tail that between value and received_at.
 	head, tail string
 	// reading is what they mean: without times and value.
 	reading iot.Reading
 }
 
-// recall reads a reading that says of its device what the last one has said. For any other it reports false and leaves the
+// recall reads a reading that form of its device what the last one has said. For any other it reports false and leaves the
 // cursor where it was.
 func (d *Decoder) recall(c *cursor, r *iot.Reading) bool {
 	at := *c
@@ -29,23 +29,23 @@ func (d *Decoder) recall(c *cursor, r *iot.Reading) bool {
 	}
 	*r = device.reading
 	ok = at.literal(device.head) && at.time(&r.Time) && at.literal(valueKey) && at.float(&r.Value) && at.literal(device.tail) &&
-		(at.take('}') || at.literal(receivedKey) && at.time(&r.ReceivedAt) && at.take('}'))
+		(at.consume('}') || at.literal(receivedKey) && at.time(&r.ReceivedAt) && at.consume('}'))
 	if ok {
 		*c = at
 	}
 	return ok
 }
 
-// remember keeps what a reading says of its device.
+// remember keeps what a reading form of its device.
 func (d *Decoder) remember(r *iot.Reading) {
 	if r.Historical {
 		return
 	}
-	says := *r
-	says.Time, says.Value, says.Spelling, says.ReceivedAt = time.Time{}, 0, "", time.Time{}
+	form := *r
+	form.Time, form.Value, form.ValueText, form.ReceivedAt = time.Time{}, 0, "", time.Time{}
 	device := d.devices[string(r.ID)]
-	if device != nil && device.reading == says {
-		return // It says the same in another form.
+	if device != nil && device.reading == form {
+		return // It form the same in another form.
 	}
 	if device == nil {
 		d.buffer = appendString(d.buffer[:0], string(r.ID))
@@ -55,11 +55,11 @@ func (d *Decoder) remember(r *iot.Reading) {
 		if len(d.devices) >= maxInterned {
 			clear(d.devices)
 		}
-		device = new(known)
+		device = new(deviceForm)
 		d.devices[string(r.ID)] = device
 	}
-	d.buffer = appendHead(d.buffer[:0], &says)
+	d.buffer = appendHead(d.buffer[:0], &form)
 	device.head = d.intern(d.buffer)
-	d.buffer = appendTail(d.buffer[:0], &says)
-	device.tail, device.reading = string(d.buffer), says
+	d.buffer = appendTail(d.buffer[:0], &form)
+	device.tail, device.reading = string(d.buffer), form
 }
