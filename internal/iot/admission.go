@@ -7,23 +7,23 @@ import (
 	"time"
 )
 
-// Admission is the test that decides whether a record of the readings' log counts. Processor and archiver share it: it
-// depends on nothing but the reading and the record's own append time, so both, and every replay, decide alike.
+// Admission decides whether a record of the readings' log is accepted as a reading. The decision depends only on the
+// reading and on the record's append time, so the processor, the archiver and every replay decide alike.
 type Admission struct {
 	Catalog *Catalog
 	// Skew is how far ahead of its append time a reading may be.
 	Skew time.Duration
-	// Retention is how old a reading may be at its append time; 0 means any age. Raw readings are kept at least as long,
-	// so a late one always meets the rest of its window.
+	// Retention is how old a reading may be at its append time; 0 means any age. The archive keeps raw readings at least as
+	// long, so the window of a late reading can always be recomputed.
 	Retention time.Duration
-	// MaxText bounds each text of a reading but its id, in bytes; 0 means DefaultMaxText. A reading that was admitted under
-	// one limit is refused by a processor or archiver that reads it again under a lower one.
+	// MaxText is the maximum length in bytes of each text of a reading except its id; 0 means DefaultMaxText. A processor
+	// or archiver that reads a record again under a lower limit refuses a reading that was admitted before.
 	MaxText int
-	// Earliest is when the first reading can have been taken; zero means DefaultEarliest.
+	// Earliest is the oldest timestamp that a reading may have; zero means DefaultEarliest.
 	Earliest time.Time
 }
 
-// From returns the first moment that a reading may be of, whatever its age.
+// EarliestTime returns the oldest timestamp that a reading may have, before Retention is considered.
 func (a *Admission) EarliestTime() time.Time {
 	if a.Earliest.IsZero() {
 		return time.Unix(DefaultEarliest, 0)
@@ -31,7 +31,8 @@ func (a *Admission) EarliestTime() time.Time {
 	return a.Earliest
 }
 
-// Fingerprint tells one set of limits from another: two that decide differently have, nearly certainly, different ones.
+// Fingerprint returns a hash of the limits and the catalog. Two Admissions that decide differently almost certainly have
+// different fingerprints.
 func (a *Admission) Fingerprint() uint32 {
 	hash := fnv.New32a()
 	fmt.Fprint(hash, a.Skew, a.Retention, cmp.Or(a.MaxText, DefaultMaxText), a.EarliestTime().Unix())
@@ -47,13 +48,13 @@ func (a *Admission) Admit(r *Reading, appended time.Time) error {
 	if err := a.Catalog.normalize(r, cmp.Or(a.MaxText, DefaultMaxText), a.EarliestTime().Unix()); err != nil {
 		return err
 	}
-	// Whole microseconds compare in half the time that two of time.Time take, and this is done for every reading.
+	// Comparing microseconds is twice as fast as comparing two time.Time, and this runs for every reading.
 	ahead := r.Time.UnixMicro() - appended.UnixMicro()
 	if ahead > a.Skew.Microseconds() {
-		return Invalid("timestamp", "further ahead of the time it was received than the tolerated %v (got %v)", a.Skew, r.Time.Sub(appended).Round(time.Millisecond))
+		return Invalid("timestamp", "more than %v ahead of the time it was received (got %v)", a.Skew, r.Time.Sub(appended).Round(time.Millisecond))
 	}
 	if a.Retention > 0 && -ahead > a.Retention.Microseconds() {
-		return Invalid("timestamp", "older when received than the %v that readings are kept (got %v)", a.Retention, appended.Sub(r.Time).Round(time.Second))
+		return Invalid("timestamp", "older when received than the retention of %v (got %v)", a.Retention, appended.Sub(r.Time).Round(time.Second))
 	}
 	return nil
 }

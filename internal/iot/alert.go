@@ -25,27 +25,27 @@ var Severities = [...]Severity{Info, Warning, Critical}
 // Rank returns 0 for info, 1 for warning, 2 for critical and -1 for anything else.
 func (s Severity) Rank() int { return slices.Index(Severities[:], s) }
 
-// RuleOffline is the name of the rule that a silent or offline device violates. It compares no value.
+// RuleOffline is the name of the rule that a silent or offline device violates. It has no threshold.
 const RuleOffline = "device_offline"
 
-// RuleClock is the name under which a device whose clock has stepped back is reported: one event, over as it is told, with the
-// step in seconds as its value. It is no rule that anybody configures.
+// RuleClock is the rule name of the event that reports a device whose clock was set back: a single, already cleared event
+// whose value is the step in seconds. It is built in and cannot be configured.
 const RuleClock = "device_clock_step"
 
-// MaxRules bounds the rules of one device type, so that the state of a device on which all of them are violated, now and in a
-// backlog, fits into a record of the log.
+// MaxRules is the maximum number of rules of one device type. With it the state of a device that violates all of them, live
+// and in a backlog, still fits into one Kafka record.
 const MaxRules = 100
 
-// Rule says when a device of a type raises an alert.
+// Rule is the condition under which a device of a type raises an alert.
 type Rule struct {
 	// Name is the alert's type on the wire, such as "temperature_high"; unique among the rules.
 	Name string
 	// Type is the device type the rule watches; empty for every type (RuleOffline).
 	Type     DeviceType
 	Severity Severity
-	// Below turns the rule around: a value under Threshold violates it.
+	// Below inverts the rule: a value under Threshold violates it.
 	Below bool
-	// Threshold is in the type's unit. Exactly the threshold does not violate.
+	// Threshold is in the type's unit. A value equal to the threshold does not violate the rule.
 	Threshold float64
 	// Hysteresis is how far on the safe side of Threshold a value must lie before the alert clears; not negative.
 	Hysteresis float64
@@ -84,18 +84,19 @@ const (
 
 // Alert is one event in the life of an alert: the value of topic alerts. Events of the same alert share their ID.
 type Alert struct {
-	// ID derives from rule, device and onset, so whoever sees an event twice recognizes it.
+	// ID derives from rule, device and onset, so a reader recognizes an event that it receives twice.
 	ID         string
 	Rule       string
 	DeviceID   DeviceID
 	DeviceType DeviceType
 	Severity   Severity
 	Transition Transition
-	// Message is in Chinese, as the product's description shows it; a page in another language words it from the fields.
+	// Message is in Chinese, as in the product's description; a page in another language builds its own text from the
+	// fields.
 	Message string
 	// Value is the reading's value at this event; Threshold is the rule's. Both are 0 for RuleOffline.
 	Value, Threshold float64
-	// Below is the rule's: a value under Threshold violates it.
+	// Below is copied from the rule: a value under Threshold violates it.
 	Below    bool
 	Unit     string
 	Location Location
@@ -103,8 +104,8 @@ type Alert struct {
 	Onset time.Time
 	// Time is the event time of this event.
 	Time time.Time
-	// Historical marks a violation found in readings of the past: it is over already and alarms nobody. Onset and Time are
-	// those of the first reading and of the first safe one after it, or of the last that was delivered.
+	// Historical marks a violation found in past readings: it is already over and notifies nobody. Onset is the time of the
+	// first violating reading, Time that of the first safe reading after it, or of the last reading received.
 	Historical bool
 	Position
 }
@@ -114,7 +115,7 @@ func AlertID(rule string, device DeviceID, onset time.Time) string {
 	return contentID(fmt.Sprintf("%s\x00%s\x00%d", rule, device, onset.UnixMicro()))
 }
 
-// HistoricalAlertID returns the id of the historical event for the same three; it never equals an AlertID.
+// HistoricalAlertID returns the id of the historical event for the same arguments; it never equals an AlertID.
 func HistoricalAlertID(rule string, device DeviceID, onset time.Time) string {
 	return contentID(fmt.Sprintf("%s\x00%s\x00%d\x00historical", rule, device, onset.UnixMicro()))
 }
@@ -124,31 +125,31 @@ func contentID(content string) string {
 	return hex.EncodeToString(hash[:12])
 }
 
-// Open reports whether the alert still stands after this event.
+// Open reports whether the alert is open after this event.
 func (a *Alert) Open() bool { return a.Transition != Cleared }
 
-// AlertState is what a processor remembers of one rule for one device: all it needs to raise and clear exactly once.
-// The zero times mean "not so".
+// AlertState is the state of one rule for one device: all that a processor needs to raise and clear exactly once. A zero
+// Onset or Safe means that there is no such reading.
 type AlertState struct {
 	Rule string
-	// Onset is the time of the first of the violating readings that have not been followed by a safe one.
+	// Onset is the time of the first violating reading since the last safe one.
 	Onset time.Time
-	// Safe is the time of the first of the safe readings since, while the alert waits to clear.
+	// Safe is the time of the first safe reading after the last violating one, while the alert waits to clear.
 	Safe time.Time
 	// Raised holds the raised event while the alert is open, nil before and after.
 	Raised *Alert
 }
 
-// PastRun is a run of readings of the past, such as a gateway's backlog, as far as rules are violated in it. Durations and
-// hysteresis hold in the past as they do now, so that an hour of it that crosses a threshold a hundred times is not a hundred
-// alarms.
+// PastRun is the alert state of a run of past readings, such as a gateway's backlog, while they violate a rule. Durations
+// and hysteresis apply as they do to live readings, so a value that crosses a threshold a hundred times in an hour does not
+// become a hundred alerts.
 type PastRun struct {
-	// Last is the time of the reading that was evaluated last, Arrived when that was appended to the log.
+	// Last is the time of the reading that was evaluated last, Arrived the time at which it was appended to the log.
 	Last, Arrived time.Time
 	// Backward means that the readings come newest first, Forward oldest first; neither is known after a single reading.
 	Forward, Backward bool
-	// Alerts holds one entry for each rule that is violated, as AlertState does for the present. Raised holds an alarm that
-	// nobody has been told of.
+	// Alerts holds one entry for each rule that is violated, as AlertState does for the present. Raised holds an alert that
+	// has not been published.
 	Alerts []AlertState
 }
 
@@ -178,7 +179,7 @@ func TopAlerts(alerts []Alert) []Alert {
 	return MostUrgent(list)
 }
 
-// MostUrgent is TopAlerts for a list that it may sort.
+// MostUrgent is TopAlerts for a list that it may reorder.
 func MostUrgent(alerts []*Alert) []Alert {
 	if len(alerts) == 0 {
 		return nil

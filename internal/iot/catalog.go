@@ -16,7 +16,7 @@ type TypeSpec struct {
 	Unit string
 	// Decimals is how many digits after the point are worth showing.
 	Decimals int
-	// Min and Max are the physical range: a value outside cannot be true and is rejected.
+	// Min and Max are the physical range: a value outside of it is rejected.
 	Min, Max float64
 	// Labels are the names shown to people, by language ("en", "zh").
 	Labels map[string]string
@@ -35,15 +35,15 @@ func BuiltinTypes() []TypeSpec {
 	}
 }
 
-// Catalog knows every device type. It does not change after NewCatalog and may be shared.
+// Catalog holds every device type. It does not change after NewCatalog and may be shared.
 type Catalog struct {
 	specs  map[DeviceType]*TypeSpec
 	sorted []DeviceType
-	// first are the types that are looked for before the map is asked.
+	// first holds the types that Spec compares one by one before it uses the map.
 	first []*TypeSpec
 }
 
-// maxFirst is how many types a Catalog looks for one by one.
+// maxFirst is the maximum length of Catalog.first.
 const maxFirst = 8
 
 // NewCatalog returns a catalog of the given types. A name given twice, an empty name or an empty range is an error.
@@ -69,7 +69,7 @@ func NewCatalog(specs ...TypeSpec) (*Catalog, error) {
 
 // Spec returns the type's description, or nil for an unknown type. The caller must not change it.
 func (c *Catalog) Spec(t DeviceType) *TypeSpec {
-	// To compare a few names, most of another length, takes half the time of hashing one.
+	// Comparing a few names, most of a different length, takes half the time of hashing one.
 	for _, spec := range c.first {
 		if spec.Name == t {
 			return spec
@@ -81,9 +81,9 @@ func (c *Catalog) Spec(t DeviceType) *TypeSpec {
 // Types returns every type in the order given to NewCatalog.
 func (c *Catalog) Types() []DeviceType { return slices.Clone(c.sorted) }
 
-// Normalize checks r and puts it into canonical form: texts in Unicode's form NFC, time in UTC cut to the microsecond, value
-// and unit converted to the type's unit, status online if empty. It is idempotent, and the one test of a reading's content
-// everywhere. Texts may have DefaultMaxText bytes. The error is an *InvalidError, whose text is bounded whatever r holds.
+// Normalize checks r and puts it into canonical form: texts in Unicode's form NFC, time in UTC cut to the microsecond,
+// value and unit converted to the type's unit, status online if empty. It is idempotent. Texts may have DefaultMaxText
+// bytes. The error is an *InvalidError whose text is short even if the texts of r are long.
 func (c *Catalog) Normalize(r *Reading) error { return c.normalize(r, DefaultMaxText, DefaultEarliest) }
 
 // normalize is Normalize for texts of at most maxText bytes and times from earliest on, in Unix seconds.
@@ -110,7 +110,7 @@ func (c *Catalog) normalize(r *Reading, maxText int, earliest int64) error {
 	return normalizeRest(r)
 }
 
-// MaxFloor bounds the number of a floor, in both directions.
+// MaxFloor is the largest floor number; -MaxFloor is the smallest.
 const MaxFloor = 1_000_000
 
 func normalizeRest(r *Reading) error {
@@ -137,12 +137,12 @@ func normalizeRest(r *Reading) error {
 	return nil
 }
 
-// DefaultEarliest is when the first reading can have been taken, in Unix seconds, where nothing else is configured: the
-// beginning of 2000. A device whose clock was never set writes 1970, or the year it was built to begin with.
+// DefaultEarliest is the oldest timestamp that is accepted by default, in Unix seconds: the beginning of 2000. A device
+// whose clock was never set sends 1970, or the default date of its firmware.
 const DefaultEarliest = 946_684_800
 
-// latest bounds the times a reading may carry, in Unix seconds: what RFC 3339 can write and every database can hold. It is
-// the beginning of the year 9999.
+// latest is the upper limit of a reading's times, exclusive, in Unix seconds: the beginning of the year 9999. Earlier times
+// can be written in RFC 3339 and stored in every database.
 const latest = 253_370_764_800
 
 func normalizeTime(r *Reading, earliest int64) error {
@@ -168,7 +168,7 @@ func checkTime(field string, t time.Time, earliest int64) error {
 	case seconds >= latest:
 		return Invalid(field, "must be in the years up to 9998 (got %s)", t.UTC().Format(time.RFC3339))
 	case seconds < earliest:
-		return Invalid(field, "before %s: the clock of the device is not set, or this is no Unix time (got %s)",
+		return Invalid(field, "before %s: the clock of the device is not set, or this is not a Unix time (got %s)",
 			time.Unix(earliest, 0).UTC().Format(time.DateOnly), t.UTC().Format(time.RFC3339Nano))
 	}
 	return nil
@@ -194,7 +194,7 @@ func normalizeValue(r *Reading, spec *TypeSpec, maxText int) error {
 		return Invalid("value", "outside the physical range %v to %v %s of %s (got %v)", spec.Min, spec.Max, spec.Unit, spec.Name, value)
 	}
 	if value == 0 {
-		value = 0 // -0 and 0 are one value.
+		value = 0 // Turn -0 into 0.
 	}
 	if len(spec.States) > 0 && value != math.Trunc(value) {
 		return Invalid("value", "must be one of %d states, a whole number (got %v)", len(spec.States), value)
@@ -203,7 +203,7 @@ func normalizeValue(r *Reading, spec *TypeSpec, maxText int) error {
 	return nil
 }
 
-// known lists the types for a reason: the first few, where a configuration has many.
+// known lists the first types of the catalog for an error message.
 func (c *Catalog) known() string {
 	const most = 20
 	var names []string

@@ -1,12 +1,13 @@
 package iot
 
-// MaxIDLength bounds a device id, in bytes. A longer one is rejected: ids are Kafka keys and map keys everywhere.
+// MaxIDLength is the maximum length of a device id in bytes. A longer one is rejected: ids are Kafka keys and map keys
+// everywhere.
 const MaxIDLength = 128
 
-// DeviceID names one device for ever; it is the Kafka key of everything that concerns the device.
+// DeviceID identifies one device permanently; it is the Kafka key of every record about the device.
 type DeviceID string
 
-// DeviceType names a kind of device, such as "temperature_sensor"; a Catalog knows its unit and range.
+// DeviceType names a kind of device, such as "temperature_sensor"; a Catalog holds its unit and range.
 type DeviceType string
 
 // The five built-in device types.
@@ -18,16 +19,17 @@ const (
 	Switch      DeviceType = "switch_sensor"
 )
 
-// Status is what a device says of itself, or what its silence says.
+// Status is whether a device is online: as the device reports it, or offline because it is silent.
 type Status string
 
-// A device is online while it speaks and offline when it says so or falls silent for longer than the offline timeout.
+// A device is online while it sends readings, and offline when it reports so or has sent nothing for longer than the
+// offline timeout.
 const (
 	Online  Status = "online"
 	Offline Status = "offline"
 )
 
-// Location is where a device stands. The zero Location is unknown.
+// Location is where a device is installed. The zero Location means unknown.
 type Location struct {
 	Building string `json:"building,omitempty"`
 	Floor    int    `json:"floor,omitempty"`
@@ -42,7 +44,7 @@ type Metadata struct {
 	BatteryLevel *float64 `json:"battery_level,omitempty"`
 }
 
-// Device is everything about a device that does not change from reading to reading.
+// Device is the part of a reading that describes the device and rarely changes.
 type Device struct {
 	ID       DeviceID   `json:"device_id"`
 	Type     DeviceType `json:"device_type"`

@@ -2,11 +2,11 @@ package iot
 
 import "fmt"
 
-// InvalidError says why one message was refused. It is an input error: retrying the same bytes cannot help.
+// InvalidError is the reason why one message was refused. It is an input error: sending the same bytes again fails again.
 type InvalidError struct {
 	// Field is the JSON path of the offending field, such as "value" or "location.floor"; empty for the whole message.
 	Field string
-	// Reason is lower case and names what was got, for instance `not a finite number (got NaN)`.
+	// Reason is lower case and contains the value, for instance `not a finite number (got NaN)`.
 	Reason string
 }
 

@@ -2,13 +2,14 @@ package iot
 
 import "cmp"
 
-// Position is how far a processor had read one partition of the readings' log when it said something. Readers that see
-// the same thing said twice keep the higher position: a processor that lost its partition may still be talking.
+// Position is how far a processor had read one partition of the readings' log when it published a record. A reader that
+// receives two versions of a record keeps the one with the higher position: a processor that lost its partition may still
+// be publishing.
 type Position struct {
 	Partition int32 `json:"partition"`
 	// Epoch counts how often the partition's log began anew at offset 0.
 	Epoch int32 `json:"epoch"`
-	// Offset is the next offset to read: everything below it is reflected in what was said.
+	// Offset is the next offset to read: the published record reflects everything below it.
 	Offset int64 `json:"position"`
 }
 

@@ -2,10 +2,10 @@ package iot
 
 import "time"
 
-// Quality is how far a value can be trusted, in the words of OPC UA.
+// Quality is how reliable a value is, in the terms of OPC UA.
 type Quality string
 
-// An empty Quality means good: most protocols carry none.
+// An empty Quality means good: most protocols have no such field.
 const (
 	Good      Quality = "good"
 	Uncertain Quality = "uncertain"
@@ -20,19 +20,18 @@ type Reading struct {
 	Time time.Time
 	// Value is in the device type's unit.
 	Value float64
-	// ValueText is the value as it was written, where that is no number but a text, true or false: what it means depends on
-	// the type. Normalize turns it into Value and empties it. Nothing that was admitted has one.
+	// ValueText is the value as it was sent, if that was a text, true or false instead of a number; its meaning depends on
+	// the type. Normalize converts it to Value and empties it, so it is empty in an admitted reading.
 	ValueText string
-	// Status is what the device says of itself; empty means online.
+	// Status is what the device reports; empty means online.
 	Status Status
 	// Quality is empty for good.
 	Quality Quality
-	// ReceivedAt is when a gateway or this system took the reading in; zero if nobody recorded it.
+	// ReceivedAt is when a gateway or this system received the reading; zero if unknown.
 	ReceivedAt time.Time
 	// Historical marks a reading that is known to be replayed or buffered rather than live.
 	Historical bool
 }
 
-// CutTime returns t in UTC, cut to the microsecond, as every time in the system is: PostgreSQL and the window arithmetic
-// keep no more.
+// CutTime returns t in UTC, truncated to the microsecond: the precision of PostgreSQL and of every time in the system.
 func CutTime(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }

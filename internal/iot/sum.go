@@ -8,11 +8,11 @@ import (
 	"strconv"
 )
 
-// Sum adds float64 values exactly. It keeps the total as an expansion, a list of floats that do not overlap in their
-// bits (J. R. Shewchuk, "Adaptive Precision Floating-Point Arithmetic", 1997), so the order in which values and partial
-// sums are added cannot change a single bit of the result: any number of partitions, replays and recomputations agree.
-// Values of similar size need one or two terms. Values near the end of float64's range are kept scaled, so that their sum
-// may lie beyond it. The zero Sum is 0. A Sum must not be copied and then added to on both sides; use Clone.
+// Sum adds float64 values exactly. It keeps the total as an expansion, a list of floats that do not overlap in their bits
+// (J. R. Shewchuk, "Adaptive Precision Floating-Point Arithmetic", 1997), so the result does not depend on the order in
+// which values and partial sums are added: partitions, replays and recomputations agree to the last bit. Values of similar
+// size need one or two terms. Values near the limit of float64's range are stored scaled down, so that their sum may exceed
+// it. The zero Sum is 0. Do not add to two copies of a Sum; use Clone.
 type Sum struct {
 	// terms grow in magnitude; no two overlap and none is zero.
 	terms []float64
@@ -20,8 +20,8 @@ type Sum struct {
 	huge []float64
 }
 
-// A sum of fewer than 2^63 values below hugeFrom, or of as many scaled ones, does not overflow. hugeLimit is how many bits
-// before the point a huge term may have: those of 2^63 of the largest values.
+// A sum of fewer than 2^63 values below hugeFrom, or of as many scaled ones, does not overflow. hugeLimit is the binary
+// exponent of 2^63 times the largest value: no huge term has a larger one.
 const (
 	hugeFrom  = 0x1p895
 	hugeShift = 128
@@ -81,9 +81,9 @@ func (s Sum) Clone() Sum {
 	return Sum{terms: append([]float64(nil), s.terms...), huge: append([]float64(nil), s.huge...)}
 }
 
-// Terms returns the expansion, smallest term first, and that of what is too large to be added up as it is, times 2^-128; it is
-// nil but for values near the end of float64's range. The caller must not change them. The terms depend on the order of
-// addition, their sum does not.
+// Terms returns the expansion, smallest term first, and that of the huge values, times 2^-128, which is nil unless values
+// are near the limit of float64's range. The caller must not change them. The terms depend on the order of addition, their
+// sum does not.
 func (s Sum) Terms() (terms, huge []float64) { return s.terms, s.huge }
 
 // SumOfTerms returns the sum whose Terms are given.
@@ -93,8 +93,8 @@ func SumOfTerms(terms, huge []float64) Sum {
 	return s
 }
 
-// Float64 returns the sum rounded once, to the nearest float64, ties to even. A sum beyond the range of float64 is the
-// largest of its sign.
+// Float64 returns the sum rounded once, to the nearest float64, ties to even. A sum beyond the range of float64 becomes
+// ±math.MaxFloat64.
 func (s Sum) Float64() float64 {
 	if len(s.huge) > 0 {
 		return finite(s.exact())
@@ -113,7 +113,8 @@ func (s Sum) Float64() float64 {
 			break
 		}
 	}
-	// A remainder of exactly half a unit in the last place was rounded to even; a further term decides it otherwise.
+	// A remainder of exactly half a unit in the last place was rounded to even, but a further term may break the tie
+	// differently.
 	if n > 0 && (low < 0) == (s.terms[n-1] < 0) {
 		if y := 2 * low; y == (high+y)-high {
 			high += y
@@ -131,10 +132,10 @@ func (s Sum) Over(count int64) float64 {
 	return s.Float64() / float64(count)
 }
 
-// exactBits are enough for every bit between the largest sum and the smallest float64.
+// exactBits is a precision that holds every bit between the largest sum and the smallest float64.
 const exactBits = 2400
 
-// exact returns the sum as it is.
+// exact returns the sum without rounding.
 func (s Sum) exact() *big.Float {
 	total := new(big.Float).SetPrec(exactBits)
 	for _, term := range s.huge {
@@ -146,7 +147,7 @@ func (s Sum) exact() *big.Float {
 	return total
 }
 
-// unscaled returns what a huge term stands for.
+// unscaled returns the value of a huge term.
 func unscaled(term float64) *big.Float {
 	f := big.NewFloat(term)
 	return f.SetMantExp(f, hugeShift)
@@ -158,11 +159,11 @@ func finite(f *big.Float) float64 {
 	return max(-math.MaxFloat64, min(value, math.MaxFloat64))
 }
 
-// roundTrip is how many digits after the first every float64 needs to be read back as it was.
+// roundTrip is how many digits after the first one a float64 needs to be parsed back unchanged.
 const roundTrip = 16
 
-// MarshalJSON writes the expansion as an array of numbers: [] is 0 and [x] is the float64 x. Numbers of a sum near the end
-// of float64's range may lie beyond it.
+// MarshalJSON writes the expansion as an array of numbers: [] is 0 and [x] is the float64 x. The numbers of a huge sum may
+// lie beyond float64's range.
 func (s Sum) MarshalJSON() ([]byte, error) {
 	text := []byte{'['}
 	for _, term := range s.terms {
@@ -177,7 +178,7 @@ func (s Sum) MarshalJSON() ([]byte, error) {
 	return append(text, ']'), nil
 }
 
-// appendNumber writes a number as encoding/json does.
+// appendNumber formats a number as encoding/json does.
 func appendNumber(dst []byte, x float64) []byte {
 	format := byte('f')
 	if abs := math.Abs(x); abs != 0 && (abs < 1e-6 || abs >= 1e21) {
@@ -186,7 +187,7 @@ func appendNumber(dst []byte, x float64) []byte {
 	return strconv.AppendFloat(dst, x, format, -1, 64)
 }
 
-// UnmarshalJSON reads an array of numbers and adds them up. Numbers larger than any sum of readings are an error.
+// UnmarshalJSON adds up an array of numbers. A number larger than any possible sum of readings is an error.
 func (s *Sum) UnmarshalJSON(data []byte) error {
 	var numbers []json.RawMessage
 	if err := json.Unmarshal(data, &numbers); err != nil {
@@ -200,7 +201,7 @@ func (s *Sum) UnmarshalJSON(data []byte) error {
 		}
 		x, _, err := big.ParseFloat(string(number), 10, 53, big.ToNearestEven)
 		if err != nil || x.IsInf() || x.MantExp(nil) > hugeLimit {
-			return fmt.Errorf("decode sum: not a number that readings add up to (got %.40s)", number)
+			return fmt.Errorf("decode sum: not a number, or too large for a sum of readings (got %.40s)", number)
 		}
 		scaled, _ := x.SetMantExp(x, -hugeShift).Float64()
 		sum.huge = addTo(sum.huge, scaled)

@@ -2,30 +2,30 @@ package iot
 
 import "math"
 
-// MaxSummaryAlerts bounds the alerts listed with one summary, so that a plant-wide fault cannot make a message too large
-// for the log; AlertCount always tells the whole number.
+// MaxSummaryAlerts is the maximum number of alerts listed in one summary, so that a fault of the whole plant does not make
+// a record too large for Kafka; AlertCount is always the full number.
 const MaxSummaryAlerts = 50
 
-// Summary is what is kept of many readings: enough to show count, average, maximum and minimum, and to merge with the
-// summary of other readings. Merging is associative and commutative, so any split over partitions gives the same numbers.
+// Summary aggregates many readings: count, exact sum, maximum and minimum. Merging is associative and commutative, so the
+// result does not depend on how the readings are split over partitions.
 type Summary struct {
 	// Count is the number of readings.
 	Count int64
 	Sum   Sum
 	// Min and Max are meaningless while Count is 0.
 	Min, Max float64
-	// Uncertain counts the readings among Count of quality uncertain. Bad counts those of quality bad: they are beside Count,
-	// and in no other number.
+	// Uncertain counts those readings within Count whose quality is uncertain. Bad counts readings of quality bad, which no
+	// other number includes.
 	Uncertain, Bad int64
-	// Devices counts the distinct devices among the readings. Online and Offline count the known devices of the type at
-	// the window's close. A device always lives in one partition, so these merge by adding.
+	// Devices counts the distinct devices among the readings. Online and Offline count the known devices of the type at the
+	// window's close. A device is always in one partition, so these merge by adding.
 	Devices, Online, Offline int64
 	// AlertCount is the number of alerts open at the window's close; Alerts lists at most MaxSummaryAlerts of them.
 	AlertCount int64
 	Alerts     []Alert
 }
 
-// Add counts one finite value. It leaves the device counts alone.
+// Add counts one finite value. It does not change the device counts.
 func (s *Summary) Add(value float64) {
 	if s.Count == 0 {
 		s.Min, s.Max = value, value
@@ -36,7 +36,7 @@ func (s *Summary) Add(value float64) {
 	s.Sum.Add(value)
 }
 
-// AddReading counts one reading by its quality. It leaves the device counts alone.
+// AddReading counts one reading by its quality. It does not change the device counts.
 func (s *Summary) AddReading(value float64, quality Quality) {
 	switch quality {
 	case Bad:
@@ -88,13 +88,13 @@ type WindowSummary struct {
 	Type   DeviceType
 	Window Window
 	Position
-	// Final is false while the window is open and more may follow.
+	// Final is false while the window is open and its summary may still change.
 	Final bool
-	// Late means that a reading came after the window had closed: the Summary is empty, and whoever keeps the readings
-	// recomputes the window once it has read the partition past Position.
+	// Late means that a reading came after the window had closed: the Summary is empty, and the archive recomputes the
+	// window once it has read the partition past Position.
 	Late bool
-	// Corrected means that the archive has recomputed a closed window from all its readings: it is Final, and replaces what was
-	// said of the window at the same position.
+	// Corrected means that the archive has recomputed a closed window from all its readings: the summary is Final, and
+	// replaces any other of the window at the same position.
 	Corrected bool
 	Summary
 }

@@ -13,11 +13,11 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// DefaultMaxText bounds each text of a reading, in bytes, where nothing else is configured. The limit makes everything that
-// is derived from a reading bounded: alerts, summaries and states repeat these texts.
+// DefaultMaxText is the default maximum length of each text of a reading, in bytes. It also bounds the alerts, summaries
+// and states, which repeat these texts.
 const DefaultMaxText = 128
 
-// normalizeTexts checks the texts of r that nobody else checks, and puts them into canonical form.
+// normalizeTexts checks location, model and firmware of r and puts them into canonical form.
 func normalizeTexts(r *Reading, limit int) error {
 	if fit(r.Location.Building, limit) && fit(r.Location.Room, limit) && fit(r.Metadata.Model, limit) && fit(r.Metadata.Firmware, limit) {
 		return nil // Nearly always.
@@ -31,11 +31,11 @@ func normalizeTexts(r *Reading, limit int) error {
 	)
 }
 
-// fit reports whether a text is within the limit and canonical at first sight.
+// fit reports whether a text is within the limit and canonical by the quick test.
 func fit(text string, limit int) bool { return len(text) <= limit && canonical(text) }
 
-// normalizeText puts a text into Unicode's form NFC, without white space around it. Two texts that look the same are then the
-// same, and a filter finds both.
+// normalizeText puts a text into Unicode's form NFC, without white space around it. Texts that look equal then are equal,
+// so one filter matches all of them.
 func normalizeText(field string, text *string, limit int) error {
 	if err := checkSize(field, *text, limit); err != nil {
 		return err
@@ -63,11 +63,11 @@ func checkSize(field, text string, limit int) error {
 	return nil
 }
 
-// Canonical returns the id in the form that admitted readings have it in, for somebody who asks for a device by what was sent.
+// Canonical returns the id in the form that admitted readings have, so that a device is found by the id as it was sent.
 func (id DeviceID) Canonical() DeviceID { return DeviceID(norm.NFC.String(string(id))) }
 
-// normalizeID checks an id and puts it into form NFC. It refuses whatever would make two ids look like one, or one id look
-// like another: ids name devices in pages, addresses, exports and messages to people.
+// normalizeID checks an id and puts it into form NFC. It refuses characters that would make two different ids look equal:
+// people see ids in pages, URLs, exports and messages.
 func normalizeID(id *DeviceID) error {
 	const field = "device_id"
 	text := string(*id)
@@ -81,7 +81,7 @@ func normalizeID(id *DeviceID) error {
 	case !utf8.ValidString(text):
 		return Invalid(field, "not valid UTF-8 (got %s)", Quote(text))
 	case text == "." || text == "..":
-		return Invalid(field, "must not be %q: no address can hold it", text)
+		return Invalid(field, "must not be %q: it cannot be part of a URL", text)
 	case strings.TrimFunc(text, unicode.IsSpace) != text:
 		return Invalid(field, "has white space around it (got %s)", Quote(text))
 	}
@@ -104,8 +104,8 @@ func normalizeID(id *DeviceID) error {
 	return nil
 }
 
-// unfit says what makes a rune unfit for every text: nobody can type, see or store it, or it changes the order in which the
-// rest is shown.
+// unfit returns why no text may contain the rune, empty if it may: nobody can type, see or store it, or it changes the
+// order in which the rest is displayed.
 func unfit(r rune) string {
 	switch {
 	case unicode.Is(unicode.Cc, r), r == '\u2028', r == '\u2029':
@@ -113,15 +113,15 @@ func unfit(r rune) string {
 	case r >= '\u202a' && r <= '\u202e', r >= '\u2066' && r <= '\u2069':
 		return "a character that changes the direction of writing"
 	case unicode.Is(unicode.Noncharacter_Code_Point, r):
-		return "a code point that is no character"
+		return "a code point that is not a character"
 	case r == '\u200b', r == '\u2060', r == '\ufeff', r >= '\u2061' && r <= '\u2064', r >= 0xe0000 && r <= 0xe007f:
 		return "an invisible character"
 	}
 	return ""
 }
 
-// unfitInID says what makes a rune unfit for an id beyond that. Joiners stay where a script needs them to spell a word:
-// between two letters of it.
+// unfitInID returns why an id may not contain the rune although other texts may, empty if it may. Joiners are allowed
+// between two letters of a script that needs them.
 func unfitInID(r, before rune, after string) string {
 	next, _ := utf8.DecodeRuneInString(after)
 	switch {
@@ -132,7 +132,7 @@ func unfitInID(r, before rune, after string) string {
 	case unicode.Is(unicode.Zs, r) && r != ' ' && r != '\u3000':
 		return "a space other than the usual one"
 	case r == utf8.RuneError:
-		return "the mark of bytes that were lost in a conversion"
+		return "U+FFFD, which replaces bytes lost in a conversion"
 	}
 	return ""
 }
@@ -142,7 +142,7 @@ const (
 	zeroWidthJoiner    = '\u200d'
 )
 
-// joining reports whether r is of a script that spells words with joiners.
+// joining reports whether r belongs to a script that uses joiners within words.
 func joining(r rune) bool {
 	return unicode.In(r, unicode.Arabic, unicode.Syriac, unicode.Mongolian, unicode.Nko, unicode.Devanagari, unicode.Bengali,
 		unicode.Gurmukhi, unicode.Gujarati, unicode.Oriya, unicode.Tamil, unicode.Telugu, unicode.Kannada, unicode.Malayalam,
@@ -154,8 +154,8 @@ const (
 	highBits  = 0x80 * everyByte
 )
 
-// canonical reports whether a text is in canonical form at first sight: printable ASCII and common letters that no others
-// combine with, without white space around. False means that a closer look is needed.
+// canonical is the quick test for canonical form: printable ASCII and common letters that do not combine with others,
+// without white space around. False means that only the full test can decide.
 func canonical(text string) bool {
 	if len(text) == 0 {
 		return true
@@ -188,15 +188,15 @@ func printable(text string, at int) bool {
 	return true
 }
 
-// eight returns the first eight bytes as one word. The compiler makes one load of it.
+// eight returns the first eight bytes as one word; the compiler turns it into a single load.
 func eight(s string) uint64 {
 	_ = s[7]
 	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
 		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
 }
 
-// common reports whether a text is of runes that are visible, never combine and are their own canonical form: printable
-// ASCII, Chinese, and Latin, Greek and Cyrillic letters.
+// common reports whether all runes of a text are visible, never combine and are their own canonical form: printable ASCII,
+// Chinese, and Latin, Greek and Cyrillic letters.
 func common(text string) bool {
 	for _, r := range text {
 		switch {
@@ -212,10 +212,11 @@ func common(text string) bool {
 	return true
 }
 
-// maxQuoted bounds what a reason quotes of a text, in bytes. Reasons go into headers, logs and answers.
+// maxQuoted is the maximum number of bytes that an error message quotes from a text. Messages go into headers, logs and
+// HTTP answers.
 const maxQuoted = 48
 
-// Quote returns a text as a reason shows it: in quotes, cut short, with whatever cannot be printed escaped.
+// Quote returns a text as an error message shows it: in quotes, truncated, with unprintable characters escaped.
 func Quote(text string) string {
 	if len(text) <= maxQuoted {
 		return strconv.Quote(text)
@@ -227,7 +228,7 @@ func Quote(text string) string {
 	return strconv.Quote(text[:cut]) + "…"
 }
 
-// QuoteNames lists names for a reason, in order: the first few of many, each cut short.
+// QuoteNames lists names for an error message: sorted, the first few of many, each truncated.
 func QuoteNames(names iter.Seq[string]) string {
 	const most = 8
 	sorted := slices.Sorted(names)

@@ -39,7 +39,7 @@ func TestTextsAreRefusedForWhatTheyHold(t *testing.T) {
 		"zero width":               {"A\u200bB", "invisible character, U+200B"},
 		"a byte order mark":        {"\ufeffA", "invisible character, U+FEFF"},
 		"no UTF-8":                 {"A\xff", "UTF-8"},
-		"no character":             {"A\uffff", "no character, U+FFFF"},
+		"no character":             {"A\uffff", "not a character, U+FFFF"},
 		"invisible tags of a flag": {"A\U000e0041", "invisible character"},
 	} {
 		for field, set := range texts {
@@ -70,8 +70,8 @@ func TestIDsAreRefusedForWhatTheyHold(t *testing.T) {
 		"a variation selector":   {"d\ufe0f", "invisible character, U+FE0F"},
 		"a no-break space":       {"d\u00a01", "space other than the usual"},
 		"lost bytes":             {"d\ufffd", "lost in a conversion"},
-		"this directory":         {".", "no address"},
-		"the directory above":    {"..", "no address"},
+		"this directory":         {".", "part of a URL"},
+		"the directory above":    {"..", "part of a URL"},
 		"NUL":                    {"d\x00", "control character"},
 		"too long in form NFC":   {iot.DeviceID(strings.Repeat("\u0958", 40)), "longer than 128"},
 	} {

@@ -9,8 +9,8 @@ import (
 // linear converts a value by value*scale + offset.
 type linear struct{ scale, offset float64 }
 
-// conversions maps a canonical unit to the units that are converted to it on entry. The keys inside are folded by
-// foldUnit. Factors are exact by definition (SI; 1 psi = 6894.757293168 Pa, 1 mmHg = 133.322387415 Pa).
+// conversions maps a canonical unit to the units that are converted to it on entry; the inner keys are folded by foldUnit.
+// Factors are exact by definition (SI; 1 psi = 6894.757293168 Pa, 1 mmHg = 133.322387415 Pa).
 var conversions = map[string]map[string]linear{
 	"°C": {
 		"°c": {1, 0}, "c": {1, 0}, "degc": {1, 0}, "celsius": {1, 0}, "cel": {1, 0},
@@ -35,26 +35,25 @@ var conversions = map[string]map[string]linear{
 	},
 }
 
-// lookAlikes are characters that people and devices write for others, as pairs. The degree sign has the most: the ordinal
-// º, the ring ˚, the ring operator ∘, raised letters and zeros, and itself in UTF-8 that was read as Latin-1. Cyrillic
-// keyboards have letters that look like the Latin ones of a unit.
+// lookAlikes maps characters that people and devices write in place of others. For the degree sign these are the ordinal º,
+// the ring ˚, the ring operator ∘, raised letters and zeros, and ° in UTF-8 that was read as Latin-1. Cyrillic keyboards
+// have letters that look like the Latin letters of a unit.
 var lookAlikes = strings.NewReplacer(
 	"º", "°", "˚", "°", "∘", "°", "◦", "°", "ᵒ", "°", "⁰", "°", "\u030a", "°", "Â°", "°",
 	"А", "A", "а", "a", "К", "K", "к", "k", "М", "M", "м", "m", "Р", "P", "р", "p", "С", "C", "с", "c",
 	"′", "'", "’", "'",
 )
 
-// foldUnit removes the differences that never distinguish two units: case, spaces, look-alikes, and what Unicode calls
-// compatible, such as ℃ with °C, ㎪ with kPa and m³ with m3. "mPa" and "MPa" do fold together; a millipascal is of no use on
-// a plant, and the megapascal is meant.
+// foldUnit removes differences that never distinguish two units: case, spaces, look-alikes, and Unicode compatibility
+// forms, such as ℃ for °C, ㎪ for kPa and m³ for m3. "mPa" and "MPa" become equal and count as megapascal: a plant does not
+// measure millipascals.
 func foldUnit(unit string) string {
 	unit = norm.NFKC.String(lookAlikes.Replace(unit))
 	unit = strings.ReplaceAll(unit, "μ", "µ") // The two code points of micro.
 	return strings.ToLower(strings.Join(strings.Fields(unit), ""))
 }
 
-// convert returns value in the canonical unit, and false when the unit is unknown for it. The canonical unit itself is
-// always known.
+// convert returns value in the canonical unit, and false if the unit cannot be converted to it.
 func convert(value float64, unit, canonical string) (float64, bool) {
 	if unit == canonical || unit == "" {
 		return value, true
@@ -70,6 +69,6 @@ func convert(value float64, unit, canonical string) (float64, bool) {
 	if c.scale == 1 && c.offset == 0 {
 		return value, true
 	}
-	// The conversion keeps the compiler from fusing the two roundings into one on some machines and not on others.
+	// float64() forbids a fused multiply-add, which would round differently on some CPUs.
 	return float64(value*c.scale) + c.offset, true
 }

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// parseValueText turns r.ValueText into r.Value, and r.Unit if the spelling has one. What a text means depends on the type: "ON"
-// is a state of a switch and no temperature.
+// parseValueText converts r.ValueText to r.Value, and sets r.Unit if the text has a unit. The meaning of a text depends on
+// the type: "ON" is a state of a switch but not a temperature.
 func parseValueText(r *Reading, spec *TypeSpec, limit int) error {
 	if err := checkSize("value", r.ValueText, limit); err != nil {
 		return err
@@ -39,12 +39,13 @@ func parseValueText(r *Reading, spec *TypeSpec, limit int) error {
 	return nil
 }
 
-// fold returns a text as it is compared: without white space around it, with the digits and signs of other keyboards as ASCII.
+// fold returns a text in the form in which texts are compared: trimmed, with full-width digits and signs as ASCII.
 func fold(text string) string {
-	return strings.ReplaceAll(strings.TrimSpace(norm.NFKC.String(text)), "\u2212", "-") // The minus sign of typesetters.
+	return strings.ReplaceAll(strings.TrimSpace(norm.NFKC.String(text)), "\u2212", "-") // The typographic minus sign.
 }
 
-// state returns the value of the state that a text names: by its name in any case and, where there are two, true or false.
+// state returns the value of the state that a text names: its name in any case or, if the type has two states, true or
+// false.
 func (s *TypeSpec) state(text string) (float64, bool) {
 	for i, name := range s.States {
 		if strings.EqualFold(fold(name), text) {
@@ -57,8 +58,7 @@ func (s *TypeSpec) state(text string) (float64, bool) {
 	return 1, len(s.States) == 2 && strings.EqualFold(text, "true")
 }
 
-// ParseNumber reads a decimal number, as people and devices write it. It takes no hexadecimal, no NaN and no infinity, and
-// no comma: 1,234 is two numbers.
+// ParseNumber parses a decimal number. It refuses hexadecimal, NaN, infinity and commas, because 1,234 is ambiguous.
 func ParseNumber(text string) (float64, bool) {
 	if text == "" || strings.IndexFunc(text, func(r rune) bool {
 		return (r < '0' || r > '9') && r != '.' && r != '-' && r != '+' && r != 'e' && r != 'E'
@@ -69,7 +69,7 @@ func ParseNumber(text string) (float64, bool) {
 	return value, err == nil
 }
 
-// splitUnit splits a text such as "13.6 °C" if the unit is one of the type.
+// splitUnit splits a text such as "13.6 °C" if the unit can be converted to the type's.
 func splitUnit(text string, spec *TypeSpec) (value float64, unit string, ok bool) {
 	end := numberEnd(text)
 	value, isNumber := ParseNumber(text[:end])
@@ -78,7 +78,7 @@ func splitUnit(text string, spec *TypeSpec) (value float64, unit string, ok bool
 	return value, unit, isNumber && known && unit != ""
 }
 
-// numberEnd returns where the number ends that a text begins with.
+// numberEnd returns the length of the number at the beginning of a text.
 func numberEnd(text string) int {
 	digits := func(at int) int {
 		for at < len(text) && text[at] >= '0' && text[at] <= '9' {
@@ -104,12 +104,12 @@ func numberEnd(text string) int {
 	return end
 }
 
-// sameUnit reports whether the unit that a reading names beside its value is the one in the value, or none.
+// sameUnit reports whether the unit field of a reading is empty or equal to the unit within its value text.
 func sameUnit(beside, within string) bool {
 	return beside == "" || foldUnit(beside) == foldUnit(within)
 }
 
-// valueError says why a text is no value of the type, and what would be one.
+// valueError returns why a text is not a value of the type, and what is expected.
 func valueError(r *Reading, spec *TypeSpec, text string) error {
 	quoted := Quote(r.ValueText)
 	if len(spec.States) > 0 {
@@ -119,14 +119,14 @@ func valueError(r *Reading, spec *TypeSpec, text string) error {
 	case lower == "nan" || lower == "inf" || lower == "infinity":
 		return Invalid("value", "not a finite number (got %s)", quoted)
 	case lower == "true" || lower == "false" || lower == "on" || lower == "off":
-		return Invalid("value", "must be a number for %s; only a type with states takes this (got %s)", spec.Name, quoted)
+		return Invalid("value", "must be a number for %s; only types with states accept this (got %s)", spec.Name, quoted)
 	case strings.Contains(text, ","):
 		return Invalid("value", "must be a number with a point and without separators (got %s)", quoted)
 	}
-	return Invalid("value", "must be a number, %s takes no other text (got %s)", spec.Name, quoted)
+	return Invalid("value", "must be a number for %s (got %s)", spec.Name, quoted)
 }
 
-// normalizeStatus reads a status in any case.
+// normalizeStatus accepts a status in any case.
 func normalizeStatus(s Status) (Status, error) {
 	switch {
 	case s == "":
@@ -139,8 +139,8 @@ func normalizeStatus(s Status) (Status, error) {
 	return "", Invalid("status", "must be online or offline (got %s)", Quote(string(s)))
 }
 
-// normalizeQuality reads a quality in any of the spellings of OPC: the words in any case, the names of status codes that
-// begin with them, such as BadNoCommunication, the codes of OPC UA and those of OPC DA.
+// normalizeQuality accepts a quality in any form of OPC: the words in any case, the names of status codes that begin with
+// them, such as BadNoCommunication, the codes of OPC UA and those of OPC DA.
 func normalizeQuality(q Quality) (Quality, error) {
 	text := strings.TrimSpace(string(q))
 	for _, known := range [...]Quality{Good, Uncertain, Bad} {
@@ -156,7 +156,7 @@ func normalizeQuality(q Quality) (Quality, error) {
 	return "", Invalid("quality", "must be good, uncertain, bad or a status code of OPC (got %s)", Quote(string(q)))
 }
 
-// endsWord reports whether a word ends where rest begins: the names of status codes go on with a capital.
+// endsWord reports whether a word ends where rest begins: names of status codes continue with a capital letter.
 func endsWord(rest string) bool {
 	for _, r := range rest {
 		return !unicode.IsLower(r)
@@ -164,7 +164,8 @@ func endsWord(rest string) bool {
 	return true
 }
 
-// parseCode reads a status code, decimal or hexadecimal, signed by those whose language has no other numbers.
+// parseCode parses a status code, decimal or hexadecimal. It accepts negative numbers: some languages have no unsigned
+// integers.
 func parseCode(text string) (uint32, bool) {
 	base := 10
 	if hex, ok := strings.CutPrefix(strings.ToLower(text), "0x"); ok {
@@ -174,9 +175,9 @@ func parseCode(text string) (uint32, bool) {
 	return uint32(code), err == nil && code >= math.MinInt32 && code <= math.MaxUint32
 }
 
-// qualityOfCode returns what a status code says, empty if it says nothing. OPC UA has the quality in the two highest of 32
-// bits, and what is reserved there counts as bad. OPC DA has it in the two highest of 8, and the rest is 0. They meet in 0,
-// which is good to one and bad to the other: it is taken as OPC UA's, whose codes are the ones that travel as JSON.
+// qualityOfCode returns the quality of a status code, empty if the code has none. OPC UA has the quality in the two highest
+// of 32 bits; its reserved value counts as bad. OPC DA has it in the two highest of 8 bits, and the other 24 bits are 0.
+// The code 0 is good in OPC UA and bad in OPC DA: it counts as OPC UA's, because those are the codes that are sent as JSON.
 // See OPC 10000-4, 7.39, and OPC Data Access 3.0, 6.8.
 func qualityOfCode(code uint32) Quality {
 	if code > 0 && code <= math.MaxUint8 {

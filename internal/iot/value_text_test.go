@@ -58,7 +58,7 @@ func TestWordsThatAreNoValueAreRefusedWithTheReason(t *testing.T) {
 		deviceType             iot.DeviceType
 		spelling, unit, reason string
 	}{
-		{iot.Temperature, "true", "", "only a type with states"}, {iot.Temperature, "ON", "", "only a type with states"},
+		{iot.Temperature, "true", "", "only types with states"}, {iot.Temperature, "ON", "", "only types with states"},
 		{iot.Temperature, "nan", "", "not a finite number"}, {iot.Temperature, "-NaN", "", "not a finite number"},
 		{iot.Temperature, "Infinity", "", "not a finite number"}, {iot.Temperature, "-inf", "", "not a finite number"},
 		{iot.Temperature, "13,6", "", "point"}, {iot.Temperature, "1,234.5", "", "separators"},

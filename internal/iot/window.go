@@ -31,24 +31,24 @@ func (w Window) Next() Window { return Window{Start: w.End(), Length: w.Length} 
 // Contains reports whether t lies in the window.
 func (w Window) Contains(t time.Time) bool { return !t.Before(w.Start) && t.Before(w.End()) }
 
-// Lengths tells how long windows are at each event time: the length of an entry holds from its From on, up to that of the
-// next. From is a boundary of windows of both lengths, so windows never overlap. The first entry holds for all time before
-// it, too. There is always one.
+// Lengths is the history of window lengths: an entry's length applies from its From until the From of the next entry, in
+// event time. Each From is a boundary of windows of both lengths, so windows never overlap. The first entry also applies to
+// all time before it. Lengths is never empty.
 type Lengths []LengthFrom
 
-// LengthFrom is a length of windows, and the event time from which it holds; the zero time means from the beginning.
+// LengthFrom is a window length and the event time from which it applies; the zero time means from the beginning.
 type LengthFrom struct {
 	From   time.Time
 	Length time.Duration
 }
 
-// OneLength returns the lengths of windows that have always had the same one.
+// OneLength returns a history with a single length.
 func OneLength(length time.Duration) Lengths { return Lengths{{Length: length}} }
 
-// Newest returns the length that holds from the last change on.
+// Newest returns the length after the last change.
 func (l Lengths) Newest() time.Duration { return l[len(l)-1].Length }
 
-// At returns the length that holds at t.
+// At returns the length that applies at t.
 func (l Lengths) At(t time.Time) time.Duration {
 	i := len(l) - 1
 	for i > 0 && t.Before(l[i].From) {
@@ -67,21 +67,21 @@ func (l Lengths) Boundary(t time.Time, length time.Duration) time.Time {
 		if l.At(next.Add(-time.Microsecond)) == l.At(t) || next.Equal(t) {
 			return next
 		}
-		t = next // Another length holds by then.
+		t = next // Another length applies by then.
 	}
 }
 
-// maxLengths bounds how many lengths are remembered. Readings from before the oldest are counted by it.
+// maxLengths is the maximum number of entries in a history. The oldest one kept also applies to all time before it.
 const maxLengths = 8
 
-// With returns the lengths with one more, which holds from the given time on, a Boundary. What was to hold later than that is
-// replaced.
+// With returns the history with one more entry, which applies from the given time on. That time must be a Boundary. Entries
+// that would begin at it or later are removed.
 func (l Lengths) With(from time.Time, length time.Duration) Lengths {
 	kept := append(l.Before(from), LengthFrom{From: from, Length: length})
 	return kept[max(0, len(kept)-maxLengths):]
 }
 
-// Before returns the lengths without those that begin at t or later.
+// Before returns the history without the entries that begin at t or later.
 func (l Lengths) Before(t time.Time) Lengths {
 	kept := slices.Clone(l[:1])
 	for _, e := range l[1:] {

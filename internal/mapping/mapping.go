@@ -1,5 +1,5 @@
-// Package mapping turns what other systems say into readings: it knows which of their names is which device, of which type
-// and in which unit. It is pure.
+// Package mapping converts the values of other systems to readings: its rules map their names to devices, types and units.
+// It is pure.
 package mapping
 
 import (
@@ -11,34 +11,34 @@ import (
 	"iotmon/internal/iot"
 )
 
-// Point is one value as another system names it.
+// Point is one value of another system.
 type Point struct {
 	// Measurement is the name of the series; empty where the system has none.
 	Measurement string
 	// Field names the value within it.
 	Field string
-	// Tags say of what the value is.
+	// Tags describe the source of the value.
 	Tags map[string]string
 	Time time.Time
-	// Value is the value, unless ValueText has one that is no number.
+	// Value is the value, unless it is not a number: then it is in ValueText.
 	Value     float64
 	ValueText string
 }
 
-// Rule says which points are readings of which devices. Device, Building and Room may hold {measurement}, {field} and the name
-// of any tag in braces, for which the point's is put in.
+// Rule maps points to readings of a device. Device, Building and Room may contain {measurement}, {field} and {tag} for any
+// name of a tag, which are replaced by the point's values.
 type Rule struct {
-	// Measurement, Field and Tags are what a point must have. An empty Measurement is any.
+	// Measurement, Field and Tags are what a point must have to match. An empty Measurement matches any.
 	Measurement, Field string
 	Tags               map[string]string
 	Device             string
 	Type               iot.DeviceType
-	// Unit is what the values are in; empty for the type's own.
+	// Unit is the unit of the values; empty for the type's own.
 	Unit           string
 	Building, Room string
 }
 
-// Rules maps points by the first rule that they match. They do not change and may be shared. The zero Rules match nothing.
+// Rules maps points by the first rule that they match. They are immutable and may be shared. The zero Rules match nothing.
 type Rules struct {
 	// byField holds the rules for each field, in the order given.
 	byField map[string][]rule
@@ -80,8 +80,8 @@ func New(rules []Rule, catalog *iot.Catalog) (*Rules, error) {
 	return m, nil
 }
 
-// Reading writes the reading that a point is into r, and reports whether there is a rule for the point. The reading is not
-// yet admitted. An error is an *iot.InvalidError: the point lacks what its rule needs.
+// Reading converts a point to a reading in r, and reports whether a rule matches the point. The reading is not yet
+// admitted. The error is an *iot.InvalidError: the point has no tag that its rule needs.
 func (m *Rules) Reading(p *Point, r *iot.Reading) (bool, error) {
 	for i := range m.byField[p.Field] {
 		if rule := &m.byField[p.Field][i]; rule.matches(p) {
@@ -123,7 +123,7 @@ func (u *rule) fill(p *Point, r *iot.Reading) error {
 	return nil
 }
 
-// template is a text with places for what a point says: literal texts and names in turns, beginning with a text.
+// template is a text with placeholders: literal texts and names alternate, beginning with a text.
 type template []string
 
 func parseTemplate(text string) (template, error) {

@@ -9,8 +9,8 @@ import (
 	"iotmon/internal/iot"
 )
 
-// AppendReading appends the documented JSON of r to dst: keys in the documented order, empty ones left out, times in
-// RFC 3339 with as many digits as they need, numbers in the shortest form that reads back the same. It allocates nothing
+// AppendReading appends the documented JSON of r to dst: keys in the documented order, empty fields omitted, times in RFC
+// 3339 with as many digits as they need, numbers in the shortest form that parses to the same float64. It does not allocate
 // if dst has room. The value must be finite.
 func AppendReading(dst []byte, r *iot.Reading) []byte {
 	dst = appendString(append(dst, idKey...), string(r.ID))
@@ -37,13 +37,13 @@ const (
 	receivedKey = `,"received_at":`
 )
 
-// appendHead appends what stands between the id and the time.
+// appendHead appends the text between the id and the time.
 func appendHead(dst []byte, r *iot.Reading) []byte {
 	dst = appendString(append(dst, `,"device_type":`...), string(r.Type))
 	return append(dst, `,"timestamp":`...)
 }
 
-// appendTail appends what follows the value, but for what the system adds.
+// appendTail appends the fields after the value that the device sends; received_at and historical follow separately.
 func appendTail(dst []byte, r *iot.Reading) []byte {
 	dst = appendField(dst, `,"unit":`, r.Unit)
 	if r.Location != (iot.Location{}) {
@@ -78,7 +78,7 @@ func appendMetadata(dst []byte, m *iot.Metadata) []byte {
 	return append(dst, '}')
 }
 
-// appendField appends a key, with what precedes it, and its value, unless the value is empty.
+// appendField appends a key, which includes comma and colon, and its value, unless the value is empty.
 func appendField(dst []byte, key, value string) []byte {
 	if value == "" {
 		return dst
@@ -86,7 +86,7 @@ func appendField(dst []byte, key, value string) []byte {
 	return appendString(append(dst, key...), value)
 }
 
-// appendString appends s as a JSON string. Text that needs no escape, Chinese included, is copied.
+// appendString appends s as a JSON string. Text without characters to escape, such as Chinese, is copied.
 func appendString(dst []byte, s string) []byte {
 	done, ascii := plain(unsafe.Slice(unsafe.StringData(s), len(s)))
 	for i := done; i < len(s); i++ {
@@ -105,8 +105,8 @@ func appendString(dst []byte, s string) []byte {
 	return append(dst, '"')
 }
 
-// appendEscaped appends s as a JSON string with the escapes that JSON demands and no others: escapes for HTML would make a
-// text six times as long. What is no UTF-8 becomes U+FFFD.
+// appendEscaped appends s as a JSON string with only the escapes that JSON requires: escapes for HTML could make a text six
+// times as long. Invalid UTF-8 becomes U+FFFD.
 func appendEscaped(dst []byte, s string) []byte {
 	const hex = "0123456789abcdef"
 	dst = append(dst, '"')
@@ -123,8 +123,8 @@ func appendEscaped(dst []byte, s string) []byte {
 	return append(dst, '"')
 }
 
-// Marshal returns the JSON of v as the standard library writes it, but without escapes for HTML: nothing here is put into a
-// page as it stands, and such escapes would make a text six times as long as what was admitted.
+// Marshal returns the JSON of v as encoding/json writes it, but without escapes for HTML: no page embeds this JSON
+// directly, and the escapes could make a text six times as long as the admitted one.
 func Marshal(v any) ([]byte, error) {
 	var text buffer
 	encoder := json.NewEncoder(&text)
@@ -132,10 +132,10 @@ func Marshal(v any) ([]byte, error) {
 	if err := encoder.Encode(v); err != nil {
 		return nil, err
 	}
-	return text[:len(text)-1], nil // Without the line's end that the encoder adds.
+	return text[:len(text)-1], nil // Without the newline that the encoder adds.
 }
 
-// buffer keeps what is written to it.
+// buffer is an io.Writer that keeps all that is written.
 type buffer []byte
 
 func (b *buffer) Write(p []byte) (int, error) {

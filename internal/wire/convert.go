@@ -23,7 +23,7 @@ func FromReading(r *iot.Reading) Reading {
 	return message
 }
 
-// FromState returns the device as clients see it: its latest reading under the system's judgement of its status.
+// FromState returns the device as clients see it: its latest reading, with the status that the system has determined.
 func FromState(s *iot.DeviceState) Device {
 	device := Device{Reading: FromReading(&s.Latest), Since: s.Since}
 	device.Status = s.Status
@@ -35,7 +35,7 @@ func FromState(s *iot.DeviceState) Device {
 	return device
 }
 
-// FromAlert returns the form of an alert event that clients get.
+// FromAlert returns an alert event as clients receive it.
 func FromAlert(a *iot.Alert) Alert {
 	return Alert{
 		ID:           a.ID,
@@ -56,7 +56,7 @@ func FromAlert(a *iot.Alert) Alert {
 	}
 }
 
-// FromAlerts converts a list; it returns an empty list, never nil, for JSON's sake.
+// FromAlerts converts a list; the result is never nil, so its JSON is [] and not null.
 func FromAlerts(alerts []iot.Alert) []Alert {
 	messages := make([]Alert, len(alerts))
 	for i := range alerts {
@@ -65,7 +65,7 @@ func FromAlerts(alerts []iot.Alert) []Alert {
 	return messages
 }
 
-// AggregateDataOf returns the numbers of a summary.
+// AggregateDataOf returns the numbers of a summary as clients receive them.
 func AggregateDataOf(s *iot.Summary) AggregateData {
 	data := AggregateData{
 		Count:       s.Count,
@@ -109,7 +109,7 @@ func FromCatalog(c *iot.Catalog) []TypeSpec {
 	return specs
 }
 
-// FromRules tells the rules that compare a value, in their order.
+// FromRules returns the rules that compare a value, in their order.
 func FromRules(rules []iot.Rule) []AlertRule {
 	list := []AlertRule{}
 	for i := range rules {

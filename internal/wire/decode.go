@@ -9,29 +9,29 @@ import (
 	"iotmon/internal/iot"
 )
 
-// MaxMessage bounds one message on a topic, in bytes. A longer reading is rejected.
+// MaxMessage is the maximum size of one message on a topic, in bytes. A longer reading is rejected.
 const MaxMessage = 64 << 10
 
-// maxInterned bounds the strings a Decoder remembers. Beyond it the table starts anew, so a stream of ever new ids costs
-// time and never memory.
+// maxInterned is the maximum number of strings that a Decoder caches. A full cache is emptied, so a stream of ever new ids
+// costs time but not memory.
 const maxInterned = 1 << 17
 
-// Decoder decodes readings. It remembers ids, types and other strings that come back with every reading of a device, and
-// so decodes the canonical form without allocating. It is not safe for concurrent use. The zero Decoder remembers nothing.
+// Decoder decodes readings. It caches ids, types and other strings that every reading of a device repeats, so it decodes
+// the canonical form without allocating. It is not safe for concurrent use. The zero Decoder caches nothing.
 type Decoder struct {
 	strings map[string]string
-	// levels shares one float64 for each battery level: readings point to it and must not change it.
+	// levels holds one shared float64 for each battery level: readings point to it and must not change it.
 	levels map[float64]*float64
-	// locations and metadatas hold what the texts of such objects mean: a device sends the same ones again and again.
+	// locations and metadatas map the JSON of such objects to their value: a device sends the same ones again and again.
 	locations texts[iot.Location]
 	metadatas texts[iot.Metadata]
-	// devices holds what each device form of itself, by its id.
+	// devices holds the repeated parts of each device's readings, by its id; nil for a Decoder that does not cache them.
 	devices map[string]*deviceForm
-	// buffer is for texts that are about to be remembered.
+	// buffer is scratch space for texts that are about to be cached.
 	buffer []byte
 }
 
-// NewDecoder returns a Decoder that remembers.
+// NewDecoder returns a Decoder that caches strings and objects.
 func NewDecoder() *Decoder {
 	return &Decoder{
 		strings: make(map[string]string), levels: make(map[float64]*float64),
@@ -39,8 +39,8 @@ func NewDecoder() *Decoder {
 	}
 }
 
-// NewStreamDecoder returns a Decoder that remembers what each device form of itself as well, for a stream that the same devices
-// come back in. That takes about half a kilobyte a device.
+// NewStreamDecoder returns a Decoder that also caches the repeated parts of each device's readings, for a stream in which
+// the same devices send again and again. This needs about half a kilobyte a device.
 func NewStreamDecoder() *Decoder {
 	d := NewDecoder()
 	d.devices = make(map[string]*deviceForm)
@@ -52,9 +52,9 @@ func DecodeReading(data []byte, r *iot.Reading) error {
 	return new(Decoder).Decode(data, r)
 }
 
-// Decode decodes the documented JSON of one reading into r, which it overwrites. It checks syntax and types only, not
-// whether the reading makes sense. Keys are exact, unknown ones are ignored, of a key given twice the last counts, and
-// null is as good as absent. The error is an *iot.InvalidError. Nothing of data is kept.
+// Decode decodes the documented JSON of one reading into r, which it overwrites. It checks only syntax and types;
+// Catalog.Normalize checks the content. Keys are case-sensitive, unknown keys are ignored, the last of repeated keys
+// counts, and null means absent. The error is an *iot.InvalidError. The Decoder keeps no reference to data.
 func (d *Decoder) Decode(data []byte, r *iot.Reading) error {
 	if len(data) > MaxMessage {
 		return iot.Invalid("", "longer than %d bytes (got %d)", MaxMessage, len(data))
@@ -62,7 +62,7 @@ func (d *Decoder) Decode(data []byte, r *iot.Reading) error {
 	return d.decode(data, r)
 }
 
-// decode is Decode without a limit, for what is part of a message of our own.
+// decode is Decode without a size limit, for readings within messages of our own.
 func (d *Decoder) decode(data []byte, r *iot.Reading) error {
 	if d.decodeFast(data, r) {
 		return nil
@@ -70,14 +70,14 @@ func (d *Decoder) decode(data []byte, r *iot.Reading) error {
 	return d.decodeGeneral(data, r)
 }
 
-// cursor walks over JSON text. Its methods report false for anything but the plain case, without saying what is wrong:
-// the general decoder finds that out.
+// cursor reads JSON text from left to right. Its methods return false for anything but the plain case, without an error:
+// the general decoder then decodes the text again and finds the error.
 type cursor struct {
 	text []byte
 	at   int
 }
 
-// decodeFast decodes the canonical form, keys in any order. It reports false for whatever else, having written anything.
+// decodeFast decodes the canonical form, keys in any order. It returns false for any other form; r is undefined then.
 func (d *Decoder) decodeFast(data []byte, r *iot.Reading) bool {
 	c := cursor{text: data}
 	return d.reading(&c, r) && c.end()
@@ -112,7 +112,7 @@ func (d *Decoder) readingByKey(c *cursor, r *iot.Reading) bool {
 			return c.time(&r.Time)
 		case "value":
 			if hasValue {
-				return false // The last one counts, of whatever kind.
+				return false // The last one counts, whatever its JSON type.
 			}
 			hasValue = true
 			start := c.at
@@ -150,7 +150,7 @@ func (d *Decoder) spelling(c *cursor, dst *string) bool {
 		if !ok || len(text) == 0 {
 			return false
 		}
-		if isLetter(text[0]) { // The names of states come back, numbers in quotes do not.
+		if isLetter(text[0]) { // Names of states repeat, numbers in quotes do not.
 			*dst = d.intern(text)
 		} else {
 			*dst = string(text)
@@ -159,17 +159,17 @@ func (d *Decoder) spelling(c *cursor, dst *string) bool {
 	return true
 }
 
-// texts remembers what flat objects mean, by their text.
+// texts caches the values of flat JSON objects by their text.
 type texts[T any] map[string]T
 
-// longestText bounds the texts that are worth remembering, maxTexts how many of them: with more, remembering starts over.
+// longestText is the maximum size of a cached text in bytes, maxTexts the maximum number of them: a full cache is emptied.
 const (
 	longestText = 200
 	maxTexts    = 1 << 14
 )
 
-// recall reads an object into dst if its text is known. A text that is an object and followed by anything is still that
-// object: so the first closing brace is far enough to look.
+// recall reads an object into dst if its text is cached. Cached objects are flat, so the first closing brace ends the
+// object.
 func (t texts[T]) recall(c *cursor, dst *T) bool {
 	length := bytes.IndexByte(c.text[c.at:], '}') + 1
 	known, ok := t[string(c.text[c.at:c.at+length])]
@@ -180,7 +180,7 @@ func (t texts[T]) recall(c *cursor, dst *T) bool {
 	return ok
 }
 
-// remember keeps what an object that has just been read means, unless recall would not find it.
+// remember caches the value of an object, unless recall could not find its text.
 func (t texts[T]) remember(text []byte, meaning T) {
 	if t == nil || len(text) > longestText || bytes.IndexByte(text, '}') < len(text)-1 {
 		return
@@ -336,10 +336,10 @@ func (c *cursor) array(element func() bool) bool {
 	}
 }
 
-// maxSkipped bounds how deep a value may be nested that skip reads.
+// maxSkipped is how deeply a value may be nested for skip to read it.
 const maxSkipped = 8
 
-// skip reads a value that nobody asked for: devices tell more than there are fields for.
+// skip reads the value of an unknown key.
 func (c *cursor) skip(depth int) bool {
 	if c.at == len(c.text) || depth == 0 {
 		return false
@@ -387,7 +387,7 @@ func (c *cursor) literal(text string) bool {
 	return true
 }
 
-// string reads a string without escapes and returns what is between the quotes.
+// string reads a string without escapes and returns the text between the quotes.
 func (c *cursor) string() ([]byte, bool) {
 	if !c.consume('"') {
 		return nil, false
@@ -414,7 +414,7 @@ func (c *cursor) end() bool {
 	return c.at == len(c.text)
 }
 
-// integer reads a whole number without exponent that fits the type, and 32 bits if that is int.
+// integer reads a whole number without exponent that fits into T; an int must fit into 32 bits.
 func integer[T int | int32 | int64](c *cursor, dst *T) bool {
 	text, ok := c.number()
 	if !ok {
@@ -429,7 +429,7 @@ func integer[T int | int32 | int64](c *cursor, dst *T) bool {
 	return err == nil
 }
 
-// number reads the text of a number as RFC 8259 defines it, which is narrower than what strconv would take.
+// number reads the text of a number as RFC 8259 defines it, which is stricter than strconv.
 func (c *cursor) number() ([]byte, bool) {
 	start := c.at
 	c.consume('-')

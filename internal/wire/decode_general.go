@@ -13,11 +13,11 @@ import (
 	"iotmon/internal/iot"
 )
 
-// fields is a JSON object by exact key. The standard library's own matching of keys to struct fields ignores case, so it
-// would take "Value" for "value".
+// fields is a JSON object by exact key. Decoding into a struct ignores case, so encoding/json would accept "Value" as
+// "value".
 type fields map[string]json.RawMessage
 
-// decodeGeneral decodes any JSON, and says what is wrong with it.
+// decodeGeneral decodes any JSON and returns what is wrong with it.
 func (d *Decoder) decodeGeneral(data []byte, r *iot.Reading) error {
 	*r = iot.Reading{}
 	data = TrimJSON(data)
@@ -31,7 +31,7 @@ func (d *Decoder) decodeGeneral(data []byte, r *iot.Reading) error {
 			return err
 		}
 	}
-	// The standard library replaces what is no UTF-8, and two ids in another encoding would become one device.
+	// encoding/json replaces invalid UTF-8 with U+FFFD, so two ids in another encoding could become one device.
 	if valid := validUTF8(data); valid < len(data) {
 		return iot.Invalid("", "not UTF-8 at byte %d", valid+1)
 	}
@@ -88,7 +88,7 @@ func parseObject(field string, data []byte) (fields, *iot.InvalidError) {
 	return object, nil
 }
 
-// general reads the fields of one object. The first error stays and ends the reading.
+// general reads the fields of one object. After the first error, which it keeps, it reads nothing more.
 type general struct {
 	decoder *Decoder
 	prefix  string
@@ -96,7 +96,7 @@ type general struct {
 	err     *iot.InvalidError
 }
 
-// lookup returns the raw value of a field, and false if it is absent, null, or not worth reading after an error.
+// lookup returns the raw value of a field, and false if it is absent, null, or if there was an error before.
 func (g *general) lookup(key string) (json.RawMessage, bool) {
 	raw, ok := g.fields[key]
 	return raw, ok && g.err == nil && string(raw) != "null"
@@ -119,8 +119,8 @@ func (g *general) text(key string, dst *string) {
 	*dst = g.decoder.intern([]byte(s))
 }
 
-// label reads a text that may be given as a number: rooms and versions look like numbers and are none, so the digits count
-// as they stand.
+// label reads a text that may be sent as a JSON number, as rooms and versions often are: its digits become the text
+// unchanged.
 func (g *general) label(key string, dst *string) {
 	raw, ok := g.lookup(key)
 	if ok && (raw[0] == '-' || raw[0] >= '0' && raw[0] <= '9') {
@@ -130,7 +130,7 @@ func (g *general) label(key string, dst *string) {
 	g.text(key, dst)
 }
 
-// number reads a number, which may stand in quotes.
+// number reads a number, with or without quotes.
 func (g *general) number(key, want string) (float64, bool) {
 	raw, ok := g.lookup(key)
 	if !ok {
@@ -170,7 +170,7 @@ func (g *general) object(key string, read func(*general)) {
 	g.err = inner.err
 }
 
-// value reads the reading's value: a number, or a text, true or false, of which only the type says what it means.
+// value reads the reading's value: a number into Value, or a text, true or false into ValueText.
 func (g *general) value(key string, r *iot.Reading) {
 	raw, ok := g.lookup(key)
 	switch {

@@ -6,17 +6,17 @@ import (
 	"iotmon/internal/iot"
 )
 
-// deviceForm is what a device form of itself with every reading. In the form that AppendReading writes, readings of a device differ
-// in time and value and in little else: the rest is compared, and need not be understood a second time.
+// deviceForm is the part of a device's readings that repeats. In the form that AppendReading writes, readings of a device
+// differ only in time and value. If the rest is equal as text, it need not be decoded again.
 type deviceForm struct {
 	// head is the text between id and time, tail that between value and received_at.
 	head, tail string
-	// reading is what they mean: without times and value.
+	// reading is their decoded value, without times and value.
 	reading iot.Reading
 }
 
-// recall reads a reading that form of its device what the last one has said. For any other it reports false and leaves the
-// cursor where it was.
+// recall decodes a reading that differs from the device's last one only in time, value and received_at. For any other it
+// returns false and does not move the cursor.
 func (d *Decoder) recall(c *cursor, r *iot.Reading) bool {
 	at := *c
 	if !at.literal(idKey) {
@@ -36,7 +36,7 @@ func (d *Decoder) recall(c *cursor, r *iot.Reading) bool {
 	return ok
 }
 
-// remember keeps what a reading form of its device.
+// remember caches the repeated part of a reading.
 func (d *Decoder) remember(r *iot.Reading) {
 	if r.Historical {
 		return
@@ -45,12 +45,12 @@ func (d *Decoder) remember(r *iot.Reading) {
 	form.Time, form.Value, form.ValueText, form.ReceivedAt = time.Time{}, 0, "", time.Time{}
 	device := d.devices[string(r.ID)]
 	if device != nil && device.reading == form {
-		return // It form the same in another form.
+		return // The same content in another form.
 	}
 	if device == nil {
 		d.buffer = appendString(d.buffer[:0], string(r.ID))
 		if len(d.buffer) != len(`""`)+len(r.ID) {
-			return // An escape can be written in many ways.
+			return // An escaped id can be written in several ways.
 		}
 		if len(d.devices) >= maxInterned {
 			clear(d.devices)

@@ -1,3 +1,3 @@
-// Package wire is the JSON of every message: what lies on the Kafka topics, what a browser gets over WebSocket, and what
-// the REST interface answers. Shapes are pinned by the golden files in testdata.
+// Package wire is the JSON of every message: on the Kafka topics, over WebSocket, and in the answers of the REST API. The
+// golden files in testdata pin the shapes.
 package wire

@@ -8,9 +8,8 @@ import (
 	"iotmon/internal/iot"
 )
 
-// DecodeFilter reads the one message a client may send. A list may hold at most maxItems entries. The error is an
-// *iot.InvalidError: unlike a reading, a filter with an unknown key is refused, because a filter that is not understood
-// would show too much.
+// DecodeFilter decodes the only message that a client may send. A list may hold at most maxItems entries. The error is an
+// *iot.InvalidError. Unlike a reading, a filter with an unknown key is refused: ignoring the key would show too much.
 func DecodeFilter(data []byte, maxItems int) (Filter, error) {
 	var f Filter
 	decoder := json.NewDecoder(bytes.NewReader(data))

@@ -1,18 +1,19 @@
 package wire
 
-// Ingested answers readings that were sent over HTTP.
+// Ingested is the answer to readings sent over HTTP.
 type Ingested struct {
-	// Accepted counts the readings that the log has acknowledged.
+	// Accepted counts the readings that Kafka has acknowledged.
 	Accepted int `json:"accepted"`
 	// Rejected is empty, not null, when all were accepted.
 	Rejected []Rejection `json:"rejected"`
-	// Duplicates counts the accepted readings that came before, Conflicts those whose device and time came before with
-	// another value: the first one in the log counts, they do not. Both are what the answering process has seen lately.
+	// Duplicates counts the accepted readings that were sent before, Conflicts those that were sent before with another
+	// value for the same device and time. Only the first one in the log counts. Both cover what the answering process has
+	// received recently.
 	Duplicates int `json:"duplicates"`
 	Conflicts  int `json:"conflicts"`
 }
 
-// Rejection says why one of the readings was refused; sending it again cannot help.
+// Rejection is the reason why one reading was refused; sending it again fails again.
 type Rejection struct {
 	// Index counts from 0 in the order sent.
 	Index int `json:"index"`

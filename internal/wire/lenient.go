@@ -10,8 +10,8 @@ import (
 	"iotmon/internal/iot"
 )
 
-// ParseTime reads a time as devices write it: RFC 3339, the forms of ISO 8601 that name one moment, and Unix time. If the
-// text is none, it says why, and what to write instead.
+// ParseTime parses a time as devices write it: RFC 3339, the unambiguous forms of ISO 8601, and Unix time. A problem that
+// is not empty is what is wrong with the text and what to write instead.
 func ParseTime(text string) (t time.Time, problem string) {
 	text = strings.TrimSpace(text)
 	if number, ok := iot.ParseNumber(text); ok {
@@ -40,7 +40,7 @@ func parseISO(text string) (time.Time, string) {
 	offset, ok := c.zone()
 	switch {
 	case !ok && c.text == "" && day < 365:
-		return time.Time{}, "is of 1970, so the clock of the device is not set, and has no time zone"
+		return time.Time{}, "is in 1970, so the clock of the device is not set, and has no time zone"
 	case !ok && c.text == "":
 		return time.Time{}, "has no time zone: end it with Z for UTC or with an offset such as +08:00"
 	case !ok:
@@ -52,7 +52,7 @@ func parseISO(text string) (time.Time, string) {
 // isoCursor reads from the front of a text.
 type isoCursor struct{ text string }
 
-// digits reads exactly so many digits.
+// digits reads exactly count digits.
 func (c *isoCursor) digits(count int) (int, bool) {
 	if len(c.text) < count {
 		return 0, false
@@ -74,7 +74,7 @@ func (c *isoCursor) consume(separator string) bool {
 	return ok
 }
 
-// date reads a date, and returns the days from 1970 to it.
+// date reads a date and returns its days since 1970.
 func (c *isoCursor) date() (days int64, ok bool) {
 	year, a := c.digits(4)
 	dashed := c.consume("-")
@@ -87,7 +87,7 @@ func (c *isoCursor) date() (days int64, ok bool) {
 	return daysSince1970(year, month, day), true
 }
 
-// clock reads a time of day in seconds. Second 60, which a leap second has and what is rounded up, is the last microsecond
+// clock reads a time of day in seconds. Second 60, a leap second or the result of rounding up, becomes the last microsecond
 // of its minute; 24:00 is the next midnight.
 func (c *isoCursor) clock() (seconds, nanoseconds int64, ok bool) {
 	if !c.consume("T") && !c.consume(" ") {
@@ -119,7 +119,7 @@ func (c *isoCursor) clock() (seconds, nanoseconds int64, ok bool) {
 	return int64(hour*3600 + minute*60 + second), nanoseconds, true
 }
 
-// fraction reads a point or comma and the digits behind it, or nothing. Beyond nanoseconds they do not count.
+// fraction reads a point or comma and the digits after it, or nothing. Digits beyond nanoseconds are ignored.
 func (c *isoCursor) fraction() (nanoseconds int64, ok bool) {
 	if !c.consume(".") && !c.consume(",") {
 		return 0, true
@@ -170,8 +170,8 @@ func parseUnix(number float64, text string) (time.Time, string) {
 	return unixTime(number), ""
 }
 
-// lookAlike says what a number looks like that is given as Unix time, where it could be read as such and would be wrong: a
-// date written together, with or without the time, and the days of a spreadsheet, whose fraction is the time.
+// lookAlike returns what a number given as Unix time more likely is, empty if nothing else: a date without separators, with
+// or without the time, or the day number of a spreadsheet, whose fraction is the time.
 func lookAlike(number float64, text string) string {
 	const dayOf1954, dayOf2119 = 20_000, 80_000
 	if number > dayOf1954 && number < dayOf2119 && number != math.Trunc(number) {
@@ -192,7 +192,7 @@ func lookAlike(number float64, text string) string {
 }
 
 // unixTime converts a Unix time whose unit follows from its size: below 1e11 seconds (until the year 5138), below 1e14
-// milliseconds, below 1e17 microseconds, else nanoseconds. The result is cut to microseconds.
+// milliseconds, below 1e17 microseconds, else nanoseconds. The result is rounded to microseconds.
 func unixTime(number float64) time.Time {
 	var micros float64
 	switch size := math.Abs(number); {
@@ -206,7 +206,7 @@ func unixTime(number float64) time.Time {
 		micros = number / 1e3
 	}
 	if !(math.Abs(micros) <= 4e17) {
-		micros = math.Copysign(4e17, micros) // Past any year that is admitted.
+		micros = math.Copysign(4e17, micros) // Beyond any admitted year.
 	}
 	return time.UnixMicro(int64(math.Round(micros))).UTC()
 }
@@ -221,17 +221,17 @@ func parseTime(text []byte, dst *time.Time) bool {
 	return true
 }
 
-// byteOrderMark is what some programs put before text in UTF-8.
+// byteOrderMark is what some programs write before UTF-8 text.
 var byteOrderMark = []byte("\xef\xbb\xbf")
 
-// TrimJSON returns a text without what some programs put around JSON and what says nothing: a byte order mark before it, and
-// zero bytes behind it.
+// TrimJSON removes what some programs write around JSON: a byte order mark before it, zero bytes after it, and white space.
 func TrimJSON(text []byte) []byte {
 	text = bytes.TrimPrefix(bytes.TrimSpace(text), byteOrderMark)
 	return bytes.TrimRight(text, "\x00 \t\r\n")
 }
 
-// Valid reports whether a text is JSON, but for numbers such as NaN, which the Decoder refuses by field.
+// Valid reports whether a text is JSON. It accepts numbers such as NaN, which the Decoder refuses with the name of the
+// field.
 func Valid(text []byte) bool {
 	if json.Valid(text) {
 		return true
@@ -240,11 +240,11 @@ func Valid(text []byte) bool {
 	return any && json.Valid(quoted)
 }
 
-// quoteNonFinite returns a text whose numbers that are none, such as NaN and -Infinity, stand in quotes, and whether there
-// was any. JSON has no such numbers, many programs write them, and the field that has one is to be named.
+// quoteNonFinite returns the text with numbers such as NaN and -Infinity in quotes, and whether it had any. JSON has no
+// such numbers but many programs write them; quoted, the text can be parsed and the error can name the field.
 func quoteNonFinite(text []byte) ([]byte, bool) {
 	var out []byte
-	kept := 0 // What of text is in out.
+	kept := 0 // How much of text is in out.
 	for at := 0; at < len(text); {
 		switch b := text[at]; {
 		case b == '"':
@@ -269,7 +269,7 @@ func quoteNonFinite(text []byte) ([]byte, bool) {
 
 func isLetter(b byte) bool { return b >= 'a' && b <= 'z' || b >= 'A' && b <= 'Z' }
 
-// stringEnd returns where the string ends that begins at a quote.
+// stringEnd returns the end of the string that begins at a quote.
 func stringEnd(text []byte, at int) int {
 	for at++; at < len(text); at++ {
 		switch text[at] {

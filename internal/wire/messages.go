@@ -6,7 +6,7 @@ import (
 	"iotmon/internal/iot"
 )
 
-// The types of message a WebSocket client gets.
+// The types of the messages that a WebSocket client receives.
 const (
 	TypeHello          = "hello"
 	TypeAggregatedData = "aggregated_data"
@@ -18,17 +18,17 @@ const (
 	TypeError          = "error"
 )
 
-// TypeFilter is the type of the one message a WebSocket client may send.
+// TypeFilter is the type of the only message that a WebSocket client may send.
 const TypeFilter = "filter"
 
-// Envelope opens every message from the server. Seq grows by one from message to message of a server, whether or not a
-// client's filter lets it see them all; a client that knows the last Seq it saw may resume after it.
+// Envelope begins every message from the server. Seq grows by one with each message of the server, including those that a
+// client's filter hides. A client may resume after the last Seq that it received.
 type Envelope struct {
 	Type string `json:"type"`
 	Seq  uint64 `json:"seq"`
 	// Timestamp is the server's clock when the message was made.
 	Timestamp time.Time `json:"timestamp"`
-	// Snapshot marks a message that tells the present state to a client that has just connected, rather than a change.
+	// Snapshot marks a message with the current state, for a client that has just connected, as opposed to a change.
 	Snapshot bool `json:"snapshot,omitempty"`
 }
 
@@ -36,18 +36,18 @@ type Envelope struct {
 type Hello struct {
 	Envelope
 	ServerVersion string `json:"server_version"`
-	// Session names this server's run: Seq may only be resumed within it.
+	// Session identifies this run of the server: a client can only resume within it.
 	Session string `json:"session"`
-	// Resumed tells that what the client missed follows; otherwise a snapshot follows.
+	// Resumed means that the missed messages follow; otherwise a snapshot follows.
 	Resumed       bool       `json:"resumed"`
 	WindowSeconds int        `json:"window_seconds"`
 	DeviceTypes   []TypeSpec `json:"device_types"`
-	// AlertRules lists the rules that compare a value, so that a chart can show what a value is held against.
+	// AlertRules lists the rules that compare a value, so that a chart can show their thresholds.
 	AlertRules []AlertRule `json:"alert_rules"`
 	Limits     Limits      `json:"limits"`
 }
 
-// AlertRule tells a client what raises the alerts of one type; the fields are named as those of Alert.
+// AlertRule is the rule behind the alerts of one type; its fields have the names of Alert's.
 type AlertRule struct {
 	AlertType  string         `json:"alert_type"`
 	DeviceType iot.DeviceType `json:"device_type"`
@@ -67,7 +67,7 @@ type TypeSpec struct {
 	States   []string          `json:"states,omitempty"`
 }
 
-// Limits tells a client what the server will bear.
+// Limits are the server's limits for a client.
 type Limits struct {
 	MessageBytes    int `json:"message_bytes"`
 	FilterItems     int `json:"filter_items"`
@@ -77,9 +77,9 @@ type Limits struct {
 	SnapshotWindows int `json:"snapshot_windows"`
 }
 
-// AggregatedData tells one window, all partitions added up. A later message for the same WindowStart replaces it; Final
-// means that the window has closed. A closed one comes again, with Corrected, when the archive has recomputed it because of
-// readings that came late.
+// AggregatedData carries one window, all partitions added up. A later message with the same WindowStart replaces it. Final
+// means that the window has closed. When the archive recomputes a closed window because of late readings, the window is
+// sent again with Corrected.
 type AggregatedData struct {
 	Envelope
 	WindowStart   time.Time                        `json:"window_start"`
@@ -90,8 +90,8 @@ type AggregatedData struct {
 	DeviceStatus  StatusCounts                     `json:"device_status"`
 }
 
-// HistoryChanged tells that the archive has recomputed windows that are older than those told here: whoever shows such asks
-// it again.
+// HistoryChanged means that the archive has recomputed windows older than those sent here: a client that shows such windows
+// reads them from the API again.
 type HistoryChanged struct {
 	Envelope
 }
@@ -106,8 +106,8 @@ type AggregateData struct {
 	Online      int64    `json:"online_devices"`
 	Offline     int64    `json:"offline_devices"`
 	AlertCount  int64    `json:"alert_count"`
-	// UncertainCount counts the readings among Count whose quality is uncertain, BadCount those of quality bad, which are
-	// beside Count and in no other number.
+	// UncertainCount counts those readings within Count whose quality is uncertain. BadCount counts readings of quality
+	// bad, which no other number includes.
 	UncertainCount int64 `json:"uncertain_count,omitempty"`
 	BadCount       int64 `json:"bad_count,omitempty"`
 }
@@ -130,14 +130,14 @@ type StatusCounts struct {
 	Offline int64 `json:"offline_devices"`
 }
 
-// DeviceData carries the latest reading of every device that has spoken since the last such message.
+// DeviceData carries the latest reading of every device that has sent one since the last such message.
 type DeviceData struct {
 	Envelope
 	Devices []Device `json:"devices"`
 }
 
-// Device is a device as clients see it: the documented reading, with what is known beyond it. Status is the system's
-// judgement, which includes silence.
+// Device is a device as clients see it: its latest reading and more. Status is determined by the system: a silent device is
+// offline.
 type Device struct {
 	Reading
 	// Since is when Status last changed.
@@ -146,7 +146,7 @@ type Device struct {
 	OpenAlerts int `json:"open_alerts"`
 }
 
-// DeviceStatus tells how many devices there are, how many speak, and which of them changed since the last such message.
+// DeviceStatus carries the number of devices, how many are online, and which have changed since the last such message.
 type DeviceStatus struct {
 	Envelope
 	StatusCounts
@@ -155,15 +155,15 @@ type DeviceStatus struct {
 	ReadingsPerSecond float64                         `json:"readings_per_second"`
 }
 
-// StatusChange tells that a device went online or offline.
+// StatusChange is a device that went online or offline.
 type StatusChange struct {
 	DeviceID iot.DeviceID `json:"device_id"`
 	Status   iot.Status   `json:"status"`
 	Since    time.Time    `json:"since"`
 }
 
-// DeviceRemoved tells of devices that were forgotten: they are to be shown no more, nor their alerts. A device that speaks
-// again comes with the next DeviceData, as a new one does.
+// DeviceRemoved lists devices that were forgotten: a client removes them and their alerts. A device that sends again comes
+// with the next DeviceData, like a new one.
 type DeviceRemoved struct {
 	Envelope
 	DeviceIDs []iot.DeviceID `json:"device_ids"`
@@ -175,15 +175,15 @@ type AlertMessage struct {
 	Alerts []Alert `json:"alerts"`
 }
 
-// Error tells a client what it did wrong or why it is being disconnected.
+// Error is what a client did wrong, or why it is being disconnected.
 type Error struct {
 	Envelope
 	Code    string `json:"code"`
 	Message string `json:"message"`
 }
 
-// Filter narrows what a client gets; an empty list or string does not narrow. The lists are joined by "and", their
-// entries by "or".
+// Filter limits what a client receives; an empty list or string does not limit it. A message must match every list, by any
+// of its entries.
 type Filter struct {
 	Type        string           `json:"type"`
 	DeviceTypes []iot.DeviceType `json:"device_types,omitempty"`
@@ -192,7 +192,7 @@ type Filter struct {
 	MinSeverity iot.Severity     `json:"min_severity,omitempty"`
 }
 
-// Reading is the documented JSON of one reading: the value of topic device-data and what HTTP ingest takes.
+// Reading is the documented JSON of one reading: the value of topic device-data and the body of HTTP ingest.
 type Reading struct {
 	DeviceID   iot.DeviceID   `json:"device_id"`
 	DeviceType iot.DeviceType `json:"device_type"`
@@ -208,7 +208,7 @@ type Reading struct {
 	Historical bool         `json:"historical,omitempty"`
 }
 
-// Alert is the JSON of one alert event: the documented fields, and those that tell an alert's life.
+// Alert is the JSON of one alert event: the documented fields, and those of the alert's life cycle.
 type Alert struct {
 	ID           string         `json:"id"`
 	DeviceID     iot.DeviceID   `json:"device_id"`

@@ -6,14 +6,14 @@ import (
 	"unsafe"
 )
 
-// exactDigits is how many decimal digits a float64 tells apart whatever they are: two different numbers of so many digits
-// are two different float64s. So a number of so many digits that reads back the same is the shortest that does.
+// exactDigits is the number of decimal digits that a float64 always preserves: two different numbers of at most 15 digits
+// are two different float64s. So a decimal of at most 15 digits that parses to f is the shortest that does.
 const exactDigits = 15
 
-// powers holds the powers of ten that a float64 holds exactly and that are needed here.
+// powers holds the powers of ten up to exactDigits, which float64 represents exactly.
 var powers = [exactDigits + 1]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15}
 
-// appendFloat appends f as ECMAScript would write it: in the shortest form that reads back the same.
+// appendFloat appends f as ECMAScript would write it: in the shortest form that parses to f.
 func appendFloat(dst []byte, f float64) []byte {
 	if text, ok := appendDecimal(dst, f); ok {
 		return text
@@ -24,7 +24,7 @@ func appendFloat(dst []byte, f float64) []byte {
 	return strconv.AppendFloat(dst, f, 'f', -1, 64)
 }
 
-// appendDecimal appends f if it is a number of at most four decimals, as what is measured is.
+// appendDecimal appends f if it has at most four decimals, as measured values usually do; false if it has more.
 func appendDecimal(dst []byte, f float64) ([]byte, bool) {
 	for decimals, power := range powers[:5] {
 		digits := math.RoundToEven(f * power)
@@ -47,7 +47,7 @@ func appendDecimal(dst []byte, f float64) ([]byte, bool) {
 	return dst, false
 }
 
-// pointed puts a point before the last decimals of the digits from start on, and zeros where there are too few.
+// pointed inserts the decimal point into the digits from start on, and leading zeros if there are too few.
 func pointed(text []byte, start, decimals int) []byte {
 	for len(text)-start <= decimals {
 		text = append(text, 0)
@@ -71,14 +71,14 @@ func (c *cursor) float(dst *float64) bool {
 		*dst = value
 		return true
 	}
-	// ParseFloat keeps nothing of its argument but in an error, where it copies.
+	// ParseFloat keeps no reference to its argument; its errors hold a copy.
 	value, err := strconv.ParseFloat(unsafe.String(&text[0], len(text)), 64)
 	*dst = value
 	return err == nil
 }
 
-// decimal returns the value of a number of few digits without an exponent. Both operands of the division are exact, so the
-// quotient is the float64 that is nearest to the number, which is what reading it means.
+// decimal parses a number of few digits without an exponent. Both operands of the division are exact, so the quotient is
+// the nearest float64, as strconv.ParseFloat would return.
 func decimal(text []byte) (float64, bool) {
 	if len(text) > exactDigits {
 		return 0, false

@@ -7,8 +7,8 @@ import (
 	"iotmon/internal/iot"
 )
 
-// SettingsHeader is the header that marks a record of the readings' log as settings: its value is what AppendSettings writes,
-// and it stands in every partition.
+// SettingsHeader is the header that marks a record of the readings' log as settings. Its value is what AppendSettings
+// writes; every partition gets such a record.
 const SettingsHeader = "iotmon-settings"
 
 // settings is the JSON of a settings record.
@@ -23,12 +23,12 @@ func AppendSettings(dst []byte, s *iot.Settings) []byte {
 	return appendJSON(dst, settings{Revision: s.Revision, WindowSeconds: int64(s.Window / time.Second), From: s.From})
 }
 
-// DecodeSettings reads what AppendSettings wrote. Whatever cannot be that is an *iot.InvalidError, for others may write to the
-// topic as well.
+// DecodeSettings decodes what AppendSettings wrote. The error is an *iot.InvalidError: other programs may write to the
+// topic too.
 func DecodeSettings(data []byte) (iot.Settings, error) {
 	var m settings
 	if err := json.Unmarshal(data, &m); err != nil {
-		return iot.Settings{}, iot.Invalid("", "no settings: %v", err)
+		return iot.Settings{}, iot.Invalid("", "not settings: %v", err)
 	}
 	if m.WindowSeconds < 1 || m.WindowSeconds > maxWindowSeconds {
 		return iot.Settings{}, iot.Invalid("window_seconds", "must be between 1 and %d (got %d)", maxWindowSeconds, m.WindowSeconds)

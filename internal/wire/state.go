@@ -10,13 +10,13 @@ import (
 	"iotmon/internal/iot"
 )
 
-// deviceState is the JSON on topic device-state, as far as it is read back.
+// deviceState is the JSON on topic device-state, for decoding; AppendDeviceState writes it.
 type deviceState struct {
 	Reading  json.RawMessage `json:"reading"`
 	Status   iot.Status      `json:"status"`
 	Since    time.Time       `json:"since"`
 	LastSeen time.Time       `json:"heard"`
-	// Age is in microseconds; without it, it is LastSeen less the reading's time.
+	// Age is in microseconds; absent, it is LastSeen minus the reading's time.
 	Age    *int64       `json:"age_us"`
 	Alerts []alertState `json:"alerts"`
 	Past   *pastRun     `json:"past"`
@@ -24,7 +24,7 @@ type deviceState struct {
 	iot.Position
 }
 
-// pastRun is the JSON of a run of past readings in which rules are violated.
+// pastRun is the JSON of an iot.PastRun.
 type pastRun struct {
 	Last     time.Time    `json:"last"`
 	Arrived  time.Time    `json:"arrived"`
@@ -33,7 +33,7 @@ type pastRun struct {
 	Alerts   []alertState `json:"alerts"`
 }
 
-// clockRun is the JSON of a run of readings that are older than they should be.
+// clockRun is the JSON of an iot.ClockRun.
 type clockRun struct {
 	Began time.Time `json:"began"`
 	// Age is in microseconds.
@@ -41,7 +41,7 @@ type clockRun struct {
 	Count int   `json:"count"`
 }
 
-// alertState is one rule's state on a device.
+// alertState is the JSON of an iot.AlertState.
 type alertState struct {
 	Rule   string      `json:"rule"`
 	Onset  time.Time   `json:"onset,omitzero"`
@@ -49,8 +49,8 @@ type alertState struct {
 	Raised *topicAlert `json:"raised,omitempty"`
 }
 
-// AppendDeviceState appends the JSON of a device's state. It is written for every device that speaks, so it takes the
-// short way where there are no alerts.
+// AppendDeviceState appends the JSON of a device's state. It uses encoding/json only for alerts, past and clock, which few
+// devices have.
 func AppendDeviceState(dst []byte, s *iot.DeviceState) []byte {
 	dst = AppendReading(append(dst, `{"reading":`...), &s.Latest)
 	dst = appendField(dst, `,"status":`, string(s.Status))
@@ -75,10 +75,10 @@ func AppendDeviceState(dst []byte, s *iot.DeviceState) []byte {
 	return append(dst, '}')
 }
 
-// DecodeDeviceState reads what AppendDeviceState wrote.
+// DecodeDeviceState decodes what AppendDeviceState wrote.
 func DecodeDeviceState(data []byte) (iot.DeviceState, error) { return new(Decoder).DeviceState(data) }
 
-// DeviceState reads what AppendDeviceState wrote.
+// DeviceState decodes what AppendDeviceState wrote.
 func (d *Decoder) DeviceState(data []byte) (iot.DeviceState, error) {
 	var s iot.DeviceState
 	if d.stateFast(data, &s) {
@@ -122,12 +122,12 @@ func (d *Decoder) stateFast(data []byte, s *iot.DeviceState) bool {
 	return ok && s.Latest.ID != "" && c.end() && checkTimes(s.Latest.Time, s.Since, s.LastSeen) == nil
 }
 
-// StatePosition returns the position that a state ends with, without decoding the rest; false if it is not where
-// AppendDeviceState puts it.
+// StatePosition returns the position at the end of a state without decoding the rest; false if the text does not end as
+// AppendDeviceState writes it.
 func StatePosition(data []byte) (iot.Position, bool) {
 	var p iot.Position
 	at := len(data)
-	for range 3 { // It has three members, of which none holds a comma.
+	for range 3 { // The position has three members, none with a comma in its value.
 		at = max(bytes.LastIndexByte(data[:at], ','), 0)
 	}
 	c := cursor{text: data, at: at}
@@ -136,8 +136,8 @@ func StatePosition(data []byte) (iot.Position, bool) {
 	return p, ok
 }
 
-// HasAlerts reports whether a state has alerts, without decoding it. No text within it can look like the key: its quotes would be
-// escaped.
+// HasAlerts reports whether a state has alerts, without decoding it. A text within the state cannot look like the key,
+// because its quotes are escaped.
 func HasAlerts(data []byte) bool { return bytes.Contains(data, []byte(`,"alerts":`)) }
 
 func (d *Decoder) stateGeneral(data []byte) (iot.DeviceState, error) {

@@ -2,16 +2,16 @@ package wire
 
 import "bytes"
 
-// SummaryVersion says which window a summary is of, and how new it is, as far as the text tells without being decoded.
+// SummaryVersion is the window and the version of a summary, read from its text without decoding.
 type SummaryVersion struct {
-	// Window names the window, with the partition and the epoch of its log. It points into the text.
+	// Window identifies type, window, partition and epoch. It points into the text.
 	Window []byte
 	Offset int64
 	Final  bool
 }
 
-// Newer reports whether a summary of the same window tells more than another: the higher position does, at equal position
-// the final one.
+// Newer reports whether a summary replaces another of the same window: the higher position wins, at equal positions the
+// final one.
 func (v SummaryVersion) Newer(than SummaryVersion) bool {
 	if v.Offset != than.Offset {
 		return v.Offset > than.Offset
@@ -19,8 +19,8 @@ func (v SummaryVersion) Newer(than SummaryVersion) bool {
 	return v.Final || !than.Final
 }
 
-// PeekSummary returns the version of what AppendWindowSummary wrote. It is false for late marks and corrections, of which each counts, and
-// for whatever does not look like that.
+// PeekSummary returns the version of a summary that AppendWindowSummary wrote. It returns false for late marks and
+// corrections, which never replace one another, and for any other text.
 func PeekSummary(data []byte) (SummaryVersion, bool) {
 	at := bytes.Index(data, []byte(`,"position":`))
 	if at < 0 {

@@ -1,5 +1,5 @@
 package wire
 
-// TickHeader is the header that marks a record of the readings' log as a tick: it has no value and only tells, by the time
-// at which it was appended, that time passes in a partition where nobody speaks.
+// TickHeader is the header that marks a record of the readings' log as a tick: a record without a value whose append time
+// moves the clock of a partition in which no device sends.
 const TickHeader = "iotmon-tick"

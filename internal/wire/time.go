@@ -34,8 +34,7 @@ func appendUTC(dst []byte, t time.Time) []byte {
 
 func putTwo(text []byte, n int) { text[0], text[1] = byte('0'+n/10), byte('0'+n%10) }
 
-// putFraction puts down the point and what is behind it, without zeros at the end, and returns how much that is: nothing for
-// a whole second.
+// putFraction writes the point and the fraction, without trailing zeros, and returns their length: 0 for a whole second.
 func putFraction(text []byte, nanoseconds int) int {
 	if nanoseconds == 0 {
 		return 0
@@ -55,8 +54,8 @@ func putFraction(text []byte, nanoseconds int) int {
 	return digits + 1
 }
 
-// The calendar repeats itself every four hundred years. In both directions years begin in March here, so that the day that
-// only some have is their last; see https://howardhinnant.github.io/date_algorithms.html.
+// The calendar repeats every 400 years. Years begin in March here, so that the leap day is the last day of a year; see
+// https://howardhinnant.github.io/date_algorithms.html.
 const (
 	daysPerEra  = 400*365 + 97
 	marchToUnix = 719468 // Days from the first of March of the year 0 to the first of January 1970.
@@ -78,7 +77,7 @@ func date(days int64) (year, month, day int) {
 	return year, month, day
 }
 
-// daysSince1970 returns the day of a date from the year 1 on.
+// daysSince1970 returns the days from 1970 to a date from the year 1 on.
 func daysSince1970(year, month, day int) int64 {
 	if month <= 2 {
 		year, month = year-1, month+12
@@ -93,7 +92,7 @@ func (c *cursor) time(dst *time.Time) bool {
 	return ok && (parseUTC(text, dst) || parseTime(text, dst))
 }
 
-// parseUTC reads a time as appendTime writes it. It reports false for any other, which may well be one.
+// parseUTC parses a time as appendTime writes it. It returns false for any other form, which may be valid RFC 3339.
 func parseUTC(text []byte, dst *time.Time) bool {
 	const dateAndTime = len("2006-01-02T15:04:05")
 	if len(text) <= dateAndTime || text[10] != 'T' || text[len(text)-1] != 'Z' {
@@ -109,7 +108,7 @@ func parseUTC(text []byte, dst *time.Time) bool {
 	return true
 }
 
-// parseDate reads a date such as 2006-01-02, from 1970 on, as days since then.
+// parseDate parses a date such as 2006-01-02 as days since 1970; earlier dates are false.
 func parseDate(text []byte) (int64, bool) {
 	century, a := two(text[0:])
 	year, b := two(text[2:])
@@ -122,7 +121,7 @@ func parseDate(text []byte) (int64, bool) {
 	return daysSince1970(year, month, day), true
 }
 
-// parseClock reads the time of a day such as 15:04:05 in seconds.
+// parseClock parses a time of day such as 15:04:05 as seconds.
 func parseClock(text []byte) (int64, bool) {
 	hour, a := two(text[0:])
 	minute, b := two(text[3:])
@@ -137,7 +136,7 @@ func two(text []byte) (int, bool) {
 	return int(tens)*10 + int(ones), tens <= 9 && ones <= 9
 }
 
-// fraction reads the point and up to nine digits behind it, or nothing, as nanoseconds.
+// fraction parses the point and up to nine digits after it, or nothing, as nanoseconds.
 func fraction(text []byte) (int64, bool) {
 	if len(text) == 0 {
 		return 0, true

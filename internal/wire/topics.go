@@ -31,7 +31,7 @@ type windowSummary struct {
 	Alerts      []topicAlert `json:"alerts,omitempty"`
 }
 
-// topicAlert is the JSON on topic alerts: what clients get, and where it came from.
+// topicAlert is the JSON on topic alerts: the alert as clients receive it, and its position.
 type topicAlert struct {
 	Alert
 	iot.Position
@@ -64,8 +64,8 @@ func AppendWindowSummary(dst []byte, s *iot.WindowSummary) []byte {
 	return appendJSON(dst, message)
 }
 
-// DecodeWindowSummary reads what AppendWindowSummary wrote. Whatever cannot be that is an error, for others may write to
-// the topic as well.
+// DecodeWindowSummary decodes what AppendWindowSummary wrote, and returns an error for anything else: other programs may
+// write to the topic too.
 func DecodeWindowSummary(data []byte) (iot.WindowSummary, error) {
 	var m windowSummary
 	if err := json.Unmarshal(data, &m); err != nil {
@@ -86,7 +86,7 @@ func DecodeWindowSummary(data []byte) (iot.WindowSummary, error) {
 		Position: m.Position,
 		Final:    m.Final,
 		Late:     m.Late,
-		// Nothing that is still to grow has been corrected.
+		// A window that is still open cannot be corrected.
 		Corrected: m.Corrected && m.Final,
 		Summary: iot.Summary{
 			Count: m.Count, Sum: m.Sum, Min: m.Min, Max: m.Max, Uncertain: m.Uncertain, Bad: m.Bad,
@@ -106,7 +106,8 @@ func DecodeWindowSummary(data []byte) (iot.WindowSummary, error) {
 // AppendAlert appends the JSON of an alert event.
 func AppendAlert(dst []byte, a *iot.Alert) []byte { return appendJSON(dst, toTopic(a)) }
 
-// DecodeAlert reads what AppendAlert wrote. Whatever cannot be that is an error, for others may write to the topic as well.
+// DecodeAlert decodes what AppendAlert wrote, and returns an error for anything else: other programs may write to the topic
+// too.
 func DecodeAlert(data []byte) (iot.Alert, error) {
 	var m topicAlert
 	if err := json.Unmarshal(data, &m); err != nil {
@@ -156,11 +157,11 @@ func fromTopic(m *topicAlert) (iot.Alert, error) {
 	}, nil
 }
 
-// lastYear is the newest that a time on a topic may have: the end of a window that starts in it can still be written.
+// lastYear is the last year that a time on a topic may have: the end of a window that starts in it can still be written.
 const lastYear = 9998
 
-// checkTimes refuses times that can be read but, in UTC, not be written again: the year 9999 in a zone behind UTC is the
-// year 10000.
+// checkTimes refuses times that can be parsed but not formatted in UTC: the year 9999 in a zone behind UTC may be the year
+// 10000.
 func checkTimes(times ...time.Time) error {
 	for _, t := range times {
 		if year := t.UTC().Year(); year < 0 || year > lastYear {
@@ -170,8 +171,8 @@ func checkTimes(times ...time.Time) error {
 	return nil
 }
 
-// appendJSON appends what Marshal returns. The types here always marshal, as long as their numbers are finite, which
-// iot.Catalog sees to, and their times have four digits for the year, which decoding sees to.
+// appendJSON appends what Marshal returns. It panics if v cannot be marshalled. That does not happen: iot.Catalog admits
+// only finite numbers, and decoding only times whose year has four digits.
 func appendJSON(dst []byte, v any) []byte {
 	text, err := Marshal(v)
 	if err != nil {
