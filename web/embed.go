@@ -13,7 +13,8 @@ var files embed.FS
 // Static returns what is served under /static/.
 func Static() fs.FS { return sub("static") }
 
-// Templates returns the templates; index.html is the page, in which {{.Version}} and {{.WebSocketPath}} are filled in.
+// Templates returns the templates; index.html is the page, in which {{.Version}}, {{.WebSocketPath}}, {{.Root}} and
+// {{.Assets}} are filled in.
 func Templates() fs.FS { return sub("templates") }
 
 func sub(dir string) fs.FS {

@@ -7,6 +7,9 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -25,7 +28,7 @@ func webService(t *testing.T) http.Handler {
 	t.Helper()
 	cfg := config.Default(config.Iotmon)
 	cfg.Live.Path = "/ws"
-	templates := fstest.MapFS{"index.html": {Data: []byte(`<p data-version="{{.Version}}" data-socket="{{.WebSocketPath}}">` + script)}}
+	templates := fstest.MapFS{"index.html": {Data: []byte(`<p data-version="{{.Version}}" data-socket="{{.WebSocketPath}}"><a href="{{.Root}}docs"></a><script src="{{.Assets}}/js/main.js"></script>` + script)}}
 	static := fstest.MapFS{"js/main.js": {Data: []byte(script)}, "css/main.css": {Data: []byte("p{}")}}
 	dashboard, err := newPage(&cfg, static, templates, "<1.2>")
 	if err != nil {
@@ -108,13 +111,13 @@ func TestRoutesLeadToTheirPartAndAreSecured(t *testing.T) {
 }
 
 func TestDirectoriesAreNotListed(t *testing.T) {
-	files, err := static(fstest.MapFS{"js/main.js": {Data: []byte("x")}})
+	files, err := embeddedAssets(fstest.MapFS{"js/main.js": {Data: []byte("x")}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]int{"/js/main.js": 200, "/js/": 404, "/": 404} {
 		w := httptest.NewRecorder()
-		files.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+		http.StripPrefix("/", files).ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
 		if w.Code != want {
 			t.Errorf("%s: got %d, want %d", path, w.Code, want)
 		}
@@ -174,6 +177,82 @@ func TestStaticFilesAreAskedAboutAndNotSentAgain(t *testing.T) {
 	}
 	if css := get(t, handler, "/static/css/main.css").Header.Get("ETag"); css == tag {
 		t.Errorf("two files have the tag %s", tag)
+	}
+}
+
+// What the page names stays in the browser's cache until another version has other names.
+func TestFilesThatThePageNamesAreKept(t *testing.T) {
+	handler := webService(t)
+	_, rest, _ := strings.Cut(body(t, get(t, handler, "/")), `src="`)
+	address, _, _ := strings.Cut(rest, `"`)
+	if !regexp.MustCompile(`^static/[0-9a-f]{16}/js/main\.js$`).MatchString(address) {
+		t.Fatalf("got the address %q, want one with a version", address)
+	}
+	named := get(t, handler, "/"+address)
+	if text := body(t, named); text != script || !strings.Contains(named.Header.Get("Cache-Control"), "immutable") {
+		t.Errorf("got %d bytes with Cache-Control %q, want the script to be kept", len(text), named.Header.Get("Cache-Control"))
+	}
+	const another = "/static/0123456789abcdef/"
+	other := get(t, handler, another+"js/main.js")
+	if text := body(t, other); text != script || other.Header.Get("Cache-Control") != "no-cache" {
+		t.Errorf("another version: got %d bytes with Cache-Control %q, want the script, to be asked about", len(text), other.Header.Get("Cache-Control"))
+	}
+	for _, path := range []string{"/static/", "/static/js/", another, another + "js/", another + "nothing.js"} {
+		if got := get(t, handler, path).StatusCode; got != http.StatusNotFound {
+			t.Errorf("%s: got %d, want 404", path, got)
+		}
+	}
+}
+
+func TestEachPageIsTheSameHTML(t *testing.T) {
+	handler := webService(t)
+	front := body(t, get(t, handler, "/"))
+	if overview := body(t, get(t, handler, "/overview?type=temperature_sensor")); overview != front {
+		t.Errorf("/overview: got %.80q, want %.80q", overview, front)
+	}
+	if got := get(t, handler, "/nothing").StatusCode; got != http.StatusNotFound {
+		t.Errorf("/nothing: got %d, want 404", got)
+	}
+}
+
+func TestAPageFartherDownFindsItsFiles(t *testing.T) {
+	cfg := config.Default(config.Iotmon)
+	page, err := newPage(&cfg, fstest.MapFS{}, fstest.MapFS{"index.html": {Data: []byte(`{{.Root}} {{.Assets}}`)}}, "1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{"/": "", "/overview": "", "/devices/oven-1": "../", "/a/b/c": "../../"} {
+		if got, err := page.render(path); err != nil || !strings.HasPrefix(got, want+" "+want+"static/") {
+			t.Errorf("%s: got %q, %v, want the root %q", path, got, err, want)
+		}
+	}
+}
+
+// Files of a directory change while they are edited.
+func TestFilesOfADirectoryHaveNoVersion(t *testing.T) {
+	dir := t.TempDir()
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, "a.js"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("before")
+	cfg := config.Default(config.Iotmon)
+	cfg.Server.StaticDir = dir
+	page, err := newPage(&cfg, nil, fstest.MapFS{"index.html": {Data: []byte(`{{.Assets}}`)}}, "1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := page.render("/"); err != nil || got != "static" {
+		t.Errorf("got %q, %v, want static", got, err)
+	}
+	for _, want := range []string{"before", "after that"} {
+		write(want)
+		response := get(t, http.StripPrefix("/static/", page.assets), "/static/a.js")
+		if got := body(t, response); got != want || response.Header.Get("ETag") != "" {
+			t.Errorf("got %q with ETag %q, want %q without", got, response.Header.Get("ETag"), want)
+		}
 	}
 }
 
@@ -261,7 +340,7 @@ func TestATemplateThatFailsShowsAtTheStart(t *testing.T) {
 	cfg := config.Default(config.Iotmon)
 	for name, text := range map[string]string{"missing field": `<p>half{{.Missing}}`, "syntax": `{{if}}`, "not closed": `{{.Version`} {
 		templates := fstest.MapFS{"index.html": {Data: []byte(text)}}
-		if _, err := newPage(&cfg, fstest.MapFS{}, templates, "1"); err == nil || !strings.Contains(err.Error(), "there is only {{.Version}}") {
+		if _, err := newPage(&cfg, fstest.MapFS{}, templates, "1"); err == nil || !strings.Contains(err.Error(), "there is only {{.Assets}}") {
 			t.Errorf("%s: got %v, want an error that says what there is", name, err)
 		}
 	}

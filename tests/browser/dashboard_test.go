@@ -16,7 +16,7 @@ import (
 // chart is the expression of what an ECharts chart shows, by the id of its series.
 func chart(selector string) string {
 	return fmt.Sprintf(`(async () => {
-		const echarts = await import(new URL("static/vendor/echarts/echarts.esm.min.js", document.baseURI).href);
+		const echarts = await import(new URL("../vendor/echarts/echarts.esm.min.js", document.querySelector("script[type=module]").src).href);
 		const chart = echarts.getInstanceByDom(document.querySelector(%q));
 		return Object.fromEntries((chart?.getOption().series ?? []).map(({ id, data }) => [id, data.map((d) => d.value ?? d)]));
 	})()`, selector)

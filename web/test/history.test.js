@@ -16,7 +16,7 @@ function server(...answers) {
     const { status = 200, body } = answers[asked.length - 1] ?? { status: 500, body: {} };
     return new Response(typeof body === 'string' ? body : JSON.stringify(body), { status });
   };
-  return { asked, history: new History(/** @type {typeof fetch} */ (fetcher)) };
+  return { asked, history: new History('', /** @type {typeof fetch} */ (fetcher)) };
 }
 
 const data = { count: 2, avg_value: 20, max_value: 21, min_value: 19, device_count: 2, online_devices: 2, offline_devices: 0, alert_count: 0 };

@@ -1,4 +1,6 @@
 // @ts-check
 import { Dashboard } from './page/dashboard.js';
 
-new Dashboard({ webSocketPath: document.documentElement.dataset['websocketPath'] ?? '/ws' }).start();
+const { websocketPath = '/ws', root = '' } = document.documentElement.dataset;
+
+new Dashboard({ webSocketPath: websocketPath, root }).start();

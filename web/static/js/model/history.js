@@ -24,10 +24,15 @@ export class HistoryError extends Error {
 
 /** Asks the REST interface for the past. Every method rejects with a HistoryError when the server refuses. */
 export class History {
+  #root;
   #fetch;
 
-  /** @param {typeof fetch} [fetcher] */
-  constructor(fetcher = (...request) => fetch(...request)) {
+  /**
+   * @param {string} root Leads from the page to the application's root: empty, or ends with a slash.
+   * @param {typeof fetch} [fetcher]
+   */
+  constructor(root, fetcher = (...request) => fetch(...request)) {
+    this.#root = root;
     this.#fetch = fetcher;
   }
 
@@ -103,7 +108,7 @@ export class History {
    * @param {AbortSignal} [signal]
    */
   async #get(path, query, signal) {
-    const response = await this.#fetch(`api/v1/${path}?${new URLSearchParams(query)}`, { signal: signal ?? null });
+    const response = await this.#fetch(`${this.#root}api/v1/${path}?${new URLSearchParams(query)}`, { signal: signal ?? null });
     if (response.ok) return response.json();
     const problem = await response.json().catch(() => ({}));
     throw new HistoryError(response.status, problem.detail ?? problem.title ?? response.statusText);

@@ -46,7 +46,7 @@ export class Dashboard {
   #alerts = new AlertStore();
   #windows = new WindowStore();
   #latency = new LatencyMeter();
-  #history = new History();
+  #history;
   #frames = new Frames();
   /** @type {DeviceStatus | null} */
   #status = null;
@@ -56,13 +56,14 @@ export class Dashboard {
   #elements;
   #connection;
 
-  /** @param {{webSocketPath: string}} options */
-  constructor({ webSocketPath }) {
+  /** @param {{webSocketPath: string, root: string}} options Root leads from the page's address to the application's. */
+  constructor({ webSocketPath, root }) {
+    this.#history = new History(root);
     applyTheme(this.#preferences.theme);
     const palette = currentPalette();
     this.#elements = this.#build(palette);
     this.#connection = new Connection({
-      location,
+      location: new URL(root || '.', location.href),
       path: webSocketPath,
       onMessage: (message) => this.#take(message),
       onRefused: (reason) => this.#elements.refused.show(reason),
