@@ -48,7 +48,7 @@ type Options struct {
 	Group   string
 	Process *process.Options
 	// CommitInterval is how long a transaction collects outputs, at most a second; with Early, and while it would hold nothing but
-	// states of few readings, up to five times as long. Live readers do not wait for it; it is what a restart repeats at most.
+	// states of few readings, up to ten times as long. Live readers do not wait for it; it is what a restart repeats at most.
 	CommitInterval time.Duration
 	Ticker         Ticker
 	Metrics        Metrics

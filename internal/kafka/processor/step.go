@@ -22,7 +22,7 @@ const windowInterval = time.Second
 // A transaction costs its broker about twenty messages, and as many small writes. One that so far would hold nothing but states
 // that the live view of this process has been shown, of few readings, waits for more: up to patientSteps commit intervals.
 const (
-	patientSteps = 5
+	patientSteps = 10
 	// fewReadings take a few milliseconds.
 	fewReadings = 1000
 )
