@@ -50,8 +50,8 @@ var layers = []layer{
 	{packages: datadir, may: slices.Concat(adapters, aside)},
 	// A program hands its command line on: to the commands, or to the one client that needs no service.
 	{packages: []string{"cmd/..."}, may: []string{"internal/app/command", "internal/config", "internal/replay"}},
-	// What tests are given servers by is for tests alone: no layer may import it.
-	{packages: []string{"tests/testenv"}},
+	// What gives servers to tests, or compares documents for them, is for tests alone: no layer may import it.
+	{packages: []string{"tests/testenv", "tests/translation"}},
 	{packages: []string{"internal/kafka/kafkatest"}, may: slices.Concat(domain, parts, kafka)},
 }
 
