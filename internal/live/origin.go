@@ -2,6 +2,7 @@ package live
 
 import (
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -45,11 +46,40 @@ func cure(r *http.Request) string {
 		r.Header.Get("Origin"), r.Host)
 }
 
-// refusals counts the origins that were refused, for one line in the log a minute.
+// refusals counts the origins that were refused, for one line in the log a minute, and remembers some of them.
 type refusals struct {
 	mu    sync.Mutex
 	told  time.Time
 	count int
+	// origins holds when a WebSocket of an origin was refused last; at most rememberedOrigins.
+	origins map[string]time.Time
+}
+
+const (
+	// rememberedOrigins is how many refused origins are remembered at most, rememberedFor for how long.
+	rememberedOrigins = 64
+	rememberedFor     = time.Minute
+)
+
+// remember keeps that a WebSocket of the origin was refused.
+func (r *refusals) remember(origin string, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	maps.DeleteFunc(r.origins, func(_ string, at time.Time) bool { return now.Sub(at) > rememberedFor })
+	if r.origins == nil {
+		r.origins = make(map[string]time.Time)
+	}
+	if len(r.origins) < rememberedOrigins {
+		r.origins[origin] = now
+	}
+}
+
+// recently reports whether a WebSocket of the origin was refused a moment ago.
+func (r *refusals) recently(origin string, now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	at, refused := r.origins[origin]
+	return refused && now.Sub(at) <= rememberedFor
 }
 
 // note counts one, and returns how many there have been since the log was last told if it is time to tell it again.
@@ -70,6 +100,7 @@ func (h *Hub) checkOrigin(r *http.Request) bool {
 	if originAllowed(r, h.options.AllowedOrigins) {
 		return true
 	}
+	h.refused.remember(r.Header.Get("Origin"), h.options.Now())
 	if count := h.refused.note(h.options.Now()); count > 0 {
 		h.options.Log.Warn("websocket connection of another origin refused", "origin", r.Header.Get("Origin"), "host", r.Host, "count", count, "cure", cure(r))
 	}
@@ -77,9 +108,10 @@ func (h *Hub) checkOrigin(r *http.Request) bool {
 }
 
 // explain answers a POST, by which a page asks why it cannot connect, which the browser does not tell it: 403 and the cure, or
-// 204 if its origin is not the reason.
+// 204 if its origin is not the reason. Some browsers say Sec-Fetch-Site: same-origin with a POST and not with a WebSocket, so
+// what became of the WebSocket counts for more than what the POST says.
 func (h *Hub) explain(w http.ResponseWriter, r *http.Request) {
-	if h.checkOrigin(r) {
+	if h.checkOrigin(r) && !h.refused.recently(r.Header.Get("Origin"), h.options.Now()) {
 		w.WriteHeader(http.StatusNoContent)
 		return
 	}

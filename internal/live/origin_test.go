@@ -80,4 +80,20 @@ func TestARefusedOriginIsToldWithItsCureOnceAMinute(t *testing.T) {
 		!strings.Contains(w.Body.String(), "websocket.allowed_origins") {
 		t.Errorf("got %d %q, want a 403 with the origin and the cure", w.Code, w.Body)
 	}
+	// Some browsers say that a POST comes from the server's own page, and nothing with a WebSocket.
+	r := httptest.NewRequest(http.MethodPost, "/ws", nil)
+	r.Host = "10.0.0.7:8080"
+	r.Header.Set("Origin", "https://plant.example")
+	r.Header.Set("Sec-Fetch-Site", "same-origin")
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	if w.Code != http.StatusForbidden {
+		t.Errorf("asked with Sec-Fetch-Site after a refusal: got %d, want 403", w.Code)
+	}
+	now = now.Add(rememberedFor + time.Second)
+	w = httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	if w.Code != http.StatusNoContent {
+		t.Errorf("asked with Sec-Fetch-Site long after: got %d, want 204", w.Code)
+	}
 }
