@@ -31,6 +31,8 @@ type tab struct {
 	wrong  []string
 	// offline tolerates the failed connections of a server that is down.
 	offline bool
+	// expected are parts of complaints that the test provokes.
+	expected []string
 }
 
 // options are how a tab looks at the page.
@@ -41,6 +43,8 @@ type options struct {
 	hash string
 	// addr and path are where a proxy shows the page; empty for the plant's own.
 	addr, path string
+	// expected are parts of what the browser complains of because the test provokes it.
+	expected []string
 }
 
 // open shows the plant's dashboard in a browser of its own.
@@ -58,7 +62,7 @@ func (p *plant) open(o options) *tab {
 	flags := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.DisableGPU, chromedp.Flag("disable-quic", true))
 	allocator, closeAllocator := chromedp.NewExecAllocator(context.Background(), flags...)
 	ctx, closeBrowser := chromedp.NewContext(allocator)
-	tab := &tab{t: p.t, ctx: ctx}
+	tab := &tab{t: p.t, ctx: ctx, expected: o.expected}
 	tab.do()
 	var listening sync.WaitGroup
 	p.t.Cleanup(func() {
@@ -88,12 +92,12 @@ func (tab *tab) listen(running *sync.WaitGroup, addr string) {
 	})
 	each(tab, running, chromedp.Events(tab.ctx, network.RequestWillBeSent), func(e network.EventRequestWillBeSent) {
 		if u, err := url.Parse(e.Request.URL); err != nil || u.Scheme != "data" && u.Host != addr {
-			tab.wrong = append(tab.wrong, "request to "+e.Request.URL)
+			tab.complain("request to " + e.Request.URL)
 		}
 	})
 	each(tab, running, chromedp.Events(tab.ctx, network.ResponseReceived), func(e network.EventResponseReceived) {
 		if e.Response.Status >= 400 {
-			tab.wrong = append(tab.wrong, fmt.Sprintf("%d for %s", e.Response.Status, e.Response.URL))
+			tab.complain(fmt.Sprintf("%d for %s", e.Response.Status, e.Response.URL))
 		}
 	})
 	each(tab, running, chromedp.Console(tab.ctx), func(m chromedp.ConsoleMessage) {
@@ -101,7 +105,7 @@ func (tab *tab) listen(running *sync.WaitGroup, addr string) {
 		switch m.Type {
 		case chromedp.ConsoleWarning, chromedp.ConsoleError, chromedp.ConsoleException:
 			if !expected {
-				tab.wrong = append(tab.wrong, m.String())
+				tab.complain(m.String())
 			}
 		}
 	})
@@ -119,6 +123,16 @@ func each[E any](tab *tab, running *sync.WaitGroup, events iter.Seq2[E, error], 
 			tab.mu.Unlock()
 		}
 	})
+}
+
+// complain takes down what went wrong, unless the test expects it. The caller holds the tab's lock.
+func (tab *tab) complain(what string) {
+	for _, part := range tab.expected {
+		if strings.Contains(what, part) {
+			return
+		}
+	}
+	tab.wrong = append(tab.wrong, what)
 }
 
 func (tab *tab) report() {

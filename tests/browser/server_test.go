@@ -134,6 +134,7 @@ type reading struct {
 	Value    float64   `json:"value"`
 	Status   string    `json:"status,omitempty"`
 	Location location  `json:"location,omitzero"`
+	Quality  string    `json:"quality,omitempty"`
 }
 
 type location struct {

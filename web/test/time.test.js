@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { addressedDevice, deviceAddress } from '../static/js/model/device-link.js';
 import { isStale } from '../static/js/model/freshness.js';
+import { Silence } from '../static/js/model/silence.js';
 import { LatencyMeter } from '../static/js/model/latency.js';
 import { ServerClock } from '../static/js/model/server-clock.js';
 
@@ -35,13 +36,27 @@ test('the latency is that of the newest readings', () => {
 });
 
 test('what is shown is old after 10 s of silence', () => {
-  assert.equal(isStale({ heard: 1000, now: 11_000, empty: false }), false);
-  assert.equal(isStale({ heard: 1000, now: 11_001, empty: false }), true);
-  assert.equal(isStale({ heard: 1000, now: 99_000, empty: true }), false, 'an empty plant has nothing to say');
-  assert.equal(isStale({ heard: null, now: 99_000, empty: false }), false, 'nothing shown yet');
+  assert.equal(isStale({ silence: 10_000, empty: false }), false);
+  assert.equal(isStale({ silence: 10_001, empty: false }), true);
+  assert.equal(isStale({ silence: 98_000, empty: true }), false, 'an empty plant has nothing to say');
+  assert.equal(isStale({ silence: null, empty: false }), false, 'nothing shown yet');
 });
 
 test('any device can be linked to', () => {
   for (const id of ['device_001', 'a/b#c?d=e&f', '温度 1', '100%', '<b>']) assert.equal(addressedDevice(deviceAddress(id)), id);
   for (const hash of ['', '#', '#device=', '#device=%', '#main']) assert.equal(addressedDevice(hash), null);
+});
+
+test('a wall clock that is set is no silence, and a sleep is one', () => {
+  const hour = 3_600_000;
+  const silence = new Silence();
+  assert.equal(silence.since({ wall: 0, steady: 0 }), null, 'nothing was heard yet');
+  silence.hear({ wall: 1000, steady: 1000 });
+  assert.equal(silence.since({ wall: 1500, steady: 1500 }), 500);
+  assert.equal(silence.since({ wall: 1500 - hour, steady: 1500 }), 500, 'set back');
+  assert.equal(silence.since({ wall: 2000 + hour, steady: 2000 }), 1000, 'set ahead, or slept: the next message decides');
+  silence.hear({ wall: 2500 + hour, steady: 2500 });
+  assert.equal(silence.since({ wall: 3000 + hour, steady: 3000 }), 500, 'it was set ahead');
+  assert.equal(silence.since({ wall: 3000 + 2 * hour, steady: 3000 }), 500);
+  assert.equal(silence.since({ wall: 6000 + 2 * hour, steady: 6000 }), 3500 + hour, 'no message came: it has slept');
 });

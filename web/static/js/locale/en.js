@@ -18,6 +18,7 @@ export const en = {
   staleDisconnected: 'Disconnected. What is shown is {age} old.',
   staleSilent: 'Connected, but nothing has been heard for {age}. What is shown may be out of date.',
   stale: 'What is shown is out of date.',
+  caughtUp: 'Up to date again. Before that, what was shown was {age} old.',
   outdated: 'The server has been updated to version {version}.',
   reload: 'Reload the page',
 

@@ -18,6 +18,7 @@ export const zh = {
   staleDisconnected: '连接已断开，显示的是 {age}前的数据。',
   staleSilent: '已连接，但 {age}没有收到数据，显示内容可能已过时。',
   stale: '显示内容已过时。',
+  caughtUp: '已恢复更新。此前显示的是 {age}前的数据。',
   outdated: '服务器已更新到版本 {version}。',
   reload: '刷新页面',
 

@@ -37,7 +37,8 @@ export class ConnectionBadge {
   update() {
     const { locale } = this.#surroundings;
     const state = this.#state;
-    const seconds = state.phase === 'waiting' ? Math.max(0, Math.ceil((state.retryAt - Date.now()) / 1000)) : 0;
+    // No wait is longer; the clock may have been set back.
+    const seconds = state.phase === 'waiting' ? Math.max(0, Math.min(30, Math.ceil((state.retryAt - Date.now()) / 1000))) : 0;
     this.#element.dataset['phase'] = state.phase;
     setIcon(find(this.#element, 'svg', SVGElement), icons[state.phase]);
     setText(find(this.#element, '.connection-text', HTMLElement), locale.t(words[state.phase]));

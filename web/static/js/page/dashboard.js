@@ -7,10 +7,12 @@ import { DeviceStore } from '../model/devices.js';
 import { staleAfter } from '../model/freshness.js';
 import { History } from '../model/history.js';
 import { LatencyMeter } from '../model/latency.js';
+import { Silence } from '../model/silence.js';
 import { WindowStore } from '../model/windows.js';
 import { AggregatedPanel } from './aggregated-panel.js';
 import { AlertPanel } from './alert-panel.js';
 import { Announcer } from './announcer.js';
+import { CaughtUpNotice } from './caught-up-notice.js';
 import { ConnectionBadge } from './connection-badge.js';
 import { DeviceDrawer } from './device-drawer.js';
 import { find, setText } from './dom.js';
@@ -50,8 +52,11 @@ export class Dashboard {
   #frames = new Frames();
   /** @type {DeviceStatus | null} */
   #status = null;
-  /** When the last message came, by this browser's clock. @type {number | null} */
-  #heard = null;
+  #silence = new Silence();
+  /** When the second was last counted, by the steady clock. */
+  #ticked = performance.now();
+  /** Whether the page has slept or lost its connection since the last message. */
+  #interrupted = false;
   #buildings = 0;
   #elements;
   #connection;
@@ -67,7 +72,10 @@ export class Dashboard {
       path: webSocketPath,
       onMessage: (message) => this.#take(message),
       onRefused: (reason) => this.#elements.refused.show(reason),
-      onState: (state) => this.#elements.badge.show(state),
+      onState: (state) => {
+        this.#interrupted ||= state.phase === 'waiting';
+        this.#elements.badge.show(state);
+      },
     });
   }
 
@@ -79,6 +87,7 @@ export class Dashboard {
     const at = (selector) => find(document, selector, HTMLElement);
     return {
       badge: new ConnectionBadge(at('#connection'), surroundings, () => this.#connection.connect()),
+      caughtUp: new CaughtUpNotice(at('#caught-up'), surroundings),
       notice: new UpdateNotice(at('#update-notice'), surroundings),
       refused: new RefusedNotice(at('#refused-notice'), surroundings),
       banner: new StaleBanner(at('#stale-banner'), at('#stale-announcer'), surroundings),
@@ -109,8 +118,16 @@ export class Dashboard {
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => this.#show());
     addEventListener('hashchange', () => this.#openAddressed());
     addEventListener('online', () => this.#connection.connect());
-    document.addEventListener('visibilitychange', () => document.hidden || this.#connection.connect());
+    document.addEventListener('visibilitychange', () => document.hidden || this.#wake());
+    document.addEventListener('resume', () => this.#wake());
+    addEventListener('pageshow', (event) => event.persisted && this.#wake());
     this.#openAddressed();
+  }
+
+  /** The page is looked at again, perhaps after hours: it says how old it is until the first message has come. */
+  #wake() {
+    this.#tick();
+    this.#connection.connect();
   }
 
   #openAddressed() {
@@ -150,14 +167,17 @@ export class Dashboard {
 
   /** What changes with time alone. */
   #tick() {
-    const { badge, banner, announcer, drawer } = this.#elements;
-    const now = Date.now();
+    const { badge, banner, announcer, caughtUp, drawer } = this.#elements;
+    const now = performance.now();
+    this.#interrupted ||= now - this.#ticked > staleAfter;
+    this.#ticked = now;
     const clock = find(document, '#clock', HTMLTimeElement);
-    setText(clock, this.#surroundings.locale.dateTime(now));
+    // The server's time, which all others on the page are in too.
+    setText(clock, this.#surroundings.locale.dateTime(this.#surroundings.now()));
     badge.update();
+    caughtUp.update();
     banner.update({
-      heard: this.#heard,
-      now,
+      silence: this.#silence.since(clocks()),
       empty: this.#status?.total_devices === 0,
       connected: this.#connection.state.phase === 'open',
     });
@@ -169,14 +189,25 @@ export class Dashboard {
 
   /** @param {Message} message */
   #take(message) {
-    const now = Date.now();
-    const transit = this.#surroundings.clock.observe(Date.parse(message.timestamp), now);
-    const wasQuiet = this.#heard === null || now - this.#heard > 2000;
-    // Who has slept is told the newest of each device, not what was between: the archive has that.
-    if (this.#heard !== null && now - this.#heard > staleAfter) this.#outdate();
-    this.#heard = now;
+    const transit = this.#surroundings.clock.observe(Date.parse(message.timestamp), this.#surroundings.local());
+    const now = clocks();
+    const silence = this.#silence.since(now);
+    this.#silence.hear(now);
+    if (silence !== null && silence > staleAfter) this.#catchUp(silence);
+    this.#interrupted = false;
     this.#dispatch(message, transit);
-    if (wasQuiet) this.#tick();
+    if (silence === null || silence > 2000) this.#tick();
+  }
+
+  /**
+   * Who has slept is told the newest of each device, not what was between: the archive has that. In a plant that has only been
+   * quiet, nothing was old.
+   *
+   * @param {number} silence In milliseconds.
+   */
+  #catchUp(silence) {
+    this.#outdate();
+    if (this.#interrupted || performance.now() - this.#ticked > staleAfter) this.#elements.caughtUp.show(silence);
   }
 
   /**
@@ -226,7 +257,7 @@ export class Dashboard {
     if (hello.resumed) return;
     // Another run of the server: what follows is all there is.
     this.#surroundings.clock.reset();
-    this.#surroundings.clock.observe(Date.parse(hello.timestamp), Date.now());
+    this.#surroundings.clock.observe(Date.parse(hello.timestamp), this.#surroundings.local());
     this.#latency.reset();
     this.#devices.clear();
     this.#buildings = 0;
@@ -311,6 +342,11 @@ export class Dashboard {
     this.#drawStatus();
     this.#elements.stream.update();
   };
+}
+
+/** Both clocks of the browser. */
+function clocks() {
+  return { wall: Date.now(), steady: performance.now() };
 }
 
 /** @param {import('./preferences.js').Theme} theme */

@@ -19,7 +19,7 @@ export class StaleBanner {
     element.append(icon('warning'), this.#text);
   }
 
-  /** @param {{heard: number | null, now: number, empty: boolean, connected: boolean}} facts */
+  /** @param {{silence: number | null, empty: boolean, connected: boolean}} facts */
   update(facts) {
     const stale = isStale(facts);
     document.documentElement.toggleAttribute('data-stale', stale);
@@ -27,7 +27,7 @@ export class StaleBanner {
     const { locale } = this.surroundings;
     setText(this.#announcer, stale ? locale.t('stale') : '');
     if (!stale) return;
-    const age = locale.duration(facts.now - Number(facts.heard));
+    const age = locale.duration(Number(facts.silence));
     setText(this.#text, locale.t(facts.connected ? 'staleSilent' : 'staleDisconnected', { age }));
   }
 }

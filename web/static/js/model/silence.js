@@ -1,0 +1,44 @@
+// @ts-check
+
+/** The wall clock and the browser's own may part by so much, in milliseconds, before one of them is known to have jumped. */
+const jump = 5000;
+
+/** After a jump a message is waited for so long, in milliseconds, before the wall clock is believed. */
+const trial = 3000;
+
+/**
+ * @typedef {object} Reading Of both clocks of the browser, in milliseconds.
+ * @property {number} wall Date.now(): it is set by people, and goes on while the machine sleeps.
+ * @property {number} steady performance.now(): it never jumps, and may stand still while the machine sleeps.
+ */
+
+/**
+ * Knows how long nothing has been heard. A wall clock that has been set an hour ahead is no hour of silence. As a machine that has
+ * slept for an hour looks the same at first, the next message decides: a connection that lives brings one soon.
+ */
+export class Silence {
+  /** @type {Reading | null} */
+  #heard = null;
+  /** When the clocks were first seen apart, by the steady one. @type {number | null} */
+  #apart = null;
+
+  /** @param {Reading} now */
+  hear(now) {
+    this.#heard = now;
+    this.#apart = null;
+  }
+
+  /**
+   * Returns the milliseconds since the last message, or null when there was none.
+   *
+   * @param {Reading} now
+   */
+  since(now) {
+    if (!this.#heard) return null;
+    const steady = now.steady - this.#heard.steady;
+    const wall = now.wall - this.#heard.wall;
+    if (wall - steady <= jump) return steady;
+    this.#apart ??= now.steady;
+    return now.steady - this.#apart >= trial ? wall : steady;
+  }
+}
