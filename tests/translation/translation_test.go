@@ -12,7 +12,7 @@ import (
 const root = "../.."
 
 // first is what a plant engineer reads first: each of these has a translation.
-var first = []string{"README.md", "QUICK_START.md", "docs/operations.md"}
+var first = []string{"README.md", "QUICK_START.md", "docs/operations.md", "docs/step-by-step/*.md"}
 
 // TestChineseDocumentsKeepStep compares every Chinese document with the English one beside it.
 func TestChineseDocumentsKeepStep(t *testing.T) {
