@@ -29,7 +29,7 @@ func start(t *testing.T) string {
 // startWith does the same with another configuration.
 func startWith(t *testing.T, change func(*config.Config)) string {
 	t.Helper()
-	cfg := config.Default(config.Iotmon)
+	cfg := config.Default(config.Iotmon, app.Builtin())
 	cfg.DataDir = t.TempDir()
 	cfg.Server.Addr = "127.0.0.1:0"
 	cfg.Simulator.DeviceCount = 20

@@ -56,9 +56,33 @@ func newMapping(cfg *config.Config, catalog *iot.Catalog) (*mapping.Rules, error
 	return m, nil
 }
 
+// Builtin returns what the configuration may name without defining it.
+func Builtin() config.Builtin {
+	builtin := config.Builtin{RuleTypes: make(map[string]string), MaxRules: iot.MaxRules}
+	for _, spec := range iot.BuiltinTypes() {
+		builtin.DeviceTypes = append(builtin.DeviceTypes, string(spec.Name))
+	}
+	for _, rule := range iot.BuiltinRules() {
+		builtin.RuleTypes[rule.Name] = string(rule.Type)
+	}
+	return builtin
+}
+
+// newRules returns the built-in rules that are on, then those of the configuration.
 func newRules(cfg *config.Config) []iot.Rule {
 	var rules []iot.Rule
-	for _, r := range cfg.Alerts.All() {
+	thresholds := cfg.Alerts.Thresholds()
+	for _, rule := range iot.BuiltinRules() {
+		switch threshold := thresholds[rule.Name]; {
+		case threshold != nil:
+			rule.Threshold = *threshold
+			rules = append(rules, rule)
+		case rule.Name == iot.RuleOffline && cfg.Alerts.DeviceOffline != config.Off:
+			rule.Severity = iot.Severity(cfg.Alerts.DeviceOffline)
+			rules = append(rules, rule)
+		}
+	}
+	for _, r := range cfg.Alerts.Rules {
 		rule := iot.Rule{
 			Name:       r.Name,
 			Type:       iot.DeviceType(r.DeviceType),

@@ -26,7 +26,7 @@ var script = strings.Repeat("export const answer = 42;\n", 100)
 // webService returns the web service around parts that only say who they are.
 func webService(t *testing.T) http.Handler {
 	t.Helper()
-	cfg := config.Default(config.Iotmon)
+	cfg := config.Default(config.Iotmon, Builtin())
 	cfg.Live.Path = "/ws"
 	templates := fstest.MapFS{"index.html": {Data: []byte(`<p data-version="{{.Version}}" data-socket="{{.WebSocketPath}}"><a href="{{.Root}}docs"></a><script src="{{.Assets}}/js/main.js"></script>` + script)}}
 	static := fstest.MapFS{"js/main.js": {Data: []byte(script)}, "css/main.css": {Data: []byte("p{}")}}
@@ -216,7 +216,7 @@ func TestEachPageIsTheSameHTML(t *testing.T) {
 }
 
 func TestAPageFartherDownFindsItsFiles(t *testing.T) {
-	cfg := config.Default(config.Iotmon)
+	cfg := config.Default(config.Iotmon, Builtin())
 	page, err := newPage(&cfg, fstest.MapFS{}, fstest.MapFS{"index.html": {Data: []byte(`{{.Root}} {{.Assets}}`)}}, "1")
 	if err != nil {
 		t.Fatal(err)
@@ -238,7 +238,7 @@ func TestFilesOfADirectoryHaveNoVersion(t *testing.T) {
 		}
 	}
 	write("before")
-	cfg := config.Default(config.Iotmon)
+	cfg := config.Default(config.Iotmon, Builtin())
 	cfg.Server.StaticDir = dir
 	page, err := newPage(&cfg, nil, fstest.MapFS{"index.html": {Data: []byte(`{{.Assets}}`)}}, "1")
 	if err != nil {
@@ -337,7 +337,7 @@ func TestServeFinishesRequestsUnderWay(t *testing.T) {
 }
 
 func TestATemplateThatFailsShowsAtTheStart(t *testing.T) {
-	cfg := config.Default(config.Iotmon)
+	cfg := config.Default(config.Iotmon, Builtin())
 	for name, text := range map[string]string{"missing field": `<p>half{{.Missing}}`, "syntax": `{{if}}`, "not closed": `{{.Version`} {
 		templates := fstest.MapFS{"index.html": {Data: []byte(text)}}
 		if _, err := newPage(&cfg, fstest.MapFS{}, templates, "1"); err == nil || !strings.Contains(err.Error(), "there is only {{.Assets}}") {

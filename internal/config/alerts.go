@@ -21,7 +21,7 @@ type Alerts struct {
 }
 
 // Rule raises an alert for every device of a type whose value is beyond a threshold. Exactly one of Above and Below is
-// set, but for the built-in rule device_offline, which has neither and no device type.
+// set.
 type Rule struct {
 	Name       string   `koanf:"name"`
 	DeviceType string   `koanf:"device_type"`
@@ -35,33 +35,46 @@ type Rule struct {
 	ClearFor time.Duration `koanf:"clear_for"`
 }
 
-// MaxRules bounds the rules of one device type.
-const MaxRules = 100
-
-// All returns every rule that is on: the built-in ones first.
-func (a *Alerts) All() []Rule {
-	rules := []Rule{
-		{Name: "temperature_high", DeviceType: "temperature_sensor", Severity: "warning", Above: a.TemperatureHigh, Hysteresis: 0.5},
-		{Name: "humidity_high", DeviceType: "humidity_sensor", Severity: "warning", Above: a.HumidityHigh, Hysteresis: 2},
-		{Name: "pressure_high", DeviceType: "pressure_sensor", Severity: "warning", Above: a.PressureHigh, Hysteresis: 2},
-		{Name: "temperature_critical", DeviceType: "temperature_sensor", Severity: "critical", Above: a.TemperatureCritical, Hysteresis: 0.5},
+// Thresholds returns those of the built-in rules by the rules' names, which are their keys; nil for a rule that is off.
+func (a *Alerts) Thresholds() map[string]*float64 {
+	return map[string]*float64{
+		"temperature_high":     a.TemperatureHigh,
+		"humidity_high":        a.HumidityHigh,
+		"pressure_high":        a.PressureHigh,
+		"temperature_critical": a.TemperatureCritical,
 	}
-	rules = slices.DeleteFunc(rules, func(r Rule) bool { return r.Above == nil })
-	if a.DeviceOffline != Off {
-		rules = append(rules, Rule{Name: "device_offline", Severity: a.DeviceOffline})
-	}
-	return append(rules, a.Rules...)
 }
 
-// builtinTypes lists the device types that every system knows. It repeats the names in package iot, which this package
-// does not import; a test holds the two together.
-func builtinTypes() []string {
-	return []string{"temperature_sensor", "humidity_sensor", "pressure_sensor", "current_sensor", "switch_sensor"}
+// offlineRule is the built-in rule without a threshold.
+const offlineRule = "device_offline"
+
+// builtin returns the names of the built-in rules that are on.
+func (a *Alerts) builtin() []string {
+	var names []string
+	for name, threshold := range a.Thresholds() {
+		if threshold != nil {
+			names = append(names, name)
+		}
+	}
+	if a.DeviceOffline != Off {
+		names = append(names, offlineRule)
+	}
+	return names
+}
+
+// Builtin is what the program has of its own and the configuration may name. This package does not know the domain and is told.
+type Builtin struct {
+	// DeviceTypes are the names of the device types that every system knows.
+	DeviceTypes []string
+	// RuleTypes are the device types that the built-in rules are for, by the rules' names.
+	RuleTypes map[string]string
+	// MaxRules bounds the rules of one device type.
+	MaxRules int
 }
 
 // knownTypes lists the built-in device types and those that the configuration adds.
 func (c *Config) knownTypes() []string {
-	types := builtinTypes()
+	types := slices.Clone(c.builtin.DeviceTypes)
 	for _, t := range c.DeviceTypes {
 		types = append(types, t.Name)
 	}

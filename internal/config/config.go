@@ -41,6 +41,8 @@ type Config struct {
 	Revision time.Time `koanf:"-"`
 	// sources tells for every key that is not at its default who set it.
 	sources map[string]string
+	// builtin is what it was made with.
+	builtin Builtin
 }
 
 // Server is the HTTP server of the service.

@@ -1,12 +1,16 @@
 package config
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
-// Default returns the configuration of a service that was told nothing. Lists without elements are not nil, as those that
+// Default returns the configuration of a service that was told nothing but what is built in. Lists without elements are not nil, as those that
 // were read are not.
-func Default(service string) Config {
+func Default(service string, builtin Builtin) Config {
 	port := defaultPort(service)
 	cfg := Config{
+		builtin: builtin,
 		DataDir: "data",
 		Server:  Server{Addr: joinPort("127.0.0.1", port), Port: port, ShutdownTimeout: 20 * time.Second},
 		Kafka: Kafka{
@@ -33,7 +37,7 @@ func Default(service string) Config {
 			Enabled:      true,
 			DeviceCount:  1000,
 			SendInterval: 5 * time.Second,
-			DeviceTypes:  builtinTypes(),
+			DeviceTypes:  slices.Clone(builtin.DeviceTypes),
 			Seed:         1,
 			Faults:       Faults{Offline: 2.7, Drift: 0.05, Stick: 0.2, Spike: 0.5, Excursion: 2.4},
 		},

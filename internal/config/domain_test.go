@@ -1,54 +1,47 @@
-package config_test
+package config
 
 import (
-	"slices"
 	"testing"
 
-	"iotmon/internal/config"
 	"iotmon/internal/iot"
 	"iotmon/internal/simulate"
 )
 
+// builtin is what the programs have of their own.
+var builtin = func() Builtin {
+	b := Builtin{RuleTypes: make(map[string]string), MaxRules: iot.MaxRules}
+	for _, spec := range iot.BuiltinTypes() {
+		b.DeviceTypes = append(b.DeviceTypes, string(spec.Name))
+	}
+	for _, rule := range iot.BuiltinRules() {
+		b.RuleTypes[rule.Name] = string(rule.Type)
+	}
+	return b
+}()
+
 // The configuration repeats a little of what other packages define, because it imports none of them.
 
-func TestBuiltinTypesAreThoseOfTheDomain(t *testing.T) {
-	var want []string
-	for _, spec := range iot.BuiltinTypes() {
-		want = append(want, string(spec.Name))
+func TestBuiltinRulesHaveTheirNamesForKeys(t *testing.T) {
+	cfg := Default(Iotmon, builtin)
+	on := cfg.Alerts.builtin()
+	for _, name := range on {
+		if _, known := builtin.RuleTypes[name]; !known {
+			t.Errorf("%s is a key, and no built-in rule", name)
+		}
 	}
-	if got := config.Default(config.Iotmon).Simulator.DeviceTypes; !slices.Equal(got, want) {
-		t.Errorf("got %v, want %v", got, want)
+	if len(on) != len(builtin.RuleTypes) {
+		t.Errorf("%d rules are on, want all %d that there are", len(on), len(builtin.RuleTypes))
 	}
 }
 
-func TestBuiltinRulesAreOfTheDomain(t *testing.T) {
-	catalog, err := iot.NewCatalog(iot.BuiltinTypes()...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	alerts := config.Default(config.Iotmon).Alerts
-	rules := alerts.All()
-	if len(rules) != 5 {
-		t.Errorf("got %d rules, want 5", len(rules))
-	}
-	for _, rule := range rules {
-		if iot.Severity(rule.Severity).Rank() < 0 {
-			t.Errorf("%s: unknown severity %q", rule.Name, rule.Severity)
-		}
-		if rule.Name != iot.RuleOffline && (catalog.Spec(iot.DeviceType(rule.DeviceType)) == nil || rule.Above == nil) {
-			t.Errorf("%s: no device type with a threshold: %+v", rule.Name, rule)
-		}
-	}
-}
-
-func TestAsManyRulesAsTheDomainTakes(t *testing.T) {
-	if config.MaxRules != iot.MaxRules {
-		t.Errorf("got %d, want %d", config.MaxRules, iot.MaxRules)
+func TestSilenceIsTheRuleOfTheDomain(t *testing.T) {
+	if offlineRule != iot.RuleOffline {
+		t.Errorf("got %q, want %q", offlineRule, iot.RuleOffline)
 	}
 }
 
 func TestFaultsAreThoseOfTheSimulator(t *testing.T) {
-	got := simulate.FaultRates(config.Default(config.Iotmon).Simulator.Faults)
+	got := simulate.FaultRates(Default(Iotmon, builtin).Simulator.Faults)
 	if want := simulate.DefaultFaultRates(); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}

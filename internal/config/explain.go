@@ -10,7 +10,7 @@ import (
 // Explain writes every key that is not at its default, with its value and who set it. The two keys that are short for
 // others are told as those.
 func (c *Config) Explain(w io.Writer, service string) error {
-	defaults := Default(service)
+	defaults := Default(service, c.builtin)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	standard := leaves(&defaults)
 	rows := 0

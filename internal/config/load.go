@@ -22,6 +22,8 @@ import (
 type LoadOptions struct {
 	// Service is the name of the program, one of the constants of this package.
 	Service string
+	// Builtin is what the configuration may name beside what it defines.
+	Builtin Builtin
 	// Args is the command line without the program's name, Environ the environment as os.Environ returns it.
 	Args, Environ []string
 	// Dir is where .env and configs/ are looked for, and what relative names of files start from; empty is the working
@@ -49,7 +51,7 @@ func Load(o LoadOptions) (*Config, error) {
 	if err := wrong.err(); err != nil {
 		return nil, err
 	}
-	cfg, err := merge(Default(o.Service), append([]*layer{fromFile}, above...))
+	cfg, err := merge(Default(o.Service, o.Builtin), append([]*layer{fromFile}, above...))
 	if err != nil {
 		return nil, err
 	}
@@ -137,7 +139,7 @@ func merge(defaults Config, layers []*layer) (*Config, error) {
 		}
 		maps.Copy(sources, l.sources)
 	}
-	cfg := &Config{sources: sources}
+	cfg := &Config{sources: sources, builtin: defaults.builtin}
 	if err := k.Unmarshal("", cfg); err != nil {
 		return nil, fmt.Errorf("decode: %w", err)
 	}

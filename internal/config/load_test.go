@@ -25,7 +25,7 @@ func loadAs(t *testing.T, service, file string, environ []string, args ...string
 	if file != "" {
 		write(t, filepath.Join(dir, "configs", service+".yaml"), file)
 	}
-	return Load(LoadOptions{Service: service, Args: args, Environ: environ, Dir: dir})
+	return Load(LoadOptions{Service: service, Builtin: builtin, Args: args, Environ: environ, Dir: dir})
 }
 
 func write(t *testing.T, path, text string) {
@@ -54,7 +54,7 @@ func mustLoadAs(t *testing.T, service, file string, environ []string, args ...st
 
 func TestNothingGivenIsTheDefault(t *testing.T) {
 	cfg := mustLoad(t, "", nil)
-	if want := Default(Iotmon); !equal(cfg, &want) {
+	if want := Default(Iotmon, builtin); !equal(cfg, &want) {
 		t.Errorf("got %+v, want %+v", cfg, want)
 	}
 }
@@ -95,7 +95,7 @@ websocket:
   ping_interval: "20s"
 `, []string{"MIDDLEWARE_HOST=kafka.plant"})
 
-	want := Default(Consumer)
+	want := Default(Consumer, builtin)
 	want.Kafka.Brokers = []string{"kafka.plant:9092", "kafka.plant:9093"}
 	want.Kafka.Topic, want.Kafka.AlertsTopic = "readings", "alarms"
 	want.Kafka.Topics = []string{"readings", "alarms"}
@@ -223,7 +223,7 @@ func TestDotEnvFillsWhatTheEnvironmentLeavesOut(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, ".env"), "IOTMON_LOG_LEVEL=debug\nIOTMON_LOG_FORMAT=json\nKAFKA_HOST=from-file\n")
 	cfg, err := Load(LoadOptions{
-		Service: Consumer,
+		Service: Consumer, Builtin: builtin,
 		Environ: []string{"IOTMON_LOG_LEVEL=warn", "IOTMON_LOG_FORMAT=", "IOTMON_KAFKA_BROKERS=<KAFKA_HOST>:9092"},
 		Dir:     dir,
 	})
@@ -348,7 +348,7 @@ func TestTheRevisionIsThatOfWhoeverDecidesTheLengthOfWindows(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		cfg, err := Load(LoadOptions{Service: service, Args: []string{"-config", file}, Environ: environ, Dir: dir})
+		cfg, err := Load(LoadOptions{Service: service, Builtin: builtin, Args: []string{"-config", file}, Environ: environ, Dir: dir})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -368,7 +368,7 @@ func TestTheRevisionIsThatOfWhoeverDecidesTheLengthOfWindows(t *testing.T) {
 func TestATypeHasSoManyRulesAtMost(t *testing.T) {
 	var text strings.Builder
 	text.WriteString("alerts:\n  rules:\n")
-	for i := range MaxRules + 3 {
+	for i := range builtin.MaxRules + 3 {
 		fmt.Fprintf(&text, "    - {name: switch_%d, device_type: switch_sensor, severity: info, above: 0}\n", i)
 	}
 	dir := t.TempDir()
@@ -376,7 +376,7 @@ func TestATypeHasSoManyRulesAtMost(t *testing.T) {
 	if err := os.WriteFile(path, []byte(text.String()), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err := Load(LoadOptions{Service: Iotmon, Args: []string{"-config", path}, Dir: dir})
+	_, err := Load(LoadOptions{Service: Iotmon, Builtin: builtin, Args: []string{"-config", path}, Dir: dir})
 	if err == nil || !strings.Contains(err.Error(), "alerts.rules[100].device_type") || strings.Count(err.Error(), "\n") > 0 {
 		t.Errorf("got %v, want one line about the first rule that is too many", err)
 	}

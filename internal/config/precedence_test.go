@@ -140,7 +140,7 @@ func TestEveryKeyFromEverySourceInItsPrecedence(t *testing.T) {
 	for _, o := range options(Iotmon) {
 		flags[o.key] = "-" + o.name
 	}
-	standard := Default(Iotmon)
+	standard := Default(Iotmon, builtin)
 	for _, l := range leaves(&standard) {
 		t.Run(l.path, func(t *testing.T) {
 			values, ok := samples[l.path]
@@ -152,7 +152,7 @@ func TestEveryKeyFromEverySourceInItsPrecedence(t *testing.T) {
 			}
 			service, standard := Iotmon, standard
 			if section, _, _ := strings.Cut(l.path, "."); l.path == "kafka.brokers" || section == "postgres" || section == "redis" {
-				service, standard = Consumer, Default(Consumer)
+				service, standard = Consumer, Default(Consumer, builtin)
 			}
 			low, high := values[0], values[1]
 			with := companions[l.path]
@@ -220,7 +220,7 @@ func TestReferenceFileIsTheDefaultAndMentionsEveryKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	cfg := mustLoad(t, string(text), nil)
-	if want := Default(Iotmon); !equal(cfg, &want) {
+	if want := Default(Iotmon, builtin); !equal(cfg, &want) {
 		t.Errorf("got  %+v\nwant %+v", cfg, want)
 	}
 	_, paths := schema()
@@ -248,7 +248,7 @@ func TestReferenceFileIsTheDefaultAndMentionsEveryKey(t *testing.T) {
 func TestFilesOfAllServicesLoad(t *testing.T) {
 	t.Chdir(root) // Their directories are relative to the source tree.
 	for service, port := range map[string]int{Iotmon: 8080, Producer: 8084, Consumer: 8081, Web: 8080, WebSocket: 8082} {
-		cfg, err := Load(LoadOptions{Service: service, Environ: []string{"MIDDLEWARE_HOST=10.1.2.3"}})
+		cfg, err := Load(LoadOptions{Service: service, Builtin: builtin, Environ: []string{"MIDDLEWARE_HOST=10.1.2.3"}})
 		if err != nil {
 			t.Errorf("%s: %v", service, err)
 			continue

@@ -16,6 +16,7 @@ import (
 // checker collects what is wrong with the values, each with the place that set it.
 type checker struct {
 	sources map[string]string
+	builtin *Builtin
 	problems
 }
 
@@ -51,17 +52,18 @@ func (c *checker) oneOf(key, value string, allowed ...string) {
 // validate checks every value by itself and against the others. It looks at nothing outside but the directories of the
 // page, which must be there before they are served.
 func (c *Config) validate(service string) error {
-	check := &checker{sources: c.sources}
+	check := &checker{sources: c.sources, builtin: &c.builtin}
+	known := c.knownTypes()
 	check.must(c.DataDir != "", "data_dir", `""`, "the name of a directory")
 	check.server(&c.Server)
 	check.kafka(&c.Kafka, service)
 	check.servers(c, service)
-	check.simulator(&c.Simulator, c.knownTypes())
+	check.simulator(&c.Simulator, known)
 	check.ingest(&c.Ingest)
-	check.mapRules(c.Ingest.Map, c.knownTypes())
+	check.mapRules(c.Ingest.Map, known)
 	check.times(c)
 	check.deviceTypes(c.DeviceTypes)
-	check.alerts(&c.Alerts, c.knownTypes())
+	check.alerts(&c.Alerts, known)
 	check.archive(c)
 	check.live(&c.Live)
 	check.tracing(&c.Tracing)

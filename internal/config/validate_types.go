@@ -17,7 +17,7 @@ var identifier = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
 const identifierShape = "lower-case letters, digits and underscores, beginning with a letter"
 
 func (c *checker) deviceTypes(types []DeviceType) {
-	taken := builtinTypes()
+	taken := slices.Clone(c.builtin.DeviceTypes)
 	for i, t := range types {
 		key := fmt.Sprintf("device_types[%d]", i)
 		c.mustText(identifier.MatchString(t.Name), key+".name", t.Name, identifierShape)
@@ -71,20 +71,18 @@ func (c *checker) mapRules(rules []MapRule, known []string) {
 
 func (c *checker) alerts(a *Alerts, known []string) {
 	c.oneOf("alerts.device_offline", a.DeviceOffline, "info", "warning", "critical", Off)
-	builtin := a.All()
-	builtin = builtin[:len(builtin)-len(a.Rules)]
-	taken := make([]string, len(builtin))
+	taken := a.builtin()
 	perType := make(map[string]int)
-	for i, rule := range builtin {
-		taken[i] = rule.Name
-		perType[rule.DeviceType]++
+	for _, name := range taken {
+		perType[c.builtin.RuleTypes[name]]++
 	}
 	for i := range a.Rules {
 		key, rule := fmt.Sprintf("alerts.rules[%d]", i), &a.Rules[i]
 		c.rule(key, rule, taken, known)
 		taken = append(taken, rule.Name)
 		perType[rule.DeviceType]++
-		c.must(perType[rule.DeviceType] != MaxRules+1, key+".device_type", rule.DeviceType, "a type that has fewer than %d rules before this one", MaxRules)
+		c.must(perType[rule.DeviceType] != c.builtin.MaxRules+1, key+".device_type", rule.DeviceType,
+			"a type that has fewer than %d rules before this one", c.builtin.MaxRules)
 	}
 }
 
@@ -92,7 +90,7 @@ func (c *checker) rule(key string, r *Rule, taken, known []string) {
 	c.mustText(identifier.MatchString(r.Name), key+".name", r.Name, identifierShape)
 	c.mustText(!slices.Contains(taken, r.Name), key+".name", r.Name,
 		"another name than those of the other rules; to replace a built-in rule, switch it off")
-	c.must(r.Name != "device_offline", key+".name", `"device_offline"`, "another name: this one is for silence and has no threshold")
+	c.must(r.Name != offlineRule, key+".name", `"device_offline"`, "another name: this one is for silence and has no threshold")
 	c.knownType(key+".device_type", r.DeviceType, known)
 	c.oneOf(key+".severity", r.Severity, "info", "warning", "critical")
 	c.must((r.Above == nil) != (r.Below == nil), key, "both or neither", "given either above or below")

@@ -54,6 +54,18 @@ type Rule struct {
 	For, ClearFor time.Duration
 }
 
+// BuiltinRules returns the rules that every system knows. Their thresholds, and which of them are on, are for the configuration
+// to say.
+func BuiltinRules() []Rule {
+	return []Rule{
+		{Name: "temperature_high", Type: Temperature, Severity: Warning, Hysteresis: 0.5},
+		{Name: "humidity_high", Type: Humidity, Severity: Warning, Hysteresis: 2},
+		{Name: "pressure_high", Type: Pressure, Severity: Warning, Hysteresis: 2},
+		{Name: "temperature_critical", Type: Temperature, Severity: Critical, Hysteresis: 0.5},
+		{Name: RuleOffline, Severity: Warning},
+	}
+}
+
 // Violated reports whether the value violates the rule.
 func (r *Rule) Violated(value float64) bool {
 	if r.Below {

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"iotmon/internal/app"
 	"iotmon/internal/config"
 )
 
@@ -108,7 +109,7 @@ func TestUpdateConfigTakesAnyPassword(t *testing.T) {
 	if strings.Contains(output, "p@s") {
 		t.Errorf("the password is shown:\n%s", output)
 	}
-	cfg, err := config.Load(config.LoadOptions{Service: config.Consumer, Dir: h.path("")})
+	cfg, err := config.Load(config.LoadOptions{Service: config.Consumer, Builtin: app.Builtin(), Dir: h.path("")})
 	if err != nil {
 		t.Fatal(err)
 	}

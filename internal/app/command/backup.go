@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"iotmon/internal/app"
 	"iotmon/internal/app/datadir"
 	"iotmon/internal/backup"
 	"iotmon/internal/config"
@@ -39,7 +40,7 @@ func parseBackup(name string, args []string) (*backupFlags, error) {
 	if set.NArg() != 1 {
 		return nil, fmt.Errorf("want the name of one file, or - (got %d)", set.NArg())
 	}
-	cfg, err := config.Load(config.LoadOptions{Service: config.Iotmon, Args: given, Environ: os.Environ()})
+	cfg, err := config.Load(config.LoadOptions{Service: config.Iotmon, Builtin: app.Builtin(), Args: given, Environ: os.Environ()})
 	if err != nil {
 		return nil, err
 	}

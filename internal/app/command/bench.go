@@ -201,7 +201,7 @@ const benchWindow = 5
 const benchRetention = 64 << 30
 
 func benchConfig(flags *benchFlags, dir string) *config.Config {
-	cfg := config.Default(config.Iotmon)
+	cfg := config.Default(config.Iotmon, app.Builtin())
 	cfg.DataDir = dir
 	cfg.Server.Addr = "127.0.0.1:0"
 	cfg.Simulator.Enabled = false

@@ -100,7 +100,7 @@ func (p *Program) Run(ctx context.Context, args []string, stdout, stderr io.Writ
 }
 
 func (p *Program) load(args []string) (*config.Config, error) {
-	return config.Load(config.LoadOptions{Service: p.Service, Args: args, Environ: os.Environ()})
+	return config.Load(config.LoadOptions{Service: p.Service, Builtin: app.Builtin(), Args: args, Environ: os.Environ()})
 }
 
 // followLevel sets the level to log.level of the configuration, read again, at every SIGHUP until stop is called. The rest of

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"iotmon/internal/app"
 	"iotmon/internal/config"
 	"iotmon/internal/iot"
 	"iotmon/internal/mapping"
@@ -20,7 +21,7 @@ const telegraf = "../../../docs/examples/telegraf/"
 // telegrafRules returns the mapping of the example.
 func telegrafRules(t *testing.T) *mapping.Rules {
 	t.Helper()
-	cfg, err := config.Load(config.LoadOptions{Service: config.Iotmon, Args: []string{"-config", telegraf + "iotmon.yaml"}})
+	cfg, err := config.Load(config.LoadOptions{Service: config.Iotmon, Builtin: app.Builtin(), Args: []string{"-config", telegraf + "iotmon.yaml"}})
 	if err != nil {
 		t.Fatal(err)
 	}
