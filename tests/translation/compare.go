@@ -13,6 +13,7 @@ import (
 func (l library) compare(pair translation) []string {
 	c := comparison{library: l, translation: pair}
 	c.linksToEachOther()
+	c.headingsDiffer()
 	english, chinese := pair.english.sections, pair.chinese.sections
 	pairs := align(len(english), len(chinese), func(i, j int) int { return c.likenessOfSections(english[i], chinese[j]) })
 	if c.compareHeadings(pairs) {
@@ -38,6 +39,18 @@ func (c *comparison) linksToEachOther() {
 	for _, d := range [][2]*document{{c.english, c.chinese}, {c.chinese, c.english}} {
 		if name := path.Base(d[1].path); !strings.Contains(d[0].head, "]("+name+")") {
 			c.problems = append(c.problems, fmt.Sprintf("%s: does not link to %s in its first %d lines", d[0].path, name, headLines))
+		}
+	}
+}
+
+// headingsDiffer reports headings that a link could not tell apart. What are different words in English may be one in Chinese.
+func (c *comparison) headingsDiffer() {
+	first := map[string]int{}
+	for _, s := range c.chinese.sections[1:] {
+		if line, ok := first[s.anchor()]; ok {
+			c.report(s.line, "the heading %q is the same as in line %d: a link leads to the first of them", s.heading(), line)
+		} else {
+			first[s.anchor()] = s.line
 		}
 	}
 }
