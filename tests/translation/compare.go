@@ -43,14 +43,18 @@ func (c *comparison) linksToEachOther() {
 	}
 }
 
-// headingsDiffer reports headings that a link could not tell apart. What are different words in English may be one in Chinese.
+// headingsDiffer reports headings of either document that a link could not tell apart. What are different words in English may be one
+// in Chinese.
 func (c *comparison) headingsDiffer() {
-	first := map[string]int{}
-	for _, s := range c.chinese.sections[1:] {
-		if line, ok := first[s.anchor()]; ok {
-			c.report(s.line, "the heading %q is the same as in line %d: a link leads to the first of them", s.heading(), line)
-		} else {
-			first[s.anchor()] = s.line
+	for _, d := range []*document{c.english, c.chinese} {
+		first := map[string]int{}
+		for _, s := range d.sections[1:] {
+			if line, ok := first[s.anchor()]; ok {
+				c.problems = append(c.problems, fmt.Sprintf("%s:%d: a link to the heading %q leads to that of line %d, which is called the same",
+					d.path, s.line, s.heading(), line))
+			} else {
+				first[s.anchor()] = s.line
+			}
 		}
 	}
 }

@@ -140,7 +140,7 @@ func TestDifferencesAreFound(t *testing.T) {
 			`pumps.zh-CN.md:17: the heading "### 停止" has no counterpart in pumps.md`,
 		}},
 		{"two headings alike", "## 停止", "## 安装", []string{
-			`pumps.zh-CN.md:17: the heading "## 安装" is the same as in line 7: a link leads to the first of them`,
+			`pumps.zh-CN.md:17: a link to the heading "## 安装" leads to that of line 7, which is called the same`,
 		}},
 		{"figure", "30 秒", "45 秒", []string{"pumps.zh-CN.md:5: says 45 秒 where line 5 of pumps.md says 30 s"}},
 		{"unit", "30 秒", "30 分钟", []string{"pumps.zh-CN.md:5: says 30 分钟 where line 5 of pumps.md says 30 s"}},
