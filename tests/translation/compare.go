@@ -107,18 +107,33 @@ func (c *comparison) compareBlocks(english, chinese block) {
 		c.report(chinese.line, "the code block is of %q where %s is of %q", chinese.info, there, english.info)
 	}
 	same := func(a, b string) bool { return a == b }
-	for _, of := range []struct {
-		kind             string
-		english, chinese []string
-	}{{"code", e.code, z.code}, {"link", e.links, z.links}} {
-		missing, extra := difference(of.english, of.chinese, same)
-		c.reportDifference(chinese.line, of.kind, there, missing, extra)
+	missing, extra := difference(e.code, z.code, same)
+	c.reportDifference(chinese.line, "code", there, missing, extra)
+	if english.kind == code && len(missing)+len(extra) == 0 && !slices.Equal(e.code, z.code) {
+		c.report(chinese.line, "has the lines of code of %s in another order, or not as often", there)
 	}
-	missing, extra := difference(e.figures, z.figures, figure.equal)
-	inWords := numbersInWords(e.words)
-	extra = slices.DeleteFunc(extra, func(f figure) bool {
-		return slices.ContainsFunc(inWords, f.equal)
-	})
+	missing, extra = difference(e.links, z.links, same)
+	c.reportDifference(chinese.line, "link", there, missing, extra)
+	missing, extra = differenceOfFigures(e, z)
+	c.reportDifference(chinese.line, "figure", there, missing, extra)
+}
+
+// differenceOfFigures returns the figures of the English text that the Chinese one lacks, and those that it has instead. A figure that
+// is in digits in English is in digits in Chinese as well. What English says in words Chinese may say either way; one and two are
+// words like others, and are not looked for.
+func differenceOfFigures(english, chinese content) (missing, extra []string) {
+	lacking, instead := difference(english.figures, chinese.figures, figure.equal)
+	inWords := numbersInWords(english.words)
+	in := func(list []figure) func(f figure) bool {
+		return func(f figure) bool { return slices.ContainsFunc(list, f.equal) }
+	}
+	instead = slices.DeleteFunc(instead, in(inWords))
+	either := slices.Concat(chinese.figures, chineseNumbers(chinese.words))
+	for _, f := range inWords {
+		if f.value != "1" && f.value != "2" && !in(either)(f) {
+			lacking = append(lacking, f)
+		}
+	}
 	written := func(list []figure) []string {
 		var texts []string
 		for _, f := range list {
@@ -126,7 +141,7 @@ func (c *comparison) compareBlocks(english, chinese block) {
 		}
 		return texts
 	}
-	c.reportDifference(chinese.line, "figure", there, written(missing), written(extra))
+	return written(lacking), written(instead)
 }
 
 // reportDifference reports what is missing and what is there instead, in pairs as far as they go.

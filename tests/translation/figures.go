@@ -75,7 +75,7 @@ var small = map[string]int64{
 
 var englishWord = regexp.MustCompile(`[a-z]+`)
 
-// numbersInWords returns the numbers that an English text writes in words: a translation may write them in digits.
+// numbersInWords returns the numbers that an English text writes in words, each without a unit.
 func numbersInWords(text string) []figure {
 	var found []figure
 	sum, written := int64(0), ""
@@ -85,7 +85,7 @@ func numbersInWords(text string) []figure {
 		}
 		sum, written = 0, ""
 	}
-	for _, word := range englishWord.FindAllString(strings.ToLower(text), -1) {
+	for _, word := range englishWord.FindAllString(strings.ToLower(number.ReplaceAllString(text, "0")), -1) {
 		multiplier := scales[word]
 		if word == "hundred" {
 			multiplier = 100
@@ -102,5 +102,36 @@ func numbersInWords(text string) []figure {
 		written = strings.TrimSpace(written + " " + word)
 	}
 	end()
+	return found
+}
+
+// numerals are the characters from which Chinese numbers are made, but for the multipliers.
+var numerals = map[rune]int64{'零': 0, '一': 1, '二': 2, '两': 2, '三': 3, '四': 4, '五': 5, '六': 6, '七': 7, '八': 8, '九': 9}
+
+// numeralScales are the multipliers of Chinese numbers. Those from 万 on multiply all that is before them.
+var numeralScales = map[rune]int64{'十': 10, '百': 100, '千': 1e3, '万': 1e4, '亿': 1e8}
+
+var chineseNumber = regexp.MustCompile(`[零一二两三四五六七八九十百千万亿]+`)
+
+// chineseNumbers returns the numbers that a Chinese text writes in characters, each without a unit.
+func chineseNumbers(text string) []figure {
+	var found []figure
+	for _, written := range chineseNumber.FindAllString(text, -1) {
+		var sum, digit int64
+		for _, r := range written {
+			scale := numeralScales[r]
+			switch {
+			case scale == 0:
+				digit = numerals[r]
+			case scale < 1e4:
+				sum += max(digit, 1) * scale
+				digit = 0
+			default:
+				sum = max(sum+digit, 1) * scale
+				digit = 0
+			}
+		}
+		found = append(found, figure{value: new(big.Rat).SetInt64(sum + digit).RatString(), written: written})
+	}
 	return found
 }

@@ -85,6 +85,7 @@ A window is 30 s. Set ` + "`pumps.window`" + ` as in [fans](fans.md#wear).
 
 ` + "```bash" + `
 make pumps    # 1,000 pumps
+make fans
 ` + "```" + `
 
 | key | default |
@@ -107,6 +108,7 @@ const chinese = `# 水泵
 
 ` + "```bash" + `
 make pumps    # 1000 台水泵
+make fans
 ` + "```" + `
 
 | 配置键 | 默认值 |
@@ -127,38 +129,42 @@ func TestDifferencesAreFound(t *testing.T) {
 	}{
 		{name: "in step"},
 		{"heading missing", "## 安装\n", "", []string{
-			`pumps.zh-CN.md:14: lacks the heading "## Install", line 7 of pumps.md`,
+			`pumps.zh-CN.md:15: lacks the heading "## Install", line 7 of pumps.md`,
 		}},
 		{"section missing", chinese[strings.Index(chinese, "## 停止"):], "", []string{
-			`pumps.zh-CN.md:15: lacks the heading "## Stop", line 17 of pumps.md`,
+			`pumps.zh-CN.md:16: lacks the heading "## Stop", line 18 of pumps.md`,
 		}},
 		{"section too many", "## 停止", "## 暂停\n\n不要急。\n\n## 停止", []string{
-			`pumps.zh-CN.md:17: the heading "## 暂停" has no counterpart in pumps.md`,
+			`pumps.zh-CN.md:18: the heading "## 暂停" has no counterpart in pumps.md`,
 		}},
 		{"level", "## 停止", "### 停止", []string{
-			`pumps.zh-CN.md:15: lacks the heading "## Stop", line 17 of pumps.md`,
-			`pumps.zh-CN.md:17: the heading "### 停止" has no counterpart in pumps.md`,
+			`pumps.zh-CN.md:16: lacks the heading "## Stop", line 18 of pumps.md`,
+			`pumps.zh-CN.md:18: the heading "### 停止" has no counterpart in pumps.md`,
 		}},
 		{"two headings alike", "## 停止", "## 安装", []string{
-			`pumps.zh-CN.md:17: a link to the heading "## 安装" leads to that of line 7, which is called the same`,
+			`pumps.zh-CN.md:18: a link to the heading "## 安装" leads to that of line 7, which is called the same`,
 		}},
 		{"figure", "30 秒", "45 秒", []string{"pumps.zh-CN.md:5: says 45 秒 where line 5 of pumps.md says 30 s"}},
 		{"unit", "30 秒", "30 分钟", []string{"pumps.zh-CN.md:5: says 30 分钟 where line 5 of pumps.md says 30 s"}},
 		{"figure missing", "窗口为 30 秒", "窗口很短", []string{"pumps.zh-CN.md:5: lacks the figure 30 s of line 5 of pumps.md"}},
-		{"figure of a word", "10 秒", "20 秒", []string{"pumps.zh-CN.md:19: has the figure 20 秒, which line 19 of pumps.md has not"}},
-		{"scale", "150 万", "15 万", []string{"pumps.zh-CN.md:15: says 15 万 where line 15 of pumps.md says 1.5 million"}},
+		{"figure of a word", "10 秒", "20 秒", []string{"pumps.zh-CN.md:20: says 20 秒 where line 20 of pumps.md says ten"}},
+		{"word for a word", "三次", "四次", []string{"pumps.zh-CN.md:16: lacks the figure three of line 16 of pumps.md"}},
+		{"order of commands", "make pumps    # 1000 台水泵\nmake fans", "make fans\nmake pumps    # 1000 台水泵", []string{
+			"pumps.zh-CN.md:9: has the lines of code of line 9 of pumps.md in another order, or not as often",
+		}},
+		{"scale", "150 万", "15 万", []string{"pumps.zh-CN.md:16: says 15 万 where line 16 of pumps.md says 1.5 million"}},
 		{"comment of a command", "1000 台", "2000 台", []string{"pumps.zh-CN.md:9: says 2000 where line 9 of pumps.md says 1,000"}},
 		{"command", "make pumps", "make pump", []string{"pumps.zh-CN.md:9: says make pump where line 9 of pumps.md says make pumps"}},
 		{"language of a command", "```bash", "```sh", []string{`pumps.zh-CN.md:9: the code block is of "sh" where line 9 of pumps.md is of "bash"`}},
-		{"configuration key", "`pumps.rate`", "`pumps.rates`", []string{"pumps.zh-CN.md:15: says `pumps.rates` where line 15 of pumps.md says `pumps.rate`"}},
+		{"configuration key", "`pumps.rate`", "`pumps.rates`", []string{"pumps.zh-CN.md:16: says `pumps.rates` where line 16 of pumps.md says `pumps.rate`"}},
 		{"configuration key missing", "`pumps.window`", "窗口", []string{"pumps.zh-CN.md:5: lacks the code `pumps.window` of line 5 of pumps.md"}},
 		{"link to the English document", "fans.zh-CN.md", "fans.md", []string{
 			"pumps.zh-CN.md:5: says fans.md#磨损 where line 5 of pumps.md says fans.zh-CN.md#磨损",
 		}},
-		{"link to another heading", "#安装", "#停止", []string{"pumps.zh-CN.md:20: says #停止 where line 20 of pumps.md says #安装"}},
-		{"link missing", "见[上文](#安装)", "如上", []string{"pumps.zh-CN.md:20: lacks the link #安装 of line 20 of pumps.md"}},
+		{"link to another heading", "#安装", "#停止", []string{"pumps.zh-CN.md:21: says #停止 where line 21 of pumps.md says #安装"}},
+		{"link missing", "见[上文](#安装)", "如上", []string{"pumps.zh-CN.md:21: lacks the link #安装 of line 21 of pumps.md"}},
 		{"list item missing", "- 10 秒后停止。\n", "", []string{
-			`pumps.zh-CN.md:17: lacks the list item "Stop it after ten seconds.", line 19 of pumps.md`,
+			`pumps.zh-CN.md:18: lacks the list item "Stop it after ten seconds.", line 20 of pumps.md`,
 		}},
 		{"other language not linked", "[English](pumps.md)\n", "英文\n", []string{
 			"pumps.zh-CN.md: does not link to pumps.md in its first 6 lines",
@@ -205,6 +211,16 @@ func TestNumbersInWords(t *testing.T) {
 		got = append(got, f.value)
 	}
 	if want := []string{"25", "10000", "100", "2", "300"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func TestChineseNumbers(t *testing.T) {
+	var got []string
+	for _, f := range chineseNumbers("五十次，一万条，三十秒，十五分钟，两百零三台，三千二百万") {
+		got = append(got, f.value)
+	}
+	if want := []string{"50", "10000", "30", "15", "203", "32000000"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }
