@@ -15,8 +15,8 @@ type member struct {
 	types []iot.DeviceType
 }
 
-// see records a reading at the given time and reports whether it is the first there. In order is the fast path.
-func (m *member) see(micros uint32) bool {
+// add records a reading at the given time and reports whether it is the first there. In order is the fast path.
+func (m *member) add(micros uint32) bool {
 	n := len(m.seen)
 	if n == 0 || micros > m.seen[n-1] {
 		m.seen = append(m.seen, micros)
@@ -30,8 +30,8 @@ func (m *member) see(micros uint32) bool {
 	return true
 }
 
-// joins reports whether the device has not been counted under t before, and counts it.
-func (m *member) joins(t iot.DeviceType) bool {
+// addType reports whether the device has not been counted under t before, and counts it.
+func (m *member) addType(t iot.DeviceType) bool {
 	if slices.Contains(m.types, t) {
 		return false
 	}
@@ -39,8 +39,8 @@ func (m *member) joins(t iot.DeviceType) bool {
 	return true
 }
 
-// forget makes the member one of a window without readings. It keeps room for as many readings as it has had, or about.
-func (m *member) forget() {
+// reset makes the member one of a window without readings. It keeps room for as many readings as it has had, or about.
+func (m *member) reset() {
 	if cap(m.seen) > 4*len(m.seen)+16 {
 		m.seen = nil
 	}

@@ -47,16 +47,16 @@ type window struct {
 	first   int64
 	types   map[iot.DeviceType]*iot.Summary
 	members members
-	// further are the members of the later parts of a window longer than segment, in the order of time.
-	further []members
-	changed bool
+	// laterMembers are the members of the later parts of a window longer than segment, in the order of time.
+	laterMembers []members
+	changed      bool
 }
 
 // segment is how long a part of a window is whose readings are told apart by 32 bits of microseconds: 71 minutes.
 const segment = 1 << 32
 
-// Closed is a window that will not change any more, with a summary for each type that had a reading in it.
-type Closed struct {
+// Result is a window that will not change any more, with a summary for each type that had a reading in it.
+type Result struct {
 	iot.Window
 	Summaries map[iot.DeviceType]*iot.Summary
 }
@@ -90,8 +90,8 @@ func (w *Windows) Add(r *iot.Reading, offset int64) Outcome {
 	return win.add(r)
 }
 
-// Of returns the window that t falls into.
-func (w *Windows) Of(t time.Time) iot.Window { return w.lengths.WindowOf(t) }
+// WindowOf returns the window that t falls into.
+func (w *Windows) WindowOf(t time.Time) iot.Window { return w.lengths.WindowOf(t) }
 
 func (w *Windows) find(of iot.Window, offset int64) *window {
 	micros := of.Start.UnixMicro()
@@ -102,14 +102,14 @@ func (w *Windows) find(of iot.Window, offset int64) *window {
 			startMicros: micros,
 			first:       offset,
 			types:       make(map[iot.DeviceType]*iot.Summary),
-			members:     w.takeMembers(),
+			members:     w.reuseMembers(),
 		}
 		w.open[micros] = win
 	}
 	return win
 }
 
-func (w *Windows) takeMembers() members {
+func (w *Windows) reuseMembers() members {
 	last := len(w.spare) - 1
 	if last < 0 {
 		return make(members)
@@ -119,8 +119,8 @@ func (w *Windows) takeMembers() members {
 	return taken
 }
 
-// keepMembers forgets who was in no reading of the closed window, and what the others have seen.
-func (w *Windows) keepMembers(kept members) {
+// recycleMembers forgets who was in no reading of the closed window, and what the others have seen.
+func (w *Windows) recycleMembers(kept members) {
 	if len(w.spare) == maxSpare {
 		return
 	}
@@ -128,7 +128,7 @@ func (w *Windows) keepMembers(kept members) {
 		if len(m.seen) == 0 {
 			delete(kept, id)
 		} else {
-			m.forget()
+			m.reset()
 		}
 	}
 	w.spare = append(w.spare, kept)
@@ -141,7 +141,7 @@ func (win *window) add(r *iot.Reading) Outcome {
 	if micros >= segment {
 		seen = win.segment(int(micros / segment)).of(r.ID)
 	}
-	if !seen.see(uint32(micros)) {
+	if !seen.add(uint32(micros)) {
 		return Duplicate
 	}
 	summary := win.types[r.Type]
@@ -150,7 +150,7 @@ func (win *window) add(r *iot.Reading) Outcome {
 		win.types[r.Type] = summary
 	}
 	summary.AddReading(r.Value, r.Quality)
-	if r.Quality != iot.Bad && m.joins(r.Type) {
+	if r.Quality != iot.Bad && m.addType(r.Type) {
 		summary.Devices++
 	}
 	win.changed = true
@@ -159,10 +159,10 @@ func (win *window) add(r *iot.Reading) Outcome {
 
 // segment returns the members of a later part of the window; i counts from 1.
 func (win *window) segment(i int) members {
-	for len(win.further) < i {
-		win.further = append(win.further, make(members))
+	for len(win.laterMembers) < i {
+		win.laterMembers = append(win.laterMembers, make(members))
 	}
-	return win.further[i-1]
+	return win.laterMembers[i-1]
 }
 
 // of returns the member for a device, new if need be.
@@ -177,32 +177,32 @@ func (all members) of(id iot.DeviceID) *member {
 
 // Advance moves the watermark up to t and returns the windows that this closes, oldest first. A t in the past changes
 // nothing: the watermark never goes back.
-func (w *Windows) Advance(t time.Time) []Closed {
+func (w *Windows) Advance(t time.Time) []Result {
 	if !t.After(w.watermark) {
 		return nil
 	}
 	w.watermark = t
-	var closed []Closed
+	var closed []Result
 	for micros, win := range w.open {
 		if win.End().After(t) {
 			continue
 		}
-		closed = append(closed, Closed{Window: win.Window, Summaries: win.types})
+		closed = append(closed, Result{Window: win.Window, Summaries: win.types})
 		delete(w.open, micros)
-		w.keepMembers(win.members)
+		w.recycleMembers(win.members)
 		if w.recent == win {
 			w.recent = nil
 		}
 	}
 	if len(closed) > 1 {
-		slices.SortFunc(closed, func(a, b Closed) int { return a.Start.Compare(b.Start) })
+		slices.SortFunc(closed, func(a, b Result) int { return a.Start.Compare(b.Start) })
 	}
 	return closed
 }
 
 // SetBack closes every open window and sets the watermark back to t. What closed in between opens again, without the readings
 // that it had: whoever calls this has it recomputed. From here on Add must not be given records from before.
-func (w *Windows) SetBack(t time.Time) []Closed {
+func (w *Windows) SetBack(t time.Time) []Result {
 	var newest time.Time
 	for _, win := range w.open {
 		if win.End().After(newest) {
@@ -216,23 +216,23 @@ func (w *Windows) SetBack(t time.Time) []Closed {
 
 // Changed returns the open windows that have changed since the last call, oldest first. The summaries stay the Windows';
 // the caller must be done with them before the next Add.
-func (w *Windows) Changed() []Closed {
-	var changed []Closed
+func (w *Windows) Changed() []Result {
+	var changed []Result
 	for _, win := range w.open {
 		if win.changed {
 			win.changed = false
-			changed = append(changed, Closed{Window: win.Window, Summaries: win.types})
+			changed = append(changed, Result{Window: win.Window, Summaries: win.types})
 		}
 	}
-	slices.SortFunc(changed, func(a, b Closed) int { return a.Start.Compare(b.Start) })
+	slices.SortFunc(changed, func(a, b Result) int { return a.Start.Compare(b.Start) })
 	return changed
 }
 
 // Len returns the number of open windows.
 func (w *Windows) Len() int { return len(w.open) }
 
-// First returns the first offset that an open window still needs to be rebuilt, or next when none is open.
-func (w *Windows) First(next int64) int64 {
+// RebuildFrom returns the first offset that an open window still needs to be rebuilt, or next when none is open.
+func (w *Windows) RebuildFrom(next int64) int64 {
 	for _, win := range w.open {
 		next = min(next, win.first)
 	}

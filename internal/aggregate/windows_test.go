@@ -89,15 +89,15 @@ func TestFirstIsTheOffsetThatOpenWindowsNeed(t *testing.T) {
 		r := reading("a", at*time.Second, 1)
 		w.Add(&r, int64(100+i))
 	}
-	if got := w.First(103); got != 100 {
+	if got := w.RebuildFrom(103); got != 100 {
 		t.Errorf("got first needed offset %d, want 100", got)
 	}
 	w.Advance(epoch.Add(length))
-	if got := w.First(103); got != 100 {
+	if got := w.RebuildFrom(103); got != 100 {
 		t.Errorf("after the older window closed: got %d, want 100", got)
 	}
 	w.Advance(epoch.Add(2 * length))
-	if got := w.First(103); got != 103 {
+	if got := w.RebuildFrom(103); got != 103 {
 		t.Errorf("with no window open: got %d, want the next offset 103", got)
 	}
 }

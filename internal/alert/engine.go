@@ -72,7 +72,7 @@ func (e *Engine) Evaluate(states []iot.AlertState, r *iot.Reading, emit func(*io
 			states = e.evaluate(states, &rules[i], r, emit)
 		}
 	}
-	return e.heard(states, r, emit)
+	return e.evaluateStatus(states, r, emit)
 }
 
 // evaluate is the state machine of one rule: idle, pending since Onset, raised, clearing since Safe.
@@ -153,17 +153,17 @@ func (e *Engine) Forget(states []iot.AlertState, at time.Time, emit func(*iot.Al
 	}
 }
 
-// heard raises or clears the offline alert by what the reading says of its device.
-func (e *Engine) heard(states []iot.AlertState, r *iot.Reading, emit func(*iot.Alert)) []iot.AlertState {
+// evaluateStatus raises or clears the offline alert by what the reading says of its device.
+func (e *Engine) evaluateStatus(states []iot.AlertState, r *iot.Reading, emit func(*iot.Alert)) []iot.AlertState {
 	if r.Status == iot.Offline {
-		return e.Silent(states, r, r.Time, emit)
+		return e.RaiseOffline(states, r, r.Time, emit)
 	}
 	return e.ClearOffline(states, r.Time, emit)
 }
 
-// Silent raises the offline alert of the device whose newest reading is r, unless it is open already. Onset is the moment
+// RaiseOffline raises the offline alert of the device whose newest reading is r, unless it is open already. Onset is the moment
 // from which the device counts as offline.
-func (e *Engine) Silent(states []iot.AlertState, r *iot.Reading, onset time.Time, emit func(*iot.Alert)) []iot.AlertState {
+func (e *Engine) RaiseOffline(states []iot.AlertState, r *iot.Reading, onset time.Time, emit func(*iot.Alert)) []iot.AlertState {
 	if e.offline == nil || find(states, iot.RuleOffline) >= 0 {
 		return states
 	}

@@ -116,8 +116,8 @@ func TestSilenceRaisesTheOfflineAlertOnce(t *testing.T) {
 	var events []iot.Alert
 	emit := func(a *iot.Alert) { events = append(events, *a) }
 	r, onset := reading(0, "20"), epoch.Add(15*time.Second)
-	states := engine.Silent(nil, &r, onset, emit)
-	states = engine.Silent(states, &r, onset.Add(time.Second), emit)
+	states := engine.RaiseOffline(nil, &r, onset, emit)
+	states = engine.RaiseOffline(states, &r, onset.Add(time.Second), emit)
 	back := reading(60, "20")
 	states = engine.Evaluate(states, &back, emit)
 	if len(events) != 2 || len(states) != 0 {

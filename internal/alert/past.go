@@ -26,7 +26,7 @@ func (e *Engine) EvaluatePast(run *iot.PastRun, states []iot.AlertState, r *iot.
 		run = nil
 	}
 	rules := e.byType[r.Type]
-	if run != nil && foreign(run.Alerts, rules) {
+	if run != nil && hasOtherRules(run.Alerts, rules) {
 		e.EndPast(run, emit)
 		run = nil
 	}
@@ -53,9 +53,9 @@ func (e *Engine) EvaluatePast(run *iot.PastRun, states []iot.AlertState, r *iot.
 	return run
 }
 
-// foreign reports whether states are of other rules than these: the device was of another type. Without an end of the run there
+// hasOtherRules reports whether states are of other rules than these: the device was of another type. Without an end of the run there
 // the state of a device of many types would have no bound.
-func foreign(states []iot.AlertState, rules []iot.Rule) bool {
+func hasOtherRules(states []iot.AlertState, rules []iot.Rule) bool {
 	return slices.ContainsFunc(states, func(s iot.AlertState) bool {
 		return !slices.ContainsFunc(rules, func(rule iot.Rule) bool { return rule.Name == s.Rule })
 	})

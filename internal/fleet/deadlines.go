@@ -96,8 +96,8 @@ func (f *Fleet) SetPast(d *Device, run *iot.PastRun) {
 // next returns what is due next of a device.
 func (f *Fleet) next(d *Device) (event Event, at time.Time, any bool) {
 	since := d.LastSeen
-	if f.floor.After(since) {
-		since = f.floor
+	if f.silenceStart.After(since) {
+		since = f.silenceStart
 	}
 	switch {
 	case d.Status != iot.Offline:

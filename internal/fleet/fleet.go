@@ -38,19 +38,19 @@ type Options struct {
 // Fleet holds the devices of one partition. It is not safe for concurrent use: the goroutine of that partition owns it.
 type Fleet struct {
 	Options
-	// floor is the end of the last time in which the log stood still as a whole: silence before it is nobody's fault.
-	floor   time.Time
-	devices map[iot.DeviceID]*Device
-	counts  map[iot.DeviceType]*Counts
-	watch   deadlines
+	// silenceStart is the end of the last time in which the log stood still as a whole: silence before it is nobody's fault.
+	silenceStart time.Time
+	devices      map[iot.DeviceID]*Device
+	counts       map[iot.DeviceType]*Counts
+	watch        deadlines
 	// watching counts the devices that are online, and those with a run of past readings.
 	watching int
 	dirty    []*Device
-	gone     []gone
+	removed  []removal
 }
 
-// gone is a device that was forgotten at a position.
-type gone struct {
+// removal is a device that was forgotten at a position.
+type removal struct {
 	id iot.DeviceID
 	at iot.Position
 }
@@ -58,10 +58,10 @@ type gone struct {
 // New returns an empty fleet whose devices' silence is counted from floor or later.
 func New(options Options, floor time.Time) *Fleet {
 	return &Fleet{
-		Options: options,
-		floor:   floor,
-		devices: make(map[iot.DeviceID]*Device),
-		counts:  make(map[iot.DeviceType]*Counts),
+		Options:      options,
+		silenceStart: floor,
+		devices:      make(map[iot.DeviceID]*Device),
+		counts:       make(map[iot.DeviceType]*Counts),
 	}
 }
 
@@ -97,22 +97,22 @@ func (f *Fleet) Forget(id iot.DeviceID, at iot.Position) *Device {
 	f.unschedule(d)
 	delete(f.devices, id)
 	d.forgotten = true
-	f.gone = append(f.gone, gone{id, at})
+	f.removed = append(f.removed, removal{id, at})
 	return d
 }
 
-// Forgive starts everybody's silence anew at log time now. It is called when the log as a whole stood still, because then
+// RestartSilence starts everybody's silence anew at log time now. It is called when the log as a whole stood still, because then
 // nobody could have been heard.
-func (f *Fleet) Forgive(now time.Time) {
-	if now.After(f.floor) {
-		f.floor = now
+func (f *Fleet) RestartSilence(now time.Time) {
+	if now.After(f.silenceStart) {
+		f.silenceStart = now
 	}
 }
 
 // SetBack takes back what was said of a time after now: the log's own clock had run ahead.
 func (f *Fleet) SetBack(now time.Time) {
-	if f.floor.After(now) {
-		f.floor = now
+	if f.silenceStart.After(now) {
+		f.silenceStart = now
 	}
 	for _, d := range f.devices {
 		d.Clock = nil
@@ -127,8 +127,8 @@ func (f *Fleet) SetBack(now time.Time) {
 	}
 }
 
-// Floor returns the time given to the last Forgive, for the next New.
-func (f *Fleet) Floor() time.Time { return f.floor }
+// SilenceStart returns the time given to the last RestartSilence, for the next New.
+func (f *Fleet) SilenceStart() time.Time { return f.silenceStart }
 
 // Touch marks the device as changed.
 func (f *Fleet) Touch(d *Device) {
@@ -139,16 +139,16 @@ func (f *Fleet) Touch(d *Device) {
 }
 
 // Dirty returns how many devices have changed or were forgotten since the last Publish.
-func (f *Fleet) Dirty() int { return len(f.dirty) + len(f.gone) }
+func (f *Fleet) Dirty() int { return len(f.dirty) + len(f.removed) }
 
 // Publish calls forget for every device that was forgotten since the last call, and then publish for every one that has
 // changed, each once, in the order of change. A device that has spoken after it was forgotten is given to both: the position
 // of the forgetting is lower than any at which its new state can be published.
 func (f *Fleet) Publish(publish func(*Device), forget func(iot.DeviceID, iot.Position)) {
-	for _, g := range f.gone {
+	for _, g := range f.removed {
 		forget(g.id, g.at)
 	}
-	f.gone = f.gone[:0]
+	f.removed = f.removed[:0]
 	for i, d := range f.dirty {
 		d.dirty = false
 		if !d.forgotten {

@@ -18,8 +18,8 @@ var options = fleet.Options{OfflineAfter: timeout, Disorder: 5 * time.Second}
 
 func at(seconds float64) time.Time { return epoch.Add(time.Duration(seconds * float64(time.Second))) }
 
-// hear has a device send a reading stamped with the time at which it is appended.
-func hear(f *fleet.Fleet, id string, seconds float64) (d *fleet.Device, newer bool) {
+// observe has a device send a reading stamped with the time at which it is appended.
+func observe(f *fleet.Fleet, id string, seconds float64) (d *fleet.Device, newer bool) {
 	o := f.Observe(&iot.Reading{
 		Device: iot.Device{ID: iot.DeviceID(id), Type: iot.Temperature},
 		Time:   at(seconds),
@@ -40,9 +40,9 @@ func silentAt(f *fleet.Fleet, seconds float64) []string {
 
 func TestASilentDeviceGoesOfflineOnce(t *testing.T) {
 	f := fleet.New(options, time.Time{})
-	hear(f, "a", 0)
-	hear(f, "b", 2)
-	hear(f, "a", 4)
+	observe(f, "a", 0)
+	observe(f, "b", 2)
+	observe(f, "a", 4)
 
 	for _, step := range []struct {
 		at   float64
@@ -62,9 +62,9 @@ func TestASilentDeviceGoesOfflineOnce(t *testing.T) {
 
 func TestADeviceComesBackWithItsNextReading(t *testing.T) {
 	f := fleet.New(options, time.Time{})
-	hear(f, "a", 0)
+	observe(f, "a", 0)
 	silentAt(f, 20)
-	d, newer := hear(f, "a", 21)
+	d, newer := observe(f, "a", 21)
 	if !newer || d.Status != iot.Online || !d.Since.Equal(at(21)) {
 		t.Errorf("got newer %v, %v since %v, want online since the reading", newer, d.Status, d.Since)
 	}
@@ -75,10 +75,10 @@ func TestADeviceComesBackWithItsNextReading(t *testing.T) {
 
 func TestAnOlderReadingChangesNothing(t *testing.T) {
 	f := fleet.New(options, time.Time{})
-	hear(f, "a", 10)
+	observe(f, "a", 10)
 	f.Publish(func(*fleet.Device) {}, func(iot.DeviceID, iot.Position) {})
 	for _, seconds := range []float64{10, 6} {
-		if d, newer := hear(f, "a", seconds); newer || !d.Latest.Time.Equal(at(10)) {
+		if d, newer := observe(f, "a", seconds); newer || !d.Latest.Time.Equal(at(10)) {
 			t.Errorf("reading at %v s: got newer %v, latest %v, want the one at 10 s to stay", seconds, newer, d.Latest.Time)
 		}
 	}
@@ -101,8 +101,8 @@ func TestAWrongClockIsNotSilence(t *testing.T) {
 
 func TestAStandstillOfTheLogIsForgiven(t *testing.T) {
 	f := fleet.New(options, time.Time{})
-	hear(f, "a", 0)
-	f.Forgive(at(3600))
+	observe(f, "a", 0)
+	f.RestartSilence(at(3600))
 	if got := silentAt(f, 3614); got != nil {
 		t.Errorf("got %v offline, want a fresh start for everybody", got)
 	}
@@ -113,7 +113,7 @@ func TestAStandstillOfTheLogIsForgiven(t *testing.T) {
 
 func TestADeviceMaySayItIsOffline(t *testing.T) {
 	f := fleet.New(options, time.Time{})
-	hear(f, "a", 0)
+	observe(f, "a", 0)
 	f.Observe(&iot.Reading{Device: iot.Device{ID: "a", Type: iot.Temperature}, Time: at(1), Status: iot.Offline}, at(1), at(1))
 	if f.Watching() {
 		t.Error("got devices watched, want none")
@@ -125,11 +125,11 @@ func TestADeviceMaySayItIsOffline(t *testing.T) {
 
 func TestRestoreGoesOnWhereTheFleetWas(t *testing.T) {
 	before := fleet.New(options, at(-100))
-	hear(before, "a", 0)
-	hear(before, "b", 3)
+	observe(before, "a", 0)
+	observe(before, "b", 3)
 	silentAt(before, 15)
 
-	after := fleet.New(options, before.Floor())
+	after := fleet.New(options, before.SilenceStart())
 	for _, id := range []iot.DeviceID{"b", "a"} {
 		after.Restore(before.Device(id).DeviceState)
 	}
@@ -143,9 +143,9 @@ func TestRestoreGoesOnWhereTheFleetWas(t *testing.T) {
 
 func TestPublishVisitsEachChangedDeviceOnce(t *testing.T) {
 	f := fleet.New(options, time.Time{})
-	hear(f, "b", 0)
-	hear(f, "a", 1)
-	hear(f, "b", 2)
+	observe(f, "b", 0)
+	observe(f, "a", 1)
+	observe(f, "b", 2)
 	var got []iot.DeviceID
 	f.Publish(func(d *fleet.Device) { got = append(got, d.Latest.ID) }, func(iot.DeviceID, iot.Position) {})
 	if want := []iot.DeviceID{"b", "a"}; !slices.Equal(got, want) {

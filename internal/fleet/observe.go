@@ -59,35 +59,35 @@ func (f *Fleet) Observe(r *iot.Reading, appended, now time.Time) Observed {
 	d := f.devices[r.ID]
 	switch {
 	case d == nil:
-		return f.first(r, now, age)
+		return f.observeFirst(r, now, age)
 	case r.Historical:
-		return f.backlog(d, r, now)
+		return f.observeBacklog(d, r, now)
 	case age > d.Age+backlogAge:
-		if f.runs(d, now, age) {
-			return f.setBack(d, r, now, age)
+		if f.extendClockRun(d, now, age) {
+			return f.observeSetBack(d, r, now, age)
 		}
-		heard := f.hearOld(d, now, age)
-		o := f.backlog(d, r, now)
-		o.Returned = heard
+		returned := f.markSeenByOld(d, now, age)
+		o := f.observeBacklog(d, r, now)
+		o.Returned = returned
 		return o
 	case r.Time.After(d.Latest.Time):
 		o := Observed{Device: d, Kind: Newest, Before: d.Latest.Time}
-		f.takeLatest(d, r, now, age)
+		f.setLatest(d, r, now, age)
 		return o
-	case d.Latest.Time.Sub(r.Time) > f.Disorder && f.runs(d, now, age):
-		return f.setBack(d, r, now, age)
+	case d.Latest.Time.Sub(r.Time) > f.Disorder && f.extendClockRun(d, now, age):
+		return f.observeSetBack(d, r, now, age)
 	case d.Latest.Time.Sub(r.Time) > f.Disorder:
-		return Observed{Device: d, Kind: Older, Before: d.Latest.Time, Returned: f.hearOld(d, now, age)}
+		return Observed{Device: d, Kind: Older, Before: d.Latest.Time, Returned: f.markSeenByOld(d, now, age)}
 	default:
 		if d.Status != iot.Offline {
-			f.hear(d, now)
+			f.markSeen(d, now)
 		}
 		return Observed{Device: d, Kind: Older, Before: d.Latest.Time}
 	}
 }
 
-// first takes in the first reading of a device. One that is not live makes it known, and offline.
-func (f *Fleet) first(r *iot.Reading, now time.Time, age time.Duration) Observed {
+// observeFirst takes in the first reading of a device. One that is not live makes it known, and offline.
+func (f *Fleet) observeFirst(r *iot.Reading, now time.Time, age time.Duration) Observed {
 	d := f.add(r.ID)
 	o := Observed{Device: d, Kind: Newest}
 	d.Latest, d.LastSeen, d.Age = *r, now, age
@@ -96,7 +96,7 @@ func (f *Fleet) first(r *iot.Reading, now time.Time, age time.Duration) Observed
 		o.Kind = Backlog
 		d.Status, d.Age = iot.Offline, 0
 		if !r.Historical {
-			f.runs(d, now, age)
+			f.extendClockRun(d, now, age)
 		}
 	}
 	f.count(d, 1)
@@ -105,8 +105,8 @@ func (f *Fleet) first(r *iot.Reading, now time.Time, age time.Duration) Observed
 	return o
 }
 
-// takeLatest makes a live reading the device's latest.
-func (f *Fleet) takeLatest(d *Device, r *iot.Reading, now time.Time, age time.Duration) {
+// setLatest makes a live reading the device's latest.
+func (f *Fleet) setLatest(d *Device, r *iot.Reading, now time.Time, age time.Duration) {
 	same := d.Latest.Type == r.Type && d.Status == r.Status
 	if !same {
 		f.count(d, -1)
@@ -122,9 +122,9 @@ func (f *Fleet) takeLatest(d *Device, r *iot.Reading, now time.Time, age time.Du
 	f.Touch(d)
 }
 
-// backlog takes in a reading of the past. If it is newer than what is known it is the latest that is known of the device, and
+// observeBacklog takes in a reading of the past. If it is newer than what is known it is the latest that is known of the device, and
 // says nothing of its present. One that is marked leaves the latest of a device that speaks alone.
-func (f *Fleet) backlog(d *Device, r *iot.Reading, now time.Time) Observed {
+func (f *Fleet) observeBacklog(d *Device, r *iot.Reading, now time.Time) Observed {
 	o := Observed{Device: d, Kind: Backlog, Before: d.Latest.Time}
 	if d.Status == iot.Offline {
 		d.LastSeen = now
@@ -139,16 +139,16 @@ func (f *Fleet) backlog(d *Device, r *iot.Reading, now time.Time) Observed {
 	return o
 }
 
-// setBack makes a reading the latest of a device whose clock was found to be set back.
-func (f *Fleet) setBack(d *Device, r *iot.Reading, now time.Time, age time.Duration) Observed {
+// observeSetBack makes a reading the latest of a device whose clock was found to be set back.
+func (f *Fleet) observeSetBack(d *Device, r *iot.Reading, now time.Time, age time.Duration) Observed {
 	o := Observed{Device: d, Kind: SetBack, Before: d.Latest.Time, Back: age - d.Age}
-	f.takeLatest(d, r, now, age)
+	f.setLatest(d, r, now, age)
 	return o
 }
 
-// runs adds a reading that is older than it should be to the run of such readings, and reports whether there are now enough
+// extendClockRun adds a reading that is older than it should be to the run of such readings, and reports whether there are now enough
 // of them to say that it is the clock.
-func (f *Fleet) runs(d *Device, now time.Time, age time.Duration) bool {
+func (f *Fleet) extendClockRun(d *Device, now time.Time, age time.Duration) bool {
 	f.Touch(d)
 	if d.Clock == nil || (age-d.Clock.Age).Abs() > steadyAge {
 		d.Clock = &iot.ClockRun{Began: now, Age: age, Count: 1}
@@ -158,19 +158,19 @@ func (f *Fleet) runs(d *Device, now time.Time, age time.Duration) bool {
 	return d.Clock.Count >= setBackReadings && now.Sub(d.Clock.Began) >= setBackAfter
 }
 
-// hear moves the beginning of a device's silence.
-func (f *Fleet) hear(d *Device, now time.Time) {
+// markSeen moves the beginning of a device's silence.
+func (f *Fleet) markSeen(d *Device, now time.Time) {
 	if now.After(d.LastSeen) {
 		d.LastSeen = now
 		f.Touch(d)
 	}
 }
 
-// hearOld hears a device through a reading that belongs to its run of old ones. While it delivers, a device that was online
+// markSeenByOld hears a device through a reading that belongs to its run of old ones. While it delivers, a device that was online
 // stays so. One that was not returns if it speaks as time passes; a backlog comes faster. The result says that it has returned.
-func (f *Fleet) hearOld(d *Device, now time.Time, age time.Duration) (returned bool) {
+func (f *Fleet) markSeenByOld(d *Device, now time.Time, age time.Duration) (returned bool) {
 	if d.Status != iot.Offline {
-		f.hear(d, now)
+		f.markSeen(d, now)
 		return false
 	}
 	run, since := d.Clock, now.Sub(d.Clock.Began)
@@ -181,7 +181,7 @@ func (f *Fleet) hearOld(d *Device, now time.Time, age time.Duration) (returned b
 	f.count(d, -1)
 	d.Status, d.Since = iot.Online, now
 	f.count(d, 1)
-	f.hear(d, now)
+	f.markSeen(d, now)
 	f.reschedule(d)
 	return true
 }

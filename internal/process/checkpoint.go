@@ -22,8 +22,8 @@ type Checkpoint struct {
 	Watermark time.Time
 	// Clock is the newest append time seen.
 	Clock time.Time
-	// Floor is the end of the last standstill of the log.
-	Floor time.Time
+	// SilenceStart is the end of the last standstill of the log.
+	SilenceStart time.Time
 	// Behind is since when append times have been behind Clock, zero if they are not.
 	Behind time.Time
 	// Lengths are those of windows, Revision that of the settings that they come from. Without any the configuration's holds.
@@ -55,7 +55,7 @@ type metadata struct {
 // Metadata returns all of the checkpoint but its Offset, as JSON.
 func (c *Checkpoint) Metadata() string {
 	m := metadata{
-		Epoch: c.Epoch, Position: c.Position, Watermark: micros(c.Watermark), Clock: micros(c.Clock), Floor: micros(c.Floor),
+		Epoch: c.Epoch, Position: c.Position, Watermark: micros(c.Watermark), Clock: micros(c.Clock), Floor: micros(c.SilenceStart),
 		Behind: micros(c.Behind), Revision: c.Revision, Limits: c.Limits,
 	}
 	for _, l := range c.Lengths {
@@ -88,15 +88,15 @@ func ParseCheckpoint(offset int64, text string) (Checkpoint, error) {
 		return Checkpoint{}, fmt.Errorf("parse checkpoint %q: position lies before the committed offset %d", text, offset)
 	}
 	c := Checkpoint{
-		Offset:    offset,
-		Position:  m.Position,
-		Epoch:     m.Epoch,
-		Watermark: fromMicros(m.Watermark),
-		Clock:     fromMicros(m.Clock),
-		Floor:     fromMicros(m.Floor),
-		Behind:    fromMicros(m.Behind),
-		Revision:  m.Revision,
-		Limits:    m.Limits,
+		Offset:       offset,
+		Position:     m.Position,
+		Epoch:        m.Epoch,
+		Watermark:    fromMicros(m.Watermark),
+		Clock:        fromMicros(m.Clock),
+		SilenceStart: fromMicros(m.Floor),
+		Behind:       fromMicros(m.Behind),
+		Revision:     m.Revision,
+		Limits:       m.Limits,
 	}
 	for _, l := range m.Lengths {
 		length := time.Duration(l[1]) * time.Microsecond

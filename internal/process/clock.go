@@ -5,24 +5,24 @@ import "time"
 // setBackAfter is how long, by append times, the log's clock must have been behind what it was before that counts as wrong.
 const setBackAfter = 30 * time.Second
 
-// tell moves the log's clock, and forgives a silence that was the system's own.
-func (p *Partition) tell(appended time.Time, out Output) {
+// advanceClock moves the log's clock, and forgives a silence that was the system's own.
+func (p *Partition) advanceClock(appended time.Time, out Output) {
 	switch {
 	case p.clock.Sub(appended) > p.Admission.Skew:
-		p.tellBehind(appended, out)
+		p.advanceBehind(appended, out)
 		return
 	case appended.After(p.clock):
 		if !p.clock.IsZero() && appended.Sub(p.clock) > Standstill {
-			p.fleet.Forgive(appended)
+			p.fleet.RestartSilence(appended)
 		}
 		p.clock = appended
 	}
 	p.behind = time.Time{}
 }
 
-// tellBehind handles an append time that lies before others by more than the skew. One of them may be a straggler; if they
+// advanceBehind handles an append time that lies before others by more than the skew. One of them may be a straggler; if they
 // go on the log's clock had run ahead, as that of a gateway that starts with a wrong date, and is set back.
-func (p *Partition) tellBehind(appended time.Time, out Output) {
+func (p *Partition) advanceBehind(appended time.Time, out Output) {
 	if p.behind.IsZero() || appended.Before(p.behind) {
 		p.behind = appended
 	}

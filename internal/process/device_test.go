@@ -61,7 +61,7 @@ func TestADeviceThatIsNotHeardIsForgotten(t *testing.T) {
 	if out.states["a"] != nil || out.states["b"] == nil {
 		t.Errorf("got states of %d devices, want b alone: a was not heard for five minutes", len(out.states))
 	}
-	if got := p.TakeCounts().Forgotten; got != 1 {
+	if got := p.ResetCounts().Forgotten; got != 1 {
 		t.Errorf("got %d forgotten, want 1", got)
 	}
 }
@@ -75,10 +75,10 @@ func TestTicksAreNotWantedForNothing(t *testing.T) {
 	}
 	p := process.New(options(t), 3, process.Checkpoint{}, false)
 	p.Process(j, newRecorder())
-	if p.Waiting(at(100)) {
+	if p.NeedsTicks(at(100)) {
 		t.Error("ticks are wanted though the only device is offline")
 	}
-	if !p.Waiting(at(400)) {
+	if !p.NeedsTicks(at(400)) {
 		t.Error("no ticks are wanted though the device is to be forgotten")
 	}
 }

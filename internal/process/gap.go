@@ -16,8 +16,8 @@ type gap struct {
 	next time.Time
 }
 
-// lose opens the gap at a moment up to which nothing was lost.
-func (g *gap) lose(from time.Time) {
+// begin opens the gap at a moment up to which nothing was lost.
+func (g *gap) begin(from time.Time) {
 	if g.to.IsZero() || from.Before(g.from) {
 		g.from = from
 	}
@@ -39,12 +39,12 @@ func (g *gap) covers(w iot.Window) bool {
 	return !g.open && w.End().After(g.from) && w.Start.Before(g.to)
 }
 
-// passGap ends a gap whose windows have all closed.
-func (p *Partition) passGap() {
+// endGap ends a gap whose windows have all closed.
+func (p *Partition) endGap() {
 	if p.gap.open || p.gap.to.IsZero() || !p.gap.next.IsZero() {
 		return
 	}
-	if last := p.windows.Of(p.gap.to); !last.End().After(p.windows.Watermark()) {
+	if last := p.windows.WindowOf(p.gap.to); !last.End().After(p.windows.Watermark()) {
 		p.gap = gap{}
 	}
 }
@@ -56,23 +56,23 @@ const maxGapWindows = 45_000
 // marksPerBatch bounds the marks of a batch, so that a transaction does not outlive its time.
 const marksPerBatch = 2000
 
-// closeGap ends the gap at the log's clock. Whole windows may have been lost, so every window in it is marked for
+// boundGap ends the gap at the log's clock. Whole windows may have been lost, so every window in it is marked for
 // recomputation, some with each batch. Those still open are marked once more when they close.
-func (p *Partition) closeGap() {
+func (p *Partition) boundGap() {
 	p.gap.open = false
 	p.gap.to = p.clock.Add(p.Admission.Skew)
 	oldest := p.gap.to.Add(-maxGapWindows * p.windows.Lengths().Newest())
 	if p.gap.from.Before(oldest) {
 		p.gap.from = oldest
 	}
-	p.gap.next = p.windows.Of(p.gap.from).Start
+	p.gap.next = p.windows.WindowOf(p.gap.from).Start
 }
 
 // markGap marks the next windows of the gap.
 func (p *Partition) markGap() {
 	types := p.Admission.Catalog.Types()
 	for marked := 0; !p.gap.next.IsZero() && marked < marksPerBatch; marked += len(types) {
-		w := p.windows.Of(p.gap.next)
+		w := p.windows.WindowOf(p.gap.next)
 		for _, t := range types {
 			p.markLate(t, w)
 		}

@@ -35,7 +35,7 @@ func TestTheMarksOfALongGapComeInParts(t *testing.T) {
 	p := process.New(opts, 0, from, true)
 	marked := make(map[string]bool)
 	offset := int64(20)
-	for batch := 0; p.Waiting(at(0)); batch++ {
+	for batch := 0; p.NeedsTicks(at(0)); batch++ {
 		if batch > windows*types/2000+10 {
 			t.Fatalf("after %d batches there is no end", batch)
 		}

@@ -18,15 +18,15 @@ type Partition struct {
 	decoder *wire.Decoder
 	windows *aggregate.Windows
 	fleet   *fleet.Fleet
-	alerts  standing
+	alerts  openAlerts
 
 	epoch int32
 	// next is the next offset to read.
 	next int64
-	// quietBelow is the position that was reached before a restart: below it windows are rebuilt and nothing else, as all
+	// rebuildBelow is the position that was reached before a restart: below it windows are rebuilt and nothing else, as all
 	// other effects are in the restored state.
-	quietBelow int64
-	clock      time.Time
+	rebuildBelow int64
+	clock        time.Time
 	// behind is when the first of the latest records was appended that are all older than clock by more than the skew; zero if
 	// the latest is not.
 	behind time.Time
@@ -63,19 +63,19 @@ func New(options *Options, id int32, from Checkpoint, lost bool) *Partition {
 		windows: aggregate.New(lengths, from.Watermark),
 		fleet: fleet.New(fleet.Options{
 			OfflineAfter: options.OfflineAfter, ForgetAfter: options.ForgetAfter, Disorder: options.Lateness,
-		}, from.Floor),
-		alerts:     make(standing),
-		epoch:      from.Epoch,
-		next:       from.Offset,
-		quietBelow: from.Position,
-		clock:      from.Clock,
-		behind:     from.Behind,
-		revision:   revision,
-		late:       make(map[windowKey]iot.Position),
-		gap:        from.gap,
+		}, from.SilenceStart),
+		alerts:       make(openAlerts),
+		epoch:        from.Epoch,
+		next:         from.Offset,
+		rebuildBelow: from.Position,
+		clock:        from.Clock,
+		behind:       from.Behind,
+		revision:     revision,
+		late:         make(map[windowKey]iot.Position),
+		gap:          from.gap,
 	}
 	if lost {
-		p.gap.lose(from.Watermark)
+		p.gap.begin(from.Watermark)
 	}
 	if p.limits = options.Admission.Fingerprint(); from.Limits != 0 && from.Limits != p.limits && from.Offset < from.Position {
 		// Readings of open windows are counted again under other limits. What the archive holds of those windows decides.
@@ -93,25 +93,25 @@ func (p *Partition) Restore(state iot.DeviceState) {
 // Checkpoint returns what to commit together with all outputs so far.
 func (p *Partition) Checkpoint() Checkpoint {
 	return Checkpoint{
-		Offset:    p.windows.First(p.next),
-		Position:  max(p.next, p.quietBelow),
-		Epoch:     p.epoch,
-		Watermark: p.windows.Watermark(),
-		Clock:     p.clock,
-		Floor:     p.fleet.Floor(),
-		Behind:    p.behind,
-		Lengths:   p.windows.Lengths(),
-		Revision:  p.revision,
-		Limits:    p.limits,
-		gap:       p.gap,
+		Offset:       p.windows.RebuildFrom(p.next),
+		Position:     max(p.next, p.rebuildBelow),
+		Epoch:        p.epoch,
+		Watermark:    p.windows.Watermark(),
+		Clock:        p.clock,
+		SilenceStart: p.fleet.SilenceStart(),
+		Behind:       p.behind,
+		Lengths:      p.windows.Lengths(),
+		Revision:     p.revision,
+		Limits:       p.limits,
+		gap:          p.gap,
 	}
 }
 
 // Next returns the next offset to read.
 func (p *Partition) Next() int64 { return p.next }
 
-// Waiting reports whether the passing of time alone could have an effect by now, so that a silent log needs ticks.
-func (p *Partition) Waiting(now time.Time) bool {
+// NeedsTicks reports whether the passing of time alone could have an effect by now, so that a silent log needs ticks.
+func (p *Partition) NeedsTicks(now time.Time) bool {
 	if p.windows.Len() > 0 || p.fleet.Watching() || p.gap.open || !p.gap.next.IsZero() {
 		return true
 	}
@@ -119,8 +119,8 @@ func (p *Partition) Waiting(now time.Time) bool {
 	return any && !deadline.After(now)
 }
 
-// TakeCounts returns what was counted since the last call.
-func (p *Partition) TakeCounts() Counts {
+// ResetCounts returns what was counted since the last call.
+func (p *Partition) ResetCounts() Counts {
 	counts := p.counts
 	p.counts = Counts{}
 	return counts
@@ -135,7 +135,7 @@ func (p *Partition) Process(records []Record, out Output) {
 	for i := range records {
 		p.process(&records[i], out)
 	}
-	if !p.quiet() {
+	if !p.rebuilding() {
 		p.markGap()
 	}
 	p.publishLate(out)
@@ -143,30 +143,30 @@ func (p *Partition) Process(records []Record, out Output) {
 
 func (p *Partition) process(rec *Record, out Output) {
 	p.next = rec.Offset + 1
-	if rec.Offset < p.quietBelow {
+	if rec.Offset < p.rebuildBelow {
 		p.rebuild(rec)
 		return
 	}
-	p.tell(rec.Appended, out)
+	p.advanceClock(rec.Appended, out)
 	if p.gap.open {
-		p.closeGap()
+		p.boundGap()
 	}
 	var err error
 	switch {
 	case rec.Tick:
-		p.advance(rec.Appended, out)
+		p.advanceWatermark(rec.Appended, out)
 	case rec.Settings:
 		err = p.applySettings(rec)
 	case wire.IsForget(rec.Key, rec.Value):
 		p.forget(iot.DeviceID(rec.Key), out)
 	default:
 		p.counts.Processed++
-		err = p.take(rec, out)
+		err = p.processReading(rec, out)
 	}
 	if err != nil {
 		p.reject(rec, err, out)
 	}
-	p.passTime(out)
+	p.handleDue(out)
 }
 
 // rebuild counts a record from before the restart again, if it is a reading of a window that is still open. The watermark does
@@ -180,31 +180,31 @@ func (p *Partition) rebuild(rec *Record) {
 	}
 }
 
-// take handles a record that should be a reading. The error says why it is none.
-func (p *Partition) take(rec *Record, out Output) error {
+// processReading handles a record that should be a reading. The error says why it is none.
+func (p *Partition) processReading(rec *Record, out Output) error {
 	r := &p.reading
 	if err := p.decoder.Admit(rec.Value, rec.Appended, p.Admission, r); err != nil {
 		return err
 	}
 	outcome := p.windows.Add(r, rec.Offset)
 	// The windows that this reading closes lie before it: what it says of its device is none of theirs.
-	p.advance(earlier(r.Time, rec.Appended), out)
+	p.advanceWatermark(earlier(r.Time, rec.Appended), out)
 	p.counts.newest(r.Time, rec.Appended)
 	switch outcome {
 	case aggregate.Duplicate:
-		p.repeated(r, rec)
+		p.processDuplicate(r, rec)
 		return nil
 	case aggregate.Late:
 		p.counts.Late++
-		p.markLate(r.Type, p.windows.Of(r.Time))
+		p.markLate(r.Type, p.windows.WindowOf(r.Time))
 	}
 	p.observe(r, rec, out)
 	return nil
 }
 
-// repeated handles a reading that is in its window already. A device may repeat its latest because its clock stands still: it
+// processDuplicate handles a reading that is in its window already. A device may repeat its latest because its clock stands still: it
 // is heard all the same.
-func (p *Partition) repeated(r *iot.Reading, rec *Record) {
+func (p *Partition) processDuplicate(r *iot.Reading, rec *Record) {
 	p.counts.Duplicates++
 	device := p.fleet.Device(r.ID)
 	if device == nil || !device.Latest.Time.Equal(r.Time) {
@@ -249,13 +249,13 @@ func (p *Partition) joinPast(device *fleet.Device, r *iot.Reading, emit func(*io
 	p.fleet.SetPast(device, nil)
 }
 
-// passTime handles what is due by the log's clock.
-func (p *Partition) passTime(out Output) {
+// handleDue handles what is due by the log's clock.
+func (p *Partition) handleDue(out Output) {
 	for _, due := range p.fleet.Advance(p.clock) {
 		emit := func(a *iot.Alert) { p.emit(a, out) }
 		switch due.Event {
 		case fleet.FellSilent:
-			due.Alerts = p.Alerts.Silent(due.Alerts, &due.Latest, due.Since, emit)
+			due.Alerts = p.Alerts.RaiseOffline(due.Alerts, &due.Latest, due.Since, emit)
 		case fleet.PastEnded:
 			p.Alerts.EndPast(due.Past, emit)
 		case fleet.Expired:

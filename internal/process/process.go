@@ -60,7 +60,7 @@ type Options struct {
 // tick to a silent partition every second, so a longer gap means that the system itself was down.
 const Standstill = 5 * time.Second
 
-// Counts tells what happened since the last call of TakeCounts.
+// Counts tells what happened since the last call of ResetCounts.
 type Counts struct {
 	// Processed counts readings, whatever became of them, and no ticks.
 	Processed, Late, Duplicates int64

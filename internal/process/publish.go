@@ -11,18 +11,18 @@ import (
 	"iotmon/internal/iot"
 )
 
-// advance moves the watermark to seen less the lateness and publishes the windows that closes.
-func (p *Partition) advance(seen time.Time, out Output) {
+// advanceWatermark moves the watermark to seen less the lateness and publishes the windows that closes.
+func (p *Partition) advanceWatermark(seen time.Time, out Output) {
 	for _, closed := range p.windows.Advance(seen.Add(-p.Lateness)) {
 		p.counts.Windows++
 		p.publishClosed(closed, out)
 	}
-	p.passGap()
+	p.endGap()
 }
 
 // publishClosed sends the final summaries of a window: one for each type that the partition has devices of, because those
 // that have all fallen silent are worth telling too.
-func (p *Partition) publishClosed(closed aggregate.Closed, out Output) {
+func (p *Partition) publishClosed(closed aggregate.Result, out Output) {
 	p.fleet.Types(func(t iot.DeviceType, _ fleet.Counts) {
 		if closed.Summaries[t] == nil {
 			closed.Summaries[t] = new(iot.Summary)
@@ -43,7 +43,7 @@ func (p *Partition) markLate(t iot.DeviceType, w iot.Window) {
 
 // PublishWindows sends the open windows that have changed since the last call.
 func (p *Partition) PublishWindows(out Output) {
-	if p.quiet() {
+	if p.rebuilding() {
 		return
 	}
 	for _, window := range p.windows.Changed() {
@@ -53,7 +53,7 @@ func (p *Partition) PublishWindows(out Output) {
 	}
 }
 
-func (p *Partition) publishSummary(window aggregate.Closed, t iot.DeviceType, final bool, out Output) {
+func (p *Partition) publishSummary(window aggregate.Result, t iot.DeviceType, final bool, out Output) {
 	summary := iot.WindowSummary{
 		Type:     t,
 		Window:   window.Window,
@@ -90,7 +90,7 @@ func (p *Partition) publishLate(out Output) {
 	for _, key := range keys {
 		out.Summary(&iot.WindowSummary{
 			Type:     key.Type,
-			Window:   p.windows.Of(time.UnixMicro(key.start).UTC()),
+			Window:   p.windows.WindowOf(time.UnixMicro(key.start).UTC()),
 			Position: p.late[key],
 			Late:     true,
 		})
@@ -98,5 +98,5 @@ func (p *Partition) publishLate(out Output) {
 	clear(p.late)
 }
 
-// quiet reports whether the partition still rebuilds what was before its restart.
-func (p *Partition) quiet() bool { return p.next < p.quietBelow }
+// rebuilding reports whether the partition still rebuilds what was before its restart.
+func (p *Partition) rebuilding() bool { return p.next < p.rebuildBelow }

@@ -27,7 +27,7 @@ func (p *Partition) Outdated(now time.Time) (iot.Settings, bool) {
 	return iot.Settings{
 		Revision: revision,
 		Window:   p.Window,
-		From:     p.begins(now.Add(settingsMargin), p.Window),
+		From:     p.earliestStart(now.Add(settingsMargin), p.Window),
 	}, true
 }
 
@@ -37,8 +37,8 @@ func (p *Partition) Overruled() (inForce time.Duration, overruled bool) {
 	return inForce, p.Window != inForce && p.Revision <= p.revision && !p.Alone
 }
 
-// begins returns the first boundary common to the length in force and another, of which no reading has been admitted by now.
-func (p *Partition) begins(now time.Time, length time.Duration) time.Time {
+// earliestStart returns the first boundary common to the length in force and another, of which no reading has been admitted by now.
+func (p *Partition) earliestStart(now time.Time, length time.Duration) time.Time {
 	return p.windows.Lengths().Boundary(iot.CutTime(now.Add(p.Admission.Skew+time.Microsecond)), length)
 }
 
@@ -57,8 +57,8 @@ func (p *Partition) applySettings(rec *Record) error {
 		return nil
 	}
 	// A record that was in time needs no more than this, one that was not begins later.
-	if begins := p.begins(p.clock, s.Window); s.From.Before(begins) || !lengths.Boundary(s.From, s.Window).Equal(s.From) {
-		s.From = begins
+	if earliest := p.earliestStart(p.clock, s.Window); s.From.Before(earliest) || !lengths.Boundary(s.From, s.Window).Equal(s.From) {
+		s.From = earliest
 	}
 	p.windows.SetLengths(lengths.With(s.From, s.Window))
 	return nil

@@ -199,7 +199,7 @@ func (s *session) commit(started time.Time) error {
 	}
 	s.commitIdle(wrote, commits, member, generation)
 	for id, part := range s.partitions {
-		counts := part.TakeCounts()
+		counts := part.ResetCounts()
 		if counts.SetBack > 0 {
 			s.Logger.Error("the log's clock had run ahead and was set back; the windows concerned are recomputed from the archive",
 				"partition", id, "by", counts.SetBack)

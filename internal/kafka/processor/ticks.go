@@ -22,7 +22,7 @@ func (s *session) tickSilent(ctx context.Context) {
 	now := time.Now()
 	var silent []int32
 	for id, part := range s.partitions {
-		if part.silent(now) && part.Waiting(now) {
+		if part.silent(now) && part.NeedsTicks(now) {
 			part.lastTick = now
 			silent = append(silent, id)
 		}

@@ -2,16 +2,16 @@ package process
 
 import "iotmon/internal/iot"
 
-// standing holds the alerts that are open now, by device type and id, for the summaries that list them.
-type standing map[iot.DeviceType]map[string]*iot.Alert
+// openAlerts holds the alerts that are open now, by device type and id, for the summaries that list them.
+type openAlerts map[iot.DeviceType]map[string]*iot.Alert
 
-func (s standing) restore(state *iot.DeviceState) {
+func (s openAlerts) restore(state *iot.DeviceState) {
 	for _, raised := range state.OpenAlerts() {
 		s.apply(&raised)
 	}
 }
 
-func (s standing) apply(a *iot.Alert) {
+func (s openAlerts) apply(a *iot.Alert) {
 	switch {
 	case a.Historical:
 	case a.Open():
@@ -26,7 +26,7 @@ func (s standing) apply(a *iot.Alert) {
 }
 
 // top returns how many alerts are open on devices of the type, and the most urgent of them.
-func (s standing) top(t iot.DeviceType) (int64, []iot.Alert) {
+func (s openAlerts) top(t iot.DeviceType) (int64, []iot.Alert) {
 	open := s[t]
 	if len(open) == 0 {
 		return 0, nil
