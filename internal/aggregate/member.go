@@ -11,11 +11,12 @@ type member struct {
 	// seen holds the times of the readings in microseconds since the start of the segment, ascending. Four bytes a reading
 	// keep the exact test affordable.
 	seen []uint32
-	// types are the device types the device was counted under: one, unless somebody reuses an id.
+	// types are the device types under which the device was counted: one, unless its id is used for several.
 	types []iot.DeviceType
 }
 
-// add records a reading at the given time and reports whether it is the first there. In order is the fast path.
+// add records a reading at the given time and reports whether it is the first at that time. Readings in order are the fast
+// path.
 func (m *member) add(micros uint32) bool {
 	n := len(m.seen)
 	if n == 0 || micros > m.seen[n-1] {
@@ -30,7 +31,7 @@ func (m *member) add(micros uint32) bool {
 	return true
 }
 
-// addType reports whether the device has not been counted under t before, and counts it.
+// addType records that the device is counted under t, and reports whether that is new.
 func (m *member) addType(t iot.DeviceType) bool {
 	if slices.Contains(m.types, t) {
 		return false
@@ -39,7 +40,7 @@ func (m *member) addType(t iot.DeviceType) bool {
 	return true
 }
 
-// reset makes the member one of a window without readings. It keeps room for as many readings as it has had, or about.
+// reset removes the readings for the next window. It keeps the storage unless that is far too large.
 func (m *member) reset() {
 	if cap(m.seen) > 4*len(m.seen)+16 {
 		m.seen = nil

@@ -1,4 +1,4 @@
-// Package aggregate cuts the readings of one partition into windows of event time. It is pure: time comes from the
+// Package aggregate collects the readings of one partition in windows of event time. It is pure: time comes from the
 // readings and from the caller, and nothing here does I/O or starts a goroutine.
 package aggregate
 
@@ -9,7 +9,7 @@ import (
 	"iotmon/internal/iot"
 )
 
-// Outcome is what became of a reading.
+// Outcome is the result of adding a reading.
 type Outcome int
 
 const (
@@ -17,7 +17,7 @@ const (
 	Counted Outcome = iota
 	// Duplicate means that an earlier reading has the same device and timestamp.
 	Duplicate
-	// Late means that the window had closed; the reading is in no summary here.
+	// Late means that the window had closed; the reading is in no summary.
 	Late
 )
 
@@ -27,56 +27,56 @@ type Windows struct {
 	lengths   iot.Lengths
 	watermark time.Time
 	open      map[int64]*window
-	// recent is the window the last reading fell into: the next one mostly falls into it too.
+	// recent is the window of the last reading, in which the next one usually falls too.
 	recent *window
-	// spare holds the members of closed windows, for those that open: most of them are the same.
+	// spare holds the members of closed windows for reuse: the next window usually has the same devices.
 	spare []members
 }
 
-// members are the devices of a window, or, where they have seen nothing, those of one before it.
+// members are the devices of a window. Members without readings are left from an earlier window.
 type members map[iot.DeviceID]*member
 
-// maxSpare is one for each window that is open at a time, as long as time goes on at its usual pace.
+// maxSpare is the number of windows that are usually open at a time.
 const maxSpare = 2
 
 // window is one open window.
 type window struct {
 	iot.Window
 	startMicros int64
-	// first is the offset of the first record that the window was built from.
+	// first is the offset of the window's first record.
 	first   int64
 	types   map[iot.DeviceType]*iot.Summary
 	members members
-	// laterMembers are the members of the later parts of a window longer than segment, in the order of time.
+	// laterMembers are the members of the later segments of a window that is longer than one segment, oldest first.
 	laterMembers []members
 	changed      bool
 }
 
-// segment is how long a part of a window is whose readings are told apart by 32 bits of microseconds: 71 minutes.
+// segment is the longest part of a window in microseconds whose times fit into 32 bits: 71 minutes.
 const segment = 1 << 32
 
-// Result is a window that will not change any more, with a summary for each type that had a reading in it.
+// Result is a window with a summary for each type that has a reading in it.
 type Result struct {
 	iot.Window
 	Summaries map[iot.DeviceType]*iot.Summary
 }
 
 // New returns Windows of the given lengths, each at most a day. A window that ends at or before watermark counts as closed:
-// a restart passes what it had reached, the first start the zero time.
+// pass the restored watermark after a restart, else the zero time.
 func New(lengths iot.Lengths, watermark time.Time) *Windows {
 	return &Windows{lengths: lengths, watermark: watermark, open: make(map[int64]*window)}
 }
 
-// SetLengths changes how long windows are. Those that are open must be windows of the new lengths, too.
+// SetLengths replaces the history of window lengths, which must be unchanged for the open windows.
 func (w *Windows) SetLengths(lengths iot.Lengths) { w.lengths = lengths }
 
-// Lengths returns how long windows are; the caller must not change it.
+// Lengths returns the history of window lengths; the caller must not change it.
 func (w *Windows) Lengths() iot.Lengths { return w.lengths }
 
 // Watermark returns the moment up to which windows have closed.
 func (w *Windows) Watermark() time.Time { return w.watermark }
 
-// Add takes in the reading found at offset. It keeps nothing of r but its id and type.
+// Add adds the reading at offset to its window. It keeps only the id and the type of r.
 func (w *Windows) Add(r *iot.Reading, offset int64) Outcome {
 	win := w.recent
 	if win == nil || !win.Contains(r.Time) {
@@ -90,7 +90,7 @@ func (w *Windows) Add(r *iot.Reading, offset int64) Outcome {
 	return win.add(r)
 }
 
-// WindowOf returns the window that t falls into.
+// WindowOf returns the window of t.
 func (w *Windows) WindowOf(t time.Time) iot.Window { return w.lengths.WindowOf(t) }
 
 func (w *Windows) find(of iot.Window, offset int64) *window {
@@ -119,7 +119,7 @@ func (w *Windows) reuseMembers() members {
 	return taken
 }
 
-// recycleMembers forgets who was in no reading of the closed window, and what the others have seen.
+// recycleMembers keeps the members of a closed window for reuse, without the devices that had no reading in it.
 func (w *Windows) recycleMembers(kept members) {
 	if len(w.spare) == maxSpare {
 		return
@@ -165,7 +165,7 @@ func (win *window) segment(i int) members {
 	return win.laterMembers[i-1]
 }
 
-// of returns the member for a device, new if need be.
+// of returns the member of a device, a new one if there is none.
 func (all members) of(id iot.DeviceID) *member {
 	m := all[id]
 	if m == nil {
@@ -200,8 +200,8 @@ func (w *Windows) Advance(t time.Time) []Result {
 	return closed
 }
 
-// SetBack closes every open window and sets the watermark back to t. What closed in between opens again, without the readings
-// that it had: whoever calls this has it recomputed. From here on Add must not be given records from before.
+// SetBack closes every open window and sets the watermark back to t. Windows after t then open again without their earlier
+// readings, so the caller has them recomputed. Do not call Add with earlier records afterwards.
 func (w *Windows) SetBack(t time.Time) []Result {
 	var newest time.Time
 	for _, win := range w.open {
@@ -214,8 +214,8 @@ func (w *Windows) SetBack(t time.Time) []Result {
 	return closed
 }
 
-// Changed returns the open windows that have changed since the last call, oldest first. The summaries stay the Windows';
-// the caller must be done with them before the next Add.
+// Changed returns the open windows that have changed since the last call, oldest first. The summaries belong to the Windows
+// and are valid until the next Add.
 func (w *Windows) Changed() []Result {
 	var changed []Result
 	for _, win := range w.open {

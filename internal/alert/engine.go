@@ -1,5 +1,5 @@
-// Package alert decides when a device raises an alert and when the alert is over. It is pure: the state comes from the
-// caller and goes back to it, time is the reading's own, and the ids of alerts derive from what they are about.
+// Package alert decides when a device raises an alert and when the alert clears. It is pure: the caller keeps the state,
+// time is the reading's timestamp, and the ids of alerts derive from rule, device and onset.
 package alert
 
 import (
@@ -13,7 +13,7 @@ import (
 // Engine holds the rules. It does not change after New and may be shared.
 type Engine struct {
 	byType map[iot.DeviceType][]iot.Rule
-	// offline is the rule for silent devices, nil when there is none.
+	// offline is the rule for silent devices, nil for none.
 	offline *iot.Rule
 	labels  map[iot.DeviceType]string
 }
@@ -35,7 +35,7 @@ func New(rules []iot.Rule, catalog *iot.Catalog) (*Engine, error) {
 			continue
 		}
 		if len(e.byType[rule.Type]) == iot.MaxRules {
-			return nil, fmt.Errorf("rule %q: %s has %d rules before it, the most there may be", rule.Name, rule.Type, iot.MaxRules)
+			return nil, fmt.Errorf("rule %q: %s already has %d rules, the maximum", rule.Name, rule.Type, iot.MaxRules)
 		}
 		e.byType[rule.Type] = append(e.byType[rule.Type], rule)
 	}
@@ -61,9 +61,9 @@ func check(rule *iot.Rule, catalog *iot.Catalog) error {
 	return nil
 }
 
-// Evaluate takes a device's alert states on by one reading, newer than all before. It calls emit for each alert that is
-// raised or cleared, and returns the states to keep, in the storage of states. A raised event is the one that the state
-// keeps: what emit sets in it stays. A value of quality bad is held against no rule.
+// Evaluate updates a device's alert states by a reading that is newer than all others. It calls emit for each alert that is
+// raised or cleared, and returns the new states in the storage of states. The state keeps a pointer to its raised event, so
+// what emit changes in the event stays. Rules are not evaluated for a value of quality bad.
 func (e *Engine) Evaluate(states []iot.AlertState, r *iot.Reading, emit func(*iot.Alert)) []iot.AlertState {
 	if r.Quality != iot.Bad {
 		rules := e.byType[r.Type]
@@ -115,10 +115,10 @@ func (e *Engine) evaluate(states []iot.AlertState, rule *iot.Rule, r *iot.Readin
 	return states
 }
 
-// elapsed returns the time between two readings, in whatever order they came: a backlog may be delivered newest first.
+// elapsed returns the time between two readings, in either order: a backlog may arrive newest first.
 func elapsed(a, b time.Time) time.Duration { return b.Sub(a).Abs() }
 
-// retire drops the states of rules that exist no more, or not for the device's type, and clears their alerts.
+// retire removes the states of rules that no longer exist, or not for the device's type, and clears their alerts.
 func (e *Engine) retire(states []iot.AlertState, rules []iot.Rule, r *iot.Reading, emit func(*iot.Alert)) []iot.AlertState {
 	if len(states) == 0 {
 		return states
@@ -134,7 +134,7 @@ func (e *Engine) retire(states []iot.AlertState, rules []iot.Rule, r *iot.Readin
 	})
 }
 
-// ClearOffline clears the offline alert of a device that was heard of, by a reading that says nothing new of it.
+// ClearOffline clears the device's offline alert, if it is open, because the device has sent again.
 func (e *Engine) ClearOffline(states []iot.AlertState, at time.Time, emit func(*iot.Alert)) []iot.AlertState {
 	i := find(states, iot.RuleOffline)
 	if i < 0 {
@@ -144,7 +144,7 @@ func (e *Engine) ClearOffline(states []iot.AlertState, at time.Time, emit func(*
 	return slices.Delete(states, i, i+1)
 }
 
-// Forget clears every alert of a device that is no more, at the given time.
+// Forget clears every open alert of a device that is forgotten at the given time.
 func (e *Engine) Forget(states []iot.AlertState, at time.Time, emit func(*iot.Alert)) {
 	for i := range states {
 		if raised := states[i].Raised; raised != nil {
@@ -153,7 +153,7 @@ func (e *Engine) Forget(states []iot.AlertState, at time.Time, emit func(*iot.Al
 	}
 }
 
-// evaluateStatus raises or clears the offline alert by what the reading says of its device.
+// evaluateStatus raises or clears the offline alert by the status in the reading.
 func (e *Engine) evaluateStatus(states []iot.AlertState, r *iot.Reading, emit func(*iot.Alert)) []iot.AlertState {
 	if r.Status == iot.Offline {
 		return e.RaiseOffline(states, r, r.Time, emit)
@@ -161,8 +161,8 @@ func (e *Engine) evaluateStatus(states []iot.AlertState, r *iot.Reading, emit fu
 	return e.ClearOffline(states, r.Time, emit)
 }
 
-// RaiseOffline raises the offline alert of the device whose newest reading is r, unless it is open already. Onset is the moment
-// from which the device counts as offline.
+// RaiseOffline raises the offline alert of the device of r, its newest reading, unless it is already open. Onset is the
+// moment from which the device counts as offline.
 func (e *Engine) RaiseOffline(states []iot.AlertState, r *iot.Reading, onset time.Time, emit func(*iot.Alert)) []iot.AlertState {
 	if e.offline == nil || find(states, iot.RuleOffline) >= 0 {
 		return states
@@ -173,7 +173,7 @@ func (e *Engine) RaiseOffline(states []iot.AlertState, r *iot.Reading, onset tim
 	return append(states, iot.AlertState{Rule: iot.RuleOffline, Onset: onset, Raised: &raised})
 }
 
-// raised returns the event that opens an alert.
+// raised returns the event that raises an alert.
 func (e *Engine) raised(rule *iot.Rule, r *iot.Reading, onset time.Time) iot.Alert {
 	return iot.Alert{
 		ID:         iot.AlertID(rule.Name, r.ID, onset),
@@ -193,7 +193,7 @@ func (e *Engine) raised(rule *iot.Rule, r *iot.Reading, onset time.Time) iot.Ale
 	}
 }
 
-// cleared returns the event that closes an alert, with the value that did.
+// cleared returns the event that clears an alert, with the value that cleared it.
 func cleared(raised *iot.Alert, value float64, at time.Time) *iot.Alert {
 	event := *raised
 	event.Transition = iot.Cleared

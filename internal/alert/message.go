@@ -7,7 +7,7 @@ import (
 	"iotmon/internal/iot"
 )
 
-// label returns the name under which messages speak of a type: Chinese, as the product's description has it.
+// label returns the name of a type for messages: Chinese, as in the product's description, if there is one.
 func label(spec *iot.TypeSpec) string {
 	for _, language := range []string{"zh", "en"} {
 		if name := spec.Labels[language]; name != "" {
@@ -17,7 +17,7 @@ func label(spec *iot.TypeSpec) string {
 	return string(spec.Name)
 }
 
-// message words a violation as the description does: 温度超过阈值: 28.1°C > 28°C.
+// message returns the text of a violation as in the description: 温度超过阈值: 28.1°C > 28°C.
 func (e *Engine) message(rule *iot.Rule, r *iot.Reading) string {
 	if rule.Name == iot.RuleOffline {
 		return "设备离线: " + string(r.ID)

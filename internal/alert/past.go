@@ -7,12 +7,12 @@ import (
 	"iotmon/internal/iot"
 )
 
-// EvaluatePast takes a run of past readings on by one, which was appended at the given time, and returns the run to keep, nil
-// if no rule is violated in it. It calls emit with one historical event for each alarm of the past, once that is over. A
-// reading that falls into an alert which is open now, one of states, is part of that alert.
+// EvaluatePast adds a past reading, appended at the given time, to a run and returns the new run, nil if no rule is
+// violated in it. It calls emit with one historical event for each past alert once that is over. states are the device's
+// live alerts: a reading within an open one belongs to that alert and is ignored for its rule.
 //
-// The readings of a run come in one order, oldest first or newest first. One that is out of order by no more than disorder is
-// passed over, as it would be in the present; any other begins a new run.
+// The readings of a run come oldest first or newest first. A reading out of order by at most disorder is ignored, like a
+// live one; any other ends the run and begins a new one.
 func (e *Engine) EvaluatePast(run *iot.PastRun, states []iot.AlertState, r *iot.Reading, appended time.Time, disorder time.Duration, emit func(*iot.Alert)) *iot.PastRun {
 	if r.Quality == iot.Bad {
 		return run
@@ -53,15 +53,16 @@ func (e *Engine) EvaluatePast(run *iot.PastRun, states []iot.AlertState, r *iot.
 	return run
 }
 
-// hasOtherRules reports whether states are of other rules than these: the device was of another type. Without an end of the run there
-// the state of a device of many types would have no bound.
+// hasOtherRules reports whether states contains other rules than these, because the device had another type before. The run
+// then ends: otherwise the state of a device that changes its type often would grow without bound.
 func hasOtherRules(states []iot.AlertState, rules []iot.Rule) bool {
 	return slices.ContainsFunc(states, func(s iot.AlertState) bool {
 		return !slices.ContainsFunc(rules, func(rule iot.Rule) bool { return rule.Name == s.Rule })
 	})
 }
 
-// inOrder reports whether a reading of the given time goes on with the run in its order, which the second reading decides.
+// inOrder reports whether a reading at the given time continues the run in its order. The second reading of a run decides
+// the order.
 func inOrder(run *iot.PastRun, at time.Time) bool {
 	if !run.Forward && !run.Backward {
 		run.Forward, run.Backward = at.After(run.Last), at.Before(run.Last)
@@ -69,12 +70,12 @@ func inOrder(run *iot.PastRun, at time.Time) bool {
 	return run.Forward && at.After(run.Last) || run.Backward && at.Before(run.Last)
 }
 
-// isPartOf reports whether a reading lies in an alert that is open.
+// isPartOf reports whether a reading is not older than the onset of an open alert.
 func isPartOf(r *iot.Reading, raised *iot.Alert) bool {
 	return raised != nil && !raised.Onset.After(r.Time)
 }
 
-// EndPast calls emit for the alarms of a run that nothing more comes of.
+// EndPast ends a run and calls emit for its alerts.
 func (e *Engine) EndPast(run *iot.PastRun, emit func(*iot.Alert)) {
 	for i := range run.Alerts {
 		if raised := run.Alerts[i].Raised; raised != nil {
@@ -83,8 +84,8 @@ func (e *Engine) EndPast(run *iot.PastRun, emit func(*iot.Alert)) {
 	}
 }
 
-// emitPast tells of an alarm of the past. What was found is the event that the run keeps, end the time of the reading that
-// ends it, in the order of the run.
+// emitPast emits the historical event of a past alert. found is the raised event in the run, end the time of the reading
+// that ended the alert.
 func emitPast(run *iot.PastRun, found *iot.Alert, end time.Time, emit func(*iot.Alert)) {
 	event := *found
 	event.Time = end
@@ -97,9 +98,9 @@ func emitPast(run *iot.PastRun, found *iot.Alert, end time.Time, emit func(*iot.
 	emit(&event)
 }
 
-// JoinPast goes on in the present with what a run of past readings has come to: r is the first live reading after it, and
-// newer. A rule that r violates too has been violated since the run says so. What r does not violate is over. The states
-// returned are to be evaluated with r.
+// JoinPast ends a run and transfers its violations to the live states: r is the first live reading after the run, and
+// newer. A rule that r violates too keeps its onset from the run. For the other rules the past alert is over and emitted.
+// Call Evaluate with the returned states and r.
 func (e *Engine) JoinPast(run *iot.PastRun, states []iot.AlertState, r *iot.Reading, emit func(*iot.Alert)) []iot.AlertState {
 	rules := e.byType[r.Type]
 	for i := range run.Alerts {
@@ -118,7 +119,7 @@ func (e *Engine) JoinPast(run *iot.PastRun, states []iot.AlertState, r *iot.Read
 	return states
 }
 
-// SetBack returns the states of a device whose clock was set back: what is open stays, and durations begin anew.
+// SetBack returns the states of a device whose clock was set back: open alerts stay open, and durations restart.
 func (e *Engine) SetBack(states []iot.AlertState) []iot.AlertState {
 	for i := range states {
 		states[i].Safe = time.Time{}
@@ -129,8 +130,8 @@ func (e *Engine) SetBack(states []iot.AlertState) []iot.AlertState {
 	return slices.DeleteFunc(states, func(s iot.AlertState) bool { return s.Raised == nil })
 }
 
-// ClockStepped returns the event that tells that the clock of the device whose reading r is was found to be set back, by how
-// much, at the log's time.
+// ClockStepped returns the event that reports that the clock of the device of r was set back by the given duration; at is
+// the log's time.
 func (e *Engine) ClockStepped(r *iot.Reading, back time.Duration, at time.Time) *iot.Alert {
 	back = back.Round(time.Second)
 	return &iot.Alert{

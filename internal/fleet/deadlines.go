@@ -9,29 +9,29 @@ import (
 	"iotmon/internal/iot"
 )
 
-// Event is what the passing of time has done to a device.
+// Event is a change of a device that is caused by the passing of time.
 type Event int
 
 const (
-	// FellSilent means that the device counts as offline, since the moment its time was up.
+	// FellSilent means that the device counts as offline, because it has been silent for OfflineAfter.
 	FellSilent Event = iota
-	// PastEnded means that nothing more has come of the device's run of past readings.
+	// PastEnded means that the device's run of past readings has ended: no more of them came for OfflineAfter.
 	PastEnded
-	// Expired means that the device has not been heard for so long that it is to be forgotten.
+	// Expired means that the device has been silent for ForgetAfter and is to be forgotten.
 	Expired
 )
 
-// Due is an event and the moment from which it is due.
+// Due is an event of a device and the moment at which it happened.
 type Due struct {
 	*Device
 	Event Event
 	At    time.Time
-	// Past is the run that has ended.
+	// Past is the run that has ended, for PastEnded.
 	Past *iot.PastRun
 }
 
-// Advance returns what is due at log time now, in the order of time, and marks silent devices offline. Devices that have
-// expired are the caller's to forget.
+// Advance returns the events that are due at log time now, oldest first. It marks silent devices offline; the caller calls
+// Forget for expired ones.
 func (f *Fleet) Advance(now time.Time) []Due {
 	var due []Due
 	for len(f.watch) > 0 && !f.watch[0].deadline.After(now) {
@@ -60,17 +60,17 @@ func (f *Fleet) Advance(now time.Time) []Due {
 			f.unschedule(d)
 		}
 	}
-	// Deadlines in the heap may have been early, and then the order in which devices were found is not that of their ends.
+	// A deadline in the heap may be earlier than its event, so the events are not yet in order.
 	slices.SortFunc(due, func(a, b Due) int {
 		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Latest.ID, b.Latest.ID), cmp.Compare(a.Event, b.Event))
 	})
 	return due
 }
 
-// Watching reports whether there are devices that would be missed soon, or past readings that may be over.
+// Watching reports whether any device is online or has a run of past readings, so that time may soon cause an event.
 func (f *Fleet) Watching() bool { return f.watching > 0 }
 
-// Deadline returns a moment before which nothing is due; false if nothing ever is.
+// Deadline returns a moment before which nothing is due; false if nothing will be due.
 func (f *Fleet) Deadline() (time.Time, bool) {
 	if len(f.watch) == 0 {
 		return time.Time{}, false
@@ -93,7 +93,7 @@ func (f *Fleet) SetPast(d *Device, run *iot.PastRun) {
 	f.Touch(d)
 }
 
-// next returns what is due next of a device.
+// next returns the next event of a device and when it is due; false if there is none.
 func (f *Fleet) next(d *Device) (event Event, at time.Time, any bool) {
 	since := d.LastSeen
 	if f.silenceStart.After(since) {
@@ -113,8 +113,8 @@ func (f *Fleet) next(d *Device) (event Event, at time.Time, any bool) {
 	return event, at, any
 }
 
-// reschedule has the device looked at when something may be due. What a reading moves away needs no call: Advance looks again
-// when the earlier deadline has come, which spares the heap a move per reading.
+// reschedule sets the deadline at which Advance checks the device. A reading that postpones the next event needs no call:
+// Advance checks the device at the old deadline and moves it then, which saves a heap operation per reading.
 func (f *Fleet) reschedule(d *Device) {
 	_, at, any := f.next(d)
 	switch {

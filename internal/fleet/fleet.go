@@ -1,5 +1,5 @@
-// Package fleet keeps the latest state of every device of one partition, finds out who has fallen silent, and tells live
-// readings from those of the past. It is pure: time comes from the log and from the caller.
+// Package fleet keeps the latest state of every device of one partition, detects silent devices, and distinguishes live
+// readings from past ones. It is pure: time is an argument.
 package fleet
 
 import (
@@ -8,37 +8,37 @@ import (
 	"iotmon/internal/iot"
 )
 
-// Device is a device with what only the processor needs to know about it.
+// Device is the state of a device with the fleet's bookkeeping.
 type Device struct {
 	iot.DeviceState
 	// dirty means that the state has changed since it was last published.
 	dirty bool
-	// forgotten means that the device is no longer one of the fleet's.
+	// forgotten means that the device was removed from the fleet.
 	forgotten bool
-	// deadline is when the device is looked at again; it may be earlier than necessary, never later.
+	// deadline is when Advance checks the device again; it may be earlier than the next event, never later.
 	deadline time.Time
-	// index is the place in the heap, or -1.
+	// index is the device's index in the heap, or -1.
 	index int
 }
 
-// Counts says how many devices there are of one type.
+// Counts is the number of devices of one type by status.
 type Counts struct{ Online, Offline int64 }
 
-// Options say how a fleet judges its devices.
+// Options are the limits by which a fleet judges its devices.
 type Options struct {
-	// OfflineAfter is how long a device may be silent.
+	// OfflineAfter is the silence after which a device is offline.
 	OfflineAfter time.Duration
 	// ForgetAfter is how long after its last reading a device is forgotten; 0 means never.
 	ForgetAfter time.Duration
-	// Disorder is how much older than the newest a reading may be because of the way that it came, as opposed to the device's
-	// clock.
+	// Disorder is how much older than the device's newest reading a live reading may be because it was delayed or reordered
+	// on the way. If it is even older, the device's clock may have been set back.
 	Disorder time.Duration
 }
 
 // Fleet holds the devices of one partition. It is not safe for concurrent use: the goroutine of that partition owns it.
 type Fleet struct {
 	Options
-	// silenceStart is the end of the last time in which the log stood still as a whole: silence before it is nobody's fault.
+	// silenceStart is the end of the log's last standstill: silence is counted from here at the earliest.
 	silenceStart time.Time
 	devices      map[iot.DeviceID]*Device
 	counts       map[iot.DeviceType]*Counts
@@ -49,23 +49,23 @@ type Fleet struct {
 	removed  []removal
 }
 
-// removal is a device that was forgotten at a position.
+// removal is a device that was forgotten and the position at which it was.
 type removal struct {
 	id iot.DeviceID
 	at iot.Position
 }
 
-// New returns an empty fleet whose devices' silence is counted from floor or later.
-func New(options Options, floor time.Time) *Fleet {
+// New returns an empty fleet. The silence of its devices is counted from silenceStart at the earliest.
+func New(options Options, silenceStart time.Time) *Fleet {
 	return &Fleet{
 		Options:      options,
-		silenceStart: floor,
+		silenceStart: silenceStart,
 		devices:      make(map[iot.DeviceID]*Device),
 		counts:       make(map[iot.DeviceType]*Counts),
 	}
 }
 
-// Restore puts in the state that a device had; an older state of the same device is replaced.
+// Restore sets the state of a device, replacing any other state of the same device.
 func (f *Fleet) Restore(state iot.DeviceState) {
 	d := f.devices[state.Latest.ID]
 	if d == nil {
@@ -101,15 +101,15 @@ func (f *Fleet) Forget(id iot.DeviceID, at iot.Position) *Device {
 	return d
 }
 
-// RestartSilence starts everybody's silence anew at log time now. It is called when the log as a whole stood still, because then
-// nobody could have been heard.
+// RestartSilence restarts the silence of all devices at log time now. Call it after a standstill of the whole log, during
+// which no device could send.
 func (f *Fleet) RestartSilence(now time.Time) {
 	if now.After(f.silenceStart) {
 		f.silenceStart = now
 	}
 }
 
-// SetBack takes back what was said of a time after now: the log's own clock had run ahead.
+// SetBack moves all log times after now back to now: the log's clock was ahead and is set back.
 func (f *Fleet) SetBack(now time.Time) {
 	if f.silenceStart.After(now) {
 		f.silenceStart = now
@@ -127,7 +127,7 @@ func (f *Fleet) SetBack(now time.Time) {
 	}
 }
 
-// SilenceStart returns the time given to the last RestartSilence, for the next New.
+// SilenceStart returns the time of the last RestartSilence, for the next New.
 func (f *Fleet) SilenceStart() time.Time { return f.silenceStart }
 
 // Touch marks the device as changed.
@@ -142,8 +142,8 @@ func (f *Fleet) Touch(d *Device) {
 func (f *Fleet) Dirty() int { return len(f.dirty) + len(f.removed) }
 
 // Publish calls forget for every device that was forgotten since the last call, and then publish for every one that has
-// changed, each once, in the order of change. A device that has spoken after it was forgotten is given to both: the position
-// of the forgetting is lower than any at which its new state can be published.
+// changed, each once, in the order of change. A device that sent again after it was forgotten is passed to both: it was
+// forgotten at a lower position than that of its new state.
 func (f *Fleet) Publish(publish func(*Device), forget func(iot.DeviceID, iot.Position)) {
 	for _, g := range f.removed {
 		forget(g.id, g.at)
@@ -159,7 +159,7 @@ func (f *Fleet) Publish(publish func(*Device), forget func(iot.DeviceID, iot.Pos
 	f.dirty = f.dirty[:0]
 }
 
-// Types calls visit with the counts of every type that has a device.
+// Types calls visit with the counts of every type that has devices.
 func (f *Fleet) Types(visit func(iot.DeviceType, Counts)) {
 	for t, c := range f.counts {
 		if c.Online+c.Offline > 0 {
@@ -176,7 +176,7 @@ func (f *Fleet) Count(t iot.DeviceType) Counts {
 	return Counts{}
 }
 
-// count counts a device, by 1 or -1, as what it is.
+// count adds by, 1 or -1, to the counts of the device's type and status.
 func (f *Fleet) count(d *Device, by int64) {
 	c := f.counts[d.Latest.Type]
 	if c == nil {

@@ -6,54 +6,55 @@ import (
 	"iotmon/internal/iot"
 )
 
-// Kind says what a reading is to its device.
+// Kind is how a reading relates to the other readings of its device.
 type Kind int
 
 const (
-	// Newest is a live reading, newer than all before: it is the device's latest.
+	// Newest is a live reading that is newer than all others: it becomes the device's latest.
 	Newest Kind = iota
-	// Older is a live reading that is not newer.
+	// Older is a live reading that is not newer than the latest.
 	Older
-	// Backlog is a reading that was not live when it was appended: it says so, or it is much older than the device's readings
+	// Backlog is a past reading: it is marked Historical, or was much older when appended than the device's readings
 	// usually are.
 	Backlog
-	// SetBack is a live reading that is the device's latest because its clock was found to be set back.
+	// SetBack is a live reading that becomes the device's latest although it is older, because the device's clock was set
+	// back.
 	SetBack
 )
 
-// Observed is what a reading has done to its device.
+// Observed is the effect of a reading on its device.
 type Observed struct {
 	*Device
 	Kind Kind
-	// Before is the time of the latest reading before this one, zero for a new device.
+	// Before is the timestamp of the device's latest reading until now, zero for a new device.
 	Before time.Time
-	// Returned means that a silent device is online again although the reading is not its newest.
+	// Returned means that an offline device is online again although the reading is not its newest.
 	Returned bool
-	// Back is by how much the clock was found to be set back.
+	// Back is how far the device's clock was set back, for SetBack.
 	Back time.Duration
 }
 
-// backlogAge is how much older than usual an unmarked reading may be and still be live. Gateways that send every few minutes
-// stay below it.
+// backlogAge is how much older than usual a reading without the mark Historical may be and still count as live. Gateways
+// that send every few minutes stay below it.
 const backlogAge = 5 * time.Minute
 
-// A clock counts as set back after so many readings over so long by the log's clock, whose ages differ from that of the first
-// by no more than steadyAge. A backlog comes faster than it was recorded, so its ages shrink.
+// A device's clock counts as set back after setBackReadings readings during setBackAfter of log time whose ages differ from
+// that of the first by at most steadyAge. A backlog is sent faster than it was recorded, so its ages shrink.
 const (
 	setBackReadings = 10
 	setBackAfter    = time.Minute
 	steadyAge       = 30 * time.Second
 )
 
-// A silent device is heard again through old readings only after so many over so long: the first moments of a backlog look
-// the same as a clock that is behind.
+// An offline device returns through old readings only after returnReadings of them during returnAfter: the beginning of a
+// backlog looks the same as a clock that is behind.
 const (
 	returnReadings = 3
 	returnAfter    = 20 * time.Second
 )
 
-// Observe takes in a reading that was appended to the log at the given time; now is the log's clock, which is ahead of
-// appended where the log is out of order.
+// Observe updates the device of a reading that was appended at the given time. now is the log's clock, which may be ahead
+// of appended if the log is out of order.
 func (f *Fleet) Observe(r *iot.Reading, appended, now time.Time) Observed {
 	age := appended.Sub(r.Time)
 	d := f.devices[r.ID]
@@ -86,7 +87,7 @@ func (f *Fleet) Observe(r *iot.Reading, appended, now time.Time) Observed {
 	}
 }
 
-// observeFirst takes in the first reading of a device. One that is not live makes it known, and offline.
+// observeFirst adds a device with its first reading. If that is not live, the device is offline.
 func (f *Fleet) observeFirst(r *iot.Reading, now time.Time, age time.Duration) Observed {
 	d := f.add(r.ID)
 	o := Observed{Device: d, Kind: Newest}
@@ -105,7 +106,7 @@ func (f *Fleet) observeFirst(r *iot.Reading, now time.Time, age time.Duration) O
 	return o
 }
 
-// setLatest makes a live reading the device's latest.
+// setLatest makes a live reading the device's latest and updates its status.
 func (f *Fleet) setLatest(d *Device, r *iot.Reading, now time.Time, age time.Duration) {
 	same := d.Latest.Type == r.Type && d.Status == r.Status
 	if !same {
@@ -122,8 +123,8 @@ func (f *Fleet) setLatest(d *Device, r *iot.Reading, now time.Time, age time.Dur
 	f.Touch(d)
 }
 
-// observeBacklog takes in a reading of the past. If it is newer than what is known it is the latest that is known of the device, and
-// says nothing of its present. One that is marked leaves the latest of a device that speaks alone.
+// observeBacklog handles a past reading. If it is newer than the device's latest it replaces that, without changing the
+// status. A reading marked Historical does not replace the latest of a device that is online.
 func (f *Fleet) observeBacklog(d *Device, r *iot.Reading, now time.Time) Observed {
 	o := Observed{Device: d, Kind: Backlog, Before: d.Latest.Time}
 	if d.Status == iot.Offline {
@@ -139,15 +140,15 @@ func (f *Fleet) observeBacklog(d *Device, r *iot.Reading, now time.Time) Observe
 	return o
 }
 
-// observeSetBack makes a reading the latest of a device whose clock was found to be set back.
+// observeSetBack makes a reading the latest of a device whose clock was set back.
 func (f *Fleet) observeSetBack(d *Device, r *iot.Reading, now time.Time, age time.Duration) Observed {
 	o := Observed{Device: d, Kind: SetBack, Before: d.Latest.Time, Back: age - d.Age}
 	f.setLatest(d, r, now, age)
 	return o
 }
 
-// extendClockRun adds a reading that is older than it should be to the run of such readings, and reports whether there are now enough
-// of them to say that it is the clock.
+// extendClockRun adds a reading that is older than expected to the device's ClockRun, and reports whether the run is long
+// enough to conclude that the clock was set back.
 func (f *Fleet) extendClockRun(d *Device, now time.Time, age time.Duration) bool {
 	f.Touch(d)
 	if d.Clock == nil || (age-d.Clock.Age).Abs() > steadyAge {
@@ -158,7 +159,7 @@ func (f *Fleet) extendClockRun(d *Device, now time.Time, age time.Duration) bool
 	return d.Clock.Count >= setBackReadings && now.Sub(d.Clock.Began) >= setBackAfter
 }
 
-// markSeen moves the beginning of a device's silence.
+// markSeen moves LastSeen, from which silence is counted, to now.
 func (f *Fleet) markSeen(d *Device, now time.Time) {
 	if now.After(d.LastSeen) {
 		d.LastSeen = now
@@ -166,8 +167,9 @@ func (f *Fleet) markSeen(d *Device, now time.Time) {
 	}
 }
 
-// markSeenByOld hears a device through a reading that belongs to its run of old ones. While it delivers, a device that was online
-// stays so. One that was not returns if it speaks as time passes; a backlog comes faster. The result says that it has returned.
+// markSeenByOld handles silence for a reading of the device's ClockRun. An online device stays online. An offline device
+// returns if the readings arrive at the pace of their timestamps, as opposed to a backlog, which arrives faster. The result
+// reports whether it has returned.
 func (f *Fleet) markSeenByOld(d *Device, now time.Time, age time.Duration) (returned bool) {
 	if d.Status != iot.Offline {
 		f.markSeen(d, now)

@@ -8,35 +8,36 @@ import (
 	"iotmon/internal/iot"
 )
 
-// Checkpoint is what a partition needs, beside the states of its devices, to go on exactly where it was. It is committed
-// in the transaction of the outputs it speaks of.
+// Checkpoint is what a partition needs, besides the states of its devices, to continue exactly where it was. It is
+// committed in the same transaction as the outputs up to Position.
 type Checkpoint struct {
-	// Offset is the first record that an open window needs to be rebuilt: where to read from. It is the committed offset;
-	// the rest goes into the commit's metadata.
+	// Offset is where to read from: the first record that is needed to rebuild an open window. It is the committed offset;
+	// the other fields go into the commit's metadata.
 	Offset int64
 	// Position is the first record whose outputs have not been committed; Offset is not beyond it.
 	Position int64
-	// Epoch counts how often the log began anew at offset 0.
+	// Epoch counts how often the log was recreated and started at offset 0 again.
 	Epoch int32
 	// Watermark is the event time up to which windows have closed.
 	Watermark time.Time
 	// Clock is the newest append time seen.
 	Clock time.Time
-	// SilenceStart is the end of the last standstill of the log.
+	// SilenceStart is the end of the last standstill of the log: no device's silence counts from before it.
 	SilenceStart time.Time
-	// Behind is since when append times have been behind Clock, zero if they are not.
+	// Behind is the append time since which records have been behind Clock by more than the skew, zero if they are not.
 	Behind time.Time
-	// Lengths are those of windows, Revision that of the settings that they come from. Without any the configuration's holds.
+	// Lengths is the history of window lengths, Revision that of the settings it comes from. If Lengths is empty, the
+	// configured length applies.
 	Lengths  iot.Lengths
 	Revision int64
-	// Limits is the fingerprint of the admission that the readings up to Position were admitted under; 0 if it is not known.
+	// Limits is the Fingerprint of the Admission by which readings up to Position were admitted; 0 if unknown.
 	Limits uint32
-	// gap is where windows have to be recomputed that are not closed yet.
+	// gap is the stretch of event time in which windows have to be recomputed.
 	gap gap
 }
 
-// metadata is the JSON of a Checkpoint in an offset commit; times are Unix microseconds, 0 for none. Kafka takes 4,096 bytes by
-// default.
+// metadata is the JSON of a Checkpoint in an offset commit; times are Unix microseconds, 0 for none. Kafka's default limit
+// is 4,096 bytes.
 type metadata struct {
 	Epoch     int32 `json:"epoch"`
 	Position  int64 `json:"position"`
@@ -44,11 +45,11 @@ type metadata struct {
 	Clock     int64 `json:"clock"`
 	Floor     int64 `json:"floor"`
 	Behind    int64 `json:"behind,omitempty"`
-	// Lengths holds pairs: from when, and how many microseconds.
+	// Lengths holds pairs of From and Length.
 	Lengths  [][2]int64 `json:"lengths,omitempty"`
 	Revision int64      `json:"revision,omitempty"`
 	Limits   uint32     `json:"limits,omitempty"`
-	// Gap holds the beginning and the end of the gap, 1 if it is open, and the window to be marked next.
+	// Gap holds from, to, 1 if the gap is open or else 0, and next.
 	Gap []int64 `json:"gap,omitempty"`
 }
 
@@ -74,8 +75,8 @@ func (c *Checkpoint) Metadata() string {
 	return string(text)
 }
 
-// ParseCheckpoint returns the checkpoint of a commit. Empty metadata is a commit by another program: everything below
-// its offset is taken as done.
+// ParseCheckpoint returns the checkpoint of a commit. Empty metadata means a commit by another program: everything below
+// its offset then counts as processed.
 func ParseCheckpoint(offset int64, text string) (Checkpoint, error) {
 	if text == "" {
 		return Checkpoint{Offset: offset, Position: offset}, nil
@@ -111,12 +112,12 @@ func ParseCheckpoint(offset int64, text string) (Checkpoint, error) {
 	return c, nil
 }
 
-// Reconcile fits the checkpoint to what the log still holds, offsets start to end, end excluded. It reports whether
-// records have been lost that an open window may have needed.
+// Reconcile adapts the checkpoint to the offsets that the log still holds, from start up to but not including end. It
+// reports whether records were lost that an open window may have needed.
 func (c *Checkpoint) Reconcile(start, end int64) (lost bool) {
 	switch {
 	case c.Position > end:
-		// Positions only grow, so the log has begun anew; what was at its offsets is gone.
+		// Positions only grow, so the log was recreated and its old records are gone.
 		c.Epoch++
 		c.Offset, c.Position = start, start
 		return true

@@ -2,10 +2,11 @@ package process
 
 import "time"
 
-// setBackAfter is how long, by append times, the log's clock must have been behind what it was before that counts as wrong.
+// setBackAfter is how long append times must have been behind the log's clock until the clock is set back to them.
 const setBackAfter = 30 * time.Second
 
-// advanceClock moves the log's clock, and forgives a silence that was the system's own.
+// advanceClock moves the log's clock to an append time. After a standstill of the system it restarts the silence of all
+// devices.
 func (p *Partition) advanceClock(appended time.Time, out Output) {
 	switch {
 	case p.clock.Sub(appended) > p.Admission.Skew:
@@ -20,8 +21,9 @@ func (p *Partition) advanceClock(appended time.Time, out Output) {
 	p.behind = time.Time{}
 }
 
-// advanceBehind handles an append time that lies before others by more than the skew. One of them may be a straggler; if they
-// go on the log's clock had run ahead, as that of a gateway that starts with a wrong date, and is set back.
+// advanceBehind handles an append time that is behind the log's clock by more than the skew. A single one is ignored. If
+// they continue for setBackAfter, the clock was wrong, for example because a gateway started with a wrong date, and is set
+// back.
 func (p *Partition) advanceBehind(appended time.Time, out Output) {
 	if p.behind.IsZero() || appended.Before(p.behind) {
 		p.behind = appended
@@ -37,11 +39,11 @@ func (p *Partition) advanceBehind(appended time.Time, out Output) {
 			p.markLate(t, closed.Window)
 		}
 	}
-	// The windows that were closed too early are recomputed with each reading that came too late. Those that open once more,
-	// up to where the clock had run, begin with what comes from here on.
+	// Windows that were closed too early are recomputed with each late reading. Windows up to the old clock open again, but
+	// without their earlier readings: the gap marks them for recomputation.
 	ahead := min(p.clock.Sub(appended), maxGapWindows*p.windows.Lengths().Newest())
 	p.gap.extend(p.windows.Watermark(), appended.Add(ahead+p.Admission.Skew))
-	// So are configurations that were given under the wrong clock: newer ones must not wait for it.
+	// Settings made under the wrong clock are undone, so that newer settings do not have to wait for it.
 	p.windows.SetLengths(p.windows.Lengths().Before(appended.Add(p.Admission.Skew)))
 	p.revision = min(p.revision, appended.UnixMicro())
 	p.clock, p.behind = appended, time.Time{}

@@ -6,17 +6,17 @@ import (
 	"iotmon/internal/iot"
 )
 
-// gap is a stretch of event time of which readings were lost from the log before they were processed. It is part of the
-// checkpoint: windows in it may close after a restart.
+// gap is a stretch of event time whose readings were lost from the log before they were processed. It is part of the
+// checkpoint, because its windows may close after a restart.
 type gap struct {
-	// open means that the end is not known yet: the first live record tells it.
+	// open means that the end is not known yet: the next record sets it.
 	open     bool
 	from, to time.Time
-	// next is the window that is to be marked next, zero once all in the gap are.
+	// next is the start of the next window to be marked, zero once all are.
 	next time.Time
 }
 
-// begin opens the gap at a moment up to which nothing was lost.
+// begin opens the gap at from, before which nothing was lost.
 func (g *gap) begin(from time.Time) {
 	if g.to.IsZero() || from.Before(g.from) {
 		g.from = from
@@ -24,7 +24,7 @@ func (g *gap) begin(from time.Time) {
 	g.open = true
 }
 
-// extend has the gap cover a stretch as well.
+// extend enlarges the gap to include the stretch.
 func (g *gap) extend(from, to time.Time) {
 	if g.to.IsZero() || from.Before(g.from) {
 		g.from = from
@@ -39,7 +39,7 @@ func (g *gap) covers(w iot.Window) bool {
 	return !g.open && w.End().After(g.from) && w.Start.Before(g.to)
 }
 
-// endGap ends a gap whose windows have all closed.
+// endGap removes the gap once all of its windows have closed.
 func (p *Partition) endGap() {
 	if p.gap.open || p.gap.to.IsZero() || !p.gap.next.IsZero() {
 		return
@@ -49,15 +49,15 @@ func (p *Partition) endGap() {
 	}
 }
 
-// maxGapWindows bounds the windows marked for one gap: more than two weeks of half minutes, for which readings are kept by
-// default. Of older windows the archive has nothing to recompute them from.
+// maxGapWindows is the maximum number of windows marked for one gap: more than two weeks of half minutes, the default
+// retention of readings. The archive has no readings to recompute older windows from.
 const maxGapWindows = 45_000
 
-// marksPerBatch bounds the marks of a batch, so that a transaction does not outlive its time.
+// marksPerBatch is the maximum number of marks in one batch, so that the transaction ends before its timeout.
 const marksPerBatch = 2000
 
-// boundGap ends the gap at the log's clock. Whole windows may have been lost, so every window in it is marked for
-// recomputation, some with each batch. Those still open are marked once more when they close.
+// boundGap sets the end of the gap to the log's clock. Whole windows may have been lost, so every window in the gap is
+// marked for recomputation, a few with each batch. Windows that are still open are marked again when they close.
 func (p *Partition) boundGap() {
 	p.gap.open = false
 	p.gap.to = p.clock.Add(p.Admission.Skew)

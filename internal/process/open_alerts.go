@@ -2,7 +2,7 @@ package process
 
 import "iotmon/internal/iot"
 
-// openAlerts holds the alerts that are open now, by device type and id, for the summaries that list them.
+// openAlerts holds the open alerts by device type and id, for the summaries that list them.
 type openAlerts map[iot.DeviceType]map[string]*iot.Alert
 
 func (s openAlerts) restore(state *iot.DeviceState) {

@@ -23,16 +23,15 @@ type Partition struct {
 	epoch int32
 	// next is the next offset to read.
 	next int64
-	// rebuildBelow is the position that was reached before a restart: below it windows are rebuilt and nothing else, as all
-	// other effects are in the restored state.
+	// rebuildBelow is the position reached before a restart. Records below it only rebuild windows: all their other effects
+	// are in the restored state.
 	rebuildBelow int64
 	clock        time.Time
-	// behind is when the first of the latest records was appended that are all older than clock by more than the skew; zero if
-	// the latest is not.
+	// behind is Checkpoint.Behind.
 	behind time.Time
-	// limits is the fingerprint of the admission.
+	// limits is the Fingerprint of the Admission.
 	limits uint32
-	// revision is that of the settings in force.
+	// revision is the Revision of the settings in force.
 	revision int64
 	// late holds the windows that late readings belong to, until the end of the batch.
 	late map[windowKey]iot.Position
@@ -42,15 +41,15 @@ type Partition struct {
 	counts  Counts
 }
 
-// windowKey names one summary of a partition.
+// windowKey identifies one summary of a partition.
 type windowKey struct {
 	Type  iot.DeviceType
 	start int64
 }
 
-// New returns the processor of partition id that goes on from the checkpoint, the zero Checkpoint for a new one. If lost,
-// records that open windows needed are gone: those windows are marked for recomputation from the archive. Restore the
-// devices' states before the first Process.
+// New returns the processor of partition id that continues from a checkpoint, the zero Checkpoint for a new partition. If
+// lost, records that open windows needed are gone, and those windows are marked for recomputation from the archive. Call
+// Restore with the devices' states before the first Process.
 func New(options *Options, id int32, from Checkpoint, lost bool) *Partition {
 	lengths, revision := from.Lengths, from.Revision
 	if len(lengths) == 0 {
@@ -78,13 +77,13 @@ func New(options *Options, id int32, from Checkpoint, lost bool) *Partition {
 		p.gap.begin(from.Watermark)
 	}
 	if p.limits = options.Admission.Fingerprint(); from.Limits != 0 && from.Limits != p.limits && from.Offset < from.Position {
-		// Readings of open windows are counted again under other limits. What the archive holds of those windows decides.
+		// Open windows are rebuilt under other limits than before, so the archive recomputes them.
 		p.gap.extend(from.Watermark, from.Clock.Add(options.Admission.Skew))
 	}
 	return p
 }
 
-// Restore puts in the state that a device had at the checkpoint.
+// Restore adds the state that a device had at the checkpoint.
 func (p *Partition) Restore(state iot.DeviceState) {
 	p.fleet.Restore(state)
 	p.alerts.restore(&state)
@@ -110,7 +109,7 @@ func (p *Partition) Checkpoint() Checkpoint {
 // Next returns the next offset to read.
 func (p *Partition) Next() int64 { return p.next }
 
-// NeedsTicks reports whether the passing of time alone could have an effect by now, so that a silent log needs ticks.
+// NeedsTicks reports whether something may be due by now without a further reading, so that a silent partition needs ticks.
 func (p *Partition) NeedsTicks(now time.Time) bool {
 	if p.windows.Len() > 0 || p.fleet.Watching() || p.gap.open || !p.gap.next.IsZero() {
 		return true
@@ -119,18 +118,18 @@ func (p *Partition) NeedsTicks(now time.Time) bool {
 	return any && !deadline.After(now)
 }
 
-// ResetCounts returns what was counted since the last call.
+// ResetCounts returns the counts since the last call and sets them to zero.
 func (p *Partition) ResetCounts() Counts {
 	counts := p.counts
 	p.counts = Counts{}
 	return counts
 }
 
-// Fleet calls visit with how many devices of each type there are.
+// Fleet calls visit with the number of devices of each type.
 func (p *Partition) Fleet(visit func(iot.DeviceType, fleet.Counts)) { p.fleet.Types(visit) }
 
-// Process takes in a batch of records in the order of the log. Outputs about single devices wait for PublishStates,
-// those about open windows for PublishWindows.
+// Process processes a batch of records in the order of the log. It publishes alerts, rejects and closed windows;
+// PublishStates publishes the devices' states, PublishWindows the open windows.
 func (p *Partition) Process(records []Record, out Output) {
 	for i := range records {
 		p.process(&records[i], out)
@@ -169,8 +168,8 @@ func (p *Partition) process(rec *Record, out Output) {
 	p.handleDue(out)
 }
 
-// rebuild counts a record from before the restart again, if it is a reading of a window that is still open. The watermark does
-// not move: it has come to where such records have brought it, under the lateness that held then.
+// rebuild adds a record from before the restart to its window again if that is still open. The watermark does not move: it
+// was restored, and includes these records under the lateness of that time.
 func (p *Partition) rebuild(rec *Record) {
 	if rec.Tick || rec.Settings || wire.IsForget(rec.Key, rec.Value) {
 		return
@@ -180,14 +179,14 @@ func (p *Partition) rebuild(rec *Record) {
 	}
 }
 
-// processReading handles a record that should be a reading. The error says why it is none.
+// processReading processes a record that should be a reading. The error is why it is not.
 func (p *Partition) processReading(rec *Record, out Output) error {
 	r := &p.reading
 	if err := p.decoder.Admit(rec.Value, rec.Appended, p.Admission, r); err != nil {
 		return err
 	}
 	outcome := p.windows.Add(r, rec.Offset)
-	// The windows that this reading closes lie before it: what it says of its device is none of theirs.
+	// Close windows before observe: the new state of the device must not be part of the windows that this reading closes.
 	p.advanceWatermark(earlier(r.Time, rec.Appended), out)
 	p.counts.newest(r.Time, rec.Appended)
 	switch outcome {
@@ -202,8 +201,8 @@ func (p *Partition) processReading(rec *Record, out Output) error {
 	return nil
 }
 
-// processDuplicate handles a reading that is in its window already. A device may repeat its latest because its clock stands still: it
-// is heard all the same.
+// processDuplicate handles a reading that is already in its window. A device whose clock stands still repeats its latest
+// timestamp: such a repetition still counts against silence.
 func (p *Partition) processDuplicate(r *iot.Reading, rec *Record) {
 	p.counts.Duplicates++
 	device := p.fleet.Device(r.ID)
@@ -216,7 +215,7 @@ func (p *Partition) processDuplicate(r *iot.Reading, rec *Record) {
 	p.fleet.Observe(r, rec.Appended, p.clock)
 }
 
-// observe handles what a reading means for its device.
+// observe updates the device and its alerts by a reading.
 func (p *Partition) observe(r *iot.Reading, rec *Record, out Output) {
 	o := p.fleet.Observe(r, rec.Appended, p.clock)
 	emit := func(a *iot.Alert) { p.emit(a, out) }
@@ -243,13 +242,13 @@ func (p *Partition) observe(r *iot.Reading, rec *Record, out Output) {
 	}
 }
 
-// joinPast ends a device's run of past readings with a live one that goes on where the run has come to.
+// joinPast ends a device's run of past readings and continues its alerts with the live reading r.
 func (p *Partition) joinPast(device *fleet.Device, r *iot.Reading, emit func(*iot.Alert)) {
 	device.Alerts = p.Alerts.JoinPast(device.Past, device.Alerts, r, emit)
 	p.fleet.SetPast(device, nil)
 }
 
-// handleDue handles what is due by the log's clock.
+// handleDue handles the fleet's events that are due by the log's clock.
 func (p *Partition) handleDue(out Output) {
 	for _, due := range p.fleet.Advance(p.clock) {
 		emit := func(a *iot.Alert) { p.emit(a, out) }
@@ -264,7 +263,7 @@ func (p *Partition) handleDue(out Output) {
 	}
 }
 
-// forget ends all that is known of a device but its past.
+// forget removes a device and clears its alerts. Its history stays in the archive.
 func (p *Partition) forget(id iot.DeviceID, out Output) {
 	device := p.fleet.Forget(id, p.position())
 	if device == nil {
@@ -278,7 +277,7 @@ func (p *Partition) forget(id iot.DeviceID, out Output) {
 	p.Alerts.Forget(device.Alerts, p.clock, emit)
 }
 
-// emit sends an alert event, once, with the position that it follows from.
+// emit publishes an alert event with the current position.
 func (p *Partition) emit(a *iot.Alert, out Output) {
 	a.Position = p.position()
 	p.counts.alert(a)

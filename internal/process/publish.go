@@ -11,7 +11,7 @@ import (
 	"iotmon/internal/iot"
 )
 
-// advanceWatermark moves the watermark to seen less the lateness and publishes the windows that closes.
+// advanceWatermark moves the watermark to seen minus the lateness and publishes the windows that this closes.
 func (p *Partition) advanceWatermark(seen time.Time, out Output) {
 	for _, closed := range p.windows.Advance(seen.Add(-p.Lateness)) {
 		p.counts.Windows++
@@ -20,8 +20,8 @@ func (p *Partition) advanceWatermark(seen time.Time, out Output) {
 	p.endGap()
 }
 
-// publishClosed sends the final summaries of a window: one for each type that the partition has devices of, because those
-// that have all fallen silent are worth telling too.
+// publishClosed publishes the final summaries of a window: one for each type that has devices in the partition, even if all
+// of them are silent.
 func (p *Partition) publishClosed(closed aggregate.Result, out Output) {
 	p.fleet.Types(func(t iot.DeviceType, _ fleet.Counts) {
 		if closed.Summaries[t] == nil {
@@ -36,12 +36,12 @@ func (p *Partition) publishClosed(closed aggregate.Result, out Output) {
 	}
 }
 
-// markLate has a window announced that is to be recomputed from the archive.
+// markLate marks a window for recomputation by the archive; publishLate publishes the mark.
 func (p *Partition) markLate(t iot.DeviceType, w iot.Window) {
 	p.late[windowKey{t, w.Start.UnixMicro()}] = p.position()
 }
 
-// PublishWindows sends the open windows that have changed since the last call.
+// PublishWindows publishes the open windows that have changed since the last call.
 func (p *Partition) PublishWindows(out Output) {
 	if p.rebuilding() {
 		return
@@ -67,7 +67,7 @@ func (p *Partition) publishSummary(window aggregate.Result, t iot.DeviceType, fi
 	out.Summary(&summary)
 }
 
-// PublishStates sends the state of every device that has changed since the last call.
+// PublishStates publishes the state of every device that has changed since the last call.
 func (p *Partition) PublishStates(out Output) {
 	position := p.position()
 	p.fleet.Publish(func(device *fleet.Device) {
@@ -76,10 +76,10 @@ func (p *Partition) PublishStates(out Output) {
 	}, out.Forget)
 }
 
-// Changed returns how many devices PublishStates would send.
+// Changed returns how many devices PublishStates would publish.
 func (p *Partition) Changed() int { return p.fleet.Dirty() }
 
-// publishLate announces the windows for which a reading came too late, each once a batch.
+// publishLate publishes the marks of markLate, each once a batch.
 func (p *Partition) publishLate(out Output) {
 	if len(p.late) == 0 {
 		return
@@ -98,5 +98,5 @@ func (p *Partition) publishLate(out Output) {
 	clear(p.late)
 }
 
-// rebuilding reports whether the partition still rebuilds what was before its restart.
+// rebuilding reports whether the partition still reads records from before its restart.
 func (p *Partition) rebuilding() bool { return p.next < p.rebuildBelow }

@@ -8,11 +8,12 @@ import (
 	"iotmon/internal/wire"
 )
 
-// settingsMargin is how long the settings record may take from being made until it is in every partition.
+// settingsMargin is how long it may take until a new settings record is in every partition.
 const settingsMargin = 10 * time.Second
 
-// Outdated returns the settings that should replace those in force because the configuration has changed, in time for every
-// partition: now is the current time. It is false if the configuration is in force, or is older than what is.
+// Outdated returns the settings that should replace those in force because the configuration has changed. They begin late
+// enough after now for the record to reach every partition. It returns false if the configuration is in force, or older
+// than the settings in force.
 func (p *Partition) Outdated(now time.Time) (iot.Settings, bool) {
 	revision := p.Revision
 	if p.Alone {
@@ -31,18 +32,20 @@ func (p *Partition) Outdated(now time.Time) (iot.Settings, bool) {
 	}, true
 }
 
-// Overruled reports whether the configuration asks for another length of windows than what is in force, but is not newer.
+// Overruled reports whether the configured window length differs from the one in force without being newer, and returns the
+// one in force.
 func (p *Partition) Overruled() (inForce time.Duration, overruled bool) {
 	inForce = p.windows.Lengths().Newest()
 	return inForce, p.Window != inForce && p.Revision <= p.revision && !p.Alone
 }
 
-// earliestStart returns the first boundary common to the length in force and another, of which no reading has been admitted by now.
+// earliestStart returns the first common boundary of the length in force and another after which no reading can have been
+// admitted by now.
 func (p *Partition) earliestStart(now time.Time, length time.Duration) time.Time {
 	return p.windows.Lengths().Boundary(iot.CutTime(now.Add(p.Admission.Skew+time.Microsecond)), length)
 }
 
-// applySettings puts settings in force. Those in force keep what is not newer than they are.
+// applySettings puts settings in force if their revision is higher than that of those in force.
 func (p *Partition) applySettings(rec *Record) error {
 	s, err := wire.DecodeSettings(rec.Value)
 	if err != nil {
@@ -56,7 +59,7 @@ func (p *Partition) applySettings(rec *Record) error {
 	if s.Window == lengths.Newest() {
 		return nil
 	}
-	// A record that was in time needs no more than this, one that was not begins later.
+	// A record that arrived too late, or whose From is not a common boundary, begins at the next possible boundary instead.
 	if earliest := p.earliestStart(p.clock, s.Window); s.From.Before(earliest) || !lengths.Boundary(s.From, s.Window).Equal(s.From) {
 		s.From = earliest
 	}

@@ -1,5 +1,5 @@
 package process
 
-// Skip moves on to the offset next, before which there are no more records: a log has offsets without any, those of
-// transaction markers and of records whose transaction was aborted. It never goes back, and decides nothing.
+// Skip moves to the offset next, before which there are no more records: transaction markers and aborted records have
+// offsets but are not delivered. Skip never moves back and has no other effect.
 func (p *Partition) Skip(next int64) { p.next = max(p.next, next) }
