@@ -22,9 +22,10 @@ type MarkerOptions struct {
 
 const (
 	// markerInterval is how often the topics are looked at, markerPatience how long a transaction must have stayed the same in a
-	// partition before its end is written: longer than it may be open.
+	// partition before its end is written. A processor that goes on writes to its partitions in the meantime, in a transaction
+	// that is not decided.
 	markerInterval = 5 * time.Second
-	markerPatience = TransactionTimeout + 5*time.Second
+	markerPatience = 12 * time.Second
 	// markerRepeat is how often it is told again that an end cannot be written.
 	markerRepeat = 5 * time.Minute
 )
