@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"iotmon/internal/iot"
+	"iotmon/internal/retry"
 )
 
 // Topics are the names of the topics that the archive is fed from.
@@ -123,19 +124,19 @@ func (a *Archiver) Run(ctx context.Context) error {
 	beside.Go(func() { a.settle(ctx) })
 	beside.Go(func() { a.prune(ctx) })
 	defer beside.Wait()
-	pause := firstPause
+	pauses := retry.NewBackoff(firstPause, longestPause)
 	for ctx.Err() == nil {
 		progress, err := a.session(ctx)
 		if ctx.Err() != nil {
 			break
 		}
 		if progress {
-			pause = firstPause
+			pauses.Reset()
 		}
 		a.Metrics.Ready(false)
+		pause := pauses.Next()
 		a.Logger.Warn("archiver starts over from the database's offsets", "reason", err, "after", pause)
-		wait(ctx, pause)
-		pause = min(2*pause, longestPause)
+		_ = retry.Wait(ctx, pause) // The loop looks at ctx.
 	}
 	return nil
 }
@@ -224,7 +225,7 @@ func (a *Archiver) collect(ctx context.Context, log Log, intake *intake) error {
 
 // write stores the batch, however often that takes. Only ErrTaken and the end of ctx end it otherwise.
 func (a *Archiver) write(ctx context.Context, batch *Batch) error {
-	pause := firstPause
+	pauses := retry.NewBackoff(firstPause, longestPause)
 	for failed := false; ; failed = true {
 		started := a.Now()
 		err := a.Store.Write(ctx, batch)
@@ -242,8 +243,7 @@ func (a *Archiver) write(ctx context.Context, batch *Batch) error {
 		}
 		a.Metrics.Ready(false)
 		a.Metrics.Retried()
-		wait(ctx, pause)
-		pause = min(2*pause, longestPause)
+		_ = pauses.Wait(ctx) // Once ctx has ended, the next try fails and says so.
 	}
 }
 
@@ -300,13 +300,4 @@ func (a *Archiver) resume(ctx context.Context, intake *intake, given []Extent) (
 		from[extent.Source] = next.Next
 	}
 	return from, nil
-}
-
-func wait(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
 }

@@ -19,6 +19,8 @@ var (
 	pure = []string{"internal/iot", "internal/aggregate", "internal/alert", "internal/fleet", "internal/process", "internal/mapping"}
 	// parts are what the domain's rules are made of.
 	parts = []string{"internal/wire", "internal/simulate", "internal/aggregate", "internal/alert", "internal/fleet", "internal/replay/recording", "internal/mapping"}
+	// retries is the waiting between tries, for whoever does I/O.
+	retries = []string{"internal/retry"}
 	// uses declare the interfaces that they need.
 	uses = []string{
 		"internal/process", "internal/archive", "internal/statecache", "internal/live", "internal/source", "internal/source/http", "internal/replay", "internal/api",
@@ -42,9 +44,10 @@ var layers = []layer{
 	// Which texts are the same is Unicode's to say, in tables that the standard library keeps outside.
 	{packages: domain, onlyStandard: true, besides: []string{"golang.org/x/text/unicode/norm"}},
 	{packages: parts, may: domain},
-	{packages: uses, may: slices.Concat(domain, parts)},
-	{packages: adapters, may: slices.Concat(domain, parts, uses)},
-	{packages: measures, may: slices.Concat(domain, parts, uses)},
+	{packages: retries},
+	{packages: uses, may: slices.Concat(domain, parts, retries)},
+	{packages: adapters, may: slices.Concat(domain, parts, uses, retries)},
+	{packages: measures, may: slices.Concat(domain, parts, uses, retries)},
 	{packages: aside},
 	{packages: wiring, may: slices.Concat(domain, parts, uses, adapters, measures, aside, datadir)},
 	{packages: datadir, may: slices.Concat(adapters, aside)},
@@ -89,6 +92,7 @@ var owners = []owner{
 	{"text/template", nil},
 	{"github.com/influxdata/line-protocol", []string{"internal/source/http"}},
 	{"github.com/redis", []string{"internal/cache/redis"}},
+	{"github.com/cenkalti/backoff", []string{"internal/retry"}},
 }
 
 // outside is what a pure package cannot reach.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"iotmon/internal/iot"
+	"iotmon/internal/retry"
 )
 
 // Log takes readings in, as a producer does.
@@ -84,7 +85,7 @@ func (l *Load) Run(ctx context.Context, log Log) error {
 			size = int(min(due-l.Sent(), 10*chunk))
 		}
 		if size <= 0 || l.Sent()-l.Processed.Load() > ahead {
-			wait(ctx, pace)
+			_ = retry.Wait(ctx, pace)
 			continue
 		}
 		l.fill(size)
@@ -137,12 +138,5 @@ func (l *Load) value(device int, kind iot.DeviceType, at time.Time) float64 {
 		return 8 + tenth/100
 	default:
 		return float64(int64(tenth) % 2)
-	}
-}
-
-func wait(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
 	}
 }

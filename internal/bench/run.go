@@ -13,6 +13,7 @@ import (
 
 	"iotmon/internal/iot"
 	"iotmon/internal/live"
+	"iotmon/internal/retry"
 )
 
 // Options configure a run. All but Clients, Profile and Progress are required.
@@ -83,7 +84,7 @@ func (r *Run) Do(ctx context.Context, options Options) (*Report, error) {
 	r.options = options
 	truth := NewTruth(options.WindowLength)
 	options.Load.Truth, options.Load.Processed = truth, &r.processed
-	wait(ctx, settling)
+	_ = retry.Wait(ctx, settling)
 	var viewers *Viewers
 	if options.Clients > 0 {
 		var err error
@@ -132,7 +133,7 @@ func (r *Run) measure(ctx context.Context) (*Report, error) {
 	}
 	sent := r.options.Load.Sent()
 	for deadline := time.Now().Add(patience); r.processed.Load() < sent && ctx.Err() == nil && time.Now().Before(deadline); {
-		wait(ctx, time.Millisecond)
+		_ = retry.Wait(ctx, time.Millisecond)
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -168,7 +169,7 @@ func (r *Run) report(ctx context.Context, begun time.Time) (stop func()) {
 	var reporting sync.WaitGroup
 	reporting.Go(func() {
 		for ctx.Err() == nil {
-			wait(ctx, time.Second)
+			_ = retry.Wait(ctx, time.Second)
 			left := max(r.options.Duration-time.Since(begun), 0)
 			r.options.Progress(r.options.Load.Sent(), r.processed.Load(), left)
 		}
@@ -181,7 +182,7 @@ func (r *Run) report(ctx context.Context, begun time.Time) (stop func()) {
 
 // verify waits until the summaries say what was sent, and returns where they do not.
 func (r *Run) verify(ctx context.Context, truth *Truth) []string {
-	for deadline := time.Now().Add(patience / 4); ; wait(ctx, 200*time.Millisecond) {
+	for deadline := time.Now().Add(patience / 4); ; _ = retry.Wait(ctx, 200*time.Millisecond) {
 		wrong := r.ledger.Verify(truth)
 		if len(wrong) == 0 || ctx.Err() != nil || time.Now().After(deadline) {
 			return append([]string{}, wrong...)

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"iotmon/internal/retry"
 )
 
 // WatchOptions configure a Watch. Every field is required.
@@ -48,14 +50,7 @@ func (w *Watch) Run(ctx context.Context) error {
 		return fmt.Errorf("watch the cluster: %w", err)
 	}
 	defer client.Close()
-	pause := time.NewTimer(0)
-	defer pause.Stop()
-	for wait := 500 * time.Millisecond; ; wait = min(2*wait, watchInterval) {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-pause.C:
-		}
+	for pauses := retry.NewBackoff(500*time.Millisecond, watchInterval); ; {
 		attempt, cancel := context.WithTimeout(ctx, watchTimeout)
 		err := w.look(attempt, client)
 		cancel()
@@ -63,7 +58,9 @@ func (w *Watch) Run(ctx context.Context) error {
 			return nil
 		}
 		w.tell(err)
-		pause.Reset(wait)
+		if pauses.Wait(ctx) != nil {
+			return nil
+		}
 	}
 }
 

@@ -7,13 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"net/url"
 	"strconv"
 	"time"
 
 	"iotmon/internal/iot"
+	"iotmon/internal/retry"
 	"iotmon/internal/wire"
 )
 
@@ -87,23 +87,23 @@ func (c *Client) Send(ctx context.Context, readings []iot.Reading) (wire.Ingeste
 		c.body = append(wire.AppendReading(c.body, &readings[i]), '\n')
 	}
 	deadline := time.Now().Add(c.patience)
-	for backoff := firstBackoff; ; backoff = min(2*backoff, lastBackoff) {
+	backoff := retry.NewBackoff(firstBackoff, lastBackoff)
+	for again := false; ; again = true {
 		answer, err := c.post(ctx, len(readings))
-		busy, again := errors.AsType[*busyError](err)
-		if !again || ctx.Err() != nil {
-			if backoff > firstBackoff {
+		busy, isBusy := errors.AsType[*busyError](err)
+		if !isBusy || ctx.Err() != nil {
+			if again {
 				// What a try before this one may have brought repeats nothing.
 				answer.Duplicates, answer.Conflicts = 0, 0
 			}
 			return answer, err
 		}
-		// Half of it is random, so that senders that were refused together do not come back together.
-		delay := max(busy.after, backoff/2+rand.N(backoff/2))
+		delay := max(busy.after, backoff.Next())
 		if time.Now().Add(delay).After(deadline) {
 			return answer, fmt.Errorf("gave up after %v: %w", c.patience, err)
 		}
 		c.waiting(err, delay)
-		if err := wait(ctx, delay); err != nil {
+		if err := retry.Wait(ctx, delay); err != nil {
 			return answer, err
 		}
 	}
@@ -153,16 +153,4 @@ func (c *Client) readAnswer(response *http.Response, body []byte, count int) (wi
 		return wire.Ingested{}, &busyError{err: err, after: time.Duration(seconds) * time.Second}
 	}
 	return wire.Ingested{}, err
-}
-
-// wait returns nil after d, or earlier the context's error.
-func wait(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"iotmon/internal/iot"
 	"iotmon/internal/replay/recording"
+	"iotmon/internal/retry"
 	"iotmon/internal/wire"
 )
 
@@ -185,7 +186,7 @@ func (p *player) play(ctx context.Context, row recording.Row) error {
 			if err := p.flush(ctx); err != nil {
 				return err
 			}
-			if err := wait(ctx, time.Until(due)); err != nil {
+			if err := retry.Wait(ctx, time.Until(due)); err != nil {
 				return err
 			}
 		}
@@ -252,7 +253,7 @@ func (p *player) throttle(ctx context.Context, n int) error {
 		return nil
 	}
 	if delay := time.Until(p.next); delay > 0 {
-		if err := wait(ctx, delay); err != nil {
+		if err := retry.Wait(ctx, delay); err != nil {
 			return err
 		}
 	}

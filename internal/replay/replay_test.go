@@ -18,6 +18,7 @@ import (
 	"pgregory.net/rapid"
 
 	"iotmon/internal/iot"
+	"iotmon/internal/retry"
 	"iotmon/internal/wire"
 )
 
@@ -39,7 +40,7 @@ type keeper struct {
 }
 
 func (k *keeper) Send(ctx context.Context, readings []iot.Reading) (wire.Ingested, error) {
-	if err := wait(ctx, k.delay); err != nil {
+	if err := retry.Wait(ctx, k.delay); err != nil {
 		return wire.Ingested{}, err
 	}
 	var answer wire.Ingested

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"iotmon/internal/iot"
+	"iotmon/internal/retry"
 	"iotmon/internal/wire"
 )
 
@@ -56,19 +57,18 @@ func NewFiller(options Options) *Filler {
 
 // Run fills until ctx ends. It retries for ever.
 func (f *Filler) Run(ctx context.Context) error {
-	pause := firstPause
+	pauses := retry.NewBackoff(firstPause, longestPause)
 	for ctx.Err() == nil {
 		progress, err := f.session(ctx)
 		if ctx.Err() != nil {
 			break
 		}
 		if progress {
-			pause = firstPause
+			pauses.Reset()
 		}
 		f.Metrics.Retried()
 		f.Logger.Warn("the cache of device states is filled again from where it stands", "reason", err)
-		wait(ctx, pause)
-		pause = min(2*pause, longestPause)
+		_ = pauses.Wait(ctx) // The loop looks at ctx.
 	}
 	return nil
 }
@@ -231,7 +231,7 @@ func (s *session) batches(now time.Time) []*Batch {
 
 // write gives a batch to the cache, and tries until it is there. Kafka keeps what comes in the meantime.
 func (s *session) write(ctx context.Context, batch *Batch) error {
-	for pause := firstPause; ; pause = min(2*pause, longestPause) {
+	for pauses := retry.NewBackoff(firstPause, longestPause); ; {
 		applied, err := s.Cache.Apply(ctx, batch)
 		switch {
 		case err == nil && applied:
@@ -244,13 +244,8 @@ func (s *session) write(ctx context.Context, batch *Batch) error {
 		}
 		s.Metrics.Retried()
 		s.Logger.Warn("device states cannot be cached", "reason", err)
-		wait(ctx, pause)
-	}
-}
-
-func wait(ctx context.Context, d time.Duration) {
-	select {
-	case <-ctx.Done():
-	case <-time.After(d):
+		if err := pauses.Wait(ctx); err != nil {
+			return err
+		}
 	}
 }

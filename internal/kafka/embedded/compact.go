@@ -21,6 +21,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"iotmon/internal/iot"
+	"iotmon/internal/retry"
 	"iotmon/internal/wire"
 )
 
@@ -353,10 +354,8 @@ func (m *mover) awaitQuiet(ctx context.Context, topics kadm.TopicsSet) error {
 		if !open {
 			return nil
 		}
-		select {
-		case <-ctx.Done():
+		if retry.Wait(ctx, 5*time.Millisecond) != nil {
 			return errors.New("a transaction stays open")
-		case <-time.After(5 * time.Millisecond):
 		}
 	}
 }

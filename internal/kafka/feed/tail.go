@@ -16,6 +16,7 @@ import (
 	"iotmon/internal/iot"
 	"iotmon/internal/kafka"
 	"iotmon/internal/live"
+	"iotmon/internal/retry"
 	"iotmon/internal/statecache"
 	"iotmon/internal/wire"
 )
@@ -91,10 +92,7 @@ func (t *Tail) Run(ctx context.Context) error {
 			break
 		}
 		t.Logger.Warn("live topics are read from the start again", "reason", err)
-		select {
-		case <-ctx.Done():
-		case <-time.After(tailPause):
-		}
+		_ = retry.Wait(ctx, tailPause) // The loop looks at ctx.
 	}
 	return nil
 }

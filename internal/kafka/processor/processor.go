@@ -15,6 +15,7 @@ import (
 	"iotmon/internal/kafka"
 	"iotmon/internal/live"
 	"iotmon/internal/process"
+	"iotmon/internal/retry"
 )
 
 // Ticker appends ticks to silent partitions. Tick returns when the tick is in the log or will not be; it may block.
@@ -87,13 +88,13 @@ func New(options Options) *Processor {
 	return &Processor{options, newIsolation(), idleCommit}
 }
 
-// maxBackoff bounds the pause between two sessions that fail.
-const maxBackoff = 5 * time.Second
+// firstPause and longestPause bound the pause between two sessions that fail.
+const firstPause, longestPause = 100 * time.Millisecond, 5 * time.Second
 
 // Run processes until ctx ends, then commits what is open and leaves the group. It retries for ever; an error is returned
 // only for options that no retry can help.
 func (p *Processor) Run(ctx context.Context) error {
-	backoff := 100 * time.Millisecond
+	backoff := retry.NewBackoff(firstPause, longestPause)
 	for ctx.Err() == nil {
 		started := time.Now()
 		s, err := p.newSession()
@@ -106,14 +107,11 @@ func (p *Processor) Run(ctx context.Context) error {
 			continue
 		}
 		if time.Since(started) > time.Minute {
-			backoff = 100 * time.Millisecond
+			backoff.Reset()
 		}
-		p.Logger.Warn("processor starts over from the broker's state", "reason", err, "after", backoff)
-		select {
-		case <-ctx.Done():
-		case <-time.After(backoff):
-		}
-		backoff = min(2*backoff, maxBackoff)
+		pause := backoff.Next()
+		p.Logger.Warn("processor starts over from the broker's state", "reason", err, "after", pause)
+		_ = retry.Wait(ctx, pause) // The loop looks at ctx.
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 
 	"iotmon/internal/iot"
 	"iotmon/internal/process"
+	"iotmon/internal/retry"
 )
 
 // restore brings partitions back to what was last committed of them: first the stable offsets, then the device states.
@@ -239,10 +240,8 @@ func (s *session) committed(ctx context.Context, ids []int32) (map[int32]commit,
 		if !errors.Is(err, kerr.UnstableOffsetCommit) {
 			return commits, err
 		}
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-time.After(100 * time.Millisecond):
+		if err := retry.Wait(ctx, 100*time.Millisecond); err != nil {
+			return nil, err
 		}
 	}
 }

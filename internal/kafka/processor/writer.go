@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kversion"
 
 	"iotmon/internal/kafka"
+	"iotmon/internal/retry"
 )
 
 // endTimeout bounds the end of a transaction. Whatever takes longer is left to the broker's transaction timeout.
@@ -266,10 +267,8 @@ func retryConcurrent(ctx context.Context, f func() error) error {
 		if !errors.Is(err, kerr.ConcurrentTransactions) {
 			return err
 		}
-		select {
-		case <-ctx.Done():
+		if retry.Wait(ctx, 10*time.Millisecond) != nil {
 			return err
-		case <-time.After(10 * time.Millisecond):
 		}
 	}
 }

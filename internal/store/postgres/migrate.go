@@ -12,6 +12,8 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
+
+	"iotmon/internal/retry"
 )
 
 //go:embed migrations/*.sql
@@ -33,7 +35,7 @@ const (
 // Prepare brings the schema up to date and waits for the server as long as that takes: it tells the logger once that the
 // server cannot be used, again when the reason changes, and when it can be used. It ends when ctx does, or with ErrUnfit.
 func (s *Store) Prepare(ctx context.Context, logger *slog.Logger) error {
-	pause, told := firstPause, ""
+	pauses, told := retry.NewBackoff(firstPause, longestPause), ""
 	for {
 		err := s.Migrate(ctx)
 		switch {
@@ -53,10 +55,9 @@ func (s *Store) Prepare(ctx context.Context, logger *slog.Logger) error {
 			logger.Warn(reason, "error", err)
 			told = reason
 		}
-		if err := wait(ctx, pause); err != nil {
+		if err := pauses.Wait(ctx); err != nil {
 			return err
 		}
-		pause = min(2*pause, longestPause)
 	}
 }
 
@@ -112,16 +113,4 @@ func (s *Store) check(ctx context.Context) error {
 		return fmt.Errorf("%w: its encoding must be UTF8 (got %s)", ErrUnfit, encoding)
 	}
 	return nil
-}
-
-// wait waits, or until ctx ends.
-func wait(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"iotmon/internal/retry"
 )
 
 // partitionsLock is the advisory lock under which partitions are made and dropped; every other transaction shares it.
@@ -42,7 +44,7 @@ func (s *Store) exclusively(ctx context.Context, determined bool, do func(ctx co
 		if code(err) != lockNotAvailable || attempt == lockAttempts {
 			return err
 		}
-		if err := wait(ctx, lockPatience); err != nil {
+		if err := retry.Wait(ctx, lockPatience); err != nil {
 			return err
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"modernc.org/sqlite"
+
+	"iotmon/internal/retry"
 )
 
 const (
@@ -66,11 +68,7 @@ func copyTo(ctx context.Context, driver any, to string) error {
 	}
 	for more := true; more && err == nil; {
 		if more, err = backup.Step(backupPages); err == nil && more {
-			select {
-			case <-ctx.Done():
-				err = ctx.Err()
-			case <-time.After(backupPause):
-			}
+			err = retry.Wait(ctx, backupPause)
 		}
 	}
 	return errors.Join(err, backup.Finish())
