@@ -10,9 +10,9 @@ import (
 	"iotmon/internal/config"
 	"iotmon/internal/kafka/feed"
 	"iotmon/internal/kafka/processor"
-	"iotmon/internal/live"
 	"iotmon/internal/observe"
 	"iotmon/internal/statecache"
+	"iotmon/internal/view"
 )
 
 // has reports whether this process has one of the roles of a consumer.
@@ -54,11 +54,11 @@ func (s *Service) processorMetrics() processorMetrics {
 }
 
 // early returns what gives the processor's states to the live view of this process; nil if there is none.
-func (s *Service) early() func(live.Batch) {
+func (s *Service) early() func(view.Batch) {
 	if s.handover == nil {
 		return nil
 	}
-	return func(batch live.Batch) { s.show(batch) }
+	return func(batch view.Batch) { s.show(batch) }
 }
 
 func (s *Service) makeArchiver(context.Context) error {

@@ -12,7 +12,7 @@ import (
 
 	"iotmon/internal/api"
 	"iotmon/internal/iot"
-	"iotmon/internal/live"
+	"iotmon/internal/view"
 )
 
 // BenchmarkDevices answers GET /api/v1/devices of a plant of 100,000 devices: what a page costs is what it holds.
@@ -64,9 +64,9 @@ func lastCursor(b *testing.B, handler http.Handler) string {
 
 // largePlant answers for a plant of so many devices, of two types in ten buildings, every tenth with an open alert.
 func largePlant(b *testing.B, devices int) http.Handler {
-	view := live.NewView(live.ViewOptions{WindowLength: 30 * time.Second})
+	present := view.New(view.Options{WindowLength: 30 * time.Second})
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	var batch live.Batch
+	var batch view.Batch
 	for n := range devices {
 		s := iot.DeviceState{Status: iot.Online, Since: at, LastSeen: at, Position: iot.Position{Offset: int64(n + 1)}}
 		s.Latest = iot.Reading{Time: at, Value: float64(n % 1000)}
@@ -84,13 +84,13 @@ func largePlant(b *testing.B, devices int) http.Handler {
 		}
 		batch.States = append(batch.States, s)
 	}
-	view.Apply(batch)
+	present.Apply(batch)
 	catalog, err := iot.NewCatalog(iot.BuiltinTypes()...)
 	if err != nil {
 		b.Fatal(err)
 	}
 	handler, err := api.New(api.Options{
-		Fleet: view, History: nothingArchived{}, Catalog: catalog, Version: "bench", Now: time.Now, Logger: slog.New(slog.DiscardHandler),
+		Fleet: present, History: nothingArchived{}, Catalog: catalog, Version: "bench", Now: time.Now, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		b.Fatal(err)

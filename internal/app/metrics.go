@@ -7,9 +7,10 @@ import (
 	"iotmon/internal/archive"
 	"iotmon/internal/bench"
 	"iotmon/internal/kafka/processor"
-	"iotmon/internal/live"
 	"iotmon/internal/observe"
 	"iotmon/internal/process"
+	"iotmon/internal/push"
+	"iotmon/internal/view"
 )
 
 // processorMetrics tells the processor's metrics what it hears.
@@ -91,14 +92,14 @@ func (t countingTicker) Tick(ctx context.Context, partition int32) error {
 	return err
 }
 
-func liveMetrics(w *observe.WebSocket) live.Metrics {
-	return live.Metrics{
+func pushMetrics(w *observe.WebSocket) push.Metrics {
+	return push.Metrics{
 		Connections:  w.Connections,
 		Sent:         w.Sent,
 		Conflated:    w.Conflated,
 		Postponed:    w.Postponed,
-		Disconnected: func(reason live.Reason) { w.Disconnected(string(reason)) },
-		Refused:      func(reason live.Reason) { w.Refused(string(reason)) },
+		Disconnected: func(reason push.Reason) { w.Disconnected(string(reason)) },
+		Refused:      func(reason push.Reason) { w.Refused(string(reason)) },
 		Queued:       w.Queued,
 		Delivered:    w.Delivered,
 	}
@@ -116,11 +117,11 @@ func (s *Service) archiveMetrics() archive.Metrics {
 }
 
 // plant reads the state of the plant for a scrape.
-func plant(view *live.View) func() observe.Plant {
+func plant(present *view.View) func() observe.Plant {
 	return func() observe.Plant {
-		counts := view.Counts()
+		counts := present.Counts()
 		open := 0
-		for _, alerts := range view.OpenAlerts() {
+		for _, alerts := range present.OpenAlerts() {
 			open += int(alerts)
 		}
 		return observe.Plant{

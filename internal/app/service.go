@@ -18,9 +18,10 @@ import (
 	"iotmon/internal/kafka"
 	"iotmon/internal/kafka/embedded"
 	"iotmon/internal/kafka/processor"
-	"iotmon/internal/live"
 	"iotmon/internal/mapping"
 	"iotmon/internal/observe"
+	"iotmon/internal/push"
+	"iotmon/internal/view"
 )
 
 // startTimeout bounds the making of the parts, the reading of a large log included.
@@ -58,8 +59,8 @@ type Service struct {
 	producer *kafka.Producer
 	// archiver is nil where another process, or nobody, archives.
 	archiver *archive.Archiver
-	view     *live.View
-	hub      *live.Hub
+	view     *view.View
+	hub      *push.Hub
 	// showing is held while the hub takes in what has changed.
 	showing sync.Mutex
 

@@ -8,22 +8,23 @@ import (
 	"iotmon/internal/api"
 	"iotmon/internal/config"
 	"iotmon/internal/kafka/feed"
-	"iotmon/internal/live"
 	"iotmon/internal/observe"
+	"iotmon/internal/push"
 	httpsource "iotmon/internal/source/http"
+	"iotmon/internal/view"
 	"iotmon/internal/wire"
 	"iotmon/web"
 )
 
 // makeLive makes the view of the present, what feeds it from the log, and the hub that tells browsers.
 func (s *Service) makeLive(context.Context) error {
-	s.view = live.NewView(live.ViewOptions{WindowLength: s.cfg.Aggregation.Window()})
-	s.hub = live.NewHub(live.HubOptions{
+	s.view = view.New(view.Options{WindowLength: s.cfg.Aggregation.Window()})
+	s.hub = push.NewHub(push.HubOptions{
 		View:    s.view,
 		Catalog: s.catalog,
 		Rules:   newRules(s.cfg),
 		Version: s.Version,
-		Limits: live.Limits{
+		Limits: push.Limits{
 			Connections:    s.cfg.Live.MaxConnections,
 			MessageBytes:   int(s.cfg.Live.MaxMessageBytes),
 			FilterItems:    s.cfg.Live.MaxFilterItems,
@@ -34,7 +35,7 @@ func (s *Service) makeLive(context.Context) error {
 		},
 		Compression:    s.cfg.Live.Compression,
 		AllowedOrigins: s.cfg.Live.AllowedOrigins,
-		Metrics:        liveMetrics(&s.metrics.WebSocket),
+		Metrics:        pushMetrics(&s.metrics.WebSocket),
 		Log:            s.Logger,
 	})
 	tail := feed.NewTail(feed.TailOptions{
@@ -59,7 +60,7 @@ func (s *Service) makeLive(context.Context) error {
 }
 
 // show has the live view take a batch in. The tail and, in one process, the processor call it.
-func (s *Service) show(batch live.Batch) {
+func (s *Service) show(batch view.Batch) {
 	s.showing.Lock()
 	defer s.showing.Unlock()
 	if s.measured != nil {

@@ -23,8 +23,12 @@ var (
 	retries = []string{"internal/retry"}
 	// uses declare the interfaces that they need.
 	uses = []string{
-		"internal/process", "internal/archive", "internal/statecache", "internal/live", "internal/source", "internal/source/http", "internal/replay", "internal/api",
+		"internal/process", "internal/archive", "internal/statecache", "internal/view", "internal/source", "internal/source/http", "internal/replay",
 	}
+	// present is the present of the plant, which does not know who reads it.
+	present = []string{"internal/view"}
+	// readers show the present to browsers and other clients.
+	readers = []string{"internal/push", "internal/api"}
 	// measures sit on top of a running system.
 	measures = []string{"internal/bench"}
 	// adapters implement them.
@@ -46,16 +50,19 @@ var layers = []layer{
 	{packages: parts, may: domain},
 	{packages: retries},
 	{packages: uses, may: slices.Concat(domain, parts, retries)},
-	{packages: adapters, may: slices.Concat(domain, parts, uses, retries)},
+	{packages: readers, may: slices.Concat(domain, parts, present, retries)},
+	// Stores and caches serve the REST API, and nobody but the wiring knows the hub.
+	{packages: adapters, may: slices.Concat(domain, parts, uses, retries, []string{"internal/api"})},
 	{packages: measures, may: slices.Concat(domain, parts, uses, retries)},
 	{packages: aside},
-	{packages: wiring, may: slices.Concat(domain, parts, uses, adapters, measures, aside, datadir)},
+	{packages: wiring, may: slices.Concat(domain, parts, uses, readers, adapters, measures, aside, datadir)},
 	{packages: datadir, may: slices.Concat(adapters, aside)},
 	// A program hands its command line on: to the commands, or to the one client that needs no service.
 	{packages: []string{"cmd/..."}, may: []string{"internal/app/command", "internal/config", "internal/replay"}},
 	// What gives servers to tests, or compares documents for them, is for tests alone: no layer may import it.
 	{packages: []string{"tests/testenv", "tests/translation"}},
 	{packages: []string{"internal/kafka/kafkatest"}, may: slices.Concat(domain, parts, kafka)},
+	{packages: []string{"internal/view/viewtest"}, may: domain},
 }
 
 func layerOf(pkg string) *layer {
@@ -82,7 +89,7 @@ var owners = []owner{
 	{"github.com/prometheus", []string{"internal/observe"}},
 	{"github.com/knadh/koanf", []string{"internal/config"}},
 	{"github.com/joho/godotenv", []string{"internal/config"}},
-	{"github.com/gorilla/websocket", []string{"internal/live", "internal/bench"}},
+	{"github.com/gorilla/websocket", []string{"internal/push", "internal/bench"}},
 	{"github.com/danielgtaylor/huma", []string{"internal/api"}},
 	{"go.opentelemetry.io/otel/sdk", []string{"internal/observe"}},
 	{"go.opentelemetry.io/otel/exporters", []string{"internal/observe"}},

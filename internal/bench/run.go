@@ -12,8 +12,8 @@ import (
 	"time"
 
 	"iotmon/internal/iot"
-	"iotmon/internal/live"
 	"iotmon/internal/retry"
+	"iotmon/internal/view"
 )
 
 // Options configure a run. All but Clients, Profile and Progress are required.
@@ -48,7 +48,7 @@ func NewRun() *Run {
 }
 
 // Watch is told what the live view is told.
-func (r *Run) Watch(batch live.Batch) {
+func (r *Run) Watch(batch view.Batch) {
 	r.ledger.Take(batch.Summaries)
 	if !r.measuring.Load() {
 		return

@@ -23,7 +23,7 @@ var stages = []struct {
 	{"alerts and devices", []string{"iotmon/internal/alert.", "iotmon/internal/fleet."}},
 	{"processor", []string{"iotmon/internal/process.", "iotmon/internal/kafka.", "iotmon/internal/kafka/processor.", "iotmon/internal/kafka/feed."}},
 	{"archive", []string{"iotmon/internal/archive.", "iotmon/internal/store/", "modernc.org/", "database/sql."}},
-	{"live view", []string{"iotmon/internal/live.", "github.com/gorilla/websocket."}},
+	{"live view", []string{"iotmon/internal/view.", "iotmon/internal/push.", "github.com/gorilla/websocket."}},
 }
 
 // otherStage is everything else: scheduling, most of all.

@@ -13,8 +13,8 @@ import (
 
 	"iotmon/internal/iot"
 	"iotmon/internal/kafka/kafkatest"
-	"iotmon/internal/live"
 	"iotmon/internal/statecache"
+	"iotmon/internal/view"
 	"iotmon/internal/wire"
 )
 
@@ -114,9 +114,9 @@ func (c *cluster) fill(s *shelf) (stop func()) {
 // tailFrom returns the values that a view has which begins now, by device.
 func (c *cluster) tailFrom(cache statecache.Cache) map[iot.DeviceID]float64 {
 	c.T.Helper()
-	view := live.NewView(live.ViewOptions{WindowLength: 30 * time.Second})
+	present := view.New(view.Options{WindowLength: 30 * time.Second})
 	tail := NewTail(TailOptions{
-		Dial: c.Dial, Topics: c.Topics, Cache: cache, CachePatience: time.Second, Sink: view.Apply, Logger: slog.New(slog.NewTextHandler(c.T.Output(), nil)),
+		Dial: c.Dial, Topics: c.Topics, Cache: cache, CachePatience: time.Second, Sink: func(b view.Batch) { present.Apply(b) }, Logger: slog.New(slog.NewTextHandler(c.T.Output(), nil)),
 	})
 	ctx, cancel := context.WithCancel(c.T.Context())
 	done := make(chan error, 1)
@@ -131,7 +131,7 @@ func (c *cluster) tailFrom(cache statecache.Cache) map[iot.DeviceID]float64 {
 		c.T.Error(err)
 	}
 	values := make(map[iot.DeviceID]float64)
-	view.Scan("", false, func(state *iot.DeviceState) bool {
+	present.Scan("", false, func(state *iot.DeviceState) bool {
 		values[state.Latest.ID] = state.Latest.Value
 		return true
 	})

@@ -15,9 +15,9 @@ import (
 
 	"iotmon/internal/iot"
 	"iotmon/internal/kafka"
-	"iotmon/internal/live"
 	"iotmon/internal/retry"
 	"iotmon/internal/statecache"
+	"iotmon/internal/view"
 	"iotmon/internal/wire"
 )
 
@@ -34,7 +34,7 @@ type TailOptions struct {
 	History time.Duration
 	// Sink takes what was read, in the order of each partition. It is called from one goroutine; while it blocks, nothing
 	// is read. When it returns, the slices are the tail's again.
-	Sink func(live.Batch)
+	Sink func(view.Batch)
 	// Early means that the processor of this process gives states without alerts to the view itself: once the tail has caught
 	// up, it leaves them out.
 	Early bool
@@ -65,7 +65,7 @@ type Tail struct {
 	TailOptions
 	caughtUp  chan struct{}
 	decoder   *wire.Decoder
-	batch     live.Batch
+	batch     view.Batch
 	complaint time.Time
 	passed    int
 }
@@ -155,7 +155,7 @@ func (t *Tail) begin(ctx context.Context, client *kgo.Client, admin *kadm.Client
 		start := extent.Start
 		if held := cached[partition]; held != nil && extent.Holds(held.next) {
 			start = held.next
-			t.Sink(live.Batch{States: held.states})
+			t.Sink(view.Batch{States: held.states})
 		}
 		from[t.Topics.States][partition.ID] = kgo.NewOffset().At(start)
 		if start < extent.End {
@@ -256,12 +256,12 @@ func (t *Tail) hand(fetches kgo.Fetches, waiting map[int32]int64) {
 		t.Sink(*batch)
 	}
 	if len(waiting) > 0 {
-		*batch = live.Batch{} // What it takes to catch up is not to be kept for ever.
+		*batch = view.Batch{} // What it takes to catch up is not to be kept for ever.
 	}
 	batch.Reset()
 }
 
-func (t *Tail) take(batch *live.Batch, r *kgo.Record) error {
+func (t *Tail) take(batch *view.Batch, r *kgo.Record) error {
 	switch r.Topic {
 	case t.Topics.States:
 		if t.Early && t.isCaughtUp() && !wire.HasAlerts(r.Value) {
@@ -274,7 +274,7 @@ func (t *Tail) take(batch *live.Batch, r *kgo.Record) error {
 		batch.States = append(batch.States, state)
 		if parent, sampled := kafka.SampledTrace(r.Headers); sampled {
 			_, span := kafka.StartProcess(t.Tracer, parent, r)
-			batch.Traced = append(batch.Traced, live.Traced{Device: state.Latest.ID, Span: span})
+			batch.Traced = append(batch.Traced, view.Traced{Device: state.Latest.ID, Span: span})
 		}
 	case t.Topics.Aggregates:
 		summary, err := wire.DecodeWindowSummary(r.Value)
@@ -319,7 +319,7 @@ func (t *Tail) isCaughtUp() bool {
 }
 
 // takeTombstone passes on that a device was deleted.
-func (t *Tail) takeTombstone(batch *live.Batch, r *kgo.Record) {
+func (t *Tail) takeTombstone(batch *view.Batch, r *kgo.Record) {
 	if r.Topic != t.Topics.States || !kafka.IsTombstone(r) {
 		return
 	}
@@ -329,5 +329,5 @@ func (t *Tail) takeTombstone(batch *live.Batch, r *kgo.Record) {
 		position = iot.Position{Partition: r.Partition}
 		batch.States = slices.DeleteFunc(batch.States, func(s iot.DeviceState) bool { return s.Latest.ID == id })
 	}
-	batch.Forgotten = append(batch.Forgotten, live.Forgotten{Device: id, Position: position})
+	batch.Forgotten = append(batch.Forgotten, view.Forgotten{Device: id, Position: position})
 }

@@ -16,7 +16,7 @@ import (
 
 	"iotmon/internal/iot"
 	"iotmon/internal/kafka/kafkatest"
-	"iotmon/internal/live"
+	"iotmon/internal/view"
 	"iotmon/internal/wire"
 )
 
@@ -31,19 +31,19 @@ func startCluster(t testing.TB) *cluster {
 }
 
 // tail runs a Tail until the test ends and returns it with what it hands over.
-func (c *cluster) tail() (*Tail, <-chan live.Batch, *atomic.Int64) {
+func (c *cluster) tail() (*Tail, <-chan view.Batch, *atomic.Int64) {
 	c.T.Helper()
 	return c.tailWith(TailOptions{})
 }
 
 // tailWith is tail with options of which the rest is filled in.
-func (c *cluster) tailWith(options TailOptions) (*Tail, <-chan live.Batch, *atomic.Int64) {
+func (c *cluster) tailWith(options TailOptions) (*Tail, <-chan view.Batch, *atomic.Int64) {
 	c.T.Helper()
-	batches := make(chan live.Batch, 100)
+	batches := make(chan view.Batch, 100)
 	undecodable := new(atomic.Int64)
 	options.Dial, options.Topics, options.Logger = c.Dial, c.Topics, slog.New(slog.NewTextHandler(c.T.Output(), nil))
-	options.Sink = func(b live.Batch) {
-		batches <- live.Batch{States: slices.Clone(b.States), Forgotten: slices.Clone(b.Forgotten), Summaries: slices.Clone(b.Summaries), Alerts: slices.Clone(b.Alerts)}
+	options.Sink = func(b view.Batch) {
+		batches <- view.Batch{States: slices.Clone(b.States), Forgotten: slices.Clone(b.Forgotten), Summaries: slices.Clone(b.Summaries), Alerts: slices.Clone(b.Alerts)}
 	}
 	options.Undecodable = func(string) { undecodable.Add(1) }
 	tail := NewTail(options)
@@ -69,8 +69,8 @@ func awaitCaughtUp(t *testing.T, tail *Tail) {
 }
 
 // drain returns all that has been handed over so far, as one batch.
-func drain(batches <-chan live.Batch) live.Batch {
-	var all live.Batch
+func drain(batches <-chan view.Batch) view.Batch {
+	var all view.Batch
 	for {
 		select {
 		case b := <-batches:
@@ -85,14 +85,14 @@ func drain(batches <-chan live.Batch) live.Batch {
 }
 
 // await returns the next batch.
-func await(t *testing.T, batches <-chan live.Batch) live.Batch {
+func await(t *testing.T, batches <-chan view.Batch) view.Batch {
 	t.Helper()
 	select {
 	case b := <-batches:
 		return b
 	case <-time.After(15 * time.Second):
 		t.Fatal("nothing was handed over within 15 s")
-		return live.Batch{}
+		return view.Batch{}
 	}
 }
 
@@ -314,7 +314,7 @@ func TestADeletedDeviceIsGoneFromTheLiveView(t *testing.T) {
 }
 
 // standingOf applies what a tail has handed over, as it is meant to be.
-func standingOf(batch live.Batch) map[iot.DeviceID]int64 {
+func standingOf(batch view.Batch) map[iot.DeviceID]int64 {
 	got := make(map[iot.DeviceID]int64)
 	gone := make(map[iot.DeviceID]int64)
 	for _, f := range batch.Forgotten {

@@ -7,7 +7,7 @@ import (
 
 	"iotmon/internal/iot"
 	"iotmon/internal/kafka"
-	"iotmon/internal/live"
+	"iotmon/internal/view"
 )
 
 // early gives the live view of the same process what it would otherwise read from the log a moment later. So a device that
@@ -17,16 +17,16 @@ import (
 // The live view takes what is not committed in any case, and goes by positions. States with alerts take the way through the log,
 // because the processor goes on working on them; so do windows that are final.
 type early struct {
-	give   func(live.Batch)
+	give   func(view.Batch)
 	topic  string
 	tracer trace.Tracer
-	batch  live.Batch
+	batch  view.Batch
 	// unsaved are the states that the transaction does not have yet. They are the processor's own, as last published.
 	unsaved map[iot.DeviceID]*iot.DeviceState
 }
 
 // newEarly returns nil for nobody to give to.
-func newEarly(give func(live.Batch), topic string, tracer trace.Tracer) *early {
+func newEarly(give func(view.Batch), topic string, tracer trace.Tracer) *early {
 	if give == nil {
 		return nil
 	}
@@ -45,7 +45,7 @@ func (e *early) state(s *iot.DeviceState, followed *followed) bool {
 	e.unsaved[s.Latest.ID] = s
 	if ctx := followed.context(s.Latest.ID); trace.SpanContextFromContext(ctx).IsSampled() {
 		_, span := e.tracer.Start(ctx, "process "+e.topic, trace.WithSpanKind(trace.SpanKindConsumer), kafka.AboutTopic(e.topic, "process"))
-		e.batch.Traced = append(e.batch.Traced, live.Traced{Device: s.Latest.ID, Span: span})
+		e.batch.Traced = append(e.batch.Traced, view.Traced{Device: s.Latest.ID, Span: span})
 	}
 	return true
 }

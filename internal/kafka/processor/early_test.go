@@ -9,7 +9,7 @@ import (
 
 	"iotmon/internal/iot"
 	"iotmon/internal/kafka/kafkatest"
-	"iotmon/internal/live"
+	"iotmon/internal/view"
 	"iotmon/internal/wire"
 )
 
@@ -18,7 +18,7 @@ import (
 func TestOnlyTheLastStateOfATransactionIsInTheLog(t *testing.T) {
 	l := newTestLog(t)
 	given := make(chan float64, 1000)
-	stop := l.startWith(Options{CommitInterval: time.Second, Metrics: &stepMetrics{}, Early: func(b live.Batch) {
+	stop := l.startWith(Options{CommitInterval: time.Second, Metrics: &stepMetrics{}, Early: func(b view.Batch) {
 		for i := range b.States {
 			given <- b.States[i].Latest.Value
 		}
@@ -54,9 +54,9 @@ func TestOnlyTheLastStateOfATransactionIsInTheLog(t *testing.T) {
 
 func TestStatesWithAlertsAndFinalWindowsComeThroughTheLogAlone(t *testing.T) {
 	l := newTestLog(t)
-	early := make(chan live.Batch, 1000)
-	stop := l.startWith(Options{CommitInterval: 100 * time.Millisecond, Metrics: &stepMetrics{}, Early: func(b live.Batch) {
-		early <- live.Batch{States: append([]iot.DeviceState(nil), b.States...), Summaries: append([]iot.WindowSummary(nil), b.Summaries...)}
+	early := make(chan view.Batch, 1000)
+	stop := l.startWith(Options{CommitInterval: 100 * time.Millisecond, Metrics: &stepMetrics{}, Early: func(b view.Batch) {
+		early <- view.Batch{States: append([]iot.DeviceState(nil), b.States...), Summaries: append([]iot.WindowSummary(nil), b.Summaries...)}
 	}})
 	l.Post(kafkatest.Reading(1, time.Now(), 40), kafkatest.Reading(2, time.Now(), 20))
 	l.Committed(l.Topics.States, func(r *kgo.Record) bool {
@@ -116,7 +116,7 @@ func TestAStateIsCopiedByAssignmentButForItsAlerts(t *testing.T) {
 	walk("", reflect.TypeFor[iot.DeviceState]())
 
 	var given iot.DeviceState
-	e := newEarly(func(b live.Batch) { given = b.States[0] }, "device-state", nil)
+	e := newEarly(func(b view.Batch) { given = b.States[0] }, "device-state", nil)
 	e.state(&iot.DeviceState{Past: new(iot.PastRun), Clock: new(iot.ClockRun)}, newFollowed(nil))
 	e.publish()
 	if given.Past != nil || given.Clock != nil {

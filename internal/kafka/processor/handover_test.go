@@ -9,8 +9,8 @@ import (
 
 	"iotmon/internal/kafka/feed"
 	"iotmon/internal/kafka/kafkatest"
-	"iotmon/internal/live"
 	"iotmon/internal/statecache"
+	"iotmon/internal/view"
 )
 
 func loaded(t *testing.T, h *Handover, id int32) (values []string, next int64, cached bool) {
@@ -81,9 +81,9 @@ func TestTheTailBeginsWithWhatTheProcessorRestores(t *testing.T) {
 
 	handover := NewHandover()
 	l.startHandingOver(&stepMetrics{}, handover)
-	view := live.NewView(live.ViewOptions{WindowLength: time.Second})
+	present := view.New(view.Options{WindowLength: time.Second})
 	tail := feed.NewTail(feed.TailOptions{
-		Dial: l.Dial, Topics: l.Topics, Cache: handover, Sink: view.Apply, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Dial: l.Dial, Topics: l.Topics, Cache: handover, Sink: func(b view.Batch) { present.Apply(b) }, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
@@ -99,7 +99,7 @@ func TestTheTailBeginsWithWhatTheProcessorRestores(t *testing.T) {
 	}
 	for device := range devices {
 		want := kafkatest.Reading(device, time.Time{}, float64(device%20))
-		if got, known := view.Device(want.ID); !known || got.Latest.Value != want.Value {
+		if got, known := present.Device(want.ID); !known || got.Latest.Value != want.Value {
 			t.Errorf("%s: got %v (%v), want %v", want.ID, got.Latest.Value, known, want.Value)
 		}
 	}

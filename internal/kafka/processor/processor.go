@@ -13,9 +13,9 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"iotmon/internal/kafka"
-	"iotmon/internal/live"
 	"iotmon/internal/process"
 	"iotmon/internal/retry"
+	"iotmon/internal/view"
 )
 
 // Ticker appends ticks to silent partitions. Tick returns when the tick is in the log or will not be; it may block.
@@ -62,7 +62,7 @@ type Options struct {
 	// Early is given states without alerts, and windows in progress, as soon as there are any: for a live view in this process,
 	// whose tail is then to be told so. It must not block for long, and when it returns, the slices are the processor's again.
 	// With nil the live view reads them from the log.
-	Early  func(live.Batch)
+	Early  func(view.Batch)
 	Logger *slog.Logger
 	// Tracer makes spans for readings that belong to a sampled trace; nil for none.
 	Tracer trace.Tracer

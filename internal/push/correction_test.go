@@ -1,0 +1,31 @@
+package push
+
+import (
+	"testing"
+
+	"iotmon/internal/iot"
+	"iotmon/internal/view"
+	"iotmon/internal/wire"
+)
+
+func TestViewersAreToldOfCorrections(t *testing.T) {
+	p := build(t, nil)
+	p.Apply(view.Batch{Summaries: []iot.WindowSummary{p.Sums(0, iot.Temperature, true, 20, 21), p.Sums(1, iot.Temperature, false, 20)}})
+	v := p.enter(isSnapshot(wire.TypeAggregatedData))
+	gone := p.connect(nil)
+	gone.readUntil(isSnapshot(wire.TypeAggregatedData))
+	gone.conn.Close()
+
+	isCorrected := func(m *received) bool {
+		return m.Type == wire.TypeAggregatedData && m.Corrected && m.Final && m.WindowStart.Equal(noon) && m.Data[iot.Temperature].Count == 3
+	}
+	p.Apply(view.Batch{Summaries: []iot.WindowSummary{p.Corrects(0, iot.Temperature, 20, 21, 22)}})
+	v.readUntil(isCorrected)
+	for name, later := range map[string]*viewer{"anew": p.connect(nil), "again": p.connect(gone.resume())} {
+		if found := later.readUntil(isCorrected); len(found) == 0 {
+			t.Errorf("who comes %s is not told", name)
+		}
+	}
+	p.Apply(view.Batch{Summaries: []iot.WindowSummary{p.Corrects(-300, iot.Temperature, 20)}})
+	v.readUntil(isChange(wire.TypeHistoryChanged))
+}

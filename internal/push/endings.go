@@ -1,0 +1,61 @@
+package push
+
+import (
+	"strconv"
+	"strings"
+)
+
+// endings remembers of connections that have ended from where they can be resumed. Only so many are kept, the last to
+// end; whoever was forgotten starts from a snapshot.
+type endings struct {
+	of map[uint64]ending
+	// order is a ring of the numbers in of, next its oldest.
+	order []uint64
+	next  int
+}
+
+// ending is what must be known of a connection to resume it.
+type ending struct {
+	// settled is the first number by which the client had been told everything before; unsettled if it never was.
+	settled uint64
+	filter  [32]byte
+}
+
+// unsettled is above every number.
+const unsettled = ^uint64(0)
+
+func newEndings(capacity int) *endings {
+	return &endings{of: make(map[uint64]ending), order: make([]uint64, 0, capacity)}
+}
+
+func (e *endings) add(connection uint64, end ending) {
+	e.of[connection] = end
+	if len(e.order) < cap(e.order) {
+		e.order = append(e.order, connection)
+		return
+	}
+	delete(e.of, e.order[e.next])
+	e.order[e.next] = connection
+	e.next = (e.next + 1) % len(e.order)
+}
+
+// session names a connection to its client, for resuming it.
+func (h *Hub) session(connection uint64) string {
+	return h.run + "-" + strconv.FormatUint(connection, 36)
+}
+
+// resumable reports whether a client that had this session, and has seen everything up to since, can go on from there.
+// The caller holds mu.
+func (h *Hub) resumable(session string, since uint64, f *filter) bool {
+	run, number, _ := strings.Cut(session, "-")
+	connection, err := strconv.ParseUint(number, 36, 64)
+	if err != nil || run != h.run {
+		return false
+	}
+	end, known := h.ended.of[connection]
+	if c := h.clients[connection]; c != nil {
+		// The client noticed the end of its connection before the server did.
+		end, known = ending{c.settled, c.filter.key}, true
+	}
+	return known && end.filter == f.key && since >= end.settled && since >= h.feed.forgotten && since <= h.feed.seq
+}

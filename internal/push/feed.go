@@ -1,0 +1,247 @@
+package push
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"time"
+
+	"iotmon/internal/iot"
+	"iotmon/internal/view"
+)
+
+// How much one message tells at most; together with what a client may be told at once it bounds a message to some 100 KB.
+const (
+	alertsPerMessage  = 100
+	devicesPerMessage = 256
+	// A change of status beyond these is told by the device's data alone.
+	statusesPerMessage = 500
+)
+
+// feed numbers what there is to tell. Changes wait until the next call of number, which turns them into messages to be:
+// each gets the next number, and each thing that changed bears the number of the message that tells it last.
+type feed struct {
+	// seq is the last number given, head the last given to a change: messages to single clients are numbered as well.
+	seq, head uint64
+	// previous is head before the last numbering, rested the last number when that was done.
+	previous, rested uint64
+
+	// alerts holds the newest events. There are at least keepAlerts, and none younger than alertGrace is ever missing.
+	alerts     []numberedAlert
+	keepAlerts int
+	alertGrace time.Duration
+	// forgotten is the number of the newest event that is no longer in alerts, or removal that is no longer in removals.
+	forgotten uint64
+	// removals holds the newest of the devices that were forgotten: keepRemovals at least.
+	removals []numberedRemoval
+	// windows holds the number of each window, by its start in Unix microseconds, and newestWindow the highest.
+	windows      map[int64]uint64
+	newestWindow uint64
+	readings     changelog
+	statuses     changelog
+	// history is the number of the last message about corrections of windows that are no longer kept.
+	history uint64
+	// status is the number of the last message about how many devices are online.
+	status uint64
+
+	pending struct {
+		alerts            []iot.Alert
+		removals          []view.Removal
+		history           bool
+		windows           map[int64]struct{}
+		devices, statuses deviceSet
+	}
+}
+
+type numberedAlert struct {
+	seq   uint64
+	added time.Time
+	event iot.Alert
+}
+
+type numberedRemoval struct {
+	seq uint64
+	view.Removal
+}
+
+func newFeed(first uint64, keepAlerts int, alertGrace time.Duration) *feed {
+	f := &feed{
+		seq: first, head: first, previous: first, rested: first, forgotten: first,
+		keepAlerts: keepAlerts, alertGrace: alertGrace,
+		windows: make(map[int64]uint64),
+	}
+	f.pending.windows = make(map[int64]struct{})
+	return f
+}
+
+// change takes in what a batch changed. It returns how many changes of devices and windows had not been numbered yet when
+// another replaced them.
+func (f *feed) change(c view.Changes) (conflatedDevices, conflatedWindows int) {
+	f.pending.alerts = append(f.pending.alerts, c.Alerts...)
+	f.pending.removals = append(f.pending.removals, c.Removed...)
+	f.pending.history = f.pending.history || c.History
+	conflatedWindows = len(f.pending.windows) + len(c.Windows)
+	for _, start := range c.Windows {
+		f.pending.windows[start.UnixMicro()] = struct{}{}
+	}
+	conflatedWindows -= len(f.pending.windows)
+	conflatedDevices = len(f.pending.devices.list) + len(c.Devices)
+	for _, device := range c.Devices {
+		f.pending.devices.add(device)
+	}
+	conflatedDevices -= len(f.pending.devices.list)
+	for _, device := range c.Statuses {
+		f.pending.statuses.add(device)
+	}
+	return conflatedDevices, conflatedWindows
+}
+
+// next gives out a number.
+func (f *feed) next() uint64 {
+	f.seq++
+	return f.seq
+}
+
+// number gives numbers to all that has changed, most urgent first; with status set also to the counts of devices. It
+// reports whether there was anything. With nobody watching, no alert event need be kept for its age.
+func (f *feed) number(status, watched bool, now time.Time) bool {
+	before := f.seq
+	f.numberAlerts(now)
+	f.forgetAlerts(watched, now)
+	for _, start := range slices.Sorted(maps.Keys(f.pending.windows)) {
+		f.windows[start] = f.next()
+		f.newestWindow = f.seq
+	}
+	clear(f.pending.windows)
+	f.numberRemovals()
+	for chunk := range slices.Chunk(f.pending.devices.take(), devicesPerMessage) {
+		// In the order that lets an instalment stop between any two.
+		slices.Sort(chunk)
+		f.readings.addAll(chunk, f.next())
+	}
+	if status {
+		f.status = f.next()
+		changed := f.pending.statuses.take()
+		slices.Sort(changed)
+		f.statuses.addAll(changed, f.status)
+		if f.pending.history { // Once a second: a backlog of a week corrects tens of thousands.
+			f.history = f.next()
+			f.pending.history = false
+		}
+	}
+	f.rested = f.seq
+	if f.seq == before {
+		return false
+	}
+	f.previous, f.head = f.head, f.seq
+	return true
+}
+
+func (f *feed) numberAlerts(now time.Time) {
+	for chunk := range slices.Chunk(f.pending.alerts, alertsPerMessage) {
+		seq := f.next()
+		for _, event := range chunk {
+			f.alerts = append(f.alerts, numberedAlert{seq, now, event})
+		}
+	}
+	f.pending.alerts = nil
+}
+
+// removalsPerMessage is how many devices one message says to be forgotten at most, keepRemovals how many are kept at least for
+// clients that are behind or come back.
+const (
+	removalsPerMessage = 256
+	keepRemovals       = 4096
+)
+
+// numberRemovals numbers the devices that were forgotten, before the states of those that have spoken since.
+func (f *feed) numberRemovals() {
+	for chunk := range slices.Chunk(f.pending.removals, removalsPerMessage) {
+		seq := f.next()
+		for _, r := range chunk {
+			f.removals = append(f.removals, numberedRemoval{seq, r})
+		}
+	}
+	f.pending.removals = nil
+	if surplus := len(f.removals) - keepRemovals; surplus > keepRemovals {
+		f.forgotten = max(f.forgotten, f.removals[surplus-1].seq)
+		f.removals = slices.Delete(f.removals, 0, surplus)
+	}
+}
+
+// removalsAfter returns the devices whose removal is numbered above seq.
+func (f *feed) removalsAfter(seq uint64) []numberedRemoval {
+	i, _ := slices.BinarySearchFunc(f.removals, seq+1, func(r numberedRemoval, seq uint64) int { return cmp.Compare(r.seq, seq) })
+	return f.removals[i:]
+}
+
+func (f *feed) forgetAlerts(watched bool, now time.Time) {
+	if len(f.alerts) < 2*f.keepAlerts {
+		return // Forgetting moves the rest: better seldom.
+	}
+	surplus := 0
+	for surplus < len(f.alerts)-f.keepAlerts && (!watched || now.Sub(f.alerts[surplus].added) >= f.alertGrace) {
+		f.forgotten = max(f.forgotten, f.alerts[surplus].seq)
+		surplus++
+	}
+	f.alerts = slices.Delete(f.alerts, 0, surplus)
+}
+
+// alertsAfter returns the events numbered above seq.
+func (f *feed) alertsAfter(seq uint64) []numberedAlert {
+	i, _ := slices.BinarySearchFunc(f.alerts, seq+1, func(a numberedAlert, seq uint64) int { return cmp.Compare(a.seq, seq) })
+	return f.alerts[i:]
+}
+
+// alertsHeard returns the ids of the alerts of which there are events numbered above seq, or yet to be numbered.
+func (f *feed) alertsHeard(seq uint64) map[string]struct{} {
+	heard := make(map[string]struct{})
+	for _, a := range f.alertsAfter(seq) {
+		heard[a.event.ID] = struct{}{}
+	}
+	for i := range f.pending.alerts {
+		heard[f.pending.alerts[i].ID] = struct{}{}
+	}
+	return heard
+}
+
+// windowsAfter returns the starts of the windows numbered above seq, in the order of their numbers.
+func (f *feed) windowsAfter(seq uint64) []int64 {
+	if f.newestWindow <= seq {
+		return nil
+	}
+	var starts []int64
+	for start, number := range f.windows {
+		if number > seq {
+			starts = append(starts, start)
+		}
+	}
+	slices.SortFunc(starts, func(a, b int64) int { return cmp.Compare(f.windows[a], f.windows[b]) })
+	return starts
+}
+
+// deviceSet is a set of device numbers in the order in which they were added.
+type deviceSet struct {
+	list []int32
+	has  []bool
+}
+
+func (s *deviceSet) add(device int32) {
+	if missing := int(device) + 1 - len(s.has); missing > 0 {
+		s.has = append(s.has, make([]bool, missing)...)
+	}
+	if !s.has[device] {
+		s.has[device] = true
+		s.list = append(s.list, device)
+	}
+}
+
+// take empties the set and returns what was in it, until the next add.
+func (s *deviceSet) take() []int32 {
+	for _, device := range s.list {
+		s.has[device] = false
+	}
+	list := s.list
+	s.list = s.list[:0]
+	return list
+}

@@ -1,0 +1,61 @@
+package push
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/json"
+	"slices"
+
+	"iotmon/internal/iot"
+	"iotmon/internal/view"
+	"iotmon/internal/wire"
+)
+
+// filter is what a client wants to see. Clients that want the same share one filter, and with it every message; it does
+// not change.
+type filter struct {
+	// key is the same for filters that let the same through.
+	key [32]byte
+	view.Filter
+	minSeverity int
+	// clients counts the clients with this filter; the hub's lock guards it.
+	clients int
+}
+
+func newFilter(f wire.Filter) *filter {
+	normal := wire.Filter{
+		DeviceTypes: sorted(f.DeviceTypes),
+		DeviceIDs:   sorted(f.DeviceIDs),
+		Buildings:   sorted(f.Buildings),
+		MinSeverity: f.MinSeverity,
+	}
+	// Strings and lists of them always marshal.
+	key, _ := json.Marshal(normal)
+	return &filter{
+		key: sha256.Sum256(key),
+		Filter: view.Filter{
+			Types: setOf(normal.DeviceTypes), IDs: setOf(normal.DeviceIDs), Buildings: setOf(normal.Buildings),
+		},
+		minSeverity: f.MinSeverity.Rank(),
+	}
+}
+
+func sorted[T cmp.Ordered](list []T) []T {
+	return slices.Compact(slices.Sorted(slices.Values(list)))
+}
+
+func setOf[T comparable](list []T) map[T]struct{} {
+	if len(list) == 0 {
+		return nil
+	}
+	set := make(map[T]struct{}, len(list))
+	for _, v := range list {
+		set[v] = struct{}{}
+	}
+	return set
+}
+
+func (f *filter) alert(a *iot.Alert) bool {
+	return a.Severity.Rank() >= f.minSeverity &&
+		view.Allows(f.Types, a.DeviceType) && view.Allows(f.Buildings, a.Location.Building) && view.Allows(f.IDs, a.DeviceID)
+}

@@ -1,0 +1,76 @@
+package view
+
+import "iotmon/internal/iot"
+
+// Removal is a device that was forgotten, what filters go by, and the number that it had.
+type Removal struct {
+	ID     iot.DeviceID
+	Group  Group
+	Number int32
+}
+
+// applyForgotten removes a device, unless it has spoken since.
+func (v *View) applyForgotten(f *Forgotten, c *Changes) {
+	number, known := v.numbers[f.Device]
+	foreign := f.Offset == 0
+	if known && !foreign && !deletes(f, v.devices[number]) {
+		return
+	}
+	if !foreign {
+		v.deletions.add(f)
+	}
+	if !known {
+		return
+	}
+	device := v.devices[number]
+	c.Removed = append(c.Removed, Removal{f.Device, groupOf(device), number})
+	v.count(device, -1)
+	v.alerts.drop(f.Device)
+	delete(v.numbers, f.Device)
+	v.order.Delete(f.Device)
+	*device = iot.DeviceState{}
+	v.free = append(v.free, number)
+}
+
+// deletes reports whether a deletion holds for a state. Positions of two partitions say nothing about each other: a device that
+// has moved, because partitions were added, is deleted where it is now.
+func deletes(f *Forgotten, s *iot.DeviceState) bool {
+	return f.Partition == s.Partition && f.Position.Compare(s.Position) >= 0
+}
+
+// keptDeletions is how many deletions are remembered, so that a processor that has lost its partition, or the log read once
+// more, brings no device back. Those of a device that does come back that way are deleted again as the log goes on.
+const keptDeletions = 4096
+
+// deletions remembers the newest deletions of devices.
+type deletions struct {
+	positions map[iot.DeviceID]iot.Position
+	// ring holds the devices in the order in which they came, from next on.
+	ring []iot.DeviceID
+	next int
+}
+
+func newDeletions() deletions { return deletions{positions: make(map[iot.DeviceID]iot.Position)} }
+
+func (d *deletions) add(f *Forgotten) {
+	if old, known := d.positions[f.Device]; known {
+		if old.Partition != f.Partition || f.Position.Compare(old) > 0 {
+			d.positions[f.Device] = f.Position
+		}
+		return
+	}
+	d.positions[f.Device] = f.Position
+	if len(d.ring) < keptDeletions {
+		d.ring = append(d.ring, f.Device)
+		return
+	}
+	delete(d.positions, d.ring[d.next])
+	d.ring[d.next] = f.Device
+	d.next = (d.next + 1) % keptDeletions
+}
+
+// cover reports whether the device was deleted after it had this state.
+func (d *deletions) cover(s *iot.DeviceState) bool {
+	deleted, known := d.positions[s.Latest.ID]
+	return known && deleted.Partition == s.Partition && s.Position.Compare(deleted) <= 0
+}

@@ -1,0 +1,317 @@
+package view
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/tidwall/btree"
+
+	"iotmon/internal/iot"
+	"iotmon/internal/wire"
+)
+
+// Options say what a View keeps.
+type Options struct {
+	// WindowLength is how long windows are as long as none has been seen. What is in force is the log's to say: another
+	// length that was configured takes effect later, or not at all.
+	WindowLength time.Duration
+	// KeepWindows is how many of the newest windows are kept; 0 means 120, an hour of half minutes.
+	KeepWindows int
+	// Now is the clock that readings per second are measured by; nil means time.Now.
+	Now func() time.Time
+}
+
+// View is the present state of the plant: the latest of every device, the newest windows and the open alerts.
+//
+// What it is told need not be committed, nor come from one processor alone: one that takes over repeats, and one that has
+// lost its partition may still be talking. So of all that is said about the same thing, what came from the highest
+// position in the log stands, and at equal positions the final one. Its methods may be called concurrently; Apply is
+// meant for the one goroutine that reads the log.
+type View struct {
+	options Options
+
+	mu sync.RWMutex
+	// devices holds every device by its number, which it keeps until it is forgotten. The number is free then: its state has
+	// no id.
+	devices []*iot.DeviceState
+	free    []int32
+	numbers map[iot.DeviceID]int32
+	// order holds the numbers in the order of the ids, for listings.
+	order     btree.Map[iot.DeviceID, int32]
+	deletions deletions
+	counts    map[Group]*wire.StatusCounts
+	windows   windows
+	alerts    alerts
+	rate      rate
+	// correction is the last that was told of.
+	correction correction
+}
+
+// correction names a recomputation of a window.
+type correction struct {
+	Type   iot.DeviceType
+	Window iot.Window
+	At     iot.Position
+}
+
+// Group is what devices are counted by: all that a client may narrow to, but for the single device.
+type Group struct {
+	Type     iot.DeviceType
+	Building string
+}
+
+func groupOf(s *iot.DeviceState) Group { return Group{s.Latest.Type, s.Latest.Location.Building} }
+
+// New returns an empty view.
+func New(o Options) *View {
+	if o.KeepWindows <= 0 {
+		o.KeepWindows = 120
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &View{
+		options:   o,
+		numbers:   make(map[iot.DeviceID]int32),
+		deletions: newDeletions(),
+		counts:    make(map[Group]*wire.StatusCounts),
+		windows:   newWindows(o.KeepWindows),
+		alerts:    newAlerts(),
+	}
+}
+
+// Changes are what a batch changed. Numbers and windows may be listed more than once.
+type Changes struct {
+	// Devices lists the devices with a new state, Statuses those that came, went or returned, by their numbers.
+	Devices, Statuses []int32
+	// Removed lists the devices that were forgotten.
+	Removed []Removal
+	Windows []time.Time
+	// Closed is whether one of Windows, or more, is final.
+	Closed bool
+	// History is whether a window was corrected that is older than those kept.
+	History bool
+	// Alerts holds the events that are new, oldest first.
+	Alerts []iot.Alert
+}
+
+// Urgent reports whether somebody waits for the changes. What a window in progress says is replaced every second in any case.
+func (c *Changes) Urgent() bool {
+	return len(c.Devices) > 0 || len(c.Removed) > 0 || len(c.Alerts) > 0 || c.Closed
+}
+
+// Apply takes in what the log brought, and returns what that changed. The view keeps parts of the batch: the caller must not change
+// it afterwards.
+func (v *View) Apply(batch Batch) Changes {
+	now := v.options.Now()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	var c Changes
+	for i := range batch.Forgotten {
+		v.applyForgotten(&batch.Forgotten[i], &c)
+	}
+	for i := range batch.States {
+		v.applyState(&batch.States[i], &c)
+	}
+	for i := range batch.Summaries {
+		v.applySummary(&batch.Summaries[i], now, &c)
+	}
+	for i := range batch.Alerts {
+		if v.alerts.apply(&batch.Alerts[i]) {
+			c.Alerts = append(c.Alerts, batch.Alerts[i])
+		}
+	}
+	v.alerts.endBatch()
+	return c
+}
+
+func (v *View) applyState(s *iot.DeviceState, c *Changes) {
+	number, known := v.numbers[s.Latest.ID]
+	switch {
+	case !known && v.deletions.cover(s):
+		return
+	case !known:
+		number = v.add(s.Latest.ID)
+	case !supersedes(s, v.devices[number]):
+		return
+	}
+	device := v.devices[number]
+	if !known || device.Status != s.Status {
+		c.Statuses = append(c.Statuses, number)
+	}
+	v.count(s, 1) // First, so that the last of a group that changes does not end the group.
+	if known {
+		v.count(device, -1)
+	}
+	*device = *s
+	v.alerts.reconcile(device)
+	c.Devices = append(c.Devices, number)
+}
+
+// add gives a device that is not known a number.
+func (v *View) add(id iot.DeviceID) int32 {
+	var number int32
+	if last := len(v.free) - 1; last >= 0 {
+		number = v.free[last]
+		v.free = v.free[:last]
+	} else {
+		number = int32(len(v.devices))
+		v.devices = append(v.devices, new(iot.DeviceState))
+	}
+	v.numbers[id] = number
+	v.order.Set(id, number)
+	return number
+}
+
+// supersedes reports whether state is newer than old. Positions of two partitions say nothing about each other: a device
+// that has moved, because partitions were added, goes by its own time.
+func supersedes(state, old *iot.DeviceState) bool {
+	if state.Partition != old.Partition {
+		return state.Latest.Time.After(old.Latest.Time)
+	}
+	return state.Position.Compare(old.Position) > 0
+}
+
+func (v *View) count(s *iot.DeviceState, delta int64) {
+	g := groupOf(s)
+	counts := v.counts[g]
+	if counts == nil {
+		counts = new(wire.StatusCounts)
+		v.counts[g] = counts
+	}
+	addStatus(counts, s.Status, delta)
+	if counts.Total == 0 {
+		delete(v.counts, g) // Buildings come and go.
+	}
+}
+
+func addStatus(counts *wire.StatusCounts, status iot.Status, delta int64) {
+	counts.Total += delta
+	if status == iot.Offline {
+		counts.Offline += delta
+	} else {
+		counts.Online += delta
+	}
+}
+
+func (v *View) applySummary(s *iot.WindowSummary, now time.Time, c *Changes) {
+	// A late mark carries no numbers: the archive recomputes its window, and says so.
+	if s.Late {
+		return
+	}
+	if s.Corrected {
+		v.correction = correction{s.Type, s.Window, s.Position}
+		if !v.windows.holds(s.Window) {
+			c.History = true
+			return
+		}
+	}
+	added, changed := v.windows.apply(s)
+	if !changed {
+		return
+	}
+	v.rate.observe(added, now)
+	c.Windows = append(c.Windows, s.Window.Start)
+	c.Closed = c.Closed || s.Final
+}
+
+// Corrected names the last correction of the archive that the view has been told of: whatever was read from the archive under
+// another name may be older than the correction. Every view that has read the log up to here names it the same.
+func (v *View) Corrected() string {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return fmt.Sprintf("%s %d %d %d/%d/%d", v.correction.Type, v.correction.Window.Start.UnixMicro(), v.correction.Window.Length,
+		v.correction.At.Partition, v.correction.At.Epoch, v.correction.At.Offset)
+}
+
+// Device returns the state of one device; false if it is not known.
+func (v *View) Device(id iot.DeviceID) (iot.DeviceState, bool) {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	number, known := v.numbers[id]
+	if !known {
+		return iot.DeviceState{}, false
+	}
+	return *v.devices[number], true
+}
+
+// KeptWindows returns how many of the newest windows are kept.
+func (v *View) KeptWindows() int { return v.options.KeepWindows }
+
+// Number returns the number of a device, which it keeps until it is forgotten; false if it is not known.
+func (v *View) Number(id iot.DeviceID) (int32, bool) {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	number, known := v.numbers[id]
+	return number, known
+}
+
+// OpenAlerts counts the open alerts by severity; none is left out for being 0.
+func (v *View) OpenAlerts() map[iot.Severity]int64 {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	counts := make(map[iot.Severity]int64, len(iot.Severities))
+	for _, severity := range iot.Severities {
+		counts[severity] = v.alerts.counts[severity]
+	}
+	return counts
+}
+
+// Counts counts the devices, in all and by type, and the readings per second. Its envelope is empty.
+func (v *View) Counts() wire.DeviceStatus {
+	now := v.options.Now()
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	total, byType := v.countMatching(nil)
+	return wire.DeviceStatus{StatusCounts: total, ByType: byType, ReadingsPerSecond: v.rate.perSecond(now)}
+}
+
+// ReadingsPerSecond returns how many readings the processors have counted per second of late, by the growth of the
+// windows: the states of devices would not do, because of several readings between two of them only the last is seen.
+func (v *View) ReadingsPerSecond(now time.Time) float64 {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.rate.perSecond(now)
+}
+
+// OldestWindow returns the start of the oldest window kept, in Unix microseconds; 0 if there is none.
+func (v *View) OldestWindow() int64 {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	if len(v.windows.sorted) == 0 {
+		return 0
+	}
+	return v.windows.sorted[0].Start.UnixMicro()
+}
+
+// countMatching counts the devices that the filter lets through; a nil filter lets all through. The caller holds mu.
+func (v *View) countMatching(f *Filter) (total wire.StatusCounts, byType map[iot.DeviceType]wire.StatusCounts) {
+	byType = make(map[iot.DeviceType]wire.StatusCounts)
+	if f != nil && f.IDs != nil {
+		for id := range f.IDs {
+			number, known := v.numbers[id]
+			if !known || !f.Device(v.devices[number]) {
+				continue
+			}
+			device := v.devices[number]
+			counts := byType[device.Latest.Type]
+			addStatus(&counts, device.Status, 1)
+			byType[device.Latest.Type] = counts
+		}
+	} else {
+		for g, counts := range v.counts {
+			if counts.Total > 0 && (f == nil || f.Group(g)) {
+				byType[g.Type] = addCounts(byType[g.Type], *counts)
+			}
+		}
+	}
+	for _, counts := range byType {
+		total = addCounts(total, counts)
+	}
+	return total, byType
+}
+
+func addCounts(a, b wire.StatusCounts) wire.StatusCounts {
+	return wire.StatusCounts{Total: a.Total + b.Total, Online: a.Online + b.Online, Offline: a.Offline + b.Offline}
+}

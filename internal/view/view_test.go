@@ -1,0 +1,312 @@
+package view
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"iotmon/internal/iot"
+	"iotmon/internal/view/viewtest"
+	"iotmon/internal/wire"
+)
+
+const windowLength = viewtest.WindowLength
+
+var noon = viewtest.Noon
+
+func script() *viewtest.Script { return new(viewtest.Script) }
+
+func newTestView() *View {
+	return New(Options{WindowLength: windowLength, KeepWindows: 4, Now: func() time.Time { return noon }})
+}
+
+func TestViewKeepsTheHighestPosition(t *testing.T) {
+	p, v := script(), newTestView()
+	old := p.Says("device_001", iot.Temperature, "A", 20)
+	recent := p.Says("device_001", iot.Temperature, "B", 21)
+	recent.Status = iot.Offline
+	again := recent
+	again.Epoch, again.Offset, again.Latest.Value = 1, 1, 22
+
+	for _, step := range []struct {
+		name  string
+		state iot.DeviceState
+		want  float64
+	}{
+		{"first", recent, 21},
+		{"a zombie's older state", old, 21},
+		{"the log began anew", again, 22},
+		{"a zombie from before that", recent, 22},
+	} {
+		v.Apply(Batch{States: []iot.DeviceState{step.state}})
+		got, known := v.Device("device_001")
+		if !known || got.Latest.Value != step.want {
+			t.Errorf("%s: got %v (%v), want %v", step.name, got.Latest.Value, known, step.want)
+		}
+	}
+	want := wire.StatusCounts{Total: 1, Offline: 1}
+	if counts := v.Counts(); counts.StatusCounts != want || len(counts.ByType) != 1 {
+		t.Errorf("counts: got %+v, want %+v of one type", counts, want)
+	}
+}
+
+func TestDeviceThatMovedToAnotherPartitionGoesByItsOwnTime(t *testing.T) {
+	p, v := script(), newTestView()
+	before := p.Says("device_001", iot.Temperature, "A", 20)
+	before.Offset = 1_000_000
+	moved := p.Says("device_001", iot.Temperature, "A", 21)
+	moved.Partition, moved.Offset = 7, 1
+	v.Apply(Batch{States: []iot.DeviceState{before, moved, before}})
+	if got, _ := v.Device("device_001"); got.Latest.Value != 21 {
+		t.Errorf("got %v, want 21", got.Latest.Value)
+	}
+}
+
+func TestWindowAddsUpPartitionsAndIsFinalWhenAllAre(t *testing.T) {
+	p, v := script(), newTestView()
+	first, second := p.Sums(0, iot.Temperature, true, 20, 30), p.Sums(0, iot.Temperature, false, 10)
+	second.Partition = 1
+	closed := second
+	closed.Final = true
+	late := p.Sums(0, iot.Temperature, true)
+	late.Late = true
+	alien := p.Sums(0, iot.Temperature, true, 99)
+	alien.Window.Length = time.Minute
+
+	v.Apply(Batch{Summaries: []iot.WindowSummary{first, second, late, alien}})
+	data, final := v.windows.get(noon).Merge()
+	sum := data[iot.Temperature]
+	if sum.Count != 3 || sum.Average() != 20 || sum.Min != 10 || sum.Max != 30 || final {
+		t.Errorf("got %+v final %v, want 3 readings from 10 to 30, average 20, not final", sum, final)
+	}
+	v.Apply(Batch{Summaries: []iot.WindowSummary{closed, second}})
+	if _, final = v.windows.get(noon).Merge(); !final {
+		t.Error("not final although every partition closed it at the same position")
+	}
+	if sum := first.Summary; sum.Count != 2 {
+		t.Errorf("merging changed what was merged: %+v", sum)
+	}
+}
+
+func TestOnlyTheNewestWindowsAreKept(t *testing.T) {
+	p, v := script(), newTestView()
+	for _, n := range []int{0, 3, 1, 2, 5, 4, 0} {
+		v.Apply(Batch{Summaries: []iot.WindowSummary{p.Sums(n, iot.Humidity, true, 1)}})
+	}
+	var got []int
+	for _, w := range v.windows.sorted {
+		got = append(got, int(w.Start.Sub(noon)/windowLength))
+	}
+	if want := []int{2, 3, 4, 5}; !slices.Equal(got, want) {
+		t.Errorf("windows kept: got %v, want %v", got, want)
+	}
+}
+
+func TestAlertLife(t *testing.T) {
+	p := script()
+	event := func(transition iot.Transition, offset int64) iot.Alert {
+		a := p.Alarm(1, iot.Temperature, "A", iot.Warning, transition)
+		a.Position = iot.Position{Offset: offset}
+		return a
+	}
+	anew := event(iot.Raised, 1)
+	anew.Epoch = 1
+	past := event(iot.Cleared, 9)
+	past.ID, past.Historical = "past", true
+	for _, test := range []struct {
+		name   string
+		events []iot.Alert
+		told   []iot.Transition
+		open   bool
+	}{
+		{"raised", []iot.Alert{event(iot.Raised, 5)}, []iot.Transition{iot.Raised}, true},
+		{"repeated", []iot.Alert{event(iot.Raised, 5), event(iot.Raised, 5), event(iot.Raised, 7)}, []iot.Transition{iot.Raised}, true},
+		{"over at the same position", []iot.Alert{event(iot.Raised, 5), event(iot.Cleared, 5)}, []iot.Transition{iot.Raised, iot.Cleared}, false},
+		{"raised again by a zombie", []iot.Alert{event(iot.Raised, 5), event(iot.Cleared, 6), event(iot.Raised, 5), event(iot.Raised, 9)}, []iot.Transition{iot.Raised, iot.Cleared}, false},
+		{"acknowledged, then repeated", []iot.Alert{event(iot.Raised, 5), event(iot.Acknowledged, 6), event(iot.Raised, 8), event(iot.Acknowledged, 8)}, []iot.Transition{iot.Raised, iot.Acknowledged}, true},
+		{"in a log that began anew", []iot.Alert{event(iot.Raised, 5), event(iot.Cleared, 6), anew, event(iot.Cleared, 6)}, []iot.Transition{iot.Raised, iot.Cleared, iot.Raised}, true},
+		{"historical", []iot.Alert{past}, nil, false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			v := newTestView()
+			var told []iot.Transition
+			for _, event := range test.events {
+				for _, a := range v.Apply(Batch{Alerts: []iot.Alert{event}}).Alerts {
+					told = append(told, a.Transition)
+				}
+			}
+			if !slices.Equal(told, test.told) {
+				t.Errorf("told: got %v, want %v", told, test.told)
+			}
+			if open := len(allOpen(v)) == 1; open != test.open {
+				t.Errorf("open: got %v, want %v", open, test.open)
+			}
+		})
+	}
+}
+
+func TestStatesOpenAndCloseAlertsWhoseEventsAreGone(t *testing.T) {
+	p, v := script(), newTestView()
+	alarm := p.Alarm(1, iot.Temperature, "A", iot.Warning, iot.Raised)
+	state := p.Says("device_001", iot.Temperature, "A", 28.1)
+	state.Alerts = []iot.AlertState{{Rule: alarm.Rule, Raised: &alarm}}
+	v.Apply(Batch{States: []iot.DeviceState{state}})
+	if open := allOpen(v); len(open) != 1 || open[0].ID != alarm.ID {
+		t.Fatalf("after the state: got %v, want the alert it holds", open)
+	}
+	if told := v.Apply(Batch{Alerts: []iot.Alert{alarm}}).Alerts; len(told) != 1 {
+		t.Errorf("the event that came after the state: got %d told, want it told", len(told))
+	}
+	v.Apply(Batch{States: []iot.DeviceState{p.Says("device_001", iot.Temperature, "A", 20)}})
+	if open := allOpen(v); len(open) != 0 {
+		t.Errorf("after a state without it: got %v, want none", open)
+	}
+	end := p.Alarm(1, iot.Temperature, "A", iot.Warning, iot.Cleared)
+	if told := v.Apply(Batch{Alerts: []iot.Alert{end, end}}).Alerts; len(told) != 1 {
+		t.Errorf("the event that cleared it: got %d told, want 1", len(told))
+	}
+}
+
+func TestClosedAlertsAreForgottenInTime(t *testing.T) {
+	p, v := script(), newTestView()
+	var said []Batch
+	for n := range 2 * keptClosed {
+		said = append(said, Batch{Alerts: []iot.Alert{
+			p.Alarm(n, iot.Temperature, "A", iot.Info, iot.Raised),
+			p.Alarm(n, iot.Temperature, "A", iot.Info, iot.Cleared),
+		}})
+		v.Apply(said[n])
+	}
+	if got := len(v.alerts.byID); got != keptClosed {
+		t.Errorf("alerts remembered: got %d, want %d", got, keptClosed)
+	}
+	if len(v.alerts.byDevice) != 0 || len(v.alerts.open) != 0 {
+		t.Errorf("closed alerts still listed as open: %d by device, %d", len(v.alerts.byDevice), len(v.alerts.open))
+	}
+	// The log is read once more, from where those lie that have been forgotten.
+	for _, b := range said {
+		if told := v.Apply(b).Alerts; len(told) > 0 {
+			t.Fatalf("told once more: %v", told)
+		}
+	}
+	next := p.Alarm(3*keptClosed, iot.Temperature, "A", iot.Info, iot.Raised)
+	if told := v.Apply(Batch{Alerts: []iot.Alert{next}}).Alerts; len(told) != 1 {
+		t.Errorf("a new alert after that: got %d told, want 1", len(told))
+	}
+}
+
+// Whatever is repeated, and whoever is late with it, the view ends as if everything had been said once and in order.
+func TestRepeatedAndLateBatchesChangeNothing(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p := script()
+		var truth []Batch
+		for range rapid.IntRange(1, 30).Draw(t, "said") {
+			n := rapid.IntRange(1, 3).Draw(t, "device")
+			var b Batch
+			switch rapid.IntRange(0, 2).Draw(t, "what") {
+			case 0:
+				b.States = []iot.DeviceState{p.Says(fmt.Sprint(n), iot.Temperature, "A", rapid.Float64Range(0, 50).Draw(t, "value"))}
+			case 1:
+				s := p.Sums(n, iot.Temperature, false, 20)
+				s.Partition = int32(rapid.IntRange(0, 2).Draw(t, "partition"))
+				b.Summaries = []iot.WindowSummary{s}
+			default:
+				for _, transition := range []iot.Transition{iot.Raised, iot.Cleared} {
+					b.Alerts = append(b.Alerts, p.Alarm(int(p.Offset), iot.Temperature, "A", iot.Info, transition))
+				}
+			}
+			truth = append(truth, b)
+		}
+		inOrder, disturbed := newTestView(), newTestView()
+		for _, b := range truth {
+			inOrder.Apply(b)
+		}
+		seed := rapid.Uint64().Draw(t, "seed")
+		random := rand.New(rand.NewPCG(seed, seed))
+		for i, b := range truth {
+			disturbed.Apply(b)
+			disturbed.Apply(truth[random.IntN(i+1)])
+		}
+		sameView(t, disturbed, inOrder)
+	})
+}
+
+func sameView(t *rapid.T, got, want *View) {
+	t.Helper()
+	if g, w := allDevices(got), allDevices(want); !reflect.DeepEqual(g, w) {
+		t.Errorf("devices: got %v, want %v", g, w)
+	}
+	if g, w := allOpen(got), allOpen(want); !reflect.DeepEqual(g, w) {
+		t.Errorf("open alerts: got %v, want %v", g, w)
+	}
+	if g, w := got.Counts(), want.Counts(); !reflect.DeepEqual(g, w) {
+		t.Errorf("counts: got %v, want %v", g, w)
+	}
+	if g, w := len(got.windows.sorted), len(want.windows.sorted); g != w {
+		t.Fatalf("windows: got %d, want %d", g, w)
+	}
+	for i := range got.windows.sorted {
+		if g, w := got.windows.sorted[i].parts, want.windows.sorted[i].parts; !reflect.DeepEqual(g, w) {
+			t.Errorf("window %d: got %v, want %v", i, g, w)
+		}
+	}
+}
+
+func TestReadingsPerSecond(t *testing.T) {
+	p := script()
+	now := noon
+	v := New(Options{WindowLength: windowLength, Now: func() time.Time { return now }})
+	grow := func(window int, readings ...float64) {
+		v.Apply(Batch{Summaries: []iot.WindowSummary{p.Sums(window, iot.Temperature, false, readings...)}})
+	}
+	// What was read over half an hour before this view came up arrives within its first second.
+	for n := range 60 {
+		grow(n, make([]float64, 1000)...)
+	}
+	readings := 0
+	for second := 1; second <= 30; second++ {
+		now = noon.Add(time.Duration(second) * time.Second)
+		readings += 20
+		grow(60, make([]float64, readings)...)
+		grow(60, make([]float64, readings)...)
+	}
+	if got := v.ReadingsPerSecond(now); got != 20 {
+		t.Errorf("at 20 readings a second, each told twice: got %v", got)
+	}
+	if got := v.ReadingsPerSecond(now.Add(5 * time.Second)); got >= 20 || got <= 0 {
+		t.Errorf("five seconds after the last: got %v, want less than 20 and not 0", got)
+	}
+	if got := v.ReadingsPerSecond(now.Add(time.Minute)); got != 0 {
+		t.Errorf("a minute after the last: got %v, want 0", got)
+	}
+}
+
+// After a restart with another length the windows in force are those of the old one for a while, and then of the new: both are
+// shown, each by its own length.
+func TestWindowsOfTheLengthInForceAreShown(t *testing.T) {
+	p, v := script(), newTestView()
+	half := p.Sums(0, iot.Temperature, true, 1)
+	half.Window.Length = windowLength / 2
+	v.Apply(Batch{Summaries: []iot.WindowSummary{half}})
+	if got, _ := counted(v, 0); got != 1 || lengthInForce(v) != windowLength/2 {
+		t.Errorf("got %d readings in windows of %v, want the one that is in force, of %v", got, lengthInForce(v), windowLength/2)
+	}
+	v.Apply(Batch{Summaries: []iot.WindowSummary{p.Sums(1, iot.Temperature, false, 1, 2)}})
+	if got, _ := counted(v, 1); got != 2 || lengthInForce(v) != windowLength {
+		t.Errorf("got %d readings in windows of %v, want two of %v", got, lengthInForce(v), windowLength)
+	}
+	if got, _ := counted(v, 0); got != 1 {
+		t.Errorf("got %d readings in the window before, want it kept", got)
+	}
+}
+
+func lengthInForce(v *View) time.Duration {
+	held := v.Hold()
+	defer held.Release()
+	return held.WindowLength()
+}
