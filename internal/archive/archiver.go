@@ -61,12 +61,12 @@ const (
 	maxDelay = 500 * time.Millisecond
 	// maxWaiting is how many rows wait for Patience: about two megabytes of memory.
 	maxWaiting = 5_000
-	// latePatience is how long late readings wait for more: people look at what is to be corrected.
-	latePatience = time.Second
-	// settleInterval is how often windows that are left over are recomputed, beside when late readings have just been written;
+	// lateDelay is how long late readings wait for more: people look at what is to be corrected.
+	lateDelay = time.Second
+	// recomputeInterval is how often windows that are left over are recomputed, beside when late readings have just been written;
 	// pruneInterval is how often old rows are removed.
-	settleInterval = 5 * time.Second
-	pruneInterval  = time.Minute
+	recomputeInterval = 5 * time.Second
+	pruneInterval     = time.Minute
 	// pruneSeldom is how many times Patience it is until then at least: what is removed lies in as many places.
 	pruneSeldom = 7
 	// firstPause and longestPause bound the pause before a failed write is tried again.
@@ -86,7 +86,7 @@ type Archiver struct {
 	// mu guards what follows.
 	mu sync.Mutex
 	// asked are closed when what has been read is written, interrupt ends the reading; nil while nothing is read.
-	asked     []chan struct{}
+	waiters   []chan struct{}
 	interrupt context.CancelFunc
 	// written is when a batch was written last.
 	written time.Time
@@ -121,7 +121,7 @@ func (a *Archiver) Run(ctx context.Context) error {
 	// Both go on beside the writing: after a long stop there may be millions of old rows, after a replay tens of thousands of
 	// windows to recompute.
 	var beside sync.WaitGroup
-	beside.Go(func() { a.settle(ctx) })
+	beside.Go(func() { a.recompute(ctx) })
 	beside.Go(func() { a.prune(ctx) })
 	defer beside.Wait()
 	pauses := retry.NewBackoff(firstPause, longestPause)
@@ -146,7 +146,7 @@ func (a *Archiver) session(ctx context.Context) (progress bool, err error) {
 	intake := newIntake(a.Topics, a.Admission, a.Foreign)
 	log, err := a.Open(func(ctx context.Context, given []Extent) (map[Source]int64, error) {
 		return a.resume(ctx, intake, given)
-	}, intake.released)
+	}, intake.release)
 	if err != nil {
 		return false, fmt.Errorf("open the log: %w", err)
 	}
@@ -165,7 +165,7 @@ func (a *Archiver) session(ctx context.Context) (progress bool, err error) {
 			return progress, err
 		}
 		progress = progress || wrote
-		if intake.begun() {
+		if intake.hasSources() {
 			a.Metrics.Ready(true)
 		}
 	}
@@ -174,16 +174,16 @@ func (a *Archiver) session(ctx context.Context) (progress bool, err error) {
 
 // flush writes what has been taken in, if it is time to or somebody asks, and reports whether it did.
 func (a *Archiver) flush(ctx context.Context, intake *intake) (wrote bool, err error) {
-	asked, patience := a.takeAsked(), a.Patience
+	waiters, patience := a.popWaiters(), a.Patience
 	defer func() {
-		for _, done := range asked {
+		for _, done := range waiters {
 			close(done)
 		}
 	}()
-	if len(asked) > 0 {
+	if len(waiters) > 0 {
 		patience = 0
-	} else if a.hurried(intake) {
-		patience = min(patience, latePatience)
+	} else if a.recentlyMarked(intake) {
+		patience = min(patience, lateDelay)
 	}
 	batch := intake.batch(a.Now(), patience)
 	if batch != nil {
@@ -197,13 +197,13 @@ func (a *Archiver) flush(ctx context.Context, intake *intake) (wrote bool, err e
 	return batch != nil, nil
 }
 
-// hurried reports whether late marks have just come: neither they nor the readings that they wait for wait for more.
-func (a *Archiver) hurried(intake *intake) bool {
+// recentlyMarked reports whether late marks have just come: neither they nor the readings that they wait for wait for more.
+func (a *Archiver) recentlyMarked(intake *intake) bool {
 	now := a.Now()
 	if intake.late() {
 		a.lateSeen = now
 	}
-	return now.Sub(a.lateSeen) < 5*latePatience
+	return now.Sub(a.lateSeen) < 5*lateDelay
 }
 
 // collect polls until the batch is full or its time is up.
@@ -217,13 +217,13 @@ func (a *Archiver) collect(ctx context.Context, log Log, intake *intake) error {
 			return fmt.Errorf("read the log: %w", err)
 		}
 		for i := range records {
-			intake.take(&records[i])
+			intake.add(&records[i])
 		}
 	}
 	return nil
 }
 
-// write stores the batch, however often that takes. Only ErrTaken and the end of ctx end it otherwise.
+// write stores the batch, however often that takes. Only ErrOffsetsMoved and the end of ctx end it otherwise.
 func (a *Archiver) write(ctx context.Context, batch *Batch) error {
 	pauses := retry.NewBackoff(firstPause, longestPause)
 	for failed := false; ; failed = true {
@@ -236,7 +236,7 @@ func (a *Archiver) write(ctx context.Context, batch *Batch) error {
 			}
 			a.wrote(batch, started)
 			return nil
-		case errors.Is(err, ErrTaken) || ctx.Err() != nil:
+		case errors.Is(err, ErrOffsetsMoved) || ctx.Err() != nil:
 			return fmt.Errorf("write to the archive: %w", err)
 		case !failed:
 			a.Logger.Error("the archive does not take a batch; it is tried again until it does", "error", err)
@@ -250,7 +250,7 @@ func (a *Archiver) write(ctx context.Context, batch *Batch) error {
 func (a *Archiver) wrote(batch *Batch, started time.Time) {
 	now := a.Now()
 	// The readings that a mark waits for may come some batches after it.
-	if slices.ContainsFunc(batch.Summaries, isLate) || now.Sub(a.lateSeen) < 5*latePatience {
+	if slices.ContainsFunc(batch.Summaries, isLate) || now.Sub(a.lateSeen) < 5*lateDelay {
 		select {
 		case a.marked <- struct{}{}:
 		default:

@@ -90,7 +90,7 @@ func (s *shakyStore) Write(ctx context.Context, batch *archive.Batch) error {
 		return errInterrupted
 	}
 	err := s.Store.Write(ctx, batch)
-	if errors.Is(err, archive.ErrTaken) {
+	if errors.Is(err, archive.ErrOffsetsMoved) {
 		s.taken++
 	}
 	if err != nil {

@@ -10,44 +10,44 @@ import (
 // It does nothing if that was done half a second ago or less: the store is as fresh then as it is without any patience.
 func (a *Archiver) Freshen(ctx context.Context) {
 	done := make(chan struct{})
-	if !a.ask(done) {
+	if !a.requestFlush(done) {
 		return
 	}
 	select {
 	case <-done:
 	case <-ctx.Done():
-		a.forget(done)
+		a.cancelRequest(done)
 	}
 }
 
-// ask has done closed when a batch has been written; false if there is no need to.
-func (a *Archiver) ask(done chan struct{}) bool {
+// requestFlush has done closed when a batch has been written; false if there is no need to.
+func (a *Archiver) requestFlush(done chan struct{}) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if time.Since(a.written) < maxDelay {
 		return false
 	}
-	a.asked = append(a.asked, done)
+	a.waiters = append(a.waiters, done)
 	if a.interrupt != nil {
 		a.interrupt()
 	}
 	return true
 }
 
-// forget takes back what was asked for.
-func (a *Archiver) forget(done chan struct{}) {
+// cancelRequest takes back what was asked for.
+func (a *Archiver) cancelRequest(done chan struct{}) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.asked = slices.DeleteFunc(a.asked, func(other chan struct{}) bool { return other == done })
+	a.waiters = slices.DeleteFunc(a.waiters, func(other chan struct{}) bool { return other == done })
 }
 
-// takeAsked returns what is to be closed when the next batch has been written.
-func (a *Archiver) takeAsked() []chan struct{} {
+// popWaiters returns what is to be closed when the next batch has been written.
+func (a *Archiver) popWaiters() []chan struct{} {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	asked := a.asked
-	a.asked = nil
-	return asked
+	waiters := a.waiters
+	a.waiters = nil
+	return waiters
 }
 
 // interruptible has cancel called when somebody asks, or has asked already, until the function that it returns is called.
@@ -55,7 +55,7 @@ func (a *Archiver) interruptible(cancel context.CancelFunc) (end func()) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.interrupt = cancel
-	if len(a.asked) > 0 {
+	if len(a.waiters) > 0 {
 		cancel()
 	}
 	return func() {

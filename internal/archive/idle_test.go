@@ -98,7 +98,7 @@ func TestLeftOverWindowsAreRecomputedWithoutAWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, store := onePlant(t)
 		defer store.Close()
-		settler := &countingSettler{Store: store}
+		settler := &countingStore{Store: store}
 		idle(t, newBroker(), settler, archive.Metrics{})
 		if settler.count.Load() == 0 {
 			t.Error("nothing was settled")
@@ -106,12 +106,12 @@ func TestLeftOverWindowsAreRecomputedWithoutAWrite(t *testing.T) {
 	})
 }
 
-type countingSettler struct {
+type countingStore struct {
 	archive.Store
 	count atomic.Int64
 }
 
-func (s *countingSettler) Settle(ctx context.Context) error {
+func (s *countingStore) Recompute(ctx context.Context) error {
 	s.count.Add(1)
-	return s.Store.Settle(ctx)
+	return s.Store.Recompute(ctx)
 }

@@ -27,13 +27,13 @@ type intake struct {
 // cursor is how far a source has been taken in.
 type cursor struct {
 	// stored is what the database says, taken what it will say after the pending batch.
-	stored, taken Offset
-	appended      time.Time
+	stored, read Offset
+	appended     time.Time
 	// due means that a record was taken in since stored; otherwise taken has moved over markers alone, since idle.
-	due  bool
-	idle time.Time
+	dirty bool
+	idle  time.Time
 	// over means that the source was released; it goes once it is stored.
-	over bool
+	released bool
 }
 
 // maxIdle is how long the database may lag behind by markers alone: they are no reason for a write of their own.
@@ -50,26 +50,26 @@ func newIntake(topics Topics, admission *iot.Admission, logger *slog.Logger) *in
 func (in *intake) begin(source Source, stored, next Offset) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	in.cursors[source] = &cursor{stored: stored, taken: next, due: next != stored}
+	in.cursors[source] = &cursor{stored: stored, read: next, dirty: next != stored}
 }
 
-// released ends a source that another archiver reads from now on. What was taken in of it is still to be written; if the other
+// release ends a source that another archiver reads from now on. What was taken in of it is still to be written; if the other
 // one is faster, that fails, and nothing is lost.
-func (in *intake) released(source Source) {
+func (in *intake) release(source Source) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	c := in.cursors[source]
 	switch {
 	case c == nil:
-	case c.due:
-		c.over = true
+	case c.dirty:
+		c.released = true
 	default:
 		delete(in.cursors, source)
 	}
 }
 
-// begun reports whether any source has begun: the log has handed it over and the database has told where to go on.
-func (in *intake) begun() bool {
+// hasSources reports whether any source has begun: the log has handed it over and the database has told where to go on.
+func (in *intake) hasSources() bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	return len(in.cursors) > 0
@@ -80,47 +80,47 @@ func (in *intake) size() int {
 	return len(in.pending.Readings) + len(in.pending.Summaries) + len(in.pending.Alerts)
 }
 
-// take takes a record in. What is no valid reading is passed over: the processor has sent it to the dead-letter queue.
-func (in *intake) take(r *Record) {
+// add takes a record in. What is no valid reading is passed over: the processor has sent it to the dead-letter queue.
+func (in *intake) add(r *Record) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	c := in.cursors[r.Source]
-	if c == nil || c.over || r.Offset < c.taken.Next {
+	if c == nil || c.released || r.Offset < c.read.Next {
 		return // Another archiver's by now, or taken in before.
 	}
-	c.taken.Next = r.Offset + 1
+	c.read.Next = r.Offset + 1
 	if r.Marker {
 		return
 	}
 	c.appended = r.Appended
-	c.due = true
+	c.dirty = true
 	switch r.Topic {
 	case in.topics.Readings:
-		in.takeReading(r)
+		in.addReading(r)
 	case in.topics.Aggregates:
 		summary, err := wire.DecodeWindowSummary(r.Value)
 		if err != nil {
-			in.passOver(r, err)
+			in.logForeign(r, err)
 		} else if (summary.Final || summary.Late) && !summary.Corrected { // What is corrected, an archive has told.
 			in.pending.Summaries = append(in.pending.Summaries, summary)
 		}
 	case in.topics.Alerts:
 		alert, err := wire.DecodeAlert(r.Value)
 		if err != nil {
-			in.passOver(r, err)
+			in.logForeign(r, err)
 		} else {
 			in.pending.Alerts = append(in.pending.Alerts, alert)
 		}
 	}
 }
 
-// passOver tells of a record on a topic of our own that is not ours: somebody else writes there. It must not stop the
+// logForeign tells of a record on a topic of our own that is not ours: somebody else writes there. It must not stop the
 // archive.
-func (in *intake) passOver(r *Record, err error) {
+func (in *intake) logForeign(r *Record, err error) {
 	in.logger.Error("record passed over by the archive", "topic", r.Topic, "partition", r.Partition, "offset", r.Offset, "error", err)
 }
 
-func (in *intake) takeReading(r *Record) {
+func (in *intake) addReading(r *Record) {
 	reading := Reading{Partition: r.Partition}
 	if r.Tick || wire.IsForget(r.Key, r.Value) || in.decoder.Admit(r.Value, r.Appended, in.admission, &reading.Reading) != nil {
 		return
@@ -148,17 +148,17 @@ func (in *intake) batch(now time.Time, patience time.Duration) *Batch {
 	if in.since.IsZero() {
 		in.since = now
 	}
-	if in.size() < maxWaiting && now.Sub(in.since) < patience && !in.leaving() {
+	if in.size() < maxWaiting && now.Sub(in.since) < patience && !in.hasReleased() {
 		return nil
 	}
 	batch := in.pending
 	in.since = time.Time{}
 	for source, c := range in.cursors {
-		if c.taken != c.stored {
-			batch.Moves = append(batch.Moves, Move{Source: source, Old: c.stored, New: c.taken, Appended: c.appended})
-			c.stored, c.due, c.idle = c.taken, false, time.Time{}
+		if c.read != c.stored {
+			batch.Moves = append(batch.Moves, Move{Source: source, Old: c.stored, New: c.read, Appended: c.appended})
+			c.stored, c.dirty, c.idle = c.read, false, time.Time{}
 		}
-		if c.over {
+		if c.released {
 			delete(in.cursors, source)
 		}
 	}
@@ -171,9 +171,9 @@ func (in *intake) due(now time.Time, patience time.Duration) bool {
 	due := false
 	for _, c := range in.cursors {
 		switch {
-		case c.due:
+		case c.dirty:
 			due = true
-		case c.taken == c.stored:
+		case c.read == c.stored:
 		case c.idle.IsZero():
 			c.idle = now
 		case now.Sub(c.idle) >= max(maxIdle, patience):
@@ -183,10 +183,10 @@ func (in *intake) due(now time.Time, patience time.Duration) bool {
 	return due
 }
 
-// leaving reports whether a source was released, which somebody else may want to go on with. The caller holds mu.
-func (in *intake) leaving() bool {
+// hasReleased reports whether a source was released, which somebody else may want to go on with. The caller holds mu.
+func (in *intake) hasReleased() bool {
 	for _, c := range in.cursors {
-		if c.over {
+		if c.released {
 			return true
 		}
 	}

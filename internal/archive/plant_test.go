@@ -90,7 +90,7 @@ func (s *session) Poll(ctx context.Context) ([]archive.Record, error) {
 	return records, nil
 }
 
-// take takes the same number from every source, so that they advance at their own pace.
+// add takes the same number from every source, so that they advance at their own pace.
 func (s *session) take() []archive.Record {
 	var records []archive.Record
 	for source, next := range s.next {

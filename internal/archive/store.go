@@ -8,9 +8,9 @@ import (
 	"iotmon/internal/iot"
 )
 
-// ErrTaken means that another archiver has moved the offsets since they were read: nothing was written, and the
+// ErrOffsetsMoved means that another archiver has moved the offsets since they were read: nothing was written, and the
 // partitions concerned belong to somebody else now.
-var ErrTaken = errors.New("offsets were moved by another archiver")
+var ErrOffsetsMoved = errors.New("offsets were moved by another archiver")
 
 // Source names one partition of one topic that the archive is fed from.
 type Source struct {
@@ -47,7 +47,7 @@ type Batch struct {
 	Readings []Reading
 	// Summaries holds final ones and late marks, never open windows. A stored summary gives way to one with a higher
 	// position, and a late mark is kept until the readings of its partition are stored past its position: then the store
-	// recomputes the window from them, in the same transaction, unless very many are marked: Settle does the rest. A
+	// recomputes the window from them, in the same transaction, unless very many are marked: Recompute does the rest. A
 	// recomputation that finds fewer readings than were counted, because
 	// some have left the log or the archive, changes nothing.
 	Summaries []iot.WindowSummary
@@ -59,13 +59,13 @@ type Batch struct {
 type Store interface {
 	// Offsets returns where every known source of the topic stands.
 	Offsets(ctx context.Context, topic string) (map[Source]Offset, error)
-	// Write stores the batch. It moves the offsets first, each by compare-and-set from Old to New, and returns ErrTaken
+	// Write stores the batch. It moves the offsets first, each by compare-and-set from Old to New, and returns ErrOffsetsMoved
 	// with nothing written when one is not at Old. A source without a row counts as being at the zero Offset. Any other
 	// error is worth a retry of the same batch.
 	Write(ctx context.Context, batch *Batch) error
-	// Settle recomputes every marked window whose readings are stored, so many in a transaction that a Write beside it never
+	// Recompute recomputes every marked window whose readings are stored, so many in a transaction that a Write beside it never
 	// waits for long.
-	Settle(ctx context.Context) error
+	Recompute(ctx context.Context) error
 	// Corrections returns the windows that have been recomputed since that was last published, at most limit, in the order of
 	// their ids. It may be called concurrently with everything else.
 	Corrections(ctx context.Context, limit int) ([]Correction, error)

@@ -15,10 +15,10 @@ const correctionsPerStep = 500
 // publishPatience is how long the log may take to acknowledge them. Late readings wait for nobody, and the next try is a second away.
 const publishPatience = 10 * time.Second
 
-// settle recomputes what was too much for one write, and has what was recomputed told. A failure only means that it is done later.
-func (a *Archiver) settle(ctx context.Context) {
-	a.regularly(ctx, settleInterval, a.marked, "windows not recomputed, or not told of; it is tried again", func(ctx context.Context) error {
-		return errors.Join(a.Store.Settle(ctx), a.publish(ctx))
+// recompute recomputes what was too much for one write, and has what was recomputed told. A failure only means that it is done later.
+func (a *Archiver) recompute(ctx context.Context) {
+	a.regularly(ctx, recomputeInterval, a.marked, "windows not recomputed, or not told of; it is tried again", func(ctx context.Context) error {
+		return errors.Join(a.Store.Recompute(ctx), a.publish(ctx))
 	})
 }
 
@@ -34,7 +34,7 @@ func (a *Archiver) publish(ctx context.Context) error {
 		for i := range corrections {
 			summaries[i] = corrections[i].Summary
 		}
-		if err := a.tell(ctx, summaries); err != nil {
+		if err := a.publishSummaries(ctx, summaries); err != nil {
 			return fmt.Errorf("publish corrected windows: %w", err)
 		}
 		if err := a.Store.Published(ctx, corrections); err != nil {
@@ -44,7 +44,7 @@ func (a *Archiver) publish(ctx context.Context) error {
 	return ctx.Err()
 }
 
-func (a *Archiver) tell(ctx context.Context, summaries []iot.WindowSummary) error {
+func (a *Archiver) publishSummaries(ctx context.Context, summaries []iot.WindowSummary) error {
 	ctx, cancel := context.WithTimeout(ctx, publishPatience)
 	defer cancel()
 	return a.Publish(ctx, summaries)

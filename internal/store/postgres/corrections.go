@@ -12,7 +12,7 @@ import (
 // Corrections implements archive.Store.
 func (s *Store) Corrections(ctx context.Context, limit int) ([]archive.Correction, error) {
 	var corrections []archive.Correction
-	err := s.look(ctx, func(ctx context.Context, tx pgx.Tx) error {
+	err := s.readOnly(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		corrections = nil
 		return each(ctx, tx, func(rows pgx.Rows) error {
 			var c archive.Correction

@@ -32,7 +32,7 @@ func carryOn(s *postgres.Store, partition int32, rounds int, failed *atomic.Int6
 		switch {
 		case err == nil:
 			at = b.Moves[0].New
-		case errors.Is(err, archive.ErrTaken):
+		case errors.Is(err, archive.ErrOffsetsMoved):
 			offsets, err := s.Offsets(context.Background(), storetest.Topic)
 			if err == nil {
 				at = offsets[source]

@@ -178,7 +178,7 @@ func retry(t *testing.T, s *postgres.Store, url string, b *archive.Batch) (taken
 	switch err := s.Write(context.Background(), b); {
 	case err == nil && before == b.Moves[0].Old.Next:
 		return false
-	case errors.Is(err, archive.ErrTaken) && before == b.Moves[0].New.Next:
+	case errors.Is(err, archive.ErrOffsetsMoved) && before == b.Moves[0].New.Next:
 		return true
 	default:
 		t.Fatalf("offset at %d of %+v: the retry got %v", before, b.Moves[0], err)

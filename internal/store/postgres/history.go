@@ -16,7 +16,7 @@ import (
 func (s *Store) Summaries(ctx context.Context, q api.SummariesQuery) ([]iot.WindowSummary, error) {
 	query, args := summariesQuery(&q)
 	var merged []iot.WindowSummary
-	err := s.look(ctx, func(ctx context.Context, tx pgx.Tx) error {
+	err := s.readOnly(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		return each(ctx, tx, func(rows pgx.Rows) error {
 			part, err := scanSummary(rows)
 			if err != nil {
@@ -94,7 +94,7 @@ func (s *Store) Alerts(ctx context.Context, q api.AlertsQuery) ([]api.ArchivedAl
 	query := fmt.Sprintf(`SELECT id, rule, device_id, device_type, severity, state, message, value, threshold, below, unit, building, floor, room,
 		onset, time, raised, cleared, historical, partition, epoch, position FROM alerts%s ORDER BY onset DESC, id LIMIT %d`, where.text(), q.Limit)
 	var found []api.ArchivedAlert
-	err := s.look(ctx, func(ctx context.Context, tx pgx.Tx) error {
+	err := s.readOnly(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		return each(ctx, tx, func(rows pgx.Rows) error {
 			var a api.ArchivedAlert
 			var cleared *time.Time

@@ -30,7 +30,7 @@ func (s *Store) Readings(ctx context.Context, q api.ReadingsQuery) ([]api.Point,
 		return nil, nil
 	}
 	var points []api.Point
-	err := s.look(ctx, func(ctx context.Context, tx pgx.Tx) error {
+	err := s.readOnly(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		h, err := s.history(ctx, tx, &q)
 		if err != nil || h == nil {
 			return err
@@ -99,13 +99,13 @@ func (s *Store) history(ctx context.Context, tx pgx.Tx, q *api.ReadingsQuery) (*
 // points answers the question.
 func (h *history) points(ctx context.Context) ([]api.Point, error) {
 	if h.step < shortestRolled && h.horizon <= h.from {
-		return h.whole(ctx)
+		return h.readAll(ctx)
 	}
 	if err := h.collect(ctx); err != nil {
 		return nil, err
 	}
 	if (h.count <= int64(h.q.Few()) || h.tooMany) && h.horizon <= h.from {
-		return h.whole(ctx)
+		return h.readAll(ctx)
 	}
 	slices.SortFunc(h.found, func(a, b api.Point) int { return a.Time.Compare(b.Time) })
 	h.found = slices.CompactFunc(h.found, func(a, b api.Point) bool { return a.Time.Equal(b.Time) })
@@ -120,7 +120,7 @@ func (h *history) points(ctx context.Context) ([]api.Point, error) {
 }
 
 // whole reads every reading of the range.
-func (h *history) whole(ctx context.Context) ([]api.Point, error) {
+func (h *history) readAll(ctx context.Context) ([]api.Point, error) {
 	thinner := store.NewThinner(h.q)
 	err := h.readings(ctx, thinner.Add, `readings r WHERE device = $1 AND time >= $2 AND time < $3 ORDER BY time`,
 		h.device, time.UnixMicro(h.from), time.UnixMicro(h.to))
@@ -152,7 +152,7 @@ func (h *history) within(i interval) bool {
 // collect finds what answers the question: hours that lie in one bucket, of the others the minutes that do, and the readings
 // of the rest, of marked hours, and of what is not rolled up yet.
 func (h *history) collect(ctx context.Context) error {
-	if err := h.mark(ctx); err != nil {
+	if err := h.loadMarked(ctx); err != nil {
 		return err
 	}
 	var apart, raw []interval
@@ -163,7 +163,7 @@ func (h *history) collect(ctx context.Context) error {
 		switch {
 		case h.marked[p.start]:
 		case h.within(hour):
-			h.take(r)
+			h.addRollup(r)
 		default:
 			apart = append(apart, hour)
 		}
@@ -179,16 +179,16 @@ func (h *history) collect(ctx context.Context) error {
 	for hour := range h.marked {
 		raw = append(raw, interval{max(hour, h.since), min(hour+hourLength, until)})
 	}
-	split, err := h.minutes(ctx, apart)
+	split, err := h.addMinutes(ctx, apart)
 	if err != nil {
 		return err
 	}
 	raw = append(raw, split...)
-	return h.rest(ctx, append(raw, interval{h.from, min(h.since, h.to)}, interval{h.rolled, h.to}))
+	return h.addReadings(ctx, append(raw, interval{h.from, min(h.since, h.to)}, interval{h.rolled, h.to}))
 }
 
 // mark finds the marked hours of the range.
-func (h *history) mark(ctx context.Context) error {
+func (h *history) loadMarked(ctx context.Context) error {
 	var hour time.Time
 	return each(ctx, h.tx, func(rows pgx.Rows) error {
 		err := rows.Scan(&hour)
@@ -199,7 +199,7 @@ func (h *history) mark(ctx context.Context) error {
 }
 
 // take takes a rollup that lies in one bucket.
-func (h *history) take(r *rollup) {
+func (h *history) addRollup(r *rollup) {
 	h.count += r.readings()
 	for _, s := range [4]sample{r.first, r.smallest, r.largest, r.last} {
 		h.found = append(h.found, s.point())
@@ -207,7 +207,7 @@ func (h *history) take(r *rollup) {
 }
 
 // minutes takes the minutes of intervals that lie in one bucket and returns the others, whose readings are needed.
-func (h *history) minutes(ctx context.Context, apart []interval) (split []interval, err error) {
+func (h *history) addMinutes(ctx context.Context, apart []interval) (split []interval, err error) {
 	if len(apart) == 0 {
 		return nil, nil
 	}
@@ -216,12 +216,12 @@ func (h *history) minutes(ctx context.Context, apart []interval) (split []interv
 	err = readRollups(ctx, h.tx, func(p period, r *rollup) {
 		minute := interval{p.start, p.start + minuteLength}
 		if h.within(minute) {
-			h.take(r)
+			h.addRollup(r)
 			return
 		}
 		split = append(split, minute)
 		if minute.from < h.horizon {
-			h.takeApart(r)
+			h.addSamples(r)
 		}
 	}, `unnest($2::timestamptz[], $3::timestamptz[]) AS i (since, until)
 		CROSS JOIN LATERAL (
@@ -230,8 +230,8 @@ func (h *history) minutes(ctx context.Context, apart []interval) (split []interv
 	return split, err
 }
 
-// takeApart takes of a minute whose readings may be gone what lies in the range.
-func (h *history) takeApart(r *rollup) {
+// addSamples takes of a minute whose readings may be gone what lies in the range.
+func (h *history) addSamples(r *rollup) {
 	for _, s := range [4]sample{r.first, r.smallest, r.largest, r.last} {
 		if h.from <= s.at && s.at < h.to {
 			h.found = append(h.found, s.point())
@@ -241,7 +241,7 @@ func (h *history) takeApart(r *rollup) {
 }
 
 // rest takes the readings of intervals.
-func (h *history) rest(ctx context.Context, raw []interval) error {
+func (h *history) addReadings(ctx context.Context, raw []interval) error {
 	for i := range raw {
 		raw[i].from, raw[i].to = max(raw[i].from, h.from), min(raw[i].to, h.to)
 	}

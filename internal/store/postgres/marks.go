@@ -33,8 +33,8 @@ func (m *mark) key() *iot.WindowSummary {
 	return &iot.WindowSummary{Type: m.deviceType, Window: iot.Window{Start: m.start, Length: m.length}, Position: iot.Position{Partition: m.partition}}
 }
 
-// Settle implements archive.Store.
-func (s *Store) Settle(ctx context.Context) error {
+// Recompute implements archive.Store.
+func (s *Store) Recompute(ctx context.Context) error {
 	for {
 		var n int
 		err := s.transact(ctx, func(ctx context.Context, tx pgx.Tx) error {

@@ -29,7 +29,7 @@ func newNames() names {
 // are those it is listed under.
 type device struct {
 	id         int64
-	said       iot.Device
+	stored     iot.Device
 	newest     int64
 	partitions []int32
 
@@ -62,7 +62,7 @@ func (n *naming) keep() {
 // resolve makes sure that every name in the readings has a row.
 func (n *naming) resolve(ctx context.Context, readings []archive.Reading) error {
 	for i := range readings {
-		n.see(&readings[i])
+		n.note(&readings[i])
 	}
 	if err := n.resolveTypes(ctx); err != nil {
 		return err
@@ -71,19 +71,19 @@ func (n *naming) resolve(ctx context.Context, readings []archive.Reading) error 
 }
 
 // see notes what a reading says that is not known yet.
-func (n *naming) see(r *archive.Reading) {
+func (n *naming) note(r *archive.Reading) {
 	if _, ok := n.names.types[r.Type]; !ok {
 		n.types[r.Type] = 0
 	}
 	at := r.Time.UnixMicro()
 	d := n.device(r.ID)
 	if d == nil || at >= d.newest {
-		said := r.Device
+		sent := r.Device
 		// The battery drains with every reading: not worth a row each time.
-		said.Metadata.BatteryLevel = nil
-		if d == nil || d.said != said {
+		sent.Metadata.BatteryLevel = nil
+		if d == nil || d.stored != sent {
 			d = n.change(r.ID, d)
-			d.said, d.renewed = said, true
+			d.stored, d.renewed = sent, true
 		}
 		// Setting it before the commit does no harm: when a batch fails all names are forgotten.
 		d.newest = at
@@ -151,10 +151,10 @@ func (n *naming) resolveDevices(ctx context.Context) error {
 	if len(n.devices) == 0 {
 		return nil
 	}
-	changed := slices.SortedFunc(maps.Values(n.devices), func(a, b *device) int { return cmp.Compare(a.said.ID, b.said.ID) })
+	changed := slices.SortedFunc(maps.Values(n.devices), func(a, b *device) int { return cmp.Compare(a.stored.ID, b.stored.ID) })
 	unknown := slices.DeleteFunc(slices.Clone(changed), func(d *device) bool { return d.id != 0 })
 	if len(unknown) > 0 {
-		if err := n.look(ctx, unknown); err != nil {
+		if err := n.load(ctx, unknown); err != nil {
 			return err
 		}
 		absent := slices.DeleteFunc(slices.Clone(unknown), func(d *device) bool { return d.id != 0 })
@@ -163,7 +163,7 @@ func (n *naming) resolveDevices(ctx context.Context) error {
 				return err
 			}
 			// Another archiver may have added some at the same moment: those have rows now as well.
-			if err := n.look(ctx, absent); err != nil {
+			if err := n.load(ctx, absent); err != nil {
 				return err
 			}
 		}
@@ -172,10 +172,10 @@ func (n *naming) resolveDevices(ctx context.Context) error {
 }
 
 // look reads the rows of devices that are not known.
-func (n *naming) look(ctx context.Context, unknown []*device) error {
+func (n *naming) load(ctx context.Context, unknown []*device) error {
 	ids := make([]string, len(unknown))
 	for i, d := range unknown {
-		ids[i] = string(d.said.ID)
+		ids[i] = string(d.stored.ID)
 	}
 	return each(ctx, n.tx, func(rows pgx.Rows) error {
 		var id int64
@@ -188,9 +188,9 @@ func (n *naming) look(ctx context.Context, unknown []*device) error {
 		d := n.devices[s.ID]
 		d.id = id
 		if d.newest < said.UnixMicro() {
-			d.said, d.newest, d.renewed = s, said.UnixMicro(), false
+			d.stored, d.newest, d.renewed = s, said.UnixMicro(), false
 		} else {
-			d.renewed = d.said != s
+			d.renewed = d.stored != s
 		}
 		return nil
 	}, `SELECT id, device_id, device_type, unit, building, floor, room, model, firmware, said FROM devices WHERE device_id = ANY ($1)`, ids)
@@ -215,7 +215,7 @@ type deviceColumns struct {
 }
 
 func (c *deviceColumns) add(d *device) {
-	s := &d.said
+	s := &d.stored
 	c.ids, c.types, c.units = append(c.ids, string(s.ID)), append(c.types, text(string(s.Type))), append(c.units, text(s.Unit))
 	c.buildings, c.floors = append(c.buildings, text(s.Location.Building)), append(c.floors, int64(s.Location.Floor))
 	c.rooms, c.models = append(c.rooms, text(s.Location.Room)), append(c.models, text(s.Metadata.Model))
@@ -229,7 +229,7 @@ func (n *naming) update(ctx context.Context, changed []*device) error {
 	var to []int32
 	for _, d := range changed {
 		if d.renewed {
-			s := &d.said
+			s := &d.stored
 			batch.Queue(`UPDATE devices SET device_type = $2, unit = $3, building = $4, floor = $5, room = $6, model = $7, firmware = $8, said = $9
 				WHERE id = $1 AND said <= $9`, d.id, text(string(s.Type)), text(s.Unit), text(s.Location.Building), int64(s.Location.Floor),
 				text(s.Location.Room), text(s.Metadata.Model), text(s.Metadata.Firmware), time.UnixMicro(d.newest))

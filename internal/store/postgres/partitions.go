@@ -33,7 +33,7 @@ const (
 // times, so that a long question holds up others only for moments; if it is determined, it waits for its end in the last attempt.
 func (s *Store) exclusively(ctx context.Context, determined bool, do func(ctx context.Context, tx pgx.Tx) error) error {
 	for attempt := 1; ; attempt++ {
-		err := s.within(ctx, s.writer, pgx.TxOptions{}, func() *pgx.Batch {
+		err := s.inTransaction(ctx, s.writer, pgx.TxOptions{}, func() *pgx.Batch {
 			batch := s.bounded()
 			if !determined || attempt < lockAttempts {
 				batch.Queue(`SELECT set_config('lock_timeout', $1, true)`, strconv.FormatInt(lockPatience.Milliseconds(), 10))

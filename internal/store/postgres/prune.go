@@ -27,7 +27,7 @@ var errNeeded = errors.New("readings are still to be rolled up")
 // for up to a day longer than asked. Minutes and hours are kept as long as summaries; they do not count as rows removed.
 func (s *Store) Prune(ctx context.Context, keep archive.Retention) (int64, error) {
 	// What is made of readings comes first, for they may be about to go.
-	if err := s.Settle(ctx); err != nil {
+	if err := s.Recompute(ctx); err != nil {
 		return 0, fmt.Errorf("recompute windows: %w", err)
 	}
 	if err := s.rollUp(ctx); err != nil {
@@ -100,7 +100,7 @@ func (s *Store) pruneReadings(ctx context.Context, keep time.Duration) (removed 
 	if keep <= 0 {
 		return 0, nil
 	}
-	old, err := s.leftBehind(ctx, keep+keepLonger)
+	old, err := s.expired(ctx, keep+keepLonger)
 	if err != nil {
 		return 0, err
 	}
@@ -121,8 +121,8 @@ func (s *Store) pruneReadings(ctx context.Context, keep time.Duration) (removed 
 	return removed, nil
 }
 
-// leftBehind returns the ranges that are older than keep, and rolled up, for each partition that has readings in them.
-func (s *Store) leftBehind(ctx context.Context, keep time.Duration) ([]span, error) {
+// expired returns the ranges that are older than keep, and rolled up, for each partition that has readings in them.
+func (s *Store) expired(ctx context.Context, keep time.Duration) ([]span, error) {
 	var old []span
 	err := s.transact(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		var name string

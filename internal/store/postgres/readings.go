@@ -18,7 +18,7 @@ import (
 const stagedAfterDuplicate = 64
 
 // provide makes sure that there are partitions for the readings.
-func (s *Store) provide(ctx context.Context, batch []archive.Reading) error {
+func (s *Store) ensurePartitions(ctx context.Context, batch []archive.Reading) error {
 	if s.hyper {
 		return nil
 	}

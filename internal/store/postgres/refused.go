@@ -18,8 +18,8 @@ func refused(err error) bool {
 
 // careful writes one batch whose rows hold something that the server refuses, and leaves out those rows alone: the log would
 // bring them again for ever. Nothing that admission lets through is refused; this is for what nobody has thought of.
-func (in *intake) careful(ctx context.Context, batch *archive.Batch) error {
-	err := partly(ctx, in, batch.Readings, func(part *intake, readings []archive.Reading) error {
+func (in *intake) writeWithoutRefused(ctx context.Context, batch *archive.Batch) error {
+	err := writeHalves(ctx, in, batch.Readings, func(part *intake, readings []archive.Reading) error {
 		known := newNames() // What a part has added may have been rolled back since.
 		part.names = newNaming(part.tx, &known)
 		return part.readings(ctx, readings)
@@ -27,14 +27,14 @@ func (in *intake) careful(ctx context.Context, batch *archive.Batch) error {
 	if err != nil {
 		return fmt.Errorf("write readings: %w", err)
 	}
-	err = partly(ctx, in, batch.Alerts, func(part *intake, alerts []iot.Alert) error { return part.alerts(ctx, alerts) },
+	err = writeHalves(ctx, in, batch.Alerts, func(part *intake, alerts []iot.Alert) error { return part.alerts(ctx, alerts) },
 		func(a *iot.Alert) string {
 			return fmt.Sprintf("alert of %.64q by %.64q at %v", a.DeviceID, a.Rule, a.Time)
 		})
 	if err != nil {
 		return fmt.Errorf("write alerts: %w", err)
 	}
-	err = partly(ctx, in, batch.Summaries, func(part *intake, summaries []iot.WindowSummary) error { return part.incoming(ctx, summaries) },
+	err = writeHalves(ctx, in, batch.Summaries, func(part *intake, summaries []iot.WindowSummary) error { return part.storeSummaries(ctx, summaries) },
 		func(s *iot.WindowSummary) string { return fmt.Sprintf("window of %.64q at %v", s.Type, s.Window.Start) })
 	if err != nil {
 		return fmt.Errorf("write summaries: %w", err)
@@ -42,8 +42,8 @@ func (in *intake) careful(ctx context.Context, batch *archive.Batch) error {
 	return nil
 }
 
-// partly writes rows together, and where the server refuses that, in halves, down to the row that it refuses.
-func partly[T any](ctx context.Context, in *intake, rows []T, write func(part *intake, rows []T) error, name func(*T) string) error {
+// writeHalves writes rows together, and where the server refuses that, in halves, down to the row that it refuses.
+func writeHalves[T any](ctx context.Context, in *intake, rows []T, write func(part *intake, rows []T) error, name func(*T) string) error {
 	if len(rows) == 0 {
 		return nil
 	}
@@ -64,15 +64,15 @@ func partly[T any](ctx context.Context, in *intake, rows []T, write func(part *i
 		return nil
 	}
 	for _, half := range [][]T{rows[:len(rows)/2], rows[len(rows)/2:]} {
-		if err := partly(ctx, in, half, write, name); err != nil {
+		if err := writeHalves(ctx, in, half, write, name); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// incoming stores marks and final summaries, and leaves what is due to Settle.
-func (in *intake) incoming(ctx context.Context, summaries []iot.WindowSummary) error {
+// incoming stores marks and final summaries, and leaves what is due to Recompute.
+func (in *intake) storeSummaries(ctx context.Context, summaries []iot.WindowSummary) error {
 	marks, finals := sorted(summaries)
 	if err := in.marks(ctx, marks); err != nil {
 		return err

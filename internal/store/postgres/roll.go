@@ -44,7 +44,7 @@ func (s *Store) rollUp(ctx context.Context) error {
 	if err := s.announce(ctx); err != nil {
 		return fmt.Errorf("announce: %w", err)
 	}
-	for _, step := range []func(context.Context) (bool, error){s.rollSome, s.remakeSome} {
+	for _, step := range []func(context.Context) (bool, error){s.rollSome, s.rebuildSome} {
 		for {
 			if more, err := step(ctx); err != nil {
 				return err
@@ -78,7 +78,7 @@ func (s *Store) announce(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.rollAgain(ctx, back); err != nil {
+	if err := s.resetRolled(ctx, back); err != nil {
 		return err
 	}
 	for partition, until := range upTo {
@@ -103,10 +103,10 @@ func (s *Store) announce(ctx context.Context) error {
 	return nil
 }
 
-// rollAgain takes back what has been announced of partitions whose log's clock was wrong and has been set back. Until then
+// resetRolled takes back what has been announced of partitions whose log's clock was wrong and has been set back. Until then
 // every reading there marked its hour. The minutes that come about a second time are those of the wrong clock: their hours are
 // made anew.
-func (s *Store) rollAgain(ctx context.Context, from map[int32]time.Time) error {
+func (s *Store) resetRolled(ctx context.Context, from map[int32]time.Time) error {
 	if len(from) == 0 {
 		return nil
 	}
@@ -165,7 +165,7 @@ func (s *Store) withRollLock(ctx context.Context, do func(ctx context.Context, t
 		if code(err) == checkViolation {
 			s.writer.Reset() // As after a write.
 		}
-		if err := s.provideMinutes(ctx); err != nil {
+		if err := s.ensureMinutePartitions(ctx); err != nil {
 			return fmt.Errorf("make partitions: %w", err)
 		}
 	}
@@ -277,8 +277,8 @@ func rollHours(ctx context.Context, tx pgx.Tx, next *stretch) error {
 	return err
 }
 
-// provideMinutes makes sure that there are partitions for the minutes of whatever may be rolled up or made anew now.
-func (s *Store) provideMinutes(ctx context.Context) error {
+// ensureMinutePartitions makes sure that there are partitions for the minutes of whatever may be rolled up or made anew now.
+func (s *Store) ensureMinutePartitions(ctx context.Context) error {
 	needed := make(map[int64]bool)
 	note := func(at time.Time) { needed[month.at(at.UnixMicro()).begins] = true }
 	err := s.transact(ctx, func(ctx context.Context, tx pgx.Tx) error {

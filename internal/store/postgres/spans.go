@@ -24,8 +24,8 @@ var (
 	future = span{"future", time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro(), time.Date(20000, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro()}
 )
 
-// within returns the time, or the end of time that it lies behind.
-func within(us int64) int64 { return max(past.begins, min(us, future.ends-1)) }
+// clamp returns the time, or the end of time that it lies behind.
+func clamp(us int64) int64 { return max(past.begins, min(us, future.ends-1)) }
 
 // size is a size of spans, and how to name one.
 type size struct {
@@ -44,7 +44,7 @@ var day, month = sizes[0], sizes[1]
 // at returns the span of this size that holds the time.
 func (z size) at(us int64) span {
 	for _, end := range []span{past, future} {
-		if end.holds(within(us)) {
+		if end.holds(clamp(us)) {
 			return end
 		}
 	}
@@ -79,7 +79,7 @@ type ranges []span
 
 // find returns the span that holds the time.
 func (r ranges) find(at int64) (span, bool) {
-	at = within(at)
+	at = clamp(at)
 	i, found := slices.BinarySearchFunc(r, at, func(s span, at int64) int {
 		switch {
 		case s.ends <= at:

@@ -179,16 +179,16 @@ func (s *Store) sharing() *pgx.Batch {
 
 // transact runs do in a transaction of the writing connections. The whole must end within the timeout.
 func (s *Store) transact(ctx context.Context, do func(ctx context.Context, tx pgx.Tx) error) error {
-	return s.within(ctx, s.writer, pgx.TxOptions{}, s.sharing, do)
+	return s.inTransaction(ctx, s.writer, pgx.TxOptions{}, s.sharing, do)
 }
 
-// look runs do in a transaction that sees one moment of the database and changes nothing.
-func (s *Store) look(ctx context.Context, do func(ctx context.Context, tx pgx.Tx) error) error {
-	return s.within(ctx, s.reader, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, s.sharing, do)
+// readOnly runs do in a transaction that sees one moment of the database and changes nothing.
+func (s *Store) readOnly(ctx context.Context, do func(ctx context.Context, tx pgx.Tx) error) error {
+	return s.inTransaction(ctx, s.reader, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, s.sharing, do)
 }
 
-// within runs do in a transaction that begins with the statements of first.
-func (s *Store) within(ctx context.Context, pool *pgxpool.Pool, options pgx.TxOptions, first func() *pgx.Batch, do func(ctx context.Context, tx pgx.Tx) error) error {
+// inTransaction runs do in a transaction that begins with the statements of first.
+func (s *Store) inTransaction(ctx context.Context, pool *pgxpool.Pool, options pgx.TxOptions, first func() *pgx.Batch, do func(ctx context.Context, tx pgx.Tx) error) error {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	tx, err := s.begin(ctx, pool, options, first)

@@ -37,7 +37,7 @@ func (s *Store) Offsets(ctx context.Context, topic string) (map[archive.Source]a
 }
 
 // Write implements archive.Store. When the connection is lost between the commit and its answer, the batch is stored and
-// the error does not tell; the same batch then meets offsets that have moved, and gets ErrTaken.
+// the error does not tell; the same batch then meets offsets that have moved, and gets ErrOffsetsMoved.
 func (s *Store) Write(ctx context.Context, batch *archive.Batch) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -79,7 +79,7 @@ func (s *Store) forget(err error) {
 
 // write writes the batch; if it is careful, without the rows that it returns.
 func (s *Store) write(ctx context.Context, batch *archive.Batch, careful bool) (leftOut []error, err error) {
-	if err := s.provide(ctx, batch.Readings); err != nil {
+	if err := s.ensurePartitions(ctx, batch.Readings); err != nil {
 		return nil, fmt.Errorf("make partitions: %w", err)
 	}
 	var names *naming
@@ -91,7 +91,7 @@ func (s *Store) write(ctx context.Context, batch *archive.Batch, careful bool) (
 			return err
 		}
 		if careful {
-			return in.careful(ctx, batch)
+			return in.writeWithoutRefused(ctx, batch)
 		}
 		if err := in.readings(ctx, batch.Readings); err != nil {
 			return fmt.Errorf("write readings: %w", err)
@@ -177,7 +177,7 @@ func (in *intake) move(ctx context.Context, moves []archive.Move) error {
 		var rolling *time.Time
 		err := results.QueryRow().Scan(&rolling)
 		if errors.Is(err, pgx.ErrNoRows) {
-			err = archive.ErrTaken
+			err = archive.ErrOffsetsMoved
 		}
 		if err != nil {
 			_ = results.Close()

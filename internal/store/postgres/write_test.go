@@ -41,7 +41,7 @@ func TestOfTwoArchiversExactlyOneMovesAnOffset(t *testing.T) {
 				switch err := s.Write(context.Background(), b); {
 				case err == nil:
 					won.Add(1)
-				case errors.Is(err, archive.ErrTaken):
+				case errors.Is(err, archive.ErrOffsetsMoved):
 					taken.Add(1)
 				default:
 					t.Error(err)

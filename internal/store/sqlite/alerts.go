@@ -21,7 +21,7 @@ func (w *batchWriter) alerts(ctx context.Context, alerts []iot.Alert) error {
 				continue
 			}
 		}
-		if err := w.pass(w.alert(ctx, a), "alert of %.64q by %.64q at %v", a.DeviceID, a.Rule, a.Time); err != nil {
+		if err := w.skipRefused(w.alert(ctx, a), "alert of %.64q by %.64q at %v", a.DeviceID, a.Rule, a.Time); err != nil {
 			return err
 		}
 	}

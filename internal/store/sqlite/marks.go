@@ -31,17 +31,17 @@ func (w *batchWriter) mark(ctx context.Context, s *iot.WindowSummary) error {
 	return err
 }
 
-// Settle implements archive.Store.
-func (s *Store) Settle(ctx context.Context) error {
+// Recompute implements archive.Store.
+func (s *Store) Recompute(ctx context.Context) error {
 	for {
-		n, err := s.settleSome(ctx)
+		n, err := s.recomputeSome(ctx)
 		if err != nil || n < marksPerStep {
 			return err
 		}
 	}
 }
 
-func (s *Store) settleSome(ctx context.Context) (int, error) {
+func (s *Store) recomputeSome(ctx context.Context) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	tx, err := s.writer.BeginTx(ctx, nil)

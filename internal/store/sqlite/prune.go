@@ -21,7 +21,7 @@ const (
 // Prune implements archive.Store.
 func (s *Store) Prune(ctx context.Context, keep archive.Retention) (int64, error) {
 	// Marked windows come first, for they need readings that may be about to go.
-	if err := s.Settle(ctx); err != nil {
+	if err := s.Recompute(ctx); err != nil {
 		return 0, fmt.Errorf("recompute windows: %w", err)
 	}
 	removed, err := s.pruneReadings(ctx, keep.Readings)

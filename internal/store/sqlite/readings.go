@@ -89,12 +89,12 @@ func (w *batchWriter) device(ctx context.Context, r *archive.Reading) (*device, 
 	}
 	at := micros(r.Time)
 	if d == nil || at >= d.newest {
-		said := r.Device
+		sent := r.Device
 		// The battery drains with every reading: not worth a row each time.
-		said.Metadata.BatteryLevel = nil
-		if d == nil || d.said != said {
+		sent.Metadata.BatteryLevel = nil
+		if d == nil || d.stored != sent {
 			var err error
-			if d, err = w.say(ctx, d, &said, at); err != nil {
+			if d, err = w.storeDevice(ctx, d, &sent, at); err != nil {
 				return nil, err
 			}
 		}
@@ -113,9 +113,9 @@ func (w *batchWriter) device(ctx context.Context, r *archive.Reading) (*device, 
 	return &moved, nil
 }
 
-// say stores what a device said of itself at the given time. d is what is known of the device, nil for nothing.
-func (w *batchWriter) say(ctx context.Context, d *device, said *iot.Device, at int64) (*device, error) {
-	renewed := device{said: *said}
+// say stores what a device sent of itself at the given time. d is what is known of the device, nil for nothing.
+func (w *batchWriter) storeDevice(ctx context.Context, d *device, sent *iot.Device, at int64) (*device, error) {
+	renewed := device{stored: *sent}
 	if d != nil {
 		renewed.partitions = d.partitions
 	}
@@ -125,8 +125,8 @@ func (w *batchWriter) say(ctx context.Context, d *device, said *iot.Device, at i
 			device_type = excluded.device_type, unit = excluded.unit, building = excluded.building, floor = excluded.floor,
 			room = excluded.room, model = excluded.model, firmware = excluded.firmware, said = excluded.said
 		RETURNING id`,
-		said.ID, said.Type, said.Unit, said.Location.Building, said.Location.Floor, said.Location.Room,
-		said.Metadata.Model, said.Metadata.Firmware, at).Scan(&renewed.id)
-	w.newDevices[said.ID] = &renewed
+		sent.ID, sent.Type, sent.Unit, sent.Location.Building, sent.Location.Floor, sent.Location.Room,
+		sent.Metadata.Model, sent.Metadata.Firmware, at).Scan(&renewed.id)
+	w.newDevices[sent.ID] = &renewed
 	return &renewed, err
 }

@@ -18,7 +18,7 @@ func refused(err error) bool {
 
 // pass returns nil for an error that is only what a row holds, and has it told of once the batch is committed: without that row,
 // which the log would bring again for ever. The statement that failed has changed nothing.
-func (w *batchWriter) pass(err error, format string, args ...any) error {
+func (w *batchWriter) skipRefused(err error, format string, args ...any) error {
 	if !refused(err) {
 		return err
 	}

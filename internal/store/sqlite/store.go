@@ -173,7 +173,7 @@ type names struct {
 // are those it is listed under.
 type device struct {
 	id         int64
-	said       iot.Device
+	stored     iot.Device
 	newest     int64
 	partitions []int32
 }
@@ -195,7 +195,7 @@ func loadNames(ctx context.Context, db *sql.DB) (names, error) {
 	byRow := make(map[int64]*device)
 	err = each(ctx, db, func(rows *sql.Rows) error {
 		d := new(device)
-		s := &d.said
+		s := &d.stored
 		if err := rows.Scan(&d.id, &s.ID, &s.Type, &s.Unit, &s.Location.Building, &s.Location.Floor, &s.Location.Room,
 			&s.Metadata.Model, &s.Metadata.Firmware, &d.newest); err != nil {
 			return err

@@ -21,7 +21,7 @@ func (w *batchWriter) summaries(ctx context.Context, summaries []iot.WindowSumma
 		case s.Final:
 			err = w.final(ctx, s)
 		}
-		if err := w.pass(err, "window of %.64q at %v", s.Type, s.Window.Start); err != nil {
+		if err := w.skipRefused(err, "window of %.64q at %v", s.Type, s.Window.Start); err != nil {
 			return err
 		}
 	}

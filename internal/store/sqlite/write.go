@@ -111,7 +111,7 @@ func (w *batchWriter) move(ctx context.Context, moves []archive.Move, readingsTo
 			return fmt.Errorf("move offset of %s/%d: %w", m.Source.Topic, m.Source.Partition, err)
 		}
 		if !changed(result) {
-			return fmt.Errorf("%s/%d is not at %d: %w", m.Source.Topic, m.Source.Partition, m.Old.Next, archive.ErrTaken)
+			return fmt.Errorf("%s/%d is not at %d: %w", m.Source.Topic, m.Source.Partition, m.Old.Next, archive.ErrOffsetsMoved)
 		}
 		if m.New.Epoch > m.Old.Epoch && m.Source.Topic == readingsTopic {
 			// Marks wait for positions of a log that is gone: what could be stored of it is stored.

@@ -83,7 +83,7 @@ func correctionsPage(t *testing.T, store Store) {
 		marks = append(marks, f.mark(float64(30*n), int64(n+1)))
 	}
 	f.summaries(marks...)
-	if err := store.Settle(t.Context()); err != nil {
+	if err := store.Recompute(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	seen := make(map[time.Time]bool)

@@ -134,7 +134,7 @@ func manyMarks(t *testing.T, store Store) {
 		marks = append(marks, f.mark(float64(30*i), n))
 	}
 	f.write(n, archive.Batch{Readings: f.of(late...), Summaries: marks})
-	if err := store.Settle(t.Context()); err != nil {
+	if err := store.Recompute(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	got := windows(t, store, api.SummariesQuery{})

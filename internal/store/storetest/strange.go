@@ -120,7 +120,7 @@ func hostileStopsNothing(t *testing.T, store Store) {
 			t.Errorf("%d: got %d windows of the other type, want 2", i, len(got))
 		}
 	}
-	if err := store.Settle(t.Context()); err != nil {
+	if err := store.Recompute(t.Context()); err != nil {
 		t.Error(err)
 	}
 	prune(t, store, archive.Retention{Readings: time.Hour, Summaries: time.Hour, Alerts: time.Hour})

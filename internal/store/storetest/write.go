@@ -45,7 +45,7 @@ func offsetsMove(t *testing.T, store Store) {
 		{"by nothing", archive.Offset{Epoch: 1, Next: 2}, archive.Offset{Epoch: 1, Next: 2}, false},
 	} {
 		err := write(step.old, step.next)
-		if taken := errors.Is(err, archive.ErrTaken); taken != step.taken || err != nil && !taken {
+		if taken := errors.Is(err, archive.ErrOffsetsMoved); taken != step.taken || err != nil && !taken {
 			t.Errorf("%s: got %v, want taken: %v", step.name, err, step.taken)
 		}
 	}
@@ -104,8 +104,8 @@ func takenLeavesNothing(t *testing.T, store Store) {
 	f.readings(reading("a", 1, 20))
 	batch := fullBatch(f)
 	batch.Moves[1].Old.Next = 8
-	if err := store.Write(t.Context(), &batch); !errors.Is(err, archive.ErrTaken) {
-		t.Fatalf("got %v, want ErrTaken", err)
+	if err := store.Write(t.Context(), &batch); !errors.Is(err, archive.ErrOffsetsMoved) {
+		t.Fatalf("got %v, want ErrOffsetsMoved", err)
 	}
 	if got := offsets(t, store, Topic)[source(0)]; got != f.next {
 		t.Errorf("got offset %v, want the one before the batch, %v", got, f.next)

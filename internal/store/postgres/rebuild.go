@@ -15,15 +15,15 @@ type dirtyHour struct {
 	hour, until time.Time
 }
 
-// remakeSome makes some of the marked hours anew and reports whether there may be more.
-func (s *Store) remakeSome(ctx context.Context) (more bool, err error) {
+// rebuildSome makes some of the marked hours anew and reports whether there may be more.
+func (s *Store) rebuildSome(ctx context.Context) (more bool, err error) {
 	err = s.withRollLock(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		marked, err := lockHours(ctx, tx)
 		if err != nil || len(marked) == 0 {
 			return err
 		}
 		more = true
-		return remake(ctx, tx, marked)
+		return rebuild(ctx, tx, marked)
 	})
 	if err != nil {
 		return false, fmt.Errorf("make hours anew: %w", err)
@@ -76,7 +76,7 @@ func rolledLimits(ctx context.Context, tx pgx.Tx, marked []dirtyHour) (map[int64
 
 // remake makes the minutes of marked hours anew of the readings, and those hours that have ended. What is not rolled up yet
 // will be, with the readings for which it was marked.
-func remake(ctx context.Context, tx pgx.Tx, marked []dirtyHour) error {
+func rebuild(ctx context.Context, tx pgx.Tx, marked []dirtyHour) error {
 	devices := make([]int64, len(marked))
 	from, until := make([]time.Time, len(marked)), make([]time.Time, len(marked))
 	for i, h := range marked {
