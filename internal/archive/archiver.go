@@ -16,18 +16,18 @@ import (
 // Topics are the names of the topics that the archive is fed from.
 type Topics struct{ Readings, Aggregates, Alerts string }
 
-// Metrics is told what the archiver does. Each function may be nil; they must not block. Pruned may be called while
-// another is.
+// Metrics are callbacks for what the archiver does. Each may be nil; they must not block. Pruned may be called concurrently
+// with the others.
 type Metrics struct {
-	// Written is told the rows of a written batch, how long the write took, and how old the newest record was then of the
-	// readings' partition that is furthest behind.
+	// Written is called after a batch was written, with its rows, the duration of the write, and the lag: the age of the
+	// newest archived record of the readings' partition that is furthest behind.
 	Written func(rows int, took, behind time.Duration)
-	// Retried is told of each failed write that will be tried again, Pruned of rows removed.
+	// Retried is called for each failed write before it is retried, Pruned after rows were removed.
 	Retried func()
 	Pruned  func(rows int64)
-	// Lost is told how many records had left the log before they were archived.
+	// Lost is called with the number of records that Kafka had deleted before they were archived.
 	Lost func(records int64)
-	// Ready is told whether the archive takes what the log holds, also when it holds nothing new.
+	// Ready is called with whether the archiver can read the log and write the database.
 	Ready func(ready bool)
 }
 
@@ -38,54 +38,55 @@ type Options struct {
 	Topics    Topics
 	Admission *iot.Admission
 	Retention Retention
-	// Publish appends corrected summaries to the topic of the aggregates, for those who show them. It returns once the log has
-	// acknowledged them; after an error some of them may be there. What it gets twice does no harm. Nil publishes nothing.
+	// Publish appends corrected summaries to the topic of the aggregates. It returns once Kafka has acknowledged them;
+	// after an error some of them may have been appended. Publishing a summary twice is harmless. Nil means do not publish.
 	Publish func(ctx context.Context, corrected []iot.WindowSummary) error
-	// Patience is how long a few rows may wait, for more to be written together, while nobody asks for them by Freshen. Each
-	// device has its place in the database, and a place is written as a page of some kilobytes, for one reading as for a hundred.
-	// With 0 they are written as they come, as they must be where those who ask are in other processes.
+	// Patience is how long fewer than maxWaiting rows may wait to be written together, unless Freshen is called. Each
+	// device's readings are in a page of their own of some kilobytes, which is written as a whole for one reading as for a
+	// hundred. Use 0, which writes every maxDelay, if other processes read the database, because they cannot call Freshen.
 	Patience time.Duration
 	Metrics  Metrics
 	Logger   *slog.Logger
-	// Foreign is told of each record that another program has written to a topic of our own; there may be very many. Nil means
-	// Logger.
+	// Foreign logs each undecodable record that another program has written to our topics; there may be very many. Nil
+	// means Logger.
 	Foreign *slog.Logger
 	// Now is the clock for metrics; nothing stored depends on it.
 	Now func() time.Time
 }
 
 const (
-	// maxBatch and maxDelay bound a batch: whichever comes first. Each device has its place in the database, which costs the
-	// same for ten readings as for one: an archive that falls behind catches up by larger batches.
+	// A batch ends after maxBatch rows or maxDelay, whichever comes first. A write costs a page for each device, whatever
+	// the number of its readings, so an archive that falls behind catches up with larger batches.
 	maxBatch = 100_000
 	maxDelay = 500 * time.Millisecond
-	// maxWaiting is how many rows wait for Patience: about two megabytes of memory.
+	// maxWaiting is how many rows may wait for Patience: about two megabytes of memory.
 	maxWaiting = 5_000
-	// lateDelay is how long late readings wait for more: people look at what is to be corrected.
+	// lateDelay replaces a longer Patience while late readings arrive, so that corrections are soon visible.
 	lateDelay = time.Second
-	// recomputeInterval is how often windows that are left over are recomputed, beside when late readings have just been written;
+	// recomputeInterval is how often remaining marked windows are recomputed, besides after each write of late readings;
 	// pruneInterval is how often old rows are removed.
 	recomputeInterval = 5 * time.Second
 	pruneInterval     = time.Minute
-	// pruneSeldom is how many times Patience it is until then at least: what is removed lies in as many places.
+	// pruneSeldom is the shortest interval between prunings as a multiple of Patience: pruning writes as many pages as a
+	// batch.
 	pruneSeldom = 7
-	// firstPause and longestPause bound the pause before a failed write is tried again.
+	// firstPause and longestPause are the limits of the pause before a retry.
 	firstPause   = 100 * time.Millisecond
 	longestPause = 5 * time.Second
 )
 
-// Archiver feeds a Store from a Log. The offsets in the store decide where it resumes, and move in the transaction of the
-// rows: whatever is killed, each record is taken in once. While the store is down it waits, and the log keeps the records.
+// Archiver copies records from a Log to a Store. It resumes at the offsets in the store, which move in the same transaction
+// as the rows, so each record is archived exactly once. While the store is down it waits, and Kafka keeps the records.
 type Archiver struct {
 	Options
-	// marked is told when late marks have been written.
+	// marked receives a value when late marks have been written.
 	marked chan struct{}
 	// lateSeen is when a late mark was read last; only the session uses it.
 	lateSeen time.Time
 
 	// mu guards what follows.
 	mu sync.Mutex
-	// asked are closed when what has been read is written, interrupt ends the reading; nil while nothing is read.
+	// waiters are closed when all records read so far are written. interrupt ends the current poll; nil if there is none.
 	waiters   []chan struct{}
 	interrupt context.CancelFunc
 	// written is when a batch was written last.
@@ -115,11 +116,11 @@ func New(options Options) *Archiver {
 	return &Archiver{Options: options, marked: make(chan struct{}, 1)}
 }
 
-// Run archives until ctx ends; what it has not written by then stays in the log for the next start. With Patience it tries once
-// to write what waits. It retries for ever.
+// Run archives until ctx ends and retries every failure. Records that it has not written by then are archived at the next
+// start. With Patience it tries once at the end to write the waiting rows.
 func (a *Archiver) Run(ctx context.Context) error {
-	// Both go on beside the writing: after a long stop there may be millions of old rows, after a replay tens of thousands of
-	// windows to recompute.
+	// Both run concurrently with the writes: after a long stop there may be millions of old rows, after a replay tens of
+	// thousands of windows to recompute.
 	var beside sync.WaitGroup
 	beside.Go(func() { a.recompute(ctx) })
 	beside.Go(func() { a.prune(ctx) })
@@ -172,7 +173,7 @@ func (a *Archiver) session(ctx context.Context) (progress bool, err error) {
 	return progress, ctx.Err()
 }
 
-// flush writes what has been taken in, if it is time to or somebody asks, and reports whether it did.
+// flush writes the pending batch if it is due or if Freshen waits for it, and reports whether it did.
 func (a *Archiver) flush(ctx context.Context, intake *intake) (wrote bool, err error) {
 	waiters, patience := a.popWaiters(), a.Patience
 	defer func() {
@@ -197,7 +198,8 @@ func (a *Archiver) flush(ctx context.Context, intake *intake) (wrote bool, err e
 	return batch != nil, nil
 }
 
-// recentlyMarked reports whether late marks have just come: neither they nor the readings that they wait for wait for more.
+// recentlyMarked reports whether late marks came within the last few seconds: then neither they nor their readings wait for
+// Patience.
 func (a *Archiver) recentlyMarked(intake *intake) bool {
 	now := a.Now()
 	if intake.late() {
@@ -206,7 +208,7 @@ func (a *Archiver) recentlyMarked(intake *intake) bool {
 	return now.Sub(a.lateSeen) < 5*lateDelay
 }
 
-// collect polls until the batch is full or its time is up.
+// collect polls until the batch is full or maxDelay has passed.
 func (a *Archiver) collect(ctx context.Context, log Log, intake *intake) error {
 	deadline, cancel := context.WithTimeout(ctx, maxDelay)
 	defer cancel()
@@ -223,7 +225,7 @@ func (a *Archiver) collect(ctx context.Context, log Log, intake *intake) error {
 	return nil
 }
 
-// write stores the batch, however often that takes. Only ErrOffsetsMoved and the end of ctx end it otherwise.
+// write writes the batch and retries until it succeeds. It returns an error only for ErrOffsetsMoved or when ctx has ended.
 func (a *Archiver) write(ctx context.Context, batch *Batch) error {
 	pauses := retry.NewBackoff(firstPause, longestPause)
 	for failed := false; ; failed = true {
@@ -232,14 +234,14 @@ func (a *Archiver) write(ctx context.Context, batch *Batch) error {
 		switch {
 		case err == nil:
 			if failed {
-				a.Logger.Info("the archive takes batches again")
+				a.Logger.Info("batches are written to the archive again")
 			}
 			a.wrote(batch, started)
 			return nil
 		case errors.Is(err, ErrOffsetsMoved) || ctx.Err() != nil:
 			return fmt.Errorf("write to the archive: %w", err)
 		case !failed:
-			a.Logger.Error("the archive does not take a batch; it is tried again until it does", "error", err)
+			a.Logger.Error("cannot write a batch to the archive; retrying until it succeeds", "error", err)
 		}
 		a.Metrics.Ready(false)
 		a.Metrics.Retried()
@@ -249,7 +251,7 @@ func (a *Archiver) write(ctx context.Context, batch *Batch) error {
 
 func (a *Archiver) wrote(batch *Batch, started time.Time) {
 	now := a.Now()
-	// The readings that a mark waits for may come some batches after it.
+	// The readings of a marked window may come some batches after the mark.
 	if slices.ContainsFunc(batch.Summaries, isLate) || now.Sub(a.lateSeen) < 5*lateDelay {
 		select {
 		case a.marked <- struct{}{}:
@@ -265,7 +267,7 @@ func (a *Archiver) wrote(batch *Batch, started time.Time) {
 	a.Metrics.Written(len(batch.Readings)+len(batch.Summaries)+len(batch.Alerts), now.Sub(started), behind)
 }
 
-// resume reads the database's offsets and fits them to what the log still holds.
+// resume reads the offsets from the database and adapts them to the offsets that the log still holds.
 func (a *Archiver) resume(ctx context.Context, intake *intake, given []Extent) (map[Source]int64, error) {
 	stored := make(map[string]map[Source]Offset)
 	for _, extent := range given {
@@ -285,12 +287,12 @@ func (a *Archiver) resume(ctx context.Context, intake *intake, given []Extent) (
 		switch {
 		case offset.Next > extent.End:
 			next = Offset{Epoch: offset.Epoch + 1, Next: extent.Start}
-			a.Logger.Error("the log began anew; the archive goes on with what it holds now",
+			a.Logger.Error("the log was recreated; the archive continues with its present records",
 				"topic", extent.Topic, "partition", extent.Partition, "archived", offset.Next, "log_end", extent.End)
 		case offset.Next < extent.Start:
 			next.Next = extent.Start
 			if offset.Next > 0 {
-				a.Logger.Error("records are gone from the log before they were archived; the archive goes on with the oldest there is",
+				a.Logger.Error("the log deleted records before they were archived; the archive continues with the oldest record",
 					"topic", extent.Topic, "partition", extent.Partition, "archived", offset.Next, "log_start", extent.Start,
 					"lost", extent.Start-offset.Next)
 				a.Metrics.Lost(extent.Start - offset.Next)

@@ -1,3 +1,3 @@
-// Package archive takes what the log holds into a database, exactly once: readings, closed windows, alerts and devices,
-// each batch in one transaction with the offsets it came from.
+// Package archive copies readings, closed windows, alerts and devices from Kafka to a database exactly once: each batch is
+// written in one transaction with the offsets of its records.
 package archive

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// Freshen has what has been read from the log written now rather than after Patience, and returns when it is or ctx has ended.
-// It does nothing if that was done half a second ago or less: the store is as fresh then as it is without any patience.
+// Freshen writes the waiting rows now instead of after Patience, and returns when they are written or ctx has ended. It
+// does nothing if the last write was at most maxDelay ago: with a Patience of 0 the store would be no fresher.
 func (a *Archiver) Freshen(ctx context.Context) {
 	done := make(chan struct{})
 	if !a.requestFlush(done) {
@@ -20,7 +20,7 @@ func (a *Archiver) Freshen(ctx context.Context) {
 	}
 }
 
-// requestFlush has done closed when a batch has been written; false if there is no need to.
+// requestFlush registers done, which is closed after the next write; false if the last write is recent enough.
 func (a *Archiver) requestFlush(done chan struct{}) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -34,14 +34,14 @@ func (a *Archiver) requestFlush(done chan struct{}) bool {
 	return true
 }
 
-// cancelRequest takes back what was asked for.
+// cancelRequest removes done from the waiters.
 func (a *Archiver) cancelRequest(done chan struct{}) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.waiters = slices.DeleteFunc(a.waiters, func(other chan struct{}) bool { return other == done })
 }
 
-// popWaiters returns what is to be closed when the next batch has been written.
+// popWaiters removes and returns the waiters; the caller closes them after the next write.
 func (a *Archiver) popWaiters() []chan struct{} {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -50,7 +50,7 @@ func (a *Archiver) popWaiters() []chan struct{} {
 	return waiters
 }
 
-// interruptible has cancel called when somebody asks, or has asked already, until the function that it returns is called.
+// interruptible calls cancel if there are waiters, and makes requestFlush call it until end is called.
 func (a *Archiver) interruptible(cancel context.CancelFunc) (end func()) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -65,17 +65,18 @@ func (a *Archiver) interruptible(cancel context.CancelFunc) (end func()) {
 	}
 }
 
-// noteWritten notes that there is nothing left to write.
+// noteWritten records the time at which no row was left to write.
 func (a *Archiver) noteWritten() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.written = time.Now()
 }
 
-// lastTimeout is how long an archiver that is to end may take to write what waits.
+// lastTimeout is how long the last write at the end of Run may take.
 const lastTimeout = 2 * time.Second
 
-// flushLast writes what waits, so that the database is complete when the program has ended. If it cannot, the log still has it.
+// flushLast writes the waiting rows, so that the database is complete when the program has ended. If that fails, the next
+// start archives them.
 func (a *Archiver) flushLast(intake *intake) {
 	ctx, cancel := context.WithTimeout(context.Background(), lastTimeout)
 	defer cancel()

@@ -10,7 +10,7 @@ import (
 	"iotmon/internal/wire"
 )
 
-// intake turns records into batches. Its lock is for begin, which the log's callbacks call.
+// intake collects records into batches. It has a lock because the log calls begin and release from another goroutine.
 type intake struct {
 	topics    Topics
 	admission *iot.Admission
@@ -20,23 +20,24 @@ type intake struct {
 	mu      sync.Mutex
 	cursors map[Source]*cursor
 	pending Batch
-	// since is from when on there has been something to write; zero for nothing.
+	// since is when the first pending row came; zero if nothing is pending.
 	since time.Time
 }
 
-// cursor is how far a source has been taken in.
+// cursor is how far a source has been read.
 type cursor struct {
-	// stored is what the database says, taken what it will say after the pending batch.
+	// stored is the offset in the database, read the offset after the pending batch.
 	stored, read Offset
 	appended     time.Time
-	// due means that a record was taken in since stored; otherwise taken has moved over markers alone, since idle.
+	// dirty means that a record was read since stored. Without it, read has passed only transaction markers, since idle.
 	dirty bool
 	idle  time.Time
-	// over means that the source was released; it goes once it is stored.
+	// released means that another archiver reads the source; the cursor is removed after the next batch.
 	released bool
 }
 
-// maxIdle is how long the database may lag behind by markers alone: they are no reason for a write of their own.
+// maxIdle is how long the stored offset may stay behind if only transaction markers follow: they do not justify a write of
+// their own.
 const maxIdle = 10 * time.Second
 
 func newIntake(topics Topics, admission *iot.Admission, logger *slog.Logger) *intake {
@@ -46,15 +47,15 @@ func newIntake(topics Topics, admission *iot.Admission, logger *slog.Logger) *in
 	}
 }
 
-// begin starts a source that the log has been given: the database stands at stored, reading starts at next.
+// begin adds a source that the log was assigned: the database has the offset stored, reading starts at next.
 func (in *intake) begin(source Source, stored, next Offset) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.cursors[source] = &cursor{stored: stored, read: next, dirty: next != stored}
 }
 
-// release ends a source that another archiver reads from now on. What was taken in of it is still to be written; if the other
-// one is faster, that fails, and nothing is lost.
+// release ends a source that another archiver reads from now on. Its pending records are still written. If the other
+// archiver writes them first, that write fails with ErrOffsetsMoved and nothing is lost.
 func (in *intake) release(source Source) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -68,7 +69,7 @@ func (in *intake) release(source Source) {
 	}
 }
 
-// hasSources reports whether any source has begun: the log has handed it over and the database has told where to go on.
+// hasSources reports whether any source has begun, so that both the log and the database have answered.
 func (in *intake) hasSources() bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -80,13 +81,14 @@ func (in *intake) size() int {
 	return len(in.pending.Readings) + len(in.pending.Summaries) + len(in.pending.Alerts)
 }
 
-// add takes a record in. What is no valid reading is passed over: the processor has sent it to the dead-letter queue.
+// add adds a record to the pending batch. It ignores an invalid reading: the processor has sent it to the dead-letter
+// queue.
 func (in *intake) add(r *Record) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	c := in.cursors[r.Source]
 	if c == nil || c.released || r.Offset < c.read.Next {
-		return // Another archiver's by now, or taken in before.
+		return // Released to another archiver, or read before.
 	}
 	c.read.Next = r.Offset + 1
 	if r.Marker {
@@ -101,7 +103,7 @@ func (in *intake) add(r *Record) {
 		summary, err := wire.DecodeWindowSummary(r.Value)
 		if err != nil {
 			in.logForeign(r, err)
-		} else if (summary.Final || summary.Late) && !summary.Corrected { // What is corrected, an archive has told.
+		} else if (summary.Final || summary.Late) && !summary.Corrected { // Corrected summaries come from an archive.
 			in.pending.Summaries = append(in.pending.Summaries, summary)
 		}
 	case in.topics.Alerts:
@@ -114,10 +116,9 @@ func (in *intake) add(r *Record) {
 	}
 }
 
-// logForeign tells of a record on a topic of our own that is not ours: somebody else writes there. It must not stop the
-// archive.
+// logForeign logs a record that another program has written to one of our topics. Such a record must not stop the archive.
 func (in *intake) logForeign(r *Record, err error) {
-	in.logger.Error("record passed over by the archive", "topic", r.Topic, "partition", r.Partition, "offset", r.Offset, "error", err)
+	in.logger.Error("record ignored by the archive", "topic", r.Topic, "partition", r.Partition, "offset", r.Offset, "error", err)
 }
 
 func (in *intake) addReading(r *Record) {
@@ -137,8 +138,8 @@ func (in *intake) late() bool {
 
 func isLate(s iot.WindowSummary) bool { return s.Late }
 
-// batch returns what is to be written at now, nil for nothing, or for little that may wait for more for as long as patience. The
-// sources count as stored at its end. Its rows are the intake's again at the next take.
+// batch returns the batch to write at now; nil if nothing is pending, or if few rows have waited for less than patience. It
+// assumes that the batch will be stored. The rows are valid until the next add.
 func (in *intake) batch(now time.Time, patience time.Duration) *Batch {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -166,7 +167,7 @@ func (in *intake) batch(now time.Time, patience time.Duration) *Batch {
 	return &batch
 }
 
-// due reports whether anything has been taken in that is worth a write. The caller holds mu.
+// due reports whether any source has progress that is worth a write. The caller holds mu.
 func (in *intake) due(now time.Time, patience time.Duration) bool {
 	due := false
 	for _, c := range in.cursors {
@@ -183,7 +184,8 @@ func (in *intake) due(now time.Time, patience time.Duration) bool {
 	return due
 }
 
-// hasReleased reports whether a source was released, which somebody else may want to go on with. The caller holds mu.
+// hasReleased reports whether a source was released: its rows do not wait, because another archiver continues with it. The
+// caller holds mu.
 func (in *intake) hasReleased() bool {
 	for _, c := range in.cursors {
 		if c.released {

@@ -9,32 +9,32 @@ import (
 )
 
 // ErrOffsetsMoved means that another archiver has moved the offsets since they were read: nothing was written, and the
-// partitions concerned belong to somebody else now.
+// other archiver owns the partitions now.
 var ErrOffsetsMoved = errors.New("offsets were moved by another archiver")
 
-// Source names one partition of one topic that the archive is fed from.
+// Source is one partition of a topic that the archive reads.
 type Source struct {
 	Topic     string
 	Partition int32
 }
 
-// Offset is how far the archive has taken in a Source.
+// Offset is how far a Source has been archived.
 type Offset struct {
-	// Epoch counts how often the source's log began anew at offset 0.
+	// Epoch counts how often the source's log was recreated and started at offset 0 again.
 	Epoch int32
 	// Next is the first offset that is not in the archive.
 	Next int64
 }
 
-// Move advances one source from Old, as the archiver knows it, to New. Appended is the append time of the newest record
-// taken in; the retention of raw readings is measured against it, never against the wall clock.
+// Move advances one source from Old, the offset the archiver expects in the store, to New. Appended is the append time of
+// the newest archived record; the retention of raw readings is measured against it, never against the wall clock.
 type Move struct {
 	Source   Source
 	Old, New Offset
 	Appended time.Time
 }
 
-// Reading is a reading with the partition it came from, which tells the summary it belongs to.
+// Reading is a reading with its partition, which determines the summary it belongs to.
 type Reading struct {
 	iot.Reading
 	Partition int32
@@ -45,50 +45,48 @@ type Batch struct {
 	Moves []Move
 	// Readings may hold duplicates, of each other and of what is stored; the first wins.
 	Readings []Reading
-	// Summaries holds final ones and late marks, never open windows. A stored summary gives way to one with a higher
-	// position, and a late mark is kept until the readings of its partition are stored past its position: then the store
-	// recomputes the window from them, in the same transaction, unless very many are marked: Recompute does the rest. A
-	// recomputation that finds fewer readings than were counted, because
-	// some have left the log or the archive, changes nothing.
+	// Summaries holds final summaries and late marks, never open windows. A summary replaces a stored one with a lower
+	// position. A late mark is kept until the readings of its partition are stored past its position. Then the store
+	// recomputes the window, in the same transaction or, if very many are marked, in Recompute. A recomputation that finds
+	// fewer readings than were counted, because the log or the archive has deleted some, changes nothing.
 	Summaries []iot.WindowSummary
 	// Alerts are events, oldest first.
 	Alerts []iot.Alert
 }
 
-// Store keeps the archive.
+// Store is the database of the archive.
 type Store interface {
-	// Offsets returns where every known source of the topic stands.
+	// Offsets returns the stored offset of every known source of the topic.
 	Offsets(ctx context.Context, topic string) (map[Source]Offset, error)
-	// Write stores the batch. It moves the offsets first, each by compare-and-set from Old to New, and returns ErrOffsetsMoved
-	// with nothing written when one is not at Old. A source without a row counts as being at the zero Offset. Any other
-	// error is worth a retry of the same batch.
+	// Write stores the batch. It moves the offsets first, each by compare-and-set from Old to New, and returns
+	// ErrOffsetsMoved, with nothing written, if one is not at Old. A source without a row has the zero Offset. After any
+	// other error the caller may retry the same batch.
 	Write(ctx context.Context, batch *Batch) error
-	// Recompute recomputes every marked window whose readings are stored, so many in a transaction that a Write beside it never
-	// waits for long.
+	// Recompute recomputes every marked window whose readings are stored, in small transactions, so that a concurrent Write
+	// never waits for long.
 	Recompute(ctx context.Context) error
-	// Corrections returns the windows that have been recomputed since that was last published, at most limit, in the order of
-	// their ids. It may be called concurrently with everything else.
+	// Corrections returns at most limit recomputed windows that have not been published, in the order of their ids. It may
+	// be called concurrently with all other methods.
 	Corrections(ctx context.Context, limit int) ([]Correction, error)
-	// Published forgets corrections that the log has acknowledged. Of a window that has been recomputed again meanwhile the
+	// Published removes corrections that Kafka has acknowledged. If a window has been recomputed again in the meantime, its
 	// new correction stays.
 	Published(ctx context.Context, corrections []Correction) error
-	// Prune removes what is older than keep says. Raw readings are measured against the append time that their own
-	// partition has been archived to, with a margin: a reading that may still come late must meet the rest of its window.
-	// Summaries and cleared alerts are measured against the newest append time archived. A clock that jumps by more than a day
-	// counts only once it has gone on for a day, and one that is set back by more than an hour counts at once: a host that
-	// starts up in the wrong year removes nothing. Marked windows that can be
-	// recomputed are, before their readings go. Prune works in bounded steps, so that a Write beside it never waits for
-	// long, and returns how many rows it removed.
+	// Prune removes rows older than keep and returns how many. The age of raw readings is measured against the newest
+	// archived append time of their partition, with a margin, so that the window of a late reading can still be recomputed.
+	// The age of summaries and cleared alerts is measured against the newest archived append time. If append times jump
+	// forward by more than a day, the jump counts only after a further day; if they jump back by more than an hour, that
+	// counts at once: a host that starts with the wrong year removes nothing. Prune recomputes marked windows before it
+	// removes their readings. It works in small transactions, so that a concurrent Write never waits for long.
 	Prune(ctx context.Context, keep Retention) (removed int64, err error)
 }
 
-// Correction is the summary of a window as it is after it was recomputed: Final and Corrected, without its alerts.
+// Correction is the summary of a recomputed window: Final and Corrected, without its alerts.
 type Correction struct {
 	ID      int64
 	Summary iot.WindowSummary
 }
 
-// Retention is how long each kind of row is kept; 0 is for ever.
+// Retention is how long each kind of row is kept; 0 means forever.
 type Retention struct {
 	Readings, Summaries, Alerts time.Duration
 }

@@ -9,21 +9,22 @@ import (
 	"iotmon/internal/iot"
 )
 
-// correctionsPerStep bounds the corrections that are published at a time.
+// correctionsPerStep is the maximum number of corrections published at a time.
 const correctionsPerStep = 500
 
-// publishPatience is how long the log may take to acknowledge them. Late readings wait for nobody, and the next try is a second away.
-const publishPatience = 10 * time.Second
+// publishTimeout is how long Kafka may take to acknowledge them. A retry follows soon.
+const publishTimeout = 10 * time.Second
 
-// recompute recomputes what was too much for one write, and has what was recomputed told. A failure only means that it is done later.
+// recompute recomputes the marked windows that a write left, and publishes the corrections. After a failure it does so
+// later.
 func (a *Archiver) recompute(ctx context.Context) {
-	a.regularly(ctx, recomputeInterval, a.marked, "windows not recomputed, or not told of; it is tried again", func(ctx context.Context) error {
+	a.regularly(ctx, recomputeInterval, a.marked, "cannot recompute windows or publish corrections; retrying", func(ctx context.Context) error {
 		return errors.Join(a.Store.Recompute(ctx), a.publish(ctx))
 	})
 }
 
-// publish tells the log which windows have been recomputed. They are published before they are forgotten: a crash in between
-// publishes them twice.
+// publish publishes the recomputed windows. It removes them from the store afterwards, so a crash in between publishes them
+// twice.
 func (a *Archiver) publish(ctx context.Context) error {
 	for a.Publish != nil && ctx.Err() == nil {
 		corrections, err := a.Store.Corrections(ctx, correctionsPerStep)
@@ -45,21 +46,22 @@ func (a *Archiver) publish(ctx context.Context) error {
 }
 
 func (a *Archiver) publishSummaries(ctx context.Context, summaries []iot.WindowSummary) error {
-	ctx, cancel := context.WithTimeout(ctx, publishPatience)
+	ctx, cancel := context.WithTimeout(ctx, publishTimeout)
 	defer cancel()
 	return a.Publish(ctx, summaries)
 }
 
-// prune removes old rows. A failure only means that they stay a little longer.
+// prune removes old rows. After a failure they stay a little longer.
 func (a *Archiver) prune(ctx context.Context) {
-	a.regularly(ctx, max(pruneInterval, pruneSeldom*a.Patience), nil, "old rows not removed from the archive; it is tried again", func(ctx context.Context) error {
+	a.regularly(ctx, max(pruneInterval, pruneSeldom*a.Patience), nil, "cannot remove old rows from the archive; retrying", func(ctx context.Context) error {
 		removed, err := a.Store.Prune(ctx, a.Retention)
 		a.Metrics.Pruned(removed)
 		return err
 	})
 }
 
-// regularly works at each interval, and when it is woken, until ctx ends. Of failures in a row the first is told.
+// regularly calls work at each interval, and when woken receives a value, until ctx ends. It logs the first of consecutive
+// failures.
 func (a *Archiver) regularly(ctx context.Context, interval time.Duration, woken <-chan struct{}, trouble string, work func(context.Context) error) {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
@@ -71,7 +73,7 @@ func (a *Archiver) regularly(ctx context.Context, interval time.Duration, woken 
 		case <-ticker.C:
 		}
 		if ctx.Err() != nil {
-			return // Both had come.
+			return // select chooses at random if ctx has ended as well.
 		}
 		err := work(ctx)
 		if err != nil && !failed && ctx.Err() == nil {

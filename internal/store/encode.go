@@ -1,5 +1,5 @@
-// Package store is what the stores below it have in common: how a reading's flags, an exact sum and a list of alerts look
-// in a row, and how a long history is thinned.
+// Package store is what the stores have in common: the encoding of a reading's flags, an exact sum and a list of alerts in
+// a row, and the thinning of a long history.
 package store
 
 import (
@@ -20,7 +20,7 @@ const (
 	flagHistorical
 )
 
-// Flags packs what a reading says of its value and its device.
+// Flags packs the quality, the status and the mark Historical of a reading.
 func Flags(r *iot.Reading) int64 {
 	var bits int64
 	switch r.Quality {
@@ -38,7 +38,7 @@ func Flags(r *iot.Reading) int64 {
 	return bits
 }
 
-// Quality returns the quality that flags tell.
+// Quality returns the quality in the flags.
 func Quality(bits int64) iot.Quality {
 	switch {
 	case bits&flagBad != 0:
@@ -50,7 +50,7 @@ func Quality(bits int64) iot.Quality {
 	}
 }
 
-// EncodeAlerts writes alerts as a JSON array of what the topic of alerts carries.
+// EncodeAlerts returns a JSON array of alerts, each as on the topic of alerts.
 func EncodeAlerts(alerts []iot.Alert) string {
 	text := []byte{'['}
 	for i := range alerts {
@@ -62,7 +62,7 @@ func EncodeAlerts(alerts []iot.Alert) string {
 	return string(append(text, ']'))
 }
 
-// DecodeAlerts reads what EncodeAlerts has written.
+// DecodeAlerts decodes what EncodeAlerts has encoded.
 func DecodeAlerts(text string) ([]iot.Alert, error) {
 	var messages []json.RawMessage
 	if err := json.Unmarshal([]byte(text), &messages); err != nil {
@@ -78,10 +78,10 @@ func DecodeAlerts(text string) ([]iot.Alert, error) {
 	return alerts, nil
 }
 
-// hugeFollows stands between the terms of a sum and those that Sum keeps scaled: no term is infinite.
+// hugeFollows separates the terms of a sum from its scaled huge terms. No term is infinite.
 var hugeFollows = math.Inf(1)
 
-// EncodeSum writes the terms of an exact sum; none is 0.
+// EncodeSum encodes the terms of an exact sum as little-endian float64s; no term is 0.
 func EncodeSum(s iot.Sum) []byte {
 	terms, huge := s.Terms()
 	blob := make([]byte, 0, 8*(len(terms)+len(huge)+1))
@@ -99,7 +99,7 @@ func appendTerms(blob []byte, terms []float64) []byte {
 	return blob
 }
 
-// DecodeSum reads what EncodeSum has written.
+// DecodeSum decodes what EncodeSum has encoded.
 func DecodeSum(blob []byte) iot.Sum {
 	terms := make([]float64, 0, len(blob)/8)
 	for ; len(blob) >= 8; blob = blob[8:] {

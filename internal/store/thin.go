@@ -7,25 +7,25 @@ import (
 	"iotmon/internal/iot"
 )
 
-// Thinner keeps of each bucket of time the first, the smallest, the largest and the last point, and all points as long as
-// there are few. Points of quality bad stand for a bucket only where it has no others. Points come in order.
+// Thinner reduces points to the first, the smallest, the largest and the last of each time bucket; few points are kept
+// whole. Points of quality bad are kept only in a bucket without others. Points must be added in order of time.
 type Thinner struct {
 	// start and step, the length of a bucket, are microseconds.
 	start, step int64
-	// few is how many points come back whole.
+	// few is up to how many points are all kept.
 	few int
 
 	// whole holds the points so far, up to one more than few.
 	whole []api.Point
 	kept  []api.Point
-	// bucket is the open one, if there is one.
+	// bucket is the number of the open bucket, if opened.
 	bucket int64
 	opened bool
 	// The four points of the open bucket.
 	first, smallest, largest, last api.Point
 }
 
-// NewThinner returns a thinner for the answer to q, whose buckets are as many as it allows at most.
+// NewThinner returns a thinner for q with at most q.MaxPoints buckets.
 func NewThinner(q *api.ReadingsQuery) *Thinner {
 	return &Thinner{start: q.From.UnixMicro(), step: BucketLength(q), few: q.Few()}
 }
@@ -37,13 +37,13 @@ func BucketLength(q *api.ReadingsQuery) int64 {
 	return max(q.Step.Microseconds(), least)
 }
 
-// Always makes the thinner thin however few its points are: they stand for more readings than may come back whole.
+// Always makes the thinner reduce even few points, because they represent more readings than may be returned whole.
 func (t *Thinner) Always() *Thinner {
 	t.few = -1
 	return t
 }
 
-// Add takes the next point.
+// Add adds the next point.
 func (t *Thinner) Add(p api.Point) {
 	if len(t.whole) <= t.few {
 		t.whole = append(t.whole, p)
@@ -80,7 +80,7 @@ func (t *Thinner) flush() {
 	t.kept = append(t.kept, slices.CompactFunc(points, func(a, b api.Point) bool { return a.Time.Equal(b.Time) })...)
 }
 
-// Points returns what is left of the points added.
+// Points returns the points that are kept.
 func (t *Thinner) Points() []api.Point {
 	if len(t.whole) <= t.few {
 		return t.whole

@@ -8,7 +8,7 @@ import (
 	"iotmon/internal/iot"
 )
 
-// alerts folds events into one row per alert.
+// alerts merges events into one row per alert.
 func (w *batchWriter) alerts(ctx context.Context, alerts []iot.Alert) error {
 	for i := range alerts {
 		a := &alerts[i]
@@ -52,9 +52,9 @@ func (w *batchWriter) alert(ctx context.Context, a *iot.Alert) error {
 	return err
 }
 
-// withinAlert reports whether a historical event lies within an alert that is stored: then it is a reading of that alert
-// which came once more, too late to be recognized by the processor. The alerts of one rule and device follow each other,
-// so only the last one before the event can reach it.
+// withinAlert reports whether a historical event lies within a stored alert: then it comes from a repeated reading of that
+// alert that came too late for the processor to recognize. Alerts of one rule and device do not overlap, so only the last
+// one before the event can contain it.
 func (w *batchWriter) withinAlert(ctx context.Context, a *iot.Alert) (bool, error) {
 	var within bool
 	err := w.tx.QueryRowContext(ctx, `SELECT cleared IS NULL OR cleared >= ?3 FROM alerts

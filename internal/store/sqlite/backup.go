@@ -13,21 +13,20 @@ import (
 )
 
 const (
-	// backupPages is how many pages are copied at a time, some 4 MB, and backupPause how long the disk is left to others in
-	// between.
+	// backupPages is how many pages are copied at a time, some 4 MB; backupPause is the pause in between, in which others
+	// can use the disk.
 	backupPages = 1024
 	backupPause = time.Millisecond
 )
 
-// Backup copies the database at path, which may be in use and which is left as it is, its schema's version included, to a
-// file that is not there yet. The copy has the database as it was before pinned was called: what is written while pinned
-// runs, or later, is not in it.
+// Backup copies the database at path, which may be in use and is not changed or migrated, to a file that must not exist.
+// The copy is the state of the database before pinned was called, without what is written while pinned runs or later.
 func Backup(ctx context.Context, path, to string, pinned func() error) error {
 	db, err := open(path, 1, "query_only(1)")
 	if err != nil {
 		return err
 	}
-	defer func() { _ = db.Close() }() // It is only read, as the connection is.
+	defer func() { _ = db.Close() }() // The connection is read-only.
 	conn, err := db.Conn(ctx)
 	if err != nil {
 		return fmt.Errorf("open database %s: %w", path, err)
@@ -45,16 +44,16 @@ func Backup(ctx context.Context, path, to string, pinned func() error) error {
 	return nil
 }
 
-// pin begins a transaction that goes on seeing the database as it is now.
+// pin begins a transaction that sees the database as it is now.
 func pin(ctx context.Context, conn *sql.Conn) error {
 	if _, err := conn.ExecContext(ctx, "BEGIN DEFERRED"); err != nil {
 		return err
 	}
-	var tables int // A deferred transaction begins with its first look.
+	var tables int // A deferred transaction begins with its first read.
 	return conn.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema").Scan(&tables)
 }
 
-// copyTo copies what the connection sees.
+// copyTo copies the database as the connection's transaction sees it.
 func copyTo(ctx context.Context, driver any, to string) error {
 	source, ok := driver.(interface {
 		NewBackup(to string) (*sqlite.Backup, error)

@@ -9,7 +9,7 @@ import (
 	"iotmon/internal/archive"
 )
 
-// noteCorrection has the recomputed window of a mark told to the log.
+// noteCorrection stores the recomputed window of a mark as a correction to be published.
 func noteCorrection(ctx context.Context, tx *sql.Tx, m *mark) error {
 	_, err := tx.ExecContext(ctx, `INSERT OR REPLACE INTO corrections (window_start, device_type, length, partition) VALUES (?, ?, ?, ?)`,
 		m.start, m.deviceType, m.length, m.partition)

@@ -9,8 +9,8 @@ import (
 	"iotmon/internal/store"
 )
 
-// marksPerStep bounds the windows that are recomputed in one transaction. A gateway that comes back after a week marks
-// tens of thousands: they must not hold up the archive.
+// marksPerStep is the maximum number of windows recomputed in one transaction. A gateway that reconnects after a week marks
+// tens of thousands: they must not block the archive.
 const marksPerStep = 64
 
 // mark is a row of dirty_windows. Times are microseconds.
@@ -58,9 +58,9 @@ func (s *Store) recomputeSome(ctx context.Context) (int, error) {
 
 // recompute corrects marked windows whose readings are all stored, no more than marksPerStep, and returns how many.
 //
-// Only offsets are compared: the processor and the archiver each count the epochs of a log for themselves, and one that
-// was given a new database, or a new group, has missed some. Marks of a log that is gone were released when the offsets
-// moved to the next one.
+// Only offsets are compared, not epochs: the processor and the archiver count the epochs of a log separately, and with a
+// new database or consumer group one of them starts at 0. Marks of a log that was recreated were released when the offsets
+// moved to the new log.
 func recompute(ctx context.Context, tx *sql.Tx, readingsTopic string) (int, error) {
 	var marks []mark
 	err := each(ctx, tx, func(rows *sql.Rows) error {
@@ -84,9 +84,9 @@ func recompute(ctx context.Context, tx *sql.Tx, readingsTopic string) (int, erro
 	return len(marks), nil
 }
 
-// correct replaces the numbers that follow from the readings, and keeps those of the moment at which the window closed.
-// Readings are only ever added to a window: finding fewer than were counted means that some have left the log or the
-// archive, and then what was counted stands.
+// correct replaces the numbers that derive from the readings, and keeps those of the moment at which the window closed,
+// such as the alerts. If fewer readings are found than were counted, some have been deleted from the log or the archive,
+// and the stored summary stays.
 func correct(ctx context.Context, tx *sql.Tx, m *mark) error {
 	summary, err := recomputed(ctx, tx, m)
 	if err != nil {

@@ -10,17 +10,17 @@ import (
 )
 
 const (
-	// keepLonger is how much longer than asked raw readings are kept: longer than any window and any delay between the
+	// keepLonger is how much longer than configured raw readings are kept: longer than any window and any delay between the
 	// admission of a reading and its archiving within one partition.
 	keepLonger = time.Hour
-	// devicesPerStep and rowsPerStep bound one step of pruning.
+	// devicesPerStep and rowsPerStep limit one step of pruning.
 	devicesPerStep = 100
 	rowsPerStep    = 2000
 )
 
 // Prune implements archive.Store.
 func (s *Store) Prune(ctx context.Context, keep archive.Retention) (int64, error) {
-	// Marked windows come first, for they need readings that may be about to go.
+	// Marked windows come first, because they need readings that may be removed next.
 	if err := s.Recompute(ctx); err != nil {
 		return 0, fmt.Errorf("recompute windows: %w", err)
 	}

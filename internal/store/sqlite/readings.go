@@ -11,10 +11,10 @@ import (
 	"iotmon/internal/store"
 )
 
-// rowsPerInsert is how many readings one statement takes; more gains nothing.
+// rowsPerInsert is how many readings one statement inserts; more are not faster.
 const rowsPerInsert = 64
 
-// row is a reading as its table has it.
+// row is a row of the table readings.
 type row struct {
 	device, time int64
 	value        float64
@@ -35,7 +35,7 @@ func (w *batchWriter) readings(ctx context.Context, readings []archive.Reading) 
 			return err
 		}
 	}
-	// Each device has its place in the table. In the order of the table each page is changed once, however small the cache.
+	// The table is ordered by device and time. In this order each page is changed once, even with a small cache.
 	slices.SortStableFunc(rows, func(a, b row) int {
 		return cmp.Or(cmp.Compare(a.device, b.device), cmp.Compare(a.time, b.time))
 	})
@@ -81,7 +81,7 @@ func (w *batchWriter) row(ctx context.Context, r *archive.Reading) (row, error) 
 	return row{d.id, micros(r.Time), r.Value, kind, r.Partition, store.Flags(&r.Reading)}, err
 }
 
-// device returns the row of a reading's device, adding or updating it where the reading says something new.
+// device returns the row of a reading's device. It adds or updates the row if the reading has new metadata.
 func (w *batchWriter) device(ctx context.Context, r *archive.Reading) (*device, error) {
 	d := w.newDevices[r.ID]
 	if d == nil {
@@ -90,7 +90,7 @@ func (w *batchWriter) device(ctx context.Context, r *archive.Reading) (*device, 
 	at := micros(r.Time)
 	if d == nil || at >= d.newest {
 		sent := r.Device
-		// The battery drains with every reading: not worth a row each time.
+		// The battery level changes with every reading and is not worth an update each time.
 		sent.Metadata.BatteryLevel = nil
 		if d == nil || d.stored != sent {
 			var err error
@@ -113,7 +113,7 @@ func (w *batchWriter) device(ctx context.Context, r *archive.Reading) (*device, 
 	return &moved, nil
 }
 
-// say stores what a device sent of itself at the given time. d is what is known of the device, nil for nothing.
+// storeDevice stores the metadata that a device sent at the given time. d is the known row, nil for none.
 func (w *batchWriter) storeDevice(ctx context.Context, d *device, sent *iot.Device, at int64) (*device, error) {
 	renewed := device{stored: *sent}
 	if d != nil {

@@ -25,45 +25,45 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// Options say where the database lies and how safe it is.
+// Options configure a Store.
 type Options struct {
 	// Path is the database file; its directory is created if it is missing.
 	Path string
-	// ReadingsTopic names the topic whose offsets tell which readings are stored.
+	// ReadingsTopic names the topic whose offsets determine which readings are stored.
 	ReadingsTopic string
-	// SyncWrites makes a committed batch survive a loss of power; without it, whatever happens to the process only.
+	// SyncWrites makes a committed batch survive a power failure; without it, a batch survives only a crash of the process.
 	SyncWrites bool
-	// Refused is told of each row that a written batch lacks because it holds what the database cannot, with the reason; nil
-	// tells nobody. It must not block.
+	// Refused is called, if not nil, with the reason for each row that was left out of a batch because SQLite refuses its
+	// content. It must not block.
 	Refused func(err error)
 }
 
-// readers bounds the queries that run at once; each has a page cache of its own, and keeps it for readerIdle after it was used
-// last.
+// readers is the maximum number of concurrent queries. Each has its own page cache, which is freed after readerIdle without
+// use.
 const (
 	readers    = 3
 	readerIdle = time.Minute
 )
 
-// The writer's cache is to hold the page at the end of each device's readings. What it may hold beside, it keeps for ever: with
-// a hundred devices it had grown to 8 MiB, of pages that are never written again, after some hours.
+// The writer's cache should hold the last page of each device's readings. A larger cache fills with pages that are never
+// written again: 8 MiB after some hours with a hundred devices.
 const (
 	leastCache     = 1024 // KiB
 	mostCache      = 8192
 	cachePerDevice = 6
 )
 
-// walLimit gives back the disk space of the write-ahead log after a large transaction.
+// walLimit truncates the write-ahead log after a large transaction.
 const walLimit = "journal_size_limit(33554432)"
 
-// Store is an archive.Store and an api.History. One connection writes and a few read, and reading never waits for
-// writing (WAL). Its methods may be called concurrently.
+// Store is an archive.Store and an api.History. One connection writes and a few read; readers never wait for the writer
+// (WAL). Its methods may be called concurrently.
 type Store struct {
 	writer, reader *sql.DB
 	readingsTopic  string
 	refused        func(err error)
 
-	// mu serializes writers and guards the names they know, and how large the writer's cache may be, in KiB.
+	// mu serializes writers and guards names and cacheSize, the size of the writer's cache in KiB.
 	mu    sync.Mutex
 	names names
 	cache int
@@ -105,7 +105,7 @@ func Open(ctx context.Context, options Options) (*Store, error) {
 	return s, nil
 }
 
-// fitCache makes the writer's cache as large as the devices need. The caller holds mu.
+// fitCache sizes the writer's cache for the number of devices. The caller holds mu.
 func (s *Store) fitCache(ctx context.Context) error {
 	size := min(leastCache+cachePerDevice*len(s.names.devices), mostCache)
 	if size < s.cache+leastCache/4 && size < mostCache || size == s.cache {
@@ -148,13 +148,13 @@ func (s *Store) migrate(ctx context.Context) error {
 		return err
 	}
 	if current > target {
-		return fmt.Errorf("its schema has version %d and this program knows %d at most: use the program that wrote it, or a newer one", current, target)
+		return fmt.Errorf("its schema has version %d, this program supports up to %d: use the program that wrote it, or a newer one", current, target)
 	}
 	_, err = provider.Up(ctx)
 	return err
 }
 
-// Close waits for what is running and closes the database.
+// Close waits for running calls and closes the database.
 func (s *Store) Close() error {
 	var err error
 	if s.reader != nil {
@@ -163,14 +163,14 @@ func (s *Store) Close() error {
 	return errors.Join(err, s.writer.Close())
 }
 
-// names are the rows that stand for names, as far as they are committed.
+// names caches the committed rows of device types and devices.
 type names struct {
 	types   map[iot.DeviceType]int64
 	devices map[iot.DeviceID]*device
 }
 
-// device is a row of devices. said is what the row says, newest the time of the newest reading since then, and partitions
-// are those it is listed under.
+// device is a row of devices. stored is its content, newest the time of the device's newest reading since, and partitions
+// are those under which the device is listed.
 type device struct {
 	id         int64
 	stored     iot.Device

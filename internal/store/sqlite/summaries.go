@@ -10,7 +10,7 @@ import (
 	"iotmon/internal/store"
 )
 
-// summaries stores final summaries and the marks of windows that have become wrong.
+// summaries stores final summaries and the marks of windows to recompute.
 func (w *batchWriter) summaries(ctx context.Context, summaries []iot.WindowSummary) error {
 	for i := range summaries {
 		s := &summaries[i]
@@ -28,7 +28,7 @@ func (w *batchWriter) summaries(ctx context.Context, summaries []iot.WindowSumma
 	return nil
 }
 
-// final stores a summary, unless the stored one follows from more of the log.
+// final stores a summary, unless the stored one has a higher position.
 func (w *batchWriter) final(ctx context.Context, s *iot.WindowSummary) error {
 	length := s.Window.Length.Microseconds()
 	result, err := w.tx.ExecContext(ctx, `INSERT INTO summaries
@@ -54,7 +54,7 @@ func (w *batchWriter) final(ctx context.Context, s *iot.WindowSummary) error {
 	return err
 }
 
-// scanSummary reads one partition's row, and into more what stands behind that.
+// scanSummary scans one partition's row of summaries, and further columns into more.
 func scanSummary(rows *sql.Rows, more ...any) (iot.WindowSummary, error) {
 	var s iot.WindowSummary
 	var start, length int64

@@ -66,13 +66,13 @@ func (s *Store) Write(ctx context.Context, batch *archive.Batch) error {
 	return nil
 }
 
-// batchWriter writes one batch. What it adds to names becomes known to others when the batch is committed.
+// batchWriter writes one batch. keepNames copies its new names to the Store after the commit.
 type batchWriter struct {
 	tx         *sql.Tx
 	names      *names
 	newTypes   map[iot.DeviceType]int64
 	newDevices map[iot.DeviceID]*device
-	// leftOut tells of rows that are not written, and why.
+	// leftOut holds the reasons for rows that are not written.
 	leftOut []error
 }
 
@@ -82,8 +82,8 @@ const (
 	clockJump = int64(24 * time.Hour / time.Microsecond)
 )
 
-// moveOffset moves an offset if it stands where the archiver believes. retained follows the append times, the clock of the
-// log: back at once, forward by more than clockJump only once it has gone on for as long. 0 is a time that is not known.
+// moveOffset moves an offset if it has the value that the archiver expects. retained follows the append times: back at
+// once, forward by more than clockJump only after append times have stayed there for as long. 0 means unknown.
 const moveOffset = `UPDATE offsets SET epoch = ?1, next = ?2, appended = max(appended, ?3),
 	retained = CASE
 		WHEN ?3 = 0 THEN retained
@@ -98,7 +98,7 @@ const moveOffset = `UPDATE offsets SET epoch = ?1, next = ?2, appended = max(app
 		ELSE min(ahead, ?3) END
 	WHERE topic = ?4 AND partition = ?5 AND epoch = ?6 AND next = ?7`
 
-// move moves the offsets, each only if it stands where the archiver believes.
+// move moves the offsets, each only if it has the value that the archiver expects.
 func (w *batchWriter) move(ctx context.Context, moves []archive.Move, readingsTopic string) error {
 	for _, m := range moves {
 		result, err := w.tx.ExecContext(ctx, moveOffset,
@@ -114,7 +114,7 @@ func (w *batchWriter) move(ctx context.Context, moves []archive.Move, readingsTo
 			return fmt.Errorf("%s/%d is not at %d: %w", m.Source.Topic, m.Source.Partition, m.Old.Next, archive.ErrOffsetsMoved)
 		}
 		if m.New.Epoch > m.Old.Epoch && m.Source.Topic == readingsTopic {
-			// Marks wait for positions of a log that is gone: what could be stored of it is stored.
+			// The log was recreated, so no more readings of the old one will come. Position 0 makes its marks due.
 			if _, err := w.tx.ExecContext(ctx, `UPDATE dirty_windows SET position = 0 WHERE partition = ?`, m.Source.Partition); err != nil {
 				return fmt.Errorf("release marks of partition %d: %w", m.Source.Partition, err)
 			}
@@ -128,7 +128,7 @@ func changed(result sql.Result) bool {
 	return err == nil && n > 0
 }
 
-// typeID returns the row of a device type, adding it if it is new.
+// typeID returns the row id of a device type, and adds the row if it is new.
 func (w *batchWriter) typeID(ctx context.Context, t iot.DeviceType) (int64, error) {
 	if id, ok := w.names.types[t]; ok {
 		return id, nil
@@ -142,7 +142,7 @@ func (w *batchWriter) typeID(ctx context.Context, t iot.DeviceType) (int64, erro
 	return id, err
 }
 
-// keepNames makes known what the committed batch added.
+// keepNames copies the names of the committed batch to the Store.
 func (w *batchWriter) keepNames() {
 	for t, id := range w.newTypes {
 		w.names.types[t] = id
