@@ -43,8 +43,8 @@ func TestALogThatBeganAnewIsArchivedToo(t *testing.T) {
 		anew := newPlant(p.admission)
 		anew.read(0, "a", began.Add(2*time.Second), 3)
 		log := archiveOf(t, anew, store)
-		if strings.Count(log, "began anew") != 1 || !strings.Contains(log, "archived=2 log_end=1") {
-			t.Errorf("the log does not tell what happened:\n%s", log)
+		if strings.Count(log, "was recreated") != 1 || !strings.Contains(log, "archived=2 log_end=1") {
+			t.Errorf("the recreated log is not logged:\n%s", log)
 		}
 		if got, want := offsetOf(t, store), (archive.Offset{Epoch: 1, Next: 1}); got != want {
 			t.Errorf("got offset %+v, want %+v", got, want)
@@ -76,8 +76,8 @@ func TestALogThatLostItsStartIsArchivedFromThere(t *testing.T) {
 				p.read(0, "a", began.Add(2*time.Second), 3)
 				p.start[archive.Source{Topic: topics.Readings}] = 2
 				log := archiveOf(t, p, store)
-				if got := strings.Count(log, "records are gone"); got != test.loss {
-					t.Errorf("got %d losses told, want %d:\n%s", got, test.loss, log)
+				if got := strings.Count(log, "the log deleted records"); got != test.loss {
+					t.Errorf("got %d losses logged, want %d:\n%s", got, test.loss, log)
 				}
 				got, err := readRows(store)
 				if err != nil || len(got.Readings["a"]) != test.want {
@@ -105,8 +105,8 @@ func TestForeignRecordsArePassedOverAndToldOf(t *testing.T) {
 		p.publish(windowKey{0, iot.WindowOf(began, windowLength).Start}, true)
 		p.alarm(0, "a")
 		log := archiveOf(t, p, store)
-		if got, want := strings.Count(log, "passed over"), 2*len(garbage); got != want {
-			t.Errorf("got %d records told of, want %d:\n%s", got, want, log)
+		if got, want := strings.Count(log, "record ignored"), 2*len(garbage); got != want {
+			t.Errorf("got %d records logged, want %d:\n%s", got, want, log)
 		}
 		got, err := readRows(store)
 		if err != nil || len(got.Summaries) != 1 || len(got.Alerts) != 1 {

@@ -79,7 +79,7 @@ func TestCorrectedWindowsArePublishedUntilTheLogHasThem(t *testing.T) {
 		if told != 3 {
 			t.Errorf("published %d times, want once for each crash and once more", told)
 		}
-		if lines := strings.Count(log.String(), "not told of"); lines != 1 {
+		if lines := strings.Count(log.String(), "cannot recompute windows or publish"); lines != 1 {
 			t.Errorf("the outage was logged %d times, want once:\n%s", lines, log.String())
 		}
 	})

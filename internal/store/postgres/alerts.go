@@ -8,9 +8,9 @@ import (
 	"iotmon/internal/iot"
 )
 
-// The last two conditions are those of a historical event: one within an alert that is stored is a reading of that alert
-// which came once more, too late to be recognized by the processor. The alerts of one rule and device follow each other, so
-// only the last one before the event can reach it.
+// The last two conditions apply to historical events: an event within a stored alert comes from a repeated reading of that
+// alert that came too late for the processor to recognize. Alerts of one rule and device do not overlap, so only the last
+// one before the event can contain it.
 const storeAlert = `INSERT INTO alerts AS a
 		(id, rule, device_id, device_type, severity, state, message, value, threshold, below, unit, building, floor, room,
 		 onset, time, raised, cleared, historical, partition, epoch, position)
@@ -22,8 +22,8 @@ const storeAlert = `INSERT INTO alerts AS a
 		time = excluded.time, cleared = excluded.cleared, epoch = excluded.epoch, position = excluded.position
 	WHERE (excluded.epoch, excluded.position) > (a.epoch, a.position)`
 
-// alerts folds events into one row per alert, unless a later event of the same alert is stored already. They are stored
-// in the order in which they come, for each may depend on those before.
+// alerts merges events into one row per alert, unless a later event of the same alert is already stored. It keeps their
+// order, because an event may depend on earlier ones.
 func (in *intake) alerts(ctx context.Context, alerts []iot.Alert) error {
 	batch := new(pgx.Batch)
 	for i := range alerts {

@@ -11,21 +11,21 @@ import (
 	"iotmon/internal/store"
 )
 
-// sorter brings a batch's readings into the order of the index, each identity once. Its buffers are used again.
+// sorter sorts a batch's readings in the order of the index and removes duplicates. It reuses its buffers.
 type sorter struct {
 	rows   []row
 	buffer []byte
 }
 
-// row is a reading on its way into the table.
+// row is a reading to be inserted.
 type row struct {
 	device, at int64
-	// index is the reading's in the batch, kind its type's row.
+	// index is the reading's index in the batch, kind the row id of its type.
 	index int32
 	kind  int16
 }
 
-// sort takes the readings in. Of several with the same identity it keeps the first.
+// sort returns the sorted rows of readings. Of several with the same identity it keeps the first.
 func (s *sorter) sort(readings []archive.Reading, n *naming) []row {
 	s.rows = s.rows[:0]
 	for i := range readings {
@@ -45,8 +45,8 @@ var postgresEpoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro()
 // copyReadings lists the columns in the order in which encode writes them.
 const copyReadings = ` (time, value, device, partition, type, flags) FROM STDIN BINARY`
 
-// encode writes the rows as COPY takes them in its binary format: encoding by hand costs a tenth of what the general
-// encoder does, which looks up how to encode each value.
+// encode returns the rows in COPY's binary format. It takes a tenth of the time of pgx's general encoder, which looks up
+// how to encode each value.
 func (s *sorter) encode(readings []archive.Reading) []byte {
 	b := append(s.buffer[:0], "PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00"...)
 	for i := range s.rows {

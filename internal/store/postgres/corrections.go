@@ -32,7 +32,7 @@ func (s *Store) Corrections(ctx context.Context, limit int) ([]archive.Correctio
 	return corrections, nil
 }
 
-// Published implements archive.Store. A row that is just being replaced is passed over: it will be another correction.
+// Published implements archive.Store. It skips a row that is being replaced concurrently, because that is a new correction.
 func (s *Store) Published(ctx context.Context, corrections []archive.Correction) error {
 	ids := make([]int64, len(corrections))
 	for i := range corrections {

@@ -28,17 +28,17 @@ func code(err error) string {
 	return ""
 }
 
-// Transient reports whether an operation that failed with err may succeed when it is simply done again: the connection
-// was lost or could not be made, the server is starting, stopping or short of something, or two transactions got in each
-// other's way. It is false for what somebody has to put right: rights, a missing database, a wrong password, a
-// schema that does not fit. An archiver repeats either, for somebody may put it right; the difference is what to tell.
+// Transient reports whether an operation that failed with err may succeed if it is repeated: the connection was lost or
+// could not be made, the server is starting, stopping or short of resources, or two transactions were in conflict. It is
+// false for what an operator has to correct: permissions, a missing database, a wrong password, an unsuitable schema. An
+// archiver retries in both cases, but reports them differently.
 func Transient(err error) bool {
 	if err == nil {
 		return false
 	}
 	state := code(err)
 	if state == "" {
-		// The server did not say anything: it was not reached, or the connection or the context has ended.
+		// No answer from the server: it was not reached, or the connection or the context has ended.
 		return true
 	}
 	// 08 connection, 40 rollback, 53 resources, 55P03 lock, 57 operator intervention, 58 system error.
@@ -46,18 +46,18 @@ func Transient(err error) bool {
 		slices.Contains([]string{lockNotAvailable, readOnlyTransaction}, state)
 }
 
-// lost reports whether err says that a connection has ended that was there before.
+// lost reports whether err means that an existing connection has ended.
 func lost(err error) bool {
 	var refused *pgconn.ConnectError
 	if errors.As(err, &refused) {
 		return false // It could not be made.
 	}
 	state := code(err)
-	return state == "" || strings.HasPrefix(state, "57P") // 57P01 to 57P05 are what a server says when it ends a connection.
+	return state == "" || strings.HasPrefix(state, "57P") // A server ends a connection with 57P01 to 57P05.
 }
 
-// repeatable reports whether a transaction that was rolled back for err should be begun again at once: another one got in
-// its way, or the partition that it needs has just been dropped.
+// repeatable reports whether a transaction that was rolled back for err should be repeated at once: it was in conflict with
+// another, or the partition that it needs was just dropped.
 func repeatable(err error) bool {
 	return slices.Contains([]string{serializationFailure, deadlockDetected, checkViolation}, code(err))
 }

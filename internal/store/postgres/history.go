@@ -36,7 +36,7 @@ func (s *Store) Summaries(ctx context.Context, q api.SummariesQuery) ([]iot.Wind
 	return merged, nil
 }
 
-// selection is a query in the making.
+// selection collects the conditions and arguments of a query.
 type selection struct {
 	conditions []string
 	args       []any
@@ -57,7 +57,7 @@ func (s *selection) where(condition string, values ...any) {
 	s.conditions = append(s.conditions, condition)
 }
 
-// text returns the conditions as they follow the table.
+// text returns the WHERE clause, empty without conditions.
 func (s *selection) text() string {
 	if len(s.conditions) == 0 {
 		return ""
@@ -65,8 +65,8 @@ func (s *selection) text() string {
 	return " WHERE " + strings.Join(s.conditions, " AND ")
 }
 
-// summariesQuery selects the rows of every partition, in the order of the listing. The limit counts windows of a type,
-// whatever the number of partitions they are made of.
+// summariesQuery selects the rows of every partition, in the order of the listing. The limit counts windows of a type, not
+// the rows of their partitions.
 func summariesQuery(q *api.SummariesQuery) (query string, args []any) {
 	var s selection
 	s.where(`window_start >= ? AND window_start < ?`, q.From, q.To)

@@ -14,17 +14,17 @@ import (
 	"iotmon/internal/store"
 )
 
-// shortestRolled is the length of a bucket, in microseconds, from which on rollups are asked: a shorter one hardly ever
-// holds a whole minute.
+// shortestRolled is the shortest bucket, in microseconds, for which rollups are read: a shorter one rarely contains a whole
+// minute.
 const shortestRolled = 2 * minuteLength
 
-// maxApart is how many parts of the range may be looked up one by one; where there are more, as when a long recording has
-// just been replayed and is yet to be rolled up, it is faster to read all.
+// maxApart is how many intervals may be read separately. If there are more, for example after the replay of a long
+// recording that is not yet rolled up, reading everything is faster.
 const maxApart = 2000
 
-// Readings implements api.History. Where buckets are long it asks the minutes and hours that lie within one bucket, and the
-// readings only where there are none: the answer is the same, bit for bit. What is older than the readings that are kept
-// comes from minutes and hours alone.
+// Readings implements api.History. For long buckets it reads the minutes and hours that lie within one bucket, and readings
+// only for the rest; the answer is the same to the last bit. Times before the retention of readings come from minutes and
+// hours alone.
 func (s *Store) Readings(ctx context.Context, q api.ReadingsQuery) ([]api.Point, error) {
 	if q.MaxPoints < 1 || !q.From.Before(q.To) {
 		return nil, nil
@@ -44,26 +44,26 @@ func (s *Store) Readings(ctx context.Context, q api.ReadingsQuery) ([]api.Point,
 	return points, nil
 }
 
-// history is the answering of one question about a device's readings. Times are Unix microseconds.
+// history answers one api.ReadingsQuery. Times are Unix microseconds.
 type history struct {
 	q      *api.ReadingsQuery
 	tx     pgx.Tx
 	device int64
-	// from and to are the question's; step is the length of a bucket.
+	// from and to are the query's; step is the length of a bucket.
 	from, to, step int64
-	// From since until rolled minutes tell of every reading, but for the marked hours. Before the horizon readings may be
-	// gone.
+	// From since until rolled, minutes include every reading, except in marked hours. Before horizon, readings may have
+	// been pruned.
 	since, rolled, horizon int64
 	marked                 map[int64]bool
 
-	// found are the readings and the extremes of rollups, in no order; count is how many readings they stand for.
+	// found are the readings and the samples of rollups, unordered; count is how many readings they represent.
 	found []api.Point
 	count int64
-	// tooMany means that not all was found, for it lies in too many parts.
+	// tooMany means that collect gave up because there are more than maxApart intervals.
 	tooMany bool
 }
 
-// history finds out what there is of a device; nil means nothing.
+// history returns the history of the device of q; nil means that the device has none.
 func (s *Store) history(ctx context.Context, tx pgx.Tx, q *api.ReadingsQuery) (*history, error) {
 	h := &history{
 		q: q, tx: tx, from: q.From.UnixMicro(), to: q.To.UnixMicro(), step: store.BucketLength(q),
@@ -96,7 +96,7 @@ func (s *Store) history(ctx context.Context, tx pgx.Tx, q *api.ReadingsQuery) (*
 	return h, nil
 }
 
-// points answers the question.
+// points returns the answer.
 func (h *history) points(ctx context.Context) ([]api.Point, error) {
 	if h.step < shortestRolled && h.horizon <= h.from {
 		return h.readAll(ctx)
@@ -119,7 +119,7 @@ func (h *history) points(ctx context.Context) ([]api.Point, error) {
 	return thinner.Points(), nil
 }
 
-// whole reads every reading of the range.
+// readAll reads every reading of the range.
 func (h *history) readAll(ctx context.Context) ([]api.Point, error) {
 	thinner := store.NewThinner(h.q)
 	err := h.readings(ctx, thinner.Add, `readings r WHERE device = $1 AND time >= $2 AND time < $3 ORDER BY time`,
@@ -127,7 +127,7 @@ func (h *history) readAll(ctx context.Context) ([]api.Point, error) {
 	return thinner.Points(), err
 }
 
-// readings calls take for each reading that the rest of a query selects from r.
+// readings calls take for each reading that a query selects; from is the query from FROM on, with readings as r.
 func (h *history) readings(ctx context.Context, take func(api.Point), from string, args ...any) error {
 	var p api.Point
 	var bits int64
@@ -144,13 +144,13 @@ func (h *history) readings(ctx context.Context, take func(api.Point), from strin
 // interval is a part of the range.
 type interval struct{ from, to int64 }
 
-// within reports whether an interval lies in the range, and in one bucket of it.
+// within reports whether an interval lies in the range and within one bucket.
 func (h *history) within(i interval) bool {
 	return h.from <= i.from && i.to <= h.to && (i.from-h.q.From.UnixMicro())/h.step == (i.to-1-h.q.From.UnixMicro())/h.step
 }
 
-// collect finds what answers the question: hours that lie in one bucket, of the others the minutes that do, and the readings
-// of the rest, of marked hours, and of what is not rolled up yet.
+// collect reads the hours that lie within one bucket, the minutes that do in the other hours, and readings for the rest,
+// for marked hours, and for what is not rolled up yet.
 func (h *history) collect(ctx context.Context) error {
 	if err := h.loadMarked(ctx); err != nil {
 		return err
@@ -172,7 +172,7 @@ func (h *history) collect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// The hour that is being rolled up has minutes only.
+	// The last hour is not complete and has only minutes.
 	if tail := (interval{max(lastHour, floor(h.since, minuteLength)), until}); tail.from < tail.to && !h.marked[lastHour] {
 		apart = append(apart, tail)
 	}
@@ -187,7 +187,7 @@ func (h *history) collect(ctx context.Context) error {
 	return h.addReadings(ctx, append(raw, interval{h.from, min(h.since, h.to)}, interval{h.rolled, h.to}))
 }
 
-// mark finds the marked hours of the range.
+// loadMarked reads the marked hours of the range.
 func (h *history) loadMarked(ctx context.Context) error {
 	var hour time.Time
 	return each(ctx, h.tx, func(rows pgx.Rows) error {
@@ -198,7 +198,7 @@ func (h *history) loadMarked(ctx context.Context) error {
 		h.device, time.UnixMicro(floor(h.since, hourLength)), time.UnixMicro(min(h.to, h.rolled)))
 }
 
-// take takes a rollup that lies in one bucket.
+// addRollup adds a rollup that lies within one bucket.
 func (h *history) addRollup(r *rollup) {
 	h.count += r.readings()
 	for _, s := range [4]sample{r.first, r.smallest, r.largest, r.last} {
@@ -206,7 +206,8 @@ func (h *history) addRollup(r *rollup) {
 	}
 }
 
-// minutes takes the minutes of intervals that lie in one bucket and returns the others, whose readings are needed.
+// addMinutes adds the minutes of the intervals that lie within one bucket, and returns the others, whose readings are
+// needed.
 func (h *history) addMinutes(ctx context.Context, apart []interval) (split []interval, err error) {
 	if len(apart) == 0 {
 		return nil, nil
@@ -230,7 +231,7 @@ func (h *history) addMinutes(ctx context.Context, apart []interval) (split []int
 	return split, err
 }
 
-// addSamples takes of a minute whose readings may be gone what lies in the range.
+// addSamples adds those samples that lie in the range, for a minute whose readings may have been pruned.
 func (h *history) addSamples(r *rollup) {
 	for _, s := range [4]sample{r.first, r.smallest, r.largest, r.last} {
 		if h.from <= s.at && s.at < h.to {
@@ -240,7 +241,7 @@ func (h *history) addSamples(r *rollup) {
 	h.count += r.readings()
 }
 
-// rest takes the readings of intervals.
+// addReadings adds the readings of intervals.
 func (h *history) addReadings(ctx context.Context, raw []interval) error {
 	for i := range raw {
 		raw[i].from, raw[i].to = max(raw[i].from, h.from), min(raw[i].to, h.to)
@@ -260,7 +261,7 @@ func (h *history) addReadings(ctx context.Context, raw []interval) error {
 		h.device, from, to, from[0], to[len(to)-1])
 }
 
-// joined joins intervals that touch; they come in order and do not overlap.
+// joined merges adjacent intervals, which must be in order and not overlap.
 func joined(all []interval) []interval {
 	var result []interval
 	for _, i := range all {

@@ -11,10 +11,10 @@ import (
 )
 
 const (
-	// marksPerStep bounds the windows that are recomputed in one transaction. A gateway that comes back after a week marks
-	// tens of thousands: they must not hold up the archive.
+	// marksPerStep is the maximum number of windows recomputed in one transaction. A gateway that reconnects after a week
+	// marks tens of thousands: they must not block the archive.
 	marksPerStep = 64
-	// longestStep ends a step earlier, with some of its windows. It bounds work, and decides nothing.
+	// longestStep ends a step earlier; its other windows follow in the next step.
 	longestStep = 250 * time.Millisecond
 )
 
@@ -28,7 +28,7 @@ type mark struct {
 	position   int64
 }
 
-// key stands for the mark's summary in the order of summaries.
+// key returns a summary with the mark's key, for sorting.
 func (m *mark) key() *iot.WindowSummary {
 	return &iot.WindowSummary{Type: m.deviceType, Window: iot.Window{Start: m.start, Length: m.length}, Position: iot.Position{Partition: m.partition}}
 }
@@ -69,12 +69,12 @@ func recompute(ctx context.Context, tx pgx.Tx, readingsTopic string) (int, error
 // dueMarks locks the marks of windows whose readings are all stored, no more than a step's worth, and returns them in the
 // order in which summaries are locked.
 //
-// A mark stays locked while its window is recomputed, and one that another transaction has locked is passed over: so nobody
-// waits here for a mark. A later late reading finds its mark locked or gone, waits, and marks the window anew.
+// A mark stays locked while its window is recomputed, and marks that another transaction has locked are skipped, so nothing
+// waits here. A late reading that arrives meanwhile waits for the lock and then marks the window again.
 //
-// Only offsets are compared: the processor and the archiver each count the epochs of a log for themselves, and one that
-// was given a new database, or a new group, has missed some. Marks of a log that is gone were released when the offsets
-// moved to the next one.
+// Only offsets are compared, not epochs: the processor and the archiver count the epochs of a log separately, and with a
+// new database or consumer group one of them starts at 0. Marks of a log that was recreated were released when the offsets
+// moved to the new log.
 func dueMarks(ctx context.Context, tx pgx.Tx, readingsTopic string) ([]mark, error) {
 	var marks []mark
 	err := each(ctx, tx, func(rows pgx.Rows) error {
@@ -97,9 +97,9 @@ func dueMarks(ctx context.Context, tx pgx.Tx, readingsTopic string) ([]mark, err
 	return marks, err
 }
 
-// correctSummary replaces the numbers that follow from the readings, and keeps those of the moment at which the window
-// closed. Readings are only ever added to a window: finding fewer than were counted means that some have left the log or
-// the archive, and then what was counted stands. What is replaced is told to the log.
+// correctSummary replaces the numbers that derive from the readings, and keeps those of the moment at which the window
+// closed, such as the alerts. If fewer readings are found than were counted, some have been deleted from the log or the
+// archive, and the stored summary stays. A replaced summary becomes a correction to be published.
 const correctSummary = `WITH corrected AS (INSERT INTO summaries AS s
 		(window_start, device_type, partition, length_us, count, sum, terms, min, max, devices, online, offline, alert_count, epoch, position,
 		 uncertain, bad)

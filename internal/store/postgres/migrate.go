@@ -19,21 +19,21 @@ import (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// ErrUnfit means that the database cannot be used by this program, however often it is tried.
+// ErrUnfit means that this program cannot use the database; retrying does not help.
 var ErrUnfit = errors.New("the database does not fit")
 
 const (
-	// oldestVersion is the oldest PostgreSQL that has all that is used here.
+	// oldestVersion is the oldest supported version of PostgreSQL.
 	oldestVersion = 13
 	// migrationsLock keeps instances that start together from migrating at once.
 	migrationsLock = 0x696f746d6f6e
-	// firstPause and longestPause bound the pause between attempts to reach the server.
+	// firstPause and longestPause are the limits of the pause between attempts to reach the server.
 	firstPause   = 250 * time.Millisecond
 	longestPause = 5 * time.Second
 )
 
-// Prepare brings the schema up to date and waits for the server as long as that takes: it tells the logger once that the
-// server cannot be used, again when the reason changes, and when it can be used. It ends when ctx does, or with ErrUnfit.
+// Prepare migrates the schema and waits for the server as long as necessary. It logs why the server cannot be used, once
+// for each reason, and when it can be used. It returns when ctx ends, or with ErrUnfit.
 func (s *Store) Prepare(ctx context.Context, logger *slog.Logger) error {
 	pauses, told := retry.NewBackoff(firstPause, longestPause), ""
 	for {
@@ -61,7 +61,7 @@ func (s *Store) Prepare(ctx context.Context, logger *slog.Logger) error {
 	}
 }
 
-// Migrate brings the schema up to date. Any number of instances may call it at once: one migrates and the others wait.
+// Migrate migrates the schema. Several instances may call it concurrently: one migrates and the others wait.
 func (s *Store) Migrate(ctx context.Context) error {
 	if err := s.check(ctx); err != nil {
 		return err
@@ -70,13 +70,13 @@ func (s *Store) Migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// Asked every second, for ten minutes at most.
+	// Tried every second, for at most ten minutes.
 	locker, err := lock.NewPostgresSessionLocker(lock.WithLockID(migrationsLock), lock.WithLockTimeout(1, 600))
 	if err != nil {
 		return err
 	}
 	db := stdlib.OpenDBFromPool(s.writer)
-	// It lends connections of the pool, which stays open.
+	// db uses connections of the pool, which stays open.
 	defer db.Close() //nolint:errcheck // See above.
 	provider, err := goose.NewProvider(goose.DialectPostgres, db, files, goose.WithSessionLocker(locker), goose.WithDisableGlobalRegistry(true))
 	if err != nil {
@@ -90,13 +90,13 @@ func (s *Store) Migrate(ctx context.Context) error {
 		return fmt.Errorf("migrate: %w", err)
 	}
 	if current > target {
-		return fmt.Errorf("%w: its schema has version %d and this program knows %d at most: use the program that wrote it, or a newer one",
+		return fmt.Errorf("%w: its schema has version %d, this program supports up to %d: use the program that wrote it, or a newer one",
 			ErrUnfit, current, target)
 	}
 	return nil
 }
 
-// check finds out whether the server and the database can hold what they are given.
+// check checks the version of the server and the encoding of the database.
 func (s *Store) check(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()

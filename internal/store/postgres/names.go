@@ -14,8 +14,8 @@ import (
 	"iotmon/internal/iot"
 )
 
-// names are the rows that stand for names, as far as they are committed and have been needed. They are forgotten when
-// anything fails: the server may be another one then, with fewer of them.
+// names caches the committed rows of device types and devices. The cache is dropped after any failure, because the next
+// connection may reach another server, with fewer rows.
 type names struct {
 	types   map[iot.DeviceType]int16
 	devices map[iot.DeviceID]*device
@@ -25,21 +25,20 @@ func newNames() names {
 	return names{types: make(map[iot.DeviceType]int16), devices: make(map[iot.DeviceID]*device)}
 }
 
-// device is a row of devices. said is what the row says, newest the time of the newest reading since then, and partitions
-// are those it is listed under.
+// device is a row of devices. stored is its content, newest the time of the device's newest reading since, and partitions
+// are those under which the device is listed.
 type device struct {
 	id         int64
 	stored     iot.Device
 	newest     int64
 	partitions []int32
 
-	// What a batch changes.
+	// Changes by the current batch.
 	renewed bool
 	moved   []int32
 }
 
-// naming finds the rows of a batch's names and adds those that are missing. What it adds becomes known to the next batch
-// by keep, when this one is committed.
+// naming finds the rows of a batch's names and adds missing ones. After the commit, keep copies the new rows to names.
 type naming struct {
 	tx      pgx.Tx
 	names   *names
@@ -70,7 +69,7 @@ func (n *naming) resolve(ctx context.Context, readings []archive.Reading) error 
 	return n.resolveDevices(ctx)
 }
 
-// see notes what a reading says that is not known yet.
+// note records what is new in a reading: its type, its device or the device's metadata.
 func (n *naming) note(r *archive.Reading) {
 	if _, ok := n.names.types[r.Type]; !ok {
 		n.types[r.Type] = 0
@@ -79,13 +78,13 @@ func (n *naming) note(r *archive.Reading) {
 	d := n.device(r.ID)
 	if d == nil || at >= d.newest {
 		sent := r.Device
-		// The battery drains with every reading: not worth a row each time.
+		// The battery level changes with every reading and is not worth an update each time.
 		sent.Metadata.BatteryLevel = nil
 		if d == nil || d.stored != sent {
 			d = n.change(r.ID, d)
 			d.stored, d.renewed = sent, true
 		}
-		// Setting it before the commit does no harm: when a batch fails all names are forgotten.
+		// Setting it before the commit is harmless: when a batch fails, all names are dropped.
 		d.newest = at
 	}
 	if !slices.Contains(d.partitions, r.Partition) {
@@ -102,7 +101,7 @@ func (n *naming) device(id iot.DeviceID) *device {
 	return n.names.devices[id]
 }
 
-// change returns the batch's own copy of what is known of a device.
+// change returns the batch's own copy of a cached device.
 func (n *naming) change(id iot.DeviceID, d *device) *device {
 	if own := n.devices[id]; own != nil {
 		return own
@@ -115,7 +114,7 @@ func (n *naming) change(id iot.DeviceID, d *device) *device {
 	return own
 }
 
-// typeID returns the row of a type that has been resolved.
+// typeID returns the row id of a resolved type.
 func (n *naming) typeID(t iot.DeviceType) int16 {
 	if id, ok := n.names.types[t]; ok {
 		return id
@@ -128,7 +127,7 @@ func (n *naming) resolveTypes(ctx context.Context) error {
 		return nil
 	}
 	wanted := slices.Sorted(maps.Keys(n.types))
-	// In vain, an insertion uses up a number; so only what is missing is inserted.
+	// An INSERT with a conflict consumes a sequence number too, so only missing rows are inserted.
 	_, err := n.tx.Exec(ctx, `INSERT INTO device_types (name)
 		SELECT name FROM unnest($1::text[]) AS wanted (name) WHERE name NOT IN (SELECT name FROM device_types) ORDER BY name ON CONFLICT DO NOTHING`, wanted)
 	if err != nil {
@@ -145,8 +144,7 @@ func (n *naming) resolveTypes(ctx context.Context) error {
 	}, `SELECT id, name FROM device_types WHERE name = ANY ($1)`, wanted)
 }
 
-// resolveDevices adds and updates the rows of devices, in the order of their ids: two archivers that meet a device each
-// cannot wait for one another in a circle.
+// resolveDevices adds and updates the rows of devices in the order of their ids, so that two archivers cannot deadlock.
 func (n *naming) resolveDevices(ctx context.Context) error {
 	if len(n.devices) == 0 {
 		return nil
@@ -162,7 +160,7 @@ func (n *naming) resolveDevices(ctx context.Context) error {
 			if err := n.add(ctx, absent); err != nil {
 				return err
 			}
-			// Another archiver may have added some at the same moment: those have rows now as well.
+			// Another archiver may have added some concurrently: load their rows too.
 			if err := n.load(ctx, absent); err != nil {
 				return err
 			}
@@ -171,7 +169,7 @@ func (n *naming) resolveDevices(ctx context.Context) error {
 	return n.update(ctx, changed)
 }
 
-// look reads the rows of devices that are not known.
+// load reads the rows of unknown devices.
 func (n *naming) load(ctx context.Context, unknown []*device) error {
 	ids := make([]string, len(unknown))
 	for i, d := range unknown {
@@ -207,7 +205,7 @@ func (n *naming) add(ctx context.Context, absent []*device) error {
 	return err
 }
 
-// deviceColumns are rows of devices, by column.
+// deviceColumns are rows of devices in columns.
 type deviceColumns struct {
 	ids, types, units, buildings, rooms, models, firmwares []string
 	floors                                                 []int64
@@ -222,7 +220,7 @@ func (c *deviceColumns) add(d *device) {
 	c.firmwares, c.said = append(c.firmwares, text(s.Metadata.Firmware)), append(c.said, time.UnixMicro(d.newest))
 }
 
-// update stores what devices say that they did not say before, and where they speak.
+// update stores changed metadata of devices, and the partitions in which they send.
 func (n *naming) update(ctx context.Context, changed []*device) error {
 	batch := new(pgx.Batch)
 	var moved []int64
@@ -245,7 +243,7 @@ func (n *naming) update(ctx context.Context, changed []*device) error {
 	return n.tx.SendBatch(ctx, batch).Close()
 }
 
-// text makes of s what a column of text can hold: PostgreSQL knows no NUL character, JSON does.
+// text replaces what a text column cannot hold: invalid UTF-8 and NUL, which JSON allows.
 func text(s string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "\uFFFD")
 }

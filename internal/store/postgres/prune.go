@@ -13,20 +13,21 @@ import (
 )
 
 const (
-	// keepLonger is how much longer than asked raw readings are kept: longer than any window and any delay between the
+	// keepLonger is how much longer than configured raw readings are kept: longer than any window and any delay between the
 	// admission of a reading and its archiving within one partition.
 	keepLonger = time.Hour
-	// rowsPerStep bounds one step of removing rows.
+	// rowsPerStep is the maximum number of rows removed in one step.
 	rowsPerStep = 5000
 )
 
-// errNeeded means that readings have to stay a little longer.
+// errNeeded means that readings cannot be removed yet.
 var errNeeded = errors.New("readings are still to be rolled up")
 
-// Prune implements archive.Store. It rolls readings up before it removes old ones, which go by whole partitions and so stay
-// for up to a day longer than asked. Minutes and hours are kept as long as summaries; they do not count as rows removed.
+// Prune implements archive.Store. It rolls readings up before it removes old ones. Readings are removed by whole
+// partitions, so they stay up to a day longer than configured. Minutes and hours are kept as long as summaries and are not
+// counted in removed.
 func (s *Store) Prune(ctx context.Context, keep archive.Retention) (int64, error) {
-	// What is made of readings comes first, for they may be about to go.
+	// Recomputing and rolling up come first, because they need readings that may be removed next.
 	if err := s.Recompute(ctx); err != nil {
 		return 0, fmt.Errorf("recompute windows: %w", err)
 	}
@@ -58,8 +59,8 @@ func (s *Store) Prune(ctx context.Context, keep archive.Retention) (int64, error
 	return removed, nil
 }
 
-// cut returns the time before which something goes that is kept for so long: age is measured against the newest append
-// time archived. ok is false for what is kept for ever.
+// cut returns the time before which rows that are kept for so long are removed: the newest archived append time minus keep.
+// ok is false if they are kept forever.
 func (s *Store) cut(ctx context.Context, keep time.Duration) (cut time.Time, ok bool, err error) {
 	if keep <= 0 {
 		return cut, false, nil
@@ -94,8 +95,8 @@ func (s *Store) removeOlder(ctx context.Context, keep time.Duration, query strin
 	}
 }
 
-// pruneReadings drops the ranges that every partition of the topic with readings in them has left behind. What is in use for
-// too long is dropped the next time.
+// pruneReadings drops the ranges that are expired for every Kafka partition with readings in them. A range that cannot be
+// locked soon is dropped the next time.
 func (s *Store) pruneReadings(ctx context.Context, keep time.Duration) (removed int64, err error) {
 	if keep <= 0 {
 		return 0, nil
@@ -148,8 +149,8 @@ func (s *Store) expired(ctx context.Context, keep time.Duration) ([]span, error)
 	return old, err
 }
 
-// dropReadings drops a range of readings, with what has been counted of it, and returns how many they were. Who writes
-// waits from here on, and then finds no partition; so whatever has been marked by now is all there is.
+// dropReadings drops a range of readings with its counts, and returns how many readings it had. Writers wait for this
+// transaction and then find no partition, so no further hours of the range can be marked.
 func dropReadings(ctx context.Context, tx pgx.Tx, r span) (removed int64, err error) {
 	is, err := hyper(ctx, tx)
 	if err != nil {
@@ -179,7 +180,8 @@ func dropReadings(ctx context.Context, tx pgx.Tx, r span) (removed int64, err er
 		SELECT coalesce(sum(count), 0)::bigint FROM gone`, r.name).Scan(&removed)
 }
 
-// pruneRollups removes old minutes and hours. They are hidden first, for minutes go by months.
+// pruneRollups removes old minutes and hours. It hides them from queries first, because minutes are removed by whole
+// months.
 func (s *Store) pruneRollups(ctx context.Context, keep time.Duration) error {
 	cut, ok, err := s.cut(ctx, keep)
 	if err != nil || !ok {

@@ -13,11 +13,11 @@ import (
 	"iotmon/internal/archive"
 )
 
-// stagedAfterDuplicate is how many batches go through the staging table after one that held what was stored already. Where
-// there is one there are often more: a log that is read again, a recording that is replayed.
+// stagedAfterDuplicate is how many batches go through the staging table after one that contained a stored reading. More
+// duplicates often follow: a log is read again, or a recording is replayed.
 const stagedAfterDuplicate = 64
 
-// provide makes sure that there are partitions for the readings.
+// ensurePartitions creates missing partitions for the readings.
 func (s *Store) ensurePartitions(ctx context.Context, batch []archive.Reading) error {
 	if s.hyper {
 		return nil
@@ -72,8 +72,8 @@ func (in *intake) readings(ctx context.Context, batch []archive.Reading) error {
 	return in.stage(ctx, text)
 }
 
-// copy copies rows straight into the table, twice as fast as any way that looks for duplicates. It reports whether they
-// are in: if one was stored before, none is.
+// copy copies rows directly into the table, twice as fast as any method that handles duplicates. It reports whether it has:
+// if one of them is already stored, it inserts none.
 func (in *intake) copy(ctx context.Context, text []byte) (bool, error) {
 	inner, err := in.tx.Begin(ctx)
 	if err != nil {
@@ -89,7 +89,7 @@ func (in *intake) copy(ctx context.Context, text []byte) (bool, error) {
 	return true, inner.Commit(ctx)
 }
 
-// stage copies rows into a table of the connection's own and takes over those that are new.
+// stage copies rows into a temporary table and inserts the new ones.
 func (in *intake) stage(ctx context.Context, text []byte) error {
 	_, err := in.tx.Exec(ctx, `CREATE TEMPORARY TABLE IF NOT EXISTS staged_readings (LIKE readings) ON COMMIT DELETE ROWS`)
 	if err != nil {
@@ -118,9 +118,9 @@ func (in *intake) stage(ctx context.Context, text []byte) error {
 	return in.count(ctx, counts)
 }
 
-// markHours marks the hours of readings that may be missed by the rolling up: those of before the announced time, and those
-// of partitions whose offset this batch does not lock. A mark that is there already is locked all the same, lest it is
-// worked off before this batch is there to be seen.
+// markHours marks the hours of readings that the roll-up may have missed: those before the announced time, and those of
+// partitions whose offset this batch does not lock. It also locks existing marks, so that they are not processed before
+// this batch is visible.
 func (in *intake) markHours(ctx context.Context, batch []archive.Reading, rows []row) error {
 	marked := make(map[period]bool)
 	for i := range rows {
@@ -144,7 +144,7 @@ func (in *intake) markHours(ctx context.Context, batch []archive.Reading, rows [
 	return err
 }
 
-// rangeCount names a count of readings: those of one partition of the topic in one range.
+// rangeCount is the key of a count: the readings of one Kafka partition in one range.
 type rangeCount struct {
 	name      string
 	partition int32
@@ -154,7 +154,7 @@ func (in *intake) rangeOf(at int64, partition int32) rangeCount {
 	return rangeCount{in.spanOf(at).name, partition}
 }
 
-// spanOf returns the range that holds the time.
+// spanOf returns the range of the time.
 func (s *Store) spanOf(at int64) span {
 	if s.hyper {
 		return day.at(at)

@@ -9,13 +9,13 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// dirtyHour is a marked hour of a device, and up to where its minutes are to tell of its readings.
+// dirtyHour is a marked hour of a device, with the end of the minutes to rebuild.
 type dirtyHour struct {
 	device      int64
 	hour, until time.Time
 }
 
-// rebuildSome makes some of the marked hours anew and reports whether there may be more.
+// rebuildSome rebuilds some of the marked hours and reports whether there may be more.
 func (s *Store) rebuildSome(ctx context.Context) (more bool, err error) {
 	err = s.withRollLock(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		marked, err := lockHours(ctx, tx)
@@ -26,12 +26,12 @@ func (s *Store) rebuildSome(ctx context.Context) (more bool, err error) {
 		return rebuild(ctx, tx, marked)
 	})
 	if err != nil {
-		return false, fmt.Errorf("make hours anew: %w", err)
+		return false, fmt.Errorf("rebuild hours: %w", err)
 	}
 	return more, nil
 }
 
-// lockHours locks some of the marks, but none that somebody else is setting.
+// lockHours locks some of the marks, but none that another transaction is setting.
 func lockHours(ctx context.Context, tx pgx.Tx) ([]dirtyHour, error) {
 	var marked []dirtyHour
 	err := each(ctx, tx, func(rows pgx.Rows) error {
@@ -56,7 +56,7 @@ func lockHours(ctx context.Context, tx pgx.Tx) ([]dirtyHour, error) {
 	return marked, err
 }
 
-// rolledLimits tells up to where all readings of each device are rolled up: in every partition that it has spoken in.
+// rolledLimits returns up to when each device is rolled up in all of its partitions.
 func rolledLimits(ctx context.Context, tx pgx.Tx, marked []dirtyHour) (map[int64]time.Time, error) {
 	devices := make([]int64, len(marked))
 	for i := range marked {
@@ -74,8 +74,8 @@ func rolledLimits(ctx context.Context, tx pgx.Tx, marked []dirtyHour) (map[int64
 	return limits, err
 }
 
-// remake makes the minutes of marked hours anew of the readings, and those hours that have ended. What is not rolled up yet
-// will be, with the readings for which it was marked.
+// rebuild rebuilds the minutes of marked hours, and the hours that have ended, from the readings. Later minutes are rolled
+// up in the usual way.
 func rebuild(ctx context.Context, tx pgx.Tx, marked []dirtyHour) error {
 	devices := make([]int64, len(marked))
 	from, until := make([]time.Time, len(marked)), make([]time.Time, len(marked))

@@ -9,18 +9,18 @@ import (
 	"iotmon/internal/iot"
 )
 
-// refused reports whether the server refuses what a row holds, whatever else is written with it and however often: class 22 is
-// data, 54 a limit such as the size of an index entry.
+// refused reports whether the server refuses the content of a row, so that a retry fails too: class 22 is data, 54 a limit
+// such as the size of an index entry.
 func refused(err error) bool {
 	state := code(err)
 	return state != "" && slices.Contains([]string{"22", "54"}, state[:2]) || state == notNullViolation
 }
 
-// careful writes one batch whose rows hold something that the server refuses, and leaves out those rows alone: the log would
-// bring them again for ever. Nothing that admission lets through is refused; this is for what nobody has thought of.
+// writeWithoutRefused writes a batch without the rows whose content the server refuses, because retrying them would fail
+// forever. Admission should have rejected such content already; this is a safety net.
 func (in *intake) writeWithoutRefused(ctx context.Context, batch *archive.Batch) error {
 	err := writeHalves(ctx, in, batch.Readings, func(part *intake, readings []archive.Reading) error {
-		known := newNames() // What a part has added may have been rolled back since.
+		known := newNames() // Rows added by a part may have been rolled back since.
 		part.names = newNaming(part.tx, &known)
 		return part.readings(ctx, readings)
 	}, func(r *archive.Reading) string { return fmt.Sprintf("reading of %.64q at %v", r.ID, r.Time) })
@@ -42,7 +42,8 @@ func (in *intake) writeWithoutRefused(ctx context.Context, batch *archive.Batch)
 	return nil
 }
 
-// writeHalves writes rows together, and where the server refuses that, in halves, down to the row that it refuses.
+// writeHalves writes rows together. If the server refuses them it writes them in halves, down to the refused row, which
+// goes to leftOut.
 func writeHalves[T any](ctx context.Context, in *intake, rows []T, write func(part *intake, rows []T) error, name func(*T) string) error {
 	if len(rows) == 0 {
 		return nil
@@ -71,7 +72,7 @@ func writeHalves[T any](ctx context.Context, in *intake, rows []T, write func(pa
 	return nil
 }
 
-// incoming stores marks and final summaries, and leaves what is due to Recompute.
+// storeSummaries stores marks and final summaries; Recompute does the due windows later.
 func (in *intake) storeSummaries(ctx context.Context, summaries []iot.WindowSummary) error {
 	marks, finals := sorted(summaries)
 	if err := in.marks(ctx, marks); err != nil {

@@ -10,36 +10,37 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// How minutes and hours come about, and why they count every reading once.
+// How minutes and hours are computed, and why they count every reading once.
 //
-// A reading is rolled up when its partition's log is a while past it, so that nearly all readings are when they are there,
-// once. For that a store announces, in the row of the partition's offset, up to where it is about to roll up. Whoever
-// writes locks that row first: so the announcement waits for the writes before it, whose readings the rolling up then sees,
-// and the writes after it know of it, and mark the hour of every reading that it may have missed.
+// A reading is rolled up once its partition's log is a minute past it, because nearly all readings have arrived by then.
+// Before that, a store announces in the row of the partition's offset up to when it is about to roll up. Every write locks
+// that row first. So the announcement waits for earlier writes, whose readings the roll-up then sees; later writes see the
+// announcement, and mark the hour of every reading that the roll-up may have missed.
 //
-// A marked hour of a device is made anew of its readings. A mark that another transaction is setting is passed over, and
-// whoever wants to set one that is being worked off waits: so no reading can slip in between. Until its mark is gone, an
-// hour's minutes are not used.
+// A marked hour of a device is rebuilt from its readings. The rebuild skips marks that another transaction is setting, and
+// a transaction that sets a mark waits while it is being processed: so no reading is missed. The minutes of an hour are not
+// used until its mark is removed.
 //
-// One store at a time does this work, under an advisory lock; the marks would put up with several.
+// One store at a time does this work, under an advisory lock, to avoid useless work; the marks would be correct with
+// several.
 
 const (
-	// rollAfter is how long after a reading's time it is rolled up, by the log's clock.
+	// rollAfter is how long after its time a reading is rolled up, by the log's clock.
 	rollAfter = time.Minute
 	// rollLock is the advisory lock of the work.
 	rollLock = 0x696f746d6f6e72
-	// rowsPerRoll is how many readings a step aims at.
+	// rowsPerRoll is the intended number of readings of a step.
 	rowsPerRoll = 1_000_000
-	// setBack is by how much the log's clock must be behind what has been announced that it counts as set back.
+	// setBack is how far the log's clock must be behind the announced time to count as set back.
 	setBack = time.Hour
-	// hoursPerStep bounds the marked hours that are made anew in one step.
+	// hoursPerStep is the maximum number of marked hours rebuilt in one step.
 	hoursPerStep = 200
 )
 
-// minutesTable is cut into months: a row of it stands for a minute's readings.
+// minutesTable is partitioned by month: a row summarizes the readings of one device in one minute.
 var minutesTable = partitioned{"minutes", month}
 
-// rollUp brings minutes and hours up to date, as far as somebody else is not doing it.
+// rollUp brings minutes and hours up to date, unless another store is doing it.
 func (s *Store) rollUp(ctx context.Context) error {
 	if err := s.announce(ctx); err != nil {
 		return fmt.Errorf("announce: %w", err)
@@ -56,8 +57,8 @@ func (s *Store) rollUp(ctx context.Context) error {
 	return nil
 }
 
-// announce tells writers up to where readings are about to be rolled up. Each partition has a transaction of its own, for
-// writers hold several offsets.
+// announce stores up to when readings are about to be rolled up. Each partition has a transaction of its own, because a
+// writer may hold several offsets.
 func (s *Store) announce(ctx context.Context) error {
 	upTo, back := make(map[int32]time.Time), make(map[int32]time.Time)
 	err := s.transact(ctx, func(ctx context.Context, tx pgx.Tx) error {
@@ -91,7 +92,7 @@ func (s *Store) announce(ctx context.Context) error {
 			batch := new(pgx.Batch)
 			batch.Queue(`UPDATE offsets SET rolling = $3 WHERE topic = $1 AND partition = $2`, s.readingsTopic, partition, until)
 			if rolling == nil {
-				// The hours of all readings so far are marked.
+				// The hours of all readings up to now are marked.
 				batch.Queue(`INSERT INTO rolled (partition, until) VALUES ($1, $2) ON CONFLICT DO NOTHING`, partition, until)
 			}
 			return tx.SendBatch(ctx, batch).Close()
@@ -103,9 +104,9 @@ func (s *Store) announce(ctx context.Context) error {
 	return nil
 }
 
-// resetRolled takes back what has been announced of partitions whose log's clock was wrong and has been set back. Until then
-// every reading there marked its hour. The minutes that come about a second time are those of the wrong clock: their hours are
-// made anew.
+// resetRolled resets the announced time of partitions whose log's clock was wrong and has been set back. Until then every
+// reading there has marked its hour. Minutes that already exist after the new time come from the wrong clock, and their
+// hours are rebuilt.
 func (s *Store) resetRolled(ctx context.Context, from map[int32]time.Time) error {
 	if len(from) == 0 {
 		return nil
@@ -120,13 +121,13 @@ func (s *Store) resetRolled(ctx context.Context, from map[int32]time.Time) error
 	})
 }
 
-// stretch is what is rolled up in one step: the readings of some partitions from one minute to another.
+// stretch is the work of one step: the readings of some partitions between two minutes.
 type stretch struct {
 	partitions  []int32
 	from, until int64
 }
 
-// rollSome rolls up some of what has been announced and reports whether there may be more.
+// rollSome rolls up one stretch and reports whether there may be more.
 func (s *Store) rollSome(ctx context.Context) (more bool, err error) {
 	err = s.withRollLock(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		next, held, err := s.nextStretch(ctx, tx)
@@ -148,8 +149,8 @@ func (s *Store) rollSome(ctx context.Context) (more bool, err error) {
 	return more, nil
 }
 
-// withRollLock runs do in a transaction, unless another store is at this work. If do finds that there is no partition for
-// its minutes, it is run again when there is.
+// withRollLock runs do in a transaction under rollLock, unless another store holds it. If a partition for minutes is
+// missing, it creates the partition and runs do again.
 func (s *Store) withRollLock(ctx context.Context, do func(ctx context.Context, tx pgx.Tx) error) error {
 	for attempt := 1; ; attempt++ {
 		err := s.transact(ctx, func(ctx context.Context, tx pgx.Tx) error {
@@ -171,8 +172,8 @@ func (s *Store) withRollLock(ctx context.Context, do func(ctx context.Context, t
 	}
 }
 
-// nextStretch returns what to roll up next: the partitions that are furthest behind, and of their time as much as is
-// expected to hold a step's worth of readings. held is false for a time that holds none; nil means that all is done.
+// nextStretch returns what to roll up next: the partitions that are furthest behind, and as much time as is expected to
+// contain rowsPerRoll readings. held is false if it contains none; nil means that all is done.
 func (s *Store) nextStretch(ctx context.Context, tx pgx.Tx) (next *stretch, held bool, err error) {
 	next = new(stretch)
 	until := int64(0)
@@ -202,8 +203,8 @@ func (s *Store) nextStretch(ctx context.Context, tx pgx.Tx) (next *stretch, held
 	return next, held, err
 }
 
-// shorten ends the stretch where the range of readings ends, or earlier if that holds many, or where the next range begins
-// if none does. It reports whether there may be readings in what is left.
+// shorten ends the stretch at the end of the current range of readings, or earlier if that has many readings; without a
+// range, at the beginning of the next one. It reports whether the stretch may contain readings.
 func (s *Store) shorten(ctx context.Context, tx pgx.Tx, next *stretch) (held bool, err error) {
 	var name string
 	var count int64
@@ -277,7 +278,7 @@ func rollHours(ctx context.Context, tx pgx.Tx, next *stretch) error {
 	return err
 }
 
-// ensureMinutePartitions makes sure that there are partitions for the minutes of whatever may be rolled up or made anew now.
+// ensureMinutePartitions creates missing partitions for the minutes that may be rolled up or rebuilt now.
 func (s *Store) ensureMinutePartitions(ctx context.Context) error {
 	needed := make(map[int64]bool)
 	note := func(at time.Time) { needed[month.at(at.UnixMicro()).begins] = true }

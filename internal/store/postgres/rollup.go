@@ -14,7 +14,7 @@ const (
 	hourLength   = int64(time.Hour / time.Microsecond)
 )
 
-// floor returns the start of the minute or hour that holds the time.
+// floor returns the start of the minute or hour that contains the time.
 func floor(at, length int64) int64 {
 	rest := at % length
 	if rest < 0 {
@@ -23,7 +23,7 @@ func floor(at, length int64) int64 {
 	return at - rest
 }
 
-// sample is a reading as rollups keep it. Times are Unix microseconds.
+// sample is a reading within a rollup. Times are Unix microseconds.
 type sample struct {
 	at    int64
 	value float64
@@ -34,9 +34,9 @@ func (s sample) point() api.Point {
 	return api.Point{Time: time.UnixMicro(s.at).UTC(), Value: s.value, Quality: store.Quality(int64(s.flags))}
 }
 
-// rollup is what is kept of some readings of one device: enough to draw them, and to merge with what is kept of others.
-// Neither the order of adding nor of merging changes it. A zero rollup is of no readings. Readings of quality bad are counted
-// beside the others; the samples are of them only where there are no others.
+// rollup summarizes readings of one device for a chart: their number and the first, smallest, largest and last. It does not
+// depend on the order of adding or merging. The zero rollup has no readings. Readings of quality bad are counted
+// separately, and are samples only if there are no others.
 type rollup struct {
 	count, bad                     int64
 	sum                            iot.Sum
@@ -54,10 +54,10 @@ func (r *rollup) add(s sample) {
 	r.mergeSamples(&one)
 }
 
-// readings returns how many readings it is of.
+// readings returns the number of readings, including bad ones.
 func (r *rollup) readings() int64 { return r.count + r.bad }
 
-// merge adds what is kept of other readings, which is unchanged.
+// merge adds the rollup of other readings, which is unchanged.
 func (r *rollup) merge(other *rollup) {
 	r.mergeSamples(other)
 	r.sum.Merge(other.sum)
@@ -75,7 +75,7 @@ func (r *rollup) mergeSamples(other *rollup) {
 	r.count, r.bad = r.count+other.count, r.bad+other.bad
 }
 
-// mergeAlike merges samples that are of bad readings both, or neither.
+// mergeAlike merges samples if both rollups, or neither, consist of bad readings.
 func (r *rollup) mergeAlike(other *rollup) {
 	if other.first.at < r.first.at {
 		r.first = other.first
@@ -91,10 +91,10 @@ func (r *rollup) mergeAlike(other *rollup) {
 	}
 }
 
-// period names a rollup: the device's row, and where its minute or hour starts.
+// period is the key of a rollup: the device's row id and the start of the minute or hour.
 type period struct{ device, start int64 }
 
-// rollups are those of one length.
+// rollups are rollups of the same length.
 type rollups map[period]*rollup
 
 func (m rollups) at(device, start int64) *rollup {

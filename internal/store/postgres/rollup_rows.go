@@ -23,7 +23,7 @@ var rollupColumns = []struct{ name, kind string }{
 	{"last_at", "timestamptz"}, {"last", "double precision"}, {"last_flags", "smallint"}, {"bad", "bigint"},
 }
 
-// columnList and given list the columns, and name them as they come in from the program.
+// columnList lists the columns, given selects them from the query's arguments, and replaced sets them to the new values.
 var columnList, given, replaced = func() (string, string, string) {
 	var names, kinds, sets []string
 	for i, c := range rollupColumns {
@@ -35,8 +35,8 @@ var columnList, given, replaced = func() (string, string, string) {
 	return list, "unnest(" + strings.Join(kinds, ", ") + ") AS given (" + list + ")", strings.Join(sets, ", ")
 }()
 
-// addRollups returns a statement that adds rollups. One that is there already is of a device that has moved to another
-// partition: its hour is made anew of all its readings.
+// addRollups returns a statement that adds rollups. An existing rollup means that the device has moved to another
+// partition: then its hour is marked and rebuilt from all its readings.
 func addRollups(table string) string {
 	return `WITH given AS (SELECT ` + columnList + ` FROM ` + given + `), added AS (
 			INSERT INTO ` + table + ` (` + columnList + `) SELECT ` + columnList + ` FROM given ORDER BY device, time
@@ -48,14 +48,14 @@ func addRollups(table string) string {
 		ON CONFLICT DO NOTHING`
 }
 
-// replaceRollups returns a statement that replaces rollups. Readings are only ever added: finding fewer than were counted
-// means that some have left the archive, and then what was kept of them stands.
+// replaceRollups returns a statement that replaces rollups. A rollup with fewer readings than the stored one does not
+// replace it, because some readings have been pruned.
 func replaceRollups(table string) string {
 	return `INSERT INTO ` + table + ` AS old (` + columnList + `) SELECT ` + columnList + ` FROM ` + given + ` ORDER BY device, time
 		ON CONFLICT (device, time) DO UPDATE SET ` + replaced + ` WHERE excluded.count + excluded.bad >= old.count + old.bad`
 }
 
-// rollupArgs are the rollups by column, in the order of their keys.
+// rollupArgs returns the rollups as columns, in the order of their keys.
 func rollupArgs(m rollups) []any {
 	periods := slices.SortedFunc(maps.Keys(m), func(a, b period) int {
 		return cmp.Or(cmp.Compare(a.device, b.device), cmp.Compare(a.start, b.start))
@@ -106,7 +106,7 @@ func scanRollup(rows pgx.Rows) (period, *rollup, error) {
 	return p, &r, nil
 }
 
-// readRollups calls take for every rollup that the rest of a query selects, in its order.
+// readRollups calls take for every rollup that a query selects, in its order; from is the query from FROM on.
 func readRollups(ctx context.Context, tx pgx.Tx, take func(period, *rollup), from string, args ...any) error {
 	return each(ctx, tx, func(rows pgx.Rows) error {
 		p, r, err := scanRollup(rows)

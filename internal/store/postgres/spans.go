@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// span is what one partition of a table holds: times from begins up to ends, which are Unix microseconds. Its name tells
-// both, such as d20240130, m202401 and y2024.
+// span is the range of one partition of a table: from begins up to but not including ends, in Unix microseconds. Its name
+// determines both, such as d20240130, m202401 and y2024.
 type span struct {
 	name         string
 	begins, ends int64
@@ -18,30 +18,30 @@ func (s span) holds(at int64) bool { return s.begins <= at && at < s.ends }
 
 func (s span) overlaps(t span) bool { return s.begins < t.ends && t.begins < s.ends }
 
-// The ends of time. Few clocks are wrong by so much, and for those there is one partition at either end.
+// One partition each for times far in the past and in the future, which only come from very wrong clocks.
 var (
 	past   = span{"past", time.Date(-4000, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro(), time.Date(1970, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro()}
 	future = span{"future", time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro(), time.Date(20000, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro()}
 )
 
-// clamp returns the time, or the end of time that it lies behind.
+// clamp returns the time, limited to the times between past and future.
 func clamp(us int64) int64 { return max(past.begins, min(us, future.ends-1)) }
 
-// size is a size of spans, and how to name one.
+// size is a length of spans and the layout of their names.
 type size struct {
 	name                string
 	years, months, days int
 }
 
-// sizes are those that a partition may have. A batch that needs many new days, as one of a recording of years does, gets
-// months or years instead: every partition that a transaction touches costs locks, of which the server has some
-// thousands.
+// sizes are the possible sizes of a partition. A batch that needs many new days, for example from a recording of years,
+// gets months or years instead: every partition that a transaction uses needs locks, of which the server has a few
+// thousand.
 var sizes = []size{{"d20060102", 0, 0, 1}, {"m200601", 0, 1, 0}, {"y2006", 1, 0, 0}}
 
-// day and month are the sizes that tables usually have.
+// day and month are the usual sizes.
 var day, month = sizes[0], sizes[1]
 
-// at returns the span of this size that holds the time.
+// at returns the span of this size that contains the time.
 func (z size) at(us int64) span {
 	for _, end := range []span{past, future} {
 		if end.holds(clamp(us)) {
@@ -74,10 +74,10 @@ func parseSpan(name string) (span, bool) {
 	return span{}, false
 }
 
-// ranges are spans that do not overlap, in the order of time.
+// ranges are non-overlapping spans in the order of time.
 type ranges []span
 
-// find returns the span that holds the time.
+// find returns the span that contains the time.
 func (r ranges) find(at int64) (span, bool) {
 	at = clamp(at)
 	i, found := slices.BinarySearchFunc(r, at, func(s span, at int64) int {
@@ -96,11 +96,11 @@ func (r ranges) find(at int64) (span, bool) {
 	return r[i], true
 }
 
-// maxNew is how many partitions are made at once rather than fewer larger ones.
+// maxNew is how many partitions may be created at once before larger ones are used.
 const maxNew = 40
 
-// missing returns the spans that times need beside those that there are, of the given size or, if those were too many, of
-// a larger one; where a larger one would overlap with one that is there, of a smaller.
+// missing returns the spans to create for times: of the given size or, if those were too many, of a larger one. Where a
+// larger one would overlap with an existing span, it uses a smaller one.
 func (r ranges) missing(times []int64, smallest size) []span {
 	first := slices.Index(sizes, smallest)
 	for i := first; ; i++ {
@@ -112,8 +112,8 @@ func (r ranges) missing(times []int64, smallest size) []span {
 	}
 }
 
-// needed returns spans for what has none yet, each of the largest of the sizes that fits. If it need not be all of them it
-// stops when they are too many.
+// needed returns spans for the times that have none, each of the largest allowed size that fits. Unless all, it stops after
+// more than maxNew.
 func (r ranges) needed(times []int64, allowed []size, all bool) []span {
 	var needed []span
 	for _, at := range times {
@@ -137,7 +137,7 @@ func (r ranges) needed(times []int64, allowed []size, all bool) []span {
 
 func byTime(a, b span) int { return cmp.Compare(a.begins, b.begins) }
 
-// bounds words the span as PostgreSQL reads it.
+// bounds returns the span as the bounds of a partition in SQL.
 func (s span) bounds() string {
 	from, to := "MINVALUE", "MAXVALUE"
 	if s.name != past.name {

@@ -18,23 +18,23 @@ import (
 	"iotmon/internal/archive"
 )
 
-// Options say where the database is and how it is used.
+// Options configure a Store.
 type Options struct {
-	// URL is a connection string as pgx and libpq know it: a URL or key=value pairs, with several hosts, TLS and
-	// target_session_attrs as wanted. Its password is in no error and no log line.
+	// URL is a connection string of pgx and libpq: a URL or key=value pairs, which may have several hosts, TLS and
+	// target_session_attrs. Its password does not appear in errors and logs.
 	URL string
-	// Password wins over one in the connection string, which would have to encode some characters.
+	// Password overrides one in the connection string, where some characters have to be encoded.
 	Password string
-	// ReadingsTopic names the topic whose offsets tell which readings are stored.
+	// ReadingsTopic names the topic whose offsets determine which readings are stored.
 	ReadingsTopic string
-	// Writers and Readers bound the connections that write and those that answer questions about history, so that no number
-	// of questions delays the archive; 0 is 3 and 4. A writer and the pruning beside it need one connection each.
+	// Writers and Readers are the maximum numbers of connections for writes and for queries, which are separate so that
+	// queries cannot delay the archive; 0 means 3 and 4. A write and a concurrent pruning need one connection each.
 	Writers, Readers int32
-	// Timeout bounds each transaction, on the server and here: one that a dead network has left hanging releases its locks
-	// after it. 0 is 30 s.
+	// Timeout limits each transaction, on the server and here: a transaction whose connection is dead releases its locks
+	// after it. 0 means 30 s.
 	Timeout time.Duration
-	// Refused is told of each row that a written batch lacks because the server refuses what it holds, with the reason; nil
-	// tells nobody. It must not block.
+	// Refused is called, if not nil, with the reason for each row that was left out of a batch because the server refuses
+	// its content. It must not block.
 	Refused func(err error)
 }
 
@@ -42,11 +42,11 @@ const (
 	defaultWriters = 3
 	defaultReaders = 4
 	defaultTimeout = 30 * time.Second
-	// connectTimeout bounds a connection attempt to one host, unless the connection string says otherwise.
+	// connectTimeout limits a connection attempt to one host, unless the connection string has another timeout.
 	connectTimeout = 5 * time.Second
 	// keepAlive is how often an idle connection is probed: nine unanswered probes end it.
 	keepAlive = 15 * time.Second
-	// rollbackTimeout bounds the end of a transaction that has failed already.
+	// rollbackTimeout limits the rollback of a failed transaction.
 	rollbackTimeout = 5 * time.Second
 )
 
@@ -58,14 +58,14 @@ type Store struct {
 	timeout        time.Duration
 	refused        func(err error)
 
-	// mu serializes writes and guards what they know and reuse.
+	// mu serializes writes and guards their caches and buffers.
 	mu     sync.Mutex
 	names  names
 	ranges ranges
 	sorter sorter
-	// hyper means that TimescaleDB cuts the readings, and ranges stays empty.
+	// hyper means that readings is a hypertable of TimescaleDB; ranges stays empty then.
 	hyper bool
-	// staged is how many batches are still to go through the staging table.
+	// staged is how many of the next batches go through the staging table.
 	staged int
 }
 
@@ -74,9 +74,9 @@ var (
 	_ api.History   = (*Store)(nil)
 )
 
-// Open returns a store for the database that options name. It checks the options and connects to nothing: connections are
-// made when they are needed, and made again when they are lost. The schema must have been brought up to date by Migrate
-// or Prepare before anything is written; until then, and while the server is away, every method returns an error.
+// Open returns a store for the database in options. It checks the options but does not connect: connections are made on
+// demand and renewed after they are lost. Call Migrate or Prepare before the first write; until then, and while the server
+// is unreachable, every method returns an error.
 func Open(options Options) (*Store, error) {
 	s := &Store{readingsTopic: options.ReadingsTopic, timeout: options.Timeout, refused: options.Refused, names: newNames()}
 	if s.refused == nil {
@@ -109,7 +109,7 @@ func newPool(options *Options, size, defaultSize int32) (*pgxpool.Pool, error) {
 	}
 	config.MaxConns = size
 	config.MinConns = 0
-	// A connection that was opened to a server which has since become a replica is found out in minutes.
+	// A connection to a server that has become a replica is closed within minutes.
 	config.MaxConnLifetime = 10 * time.Minute
 	config.MaxConnLifetimeJitter = time.Minute
 	config.PingTimeout = connectTimeout
@@ -121,7 +121,7 @@ func newPool(options *Options, size, defaultSize int32) (*pgxpool.Pool, error) {
 	}
 	config.ConnConfig.DialFunc = (&net.Dialer{KeepAlive: keepAlive}).DialContext
 	config.AfterConnect = prepareConnection
-	// The context bounds only the making of a first connection, and there is none yet.
+	// The context applies only to the first connection, which is not made here.
 	pool, err := pgxpool.NewWithConfig(context.Background(), config)
 	if err != nil {
 		return nil, fmt.Errorf("open a pool of connections: %w", err)
@@ -129,8 +129,8 @@ func newPool(options *Options, size, defaultSize int32) (*pgxpool.Pool, error) {
 	return pool, nil
 }
 
-// reason returns what is wrong with a connection string without repeating it. pgx repeats it with the password blotted out,
-// but does not find every password in a string that it cannot read, and net/url takes half a password for a port.
+// reason returns what is wrong with a connection string without quoting it. pgx quotes it with the password masked, but
+// does not find every password in a malformed string; net/url may report part of a password as a port.
 func reason(connection string, err error) string {
 	if strings.Contains(connection, "://") {
 		if _, err := url.Parse(connection); err != nil {
@@ -144,7 +144,7 @@ func reason(connection string, err error) string {
 	return "cannot be read"
 }
 
-// prepareConnection makes times come back in UTC, as they are everywhere in the program.
+// prepareConnection makes the connection return times in UTC.
 func prepareConnection(_ context.Context, conn *pgx.Conn) error {
 	conn.TypeMap().RegisterType(&pgtype.Type{
 		Name: "timestamptz", OID: pgtype.TimestamptzOID, Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC},
@@ -152,16 +152,16 @@ func prepareConnection(_ context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-// Close waits for what is running and closes every connection.
+// Close waits for running calls and closes every connection.
 func (s *Store) Close() error {
 	s.writer.Close()
 	s.reader.Close()
 	return nil
 }
 
-// bounded begins a batch of statements with the server's own limits on this transaction. They are set with every
-// transaction rather than with the connection, for a pooler may stand in between. Compiling a query and spreading it over
-// processes costs more than any query here takes.
+// bounded returns a batch that begins with the server's limits for this transaction. They are set per transaction and not
+// per connection, because a connection pooler may be in between. It also turns off JIT and parallel query, which cost more
+// than the queries here take.
 func (s *Store) bounded() *pgx.Batch {
 	batch := new(pgx.Batch)
 	limit := strconv.FormatInt(s.timeout.Milliseconds(), 10)
@@ -170,24 +170,24 @@ func (s *Store) bounded() *pgx.Batch {
 	return batch
 }
 
-// sharing begins a batch of statements for a transaction during which no partition is attached or dropped; see partitionsLock.
+// sharing is bounded plus a shared partitionsLock: during the transaction no partition is attached or dropped.
 func (s *Store) sharing() *pgx.Batch {
 	batch := s.bounded()
 	batch.Queue(`SELECT pg_advisory_xact_lock_shared($1)`, partitionsLock)
 	return batch
 }
 
-// transact runs do in a transaction of the writing connections. The whole must end within the timeout.
+// transact runs do in a transaction on a writing connection, within the timeout.
 func (s *Store) transact(ctx context.Context, do func(ctx context.Context, tx pgx.Tx) error) error {
 	return s.inTransaction(ctx, s.writer, pgx.TxOptions{}, s.sharing, do)
 }
 
-// readOnly runs do in a transaction that sees one moment of the database and changes nothing.
+// readOnly runs do in a read-only transaction on one snapshot of the database.
 func (s *Store) readOnly(ctx context.Context, do func(ctx context.Context, tx pgx.Tx) error) error {
 	return s.inTransaction(ctx, s.reader, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, s.sharing, do)
 }
 
-// inTransaction runs do in a transaction that begins with the statements of first.
+// inTransaction runs do in a transaction after the statements of first.
 func (s *Store) inTransaction(ctx context.Context, pool *pgxpool.Pool, options pgx.TxOptions, first func() *pgx.Batch, do func(ctx context.Context, tx pgx.Tx) error) error {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
@@ -205,8 +205,8 @@ func (s *Store) inTransaction(ctx context.Context, pool *pgxpool.Pool, options p
 	return nil
 }
 
-// begin begins a transaction. The connections of a pool may have been lost since they were last used, to a server's restart or
-// on the network, which shows only now; as nothing has been asked yet, another one will do. Each attempt uses one up.
+// begin begins a transaction. Pooled connections may have been lost since their last use, which shows only now. Nothing has
+// been executed yet, so it tries another connection; each attempt discards one.
 func (s *Store) begin(ctx context.Context, pool *pgxpool.Pool, options pgx.TxOptions, first func() *pgx.Batch) (tx pgx.Tx, err error) {
 	for range pool.Stat().MaxConns() + 1 {
 		if tx, err = s.beginOnce(ctx, pool, options, first()); err == nil || !lost(err) || ctx.Err() != nil {
@@ -228,20 +228,20 @@ func (s *Store) beginOnce(ctx context.Context, pool *pgxpool.Pool, options pgx.T
 	return tx, nil
 }
 
-// rollBack ends a transaction that has not been committed; a cancelled context must not keep its locks. After a commit it
-// does nothing. What fails here has failed before, and that error counts.
+// rollBack rolls back a transaction unless it was committed, even if ctx has ended, so that its locks are released. It
+// ignores errors: the caller returns the error that came before.
 func rollBack(ctx context.Context, tx pgx.Tx) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTimeout)
 	defer cancel()
 	_ = tx.Rollback(ctx)
 }
 
-// oneByOne ends a subquery that is looked up in an index for every row before it. It limits nothing, but keeps the planner
-// from joining the other way round, with all rows of a device, as it does where it knows little of a new table.
+// oneByOne ends a subquery that should be an index lookup for every outer row. It limits nothing, but it is an optimization
+// fence: with few statistics of a new table the planner would otherwise join with all rows of a device.
 const oneByOne = `OFFSET 0`
 
-// scanByTime makes the rest of a transaction find readings by the index on their time. Of a day that is being written the
-// planner knows too little, and reads all of it.
+// scanByTime makes the rest of a transaction use the index on the time of readings. Without it the planner reads all of the
+// current day, for which it has too few statistics.
 const scanByTime = `SELECT set_config('enable_seqscan', 'off', true), set_config('enable_indexscan', 'off', true),
 	set_config('enable_indexonlyscan', 'off', true)`
 

@@ -24,7 +24,7 @@ const (
 			devices = excluded.devices, online = excluded.online, offline = excluded.offline,
 			alert_count = excluded.alert_count, epoch = excluded.epoch, position = excluded.position
 		WHERE (excluded.epoch, excluded.position) > (s.epoch, s.position)`
-	// The lists of alerts belong to the summary as it is now: they follow only where the summary is the one just stored.
+	// The list of alerts is replaced only if the stored summary is the one just written.
 	storeAlertList = `INSERT INTO summary_alerts (window_start, device_type, partition, length_us, alerts)
 		SELECT window_start, device_type, partition, length_us, $7 FROM summaries
 			WHERE window_start = $1 AND device_type = $2 AND partition = $3 AND length_us = $4 AND epoch = $5 AND position = $6
@@ -36,11 +36,10 @@ const (
 		WHERE (excluded.epoch, excluded.position) > (d.epoch, d.position)`
 )
 
-// summaries stores final summaries and the marks of windows that have become wrong, and corrects those that are due.
+// summaries stores final summaries and the marks of windows to recompute, and recomputes the due ones.
 //
-// Another archiver may be correcting the windows whose summaries come in here, and the other way round. So that neither
-// waits for the other, all rows are locked in one order: first the marks, then the summaries, those that come in together
-// with those that are corrected.
+// Another archiver may be recomputing the windows whose summaries are stored here, and vice versa. To avoid a deadlock all
+// rows are locked in one order: first the marks, then the stored and the recomputed summaries together.
 func (in *intake) summaries(ctx context.Context, summaries []iot.WindowSummary) error {
 	marks, finals := sorted(summaries)
 	if err := in.marks(ctx, marks); err != nil {
@@ -67,7 +66,7 @@ func (in *intake) summaries(ctx context.Context, summaries []iot.WindowSummary) 
 	return in.finals(ctx, finals)
 }
 
-// sorted returns the marks and the final ones of summaries, the latter by their keys.
+// sorted splits summaries into marks and final ones, the latter sorted by key.
 func sorted(summaries []iot.WindowSummary) (marks, finals []*iot.WindowSummary) {
 	for i := range summaries {
 		switch s := &summaries[i]; {
@@ -81,7 +80,7 @@ func sorted(summaries []iot.WindowSummary) (marks, finals []*iot.WindowSummary) 
 	return marks, finals
 }
 
-// byKey orders summaries by window, type and partition, and leaves those of the same three as they came.
+// byKey sorts summaries by window, type and partition; the sort is stable.
 func byKey(a, b *iot.WindowSummary) int {
 	return cmp.Or(a.Window.Start.Compare(b.Window.Start), cmp.Compare(a.Type, b.Type),
 		cmp.Compare(a.Window.Length, b.Window.Length), cmp.Compare(a.Partition, b.Partition))
@@ -96,7 +95,7 @@ func (in *intake) marks(ctx context.Context, marks []*iot.WindowSummary) error {
 	return in.tx.SendBatch(ctx, batch).Close()
 }
 
-// finals stores each summary, unless the stored one follows from more of the log.
+// finals stores each summary, unless the stored one has a higher position.
 func (in *intake) finals(ctx context.Context, finals []*iot.WindowSummary) error {
 	if len(finals) == 0 {
 		return nil
@@ -125,7 +124,7 @@ func (in *intake) finals(ctx context.Context, finals []*iot.WindowSummary) error
 	return in.alertLists(ctx, stored)
 }
 
-// alertLists replaces the alerts beside summaries that have just been stored.
+// alertLists replaces the alert lists of summaries that have just been stored.
 func (in *intake) alertLists(ctx context.Context, stored []*iot.WindowSummary) error {
 	batch := new(pgx.Batch)
 	for _, s := range stored {
@@ -138,7 +137,7 @@ func (in *intake) alertLists(ctx context.Context, stored []*iot.WindowSummary) e
 	return in.tx.SendBatch(ctx, batch).Close()
 }
 
-// scanSummary reads one partition's row, and into more what stands behind that.
+// scanSummary scans one partition's row of summaries, and further columns into more.
 func scanSummary(rows pgx.Rows, more ...any) (iot.WindowSummary, error) {
 	var s iot.WindowSummary
 	var length int64

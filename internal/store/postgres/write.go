@@ -13,10 +13,10 @@ import (
 	"iotmon/internal/archive"
 )
 
-// attempts is how often a write begins anew when another transaction got in its way.
+// attempts is how often a write is tried if it is in conflict with another transaction.
 const attempts = 4
 
-// Offsets implements archive.Store. It asks where the writes go, for a replica may be behind.
+// Offsets implements archive.Store. It uses a writing connection, because a replica may be behind.
 func (s *Store) Offsets(ctx context.Context, topic string) (map[archive.Source]archive.Offset, error) {
 	offsets := make(map[archive.Source]archive.Offset)
 	err := s.transact(ctx, func(ctx context.Context, tx pgx.Tx) error {
@@ -36,8 +36,8 @@ func (s *Store) Offsets(ctx context.Context, topic string) (map[archive.Source]a
 	return offsets, nil
 }
 
-// Write implements archive.Store. When the connection is lost between the commit and its answer, the batch is stored and
-// the error does not tell; the same batch then meets offsets that have moved, and gets ErrOffsetsMoved.
+// Write implements archive.Store. If the connection is lost between the commit and its answer, Write returns an error
+// although the batch is stored. Writing the batch again then returns ErrOffsetsMoved.
 func (s *Store) Write(ctx context.Context, batch *archive.Batch) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -64,20 +64,20 @@ func (s *Store) Write(ctx context.Context, batch *archive.Batch) error {
 	}
 }
 
-// forget drops what is known of the database, which may not be true of it any more.
+// forget drops cached knowledge of the database, which may be wrong after a failure.
 func (s *Store) forget(err error) {
 	s.names = newNames()
 	s.ranges = nil
-	// When a connection breaks, pgx may go on reading what it was to copy for a moment: its buffer is not used again.
+	// After a broken connection pgx may read the buffer of a COPY for a moment longer: do not reuse it.
 	s.sorter = sorter{}
 	if slices.Contains([]string{readOnlyTransaction, checkViolation}, code(err)) {
-		// The server has become a replica: other hosts of the connection string are tried only by new connections. Or the
-		// session does not know a partition that somebody else has attached: a new one knows all.
+		// The server has become a replica, and only new connections try the other hosts. Or the session does not know a
+		// partition that another one has attached; a new session does.
 		s.writer.Reset()
 	}
 }
 
-// write writes the batch; if it is careful, without the rows that it returns.
+// write writes the batch; if careful, without the rows that the server refuses, for which it returns the reasons.
 func (s *Store) write(ctx context.Context, batch *archive.Batch, careful bool) (leftOut []error, err error) {
 	if err := s.ensurePartitions(ctx, batch.Readings); err != nil {
 		return nil, fmt.Errorf("make partitions: %w", err)
@@ -116,9 +116,10 @@ type intake struct {
 	*Store
 	tx    pgx.Tx
 	names *naming
-	// rolling tells, of the partitions whose offset this batch has locked, from where on readings are still to be rolled up.
+	// rolling holds the announced time of each partition whose offset this batch has locked: earlier readings may have been
+	// rolled up already.
 	rolling map[int32]int64
-	// leftOut tells of rows that the server refuses; see careful.
+	// leftOut holds the reasons for rows that the server refuses; see writeWithoutRefused.
 	leftOut []error
 }
 
@@ -136,8 +137,8 @@ const (
 		ON CONFLICT (topic, partition) DO UPDATE SET
 			epoch = excluded.epoch, next = excluded.next, ` + moveClock + `
 		WHERE o.epoch = 0 AND o.next = 0 RETURNING rolling`
-	// appended and retained follow the append times, the clock of the log, retained with caution: back at once, forward by more than clockJump only once it has
-	// gone on for as long. NULL is a time that is not known.
+	// appended and retained follow the append times, retained with caution: back at once, forward by more than clockJump
+	// only after append times have stayed there for as long. NULL means unknown.
 	moveClock = `appended = CASE WHEN $5::timestamptz < o.appended - ` + clockStep + ` THEN $5 ELSE greatest(o.appended, $5) END,
 		retained = CASE
 			WHEN o.retained IS NULL OR $5::timestamptz < o.retained - ` + clockStep + ` THEN $5
@@ -148,15 +149,15 @@ const (
 			WHEN $5 IS NULL THEN o.ahead
 			WHEN o.retained IS NULL OR $5 <= o.retained + ` + clockJump + ` OR $5 >= o.ahead + ` + clockJump + ` THEN NULL
 			ELSE least(o.ahead, $5) END`
-	// Nothing of a partition is older than its beginning, but for what is marked.
+	// A new partition has no readings from before it began, except in marked hours.
 	beginRolling = `INSERT INTO rolled (partition, until)
 		SELECT partition, rolling FROM offsets WHERE topic = $1 AND partition = $2 AND rolling IS NOT NULL ON CONFLICT DO NOTHING`
-	// Marks wait for positions of a log that is gone: what could be stored of it is stored.
+	// The log was recreated, so no more readings of the old one will come. Position 0 makes its marks due.
 	releaseMarks = `UPDATE dirty_windows SET position = 0 WHERE partition = $1`
 )
 
-// move moves the offsets, each only if it stands where the archiver believes, and so locks them. Their order is the same
-// for everybody.
+// move moves the offsets, each only if it has the value that the archiver expects, and thereby locks their rows, always in
+// the same order.
 func (in *intake) move(ctx context.Context, moves []archive.Move) error {
 	if len(moves) == 0 {
 		return nil
@@ -196,7 +197,7 @@ func (in *intake) move(ctx context.Context, moves []archive.Move) error {
 	return nil
 }
 
-// beginning returns up to where a partition that begins counts as rolled up: its readings are in order from there on.
+// beginning returns up to when a new partition counts as rolled up; later readings are rolled up in the usual way.
 func (in *intake) beginning(m *archive.Move) *time.Time {
 	if m.Source.Topic != in.readingsTopic || m.Appended.IsZero() {
 		return nil
@@ -205,8 +206,7 @@ func (in *intake) beginning(m *archive.Move) *time.Time {
 	return &minute
 }
 
-// follow does what follows from moves: partitions begin to be rolled up, and the marks of those whose log began anew are
-// let go.
+// follow starts the roll-up of new partitions, and releases the marks of partitions whose log was recreated.
 func (in *intake) follow(ctx context.Context, moves []archive.Move) error {
 	batch := new(pgx.Batch)
 	for _, m := range moves {
@@ -223,7 +223,7 @@ func (in *intake) follow(ctx context.Context, moves []archive.Move) error {
 	return in.tx.SendBatch(ctx, batch).Close()
 }
 
-// known returns t, or nothing for the zero time.
+// known returns t, or nil for the zero time.
 func known(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
