@@ -20,7 +20,7 @@ const Prefix = "/api/v1"
 // defaultBaseURL is where the documented web service listens.
 const defaultBaseURL = "http://localhost:8080"
 
-// Options is what the interface is built from. All fields but Admission, Ingest and BaseURL are required.
+// Options is what the interface is built from. All fields but Admission and Ingest are required.
 type Options struct {
 	Fleet   Fleet
 	History History
@@ -39,8 +39,6 @@ type Options struct {
 	// Now is what relative times are counted from.
 	Now    func() time.Time
 	Logger *slog.Logger
-	// BaseURL is where the examples on the documentation page point; empty for the documented default.
-	BaseURL string
 }
 
 // server answers what the endpoints have in common; it has no state of its own beyond one flag.
@@ -58,9 +56,6 @@ type server struct {
 func New(o Options) (http.Handler, error) {
 	if o.Fleet == nil || o.History == nil || o.Catalog == nil || o.Now == nil || o.Logger == nil {
 		return nil, errors.New("api: fleet, history, catalog, clock and logger are required")
-	}
-	if o.BaseURL == "" {
-		o.BaseURL = defaultBaseURL
 	}
 	s := &server{o: o, mux: http.NewServeMux(), forgetting: make(chan struct{}, forgetsAtOnce)}
 	api := humago.New(s.mux, configuration(o.Version))

@@ -56,7 +56,7 @@ func marshal(w io.Writer, v any) error {
 	return nil
 }
 
-// serveDocument renders the finished document once, as JSON, YAML and a page to read.
+// serveDocument renders the finished document once, as JSON and YAML, and a page that shows it.
 func (s *server) serveDocument(document *huma.OpenAPI) error {
 	asJSON, err := json.MarshalIndent(document, "", "  ")
 	if err != nil {
@@ -66,19 +66,17 @@ func (s *server) serveDocument(document *huma.OpenAPI) error {
 	if err != nil {
 		return fmt.Errorf("encode as YAML: %w", err)
 	}
-	page, err := renderPage(document, s.o.BaseURL)
-	if err != nil {
-		return fmt.Errorf("render page: %w", err)
-	}
-	s.mux.Handle("GET "+Prefix+"/openapi.json", fixed("application/json", asJSON))
-	s.mux.Handle("GET "+Prefix+"/openapi.yaml", fixed("application/yaml", asYAML))
-	s.mux.Handle("GET /docs", fixed("text/html; charset=utf-8", page))
-	s.mux.Handle("GET /docs/style.css", fixed("text/css; charset=utf-8", pageStyle))
-	return nil
+	s.mux.Handle("GET "+Prefix+"/openapi.json", fixed("application/json", documentPolicy, asJSON))
+	s.mux.Handle("GET "+Prefix+"/openapi.yaml", fixed("application/yaml", documentPolicy, asYAML))
+	return s.serveViewer()
 }
 
-// fixed serves content that does not change while the program runs; a browser asks whether it has.
-func fixed(contentType string, content []byte) http.Handler {
+// documentPolicy allows nothing: a document loads nothing.
+const documentPolicy = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'"
+
+// fixed serves content that does not change while the program runs; a browser asks whether it has. The policy is what the
+// content may load.
+func fixed(contentType, policy string, content []byte) http.Handler {
 	sum := sha256.Sum256(content)
 	tag := `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -86,7 +84,7 @@ func fixed(contentType string, content []byte) http.Handler {
 		header.Set("Content-Type", contentType)
 		header.Set("Cache-Control", "no-cache")
 		header.Set("ETag", tag)
-		header.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'")
+		header.Set("Content-Security-Policy", policy)
 		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
 	})
 }

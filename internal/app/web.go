@@ -82,7 +82,6 @@ func (s *Service) serveWeb(context.Context) error {
 		Version:        s.Version,
 		Now:            time.Now,
 		Logger:         s.Logger,
-		BaseURL:        "http://" + s.Addr(),
 	})
 	if err != nil {
 		return err

@@ -87,6 +87,8 @@ func TestPageWorksUnderAPathOfAProxy(t *testing.T) {
 			t.Errorf("GET %s: got %s, want %d", path, response.Status, want)
 		}
 	}
+	docs := plant.open(options{addr: at, path: "/iotmon/docs"})
+	docs.tryOut("#operations-System-get-limits")
 }
 
 // A page that cannot connect asks with POST whether that is for its origin; one that may is shown no notice.
