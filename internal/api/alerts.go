@@ -25,7 +25,7 @@ func (in alertsInput) listing() string {
 	return listing("alerts", in)
 }
 
-// open translates the state into what History asks for.
+// open translates the state to AlertsQuery.Open.
 func (in *alertsInput) open() *bool {
 	if in.State == "" {
 		return nil
@@ -34,7 +34,7 @@ func (in *alertsInput) open() *bool {
 	return &open
 }
 
-// alertsRow is the last row of a page and the range that the first page fixed.
+// alertsRow is a cursor: the last row of a page, and the time range, which the first page fixes.
 type alertsRow struct {
 	From  time.Time `json:"f,omitzero"`
 	To    time.Time `json:"t,omitzero"`
@@ -42,7 +42,7 @@ type alertsRow struct {
 	ID    string    `json:"i"`
 }
 
-// archivedAlert is the latest event of an alert and the two moments that frame it.
+// archivedAlert is the latest event of an alert, with the times at which it was raised and cleared.
 type archivedAlert struct {
 	wire.Alert
 	RaisedAt  time.Time  `json:"raised_at" doc:"When the alert was raised, in event time."`

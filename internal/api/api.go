@@ -14,45 +14,45 @@ import (
 	"iotmon/internal/iot"
 )
 
-// Prefix is the path under which every endpoint lies, so that a later version can stand beside this one.
+// Prefix is the path of every endpoint; it has the version, so that a later one can be served beside this one.
 const Prefix = "/api/v1"
 
 // defaultBaseURL is where the documented web service listens.
 const defaultBaseURL = "http://localhost:8080"
 
-// Options is what the interface is built from. All fields but Admission and Ingest are required.
+// Options configure the API. All fields except Admission, Ingest, Forgetter and AllowedOrigins are required.
 type Options struct {
 	Fleet   Fleet
 	History History
 	Catalog *iot.Catalog
-	// Admission is what readings are checked by; nil leaves the operation that tells its limits out.
+	// Admission checks readings; the API returns its limits. Nil omits that operation.
 	Admission *iot.Admission
-	// Ingest answers POST /api/v1/readings; nil leaves the operation out.
+	// Ingest answers POST /api/v1/readings; nil omits the operation.
 	Ingest http.Handler
-	// Forgetter is asked by DELETE /api/v1/devices/{id}; nil leaves the operation out.
+	// Forgetter serves DELETE /api/v1/devices/{id}; nil omits the operation.
 	Forgetter Forgetter
-	// AllowedOrigins lists origins, such as "https://plant.example", whose pages may change something besides those of the
-	// host itself.
+	// AllowedOrigins lists origins, such as "https://plant.example", whose pages may send requests that change something,
+	// besides the pages of this host.
 	AllowedOrigins []string
 	// Version is the program's own.
 	Version string
-	// Now is what relative times are counted from.
+	// Now is the clock for relative times.
 	Now    func() time.Time
 	Logger *slog.Logger
 }
 
-// server answers what the endpoints have in common; it has no state of its own beyond one flag.
+// server implements the endpoints.
 type server struct {
 	o   Options
 	mux *http.ServeMux
-	// historyDown remembers that the last question to the archive failed, so that an outage is logged once.
+	// historyDown is whether the last query of the archive failed, so that an outage is logged once.
 	historyDown atomic.Bool
-	// forgetting holds one item for each request to forget a device under way.
+	// forgetting holds one item for each running request to forget a device.
 	forgetting chan struct{}
 }
 
-// New returns the handler of /api/v1/ and of the documentation at /docs. It makes no request and needs none from the
-// browser: all it serves is in the binary.
+// New returns the handler of /api/v1/ and of the documentation at /docs. Everything that it serves is in the binary; its
+// pages load nothing from other hosts.
 func New(o Options) (http.Handler, error) {
 	if o.Fleet == nil || o.History == nil || o.Catalog == nil || o.Now == nil || o.Logger == nil {
 		return nil, errors.New("api: fleet, history, catalog, clock and logger are required")
@@ -76,8 +76,8 @@ func New(o Options) (http.Handler, error) {
 	return guarded(s, o.AllowedOrigins)
 }
 
-// guarded refuses what a browser sends for a page of another origin, unless it only asks. Clients that are no browsers tell no
-// origin.
+// guarded refuses cross-origin requests of browsers unless they are safe, such as GET. Other clients send no origin and are
+// not restricted.
 func guarded(next http.Handler, allowed []string) (http.Handler, error) {
 	protection := http.NewCrossOriginProtection()
 	for _, origin := range allowed {
@@ -92,7 +92,7 @@ func guarded(next http.Handler, allowed []string) (http.Handler, error) {
 	return protection.Handler(next), nil
 }
 
-// ServeHTTP dispatches a request. What is not there is answered as a problem too, not in the plain text of the mux.
+// ServeHTTP dispatches a request. For an unknown path it answers with a problem instead of the plain text of http.ServeMux.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("Cache-Control", "no-store")
@@ -111,7 +111,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	writeProblem(w, huma.NewError(verdict.status, detail))
 }
 
-// verdict takes the status and the headers of an answer and drops its body.
+// verdict is an http.ResponseWriter that keeps status and headers and discards the body.
 type verdict struct {
 	header http.Header
 	status int

@@ -13,46 +13,46 @@ import (
 	"iotmon/internal/wire"
 )
 
-// Answers keeps answers about the past for a while. Its methods may be called concurrently and must be quick: whatever it
-// cannot do in time, it does not.
+// Answers is a cache of answers from the archive. Its methods may be called concurrently and must return quickly: an
+// implementation that is slow or down reports a miss.
 type Answers interface {
-	// Get returns what was kept under the key; false if that is unknown, forgotten, or out of reach.
+	// Get returns the answer of the key; false if it is not cached, expired, or unreachable.
 	Get(ctx context.Context, key string) ([]byte, bool)
-	// Keep keeps an answer for as long as it is told, or less.
+	// Keep caches an answer for at most expiry.
 	Keep(ctx context.Context, key string, answer []byte, expiry time.Duration)
 }
 
 const (
-	// freshExpiry is how long answers are kept that reach into the present: a page that everybody looks at asks for them once
-	// a second. settledExpiry is for all others, which only readings that come late can change.
-	freshExpiry   = time.Second
-	settledExpiry = 10 * time.Second
-	// settled is how old the end of a range is that few readings are still expected in.
-	settled = 2 * time.Minute
-	// questionTimeout bounds a question to the archive that several callers may wait for.
-	questionTimeout = time.Minute
+	// freshExpiry is how long answers are cached whose range ends recently: many pages may request them every second.
+	// stableExpiry is for all others, which only late readings can change.
+	freshExpiry  = time.Second
+	stableExpiry = 10 * time.Second
+	// stableAfter is how long ago a range must have ended for stableExpiry to apply.
+	stableAfter = 2 * time.Minute
+	// queryTimeout limits a query of the archive, for which several callers may wait.
+	queryTimeout = time.Minute
 )
 
-// cachedHistory answers from what was answered before, and asks each question once at a time.
+// cachedHistory is a History with a cache. Concurrent equal queries are executed once.
 type cachedHistory struct {
 	History
 	answers Answers
 	now     func() time.Time
-	// corrected names the last correction of the archive that is known here.
+	// corrected returns an id of the archive's last known correction.
 	corrected func() string
 	flights   singleflight.Group
 }
 
-// Cached returns a history that keeps what it was told about readings and summaries. Its answers are up to ten seconds old;
-// of ranges that end less than two minutes ago, up to one. None is older than the last correction of the archive that corrected
-// names: when it names another, everything is asked anew.
+// Cached returns a history that caches the answers about readings and summaries. They are up to ten seconds old, or up to
+// one second for ranges that end less than two minutes ago. The result of corrected is part of the cache key: when the
+// archive corrects windows it changes, and nothing cached before is used.
 func Cached(history History, answers Answers, now func() time.Time, corrected func() string) History {
 	return &cachedHistory{History: history, answers: answers, now: now, corrected: corrected}
 }
 
 // Readings implements History.
 func (h *cachedHistory) Readings(ctx context.Context, q ReadingsQuery) ([]Point, error) {
-	return ask(ctx, h, question[Point]{
+	return cachedAnswer(ctx, h, cachedQuery[Point]{
 		key: fmt.Sprintf("readings %d %d %d %d %d %s", q.From.UnixMicro(), q.To.UnixMicro(), q.Step, q.MaxPoints, q.Whole, q.Device),
 		to:  q.To,
 		archive: func(ctx context.Context) ([]Point, error) {
@@ -65,7 +65,7 @@ func (h *cachedHistory) Readings(ctx context.Context, q ReadingsQuery) ([]Point,
 
 // Summaries implements History.
 func (h *cachedHistory) Summaries(ctx context.Context, q SummariesQuery) ([]iot.WindowSummary, error) {
-	return ask(ctx, h, question[iot.WindowSummary]{
+	return cachedAnswer(ctx, h, cachedQuery[iot.WindowSummary]{
 		key: fmt.Sprintf("summaries %d %d %d %t %d %q %q", q.From.UnixMicro(), q.To.UnixMicro(), q.AfterStart.UnixMicro(),
 			q.WithoutAlerts, q.Limit, q.Type, q.AfterType),
 		to: q.To,
@@ -77,8 +77,8 @@ func (h *cachedHistory) Summaries(ctx context.Context, q SummariesQuery) ([]iot.
 	})
 }
 
-// question is what the archive is asked, and how its answer is kept.
-type question[T any] struct {
+// cachedQuery is a query of the archive with the cache key and the encoding of its answer.
+type cachedQuery[T any] struct {
 	key     string
 	to      time.Time
 	archive func(context.Context) ([]T, error)
@@ -86,12 +86,12 @@ type question[T any] struct {
 	decode  func([]byte) ([]T, error)
 }
 
-// ask returns the kept answer, or that of the archive. Whoever asks the same meanwhile waits for it too; that one of them
-// goes away ends it for none of the others. Each gets an answer of its own.
-func ask[T any](ctx context.Context, h *cachedHistory, q question[T]) ([]T, error) {
+// cachedAnswer returns the cached answer, or queries the archive. Concurrent callers with the same query wait for one
+// result; if one caller cancels, the others still get it. Each caller gets a copy.
+func cachedAnswer[T any](ctx context.Context, h *cachedHistory, q cachedQuery[T]) ([]T, error) {
 	q.key += " " + h.corrected()
 	flight := h.flights.DoChan(q.key, func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), questionTimeout)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), queryTimeout)
 		defer cancel()
 		if text, ok := h.answers.Get(ctx, q.key); ok {
 			if answer, err := q.decode(text); err == nil {
@@ -117,10 +117,10 @@ func ask[T any](ctx context.Context, h *cachedHistory, q question[T]) ([]T, erro
 }
 
 func (h *cachedHistory) expiry(to time.Time) time.Duration {
-	if h.now().Sub(to) < settled {
+	if h.now().Sub(to) < stableAfter {
 		return freshExpiry
 	}
-	return settledExpiry
+	return stableExpiry
 }
 
 func decodePoints(text []byte) ([]Point, error) {

@@ -10,12 +10,12 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// A cursor holds the last row of a page, so that the next one starts right behind it whatever has been added since. The
-// checksum in front covers the listing's other parameters too: a cursor that was changed, or that is used with another
-// filter or order, would silently skip rows and is refused instead.
+// A cursor holds the last row of a page; the next page starts after it, whatever rows were added since. The checksum in
+// front also covers the listing's other parameters: a cursor that was changed, or is used with another filter or order, is
+// refused, because it would silently skip rows.
 const checksumLength = 8
 
-// listing names what a cursor belongs to: an endpoint and its parameters without page and cursor.
+// listing identifies the listing of a cursor: the endpoint and its parameters without limit and cursor.
 func listing(endpoint string, parameters any) string {
 	return fmt.Sprintf("%s %+v", endpoint, parameters)
 }
@@ -25,7 +25,7 @@ func checksum(listing string, payload []byte) []byte {
 	return sum[:checksumLength]
 }
 
-// seal returns the cursor behind the row.
+// seal returns the cursor that points after the row.
 func seal[T any](listing string, row T) (string, error) {
 	payload, err := json.Marshal(row)
 	if err != nil {
@@ -34,7 +34,7 @@ func seal[T any](listing string, row T) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(append(checksum(listing, payload), payload...)), nil
 }
 
-// unseal reads the row that cursor stands behind.
+// unseal returns the row of a cursor.
 func unseal[T any](listing, cursor string) (T, error) {
 	var row T
 	sealed, err := base64.RawURLEncoding.Strict().DecodeString(cursor)

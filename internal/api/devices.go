@@ -53,7 +53,7 @@ type devicesInput struct {
 	Cursor   string         `query:"cursor" doc:"The next of the page before." maxLength:"2048"`
 }
 
-// listing leaves out what may change from page to page.
+// listing leaves out the parameters that may change from page to page.
 func (in devicesInput) listing() string {
 	in.Limit, in.Cursor = 0, ""
 	return listing("devices", in)
@@ -75,10 +75,10 @@ func (in *devicesInput) matches(state *iot.DeviceState, q *folded) bool {
 	return q.in(string(device.ID))
 }
 
-// folded is a text that is looked for in others, in either case.
+// folded is a text for case-insensitive search.
 type folded struct {
 	text []byte
-	// buffer has room for what it is looked for in: there may be 100,000 of those.
+	// buffer is reused for each searched text, of which there may be 100,000.
 	buffer []byte
 }
 
@@ -104,8 +104,7 @@ func alerting(state *iot.DeviceState) bool {
 	return slices.ContainsFunc(state.Alerts, func(a iot.AlertState) bool { return a.Raised != nil })
 }
 
-// deviceKey is a device's place in an order: what it is ordered by, then its id. Only the field that the order needs is
-// set.
+// deviceKey is a device's sort key: the field of the order, then the id. Only the field that the order needs is set.
 type deviceKey struct {
 	Text   string       `json:"t,omitempty"`
 	Number float64      `json:"n,omitempty"`
@@ -139,7 +138,7 @@ func keyOf(state *iot.DeviceState, sort string) deviceKey {
 	return key
 }
 
-// placed is a device at its place in an order.
+// placed is a device with its sort key.
 type placed struct {
 	key   deviceKey
 	state iot.DeviceState
@@ -163,7 +162,7 @@ func (s *server) listDevices(_ context.Context, in *devicesInput) (*answer[list[
 	return devicePage(rows(in, after), in)
 }
 
-// devicesByID returns the devices of a page in the order of their ids, and one more if there is one: those behind after.
+// devicesByID returns the devices of the page after the key after, in the order of their ids, and one more if there is one.
 func (s *server) devicesByID(in *devicesInput, after deviceKey) []placed {
 	var rows []placed
 	q := fold(in.Q)
@@ -176,7 +175,7 @@ func (s *server) devicesByID(in *devicesInput, after deviceKey) []placed {
 	return rows
 }
 
-// devicesByKey returns the same in another order. It looks at every device, and copies few more than those of the page.
+// devicesByKey does the same for other orders. It scans every device, and copies few more than those of the page.
 func (s *server) devicesByKey(in *devicesInput, after deviceKey) []placed {
 	direction := 1
 	if in.descending() {
@@ -197,7 +196,7 @@ func (s *server) devicesByKey(in *devicesInput, after deviceKey) []placed {
 	return page.sorted()
 }
 
-// devicePage answers with the first Limit rows; one more is there if another page follows.
+// devicePage returns the page of the first Limit rows. A further row means that another page follows.
 func devicePage(rows []placed, in *devicesInput) (*answer[list[wire.Device]], error) {
 	out := &answer[list[wire.Device]]{Body: list[wire.Device]{Items: []wire.Device{}}}
 	if len(rows) > in.Limit {
@@ -215,16 +214,17 @@ func devicePage(rows []placed, in *devicesInput) (*answer[list[wire.Device]], er
 	return out, nil
 }
 
-// smallest keeps the n first of what it is given, so that a page of a large fleet needs neither a copy nor a sort of all of it.
+// smallest keeps the n smallest of the added devices, so that a page of a large fleet needs neither a copy nor a sort of
+// the whole fleet.
 type smallest struct {
 	n       int
 	compare func(a, b deviceKey) int
 	kept    []placed
-	// full means that the first n of kept are sorted, so that none behind the last of them matters any more.
+	// full means that the first n of kept are sorted; devices after the last of them can be ignored.
 	full bool
 }
 
-// wants reports whether a device at this place may be among the n first.
+// wants reports whether a device with this key may be among the n smallest.
 func (s *smallest) wants(key deviceKey) bool { return !s.full || s.compare(key, s.kept[s.n-1].key) < 0 }
 
 // add takes O(log n) on average: it sorts what is kept once per n additions.
@@ -244,7 +244,7 @@ type deviceInput struct {
 	ID iot.DeviceID `path:"id" doc:"The device's id, percent-encoded." example:"device_001" maxLength:"128"`
 }
 
-// deviceDetail is all that is known of one device.
+// deviceDetail is everything known about one device.
 type deviceDetail struct {
 	wire.Device
 	Alerts      []wire.Alert `json:"alerts" nullable:"false" doc:"The raised event of every open alert, most urgent first."`

@@ -5,17 +5,15 @@ import (
 	"iotmon/internal/wire"
 )
 
-// Fleet is the present state of the plant. Its methods may be called concurrently; what they return must not be changed, and
-// does not change under the reader.
+// Fleet is the present state of the plant. Its methods may be called concurrently; their results are immutable.
 type Fleet interface {
-	// Scan calls visit with the devices behind the id after, or with all if that is empty, in the ascending order of their
-	// ids or the descending one, until it returns false. visit must neither keep the state, but for a copy, nor wait, nor call
-	// the fleet.
+	// Scan calls visit with the devices after the id after, or with all if that is empty, in ascending or descending order
+	// of their ids, until visit returns false. visit must not block, call the fleet, or keep the pointer.
 	Scan(after iot.DeviceID, descending bool, visit func(*iot.DeviceState) bool)
 	// Device returns one device; false if it is not known.
 	Device(id iot.DeviceID) (iot.DeviceState, bool)
-	// OpenAlerts counts the open alerts by severity; every severity is there.
+	// OpenAlerts counts the open alerts by severity; the map has every severity.
 	OpenAlerts() map[iot.Severity]int64
-	// Counts counts the devices, in all and by type, and the readings per second.
+	// Counts returns the number of devices, in total and by type, and the readings per second.
 	Counts() wire.DeviceStatus
 }

@@ -10,18 +10,18 @@ import (
 	"iotmon/internal/iot"
 )
 
-// Forgetter has devices forgotten.
+// Forgetter requests that devices be forgotten.
 type Forgetter interface {
-	// Forget puts it into the readings' log that the device is to be forgotten, and returns once the log has acknowledged that.
-	// After an error it may be there or not; to forget a device twice does no harm. It may be called concurrently.
+	// Forget appends a forget record to the readings' log, and returns once Kafka has acknowledged it. After an error the
+	// record may or may not have been appended; forgetting a device twice is harmless. Forget may be called concurrently.
 	Forget(ctx context.Context, device iot.DeviceID) error
 }
 
 const (
-	// forgetPatience is how long an answer waits for the processor to come to the record, in steps of forgetStep.
-	forgetPatience = 2 * time.Second
-	forgetStep     = 20 * time.Millisecond
-	// forgetsAtOnce bounds the requests that wait.
+	// forgetTimeout is how long a request waits until the processor has processed the record; it checks every forgetStep.
+	forgetTimeout = 2 * time.Second
+	forgetStep    = 20 * time.Millisecond
+	// forgetsAtOnce is the maximum number of waiting requests.
 	forgetsAtOnce = 64
 )
 
@@ -72,15 +72,15 @@ func (s *server) forgetDevice(ctx context.Context, in *forgetInput) (*forgotten,
 		return nil, retryLater(huma.Error503ServiceUnavailable("the log does not acknowledge at the moment"), "5")
 	}
 	s.o.Logger.InfoContext(ctx, "device is to be forgotten", "device", in.ID)
-	if s.disappears(ctx, in.ID) {
+	if s.waitForgotten(ctx, in.ID) {
 		return &forgotten{http.StatusNoContent}, nil
 	}
 	return &forgotten{http.StatusAccepted}, nil
 }
 
-// disappears waits for a device to be known no more; false if it still is when the patience, or ctx, ends.
-func (s *server) disappears(ctx context.Context, id iot.DeviceID) bool {
-	ctx, cancel := context.WithTimeout(ctx, forgetPatience)
+// waitForgotten waits until the device is no longer known; false if it still is after forgetTimeout or when ctx ends.
+func (s *server) waitForgotten(ctx context.Context, id iot.DeviceID) bool {
+	ctx, cancel := context.WithTimeout(ctx, forgetTimeout)
 	defer cancel()
 	step := time.NewTicker(forgetStep)
 	defer step.Stop()

@@ -8,14 +8,14 @@ import (
 	"iotmon/internal/iot"
 )
 
-// merger adds up consecutive windows to longer ones, which lie on the same grid whatever range is asked for. It is given
-// the windows in the order of their start, of several with the same start the shortest first. No moment counts twice: a
-// window that overlaps what has been counted of its type, as one of another length may, is left out.
+// merger merges consecutive windows to steps, which are aligned to the epoch whatever the requested range. Windows must be
+// added in the order of their start, then their length. No time counts twice: a window that overlaps one already counted of
+// its type, as a window of another length may, is left out.
 type merger struct {
 	step time.Duration
-	// after is the last row of the page before: its step's types up to its own are left out.
+	// after is the last row of the previous page: of its step, the types up to its own are left out.
 	after summariesRow
-	// window is the step being filled; open holds what has been seen of it, by type.
+	// window is the current step; open holds its summaries so far, by type.
 	window iot.Window
 	open   map[iot.DeviceType]*iot.WindowSummary
 	// counted is the end of the last window that was added, by type.
@@ -45,12 +45,12 @@ func (m *merger) add(w *iot.WindowSummary) {
 		merged = &iot.WindowSummary{Type: w.Type, Window: m.window, Final: true}
 		m.open[w.Type] = merged
 	}
-	prolong(&merged.Summary, w.Summary)
+	mergeLater(&merged.Summary, w.Summary)
 }
 
-// prolong adds a later window of the same devices. Readings add up; devices do not: of those that spoke the largest
-// number stands, and what is told of a window's close is told of the last one's.
-func prolong(s *iot.Summary, later iot.Summary) {
+// mergeLater adds a later window of the same devices to s. Readings are added up. The number of devices is the maximum of
+// both, and the values of the window's close, such as online devices and alerts, are those of the later window.
+func mergeLater(s *iot.Summary, later iot.Summary) {
 	devices := max(s.Devices, later.Devices)
 	s.Alerts = nil
 	alerts := later.Alerts
@@ -60,7 +60,7 @@ func prolong(s *iot.Summary, later iot.Summary) {
 	s.AlertCount, s.Alerts = later.AlertCount, alerts
 }
 
-// flush completes the step being filled.
+// flush completes the current step.
 func (m *merger) flush() {
 	for _, deviceType := range slices.Sorted(maps.Keys(m.open)) {
 		m.done = append(m.done, *m.open[deviceType])

@@ -13,9 +13,9 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// configuration switches off what huma would serve on its own: its documentation page loads its scripts from elsewhere.
+// configuration turns off the pages that huma serves itself, because they load scripts from other hosts.
 func configuration(version string) huma.Config {
-	// The bare name is how huma finds the format of application/problem+json.
+	// huma looks up the format of application/problem+json by this bare name.
 	format := huma.Format{Marshal: marshal, Unmarshal: json.Unmarshal}
 	config := huma.Config{
 		OpenAPI: &huma.OpenAPI{
@@ -43,8 +43,8 @@ func configuration(version string) huma.Config {
 	return config
 }
 
-// marshal writes v as JSON. It reports only what cannot be encoded: huma panics on an error, and a client that goes away
-// in the middle of its answer is none.
+// marshal writes v as JSON. It returns only encoding errors and no write errors: huma panics on an error, and a client may
+// disconnect at any time.
 func marshal(w io.Writer, v any) error {
 	var buffer bytes.Buffer
 	encoder := json.NewEncoder(&buffer)

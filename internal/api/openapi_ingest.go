@@ -19,14 +19,14 @@ const ingestCurl = `curl ` + defaultBaseURL + Prefix + `/readings -H 'Content-Ty
   "device_id": "press-7", "device_type": "pressure_sensor",
   "timestamp": "'"$(date -u +%Y-%m-%dT%H:%M:%SZ)"'", "value": 1013.2, "unit": "hPa"}'`
 
-// malformedBody is the problem of a body that is no JSON.
+// malformedBody is the problem for a body that is not JSON.
 type malformedBody struct {
 	huma.ErrorModel
 	Offset int64 `json:"offset,omitempty" doc:"The bytes up to and including the first that cannot belong to a JSON text."`
 }
 
-// documentIngest describes the operation that is served by Options.Ingest. It streams its body with bounds of its own,
-// so it is not one of huma's handlers, but it belongs in the document.
+// documentIngest describes the operation that Options.Ingest serves. It streams its body with its own limits, so it is not
+// a handler of huma, but it belongs in the document.
 func documentIngest(document *huma.OpenAPI) {
 	registry := document.Components.Schemas
 	reading := registry.Schema(reflect.TypeFor[wire.Reading](), true, "")
@@ -73,8 +73,8 @@ func documentIngest(document *huma.OpenAPI) {
 	document.AddOperation(op)
 }
 
-// describeDialects lets the schema of a reading allow all that is understood, which is more than the Go type holds: who
-// checks a request against the document must not refuse what the system takes.
+// describeDialects extends the schema of a reading to all accepted forms, which are more than those of the Go type: a
+// client that validates requests against the document must not refuse accepted ones.
 func describeDialects(reading *huma.Schema) {
 	for _, name := range []string{"timestamp", "received_at"} {
 		reading.Properties[name] = &huma.Schema{OneOf: []*huma.Schema{

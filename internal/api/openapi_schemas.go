@@ -11,7 +11,7 @@ import (
 // property describes one property of a schema.
 type property struct{ schema, name, text string }
 
-// properties explains the wire's messages, whose types know nothing of this interface.
+// properties describes the messages of package wire, whose types have no OpenAPI tags.
 func properties() []property {
 	return []property{
 		{"Reading", "device_id", "Names the device for ever; at most 128 bytes."},
@@ -61,14 +61,14 @@ func properties() []property {
 	}
 }
 
-// describeSchemas adds what the Go types of the messages cannot say: descriptions, enumerations, and that no array is
-// ever null. A description of a property that is no longer there is an error.
+// describeSchemas adds what the Go types of the messages cannot express: descriptions, enumerations, and that no array is
+// null. A description of a property that does not exist is an error.
 func describeSchemas(document *huma.OpenAPI) error {
 	schemas := document.Components.Schemas.Map()
 	for _, p := range properties() {
 		schema := schemas[p.schema]
 		if schema == nil {
-			continue // Only an operation that was left out needs it.
+			continue // Only used by an omitted operation.
 		}
 		if schema.Properties[p.name] == nil {
 			return fmt.Errorf("schema %s has no property %s to describe", p.schema, p.name)
@@ -108,7 +108,7 @@ func inherit(schemas map[string]*huma.Schema, to, from string) {
 	}
 }
 
-// enumerate lists the values that a string property may have; a number of the same name is left alone.
+// enumerate sets the possible values of a string property; it ignores a number of the same name.
 func enumerate[T ~string](property *huma.Schema, values ...T) {
 	if property == nil || property.Type != huma.TypeString || property.Enum != nil {
 		return

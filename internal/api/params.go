@@ -13,15 +13,15 @@ import (
 	"iotmon/internal/iot"
 )
 
-// moment is a point in time in a query: RFC 3339, "now", or a span before now such as -90m or -7d. The zero moment was
-// not given.
+// moment is a point in time in a query: RFC 3339, "now", or a duration before now such as -90m or -7d. The zero moment
+// means that the parameter is absent.
 type moment struct {
 	at       time.Time
 	ago      time.Duration
 	relative bool
 }
 
-// UnmarshalText reads a moment.
+// UnmarshalText parses a moment.
 func (m *moment) UnmarshalText(text []byte) error {
 	s := string(text)
 	if s == "now" {
@@ -38,7 +38,8 @@ func (m *moment) UnmarshalText(text []byte) error {
 	if err != nil {
 		return errors.New("must be RFC 3339 such as 2024-01-30T10:30:00Z, now, or a time before now such as -90m or -7d")
 	}
-	// No reading is older than the epoch. The year 1, which programs send that mean "from the beginning", is the zero time.
+	// No reading is older than the epoch. Programs send the year 1 for "from the beginning", but that is the zero time,
+	// which means absent.
 	if epoch := time.Unix(0, 0); at.Before(epoch) {
 		at = epoch
 	}
@@ -46,7 +47,7 @@ func (m *moment) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// resolve returns the moment as a time, or otherwise if it was not given.
+// resolve returns the moment as a time, or otherwise if it is absent.
 func (m moment) resolve(now, otherwise time.Time) time.Time {
 	switch {
 	case m.relative:
@@ -57,17 +58,17 @@ func (m moment) resolve(now, otherwise time.Time) time.Time {
 	return m.at
 }
 
-// span is a positive length of time in a query, such as 30s, 5m, 1h30m or 7d.
+// span is a positive duration in a query, such as 30s, 5m, 1h30m or 7d.
 type span struct{ length time.Duration }
 
-// UnmarshalText reads a span.
+// UnmarshalText parses a span.
 func (s *span) UnmarshalText(text []byte) error {
 	length, err := parseSpan(string(text))
 	*s = span{length}
 	return err
 }
 
-// A span of less than shortestSpan is no use to anybody; longestSpan keeps the arithmetic on times far from overflow.
+// A span shorter than shortestSpan is useless; longestSpan prevents overflow in time arithmetic.
 const (
 	shortestSpan = time.Millisecond
 	longestSpan  = 100 * 365 * 24 * time.Hour
@@ -89,10 +90,10 @@ func parseSpan(s string) (time.Duration, error) {
 	return length, nil
 }
 
-// period returns the half-open range of time that from and to name. What is not given is now and the given span before
-// it.
+// period returns the half-open range from from to to. An absent to is now; an absent from is length before the end.
 func (s *server) period(from, to moment, length time.Duration) (start, end time.Time, err error) {
-	// Whole seconds, so that all who ask within one ask the same; up, so that what is there now is before now.
+	// Whole seconds, so that all requests within a second use the same cache key; rounded up, so that the newest readings
+	// are included.
 	now := iot.CutTime(s.o.Now()).Add(time.Second - time.Microsecond).Truncate(time.Second)
 	end = to.resolve(now, now)
 	start = from.resolve(now, end.Add(-length))
@@ -106,7 +107,7 @@ func checkPeriod(start, end time.Time) error {
 	return badParameter("from", "must be before to", start.Format(time.RFC3339Nano))
 }
 
-// checkType refuses a device type that the catalog does not know, so that a typing error does not look like silence.
+// checkType refuses an unknown device type, so that a typing error does not return an empty list.
 func (s *server) checkType(t iot.DeviceType) error {
 	if t == "" || s.o.Catalog.Spec(t) != nil {
 		return nil
@@ -118,7 +119,7 @@ func (s *server) checkType(t iot.DeviceType) error {
 	return badParameter("type", "unknown device type (known: "+strings.Join(known, ", ")+")", t)
 }
 
-// optional is a query parameter whose zero value means something else than its absence.
+// optional is a query parameter for which zero and absent differ.
 type optional[T any] struct {
 	Value T
 	Given bool
@@ -129,10 +130,10 @@ func (optional[T]) Schema(r huma.Registry) *huma.Schema {
 	return huma.SchemaFromType(r, reflect.TypeFor[T]())
 }
 
-// Receiver is where the value is parsed into.
+// Receiver returns where huma stores the parsed value.
 func (o *optional[T]) Receiver() reflect.Value { return reflect.ValueOf(o).Elem().Field(0) }
 
-// OnParamSet learns whether the parameter was given.
+// OnParamSet records whether the parameter was given.
 func (o *optional[T]) OnParamSet(given bool, _ any) { o.Given = given }
 
 // rejects reports whether the parameter was given and is not the value.

@@ -7,15 +7,15 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// badParameter reports a query parameter that is well formed but makes no sense here.
+// badParameter returns the problem for a query parameter that is well formed but invalid.
 func badParameter(name, message string, value any) error {
 	return huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{
 		Message: message, Location: "query." + name, Value: value,
 	})
 }
 
-// historyProblem turns an error of the archive into an answer that invites a retry, and nil into nil. Only the first
-// failure and the first success after it are logged.
+// historyProblem converts an error of the archive to a 503 with Retry-After, and nil to nil. It logs only the first failure
+// and the first success after it.
 func (s *server) historyProblem(ctx context.Context, err error) error {
 	switch {
 	case err == nil:

@@ -13,7 +13,7 @@ import (
 // pointsPerBucket is how many readings History may return for one bucket.
 const pointsPerBucket = 4
 
-// defaultPeriod is how far back a question about the past goes when it does not say.
+// defaultPeriod is the length of the range of a query without from.
 const defaultPeriod = time.Hour
 
 func (s *server) registerHistory(api huma.API) {
@@ -96,7 +96,8 @@ func (s *server) listReadings(ctx context.Context, in *readingsInput) (*answer[r
 	return &answer[readingList]{readingList{in.ID, from, to, items}}, nil
 }
 
-// bucketLength widens step until no more than the given number of buckets cover the range. 0 stays 0: no length wished.
+// bucketLength increases step until at most the given number of buckets cover the range. 0 stays 0, which means no given
+// length.
 func bucketLength(step, length time.Duration, buckets int) time.Duration {
 	if step == 0 {
 		return 0

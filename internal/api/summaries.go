@@ -23,13 +23,13 @@ func (in summariesInput) listing() string {
 	return listing("summaries", in)
 }
 
-// summariesRow is the last row of a page and the range that the first page fixed.
+// summariesRow is a cursor: the last row of a page, and the time range, which the first page fixes.
 type summariesRow struct {
 	From  time.Time      `json:"f"`
 	To    time.Time      `json:"t"`
 	Start time.Time      `json:"s,omitzero"`
 	Type  iot.DeviceType `json:"d,omitempty"`
-	// Length tells windows of a type apart that start together.
+	// Length distinguishes windows of a type with the same start.
 	Length time.Duration `json:"l,omitempty"`
 }
 
@@ -90,12 +90,12 @@ func (s *server) windows(ctx context.Context, in *summariesInput, row summariesR
 	return rows[:in.Limit], true, nil
 }
 
-// longestStep bounds what must be read for one row.
+// longestStep limits what must be read for one row.
 const longestStep = 24 * time.Hour
 
 const (
-	// mergeBlock is how many windows are read at a time to merge them, mergeMost how many for one page: a page that would
-	// need more ends early, after the last whole step.
+	// mergeBlock is how many windows are read at a time, mergeMost how many for one page: a page that would need more ends
+	// early, after the last complete step.
 	mergeBlock = 2000
 	mergeMost  = 20_000
 )

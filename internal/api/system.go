@@ -73,7 +73,7 @@ func (s *server) getStatus(context.Context, *struct{}) (*answer[status], error) 
 	}}, nil
 }
 
-// version says what is running.
+// version is the running program.
 type version struct {
 	Name    string `json:"name" example:"iotmon"`
 	Version string `json:"version"`
@@ -84,7 +84,7 @@ func (s *server) getVersion(context.Context, *struct{}) (*answer[version], error
 	return &answer[version]{version{Name: "iotmon", Version: s.o.Version, Go: runtime.Version()}}, nil
 }
 
-// admitted says which times readings may carry.
+// admitted is the range of times that readings may have.
 type admitted struct {
 	Retention int64     `json:"readings_retention_seconds" example:"1209600" doc:"How old a reading may be when it arrives; 0 is any age. The setting is archive.retention.readings."`
 	Earliest  time.Time `json:"earliest" doc:"What the first reading may be dated. The setting is ingest.earliest_year."`

@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// Off switches a built-in alert off.
+// Off turns off a built-in alert.
 const Off = "off"
 
-// Alerts says what raises an alert. The fields before Rules are the built-in rules.
+// Alerts configures the alert rules. The fields before Rules are the built-in rules.
 type Alerts struct {
-	// The thresholds are in the unit of the device type; nil is off.
+	// The thresholds are in the unit of the device type; nil means off.
 	TemperatureHigh     *float64 `koanf:"temperature_high"`
 	HumidityHigh        *float64 `koanf:"humidity_high"`
 	PressureHigh        *float64 `koanf:"pressure_high"`
@@ -35,7 +35,7 @@ type Rule struct {
 	ClearFor time.Duration `koanf:"clear_for"`
 }
 
-// Thresholds returns those of the built-in rules by the rules' names, which are their keys; nil for a rule that is off.
+// Thresholds returns the thresholds of the built-in rules by rule name, which is also the key; nil for a rule that is off.
 func (a *Alerts) Thresholds() map[string]*float64 {
 	return map[string]*float64{
 		"temperature_high":     a.TemperatureHigh,
@@ -62,13 +62,14 @@ func (a *Alerts) builtin() []string {
 	return names
 }
 
-// Builtin is what the program has of its own and the configuration may name. This package does not know the domain and is told.
+// Builtin are the built-in names of the domain that the configuration may use. They are passed in because this package does
+// not import the domain.
 type Builtin struct {
-	// DeviceTypes are the names of the device types that every system knows.
+	// DeviceTypes are the names of the built-in device types.
 	DeviceTypes []string
 	// RuleTypes are the device types that the built-in rules are for, by the rules' names.
 	RuleTypes map[string]string
-	// MaxRules bounds the rules of one device type.
+	// MaxRules is the maximum number of rules of one device type.
 	MaxRules int
 }
 

@@ -10,18 +10,18 @@ import (
 // Bytes is a size. In a file it is a number of bytes or a number with a unit, such as 512MiB.
 type Bytes int64
 
-// unit is a suffix and the bytes it stands for.
+// unit is a suffix and its number of bytes.
 type unit struct {
 	suffix string
 	bytes  int64
 }
 
-// units is ordered largest first, and B last because the others end in it.
+// units returns the units, largest first; B is last because the others end in it.
 func units() []unit {
 	return []unit{{"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"B", 1}}
 }
 
-// String writes the size with the largest unit that keeps it whole.
+// String formats the size with the largest unit that leaves a whole number.
 func (b Bytes) String() string {
 	for _, u := range units() {
 		if b != 0 && int64(b)%u.bytes == 0 && u.bytes > 1 {

@@ -33,77 +33,79 @@ type Config struct {
 	Tracing     Tracing      `koanf:"tracing"`
 	Log         Log          `koanf:"log"`
 
-	// CheckOnly is set by -check-config: the program has nothing more to do than to say that all is well.
+	// CheckOnly is set by -check-config: the program only reports that the configuration is valid.
 	CheckOnly bool `koanf:"-"`
-	// Probe is set by -probe: the path to ask of the service that runs with this configuration, and nothing more to do.
+	// Probe is set by -probe: the program only requests this path from the service that runs with this configuration.
 	Probe string `koanf:"-"`
-	// Revision is when the settings were decided that all instances of a service must agree on; the newest ones win.
+	// Revision is the age of the settings on which all instances of a service must agree; the newest settings win.
 	Revision time.Time `koanf:"-"`
-	// sources tells for every key that is not at its default who set it.
+	// sources holds, for every key that is not at its default, what set it.
 	sources map[string]string
-	// builtin is what it was made with.
+	// builtin is LoadOptions.Builtin.
 	builtin Builtin
 }
 
 // Server is the HTTP server of the service.
 type Server struct {
-	// Addr is the whole address, host:port. Port sets the port of it alone; after Load the two agree.
+	// Addr is the address, host:port. Port sets only its port; after Load the two agree.
 	Addr string `koanf:"addr"`
 	Port int    `koanf:"port"`
-	// StaticDir and TemplateDir replace the page that is built into the program; empty keeps it.
+	// StaticDir and TemplateDir replace the page built into the program; empty means do not.
 	StaticDir   string `koanf:"static_dir"`
 	TemplateDir string `koanf:"template_dir"`
 	// Pprof serves Go's profiles under /debug/pprof/.
 	Pprof bool `koanf:"pprof"`
-	// ShutdownTimeout is how long the service may take to stop in good order; then it stops at once.
+	// ShutdownTimeout is how long a graceful stop may take; after that the service stops at once.
 	ShutdownTimeout time.Duration `koanf:"shutdown_timeout"`
 }
 
-// Kafka is the log, and how its topics are made and written.
+// Kafka configures the cluster, its topics and the producers.
 type Kafka struct {
-	// Brokers are the seed addresses of a cluster. Iotmon has its embedded broker instead, and refuses any.
+	// Brokers are the seed addresses of a cluster. Must be empty for iotmon, which has an embedded broker.
 	Brokers  []string `koanf:"brokers"`
 	TLS      TLS      `koanf:"tls"`
 	SASL     SASL     `koanf:"sasl"`
 	Embedded Embedded `koanf:"embedded"`
-	// Topic holds the readings. Topics is short for Topic and AlertsTopic, in this order; after Load it agrees with them.
+	// Topic holds the readings. Topics is a short form of Topic and AlertsTopic, in this order; after Load it agrees with
+	// them.
 	Topic            string   `koanf:"topic"`
 	Topics           []string `koanf:"topics"`
 	DeadLettersTopic string   `koanf:"dead_letters_topic"`
 	AggregatesTopic  string   `koanf:"aggregates_topic"`
 	AlertsTopic      string   `koanf:"alerts_topic"`
 	StatesTopic      string   `koanf:"states_topic"`
-	// Partitions and ReplicationFactor are for topics that do not exist yet. The embedded broker keeps one replica.
+	// Partitions and ReplicationFactor apply to topics that the service creates. The embedded broker keeps one replica.
 	Partitions        int `koanf:"partitions"`
 	ReplicationFactor int `koanf:"replication_factor"`
-	// GroupID is the processor's consumer group; the archiver appends -archiver, what fills the cache -cache.
+	// GroupID is the processor's consumer group; the archiver appends -archiver, the cache filler -cache.
 	GroupID string `koanf:"group_id"`
-	// GroupProtocol is how the groups share partitions out: classic, or consumer, which is KIP-848 and needs Kafka 4.
+	// GroupProtocol is how partitions are assigned within a group: classic, or consumer, which is KIP-848 and needs Kafka
+	// 4.
 	GroupProtocol string `koanf:"group_protocol"`
-	// BatchSize bounds the records of one produce batch, Linger how long a batch waits for more.
+	// BatchSize is the maximum number of records of one produce batch, Linger how long a batch waits for more.
 	BatchSize int           `koanf:"batch_size"`
 	Linger    time.Duration `koanf:"linger"`
-	// MaxBuffered bounds the readings that Kafka has not acknowledged yet; who has more waits. DeliveryTimeout is how long
-	// those of the simulator may wait there.
+	// MaxBuffered is the maximum number of readings that Kafka has not acknowledged; a sender with more blocks.
+	// DeliveryTimeout is how long the simulator's readings may wait for Kafka.
 	MaxBuffered     int           `koanf:"max_buffered"`
 	DeliveryTimeout time.Duration `koanf:"delivery_timeout"`
 }
 
-// TLS is how the connections to a cluster are encrypted.
+// TLS configures encrypted connections to a cluster.
 type TLS struct {
 	Enabled bool `koanf:"enabled"`
-	// CAFile holds the certificates that the brokers' are signed with; empty is those that the system trusts.
+	// CAFile holds the CA certificates for the brokers' certificates; empty means the system's.
 	CAFile string `koanf:"ca_file"`
-	// CertFile and KeyFile are this client's own certificate, where brokers ask for one.
+	// CertFile and KeyFile are the client certificate, if the brokers require one.
 	CertFile string `koanf:"cert_file"`
 	KeyFile  string `koanf:"key_file"`
-	// ServerName is the name in the brokers' certificates if it is not the one they are reached by.
+	// ServerName is the name in the brokers' certificates, if it differs from the host name.
 	ServerName string `koanf:"server_name"`
 }
 
-// SASL is how the services log in to a cluster.
+// SASL is the login of the services to a cluster.
 type SASL struct {
-	// Mechanism is PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512; empty is no login.
+	// Mechanism is PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512; empty means no login.
 	Mechanism string `koanf:"mechanism"`
 	Username  string `koanf:"username"`
 	Password  string `koanf:"password" secret:"true"`
@@ -111,38 +113,39 @@ type SASL struct {
 
 // Postgres is the database of the separate services.
 type Postgres struct {
-	// URL is what libpq takes, several hosts included: postgres://user:password@host:5432/database?sslmode=require.
+	// URL is a connection string of libpq, with one or several hosts:
+	// postgres://user:password@host:5432/database?sslmode=require.
 	URL string `koanf:"url" secret:"true"`
 	// Password is taken as it is written, whatever its characters; it wins over one in the URL. Empty is none.
 	Password string `koanf:"password" secret:"true"`
-	// MaxConnections bounds the connections of one service.
+	// MaxConnections is the maximum number of connections of one service.
 	MaxConnections int `koanf:"max_connections"`
 }
 
 // Redis is the cache of the separate services.
 type Redis struct {
-	// URL is redis://user:password@host:6379/0, rediss:// for TLS; empty is no cache.
+	// URL is redis://user:password@host:6379/0, rediss:// for TLS; empty means no cache.
 	URL string `koanf:"url" secret:"true"`
 	// Password is taken as it is written, whatever its characters; it wins over one in the URL. Empty is none.
 	Password string `koanf:"password" secret:"true"`
-	// Addrs are further nodes: with them the URL's is one of a cluster, or, with Master set, one of the sentinels that
-	// know the master of this name.
+	// Addrs are further nodes. With Addrs the URL is a node of a cluster or, with Master set, a sentinel that knows the
+	// master of this name.
 	Addrs  []string `koanf:"addrs"`
 	Master string   `koanf:"master"`
-	// Expiry is how long the state of a device that falls silent is kept.
+	// Expiry is how long the state of a silent device is kept.
 	Expiry time.Duration `koanf:"expiry"`
 }
 
 // Embedded is the broker inside iotmon.
 type Embedded struct {
-	// Port to listen on, on the loopback interface; 0 is any free one.
+	// Port to listen on, on the loopback interface; 0 means any free one.
 	Port int `koanf:"port"`
-	// Retention is how much of the log is kept, all topics together.
+	// Retention is the maximum size of the log, all topics together.
 	Retention Bytes `koanf:"retention"`
-	// SyncWrites has every batch on the disk before it is acknowledged, which survives a loss of power.
+	// SyncWrites syncs every batch to disk before it is acknowledged, so that it survives a power failure.
 	SyncWrites bool `koanf:"sync_writes"`
-	// AllowClockBehind starts although the machine's clock is more than an hour behind the log's last record: it was the log's
-	// time that was wrong.
+	// AllowClockBehind allows a start although the machine's clock is more than an hour behind the log's last record. Use
+	// it if the log's time was wrong.
 	AllowClockBehind bool `koanf:"allow_clock_behind"`
 }
 
@@ -151,14 +154,14 @@ type Simulator struct {
 	Enabled      bool          `koanf:"enabled"`
 	DeviceCount  int           `koanf:"device_count"`
 	SendInterval time.Duration `koanf:"send_interval"`
-	// DeviceTypes are dealt to the devices in turn; a type named twice gets twice as many.
+	// DeviceTypes are assigned to the devices in turn; a type listed twice gets twice as many.
 	DeviceTypes []string `koanf:"device_types"`
 	// Seed determines everything that is random.
 	Seed   uint64 `koanf:"seed"`
 	Faults Faults `koanf:"faults"`
 }
 
-// Faults says how often a simulated device goes wrong, in expected times per day; 0 is never.
+// Faults are the expected numbers of faults of a simulated device per day; 0 means never.
 type Faults struct {
 	Offline   float64 `koanf:"offline"`
 	Drift     float64 `koanf:"drift"`
@@ -167,31 +170,33 @@ type Faults struct {
 	Excursion float64 `koanf:"excursion"`
 }
 
-// Ingest bounds what is taken in: MaxText and EarliestYear everywhere, the others at POST /api/v1/readings.
+// Ingest are the limits of incoming readings: MaxText and EarliestYear apply everywhere, the others to POST
+// /api/v1/readings.
 type Ingest struct {
-	// MaxBody bounds one body, as sent and as decompressed, MaxReadings the readings in it.
+	// MaxBody is the maximum size of one body, as sent and as decompressed, MaxReadings the maximum number of readings in
+	// it.
 	MaxBody     Bytes `koanf:"max_body_bytes"`
 	MaxReadings int   `koanf:"max_readings"`
-	// MaxInFlight bounds the requests that are being answered at once, MaxInFlightBytes their bodies together.
+	// MaxInFlight is the maximum number of concurrent requests, MaxInFlightBytes the maximum size of their bodies together.
 	MaxInFlight      int   `koanf:"max_in_flight"`
 	MaxInFlightBytes Bytes `koanf:"max_in_flight_bytes"`
 	// BodyTimeout is how long a client may take to send its body, Timeout how long Kafka may take to acknowledge.
 	BodyTimeout time.Duration `koanf:"body_timeout"`
 	Timeout     time.Duration `koanf:"timeout"`
-	// MaxText bounds each text of a reading but its id, however the reading came in.
+	// MaxText is the maximum length of each text of a reading except its id, for readings from every source.
 	MaxText Bytes `koanf:"max_text_bytes"`
-	// EarliestYear is the first year that a reading may be of.
+	// EarliestYear is the first year of a reading's timestamp that is accepted.
 	EarliestYear int `koanf:"earliest_year"`
-	// Map says which values in the shapes of other programs are which readings.
+	// Map converts the values of other programs to readings.
 	Map []MapRule `koanf:"map"`
 }
 
-// MapRule takes the values that have its Measurement, if it names one, its Field and its Tags.
+// MapRule applies to the values that have its Measurement, if set, its Field and its Tags.
 type MapRule struct {
 	Measurement string            `koanf:"measurement"`
 	Field       string            `koanf:"field"`
 	Tags        map[string]string `koanf:"tags"`
-	// Device, Building and Room may hold {measurement}, {field} and names of tags in braces.
+	// Device, Building and Room may contain {measurement}, {field} and names of tags in braces.
 	Device   string `koanf:"device"`
 	Type     string `koanf:"type"`
 	Unit     string `koanf:"unit"`
@@ -199,29 +204,29 @@ type MapRule struct {
 	Room     string `koanf:"room"`
 }
 
-// Aggregation is about the windows of event time.
+// Aggregation configures the windows of event time.
 type Aggregation struct {
 	WindowSeconds int `koanf:"window_seconds"`
-	// AllowedLateness is how long after its end a window waits for readings that are out of order.
+	// AllowedLateness is how long a window stays open after its end for readings that are out of order.
 	AllowedLateness time.Duration `koanf:"allowed_lateness"`
-	// MaxClockSkew is how far ahead of its arrival a reading may be dated.
+	// MaxClockSkew is how far a reading's timestamp may be ahead of its arrival.
 	MaxClockSkew time.Duration `koanf:"max_clock_skew"`
 }
 
 // Window returns the length of a window.
 func (a *Aggregation) Window() time.Duration { return time.Duration(a.WindowSeconds) * time.Second }
 
-// Devices is about every device, real or simulated.
+// Devices applies to every device, real or simulated.
 type Devices struct {
 	// OfflineAfter is how long a device may be silent before it counts as offline. Unless it is set, it is at least three
 	// times the simulator's interval.
 	OfflineAfter time.Duration `koanf:"offline_after"`
-	// ForgetAfter is how long after its last reading a device is forgotten: it leaves the lists and the counts, and its history
-	// stays. 0 means never.
+	// ForgetAfter is how long after its last reading a device is forgotten: it is removed from lists and counts, but its
+	// history stays. 0 means never.
 	ForgetAfter time.Duration `koanf:"forget_after"`
 }
 
-// DeviceType is a type beside the built-in ones.
+// DeviceType is a device type in addition to the built-in ones.
 type DeviceType struct {
 	Name     string  `koanf:"name"`
 	Unit     string  `koanf:"unit"`
@@ -241,24 +246,24 @@ const (
 	RoleCache     = "cache"
 )
 
-// Consume says what a consumer does, so that each role can have as many processes as it needs.
+// Consume selects the roles of a consumer, so that each role can have its own number of processes.
 type Consume struct {
 	Roles []string `koanf:"roles"`
 }
 
-// Processor is about the transactions that carry windows, alerts and states.
+// Processor configures the transactions with windows, alerts and states.
 type Processor struct {
 	// CommitInterval is how long a transaction collects outputs.
 	CommitInterval time.Duration `koanf:"commit_interval"`
 }
 
-// Archive is the database of what has been.
+// Archive configures the database of the history.
 type Archive struct {
 	Enabled   bool      `koanf:"enabled"`
 	Retention Retention `koanf:"retention"`
 }
 
-// Retention is how long the archive keeps each kind of row; 0 is for ever.
+// Retention is how long the archive keeps each kind of row; 0 means forever.
 type Retention struct {
 	Readings  time.Duration `koanf:"readings"`
 	Summaries time.Duration `koanf:"summaries"`
@@ -270,29 +275,29 @@ type Live struct {
 	Path           string        `koanf:"path"`
 	MaxConnections int           `koanf:"max_connections"`
 	PingInterval   time.Duration `koanf:"ping_interval"`
-	// PongTimeout is how long a ping may stay unanswered, WriteTimeout how long a client may take to accept a message.
+	// PongTimeout is how long a client may take to answer a ping, WriteTimeout how long to accept a message.
 	PongTimeout  time.Duration `koanf:"pong_timeout"`
 	WriteTimeout time.Duration `koanf:"write_timeout"`
-	// AllowedOrigins lists origins whose pages may connect besides the server's own.
+	// AllowedOrigins lists origins whose pages may connect, besides the server's own.
 	AllowedOrigins []string `koanf:"allowed_origins"`
-	// MaxMessageBytes and MaxFilterItems bound what a client may send.
+	// MaxMessageBytes and MaxFilterItems limit what a client may send.
 	MaxMessageBytes Bytes `koanf:"max_message_bytes"`
 	MaxFilterItems  int   `koanf:"max_filter_items"`
-	// MaxBytesPerSecond is about how much all clients together are sent of the devices' readings.
+	// MaxBytesPerSecond is approximately the maximum rate of readings sent to all clients together.
 	MaxBytesPerSecond Bytes `koanf:"max_bytes_per_second"`
-	// Compression has clients offered permessage-deflate.
+	// Compression offers permessage-deflate to clients.
 	Compression bool `koanf:"compression"`
 }
 
-// Tracing is who is told how single readings make their way from one service to the next.
+// Tracing configures the export of traces of readings through the services.
 type Tracing struct {
-	// Endpoint is the URL of a receiver of OpenTelemetry's protocol over HTTP, such as http://localhost:4318; empty is nobody.
+	// Endpoint is the URL of an OTLP/HTTP receiver, such as http://localhost:4318; empty means no tracing.
 	Endpoint string `koanf:"endpoint"`
-	// SampleRatio is how many of the batches of readings are traced whose sender has not decided that by a traceparent.
+	// SampleRatio is the share of batches of readings to be traced. It does not apply to senders that set a traceparent.
 	SampleRatio float64 `koanf:"sample_ratio"`
 }
 
-// Log is what the program writes about itself, to standard error.
+// Log configures the program's log on standard error.
 type Log struct {
 	Format string `koanf:"format"`
 	Level  string `koanf:"level"`

@@ -12,11 +12,11 @@ import (
 	"github.com/knadh/koanf/parsers/yaml"
 )
 
-// layer is what one place, or the places of one kind, have to say: typed values by key, and who said it.
+// layer holds the typed values by key from one source, or from the sources of one kind, and the source of each.
 type layer struct {
 	values  map[string]any
 	sources map[string]string
-	// modified is when the file was changed last that the values are from; zero if they are from no file.
+	// modified is the modification time of the file with the values; zero if they are not from a file.
 	modified time.Time
 }
 
@@ -28,23 +28,23 @@ func (l *layer) set(path string, value any, source string) {
 	l.values[path], l.sources[path] = value, source
 }
 
-// decoder turns what stands in one place into typed values. It knows the schema and refuses everything else.
+// decoder decodes one source into typed values. It refuses whatever is not in the schema.
 type decoder struct {
-	// source names the place in messages.
+	// source is the name of the source in messages.
 	source   string
 	hosts    hosts
 	problems *problems
-	// above are the layers that win over what stands here.
+	// above are the layers that override this source.
 	above []*layer
 }
 
-// overruled reports whether the value of a key, or of an item of its list, makes no difference.
+// overruled reports whether another layer overrides the key, or the list of an item.
 func (d *decoder) overruled(path string) bool {
 	key, _, _ := strings.Cut(path, "[")
 	return slices.ContainsFunc(d.above, func(l *layer) bool { _, set := l.values[key]; return set })
 }
 
-// section takes a section of a file over into the layer, by the fields of t.
+// section decodes a section of a file into the layer, by the fields of t.
 func (d *decoder) section(into *layer, path string, t reflect.Type, raw map[string]any) {
 	fields, keys := fieldsOf(t)
 	for key, value := range raw {
@@ -88,7 +88,7 @@ func (d *decoder) unknown(section, key string, keys []string) {
 	d.problems.add(d.source, path, "unknown key%s", hint)
 }
 
-// suggestLast finds a key of another section that ends in the same word.
+// suggestLast finds a key of another section that ends with the same word.
 func suggestLast(key string, all []string) string {
 	for _, path := range all {
 		if strings.HasSuffix(path, "."+key) {
@@ -98,8 +98,8 @@ func suggestLast(key string, all []string) string {
 	return ""
 }
 
-// text decodes a value that comes as text, from the environment or a flag. Lists of names are separated by commas;
-// everything that is not plain text may be written as in YAML.
+// text decodes a value from the environment or a flag. Lists of names are separated by commas; everything except plain text
+// may be written as in YAML.
 func (d *decoder) text(path string, field reflect.StructField, text string) (any, bool) {
 	switch {
 	case field.Type.Kind() == reflect.String:
@@ -118,7 +118,7 @@ func (d *decoder) text(path string, field reflect.StructField, text string) (any
 	return d.value(path, field, parsed["v"])
 }
 
-// value decodes one value; ok is false, and the problem is told, if it is not of the field's type.
+// value decodes one value. If it is not of the field's type, it records the problem and ok is false.
 func (d *decoder) value(path string, field reflect.StructField, raw any) (typed any, ok bool) {
 	if raw == nil {
 		if word, ok := field.Tag.Lookup("null"); ok {
@@ -179,7 +179,7 @@ func (d *decoder) list(path string, element reflect.Type, raw any) (any, bool) {
 	return typed, all
 }
 
-// element decodes a struct in a list into a map by key, as koanf wants it.
+// element decodes a struct in a list into a map by key, as koanf expects it.
 func (d *decoder) element(path string, t reflect.Type, raw any) (any, bool) {
 	given, isMap := raw.(map[string]any)
 	if !isMap {
@@ -212,7 +212,7 @@ func (d *decoder) words(path string, raw any) (any, bool) {
 	return words, all
 }
 
-// scalar converts a single value to t. The result is nil if it cannot be, and wanted says what would have been right.
+// scalar converts a single value to t. If that is impossible, typed is nil and wanted is what is expected.
 func scalar(t reflect.Type, raw any) (typed any, wanted string) {
 	switch t {
 	case reflect.TypeFor[time.Duration]():
@@ -268,7 +268,7 @@ func plain(kind reflect.Kind, raw any) (typed any, wanted string) {
 	}
 }
 
-// show writes a value as a user would recognize it.
+// show formats a value as a user would write it.
 func show(raw any) string {
 	switch raw := raw.(type) {
 	case string:

@@ -5,8 +5,7 @@ import (
 	"time"
 )
 
-// Default returns the configuration of a service that was told nothing but what is built in. Lists without elements are not nil, as those that
-// were read are not.
+// Default returns the default configuration of a service. Empty lists are not nil, as after Load.
 func Default(service string, builtin Builtin) Config {
 	port := defaultPort(service)
 	cfg := Config{
@@ -98,9 +97,9 @@ func defaultIngest() Ingest {
 
 func threshold(value float64) *float64 { return &value }
 
-// defaultPartitions is small for one process, which has nobody to share partitions with. Each costs: readings that arrive
-// together make a batch in every partition, and a batch is four system calls and 76 bytes of memory for as long as it is
-// retained, of the readings and of the states.
+// defaultPartitions is small for one process, which does not share partitions. Each partition has a cost: readings that
+// arrive together become a batch in every partition, and each batch of readings or states takes four system calls, and 76
+// bytes of memory while it is retained.
 func defaultPartitions(service string) int {
 	if service == Iotmon {
 		return 2
@@ -108,8 +107,8 @@ func defaultPartitions(service string) int {
 	return 10
 }
 
-// defaultMaxBuffered is less for one process, whose broker answers within milliseconds: what is on its way then stays in the
-// processor's caches, which a seventh of the processor time at full rate is saved by. A cluster may be a continent away.
+// defaultMaxBuffered is smaller for one process, whose broker answers within milliseconds: unacknowledged readings then
+// stay in the CPU's caches, which saves a seventh of the CPU time at full rate. A cluster may be a continent away.
 func defaultMaxBuffered(service string) int {
 	if service == Iotmon {
 		return 10_000
@@ -117,7 +116,7 @@ func defaultMaxBuffered(service string) int {
 	return 50_000
 }
 
-// defaultPort lets all services of one machine run side by side.
+// defaultPort differs for each service, so that all can run on one machine.
 func defaultPort(service string) int {
 	switch service {
 	case Consumer:
@@ -131,8 +130,8 @@ func defaultPort(service string) int {
 	}
 }
 
-// defaultCommitInterval is longer for one process: nothing live waits for a transaction there, and each writes offsets, markers
-// and a batch of states in every partition, however little has happened.
+// defaultCommitInterval is longer for one process: nothing live waits for a transaction there, and each transaction writes
+// offsets, markers and a batch of states in every partition, even if little has changed.
 func defaultCommitInterval(service string) time.Duration {
 	if service == Iotmon {
 		return time.Second

@@ -16,15 +16,15 @@ import (
 // envConfig names the file, as -config does.
 const envConfig = envPrefix + "CONFIG"
 
-// environment is the process's environment over what a file named .env adds to it.
+// environment is the process's environment with the additions of a file named .env.
 type environment struct {
 	values map[string]string
 	// dotenv holds the names that come from the file.
 	dotenv map[string]bool
 }
 
-// readEnvironment takes environ, in the form of os.Environ, and the file .env in dir, if there is one, which never
-// overrides what the environment says itself. A variable that is set to nothing counts as not set.
+// readEnvironment merges environ, in the form of os.Environ, with the file .env in dir, if there is one. The file never
+// overrides the environment. An empty variable counts as not set.
 func readEnvironment(environ []string, dir string) (*environment, error) {
 	env := &environment{values: make(map[string]string), dotenv: make(map[string]bool)}
 	for _, entry := range environ {
@@ -50,7 +50,7 @@ func (e *environment) hosts() hosts {
 	return hosts{kafka: e.values["KAFKA_HOST"], middleware: e.values["MIDDLEWARE_HOST"]}
 }
 
-// source names a variable in messages.
+// source returns the name of a variable for messages.
 func (e *environment) source(name string) string {
 	if e.dotenv[name] {
 		return ".env: " + name
@@ -58,7 +58,7 @@ func (e *environment) source(name string) string {
 	return name
 }
 
-// layer decodes every variable of ours and refuses those that set nothing.
+// layer decodes every variable that begins with IOTMON_ and refuses unknown ones.
 func (e *environment) layer(problems *problems) *layer {
 	into := newLayer()
 	byPath, paths := schema()
@@ -82,13 +82,13 @@ func (e *environment) layer(problems *problems) *layer {
 	return into
 }
 
-// kubernetesLink matches the variables by which Kubernetes announces a Service named iotmon, or iotmon-something, to
-// every pod of its namespace. They are nobody's mistake. One that ends in _PORT holds a URL, and not the number that
-// somebody means who has misspelt a key.
+// kubernetesLink matches the variables by which Kubernetes announces a Service named iotmon, or iotmon-something, to every
+// pod of its namespace. They are not mistakes of the user. One that ends in _PORT holds a URL, while a misspelt key of ours
+// would hold a number.
 var kubernetesLink = regexp.MustCompile(
 	`^\w+_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)=|^\w+_PORT=\w+://`)
 
-// file returns the configuration file that was named, by the flag or else by the environment, and which of them did.
+// file returns the path of the configuration file from the flag or else from the environment, and which of the two set it.
 func (e *environment) file(flag string) (path, source string) {
 	if flag != "" {
 		return flag, "-config"

@@ -12,24 +12,24 @@ import (
 // ErrVersion is returned by Load when the command line asks for the version, as flag.ErrHelp is when it asks for help.
 var ErrVersion = errors.New("version requested")
 
-// Error is what the user got wrong, in the file, the environment or the command line. Nothing has been started, and the
-// exit status is 2.
+// Error is the user's mistakes in the file, the environment or the command line. Nothing has been started, and the exit
+// status is 2.
 type Error struct {
-	// Problems has one line for each mistake: where it was made, the key, what is allowed and what was got.
+	// Problems has one line for each mistake: the source, the key, what is allowed and the value.
 	Problems []string
 }
 
 // Error returns the problems, one a line.
 func (e *Error) Error() string { return strings.Join(e.Problems, "\n") }
 
-// problems collects mistakes, so that all of them are told at once.
+// problems collects mistakes, so that all of them are reported at once.
 type problems []string
 
 func (p *problems) add(source, key, format string, args ...any) {
 	*p = append(*p, fmt.Sprintf("%s: %s: %s", source, key, fmt.Sprintf(format, args...)))
 }
 
-// err returns an *Error with what has been collected, in a stable order, or nil for nothing.
+// err returns an *Error with the sorted problems, or nil if there are none.
 func (p problems) err() error {
 	if len(p) == 0 {
 		return nil
@@ -38,8 +38,7 @@ func (p problems) err() error {
 	return &Error{Problems: p}
 }
 
-// suggest returns "; did you mean NAME?" for the known name that is nearest to what was written, or nothing when none is
-// near.
+// suggest returns "; did you mean NAME?" with the nearest known name, or nothing if none is near.
 func suggest(written string, known []string) string {
 	best, distance := "", 1+max(2, len(written)/3)
 	for _, name := range known {

@@ -7,8 +7,8 @@ import (
 	"text/tabwriter"
 )
 
-// Explain writes every key that is not at its default, with its value and who set it. The two keys that are short for
-// others are told as those.
+// Explain writes every key that is not at its default, with its value and its source. The two short forms are shown as the
+// keys that they set.
 func (c *Config) Explain(w io.Writer, service string) error {
 	defaults := Default(service, c.builtin)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
@@ -34,7 +34,7 @@ func (c *Config) Explain(w io.Writer, service string) error {
 	return nil
 }
 
-// showValue writes a value nearly as a file would have it.
+// showValue formats a value nearly as in a file.
 func showValue(v reflect.Value) string {
 	switch {
 	case v.Kind() == reflect.Pointer && v.IsNil():

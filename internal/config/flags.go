@@ -11,7 +11,7 @@ import (
 // option is a flag that sets a key.
 type option struct{ name, key string }
 
-// options lists the flags of a service that say the same as a key of the file.
+// options returns the flags of a service that set a key.
 func options(service string) []option {
 	known := []option{
 		{"addr", "server.addr"},
@@ -34,7 +34,7 @@ func options(service string) []option {
 
 func simulates(service string) bool { return service == Iotmon || service == Producer }
 
-// commandLine is what the flags say.
+// commandLine is the parsed command line.
 type commandLine struct {
 	file      string
 	checkOnly bool
@@ -81,7 +81,7 @@ func parseFlags(service string, args []string) (*commandLine, error) {
 	return line, nil
 }
 
-// flagError words an error of package flag like every other problem.
+// flagError converts an error of package flag to the form of other problems.
 func flagError(set *flag.FlagSet, err error) error {
 	if errors.Is(err, flag.ErrHelp) {
 		return flag.ErrHelp

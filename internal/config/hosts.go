@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// hosts fills the placeholders <KAFKA_HOST> and <MIDDLEWARE_HOST> from the environment variables of the same names. Both
-// name the machine that runs the middleware: one stands in for the other.
+// hosts replaces the placeholders <KAFKA_HOST> and <MIDDLEWARE_HOST> by the environment variables of the same names. Both
+// are the host of the middleware: if only one is set, it is used for both.
 type hosts struct{ kafka, middleware string }
 
 func (h hosts) fill(text string) (string, error) {

@@ -18,21 +18,21 @@ import (
 	"github.com/knadh/koanf/v2"
 )
 
-// LoadOptions say who asks and where to look.
+// LoadOptions are the inputs of Load.
 type LoadOptions struct {
 	// Service is the name of the program, one of the constants of this package.
 	Service string
-	// Builtin is what the configuration may name beside what it defines.
+	// Builtin are the built-in names that the configuration may use.
 	Builtin Builtin
 	// Args is the command line without the program's name, Environ the environment as os.Environ returns it.
 	Args, Environ []string
-	// Dir is where .env and configs/ are looked for, and what relative names of files start from; empty is the working
-	// directory. Paths among the values are left alone.
+	// Dir is the directory of .env and configs/, and the base of a relative configuration file; empty means the working
+	// directory. Paths in values are not changed.
 	Dir string
 }
 
-// Load returns the validated configuration. The error is an *Error for everything the user can mend, flag.ErrHelp for -h
-// and ErrVersion for -version. Load opens no connection and writes nothing.
+// Load returns the validated configuration. The error is an *Error for every mistake of the user, flag.ErrHelp for -h and
+// ErrVersion for -version. Load opens no connection and writes nothing.
 func Load(o LoadOptions) (*Config, error) {
 	line, err := parseFlags(o.Service, o.Args)
 	if err != nil {
@@ -63,9 +63,9 @@ func Load(o LoadOptions) (*Config, error) {
 	return cfg, nil
 }
 
-// revision returns when the settings were decided that all instances of a service must agree on: when the file was changed,
-// or, where the environment, the command line or nobody says more than a file, now. An instance that starts later with what
-// is older thus does not bring it back. Iotmon is alone, and what it starts with is what is meant.
+// revision returns Config.Revision: the modification time of the file, or now if there is no file or if it is overridden.
+// So an instance that starts later with an older file does not restore old settings. For iotmon, which is a single process,
+// it is always now.
 func (o *LoadOptions) revision(fromFile *layer, above []*layer) time.Time {
 	elsewhere := slices.ContainsFunc(above, func(l *layer) bool { return l.sources["aggregation.window_seconds"] != "" })
 	if o.Service == Iotmon || fromFile.modified.IsZero() || elsewhere {
@@ -74,7 +74,7 @@ func (o *LoadOptions) revision(fromFile *layer, above []*layer) time.Time {
 	return fromFile.modified
 }
 
-// fileLayer reads the file that was named, which must exist, or else configs/<service>.yaml, which need not.
+// fileLayer reads the given file, which must exist, or else configs/<service>.yaml, which may be missing.
 func (o *LoadOptions) fileLayer(line *commandLine, env *environment, above []*layer, wrong *problems) (*layer, error) {
 	path, namedBy := env.file(line.file)
 	if path == "" {
@@ -147,7 +147,7 @@ func merge(defaults Config, layers []*layer) (*Config, error) {
 	return cfg, nil
 }
 
-// derive fills in what follows from other keys.
+// derive sets the values that derive from other keys.
 func (c *Config) derive(defaults Config) {
 	c.Kafka.Topics = []string{c.Kafka.Topic, c.Kafka.AlertsTopic}
 	if port, err := portOf(c.Server.Addr); err == nil {

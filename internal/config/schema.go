@@ -5,17 +5,17 @@ import (
 	"strings"
 )
 
-// envPrefix begins the name of every environment variable that is ours.
+// envPrefix begins the name of every environment variable of this program.
 const envPrefix = "IOTMON_"
 
-// leaf is one key that can be set, with its value in some Config.
+// leaf is one key that can be set, with its value in a Config.
 type leaf struct {
 	path  string
 	field reflect.StructField
 	value reflect.Value
 }
 
-// leaves lists every key of the configuration c in the order of the struct. A list is one key, whatever is in it.
+// leaves returns every key of c in the order of the struct. A list is one key.
 func leaves(c *Config) []leaf {
 	return appendLeaves(nil, "", reflect.ValueOf(c).Elem())
 }
@@ -36,7 +36,7 @@ func appendLeaves(all []leaf, section string, v reflect.Value) []leaf {
 	return all
 }
 
-// keyOf returns the field's key in a file, or nothing for a field that is not configured.
+// keyOf returns the field's key in a file, empty for a field without one.
 func keyOf(field reflect.StructField) string {
 	if key := field.Tag.Get("koanf"); key != "-" {
 		return key

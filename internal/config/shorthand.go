@@ -6,9 +6,8 @@ import (
 	"strconv"
 )
 
-// expand replaces the two keys that are short for others: server.port for the port of server.addr, whose host stays as
-// the lower layers have it, and kafka.topics for kafka.topic and kafka.alerts_topic. Saying both in one place is fine
-// only if they agree: nobody could tell which was meant.
+// expand replaces the two short forms: server.port sets the port of server.addr and keeps the host of the lower layers, and
+// kafka.topics sets kafka.topic and kafka.alerts_topic. A short and a long form in the same source must agree.
 func (l *layer) expand(addr string) error {
 	var wrong problems
 	l.expandPort(addr, &wrong)
@@ -30,7 +29,7 @@ func (l *layer) expandPort(addr string, wrong *problems) {
 	}
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
-		return // The address is wrong by itself, which validation tells.
+		return // The address is invalid, which validation reports.
 	}
 	l.set("server.addr", joinPort(host, port), source)
 }

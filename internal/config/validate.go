@@ -13,23 +13,23 @@ import (
 	"time"
 )
 
-// checker collects what is wrong with the values, each with the place that set it.
+// checker collects invalid values, each with its source.
 type checker struct {
 	sources map[string]string
 	builtin *Builtin
 	problems
 }
 
-// must records a problem with the key unless ok holds; the format says what is allowed.
+// must records a problem with the key unless ok; the format is what is allowed.
 func (c *checker) must(ok bool, key string, got any, format string, args ...any) {
 	if ok {
 		return
 	}
-	owner, _, _ := strings.Cut(key, "[") // An element is set by whoever set the list.
+	owner, _, _ := strings.Cut(key, "[") // An element has the source of its list.
 	c.add(cmp.Or(c.sources[owner], "default"), key, "must be %s (got %v)", fmt.Sprintf(format, args...), got)
 }
 
-// mustText is must for a text, which is quoted.
+// mustText is must for a text, which it quotes.
 func (c *checker) mustText(ok bool, key, got, format string, args ...any) {
 	c.must(ok, key, strconv.Quote(got), format, args...)
 }
@@ -39,7 +39,7 @@ func (c *checker) knownType(key, name string, known []string) {
 	c.must(slices.Contains(known, name), key, strconv.Quote(name)+suggest(name, known), "one of %s", strings.Join(known, ", "))
 }
 
-// within is must for a range, the ends included.
+// within is must for a range that includes low and high.
 func within[T cmp.Ordered](c *checker, key string, value, low, high T) {
 	c.must(value >= low && value <= high, key, value, "from %v to %v", low, high)
 }
@@ -49,8 +49,8 @@ func (c *checker) oneOf(key, value string, allowed ...string) {
 	c.mustText(slices.Contains(allowed, value), key, value, "%s or %s", strings.Join(allowed[:last], ", "), allowed[last])
 }
 
-// validate checks every value by itself and against the others. It looks at nothing outside but the directories of the
-// page, which must be there before they are served.
+// validate checks every value by itself and against the others. Outside of the configuration it only checks that the
+// directories of the page exist.
 func (c *Config) validate(service string) error {
 	check := &checker{sources: c.sources, builtin: &c.builtin}
 	known := c.knownTypes()
@@ -92,12 +92,12 @@ func (c *checker) tracing(t *Tracing) {
 	endpoint, err := url.Parse(t.Endpoint)
 	ok := err == nil && (t.Endpoint == "" || endpoint.Host != "" && (endpoint.Scheme == "http" || endpoint.Scheme == "https"))
 	c.mustText(ok, "tracing.endpoint", t.Endpoint, "the URL of a receiver of OTLP over HTTP, such as http://localhost:4318, or empty")
-	// It would be sent nowhere, and shown everywhere.
+	// The login would not be sent, but shown in logs.
 	c.must(!ok || endpoint.User == nil, "tracing.endpoint", "not shown", "without a login: that goes into OTEL_EXPORTER_OTLP_HEADERS")
 	within(c, "tracing.sample_ratio", t.SampleRatio, 0, 1)
 }
 
-// topicName is what Kafka allows.
+// topicName matches the names that Kafka allows.
 var topicName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,249}$`)
 
 func (c *checker) kafka(k *Kafka, service string) {
@@ -126,7 +126,7 @@ func (c *checker) kafka(k *Kafka, service string) {
 	c.login(k)
 }
 
-// login checks how a cluster is reached. Whether the files can be read shows when they are.
+// login checks the TLS and SASL settings. It does not read the files.
 func (c *checker) login(k *Kafka) {
 	tls := k.TLS
 	c.mustText(tls.Enabled || tls == TLS{}, "kafka.tls.enabled", "false", "true for the other keys of kafka.tls to mean anything")
@@ -139,8 +139,8 @@ func (c *checker) login(k *Kafka) {
 	c.mustText(k.SASL.Username != "", "kafka.sasl.username", "", "the user to log in as")
 }
 
-// servers checks how the database and the cache of the separate services are reached. The values hold passwords: no
-// message repeats them.
+// servers checks the addresses of the database and the cache of the separate services. The values contain passwords, so no
+// message quotes them.
 func (c *checker) servers(cfg *Config, service string) {
 	if service == Iotmon {
 		c.must(cfg.Postgres.URL == "", "postgres.url", "one", "empty: %s has a database of its own; the separate services use PostgreSQL", Iotmon)
@@ -206,7 +206,7 @@ func (c *checker) ingest(i *Ingest) {
 	within(c, "ingest.max_body_bytes", i.MaxBody, 64<<10, 1<<30)
 	within(c, "ingest.max_readings", i.MaxReadings, 1, 10_000_000)
 	within(c, "ingest.max_in_flight", i.MaxInFlight, 1, 100_000)
-	// One body of the largest size must always fit.
+	// One body of the maximum size must fit.
 	within(c, "ingest.max_in_flight_bytes", i.MaxInFlightBytes, i.MaxBody, 64<<30)
 	within(c, "ingest.body_timeout", i.BodyTimeout, 100*time.Millisecond, time.Hour)
 	within(c, "ingest.timeout", i.Timeout, time.Second, 10*time.Minute)
@@ -214,7 +214,7 @@ func (c *checker) ingest(i *Ingest) {
 	within(c, "ingest.earliest_year", i.EarliestYear, 1970, 2200)
 }
 
-// times checks what decides about event time.
+// times checks the settings of event time.
 func (c *checker) times(cfg *Config) {
 	within(c, "aggregation.window_seconds", cfg.Aggregation.WindowSeconds, 1, 86_400)
 	within(c, "aggregation.allowed_lateness", cfg.Aggregation.AllowedLateness, 0, time.Hour)
@@ -231,7 +231,7 @@ const maxRetention = 100 * 365 * 24 * time.Hour
 
 func (c *checker) archive(cfg *Config) {
 	keep := cfg.Archive.Retention
-	// A late reading meets the rest of its window in the archive, or the window cannot be recomputed.
+	// The archive must keep readings long enough to recompute the window of a late one.
 	least := cfg.Aggregation.Window() + cfg.Aggregation.AllowedLateness + cfg.Aggregation.MaxClockSkew
 	for _, row := range []struct {
 		key  string
@@ -242,12 +242,12 @@ func (c *checker) archive(cfg *Config) {
 	}
 }
 
-// takenPaths lists what the server answers besides WebSocket clients.
+// takenPaths returns the paths of the server that the WebSocket endpoint must not use.
 func takenPaths() []string {
 	return []string{"api", "debug", "docs", "health", "metrics", "ready", "static"}
 }
 
-// plainPath is a path that needs no escaping anywhere and means nothing special to a router.
+// plainPath matches a path that needs no escaping and has no special meaning to a router.
 var plainPath = regexp.MustCompile(`^(/[A-Za-z0-9_-]+)+$`)
 
 func (c *checker) live(l *Live) {

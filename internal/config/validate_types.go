@@ -11,7 +11,7 @@ import (
 	"unicode/utf8"
 )
 
-// identifier is what the names of device types and rules look like: they label metrics and go into addresses.
+// identifier matches the names of device types and rules, which are used in metric labels and URLs.
 var identifier = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
 
 const identifierShape = "lower-case letters, digits and underscores, beginning with a letter"
@@ -43,7 +43,7 @@ func (c *checker) shortText(key, text string) {
 	c.must(fits, key, strconv.Quote(text), "at most %d bytes of text without control characters", most)
 }
 
-// states checks a discrete type, whose values index the names of its states.
+// states checks a discrete type, whose values are indexes of its states.
 func (c *checker) states(key string, t *DeviceType) {
 	if len(t.States) == 0 {
 		return
@@ -53,10 +53,10 @@ func (c *checker) states(key string, t *DeviceType) {
 	c.must(t.Decimals == 0, key+".decimals", t.Decimals, "0 for a type with states")
 }
 
-// template is what may hold names in braces.
+// template matches a text with optional names in braces.
 var template = regexp.MustCompile(`^([^{}]|\{[^{}]+\})*$`)
 
-// mapRules checks how the values of other programs become readings.
+// mapRules checks ingest.map.
 func (c *checker) mapRules(rules []MapRule, known []string) {
 	for i, r := range rules {
 		key := fmt.Sprintf("ingest.map[%d]", i)

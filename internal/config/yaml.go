@@ -8,7 +8,7 @@ import (
 	"github.com/knadh/koanf/v2"
 )
 
-// oneDocument refuses what the parser would pass over, and words its errors for somebody who does not know Go.
+// oneDocument refuses further documents, which the parser would ignore, and rewrites its errors without Go's terms.
 type oneDocument struct{ koanf.Parser }
 
 func (p oneDocument) Unmarshal(text []byte) (map[string]any, error) {
@@ -22,8 +22,8 @@ func (p oneDocument) Unmarshal(text []byte) (map[string]any, error) {
 	return values, nil
 }
 
-// hasSecondDocument reports whether a line that separates documents follows one that holds something. Such a line stands
-// at the margin, where no text of a document can look like it.
+// hasSecondDocument reports whether a separator line (---) follows a line with content. A separator begins at column 0,
+// where no text within a document can look like it.
 func hasSecondDocument(text []byte) bool {
 	content := false
 	for line := range bytes.Lines(text) {
@@ -41,7 +41,7 @@ func hasSecondDocument(text []byte) bool {
 	return false
 }
 
-// wordYAMLError makes one line of the parser's error, without the names of Go's types.
+// wordYAMLError converts the parser's error to one line without the names of Go types.
 func wordYAMLError(err error) error {
 	text := strings.Join(strings.Fields(strings.TrimPrefix(err.Error(), "yaml: ")), " ")
 	if strings.Contains(text, "into map[string]interface") {
