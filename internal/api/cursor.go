@@ -34,7 +34,7 @@ func seal[T any](listing string, row T) (string, error) {
 	return base64.RawURLEncoding.EncodeToString(append(checksum(listing, payload), payload...)), nil
 }
 
-// unseal returns the row of a cursor.
+// unseal returns the row of a cursor, or a 400 problem if the cursor was changed or belongs to another listing.
 func unseal[T any](listing, cursor string) (T, error) {
 	var row T
 	sealed, err := base64.RawURLEncoding.Strict().DecodeString(cursor)

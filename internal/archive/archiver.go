@@ -117,7 +117,7 @@ func New(options Options) *Archiver {
 }
 
 // Run archives until ctx ends and retries every failure. Records that it has not written by then are archived at the next
-// start. With Patience it tries once at the end to write the waiting rows.
+// start. With Patience it tries once at the end to write the waiting rows. It always returns nil.
 func (a *Archiver) Run(ctx context.Context) error {
 	// Both run concurrently with the writes: after a long stop there may be millions of old rows, after a replay tens of
 	// thousands of windows to recompute.

@@ -44,7 +44,7 @@ func (d *decoder) overruled(path string) bool {
 	return slices.ContainsFunc(d.above, func(l *layer) bool { _, set := l.values[key]; return set })
 }
 
-// section decodes a section of a file into the layer, by the fields of t.
+// section decodes a section of a file into the layer, by the fields of t. Unknown keys and invalid values become problems.
 func (d *decoder) section(into *layer, path string, t reflect.Type, raw map[string]any) {
 	fields, keys := fieldsOf(t)
 	for key, value := range raw {

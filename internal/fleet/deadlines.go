@@ -78,7 +78,7 @@ func (f *Fleet) Deadline() (time.Time, bool) {
 	return f.watch[0].deadline, true
 }
 
-// SetPast replaces the device's run of past readings, nil for none.
+// SetPast replaces the device's run of past readings, nil for none, and marks the device as changed.
 func (f *Fleet) SetPast(d *Device, run *iot.PastRun) {
 	if d.Past == nil && run == nil {
 		return

@@ -46,7 +46,7 @@ func (s *Sum) Add(x float64) {
 	s.terms = addTo(s.terms, x)
 }
 
-// addTo adds x to an expansion, in its storage.
+// addTo adds x to an expansion and returns the new expansion, which reuses the storage of terms.
 func addTo(terms []float64, x float64) []float64 {
 	kept := terms[:0]
 	for _, y := range terms {

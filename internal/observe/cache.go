@@ -5,7 +5,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
-// Cache counts what goes into the cache and comes out of it.
+// Cache holds the metrics of the cache.
 type Cache struct {
 	states, retries prometheus.Counter
 	lag             *prometheus.GaugeVec
@@ -14,32 +14,32 @@ type Cache struct {
 
 func newCache(auto promauto.Factory) Cache {
 	return Cache{
-		states:  counter(auto, "iot_cache_states_written_total", "Device states given to the cache."),
-		retries: counter(auto, "iot_cache_retries_total", "Writes to the cache that failed and were tried again."),
+		states:  counter(auto, "iot_cache_states_written_total", "Device states written to the cache."),
+		retries: counter(auto, "iot_cache_retries_total", "Failed writes to the cache that were retried."),
 		lag: auto.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "iot_cache_lag_messages",
-			Help: "Device states that are in the log and not yet handed to the cache, by partition.",
+			Help: "Device states in Kafka that are not yet in the cache, by partition.",
 		}, []string{"partition"}),
 		answers: auto.NewCounterVec(prometheus.CounterOpts{
 			Name: "iot_cache_answers_total",
-			Help: "Questions about the past: hit, those that the cache could answer, miss, or error.",
+			Help: "Queries of the history by outcome: hit (answered by the cache), miss or error.",
 		}, []string{"outcome"}),
 	}
 }
 
-// Written counts device states that the cache has taken.
+// Written counts device states written to the cache.
 func (c *Cache) Written(states int) { c.states.Add(float64(states)) }
 
-// Retried tells of a write that failed and will be tried again.
+// Retried counts a failed write that will be retried.
 func (c *Cache) Retried() { c.retries.Inc() }
 
-// Lag tells how many device states of a partition are still to be cached.
+// Lag sets how many device states of a partition are not yet cached.
 func (c *Cache) Lag(partition int32, messages int64) {
 	c.lag.WithLabelValues(partitionLabel(partition)).Set(float64(messages))
 }
 
-// Released forgets the lag of a partition that another process fills from now.
+// Released removes the lag of a partition that another process now reads.
 func (c *Cache) Released(partition int32) { c.lag.DeleteLabelValues(partitionLabel(partition)) }
 
-// Answered counts a question about the past: hit, miss or error.
+// Answered counts a query of the history: hit, miss or error.
 func (c *Cache) Answered(outcome string) { c.answers.WithLabelValues(outcome).Inc() }

@@ -4,7 +4,7 @@ package observe
 
 import "golang.org/x/sys/unix"
 
-// diskSpace returns how many bytes whoever runs this may still write on the file system of dir, and how many it has.
+// diskSpace returns the free bytes of the file system of dir, for the current user, and its size in bytes.
 func diskSpace(dir string) (free, size float64, err error) {
 	var stat unix.Statfs_t
 	if err := unix.Statfs(dir, &stat); err != nil {

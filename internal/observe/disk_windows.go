@@ -2,7 +2,7 @@ package observe
 
 import "golang.org/x/sys/windows"
 
-// diskSpace returns how many bytes whoever runs this may still write on the volume of dir, and how many it has.
+// diskSpace returns the free bytes of the volume of dir, for the current user, and its size in bytes.
 func diskSpace(dir string) (free, size float64, err error) {
 	path, err := windows.UTF16PtrFromString(dir)
 	if err != nil {

@@ -1,2 +1,2 @@
-// Package observe is what an operator sees of a running service: its log, its metrics, and whether it lives and is ready.
+// Package observe is what an operator sees of a running service: its log, metrics, traces, health and readiness.
 package observe

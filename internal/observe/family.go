@@ -7,7 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promauto"
 )
 
-// maxLabelValues bounds the time series of a family: what comes beyond is counted as other.
+// maxLabelValues is the maximum number of label values of a family; further ones are counted as "other".
 const maxLabelValues = 32
 
 const otherValue = "other"
@@ -20,7 +20,7 @@ type family struct {
 	counters map[string]prometheus.Counter
 }
 
-// newFamily returns a family that shows the expected values from the start; others appear when they are counted.
+// newFamily returns a family whose expected values are published from the start; others appear when first counted.
 func newFamily(auto promauto.Factory, name, help, label string, expected ...string) *family {
 	f := &family{
 		vec:      auto.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, []string{label}),

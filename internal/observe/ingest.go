@@ -8,7 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Ingest counts what comes in over HTTP.
+// Ingest holds the metrics of readings over HTTP.
 type Ingest struct {
 	requests *prometheus.CounterVec
 	duration *prometheus.HistogramVec
@@ -20,21 +20,21 @@ func newIngest(auto promauto.Factory) Ingest {
 	return Ingest{
 		requests: auto.NewCounterVec(prometheus.CounterOpts{
 			Name: "iot_ingest_requests_total",
-			Help: "Requests that bring readings, by the status they were answered with.",
+			Help: "Requests with readings, by HTTP status.",
 		}, []string{"code"}),
 		duration: auto.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "iot_ingest_request_duration_seconds",
-			Help:    "How long such requests took.",
+			Help:    "Duration of requests with readings.",
 			Buckets: latencyBuckets(),
 		}, nil),
-		readings: newFamily(auto, "iot_ingest_readings_total", "Readings in such requests, by what became of them.", "result", "accepted", "rejected"),
+		readings: newFamily(auto, "iot_ingest_readings_total", "Readings in requests, by result.", "result", "accepted", "rejected"),
 		repeated: newFamily(auto, "iot_ingest_readings_repeated_total",
-			"Accepted readings of a device and time that came before: duplicate with the same value, conflict with another.",
+			"Accepted readings whose device and time were sent before: duplicate with the same value, conflict with another.",
 			"kind", "duplicate", "conflict"),
 	}
 }
 
-// Instrument returns the handler of such requests with the counting around it.
+// Instrument wraps the handler of such requests with the metrics.
 func (i *Ingest) Instrument(next http.Handler) http.Handler {
 	return promhttp.InstrumentHandlerCounter(i.requests, promhttp.InstrumentHandlerDuration(i.duration, next))
 }

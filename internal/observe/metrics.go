@@ -9,8 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// Metrics is every number that the services publish, by the component that knows it. All its methods may be called
-// concurrently and never block for long.
+// Metrics holds all metrics of the services, by component. Its methods may be called concurrently and never block for long.
 type Metrics struct {
 	Producer  Producer
 	Consumer  Consumer
@@ -23,7 +22,7 @@ type Metrics struct {
 	registry *prometheus.Registry
 }
 
-// NewMetrics returns metrics in a registry of their own, all at zero, with those of the Go runtime and the process.
+// NewMetrics returns metrics in a new registry, all at zero, including those of the Go runtime and the process.
 func NewMetrics(version string) *Metrics {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
@@ -47,12 +46,12 @@ func NewMetrics(version string) *Metrics {
 	}
 }
 
-// Handler answers GET /metrics. Exemplars are for those who ask for OpenMetrics.
+// Handler answers GET /metrics. Exemplars are included if the client accepts OpenMetrics.
 func (m *Metrics) Handler() http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{Registry: m.registry, EnableOpenMetrics: true})
 }
 
-// latencyBuckets fit what takes from 1 ms to 10 s, as everything between a sensor and a screen does.
+// latencyBuckets cover 1 ms to 10 s.
 func latencyBuckets() []float64 {
 	return []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
 }

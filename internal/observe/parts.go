@@ -2,8 +2,8 @@ package observe
 
 import "github.com/prometheus/client_golang/prometheus"
 
-// WatchReadiness publishes which parts of the service are ready at the moment of a scrape. It is called once at most, after
-// which parts may still be added.
+// WatchReadiness publishes which parts of the service are ready at each scrape. Call it at most once; parts may be added
+// afterwards.
 func (m *Metrics) WatchReadiness(r *Readiness) {
 	m.registry.MustRegister(&partsCollector{
 		of: r,
@@ -12,7 +12,7 @@ func (m *Metrics) WatchReadiness(r *Readiness) {
 	})
 }
 
-// partsCollector tells of parts that come to be known only while the service is made.
+// partsCollector collects parts that are added while the service starts.
 type partsCollector struct {
 	of    *Readiness
 	ready *prometheus.Desc

@@ -10,7 +10,7 @@ type Plant struct {
 	Online, Offline, OpenAlerts int
 }
 
-// WatchPlant publishes what read returns at the moment of a scrape. It is called once at most.
+// WatchPlant publishes what read returns at each scrape. Call it at most once.
 func (m *Metrics) WatchPlant(read func() Plant) {
 	auto := promauto.With(m.registry)
 	watch := func(name, help string, field func(Plant) int) {
@@ -22,10 +22,10 @@ func (m *Metrics) WatchPlant(read func() Plant) {
 	watch("iot_alerts_open", "Alerts that have been raised and not cleared.", func(p Plant) int { return p.OpenAlerts })
 }
 
-// WatchSimulator publishes how many readings the simulator could not send in time. It is called once at most.
+// WatchSimulator publishes how many readings the simulator could not send in time. Call it at most once.
 func (m *Metrics) WatchSimulator(skipped func() int64) {
 	promauto.With(m.registry).NewCounterFunc(prometheus.CounterOpts{
 		Name: "iot_simulator_messages_skipped_total",
-		Help: "Simulated readings never sent because the simulator had fallen too far behind.",
+		Help: "Simulated readings not sent because the simulator was too far behind.",
 	}, func() float64 { return float64(skipped()) })
 }

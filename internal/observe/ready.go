@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Readiness knows what a service still waits for. Its parts are named before the service starts; each then says for
-// itself when it is ready, and when it is no longer.
+// Readiness tracks which parts of a service are ready. Parts are added before the service starts; each then reports when it
+// becomes ready or not ready.
 type Readiness struct {
 	mu    sync.Mutex
 	parts []*Part
@@ -19,7 +19,7 @@ type Readiness struct {
 // NewReadiness returns a Readiness without parts, which is ready.
 func NewReadiness() *Readiness { return new(Readiness) }
 
-// Part is one thing that must be ready.
+// Part is one part of a service.
 type Part struct {
 	of     *Readiness
 	name   string
@@ -27,10 +27,10 @@ type Part struct {
 	reason string
 }
 
-// Expect adds a part without which the service is of no use. It is not ready yet.
+// Expect adds a vital part, without which the service cannot work. It is not ready yet.
 func (r *Readiness) Expect(name string) *Part { return r.add(name, true) }
 
-// Mention adds a part without which the service does less, but is better than none. It is not ready yet.
+// Mention adds a part without which the service works with restrictions. It is not ready yet.
 func (r *Readiness) Mention(name string) *Part { return r.add(name, false) }
 
 func (r *Readiness) add(name string, vital bool) *Part {
@@ -41,10 +41,10 @@ func (r *Readiness) add(name string, vital bool) *Part {
 	return p
 }
 
-// Ready says that the part is ready.
+// Ready marks the part as ready.
 func (p *Part) Ready() { p.NotReady("") }
 
-// NotReady says why the part is not ready.
+// NotReady marks the part as not ready for the given reason.
 func (p *Part) NotReady(reason string) {
 	p.of.mu.Lock()
 	defer p.of.mu.Unlock()
@@ -57,8 +57,7 @@ type Missing struct {
 	Reason string `json:"reason"`
 }
 
-// Missing returns the parts that are not ready, in the order of their names: those that the service is of no use without,
-// and the others.
+// Missing returns the parts that are not ready, sorted by name: the vital ones and the others.
 func (r *Readiness) Missing() (vital, others []Missing) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -78,8 +77,8 @@ func (r *Readiness) Missing() (vital, others []Missing) {
 	return vital, others
 }
 
-// ServeHTTP answers GET /ready: 200 when nothing is missing that the service is of no use without, otherwise 503, and what
-// is missing in either case.
+// ServeHTTP answers GET /ready: 200 if all vital parts are ready, otherwise 503. The body lists the missing parts in either
+// case.
 func (r *Readiness) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	answer := struct {
 		Status   string    `json:"status"`
@@ -94,7 +93,7 @@ func (r *Readiness) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, code, answer)
 }
 
-// health answers GET /health: a process that can answer lives.
+// health answers GET /health: a process that answers is alive.
 func health(version string, started time.Time) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		writeJSON(w, http.StatusOK, struct {
@@ -109,5 +108,5 @@ func writeJSON(w http.ResponseWriter, code int, answer any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(answer) // Only the connection can fail, and nobody is left to be told.
+	_ = json.NewEncoder(w).Encode(answer) // Only the connection can fail.
 }

@@ -8,16 +8,17 @@ import (
 	"time"
 )
 
-// RequestIDHeader names a request: whoever asks may choose the name, everybody else gets one, and the answer repeats it.
+// RequestIDHeader is the header with the id of a request. The client may set it, otherwise the server does; the answer
+// repeats it.
 const RequestIDHeader = "X-Request-Id"
 
-// longestRequestID bounds what a client may choose.
+// longestRequestID is the maximum length of a client's id.
 const longestRequestID = 64
 
 type requestIDKey struct{}
 
-// Identified gives every request an id, which is in every line that is logged with its context, and at level debug in a line
-// of its own.
+// Identified adds an id to every request, which is in every line logged with its context. At level debug it logs a line for
+// each request.
 func Identified(next http.Handler, logger *slog.Logger) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := r.Header.Get(RequestIDHeader)
@@ -27,7 +28,7 @@ func Identified(next http.Handler, logger *slog.Logger) http.Handler {
 		w.Header().Set(RequestIDHeader, id)
 		ctx := context.WithValue(r.Context(), requestIDKey{}, id)
 		r = r.WithContext(ctx)
-		// A connection that is taken over has no status, and its end is no news of this request.
+		// A hijacked connection has no status, and its end is not that of the request.
 		if !logger.Enabled(ctx, slog.LevelDebug) || r.Header.Get("Upgrade") != "" {
 			next.ServeHTTP(w, r)
 			return
@@ -39,7 +40,7 @@ func Identified(next http.Handler, logger *slog.Logger) http.Handler {
 	})
 }
 
-// validRequestID reports whether a client's id can be put into a log and a header as it is.
+// validRequestID reports whether a client's id can be used in a log and a header unchanged.
 func validRequestID(id string) bool {
 	if id == "" || len(id) > longestRequestID {
 		return false
@@ -52,7 +53,7 @@ func validRequestID(id string) bool {
 	return true
 }
 
-// statusNoted remembers the status of the answer.
+// statusNoted is an http.ResponseWriter that records the status.
 type statusNoted struct {
 	http.ResponseWriter
 	status int
@@ -66,7 +67,7 @@ func (w *statusNoted) WriteHeader(status int) {
 // Unwrap is for http.ResponseController.
 func (w *statusNoted) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// withRequestID adds the id of the request that a line is logged for.
+// withRequestID is a slog.Handler that adds the request id in the context to a line.
 type withRequestID struct{ slog.Handler }
 
 func (h withRequestID) Handle(ctx context.Context, record slog.Record) error {

@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// RouteOptions say what Routes serves.
+// RouteOptions configure Routes.
 type RouteOptions struct {
 	Metrics   *Metrics
 	Readiness *Readiness
 	Version   string
 	// Started is when the process began.
 	Started time.Time
-	// Pprof serves Go's profiles too. They tell much and cost much: only for those who may know and load everything.
+	// Pprof serves Go's profiles too. They reveal internals and cost CPU time: only for trusted clients.
 	Pprof bool
 }
 

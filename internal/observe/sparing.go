@@ -7,25 +7,25 @@ import (
 	"time"
 )
 
-// Sparing returns a logger that passes each message on once per interval, with the number of those left out since. It is
-// for what others have to say again and again while something is down.
+// Sparing returns a logger that logs each message at most once per interval, with the number of suppressed repetitions. Use
+// it for errors that repeat while something is down.
 func Sparing(logger *slog.Logger, interval time.Duration) *slog.Logger {
-	return slog.New(&sparing{Handler: logger.Handler(), heard: &heard{interval: interval, messages: make(map[string]*repeats)}})
+	return slog.New(&sparing{Handler: logger.Handler(), history: &history{interval: interval, messages: make(map[string]*repeats)}})
 }
 
 type sparing struct {
 	slog.Handler
-	*heard
+	*history
 }
 
-// heard is what loggers made from one another have passed on.
-type heard struct {
+// history is shared by all loggers derived from one Sparing.
+type history struct {
 	interval time.Duration
 	mu       sync.Mutex
 	messages map[string]*repeats
 }
 
-// repeats is about one message. Messages are constants, so there are few.
+// repeats is the state of one message. Messages are constants, so there are few.
 type repeats struct {
 	passed  time.Time
 	leftOut int
@@ -43,7 +43,7 @@ func (s *sparing) Handle(ctx context.Context, r slog.Record) error {
 	return s.Handler.Handle(ctx, r)
 }
 
-func (h *heard) admit(message string, at time.Time) (leftOut int, pass bool) {
+func (h *history) admit(message string, at time.Time) (leftOut int, pass bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	m := h.messages[message]
@@ -62,10 +62,10 @@ func (h *heard) admit(message string, at time.Time) (leftOut int, pass bool) {
 
 // WithAttrs implements slog.Handler.
 func (s *sparing) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return &sparing{s.Handler.WithAttrs(attrs), s.heard}
+	return &sparing{s.Handler.WithAttrs(attrs), s.history}
 }
 
 // WithGroup implements slog.Handler.
 func (s *sparing) WithGroup(name string) slog.Handler {
-	return &sparing{s.Handler.WithGroup(name), s.heard}
+	return &sparing{s.Handler.WithGroup(name), s.history}
 }

@@ -24,32 +24,33 @@ import (
 // tracerName is the instrumentation scope of every span.
 const tracerName = "iotmon"
 
-// TracingOptions say who is told of spans.
+// TracingOptions configure the export of spans.
 type TracingOptions struct {
-	// Endpoint is the URL of a receiver of OTLP over HTTP; without a path that is /v1/traces. Empty is nobody.
+	// Endpoint is the URL of an OTLP/HTTP receiver; the default path is /v1/traces. Empty means no export.
 	Endpoint string
-	// Ratio is how many traces are sampled of those that begin here, from 0 to 1. For others their beginner has decided.
+	// Ratio is the share of traces that are sampled, from 0 to 1. It does not apply to traces that began in another
+	// process.
 	Ratio float64
-	// Service and Version are what the spans say they come from.
+	// Service and Version are the resource attributes of the spans.
 	Service, Version string
-	// Logger is told when the receiver does not take spans.
+	// Logger logs when spans cannot be exported.
 	Logger *slog.Logger
 }
 
-// Tracing makes spans and sends them, in the background and as well as it can: what a receiver that is away would have been
-// told is lost, and nothing waits for it.
+// Tracing creates spans and exports them in the background. Spans that cannot be exported are dropped; nothing waits for
+// the export.
 type Tracing struct {
 	trace.TracerProvider
 	shutdown func(context.Context) error
 }
 
-// NoTracing returns a Tracing that makes no spans. Traces that others have begun are carried on.
+// NoTracing returns a Tracing that creates no spans. It still propagates the traces of other processes.
 func NoTracing() *Tracing {
 	return &Tracing{noop.NewTracerProvider(), func(context.Context) error { return nil }}
 }
 
-// NewTracing connects to nobody yet. Headers, certificates and the like for the receiver are taken from OpenTelemetry's own
-// environment variables, such as OTEL_EXPORTER_OTLP_HEADERS; see
+// NewTracing returns a Tracing; it does not connect yet. Headers and certificates for the receiver come from
+// OpenTelemetry's environment variables, such as OTEL_EXPORTER_OTLP_HEADERS; see
 // https://opentelemetry.io/docs/specs/otel/protocol/exporter/.
 func NewTracing(ctx context.Context, o TracingOptions) (*Tracing, error) {
 	if o.Endpoint == "" {
@@ -74,7 +75,7 @@ func NewTracing(ctx context.Context, o TracingOptions) (*Tracing, error) {
 	if err != nil {
 		return nil, fmt.Errorf("source of traces: %w", err)
 	}
-	// The library tells of failures by one function for the whole process.
+	// The library reports failures to one handler for the whole process.
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { o.Logger.Warn("spans are lost", "reason", err) }))
 	provider := sdktrace.NewTracerProvider(
 		sdktrace.WithBatcher(exporter),
@@ -84,14 +85,14 @@ func NewTracing(ctx context.Context, o TracingOptions) (*Tracing, error) {
 	return &Tracing{provider, provider.Shutdown}, nil
 }
 
-// Tracer returns what makes the spans of the program's own code.
+// Tracer returns the tracer for the program's own spans.
 func (t *Tracing) Tracer() trace.Tracer { return t.TracerProvider.Tracer(tracerName) }
 
-// Close sends what has not been sent, and makes no more spans.
+// Close exports the remaining spans; no more are created.
 func (t *Tracing) Close(ctx context.Context) error { return t.shutdown(ctx) }
 
-// Traced makes a span of every request, in the trace that it belongs to, as W3C Trace Context says it in the header
-// traceparent. What follows from the request, records in Kafka too, carries it on.
+// Traced creates a span for every request, in the trace of its W3C header traceparent. The context carries the trace on,
+// also into records in Kafka.
 func (t *Tracing) Traced(name string, next http.Handler) http.Handler {
 	return otelhttp.NewHandler(next, name,
 		otelhttp.WithTracerProvider(t.TracerProvider),

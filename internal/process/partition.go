@@ -179,7 +179,7 @@ func (p *Partition) rebuild(rec *Record) {
 	}
 }
 
-// processReading processes a record that should be a reading. The error is why it is not.
+// processReading processes a record as a reading. It returns an error if the record is not a valid one.
 func (p *Partition) processReading(rec *Record, out Output) error {
 	r := &p.reading
 	if err := p.decoder.Admit(rec.Value, rec.Appended, p.Admission, r); err != nil {

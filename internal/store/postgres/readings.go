@@ -45,7 +45,8 @@ func (s *Store) ensurePartitions(ctx context.Context, batch []archive.Reading) e
 	return err
 }
 
-// readings inserts those that are new. Of two with the same identity the first wins, in the batch as in the table.
+// readings inserts the new readings of a batch, counts them, and marks hours that the roll-up may have missed. Of readings
+// with the same device and time the first wins, in the batch as in the table.
 func (in *intake) readings(ctx context.Context, batch []archive.Reading) error {
 	if len(batch) == 0 {
 		return nil

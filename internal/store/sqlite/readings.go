@@ -23,7 +23,8 @@ type row struct {
 	flags        int64
 }
 
-// readings inserts those that are new. Of two with the same identity the first wins, in the batch as in the table.
+// readings inserts the new readings of a batch. Of readings with the same device and time the first wins, in the batch as
+// in the table.
 func (w *batchWriter) readings(ctx context.Context, readings []archive.Reading) error {
 	if len(readings) == 0 {
 		return nil

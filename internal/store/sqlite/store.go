@@ -74,7 +74,7 @@ var (
 	_ api.History   = (*Store)(nil)
 )
 
-// Open opens the database, brings its schema up to date and returns the store. A database of a newer version is refused.
+// Open opens or creates the database and migrates its schema. It returns an error if the schema is of a newer version.
 func Open(ctx context.Context, options Options) (*Store, error) {
 	if err := os.MkdirAll(filepath.Dir(options.Path), 0o755); err != nil {
 		return nil, fmt.Errorf("create the database's directory: %w", err)
