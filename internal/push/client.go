@@ -23,6 +23,8 @@ type client struct {
 	link   *link
 	// deflate is whether the client agreed to be sent messages compressed.
 	deflate bool
+	// batched is whether the client asked for changes in batches, as a page does that nobody reads faster.
+	batched bool
 	// wake tells write that there may be something to take; one signal stands for any number.
 	wake chan struct{}
 	// done is closed by the first call of end, which gives the reason.

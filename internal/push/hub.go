@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"maps"
-	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -119,6 +118,7 @@ type Hub struct {
 	filters map[[32]byte]*filter
 	ended   *endings
 	pace    pace
+	batched batched
 	// tick counts the rounds. rounds and instalments hold what was made since the last, to be shared.
 	tick        uint64
 	rounds      map[place]*round
@@ -232,6 +232,8 @@ func (h *Hub) Run(ctx context.Context) error {
 	statusDue := false
 	// enough is when a change has been patient enough; nil while there is none.
 	var enough <-chan time.Time
+	// batch is when the clients that asked for batches are served next; nil while nothing waits for them.
+	var batch <-chan time.Time
 	for ctx.Err() == nil {
 		select {
 		case <-ctx.Done():
@@ -245,11 +247,13 @@ func (h *Hub) Run(ctx context.Context) error {
 			enough = h.patience(enough)
 			continue
 		case <-enough:
+		case <-batch:
 		case <-h.urgent:
 		}
 		enough = nil
 		h.sweep(h.round(statusDue))
 		h.settle()
+		batch = h.nextBatch()
 		pause.Reset(h.rest())
 		statusDue = false
 		select {
@@ -295,11 +299,15 @@ func (h *Hub) round(status bool) []*client {
 	clear(h.rounds)
 	clear(h.instalments)
 	h.outdate()
+	alerts := len(h.feed.pending.alerts) > 0
 	changed := h.feed.number(status, len(h.clients) > 0, now)
+	batch := h.batched.due(now, changed, alerts)
 	clear(h.due) // Those who have left are not to be held.
 	h.due = h.due[:0]
-	if changed {
-		h.due = slices.AppendSeq(h.due, maps.Values(h.clients))
+	for _, c := range h.clients {
+		if c.batched && batch || !c.batched && changed {
+			h.due = append(h.due, c)
+		}
 	}
 	if len(h.due) >= longSweep {
 		h.swept = make(chan struct{})
@@ -307,6 +315,13 @@ func (h *Hub) round(status bool) []*client {
 	h.traces.expire(time.Now(), len(h.clients) > 0)
 	h.budget = max(leastPaid, h.devicesPerRound())
 	return h.due
+}
+
+// nextBatch returns a channel that tells when the clients that asked for batches are to be served; nil if nothing waits for them.
+func (h *Hub) nextBatch() <-chan time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.batched.wait(h.options.Now())
 }
 
 // longSweep is from how many clients on a sweep takes long enough for handshakes to wait for its end.

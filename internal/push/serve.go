@@ -19,6 +19,7 @@ import (
 //   - filter: the JSON of the filter to start with;
 //   - session and since: the session of the connection to resume, as its hello told, and the seq of the last message seen
 //     on it. The filter must be the one it had. If that is not possible a snapshot follows.
+//   - batch: true for changes no more often than every batchInterval, and alerts every alertInterval.
 func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method == http.MethodPost {
 		h.explain(w, r)
@@ -106,11 +107,17 @@ type opening struct {
 	filter  *filter
 	session string
 	since   uint64
+	batched bool
 }
 
 func (h *Hub) parseOpening(query url.Values) (opening, error) {
 	o := opening{session: query.Get("session")}
 	var err error
+	if batch := query.Get("batch"); batch != "" {
+		if o.batched, err = strconv.ParseBool(batch); err != nil {
+			return opening{}, fmt.Errorf("batch: not true or false (got %q)", batch)
+		}
+	}
 	if since := query.Get("since"); since != "" {
 		if o.since, err = strconv.ParseUint(since, 10, 64); err != nil {
 			return opening{}, fmt.Errorf("since: not the seq of a message (got %q)", since)
@@ -150,6 +157,7 @@ func (h *Hub) join(conn *websocket.Conn, link *link, deflate bool, o opening) {
 		conn:      conn,
 		link:      link,
 		deflate:   deflate,
+		batched:   o.batched,
 		wake:      make(chan struct{}, 1),
 		done:      make(chan struct{}),
 		readEnded: make(chan struct{}),
@@ -185,6 +193,9 @@ func (h *Hub) enrol(c *client, o opening) bool {
 		h.owe(c)
 	}
 	h.clients[c.number] = c
+	if c.batched {
+		h.batched.clients++
+	}
 	tell(h.options.Metrics.Connections, len(h.clients))
 	return true
 }
@@ -196,6 +207,9 @@ func (h *Hub) leave(c *client) {
 	h.unshareFilter(c.filter)
 	h.ended.add(c.number, ending{c.settled, c.filter.key})
 	delete(h.clients, c.number)
+	if c.batched {
+		h.batched.clients--
+	}
 	h.open--
 	tell(h.options.Metrics.Connections, len(h.clients))
 	tell(h.options.Metrics.Disconnected, c.reason)

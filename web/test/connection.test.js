@@ -75,7 +75,7 @@ test('a lost connection resumes after the last message', () => {
   newest().onclose?.();
   assert.deepEqual(states.at(-1), { phase: 'waiting', retryAt: 1_001_000 });
   mock.timers.tick(1000);
-  assert.equal(newest().url, 'ws://plant/ws?session=s-1&since=123');
+  assert.equal(newest().url, 'ws://plant/ws?batch=true&session=s-1&since=123');
 });
 
 test('attempts are further and further apart until the server greets', () => {

@@ -20,7 +20,7 @@ for (const text of ['', 'null', '[]', '"hello"', '{}', '{"type":"alert"}', '{"ty
 
 test('the address follows the page, and resumes where it can', () => {
   const page = { protocol: 'http:', host: 'plant:8080' };
-  assert.equal(socketAddress(page, '/ws', null), 'ws://plant:8080/ws');
-  assert.equal(socketAddress({ ...page, protocol: 'https:' }, '/live', null), 'wss://plant:8080/live');
-  assert.equal(socketAddress(page, '/ws', { session: 'a&b', since: 12 }), 'ws://plant:8080/ws?session=a%26b&since=12');
+  assert.equal(socketAddress(page, '/ws', null), 'ws://plant:8080/ws?batch=true');
+  assert.equal(socketAddress({ ...page, protocol: 'https:' }, '/live', null), 'wss://plant:8080/live?batch=true');
+  assert.equal(socketAddress(page, '/ws', { session: 'a&b', since: 12 }), 'ws://plant:8080/ws?batch=true&session=a%26b&since=12');
 });

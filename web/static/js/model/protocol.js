@@ -137,8 +137,8 @@ export function parseMessage(text) {
 export function socketAddress(page, path, resume) {
   const under = (page.pathname ?? '/').replace(/[^/]*$/, '');
   const scheme = page.protocol === 'https:' ? 'wss:' : 'ws:';
-  const query = resume ? `?${new URLSearchParams({ session: resume.session, since: String(resume.since) })}` : '';
-  return `${scheme}//${page.host}${under}${path.replace(/^[/]/, '')}${query}`;
+  const query = new URLSearchParams({ batch: 'true', ...(resume && { session: resume.session, since: String(resume.since) }) });
+  return `${scheme}//${page.host}${under}${path.replace(/^[/]/, '')}?${query}`;
 }
 
 /** @param {unknown} value */
