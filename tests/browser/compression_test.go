@@ -14,7 +14,7 @@ func TestBrowserReadsCompressedMessages(t *testing.T) {
 	}
 	plant := startPlant(t, "-devices", "100", "-interval", "500ms", "-config", config)
 	tab := plant.open(options{})
-	tab.until(`document.querySelectorAll("#stream tbody tr:not([hidden])").length > 30`)
+	tab.until(`Number(document.querySelector(".readings").ariaRowCount) > 30`)
 	got := eval[string](tab, `new Promise((done) => {
 		const socket = new WebSocket(location.origin.replace("http", "ws") + "/ws")
 		let changes = 0

@@ -214,7 +214,7 @@ type row struct {
 
 func (tab *tab) rows() []row {
 	tab.t.Helper()
-	return eval[[]row](tab, `[...document.querySelectorAll("#stream tbody tr:not([hidden])")].map((tr) => ({
+	return eval[[]row](tab, `[...document.querySelectorAll("#stream tbody tr:not(.spacer)")].map((tr) => ({
 		Device: tr.querySelector(".col-device").textContent.trim(), Type: tr.querySelector(".col-type").textContent,
 		Value: tr.querySelector(".col-value").textContent, Place: tr.querySelector(".col-place").textContent,
 		Status: tr.dataset.status}))`)

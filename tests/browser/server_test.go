@@ -63,6 +63,12 @@ func startPlant(t *testing.T, flags ...string) *plant {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return newPlant(t, path, flags...)
+}
+
+// newPlant runs a build of the program until the test ends.
+func newPlant(t testing.TB, path string, flags ...string) *plant {
+	t.Helper()
 	dir := t.TempDir()
 	config := filepath.Join(dir, "iotmon.yaml")
 	if err := os.WriteFile(config, []byte("aggregation: {window_seconds: 2, allowed_lateness: 1s}\n"+

@@ -20,14 +20,9 @@ import (
 // lifecycle freezes the tab, as a browser does with one that nobody looks at, or has it go on.
 func (tab *tab) lifecycle(state page.SetWebLifecycleStateState) {
 	tab.t.Helper()
-	if _, err := chromedp.Call(tab.ctx, page.SetWebLifecycleState, page.SetWebLifecycleStateParams{State: state}); err != nil {
-		tab.t.Fatal(err)
-	}
+	call(tab, page.SetWebLifecycleState, page.SetWebLifecycleStateParams{State: state})
 	// Freezing hides the tab, and going on does not show it.
-	looked := emulation.SetFocusEmulationEnabledParams{Enabled: state == page.SetWebLifecycleStateStateActive}
-	if _, err := chromedp.Call(tab.ctx, emulation.SetFocusEmulationEnabled, looked); err != nil {
-		tab.t.Fatal(err)
-	}
+	call(tab, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: state == page.SetWebLifecycleStateStateActive})
 }
 
 // later has the page's clock go on by so many milliseconds at once.
@@ -125,7 +120,7 @@ func TestSilenceIsAGap(t *testing.T) {
 			t.Errorf("%s: got %d points before the silence, %d without a value in it, %d after it", name, before, nothing, after)
 		}
 		connected := eval[bool](tab, fmt.Sprintf(`(async () => {
-			const echarts = await import(new URL("static/vendor/echarts/echarts.esm.min.js", document.baseURI).href);
+			const echarts = await import(new URL("../vendor/echarts/echarts.esm.min.js", document.querySelector("script[type=module]").src).href);
 			const { series } = echarts.getInstanceByDom(document.querySelector(%q)).getOption();
 			return series.some((one) => one.connectNulls);
 		})()`, selector))
@@ -176,19 +171,58 @@ func TestPageSaysThatItsOriginIsRefused(t *testing.T) {
 	}
 }
 
+// In a flood of warnings the few critical alerts are at the top, every alert can be scrolled to, and the figure leads to its alerts.
+func TestCriticalAlertsAreOnTopOfAFlood(t *testing.T) {
+	plant := startPlant(t, "-no-simulator")
+	plant.post(reading{ID: "furnace", Value: 36})
+	var flood []reading
+	for i := range 300 {
+		flood = append(flood, reading{ID: fmt.Sprintf("oven-%03d", i), Value: 30})
+	}
+	plant.post(flood...)
+	tab := plant.open(options{})
+	// The furnace is too hot for a warning as well.
+	tab.until(`document.querySelector("#severity-counters [data-severity=warning] strong").textContent === "301"`)
+	tab.until(`document.querySelector(".panel-alerts .alert").innerText.includes("furnace") && document.querySelector(".panel-alerts .alert .severity-critical") !== null`)
+	tab.until(`document.querySelector("#alert-note").innerText === "Open: 302 of 302"`)
+	if got := eval[int](tab, `document.querySelectorAll(".panel-alerts .alert").length`); got > 40 {
+		t.Errorf("got %d alerts in the page, want those that can be seen", got)
+	}
+	seen := eval[int](tab, `(async () => {
+		const frame = document.querySelector(".alert-frame"), seen = new Set();
+		for (let at = 0; at <= frame.scrollHeight; at += 200) {
+			frame.scrollTop = at;
+			await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
+			for (const link of frame.querySelectorAll("a")) seen.add(link.textContent);
+		}
+		return seen.size;
+	})()`)
+	if seen != 301 {
+		t.Errorf("got alerts of %d devices by scrolling, want 301", seen)
+	}
+	tab.click(`#kpis button[data-severity="critical"]`)
+	tab.until(`document.querySelectorAll(".panel-alerts .alert").length === 1 && document.querySelector("#alert-note").innerText === "Open: 1 of 302"`)
+	if !eval[bool](tab, `document.querySelector(".alert-frame").contains(document.activeElement)`) {
+		t.Error("the keyboard is not where the figure led to")
+	}
+}
+
 func TestQualityIsShownInWords(t *testing.T) {
 	plant := startPlant(t, "-no-simulator")
 	plant.post(reading{ID: "good", Value: 20}, reading{ID: "bad", Value: 21, Quality: "bad"}, reading{ID: "uncertain", Value: 22, Quality: "uncertain"})
 	tab := plant.open(options{})
-	tab.until(`document.querySelectorAll("#stream tbody tr:not([hidden])").length === 3`)
-	for language, want := range map[string]map[string]string{
-		"en": {"good": "20.0\u00a0°C", "bad": "21.0\u00a0°C (bad)", "uncertain": "22.0\u00a0°C (uncertain)"},
-		"zh": {"good": "20.0\u00a0°C", "bad": "21.0\u00a0°C (不可用)", "uncertain": "22.0\u00a0°C (存疑)"},
+	tab.until(`document.querySelectorAll("#stream tbody tr:not(.spacer)").length === 3`)
+	for _, test := range []struct {
+		language string
+		want     map[string]string
+	}{
+		{"en", map[string]string{"good": "20.0\u00a0°C", "bad": "21.0\u00a0°C (bad)", "uncertain": "22.0\u00a0°C (uncertain)"}},
+		{"zh", map[string]string{"good": "20.0\u00a0°C", "bad": "21.0\u00a0°C (不可用)", "uncertain": "22.0\u00a0°C (存疑)"}},
 	} {
-		tab.click(fmt.Sprintf(`#language label:has([value=%q])`, language))
+		tab.click(fmt.Sprintf(`#language label:has([value=%q])`, test.language))
 		for _, row := range tab.rows() {
-			if row.Value != want[row.Device] {
-				t.Errorf("in %s: got %q for the %s reading, want %q", language, row.Value, row.Device, want[row.Device])
+			if row.Value != test.want[row.Device] {
+				t.Errorf("in %s: got %q for the %s reading, want %q", test.language, row.Value, row.Device, test.want[row.Device])
 			}
 		}
 	}

@@ -61,7 +61,7 @@ test('the same alert again is read aloud again: the live region gets another tex
       this.text = words;
     },
   };
-  const announcer = new Announcer(/** @type {HTMLElement} */ (/** @type {unknown} */ (region)), new Surroundings(new Locale('en')));
+  const announcer = new Announcer([/** @type {HTMLElement} */ (/** @type {unknown} */ (region))], new Surroundings(new Locale('en')));
   for (let time = 1; time <= 3; time++) {
     now = time * 10_000;
     announcer.add([raised()]);

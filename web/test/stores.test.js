@@ -84,15 +84,15 @@ test('an alert is raised once and cleared once, and a late event does not reopen
   assert.equal(store.apply([alert('x', 9, { state: 'cleared' })]).length, 1);
   assert.equal(store.apply([alert('x', 10, { state: 'updated' })]).length, 0);
   assert.equal(store.openCount, 0);
-  assert.deepEqual(store.list({ openOnly: false, severity: '' }, 10).map((a) => a.state), ['cleared']);
-  assert.deepEqual(store.list({ openOnly: true, severity: '' }, 10), []);
+  assert.deepEqual(store.list({ openOnly: false, severity: '' }).map((a) => a.state), ['cleared']);
+  assert.deepEqual(store.list({ openOnly: true, severity: '' }), []);
 });
 
-test('alerts are listed newest event first and narrowed by severity', () => {
+test('open alerts are listed before cleared ones, the most urgent first, then the newest', () => {
   const store = new AlertStore();
   store.apply([alert('x', 1), alert('y', 2, { severity: 'critical' }), alert('z', 3), alert('x', 4, { state: 'cleared' })]);
-  assert.deepEqual(store.list({ openOnly: false, severity: '' }, 10).map((a) => a.id), ['x', 'z', 'y']);
-  assert.deepEqual(store.list({ openOnly: false, severity: 'critical' }, 10).map((a) => a.id), ['y']);
+  assert.deepEqual(store.list({ openOnly: false, severity: '' }).map((a) => a.id), ['y', 'z', 'x']);
+  assert.deepEqual(store.list({ openOnly: false, severity: 'critical' }).map((a) => a.id), ['y']);
   assert.equal(store.worst(), 'critical');
   assert.deepEqual(store.openOf('d').map((a) => a.id), ['z', 'y']);
 });
@@ -101,7 +101,7 @@ test('cleared alerts are forgotten in the end, open ones never', () => {
   const store = new AlertStore();
   for (let i = 0; i < 500; i++) store.apply([alert(`c${i}`, i, { state: 'cleared' }), alert(`o${i}`, i)]);
   assert.equal(store.openCount, 500);
-  assert.equal(store.list({ openOnly: false, severity: '' }, 1e6).length, 700);
+  assert.equal(store.list({ openOnly: false, severity: '' }).length, 700);
 });
 
 test('the log keeps the newest readings that match', () => {
@@ -146,7 +146,7 @@ test('devices that were forgotten are gone with their open alerts and their rows
   alerts.removeOf(gone);
   log.remove(gone);
   assert.equal(devices.size, 2);
-  assert.deepEqual(alerts.list({ openOnly: true, severity: '' }, 9).map(({ id }) => id), ['2']);
+  assert.deepEqual(alerts.list({ openOnly: true, severity: '' }).map(({ id }) => id), ['2']);
   assert.deepEqual(log.rows.map(({ device_id: id }) => id), ['c', 'b']);
   assert.equal(log.missed, 0);
   assert.equal(devices.apply([device('a', 0)]).length, 1, 'it is a new device, however old its reading');

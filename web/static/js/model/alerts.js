@@ -19,9 +19,12 @@ export class AlertStore {
   #open = new Map();
   /** Cleared alerts, first cleared first. @type {Map<string, Alert>} */
   #cleared = new Map();
+  /** Grows with every change, so that what was made of the alerts can be kept until the next. */
+  #version = 0;
 
   /** Forgets what is open, which the server is about to tell anew; what was cleared stays so. */
   clearOpen() {
+    this.#version++;
     this.#open.clear();
   }
 
@@ -31,9 +34,14 @@ export class AlertStore {
    * @param {Set<string>} devices
    */
   removeOf(devices) {
+    this.#version++;
     for (const [id, alert] of this.#open) {
       if (devices.has(alert.device_id)) this.#open.delete(id);
     }
+  }
+
+  get version() {
+    return this.#version;
   }
 
   get openCount() {
@@ -48,6 +56,7 @@ export class AlertStore {
    * @returns {Alert[]}
    */
   apply(events) {
+    this.#version++;
     return events.filter((event) => this.#applyOne(event));
   }
 
@@ -87,14 +96,17 @@ export class AlertStore {
   }
 
   /**
-   * Returns what is to be listed, the newest event first, at most limit.
+   * Returns what is to be listed: what is open before what is cleared, of the open the most urgent first, and then the newest event
+   * first. In a flood of warnings the one critical alert is at the top.
    *
    * @param {AlertFilter} filter
-   * @param {number} limit
+   * @returns {Alert[]}
    */
-  list(filter, limit) {
-    const all = filter.openOnly ? [...this.#open.values()] : [...this.#open.values(), ...this.#cleared.values()];
-    return newestFirst(all.filter((alert) => !filter.severity || alert.severity === filter.severity)).slice(0, limit);
+  list(filter) {
+    const wanted = (/** @type {Alert} */ { severity }) => !filter.severity || severity === filter.severity;
+    const open = newestFirst([...this.#open.values()].filter(wanted));
+    const urgent = severities.flatMap((severity) => open.filter((alert) => alert.severity === severity));
+    return filter.openOnly ? urgent : [...urgent, ...newestFirst([...this.#cleared.values()].filter(wanted))];
   }
 
   /** @param {string} device */

@@ -17,6 +17,7 @@ import { tooltip, tooltipStyle } from './tooltip.js';
  * @property {WindowPoint[]} points Evenly spaced, oldest first.
  * @property {TypeSpec | undefined} spec
  * @property {number} step Milliseconds from point to point.
+ * @property {string} range The name of the range.
  */
 
 /** The device counts stay in the lowest part of the chart, under the lines. */
@@ -35,7 +36,7 @@ export class AggregatedChart {
   #surroundings;
   #palette;
   /** @type {AggregatedView} */
-  #view = { points: [], spec: undefined, step: 30_000 };
+  #view = { points: [], spec: undefined, step: 30_000, range: '' };
 
   /**
    * @param {HTMLElement} container
@@ -56,9 +57,10 @@ export class AggregatedChart {
    * @param {Palette} palette
    */
   show(view, palette) {
+    const same = view.spec?.name === this.#view.spec?.name && view.range === this.#view.range;
     this.#view = view;
     this.#palette = palette;
-    this.#draw();
+    this.#draw(same);
   }
 
   /**
@@ -67,6 +69,8 @@ export class AggregatedChart {
    * @param {WindowPoint[]} points
    */
   updateData(points) {
+    // Every drawing costs as much as a hundred rows, and most messages change no window of this type.
+    if (samePoints(points, this.#view.points)) return;
     this.#view = { ...this.#view, points };
     const yAxis = [{ id: 'values' }, this.#countBounds()];
     this.#surface.update({ xAxis: this.#timeBounds(), yAxis, series: [...this.#data(), this.#thresholds()] });
@@ -76,7 +80,8 @@ export class AggregatedChart {
     this.#surface.dispose();
   }
 
-  #draw() {
+  /** @param {boolean} [same] that it shows the same as before, in another language or theme. */
+  #draw(same = false) {
     const palette = this.#palette;
     const narrow = this.#narrow;
     const length = this.#view.points.length * this.#view.step;
@@ -108,7 +113,7 @@ export class AggregatedChart {
       ],
       dataZoom: zoom(palette),
       series: [...mergeSeries(this.#series(), this.#data()), this.#thresholds()],
-    });
+    }, same);
   }
 
   /** Lines have no mark in the legend, as they have none in the chart. */
@@ -288,6 +293,17 @@ export class AggregatedChart {
       [locale.t('readings'), locale.number(point.count)],
     ]);
   }
+}
+
+/**
+ * @param {WindowPoint[]} a
+ * @param {WindowPoint[]} b
+ */
+function samePoints(a, b) {
+  const same = (/** @type {WindowPoint} */ p, /** @type {WindowPoint | undefined} */ q) =>
+    q !== undefined && (p === q || (p.start === q.start && p.final === q.final && p.count === q.count && p.devices === q.devices &&
+      p.average === q.average && p.max === q.max && p.min === q.min));
+  return a.length === b.length && a.every((point, i) => same(point, b[i]));
 }
 
 /**

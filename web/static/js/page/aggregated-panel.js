@@ -24,6 +24,9 @@ import { TypeTiles } from './type-tiles.js';
 /** How often the archive is asked while only it knows how the present step began, in milliseconds. */
 const catchingUp = 30_000;
 
+/** How soon the archive is asked again when it could not be, in milliseconds. */
+const retryPause = 5_000;
+
 /** The live range begins with the first window that there is, but shows no fewer points than this. */
 const fewest = 12;
 
@@ -128,13 +131,18 @@ export class AggregatedPanel {
     const step = rangeStep(this.#chosen, surroundings.windowSeconds) * 1000;
     const usual = archivedAfter * surroundings.windowSeconds * 1000;
     const pause = Math.floor(now / step) * step < windows.since ? Math.min(usual, catchingUp) : usual;
-    if (this.#phase === 'loading' || now < this.#loaded.at + (this.#outdated ? correctedPause : pause)) return;
+    const failed = typeof this.#phase === 'object';
+    const due = failed ? retryPause : this.#outdated ? correctedPause : pause;
+    if (this.#phase === 'loading' || now < this.#loaded.at + due) return;
     const { type } = this.#loaded;
     this.#loaded.at = now;
     this.#outdated = false;
     this.#fetch(this.#loading.signal).then(
       (archived) => {
-        if (type === this.#loaded.type) this.#archived = archived;
+        if (type !== this.#loaded.type) return;
+        this.#archived = archived;
+        this.#phase = 'loaded';
+        this.update();
       },
       () => {
         // The next time may be luckier; until then the live windows are kept.
@@ -171,7 +179,7 @@ export class AggregatedPanel {
     this.#range.value = this.#chosen.name;
     this.#tiles.offer(this.#type);
     const step = rangeStep(this.#chosen, surroundings.windowSeconds) * 1000;
-    this.#chart.show({ points: this.#points(), spec: surroundings.specs.get(this.#type), step }, palette);
+    this.#chart.show({ points: this.#points(), spec: surroundings.specs.get(this.#type), step, range: this.#chosen.name }, palette);
     this.#describe();
   }
 

@@ -1,6 +1,6 @@
 // @ts-check
 import { deviceAddress } from '../model/device-link.js';
-import { find, instantiate, setIcon, setText } from './dom.js';
+import { find, instantiate, setIcon, setText, visible } from './dom.js';
 
 /**
  * @typedef {import('../model/protocol.js').Alert} Alert
@@ -31,9 +31,12 @@ export class AlertItem {
     this.#set('.alert-severity', locale.t(alert.severity));
     this.#set('.alert-words', locale.alertWords(alert, spec));
     const link = find(this.element, 'a', HTMLAnchorElement);
-    setText(link, alert.device_id);
+    setText(link, visible(alert.device_id));
     link.href = deviceAddress(alert.device_id);
     this.#set('.alert-place', locale.shortPlace(alert.location));
+    // What may be cut off in the list.
+    find(this.element, '.alert-headline', HTMLElement).title = locale.alertWords(alert, spec);
+    find(this.element, '.alert-detail', HTMLElement).title = [alert.device_id, locale.shortPlace(alert.location)].filter(Boolean).join(' ');
     const told = cleared || alert.state === 'acknowledged';
     this.#set('.alert-state', told ? locale.t(alert.state) : locale.alertValue(alert, spec));
   }

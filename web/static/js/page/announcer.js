@@ -16,11 +16,11 @@ export class Announcer {
   #spoken = -Infinity;
 
   /**
-   * @param {HTMLElement} element A live region.
+   * @param {HTMLElement[]} elements Live regions: one in the page, and one in the dialog, which hides that while it is open.
    * @param {Surroundings} surroundings
    */
-  constructor(element, surroundings) {
-    this.element = element;
+  constructor(elements, surroundings) {
+    this.elements = elements;
     this.surroundings = surroundings;
   }
 
@@ -39,7 +39,7 @@ export class Announcer {
     const { locale } = this.surroundings;
     const words = this.#count > 1 ? locale.t('announceMany', { count: this.#count }) : this.#words(first);
     // The same words again are only read again if the text is another one.
-    this.element.textContent = this.element.textContent === words ? `${words}\u00a0` : words;
+    for (const element of this.elements) element.textContent = element.textContent === words ? `${words}\u00a0` : words;
     this.#first = undefined;
     this.#count = 0;
   }

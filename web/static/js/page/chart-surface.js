@@ -1,4 +1,5 @@
 // @ts-check
+import { moveZoom, zoomOf } from '../model/zoom.js';
 
 /**
  * @typedef {import('echarts').ECharts} ECharts
@@ -14,6 +15,8 @@ export class ChartSurface {
   #chart = null;
   #disposed = false;
   #resizing;
+  /** The part of the time axis that the reader looks at; null for all of it. @type {import('../model/zoom.js').Zoom | null} */
+  #zoom = null;
 
   /**
    * @param {HTMLElement} container
@@ -33,26 +36,53 @@ export class ChartSurface {
     if (this.#disposed) return;
     this.#chart = echarts.init(container);
     this.#chart.on('click', (event) => onClick?.(event.name));
+    this.#chart.on('datazoom', () => {
+      this.#zoom = zoomOf(this.#option.dataZoom?.[0]);
+    });
     this.#resizing.observe(container);
     onReady();
   }
 
-  /**
-   * Draws the whole chart anew; how it was zoomed is forgotten.
-   *
-   * @param {EChartsOption} option
-   */
-  draw(option) {
-    this.#chart?.setOption(option, { notMerge: true, lazyUpdate: true });
+  /** @returns {any} What is drawn, with what the reader has changed of it. */
+  get #option() {
+    return this.#chart?.getOption() ?? {};
   }
 
   /**
-   * Changes a part of what is drawn, and leaves the zoom as it is.
+   * Draws the whole chart anew: in another language or theme, or something else.
+   *
+   * @param {EChartsOption} option
+   * @param {boolean} [same] that it shows the same as before: the zoom and what the reader has hidden stay.
+   */
+  draw(option, same = false) {
+    const chart = this.#chart;
+    if (!chart) return;
+    const before = this.#option;
+    if (!same) this.#zoom = null;
+    chart.setOption(option, { notMerge: true, lazyUpdate: true });
+    if (!same || !before.series) return;
+    this.#applyZoom(option);
+    const selected = renamed(before, this.#option);
+    if (selected) chart.setOption({ legend: { selected } }, { lazyUpdate: true });
+  }
+
+  /**
+   * Changes a part of what is drawn. The reader goes on looking at the same times, or at the newest ones.
    *
    * @param {EChartsOption} option
    */
   update(option) {
     this.#chart?.setOption(option, { lazyUpdate: true });
+    this.#applyZoom(option);
+  }
+
+  /** @param {any} option With the bounds of the time axis. */
+  #applyZoom(option) {
+    if (!this.#zoom || option.xAxis?.max === undefined) return;
+    this.#zoom = moveZoom(this.#zoom, option.xAxis.min, option.xAxis.max);
+    const part = this.#zoom && { startValue: this.#zoom.from, endValue: this.#zoom.to };
+    const all = { start: 0, end: 100 };
+    this.#chart?.setOption({ dataZoom: [part ?? all, part ?? all] }, { lazyUpdate: true });
   }
 
   dispose() {
@@ -60,4 +90,17 @@ export class ChartSurface {
     this.#resizing.disconnect();
     this.#chart?.dispose();
   }
+}
+
+/**
+ * Returns which series the reader has hidden, by their names in another language; null if all are shown.
+ *
+ * @param {any} before
+ * @param {any} after
+ */
+function renamed(before, after) {
+  const selected = before.legend?.[0]?.selected ?? {};
+  const hidden = new Set(before.series.filter((/** @type {any} */ { name }) => selected[name] === false).map((/** @type {any} */ { id }) => id));
+  if (hidden.size === 0) return null;
+  return Object.fromEntries(after.series.map((/** @type {any} */ { id, name }) => [name, !hidden.has(id)]));
 }

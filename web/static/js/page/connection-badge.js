@@ -15,6 +15,8 @@ export class ConnectionBadge {
   #surroundings;
   /** @type {ConnectionState} */
   #state = { phase: 'connecting' };
+  /** Whether nothing has come over the connection for so long that it is none to rely on. */
+  silent = false;
 
   /**
    * @param {HTMLElement} element
@@ -40,8 +42,9 @@ export class ConnectionBadge {
     // No wait is longer; the clock may have been set back.
     const seconds = state.phase === 'waiting' ? Math.max(0, Math.min(30, Math.ceil((state.retryAt - Date.now()) / 1000))) : 0;
     this.#element.dataset['phase'] = state.phase;
-    setIcon(find(this.#element, 'svg', SVGElement), icons[state.phase]);
-    setText(find(this.#element, '.connection-text', HTMLElement), locale.t(words[state.phase]));
+    const silent = this.silent && state.phase === 'open';
+    setIcon(find(this.#element, 'svg', SVGElement), silent ? 'warning' : icons[state.phase]);
+    setText(find(this.#element, '.connection-text', HTMLElement), locale.t(silent ? 'silent' : words[state.phase]));
     // Outside of what is read aloud, or every second would be.
     const countdown = state.phase === 'waiting' ? locale.t('retryIn', { seconds }) : '';
     setText(find(this.#element, '.connection-countdown', HTMLElement), countdown);

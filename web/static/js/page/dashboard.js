@@ -40,6 +40,9 @@ import { UpdateNotice } from './update-notice.js';
 /** How many alerts of the past are listed at the start. */
 const pastAlerts = 100;
 
+/** What comes often is drawn this often at most, in milliseconds: faster than this nobody reads, and the page would only be busy. */
+const paces = { readings: 1000, windows: 1000, alerts: 300 };
+
 /** The page: takes in what the server tells and has the elements that it concerns drawn. */
 export class Dashboard {
   #preferences = new Preferences();
@@ -90,13 +93,16 @@ export class Dashboard {
       caughtUp: new CaughtUpNotice(at('#caught-up'), surroundings),
       notice: new UpdateNotice(at('#update-notice'), surroundings),
       refused: new RefusedNotice(at('#refused-notice'), surroundings),
-      banner: new StaleBanner(at('#stale-banner'), at('#stale-announcer'), surroundings),
-      kpis: new KpiRow(at('#kpis'), surroundings),
+      banner: new StaleBanner([
+        { element: at('#stale-banner'), announcer: at('#stale-announcer') },
+        { element: at('#drawer-stale'), announcer: at('#drawer-stale-announcer') },
+      ], surroundings),
+      kpis: new KpiRow(at('#kpis'), surroundings, (severity) => this.#elements.alerts.lead(severity)),
       aggregated: new AggregatedPanel(at('.panel-chart'), { ...shared, preferences: this.#preferences, windows: this.#windows }),
       status: new StatusPanel(at('.panel-status'), surroundings, palette, (change) => this.#elements.stream.toggle(change)),
       stream: new ReadingStream(at('.panel-stream'), surroundings, this.#devices, (filter) => this.#elements.status.mark(filter)),
       alerts: new AlertPanel(at('.panel-alerts'), surroundings, this.#alerts),
-      announcer: new Announcer(at('#announcer'), surroundings),
+      announcer: new Announcer([at('#announcer'), at('#drawer-announcer')], surroundings),
       drawer: new DeviceDrawer(find(document, '#drawer', HTMLDialogElement), {
         ...shared,
         devices: this.#devices,
@@ -174,13 +180,14 @@ export class Dashboard {
     const clock = find(document, '#clock', HTMLTimeElement);
     // The server's time, which all others on the page are in too.
     setText(clock, this.#surroundings.locale.dateTime(this.#surroundings.now()));
-    badge.update();
     caughtUp.update();
-    banner.update({
+    const stale = banner.update({
       silence: this.#silence.since(clocks()),
       empty: this.#status?.total_devices === 0,
       connected: this.#connection.state.phase === 'open',
     });
+    badge.silent = stale;
+    badge.update();
     announcer.update();
     // A hidden page is left alone until it is looked at.
     this.#frames.request(this.#drawAges);
@@ -223,10 +230,10 @@ export class Dashboard {
         // The length of windows may change while the page is open.
         if (!message.final) this.#surroundings.windowSeconds = message.window_seconds;
         if (message.corrected && !message.snapshot) this.#outdate();
-        return this.#frames.request(this.#drawWindows);
+        return this.#frames.request(this.#drawWindows, paces.windows);
       case 'history_changed':
         this.#outdate();
-        return this.#frames.request(this.#drawWindows);
+        return this.#frames.request(this.#drawWindows, paces.windows);
       case 'device_data':
         return this.#takeDevices(message, transit);
       case 'device_status':
@@ -275,9 +282,9 @@ export class Dashboard {
       const past = await this.#history.alerts(pastAlerts);
       this.#alerts.apply(past.filter(({ state, historical }) => state === 'cleared' && !historical));
     } catch {
-      // The list then begins with the present.
+      // The list begins with the present until the next connection, or the next time that something is asked for.
     }
-    this.#frames.request(this.#drawAlerts);
+    this.#frames.request(this.#drawAlerts, paces.alerts);
   }
 
   /**
@@ -293,7 +300,7 @@ export class Dashboard {
       }
     }
     this.#elements.stream.add(news);
-    this.#frames.request(this.#drawReadings);
+    this.#frames.request(this.#drawReadings, paces.readings);
   }
 
   /** @param {Set<string>} ids */
@@ -302,7 +309,7 @@ export class Dashboard {
     this.#alerts.removeOf(ids);
     this.#elements.stream.remove(ids);
     this.#elements.drawer.remove(ids);
-    this.#frames.request(this.#drawAlerts);
+    this.#frames.request(this.#drawAlerts, paces.alerts);
   }
 
   /**
@@ -312,7 +319,7 @@ export class Dashboard {
   #takeAlerts(alerts, snapshot) {
     const news = this.#alerts.apply(alerts);
     if (!snapshot) this.#elements.announcer.add(news);
-    this.#frames.request(this.#drawAlerts);
+    this.#frames.request(this.#drawAlerts, paces.alerts);
   }
 
   #drawStatus = () => {
@@ -340,7 +347,6 @@ export class Dashboard {
   #drawAges = () => {
     this.#elements.alerts.update();
     this.#drawStatus();
-    this.#elements.stream.update();
   };
 }
 

@@ -48,9 +48,11 @@ export class DeviceChart {
    * @param {Palette} palette
    */
   show(view, palette) {
+    const length = (/** @type {DeviceView} */ { from, to }) => Math.round((to - from) / 1000);
+    const same = length(view) === length(this.#view);
     this.#view = view;
     this.#palette = palette;
-    this.#draw();
+    this.#draw(same);
   }
 
   /**
@@ -67,7 +69,8 @@ export class DeviceChart {
     this.#surface.dispose();
   }
 
-  #draw() {
+  /** @param {boolean} [same] that it shows the same as before, in another language or theme. */
+  #draw(same = false) {
     const palette = this.#palette;
     const { spec, from, to } = this.#view;
     const { locale } = this.#surroundings;
@@ -97,7 +100,7 @@ export class DeviceChart {
         },
         this.#thresholds(),
       ],
-    });
+    }, same);
   }
 
   /** What changes with each message. */

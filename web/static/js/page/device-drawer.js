@@ -3,7 +3,7 @@ import { HistoryError } from '../model/history.js';
 import { AlertList } from './alert-list.js';
 import { DeviceFacts } from './device-facts.js';
 import { DeviceHistory } from './device-history.js';
-import { find, icon, setText, textElement } from './dom.js';
+import { find, icon, setText, textElement, visible } from './dom.js';
 
 /**
  * @typedef {import('../model/protocol.js').Device} Device
@@ -35,6 +35,8 @@ export class DeviceDrawer {
   /** @type {Device | null} What the server answered, for as long as no message tells newer. */
   #answered = null;
   #problem = '';
+  /** What had the focus when the drawer was opened. @type {HTMLElement | null} */
+  #opener = null;
   #loading = new AbortController();
 
   /**
@@ -54,7 +56,15 @@ export class DeviceDrawer {
     dialog.addEventListener('close', () => {
       this.#leave();
       onClose();
+      this.#restoreFocus();
     });
+  }
+
+  /** The keyboard goes back to where the drawer was opened; the row it was opened from may be gone, and then to the list. */
+  #restoreFocus() {
+    const opener = this.#opener;
+    if (opener?.isConnected) opener.focus();
+    if (document.activeElement === document.body) find(document, '#stream', HTMLElement).focus();
   }
 
   /**
@@ -70,7 +80,11 @@ export class DeviceDrawer {
       return;
     }
     this.#id = id;
-    if (!this.#dialog.open) this.#dialog.showModal();
+    if (!this.#dialog.open) {
+      const from = document.activeElement;
+      this.#opener = from instanceof HTMLElement && from !== document.body ? from : null;
+      this.#dialog.showModal();
+    }
     this.#dialog.scrollTop = 0;
     find(this.#dialog, '#drawer-title', HTMLElement).focus();
     this.update();
@@ -130,7 +144,7 @@ export class DeviceDrawer {
     const problem = find(this.#dialog, '.drawer-problem', HTMLElement);
     problem.hidden = Boolean(device) || !this.#problem;
     setText(problem, this.#problem);
-    setText(find(this.#dialog, '#drawer-title', HTMLElement), id);
+    setText(find(this.#dialog, '#drawer-title', HTMLElement), visible(id));
     find(this.#dialog, '.drawer-content', HTMLElement).hidden = !device;
     if (device) this.#showDevice(device);
   }

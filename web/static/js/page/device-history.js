@@ -19,6 +19,9 @@ import { rangeSegment } from './range-segment.js';
 /** The ranges of time that a device's readings are shown over. */
 const offered = ranges.filter(({ name }) => ['15m', '1h', '6h', '24h'].includes(name));
 
+/** How soon the archive is asked again when it could not be, in milliseconds. */
+const retryPause = 5_000;
+
 /** How many archived readings are asked for at most: about one for each pixel. */
 const wantedPoints = 500;
 
@@ -108,11 +111,13 @@ export class DeviceHistory {
   async #refresh() {
     const device = this.#device;
     const now = this.#surroundings.now();
-    if (!device || !this.#outdated || this.#phase === 'loading' || now < this.#asked + correctedPause) return;
+    const failed = typeof this.#phase === 'object';
+    if (!device || !(failed || this.#outdated) || this.#phase === 'loading' || now < this.#asked + (failed ? retryPause : correctedPause)) return;
     this.#asked = now;
     this.#outdated = false;
     try {
       await this.#fetch(device, this.#loading.signal);
+      this.#phase = 'loaded';
     } catch {
       this.#outdated = true; // The next time may be luckier.
     }

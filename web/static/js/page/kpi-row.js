@@ -4,6 +4,7 @@ import { find, icon, setText, textElement } from './dom.js';
 
 /**
  * @typedef {import('../model/protocol.js').DeviceStatus} DeviceStatus
+ * @typedef {import('../model/protocol.js').Severity} Severity
  * @typedef {import('../model/alerts.js').AlertStore} AlertStore
  * @typedef {import('../model/latency.js').LatencyMeter} LatencyMeter
  * @typedef {import('./surroundings.js').Surroundings} Surroundings
@@ -16,10 +17,15 @@ export class KpiRow {
   /**
    * @param {HTMLElement} element
    * @param {Surroundings} surroundings
+   * @param {(severity: Severity) => void} onAlerts Called to list the open alerts of a severity.
    */
-  constructor(element, surroundings) {
+  constructor(element, surroundings, onAlerts) {
     this.element = element;
     this.surroundings = surroundings;
+    this.#value('alerts-detail').addEventListener('click', (event) => {
+      const button = event.target instanceof Element ? event.target.closest('button') : null;
+      if (button) onAlerts(/** @type {Severity} */ (button.dataset['severity']));
+    });
   }
 
   /**
@@ -81,10 +87,8 @@ export class KpiRow {
     const open = severities.filter((severity) => counts && counts[severity] > 0);
     this.#value('alerts-detail').replaceChildren(
       ...open.map((severity) => {
-        const part = document.createElement('span');
         const words = locale.t('severityCount', { count: locale.number(counts?.[severity] ?? 0), severity: locale.inline(severity) });
-        part.append(icon(severity, `severity-${severity}`), words);
-        return part;
+        return leading(severity, words, locale.t('kpiLead'));
       }),
     );
     if (counts && open.length === 0) this.#value('alerts-detail').append(textElement('span', locale.t('noAlerts')));
@@ -104,4 +108,21 @@ export class KpiRow {
   #value(name) {
     return find(this.element, `[data-kpi="${name}"]`, HTMLElement);
   }
+}
+
+/**
+ * Returns a button that leads to the alerts of a severity.
+ *
+ * @param {Severity} severity
+ * @param {string} words
+ * @param {string} title
+ */
+function leading(severity, words, title) {
+  const button = document.createElement('button');
+  button.type = 'button';
+  button.className = 'link';
+  button.dataset['severity'] = severity;
+  button.title = title;
+  button.append(icon(severity, `severity-${severity}`), words);
+  return button;
 }

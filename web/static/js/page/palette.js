@@ -33,6 +33,8 @@ const names = /** @type {const} */ ({
  */
 export function currentPalette() {
   const probe = document.createElement('span');
+  // With forced colours every text has one colour, and all that a chart tells apart would become alike.
+  probe.style.setProperty('forced-color-adjust', 'none');
   document.body.append(probe);
   const computed = getComputedStyle(probe);
   const palette = /** @type {Palette} */ ({ font: computed.fontFamily });

@@ -1,6 +1,6 @@
 // @ts-check
 import { deviceAddress } from '../model/device-link.js';
-import { find, instantiate, setIcon, setLongText, setText } from './dom.js';
+import { find, instantiate, setIcon, setLongText, setText, visible } from './dom.js';
 
 /**
  * @typedef {import('../model/protocol.js').Device} Device
@@ -38,7 +38,7 @@ export class ReadingRow {
     const { locale, specs } = surroundings;
     const cells = this.#cells;
     setText(cells.time, locale.time(Date.parse(device.timestamp)));
-    setText(cells.link, device.device_id);
+    setLongText(cells.link, visible(device.device_id));
     cells.link.href = deviceAddress(device.device_id);
     setLongText(cells.type, surroundings.typeName(device.device_type));
     const remark = locale.remark(device);

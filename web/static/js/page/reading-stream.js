@@ -3,6 +3,7 @@ import { everyDevice } from '../model/devices.js';
 import { ReadingLog } from '../model/reading-log.js';
 import { find, setIcon, setText, textElement } from './dom.js';
 import { ReadingRow } from './reading-row.js';
+import { VirtualRows } from './virtual-rows.js';
 
 /**
  * @typedef {import('../model/protocol.js').Device} Device
@@ -11,8 +12,11 @@ import { ReadingRow } from './reading-row.js';
  * @typedef {import('./surroundings.js').Surroundings} Surroundings
  */
 
-/** Rows move at most this often: faster than this nobody reads, and the page would only be busy. In milliseconds. */
-const pace = 250;
+/** The rows hold still for so long after the mouse has moved over them last, in milliseconds. */
+const patience = 15_000;
+
+/** So many rows are printed on paper. */
+const printedRows = 40;
 
 /**
  * The newest readings as they come, narrowed by what the reader chooses. The rows hold still while the reader points at
@@ -27,13 +31,15 @@ export class ReadingStream {
   #form;
   #pause;
   #note;
+  #hold;
   #empty;
-  /** @type {ReadingRow[]} */
-  #rows = [];
-  #pointed = false;
+  #table;
+  /** @type {VirtualRows<ReadingRow>} */
+  #rows;
+  /** When the mouse last moved over the rows, by the steady clock; -Infinity while it is elsewhere. */
+  #pointed = -Infinity;
   /** Whether the keyboard has walked into the rows; focus that only came back from the drawer holds nothing. */
   #walked = false;
-  #moved = 0;
 
   /**
    * @param {HTMLElement} panel
@@ -49,21 +55,43 @@ export class ReadingStream {
     this.#form = find(panel, '#stream-filters', HTMLFormElement);
     this.#pause = find(panel, '#stream-pause', HTMLButtonElement);
     this.#note = find(panel, '#stream-note', HTMLElement);
+    this.#hold = find(panel, '#stream-held', HTMLElement);
     this.#empty = find(panel, '.empty', HTMLElement);
+    this.#table = find(panel, 'table', HTMLTableElement);
+    this.#rows = new VirtualRows({
+      frame: this.#frame,
+      list: this.#body,
+      spacer: () => {
+        const spacer = document.createElement('tr');
+        spacer.className = 'spacer';
+        spacer.setAttribute('aria-hidden', 'true');
+        return spacer;
+      },
+      make: () => new ReadingRow(),
+      write: (row, i) => this.#write(row, i),
+    });
     this.onFilter = onFilter;
     this.#listen();
+    addEventListener('beforeprint', () => this.#rows.print(printedRows));
+    addEventListener('afterprint', () => this.#rows.print(0));
   }
 
   #listen() {
     const body = this.#body;
-    body.addEventListener('pointerenter', (event) => (this.#pointed = event.pointerType === 'mouse'));
-    body.addEventListener('pointerleave', () => (this.#pointed = false));
+    const point = (/** @type {PointerEvent} */ event) => {
+      if (event.pointerType === 'mouse') this.#pointed = performance.now();
+    };
+    body.addEventListener('pointerenter', point);
+    body.addEventListener('pointermove', point);
+    body.addEventListener('pointerleave', () => (this.#pointed = -Infinity));
     body.addEventListener('keyup', ({ key }) => (this.#walked ||= key === 'Tab'));
     body.addEventListener('focusout', () => (this.#walked = false));
     body.addEventListener('click', (event) => {
       // The whole row opens its device; the link in it does so by itself.
       const row = event.target instanceof Element && !event.target.closest('a') ? event.target.closest('tr') : null;
-      row?.querySelector('a')?.click();
+      const link = row?.querySelector('a');
+      link?.focus(); // Where the keyboard comes back to when the device is closed.
+      link?.click();
     });
     this.#form.addEventListener('input', () => this.filter(this.#chosen()));
     this.#form.addEventListener('submit', (event) => event.preventDefault());
@@ -83,7 +111,8 @@ export class ReadingStream {
   }
 
   get #held() {
-    return this.#paused || this.#pointed || this.#walked;
+    // Who has left the mouse where it lay is not pointing at anything.
+    return this.#paused || performance.now() - this.#pointed < patience || this.#walked;
   }
 
   /** @returns {DeviceFilter} What the controls say. */
@@ -127,23 +156,23 @@ export class ReadingStream {
     this.#draw();
   }
 
-  /** Starts over from the devices as they are, after another connection's snapshot. */
+  /**
+   * Starts over from the devices as they are, after another connection's snapshot. What the reader holds still stays: it is what they
+   * wanted to look at.
+   */
   restart() {
+    if (this.#held) return;
     this.#log.restart(this.#log.filter, []);
     this.#draw();
   }
 
-  /** Moves the rows on, unless they are held or have moved a moment ago. */
+  /** Moves the rows on, unless they are held. */
   update() {
-    const now = performance.now();
     if (this.#held) {
       this.#showNote();
       return;
     }
-    if (now - this.#moved < pace) return;
-    this.#moved = now;
-    const fresh = this.#log.release((id) => this.#devices.get(id));
-    this.#rotate(fresh);
+    this.#log.release((id) => this.#devices.get(id));
     this.#draw();
   }
 
@@ -152,35 +181,26 @@ export class ReadingStream {
     this.#offer();
     this.#showFilter();
     this.#showPause();
-    for (const row of this.#rows) row.forget();
+    for (const row of this.#rows.rows) row.forget();
     this.#draw();
   }
 
   /**
-   * Takes rows from the end to the top, so that those in between go on showing what they show.
-   *
-   * @param {number} count
+   * @param {ReadingRow} row
+   * @param {number} index
    */
-  #rotate(count) {
-    if (this.#rows.length < this.#log.capacity) return;
-    const moved = this.#rows.splice(-Math.min(count, this.#rows.length));
-    this.#rows.unshift(...moved);
-    this.#body.prepend(...moved.map(({ element }) => element));
+  #write(row, index) {
+    const device = this.#log.rows[index];
+    if (!device) return;
+    row.show(device, this.#surroundings);
+    row.element.ariaRowIndex = String(index + 2); // The head is the first.
   }
 
   #draw() {
-    const { rows } = this.#log;
-    while (this.#rows.length < rows.length) {
-      const row = new ReadingRow();
-      this.#rows.push(row);
-      this.#body.append(row.element);
-    }
-    this.#rows.forEach((row, i) => {
-      const device = rows[i];
-      row.element.hidden = !device;
-      if (device) row.show(device, this.#surroundings);
-    });
-    this.#showEmpty(rows.length === 0);
+    const { length } = this.#log.rows;
+    this.#rows.show(length);
+    this.#table.ariaRowCount = String(length + 1);
+    this.#showEmpty(length === 0);
     this.#showNote();
   }
 
@@ -197,7 +217,10 @@ export class ReadingStream {
     const held = this.#held;
     this.#frame.classList.toggle('held', held);
     const count = locale.number(held ? this.#log.missed : this.#log.capacity);
-    setText(this.#note, locale.t(this.#paused ? 'paused' : held ? 'held' : 'streamNote', { count }));
+    setText(this.#note, held ? '' : locale.t('streamNote', { count }));
+    // Where one looks, above the rows: a list that stands still must not pass for a plant that does.
+    setText(this.#hold, held ? locale.t(this.#paused ? 'paused' : 'held', { count }) : '');
+    this.#hold.hidden = !held;
   }
 
   #showPause() {

@@ -2,32 +2,41 @@
 import { isStale } from '../model/freshness.js';
 import { icon, setText, textElement } from './dom.js';
 
+/**
+ * @typedef {object} StalePlace Where it is said.
+ * @property {HTMLElement} element
+ * @property {HTMLElement} announcer Reads aloud that it is so, once: the banner counts the seconds.
+ */
+
 /** Says above everything else that what is shown is old, and dims it. */
 export class StaleBanner {
-  #text = textElement('span', '');
-  #announcer;
+  #places;
 
   /**
-   * @param {HTMLElement} element
-   * @param {HTMLElement} announcer Reads aloud that it is so, once: the banner counts the seconds.
+   * @param {StalePlace[]} places In the page, and in the dialog: an open dialog hides the rest of the page from eyes and ears.
    * @param {import('./surroundings.js').Surroundings} surroundings
    */
-  constructor(element, announcer, surroundings) {
-    this.#announcer = announcer;
-    this.element = element;
+  constructor(places, surroundings) {
     this.surroundings = surroundings;
-    element.append(icon('warning'), this.#text);
+    this.#places = places.map(({ element, announcer }) => {
+      const text = textElement('span', '');
+      element.append(icon('warning'), text);
+      return { element, announcer, text };
+    });
   }
 
   /** @param {{silence: number | null, empty: boolean, connected: boolean}} facts */
   update(facts) {
     const stale = isStale(facts);
     document.documentElement.toggleAttribute('data-stale', stale);
-    this.element.hidden = !stale;
     const { locale } = this.surroundings;
-    setText(this.#announcer, stale ? locale.t('stale') : '');
-    if (!stale) return;
     const age = locale.duration(Number(facts.silence));
-    setText(this.#text, locale.t(facts.connected ? 'staleSilent' : 'staleDisconnected', { age }));
+    const words = stale ? locale.t(facts.connected ? 'staleSilent' : 'staleDisconnected', { age }) : '';
+    for (const { element, announcer, text } of this.#places) {
+      element.hidden = !stale;
+      setText(announcer, stale ? locale.t('stale') : '');
+      setText(text, words);
+    }
+    return stale;
   }
 }

@@ -1,0 +1,47 @@
+package browser
+
+import (
+	"fmt"
+	"testing"
+)
+
+// What the reader has zoomed to and hidden stays over another theme and another language, and does not slide while windows come.
+func TestZoomAndHiddenSeriesStay(t *testing.T) {
+	plant := startPlant(t, "-devices", "50", "-interval", "500ms")
+	tab := plant.open(options{})
+	tab.until(fmt.Sprintf(`(%s).then((s) => s.average?.filter(([, v]) => v !== null).length >= 6)`, chart("#aggregated-chart")))
+	const of = `(async (use) => {
+		const echarts = await import(new URL("../vendor/echarts/echarts.esm.min.js", document.querySelector("script[type=module]").src).href);
+		return use(echarts.getInstanceByDom(document.querySelector("#aggregated-chart")));
+	})`
+	zoomed := eval[[2]float64](tab, of+`((chart) => {
+		const times = chart.getOption().series.find(({ id }) => id === "average").data.map((d) => d.value[0]);
+		const [from, to] = [times.at(-5), times.at(-3)];
+		chart.dispatchAction({ type: "dataZoom", dataZoomIndex: 0, startValue: from, endValue: to });
+		chart.dispatchAction({ type: "legendToggleSelect", name: chart.getOption().series.find(({ id }) => id === "minimum").name });
+		return [from, to];
+	})`)
+	stays := func(after string) {
+		t.Helper()
+		got := eval[struct {
+			From, To float64
+			Hidden   bool
+		}](tab, of+`((chart) => {
+			const { dataZoom: [zoom], series, legend: [{ selected }] } = chart.getOption();
+			return { From: zoom.startValue, To: zoom.endValue, Hidden: selected[series.find(({ id }) => id === "minimum").name] === false };
+		})`)
+		if got.From != zoomed[0] || got.To != zoomed[1] || !got.Hidden {
+			t.Errorf("after %s: got %+v, want the times %v and the minimum hidden", after, got, zoomed)
+		}
+	}
+	tab.click(`#theme label:has([value="dark"])`)
+	tab.frame()
+	stays("another theme")
+	tab.click(`#language label:has([value="zh"])`)
+	tab.frame()
+	stays("another language")
+	windows := fmt.Sprintf(`(%s).then((s) => s.average.length)`, chart("#aggregated-chart"))
+	before := eval[int](tab, windows)
+	tab.until(fmt.Sprintf(`%s.then((n) => n > %d)`, windows, before+1))
+	stays("two more windows")
+}

@@ -1,0 +1,64 @@
+package browser
+
+import (
+	"os"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/performance"
+	"github.com/chromedp/chromedp"
+)
+
+// BenchmarkOverviewUnderLoad measures how busy the page's main thread is with 10,000 devices that send every five seconds, on a processor
+// that is slowed four times: the share of the time, the longest task, and the frames in a second. With BROWSER_TEST_BINARY it
+// measures the page of another build.
+func BenchmarkOverviewUnderLoad(b *testing.B) {
+	path := os.Getenv("BROWSER_TEST_BINARY")
+	if path == "" {
+		var err error
+		if path, err = binary(); err != nil {
+			b.Fatal(err)
+		}
+	}
+	plant := newPlant(b, path, "-devices", "10000", "-interval", "5s")
+	tab := plant.open(options{})
+	tab.until(`Number(document.querySelector('[data-kpi="devices"]').textContent.replaceAll(",", "")) > 9500`)
+	tab.until(`document.querySelector("#aggregated-chart canvas") !== null`)
+	call(tab, emulation.SetCPUThrottlingRate, emulation.SetCPUThrottlingRateParams{Rate: 4})
+	call(tab, performance.Enable, performance.EnableParams{})
+	eval[chromedp.Void](tab, `(window.tasks = [], window.frames_ = 0, new PerformanceObserver((list) => tasks.push(...list.getEntries().map((e) => e.duration))).observe({ type: "longtask" }),
+		(function count() { frames_++; requestAnimationFrame(count) })())`)
+	time.Sleep(10 * time.Second)
+	for b.Loop() {
+		eval[chromedp.Void](tab, `(tasks.length = 0, frames_ = 0)`)
+		began, before := time.Now(), taskSeconds(tab)
+		time.Sleep(30 * time.Second)
+		took := time.Since(began).Seconds()
+		b.ReportMetric(100*(taskSeconds(tab)-before)/took, "%busy")
+		b.ReportMetric(eval[float64](tab, `Math.max(0, ...tasks)`), "ms/longest-task")
+		b.ReportMetric(eval[float64](tab, `frames_`)/took, "frames/s")
+		b.ReportMetric(eval[float64](tab, `tasks.filter((t) => t > 100).length`), "tasks>100ms")
+	}
+}
+
+func taskSeconds(tab *tab) float64 {
+	for _, metric := range call(tab, performance.GetMetrics, cdp.Empty{}).Metrics {
+		if metric.Name == "TaskDuration" {
+			return metric.Value
+		}
+	}
+	tab.t.Fatal("the browser does not tell how long its tasks take")
+	return 0
+}
+
+// call gives the browser a command of its protocol.
+func call[P, R any](tab *tab, command cdp.Command[P, R], parameters P) R {
+	tab.t.Helper()
+	result, err := chromedp.Call(tab.ctx, command, parameters)
+	if err != nil {
+		tab.t.Fatal(err)
+	}
+	return result
+}

@@ -1,0 +1,76 @@
+package browser
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+)
+
+// While the server is away the page says so wherever one looks, keeps what the reader holds, and heals by itself when it is back.
+func TestPageDuringAnOutage(t *testing.T) {
+	plant := startPlant(t, "-no-simulator")
+	plant.post(reading{ID: "furnace", Value: 36})
+	tab := plant.open(options{width: 390, height: 844})
+	tab.until(`document.querySelector("#stream").innerText.includes("furnace")`)
+	tab.click("#stream-pause")
+	tab.mu.Lock()
+	tab.offline = true
+	tab.mu.Unlock()
+	plant.kill()
+	tab.until(`document.querySelector("#connection").dataset.phase === "waiting"`)
+	tab.click(`#range label:has([value="1h"])`)
+	tab.until(`document.querySelector("#aggregated-state").innerText.includes("could not be loaded")`)
+	tab.click("#stream tbody a")
+	tab.until(`document.querySelector("#drawer").open && !document.querySelector("#drawer-stale").hidden`)
+	tab.until(`document.querySelector("#drawer-stale-announcer").textContent !== "" && document.querySelector("#drawer-stale").innerText.includes("Disconnected")`)
+	tab.until(`document.querySelector("#device-chart-state").innerText.includes("could not be loaded")`)
+	if got := eval[string](tab, `getComputedStyle(document.querySelector(".panel-alerts")).filter`); got != "none" {
+		t.Errorf("critical alerts while the page is stale: got the filter %s, want none", got)
+	}
+	plant.start()
+	tab.until(`document.querySelector("#connection").dataset.phase === "open"`)
+	// Nobody presses anything.
+	tab.until(`document.querySelector("#device-chart-state").hidden && document.querySelector("#aggregated-state").hidden`)
+	if got := eval[string](tab, `document.querySelector("#stream").innerText`); !eval[bool](tab, `document.querySelector("#stream tbody a")?.textContent === "furnace"`) {
+		t.Errorf("the paused list after the server's restart: got %q, want what it held", got)
+	}
+}
+
+// The keyboard comes back to the row whose device was closed, by whatever way the device was opened.
+func TestFocusComesBackFromTheDrawer(t *testing.T) {
+	plant := startPlant(t, "-no-simulator")
+	plant.post(reading{ID: "mixer", Value: 20})
+	tab := plant.open(options{})
+	for _, open := range []string{"#stream tbody tr:not(.spacer) .col-type", "#stream tbody a"} {
+		tab.click(open)
+		tab.until(`document.querySelector("#drawer").open`)
+		tab.do(chromedp.KeyEvent("\x1b"))
+		tab.until(`!document.querySelector("#drawer").open`)
+		tab.until(`document.activeElement.textContent === "mixer"`)
+	}
+	eval[chromedp.Void](tab, `(document.activeElement.blur(), location.hash = "#device=mixer")`)
+	tab.until(`document.querySelector("#drawer").open`)
+	tab.do(chromedp.KeyEvent("\x1b"))
+	tab.until(`!document.querySelector("#drawer").open`)
+	tab.until(`document.activeElement === document.querySelector("#stream")`) // And not the body.
+}
+
+// A list that the mouse holds says so above its rows, and only for as long as the mouse moves.
+func TestParkedMouseHoldsTheListForAWhile(t *testing.T) {
+	plant := startPlant(t, "-devices", "50", "-interval", "500ms")
+	tab := plant.open(options{})
+	tab.until(`Number(document.querySelector(".readings").ariaRowCount) > 30`)
+	box := eval[struct{ X, Y float64 }](tab, `document.querySelector("#stream tbody tr:not(.spacer) .col-type").getBoundingClientRect().toJSON()`)
+	tab.do(chromedp.MouseEvent(chromedp.MouseMoved, box.X+5, box.Y+5))
+	tab.until(`!document.querySelector("#stream-held").hidden && /: [1-9]\d* new$/.test(document.querySelector("#stream-held").innerText)`)
+	first := `document.querySelector("#stream tbody tr:not(.spacer)").innerText`
+	held := eval[string](tab, first)
+	time.Sleep(3 * time.Second)
+	if got := eval[string](tab, first); got != held {
+		t.Errorf("under the mouse: got %q, want %q still", got, held)
+	}
+	tab.until(`document.querySelector("#stream-held").hidden`)
+	tab.until(fmt.Sprintf("%s !== %q", first, held))
+}

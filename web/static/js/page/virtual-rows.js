@@ -1,0 +1,146 @@
+// @ts-check
+
+/** So many rows beyond each edge are there too, so that scrolling by a little shows no blank. */
+const overscan = 3;
+
+/** How high a row is taken to be until one has been measured, in pixels. */
+const usualHeight = 28;
+
+/**
+ * Shows a long list of rows of equal height through a scrolling frame: only the rows that can be seen exist, between two spacers that
+ * stand for the rest. Rows are made once and written again and again.
+ *
+ * @template {{element: HTMLElement}} Row
+ */
+export class VirtualRows {
+  #options;
+  /** In the order of the page. @type {Row[]} */
+  #rows = [];
+  #above;
+  #below;
+  #count = 0;
+  #first = 0;
+  #height = usualHeight;
+  #scrolled = 0;
+  #seen = 0;
+  /** The first rows are shown, and so many of them, whatever can be seen; 0 for what can be seen. */
+  #printed = 0;
+  #sizes;
+
+  /**
+   * @param {object} options
+   * @param {HTMLElement} options.frame What scrolls.
+   * @param {HTMLElement} options.list Where the rows are.
+   * @param {() => HTMLElement} options.spacer Makes an element whose height is that of the rows that are not there.
+   * @param {() => Row} options.make
+   * @param {(row: Row, index: number) => void} options.write Has a row show the item of an index.
+   */
+  constructor(options) {
+    this.#options = options;
+    const { frame, list, spacer } = options;
+    this.#above = spacer();
+    this.#below = spacer();
+    list.append(this.#above, this.#below);
+    // Reading sizes after writing would have the page laid out twice.
+    this.#sizes = new ResizeObserver(() => this.#measure());
+    this.#sizes.observe(frame);
+    frame.addEventListener('scroll', () => {
+      this.#scrolled = frame.scrollTop;
+      this.draw();
+    }, { passive: true });
+  }
+
+  get rows() {
+    return this.#rows;
+  }
+
+  #measure() {
+    const first = this.#rows[0]?.element;
+    const height = first?.getBoundingClientRect().height;
+    const seen = this.#options.frame.clientHeight;
+    if ((!height || height === this.#height) && seen === this.#seen) return;
+    if (height) this.#height = height;
+    this.#seen = seen;
+    this.draw();
+  }
+
+  /**
+   * Shows so many items.
+   *
+   * @param {number} count
+   */
+  show(count) {
+    this.#count = count;
+    this.draw();
+  }
+
+  /**
+   * Shows the first rows, as many as are given, for a page on paper; 0 shows again what can be seen.
+   *
+   * @param {number} count
+   */
+  print(count) {
+    this.#printed = count;
+    this.draw();
+  }
+
+  /** Writes the rows that can be seen. */
+  draw() {
+    const [first, last] = this.#range();
+    this.#turn(first - this.#first, last - first);
+    this.#first = first;
+    this.#rows.forEach((row, i) => this.#options.write(row, first + i));
+    this.#space(this.#above, first);
+    this.#space(this.#below, this.#count - last);
+  }
+
+  /** @returns {[number, number]} The first index and the one after the last. */
+  #range() {
+    if (this.#printed) return [0, Math.min(this.#printed, this.#count)];
+    const first = Math.floor(this.#scrolled / this.#height) - overscan;
+    const last = Math.ceil((this.#scrolled + this.#seen) / this.#height) + overscan;
+    const end = Math.min(this.#count, Math.max(last, 0));
+    return [Math.max(0, Math.min(first, end)), end];
+  }
+
+  /**
+   * Makes the rows as many as are needed, and turns them by as many as the first index moves, so that those in between go on
+   * showing what they show.
+   *
+   * @param {number} by
+   * @param {number} count
+   */
+  #turn(by, count) {
+    const rows = this.#rows;
+    if (by > 0 && by < rows.length) {
+      const moved = rows.splice(0, by);
+      rows.push(...moved);
+      this.#below.before(...moved.map(({ element }) => element));
+    } else if (by < 0 && -by < rows.length) {
+      const moved = rows.splice(by);
+      rows.unshift(...moved);
+      this.#above.after(...moved.map(({ element }) => element));
+    }
+    while (rows.length > count) rows.pop()?.element.remove();
+    while (rows.length < count) {
+      const row = this.#options.make();
+      rows.push(row);
+      this.#below.before(row.element);
+      if (rows.length === 1) this.#sizes.observe(row.element);
+    }
+  }
+
+  /**
+   * @param {HTMLElement} spacer
+   * @param {number} rows
+   */
+  #space(spacer, rows) {
+    const height = `${rows * this.#height}px`;
+    if (spacer.style.height !== height) spacer.style.height = height;
+    spacer.hidden = rows === 0;
+  }
+
+  dispose() {
+    this.#sizes.disconnect();
+  }
+}
