@@ -2,8 +2,10 @@ package browser
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -57,6 +59,9 @@ func TestChartShowsWhatTheServerSent(t *testing.T) {
 	}
 	sent := closed()
 	tab.until(fmt.Sprintf(`(%s).then((s) => s.average.filter(([, v]) => v !== null).length >= %d)`, chart("#aggregated-chart"), len(sent)))
+	// What has come is drawn within a second.
+	last := slices.Max(slices.Collect(maps.Keys(sent)))
+	tab.until(fmt.Sprintf(`(%s).then((s) => s.average.some(([at, v]) => at === %d && v === %v))`, chart("#aggregated-chart"), last, *sent[last].Average))
 	drawn := eval[series](tab, chart("#aggregated-chart"))
 	for start, data := range sent {
 		for id, want := range map[string]float64{

@@ -64,7 +64,9 @@ export class DeviceDrawer {
   #restoreFocus() {
     const opener = this.#opener;
     if (opener?.isConnected) opener.focus();
-    if (document.activeElement === document.body) find(document, '#stream', HTMLElement).focus();
+    // What is no longer shown keeps the focus until the next frame.
+    const focused = document.activeElement;
+    if (focused === null || focused === document.body || this.#dialog.contains(focused)) find(document, '#stream', HTMLElement).focus();
   }
 
   /**
