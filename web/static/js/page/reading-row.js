@@ -43,9 +43,9 @@ export class ReadingRow {
     setLongText(cells.type, surroundings.typeName(device.device_type));
     const remark = locale.remark(device);
     const value = locale.reading(device.value, specs.get(device.device_type));
-    setText(cells.value, remark ? `${value} (${remark})` : value);
+    setLongText(cells.value, remark ? `${value} (${remark})` : value);
     cells.value.classList.toggle('doubtful', remark !== '');
-    setText(cells.place, locale.shortPlace(device.location));
+    setLongText(cells.place, locale.shortPlace(device.location));
     setIcon(cells.icon, device.status, `status-${device.status}`);
     setText(cells.status, locale.t(device.status));
     setText(cells.alerts, device.open_alerts > 0 ? locale.number(device.open_alerts) : '');
