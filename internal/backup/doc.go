@@ -1,20 +1,20 @@
-// Package backup is the form of a backup: a tar, compressed by gzip, of the files of a data directory and, as its last entry,
-// a list of them with their checksums. What was cut off or damaged is known by it, and is not put back in part.
+// Package backup is the format of a backup: a tar, compressed by gzip, of the files of a data directory and, as its last
+// entry, a list of them with their checksums. The list reveals truncated or damaged backups.
 package backup
 
 import "time"
 
 const (
-	// format is the version of the form; a reader refuses a higher one.
+	// format is the version of the format; a reader refuses a higher one.
 	format = 1
 	// listName is the entry with the list. No file may have this name.
 	listName = "backup.json"
 )
 
-// List is what a backup says of itself.
+// List describes a backup.
 type List struct {
 	Format int `json:"format"`
-	// Created is when the files were as they are, and Version the program's own that wrote them.
+	// Created is the time of the backed-up state, Version the version of the program that wrote it.
 	Created time.Time `json:"created"`
 	Version string    `json:"version"`
 	Files   []File    `json:"files"`

@@ -19,20 +19,20 @@ import (
 )
 
 // ErrIncomplete means that a backup was cut off.
-var ErrIncomplete = errors.New("the backup ends too early: it was not written to its end, or not copied to it")
+var ErrIncomplete = errors.New("the backup ends too early: it was not written or copied completely")
 
-// maxList bounds the list of files.
+// maxList is the maximum size of the list of files in bytes.
 const maxList = 64 << 20
 
-// Verify reads a backup to its end and returns its list. It returns an error unless all of it is there and as it was written.
+// Verify reads a whole backup and returns its list. It returns an error if anything is missing or damaged.
 func Verify(r io.Reader) (*List, error) {
 	return read(r, func(string, io.Reader) error { return nil })
 }
 
-// Extract writes the files of a backup into a directory, which must be there and empty, and returns once they are on the disk.
-// After an error some of the files may be there.
+// Extract writes the files of a backup to an existing empty directory, and returns once they are synced to disk. After an
+// error some of the files may exist.
 func Extract(r io.Reader, dir string) (*List, error) {
-	root, err := os.OpenRoot(dir) // Nothing is written outside of it, whatever names a backup has.
+	root, err := os.OpenRoot(dir) // Prevents writes outside of the directory.
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +50,7 @@ func Extract(r io.Reader, dir string) (*List, error) {
 	})
 }
 
-// read gives every file to take, which may leave some of it unread, and compares all of them with the list.
+// read calls take for every file, which need not read all of it, and compares all files with the list.
 func read(r io.Reader, take func(name string, content io.Reader) error) (*List, error) {
 	decompressed, err := gzip.NewReader(r)
 	if err != nil {
@@ -84,7 +84,7 @@ func read(r io.Reader, take func(name string, content io.Reader) error) (*List, 
 	}
 }
 
-// sparse reports whether a file has holes, which take no room in the archive and any amount of it on the disk.
+// sparse reports whether a file has holes, which are small in the archive but may be of any size on disk.
 func sparse(header *tar.Header) bool {
 	for key := range header.PAXRecords {
 		if strings.HasPrefix(key, "GNU.sparse") {
@@ -94,13 +94,13 @@ func sparse(header *tar.Header) bool {
 	return false
 }
 
-// finish reads the list and what follows it, which is nothing but the end.
+// finish reads the list, after which the backup must end.
 func finish(archive io.Reader, decompressed *gzip.Reader, found []File) (*List, error) {
 	text, err := io.ReadAll(io.LimitReader(archive, maxList))
 	if err != nil {
 		return nil, fmt.Errorf("read the backup's list: %w", complete(err))
 	}
-	if _, err := io.Copy(io.Discard, decompressed); err != nil { // The checksum of it all is at the end.
+	if _, err := io.Copy(io.Discard, decompressed); err != nil { // gzip's checksum is at the end.
 		return nil, fmt.Errorf("read the backup: %w", complete(err))
 	}
 	list := new(List)
@@ -116,7 +116,7 @@ func finish(archive io.Reader, decompressed *gzip.Reader, found []File) (*List, 
 	return list, nil
 }
 
-// complete says of an end that came too early what that means.
+// complete converts an unexpected EOF to ErrIncomplete.
 func complete(err error) error {
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 		return ErrIncomplete

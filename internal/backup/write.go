@@ -12,7 +12,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// Writer writes a backup, a file after the other.
+// Writer writes a backup file by file.
 type Writer struct {
 	compressed *gzip.Writer
 	archive    *tar.Writer
@@ -21,7 +21,7 @@ type Writer struct {
 
 // NewWriter returns a writer to w. List needs its Created and Version.
 func NewWriter(w io.Writer, list List) (*Writer, error) {
-	// The log is compressed already, and a backup should not take the processor from the plant.
+	// The log is already compressed, and a backup should use little CPU time.
 	compressed, err := gzip.NewWriterLevel(w, gzip.BestSpeed)
 	if err != nil {
 		return nil, err
@@ -49,7 +49,7 @@ func (w *Writer) begin(name string, size int64) error {
 	})
 }
 
-// Close writes the list and ends the backup. A backup that was not closed is no backup.
+// Close writes the list and ends the backup. Without Close the backup is invalid.
 func (w *Writer) Close() (*List, error) {
 	text, err := json.MarshalIndent(w.list, "", "  ")
 	if err != nil {

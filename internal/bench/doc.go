@@ -1,2 +1,3 @@
-// Package bench puts a running system under load, watches what comes out, and proves that it is what went in.
+// Package bench puts a running system under load, measures its throughput and latency, and verifies that every reading sent
+// is in exactly one summary.
 package bench

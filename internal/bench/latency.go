@@ -8,18 +8,19 @@ import (
 	"github.com/HdrHistogram/hdrhistogram-go"
 )
 
-// Latency counts how long something took, to three digits, up to a minute. Its methods may be called concurrently.
+// Latency is a histogram of durations up to a minute, with three significant digits. Its methods may be called
+// concurrently.
 type Latency struct {
 	mu        sync.Mutex
 	histogram *hdrhistogram.Histogram
 }
 
-// NewLatency returns a Latency of nothing.
+// NewLatency returns an empty Latency.
 func NewLatency() *Latency {
 	return &Latency{histogram: hdrhistogram.New(1, int64(time.Minute/time.Microsecond), 3)}
 }
 
-// Record counts one duration. One below a microsecond counts as that, as clocks are no better; one above a minute as a minute.
+// Record counts one duration, limited to between a microsecond and a minute.
 func (l *Latency) Record(d time.Duration) {
 	us := min(max(d.Microseconds(), 1), int64(time.Minute/time.Microsecond))
 	l.mu.Lock()

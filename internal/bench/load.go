@@ -10,35 +10,35 @@ import (
 	"iotmon/internal/retry"
 )
 
-// Log takes readings in, as a producer does.
+// Log accepts readings, as a producer does.
 type Log interface {
-	// Enqueue hands readings over, and waits while too many are on their way.
+	// Enqueue sends readings, and blocks while too many are unacknowledged.
 	Enqueue(ctx context.Context, readings []iot.Reading) error
 	// Flush returns when all of them have been acknowledged or refused.
 	Flush(ctx context.Context) error
 }
 
 const (
-	// chunk is how many readings are handed over at once when they are to be as many as possible.
+	// chunk is how many readings are sent at once at the maximum rate.
 	chunk = 2_000
-	// pace is how often readings are handed over when their rate is given.
+	// pace is how often readings are sent at a given rate.
 	pace = 5 * time.Millisecond
-	// ahead is how many readings may be in the log and not known to be processed: more would only wait there. The processor
-	// tells twice a second.
+	// ahead is how many readings may be sent and not yet reported as processed: more would only wait in the log. The
+	// processor reports twice a second.
 	ahead = 1_000_000
-	// violators is which devices violate a rule now and then: one of so many temperature sensors.
+	// violators is the share of temperature sensors that violate a rule now and then: one in so many.
 	violators = 50
 	// excursion is how long they do, and how long they do not.
 	excursion = 3 * time.Second
 )
 
-// Load is a fleet of devices that say what they are to, at a given rate or as much as the log takes.
+// Load sends the readings of a fleet, at a given rate or as fast as the log accepts them.
 type Load struct {
 	// Rate is in readings a second, all devices together; 0 for as many as possible.
 	Rate int
-	// Truth is told of every reading.
+	// Truth records every reading.
 	Truth *Truth
-	// Processed counts what has come out at the other end.
+	// Processed is the number of processed readings.
 	Processed *atomic.Int64
 
 	devices []iot.Reading
@@ -48,7 +48,7 @@ type Load struct {
 	sent    atomic.Int64
 }
 
-// NewLoad returns a fleet of so many devices, the built-in types in turn.
+// NewLoad returns a load of so many devices, with the built-in types in turn.
 func NewLoad(devices int) *Load {
 	l := &Load{devices: make([]iot.Reading, devices)}
 	types := iot.BuiltinTypes()
@@ -71,7 +71,7 @@ func NewLoad(devices int) *Load {
 	return l
 }
 
-// Sent returns how many readings have been handed over.
+// Sent returns how many readings have been sent.
 func (l *Load) Sent() int64 { return l.sent.Load() }
 
 // Run sends until ctx ends.
@@ -89,7 +89,7 @@ func (l *Load) Run(ctx context.Context, log Log) error {
 			continue
 		}
 		l.fill(size)
-		// A batch is handed over whole, or nobody could say what of it counts.
+		// A batch is sent as a whole, because a partial one could not be verified.
 		if err := log.Enqueue(context.WithoutCancel(ctx), l.batch); err != nil {
 			return fmt.Errorf("send readings: %w", err)
 		}
@@ -99,8 +99,8 @@ func (l *Load) Run(ctx context.Context, log Log) error {
 	return nil
 }
 
-// fill makes the batch the next readings of the fleet, all of this moment. A device that comes more than once in it, or again
-// within a microsecond, says it a microsecond later: two readings of one device at one time are one.
+// fill sets the batch to the next size readings of the fleet, all with the present time. If a device would repeat a
+// timestamp, it is moved by a microsecond, because two readings with the same device and time count as one.
 func (l *Load) fill(size int) {
 	now := iot.CutTime(time.Now())
 	rounds := time.Duration(size/len(l.devices) + 1)
@@ -121,7 +121,7 @@ func (l *Load) fill(size int) {
 	}
 }
 
-// value returns what a device measures: within the bounds of its rules, but for some.
+// value returns a device's value, which violates a rule only for some devices and times.
 func (l *Load) value(device int, kind iot.DeviceType, at time.Time) float64 {
 	tenth := float64((at.UnixMicro()/1000 + int64(device)*7) % 50)
 	switch kind {

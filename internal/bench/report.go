@@ -10,7 +10,7 @@ import (
 type Report struct {
 	Version string `json:"version"`
 	Devices int    `json:"devices"`
-	// Rate is what was asked for, in readings a second; 0 for as many as possible.
+	// Rate is the requested rate in readings a second; 0 means as many as possible.
 	Rate       int    `json:"rate"`
 	Partitions int    `json:"partitions"`
 	Archive    bool   `json:"archive"`
@@ -38,11 +38,11 @@ type Report struct {
 	DiskPerReading float64 `json:"disk_bytes_per_reading,omitempty"`
 
 	Windows int `json:"windows_closed"`
-	// Wrong is empty if every reading sent is in exactly one summary.
+	// Wrong lists differences; it is empty if every reading sent is in exactly one summary.
 	Wrong []string `json:"wrong"`
 }
 
-// Write writes the report for people.
+// Write writes the report as text.
 func (r *Report) Write(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	row := func(name, format string, values ...any) {

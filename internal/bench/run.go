@@ -21,14 +21,14 @@ type Options struct {
 	Load     *Load
 	Log      Log
 	Duration time.Duration
-	// WindowLength is that of the system's windows.
+	// WindowLength is the length of the system's windows.
 	WindowLength time.Duration
 	// URL is the system's WebSocket, for so many Clients.
 	URL     string
 	Clients int
-	// Profile is given the profile of the processor that the stages are told from; nil for nobody.
+	// Profile receives the CPU profile from which the stages are computed; may be nil.
 	Profile io.Writer
-	// Progress is told how it goes, once a second; nil for nobody.
+	// Progress is called once a second with the progress; may be nil.
 	Progress func(sent, processed int64, left time.Duration)
 }
 
@@ -37,19 +37,19 @@ type Run struct {
 	options   Options
 	ledger    *Ledger
 	processed atomic.Int64
-	// measuring is whether what happens now counts: not before the load has begun.
+	// measuring is whether events count: not before the load has begun.
 	measuring                 atomic.Bool
 	toView, toAlert, toClosed *Latency
 }
 
-// NewRun returns a run that has not begun.
+// NewRun returns a Run; Do starts it.
 func NewRun() *Run {
 	return &Run{ledger: NewLedger(), toView: NewLatency(), toAlert: NewLatency(), toClosed: NewLatency()}
 }
 
-// Watch is told what the live view is told.
+// Watch records a batch of the live view.
 func (r *Run) Watch(batch view.Batch) {
-	r.ledger.Take(batch.Summaries)
+	r.ledger.Add(batch.Summaries)
 	if !r.measuring.Load() {
 		return
 	}
@@ -69,14 +69,14 @@ func (r *Run) Watch(batch view.Batch) {
 	}
 }
 
-// Processed is told of readings that have been processed.
+// Processed adds to the number of processed readings.
 func (r *Run) Processed(readings int64) { r.processed.Add(readings) }
 
 const (
-	// settling is how long the system is left alone before the load.
-	settling = 2 * time.Second
-	// patience is how long it may take to process what is left when the load has ended, and then to say so in a summary.
-	patience = time.Minute
+	// warmUp is how long the system runs before the load begins.
+	warmUp = 2 * time.Second
+	// timeout is how long it may take to process the rest after the load has ended, and then to publish its summaries.
+	timeout = time.Minute
 )
 
 // Do runs the load and returns what it has measured.
@@ -84,7 +84,7 @@ func (r *Run) Do(ctx context.Context, options Options) (*Report, error) {
 	r.options = options
 	truth := NewTruth(options.WindowLength)
 	options.Load.Truth, options.Load.Processed = truth, &r.processed
-	_ = retry.Wait(ctx, settling)
+	_ = retry.Wait(ctx, warmUp)
 	var viewers *Viewers
 	if options.Clients > 0 {
 		var err error
@@ -132,7 +132,7 @@ func (r *Run) measure(ctx context.Context) (*Report, error) {
 		return nil, fmt.Errorf("send the last readings: %w", err)
 	}
 	sent := r.options.Load.Sent()
-	for deadline := time.Now().Add(patience); r.processed.Load() < sent && ctx.Err() == nil && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(timeout); r.processed.Load() < sent && ctx.Err() == nil && time.Now().Before(deadline); {
 		_ = retry.Wait(ctx, time.Millisecond)
 	}
 	if err := ctx.Err(); err != nil {
@@ -160,7 +160,7 @@ func (r *Run) measure(ctx context.Context) (*Report, error) {
 	return report, nil
 }
 
-// report tells the progress, and nothing more once stop has returned.
+// report calls Progress until stop has returned.
 func (r *Run) report(ctx context.Context, begun time.Time) (stop func()) {
 	if r.options.Progress == nil {
 		return func() {}
@@ -180,9 +180,9 @@ func (r *Run) report(ctx context.Context, begun time.Time) (stop func()) {
 	}
 }
 
-// verify waits until the summaries say what was sent, and returns where they do not.
+// verify waits until the summaries match what was sent, and returns the differences that remain.
 func (r *Run) verify(ctx context.Context, truth *Truth) []string {
-	for deadline := time.Now().Add(patience / 4); ; _ = retry.Wait(ctx, 200*time.Millisecond) {
+	for deadline := time.Now().Add(timeout / 4); ; _ = retry.Wait(ctx, 200*time.Millisecond) {
 		wrong := r.ledger.Verify(truth)
 		if len(wrong) == 0 || ctx.Err() != nil || time.Now().After(deadline) {
 			return append([]string{}, wrong...)

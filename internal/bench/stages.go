@@ -8,8 +8,8 @@ import (
 	"github.com/google/pprof/profile"
 )
 
-// stages are what the program's work is made of, each with what its functions' names begin with. A sample of the processor
-// belongs to the stage of the innermost function that has one: what the runtime does for somebody is that one's.
+// stages are the parts of the program's work, each with the prefixes of its functions' names. A CPU sample belongs to the
+// stage of the innermost function that has one: the runtime's work counts for its caller.
 var stages = []struct {
 	name     string
 	prefixes []string
@@ -26,10 +26,10 @@ var stages = []struct {
 	{"live view", []string{"iotmon/internal/view.", "iotmon/internal/push.", "github.com/gorilla/websocket."}},
 }
 
-// otherStage is everything else: scheduling, most of all.
+// otherStage is everything else, mostly scheduling.
 const otherStage = "scheduling and others"
 
-// StageOrder lists the stages, in the order in which they are told.
+// StageOrder returns the stages in the order of the report.
 func StageOrder() []string {
 	var names []string
 	for _, stage := range stages {
@@ -38,7 +38,7 @@ func StageOrder() []string {
 	return append(names, otherStage)
 }
 
-// Stages returns the seconds of CPU that each stage took, from a profile.
+// Stages returns the CPU seconds of each stage, from a profile.
 func Stages(in io.Reader) (map[string]float64, error) {
 	p, err := profile.Parse(in)
 	if err != nil {

@@ -8,20 +8,20 @@ import (
 	"iotmon/internal/iot"
 )
 
-// Truth is what the windows must say, from what was sent.
+// Truth is the expected content of the windows, computed from the readings sent.
 type Truth struct {
 	window  time.Duration
 	mu      sync.Mutex
 	windows map[window]*iot.Summary
 }
 
-// window names a window of a device type.
+// window is the key of a window of a device type.
 type window struct {
 	Type  iot.DeviceType
 	Start int64 // Unix microseconds.
 }
 
-// NewTruth returns the truth of nothing sent, in windows of that length.
+// NewTruth returns an empty Truth for windows of that length.
 func NewTruth(length time.Duration) *Truth {
 	return &Truth{window: length, windows: make(map[window]*iot.Summary)}
 }
@@ -41,13 +41,13 @@ func (t *Truth) add(readings []iot.Reading) {
 	}
 }
 
-// Ledger is what the windows say: of each partition's the newest statement.
+// Ledger holds the newest published summary of each window and partition.
 type Ledger struct {
 	mu    sync.Mutex
 	parts map[part]iot.WindowSummary
 }
 
-// part names a partition's share of a window.
+// part is the key of a partition's summary of a window.
 type part struct {
 	window
 	partition int32
@@ -56,8 +56,8 @@ type part struct {
 // NewLedger returns an empty ledger.
 func NewLedger() *Ledger { return &Ledger{parts: make(map[part]iot.WindowSummary)} }
 
-// Take takes statements in, in whatever order.
-func (l *Ledger) Take(summaries []iot.WindowSummary) {
+// Add adds summaries in any order.
+func (l *Ledger) Add(summaries []iot.WindowSummary) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for i := range summaries {
@@ -71,8 +71,8 @@ func (l *Ledger) Take(summaries []iot.WindowSummary) {
 	}
 }
 
-// Verify returns where the ledger differs from the truth, a line each: counts, extremes, or sums to the last digit. It returns
-// nothing if every reading is in exactly one window.
+// Verify returns the differences between ledger and truth, one a line: counts, extremes, or sums to the last digit. It
+// returns nothing if every reading is in exactly one window.
 func (l *Ledger) Verify(t *Truth) []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -47,7 +47,7 @@ func TestEveryReadingMustBeInOneSummary(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			ledger := NewLedger()
-			ledger.Take(test.said)
+			ledger.Add(test.said)
 			wrong := ledger.Verify(truth)
 			if test.want == "" && len(wrong) > 0 || test.want != "" && (len(wrong) != 1 || !strings.Contains(wrong[0], test.want)) {
 				t.Errorf("got %q, want %q", wrong, test.want)
@@ -57,7 +57,7 @@ func TestEveryReadingMustBeInOneSummary(t *testing.T) {
 	ledger := NewLedger()
 	other := summary(0, 5, true, 7)
 	other.Window = iot.WindowOf(noon.Add(time.Hour), length)
-	ledger.Take([]iot.WindowSummary{summary(0, 5, true, 1, 0.1, 0.2), other})
+	ledger.Add([]iot.WindowSummary{summary(0, 5, true, 1, 0.1, 0.2), other})
 	if wrong := ledger.Verify(truth); len(wrong) != 1 || !strings.Contains(wrong[0], "of which none was sent") {
 		t.Errorf("got %q, want a window that was not sent", wrong)
 	}

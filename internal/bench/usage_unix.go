@@ -8,16 +8,16 @@ import (
 	"time"
 )
 
-// raiseFileLimit lets the process have as many connections as it may.
+// raiseFileLimit raises the limit of open files to the maximum.
 func raiseFileLimit() {
 	var limit syscall.Rlimit
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) == nil {
 		limit.Cur = limit.Max
-		_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit) // Then there are fewer.
+		_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit) // With an error the limit stays lower.
 	}
 }
 
-// usage returns what the process has taken so far, and the most memory that it has had at once, in bytes.
+// usage returns the CPU time of the process so far, and its peak memory in bytes.
 func usage() (cpu time.Duration, rss int64) {
 	var u syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {

@@ -9,7 +9,7 @@ import (
 // raiseFileLimit does nothing: there is no such limit.
 func raiseFileLimit() {}
 
-// usage returns what the process has taken so far. How much memory it has had is not known.
+// usage returns the CPU time of the process so far; its memory is not known.
 func usage() (cpu time.Duration, rss int64) {
 	var created, exited, kernel, user windows.Filetime
 	if windows.GetProcessTimes(windows.CurrentProcess(), &created, &exited, &kernel, &user) != nil {

@@ -18,23 +18,23 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// Viewed is what the viewers saw.
+// Viewed is what the viewers received.
 type Viewed struct {
 	Clients           int     `json:"clients"`
 	Messages          int64   `json:"messages"`
 	MessagesPerSecond float64 `json:"messages_per_second"`
-	// Gaps counts the places where the sequence of a connection had one, where it was told less often than the others; Lost the
+	// Gaps counts gaps in the sequence of a connection, where it was sent fewer messages than others; Lost counts the
 	// connections that ended.
 	Gaps int64 `json:"gaps"`
 	Lost int64 `json:"connections_lost"`
-	// Cores is what the viewers' own process took.
+	// Cores is the CPU usage of the viewers' own process.
 	Cores   float64   `json:"viewer_cores"`
 	Latency Quantiles `json:"created_to_socket"`
 	Reason  string    `json:"reason,omitempty"`
 }
 
-// ViewersCommand is the first argument of a process that is the viewers: its others are the URL and their number. It prints
-// a line when all are connected, and what they saw once its standard input ends.
+// ViewersCommand is the first argument of the process of the viewers; the others are the URL and their number. It prints a
+// line when all are connected, and a Viewed as JSON once its standard input ends.
 const ViewersCommand = "bench-viewers"
 
 // Viewers are many clients of a WebSocket in a process of their own, so that their work is not the server's.
@@ -74,14 +74,14 @@ func StartViewers(ctx context.Context, url string, clients int) (*Viewers, error
 	return v, nil
 }
 
-// Stop ends the viewers and returns what they saw.
+// Stop ends the viewers and returns what they received.
 func (v *Viewers) Stop() (*Viewed, error) {
 	var seen Viewed
 	err := errors.Join(v.stop.Close(), v.output.Decode(&seen), v.command.Wait())
 	return &seen, err
 }
 
-// RunViewers is the process of the viewers.
+// RunViewers is the main function of the process of the viewers.
 func RunViewers(args []string, stdin io.Reader, stdout io.Writer) error {
 	if len(args) != 2 {
 		return errors.New("want a URL and a number")
@@ -101,7 +101,7 @@ func RunViewers(args []string, stdin io.Reader, stdout io.Writer) error {
 	}
 	begun := time.Now()
 	before, _ := usage()
-	_, _ = io.Copy(io.Discard, stdin) // Its end is what is waited for.
+	_, _ = io.Copy(io.Discard, stdin) // Wait for its end.
 	took := time.Since(begun).Seconds()
 	s.stopping.Store(true)
 	for _, conn := range s.conns {
@@ -126,7 +126,7 @@ type spectators struct {
 	stopping             atomic.Bool
 }
 
-// storm is how many connect at once.
+// storm is how many viewers connect concurrently.
 const storm = 100
 
 func (s *spectators) connect(clients int) error {
@@ -193,7 +193,7 @@ func (s *spectators) watch(conn *websocket.Conn) {
 	}
 }
 
-// seenMessage is a message, as far as a viewer looks at it.
+// seenMessage holds the fields of a message that a viewer uses.
 type seenMessage struct {
 	Type     string `json:"type"`
 	Seq      int64  `json:"seq"`
@@ -204,9 +204,9 @@ type seenMessage struct {
 	text []byte
 }
 
-// seenMessages remembers what the newest messages say. Viewers are told the same, and on a machine that has the server's work
-// to do as well, a thousand of them cannot each decode it: whoever gets a message first does, the others compare theirs with
-// it byte by byte.
+// seenMessages caches the newest decoded messages. All viewers receive the same messages, and on a machine that also runs
+// the server a thousand viewers cannot each decode them: the first one decodes a message, and the others compare theirs
+// with it byte by byte.
 type seenMessages struct {
 	seed maphash.Seed
 
@@ -214,7 +214,7 @@ type seenMessages struct {
 	byHash map[uint64]*seenMessage // guarded by mu
 }
 
-// mostSeen bounds what is remembered.
+// mostSeen is the maximum number of cached messages.
 const mostSeen = 1024
 
 func newSeenMessages() *seenMessages {

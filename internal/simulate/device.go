@@ -9,12 +9,12 @@ import (
 	"iotmon/internal/iot"
 )
 
-// device is one simulated device: who it is, and the constants of its process. It does not change after newDevice.
+// device is one simulated device: its identity and the constants of its process. It does not change after newDevice.
 type device struct {
 	iot.Device
 	key     key
 	profile *profile
-	// phase is when in each interval the device speaks, in µs.
+	// phase is when in each interval the device sends, in µs.
 	phase int64
 	// scale is what the profile's amplitudes are multiplied by.
 	scale, baseline float64
@@ -36,7 +36,7 @@ func (w wave) at(micros int64) float64 { return math.Sin(float64(micros)*w.perMi
 const (
 	// roomDevices is how many devices with successive numbers share a room.
 	roomDevices = 5
-	// buildings, floors and rooms bound the plant: A栋 to H栋, rooms 101 to 520.
+	// buildings, floors and rooms are the size of the plant: A栋 to H栋, rooms 101 to 520.
 	buildings, floors, rooms = 8, 5, 20
 	// peakHour is when the daily cycle is highest on average, in UTC: mid-afternoon in the time zone of China.
 	peakHour = 7

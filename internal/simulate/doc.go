@@ -1,7 +1,7 @@
-// Package simulate is a fleet of devices that do not exist: seeded, deterministic, and as unruly as real ones.
+// Package simulate is a fleet of simulated devices: seeded, deterministic, and with the faults of real ones.
 //
-// What a device says at a moment depends on the seed, the device's number and the moment alone. Nothing is remembered
-// from reading to reading: chance comes from hashing (seed, device, stream, slot of time), and an episode such as a
-// drift lies in a slot of time whose hash decides whether it happens. So a restart continues every curve where it would
-// have been, the count changes no device, and any moment can be generated without what came before it.
+// A device's value depends only on the seed, the device's number and the time. There is no state between readings:
+// randomness is a hash of (seed, device, stream, time slot), and the hash of a time slot decides whether an episode such as
+// a drift happens in it. So a restart continues every curve, the number of devices does not change any device, and the
+// readings of any moment can be generated without earlier ones.
 package simulate

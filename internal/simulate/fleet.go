@@ -10,16 +10,16 @@ import (
 	"iotmon/internal/iot"
 )
 
-// minInterval keeps the devices' clocks, which count microseconds, meaningful.
+// minInterval keeps intervals well above a microsecond, the precision of times.
 const minInterval = time.Millisecond
 
-// Options says which fleet to simulate.
+// Options describe the fleet to simulate.
 type Options struct {
 	Catalog *iot.Catalog
 	// Devices is how many there are. A device's number never depends on it.
 	Devices int
-	// Types are dealt to the devices in turn; a type named twice gets twice as many. Empty means the built-in
-	// ones: whoever adds a type has real devices of it.
+	// Types are assigned to the devices in turn; a type listed twice gets twice as many. Empty means the built-in ones:
+	// types added by the configuration usually have real devices.
 	Types []iot.DeviceType
 	// Interval is the time between two readings of a device, at least a millisecond.
 	Interval time.Duration
@@ -54,13 +54,13 @@ type Fleet struct {
 	devices  []device
 	faults   episodes
 	interval int64
-	// Next to speak is devices[index] in the interval that begins at cycle*interval µs after 1970.
+	// devices[index] sends next, in the interval that begins cycle*interval µs after 1970.
 	cycle int64
 	index int
-	// reached is the µs up to which the readings have been handed out.
+	// reached is the time in µs up to which readings have been returned.
 	reached int64
-	// levels holds every battery level there is. Readings point into it; it never changes, so they may be handed to
-	// other goroutines.
+	// levels holds every possible battery level. Readings point into it; it never changes, so other goroutines may use
+	// them.
 	levels [101]float64
 }
 
@@ -107,16 +107,16 @@ func builtinTypes() []iot.DeviceType {
 	return types
 }
 
-// Reached returns the moment up to which all readings have been handed out or passed over.
+// Reached returns the time up to which all readings have been returned or skipped.
 func (f *Fleet) Reached() time.Time { return time.UnixMicro(f.reached).UTC() }
 
-// Next returns the moment at which the next device is to speak. One that is offline then will not.
+// Next returns the time at which the next device is due. A device that is offline then sends nothing.
 func (f *Fleet) Next() time.Time {
 	return time.UnixMicro(f.cycle*f.interval + f.devices[f.index].phase).UTC()
 }
 
-// Seek moves to a moment without generating what lies between: the next readings are those due after it. It returns how
-// many moments to speak it has passed over, 0 when it moves back.
+// Seek moves to a time without generating the readings in between. It returns how many due times it has skipped, 0 if it
+// moves back.
 func (f *Fleet) Seek(to time.Time) (skipped int64) {
 	before := f.cycle*int64(len(f.devices)) + int64(f.index)
 	micros := to.UnixMicro()
@@ -132,8 +132,9 @@ func (f *Fleet) Seek(to time.Time) (skipped int64) {
 	return max(0, f.cycle*int64(len(f.devices))+int64(f.index)-before)
 }
 
-// Due appends every reading due after Reached and up to until, in the order of their times, and returns the extended
-// slice. A reading's time is the moment it is due. What the readings point to never changes: the caller may hand them on.
+// Due appends every reading due after Reached and up to until, in the order of their times, and returns the extended slice.
+// A reading's timestamp is the time at which it is due. The readings point only to immutable data, so the caller may keep
+// them.
 func (f *Fleet) Due(until time.Time, dst []iot.Reading) []iot.Reading {
 	limit := until.UnixMicro()
 	for {
@@ -154,14 +155,14 @@ func (f *Fleet) Due(until time.Time, dst []iot.Reading) []iot.Reading {
 	return dst
 }
 
-// wrap goes on to the next interval once every device has spoken in this one.
+// wrap moves to the next interval after the last device of this one.
 func (f *Fleet) wrap() {
 	if f.index == len(f.devices) {
 		f.cycle, f.index = f.cycle+1, 0
 	}
 }
 
-// reading is what d says at a moment; last makes it the announcement that the device goes offline.
+// reading returns the reading of d at the time due; last makes it the announcement that the device goes offline.
 func (f *Fleet) reading(d *device, due int64, last bool) iot.Reading {
 	r := iot.Reading{
 		Device: d.Device,

@@ -5,11 +5,11 @@ import (
 	"time"
 )
 
-// FaultRates says how often things go wrong: the expected number of times per device and day. Zero is never. A rate
-// beyond one episode per slot of the kind (see the episodes below) is cut to that.
+// FaultRates are the expected numbers of faults per device and day. Zero means never. A rate beyond one episode per slot
+// (see episode) is limited to that.
 type FaultRates struct {
-	// Offline: the device falls silent for 2 to 14 minutes; in three of ten cases it announces it with status offline.
-	// At an interval of minutes, too few readings may be missing for anybody to notice.
+	// Offline: the device falls silent for 2 to 14 minutes; in three of ten cases it announces it with status offline. With
+	// an interval of minutes too few readings may be missing to be noticed.
 	Offline float64
 	// Drift: the sensor's error grows for 1 to 5 hours, then it is recalibrated.
 	Drift float64

@@ -10,22 +10,22 @@ import (
 )
 
 const (
-	// gather is how late a reading may leave, a good half of the time it may take to reach a browser: what falls due meanwhile
-	// leaves with it. A few readings together cost on their way hardly more than one alone.
+	// gather is how long a due reading waits to be sent together with others, a good half of the latency budget to the
+	// browser. A few readings together cost hardly more than a single one.
 	gather = 15 * time.Millisecond
-	// maxPause is how long the runner does not look at the clock when nothing is due.
+	// maxPause is the longest interval between two looks at the clock.
 	maxPause = 100 * time.Millisecond
-	// maxBatch bounds a batch, and so the memory that it takes, when the runner has something to catch up with.
+	// maxBatch is the maximum time span of a batch, which limits its memory while the runner catches up.
 	maxBatch = 2 * gather
-	// maxLag is how far the runner may fall behind before it skips to the present: readings older than this would reach
-	// nobody live, and sending them in a burst would only keep the sink busy.
+	// maxLag is how far the runner may be behind before it skips to the present: older readings are no longer live, and a
+	// burst of them would only load the sink.
 	maxLag = time.Second
 )
 
-// Sink takes the readings of a Runner.
+// Sink accepts the readings of a Runner.
 type Sink interface {
-	// Enqueue takes every reading, blocking while there is no room for them. It copies what it keeps: the slice is the
-	// caller's again when it returns. An error ends the Runner.
+	// Enqueue accepts all readings and blocks while its buffer is full. It does not keep the slice. An error ends the
+	// Runner.
 	Enqueue(ctx context.Context, readings []iot.Reading) error
 }
 
@@ -37,13 +37,13 @@ type Runner struct {
 	sent, skipped atomic.Int64
 }
 
-// NewRunner returns a runner that owns the fleet from now on. The clock now is the wall clock, time.Now: it is asked
-// again and again, so that a machine that was suspended, or whose clock is set, is noticed.
+// NewRunner returns a runner, which owns the fleet from now on. now is the wall clock, such as time.Now; the runner reads
+// it repeatedly, so it notices a suspended machine or a changed clock.
 func NewRunner(fleet *Fleet, sink Sink, now func() time.Time) *Runner {
 	return &Runner{fleet: fleet, sink: sink, now: now}
 }
 
-// Sent returns how many readings the sink has taken. It may be called at any time.
+// Sent returns how many readings the sink has accepted. It may be called at any time.
 func (r *Runner) Sent() int64 { return r.sent.Load() }
 
 // Skipped returns how many readings were never sent because the runner had fallen too far behind: the sink blocked, the
@@ -73,14 +73,14 @@ func (r *Runner) Run(ctx context.Context) error {
 	}
 }
 
-// pause returns how long it is until the next reading has waited for those that leave with it.
+// pause returns how long to wait until the next reading is due and has waited for gather.
 func (r *Runner) pause() time.Duration {
 	return min(r.fleet.Next().Add(gather).Sub(r.now()), maxPause)
 }
 
-// catchUp sends what is due by now in bounded batches, using batch as its buffer. It looks at the clock before each of
-// them, because the sink may have blocked; a clock set back far makes the fleet repeat itself, which does no harm, since
-// the same reading comes again.
+// catchUp sends all due readings in bounded batches, with batch as its buffer. It reads the clock before each batch,
+// because the sink may have blocked. If the clock was set back, the fleet generates the same readings again, which is
+// harmless.
 func (r *Runner) catchUp(ctx context.Context, batch []iot.Reading) ([]iot.Reading, error) {
 	target := iot.CutTime(r.now())
 	for {

@@ -1,4 +1,4 @@
-// Package cachetest is what every cache must do.
+// Package cachetest is the conformance test of the caches.
 package cachetest
 
 import (

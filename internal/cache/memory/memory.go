@@ -1,4 +1,4 @@
-// Package memory keeps answers about the past in this process, for a program that has no Redis.
+// Package memory is a cache of answers from the archive in this process, for a program without Redis.
 package memory
 
 import (
@@ -10,7 +10,7 @@ import (
 	"iotmon/internal/api"
 )
 
-// Answers keeps answers up to a bound; of more, those that nobody has asked for the longest are forgotten.
+// Answers is an LRU cache of limited size.
 type Answers struct {
 	cache   *ttlcache.Cache[string, []byte]
 	most    int
@@ -19,8 +19,8 @@ type Answers struct {
 
 var _ api.Answers = (*Answers)(nil)
 
-// NewAnswers returns a cache of that many bytes, keys included. Outcome is told of each question whether it was a hit or a
-// miss; it must not block.
+// NewAnswers returns a cache of at most so many bytes, keys included. It calls outcome with "hit" or "miss" for each Get;
+// outcome must not block.
 func NewAnswers(bytes int, outcome func(outcome string)) *Answers {
 	cost := func(item ttlcache.CostItem[string, []byte]) uint64 { return uint64(len(item.Key) + len(item.Value)) }
 	return &Answers{
@@ -47,7 +47,7 @@ func (a *Answers) Get(_ context.Context, key string) ([]byte, bool) {
 // Keep implements api.Answers.
 func (a *Answers) Keep(_ context.Context, key string, answer []byte, expiry time.Duration) {
 	if len(key)+len(answer) > a.most {
-		return // It would drive out all others and not stay either.
+		return // Larger than the cache: it would evict all others.
 	}
 	a.cache.Set(key, answer, expiry)
 }

@@ -12,24 +12,23 @@ import (
 )
 
 const (
-	// answerTimeout is how long an answer may take: asking the database takes little more.
+	// answerTimeout is how long Redis may take: a query of the database takes little more.
 	answerTimeout = 100 * time.Millisecond
-	// restAfterFailure is how long Redis is not asked after it has failed: nobody should wait for it again and again.
+	// restAfterFailure is how long Redis is not used after a failure, so that requests do not wait for it again and again.
 	restAfterFailure = time.Second
 )
 
-// Answers keeps answers about the past, under iotmon:answer:<question>. While Redis is away it knows none.
+// Answers caches answers from the archive under iotmon:answer:<key>. While Redis is down every Get is a miss.
 type Answers struct {
 	*Client
 	outcome func(outcome string)
-	// resting is until when Redis is not asked, in Unix nanoseconds.
+	// resting is until when Redis is not used, in Unix nanoseconds.
 	resting atomic.Int64
 }
 
 var _ api.Answers = (*Answers)(nil)
 
-// NewAnswers returns the answers that are in Redis. Outcome is told of each question whether it was a hit, a miss, or an
-// error; it must not block.
+// NewAnswers returns a cache in Redis. It calls outcome with "hit", "miss" or "error" for each Get; outcome must not block.
 func NewAnswers(c *Client, outcome func(outcome string)) *Answers {
 	return &Answers{Client: c, outcome: outcome}
 }

@@ -1,5 +1,5 @@
-// Package redis keeps in Redis what makes the services faster: the latest state of every device, and answers about the past.
-// It needs Redis 6 or newer, alone, behind Sentinel, or as a cluster. Whatever is lost there is only slower.
+// Package redis caches the latest state of every device and answers from the archive in Redis. It needs Redis 6 or newer: a
+// single server, with Sentinel, or a cluster. If Redis loses data the services are only slower.
 package redis
 
 import (
@@ -13,26 +13,26 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 )
 
-// Options say how Redis is reached.
+// Options configure a Client.
 type Options struct {
 	// URL is redis://user:password@host:6379/0; rediss:// for TLS.
 	URL string
-	// Password wins over one in the URL, which would have to encode some characters.
+	// Password overrides one in the URL, where some characters have to be encoded.
 	Password string
-	// Addrs are more nodes of a cluster; with Master, the name of a master, more of the sentinels that know it.
+	// Addrs are further nodes of a cluster or, with Master, the name of a master, further sentinels.
 	Addrs  []string
 	Master string
-	// Expiry is how long the state of a device is kept that says nothing.
+	// Expiry is how long the state of a silent device is kept.
 	Expiry time.Duration
 }
 
-// Bounds of what a call waits for; its context may allow less.
+// Timeouts of a call; its context may allow less.
 const (
 	dialTimeout = 2 * time.Second
 	callTimeout = 10 * time.Second
 )
 
-// prefix is before every key. Installations that share a server take databases of their own.
+// prefix begins every key. Installations that share a server need different databases.
 const prefix = "iotmon:"
 
 // Client is a connection to Redis. Its methods may be called concurrently.
@@ -41,14 +41,14 @@ type Client struct {
 	expiry time.Duration
 }
 
-// The library writes to standard error what its callers are told as well.
+// The library logs to standard error what it also returns as errors.
 func init() { goredis.SetLogger(silence{}) }
 
 type silence struct{}
 
 func (silence) Printf(context.Context, string, ...any) {}
 
-// Open returns a client. It connects when it is first used; an error is one of the options.
+// Open returns a client, which connects when first used. An error means that the options are invalid.
 func Open(o Options) (*Client, error) {
 	single, err := goredis.ParseURL(o.URL)
 	if err != nil {
@@ -73,7 +73,7 @@ func Open(o Options) (*Client, error) {
 		ReadTimeout:           callTimeout,
 		WriteTimeout:          callTimeout,
 		ContextTimeoutEnabled: true,
-		// Whoever calls knows better whether it is worth trying again.
+		// The callers decide about retries.
 		MaxRetries:      -1,
 		IsClusterMode:   o.Master == "" && len(o.Addrs) > 0,
 		DisableIdentity: true,
@@ -81,7 +81,7 @@ func Open(o Options) (*Client, error) {
 	if options.TLSConfig != nil {
 		options.TLSConfig.MinVersion = tls.VersionTLS12
 		if options.IsClusterMode || o.Master != "" {
-			options.TLSConfig.ServerName = "" // Every node has its own.
+			options.TLSConfig.ServerName = "" // Every node has its own name.
 		}
 	}
 	if o.Master != "" {
@@ -90,7 +90,7 @@ func Open(o Options) (*Client, error) {
 	return &Client{redis: goredis.NewUniversalClient(options), expiry: o.Expiry}, nil
 }
 
-// Ping asks whether Redis answers.
+// Ping returns an error unless Redis answers.
 func (c *Client) Ping(ctx context.Context) error { return c.redis.Ping(ctx).Err() }
 
 // Close closes the connections.

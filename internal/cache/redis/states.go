@@ -14,25 +14,25 @@ import (
 	"iotmon/internal/statecache"
 )
 
-// States is a cache of the latest device states. It keeps each in two places:
+// States is a cache of the latest device states. It keeps each state in two keys:
 //
-//   - iotmon:device:<device id> is a hash for other systems, a field for each thing that is known. It expires when the device
-//     has said nothing for long enough.
-//   - iotmon:states:<partition> is a hash that web instances start from: the JSON of each state by the device's id. Under
-//     the empty name, which no device has, is up to which offset of which topic it is complete, and under another when it was
-//     begun. Being in one key with the states, these can be neither evicted nor lost without them.
+//   - iotmon:device:<device id> is a hash for other systems, with a field for each property. It expires after Expiry without
+//     a reading of the device.
+//   - iotmon:states:<partition> is a hash that web instances start from: the JSON of each state by the device's id. The field
+//     with the empty name, which no device has, holds the topic and the offset up to which the hash is complete; begunField
+//     holds when it was begun. Both are in the same key as the states, so they can only be evicted or lost together.
 type States struct{ *Client }
 
 var _ statecache.Cache = States{}
 
-// chunk is how many states one script takes: Redis does nothing else meanwhile.
+// chunk is how many states one script writes: Redis executes nothing else meanwhile.
 const chunk = 500
 
 // scanCount is how many states one step of a scan is to return.
 const scanCount = 1000
 
-// applyScript takes states into a partition if it stands where the caller believes. ARGV: where it must stand, or "" to begin
-// anew; where it stands then; milliseconds to live; then devices and values, "" for a device that is gone.
+// applyScript writes states to a partition if it has the offset that the caller expects. ARGV: the expected position, or ""
+// to clear and begin again; the new position; milliseconds to live; then devices and values, "" to delete a device.
 var applyScript = goredis.NewScript(`
 if ARGV[1] == '' then
 	redis.call('UNLINK', KEYS[1])
@@ -51,8 +51,8 @@ redis.call('HSET', KEYS[1], '', ARGV[2])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return 1`)
 
-// deviceScript writes a device's hash unless that comes from further on in the same partition. ARGV: partition, epoch,
-// position, milliseconds to live, then fields and values.
+// deviceScript writes a device's hash unless the stored one has a higher position in the same partition. ARGV: partition,
+// epoch, position, milliseconds to live, then fields and values.
 var deviceScript = goredis.NewScript(`
 local old = redis.call('HMGET', KEYS[1], 'partition', 'epoch', 'position')
 if old[1] == ARGV[1] then
@@ -66,7 +66,8 @@ redis.call('HSET', KEYS[1], 'partition', ARGV[1], 'epoch', ARGV[2], 'position', 
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
 return 1`)
 
-// forgetScript deletes a device's hash unless that comes from further on in the same partition. ARGV: partition, epoch, position.
+// forgetScript deletes a device's hash unless the stored one has a higher position in the same partition. ARGV: partition,
+// epoch, position.
 var forgetScript = goredis.NewScript(`
 local old = redis.call('HMGET', KEYS[1], 'partition', 'epoch', 'position')
 if old[1] == ARGV[1] and tonumber(ARGV[3]) > 0 then
@@ -83,12 +84,13 @@ func statesKey(p statecache.Partition) string {
 
 func deviceKey(id iot.DeviceID) string { return prefix + "device:" + string(id) }
 
-// stand is the text that says up to where a partition is complete.
+// stand returns the stored form of the offset up to which a partition is complete.
 func stand(p statecache.Partition, next int64) string {
 	return p.Topic + " " + strconv.FormatInt(next, 10)
 }
 
-// begunField names when a partition was begun. Ids of devices have no control characters.
+// begunField is the field with the time at which the partition was begun. It cannot be a device id, because those have no
+// control characters.
 const begunField = "\x00begun"
 
 // Next implements statecache.Cache.
@@ -113,7 +115,8 @@ func (s States) where(ctx context.Context, p statecache.Partition) (next int64, 
 	return next, begun, nil
 }
 
-// Apply implements statecache.Cache. The devices' own hashes come first: should it end in between, they are written again.
+// Apply implements statecache.Cache. It writes the devices' own hashes first: if it fails in between, they are written
+// again.
 func (s States) Apply(ctx context.Context, batch *statecache.Batch) (bool, error) {
 	if err := s.writeDevices(ctx, batch.States); err != nil {
 		return false, fmt.Errorf("write devices: %w", err)
@@ -126,7 +129,7 @@ func (s States) Apply(ctx context.Context, batch *statecache.Batch) (bool, error
 }
 
 func (s States) apply(ctx context.Context, batch *statecache.Batch) (bool, error) {
-	// What lies unwritten for as long as a device may be silent is of use to nobody.
+	// A partition that is not written for so long is outdated and expires.
 	lifetime := s.expiry.Milliseconds()
 	from, next := stand(batch.Partition, batch.From), stand(batch.Partition, batch.Next)
 	expected := from
@@ -136,7 +139,7 @@ func (s States) apply(ctx context.Context, batch *statecache.Batch) (bool, error
 	for states := batch.States; ; {
 		part := states[:min(len(states), chunk)]
 		states = states[len(part):]
-		to := from // Only with the last does the partition stand further.
+		to := from // Only the last chunk moves the partition's offset.
 		if len(states) == 0 {
 			to = next
 		}
@@ -158,7 +161,7 @@ func (s States) writeDevices(ctx context.Context, states []statecache.State) err
 		states = states[len(part):]
 		err := s.pipeDevices(ctx, part)
 		if goredis.HasErrorPrefix(err, "NOSCRIPT") {
-			// A server that was started anew does not know the scripts.
+			// A restarted server does not have the scripts.
 			if err = errors.Join(deviceScript.Load(ctx, s.redis).Err(), forgetScript.Load(ctx, s.redis).Err()); err == nil {
 				err = s.pipeDevices(ctx, part)
 			}
@@ -213,8 +216,8 @@ func (s States) deviceArgs(state *iot.DeviceState) []any {
 	return args
 }
 
-// Load implements statecache.Cache. States that are written while it scans may be visited or not; the offset is older than all
-// of them.
+// Load implements statecache.Cache. States that are written during the scan may or may not be visited; the returned offset
+// is below all of them.
 func (s States) Load(ctx context.Context, p statecache.Partition, visit func(value []byte)) (int64, bool, error) {
 	next, begun, err := s.where(ctx, p)
 	if err != nil || next < 0 {
@@ -235,7 +238,7 @@ func (s States) Load(ctx context.Context, p statecache.Partition, visit func(val
 			break
 		}
 	}
-	// A scan of what was begun anew in between may have missed something.
+	// If the partition was begun again during the scan, the scan may be incomplete.
 	still, again, err := s.where(ctx, p)
 	return next, err == nil && still >= 0 && again == begun, err
 }
