@@ -54,8 +54,7 @@ type Rule struct {
 	For, ClearFor time.Duration
 }
 
-// BuiltinRules returns the rules that every system knows. Their thresholds, and which of them are on, are for the configuration
-// to say.
+// BuiltinRules returns the built-in rules. The configuration sets their thresholds and which of them are on.
 func BuiltinRules() []Rule {
 	return []Rule{
 		{Name: "temperature_high", Type: Temperature, Severity: Warning, Hysteresis: 0.5},

@@ -7,7 +7,7 @@ import "cmp"
 // be publishing.
 type Position struct {
 	Partition int32 `json:"partition"`
-	// Epoch counts how often the partition's log began anew at offset 0.
+	// Epoch counts how often the partition's log was recreated and started at offset 0 again.
 	Epoch int32 `json:"epoch"`
 	// Offset is the next offset to read: the published record reflects everything below it.
 	Offset int64 `json:"position"`

@@ -30,14 +30,14 @@ func raised(device string, onset float64, position int64) iot.Alert {
 	}
 }
 
-// later is an event of the alert at the given time.
+// later returns an event of the alert at the given time.
 func later(a iot.Alert, transition iot.Transition, when float64) iot.Alert {
 	a.Transition, a.Time, a.Value = transition, at(when), 27
 	a.Offset++
 	return a
 }
 
-// past is the historical event of a violation.
+// past returns the historical event of a violation.
 func past(device string, onset float64) iot.Alert {
 	a := later(raised(device, onset, 50), iot.Cleared, onset)
 	a.ID = iot.HistoricalAlertID(a.Rule, a.DeviceID, a.Onset)
@@ -81,7 +81,7 @@ func alertsKeepRaised(t *testing.T, store Store) {
 	}
 }
 
-// listed names alerts by device and onset, in their order.
+// listed returns device and onset of alerts, in their order.
 func listed(all []api.ArchivedAlert) []string {
 	var names []string
 	for _, a := range all {
@@ -167,7 +167,7 @@ func alertsPage(t *testing.T, store Store) {
 		}
 		last := page[len(page)-1]
 		q.BeforeOnset, q.AfterID = last.Onset, last.ID
-		add(2) // Newer ones come before the first page: not to be seen.
+		add(2) // Newer ones belong before the first page and must not be listed.
 	}
 	if len(got) != 20 {
 		t.Errorf("got %d alerts, want 20: %v", len(got), listed(got))
@@ -197,7 +197,7 @@ func historicalDropped(t *testing.T, store Store) {
 			t.Errorf("%s: cleared at %v, want a historical event to be over at once", a.DeviceID, a.ClearedAt)
 		}
 	}
-	// Those left out lie within an alert of their rule and device, from its onset to its end; that of b is still open.
+	// The missing ones lie within an alert of their rule and device, from its onset to its end; that of b is still open.
 	if want := []string{"b 500", "a 60", "a 30", "c 15"}; !slices.Equal(got[:4], want) || len(got) != 6 {
 		t.Errorf("got historical events %q, want %q and those at 5 s", got, want)
 	}

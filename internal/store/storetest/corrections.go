@@ -8,7 +8,7 @@ import (
 	"iotmon/internal/iot"
 )
 
-// corrections returns what is to be published of the store.
+// corrections returns the store's unpublished corrections.
 func corrections(t *testing.T, store Store, limit int) []archive.Correction {
 	t.Helper()
 	found, err := store.Corrections(t.Context(), limit)
@@ -35,7 +35,7 @@ func correctionTold(t *testing.T, store Store) {
 		t.Errorf("got %v before anything was recomputed", found)
 	}
 	f.summaries(f.mark(0, 2))
-	for range 2 { // Until it is published, it is there.
+	for range 2 { // It is returned until it is published.
 		found := corrections(t, store, 10)
 		if len(found) != 1 {
 			t.Fatalf("got %d corrections, want one", len(found))
@@ -101,7 +101,7 @@ func correctionsPage(t *testing.T, store Store) {
 	}
 }
 
-// A recomputation that finds fewer readings than were counted corrects nothing, and tells nothing.
+// A recomputation that finds fewer readings than were counted corrects and publishes nothing.
 func correctionOfNothing(t *testing.T, store Store) {
 	f := newFeed(t, store, 0)
 	f.readings(reading("a", 1, 20))

@@ -9,13 +9,13 @@ import (
 	"iotmon/internal/iot"
 )
 
-// ofLength is the summary with another length of its window.
+// ofLength returns the summary with another length of its window.
 func ofLength(s iot.WindowSummary, length time.Duration) iot.WindowSummary {
 	s.Window.Length = length
 	return s
 }
 
-// lengths tells windows by their length and count.
+// lengths returns the length and count of windows.
 func lengths(all []iot.WindowSummary) map[time.Duration]int64 {
 	counts := make(map[time.Duration]int64)
 	for i := range all {
@@ -94,7 +94,7 @@ func badBeside(t *testing.T, store Store) {
 	if got.Uncertain != 1 || got.Bad != 1 || got.Max != 21 {
 		t.Errorf("got %+v, want one uncertain reading among them and a bad one beside", got)
 	}
-	// What the processor has counted comes back as well.
+	// The processor's counts are stored too.
 	final := f.final(0, 9, 1, 2)
 	final.AddReading(3, iot.Uncertain)
 	final.AddReading(99, iot.Bad)

@@ -40,7 +40,7 @@ func lateMarkAtOnce(t *testing.T, store Store) {
 	onlyWindow(t, store, 2, 21)
 }
 
-// A mark may come in the batch of its final summary, or of its readings.
+// A mark may be in the batch of its final summary, or of its readings.
 func lateMarkAlone(t *testing.T, store Store) {
 	f := newFeed(t, store, 2)
 	f.write(2, archive.Batch{
@@ -66,7 +66,7 @@ func recomputedStays(t *testing.T, store Store) {
 func recomputedOwn(t *testing.T, store Store) {
 	f, other := newFeed(t, store, 2), newFeed(t, store, 3)
 	other.readings(reading("of another partition", 1, 99))
-	// The device has become another type within the window.
+	// The device has changed its type within the window.
 	humid := reading("a", 7, 99)
 	humid.Type = iot.Humidity
 	f.readings(
@@ -78,7 +78,7 @@ func recomputedOwn(t *testing.T, store Store) {
 	}
 }
 
-// Whatever comes late, the window is in the end as if everything had been in time.
+// Whatever comes late, the final window is as if everything had been in time.
 func recomputedEqualsCounting(t *testing.T, store Store) {
 	f, start := newFeed(t, store, 0), 0.0
 	rapid.Check(t, func(t *rapid.T) {
@@ -115,11 +115,11 @@ func recomputedEqualsCounting(t *testing.T, store Store) {
 
 func recomputedNeverLoses(t *testing.T, store Store) {
 	f := newFeed(t, store, 0)
-	// Of three readings that the processor counted, the log has lost two before they were archived.
+	// Of three readings that the processor counted, Kafka has deleted two before they were archived.
 	f.readings(reading("a", 1, 20), reading("b", 2, 50))
 	f.summaries(f.final(0, 1, 20, 21, 22), f.mark(0, 2))
 	onlyWindow(t, store, 3, 21)
-	// The mark is gone with that: it does not come back with the next batch.
+	// The mark is removed all the same, and does not return with the next batch.
 	f.readings(reading("c", 40, 1))
 	onlyWindow(t, store, 3, 21)
 }

@@ -11,8 +11,8 @@ import (
 	"iotmon/internal/iot"
 )
 
-// appendedAt tells the store that the partition has been archived up to a record appended then, by a clock that has gone on
-// for a day before, as it must that its time counts.
+// appendedAt archives the partition up to a record appended then. It moves the clock a day before that, so that a jump
+// counts.
 func (f *feed) appendedAt(seconds float64) {
 	f.t.Helper()
 	for _, at := range []time.Time{at(seconds - 24*60*60), at(seconds)} {
@@ -23,13 +23,13 @@ func (f *feed) appendedAt(seconds float64) {
 	}
 }
 
-// days is a time so much later that a store which removes readings by whole days has removed what was of the first.
+// days is so long that a store which removes readings by whole days has removed those of the first day.
 const days = 3 * 24 * 60 * 60
 
 func pruneKeeps(t *testing.T, store Store) {
 	f := newFeed(t, store, 0)
 	f.readings(reading("a", 0, 1), reading("a", 4000, 2))
-	// Nothing that is made of readings outlives them here.
+	// Here nothing derived from readings outlives them.
 	keep := archive.Retention{Readings: time.Minute, Summaries: time.Minute}
 	f.appendedAt(3659)
 	if removed := prune(t, store, keep); removed != 0 {
@@ -39,7 +39,7 @@ func pruneKeeps(t *testing.T, store Store) {
 	if removed := prune(t, store, keep); removed != 2 {
 		t.Errorf("removed %d, want both when neither can be needed any more", removed)
 	}
-	// What comes a little back in time goes by the newest append time, not by the last.
+	// If append times go back a little, the newest counts, not the last.
 	f.appended = at(days - 600)
 	f.readings(reading("a", 0, 1), reading("a", days-100, 2))
 	prune(t, store, keep)
@@ -48,7 +48,8 @@ func pruneKeeps(t *testing.T, store Store) {
 	}
 }
 
-// A store that removes readings by whole days keeps also those of a partition that is ahead until all partitions are.
+// A store that removes readings by whole days also keeps those of a partition that is ahead, until all partitions are past
+// the day.
 func pruneByPartition(t *testing.T, store Store) {
 	ahead, behind := newFeed(t, store, 0), newFeed(t, store, 1)
 	ahead.readings(reading("a", 0, 1))
@@ -65,7 +66,7 @@ func pruneByPartition(t *testing.T, store Store) {
 	}
 }
 
-// clockJumps is a host that starts up in a wrong year, writes, is set right, and goes on for months.
+// clockJumps is a host that starts with a wrong year, writes, gets the right time, and continues for months.
 func clockJumps(t *testing.T, store Store) {
 	f := newFeed(t, store, 0)
 	f.readings(reading("a", 0, 1))
@@ -85,7 +86,7 @@ func clockJumps(t *testing.T, store Store) {
 		f.readings(reading("a", seconds, 1))
 		expect(fmt.Sprintf("after %v s", seconds), 0)
 	}
-	// Set right, the host is a year behind of what it has written, and what it writes is not a year old.
+	// With the right time, the host is a year behind its earlier records, and its new records do not count as a year old.
 	for _, seconds := range []float64{120, 3600, 7000} {
 		f.appended = at(seconds)
 		f.readings(reading("a", seconds, 1))
@@ -93,7 +94,7 @@ func clockJumps(t *testing.T, store Store) {
 	if got := points(t, store, api.ReadingsQuery{Device: "a", From: at(0), To: at(2 * year), MaxPoints: 100}); len(got) != 8 {
 		t.Errorf("got %d readings, want all 8", len(got))
 	}
-	// A plant that stood still for a year goes on, and what is old goes once it has gone on for a day.
+	// A plant resumes after a year, and old rows are removed once it has run for a day.
 	f.appended = at(2 * year)
 	f.readings()
 	expect("on the first day after a pause", 0)
@@ -104,7 +105,7 @@ func clockJumps(t *testing.T, store Store) {
 	}
 }
 
-// A clock that goes back by an hour stops nothing and removes nothing early.
+// A clock that goes back by an hour neither blocks pruning nor removes rows early.
 func clockStepsBack(t *testing.T, store Store) {
 	f := newFeed(t, store, 0)
 	keep := archive.Retention{Readings: 24 * time.Hour}
@@ -161,7 +162,7 @@ func pruneRemoves(t *testing.T, store Store) {
 	if removed := prune(t, store, keep); removed != 0 {
 		t.Errorf("the second time: removed %d", removed)
 	}
-	// A window that comes back does not come back with the alerts it had.
+	// A window that is stored again does not have its former alerts.
 	f.summaries(f.final(0, 1, 1))
 	if got := windows(t, store, api.SummariesQuery{To: at(30), From: at(0)}); len(got) != 1 || len(got[0].Alerts) != 0 {
 		t.Errorf("got %+v, want the window without alerts", got)
@@ -179,8 +180,8 @@ func pruneForEver(t *testing.T, store Store) {
 	}
 }
 
-// pruneBesideWriting removes many rows while a batch is written again and again: pruning that went in one step would let
-// it wait to the end. What a new day needs in the database is there before: that is made once a day, and waits for others.
+// pruneBesideWriting prunes many rows while batches are written continuously: pruning in a single step would block them
+// until its end. The partitions of a new day are created before, because that waits for other transactions.
 func pruneBesideWriting(t *testing.T, store Store) {
 	const devices, each = 20, 2500
 	f, other := newFeed(t, store, 0), newFeed(t, store, 1)

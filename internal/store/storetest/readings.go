@@ -73,8 +73,7 @@ func fewReadingsWhole(t *testing.T, store Store) {
 	}
 }
 
-// drawReadings draws readings of a device of their own, a second or more apart, with few different values, and stores
-// them.
+// drawReadings draws readings of a new device, a second or more apart, with few different values, and stores them.
 func drawReadings(t *rapid.T, f *feed, device string) []api.Point {
 	var readings []iot.Reading
 	var all []api.Point
@@ -91,7 +90,7 @@ func drawReadings(t *rapid.T, f *feed, device string) []api.Point {
 	return all
 }
 
-// thinned is what History promises of buckets whose length is known.
+// thinned returns the thinned readings that History specifies for buckets of a known length.
 func thinned(all []api.Point, from time.Time, step time.Duration) []api.Point {
 	var kept []api.Point
 	for len(all) > 0 {

@@ -10,7 +10,7 @@ import (
 	"iotmon/internal/iot"
 )
 
-// Store is what a backend must be.
+// Store is the interface that a backend must implement.
 type Store interface {
 	archive.Store
 	api.History
@@ -100,7 +100,7 @@ func source(partition int32) archive.Source {
 	return archive.Source{Topic: Topic, Partition: partition}
 }
 
-// feed writes to one partition of the readings' topic as an archiver would, keeping the offsets in step.
+// feed writes to one partition of the readings' topic as an archiver would, and advances its offsets.
 type feed struct {
 	t         testing.TB
 	store     Store
@@ -124,7 +124,7 @@ func (f *feed) write(records int64, batch archive.Batch) {
 	}
 }
 
-// of gives the readings this partition.
+// of sets the partition of readings.
 func (f *feed) of(readings ...iot.Reading) []archive.Reading {
 	all := make([]archive.Reading, len(readings))
 	for i, r := range readings {
@@ -145,7 +145,7 @@ func (f *feed) summaries(summaries ...iot.WindowSummary) {
 	f.write(0, archive.Batch{Summaries: summaries})
 }
 
-// mark announces a late reading at the given position.
+// mark stores a late mark at the given position.
 func (f *feed) mark(start float64, position int64) iot.WindowSummary {
 	return iot.WindowSummary{
 		Type:     iot.Temperature,
@@ -155,7 +155,7 @@ func (f *feed) mark(start float64, position int64) iot.WindowSummary {
 	}
 }
 
-// final is the summary of the given values.
+// final returns the final summary of the given values.
 func (f *feed) final(start float64, position int64, values ...float64) iot.WindowSummary {
 	s := f.mark(start, position)
 	s.Late, s.Final = false, true
@@ -173,7 +173,7 @@ func reading(device string, seconds, value float64) iot.Reading {
 	}
 }
 
-// points asks for readings: for all of them, unless q says otherwise.
+// points queries readings: all of them, unless q limits them.
 func points(t testing.TB, store Store, q api.ReadingsQuery) []api.Point {
 	t.Helper()
 	if q.To.IsZero() {
@@ -189,7 +189,7 @@ func points(t testing.TB, store Store, q api.ReadingsQuery) []api.Point {
 	return got
 }
 
-// windows asks for summaries: for all of them, unless q says otherwise.
+// windows queries summaries: all of them, unless q limits them.
 func windows(t testing.TB, store Store, q api.SummariesQuery) []iot.WindowSummary {
 	t.Helper()
 	if q.To.IsZero() {
@@ -205,7 +205,7 @@ func windows(t testing.TB, store Store, q api.SummariesQuery) []iot.WindowSummar
 	return got
 }
 
-// alerts asks for alerts: for all of them, unless q says otherwise.
+// alerts queries alerts: all of them, unless q limits them.
 func alerts(t testing.TB, store Store, q api.AlertsQuery) []api.ArchivedAlert {
 	t.Helper()
 	if q.Limit == 0 {

@@ -16,7 +16,7 @@ import (
 	"iotmon/internal/iot"
 )
 
-// text draws what may stand in any field of a reading: all that has ever broken a quoting, in up to 128 bytes.
+// text draws a text of up to 128 bytes for any field of a reading, with characters that often break quoting.
 func text() *rapid.Generator[string] {
 	pieces := rapid.SampledFrom([]string{
 		"<", "&", "'", `"`, `\`, "\\u0000", "%s", "$1", "{{", "--", ";", "/*", "\u2028", "\u2029", "😀", "設備", "é", "مرحبا", "हिन्दी", "\U0010FFFF", " ", "A", "0", "NULL",
@@ -33,12 +33,12 @@ func text() *rapid.Generator[string] {
 	})
 }
 
-// values are those at the ends.
+// values are extreme values.
 var values = []float64{
 	math.SmallestNonzeroFloat64, -math.SmallestNonzeroFloat64, 1.7e308, -1.7e308, math.MaxFloat64, -math.MaxFloat64, 0, 0.1, 85, 1 << 53,
 }
 
-// moments are those at the ends: the earliest and the latest year that a reading may be given.
+// moments are extreme times: in the earliest and the latest year that a reading may have.
 var moments = []time.Time{
 	time.Date(1, 1, 2, 0, 0, 0, 1000, time.UTC), time.Date(1969, 12, 31, 23, 59, 59, 999_999_000, time.UTC), time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC),
 	at(0), time.Date(9998, 12, 31, 23, 59, 59, 999_999_000, time.UTC),
@@ -85,10 +85,10 @@ func strangestComesBack(t *testing.T, store Store) {
 	})
 }
 
-// hostileStopsNothing writes, each between two rows as they should be, rows that no database takes as they are, or not every one.
+// hostileStopsNothing writes rows that some or all databases refuse, each between two valid rows.
 func hostileStopsNothing(t *testing.T, store Store) {
 	random := rand.New(rand.NewPCG(1, 2))
-	long := make([]byte, 20_000) // It does not compress, and no index takes it.
+	long := make([]byte, 20_000) // It does not compress, and is too large for an index.
 	for i := range long {
 		long[i] = byte('!' + random.IntN(90))
 	}

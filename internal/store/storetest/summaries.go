@@ -127,7 +127,7 @@ func summariesSelected(t *testing.T, store Store) {
 func summariesPage(t *testing.T, store Store) {
 	types := []iot.DeviceType{iot.Temperature, iot.Humidity}
 	feeds := []*feed{newFeed(t, store, 0), newFeed(t, store, 1)}
-	// A window has a row for each partition, which a page must not tear apart.
+	// A window has a row for each partition, which must all be on the same page.
 	add := func(window int) {
 		for _, f := range feeds {
 			for _, kind := range types {
@@ -150,9 +150,9 @@ func summariesPage(t *testing.T, store Store) {
 		}
 		last := page[len(page)-1]
 		q.AfterStart, q.AfterType = last.Window.Start, last.Type
-		add(-window) // Before the range: not to be seen.
+		add(-window) // Before the range: must not be listed.
 		if window < 13 {
-			add(window) // Behind the page: to be seen.
+			add(window) // After the page: must be listed.
 		}
 	}
 	if len(got) != 26 {

@@ -89,14 +89,14 @@ func fullBatch(f *feed) archive.Batch {
 	}
 }
 
-// holds counts what of fullBatch the store holds.
+// holds counts the rows of fullBatch in the store.
 func holds(t *testing.T, store Store) (rows int) {
 	t.Helper()
 	return len(points(t, store, api.ReadingsQuery{Device: "b"})) + len(points(t, store, api.ReadingsQuery{Device: "c"})) +
 		len(windows(t, store, api.SummariesQuery{})) + len(alerts(t, store, api.AlertsQuery{})) + len(offsets(t, store, Topic)) - 1
 }
 
-// fullRows is what holds returns of the whole batch: two readings, a window, an alert and one more source.
+// fullRows is the result of holds for the whole batch: two readings, a window, an alert and one more source.
 const fullRows = 5
 
 func takenLeavesNothing(t *testing.T, store Store) {
@@ -113,7 +113,7 @@ func takenLeavesNothing(t *testing.T, store Store) {
 	if got := holds(t, store); got != 0 {
 		t.Errorf("got %d rows of a batch that failed", got)
 	}
-	// The names that the failed batch would have added must not be taken for stored.
+	// The names of the failed batch must not count as stored.
 	batch = fullBatch(f)
 	if err := store.Write(t.Context(), &batch); err != nil {
 		t.Fatal(err)
@@ -123,8 +123,8 @@ func takenLeavesNothing(t *testing.T, store Store) {
 	}
 }
 
-// fuse is a context that is cancelled when it has been looked at a number of times: wherever a write may be interrupted,
-// some number interrupts it there.
+// fuse is a context that is cancelled after its Err or Done has been called a number of times, so that each number
+// interrupts a write at a different point.
 type fuse struct {
 	context.Context
 	cancel context.CancelFunc
@@ -165,7 +165,7 @@ func interruptedLeavesNothing(t *testing.T, store Store) {
 		ctx.cancel()
 		switch got := holds(t, store); {
 		case got == fullRows:
-			// Interrupted while it commits, a write may have been done and not know it.
+			// A write that is interrupted during its commit may have been stored although it returns an error.
 			if interrupted == 0 {
 				t.Error("no write was interrupted")
 			}
