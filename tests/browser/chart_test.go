@@ -3,6 +3,9 @@ package browser
 import (
 	"fmt"
 	"testing"
+	"time"
+
+	"iotmon/internal/wire"
 )
 
 // What the reader has zoomed to and hidden stays over another theme and another language, and does not slide while windows come.
@@ -44,4 +47,28 @@ func TestZoomAndHiddenSeriesStay(t *testing.T) {
 	before := eval[int](tab, windows)
 	tab.until(fmt.Sprintf(`%s.then((n) => n > %d)`, windows, before+1))
 	stays("two more windows")
+}
+
+// A late reading corrects a window that has closed: the chart shows the corrected number, on a page that is open and had the other.
+func TestCorrectedWindowChangesTheChart(t *testing.T) {
+	plant := startPlant(t, "-no-simulator")
+	start := time.Now().Add(-30 * time.Second).Truncate(2 * time.Second)
+	plant.post(reading{ID: "press", Value: 20, Time: start.Add(500 * time.Millisecond)})
+	plant.post(reading{ID: "press", Value: 20, Time: start.Add(20 * time.Second)}, reading{ID: "other", Value: 20})
+	tab := plant.open(options{})
+	at := func(value float64) string {
+		return fmt.Sprintf(`(%s).then((s) => s.average?.some(([at, v]) => at === %d && v === %v) ?? false)`, chart("#aggregated-chart"), start.UnixMilli(), value)
+	}
+	tab.until(at(20))
+	plant.post(reading{ID: "late", Value: 25, Time: start.Add(700 * time.Millisecond)})
+	tab.until(at(22.5))
+	corrected := 0
+	for _, m := range received[wire.AggregatedData](tab, wire.TypeAggregatedData) {
+		if m.Corrected && m.WindowStart.Equal(start) {
+			corrected++
+		}
+	}
+	if corrected == 0 {
+		t.Error("the window came without the mark of a correction")
+	}
 }
