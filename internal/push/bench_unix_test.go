@@ -108,7 +108,7 @@ func (c *crowd) arriving() bool {
 	c.hub.mu.Lock()
 	defer c.hub.mu.Unlock()
 	for _, client := range c.hub.clients {
-		if client.debt.due != nothing || !client.greeted {
+		if client.backfill.section != noSection || !client.greeted {
 			return true
 		}
 	}

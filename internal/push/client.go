@@ -46,13 +46,13 @@ type client struct {
 	resumed      bool
 	// debt is what is still to be told of the state that the client found. queued is whether it waits for its turn to be paid,
 	// or has it: then granted is how many devices it may be told of.
-	debt    debt
-	queued  bool
-	granted int
+	backfill backfill
+	waiting  bool
+	quota    int
 	// settled is from where the connection can be resumed, once it has ended.
-	settled uint64
+	resumeFrom uint64
 	// complaint is what the client did wrong last, until it has been told.
-	complaint *wire.Error
+	fault *wire.Error
 }
 
 // signal has the client look for messages.
@@ -95,7 +95,7 @@ func (c *client) write() {
 		}
 	}
 	c.close()
-	c.hub.leave(c)
+	c.hub.unregister(c)
 }
 
 // close tells the client the reason, gives it a moment to answer, and closes the connection.
@@ -135,12 +135,12 @@ func (c *client) serve() progress {
 	defer c.link.mu.Unlock()
 	if !c.link.ready() {
 		c.signal()
-		if len(c.link.rest) > 0 {
+		if len(c.link.unsent) > 0 {
 			return behind
 		}
 		return woken
 	}
-	p, ok := c.take()
+	p, ok := c.nextBatch()
 	if !ok {
 		return served
 	}
@@ -169,7 +169,7 @@ func (c *client) deliver() {
 	}
 	c.account(c.begun)
 	c.begun = nil
-	p, ok := c.take()
+	p, ok := c.nextBatch()
 	if !ok {
 		return
 	}
@@ -181,11 +181,11 @@ func (c *client) deliver() {
 }
 
 // take returns what there is to send; false if the connection ends.
-func (c *client) take() (parcel, bool) {
+func (c *client) nextBatch() (frameBatch, bool) {
 	if c.ended() {
-		return parcel{}, false
+		return frameBatch{}, false
 	}
-	p, ok := c.hub.take(c)
+	p, ok := c.hub.nextBatch(c)
 	if !ok {
 		c.end(TooSlowAlerts)
 	}
@@ -196,7 +196,7 @@ func (c *client) take() (parcel, bool) {
 func (c *client) account(messages []*message) {
 	metrics := &c.hub.options.Metrics
 	for _, m := range messages {
-		tellOf(metrics.Sent, m.kind, c.size(m))
+		reportCount(metrics.Sent, m.kind, c.size(m))
 		if !m.sample.IsZero() && metrics.Delivered != nil {
 			metrics.Delivered(c.hub.options.Now().Sub(m.sample), m.traceID)
 		}
@@ -261,10 +261,10 @@ func (c *client) listen() Reason {
 			continue // Only the answer to the close is of interest now.
 		case kind != websocket.TextMessage:
 			return NotText
-		case !allowance.take(time.Now()):
+		case !allowance.spend(time.Now()):
 			return TooMany
 		}
-		c.hub.instruct(c, data)
+		c.hub.handleMessage(c, data)
 	}
 }
 
@@ -335,7 +335,7 @@ type messageAllowance struct {
 	at    time.Time
 }
 
-func (a *messageAllowance) take(now time.Time) bool {
+func (a *messageAllowance) spend(now time.Time) bool {
 	const burst, perSecond = 20, 5
 	a.spent = max(0, a.spent-now.Sub(a.at).Seconds()*perSecond)
 	a.at = now

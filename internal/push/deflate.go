@@ -116,7 +116,7 @@ func (s *sink) Write(p []byte) (int, error) {
 
 // deflated returns the parcel of a round with its messages compressed: made once for all clients that take it so. The caller
 // holds the hub's lock.
-func (r *round) deflated(d *deflater) parcel {
+func (r *changeSet) deflated(d *deflater) frameBatch {
 	if r.compressed == nil {
 		for _, m := range r.messages {
 			d.deflate(m)

@@ -142,7 +142,7 @@ func TestCompressedFramesHoldTheMessages(t *testing.T) {
 		seat := func(deflate bool) {
 			f := filters[rapid.IntRange(0, len(filters)-1).Draw(rt, "filter")]
 			c := &client{hub: p.Hub, wake: make(chan struct{}, 1), deflate: deflate}
-			p.enrol(c, opening{filter: newFilter(f)})
+			p.register(c, opening{filter: newFilter(f)})
 			clients = append(clients, c)
 		}
 		for range rapid.IntRange(1, 30).Draw(rt, "steps") {
@@ -157,14 +157,14 @@ func TestCompressedFramesHoldTheMessages(t *testing.T) {
 				p.Apply(b)
 			case 2:
 				p.Hub.round(rapid.Bool().Draw(rt, "status"))
-				for p.turn(len(clients)) != nil {
+				for p.nextTurn(len(clients)) != nil {
 				}
 			case 3:
 				if len(clients) == 0 {
 					continue
 				}
 				c := clients[rapid.IntRange(0, len(clients)-1).Draw(rt, "client")]
-				taken, ok := p.take(c)
+				taken, ok := p.nextBatch(c)
 				if !ok {
 					rt.Fatal("too slow for alerts")
 				}
@@ -175,7 +175,7 @@ func TestCompressedFramesHoldTheMessages(t *testing.T) {
 }
 
 // checkFrames checks that a parcel's frames are its messages, and no longer than those.
-func checkFrames(t *rapid.T, c *client, p parcel) {
+func checkFrames(t *rapid.T, c *client, p frameBatch) {
 	stream := bytes.Join(p.frames, nil)
 	for _, m := range p.messages {
 		first, data, rest := nextFrame(t, stream)
@@ -233,12 +233,12 @@ func TestAThousandClientsShareOneCompression(t *testing.T) {
 		if i%10 == 9 {
 			c.deflate = false
 		}
-		p.enrol(c, opening{filter: newFilter(wire.Filter{})})
+		p.register(c, opening{filter: newFilter(wire.Filter{})})
 		clients = append(clients, c)
 	}
 	p.Hub.round(true)
 	for _, c := range clients {
-		p.take(c)
+		p.nextBatch(c)
 	}
 	var b view.Batch
 	for n := range 10 {
@@ -248,7 +248,7 @@ func TestAThousandClientsShareOneCompression(t *testing.T) {
 	p.Hub.round(false)
 	var written [2]map[*byte]int
 	for _, c := range clients {
-		taken, _ := p.take(c)
+		taken, _ := p.nextBatch(c)
 		if len(taken.frames) != 1 {
 			t.Fatalf("got %d frames, want all in one", len(taken.frames))
 		}

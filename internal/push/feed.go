@@ -24,7 +24,7 @@ type feed struct {
 	// seq is the last number given, head the last given to a change: messages to single clients are numbered as well.
 	seq, head uint64
 	// previous is head before the last numbering, rested the last number when that was done.
-	previous, rested uint64
+	previous, roundSeq uint64
 
 	// alerts holds the newest events. There are at least keepAlerts, and none younger than alertGrace is ever missing.
 	alerts     []numberedAlert
@@ -66,7 +66,7 @@ type numberedRemoval struct {
 
 func newFeed(first uint64, keepAlerts int, alertGrace time.Duration) *feed {
 	f := &feed{
-		seq: first, head: first, previous: first, rested: first, forgotten: first,
+		seq: first, head: first, previous: first, roundSeq: first, forgotten: first,
 		keepAlerts: keepAlerts, alertGrace: alertGrace,
 		windows: make(map[int64]uint64),
 	}
@@ -114,14 +114,14 @@ func (f *feed) number(status, watched bool, now time.Time) bool {
 	}
 	clear(f.pending.windows)
 	f.numberRemovals()
-	for chunk := range slices.Chunk(f.pending.devices.take(), devicesPerMessage) {
+	for chunk := range slices.Chunk(f.pending.devices.drain(), devicesPerMessage) {
 		// In the order that lets an instalment stop between any two.
 		slices.Sort(chunk)
 		f.readings.addAll(chunk, f.next())
 	}
 	if status {
 		f.status = f.next()
-		changed := f.pending.statuses.take()
+		changed := f.pending.statuses.drain()
 		slices.Sort(changed)
 		f.statuses.addAll(changed, f.status)
 		if f.pending.history { // Once a second: a backlog of a week corrects tens of thousands.
@@ -129,7 +129,7 @@ func (f *feed) number(status, watched bool, now time.Time) bool {
 			f.pending.history = false
 		}
 	}
-	f.rested = f.seq
+	f.roundSeq = f.seq
 	if f.seq == before {
 		return false
 	}
@@ -194,7 +194,7 @@ func (f *feed) alertsAfter(seq uint64) []numberedAlert {
 }
 
 // alertsHeard returns the ids of the alerts of which there are events numbered above seq, or yet to be numbered.
-func (f *feed) alertsHeard(seq uint64) map[string]struct{} {
+func (f *feed) alertIDsAfter(seq uint64) map[string]struct{} {
 	heard := make(map[string]struct{})
 	for _, a := range f.alertsAfter(seq) {
 		heard[a.event.ID] = struct{}{}
@@ -237,7 +237,7 @@ func (s *deviceSet) add(device int32) {
 }
 
 // take empties the set and returns what was in it, until the next add.
-func (s *deviceSet) take() []int32 {
+func (s *deviceSet) drain() []int32 {
 	for _, device := range s.list {
 		s.has[device] = false
 	}

@@ -110,19 +110,19 @@ type Hub struct {
 	// swept is closed when the sweep under way has ended; nil if there is none, or a short one.
 	swept chan struct{}
 	// owed are the clients that wait for their turn to be paid, and budget how many devices those may be told of in this round.
-	owed     []*client
+	waiting  []*client
 	budget   int
 	accepted uint64
 	// open counts the clients and the handshakes under way.
 	open    int
 	filters map[[32]byte]*filter
-	ended   *endings
+	ended   *endedConnections
 	pace    pace
 	batched batched
 	// tick counts the rounds. rounds and instalments hold what was made since the last, to be shared.
-	tick        uint64
-	rounds      map[place]*round
-	instalments map[owing]*instalment
+	tick    uint64
+	changes map[changeKey]*changeSet
+	chunks  map[chunkKey]*chunk
 	// merged holds windows by their start in Unix microseconds, and fragments the JSON of devices by number: what has not
 	// changed since it was last asked for.
 	merged    map[int64]*mergedWindow
@@ -145,21 +145,21 @@ func NewHub(o HubOptions) *Hub {
 	// Numbers that start at the clock never run backwards over a restart: no hub numbers a million messages a second.
 	first := uint64(o.Now().UnixMicro())
 	h := &Hub{
-		options:     o,
-		limits:      limits,
-		view:        o.View,
-		run:         strconv.FormatUint(first, 36),
-		urgent:      make(chan struct{}, 1),
-		patient:     make(chan struct{}, 1),
-		handshakes:  make(chan struct{}, handshakesAtOnce),
-		feed:        newFeed(first, limits.Alerts, limits.AlertGrace),
-		clients:     make(map[uint64]*client),
-		filters:     make(map[[32]byte]*filter),
-		ended:       newEndings(limits.Connections),
-		rounds:      make(map[place]*round),
-		instalments: make(map[owing]*instalment),
-		merged:      make(map[int64]*mergedWindow),
-		traces:      make(traces),
+		options:    o,
+		limits:     limits,
+		view:       o.View,
+		run:        strconv.FormatUint(first, 36),
+		urgent:     make(chan struct{}, 1),
+		patient:    make(chan struct{}, 1),
+		handshakes: make(chan struct{}, handshakesAtOnce),
+		feed:       newFeed(first, limits.Alerts, limits.AlertGrace),
+		clients:    make(map[uint64]*client),
+		filters:    make(map[[32]byte]*filter),
+		ended:      newEnded(limits.Connections),
+		changes:    make(map[changeKey]*changeSet),
+		chunks:     make(map[chunkKey]*chunk),
+		merged:     make(map[int64]*mergedWindow),
+		traces:     make(traces),
 	}
 	h.upgrader = websocket.Upgrader{
 		HandshakeTimeout: limits.WriteTimeout,
@@ -189,8 +189,8 @@ func (h *Hub) Apply(batch view.Batch) {
 		}
 	}
 	h.mu.Unlock()
-	tellOf(h.options.Metrics.Conflated, "device", conflatedDevices)
-	tellOf(h.options.Metrics.Conflated, "window", conflatedWindows)
+	reportCount(h.options.Metrics.Conflated, "device", conflatedDevices)
+	reportCount(h.options.Metrics.Conflated, "window", conflatedWindows)
 	switch {
 	case changed.Urgent():
 		signal(h.urgent)
@@ -240,11 +240,11 @@ func (h *Hub) Run(ctx context.Context) error {
 			continue
 		case <-status.C:
 			if statusDue = statusDue || h.statusChanged(); statusDue {
-				enough = h.patience(enough)
+				enough = h.delay(enough)
 			}
 			continue
 		case <-h.patient:
-			enough = h.patience(enough)
+			enough = h.delay(enough)
 			continue
 		case <-enough:
 		case <-batch:
@@ -252,9 +252,9 @@ func (h *Hub) Run(ctx context.Context) error {
 		}
 		enough = nil
 		h.sweep(h.round(statusDue))
-		h.settle()
-		batch = h.nextBatch()
-		pause.Reset(h.rest())
+		h.runBackfills()
+		batch = h.batchTimer()
+		pause.Reset(h.pause())
 		statusDue = false
 		select {
 		case <-ctx.Done():
@@ -266,13 +266,13 @@ func (h *Hub) Run(ctx context.Context) error {
 }
 
 // patience returns when a change that is not urgent has waited enough: enough if it is not the first to wait.
-func (h *Hub) patience(enough <-chan time.Time) <-chan time.Time {
+func (h *Hub) delay(enough <-chan time.Time) <-chan time.Time {
 	if enough != nil {
 		return enough
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return time.After(h.pace.patience(len(h.clients)))
+	return time.After(h.pace.maxDelay(len(h.clients)))
 }
 
 // deviceBytes is about what a device takes up in a message.
@@ -281,7 +281,7 @@ const deviceBytes = 256
 // devicesPerRound returns about how many devices all clients together may be told of in one round. The caller holds mu.
 func (h *Hub) devicesPerRound() int {
 	clients := len(h.clients)
-	between := h.pace.rest(clients) + h.pace.round(clients)
+	between := h.pace.pause(clients) + h.pace.round(clients)
 	return int(float64(h.limits.BytesPerSecond) * between.Seconds() / deviceBytes)
 }
 
@@ -296,8 +296,8 @@ func (h *Hub) round(status bool) []*client {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.tick++
-	clear(h.rounds)
-	clear(h.instalments)
+	clear(h.changes)
+	clear(h.chunks)
 	h.outdate()
 	alerts := len(h.feed.pending.alerts) > 0
 	changed := h.feed.number(status, len(h.clients) > 0, now)
@@ -313,12 +313,12 @@ func (h *Hub) round(status bool) []*client {
 		h.swept = make(chan struct{})
 	}
 	h.traces.expire(time.Now(), len(h.clients) > 0)
-	h.budget = max(leastPaid, h.devicesPerRound())
+	h.budget = max(minBackfill, h.devicesPerRound())
 	return h.due
 }
 
-// nextBatch returns a channel that tells when the clients that asked for batches are to be served; nil if nothing waits for them.
-func (h *Hub) nextBatch() <-chan time.Time {
+// batchTimer returns a channel that tells when the clients that asked for batches are to be served; nil if nothing waits for them.
+func (h *Hub) batchTimer() <-chan time.Time {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.batched.wait(h.options.Now())
@@ -335,7 +335,7 @@ func (h *Hub) sweep(due []*client) {
 		of[c.serve()]++
 	}
 	took := time.Since(began) + time.Duration(of[woken])*wakenEach
-	tell(h.options.Metrics.Queued, of[behind])
+	report(h.options.Metrics.Queued, of[behind])
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.swept != nil {
@@ -344,17 +344,17 @@ func (h *Hub) sweep(due []*client) {
 	}
 	h.pace.note(len(due), took)
 	// What they were told comes off what is left to pay others with, but for a little that goes on in any case.
-	h.budget = max(leastPaid, h.budget)
+	h.budget = max(minBackfill, h.budget)
 }
 
 // rest returns how long to rest after a round, and sees to it that there is another one if somebody is owed something.
-func (h *Hub) rest() time.Duration {
+func (h *Hub) pause() time.Duration {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if len(h.owed) > 0 {
+	if len(h.waiting) > 0 {
 		signal(h.urgent)
 	}
-	return h.pace.rest(len(h.clients))
+	return h.pace.pause(len(h.clients))
 }
 
 // outdate drops the encoded form of what is about to be numbered, and all there is about windows that are no longer kept.

@@ -26,7 +26,7 @@ type link struct {
 	// mu is held by whoever writes. It guards all but Conn, raw and put.
 	mu sync.Mutex
 	// rest is what has been begun, or stands behind it; the messages are shared with others.
-	rest [][]byte
+	unsent [][]byte
 	// timeout is how long the next call of Write may take over each frame, once it is its turn.
 	timeout time.Duration
 	// broken is why nothing more can be written.
@@ -43,7 +43,7 @@ func newLink(conn net.Conn) *link {
 }
 
 // ready reports whether writeNow may be called: what is left of an earlier call comes first. The caller holds mu.
-func (l *link) ready() bool { return l.raw != nil && len(l.rest) == 0 && l.broken == nil }
+func (l *link) ready() bool { return l.raw != nil && len(l.unsent) == 0 && l.broken == nil }
 
 // writeNow writes what the kernel takes at once, and reports whether that is all. The rest is for flush, which must follow. The
 // link is ready, and the caller holds mu.
@@ -59,7 +59,7 @@ func (l *link) writeNow(frames [][]byte) (all bool, err error) {
 			return false, l.failed
 		}
 		if l.written < len(frame) {
-			l.rest = append([][]byte{frame[l.written:]}, frames[i+1:]...)
+			l.unsent = append([][]byte{frame[l.written:]}, frames[i+1:]...)
 			return false, nil
 		}
 	}
@@ -86,14 +86,14 @@ func (l *link) attempt(fd uintptr) bool {
 
 // flush writes what is left, and then the frames, each within the timeout. The caller holds mu.
 func (l *link) flush(frames [][]byte, timeout time.Duration) error {
-	l.rest = append(l.rest, frames...)
-	for len(l.rest) > 0 {
-		if err := l.writeBy(l.rest[0], time.Now().Add(timeout)); err != nil {
+	l.unsent = append(l.unsent, frames...)
+	for len(l.unsent) > 0 {
+		if err := l.writeBy(l.unsent[0], time.Now().Add(timeout)); err != nil {
 			return err
 		}
-		l.rest = l.rest[1:]
+		l.unsent = l.unsent[1:]
 	}
-	l.rest = nil
+	l.unsent = nil
 	return nil
 }
 

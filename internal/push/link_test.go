@@ -137,11 +137,11 @@ func TestWhatAPingTookAlongIsAccountedFor(t *testing.T) {
 		}
 		p.Apply(b)
 		p.round(false)
-		at := place{c.filter, c.cursor}
+		at := changeKey{c.filter, c.cursor}
 		if c.serve() != woken {
 			t.Fatal("the connection takes everything at once")
 		}
-		for _, m := range p.rounds[at].messages {
+		for _, m := range p.changes[at].messages {
 			messages, frames = messages+len(m.data), frames+len(m.frame)
 		}
 		return messages, frames

@@ -24,14 +24,14 @@ type Metrics struct {
 }
 
 // tell calls f unless it is nil.
-func tell[T any](f func(T), v T) {
+func report[T any](f func(T), v T) {
 	if f != nil {
 		f(v)
 	}
 }
 
 // tellOf is tell for what is counted by kind.
-func tellOf(f func(string, int), kind string, n int) {
+func reportCount(f func(string, int), kind string, n int) {
 	if f != nil && n > 0 {
 		f(kind, n)
 	}

@@ -31,10 +31,10 @@ func TestPaceFollowsWhatRoundsCost(t *testing.T) {
 			p.note(test.clients, test.each*time.Duration(test.clients))
 		}
 		const near = 100 * time.Microsecond
-		if got := p.rest(test.clients); (got - test.rest).Abs() > near {
+		if got := p.pause(test.clients); (got - test.rest).Abs() > near {
 			t.Errorf("%d clients at %v: rest: got %v, want %v", test.clients, test.each, got, test.rest)
 		}
-		if got := p.patience(test.clients); (got - test.patience).Abs() > 50*near {
+		if got := p.maxDelay(test.clients); (got - test.patience).Abs() > 50*near {
 			t.Errorf("%d clients at %v: patience: got %v, want %v", test.clients, test.each, got, test.patience)
 		}
 	}
@@ -45,7 +45,7 @@ func (p *plant) listener(ctx context.Context, heard func(at time.Time, kinds []s
 	near, far := net.Pipe()
 	p.t.Cleanup(func() { near.Close(); far.Close() })
 	c := &client{hub: p.Hub, link: newLink(near), wake: make(chan struct{}, 1), done: make(chan struct{})}
-	p.enrol(c, opening{filter: newFilter(wire.Filter{})})
+	p.register(c, opening{filter: newFilter(wire.Filter{})})
 	p.running.Add(-2) // It has no goroutines that the hub would wait for.
 	c.signal()
 	for {
@@ -54,7 +54,7 @@ func (p *plant) listener(ctx context.Context, heard func(at time.Time, kinds []s
 			return
 		case <-c.wake:
 		}
-		taken, _ := c.take()
+		taken, _ := c.nextBatch()
 		p.mu.Lock()
 		head := p.feed.head
 		p.mu.Unlock()

@@ -78,7 +78,7 @@ type theatre struct {
 // round is one of the hub's, in which each client has its turn to be paid, though it may take it late.
 func (th *theatre) round(status bool) {
 	th.Hub.round(status)
-	for th.turn(len(th.clients)) != nil {
+	for th.nextTurn(len(th.clients)) != nil {
 	}
 }
 
@@ -89,7 +89,7 @@ func (th *theatre) seat(m *mirror, resume bool) {
 		o.session, o.since = m.session, m.seq
 	}
 	c := &client{hub: th.Hub, wake: make(chan struct{}, 1)}
-	th.enrol(c, o)
+	th.register(c, o)
 	m.client = c
 }
 
@@ -97,12 +97,12 @@ func (th *theatre) seat(m *mirror, resume bool) {
 func (th *theatre) leaves(m *mirror) {
 	c := m.client
 	c.reason = ClientLeft
-	th.leave(c)
+	th.unregister(c)
 }
 
 // deliver lets the client take once, and the mirror hear the first few of the messages: the rest is lost on the way.
 func (th *theatre) deliver(m *mirror, heard int) {
-	taken, ok := th.take(m.client)
+	taken, ok := th.nextBatch(m.client)
 	if !ok {
 		th.rt.Fatal("too slow for alerts")
 	}

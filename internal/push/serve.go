@@ -27,12 +27,12 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	opening, err := h.parseOpening(r.URL.Query())
 	if err != nil {
-		tell(h.options.Metrics.Refused, BadResume)
+		report(h.options.Metrics.Refused, BadResume)
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
 	if !h.reserve() {
-		tell(h.options.Metrics.Refused, Full)
+		report(h.options.Metrics.Refused, Full)
 		w.Header().Set("Retry-After", "10")
 		http.Error(w, "too many WebSocket connections", http.StatusServiceUnavailable)
 		return
@@ -41,12 +41,12 @@ func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.release() // Whoever asked has gone.
 		return
 	}
-	defer h.admitted()
+	defer h.handshakeDone()
 	linking := &linking{ResponseWriter: w}
 	conn, deflate, err := h.upgrade(linking, r)
 	if err != nil {
 		// The upgrader has answered the request.
-		tell(h.options.Metrics.Refused, BadHandshake)
+		report(h.options.Metrics.Refused, BadHandshake)
 		h.release()
 		return
 	}
@@ -92,12 +92,12 @@ func (h *Hub) admit(ctx context.Context) bool {
 	case <-swept:
 		return true
 	case <-ctx.Done():
-		h.admitted()
+		h.handshakeDone()
 		return false
 	}
 }
 
-func (h *Hub) admitted() { <-h.handshakes }
+func (h *Hub) handshakeDone() { <-h.handshakes }
 
 // sendBuffer is how much the kernel keeps for one client: enough for 2.5 MB/s over a round trip of 50 ms.
 const sendBuffer = 128 << 10
@@ -162,7 +162,7 @@ func (h *Hub) join(conn *websocket.Conn, link *link, deflate bool, o opening) {
 		done:      make(chan struct{}),
 		readEnded: make(chan struct{}),
 	}
-	if !h.enrol(c, o) {
+	if !h.register(c, o) {
 		_ = conn.Close()
 		h.release()
 		return
@@ -174,7 +174,7 @@ func (h *Hub) join(conn *websocket.Conn, link *link, deflate bool, o opening) {
 
 // enrol gives the client its place in the sequence. It reports false when the hub is closing; otherwise the client's two
 // goroutines are counted as running.
-func (h *Hub) enrol(c *client, o opening) bool {
+func (h *Hub) register(c *client, o opening) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closing {
@@ -185,34 +185,34 @@ func (h *Hub) enrol(c *client, o opening) bool {
 	c.number = h.accepted
 	c.filter = h.shareFilter(o.filter)
 	if c.resumed = h.resumable(o.session, o.since, c.filter); c.resumed {
-		c.cursor, c.last, c.settled = o.since, o.since, o.since
+		c.cursor, c.last, c.resumeFrom = o.since, o.since, o.since
 	} else {
 		// Numbers grow for a client from connection to connection too. That of the last round, rather than the newest of
 		// all, lets those who come at the same time share what they are sent.
-		c.cursor, c.last = h.feed.head, max(h.feed.rested, min(o.since, h.feed.seq))
-		h.owe(c)
+		c.cursor, c.last = h.feed.head, max(h.feed.roundSeq, min(o.since, h.feed.seq))
+		h.startBackfill(c)
 	}
 	h.clients[c.number] = c
 	if c.batched {
 		h.batched.clients++
 	}
-	tell(h.options.Metrics.Connections, len(h.clients))
+	report(h.options.Metrics.Connections, len(h.clients))
 	return true
 }
 
 // leave forgets the client.
-func (h *Hub) leave(c *client) {
+func (h *Hub) unregister(c *client) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.unshareFilter(c.filter)
-	h.ended.add(c.number, ending{c.settled, c.filter.key})
+	h.ended.add(c.number, endedConnection{c.resumeFrom, c.filter.key})
 	delete(h.clients, c.number)
 	if c.batched {
 		h.batched.clients--
 	}
 	h.open--
-	tell(h.options.Metrics.Connections, len(h.clients))
-	tell(h.options.Metrics.Disconnected, c.reason)
+	report(h.options.Metrics.Connections, len(h.clients))
+	report(h.options.Metrics.Disconnected, c.reason)
 }
 
 // shutdown closes every connection and waits for the goroutines of all.
@@ -242,19 +242,19 @@ func (h *Hub) cutOff() {
 }
 
 // instruct handles a message from the client: the only kind there is changes its filter. What follows is a snapshot.
-func (h *Hub) instruct(c *client, data []byte) {
+func (h *Hub) handleMessage(c *client, data []byte) {
 	wanted, err := wire.DecodeFilter(data, h.limits.FilterItems)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	defer c.signal()
 	if err != nil {
-		c.complaint = &wire.Error{Code: "bad_filter", Message: err.Error()}
+		c.fault = &wire.Error{Code: "bad_filter", Message: err.Error()}
 		return
 	}
 	old := c.filter
 	c.filter = h.shareFilter(newFilter(wanted))
 	h.unshareFilter(old)
-	h.owe(c)
+	h.startBackfill(c)
 }
 
 // shareFilter returns the filter that all clients share who want the same as f. The caller holds mu.

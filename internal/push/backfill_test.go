@@ -14,7 +14,7 @@ import (
 // newcomer connects a client without a connection.
 func (p *plant) newcomer() *client {
 	c := &client{hub: p.Hub, wake: make(chan struct{}, 1)}
-	p.enrol(c, opening{filter: newFilter(wire.Filter{})})
+	p.register(c, opening{filter: newFilter(wire.Filter{})})
 	return c
 }
 
@@ -32,18 +32,18 @@ func TestClientsArePaidInTurnAsFarAsARoundGoes(t *testing.T) {
 	p.departs(clients[3])
 	told := make(map[*client]int)
 	var turns []*client
-	for rounds := 0; len(p.owed) > 0; rounds++ {
+	for rounds := 0; len(p.waiting) > 0; rounds++ {
 		if rounds > 100 {
-			t.Fatal("somebody is never paid")
+			t.Fatal("somebody is never made")
 		}
 		p.round(false)
 		for {
-			c := p.turn(len(p.owed))
+			c := p.nextTurn(len(p.waiting))
 			if c == nil {
 				break
 			}
 			turns = append(turns, c)
-			taken, _ := p.take(c)
+			taken, _ := p.nextBatch(c)
 			bytes := 0
 			for _, m := range taken.messages {
 				if m.kind == wire.TypeDeviceData {
@@ -51,8 +51,8 @@ func TestClientsArePaidInTurnAsFarAsARoundGoes(t *testing.T) {
 				}
 			}
 			told[c] += bytes / deviceBytes
-			if bytes > 2*leastPaid*deviceBytes {
-				t.Errorf("round %d: %d bytes at once, where there is room for %d", rounds, bytes, leastPaid*deviceBytes)
+			if bytes > 2*minBackfill*deviceBytes {
+				t.Errorf("round %d: %d bytes at once, where there is room for %d", rounds, bytes, minBackfill*deviceBytes)
 			}
 		}
 	}
@@ -62,8 +62,8 @@ func TestClientsArePaidInTurnAsFarAsARoundGoes(t *testing.T) {
 		}
 	}
 	for i, c := range clients[:3] {
-		if c.debt.due != nothing || c.settled == unsettled || told[c] < states/2 {
-			t.Errorf("client %d has been told of some %d devices of %d, and still has %v due", i, told[c], states, c.debt.due)
+		if c.backfill.section != noSection || c.resumeFrom == notResumable || told[c] < states/2 {
+			t.Errorf("client %d has been told of some %d devices of %d, and still has %v due", i, told[c], states, c.backfill.section)
 		}
 	}
 }
@@ -71,7 +71,7 @@ func TestClientsArePaidInTurnAsFarAsARoundGoes(t *testing.T) {
 // departs has a client leave.
 func (p *plant) departs(c *client) {
 	c.reason = ClientLeft
-	p.leave(c)
+	p.unregister(c)
 }
 
 func TestHandshakesStandAsideForARound(t *testing.T) {
@@ -106,7 +106,7 @@ func TestHandshakesStandAsideForARound(t *testing.T) {
 		}
 		ask(t.Context())
 		waits("there are enough")
-		h.admitted()
+		h.handshakeDone()
 		if !<-admitted {
 			t.Error("not admitted after another")
 		}

@@ -9,16 +9,16 @@ import (
 )
 
 // place is what a client has seen, under its filter: all clients at one place are sent the same.
-type place struct {
+type changeKey struct {
 	filter *filter
 	cursor uint64
 }
 
 // round is what has changed since a place.
-type round struct {
-	parcel
+type changeSet struct {
+	frameBatch
 	// compressed is the parcel for clients that take it so; nil until there is one.
-	compressed *parcel
+	compressed *frameBatch
 	// devices counts the devices in messages. postponedUntil is the number up to which there may be others, that would
 	// have been too much for one round; 0 if there are none.
 	devices        int
@@ -26,15 +26,15 @@ type round struct {
 }
 
 // take returns what the client is to be sent now; false if alerts that it has not seen are gone.
-func (h *Hub) take(c *client) (parcel, bool) {
+func (h *Hub) nextBatch(c *client) (frameBatch, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.held = h.view.Hold()
 	defer h.held.Release()
 	if c.cursor < h.feed.forgotten {
-		return parcel{}, false
+		return frameBatch{}, false
 	}
-	var p parcel
+	var p frameBatch
 	if !c.greeted {
 		c.greeted = true
 		p.add(plainFrame, h.helloMessage(c))
@@ -44,28 +44,28 @@ func (h *Hub) take(c *client) (parcel, bool) {
 		if c.deflate {
 			p.join(r.deflated(&h.deflater))
 		} else {
-			p.join(r.parcel)
+			p.join(r.frameBatch)
 		}
 		h.budget -= r.devices
 	}
-	if c.granted > 0 {
-		h.addShared(&p, c, h.payTurn(c))
+	if c.quota > 0 {
+		h.addShared(&p, c, h.useQuota(c))
 	}
-	if c.complaint != nil {
-		p.add(plainFrame, h.errorMessage(*c.complaint))
-		c.complaint = nil
+	if c.fault != nil {
+		p.add(plainFrame, h.errorMessage(*c.fault))
+		c.fault = nil
 	}
 	if len(p.messages) > 0 {
 		c.last = p.messages[len(p.messages)-1].seq
 	}
-	if c.settled == unsettled && c.debt.due == nothing {
-		c.settled = c.last
+	if c.resumeFrom == notResumable && c.backfill.section == noSection {
+		c.resumeFrom = c.last
 	}
 	return p, true
 }
 
 // addShared adds messages that other clients may be sent too.
-func (h *Hub) addShared(p *parcel, c *client, messages []*message) {
+func (h *Hub) addShared(p *frameBatch, c *client, messages []*message) {
 	if !c.deflate {
 		p.add(plainFrame, messages...)
 		return
@@ -77,30 +77,30 @@ func (h *Hub) addShared(p *parcel, c *client, messages []*message) {
 }
 
 // catchUp brings the client to the head of the sequence.
-func (h *Hub) catchUp(c *client) *round {
-	at := place{c.filter, c.cursor}
-	r := h.rounds[at]
+func (h *Hub) catchUp(c *client) *changeSet {
+	at := changeKey{c.filter, c.cursor}
+	r := h.changes[at]
 	if r == nil {
 		r = h.compose(at, h.allowance())
-		h.rounds[at] = r
+		h.changes[at] = r
 	}
 	if c.cursor < h.feed.previous {
 		// Several rounds in one: a message can stand before another with changes of a lower number, so the client can be
 		// resumed only from the last.
-		c.settled = unsettled
+		c.resumeFrom = notResumable
 	}
 	if r.postponedUntil > 0 {
-		c.debt.postpone(c.cursor, r.postponedUntil)
-		c.settled = unsettled
-		h.queue(c)
+		c.backfill.postpone(c.cursor, r.postponedUntil)
+		c.resumeFrom = notResumable
+		h.enqueue(c)
 	}
 	c.cursor = h.feed.head
 	return r
 }
 
 // compose makes the messages that tell what has changed since a place, in the order of their numbers.
-func (h *Hub) compose(at place, allowance int) *round {
-	r := new(round)
+func (h *Hub) compose(at changeKey, allowance int) *changeSet {
+	r := new(changeSet)
 	messages := append(h.alertMessages(at), h.removalMessages(at)...)
 	for _, start := range h.feed.windowsAfter(at.cursor) {
 		if data := h.windowData(at.filter, start); data != nil {
@@ -119,11 +119,11 @@ func (h *Hub) compose(at place, allowance int) *round {
 		messages = append(messages, h.historyMessage(h.feed.history))
 	}
 	slices.SortFunc(messages, func(a, b *message) int { return cmp.Compare(a.seq, b.seq) })
-	r.parcel = pack(messages, plainFrame)
+	r.frameBatch = pack(messages, plainFrame)
 	return r
 }
 
-func (h *Hub) alertMessages(at place) []*message {
+func (h *Hub) alertMessages(at changeKey) []*message {
 	var matching []numberedAlert
 	for _, a := range h.feed.alertsAfter(at.cursor) {
 		if at.filter.alert(&a.event) {
@@ -143,7 +143,7 @@ func (h *Hub) alertMessages(at place) []*message {
 
 // removalMessages tells which devices were forgotten: one message for each number, for a device that has spoken since comes
 // behind its removal.
-func (h *Hub) removalMessages(at place) []*message {
+func (h *Hub) removalMessages(at changeKey) []*message {
 	var messages []*message
 	var ids []iot.DeviceID
 	removals := h.feed.removalsAfter(at.cursor)
@@ -182,7 +182,7 @@ func together[T any](items []T, most int, number func(T) uint64) iter.Seq[[]T] {
 }
 
 // changedStatus returns the devices that came or went since a place: the newest, and as many as one message lists.
-func (h *Hub) changedStatus(at place) []entry {
+func (h *Hub) changedStatus(at changeKey) []entry {
 	var changed []entry
 	for _, e := range slices.Backward(h.feed.statuses.between(at.cursor+1, h.feed.status)) {
 		if len(changed) == statusesPerMessage {
@@ -198,12 +198,12 @@ func (h *Hub) changedStatus(at place) []entry {
 
 // newest returns the entries of the devices that have changed since a place, at most limit. If there are more, the oldest
 // are left out and postponedUntil is the number up to which they go.
-func (h *Hub) newest(at place, limit int) (entries []entry, postponedUntil uint64) {
+func (h *Hub) newest(at changeKey, limit int) (entries []entry, postponedUntil uint64) {
 	changed := h.candidates(at.filter, at.cursor+1, h.feed.head)
 	for i := len(changed) - 1; i >= 0; i-- {
 		if len(entries) == limit {
 			postponedUntil = changed[i].seq
-			tell(h.options.Metrics.Postponed, i+1)
+			report(h.options.Metrics.Postponed, i+1)
 			break
 		}
 		if h.lets(at.filter, changed[i]) {

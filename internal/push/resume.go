@@ -7,28 +7,28 @@ import (
 
 // endings remembers of connections that have ended from where they can be resumed. Only so many are kept, the last to
 // end; whoever was forgotten starts from a snapshot.
-type endings struct {
-	of map[uint64]ending
+type endedConnections struct {
+	of map[uint64]endedConnection
 	// order is a ring of the numbers in of, next its oldest.
 	order []uint64
 	next  int
 }
 
 // ending is what must be known of a connection to resume it.
-type ending struct {
+type endedConnection struct {
 	// settled is the first number by which the client had been told everything before; unsettled if it never was.
-	settled uint64
-	filter  [32]byte
+	resumeFrom uint64
+	filter     [32]byte
 }
 
 // unsettled is above every number.
-const unsettled = ^uint64(0)
+const notResumable = ^uint64(0)
 
-func newEndings(capacity int) *endings {
-	return &endings{of: make(map[uint64]ending), order: make([]uint64, 0, capacity)}
+func newEnded(capacity int) *endedConnections {
+	return &endedConnections{of: make(map[uint64]endedConnection), order: make([]uint64, 0, capacity)}
 }
 
-func (e *endings) add(connection uint64, end ending) {
+func (e *endedConnections) add(connection uint64, end endedConnection) {
 	e.of[connection] = end
 	if len(e.order) < cap(e.order) {
 		e.order = append(e.order, connection)
@@ -55,7 +55,7 @@ func (h *Hub) resumable(session string, since uint64, f *filter) bool {
 	end, known := h.ended.of[connection]
 	if c := h.clients[connection]; c != nil {
 		// The client noticed the end of its connection before the server did.
-		end, known = ending{c.settled, c.filter.key}, true
+		end, known = endedConnection{c.resumeFrom, c.filter.key}, true
 	}
-	return known && end.filter == f.key && since >= end.settled && since >= h.feed.forgotten && since <= h.feed.seq
+	return known && end.filter == f.key && since >= end.resumeFrom && since >= h.feed.forgotten && since <= h.feed.seq
 }

@@ -3,7 +3,7 @@ package push
 import "slices"
 
 // parcel is messages that are sent together, and the frames to write for that.
-type parcel struct {
+type frameBatch struct {
 	messages []*message
 	frames   [][]byte
 }
@@ -13,8 +13,8 @@ type parcel struct {
 const packed = 16 << 10
 
 // pack makes a parcel that many clients are sent, of what frame returns for each message.
-func pack(messages []*message, frame func(*message) []byte) parcel {
-	var p parcel
+func pack(messages []*message, frame func(*message) []byte) frameBatch {
+	var p frameBatch
 	p.add(frame, messages...)
 	size := 0
 	for _, frame := range p.frames {
@@ -23,11 +23,11 @@ func pack(messages []*message, frame func(*message) []byte) parcel {
 	if len(p.frames) > 1 && size <= packed {
 		p.frames = [][]byte{slices.Concat(p.frames...)}
 	}
-	return parcel{slices.Clip(p.messages), slices.Clip(p.frames)}
+	return frameBatch{slices.Clip(p.messages), slices.Clip(p.frames)}
 }
 
 // add adds messages at the end, as what frame returns for each.
-func (p *parcel) add(frame func(*message) []byte, messages ...*message) {
+func (p *frameBatch) add(frame func(*message) []byte, messages ...*message) {
 	for _, m := range messages {
 		p.messages = append(p.messages, m)
 		p.frames = append(p.frames, frame(m))
@@ -35,7 +35,7 @@ func (p *parcel) add(frame func(*message) []byte, messages ...*message) {
 }
 
 // join adds a packed parcel at the end.
-func (p *parcel) join(other parcel) {
+func (p *frameBatch) join(other frameBatch) {
 	if len(p.messages) == 0 {
 		*p = other // Clipped, so that what is added later goes elsewhere.
 		return
