@@ -18,7 +18,7 @@ func (p *plant) newcomer() *client {
 	return c
 }
 
-func TestClientsArePaidInTurnAsFarAsARoundGoes(t *testing.T) {
+func TestClientsGetTheirBackfillInTurnAsFarAsARoundGoes(t *testing.T) {
 	p := script()
 	p.Hub = newScriptedHub(t, Limits{BytesPerSecond: 1})
 	const states = 300
@@ -32,13 +32,13 @@ func TestClientsArePaidInTurnAsFarAsARoundGoes(t *testing.T) {
 	p.departs(clients[3])
 	told := make(map[*client]int)
 	var turns []*client
-	for rounds := 0; len(p.waiting) > 0; rounds++ {
+	for rounds := 0; len(p.backfills.waiting) > 0; rounds++ {
 		if rounds > 100 {
-			t.Fatal("somebody is never made")
+			t.Fatal("somebody is never served")
 		}
 		p.round(false)
 		for {
-			c := p.nextTurn(len(p.waiting))
+			c := p.nextTurn(len(p.backfills.waiting))
 			if c == nil {
 				break
 			}
@@ -63,7 +63,7 @@ func TestClientsArePaidInTurnAsFarAsARoundGoes(t *testing.T) {
 	}
 	for i, c := range clients[:3] {
 		if c.backfill.section != noSection || c.resumeFrom == notResumable || told[c] < states/2 {
-			t.Errorf("client %d has been told of some %d devices of %d, and still has %v due", i, told[c], states, c.backfill.section)
+			t.Errorf("client %d has been told of some %d devices of %d, and still waits for section %v", i, told[c], states, c.backfill.section)
 		}
 	}
 }
@@ -77,7 +77,7 @@ func (p *plant) departs(c *client) {
 func TestHandshakesStandAsideForARound(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newScriptedHub(t, Limits{})
-		h.swept = make(chan struct{})
+		h.rounds.swept = make(chan struct{})
 		admitted := make(chan bool, 1)
 		ask := func(ctx context.Context) { go func() { admitted <- h.admit(ctx) }() }
 		waits := func(why string) {
@@ -96,8 +96,8 @@ func TestHandshakesStandAsideForARound(t *testing.T) {
 		}
 		ask(t.Context())
 		waits("there is a round")
-		close(h.swept)
-		h.swept = nil
+		close(h.rounds.swept)
+		h.rounds.swept = nil
 		if !<-admitted {
 			t.Error("not admitted after the round")
 		}

@@ -2,7 +2,8 @@ package push
 
 import "slices"
 
-// parcel is messages that are sent together, and the frames to write for that.
+// frameBatch is messages that are sent together, and the frames to write for that. The messages and frames are shared by many clients
+// and do not change.
 type frameBatch struct {
 	messages []*message
 	frames   [][]byte
@@ -12,7 +13,7 @@ type frameBatch struct {
 // copying some ten times that.
 const packed = 16 << 10
 
-// pack makes a parcel that many clients are sent, of what frame returns for each message.
+// pack makes a batch that many clients are sent, of what frame returns for each message.
 func pack(messages []*message, frame func(*message) []byte) frameBatch {
 	var p frameBatch
 	p.add(frame, messages...)
@@ -34,7 +35,7 @@ func (p *frameBatch) add(frame func(*message) []byte, messages ...*message) {
 	}
 }
 
-// join adds a packed parcel at the end.
+// join adds a packed batch at the end.
 func (p *frameBatch) join(other frameBatch) {
 	if len(p.messages) == 0 {
 		*p = other // Clipped, so that what is added later goes elsewhere.

@@ -4,7 +4,7 @@ import "time"
 
 const (
 	// batchInterval is the shortest time between two messages of the same kind to a client that asked for batches: a page that
-	// takes in readings sixty times a second does little else.
+	// handles readings sixty times a second does little else.
 	batchInterval = 300 * time.Millisecond
 	// alertInterval is the same while there are alerts to send.
 	alertInterval = 100 * time.Millisecond
@@ -23,15 +23,15 @@ type batched struct {
 func (b *batched) due(now time.Time, changed, alerts bool) bool {
 	b.waiting = (b.waiting || changed) && b.clients > 0
 	b.alerts = b.waiting && (b.alerts || alerts)
-	if !b.waiting || b.rest(now) > 0 {
+	if !b.waiting || b.pause(now) > 0 {
 		return false
 	}
 	b.served, b.waiting, b.alerts = now, false, false
 	return true
 }
 
-// rest returns how long these clients are still to be left alone.
-func (b *batched) rest(now time.Time) time.Duration {
+// pause returns how long it is until these clients may be served again.
+func (b *batched) pause(now time.Time) time.Duration {
 	interval := batchInterval
 	if b.alerts {
 		interval = alertInterval
@@ -43,10 +43,10 @@ func (b *batched) rest(now time.Time) time.Duration {
 	return interval - since
 }
 
-// wait returns a channel that tells when these clients are to be served next; nil if nothing waits for them.
+// wait returns a channel that fires when these clients are to be served next; nil if nothing waits for them.
 func (b *batched) wait(now time.Time) <-chan time.Time {
 	if !b.waiting {
 		return nil
 	}
-	return time.After(max(0, b.rest(now)))
+	return time.After(max(0, b.pause(now)))
 }

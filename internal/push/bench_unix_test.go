@@ -100,14 +100,14 @@ func gatherBy(b *testing.B, dialer *websocket.Dialer, clients, devices int, filt
 func (c *crowd) connected() int {
 	c.hub.mu.Lock()
 	defer c.hub.mu.Unlock()
-	return len(c.hub.clients)
+	return len(c.hub.clients.byNumber)
 }
 
 // arriving reports whether some client has not got its whole snapshot yet.
 func (c *crowd) arriving() bool {
 	c.hub.mu.Lock()
 	defer c.hub.mu.Unlock()
-	for _, client := range c.hub.clients {
+	for _, client := range c.hub.clients.byNumber {
 		if client.backfill.section != noSection || !client.greeted {
 			return true
 		}

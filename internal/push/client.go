@@ -13,9 +13,9 @@ import (
 	"iotmon/internal/wire"
 )
 
-// client is one connection. It has no queue: all that is kept of what it has yet to see is its place in the sequence.
-// Two goroutines are its own: read, which ends with the connection, and write, which outlives read. While the connection takes
-// what it is given at once, the hub's goroutine serves it: waking a goroutine for each client would cost more than that.
+// client is one connection. It has no queue: its cursor says which changes it has still to be sent.
+// Two goroutines are its own: read, which ends with the connection, and write, which outlives read. While the connection
+// accepts everything at once, the hub's goroutine serves it: waking a goroutine for each client would cost more than that.
 type client struct {
 	hub    *Hub
 	number uint64
@@ -23,9 +23,9 @@ type client struct {
 	link   *link
 	// deflate is whether the client agreed to be sent messages compressed.
 	deflate bool
-	// batched is whether the client asked for changes in batches, as a page does that nobody reads faster.
+	// batched is whether the client asked for changes in batches.
 	batched bool
-	// wake tells write that there may be something to take; one signal stands for any number.
+	// wake wakes write when there may be something to send; one signal stands for any number.
 	wake chan struct{}
 	// done is closed by the first call of end, which gives the reason.
 	done   chan struct{}
@@ -35,7 +35,7 @@ type client struct {
 	readEnded chan struct{}
 	// receiving is whether a message of the client's has begun and not ended. Only read uses it.
 	receiving bool
-	// begun is the messages that the rest in link belongs to. The link's lock guards it.
+	// begun is the messages that the unsent frames of link belong to. The link's lock guards it.
 	begun []*message
 
 	// The hub's lock guards what follows.
@@ -44,14 +44,14 @@ type client struct {
 	cursor, last uint64
 	greeted      bool
 	resumed      bool
-	// debt is what is still to be told of the state that the client found. queued is whether it waits for its turn to be paid,
-	// or has it: then granted is how many devices it may be told of.
+	// backfill is what is still to be sent of the snapshot. waiting is whether the client waits for its turn, or has it: then quota is
+	// how many devices it may be sent.
 	backfill backfill
 	waiting  bool
 	quota    int
-	// settled is from where the connection can be resumed, once it has ended.
+	// resumeFrom is the lowest number from which the connection can be resumed once it has ended.
 	resumeFrom uint64
-	// complaint is what the client did wrong last, until it has been told.
+	// fault is the last mistake of the client, until it has been sent to it as an error.
 	fault *wire.Error
 }
 
@@ -98,7 +98,7 @@ func (c *client) write() {
 	c.hub.unregister(c)
 }
 
-// close tells the client the reason, gives it a moment to answer, and closes the connection.
+// close sends the client the reason, waits a moment for its answer, and closes the connection.
 func (c *client) close() {
 	if c.reason != ConnectionLost && c.reason != ClientLeft {
 		message := websocket.FormatCloseMessage(c.reason.closeCode(), string(c.reason))
@@ -119,14 +119,14 @@ func (c *client) close() {
 type progress int
 
 const (
-	// served is a client that has been given all there is; woken one whose own goroutine does that now; behind one that is
-	// still at what it was given before.
+	// served is a client that has been sent all there is; woken one whose own goroutine does that now; behind one whose goroutine still
+	// writes what an earlier round had for it.
 	served progress = iota
 	woken
 	behind
 )
 
-// serve gives the client what there is, as far as its connection takes it at once. The rest is left to its own goroutine.
+// serve sends the client what there is, as far as its connection accepts it at once. What remains is left to its own goroutine.
 func (c *client) serve() progress {
 	if !c.link.mu.TryLock() {
 		c.signal()
@@ -151,7 +151,7 @@ func (c *client) serve() progress {
 	case all:
 		c.account(p.messages)
 	default:
-		c.begun = append(c.begun, p.messages...) // A ping may have written the rest of those before.
+		c.begun = append(c.begun, p.messages...) // There may be earlier ones, of which a ping has written the end.
 		c.signal()
 		return woken
 	}
@@ -180,7 +180,7 @@ func (c *client) deliver() {
 	c.account(p.messages)
 }
 
-// take returns what there is to send; false if the connection ends.
+// nextBatch returns what there is to send; false if the connection ends.
 func (c *client) nextBatch() (frameBatch, bool) {
 	if c.ended() {
 		return frameBatch{}, false
@@ -192,7 +192,7 @@ func (c *client) nextBatch() (frameBatch, bool) {
 	return p, ok
 }
 
-// account tells of messages that have been written.
+// account reports messages that have been written to the metrics and the traces.
 func (c *client) account(messages []*message) {
 	metrics := &c.hub.options.Metrics
 	for _, m := range messages {
@@ -215,7 +215,7 @@ func writeFailure(err error) Reason {
 	return ConnectionLost
 }
 
-// read takes what the client sends until the connection ends.
+// read handles what the client sends until the connection ends.
 func (c *client) read() {
 	defer c.hub.running.Done()
 	defer close(c.readEnded)

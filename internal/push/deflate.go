@@ -114,7 +114,7 @@ func (s *sink) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// deflated returns the parcel of a round with its messages compressed: made once for all clients that take it so. The caller
+// deflated returns the batch of a change set with its messages compressed, made once for all clients that accept compression. The caller
 // holds the hub's lock.
 func (r *changeSet) deflated(d *deflater) frameBatch {
 	if r.compressed == nil {

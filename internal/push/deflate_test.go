@@ -174,7 +174,7 @@ func TestCompressedFramesHoldTheMessages(t *testing.T) {
 	})
 }
 
-// checkFrames checks that a parcel's frames are its messages, and no longer than those.
+// checkFrames checks that the frames of a batch are its messages, and no longer than those.
 func checkFrames(t *rapid.T, c *client, p frameBatch) {
 	stream := bytes.Join(p.frames, nil)
 	for _, m := range p.messages {

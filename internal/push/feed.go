@@ -10,20 +10,22 @@ import (
 	"iotmon/internal/view"
 )
 
-// How much one message tells at most; together with what a client may be told at once it bounds a message to some 100 KB.
+// How much one message holds at most; together with the allowance of a client it bounds a message to some 100 KB.
 const (
 	alertsPerMessage  = 100
 	devicesPerMessage = 256
-	// A change of status beyond these is told by the device's data alone.
+	// A change of status beyond these is only in the device's data.
 	statusesPerMessage = 500
 )
 
-// feed numbers what there is to tell. Changes wait until the next call of number, which turns them into messages to be:
-// each gets the next number, and each thing that changed bears the number of the message that tells it last.
+// feed numbers the changes. They are pending until the next call of number, which divides them into messages: each message gets the
+// next number, and each device and window has the number of the last message that it belongs to. A thing that changes again gives up
+// its old number, so what a client has not seen is never more than the present state. Alert events and removals are kept one by one,
+// as many as the limits say. The hub's lock guards it.
 type feed struct {
 	// seq is the last number given, head the last given to a change: messages to single clients are numbered as well.
 	seq, head uint64
-	// previous is head before the last numbering, rested the last number when that was done.
+	// previous is head before the last call of number, roundSeq the last number given in that call.
 	previous, roundSeq uint64
 
 	// alerts holds the newest events. There are at least keepAlerts, and none younger than alertGrace is ever missing.
@@ -74,7 +76,7 @@ func newFeed(first uint64, keepAlerts int, alertGrace time.Duration) *feed {
 	return f
 }
 
-// change takes in what a batch changed. It returns how many changes of devices and windows had not been numbered yet when
+// change adds what a batch changed. It returns how many changes of devices and windows had not been numbered yet when
 // another replaced them.
 func (f *feed) change(c view.Changes) (conflatedDevices, conflatedWindows int) {
 	f.pending.alerts = append(f.pending.alerts, c.Alerts...)
@@ -103,7 +105,7 @@ func (f *feed) next() uint64 {
 }
 
 // number gives numbers to all that has changed, most urgent first; with status set also to the counts of devices. It
-// reports whether there was anything. With nobody watching, no alert event need be kept for its age.
+// reports whether there was anything. Unless watched, no alert event is kept for its age alone.
 func (f *feed) number(status, watched bool, now time.Time) bool {
 	before := f.seq
 	f.numberAlerts(now)
@@ -115,7 +117,7 @@ func (f *feed) number(status, watched bool, now time.Time) bool {
 	clear(f.pending.windows)
 	f.numberRemovals()
 	for chunk := range slices.Chunk(f.pending.devices.drain(), devicesPerMessage) {
-		// In the order that lets an instalment stop between any two.
+		// In the order that lets a chunk of a backfill end between any two.
 		slices.Sort(chunk)
 		f.readings.addAll(chunk, f.next())
 	}
@@ -177,7 +179,7 @@ func (f *feed) removalsAfter(seq uint64) []numberedRemoval {
 
 func (f *feed) forgetAlerts(watched bool, now time.Time) {
 	if len(f.alerts) < 2*f.keepAlerts {
-		return // Forgetting moves the rest: better seldom.
+		return // Forgetting moves those that stay: better seldom.
 	}
 	surplus := 0
 	for surplus < len(f.alerts)-f.keepAlerts && (!watched || now.Sub(f.alerts[surplus].added) >= f.alertGrace) {
@@ -193,7 +195,7 @@ func (f *feed) alertsAfter(seq uint64) []numberedAlert {
 	return f.alerts[i:]
 }
 
-// alertsHeard returns the ids of the alerts of which there are events numbered above seq, or yet to be numbered.
+// alertIDsAfter returns the ids of the alerts of which there are events numbered above seq, or yet to be numbered.
 func (f *feed) alertIDsAfter(seq uint64) map[string]struct{} {
 	heard := make(map[string]struct{})
 	for _, a := range f.alertsAfter(seq) {
@@ -220,6 +222,11 @@ func (f *feed) windowsAfter(seq uint64) []int64 {
 	return starts
 }
 
+// forgetWindows drops the numbers of windows that start before oldest, in Unix microseconds.
+func (f *feed) forgetWindows(oldest int64) {
+	maps.DeleteFunc(f.windows, func(start int64, _ uint64) bool { return start < oldest })
+}
+
 // deviceSet is a set of device numbers in the order in which they were added.
 type deviceSet struct {
 	list []int32
@@ -236,7 +243,7 @@ func (s *deviceSet) add(device int32) {
 	}
 }
 
-// take empties the set and returns what was in it, until the next add.
+// drain empties the set and returns what was in it, until the next add.
 func (s *deviceSet) drain() []int32 {
 	for _, device := range s.list {
 		s.has[device] = false

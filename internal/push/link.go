@@ -11,8 +11,8 @@ import (
 )
 
 // link is the connection beneath a client's WebSocket. What the hub sends to many it hands over without waiting, for as long
-// as the kernel takes it; what is left goes out by a call that may wait, before anything else does. Whoever writes, a frame
-// is never torn apart by another.
+// as the kernel accepts it; what is left is written by a call that may wait, before anything else. Frames are never mixed, whichever
+// goroutine writes. It has a lock of its own, mu, which is taken before the hub's.
 type link struct {
 	net.Conn
 	// raw writes without waiting; nil where the system, or TLS, does not let one.
@@ -25,7 +25,7 @@ type link struct {
 
 	// mu is held by whoever writes. It guards all but Conn, raw and put.
 	mu sync.Mutex
-	// rest is what has been begun, or stands behind it; the messages are shared with others.
+	// unsent is what is left of a frame that was begun, and the frames behind it; they are shared with other clients.
 	unsent [][]byte
 	// timeout is how long the next call of Write may take over each frame, once it is its turn.
 	timeout time.Duration
@@ -45,7 +45,7 @@ func newLink(conn net.Conn) *link {
 // ready reports whether writeNow may be called: what is left of an earlier call comes first. The caller holds mu.
 func (l *link) ready() bool { return l.raw != nil && len(l.unsent) == 0 && l.broken == nil }
 
-// writeNow writes what the kernel takes at once, and reports whether that is all. The rest is for flush, which must follow. The
+// writeNow writes what the kernel accepts at once, and reports whether that is all. The rest is for flush, which must follow. The
 // link is ready, and the caller holds mu.
 func (l *link) writeNow(frames [][]byte) (all bool, err error) {
 	for i, frame := range frames {

@@ -141,7 +141,7 @@ func TestWhatAPingTookAlongIsAccountedFor(t *testing.T) {
 		if c.serve() != woken {
 			t.Fatal("the connection takes everything at once")
 		}
-		for _, m := range p.changes[at].messages {
+		for _, m := range p.composer.changes[at].messages {
 			messages, frames = messages+len(m.data), frames+len(m.frame)
 		}
 		return messages, frames

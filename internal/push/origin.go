@@ -48,9 +48,9 @@ func cure(r *http.Request) string {
 
 // refusals counts the origins that were refused, for one line in the log a minute, and remembers some of them.
 type refusals struct {
-	mu    sync.Mutex
-	told  time.Time
-	count int
+	mu     sync.Mutex
+	logged time.Time
+	count  int
 	// origins holds when a WebSocket of an origin was refused last; at most rememberedOrigins.
 	origins map[string]time.Time
 }
@@ -82,20 +82,20 @@ func (r *refusals) recently(origin string, now time.Time) bool {
 	return refused && now.Sub(at) <= rememberedFor
 }
 
-// note counts one, and returns how many there have been since the log was last told if it is time to tell it again.
+// note counts one, and returns how many there have been since they were last logged, if it is time to log them again.
 func (r *refusals) note(now time.Time) int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.count++
-	if !r.told.IsZero() && now.Sub(r.told) < time.Minute {
+	if !r.logged.IsZero() && now.Sub(r.logged) < time.Minute {
 		return 0
 	}
 	count := r.count
-	r.told, r.count = now, 0
+	r.logged, r.count = now, 0
 	return count
 }
 
-// checkOrigin reports whether the page of a request may connect. It tells the log of those that may not.
+// checkOrigin reports whether the page of a request may connect. It logs those that may not.
 func (h *Hub) checkOrigin(r *http.Request) bool {
 	if originAllowed(r, h.options.AllowedOrigins) {
 		return true
@@ -107,7 +107,7 @@ func (h *Hub) checkOrigin(r *http.Request) bool {
 	return false
 }
 
-// explain answers a POST, by which a page asks why it cannot connect, which the browser does not tell it: 403 and the cure, or
+// explain answers a POST, by which a page asks why it cannot connect, which the browser does not say: 403 and what to do about it, or
 // 204 if its origin is not the reason. Some browsers say Sec-Fetch-Site: same-origin with a POST and not with a WebSocket, so
 // what became of the WebSocket counts for more than what the POST says.
 func (h *Hub) explain(w http.ResponseWriter, r *http.Request) {

@@ -11,7 +11,7 @@ type pace struct {
 const (
 	// minPause is the shortest time between two rounds: with few clients it is all that a round adds to the delay.
 	minPause = 5 * time.Millisecond
-	// mostPatience is how long at most a change waits for another's round.
+	// longestDelay bounds maxDelay.
 	longestDelay = time.Second
 	// usualEach is what a client is taken to cost before that is known, mostEach what it is believed to cost: a machine that
 	// slept for a minute says nothing of the next round.
@@ -41,18 +41,18 @@ func (p *pace) round(clients int) time.Duration {
 	return time.Duration(p.perClient() * float64(clients))
 }
 
-// rest returns how long to rest after a round, so that rounds take two thirds of a core at most.
+// pause returns how long to wait after a round, so that rounds take two thirds of a core at most.
 func (p *pace) pause(clients int) time.Duration {
 	return max(minPause, p.round(clients)/2)
 }
 
-// patience returns how long a change that is not urgent waits for a round that something else is worth: so what comes once a
-// second in any case takes no more than some hundredths of a core, and no urgent change often waits for the end of its round.
+// maxDelay returns how long a change that is not urgent may wait to be sent together with the next urgent one. So changes that come
+// every second in any case take no more than some hundredths of a core, and urgent ones seldom wait for the end of their rounds.
 func (p *pace) maxDelay(clients int) time.Duration {
 	return min(max(minPause, 50*p.round(clients)), longestDelay)
 }
 
-// settling returns how long a round may take to pay what clients are owed, after it has told them what changed.
+// backfillTime returns how long a round may take for backfills, after it has sent what changed.
 func (p *pace) backfillTime(clients int) time.Duration {
 	return max(minPause, p.round(clients)/4)
 }

@@ -16,9 +16,9 @@ import (
 func TestPaceFollowsWhatRoundsCost(t *testing.T) {
 	var p pace
 	for _, test := range []struct {
-		clients        int
-		each           time.Duration
-		rest, patience time.Duration
+		clients         int
+		each            time.Duration
+		pause, maxDelay time.Duration
 	}{
 		{0, usualEach, minPause, minPause},
 		{1, usualEach, minPause, minPause},
@@ -31,11 +31,11 @@ func TestPaceFollowsWhatRoundsCost(t *testing.T) {
 			p.note(test.clients, test.each*time.Duration(test.clients))
 		}
 		const near = 100 * time.Microsecond
-		if got := p.pause(test.clients); (got - test.rest).Abs() > near {
-			t.Errorf("%d clients at %v: rest: got %v, want %v", test.clients, test.each, got, test.rest)
+		if got := p.pause(test.clients); (got - test.pause).Abs() > near {
+			t.Errorf("%d clients at %v: pause: got %v, want %v", test.clients, test.each, got, test.pause)
 		}
-		if got := p.maxDelay(test.clients); (got - test.patience).Abs() > 50*near {
-			t.Errorf("%d clients at %v: patience: got %v, want %v", test.clients, test.each, got, test.patience)
+		if got := p.maxDelay(test.clients); (got - test.maxDelay).Abs() > 50*near {
+			t.Errorf("%d clients at %v: maxDelay: got %v, want %v", test.clients, test.each, got, test.maxDelay)
 		}
 	}
 }
@@ -109,7 +109,7 @@ func TestChangesInProgressWaitForOthers(t *testing.T) {
 				time.Sleep(1500 * time.Millisecond) // By now it has its snapshot.
 				// One client is as good as a thousand that cost a thousandth.
 				p.mu.Lock()
-				p.pace.each = float64(20 * time.Millisecond)
+				p.rounds.pace.each = float64(20 * time.Millisecond)
 				p.mu.Unlock()
 				began := time.Now()
 				p.Apply(view.Batch{Summaries: []iot.WindowSummary{p.Sums(0, iot.Temperature, false, 20)}})

@@ -75,7 +75,7 @@ type theatre struct {
 	clients []*mirror
 }
 
-// round is one of the hub's, in which each client has its turn to be paid, though it may take it late.
+// round is one of the hub's, in which each client has its turn for a backfill, though it may use it late.
 func (th *theatre) round(status bool) {
 	th.Hub.round(status)
 	for th.nextTurn(len(th.clients)) != nil {
@@ -228,13 +228,13 @@ func (th *theatre) check(i int, m *mirror) {
 		devices[s.Latest.ID] = s.Latest.Value
 		return true
 	})
-	th.held = th.view.Hold()
-	defer th.held.Release()
+	th.composer.hold()
+	defer th.composer.release()
 	if !maps.Equal(m.devices, devices) {
 		th.rt.Errorf("client %d, devices: got %v, want %v", i, m.devices, devices)
 	}
 	open := make(map[string]iot.DeviceID)
-	for _, a := range th.held.AlertsFrom(0) {
+	for _, a := range th.composer.held.AlertsFrom(0) {
 		open[a.Last.ID] = a.Last.DeviceID
 	}
 	if !maps.Equal(m.open, open) {
@@ -249,7 +249,7 @@ func (th *theatre) check(i int, m *mirror) {
 		th.rt.Errorf("client %d, devices counted: got %d, want %d", i, m.counts.Total, len(devices))
 	}
 	for start := range th.feed.windows {
-		data := th.windowData(m.client.filter, start)
+		data := th.composer.windowData(m.client.filter, start)
 		if got := m.windows[data.WindowStart]; !reflect.DeepEqual(got.Data, data.Data) || got.Final != data.Final {
 			th.rt.Errorf("client %d, window %v: got %+v, want %+v", i, data.WindowStart, got, data)
 		}

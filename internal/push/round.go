@@ -1,58 +1,148 @@
 package push
 
-import (
-	"cmp"
-	"iter"
-	"slices"
+import "time"
 
-	"iotmon/internal/iot"
-)
-
-// place is what a client has seen, under its filter: all clients at one place are sent the same.
-type changeKey struct {
-	filter *filter
-	cursor uint64
+// rounds knows the round in progress and how long rounds take. In a round the hub numbers what has changed, serves every client, and
+// gives the clients that wait for a backfill their turns; then it pauses, so that the next round finds enough to send. The hub's lock
+// guards it.
+type rounds struct {
+	pace    pace
+	batched batched
+	// bytesPerSecond is how much of readings all clients together may be sent.
+	bytesPerSecond int
+	// due lists the clients of the round in progress; its room is used again.
+	due []*client
+	// swept is closed when the clients of the round in progress have been served; nil if there is no round, or a short one.
+	swept chan struct{}
 }
 
-// round is what has changed since a place.
-type changeSet struct {
-	frameBatch
-	// compressed is the parcel for clients that take it so; nil until there is one.
-	compressed *frameBatch
-	// devices counts the devices in messages. postponedUntil is the number up to which there may be others, that would
-	// have been too much for one round; 0 if there are none.
-	devices        int
-	postponedUntil uint64
+// longSweep is from how many clients on a sweep takes long enough for handshakes to wait for its end.
+const longSweep = 100
+
+// begin begins a round and returns the clients to serve: if something has changed, those that did not ask for batches, and with batch
+// those that did. The list is valid until the next round.
+func (r *rounds) begin(cs *clients, changed, batch bool) []*client {
+	clear(r.due) // So that clients that have left are collected.
+	r.due = r.due[:0]
+	for _, c := range cs.byNumber {
+		if c.batched && batch || !c.batched && changed {
+			r.due = append(r.due, c)
+		}
+	}
+	if len(r.due) >= longSweep {
+		r.swept = make(chan struct{})
+	}
+	return r.due
 }
 
-// take returns what the client is to be sent now; false if alerts that it has not seen are gone.
+// end notes how long it took to serve so many clients.
+func (r *rounds) end(served int, took time.Duration) {
+	if r.swept != nil {
+		close(r.swept)
+		r.swept = nil
+	}
+	r.pace.note(served, took)
+}
+
+// deviceBytes is about how many bytes of a message a device needs.
+const deviceBytes = 256
+
+// devices returns about how many devices so many clients together may be sent in one round.
+func (r *rounds) devices(clients int) int {
+	between := r.pace.pause(clients) + r.pace.round(clients)
+	return int(float64(r.bytesPerSecond) * between.Seconds() / deviceBytes)
+}
+
+// allowance returns how many changed devices each of so many clients may be sent in one round.
+func (r *rounds) allowance(clients int) int {
+	return max(16, r.devices(clients)/max(1, clients))
+}
+
+// delay returns when the round for a change that is not urgent is due: running, if another such change is waiting already.
+func (h *Hub) delay(running <-chan time.Time) <-chan time.Time {
+	if running != nil {
+		return running
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return time.After(h.rounds.pace.maxDelay(h.clients.count()))
+}
+
+// round numbers what has changed, with status also the counts of devices, and returns the clients to serve.
+func (h *Hub) round(status bool) []*client {
+	now := h.options.Now()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	clients := h.clients.count()
+	h.composer.beginRound()
+	alerts := len(h.feed.pending.alerts) > 0
+	changed := h.feed.number(status, clients > 0, now)
+	h.traces.expire(time.Now(), clients > 0)
+	h.backfills.budget = max(minBackfill, h.rounds.devices(clients))
+	return h.rounds.begin(h.clients, changed, h.rounds.batched.due(now, changed, alerts))
+}
+
+// batchTimer returns a channel that fires when the clients that asked for batches are to be served; nil if nothing waits for them.
+func (h *Hub) batchTimer() <-chan time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.rounds.batched.wait(h.options.Now())
+}
+
+// sweep serves the clients of a round, without waiting for any.
+func (h *Hub) sweep(due []*client) {
+	began := time.Now()
+	var of [behind + 1]int
+	for _, c := range due {
+		of[c.serve()]++
+	}
+	took := time.Since(began) + time.Duration(of[woken])*wakenEach
+	report(h.options.Metrics.Queued, of[behind])
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.rounds.end(len(due), took)
+	// Changes that the clients were sent leave less for backfills, but there is always a little.
+	h.backfills.budget = max(minBackfill, h.backfills.budget)
+}
+
+// pause returns how long to wait after a round, and has another one begin after that if clients wait for a backfill.
+func (h *Hub) pause() time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.backfills.waiting) > 0 {
+		signal(h.urgent)
+	}
+	return h.rounds.pace.pause(h.clients.count())
+}
+
+// nextBatch returns what the client is to be sent now; false if alerts that it has not seen are no longer kept.
 func (h *Hub) nextBatch(c *client) (frameBatch, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.held = h.view.Hold()
-	defer h.held.Release()
+	h.composer.hold()
+	defer h.composer.release()
 	if c.cursor < h.feed.forgotten {
 		return frameBatch{}, false
 	}
 	var p frameBatch
 	if !c.greeted {
 		c.greeted = true
-		p.add(plainFrame, h.helloMessage(c))
+		p.add(plainFrame, h.composer.helloMessage(c, h.sessions.name(c.number)))
 	}
 	if c.cursor < h.feed.head {
 		r := h.catchUp(c)
 		if c.deflate {
-			p.join(r.deflated(&h.deflater))
+			p.join(r.deflated(&h.composer.deflater))
 		} else {
 			p.join(r.frameBatch)
 		}
-		h.budget -= r.devices
+		h.backfills.budget -= r.devices
 	}
 	if c.quota > 0 {
-		h.addShared(&p, c, h.useQuota(c))
+		h.composer.addShared(&p, c, h.backfills.use(c, h.composer.nextChunk))
 	}
 	if c.fault != nil {
-		p.add(plainFrame, h.errorMessage(*c.fault))
+		p.add(plainFrame, h.composer.errorMessage(*c.fault))
 		c.fault = nil
 	}
 	if len(p.messages) > 0 {
@@ -64,26 +154,9 @@ func (h *Hub) nextBatch(c *client) (frameBatch, bool) {
 	return p, true
 }
 
-// addShared adds messages that other clients may be sent too.
-func (h *Hub) addShared(p *frameBatch, c *client, messages []*message) {
-	if !c.deflate {
-		p.add(plainFrame, messages...)
-		return
-	}
-	for _, m := range messages {
-		h.deflater.deflate(m)
-	}
-	p.add(deflatedFrame, messages...)
-}
-
 // catchUp brings the client to the head of the sequence.
 func (h *Hub) catchUp(c *client) *changeSet {
-	at := changeKey{c.filter, c.cursor}
-	r := h.changes[at]
-	if r == nil {
-		r = h.compose(at, h.allowance())
-		h.changes[at] = r
-	}
+	r := h.composer.changesSince(changeKey{c.filter, c.cursor}, h.rounds.allowance(h.clients.count()))
 	if c.cursor < h.feed.previous {
 		// Several rounds in one: a message can stand before another with changes of a lower number, so the client can be
 		// resumed only from the last.
@@ -92,151 +165,17 @@ func (h *Hub) catchUp(c *client) *changeSet {
 	if r.postponedUntil > 0 {
 		c.backfill.postpone(c.cursor, r.postponedUntil)
 		c.resumeFrom = notResumable
-		h.enqueue(c)
+		h.backfills.enqueue(c)
 	}
 	c.cursor = h.feed.head
 	return r
 }
 
-// compose makes the messages that tell what has changed since a place, in the order of their numbers.
-func (h *Hub) compose(at changeKey, allowance int) *changeSet {
-	r := new(changeSet)
-	messages := append(h.alertMessages(at), h.removalMessages(at)...)
-	for _, start := range h.feed.windowsAfter(at.cursor) {
-		if data := h.windowData(at.filter, start); data != nil {
-			messages = append(messages, h.windowMessage(data, h.feed.windows[start], false))
-		}
-	}
-	entries, postponedUntil := h.newest(at, allowance)
-	r.devices, r.postponedUntil = len(entries), postponedUntil
-	for chunk := range together(entries, devicesPerMessage, func(e entry) uint64 { return e.seq }) {
-		messages = append(messages, h.deviceMessage(chunk, chunk[len(chunk)-1].seq, false))
-	}
-	if h.feed.status > at.cursor {
-		messages = append(messages, h.statusMessage(at.filter, h.changedStatus(at), h.feed.status, false))
-	}
-	if h.feed.history > at.cursor {
-		messages = append(messages, h.historyMessage(h.feed.history))
-	}
-	slices.SortFunc(messages, func(a, b *message) int { return cmp.Compare(a.seq, b.seq) })
-	r.frameBatch = pack(messages, plainFrame)
-	return r
-}
-
-func (h *Hub) alertMessages(at changeKey) []*message {
-	var matching []numberedAlert
-	for _, a := range h.feed.alertsAfter(at.cursor) {
-		if at.filter.alert(&a.event) {
-			matching = append(matching, a)
-		}
-	}
-	var messages []*message
-	for chunk := range together(matching, alertsPerMessage, func(a numberedAlert) uint64 { return a.seq }) {
-		events := make([]*iot.Alert, len(chunk))
-		for i := range chunk {
-			events[i] = &chunk[i].event
-		}
-		messages = append(messages, h.alertMessage(events, chunk[len(chunk)-1].seq, false))
-	}
-	return messages
-}
-
-// removalMessages tells which devices were forgotten: one message for each number, for a device that has spoken since comes
-// behind its removal.
-func (h *Hub) removalMessages(at changeKey) []*message {
-	var messages []*message
-	var ids []iot.DeviceID
-	removals := h.feed.removalsAfter(at.cursor)
-	for i := range removals {
-		r := &removals[i]
-		if at.filter.Removal(&r.Removal) {
-			ids = append(ids, r.ID)
-		}
-		if last := i == len(removals)-1 || removals[i+1].seq != r.seq; last && len(ids) > 0 {
-			messages = append(messages, h.removalMessage(ids, r.seq))
-			ids = nil
-		}
-	}
-	return messages
-}
-
-// together cuts items, which are in the order of their numbers, into messages of at most so many. What bears the same number
-// stays together: a client that is resumed after it has the whole of it, though it lost its connection between two messages.
-// No number is borne by more than one message holds.
-func together[T any](items []T, most int, number func(T) uint64) iter.Seq[[]T] {
-	return func(yield func([]T) bool) {
-		for len(items) > most {
-			cut := most
-			for cut > 0 && number(items[cut-1]) == number(items[most]) {
-				cut--
-			}
-			if !yield(items[:cut:cut]) {
-				return
-			}
-			items = items[cut:]
-		}
-		if len(items) > 0 {
-			yield(items)
-		}
-	}
-}
-
-// changedStatus returns the devices that came or went since a place: the newest, and as many as one message lists.
-func (h *Hub) changedStatus(at changeKey) []entry {
-	var changed []entry
-	for _, e := range slices.Backward(h.feed.statuses.between(at.cursor+1, h.feed.status)) {
-		if len(changed) == statusesPerMessage {
-			break
-		}
-		if h.feed.statuses.current(e) && at.filter.Device(h.held.Device(e.device)) {
-			changed = append(changed, e)
-		}
-	}
-	slices.Reverse(changed)
-	return changed
-}
-
-// newest returns the entries of the devices that have changed since a place, at most limit. If there are more, the oldest
-// are left out and postponedUntil is the number up to which they go.
-func (h *Hub) newest(at changeKey, limit int) (entries []entry, postponedUntil uint64) {
-	changed := h.candidates(at.filter, at.cursor+1, h.feed.head)
-	for i := len(changed) - 1; i >= 0; i-- {
-		if len(entries) == limit {
-			postponedUntil = changed[i].seq
-			report(h.options.Metrics.Postponed, i+1)
-			break
-		}
-		if h.lets(at.filter, changed[i]) {
-			entries = append(entries, changed[i])
-		}
-	}
-	slices.Reverse(entries)
-	return entries, postponedUntil
-}
-
-// candidates returns the entries numbered from first to last, but for some that the filter does not let through.
-func (h *Hub) candidates(f *filter, first, last uint64) []entry {
-	readings := &h.feed.readings
-	changed := readings.between(first, last)
-	if f.IDs == nil || len(f.IDs) >= len(changed) {
-		return changed
-	}
-	// Among many changes the few devices that matter are found by their ids.
-	var entries []entry
-	for id := range f.IDs {
-		number, known := h.held.Number(id)
-		if !known || int(number) >= len(readings.latest) {
-			continue
-		}
-		if seq := readings.latest[number]; seq >= first && seq <= last {
-			entries = append(entries, entry{seq, number})
-		}
-	}
-	slices.SortFunc(entries, entry.compare)
-	return entries
-}
-
-// lets reports whether the entry is its device's newest and the filter lets the device through.
-func (h *Hub) lets(f *filter, e entry) bool {
-	return h.feed.readings.current(e) && f.Device(h.held.Device(e.device))
+// statusChanged reports whether the counts of devices or the readings per second have changed since it was last asked.
+func (h *Hub) statusChanged() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	before := h.rate
+	h.rate = h.view.ReadingsPerSecond(h.options.Now())
+	return h.rate != before || len(h.feed.pending.statuses.list) > 0 || h.feed.pending.history
 }

@@ -17,7 +17,7 @@ import (
 
 // ServeHTTP makes a WebSocket connection of the request. The query may carry:
 //   - filter: the JSON of the filter to start with;
-//   - session and since: the session of the connection to resume, as its hello told, and the seq of the last message seen
+//   - session and since: the session of the connection to resume, which its hello named, and the seq of the last message seen
 //     on it. The filter must be the one it had. If that is not possible a snapshot follows.
 //   - batch: true for changes no more often than every batchInterval, and alerts every alertInterval.
 func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -70,12 +70,12 @@ func (h *Hub) upgrade(w http.ResponseWriter, r *http.Request) (conn *websocket.C
 	return conn, upgrader.EnableCompression, err
 }
 
-// handshakesAtOnce bounds the handshakes under way. When thousands come at once, the rest stand aside until it is their turn:
-// they would stand in line for the processor with whoever writes to those who are there.
+// handshakesAtOnce bounds the handshakes in progress. When thousands of clients connect at once, the others wait for their turn:
+// their handshakes would compete for the processor with the writing to clients that are connected.
 const handshakesAtOnce = 8
 
 // admit waits for one of the handshakes to be free, and for the end of the round under way if it is a long one. It reports
-// false when ctx ends before that; otherwise admitted must follow.
+// false when ctx ends before that; otherwise handshakeDone must follow.
 func (h *Hub) admit(ctx context.Context) bool {
 	select {
 	case h.handshakes <- struct{}{}:
@@ -83,7 +83,7 @@ func (h *Hub) admit(ctx context.Context) bool {
 		return false
 	}
 	h.mu.Lock()
-	swept := h.swept
+	swept := h.rounds.swept
 	h.mu.Unlock()
 	if swept == nil {
 		return true
@@ -133,24 +133,20 @@ func (h *Hub) parseOpening(query url.Values) (opening, error) {
 	return o, nil
 }
 
-// reserve takes one of the places for connections. It reports whether there was one.
+// reserve reserves a place for a connection and reports whether there was one.
 func (h *Hub) reserve() bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.closing || h.open >= h.limits.Connections {
-		return false
-	}
-	h.open++
-	return true
+	return h.clients.reserve()
 }
 
 func (h *Hub) release() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.open--
+	h.clients.release()
 }
 
-// join makes a client of the connection and starts its goroutines. The place must have been reserved.
+// join makes a client of the connection and starts its goroutines. A place must have been reserved.
 func (h *Hub) join(conn *websocket.Conn, link *link, deflate bool, o opening) {
 	c := &client{
 		hub:       h,
@@ -172,19 +168,18 @@ func (h *Hub) join(conn *websocket.Conn, link *link, deflate bool, o opening) {
 	c.serve()
 }
 
-// enrol gives the client its place in the sequence. It reports false when the hub is closing; otherwise the client's two
+// register adds the client, with its cursor in the sequence. It reports false when the hub is closing; otherwise the client's two
 // goroutines are counted as running.
 func (h *Hub) register(c *client, o opening) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.closing {
+	if h.clients.closing {
 		return false
 	}
 	h.running.Add(2)
-	h.accepted++
-	c.number = h.accepted
-	c.filter = h.shareFilter(o.filter)
-	if c.resumed = h.resumable(o.session, o.since, c.filter); c.resumed {
+	c.resumed = h.resumable(o)
+	h.clients.add(c, o.filter)
+	if c.resumed {
 		c.cursor, c.last, c.resumeFrom = o.since, o.since, o.since
 	} else {
 		// Numbers grow for a client from connection to connection too. That of the last round, rather than the newest of
@@ -192,36 +187,33 @@ func (h *Hub) register(c *client, o opening) bool {
 		c.cursor, c.last = h.feed.head, max(h.feed.roundSeq, min(o.since, h.feed.seq))
 		h.startBackfill(c)
 	}
-	h.clients[c.number] = c
 	if c.batched {
-		h.batched.clients++
+		h.rounds.batched.clients++
 	}
-	report(h.options.Metrics.Connections, len(h.clients))
+	report(h.options.Metrics.Connections, h.clients.count())
 	return true
 }
 
-// leave forgets the client.
+// unregister forgets the client, but for what resuming its session needs.
 func (h *Hub) unregister(c *client) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.unshareFilter(c.filter)
-	h.ended.add(c.number, endedConnection{c.resumeFrom, c.filter.key})
-	delete(h.clients, c.number)
+	h.sessions.end(c.number, resumePoint{c.resumeFrom, c.filter.key})
+	h.clients.remove(c)
 	if c.batched {
-		h.batched.clients--
+		h.rounds.batched.clients--
 	}
-	h.open--
-	report(h.options.Metrics.Connections, len(h.clients))
+	report(h.options.Metrics.Connections, h.clients.count())
 	report(h.options.Metrics.Disconnected, c.reason)
 }
 
 // shutdown closes every connection and waits for the goroutines of all.
 func (h *Hub) shutdown() {
 	h.mu.Lock()
-	h.closing = true
+	h.clients.closing = true
 	h.traces.expire(time.Now(), false)
-	clients := len(h.clients)
-	for _, c := range h.clients {
+	clients := h.clients.count()
+	for _, c := range h.clients.byNumber {
 		c.end(ShuttingDown)
 	}
 	h.mu.Unlock()
@@ -236,12 +228,12 @@ func (h *Hub) shutdown() {
 func (h *Hub) cutOff() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for _, c := range h.clients {
+	for _, c := range h.clients.byNumber {
 		_ = c.conn.Close() // Its reader reports whatever there is to report.
 	}
 }
 
-// instruct handles a message from the client: the only kind there is changes its filter. What follows is a snapshot.
+// handleMessage handles a message from the client: the only kind there is changes its filter. What follows is a snapshot.
 func (h *Hub) handleMessage(c *client, data []byte) {
 	wanted, err := wire.DecodeFilter(data, h.limits.FilterItems)
 	h.mu.Lock()
@@ -251,25 +243,6 @@ func (h *Hub) handleMessage(c *client, data []byte) {
 		c.fault = &wire.Error{Code: "bad_filter", Message: err.Error()}
 		return
 	}
-	old := c.filter
-	c.filter = h.shareFilter(newFilter(wanted))
-	h.unshareFilter(old)
+	h.clients.setFilter(c, newFilter(wanted))
 	h.startBackfill(c)
-}
-
-// shareFilter returns the filter that all clients share who want the same as f. The caller holds mu.
-func (h *Hub) shareFilter(f *filter) *filter {
-	if same := h.filters[f.key]; same != nil {
-		f = same
-	}
-	h.filters[f.key] = f
-	f.clients++
-	return f
-}
-
-func (h *Hub) unshareFilter(f *filter) {
-	f.clients--
-	if f.clients == 0 {
-		delete(h.filters, f.key)
-	}
 }

@@ -39,7 +39,7 @@ func (t traces) add(device int32, span trace.Span, now time.Time) {
 	t[device] = unwritten{span, now}
 }
 
-// claim returns the spans of the devices that a message tells of, which are the message's to end.
+// claim returns the spans of the devices in a message, which are the message's to end.
 func (t traces) claim(entries []entry) (spans []trace.Span, first entry) {
 	if len(t) == 0 {
 		return nil, entry{}
@@ -58,7 +58,15 @@ func (t traces) claim(entries []entry) (spans []trace.Span, first entry) {
 	return spans, first
 }
 
-// expire ends the spans of states that nobody has been told of, all of them if nobody is there.
+// forget ends the span of a device that was forgotten.
+func (t traces) forget(device int32) {
+	if forgotten, is := t[device]; is {
+		endTrace(forgotten.span, "forgotten")
+		delete(t, device)
+	}
+}
+
+// expire ends the spans of states that no client has been sent in time, all of them unless there are clients.
 func (t traces) expire(now time.Time, watched bool) {
 	for device, u := range t {
 		if !watched || now.Sub(u.since) > tracePatience {

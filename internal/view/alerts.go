@@ -10,9 +10,9 @@ import (
 // keptClosed is how many closed alerts are remembered, so that a processor that repeats itself does not reopen one.
 const keptClosed = 4096
 
-// alerts knows which alerts are open. Two topics tell of that: the events of each alert, and the states of the devices.
-// Events alone would not do, because the log may have forgotten the event that raised an old alert; nor would states,
-// because one may be behind the events.
+// alerts knows which alerts are open, from two topics: the events of the alerts, and the states of the devices, which list their open
+// alerts. Neither alone is enough: the log may no longer have the event that raised an old alert, and a state may be older than the
+// newest event.
 type alerts struct {
 	byID     map[string]*Alert
 	byDevice map[iot.DeviceID][]*Alert
@@ -20,27 +20,27 @@ type alerts struct {
 	open []*Alert
 	// closed holds the closed alerts that are remembered, first closed first: at most keptClosed of them after endBatch.
 	closed []*Alert
-	// forgotten holds, by partition, the position up to which closed alerts have been forgotten: what is said of an
-	// unknown one from before is a repetition.
+	// forgotten holds, by partition, the position up to which closed alerts have been forgotten: an event of an unknown alert at or
+	// below it is a repetition.
 	forgotten map[int32]iot.Position
 	opened    uint64
 	// counts counts the open alerts by severity.
 	counts map[iot.Severity]int64
 }
 
-// Alert is the life of one alert.
+// Alert is one alert, open or lately closed. It belongs to the View.
 type Alert struct {
 	// Number orders the alerts as they opened.
 	Number uint64
 	// Last is the newest event.
 	Last iot.Alert
-	// announced is the stage of life that has been.
+	// announced is the latest stage that Apply has returned an event of.
 	announced stage
 	open      bool
 }
 
 // stage orders the events in the life of an alert. A later stage never gives way to an earlier one, whatever their
-// positions: a zombie that raises what its successor has cleared is only late.
+// positions: a processor that has lost its partition and still raises what its successor has cleared is only late.
 type stage int
 
 const (
@@ -70,8 +70,8 @@ func newAlerts() alerts {
 	}
 }
 
-// apply takes in an event and reports whether it is new. A historical event is not: it was over before it
-// was found, and belongs to the archive.
+// apply applies an event and reports whether it is new. A historical event is not: the alert was over before it was found, and belongs
+// to the archive.
 func (as *alerts) apply(event *iot.Alert) bool {
 	if event.Historical {
 		return false
@@ -102,7 +102,7 @@ func (as *alerts) apply(event *iot.Alert) bool {
 	return true
 }
 
-// news reports whether the event says more than what has been announced of the alert.
+// news reports whether the event is later in the life of the alert than what has been announced.
 func (a *Alert) news(event *iot.Alert) bool {
 	s := stageOf(event.Transition)
 	switch {
@@ -115,8 +115,8 @@ func (a *Alert) news(event *iot.Alert) bool {
 	}
 }
 
-// reconcile takes over what a newer state says of its device: alerts whose event has not come, or will never come again,
-// open, and those that the state knows nothing of any more close. Neither is announced; the events do that.
+// reconcile makes the open alerts of a device those that its newer state lists. Alerts whose event has not come, or never will, open;
+// alerts that the state no longer lists close. Neither is announced: the events do that.
 func (as *alerts) reconcile(s *iot.DeviceState) {
 	for _, a := range slices.Clone(as.byDevice[s.Latest.ID]) {
 		if a.Last.Position.Compare(s.Position) <= 0 && !holds(s, a.Last.ID) {

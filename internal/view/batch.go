@@ -7,7 +7,7 @@ import (
 )
 
 // Batch is what one fetch from the log brought, in the order of each partition. Some of it may be older than, or the same
-// as, what was applied before: a processor that takes over repeats, and one that lost its partition may still be talking.
+// as, what was applied before: a processor that has just got a partition repeats records, and one that has lost it may still send some.
 type Batch struct {
 	States []iot.DeviceState
 	// Forgotten are the devices that were deleted; it is to be applied before States. One of a lower position than what is
@@ -15,7 +15,7 @@ type Batch struct {
 	Forgotten []Forgotten
 	Summaries []iot.WindowSummary
 	Alerts    []iot.Alert
-	// Traced names those of the devices in States whose way is being followed.
+	// Traced lists the devices in States whose new state belongs to a sampled trace.
 	Traced []Traced
 }
 

@@ -7,17 +7,18 @@ import (
 	"iotmon/internal/wire"
 )
 
-// Held is the view while it stands still: from Hold to Release no batch is applied. What its methods return belongs to the view, and
-// is read only until then.
+// Held is a view that does not change: between Hold and Release no batch is applied. What its methods return belongs to the view and
+// must not be changed, nor read after Release.
 type Held struct{ view *View }
 
-// Hold stops the view. Release must follow soon: whoever applies batches waits for it.
+// Hold keeps batches from being applied until Release, which must follow soon: Apply waits for it. Between the two the same goroutine
+// must not call methods of the View that lock it.
 func (v *View) Hold() Held {
 	v.mu.RLock()
 	return Held{v}
 }
 
-// Release lets the view go on.
+// Release ends Hold.
 func (h Held) Release() { h.view.mu.RUnlock() }
 
 // Numbers returns one more than the highest number of a device.

@@ -24,10 +24,9 @@ type Options struct {
 
 // View is the present state of the plant: the latest of every device, the newest windows and the open alerts.
 //
-// What it is told need not be committed, nor come from one processor alone: one that takes over repeats, and one that has
-// lost its partition may still be talking. So of all that is said about the same thing, what came from the highest
-// position in the log stands, and at equal positions the final one. Its methods may be called concurrently; Apply is
-// meant for the one goroutine that reads the log.
+// Its input need not be committed, and may come from two processors: one that has just got a partition repeats records, and one that
+// has lost it may still send some. So of several records about the same thing the one with the highest position in the log stands, and
+// at equal positions the final one. The methods may be called concurrently; Apply is meant for the one goroutine that reads the log.
 type View struct {
 	options Options
 
@@ -44,7 +43,7 @@ type View struct {
 	windows   windows
 	alerts    alerts
 	rate      rate
-	// correction is the last that was told of.
+	// correction is the last one that was applied.
 	correction correction
 }
 
@@ -96,12 +95,12 @@ type Changes struct {
 	Alerts []iot.Alert
 }
 
-// Urgent reports whether somebody waits for the changes. What a window in progress says is replaced every second in any case.
+// Urgent reports whether the changes should be shown at once. Those of a window in progress can wait: another follows every second.
 func (c *Changes) Urgent() bool {
 	return len(c.Devices) > 0 || len(c.Removed) > 0 || len(c.Alerts) > 0 || c.Closed
 }
 
-// Apply takes in what the log brought, and returns what that changed. The view keeps parts of the batch: the caller must not change
+// Apply applies a batch from the log, and returns what that changed. The view keeps parts of the batch: the caller must not change
 // it afterwards.
 func (v *View) Apply(batch Batch) Changes {
 	now := v.options.Now()
@@ -196,7 +195,7 @@ func addStatus(counts *wire.StatusCounts, status iot.Status, delta int64) {
 }
 
 func (v *View) applySummary(s *iot.WindowSummary, now time.Time, c *Changes) {
-	// A late mark carries no numbers: the archive recomputes its window, and says so.
+	// A late mark has no numbers: the archive recomputes its window and publishes a correction.
 	if s.Late {
 		return
 	}
@@ -216,8 +215,8 @@ func (v *View) applySummary(s *iot.WindowSummary, now time.Time, c *Changes) {
 	c.Closed = c.Closed || s.Final
 }
 
-// Corrected names the last correction of the archive that the view has been told of: whatever was read from the archive under
-// another name may be older than the correction. Every view that has read the log up to here names it the same.
+// Corrected returns a name of the last correction by the archive that the view has read. An answer from the archive that was kept under
+// another name may be older than the correction. All views that have read the log up to the same place return the same name.
 func (v *View) Corrected() string {
 	v.mu.RLock()
 	defer v.mu.RUnlock()

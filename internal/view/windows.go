@@ -29,7 +29,7 @@ type part struct {
 
 func newWindows(keep int) windows { return windows{keep: keep} }
 
-// apply takes in a summary, reports whether it told anything new, and by how many readings its window grew.
+// apply applies a summary, and reports whether it changed its window and by how many readings that grew.
 func (w *windows) apply(s *iot.WindowSummary) (added int64, changed bool) {
 	window := w.at(s.Window)
 	if window == nil || window.Length != s.Window.Length {
