@@ -197,6 +197,12 @@ func TestFilesThatThePageNamesAreKept(t *testing.T) {
 	if text := body(t, other); text != script || other.Header.Get("Cache-Control") != "no-cache" {
 		t.Errorf("another version: got %d bytes with Cache-Control %q, want the script, to be asked about", len(text), other.Header.Get("Cache-Control"))
 	}
+	for _, path := range []string{strings.Replace(address, "/js", "%2fjs", 1), strings.Replace(address, "main", "m%61in", 1)} {
+		odd := get(t, handler, "/"+path)
+		if text := body(t, odd); odd.StatusCode != http.StatusOK || text != script {
+			t.Errorf("%s: got %d with Cache-Control %q, want the script", path, odd.StatusCode, odd.Header.Get("Cache-Control"))
+		}
+	}
 	for _, path := range []string{"/static/", "/static/js/", another, another + "js/", another + "nothing.js"} {
 		if got := get(t, handler, path).StatusCode; got != http.StatusNotFound {
 			t.Errorf("%s: got %d, want 404", path, got)

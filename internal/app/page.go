@@ -143,5 +143,7 @@ func (a *assets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
 		}
 	}
-	http.StripPrefix(version, a.files).ServeHTTP(w, r)
+	file := r.Clone(r.Context())
+	file.URL.Path, file.URL.RawPath = name, ""
+	a.files.ServeHTTP(w, file)
 }

@@ -261,7 +261,7 @@ func (a *Archiver) wrote(batch *Batch, started time.Time) {
 	var behind time.Duration
 	for _, move := range batch.Moves {
 		if move.Source.Topic == a.Topics.Readings && !move.Appended.IsZero() {
-			behind = max(behind, now.Sub(move.Appended))
+			behind = max(behind, now.Sub(move.Appended)-a.Patience)
 		}
 	}
 	a.Metrics.Written(len(batch.Readings)+len(batch.Summaries)+len(batch.Alerts), now.Sub(started), behind)

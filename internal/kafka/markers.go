@@ -38,7 +38,10 @@ const offsetsTopic = "__consumer_offsets"
 // that it does not know of yet for deleted, and note the transaction as complete: in those it stays open for ever. Whoever reads
 // committed records stops there, the restore and the archive among them, and the group's offsets may stay undecided.
 //
-// The decision is known to the coordinator, so nothing is guessed: what it has committed is committed everywhere.
+// Only what has been committed for certain is ended here. The coordinator tells how a producer's last transaction ended, and a
+// processor's session goes on after a commit alone, so if the last was committed, every one before it was. After an abort it is
+// not known from here whether the transaction that is open is the last one or one before, which was committed: that is left to
+// people, and told.
 type MarkerWatch struct {
 	MarkerOptions
 	interval, patience time.Duration
@@ -109,10 +112,10 @@ func (w *MarkerWatch) look(ctx context.Context, admin *kadm.Client, now time.Tim
 		o.told = now
 		about := []any{"topic", in.topic, "partition", in.partition, "offset", in.start, "producer", in.producer}
 		if err != nil {
-			w.Logger.Error("a transaction of a processor stays open, nothing behind it is read, and it cannot be ended from here; see kafka-transactions.sh",
+			w.Logger.Error("a transaction of a processor stays open, nothing behind it is read, and it cannot be ended from here",
 				append(about, "error", err)...)
 		} else {
-			w.Logger.Warn("Kafka had decided a transaction of a processor and not ended it everywhere; now it has ended", about...)
+			w.Logger.Warn("Kafka had committed a transaction of a processor and not ended it everywhere; now it has ended", about...)
 		}
 	}
 }
@@ -140,8 +143,8 @@ func (w *MarkerWatch) find(ctx context.Context, admin *kadm.Client) map[openIn]k
 	return found
 }
 
-// end writes the end of a transaction into a partition if it is a processor's and decided. It reports whether there is anything
-// to tell.
+// end writes the end of a transaction into a partition if it is a processor's and was committed. It reports whether there is
+// anything to tell.
 func (w *MarkerWatch) end(ctx context.Context, admin *kadm.Client, p kadm.DescribedProducer) (tell bool, err error) {
 	listed, err := admin.ListTransactions(ctx, []int64{p.ProducerID}, nil)
 	if err != nil {
@@ -155,23 +158,43 @@ func (w *MarkerWatch) end(ctx context.Context, admin *kadm.Client, p kadm.Descri
 			return false, nil // Another program's; a StallWatch tells.
 		}
 		switch transaction.State {
-		case "CompleteCommit", "CompleteAbort":
-			return true, writeMarker(ctx, admin, p, transaction.State == "CompleteCommit")
-		default:
+		case "CompleteCommit":
+			if !w.unchanged(ctx, admin, p) {
+				return false, nil
+			}
+			return true, writeCommit(ctx, admin, p)
+		case "Ongoing", "PrepareCommit", "PrepareAbort", "PrepareEpochFence":
 			return false, nil // It will be decided.
+		default:
+			return true, fmt.Errorf("its coordinator says %s of the producer's last transaction: whether this one was committed is not known", transaction.State)
 		}
 	}
 	if p.Topic == offsetsTopic || p.Topic == w.Topics.Readings {
 		return false, nil // It may be anybody's.
 	}
-	return true, errors.New("its coordinator does not know of it any more")
+	return true, errors.New("no coordinator knows of its producer, or tells this user")
 }
 
-func writeMarker(ctx context.Context, admin *kadm.Client, p kadm.DescribedProducer, commit bool) error {
+// unchanged reports whether a transaction is still open in a partition as it was found. A producer that has gone on would have the
+// end taken for that of its next transaction.
+func (w *MarkerWatch) unchanged(ctx context.Context, admin *kadm.Client, p kadm.DescribedProducer) bool {
+	partition := make(kadm.TopicsSet)
+	partition.Add(p.Topic, p.Partition)
+	described, err := admin.DescribeProducers(ctx, partition)
+	if err != nil {
+		return false
+	}
+	same := false
+	described.EachProducer(func(now kadm.DescribedProducer) { same = same || now == p })
+	return same
+}
+
+// writeCommit writes the end of a transaction that was committed into a partition.
+func writeCommit(ctx context.Context, admin *kadm.Client, p kadm.DescribedProducer) error {
 	partition := make(kadm.TopicsSet)
 	partition.Add(p.Topic, p.Partition)
 	responses, err := admin.WriteTxnMarkers(ctx, kadm.TxnMarkers{
-		ProducerID: p.ProducerID, ProducerEpoch: p.ProducerEpoch, Commit: commit, CoordinatorEpoch: p.CoordinatorEpoch, Topics: partition,
+		ProducerID: p.ProducerID, ProducerEpoch: p.ProducerEpoch, Commit: true, CoordinatorEpoch: p.CoordinatorEpoch, Topics: partition,
 	})
 	if err != nil {
 		return fmt.Errorf("write its end: %w", err)

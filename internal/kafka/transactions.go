@@ -22,5 +22,10 @@ func NewSettingsTransactionID() string { return settingsTransaction + uuid.NewSt
 
 // isOwnTransaction reports whether a name was given to a member of the group or to a transaction that appends settings.
 func isOwnTransaction(id, group string) bool {
-	return strings.HasPrefix(id, group+"-") || strings.HasPrefix(id, settingsTransaction)
+	for _, prefix := range []string{group + "-", settingsTransaction} {
+		if rest, has := strings.CutPrefix(id, prefix); has && uuid.Validate(rest) == nil {
+			return true // Another group's name may begin with this one's.
+		}
+	}
+	return false
 }

@@ -174,7 +174,7 @@ func TestNoPanelIsEmpty(t *testing.T) {
 		t.Errorf("without a fault these fire: %v", names)
 	}
 	servers.Stop(testenv.PostgresServer)
-	p.await("IotmonArchiveStalled", true, time.Minute)
+	p.await("IotmonArchiveStalled", true, 2*time.Minute)
 	servers.Start(testenv.PostgresServer)
 	p.await("IotmonArchiveStalled", false, time.Minute)
 }
