@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // MarkerOptions configure a MarkerWatch. Every field is required.
@@ -71,24 +70,7 @@ func NewMarkerWatch(options MarkerOptions) *MarkerWatch {
 
 // Run watches until ctx ends. While Kafka does not answer nothing is done.
 func (w *MarkerWatch) Run(ctx context.Context) error {
-	client, err := kgo.NewClient(w.Dial.Options()...)
-	if err != nil {
-		return fmt.Errorf("watch for transactions without an end: %w", err)
-	}
-	defer client.Close()
-	admin := kadm.NewClient(client)
-	ticker := time.NewTicker(w.interval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-		}
-		attempt, cancel := context.WithTimeout(ctx, watchTimeout)
-		w.look(attempt, admin, time.Now())
-		cancel()
-	}
+	return lookRegularly(ctx, w.Dial, w.interval, func(ctx context.Context, admin *kadm.Client) { w.look(ctx, admin, time.Now()) })
 }
 
 // look ends what has been open for too long and is decided.
@@ -178,9 +160,7 @@ func (w *MarkerWatch) end(ctx context.Context, admin *kadm.Client, p kadm.Descri
 // unchanged reports whether a transaction is still open in a partition as it was found. A producer that has gone on would have the
 // end taken for that of its next transaction.
 func (w *MarkerWatch) unchanged(ctx context.Context, admin *kadm.Client, p kadm.DescribedProducer) bool {
-	partition := make(kadm.TopicsSet)
-	partition.Add(p.Topic, p.Partition)
-	described, err := admin.DescribeProducers(ctx, partition)
+	described, err := admin.DescribeProducers(ctx, partitionOf(p))
 	if err != nil {
 		return false
 	}
@@ -191,14 +171,19 @@ func (w *MarkerWatch) unchanged(ctx context.Context, admin *kadm.Client, p kadm.
 
 // writeCommit writes the end of a transaction that was committed into a partition.
 func writeCommit(ctx context.Context, admin *kadm.Client, p kadm.DescribedProducer) error {
-	partition := make(kadm.TopicsSet)
-	partition.Add(p.Topic, p.Partition)
 	responses, err := admin.WriteTxnMarkers(ctx, kadm.TxnMarkers{
-		ProducerID: p.ProducerID, ProducerEpoch: p.ProducerEpoch, Commit: true, CoordinatorEpoch: p.CoordinatorEpoch, Topics: partition,
+		ProducerID: p.ProducerID, ProducerEpoch: p.ProducerEpoch, Commit: true, CoordinatorEpoch: p.CoordinatorEpoch, Topics: partitionOf(p),
 	})
 	if err != nil {
 		return fmt.Errorf("write its end: %w", err)
 	}
 	responses.EachPartition(func(r kadm.TxnMarkersPartitionResponse) { err = errors.Join(err, r.Err) })
 	return err
+}
+
+// partitionOf names the partition that a producer was found in.
+func partitionOf(p kadm.DescribedProducer) kadm.TopicsSet {
+	partition := make(kadm.TopicsSet)
+	partition.Add(p.Topic, p.Partition)
+	return partition
 }

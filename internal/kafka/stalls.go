@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // StallOptions configure a StallWatch. Every field is required.
@@ -54,24 +53,7 @@ func NewStallWatch(options StallOptions) *StallWatch {
 
 // Run watches until ctx ends. While Kafka does not answer nothing is told: the processor waits for Kafka then.
 func (w *StallWatch) Run(ctx context.Context) error {
-	client, err := kgo.NewClient(w.Dial.Options()...)
-	if err != nil {
-		return fmt.Errorf("watch for open transactions: %w", err)
-	}
-	defer client.Close()
-	admin := kadm.NewClient(client)
-	ticker := time.NewTicker(stallInterval)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
-		}
-		attempt, cancel := context.WithTimeout(ctx, watchTimeout)
-		_ = w.look(attempt, admin)
-		cancel()
-	}
+	return lookRegularly(ctx, w.Dial, stallInterval, func(ctx context.Context, admin *kadm.Client) { _ = w.look(ctx, admin) })
 }
 
 // look compares the last stable offsets with the ends.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"iotmon/internal/retry"
@@ -108,4 +109,20 @@ func (w *Watch) tell(err error) {
 		return
 	}
 	w.Logger.Info("Kafka is usable", "brokers", w.Topics.Dial.Brokers)
+}
+
+// lookRegularly calls look at each interval until ctx ends, with a client of its own and a context that ends after watchTimeout.
+func lookRegularly(ctx context.Context, dial Dial, interval time.Duration, look func(context.Context, *kadm.Client)) error {
+	client, err := kgo.NewClient(dial.Options()...)
+	if err != nil {
+		return fmt.Errorf("make a client that watches: %w", err)
+	}
+	defer client.Close()
+	admin := kadm.NewClient(client)
+	for retry.Wait(ctx, interval) == nil {
+		attempt, cancel := context.WithTimeout(ctx, watchTimeout)
+		look(attempt, admin)
+		cancel()
+	}
+	return nil
 }
