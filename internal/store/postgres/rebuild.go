@@ -82,18 +82,7 @@ func rebuild(ctx context.Context, tx pgx.Tx, marked []dirtyHour) error {
 	for i, h := range marked {
 		devices[i], from[i], until[i] = h.device, h.hour, h.until
 	}
-	minutes := make(rollups)
-	var device int64
-	var at time.Time
-	var r sample
-	err := each(ctx, tx, func(rows pgx.Rows) error {
-		if err := rows.Scan(&device, &at, &r.value, &r.flags); err != nil {
-			return err
-		}
-		r.at = at.UnixMicro()
-		minutes.at(device, floor(r.at, minuteLength)).add(r)
-		return nil
-	}, `SELECT r.device, r.time, r.value, r.flags FROM unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[]) AS m (device, since, until)
+	minutes, err := minutesOf(ctx, tx, `SELECT r.device, r.time, r.value, r.flags FROM unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[]) AS m (device, since, until)
 		CROSS JOIN LATERAL (
 			SELECT * FROM readings WHERE device = m.device AND time >= m.since AND time < m.until AND time >= $4 AND time < $5 `+oneByOne+`
 		) AS r`,

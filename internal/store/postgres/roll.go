@@ -231,11 +231,8 @@ func (s *Store) shorten(ctx context.Context, tx pgx.Tx, next *stretch) (held boo
 	return held, err
 }
 
-// roll rolls a stretch up to minutes, and to hours those that end in it.
-func roll(ctx context.Context, tx pgx.Tx, next *stretch) error {
-	if _, err := tx.Exec(ctx, scanByTime); err != nil {
-		return err
-	}
+// minutesOf rolls up to minutes what a query returns: device, time, value and flags of readings.
+func minutesOf(ctx context.Context, tx pgx.Tx, query string, arguments ...any) (rollups, error) {
 	minutes := make(rollups)
 	var device int64
 	var at time.Time
@@ -247,7 +244,16 @@ func roll(ctx context.Context, tx pgx.Tx, next *stretch) error {
 		r.at = at.UnixMicro()
 		minutes.at(device, floor(r.at, minuteLength)).add(r)
 		return nil
-	}, `SELECT device, time, value, flags FROM readings WHERE time >= $1 AND time < $2 AND partition = ANY ($3)`,
+	}, query, arguments...)
+	return minutes, err
+}
+
+// roll rolls a stretch up to minutes, and to hours those that end in it.
+func roll(ctx context.Context, tx pgx.Tx, next *stretch) error {
+	if _, err := tx.Exec(ctx, scanByTime); err != nil {
+		return err
+	}
+	minutes, err := minutesOf(ctx, tx, `SELECT device, time, value, flags FROM readings WHERE time >= $1 AND time < $2 AND partition = ANY ($3)`,
 		time.UnixMicro(next.from), time.UnixMicro(next.until), next.partitions)
 	if err != nil {
 		return err
