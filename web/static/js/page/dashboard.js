@@ -282,7 +282,7 @@ export class Dashboard {
       const past = await this.#history.alerts(pastAlerts);
       this.#alerts.apply(past.filter(({ state, historical }) => state === 'cleared' && !historical));
     } catch {
-      // The list begins with the present until the next connection, or the next time that something is asked for.
+      // The list begins with the present until the next connection.
     }
     this.#frames.request(this.#drawAlerts, paces.alerts);
   }
