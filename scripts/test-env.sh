@@ -179,11 +179,13 @@ take_down() {
 
 # watch ends the environment once its time is over, its owner is gone or its directory was removed.
 watch() {
-    local server
+    local server process
     declare -A known
     while sleep 1 && exists && ! is_over; do
         for server in "${servers[@]}" watchdog; do
-            known[$server]=$(cat "$dir/$server.pid" 2>/dev/null)
+            # A directory is removed file by file, so what is not there any more is still to be ended.
+            process=$(cat "$dir/$server.pid" 2>/dev/null)
+            [ -z "$process" ] || known[$server]=$process
         done
     done
     if exists; then

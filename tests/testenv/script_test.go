@@ -160,6 +160,11 @@ func TestAnEnvironmentEndsByItself(t *testing.T) {
 		{"with its owner", fmt.Sprintf("TESTENV_OWNER=%d", owner.Process.Pid), func(*script) { kill() }},
 		{"with its directory", "TESTENV_TTL=1h", func(s *script) {
 			time.Sleep(2 * time.Second) // The watchdog looks every second.
+			// It may look while the directory is removed file by file.
+			if err := os.Remove(filepath.Join(s.dir, "redis.pid")); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(2 * time.Second)
 			if err := os.RemoveAll(s.dir); err != nil {
 				t.Fatal(err)
 			}
