@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Locale } from '../static/js/locale/locale.js';
-import { Announcer } from '../static/js/page/announcer.js';
-import { Frames } from '../static/js/page/frames.js';
-import { Surroundings } from '../static/js/page/surroundings.js';
+import { Announcer } from '../static/js/app/announcer.js';
+import { Frames } from '../static/js/components/frames.js';
+import { Surroundings } from '../static/js/app/surroundings.js';
 
 /** @typedef {import('../static/js/model/protocol.js').Alert} Alert */
 

@@ -1,5 +1,5 @@
 // @ts-check
-import { Dashboard } from './page/dashboard.js';
+import { Dashboard } from './app/dashboard.js';
 
 const { websocketPath = '/ws', root = '' } = document.documentElement.dataset;
 

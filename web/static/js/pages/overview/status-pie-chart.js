@@ -1,11 +1,11 @@
 // @ts-check
-import { ChartSurface } from './chart-surface.js';
-import { tooltip, tooltipStyle } from './tooltip.js';
+import { ChartSurface } from '../../components/chart-surface.js';
+import { tooltip, tooltipStyle } from '../../components/tooltip.js';
 
 /**
- * @typedef {import('../model/protocol.js').Status} Status
- * @typedef {import('./palette.js').Palette} Palette
- * @typedef {import('./surroundings.js').Surroundings} Surroundings
+ * @typedef {import('../../model/protocol.js').Status} Status
+ * @typedef {import('../../components/palette.js').Palette} Palette
+ * @typedef {import('../../app/surroundings.js').Surroundings} Surroundings
  */
 
 /** A ring of the devices that are online and offline; the offline part is striped, for those who see no colours. */

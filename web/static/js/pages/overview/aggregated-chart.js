@@ -1,17 +1,17 @@
 // @ts-check
-import { ChartSurface } from './chart-surface.js';
-import { stateBounds, timeAxis, timeChart, valueAxis, zoom } from './chart-style.js';
-import { bandHeight, drawable } from '../model/drawable.js';
-import { nearThresholds, thresholdsOf } from '../model/thresholds.js';
-import { thresholdLines } from './threshold-lines.js';
-import { tooltip, tooltipStyle } from './tooltip.js';
+import { ChartSurface } from '../../components/chart-surface.js';
+import { stateBounds, timeAxis, timeChart, valueAxis, zoom } from '../../components/chart-style.js';
+import { bandHeight, drawable } from '../../model/drawable.js';
+import { nearThresholds, thresholdsOf } from '../../model/thresholds.js';
+import { thresholdLines } from '../../components/threshold-lines.js';
+import { tooltip, tooltipStyle } from '../../components/tooltip.js';
 
 /**
- * @typedef {import('../model/windows.js').WindowPoint} WindowPoint
- * @typedef {import('../model/protocol.js').TypeSpec} TypeSpec
- * @typedef {import('../locale/translate.js').Key} Key
- * @typedef {import('./palette.js').Palette} Palette
- * @typedef {import('./surroundings.js').Surroundings} Surroundings
+ * @typedef {import('../../model/windows.js').WindowPoint} WindowPoint
+ * @typedef {import('../../model/protocol.js').TypeSpec} TypeSpec
+ * @typedef {import('../../locale/translate.js').Key} Key
+ * @typedef {import('../../components/palette.js').Palette} Palette
+ * @typedef {import('../../app/surroundings.js').Surroundings} Surroundings
  *
  * @typedef {object} AggregatedView What the chart is to show.
  * @property {WindowPoint[]} points Evenly spaced, oldest first.

@@ -1,10 +1,10 @@
 // @ts-check
-import { deviceAddress } from '../model/device-link.js';
-import { find, instantiate, setIcon, setLongText, setText, visible } from './dom.js';
+import { deviceAddress } from '../../model/device-link.js';
+import { find, instantiate, setIcon, setLongText, setText, visible } from '../../components/dom.js';
 
 /**
- * @typedef {import('../model/protocol.js').Device} Device
- * @typedef {import('./surroundings.js').Surroundings} Surroundings
+ * @typedef {import('../../model/protocol.js').Device} Device
+ * @typedef {import('../../app/surroundings.js').Surroundings} Surroundings
  */
 
 /** One line of the stream. Lines are used again for other readings, which is far cheaper than making new ones. */

@@ -1,5 +1,5 @@
 // @ts-check
-import { find, setIcon, setText } from './dom.js';
+import { find, setIcon, setText } from '../components/dom.js';
 
 /**
  * @typedef {import('../model/connection.js').ConnectionState} ConnectionState

@@ -1,15 +1,15 @@
 // @ts-check
-import { everyDevice } from '../model/devices.js';
-import { ReadingLog } from '../model/reading-log.js';
-import { find, setIcon, setText, textElement } from './dom.js';
+import { everyDevice } from '../../model/devices.js';
+import { ReadingLog } from '../../model/reading-log.js';
+import { find, setIcon, setText, textElement } from '../../components/dom.js';
 import { ReadingRow } from './reading-row.js';
-import { VirtualRows } from './virtual-rows.js';
+import { VirtualRows } from '../../components/virtual-rows.js';
 
 /**
- * @typedef {import('../model/protocol.js').Device} Device
- * @typedef {import('../model/devices.js').DeviceFilter} DeviceFilter
- * @typedef {import('../model/devices.js').DeviceStore} DeviceStore
- * @typedef {import('./surroundings.js').Surroundings} Surroundings
+ * @typedef {import('../../model/protocol.js').Device} Device
+ * @typedef {import('../../model/devices.js').DeviceFilter} DeviceFilter
+ * @typedef {import('../../model/devices.js').DeviceStore} DeviceStore
+ * @typedef {import('../../app/surroundings.js').Surroundings} Surroundings
  */
 
 /** The rows hold still for so long after the mouse has moved over them last, in milliseconds. */

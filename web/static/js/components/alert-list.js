@@ -3,7 +3,7 @@ import { AlertItem } from './alert-item.js';
 
 /**
  * @typedef {import('../model/protocol.js').Alert} Alert
- * @typedef {import('./surroundings.js').Surroundings} Surroundings
+ * @typedef {import('../app/surroundings.js').Surroundings} Surroundings
  */
 
 /** A list of alerts. An alert keeps its item for as long as it is listed, so that focus and selection stay where they are. */

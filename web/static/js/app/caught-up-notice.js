@@ -1,5 +1,5 @@
 // @ts-check
-import { find, setText } from './dom.js';
+import { find, setText } from '../components/dom.js';
 
 /** How long the notice stays, in milliseconds. */
 const shownFor = 10_000;

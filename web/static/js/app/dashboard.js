@@ -9,22 +9,22 @@ import { History } from '../model/history.js';
 import { LatencyMeter } from '../model/latency.js';
 import { Silence } from '../model/silence.js';
 import { WindowStore } from '../model/windows.js';
-import { AggregatedPanel } from './aggregated-panel.js';
-import { AlertPanel } from './alert-panel.js';
+import { AggregatedPanel } from '../pages/overview/aggregated-panel.js';
+import { AlertPanel } from '../pages/overview/alert-panel.js';
 import { Announcer } from './announcer.js';
 import { CaughtUpNotice } from './caught-up-notice.js';
 import { ConnectionBadge } from './connection-badge.js';
-import { DeviceDrawer } from './device-drawer.js';
-import { find, setText } from './dom.js';
-import { Frames } from './frames.js';
-import { KpiRow } from './kpi-row.js';
-import { currentPalette } from './palette.js';
+import { DeviceDrawer } from '../components/device/device-drawer.js';
+import { find, setText } from '../components/dom.js';
+import { Frames } from '../components/frames.js';
+import { KpiRow } from '../pages/overview/kpi-row.js';
+import { currentPalette } from '../components/palette.js';
 import { Preferences } from './preferences.js';
-import { ReadingStream } from './reading-stream.js';
+import { ReadingStream } from '../pages/overview/reading-stream.js';
 import { RefusedNotice } from './refused-notice.js';
-import { Segmented } from './segmented.js';
+import { Segmented } from '../components/segmented.js';
 import { StaleBanner } from './stale-banner.js';
-import { StatusPanel } from './status-panel.js';
+import { StatusPanel } from '../pages/overview/status-panel.js';
 import { Surroundings } from './surroundings.js';
 import { translatePage } from './translation.js';
 import { UpdateNotice } from './update-notice.js';
@@ -82,7 +82,7 @@ export class Dashboard {
     });
   }
 
-  /** @param {import('./palette.js').Palette} palette */
+  /** @param {import('../components/palette.js').Palette} palette */
   #build(palette) {
     const surroundings = this.#surroundings;
     const shared = { surroundings, palette, history: this.#history };

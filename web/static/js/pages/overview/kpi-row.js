@@ -1,13 +1,13 @@
 // @ts-check
-import { severities } from '../model/protocol.js';
-import { find, icon, setText, textElement } from './dom.js';
+import { severities } from '../../model/protocol.js';
+import { find, icon, setText, textElement } from '../../components/dom.js';
 
 /**
- * @typedef {import('../model/protocol.js').DeviceStatus} DeviceStatus
- * @typedef {import('../model/protocol.js').Severity} Severity
- * @typedef {import('../model/alerts.js').AlertStore} AlertStore
- * @typedef {import('../model/latency.js').LatencyMeter} LatencyMeter
- * @typedef {import('./surroundings.js').Surroundings} Surroundings
+ * @typedef {import('../../model/protocol.js').DeviceStatus} DeviceStatus
+ * @typedef {import('../../model/protocol.js').Severity} Severity
+ * @typedef {import('../../model/alerts.js').AlertStore} AlertStore
+ * @typedef {import('../../model/latency.js').LatencyMeter} LatencyMeter
+ * @typedef {import('../../app/surroundings.js').Surroundings} Surroundings
  */
 
 /** The five numbers that tell at a glance how the plant is. */

@@ -1,19 +1,19 @@
 // @ts-check
-import { HistoryError } from '../model/history.js';
-import { AlertList } from './alert-list.js';
+import { HistoryError } from '../../model/history.js';
+import { AlertList } from '../alert-list.js';
 import { DeviceFacts } from './device-facts.js';
 import { DeviceHistory } from './device-history.js';
-import { find, icon, setText, textElement, visible } from './dom.js';
+import { find, icon, setText, textElement, visible } from '../dom.js';
 
 /**
- * @typedef {import('../model/protocol.js').Device} Device
- * @typedef {import('./palette.js').Palette} Palette
+ * @typedef {import('../../model/protocol.js').Device} Device
+ * @typedef {import('../palette.js').Palette} Palette
  *
  * @typedef {object} DeviceDrawerOptions
- * @property {import('./surroundings.js').Surroundings} surroundings
- * @property {import('../model/devices.js').DeviceStore} devices
- * @property {import('../model/alerts.js').AlertStore} alerts
- * @property {import('../model/history.js').History} history
+ * @property {import('../../app/surroundings.js').Surroundings} surroundings
+ * @property {import('../../model/devices.js').DeviceStore} devices
+ * @property {import('../../model/alerts.js').AlertStore} alerts
+ * @property {import('../../model/history.js').History} history
  * @property {Palette} palette
  * @property {() => void} onClose
  */

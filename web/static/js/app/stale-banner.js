@@ -1,6 +1,6 @@
 // @ts-check
 import { isStale } from '../model/freshness.js';
-import { icon, setText, textElement } from './dom.js';
+import { icon, setText, textElement } from '../components/dom.js';
 
 /**
  * @typedef {object} StalePlace Where it is said.

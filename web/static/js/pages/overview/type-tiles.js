@@ -1,9 +1,9 @@
 // @ts-check
-import { find, instantiate, setLongText, setText } from './dom.js';
+import { find, instantiate, setLongText, setText } from '../../components/dom.js';
 
 /**
- * @typedef {import('../model/windows.js').WindowPoint} WindowPoint
- * @typedef {import('./surroundings.js').Surroundings} Surroundings
+ * @typedef {import('../../model/windows.js').WindowPoint} WindowPoint
+ * @typedef {import('../../app/surroundings.js').Surroundings} Surroundings
  */
 
 /** Every device type with its newest numbers, side by side; the one that is chosen is drawn in the chart below. */

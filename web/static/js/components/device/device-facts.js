@@ -1,10 +1,10 @@
 // @ts-check
-import { thresholdsOf } from '../model/thresholds.js';
-import { setText, textElement } from './dom.js';
+import { thresholdsOf } from '../../model/thresholds.js';
+import { setText, textElement } from '../dom.js';
 
 /**
- * @typedef {import('../model/protocol.js').Device} Device
- * @typedef {import('./surroundings.js').Surroundings} Surroundings
+ * @typedef {import('../../model/protocol.js').Device} Device
+ * @typedef {import('../../app/surroundings.js').Surroundings} Surroundings
  */
 
 /** What is known of a device beyond its value, as a list of names and values. */

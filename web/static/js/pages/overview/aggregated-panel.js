@@ -1,23 +1,23 @@
 // @ts-check
-import { HistoryError } from '../model/history.js';
-import { chartPoints, rangeLength, rangeStep, ranges, withoutLead } from '../model/series.js';
-import { archivedAfter, correctedPause } from '../model/windows.js';
+import { HistoryError } from '../../model/history.js';
+import { chartPoints, rangeLength, rangeStep, ranges, withoutLead } from '../../model/series.js';
+import { archivedAfter, correctedPause } from '../../model/windows.js';
 import { AggregatedChart } from './aggregated-chart.js';
-import { find, setText } from './dom.js';
-import { rangeSegment } from './range-segment.js';
-import { Segmented } from './segmented.js';
+import { find, setText } from '../../components/dom.js';
+import { rangeSegment } from '../../components/range-segment.js';
+import { Segmented } from '../../components/segmented.js';
 import { TypeTiles } from './type-tiles.js';
 
 /**
- * @typedef {import('../model/series.js').Range} Range
- * @typedef {import('../model/windows.js').WindowPoint} WindowPoint
- * @typedef {import('./palette.js').Palette} Palette
+ * @typedef {import('../../model/series.js').Range} Range
+ * @typedef {import('../../model/windows.js').WindowPoint} WindowPoint
+ * @typedef {import('../../components/palette.js').Palette} Palette
  *
  * @typedef {object} AggregatedPanelOptions
- * @property {import('./surroundings.js').Surroundings} surroundings
- * @property {import('./preferences.js').Preferences} preferences
- * @property {import('../model/history.js').History} history
- * @property {import('../model/windows.js').WindowStore} windows
+ * @property {import('../../app/surroundings.js').Surroundings} surroundings
+ * @property {import('../../app/preferences.js').Preferences} preferences
+ * @property {import('../../model/history.js').History} history
+ * @property {import('../../model/windows.js').WindowStore} windows
  * @property {Palette} palette
  */
 

@@ -1,12 +1,12 @@
 // @ts-check
-import { find, icon, instantiate, setLongText, setText, textElement } from './dom.js';
+import { find, icon, instantiate, setLongText, setText, textElement } from '../../components/dom.js';
 import { StatusPieChart } from './status-pie-chart.js';
 
 /**
- * @typedef {import('../model/protocol.js').DeviceStatus} DeviceStatus
- * @typedef {import('../model/devices.js').DeviceFilter} DeviceFilter
- * @typedef {import('./palette.js').Palette} Palette
- * @typedef {import('./surroundings.js').Surroundings} Surroundings
+ * @typedef {import('../../model/protocol.js').DeviceStatus} DeviceStatus
+ * @typedef {import('../../model/devices.js').DeviceFilter} DeviceFilter
+ * @typedef {import('../../components/palette.js').Palette} Palette
+ * @typedef {import('../../app/surroundings.js').Surroundings} Surroundings
  */
 
 /** How many devices are online and offline, in all and by type. Every part of it filters the stream of readings. */

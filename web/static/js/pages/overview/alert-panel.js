@@ -1,14 +1,14 @@
 // @ts-check
-import { AlertItem } from './alert-item.js';
-import { find, setText } from './dom.js';
-import { Segmented } from './segmented.js';
-import { VirtualRows } from './virtual-rows.js';
+import { AlertItem } from '../../components/alert-item.js';
+import { find, setText } from '../../components/dom.js';
+import { Segmented } from '../../components/segmented.js';
+import { VirtualRows } from '../../components/virtual-rows.js';
 
 /**
- * @typedef {import('../model/alerts.js').AlertStore} AlertStore
- * @typedef {import('../model/alerts.js').AlertFilter} AlertFilter
- * @typedef {import('../model/protocol.js').Severity} Severity
- * @typedef {import('./surroundings.js').Surroundings} Surroundings
+ * @typedef {import('../../model/alerts.js').AlertStore} AlertStore
+ * @typedef {import('../../model/alerts.js').AlertFilter} AlertFilter
+ * @typedef {import('../../model/protocol.js').Severity} Severity
+ * @typedef {import('../../app/surroundings.js').Surroundings} Surroundings
  */
 
 /** So many alerts are printed on paper. */
@@ -25,7 +25,7 @@ export class AlertPanel {
   #scope;
   #empty;
   #note;
-  /** What is listed, and what it was made of. @type {import('../model/protocol.js').Alert[]} */
+  /** What is listed, and what it was made of. @type {import('../../model/protocol.js').Alert[]} */
   #listed = [];
   #made = '';
   /** @type {AlertFilter} */

@@ -1,19 +1,19 @@
 // @ts-check
-import { HistoryError } from '../model/history.js';
-import { SampleSeries } from '../model/samples.js';
-import { ranges } from '../model/series.js';
-import { correctedPause } from '../model/windows.js';
-import { thresholdsOf } from '../model/thresholds.js';
+import { HistoryError } from '../../model/history.js';
+import { SampleSeries } from '../../model/samples.js';
+import { ranges } from '../../model/series.js';
+import { correctedPause } from '../../model/windows.js';
+import { thresholdsOf } from '../../model/thresholds.js';
 import { DeviceChart } from './device-chart.js';
-import { find, setText } from './dom.js';
-import { Segmented } from './segmented.js';
-import { rangeSegment } from './range-segment.js';
+import { find, setText } from '../dom.js';
+import { Segmented } from '../segmented.js';
+import { rangeSegment } from '../range-segment.js';
 
 /**
- * @typedef {import('../model/protocol.js').Device} Device
- * @typedef {import('../model/protocol.js').Alert} Alert
- * @typedef {import('./palette.js').Palette} Palette
- * @typedef {import('./surroundings.js').Surroundings} Surroundings
+ * @typedef {import('../../model/protocol.js').Device} Device
+ * @typedef {import('../../model/protocol.js').Alert} Alert
+ * @typedef {import('../palette.js').Palette} Palette
+ * @typedef {import('../../app/surroundings.js').Surroundings} Surroundings
  */
 
 /** The ranges of time that a device's readings are shown over. */
@@ -51,7 +51,7 @@ export class DeviceHistory {
   /**
    * @param {HTMLElement} section
    * @param {Surroundings} surroundings
-   * @param {import('../model/history.js').History} history
+   * @param {import('../../model/history.js').History} history
    * @param {Palette} palette
    */
   constructor(section, surroundings, history, palette) {

@@ -1,17 +1,17 @@
 // @ts-check
-import { ChartSurface } from './chart-surface.js';
-import { stateBounds, timeAxis, timeChart, valueAxis, zoom } from './chart-style.js';
-import { drawable } from '../model/drawable.js';
-import { nearThresholds } from '../model/thresholds.js';
-import { thresholdLines } from './threshold-lines.js';
-import { tooltip, tooltipStyle } from './tooltip.js';
+import { ChartSurface } from '../chart-surface.js';
+import { stateBounds, timeAxis, timeChart, valueAxis, zoom } from '../chart-style.js';
+import { drawable } from '../../model/drawable.js';
+import { nearThresholds } from '../../model/thresholds.js';
+import { thresholdLines } from '../threshold-lines.js';
+import { tooltip, tooltipStyle } from '../tooltip.js';
 
 /**
- * @typedef {import('../model/samples.js').Point} Point
- * @typedef {import('../model/protocol.js').TypeSpec} TypeSpec
- * @typedef {import('../model/thresholds.js').Threshold} Threshold
- * @typedef {import('./palette.js').Palette} Palette
- * @typedef {import('./surroundings.js').Surroundings} Surroundings
+ * @typedef {import('../../model/samples.js').Point} Point
+ * @typedef {import('../../model/protocol.js').TypeSpec} TypeSpec
+ * @typedef {import('../../model/thresholds.js').Threshold} Threshold
+ * @typedef {import('../palette.js').Palette} Palette
+ * @typedef {import('../../app/surroundings.js').Surroundings} Surroundings
  *
  * @typedef {object} DeviceView What the chart is to show.
  * @property {Point[]} points

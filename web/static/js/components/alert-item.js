@@ -4,7 +4,7 @@ import { find, instantiate, setIcon, setText, visible } from './dom.js';
 
 /**
  * @typedef {import('../model/protocol.js').Alert} Alert
- * @typedef {import('./surroundings.js').Surroundings} Surroundings
+ * @typedef {import('../app/surroundings.js').Surroundings} Surroundings
  */
 
 /** One alert in a list: what, where, since when, and whether it still stands. */

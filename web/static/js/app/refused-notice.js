@@ -1,5 +1,5 @@
 // @ts-check
-import { find, setText } from './dom.js';
+import { find, setText } from '../components/dom.js';
 
 /** Says that the server does not let this page connect, and what whoever runs it can do. */
 export class RefusedNotice {

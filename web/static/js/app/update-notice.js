@@ -1,5 +1,5 @@
 // @ts-check
-import { find, setText } from './dom.js';
+import { find, setText } from '../components/dom.js';
 
 /** Tells that the server has become another version than the one that this page came from, and offers to load it. */
 export class UpdateNotice {
