@@ -39,6 +39,33 @@ test('a part of the page that fails does not keep the others from being drawn', 
   assert.deepEqual(drawn, ['second', 'second'], 'the next frame comes');
 });
 
+test('what takes long to draw is drawn less often, and never less than every five seconds', (t) => {
+  let now = 0;
+  /** @type {(() => void)[]} */
+  let frames = [];
+  Object.assign(globalThis, { requestAnimationFrame: (/** @type {() => void} */ draw) => frames.push(draw) });
+  t.after(() => Reflect.deleteProperty(globalThis, 'requestAnimationFrame'));
+  t.mock.method(performance, 'now', () => now);
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  for (const [cost, seldom] of [[10, 1010], [150, 3150], [900, 5900]]) {
+    const parts = new Frames();
+    /** @type {number[]} */
+    const begun = [];
+    const draw = () => {
+      begun.push(now);
+      now += Number(cost);
+    };
+    for (const end = now + 20_000; now < end; now += 10) {
+      parts.request(draw, 1000);
+      t.mock.timers.tick(10);
+      for (const frame of frames.splice(0)) frame();
+    }
+    frames = [];
+    const pauses = begun.slice(1).map((at, i) => at - Number(begun[i]));
+    assert.ok(pauses.every((pause) => pause >= Number(seldom) - 10 && pause <= Number(seldom) + 200), `${cost} ms: every ${pauses} ms`);
+  }
+});
+
 /** @param {Partial<Alert>} [more] */
 function raised(more = {}) {
   const alert = { device_id: 'oven', device_type: 't', alert_type: 't_high', severity: 'warning', state: 'raised', threshold: 28, ...more };

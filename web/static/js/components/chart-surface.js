@@ -61,9 +61,8 @@ export class ChartSurface {
     if (!same) this.#zoom = null;
     chart.setOption(option, { notMerge: true, lazyUpdate: true });
     if (!same || !before.series) return;
-    this.#applyZoom(option);
     const selected = renamed(before, this.#option);
-    if (selected) chart.setOption({ legend: { selected } }, { lazyUpdate: true });
+    chart.setOption({ ...this.#movedZoom(option), ...(selected && { legend: { selected } }) }, { lazyUpdate: true });
   }
 
   /**
@@ -72,17 +71,21 @@ export class ChartSurface {
    * @param {EChartsOption} option
    */
   update(option) {
-    this.#chart?.setOption(option, { lazyUpdate: true });
-    this.#applyZoom(option);
+    // At once rather than in a frame of its own, so that Frames knows what it costs.
+    this.#chart?.setOption({ ...option, ...this.#movedZoom(option) });
   }
 
-  /** @param {any} option With the bounds of the time axis. */
-  #applyZoom(option) {
-    if (!this.#zoom || option.xAxis?.max === undefined) return;
+  /**
+   * Returns the part of the option that keeps the zoom, none where there is no zoom.
+   *
+   * @param {any} option With the bounds of the time axis.
+   */
+  #movedZoom(option) {
+    if (!this.#zoom || option.xAxis?.max === undefined) return {};
     this.#zoom = moveZoom(this.#zoom, option.xAxis.min, option.xAxis.max);
     const part = this.#zoom && { startValue: this.#zoom.from, endValue: this.#zoom.to };
     const all = { start: 0, end: 100 };
-    this.#chart?.setOption({ dataZoom: [part ?? all, part ?? all] }, { lazyUpdate: true });
+    return { dataZoom: [part ?? all, part ?? all] };
   }
 
   dispose() {

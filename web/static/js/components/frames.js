@@ -1,16 +1,22 @@
 // @ts-check
 
+/** On a slow machine a part waits so many times as long as its last drawing took, so that it has at most this part of the time. */
+const rest = 20;
+
+/** Nothing waits longer than this for its next drawing, in milliseconds. */
+const longestRest = 5000;
+
 /**
- * Draws each part of the page at most once a frame, and no more often than the part wants, however many messages have changed it. A
- * hidden page gets no frames: what has changed by the time it is looked at again is then drawn in one go. A part that fails does not keep
- * the others from being drawn.
+ * Draws each part of the page at most once a frame, and no more often than the part wants and the machine is fast enough for, however
+ * many messages have changed it. A hidden page gets no frames: what has changed by the time it is looked at again is then drawn in one
+ * go. A part that fails does not keep the others from being drawn.
  */
 export class Frames {
   /** @type {Set<() => void>} */
   #due = new Set();
   /** Parts that wait for their time. @type {Set<() => void>} */
   #waiting = new Set();
-  /** When each part was drawn last, by the steady clock. @type {Map<() => void, number>} */
+  /** When the last drawing of each part ended, by the steady clock, and how long it took. @type {Map<() => void, {at: number, took: number}>} */
   #drawn = new Map();
   #requested = false;
 
@@ -20,7 +26,8 @@ export class Frames {
    */
   request(draw, pace = 0) {
     if (this.#due.has(draw) || this.#waiting.has(draw)) return;
-    const wait = (this.#drawn.get(draw) ?? -Infinity) + pace - performance.now();
+    const { at, took } = this.#drawn.get(draw) ?? { at: -Infinity, took: 0 };
+    const wait = at + Math.max(pace, Math.min(rest * took, longestRest)) - performance.now();
     if (wait > 0) {
       this.#waiting.add(draw);
       setTimeout(() => {
@@ -45,12 +52,14 @@ export class Frames {
     this.#due.clear();
     this.#requested = false;
     for (const draw of due) {
-      this.#drawn.set(draw, performance.now());
+      const began = performance.now();
       try {
         draw();
       } catch (error) {
         reportError(error);
       }
+      const at = performance.now();
+      this.#drawn.set(draw, { at, took: at - began });
     }
   }
 }
