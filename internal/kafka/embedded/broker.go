@@ -38,7 +38,7 @@ type Options struct {
 
 const (
 	// segmentBytes is the size of the files that retention removes, one at a time.
-	segmentBytes = 4 << 20
+	segmentBytes = 2 << 20
 	// upkeepInterval is how often retention runs and the compacted topics are looked at.
 	upkeepInterval = 5 * time.Second
 	// never keeps kfake from what would harm: compacting on its own, forgetting commits.

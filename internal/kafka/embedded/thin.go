@@ -15,7 +15,7 @@ import (
 // mostBatches is how many batches of the readings are kept, once everybody who needs them has taken them. kfake has 72 bytes
 // of memory for each batch in the log. Where few devices speak a batch is a single reading: in the 256 MiB of the default
 // retention there would be half a million of them, which took hours to come together and 40 MB.
-const mostBatches = 32 << 10
+const mostBatches = 16 << 10
 
 // segment is a file of the log with batches of one partition. The last of a partition, which grows, is not among those.
 type segment struct {
