@@ -68,7 +68,7 @@ func (s *Service) openBroker(ctx context.Context) error {
 		return err
 	}
 	s.Logger.Debug("append time probed", "stamped_by", stamped.String())
-	broker.Thin(s.topics.Readings, s.taken)
+	broker.Thin(s.topics.Readings, s.processed)
 	return nil
 }
 
@@ -84,21 +84,21 @@ func (s *Service) checkClock(ctx context.Context) error {
 			"(IOTMON_KAFKA_EMBEDDED_ALLOW_CLOCK_BEHIND=true)", err)
 	}
 	s.Logger.Warn("the log's time is taken to have been wrong", "reason", err)
-	return kafka.StampAll(ctx, s.dial, s.topics)
+	return kafka.AppendTicks(ctx, s.dial, s.topics)
 }
 
-// taken returns up to where both processor and archive have taken the partitions of the readings.
-func (s *Service) taken(ctx context.Context) (map[int32]int64, error) {
-	taken, err := kafka.Taken(ctx, s.dial, s.topics, s.cfg.Kafka.GroupID)
+// processed returns, for each partition of the readings, the offset up to which both the processor and the archive have processed it.
+func (s *Service) processed(ctx context.Context) (map[int32]int64, error) {
+	offsets, err := kafka.CommittedOffsets(ctx, s.dial, s.topics, s.cfg.Kafka.GroupID)
 	if err != nil || !s.cfg.Archive.Enabled {
-		return taken, err
+		return offsets, err
 	}
 	archived, err := s.store.Offsets(ctx, s.topics.Readings)
 	if err != nil {
 		return nil, fmt.Errorf("read the archive's offsets: %w", err)
 	}
-	for id, next := range taken {
-		taken[id] = min(next, archived[archive.Source{Topic: s.topics.Readings, Partition: id}].Next)
+	for id, next := range offsets {
+		offsets[id] = min(next, archived[archive.Source{Topic: s.topics.Readings, Partition: id}].Next)
 	}
-	return taken, nil
+	return offsets, nil
 }

@@ -42,14 +42,14 @@ func (f *findings) set(partition int32, reason string) {
 	f.part.NotReady(strings.Join(reasons, "; "))
 }
 
-// watchTransactions tells of transactions of other programs that keep readings from being processed.
+// watchTransactions reports transactions of other programs that keep readings from being processed.
 func (s *Service) watchTransactions() {
 	open := newFindings(s.readiness.Mention("open transactions"))
 	watch := kafka.NewStallWatch(kafka.StallOptions{
 		Dial:   s.dial,
 		Topics: s.topics,
-		Told: func(partition int32, since time.Duration, reason string) {
-			s.metrics.LogHealth.OpenTransaction(partition, since)
+		Stalled: func(partition int32, lasted time.Duration, reason string) {
+			s.metrics.LogHealth.OpenTransaction(partition, lasted)
 			open.set(partition, reason)
 		},
 		Logger: s.Logger,
@@ -57,7 +57,8 @@ func (s *Service) watchTransactions() {
 	s.add("transaction watch", after(watch.Run, s.kafka))
 }
 
-// endTransactions ends transactions of processors that Kafka has forgotten to end. The embedded broker keeps none in mind.
+// endTransactions writes the markers of processors' transactions that Kafka has failed to write. The embedded broker has no such
+// fault.
 func (s *Service) endTransactions() {
 	if s.broker != nil {
 		return

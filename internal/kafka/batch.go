@@ -13,21 +13,21 @@ import (
 	"iotmon/internal/wire"
 )
 
-// Batch holds records, with all of their bytes in one buffer, from the moment they are encoded until the client has finished
-// with the last of them.
+// Batch holds encoded records, with all of their bytes in one buffer, until the client has acknowledged or failed each of them.
 type Batch struct {
 	records []kgo.Record
 	bytes   []byte
-	// finish is called once, when nothing of the batch is left with the client; err is the first failure then.
-	finish func()
-	left   atomic.Int64
+	// pending counts the records that the client has neither acknowledged nor failed. When it reaches 0, finish is called once.
+	pending atomic.Int64
+	finish  func()
 
-	mu     sync.Mutex
-	unsent int
+	mu sync.Mutex
+	// failed counts the records that were not written; err is the first reason.
+	failed int
 	err    error
 }
 
-// BatchPool keeps batches for reuse: at full rate they would be most of the garbage.
+// BatchPool keeps batches for reuse: at full rate they would be most of the garbage. It may be used concurrently.
 type BatchPool struct{ pool sync.Pool }
 
 // Get returns an empty batch.
@@ -37,17 +37,17 @@ func (p *BatchPool) Get() *Batch {
 		return new(Batch)
 	}
 	b.records, b.bytes = b.records[:0], b.bytes[:0]
-	b.unsent, b.err = 0, nil
+	b.failed, b.err = 0, nil
 	return b
 }
 
-// Put takes back a batch that nothing is left of with the client.
+// Put returns a batch to the pool. The client must have finished with all of its records.
 func (p *BatchPool) Put(b *Batch) {
 	b.finish = nil
 	p.pool.Put(b)
 }
 
-// addReadings encodes readings for a topic.
+// addReadings appends one record for each reading.
 func (b *Batch) addReadings(topic string, readings []iot.Reading, headers []kgo.RecordHeader) {
 	now := time.Now()
 	for i := range readings {
@@ -58,9 +58,9 @@ func (b *Batch) addReadings(topic string, readings []iot.Reading, headers []kgo.
 	}
 }
 
-// Add appends a record with the key and with the value that is encoded into the batch's buffer.
+// Add appends a record. AppendValue appends the value to the batch's buffer, as append does.
 func (b *Batch) Add(r kgo.Record, key iot.DeviceID, appendValue func([]byte) []byte) {
-	// A buffer that has to grow leaves the records so far in the old one, where they are just as good.
+	// When append has to allocate a larger buffer, the earlier records keep pointing into the old one, which stays valid.
 	start := len(b.bytes)
 	b.bytes = append(b.bytes, key...)
 	r.Key = b.bytes[start:len(b.bytes):len(b.bytes)]
@@ -73,24 +73,24 @@ func (b *Batch) Add(r kgo.Record, key iot.DeviceID, appendValue func([]byte) []b
 // Len returns how many records the batch has.
 func (b *Batch) Len() int { return len(b.records) }
 
-// Produce hands the records, of which there must be some, over to the client. Finish is called once, when nothing of the batch is
-// left with the client, with the first of the records and why one of them was not written; nil if all were.
+// Produce hands the records to the client; there must be at least one. Finish is called once, after the client has finished with
+// all of them, with the first record of the batch. Err is nil if all were written, else the reason of the first failure.
 func (b *Batch) Produce(ctx context.Context, client *kgo.Client, finish func(first *kgo.Record, err error)) {
 	b.produce(ctx, client, func() { finish(&b.records[0], b.err) })
 }
 
-// produce is Produce with a finish that looks at the batch itself.
+// produce is Produce with a finish that reads the result from the batch itself.
 func (b *Batch) produce(ctx context.Context, client *kgo.Client, finish func()) {
 	b.finish = finish
-	b.left.Store(int64(len(b.records)))
-	// The batch may be somebody else's before the last call has returned.
+	b.pending.Store(int64(len(b.records)))
+	// Finish may return the batch to its pool before the last call of client.Produce has returned.
 	records, promise := b.records, b.acknowledged
 	for i := range records {
 		client.Produce(ctx, &records[i], promise)
 	}
 }
 
-// endSpan ends the span of a batch that nothing is left of with the client.
+// endSpan ends the span of a batch that the client has finished with.
 func (b *Batch) endSpan(span trace.Span) {
 	if span.IsRecording() {
 		span.SetAttributes(MessageCount(len(b.records)))
@@ -98,17 +98,17 @@ func (b *Batch) endSpan(span trace.Span) {
 	endSpan(span, b.err)
 }
 
-// acknowledged is the promise of every record of the batch.
+// acknowledged is what the client calls for every record of the batch: err is nil if the log has acknowledged the record.
 func (b *Batch) acknowledged(_ *kgo.Record, err error) {
 	if err != nil {
 		b.mu.Lock()
-		b.unsent++
+		b.failed++
 		if b.err == nil {
 			b.err = err
 		}
 		b.mu.Unlock()
 	}
-	if b.left.Add(-1) == 0 {
+	if b.pending.Add(-1) == 0 {
 		b.finish()
 	}
 }

@@ -10,29 +10,31 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// maxClockBehind is how far this machine's clock may be behind the log's newest record when it is this machine that stamps
-// records. What is stamped with an earlier time than what came before decides nothing until the clock has caught up.
+// maxClockBehind is how far this machine's clock may be behind the newest record of the log, if this machine stamps the records.
+// A record with an earlier append time than those before it does not move time on: no window closes and no device becomes
+// silent until the clock has caught up.
 const maxClockBehind = time.Hour
 
-// ErrClockBehind means that the machine's clock is behind the log.
+// ErrClockBehind means that this machine's clock is too far behind the newest record of the log.
 var ErrClockBehind = errors.New("the clock of this machine is behind the log")
 
-// CheckClock returns ErrClockBehind if the last records of the readings' topic were appended more than an hour after now, which
-// is what this machine says. It is for a log whose records this machine stamps.
+// CheckClock returns ErrClockBehind if the newest record of the readings' topic was appended more than an hour after now, the time
+// of this machine's clock. It is meant for the embedded broker, whose records have the append time of this machine.
 func CheckClock(ctx context.Context, dial Dial, topics Topics, now time.Time) error {
-	last, err := lastAppend(ctx, dial, topics.Readings)
+	newest, err := newestAppendTime(ctx, dial, topics.Readings)
 	if err != nil {
 		return fmt.Errorf("find the last record of %s: %w", topics.Readings, err)
 	}
-	if last.Sub(now) <= maxClockBehind {
+	if newest.Sub(now) <= maxClockBehind {
 		return nil
 	}
-	return fmt.Errorf("%w: it is %s here, and the last reading was taken in at %s", ErrClockBehind,
-		now.UTC().Format(time.RFC3339), last.UTC().Format(time.RFC3339))
+	return fmt.Errorf("%w: this machine says %s, and the last reading was appended at %s", ErrClockBehind,
+		now.UTC().Format(time.RFC3339), newest.UTC().Format(time.RFC3339))
 }
 
-// StampAll appends a tick to every partition of the readings, so that the last record of each has this machine's time.
-func StampAll(ctx context.Context, dial Dial, topics Topics) error {
+// AppendTicks appends a tick to every partition of the readings' topic. It accepts this machine's clock after ErrClockBehind: the
+// last record of each partition then has this clock's time, so the next CheckClock finds no difference.
+func AppendTicks(ctx context.Context, dial Dial, topics Topics) error {
 	client, err := kgo.NewClient(dial.Options(kgo.RecordPartitioner(kgo.ManualPartitioner()))...)
 	if err != nil {
 		return err
@@ -52,8 +54,8 @@ func StampAll(ctx context.Context, dial Dial, topics Topics) error {
 	return nil
 }
 
-// lastAppend returns the newest append time among the last records of a topic's partitions, the zero time for an empty topic.
-func lastAppend(ctx context.Context, dial Dial, topic string) (time.Time, error) {
+// newestAppendTime returns the newest append time among the last records of a topic's partitions, the zero time for an empty topic.
+func newestAppendTime(ctx context.Context, dial Dial, topic string) (time.Time, error) {
 	client, err := kgo.NewClient(dial.Options(kgo.KeepControlRecords(), kgo.ConsumeResetOffset(kgo.NoResetOffset()))...)
 	if err != nil {
 		return time.Time{}, err
@@ -75,7 +77,7 @@ func lastAppend(ctx context.Context, dial Dial, topic string) (time.Time, error)
 		}
 	})
 	client.AddConsumePartitions(map[string]map[int32]kgo.Offset{topic: from})
-	var last time.Time
+	var newest time.Time
 	for len(from) > 0 {
 		fetches := client.PollFetches(ctx)
 		if err := fetches.Err(); err != nil {
@@ -83,10 +85,10 @@ func lastAppend(ctx context.Context, dial Dial, topic string) (time.Time, error)
 		}
 		fetches.EachRecord(func(r *kgo.Record) {
 			delete(from, r.Partition)
-			if r.Timestamp.After(last) {
-				last = r.Timestamp
+			if r.Timestamp.After(newest) {
+				newest = r.Timestamp
 			}
 		})
 	}
-	return last, nil
+	return newest, nil
 }

@@ -16,7 +16,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// cluster is the embedded broker, with producers.
+// cluster is the embedded broker with helpers to produce and read.
 type cluster struct{ *kafkatest.Cluster }
 
 func startCluster(t testing.TB) *cluster {
@@ -24,7 +24,7 @@ func startCluster(t testing.TB) *cluster {
 	return &cluster{kafkatest.StartCluster(t)}
 }
 
-// producer starts a producer whose dial and topics are the cluster's.
+// producer starts a producer of the cluster that is closed when the test ends.
 func (c *cluster) producer(options kafka.ProducerOptions) *kafka.Producer {
 	c.T.Helper()
 	options.Dial, options.Topics = c.Dial, c.Topics
@@ -36,7 +36,7 @@ func (c *cluster) producer(options kafka.ProducerOptions) *kafka.Producer {
 	return p
 }
 
-// read returns the first n records of a topic, each partition's in order.
+// read returns the first n records of a topic, or a few more; those of each partition are in order.
 func (c *cluster) read(topic string, n int) []*kgo.Record {
 	c.T.Helper()
 	client, err := kgo.NewClient(c.Dial.Options(kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))...)
@@ -57,7 +57,7 @@ func (c *cluster) read(topic string, n int) []*kgo.Record {
 	return records
 }
 
-// someReadings returns count readings of ten devices, in the order of time.
+// someReadings returns count readings of ten devices in turn, one second apart.
 func someReadings(count int) []iot.Reading {
 	start := time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
 	readings := make([]iot.Reading, count)

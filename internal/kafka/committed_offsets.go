@@ -10,9 +10,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// Taken returns, for each partition of the readings, the first offset that the group's processors would read again if they
-// were restarted. A partition that they have not committed yet is missing.
-func Taken(ctx context.Context, dial Dial, topics Topics, group string) (map[int32]int64, error) {
+// CommittedOffsets returns the offset that the processors' group has committed for each partition of the readings' topic. After a
+// restart the processors read from there. A partition without a commit is missing from the map.
+func CommittedOffsets(ctx context.Context, dial Dial, topics Topics, group string) (map[int32]int64, error) {
 	client, err := kgo.NewClient(dial.Options()...)
 	if err != nil {
 		return nil, err
@@ -23,16 +23,16 @@ func Taken(ctx context.Context, dial Dial, topics Topics, group string) (map[int
 		err = committed.Error()
 	}
 	if errors.Is(err, kerr.GroupIDNotFound) {
-		return nil, nil // It has never committed.
+		return nil, nil // The group has never committed.
 	}
 	if err != nil {
 		return nil, fmt.Errorf("fetch committed offsets: %w", err)
 	}
-	taken := make(map[int32]int64)
+	offsets := make(map[int32]int64)
 	committed.Each(func(o kadm.OffsetResponse) {
 		if o.Topic == topics.Readings && o.At >= 0 {
-			taken[o.Partition] = o.At
+			offsets[o.Partition] = o.At
 		}
 	})
-	return taken, nil
+	return offsets, nil
 }

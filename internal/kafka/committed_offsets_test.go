@@ -15,17 +15,17 @@ import (
 	"iotmon/internal/kafka/kafkatest"
 )
 
-func TestTakenIsWhereProcessorsWouldGoOn(t *testing.T) {
+func TestCommittedOffsetsAreThoseOfTheReadings(t *testing.T) {
 	l := kafkatest.NewLog(t)
-	taken := func() map[int32]int64 {
+	committed := func() map[int32]int64 {
 		t.Helper()
-		got, err := kafka.Taken(t.Context(), l.Dial, l.Topics, "group")
+		got, err := kafka.CommittedOffsets(t.Context(), l.Dial, l.Topics, "group")
 		if err != nil {
 			t.Fatal(err)
 		}
 		return got
 	}
-	if got := taken(); len(got) > 0 {
+	if got := committed(); len(got) > 0 {
 		t.Errorf("before any commit: got %v, want nothing", got)
 	}
 	commits := make(kadm.Offsets)
@@ -35,13 +35,13 @@ func TestTakenIsWhereProcessorsWouldGoOn(t *testing.T) {
 	if err := kadm.NewClient(l.Client).CommitAllOffsets(t.Context(), "group", commits); err != nil {
 		t.Fatal(err)
 	}
-	if got, want := taken(), map[int32]int64{1: 7, 2: 0}; !maps.Equal(got, want) {
+	if got, want := committed(), map[int32]int64{1: 7, 2: 0}; !maps.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
 
-// Clients of a broker in the same process must not measure themselves for it: each had megabytes of memory for that.
-func TestClientsInTheBrokersProcessReportNothing(t *testing.T) {
+// Clients of a broker in the same process must not send it metrics: each would use megabytes of memory for them.
+func TestClientsInTheBrokersProcessSendNoMetrics(t *testing.T) {
 	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "readings"))
 	if err != nil {
 		t.Fatal(err)
@@ -70,9 +70,9 @@ func TestClientsInTheBrokersProcessReportNothing(t *testing.T) {
 		}
 	}
 	if asked(kafka.Dial{Brokers: cluster.ListenAddrs(), Dialer: new(net.Dialer).DialContext}, 200*time.Millisecond) {
-		t.Error("a client within the process asked what to report")
+		t.Error("a client in the broker's process asked which metrics to send")
 	}
 	if !asked(kafka.Dial{Brokers: cluster.ListenAddrs()}, 10*time.Second) {
-		t.Error("a client from elsewhere did not ask either: the test finds nothing")
+		t.Error("a client from elsewhere did not ask either: the test would find nothing")
 	}
 }

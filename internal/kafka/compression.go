@@ -9,7 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// compression returns the option for the codec of that name; "" is lz4.
+// compression returns the producer option for the codec with that name; "" means lz4.
 func compression(name string) (kgo.ProducerOpt, error) {
 	var codec kgo.CompressionCodec
 	switch name {
@@ -29,8 +29,8 @@ func compression(name string) (kgo.ProducerOpt, error) {
 	return kgo.ProducerBatchCompression(codec, kgo.NoCompression()), nil
 }
 
-// lz4Blocks compresses to LZ4 frames of 64 KiB blocks, as the Java client does. Whoever decompresses a frame, here or
-// elsewhere, takes memory for a whole block; kgo's own compressor promises blocks of 4 MiB whatever the batch.
+// lz4Blocks compresses to LZ4 frames with blocks of 64 KiB, as the Java client does. A consumer allocates a whole block to
+// decompress a frame, and kgo's own compressor declares blocks of 4 MiB however small the batch is.
 type lz4Blocks struct{ writers sync.Pool }
 
 var smallBlocks kgo.Compressor = &lz4Blocks{writers: sync.Pool{New: func() any {
@@ -41,10 +41,10 @@ var smallBlocks kgo.Compressor = &lz4Blocks{writers: sync.Pool{New: func() any {
 	return w
 }}}
 
-// LZ4 returns the option that has a producer compress to frames of small blocks.
+// LZ4 returns the producer option to compress with LZ4 in blocks of 64 KiB.
 func LZ4() kgo.ProducerOpt { return kgo.WithCompressor(smallBlocks) }
 
-// Compress implements kgo.Compressor. A batch has a checksum of its own, so the frame needs none.
+// Compress implements kgo.Compressor. Kafka's batch has a checksum, so the frame has none.
 func (c *lz4Blocks) Compress(dst *bytes.Buffer, src []byte, _ ...kgo.CompressFlag) ([]byte, kgo.CompressionCodecType) {
 	w := c.writers.Get().(*lz4.Writer)
 	defer c.writers.Put(w)

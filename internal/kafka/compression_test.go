@@ -21,6 +21,6 @@ func TestLZ4BlocksAreSmall(t *testing.T) {
 	}
 	got, err := kgo.DefaultDecompressor().Decompress(compressed, codec)
 	if err != nil || !bytes.Equal(got, src) {
-		t.Errorf("decompressed to %d bytes, %v, want the %d there were", len(got), err, len(src))
+		t.Errorf("decompressed to %d bytes, %v, want the original %d", len(got), err, len(src))
 	}
 }

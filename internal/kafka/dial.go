@@ -1,6 +1,8 @@
 // Package kafka is, with its subpackages, the only importer of the Kafka client. It has what all clients share: how to reach the
-// cluster, the topics, the producer of readings, and what watches over the cluster. Package processor reads readings and writes
-// what follows from them, package feed is for those who read that, and package embedded is the broker for those who have none.
+// cluster, the topics, the producer of readings, and the watches that report trouble of the cluster.
+//
+// Package processor reads readings and writes summaries, alerts and device states. Package feed reads those for the archive, the
+// live view and the cache. Package embedded is the broker inside iotmon, for a plant without a Kafka cluster.
 package kafka
 
 import (
@@ -24,21 +26,22 @@ type Dial struct {
 	Brokers []string
 	// ClientID names this process in the broker's logs and quotas.
 	ClientID string
-	// Dialer connects to a broker; nil does over TCP. There is none beside TLS.
+	// Dialer connects to the embedded broker of this process; nil means TCP. It cannot be combined with TLS.
 	Dialer func(ctx context.Context, network, address string) (net.Conn, error)
 	// TLS encrypts the connections; nil leaves them plain.
 	TLS *tls.Config
-	// Login is how the client makes itself known; nil does not.
+	// Login authenticates the client (SASL); nil connects without authentication.
 	Login Login
-	// ServerSideGroups lets the broker share partitions out (KIP-848) where it can, rather than the members.
+	// ServerSideGroups lets the broker assign the partitions of a group to its members (KIP-848), if it can. Otherwise the members
+	// assign them among themselves.
 	ServerSideGroups bool
 	Logger           *slog.Logger
 }
 
-// Login is a way to make a client known to the cluster.
+// Login authenticates a client to the cluster.
 type Login sasl.Mechanism
 
-// NewLogin returns the login by PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512.
+// NewLogin returns the login for a SASL mechanism: PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512.
 func NewLogin(mechanism, user, password string) (Login, error) {
 	switch mechanism {
 	case "PLAIN":
@@ -48,17 +51,17 @@ func NewLogin(mechanism, user, password string) (Login, error) {
 	case "SCRAM-SHA-512":
 		return scram.Auth{User: user, Pass: password}.AsSha512Mechanism(), nil
 	default:
-		return nil, fmt.Errorf("unknown login mechanism %q", mechanism)
+		return nil, fmt.Errorf("unknown login mechanism %q (allowed: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512)", mechanism)
 	}
 }
 
-// Bounds of what a client buffers from the broker, so that the whole system stays small next to a log of any size.
+// Limits of what one fetch may return: a client's memory does not grow with the size of the log.
 const (
 	maxFetchBytes          = 16 << 20
 	maxFetchPartitionBytes = 2 << 20
 )
 
-// Options returns the options that all clients share, followed by more.
+// Options returns the options that all clients share, followed by the given ones.
 func (d Dial) Options(more ...kgo.Opt) []kgo.Opt {
 	shared := []kgo.Opt{
 		kgo.SeedBrokers(d.Brokers...),
@@ -67,8 +70,8 @@ func (d Dial) Options(more ...kgo.Opt) []kgo.Opt {
 		kgo.FetchMaxPartitionBytes(maxFetchPartitionBytes),
 	}
 	if d.Dialer != nil {
-		// A broker in this process has nobody who would look at what clients measure, and each of them takes megabytes to
-		// compress it.
+		// Nobody reads the metrics that clients send to a broker in this process, and each client would use megabytes of memory
+		// to compress them.
 		shared = append(shared, kgo.Dialer(d.Dialer), kgo.DisableClientMetrics())
 	}
 	if d.TLS != nil {
@@ -97,10 +100,11 @@ func (d Dial) Group(name string) []kgo.Opt {
 	return member
 }
 
-// ErrClosed tells that a client was closed under whoever reads from it.
+// ErrClosed is returned to a reader whose client was closed while it was reading.
 var ErrClosed = errors.New("kafka client closed")
 
-// clientLog lets the client's warnings and errors through to slog. Its information is about every request.
+// clientLog passes the client's warnings and errors on to slog. It leaves out the information level, which has lines about every
+// request.
 type clientLog struct{ logger *slog.Logger }
 
 func (l clientLog) Level() kgo.LogLevel { return kgo.LogLevelWarn }

@@ -7,11 +7,11 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// fetchMemory lends a consumer what fetched batches are decompressed into and what their records are kept in, so that at
-// full rate neither is garbage. The records, with their keys, values and headers, are the client's again after Recycle.
+// fetchMemory pools the memory of a consumer's fetches: the buffers that batches are decompressed into, and the records. So at full
+// rate neither becomes garbage. Recycle returns the records of a fetch, with their keys, values and headers, to the pool.
 type fetchMemory struct {
-	texts   sizes[byte]
-	records sizes[kgo.Record]
+	buffers slicePool[byte]
+	records slicePool[kgo.Record]
 }
 
 var (
@@ -19,22 +19,26 @@ var (
 	_ kgo.PoolRecords         = (*fetchMemory)(nil)
 )
 
-// NewFetchMemory returns the option that gives a consumer memory of its own, which is used again after Recycle.
-func NewFetchMemory() kgo.Opt {
-	return kgo.WithPools(&fetchMemory{texts: sizes[byte]{least: 12, most: 20}, records: sizes[kgo.Record]{least: 3, most: 14}})
+// PooledFetches returns the consumer option to reuse the memory of fetches. Each consumer gets a pool of its own. Its owner must
+// call Recycle for every fetch, else the pool stays empty.
+func PooledFetches() kgo.Opt {
+	return kgo.WithPools(&fetchMemory{
+		buffers: slicePool[byte]{minClass: 12, maxClass: 20},
+		records: slicePool[kgo.Record]{minClass: 3, maxClass: 14},
+	})
 }
 
-// expansion is a little more than what readings and states of many devices grow by when they are decompressed. A guess that
-// is too small costs a copy, one that is too large the clearing of what was not used.
+// expansion is the guess how many times larger a batch of readings or states is when it is decompressed: a little more than
+// measured with many devices. A guess that is too small costs a copy, one that is too large costs clearing unused memory.
 const expansion = 12
 
 // GetDecompressBytes implements kgo.PoolDecompressBytes.
 func (m *fetchMemory) GetDecompressBytes(compressed []byte, _ kgo.CompressionCodecType) []byte {
-	return m.texts.get(expansion * len(compressed))
+	return m.buffers.get(expansion * len(compressed))
 }
 
 // PutDecompressBytes implements kgo.PoolDecompressBytes.
-func (m *fetchMemory) PutDecompressBytes(text []byte) { m.texts.put(text) }
+func (m *fetchMemory) PutDecompressBytes(buffer []byte) { m.buffers.put(buffer) }
 
 // GetRecords implements kgo.PoolRecords.
 func (m *fetchMemory) GetRecords(n int) []kgo.Record { return m.records.get(n) }
@@ -42,29 +46,29 @@ func (m *fetchMemory) GetRecords(n int) []kgo.Record { return m.records.get(n) }
 // PutRecords implements kgo.PoolRecords.
 func (m *fetchMemory) PutRecords(records []kgo.Record) { m.records.put(records) }
 
-// Recycle gives back what the records of a fetch are kept in. Nothing of them may be used any more.
+// Recycle returns the memory of a fetch to the pool of its consumer. The records, keys, values and headers must not be used after it.
 func Recycle(fetches kgo.Fetches) { fetches.EachRecord((*kgo.Record).Recycle) }
 
-// sizes keeps slices for reuse by powers of two of what they hold, from 2^least to 2^most. Whoever needs a larger one makes
-// it, and it is not kept.
-type sizes[T any] struct {
-	least, most int
-	pools       [21]sync.Pool
+// slicePool keeps slices for reuse, in classes by capacity: a slice of class c has a capacity of 2^c to 2^(c+1)-1. Larger slices
+// than those of maxClass are not kept.
+type slicePool[T any] struct {
+	minClass, maxClass int
+	pools              [21]sync.Pool
 }
 
-// get returns an empty slice with room for n, or for as many as are kept at once.
-func (s *sizes[T]) get(n int) []T {
-	class := min(max(bits.Len(uint(max(n, 1)-1)), s.least), s.most)
+// get returns an empty slice with a capacity of n at least; for a large n, of 2^maxClass, so that the caller has to grow it.
+func (s *slicePool[T]) get(n int) []T {
+	class := min(max(bits.Len(uint(max(n, 1)-1)), s.minClass), s.maxClass)
 	if kept, ok := s.pools[class].Get().(*[]T); ok {
 		return (*kept)[:0]
 	}
 	return make([]T, 0, 1<<class)
 }
 
-// put keeps a slice, unless it is too small or too large for anybody.
-func (s *sizes[T]) put(slice []T) {
+// put keeps a slice for reuse, unless its class is not kept.
+func (s *slicePool[T]) put(slice []T) {
 	class := bits.Len(uint(cap(slice))) - 1
-	if class < s.least || class > s.most {
+	if class < s.minClass || class > s.maxClass {
 		return
 	}
 	s.pools[class].Put(&slice)

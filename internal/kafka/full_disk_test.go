@@ -21,8 +21,9 @@ import (
 	"iotmon/tests/testenv"
 )
 
-// A disk is full and free again: what was acknowledged meanwhile, before and after is in the log, with no restart.
-func TestAFullDiskLosesNothingThatWasAcknowledged(t *testing.T) {
+// The disk becomes full and then has room again, without a restart. All readings that were acknowledged before, meanwhile and
+// after are in the log.
+func TestAFullDiskLosesNoAcknowledgedReading(t *testing.T) {
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=8m"); err != nil {
 		testenv.Lacks(t, "needs the right to mount a small disk: %v", err)
@@ -50,14 +51,14 @@ func TestAFullDiskLosesNothingThatWasAcknowledged(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer producer.Close()
-	acknowledged, refused := int64(0), 0
+	acknowledged, failed := int64(0), 0
 	send := func() {
 		var readings []iot.Reading
 		for device := range 100 {
 			readings = append(readings, kafkatest.Reading(device, time.Now(), 1))
 		}
 		if err := producer.Append(t.Context(), readings); err != nil {
-			refused++
+			failed++
 		} else {
 			acknowledged += int64(len(readings))
 		}
@@ -68,24 +69,24 @@ func TestAFullDiskLosesNothingThatWasAcknowledged(t *testing.T) {
 	for range 20 {
 		send()
 	}
-	if refused == 0 {
-		t.Fatal("nothing was refused: the disk was not full")
+	if failed == 0 {
+		t.Fatal("no request failed: the disk was not full")
 	}
 	if err := os.Remove(filler); err != nil {
 		t.Fatal(err)
 	}
-	before := refused
+	before := failed
 	for range 20 {
 		send()
 	}
-	if refused != before {
-		t.Errorf("%d of 20 requests were refused on the free disk", refused-before)
+	if failed != before {
+		t.Errorf("%d of 20 requests failed although the disk had room again", failed-before)
 	}
 	ends, err := admin.ListEndOffsets(t.Context(), topics.Readings)
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Of a request that was refused one partition may have its part.
+	// A request that failed may have been written to one of its partitions.
 	held := int64(0)
 	ends.Each(func(end kadm.ListedOffset) { held += end.Offset })
 	if held < acknowledged {
@@ -93,7 +94,7 @@ func TestAFullDiskLosesNothingThatWasAcknowledged(t *testing.T) {
 	}
 }
 
-// fill writes a file until no byte more fits on its disk.
+// fill writes a file until its disk has no byte left.
 func fill(t *testing.T, name string) {
 	t.Helper()
 	file, err := os.Create(name)

@@ -14,53 +14,55 @@ import (
 type MarkerOptions struct {
 	Dial   Dial
 	Topics Topics
-	// Group is the processor's group: its transactions are named after it.
+	// Group is the processor's group. The transactional ids of processors begin with it.
 	Group  string
 	Logger *slog.Logger
 }
 
 const (
-	// markerInterval is how often the topics are looked at, markerPatience how long a transaction must have stayed the same in a
-	// partition before its end is written. A processor that goes on writes to its partitions in the meantime, in a transaction
-	// that is not decided.
+	// markerInterval is how often the topics are checked for open transactions.
 	markerInterval = 5 * time.Second
+	// markerPatience is how long a transaction must have been unchanged in a partition before its marker is written. A processor
+	// that is still working writes more often than that, and its coordinator has not decided the transaction yet.
 	markerPatience = 12 * time.Second
-	// markerRepeat is how often it is told again that an end cannot be written.
+	// markerRepeat is how often the log line about a transaction that cannot be ended is repeated.
 	markerRepeat = 5 * time.Minute
 )
 
-// offsetsTopic is where Kafka keeps what groups have committed.
+// offsetsTopic is Kafka's own topic of the offsets that groups have committed.
 const offsetsTopic = "__consumer_offsets"
 
-// MarkerWatch ends transactions of processors where Kafka has forgotten to. The coordinator decides how a transaction ends and
-// then writes a marker of it into every partition. A broker that is killed in between and comes back may take the partitions
-// that it does not know of yet for deleted, and note the transaction as complete: in those it stays open for ever. Whoever reads
-// committed records stops there, the restore and the archive among them, and the group's offsets may stay undecided.
+// MarkerWatch writes the markers of committed transactions of processors that Kafka has failed to write.
 //
-// Only what has been committed for certain is ended here. The coordinator tells how a producer's last transaction ended, and a
-// processor's session goes on after a commit alone, so if the last was committed, every one before it was. After an abort it is
-// not known from here whether the transaction that is open is the last one or one before, which was committed: that is left to
-// people, and told.
+// The transaction coordinator first decides how a transaction ends, then writes a marker into every partition of the transaction.
+// A coordinator that is killed in between and starts again does not know all partitions yet. It may treat the unknown ones as
+// deleted and record the transaction as complete. In those partitions the transaction then stays open for ever: readers of
+// committed records stop there, the restore and the archive among them, and the group's offsets may stay unstable.
+//
+// The watch ends a transaction only if it was certainly committed. The coordinator knows how the last transaction of a producer
+// ended. A processor session begins another transaction only after a commit, so if its last one was committed, all of them were.
+// If the last one was aborted, the open transaction may be that one or an earlier, committed one. Then the watch only logs it, and
+// an operator has to decide.
 type MarkerWatch struct {
 	MarkerOptions
 	interval, patience time.Duration
-	// open are the transactions that were found at the last look.
+	// open are the transactions that the last check found.
 	open map[openIn]*openTransaction
 }
 
-// openIn is a transaction in a partition.
+// openIn identifies an open transaction in a partition. Another record of the transaction changes it.
 type openIn struct {
 	topic     string
 	partition int32
 	producer  int64
-	// start is the transaction's first offset, last the sequence number of its last record.
+	// start is the offset of the transaction's first record, last the sequence number of its newest one.
 	start int64
 	last  int32
 }
 
-// openTransaction is since when it has been seen, and when it was last told that it cannot be ended.
+// openTransaction says when a transaction was first seen as it is now, and when it was last logged.
 type openTransaction struct {
-	since, told time.Time
+	since, logged time.Time
 }
 
 // NewMarkerWatch returns a watch; Run does the work.
@@ -68,13 +70,13 @@ func NewMarkerWatch(options MarkerOptions) *MarkerWatch {
 	return &MarkerWatch{options, markerInterval, markerPatience, make(map[openIn]*openTransaction)}
 }
 
-// Run watches until ctx ends. While Kafka does not answer nothing is done.
+// Run watches until ctx ends. While Kafka does not answer, it does nothing.
 func (w *MarkerWatch) Run(ctx context.Context) error {
-	return lookRegularly(ctx, w.Dial, w.interval, func(ctx context.Context, admin *kadm.Client) { w.look(ctx, admin, time.Now()) })
+	return checkRegularly(ctx, w.Dial, w.interval, func(ctx context.Context, admin *kadm.Client) { w.check(ctx, admin, time.Now()) })
 }
 
-// look ends what has been open for too long and is decided.
-func (w *MarkerWatch) look(ctx context.Context, admin *kadm.Client, now time.Time) {
+// check ends the transactions that have been unchanged for longer than patience and were committed.
+func (w *MarkerWatch) check(ctx context.Context, admin *kadm.Client, now time.Time) {
 	found := w.find(ctx, admin)
 	before := w.open
 	w.open = make(map[openIn]*openTransaction, len(found))
@@ -87,22 +89,22 @@ func (w *MarkerWatch) look(ctx context.Context, admin *kadm.Client, now time.Tim
 		if now.Sub(o.since) < w.patience {
 			continue
 		}
-		told, err := w.end(ctx, admin, producer)
-		if !told || now.Sub(o.told) < markerRepeat && !o.told.IsZero() {
+		report, err := w.end(ctx, admin, producer)
+		if !report || now.Sub(o.logged) < markerRepeat && !o.logged.IsZero() {
 			continue
 		}
-		o.told = now
+		o.logged = now
 		about := []any{"topic", in.topic, "partition", in.partition, "offset", in.start, "producer", in.producer}
 		if err != nil {
-			w.Logger.Error("a transaction of a processor stays open, nothing behind it is read, and it cannot be ended from here",
+			w.Logger.Error("a transaction of a processor stays open: records behind it are not read, and iotmon cannot end it",
 				append(about, "error", err)...)
 		} else {
-			w.Logger.Warn("Kafka had committed a transaction of a processor and not ended it everywhere; now it has ended", about...)
+			w.Logger.Warn("wrote the missing marker of a committed transaction of a processor: records behind it are read again", about...)
 		}
 	}
 }
 
-// find returns the transactions that are open where processors write.
+// find returns the transactions that are open in the topics that processors write to, or commit offsets to.
 func (w *MarkerWatch) find(ctx context.Context, admin *kadm.Client) map[openIn]kadm.DescribedProducer {
 	topics, err := admin.ListTopicsWithInternal(ctx, w.Topics.Readings, w.Topics.Aggregates, w.Topics.Alerts, w.Topics.States, w.Topics.DeadLetters, offsetsTopic)
 	if err != nil {
@@ -114,7 +116,7 @@ func (w *MarkerWatch) find(ctx context.Context, admin *kadm.Client) map[openIn]k
 			partitions.Add(name, topic.Partitions.Numbers()...)
 		}
 	}
-	// Where a broker or a partition does not answer, or may not, the others are looked at.
+	// A broker may not answer, or not allow this for some partitions: the answers for the other partitions are used.
 	described, _ := admin.DescribeProducers(ctx, partitions)
 	found := make(map[openIn]kadm.DescribedProducer)
 	described.EachProducer(func(p kadm.DescribedProducer) {
@@ -125,19 +127,19 @@ func (w *MarkerWatch) find(ctx context.Context, admin *kadm.Client) map[openIn]k
 	return found
 }
 
-// end writes the end of a transaction into a partition if it is a processor's and was committed. It reports whether there is
-// anything to tell.
-func (w *MarkerWatch) end(ctx context.Context, admin *kadm.Client, p kadm.DescribedProducer) (tell bool, err error) {
+// end writes the marker of a transaction into a partition, if the transaction is a processor's and was committed. Report means
+// that an operator should know: the marker was written, or, with an error, the transaction cannot be ended.
+func (w *MarkerWatch) end(ctx context.Context, admin *kadm.Client, p kadm.DescribedProducer) (report bool, err error) {
 	listed, err := admin.ListTransactions(ctx, []int64{p.ProducerID}, nil)
 	if err != nil {
-		return false, err // It is asked again.
+		return false, err // The next check asks again.
 	}
 	for id, transaction := range listed {
 		if transaction.ProducerID != p.ProducerID {
 			continue
 		}
 		if !isOwnTransaction(id, w.Group) {
-			return false, nil // Another program's; a StallWatch tells.
+			return false, nil // Another program's transaction; a StallWatch reports it.
 		}
 		switch transaction.State {
 		case "CompleteCommit":
@@ -146,42 +148,42 @@ func (w *MarkerWatch) end(ctx context.Context, admin *kadm.Client, p kadm.Descri
 			}
 			return true, writeCommit(ctx, admin, p)
 		case "Ongoing", "PrepareCommit", "PrepareAbort", "PrepareEpochFence":
-			return false, nil // It will be decided.
+			return false, nil // The coordinator is still deciding it or writing its markers.
 		default:
-			return true, fmt.Errorf("its coordinator says %s of the producer's last transaction: whether this one was committed is not known", transaction.State)
+			return true, fmt.Errorf("the producer's last transaction is in state %s, so it is not certain that this one was committed", transaction.State)
 		}
 	}
 	if p.Topic == offsetsTopic || p.Topic == w.Topics.Readings {
-		return false, nil // It may be anybody's.
+		return false, nil // Other programs write transactions here too.
 	}
-	return true, errors.New("no coordinator knows of its producer, or tells this user")
+	return true, errors.New("no transaction coordinator lists its producer, or this user is not allowed to see it")
 }
 
-// unchanged reports whether a transaction is still open in a partition as it was found. A producer that has gone on would have the
-// end taken for that of its next transaction.
+// unchanged reports whether a transaction is still open in a partition as it was found. If the producer has meanwhile begun its
+// next transaction there, the marker would commit that one.
 func (w *MarkerWatch) unchanged(ctx context.Context, admin *kadm.Client, p kadm.DescribedProducer) bool {
 	described, err := admin.DescribeProducers(ctx, partitionOf(p))
 	if err != nil {
 		return false
 	}
 	same := false
-	described.EachProducer(func(now kadm.DescribedProducer) { same = same || now == p })
+	described.EachProducer(func(current kadm.DescribedProducer) { same = same || current == p })
 	return same
 }
 
-// writeCommit writes the end of a transaction that was committed into a partition.
+// writeCommit writes the commit marker of a transaction into a partition.
 func writeCommit(ctx context.Context, admin *kadm.Client, p kadm.DescribedProducer) error {
 	responses, err := admin.WriteTxnMarkers(ctx, kadm.TxnMarkers{
 		ProducerID: p.ProducerID, ProducerEpoch: p.ProducerEpoch, Commit: true, CoordinatorEpoch: p.CoordinatorEpoch, Topics: partitionOf(p),
 	})
 	if err != nil {
-		return fmt.Errorf("write its end: %w", err)
+		return fmt.Errorf("write its marker: %w", err)
 	}
 	responses.EachPartition(func(r kadm.TxnMarkersPartitionResponse) { err = errors.Join(err, r.Err) })
 	return err
 }
 
-// partitionOf names the partition that a producer was found in.
+// partitionOf returns the partition that a producer was found in.
 func partitionOf(p kadm.DescribedProducer) kadm.TopicsSet {
 	partition := make(kadm.TopicsSet)
 	partition.Add(p.Topic, p.Partition)

@@ -1,6 +1,6 @@
 package kafka
 
-// Topics are the names of the topics that the system lives on.
+// Topics are the names of the topics that the stages exchange records through.
 type Topics struct {
 	// Readings holds one reading per record, keyed by device.
 	Readings string
@@ -10,11 +10,11 @@ type Topics struct {
 	Aggregates string
 	// Alerts holds alert events, keyed by device.
 	Alerts string
-	// States holds the latest state of each device; it is compacted and has the partitions of Readings.
+	// States holds the latest state of each device. It is compacted and has as many partitions as Readings.
 	States string
 }
 
-// DefaultTopics returns the documented names.
+// DefaultTopics returns the names that the documentation uses.
 func DefaultTopics() Topics {
 	return Topics{
 		Readings:    "device-data",

@@ -7,10 +7,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// AppendTime tells whose clock stamps the records of the readings' topic, and so drives event time.
+// AppendTime is whose clock sets the append time of the readings' records. All decisions about time follow that clock.
 type AppendTime int
 
-// On a cluster the broker stamps, as the topic is configured; the embedded broker leaves it to the producer.
+// On a cluster the broker sets it, because the topic is configured so. With the embedded broker the producer sets it.
 const (
 	StampedByProducer AppendTime = iota
 	StampedByBroker
@@ -23,13 +23,13 @@ func (a AppendTime) String() string {
 	return "producer"
 }
 
-// ProbeAppendTime appends a tick and looks at what became of its timestamp. The topic's configuration would not do: the
-// embedded broker accepts the setting and ignores it.
+// ProbeAppendTime finds out who sets the append time: it appends a tick and reads back the type of its timestamp. The topic's
+// configuration does not show it, because the embedded broker accepts that setting and ignores it.
 func ProbeAppendTime(ctx context.Context, dial Dial, topics Topics) (AppendTime, error) {
 	client, err := kgo.NewClient(dial.Options(
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.ConsumeTopics(),
-		kgo.UnknownTopicRetries(-1), // Right after its making, not every broker knows a topic.
+		kgo.UnknownTopicRetries(-1), // Just after a topic was created, some brokers do not know it yet.
 	)...)
 	if err != nil {
 		return 0, fmt.Errorf("probe append time: %w", err)

@@ -19,22 +19,24 @@ import (
 type ProducerOptions struct {
 	Dial   Dial
 	Topics Topics
-	// BatchSize is how many readings with all their fields a batch may hold, 2,000 by default; the largest is maxBatchBytes.
+	// BatchSize bounds the readings of a Kafka batch, 2,000 by default. It is converted to bytes for readings that have every
+	// field, so a batch of shorter ones may hold more. Whatever it is, a batch has at most maxBatchBytes.
 	BatchSize int
-	// Linger is how long a batch that is not full waits for more; 0 sends at once.
+	// Linger is how long a batch that is not full waits for more readings; 0 sends it at once.
 	Linger time.Duration
 	// Compression is one of lz4 (the default), snappy, zstd, gzip and none.
 	Compression string
-	// MaxBuffered bounds the readings that the log has not acknowledged, 50,000 by default. Whoever has more waits.
+	// MaxBuffered bounds the readings that the log has not acknowledged yet, 50,000 by default. Callers with more readings wait.
 	MaxBuffered int
-	// AppendTimeout is how long Append waits to be acknowledged, 10 s by default. DeliveryTimeout is how long a reading that
-	// was enqueued may wait; AppendTimeout by default and 1 s at least.
+	// AppendTimeout is how long Append waits for the acknowledgement, 10 s by default. DeliveryTimeout is how long an enqueued
+	// reading may wait for it: AppendTimeout by default, 1 s at least.
 	AppendTimeout, DeliveryTimeout time.Duration
-	// Failed is told how many readings of one Enqueue were not delivered and why. It must not block; nil for nobody.
+	// Failed is called with the number of readings of an Enqueue that were not delivered, and why. It must not block; nil ignores
+	// them.
 	Failed func(count int, err error)
-	// Sent is told how many readings have been acknowledged. It must not block; nil for nobody.
+	// Sent is called with the number of readings that have been acknowledged. It must not block; nil ignores them.
 	Sent func(count int)
-	// Tracer makes a span of each batch that is handed over; nil for none.
+	// Tracer makes a span of each batch that is sent; nil for none.
 	Tracer trace.Tracer
 }
 
@@ -42,38 +44,38 @@ const (
 	defaultBatchSize     = 2_000
 	defaultMaxBuffered   = 50_000
 	defaultAppendTimeout = 10 * time.Second
-	// usualRecord is a little less than the length of a reading with everything in it: no batch of such has more than
-	// BatchSize.
-	usualRecord = 250
-	// maxBatchBytes keeps whatever the readings' topic can hold small enough for a dead letter with its headers.
+	// fullReadingBytes is a little less than the length of a reading that has every field: with it, a batch of such readings
+	// never has more than BatchSize of them.
+	fullReadingBytes = 250
+	// maxBatchBytes bounds a batch so that each of its records still fits into a dead letter, which has more headers.
 	minBatchBytes, maxBatchBytes = 1 << 10, 700 << 10
-	// enqueueChunk is how much of one Enqueue is encoded at a time.
+	// enqueueChunk bounds the readings that Enqueue encodes into one Batch.
 	enqueueChunk = 500
 )
 
-// Producer writes readings and ticks into the readings' topic, each device's in order and none twice. It may be used
+// Producer appends readings and ticks to the readings' topic: the readings of each device in order, and none twice. It may be used
 // concurrently.
 //
-// Each record carries the time at which it was handed in. Where the broker does not stamp records, that is their append
-// time; ticks come from the same client, so none can overtake a reading of its partition that was stamped before it.
+// Each record has the time at which it was given to the producer. With the embedded broker, which does not stamp records, that is
+// the append time. Ticks are sent by the same client as readings, so a tick cannot overtake an earlier reading of its partition.
 type Producer struct {
 	client *kgo.Client
 	topic  string
-	// aggregates is the topic of corrected summaries.
+	// aggregates is the topic that Correct appends to.
 	aggregates string
 	timeout    time.Duration
 	failed     func(int, error)
 	sent       func(int)
 	tracer     trace.Tracer
 	batches    BatchPool
-	// room is for the enqueued readings that are on their way, and size how many there may be.
-	room *semaphore.Weighted
-	size int
+	// enqueued counts the enqueued readings that are not acknowledged yet, up to maxEnqueued.
+	enqueued    *semaphore.Weighted
+	maxEnqueued int
 }
 
 var _ source.Log = (*Producer)(nil)
 
-// NewProducer returns a producer; it connects when it is first used.
+// NewProducer returns a producer. It connects at its first use.
 func NewProducer(options ProducerOptions) (*Producer, error) {
 	compressed, err := compression(options.Compression)
 	if err != nil {
@@ -87,10 +89,10 @@ func NewProducer(options ProducerOptions) (*Producer, error) {
 		kgo.RecordPartitioner(devicePartitioner{kgo.StickyKeyPartitioner(nil)}),
 		kgo.ProducerLinger(options.Linger),
 		compressed,
-		kgo.ProducerBatchMaxBytes(int32(min(max(size*usualRecord, minBatchBytes), maxBatchBytes))),
+		kgo.ProducerBatchMaxBytes(int32(min(max(size*fullReadingBytes, minBatchBytes), maxBatchBytes))),
 		kgo.MaxBufferedRecords(buffered),
 		kgo.RecordDeliveryTimeout(cmp.Or(options.DeliveryTimeout, timeout)),
-	), options.Dial.numbering()...)...)
+	), options.Dial.idempotence()...)...)
 	if err != nil {
 		return nil, fmt.Errorf("make producer: %w", err)
 	}
@@ -104,22 +106,24 @@ func NewProducer(options ProducerOptions) (*Producer, error) {
 	}
 	return &Producer{
 		client: client, topic: options.Topics.Readings, aggregates: options.Topics.Aggregates, timeout: timeout, failed: failed, sent: sent,
-		tracer: OrNoTracer(options.Tracer), room: semaphore.NewWeighted(int64(buffered)), size: buffered,
+		tracer: OrNoTracer(options.Tracer), enqueued: semaphore.NewWeighted(int64(buffered)), maxEnqueued: buffered,
 	}, nil
 }
 
-// inFlight is how many requests without sequence numbers are on their way at once, as many as with them.
-const inFlight = 5
+// maxInFlight is how many produce requests without sequence numbers may be in flight: as many as the client allows with them.
+const maxInFlight = 5
 
-// numbering returns the options that have the embedded broker's writers not number their batches. It counts a number as used
-// before it writes the batch, and the client uses it again for the next batch when that failed, as on a full disk: the broker
-// would take that batch for one that it has, and acknowledge what it never wrote. Without a network, only a crash repeats a
-// batch, and the readings in it are recognized.
-func (d Dial) numbering() []kgo.Opt {
+// idempotence returns the options that turn the sequence numbers of batches (idempotent writes) off for the embedded broker.
+//
+// With them, a full disk would lose readings: the broker records a number as used before it writes the batch, and fails to write
+// it; the client uses the number again for the next batch; the broker treats that batch as a duplicate and acknowledges it without
+// writing it. Without sequence numbers a batch can be appended twice only after a crash, since there is no network between client
+// and broker. Its readings are then recognized as duplicates.
+func (d Dial) idempotence() []kgo.Opt {
 	if d.Dialer == nil {
 		return nil
 	}
-	return []kgo.Opt{kgo.DisableIdempotentWrite(), kgo.MaxProduceRequestsInflightPerBroker(inFlight)}
+	return []kgo.Opt{kgo.DisableIdempotentWrite(), kgo.MaxProduceRequestsInflightPerBroker(maxInFlight)}
 }
 
 // Append implements source.Log. It returns after AppendTimeout at the latest.
@@ -134,7 +138,7 @@ func (p *Producer) Append(ctx context.Context, readings []iot.Reading) error {
 	b.addReadings(p.topic, readings, TraceHeaders(ctx))
 	done := make(chan struct{})
 	b.produce(ctx, p.client, func() {
-		p.sent(len(b.records) - b.unsent)
+		p.sent(len(b.records) - b.failed)
 		b.endSpan(span)
 		close(done)
 	})
@@ -146,20 +150,20 @@ func (p *Producer) Append(ctx context.Context, readings []iot.Reading) error {
 			return fmt.Errorf("append readings: %w", err)
 		}
 		return nil
-	case <-ctx.Done(): // The client still has the batch; it is left to the garbage collector.
+	case <-ctx.Done(): // The client still uses the batch, so it cannot return to the pool.
 		return fmt.Errorf("append readings: %w", context.Cause(ctx))
 	}
 }
 
-// Enqueue hands the readings over and returns before they are acknowledged, but waits while MaxBuffered are. What ctx
-// still ends is the waiting, not the delivery: readings that are not delivered in the end are reported to Failed. They are
-// the caller's again when Enqueue returns.
+// Enqueue returns as soon as the readings are encoded and buffered, before the log has acknowledged them. It waits while MaxBuffered
+// readings are unacknowledged. Ctx ends only that wait: buffered readings are still delivered, and those that cannot be are
+// reported to Failed. The caller may reuse the slice when Enqueue returns.
 func (p *Producer) Enqueue(ctx context.Context, readings []iot.Reading) error {
 	for len(readings) > 0 {
-		chunk := readings[:min(len(readings), enqueueChunk, p.size)]
+		chunk := readings[:min(len(readings), enqueueChunk, p.maxEnqueued)]
 		readings = readings[len(chunk):]
 		weight := int64(len(chunk))
-		if p.room.Acquire(ctx, weight) != nil {
+		if p.enqueued.Acquire(ctx, weight) != nil {
 			return fmt.Errorf("enqueue readings: %w", context.Cause(ctx))
 		}
 		ctx, span := startSend(ctx, p.tracer, p.topic)
@@ -167,18 +171,18 @@ func (p *Producer) Enqueue(ctx context.Context, readings []iot.Reading) error {
 		b.addReadings(p.topic, chunk, TraceHeaders(ctx))
 		b.produce(context.WithoutCancel(ctx), p.client, func() {
 			b.endSpan(span)
-			p.sent(len(b.records) - b.unsent)
-			if b.unsent > 0 {
-				p.failed(b.unsent, b.err)
+			p.sent(len(b.records) - b.failed)
+			if b.failed > 0 {
+				p.failed(b.failed, b.err)
 			}
 			p.batches.Put(b)
-			p.room.Release(weight)
+			p.enqueued.Release(weight)
 		})
 	}
 	return nil
 }
 
-// Flush waits until everything that was handed over has been acknowledged or has failed.
+// Flush waits until every reading of earlier calls has been acknowledged or has failed.
 func (p *Producer) Flush(ctx context.Context) error { return p.client.Flush(ctx) }
 
 // Tick appends a tick to a partition and returns once it is in the log.
@@ -189,20 +193,21 @@ func (p *Producer) Tick(ctx context.Context, partition int32) error {
 	return nil
 }
 
-// Forget appends the record that has a device forgotten: by the processor when it comes to it, and then by everybody. It
-// returns once the record is in the log, after AppendTimeout at the latest.
+// Forget appends the record that asks to forget a device. The processor deletes the device's state when it reads the record; the
+// live view and the cache follow when they read the tombstone. Forget returns once the record is in the log, after AppendTimeout at
+// the latest.
 func (p *Producer) Forget(ctx context.Context, device iot.DeviceID) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, p.timeout, fmt.Errorf("not acknowledged within %v", p.timeout))
 	defer cancel()
 	record := &kgo.Record{Topic: p.topic, Key: []byte(device), Timestamp: time.Now()}
 	if err := p.client.ProduceSync(ctx, record).FirstErr(); err != nil {
-		return fmt.Errorf("append that %s is to be forgotten: %w", device, err)
+		return fmt.Errorf("append request to forget %s: %w", device, err)
 	}
 	return nil
 }
 
-// Correct appends summaries that the archive has corrected to the topic of the aggregates. It returns once they are in the log,
-// after AppendTimeout at the latest; after an error some of them may be.
+// Correct appends summaries that the archive has corrected to the aggregates topic. It returns once they are in the log, after
+// AppendTimeout at the latest; after an error some of them may be in the log.
 func (p *Producer) Correct(ctx context.Context, corrected []iot.WindowSummary) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, p.timeout, fmt.Errorf("not acknowledged within %v", p.timeout))
 	defer cancel()
@@ -218,6 +223,7 @@ func (p *Producer) Correct(ctx context.Context, corrected []iot.WindowSummary) e
 	return nil
 }
 
+// tick returns the record that lets time pass in a partition; see wire.TickHeader.
 func tick(topic string, partition int32) *kgo.Record {
 	return &kgo.Record{
 		Topic:     topic,
@@ -227,11 +233,11 @@ func tick(topic string, partition int32) *kgo.Record {
 	}
 }
 
-// Close drops what has not been acknowledged; call Flush before.
+// Close drops the readings that are not acknowledged yet; call Flush before it.
 func (p *Producer) Close() { p.client.Close() }
 
-// devicePartitioner keeps a device in one partition, the one that every other Kafka client would choose for its key. A
-// record without a key, a tick, goes where it says.
+// devicePartitioner chooses a device's partition by the hash of its id, as the Java client and most others do. A record without a
+// key, which is a tick, names its partition.
 type devicePartitioner struct{ keyed kgo.Partitioner }
 
 func (p devicePartitioner) ForTopic(topic string) kgo.TopicPartitioner {

@@ -23,8 +23,8 @@ func TestAppendWritesEachDeviceInOrderToOnePartition(t *testing.T) {
 	p := c.producer(kafka.ProducerOptions{})
 	before := time.Now().Truncate(time.Millisecond)
 	sent := someReadings(200)
-	for _, part := range [][]iot.Reading{sent[:1], sent[1:150], sent[150:]} {
-		if err := p.Append(t.Context(), part); err != nil {
+	for _, readings := range [][]iot.Reading{sent[:1], sent[1:150], sent[150:]} {
+		if err := p.Append(t.Context(), readings); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -76,7 +76,7 @@ func TestTickGoesToItsPartition(t *testing.T) {
 	}
 }
 
-func TestAppendFailsWhenNothingAcknowledges(t *testing.T) {
+func TestAppendFailsWithoutABroker(t *testing.T) {
 	c := startCluster(t)
 	p := c.producer(kafka.ProducerOptions{AppendTimeout: time.Second})
 	c.Close()
@@ -121,7 +121,7 @@ func TestAppendSurvivesARestartOfTheBroker(t *testing.T) {
 	}
 }
 
-// failures counts what Failed is told.
+// failures adds up the calls of Failed.
 type failures struct {
 	mu    sync.Mutex
 	count int
@@ -142,7 +142,7 @@ func TestEnqueueDeliversInTheBackground(t *testing.T) {
 	if err := p.Enqueue(ctx, someReadings(2_345)); err != nil {
 		t.Fatal(err)
 	}
-	cancel() // Ends nothing that has been handed over.
+	cancel() // Buffered readings are delivered all the same.
 	if err := p.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -151,7 +151,7 @@ func TestEnqueueDeliversInTheBackground(t *testing.T) {
 	}
 }
 
-func TestEnqueueReportsWhatIsNotDelivered(t *testing.T) {
+func TestEnqueueReportsReadingsThatAreNotDelivered(t *testing.T) {
 	c := startCluster(t)
 	var failed failures
 	p := c.producer(kafka.ProducerOptions{AppendTimeout: time.Second, Failed: failed.add})
@@ -180,11 +180,11 @@ func TestEnqueueWaitsWhileTheBufferIsFull(t *testing.T) {
 	}
 	select {
 	case err := <-enqueued:
-		t.Errorf("enqueue of more than the buffer: got %v, want to wait", err)
+		t.Errorf("enqueue of more than the buffer holds: got %v, want it to wait", err)
 	case <-time.After(100 * time.Millisecond):
 		cancel()
 		if err := <-enqueued; !errors.Is(err, context.Canceled) {
-			t.Errorf("enqueue that is given up: got %v, want that it was canceled", err)
+			t.Errorf("enqueue with a cancelled context: got %v, want context.Canceled", err)
 		}
 	}
 	if got := p.Buffered(); got != 2*kafka.EnqueueChunk {
@@ -192,8 +192,8 @@ func TestEnqueueWaitsWhileTheBufferIsFull(t *testing.T) {
 	}
 }
 
-// A simulated fleet sends a few readings at a time: each counts as what it is.
-func TestEnqueueBuffersReadingsNotCalls(t *testing.T) {
+// A simulated fleet enqueues a few readings at a time. MaxBuffered counts the readings, not the calls.
+func TestMaxBufferedCountsReadingsNotCalls(t *testing.T) {
 	c := startCluster(t)
 	p := c.producer(kafka.ProducerOptions{MaxBuffered: 1000})
 	c.Close()
@@ -206,7 +206,7 @@ func TestEnqueueBuffersReadingsNotCalls(t *testing.T) {
 	}
 }
 
-func TestRecordsCarryTheTraceTheyBelongTo(t *testing.T) {
+func TestRecordsHaveTheHeadersOfTheirTrace(t *testing.T) {
 	c := startCluster(t)
 	p := c.producer(kafka.ProducerOptions{})
 	const parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -222,11 +222,11 @@ func TestRecordsCarryTheTraceTheyBelongTo(t *testing.T) {
 		t.Errorf("in a trace: got %v, want %q", first, parent)
 	}
 	if len(second) != 0 {
-		t.Errorf("outside of any: got %v, want no headers", second)
+		t.Errorf("without a trace: got %v, want no headers", second)
 	}
 }
 
-func TestForgettingIsARecordInTheDevicesPartition(t *testing.T) {
+func TestForgetAppendsARecordToTheDevicesPartition(t *testing.T) {
 	c := startCluster(t)
 	p := c.producer(kafka.ProducerOptions{})
 	sent := someReadings(10)
@@ -255,7 +255,7 @@ func TestForgettingIsARecordInTheDevicesPartition(t *testing.T) {
 func TestUnknownCompressionIsRefused(t *testing.T) {
 	_, err := kafka.NewProducer(kafka.ProducerOptions{Compression: "lz5"})
 	if err == nil || !strings.Contains(err.Error(), "lz5") || !strings.Contains(err.Error(), "snappy") {
-		t.Errorf("compression lz5: got %v, want an error with what is allowed", err)
+		t.Errorf("compression lz5: got %v, want an error that lists the allowed codecs", err)
 	}
 }
 

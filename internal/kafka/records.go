@@ -6,10 +6,11 @@ import (
 	"iotmon/internal/wire"
 )
 
-// IsTick reports whether a record of the readings' log is a tick. One with a value is a reading, whatever its headers say.
+// IsTick reports whether a record of the readings' topic is a tick. A record with a value is a reading even if it has the header of a
+// tick.
 func IsTick(r *kgo.Record) bool { return r.Value == nil && hasHeader(r, wire.TickHeader) }
 
-// IsSettings reports whether a record of the readings' log has settings.
+// IsSettings reports whether a record of the readings' topic is a settings record.
 func IsSettings(r *kgo.Record) bool { return hasHeader(r, wire.SettingsHeader) }
 
 func hasHeader(r *kgo.Record, key string) bool {

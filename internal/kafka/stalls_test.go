@@ -7,8 +7,8 @@ import (
 )
 
 func TestAStallIsALastStableOffsetThatDoesNotMove(t *testing.T) {
-	var told []time.Duration
-	w := NewStallWatch(StallOptions{Logger: slog.New(slog.DiscardHandler), Told: func(_ int32, since time.Duration, _ string) { told = append(told, since) }})
+	var reported []time.Duration
+	w := NewStallWatch(StallOptions{Logger: slog.New(slog.DiscardHandler), Stalled: func(_ int32, lasted time.Duration, _ string) { reported = append(reported, lasted) }})
 	start := time.Now()
 	for _, step := range []struct {
 		seconds     int
@@ -19,7 +19,7 @@ func TestAStallIsALastStableOffsetThatDoesNotMove(t *testing.T) {
 		{1, 5, 9, false},  // A transaction has begun.
 		{2, 8, 12, false}, // It has ended, and another one has begun.
 		{3, 8, 14, false}, {4, 8, 20, true}, {5, 8, 20, true},
-		{6, 14, 20, false}, // It has ended; the next has not lasted yet.
+		{6, 14, 20, false}, // It has ended; the next one is too short to be reported.
 		{7, 14, 20, false}, {8, 14, 20, true}, {9, 20, 20, false},
 	} {
 		got := w.compare(3, step.stable, step.end, start.Add(time.Duration(step.seconds)*time.Second))
@@ -27,10 +27,10 @@ func TestAStallIsALastStableOffsetThatDoesNotMove(t *testing.T) {
 			t.Errorf("after %d s: got %v, want %v", step.seconds, got != nil, step.want)
 		}
 		if got != nil {
-			got.told = start
+			got.asked = start
 		}
 	}
-	if len(told) != 2 || told[0] != 0 {
-		t.Errorf("got %v told, want the two ends", told)
+	if len(reported) != 2 || reported[0] != 0 {
+		t.Errorf("reported: got %v, want the ends of two stalls", reported)
 	}
 }

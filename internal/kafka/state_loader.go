@@ -6,10 +6,10 @@ import (
 	"iotmon/internal/statecache"
 )
 
-// StateLoader has device states from somewhere else than the log.
+// StateLoader is a source of device states other than the log, which is slower to read.
 type StateLoader interface {
-	// Load calls visit with the JSON of every state of the partition, in any order, one at a time, and returns the offset up
-	// to which it is complete; some states may be newer. False if it has nothing, or nothing that is worth having visited. It
-	// may block until ctx ends.
+	// Load calls visit with the JSON of every state of the partition, in any order, one at a time. Next is the offset up to which
+	// the states are complete, that record excluded; some states may be newer. If cached is false, there is nothing to load, or
+	// the visited states must be discarded. Load may block until ctx ends.
 	Load(ctx context.Context, p statecache.Partition, visit func(value []byte)) (next int64, cached bool, err error)
 }

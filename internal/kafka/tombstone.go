@@ -7,19 +7,19 @@ import (
 	"iotmon/internal/wire"
 )
 
-// A tombstone is a record of device-state without a value: the device of its key was deleted. The processor's tombstones carry
-// the position at which it has forgotten the device, as its states do. Everybody who reads states goes by the position, since
-// a processor that has lost its partition may still be writing: an older tombstone deletes no newer state, and an older state
-// brings no device back. A tombstone that another program has written, without a position, deletes what lies before it in the
-// log, as compaction will.
+// A tombstone is a record of device-state without a value: the device with its key is forgotten. A processor's tombstone has, like
+// its states, a header with the position at which the device was forgotten. Readers of states compare positions, because a
+// processor that has lost its partition may still be writing: a tombstone deletes no state of a higher position, and a state of a
+// lower position does not bring the device back. A tombstone of another program has no position. It deletes the states before it in
+// the log, as compaction does.
 
-// IsTombstone reports whether a record of device-state deletes a device. The marks of restores and compactions have keys that no
-// device can have.
+// IsTombstone reports whether a record of device-state deletes a device. Restores and compactions append records without a value
+// too, to mark the end of the log; their keys begin with a zero byte, which no device id has.
 func IsTombstone(r *kgo.Record) bool {
 	return r.Value == nil && len(r.Key) > 0 && r.Key[0] != 0
 }
 
-// TombstonePosition returns the position of a tombstone; false if it is none of the processor's.
+// TombstonePosition returns the position of a tombstone; false if it was not written by a processor.
 func TombstonePosition(r *kgo.Record) (iot.Position, bool) {
 	for _, h := range r.Headers {
 		if h.Key != wire.PositionHeader {

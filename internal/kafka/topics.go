@@ -19,31 +19,31 @@ import (
 type TopicOptions struct {
 	Dial   Dial
 	Topics Topics
-	// Partitions is how many the readings, alerts and states have each, 10 by default. The embedded broker, which has no
-	// other processes to agree with, keeps what it has.
+	// Partitions is how many partitions the readings, alerts and states topics have each, 10 by default. With the embedded broker,
+	// topics that exist keep their number of partitions: no other process has to agree with it.
 	Partitions int
 	// Replication is the number of copies; 0 leaves it to the cluster.
 	Replication int
-	// Budget is for the embedded broker: the bytes that all topics but the states may take on the disk together. With 0 the
-	// cluster decides how long it keeps readings and aggregates, and topics that exist keep their settings but for those
-	// that nothing works without.
+	// Budget is for the embedded broker: how many bytes all topics except the states may use on the disk together. It is 0 for a
+	// cluster. Then the cluster decides how long it keeps readings and aggregates, and of topics that exist only the settings that
+	// iotmon cannot work without are changed.
 	Budget int64
 }
 
 const (
 	defaultPartitions = 10
-	// leastBudget is the least a partition gets: never so little that its last batch alone would be too much, because a
-	// partition that is emptied begins anew at offset 0 after a crash.
-	leastBudget = 4 << 20
-	// maxReadingBytes bounds a batch of readings so that each of its records, with the headers of a dead letter, still fits
-	// into a topic with Kafka's own default.
+	// minPartitionBytes is the smallest retention of a partition. It must be larger than any batch: retention would otherwise
+	// delete the last batch too, and an empty partition begins anew at offset 0 after a crash.
+	minPartitionBytes = 4 << 20
+	// maxReadingBytes bounds a batch in the readings' topic. Each of its records, with the headers of a dead letter, then fits into
+	// a topic with Kafka's default limit.
 	maxReadingBytes = 768 << 10
 	// longRetention is how long a cluster keeps alerts and dead letters, in milliseconds.
 	longRetention = 30 * 24 * 60 * 60 * 1000
 )
 
-// EnsureTopics creates the topics that are missing. It fails if one that exists has another number of partitions than
-// configured: devices would move between partitions, and with them their state.
+// EnsureTopics creates the topics that are missing and corrects settings of the others. It fails if a topic exists with another
+// number of partitions than configured: devices would be in other partitions than their states.
 func EnsureTopics(ctx context.Context, options TopicOptions) error {
 	client, err := kgo.NewClient(options.Dial.Options()...)
 	if err != nil {
@@ -63,16 +63,16 @@ func EnsureTopics(ctx context.Context, options TopicOptions) error {
 		switch detail := details[name]; {
 		case errors.Is(detail.Err, kerr.UnknownTopicOrPartition):
 			err = spec.create(ctx, admin, name, options.Replication)
-			if forbidden(err) {
-				return spec.explain(name, err)
+			if notAllowed(err) {
+				return spec.notAllowedError(name, err)
 			}
 		case detail.Err != nil:
 			err = detail.Err
 		case spec.fixed && len(detail.Partitions) != spec.partitions:
-			return fmt.Errorf("topic %s has %d partitions but %d are configured: configure %d, or drain the topics and create them anew",
+			return fmt.Errorf("topic %s has %d partitions but %d are configured: configure %d, or have all records processed, then delete and recreate the topics",
 				name, len(detail.Partitions), spec.partitions, len(detail.Partitions))
 		default:
-			err = spec.alter(ctx, admin, name, spec.vital(options.Budget > 0))
+			err = spec.alter(ctx, admin, name, spec.required(options.Budget > 0))
 		}
 		if err != nil {
 			return fmt.Errorf("ensure topic %s: %w", name, err)
@@ -84,10 +84,10 @@ func EnsureTopics(ctx context.Context, options TopicOptions) error {
 // topicSpec is what a topic is created with.
 type topicSpec struct {
 	partitions int
-	// fixed means that the number of partitions must be exactly that.
+	// fixed means that an existing topic must have exactly this number of partitions.
 	fixed   bool
 	configs map[string]string
-	// share is the topic's part of the budget, in percent.
+	// share is the topic's part of the budget, in percent; 0 means that the budget does not limit it.
 	share int64
 }
 
@@ -105,16 +105,16 @@ func (o TopicOptions) specs() map[string]topicSpec {
 		o.Topics.States: {partitions: n, fixed: true, configs: map[string]string{
 			"cleanup.policy":            "compact",
 			"min.cleanable.dirty.ratio": "0.2",
-			// Only closed segments are compacted: small ones, so that a restart reads little.
+			// Only closed segments are compacted. Small ones are closed soon, so a restart has little to read.
 			"segment.bytes": strconv.Itoa(4 << 20),
 		}},
 	}
 	if o.Budget > 0 {
 		for _, spec := range specs {
-			// Age must not remove anything there, see package embedded.
+			// Retention by age must not empty a partition of the embedded broker; see package embedded.
 			spec.configs["retention.ms"] = "-1"
 			if spec.share > 0 {
-				spec.configs["retention.bytes"] = strconv.FormatInt(max(o.Budget*spec.share/100/int64(spec.partitions), leastBudget), 10)
+				spec.configs["retention.bytes"] = strconv.FormatInt(max(o.Budget*spec.share/100/int64(spec.partitions), minPartitionBytes), 10)
 			}
 		}
 	}
@@ -128,31 +128,32 @@ func (s topicSpec) create(ctx context.Context, admin *kadm.Client, name string, 
 	}
 	_, err := admin.CreateTopic(ctx, int32(s.partitions), int16(cmp.Or(replication, -1)), configs, name)
 	if errors.Is(err, kerr.TopicAlreadyExists) {
-		return nil // Another process of ours was faster.
+		return nil // Another instance has just created it.
 	}
 	return err
 }
 
-// forbidden reports whether the broker does not let us create topics.
-func forbidden(err error) bool {
+// notAllowed reports whether an error means that the broker does not allow iotmon's user to do what was tried.
+func notAllowed(err error) bool {
 	return errors.Is(err, kerr.TopicAuthorizationFailed) || errors.Is(err, kerr.ClusterAuthorizationFailed) ||
 		errors.Is(err, kerr.PolicyViolation)
 }
 
-// explain says what somebody else must create.
-func (s topicSpec) explain(name string, err error) error {
+// notAllowedError says which permission is missing, or which topic an operator can create instead of granting it.
+func (s topicSpec) notAllowedError(name string, err error) error {
 	var settings []string
 	for _, key := range slices.Sorted(maps.Keys(s.configs)) {
 		settings = append(settings, key+"="+s.configs[key])
 	}
-	return fmt.Errorf("topic %s is missing and the broker forbids to create it; have it created with %d partitions and %s: %w",
+	return fmt.Errorf("not allowed to create topic %s: grant CREATE on the topic, or create it with %d partitions and %s: %w",
 		name, s.partitions, strings.Join(settings, ", "), err)
 }
 
-// vital returns the settings that a topic must have although it exists: all those of the embedded broker, which is ours.
-// On a cluster others may have reasons for theirs, but not for who stamps readings or whether states are compacted.
-func (s topicSpec) vital(ours bool) map[string]string {
-	if ours {
+// required returns the settings that are also set on a topic that exists already. With the embedded broker these are all settings.
+// A cluster's operator may have chosen others for good reasons, except for two: the broker must stamp readings, and states must be
+// compacted.
+func (s topicSpec) required(embedded bool) map[string]string {
+	if embedded {
 		return s.configs
 	}
 	needed := make(map[string]string)
@@ -164,7 +165,7 @@ func (s topicSpec) vital(ours bool) map[string]string {
 	return needed
 }
 
-// alter gives a topic that exists the settings where they differ.
+// alter changes the settings of an existing topic that differ from the given ones.
 func (s topicSpec) alter(ctx context.Context, admin *kadm.Client, name string, settings map[string]string) error {
 	if len(settings) == 0 {
 		return nil
@@ -180,8 +181,8 @@ func (s topicSpec) alter(ctx context.Context, admin *kadm.Client, name string, s
 		}
 		return r.Err
 	})
-	if forbidden(err) {
-		return nil // Whether the readings are stamped shows the probe.
+	if notAllowed(err) {
+		return nil // ProbeAppendTime will show whether the broker stamps readings.
 	}
 	if err != nil {
 		return err
@@ -206,7 +207,7 @@ func (s topicSpec) alter(ctx context.Context, admin *kadm.Client, name string, s
 	return nil
 }
 
-// DeleteTopics removes the topics with all that is in them.
+// DeleteTopics deletes the topics and all records in them.
 func DeleteTopics(ctx context.Context, dial Dial, topics Topics) error {
 	client, err := kgo.NewClient(dial.Options()...)
 	if err != nil {

@@ -52,7 +52,7 @@ func TestTopicsAreCreatedWithTheirPolicies(t *testing.T) {
 			t.Errorf("%s: got %d partitions, %s, %s bytes; want %+v", topic, partitions, configs["cleanup.policy"], configs["retention.bytes"], want)
 		}
 		if configs["retention.ms"] != "-1" {
-			t.Errorf("%s: retention.ms is %s, want -1: age must not empty a partition of the embedded broker", topic, configs["retention.ms"])
+			t.Errorf("%s: retention.ms is %s, want -1: retention by age must not empty a partition of the embedded broker", topic, configs["retention.ms"])
 		}
 	}
 	if configs, _ := c.configsOf("device-data"); configs["message.timestamp.type"] != "LogAppendTime" {
@@ -60,7 +60,7 @@ func TestTopicsAreCreatedWithTheirPolicies(t *testing.T) {
 	}
 }
 
-func TestAnotherStartWritesNothing(t *testing.T) {
+func TestASecondStartDoesNotRewriteTheTopics(t *testing.T) {
 	c := startCluster(t)
 	topics := filepath.Join(c.Dir, "log", "topics.json")
 	before, err := os.Stat(topics)
@@ -71,7 +71,7 @@ func TestAnotherStartWritesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	if after, err := os.Stat(topics); err != nil || !os.SameFile(before, after) {
-		t.Errorf("the broker has written its topics anew (%v)", err)
+		t.Errorf("the broker has rewritten topics.json (%v)", err)
 	}
 }
 
@@ -87,12 +87,12 @@ func TestAChangedBudgetReachesExistingTopics(t *testing.T) {
 	}
 }
 
-func TestAnotherPartitionCountIsExplained(t *testing.T) {
+func TestAnotherNumberOfPartitionsIsAnError(t *testing.T) {
 	c := startCluster(t)
 	options := c.TopicOptions()
 	options.Partitions = 10
 	if err := kafka.EnsureTopics(t.Context(), options); err != nil {
-		t.Errorf("the embedded broker: got %v, want it to keep what it has", err)
+		t.Errorf("the embedded broker: got %v, want it to keep its number of partitions", err)
 	}
 	options.Budget = 0
 	err := kafka.EnsureTopics(t.Context(), options)
@@ -101,7 +101,7 @@ func TestAnotherPartitionCountIsExplained(t *testing.T) {
 	}
 }
 
-func TestEmbeddedBrokerLeavesTheStampToTheProducer(t *testing.T) {
+func TestTheProducerSetsTheAppendTimeOfTheEmbeddedBroker(t *testing.T) {
 	c := startCluster(t)
 	got, err := kafka.ProbeAppendTime(t.Context(), c.Dial, c.Topics)
 	if err != nil || got != kafka.StampedByProducer {

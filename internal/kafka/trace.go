@@ -11,13 +11,13 @@ import (
 	"go.opentelemetry.io/otel/trace/noop"
 )
 
-// headers carries a trace's context in the headers of a record, as W3C Trace Context names them.
+// headers carries a trace's context in the headers of a record, under the names of W3C Trace Context.
 type headers []kgo.RecordHeader
 
 var _ propagation.TextMapCarrier = (*headers)(nil)
 
-// TraceHeaders returns the headers that say which trace a record belongs to; none outside of any, or of one that is not
-// sampled: what nobody follows need not be in every record.
+// TraceHeaders returns the headers that name the trace a record belongs to. It returns none if ctx has no trace or one that is not
+// sampled, to keep records short.
 func TraceHeaders(ctx context.Context) []kgo.RecordHeader {
 	if !trace.SpanContextFromContext(ctx).IsSampled() {
 		return nil
@@ -27,7 +27,7 @@ func TraceHeaders(ctx context.Context) []kgo.RecordHeader {
 	return h
 }
 
-// SampledTrace returns the trace that a record's headers say it belongs to, if it is one that is followed.
+// SampledTrace returns the trace that a record's headers name; false if there is none or it is not sampled.
 func SampledTrace(of []kgo.RecordHeader) (trace.SpanContext, bool) {
 	if len(of) == 0 {
 		return trace.SpanContext{}, false
@@ -62,7 +62,7 @@ func (h *headers) Keys() []string {
 	return keys
 }
 
-// OrNoTracer returns a tracer that does nothing for none.
+// OrNoTracer returns the tracer, or one that records nothing if it is nil.
 func OrNoTracer(tracer trace.Tracer) trace.Tracer {
 	if tracer == nil {
 		return noop.Tracer{}
@@ -70,9 +70,9 @@ func OrNoTracer(tracer trace.Tracer) trace.Tracer {
 	return tracer
 }
 
-// AboutTopic returns the attributes of messaging in OpenTelemetry's semantic conventions; see
+// TopicAttributes returns the attributes of a span for messages of a topic, as OpenTelemetry's semantic conventions name them; see
 // https://opentelemetry.io/docs/specs/semconv/messaging/kafka/. Operation is send or process.
-func AboutTopic(topic, operation string) trace.SpanStartOption {
+func TopicAttributes(topic, operation string) trace.SpanStartOption {
 	return trace.WithAttributes(
 		attribute.String("messaging.system", "kafka"),
 		attribute.String("messaging.destination.name", topic),
@@ -81,29 +81,30 @@ func AboutTopic(topic, operation string) trace.SpanStartOption {
 	)
 }
 
-func aboutPartition(partition int32, offset int64) trace.SpanStartOption {
+// recordAttributes returns the attributes that say which record a span is about.
+func recordAttributes(partition int32, offset int64) trace.SpanStartOption {
 	return trace.WithAttributes(
 		attribute.Int("messaging.destination.partition.id", int(partition)),
 		attribute.Int64("messaging.kafka.offset", offset),
 	)
 }
 
-// MessageCount is how many messages a span is about.
+// MessageCount returns the attribute for the number of messages of a span.
 func MessageCount(n int) attribute.KeyValue { return attribute.Int("messaging.batch.message_count", n) }
 
-// startSend begins the span of messages on their way into a topic.
+// startSend begins the span of sending messages to a topic.
 func startSend(ctx context.Context, tracer trace.Tracer, topic string) (context.Context, trace.Span) {
-	return tracer.Start(ctx, "send "+topic, trace.WithSpanKind(trace.SpanKindProducer), AboutTopic(topic, "send"))
+	return tracer.Start(ctx, "send "+topic, trace.WithSpanKind(trace.SpanKindProducer), TopicAttributes(topic, "send"))
 }
 
-// StartProcess begins the span of a message out of a topic.
+// StartProcess begins the span of processing a record, as a child of the record's trace.
 func StartProcess(tracer trace.Tracer, parent trace.SpanContext, r *kgo.Record) (context.Context, trace.Span) {
 	ctx := trace.ContextWithRemoteSpanContext(context.Background(), parent)
-	return tracer.Start(ctx, "process "+r.Topic, trace.WithSpanKind(trace.SpanKindConsumer), AboutTopic(r.Topic, "process"),
-		aboutPartition(r.Partition, r.Offset))
+	return tracer.Start(ctx, "process "+r.Topic, trace.WithSpanKind(trace.SpanKindConsumer), TopicAttributes(r.Topic, "process"),
+		recordAttributes(r.Partition, r.Offset))
 }
 
-// endSpan ends a span with what became of it.
+// endSpan ends a span; err is nil if the operation succeeded.
 func endSpan(span trace.Span, err error) {
 	if err != nil {
 		span.RecordError(err)

@@ -7,24 +7,25 @@ import (
 	"github.com/google/uuid"
 )
 
-// TransactionTimeout is when the broker ends the transaction of a processor that died: until then a successor waits.
+// TransactionTimeout is how long a transaction may last before the broker aborts it. When a processor dies, the next owner of its
+// partitions waits for that.
 const TransactionTimeout = 15 * time.Second
 
-// settingsTransaction begins the names of transactions that append settings.
+// settingsTransaction is the prefix of the ids of transactions that append settings records.
 const settingsTransaction = "iotmon-settings-"
 
-// NewTransactionID returns a name for the transactions of one session of a group's member. No name is given twice: after a kill -9
-// the embedded broker drops an open transaction correctly only if its id never comes back.
+// NewTransactionID returns a transactional id for one processor session of the group. An id is never used twice: after a kill -9 the
+// embedded broker drops the open transaction correctly only if its id is never used again.
 func NewTransactionID(group string) string { return group + "-" + uuid.NewString() }
 
-// NewSettingsTransactionID returns a name for a transaction that appends settings; see NewTransactionID.
+// NewSettingsTransactionID returns an id for one transaction that appends settings records; see NewTransactionID.
 func NewSettingsTransactionID() string { return settingsTransaction + uuid.NewString() }
 
-// isOwnTransaction reports whether a name was given to a member of the group or to a transaction that appends settings.
+// isOwnTransaction reports whether an id was returned by NewTransactionID for the group, or by NewSettingsTransactionID.
 func isOwnTransaction(id, group string) bool {
 	for _, prefix := range []string{group + "-", settingsTransaction} {
 		if rest, has := strings.CutPrefix(id, prefix); has && uuid.Validate(rest) == nil {
-			return true // Another group's name may begin with this one's.
+			return true // The UUID is checked because another group's name may begin with "group-".
 		}
 	}
 	return false

@@ -16,23 +16,24 @@ import (
 // WatchOptions configure a Watch. Every field is required.
 type WatchOptions struct {
 	Topics TopicOptions
-	// Status is told nil when the cluster has become usable, and why when it is not. It must not block.
+	// Status is called after every check: with nil if the cluster is usable, else with the reason why not. It must not block.
 	Status func(err error)
 	Logger *slog.Logger
 }
 
 const (
-	// watchInterval is how often the cluster is asked whether it is there, watchTimeout how long it may take to answer.
+	// watchInterval is how often the cluster is checked, watchTimeout how long a check may last.
 	watchInterval = 5 * time.Second
 	watchTimeout  = 10 * time.Second
 )
 
-// Watch waits for a cluster, sees to its topics, and from then on tells when it is lost and when it is back. It is the one
-// voice in the log about that: all the other clients just try again.
+// Watch waits until the cluster is usable, which includes creating the topics. After that it reports when the cluster is lost and
+// when it is back. Only the watch logs this, once for each change; all other clients retry without a log line.
 type Watch struct {
 	WatchOptions
 	usable chan struct{}
-	last   string
+	// logged is what was last logged of the cluster.
+	logged string
 }
 
 // NewWatch returns a watch; Run does the work.
@@ -40,11 +41,12 @@ func NewWatch(options WatchOptions) *Watch {
 	return &Watch{WatchOptions: options, usable: make(chan struct{})}
 }
 
-// Usable is closed once the topics are there and the broker stamps them. What reads or writes topics begins then.
+// Usable returns a channel that is closed once the topics exist and the broker sets append times. Readers and writers of the topics
+// wait for it.
 func (w *Watch) Usable() <-chan struct{} { return w.usable }
 
-// Run watches until ctx ends. Nothing ends it before: even a cluster that refuses what we ask may be set right while the
-// service is running.
+// Run watches until ctx ends. It also retries after errors like missing permissions: an operator may correct them while the service
+// is running.
 func (w *Watch) Run(ctx context.Context) error {
 	client, err := kgo.NewClient(w.Topics.Dial.Options()...)
 	if err != nil {
@@ -53,20 +55,20 @@ func (w *Watch) Run(ctx context.Context) error {
 	defer client.Close()
 	for pauses := retry.NewBackoff(500*time.Millisecond, watchInterval); ; {
 		attempt, cancel := context.WithTimeout(ctx, watchTimeout)
-		err := w.look(attempt, client)
+		err := w.check(attempt, client)
 		cancel()
 		if ctx.Err() != nil {
 			return nil
 		}
-		w.tell(err)
+		w.report(err)
 		if pauses.Wait(ctx) != nil {
 			return nil
 		}
 	}
 }
 
-// look returns why the cluster is not usable, or nil.
-func (w *Watch) look(ctx context.Context, client *kgo.Client) error {
+// check returns why the cluster is not usable, or nil. Once it was usable, a cluster that answers is usable.
+func (w *Watch) check(ctx context.Context, client *kgo.Client) error {
 	if err := client.Ping(ctx); err != nil {
 		return fmt.Errorf("no broker at %v answers: %w", w.Topics.Dial.Brokers, err)
 	}
@@ -83,45 +85,45 @@ func (w *Watch) look(ctx context.Context, client *kgo.Client) error {
 		return err
 	}
 	if stamped != StampedByBroker {
-		return fmt.Errorf("topic %s must have message.timestamp.type=LogAppendTime: the time that the broker stamps decides which windows are over",
+		return fmt.Errorf("topic %s must have message.timestamp.type=LogAppendTime: windows close by the time that the broker stamps",
 			w.Topics.Topics.Readings)
 	}
 	close(w.usable)
 	return nil
 }
 
-// tell reports what has changed.
-func (w *Watch) tell(err error) {
+// report reports the result of a check, and logs it if it differs from the last one.
+func (w *Watch) report(err error) {
 	w.Status(err)
 	now := "usable"
 	if err != nil {
 		now = err.Error()
 		if errors.Is(err, context.DeadlineExceeded) {
-			now = "no answer" // The rest of the text differs from one attempt to the next.
+			now = "no answer" // The full text differs from one attempt to the next.
 		}
 	}
-	if now == w.last {
+	if now == w.logged {
 		return
 	}
-	w.last = now
+	w.logged = now
 	if err != nil {
-		w.Logger.Warn("Kafka is not usable; trying again", "reason", err)
+		w.Logger.Warn("Kafka is not usable; retrying", "reason", err)
 		return
 	}
 	w.Logger.Info("Kafka is usable", "brokers", w.Topics.Dial.Brokers)
 }
 
-// lookRegularly calls look at each interval until ctx ends, with a client of its own and a context that ends after watchTimeout.
-func lookRegularly(ctx context.Context, dial Dial, interval time.Duration, look func(context.Context, *kadm.Client)) error {
+// checkRegularly calls check every interval until ctx ends, with a client of its own and a context that ends after watchTimeout.
+func checkRegularly(ctx context.Context, dial Dial, interval time.Duration, check func(context.Context, *kadm.Client)) error {
 	client, err := kgo.NewClient(dial.Options()...)
 	if err != nil {
-		return fmt.Errorf("make a client that watches: %w", err)
+		return fmt.Errorf("make client: %w", err)
 	}
 	defer client.Close()
 	admin := kadm.NewClient(client)
 	for retry.Wait(ctx, interval) == nil {
 		attempt, cancel := context.WithTimeout(ctx, watchTimeout)
-		look(attempt, admin)
+		check(attempt, admin)
 		cancel()
 	}
 	return nil

@@ -17,7 +17,7 @@ import (
 )
 
 func TestCallbacksMayComeAtAnyTimeInAnyOrder(t *testing.T) {
-	kafkatest.Callbacks(t, func(dial kafka.Dial) map[string]func() kafkatest.Member { return members(t, dial) })
+	kafkatest.TestCallbacks(t, func(dial kafka.Dial) map[string]func() kafkatest.Member { return members(t, dial) })
 }
 
 // members returns how each consumer of a group comes to be.
@@ -69,7 +69,7 @@ func TestAnAssignmentWhileConnectionsAreRefusedIsTriedAgain(t *testing.T) {
 	dial := l.Dial
 	dial.Dialer = func(ctx context.Context, network, address string) (net.Conn, error) {
 		if joined.Load() && !failed.Load() {
-			return kafkatest.Refused(ctx, network, address)
+			return kafkatest.RefuseConnection(ctx, network, address)
 		}
 		return new(net.Dialer).DialContext(ctx, network, address)
 	}

@@ -103,7 +103,7 @@ func (t *Tail) follow(ctx context.Context) error {
 		kgo.FetchMaxBytes(maxTailBytes),
 		kgo.FetchMaxPartitionBytes(maxTailBytes/4),
 		kgo.KeepControlRecords(), // A marker may be the last record there is.
-		kafka.NewFetchMemory(),
+		kafka.PooledFetches(),
 	)...)
 	if err != nil {
 		return err

@@ -13,29 +13,29 @@ import (
 	"iotmon/internal/kafka"
 )
 
-// Member is a member of a group, with what the client calls back.
+// Member is a member of a consumer group under test: its callbacks, which the Kafka client calls, and what its owner does.
 type Member struct {
 	Assigned func(context.Context, map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error)
 	Released func(context.Context, *kgo.Client, map[string][]int32)
-	// Use is what its owner does between the callbacks: one poll, or one step.
+	// Use is one poll or one step of its owner.
 	Use func(context.Context)
-	// Close may be called again.
+	// Close leaves the group. Closing again does nothing.
 	Close func()
 }
 
-// Refused is how a broker that is not there answers.
-func Refused(context.Context, string, string) (net.Conn, error) {
+// RefuseConnection is a dialer to a host without a broker: it fails at once.
+func RefuseConnection(context.Context, string, string) (net.Conn, error) {
 	return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
 }
 
-// Callbacks tests that the callbacks of members may come at any time and in any order, with a cluster that answers and with one
-// that refuses every connection. They come on the client's goroutines: before its constructor has returned, without an assignment
-// that went well, twice, for topics that nobody asked for, and after the end.
-func Callbacks(t *testing.T, members func(dial kafka.Dial) map[string]func() Member) {
+// TestCallbacks tests that members survive callbacks at any time and in any order, with a cluster that answers and with one that
+// refuses every connection. The client calls back on goroutines of its own. A callback may come before the client's constructor has
+// returned, before a successful assignment, twice, for topics that the member does not read, and after Close.
+func TestCallbacks(t *testing.T, members func(dial kafka.Dial) map[string]func() Member) {
 	t.Helper()
 	l := NewLog(t)
 	down := l.Dial
-	down.Dialer = Refused
+	down.Dialer = RefuseConnection
 	for cluster, dial := range map[string]kafka.Dial{"up": l.Dial, "down": down} {
 		for name, open := range members(dial) {
 			t.Run(name+" "+cluster, func(t *testing.T) {
@@ -51,6 +51,7 @@ func Callbacks(t *testing.T, members func(dial kafka.Dial) map[string]func() Mem
 	}
 }
 
+// callBack calls a random callback, or uses or closes the member, and fails the test if that blocks.
 func callBack(t *rapid.T, m Member) {
 	topics := kafka.DefaultTopics()
 	topic := rapid.SampledFrom([]string{topics.Readings, topics.States, topics.Aggregates, "other"}).Draw(t, "topic")

@@ -1,4 +1,4 @@
-// Package kafkatest has logs for the tests of what reads and writes them.
+// Package kafkatest starts brokers for tests, and makes the records that the tests produce.
 package kafkatest
 
 import (
@@ -16,10 +16,10 @@ import (
 	"iotmon/internal/wire"
 )
 
-// Partitions is how many partitions readings, alerts and states have.
+// Partitions is how many partitions the readings, alerts and states topics have each.
 const Partitions = 4
 
-// Cluster is the embedded broker with the product's topics.
+// Cluster is the embedded broker, with its log on disk and the product's topics. It fails its test on errors.
 type Cluster struct {
 	T      testing.TB
 	Dir    string
@@ -28,7 +28,7 @@ type Cluster struct {
 	Topics kafka.Topics
 }
 
-// StartCluster starts a broker that runs until the test ends, and makes the topics.
+// StartCluster starts a broker that runs until the test ends, and creates the topics.
 func StartCluster(t testing.TB) *Cluster {
 	t.Helper()
 	c := &Cluster{T: t, Dir: t.TempDir(), Topics: kafka.DefaultTopics()}
@@ -39,12 +39,12 @@ func StartCluster(t testing.TB) *Cluster {
 	return c
 }
 
-// TopicOptions returns what the topics were made with.
+// TopicOptions returns the options that the topics were created with.
 func (c *Cluster) TopicOptions() kafka.TopicOptions {
 	return kafka.TopicOptions{Dial: c.Dial, Topics: c.Topics, Partitions: Partitions, Budget: 256 << 20}
 }
 
-// Open starts the broker again that Close has stopped; with port 0 on whatever port is free.
+// Open starts the broker again after Close; port 0 means any free port.
 func (c *Cluster) Open(port int) {
 	c.T.Helper()
 	logger := slog.New(slog.NewTextHandler(c.T.Output(), nil))
@@ -75,7 +75,7 @@ func (c *Cluster) Port() int {
 	return addr.Port
 }
 
-// Client returns a client that produces to the partitions that records name.
+// Client returns a client that produces each record to the partition that the record names. It is closed when the test ends.
 func (c *Cluster) Client(options ...kgo.Opt) *kgo.Client {
 	c.T.Helper()
 	client, err := kgo.NewClient(c.Dial.Options(append(options, kgo.RecordPartitioner(kgo.ManualPartitioner()))...)...)
@@ -94,7 +94,7 @@ func (c *Cluster) Produce(client *kgo.Client, records ...*kgo.Record) {
 	}
 }
 
-// State returns the record with the state of a device, at the position that is its value.
+// State returns the record with the state of a device. The value of its latest reading is also the offset of its position.
 func (c *Cluster) State(device int, value float64) *kgo.Record {
 	partition := int32(device % Partitions)
 	position := iot.Position{Partition: partition, Offset: int64(value)}
@@ -102,7 +102,7 @@ func (c *Cluster) State(device int, value float64) *kgo.Record {
 	return &kgo.Record{Topic: c.Topics.States, Partition: partition, Key: []byte(s.Latest.ID), Value: wire.AppendDeviceState(nil, &s)}
 }
 
-// Tombstone returns the record that deletes a device at a position; offset 0 is another program's.
+// Tombstone returns the record that deletes a device at a position. With offset 0 it has no position, as one of another program.
 func (c *Cluster) Tombstone(device int, offset int64) *kgo.Record {
 	r := c.State(device, 0)
 	r.Value = nil
@@ -113,17 +113,17 @@ func (c *Cluster) Tombstone(device int, offset int64) *kgo.Record {
 	return r
 }
 
-// Deletions appends to partition 0 states of devices and what deletes some of them. It returns the positions of the devices that
-// are there in the end, and the number of the records.
+// Deletions appends states and tombstones of several devices to partition 0. It returns the position of each device that a reader
+// of the states must know in the end, and the number of records.
 //
-// A device that was deleted is gone for whoever reads states, before and after they are compacted: an older tombstone deletes no
-// newer state, and an older state brings no device back.
+// The result must be the same before and after compaction: an older tombstone deletes no newer state, and an older state does not
+// bring a device back.
 func (c *Cluster) Deletions() (left map[iot.DeviceID]int64, records int64) {
 	c.T.Helper()
 	all := []*kgo.Record{
-		c.State(0, 5), c.Tombstone(0, 7), // Deleted.
+		c.State(0, 5), c.Tombstone(0, 7), // Deleted by its processor.
 		c.State(1*Partitions, 9), c.Tombstone(1*Partitions, 8), // By a processor that had lost the partition.
-		c.State(2*Partitions, 5), c.Tombstone(2*Partitions, 6), c.State(2*Partitions, 7), // Deleted, and back.
+		c.State(2*Partitions, 5), c.Tombstone(2*Partitions, 6), c.State(2*Partitions, 7), // Deleted, then seen again.
 		c.State(3*Partitions, 5), c.Tombstone(3*Partitions, 0), // By another program.
 		c.State(4*Partitions, 5), c.Tombstone(4*Partitions, 0), c.State(4*Partitions, 6),
 		c.State(5*Partitions, 5),
@@ -136,7 +136,7 @@ func (c *Cluster) Deletions() (left map[iot.DeviceID]int64, records int64) {
 	return left, int64(len(all))
 }
 
-// Reading returns a reading of the temperature.
+// Reading returns a temperature reading of an online device.
 func Reading(device int, at time.Time, value float64) iot.Reading {
 	return iot.Reading{
 		Device: iot.Device{ID: iot.DeviceID(fmt.Sprintf("device_%03d", device)), Type: iot.Temperature, Unit: "°C"},
@@ -147,7 +147,7 @@ func Reading(device int, at time.Time, value float64) iot.Reading {
 // Quiet returns a logger that logs nothing.
 func Quiet() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
-// Eventually waits until is returns true, and fails the test after 20 s.
+// Eventually waits until is returns true, and fails the test with what after 20 s.
 func Eventually(t testing.TB, what string, is func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); !is(); time.Sleep(5 * time.Millisecond) {

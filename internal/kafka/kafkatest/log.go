@@ -15,7 +15,8 @@ import (
 	"iotmon/internal/wire"
 )
 
-// Log is a broker in memory with the topics, which can be told to answer otherwise, and a plain client to look at them.
+// Log is a broker in memory with the product's topics, and a plain client of it. A test can change the broker's answers with
+// Broker.ControlKey.
 type Log struct {
 	T      *testing.T
 	Broker *kfake.Cluster
@@ -67,8 +68,8 @@ func (l *Log) record(r *iot.Reading) *kgo.Record {
 	return &kgo.Record{Topic: l.Topics.Readings, Key: []byte(r.ID), Value: wire.AppendReading(nil, r)}
 }
 
-// Transactional returns what appends readings in transactions of another program, and what ends the one that it begins with every
-// post.
+// Transactional returns two functions of a producer that is not a processor: post appends a reading in a transaction, which it
+// begins if none is open, and end ends that transaction.
 func (l *Log) Transactional() (post func(iot.Reading), end func(kgo.TransactionEndTry)) {
 	l.T.Helper()
 	client, err := kgo.NewClient(l.Dial.Options(kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)), kgo.TransactionalID("test-writer-"+uuid.NewString()))...)
@@ -114,7 +115,7 @@ func (l *Log) Tick(ctx context.Context, partition int32) error {
 	}).FirstErr()
 }
 
-// Committed reads a topic, read committed, until done says so.
+// Committed calls done with the committed records of a topic, from the beginning, until done returns true.
 func (l *Log) Committed(topic string, done func(*kgo.Record) bool) {
 	l.T.Helper()
 	reader, err := kgo.NewClient(l.Dial.Options(kgo.ConsumeTopics(topic), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchIsolationLevel(kgo.ReadCommitted()))...)

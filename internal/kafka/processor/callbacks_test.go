@@ -12,7 +12,7 @@ import (
 )
 
 func TestCallbacksMayComeAtAnyTimeInAnyOrder(t *testing.T) {
-	kafkatest.Callbacks(t, func(dial kafka.Dial) map[string]func() kafkatest.Member {
+	kafkatest.TestCallbacks(t, func(dial kafka.Dial) map[string]func() kafkatest.Member {
 		return map[string]func() kafkatest.Member{"processor": func() kafkatest.Member { return openMember(t, dial) }}
 	})
 }

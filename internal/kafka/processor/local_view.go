@@ -44,7 +44,7 @@ func (e *early) state(s *iot.DeviceState, followed *followed) bool {
 	e.batch.States = append(e.batch.States, own)
 	e.unsaved[s.Latest.ID] = s
 	if ctx := followed.context(s.Latest.ID); trace.SpanContextFromContext(ctx).IsSampled() {
-		_, span := e.tracer.Start(ctx, "process "+e.topic, trace.WithSpanKind(trace.SpanKindConsumer), kafka.AboutTopic(e.topic, "process"))
+		_, span := e.tracer.Start(ctx, "process "+e.topic, trace.WithSpanKind(trace.SpanKindConsumer), kafka.TopicAttributes(e.topic, "process"))
 		e.batch.Traced = append(e.batch.Traced, view.Traced{Device: s.Latest.ID, Span: span})
 	}
 	return true

@@ -177,7 +177,7 @@ func (p *Processor) newSession() (*session, error) {
 		// What is fetched is compressed and grows to several times its size when a processor has to catch up.
 		kgo.FetchMaxBytes(maxProcessorBytes),
 		kgo.FetchMaxPartitionBytes(maxProcessorBytes/4),
-		kafka.NewFetchMemory(),
+		kafka.PooledFetches(),
 	)...)...)
 	if err != nil {
 		w.close()
