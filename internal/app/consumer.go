@@ -101,7 +101,7 @@ func (s *Service) makeFiller(context.Context) error {
 		return nil
 	}
 	filler := statecache.NewFiller(statecache.Options{
-		Open: feed.LatestLog(feed.LatestOptions{
+		Open: feed.StateLog(feed.StateOptions{
 			Dial:     s.dial,
 			Topics:   s.topics,
 			Group:    s.cfg.Kafka.GroupID,

@@ -39,7 +39,7 @@ func (s *Service) makeLive(context.Context) error {
 		Log:            s.Logger,
 	})
 	tail := feed.NewTail(feed.TailOptions{
-		Dial: s.dial, Topics: s.topics, Cache: s.states(), Sink: s.show, Early: s.handover != nil && s.has(config.RoleProcessor),
+		Dial: s.dial, Topics: s.topics, Cache: s.states(), Sink: s.show, LocalProcessor: s.handover != nil && s.has(config.RoleProcessor),
 		Tracer: s.tracing.Tracer(), Logger: s.Logger,
 	})
 	part := s.readiness.Expect("live view")

@@ -58,14 +58,14 @@ func TestStatesAreInRedis(t *testing.T) {
 
 	web := newProgram(t, "web", config)
 	web.start()
-	if !strings.Contains(web.log.String(), `"device states taken from the cache" devices=300`) {
+	if !strings.Contains(web.log.String(), `"device states loaded from the cache" devices=300`) {
 		t.Errorf("the web instance did not start from the cache:\n%s", web.log.String())
 	}
 	log := newProgram(t, "websocket", common+"redis: {url: ''}\n")
 	log.start()
 	other := newProgram(t, "websocket", config)
 	other.start()
-	if !strings.Contains(other.log.String(), `"device states taken from the cache" devices=300`) {
+	if !strings.Contains(other.log.String(), `"device states loaded from the cache" devices=300`) {
 		t.Errorf("the websocket instance did not start from the cache:\n%s", other.log.String())
 	}
 	fromLog, fromCache := snapshot(t, log), snapshot(t, other)

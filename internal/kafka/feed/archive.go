@@ -1,5 +1,5 @@
-// Package feed has those who read what is in the log and decide nothing: the archiver's feed, the live tail, and the feed of the
-// latest states for a cache.
+// Package feed has the readers of the log that only pass records on: ArchiveLog for the archiver, StateLog for the cache of device
+// states, and Tail for the live view.
 package feed
 
 import (
@@ -16,24 +16,24 @@ import (
 type ArchiveOptions struct {
 	Dial   kafka.Dial
 	Topics kafka.Topics
-	// Group is the processor's group; the archivers form one of their own beside it.
+	// Group is the processor's group. The archivers' own group is named after it.
 	Group string
-	// Lag is told how many records of a source are still to be polled, Released that the source is read here no more. They
-	// are called concurrently and must not block; nil for nobody.
+	// Lag is called with the number of records of a source that are still to be polled. Released is called when the source is no
+	// longer read by this process. Both are called concurrently and must not block; nil ignores the calls.
 	Lag      func(source archive.Source, records int64)
 	Released func(source archive.Source)
 }
 
-// Bounds of what an archiver buffers. The log has it compressed, in memory it is several times as much, and the archiver
-// is the one that lags when the database is slow.
+// Limits of what an archiver buffers. Fetches are compressed, and their records need several times as much memory. The archiver is
+// the reader that is most often behind, because the database may be slow.
 const (
 	maxArchiveBytes          = 2 << 20
 	maxArchivePartitionBytes = 512 << 10
 	maxArchivePoll           = 10_000
 )
 
-// ArchiveLog returns what opens the log for an archiver: readings, aggregates and alerts, read committed, shared by the
-// members of the group. It commits nothing: where to go on is the database's to say.
+// ArchiveLog returns the function that opens a log for an archiver: readings, aggregates and alerts, read committed. All archivers
+// of the group share the partitions. The log commits no offsets: the database holds them, and resume returns them.
 func ArchiveLog(options ArchiveOptions) archive.Opener {
 	if options.Lag == nil {
 		options.Lag = func(archive.Source, int64) {}
@@ -54,7 +54,7 @@ func ArchiveLog(options ArchiveOptions) archive.Opener {
 				options.Released(source)
 			},
 			fetch: []kgo.Opt{
-				kgo.KeepControlRecords(), // They tell how far has been read when nothing else does.
+				kgo.KeepControlRecords(), // A marker moves the offset even if its transaction was aborted.
 				kgo.FetchMaxBytes(maxArchiveBytes),
 				kgo.FetchMaxPartitionBytes(maxArchivePartitionBytes),
 			},
@@ -74,9 +74,9 @@ type archiveLog struct {
 	records []archive.Record
 }
 
-// starts asks the database where to read sources from.
+// starts asks the database from which offsets to read the newly assigned sources.
 func (l *archiveLog) starts(ctx context.Context, topics map[string][]int32) ([]start[archive.Source], error) {
-	var given []archive.Extent
+	var assigned []archive.Extent
 	for topic, partitions := range topics {
 		log, err := listExtents(ctx, kadm.NewClient(l.admin), topic)
 		if err != nil {
@@ -84,19 +84,19 @@ func (l *archiveLog) starts(ctx context.Context, topics map[string][]int32) ([]s
 		}
 		for _, id := range partitions {
 			first, end := log.of(topic, id)
-			given = append(given, archive.Extent{Source: archive.Source{Topic: topic, Partition: id}, Start: first, End: end})
+			assigned = append(assigned, archive.Extent{Source: archive.Source{Topic: topic, Partition: id}, Start: first, End: end})
 		}
 	}
-	from, err := l.resume(ctx, given)
+	from, err := l.resume(ctx, assigned)
 	if err != nil {
 		return nil, err
 	}
-	starts := make([]start[archive.Source], len(given))
-	for i, extent := range given {
+	starts := make([]start[archive.Source], len(assigned))
+	for i, extent := range assigned {
 		source, offset := extent.Source, from[extent.Source]
 		starts[i] = start[archive.Source]{
 			topic: source.Topic, partition: source.Partition, offset: offset, of: source,
-			begun: func() { l.lag(source, max(extent.End-offset, 0)) },
+			added: func() { l.lag(source, max(extent.End-offset, 0)) },
 		}
 	}
 	return starts, nil
@@ -113,6 +113,7 @@ func (l *archiveLog) Poll(ctx context.Context) ([]archive.Record, error) {
 	return l.records, nil
 }
 
+// collect converts what was fetched of a source, and reports the lag behind it.
 func (l *archiveLog) collect(p kgo.FetchTopicPartition, source archive.Source) {
 	for _, r := range p.Records {
 		l.records = append(l.records, archive.Record{

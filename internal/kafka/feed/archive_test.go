@@ -17,29 +17,30 @@ import (
 	"iotmon/internal/wire"
 )
 
-// offsets stands for the database: it answers archive.Resume from what a test says is stored.
+// offsets takes the place of the database: resume returns the offsets that a test has stored.
 type offsets struct {
-	mu     sync.Mutex
-	stored map[archive.Source]int64
-	given  map[archive.Source]archive.Extent
-	fail   error
-	asked  int
+	mu       sync.Mutex
+	stored   map[archive.Source]int64
+	assigned map[archive.Source]archive.Extent
+	// fail is the error of the next resume; nil for none.
+	fail  error
+	calls int
 }
 
-func (o *offsets) resume(_ context.Context, given []archive.Extent) (map[archive.Source]int64, error) {
+func (o *offsets) resume(_ context.Context, assigned []archive.Extent) (map[archive.Source]int64, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.asked++
+	o.calls++
 	if err := o.fail; err != nil {
 		o.fail = nil
 		return nil, err
 	}
 	from := make(map[archive.Source]int64)
-	for _, extent := range given {
-		if o.given == nil {
-			o.given = make(map[archive.Source]archive.Extent)
+	for _, extent := range assigned {
+		if o.assigned == nil {
+			o.assigned = make(map[archive.Source]archive.Extent)
 		}
-		o.given[extent.Source] = extent
+		o.assigned[extent.Source] = extent
 		from[extent.Source] = o.stored[extent.Source]
 	}
 	return from, nil
@@ -55,7 +56,7 @@ func (c *cluster) archive(o *offsets) archive.Log {
 	return log
 }
 
-// polled reads n records, and what markers there are, from the archive's log and returns copies of the records.
+// polled polls the archive's log until there are n records, and returns them without the markers.
 func (c *cluster) polled(log archive.Log, n int) []archive.Record {
 	c.T.Helper()
 	ctx, cancel := context.WithTimeout(c.T.Context(), 20*time.Second)
@@ -82,7 +83,7 @@ func (c *cluster) plain(topic string, partition int32, value string) *kgo.Record
 	return &kgo.Record{Topic: topic, Partition: partition, Value: []byte(value)}
 }
 
-func TestArchiveReadsFromWhereTheDatabaseSays(t *testing.T) {
+func TestArchiveReadsFromTheOffsetsOfTheDatabase(t *testing.T) {
 	c := startCluster(t)
 	client := c.Client()
 	for i := range 5 {
@@ -113,15 +114,15 @@ func TestArchiveReadsFromWhereTheDatabaseSays(t *testing.T) {
 	if want := []string{"aggregates summary", "alerts alert"}; !slices.Equal(others, want) {
 		t.Errorf("others: got %q, want %q", others, want)
 	}
-	if got, want := stored.given[source], (archive.Extent{Source: source, Start: 0, End: 6}); got != want {
+	if got, want := stored.assigned[source], (archive.Extent{Source: source, Start: 0, End: 6}); got != want {
 		t.Errorf("extent: got %+v, want %+v", got, want)
 	}
-	if len(stored.given) != 2*kafkatest.Partitions+1 {
-		t.Errorf("sources: got %d, want %d", len(stored.given), 2*kafkatest.Partitions+1)
+	if len(stored.assigned) != 2*kafkatest.Partitions+1 {
+		t.Errorf("sources: got %d, want %d", len(stored.assigned), 2*kafkatest.Partitions+1)
 	}
 }
 
-func TestArchiveSeesOnlyWhatIsCommitted(t *testing.T) {
+func TestArchiveReadsOnlyCommittedRecords(t *testing.T) {
 	c := startCluster(t)
 	transaction := c.Client(kgo.TransactionalID(uuid.NewString()))
 	for _, end := range []kgo.TransactionEndTry{kgo.TryAbort, kgo.TryCommit} {
@@ -148,12 +149,12 @@ func TestArchivePollEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
 	if records, err := log.Poll(ctx); len(records) != 0 || err != nil {
-		t.Errorf("poll with nothing there: got %d records and %v, want neither", len(records), err)
+		t.Errorf("poll of empty topics: got %d records and %v, want neither", len(records), err)
 	}
 }
 
-// Retention may delete what the archive has not read yet. The database must hear of it, which it does when the log is
-// opened again.
+// Retention may delete records that the archive has not read yet. The poll fails, so that the archiver opens the log again and its
+// Resume finds out what is lost.
 func TestArchiveFailsWhenItsOffsetHasLeftTheLog(t *testing.T) {
 	c := startCluster(t)
 	client := c.Client()
@@ -179,10 +180,10 @@ func TestArchiveFailsWhenItsOffsetHasLeftTheLog(t *testing.T) {
 			t.Fatalf("got record %d, want an error", records[0].Offset)
 		}
 	}
-	t.Errorf("no error in 10 s, extent %+v", stored.given[source])
+	t.Errorf("no error in 10 s, extent %+v", stored.assigned[source])
 }
 
-func TestArchiversShareTheSources(t *testing.T) {
+func TestTwoArchiversShareTheSources(t *testing.T) {
 	c := startCluster(t)
 	first, second := &offsets{}, &offsets{}
 	logs := []archive.Log{c.archive(first), c.archive(second)}
@@ -200,12 +201,12 @@ func TestArchiversShareTheSources(t *testing.T) {
 			t.Fatal("the second archiver got no sources in 20 s")
 		}
 		second.mu.Lock()
-		shared = len(second.given) > 0
+		shared = len(second.assigned) > 0
 		second.mu.Unlock()
 	}
 }
 
-// Behind the newest record of a transaction there is its marker, and there may be nothing but the marker of what was aborted.
+// The newest record of a transaction is followed by its marker. Of an aborted transaction the archive sees only the marker.
 func TestArchiveLagIsZeroWhenAllIsRead(t *testing.T) {
 	c := startCluster(t)
 	transaction := c.Client(kgo.TransactionalID(uuid.NewString()))

@@ -20,7 +20,7 @@ func TestCallbacksMayComeAtAnyTimeInAnyOrder(t *testing.T) {
 	kafkatest.TestCallbacks(t, func(dial kafka.Dial) map[string]func() kafkatest.Member { return members(t, dial) })
 }
 
-// members returns how each consumer of a group comes to be.
+// members returns a constructor of each kind of member.
 func members(t *testing.T, dial kafka.Dial) map[string]func() kafkatest.Member {
 	topics := kafka.DefaultTopics()
 	t.Helper()
@@ -38,7 +38,7 @@ func members(t *testing.T, dial kafka.Dial) map[string]func() kafkatest.Member {
 			return kafkatest.Member{Assigned: l.assigned, Released: l.revoked, Use: func(ctx context.Context) { _, _ = l.Poll(ctx) }, Close: sync.OnceFunc(l.Close)}
 		},
 		"cache": func() kafkatest.Member {
-			open := LatestLog(LatestOptions{Dial: dial, Topics: topics, Group: "test"})
+			open := StateLog(StateOptions{Dial: dial, Topics: topics, Group: "test"})
 			resume := func(ctx context.Context, given []statecache.Partition, extents func(context.Context) (map[statecache.Partition]statecache.Extent, error)) (map[statecache.Partition]int64, error) {
 				from := make(map[statecache.Partition]int64)
 				for _, p := range given {
@@ -49,15 +49,15 @@ func members(t *testing.T, dial kafka.Dial) map[string]func() kafkatest.Member {
 			}
 			log, err := open(resume, func(statecache.Partition) {})
 			must(err)
-			l := log.(*latestLog)
+			l := log.(*stateLog)
 			return kafkatest.Member{Assigned: l.assigned, Released: l.revoked, Use: func(ctx context.Context) { _, _ = l.Poll(ctx) }, Close: sync.OnceFunc(l.Close)}
 		},
 	}
 }
 
-// The group is there and gives partitions away, but nobody answers who would know where to read them from: they are lost again
-// before anything is known of them.
-func TestAnAssignmentWhileConnectionsAreRefusedIsTriedAgain(t *testing.T) {
+// The group assigns partitions, but the connection that lists their offsets is refused. The partitions are lost again before the
+// member knows where to read them from.
+func TestAnAssignmentThatFailsIsRetried(t *testing.T) {
 	l := kafkatest.NewLog(t)
 	broker := l.Broker
 	var joined, failed atomic.Bool
@@ -76,8 +76,8 @@ func TestAnAssignmentWhileConnectionsAreRefusedIsTriedAgain(t *testing.T) {
 	dial.Logger = slog.New(flagged{slog.DiscardHandler, &failed})
 	var filled atomic.Bool
 	filler := statecache.NewFiller(statecache.Options{
-		Open:   LatestLog(LatestOptions{Dial: dial, Topics: l.Topics, Group: "test", Lag: func(int32, int64) { filled.Store(true) }}),
-		Cache:  newShelf(),
+		Open:   StateLog(StateOptions{Dial: dial, Topics: l.Topics, Group: "test", Lag: func(int32, int64) { filled.Store(true) }}),
+		Cache:  newMemoryCache(),
 		Logger: kafkatest.Quiet(),
 	})
 	ctx, cancel := context.WithCancel(t.Context())
@@ -96,7 +96,7 @@ func TestAnAssignmentWhileConnectionsAreRefusedIsTriedAgain(t *testing.T) {
 	}
 }
 
-// flagged notes that something was logged.
+// flagged sets a flag when it logs that the states cannot be cached.
 type flagged struct {
 	slog.Handler
 	flag *atomic.Bool

@@ -13,26 +13,27 @@ import (
 	"iotmon/internal/kafka"
 )
 
-// Members write batches and are in no hurry: their fetches wait until they are worth it.
+// Members write to a database or a cache in batches, so a fetch may wait until there is enough data for one.
 const (
 	minFetchBytes = 64 << 10
 	maxFetchWait  = 500 * time.Millisecond
 )
 
-// memberOptions are what the members of a group differ in. V is what their owner calls a partition. All are required.
+// memberOptions are the differences between ArchiveLog and StateLog. V is the type that the reader of the member identifies a
+// partition with. Every field is required.
 type memberOptions[V any] struct {
 	dial   kafka.Dial
 	group  string
 	topics []string
-	// resume says where to read the partitions from that the group has given to this member, by topic; those that it does not
-	// return are read from where the client would begin. After an error the member joins the group again and asks anew. It may
-	// block until ctx ends, and may be called before open has returned.
+	// resume returns the offsets from which to read the newly assigned partitions, which are given by topic. A partition that it
+	// does not return is read from where the client would begin. After an error the member joins the group again and calls resume
+	// again. It may block until ctx ends, and may be called before open has returned.
 	resume func(ctx context.Context, topics map[string][]int32) ([]start[V], error)
-	// failure is what is logged when resume fails.
+	// failure is the log message for a failed resume.
 	failure string
-	// released is told that a partition is read here no more. It must not block.
+	// released is called when a partition is no longer read by this member. It must not block.
 	released func(of V)
-	// fetch bounds what is fetched.
+	// fetch are the options that limit a fetch.
 	fetch []kgo.Opt
 }
 
@@ -42,27 +43,28 @@ type start[V any] struct {
 	partition int32
 	offset    int64
 	of        V
-	// begun is called once the partition is this member's; nil for nothing.
-	begun func()
+	// added is called when the partition has been added to the member's own; nil for nothing.
+	added func()
 }
 
-// member is a member of a group that reads committed records and commits nothing: where to go on is said by whoever has taken
-// them. Offsets that have left the log end it; what is opened next asks again, and the loss is told there.
+// member is a member of a consumer group that reads committed records and commits no offsets: the database or the cache that the
+// records are written to holds the offsets. If an offset is no longer in the log, poll fails. The next member calls resume again,
+// which finds and reports the loss.
 type member[V any] struct {
 	memberOptions[V]
 	consumer *kgo.Client
-	// admin asks for offsets: the consumer calls back before its constructor has returned it.
+	// admin lists offsets. The consumer cannot: it may call back before its constructor has returned.
 	admin *kgo.Client
 
 	mu sync.Mutex
-	// given are the partitions that the group has given to this member. The group's callbacks change them, on the client's
-	// goroutines, while the member reads: what was fetched of a partition may be handed over after it is another member's.
-	given map[string]map[int32]V
+	// partitions are those that are assigned to this member, by topic. The group's callbacks change them on the client's goroutines
+	// while the owner polls. So a fetch may contain records of a partition that has meanwhile been revoked.
+	partitions map[string]map[int32]V
 }
 
 // open joins the group.
 func (m *member[V]) open(options memberOptions[V]) (err error) {
-	m.memberOptions, m.given = options, make(map[string]map[int32]V)
+	m.memberOptions, m.partitions = options, make(map[string]map[int32]V)
 	if m.admin, err = kgo.NewClient(m.dial.Options()...); err != nil {
 		return err
 	}
@@ -88,7 +90,7 @@ func (m *member[V]) Close() {
 	m.admin.Close()
 }
 
-// assigned asks where to read what the group has given to this member.
+// assigned adds newly assigned partitions, and sets the offsets to read them from.
 func (m *member[V]) assigned(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
 	topics := make(map[string][]int32)
 	for topic, partitions := range offsets {
@@ -116,19 +118,19 @@ func (m *member[V]) assigned(ctx context.Context, offsets map[string]map[int32]k
 func (m *member[V]) add(s start[V]) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.given[s.topic] == nil {
-		m.given[s.topic] = make(map[int32]V)
+	if m.partitions[s.topic] == nil {
+		m.partitions[s.topic] = make(map[int32]V)
 	}
-	m.given[s.topic][s.partition] = s.of
-	if s.begun != nil {
-		s.begun()
+	m.partitions[s.topic][s.partition] = s.of
+	if s.added != nil {
+		s.added()
 	}
 }
 
-// revoked may come before assigned has ended well, or without it: a partition can be lost before anybody has found out where to
-// read it from.
-func (m *member[V]) revoked(_ context.Context, _ *kgo.Client, gone map[string][]int32) {
-	for topic, partitions := range gone {
+// revoked removes partitions. The client may call it for a partition that assigned has not added: a partition can be lost while
+// resume is still finding out where to read it from, or after resume has failed.
+func (m *member[V]) revoked(_ context.Context, _ *kgo.Client, lost map[string][]int32) {
+	for topic, partitions := range lost {
 		for _, id := range partitions {
 			if of, ours := m.remove(topic, id); ours {
 				m.released(of)
@@ -137,48 +139,48 @@ func (m *member[V]) revoked(_ context.Context, _ *kgo.Client, gone map[string][]
 	}
 }
 
-// remove takes a partition out of those given; false if it was not among them.
+// remove removes a partition from the member's own; false if it was not among them.
 func (m *member[V]) remove(topic string, partition int32) (V, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	of, ours := m.given[topic][partition]
-	delete(m.given[topic], partition)
+	of, ours := m.partitions[topic][partition]
+	delete(m.partitions[topic], partition)
 	return of, ours
 }
 
-// poll waits for records, no more than most, or until ctx ends, and calls collect with those of each partition that is this
-// member's. No partition is released before collect has returned. An error means that the member is of no further use.
+// poll waits for records, at most most of them, or until ctx ends. It calls collect with the records of each partition that is still
+// the member's own; the partition is not released before collect has returned. After an error the member cannot be used any more.
 func (m *member[V]) poll(ctx context.Context, most int, collect func(p kgo.FetchTopicPartition, of V)) error {
 	fetches := m.consumer.PollRecords(ctx, most)
 	if fetches.IsClientClosed() {
 		return kafka.ErrClosed
 	}
 	for _, failed := range fetches.Errors() {
-		if !passing(ctx, failed.Err) {
+		if !temporary(ctx, failed.Err) {
 			return fmt.Errorf("fetch %s/%d: %w", failed.Topic, failed.Partition, failed.Err)
 		}
 	}
 	fetches.EachPartition(func(p kgo.FetchTopicPartition) {
 		m.mu.Lock()
 		defer m.mu.Unlock()
-		if of, ours := m.given[p.Topic][p.Partition]; ours && len(p.Records) > 0 {
+		if of, ours := m.partitions[p.Topic][p.Partition]; ours && len(p.Records) > 0 {
 			collect(p, of)
 		}
 	})
 	return nil
 }
 
-// passing reports whether the client gets over an error by itself: ctx has ended, or the group could not be joined, for
-// example because the database did not answer.
-func passing(ctx context.Context, err error) bool {
+// temporary reports whether polling may go on after an error: ctx has ended, or the client will join the group again by itself, for
+// example after resume has failed because the database did not answer.
+func temporary(ctx context.Context, err error) bool {
 	var session *kgo.ErrGroupSession
 	return ctx.Err() != nil && errors.Is(err, ctx.Err()) || errors.As(err, &session)
 }
 
-// extents are what the log holds of a topic's partitions.
+// extents are the offsets that the log holds of a topic's partitions.
 type extents struct{ starts, ends kadm.ListedOffsets }
 
-// listExtents asks the log what it holds now of a topic.
+// listExtents asks the log which offsets it holds now of a topic.
 func listExtents(ctx context.Context, admin *kadm.Client, topic string) (e extents, err error) {
 	e.starts, err = admin.ListStartOffsets(ctx, topic)
 	if err = errors.Join(err, e.starts.Error()); err != nil {
@@ -191,7 +193,7 @@ func listExtents(ctx context.Context, admin *kadm.Client, topic string) (e exten
 	return e, nil
 }
 
-// of returns the offsets of a partition, end excluded.
+// of returns the first offset of a partition, and the one behind its last record.
 func (e extents) of(topic string, partition int32) (start, end int64) {
 	first, _ := e.starts.Lookup(topic, partition)
 	last, _ := e.ends.Lookup(topic, partition)

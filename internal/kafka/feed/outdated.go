@@ -7,11 +7,12 @@ import (
 	"iotmon/internal/wire"
 )
 
-// outdated holds the records of a fetch that the same fetch has newer versions of. A tail that begins has half a minute's worth
-// of every window in its way, and whatever states have not been compacted; decoding is what takes the time.
+// outdated is the set of records of a fetch that need not be decoded, because the same fetch has a newer version of them. Decoding is
+// most of the work when a tail starts: each window has been published about thirty times, once a second, and of each device there
+// are all states that are not compacted yet.
 type outdated map[*kgo.Record]bool
 
-// findSummaries finds those of windows in progress, each of which is published every second.
+// findSummaries adds the outdated summaries. A window in progress is published every second.
 func (o outdated) findSummaries(topic kgo.FetchTopic) {
 	type version struct {
 		wire.SummaryVersion
@@ -36,7 +37,7 @@ func (o outdated) findSummaries(topic kgo.FetchTopic) {
 	})
 }
 
-// findStates finds those that a device has left. Of two at the same position the first stands, as it does in the view.
+// findStates adds the outdated states. Of two states at the same position the second is outdated, as it is for the live view.
 func (o outdated) findStates(topic kgo.FetchTopic) {
 	type version struct {
 		iot.Position

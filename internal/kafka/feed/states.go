@@ -13,26 +13,27 @@ import (
 	"iotmon/internal/statecache"
 )
 
-// LatestOptions configure the logs that a filler opens.
-type LatestOptions struct {
+// StateOptions configure the logs that a filler of the cache opens.
+type StateOptions struct {
 	Dial   kafka.Dial
 	Topics kafka.Topics
-	// Group is the processor's group; the fillers form one of their own beside it.
+	// Group is the processor's group. The fillers' own group is named after it.
 	Group string
-	// Lag is told how many records of a partition are still to be polled, Released that it is read here no more. They are
-	// called concurrently and must not block; nil for nobody.
+	// Lag is called with the number of records of a partition that are still to be polled. Released is called when the partition is
+	// no longer read by this process. Both are called concurrently and must not block; nil ignores the calls.
 	Lag      func(partition int32, records int64)
 	Released func(partition int32)
 }
 
+// Limits of one fetch and of one poll of device states.
 const (
-	maxLatestBytes = 4 << 20
-	maxLatestPoll  = 20_000
+	maxStateBytes = 4 << 20
+	maxStatePoll  = 20_000
 )
 
-// LatestLog returns what opens the log of device states for a filler: read committed, shared by the members of the group. It
-// commits nothing: where to go on is the cache's to say.
-func LatestLog(options LatestOptions) statecache.Opener {
+// StateLog returns the function that opens the log of device states for a filler of the cache: read committed. All fillers of the
+// group share the partitions. The log commits no offsets: the cache holds them, and resume returns them.
+func StateLog(options StateOptions) statecache.Opener {
 	if options.Lag == nil {
 		options.Lag = func(int32, int64) {}
 	}
@@ -40,7 +41,7 @@ func LatestLog(options LatestOptions) statecache.Opener {
 		options.Released = func(int32) {}
 	}
 	return func(resume statecache.Resume, released func(statecache.Partition)) (statecache.Log, error) {
-		l := &latestLog{topic: options.Topics.States, lag: options.Lag, resume: resume}
+		l := &stateLog{topic: options.Topics.States, lag: options.Lag, resume: resume}
 		err := l.open(memberOptions[statecache.Partition]{
 			dial:    options.Dial,
 			group:   options.Group + "-cache",
@@ -51,7 +52,7 @@ func LatestLog(options LatestOptions) statecache.Opener {
 				released(partition)
 				options.Released(partition.ID)
 			},
-			fetch: []kgo.Opt{kgo.FetchMaxBytes(maxLatestBytes), kgo.FetchMaxPartitionBytes(maxLatestBytes / 4)},
+			fetch: []kgo.Opt{kgo.FetchMaxBytes(maxStateBytes), kgo.FetchMaxPartitionBytes(maxStateBytes / 4)},
 		})
 		if err != nil {
 			return nil, err
@@ -60,8 +61,8 @@ func LatestLog(options LatestOptions) statecache.Opener {
 	}
 }
 
-// latestLog implements statecache.Log.
-type latestLog struct {
+// stateLog implements statecache.Log.
+type stateLog struct {
 	member[statecache.Partition]
 	topic   string
 	lag     func(int32, int64)
@@ -69,10 +70,10 @@ type latestLog struct {
 	records []statecache.Record
 }
 
-// starts asks the filler where to read partitions from.
-func (l *latestLog) starts(ctx context.Context, topics map[string][]int32) ([]start[statecache.Partition], error) {
-	given := topics[l.topic]
-	if len(given) == 0 {
+// starts asks the filler from which offsets to read the newly assigned partitions.
+func (l *stateLog) starts(ctx context.Context, topics map[string][]int32) ([]start[statecache.Partition], error) {
+	ids := topics[l.topic]
+	if len(ids) == 0 {
 		return nil, nil
 	}
 	admin := kadm.NewClient(l.admin)
@@ -80,9 +81,9 @@ func (l *latestLog) starts(ctx context.Context, topics map[string][]int32) ([]st
 	if err != nil {
 		return nil, err
 	}
-	asked := slices.DeleteFunc(all, func(p statecache.Partition) bool { return !slices.Contains(given, p.ID) })
-	from, err := l.resume(ctx, asked, func(ctx context.Context) (map[statecache.Partition]statecache.Extent, error) {
-		return stateExtents(ctx, admin, l.topic, asked)
+	assigned := slices.DeleteFunc(all, func(p statecache.Partition) bool { return !slices.Contains(ids, p.ID) })
+	from, err := l.resume(ctx, assigned, func(ctx context.Context) (map[statecache.Partition]statecache.Extent, error) {
+		return stateExtents(ctx, admin, l.topic, assigned)
 	})
 	if err != nil {
 		return nil, err
@@ -94,7 +95,7 @@ func (l *latestLog) starts(ctx context.Context, topics map[string][]int32) ([]st
 	return starts, nil
 }
 
-// statePartitions returns the partitions of the device states.
+// statePartitions returns the partitions of the device states' topic.
 func statePartitions(ctx context.Context, admin *kadm.Client, topic string) ([]statecache.Partition, error) {
 	details, err := admin.ListTopics(ctx, topic)
 	if err = errors.Join(err, details.Error()); err != nil {
@@ -108,7 +109,7 @@ func statePartitions(ctx context.Context, admin *kadm.Client, topic string) ([]s
 	return partitions, nil
 }
 
-// stateExtents returns what the log holds now of the partitions of the device states.
+// stateExtents returns which offsets the log holds now of the given partitions of the device states' topic.
 func stateExtents(ctx context.Context, admin *kadm.Client, topic string, partitions []statecache.Partition) (map[statecache.Partition]statecache.Extent, error) {
 	log, err := listExtents(ctx, admin, topic)
 	if err != nil {
@@ -123,21 +124,22 @@ func stateExtents(ctx context.Context, admin *kadm.Client, topic string, partiti
 }
 
 // Poll implements statecache.Log.
-func (l *latestLog) Poll(ctx context.Context) ([]statecache.Record, error) {
+func (l *stateLog) Poll(ctx context.Context) ([]statecache.Record, error) {
 	l.records = l.records[:0]
-	if err := l.poll(ctx, maxLatestPoll, l.collect); err != nil {
+	if err := l.poll(ctx, maxStatePoll, l.collect); err != nil {
 		return nil, err
 	}
 	return l.records, nil
 }
 
-func (l *latestLog) collect(p kgo.FetchTopicPartition, partition statecache.Partition) {
+// collect converts what was fetched of a partition, and reports the lag behind it.
+func (l *stateLog) collect(p kgo.FetchTopicPartition, partition statecache.Partition) {
 	for _, r := range p.Records {
 		deleted, _ := kafka.TombstonePosition(r)
 		l.records = append(l.records, statecache.Record{
 			Partition: partition, Offset: r.Offset, Key: r.Key, Value: r.Value, Deleted: deleted,
 		})
 	}
-	// Behind the last record is the marker of its transaction.
+	// The marker of the transaction follows the last record and is no record to be polled.
 	l.lag(p.Partition, max(p.HighWatermark-p.Records[len(p.Records)-1].Offset-2, 0))
 }

@@ -18,22 +18,25 @@ import (
 	"iotmon/internal/wire"
 )
 
-// shelf is a statecache.Cache in memory.
-type shelf struct {
+// memoryCache is a statecache.Cache in memory.
+type memoryCache struct {
 	mu sync.Mutex
-	// fails makes Load fail, and stalls makes it wait for as long as it may.
-	fails, stalls bool
-	partitions    map[statecache.Partition]*shelved
+	// fails makes Load fail at its end, blocks makes it wait until its context ends.
+	fails, blocks bool
+	partitions    map[statecache.Partition]*cachedPartition
 }
 
-type shelved struct {
+// cachedPartition has the states of a partition up to the offset next.
+type cachedPartition struct {
 	next   int64
 	values map[iot.DeviceID][]byte
 }
 
-func newShelf() *shelf { return &shelf{partitions: make(map[statecache.Partition]*shelved)} }
+func newMemoryCache() *memoryCache {
+	return &memoryCache{partitions: make(map[statecache.Partition]*cachedPartition)}
+}
 
-func (s *shelf) Next(_ context.Context, p statecache.Partition) (int64, bool, error) {
+func (s *memoryCache) Next(_ context.Context, p statecache.Partition) (int64, bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if held := s.partitions[p]; held != nil {
@@ -42,11 +45,11 @@ func (s *shelf) Next(_ context.Context, p statecache.Partition) (int64, bool, er
 	return 0, false, nil
 }
 
-func (s *shelf) Apply(_ context.Context, b *statecache.Batch) (bool, error) {
+func (s *memoryCache) Apply(_ context.Context, b *statecache.Batch) (bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if b.First {
-		s.partitions[b.Partition] = &shelved{b.From, make(map[iot.DeviceID][]byte)}
+		s.partitions[b.Partition] = &cachedPartition{b.From, make(map[iot.DeviceID][]byte)}
 	}
 	held := s.partitions[b.Partition]
 	if held == nil || held.next != b.From {
@@ -59,10 +62,10 @@ func (s *shelf) Apply(_ context.Context, b *statecache.Batch) (bool, error) {
 	return true, nil
 }
 
-func (s *shelf) Load(ctx context.Context, p statecache.Partition, visit func([]byte)) (int64, bool, error) {
+func (s *memoryCache) Load(ctx context.Context, p statecache.Partition, visit func([]byte)) (int64, bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.stalls {
+	if s.blocks {
 		<-ctx.Done()
 		return 0, false, ctx.Err()
 	}
@@ -74,13 +77,13 @@ func (s *shelf) Load(ctx context.Context, p statecache.Partition, visit func([]b
 		visit(value)
 	}
 	if s.fails {
-		return 0, false, errors.New("fails in the end")
+		return 0, false, errors.New("failed after the last state")
 	}
 	return held.next, true, nil
 }
 
 // reached returns up to which offset each partition is complete.
-func (s *shelf) reached() map[int32]int64 {
+func (s *memoryCache) reached() map[int32]int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	reached := make(map[int32]int64)
@@ -90,11 +93,11 @@ func (s *shelf) reached() map[int32]int64 {
 	return reached
 }
 
-// fill fills the shelf from the log until the test ends, or until it is stopped.
-func (c *cluster) fill(s *shelf) (stop func()) {
+// fill fills the cache from the log until the test ends, or until stop is called.
+func (c *cluster) fill(s *memoryCache) (stop func()) {
 	c.T.Helper()
 	filler := statecache.NewFiller(statecache.Options{
-		Open:   LatestLog(LatestOptions{Dial: c.Dial, Topics: c.Topics, Group: "test"}),
+		Open:   StateLog(StateOptions{Dial: c.Dial, Topics: c.Topics, Group: "test"}),
 		Cache:  s,
 		Logger: slog.New(slog.NewTextHandler(c.T.Output(), nil)),
 	})
@@ -111,12 +114,12 @@ func (c *cluster) fill(s *shelf) (stop func()) {
 	return stop
 }
 
-// tailFrom returns the values that a view has which begins now, by device.
-func (c *cluster) tailFrom(cache statecache.Cache) map[iot.DeviceID]float64 {
+// viewFrom returns the value of each device in a live view that starts now from the cache and the log.
+func (c *cluster) viewFrom(cache statecache.Cache) map[iot.DeviceID]float64 {
 	c.T.Helper()
 	present := view.New(view.Options{WindowLength: 30 * time.Second})
 	tail := NewTail(TailOptions{
-		Dial: c.Dial, Topics: c.Topics, Cache: cache, CachePatience: time.Second, Sink: func(b view.Batch) { present.Apply(b) }, Logger: slog.New(slog.NewTextHandler(c.T.Output(), nil)),
+		Dial: c.Dial, Topics: c.Topics, Cache: cache, CacheTimeout: time.Second, Sink: func(b view.Batch) { present.Apply(b) }, Logger: slog.New(slog.NewTextHandler(c.T.Output(), nil)),
 	})
 	ctx, cancel := context.WithCancel(c.T.Context())
 	done := make(chan error, 1)
@@ -138,18 +141,18 @@ func (c *cluster) tailFrom(cache statecache.Cache) map[iot.DeviceID]float64 {
 	return values
 }
 
-func TestAViewIsTheSameFromTheCacheAndFromTheLog(t *testing.T) {
+func TestTheViewIsTheSameFromTheCacheAndFromTheLog(t *testing.T) {
 	c := startCluster(t)
 	client := c.Client()
 	const devices = 40
-	say := func(value float64) {
+	produce := func(value float64) {
 		for device := range devices {
 			c.Produce(client, c.State(device, value))
 		}
 	}
 	check := func(cache statecache.Cache, value float64) {
 		t.Helper()
-		got := c.tailFrom(cache)
+		got := c.viewFrom(cache)
 		for id, v := range got {
 			if v != value {
 				t.Errorf("%s: got %v, want %v", id, v, value)
@@ -159,8 +162,8 @@ func TestAViewIsTheSameFromTheCacheAndFromTheLog(t *testing.T) {
 			t.Errorf("got %d devices, want %d", len(got), devices)
 		}
 	}
-	say(1)
-	s := newShelf()
+	produce(1)
+	s := newMemoryCache()
 	stop := c.fill(s)
 	kafkatest.Eventually(t, "everything is cached", func() bool {
 		total := int64(0)
@@ -170,19 +173,19 @@ func TestAViewIsTheSameFromTheCacheAndFromTheLog(t *testing.T) {
 		return total == devices
 	})
 	check(s, 1)
-	say(2)
+	produce(2)
 	stop()
-	say(3) // Nobody caches these.
+	produce(3) // These are not cached.
 	check(s, 3)
 	check(nil, 3)
 
 	s.fails = true
 	check(s, 3)
-	s.fails, s.stalls = false, true
+	s.fails, s.blocks = false, true
 	check(s, 3)
-	s.stalls = false
+	s.blocks = false
 	for _, held := range s.partitions {
-		held.next += 1000 // As if the log had lost its end.
+		held.next += 1000 // As if the log had lost its newest records.
 	}
 	check(s, 3)
 	clear(s.partitions)
@@ -193,7 +196,7 @@ func TestAViewIsTheSameFromTheCacheAndFromTheLog(t *testing.T) {
 	check(s, 3)
 }
 
-// What a transaction wrote that was aborted must not be cached: other systems read it.
+// Records of an aborted transaction must not be cached: other systems read the cache.
 func TestOnlyCommittedStatesAreCached(t *testing.T) {
 	c := startCluster(t)
 	c.Produce(c.Client(), c.State(0, 1))
@@ -206,7 +209,7 @@ func TestOnlyCommittedStatesAreCached(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Produce(c.Client(), c.State(kafkatest.Partitions, 3)) // Another device of the same partition.
-	s := newShelf()
+	s := newMemoryCache()
 	c.fill(s)
 	kafkatest.Eventually(t, "what was committed is cached", func() bool { return s.reached()[0] >= 4 })
 	s.mu.Lock()
@@ -225,7 +228,7 @@ func TestOnlyCommittedStatesAreCached(t *testing.T) {
 func TestADeletedDeviceIsGoneFromTheCache(t *testing.T) {
 	c := startCluster(t)
 	want, records := c.Deletions()
-	s := newShelf()
+	s := newMemoryCache()
 	c.fill(s)
 	kafkatest.Eventually(t, "everything is cached", func() bool { return s.reached()[0] >= records })
 	s.mu.Lock()

@@ -25,20 +25,21 @@ import (
 type TailOptions struct {
 	Dial   kafka.Dial
 	Topics kafka.Topics
-	// Cache has device states to begin with; nil for none. What it does not have, or not soon, is read from the log.
+	// Cache has device states to start from; nil for none. States that it does not have are read from the log.
 	Cache kafka.StateLoader
-	// CachePatience is how long the cache may take, 15 s by default.
-	CachePatience time.Duration
-	// History is how far back aggregates and alerts are read, 70 minutes by default: the longest range that the page shows
-	// from memory.
+	// CacheTimeout is how long loading the states from the cache may last, 15 s by default. States that are not loaded by then are
+	// read from the log.
+	CacheTimeout time.Duration
+	// History is how far back aggregates and alerts are read, 70 minutes by default: a little more than the longest range that the
+	// page shows from memory.
 	History time.Duration
-	// Sink takes what was read, in the order of each partition. It is called from one goroutine; while it blocks, nothing
-	// is read. When it returns, the slices are the tail's again.
+	// Sink is called with the decoded records, those of each partition in order. It is called from one goroutine; while it blocks,
+	// nothing is read. It must not keep the slices after it has returned.
 	Sink func(view.Batch)
-	// Early means that the processor of this process gives states without alerts to the view itself: once the tail has caught
-	// up, it leaves them out.
-	Early bool
-	// Undecodable is told of each record that is passed over. It must not block; nil for nobody.
+	// LocalProcessor means that a processor in this process gives states without alerts to the live view directly; see
+	// processor.Options.LocalView. The tail leaves such states out once it has caught up.
+	LocalProcessor bool
+	// Undecodable is called for each record that cannot be decoded and is skipped. It must not block; nil ignores the calls.
 	Undecodable func(topic string)
 	// Tracer makes spans for states that belong to a sampled trace; nil for none.
 	Tracer trace.Tracer
@@ -48,32 +49,36 @@ type TailOptions struct {
 const (
 	defaultHistory = 70 * time.Minute
 	maxTailPoll    = 5_000
-	// maxCatchUpPoll is more than a fetch brings: the more states are handed over at once, the more of them are outdated.
+	// maxCatchUpPoll is more than one fetch returns. While the tail catches up, the more states a poll has, the more of them are
+	// outdated and need not be decoded.
 	maxCatchUpPoll = 100_000
 	maxTailBytes   = 4 << 20
-	// tailQuiet is how long nothing may come, from a broker that answers, before the tail counts as caught up: the last
-	// records up to the end may have been compacted away.
+	// tailQuiet is how long the tail waits without a record, from a broker that answers, before it counts as caught up: the last
+	// records before the end may have been compacted away.
 	tailQuiet = 10 * time.Second
+	// tailPause is the pause before the tail starts again after an error.
 	tailPause = time.Second
 
-	defaultCachePatience = 15 * time.Second
+	defaultCacheTimeout = 15 * time.Second
 )
 
-// Tail follows the live topics for the pages: all device states, then everything new. It reads uncommitted, so that
-// nothing waits for a transaction; whoever takes the batches keeps the highest position of what is said twice.
+// Tail reads device states, aggregates and alerts for the live view: first all device states and the recent history, then every new
+// record. It reads uncommitted, so no record waits for its transaction to end. So Sink may get the same state or summary twice, and
+// must keep the one with the higher position.
 type Tail struct {
 	TailOptions
-	caughtUp  chan struct{}
-	decoder   *wire.Decoder
-	batch     view.Batch
-	complaint time.Time
-	passed    int
+	caughtUp chan struct{}
+	decoder  *wire.Decoder
+	batch    view.Batch
+	// skipped counts the undecodable records since skipLogged, when the last log line about them was written.
+	skipped    int
+	skipLogged time.Time
 }
 
 // NewTail returns a tail; Run does the work.
 func NewTail(options TailOptions) *Tail {
 	options.History = cmp.Or(options.History, defaultHistory)
-	options.CachePatience = cmp.Or(options.CachePatience, defaultCachePatience)
+	options.CacheTimeout = cmp.Or(options.CacheTimeout, defaultCacheTimeout)
 	options.Tracer = kafka.OrNoTracer(options.Tracer)
 	if options.Undecodable == nil {
 		options.Undecodable = func(string) {}
@@ -81,28 +86,28 @@ func NewTail(options TailOptions) *Tail {
 	return &Tail{TailOptions: options, caughtUp: make(chan struct{}), decoder: wire.NewStreamDecoder()}
 }
 
-// CaughtUp is closed once the device states that were there at the start have all been handed over.
+// CaughtUp returns a channel that is closed once Sink has got all device states that were in the log when the tail started.
 func (t *Tail) CaughtUp() <-chan struct{} { return t.caughtUp }
 
-// Run reads until ctx ends. It retries for ever.
+// Run reads until ctx ends. After an error it starts again.
 func (t *Tail) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		err := t.follow(ctx)
 		if ctx.Err() != nil {
 			break
 		}
-		t.Logger.Warn("live topics are read from the start again", "reason", err)
-		_ = retry.Wait(ctx, tailPause) // The loop looks at ctx.
+		t.Logger.Warn("the live view reads its topics from the start again", "reason", err)
+		_ = retry.Wait(ctx, tailPause) // The loop checks ctx.
 	}
 	return nil
 }
 
-// follow reads from the start until ctx ends or reading fails in a way that the client does not recover from.
+// follow reads from the start until ctx ends or the client reports an error that it does not recover from.
 func (t *Tail) follow(ctx context.Context) error {
 	client, err := kgo.NewClient(t.Dial.Options(
 		kgo.FetchMaxBytes(maxTailBytes),
 		kgo.FetchMaxPartitionBytes(maxTailBytes/4),
-		kgo.KeepControlRecords(), // A marker may be the last record there is.
+		kgo.KeepControlRecords(), // The last record of a partition may be a marker.
 		kafka.PooledFetches(),
 	)...)
 	if err != nil {
@@ -110,30 +115,31 @@ func (t *Tail) follow(ctx context.Context) error {
 	}
 	defer client.Close()
 	admin := kadm.NewClient(client)
-	waiting, err := t.begin(ctx, client, admin)
+	unread, err := t.start(ctx, client, admin)
 	if err != nil {
 		return err
 	}
 	for {
-		if len(waiting) == 0 {
-			t.signal()
+		if len(unread) == 0 {
+			t.setCaughtUp()
 		}
-		fetches, err := poll(ctx, client, len(waiting) > 0)
+		fetches, err := poll(ctx, client, len(unread) > 0)
 		if err != nil {
 			return err
 		}
-		if fetches.NumRecords() == 0 && len(waiting) > 0 {
-			if _, err := admin.ListEndOffsets(ctx, t.Topics.States); err == nil {
-				clear(waiting)
+		if fetches.NumRecords() == 0 && len(unread) > 0 {
+			if _, err := admin.ListEndOffsets(ctx, t.Topics.States); err == nil { // The broker answers; see tailQuiet.
+				clear(unread)
 			}
 		}
-		t.hand(fetches, waiting)
+		t.deliver(fetches, unread)
 		kafka.Recycle(fetches)
 	}
 }
 
-// begin starts to consume and returns, for each partition with states to be read, where it ends now.
-func (t *Tail) begin(ctx context.Context, client *kgo.Client, admin *kadm.Client) (map[int32]int64, error) {
+// start sets the offsets to read from, and gives the cached states to Sink. It returns the end of each partition of the device
+// states that has records to read up to there.
+func (t *Tail) start(ctx context.Context, client *kgo.Client, admin *kadm.Client) (map[int32]int64, error) {
 	partitions, err := statePartitions(ctx, admin, t.Topics.States)
 	if err != nil {
 		return nil, err
@@ -150,7 +156,7 @@ func (t *Tail) begin(ctx context.Context, client *kgo.Client, admin *kadm.Client
 	from := map[string]map[int32]kgo.Offset{t.Topics.States: {}, t.Topics.Aggregates: {}, t.Topics.Alerts: {}}
 	recent := kgo.NewOffset().AfterMilli(time.Now().Add(-t.History).UnixMilli())
 	ends.Each(func(end kadm.ListedOffset) { from[end.Topic][end.Partition] = recent })
-	waiting := make(map[int32]int64)
+	unread := make(map[int32]int64)
 	for partition, extent := range extents {
 		start := extent.Start
 		if held := cached[partition]; held != nil && extent.Holds(held.next) {
@@ -159,51 +165,51 @@ func (t *Tail) begin(ctx context.Context, client *kgo.Client, admin *kadm.Client
 		}
 		from[t.Topics.States][partition.ID] = kgo.NewOffset().At(start)
 		if start < extent.End {
-			waiting[partition.ID] = extent.End
+			unread[partition.ID] = extent.End
 		}
 	}
 	client.AddConsumePartitions(from)
-	return waiting, nil
+	return unread, nil
 }
 
-// cachedStates are the states of a partition up to an offset.
+// cachedStates are the states of a partition, complete up to the offset next, that record excluded.
 type cachedStates struct {
 	next   int64
 	states []iot.DeviceState
 }
 
-// loadCache returns what the cache has of the partitions.
+// loadCache returns the states of the partitions that the cache has and that can be decoded.
 func (t *Tail) loadCache(ctx context.Context, partitions []statecache.Partition) map[statecache.Partition]*cachedStates {
 	if t.Cache == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, t.CachePatience)
+	ctx, cancel := context.WithTimeout(ctx, t.CacheTimeout)
 	defer cancel()
 	cached := make(map[statecache.Partition]*cachedStates)
-	begun, devices := time.Now(), 0
+	started, devices := time.Now(), 0
 	for _, partition := range partitions {
-		held, legible := new(cachedStates), true
+		held, decodable := new(cachedStates), true
 		next, ok, err := t.Cache.Load(ctx, partition, func(value []byte) {
 			state, err := t.decoder.DeviceState(value)
-			held.states, legible = append(held.states, state), legible && err == nil
+			held.states, decodable = append(held.states, state), decodable && err == nil
 		})
 		if err != nil {
 			t.Logger.Warn("device states are read from the log, not from the cache", "reason", err)
 			break
 		}
-		if ok && legible {
+		if ok && decodable {
 			held.next = next
 			cached[partition] = held
 			devices += len(held.states)
 		}
 	}
 	if devices > 0 {
-		t.Logger.Info("device states taken from the cache", "devices", devices, "took", time.Since(begun).Round(time.Millisecond))
+		t.Logger.Info("device states loaded from the cache", "devices", devices, "took", time.Since(started).Round(time.Millisecond))
 	}
 	return cached
 }
 
-// poll waits for records; while the tail catches up, no longer than tailQuiet.
+// poll waits for records; while the tail is behind, no longer than tailQuiet.
 func poll(ctx context.Context, client *kgo.Client, behind bool) (kgo.Fetches, error) {
 	wait, most := ctx, maxTailPoll
 	if behind {
@@ -224,47 +230,48 @@ func poll(ctx context.Context, client *kgo.Client, behind bool) (kgo.Fetches, er
 	return fetches, nil
 }
 
-// hand decodes what was fetched and passes it on. From waiting it removes the partitions that have been read to where they
-// ended.
-func (t *Tail) hand(fetches kgo.Fetches, waiting map[int32]int64) {
+// deliver decodes the fetched records and gives them to Sink. It removes the partitions from unread that have been read to their
+// end.
+func (t *Tail) deliver(fetches kgo.Fetches, unread map[int32]int64) {
 	batch := &t.batch
 	outdated := make(outdated)
 	fetches.EachTopic(func(topic kgo.FetchTopic) {
 		switch {
 		case topic.Topic == t.Topics.Aggregates:
 			outdated.findSummaries(topic)
-		case topic.Topic == t.Topics.States && len(waiting) > 0:
+		case topic.Topic == t.Topics.States && len(unread) > 0:
 			outdated.findStates(topic)
 		}
 	})
 	fetches.EachRecord(func(r *kgo.Record) {
-		if r.Topic == t.Topics.States && r.Offset+1 >= waiting[r.Partition] {
-			delete(waiting, r.Partition)
+		if r.Topic == t.Topics.States && r.Offset+1 >= unread[r.Partition] {
+			delete(unread, r.Partition)
 		}
 		if r.Attrs.IsControl() || outdated[r] {
 			return
 		}
 		if r.Value == nil {
-			t.takeTombstone(batch, r)
+			t.addTombstone(batch, r)
 			return
 		}
-		if err := t.take(batch, r); err != nil {
-			t.passOver(r, err)
+		if err := t.add(batch, r); err != nil {
+			t.skip(r, err)
 		}
 	})
 	if len(batch.States)+len(batch.Forgotten)+len(batch.Summaries)+len(batch.Alerts) > 0 {
 		t.Sink(*batch)
 	}
-	if len(waiting) > 0 {
-		*batch = view.Batch{} // What it takes to catch up is not to be kept for ever.
+	if len(unread) > 0 {
+		*batch = view.Batch{} // Batches are larger while the tail catches up: their memory is not kept for later ones.
 	}
 	batch.Reset()
 }
 
-func (t *Tail) take(batch *view.Batch, r *kgo.Record) error {
+// add decodes a record with a value and appends it to the batch.
+func (t *Tail) add(batch *view.Batch, r *kgo.Record) error {
 	switch r.Topic {
 	case t.Topics.States:
-		if t.Early && t.isCaughtUp() && !wire.HasAlerts(r.Value) {
+		if t.LocalProcessor && t.isCaughtUp() && !wire.HasAlerts(r.Value) {
 			return nil
 		}
 		state, err := t.decoder.DeviceState(r.Value)
@@ -292,18 +299,18 @@ func (t *Tail) take(batch *view.Batch, r *kgo.Record) error {
 	return nil
 }
 
-// passOver tells of records that are not ours, once a minute: somebody else writes to the topic and may write a lot.
-func (t *Tail) passOver(r *kgo.Record, err error) {
+// skip reports a record that cannot be decoded: another program has written it. It logs once a minute, because there may be many.
+func (t *Tail) skip(r *kgo.Record, err error) {
 	t.Undecodable(r.Topic)
-	t.passed++
-	if now := time.Now(); now.Sub(t.complaint) >= time.Minute {
-		t.Logger.Error("records passed over by the live view", "count", t.passed,
+	t.skipped++
+	if now := time.Now(); now.Sub(t.skipLogged) >= time.Minute {
+		t.Logger.Error("the live view skipped records that it cannot decode", "count", t.skipped,
 			"topic", r.Topic, "partition", r.Partition, "offset", r.Offset, "error", err)
-		t.complaint, t.passed = now, 0
+		t.skipLogged, t.skipped = now, 0
 	}
 }
 
-func (t *Tail) signal() {
+func (t *Tail) setCaughtUp() {
 	if !t.isCaughtUp() {
 		close(t.caughtUp)
 	}
@@ -318,14 +325,14 @@ func (t *Tail) isCaughtUp() bool {
 	}
 }
 
-// takeTombstone passes on that a device was deleted.
-func (t *Tail) takeTombstone(batch *view.Batch, r *kgo.Record) {
+// addTombstone appends to the batch that a device is forgotten.
+func (t *Tail) addTombstone(batch *view.Batch, r *kgo.Record) {
 	if r.Topic != t.Topics.States || !kafka.IsTombstone(r) {
 		return
 	}
 	id := iot.DeviceID(r.Key)
 	position, ours := kafka.TombstonePosition(r)
-	if !ours { // It holds for the states so far, and the batch does not tell which of them come later.
+	if !ours { // It deletes the states before it. In the batch they could not be distinguished from later ones, so they are removed.
 		position = iot.Position{Partition: r.Partition}
 		batch.States = slices.DeleteFunc(batch.States, func(s iot.DeviceState) bool { return s.Latest.ID == id })
 	}

@@ -22,7 +22,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// cluster is the embedded broker, with readers.
+// cluster is the embedded broker with helpers to read it.
 type cluster struct{ *kafkatest.Cluster }
 
 func startCluster(t testing.TB) *cluster {
@@ -30,13 +30,13 @@ func startCluster(t testing.TB) *cluster {
 	return &cluster{kafkatest.StartCluster(t)}
 }
 
-// tail runs a Tail until the test ends and returns it with what it hands over.
+// tail runs a Tail until the test ends. It returns the batches that Sink gets, and the count of undecodable records.
 func (c *cluster) tail() (*Tail, <-chan view.Batch, *atomic.Int64) {
 	c.T.Helper()
 	return c.tailWith(TailOptions{})
 }
 
-// tailWith is tail with options of which the rest is filled in.
+// tailWith is tail with some options set.
 func (c *cluster) tailWith(options TailOptions) (*Tail, <-chan view.Batch, *atomic.Int64) {
 	c.T.Helper()
 	batches := make(chan view.Batch, 100)
@@ -68,7 +68,7 @@ func awaitCaughtUp(t *testing.T, tail *Tail) {
 	}
 }
 
-// drain returns all that has been handed over so far, as one batch.
+// drain returns the batches so far, as one.
 func drain(batches <-chan view.Batch) view.Batch {
 	var all view.Batch
 	for {
@@ -91,7 +91,7 @@ func await(t *testing.T, batches <-chan view.Batch) view.Batch {
 	case b := <-batches:
 		return b
 	case <-time.After(15 * time.Second):
-		t.Fatal("nothing was handed over within 15 s")
+		t.Fatal("no batch within 15 s")
 		return view.Batch{}
 	}
 }
@@ -101,9 +101,9 @@ func (c *cluster) summary(count int64, appended time.Time) *kgo.Record {
 	return &kgo.Record{Topic: c.Topics.Aggregates, Key: []byte(s.Type), Value: wire.AppendWindowSummary(nil, &s), Timestamp: appended}
 }
 
-// Of many versions of a window only the newest by position is worth decoding, wherever a processor that did not know that it
-// was replaced has put an older one.
-func TestTailPassesOverOutdatedSummaries(t *testing.T) {
+// Of many versions of a window only the one with the highest position is decoded. An older one may come later in the log: a processor
+// that had lost its partition and did not know it yet has written it.
+func TestTailSkipsOutdatedSummaries(t *testing.T) {
 	c := startCluster(t)
 	client := c.Client()
 	now := time.Now()
@@ -127,8 +127,8 @@ func TestTailPassesOverOutdatedSummaries(t *testing.T) {
 	}
 }
 
-// Of many states of a device that were not compacted yet only the newest by position is handed over to begin with.
-func TestTailPassesOverOutdatedStates(t *testing.T) {
+// At the start, of the states of a device that are not compacted yet, only the one with the highest position is delivered.
+func TestTailSkipsOutdatedStates(t *testing.T) {
 	c := startCluster(t)
 	client := c.Client()
 	var records []*kgo.Record
@@ -152,14 +152,14 @@ func TestTailPassesOverOutdatedStates(t *testing.T) {
 	}
 }
 
-func TestTailHandsOverAllStatesAndWhatIsRecent(t *testing.T) {
+func TestTailDeliversAllStatesAndTheRecentHistory(t *testing.T) {
 	c := startCluster(t)
 	client := c.Client()
 	for device := range 10 {
 		c.Produce(client, c.State(device, 1), c.State(device, 2))
 	}
 	c.Produce(client, &kgo.Record{Topic: c.Topics.States, Key: []byte("\x00mark")})
-	c.Produce(client, &kgo.Record{Topic: c.Topics.States, Key: []byte("x"), Value: []byte("not ours")})
+	c.Produce(client, &kgo.Record{Topic: c.Topics.States, Key: []byte("x"), Value: []byte("no state")})
 	c.Produce(client, c.summary(1, time.Now().Add(-2*time.Hour)))
 	c.Produce(client, c.summary(2, time.Now().Add(-time.Hour)))
 
@@ -192,7 +192,7 @@ func TestTailHandsOverAllStatesAndWhatIsRecent(t *testing.T) {
 	}
 }
 
-func TestTailCatchesUpWithNothingAndWithOnlyAMarkerAtTheEnd(t *testing.T) {
+func TestTailCatchesUpWithEmptyTopicsAndWithAMarkerAtTheEnd(t *testing.T) {
 	c := startCluster(t)
 	tail, _, _ := c.tail()
 	awaitCaughtUp(t, tail)
@@ -209,7 +209,7 @@ func TestTailCatchesUpWithNothingAndWithOnlyAMarkerAtTheEnd(t *testing.T) {
 	second, batches, _ := c.tail()
 	awaitCaughtUp(t, second)
 	if took := time.Since(started); took >= tailQuiet {
-		t.Errorf("caught up only by silence, after %v", took)
+		t.Errorf("caught up only after tailQuiet: %v", took)
 	}
 	if got := drain(batches); len(got.States) != 1 {
 		t.Errorf("states: got %d, want 1", len(got.States))
@@ -261,7 +261,7 @@ func TestTailStartsBeforeTheBroker(t *testing.T) {
 	}
 }
 
-func TestTailReadsNoRecordTwiceWithoutNeed(t *testing.T) {
+func TestTailDeliversEachRecordOnce(t *testing.T) {
 	c := startCluster(t)
 	client := c.Client()
 	for device := range 50 {
@@ -275,16 +275,16 @@ func TestTailReadsNoRecordTwiceWithoutNeed(t *testing.T) {
 	}
 	for id, n := range seen {
 		if n != 1 {
-			t.Errorf("%s: handed over %d times", id, n)
+			t.Errorf("%s: delivered %d times", id, n)
 		}
 	}
 }
 
-func TestTheTailLeavesOutWhatTheViewHasBeenGiven(t *testing.T) {
+func TestTailLeavesOutStatesThatTheLocalProcessorDelivers(t *testing.T) {
 	c := startCluster(t)
 	producer := c.Client()
 	c.Produce(producer, c.State(1, 20))
-	tail, batches, _ := c.tailWith(TailOptions{Early: true})
+	tail, batches, _ := c.tailWith(TailOptions{LocalProcessor: true})
 	awaitCaughtUp(t, tail)
 	if got := await(t, batches); len(got.States) != 1 {
 		t.Fatalf("at the start: got %+v, want the state that was there", got)
@@ -296,10 +296,10 @@ func TestTheTailLeavesOutWhatTheViewHasBeenGiven(t *testing.T) {
 	}
 	state.Alerts = []iot.AlertState{{Rule: "temperature_high", Onset: state.Latest.Time}}
 	raised.Value = wire.AppendDeviceState(nil, &state)
-	named := c.State(6, 21) // Before it in the same partition.
-	c.Produce(producer, named, raised)
+	withoutAlerts := c.State(6, 21) // Before it in the same partition.
+	c.Produce(producer, withoutAlerts, raised)
 	if got := await(t, batches); len(got.States) != 1 || got.States[0].Latest.ID != state.Latest.ID {
-		t.Errorf("got %+v, want the state with an alert alone", got.States)
+		t.Errorf("got %+v, want only the state with an alert", got.States)
 	}
 }
 
@@ -308,13 +308,13 @@ func TestADeletedDeviceIsGoneFromTheLiveView(t *testing.T) {
 	want, _ := c.Deletions()
 	tail, batches, _ := c.tail()
 	awaitCaughtUp(t, tail)
-	if got := standingOf(drain(batches)); !maps.Equal(got, want) {
+	if got := positionsIn(drain(batches)); !maps.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
 
-// standingOf applies what a tail has handed over, as it is meant to be.
-func standingOf(batch view.Batch) map[iot.DeviceID]int64 {
+// positionsIn returns the position of each device after the states and tombstones of a batch, as the live view must apply them.
+func positionsIn(batch view.Batch) map[iot.DeviceID]int64 {
 	got := make(map[iot.DeviceID]int64)
 	gone := make(map[iot.DeviceID]int64)
 	for _, f := range batch.Forgotten {
