@@ -1,7 +1,7 @@
 // @ts-check
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
@@ -32,11 +32,25 @@ test('the vendored ECharts is the one whose types are checked', () => {
   assert.ok(vendored.includes(`"${wanted}"`), `vendored ECharts is not ${wanted}`);
 });
 
-test('every icon, template and module that is named is there', () => {
-  const page = files.find(({ path }) => path.endsWith('index.html'))?.text ?? '';
+test('every icon, template and file that is named is there', () => {
+  const shell = files.find(({ path }) => path.endsWith('index.html'))?.text ?? '';
   for (const { path, text } of files) {
-    for (const [, name] of text.matchAll(/#icon-([a-z]+)/g)) assert.ok(page.includes(`id="icon-${name}"`), `${path}: icon ${name}`);
-    for (const [, id] of text.matchAll(/instantiate\('([a-z-]+)'/g)) assert.ok(page.includes(`<template id="${id}"`), `${path}: template ${id}`);
+    for (const [, name] of text.matchAll(/#icon-([a-z]+)/g)) assert.ok(shell.includes(`id="icon-${name}"`), `${path}: icon ${name}`);
+    for (const [, where, id] of text.matchAll(/instantiate\(([\w.#]+), '([a-z-]+)'/g)) {
+      // What is not in the shell is beside the module.
+      const beside = files.filter((file) => file.path.endsWith('.html') && dirname(file.path) === dirname(path));
+      const places = where === 'document' ? [shell] : beside.map((file) => file.text);
+      assert.ok(places.some((place) => place.includes(`<template id="${id}"`)), `${path}: template ${id}`);
+    }
   }
-  for (const [, address] of page.matchAll(/(?:href|src)="\/(static\/[^"]+)"/g)) assert.ok(readFileSync(join(root, String(address))).length > 0);
+  const addresses = [...shell.matchAll(/\{\{\.Assets\}\}\/([^"]+)"/g)].map(([, address]) => String(address));
+  assert.ok(addresses.length > 10);
+  for (const address of addresses) assert.ok(readFileSync(join(root, 'static', address)).length > 0);
+});
+
+test('only the shell looks for something in the whole document', () => {
+  const anywhere = /\bdocument\.(?:querySelector|getElement)|find\(document\b/;
+  for (const { path, text } of files) {
+    if (path.endsWith('.js') && !path.includes('/app/')) assert.doesNotMatch(text, anywhere, path);
+  }
 });

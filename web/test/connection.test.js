@@ -57,8 +57,8 @@ beforeEach(() => {
     WebSocket: /** @type {any} */ (FakeSocket),
     random: () => 0,
     onMessage: (message) => received.push(message.type),
-    onState: (state) => states.push(state),
   });
+  connection.subscribe(() => states.push(connection.state), { signal: new AbortController().signal });
   connection.connect();
 });
 

@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Locale } from '../static/js/locale/locale.js';
-import { Announcer } from '../static/js/app/announcer.js';
+import { Announcer } from '../static/js/components/announcer.js';
 import { Frames } from '../static/js/components/frames.js';
-import { Surroundings } from '../static/js/app/surroundings.js';
+import { AlertStore } from '../static/js/model/alerts.js';
+import { ServerClock } from '../static/js/model/server-clock.js';
 
 /** @typedef {import('../static/js/model/protocol.js').Alert} Alert */
 
@@ -20,7 +21,7 @@ test('a part of the page that fails does not keep the others from being drawn', 
   t.after(() => {
     for (const name of ['requestAnimationFrame', 'reportError']) Reflect.deleteProperty(globalThis, name);
   });
-  const parts = new Frames();
+  const parts = new Frames(new AbortController().signal);
   const failure = new Error('a chart that cannot draw');
   /** @type {string[]} */
   const drawn = [];
@@ -48,7 +49,7 @@ test('what takes long to draw is drawn less often, and never less than every fiv
   t.mock.method(performance, 'now', () => now);
   t.mock.timers.enable({ apis: ['setTimeout'] });
   for (const [cost, seldom] of [[10, 1010], [150, 3150], [900, 5900]]) {
-    const parts = new Frames();
+    const parts = new Frames(new AbortController().signal);
     /** @type {number[]} */
     const begun = [];
     const draw = () => {
@@ -88,17 +89,26 @@ test('the same alert again is read aloud again: the live region gets another tex
       this.text = words;
     },
   };
-  const announcer = new Announcer([/** @type {HTMLElement} */ (/** @type {unknown} */ (region))], new Surroundings(new Locale('en')));
+  const session = { locale: new Locale('en'), plant: { specs: new Map() }, alerts: new AlertStore(), clock: new ServerClock() };
+  const { signal } = new AbortController();
+  new Announcer(/** @type {HTMLElement} */ (/** @type {unknown} */ (region)), /** @type {any} */ (session), signal);
+  let id = 0;
+  /** @param {Partial<Alert>[]} news */
+  const bring = (...news) => session.alerts.apply(news.map((more) => raised({ id: `a-${id++}`, timestamp: '2026-01-01T00:00:00Z', ...more })));
   for (let time = 1; time <= 3; time++) {
     now = time * 10_000;
-    announcer.add([raised()]);
-    announcer.update();
+    bring({});
+    session.clock.tick();
   }
   assert.deepEqual(spoken, Array(3).fill('Warning: t above 28, oven'));
-  announcer.add([raised(), raised(), raised({ state: 'cleared' })]);
-  announcer.update();
+  bring({}, {}, { state: 'cleared' });
+  session.clock.tick();
   assert.equal(spoken.length, 3, 'not while the last is still being read');
   now += 10_000;
-  announcer.update();
+  session.clock.tick();
   assert.equal(spoken.at(-1), '2 new alerts');
+  now += 10_000;
+  session.alerts.apply([raised({ id: 'before', timestamp: '2026-01-01T00:00:00Z' })], { snapshot: true });
+  session.clock.tick();
+  assert.equal(spoken.length, 4, 'what had happened before the page came is no news');
 });

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { addressedDevice, deviceAddress } from '../static/js/model/device-link.js';
-import { isStale } from '../static/js/model/freshness.js';
+import { Freshness } from '../static/js/model/freshness.js';
 import { Silence } from '../static/js/model/silence.js';
 import { LatencyMeter } from '../static/js/model/latency.js';
 import { ServerClock } from '../static/js/model/server-clock.js';
@@ -27,23 +27,58 @@ test('a clock that is set back is followed in the end', () => {
 test('the latency is that of the newest readings', () => {
   const meter = new LatencyMeter(100);
   assert.equal(meter.quantiles(), null);
-  for (let i = 0; i < 100; i++) meter.add(9999);
-  for (let i = 1; i <= 100; i++) meter.add(i);
+  for (let i = 0; i < 100; i++) meter.add([9999]);
+  for (let i = 1; i <= 100; i++) meter.add([i]);
   assert.deepEqual(meter.quantiles(), { p50: 50, p95: 95 });
   meter.reset();
-  meter.add(-5);
+  meter.add([-5]);
   assert.deepEqual(meter.quantiles(), { p50: 0, p95: 0 }, 'no reading is from the future');
 });
 
 test('what is shown is old after 10 s of silence', () => {
-  assert.equal(isStale({ silence: 10_000, empty: false }), false);
-  assert.equal(isStale({ silence: 10_001, empty: false }), true);
-  assert.equal(isStale({ silence: 98_000, empty: true }), false, 'an empty plant has nothing to say');
-  assert.equal(isStale({ silence: null, empty: false }), false, 'nothing shown yet');
+  const at = (/** @type {number} */ time) => ({ wall: time, steady: time });
+  const freshness = new Freshness(at(0));
+  freshness.tick(at(50_000), { empty: false });
+  assert.equal(freshness.stale, false, 'nothing shown yet');
+  freshness.hear(at(50_000));
+  freshness.tick(at(60_000), { empty: false });
+  assert.equal(freshness.stale, false);
+  freshness.tick(at(60_001), { empty: false });
+  assert.equal(freshness.stale, true);
+  assert.equal(freshness.age, 10_001);
+  freshness.tick(at(148_000), { empty: true });
+  assert.equal(freshness.stale, false, 'an empty plant has nothing to say');
+});
+
+test('only after an interruption it is said that what was shown had been old', () => {
+  const at = (/** @type {number} */ time) => ({ wall: time, steady: time });
+  /** @param {(freshness: Freshness, second: number) => void} during */
+  const after = (during) => {
+    const freshness = new Freshness(at(0));
+    freshness.hear(at(0));
+    for (let second = 1; second <= 20; second++) during(freshness, second);
+    assert.equal(freshness.hear(at(20_500)), 20_500);
+    return freshness;
+  };
+  const tick = (/** @type {Freshness} */ freshness, /** @type {number} */ second) => freshness.tick(at(1000 * second), { empty: false });
+  assert.equal(after(tick).caughtUp, null, 'a plant that was only quiet');
+  assert.equal(after(() => {}).caughtUp, 20_500, 'a page that slept');
+  const lost = after((freshness, second) => {
+    if (second === 5) freshness.interrupt();
+    tick(freshness, second);
+  });
+  assert.equal(lost.caughtUp, 20_500, 'a connection that was lost');
+  lost.tick(at(30_499), { empty: false });
+  assert.equal(lost.caughtUp, 20_500);
+  lost.tick(at(30_500), { empty: false });
+  assert.equal(lost.caughtUp, null, 'said for long enough');
 });
 
 test('any device can be linked to', () => {
-  for (const id of ['device_001', 'a/b#c?d=e&f', '温度 1', '100%', '<b>']) assert.equal(addressedDevice(deviceAddress(id)), id);
+  for (const id of ['device_001', 'a/b#c?d=e&f', '温度 1', '100%', '<b>']) {
+    assert.equal(new URL(deviceAddress(id), 'http://plant/').searchParams.get('device'), id);
+    assert.equal(addressedDevice(`#device=${encodeURIComponent(id)}`), id, 'an old link');
+  }
   for (const hash of ['', '#', '#device=', '#device=%', '#main']) assert.equal(addressedDevice(hash), null);
 });
 

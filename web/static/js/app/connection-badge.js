@@ -1,10 +1,7 @@
 // @ts-check
 import { find, setIcon, setText } from '../components/dom.js';
 
-/**
- * @typedef {import('../model/connection.js').ConnectionState} ConnectionState
- * @typedef {import('./surroundings.js').Surroundings} Surroundings
- */
+/** @typedef {import('./session.js').Session} Session */
 
 const icons = /** @type {const} */ ({ open: 'online', connecting: 'connecting', waiting: 'offline' });
 const words = /** @type {const} */ ({ open: 'connected', connecting: 'connecting', waiting: 'disconnected' });
@@ -12,37 +9,29 @@ const words = /** @type {const} */ ({ open: 'connected', connecting: 'connecting
 /** Tells in the page's head whether the connection stands, and otherwise when it is tried again. */
 export class ConnectionBadge {
   #element;
-  #surroundings;
-  /** @type {ConnectionState} */
-  #state = { phase: 'connecting' };
-  /** Whether nothing has come over the connection for so long that it is none to rely on. */
-  silent = false;
+  #session;
 
   /**
    * @param {HTMLElement} element
-   * @param {Surroundings} surroundings
-   * @param {() => void} onRetry
+   * @param {Session} session
+   * @param {AbortSignal} signal
    */
-  constructor(element, surroundings, onRetry) {
+  constructor(element, session, signal) {
     this.#element = element;
-    this.#surroundings = surroundings;
-    find(element, 'button', HTMLButtonElement).addEventListener('click', onRetry);
+    this.#session = session;
+    find(element, 'button', HTMLButtonElement).addEventListener('click', () => session.connection.connect(), { signal });
+    session.connection.subscribe(() => this.update(), { signal });
+    session.freshness.subscribe(() => this.update(), { signal });
   }
 
-  /** @param {ConnectionState} state */
-  show(state) {
-    this.#state = state;
-    this.update();
-  }
-
-  /** Counts down; to be called every second. */
+  /** Shows the state and counts down. */
   update() {
-    const { locale } = this.#surroundings;
-    const state = this.#state;
+    const { locale, connection: { state }, freshness } = this.#session;
     // No wait is longer; the clock may have been set back.
     const seconds = state.phase === 'waiting' ? Math.max(0, Math.min(30, Math.ceil((state.retryAt - Date.now()) / 1000))) : 0;
     this.#element.dataset['phase'] = state.phase;
-    const silent = this.silent && state.phase === 'open';
+    // Nothing has come for so long that the connection is none to rely on.
+    const silent = freshness.stale && state.phase === 'open';
     setIcon(find(this.#element, 'svg', SVGElement), silent ? 'warning' : icons[state.phase]);
     setText(find(this.#element, '.connection-text', HTMLElement), locale.t(silent ? 'silent' : words[state.phase]));
     // Outside of what is read aloud, or every second would be.

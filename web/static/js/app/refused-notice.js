@@ -3,26 +3,21 @@ import { find, setText } from '../components/dom.js';
 
 /** Says that the server does not let this page connect, and what whoever runs it can do. */
 export class RefusedNotice {
-  #reason = '';
-
   /**
    * @param {HTMLElement} element
-   * @param {import('./surroundings.js').Surroundings} surroundings
+   * @param {import('./session.js').Session} session
+   * @param {AbortSignal} signal
    */
-  constructor(element, surroundings) {
+  constructor(element, session, signal) {
     this.element = element;
-    this.surroundings = surroundings;
+    this.session = session;
+    session.connection.subscribe(() => this.update(), { signal });
   }
 
-  /** @param {string} reason The server's words; empty for none. */
-  show(reason) {
-    this.#reason = reason;
-    this.update();
-  }
-
-  /** In another language. */
+  /** Also in another language. */
   update() {
-    this.element.hidden = !this.#reason;
-    setText(find(this.element, 'span', HTMLElement), this.#reason ? this.surroundings.locale.t('originRefused', { reason: this.#reason }) : '');
+    const { locale, connection: { refused: reason } } = this.session;
+    this.element.hidden = !reason;
+    setText(find(this.element, 'span', HTMLElement), reason ? locale.t('originRefused', { reason }) : '');
   }
 }

@@ -1,29 +1,26 @@
 // @ts-check
 import { find, setText } from '../components/dom.js';
 
-/** Tells that the server has become another version than the one that this page came from, and offers to load it. */
+/** Says that the server has become another version than the one that this page came from, and offers to load it. */
 export class UpdateNotice {
-  #version = '';
-
   /**
    * @param {HTMLElement} element
-   * @param {import('./surroundings.js').Surroundings} surroundings
+   * @param {import('./session.js').Session} session
+   * @param {string} version The one that this page came from.
+   * @param {AbortSignal} signal
    */
-  constructor(element, surroundings) {
+  constructor(element, session, version, signal) {
     this.element = element;
-    this.surroundings = surroundings;
-    find(element, 'button', HTMLButtonElement).addEventListener('click', () => location.reload());
+    this.session = session;
+    this.version = version;
+    find(element, 'button', HTMLButtonElement).addEventListener('click', () => location.reload(), { signal });
+    session.plant.subscribe(() => this.update(), { signal });
   }
 
-  /** @param {string} version The server's, as its greeting has it. */
-  compare(version) {
-    this.#version = version;
-    this.show();
-  }
-
-  show() {
-    const other = this.#version !== '' && this.#version !== document.documentElement.dataset['version'];
-    this.element.hidden = !other;
-    setText(find(this.element, 'span', HTMLElement), this.surroundings.locale.t('outdated', { version: this.#version }));
+  /** Also in another language. */
+  update() {
+    const { locale, plant: { known, serverVersion: version } } = this.session;
+    this.element.hidden = !known || version === this.version;
+    setText(find(this.element, 'span', HTMLElement), locale.t('outdated', { version }));
   }
 }

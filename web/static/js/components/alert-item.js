@@ -4,24 +4,24 @@ import { find, instantiate, setIcon, setText, visible } from './dom.js';
 
 /**
  * @typedef {import('../model/protocol.js').Alert} Alert
- * @typedef {import('../app/surroundings.js').Surroundings} Surroundings
+ * @typedef {import('../app/session.js').Session} Session
  */
 
 /** One alert in a list: what, where, since when, and whether it still stands. */
 export class AlertItem {
-  element = instantiate('alert-item', HTMLLIElement);
+  element = instantiate(document, 'alert-item', HTMLLIElement);
   /** @type {Alert | null} */
   #alert = null;
 
   /**
    * @param {Alert} alert
-   * @param {Surroundings} surroundings
+   * @param {Session} session
    */
-  show(alert, surroundings) {
-    this.#showTime(alert, surroundings);
+  show(alert, session) {
+    this.#showTime(alert, session);
     if (alert === this.#alert) return;
     this.#alert = alert;
-    const { locale, specs } = surroundings;
+    const { locale, plant: { specs } } = session;
     const spec = specs.get(alert.device_type);
     const cleared = alert.state === 'cleared';
     this.element.dataset['state'] = alert.state;
@@ -49,15 +49,15 @@ export class AlertItem {
 
   /**
    * @param {Alert} alert
-   * @param {Surroundings} surroundings
+   * @param {Session} session
    */
-  #showTime(alert, surroundings) {
+  #showTime(alert, session) {
     const at = Date.parse(alert.timestamp);
     const time = find(this.element, 'time', HTMLTimeElement);
-    setText(time, surroundings.locale.ago(surroundings.now() - at));
+    setText(time, session.locale.ago(session.clock.now() - at));
     if (time.dateTime === alert.timestamp) return;
     time.dateTime = alert.timestamp;
-    time.title = surroundings.locale.dateTime(at);
+    time.title = session.locale.dateTime(at);
   }
 
   /**

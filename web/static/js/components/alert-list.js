@@ -3,7 +3,7 @@ import { AlertItem } from './alert-item.js';
 
 /**
  * @typedef {import('../model/protocol.js').Alert} Alert
- * @typedef {import('../app/surroundings.js').Surroundings} Surroundings
+ * @typedef {import('../app/session.js').Session} Session
  */
 
 /** A list of alerts. An alert keeps its item for as long as it is listed, so that focus and selection stay where they are. */
@@ -14,12 +14,12 @@ export class AlertList {
   /**
    * @param {HTMLElement} list
    * @param {HTMLElement} empty Shown instead when there is nothing to list.
-   * @param {Surroundings} surroundings
+   * @param {Session} session
    */
-  constructor(list, empty, surroundings) {
+  constructor(list, empty, session) {
     this.list = list;
     this.empty = empty;
-    this.surroundings = surroundings;
+    this.session = session;
   }
 
   /** @param {Alert[]} alerts */
@@ -41,7 +41,7 @@ export class AlertList {
   #place(alert, index) {
     let item = this.#items.get(alert.id);
     if (!item) this.#items.set(alert.id, (item = new AlertItem()));
-    item.show(alert, this.surroundings);
+    item.show(alert, this.session);
     const there = this.list.children[index] ?? null;
     if (there !== item.element) this.list.insertBefore(item.element, there);
   }

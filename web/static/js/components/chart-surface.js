@@ -13,17 +13,20 @@ import { moveZoom, zoomOf } from '../model/zoom.js';
 export class ChartSurface {
   /** @type {ECharts | null} */
   #chart = null;
-  #disposed = false;
   #resizing;
+  #signal;
   /** The part of the time axis that the reader looks at; null for all of it. @type {import('../model/zoom.js').Zoom | null} */
   #zoom = null;
 
   /**
    * @param {HTMLElement} container
    * @param {{onReady: () => void, onClick?: (name: string) => void}} listeners
+   * @param {AbortSignal} signal The chart ends with it.
    */
-  constructor(container, listeners) {
+  constructor(container, listeners, signal) {
     this.#resizing = new ResizeObserver(() => this.#chart?.resize());
+    this.#signal = signal;
+    signal.addEventListener('abort', () => this.#dispose(), { once: true });
     void this.#load(container, listeners);
   }
 
@@ -33,7 +36,7 @@ export class ChartSurface {
    */
   async #load(container, { onReady, onClick }) {
     const echarts = await import('../../vendor/echarts/echarts.esm.min.js');
-    if (this.#disposed) return;
+    if (this.#signal.aborted) return;
     this.#chart = echarts.init(container);
     this.#chart.on('click', (event) => onClick?.(event.name));
     this.#chart.on('datazoom', () => {
@@ -88,10 +91,10 @@ export class ChartSurface {
     return { dataZoom: [part ?? all, part ?? all] };
   }
 
-  dispose() {
-    this.#disposed = true;
+  #dispose() {
     this.#resizing.disconnect();
     this.#chart?.dispose();
+    this.#chart = null;
   }
 }
 

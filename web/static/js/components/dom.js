@@ -19,12 +19,13 @@ export function find(root, selector, type) {
  * Returns a copy of what a template holds.
  *
  * @template {Element} T
+ * @param {ParentNode} root Where the template is: a page's root, or the document for those that every page may use.
  * @param {string} id
  * @param {new () => T} type
  * @returns {T}
  */
-export function instantiate(id, type) {
-  const template = find(document, `template#${id}`, HTMLTemplateElement);
+export function instantiate(root, id, type) {
+  const template = find(root, `template#${id}`, HTMLTemplateElement);
   const element = document.importNode(template.content, true).firstElementChild;
   if (!(element instanceof type)) throw new Error(`the template ${id} does not hold a ${type.name}`);
   return element;

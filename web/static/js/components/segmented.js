@@ -13,10 +13,11 @@ export class Segmented {
   /**
    * @param {HTMLElement} container The fieldset.
    * @param {(value: string) => void} onChange
+   * @param {AbortSignal} signal
    */
-  constructor(container, onChange) {
+  constructor(container, onChange, signal) {
     this.container = container;
-    container.addEventListener('change', () => onChange(this.value));
+    container.addEventListener('change', () => onChange(this.value), { signal });
   }
 
   get value() {
@@ -49,7 +50,7 @@ export class Segmented {
     for (const label of this.container.querySelectorAll('label')) {
       if (find(label, 'input', HTMLInputElement).value === value) return label;
     }
-    const label = instantiate('segment', HTMLLabelElement);
+    const label = instantiate(document, 'segment', HTMLLabelElement);
     const input = find(label, 'input', HTMLInputElement);
     input.name = this.container.id;
     input.value = value;

@@ -34,10 +34,12 @@ export class VirtualRows {
    * @param {() => HTMLElement} options.spacer Makes an element whose height is that of the rows that are not there.
    * @param {() => Row} options.make
    * @param {(row: Row, index: number) => void} options.write Has a row show the item of an index.
+   * @param {number} options.printed How many rows are printed on paper: the first ones, whatever can be seen.
+   * @param {AbortSignal} options.signal
    */
   constructor(options) {
     this.#options = options;
-    const { frame, list, spacer } = options;
+    const { frame, list, spacer, printed, signal } = options;
     this.#above = spacer();
     this.#below = spacer();
     list.append(this.#above, this.#below);
@@ -47,7 +49,10 @@ export class VirtualRows {
     frame.addEventListener('scroll', () => {
       this.#scrolled = frame.scrollTop;
       this.draw();
-    }, { passive: true });
+    }, { passive: true, signal });
+    addEventListener('beforeprint', () => this.#print(printed), { signal });
+    addEventListener('afterprint', () => this.#print(0), { signal });
+    signal.addEventListener('abort', () => this.#sizes.disconnect(), { once: true });
   }
 
   get rows() {
@@ -79,7 +84,7 @@ export class VirtualRows {
    *
    * @param {number} count
    */
-  print(count) {
+  #print(count) {
     this.#printed = count;
     this.draw();
   }
@@ -138,9 +143,5 @@ export class VirtualRows {
     const height = `${rows * this.#height}px`;
     if (spacer.style.height !== height) spacer.style.height = height;
     spacer.hidden = rows === 0;
-  }
-
-  dispose() {
-    this.#sizes.disconnect();
   }
 }

@@ -22,6 +22,8 @@ export const en = {
   caughtUp: 'Up to date again. Before that, what was shown was {age} old.',
   outdated: 'The server has been updated to version {version}.',
   reload: 'Reload the page',
+  navigation: 'Pages',
+  pageFailed: 'This page could not be loaded: {reason}',
 
   overview: 'Overview',
   kpiDevices: 'Devices',

@@ -21,6 +21,8 @@ export const zh = {
   stale: '显示内容已过时。',
   caughtUp: '已恢复更新。此前显示的是 {age}前的数据。',
   outdated: '服务器已更新到版本 {version}。',
+  navigation: '页面',
+  pageFailed: '无法加载此页面：{reason}',
   reload: '刷新页面',
 
   overview: '总览',

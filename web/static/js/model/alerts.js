@@ -1,5 +1,6 @@
 // @ts-check
 import { severities } from './protocol.js';
+import { Store } from './store.js';
 
 /**
  * @typedef {import('./protocol.js').Alert} Alert
@@ -8,24 +9,29 @@ import { severities } from './protocol.js';
  * @typedef {object} AlertFilter
  * @property {boolean} openOnly
  * @property {Severity | ''} severity
+ *
+ * @typedef {object} AlertChange
+ * @property {Alert[]} news Events that have just happened, rather than what had happened before this page came.
  */
 
 /** How many cleared alerts are remembered: enough to see what has just been, not a history. */
 const keptCleared = 200;
 
-/** Knows the open alerts and those cleared last. */
-export class AlertStore {
+/**
+ * Knows the open alerts and those cleared last.
+ *
+ * @extends {Store<AlertChange>}
+ */
+export class AlertStore extends Store {
   /** @type {Map<string, Alert>} */
   #open = new Map();
   /** Cleared alerts, first cleared first. @type {Map<string, Alert>} */
   #cleared = new Map();
-  /** Grows with every change, so that what was made of the alerts can be kept until the next. */
-  #version = 0;
 
   /** Forgets what is open, which the server is about to tell anew; what was cleared stays so. */
   clearOpen() {
-    this.#version++;
     this.#open.clear();
+    this.changed({ news: [] });
   }
 
   /**
@@ -34,14 +40,10 @@ export class AlertStore {
    * @param {Set<string>} devices
    */
   removeOf(devices) {
-    this.#version++;
     for (const [id, alert] of this.#open) {
       if (devices.has(alert.device_id)) this.#open.delete(id);
     }
-  }
-
-  get version() {
-    return this.#version;
+    this.changed({ news: [] });
   }
 
   get openCount() {
@@ -53,11 +55,13 @@ export class AlertStore {
    * stage is late, and does not reopen what is cleared.
    *
    * @param {Alert[]} events
+   * @param {{snapshot?: boolean}} [of] That the events are of a snapshot or the archive: they are not news to anybody.
    * @returns {Alert[]}
    */
-  apply(events) {
-    this.#version++;
-    return events.filter((event) => this.#applyOne(event));
+  apply(events, { snapshot = false } = {}) {
+    const news = events.filter((event) => this.#applyOne(event));
+    this.changed({ news: snapshot ? [] : news });
+    return news;
   }
 
   /** @param {Alert} event */

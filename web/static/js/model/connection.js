@@ -1,6 +1,7 @@
 // @ts-check
 import { backoff } from './backoff.js';
 import { parseMessage, socketAddress } from './protocol.js';
+import { Store } from './store.js';
 
 /** @typedef {import('./protocol.js').Message} Message */
 
@@ -18,9 +19,9 @@ const greetedWithin = 10_000;
 
 /**
  * Keeps a WebSocket to the server up for as long as the page lives. A lost connection is tried again, later and later, and
- * resumes where it was: the server then tells what was missed. It never touches the page.
+ * resumes where it was: the server then tells what was missed. It never touches the page, and is followed for its state.
  */
-export class Connection {
+export class Connection extends Store {
   /** @type {WebSocket | null} */
   #socket = null;
   /** @type {ConnectionState} */
@@ -28,6 +29,7 @@ export class Connection {
   /** @type {{session: string, since: number} | null} */
   #resume = null;
   #failures = 0;
+  #refused = '';
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
 
@@ -36,18 +38,22 @@ export class Connection {
    * @param {{protocol: string, host: string}} options.location
    * @param {string} options.path
    * @param {(message: Message) => void} options.onMessage
-   * @param {(state: ConnectionState) => void} options.onState
-   * @param {(reason: string) => void} [options.onRefused] Told why the server refuses this page, and '' when it does no more.
    * @param {typeof fetch} [options.fetch]
    * @param {typeof WebSocket} [options.WebSocket]
    * @param {() => number} [options.random]
    */
   constructor(options) {
-    this.options = { WebSocket: globalThis.WebSocket, random: Math.random, onRefused: () => {}, fetch: globalThis.fetch, ...options };
+    super();
+    this.options = { WebSocket: globalThis.WebSocket, random: Math.random, fetch: globalThis.fetch, ...options };
   }
 
   get state() {
     return this.#state;
+  }
+
+  /** Why the server refuses this page, in its words; empty if it does not. */
+  get refused() {
+    return this.#refused;
   }
 
   /** Connects at once, whether or not it was waiting. A connection that stands is left alone. */
@@ -88,7 +94,7 @@ export class Connection {
     if (message.type === 'hello') {
       this.#resume = { session: message.session, since: message.seq };
       this.#failures = 0;
-      this.options.onRefused('');
+      this.#refused = '';
       this.#become({ phase: 'open' });
     } else if (this.#resume) {
       this.#resume.since = message.seq;
@@ -112,7 +118,9 @@ export class Connection {
     const { fetch, location, path } = this.options;
     try {
       const response = await fetch(socketAddress(location, path, null).replace(/^ws/, 'http'), { method: 'POST' });
-      if (response.status === 403) this.options.onRefused((await response.text()).trim());
+      if (response.status !== 403) return;
+      this.#refused = (await response.text()).trim();
+      this.changed();
     } catch {
       // It is away, which the state says.
     }
@@ -137,6 +145,6 @@ export class Connection {
   /** @param {ConnectionState} state */
   #become(state) {
     this.#state = state;
-    this.options.onState(state);
+    this.changed();
   }
 }

@@ -1,25 +1,26 @@
 // @ts-check
 
-const prefix = '#device=';
+/** How a device was addressed before there was a query. */
+const oldPrefix = '#device=';
 
 /**
- * Returns the address that opens a device; it may be bookmarked.
+ * Returns the link that opens a device on the page where it is; it may be bookmarked.
  *
  * @param {string} id
  */
 export function deviceAddress(id) {
-  return prefix + encodeURIComponent(id);
+  return `?device=${encodeURIComponent(id)}`;
 }
 
 /**
- * Returns the device that an address opens, or null.
+ * Returns the device that the old form of an address opens, or null.
  *
  * @param {string} hash The part of the page's address from # on.
  */
 export function addressedDevice(hash) {
-  if (!hash.startsWith(prefix)) return null;
+  if (!hash.startsWith(oldPrefix)) return null;
   try {
-    return decodeURIComponent(hash.slice(prefix.length)) || null;
+    return decodeURIComponent(hash.slice(oldPrefix.length)) || null;
   } catch {
     return null;
   }

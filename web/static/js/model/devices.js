@@ -1,4 +1,5 @@
 // @ts-check
+import { Store } from './store.js';
 
 /**
  * @typedef {import('./protocol.js').Device} Device
@@ -9,6 +10,11 @@
  * @property {string} building
  * @property {'' | import('./protocol.js').Status} status
  * @property {string} query A part of the id, in either case.
+ *
+ * @typedef {object} DeviceChange
+ * @property {Device[]} [arrived] Those that brought a new reading or a new status, oldest first.
+ * @property {Set<string>} [removed] Those that are no more.
+ * @property {boolean} [cleared] that all are forgotten, and the server is about to tell them anew.
  */
 
 /** @type {Readonly<DeviceFilter>} */
@@ -27,8 +33,12 @@ export function matches(filter, device) {
   );
 }
 
-/** Holds the latest of every device. */
-export class DeviceStore {
+/**
+ * Holds the latest of every device.
+ *
+ * @extends {Store<DeviceChange>}
+ */
+export class DeviceStore extends Store {
   /** @type {Map<string, Device>} */
   #devices = new Map();
   /** @type {Set<string>} */
@@ -46,15 +56,17 @@ export class DeviceStore {
   clear() {
     this.#devices.clear();
     this.#buildings.clear();
+    this.changed({ cleared: true });
   }
 
   /**
    * Forgets devices that are no more.
    *
-   * @param {Iterable<string>} ids
+   * @param {Set<string>} ids
    */
   remove(ids) {
     for (const id of ids) this.#devices.delete(id);
+    this.changed({ removed: ids });
   }
 
   /** @param {string} id */
@@ -80,6 +92,7 @@ export class DeviceStore {
       if (device.location?.building) this.#buildings.add(device.location.building);
       if (age > 0 || known?.status !== device.status) news.push(device);
     }
+    if (news.length > 0) this.changed({ arrived: news });
     return news;
   }
 
@@ -98,6 +111,7 @@ export class DeviceStore {
       this.#devices.set(id, device);
       changed.push(device);
     }
+    if (changed.length > 0) this.changed({ arrived: changed });
     return changed;
   }
 

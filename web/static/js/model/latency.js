@@ -1,25 +1,29 @@
 // @ts-check
+import { Store } from './store.js';
 
 /**
  * Measures how old readings are when they reach the page. It remembers the newest readings only, so what it tells is the
  * present and not the average of the day.
  */
-export class LatencyMeter {
+export class LatencyMeter extends Store {
   #samples;
   #count = 0;
 
   /** @param {number} [capacity] */
   constructor(capacity = 500) {
+    super();
     this.#samples = new Float64Array(capacity);
   }
 
-  /** @param {number} milliseconds */
-  add(milliseconds) {
-    this.#samples[this.#count++ % this.#samples.length] = Math.max(0, milliseconds);
+  /** @param {number[]} ages In milliseconds. */
+  add(ages) {
+    for (const age of ages) this.#samples[this.#count++ % this.#samples.length] = Math.max(0, age);
+    this.changed();
   }
 
   reset() {
     this.#count = 0;
+    this.changed();
   }
 
   /**

@@ -1,17 +1,36 @@
 // @ts-check
+import { Store } from './store.js';
 
 /**
  * Tells the server's time from this browser's clock, however wrong that is. Of all the differences seen, the one of the
  * fastest message is nearest to the truth: delay can only make a message look older. The estimate drifts upwards slowly, so
- * that a clock that is set right in between is followed.
+ * that a clock that is set right in between is followed. Who shows times follows it: it calls every second.
  */
-export class ServerClock {
+export class ServerClock extends Store {
   /** The server's time minus this browser's, in milliseconds. */
   #offset = 0;
   #known = false;
 
   /** How much of the difference to a slower message is given way to. */
   static #drift = 0.001;
+
+  #local;
+
+  /** @param {() => number} [local] This browser's time, by a clock that nobody can set. */
+  constructor(local = localTime) {
+    super();
+    this.#local = local;
+  }
+
+  /** The server's time. */
+  now() {
+    return this.at(this.#local());
+  }
+
+  /** To be called every second. */
+  tick() {
+    this.changed();
+  }
 
   /** Forgets everything: another server may have another clock. */
   reset() {
@@ -45,4 +64,9 @@ export class ServerClock {
   at(local) {
     return local + this.#offset;
   }
+}
+
+/** This browser's time since the epoch; wrong by as much as the machine's clock was when the page was loaded. */
+export function localTime() {
+  return performance.timeOrigin + performance.now();
 }

@@ -1,5 +1,6 @@
 // @ts-check
 import { rangeStep, ranges } from './series.js';
+import { Store } from './store.js';
 
 /**
  * @typedef {import('./protocol.js').AggregateData} AggregateData
@@ -55,8 +56,12 @@ export function windowPoint(start, final, data, corrected = false) {
   };
 }
 
-/** Holds the newest windows as the live messages tell them. */
-export class WindowStore {
+/**
+ * Holds the newest windows as the live messages tell them.
+ *
+ * @extends {Store<{cleared?: boolean}>}
+ */
+export class WindowStore extends Store {
   /** By type, windows by their start. @type {Map<string, Map<number, WindowPoint>>} */
   #types = new Map();
   /** The start of the oldest window that has been told and is not forgotten, and that of the newest. */
@@ -67,6 +72,7 @@ export class WindowStore {
     this.#types.clear();
     this.#oldest = Infinity;
     this.#newest = -Infinity;
+    this.changed({ cleared: true });
   }
 
   /** From when on, in milliseconds since the epoch, every window is known that there is; Infinity before the first. */
@@ -90,6 +96,7 @@ export class WindowStore {
     }
     this.#oldest = Math.min(this.#oldest, start);
     if (start > this.#newest) this.#forget((this.#newest = start) - length);
+    this.changed({});
   }
 
   /** @param {number} before */

@@ -3,6 +3,7 @@ import { ChartSurface } from '../chart-surface.js';
 import { stateBounds, timeAxis, timeChart, valueAxis, zoom } from '../chart-style.js';
 import { drawable } from '../../model/drawable.js';
 import { nearThresholds } from '../../model/thresholds.js';
+import { currentPalette } from '../palette.js';
 import { thresholdLines } from '../threshold-lines.js';
 import { tooltip, tooltipStyle } from '../tooltip.js';
 
@@ -10,8 +11,7 @@ import { tooltip, tooltipStyle } from '../tooltip.js';
  * @typedef {import('../../model/samples.js').Point} Point
  * @typedef {import('../../model/protocol.js').TypeSpec} TypeSpec
  * @typedef {import('../../model/thresholds.js').Threshold} Threshold
- * @typedef {import('../palette.js').Palette} Palette
- * @typedef {import('../../app/surroundings.js').Surroundings} Surroundings
+ * @typedef {import('../../app/session.js').Session} Session
  *
  * @typedef {object} DeviceView What the chart is to show.
  * @property {Point[]} points
@@ -25,33 +25,32 @@ import { tooltip, tooltipStyle } from '../tooltip.js';
 /** The readings of one device over time, with the thresholds that they come near to. */
 export class DeviceChart {
   #surface;
-  #surroundings;
+  #session;
   #palette;
   /** @type {DeviceView} */
   #view = { points: [], bad: [], spec: undefined, thresholds: [], from: 0, to: 0 };
 
   /**
    * @param {HTMLElement} container
-   * @param {Surroundings} surroundings
-   * @param {Palette} palette
+   * @param {Session} session
+   * @param {AbortSignal} signal
    */
-  constructor(container, surroundings, palette) {
-    this.#surroundings = surroundings;
-    this.#palette = palette;
-    this.#surface = new ChartSurface(container, { onReady: () => this.#draw() });
+  constructor(container, session, signal) {
+    this.#session = session;
+    this.#palette = currentPalette();
+    this.#surface = new ChartSurface(container, { onReady: () => this.#draw() }, signal);
   }
 
   /**
    * Shows something else: another range, language or theme.
    *
    * @param {DeviceView} view
-   * @param {Palette} palette
    */
-  show(view, palette) {
+  show(view) {
     const length = (/** @type {DeviceView} */ { from, to }) => Math.round((to - from) / 1000);
     const same = length(view) === length(this.#view);
     this.#view = view;
-    this.#palette = palette;
+    this.#palette = currentPalette();
     this.#draw(same);
   }
 
@@ -65,15 +64,11 @@ export class DeviceChart {
     this.#surface.update({ xAxis: { min: view.from, max: view.to }, series: [this.#data(), this.#badData(), this.#thresholds()] });
   }
 
-  dispose() {
-    this.#surface.dispose();
-  }
-
   /** @param {boolean} [same] that it shows the same as before, in another language or theme. */
   #draw(same = false) {
     const palette = this.#palette;
     const { spec, from, to } = this.#view;
-    const { locale } = this.#surroundings;
+    const { locale } = this.#session;
     this.#surface.draw({
       ...timeChart(palette),
       grid: { left: 4, right: 26, top: spec?.unit ? 26 : 14, bottom: 26, outerBoundsMode: 'same', outerBoundsContain: 'axisLabel' },
@@ -120,7 +115,7 @@ export class DeviceChart {
   #thresholds() {
     const { points, spec, thresholds, from } = this.#view;
     const near = nearThresholds(thresholds, points.map(([, value]) => value));
-    return thresholdLines(near, { spec, palette: this.#palette, locale: this.#surroundings.locale, at: from });
+    return thresholdLines(near, { spec, palette: this.#palette, locale: this.#session.locale, at: from });
   }
 
   /** @param {{seriesId: string, dataIndex: number}[]} items */
@@ -129,7 +124,7 @@ export class DeviceChart {
     const shown = item?.seriesId === 'bad' ? this.#view.bad : this.#view.points;
     const [time, value] = shown[item?.dataIndex ?? -1] ?? [];
     if (time === undefined || value === undefined || value === null) return '';
-    const { locale } = this.#surroundings;
+    const { locale } = this.#session;
     /** @type {[string, string][]} */
     const lines = [[locale.t('value'), locale.reading(value, this.#view.spec)]];
     if (item?.seriesId === 'bad') lines.push([locale.t('quality'), locale.t('bad')]);

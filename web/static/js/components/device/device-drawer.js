@@ -1,80 +1,112 @@
 // @ts-check
-import { HistoryError } from '../../model/history.js';
+import { Announcer } from '../announcer.js';
 import { AlertList } from '../alert-list.js';
+import { find, icon, setText, textElement, visible } from '../dom.js';
+import { StaleBanner } from '../stale-banner.js';
+import { loadTemplate } from '../template.js';
 import { DeviceFacts } from './device-facts.js';
 import { DeviceHistory } from './device-history.js';
-import { find, icon, setText, textElement, visible } from '../dom.js';
 
 /**
  * @typedef {import('../../model/protocol.js').Device} Device
- * @typedef {import('../palette.js').Palette} Palette
- *
- * @typedef {object} DeviceDrawerOptions
- * @property {import('../../app/surroundings.js').Surroundings} surroundings
- * @property {import('../../model/devices.js').DeviceStore} devices
- * @property {import('../../model/alerts.js').AlertStore} alerts
- * @property {import('../../model/history.js').History} history
- * @property {Palette} palette
- * @property {() => void} onClose
+ * @typedef {import('../../app/session.js').Session} Session
  */
 
 /**
- * Everything about one device, beside the rest of the page. It is a modal dialog: the browser keeps the keyboard inside and
- * closes it on Escape.
+ * Loads what the drawer is made of.
+ *
+ * @param {AbortSignal} signal
+ */
+export function loadDrawer(signal) {
+  return loadTemplate('./device-drawer.html', import.meta.url, signal);
+}
+
+/**
+ * Everything about the device that the address names, beside the rest of the page. It is a modal dialog: the browser keeps the
+ * keyboard inside and closes it on Escape. As it hides the page from eyes and ears, it says itself what the page says beside it.
  */
 export class DeviceDrawer {
   #dialog;
-  #options;
+  #session;
   #facts;
-  #chart;
+  #history;
   #alerts;
+  #request;
+  #signal;
+  #home;
   /** @type {string | null} */
   #id = null;
   /** @type {Device | null} What the chart has been given last. */
   #shown = null;
   /** @type {Device | null} What the server answered, for as long as no message tells newer. */
   #answered = null;
-  #problem = '';
+  /** Whether the server has forgotten the device while it was shown. */
+  #forgotten = false;
   /** What had the focus when the drawer was opened. @type {HTMLElement | null} */
   #opener = null;
-  #loading = new AbortController();
 
   /**
-   * @param {HTMLDialogElement} dialog
-   * @param {DeviceDrawerOptions} options
+   * @param {HTMLElement} root Where the dialog is.
+   * @param {Session} session
+   * @param {HTMLElement} home Where the keyboard goes when what opened the drawer is gone.
+   * @param {AbortSignal} signal
    */
-  constructor(dialog, options) {
-    const { surroundings, history, palette, onClose } = options;
+  constructor(root, session, home, signal) {
+    const dialog = find(root, '#drawer', HTMLDialogElement);
     this.#dialog = dialog;
-    this.#options = options;
-    this.#facts = new DeviceFacts(find(dialog, '.facts', HTMLElement), surroundings);
-    this.#chart = new DeviceHistory(dialog, surroundings, history, palette);
-    this.#alerts = new AlertList(find(dialog, '.drawer-alerts', HTMLElement), find(dialog, '.empty', HTMLElement), surroundings);
-    find(dialog, '.drawer-close', HTMLButtonElement).addEventListener('click', () => dialog.close());
-    // The dialog itself is covered by what it holds: only its backdrop can be clicked.
-    dialog.addEventListener('click', (event) => event.target === dialog && dialog.close());
-    dialog.addEventListener('close', () => {
-      this.#leave();
-      onClose();
-      this.#restoreFocus();
-    });
+    this.#session = session;
+    this.#signal = signal;
+    this.#home = home;
+    this.#facts = new DeviceFacts(find(dialog, '.facts', HTMLElement), session);
+    this.#history = new DeviceHistory(dialog, session, signal);
+    this.#alerts = new AlertList(find(dialog, '.drawer-alerts', HTMLElement), find(dialog, '.empty', HTMLElement), session);
+    this.#request = session.ask((asking) => session.history.device(this.#id ?? '', asking), (device) => (this.#answered = device), signal);
+    this.#request.subscribe(() => this.update(), { signal });
+    new StaleBanner(find(dialog, '#drawer-stale', HTMLElement), find(dialog, '#drawer-stale-announcer', HTMLElement), session, signal);
+    new Announcer(find(dialog, '#drawer-announcer', HTMLElement), session, signal);
+    this.#listen();
+    this.#follow();
   }
 
-  /** The keyboard goes back to where the drawer was opened; the row it was opened from may be gone, and then to the list. */
+  #listen() {
+    const dialog = this.#dialog;
+    const signal = this.#signal;
+    find(dialog, '.drawer-close', HTMLButtonElement).addEventListener('click', () => dialog.close(), { signal });
+    find(dialog, '.drawer-problem button', HTMLButtonElement).addEventListener('click', () => this.#request.load(), { signal });
+    // The dialog itself is covered by what it holds: only its backdrop can be clicked.
+    dialog.addEventListener('click', (event) => event.target === dialog && dialog.close(), { signal });
+    dialog.addEventListener('close', () => {
+      this.#leave();
+      // Going back opens it again.
+      if (this.#addressed !== null) this.#session.address.push({ device: '' });
+      this.#restoreFocus();
+    }, { signal });
+  }
+
+  #follow() {
+    const { address, devices } = this.#session;
+    const signal = this.#signal;
+    address.subscribe(() => this.#open(), { signal });
+    devices.subscribe(({ removed }) => removed && this.#remove(removed), { signal });
+  }
+
+  /** The device that the address names. */
+  get #addressed() {
+    return this.#session.address.get('device') || null;
+  }
+
+  /** The keyboard goes back to where the drawer was opened; the row it was opened from may be gone. */
   #restoreFocus() {
     const opener = this.#opener;
     if (opener?.isConnected) opener.focus();
     // What is no longer shown keeps the focus until the next frame.
     const focused = document.activeElement;
-    if (focused === null || focused === document.body || this.#dialog.contains(focused)) find(document, '#stream', HTMLElement).focus();
+    if (focused === null || focused === document.body || this.#dialog.contains(focused)) this.#home.focus();
   }
 
-  /**
-   * Shows a device; null closes the drawer.
-   *
-   * @param {string | null} id
-   */
-  open(id) {
+  /** Shows the device that the address names, or closes. */
+  #open() {
+    const id = this.#addressed;
     if (id === this.#id) return;
     this.#leave();
     if (id === null) {
@@ -89,52 +121,27 @@ export class DeviceDrawer {
     }
     this.#dialog.scrollTop = 0;
     find(this.#dialog, '#drawer-title', HTMLElement).focus();
-    this.update();
-    void this.#load(id);
+    // The page may not have heard of the device yet, or there is none.
+    this.#request.load();
   }
 
   #leave() {
-    this.#loading.abort();
-    this.#chart.close();
+    this.#request.cancel();
+    this.#history.close();
     this.#id = null;
     this.#shown = null;
     this.#answered = null;
-    this.#problem = '';
-  }
-
-  /**
-   * Asks the server: the page may not have heard of the device yet, or there is none.
-   *
-   * @param {string} id
-   */
-  async #load(id) {
-    this.#loading = new AbortController();
-    const { signal } = this.#loading;
-    const { locale } = this.#options.surroundings;
-    try {
-      this.#answered = await this.#options.history.device(id, signal);
-    } catch (error) {
-      if (signal.aborted) return;
-      const unknown = error instanceof HistoryError && error.status === 404;
-      const reason = error instanceof HistoryError ? error.message : locale.t('disconnected');
-      this.#problem = unknown ? locale.t('deviceUnknown', { id }) : locale.t('deviceFailed', { reason });
-    }
-    this.update();
-  }
-
-  /** Has the archive asked again soon for what the chart shows. */
-  outdate() {
-    this.#chart.outdate();
+    this.#forgotten = false;
   }
 
   /** @param {Set<string>} devices Those that are no more. */
-  remove(devices) {
+  #remove(devices) {
     const id = this.#id;
     if (id === null || !devices.has(id)) return;
     this.#answered = null;
     this.#shown = null;
-    this.#chart.close();
-    this.#problem = this.#options.surroundings.locale.t('deviceForgotten', { id });
+    this.#history.close();
+    this.#forgotten = true;
     this.update();
   }
 
@@ -142,20 +149,39 @@ export class DeviceDrawer {
   update() {
     const id = this.#id;
     if (id === null) return;
-    const device = this.#options.devices.get(id) ?? this.#answered;
-    const problem = find(this.#dialog, '.drawer-problem', HTMLElement);
-    problem.hidden = Boolean(device) || !this.#problem;
-    setText(problem, this.#problem);
+    const device = this.#session.devices.get(id) ?? this.#answered;
+    this.#showProblem(device ? '' : this.#problem(id));
     setText(find(this.#dialog, '#drawer-title', HTMLElement), visible(id));
     find(this.#dialog, '.drawer-content', HTMLElement).hidden = !device;
     if (device) this.#showDevice(device);
   }
 
+  /**
+   * Says why there is nothing to show; empty while it is on its way.
+   *
+   * @param {string} id
+   */
+  #problem(id) {
+    const { locale } = this.#session;
+    const { phase, reason, status } = this.#request;
+    if (this.#forgotten) return locale.t('deviceForgotten', { id: visible(id) });
+    if (phase !== 'failed') return '';
+    return status === 404 ? locale.t('deviceUnknown', { id: visible(id) }) : locale.t('deviceFailed', { reason: reason || locale.t('disconnected') });
+  }
+
+  /** @param {string} problem */
+  #showProblem(problem) {
+    const element = find(this.#dialog, '.drawer-problem', HTMLElement);
+    element.hidden = !problem;
+    setText(find(element, 'p', HTMLElement), problem);
+    find(element, 'button', HTMLButtonElement).hidden = this.#forgotten || this.#request.status === 404;
+  }
+
   /** @param {Device} device */
   #showDevice(device) {
-    const { locale, specs } = this.#options.surroundings;
-    const alerts = this.#options.alerts.openOf(device.device_id);
-    const place = [this.#options.surroundings.typeName(device.device_type), locale.place(device.location)];
+    const { locale, plant: { specs } } = this.#session;
+    const alerts = this.#session.alerts.openOf(device.device_id);
+    const place = [this.#session.typeName(device.device_type), locale.place(device.location)];
     setText(find(this.#dialog, '.drawer-place', HTMLElement), place.filter(Boolean).join(locale.t('listSeparator')));
     const value = find(this.#dialog, '.drawer-value', HTMLElement);
     const remark = locale.remark(device);
@@ -166,8 +192,8 @@ export class DeviceDrawer {
     status.replaceChildren(icon(device.status, `status-${device.status}`), textElement('span', locale.t(device.status)));
     this.#facts.show(device);
     this.#alerts.show(alerts);
-    if (!this.#shown) this.#chart.open(device, alerts);
-    else if (device !== this.#shown) this.#chart.add(device, alerts);
+    if (!this.#shown) this.#history.open(device, alerts);
+    else if (device !== this.#shown) this.#history.add(device, alerts);
     this.#shown = device;
   }
 
@@ -175,17 +201,14 @@ export class DeviceDrawer {
   tick() {
     if (this.#id === null) return;
     this.update();
-    this.#chart.update();
+    this.#history.update();
   }
 
-  /**
-   * Everything in another language or theme.
-   *
-   * @param {Palette} palette
-   */
-  show(palette) {
+  /** Everything in another language or theme. */
+  show() {
+    this.#open();
     this.#alerts.forget();
     this.update();
-    this.#chart.show(palette);
+    this.#history.show();
   }
 }

@@ -4,18 +4,18 @@ import { setText, textElement } from '../dom.js';
 
 /**
  * @typedef {import('../../model/protocol.js').Device} Device
- * @typedef {import('../../app/surroundings.js').Surroundings} Surroundings
+ * @typedef {import('../../app/session.js').Session} Session
  */
 
 /** What is known of a device beyond its value, as a list of names and values. */
 export class DeviceFacts {
   /**
    * @param {HTMLElement} list
-   * @param {Surroundings} surroundings
+   * @param {Session} session
    */
-  constructor(list, surroundings) {
+  constructor(list, session) {
     this.list = list;
-    this.surroundings = surroundings;
+    this.session = session;
   }
 
   /** @param {Device} device */
@@ -32,21 +32,21 @@ export class DeviceFacts {
    * @returns {[string, string][]}
    */
   #facts(device) {
-    const { locale } = this.surroundings;
-    const now = this.surroundings.now();
+    const { locale } = this.session;
+    const now = this.session.clock.now();
     /** @param {string} timestamp */
     const when = (timestamp) => {
       const at = Date.parse(timestamp);
       return `${locale.timeOrDate(at, now)} (${locale.ago(now - at)})`;
     };
-    const spec = this.surroundings.specs.get(device.device_type);
-    const thresholds = thresholdsOf(this.surroundings.rules, device.device_type).map(
+    const spec = this.session.plant.specs.get(device.device_type);
+    const thresholds = thresholdsOf(this.session.plant.rules, device.device_type).map(
       (one) => `${one.below ? '<' : '>'}\u00a0${locale.threshold(one, spec)} (${locale.inline(one.severity)})`,
     );
     const { model, firmware, battery_level: battery } = device.metadata ?? {};
     /** @type {[string, string][]} */
     const facts = [
-      [locale.t('deviceType'), this.surroundings.typeName(device.device_type)],
+      [locale.t('deviceType'), this.session.typeName(device.device_type)],
       [locale.t('location'), locale.place(device.location)],
       [locale.t('lastReading'), when(device.timestamp)],
       [locale.t('statusSince'), when(device.since)],

@@ -1,71 +1,70 @@
 // @ts-check
-import { HistoryError } from '../../model/history.js';
 import { SampleSeries } from '../../model/samples.js';
 import { ranges } from '../../model/series.js';
-import { correctedPause } from '../../model/windows.js';
 import { thresholdsOf } from '../../model/thresholds.js';
-import { DeviceChart } from './device-chart.js';
-import { find, setText } from '../dom.js';
-import { Segmented } from '../segmented.js';
+import { find } from '../dom.js';
+import { LoadState } from '../load-state.js';
 import { rangeSegment } from '../range-segment.js';
+import { Segmented } from '../segmented.js';
+import { DeviceChart } from './device-chart.js';
 
 /**
  * @typedef {import('../../model/protocol.js').Device} Device
  * @typedef {import('../../model/protocol.js').Alert} Alert
- * @typedef {import('../palette.js').Palette} Palette
- * @typedef {import('../../app/surroundings.js').Surroundings} Surroundings
+ * @typedef {import('../../model/history.js').Sample} Sample
+ * @typedef {import('../../app/session.js').Session} Session
  */
 
 /** The ranges of time that a device's readings are shown over. */
 const offered = ranges.filter(({ name }) => ['15m', '1h', '6h', '24h'].includes(name));
-
-/** How soon the archive is asked again when it could not be, in milliseconds. */
-const retryPause = 5_000;
 
 /** How many archived readings are asked for at most: about one for each pixel. */
 const wantedPoints = 500;
 
 /** The chart of one device in the drawer: its archived readings, then the live ones. */
 export class DeviceHistory {
-  #surroundings;
-  #history;
+  #session;
   #container;
   #state;
   #range;
+  #request;
+  #signal;
   /** @type {DeviceChart | null} */
   #chart = null;
-  /** @type {Palette} */
-  #palette;
+  #charting = new AbortController();
   /** @type {Device | null} */
   #device = null;
   /** @type {Alert[]} */
   #alerts = [];
   #samples = new SampleSeries();
-  /** @type {'loading' | 'loaded' | {failed: string}} */
-  #phase = 'loading';
-  #loading = new AbortController();
-  /** When the archive was asked last, and whether it is known to have changed since. */
-  #asked = 0;
-  #outdated = false;
+  /** The range that was loaded last, by its name. */
+  #loaded = '';
 
   /**
    * @param {HTMLElement} section
-   * @param {Surroundings} surroundings
-   * @param {import('../../model/history.js').History} history
-   * @param {Palette} palette
+   * @param {Session} session
+   * @param {AbortSignal} signal
    */
-  constructor(section, surroundings, history, palette) {
-    this.#surroundings = surroundings;
-    this.#history = history;
-    this.#palette = palette;
+  constructor(section, session, signal) {
+    const { address } = session;
+    this.#session = session;
+    this.#signal = signal;
     this.#container = find(section, '#device-chart', HTMLElement);
-    this.#state = find(section, '#device-chart-state', HTMLElement);
-    this.#range = new Segmented(find(section, '#drawer-range', HTMLElement), () => this.#load());
-    find(this.#state, 'button', HTMLButtonElement).addEventListener('click', () => this.#load());
+    this.#range = new Segmented(find(section, '#drawer-range', HTMLElement), (history) => address.replace({ history }), signal);
+    this.#request = session.ask((asking) => this.#fetch(asking), (readings) => this.#addArchived(readings), signal);
+    this.#request.subscribe(() => this.#request.phase !== 'loading' && this.update(), { signal });
+    const retry = () => this.#load();
+    this.#state = new LoadState(find(section, '#device-chart-state', HTMLElement), session, { empty: 'noReadings', onRetry: retry }, signal);
+    session.archive.subscribe(() => this.#request.outdate(), { signal });
+    address.subscribe(() => this.#chosen.name !== this.#loaded && this.#load(), { signal });
+    signal.addEventListener('abort', () => this.close(), { once: true });
   }
 
-  get #seconds() {
-    return offered.find(({ name }) => name === this.#range.value)?.seconds ?? 900;
+  /** The range that the address names. */
+  get #chosen() {
+    const name = this.#session.address.get('history');
+    const range = offered.find((one) => one.name === name) ?? offered[0];
+    return /** @type {import('../../model/series.js').Range} */ (range);
   }
 
   /**
@@ -75,22 +74,23 @@ export class DeviceHistory {
    * @param {Alert[]} alerts
    */
   open(device, alerts) {
+    if (this.#signal.aborted) return;
     this.#device = device;
     this.#alerts = alerts;
-    this.#chart = new DeviceChart(this.#container, this.#surroundings, this.#palette);
-    this.#offer();
-    void this.#load();
+    this.#charting = new AbortController();
+    this.#chart = new DeviceChart(this.#container, this.#session, this.#charting.signal);
+    this.#load();
   }
 
   close() {
-    this.#loading.abort();
-    this.#chart?.dispose();
+    this.#request.cancel();
+    this.#charting.abort();
     this.#chart = null;
     this.#device = null;
   }
 
   /**
-   * Takes in the device as it is now.
+   * Adds the device's newest reading.
    *
    * @param {Device} device
    * @param {Alert[]} alerts
@@ -102,111 +102,62 @@ export class DeviceHistory {
     this.update();
   }
 
-  /** Has the archive asked again soon: late readings have come, or live ones may have been missed. */
-  outdate() {
-    this.#outdated = true;
+  /** @param {AbortSignal} signal */
+  #fetch(signal) {
+    const { clock, history } = this.#session;
+    const from = clock.now() - this.#chosen.seconds * 1000;
+    return history.readings({ id: this.#device?.device_id ?? '', from, points: wantedPoints }, signal);
   }
 
-  /** Adds what the archive has learnt. What is drawn stays until the answer is there. */
-  async #refresh() {
-    const device = this.#device;
-    const now = this.#surroundings.now();
-    const failed = typeof this.#phase === 'object';
-    if (!device || !(failed || this.#outdated) || this.#phase === 'loading' || now < this.#asked + (failed ? retryPause : correctedPause)) return;
-    this.#asked = now;
-    this.#outdated = false;
-    try {
-      await this.#fetch(device, this.#loading.signal);
-      this.#phase = 'loaded';
-    } catch {
-      this.#outdated = true; // The next time may be luckier.
-    }
-  }
-
-  /**
-   * @param {Device} device
-   * @param {AbortSignal} signal
-   */
-  async #fetch(device, signal) {
-    const from = this.#surroundings.now() - this.#seconds * 1000;
-    const readings = await this.#history.readings({ id: device.device_id, from, points: wantedPoints }, signal);
-    if (signal.aborted) return;
+  /** @param {Sample[]} readings */
+  #addArchived(readings) {
     for (const { timestamp, value, quality } of readings) this.#samples.add(Date.parse(timestamp), value, quality === 'bad');
   }
 
-  async #load() {
+  #load() {
     const device = this.#device;
     if (!device) return;
-    this.#asked = this.#surroundings.now();
-    this.#outdated = false;
-    this.#loading.abort();
-    this.#loading = new AbortController();
-    const { signal } = this.#loading;
+    this.#loaded = this.#chosen.name;
     this.#samples = new SampleSeries();
     this.#samples.add(Date.parse(device.timestamp), device.value, device.quality === 'bad');
-    this.#phase = 'loading';
-    this.show(this.#palette);
-    try {
-      await this.#fetch(device, signal);
-      this.#phase = 'loaded';
-    } catch (error) {
-      if (signal.aborted) return;
-      this.#phase = { failed: error instanceof HistoryError ? error.message : this.#surroundings.locale.t('disconnected') };
-    }
-    this.update();
+    this.#request.load();
+    this.show();
   }
 
   /** Moves the chart on to the present. */
   update() {
-    void this.#refresh();
-    this.#chart?.update(this.#view());
-    this.#describe();
-  }
-
-  /**
-   * Shows everything anew: in another language, theme or range.
-   *
-   * @param {Palette} palette
-   */
-  show(palette) {
-    this.#palette = palette;
     if (!this.#chart) return;
-    this.#offer();
-    this.#chart.show(this.#view(), palette);
+    this.#request.renew();
+    this.#chart.update(this.#view());
     this.#describe();
   }
 
-  #offer() {
-    const chosen = this.#range.value || '15m';
-    this.#range.offer(offered.map((range) => rangeSegment(range, this.#surroundings.locale)));
-    this.#range.value = chosen;
+  /** Shows everything anew: in another language, theme or range. */
+  show() {
+    if (!this.#chart) return;
+    this.#range.offer(offered.map((range) => rangeSegment(range, this.#session.locale)));
+    this.#range.value = this.#chosen.name;
+    this.#chart.show(this.#view());
+    this.#describe();
   }
 
   #view() {
-    const to = this.#surroundings.now();
-    const from = to - this.#seconds * 1000;
+    const { clock, plant } = this.#session;
+    const to = clock.now();
+    const from = to - this.#chosen.seconds * 1000;
     this.#samples.trim(from);
     const type = this.#device?.device_type ?? '';
-    const { specs, rules } = this.#surroundings;
-    const thresholds = thresholdsOf(rules, type, this.#alerts);
-    return { points: this.#samples.points(), bad: this.#samples.bad(), spec: specs.get(type), thresholds, from, to };
+    const thresholds = thresholdsOf(plant.rules, type, this.#alerts);
+    return { points: this.#samples.points(), bad: this.#samples.bad(), spec: plant.specs.get(type), thresholds, from, to };
   }
 
   #describe() {
-    const { locale } = this.#surroundings;
-    const phase = this.#phase;
-    const empty = this.#samples.size === 0;
-    const failed = typeof phase === 'object';
-    const words = failed
-      ? locale.t('historyFailed', { reason: phase.failed })
-      : locale.t(phase === 'loading' ? 'loading' : 'noReadings');
-    this.#state.hidden = phase === 'loaded' ? !empty : false;
-    this.#state.classList.toggle('chart-state-corner', !empty);
-    setText(find(this.#state, 'p', HTMLElement), words);
-    find(this.#state, 'button', HTMLButtonElement).hidden = !failed;
-    const range = offered.find(({ seconds }) => seconds === this.#seconds);
-    if (!range || !this.#device) return;
-    const label = locale.t('deviceChartLabel', { device: this.#device.device_id, range: rangeSegment(range, locale).label });
-    this.#container.setAttribute('aria-label', label);
+    // The newest reading alone is there before the archive has answered.
+    const fewest = this.#request.phase === 'loading' ? 2 : 1;
+    this.#state.update(this.#request, { empty: this.#samples.size < fewest });
+    if (!this.#device) return;
+    const { locale } = this.#session;
+    const values = { device: this.#device.device_id, range: rangeSegment(this.#chosen, locale).label };
+    this.#container.setAttribute('aria-label', locale.t('deviceChartLabel', values));
   }
 }

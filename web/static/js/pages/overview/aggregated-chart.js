@@ -3,6 +3,7 @@ import { ChartSurface } from '../../components/chart-surface.js';
 import { stateBounds, timeAxis, timeChart, valueAxis, zoom } from '../../components/chart-style.js';
 import { bandHeight, drawable } from '../../model/drawable.js';
 import { nearThresholds, thresholdsOf } from '../../model/thresholds.js';
+import { currentPalette } from '../../components/palette.js';
 import { thresholdLines } from '../../components/threshold-lines.js';
 import { tooltip, tooltipStyle } from '../../components/tooltip.js';
 
@@ -10,8 +11,7 @@ import { tooltip, tooltipStyle } from '../../components/tooltip.js';
  * @typedef {import('../../model/windows.js').WindowPoint} WindowPoint
  * @typedef {import('../../model/protocol.js').TypeSpec} TypeSpec
  * @typedef {import('../../locale/translate.js').Key} Key
- * @typedef {import('../../components/palette.js').Palette} Palette
- * @typedef {import('../../app/surroundings.js').Surroundings} Surroundings
+ * @typedef {import('../../app/session.js').Session} Session
  *
  * @typedef {object} AggregatedView What the chart is to show.
  * @property {WindowPoint[]} points Evenly spaced, oldest first.
@@ -33,33 +33,32 @@ const roomForNames = 560;
 export class AggregatedChart {
   #container;
   #surface;
-  #surroundings;
+  #session;
   #palette;
   /** @type {AggregatedView} */
   #view = { points: [], spec: undefined, step: 30_000, range: '' };
 
   /**
    * @param {HTMLElement} container
-   * @param {Surroundings} surroundings
-   * @param {Palette} palette
+   * @param {Session} session
+   * @param {AbortSignal} signal
    */
-  constructor(container, surroundings, palette) {
+  constructor(container, session, signal) {
     this.#container = container;
-    this.#surroundings = surroundings;
-    this.#palette = palette;
-    this.#surface = new ChartSurface(container, { onReady: () => this.#draw() });
+    this.#session = session;
+    this.#palette = currentPalette();
+    this.#surface = new ChartSurface(container, { onReady: () => this.#draw() }, signal);
   }
 
   /**
    * Shows something else: another type, range, language or theme.
    *
    * @param {AggregatedView} view
-   * @param {Palette} palette
    */
-  show(view, palette) {
+  show(view) {
     const same = view.spec?.name === this.#view.spec?.name && view.range === this.#view.range;
     this.#view = view;
-    this.#palette = palette;
+    this.#palette = currentPalette();
     this.#draw(same);
   }
 
@@ -74,10 +73,6 @@ export class AggregatedChart {
     this.#view = { ...this.#view, points };
     const yAxis = [{ id: 'values' }, this.#countBounds()];
     this.#surface.update({ xAxis: this.#timeBounds(), yAxis, series: [...this.#data(), this.#thresholds()] });
-  }
-
-  dispose() {
-    this.#surface.dispose();
   }
 
   /** @param {boolean} [same] that it shows the same as before, in another language or theme. */
@@ -99,7 +94,7 @@ export class AggregatedChart {
         data: this.#legend(),
       },
       tooltip: { trigger: 'axis', ...tooltipStyle(palette), formatter: (/** @type {any} */ items) => this.#tooltip(items) },
-      xAxis: { ...timeAxis(palette, this.#surroundings.locale, length), ...this.#timeBounds() },
+      xAxis: { ...timeAxis(palette, this.#session.locale, length), ...this.#timeBounds() },
       yAxis: [
         // Room below the lines, where the device counts are.
         { id: 'values', ...valueAxis(palette, this.#unit, (value) => this.#tick(value)), ...this.#valueBounds() },
@@ -145,12 +140,12 @@ export class AggregatedChart {
 
   /** @param {number} value */
   #countTick(value) {
-    return value === this.#mostDevices ? this.#surroundings.locale.number(value) : '';
+    return value === this.#mostDevices ? this.#session.locale.number(value) : '';
   }
 
   #thresholds() {
     const { points, spec } = this.#view;
-    const { locale, rules } = this.#surroundings;
+    const { locale, plant: { rules } } = this.#session;
     const values = points.flatMap(({ min, max }) => [min, max]);
     const near = nearThresholds(thresholdsOf(rules, spec?.name ?? ''), values);
     return thresholdLines(near, { spec, palette: this.#palette, locale, at: points[0]?.start ?? 0 });
@@ -163,8 +158,8 @@ export class AggregatedChart {
   /** What the series are; #data tells what they show. */
   #series() {
     const palette = this.#palette;
-    const { locale } = this.#surroundings;
-    const type = this.#surroundings.typeName(this.#view.spec?.name ?? '');
+    const { locale } = this.#session;
+    const type = this.#session.typeName(this.#view.spec?.name ?? '');
     /** @param {'Average' | 'Maximum' | 'Minimum'} kind */
     const titled = (kind) => (this.#narrow ? locale.t(/** @type {Key} */ (kind.toLowerCase())) : locale.t(`series${kind}`, { type }));
     const line = { type: /** @type {const} */ ('line'), symbol: 'none', z: 3, emphasis: { disabled: true } };
@@ -274,12 +269,12 @@ export class AggregatedChart {
 
   /** @param {number} value */
   #tick(value) {
-    return this.#surroundings.locale.tick(value, this.#view.spec);
+    return this.#session.locale.tick(value, this.#view.spec);
   }
 
   /** @param {{seriesId: string, dataIndex: number}[]} items What the pointer is over, one for each series. */
   #tooltip(items) {
-    const { locale } = this.#surroundings;
+    const { locale } = this.#session;
     const { points, spec, step } = this.#view;
     const point = points[items.find(({ seriesId }) => seriesId === 'devices')?.dataIndex ?? -1];
     if (!point) return '';

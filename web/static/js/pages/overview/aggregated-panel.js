@@ -1,9 +1,9 @@
 // @ts-check
-import { HistoryError } from '../../model/history.js';
 import { chartPoints, rangeLength, rangeStep, ranges, withoutLead } from '../../model/series.js';
-import { archivedAfter, correctedPause } from '../../model/windows.js';
+import { archivedAfter } from '../../model/windows.js';
 import { AggregatedChart } from './aggregated-chart.js';
-import { find, setText } from '../../components/dom.js';
+import { find } from '../../components/dom.js';
+import { LoadState } from '../../components/load-state.js';
 import { rangeSegment } from '../../components/range-segment.js';
 import { Segmented } from '../../components/segmented.js';
 import { TypeTiles } from './type-tiles.js';
@@ -11,113 +11,86 @@ import { TypeTiles } from './type-tiles.js';
 /**
  * @typedef {import('../../model/series.js').Range} Range
  * @typedef {import('../../model/windows.js').WindowPoint} WindowPoint
- * @typedef {import('../../components/palette.js').Palette} Palette
- *
- * @typedef {object} AggregatedPanelOptions
- * @property {import('../../app/surroundings.js').Surroundings} surroundings
- * @property {import('../../app/preferences.js').Preferences} preferences
- * @property {import('../../model/history.js').History} history
- * @property {import('../../model/windows.js').WindowStore} windows
- * @property {Palette} palette
+ * @typedef {import('../../app/session.js').Session} Session
  */
 
 /** How often the archive is asked while only it knows how the present step began, in milliseconds. */
 const catchingUp = 30_000;
-
-/** How soon the archive is asked again when it could not be, in milliseconds. */
-const retryPause = 5_000;
 
 /** The live range begins with the first window that there is, but shows no fewer points than this. */
 const fewest = 12;
 
 /** The aggregates of one device type over a range of time: archived ones first, live ones as they come. */
 export class AggregatedPanel {
-  #options;
+  #session;
   #chart;
   #tiles;
   #range;
   #container;
   #state;
-  #palette;
+  #request;
   /** @type {WindowPoint[]} */
   #archived = [];
-  /** The type that was loaded last, and when, by the server's clock. */
-  #loaded = { type: '', at: 0 };
-  /** Whether the archive is known to have changed since it was asked last. */
-  #outdated = false;
+  /** What was loaded last. */
+  #loaded = { type: '', range: '' };
   #found = '';
-  /** @type {'loading' | 'loaded' | {failed: string}} */
-  #phase = 'loading';
-  #loading = new AbortController();
 
   /**
-   * @param {HTMLElement} panel
-   * @param {AggregatedPanelOptions} options
+   * @param {HTMLElement} root The page's.
+   * @param {Session} session
+   * @param {AbortSignal} signal
    */
-  constructor(panel, options) {
-    const { surroundings, preferences } = options;
-    this.#options = options;
-    this.#palette = options.palette;
+  constructor(root, session, signal) {
+    const panel = find(root, '.panel-chart', HTMLElement);
+    const { address, preferences } = session;
+    this.#session = session;
     this.#container = find(panel, '#aggregated-chart', HTMLElement);
-    this.#state = find(panel, '#aggregated-state', HTMLElement);
-    this.#chart = new AggregatedChart(this.#container, surroundings, options.palette);
-    this.#tiles = new TypeTiles(find(panel, '#type-tiles', HTMLElement), surroundings, (type) => {
-      preferences.deviceType = type;
-      this.reload();
-    });
+    this.#chart = new AggregatedChart(this.#container, session, signal);
+    this.#tiles = new TypeTiles(root, find(panel, '#type-tiles', HTMLElement), session, (chart) => {
+      preferences.deviceType = chart;
+      address.replace({ chart });
+    }, signal);
     this.#range = new Segmented(find(panel, '#range', HTMLElement), (range) => {
       preferences.range = range;
-      this.reload();
-    });
-    find(this.#state, 'button', HTMLButtonElement).addEventListener('click', () => this.reload());
+      address.replace({ range });
+    }, signal);
+    this.#request = session.ask((asking) => this.#fetch(asking), (archived) => (this.#archived = archived), signal);
+    this.#request.subscribe(() => this.#request.phase !== 'loading' && this.#draw(), { signal });
+    const retry = () => this.reload();
+    this.#state = new LoadState(find(panel, '#aggregated-state', HTMLElement), session, { empty: 'noWindows', onRetry: retry }, signal);
+    session.archive.subscribe(() => this.#request.outdate(), { signal });
+    address.subscribe(() => this.#changed && this.reload(), { signal });
   }
 
-  /** The type that the reader chose, or else the first one that there are readings of. */
+  /** The type that the address names or the reader chose, or else the first one that there are readings of. */
   get #type() {
-    const { preferences, surroundings, windows } = this.#options;
-    const types = [...surroundings.specs.keys()];
-    if (types.includes(preferences.deviceType)) return preferences.deviceType;
+    const { address, preferences, plant, windows } = this.#session;
+    const types = [...plant.specs.keys()];
+    const chosen = [address.get('chart'), preferences.deviceType].find((type) => types.includes(type));
+    if (chosen !== undefined) return chosen;
     if (!types.includes(this.#found)) this.#found = types.find((type) => windows.newest(type)) ?? '';
     return this.#found || (types[0] ?? '');
   }
 
   /** @returns {Range} */
   get #chosen() {
-    const wanted = this.#options.preferences.range;
-    return /** @type {Range} */ (ranges.find(({ name }) => name === wanted) ?? ranges[0]);
+    const { address, preferences } = this.#session;
+    const [named, kept] = [address.get('range'), preferences.range].map((wanted) => ranges.find(({ name }) => name === wanted));
+    return /** @type {Range} */ (named ?? kept ?? ranges[0]);
+  }
+
+  /** Whether something else is to be shown than what was loaded. */
+  get #changed() {
+    return this.#type !== this.#loaded.type || this.#chosen.name !== this.#loaded.range;
   }
 
   /** Loads the archived windows anew: after another choice, or when messages may have been missed. */
-  async reload() {
-    this.#loading.abort();
-    this.#loading = new AbortController();
-    const { signal } = this.#loading;
+  reload() {
+    if (!this.#session.plant.known) return;
     this.#archived = [];
-    this.#outdated = false;
-    this.#phase = 'loading';
-    await this.#load(signal);
-  }
-
-  /** @param {AbortSignal} signal */
-  async #load(signal) {
-    const { surroundings } = this.#options;
-    this.#loaded = { type: this.#type, at: surroundings.now() };
-    this.show(this.#palette);
-    try {
-      const archived = await this.#fetch(signal);
-      if (signal.aborted) return;
-      this.#archived = archived;
-      this.#phase = 'loaded';
-    } catch (error) {
-      if (signal.aborted) return;
-      this.#phase = { failed: error instanceof HistoryError ? error.message : surroundings.locale.t('disconnected') };
-    }
-    this.update();
-  }
-
-  /** Has the archive asked again soon: it has changed, or messages may have been missed. */
-  outdate() {
-    this.#outdated = true;
+    this.#loaded = { type: this.#type, range: this.#chosen.name };
+    this.#request.load();
+    this.show();
   }
 
   /**
@@ -125,98 +98,72 @@ export class AggregatedPanel {
    * would show a hole; and sooner while the live windows do not reach back to the start of the present step. What is drawn
    * stays until the answer is there.
    */
-  #refresh() {
-    const { surroundings, windows } = this.#options;
-    const now = surroundings.now();
-    const step = rangeStep(this.#chosen, surroundings.windowSeconds) * 1000;
-    const usual = archivedAfter * surroundings.windowSeconds * 1000;
-    const pause = Math.floor(now / step) * step < windows.since ? Math.min(usual, catchingUp) : usual;
-    const failed = typeof this.#phase === 'object';
-    const due = failed ? retryPause : this.#outdated ? correctedPause : pause;
-    if (this.#phase === 'loading' || now < this.#loaded.at + due) return;
-    const { type } = this.#loaded;
-    this.#loaded.at = now;
-    this.#outdated = false;
-    this.#fetch(this.#loading.signal).then(
-      (archived) => {
-        if (type !== this.#loaded.type) return;
-        this.#archived = archived;
-        this.#phase = 'loaded';
-        this.update();
-      },
-      () => {
-        // The next time may be luckier; until then the live windows are kept.
-        this.#outdated = true;
-      },
-    );
+  #renew() {
+    const { clock, plant, windows } = this.#session;
+    const step = rangeStep(this.#chosen, plant.windowSeconds) * 1000;
+    const usual = archivedAfter * plant.windowSeconds * 1000;
+    const whole = Math.floor(clock.now() / step) * step >= windows.since;
+    this.#request.renew(whole ? usual : Math.min(usual, catchingUp));
   }
 
   /** @param {AbortSignal} signal */
   #fetch(signal) {
-    const { surroundings, history } = this.#options;
-    const step = rangeStep(this.#chosen, surroundings.windowSeconds);
-    const length = rangeLength(this.#chosen, surroundings.windowSeconds);
-    return history.windows({ type: this.#type, from: surroundings.now() - length, step }, signal);
+    const { clock, plant, history } = this.#session;
+    const step = rangeStep(this.#chosen, plant.windowSeconds);
+    const length = rangeLength(this.#chosen, plant.windowSeconds);
+    return history.windows({ type: this.#type, from: clock.now() - length, step }, signal);
   }
 
   /** Shows the newest windows. */
   update() {
-    if (this.#type !== this.#loaded.type) return void this.reload();
-    this.#refresh();
+    if (this.#changed && this.#session.plant.known) {
+      this.reload();
+      return;
+    }
+    this.#renew();
+    this.#draw();
+  }
+
+  #draw() {
     this.#chart.updateData(this.#points());
     this.#describe();
   }
 
-  /**
-   * Shows everything anew: in another language, theme, range or type.
-   *
-   * @param {Palette} palette
-   */
-  show(palette) {
-    this.#palette = palette;
-    const { surroundings } = this.#options;
-    this.#range.offer(ranges.map((range) => rangeSegment(range, surroundings.locale)));
+  /** Shows everything anew: in another language, theme, range or type. */
+  show() {
+    const { locale, plant } = this.#session;
+    this.#range.offer(ranges.map((range) => rangeSegment(range, locale)));
     this.#range.value = this.#chosen.name;
     this.#tiles.offer(this.#type);
-    const step = rangeStep(this.#chosen, surroundings.windowSeconds) * 1000;
-    this.#chart.show({ points: this.#points(), spec: surroundings.specs.get(this.#type), step, range: this.#chosen.name }, palette);
+    const step = rangeStep(this.#chosen, plant.windowSeconds) * 1000;
+    this.#chart.show({ points: this.#points(), spec: plant.specs.get(this.#type), step, range: this.#chosen.name });
     this.#describe();
   }
 
   #points() {
-    const { surroundings, windows } = this.#options;
+    const { clock, plant, windows } = this.#session;
     const points = chartPoints({
       archived: this.#archived,
       live: windows.of(this.#type),
       since: windows.since,
-      length: rangeLength(this.#chosen, surroundings.windowSeconds),
-      step: rangeStep(this.#chosen, surroundings.windowSeconds) * 1000,
-      now: surroundings.now(),
+      length: rangeLength(this.#chosen, plant.windowSeconds),
+      step: rangeStep(this.#chosen, plant.windowSeconds) * 1000,
+      now: clock.now(),
     });
     return this.#chosen.seconds === 0 ? withoutLead(points, fewest) : points;
   }
 
   /** Puts into words what a chart without lines means, and what one with lines shows. */
   #describe() {
-    const { surroundings, windows } = this.#options;
-    const { locale } = surroundings;
     const newest = this.#points().findLast((point) => point.count > 0);
-    this.#tiles.update((type) => windows.newest(type));
-    const failed = typeof this.#phase === 'object';
-    const words = typeof this.#phase === 'object'
-      ? locale.t('historyFailed', { reason: this.#phase.failed })
-      : locale.t(this.#phase === 'loading' ? 'loading' : 'noWindows');
-    // Live windows are worth showing even when the archive does not answer, but not without saying so.
-    this.#state.hidden = Boolean(newest) && !failed;
-    this.#state.classList.toggle('chart-state-corner', Boolean(newest));
-    setText(find(this.#state, 'p', HTMLElement), words);
-    find(this.#state, 'button', HTMLButtonElement).hidden = !failed;
+    this.#tiles.update();
+    this.#state.update(this.#request, { empty: !newest });
     this.#container.setAttribute('aria-label', this.#label(newest));
   }
 
   /** @param {WindowPoint | undefined} newest */
   #label(newest) {
-    const { locale, specs } = this.#options.surroundings;
+    const { locale, plant: { specs } } = this.#session;
     const spec = specs.get(this.#type);
     const values = { type: locale.typeName(this.#type, spec), range: rangeSegment(this.#chosen, locale).label };
     if (!newest) return locale.t('chartEmpty', values);

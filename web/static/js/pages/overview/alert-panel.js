@@ -1,14 +1,15 @@
 // @ts-check
 import { AlertItem } from '../../components/alert-item.js';
 import { find, setText } from '../../components/dom.js';
+import { LoadState } from '../../components/load-state.js';
 import { Segmented } from '../../components/segmented.js';
 import { VirtualRows } from '../../components/virtual-rows.js';
+import { severities } from '../../model/protocol.js';
 
 /**
- * @typedef {import('../../model/alerts.js').AlertStore} AlertStore
  * @typedef {import('../../model/alerts.js').AlertFilter} AlertFilter
  * @typedef {import('../../model/protocol.js').Severity} Severity
- * @typedef {import('../../app/surroundings.js').Surroundings} Surroundings
+ * @typedef {import('../../app/session.js').Session} Session
  */
 
 /** So many alerts are printed on paper. */
@@ -17,8 +18,7 @@ const printedAlerts = 100;
 /** The alerts, the most urgent of the open ones first, with how many of each severity are open. */
 export class AlertPanel {
   #panel;
-  #alerts;
-  #surroundings;
+  #session;
   /** @type {VirtualRows<AlertItem>} */
   #rows;
   #frame;
@@ -28,18 +28,16 @@ export class AlertPanel {
   /** What is listed, and what it was made of. @type {import('../../model/protocol.js').Alert[]} */
   #listed = [];
   #made = '';
-  /** @type {AlertFilter} */
-  #filter = { openOnly: false, severity: '' };
+  #state;
 
   /**
    * @param {HTMLElement} panel
-   * @param {Surroundings} surroundings
-   * @param {AlertStore} alerts
+   * @param {Session} session
+   * @param {AbortSignal} signal
    */
-  constructor(panel, surroundings, alerts) {
+  constructor(panel, session, signal) {
     this.#panel = panel;
-    this.#surroundings = surroundings;
-    this.#alerts = alerts;
+    this.#session = session;
     this.#empty = find(panel, '.empty', HTMLElement);
     this.#note = find(panel, '#alert-note', HTMLElement);
     this.#frame = find(panel, '.alert-frame', HTMLElement);
@@ -53,14 +51,22 @@ export class AlertPanel {
       },
       make: () => new AlertItem(),
       write: (item, i) => this.#write(item, i),
+      printed: printedAlerts,
+      signal,
     });
-    addEventListener('beforeprint', () => this.#rows.print(printedAlerts));
-    addEventListener('afterprint', () => this.#rows.print(0));
-    this.#scope = new Segmented(find(panel, '#alert-scope', HTMLElement), (scope) => this.#narrow({ openOnly: scope === 'open' }));
+    const retry = () => session.pastAlerts.load();
+    this.#state = new LoadState(find(panel, '#alert-state', HTMLElement), session, { empty: 'noAlertsListed', onRetry: retry }, signal);
+    this.#scope = new Segmented(find(panel, '#alert-scope', HTMLElement), (scope) => session.address.replace({ alerts: scope === 'open' ? scope : '' }), signal);
     for (const counter of this.#counters()) {
       const severity = /** @type {Severity} */ (counter.dataset['severity']);
-      counter.addEventListener('click', () => this.#narrow({ severity: this.#filter.severity === severity ? '' : severity }));
+      const narrow = () => session.address.replace({ severity: this.#filter.severity === severity ? '' : severity });
+      counter.addEventListener('click', narrow, { signal });
     }
+    session.address.subscribe(() => {
+      if (`${session.alerts.version} ${JSON.stringify(this.#filter)}` === this.#made) return;
+      this.#frame.scrollTop = 0;
+      this.update();
+    }, { signal });
   }
 
   /** @returns {NodeListOf<HTMLButtonElement>} */
@@ -68,11 +74,11 @@ export class AlertPanel {
     return this.#panel.querySelectorAll('#severity-counters button');
   }
 
-  /** @param {Partial<AlertFilter>} change */
-  #narrow(change) {
-    this.#filter = { ...this.#filter, ...change };
-    this.#frame.scrollTop = 0;
-    this.update();
+  /** What the address narrows the list to. @returns {AlertFilter} */
+  get #filter() {
+    const { address } = this.#session;
+    const severity = severities.find((known) => known === address.get('severity')) ?? '';
+    return { openOnly: address.get('alerts') === 'open', severity };
   }
 
   /**
@@ -81,8 +87,7 @@ export class AlertPanel {
    * @param {Severity | ''} severity
    */
   lead(severity) {
-    this.#scope.value = 'open';
-    this.#narrow({ openOnly: true, severity });
+    this.#session.address.replace({ alerts: 'open', severity });
     this.#panel.scrollIntoView({ block: 'nearest' });
     this.#frame.focus();
   }
@@ -94,35 +99,41 @@ export class AlertPanel {
   #write(item, index) {
     const alert = this.#listed[index];
     if (!alert) return;
-    item.show(alert, this.#surroundings);
+    item.show(alert, this.#session);
     item.element.ariaSetSize = String(this.#listed.length);
     item.element.ariaPosInSet = String(index + 1);
   }
 
   /** Makes the list anew if there is anything new: sorting thousands costs more than showing them. */
   #list() {
-    const made = `${this.#alerts.version} ${JSON.stringify(this.#filter)}`;
+    const { alerts } = this.#session;
+    const filter = this.#filter;
+    const made = `${alerts.version} ${JSON.stringify(filter)}`;
     if (made === this.#made) return;
     this.#made = made;
-    this.#listed = this.#alerts.list(this.#filter);
+    this.#listed = alerts.list(filter);
   }
 
   /** Shows the alerts as they are now; their ages change by the second. */
   update() {
-    const { locale } = this.#surroundings;
-    const counts = this.#alerts.counts();
+    const { locale, alerts, pastAlerts } = this.#session;
+    const { openOnly, severity: chosen } = this.#filter;
+    this.#scope.value = openOnly ? 'open' : 'all';
+    const counts = alerts.counts();
     for (const counter of this.#counters()) {
       const severity = /** @type {Severity} */ (counter.dataset['severity']);
       counter.dataset['count'] = String(counts[severity]);
-      counter.setAttribute('aria-pressed', String(severity === this.#filter.severity));
+      counter.setAttribute('aria-pressed', String(severity === chosen));
       setText(find(counter, 'strong', HTMLElement), locale.number(counts[severity]));
     }
-    setText(this.#empty, locale.t(this.#surroundings.specs.size > 0 ? 'noAlertsListed' : 'loading'));
+    setText(this.#empty, locale.t(this.#session.plant.known ? 'noAlertsListed' : 'loading'));
     this.#list();
     const open = this.#listed.findLastIndex(({ state }) => state !== 'cleared') + 1;
     this.#empty.hidden = this.#listed.length > 0;
-    this.#note.hidden = this.#alerts.openCount === 0;
-    setText(this.#note, locale.t('alertNote', { count: locale.number(open), total: locale.number(this.#alerts.openCount) }));
+    this.#note.hidden = alerts.openCount === 0;
+    setText(this.#note, locale.t('alertNote', { count: locale.number(open), total: locale.number(alerts.openCount) }));
+    // The past is loaded once; what is open is told by the live messages.
+    this.#state.update(pastAlerts, { empty: false });
     this.#rows.show(this.#listed.length);
   }
 

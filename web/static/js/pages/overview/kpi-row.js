@@ -6,8 +6,7 @@ import { find, icon, setText, textElement } from '../../components/dom.js';
  * @typedef {import('../../model/protocol.js').DeviceStatus} DeviceStatus
  * @typedef {import('../../model/protocol.js').Severity} Severity
  * @typedef {import('../../model/alerts.js').AlertStore} AlertStore
- * @typedef {import('../../model/latency.js').LatencyMeter} LatencyMeter
- * @typedef {import('../../app/surroundings.js').Surroundings} Surroundings
+ * @typedef {import('../../app/session.js').Session} Session
  */
 
 /** The five numbers that tell at a glance how the plant is. */
@@ -16,32 +15,29 @@ export class KpiRow {
 
   /**
    * @param {HTMLElement} element
-   * @param {Surroundings} surroundings
+   * @param {Session} session
    * @param {(severity: Severity) => void} onAlerts Called to list the open alerts of a severity.
+   * @param {AbortSignal} signal
    */
-  constructor(element, surroundings, onAlerts) {
+  constructor(element, session, onAlerts, signal) {
     this.element = element;
-    this.surroundings = surroundings;
+    this.session = session;
     this.#value('alerts-detail').addEventListener('click', (event) => {
       const button = event.target instanceof Element ? event.target.closest('button') : null;
       if (button) onAlerts(/** @type {Severity} */ (button.dataset['severity']));
-    });
+    }, { signal });
   }
 
-  /**
-   * @param {DeviceStatus | null} status
-   * @param {AlertStore} alerts
-   * @param {LatencyMeter} latency
-   */
-  update(status, alerts, latency) {
-    this.#showStatus(status);
+  update() {
+    const { status, alerts, latency } = this.session;
+    this.#showStatus(status.latest);
     this.#showLatency(latency.quantiles());
-    this.#showAlerts(status ? alerts : null);
+    this.#showAlerts(status.latest ? alerts : null);
   }
 
   /** @param {DeviceStatus | null} status */
   #showStatus(status) {
-    const { locale } = this.surroundings;
+    const { locale } = this.session;
     if (!status) {
       for (const name of ['devices', 'online', 'rate']) this.#set(name, locale.t('unknown'), '');
       return;
@@ -59,7 +55,7 @@ export class KpiRow {
    * @param {number} offline
    */
   #showMissing(total, offline) {
-    const { locale } = this.surroundings;
+    const { locale } = this.session;
     const all = total > 0 ? locale.t('allOnline') : '';
     const words = offline > 0 ? locale.t('offlineCount', { count: locale.number(offline) }) : all;
     const detail = this.#value('online-detail');
@@ -69,14 +65,14 @@ export class KpiRow {
 
   /** @param {{p50: number, p95: number} | null} quantiles */
   #showLatency(quantiles) {
-    const { locale } = this.surroundings;
+    const { locale } = this.session;
     if (!quantiles) this.#set('latency', locale.t('unknown'), '');
     else this.#set('latency', locale.milliseconds(quantiles.p50), locale.t('p95', { value: locale.milliseconds(quantiles.p95) }));
   }
 
   /** @param {AlertStore | null} alerts */
   #showAlerts(alerts) {
-    const { locale } = this.surroundings;
+    const { locale } = this.session;
     const panel = find(this.element, '.kpi-alerts', HTMLElement);
     const counts = alerts?.counts();
     const key = `${locale.language} ${JSON.stringify(counts ?? null)}`;

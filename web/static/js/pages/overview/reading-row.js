@@ -4,24 +4,30 @@ import { find, instantiate, setIcon, setLongText, setText, visible } from '../..
 
 /**
  * @typedef {import('../../model/protocol.js').Device} Device
- * @typedef {import('../../app/surroundings.js').Surroundings} Surroundings
+ * @typedef {import('../../app/session.js').Session} Session
  */
 
 /** One line of the stream. Lines are used again for other readings, which is far cheaper than making new ones. */
 export class ReadingRow {
-  element = instantiate('reading-row', HTMLTableRowElement);
+  element;
   /** @type {Device | null} */
   #device = null;
-  #cells = {
-    time: this.#cell('.col-time'),
-    link: find(this.element, 'a', HTMLAnchorElement),
-    type: this.#cell('.col-type'),
-    value: this.#cell('.col-value'),
-    place: this.#cell('.col-place'),
-    icon: find(this.element, '.col-status svg', SVGElement),
-    status: this.#cell('.col-status span'),
-    alerts: this.#cell('.col-alerts'),
-  };
+  #cells;
+
+  /** @param {ParentNode} root Where the row's template is. */
+  constructor(root) {
+    this.element = instantiate(root, 'reading-row', HTMLTableRowElement);
+    this.#cells = {
+      time: this.#cell('.col-time'),
+      link: find(this.element, 'a', HTMLAnchorElement),
+      type: this.#cell('.col-type'),
+      value: this.#cell('.col-value'),
+      place: this.#cell('.col-place'),
+      icon: find(this.element, '.col-status svg', SVGElement),
+      status: this.#cell('.col-status span'),
+      alerts: this.#cell('.col-alerts'),
+    };
+  }
 
   /** @param {string} selector */
   #cell(selector) {
@@ -30,17 +36,17 @@ export class ReadingRow {
 
   /**
    * @param {Device} device
-   * @param {Surroundings} surroundings
+   * @param {Session} session
    */
-  show(device, surroundings) {
+  show(device, session) {
     if (device === this.#device) return;
     this.#device = device;
-    const { locale, specs } = surroundings;
+    const { locale, plant: { specs } } = session;
     const cells = this.#cells;
     setText(cells.time, locale.time(Date.parse(device.timestamp)));
     setLongText(cells.link, visible(device.device_id));
     cells.link.href = deviceAddress(device.device_id);
-    setLongText(cells.type, surroundings.typeName(device.device_type));
+    setLongText(cells.type, session.typeName(device.device_type));
     const remark = locale.remark(device);
     const value = locale.reading(device.value, specs.get(device.device_type));
     setLongText(cells.value, remark ? `${value} (${remark})` : value);

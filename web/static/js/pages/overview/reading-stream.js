@@ -2,14 +2,14 @@
 import { everyDevice } from '../../model/devices.js';
 import { ReadingLog } from '../../model/reading-log.js';
 import { find, setIcon, setText, textElement } from '../../components/dom.js';
+import { addressedFilter, inAddress, sameFilter } from './filter.js';
 import { ReadingRow } from './reading-row.js';
 import { VirtualRows } from '../../components/virtual-rows.js';
 
 /**
  * @typedef {import('../../model/protocol.js').Device} Device
  * @typedef {import('../../model/devices.js').DeviceFilter} DeviceFilter
- * @typedef {import('../../model/devices.js').DeviceStore} DeviceStore
- * @typedef {import('../../app/surroundings.js').Surroundings} Surroundings
+ * @typedef {import('../../app/session.js').Session} Session
  */
 
 /** The rows hold still for so long after the mouse has moved over them last, in milliseconds. */
@@ -24,8 +24,7 @@ const printedRows = 40;
  */
 export class ReadingStream {
   #log = new ReadingLog();
-  #devices;
-  #surroundings;
+  #session;
   #frame;
   #body;
   #form;
@@ -42,14 +41,13 @@ export class ReadingStream {
   #walked = false;
 
   /**
-   * @param {HTMLElement} panel
-   * @param {Surroundings} surroundings
-   * @param {DeviceStore} devices
-   * @param {(filter: DeviceFilter) => void} onFilter
+   * @param {HTMLElement} root The page's.
+   * @param {Session} session
+   * @param {AbortSignal} signal
    */
-  constructor(panel, surroundings, devices, onFilter) {
-    this.#surroundings = surroundings;
-    this.#devices = devices;
+  constructor(root, session, signal) {
+    const panel = find(root, '.panel-stream', HTMLElement);
+    this.#session = session;
     this.#frame = find(panel, '#stream', HTMLElement);
     this.#body = find(panel, 'tbody', HTMLElement);
     this.#form = find(panel, '#stream-filters', HTMLFormElement);
@@ -67,43 +65,62 @@ export class ReadingStream {
         spacer.setAttribute('aria-hidden', 'true');
         return spacer;
       },
-      make: () => new ReadingRow(),
+      make: () => new ReadingRow(root),
       write: (row, i) => this.#write(row, i),
+      printed: printedRows,
+      signal,
     });
-    this.onFilter = onFilter;
-    this.#listen();
-    addEventListener('beforeprint', () => this.#rows.print(printedRows));
-    addEventListener('afterprint', () => this.#rows.print(0));
+    this.#listenToRows(signal);
+    this.#listenToControls(signal);
+    this.#follow(signal);
+    this.#filter();
   }
 
-  #listen() {
+  /** @param {AbortSignal} signal */
+  #listenToRows(signal) {
     const body = this.#body;
     const point = (/** @type {PointerEvent} */ event) => {
       if (event.pointerType === 'mouse') this.#pointed = performance.now();
     };
-    body.addEventListener('pointerenter', point);
-    body.addEventListener('pointermove', point);
-    body.addEventListener('pointerleave', () => (this.#pointed = -Infinity));
-    body.addEventListener('keyup', ({ key }) => (this.#walked ||= key === 'Tab'));
-    body.addEventListener('focusout', () => (this.#walked = false));
+    body.addEventListener('pointerenter', point, { signal });
+    body.addEventListener('pointermove', point, { signal });
+    body.addEventListener('pointerleave', () => (this.#pointed = -Infinity), { signal });
+    body.addEventListener('keyup', ({ key }) => (this.#walked ||= key === 'Tab'), { signal });
+    body.addEventListener('focusout', () => (this.#walked = false), { signal });
     body.addEventListener('click', (event) => {
       // The whole row opens its device; the link in it does so by itself.
       const row = event.target instanceof Element && !event.target.closest('a') ? event.target.closest('tr') : null;
       const link = row?.querySelector('a');
       link?.focus(); // Where the keyboard comes back to when the device is closed.
       link?.click();
-    });
-    this.#form.addEventListener('input', () => this.filter(this.#chosen()));
-    this.#form.addEventListener('submit', (event) => event.preventDefault());
+    }, { signal });
+  }
+
+  /** @param {AbortSignal} signal */
+  #listenToControls(signal) {
+    const { address } = this.#session;
+    this.#form.addEventListener('input', () => address.replace(inAddress(this.#chosen())), { signal });
+    this.#form.addEventListener('submit', (event) => event.preventDefault(), { signal });
     this.#form.addEventListener('reset', (event) => {
       event.preventDefault();
-      this.filter(everyDevice);
-    });
+      address.replace(inAddress(everyDevice));
+    }, { signal });
     this.#pause.addEventListener('click', () => {
       this.#pause.setAttribute('aria-pressed', String(!this.#paused));
       this.#showPause();
       this.update();
-    });
+    }, { signal });
+  }
+
+  /** @param {AbortSignal} signal */
+  #follow(signal) {
+    const { address, devices } = this.#session;
+    address.subscribe(() => this.#filter(), { signal });
+    devices.subscribe(({ arrived, removed, cleared }) => {
+      if (arrived) this.#log.add(arrived);
+      if (removed) this.#remove(removed);
+      if (cleared) this.#restart();
+    }, { signal });
   }
 
   get #paused() {
@@ -122,36 +139,19 @@ export class ReadingStream {
     return /** @type {DeviceFilter} */ ({ type, building, status, query: query?.trim() });
   }
 
-  /**
-   * Narrows the stream; what is not given stays. Giving again what it is narrowed by already widens it.
-   *
-   * @param {Partial<DeviceFilter>} change
-   */
-  toggle(change) {
-    const filter = { ...this.#log.filter };
-    for (const [name, value] of Object.entries(change)) {
-      const key = /** @type {keyof DeviceFilter} */ (name);
-      Object.assign(filter, { [key]: filter[key] === value ? '' : value });
-    }
-    this.filter(filter);
-  }
-
-  /** @param {DeviceFilter} filter */
-  filter(filter) {
-    this.#log.restart(filter, this.#devices.newest(filter, this.#log.capacity));
+  /** Narrows the stream to what the address says, unless it is that already. */
+  #filter() {
+    const filter = addressedFilter(this.#session.address);
+    const { devices } = this.#session;
+    if (sameFilter(filter, this.#log.filter) && this.#log.rows.length > 0) return;
+    this.#log.restart(filter, devices.newest(filter, this.#log.capacity));
     this.#showFilter();
     this.#frame.scrollTop = 0;
     this.#draw();
-    this.onFilter(filter);
-  }
-
-  /** @param {Device[]} devices Oldest first. */
-  add(devices) {
-    this.#log.add(devices);
   }
 
   /** @param {Set<string>} devices Those that are no more. */
-  remove(devices) {
+  #remove(devices) {
     this.#log.remove(devices);
     this.#draw();
   }
@@ -160,7 +160,7 @@ export class ReadingStream {
    * Starts over from the devices as they are, after another connection's snapshot. What the reader holds still stays: it is what they
    * wanted to look at.
    */
-  restart() {
+  #restart() {
     if (this.#held) return;
     this.#log.restart(this.#log.filter, []);
     this.#draw();
@@ -172,7 +172,7 @@ export class ReadingStream {
       this.#showNote();
       return;
     }
-    this.#log.release((id) => this.#devices.get(id));
+    this.#log.release((id) => this.#session.devices.get(id));
     this.#draw();
   }
 
@@ -192,7 +192,7 @@ export class ReadingStream {
   #write(row, index) {
     const device = this.#log.rows[index];
     if (!device) return;
-    row.show(device, this.#surroundings);
+    row.show(device, this.#session);
     row.element.ariaRowIndex = String(index + 2); // The head is the first.
   }
 
@@ -207,13 +207,13 @@ export class ReadingStream {
   /** @param {boolean} empty */
   #showEmpty(empty) {
     this.#empty.hidden = !empty;
-    const greeted = this.#surroundings.specs.size > 0;
-    const words = this.#devices.size > 0 ? 'streamNoMatch' : greeted ? 'streamEmpty' : 'loading';
-    setText(this.#empty, this.#surroundings.locale.t(words));
+    const greeted = this.#session.plant.known;
+    const words = this.#session.devices.size > 0 ? 'streamNoMatch' : greeted ? 'streamEmpty' : 'loading';
+    setText(this.#empty, this.#session.locale.t(words));
   }
 
   #showNote() {
-    const { locale } = this.#surroundings;
+    const { locale } = this.#session;
     const held = this.#held;
     this.#frame.classList.toggle('held', held);
     const count = locale.number(held ? this.#log.missed : this.#log.capacity);
@@ -225,7 +225,7 @@ export class ReadingStream {
 
   #showPause() {
     setIcon(find(this.#pause, 'svg', SVGElement), this.#paused ? 'play' : 'pause');
-    setText(find(this.#pause, 'span', HTMLElement), this.#surroundings.locale.t(this.#paused ? 'resume' : 'pause'));
+    setText(find(this.#pause, 'span', HTMLElement), this.#session.locale.t(this.#paused ? 'resume' : 'pause'));
   }
 
   #showFilter() {
@@ -246,27 +246,27 @@ export class ReadingStream {
   }
 
   #offer() {
-    const { locale, specs } = this.#surroundings;
-    this.#choices('type', locale.t('allTypes'), [...specs.keys()].map((type) => [type, this.#surroundings.typeName(type)]));
+    const { locale, plant: { specs } } = this.#session;
+    this.#choices('type', locale.t('allTypes'), [...specs.keys()].map((type) => [type, this.#session.typeName(type)]));
     this.offerBuildings();
     this.#choices('status', locale.t('allStatuses'), [['online', locale.t('online')], ['offline', locale.t('offline')]]);
   }
 
   /** Offers the buildings that are known by now. */
   offerBuildings() {
-    const buildings = [...this.#devices.buildings].sort((a, b) => a.localeCompare(b));
-    this.#choices('building', this.#surroundings.locale.t('allBuildings'), buildings.map((building) => [building, building]));
+    const buildings = [...this.#session.devices.buildings].sort((a, b) => a.localeCompare(b));
+    this.#choices('building', this.#session.locale.t('allBuildings'), buildings.map((building) => [building, building]));
   }
 
   /**
-   * @param {string} name
+   * @param {'type' | 'building' | 'status'} name
    * @param {string} all The words for no choice.
    * @param {[string, string][]} choices Values and words.
    */
   #choices(name, all, choices) {
     const select = /** @type {HTMLSelectElement} */ (this.#control(name));
     // What is chosen stays, also while nothing of the kind is known, as after a reconnection.
-    const { value } = select;
+    const value = this.#log.filter[name];
     const known = value === '' || choices.some(([choice]) => choice === value);
     const wanted = [['', all], ...choices, ...(known ? [] : [[value, value]])];
     const offered = [...select.options].map((option) => [option.value, option.text]);

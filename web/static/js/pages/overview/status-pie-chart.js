@@ -1,38 +1,38 @@
 // @ts-check
 import { ChartSurface } from '../../components/chart-surface.js';
+import { currentPalette } from '../../components/palette.js';
 import { tooltip, tooltipStyle } from '../../components/tooltip.js';
 
 /**
  * @typedef {import('../../model/protocol.js').Status} Status
- * @typedef {import('../../components/palette.js').Palette} Palette
- * @typedef {import('../../app/surroundings.js').Surroundings} Surroundings
+ * @typedef {import('../../app/session.js').Session} Session
  */
 
 /** A ring of the devices that are online and offline; the offline part is striped, for those who see no colours. */
 export class StatusPieChart {
   #surface;
-  #surroundings;
+  #session;
   #palette;
   #counts = { online: 0, offline: 0 };
 
   /**
    * @param {HTMLElement} container
-   * @param {Surroundings} surroundings
-   * @param {Palette} palette
+   * @param {Session} session
    * @param {(status: Status) => void} onSelect
+   * @param {AbortSignal} signal
    */
-  constructor(container, surroundings, palette, onSelect) {
-    this.#surroundings = surroundings;
-    this.#palette = palette;
+  constructor(container, session, onSelect, signal) {
+    this.#session = session;
+    this.#palette = currentPalette();
     this.#surface = new ChartSurface(container, {
       onReady: () => this.#draw(),
-      onClick: (name) => onSelect(name === surroundings.locale.t('offline') ? 'offline' : 'online'),
-    });
+      onClick: (name) => onSelect(name === session.locale.t('offline') ? 'offline' : 'online'),
+    }, signal);
   }
 
-  /** @param {Palette} palette */
-  show(palette) {
-    this.#palette = palette;
+  /** In another language or theme. */
+  show() {
+    this.#palette = currentPalette();
     this.#draw();
   }
 
@@ -68,7 +68,7 @@ export class StatusPieChart {
   }
 
   #data() {
-    const { locale } = this.#surroundings;
+    const { locale } = this.#session;
     const palette = this.#palette;
     const stripes = {
       symbol: 'rect',
@@ -87,7 +87,7 @@ export class StatusPieChart {
 
   /** @param {{name: string, value: number, percent: number}} item */
   #tooltip({ name, value, percent }) {
-    const { locale } = this.#surroundings;
+    const { locale } = this.#session;
     return tooltip(locale.t('statusTitle'), [[name, `${locale.number(value)} (${locale.number(percent, 1)}%)`]]);
   }
 }

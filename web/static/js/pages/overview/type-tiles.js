@@ -2,8 +2,7 @@
 import { find, instantiate, setLongText, setText } from '../../components/dom.js';
 
 /**
- * @typedef {import('../../model/windows.js').WindowPoint} WindowPoint
- * @typedef {import('../../app/surroundings.js').Surroundings} Surroundings
+ * @typedef {import('../../app/session.js').Session} Session
  */
 
 /** Every device type with its newest numbers, side by side; the one that is chosen is drawn in the chart below. */
@@ -12,16 +11,19 @@ export class TypeTiles {
   #tiles = new Map();
 
   /**
+   * @param {ParentNode} root Where the tiles' template is.
    * @param {HTMLElement} container
-   * @param {Surroundings} surroundings
+   * @param {Session} session
    * @param {(type: string) => void} onChange
+   * @param {AbortSignal} signal
    */
-  constructor(container, surroundings, onChange) {
+  constructor(root, container, session, onChange, signal) {
+    this.root = root;
     this.container = container;
-    this.surroundings = surroundings;
+    this.session = session;
     container.addEventListener('change', (event) => {
       if (event.target instanceof HTMLInputElement) onChange(event.target.value);
-    });
+    }, { signal });
   }
 
   /**
@@ -31,13 +33,13 @@ export class TypeTiles {
    */
   offer(chosen) {
     for (const [type, tile] of this.#tiles) {
-      if (this.surroundings.specs.has(type)) continue;
+      if (this.session.plant.specs.has(type)) continue;
       tile.remove();
       this.#tiles.delete(type);
     }
-    for (const type of this.surroundings.specs.keys()) {
+    for (const type of this.session.plant.specs.keys()) {
       const tile = this.#tile(type);
-      setLongText(find(tile, '.type-name', HTMLElement), this.surroundings.typeName(type));
+      setLongText(find(tile, '.type-name', HTMLElement), this.session.typeName(type));
       find(tile, 'input', HTMLInputElement).checked = type === chosen;
     }
   }
@@ -46,7 +48,7 @@ export class TypeTiles {
   #tile(type) {
     let tile = this.#tiles.get(type);
     if (!tile) {
-      tile = instantiate('type-tile', HTMLLabelElement);
+      tile = instantiate(this.root, 'type-tile', HTMLLabelElement);
       find(tile, 'input', HTMLInputElement).value = type;
       this.#tiles.set(type, tile);
       this.container.append(tile);
@@ -54,11 +56,10 @@ export class TypeTiles {
     return tile;
   }
 
-  /** @param {(type: string) => WindowPoint | undefined} newest */
-  update(newest) {
-    const { locale, specs } = this.surroundings;
+  update() {
+    const { locale, plant: { specs }, windows } = this.session;
     for (const [type, tile] of this.#tiles) {
-      const point = newest(type);
+      const point = windows.newest(type);
       const spec = specs.get(type);
       const range = point
         ? locale.t('tileRange', { min: locale.plain(point.min, spec), max: locale.plain(point.max, spec) })

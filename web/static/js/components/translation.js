@@ -18,14 +18,14 @@ const places = [
 ];
 
 /**
- * Puts the words of a language into what the template itself says.
+ * Puts the words of a language into what a template itself says.
  *
+ * @param {ParentNode} root
  * @param {Locale} locale
  */
-export function translatePage(locale) {
-  document.documentElement.lang = locale.tag;
+export function translate(root, locale) {
   for (const [attribute, put] of places) {
-    for (const element of document.querySelectorAll(`[${attribute}]`)) {
+    for (const element of root.querySelectorAll(`[${attribute}]`)) {
       put(element, locale.t(/** @type {Key} */ (element.getAttribute(attribute))));
     }
   }

@@ -2,7 +2,7 @@
 
 /**
  * @typedef {import('../model/protocol.js').Alert} Alert
- * @typedef {import('./surroundings.js').Surroundings} Surroundings
+ * @typedef {import('../app/session.js').Session} Session
  */
 
 /** Alerts are read aloud together when they come faster than this, in milliseconds. */
@@ -16,37 +16,40 @@ export class Announcer {
   #spoken = -Infinity;
 
   /**
-   * @param {HTMLElement[]} elements Live regions: one in the page, and one in the dialog, which hides that while it is open.
-   * @param {Surroundings} surroundings
+   * @param {HTMLElement} element A live region. A dialog needs one of its own: it hides the page's while it is open.
+   * @param {Session} session
+   * @param {AbortSignal} signal
    */
-  constructor(elements, surroundings) {
-    this.elements = elements;
-    this.surroundings = surroundings;
+  constructor(element, session, signal) {
+    this.element = element;
+    this.session = session;
+    session.alerts.subscribe(({ news }) => this.#add(news), { signal });
+    session.clock.subscribe(() => this.#speak(), { signal });
   }
 
   /** @param {Alert[]} alerts */
-  add(alerts) {
+  #add(alerts) {
     const raised = alerts.filter(({ state }) => state === 'raised');
     this.#first ??= raised[0];
     this.#count += raised.length;
   }
 
-  /** Says what has come, unless it has just spoken; to be called every second. */
-  update() {
+  /** Says what has come, unless it has just spoken. */
+  #speak() {
     const first = this.#first;
     if (!first || performance.now() - this.#spoken < pause) return;
     this.#spoken = performance.now();
-    const { locale } = this.surroundings;
+    const { locale } = this.session;
     const words = this.#count > 1 ? locale.t('announceMany', { count: this.#count }) : this.#words(first);
     // The same words again are only read again if the text is another one.
-    for (const element of this.elements) element.textContent = element.textContent === words ? `${words}\u00a0` : words;
+    this.element.textContent = this.element.textContent === words ? `${words}\u00a0` : words;
     this.#first = undefined;
     this.#count = 0;
   }
 
   /** @param {Alert} alert */
   #words(alert) {
-    const { locale, specs } = this.surroundings;
+    const { locale, plant: { specs } } = this.session;
     return locale.t('announceRaised', {
       severity: locale.t(alert.severity),
       words: locale.alertWords(alert, specs.get(alert.device_type)),

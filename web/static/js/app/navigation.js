@@ -1,0 +1,38 @@
+// @ts-check
+import { setText } from '../components/dom.js';
+import { routes } from './routes.js';
+
+/** Links to all pages; hidden while there is only one. */
+export class Navigation {
+  /** @type {{route: import('./routes.js').Route, link: HTMLAnchorElement}[]} */
+  #links;
+  #session;
+  #router;
+
+  /**
+   * @param {HTMLElement} element
+   * @param {import('./session.js').Session} session
+   * @param {import('./router.js').Router} router
+   * @param {AbortSignal} signal
+   */
+  constructor(element, session, router, signal) {
+    this.#session = session;
+    this.#router = router;
+    this.#links = routes.map((route) => {
+      const link = document.createElement('a');
+      link.href = router.href(route);
+      return { route, link };
+    });
+    element.append(...this.#links.map(({ link }) => link));
+    element.hidden = routes.length < 2;
+    router.subscribe(() => this.update(), { signal });
+  }
+
+  /** Also in another language. */
+  update() {
+    for (const { route, link } of this.#links) {
+      setText(link, this.#session.locale.t(route.name));
+      link.ariaCurrent = route === this.#router.route ? 'page' : null;
+    }
+  }
+}

@@ -1,0 +1,227 @@
+// @ts-check
+import { AlertStore } from '../model/alerts.js';
+import { ArchiveStore } from '../model/archive.js';
+import { Connection } from '../model/connection.js';
+import { DeviceStore } from '../model/devices.js';
+import { Freshness, staleAfter } from '../model/freshness.js';
+import { History } from '../model/history.js';
+import { HistoryRequest } from '../model/history-request.js';
+import { LatencyMeter } from '../model/latency.js';
+import { PlantStore } from '../model/plant.js';
+import { localTime, ServerClock } from '../model/server-clock.js';
+import { StatusStore } from '../model/status.js';
+import { WindowStore } from '../model/windows.js';
+
+/**
+ * @typedef {import('../model/protocol.js').Message} Message
+ * @typedef {import('../model/protocol.js').Hello} Hello
+ * @typedef {import('../model/protocol.js').DeviceData} DeviceData
+ * @typedef {import('../model/silence.js').Reading} Clocks
+ */
+
+/** How many alerts of the past are listed at the start. */
+const pastAlerts = 100;
+
+/**
+ * What outlives every page: the one connection, the stores that its messages fill, and what the reader has chosen. Pages follow
+ * the stores and draw what they hold. It never touches the page.
+ */
+export class Session {
+  plant = new PlantStore();
+  devices = new DeviceStore();
+  alerts = new AlertStore();
+  windows = new WindowStore();
+  status = new StatusStore();
+  latency = new LatencyMeter();
+  archive = new ArchiveStore();
+  /** What was cleared before the page came; the open alerts are told by the server's messages. */
+  pastAlerts;
+  /** The server's time, which everything on the page is told in. */
+  clock;
+  freshness;
+  connection;
+  history;
+  appearance;
+  preferences;
+  address;
+  #local;
+  #clocks;
+  #ending = new AbortController();
+
+  /**
+   * @param {object} options
+   * @param {URL} options.root The application's address.
+   * @param {string} options.webSocketPath
+   * @param {import('./preferences.js').Preferences} options.preferences
+   * @param {import('./appearance.js').Appearance} options.appearance
+   * @param {import('./address.js').Address} options.address
+   * @param {typeof fetch} [options.fetch]
+   * @param {typeof WebSocket} [options.WebSocket]
+   * @param {() => Clocks} [options.clocks]
+   * @param {() => number} [options.local] This browser's time, by a clock that nobody can set.
+   */
+  constructor({ root, webSocketPath, preferences, appearance, address, clocks = bothClocks, local = localTime, ...environment }) {
+    this.preferences = preferences;
+    this.appearance = appearance;
+    this.address = address;
+    this.#clocks = clocks;
+    this.#local = local;
+    this.clock = new ServerClock(local);
+    this.freshness = new Freshness(clocks());
+    const fetcher = environment.fetch ?? ((/** @type {Parameters<typeof fetch>} */ ...request) => fetch(...request));
+    this.history = new History(root.href, fetcher);
+    this.connection = new Connection({
+      location: root,
+      path: webSocketPath,
+      fetch: fetcher,
+      onMessage: (message) => this.#receive(message),
+      ...(environment.WebSocket && { WebSocket: environment.WebSocket }),
+    });
+    const { signal } = this.#ending;
+    this.connection.subscribe(() => {
+      if (this.connection.state.phase === 'waiting') this.freshness.interrupt();
+    }, { signal });
+    this.pastAlerts = this.ask(
+      (asking) => this.history.alerts(pastAlerts, asking),
+      (past) => this.alerts.apply(past.filter(({ state, historical }) => state === 'cleared' && !historical), { snapshot: true }),
+      signal,
+    );
+  }
+
+  /**
+   * Returns a question about the past, which is asked when it is loaded. While it cannot be answered it is asked again by
+   * itself, at once when the connection is back.
+   *
+   * @template Answer
+   * @param {(signal: AbortSignal) => Promise<Answer>} question
+   * @param {(answer: Answer) => void} apply
+   * @param {AbortSignal} signal
+   */
+  ask(question, apply, signal) {
+    const connected = () => this.connection.state.phase === 'open';
+    const request = new HistoryRequest(question, apply, { connected, now: () => this.#clocks().steady }, signal);
+    this.connection.subscribe(() => request.retry({ atOnce: true }), { signal });
+    this.clock.subscribe(() => request.retry(), { signal });
+    return request;
+  }
+
+  /** Says everything in the reader's language. */
+  get locale() {
+    return this.appearance.locale;
+  }
+
+  /**
+   * The name of a device type in the reader's language.
+   *
+   * @param {string} type
+   */
+  typeName(type) {
+    return this.locale.typeName(type, this.plant.specs.get(type));
+  }
+
+  /** Connects, and counts the seconds. */
+  start() {
+    this.connection.connect();
+    const timer = setInterval(() => this.#tick(), 1000);
+    this.#ending.signal.addEventListener('abort', () => clearInterval(timer));
+    this.#tick();
+  }
+
+  /** Ends the connection for good. */
+  end() {
+    this.#ending.abort();
+    this.connection.close();
+  }
+
+  /** The page is looked at again, perhaps after hours: it says how old it is until the first message has come. */
+  wake() {
+    this.#tick();
+    this.connection.connect();
+  }
+
+  /** What changes with time alone. */
+  #tick() {
+    this.freshness.tick(this.#clocks(), { empty: this.status.latest?.total_devices === 0 });
+    this.clock.tick();
+  }
+
+  /** @param {Message} message */
+  #receive(message) {
+    const transit = this.clock.observe(Date.parse(message.timestamp), this.#local());
+    const silence = this.freshness.hear(this.#clocks());
+    // Who has slept is told the newest of each device, not what was between: the archive has that.
+    if (silence !== null && silence > staleAfter) this.archive.outdate();
+    this.#dispatch(message, transit);
+    if (silence === null || silence > 2000) this.#tick();
+  }
+
+  /**
+   * @param {Message} message
+   * @param {number} transit How long the message was on its way beyond the fastest one, in milliseconds.
+   */
+  #dispatch(message, transit) {
+    switch (message.type) {
+      case 'hello':
+        return this.#greet(message);
+      case 'aggregated_data':
+        this.windows.apply(message);
+        // The length of windows may change while the page is open.
+        if (!message.final) this.plant.windowSeconds = message.window_seconds;
+        if (message.corrected && !message.snapshot) this.archive.outdate();
+        return;
+      case 'history_changed':
+        return this.archive.outdate();
+      case 'device_data':
+        return this.#receiveDevices(message, transit);
+      case 'device_status':
+        this.devices.applyChanges(message.changed);
+        return this.status.apply(message);
+      case 'device_removed':
+        return this.#removeDevices(new Set(message.device_ids));
+      case 'alert':
+        this.alerts.apply(message.alerts, { snapshot: message.snapshot === true });
+        return;
+      case 'error':
+        console.warn(`server: ${message.code}: ${message.message}`);
+    }
+  }
+
+  /** @param {Hello} hello */
+  #greet(hello) {
+    if (!hello.resumed) {
+      // Another run of the server: what follows is all there is.
+      this.clock.reset();
+      this.clock.observe(Date.parse(hello.timestamp), this.#local());
+      this.latency.reset();
+    }
+    this.plant.apply(hello);
+    if (hello.resumed) return;
+    this.devices.clear();
+    this.alerts.clearOpen();
+    this.windows.clear();
+    this.pastAlerts.load();
+  }
+
+  /**
+   * @param {DeviceData} message
+   * @param {number} transit
+   */
+  #receiveDevices(message, transit) {
+    const news = this.devices.apply(message.devices);
+    if (message.snapshot) return;
+    const sent = Date.parse(message.timestamp);
+    const live = news.filter(({ status, historical }) => status === 'online' && !historical);
+    if (live.length > 0) this.latency.add(live.map(({ timestamp }) => sent - Date.parse(timestamp) + transit));
+  }
+
+  /** @param {Set<string>} ids */
+  #removeDevices(ids) {
+    this.devices.remove(ids);
+    this.alerts.removeOf(ids);
+  }
+}
+
+/** Both clocks of the browser. */
+function bothClocks() {
+  return { wall: Date.now(), steady: performance.now() };
+}

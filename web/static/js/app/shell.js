@@ -1,0 +1,140 @@
+// @ts-check
+import { Announcer } from '../components/announcer.js';
+import { find, setText } from '../components/dom.js';
+import { LoadState } from '../components/load-state.js';
+import { Segmented } from '../components/segmented.js';
+import { StaleBanner } from '../components/stale-banner.js';
+import { translate } from '../components/translation.js';
+import { CaughtUpNotice } from './caught-up-notice.js';
+import { ConnectionBadge } from './connection-badge.js';
+import { Navigation } from './navigation.js';
+import { RefusedNotice } from './refused-notice.js';
+import { UpdateNotice } from './update-notice.js';
+
+/**
+ * @typedef {import('./session.js').Session} Session
+ * @typedef {import('./router.js').Router} Router
+ */
+
+/** What is around every page, and the place where the page that the address names is shown. */
+export class Shell {
+  #session;
+  #router;
+  #outlet;
+  #state;
+  #notices;
+  #banner;
+  #badge;
+  #navigation;
+  #language;
+  #theme;
+  #ending = new AbortController();
+  /** Ends the page that is shown. */
+  #page = new AbortController();
+
+  /**
+   * @param {Session} session
+   * @param {Router} router
+   * @param {string} version That of the server which sent this page.
+   */
+  constructor(session, router, version) {
+    const { signal } = this.#ending;
+    /** @param {string} selector */
+    const at = (selector) => find(document, selector, HTMLElement);
+    this.#session = session;
+    this.#router = router;
+    this.#outlet = at('#outlet');
+    this.#badge = new ConnectionBadge(at('#connection'), session, signal);
+    this.#notices = [
+      new CaughtUpNotice(at('#caught-up'), session, signal),
+      new RefusedNotice(at('#refused-notice'), session, signal),
+      new UpdateNotice(at('#update-notice'), session, version, signal),
+    ];
+    this.#banner = new StaleBanner(at('#stale-banner'), at('#stale-announcer'), session, signal);
+    new Announcer(at('#announcer'), session, signal);
+    this.#navigation = new Navigation(at('#navigation'), session, router, signal);
+    this.#state = new LoadState(at('#page-state'), session, { empty: 'loading', failed: 'pageFailed', onRetry: () => this.#open() }, signal);
+    const { appearance } = session;
+    this.#language = new Segmented(at('#language'), (language) => (appearance.language = language), signal);
+    this.#theme = new Segmented(at('#theme'), (theme) => (appearance.theme = theme), signal);
+    this.#follow(signal);
+  }
+
+  /** @param {AbortSignal} signal */
+  #follow(signal) {
+    const session = this.#session;
+    session.appearance.subscribe(() => this.#show(), { signal });
+    session.clock.subscribe(() => this.#showTime(), { signal });
+    session.freshness.subscribe(() => this.#dim(), { signal });
+    this.#router.subscribe(() => this.#open(), { signal });
+    matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => session.appearance.systemChanged(), { signal });
+    addEventListener('online', () => session.connection.connect(), { signal });
+    document.addEventListener('visibilitychange', () => document.hidden || session.wake(), { signal });
+    document.addEventListener('resume', () => session.wake(), { signal });
+    addEventListener('pageshow', (event) => event.persisted && session.wake(), { signal });
+  }
+
+  /** Shows everything, connects, and opens the page that the address names. */
+  start() {
+    this.#show();
+    this.#router.listen(window, this.#ending.signal);
+    this.#session.start();
+    this.#open();
+  }
+
+  /** Ends the page before and shows the one that the address names. */
+  async #open() {
+    this.#page.abort();
+    this.#page = new AbortController();
+    const { signal } = this.#page;
+    const { route } = this.#router;
+    const root = document.createElement('div');
+    root.className = 'page-root';
+    this.#outlet.replaceChildren(root);
+    this.#state.update({ phase: 'loading', reason: '' }, { empty: true });
+    try {
+      const { mount } = await route.load();
+      await mount(root, this.#session, signal);
+      if (!signal.aborted) this.#state.update({ phase: 'loaded', reason: '' }, { empty: false });
+    } catch (error) {
+      if (signal.aborted) return;
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#state.update({ phase: 'failed', reason }, { empty: true });
+      console.error(error);
+    }
+  }
+
+  /** Shows all of the shell in the present language and theme. */
+  #show() {
+    const { appearance, locale } = this.#session;
+    paint(appearance.theme);
+    document.documentElement.lang = locale.tag;
+    this.#language.value = appearance.language;
+    this.#theme.value = appearance.theme;
+    for (const part of document.body.children) if (!part.contains(this.#outlet)) translate(part, locale);
+    translate(find(document, '#page-state', HTMLElement), locale);
+    this.#badge.update();
+    this.#banner.update();
+    this.#navigation.update();
+    for (const notice of this.#notices) notice.update();
+    this.#showTime();
+  }
+
+  /** The server's time, which all others on the page are in too. */
+  #showTime() {
+    const { clock, locale } = this.#session;
+    setText(find(document, '#clock', HTMLTimeElement), locale.dateTime(clock.now()));
+  }
+
+  /** Old numbers must not pass for new ones. */
+  #dim() {
+    document.documentElement.toggleAttribute('data-stale', this.#session.freshness.stale);
+  }
+}
+
+/** @param {string} theme */
+function paint(theme) {
+  const { dataset } = document.documentElement;
+  if (theme === 'auto') delete dataset['theme'];
+  else dataset['theme'] = theme;
+}

@@ -1,0 +1,49 @@
+// @ts-check
+import { find, setText } from './dom.js';
+
+/**
+ * @typedef {import('../app/session.js').Session} Session
+ * @typedef {import('../locale/translate.js').Key} Key
+ */
+
+/**
+ * Says of what is loaded that it is on its way, that there is nothing, or why it failed, with a button to try again.
+ */
+export class LoadState {
+  #element;
+  #session;
+  #words;
+
+  /**
+   * @param {HTMLElement} element With a paragraph and a button.
+   * @param {Session} session
+   * @param {object} options
+   * @param {Key} options.empty What to say when there is nothing.
+   * @param {Key} [options.failed] What to say when it failed, of a {reason}.
+   * @param {() => void} options.onRetry
+   * @param {AbortSignal} signal
+   */
+  constructor(element, session, { empty, failed = 'historyFailed', onRetry }, signal) {
+    this.#element = element;
+    this.#session = session;
+    this.#words = { empty, failed };
+    find(element, 'button', HTMLButtonElement).addEventListener('click', onRetry, { signal });
+  }
+
+  /**
+   * @param {{phase: 'idle' | 'loading' | 'loaded' | 'failed', reason: string}} request
+   * @param {{empty: boolean}} shown Whether there is nothing else to see.
+   */
+  update({ phase, reason }, { empty }) {
+    const { locale } = this.#session;
+    const failed = phase === 'failed';
+    // What there is is worth showing while more is on its way, and also when that failed, but then not without saying so.
+    this.#element.hidden = !empty && !failed;
+    this.#element.classList.toggle('load-state-corner', !empty);
+    const words = failed
+      ? locale.t(this.#words.failed, { reason: reason || locale.t('disconnected') })
+      : locale.t(phase === 'loaded' ? this.#words.empty : 'loading');
+    setText(find(this.#element, 'p', HTMLElement), this.#element.hidden ? '' : words);
+    find(this.#element, 'button', HTMLButtonElement).hidden = !failed;
+  }
+}

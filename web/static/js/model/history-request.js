@@ -1,0 +1,138 @@
+// @ts-check
+import { HistoryError } from './history.js';
+import { Store } from './store.js';
+import { correctedPause } from './windows.js';
+
+/** How soon is asked again what could not be answered, in milliseconds. */
+const retryPause = 5_000;
+
+/**
+ * A question about the past that may have to be asked again: because the reader wishes it, because the answer is outdated, and by
+ * itself after it failed. Who shows the answer follows it.
+ *
+ * @template Answer
+ */
+export class HistoryRequest extends Store {
+  #question;
+  #apply;
+  #environment;
+  #signal;
+  /** @type {'idle' | 'loading' | 'loaded' | 'failed'} */
+  #phase = 'idle';
+  /** @type {unknown} */
+  #error = null;
+  /** What is on its way. @type {AbortController | null} */
+  #current = null;
+  /** When it was asked last, by the steady clock. */
+  #asked = 0;
+  #outdated = false;
+
+  /**
+   * @param {(signal: AbortSignal) => Promise<Answer>} question
+   * @param {(answer: Answer) => void} apply Is given each answer, before those that follow are called.
+   * @param {{connected: () => boolean, now: () => number}} environment Now is the steady clock.
+   * @param {AbortSignal} signal Ends it.
+   */
+  constructor(question, apply, environment, signal) {
+    super();
+    this.#question = question;
+    this.#apply = apply;
+    this.#environment = environment;
+    this.#signal = signal;
+  }
+
+  /** Loaded is also what is just being asked again in the background. */
+  get phase() {
+    return this.#phase;
+  }
+
+  /** Why it failed: the server's words; empty if the server could not be reached. */
+  get reason() {
+    return this.#error instanceof HistoryError ? this.#error.message : '';
+  }
+
+  /** The HTTP status with which it failed; 0 if the server could not be reached. */
+  get status() {
+    return this.#error instanceof HistoryError ? this.#error.status : 0;
+  }
+
+  /** Asks, or asks something else: what was answered before is not wanted any more. */
+  load() {
+    this.cancel();
+    this.#phase = 'loading';
+    this.changed();
+    void this.#ask();
+  }
+
+  /** Does not wait for an answer any more. */
+  cancel() {
+    this.#current?.abort();
+    this.#current = null;
+    this.#phase = 'idle';
+    this.#error = null;
+    this.#outdated = false;
+  }
+
+  /** What was answered is no longer all that there is. */
+  outdate() {
+    this.#outdated = true;
+  }
+
+  /**
+   * Asks again in the background if the answer is outdated or older than a period; to be called every second. What is shown
+   * stays until there is another answer.
+   *
+   * @param {number} [period] In milliseconds.
+   */
+  renew(period = Infinity) {
+    if (this.#phase !== 'loaded' || this.#current || !this.#environment.connected()) return;
+    const pause = this.#outdated ? Math.min(period, correctedPause) : period;
+    if (this.#environment.now() >= this.#asked + pause) void this.#ask();
+  }
+
+  /**
+   * Asks again in the background if it failed for a reason that may have passed.
+   *
+   * @param {{atOnce?: boolean}} [how] Whether without a pause: the connection is back.
+   */
+  retry({ atOnce = false } = {}) {
+    if (this.#phase !== 'failed' || this.#current || !this.#environment.connected()) return;
+    const refused = this.status >= 400 && this.status < 500 && this.status !== 429;
+    if (!refused && (atOnce || this.#environment.now() >= this.#asked + retryPause)) void this.#ask();
+  }
+
+  async #ask() {
+    const current = new AbortController();
+    const signal = AbortSignal.any([current.signal, this.#signal]);
+    this.#current = current;
+    this.#asked = this.#environment.now();
+    this.#outdated = false;
+    let answer;
+    try {
+      answer = await this.#question(signal);
+    } catch (error) {
+      if (signal.aborted) return;
+      this.#current = null;
+      this.#fail(error);
+      return;
+    }
+    if (signal.aborted) return;
+    this.#current = null;
+    this.#phase = 'loaded';
+    this.#error = null;
+    this.#apply(answer);
+    this.changed();
+  }
+
+  /** @param {unknown} error */
+  #fail(error) {
+    // An answer from before is still worth showing.
+    if (this.#phase === 'loaded') {
+      this.#outdated = true;
+      return;
+    }
+    this.#phase = 'failed';
+    this.#error = error;
+    this.changed();
+  }
+}

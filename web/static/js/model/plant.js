@@ -1,0 +1,44 @@
+// @ts-check
+import { Store } from './store.js';
+
+/**
+ * @typedef {import('./protocol.js').AlertRule} AlertRule
+ * @typedef {import('./protocol.js').Hello} Hello
+ * @typedef {import('./protocol.js').TypeSpec} TypeSpec
+ */
+
+/** What the server says of the plant as a whole, and of itself. */
+export class PlantStore extends Store {
+  /** In the server's order; empty before its greeting. @type {Map<string, TypeSpec>} */
+  specs = new Map();
+  /** @type {AlertRule[]} */
+  rules = [];
+  /** Empty before the greeting. */
+  serverVersion = '';
+  #windowSeconds = 30;
+
+  /** How long windows are; that may change while the page is open. */
+  get windowSeconds() {
+    return this.#windowSeconds;
+  }
+
+  set windowSeconds(seconds) {
+    if (seconds === this.#windowSeconds) return;
+    this.#windowSeconds = seconds;
+    this.changed();
+  }
+
+  /** Whether the server has said anything yet. */
+  get known() {
+    return this.serverVersion !== '';
+  }
+
+  /** @param {Hello} hello */
+  apply(hello) {
+    this.serverVersion = hello.server_version;
+    this.specs = new Map(hello.device_types.map((spec) => [spec.name, spec]));
+    this.rules = hello.alert_rules ?? [];
+    this.#windowSeconds = hello.window_seconds;
+    this.changed();
+  }
+}
