@@ -1,5 +1,6 @@
 // @ts-check
 import { find, setText } from '../components/dom.js';
+import { texts } from './texts.js';
 
 /** Says for a while after an interruption how old what was shown had become. */
 export class CaughtUpNotice {
@@ -19,6 +20,6 @@ export class CaughtUpNotice {
     const { locale, freshness } = this.session;
     this.element.hidden = freshness.caughtUp === null;
     if (freshness.caughtUp === null) return;
-    setText(find(this.element, 'span', HTMLElement), locale.t('caughtUp', { age: locale.duration(freshness.caughtUp) }));
+    setText(find(this.element, 'span', HTMLElement), locale.t(texts.caughtUp, { age: locale.duration(freshness.caughtUp) }));
   }
 }

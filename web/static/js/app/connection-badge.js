@@ -1,10 +1,12 @@
 // @ts-check
 import { find, setIcon, setText } from '../components/dom.js';
+import { terms } from '../locale/terms.js';
+import { texts } from './texts.js';
 
 /** @typedef {import('./session.js').Session} Session */
 
 const icons = /** @type {const} */ ({ open: 'online', connecting: 'connecting', waiting: 'offline' });
-const words = /** @type {const} */ ({ open: 'connected', connecting: 'connecting', waiting: 'disconnected' });
+const words = { open: texts.connected, connecting: texts.connecting, waiting: terms.disconnected };
 
 /** Tells in the page's head whether the connection stands, and otherwise when it is tried again. */
 export class ConnectionBadge {
@@ -33,9 +35,9 @@ export class ConnectionBadge {
     // Nothing has come for so long that the connection is none to rely on.
     const silent = freshness.stale && state.phase === 'open';
     setIcon(find(this.#element, 'svg', SVGElement), silent ? 'warning' : icons[state.phase]);
-    setText(find(this.#element, '.connection-text', HTMLElement), locale.t(silent ? 'silent' : words[state.phase]));
+    setText(find(this.#element, '.connection-text', HTMLElement), locale.t(silent ? texts.silent : words[state.phase]));
     // Outside of what is read aloud, or every second would be.
-    const countdown = state.phase === 'waiting' ? locale.t('retryIn', { seconds }) : '';
+    const countdown = state.phase === 'waiting' ? locale.t(texts.retryIn, { seconds }) : '';
     setText(find(this.#element, '.connection-countdown', HTMLElement), countdown);
     find(this.#element, 'button', HTMLButtonElement).hidden = state.phase !== 'waiting';
   }

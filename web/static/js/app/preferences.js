@@ -1,8 +1,8 @@
 // @ts-check
-import { preferredLanguage } from '../locale/translate.js';
+import { preferredLanguage } from '../locale/language.js';
 
 /**
- * @typedef {import('../locale/translate.js').Language} Language
+ * @typedef {import('../locale/language.js').Language} Language
  * @typedef {'light' | 'dark' | 'auto'} Theme
  */
 

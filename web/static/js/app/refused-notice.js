@@ -1,5 +1,6 @@
 // @ts-check
 import { find, setText } from '../components/dom.js';
+import { texts } from './texts.js';
 
 /** Says that the server does not let this page connect, and what whoever runs it can do. */
 export class RefusedNotice {
@@ -18,6 +19,6 @@ export class RefusedNotice {
   update() {
     const { locale, connection: { refused: reason } } = this.session;
     this.element.hidden = !reason;
-    setText(find(this.element, 'span', HTMLElement), reason ? locale.t('originRefused', { reason }) : '');
+    setText(find(this.element, 'span', HTMLElement), reason ? locale.t(texts.originRefused, { reason }) : '');
   }
 }

@@ -1,11 +1,12 @@
 // @ts-check
+import { texts } from './texts.js';
 
 /**
  * A page of the application.
  *
  * @typedef {object} Route
  * @property {string} path Below the application's root; also the name of the page's folder.
- * @property {import('../locale/translate.js').Key} name What the navigation calls it.
+ * @property {import('../locale/locale.js').Text} name What the navigation calls it.
  * @property {() => Promise<{mount: Mount}>} load
  *
  * @callback Mount Shows the page. Everything that it starts ends with the signal.
@@ -16,4 +17,4 @@
  */
 
 /** Every page, in the order of the navigation. The first one is also at the application's root. @type {readonly [Route, ...Route[]]} */
-export const routes = [{ path: 'overview', name: 'overview', load: () => import('../pages/overview/overview.js') }];
+export const routes = [{ path: 'overview', name: texts.overview, load: () => import('../pages/overview/overview.js') }];

@@ -5,10 +5,12 @@ import { LoadState } from '../components/load-state.js';
 import { Segmented } from '../components/segmented.js';
 import { StaleBanner } from '../components/stale-banner.js';
 import { translate } from '../components/translation.js';
+import { terms } from '../locale/terms.js';
 import { CaughtUpNotice } from './caught-up-notice.js';
 import { ConnectionBadge } from './connection-badge.js';
 import { Navigation } from './navigation.js';
 import { RefusedNotice } from './refused-notice.js';
+import { texts } from './texts.js';
 import { UpdateNotice } from './update-notice.js';
 
 /**
@@ -53,7 +55,7 @@ export class Shell {
     this.#banner = new StaleBanner(at('#stale-banner'), at('#stale-announcer'), session, signal);
     new Announcer(at('#announcer'), session, signal);
     this.#navigation = new Navigation(at('#navigation'), session, router, signal);
-    this.#state = new LoadState(at('#page-state'), session, { empty: 'loading', failed: 'pageFailed', onRetry: () => this.#open() }, signal);
+    this.#state = new LoadState(at('#page-state'), session, { empty: terms.loading, failed: texts.pageFailed, onRetry: () => this.#open() }, signal);
     const { appearance } = session;
     this.#language = new Segmented(at('#language'), (language) => (appearance.language = language), signal);
     this.#theme = new Segmented(at('#theme'), (theme) => (appearance.theme = theme), signal);
@@ -98,6 +100,8 @@ export class Shell {
       if (!signal.aborted) this.#state.update({ phase: 'loaded', reason: '' }, { empty: false });
     } catch (error) {
       if (signal.aborted) return;
+      this.#page.abort();
+      root.replaceChildren();
       const reason = error instanceof Error ? error.message : String(error);
       this.#state.update({ phase: 'failed', reason }, { empty: true });
       console.error(error);
@@ -111,8 +115,8 @@ export class Shell {
     document.documentElement.lang = locale.tag;
     this.#language.value = appearance.language;
     this.#theme.value = appearance.theme;
-    for (const part of document.body.children) if (!part.contains(this.#outlet)) translate(part, locale);
-    translate(find(document, '#page-state', HTMLElement), locale);
+    for (const part of document.body.children) if (!part.contains(this.#outlet)) translate(part, locale, texts);
+    translate(find(document, '#page-state', HTMLElement), locale, texts);
     this.#badge.update();
     this.#banner.update();
     this.#navigation.update();

@@ -1,5 +1,6 @@
 // @ts-check
 import { find, setText } from '../components/dom.js';
+import { texts } from './texts.js';
 
 /** Says that the server has become another version than the one that this page came from, and offers to load it. */
 export class UpdateNotice {
@@ -21,6 +22,6 @@ export class UpdateNotice {
   update() {
     const { locale, plant: { known, serverVersion: version } } = this.session;
     this.element.hidden = !known || version === this.version;
-    setText(find(this.element, 'span', HTMLElement), locale.t('outdated', { version }));
+    setText(find(this.element, 'span', HTMLElement), locale.t(texts.outdated, { version }));
   }
 }

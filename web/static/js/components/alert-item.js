@@ -1,4 +1,5 @@
 // @ts-check
+import { terms } from '../locale/terms.js';
 import { deviceAddress } from '../model/device-link.js';
 import { find, instantiate, setIcon, setText, visible } from './dom.js';
 
@@ -28,7 +29,7 @@ export class AlertItem {
     const svg = find(this.element, 'svg', SVGElement);
     if (cleared) setIcon(svg, 'cleared');
     else setIcon(svg, alert.severity, `severity-${alert.severity}`);
-    this.#set('.alert-severity', locale.t(alert.severity));
+    this.#set('.alert-severity', locale.t(terms[alert.severity]));
     this.#set('.alert-words', locale.alertWords(alert, spec));
     const link = find(this.element, 'a', HTMLAnchorElement);
     setText(link, visible(alert.device_id));
@@ -38,7 +39,7 @@ export class AlertItem {
     find(this.element, '.alert-headline', HTMLElement).title = locale.alertWords(alert, spec);
     find(this.element, '.alert-detail', HTMLElement).title = [alert.device_id, locale.shortPlace(alert.location)].filter(Boolean).join(' ');
     const told = cleared || alert.state === 'acknowledged';
-    this.#set('.alert-state', told ? locale.t(alert.state) : locale.alertValue(alert, spec));
+    this.#set('.alert-state', told ? locale.t(terms[alert.state]) : locale.alertValue(alert, spec));
   }
 
   /** Has the next show write everything, in another language. */

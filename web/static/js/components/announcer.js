@@ -1,4 +1,6 @@
 // @ts-check
+import { terms } from '../locale/terms.js';
+import { texts } from './texts.js';
 
 /**
  * @typedef {import('../model/protocol.js').Alert} Alert
@@ -40,7 +42,7 @@ export class Announcer {
     if (!first || performance.now() - this.#spoken < pause) return;
     this.#spoken = performance.now();
     const { locale } = this.session;
-    const words = this.#count > 1 ? locale.t('announceMany', { count: this.#count }) : this.#words(first);
+    const words = this.#count > 1 ? locale.t(texts.announceMany, { count: this.#count }) : this.#words(first);
     // The same words again are only read again if the text is another one.
     this.element.textContent = this.element.textContent === words ? `${words}\u00a0` : words;
     this.#first = undefined;
@@ -50,8 +52,8 @@ export class Announcer {
   /** @param {Alert} alert */
   #words(alert) {
     const { locale, plant: { specs } } = this.session;
-    return locale.t('announceRaised', {
-      severity: locale.t(alert.severity),
+    return locale.t(texts.announceRaised, {
+      severity: locale.t(terms[alert.severity]),
       words: locale.alertWords(alert, specs.get(alert.device_type)),
       device: alert.device_id,
     });

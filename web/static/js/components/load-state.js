@@ -1,9 +1,11 @@
 // @ts-check
+import { texts } from './texts.js';
+import { terms } from '../locale/terms.js';
 import { find, setText } from './dom.js';
 
 /**
  * @typedef {import('../app/session.js').Session} Session
- * @typedef {import('../locale/translate.js').Key} Key
+ * @typedef {import('../locale/locale.js').Text} Text
  */
 
 /**
@@ -18,12 +20,12 @@ export class LoadState {
    * @param {HTMLElement} element With a paragraph and a button.
    * @param {Session} session
    * @param {object} options
-   * @param {Key} options.empty What to say when there is nothing.
-   * @param {Key} [options.failed] What to say when it failed, of a {reason}.
+   * @param {Text} options.empty What to say when there is nothing.
+   * @param {Text} [options.failed] What to say when it failed, of a {reason}.
    * @param {() => void} options.onRetry
    * @param {AbortSignal} signal
    */
-  constructor(element, session, { empty, failed = 'historyFailed', onRetry }, signal) {
+  constructor(element, session, { empty, failed = texts.historyFailed, onRetry }, signal) {
     this.#element = element;
     this.#session = session;
     this.#words = { empty, failed };
@@ -41,8 +43,8 @@ export class LoadState {
     this.#element.hidden = !empty && !failed;
     this.#element.classList.toggle('load-state-corner', !empty);
     const words = failed
-      ? locale.t(this.#words.failed, { reason: reason || locale.t('disconnected') })
-      : locale.t(phase === 'loaded' ? this.#words.empty : 'loading');
+      ? locale.t(this.#words.failed, { reason: reason || locale.t(terms.disconnected) })
+      : locale.t(phase === 'loaded' ? this.#words.empty : terms.loading);
     setText(find(this.#element, 'p', HTMLElement), this.#element.hidden ? '' : words);
     find(this.#element, 'button', HTMLButtonElement).hidden = !failed;
   }

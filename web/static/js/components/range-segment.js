@@ -1,5 +1,6 @@
 // @ts-check
 import { livePoints } from '../model/series.js';
+import { texts } from './texts.js';
 
 /**
  * Words a range of time for a choice between several.
@@ -10,12 +11,12 @@ import { livePoints } from '../model/series.js';
  */
 export function rangeSegment({ name, seconds }, locale) {
   if (seconds === 0) {
-    return { value: name, text: locale.t('rangeLive'), label: locale.t('rangeLiveLong', { count: livePoints }) };
+    return { value: name, text: locale.t(texts.rangeLive), label: locale.t(texts.rangeLiveLong, { count: livePoints }) };
   }
   if (seconds < 3600) {
     const count = seconds / 60;
-    return { value: name, text: locale.t('rangeMinutes', { count }), label: locale.t('rangeMinutesLong', { count }) };
+    return { value: name, text: locale.t(texts.rangeMinutes, { count }), label: locale.t(texts.rangeMinutesLong, { count }) };
   }
   const count = seconds / 3600;
-  return { value: name, text: locale.t('rangeHours', { count }), label: locale.t('rangeHoursLong', { count }) };
+  return { value: name, text: locale.t(texts.rangeHours, { count }), label: locale.t(texts.rangeHoursLong, { count }) };
 }

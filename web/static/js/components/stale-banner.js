@@ -1,5 +1,6 @@
 // @ts-check
 import { icon, setText, textElement } from './dom.js';
+import { texts } from './texts.js';
 
 /** Says above everything else that what is shown is old. */
 export class StaleBanner {
@@ -26,9 +27,9 @@ export class StaleBanner {
   /** Also in another language. */
   update() {
     const { locale, connection, freshness: { stale, age } } = this.#session;
-    const words = connection.state.phase === 'open' ? 'staleSilent' : 'staleDisconnected';
+    const words = connection.state.phase === 'open' ? texts.staleSilent : texts.staleDisconnected;
     this.#element.hidden = !stale;
-    setText(this.#announcer, stale ? locale.t('stale') : '');
+    setText(this.#announcer, stale ? locale.t(texts.stale) : '');
     setText(this.#text, stale ? locale.t(words, { age: locale.duration(Number(age)) }) : '');
   }
 }

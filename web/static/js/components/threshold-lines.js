@@ -1,5 +1,6 @@
 // @ts-check
 import { drawable } from '../model/drawable.js';
+import { texts } from './texts.js';
 
 /**
  * @typedef {import('../model/thresholds.js').Threshold} Threshold
@@ -38,7 +39,7 @@ export function thresholdLines(thresholds, { spec, palette, locale, at }) {
           // Readable where a line passes behind it.
           backgroundColor: palette.surface,
           padding: /** @type {[number, number]} */ ([1, 4]),
-          formatter: `${locale.t('threshold')} ${one.below ? '< ' : ''}${locale.threshold(one, spec)}`,
+          formatter: `${locale.t(texts.threshold)} ${one.below ? '< ' : ''}${locale.threshold(one, spec)}`,
         },
       })),
     },

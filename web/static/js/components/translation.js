@@ -1,12 +1,14 @@
 // @ts-check
+import { terms } from '../locale/terms.js';
+import { texts as shared } from './texts.js';
 
 /**
  * @typedef {import('../locale/locale.js').Locale} Locale
- * @typedef {import('../locale/translate.js').Key} Key
+ * @typedef {import('../locale/locale.js').Text} Text
  */
 
 /**
- * Where the words go, by the attribute in the page's template that names them.
+ * Where the words go, by the attribute in a template that names them.
  *
  * @type {[string, (element: Element, words: string) => void][]}
  */
@@ -22,11 +24,17 @@ const places = [
  *
  * @param {ParentNode} root
  * @param {Locale} locale
+ * @param {...Record<string, Text>} texts Those of the page, beside those that every page may use.
  */
-export function translate(root, locale) {
+export function translate(root, locale, ...texts) {
+  /** @type {Record<string, Text>} */
+  const all = Object.assign({}, terms, shared, ...texts);
   for (const [attribute, put] of places) {
     for (const element of root.querySelectorAll(`[${attribute}]`)) {
-      put(element, locale.t(/** @type {Key} */ (element.getAttribute(attribute))));
+      const key = element.getAttribute(attribute) ?? '';
+      const text = all[key];
+      if (!text) throw new Error(`there is no text ${key}`);
+      put(element, locale.t(text));
     }
   }
 }

@@ -1,13 +1,16 @@
 // @ts-check
 import { comparesNothing } from '../model/alerts.js';
-import { languageTags, translate } from './translate.js';
+import { terms } from './terms.js';
+import { languageTags } from './language.js';
 
 /**
- * @typedef {import('./translate.js').Language} Language
- * @typedef {import('./translate.js').Key} Key
+ * @typedef {import('./language.js').Language} Language
  * @typedef {import('../model/protocol.js').Alert} Alert
  * @typedef {import('../model/protocol.js').Location} Location
  * @typedef {import('../model/protocol.js').TypeSpec} TypeSpec
+ *
+ * @typedef {string | {one?: string, other: string}} Words With {gaps} for values; by the plural form that a {count} takes.
+ * @typedef {Record<Language, Words>} Text The same in each language.
  */
 
 /** From here on a number is told by its first digits and a power of ten. */
@@ -25,6 +28,7 @@ export class Locale {
   #dateTime;
   #date;
   #tick;
+  #plural;
 
   /** @param {Language} language */
   constructor(language) {
@@ -33,6 +37,7 @@ export class Locale {
     const time = /** @type {const} */ ({ hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' });
     this.#time = new Intl.DateTimeFormat(this.#tag, time);
     this.#dateTime = new Intl.DateTimeFormat(this.#tag, { ...time, month: '2-digit', day: '2-digit' });
+    this.#plural = new Intl.PluralRules(this.#tag);
     this.#tick = new Intl.NumberFormat(this.#tag, { maximumFractionDigits: 6 });
     this.#date = new Intl.DateTimeFormat(this.#tag, { month: '2-digit', day: '2-digit' });
   }
@@ -43,20 +48,32 @@ export class Locale {
   }
 
   /**
-   * @param {Key} key
+   * Says a text, with each {gap} filled.
+   *
+   * @param {Text} text
    * @param {Record<string, string | number>} [values]
    */
-  t(key, values) {
-    return translate(this.language, key, values);
+  t(text, values = {}) {
+    const said = text[this.language];
+    const words = typeof said === 'string' ? said : (said[this.#form(values['count'])] ?? said.other);
+    return words.replace(/\{(\w+)\}/g, (gap, name) => {
+      const value = values[name] ?? gap;
+      return typeof value === 'number' ? this.number(value) : value;
+    });
+  }
+
+  /** @param {string | number | undefined} count */
+  #form(count) {
+    return this.#plural.select(Number(count)) === 'one' ? 'one' : 'other';
   }
 
   /**
    * A word that stands alone elsewhere, as part of a sentence.
    *
-   * @param {Key} key
+   * @param {Text} text
    */
-  inline(key) {
-    return this.t(key).toLocaleLowerCase(this.#tag);
+  inline(text) {
+    return this.t(text).toLocaleLowerCase(this.#tag);
   }
 
   /**
@@ -82,8 +99,8 @@ export class Locale {
    * @param {{quality?: string, historical?: boolean}} reading
    */
   remark({ quality, historical }) {
-    const words = [quality === 'bad' || quality === 'uncertain' ? this.t(quality) : '', historical ? this.t('historical') : ''];
-    return words.filter(Boolean).join(this.t('listSeparator'));
+    const words = [quality === 'bad' || quality === 'uncertain' ? this.t(terms[quality]) : '', historical ? this.t(terms.historical) : ''];
+    return words.filter(Boolean).join(this.t(terms.listSeparator));
   }
 
   /**
@@ -104,7 +121,7 @@ export class Locale {
    * @param {TypeSpec | undefined} spec
    */
   aggregate(value, spec) {
-    if (value === null || value === undefined) return this.t('unknown');
+    if (value === null || value === undefined) return this.t(terms.unknown);
     const states = spec?.states;
     if (!states) return this.quantity(value, spec);
     if (states[value] !== undefined) return states[value];
@@ -118,7 +135,7 @@ export class Locale {
    * @param {TypeSpec | undefined} spec
    */
   plain(value, spec) {
-    if (value === null) return this.t('unknown');
+    if (value === null) return this.t(terms.unknown);
     return spec?.states?.[value] ?? this.number(value, spec?.decimals ?? 2);
   }
 
@@ -187,13 +204,13 @@ export class Locale {
    */
   ago(milliseconds) {
     const { count, unit } = coarse(milliseconds);
-    return this.t(`${unit}Ago`, { count });
+    return this.t(terms[`${unit}Ago`], { count });
   }
 
   /** @param {number} milliseconds */
   duration(milliseconds) {
     const { count, unit } = coarse(milliseconds);
-    return this.t(`${unit}Long`, { count });
+    return this.t(terms[`${unit}Long`], { count });
   }
 
   /**
@@ -203,8 +220,8 @@ export class Locale {
    */
   place(location) {
     const { building = '', floor, room = '' } = location ?? {};
-    const parts = [building, floor === undefined ? '' : this.t('floor', { floor }), room === '' ? '' : this.t('room', { room })];
-    return parts.filter(Boolean).join(this.t('placeSeparator'));
+    const parts = [building, floor === undefined ? '' : this.t(terms.floor, { floor }), room === '' ? '' : this.t(terms.room, { room })];
+    return parts.filter(Boolean).join(this.t(terms.placeSeparator));
   }
 
   /**
@@ -214,7 +231,7 @@ export class Locale {
    */
   shortPlace(location) {
     const { building = '', floor, room = '' } = location ?? {};
-    const parts = [building, floor === undefined ? '' : this.t('floorShort', { floor }), room];
+    const parts = [building, floor === undefined ? '' : this.t(terms.floorShort, { floor }), room];
     return parts.filter(Boolean).join(' ');
   }
 
@@ -235,10 +252,10 @@ export class Locale {
    * @param {TypeSpec | undefined} spec
    */
   alertWords(alert, spec) {
-    if (alert.alert_type === 'device_offline') return this.t('alertOffline');
-    if (alert.alert_type === 'device_clock_step') return this.t('alertClock', { step: withUnit(this.#short(alert.current_value), 's') });
+    if (alert.alert_type === 'device_offline') return this.t(terms.alertOffline);
+    if (alert.alert_type === 'device_clock_step') return this.t(terms.alertClock, { step: withUnit(this.#short(alert.current_value), 's') });
     const type = this.typeName(alert.device_type, spec);
-    return this.t(alert.below ? 'alertLow' : 'alertHigh', { type, threshold: this.threshold(alert, spec) });
+    return this.t(alert.below ? terms.alertLow : terms.alertHigh, { type, threshold: this.threshold(alert, spec) });
   }
 
   /**

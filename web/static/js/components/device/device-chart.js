@@ -1,8 +1,9 @@
 // @ts-check
-import { ChartSurface } from '../chart-surface.js';
-import { stateBounds, timeAxis, timeChart, valueAxis, zoom } from '../chart-style.js';
+import { terms } from '../../locale/terms.js';
 import { drawable } from '../../model/drawable.js';
 import { nearThresholds } from '../../model/thresholds.js';
+import { stateBounds, timeAxis, timeChart, valueAxis, zoom } from '../chart-style.js';
+import { ChartSurface } from '../chart-surface.js';
 import { currentPalette } from '../palette.js';
 import { thresholdLines } from '../threshold-lines.js';
 import { tooltip, tooltipStyle } from '../tooltip.js';
@@ -126,8 +127,8 @@ export class DeviceChart {
     if (time === undefined || value === undefined || value === null) return '';
     const { locale } = this.#session;
     /** @type {[string, string][]} */
-    const lines = [[locale.t('value'), locale.reading(value, this.#view.spec)]];
-    if (item?.seriesId === 'bad') lines.push([locale.t('quality'), locale.t('bad')]);
+    const lines = [[locale.t(terms.value), locale.reading(value, this.#view.spec)]];
+    if (item?.seriesId === 'bad') lines.push([locale.t(terms.quality), locale.t(terms.bad)]);
     return tooltip(locale.dateTime(time), lines);
   }
 }

@@ -1,11 +1,13 @@
 // @ts-check
-import { Announcer } from '../announcer.js';
+import { terms } from '../../locale/terms.js';
 import { AlertList } from '../alert-list.js';
+import { Announcer } from '../announcer.js';
 import { find, icon, setText, textElement, visible } from '../dom.js';
 import { StaleBanner } from '../stale-banner.js';
 import { loadTemplate } from '../template.js';
 import { DeviceFacts } from './device-facts.js';
 import { DeviceHistory } from './device-history.js';
+import { texts } from './texts.js';
 
 /**
  * @typedef {import('../../model/protocol.js').Device} Device
@@ -164,9 +166,9 @@ export class DeviceDrawer {
   #problem(id) {
     const { locale } = this.#session;
     const { phase, reason, status } = this.#request;
-    if (this.#forgotten) return locale.t('deviceForgotten', { id: visible(id) });
+    if (this.#forgotten) return locale.t(texts.deviceForgotten, { id: visible(id) });
     if (phase !== 'failed') return '';
-    return status === 404 ? locale.t('deviceUnknown', { id: visible(id) }) : locale.t('deviceFailed', { reason: reason || locale.t('disconnected') });
+    return status === 404 ? locale.t(texts.deviceUnknown, { id: visible(id) }) : locale.t(texts.deviceFailed, { reason: reason || locale.t(terms.disconnected) });
   }
 
   /** @param {string} problem */
@@ -182,14 +184,14 @@ export class DeviceDrawer {
     const { locale, plant: { specs } } = this.#session;
     const alerts = this.#session.alerts.openOf(device.device_id);
     const place = [this.#session.typeName(device.device_type), locale.place(device.location)];
-    setText(find(this.#dialog, '.drawer-place', HTMLElement), place.filter(Boolean).join(locale.t('listSeparator')));
+    setText(find(this.#dialog, '.drawer-place', HTMLElement), place.filter(Boolean).join(locale.t(terms.listSeparator)));
     const value = find(this.#dialog, '.drawer-value', HTMLElement);
     const remark = locale.remark(device);
     const words = locale.reading(device.value, specs.get(device.device_type));
     setText(value, remark ? `${words} (${remark})` : words);
     value.classList.toggle('doubtful', remark !== '');
     const status = find(this.#dialog, '.drawer-status', HTMLElement);
-    status.replaceChildren(icon(device.status, `status-${device.status}`), textElement('span', locale.t(device.status)));
+    status.replaceChildren(icon(device.status, `status-${device.status}`), textElement('span', locale.t(terms[device.status])));
     this.#facts.show(device);
     this.#alerts.show(alerts);
     if (!this.#shown) this.#history.open(device, alerts);

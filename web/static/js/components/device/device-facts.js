@@ -1,6 +1,8 @@
 // @ts-check
+import { terms } from '../../locale/terms.js';
 import { thresholdsOf } from '../../model/thresholds.js';
 import { setText, textElement } from '../dom.js';
+import { texts } from './texts.js';
 
 /**
  * @typedef {import('../../model/protocol.js').Device} Device
@@ -41,20 +43,20 @@ export class DeviceFacts {
     };
     const spec = this.session.plant.specs.get(device.device_type);
     const thresholds = thresholdsOf(this.session.plant.rules, device.device_type).map(
-      (one) => `${one.below ? '<' : '>'}\u00a0${locale.threshold(one, spec)} (${locale.inline(one.severity)})`,
+      (one) => `${one.below ? '<' : '>'}\u00a0${locale.threshold(one, spec)} (${locale.inline(terms[one.severity])})`,
     );
     const { model, firmware, battery_level: battery } = device.metadata ?? {};
     /** @type {[string, string][]} */
     const facts = [
-      [locale.t('deviceType'), this.session.typeName(device.device_type)],
-      [locale.t('location'), locale.place(device.location)],
-      [locale.t('lastReading'), when(device.timestamp)],
-      [locale.t('statusSince'), when(device.since)],
-      [locale.t('thresholds'), thresholds.join(locale.t('listSeparator'))],
-      [locale.t('model'), model ?? ''],
-      [locale.t('firmware'), firmware ?? ''],
-      [locale.t('battery'), battery === undefined ? '' : `${locale.number(battery)}%`],
-      [locale.t('quality'), device.quality && device.quality !== 'good' ? locale.t(device.quality) : ''],
+      [locale.t(terms.deviceType), this.session.typeName(device.device_type)],
+      [locale.t(terms.location), locale.place(device.location)],
+      [locale.t(texts.lastReading), when(device.timestamp)],
+      [locale.t(texts.statusSince), when(device.since)],
+      [locale.t(texts.thresholds), thresholds.join(locale.t(terms.listSeparator))],
+      [locale.t(texts.model), model ?? ''],
+      [locale.t(texts.firmware), firmware ?? ''],
+      [locale.t(texts.battery), battery === undefined ? '' : `${locale.number(battery)}%`],
+      [locale.t(terms.quality), device.quality && device.quality !== 'good' ? locale.t(terms[device.quality]) : ''],
     ];
     return facts.filter(([, value]) => value !== '');
   }

@@ -7,6 +7,7 @@ import { LoadState } from '../load-state.js';
 import { rangeSegment } from '../range-segment.js';
 import { Segmented } from '../segmented.js';
 import { DeviceChart } from './device-chart.js';
+import { texts } from './texts.js';
 
 /**
  * @typedef {import('../../model/protocol.js').Device} Device
@@ -54,7 +55,7 @@ export class DeviceHistory {
     this.#request = session.ask((asking) => this.#fetch(asking), (readings) => this.#addArchived(readings), signal);
     this.#request.subscribe(() => this.#request.phase !== 'loading' && this.update(), { signal });
     const retry = () => this.#load();
-    this.#state = new LoadState(find(section, '#device-chart-state', HTMLElement), session, { empty: 'noReadings', onRetry: retry }, signal);
+    this.#state = new LoadState(find(section, '#device-chart-state', HTMLElement), session, { empty: texts.noReadings, onRetry: retry }, signal);
     session.archive.subscribe(() => this.#request.outdate(), { signal });
     address.subscribe(() => this.#chosen.name !== this.#loaded && this.#load(), { signal });
     signal.addEventListener('abort', () => this.close(), { once: true });
@@ -158,6 +159,6 @@ export class DeviceHistory {
     if (!this.#device) return;
     const { locale } = this.#session;
     const values = { device: this.#device.device_id, range: rangeSegment(this.#chosen, locale).label };
-    this.#container.setAttribute('aria-label', locale.t('deviceChartLabel', values));
+    this.#container.setAttribute('aria-label', locale.t(texts.deviceChartLabel, values));
   }
 }

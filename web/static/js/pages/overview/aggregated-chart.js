@@ -1,16 +1,18 @@
 // @ts-check
-import { ChartSurface } from '../../components/chart-surface.js';
 import { stateBounds, timeAxis, timeChart, valueAxis, zoom } from '../../components/chart-style.js';
-import { bandHeight, drawable } from '../../model/drawable.js';
-import { nearThresholds, thresholdsOf } from '../../model/thresholds.js';
+import { ChartSurface } from '../../components/chart-surface.js';
 import { currentPalette } from '../../components/palette.js';
 import { thresholdLines } from '../../components/threshold-lines.js';
 import { tooltip, tooltipStyle } from '../../components/tooltip.js';
+import { terms } from '../../locale/terms.js';
+import { bandHeight, drawable } from '../../model/drawable.js';
+import { nearThresholds, thresholdsOf } from '../../model/thresholds.js';
+import { texts } from './texts.js';
 
 /**
  * @typedef {import('../../model/windows.js').WindowPoint} WindowPoint
  * @typedef {import('../../model/protocol.js').TypeSpec} TypeSpec
- * @typedef {import('../../locale/translate.js').Key} Key
+ * @typedef {import('../../locale/locale.js').Text} Text
  * @typedef {import('../../app/session.js').Session} Session
  *
  * @typedef {object} AggregatedView What the chart is to show.
@@ -160,15 +162,18 @@ export class AggregatedChart {
     const palette = this.#palette;
     const { locale } = this.#session;
     const type = this.#session.typeName(this.#view.spec?.name ?? '');
-    /** @param {'Average' | 'Maximum' | 'Minimum'} kind */
-    const titled = (kind) => (this.#narrow ? locale.t(/** @type {Key} */ (kind.toLowerCase())) : locale.t(`series${kind}`, { type }));
+    /**
+     * @param {Text} short
+     * @param {Text} full
+     */
+    const titled = (short, full) => (this.#narrow ? locale.t(short) : locale.t(full, { type }));
     const line = { type: /** @type {const} */ ('line'), symbol: 'none', z: 3, emphasis: { disabled: true } };
     const stacked = { stack: 'band', stackStrategy: /** @type {const} */ ('all') };
     const hidden = { ...line, ...stacked, silent: true, lineStyle: { opacity: 0 }, z: 2 };
     return [
       {
         id: 'devices',
-        name: locale.t('deviceCount'),
+        name: locale.t(texts.deviceCount),
         type: /** @type {const} */ ('bar'),
         yAxisIndex: 1,
         barCategoryGap: '20%',
@@ -182,14 +187,14 @@ export class AggregatedChart {
       {
         ...line,
         id: 'maximum',
-        name: titled('Maximum'),
+        name: titled(terms.maximum, texts.seriesMaximum),
         itemStyle: { color: palette.maximum },
         lineStyle: { width: 1.5, color: palette.maximum },
       },
       {
         ...line,
         id: 'average',
-        name: titled('Average'),
+        name: titled(terms.average, texts.seriesAverage),
         itemStyle: { color: palette.average },
         lineStyle: { width: 2.5, color: palette.average },
         z: 4,
@@ -197,7 +202,7 @@ export class AggregatedChart {
       {
         ...line,
         id: 'minimum',
-        name: titled('Minimum'),
+        name: titled(terms.minimum, texts.seriesMinimum),
         itemStyle: { color: palette.minimum },
         lineStyle: { width: 1.5, color: palette.minimum, type: /** @type {[number, number]} */ ([4, 3]) },
       },
@@ -279,13 +284,13 @@ export class AggregatedChart {
     const point = points[items.find(({ seriesId }) => seriesId === 'devices')?.dataIndex ?? -1];
     if (!point) return '';
     const span = `${locale.time(point.start)} – ${locale.time(point.start + step)}`;
-    const head = point.final ? span : `${span} (${locale.t('inProgress')})`;
+    const head = point.final ? span : `${span} (${locale.t(texts.inProgress)})`;
     return tooltip(head, [
-      [locale.t('maximum'), locale.aggregate(point.max, spec)],
-      [locale.t('average'), locale.aggregate(point.average, spec)],
-      [locale.t('minimum'), locale.aggregate(point.min, spec)],
-      [locale.t('deviceCount'), locale.number(point.devices)],
-      [locale.t('readings'), locale.number(point.count)],
+      [locale.t(terms.maximum), locale.aggregate(point.max, spec)],
+      [locale.t(terms.average), locale.aggregate(point.average, spec)],
+      [locale.t(terms.minimum), locale.aggregate(point.min, spec)],
+      [locale.t(texts.deviceCount), locale.number(point.devices)],
+      [locale.t(texts.readings), locale.number(point.count)],
     ]);
   }
 }

@@ -1,11 +1,12 @@
 // @ts-check
-import { chartPoints, rangeLength, rangeStep, ranges, withoutLead } from '../../model/series.js';
-import { archivedAfter } from '../../model/windows.js';
-import { AggregatedChart } from './aggregated-chart.js';
 import { find } from '../../components/dom.js';
 import { LoadState } from '../../components/load-state.js';
 import { rangeSegment } from '../../components/range-segment.js';
 import { Segmented } from '../../components/segmented.js';
+import { chartPoints, rangeLength, rangeStep, ranges, withoutLead } from '../../model/series.js';
+import { archivedAfter } from '../../model/windows.js';
+import { AggregatedChart } from './aggregated-chart.js';
+import { texts } from './texts.js';
 import { TypeTiles } from './type-tiles.js';
 
 /**
@@ -57,7 +58,7 @@ export class AggregatedPanel {
     this.#request = session.ask((asking) => this.#fetch(asking), (archived) => (this.#archived = archived), signal);
     this.#request.subscribe(() => this.#request.phase !== 'loading' && this.#draw(), { signal });
     const retry = () => this.reload();
-    this.#state = new LoadState(find(panel, '#aggregated-state', HTMLElement), session, { empty: 'noWindows', onRetry: retry }, signal);
+    this.#state = new LoadState(find(panel, '#aggregated-state', HTMLElement), session, { empty: texts.noWindows, onRetry: retry }, signal);
     session.archive.subscribe(() => this.#request.outdate(), { signal });
     address.subscribe(() => this.#changed && this.reload(), { signal });
   }
@@ -166,13 +167,13 @@ export class AggregatedPanel {
     const { locale, plant: { specs } } = this.#session;
     const spec = specs.get(this.#type);
     const values = { type: locale.typeName(this.#type, spec), range: rangeSegment(this.#chosen, locale).label };
-    if (!newest) return locale.t('chartEmpty', values);
-    return locale.t('chartLabel', {
+    if (!newest) return locale.t(texts.chartEmpty, values);
+    return locale.t(texts.chartLabel, {
       ...values,
       average: locale.aggregate(newest.average, spec),
       max: locale.aggregate(newest.max, spec),
       min: locale.aggregate(newest.min, spec),
-      devices: newest.devices,
+      count: newest.devices,
     });
   }
 }

@@ -4,7 +4,9 @@ import { find, setText } from '../../components/dom.js';
 import { LoadState } from '../../components/load-state.js';
 import { Segmented } from '../../components/segmented.js';
 import { VirtualRows } from '../../components/virtual-rows.js';
+import { terms } from '../../locale/terms.js';
 import { severities } from '../../model/protocol.js';
+import { texts } from './texts.js';
 
 /**
  * @typedef {import('../../model/alerts.js').AlertFilter} AlertFilter
@@ -55,7 +57,7 @@ export class AlertPanel {
       signal,
     });
     const retry = () => session.pastAlerts.load();
-    this.#state = new LoadState(find(panel, '#alert-state', HTMLElement), session, { empty: 'noAlertsListed', onRetry: retry }, signal);
+    this.#state = new LoadState(find(panel, '#alert-state', HTMLElement), session, { empty: texts.noAlertsListed, onRetry: retry }, signal);
     this.#scope = new Segmented(find(panel, '#alert-scope', HTMLElement), (scope) => session.address.replace({ alerts: scope === 'open' ? scope : '' }), signal);
     for (const counter of this.#counters()) {
       const severity = /** @type {Severity} */ (counter.dataset['severity']);
@@ -126,12 +128,12 @@ export class AlertPanel {
       counter.setAttribute('aria-pressed', String(severity === chosen));
       setText(find(counter, 'strong', HTMLElement), locale.number(counts[severity]));
     }
-    setText(this.#empty, locale.t(this.#session.plant.known ? 'noAlertsListed' : 'loading'));
+    setText(this.#empty, locale.t(this.#session.plant.known ? texts.noAlertsListed : terms.loading));
     this.#list();
     const open = this.#listed.findLastIndex(({ state }) => state !== 'cleared') + 1;
     this.#empty.hidden = this.#listed.length > 0;
     this.#note.hidden = alerts.openCount === 0;
-    setText(this.#note, locale.t('alertNote', { count: locale.number(open), total: locale.number(alerts.openCount) }));
+    setText(this.#note, locale.t(texts.alertNote, { count: open, total: alerts.openCount }));
     // The past is loaded once; what is open is told by the live messages.
     this.#state.update(pastAlerts, { empty: false });
     this.#rows.show(this.#listed.length);

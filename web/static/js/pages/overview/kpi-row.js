@@ -1,6 +1,8 @@
 // @ts-check
-import { severities } from '../../model/protocol.js';
 import { find, icon, setText, textElement } from '../../components/dom.js';
+import { terms } from '../../locale/terms.js';
+import { severities } from '../../model/protocol.js';
+import { texts } from './texts.js';
 
 /**
  * @typedef {import('../../model/protocol.js').DeviceStatus} DeviceStatus
@@ -39,15 +41,15 @@ export class KpiRow {
   #showStatus(status) {
     const { locale } = this.session;
     if (!status) {
-      for (const name of ['devices', 'online', 'rate']) this.#set(name, locale.t('unknown'), '');
+      for (const name of ['devices', 'online', 'rate']) this.#set(name, locale.t(terms.unknown), '');
       return;
     }
     const { total_devices: total, online_devices: online, offline_devices: offline, readings_per_second: rate } = status;
     const types = Object.values(status.by_type).filter((counts) => counts.total_devices > 0).length;
-    this.#set('devices', locale.number(total), locale.t('types', { count: types }));
+    this.#set('devices', locale.number(total), locale.t(texts.types, { count: types }));
     setText(this.#value('online'), locale.number(online));
     this.#showMissing(total, offline);
-    this.#set('rate', locale.number(rate, rate < 10 ? 1 : 0), locale.t('perMinute', { count: locale.number(rate * 60) }));
+    this.#set('rate', locale.number(rate, rate < 10 ? 1 : 0), locale.t(texts.perMinute, { count: Math.round(rate * 60) }));
   }
 
   /**
@@ -56,8 +58,8 @@ export class KpiRow {
    */
   #showMissing(total, offline) {
     const { locale } = this.session;
-    const all = total > 0 ? locale.t('allOnline') : '';
-    const words = offline > 0 ? locale.t('offlineCount', { count: locale.number(offline) }) : all;
+    const all = total > 0 ? locale.t(texts.allOnline) : '';
+    const words = offline > 0 ? locale.t(texts.offlineCount, { count: offline }) : all;
     const detail = this.#value('online-detail');
     if (detail.textContent === words) return;
     detail.replaceChildren(...(offline > 0 ? [icon('offline', 'status-offline')] : []), textElement('span', words));
@@ -66,8 +68,8 @@ export class KpiRow {
   /** @param {{p50: number, p95: number} | null} quantiles */
   #showLatency(quantiles) {
     const { locale } = this.session;
-    if (!quantiles) this.#set('latency', locale.t('unknown'), '');
-    else this.#set('latency', locale.milliseconds(quantiles.p50), locale.t('p95', { value: locale.milliseconds(quantiles.p95) }));
+    if (!quantiles) this.#set('latency', locale.t(terms.unknown), '');
+    else this.#set('latency', locale.milliseconds(quantiles.p50), locale.t(texts.p95, { value: locale.milliseconds(quantiles.p95) }));
   }
 
   /** @param {AlertStore | null} alerts */
@@ -79,15 +81,15 @@ export class KpiRow {
     if (key === this.#shownAlerts) return;
     this.#shownAlerts = key;
     panel.dataset['severity'] = alerts?.worst() ?? '';
-    setText(this.#value('alerts'), alerts ? locale.number(alerts.openCount) : locale.t('unknown'));
+    setText(this.#value('alerts'), alerts ? locale.number(alerts.openCount) : locale.t(terms.unknown));
     const open = severities.filter((severity) => counts && counts[severity] > 0);
     this.#value('alerts-detail').replaceChildren(
       ...open.map((severity) => {
-        const words = locale.t('severityCount', { count: locale.number(counts?.[severity] ?? 0), severity: locale.inline(severity) });
-        return leading(severity, words, locale.t('kpiLead'));
+        const words = locale.t(texts.severityCount, { count: counts?.[severity] ?? 0, severity: locale.inline(terms[severity]) });
+        return leading(severity, words, locale.t(texts.kpiLead));
       }),
     );
-    if (counts && open.length === 0) this.#value('alerts-detail').append(textElement('span', locale.t('noAlerts')));
+    if (counts && open.length === 0) this.#value('alerts-detail').append(textElement('span', locale.t(texts.noAlerts)));
   }
 
   /**

@@ -1,5 +1,6 @@
 // @ts-check
 import { DeviceDrawer, loadDrawer } from '../../components/device/device-drawer.js';
+import { texts as drawerTexts } from '../../components/device/texts.js';
 import { find } from '../../components/dom.js';
 import { Frames } from '../../components/frames.js';
 import { loadTemplate } from '../../components/template.js';
@@ -9,6 +10,7 @@ import { AlertPanel } from './alert-panel.js';
 import { KpiRow } from './kpi-row.js';
 import { ReadingStream } from './reading-stream.js';
 import { StatusPanel } from './status-panel.js';
+import { texts } from './texts.js';
 
 /** @typedef {import('../../app/session.js').Session} Session */
 
@@ -80,7 +82,7 @@ class Overview {
 
   /** Draws everything, in the present language and theme. */
   show = () => {
-    translate(this.#root, this.#session.locale);
+    translate(this.#root, this.#session.locale, texts, drawerTexts);
     this.#aggregated.show();
     this.#status.show();
     this.#stream.show();

@@ -1,6 +1,7 @@
 // @ts-check
-import { deviceAddress } from '../../model/device-link.js';
 import { find, instantiate, setIcon, setLongText, setText, visible } from '../../components/dom.js';
+import { terms } from '../../locale/terms.js';
+import { deviceAddress } from '../../model/device-link.js';
 
 /**
  * @typedef {import('../../model/protocol.js').Device} Device
@@ -53,7 +54,7 @@ export class ReadingRow {
     cells.value.classList.toggle('doubtful', remark !== '');
     setLongText(cells.place, locale.shortPlace(device.location));
     setIcon(cells.icon, device.status, `status-${device.status}`);
-    setText(cells.status, locale.t(device.status));
+    setText(cells.status, locale.t(terms[device.status]));
     setText(cells.alerts, device.open_alerts > 0 ? locale.number(device.open_alerts) : '');
     this.element.dataset['status'] = device.status;
   }

@@ -1,10 +1,12 @@
 // @ts-check
+import { find, setIcon, setText, textElement } from '../../components/dom.js';
+import { VirtualRows } from '../../components/virtual-rows.js';
+import { terms } from '../../locale/terms.js';
 import { everyDevice } from '../../model/devices.js';
 import { ReadingLog } from '../../model/reading-log.js';
-import { find, setIcon, setText, textElement } from '../../components/dom.js';
 import { addressedFilter, inAddress, sameFilter } from './filter.js';
 import { ReadingRow } from './reading-row.js';
-import { VirtualRows } from '../../components/virtual-rows.js';
+import { texts } from './texts.js';
 
 /**
  * @typedef {import('../../model/protocol.js').Device} Device
@@ -208,7 +210,7 @@ export class ReadingStream {
   #showEmpty(empty) {
     this.#empty.hidden = !empty;
     const greeted = this.#session.plant.known;
-    const words = this.#session.devices.size > 0 ? 'streamNoMatch' : greeted ? 'streamEmpty' : 'loading';
+    const words = this.#session.devices.size > 0 ? texts.streamNoMatch : greeted ? texts.streamEmpty : terms.loading;
     setText(this.#empty, this.#session.locale.t(words));
   }
 
@@ -216,16 +218,16 @@ export class ReadingStream {
     const { locale } = this.#session;
     const held = this.#held;
     this.#frame.classList.toggle('held', held);
-    const count = locale.number(held ? this.#log.missed : this.#log.capacity);
-    setText(this.#note, held ? '' : locale.t('streamNote', { count }));
+    const count = held ? this.#log.missed : this.#log.capacity;
+    setText(this.#note, held ? '' : locale.t(texts.streamNote, { count }));
     // Where one looks, above the rows: a list that stands still must not pass for a plant that does.
-    setText(this.#hold, held ? locale.t(this.#paused ? 'paused' : 'held', { count }) : '');
+    setText(this.#hold, held ? locale.t(this.#paused ? texts.paused : texts.held, { count }) : '');
     this.#hold.hidden = !held;
   }
 
   #showPause() {
     setIcon(find(this.#pause, 'svg', SVGElement), this.#paused ? 'play' : 'pause');
-    setText(find(this.#pause, 'span', HTMLElement), this.#session.locale.t(this.#paused ? 'resume' : 'pause'));
+    setText(find(this.#pause, 'span', HTMLElement), this.#session.locale.t(this.#paused ? texts.resume : texts.pause));
   }
 
   #showFilter() {
@@ -247,15 +249,15 @@ export class ReadingStream {
 
   #offer() {
     const { locale, plant: { specs } } = this.#session;
-    this.#choices('type', locale.t('allTypes'), [...specs.keys()].map((type) => [type, this.#session.typeName(type)]));
+    this.#choices('type', locale.t(texts.allTypes), [...specs.keys()].map((type) => [type, this.#session.typeName(type)]));
     this.offerBuildings();
-    this.#choices('status', locale.t('allStatuses'), [['online', locale.t('online')], ['offline', locale.t('offline')]]);
+    this.#choices('status', locale.t(texts.allStatuses), [['online', locale.t(terms.online)], ['offline', locale.t(terms.offline)]]);
   }
 
   /** Offers the buildings that are known by now. */
   offerBuildings() {
     const buildings = [...this.#session.devices.buildings].sort((a, b) => a.localeCompare(b));
-    this.#choices('building', this.#session.locale.t('allBuildings'), buildings.map((building) => [building, building]));
+    this.#choices('building', this.#session.locale.t(texts.allBuildings), buildings.map((building) => [building, building]));
   }
 
   /**

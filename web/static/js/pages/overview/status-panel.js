@@ -1,7 +1,9 @@
 // @ts-check
 import { find, icon, instantiate, setLongText, setText, textElement } from '../../components/dom.js';
+import { terms } from '../../locale/terms.js';
 import { addressedFilter, inAddress, toggled } from './filter.js';
 import { StatusPieChart } from './status-pie-chart.js';
+import { texts } from './texts.js';
 
 /**
  * @typedef {import('../../model/protocol.js').DeviceStatus} DeviceStatus
@@ -66,14 +68,14 @@ export class StatusPanel {
     const { locale } = this.#session;
     const status = this.#session.status.latest;
     const { online_devices: online = 0, offline_devices: offline = 0, total_devices: total = 0 } = status ?? {};
-    const share = total > 0 ? `${locale.number((100 * online) / total, online === total ? 0 : 1)}%` : locale.t('unknown');
+    const share = total > 0 ? `${locale.number((100 * online) / total, online === total ? 0 : 1)}%` : locale.t(terms.unknown);
     this.#chart.updateStatus({ online, offline });
     setText(find(this.#panel, '.donut-center strong', HTMLElement), share);
     for (const key of this.#keys()) {
       const count = key.dataset['status'] === 'online' ? online : offline;
       setText(find(key, 'strong', HTMLElement), locale.number(count));
     }
-    find(this.#panel, '#status-chart', HTMLElement).setAttribute('aria-label', locale.t('statusLabel', { online, offline }));
+    find(this.#panel, '#status-chart', HTMLElement).setAttribute('aria-label', locale.t(texts.statusLabel, { count: online, offline }));
     this.#updateTypes(status?.by_type ?? {});
     this.mark();
   }

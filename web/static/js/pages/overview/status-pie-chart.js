@@ -2,6 +2,8 @@
 import { ChartSurface } from '../../components/chart-surface.js';
 import { currentPalette } from '../../components/palette.js';
 import { tooltip, tooltipStyle } from '../../components/tooltip.js';
+import { terms } from '../../locale/terms.js';
+import { texts } from './texts.js';
 
 /**
  * @typedef {import('../../model/protocol.js').Status} Status
@@ -26,7 +28,7 @@ export class StatusPieChart {
     this.#palette = currentPalette();
     this.#surface = new ChartSurface(container, {
       onReady: () => this.#draw(),
-      onClick: (name) => onSelect(name === session.locale.t('offline') ? 'offline' : 'online'),
+      onClick: (name) => onSelect(name === session.locale.t(terms.offline) ? 'offline' : 'online'),
     }, signal);
   }
 
@@ -78,8 +80,8 @@ export class StatusPieChart {
       rotation: -Math.PI / 4,
     };
     const parts = [
-      { name: locale.t('online'), value: this.#counts.online, itemStyle: { color: palette.online } },
-      { name: locale.t('offline'), value: this.#counts.offline, itemStyle: { color: palette.offline, decal: stripes } },
+      { name: locale.t(terms.online), value: this.#counts.online, itemStyle: { color: palette.online } },
+      { name: locale.t(terms.offline), value: this.#counts.offline, itemStyle: { color: palette.offline, decal: stripes } },
     ];
     // Even a part of nothing would get the smallest angle.
     return parts.filter(({ value }) => value > 0);
@@ -88,6 +90,6 @@ export class StatusPieChart {
   /** @param {{name: string, value: number, percent: number}} item */
   #tooltip({ name, value, percent }) {
     const { locale } = this.#session;
-    return tooltip(locale.t('statusTitle'), [[name, `${locale.number(value)} (${locale.number(percent, 1)}%)`]]);
+    return tooltip(locale.t(texts.statusTitle), [[name, `${locale.number(value)} (${locale.number(percent, 1)}%)`]]);
   }
 }

@@ -1,5 +1,6 @@
 // @ts-check
 import { find, instantiate, setLongText, setText } from '../../components/dom.js';
+import { texts } from './texts.js';
 
 /**
  * @typedef {import('../../app/session.js').Session} Session
@@ -62,7 +63,7 @@ export class TypeTiles {
       const point = windows.newest(type);
       const spec = specs.get(type);
       const range = point
-        ? locale.t('tileRange', { min: locale.plain(point.min, spec), max: locale.plain(point.max, spec) })
+        ? locale.t(texts.tileRange, { min: locale.plain(point.min, spec), max: locale.plain(point.max, spec) })
         : '';
       setText(find(tile, '.type-value', HTMLElement), locale.aggregate(point?.average, spec));
       setText(find(tile, '.type-range', HTMLElement), range);

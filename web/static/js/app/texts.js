@@ -1,0 +1,25 @@
+// @ts-check
+
+/** The words of the shell. */
+export const texts = {
+  skipToContent: { en: 'Skip to content', zh: '跳到主要内容' },
+  tagline: { en: 'Plant monitor', zh: '工业设备监控' },
+  language: { en: 'Language', zh: '语言' },
+  theme: { en: 'Theme', zh: '主题' },
+  themeLight: { en: 'Light', zh: '浅色' },
+  themeDark: { en: 'Dark', zh: '深色' },
+  themeAuto: { en: 'As the system', zh: '跟随系统' },
+  navigation: { en: 'Pages', zh: '页面' },
+  overview: { en: 'Overview', zh: '总览' },
+
+  connected: { en: 'Live', zh: '实时' },
+  connecting: { en: 'Connecting…', zh: '正在连接…' },
+  silent: { en: 'No data', zh: '无数据' },
+  retryIn: { en: 'retry in {seconds} s', zh: '{seconds} 秒后重试' },
+  retryNow: { en: 'Retry now', zh: '立即重试' },
+  caughtUp: { en: 'Up to date again. Before that, what was shown was {age} old.', zh: '已恢复更新。此前显示的是 {age}前的数据。' },
+  outdated: { en: 'The server has been updated to version {version}.', zh: '服务器已更新到版本 {version}。' },
+  reload: { en: 'Reload the page', zh: '刷新页面' },
+  originRefused: { en: 'The server does not let this page connect: {reason}', zh: '服务器拒绝了本页面的连接：{reason}' },
+  pageFailed: { en: 'This page could not be loaded: {reason}', zh: '无法加载此页面：{reason}' },
+};

@@ -1,0 +1,23 @@
+// @ts-check
+
+/** The words of the drawer with one device. */
+export const texts = {
+  close: { en: 'Close', zh: '关闭' },
+  history: { en: 'History', zh: '历史曲线' },
+  facts: { en: 'About this device', zh: '设备信息' },
+  openAlerts: { en: 'Open alerts', zh: '未恢复告警' },
+  noOpenAlerts: { en: 'No open alerts.', zh: '没有未恢复的告警。' },
+  noReadings: { en: 'No readings in this range.', zh: '该时间范围内没有读数。' },
+  deviceChartLabel: { en: '{device}, {range}.', zh: '{device}，{range}。' },
+
+  deviceUnknown: { en: 'There is no device “{id}”.', zh: '没有设备“{id}”。' },
+  deviceForgotten: { en: '{id} was forgotten: it is shown again when it sends again.', zh: '设备 {id} 已被移除；再次上报后会重新出现。' },
+  deviceFailed: { en: 'The device could not be loaded: {reason}', zh: '设备信息加载失败：{reason}' },
+
+  model: { en: 'Model', zh: '型号' },
+  firmware: { en: 'Firmware', zh: '固件版本' },
+  battery: { en: 'Battery', zh: '电量' },
+  statusSince: { en: 'Status since', zh: '状态起始' },
+  lastReading: { en: 'Last reading', zh: '最后读数' },
+  thresholds: { en: 'Alert thresholds', zh: '告警阈值' },
+};

@@ -1,0 +1,25 @@
+// @ts-check
+
+/** The words of what every page may use. */
+export const texts = {
+  staleDisconnected: { en: 'Disconnected. What is shown is {age} old.', zh: '连接已断开，显示的是 {age}前的数据。' },
+  staleSilent: {
+    en: 'Connected, but nothing has been heard for {age}. What is shown may be out of date.',
+    zh: '已连接，但 {age}没有收到数据，显示内容可能已过时。',
+  },
+  stale: { en: 'What is shown is out of date.', zh: '显示内容已过时。' },
+
+  historyFailed: { en: 'The history could not be loaded: {reason}', zh: '历史数据加载失败：{reason}' },
+  tryAgain: { en: 'Try again', zh: '重试' },
+
+  rangeLive: { en: 'Live', zh: '实时' },
+  rangeLiveLong: { en: 'The last {count} windows', zh: '最近 {count} 个窗口' },
+  rangeMinutes: { en: '{count}m', zh: '{count}分' },
+  rangeMinutesLong: { en: { one: 'The last {count} minute', other: 'The last {count} minutes' }, zh: '最近 {count} 分钟' },
+  rangeHours: { en: '{count}h', zh: '{count}时' },
+  rangeHoursLong: { en: { one: 'The last {count} hour', other: 'The last {count} hours' }, zh: '最近 {count} 小时' },
+
+  threshold: { en: 'Threshold', zh: '阈值' },
+  announceRaised: { en: '{severity}: {words}, {device}', zh: '{severity}：{words}，{device}' },
+  announceMany: { en: { one: '{count} new alert', other: '{count} new alerts' }, zh: '{count} 条新告警' },
+};

@@ -1,0 +1,50 @@
+// @ts-check
+
+/** The words of the domain, which mean the same on every page, and those that numbers, times and places are told with. */
+export const terms = {
+  loading: { en: 'Loading…', zh: '正在加载…' },
+  online: { en: 'Online', zh: '在线' },
+  offline: { en: 'Offline', zh: '离线' },
+  critical: { en: 'Critical', zh: '严重' },
+  warning: { en: 'Warning', zh: '警告' },
+  info: { en: 'Info', zh: '提示' },
+  raised: { en: 'open', zh: '未恢复' },
+  updated: { en: 'open', zh: '未恢复' },
+  acknowledged: { en: 'acknowledged', zh: '已确认' },
+  cleared: { en: 'cleared', zh: '已恢复' },
+  good: { en: 'good', zh: '良好' },
+  uncertain: { en: 'uncertain', zh: '存疑' },
+  bad: { en: 'bad', zh: '不可用' },
+  historical: { en: 'past', zh: '历史补传' },
+  disconnected: { en: 'Disconnected', zh: '连接已断开' },
+
+  alertHigh: { en: '{type} above {threshold}', zh: '{type}超过阈值 {threshold}' },
+  alertLow: { en: '{type} below {threshold}', zh: '{type}低于阈值 {threshold}' },
+  alertOffline: { en: 'Device offline', zh: '设备离线' },
+  alertClock: { en: 'Clock is {step} behind what it was', zh: '设备时钟回拨 {step}' },
+
+  deviceType: { en: 'Type', zh: '类型' },
+  location: { en: 'Location', zh: '位置' },
+  value: { en: 'Value', zh: '数值' },
+  quality: { en: 'Quality', zh: '数据质量' },
+  average: { en: 'Average', zh: '平均' },
+  maximum: { en: 'Maximum', zh: '最大' },
+  minimum: { en: 'Minimum', zh: '最小' },
+  timeRange: { en: 'Time range', zh: '时间范围' },
+
+  floor: { en: 'floor {floor}', zh: '{floor} 层' },
+  floorShort: { en: '{floor}F', zh: '{floor}层' },
+  room: { en: 'room {room}', zh: '{room} 室' },
+  secondsAgo: { en: '{count} s ago', zh: '{count} 秒前' },
+  minutesAgo: { en: '{count} min ago', zh: '{count} 分钟前' },
+  hoursAgo: { en: '{count} h ago', zh: '{count} 小时前' },
+  daysAgo: { en: '{count} d ago', zh: '{count} 天前' },
+  secondsLong: { en: '{count} s', zh: '{count} 秒' },
+  minutesLong: { en: '{count} min', zh: '{count} 分钟' },
+  hoursLong: { en: '{count} h', zh: '{count} 小时' },
+  daysLong: { en: '{count} d', zh: '{count} 天' },
+
+  unknown: { en: '–', zh: '–' },
+  listSeparator: { en: ', ', zh: '，' },
+  placeSeparator: { en: ', ', zh: ' ' },
+};
