@@ -1,4 +1,4 @@
-// Package web holds the dashboard: the page's template and the files that it loads. They are part of the binary, so a
+// Package web holds the dashboard: the template of the shell around every page, and the files that it loads. They are part of the binary, so a
 // browser needs nothing from anywhere else.
 package web
 
@@ -13,7 +13,7 @@ var files embed.FS
 // Static returns what is served under /static/.
 func Static() fs.FS { return sub("static") }
 
-// Templates returns the templates; index.html is the page, in which {{.Version}}, {{.WebSocketPath}}, {{.Root}} and
+// Templates returns the templates; index.html is the shell, in which {{.Version}}, {{.WebSocketPath}}, {{.Root}} and
 // {{.Assets}} are filled in.
 func Templates() fs.FS { return sub("templates") }
 

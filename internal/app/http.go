@@ -70,7 +70,7 @@ func (r *routes) handler() (http.Handler, error) {
 		mux.Handle(path, r.admin)
 	}
 	mux.Handle("GET /static/", compress(http.StripPrefix("/static/", r.page.assets)))
-	for _, path := range pagePaths {
+	for _, path := range r.page.paths {
 		mux.Handle("GET "+path, compress(r.page))
 	}
 	return secured(mux), nil

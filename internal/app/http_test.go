@@ -29,7 +29,7 @@ func webService(t *testing.T) http.Handler {
 	cfg := config.Default(config.Iotmon, Builtin())
 	cfg.Live.Path = "/ws"
 	templates := fstest.MapFS{"index.html": {Data: []byte(`<p data-version="{{.Version}}" data-socket="{{.WebSocketPath}}"><a href="{{.Root}}docs"></a><script src="{{.Assets}}/js/main.js"></script>` + script)}}
-	static := fstest.MapFS{"js/main.js": {Data: []byte(script)}, "css/main.css": {Data: []byte("p{}")}}
+	static := fstest.MapFS{"js/main.js": {Data: []byte(script)}, "css/main.css": {Data: []byte("p{}")}, "js/pages/overview/overview.js": {Data: []byte(script)}}
 	dashboard, err := newPage(&cfg, static, templates, "<1.2>")
 	if err != nil {
 		t.Fatal(err)
@@ -76,6 +76,8 @@ func TestRoutesLeadToTheirPartAndAreSecured(t *testing.T) {
 		begins string
 	}{
 		"/":                    {http.StatusOK, `<p data-version="&lt;1.2&gt;" data-socket="/ws">`},
+		"/overview":            {http.StatusOK, `<p data-version="&lt;1.2&gt;" data-socket="/ws">`},
+		"/overview/x":          {http.StatusNotFound, "404"},
 		"/static/js/main.js":   {http.StatusOK, "export"},
 		"/static/css/main.css": {http.StatusOK, "p{}"},
 		"/static/nothing.js":   {http.StatusNotFound, "404"},

@@ -2,6 +2,7 @@ package app
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"html"
 	"io/fs"
@@ -15,13 +16,12 @@ import (
 	"iotmon/internal/config"
 )
 
-// pagePaths are the addresses of the application's pages. Each is answered with the same HTML, which loads the page that the
-// address names.
-var pagePaths = []string{"/{$}", "/overview"}
-
 // page is the dashboard: the HTML that loads it, and its files, either of which a configuration may replace.
 type page struct {
-	assets   *assets
+	assets *assets
+	// paths are the addresses of the application's pages. Each is answered with the same HTML, which loads the page that the
+	// address names.
+	paths    []string
 	template string
 	values   map[string]string
 }
@@ -44,11 +44,31 @@ func newPage(cfg *config.Config, static, templates fs.FS, version string) (*page
 			return nil, fmt.Errorf("read static files: %w", err)
 		}
 	}
-	p := &page{assets: files, template: string(template), values: map[string]string{"Version": version, "WebSocketPath": cfg.Live.Path}}
+	paths, err := pagePaths(static)
+	if err != nil {
+		return nil, fmt.Errorf("find the pages: %w", err)
+	}
+	p := &page{assets: files, paths: paths, template: string(template), values: map[string]string{"Version": version, "WebSocketPath": cfg.Live.Path}}
 	if _, err := p.render("/"); err != nil {
 		return nil, fmt.Errorf("render the page's template: %w", err)
 	}
 	return p, nil
+}
+
+// pagePaths returns the patterns of the pages' addresses: the root, and one for each folder of pages. Files without such folders are
+// those of somebody's own dashboard, which has one page.
+func pagePaths(static fs.FS) ([]string, error) {
+	paths := []string{"/{$}"}
+	folders, err := fs.ReadDir(static, "js/pages")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	for _, folder := range folders {
+		if folder.IsDir() {
+			paths = append(paths, "/"+folder.Name())
+		}
+	}
+	return paths, nil
 }
 
 // render returns the HTML for a path. Its addresses are relative, so that it works behind a proxy that serves it below a path of

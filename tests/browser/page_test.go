@@ -79,6 +79,8 @@ func (p *plant) open(o options) *tab {
 		p.t.Fatal(err)
 	}
 	tab.do(chromedp.EmulateViewport(o.width, o.height), chromedp.Navigate("http://"+o.addr+o.path+o.hash))
+	// Each page is loaded by the shell, which other documents do not have.
+	tab.until(`document.querySelector("#outlet")?.innerText !== ""`)
 	return tab
 }
 

@@ -1,0 +1,64 @@
+// @ts-check
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Address } from '../static/js/app/address.js';
+import { Router } from '../static/js/app/router.js';
+import { addressedFilter, inAddress, toggled } from '../static/js/pages/overview/filter.js';
+
+/** @param {string} href */
+function browser(href) {
+  const location = new URL(href, 'http://plant/');
+  /** @type {string[]} */
+  const written = [];
+  const write = (/** @type {string} */ how) => (/** @type {any} */ _, /** @type {string} */ __, /** @type {any} */ url) => {
+    written.push(`${how} ${url}`);
+    location.href = new URL(String(url), location).href;
+  };
+  const address = new Address({ location, history: { pushState: write('push'), replaceState: write('replace') } });
+  let changes = 0;
+  address.subscribe(() => changes++, { signal: new AbortController().signal });
+  return { address, location, written, changes: () => changes };
+}
+
+test('the address keeps what it is not asked to change', () => {
+  const { address, written, changes } = browser('/iotmon/overview?range=1h&status=offline');
+  address.push({ device: 'a/b #1&' });
+  address.replace({ range: '', status: 'online' });
+  assert.deepEqual(written, [
+    'push /iotmon/overview?range=1h&status=offline&device=a%2Fb+%231%26',
+    'replace /iotmon/overview?status=online&device=a%2Fb+%231%26',
+  ]);
+  assert.equal(address.get('device'), 'a/b #1&');
+  assert.equal(address.get('range'), '');
+  assert.equal(changes(), 2);
+  address.replace({ status: 'online' });
+  assert.equal(changes(), 2, 'nothing changed');
+});
+
+test('going back is a change like another', () => {
+  const { address, location, changes } = browser('/?device=a');
+  location.search = '';
+  address.moved();
+  address.moved();
+  assert.equal(changes(), 1);
+  assert.equal(address.get('device'), '');
+});
+
+test('the path names the page, also under the path of a proxy', () => {
+  const load = async () => ({ mount: async () => {} });
+  const name = { en: '', zh: '' };
+  /** @type {[import('../static/js/app/routes.js').Route, ...import('../static/js/app/routes.js').Route[]]} */
+  const routes = [{ path: 'overview', name, load }, { path: 'rules', name, load }];
+  const at = (/** @type {string} */ href) => new Router(browser(href).address, new URL('http://plant/iotmon/'), routes);
+  assert.equal(at('/iotmon/').route.path, 'overview');
+  assert.equal(at('/iotmon/rules?x=1').route.path, 'rules');
+  assert.equal(at('/iotmon/').href({ path: 'rules', name, load }), 'http://plant/iotmon/rules');
+});
+
+test('the filter of the list is what the address says of it', () => {
+  const { address } = browser('/?type=oven&status=broken&search=a');
+  const filter = addressedFilter(address);
+  assert.deepEqual(filter, { type: 'oven', building: '', status: '', query: 'a' });
+  address.replace(inAddress(toggled(filter, { type: 'oven', status: 'offline' })));
+  assert.deepEqual(addressedFilter(address), { type: '', building: '', status: 'offline', query: 'a' });
+});

@@ -1,0 +1,184 @@
+// @ts-check
+import assert from 'node:assert/strict';
+import { beforeEach, mock, test } from 'node:test';
+import { Address } from '../static/js/app/address.js';
+import { Appearance } from '../static/js/app/appearance.js';
+import { Session } from '../static/js/app/session.js';
+import { Store } from '../static/js/model/store.js';
+
+/** A WebSocket whose server is the test. */
+class FakeSocket {
+  /** @type {FakeSocket | undefined} */
+  static newest;
+  /** @type {((event: {data: string}) => void) | null} */
+  onmessage = null;
+  /** @type {(() => void) | null} */
+  onclose = null;
+  #seq = 0;
+
+  constructor() {
+    FakeSocket.newest = this;
+  }
+
+  close() {}
+
+  /** @param {object} message */
+  send(message) {
+    this.onmessage?.({ data: JSON.stringify({ seq: ++this.#seq, timestamp: '2026-01-01T00:00:10Z', ...message }) });
+  }
+
+  greet(more = {}) {
+    const spec = { name: 'oven', unit: '°C', decimals: 1, min: 0, max: 100, labels: { en: 'Oven' } };
+    this.send({ type: 'hello', session: 's-1', server_version: '1', resumed: false, window_seconds: 30, device_types: [spec], ...more });
+  }
+}
+
+/** @type {string[]} */
+let asked = [];
+/** How the server answers. @type {() => Promise<object>} */
+let answer = async () => ({ items: [] });
+let steady = 0;
+/** @type {Session} */
+let session;
+
+beforeEach((t) => {
+  mock.timers.reset();
+  mock.timers.enable({ apis: ['setTimeout', 'setInterval', 'Date'], now: 1_000_000 });
+  asked = [];
+  answer = async () => ({ items: [] });
+  steady = 0;
+  const preferences = /** @type {import('../static/js/app/preferences.js').Preferences} */ ({ language: 'en', theme: 'auto', deviceType: '', range: 'live' });
+  session = new Session({
+    root: new URL('http://plant/'),
+    webSocketPath: '/ws',
+    preferences,
+    appearance: new Appearance(preferences),
+    address: new Address({ location: { pathname: '/', search: '' }, history: { pushState() {}, replaceState() {} } }),
+    WebSocket: /** @type {any} */ (FakeSocket),
+    fetch: /** @type {any} */ (async (/** @type {string} */ url) => {
+      asked.push(String(url));
+      return { ok: true, json: answer };
+    }),
+    clocks: () => ({ wall: steady, steady }),
+    local: () => steady,
+  });
+  session.start();
+  if ('after' in t) t.after(() => session.end());
+});
+
+const server = () => /** @type {FakeSocket} */ (FakeSocket.newest);
+const device = (/** @type {string} */ id, more = {}) =>
+  ({ device_id: id, device_type: 'oven', timestamp: '2026-01-01T00:00:09Z', value: 20, status: 'online', since: '2026-01-01T00:00:00Z', open_alerts: 0, ...more });
+
+/** What a store says of its changes. @template C @param {Store<C>} store */
+function follow(store) {
+  /** @type {C[]} */
+  const changes = [];
+  const ending = new AbortController();
+  store.subscribe((change) => changes.push(change), ending);
+  return { changes, end: () => ending.abort() };
+}
+
+test('messages fill the stores, which say what changed', () => {
+  const devices = follow(session.devices);
+  const alerts = follow(session.alerts);
+  server().greet();
+  assert.deepEqual([...session.plant.specs.keys()], ['oven']);
+  server().send({ type: 'device_data', snapshot: true, devices: [device('a')] });
+  assert.equal(session.latency.quantiles(), null, 'a snapshot says nothing of the latency');
+  server().send({ type: 'device_data', devices: [device('b')] });
+  assert.deepEqual(session.latency.quantiles(), { p50: 1000, p95: 1000 });
+  const raised = { id: '1', device_id: 'a', device_type: 'oven', severity: 'warning', state: 'raised', timestamp: '2026-01-01T00:00:09Z' };
+  server().send({ type: 'alert', alerts: [raised] });
+  server().send({ type: 'device_removed', device_ids: ['a'] });
+  assert.deepEqual(devices.changes.map((change) => Object.keys(change).join()), ['cleared', 'arrived', 'arrived', 'removed']);
+  assert.deepEqual(alerts.changes.map(({ news }) => news.length), [0, 1, 0]);
+  assert.equal(session.alerts.openCount, 0, 'a device that is no more has no alerts');
+});
+
+test('who has ended is not called any more', () => {
+  const devices = follow(session.devices);
+  server().greet();
+  const { version } = session.devices;
+  devices.end();
+  server().send({ type: 'device_data', devices: [device('a')] });
+  assert.equal(devices.changes.length, 1);
+  assert.ok(session.devices.version > version);
+  session.devices.subscribe(() => assert.fail('called after the end'), { signal: AbortSignal.abort() });
+  server().send({ type: 'device_data', devices: [device('b')] });
+});
+
+test('another run of the server is all there is, a resumed connection goes on', () => {
+  server().greet();
+  server().send({ type: 'device_data', devices: [device('a')] });
+  server().greet({ resumed: true, server_version: '2' });
+  assert.equal(session.devices.size, 1);
+  assert.equal(session.plant.serverVersion, '2');
+  server().greet();
+  assert.equal(session.devices.size, 0);
+});
+
+test('what was asked of the archive is outdated by corrections and by an interruption', () => {
+  const archive = follow(session.archive);
+  server().greet();
+  server().send({ type: 'history_changed' });
+  assert.equal(archive.changes.length, 1);
+  steady = 20_000;
+  server().send({ type: 'history_changed' });
+  assert.equal(archive.changes.length, 3, 'for the message, and because others may have been missed');
+});
+
+/** Lets promises go on. */
+const settled = () => new Promise((done) => setImmediate(done));
+
+test('what could not be answered is asked again: by itself, after a pause, and at once when the connection is back', async () => {
+  server().greet();
+  await settled();
+  answer = () => Promise.reject(new Error('away'));
+  /** @type {string[]} */
+  const answers = [];
+  const request = session.ask((signal) => session.history.alerts(1, signal), () => answers.push('answered'), new AbortController().signal);
+  asked = [];
+  request.load();
+  await settled();
+  assert.equal(request.phase, 'failed');
+  steady += 4_000;
+  mock.timers.tick(1000);
+  assert.equal(asked.length, 1, 'not yet');
+  steady += 1_000;
+  mock.timers.tick(1000);
+  await settled();
+  assert.equal(asked.length, 2);
+  assert.equal(request.phase, 'failed', 'and not loading: what is said stays');
+  server().onclose?.();
+  steady += 60_000;
+  mock.timers.tick(2000);
+  assert.equal(asked.filter((url) => url.includes('alerts')).length, 2, 'nobody is asked who is away');
+  answer = async () => ({ items: [] });
+  server().greet({ resumed: true });
+  await settled();
+  assert.equal(request.phase, 'loaded');
+  assert.deepEqual(answers, ['answered']);
+});
+
+test('an answer is renewed when it is outdated, and an ended page gets none', async () => {
+  server().greet();
+  await settled();
+  const page = new AbortController();
+  let answers = 0;
+  const request = session.ask((signal) => session.history.alerts(1, signal), () => answers++, page.signal);
+  request.load();
+  await settled();
+  request.renew();
+  assert.equal(asked.length, 2, 'the one of the greeting and this one');
+  request.outdate();
+  request.renew();
+  assert.equal(asked.length, 2, 'not so soon');
+  steady += 10_000;
+  request.renew();
+  page.abort();
+  await settled();
+  assert.equal(asked.length, 3);
+  assert.equal(answers, 1);
+  assert.equal(request.phase, 'loaded', 'what was answered stays');
+});
