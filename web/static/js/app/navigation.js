@@ -2,7 +2,7 @@
 import { setText } from '../components/dom.js';
 import { routes } from './routes.js';
 
-/** Links to all pages; hidden while there is only one. */
+/** Links to all pages, and the name of the present one in the browser's tab; nothing while there is only one. */
 export class Navigation {
   /** @type {{route: import('./routes.js').Route, link: HTMLAnchorElement}[]} */
   #links;
@@ -34,5 +34,6 @@ export class Navigation {
       setText(link, this.#session.locale.t(route.name));
       link.ariaCurrent = route === this.#router.route ? 'page' : null;
     }
+    if (this.#links.length > 1) document.title = `${this.#session.locale.t(this.#router.route.name)} – iotmon`;
   }
 }

@@ -68,7 +68,11 @@ export class Shell {
     session.appearance.subscribe(() => this.#show(), { signal });
     session.clock.subscribe(() => this.#showTime(), { signal });
     session.freshness.subscribe(() => this.#dim(), { signal });
-    this.#router.subscribe(() => this.#open(), { signal });
+    this.#router.subscribe(() => {
+      void this.#open();
+      // The link that led here may be gone: the keyboard goes on at the new page.
+      find(document, '#main', HTMLElement).focus();
+    }, { signal });
     matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => session.appearance.systemChanged(), { signal });
     addEventListener('online', () => session.connection.connect(), { signal });
     document.addEventListener('visibilitychange', () => document.hidden || session.wake(), { signal });
