@@ -47,7 +47,7 @@ func (p *BatchPool) Put(b *Batch) {
 	p.pool.Put(b)
 }
 
-// addReadings appends one record for each reading.
+// addReadings appends one record for each reading: its key is the device, its value the JSON, and its timestamp the present time.
 func (b *Batch) addReadings(topic string, readings []iot.Reading, headers []kgo.RecordHeader) {
 	now := time.Now()
 	for i := range readings {

@@ -121,6 +121,7 @@ func (o TopicOptions) specs() map[string]topicSpec {
 	return specs
 }
 
+// create creates the topic; replication 0 means the cluster's default. A topic that exists by now is no error.
 func (s topicSpec) create(ctx context.Context, admin *kadm.Client, name string, replication int) error {
 	configs := make(map[string]*string, len(s.configs))
 	for key, value := range s.configs {

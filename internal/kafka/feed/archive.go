@@ -74,7 +74,8 @@ type archiveLog struct {
 	records []archive.Record
 }
 
-// starts asks the database from which offsets to read the newly assigned sources.
+// starts asks the database from which offsets to read the newly assigned sources. The database gets to know which offsets the log holds,
+// so that records which are gone are noticed. Each source has its lag reported once it is added.
 func (l *archiveLog) starts(ctx context.Context, topics map[string][]int32) ([]start[archive.Source], error) {
 	var assigned []archive.Extent
 	for topic, partitions := range topics {

@@ -90,7 +90,7 @@ func (m *member[V]) Close() {
 	m.admin.Close()
 }
 
-// assigned adds newly assigned partitions, and sets the offsets to read them from.
+// assigned adds newly assigned partitions, and sets the offsets to read them from. If resume fails, it logs that and adds none.
 func (m *member[V]) assigned(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
 	topics := make(map[string][]int32)
 	for topic, partitions := range offsets {
@@ -115,6 +115,7 @@ func (m *member[V]) assigned(ctx context.Context, offsets map[string]map[int32]k
 	return offsets, nil
 }
 
+// add makes a partition the member's own. Its added is called with mu held, so before any of its records is collected.
 func (m *member[V]) add(s start[V]) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -37,7 +37,7 @@ type TailOptions struct {
 	// nothing is read. It must not keep the slices after it has returned.
 	Sink func(view.Batch)
 	// LocalProcessor means that a processor in this process gives states without alerts to the live view directly; see
-	// processor.Options.LocalView. The tail leaves such states out once it has caught up.
+	// processor.Options.Early. The tail leaves such states out once it has caught up.
 	LocalProcessor bool
 	// Undecodable is called for each record that cannot be decoded and is skipped. It must not block; nil ignores the calls.
 	Undecodable func(topic string)
@@ -89,7 +89,7 @@ func NewTail(options TailOptions) *Tail {
 // CaughtUp returns a channel that is closed once Sink has got all device states that were in the log when the tail started.
 func (t *Tail) CaughtUp() <-chan struct{} { return t.caughtUp }
 
-// Run reads until ctx ends. After an error it starts again.
+// Run reads until ctx ends. After an error it logs the reason, pauses, and reads the device states and the recent history anew.
 func (t *Tail) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		err := t.follow(ctx)
@@ -102,7 +102,8 @@ func (t *Tail) Run(ctx context.Context) error {
 	return nil
 }
 
-// follow reads from the start until ctx ends or the client reports an error that it does not recover from.
+// follow reads the device states, the recent history and then every new record. It returns when ctx ends, or with an error that the
+// client does not recover from.
 func (t *Tail) follow(ctx context.Context) error {
 	client, err := kgo.NewClient(t.Dial.Options(
 		kgo.FetchMaxBytes(maxTailBytes),
