@@ -56,7 +56,7 @@ func AppendTicks(ctx context.Context, dial Dial, topics Topics) error {
 
 // newestAppendTime returns the newest append time among the last records of a topic's partitions, the zero time for an empty topic.
 func newestAppendTime(ctx context.Context, dial Dial, topic string) (time.Time, error) {
-	client, err := kgo.NewClient(dial.Options(kgo.KeepControlRecords(), kgo.ConsumeResetOffset(kgo.NoResetOffset()))...)
+	client, err := kgo.NewClient(dial.Options(kgo.KeepControlRecords(), kgo.ConsumeResetOffset(kgo.NoResetOffset()), NoFetchSession())...)
 	if err != nil {
 		return time.Time{}, err
 	}

@@ -29,6 +29,7 @@ func ProbeAppendTime(ctx context.Context, dial Dial, topics Topics) (AppendTime,
 	client, err := kgo.NewClient(dial.Options(
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.ConsumeTopics(),
+		NoFetchSession(),
 		kgo.UnknownTopicRetries(-1), // Just after a topic was created, some brokers do not know it yet.
 	)...)
 	if err != nil {

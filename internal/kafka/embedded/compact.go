@@ -259,6 +259,7 @@ func newMover(reach []kgo.Opt, cuts kadm.Offsets) (*mover, error) {
 	})
 	client, err := kgo.NewClient(append(slices.Clone(reach),
 		kgo.ConsumePartitions(from),
+		kgo.DisableFetchSessions(), // As kafka.NoFetchSession, which this package cannot import.
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		// A round has time, and is not to be what the process needs most memory for.
 		kgo.FetchMaxBytes(2<<20),

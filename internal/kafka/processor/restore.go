@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"iotmon/internal/iot"
+	"iotmon/internal/kafka"
 	"iotmon/internal/process"
 	"iotmon/internal/retry"
 )
@@ -193,6 +194,7 @@ func (s *session) appendTime(ctx context.Context, id int32, offset int64) (time.
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{s.Topics.Readings: {id: kgo.NewOffset().At(offset)}}),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.KeepControlRecords(),
+		kafka.NoFetchSession(),
 	)...)
 	if err != nil {
 		return time.Time{}, err

@@ -119,6 +119,7 @@ func (s *stateReader) read(ctx context.Context) (map[int32]keptStates, error) {
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{s.Topics.States: offsets}),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kafka.NoFetchSession(),
 		kafka.PooledFetches(),
 	)...)
 	if err != nil {
