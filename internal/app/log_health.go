@@ -63,6 +63,10 @@ func (s *Service) endTransactions() {
 	if s.broker != nil {
 		return
 	}
-	watch := kafka.NewMarkerWatch(kafka.MarkerOptions{Dial: s.dial, Topics: s.topics, Group: s.cfg.Kafka.GroupID, Logger: s.Logger})
+	part := s.readiness.Mention("transaction ends")
+	part.Ready()
+	watch := kafka.NewMarkerWatch(kafka.MarkerOptions{
+		Dial: s.dial, Topics: s.topics, Group: s.cfg.Kafka.GroupID, Stalled: part.NotReady, Logger: s.Logger,
+	})
 	s.add("transaction ends", after(watch.Run, s.kafka))
 }

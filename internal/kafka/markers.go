@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -15,7 +17,10 @@ type MarkerOptions struct {
 	Dial   Dial
 	Topics Topics
 	// Group is the processor's group. The transactional ids of processors begin with it.
-	Group  string
+	Group string
+	// Stalled is called after each check with the transactions that stay open because it is not known how they ended, "" if there
+	// are none. It must not block.
+	Stalled func(reason string)
 	Logger *slog.Logger
 }
 
@@ -32,17 +37,16 @@ const (
 // offsetsTopic is Kafka's own topic of the offsets that groups have committed.
 const offsetsTopic = "__consumer_offsets"
 
-// MarkerWatch writes the markers of committed transactions of processors that Kafka has failed to write.
+// MarkerWatch writes the markers of processors' transactions that Kafka has failed to write.
 //
 // The transaction coordinator first decides how a transaction ends, then writes a marker into every partition of the transaction.
 // A coordinator that is killed in between and starts again does not know all partitions yet. It may treat the unknown ones as
 // deleted and record the transaction as complete. In those partitions the transaction then stays open for ever: readers of
 // committed records stop there, the restore and the archive among them, and the group's offsets may stay unstable.
 //
-// The watch ends a transaction only if it was certainly committed. The coordinator knows how the last transaction of a producer
-// ended. A processor session begins another transaction only after a commit, so if its last one was committed, all of them were.
-// If the last one was aborted, the open transaction may be that one or an earlier, committed one. Then the watch only logs it, and
-// an operator has to decide.
+// The coordinator knows only how the last transaction of a producer ended. A processor session begins another transaction only
+// after a commit, so if its last one was committed, all of them were. If the last one was aborted, the open transaction may be
+// that one or an earlier, committed one. Then the positions in its records decide; see decideAfterAbort.
 type MarkerWatch struct {
 	MarkerOptions
 	interval, patience time.Duration
@@ -75,11 +79,12 @@ func (w *MarkerWatch) Run(ctx context.Context) error {
 	return checkRegularly(ctx, w.Dial, w.interval, func(ctx context.Context, admin *kadm.Client) { w.check(ctx, admin, time.Now()) })
 }
 
-// check ends the transactions that have been unchanged for longer than patience and were committed.
+// check ends the transactions that have been unchanged for longer than patience and whose end is known.
 func (w *MarkerWatch) check(ctx context.Context, admin *kadm.Client, now time.Time) {
 	found := w.find(ctx, admin)
 	before := w.open
 	w.open = make(map[openIn]*openTransaction, len(found))
+	var unknown []string
 	for in, producer := range found {
 		o := before[in]
 		if o == nil {
@@ -89,18 +94,28 @@ func (w *MarkerWatch) check(ctx context.Context, admin *kadm.Client, now time.Ti
 		if now.Sub(o.since) < w.patience {
 			continue
 		}
-		report, err := w.end(ctx, admin, producer)
-		if !report || now.Sub(o.logged) < markerRepeat && !o.logged.IsZero() {
-			continue
-		}
-		o.logged = now
-		about := []any{"topic", in.topic, "partition", in.partition, "offset", in.start, "producer", in.producer}
+		how, err := w.end(ctx, admin, producer)
 		if err != nil {
-			w.Logger.Error("a transaction of a processor stays open: records behind it are not read, and iotmon cannot end it",
-				append(about, "error", err)...)
-		} else {
-			w.Logger.Warn("wrote the missing marker of a committed transaction of a processor: records behind it are read again", about...)
+			unknown = append(unknown, fmt.Sprintf("%s/%d at offset %d: %v", in.topic, in.partition, in.start, err))
 		}
+		w.log(in, o, how, err, now)
+	}
+	slices.Sort(unknown)
+	w.Stalled(strings.Join(unknown, "; "))
+}
+
+// log logs that a marker was written or, at most every markerRepeat, why it was not.
+func (w *MarkerWatch) log(in openIn, o *openTransaction, how ending, err error, now time.Time) {
+	about := []any{"topic", in.topic, "partition", in.partition, "offset", in.start, "producer", in.producer}
+	switch {
+	case err != nil && (o.logged.IsZero() || now.Sub(o.logged) >= markerRepeat):
+		o.logged = now
+		w.Logger.Error("a transaction of a processor stays open: records behind it are not read, and iotmon cannot end it",
+			append(about, "error", err)...)
+	case err == nil && how == committed:
+		w.Logger.Warn("wrote the missing marker of a committed transaction of a processor: records behind it are read again", about...)
+	case err == nil && how == aborted:
+		w.Logger.Warn("wrote the missing marker of an aborted transaction of a processor: records behind it are read again", about...)
 	}
 }
 
@@ -127,36 +142,54 @@ func (w *MarkerWatch) find(ctx context.Context, admin *kadm.Client) map[openIn]k
 	return found
 }
 
-// end writes the marker of a transaction into a partition, if the transaction is a processor's and was committed. Report means
-// that an operator should know: the marker was written, or, with an error, the transaction cannot be ended.
-func (w *MarkerWatch) end(ctx context.Context, admin *kadm.Client, p kadm.DescribedProducer) (report bool, err error) {
+// ending is how a transaction ends.
+type ending int
+
+const (
+	// undecided means that a later check will know.
+	undecided ending = iota
+	committed
+	aborted
+)
+
+// end writes the marker of a transaction into a partition, if it is a processor's and it is known how it ended, and returns which
+// marker it has written. An error says why the transaction stays open.
+func (w *MarkerWatch) end(ctx context.Context, admin *kadm.Client, p kadm.DescribedProducer) (ending, error) {
+	how, err := w.decide(ctx, admin, p)
+	if err != nil || how == undecided || !w.unchanged(ctx, admin, p) {
+		return undecided, err
+	}
+	return how, writeMarker(ctx, admin, p, how == committed)
+}
+
+// decide finds out how a transaction ended.
+func (w *MarkerWatch) decide(ctx context.Context, admin *kadm.Client, p kadm.DescribedProducer) (ending, error) {
 	listed, err := admin.ListTransactions(ctx, []int64{p.ProducerID}, nil)
 	if err != nil {
-		return false, err // The next check asks again.
+		return undecided, nil // The next check asks again.
 	}
 	for id, transaction := range listed {
 		if transaction.ProducerID != p.ProducerID {
 			continue
 		}
 		if !isOwnTransaction(id, w.Group) {
-			return false, nil // Another program's transaction; a StallWatch reports it.
+			return undecided, nil // Another program's transaction; a StallWatch reports it.
 		}
 		switch transaction.State {
 		case "CompleteCommit":
-			if !w.unchanged(ctx, admin, p) {
-				return false, nil
-			}
-			return true, writeCommit(ctx, admin, p)
+			return committed, nil
 		case "Ongoing", "PrepareCommit", "PrepareAbort", "PrepareEpochFence":
-			return false, nil // The coordinator is still deciding it or writing its markers.
+			return undecided, nil // The coordinator is still deciding it or writing its markers.
+		case "CompleteAbort":
+			return w.decideAfterAbort(ctx, admin, p)
 		default:
-			return true, fmt.Errorf("the producer's last transaction is in state %s, so it is not certain that this one was committed", transaction.State)
+			return undecided, fmt.Errorf("the producer's last transaction is in state %s, so it is not known how this one ended", transaction.State)
 		}
 	}
 	if p.Topic == offsetsTopic || p.Topic == w.Topics.Readings {
-		return false, nil // Other programs write transactions here too.
+		return undecided, nil // Other programs write transactions here too.
 	}
-	return true, errors.New("no transaction coordinator lists its producer, or this user is not allowed to see it")
+	return undecided, errors.New("no transaction coordinator lists its producer, or this user is not allowed to see it")
 }
 
 // unchanged reports whether a transaction is still open in a partition as it was found. If the producer has meanwhile begun its
@@ -171,10 +204,10 @@ func (w *MarkerWatch) unchanged(ctx context.Context, admin *kadm.Client, p kadm.
 	return same
 }
 
-// writeCommit writes the commit marker of a transaction into a partition.
-func writeCommit(ctx context.Context, admin *kadm.Client, p kadm.DescribedProducer) error {
+// writeMarker writes the marker of a transaction into a partition.
+func writeMarker(ctx context.Context, admin *kadm.Client, p kadm.DescribedProducer, commit bool) error {
 	responses, err := admin.WriteTxnMarkers(ctx, kadm.TxnMarkers{
-		ProducerID: p.ProducerID, ProducerEpoch: p.ProducerEpoch, Commit: true, CoordinatorEpoch: p.CoordinatorEpoch, Topics: partitionOf(p),
+		ProducerID: p.ProducerID, ProducerEpoch: p.ProducerEpoch, Commit: commit, CoordinatorEpoch: p.CoordinatorEpoch, Topics: partitionOf(p),
 	})
 	if err != nil {
 		return fmt.Errorf("write its marker: %w", err)

@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"context"
 	"encoding/binary"
 	"hash/crc32"
 	"strings"
@@ -16,8 +17,9 @@ import (
 )
 
 // transactionsWithoutEnd leaves a transaction of a processor open that its coordinator takes for complete, as Kafka does when a broker
-// is killed while it ends it: in every partition of the states, and in the offsets of the group. Then consumers come anew, who
-// have to read both. Brokers prevent that by asking the coordinator, so they are told not to.
+// is killed while it ends it: in every partition of the states, and in the offsets of the group. Another producer has aborted a
+// transaction after the one that was left open, so that the records have to tell. Then consumers come anew, who have to read all of
+// it. Brokers prevent that by asking the coordinator, so they are told not to.
 func transactionsWithoutEnd(t *testing.T, d *deployment, p *posters) {
 	admin := kadm.NewClient(d.topics.client())
 	const verification = "transaction.partition.verification.enable"
@@ -37,8 +39,9 @@ func transactionsWithoutEnd(t *testing.T, d *deployment, p *posters) {
 	}
 	partitions := details[topic].Partitions.Numbers()
 
+	states := d.lastStates(t, topic, partitions)
 	committed := d.transactAs(t, topic, partitions)
-	committed.appendBehind(t, topic, partitions)
+	committed.appendBehind(t, topic, nothings(partitions))
 	group, readings := d.topics.prefix+"group", d.topics.prefix+"readings"
 	offsets, err := admin.FetchOffsetsForTopics(t.Context(), group, readings)
 	if err != nil {
@@ -46,6 +49,12 @@ func transactionsWithoutEnd(t *testing.T, d *deployment, p *posters) {
 	}
 	at, _ := offsets.Lookup(readings, 0)
 	committed.commitBehind(t, group, readings, at.At, at.Metadata)
+
+	// These states are committed ones again. The offset would have everything processed again, without a checkpoint.
+	aborted := d.transactAs(t, topic, partitions)
+	aborted.abort(t, d.topics.prefix+"dlq")
+	aborted.appendBehind(t, topic, states)
+	aborted.commitBehind(t, group, readings, 0, "")
 
 	open := func() int {
 		set := make(kadm.TopicsSet)
@@ -56,14 +65,14 @@ func transactionsWithoutEnd(t *testing.T, d *deployment, p *posters) {
 		}
 		n := 0
 		described.EachProducer(func(producer kadm.DescribedProducer) {
-			if producer.ProducerID == committed.id && producer.CurrentTxnStartOffset >= 0 {
+			if (producer.ProducerID == committed.id || producer.ProducerID == aborted.id) && producer.CurrentTxnStartOffset >= 0 {
 				n++
 			}
 		})
 		return n
 	}
-	if n := open(); n != len(partitions) {
-		t.Fatalf("the transaction is open in %d partitions, want %d: that shows nothing", n, len(partitions))
+	if n := open(); n != 2*len(partitions) {
+		t.Fatalf("the transactions are open in %d partitions, want %d: that shows nothing", n, 2*len(partitions))
 	}
 	for _, s := range d.services {
 		if s.name == "consumer" {
@@ -71,7 +80,10 @@ func transactionsWithoutEnd(t *testing.T, d *deployment, p *posters) {
 			s.launch() // It is not ready before the transactions have ended.
 		}
 	}
-	waitFor(t, time.Minute, "the transaction has ended everywhere", func() bool { return open() == 0 })
+	waitFor(t, time.Minute, "the transactions have ended everywhere", func() bool { return open() == 0 })
+	if n := d.countCommitted(t, topic, aborted.id); n != 2*len(partitions) {
+		t.Errorf("%d records of the producer that has aborted since are committed, want %d: its states are none that a later step lacks", n, 2*len(partitions))
+	}
 	before := p.acknowledged.Load()
 	waitFor(t, time.Minute, "the consumers are ready", func() bool {
 		for _, s := range d.services {
@@ -109,6 +121,13 @@ func (d *deployment) transactAs(t *testing.T, topic string, partitions []int32) 
 	if err := z.client.EndTransaction(t.Context(), kgo.TryCommit); err != nil {
 		t.Fatal(err)
 	}
+	z.complete(t)
+	return z
+}
+
+// complete waits until the coordinator takes the last transaction for complete.
+func (z *zombie) complete(t *testing.T) {
+	t.Helper()
 	var err error
 	if z.id, z.epoch, err = z.client.ProducerID(t.Context()); err != nil {
 		t.Fatal(err)
@@ -117,11 +136,82 @@ func (d *deployment) transactAs(t *testing.T, topic string, partitions []int32) 
 		listed, err := kadm.NewClient(z.client).ListTransactions(t.Context(), []int64{z.id}, nil)
 		return err == nil && strings.HasPrefix(listed[z.name].State, "Complete")
 	})
-	return z
+}
+
+// abort aborts a transaction with a record in the topic.
+func (z *zombie) abort(t *testing.T, topic string) {
+	t.Helper()
+	if err := z.client.BeginTransaction(); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.client.ProduceSync(t.Context(), &kgo.Record{Topic: topic, Value: []byte("nothing")}).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	epoch := z.epoch
+	if err := z.client.EndTransaction(t.Context(), kgo.TryAbort); err != nil {
+		t.Fatal(err)
+	}
+	if z.complete(t); z.epoch != epoch {
+		t.Fatalf("the producer's epoch is %d now, was %d: its records would be refused", z.epoch, epoch)
+	}
+}
+
+// nothings are records that say nothing, one for each partition.
+func nothings(partitions []int32) map[int32]kmsg.Record {
+	records := make(map[int32]kmsg.Record)
+	for _, id := range partitions {
+		records[id] = kmsg.Record{Key: []byte("\x00nothing")}
+	}
+	return records
+}
+
+// lastStates returns a committed state of each partition.
+func (d *deployment) lastStates(t *testing.T, topic string, partitions []int32) map[int32]kmsg.Record {
+	t.Helper()
+	reader := d.topics.client(kgo.ConsumeTopics(topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()))
+	states := make(map[int32]kmsg.Record)
+	waitFor(t, 30*time.Second, "there is a state in every partition", func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		reader.PollFetches(ctx).EachRecord(func(r *kgo.Record) {
+			if len(r.Value) > 0 {
+				states[r.Partition] = kmsg.Record{Key: r.Key, Value: r.Value}
+			}
+		})
+		return len(states) == len(partitions)
+	})
+	return states
+}
+
+// countCommitted counts the committed records of a producer.
+func (d *deployment) countCommitted(t *testing.T, topic string, producer int64) (n int) {
+	t.Helper()
+	ends, err := kadm.NewClient(d.topics.client()).ListCommittedOffsets(t.Context(), topic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reader := d.topics.client(kgo.ConsumeTopics(topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords())
+	left := make(map[int32]bool)
+	ends.Each(func(end kadm.ListedOffset) { left[end.Partition] = true })
+	for len(left) > 0 {
+		fetches := reader.PollFetches(t.Context())
+		if err := fetches.Err(); err != nil {
+			t.Fatal(err)
+		}
+		fetches.EachRecord(func(r *kgo.Record) {
+			if r.ProducerID == producer && !r.Attrs.IsControl() {
+				n++
+			}
+			if end, _ := ends.Lookup(topic, r.Partition); r.Offset >= end.Offset-1 {
+				delete(left, r.Partition)
+			}
+		})
+	}
+	return n
 }
 
 // appendBehind appends a record to each partition as if the transaction were open.
-func (z zombie) appendBehind(t *testing.T, topic string, partitions []int32) {
+func (z zombie) appendBehind(t *testing.T, topic string, records map[int32]kmsg.Record) {
 	t.Helper()
 	request := kmsg.NewPtrProduceRequest()
 	request.TransactionID = &z.name
@@ -129,9 +219,9 @@ func (z zombie) appendBehind(t *testing.T, topic string, partitions []int32) {
 	request.TimeoutMillis = 10_000
 	to := kmsg.NewProduceRequestTopic()
 	to.Topic = topic
-	for _, id := range partitions {
+	for id, record := range records {
 		partition := kmsg.NewProduceRequestTopicPartition()
-		partition.Partition, partition.Records = id, z.batch()
+		partition.Partition, partition.Records = id, z.batch(record)
 		to.Partitions = append(to.Partitions, partition)
 	}
 	request.Topics = append(request.Topics, to)
@@ -147,9 +237,8 @@ func (z zombie) appendBehind(t *testing.T, topic string, partitions []int32) {
 }
 
 // batch is the producer's second record in a partition, as bytes.
-func (z zombie) batch() []byte {
-	record := kmsg.Record{Key: []byte("\x00nothing")}
-	record.Length = int32(len(record.AppendTo(nil)) - 1) // Beside the length itself, a byte.
+func (z zombie) batch(record kmsg.Record) []byte {
+	record.Length = int32(len(record.AppendTo(nil)) - 1) // Beside the length itself, a byte as long as it is 0.
 	now := time.Now().UnixMilli()
 	batch := kmsg.RecordBatch{
 		PartitionLeaderEpoch: -1, Magic: 2, Attributes: 0x10, FirstTimestamp: now, MaxTimestamp: now,

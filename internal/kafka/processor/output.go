@@ -13,13 +13,11 @@ import (
 	"iotmon/internal/wire"
 )
 
-// Headers of a record in the dead-letter queue.
+// Headers of a record in the dead-letter queue, besides those in package kafka.
 const (
 	headerReason    = "reason"
 	headerField     = "field"
 	headerTopic     = "source-topic"
-	headerPartition = "source-partition"
-	headerOffset    = "source-offset"
 	headerTime      = "time"
 	headerTruncated = "truncated-from"
 )
@@ -130,8 +128,8 @@ func (o *output) Reject(r *process.Reject) {
 		header(headerReason, r.Reason),
 		header(headerField, r.Field),
 		header(headerTopic, o.writer.topics.Readings),
-		header(headerPartition, strconv.Itoa(int(o.partition))),
-		header(headerOffset, strconv.FormatInt(r.Offset, 10)),
+		header(kafka.HeaderSourcePartition, strconv.Itoa(int(o.partition))),
+		header(kafka.HeaderSourceOffset, strconv.FormatInt(r.Offset, 10)),
 		header(headerTime, r.Appended.UTC().Format(time.RFC3339Nano)),
 	}
 	if len(value) > maxRejectBytes {
