@@ -27,7 +27,8 @@ type Metrics struct {
 	Pruned  func(rows int64)
 	// Lost is called with the number of records that Kafka had deleted before they were archived.
 	Lost func(records int64)
-	// Ready is called with whether the archiver can read the log and write the database.
+	// Ready is called with whether the archiver can read the log and write the database. It is first called with true when what
+	// the log held at the start has been read: before that, history lacks what waited to be written when the process died.
 	Ready func(ready bool)
 }
 
@@ -91,6 +92,8 @@ type Archiver struct {
 	interrupt context.CancelFunc
 	// written is when a batch was written last.
 	written time.Time
+	// caughtUp means that what the log held when the session began has been read.
+	caughtUp bool
 }
 
 // New returns an archiver; Run does the work.
@@ -157,16 +160,20 @@ func (a *Archiver) session(ctx context.Context) (progress bool, err error) {
 			a.flushLast(intake)
 		}
 	}()
+	a.noteCaughtUp(false)
 	for ctx.Err() == nil {
 		if err := a.collect(ctx, log, intake); err != nil {
 			return progress, err
+		}
+		if !a.hasCaughtUp() {
+			a.noteCaughtUp(intake.caughtUp())
 		}
 		wrote, err := a.flush(ctx, intake)
 		if err != nil {
 			return progress, err
 		}
 		progress = progress || wrote
-		if intake.hasSources() {
+		if a.hasCaughtUp() {
 			a.Metrics.Ready(true)
 		}
 	}
@@ -298,7 +305,7 @@ func (a *Archiver) resume(ctx context.Context, intake *intake, given []Extent) (
 				a.Metrics.Lost(extent.Start - offset.Next)
 			}
 		}
-		intake.begin(extent.Source, offset, next)
+		intake.begin(extent.Source, offset, next, extent.Stable)
 		from[extent.Source] = next.Next
 	}
 	return from, nil

@@ -7,7 +7,8 @@ import (
 )
 
 // Freshen writes the waiting rows now instead of after Patience, and returns when they are written or ctx has ended. It
-// does nothing if the last write was at most maxDelay ago: with a Patience of 0 the store would be no fresher.
+// does nothing if the last write was at most maxDelay ago: with a Patience of 0 the store would be no fresher. At the start it
+// waits until what the log held then has been read.
 func (a *Archiver) Freshen(ctx context.Context) {
 	done := make(chan struct{})
 	if !a.requestFlush(done) {
@@ -28,7 +29,7 @@ func (a *Archiver) requestFlush(done chan struct{}) bool {
 		return false
 	}
 	a.waiters = append(a.waiters, done)
-	if a.interrupt != nil {
+	if a.interrupt != nil && a.caughtUp {
 		a.interrupt()
 	}
 	return true
@@ -41,10 +42,14 @@ func (a *Archiver) cancelRequest(done chan struct{}) {
 	a.waiters = slices.DeleteFunc(a.waiters, func(other chan struct{}) bool { return other == done })
 }
 
-// popWaiters removes and returns the waiters; the caller closes them after the next write.
+// popWaiters removes and returns the waiters; the caller closes them after the next write. Before the archiver has caught up
+// there are none: a write would not give them what they wait for.
 func (a *Archiver) popWaiters() []chan struct{} {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if !a.caughtUp {
+		return nil
+	}
 	waiters := a.waiters
 	a.waiters = nil
 	return waiters
@@ -55,7 +60,7 @@ func (a *Archiver) interruptible(cancel context.CancelFunc) (end func()) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.interrupt = cancel
-	if len(a.waiters) > 0 {
+	if len(a.waiters) > 0 && a.caughtUp {
 		cancel()
 	}
 	return func() {
@@ -65,11 +70,26 @@ func (a *Archiver) interruptible(cancel context.CancelFunc) (end func()) {
 	}
 }
 
-// noteWritten records the time at which no row was left to write.
+// noteWritten records the time at which no row was left to write, among those read and, at the start, those to be read.
 func (a *Archiver) noteWritten() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.written = time.Now()
+	if a.caughtUp {
+		a.written = time.Now()
+	}
+}
+
+// noteCaughtUp records whether what the log held when the session began has been read.
+func (a *Archiver) noteCaughtUp(caughtUp bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.caughtUp = caughtUp
+}
+
+func (a *Archiver) hasCaughtUp() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.caughtUp
 }
 
 // lastTimeout is how long the last write at the end of Run may take.

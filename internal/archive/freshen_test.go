@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -84,6 +85,44 @@ func TestWhoeverAsksIsNotKeptWaiting(t *testing.T) {
 			}
 			archiver.Freshen(t.Context()) // There is nothing that it could bring.
 		})
+	})
+}
+
+// After a kill the log holds rows that waited to be written. Whoever asks at the start is not answered without them, and the
+// archive is not ready before it has read them.
+func TestTheArchiveIsReadyOnceItHasCaughtUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, store := onePlant(t)
+		defer store.Close()
+		const waited = 9 // And one that onePlant has appended; the broker hands over one every half second.
+		for i := range waited {
+			p.read(0, "a", began.Add(time.Duration(i+1)*time.Second), 2)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		var ready atomic.Bool
+		archiver := archive.New(archive.Options{
+			Open: p.broker.open(ctx, 1, trouble(nil)), Store: store, Topics: topics, Admission: p.admission, Patience: time.Minute,
+			Metrics: archive.Metrics{Ready: ready.Store}, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+		})
+		var running sync.WaitGroup
+		running.Go(func() { _ = archiver.Run(ctx) })
+		time.Sleep(time.Second)
+		if ready.Load() {
+			t.Error("the archive is ready after a second, in which it cannot have read everything")
+		}
+		impatient, stop := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		archiver.Freshen(impatient) // It is not kept waiting for longer than it wants.
+		stop()
+		archiver.Freshen(t.Context())
+		if got, err := readRows(store); err != nil || len(got.Readings["a"]) != waited+1 {
+			t.Errorf("got %d readings, %v, want %d", len(got.Readings["a"]), err, waited+1)
+		}
+		time.Sleep(time.Second)
+		if !ready.Load() {
+			t.Error("the archive is not ready though it has read everything")
+		}
+		cancel()
+		running.Wait()
 	})
 }
 

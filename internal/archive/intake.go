@@ -29,6 +29,8 @@ type cursor struct {
 	// stored is the offset in the database, read the offset after the pending batch.
 	stored, read Offset
 	appended     time.Time
+	// until is the end of what could be read when the source began.
+	until int64
 	// dirty means that a record was read since stored. Without it, read has passed only transaction markers, since idle.
 	dirty bool
 	idle  time.Time
@@ -47,11 +49,12 @@ func newIntake(topics Topics, admission *iot.Admission, logger *slog.Logger) *in
 	}
 }
 
-// begin adds a source that the log was assigned: the database has the offset stored, reading starts at next.
-func (in *intake) begin(source Source, stored, next Offset) {
+// begin adds a source that the log was assigned: the database has the offset stored, reading starts at next, and what is
+// there to be read ends at until.
+func (in *intake) begin(source Source, stored, next Offset, until int64) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	in.cursors[source] = &cursor{stored: stored, read: next, dirty: next != stored}
+	in.cursors[source] = &cursor{stored: stored, read: next, until: until, dirty: next != stored}
 }
 
 // release ends a source that another archiver reads from now on. Its pending records are still written. If the other
@@ -69,10 +72,16 @@ func (in *intake) release(source Source) {
 	}
 }
 
-// hasSources reports whether any source has begun, so that both the log and the database have answered.
-func (in *intake) hasSources() bool {
+// caughtUp reports whether sources have begun, so that both the log and the database have answered, and what each of them held
+// then has been read.
+func (in *intake) caughtUp() bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
+	for _, c := range in.cursors {
+		if c.read.Next < c.until && !c.released {
+			return false
+		}
+	}
 	return len(in.cursors) > 0
 }
 

@@ -18,10 +18,11 @@ type Record struct {
 	Tick, Marker bool
 }
 
-// Extent is the range of offsets that the log holds of a source: from Start up to but not including End.
+// Extent is the range of offsets that the log holds of a source: from Start up to but not including End. Records before Stable
+// are committed or aborted; one behind it may belong to a transaction that stays open for long.
 type Extent struct {
 	Source
-	Start, End int64
+	Start, Stable, End int64
 }
 
 // Resume returns the offsets from which to read sources. The log calls it for newly assigned sources before it delivers any

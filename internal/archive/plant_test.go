@@ -46,7 +46,8 @@ func (b *broker) append(topic string, partition int32, appended time.Time, value
 func (b *broker) extents() []archive.Extent {
 	var given []archive.Extent
 	for source, records := range b.records {
-		given = append(given, archive.Extent{Source: source, Start: b.start[source], End: int64(len(records))})
+		end := int64(len(records))
+		given = append(given, archive.Extent{Source: source, Start: b.start[source], Stable: end, End: end})
 	}
 	return given
 }

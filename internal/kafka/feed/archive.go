@@ -4,6 +4,8 @@ package feed
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -77,15 +79,23 @@ type archiveLog struct {
 // starts asks the database from which offsets to read the newly assigned sources. The database gets to know which offsets the log holds,
 // so that records which are gone are noticed. Each source has its lag reported once it is added.
 func (l *archiveLog) starts(ctx context.Context, topics map[string][]int32) ([]start[archive.Source], error) {
+	admin := kadm.NewClient(l.admin)
 	var assigned []archive.Extent
 	for topic, partitions := range topics {
-		log, err := listExtents(ctx, kadm.NewClient(l.admin), topic)
+		log, err := listExtents(ctx, admin, topic)
 		if err != nil {
 			return nil, err
 		}
+		stable, err := admin.ListCommittedOffsets(ctx, topic)
+		if err = errors.Join(err, stable.Error()); err != nil {
+			return nil, fmt.Errorf("list stable offsets of %s: %w", topic, err)
+		}
 		for _, id := range partitions {
 			first, end := log.of(topic, id)
-			assigned = append(assigned, archive.Extent{Source: archive.Source{Topic: topic, Partition: id}, Start: first, End: end})
+			readable, _ := stable.Lookup(topic, id)
+			assigned = append(assigned, archive.Extent{
+				Source: archive.Source{Topic: topic, Partition: id}, Start: first, Stable: readable.Offset, End: end,
+			})
 		}
 	}
 	from, err := l.resume(ctx, assigned)

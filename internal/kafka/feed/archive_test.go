@@ -114,7 +114,7 @@ func TestArchiveReadsFromTheOffsetsOfTheDatabase(t *testing.T) {
 	if want := []string{"aggregates summary", "alerts alert"}; !slices.Equal(others, want) {
 		t.Errorf("others: got %q, want %q", others, want)
 	}
-	if got, want := stored.assigned[source], (archive.Extent{Source: source, Start: 0, End: 6}); got != want {
+	if got, want := stored.assigned[source], (archive.Extent{Source: source, Start: 0, Stable: 6, End: 6}); got != want {
 		t.Errorf("extent: got %+v, want %+v", got, want)
 	}
 	if len(stored.assigned) != 2*kafkatest.Partitions+1 {
