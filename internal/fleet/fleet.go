@@ -78,6 +78,9 @@ func (f *Fleet) Restore(state iot.DeviceState) {
 	f.reschedule(d)
 }
 
+// Len returns the number of devices.
+func (f *Fleet) Len() int { return len(f.devices) }
+
 // Device returns the device with the given id, or nil.
 func (f *Fleet) Device(id iot.DeviceID) *Device { return f.devices[id] }
 

@@ -32,6 +32,8 @@ type Checkpoint struct {
 	Revision int64
 	// Limits is the Fingerprint of the Admission by which readings up to Position were admitted; 0 if unknown.
 	Limits uint32
+	// Devices is the number of devices that have states; -1 if unknown, as in what older versions committed.
+	Devices int
 	// gap is the stretch of event time in which windows have to be recomputed.
 	gap gap
 }
@@ -49,6 +51,7 @@ type metadata struct {
 	Lengths  [][2]int64 `json:"lengths,omitempty"`
 	Revision int64      `json:"revision,omitempty"`
 	Limits   uint32     `json:"limits,omitempty"`
+	Devices  *int       `json:"devices,omitempty"`
 	// Gap holds from, to, 1 if the gap is open or else 0, and next.
 	Gap []int64 `json:"gap,omitempty"`
 }
@@ -58,6 +61,9 @@ func (c *Checkpoint) Metadata() string {
 	m := metadata{
 		Epoch: c.Epoch, Position: c.Position, Watermark: micros(c.Watermark), Clock: micros(c.Clock), Floor: micros(c.SilenceStart),
 		Behind: micros(c.Behind), Revision: c.Revision, Limits: c.Limits,
+	}
+	if c.Devices >= 0 {
+		m.Devices = &c.Devices
 	}
 	for _, l := range c.Lengths {
 		m.Lengths = append(m.Lengths, [2]int64{micros(l.From), l.Length.Microseconds()})
@@ -79,7 +85,7 @@ func (c *Checkpoint) Metadata() string {
 // its offset then counts as processed.
 func ParseCheckpoint(offset int64, text string) (Checkpoint, error) {
 	if text == "" {
-		return Checkpoint{Offset: offset, Position: offset}, nil
+		return Checkpoint{Offset: offset, Position: offset, Devices: -1}, nil
 	}
 	var m metadata
 	if err := json.Unmarshal([]byte(text), &m); err != nil {
@@ -98,6 +104,10 @@ func ParseCheckpoint(offset int64, text string) (Checkpoint, error) {
 		Behind:       fromMicros(m.Behind),
 		Revision:     m.Revision,
 		Limits:       m.Limits,
+		Devices:      -1,
+	}
+	if m.Devices != nil {
+		c.Devices = *m.Devices
 	}
 	for _, l := range m.Lengths {
 		length := time.Duration(l[1]) * time.Microsecond

@@ -102,6 +102,7 @@ func (p *Partition) Checkpoint() Checkpoint {
 		Lengths:      p.windows.Lengths(),
 		Revision:     p.revision,
 		Limits:       p.limits,
+		Devices:      p.fleet.Len(),
 		gap:          p.gap,
 	}
 }

@@ -238,6 +238,7 @@ func TestCheckpointSurvivesItsMetadata(t *testing.T) {
 			Epoch:     rapid.Int32Range(0, 1<<20).Draw(t, "epoch"),
 			Watermark: time.UnixMicro(micros.Draw(t, "watermark")).UTC(),
 			Clock:     time.UnixMicro(micros.Draw(t, "clock")).UTC(),
+			Devices:   rapid.IntRange(-1, 3).Draw(t, "devices"),
 		}
 		want.Position = want.Offset + rapid.Int64Range(0, 1000).Draw(t, "ahead")
 		got, err := process.ParseCheckpoint(want.Offset, want.Metadata())

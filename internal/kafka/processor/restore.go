@@ -120,7 +120,7 @@ func (s *session) rebuild(ctx context.Context, id int32, log logExtent, commit c
 			"partition", id, "committed", k.offset, "goes_on_at", r.Position, "states_reach", k.reached.Offset,
 			"log_start", k.start, "log_end", k.end, "lost", r.gone)
 		s.Metrics.Lost(r.gone)
-	} else if r.Position > 0 && len(states) == 0 && !r.Clock.IsZero() {
+	} else if r.Position > 0 && len(states) == 0 && r.Devices != 0 && !r.Clock.IsZero() {
 		s.Logger.Warn("no states of devices where readings were processed: if device-state was emptied, devices and alerts begin anew",
 			"partition", id, "position", r.Position)
 	}

@@ -1,18 +1,24 @@
 package processor
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"log/slog"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"iotmon/internal/iot"
+	"iotmon/internal/kafka"
+	"iotmon/internal/process"
 )
 
 // The embedded broker moves what lives to the end of the log before it deletes the beginning. A restore that it overtakes all
@@ -57,6 +63,24 @@ func TestARestoreThatTheLogIsDeletedUnderFails(t *testing.T) {
 		last, err := reader.read(t.Context())
 		if !errors.Is(err, kerr.OffsetOutOfRange) {
 			t.Errorf("deleted %s: got %d devices of %d and %v", when, len(last[0]), devices, err)
+		}
+	}
+}
+
+// A partition without states is nothing to warn of if its devices were all deleted, and something if there were devices.
+func TestAPartitionWhoseDevicesWereDeletedIsNothingToWarnOf(t *testing.T) {
+	log := logExtent{ends: kadm.ListedOffsets{"device-data": {0: {Topic: "device-data", Offset: 100}}}}
+	for devices, want := range map[int]int{0: 0, 3: 1, -1: 1} {
+		var text bytes.Buffer
+		s := &session{Processor: New(Options{
+			Topics: kafka.DefaultTopics(), Process: testProcess(t), Logger: slog.New(slog.NewTextHandler(&text, nil)),
+		})}
+		checkpoint := process.Checkpoint{Offset: 90, Position: 100, Clock: time.Now(), Watermark: time.Now(), Devices: devices}
+		if _, err := s.rebuild(t.Context(), 0, log, commit{checkpoint.Offset, checkpoint.Metadata()}, nil); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Count(text.String(), "no states of devices"); got != want {
+			t.Errorf("%d devices: got %d warnings, want %d:\n%s", devices, got, want, text.String())
 		}
 	}
 }
