@@ -109,6 +109,7 @@ func (s *Service) archiveMetrics() archive.Metrics {
 	a, part := &s.metrics.Archive, s.readiness.Expect("archive")
 	return archive.Metrics{
 		Lost:    func(records int64) { s.metrics.LogHealth.Lost("archive", records) },
+		Read:    a.Read,
 		Written: a.Written,
 		Retried: a.Retried,
 		Pruned:  a.Pruned,

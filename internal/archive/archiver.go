@@ -19,6 +19,8 @@ type Topics struct{ Readings, Aggregates, Alerts string }
 // Metrics are callbacks for what the archiver does. Each may be nil; they must not block. Pruned may be called concurrently
 // with the others.
 type Metrics struct {
+	// Read is called after the log was read, with the rows that came of it and how many wait to be written.
+	Read func(rows, waiting int)
 	// Written is called after a batch was written, with its rows, the duration of the write, and the lag: the age of the
 	// newest archived record of the readings' partition that is furthest behind.
 	Written func(rows int, took, behind time.Duration)
@@ -98,6 +100,9 @@ type Archiver struct {
 
 // New returns an archiver; Run does the work.
 func New(options Options) *Archiver {
+	if options.Metrics.Read == nil {
+		options.Metrics.Read = func(int, int) {}
+	}
 	if options.Metrics.Written == nil {
 		options.Metrics.Written = func(int, time.Duration, time.Duration) {}
 	}
@@ -162,9 +167,11 @@ func (a *Archiver) session(ctx context.Context) (progress bool, err error) {
 	}()
 	a.noteCaughtUp(false)
 	for ctx.Err() == nil {
+		before := intake.size()
 		if err := a.collect(ctx, log, intake); err != nil {
 			return progress, err
 		}
+		read := intake.size() - before
 		if !a.hasCaughtUp() {
 			a.noteCaughtUp(intake.caughtUp())
 		}
@@ -172,6 +179,7 @@ func (a *Archiver) session(ctx context.Context) (progress bool, err error) {
 		if err != nil {
 			return progress, err
 		}
+		a.Metrics.Read(read, intake.size())
 		progress = progress || wrote
 		if a.hasCaughtUp() {
 			a.Metrics.Ready(true)

@@ -36,6 +36,38 @@ func (s *noted) writes() (after []time.Duration, counts []int) {
 	return slices.Clone(s.after), slices.Clone(s.counts)
 }
 
+// A rate over a minute of what is written is 0 for most of the time, and tells nothing. What was read tells at once that the
+// archive keeps up, and what waits says where it is.
+func TestRowsThatWaitAreCountedAsRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, store := onePlant(t)
+		defer store.Close()
+		p.read(0, "a", began.Add(time.Second), 2)
+		ctx, cancel := context.WithCancel(t.Context())
+		var read, waiting, written atomic.Int64
+		archiver := archive.New(archive.Options{
+			Open: p.broker.open(ctx, 1, trouble(nil)), Store: store, Topics: topics, Admission: p.admission, Patience: time.Minute,
+			Metrics: archive.Metrics{
+				Read:    func(rows, waits int) { read.Add(int64(rows)); waiting.Store(int64(waits)) },
+				Written: func(rows int, _, _ time.Duration) { written.Add(int64(rows)) },
+			},
+			Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+		})
+		var running sync.WaitGroup
+		running.Go(func() { _ = archiver.Run(ctx) })
+		time.Sleep(10 * time.Second)
+		if read.Load() != 2 || waiting.Load() != 2 || written.Load() != 0 {
+			t.Errorf("after 10 s: got %d rows read, %d waiting, %d written, want 2, 2 and 0", read.Load(), waiting.Load(), written.Load())
+		}
+		time.Sleep(time.Minute)
+		if read.Load() != 2 || waiting.Load() != 0 || written.Load() != 2 {
+			t.Errorf("after a minute: got %d rows read, %d waiting, %d written, want 2, 0 and 2", read.Load(), waiting.Load(), written.Load())
+		}
+		cancel()
+		running.Wait()
+	})
+}
+
 // patiently runs an archiver with patience on what the plant has until use returns. It must run in a synctest bubble.
 func patiently(t *testing.T, p *plant, store archive.Store, use func(*archive.Archiver, *noted)) {
 	t.Helper()

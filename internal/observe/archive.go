@@ -9,14 +9,17 @@ import (
 
 // Archive holds the metrics of the archiver.
 type Archive struct {
-	rows, pruned, retries prometheus.Counter
-	batch                 prometheus.Histogram
-	behind                prometheus.Gauge
-	lag                   *prometheus.GaugeVec
+	read, rows, pruned, retries prometheus.Counter
+	batch                       prometheus.Histogram
+	waiting, behind             prometheus.Gauge
+	lag                         *prometheus.GaugeVec
 }
 
 func newArchive(auto promauto.Factory) Archive {
 	return Archive{
+		read: counter(auto, "iot_archive_rows_read_total",
+			"Rows that the archive has read from Kafka: written to the database, or waiting to be written together."),
+		waiting: gauge(auto, "iot_archive_rows_waiting", "Rows that wait to be written to the database together."),
 		rows:    counter(auto, "iot_archive_rows_written_total", "Rows written to the database."),
 		pruned:  counter(auto, "iot_archive_rows_pruned_total", "Rows removed from the database because of their age."),
 		retries: counter(auto, "iot_archive_retries_total", "Failed writes to the database that were retried."),
@@ -27,6 +30,12 @@ func newArchive(auto promauto.Factory) Archive {
 			Help: "Messages in Kafka that the archive has not yet read, by topic and partition.",
 		}, []string{"topic", "partition"}),
 	}
+}
+
+// Read counts rows that were read from the log, and sets how many wait to be written.
+func (a *Archive) Read(rows, waiting int) {
+	a.read.Add(float64(rows))
+	a.waiting.Set(float64(waiting))
 }
 
 // Written counts a committed batch, with its duration and the age of its newest record.
