@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -298,10 +299,11 @@ func (a *Archiver) resume(ctx context.Context, intake *intake, given []Extent) (
 	from := make(map[Source]int64, len(given))
 	for _, extent := range given {
 		offset := stored[extent.Topic][extent.Source]
-		next := offset
+		next := Offset{Epoch: offset.Epoch, Next: offset.Next, Log: cmp.Or(extent.Log, offset.Log)}
+		another := offset.Log != "" && extent.Log != "" && offset.Log != extent.Log
 		switch {
-		case offset.Next > extent.End:
-			next = Offset{Epoch: offset.Epoch + 1, Next: extent.Start}
+		case another || offset.Next > extent.End:
+			next.Epoch, next.Next = offset.Epoch+1, extent.Start
 			a.Logger.Error("the log was recreated; the archive continues with its present records",
 				"topic", extent.Topic, "partition", extent.Partition, "archived", offset.Next, "log_end", extent.End)
 		case offset.Next < extent.Start:

@@ -31,7 +31,8 @@ type cursor struct {
 	appended     time.Time
 	// until is the end of what could be read when the source began.
 	until int64
-	// dirty means that a record was read since stored. Without it, read has passed only transaction markers, since idle.
+	// dirty means that a record was read since stored. Without it, read has passed only transaction markers, or the topic's id
+	// has become known, since idle.
 	dirty bool
 	idle  time.Time
 	// released means that another archiver reads the source; the cursor is removed after the next batch.
@@ -54,7 +55,7 @@ func newIntake(topics Topics, admission *iot.Admission, logger *slog.Logger) *in
 func (in *intake) begin(source Source, stored, next Offset, until int64) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	in.cursors[source] = &cursor{stored: stored, read: next, until: until, dirty: next != stored}
+	in.cursors[source] = &cursor{stored: stored, read: next, until: until, dirty: !next.at(stored)}
 }
 
 // release ends a source that another archiver reads from now on. Its pending records are still written. If the other
@@ -183,7 +184,7 @@ func (in *intake) due(now time.Time, patience time.Duration) bool {
 		switch {
 		case c.dirty:
 			due = true
-		case c.read == c.stored:
+		case c.read == c.stored || c.read.at(Offset{}): // Nothing was read of a new source.
 		case c.idle.IsZero():
 			c.idle = now
 		case now.Sub(c.idle) >= max(maxIdle, patience):

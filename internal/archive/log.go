@@ -23,6 +23,8 @@ type Record struct {
 type Extent struct {
 	Source
 	Start, Stable, End int64
+	// Log is the id of the topic: a topic that was deleted and made anew has another one. "" if the log does not tell.
+	Log string
 }
 
 // Resume returns the offsets from which to read sources. The log calls it for newly assigned sources before it delivers any

@@ -22,6 +22,8 @@ const windowLength = 30 * time.Second
 // broker holds what the topics hold. Nothing changes while it is read.
 type broker struct {
 	records map[archive.Source][]archive.Record
+	// log is the topics' id.
+	log string
 	// start is the first offset that is left of a source; none is 0.
 	start map[archive.Source]int64
 }
@@ -47,7 +49,7 @@ func (b *broker) extents() []archive.Extent {
 	var given []archive.Extent
 	for source, records := range b.records {
 		end := int64(len(records))
-		given = append(given, archive.Extent{Source: source, Start: b.start[source], Stable: end, End: end})
+		given = append(given, archive.Extent{Source: source, Start: b.start[source], Stable: end, End: end, Log: b.log})
 	}
 	return given
 }

@@ -56,6 +56,46 @@ func TestALogThatBeganAnewIsArchivedToo(t *testing.T) {
 	})
 }
 
+// A topic that was deleted and made anew is another one, also if it has grown past where the archive was.
+func TestANewLogThatHasGrownFurtherIsArchivedFromItsStart(t *testing.T) {
+	for name, test := range map[string]struct {
+		before, after string
+		want          int
+		known         archive.Offset
+	}{
+		"another topic":           {"one", "two", 5, archive.Offset{Epoch: 1, Next: 3, Log: "two"}},
+		"the same topic":          {"one", "one", 3, archive.Offset{Next: 3, Log: "one"}},
+		"not known before":        {"", "two", 3, archive.Offset{Next: 3, Log: "two"}},
+		"a log that does not say": {"one", "", 3, archive.Offset{Next: 3, Log: "one"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p, store := onePlant(t)
+				defer store.Close()
+				p.log = test.before
+				p.read(0, "a", began.Add(time.Second), 2)
+				archiveOf(t, p, store)
+				anew := newPlant(p.admission)
+				anew.log = test.after
+				for i := range 3 {
+					anew.read(0, "a", began.Add(time.Duration(i+2)*time.Second), 3)
+				}
+				log := archiveOf(t, anew, store)
+				if got := strings.Contains(log, "was recreated"); got != (test.want == 5) {
+					t.Errorf("got a line about a new log: %v\n%s", got, log)
+				}
+				got, err := readRows(store)
+				if err != nil || len(got.Readings["a"]) != test.want {
+					t.Errorf("got %d readings, %v, want %d", len(got.Readings["a"]), err, test.want)
+				}
+				if got := offsetOf(t, store); got != test.known {
+					t.Errorf("got offset %+v, want %+v", got, test.known)
+				}
+			})
+		})
+	}
+}
+
 func TestALogThatLostItsStartIsArchivedFromThere(t *testing.T) {
 	for name, test := range map[string]struct {
 		archived bool

@@ -90,11 +90,16 @@ func (l *archiveLog) starts(ctx context.Context, topics map[string][]int32) ([]s
 		if err = errors.Join(err, stable.Error()); err != nil {
 			return nil, fmt.Errorf("list stable offsets of %s: %w", topic, err)
 		}
+		details, err := admin.ListTopics(ctx, topic)
+		if err = errors.Join(err, details.Error()); err != nil {
+			return nil, fmt.Errorf("describe %s: %w", topic, err)
+		}
 		for _, id := range partitions {
 			first, end := log.of(topic, id)
 			readable, _ := stable.Lookup(topic, id)
 			assigned = append(assigned, archive.Extent{
 				Source: archive.Source{Topic: topic, Partition: id}, Start: first, Stable: readable.Offset, End: end,
+				Log: details[topic].ID.String(),
 			})
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"iotmon/internal/archive"
+	"iotmon/internal/kafka"
 	"iotmon/internal/kafka/kafkatest"
 	"iotmon/internal/wire"
 )
@@ -114,7 +115,7 @@ func TestArchiveReadsFromTheOffsetsOfTheDatabase(t *testing.T) {
 	if want := []string{"aggregates summary", "alerts alert"}; !slices.Equal(others, want) {
 		t.Errorf("others: got %q, want %q", others, want)
 	}
-	if got, want := stored.assigned[source], (archive.Extent{Source: source, Start: 0, Stable: 6, End: 6}); got != want {
+	if got, want := stored.assigned[source], (archive.Extent{Source: source, Start: 0, Stable: 6, End: 6, Log: stored.assigned[source].Log}); got != want {
 		t.Errorf("extent: got %+v, want %+v", got, want)
 	}
 	if len(stored.assigned) != 2*kafkatest.Partitions+1 {
@@ -261,5 +262,51 @@ func TestArchiveLagIsZeroWhenAllIsRead(t *testing.T) {
 	log.Close()
 	if len(lag) != 0 {
 		t.Errorf("after closing: got %v, want nothing", lag)
+	}
+}
+
+// A topic that was deleted and made anew is told apart by its id, and what can be read of it ends before an open transaction.
+func TestArchiveTellsWhichTopicAndHowFarItCanBeRead(t *testing.T) {
+	c := startCluster(t)
+	source := archive.Source{Topic: c.Topics.Readings, Partition: 1}
+	extent := func() archive.Extent {
+		t.Helper()
+		o := new(offsets)
+		log, err := ArchiveLog(ArchiveOptions{Dial: c.Dial, Topics: c.Topics, Group: uuid.NewString()})(o.resume, func(archive.Source) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer log.Close()
+		kafkatest.Eventually(t, "the source is given", func() bool {
+			o.mu.Lock()
+			defer o.mu.Unlock()
+			_, given := o.assigned[source]
+			return given
+		})
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		return o.assigned[source]
+	}
+	c.Produce(c.Client(), c.plain(source.Topic, 1, "a"), c.plain(source.Topic, 1, "b"))
+	transaction := c.Client(kgo.TransactionalID("other-" + uuid.NewString()))
+	if err := transaction.BeginTransaction(); err != nil {
+		t.Fatal(err)
+	}
+	c.Produce(transaction, c.plain(source.Topic, 1, "c"))
+	before := extent()
+	if before.Log == "" || before.Stable != 2 || before.End != 3 {
+		t.Errorf("got %+v, want the topic's id, and two of three records that can be read", before)
+	}
+	if err := transaction.EndTransaction(t.Context(), kgo.TryAbort); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := kadm.NewClient(c.Client()).DeleteTopic(t.Context(), source.Topic); err != nil {
+		t.Fatal(err)
+	}
+	if err := kafka.EnsureTopics(t.Context(), c.TopicOptions()); err != nil {
+		t.Fatal(err)
+	}
+	if after := extent(); after.Log == "" || after.Log == before.Log {
+		t.Errorf("got the topic's id %q after it was made anew, was %q", after.Log, before.Log)
 	}
 }

@@ -23,12 +23,12 @@ func (s *Store) Offsets(ctx context.Context, topic string) (map[archive.Source]a
 		return each(ctx, tx, func(rows pgx.Rows) error {
 			source := archive.Source{Topic: topic}
 			var offset archive.Offset
-			if err := rows.Scan(&source.Partition, &offset.Epoch, &offset.Next); err != nil {
+			if err := rows.Scan(&source.Partition, &offset.Epoch, &offset.Next, &offset.Log); err != nil {
 				return err
 			}
 			offsets[source] = offset
 			return nil
-		}, `SELECT partition, epoch, next FROM offsets WHERE topic = $1`, topic)
+		}, `SELECT partition, epoch, next, log FROM offsets WHERE topic = $1`, topic)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read offsets of %s: %w", topic, err)
@@ -131,11 +131,11 @@ const (
 
 // The two ways to move an offset. A source without a row counts as being at the zero offset.
 const (
-	moveOffset = `UPDATE offsets AS o SET epoch = $3, next = $4, ` + moveClock + `
+	moveOffset = `UPDATE offsets AS o SET epoch = $3, next = $4, log = $8, ` + moveClock + `
 		WHERE topic = $1 AND partition = $2 AND epoch = $6 AND next = $7 RETURNING rolling`
-	beginOffset = `INSERT INTO offsets AS o (topic, partition, epoch, next, appended, retained, rolling) VALUES ($1, $2, $3, $4, $5, $5, $6)
+	beginOffset = `INSERT INTO offsets AS o (topic, partition, epoch, next, appended, retained, rolling, log) VALUES ($1, $2, $3, $4, $5, $5, $6, $7)
 		ON CONFLICT (topic, partition) DO UPDATE SET
-			epoch = excluded.epoch, next = excluded.next, ` + moveClock + `
+			epoch = excluded.epoch, next = excluded.next, log = excluded.log, ` + moveClock + `
 		WHERE o.epoch = 0 AND o.next = 0 RETURNING rolling`
 	// appended and retained follow the append times, retained with caution: back at once, forward by more than clockJump
 	// only after append times have stayed there for as long. NULL means unknown.
@@ -167,10 +167,10 @@ func (in *intake) move(ctx context.Context, moves []archive.Move) error {
 	})
 	batch := new(pgx.Batch)
 	for _, m := range moves {
-		if m.Old == (archive.Offset{}) {
-			batch.Queue(beginOffset, m.Source.Topic, m.Source.Partition, m.New.Epoch, m.New.Next, known(m.Appended), in.beginning(&m))
+		if m.Old.Epoch == 0 && m.Old.Next == 0 {
+			batch.Queue(beginOffset, m.Source.Topic, m.Source.Partition, m.New.Epoch, m.New.Next, known(m.Appended), in.beginning(&m), m.New.Log)
 		} else {
-			batch.Queue(moveOffset, m.Source.Topic, m.Source.Partition, m.New.Epoch, m.New.Next, known(m.Appended), m.Old.Epoch, m.Old.Next)
+			batch.Queue(moveOffset, m.Source.Topic, m.Source.Partition, m.New.Epoch, m.New.Next, known(m.Appended), m.Old.Epoch, m.Old.Next, m.New.Log)
 		}
 	}
 	results := in.tx.SendBatch(ctx, batch)

@@ -16,12 +16,12 @@ func (s *Store) Offsets(ctx context.Context, topic string) (map[archive.Source]a
 	err := each(ctx, s.reader, func(rows *sql.Rows) error {
 		source := archive.Source{Topic: topic}
 		var offset archive.Offset
-		if err := rows.Scan(&source.Partition, &offset.Epoch, &offset.Next); err != nil {
+		if err := rows.Scan(&source.Partition, &offset.Epoch, &offset.Next, &offset.Log); err != nil {
 			return err
 		}
 		offsets[source] = offset
 		return nil
-	}, `SELECT partition, epoch, next FROM offsets WHERE topic = ?`, topic)
+	}, `SELECT partition, epoch, next, log FROM offsets WHERE topic = ?`, topic)
 	if err != nil {
 		return nil, fmt.Errorf("read offsets of %s: %w", topic, err)
 	}
@@ -84,7 +84,7 @@ const (
 
 // moveOffset moves an offset if it has the value that the archiver expects. retained follows the append times: back at
 // once, forward by more than clockJump only after append times have stayed there for as long. 0 means unknown.
-const moveOffset = `UPDATE offsets SET epoch = ?1, next = ?2, appended = max(appended, ?3),
+const moveOffset = `UPDATE offsets SET epoch = ?1, next = ?2, log = ?10, appended = max(appended, ?3),
 	retained = CASE
 		WHEN ?3 = 0 THEN retained
 		WHEN retained = 0 OR ?3 < retained - ?8 THEN ?3
@@ -102,10 +102,10 @@ const moveOffset = `UPDATE offsets SET epoch = ?1, next = ?2, appended = max(app
 func (w *batchWriter) move(ctx context.Context, moves []archive.Move, readingsTopic string) error {
 	for _, m := range moves {
 		result, err := w.tx.ExecContext(ctx, moveOffset,
-			m.New.Epoch, m.New.Next, micros(m.Appended), m.Source.Topic, m.Source.Partition, m.Old.Epoch, m.Old.Next, clockStep, clockJump)
-		if err == nil && m.Old == (archive.Offset{}) && !changed(result) {
-			result, err = w.tx.ExecContext(ctx, `INSERT OR IGNORE INTO offsets (topic, partition, epoch, next, appended, retained) VALUES (?1, ?2, ?3, ?4, ?5, ?5)`,
-				m.Source.Topic, m.Source.Partition, m.New.Epoch, m.New.Next, micros(m.Appended))
+			m.New.Epoch, m.New.Next, micros(m.Appended), m.Source.Topic, m.Source.Partition, m.Old.Epoch, m.Old.Next, clockStep, clockJump, m.New.Log)
+		if err == nil && m.Old.Epoch == 0 && m.Old.Next == 0 && !changed(result) {
+			result, err = w.tx.ExecContext(ctx, `INSERT OR IGNORE INTO offsets (topic, partition, epoch, next, appended, retained, log) VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6)`,
+				m.Source.Topic, m.Source.Partition, m.New.Epoch, m.New.Next, micros(m.Appended), m.New.Log)
 		}
 		if err != nil {
 			return fmt.Errorf("move offset of %s/%d: %w", m.Source.Topic, m.Source.Partition, err)

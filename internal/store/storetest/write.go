@@ -49,7 +49,14 @@ func offsetsMove(t *testing.T, store Store) {
 			t.Errorf("%s: got %v, want taken: %v", step.name, err, step.taken)
 		}
 	}
-	want := map[archive.Source]archive.Offset{source(4): {Epoch: 1, Next: 2}}
+	// The topic's id is written and not compared.
+	for next := int64(3); next < 5; next++ {
+		log := string(rune('a' + next))
+		if err := write(archive.Offset{Epoch: 1, Next: next - 1}, archive.Offset{Epoch: 1, Next: next, Log: log}); err != nil {
+			t.Errorf("of the topic %s: %v", log, err)
+		}
+	}
+	want := map[archive.Source]archive.Offset{source(4): {Epoch: 1, Next: 4, Log: "e"}}
 	if got := offsets(t, store, Topic); !maps.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
@@ -58,7 +65,7 @@ func offsetsMove(t *testing.T, store Store) {
 func offsetsByTopic(t *testing.T, store Store) {
 	other := archive.Source{Topic: "alerts", Partition: 1}
 	err := store.Write(t.Context(), &archive.Batch{Moves: []archive.Move{
-		{Source: source(1), New: archive.Offset{Next: 5}, Appended: epoch},
+		{Source: source(1), New: archive.Offset{Next: 5, Log: "a"}, Appended: epoch},
 		{Source: source(2), New: archive.Offset{Next: 6}, Appended: epoch},
 		{Source: other, New: archive.Offset{Next: 7}, Appended: epoch},
 	}})
@@ -66,7 +73,7 @@ func offsetsByTopic(t *testing.T, store Store) {
 		t.Fatal(err)
 	}
 	for topic, want := range map[string]map[archive.Source]archive.Offset{
-		Topic:        {source(1): {Next: 5}, source(2): {Next: 6}},
+		Topic:        {source(1): {Next: 5, Log: "a"}, source(2): {Next: 6}},
 		"alerts":     {other: {Next: 7}},
 		"aggregates": {},
 	} {
