@@ -201,7 +201,7 @@ func TestATransactionThatKafkaHasForgottenEndsAsItWasDecided(t *testing.T) {
 		"aborted, rejects ahead of it":          {"CompleteAbort", (*unended).deadLetter, []int64{101}, "aborted", ""},
 		"aborted, another program's record":     {"CompleteAbort", (*unended).nonsense, []int64{101}, "open", "none of a processor's"},
 		"aborted, settings":                     {"CompleteAbort", (*unended).settings, []int64{0}, "aborted", ""},
-		"nothing is known":                      {"Empty", (*unended).state, []int64{101}, "open", "its coordinator says Empty"},
+		"nothing is known":                      {"Empty", (*unended).state, []int64{101}, "open", "is in state Empty"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			u := startUnended(t, test.state)

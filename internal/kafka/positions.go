@@ -112,6 +112,7 @@ func (w *MarkerWatch) positions(ctx context.Context, admin *kadm.Client, p kadm.
 	end, _ := ends.Lookup(p.Topic, p.Partition)
 	client, err := kgo.NewClient(w.Dial.Options(
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{p.Topic: {p.Partition: kgo.NewOffset().At(p.CurrentTxnStartOffset)}}),
+		NoFetchSession(),
 		kgo.KeepControlRecords(), // One of them may be the last record.
 		PooledFetches(),
 	)...)
