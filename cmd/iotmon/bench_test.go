@@ -62,7 +62,7 @@ func TestBenchRefusesMistakes(t *testing.T) {
 		"-duration 1ms":  "-duration: must be from 1s to 1h0m0s (got 1ms)",
 		"-clients -1":    "-clients: must be from 0 to 50000 (got -1)",
 		"-speed 3":       "-speed",
-		"fast":           "fast: there are only flags here",
+		"fast":           `unexpected argument "fast": iotmon bench has only flags`,
 		"-rate a":        "-rate",
 		"-partitions 0":  "-partitions: must be from 1 to 1000 (got 0)",
 		"-json -clients": "-clients",

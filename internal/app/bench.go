@@ -11,9 +11,9 @@ import (
 	"iotmon/internal/kafka"
 )
 
-// NewMeasured makes the parts of iotmon that a benchmark loads, on the embedded broker or the cluster that the configuration
-// names, and starts none; measured is told what comes out. After an error nothing is left open, but DeleteTopics may be
-// called.
+// NewMeasured makes, but does not start, the parts of iotmon that a benchmark puts under load. It uses the cluster that the
+// configuration names, or the embedded broker if it names none. The parts report their outputs to measured. After an error
+// nothing is left open; DeleteTopics may still be called.
 func NewMeasured(ctx context.Context, cfg *config.Config, options Options, measured *bench.Run) (*Service, error) {
 	s := newService(config.Iotmon, cfg, options)
 	s.measured = measured
@@ -21,12 +21,12 @@ func NewMeasured(ctx context.Context, cfg *config.Config, options Options, measu
 	if len(cfg.Kafka.Brokers) > 0 {
 		broker = s.joinCluster
 	}
-	return s, s.make(ctx, []part{
+	return s, s.make(ctx, []maker{
 		s.listen, s.makeDomain, s.openSQLite, broker, s.makeProducer, s.makeProcessor, s.makeArchiver, s.makeLive, s.serveWeb,
 	})
 }
 
-// Producer returns the way into the service's log.
+// Producer returns the producer that writes readings to the service's log.
 func (s *Service) Producer() *kafka.Producer { return s.producer }
 
 // DeleteTopics removes the service's topics from the cluster.
@@ -34,7 +34,9 @@ func (s *Service) DeleteTopics(ctx context.Context) error {
 	return kafka.DeleteTopics(ctx, s.dial, s.topics)
 }
 
-// AwaitReady returns when nothing is missing. An error from ended is that of Run, and stays in it.
+// AwaitReady returns nil once every part is ready. It returns an error if the service ends first, if ctx ends, or after
+// startTimeout. The caller sends the result of Run to ended, which must be buffered: AwaitReady puts the result back, so that
+// the caller can still receive it.
 func (s *Service) AwaitReady(ctx context.Context, ended chan error) error {
 	deadline := time.After(startTimeout)
 	for {

@@ -13,14 +13,15 @@ import (
 )
 
 const (
-	// ownAnswers is how many bytes of answers a process keeps that has no Redis.
-	ownAnswers = 16 << 20
-	// pingInterval is how often Redis is asked whether it is there, and pingTimeout how long that may take.
+	// memoryAnswers bounds, in bytes, the cached answers of a process that has no Redis.
+	memoryAnswers = 16 << 20
+	// pingInterval is how often Redis is pinged; pingTimeout is how long one ping may take.
 	pingInterval = 5 * time.Second
 	pingTimeout  = 2 * time.Second
 )
 
-// openRedis makes the client, and watches the server: what misses it goes on without, so nobody else would tell.
+// openRedis makes the client and adds a watch of the server. Every user of the cache goes on without Redis and reports
+// nothing, so the watch is what logs an outage.
 func (s *Service) openRedis(context.Context) error {
 	if s.cfg.Redis.URL == "" {
 		return nil
@@ -46,17 +47,18 @@ func (s *Service) openRedis(context.Context) error {
 				return
 			}
 			part.Ready()
-			s.Logger.Info("Redis answers")
+			s.Logger.Info("Redis answers again")
 		})
 		return nil
 	})
 	return nil
 }
 
-// watchRedis pings until ctx ends, and calls told when the answer is another one than before: nil, or why there is none.
-func (s *Service) watchRedis(ctx context.Context, told func(error)) {
-	tick := time.NewTicker(pingInterval)
-	defer tick.Stop()
+// watchRedis pings until ctx ends. It calls changed after the first ping and whenever Redis begins or ceases to answer, with
+// nil if Redis answers, otherwise with the error of the ping.
+func (s *Service) watchRedis(ctx context.Context, changed func(error)) {
+	ticker := time.NewTicker(pingInterval)
+	defer ticker.Stop()
 	for first, was := true, false; ; {
 		ping, cancel := context.WithTimeout(ctx, pingTimeout)
 		err := s.redis.Ping(ping)
@@ -66,17 +68,18 @@ func (s *Service) watchRedis(ctx context.Context, told func(error)) {
 		}
 		if answers := err == nil; first || answers != was {
 			first, was = false, answers
-			told(err)
+			changed(err)
 		}
 		select {
-		case <-tick.C:
+		case <-ticker.C:
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-// states returns what the live view starts from, rather than from the log; nil for nothing.
+// states returns where the live view gets its first device states from: Redis, or the processor in the same process. It
+// returns nil if there is neither; then the live view reads all of device-state.
 func (s *Service) states() kafka.StateLoader {
 	switch {
 	case s.redis != nil:
@@ -88,10 +91,10 @@ func (s *Service) states() kafka.StateLoader {
 	}
 }
 
-// answers returns where answers about the past are kept.
+// answers returns the cache of answers about the past: Redis, or memory if there is no Redis.
 func (s *Service) answers() api.Answers {
 	if s.redis == nil {
-		return memory.NewAnswers(ownAnswers, s.metrics.Cache.Answered)
+		return memory.NewAnswers(memoryAnswers, s.metrics.Cache.Answered)
 	}
 	return redis.NewAnswers(s.redis, s.metrics.Cache.Answered)
 }

@@ -7,7 +7,7 @@ import (
 	"iotmon/internal/kafka/processor"
 )
 
-// With no processor in this process nobody would ever hand anything over, and the page would wait for it.
+// Without a processor in this process no handover ever comes, and a page that waited for it would stay empty.
 func TestTheLiveViewWaitsForNoHandoverWithoutAProcessor(t *testing.T) {
 	for role, want := range map[string]bool{config.RoleProcessor: true, config.RoleArchiver: false} {
 		s := &Service{cfg: new(config.Config), handover: processor.NewHandover()}

@@ -14,11 +14,11 @@ import (
 	"iotmon/internal/store/postgres"
 )
 
-// repeatedLogs is how often the Kafka client, and what follows from its failures, may say the same.
+// repeatedLogs is the shortest time between two equal log lines of a client whose server is away.
 const repeatedLogs = time.Minute
 
-// joinCluster says how to reach Kafka, and has it watched. Nothing here waits for it: a service starts, and says that it is
-// not ready, whatever is missing.
+// joinCluster sets how to reach Kafka and adds a watch of the cluster. It does not wait for Kafka: a service starts without
+// its servers and reports that it is not ready.
 func (s *Service) joinCluster(context.Context) error {
 	dial, err := newDial(s.cfg)
 	if err != nil {
@@ -49,8 +49,8 @@ func (s *Service) joinCluster(context.Context) error {
 	return nil
 }
 
-// server names a server in the service's readiness. Those who show what they have to people go on without it; the page
-// says by itself what is stale.
+// server adds a server to the service's readiness. Without the server, web and websocket are degraded but still ready: they
+// show what they have, and the page marks what is stale. The other services are not ready.
 func (s *Service) server(name string) *observe.Part {
 	if s.name == config.Web || s.name == config.WebSocket {
 		return s.readiness.Mention(name)
@@ -58,7 +58,7 @@ func (s *Service) server(name string) *observe.Part {
 	return s.readiness.Expect(name)
 }
 
-// newDial returns how the configuration reaches a cluster.
+// newDial returns the addresses, the encryption and the login by which the configuration says to reach Kafka.
 func newDial(cfg *config.Config) (kafka.Dial, error) {
 	dial := kafka.Dial{Brokers: cfg.Kafka.Brokers, ServerSideGroups: cfg.Kafka.GroupProtocol == "consumer"}
 	var err error
@@ -71,7 +71,7 @@ func newDial(cfg *config.Config) (kafka.Dial, error) {
 	return dial, err
 }
 
-// newTLS returns nil if the connections are not to be encrypted.
+// newTLS returns nil if the configuration does not enable TLS.
 func newTLS(cfg *config.TLS) (*tls.Config, error) {
 	if !cfg.Enabled {
 		return nil, nil
@@ -84,7 +84,7 @@ func newTLS(cfg *config.TLS) (*tls.Config, error) {
 		}
 		t.RootCAs = x509.NewCertPool()
 		if !t.RootCAs.AppendCertsFromPEM(text) {
-			return nil, fmt.Errorf("ca_file: %s holds no certificate in PEM", cfg.CAFile)
+			return nil, fmt.Errorf("ca_file: no PEM certificate in %s", cfg.CAFile)
 		}
 	}
 	if cfg.CertFile != "" {
@@ -97,7 +97,7 @@ func newTLS(cfg *config.TLS) (*tls.Config, error) {
 	return t, nil
 }
 
-// openPostgres makes the store. Its schema is brought up to date by the first service that finds the server.
+// openPostgres makes the store without waiting for the server. The first service that reaches the server migrates the schema.
 func (s *Service) openPostgres(context.Context) error {
 	writers := int32(max(s.cfg.Postgres.MaxConnections/3, 1))
 	store, err := postgres.Open(postgres.Options{
@@ -128,21 +128,22 @@ func (s *Service) openPostgres(context.Context) error {
 	return nil
 }
 
-// rowRefused tells of a row that the database cannot hold. The log would bring it again for ever, so the archive goes on
-// without it.
+// rowRefused logs a row that the database refuses because of its content. The archiver skips the row: a retry would read the
+// same row from the log and fail in the same way, for ever.
 func (s *Service) rowRefused(err error) {
-	s.Logger.Error("row left out of the archive: the database refuses what it holds", "error", err)
+	s.Logger.Error("row not archived: the database refuses its content", "error", err)
 }
 
-// after returns run, to begin when all of these have been closed. A nil one has nothing to wait for.
-func after(run func(context.Context) error, these ...<-chan struct{}) func(context.Context) error {
+// after returns a function that calls run once all channels of usable are closed. A nil channel counts as closed. If ctx ends
+// first, run is not called, which is success.
+func after(run func(context.Context) error, usable ...<-chan struct{}) func(context.Context) error {
 	return func(ctx context.Context) error {
-		for _, this := range these {
-			if this == nil {
+		for _, closed := range usable {
+			if closed == nil {
 				continue
 			}
 			select {
-			case <-this:
+			case <-closed:
 			case <-ctx.Done():
 				return nil
 			}

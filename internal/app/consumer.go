@@ -15,7 +15,7 @@ import (
 	"iotmon/internal/view"
 )
 
-// has reports whether this process has one of the roles of a consumer.
+// has reports whether the configuration gives this process the role, one of the consumer's: processor, archiver or cache.
 func (s *Service) has(role string) bool { return slices.Contains(s.cfg.Consumer.Roles, role) }
 
 func (s *Service) makeProcessor(context.Context) error {
@@ -53,7 +53,8 @@ func (s *Service) processorMetrics() processorMetrics {
 	}
 }
 
-// early returns what gives the processor's states to the live view of this process; nil if there is none.
+// early returns what the processor calls with states and open windows as soon as it has made them, so that the live view of
+// the same process need not wait to read them from the log. It returns nil if the live view is in another process.
 func (s *Service) early() func(view.Batch) {
 	if s.handover == nil {
 		return nil
@@ -92,10 +93,11 @@ func (s *Service) makeArchiver(context.Context) error {
 	return nil
 }
 
-// archivePatience is less than what the alert IotmonArchiveStalled takes for a standstill.
+// archivePatience is how long the archiver of iotmon may collect records before it writes them. It is shorter than the time
+// after which the alert IotmonArchiveStalled fires.
 const archivePatience = 4 * time.Minute
 
-// makeFiller makes what keeps the cache filled that web instances start from.
+// makeFiller makes the filler of the cache of device states, from which web instances start.
 func (s *Service) makeFiller(context.Context) error {
 	if s.redis == nil || !s.has(config.RoleCache) {
 		return nil

@@ -11,8 +11,8 @@ import (
 	"iotmon/internal/app/datadir"
 )
 
-// serveControl answers the commands of those who own the data directory, on an address and port of its own that nothing else
-// leads to.
+// serveControl serves the commands that act on a running iotmon, such as iotmon backup. It listens on a loopback port of its
+// own. Address and token are in a file of the data directory, so only a user who can read that file can use it.
 func (s *Service) serveControl(ctx context.Context) error {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -26,7 +26,7 @@ func (s *Service) serveControl(ctx context.Context) error {
 	})
 	control, err := datadir.OpenControl(s.cfg.DataDir, "http://"+listener.Addr().String())
 	if err != nil {
-		return fmt.Errorf("tell commands where to ask: %w", err)
+		return fmt.Errorf("write the control file: %w", err)
 	}
 	s.onClose("control file", control.Close)
 	mux := http.NewServeMux()
@@ -35,8 +35,8 @@ func (s *Service) serveControl(ctx context.Context) error {
 	return nil
 }
 
-// backupHandler answers with a backup of the service's data directory. One at a time: each takes as much of the disk as the
-// database.
+// backupHandler answers with a backup of the service's data directory. It makes one backup at a time and refuses a second,
+// since each needs as much disk space as the database.
 type backupHandler struct {
 	service *Service
 	busy    sync.Mutex
@@ -51,7 +51,7 @@ func (h *backupHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s := h.service
 	made, err := datadir.Prepare(r.Context(), s.cfg.DataDir, s.broker.Snapshot)
 	if err != nil {
-		s.Logger.ErrorContext(r.Context(), "no backup", "error", err)
+		s.Logger.ErrorContext(r.Context(), "backup failed", "error", err)
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
@@ -59,8 +59,8 @@ func (h *backupHandler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Type", "application/gzip")
 	list, err := made.Write(w, s.Version)
 	if err != nil {
-		s.Logger.ErrorContext(r.Context(), "no backup", "error", err)
-		panic(http.ErrAbortHandler) // What has been sent must not look like all of it.
+		s.Logger.ErrorContext(r.Context(), "backup failed", "error", err)
+		panic(http.ErrAbortHandler) // The client must not mistake the part that was sent for the whole.
 	}
-	s.Logger.InfoContext(r.Context(), "backed up", "files", len(list.Files), "bytes", list.Bytes())
+	s.Logger.InfoContext(r.Context(), "backup sent", "files", len(list.Files), "bytes", list.Bytes())
 }

@@ -15,7 +15,8 @@ import (
 	"iotmon/internal/view"
 )
 
-// BenchmarkDevices answers GET /api/v1/devices of a plant of 100,000 devices: what a page costs is what it holds.
+// BenchmarkDevices answers GET /api/v1/devices for a plant of 100,000 devices. The time of an answer should depend on the
+// devices in it, not on those of the plant.
 func BenchmarkDevices(b *testing.B) {
 	handler := largePlant(b, 100_000)
 	for _, page := range []struct{ name, query string }{
@@ -62,7 +63,7 @@ func lastCursor(b *testing.B, handler http.Handler) string {
 	}
 }
 
-// largePlant answers for a plant of so many devices, of two types in ten buildings, every tenth with an open alert.
+// largePlant returns the API of a plant with that many devices, of two types in ten buildings, every tenth with an open alert.
 func largePlant(b *testing.B, devices int) http.Handler {
 	present := view.New(view.Options{WindowLength: 30 * time.Second})
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -98,5 +99,5 @@ func largePlant(b *testing.B, devices int) http.Handler {
 	return handler
 }
 
-// nothingArchived is an empty history that nobody asks.
+// nothingArchived is a history that must not be queried.
 type nothingArchived struct{ api.History }

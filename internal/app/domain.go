@@ -29,7 +29,7 @@ func newCatalog(cfg *config.Config) (*iot.Catalog, error) {
 	return catalog, nil
 }
 
-// newAdmission returns the test that ingest, processor and archiver share.
+// newAdmission returns the test of a reading that HTTP ingest, processor and archiver share.
 func newAdmission(cfg *config.Config, catalog *iot.Catalog) *iot.Admission {
 	return &iot.Admission{
 		Catalog:   catalog,
@@ -40,7 +40,7 @@ func newAdmission(cfg *config.Config, catalog *iot.Catalog) *iot.Admission {
 	}
 }
 
-// newMapping returns the rules for values in the shapes of other programs.
+// newMapping returns the rules of ingest.map.
 func newMapping(cfg *config.Config, catalog *iot.Catalog) (*mapping.Rules, error) {
 	var rules []mapping.Rule
 	for _, r := range cfg.Ingest.Map {
@@ -56,7 +56,7 @@ func newMapping(cfg *config.Config, catalog *iot.Catalog) (*mapping.Rules, error
 	return m, nil
 }
 
-// Builtin returns what the configuration may name without defining it.
+// Builtin returns the names of the built-in device types and rules, which a configuration may use without defining them.
 func Builtin() config.Builtin {
 	builtin := config.Builtin{RuleTypes: make(map[string]string), MaxRules: iot.MaxRules}
 	for _, spec := range iot.BuiltinTypes() {
@@ -68,7 +68,7 @@ func Builtin() config.Builtin {
 	return builtin
 }
 
-// newRules returns the built-in rules that are on, then those of the configuration.
+// newRules returns the built-in rules that the configuration has not switched off, then the rules it adds.
 func newRules(cfg *config.Config) []iot.Rule {
 	var rules []iot.Rule
 	thresholds := cfg.Alerts.Thresholds()

@@ -8,16 +8,18 @@ import (
 	"iotmon/internal/iot"
 )
 
-// freshHistory has the archiver of this process write what it has before the store is asked.
+// freshHistory has the archiver of this process write the records it has collected before each query of the store. So an
+// answer contains the newest readings, too.
 type freshHistory struct {
 	api.History
 	archiver interface{ Freshen(context.Context) }
 }
 
-// freshTimeout bounds how long a question waits for the archive: better an answer that lacks the last minute than none.
+// freshTimeout is how long a query waits for the archiver. Then the store is queried all the same: an answer without the last
+// minute is better than none.
 const freshTimeout = time.Second
 
-// history returns what knows the past.
+// history returns what answers queries about the past.
 func (s *Service) history() api.History {
 	if s.archiver == nil || s.broker == nil {
 		return s.store

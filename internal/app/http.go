@@ -11,11 +11,12 @@ import (
 	"github.com/klauspost/compress/gzhttp"
 )
 
-// stopTimeout is how long requests under way may take when the server stops.
+// stopTimeout is how long the server, when it stops, waits for the requests under way. The producer may take as long to send
+// its last readings.
 const stopTimeout = time.Second
 
-// requestTimeout is how long a request may take to arrive, and any other than one with readings to be answered: those have
-// a timeout of their own, and a WebSocket has none.
+// requestTimeout is how long a request may take to arrive and be answered. Then its context ends. HTTP ingest sets a timeout of
+// its own; a WebSocket has none.
 const requestTimeout = 2 * time.Minute
 
 // serve answers HTTP on the listener until ctx ends.
@@ -35,7 +36,7 @@ func serve(listener net.Listener, handler http.Handler) func(context.Context) er
 			stopping, cancel := context.WithTimeout(context.Background(), stopTimeout)
 			defer cancel()
 			if server.Shutdown(stopping) != nil {
-				_ = server.Close() // Nobody waits for what is still open.
+				_ = server.Close() // The requests still open are cut off; their errors are of no use.
 			}
 		}()
 		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
@@ -46,7 +47,7 @@ func serve(listener net.Listener, handler http.Handler) func(context.Context) er
 	}
 }
 
-// routes is what the web service answers.
+// routes are the handlers of the web service.
 type routes struct {
 	page     *page
 	api      http.Handler
@@ -55,7 +56,8 @@ type routes struct {
 	admin    http.Handler
 }
 
-// handler returns the whole of the web service. Everything but the WebSocket is compressed for those who accept it.
+// handler returns the handler of all paths of the web service. Answers of the page and the API are compressed for clients that
+// accept it.
 func (r *routes) handler() (http.Handler, error) {
 	compress, err := gzhttp.NewWrapper(gzhttp.MinSize(1024))
 	if err != nil {
@@ -76,12 +78,12 @@ func (r *routes) handler() (http.Handler, error) {
 	return secured(mux), nil
 }
 
-// contentPolicy allows the page nothing but what comes from the server itself. Styles may be set in place, which the charts
-// do; scripts may not.
+// contentPolicy allows the page to load only from its own server. Inline styles are allowed, since the charts set them;
+// inline scripts are not.
 const contentPolicy = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; " +
 	"object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// secured sets the headers that keep a page from being turned against its reader.
+// secured sets the headers that make browsers refuse foreign scripts, framing by other pages and guessed content types.
 func secured(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()

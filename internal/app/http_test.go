@@ -23,7 +23,7 @@ import (
 // script is long enough to be worth compressing.
 var script = strings.Repeat("export const answer = 42;\n", 100)
 
-// webService returns the web service around parts that only say who they are.
+// webService returns the web service with handlers that answer with their own name.
 func webService(t *testing.T) http.Handler {
 	t.Helper()
 	cfg := config.Default(config.Iotmon, Builtin())
@@ -48,7 +48,7 @@ func webService(t *testing.T) http.Handler {
 	return handler
 }
 
-// get asks for a path, with pairs of header names and values.
+// get sends a GET request for a path, with pairs of header names and values.
 func get(t *testing.T, handler http.Handler, path string, header ...string) *http.Response {
 	t.Helper()
 	request := httptest.NewRequest(http.MethodGet, path, nil)
@@ -140,8 +140,8 @@ func (l oneConn) Close() error { close(l); return nil }
 
 func (l oneConn) Addr() net.Addr { return &net.TCPAddr{} }
 
-// The server reads what is left of a short body before it answers, so whoever announces one and sends nothing would hold a
-// connection and a goroutine for as long as it likes.
+// Before it answers, the server reads the rest of a short body. A client that announces a body and never sends it could
+// therefore hold a connection and a goroutine for ever.
 func TestBodyThatNeverComesEndsTheConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		near, far := net.Pipe()
@@ -163,7 +163,7 @@ func TestBodyThatNeverComesEndsTheConnection(t *testing.T) {
 	})
 }
 
-func TestStaticFilesAreAskedAboutAndNotSentAgain(t *testing.T) {
+func TestUnchangedStaticFilesAreNotSentAgain(t *testing.T) {
 	handler := webService(t)
 	first := get(t, handler, "/static/js/main.js")
 	tag := first.Header.Get("ETag")
@@ -182,8 +182,8 @@ func TestStaticFilesAreAskedAboutAndNotSentAgain(t *testing.T) {
 	}
 }
 
-// What the page names stays in the browser's cache until another version has other names.
-func TestFilesThatThePageNamesAreKept(t *testing.T) {
+// Files under the path with the version stay in the browser's cache for good.
+func TestFilesWithAVersionInTheirPathAreCachedForGood(t *testing.T) {
 	handler := webService(t)
 	_, rest, _ := strings.Cut(body(t, get(t, handler, "/")), `src="`)
 	address, _, _ := strings.Cut(rest, `"`)
@@ -192,12 +192,12 @@ func TestFilesThatThePageNamesAreKept(t *testing.T) {
 	}
 	named := get(t, handler, "/"+address)
 	if text := body(t, named); text != script || !strings.Contains(named.Header.Get("Cache-Control"), "immutable") {
-		t.Errorf("got %d bytes with Cache-Control %q, want the script to be kept", len(text), named.Header.Get("Cache-Control"))
+		t.Errorf("got %d bytes with Cache-Control %q, want the script, cached for good", len(text), named.Header.Get("Cache-Control"))
 	}
 	const another = "/static/0123456789abcdef/"
 	other := get(t, handler, another+"js/main.js")
 	if text := body(t, other); text != script || other.Header.Get("Cache-Control") != "no-cache" {
-		t.Errorf("another version: got %d bytes with Cache-Control %q, want the script, to be asked about", len(text), other.Header.Get("Cache-Control"))
+		t.Errorf("another version: got %d bytes with Cache-Control %q, want the script, revalidated at each load", len(text), other.Header.Get("Cache-Control"))
 	}
 	for _, path := range []string{strings.Replace(address, "/js", "%2fjs", 1), strings.Replace(address, "main", "m%61in", 1)} {
 		odd := get(t, handler, "/"+path)
@@ -223,7 +223,7 @@ func TestEachPageIsTheSameHTML(t *testing.T) {
 	}
 }
 
-func TestAPageFartherDownFindsItsFiles(t *testing.T) {
+func TestAPageOnADeeperPathFindsItsFiles(t *testing.T) {
 	cfg := config.Default(config.Iotmon, Builtin())
 	page, err := newPage(&cfg, fstest.MapFS{}, fstest.MapFS{"index.html": {Data: []byte(`{{.Root}} {{.Assets}}`)}}, "1")
 	if err != nil {
@@ -236,7 +236,7 @@ func TestAPageFartherDownFindsItsFiles(t *testing.T) {
 	}
 }
 
-// Files of a directory change while they are edited.
+// Files of a directory may be edited while the server runs.
 func TestFilesOfADirectoryHaveNoVersion(t *testing.T) {
 	dir := t.TempDir()
 	write := func(text string) {
@@ -264,7 +264,7 @@ func TestFilesOfADirectoryHaveNoVersion(t *testing.T) {
 	}
 }
 
-func TestTheCompressedFileIsNotSentAgainEither(t *testing.T) {
+func TestUnchangedCompressedFilesAreNotSentAgain(t *testing.T) {
 	handler := webService(t)
 	first := get(t, handler, "/static/js/main.js", "Accept-Encoding", "gzip")
 	again := get(t, handler, "/static/js/main.js", "Accept-Encoding", "gzip", "If-None-Match", first.Header.Get("ETag"))
@@ -283,7 +283,7 @@ func TestEverythingButTheWebSocketIsCompressed(t *testing.T) {
 			continue
 		}
 		if !strings.Contains(response.Header.Get("Vary"), "Accept-Encoding") {
-			t.Errorf("%s: got Vary %q, so a cache may hand it to who cannot read it", path, response.Header.Get("Vary"))
+			t.Errorf("%s: got Vary %q, so a cache may send it to a client that cannot decompress it", path, response.Header.Get("Vary"))
 		}
 		packed := body(t, response)
 		reader, err := gzip.NewReader(strings.NewReader(packed))

@@ -1,4 +1,4 @@
-// Package app puts the parts together: it alone knows which adapter stands behind which interface.
+// Package app builds the services from their parts. It alone knows which adapter implements which interface.
 package app
 
 import (
@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// lifecycle runs components side by side and closes resources in the opposite order of their making.
+// lifecycle runs components concurrently and closes resources in the reverse order of their making.
 type lifecycle struct {
 	logger     *slog.Logger
 	components []component
@@ -28,18 +28,19 @@ type closer struct {
 	close func() error
 }
 
-// add has run called with the others. It must return soon after its context has ended.
+// add registers a component. Its function run is called in a goroutine of its own and must return soon after its context has
+// ended.
 func (l *lifecycle) add(name string, run func(context.Context) error) {
 	l.components = append(l.components, component{name, run})
 }
 
-// onClose has close called when everything that was made later has been closed.
+// onClose registers a resource. Its function close is called after everything registered later has been closed.
 func (l *lifecycle) onClose(name string, close func() error) {
 	l.closers = append(l.closers, closer{name, close})
 }
 
-// run runs all components until ctx ends or the first of them fails, which ends the others. Being stopped by ctx is
-// success.
+// run runs all components until ctx ends or the first of them fails, and waits for all of them. A failure ends the others and
+// is returned. Being stopped by ctx is success.
 func (l *lifecycle) run(ctx context.Context) error {
 	group, running := errgroup.WithContext(ctx)
 	for _, c := range l.components {
@@ -49,7 +50,7 @@ func (l *lifecycle) run(ctx context.Context) error {
 			case err != nil && !errors.Is(err, context.Canceled):
 				return fmt.Errorf("%s: %w", c.name, err)
 			case err == nil && running.Err() == nil:
-				return fmt.Errorf("%s: ended without being asked to", c.name)
+				return fmt.Errorf("%s: ended by itself", c.name)
 			}
 			return nil
 		})
@@ -57,7 +58,7 @@ func (l *lifecycle) run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// close closes everything, last made first, and logs what fails or takes long.
+// close closes everything, in the reverse order of registration. It logs failures and every close that takes over a second.
 func (l *lifecycle) close() {
 	for i := len(l.closers) - 1; i >= 0; i-- {
 		c := l.closers[i]

@@ -16,7 +16,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// untilStopped is a component that does its duty.
+// untilStopped is a component that runs until it is stopped.
 func untilStopped(ctx context.Context) error {
 	<-ctx.Done()
 	return ctx.Err()
@@ -87,7 +87,7 @@ func TestClosersRunLastInFirstOutWhateverFails(t *testing.T) {
 		add("database", 0, errors.New("busy"))
 		add("broker", 2*time.Second, nil)
 		l.close()
-		l.close() // Whoever closes twice closes nothing twice.
+		l.close() // A second call must not close anything again.
 		if want := []string{"broker", "database", "listener"}; !slices.Equal(order, want) {
 			t.Errorf("got %v, want %v", order, want)
 		}

@@ -46,7 +46,7 @@ func (s *Service) openBroker(ctx context.Context) error {
 	s.onClose("broker", broker.Close)
 	s.broker = broker
 	s.handover = processor.NewHandover()
-	if err := datadir.RemoveLeftovers(s.cfg.DataDir); err != nil { // Ours alone: the broker has taken the directory.
+	if err := datadir.RemoveLeftovers(s.cfg.DataDir); err != nil { // No other process uses the directory: the broker has locked it.
 		return err
 	}
 	s.dial = kafka.Dial{Brokers: broker.Addrs(), Dialer: broker.Dial, ClientID: s.name, Logger: s.Logger}
@@ -72,22 +72,23 @@ func (s *Service) openBroker(ctx context.Context) error {
 	return nil
 }
 
-// checkClock refuses to go on with a clock that is behind what the log holds, unless it is the log that was wrong: the embedded
-// broker's records have this machine's time, and so have all decisions.
+// checkClock returns an error if this machine's clock is behind the newest record of the log. The embedded broker's append
+// times are this machine's time, and every decision follows them. If the clock is right now and was ahead before,
+// kafka.embedded.allow_clock_behind appends a tick to every partition, from which on the log has the right time.
 func (s *Service) checkClock(ctx context.Context) error {
 	err := kafka.CheckClock(ctx, s.dial, s.topics, time.Now())
 	if !errors.Is(err, kafka.ErrClockBehind) {
 		return err
 	}
 	if !s.cfg.Kafka.Embedded.AllowClockBehind {
-		return fmt.Errorf("%w; set the clock right, or, if it is right and was wrong before, start once with kafka.embedded.allow_clock_behind=true "+
+		return fmt.Errorf("%w; set the clock; or, if it is right now and was wrong before, start once with kafka.embedded.allow_clock_behind=true "+
 			"(IOTMON_KAFKA_EMBEDDED_ALLOW_CLOCK_BEHIND=true)", err)
 	}
-	s.Logger.Warn("the log's time is taken to have been wrong", "reason", err)
+	s.Logger.Warn("the log's time goes back, as kafka.embedded.allow_clock_behind says", "reason", err)
 	return kafka.AppendTicks(ctx, s.dial, s.topics)
 }
 
-// processed returns, for each partition of the readings, the offset up to which both the processor and the archive have processed it.
+// processed returns, for each partition of the readings, the offset before which neither processor nor archiver needs a record.
 func (s *Service) processed(ctx context.Context) (map[int32]int64, error) {
 	offsets, err := kafka.CommittedOffsets(ctx, s.dial, s.topics, s.cfg.Kafka.GroupID)
 	if err != nil || !s.cfg.Archive.Enabled {

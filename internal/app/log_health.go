@@ -12,13 +12,13 @@ import (
 	"iotmon/internal/observe"
 )
 
-// findings are what is wrong with partitions of the readings' log, as one part of the service's readiness: it goes on with the
-// others.
+// findings reports what is wrong with single partitions of the readings as one part of the service's readiness. The other
+// partitions go on. It is safe for concurrent use.
 type findings struct {
 	part *observe.Part
 
 	mu         sync.Mutex
-	partitions map[int32]string
+	partitions map[int32]string // guarded by mu: the reason of each partition with a finding
 }
 
 func newFindings(part *observe.Part) *findings {
@@ -26,7 +26,7 @@ func newFindings(part *observe.Part) *findings {
 	return &findings{part: part, partitions: make(map[int32]string)}
 }
 
-// set notes what is wrong with a partition, "" for nothing.
+// set replaces the finding of a partition; an empty reason removes it.
 func (f *findings) set(partition int32, reason string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -42,7 +42,8 @@ func (f *findings) set(partition int32, reason string) {
 	f.part.NotReady(strings.Join(reasons, "; "))
 }
 
-// watchTransactions reports transactions of other programs that keep readings from being processed.
+// watchTransactions adds a watch that reports transactions of other programs that stay open: readings behind them cannot be
+// processed.
 func (s *Service) watchTransactions() {
 	open := newFindings(s.readiness.Mention("open transactions"))
 	watch := kafka.NewStallWatch(kafka.StallOptions{
@@ -57,8 +58,8 @@ func (s *Service) watchTransactions() {
 	s.add("transaction watch", after(watch.Run, s.kafka))
 }
 
-// endTransactions writes the markers of processors' transactions that Kafka has failed to write. The embedded broker has no such
-// fault.
+// endTransactions adds a watch that ends transactions of processors that Kafka has noted as complete and yet left open in some
+// partition, after a broker was killed. The embedded broker does not have this fault.
 func (s *Service) endTransactions() {
 	if s.broker != nil {
 		return

@@ -13,14 +13,14 @@ import (
 	"iotmon/internal/view"
 )
 
-// processorMetrics tells the processor's metrics what it hears.
+// processorMetrics passes the processor's events on to the metrics, the readiness and a benchmark.
 type processorMetrics struct {
 	consumer *observe.Consumer
 	part     *observe.Part
 	now      func() time.Time
-	measured *bench.Run
+	measured *bench.Run // nil unless a benchmark runs
 	health   *observe.LogHealth
-	stopped  *findings
+	stopped  *findings // the partitions that are not processed until a restart
 }
 
 var _ processor.Metrics = processorMetrics{}
@@ -56,7 +56,7 @@ func (m processorMetrics) Failed(partition int32) { m.health.PartitionFailed(par
 
 func (m processorMetrics) Stopped(partition int32, reason string) {
 	m.health.PartitionStopped(partition)
-	m.stopped.set(partition, "not processed before a restart, because it failed too often: "+reason)
+	m.stopped.set(partition, "not processed until a restart, because it failed too often: "+reason)
 }
 
 func (m processorMetrics) Lost(messages int64) { m.health.Lost("processor", messages) }
@@ -69,7 +69,7 @@ func (m processorMetrics) Released(partition int32) {
 
 func (m processorMetrics) Ready(ready bool) { setReady(m.part, ready, "waiting for its partitions") }
 
-// setReady tells a part's readiness.
+// setReady sets whether a part is ready; otherwise is the reason shown when it is not.
 func setReady(part *observe.Part, ready bool, otherwise string) {
 	if ready {
 		part.Ready()
@@ -78,7 +78,7 @@ func setReady(part *observe.Part, ready bool, otherwise string) {
 	}
 }
 
-// countingTicker counts the ticks that get into the log.
+// countingTicker counts the ticks that were appended to the log.
 type countingTicker struct {
 	processor.Ticker
 	consumer *observe.Consumer
@@ -113,11 +113,11 @@ func (s *Service) archiveMetrics() archive.Metrics {
 		Written: a.Written,
 		Retried: a.Retried,
 		Pruned:  a.Pruned,
-		Ready:   func(ready bool) { setReady(part, ready, "the database does not take what the log holds") },
+		Ready:   func(ready bool) { setReady(part, ready, "records of the log cannot be written to the database") },
 	}
 }
 
-// plant reads the state of the plant for a scrape.
+// plant returns a function that reads the counts of the live view, for a scrape of the metrics.
 func plant(present *view.View) func() observe.Plant {
 	return func() observe.Plant {
 		counts := present.Counts()

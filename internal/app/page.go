@@ -16,7 +16,7 @@ import (
 	"iotmon/internal/config"
 )
 
-// page is the dashboard: the HTML that loads it, and its files, either of which a configuration may replace.
+// page is the dashboard: the HTML and the static files. The configuration may replace either by a directory.
 type page struct {
 	assets *assets
 	// paths are the addresses of the application's pages. Each is answered with the same HTML, which loads the page that the
@@ -26,7 +26,8 @@ type page struct {
 	values   map[string]string
 }
 
-// newPage renders the page once: a template that fails shows at the start, not as half a page in a browser.
+// newPage reads the template and the files. It renders the page once, so that a mistake in the template fails the start rather
+// than a request.
 func newPage(cfg *config.Config, static, templates fs.FS, version string) (*page, error) {
 	if cfg.Server.StaticDir != "" {
 		static = os.DirFS(cfg.Server.StaticDir)
@@ -71,8 +72,8 @@ func pagePaths(static fs.FS) ([]string, error) {
 	return paths, nil
 }
 
-// render returns the HTML for a path. Its addresses are relative, so that it works behind a proxy that serves it below a path of
-// its own: {{.Root}} leads from the page to the application's root, {{.Assets}} to its files.
+// render returns the HTML for a path. All links in it are relative, so that the page works behind a proxy that adds a path
+// prefix: {{.Root}} leads from the page to the application's root, {{.Assets}} to its files.
 func (p *page) render(path string) (string, error) {
 	root := strings.Repeat("../", strings.Count(path, "/")-1)
 	values := maps.Clone(p.values)
@@ -88,11 +89,12 @@ func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-cache")
-	_, _ = w.Write([]byte(text)) // Whoever has gone needs no page.
+	_, _ = w.Write([]byte(text)) // A write fails only if the client has gone.
 }
 
-// render puts values where a template has {{.Name}}, in its text or in a quoted attribute. The page needs no more than that,
-// and html/template would keep the linker from leaving out any method of any library: a fifth of the program.
+// render replaces each {{.Name}} of a template, in text or in a quoted attribute, by its escaped value. html/template is not
+// used: it calls methods by name, so the linker could no longer remove unused methods of any library, and the program would
+// grow by a quarter.
 func render(template string, values map[string]string) (string, error) {
 	var text strings.Builder
 	for {
@@ -112,18 +114,19 @@ func render(template string, values map[string]string) (string, error) {
 	}
 }
 
-// assets serves the page's files. Below a path that begins with their version browsers keep them for good, since other files have
-// another path; under their plain names browsers ask at each load. Embedded files have no time of change, a hash of their content
-// stands in for it. Files of a directory may change at any time and have no version.
+// assets serves the page's static files. Embedded files have a version, a hash of them all. Below a path that begins with the
+// version, browsers keep a file for good, since changed files have another path. Under its plain name, browsers ask at each
+// load whether a file has changed; a hash of its content, the ETag, tells them. Files of a directory may change at any time
+// and have neither.
 type assets struct {
 	files http.Handler
-	// tags are the hashes of embedded files by name, version is that of all of them, as the beginning of a path; empty without.
+	// tags are the ETags of embedded files by name. version is a slash and the version. Both are empty for a directory.
 	tags    map[string]string
 	version string
 }
 
-// versions matches what begins a path below which files do not change. That of another version is answered, too: while instances
-// are updated one after the other, the page may come from one and its files from another.
+// versions matches a version at the beginning of a path. Another version than the own is accepted, too: while instances are
+// updated one after the other, a browser may get the page from one and its files from another.
 var versions = regexp.MustCompile(`^[0-9a-f]{16}/`)
 
 func embeddedAssets(files fs.FS) (*assets, error) {
@@ -148,12 +151,12 @@ func embeddedAssets(files fs.FS) (*assets, error) {
 	return a, nil
 }
 
-// ServeHTTP answers a path below /static/, which has been taken off.
+// ServeHTTP answers a request for a file. The path of the request no longer has the prefix /static/.
 func (a *assets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	version := versions.FindString(r.URL.Path)
 	name := r.URL.Path[len(version):]
 	if name == "" || strings.HasSuffix(name, "/") {
-		http.NotFound(w, r) // Rather than a list of what is there.
+		http.NotFound(w, r) // A directory is not listed.
 		return
 	}
 	w.Header().Set("Cache-Control", "no-cache")

@@ -11,7 +11,7 @@ import (
 )
 
 func (s *Service) makeProducer(context.Context) error {
-	failures := observe.Sparing(s.Logger, repeatedLogs) // While Kafka is down or a disk is full there is one for each batch.
+	failures := observe.Sparing(s.Logger, repeatedLogs) // While Kafka is down or a disk is full, every batch fails.
 	producer, err := kafka.NewProducer(kafka.ProducerOptions{
 		Dial:            s.dial,
 		Topics:          s.topics,

@@ -24,20 +24,21 @@ import (
 	"iotmon/internal/view"
 )
 
-// startTimeout bounds the making of the parts, the reading of a large log included.
+// startTimeout bounds the time to make all parts, the reading of a large log included.
 const startTimeout = time.Minute
 
 // Options are what a service needs beside its configuration.
 type Options struct {
-	// Version is the program's own.
+	// Version is the version of the program.
 	Version string
 	Logger  *slog.Logger
 	// Started is when the process began.
 	Started time.Time
 }
 
-// Service is one of the programs. Iotmon is everything in one process on an embedded broker and SQLite; the others share
-// the same parts out over processes on Kafka, PostgreSQL and Redis. In either case the parts talk only through topics.
+// Service is one of the programs. iotmon has all parts in one process, with the embedded broker and SQLite. producer, consumer,
+// web and websocket have some of the parts each, and use Kafka, PostgreSQL and Redis. In either case the parts exchange data
+// only through topics.
 type Service struct {
 	Options
 	lifecycle
@@ -54,40 +55,42 @@ type Service struct {
 	dial      kafka.Dial
 	topics    kafka.Topics
 	store     store
-	// redis is nil where there is none.
+	// redis is nil if none is configured.
 	redis    *redis.Client
 	producer *kafka.Producer
-	// archiver is nil where another process, or nobody, archives.
+	// archiver is nil if this process does not archive.
 	archiver *archive.Archiver
 	view     *view.View
 	hub      *push.Hub
-	// showing is held while the hub takes in what has changed.
+	// showing is held while a batch is applied to the hub: live tail and processor both do so.
 	showing sync.Mutex
 
-	// handover passes what the processor restores on to the live view; nil where they are in different processes.
+	// handover passes the device states that the processor has restored to the live view; nil if they are in different
+	// processes.
 	handover *processor.Handover
 
-	// broker is the embedded one; nil where there is another.
+	// broker is the embedded broker; nil if Kafka is used.
 	broker *embedded.Broker
 
-	// measured is told what comes out, for a benchmark; nil for nobody.
+	// measured receives the outputs for a benchmark; nil in normal operation.
 	measured *bench.Run
 
-	// kafka and database are closed once the servers can be used; nil for what is in this process.
+	// kafka and database are closed once the server can be used; nil for a broker or database in this process.
 	kafka, database <-chan struct{}
 }
 
-// store is an archive that can be written and asked.
+// store is the archive, for writing and for queries.
 type store interface {
 	archive.Store
 	api.History
 }
 
-// New makes the parts of the service that config names so, and starts none. Whatever can be wrong with the configuration
-// or the machine, a port in use, a directory that is not writable, shows here, and then nothing is left open.
+// New makes the parts of the service, and starts none. The name is one of the constants of package config. Mistakes in the
+// configuration and faults of the machine, such as a port in use or a directory that is not writable, are errors here. After
+// an error nothing is left open.
 func New(ctx context.Context, name string, cfg *config.Config, options Options) (*Service, error) {
 	s := newService(name, cfg, options)
-	if err := s.make(ctx, s.parts()); err != nil {
+	if err := s.make(ctx, s.makers()); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -109,14 +112,14 @@ func newService(name string, cfg *config.Config, options Options) *Service {
 	return s
 }
 
-// part makes a part of a service.
-type part = func(context.Context) error
+// maker makes a part of a service.
+type maker = func(context.Context) error
 
-// make makes the parts, or none.
-func (s *Service) make(ctx context.Context, parts []part) error {
+// make makes all parts, in their order. If one fails, it closes those made before.
+func (s *Service) make(ctx context.Context, makers []maker) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	for _, make := range parts {
+	for _, make := range makers {
 		if err := make(ctx); err != nil {
 			s.close()
 			return err
@@ -125,20 +128,20 @@ func (s *Service) make(ctx context.Context, parts []part) error {
 	return nil
 }
 
-// parts lists what makes up the service, in the order of making.
-func (s *Service) parts() []part {
+// makers lists the makers of the service's parts, in the order in which they are called.
+func (s *Service) makers() []maker {
 	switch s.name {
 	case config.Producer:
-		return []part{s.listen, s.openTracing, s.makeDomain, s.joinCluster, s.makeProducer, s.makeSimulator, s.serveIngest}
+		return []maker{s.listen, s.openTracing, s.makeDomain, s.joinCluster, s.makeProducer, s.makeSimulator, s.serveIngest}
 	case config.Consumer:
-		return []part{s.listen, s.openTracing, s.makeDomain, s.joinCluster, s.openPostgres, s.openRedis, s.makeProducer, s.makeProcessor, s.makeArchiver,
+		return []maker{s.listen, s.openTracing, s.makeDomain, s.joinCluster, s.openPostgres, s.openRedis, s.makeProducer, s.makeProcessor, s.makeArchiver,
 			s.makeFiller, s.serveAdmin}
 	case config.Web:
-		return []part{s.listen, s.openTracing, s.makeDomain, s.joinCluster, s.openPostgres, s.openRedis, s.makeProducer, s.makeLive, s.serveWeb}
+		return []maker{s.listen, s.openTracing, s.makeDomain, s.joinCluster, s.openPostgres, s.openRedis, s.makeProducer, s.makeLive, s.serveWeb}
 	case config.WebSocket:
-		return []part{s.listen, s.openTracing, s.makeDomain, s.joinCluster, s.openRedis, s.makeLive, s.serveWebSocket}
+		return []maker{s.listen, s.openTracing, s.makeDomain, s.joinCluster, s.openRedis, s.makeLive, s.serveWebSocket}
 	default:
-		return []part{
+		return []maker{
 			s.listen, s.openTracing, s.makeDomain, s.openSQLite, s.openBroker, s.makeProducer, s.makeProcessor, s.makeArchiver, s.makeLive,
 			s.makeSimulator, s.serveWeb, s.serveControl,
 		}
@@ -148,7 +151,7 @@ func (s *Service) parts() []part {
 // Addr returns the address that the service listens on.
 func (s *Service) Addr() string { return s.listener.Addr().String() }
 
-// Run runs the parts until ctx ends, which is success, or one of them fails, and closes everything.
+// Run runs the parts until ctx ends, which is success, or one of them fails. Then it closes everything.
 func (s *Service) Run(ctx context.Context) error {
 	defer s.close()
 	return s.run(ctx)
@@ -169,7 +172,7 @@ func (s *Service) listen(ctx context.Context) error {
 	return nil
 }
 
-// openTracing has spans sent, if the configuration says where to.
+// openTracing makes what sends spans to the receiver that the configuration names, if it names one.
 func (s *Service) openTracing(ctx context.Context) (err error) {
 	s.tracing, err = observe.NewTracing(ctx, observe.TracingOptions{
 		Endpoint: s.cfg.Tracing.Endpoint,
@@ -185,17 +188,18 @@ func (s *Service) openTracing(ctx context.Context) (err error) {
 		ctx, cancel := context.WithTimeout(context.Background(), tracesTimeout)
 		defer cancel()
 		if err := s.tracing.Close(ctx); err != nil {
-			s.Logger.Warn("the last spans are lost", "reason", err)
+			s.Logger.Warn("the last spans could not be sent", "reason", err)
 		}
 		return nil
 	})
 	return nil
 }
 
-// tracesTimeout is how long a receiver of traces may keep a service from ending.
+// tracesTimeout is how long a service that ends tries to send its last spans.
 const tracesTimeout = 2 * time.Second
 
-// spanService is the name of a service among all that a receiver of traces hears of.
+// spanService returns the name of a service in its spans. A receiver of traces sees other programs, too; so every name but
+// iotmon's own begins with iotmon-.
 func spanService(name string) string {
 	if name == config.Iotmon {
 		return name

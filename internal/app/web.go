@@ -16,7 +16,7 @@ import (
 	"iotmon/web"
 )
 
-// makeLive makes the view of the present, what feeds it from the log, and the hub that tells browsers.
+// makeLive makes the live view, the tail that feeds it from the log, and the hub that sends its changes to browsers.
 func (s *Service) makeLive(context.Context) error {
 	s.view = view.New(view.Options{WindowLength: s.cfg.Aggregation.Window()})
 	s.hub = push.NewHub(push.HubOptions{
@@ -59,7 +59,7 @@ func (s *Service) makeLive(context.Context) error {
 	return nil
 }
 
-// show has the live view take a batch in. The tail and, in one process, the processor call it.
+// show applies a batch to the live view. The live tail calls it and, if it is in the same process, the processor.
 func (s *Service) show(batch view.Batch) {
 	s.showing.Lock()
 	defer s.showing.Unlock()
@@ -99,7 +99,7 @@ func (s *Service) serveWeb(context.Context) error {
 	return nil
 }
 
-// serveWebSocket serves the WebSocket alone, and what operators ask.
+// serveWebSocket serves the WebSocket and the paths for operators.
 func (s *Service) serveWebSocket(context.Context) error {
 	mux := http.NewServeMux()
 	mux.Handle(s.cfg.Live.Path, s.hub)
@@ -108,7 +108,7 @@ func (s *Service) serveWebSocket(context.Context) error {
 	return nil
 }
 
-// serveIngest serves the way in for readings, and what operators ask.
+// serveIngest serves HTTP ingest and the paths for operators.
 func (s *Service) serveIngest(context.Context) error {
 	mux := http.NewServeMux()
 	mux.Handle("/api/v1/readings", s.ingestHandler())
@@ -117,18 +117,18 @@ func (s *Service) serveIngest(context.Context) error {
 	return nil
 }
 
-// serveAdmin serves what operators ask.
+// serveAdmin serves only the paths for operators.
 func (s *Service) serveAdmin(context.Context) error {
 	s.serve(secured(s.adminHandler()))
 	return nil
 }
 
-// serve adds the server that answers with the handler.
+// serve adds the HTTP server, on the service's listener.
 func (s *Service) serve(handler http.Handler) {
 	s.add("web server", serve(s.listener, observe.Identified(handler, s.Logger)))
 }
 
-// ingestHandler answers POST /api/v1/readings.
+// ingestHandler returns the handler of POST /api/v1/readings.
 func (s *Service) ingestHandler() http.Handler {
 	return s.tracing.Traced("POST /api/v1/readings", s.metrics.Ingest.Instrument(httpsource.NewHandler(httpsource.Options{
 		Log:           s.producer,
@@ -146,12 +146,12 @@ func (s *Service) ingestHandler() http.Handler {
 	})))
 }
 
-// answered counts what became of the readings of one request.
+// answered counts the accepted, rejected, duplicate and conflicting readings of one request.
 func (s *Service) answered(r *wire.Ingested) {
 	s.metrics.Ingest.Answered(r.Accepted, len(r.Rejected), r.Duplicates, r.Conflicts)
 }
 
-// adminHandler answers what operators and Prometheus ask.
+// adminHandler returns the handler of /health, /ready, /metrics and, if enabled, the profiles.
 func (s *Service) adminHandler() http.Handler {
 	admin := http.NewServeMux()
 	observe.Routes(admin, observe.RouteOptions{

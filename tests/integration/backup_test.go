@@ -176,7 +176,7 @@ func TestBackupsAreRefused(t *testing.T) {
 		want int
 		said string
 	}{
-		"a file that is there":    {[]string{"backup", "-data-dir", dir, there}, 1, "is there already"},
+		"a file that is there":    {[]string{"backup", "-data-dir", dir, there}, 1, "exists already"},
 		"no data directory":       {[]string{"backup", "-data-dir", elsewhere, file + "2"}, 1, "is no data directory"},
 		"nowhere to write":        {[]string{"backup", "-data-dir", dir, filepath.Join(elsewhere, "no", "file")}, 1, "no such file"},
 		"a directory in use":      {[]string{"restore", "-data-dir", dir, file}, 1, "is not empty"},

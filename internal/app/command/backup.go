@@ -22,7 +22,7 @@ type backupFlags struct {
 	dataDir, file string
 }
 
-// parseBackup reads the command line of backup and restore. The data directory is that of the configuration.
+// parseBackup parses the command line of backup and restore. Without -data-dir, the data directory is that of the configuration.
 func parseBackup(name string, args []string) (*backupFlags, error) {
 	set := flag.NewFlagSet(name, flag.ContinueOnError)
 	set.SetOutput(io.Discard)
@@ -47,7 +47,8 @@ func parseBackup(name string, args []string) (*backupFlags, error) {
 	return &backupFlags{dataDir: cfg.DataDir, file: set.Arg(0)}, nil
 }
 
-// Backup writes a backup of a data directory, in use or not, and returns the exit status. Help is the answer to -h.
+// Backup is the command iotmon backup: it writes a backup of a data directory, in use or not, and returns the exit status. Help
+// is printed for -h.
 func Backup(ctx context.Context, args []string, help string, stdout, stderr io.Writer) int {
 	return runBackupCommand("backup", args, help, stdout, stderr, func(f *backupFlags) error {
 		began := time.Now()
@@ -59,11 +60,12 @@ func Backup(ctx context.Context, args []string, help string, stdout, stderr io.W
 	})
 }
 
-// contents tells how much a backup holds.
+// contents returns the number of files and bytes in a backup, for a message.
 func contents(list *backup.List) string {
 	return fmt.Sprintf("%d files, %.1f MB", len(list.Files), float64(list.Bytes())/1e6)
 }
 
+// runBackupCommand parses the arguments of backup or restore, calls do and returns the exit status.
 func runBackupCommand(name string, args []string, help string, stdout, stderr io.Writer, do func(*backupFlags) error) int {
 	flags, err := parseBackup(name, args)
 	switch {
@@ -81,17 +83,17 @@ func runBackupCommand(name string, args []string, help string, stdout, stderr io
 	return Done
 }
 
-// saveBackup writes the backup to the file, or to stdout for -. A file is there only when all of it is, and has been read
-// again.
+// saveBackup writes the backup to the file, or to stdout for -. A file gets its name only when it is complete and has been
+// read again and verified.
 func saveBackup(ctx context.Context, f *backupFlags, stdout io.Writer) (*backup.List, error) {
 	if f.file == "-" {
 		return datadir.Backup(ctx, f.dataDir, versionName(), stdout)
 	}
 	if _, err := os.Lstat(f.file); !errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%s is there already", f.file)
+		return nil, fmt.Errorf("%s exists already", f.file)
 	}
-	// Under a name of its own, as another may be writing the same backup; and only its owner may read it, since readings may
-	// be nobody else's business.
+	// The name is random, since another process may be writing a backup to the same file. CreateTemp lets only the owner read
+	// the file, since the readings may be confidential.
 	partial, err := os.CreateTemp(filepath.Dir(f.file), filepath.Base(f.file)+".partial-*")
 	if err != nil {
 		return nil, err
@@ -112,14 +114,15 @@ func saveBackup(ctx context.Context, f *backupFlags, stdout io.Writer) (*backup.
 	return list, nil
 }
 
-// publish gives a file its name, unless another file has it by now.
+// publish gives the complete file its name. If another file has that name by now, it is an error, except on a file system
+// without hard links, where that file is replaced.
 func publish(partial, name string) error {
 	switch err := os.Link(partial, name); {
 	case err == nil:
 		return os.Remove(partial)
 	case errors.Is(err, fs.ErrExist):
-		return fmt.Errorf("%s is there already", name)
-	default: // A file system without links.
+		return fmt.Errorf("%s exists already", name)
+	default: // A file system without hard links.
 		return os.Rename(partial, name)
 	}
 }
@@ -131,7 +134,8 @@ func verifyFile(file *os.File) (*backup.List, error) {
 	return backup.Verify(file)
 }
 
-// Restore makes a data directory of a backup and returns the exit status. Help is the answer to -h.
+// Restore is the command iotmon restore: it creates a data directory from a backup and returns the exit status. Help is
+// printed for -h.
 func Restore(_ context.Context, args []string, help string, stdin io.Reader, stdout, stderr io.Writer) int {
 	return runBackupCommand("restore", args, help, stdout, stderr, func(f *backupFlags) error {
 		list, err := datadir.Restore(f.dataDir, func() (io.ReadCloser, error) { return open(f.file, stdin) })
@@ -142,7 +146,7 @@ func Restore(_ context.Context, args []string, help string, stdin io.Reader, std
 	})
 }
 
-// open returns the file of a backup to read, or stdin for -.
+// open opens the file of a backup, or returns stdin for -.
 func open(file string, stdin io.Reader) (io.ReadCloser, error) {
 	if file == "-" {
 		return io.NopCloser(stdin), nil

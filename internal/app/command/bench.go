@@ -20,10 +20,10 @@ import (
 	"iotmon/internal/config"
 )
 
-// ViewersCommand is the command by which bench starts the viewers, in a process of their own.
+// ViewersCommand is the internal command that bench runs in a second process, for the viewers.
 const ViewersCommand = bench.ViewersCommand
 
-// BenchViewers is the process of the viewers.
+// BenchViewers is the command ViewersCommand: it connects the viewers and returns the exit status.
 func BenchViewers(args []string, stdout, stderr io.Writer) int {
 	if err := bench.RunViewers(args, os.Stdin, stdout); err != nil {
 		fmt.Fprintf(stderr, "iotmon %s: %v\n", ViewersCommand, err)
@@ -32,7 +32,7 @@ func BenchViewers(args []string, stdout, stderr io.Writer) int {
 	return Done
 }
 
-// benchFlags are what the command line of bench says.
+// benchFlags are the flags of bench.
 type benchFlags struct {
 	devices, rate, clients, partitions int
 	duration                           time.Duration
@@ -40,7 +40,7 @@ type benchFlags struct {
 	brokers, cpuProfile                string
 }
 
-// The bounds of what can be asked for.
+// The largest values that the flags accept.
 const (
 	mostBenchDevices    = 1_000_000
 	mostBenchClients    = 50_000
@@ -65,7 +65,7 @@ func parseBench(args []string) (*benchFlags, error) {
 		return nil, err
 	}
 	if set.NArg() > 0 {
-		return nil, fmt.Errorf("%s: there are only flags here", set.Arg(0))
+		return nil, fmt.Errorf("unexpected argument %q: iotmon bench has only flags", set.Arg(0))
 	}
 	for _, number := range []struct {
 		name               string
@@ -86,8 +86,8 @@ func parseBench(args []string) (*benchFlags, error) {
 	return &f, nil
 }
 
-// Bench puts the whole system under load, in one process, and returns the exit status: 1 if a number is wrong. Help is the
-// answer to -h.
+// Bench is the command iotmon bench: it puts the whole system under load, in this process, prints the report and returns the
+// exit status: 1 if the load failed, or if the windows do not contain exactly what was sent. Help is printed for -h.
 func Bench(ctx context.Context, args []string, help string, stdout, stderr io.Writer) int {
 	flags, err := parseBench(args)
 	switch {
@@ -114,7 +114,7 @@ func Bench(ctx context.Context, args []string, help string, stdout, stderr io.Wr
 	return Done
 }
 
-// runBench makes a system in a directory of its own, puts it under load, and removes everything.
+// runBench makes a system in a temporary directory, puts it under load, and removes the directory and the topics.
 func runBench(ctx context.Context, flags *benchFlags, stderr io.Writer) (report *bench.Report, err error) {
 	stderr = &lockedWriter{to: stderr}
 	dir, err := os.MkdirTemp("", "iotmon-bench-")
@@ -182,7 +182,7 @@ func runBench(ctx context.Context, flags *benchFlags, stderr io.Writer) (report 
 	return report, nil
 }
 
-// lockedWriter is written to by several goroutines: the progress and the log of the system under load.
+// lockedWriter lets several goroutines write to one writer: the progress and the service log share stderr.
 type lockedWriter struct {
 	mu sync.Mutex
 	to io.Writer // guarded by mu
@@ -194,12 +194,14 @@ func (w *lockedWriter) Write(text []byte) (int, error) {
 	return w.to.Write(text)
 }
 
-// benchWindow is short, so that windows close during a run.
+// benchWindow is the window length in seconds. It is short, so that windows close during a run.
 const benchWindow = 5
 
-// benchRetention is more than a run can write, as what has been removed could not be verified.
+// benchRetention, in bytes, is more than a run can write: records deleted by retention could not be verified.
 const benchRetention = 64 << 30
 
+// benchConfig returns the configuration of the system under load. With -brokers, topics and group have names of their own, so
+// that nothing else on the cluster is touched.
 func benchConfig(flags *benchFlags, dir string) *config.Config {
 	cfg := config.Default(config.Iotmon, app.Builtin())
 	cfg.DataDir = dir
@@ -223,7 +225,7 @@ func benchConfig(flags *benchFlags, dir string) *config.Config {
 	return &cfg
 }
 
-// sizeOf returns the bytes of the files below a directory.
+// sizeOf returns the size of all files below a directory, in bytes.
 func sizeOf(dir string) (int64, error) {
 	total := int64(0)
 	err := filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {

@@ -1,5 +1,5 @@
-// Package command is what the command lines of the programs ask for: to run a service, or one of the commands that end by
-// themselves.
+// Package command implements the command lines of the programs: running a service, and the commands that end by themselves,
+// such as iotmon backup.
 package command
 
 import (
@@ -22,7 +22,8 @@ import (
 	"iotmon/internal/observe"
 )
 
-// The exit statuses of every program.
+// The exit statuses of every program. CannotStart is a mistake in the command line or the configuration, or a fault of the
+// machine that shows before anything runs.
 const (
 	Done        = 0
 	Failed      = 1
@@ -32,16 +33,16 @@ const (
 // version is set by the linker for a release.
 var version string
 
-// Program is a program that runs a service, as the command line has it.
+// Program is a program that runs a service.
 type Program struct {
 	// Service is the name of the service and of the program, one of the constants of package config.
 	Service string
-	// Help is the answer to -h.
+	// Help is printed for -h.
 	Help string
 }
 
-// Main gives run a context that ends with SIGINT or SIGTERM, and ends the process with its exit status. A second signal
-// ends the process at once.
+// Main calls run with the process's arguments and a context that SIGINT or SIGTERM ends. It ends the process with the status
+// that run returns. A second signal ends the process at once.
 func Main(run func(ctx context.Context, args []string, stdout, stderr io.Writer) int) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
@@ -99,12 +100,13 @@ func (p *Program) Run(ctx context.Context, args []string, stdout, stderr io.Writ
 	return Done
 }
 
+// load reads the configuration that the arguments, the environment and the file make up.
 func (p *Program) load(args []string) (*config.Config, error) {
 	return config.Load(config.LoadOptions{Service: p.Service, Builtin: app.Builtin(), Args: args, Environ: os.Environ()})
 }
 
-// followLevel sets the level to log.level of the configuration, read again, at every SIGHUP until stop is called. The rest of
-// the configuration is for the next start.
+// followLevel reads the configuration again at every SIGHUP, until stop is called, and sets the level of the service log to
+// its log.level. All other settings need a restart.
 func (p *Program) followLevel(args []string, level *slog.LevelVar, logger *slog.Logger) (stop func()) {
 	hangups, done := make(chan os.Signal, 1), make(chan struct{})
 	signal.Notify(hangups, syscall.SIGHUP)
@@ -123,7 +125,7 @@ func (p *Program) followLevel(args []string, level *slog.LevelVar, logger *slog.
 				logger.Error("log level not changed", "error", err)
 				continue
 			}
-			// At the level itself, so that it is seen at any.
+			// Logged at the new level, so that this line is shown whatever the level.
 			logger.Log(context.Background(), level.Level(), "log level set", "level", level.Level())
 		}
 	}()
@@ -133,8 +135,8 @@ func (p *Program) followLevel(args []string, level *slog.LevelVar, logger *slog.
 	}
 }
 
-// runUntil runs until ctx ends and no longer than patience after that: whatever hangs then hangs in a server that is gone,
-// and nothing acknowledged depends on it.
+// runUntil calls run and returns its result, but at the latest patience after ctx has ended, then with an error. A part that
+// still hangs waits for a server that is gone; nothing acknowledged is lost if the process ends before that part.
 func runUntil(ctx context.Context, run func(context.Context) error, patience time.Duration) error {
 	ended := make(chan error, 1)
 	go func() { ended <- run(ctx) }()
@@ -147,11 +149,11 @@ func runUntil(ctx context.Context, run func(context.Context) error, patience tim
 	case err := <-ended:
 		return err
 	case <-time.After(patience):
-		return fmt.Errorf("not stopped in good order within %v", patience)
+		return fmt.Errorf("not everything stopped within %v", patience)
 	}
 }
 
-// refuse tells in a line each why nothing was started.
+// refuse prints why nothing was started, one line for each mistake, and returns CannotStart.
 func (p *Program) refuse(stderr io.Writer, err error) int {
 	problems := []string{err.Error()}
 	if mistakes, ok := errors.AsType[*config.Error](err); ok {
@@ -163,7 +165,8 @@ func (p *Program) refuse(stderr io.Writer, err error) int {
 	return CannotStart
 }
 
-// reachable returns where this machine finds who listens on addr: every interface includes this machine's own.
+// reachable returns the address at which this machine reaches a server that listens on addr. A server on every interface is
+// reached at localhost.
 func reachable(addr string) string {
 	host, port, err := net.SplitHostPort(addr)
 	if ip := net.ParseIP(host); err == nil && (host == "" || ip.IsUnspecified()) {
@@ -172,7 +175,7 @@ func reachable(addr string) string {
 	return addr
 }
 
-// versionName returns the version of a release, or what the Go command knows of the source the program was built from.
+// versionName returns the version of a release; otherwise the version that the Go command has recorded in the program, or devel.
 func versionName() string {
 	if version != "" {
 		return version

@@ -5,13 +5,13 @@ import (
 	"runtime/debug"
 )
 
-// gcPercent trades a little processor time for memory in the program that has everything in one process: 10,000 devices every
-// 5 s came to a peak of 212 MiB with this and of 310 MiB with the 100 that Go has by default, 100 devices to 44 and 48 MiB.
+// gcPercent is the GOGC of iotmon, which has everything in one process: less memory for a little processor time. With it, 10,000
+// devices every 5 s need 212 MiB at most, with Go's default of 100 they need 310 MiB. For 100 devices it is 44 and 48 MiB.
 const gcPercent = 35
 
-// saveMemory has garbage collected more often than by default, unless whoever runs the program has said how often.
+// saveMemory sets gcPercent, unless the environment variable GOGC sets another value.
 func saveMemory() {
-	if _, said := os.LookupEnv("GOGC"); !said {
+	if _, set := os.LookupEnv("GOGC"); !set {
 		debug.SetGCPercent(gcPercent)
 	}
 }

@@ -13,11 +13,11 @@ import (
 // probeTimeout is how long a service may take to answer a probe.
 const probeTimeout = 3 * time.Second
 
-// maxProbed bounds what is shown of an answer.
+// maxProbed is how many bytes of an answer are shown.
 const maxProbed = 64 << 10
 
-// probe asks the service that runs with this configuration for a path, as images without a shell do for their health. It
-// shows the answer, and succeeds if it is 200.
+// probe sends a GET request to the service that runs with this configuration, prints the answer and returns the exit status:
+// 0 if the answer has status 200. Container images have no shell, so their health check is this command.
 func (p *Program) probe(ctx context.Context, cfg *config.Config, stdout, stderr io.Writer) int {
 	if err := ask(ctx, "http://"+reachable(cfg.Server.Addr)+cfg.Probe, stdout); err != nil {
 		fmt.Fprintf(stderr, "%s: probe: %v\n", p.Service, err)
@@ -26,7 +26,7 @@ func (p *Program) probe(ctx context.Context, cfg *config.Config, stdout, stderr 
 	return Done
 }
 
-// ask writes the answer of url to w.
+// ask writes the answer to GET url to w. A status other than 200 is an error.
 func ask(ctx context.Context, url string, w io.Writer) error {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()

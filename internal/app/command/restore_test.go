@@ -13,7 +13,8 @@ import (
 	"iotmon/internal/store/sqlite"
 )
 
-// dataDir makes the data directory of an iotmon that has been stopped, in a place whose name is no pattern by accident.
+// dataDir makes the data directory of a stopped iotmon. Its path contains characters that a pattern of file names would read
+// as special.
 func dataDir(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "data[1")
@@ -34,7 +35,7 @@ func dataDir(t *testing.T) string {
 	return dir
 }
 
-// commanded runs backup or restore and returns the exit status and what it said.
+// commanded runs backup or restore and returns the exit status and all output.
 func commanded(t *testing.T, name string, args ...string) (status int, said string) {
 	t.Helper()
 	var out bytes.Buffer
@@ -44,7 +45,7 @@ func commanded(t *testing.T, name string, args ...string) (status int, said stri
 	return Restore(t.Context(), args, "", nil, &out, &out), out.String()
 }
 
-// saved returns the file of a backup.
+// saved makes a backup and returns its path.
 func saved(t *testing.T) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "iotmon.tar.gz")
@@ -54,7 +55,7 @@ func saved(t *testing.T) string {
 	return file
 }
 
-// names returns what is in a directory.
+// names returns the names in a directory.
 func names(t *testing.T, dir string) string {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -68,7 +69,7 @@ func names(t *testing.T, dir string) string {
 	return strings.Join(all, " ")
 }
 
-// TestTwoBackupsIntoOneFile has one of them win, and the file whole.
+// Of two backups into one file, one succeeds and the other fails; the file is complete.
 func TestTwoBackupsIntoOneFile(t *testing.T) {
 	data, place := dataDir(t), t.TempDir()
 	file := filepath.Join(place, "iotmon.tar.gz")
@@ -88,16 +89,16 @@ func TestTwoBackupsIntoOneFile(t *testing.T) {
 		}
 	}
 	if winners != 1 || names(t, place) != "iotmon.tar.gz" {
-		t.Errorf("%d say that they have saved it, and left is %q; want one, and its file", winners, names(t, place))
+		t.Errorf("%d of the backups succeeded and left %q; want one, and its file", winners, names(t, place))
 	}
 	if status, said := commanded(t, "restore", "-data-dir", filepath.Join(place, "new"), file); status != Done {
 		t.Errorf("got status %d: %s", status, said)
 	}
 }
 
-// TestRestoreFillsTheDirectoryThatIsThere holds for one that a disk is mounted on, or whose parent is somebody else's: it is
-// neither removed nor replaced, and keeps its mode.
-func TestRestoreFillsTheDirectoryThatIsThere(t *testing.T) {
+// An existing directory is neither removed nor replaced, and keeps its mode: a disk may be mounted on it, or its parent may
+// belong to another user.
+func TestRestoreFillsAnExistingDirectory(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
 	for _, name := range []string{dir, filepath.Join(dir, "lost+found")} {
 		if err := os.Mkdir(name, 0o750); err != nil {
@@ -144,7 +145,7 @@ func TestARestoreThatFailsLeavesNothing(t *testing.T) {
 		}
 	}
 	if names(t, place) != "there" || names(t, there) != "" {
-		t.Errorf("left are %q and %q in it", names(t, place), names(t, there))
+		t.Errorf("the restore left %q, and %q inside", names(t, place), names(t, there))
 	}
 }
 
@@ -169,12 +170,12 @@ func TestTwoRestoresIntoOneDirectory(t *testing.T) {
 		}
 	}
 	if got := names(t, dir); got != want {
-		t.Errorf("got %q, want all of it if one says so, and else nothing: %q", got, want)
+		t.Errorf("got %q, want everything if one restore succeeded, otherwise nothing: %q", got, want)
 	}
 }
 
-// TestNobodyUsesWhatIsHalfRestored has a restore killed between its two files.
-func TestNobodyUsesWhatIsHalfRestored(t *testing.T) {
+// The restore was killed after the first of its two files.
+func TestAHalfRestoredDirectoryIsNotUsed(t *testing.T) {
 	dir := dataDir(t)
 	if err := os.Mkdir(filepath.Join(dir, "restoring-1"), 0o700); err != nil {
 		t.Fatal(err)

@@ -15,18 +15,20 @@ import (
 	"iotmon/internal/store/sqlite"
 )
 
-// backupPrefix begins the names of directories in the data directory that a backup needs while it is made.
+// backupPrefix begins the name of the directory, inside the data directory, in which a backup is prepared.
 const backupPrefix = "backup-"
 
-// Prepared is a backup that has everything as it was at one moment, and has yet to be written.
+// Prepared is a backup that is not written yet: copies of log and database as they were at one moment. It occupies disk space
+// until Remove is called.
 type Prepared struct {
 	dir     string
 	created time.Time
 	log     []embedded.File
 }
 
-// Prepare takes hold of what is in the data directory: of the database first, then of the log. So the log has
-// everything that the database does not have yet, and whoever starts on both goes on from there, as after a kill -9.
+// Prepare copies the database and the log of a data directory into a directory inside it. The call of snapshot copies the log.
+// It is made while the copy of the database is already fixed, so the log contains everything that the database lacks, and an
+// iotmon that starts with both goes on as after a kill -9.
 func Prepare(ctx context.Context, dataDir string, snapshot func(ctx context.Context, into string) ([]embedded.File, error)) (*Prepared, error) {
 	dir, err := os.MkdirTemp(dataDir, backupPrefix)
 	if err != nil {
@@ -45,10 +47,11 @@ func Prepare(ctx context.Context, dataDir string, snapshot func(ctx context.Cont
 	return p, nil
 }
 
-// Remove gives back what the backup has taken of the disk.
-func (p *Prepared) Remove() { _ = os.RemoveAll(p.dir) } // What is left is removed at the next start.
+// Remove removes the copies.
+func (p *Prepared) Remove() { _ = os.RemoveAll(p.dir) } // If it fails, RemoveLeftovers does it at the next start.
 
-// Write writes the backup of a program of the version.
+// Write writes the copies to w as a backup file and returns the list of what is in it. The version is that of the program, and
+// is noted in the list.
 func (p *Prepared) Write(w io.Writer, version string) (*backup.List, error) {
 	out, err := backup.NewWriter(w, backup.List{Created: p.created, Version: version})
 	if err != nil {
@@ -79,7 +82,7 @@ func addFile(out *backup.Writer, name, path string, size int64) error {
 	return out.Add(name, file, size)
 }
 
-// RemoveLeftovers removes what backups have left that were killed while they were made.
+// RemoveLeftovers removes the directories of backups that were killed before they had removed them.
 func RemoveLeftovers(dataDir string) error {
 	entries, err := os.ReadDir(dataDir)
 	for _, entry := range entries {
@@ -90,10 +93,12 @@ func RemoveLeftovers(dataDir string) error {
 	return err
 }
 
-// Backup has the iotmon that runs on the directory make the backup, or makes it if none does.
+// Backup writes a backup of a data directory and returns the list of what is in it. If an iotmon runs on the directory, Backup
+// asks it for the backup; otherwise it locks the directory and makes the backup itself. After an error, what has been written
+// is not a backup.
 func Backup(ctx context.Context, dataDir, version string, to io.Writer) (list *backup.List, err error) {
 	if _, err := os.Stat(Database(dataDir)); err != nil {
-		return nil, fmt.Errorf("%s is no data directory of iotmon: %w", dataDir, err)
+		return nil, fmt.Errorf("%s is not a data directory of iotmon: %w", dataDir, err)
 	}
 	if err := RefuseHalfRestored(dataDir); err != nil {
 		return nil, err
@@ -117,10 +122,11 @@ func Backup(ctx context.Context, dataDir, version string, to io.Writer) (list *b
 	return made.Write(to, version)
 }
 
+// askForBackup has the running iotmon make the backup, and verifies it while it arrives.
 func askForBackup(ctx context.Context, dataDir string, to io.Writer) (*backup.List, error) {
 	running, err := readControl(dataDir)
 	if err != nil {
-		return nil, fmt.Errorf("%s is in use, and how to ask is not known: %w", dataDir, err)
+		return nil, fmt.Errorf("%s is in use, but the running iotmon cannot be asked for a backup: %w", dataDir, err)
 	}
 	body, err := running.ask(ctx, "/backup")
 	if err != nil {

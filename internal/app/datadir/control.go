@@ -15,20 +15,21 @@ import (
 	"path/filepath"
 )
 
-// controlFile is where iotmon tells the commands for its data directory how to reach it. Who can read the file may ask.
+// controlFile is the name of the file in which a running iotmon writes how commands reach it. Whoever can read the file may
+// send commands.
 const controlFile = "control.json"
 
-// Control is what the file says.
+// Control is the content of the control file.
 type Control struct {
-	// URL is on the loopback interface; Token is what a request must show.
+	// URL is on the loopback interface. Token must be in the Authorization header of every request.
 	URL   string `json:"url"`
 	Token string `json:"token"`
 
 	path string
 }
 
-// OpenControl writes the file for an iotmon that answers commands at url, with a new token. Only the user who runs iotmon may
-// read it.
+// OpenControl writes the control file of an iotmon that answers commands at url, with a new random token. Only the user who
+// runs iotmon may read the file.
 func OpenControl(dataDir, url string) (*Control, error) {
 	c := &Control{URL: url, Token: rand.Text(), path: filepath.Join(dataDir, controlFile)}
 	text, err := json.Marshal(c)
@@ -41,7 +42,7 @@ func OpenControl(dataDir, url string) (*Control, error) {
 	return c, os.WriteFile(c.path, text, 0o600)
 }
 
-// Close removes the file.
+// Close removes the control file.
 func (c *Control) Close() error { return os.Remove(c.path) }
 
 // readControl returns how to reach the iotmon that runs on a data directory.
@@ -57,19 +58,19 @@ func readControl(dataDir string) (*Control, error) {
 	return c, nil
 }
 
-// Guard lets through who knows the token.
+// Guard returns a handler that passes requests with the token to next and refuses all others with status 401.
 func (c *Control) Guard(next http.Handler) http.Handler {
 	want := []byte("Bearer " + c.Token)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if subtle.ConstantTimeCompare([]byte(r.Header.Get("Authorization")), want) != 1 {
-			http.Error(w, "the token of "+controlFile+" is missing", http.StatusUnauthorized)
+			http.Error(w, "the token of "+controlFile+" is missing or wrong", http.StatusUnauthorized)
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-// ask sends a command and returns the answer's body.
+// ask sends a command to the running iotmon and returns the body of the answer, which the caller closes.
 func (c *Control) ask(ctx context.Context, command string) (io.ReadCloser, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.URL+command, nil)
 	if err != nil {
@@ -78,12 +79,12 @@ func (c *Control) ask(ctx context.Context, command string) (io.ReadCloser, error
 	request.Header.Set("Authorization", "Bearer "+c.Token)
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("ask the iotmon that runs: %w", err)
+		return nil, fmt.Errorf("ask the running iotmon: %w", err)
 	}
 	if response.StatusCode != http.StatusOK {
 		defer response.Body.Close()
 		reason, _ := io.ReadAll(io.LimitReader(response.Body, 4096))
-		return nil, fmt.Errorf("the iotmon that runs refuses: %s", bytes.TrimSpace(reason))
+		return nil, fmt.Errorf("the running iotmon refuses: %s", bytes.TrimSpace(reason))
 	}
 	return response.Body, nil
 }

@@ -1,10 +1,10 @@
-// Package datadir is the directory in which iotmon keeps everything: the log of its broker, and its database. It knows what is
-// where, makes backups of it and restores them, and finds the iotmon that runs on it.
+// Package datadir is the directory in which iotmon keeps everything: the log of its broker, and its database. The package
+// knows the paths in it, makes and restores backups of it, and finds the iotmon that runs on it.
 package datadir
 
 import "path/filepath"
 
-// brokerDir and databaseFile are what iotmon keeps in its data directory. A backup has them by the same names.
+// brokerDir and databaseFile are the names in the data directory, and in a backup of it.
 const (
 	brokerDir    = "kafka"
 	databaseFile = "iotmon.db"

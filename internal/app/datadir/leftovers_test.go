@@ -8,8 +8,8 @@ import (
 	"iotmon/internal/app/datadir"
 )
 
-// TestLeftoversGoWhateverTheDirectoryIsCalled has the name of the directory look like a pattern.
-func TestLeftoversGoWhateverTheDirectoryIsCalled(t *testing.T) {
+// The name of the data directory must not be read as a pattern of file names.
+func TestLeftoversAreRemovedWhateverTheDirectoryIsCalled(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data[1")
 	for _, name := range []string{datadir.Broker(dir), filepath.Join(dir, "backup-7", "log")} {
 		if err := os.MkdirAll(name, 0o755); err != nil {

@@ -12,13 +12,13 @@ import (
 	"iotmon/internal/backup"
 )
 
-// restorePrefix begins the name of the directory, in the one that is being restored, that holds what is not there as a whole
-// yet.
+// restorePrefix begins the name of the work directory of a restore, which is inside the data directory. It exists until the
+// restore is complete.
 const restorePrefix = "restoring-"
 
-// Restore makes the data directory of a backup, whole or not at all. All of it is made inside of that directory, which may be
-// where a disk is mounted, or where its owner may write and nowhere else. The backup is opened once the directory is known to be
-// empty.
+// Restore creates a data directory from a backup, completely or not at all, and returns the list of the backup. The directory
+// must not exist or be empty. Restore writes only inside it: a disk may be mounted there, or the user may not be allowed to
+// write elsewhere. The backup is opened after the directory has been checked.
 func Restore(dataDir string, open func() (io.ReadCloser, error)) (list *backup.List, err error) {
 	if err := refuseFull(dataDir, ""); err != nil {
 		return nil, err
@@ -37,12 +37,12 @@ func Restore(dataDir string, open func() (io.ReadCloser, error)) (list *backup.L
 		list, err = fill(from, dataDir, work)
 	}
 	if err != nil && made {
-		_ = os.Remove(dataDir) // Unless something else has come into it.
+		_ = os.Remove(dataDir) // Fails, as it should, if somebody else has put a file there.
 	}
 	return list, err
 }
 
-// makeDir makes a directory unless it is there, and reports whether it did.
+// makeDir makes a directory if there is none, and reports whether it has made it.
 func makeDir(dir string) (made bool, err error) {
 	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
 		return false, err
@@ -50,12 +50,12 @@ func makeDir(dir string) (made bool, err error) {
 	return true, os.MkdirAll(dir, 0o755)
 }
 
-// fill brings a backup into a directory by way of the one inside of it, which is gone afterwards. As long as that is there, the
-// directory is not used: see RefuseHalfRestored.
+// fill extracts a backup into the work directory, moves the files from there to dir, and removes the work directory. As long as
+// the work directory exists, no iotmon uses dir: see RefuseHalfRestored. If the extraction fails, the work directory is removed.
 func fill(from io.Reader, dir, work string) (*backup.List, error) {
 	list, err := backup.Extract(from, work)
 	if err == nil {
-		err = refuseFull(dir, filepath.Base(work)) // Somebody else may have begun at the same moment.
+		err = refuseFull(dir, filepath.Base(work)) // Another restore may have begun at the same moment.
 	}
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(work))
@@ -72,23 +72,23 @@ func fill(from io.Reader, dir, work string) (*backup.List, error) {
 	return list, os.Remove(work)
 }
 
-// refuseFull refuses a directory that has anything in it but what is named.
-func refuseFull(dir, but string) error {
+// refuseFull returns an error if a directory has any entry other than the one named except.
+func refuseFull(dir, except string) error {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	for _, entry := range entries {
-		// Every new file system of the ext family has that one.
-		if name := entry.Name(); name != but && name != "lost+found" {
+		// Every new file system of the ext family has a directory lost+found.
+		if name := entry.Name(); name != except && name != "lost+found" {
 			return fmt.Errorf("%s is not empty: move it away, or name another with -data-dir", dir)
 		}
 	}
 	return err
 }
 
-// RefuseHalfRestored refuses a data directory in which a restore has not come to its end: it may have a log of one moment
-// without the database that belongs to it.
+// RefuseHalfRestored returns an error for a data directory in which a restore has not finished: it may have the log without
+// the database that belongs to it.
 func RefuseHalfRestored(dataDir string) error {
 	entries, err := os.ReadDir(dataDir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -96,7 +96,7 @@ func RefuseHalfRestored(dataDir string) error {
 	}
 	for _, entry := range entries {
 		if strings.HasPrefix(entry.Name(), restorePrefix) {
-			return fmt.Errorf("%s: a restore is under way there, or was interrupted: wait for it, or empty the directory and restore again", dataDir)
+			return fmt.Errorf("%s: a restore is under way or was interrupted: wait for it, or empty the directory and restore again", dataDir)
 		}
 	}
 	return err
