@@ -7,40 +7,42 @@ import (
 	"iotmon/internal/iot"
 )
 
-// keptClosed is how many closed alerts are remembered, so that a processor that repeats itself does not reopen one.
+// keptClosed is how many closed alerts are remembered, so that an event that a processor repeats does not reopen one.
 const keptClosed = 4096
 
-// alerts knows which alerts are open, from two topics: the events of the alerts, and the states of the devices, which list their open
-// alerts. Neither alone is enough: the log may no longer have the event that raised an old alert, and a state may be older than the
-// newest event.
+// alerts knows which alerts are open. It reads two topics: the alert events, and the device states, which list the open alerts of
+// their device. Neither topic is enough alone: the event that raised an old alert may have been deleted from the log, and a state
+// may be older than the newest event.
 type alerts struct {
 	byID     map[string]*Alert
 	byDevice map[iot.DeviceID][]*Alert
-	// open holds the open alerts by number, and until endBatch also those that have just closed.
+	// open holds the open alerts in the order of their numbers. Alerts that close in a batch stay in it until endBatch.
 	open []*Alert
-	// closed holds the closed alerts that are remembered, first closed first: at most keptClosed of them after endBatch.
+	// closed holds the remembered closed alerts in the order in which they closed: at most keptClosed after endBatch.
 	closed []*Alert
-	// forgotten holds, by partition, the position up to which closed alerts have been forgotten: an event of an unknown alert at or
-	// below it is a repetition.
+	// forgotten holds, by partition, the highest position of a closed alert that is no longer remembered. An event of an unknown
+	// alert at or below that position is a repetition.
 	forgotten map[int32]iot.Position
-	opened    uint64
+	// opened is the number of the alert that opened last.
+	opened uint64
 	// counts counts the open alerts by severity.
 	counts map[iot.Severity]int64
 }
 
-// Alert is one alert, open or lately closed. It belongs to the View.
+// Alert is an alert that is open or has closed recently. It belongs to the View.
 type Alert struct {
 	// Number orders the alerts as they opened.
 	Number uint64
 	// Last is the newest event.
 	Last iot.Alert
-	// announced is the latest stage that Apply has returned an event of.
+	// announced is the stage of the last event that Apply has returned for this alert.
 	announced stage
 	open      bool
 }
 
-// stage orders the events in the life of an alert. A later stage never gives way to an earlier one, whatever their
-// positions: a processor that has lost its partition and still raises what its successor has cleared is only late.
+// stage orders the events in the life of an alert. An event of an earlier stage never replaces one of a later stage, whatever
+// their positions. It may happen that a processor loses its partition, its successor clears the alert, and then a late event by
+// which the old processor raises the alert arrives.
 type stage int
 
 const (
@@ -70,8 +72,8 @@ func newAlerts() alerts {
 	}
 }
 
-// apply applies an event and reports whether it is new. A historical event is not: the alert was over before it was found, and belongs
-// to the archive.
+// apply applies an event and reports whether it is to be announced. It ignores events that it knows and historical ones: a
+// historical alert was over before it was found, and only the archive has it.
 func (as *alerts) apply(event *iot.Alert) bool {
 	if event.Historical {
 		return false
@@ -82,13 +84,13 @@ func (as *alerts) apply(event *iot.Alert) bool {
 	case a == nil && any && event.Position.Compare(forgotten) <= 0:
 		return false
 	case a == nil || event.Epoch > a.Last.Epoch:
-		// In a log that began anew the same may happen again.
+		// After the log has begun anew, an alert may have the id of one that is known.
 		if a != nil {
 			as.close(a)
 		}
 		as.add(&Alert{Last: *event, announced: stageOf(event.Transition), open: event.Open()})
 		return true
-	case !a.news(event):
+	case !a.isNew(event):
 		return false
 	}
 	if a.open {
@@ -102,8 +104,8 @@ func (as *alerts) apply(event *iot.Alert) bool {
 	return true
 }
 
-// news reports whether the event is later in the life of the alert than what has been announced.
-func (a *Alert) news(event *iot.Alert) bool {
+// isNew reports whether the event is later in the life of the alert than what has been announced.
+func (a *Alert) isNew(event *iot.Alert) bool {
 	s := stageOf(event.Transition)
 	switch {
 	case event.Epoch < a.Last.Epoch:
@@ -115,8 +117,8 @@ func (a *Alert) news(event *iot.Alert) bool {
 	}
 }
 
-// reconcile makes the open alerts of a device those that its newer state lists. Alerts whose event has not come, or never will, open;
-// alerts that the state no longer lists close. Neither is announced: the events do that.
+// reconcile makes the open alerts of a device equal to those that its new state lists. It opens alerts whose event has not
+// arrived or no longer exists, and closes alerts that the state no longer lists. It announces neither: only events are announced.
 func (as *alerts) reconcile(s *iot.DeviceState) {
 	for _, a := range slices.Clone(as.byDevice[s.Latest.ID]) {
 		if a.Last.Position.Compare(s.Position) <= 0 && !holds(s, a.Last.ID) {
@@ -134,20 +136,22 @@ func (as *alerts) reconcile(s *iot.DeviceState) {
 	}
 }
 
-// drop closes the alerts of a device that was forgotten. Its processor has cleared them; this is for events that are gone.
+// drop closes the alerts of a forgotten device. Normally its processor has cleared them; drop closes those whose clearing event
+// was not seen.
 func (as *alerts) drop(device iot.DeviceID) {
 	for _, a := range slices.Clone(as.byDevice[device]) {
 		as.close(a)
 	}
 }
 
+// holds reports whether a state lists the alert as open.
 func holds(s *iot.DeviceState, id string) bool {
 	return slices.ContainsFunc(s.Alerts, func(state iot.AlertState) bool {
 		return state.Raised != nil && state.Raised.ID == id
 	})
 }
 
-// add remembers a new alert by its last event.
+// add adds a new alert, open or closed. An open one gets the next number.
 func (as *alerts) add(a *Alert) {
 	as.byID[a.Last.ID] = a
 	if !a.open {
@@ -161,7 +165,7 @@ func (as *alerts) add(a *Alert) {
 	as.byDevice[a.Last.DeviceID] = append(as.byDevice[a.Last.DeviceID], a)
 }
 
-// close marks an open alert closed.
+// close closes an alert; if it is closed already, close does nothing.
 func (as *alerts) close(a *Alert) {
 	if !a.open {
 		return
@@ -178,8 +182,8 @@ func (as *alerts) close(a *Alert) {
 	}
 }
 
-// endBatch ends a batch: closed alerts leave the list of the open ones in one pass, because a whole plant may clear at
-// once, and the oldest of them are forgotten.
+// endBatch must be called after each batch. It removes closed alerts from the list of open ones, in one pass because all alerts
+// of a plant may clear at once, and forgets all but the last keptClosed closed alerts.
 func (as *alerts) endBatch() {
 	if len(as.closed) == 0 {
 		return
@@ -195,6 +199,7 @@ func (as *alerts) endBatch() {
 	as.closed = slices.Delete(as.closed, 0, excess)
 }
 
+// forget forgets a closed alert. Only the highest position of forgotten alerts remains.
 func (as *alerts) forget(a *Alert) {
 	if as.byID[a.Last.ID] == a {
 		delete(as.byID, a.Last.ID)

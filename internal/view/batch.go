@@ -6,12 +6,13 @@ import (
 	"iotmon/internal/iot"
 )
 
-// Batch is what one fetch from the log brought, in the order of each partition. Some of it may be older than, or the same
-// as, what was applied before: a processor that has just got a partition repeats records, and one that has lost it may still send some.
+// Batch is the content of one fetch from the log, in the order of each partition. It may contain records that were applied
+// before, or that are older than those: a processor that has just been assigned a partition repeats records, and one that has
+// lost it may still send some.
 type Batch struct {
 	States []iot.DeviceState
-	// Forgotten are the devices that were deleted; it is to be applied before States. One of a lower position than what is
-	// known of the device changes nothing; nor does a state of a lower position than that of its device's deletion.
+	// Forgotten lists the forgotten devices. Apply applies it before States. A deletion at a lower position than the known state
+	// of its device changes nothing; nor does a state at a lower position than the deletion of its device.
 	Forgotten []Forgotten
 	Summaries []iot.WindowSummary
 	Alerts    []iot.Alert
@@ -19,13 +20,13 @@ type Batch struct {
 	Traced []Traced
 }
 
-// Reset empties the batch for the next one. It keeps the room.
+// Reset empties the batch, so that its memory can be used for the next one.
 func (b *Batch) Reset() {
 	b.Forgotten = emptied(b.Forgotten)
 	b.States, b.Summaries, b.Alerts, b.Traced = emptied(b.States), emptied(b.Summaries), emptied(b.Alerts), emptied(b.Traced)
 }
 
-// emptied keeps alive nothing that the elements point to.
+// emptied returns s with length 0 and the same capacity. It clears the elements, so that what they point to can be freed.
 func emptied[T any](s []T) []T {
 	clear(s)
 	return s[:0]
@@ -34,12 +35,12 @@ func emptied[T any](s []T) []T {
 // Traced is a device in a batch whose new state belongs to a sampled trace.
 type Traced struct {
 	Device iot.DeviceID
-	// Span has begun when the state was read from the log; the hub ends it.
+	// Span begins when the state is read from the log; the hub ends it.
 	Span trace.Span
 }
 
-// Forgotten is a device that was deleted, and the position at which. Offset 0 means that another program has deleted the state:
-// that holds for every state up to now, whatever its position, and for none that comes later.
+// Forgotten is a forgotten device, with the position of the deletion. Offset 0 means that a program other than the processor
+// has deleted the state: that deletes every state read so far, whatever its position, and none that is read later.
 type Forgotten struct {
 	Device iot.DeviceID
 	iot.Position

@@ -22,15 +22,16 @@ func TestACorrectionReplacesItsWindow(t *testing.T) {
 	p, v := script(), newTestView()
 	closed := p.Sums(0, iot.Temperature, true, 20, 21)
 	corrected := p.Corrects(0, iot.Temperature, 20, 21, 22)
-	// A mark from before the close, of a window that was rebuilt only in part, is recomputed at the position of the close.
+	// A late mark may be older than the close of a window that was rebuilt only in part. Its correction has the position of
+	// the close.
 	atTheSame := corrected
 	atTheSame.Position = closed.Position
 	again := p.Corrects(0, iot.Temperature, 20, 21, 22, 23)
 	again.Position = corrected.Position
 	for _, test := range []struct {
-		name string
-		said []iot.WindowSummary
-		want int64
+		name      string
+		published []iot.WindowSummary
+		want      int64
 	}{
 		{"after the close", []iot.WindowSummary{closed, corrected}, 3},
 		{"before the close, told late", []iot.WindowSummary{corrected, closed}, 3},
@@ -41,7 +42,7 @@ func TestACorrectionReplacesItsWindow(t *testing.T) {
 	} {
 		v = newTestView()
 		v.Apply(Batch{Summaries: []iot.WindowSummary{p.Sums(-1, iot.Humidity, true, 1)}})
-		for _, s := range test.said {
+		for _, s := range test.published {
 			v.Apply(Batch{Summaries: []iot.WindowSummary{s}})
 		}
 		if got, is := counted(v, 0); got != test.want || !is {
@@ -69,26 +70,26 @@ func TestCorrectionsOfWindowsThatAreNotKept(t *testing.T) {
 	other := p.Corrects(0, iot.Temperature, 1, 2)
 	other.Window.Length = time.Minute
 	if c := v.Apply(Batch{Summaries: []iot.WindowSummary{other}}); !c.History {
-		t.Error("a correction of a window of another length is not told")
+		t.Error("a correction of a window of another length is not reported")
 	}
 	if got, is := counted(v, 0); got != 1 || is {
-		t.Errorf("it changed the window of the same start: got %d readings, corrected %v", got, is)
+		t.Errorf("it changed the window with the same start: got %d readings, corrected %v", got, is)
 	}
 }
 
-// Whatever the order in which the partitions' closes and corrections are heard, and however often, the view ends with the last
-// correction of each.
+// In whatever order and however often the closes and corrections of the partitions are read, the view ends with the last
+// correction of each partition.
 func TestCorrectionsInAnyOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p, v := script(), newTestView()
 		v.Apply(Batch{Summaries: []iot.WindowSummary{p.Sums(-1, iot.Humidity, true, 1)}})
-		var said []iot.WindowSummary
+		var published []iot.WindowSummary
 		want := int64(0)
 		for partition := range int32(rapid.IntRange(1, 3).Draw(t, "partitions")) {
 			values := []float64{1}
 			s := p.Sums(0, iot.Temperature, true, values...)
 			s.Partition = partition
-			said = append(said, s)
+			published = append(published, s)
 			for range rapid.IntRange(0, 3).Draw(t, "corrections") {
 				values = append(values, 1)
 				c := p.Corrects(0, iot.Temperature, values...)
@@ -97,12 +98,12 @@ func TestCorrectionsInAnyOrder(t *testing.T) {
 					c.Position = s.Position
 				}
 				s = c
-				said = append(said, c)
+				published = append(published, c)
 			}
 			want += int64(len(values))
 		}
-		said = append(rapid.Permutation(said).Draw(t, "order"), rapid.SliceOf(rapid.SampledFrom(said)).Draw(t, "again")...)
-		for _, s := range said {
+		published = append(rapid.Permutation(published).Draw(t, "order"), rapid.SliceOf(rapid.SampledFrom(published)).Draw(t, "again")...)
+		for _, s := range published {
 			v.Apply(Batch{Summaries: []iot.WindowSummary{s}})
 		}
 		if got, _ := counted(v, 0); got != want {

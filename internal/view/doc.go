@@ -1,3 +1,3 @@
-// Package view is the present of the plant, built from the log: the latest state of every device, the newest windows and the open
-// alerts. The REST API and the hub that pushes to browsers read it; it does not know them.
+// Package view is the live view: the present state of the plant, built from the log. It has the latest state of every device,
+// the newest windows and the open alerts. The REST API and the hub read it; the package does not import them.
 package view

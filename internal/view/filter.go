@@ -2,15 +2,15 @@ package view
 
 import "iotmon/internal/iot"
 
-// Filter narrows to some of the devices.
+// Filter selects some of the devices: those that are in all of its sets.
 type Filter struct {
-	// Each set is nil when it does not narrow.
+	// A nil set contains everything.
 	Types     map[iot.DeviceType]struct{}
 	IDs       map[iot.DeviceID]struct{}
 	Buildings map[string]struct{}
 }
 
-// Allows reports whether a set of a filter lets a value through.
+// Allows reports whether a set of a filter contains a value. A nil set contains everything.
 func Allows[T comparable](set map[T]struct{}, v T) bool {
 	if set == nil {
 		return true
@@ -19,15 +19,15 @@ func Allows[T comparable](set map[T]struct{}, v T) bool {
 	return ok
 }
 
-// Group reports whether the filter lets devices of the group through, unless it narrows to single devices as well.
+// Group reports whether the filter selects the devices of a group. It ignores the set of ids.
 func (f *Filter) Group(g Group) bool {
 	return Allows(f.Types, g.Type) && Allows(f.Buildings, g.Building)
 }
 
-// Device reports whether the filter lets the device through. One that was forgotten has no id: nothing lets it through.
+// Device reports whether the filter selects the device. A forgotten device has no id; no filter selects it.
 func (f *Filter) Device(s *iot.DeviceState) bool {
 	return s.Latest.ID != "" && Allows(f.Types, s.Latest.Type) && Allows(f.Buildings, s.Latest.Location.Building) && Allows(f.IDs, s.Latest.ID)
 }
 
-// Removal reports whether the filter lets the device through that was forgotten.
+// Removal reports whether the filter would have selected a device before it was forgotten.
 func (f *Filter) Removal(r *Removal) bool { return f.Group(r.Group) && Allows(f.IDs, r.ID) }

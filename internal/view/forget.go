@@ -2,14 +2,14 @@ package view
 
 import "iotmon/internal/iot"
 
-// Removal is a device that was forgotten, what filters go by, and the number that it had.
+// Removal is a forgotten device: what filters need of it, and the number that it had.
 type Removal struct {
 	ID     iot.DeviceID
 	Group  Group
 	Number int32
 }
 
-// applyForgotten removes a device, unless it has spoken since.
+// applyForgotten removes a device, unless its state is newer than the deletion.
 func (v *View) applyForgotten(f *Forgotten, c *Changes) {
 	number, known := v.numbers[f.Device]
 	foreign := f.Offset == 0
@@ -32,26 +32,29 @@ func (v *View) applyForgotten(f *Forgotten, c *Changes) {
 	v.free = append(v.free, number)
 }
 
-// deletes reports whether a deletion holds for a state. Positions of two partitions say nothing about each other: a device that
-// has moved, because partitions were added, is deleted where it is now.
+// deletes reports whether a deletion applies to a state: both are of the same partition, and the deletion is not older. Positions
+// of two partitions cannot be compared. A device moves to another partition when partitions are added; then only a deletion in
+// the new one applies.
 func deletes(f *Forgotten, s *iot.DeviceState) bool {
 	return f.Partition == s.Partition && f.Position.Compare(s.Position) >= 0
 }
 
-// keptDeletions is how many deletions are remembered, so that a processor that has lost its partition, or the log read once
-// more, brings no device back. Those of a device that does come back that way are deleted again as the log goes on.
+// keptDeletions is how many deletions are remembered. A remembered deletion prevents that an older state brings the device back:
+// one that is sent late by a processor that has lost its partition, or one that is read again from the log. If a device whose
+// deletion is no longer remembered comes back in the second way, the deletion follows in the log.
 const keptDeletions = 4096
 
 // deletions remembers the newest deletions of devices.
 type deletions struct {
 	positions map[iot.DeviceID]iot.Position
-	// ring holds the devices in the order in which they came, from next on.
+	// ring holds the devices in the order of their deletions, the oldest at next.
 	ring []iot.DeviceID
 	next int
 }
 
 func newDeletions() deletions { return deletions{positions: make(map[iot.DeviceID]iot.Position)} }
 
+// add remembers a deletion and, if there are keptDeletions already, forgets the oldest one.
 func (d *deletions) add(f *Forgotten) {
 	if old, known := d.positions[f.Device]; known {
 		if old.Partition != f.Partition || f.Position.Compare(old) > 0 {
@@ -69,7 +72,7 @@ func (d *deletions) add(f *Forgotten) {
 	d.next = (d.next + 1) % keptDeletions
 }
 
-// cover reports whether the device was deleted after it had this state.
+// cover reports whether the device is known to have been deleted after it had this state.
 func (d *deletions) cover(s *iot.DeviceState) bool {
 	deleted, known := d.positions[s.Latest.ID]
 	return known && deleted.Partition == s.Partition && s.Position.Compare(deleted) <= 0

@@ -22,8 +22,8 @@ func allDevices(v *View) []iot.DeviceState {
 	return all
 }
 
-// allOpen returns the last event of every open alert, in the order in which they opened. It fails the process of a view
-// whose counts say otherwise.
+// allOpen returns the last event of every open alert, in the order in which they opened. It panics if the counts of the view
+// do not match.
 func allOpen(v *View) []iot.Alert {
 	v.mu.RLock()
 	open := make([]iot.Alert, len(v.alerts.open))
@@ -45,7 +45,7 @@ func forgets(p *viewtest.Script, id string) Forgotten {
 	return Forgotten{Device: iot.DeviceID(id), Position: p.Position()}
 }
 
-func TestADeviceThatWasForgottenIsGoneUntilItSpeaksAgain(t *testing.T) {
+func TestAForgottenDeviceIsGoneUntilItSendsAgain(t *testing.T) {
 	p, v := script(), newTestView()
 	alarm := p.Alarm(1, iot.Temperature, "A", iot.Critical, iot.Raised)
 	said := p.Says("device_001", iot.Temperature, "A", 99)
@@ -94,8 +94,8 @@ func TestForgottenDevicesLeaveNothingBehind(t *testing.T) {
 	}
 }
 
-// Whatever comes and goes meanwhile, in either direction and from any device on, a walk visits each device that stays once, in
-// the order of the ids.
+// A scan, in either direction and from any device on, visits each device that exists throughout exactly once and in the order of
+// the ids, whatever devices are added and removed meanwhile.
 func TestScanVisitsOnceWhatStays(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		p, v := script(), newTestView()

@@ -7,12 +7,12 @@ import (
 	"iotmon/internal/wire"
 )
 
-// Held is a view that does not change: between Hold and Release no batch is applied. What its methods return belongs to the view and
-// must not be changed, nor read after Release.
+// Held reads a view that does not change: no batch is applied between Hold and Release. What the methods return belongs to the
+// view. The caller must not change it, and must not read it after Release.
 type Held struct{ view *View }
 
-// Hold keeps batches from being applied until Release, which must follow soon: Apply waits for it. Between the two the same goroutine
-// must not call methods of the View that lock it.
+// Hold locks the view against batches until Release. Call Release soon: Apply waits for it. Between the two, the same goroutine
+// must not call other methods of the View, which lock it, too.
 func (v *View) Hold() Held {
 	v.mu.RLock()
 	return Held{v}
@@ -21,10 +21,11 @@ func (v *View) Hold() Held {
 // Release ends Hold.
 func (h Held) Release() { h.view.mu.RUnlock() }
 
-// Numbers returns one more than the highest number of a device.
+// Numbers returns the highest number of a device plus one.
 func (h Held) Numbers() int { return len(h.view.devices) }
 
-// Device returns the state of the device with a number below Numbers. That of one that was forgotten has no id.
+// Device returns the state of the device with that number, which must be below Numbers. If the number is free because the device
+// was forgotten, the state has no id.
 func (h Held) Device(number int32) *iot.DeviceState { return h.view.devices[number] }
 
 // Number returns the number of a device; false if it is not known.
@@ -39,7 +40,7 @@ func (h Held) Window(start time.Time) *Window { return h.view.windows.get(start)
 // Windows returns the windows that are kept, oldest first.
 func (h Held) Windows() []*Window { return h.view.windows.sorted }
 
-// WindowLength returns how long the newest window is.
+// WindowLength returns the length of the newest window or, if there is none, the configured length.
 func (h Held) WindowLength() time.Duration {
 	if last := len(h.view.windows.sorted) - 1; last >= 0 {
 		return h.view.windows.sorted[last].Length
@@ -50,10 +51,10 @@ func (h Held) WindowLength() time.Duration {
 // AlertsFrom returns the open alerts with at least the given number, in the order in which they opened.
 func (h Held) AlertsFrom(number uint64) []*Alert { return h.view.alerts.from(number) }
 
-// Count counts the devices that the filter lets through, in all and by type; a nil filter lets all through.
+// Count counts the devices that the filter selects, in all and by type. A nil filter selects all devices.
 func (h Held) Count(f *Filter) (total wire.StatusCounts, byType map[iot.DeviceType]wire.StatusCounts) {
 	return h.view.countMatching(f)
 }
 
-// ReadingsPerSecond returns how many readings the processors have counted per second of late.
+// ReadingsPerSecond is View.ReadingsPerSecond.
 func (h Held) ReadingsPerSecond(now time.Time) float64 { return h.view.rate.perSecond(now) }

@@ -2,23 +2,23 @@ package view
 
 import "time"
 
-// rateSeconds is over how many whole seconds the rate is taken. Processors publish an open window every second, each
-// at its own moment, so a shorter span would flicker.
+// rateSeconds is over how many whole seconds the rate is averaged. Each processor publishes its open windows once a second, at a
+// moment of its own; over a shorter span the rate would vary although the readings do not.
 const rateSeconds = 10
 
-// rateWarmup is for how long after the first summary nothing is counted: the reader starts in the log's past, and what it
-// catches up on within a moment was read over an hour.
+// rateWarmup is how long after the first summary nothing is counted. A reader starts in the log's past and reads within a moment
+// the summaries of an hour; counted, they would show as an enormous rate.
 const rateWarmup = 2 * time.Second
 
-// rate measures readings per second by how the counts of the windows grow.
+// rate measures readings per second by the growth of the windows' counts.
 type rate struct {
-	// since is when counting began; zero before the first summary.
+	// since is when counting begins, rateWarmup after the first summary; zero before that summary.
 	since time.Time
-	// seconds is a ring of the readings counted in each of the last seconds, by Unix time.
+	// seconds counts the readings of each of the last seconds. The entry of a second is at its Unix time modulo the length.
 	seconds [rateSeconds + 1]struct{ unix, readings int64 }
 }
 
-// observe counts readings that a window has grown by.
+// observe adds the number of readings by which a window has grown.
 func (r *rate) observe(readings int64, now time.Time) {
 	if r.since.IsZero() {
 		r.since = now.Add(rateWarmup)
@@ -33,7 +33,8 @@ func (r *rate) observe(readings int64, now time.Time) {
 	second.readings += readings
 }
 
-// perSecond returns the average over the last whole seconds, 0 before there is one.
+// perSecond returns the average over the last rateSeconds whole seconds, or over fewer soon after the start, when it is 0 at
+// first.
 func (r *rate) perSecond(now time.Time) float64 {
 	if r.since.IsZero() {
 		return 0

@@ -11,50 +11,51 @@ import (
 	"iotmon/internal/wire"
 )
 
-// Options say what a View keeps.
+// Options configure a View.
 type Options struct {
-	// WindowLength is how long windows are as long as none has been seen. What is in force is the log's to say: another
-	// length that was configured takes effect later, or not at all.
+	// WindowLength is the window length that is shown until the first window has been read. After that, the windows themselves
+	// decide: a newly configured length takes effect at some place of the log, or not at all.
 	WindowLength time.Duration
-	// KeepWindows is how many of the newest windows are kept; 0 means 120, an hour of half minutes.
+	// KeepWindows is how many of the newest windows are kept; 0 means 120, which is one hour of windows of 30 s.
 	KeepWindows int
-	// Now is the clock that readings per second are measured by; nil means time.Now.
+	// Now is the clock for readings per second; nil means time.Now.
 	Now func() time.Time
 }
 
-// View is the present state of the plant: the latest of every device, the newest windows and the open alerts.
+// View is the present state of the plant: the latest state of every device, the newest windows and the open alerts.
 //
-// Its input need not be committed, and may come from two processors: one that has just got a partition repeats records, and one that
-// has lost it may still send some. So of several records about the same thing the one with the highest position in the log stands, and
-// at equal positions the final one. The methods may be called concurrently; Apply is meant for the one goroutine that reads the log.
+// Its input may be uncommitted, and two processors may write about the same partition: one that has just been assigned the
+// partition repeats records, and one that has lost it may still send some. Of several records about the same device or window,
+// the one with the highest position is kept; at equal positions, the final one. The methods may be called concurrently, except
+// that calls of Apply must follow one another.
 type View struct {
 	options Options
 
 	mu sync.RWMutex
-	// devices holds every device by its number, which it keeps until it is forgotten. The number is free then: its state has
-	// no id.
+	// devices holds the states by number. A device keeps its number until it is forgotten; then the number is free, and the state
+	// at it has no id.
 	devices []*iot.DeviceState
 	free    []int32
 	numbers map[iot.DeviceID]int32
-	// order holds the numbers in the order of the ids, for listings.
+	// order holds the numbers in the order of the ids, for Scan.
 	order     btree.Map[iot.DeviceID, int32]
 	deletions deletions
 	counts    map[Group]*wire.StatusCounts
 	windows   windows
 	alerts    alerts
 	rate      rate
-	// correction is the last one that was applied.
+	// correction is the last correction that was read, of a kept window or an older one.
 	correction correction
 }
 
-// correction names a recomputation of a window.
+// correction identifies a correction: the type and window, and the position of the late reading that caused it.
 type correction struct {
 	Type   iot.DeviceType
 	Window iot.Window
 	At     iot.Position
 }
 
-// Group is what devices are counted by: all that a client may narrow to, but for the single device.
+// Group is what devices are counted by: type and building, all that a filter knows except the id.
 type Group struct {
 	Type     iot.DeviceType
 	Building string
@@ -80,28 +81,31 @@ func New(o Options) *View {
 	}
 }
 
-// Changes are what a batch changed. Numbers and windows may be listed more than once.
+// Changes are what a batch changed. A number or window may be listed more than once.
 type Changes struct {
-	// Devices lists the devices with a new state, Statuses those that came, went or returned, by their numbers.
+	// Devices lists the numbers of the devices with a new state. Statuses lists those of new devices and of devices whose status
+	// has changed.
 	Devices, Statuses []int32
 	// Removed lists the devices that were forgotten.
 	Removed []Removal
+	// Windows lists the starts of the windows with new numbers.
 	Windows []time.Time
-	// Closed is whether one of Windows, or more, is final.
+	// Closed is whether a partition's summary of any of Windows became final.
 	Closed bool
-	// History is whether a window was corrected that is older than those kept.
+	// History is whether a window was corrected that the view does not keep.
 	History bool
-	// Alerts holds the events that are new, oldest first.
+	// Alerts holds the new events, oldest first.
 	Alerts []iot.Alert
 }
 
-// Urgent reports whether the changes should be shown at once. Those of a window in progress can wait: another follows every second.
+// Urgent reports whether the changes should be sent to viewers at once. Changes of an open window alone can wait: the next follow
+// within a second.
 func (c *Changes) Urgent() bool {
 	return len(c.Devices) > 0 || len(c.Removed) > 0 || len(c.Alerts) > 0 || c.Closed
 }
 
-// Apply applies a batch from the log, and returns what that changed. The view keeps parts of the batch: the caller must not change
-// it afterwards.
+// Apply applies a batch from the log, and returns what it changed. The view keeps parts of the batch: the caller must not change
+// what its elements point to.
 func (v *View) Apply(batch Batch) Changes {
 	now := v.options.Now()
 	v.mu.Lock()
@@ -139,7 +143,7 @@ func (v *View) applyState(s *iot.DeviceState, c *Changes) {
 	if !known || device.Status != s.Status {
 		c.Statuses = append(c.Statuses, number)
 	}
-	v.count(s, 1) // First, so that the last of a group that changes does not end the group.
+	v.count(s, 1) // Before the old state is subtracted, so that a group of one device is not deleted and made again.
 	if known {
 		v.count(device, -1)
 	}
@@ -148,7 +152,7 @@ func (v *View) applyState(s *iot.DeviceState, c *Changes) {
 	c.Devices = append(c.Devices, number)
 }
 
-// add gives a device that is not known a number.
+// add gives a new device a number, a free one if there is one.
 func (v *View) add(id iot.DeviceID) int32 {
 	var number int32
 	if last := len(v.free) - 1; last >= 0 {
@@ -163,8 +167,8 @@ func (v *View) add(id iot.DeviceID) int32 {
 	return number
 }
 
-// supersedes reports whether state is newer than old. Positions of two partitions say nothing about each other: a device
-// that has moved, because partitions were added, goes by its own time.
+// supersedes reports whether state is newer than old. Positions of two partitions cannot be compared: if a device has moved to
+// another partition, because partitions were added, the time of its latest reading decides.
 func supersedes(state, old *iot.DeviceState) bool {
 	if state.Partition != old.Partition {
 		return state.Latest.Time.After(old.Latest.Time)
@@ -172,6 +176,7 @@ func supersedes(state, old *iot.DeviceState) bool {
 	return state.Position.Compare(old.Position) > 0
 }
 
+// count adds delta to the counts of the state's group and status. The caller holds mu.
 func (v *View) count(s *iot.DeviceState, delta int64) {
 	g := groupOf(s)
 	counts := v.counts[g]
@@ -181,7 +186,7 @@ func (v *View) count(s *iot.DeviceState, delta int64) {
 	}
 	addStatus(counts, s.Status, delta)
 	if counts.Total == 0 {
-		delete(v.counts, g) // Buildings come and go.
+		delete(v.counts, g) // Otherwise groups of buildings that no longer exist would stay for ever.
 	}
 }
 
@@ -195,7 +200,8 @@ func addStatus(counts *wire.StatusCounts, status iot.Status, delta int64) {
 }
 
 func (v *View) applySummary(s *iot.WindowSummary, now time.Time, c *Changes) {
-	// A late mark has no numbers: the archive recomputes its window and publishes a correction.
+	// A summary with Late announces late readings and has no numbers. The archive recomputes the window and publishes a
+	// correction.
 	if s.Late {
 		return
 	}
@@ -215,8 +221,8 @@ func (v *View) applySummary(s *iot.WindowSummary, now time.Time, c *Changes) {
 	c.Closed = c.Closed || s.Final
 }
 
-// Corrected returns a name of the last correction by the archive that the view has read. An answer from the archive that was kept under
-// another name may be older than the correction. All views that have read the log up to the same place return the same name.
+// Corrected returns a key of the last correction that the view has read. An answer about the past that was cached under another
+// key may be older than the correction. Views that have read the log up to the same place return the same key.
 func (v *View) Corrected() string {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
@@ -246,7 +252,7 @@ func (v *View) Number(id iot.DeviceID) (int32, bool) {
 	return number, known
 }
 
-// OpenAlerts counts the open alerts by severity; none is left out for being 0.
+// OpenAlerts counts the open alerts by severity. Severities without an open alert are in the map, too.
 func (v *View) OpenAlerts() map[iot.Severity]int64 {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
@@ -266,8 +272,9 @@ func (v *View) Counts() wire.DeviceStatus {
 	return wire.DeviceStatus{StatusCounts: total, ByType: byType, ReadingsPerSecond: v.rate.perSecond(now)}
 }
 
-// ReadingsPerSecond returns how many readings the processors have counted per second of late, by the growth of the
-// windows: the states of devices would not do, because of several readings between two of them only the last is seen.
+// ReadingsPerSecond returns how many readings the processors have counted per second, averaged over the last ten seconds. It is
+// measured by the growth of the windows' counts. Device states cannot be counted instead: a state that is published after several
+// readings shows only the last.
 func (v *View) ReadingsPerSecond(now time.Time) float64 {
 	v.mu.RLock()
 	defer v.mu.RUnlock()
@@ -284,7 +291,7 @@ func (v *View) OldestWindow() int64 {
 	return v.windows.sorted[0].Start.UnixMicro()
 }
 
-// countMatching counts the devices that the filter lets through; a nil filter lets all through. The caller holds mu.
+// countMatching counts the devices that the filter selects, in all and by type. A nil filter selects all. The caller holds mu.
 func (v *View) countMatching(f *Filter) (total wire.StatusCounts, byType map[iot.DeviceType]wire.StatusCounts) {
 	byType = make(map[iot.DeviceType]wire.StatusCounts)
 	if f != nil && f.IDs != nil {

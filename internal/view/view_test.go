@@ -55,7 +55,7 @@ func TestViewKeepsTheHighestPosition(t *testing.T) {
 	}
 }
 
-func TestDeviceThatMovedToAnotherPartitionGoesByItsOwnTime(t *testing.T) {
+func TestTheTimeDecidesForADeviceThatMovedToAnotherPartition(t *testing.T) {
 	p, v := script(), newTestView()
 	before := p.Says("device_001", iot.Temperature, "A", 20)
 	before.Offset = 1_000_000
@@ -121,7 +121,7 @@ func TestAlertLife(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		events []iot.Alert
-		told   []iot.Transition
+		want   []iot.Transition
 		open   bool
 	}{
 		{"raised", []iot.Alert{event(iot.Raised, 5)}, []iot.Transition{iot.Raised}, true},
@@ -134,14 +134,14 @@ func TestAlertLife(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			v := newTestView()
-			var told []iot.Transition
+			var announced []iot.Transition
 			for _, event := range test.events {
 				for _, a := range v.Apply(Batch{Alerts: []iot.Alert{event}}).Alerts {
-					told = append(told, a.Transition)
+					announced = append(announced, a.Transition)
 				}
 			}
-			if !slices.Equal(told, test.told) {
-				t.Errorf("told: got %v, want %v", told, test.told)
+			if !slices.Equal(announced, test.want) {
+				t.Errorf("announced: got %v, want %v", announced, test.want)
 			}
 			if open := len(allOpen(v)) == 1; open != test.open {
 				t.Errorf("open: got %v, want %v", open, test.open)
@@ -159,28 +159,28 @@ func TestStatesOpenAndCloseAlertsWhoseEventsAreGone(t *testing.T) {
 	if open := allOpen(v); len(open) != 1 || open[0].ID != alarm.ID {
 		t.Fatalf("after the state: got %v, want the alert it holds", open)
 	}
-	if told := v.Apply(Batch{Alerts: []iot.Alert{alarm}}).Alerts; len(told) != 1 {
-		t.Errorf("the event that came after the state: got %d told, want it told", len(told))
+	if events := v.Apply(Batch{Alerts: []iot.Alert{alarm}}).Alerts; len(events) != 1 {
+		t.Errorf("the event that came after the state: got %d announced, want 1", len(events))
 	}
 	v.Apply(Batch{States: []iot.DeviceState{p.Says("device_001", iot.Temperature, "A", 20)}})
 	if open := allOpen(v); len(open) != 0 {
 		t.Errorf("after a state without it: got %v, want none", open)
 	}
 	end := p.Alarm(1, iot.Temperature, "A", iot.Warning, iot.Cleared)
-	if told := v.Apply(Batch{Alerts: []iot.Alert{end, end}}).Alerts; len(told) != 1 {
-		t.Errorf("the event that cleared it: got %d told, want 1", len(told))
+	if events := v.Apply(Batch{Alerts: []iot.Alert{end, end}}).Alerts; len(events) != 1 {
+		t.Errorf("the event that cleared it: got %d announced, want 1", len(events))
 	}
 }
 
-func TestClosedAlertsAreForgottenInTime(t *testing.T) {
+func TestOldClosedAlertsAreForgotten(t *testing.T) {
 	p, v := script(), newTestView()
-	var said []Batch
+	var batches []Batch
 	for n := range 2 * keptClosed {
-		said = append(said, Batch{Alerts: []iot.Alert{
+		batches = append(batches, Batch{Alerts: []iot.Alert{
 			p.Alarm(n, iot.Temperature, "A", iot.Info, iot.Raised),
 			p.Alarm(n, iot.Temperature, "A", iot.Info, iot.Cleared),
 		}})
-		v.Apply(said[n])
+		v.Apply(batches[n])
 	}
 	if got := len(v.alerts.byID); got != keptClosed {
 		t.Errorf("alerts remembered: got %d, want %d", got, keptClosed)
@@ -188,24 +188,24 @@ func TestClosedAlertsAreForgottenInTime(t *testing.T) {
 	if len(v.alerts.byDevice) != 0 || len(v.alerts.open) != 0 {
 		t.Errorf("closed alerts still listed as open: %d by device, %d", len(v.alerts.byDevice), len(v.alerts.open))
 	}
-	// The log is read once more, from where those lie that have been forgotten.
-	for _, b := range said {
-		if told := v.Apply(b).Alerts; len(told) > 0 {
-			t.Fatalf("told once more: %v", told)
+	// The log is read again, from before the events of forgotten alerts.
+	for _, b := range batches {
+		if events := v.Apply(b).Alerts; len(events) > 0 {
+			t.Fatalf("announced again: %v", events)
 		}
 	}
 	next := p.Alarm(3*keptClosed, iot.Temperature, "A", iot.Info, iot.Raised)
-	if told := v.Apply(Batch{Alerts: []iot.Alert{next}}).Alerts; len(told) != 1 {
-		t.Errorf("a new alert after that: got %d told, want 1", len(told))
+	if events := v.Apply(Batch{Alerts: []iot.Alert{next}}).Alerts; len(events) != 1 {
+		t.Errorf("a new alert after that: got %d announced, want 1", len(events))
 	}
 }
 
-// Whatever is repeated, and whoever is late with it, the view ends as if everything had been said once and in order.
+// Whatever batches are repeated or arrive late, the view ends as if each had arrived once and in order.
 func TestRepeatedAndLateBatchesChangeNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p := script()
 		var truth []Batch
-		for range rapid.IntRange(1, 30).Draw(t, "said") {
+		for range rapid.IntRange(1, 30).Draw(t, "batches") {
 			n := rapid.IntRange(1, 3).Draw(t, "device")
 			var b Batch
 			switch rapid.IntRange(0, 2).Draw(t, "what") {
@@ -264,7 +264,7 @@ func TestReadingsPerSecond(t *testing.T) {
 	grow := func(window int, readings ...float64) {
 		v.Apply(Batch{Summaries: []iot.WindowSummary{p.Sums(window, iot.Temperature, false, readings...)}})
 	}
-	// What was read over half an hour before this view came up arrives within its first second.
+	// The summaries of the half hour before the start of this view arrive within its first second.
 	for n := range 60 {
 		grow(n, make([]float64, 1000)...)
 	}
@@ -276,7 +276,7 @@ func TestReadingsPerSecond(t *testing.T) {
 		grow(60, make([]float64, readings)...)
 	}
 	if got := v.ReadingsPerSecond(now); got != 20 {
-		t.Errorf("at 20 readings a second, each told twice: got %v", got)
+		t.Errorf("at 20 readings a second, each reported twice: got %v, want 20", got)
 	}
 	if got := v.ReadingsPerSecond(now.Add(5 * time.Second)); got >= 20 || got <= 0 {
 		t.Errorf("five seconds after the last: got %v, want less than 20 and not 0", got)
@@ -286,8 +286,8 @@ func TestReadingsPerSecond(t *testing.T) {
 	}
 }
 
-// After a restart with another length the windows in force are those of the old one for a while, and then of the new: both are
-// shown, each by its own length.
+// After a restart with another window length, windows have the old length for a while and then the new one. Both are shown, each
+// with its own length.
 func TestWindowsOfTheLengthInForceAreShown(t *testing.T) {
 	p, v := script(), newTestView()
 	half := p.Sums(0, iot.Temperature, true, 1)

@@ -7,21 +7,21 @@ import (
 	"iotmon/internal/iot"
 )
 
-// windows holds the newest windows by partition. The numbers of the partitions are added up when they are asked for.
+// windows holds the newest windows, each with the summaries of its partitions. Window.Merge adds the partitions up.
 type windows struct {
 	keep int
-	// sorted holds the windows oldest first; there are never more than keep.
+	// sorted holds at most keep windows, oldest first.
 	sorted []*Window
 }
 
-// Window is what the partitions have reported of one window.
+// Window holds the summaries of one window, one for each partition and device type.
 type Window struct {
 	Start  time.Time
 	Length time.Duration
 	parts  map[part]iot.WindowSummary
 }
 
-// part names one partition's summary of one type.
+// part is the key of one partition's summary of one type.
 type part struct {
 	Type      iot.DeviceType
 	Partition int32
@@ -29,7 +29,8 @@ type part struct {
 
 func newWindows(keep int) windows { return windows{keep: keep} }
 
-// apply applies a summary, and reports whether it changed its window and by how many readings that grew.
+// apply applies a summary. It reports whether the window changed, and how many new readings it counts. A summary of a window that
+// is older than those kept, or has another length than the kept one, changes nothing.
 func (w *windows) apply(s *iot.WindowSummary) (added int64, changed bool) {
 	window := w.at(s.Window)
 	if window == nil || window.Length != s.Window.Length {
@@ -41,18 +42,20 @@ func (w *windows) apply(s *iot.WindowSummary) (added int64, changed bool) {
 		return 0, false
 	}
 	kept := *s
-	// Fifty alerts in each of many partitions and windows would outweigh all else, and nobody reads them here.
+	// A summary has up to fifty alerts. Nobody reads them here, and for many partitions and windows they would need more memory
+	// than all the rest.
 	kept.Alerts = nil
 	window.parts[key] = kept
 	if s.Corrected {
-		return 0, true // What it counts was read before, some of it days ago.
+		return 0, true // Its readings are not new: some may be days old.
 	}
-	// A log that began anew counts from 0 again.
+	// After the log has begun anew, a window counts from 0 again.
 	return max(0, s.Count-old.Count), true
 }
 
-// replaces reports whether a summary tells more than an old one of the same window: that of the higher position does, at equal
-// positions the corrected one, then the final one. A window that is corrected again has readings added to it.
+// replaces reports whether a summary is newer than another of the same partition, type and window. The one at the higher position
+// is newer; at equal positions, the corrected one, then the final one. Of two corrections at the same position, the newer one has
+// more readings.
 func replaces(s, old *iot.WindowSummary) bool {
 	switch c := s.Position.Compare(old.Position); {
 	case c != 0:
@@ -66,7 +69,8 @@ func replaces(s, old *iot.WindowSummary) bool {
 	}
 }
 
-// holds reports whether a window is among those that are kept, or between them.
+// holds reports whether a window is kept or would be: it is not older than the oldest kept one, and no window of another length
+// has the same start.
 func (w *windows) holds(of iot.Window) bool {
 	if len(w.sorted) == 0 || of.Start.Before(w.sorted[0].Start) {
 		return false
@@ -75,8 +79,9 @@ func (w *windows) holds(of iot.Window) bool {
 	return window == nil || window.Length == of.Length
 }
 
-// at returns the window that starts with another, new if need be, or nil when it is older than those kept. Windows of two
-// lengths never start together; what an older version has left of them is not added up.
+// at returns the kept window with the same start. If there is none, it makes one, or returns nil if that would be older than all
+// keep kept ones. A processor never makes windows of two lengths with the same start; a log of an older version of iotmon may
+// contain such windows, so the caller compares the lengths.
 func (w *windows) at(of iot.Window) *Window {
 	i, found := w.find(of.Start)
 	if found {
@@ -107,7 +112,7 @@ func (w *windows) find(start time.Time) (int, bool) {
 	})
 }
 
-// Corrected reports whether any of what is known of the window is a correction.
+// Corrected reports whether any summary of the window is a correction.
 func (w *Window) Corrected() bool {
 	for _, summary := range w.parts {
 		if summary.Corrected {
@@ -117,7 +122,7 @@ func (w *Window) Corrected() bool {
 	return false
 }
 
-// Merge adds up the partitions by type. The window is final when all that has been reported of it is.
+// Merge adds up the summaries of the partitions, by type. The result is final if all the summaries are.
 func (w *Window) Merge() (byType map[iot.DeviceType]iot.Summary, final bool) {
 	byType = make(map[iot.DeviceType]iot.Summary)
 	final = true

@@ -1,4 +1,4 @@
-// Package viewtest writes what a log could bring, for tests of the view and of those who show it.
+// Package viewtest makes records as a log may contain them, for tests of the view and of the packages that read the view.
 package viewtest
 
 import (
@@ -8,7 +8,7 @@ import (
 	"iotmon/internal/iot"
 )
 
-// Noon is when everything happens, WindowLength how long windows are.
+// Noon is the time of the first record, WindowLength the length of all windows.
 var Noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 const WindowLength = 30 * time.Second
@@ -22,7 +22,7 @@ func (s *Script) Position() iot.Position {
 	return iot.Position{Offset: s.Offset}
 }
 
-// Says returns the state of a device after one more reading.
+// Says returns the state of a device after a new reading.
 func (s *Script) Says(id string, t iot.DeviceType, building string, value float64) iot.DeviceState {
 	position := s.Position()
 	return iot.DeviceState{
@@ -43,7 +43,7 @@ func (s *Script) Says(id string, t iot.DeviceType, building string, value float6
 	}
 }
 
-// Sums returns the summary of the n-th window since noon after one more reading.
+// Sums returns a summary of the values in the n-th window from noon on.
 func (s *Script) Sums(n int, t iot.DeviceType, final bool, values ...float64) iot.WindowSummary {
 	summary := iot.WindowSummary{
 		Type:     t,
@@ -58,14 +58,14 @@ func (s *Script) Sums(n int, t iot.DeviceType, final bool, values ...float64) io
 	return summary
 }
 
-// Corrects returns what the archive publishes of a window after it has recomputed it because of a reading at a position.
+// Corrects returns the correction that the archive publishes after it has recomputed the n-th window.
 func (s *Script) Corrects(n int, t iot.DeviceType, values ...float64) iot.WindowSummary {
 	summary := s.Sums(n, t, true, values...)
 	summary.Corrected = true
 	return summary
 }
 
-// Alarm returns the n-th alert of a device of the type, in the building.
+// Alarm returns an event of the alert of the n-th device, whose onset is n seconds after noon.
 func (s *Script) Alarm(n int, t iot.DeviceType, building string, severity iot.Severity, transition iot.Transition) iot.Alert {
 	device := iot.DeviceID(fmt.Sprintf("device_%03d", n))
 	onset := Noon.Add(time.Duration(n) * time.Second)
