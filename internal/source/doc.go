@@ -1,3 +1,2 @@
-// Package source is the ways in for real readings, a package each below it. What all of them share is the log that they
-// append to.
+// Package source has what all sources of real readings share: the log that they append to. Each source is a package below it.
 package source

@@ -6,10 +6,10 @@ import (
 	"iotmon/internal/iot"
 )
 
-// Log takes readings in.
+// Log is the log of readings, as a source sees it.
 type Log interface {
-	// Append writes the readings and returns once the log has acknowledged every one of them. After an error some may be
-	// in the log and some not; appending all of them again does no harm, because a reading is counted once by its
-	// identity. The readings are the caller's again when Append returns.
+	// Append appends the readings and returns once the log has acknowledged every one of them. After an error some may be in the
+	// log and some not. Appending all of them again does no harm: a reading is identified by device and timestamp, and counts
+	// once. When Append has returned, the caller may change the readings.
 	Append(ctx context.Context, readings []iot.Reading) error
 }

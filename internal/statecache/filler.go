@@ -13,10 +13,11 @@ import (
 	"iotmon/internal/wire"
 )
 
-// Metrics is told what the filler does. Each function may be nil; they must not block.
+// Metrics are functions that the filler calls. Each may be nil; none may block.
 type Metrics struct {
-	// Written is told how many states the cache has taken, Retried of each failure that will be tried again.
+	// Written is called with the number of states after each write to the cache.
 	Written func(states int)
+	// Retried is called after each failure, before the next attempt.
 	Retried func()
 }
 
@@ -29,19 +30,21 @@ type Options struct {
 }
 
 const (
-	// maxBatch and maxDelay bound what is collected before it is written: of a device that speaks often only the newest
-	// state is.
+	// Records are collected until there are maxBatch of them or maxDelay has passed. Of several states of a device only the newest
+	// is written.
 	maxBatch = 20_000
 	maxDelay = 250 * time.Millisecond
-	// checkInterval is how often a partition is looked after that has nothing new: the cache may have lost it.
+	// checkInterval is how often an empty batch is written for a partition without new records. So the filler notices that the
+	// cache has lost the partition.
 	checkInterval = 10 * time.Second
-	// firstPause and longestPause bound the pause before a failed call is tried again.
+	// firstPause and longestPause bound the pauses before a failed call is tried again; they double from the first on.
 	firstPause   = 100 * time.Millisecond
 	longestPause = 5 * time.Second
 )
 
-// Filler keeps a Cache filled from a Log. How far it has come is in the cache itself, and moves with the states: so a cache
-// that was emptied or restored from a backup is seen, and filled from the start or from where it stands.
+// Filler copies the newest device states from a Log into a Cache. The cache also holds the offset up to which it is complete,
+// and both are written together. So the filler notices when the cache was emptied or restored from a backup, and fills it from
+// the start or from that offset.
 type Filler struct{ Options }
 
 // NewFiller returns a filler; Run does the work.
@@ -55,11 +58,11 @@ func NewFiller(options Options) *Filler {
 	return &Filler{options}
 }
 
-// Run fills until ctx ends. It retries for ever.
+// Run fills the cache until ctx ends, which is success. After a failure it opens the log again, for ever.
 func (f *Filler) Run(ctx context.Context) error {
 	pauses := retry.NewBackoff(firstPause, longestPause)
 	for ctx.Err() == nil {
-		progress, err := f.session(ctx)
+		progress, err := f.attempt(ctx)
 		if ctx.Err() != nil {
 			break
 		}
@@ -67,29 +70,29 @@ func (f *Filler) Run(ctx context.Context) error {
 			pauses.Reset()
 		}
 		f.Metrics.Retried()
-		f.Logger.Warn("the cache of device states is filled again from where it stands", "reason", err)
-		_ = pauses.Wait(ctx) // The loop looks at ctx.
+		f.Logger.Warn("the cache of device states could not be filled; trying again", "reason", err)
+		_ = pauses.Wait(ctx) // The loop checks ctx.
 	}
 	return nil
 }
 
-// errMoved ends a session whose idea of the cache is not, or no longer, true.
-var errMoved = errors.New("the cache does not stand where it was left: it was emptied, or another filler writes")
+// errMoved ends an attempt: the cache is not complete up to the offset that the attempt assumes.
+var errMoved = errors.New("the cache has changed: it was emptied, or another filler writes to it")
 
-// session opens the log and fills until something fails. It reports whether anything was written.
-func (f *Filler) session(ctx context.Context) (progress bool, err error) {
-	s := &session{Filler: f, decoder: wire.NewDecoder(), stands: make(map[Partition]*standing)}
-	log, err := f.Open(s.resume, s.released)
+// attempt opens the log and fills the cache until something fails. It reports whether any state was written.
+func (f *Filler) attempt(ctx context.Context) (progress bool, err error) {
+	a := &attempt{Filler: f, decoder: wire.NewDecoder(), pending: make(map[Partition]*pending)}
+	log, err := f.Open(a.resume, a.released)
 	if err != nil {
 		return false, fmt.Errorf("open the log: %w", err)
 	}
 	defer log.Close()
 	for ctx.Err() == nil {
-		if err := s.collect(ctx, log); err != nil {
+		if err := a.collect(ctx, log); err != nil {
 			return progress, err
 		}
-		for _, batch := range s.batches(time.Now()) {
-			if err := s.write(ctx, batch); err != nil {
+		for _, batch := range a.batches(time.Now()) {
+			if err := a.write(ctx, batch); err != nil {
 				return progress, err
 			}
 			progress = progress || len(batch.States) > 0
@@ -98,30 +101,31 @@ func (f *Filler) session(ctx context.Context) (progress bool, err error) {
 	return progress, ctx.Err()
 }
 
-// session is one reading of the log.
-type session struct {
+// attempt copies from one Log, until something fails.
+type attempt struct {
 	*Filler
 	decoder *wire.Decoder
 
 	mu sync.Mutex
-	// stands holds the partitions that are read. The log's goroutines add and remove them.
-	stands map[Partition]*standing
+	// pending holds the partitions that this filler reads. The goroutines of the log add and remove them.
+	pending map[Partition]*pending
 }
 
-// standing is how far the cache has come with a partition, and what goes there next.
-type standing struct {
+// pending is what was read of a partition and is not yet written to the cache.
+type pending struct {
 	batch Batch
-	// index finds a device in the batch.
+	// index holds the place of each device in batch.States.
 	index map[string]int
-	// checked is when the cache was last written to.
+	// checked is when a batch of this partition was last written.
 	checked time.Time
 }
 
-// resume asks the cache how far it has come. What it cannot have from this log is begun anew.
-func (s *session) resume(ctx context.Context, given []Partition, extents func(context.Context) (map[Partition]Extent, error)) (map[Partition]int64, error) {
+// resume is the attempt's Resume: it continues from the offset up to which the cache is complete. A partition that is not
+// cached, or whose offset the log does not hold, is filled anew from the start of the log.
+func (a *attempt) resume(ctx context.Context, given []Partition, extents func(context.Context) (map[Partition]Extent, error)) (map[Partition]int64, error) {
 	complete := make(map[Partition]int64, len(given))
 	for _, p := range given {
-		next, cached, err := s.Cache.Next(ctx, p)
+		next, cached, err := a.Cache.Next(ctx, p)
 		if err != nil {
 			return nil, fmt.Errorf("ask the cache: %w", err)
 		}
@@ -134,8 +138,8 @@ func (s *session) resume(ctx context.Context, given []Partition, extents func(co
 		return nil, err
 	}
 	from := make(map[Partition]int64, len(given))
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	for _, p := range given {
 		next, cached := complete[p]
 		first := !cached || !holds[p].Holds(next)
@@ -143,7 +147,7 @@ func (s *session) resume(ctx context.Context, given []Partition, extents func(co
 			next = holds[p].Start
 		}
 		from[p] = next
-		s.stands[p] = &standing{
+		a.pending[p] = &pending{
 			batch: Batch{Partition: p, From: next, Next: next, First: first},
 			index: make(map[string]int),
 		}
@@ -151,14 +155,15 @@ func (s *session) resume(ctx context.Context, given []Partition, extents func(co
 	return from, nil
 }
 
-func (s *session) released(p Partition) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.stands, p)
+// released drops what is pending of a partition that another filler reads from now on.
+func (a *attempt) released(p Partition) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	delete(a.pending, p)
 }
 
-// collect polls until there is enough to write or its time is up.
-func (s *session) collect(ctx context.Context, log Log) error {
+// collect reads records until there are maxBatch of them or maxDelay has passed.
+func (a *attempt) collect(ctx context.Context, log Log) error {
 	deadline, cancel := context.WithTimeout(ctx, maxDelay)
 	defer cancel()
 	for collected := 0; collected < maxBatch && deadline.Err() == nil; {
@@ -167,83 +172,85 @@ func (s *session) collect(ctx context.Context, log Log) error {
 			return fmt.Errorf("read the log: %w", err)
 		}
 		collected += len(records)
-		s.mu.Lock()
+		a.mu.Lock()
 		for i := range records {
-			s.take(&records[i])
+			a.add(&records[i])
 		}
-		s.mu.Unlock()
+		a.mu.Unlock()
 	}
 	return nil
 }
 
-// take notes what a record says, in the place of what an earlier one did.
-func (s *session) take(r *Record) {
-	stand := s.stands[r.Partition]
-	if stand == nil || r.Offset < stand.batch.Next {
+// add adds a record to the pending batch of its partition, in place of an earlier record of the same device. The caller holds
+// mu.
+func (a *attempt) add(r *Record) {
+	p := a.pending[r.Partition]
+	if p == nil || r.Offset < p.batch.Next {
 		return
 	}
-	stand.batch.Next = r.Offset + 1
+	p.batch.Next = r.Offset + 1
 	if len(r.Key) == 0 || r.Key[0] == 0 {
-		return // A mark of a restore or of a compaction.
+		return // Not a device: a restore or a compaction has marked a place of the log.
 	}
 	state := State{Deleted: r.Deleted}
 	if r.Value != nil {
-		decoded, err := s.decoder.DeviceState(r.Value)
+		decoded, err := a.decoder.DeviceState(r.Value)
 		if err != nil || string(decoded.Latest.ID) != string(r.Key) {
-			return // Not ours. Web instances pass it over too, and tell.
+			return // Not written by iotmon. Web instances ignore it, too, and log it.
 		}
 		state.State, state.Value = &decoded, append([]byte(nil), r.Value...)
 	}
-	at, known := stand.index[string(r.Key)]
+	at, known := p.index[string(r.Key)]
 	if !known {
-		at = len(stand.batch.States)
-		stand.batch.States = append(stand.batch.States, State{})
-		stand.index[string(r.Key)] = at
+		at = len(p.batch.States)
+		p.batch.States = append(p.batch.States, State{})
+		p.index[string(r.Key)] = at
 		state.Device = iot.DeviceID(r.Key)
 	} else {
-		before := &stand.batch.States[at]
+		before := &p.batch.States[at]
 		if position := state.position(); position.Offset > 0 && position.Compare(before.position()) < 0 {
-			return // Written by a processor that had lost its partition.
+			return // Older, although later in the log: written by a processor that had lost its partition.
 		}
 		state.Device = before.Device
 	}
-	stand.batch.States[at] = state
+	p.batch.States[at] = state
 }
 
-// batches returns what is to be written now: every partition with something new, and those that nobody has looked after for
-// a while.
-func (s *session) batches(now time.Time) []*Batch {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// batches returns the batches to write now and begins new ones: of every partition with new records, and of those for which
+// nothing was written during checkInterval.
+func (a *attempt) batches(now time.Time) []*Batch {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	var batches []*Batch
-	for _, stand := range s.stands {
-		if stand.batch.Next == stand.batch.From && !stand.batch.First && now.Sub(stand.checked) < checkInterval {
+	for _, p := range a.pending {
+		if p.batch.Next == p.batch.From && !p.batch.First && now.Sub(p.checked) < checkInterval {
 			continue
 		}
-		batch := stand.batch
+		batch := p.batch
 		batches = append(batches, &batch)
-		stand.batch = Batch{Partition: batch.Partition, From: batch.Next, Next: batch.Next}
-		clear(stand.index)
-		stand.checked = now
+		p.batch = Batch{Partition: batch.Partition, From: batch.Next, Next: batch.Next}
+		clear(p.index)
+		p.checked = now
 	}
 	return batches
 }
 
-// write gives a batch to the cache, and tries until it is there. Kafka keeps what comes in the meantime.
-func (s *session) write(ctx context.Context, batch *Batch) error {
+// write writes a batch to the cache. While the cache cannot be reached it tries again; new records wait in Kafka meanwhile. It
+// returns errMoved if the cache is not complete up to the beginning of the batch.
+func (a *attempt) write(ctx context.Context, batch *Batch) error {
 	for pauses := retry.NewBackoff(firstPause, longestPause); ; {
-		applied, err := s.Cache.Apply(ctx, batch)
+		applied, err := a.Cache.Apply(ctx, batch)
 		switch {
 		case err == nil && applied:
-			s.Metrics.Written(len(batch.States))
+			a.Metrics.Written(len(batch.States))
 			return nil
 		case err == nil:
 			return errMoved
 		case ctx.Err() != nil:
 			return ctx.Err()
 		}
-		s.Metrics.Retried()
-		s.Logger.Warn("device states cannot be cached", "reason", err)
+		a.Metrics.Retried()
+		a.Logger.Warn("device states cannot be written to the cache; trying again", "reason", err)
 		if err := pauses.Wait(ctx); err != nil {
 			return err
 		}

@@ -28,14 +28,14 @@ func record(offset int64, device, key string) statecache.Record {
 
 func says(offset int64, device string) statecache.Record { return record(offset, device, device) }
 
-// log holds one partition, and hands over what a filler has not read in this session.
+// log holds one partition. After each open it returns every record from the resumed offset on once.
 type log struct {
-	mu       sync.Mutex
-	start    int64
-	records  []statecache.Record
-	sessions int
-	opened   func(released func(statecache.Partition))
-	fail     error
+	mu      sync.Mutex
+	start   int64
+	records []statecache.Record
+	opens   int
+	opened  func(released func(statecache.Partition))
+	fail    error
 }
 
 func (l *log) add(records ...statecache.Record) {
@@ -47,7 +47,7 @@ func (l *log) add(records ...statecache.Record) {
 func (l *log) open(resume statecache.Resume, released func(statecache.Partition)) (statecache.Log, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.sessions++
+	l.opens++
 	end := l.start
 	if n := len(l.records); n > 0 {
 		end = l.records[n-1].Offset + 1
@@ -98,7 +98,7 @@ func (r *reading) Poll(ctx context.Context) ([]statecache.Record, error) {
 
 func (r *reading) Close() {}
 
-// cache is what a cache must do, in a map.
+// cache is a statecache.Cache in a map.
 type cache struct {
 	mu     sync.Mutex
 	begun  bool
@@ -140,7 +140,7 @@ func (c *cache) Apply(_ context.Context, b *statecache.Batch) (bool, error) {
 }
 
 func (c *cache) Load(context.Context, statecache.Partition, func([]byte)) (int64, bool, error) {
-	return 0, false, errors.New("nobody loads here")
+	return 0, false, errors.New("not used in this test")
 }
 
 func (c *cache) set(change func()) {
@@ -149,7 +149,7 @@ func (c *cache) set(change func()) {
 	change()
 }
 
-// fill runs a filler in a bubble while the test does something, and returns when that is done.
+// fill runs a filler, in a bubble of testing/synctest, while it calls do, and stops it when do returns.
 func fill(t *testing.T, l *log, c *cache, do func(run func(time.Duration))) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -204,12 +204,12 @@ func TestAnEmptyLogIsCachedToo(t *testing.T) {
 		run(time.Second)
 		c.expect(t, 40)
 		if !c.begun {
-			t.Error("nobody can know that there is nothing")
+			t.Error("the partition does not count as cached, so web instances read it from the log")
 		}
 	})
 }
 
-func TestAFillerGoesOnWhereTheCacheStands(t *testing.T) {
+func TestAFillerContinuesFromTheOffsetInTheCache(t *testing.T) {
 	l := &log{}
 	l.add(says(0, "a"), says(1, "b"), says(2, "a"))
 	for _, test := range []struct {
@@ -234,7 +234,7 @@ func TestAFillerGoesOnWhereTheCacheStands(t *testing.T) {
 	}
 }
 
-func TestACacheThatIsAwayIsWaitedFor(t *testing.T) {
+func TestAFillerWaitsForACacheThatCannotBeReached(t *testing.T) {
 	l, c := &log{}, &cache{down: true}
 	l.add(says(0, "a"))
 	fill(t, l, c, func(run func(time.Duration)) {
@@ -268,14 +268,14 @@ func TestACacheThatWasEmptiedIsFilledAgain(t *testing.T) {
 	})
 }
 
-func TestAPartitionThatWasGivenAwayIsLeftAlone(t *testing.T) {
+func TestAReleasedPartitionIsNotWritten(t *testing.T) {
 	l, c := &log{}, &cache{}
 	l.add(says(0, "a"))
 	l.opened = func(released func(statecache.Partition)) { released(partition) }
 	fill(t, l, c, func(run func(time.Duration)) {
 		run(time.Minute)
-		if c.calls != 0 || l.sessions != 1 {
-			t.Errorf("got %d writes in %d sessions, want none in one", c.calls, l.sessions)
+		if c.calls != 0 || l.opens != 1 {
+			t.Errorf("got %d writes after %d opens, want none after 1", c.calls, l.opens)
 		}
 	})
 }
@@ -286,8 +286,8 @@ func TestALogThatFailsIsOpenedAgain(t *testing.T) {
 	fill(t, l, c, func(run func(time.Duration)) {
 		run(5 * time.Second)
 		c.expect(t, 1, "a 0")
-		if l.sessions != 2 {
-			t.Errorf("got %d sessions, want 2", l.sessions)
+		if l.opens != 2 {
+			t.Errorf("got %d opens, want 2", l.opens)
 		}
 	})
 }
