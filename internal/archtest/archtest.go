@@ -1,6 +1,6 @@
-// Package archtest holds the source tree to its architecture: which package may import which, who owns which library, and
-// what a pure package may not do. It reads files with go/parser and never asks the go command, whose answers a test would
-// get from a cache that does not notice new files.
+// Package archtest checks the source tree against its architecture: which package may import which, which packages may use a
+// library, and what a pure package must not do. It reads the files with go/parser. It does not run go list: the result of a test
+// is cached, and the cache would not notice new files.
 package archtest
 
 import (
@@ -38,7 +38,7 @@ func (s *source) imports() []string {
 	return paths
 }
 
-// read parses every file below the root that is part of a program. Tests may look across every border.
+// read parses every file below the root that is part of a program. Test files are not read: they may import anything.
 func read(root string) ([]source, error) {
 	var all []source
 	err := filepath.WalkDir(root, func(name string, entry fs.DirEntry, err error) error {
@@ -68,7 +68,7 @@ func read(root string) ([]source, error) {
 	return all, err
 }
 
-// isModule reports whether the directory is a module of its own, which is no part of any program here.
+// isModule reports whether the directory is a module of its own, which is not part of any program here.
 func isModule(dir string) bool {
 	_, err := os.Stat(filepath.Join(dir, "go.mod"))
 	return err == nil
@@ -86,7 +86,7 @@ func parse(name string, text []byte) (source, error) {
 	return source{pkg: path.Dir(name), name: name, file: file}, nil
 }
 
-// violations lists what the sources do against the rules, a sentence each.
+// violations returns a sentence for each violation of the rules.
 func violations(all []source) []string {
 	var found []string
 	for i := range all {
@@ -101,11 +101,11 @@ func violations(all []source) []string {
 	return slices.Compact(found)
 }
 
-// direction finds imports of our own packages that the layers do not allow.
+// direction finds imports that the layer of the package does not allow.
 func direction(s *source) []string {
 	layer := layerOf(s.pkg)
 	if layer == nil {
-		return []string{fmt.Sprintf("%s is in no layer; give it a place in rules.go", s.pkg)}
+		return []string{fmt.Sprintf("%s is in no layer; add it to one in rules.go", s.pkg)}
 	}
 	var found []string
 	for _, imported := range s.imports() {
@@ -120,7 +120,7 @@ func direction(s *source) []string {
 	return found
 }
 
-// ownership finds libraries that another package keeps to itself.
+// ownership finds imports of libraries that are reserved for other packages.
 func ownership(s *source) []string {
 	var found []string
 	for _, imported := range s.imports() {
@@ -133,7 +133,7 @@ func ownership(s *source) []string {
 	return found
 }
 
-// impurities finds what needs a clock, the outside world or another goroutine.
+// impurities finds, in a pure package, imports that do I/O, calls that read the clock, and goroutines.
 func impurities(s *source) []string {
 	var found []string
 	for _, imported := range s.imports() {
@@ -155,8 +155,8 @@ func impurities(s *source) []string {
 	return found
 }
 
-// siblings reports whether both packages belong to the same member of internal that is split over several packages, as
-// internal/kafka/embedded belongs to internal/kafka. Two databases below internal/store do not.
+// siblings reports whether one package is below the other, as internal/kafka/embedded is below internal/kafka. Two packages below
+// the same directory, such as the two stores, are not siblings in this sense.
 func siblings(a, b string) bool { return within(a, b) || within(b, a) }
 
 // within reports whether path is the tree or below it.

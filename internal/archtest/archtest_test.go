@@ -41,7 +41,7 @@ func TestViolationsAreFound(t *testing.T) {
 		{"internal/app/a.go", `import _ "iotmon/tests/testenv"`, "internal/app must not import iotmon/tests/testenv"},
 		{"cmd/web/a.go", `import _ "iotmon/tests/testenv"`, "cmd/web must not import iotmon/tests/testenv"},
 		{"cmd/web/a.go", `import _ "iotmon/internal/app"`, "cmd/web must not import iotmon/internal/app"},
-		{"internal/stuff/a.go", ``, "internal/stuff is in no layer; give it a place in rules.go"},
+		{"internal/stuff/a.go", ``, "internal/stuff is in no layer; add it to one in rules.go"},
 		{"internal/app/a.go", `import _ "github.com/twmb/franz-go/pkg/kgo"`, "internal/app must not import github.com/twmb/franz-go/pkg/kgo: that is for internal/kafka/..."},
 		{"internal/fleet/a.go", `import _ "net/http"`, "internal/fleet is pure and must not import net/http"},
 		{"internal/alert/a.go", `func f() { go f() }`, "internal/alert is pure and must not start a goroutine, as internal/alert/a.go does"},

@@ -2,11 +2,11 @@ package archtest
 
 import "slices"
 
-// layer is a group of packages that may import the same of ours. Packages of one layer do not import each other, except
-// for the packages below the same member.
+// layer is a group of packages that may import the same packages of this module. Packages of one layer must not import one
+// another, unless one is below the other.
 type layer struct {
 	packages []string
-	// may lists what of ours they import.
+	// may lists the packages of this module that they may import.
 	may []string
 	// onlyStandard forbids every other library but those in besides.
 	onlyStandard bool
@@ -17,35 +17,35 @@ var (
 	domain = []string{"internal/iot"}
 	// pure packages decide; time is an argument, and they do no I/O and start no goroutine.
 	pure = []string{"internal/iot", "internal/aggregate", "internal/alert", "internal/fleet", "internal/process", "internal/mapping"}
-	// parts are what the domain's rules are made of.
+	// parts are the pure building blocks of the packages in uses.
 	parts = []string{"internal/wire", "internal/simulate", "internal/aggregate", "internal/alert", "internal/fleet", "internal/replay/recording", "internal/mapping"}
-	// retries is the waiting between tries, for whoever does I/O.
+	// retries is the waiting between tries, for packages that do I/O.
 	retries = []string{"internal/retry"}
 	// uses declare the interfaces that they need.
 	uses = []string{
 		"internal/process", "internal/archive", "internal/statecache", "internal/view", "internal/source", "internal/source/http", "internal/replay",
 	}
-	// present is the present of the plant, which does not know who reads it.
+	// present is the live view, which does not import its readers.
 	present = []string{"internal/view"}
-	// readers show the present to browsers and other clients.
+	// readers send the live view to browsers and other clients.
 	readers = []string{"internal/push", "internal/api"}
-	// measures sit on top of a running system.
+	// measures put a running system under load.
 	measures = []string{"internal/bench"}
-	// adapters implement them.
+	// adapters implement the interfaces of uses and readers.
 	adapters = slices.Concat(kafka, []string{"internal/store/...", "internal/cache/..."})
 	// kafka is the client and what is built on it: the processor and the feeds do not know of each other.
 	kafka = []string{"internal/kafka", "internal/kafka/processor", "internal/kafka/feed", "internal/kafka/embedded"}
-	// wiring puts everything together: the services, and the commands that are asked of them.
+	// wiring builds the services from their parts, and runs the commands.
 	wiring = []string{"internal/app", "internal/app/command"}
-	// datadir is what both need of the data directory of the program that has everything in one process.
+	// datadir is what both packages of wiring know of the data directory of iotmon.
 	datadir = []string{"internal/app/datadir"}
-	// aside knows nothing of ours.
+	// aside imports no package of this module.
 	aside = []string{"internal/config", "internal/observe", "internal/backup", "internal/archtest", "web"}
 )
 
 // layers lists every package of the program, the innermost first.
 var layers = []layer{
-	// Which texts are the same is Unicode's to say, in tables that the standard library keeps outside.
+	// Unicode defines which texts are equal; its tables are outside the standard library.
 	{packages: domain, onlyStandard: true, besides: []string{"golang.org/x/text/unicode/norm"}},
 	{packages: parts, may: domain},
 	{packages: retries},
@@ -74,7 +74,7 @@ func layerOf(pkg string) *layer {
 	return nil
 }
 
-// owner keeps a library to a few packages, so that it can be replaced there.
+// owner reserves a library for a few packages, so that it can be replaced there alone.
 type owner struct {
 	library  string
 	packages []string
@@ -94,7 +94,8 @@ var owners = []owner{
 	{"go.opentelemetry.io/otel/sdk", []string{"internal/observe"}},
 	{"go.opentelemetry.io/otel/exporters", []string{"internal/observe"}},
 	{"go.opentelemetry.io/contrib", []string{"internal/observe"}},
-	// It calls methods by names that are known at run time, for which the linker keeps every method of every library.
+	// No package may use them: they call methods by names that are known only at run time, so the linker would keep every method of
+	// every library.
 	{"html/template", nil},
 	{"text/template", nil},
 	{"github.com/influxdata/line-protocol", []string{"internal/source/http"}},
@@ -102,7 +103,7 @@ var owners = []owner{
 	{"github.com/cenkalti/backoff", []string{"internal/retry"}},
 }
 
-// outside is what a pure package cannot reach.
+// outside lists what a pure package must not import.
 var outside = []string{"os/...", "net/...", "database/sql", "log/...", "io/ioutil", "embed", "math/rand/...", "golang.org/x/sync/..."}
 
 // clocks are the functions of package time that read the wall clock or wait for it.

@@ -9,7 +9,7 @@ import (
 	"iotmon/internal/wire"
 )
 
-// admit decodes and checks every element against one and the same moment.
+// admit decodes and checks every element of a request. All are checked against the same moment.
 func (h *Handler) admit(sent batch, request *http.Request) *admitting {
 	a := admitting{
 		handler: h, now: iot.CutTime(h.o.Now()), decoder: wire.NewDecoder(), tags: tagsOf(request), rejected: []wire.Rejection{},
@@ -22,12 +22,12 @@ func (h *Handler) admit(sent batch, request *http.Request) *admitting {
 	return &a
 }
 
-// admitting is the batch of one request while it is being admitted.
+// admitting is the state of the admission of one request.
 type admitting struct {
 	handler *Handler
 	now     time.Time
 	decoder *wire.Decoder
-	// tags are what the request's address says, for elements that say nothing of where they are from.
+	// tags are the parameters of the request's URL, for elements in a shape that has no tags of its own.
 	tags     map[string]string
 	readings []iot.Reading
 	rejected []wire.Rejection
@@ -35,10 +35,10 @@ type admitting struct {
 	mapped bool
 }
 
-// element admits the reading that an element is, or the readings that it has in the shape of another program.
+// element admits an element: one reading or, in the shape of another program, the readings that its mapping gives.
 func (a *admitting) element(index int, element []byte, isLine bool) error {
-	// A message in the log is at most wire.MaxMessage long, and what is admitted takes a tenth of it at most. A longer text
-	// is not worth decoding.
+	// No admissible reading is that long: in the log it is shorter than a tenth of wire.MaxMessage. So a longer text need not be
+	// decoded.
 	if len(element) > maxReadingBytes {
 		return iot.Invalid("", "longer than %d bytes (got %d)", maxReadingBytes, len(element))
 	}
@@ -62,7 +62,8 @@ func (a *admitting) element(index int, element []byte, isLine bool) error {
 	return err
 }
 
-// foreign admits the points for which there is a rule. The others are ignored unless there is a rule for none.
+// foreign admits the points for which there is a mapping rule. Points without a rule are ignored; but if there is a rule for none
+// of them, that is an error.
 func (a *admitting) foreign(index int, f *foreign) error {
 	a.mapped = true
 	mapped := 0
@@ -86,6 +87,7 @@ func (a *admitting) foreign(index int, f *foreign) error {
 	return nil
 }
 
+// admit checks a reading and, if it is admitted, adds it to those that will be appended to the log.
 func (a *admitting) admit(r *iot.Reading) error {
 	if err := a.handler.o.Admission.Admit(r, a.now); err != nil {
 		return err

@@ -26,8 +26,9 @@ const (
 	lineProtocol
 )
 
-// formatOf reads the content type. It must be given: a browser can make a user's page send a body without one to any
-// address, but asks for permission before it sends one of these types.
+// formatOf returns the format that the content type names. A request without a content type is refused: a web page of anybody can
+// make the browser of a visitor send such a request to any address. For the types that are accepted here, browsers ask the server
+// for permission first.
 func formatOf(header http.Header) (format, error) {
 	given := header.Get("Content-Type")
 	mediaType, params, err := mime.ParseMediaType(given)
@@ -46,10 +47,11 @@ func formatOf(header http.Header) (format, error) {
 	).with("Accept-Post", "application/json, application/x-ndjson")
 }
 
-// errBusy means that the bodies in flight have used up their memory.
+// errBusy means that the bodies in flight have reached MaxBytes together.
 var errBusy = errors.New("too many bytes in flight")
 
-// meter passes on what it reads and charges it to a budget shared by all requests.
+// meter is a reader that counts what it reads against a budget shared by all requests. It returns errBusy when the budget is used
+// up.
 type meter struct {
 	source io.Reader
 	budget *semaphore.Weighted
@@ -65,10 +67,11 @@ func (m *meter) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// release returns what was read to the budget.
 func (m *meter) release() { m.budget.Release(m.held) }
 
-// readBody returns the body, decompressed. Memory grows with what has really arrived, charged to m, and never past
-// MaxBody, whatever the headers announce or a compressed body expands to.
+// readBody returns the decompressed body. Memory grows with the bytes that have arrived, which m counts, and never beyond MaxBody,
+// whatever length the headers announce and however far a compressed body expands.
 func (h *Handler) readBody(w http.ResponseWriter, r *http.Request, m *meter) ([]byte, error) {
 	if r.ContentLength > h.o.MaxBody {
 		return nil, h.tooLarge()
@@ -88,6 +91,7 @@ func (h *Handler) readBody(w http.ResponseWriter, r *http.Request, m *meter) ([]
 	return data, nil
 }
 
+// decode returns a reader of the decompressed body.
 func decode(body io.Reader, header http.Header) (io.Reader, error) {
 	switch encoding := strings.Join(header.Values("Content-Encoding"), ", "); strings.ToLower(encoding) {
 	case "", "identity":
@@ -104,6 +108,7 @@ func (h *Handler) tooLarge() error {
 	return refuse(http.StatusRequestEntityTooLarge, "the body is longer than %d bytes, as sent or as decompressed", h.o.MaxBody)
 }
 
+// bodyProblem returns the answer to a body that could not be read.
 func (h *Handler) bodyProblem(err error) error {
 	if _, ok := errors.AsType[*problem](err); ok {
 		return err
@@ -121,17 +126,17 @@ func (h *Handler) bodyProblem(err error) error {
 	return refuse(http.StatusBadRequest, "the body cannot be read: %v", err)
 }
 
-// batch is a body cut into its readings, undecoded.
+// batch is a body split into its elements, which are not decoded yet.
 type batch struct {
 	elements [][]byte
-	// single is true for one object or one line alone.
+	// single is true if the body is a single JSON object, not in an array.
 	single bool
-	// lineProtocol is true for lines that are no JSON.
+	// lineProtocol is true if the elements are lines of InfluxDB's line protocol rather than JSON.
 	lineProtocol bool
 }
 
-// split cuts a body into its readings. Each stands for itself: what is malformed inside one of them is that one's fault. Of
-// a text that breaks off, or that is no JSON outside of its elements, nothing counts.
+// split splits a body into its elements, at most limit. A malformed element does not affect the others: it is rejected alone, when
+// it is decoded. A body that is cut off, or that is not JSON outside its elements, is refused as a whole.
 func split(body []byte, format format, limit int) (batch, error) {
 	var b batch
 	switch text := wire.TrimJSON(body); {
@@ -169,14 +174,14 @@ func isUTF16(body []byte) bool {
 	return bytes.HasPrefix(body, []byte("\xff\xfe")) || bytes.HasPrefix(body, []byte("\xfe\xff"))
 }
 
-// startsWithLine reports whether the first line is a JSON object of its own and others follow: lines, whatever the
-// content type says.
+// startsWithLine reports whether the first line is a complete JSON object and more lines follow. Such a body has one reading in
+// each line, even if the content type is application/json.
 func startsWithLine(body []byte) bool {
 	line, _, more := bytes.Cut(body, []byte{'\n'})
 	return more && line[0] == '{' && wire.Valid(line)
 }
 
-// splitLines returns the lines that are not blank; at most one more than limit.
+// splitLines returns the lines that are not blank. It stops after limit+1, which the caller refuses.
 func splitLines(body []byte, limit int) [][]byte {
 	var lines [][]byte
 	for line := range bytes.Lines(body) {
@@ -190,8 +195,8 @@ func splitLines(body []byte, limit int) [][]byte {
 	return lines
 }
 
-// splitText returns the elements of an array, at most one more than limit, or the text itself if it is no array. The
-// text must be valid, in the sense of wire.Valid, without space around it.
+// splitText returns the elements of an array, or the text itself if it is not an array. It stops after limit+1. The text must be
+// valid as wire.Valid defines it, without space around it.
 func splitText(text []byte, limit int) [][]byte {
 	if text[0] != '[' {
 		return [][]byte{text}
@@ -211,7 +216,7 @@ func splitText(text []byte, limit int) [][]byte {
 		case c == '[' || c == '{':
 			depth++
 		case c == ',' && depth == 1, c == ']' && depth == 1:
-			// Only an empty array has nothing between a bracket and the next separator.
+			// In valid JSON, only an empty array has an empty element.
 			if element := bytes.TrimSpace(text[start:i]); len(element) > 0 {
 				elements = append(elements, element)
 			}
@@ -223,7 +228,7 @@ func splitText(text []byte, limit int) [][]byte {
 	return elements
 }
 
-// malformed says where a body that is not valid JSON stops being so.
+// malformed returns the answer to a body that is not valid JSON, with the offset of the first byte that is wrong.
 func malformed(body []byte) error {
 	var text json.RawMessage
 	err := json.Unmarshal(body, &text)

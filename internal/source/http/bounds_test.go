@@ -26,8 +26,7 @@ type logFunc func(ctx context.Context, readings []iot.Reading) error
 
 func (f logFunc) Append(ctx context.Context, readings []iot.Reading) error { return f(ctx, readings) }
 
-// A log that fails in the middle of a storm of requests is the one way to lose an accepted reading: whatever a client
-// was told is accepted must be in the log when the dust has settled.
+// The log fails and recovers while many clients send. Every reading that a client was told is accepted must be in the log.
 func TestNoAcceptedReadingIsLost(t *testing.T) {
 	var log memoryLog
 	h := newHandler(t, &log, nil)
@@ -173,7 +172,7 @@ func TestSlowBodyIsCutOff(t *testing.T) {
 	}
 }
 
-func TestSlowClientsTakeNoPlace(t *testing.T) {
+func TestSlowClientsDoNotCountAsRequestsInFlight(t *testing.T) {
 	h := newHandler(t, &memoryLog{}, func(o *httpsource.Options) { o.MaxRequests = 1 })
 	body, writer := io.Pipe()
 	var slow sync.WaitGroup
@@ -188,8 +187,8 @@ func TestSlowClientsTakeNoPlace(t *testing.T) {
 	slow.Wait()
 }
 
-// Whoever announces a body and does not send it is told so in time, whatever the answer: the server would otherwise wait
-// for the rest of a short body before it says anything.
+// A client that announces a body and does not send all of it is answered in time, whatever the answer. Without a deadline the
+// server would wait for the rest of a short body before it answers.
 func TestAnswersDoNotWaitForTheRestOfABody(t *testing.T) {
 	h := newHandler(t, &memoryLog{}, func(o *httpsource.Options) { o.BodyTimeout = 50 * time.Millisecond })
 	server := httptest.NewServer(h)

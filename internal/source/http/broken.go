@@ -2,9 +2,9 @@ package httpsource
 
 import "bytes"
 
-// splitBroken cuts an array of which some element is malformed; at most one more than limit. The text must begin and end with
-// the array's brackets. An element ends at the comma or bracket behind it, as far as its own brackets and quotes allow to
-// say. Where they do not, it ends before the next object that can be read to its end.
+// splitBroken splits an array in which some element is malformed. It stops after limit+1 elements. The text must begin and end with
+// the array's brackets. An element ends before the next comma outside its own brackets and quotes. If its brackets or quotes do not
+// match, that comma cannot be found; then the element ends before the next complete object.
 func splitBroken(text []byte, limit int) [][]byte {
 	s := brokenArray{text: text[:len(text)-1], budget: 4*len(text) + maxReadingBytes}
 	var elements [][]byte
@@ -24,13 +24,13 @@ func splitBroken(text []byte, limit int) [][]byte {
 // brokenArray is the text of an array, without its last bracket.
 type brokenArray struct {
 	text []byte
-	// budget bounds how many bytes are looked at while looking for where to go on, so that a text made for it takes no
-	// longer than any other.
+	// budget is how many bytes may still be read in search of the next complete object. Without it, a text made for the purpose
+	// would take a time that grows with the square of its length.
 	budget int
 }
 
-// elementEnd returns the index of the comma behind the element that begins at the index, or of the end. It reports false if
-// brackets do not match, a string has no end in its line, or the element is longer than a reading may be.
+// elementEnd returns the index of the comma after the element that begins at the index at, or of the end of the array. It returns
+// false if brackets do not match, if a string does not end in its line, or if the element is longer than maxReadingBytes.
 func (s *brokenArray) elementEnd(at int) (int, bool) {
 	const deepest = 64
 	var open []byte
@@ -45,7 +45,7 @@ func (s *brokenArray) elementEnd(at int) (int, bool) {
 				return 0, false
 			}
 		case '{', '[':
-			open = append(open, c+2) // The closing brackets of ASCII are two behind the opening ones.
+			open = append(open, c+2) // In ASCII, the closing bracket is two after the opening one.
 			if len(open) > deepest {
 				return 0, false
 			}
@@ -63,7 +63,7 @@ func (s *brokenArray) elementEnd(at int) (int, bool) {
 	return len(s.text), at == len(s.text) && len(open) == 0
 }
 
-// stringEnd returns the index of the quote that closes the string, or -1.
+// stringEnd returns the index of the quote that closes the string that begins at the index at, or -1 if there is none in its line.
 func (s *brokenArray) stringEnd(at, last int) int {
 	for at++; at < last; at++ {
 		switch s.text[at] {
@@ -78,7 +78,7 @@ func (s *brokenArray) stringEnd(at, last int) int {
 	return -1
 }
 
-// resume returns the index of the comma before the next object, after the index, that can be read to its end.
+// resume returns the index of the comma before the next complete object after the index at, or of the end of the array.
 func (s *brokenArray) resume(at int) int {
 	for comma := at; s.budget > 0; comma++ {
 		next := bytes.IndexByte(s.text[comma:], ',')

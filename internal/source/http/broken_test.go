@@ -16,12 +16,12 @@ import (
 
 var errNoBroker = errors.New("no broker")
 
-// withValue returns the text of a reading with any text for the value.
+// withValue returns the JSON of a reading whose value is replaced by any text.
 func withValue(device, value string) string {
 	return strings.Replace(reading(device, nil), "21.5", value, 1)
 }
 
-// In a batch of 500, one element is wrong in some way. The others count, in their order.
+// One element of 500 is malformed in some way. The others are accepted, in their order.
 func TestOneBadElementIsRejectedAlone(t *testing.T) {
 	for name, bad := range map[string]string{
 		"nan": withValue("bad", "nan"), "NaN": withValue("bad", "NaN"), "-nan": withValue("bad", "-nan"), "Infinity": withValue("bad", "Infinity"),
@@ -43,7 +43,7 @@ func TestOneBadElementIsRejectedAlone(t *testing.T) {
 			var log memoryLog
 			w := post(newHandler(t, &log, nil), "application/json", strings.NewReader("["+strings.Join(elements, ",\n")+"]"))
 			if bad == "" && w.Code == http.StatusOK {
-				continue // Two commas in a row are passed over.
+				continue // Nothing between two commas is ignored.
 			}
 			got := result(t, w)
 			if w.Code != http.StatusMultiStatus || got.Accepted != 499 || len(got.Rejected) != 1 || got.Rejected[0].Index != at {
@@ -88,7 +88,7 @@ func TestMarksAndZeroBytesAroundABodyAreIgnored(t *testing.T) {
 	checkProblem(t, w, http.StatusBadRequest, "UTF-16")
 }
 
-// However a body is broken, it is answered in time that grows with its length alone.
+// However a body is malformed, the time to answer grows only with its length.
 func TestBrokenBodiesTakeNoLongerThanOthers(t *testing.T) {
 	h := newHandler(t, &memoryLog{}, func(o *httpsource.Options) { o.MaxReadings = 10_000_000 })
 	random := rand.New(rand.NewPCG(1, 2))
@@ -113,7 +113,7 @@ func TestBrokenBodiesTakeNoLongerThanOthers(t *testing.T) {
 	}
 }
 
-func TestRepetitionsAreToldApart(t *testing.T) {
+func TestDuplicatesAndConflictsAreCounted(t *testing.T) {
 	h := newHandler(t, &memoryLog{}, nil)
 	a, other, b := reading("a", nil), reading("a", map[string]any{"value": 22}), reading("b", nil)
 	for _, step := range []struct {
@@ -133,7 +133,7 @@ func TestRepetitionsAreToldApart(t *testing.T) {
 	}
 }
 
-// What the log has not acknowledged was not taken, so that to send it again is no repetition.
+// Readings that the log has not acknowledged were not accepted, so a client that sends them again sends no duplicates.
 func TestARefusedRequestIsNotRemembered(t *testing.T) {
 	log := memoryLog{err: errNoBroker}
 	h := newHandler(t, &log, nil)

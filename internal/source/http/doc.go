@@ -1,3 +1,3 @@
-// Package httpsource is the way in over HTTP: a handler that admits the readings of a request and answers once the log has
-// acknowledged them.
+// Package httpsource is HTTP ingest: a handler that admits the readings of a request, appends them to the log, and answers once the
+// log has acknowledged them.
 package httpsource

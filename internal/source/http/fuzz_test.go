@@ -62,7 +62,7 @@ func FuzzBody(f *testing.F) {
 	})
 }
 
-// checkAdmittedAgain does what the processor does with the record: a reading that was accepted must come through.
+// checkAdmittedAgain decodes and admits the record of an accepted reading as the processor does, which must succeed.
 func checkAdmittedAgain(t *testing.T, r iot.Reading) {
 	t.Helper()
 	record := wire.AppendReading(nil, &r)

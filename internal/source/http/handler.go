@@ -17,7 +17,7 @@ import (
 	"iotmon/internal/wire"
 )
 
-// The bounds of a Handler whose options leave them at 0.
+// The defaults of the bounds in Options.
 const (
 	DefaultMaxBody       = 8 << 20
 	DefaultMaxReadings   = 50_000
@@ -28,45 +28,47 @@ const (
 )
 
 const (
-	// maxReadingBytes bounds one reading as sent; a real one takes 400 bytes.
+	// maxReadingBytes is the greatest length of one reading as sent; a usual one has 400 bytes.
 	maxReadingBytes = 8 << 10
-	// How many seconds a client is told to wait when too much is in flight, and when the log does not answer.
+	// retryBusy and retryLogDown are the seconds of Retry-After if too much is in flight, and if the log does not answer.
 	retryBusy, retryLogDown = "1", "5"
 )
 
-// Options configures a Handler. Log, Admission, Now and Logger are required; a bound left at 0 takes its default.
+// Options configures a Handler. Log, Admission, Now and Logger are required; a bound of 0 means its default.
 type Options struct {
 	Log source.Log
-	// Admission refuses at the door what the processor would refuse later.
+	// Admission is the same test as the processor's, so that clients learn at once what the processor would reject.
 	Admission *iot.Admission
-	// Mapping says which values in the shapes of other programs are which readings; nil for none.
+	// Mapping makes readings of the values that other programs send; nil means that none are accepted.
 	Mapping *mapping.Rules
-	// Now is the clock that readings are admitted against and stamped with.
+	// Now is the clock for the admission, and for received_at of readings that have none.
 	Now    func() time.Time
 	Logger *slog.Logger
-	// Answered is called after every request that got as far as its readings, with the answer; nil is allowed.
+	// Answered, if not nil, is called with the answer of every request whose readings were admitted or rejected one by one, and
+	// not for requests that were refused as a whole.
 	Answered func(*wire.Ingested)
 
-	// MaxBody bounds one body in bytes, as sent and as decompressed; MaxReadings the readings in it.
+	// MaxBody bounds the bytes of one body, both as sent and decompressed. MaxReadings bounds the readings in it.
 	MaxBody     int64
 	MaxReadings int
-	// MaxRequests and MaxBytes bound what is in flight at once. The excess is refused at once, never queued. MaxBytes is
-	// raised to what a single body may take.
+	// MaxRequests bounds the requests in flight, MaxBytes the bytes of their bodies together. What exceeds them is refused at
+	// once, never queued. MaxBytes is raised to MaxBody+1 if it is less, so that one body always fits.
 	MaxRequests int
 	MaxBytes    int64
 	// BodyTimeout is how long a client may take to send its body, AppendTimeout how long the log may take to acknowledge.
 	BodyTimeout, AppendTimeout time.Duration
 }
 
-// Handler takes readings in over HTTP: one JSON object, an array of them, or one per line, optionally compressed with
-// gzip. It answers only after the log has acknowledged, so what it calls accepted cannot be lost; a client that gets 429,
-// 503 or no answer sends the same request again, which does no harm because a reading counts once by its identity.
+// Handler accepts readings over HTTP: one JSON object, an array of them, or one in each line, optionally compressed with gzip. It
+// answers only after the log has acknowledged the readings, so an accepted reading cannot be lost. A client that gets 429, 503 or
+// no answer should send the same request again. That does no harm: a reading is identified by device and timestamp, and counts
+// once.
 type Handler struct {
 	o        Options
 	requests *semaphore.Weighted
 	bytes    *semaphore.Weighted
 	recent   *recent
-	// down remembers that the last Append failed, so that an outage is logged once and not per request.
+	// down is true if the last Append failed. So an outage is logged once, not for each request.
 	down atomic.Bool
 }
 
@@ -92,10 +94,10 @@ func NewHandler(o Options) *Handler {
 	}
 }
 
-// ServeHTTP answers one request.
+// ServeHTTP implements http.Handler.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
-	result, status, err := h.take(w, r)
+	result, status, err := h.ingest(w, r)
 	if err != nil {
 		writeProblem(w, err)
 		return
@@ -104,10 +106,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, status, "application/json", result)
 }
 
-// take does everything but answer.
-func (h *Handler) take(w http.ResponseWriter, r *http.Request) (*wire.Ingested, int, error) {
-	// The deadline stays when a request is refused: the server reads what is left of a short body before it answers, and
-	// must not wait for it. A connection that cannot set one is one that a test's memory stands behind.
+// ingest reads the body, admits its readings and appends them to the log. It returns the answer and its status, or the problem for
+// which the whole request is refused.
+func (h *Handler) ingest(w http.ResponseWriter, r *http.Request) (*wire.Ingested, int, error) {
+	// If the request is refused, the deadline remains: before it answers, the server reads the rest of a short body, and must not
+	// wait for it for ever. SetReadDeadline fails only in tests without a real connection.
 	control := http.NewResponseController(w)
 	_ = control.SetReadDeadline(time.Now().Add(h.o.BodyTimeout))
 	if r.Method != http.MethodPost {
@@ -123,8 +126,9 @@ func (h *Handler) take(w http.ResponseWriter, r *http.Request) (*wire.Ingested, 
 	if err != nil {
 		return nil, 0, err
 	}
-	_ = control.SetReadDeadline(time.Time{}) // What the log takes is not the client's time.
-	// Clients that are slow to send take no place: until here a request costs no more than its metered bytes.
+	_ = control.SetReadDeadline(time.Time{}) // From here on, AppendTimeout is the bound.
+	// A request counts only from here on, so slow clients do not use up MaxRequests. Until here it uses only the bytes that its
+	// meter counts.
 	if !h.requests.TryAcquire(1) {
 		return nil, 0, refuse(http.StatusTooManyRequests, "%d requests are in flight already", h.o.MaxRequests).with("Retry-After", retryBusy)
 	}
@@ -144,7 +148,7 @@ func (h *Handler) take(w http.ResponseWriter, r *http.Request) (*wire.Ingested, 
 	return result, statusOf(result, sent.single && !admitted.mapped), nil
 }
 
-// append hands the readings to the log and waits for its word.
+// append appends the readings to the log and waits for its acknowledgement.
 func (h *Handler) append(ctx context.Context, readings []iot.Reading) error {
 	if len(readings) == 0 {
 		return nil
@@ -155,20 +159,20 @@ func (h *Handler) append(ctx context.Context, readings []iot.Reading) error {
 	switch {
 	case err == nil:
 		if h.down.Swap(false) {
-			h.o.Logger.InfoContext(ctx, "log acknowledges readings again")
+			h.o.Logger.InfoContext(ctx, "the log acknowledges readings again")
 		}
 		return nil
 	case ctx.Err() == nil && !h.down.Swap(true):
-		h.o.Logger.ErrorContext(ctx, "log does not acknowledge readings; clients are told to send them again", "err", err)
+		h.o.Logger.ErrorContext(ctx, "the log does not acknowledge readings; clients are told to send them again", "err", err)
 	}
 	return refuse(http.StatusServiceUnavailable,
 		"the log has not acknowledged the readings; send the whole request again, no reading is counted twice",
 	).with("Retry-After", retryLogDown)
 }
 
-// statusOf is 422 only for a single reading, as a device sends it. A batch, and whatever comes in the shape of another program, is
-// answered with 207 even if nothing in it was accepted: many programs that collect and forward send whatever is answered with
-// 4xx again and again, and nothing after it.
+// statusOf returns the status of an answer. Only a single reading, as a device sends it, is answered with 422. A batch, and any
+// body in the shape of another program, is answered with 207 even if nothing in it was accepted: many programs that forward
+// readings would repeat a batch that is answered with 4xx for ever and send nothing after it.
 func statusOf(result *wire.Ingested, single bool) int {
 	switch {
 	case len(result.Rejected) == 0:
@@ -184,6 +188,6 @@ func writeJSON(w http.ResponseWriter, status int, contentType string, body any) 
 	w.Header().Set("Content-Type", contentType)
 	w.WriteHeader(status)
 	encoder := json.NewEncoder(w)
-	encoder.SetEscapeHTML(false) // Reasons quote what was sent, and people read them.
-	_ = encoder.Encode(body)     // A client that has gone away no longer needs the rest of the answer.
+	encoder.SetEscapeHTML(false) // Reasons quote the input and are read by people.
+	_ = encoder.Encode(body)     // It fails only if the client has gone.
 }

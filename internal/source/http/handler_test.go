@@ -21,10 +21,10 @@ import (
 	"iotmon/internal/wire"
 )
 
-// noon is the moment at which every request of these tests arrives.
+// noon is when every request of these tests arrives.
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// memoryLog acknowledges what it keeps, or fails with err and keeps nothing.
+// memoryLog is a log in memory. While err is set, every Append fails with it and appends nothing.
 type memoryLog struct {
 	mu       sync.Mutex
 	err      error
@@ -151,7 +151,7 @@ func TestReadingsArriveNormalized(t *testing.T) {
 	}
 }
 
-// gbk returns the JSON of a reading whose id is in another encoding, which json.Marshal would have replaced.
+// gbk returns the JSON of a reading whose id is not UTF-8. json.Marshal cannot make it: it would replace the bytes.
 func gbk(id string) string { return strings.Replace(reading("here", nil), "here", id, 1) }
 
 func TestBadReadingsAreRejectedOneByOne(t *testing.T) {
@@ -228,7 +228,7 @@ func compressed(t testing.TB, body string) *bytes.Buffer {
 	return &out
 }
 
-func TestRefusedRequestsTakeNothingIn(t *testing.T) {
+func TestRefusedRequestsAppendNothing(t *testing.T) {
 	good := reading("a", nil)
 	tests := []struct {
 		name, method, contentType, encoding, body string

@@ -6,12 +6,12 @@ import (
 	"net/http"
 )
 
-// problem is an RFC 9457 answer to a request of which no reading was taken in.
+// problem is the answer, after RFC 9457, to a request that is refused as a whole.
 type problem struct {
 	Title  string `json:"title"`
 	Status int    `json:"status"`
 	Detail string `json:"detail"`
-	// Offset counts the bytes up to and including the first that cannot belong to a JSON text.
+	// Offset is the number of bytes up to and including the first that is wrong, for a body that is not valid JSON.
 	Offset *int64 `json:"offset,omitempty"`
 
 	header, value string
@@ -23,7 +23,7 @@ func refuse(status int, format string, args ...any) *problem {
 	return &problem{Title: http.StatusText(status), Status: status, Detail: fmt.Sprintf(format, args...)}
 }
 
-// with adds the one header that some statuses call for.
+// with sets the header that goes with the status, such as Retry-After.
 func (p *problem) with(header, value string) *problem {
 	p.header, p.value = header, value
 	return p

@@ -9,27 +9,29 @@ import (
 	"iotmon/internal/wire"
 )
 
-// remembered is how many readings a recent remembers: 512 KiB of them. It is a power of two.
-const remembered = 1 << 15
+// tableSize is the number of slots of a recent: 512 KiB. It is a power of two.
+const tableSize = 1 << 15
 
-// recent remembers the readings that came in last, by device and time, to say which of the next ones are none anew. Where two
-// share a place the later one takes it, so it may miss a repetition; it does not invent one, but for once in 2^64.
+// recent remembers recently accepted readings, in a hash table by device and timestamp, to count duplicates and conflicts in
+// answers. Of two readings with the same slot the later one replaces the other. So a duplicate may be missed; a reading that is
+// not one is mistaken for one with a probability of 2^-63. It is safe for concurrent use.
 type recent struct {
 	seed maphash.Seed
 	mu   sync.Mutex
-	// places is made when the first reading comes in: many an instance never sees one.
-	places []place
+	// slots is allocated with the first reading: many instances never receive one.
+	slots []slot
 }
 
-// place holds one reading: the hash of its device and time, and its value.
-type place struct {
+// slot holds one reading: the hash of its device and timestamp, and its value.
+type slot struct {
 	identity uint64
 	value    float64
 }
 
 func newRecent() *recent { return &recent{seed: maphash.MakeSeed()} }
 
-// count adds to result how many of the readings repeat one of the others or one that was remembered.
+// count adds to result how many of the readings are duplicates of, or conflict with, an earlier one of the request or a remembered
+// one.
 func (m *recent) count(readings []iot.Reading, result *wire.Ingested) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -52,30 +54,31 @@ func (m *recent) count(readings []iot.Reading, result *wire.Ingested) {
 	}
 }
 
-// remember keeps readings that the log has acknowledged. Of two with the same device and time it keeps the first.
+// remember adds readings that the log has acknowledged. Of two with the same device and timestamp it remembers the first.
 func (m *recent) remember(readings []iot.Reading) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.places == nil {
-		m.places = make([]place, remembered)
+	if m.slots == nil {
+		m.slots = make([]slot, tableSize)
 	}
 	for i := range readings {
 		identity := m.identity(&readings[i])
-		if p := &m.places[identity%remembered]; p.identity != identity {
-			*p = place{identity, readings[i].Value}
+		if s := &m.slots[identity%tableSize]; s.identity != identity {
+			*s = slot{identity, readings[i].Value}
 		}
 	}
 }
 
+// recall returns the value of a remembered reading; false if it is not remembered.
 func (m *recent) recall(identity uint64) (float64, bool) {
-	if m.places == nil {
+	if m.slots == nil {
 		return 0, false
 	}
-	p := &m.places[identity%remembered]
-	return p.value, p.identity == identity
+	s := &m.slots[identity%tableSize]
+	return s.value, s.identity == identity
 }
 
-// identity returns the hash of what a reading is identified by; never 0, which marks an empty place.
+// identity returns the hash of a reading's device and timestamp; never 0, which marks an empty slot.
 func (m *recent) identity(r *iot.Reading) uint64 {
 	return maphash.Comparable(m.seed, struct {
 		id iot.DeviceID

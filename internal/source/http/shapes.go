@@ -16,20 +16,20 @@ import (
 	"iotmon/internal/wire"
 )
 
-// A shape is how another program sends values. Its values become readings by mapping rules.
+// The shapes: how other programs send values. The rules of ingest.map make readings of the values.
 const (
 	shapeTelegraf    = "Telegraf"
 	shapeThingsBoard = "ThingsBoard"
 	shapeLine        = "the line protocol of InfluxDB"
 )
 
-// foreign is one element of a batch in the shape of another program, with its points. Their times may be missing.
+// foreign is one element of a batch in the shape of another program: its points, one for each value.
 type foreign struct {
 	shape  string
 	points []mapping.Point
 }
 
-// metric is an element as Telegraf or ThingsBoard writes it.
+// metric is an element as Telegraf (the first four fields) or ThingsBoard (the last two) sends it.
 type metric struct {
 	Name      string                     `json:"name"`
 	Tags      map[string]string          `json:"tags"`
@@ -40,7 +40,8 @@ type metric struct {
 	TS     json.RawMessage            `json:"ts"`
 }
 
-// unwrap returns the elements of {"metrics":[…]}, as Telegraf writes a batch, at most one more than limit.
+// unwrap returns the elements of {"metrics":[…]}, as Telegraf sends a batch; false if the text is something else. It stops after
+// limit+1.
 func unwrap(text []byte, limit int) ([][]byte, bool) {
 	if !bytes.Contains(text, []byte(`"metrics"`)) {
 		return nil, false
@@ -55,8 +56,8 @@ func unwrap(text []byte, limit int) ([][]byte, bool) {
 	return splitText(batch.Metrics, limit), true
 }
 
-// parseForeign reads an element that is no reading, and reports whether it has the shape of another program. Tags are what
-// the request says of elements that have none of their own. The error is an *iot.InvalidError.
+// parseForeign parses an element that is not a reading, and reports whether it has the shape of another program. The tags are those
+// of the request's URL, for ThingsBoard, which sends none in the body. The error is an *iot.InvalidError.
 func parseForeign(element []byte, tags map[string]string) (*foreign, bool, error) {
 	var m metric
 	if json.Unmarshal(element, &m) != nil {
@@ -74,6 +75,7 @@ func parseForeign(element []byte, tags map[string]string) (*foreign, bool, error
 	return nil, false, nil
 }
 
+// add adds a point for each value that is a number, a boolean or a text, all with the time at. Field atField is where that time was.
 func (f *foreign) add(m *metric, values map[string]json.RawMessage, at json.RawMessage, atField string) error {
 	if len(at) == 0 {
 		return iot.Invalid(atField, "missing")
@@ -91,14 +93,14 @@ func (f *foreign) add(m *metric, values map[string]json.RawMessage, at json.RawM
 			p.ValueText = string(raw)
 		case raw[0] == '"' && json.Unmarshal(raw, &p.ValueText) == nil && p.ValueText != "":
 		default:
-			continue // Null and what has parts of its own is no value.
+			continue // Null, an array and an object are not values.
 		}
 		f.points = append(f.points, p)
 	}
 	return nil
 }
 
-// tagsOf returns the parameters of the request's address as tags.
+// tagsOf returns the parameters of the request's URL as tags.
 func tagsOf(r *http.Request) map[string]string {
 	query := r.URL.Query()
 	tags := make(map[string]string, len(query))
@@ -108,12 +110,12 @@ func tagsOf(r *http.Request) map[string]string {
 	return tags
 }
 
-// parseLine reads a line of the line protocol. The error is an *iot.InvalidError.
+// parseLine parses a line of InfluxDB's line protocol. The error is an *iot.InvalidError.
 func parseLine(line []byte) (*foreign, error) {
 	f := &foreign{shape: shapeLine}
 	d := lineprotocol.NewDecoderWithBytes(line)
 	if !d.Next() {
-		return nil, iot.Invalid("", "no line of the line protocol: %v", d.Err())
+		return nil, iot.Invalid("", "not a line of the line protocol: %v", d.Err())
 	}
 	name, err := d.Measurement()
 	p := mapping.Point{Measurement: string(name), Tags: map[string]string{}}
@@ -134,7 +136,7 @@ func parseLine(line []byte) (*foreign, error) {
 		f.points = append(f.points, p)
 	}
 	if err != nil {
-		return nil, iot.Invalid("", "no line of the line protocol: %v", iot.Quote(err.Error()))
+		return nil, iot.Invalid("", "not a line of the line protocol: %v", iot.Quote(err.Error()))
 	}
 	at, problem := lineTime(d)
 	if problem != "" {
@@ -146,6 +148,8 @@ func parseLine(line []byte) (*foreign, error) {
 	return f, nil
 }
 
+// lineValue returns a value of the line protocol: a number or, of a boolean or a string, the text. An empty string becomes a
+// space, which admission rejects as missing.
 func lineValue(value lineprotocol.Value) (number float64, spelling string) {
 	switch v := value.Interface().(type) {
 	case float64:
@@ -165,10 +169,10 @@ func lineValue(value lineprotocol.Value) (number float64, spelling string) {
 		}
 		return 0, v
 	}
-	return 0, " " // Nothing: a value that admission says is missing.
+	return 0, " "
 }
 
-// lineTime reads the time of a line: Unix time whose unit follows from its size.
+// lineTime returns the time of a line: Unix time, whose unit is recognized by its size. The text says what is wrong, if anything.
 func lineTime(d *lineprotocol.Decoder) (time.Time, string) {
 	raw, err := d.TimeBytes()
 	if err != nil {
@@ -180,7 +184,7 @@ func lineTime(d *lineprotocol.Decoder) (time.Time, string) {
 	return wire.ParseTime(string(raw))
 }
 
-// fields returns the names of the points' fields.
+// fields returns the set of the points' field names.
 func (f *foreign) fields() map[string]bool {
 	names := make(map[string]bool, len(f.points))
 	for i := range f.points {
@@ -189,15 +193,15 @@ func (f *foreign) fields() map[string]bool {
 	return names
 }
 
-// unmapped says that no rule takes any of the points, and which names a rule could go by.
+// unmapped returns the error for an element none of whose points has a rule. It lists the names that a rule could use.
 func (f *foreign) unmapped(rules int) error {
 	measurement, tags := "", "none"
 	if len(f.points) > 0 {
 		measurement, tags = f.points[0].Measurement, iot.QuoteNames(maps.Keys(f.points[0].Tags))
 	}
-	what := "no rule of ingest.map takes any of them"
+	what := "no rule of ingest.map matches any of them"
 	if rules == 0 {
-		what = "say in ingest.map which devices they are"
+		what = "add rules to ingest.map that say which devices they are"
 	}
 	return iot.Invalid("", "in the shape of %s: measurement %s, fields %s, tags %s; %s",
 		f.shape, iot.Quote(measurement), iot.QuoteNames(maps.Keys(f.fields())), tags, what)

@@ -72,7 +72,7 @@ func TestTheShapesOfOtherProgramsAreMapped(t *testing.T) {
 	}
 }
 
-func TestWhatIsNotMappedIsRefusedByItsNames(t *testing.T) {
+func TestTheReasonListsTheNamesOfUnmappedValues(t *testing.T) {
 	const lines = "application/vnd.influx.line-protocol"
 	for name, test := range map[string]struct {
 		contentType, body string
@@ -80,14 +80,14 @@ func TestWhatIsNotMappedIsRefusedByItsNames(t *testing.T) {
 		reason            string
 	}{
 		"Telegraf without rules": {"application/json", `{"metrics":[{"fields":{"usage_idle":98,"usage_user":1},"name":"cpu","tags":{"host":"a"},"timestamp":1772366398}]}`, false,
-			`Telegraf: measurement "cpu", fields "usage_idle", "usage_user", tags "host"; say in ingest.map`},
+			`Telegraf: measurement "cpu", fields "usage_idle", "usage_user", tags "host"; add rules to ingest.map`},
 		"a single metric":           {"application/json", `{"fields":{"usage_idle":98},"name":"cpu","tags":{},"timestamp":1772366398}`, true, "no rule of ingest.map"},
 		"Telegraf without the rule": {"application/json", `[{"fields":{"usage_idle":98},"name":"cpu","tags":{},"timestamp":1772366398}]`, true, "no rule of ingest.map"},
 		"ThingsBoard":               {"application/json", `[{"ts":1772366398000,"values":{"temperature":1}}]`, false, `ThingsBoard: measurement "", fields "temperature"`},
 		"ThingsBoard without time":  {"application/json", `[{"values":{"temperature":1}}]`, false, `missing (keys: "values")`},
 		"lines":                     {lines, "cpu,host=a idle=1 1772366398000000000", false, `line protocol of InfluxDB: measurement "cpu"`},
 		"lines without time":        {lines, "boiler,host=a,site=b temp_f=1", true, "missing"},
-		"no lines":                  {lines, `{"metrics":[]}`, true, "no line of the line protocol"},
+		"no lines":                  {lines, `{"metrics":[]}`, true, "not a line of the line protocol"},
 		"a tag that is missing":     {lines, "boiler,site=b temp_f=1 1772366398", true, `no tag "host"`},
 		"a switch of 2":             {lines, "boiler,site=b,host=a burner=2 1772366398", true, `range 0 to 1  of switch_sensor (got 2), in its field "burner"`},
 		"any JSON":                  {"application/json", `[{"temp":1,"sensor":"x"}]`, false, `missing (keys: "sensor", "temp")`},
@@ -107,7 +107,7 @@ func TestWhatIsNotMappedIsRefusedByItsNames(t *testing.T) {
 	}
 }
 
-// FuzzLines sends any lines; nothing is accepted that is refused later.
+// FuzzLines sends any lines. A reading that is accepted must not be rejected later.
 func FuzzLines(f *testing.F) {
 	for _, seed := range []string{"boiler,host=a,site=b temp_f=1,burner=t 1772366398", "#\n\n", `m,t=\ x f="a\"b",g=1i 1` + "\n" + `,= =`, "humidity humidity=1e400 1772366398"} {
 		f.Add(seed)

@@ -43,8 +43,8 @@ func telegrafRules(t *testing.T) *mapping.Rules {
 	return m
 }
 
-// The files hold what Telegraf has sent, to the byte.
-func TestWhatTelegrafSendsIsTaken(t *testing.T) {
+// The files hold exactly the bytes that Telegraf has sent.
+func TestRecordedRequestsOfTelegrafAreAccepted(t *testing.T) {
 	want := map[iot.DeviceID]float64{
 		"b1-temperature": (176.5 - 32) * 5 / 9, "b1-pressure": 1523, "b1-burner": 1,
 		"b2-temperature": (175.1 - 32) * 5 / 9, "b2-pressure": 1519, "b2-burner": 0,
