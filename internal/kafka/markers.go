@@ -21,7 +21,7 @@ type MarkerOptions struct {
 	// Stalled is called after each check with the transactions that stay open because it is not known how they ended, "" if there
 	// are none. It must not block.
 	Stalled func(reason string)
-	Logger *slog.Logger
+	Logger  *slog.Logger
 }
 
 const (
