@@ -17,7 +17,7 @@ import (
 )
 
 // patience is how long a page may take to show what it should. The machine may be busy.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // tab is one tab of a headless browser. Whatever goes wrong in it fails the test: a warning or an error on the console, an
 // exception, a violation of the content policy, a request to another host.

@@ -98,7 +98,7 @@ func (p *plant) start() {
 	}
 	p.exited = make(chan error, 1)
 	go func(cmd *exec.Cmd, exited chan<- error) { exited <- cmd.Wait() }(p.cmd, p.exited)
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(patience)
 	for {
 		response, err := http.Get(p.url("/ready"))
 		if err == nil {
@@ -112,7 +112,7 @@ func (p *plant) start() {
 			p.exited <- err
 			p.t.Fatalf("the server ended before it was ready: %v", err)
 		case <-deadline:
-			p.t.Fatalf("the server is not ready after 30 s; last error %v", err)
+			p.t.Fatalf("the server is not ready after %v; last error %v", patience, err)
 		case <-time.After(20 * time.Millisecond):
 		}
 	}

@@ -67,14 +67,15 @@ func TestBackupIsAsItWas(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a minute; make test runs it")
 	}
+	inTurn(t)
 	dir := t.TempDir()
 	s := on(t, dir)
 	posters := startPosters(t, s.base(), "before")
-	waitFor(t, 60*time.Second, "there is something to back up", func() bool { return posters.acknowledged.Load() > 10_000 })
+	waitFor(t, patience, "there is something to back up", func() bool { return posters.acknowledged.Load() > 10_000 })
 	samples := posters.stop()
 	restored := backUp(t, dir)
 	later := startPosters(t, s.base(), "after")
-	waitFor(t, 60*time.Second, "readings are acknowledged afterwards", func() bool { return later.acknowledged.Load() > 1_000 })
+	waitFor(t, patience, "readings are acknowledged afterwards", func() bool { return later.acknowledged.Load() > 1_000 })
 	all := append(slices.Clone(samples), later.stop()...)
 	verify(t, s, all)
 	s.stop()
@@ -88,6 +89,7 @@ func TestBackupsUnderLoad(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a minute; make test runs it")
 	}
+	inTurn(t)
 	dir := t.TempDir()
 	s := on(t, dir)
 	posters := startPosters(t, s.base(), "gateway")
@@ -98,7 +100,7 @@ func TestBackupsUnderLoad(t *testing.T) {
 	var backups []saved
 	for range 3 {
 		before := posters.acknowledged.Load()
-		waitFor(t, 60*time.Second, "many are acknowledged", func() bool { return posters.acknowledged.Load() > before+5_000 })
+		waitFor(t, patience, "many are acknowledged", func() bool { return posters.acknowledged.Load() > before+5_000 })
 		time.Sleep(time.Duration(rand.IntN(1500)) * time.Millisecond)
 		posters.mu.Lock()
 		acknowledged := slices.Clone(posters.samples)
@@ -123,7 +125,7 @@ func agrees(t *testing.T, s *server, before []sample, kinds map[string]iot.Devic
 	everything := url.Values{"from": {"2020-01-01T00:00:00Z"}, "to": {"2100-01-01T00:00:00Z"}, "limit": {"500"}}
 	var wrong []string
 	rows := 0
-	settled := eventually(60*time.Second, func() bool {
+	settled := eventually(patience, func() bool {
 		var samples []sample
 		wrong = nil
 		archived := make(map[string]map[int64]float64)
@@ -152,6 +154,7 @@ func TestBackupsAreRefused(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts the program; make test runs it")
 	}
+	inTurn(t)
 	dir, elsewhere := t.TempDir(), t.TempDir()
 	s := on(t, dir)
 	file, cut, there := filepath.Join(elsewhere, "whole.tar.gz"), filepath.Join(elsewhere, "cut.tar.gz"), filepath.Join(elsewhere, "there")

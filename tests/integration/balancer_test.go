@@ -24,6 +24,7 @@ func TestWebInstancesBehindABalancer(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs real servers; make test brings them")
 	}
+	inTurn(t)
 	config := joinCluster(t).config("readings") + fmt.Sprintf("postgres: {url: %q}\nredis: {url: %q}\n", testenv.Postgres(t), testenv.Redis(t)) + killConfig
 	newProgram(t, "consumer", config).start()
 	newProgram(t, "producer", config, "-devices", "50", "-interval", "500ms").start()
@@ -34,20 +35,20 @@ func TestWebInstancesBehindABalancer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			balancer := start(t, one, other)
 			v := startViewer(t, &server{addr: balancer})
-			waitFor(t, 30*time.Second, "windows close before the viewer's eyes", func() bool { return v.closed() > 3 })
+			waitFor(t, patience, "windows close before the viewer's eyes", func() bool { return v.closed() > 3 })
 			sendThrough(t, balancer)
 			sameNumbers(t, one, other)
 
 			one.kill()
 			before := v.closed()
-			waitFor(t, 30*time.Second, "windows close after one instance is gone", func() bool { return v.closed() > before+3 })
+			waitFor(t, patience, "windows close after one instance is gone", func() bool { return v.closed() > before+3 })
 			for range 6 {
 				sendThrough(t, balancer)
 			}
 			one.start()
 			other.kill()
 			before = v.closed()
-			waitFor(t, 30*time.Second, "windows close after the other is gone", func() bool { return v.closed() > before+3 })
+			waitFor(t, patience, "windows close after the other is gone", func() bool { return v.closed() > before+3 })
 			other.start()
 		})
 	}
@@ -77,7 +78,7 @@ func sendThrough(t *testing.T, balancer string) {
 func sameNumbers(t *testing.T, one, other *server) {
 	t.Helper()
 	query := "/api/v1/summaries?alerts=false&from=2020-01-01T00:00:00Z&to=" + time.Now().Add(-time.Second).UTC().Format(time.RFC3339)
-	waitFor(t, 20*time.Second, "all of these windows are archived", func() bool {
+	waitFor(t, patience, "all of these windows are archived", func() bool {
 		a, b := fetch(t, one.base()+query), fetch(t, other.base()+query)
 		return a == b && strings.Contains(a, "temperature_sensor")
 	})
@@ -152,7 +153,7 @@ func runBalancer(t *testing.T, addr, file, config, name string, args ...string) 
 			t.Logf("%s says:\n%s", name, output.Bytes())
 		}
 	})
-	waitFor(t, 10*time.Second, name+" listens", func() bool {
+	waitFor(t, patience, name+" listens", func() bool {
 		conn, err := net.Dial("tcp", addr)
 		if err == nil {
 			conn.Close()

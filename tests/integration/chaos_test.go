@@ -28,7 +28,7 @@ func TestServicesSurviveFaults(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs real servers; make test brings them")
 	}
-	t.Parallel() // It waits more than it works.
+	t.Parallel() // Without waiting for a turn, as it takes the longest.
 	servers := testenv.Own(t, testenv.KafkaServer, testenv.PostgresServer, testenv.RedisServer)
 	database := servers.PostgresURL()
 	d := deploy(t, servers)
@@ -41,7 +41,7 @@ func TestServicesSurviveFaults(t *testing.T) {
 	for _, f := range faults() {
 		t.Run(f.name, func(t *testing.T) {
 			p := startPosters(t, in.base(), f.name)
-			waitFor(t, 30*time.Second, "readings are acknowledged", func() bool { return p.acknowledged.Load() > 100 })
+			waitFor(t, patience, "readings are acknowledged", func() bool { return p.acknowledged.Load() > 100 })
 			before := p.acknowledged.Load()
 			f.strike(t, d, p)
 			// While nothing is acknowledged, each gateway has a batch of about fifteen under way, and no more.
@@ -51,7 +51,7 @@ func TestServicesSurviveFaults(t *testing.T) {
 				t.Logf("%d readings were under way during the fault", sent)
 			}
 			after := p.acknowledged.Load()
-			waitFor(t, time.Minute, "many are acknowledged again", func() bool { return p.acknowledged.Load() > after+100 })
+			waitFor(t, patience, "many are acknowledged again", func() bool { return p.acknowledged.Load() > after+100 })
 			all = append(all, p.stop()...)
 			all = append(all, d.strange...)
 			d.strange = nil
@@ -87,7 +87,7 @@ func faults() []fault {
 			before := d.viewer.closed()
 			time.Sleep(outage)
 			// Three types, a window every two seconds.
-			waitFor(t, time.Minute, "the viewer saw windows close: the live view must not depend on the database", func() bool {
+			waitFor(t, patience, "the viewer saw windows close: the live view must not depend on the database", func() bool {
 				return d.viewer.closed()-before >= int(outage/time.Second)
 			})
 			d.servers.Start(testenv.PostgresServer)
@@ -159,7 +159,7 @@ func killServices(t *testing.T, d *deployment, p *posters) {
 	kills := briefly(8, 100)
 	for range kills {
 		before := p.acknowledged.Load()
-		waitFor(t, time.Minute, "readings are acknowledged again", func() bool { return p.acknowledged.Load() > before })
+		waitFor(t, patience, "readings are acknowledged again", func() bool { return p.acknowledged.Load() > before })
 		time.Sleep(time.Duration(random.IntN(1000)) * time.Millisecond)
 		s := d.services[random.IntN(len(d.services))]
 		s.kill()
@@ -182,7 +182,7 @@ func scaleConsumers(t *testing.T, d *deployment, p *posters) {
 	pause := func() {
 		before := p.acknowledged.Load()
 		time.Sleep(2 * time.Second)
-		waitFor(t, time.Minute, "readings are acknowledged", func() bool { return p.acknowledged.Load() > before })
+		waitFor(t, patience, "readings are acknowledged", func() bool { return p.acknowledged.Load() > before })
 	}
 	for _, want := range []int{1, 3, 4, 2} {
 		for have := consumers(); len(have) > want; have = consumers() {

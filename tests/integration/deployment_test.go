@@ -84,7 +84,7 @@ func verifyDeployment(t *testing.T, web *server, database string, samples []samp
 	windows, alerts := summarize(samples, 2*time.Second), episodes(samples, killRule)
 	everything := url.Values{"from": {"2020-01-01T00:00:00Z"}, "to": {"2100-01-01T00:00:00Z"}, "limit": {"500"}}
 	var wrong []string
-	settled := eventually(90*time.Second, func() bool {
+	settled := eventually(patience, func() bool {
 		wrong = compareSummaries(list[wire.Aggregate](t, web.base(), "/api/v1/summaries", clone(everything)), windows)
 		if len(wrong) > 0 {
 			return false
@@ -115,7 +115,7 @@ func compareRows(t *testing.T, database string, samples []sample) []string {
 	for _, s := range samples {
 		want[identity{s.device, s.at.UnixMicro()}] = s.value
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	conn, err := pgx.Connect(ctx, database)
 	if err != nil {

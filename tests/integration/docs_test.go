@@ -146,6 +146,7 @@ func TestDocumentedCommandsWork(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts the program; make test runs it")
 	}
+	inTurn(t)
 	data := t.TempDir()
 	s := newServer(t, data, "", "-devices", "20", "-interval", "200ms")
 	s.start()

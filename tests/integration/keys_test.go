@@ -60,16 +60,17 @@ func (c *cluster) client(options ...kgo.Opt) *kgo.Client {
 	return client
 }
 
-// records returns the first n readings of a topic.
-func (c *cluster) records(client *kgo.Client, n int) []reading {
+// records returns the readings of a topic, until there are so many of each of so many devices.
+func (c *cluster) records(client *kgo.Client, devices, each int) []reading {
 	c.t.Helper()
-	ctx, cancel := context.WithTimeout(c.t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(c.t.Context(), patience)
 	defer cancel()
 	var all []reading
-	for len(all) < n {
+	counts, enough := make(map[string]int), 0
+	for enough < devices {
 		fetches := client.PollFetches(ctx)
 		if ctx.Err() != nil {
-			c.t.Fatalf("got %d of %d readings in 30 s: %v", len(all), n, fetches.Err())
+			c.t.Fatalf("got %d readings of %d devices, and %d of each of %d, in %v: %v", len(all), len(counts), each, enough, patience, fetches.Err())
 		}
 		fetches.EachRecord(func(r *kgo.Record) {
 			if len(r.Value) == 0 {
@@ -80,6 +81,9 @@ func (c *cluster) records(client *kgo.Client, n int) []reading {
 				c.t.Fatalf("%s: %v", r.Value, err)
 			}
 			all = append(all, one)
+			if counts[one.DeviceID]++; counts[one.DeviceID] == each {
+				enough++
+			}
 		})
 	}
 	return all
@@ -105,6 +109,7 @@ func (b *batches) OnFetchBatchRead(_ kgo.BrokerMetadata, _ string, _ int32, m kg
 }
 
 func TestEveryDocumentedKeyOfTheProducer(t *testing.T) {
+	inTurn(t)
 	c := joinCluster(t)
 	newProgram(t, "producer", c.config("readings")+`
   batch_size: 30
@@ -116,7 +121,7 @@ device_simulator:
 `).start()
 	var seen batches
 	client := c.client(kgo.ConsumeTopics(c.prefix+"readings"), kgo.WithHooks(&seen))
-	readings := c.records(client, 900*5)
+	readings := c.records(client, 900, 5)
 	devices := make(map[string][]time.Time)
 	for _, r := range readings {
 		if r.DeviceType != "switch_sensor" && r.DeviceType != "current_sensor" {
@@ -145,6 +150,7 @@ device_simulator:
 }
 
 func TestEveryDocumentedKeyOfTheConsumer(t *testing.T) {
+	inTurn(t)
 	c := joinCluster(t)
 	database := testenv.Postgres(t)
 	consumer := newProgram(t, "consumer", fmt.Sprintf(`
@@ -175,7 +181,7 @@ alerts:
 	}
 	alerts := make(map[string]float64)
 	var window float64
-	waitFor(t, 30*time.Second, "three alerts and a closed window", func() bool {
+	waitFor(t, patience, "three alerts and a closed window", func() bool {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		client.PollFetches(ctx).EachRecord(func(r *kgo.Record) {
@@ -212,6 +218,7 @@ alerts:
 }
 
 func TestEveryDocumentedKeyOfTheWebService(t *testing.T) {
+	inTurn(t)
 	c := joinCluster(t)
 	static, templates := t.TempDir(), t.TempDir()
 	for path, text := range map[string]string{
@@ -277,8 +284,8 @@ websocket:
 	}
 	select {
 	case <-pings:
-	case <-time.After(10 * time.Second):
-		t.Error("ping_interval: no ping in 10 s")
+	case <-time.After(25 * time.Second): // By default it is 30 s.
+		t.Error("ping_interval: no ping in 25 s")
 	}
 }
 

@@ -39,7 +39,7 @@ func TestKillsLoseAndDoubleNothing(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes minutes; make test runs it")
 	}
-	t.Parallel() // It waits more than it works.
+	inTurn(t)
 	dir := t.TempDir()
 	s := newServer(t, dir, killConfig, "-no-simulator", "-log-format", "json")
 	s.start()
@@ -49,7 +49,7 @@ func TestKillsLoseAndDoubleNothing(t *testing.T) {
 	inTransaction, dropped := 0, 0
 	for range kills {
 		before := posters.acknowledged.Load()
-		waitFor(t, 30*time.Second, "readings are acknowledged again", func() bool { return posters.acknowledged.Load() > before })
+		waitFor(t, patience, "readings are acknowledged again", func() bool { return posters.acknowledged.Load() > before })
 		time.Sleep(time.Duration(random.IntN(1500)) * time.Millisecond)
 		s.kill()
 		// What earlier kills left open stays open in the files.
@@ -73,7 +73,7 @@ func verify(t *testing.T, s *server, samples []sample) {
 	truth := summarize(samples, 2*time.Second)
 	everything := url.Values{"from": {"2020-01-01T00:00:00Z"}, "to": {"2100-01-01T00:00:00Z"}, "limit": {"500"}}
 	var wrong []string
-	settled := eventually(60*time.Second, func() bool {
+	settled := eventually(patience, func() bool {
 		got := list[wire.Aggregate](t, s.base(), "/api/v1/summaries", clone(everything))
 		wrong = compareSummaries(got, truth)
 		return len(wrong) == 0

@@ -62,13 +62,13 @@ func readingsInTransactions(t *testing.T, d *deployment, _ *posters) {
 	}
 	d.write(t, client, batch(90))
 	consumer := d.named("consumer")
-	waitFor(t, 30*time.Second, "the consumer names the producer whose transaction is open", func() bool {
+	waitFor(t, patience, "the consumer names the producer whose transaction is open", func() bool {
 		return strings.Contains(readiness(t, consumer), id)
 	})
 	if err := client.EndTransaction(t.Context(), kgo.TryAbort); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, 30*time.Second, "the consumer finds no transaction open", func() bool {
+	waitFor(t, patience, "the consumer finds no transaction open", func() bool {
 		return !strings.Contains(readiness(t, consumer), "open transactions")
 	})
 }
@@ -118,12 +118,12 @@ func offsetsAreDeleted(t *testing.T, d *deployment, p *posters) {
 		}
 	}
 	admin := kadm.NewClient(d.topics.client())
-	waitFor(t, 30*time.Second, "the group is deleted", func() bool {
+	waitFor(t, patience, "the group is deleted", func() bool {
 		response, err := admin.DeleteGroup(t.Context(), d.topics.prefix+"group")
 		return err == nil && response.Err == nil
 	})
 	before := p.acknowledged.Load()
-	waitFor(t, 30*time.Second, "readings are acknowledged", func() bool { return p.acknowledged.Load() > before+100 })
+	waitFor(t, patience, "readings are acknowledged", func() bool { return p.acknowledged.Load() > before+100 })
 	for range consumers {
 		d.add("consumer")
 	}

@@ -80,12 +80,12 @@ func transactionsWithoutEnd(t *testing.T, d *deployment, p *posters) {
 			s.launch() // It is not ready before the transactions have ended.
 		}
 	}
-	waitFor(t, time.Minute, "the transactions have ended everywhere", func() bool { return open() == 0 })
+	waitFor(t, patience, "the transactions have ended everywhere", func() bool { return open() == 0 })
 	if n := d.countCommitted(t, topic, aborted.id); n != 2*len(partitions) {
 		t.Errorf("%d records of the producer that has aborted since are committed, want %d: its states are none that a later step lacks", n, 2*len(partitions))
 	}
 	before := p.acknowledged.Load()
-	waitFor(t, time.Minute, "the consumers are ready", func() bool {
+	waitFor(t, patience, "the consumers are ready", func() bool {
 		for _, s := range d.services {
 			if s.name == "consumer" && !strings.Contains(readiness(t, s), `"status":"ready"`) {
 				return false
@@ -132,7 +132,7 @@ func (z *zombie) complete(t *testing.T) {
 	if z.id, z.epoch, err = z.client.ProducerID(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, 30*time.Second, "the transaction is complete", func() bool {
+	waitFor(t, patience, "the transaction is complete", func() bool {
 		listed, err := kadm.NewClient(z.client).ListTransactions(t.Context(), []int64{z.id}, nil)
 		return err == nil && strings.HasPrefix(listed[z.name].State, "Complete")
 	})
@@ -170,7 +170,7 @@ func (d *deployment) lastStates(t *testing.T, topic string, partitions []int32) 
 	t.Helper()
 	reader := d.topics.client(kgo.ConsumeTopics(topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()))
 	states := make(map[int32]kmsg.Record)
-	waitFor(t, 30*time.Second, "there is a state in every partition", func() bool {
+	waitFor(t, patience, "there is a state in every partition", func() bool {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		reader.PollFetches(ctx).EachRecord(func(r *kgo.Record) {

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"iotmon/tests/testenv"
 )
@@ -49,6 +48,7 @@ type total struct {
 // TestRecordingsOfTheFieldAreArchivedAsTheyAre replays fifteen public recordings by the mappings that the product ships and
 // compares what the archive then has of each device with what Python made of the files.
 func TestRecordingsOfTheFieldAreArchivedAsTheyAre(t *testing.T) {
+	inTurn(t)
 	data := testenv.Recordings(t, "field")
 	text, err := os.ReadFile("../../internal/replay/testdata/field.json")
 	if err != nil {
@@ -76,7 +76,7 @@ func TestRecordingsOfTheFieldAreArchivedAsTheyAre(t *testing.T) {
 	}
 	for device, expected := range want {
 		var got total
-		if !eventually(2*time.Minute, func() bool { got = archived(t, s, device); return got == expected }) {
+		if !eventually(patience, func() bool { got = archived(t, s, device); return got == expected }) {
 			t.Errorf("%s: got %+v in the archive, want %+v", device, got, expected)
 		}
 	}

@@ -57,6 +57,7 @@ func recordings() []recorded {
 // every window of the archive with what plain code makes of the files. The recordings lie years back and apart, repeat
 // themselves and go back in time, so most windows are recomputed from late readings.
 func TestReplayedRecordingsEqualTheTruth(t *testing.T) {
+	inTurn(t)
 	data := testenv.Recordings(t, "")
 	t.Run("iotmon", func(t *testing.T) {
 		s := newServer(t, t.TempDir(), replayConfig(t), "-no-simulator")
@@ -97,7 +98,7 @@ func compareReplayed(t *testing.T, s *server, data string) {
 	truth := summarize(samples, 30*time.Second)
 	everything := url.Values{"from": {"2010-01-01T00:00:00Z"}, "to": {"2100-01-01T00:00:00Z"}, "limit": {"3000"}, "alerts": {"false"}}
 	var wrong []string
-	settled := eventually(2*time.Minute, func() bool {
+	settled := eventually(patience, func() bool {
 		wrong = compareSummaries(list[wire.Aggregate](t, s.base(), "/api/v1/summaries", clone(everything)), truth)
 		return len(wrong) == 0
 	})

@@ -25,6 +25,7 @@ func TestRollingUpdateLosesNothing(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs real servers; make test brings them")
 	}
+	inTurn(t)
 	servers := testenv.Own(t, testenv.KafkaServer, testenv.PostgresServer, testenv.RedisServer)
 	d := deploy(t, servers)
 	producer := replicate(t, d, "producer", "-no-simulator")
@@ -32,7 +33,7 @@ func TestRollingUpdateLosesNothing(t *testing.T) {
 	p := startPosters(t, web.address.URL, "rollout")
 	viewer := startViewer(t, &server{addr: strings.TrimPrefix(websocket.address.URL, "http://")})
 	acknowledged := func() bool { return p.acknowledged.Load() > 100 }
-	waitFor(t, 30*time.Second, "readings are acknowledged", acknowledged)
+	waitFor(t, patience, "readings are acknowledged", acknowledged)
 	for _, service := range []*replicas{consumer, websocket, web, producer} {
 		before, visits := p.acknowledged.Load(), viewer.visited()
 		service.update()
@@ -40,7 +41,7 @@ func TestRollingUpdateLosesNothing(t *testing.T) {
 			t.Errorf("%d readings were sent while %s was replaced: that shows nothing", sent, service.name)
 		}
 		if service == websocket {
-			waitFor(t, 10*time.Second, "the viewer is back", func() bool { return viewer.visited() > visits })
+			waitFor(t, patience, "the viewer is back", func() bool { return viewer.visited() > visits })
 		}
 	}
 	samples := p.stop()
@@ -49,7 +50,7 @@ func TestRollingUpdateLosesNothing(t *testing.T) {
 	}
 	verifyDeployment(t, web.pods[0], servers.PostgresURL(), samples)
 	truth := summarize(samples, 2*time.Second)
-	if !eventually(10*time.Second, func() bool { return len(viewer.differs(truth)) == 0 }) {
+	if !eventually(patience, func() bool { return len(viewer.differs(truth)) == 0 }) {
 		wrong := viewer.differs(truth)
 		t.Errorf("the viewer is wrong about %d of %d windows: %v", len(wrong), len(truth), wrong[:min(5, len(wrong))])
 	}
@@ -146,7 +147,7 @@ func (r *replicas) startPod() {
 	pod.launch()
 	container := r.Spec.Template.Spec.Containers[0]
 	pod.await(container.StartupProbe.HTTPGet.Path, container.StartupProbe.patience())
-	pod.await(container.ReadinessProbe.HTTPGet.Path, 30*time.Second)
+	pod.await(container.ReadinessProbe.HTTPGet.Path, patience)
 	r.pods = append(r.pods, pod)
 	r.mu.Lock()
 	defer r.mu.Unlock()

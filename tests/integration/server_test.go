@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -31,7 +33,27 @@ var programs = sync.OnceValues(func() (string, error) {
 	return dir, nil
 })
 
+// patience is how long a test waits for something that must happen. It says nothing about how soon: the machine may be busy.
+const patience = 2 * time.Minute
+
+// turns has a place for each test that runs now, beside TestServicesSurviveFaults. There are two even on one processor: each test
+// waits more than it works.
+var turns = make(chan struct{}, max(2, runtime.GOMAXPROCS(0)-1))
+
+// inTurn has the test run beside others, and returns when it may begin. The time that go test prints has the wait in it.
+func inTurn(t *testing.T) {
+	t.Helper()
+	t.Parallel()
+	turns <- struct{}{}
+	t.Cleanup(func() { <-turns })
+}
+
+// TestMain lets all tests wait for their turns at once; go test by itself would begin with the last and end with the longest.
 func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "1000"); err != nil {
+		panic(err)
+	}
 	code := m.Run()
 	if dir, err := programs(); err == nil {
 		os.RemoveAll(dir)
@@ -105,7 +127,7 @@ func (s *server) base() string { return "http://" + s.addr }
 func (s *server) start() {
 	s.t.Helper()
 	s.launch()
-	s.await("/ready", 30*time.Second)
+	s.await("/ready", patience)
 }
 
 // launch runs the program.
@@ -172,8 +194,8 @@ func (s *server) stop() time.Duration {
 		if err != nil {
 			s.t.Errorf("stop: %v", err)
 		}
-	case <-time.After(20 * time.Second):
-		s.t.Fatal("the server did not stop within 20 s of the interrupt")
+	case <-time.After(patience):
+		s.t.Fatalf("the server did not stop within %v of the interrupt", patience)
 	}
 	s.cmd = nil
 	return time.Since(started)

@@ -20,7 +20,7 @@ func TestChangedWindowsAndLatenessLeaveEveryNumberRight(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a minute; make test runs it")
 	}
-	t.Parallel() // It waits more than it works.
+	inTurn(t)
 	s := newServer(t, t.TempDir(), changedConfig(2, "1s"), "-no-simulator")
 	s.start()
 	posters := startPosters(t, s.base(), "gateway")
@@ -38,14 +38,14 @@ func TestChangedWindowsAndLatenessLeaveEveryNumberRight(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.start()
-		waitFor(t, 60*time.Second, fmt.Sprintf("windows of %d s", step.window), func() bool {
+		waitFor(t, patience, fmt.Sprintf("windows of %d s", step.window), func() bool {
 			rows := summaries(t, s)
 			return len(rows) > 0 && rows[len(rows)-1].WindowSeconds == step.window
 		})
 	}
 	samples := posters.stop()
 	var wrong []string
-	if !eventually(60*time.Second, func() bool {
+	if !eventually(patience, func() bool {
 		wrong = wrongWindows(summaries(t, s), samples)
 		return len(wrong) == 0
 	}) {

@@ -37,7 +37,7 @@ func TestTheStrangestReadingsStopNothing(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a minute; make test runs it")
 	}
-	t.Parallel() // It waits more than it works.
+	inTurn(t)
 	s := newServer(t, t.TempDir(), strangeConfig, "-no-simulator")
 	s.start()
 	sent := postStrange(t, s, 10_000)
@@ -53,7 +53,7 @@ func TestTheStrangestReadingsStopNoService(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs real servers; make test brings them")
 	}
-	t.Parallel() // It waits more than it works.
+	inTurn(t)
 	servers := testenv.Own(t, testenv.RedisServer)
 	config := joinCluster(t).config("readings") + fmt.Sprintf("postgres: {url: %q}\nredis: {url: %q}\n", testenv.Postgres(t), servers.RedisURL()) + strangeConfig
 	consumer, producer := newProgram(t, "consumer", config), newProgram(t, "producer", config, "-no-simulator")
@@ -154,11 +154,11 @@ func strangeID(random *rand.Rand, number int) iot.DeviceID {
 // verifyStrange waits until all that was let in is there: devices, alerts, windows, archived readings, and a viewer's snapshot.
 func verifyStrange(t *testing.T, web *server, sent map[iot.DeviceID]iot.Reading) {
 	t.Helper()
-	waitFor(t, 60*time.Second, "all devices are known", func() bool {
+	waitFor(t, patience, "all devices are known", func() bool {
 		return len(list[device](t, web.base(), "/api/v1/devices", url.Values{"limit": {"500"}})) >= len(sent)
 	})
 	open := 0
-	if !eventually(60*time.Second, func() bool {
+	if !eventually(patience, func() bool {
 		alerts := list[archivedAlert](t, web.base(), "/api/v1/alerts", url.Values{
 			"from": {"2020-01-01T00:00:00Z"}, "to": {"2100-01-01T00:00:00Z"}, "limit": {"500"},
 		})
@@ -172,7 +172,7 @@ func verifyStrange(t *testing.T, web *server, sent map[iot.DeviceID]iot.Reading)
 	}) {
 		t.Fatalf("%d of %d devices have their alert in the archive", open, len(sent))
 	}
-	waitFor(t, 60*time.Second, "the windows hold every reading", func() bool {
+	waitFor(t, patience, "the windows hold every reading", func() bool {
 		counted, average := int64(0), 0.0
 		for _, row := range summaries(t, web) {
 			if row.DeviceType == "anything" && row.Data.Average != nil {
@@ -210,7 +210,7 @@ func countSnapshot(t *testing.T, s *server, enough int) int {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if err := conn.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
+	if err := conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		t.Fatal(err)
 	}
 	devices := make(map[string]bool)
@@ -242,7 +242,7 @@ func postOrdinary(t *testing.T, in, web *server) {
 		t.Fatalf("got %v, %v, want the reading accepted", response, err)
 	}
 	response.Body.Close()
-	waitFor(t, 30*time.Second, "a window closes with an ordinary reading", func() bool {
+	waitFor(t, patience, "a window closes with an ordinary reading", func() bool {
 		for _, row := range summaries(t, web) {
 			if row.DeviceType == iot.Temperature && row.Data.Count == 1 {
 				return true

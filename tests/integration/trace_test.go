@@ -45,13 +45,8 @@ var receiverProgram = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	build := exec.Command("go", "build", "-o", filepath.Join(dir, "otlp"), ".")
-	build.Dir = filepath.Join("..", "otlp")
-	out, err := build.CombinedOutput()
-	if err != nil {
-		return "", fmt.Errorf("build the receiver of traces: %w\n%s", err, out)
-	}
-	return filepath.Join(dir, "otlp"), nil
+	program := filepath.Join(dir, "otlp")
+	return program, testenv.BuildIn(filepath.Join("..", "otlp"), program, ".")
 })
 
 func startReceiver(t *testing.T) *receiver {
@@ -92,7 +87,7 @@ func startReceiver(t *testing.T) *receiver {
 			t.Errorf("the receiver of traces: %v", err)
 		}
 	})
-	waitFor(t, 10*time.Second, "the receiver of traces listens", func() bool {
+	waitFor(t, patience, "the receiver of traces listens", func() bool {
 		conn, err := net.Dial("tcp", r.addr)
 		if err == nil {
 			conn.Close()
@@ -169,7 +164,7 @@ const (
 // followed checks that one trace leads from a request to a socket, each step within the one before.
 func followed(t *testing.T, r *receiver, steps []span) {
 	t.Helper()
-	waitFor(t, 30*time.Second, "every span has been sent", func() bool { return len(r.of(sampledTrace)) >= len(steps) })
+	waitFor(t, patience, "every span has been sent", func() bool { return len(r.of(sampledTrace)) >= len(steps) })
 	spans, parent := r.of(sampledTrace), itsSpan
 	for _, want := range steps {
 		got := spans[want.Name]
@@ -219,6 +214,7 @@ func TestTraceFollowsAReadingThroughOneProcess(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds the OpenTelemetry Collector's receiver; make test runs it")
 	}
+	inTurn(t)
 	traces := startReceiver(t)
 	s := newServer(t, t.TempDir(), fmt.Sprintf("tracing: {endpoint: 'http://%s', sample_ratio: 0}", traces.addr)+killConfig, "-no-simulator")
 	s.start()
@@ -238,6 +234,7 @@ func TestTraceFollowsAReadingThroughTheServices(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs real servers; make test brings them")
 	}
+	inTurn(t)
 	traces := startReceiver(t)
 	c := joinCluster(t)
 	config := c.config("readings") + fmt.Sprintf(`
@@ -251,7 +248,7 @@ tracing: {endpoint: 'http://%s', sample_ratio: 0}
 	web.start()
 	look(t, web)
 	sendBoth(t, producer)
-	waitFor(t, 30*time.Second, "every span has been sent", func() bool { return len(traces.of(sampledTrace)) >= 5 })
+	waitFor(t, patience, "every span has been sent", func() bool { return len(traces.of(sampledTrace)) >= 5 })
 	followed(t, traces, []span{
 		{Service: "iotmon-producer", Name: "POST /api/v1/readings"},
 		{Service: "iotmon-producer", Name: "send " + c.prefix + "readings"},
@@ -265,12 +262,15 @@ tracing: {endpoint: 'http://%s', sample_ratio: 0}
 // TestTracesGoNowhereWithoutHarm has a receiver that is not there: readings are taken, the log says it once, and the program
 // ends in time.
 func TestTracesGoNowhereWithoutHarm(t *testing.T) {
+	inTurn(t)
 	s := newServer(t, t.TempDir(), fmt.Sprintf("tracing: {endpoint: 'http://%s', sample_ratio: 1}", freeAddr(t))+killConfig)
+	begun := time.Now()
 	s.start()
+	started := time.Since(begun)
 	sendTraced(t, s, "followed", "")
-	waitFor(t, 30*time.Second, "the log says that spans are lost", func() bool { return strings.Contains(s.log.String(), "spans are lost") })
-	if took := s.stop(); took > 10*time.Second {
-		t.Errorf("stopping took %v", took)
+	waitFor(t, patience, "the log says that spans are lost", func() bool { return strings.Contains(s.log.String(), "spans are lost") })
+	if took := s.stop(); took > 10*time.Second+started {
+		t.Errorf("stopping took %v, and starting %v", took, started)
 	}
 	if n := strings.Count(s.log.String(), "spans are lost"); n != 1 {
 		t.Errorf("the log says %d times that spans are lost", n)

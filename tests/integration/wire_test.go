@@ -32,6 +32,7 @@ func TestOtherClientsReadWhatIsOnTheWire(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs real servers; make test brings them")
 	}
+	inTurn(t)
 	access := testenv.KafkaSASL(t)
 	database := testenv.Postgres(t)
 	c := &cluster{t: t, brokers: access.Brokers, prefix: joinCluster(t).prefix}
@@ -56,7 +57,7 @@ redis: {url: %q}
 	onTopic := func(topic string) []string {
 		return strings.Split(strings.TrimSpace(ask(t, "kcat", append(kcat, "-C", "-t", c.prefix+topic)...)), "\n")
 	}
-	waitFor(t, 30*time.Second, "the window has closed", func() bool { return strings.Contains(strings.Join(onTopic("aggregates"), ""), `"final":true`) })
+	waitFor(t, patience, "the window has closed", func() bool { return strings.Contains(strings.Join(onTopic("aggregates"), ""), `"final":true`) })
 
 	var reading struct {
 		DeviceID  string    `json:"device_id"`
@@ -84,7 +85,7 @@ redis: {url: %q}
 	query := func(statement string) string {
 		return strings.TrimSpace(ask(t, "psql", "-X", "-A", "-t", "-d", database, "-c", statement))
 	}
-	waitFor(t, 20*time.Second, "the window is archived", func() bool { return query("SELECT count(*) FROM summaries") == "1" })
+	waitFor(t, patience, "the window is archived", func() bool { return query("SELECT count(*) FROM summaries") == "1" })
 	if got := query("SELECT count, sum, min, max, devices FROM summaries"); got != "1|31.5|31.5|31.5|1" {
 		t.Errorf("summaries: got %s", got)
 	}
@@ -101,8 +102,8 @@ func TestKafkaThree(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs real servers; make test brings them")
 	}
-	t.Setenv("TESTENV_KAFKA_VERSION", "3")
-	servers := testenv.Own(t, testenv.KafkaServer)
+	inTurn(t)
+	servers := testenv.OwnKafka(t, "3")
 	database := testenv.Postgres(t)
 	c := &cluster{t: t, brokers: servers.Brokers(), prefix: "test-"}
 	config := c.config("readings") + fmt.Sprintf("postgres: {url: %q}\nredis: {url: %q}\n", database, testenv.Redis(t)) + killConfig
@@ -116,7 +117,7 @@ func TestKafkaThree(t *testing.T) {
 	p := startPosters(t, in.base(), "gateway")
 	for _, s := range consumers {
 		before := p.acknowledged.Load()
-		waitFor(t, 30*time.Second, "readings are acknowledged", func() bool { return p.acknowledged.Load() > before+500 })
+		waitFor(t, patience, "readings are acknowledged", func() bool { return p.acknowledged.Load() > before+500 })
 		s.kill()
 		s.start()
 	}
@@ -126,7 +127,7 @@ func TestKafkaThree(t *testing.T) {
 // send posts readings, which must all be taken.
 func send(t *testing.T, s *server, body []byte) {
 	t.Helper()
-	waitFor(t, 20*time.Second, "the readings are taken", func() bool {
+	waitFor(t, patience, "the readings are taken", func() bool {
 		response, err := http.Post(s.base()+"/api/v1/readings", "application/x-ndjson", bytes.NewReader(body))
 		if err != nil {
 			return false

@@ -198,6 +198,7 @@ func TestOneCommandDeploysEverything(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs real servers; make test brings them")
 	}
+	t.Parallel()
 	if alone(t) {
 		return
 	}
@@ -231,8 +232,8 @@ func TestOneCommandDeploysEverything(t *testing.T) {
 	e.servers.Stop(testenv.PostgresServer)
 	deploy(1, "--check") // Whichever part notices first says so.
 	e.servers.Start(testenv.PostgresServer)
-	if !eventually(30*time.Second, func() bool { return answers("http://127.0.0.1:8081/ready") }) {
-		t.Error("the consumer has not come back within 30 s")
+	if !eventually(patience, func() bool { return answers("http://127.0.0.1:8081/ready") }) {
+		t.Error("the consumer has not come back in time")
 	}
 	deploy(0, "--check", arrives...)
 

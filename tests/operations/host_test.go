@@ -18,6 +18,9 @@ import (
 
 const root = "../.."
 
+// patience is how long a test waits for something that must happen. It says nothing about how soon: the machine may be busy.
+const patience = 2 * time.Minute
+
 // programs builds every program once for all tests and returns the directory with them.
 var programs = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "iotmon-operations-")
@@ -63,7 +66,7 @@ func newHost(t *testing.T, dotenv string) *host {
 	}
 	h.write(".env", dotenv)
 	t.Cleanup(func() {
-		if status, output := h.run("scripts/stop-services.sh", "--wait", "10"); status != 0 {
+		if status, output := h.run("scripts/stop-services.sh", "--wait", "60"); status != 0 {
 			t.Errorf("stop everything: got status %d\n%s", status, output)
 		}
 	})

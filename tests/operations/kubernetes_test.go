@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"go.yaml.in/yaml/v3"
+
+	"iotmon/tests/testenv"
 )
 
 // allValues turns on everything that the chart has.
@@ -190,11 +192,14 @@ func TestPrometheusOnKubernetesKnowsTheServicesByTheSameNames(t *testing.T) {
 // TestEveryManifestIsWhatKubernetesKnows decodes all of them strictly into the types of the oldest version that the chart
 // says it works with, and of the newest.
 func TestEveryManifestIsWhatKubernetesKnows(t *testing.T) {
+	t.Parallel()
 	files := append(manifests(t, render(t)), manifests(t, render(t, "--values", allValues))...)
 	for _, modules := range []string{"go.mod", "oldest.mod"} {
-		command := exec.Command("go", append([]string{"run", "-modfile=" + modules, "."}, files...)...)
-		command.Dir = filepath.Join(root, "tests", "kubernetes")
-		output, err := command.CombinedOutput()
+		program := filepath.Join(t.TempDir(), "kubernetes")
+		if err := testenv.BuildIn(filepath.Join(root, "tests", "kubernetes"), program, "-modfile="+modules, "."); err != nil {
+			t.Fatal(err)
+		}
+		output, err := exec.Command(program, files...).CombinedOutput()
 		if err != nil {
 			t.Errorf("%s: %v\n%s", modules, err, output)
 			continue
@@ -234,6 +239,10 @@ func TestTheChartRefusesWhatCannotWork(t *testing.T) {
 
 // TestTheServicesAcceptTheChartsConfiguration asks the consumer itself, with what its pod would be given.
 func TestTheServicesAcceptTheChartsConfiguration(t *testing.T) {
+	built, err := programs()
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, values := range [][]string{nil, {"--values", allValues}} {
 		text, err := os.ReadFile(filepath.Join(render(t, values...), "common", "configmap.yaml"))
 		if err != nil {
@@ -248,8 +257,8 @@ func TestTheServicesAcceptTheChartsConfiguration(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, service := range []string{"producer", "consumer", "websocket", "web"} {
-			command := exec.Command("go", "run", "./cmd/"+service, "-config", file, "-check-config")
-			command.Dir = root
+			command := exec.Command(filepath.Join(built, service), "-config", file, "-check-config")
+			command.Dir = t.TempDir() // Away from .env.
 			command.Env = append(os.Environ(), "IOTMON_POSTGRES_URL=postgres://u:p@h/d", "IOTMON_CONSUMER_ROLES=processor")
 			if output, err := command.CombinedOutput(); err != nil {
 				t.Errorf("%s, values %v: %v\n%s", service, values, err, output)

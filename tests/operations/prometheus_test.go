@@ -53,8 +53,8 @@ func serve(t *testing.T, name string, environment ...string) *process {
 	}
 	addr := freeAddr(t)
 	p := launch(t, name, addr, environment, filepath.Join(dir, name), "-addr", addr)
-	if !eventually(time.Minute, func() bool { return answers("http://" + addr + "/ready") }) {
-		t.Fatalf("%s is not ready within a minute", name)
+	if !eventually(patience, func() bool { return answers("http://" + addr + "/ready") }) {
+		t.Fatalf("%s is not ready in time", name)
 	}
 	return p
 }
@@ -130,8 +130,8 @@ func watch(t *testing.T, services ...*process) *prometheus {
 	launch(t, "prometheus", addr, nil, "prometheus", "--config.file="+filepath.Join(dir, "prometheus", "prometheus.yml"),
 		"--web.listen-address="+addr, "--storage.tsdb.path="+t.TempDir(), "--log.level=warn")
 	p := &prometheus{t, "http://" + addr}
-	if !eventually(time.Minute, func() bool { return answers(p.base + "/-/ready") }) {
-		t.Fatal("Prometheus is not ready within a minute")
+	if !eventually(patience, func() bool { return answers(p.base + "/-/ready") }) {
+		t.Fatal("Prometheus is not ready in time")
 	}
 	return p
 }
@@ -199,7 +199,7 @@ func (p *prometheus) firing() []string {
 }
 
 // await waits until the alert fires, or until it does no more.
-func (p *prometheus) await(alert string, fires bool, patience time.Duration) {
+func (p *prometheus) await(alert string, fires bool) {
 	p.t.Helper()
 	begun := time.Now()
 	if !eventually(patience, func() bool { return slices.Contains(p.firing(), alert) == fires }) {

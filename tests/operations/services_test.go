@@ -9,7 +9,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // everythingHere is a .env for iotmon on a free port with few devices.
@@ -19,6 +18,7 @@ func everythingHere(t *testing.T) string {
 }
 
 func TestServicesStartAndStopAnyNumberOfTimes(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, everythingHere(t))
 	if output := h.must("scripts/stop-services.sh"); output != "" {
 		t.Errorf("stop of nothing: got %q, want nothing", output)
@@ -46,6 +46,7 @@ func TestServicesStartAndStopAnyNumberOfTimes(t *testing.T) {
 }
 
 func TestAPidFileOfAnotherProcessIsStale(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, everythingHere(t))
 	foreign := exec.Command("sleep", "600")
 	if err := foreign.Start(); err != nil {
@@ -80,17 +81,21 @@ func TestAPidFileOfAnotherProcessIsStale(t *testing.T) {
 }
 
 func TestAKilledServiceStartsAgain(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, everythingHere(t))
 	h.must("scripts/start-services.sh", "iotmon")
 	if err := syscall.Kill(h.pid("iotmon"), syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	gone := h.pid("iotmon")
-	eventually(5*time.Second, func() bool { return !alive(gone) })
+	if !eventually(patience, func() bool { return !alive(gone) }) {
+		t.Fatal("it lives")
+	}
 	mention(t, "start", h.must("scripts/start-services.sh", "iotmon"), "iotmon: started, pid", "iotmon: ready")
 }
 
 func TestAServiceThatHangsIsKilled(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, everythingHere(t))
 	h.must("scripts/start-services.sh", "iotmon")
 	pid := h.pid("iotmon")
@@ -104,6 +109,7 @@ func TestAServiceThatHangsIsKilled(t *testing.T) {
 }
 
 func TestNothingStartsWithoutWhatItNeeds(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, everythingHere(t)+"IOTMON_LOG_LEVEL=loud\n")
 	status, output := h.run("scripts/start-services.sh", "iotmon")
 	if status != 1 {
@@ -134,12 +140,13 @@ func TestNothingStartsWithoutWhatItNeeds(t *testing.T) {
 }
 
 func TestAServiceWhoseServersAreAwayGoesOnTrying(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, "KAFKA_HOST=localhost\nIOTMON_KAFKA_BROKERS="+freeAddr(t)+"\nIOTMON_SERVER_ADDR="+freeAddr(t)+"\n")
-	status, output := h.run("scripts/start-services.sh", "--wait", "5", "producer")
+	status, output := h.run("scripts/start-services.sh", "--wait", "15", "producer")
 	if status != 1 {
 		t.Errorf("got status %d, want 1", status)
 	}
-	mention(t, "start", output, "producer: not ready after 5 s, and goes on trying", "kafka")
+	mention(t, "start", output, "producer: not ready after 15 s, and goes on trying", "kafka")
 	if !alive(h.pid("producer")) {
 		t.Error("the producer is gone, want it to try on")
 	}
@@ -149,6 +156,7 @@ func TestAServiceWhoseServersAreAwayGoesOnTrying(t *testing.T) {
 var scripts = []string{"build", "start-services", "stop-services", "update_config", "test-docker-build", "deploy_middleware", "full_deployment", "performance-test", "render-k8s", "bench-compare"}
 
 func TestScriptsExplainThemselves(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, "")
 	for _, name := range scripts {
 		script := "scripts/" + name + ".sh"
@@ -162,6 +170,7 @@ func TestScriptsExplainThemselves(t *testing.T) {
 }
 
 func TestEveryScriptIsClean(t *testing.T) {
+	t.Parallel()
 	arguments := []string{"--external-sources", "--source-path=SCRIPTDIR:.", "--severity=style"}
 	for _, pattern := range []string{"scripts/*.sh", ".ci/run", "tests/operations/standin/*.sh", "tests/operations/testdata/docker", "deployments/docker/middleware/postgres/*.sh"} {
 		found, err := filepath.Glob(filepath.Join(root, pattern))
@@ -180,6 +189,7 @@ func TestEveryScriptIsClean(t *testing.T) {
 }
 
 func TestBuildMakesStaticPrograms(t *testing.T) {
+	t.Parallel()
 	h := newHost(t, "")
 	if err := os.Remove(h.path("bin")); err != nil {
 		t.Fatal(err)

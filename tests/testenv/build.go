@@ -9,10 +9,17 @@ import (
 // Build builds programs into a file or directory, with the flags of the Makefile and scripts/build.sh: what is tested is what is
 // shipped. And as everything that a run of all tests compiles without the race detector has the same flags, it is compiled once.
 func Build(into, packages string) error {
-	build := exec.Command("go", "build", "-trimpath", "-tags", "grpcnotrace", "-ldflags", "-s -w", "-o", into, packages)
+	return BuildIn("", into, "-tags", "grpcnotrace", packages)
+}
+
+// BuildIn builds the program in the directory of another module, with the flags with which make vet has compiled what it needs.
+// The arguments come last in the command.
+func BuildIn(dir, into string, arguments ...string) error {
+	build := exec.Command("go", append([]string{"build", "-trimpath", "-ldflags", "-s -w", "-o", into}, arguments...)...)
+	build.Dir = dir
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("build %s: %w\n%s", packages, err, out)
+		return fmt.Errorf("%s: %w\n%s", build, err, out)
 	}
 	return nil
 }

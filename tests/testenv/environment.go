@@ -24,17 +24,29 @@ type Environment struct {
 // removed with all their data when the test ends.
 func Own(t testing.TB, servers ...string) *Environment {
 	t.Helper()
+	return own(t, nil, servers...)
+}
+
+// OwnKafka starts a Kafka for this test alone, as Own does, of a version: 3, 4 or an exact one.
+func OwnKafka(t testing.TB, version string) *Environment {
+	t.Helper()
+	return own(t, []string{"TESTENV_KAFKA_VERSION=" + version}, KafkaServer)
+}
+
+// own starts servers with more variables for the script.
+func own(t testing.TB, variables []string, servers ...string) *Environment {
+	t.Helper()
 	skip(t)
 	dir, err := os.MkdirTemp("", "iotmon-test-own-")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if _, err := script(dir, "down"); err != nil {
+		if _, err := script(dir, nil, "down"); err != nil {
 			t.Error(err)
 		}
 	})
-	vars, err := bringUp(dir, servers...)
+	vars, err := bringUp(dir, variables, servers...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +67,7 @@ func (e *Environment) command(args ...string) {
 	if e.dir == "" {
 		e.t.Fatalf("%s: not with the shared servers; use testenv.Own", strings.Join(args, " "))
 	}
-	if _, err := script(e.dir, args...); err != nil {
+	if _, err := script(e.dir, nil, args...); err != nil {
 		e.t.Fatal(err)
 	}
 }

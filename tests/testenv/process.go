@@ -13,6 +13,9 @@ import (
 	"time"
 )
 
+// startPatience is how long a server may take to start. The machine may be busy.
+const startPatience = time.Minute
+
 // Redis returns the URL of an empty Redis of this test alone, without files, which ends with the test. Tests that stop their
 // Redis use Own.
 func Redis(t testing.TB) string {
@@ -48,7 +51,7 @@ func RedisCluster(t testing.TB) []string {
 		t.Fatalf("create the cluster: %v\n%s", err, output)
 	}
 	for _, node := range nodes {
-		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		for deadline := time.Now().Add(startPatience); ; time.Sleep(20 * time.Millisecond) {
 			output, err := exec.Command(client, "-u", "redis://"+node, "cluster", "info").CombinedOutput()
 			if err == nil && bytes.Contains(output, []byte("cluster_state:ok")) {
 				break
@@ -124,7 +127,7 @@ func provide(t testing.TB, program, server string) string {
 	if err == nil {
 		return path
 	}
-	if _, err := script("", "provision", server); err != nil {
+	if _, err := script("", nil, "provision", server); err != nil {
 		t.Fatal(err)
 	}
 	if path, err = find(); err != nil {
@@ -181,12 +184,12 @@ func start(t testing.TB, command *exec.Cmd, address string) error {
 		_ = command.Process.Signal(syscall.SIGTERM)
 		select {
 		case <-ended:
-		case <-time.After(10 * time.Second):
+		case <-time.After(30 * time.Second):
 			_ = command.Process.Kill()
 			<-ended
 		}
 	})
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(startPatience)
 	for {
 		conn, err := net.Dial("tcp", address)
 		if err == nil {

@@ -85,7 +85,7 @@ func shared(t testing.TB, server string) *Environment {
 }
 
 func share(server string) (map[string]string, error) {
-	dir, err := script("", "directory")
+	dir, err := script("", nil, "directory")
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +94,7 @@ func share(server string) (map[string]string, error) {
 			return nil, err
 		}
 	}
-	return bringUp("", server)
+	return bringUp("", nil, server)
 }
 
 // use locks the file by which users of an environment know of each other. Its last user removes it; who had waited for
@@ -126,12 +126,12 @@ func skip(t testing.TB) {
 	}
 }
 
-// bringUp starts servers and returns the variables by which they are reached.
-func bringUp(dir string, servers ...string) (map[string]string, error) {
-	if _, err := script(dir, append([]string{"up"}, servers...)...); err != nil {
+// bringUp starts servers, with more variables for the script, and returns the variables by which they are reached.
+func bringUp(dir string, variables []string, servers ...string) (map[string]string, error) {
+	if _, err := script(dir, variables, append([]string{"up"}, servers...)...); err != nil {
 		return nil, err
 	}
-	output, err := script(dir, "env")
+	output, err := script(dir, nil, "env")
 	if err != nil {
 		return nil, err
 	}
@@ -146,8 +146,9 @@ func bringUp(dir string, servers ...string) (map[string]string, error) {
 	return vars, nil
 }
 
-// script runs scripts/test-env.sh for the environment in a directory, or the shared one, and returns what it printed.
-func script(dir string, args ...string) (string, error) {
+// script runs scripts/test-env.sh for the environment in a directory, or the shared one, with more variables, and returns what
+// it printed.
+func script(dir string, variables []string, args ...string) (string, error) {
 	root, err := checkout()
 	if err != nil {
 		return "", err
@@ -156,7 +157,7 @@ func script(dir string, args ...string) (string, error) {
 	defer cancel()
 	var stdout, stderr bytes.Buffer
 	command := exec.CommandContext(ctx, filepath.Join(root, "scripts", "test-env.sh"), args...)
-	command.Env = os.Environ()
+	command.Env = append(os.Environ(), variables...)
 	if dir != "" {
 		// The environment ends with this process, should the test not come to end it.
 		command.Env = append(command.Env, "TESTENV_DIR="+dir, fmt.Sprintf("TESTENV_OWNER=%d", os.Getpid()))
