@@ -2,45 +2,45 @@ package push
 
 import "slices"
 
-// frameBatch is messages that are sent together, and the frames to write for that. The messages and frames are shared by many clients
-// and do not change.
+// frameBatch is messages that are sent together, and the frames that are written for them; a frame may hold several messages. Messages and
+// frames are shared by many viewers and do not change.
 type frameBatch struct {
 	messages []*message
 	frames   [][]byte
 }
 
-// packed is up to how many bytes several frames are put into one, to be written by one call: that costs a client as much as
-// copying some ten times that.
-const packed = 16 << 10
+// packSize is up to how many bytes several frames are joined into one, so that one call writes them. The bytes are copied once for all
+// viewers; a call for each of them would cost as much as copying about ten times packSize.
+const packSize = 16 << 10
 
-// pack makes a batch that many clients are sent, of what frame returns for each message.
+// pack makes a batch that many viewers are sent. frame returns what is written for a message.
 func pack(messages []*message, frame func(*message) []byte) frameBatch {
-	var p frameBatch
-	p.add(frame, messages...)
+	var b frameBatch
+	b.add(frame, messages...)
 	size := 0
-	for _, frame := range p.frames {
+	for _, frame := range b.frames {
 		size += len(frame)
 	}
-	if len(p.frames) > 1 && size <= packed {
-		p.frames = [][]byte{slices.Concat(p.frames...)}
+	if len(b.frames) > 1 && size <= packSize {
+		b.frames = [][]byte{slices.Concat(b.frames...)}
 	}
-	return frameBatch{slices.Clip(p.messages), slices.Clip(p.frames)}
+	return frameBatch{slices.Clip(b.messages), slices.Clip(b.frames)}
 }
 
-// add adds messages at the end, as what frame returns for each.
-func (p *frameBatch) add(frame func(*message) []byte, messages ...*message) {
+// add adds messages at the end. frame returns what is written for a message.
+func (b *frameBatch) add(frame func(*message) []byte, messages ...*message) {
 	for _, m := range messages {
-		p.messages = append(p.messages, m)
-		p.frames = append(p.frames, frame(m))
+		b.messages = append(b.messages, m)
+		b.frames = append(b.frames, frame(m))
 	}
 }
 
-// join adds a packed batch at the end.
-func (p *frameBatch) join(other frameBatch) {
-	if len(p.messages) == 0 {
-		*p = other // Clipped, so that what is added later goes elsewhere.
+// addBatch adds a batch made by pack at the end.
+func (b *frameBatch) addBatch(other frameBatch) {
+	if len(b.messages) == 0 {
+		*b = other // Clipped by pack: appending to it copies, so the shared batch stays as it is.
 		return
 	}
-	p.messages = append(p.messages, other.messages...)
-	p.frames = append(p.frames, other.frames...)
+	b.messages = append(b.messages, other.messages...)
+	b.frames = append(b.frames, other.frames...)
 }

@@ -10,8 +10,8 @@ import (
 	"iotmon/internal/wire"
 )
 
-func TestBatchedClientsAreServedTogetherAndAlertsSooner(t *testing.T) {
-	b := batched{clients: 2}
+func TestBatchedViewersAreServedTogetherAndAlertsSooner(t *testing.T) {
+	var b batched
 	at := func(ms int) time.Time { return noon.Add(time.Duration(ms) * time.Millisecond) }
 	for _, step := range []struct {
 		ms              int
@@ -31,21 +31,20 @@ func TestBatchedClientsAreServedTogetherAndAlertsSooner(t *testing.T) {
 		{801, false, false, true}, // The alert, and all else.
 		{-3_600_000, true, false, true},
 	} {
-		if got := b.due(at(step.ms), step.changed, step.alerts); got != step.want {
+		if got := b.due(at(step.ms), 2, step.changed, step.alerts); got != step.want {
 			t.Errorf("at %d ms: served: got %v, want %v", step.ms, got, step.want)
 		}
 	}
-	if b.wait(at(0)) != nil {
+	if b.wait(at(0)) >= 0 {
 		t.Error("there is a time for the next round and nothing to send")
 	}
-	b.clients = 0
-	if b.due(at(10_000), true, true) || b.wait(at(10_001)) != nil {
-		t.Error("without such clients there are rounds for them")
+	if b.due(at(10_000), 0, true, true) || b.wait(at(10_001)) >= 0 {
+		t.Error("without such viewers there are rounds for them")
 	}
 }
 
-// A client that asked for batches is sent all alerts, the last of everything else, and few messages.
-func TestBatchedClientMissesNothing(t *testing.T) {
+// A viewer that asked for batches is sent all alerts, the last of everything else, and few messages.
+func TestBatchedViewerMissesNothing(t *testing.T) {
 	p := build(t, nil)
 	v := p.connect(url.Values{"batch": {"true"}})
 	v.readUntil(isSnapshot(wire.TypeDeviceStatus))

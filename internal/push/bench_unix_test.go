@@ -22,6 +22,7 @@ import (
 
 	"iotmon/internal/iot"
 	"iotmon/internal/view"
+	"iotmon/internal/view/viewtest"
 	"iotmon/internal/wire"
 )
 
@@ -39,8 +40,8 @@ type crowd struct {
 	hub  *Hub
 	sent atomic.Int64
 	// bytes counts what was sent.
-	bytes atomic.Int64
-	plant *plant
+	bytes  atomic.Int64
+	script viewtest.Script
 	// address is where the hub can be reached.
 	address string
 	// conns keeps connections open that nobody reads.
@@ -60,7 +61,7 @@ func gatherBy(b *testing.B, dialer *websocket.Dialer, clients, devices int, filt
 	if err != nil {
 		b.Fatal(err)
 	}
-	c := &crowd{plant: &plant{}}
+	c := new(crowd)
 	c.hub = NewHub(HubOptions{Catalog: catalog, View: view.New(view.Options{WindowLength: windowLength}),
 		Limits:      Limits{PingInterval: time.Hour}, // These clients answer none.
 		Compression: dialer.EnableCompression,
@@ -98,28 +99,28 @@ func gatherBy(b *testing.B, dialer *websocket.Dialer, clients, devices int, filt
 
 // connected returns how many clients there are.
 func (c *crowd) connected() int {
-	c.hub.mu.Lock()
-	defer c.hub.mu.Unlock()
-	return len(c.hub.clients.byNumber)
+	c.hub.shared.mu.Lock()
+	defer c.hub.shared.mu.Unlock()
+	return c.hub.shared.viewers.count()
 }
 
 // arriving reports whether some client has not got its whole snapshot yet.
 func (c *crowd) arriving() bool {
-	c.hub.mu.Lock()
-	defer c.hub.mu.Unlock()
-	for _, client := range c.hub.clients.byNumber {
-		if client.backfill.section != noSection || !client.greeted {
+	c.hub.shared.mu.Lock()
+	defer c.hub.shared.mu.Unlock()
+	for _, v := range c.hub.shared.viewers.byNumber {
+		if v.backfill.section != noSection || !v.greeted {
 			return true
 		}
 	}
-	return len(c.hub.feed.pending.statuses.list) > 0
+	return len(c.hub.shared.feed.pending.statuses.list) > 0
 }
 
 // states returns new states of the devices numbered from first, with the time in place of the reading's own.
 func (c *crowd) states(first, n int, now time.Time) view.Batch {
 	var b view.Batch
 	for i := range n {
-		s := c.plant.Says(fmt.Sprintf("device_%05d", first+i), iot.Temperature, "A栋", 21.5)
+		s := c.script.Says(fmt.Sprintf("device_%05d", first+i), iot.Temperature, "A栋", 21.5)
 		s.Latest.Time = now
 		b.States = append(b.States, s)
 	}
@@ -275,7 +276,7 @@ func inUse() uint64 {
 func BenchmarkDeflate(b *testing.B) {
 	for _, devices := range []int{1, 4, 100, 1000} {
 		b.Run(fmt.Sprintf("devices=%d", devices), func(b *testing.B) {
-			p := script()
+			var p viewtest.Script
 			var list []byte
 			for n := range devices {
 				s := p.Says(fmt.Sprintf("device_%05d", n), iot.Temperature, "A栋", 15+float64(n*7919%1000)/100)

@@ -5,15 +5,17 @@ import (
 	"slices"
 )
 
-// changelog is a log of which device changed when, compacted: of each device only the newest entry counts. Whoever has
-// read up to some number finds all that changed since, and no device twice.
+// changelog lists which device changed at which number of the feed. Of each device only the newest entry counts; older ones are outdated. So a
+// reader that has seen all changes up to some number finds every device that has changed since, once.
 type changelog struct {
 	// latest holds the number of each device's newest entry, by device; 0 for none.
 	latest []uint64
-	// entries are in the order of their numbers, those of one number in the order of their devices; outdated ones are removed when they outnumber the devices.
+	// entries are in the order of their numbers, and of their devices where the number is the same. Outdated entries are removed when
+	// they outnumber the devices.
 	entries []entry
 }
 
+// entry says that a device changed at the number seq of the feed.
 type entry struct {
 	seq    uint64
 	device int32
@@ -23,7 +25,7 @@ func (e entry) compare(other entry) int {
 	return cmp.Or(cmp.Compare(e.seq, other.seq), cmp.Compare(e.device, other.device))
 }
 
-// addAll notes that the devices, in ascending order, changed. seq must be above all before.
+// addAll adds an entry for each of the devices, which are in ascending order. seq must be above all numbers before.
 func (l *changelog) addAll(devices []int32, seq uint64) {
 	for _, device := range devices {
 		l.add(device, seq)
@@ -41,7 +43,7 @@ func (l *changelog) add(device int32, seq uint64) {
 	l.entries = append(l.entries, entry{seq, device})
 }
 
-// current reports whether the device has not changed since the entry was made.
+// current reports whether the entry is the newest of its device.
 func (l *changelog) current(e entry) bool { return l.latest[e.device] == e.seq }
 
 // between returns the entries numbered from first to last, outdated ones among them.
@@ -49,7 +51,7 @@ func (l *changelog) between(first, last uint64) []entry {
 	return l.entries[l.index(first):l.index(last+1)]
 }
 
-// index returns where the entries with at least the given number begin.
+// index returns the position in entries of the first one numbered seq or higher.
 func (l *changelog) index(seq uint64) int {
 	i, _ := slices.BinarySearchFunc(l.entries, seq, func(e entry, seq uint64) int { return cmp.Compare(e.seq, seq) })
 	return i

@@ -7,8 +7,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// A changelog tells of every device that changed after any number, once, whatever it has removed.
-func TestChangelogTellsWhatChangedSince(t *testing.T) {
+// A changelog has every device that changed after any number, once, whatever it has removed.
+func TestChangelogHasWhatChangedSince(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var log changelog
 		newest := make(map[int32]uint64)

@@ -8,79 +8,80 @@ import (
 	"iotmon/internal/iot"
 )
 
-// changeKey is what a client has seen, and its filter: all clients with the same key are sent the same.
+// changeKey is the number up to which a viewer has seen the changes, and its filter: all viewers with the same key are sent the same.
 type changeKey struct {
 	filter *filter
-	cursor uint64
+	seen   uint64
 }
 
-// changeSet is what has changed since a client's cursor.
+// changeSet is what has changed since the viewers with one key have seen the changes.
 type changeSet struct {
 	frameBatch
-	// compressed is the same for clients that accept compression; nil until there is one.
+	// compressed is the same for viewers that agreed on compression; nil until the first of them is sent it.
 	compressed *frameBatch
-	// devices counts the devices in messages. postponedUntil is the number up to which there may be others, that would
-	// have been too much for one round; 0 if there are none.
+	// devices counts the devices in the messages. postponedUntil is the number up to which there may be others, that would
+	// have been too many for one round; 0 if there are none.
 	devices        int
 	postponedUntil uint64
 }
 
-// addShared adds messages that other clients may be sent too.
-func (cp *composer) addShared(p *frameBatch, c *client, messages []*message) {
-	if !c.deflate {
-		p.add(plainFrame, messages...)
+// addShared adds messages that other viewers may be sent too.
+func (cp *composer) addShared(b *frameBatch, v *viewer, messages []*message) {
+	if !v.deflate {
+		b.add(plainFrame, messages...)
 		return
 	}
 	for _, m := range messages {
 		cp.deflater.deflate(m)
 	}
-	p.add(deflatedFrame, messages...)
+	b.add(deflatedFrame, messages...)
 }
 
-// changesSince returns what has changed since the client's cursor, with allowance devices at most.
-func (cp *composer) changesSince(at changeKey, allowance int) *changeSet {
-	r := cp.changes[at]
-	if r == nil {
-		r = cp.compose(at, allowance)
-		cp.changes[at] = r
+// changesSince returns what has changed for the viewers with a key. It is made once in a round.
+func (cp *composer) changesSince(key changeKey) *changeSet {
+	set := cp.changes[key]
+	if set == nil {
+		set = cp.makeChanges(key)
+		cp.changes[key] = set
 	}
-	return r
+	return set
 }
 
-// compose makes the messages about what has changed, in the order of their numbers.
-func (cp *composer) compose(at changeKey, allowance int) *changeSet {
-	r := new(changeSet)
-	messages := append(cp.alertMessages(at), cp.removalMessages(at)...)
-	for _, start := range cp.feed.windowsAfter(at.cursor) {
-		if data := cp.windowData(at.filter, start); data != nil {
+// makeChanges makes the messages about what has changed, in the order of their numbers.
+func (cp *composer) makeChanges(key changeKey) *changeSet {
+	set := new(changeSet)
+	messages := append(cp.alertMessages(key), cp.removalMessages(key)...)
+	for _, start := range cp.feed.windowsAfter(key.seen) {
+		if data := cp.windowData(key.filter, start); data != nil {
 			messages = append(messages, cp.windowMessage(data, cp.feed.windows[start], false))
 		}
 	}
-	entries, postponedUntil := cp.newest(at, allowance)
-	r.devices, r.postponedUntil = len(entries), postponedUntil
-	for chunk := range together(entries, devicesPerMessage, func(e entry) uint64 { return e.seq }) {
+	entries, postponedUntil := cp.newest(key, cp.allowance)
+	set.devices, set.postponedUntil = len(entries), postponedUntil
+	for chunk := range divide(entries, devicesPerMessage, func(e entry) uint64 { return e.seq }) {
 		messages = append(messages, cp.deviceMessage(chunk, chunk[len(chunk)-1].seq, false))
 	}
-	if cp.feed.status > at.cursor {
-		messages = append(messages, cp.statusMessage(at.filter, cp.changedStatus(at), cp.feed.status, false))
+	if cp.feed.status > key.seen {
+		messages = append(messages, cp.statusMessage(key.filter, cp.changedStatus(key), cp.feed.status, false))
 	}
-	if cp.feed.history > at.cursor {
+	if cp.feed.history > key.seen {
 		messages = append(messages, cp.historyMessage(cp.feed.history))
 	}
 	slices.SortFunc(messages, func(a, b *message) int { return cmp.Compare(a.seq, b.seq) })
-	r.frameBatch = pack(messages, plainFrame)
-	return r
+	set.frameBatch = pack(messages, plainFrame)
+	return set
 }
 
-func (cp *composer) alertMessages(at changeKey) []*message {
+// alertMessages makes the messages about alert events.
+func (cp *composer) alertMessages(key changeKey) []*message {
 	var matching []numberedAlert
-	for _, a := range cp.feed.alertsAfter(at.cursor) {
-		if at.filter.alert(&a.event) {
+	for _, a := range cp.feed.alertsAfter(key.seen) {
+		if key.filter.alert(&a.event) {
 			matching = append(matching, a)
 		}
 	}
 	var messages []*message
-	for chunk := range together(matching, alertsPerMessage, func(a numberedAlert) uint64 { return a.seq }) {
+	for chunk := range divide(matching, alertsPerMessage, func(a numberedAlert) uint64 { return a.seq }) {
 		events := make([]*iot.Alert, len(chunk))
 		for i := range chunk {
 			events[i] = &chunk[i].event
@@ -90,15 +91,15 @@ func (cp *composer) alertMessages(at changeKey) []*message {
 	return messages
 }
 
-// removalMessages makes the messages about devices that were forgotten: one message for each number, for a device that has spoken since comes
-// behind its removal.
-func (cp *composer) removalMessages(at changeKey) []*message {
+// removalMessages makes the messages about devices that were forgotten, one for each number. Numbers are not put together: the new state
+// of a device that was forgotten and has sent again must come after the message about its removal.
+func (cp *composer) removalMessages(key changeKey) []*message {
 	var messages []*message
 	var ids []iot.DeviceID
-	removals := cp.feed.removalsAfter(at.cursor)
+	removals := cp.feed.removalsAfter(key.seen)
 	for i := range removals {
 		r := &removals[i]
-		if at.filter.Removal(&r.Removal) {
+		if key.filter.Removal(&r.Removal) {
 			ids = append(ids, r.ID)
 		}
 		if last := i == len(removals)-1 || removals[i+1].seq != r.seq; last && len(ids) > 0 {
@@ -109,14 +110,14 @@ func (cp *composer) removalMessages(at changeKey) []*message {
 	return messages
 }
 
-// together divides items, which are in the order of their numbers, into messages of at most so many items. Items with the same number
-// stay together: a client that resumes after that number has seen all of them, even if it lost its connection between two messages.
-// No number has more items than one message holds.
-func together[T any](items []T, most int, number func(T) uint64) iter.Seq[[]T] {
+// divide divides items, which are in the order of their numbers, into messages of at most limit items. Items with the same number
+// stay together, so that a viewer that resumes after that number has seen all of them, even if it lost its connection between two
+// messages. No number has more than limit items.
+func divide[T any](items []T, limit int, number func(T) uint64) iter.Seq[[]T] {
 	return func(yield func([]T) bool) {
-		for len(items) > most {
-			cut := most
-			for cut > 0 && number(items[cut-1]) == number(items[most]) {
+		for len(items) > limit {
+			cut := limit
+			for cut > 0 && number(items[cut-1]) == number(items[limit]) {
 				cut--
 			}
 			if !yield(items[:cut:cut]) {
@@ -130,14 +131,15 @@ func together[T any](items []T, most int, number func(T) uint64) iter.Seq[[]T] {
 	}
 }
 
-// changedStatus returns the devices that came or went since the cursor: the newest, and as many as one message lists.
-func (cp *composer) changedStatus(at changeKey) []entry {
+// changedStatus returns the devices whose status has changed, newest last. If they are more than one message lists, the oldest are left
+// out.
+func (cp *composer) changedStatus(key changeKey) []entry {
 	var changed []entry
-	for _, e := range slices.Backward(cp.feed.statuses.between(at.cursor+1, cp.feed.status)) {
+	for _, e := range slices.Backward(cp.feed.statuses.between(key.seen+1, cp.feed.status)) {
 		if len(changed) == statusesPerMessage {
 			break
 		}
-		if cp.feed.statuses.current(e) && at.filter.Device(cp.held.Device(e.device)) {
+		if cp.feed.statuses.current(e) && key.filter.Device(cp.held.Device(e.device)) {
 			changed = append(changed, e)
 		}
 	}
@@ -145,17 +147,17 @@ func (cp *composer) changedStatus(at changeKey) []entry {
 	return changed
 }
 
-// newest returns the entries of the devices that have changed since the cursor, at most limit. If there are more, the oldest
-// are left out and postponedUntil is the number up to which they go.
-func (cp *composer) newest(at changeKey, limit int) (entries []entry, postponedUntil uint64) {
-	changed := cp.candidates(at.filter, at.cursor+1, cp.feed.head)
+// newest returns the entries of the devices that have changed, at most limit. If there are more, the oldest are left out:
+// postponedUntil is the number up to which devices may be left out, 0 if none are.
+func (cp *composer) newest(key changeKey, limit int) (entries []entry, postponedUntil uint64) {
+	changed := cp.candidates(key.filter, key.seen+1, cp.feed.head)
 	for i := len(changed) - 1; i >= 0; i-- {
 		if len(entries) == limit {
 			postponedUntil = changed[i].seq
 			report(cp.options.Metrics.Postponed, i+1)
 			break
 		}
-		if cp.lets(at.filter, changed[i]) {
+		if cp.passes(key.filter, changed[i]) {
 			entries = append(entries, changed[i])
 		}
 	}
@@ -163,14 +165,15 @@ func (cp *composer) newest(at changeKey, limit int) (entries []entry, postponedU
 	return entries, postponedUntil
 }
 
-// candidates returns the entries numbered from first to last, but for some that the filter does not let through.
+// candidates returns the entries numbered from first to last. If the filter names few devices, only their entries are among them;
+// otherwise some may not pass the filter.
 func (cp *composer) candidates(f *filter, first, last uint64) []entry {
 	readings := &cp.feed.readings
 	changed := readings.between(first, last)
 	if f.IDs == nil || len(f.IDs) >= len(changed) {
 		return changed
 	}
-	// Among many changes the few devices that matter are found by their ids.
+	// Looking up a few devices is faster than going through many changes.
 	var entries []entry
 	for id := range f.IDs {
 		number, known := cp.held.Number(id)
@@ -185,7 +188,7 @@ func (cp *composer) candidates(f *filter, first, last uint64) []entry {
 	return entries
 }
 
-// lets reports whether the entry is its device's newest and the filter lets the device through.
-func (cp *composer) lets(f *filter, e entry) bool {
+// passes reports whether the entry is its device's newest and the filter lets the device through.
+func (cp *composer) passes(f *filter, e entry) bool {
 	return cp.feed.readings.current(e) && f.Device(cp.held.Device(e.device))
 }

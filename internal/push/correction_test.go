@@ -8,7 +8,7 @@ import (
 	"iotmon/internal/wire"
 )
 
-func TestViewersAreToldOfCorrections(t *testing.T) {
+func TestViewersAreSentCorrections(t *testing.T) {
 	p := build(t, nil)
 	p.Apply(view.Batch{Summaries: []iot.WindowSummary{p.Sums(0, iot.Temperature, true, 20, 21), p.Sums(1, iot.Temperature, false, 20)}})
 	v := p.enter(isSnapshot(wire.TypeAggregatedData))
@@ -21,9 +21,9 @@ func TestViewersAreToldOfCorrections(t *testing.T) {
 	}
 	p.Apply(view.Batch{Summaries: []iot.WindowSummary{p.Corrects(0, iot.Temperature, 20, 21, 22)}})
 	v.readUntil(isCorrected)
-	for name, later := range map[string]*viewer{"anew": p.connect(nil), "again": p.connect(gone.resume())} {
+	for name, later := range map[string]*browser{"anew": p.connect(nil), "again": p.connect(gone.resume())} {
 		if found := later.readUntil(isCorrected); len(found) == 0 {
-			t.Errorf("who comes %s is not told", name)
+			t.Errorf("a client that connects %s is not sent the correction", name)
 		}
 	}
 	p.Apply(view.Batch{Summaries: []iot.WindowSummary{p.Corrects(-300, iot.Temperature, 20)}})

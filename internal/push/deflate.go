@@ -16,8 +16,8 @@ const (
 )
 
 // offersDeflate reports whether a handshake offers permessage-deflate (RFC 7692) in a form that the hub can accept: without a
-// limit on the server's window, which gorilla/websocket would ignore, and without parameters that the RFC does not know. Both
-// have to be declined; the client is then sent everything uncompressed.
+// limit on the server's window, which gorilla/websocket would ignore, and without parameters that the RFC does not define. Offers with
+// either must be declined; the client is then sent everything uncompressed.
 func offersDeflate(header http.Header) bool {
 	for _, line := range header.Values(extensions) {
 		if slices.ContainsFunc(strings.Split(line, ","), acceptable) {
@@ -57,19 +57,21 @@ func acceptable(offer string) bool {
 	return true
 }
 
-// deflater compresses messages. There is one for each hub, used under the hub's lock: clients cost it nothing.
+// deflater compresses messages. A hub has one for all viewers, so its memory does not grow with them. The lock of shared guards it.
 type deflater struct {
+	// writer is made for the first message, and used again for the others.
 	writer *flate.Writer
 }
 
-// deflateFrom is from how many bytes on a message is compressed. Shorter ones gain less than the rest of a packet takes.
+// deflateFrom is from how many bytes on a message is compressed. A shorter one fits into one packet anyway, most of which is not the
+// message.
 const deflateFrom = 256
 
-// emptyBlock ends what a compressor flushes. RFC 7692 has it left out of the message.
+// emptyBlock is what a compressor writes at the end of a flush. RFC 7692 requires that a message leaves it out.
 var emptyBlock = []byte{0x00, 0x00, 0xff, 0xff}
 
-// deflate sees to it that the message has its compressed form, made without a view to earlier messages so that all clients can
-// share it. A message that would gain nothing stands for itself.
+// deflate sets the compressed form of a message, unless it is set. It does not depend on earlier messages, so all viewers can
+// share it. For a message that would not become shorter, the compressed form is the message itself.
 func (d *deflater) deflate(m *message) {
 	if m.deflated != nil {
 		return
@@ -106,7 +108,7 @@ func (d *deflater) write(framed *sink, data []byte) bool {
 	return d.writer.Flush() == nil
 }
 
-// sink is a slice of bytes that can be written to.
+// sink is a slice of bytes that an io.Writer appends to.
 type sink []byte
 
 func (s *sink) Write(p []byte) (int, error) {
@@ -114,28 +116,20 @@ func (s *sink) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// deflated returns the batch of a change set with its messages compressed, made once for all clients that accept compression. The caller
-// holds the hub's lock.
-func (r *changeSet) deflated(d *deflater) frameBatch {
-	if r.compressed == nil {
-		for _, m := range r.messages {
+// deflated returns the batch of a change set with its messages compressed, made once for all viewers that agreed on compression. The
+// lock of shared is held.
+func (s *changeSet) deflated(d *deflater) frameBatch {
+	if s.compressed == nil {
+		for _, m := range s.messages {
 			d.deflate(m)
 		}
-		packed := pack(r.messages, deflatedFrame)
-		r.compressed = &packed
+		packed := pack(s.messages, deflatedFrame)
+		s.compressed = &packed
 	}
-	return *r.compressed
+	return *s.compressed
 }
 
-// plainFrame and deflatedFrame are what a message is written as. Messages that are one client's own have no compressed form.
+// plainFrame and deflatedFrame return what a message is written as. Messages for one viewer alone have no compressed form.
 func plainFrame(m *message) []byte { return m.frame }
 
 func deflatedFrame(m *message) []byte { return m.deflatedFrame }
-
-// size returns how many bytes of the message the client was sent, without the head of the frame.
-func (c *client) size(m *message) int {
-	if c.deflate && m.deflated != nil {
-		return len(m.deflated)
-	}
-	return len(m.data)
-}

@@ -3,7 +3,6 @@ package push
 import (
 	"bytes"
 	"compress/flate"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net"
@@ -47,7 +46,7 @@ func (c *countedConn) read() int {
 }
 
 // openDeflated opens a connection that offers compression, and reports what the server answered.
-func (p *plant) openDeflated(query url.Values) (v *viewer, counted *countedConn, agreed string) {
+func (p *plant) openDeflated(query url.Values) (v *browser, counted *countedConn, agreed string) {
 	p.t.Helper()
 	dialer := websocket.Dialer{EnableCompression: true, NetDial: func(network, address string) (net.Conn, error) {
 		conn, err := net.Dial(network, address)
@@ -60,11 +59,11 @@ func (p *plant) openDeflated(query url.Values) (v *viewer, counted *countedConn,
 	}
 	response.Body.Close()
 	p.t.Cleanup(func() { conn.Close() })
-	return &viewer{t: p.t, conn: conn}, counted, response.Header.Get(extensions)
+	return &browser{t: p.t, conn: conn}, counted, response.Header.Get(extensions)
 }
 
-// Two clients that see the same, one of them compressed, are told the same: by the snapshot, a change, and another filter's snapshot.
-func TestCompressedClientsAreToldTheSame(t *testing.T) {
+// Two viewers that want the same, one of them with compression, are sent the same: a snapshot, a change, and another filter's snapshot.
+func TestCompressedViewersAreSentTheSame(t *testing.T) {
 	for _, query := range []url.Values{nil, {"filter": {`{"type":"filter","buildings":["A栋"],"min_severity":"warning"}`}}} {
 		p := build(t, compressing)
 		say := func(value int) {
@@ -96,7 +95,7 @@ func TestCompressedClientsAreToldTheSame(t *testing.T) {
 		same("199")
 		say(1)
 		same("199")
-		for _, v := range []*viewer{plain, small} {
+		for _, v := range []*browser{plain, small} {
 			v.send(`{"type":"filter","device_ids":["7"]}`)
 		}
 		same("7")
@@ -106,85 +105,76 @@ func TestCompressedClientsAreToldTheSame(t *testing.T) {
 	}
 }
 
-// collect reads until a device has been told of, and returns all that was told of devices, alerts and windows, and how many
-// bytes the messages were.
-func (v *viewer) collect(until string) (told []string, size int) {
+// collect reads up to the message that ends with a device, and returns all devices, alerts and windows, and how many bytes the
+// messages were.
+func (v *browser) collect(until string) (received []string, size int) {
 	v.t.Helper()
 	for {
 		data := v.readBytes()
 		size += len(data)
-		m := new(received)
-		if err := json.Unmarshal(data, m); err != nil {
-			v.t.Fatalf("%v\n%s", err, data)
-		}
+		m := decode(v.t, data)
 		for _, a := range m.Alerts {
-			told = append(told, fmt.Sprintf("alert %s %s", a.ID, a.State))
+			received = append(received, fmt.Sprintf("alert %s %s", a.ID, a.State))
 		}
 		if m.Type == wire.TypeAggregatedData {
-			told = append(told, fmt.Sprintf("window %v %s", m.WindowStart, marshal(m.Data)))
+			received = append(received, fmt.Sprintf("window %v %s", m.WindowStart, marshal(m.Data)))
 		}
 		for _, d := range m.Devices {
-			told = append(told, fmt.Sprintf("%s %v", d.DeviceID, d.Value))
+			received = append(received, fmt.Sprintf("%s %v", d.DeviceID, d.Value))
 		}
 		if n := len(m.Devices); n > 0 && m.Devices[n-1].DeviceID == iot.DeviceID(until) {
-			return told, size
+			return received, size
 		}
 	}
 }
 
-// What a client is sent, at any time and under any filter, compressed or not, are the messages that it is to be told.
+// At any time and under any filter, compressed or not, the frames of a batch hold its messages.
 func TestCompressedFramesHoldTheMessages(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		p := script()
-		p.Hub = newScriptedHub(t, Limits{})
+		p := newParts(t, nil)
 		filters := []wire.Filter{{}, {DeviceIDs: []iot.DeviceID{"1", "3"}}}
-		var clients []*client
-		seat := func(deflate bool) {
-			f := filters[rapid.IntRange(0, len(filters)-1).Draw(rt, "filter")]
-			c := &client{hub: p.Hub, wake: make(chan struct{}, 1), deflate: deflate}
-			p.register(c, opening{filter: newFilter(f)})
-			clients = append(clients, c)
-		}
+		var vs []*viewer
 		for range rapid.IntRange(1, 30).Draw(rt, "steps") {
 			switch rapid.IntRange(0, 3).Draw(rt, "step") {
 			case 0:
-				seat(rapid.Bool().Draw(rt, "deflate"))
+				f := filters[rapid.IntRange(0, len(filters)-1).Draw(rt, "filter")]
+				v := p.join(opening{filter: newFilter(f)})
+				v.deflate = rapid.Bool().Draw(rt, "deflate")
+				vs = append(vs, v)
 			case 1:
 				var b view.Batch
 				for n := range rapid.IntRange(1, 100).Draw(rt, "devices") {
 					b.States = append(b.States, p.Says(fmt.Sprint(n), iot.Temperature, "A栋", rapid.Float64Range(-40, 80).Draw(rt, "value")))
 				}
-				p.Apply(b)
+				p.apply(b)
 			case 2:
-				p.Hub.round(rapid.Bool().Draw(rt, "status"))
-				for p.nextTurn(len(clients)) != nil {
-				}
+				p.turns(rapid.Bool().Draw(rt, "status"))
 			case 3:
-				if len(clients) == 0 {
+				if len(vs) == 0 {
 					continue
 				}
-				c := clients[rapid.IntRange(0, len(clients)-1).Draw(rt, "client")]
-				taken, ok := p.nextBatch(c)
+				v := vs[rapid.IntRange(0, len(vs)-1).Draw(rt, "viewer")]
+				batch, ok := p.dispatcher.next(v)
 				if !ok {
 					rt.Fatal("too slow for alerts")
 				}
-				checkFrames(rt, c, taken)
+				checkFrames(rt, v, batch)
 			}
 		}
 	})
 }
 
 // checkFrames checks that the frames of a batch are its messages, and no longer than those.
-func checkFrames(t *rapid.T, c *client, p frameBatch) {
-	stream := bytes.Join(p.frames, nil)
-	for _, m := range p.messages {
+func checkFrames(t *rapid.T, v *viewer, b frameBatch) {
+	stream := bytes.Join(b.frames, nil)
+	for _, m := range b.messages {
 		first, data, rest := nextFrame(t, stream)
 		stream = rest
-		if len(data) != c.size(m) || len(data) > len(m.data) {
-			t.Fatalf("%d bytes were sent of %d, and accounted for as %d", len(data), len(m.data), c.size(m))
+		if len(data) != v.size(m) || len(data) > len(m.data) {
+			t.Fatalf("%d bytes were sent of %d, and reported as %d", len(data), len(m.data), v.size(m))
 		}
 		switch {
-		case first == 0xc1 && c.deflate:
+		case first == 0xc1 && v.deflate:
 			data = inflate(t, data)
 		case first != 0x81:
 			t.Fatalf("a frame begins with %x", first)
@@ -198,7 +188,7 @@ func checkFrames(t *rapid.T, c *client, p frameBatch) {
 	}
 }
 
-// nextFrame takes an unmasked frame from the beginning of a stream.
+// nextFrame splits a stream after its first frame, which is not masked.
 func nextFrame(t *rapid.T, stream []byte) (first byte, payload, rest []byte) {
 	if len(stream) < 2 {
 		t.Fatal("a frame is missing")
@@ -224,49 +214,38 @@ func inflate(t *rapid.T, data []byte) []byte {
 	return plain
 }
 
-func TestAThousandClientsShareOneCompression(t *testing.T) {
-	p := script()
-	p.Hub = newScriptedHub(t, Limits{})
-	var clients []*client
+func TestAThousandViewersShareOneCompression(t *testing.T) {
+	p := newParts(t, nil)
+	var vs []*viewer
 	for i := range 1000 {
-		c := &client{hub: p.Hub, wake: make(chan struct{}, 1), deflate: true}
-		if i%10 == 9 {
-			c.deflate = false
-		}
-		p.register(c, opening{filter: newFilter(wire.Filter{})})
-		clients = append(clients, c)
+		v := p.join(everything())
+		v.deflate = i%10 != 9
+		vs = append(vs, v)
 	}
-	p.Hub.round(true)
-	for _, c := range clients {
-		p.nextBatch(c)
+	p.rounds.begin(true)
+	for _, v := range vs {
+		p.dispatcher.next(v)
 	}
 	var b view.Batch
 	for n := range 10 {
 		b.States = append(b.States, p.Says(fmt.Sprint(n), iot.Temperature, "A", 20))
 	}
-	p.Apply(b)
-	p.Hub.round(false)
-	var written [2]map[*byte]int
-	for _, c := range clients {
-		taken, _ := p.nextBatch(c)
-		if len(taken.frames) != 1 {
-			t.Fatalf("got %d frames, want all in one", len(taken.frames))
+	p.apply(b)
+	p.rounds.begin(false)
+	copies := map[bool]map[*byte]struct{}{false: {}, true: {}}
+	for _, v := range vs {
+		batch, _ := p.dispatcher.next(v)
+		if len(batch.frames) != 1 {
+			t.Fatalf("got %d frames, want all in one", len(batch.frames))
 		}
-		how := 0
-		if c.deflate {
-			how = 1
-		}
-		if written[how] == nil {
-			written[how] = make(map[*byte]int)
-		}
-		written[how][&taken.frames[0][0]] = len(taken.frames[0])
+		copies[v.deflate][&batch.frames[0][0]] = struct{}{}
 	}
-	if len(written[0]) != 1 || len(written[1]) != 1 {
-		t.Errorf("got %d and, compressed, %d copies of what all are sent, want one of each", len(written[0]), len(written[1]))
+	if len(copies[false]) != 1 || len(copies[true]) != 1 {
+		t.Errorf("got %d and, compressed, %d copies of what all are sent, want one of each", len(copies[false]), len(copies[true]))
 	}
 }
 
-func TestCompressionIsAgreedOnOnlyAsItCanBeKept(t *testing.T) {
+func TestCompressionIsAgreedOnOnlyAsTheHubCanDoIt(t *testing.T) {
 	for offer, want := range map[string]bool{
 		"":                   false,
 		"permessage-deflate": true,
@@ -335,10 +314,10 @@ func TestCompressedMessagesOfClients(t *testing.T) {
 		reason  Reason
 	}{
 		{"a filter", text(`{"type":"filter","device_ids":["7"]}`), 0, ""},
-		{"a filter of the greatest length", text(`{"type":"filter","device_ids":["7"]` + strings.Repeat(" ", 4096-36) + "}"), 0, ""},
+		{"a filter of the greatest length allowed", text(`{"type":"filter","device_ids":["7"]` + strings.Repeat(" ", 4096-36) + "}"), 0, ""},
 		{"a byte more", text(`{"type":"filter","device_ids":["7"]` + strings.Repeat(" ", 4096-35) + "}"), websocket.CloseMessageTooBig, TooLarge},
 		{"3 MB in 3 KB", text(strings.Repeat(" ", 3<<20)), websocket.CloseMessageTooBig, TooLarge},
-		{"what nothing is compressed to", masked(compressedText, []byte{0xff, 0xff, 0xff, 0xff}), websocket.CloseInvalidFramePayloadData, Undecodable},
+		{"bytes that are no compressed message", masked(compressedText, []byte{0xff, 0xff, 0xff, 0xff}), websocket.CloseInvalidFramePayloadData, Undecodable},
 		{"half a message", masked(0x41, []byte{0x00}), websocket.ClosePolicyViolation, Unfinished},
 		{"half a message and pings", func(c *websocket.Conn) error {
 			if err := masked(0x41, []byte{0x00})(c); err != nil {

@@ -12,62 +12,62 @@ import (
 	"iotmon/internal/wire"
 )
 
-// message is one message, encoded once for all who get it.
+// message is one message, encoded once for all viewers that are sent it.
 type message struct {
 	kind string
 	seq  uint64
-	data []byte
-	// sample is the time of one of the readings, for measuring how long they take; zero in a snapshot.
-	sample time.Time
-	// traced is what to end once the first client has the message; nil for nothing. traceID names one of the traces, that of
-	// the sample.
-	traced  atomic.Pointer[delivery]
-	traceID string
-	// frame is what goes over the connection: data, and before it what makes it a WebSocket text frame.
-	frame []byte
-	// deflated and deflatedFrame are the same for clients that accept compression; nil until the first of them is sent the
-	// message. The hub's lock guards them, and they do not change once they are there.
+	// data is the JSON, frame the WebSocket text frame with that JSON, as it is written to a link.
+	data, frame []byte
+	// deflated and deflatedFrame are the same for viewers that agreed on compression; nil until the first of them is sent the message. The
+	// lock of shared guards them until then; once set they do not change.
 	deflated, deflatedFrame []byte
+	// sample is the timestamp of one of the readings, from which the age at delivery is measured; zero in a snapshot.
+	sample time.Time
+	// trace holds the spans that end when the first viewer has the message; nil if there are none. traceID is the id of the trace of
+	// the sample, "" if it is not traced.
+	trace   atomic.Pointer[messageTrace]
+	traceID string
 }
 
-// frameHead is the room that the head of a frame may take.
+// frameHead is how many bytes the head of a frame has at most. Messages are made with so many bytes left free before their JSON.
 const frameHead = 10
 
-// newMessage makes a message of its JSON, which stands in framed after frameHead bytes left free.
+// newMessage makes a message of its JSON, which begins in framed after frameHead free bytes.
 func newMessage(e wire.Envelope, framed []byte) *message {
 	return &message{kind: e.Type, seq: e.Seq, data: framed[frameHead:], frame: putHead(finalText, framed)}
 }
 
-// finalText begins a frame that is a whole text message.
+// finalText is the first byte of a frame that is a whole text message.
 const finalText = 0x81
 
-// putHead makes a frame of the payload that stands in framed after frameHead bytes left free.
+// putHead makes a frame of the payload that begins in framed after frameHead free bytes. The head is written into the last of these. first is the
+// first byte of the frame.
 func putHead(first byte, framed []byte) []byte {
-	begins := 0
+	begin := 0
 	switch n := len(framed) - frameHead; {
 	case n < 126:
-		begins = frameHead - 2
-		framed[begins+1] = byte(n)
+		begin = frameHead - 2
+		framed[begin+1] = byte(n)
 	case n <= math.MaxUint16:
-		begins = frameHead - 4
-		framed[begins+1] = 126
-		binary.BigEndian.PutUint16(framed[begins+2:], uint16(n))
+		begin = frameHead - 4
+		framed[begin+1] = 126
+		binary.BigEndian.PutUint16(framed[begin+2:], uint16(n))
 	default:
-		framed[begins+1] = 127
-		binary.BigEndian.PutUint64(framed[begins+2:], uint64(n))
+		framed[begin+1] = 127
+		binary.BigEndian.PutUint64(framed[begin+2:], uint64(n))
 	}
-	framed[begins] = first
-	return framed[begins:]
+	framed[begin] = first
+	return framed[begin:]
 }
 
-// encode makes a message of v, which must have the envelope.
+// encode makes a message of v, which must hold the envelope e.
 func encode(e wire.Envelope, v any) *message {
 	data := marshal(v)
 	return newMessage(e, append(make([]byte, frameHead, frameHead+len(data)), data...))
 }
 
-// marshal returns the JSON of v. Every value has been checked on its way in: there is no NaN and nothing else that JSON
-// cannot say.
+// marshal returns the JSON of v. It panics if there is none, which cannot happen: readings are checked on entry, so no value is NaN
+// or infinite.
 func marshal(v any) []byte {
 	data, err := wire.Marshal(v)
 	if err != nil {
@@ -76,9 +76,9 @@ func marshal(v any) []byte {
 	return data
 }
 
-// appendEnvelope appends the JSON of an envelope, but for the brace that closes it.
+// appendEnvelope appends the JSON of an envelope without its closing brace.
 func appendEnvelope(dst []byte, e wire.Envelope) []byte {
-	dst = append(append(dst, `{"type":"`...), e.Type...) // There is nothing in a type to escape.
+	dst = append(append(dst, `{"type":"`...), e.Type...) // No type has a character that JSON escapes.
 	dst = strconv.AppendUint(append(dst, `","seq":`...), e.Seq, 10)
 	dst = e.Timestamp.AppendFormat(append(dst, `,"timestamp":"`...), time.RFC3339Nano)
 	dst = append(dst, '"')
@@ -88,8 +88,8 @@ func appendEnvelope(dst []byte, e wire.Envelope) []byte {
 	return dst
 }
 
-// appendDevice appends the JSON of a wire.Device without the reflection that would cost a third of a core at 100,000
-// readings a second.
+// appendDevice appends the JSON of the wire.Device for a state. It does so without reflection, which would cost a third of a core at
+// 100,000 readings a second.
 func appendDevice(dst []byte, s *iot.DeviceState) []byte {
 	reading := s.Latest
 	reading.Status = s.Status

@@ -10,42 +10,44 @@ import (
 	"iotmon/internal/view"
 )
 
-// How much one message holds at most; together with the allowance of a client it bounds a message to some 100 KB.
+// How much one message holds at most; with the allowance of a viewer this bounds a message to some 100 KB.
 const (
 	alertsPerMessage  = 100
 	devicesPerMessage = 256
-	// A change of status beyond these is only in the device's data.
+	// Further changes of status are only in the data of their devices.
 	statusesPerMessage = 500
 )
 
 // feed numbers the changes. They are pending until the next call of number, which divides them into messages: each message gets the
-// next number, and each device and window has the number of the last message that it belongs to. A thing that changes again gives up
-// its old number, so what a client has not seen is never more than the present state. Alert events and removals are kept one by one,
-// as many as the limits say. The hub's lock guards it.
+// next number, and each device and window has the number of the last message that it belongs to. A device or window that changes again
+// gets a new number instead of its old one, so what a viewer has not seen is never more than the present state. Alert events and
+// removals are kept one by one, as many as the limits say. The lock of shared guards it.
 type feed struct {
-	// seq is the last number given, head the last given to a change: messages to single clients are numbered as well.
+	// seq is the last number given, head the last given to a change: messages to single viewers are numbered as well.
 	seq, head uint64
 	// previous is head before the last call of number, roundSeq the last number given in that call.
 	previous, roundSeq uint64
 
-	// alerts holds the newest events. There are at least keepAlerts, and none younger than alertGrace is ever missing.
+	// alerts holds the newest alert events: the last keepAlerts, and while there are viewers all that are younger than alertGrace.
 	alerts     []numberedAlert
 	keepAlerts int
 	alertGrace time.Duration
 	// forgotten is the number of the newest event that is no longer in alerts, or removal that is no longer in removals.
 	forgotten uint64
-	// removals holds the newest of the devices that were forgotten: keepRemovals at least.
+	// removals holds the devices that were forgotten last: keepRemovals at least.
 	removals []numberedRemoval
 	// windows holds the number of each window, by its start in Unix microseconds, and newestWindow the highest.
 	windows      map[int64]uint64
 	newestWindow uint64
-	readings     changelog
-	statuses     changelog
+	// readings says which device has a new state, statuses which went online or offline.
+	readings changelog
+	statuses changelog
 	// history is the number of the last message about corrections of windows that are no longer kept.
 	history uint64
 	// status is the number of the last message about how many devices are online.
 	status uint64
 
+	// pending holds what has no number yet.
 	pending struct {
 		alerts            []iot.Alert
 		removals          []view.Removal
@@ -76,9 +78,8 @@ func newFeed(first uint64, keepAlerts int, alertGrace time.Duration) *feed {
 	return f
 }
 
-// change adds what a batch changed. It returns how many changes of devices and windows had not been numbered yet when
-// another replaced them.
-func (f *feed) change(c view.Changes) (conflatedDevices, conflatedWindows int) {
+// add adds what a batch changed. It returns how many changes of devices and windows were replaced before they had a number.
+func (f *feed) add(c view.Changes) (conflatedDevices, conflatedWindows int) {
 	f.pending.alerts = append(f.pending.alerts, c.Alerts...)
 	f.pending.removals = append(f.pending.removals, c.Removed...)
 	f.pending.history = f.pending.history || c.History
@@ -98,14 +99,14 @@ func (f *feed) change(c view.Changes) (conflatedDevices, conflatedWindows int) {
 	return conflatedDevices, conflatedWindows
 }
 
-// next gives out a number.
+// next returns the next number.
 func (f *feed) next() uint64 {
 	f.seq++
 	return f.seq
 }
 
-// number gives numbers to all that has changed, most urgent first; with status set also to the counts of devices. It
-// reports whether there was anything. Unless watched, no alert event is kept for its age alone.
+// number gives numbers to all pending changes, most urgent first; changes of status and of the history only with status set. It reports whether there
+// was anything to number. watched is whether there are viewers: without them no alert event is kept because it is young.
 func (f *feed) number(status, watched bool, now time.Time) bool {
 	before := f.seq
 	f.numberAlerts(now)
@@ -117,7 +118,7 @@ func (f *feed) number(status, watched bool, now time.Time) bool {
 	clear(f.pending.windows)
 	f.numberRemovals()
 	for chunk := range slices.Chunk(f.pending.devices.drain(), devicesPerMessage) {
-		// In the order that lets a chunk of a backfill end between any two.
+		// Sorted, so that a chunk of a backfill can end between any two devices.
 		slices.Sort(chunk)
 		f.readings.addAll(chunk, f.next())
 	}
@@ -126,7 +127,7 @@ func (f *feed) number(status, watched bool, now time.Time) bool {
 		changed := f.pending.statuses.drain()
 		slices.Sort(changed)
 		f.statuses.addAll(changed, f.status)
-		if f.pending.history { // Once a second: a backlog of a week corrects tens of thousands.
+		if f.pending.history { // Only once a second: a backlog of a week corrects tens of thousands of windows.
 			f.history = f.next()
 			f.pending.history = false
 		}
@@ -139,6 +140,9 @@ func (f *feed) number(status, watched bool, now time.Time) bool {
 	return true
 }
 
+// keeps reports whether a viewer that has seen all changes up to seq can be sent those after it.
+func (f *feed) keeps(seq uint64) bool { return seq >= f.forgotten && seq <= f.seq }
+
 func (f *feed) numberAlerts(now time.Time) {
 	for chunk := range slices.Chunk(f.pending.alerts, alertsPerMessage) {
 		seq := f.next()
@@ -149,14 +153,15 @@ func (f *feed) numberAlerts(now time.Time) {
 	f.pending.alerts = nil
 }
 
-// removalsPerMessage is how many devices one message says to be forgotten at most, keepRemovals how many are kept at least for
-// clients that are behind or come back.
+// removalsPerMessage is how many forgotten devices one message lists at most, keepRemovals how many are kept at least for
+// viewers that are behind or come back.
 const (
 	removalsPerMessage = 256
 	keepRemovals       = 4096
 )
 
-// numberRemovals numbers the devices that were forgotten, before the states of those that have spoken since.
+// numberRemovals numbers the devices that were forgotten. It is called before devices are numbered: one that has sent again since gets a
+// higher number than its removal.
 func (f *feed) numberRemovals() {
 	for chunk := range slices.Chunk(f.pending.removals, removalsPerMessage) {
 		seq := f.next()
@@ -177,9 +182,10 @@ func (f *feed) removalsAfter(seq uint64) []numberedRemoval {
 	return f.removals[i:]
 }
 
+// forgetAlerts drops old alert events. It does so seldom, because the others are moved each time.
 func (f *feed) forgetAlerts(watched bool, now time.Time) {
 	if len(f.alerts) < 2*f.keepAlerts {
-		return // Forgetting moves those that stay: better seldom.
+		return
 	}
 	surplus := 0
 	for surplus < len(f.alerts)-f.keepAlerts && (!watched || now.Sub(f.alerts[surplus].added) >= f.alertGrace) {
@@ -195,16 +201,16 @@ func (f *feed) alertsAfter(seq uint64) []numberedAlert {
 	return f.alerts[i:]
 }
 
-// alertIDsAfter returns the ids of the alerts of which there are events numbered above seq, or yet to be numbered.
+// alertIDsAfter returns the ids of the alerts that have events numbered above seq, or pending.
 func (f *feed) alertIDsAfter(seq uint64) map[string]struct{} {
-	heard := make(map[string]struct{})
+	ids := make(map[string]struct{})
 	for _, a := range f.alertsAfter(seq) {
-		heard[a.event.ID] = struct{}{}
+		ids[a.event.ID] = struct{}{}
 	}
 	for i := range f.pending.alerts {
-		heard[f.pending.alerts[i].ID] = struct{}{}
+		ids[f.pending.alerts[i].ID] = struct{}{}
 	}
-	return heard
+	return ids
 }
 
 // windowsAfter returns the starts of the windows numbered above seq, in the order of their numbers.
@@ -243,7 +249,7 @@ func (s *deviceSet) add(device int32) {
 	}
 }
 
-// drain empties the set and returns what was in it, until the next add.
+// drain empties the set and returns what was in it. The list is valid until the next add.
 func (s *deviceSet) drain() []int32 {
 	for _, device := range s.list {
 		s.has[device] = false

@@ -11,17 +11,19 @@ import (
 	"iotmon/internal/wire"
 )
 
-// filter is what a client wants to see. Clients that want the same share one filter, and with it every message; it does
-// not change.
+// filter is what a viewer wants to see. Viewers that want the same share one filter, and with it every message. But for the count of its
+// viewers it does not change.
 type filter struct {
 	// key is the same for filters that let the same through.
 	key [32]byte
 	view.Filter
+	// minSeverity is the lowest rank of the alerts that are let through.
 	minSeverity int
-	// clients counts the clients with this filter; the hub's lock guards it.
-	clients int
+	// viewers counts the viewers with this filter; the lock of shared guards it.
+	viewers int
 }
 
+// newFilter returns the filter that a client asked for. The order of its lists, and what they hold twice, make no difference.
 func newFilter(f wire.Filter) *filter {
 	normal := wire.Filter{
 		DeviceTypes: sorted(f.DeviceTypes),
@@ -29,7 +31,7 @@ func newFilter(f wire.Filter) *filter {
 		Buildings:   sorted(f.Buildings),
 		MinSeverity: f.MinSeverity,
 	}
-	// Strings and lists of them always marshal.
+	// There is no error: strings and lists of strings can always be encoded.
 	key, _ := json.Marshal(normal)
 	return &filter{
 		key: sha256.Sum256(key),
@@ -55,6 +57,7 @@ func setOf[T comparable](list []T) map[T]struct{} {
 	return set
 }
 
+// alert reports whether the filter lets an alert event through.
 func (f *filter) alert(a *iot.Alert) bool {
 	return a.Severity.Rank() >= f.minSeverity &&
 		view.Allows(f.Types, a.DeviceType) && view.Allows(f.Buildings, a.Location.Building) && view.Allows(f.IDs, a.DeviceID)

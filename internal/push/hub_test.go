@@ -17,6 +17,7 @@ import (
 
 	"iotmon/internal/iot"
 	"iotmon/internal/view"
+	"iotmon/internal/view/viewtest"
 	"iotmon/internal/wire"
 )
 
@@ -303,7 +304,7 @@ func TestMoreThanAllCanBeSentArrivesNewestFirstAndComplete(t *testing.T) {
 }
 
 func TestDevicesAreWrittenAsTheWireHasThem(t *testing.T) {
-	p := script()
+	var p viewtest.Script
 	level := 85.5
 	plain := p.Says("device_001", iot.Temperature, `A "栋"`, 21.25)
 	full := plain

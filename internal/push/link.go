@@ -10,24 +10,25 @@ import (
 	"time"
 )
 
-// link is the connection beneath a client's WebSocket. What the hub sends to many it hands over without waiting, for as long
-// as the kernel accepts it; what is left is written by a call that may wait, before anything else. Frames are never mixed, whichever
-// goroutine writes. It has a lock of its own, mu, which is taken before the hub's.
+// link is the TCP or TLS connection beneath a viewer's WebSocket. It writes frames in two ways: writeNow writes what the kernel accepts
+// at once and never waits; flush writes what writeNow left and may wait. Whichever goroutine writes, a frame that has been begun is
+// finished before anything else is written. mu is acquired before the lock of shared.
 type link struct {
 	net.Conn
-	// raw writes without waiting; nil where the system, or TLS, does not let one.
+	// raw writes without waiting; nil where the operating system does not offer that, or TLS lies between.
 	raw syscall.RawConn
-	// put is attempt, bound once rather than for each write, with what it writes and what came of it.
+	// put is the method attempt, bound once rather than for each write. data is what it writes, written how many bytes of that it has
+	// written, and failed its error.
 	put     func(fd uintptr) bool
 	data    []byte
 	written int
 	failed  error
 
-	// mu is held by whoever writes. It guards all but Conn, raw and put.
+	// mu is held while a goroutine writes. It guards all fields but Conn, raw and put.
 	mu sync.Mutex
-	// unsent is what is left of a frame that was begun, and the frames behind it; they are shared with other clients.
+	// unsent is what is left of a frame that was begun, and the frames after it. Their bytes are shared with other viewers.
 	unsent [][]byte
-	// timeout is how long the next call of Write may take over each frame, once it is its turn.
+	// timeout is how long the next call of Write may take for each frame, counted from when the frame's turn comes.
 	timeout time.Duration
 	// broken is why nothing more can be written.
 	broken error
@@ -42,11 +43,11 @@ func newLink(conn net.Conn) *link {
 	return l
 }
 
-// ready reports whether writeNow may be called: what is left of an earlier call comes first. The caller holds mu.
+// ready reports whether writeNow may be called: nothing of an earlier call is left. The caller holds mu.
 func (l *link) ready() bool { return l.raw != nil && len(l.unsent) == 0 && l.broken == nil }
 
-// writeNow writes what the kernel accepts at once, and reports whether that is all. The rest is for flush, which must follow. The
-// link is ready, and the caller holds mu.
+// writeNow writes what the kernel accepts at once, and reports whether that is everything. What is left is written by flush, which must
+// then be called. The link must be ready, and the caller holds mu.
 func (l *link) writeNow(frames [][]byte) (all bool, err error) {
 	for i, frame := range frames {
 		l.data, l.written, l.failed = frame, 0, nil
@@ -66,7 +67,7 @@ func (l *link) writeNow(frames [][]byte) (all bool, err error) {
 	return true, nil
 }
 
-// attempt writes until the kernel has enough. It always returns true: nobody is to wait for room.
+// attempt writes data until the kernel accepts no more. It always returns true, which has RawConn.Write return rather than wait.
 func (l *link) attempt(fd uintptr) bool {
 	for l.written < len(l.data) {
 		n, err := writeFD(fd, l.data[l.written:])
@@ -84,7 +85,7 @@ func (l *link) attempt(fd uintptr) bool {
 	return true
 }
 
-// flush writes what is left, and then the frames, each within the timeout. The caller holds mu.
+// flush writes what is left of earlier frames, and then the given ones, each within the timeout. The caller holds mu.
 func (l *link) flush(frames [][]byte, timeout time.Duration) error {
 	l.unsent = append(l.unsent, frames...)
 	for len(l.unsent) > 0 {
@@ -97,7 +98,7 @@ func (l *link) flush(frames [][]byte, timeout time.Duration) error {
 	return nil
 }
 
-// writeBy writes, and gives up at the deadline. What comes after half a frame would make no sense: an error is for good. The
+// writeBy writes data before the deadline. After an error the link is broken, because half of a frame may have been written. The
 // caller holds mu.
 func (l *link) writeBy(data []byte, deadline time.Time) error {
 	if l.broken != nil {
@@ -111,11 +112,11 @@ func (l *link) writeBy(data []byte, deadline time.Time) error {
 		l.broken = err
 		return err
 	}
-	// One that passes meanwhile would fail the next attempt.
+	// A deadline that passes later would make the next writeNow fail.
 	return l.Conn.SetWriteDeadline(time.Time{})
 }
 
-// Write is for the WebSocket's own frames: pings, pongs, closing.
+// Write writes one of the WebSocket's own frames: a ping, a pong or a close. What is left of earlier frames is written first.
 func (l *link) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -125,8 +126,9 @@ func (l *link) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// SetWriteDeadline is for the next call of Write. The time until others have written does not count: a deadline that has passed
-// meanwhile would break the connection of a client that only reads slowly.
+// SetWriteDeadline sets the timeout of the next call of Write to the time that is left until the deadline. The timeout begins only when
+// Write has the link: a deadline that passed while another goroutine was writing would break the connection of a client that is only
+// slow.
 func (l *link) SetWriteDeadline(deadline time.Time) error {
 	timeout := noTimeout
 	if !deadline.IsZero() {
@@ -138,26 +140,27 @@ func (l *link) SetWriteDeadline(deadline time.Time) error {
 	return nil
 }
 
-// noTimeout is as good as none.
+// noTimeout is so long that it never passes.
 const noTimeout = 1000 * time.Hour
 
-// SetDeadline is what the WebSocket calls before it has begun.
+// SetDeadline sets the deadline of the connection itself. gorilla/websocket calls it during the handshake, before anything else writes.
 func (l *link) SetDeadline(deadline time.Time) error {
 	return l.Conn.SetDeadline(deadline)
 }
 
-// linking has the connection that a WebSocket is made of be a link.
-type linking struct {
+// upgrading is the ResponseWriter of a handshake. It makes a link of the connection on which the handshake is done.
+type upgrading struct {
 	http.ResponseWriter
+	// link is set by Hijack.
 	link *link
 }
 
 // Hijack takes the connection over from the HTTP server.
-func (w *linking) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	conn, buffered, err := http.NewResponseController(w.ResponseWriter).Hijack()
+func (u *upgrading) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	conn, buffered, err := http.NewResponseController(u.ResponseWriter).Hijack()
 	if err != nil {
 		return nil, nil, err
 	}
-	w.link = newLink(conn)
-	return w.link, buffered, nil
+	u.link = newLink(conn)
+	return u.link, buffered, nil
 }

@@ -4,7 +4,7 @@ package push
 
 import "syscall"
 
-// canAttempt is whether there is a way to write without waiting. Here each client's own goroutine writes, and may wait.
+// canAttempt is whether a socket can be written to without waiting. Here it cannot: each connection's own goroutine writes, and may wait.
 const canAttempt = false
 
 func writeFD(uintptr, []byte) (int, error) { return 0, syscall.EINVAL }

@@ -18,12 +18,12 @@ func (cp *composer) snapshotEnvelope(kind string, seq uint64, snapshot bool) wir
 	return e
 }
 
-func (cp *composer) helloMessage(c *client, session string) *message {
+func (cp *composer) helloMessage(v *viewer, session string) *message {
 	hello := wire.Hello{
-		Envelope:      cp.envelope(wire.TypeHello, c.last),
+		Envelope:      cp.envelope(wire.TypeHello, v.last),
 		ServerVersion: cp.options.Version,
 		Session:       session,
-		Resumed:       c.resumed,
+		Resumed:       v.resumed,
 		WindowSeconds: int(cp.held.WindowLength() / time.Second),
 		DeviceTypes:   wire.FromCatalog(cp.options.Catalog),
 		AlertRules:    wire.FromRules(cp.options.Rules),
@@ -34,18 +34,18 @@ func (cp *composer) helloMessage(c *client, session string) *message {
 
 func (cp *composer) wireLimits() wire.Limits {
 	return wire.Limits{
-		MessageBytes:    cp.limits.MessageBytes,
-		FilterItems:     cp.limits.FilterItems,
-		PingSeconds:     int(cp.limits.PingInterval / time.Second),
-		MaxConnections:  cp.limits.Connections,
-		ResumeMessages:  cp.limits.Alerts,
+		MessageBytes:    cp.options.Limits.MessageBytes,
+		FilterItems:     cp.options.Limits.FilterItems,
+		PingSeconds:     int(cp.options.Limits.PingInterval / time.Second),
+		MaxConnections:  cp.options.Limits.Connections,
+		ResumeMessages:  cp.options.Limits.Alerts,
 		SnapshotWindows: cp.options.View.KeptWindows(),
 	}
 }
 
-func (cp *composer) errorMessage(c wire.Error) *message {
-	c.Envelope = cp.envelope(wire.TypeError, cp.feed.next())
-	return encode(c.Envelope, c)
+func (cp *composer) errorMessage(fault wire.Error) *message {
+	fault.Envelope = cp.envelope(wire.TypeError, cp.feed.next())
+	return encode(fault.Envelope, fault)
 }
 
 func (cp *composer) alertMessage(events []*iot.Alert, seq uint64, snapshot bool) *message {
@@ -66,8 +66,8 @@ type mergedWindow struct {
 	final, corrected bool
 }
 
-// windowData returns what the filter lets through of the window that starts at start; nil when that is nothing, or the
-// window is no longer kept.
+// windowData returns the part of a window that the filter lets through, with the counts of the devices that it lets through. start is the
+// start of the window in Unix microseconds. It returns nil if nothing passes, or the window is no longer kept.
 func (cp *composer) windowData(f *filter, start int64) *wire.AggregatedData {
 	merged := cp.merged[start]
 	if merged == nil {
@@ -138,16 +138,16 @@ func (cp *composer) statusMessage(f *filter, changed []entry, seq uint64, snapsh
 	return encode(m.Envelope, m)
 }
 
-// deviceMessage puts the message together from the devices' own JSON, which is made once for all messages that a device
-// is in until it changes again.
+// deviceMessage joins the JSON of devices, which is kept for further messages until a device changes. If it is not part of a snapshot,
+// it claims the traces of the devices, and one device is the sample for the age at delivery: the first that is traced, otherwise any.
 func (cp *composer) deviceMessage(entries []entry, seq uint64, snapshot bool) *message {
 	e := cp.snapshotEnvelope(wire.TypeDeviceData, seq, snapshot)
 	size := 0
 	for _, entry := range entries {
 		size += len(cp.fragment(entry.device)) + 1
 	}
-	const most = len(`{"type":"device_data","seq":18446744073709551615,"timestamp":"2006-01-02T15:04:05.999999999Z","snapshot":true,"devices":[]}`)
-	data := make([]byte, frameHead, frameHead+most+size)
+	const envelopeSize = len(`{"type":"device_data","seq":18446744073709551615,"timestamp":"2006-01-02T15:04:05.999999999Z","snapshot":true,"devices":[]}`)
+	data := make([]byte, frameHead, frameHead+envelopeSize+size)
 	data = append(appendEnvelope(data, e), `,"devices":[`...)
 	for i, entry := range entries {
 		if i > 0 {
@@ -158,12 +158,12 @@ func (cp *composer) deviceMessage(entries []entry, seq uint64, snapshot bool) *m
 	data = append(data, "]}"...)
 	m := newMessage(e, data)
 	if !snapshot {
-		// Any one would do as long as its place has no bearing on its age.
+		// The first or last would not do: the place in a message may depend on the age.
 		sampled := entries[seq%uint64(len(entries))]
 		if spans, first := cp.traces.claim(entries); len(spans) > 0 {
-			followed := &delivery{spans: spans, composed: time.Now(), viewers: cp.clients.count()}
-			m.traceID, sampled = followed.traceID(), first
-			m.traced.Store(followed)
+			t := &messageTrace{spans: spans, composed: time.Now(), viewers: cp.viewers.count()}
+			m.traceID, sampled = t.id(), first
+			m.trace.Store(t)
 		}
 		m.sample = cp.held.Device(sampled.device).Latest.Time
 	}

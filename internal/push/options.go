@@ -12,42 +12,53 @@ import (
 type HubOptions struct {
 	View    *view.View
 	Catalog *iot.Catalog
-	// Rules are the alert rules that hello lists; the hub does not evaluate them.
+	// Rules are the alert rules that the hello message lists; the hub does not evaluate them.
 	Rules []iot.Rule
-	// Version is the server's version, for hello.
+	// Version is the server's version, for the hello message.
 	Version string
 	Limits  Limits
 	// AllowedOrigins lists origins, such as "https://plant.example", whose pages may connect besides those of the host
-	// itself. A client that sends no Origin is no browser, and may.
+	// itself. A client that sends no Origin is not a browser, and may connect.
 	AllowedOrigins []string
 	Metrics        Metrics
 	// Log gets one line when the hub has closed; nil discards it.
 	Log *slog.Logger
 	// Compression offers permessage-deflate (RFC 7692) to clients, without context takeover. It costs the processor time of
-	// compressing each message once, and memory for a client only while that sends a compressed message itself.
+	// compressing each message once for all viewers, and memory for a viewer only while its client sends a compressed message.
 	Compression bool
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
 
-// Limits bounds what clients may do and cost. Zero fields mean the default.
+func (o HubOptions) withDefaults() HubOptions {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	o.Limits = o.Limits.withDefaults()
+	return o
+}
+
+// Limits bounds what clients may do and cost. A field that is zero has its default.
 type Limits struct {
-	// Connections is the largest number of clients; the excess gets 503. Default 10,000.
+	// Connections is how many viewers there may be; further handshakes get 503. Default 10,000.
 	Connections int
 	// MessageBytes is the largest message a client may send. Default 4096.
 	MessageBytes int
 	// FilterItems is the longest list in a filter. Default 200.
 	FilterItems int
-	// PingInterval is how often a silent connection is tried, PongTimeout how long the answer may take. Defaults 30 s, 10 s.
+	// PingInterval is how often each client is sent a ping, PongTimeout how long the answer may take. Defaults 30 s and 10 s.
 	PingInterval, PongTimeout time.Duration
-	// WriteTimeout is how long a client may take to accept one message. Default 10 s.
+	// WriteTimeout is how long a client may take to accept one message, or to send one that it has begun. Default 10 s.
 	WriteTimeout time.Duration
-	// Alerts is how many alert events at least are kept for clients that are behind or come back, AlertGrace how long at
-	// least. A client still behind loses the connection; its next one starts from a snapshot. Defaults 4096 and 10 s.
+	// Alerts is how many alert events at least are kept for viewers that are behind or come back, AlertGrace how long they are kept at
+	// least. A viewer that is behind by more loses its connection; the next one starts from a snapshot. Defaults 4096 and 10 s.
 	Alerts     int
 	AlertGrace time.Duration
-	// BytesPerSecond is about how many bytes of readings all clients together are sent a second. If more changes, each client gets the
-	// newest first and the others when there is room. Default 256 MiB, which few plants and viewers ever reach.
+	// BytesPerSecond is about how many bytes of readings all viewers together are sent a second. If more changes, each viewer gets the
+	// newest first and the others when there is room. Default 256 MiB, which few plants ever reach.
 	BytesPerSecond int
 }
 

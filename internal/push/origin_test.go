@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"iotmon/internal/view"
 )
 
 func TestOriginsThatMayConnect(t *testing.T) {
@@ -46,56 +44,46 @@ func TestOriginsThatMayConnect(t *testing.T) {
 	}
 }
 
-func TestARefusedOriginIsToldWithItsCureOnceAMinute(t *testing.T) {
+func TestARefusedOriginIsLoggedWithAdviceOnceAMinute(t *testing.T) {
 	now := noon
 	var log bytes.Buffer
-	h := NewHub(HubOptions{
-		View: view.New(view.Options{}), Log: slog.New(slog.NewTextHandler(&log, nil)), Now: func() time.Time { return now },
-	})
-	ask := func(method string) *httptest.ResponseRecorder {
+	o := &origins{log: slog.New(slog.NewTextHandler(&log, nil)), now: func() time.Time { return now }}
+	request := func(method, site string) *http.Request {
 		r := httptest.NewRequest(method, "/ws", nil)
 		r.Host = "10.0.0.7:8080"
 		r.Header.Set("Origin", "https://plant.example")
-		r.Header.Set("Connection", "Upgrade")
-		r.Header.Set("Upgrade", "websocket")
-		r.Header.Set("Sec-WebSocket-Version", "13")
-		r.Header.Set("Sec-WebSocket-Key", "AAAAAAAAAAAAAAAAAAAAAA==")
+		r.Header.Set("Sec-Fetch-Site", site)
+		return r
+	}
+	explain := func(site string) *httptest.ResponseRecorder {
 		w := httptest.NewRecorder()
-		h.ServeHTTP(w, r)
+		o.explain(w, request(http.MethodPost, site))
 		return w
 	}
 	for range 100 {
-		if w := ask(http.MethodGet); w.Code != http.StatusForbidden {
-			t.Fatalf("got %d, want 403", w.Code)
+		if o.check(request(http.MethodGet, "")) {
+			t.Fatal("another origin may connect")
 		}
 	}
 	if lines := strings.Count(log.String(), "websocket.allowed_origins"); lines != 1 {
-		t.Errorf("the log has %d lines with the cure, want one:\n%s", lines, log.String())
+		t.Errorf("the log has %d lines with the advice, want one:\n%s", lines, log.String())
 	}
 	now = now.Add(time.Minute)
-	ask(http.MethodGet)
+	o.check(request(http.MethodGet, ""))
 	if !strings.Contains(log.String(), "count=100") {
 		t.Errorf("after a minute the log does not say how many were refused:\n%s", log.String())
 	}
 	// A page asks why.
-	if w := ask(http.MethodPost); w.Code != http.StatusForbidden || !strings.Contains(w.Body.String(), "https://plant.example") ||
+	if w := explain(""); w.Code != http.StatusForbidden || !strings.Contains(w.Body.String(), "https://plant.example") ||
 		!strings.Contains(w.Body.String(), "websocket.allowed_origins") {
-		t.Errorf("got %d %q, want a 403 with the origin and the cure", w.Code, w.Body)
+		t.Errorf("got %d %q, want a 403 with the origin and the advice", w.Code, w.Body)
 	}
 	// Some browsers say that a POST comes from the server's own page, and nothing with a WebSocket.
-	r := httptest.NewRequest(http.MethodPost, "/ws", nil)
-	r.Host = "10.0.0.7:8080"
-	r.Header.Set("Origin", "https://plant.example")
-	r.Header.Set("Sec-Fetch-Site", "same-origin")
-	w := httptest.NewRecorder()
-	h.ServeHTTP(w, r)
-	if w.Code != http.StatusForbidden {
+	if w := explain("same-origin"); w.Code != http.StatusForbidden {
 		t.Errorf("asked with Sec-Fetch-Site after a refusal: got %d, want 403", w.Code)
 	}
 	now = now.Add(rememberedFor + time.Second)
-	w = httptest.NewRecorder()
-	h.ServeHTTP(w, r)
-	if w.Code != http.StatusNoContent {
+	if w := explain("same-origin"); w.Code != http.StatusNoContent {
 		t.Errorf("asked with Sec-Fetch-Site long after: got %d, want 204", w.Code)
 	}
 }

@@ -2,57 +2,58 @@ package push
 
 import "time"
 
-// pace says when there are rounds, from what they have cost of late. It is not safe for concurrent use.
+// pace measures what it costs to serve a viewer, and derives from that how far apart rounds are. It is not safe for concurrent use.
 type pace struct {
-	// each is about how long it takes to give one client its part of a round; 0 before the first.
-	each float64
+	// cost is about how many nanoseconds it takes to serve one viewer in a round; 0 before the first.
+	cost float64
 }
 
 const (
-	// minPause is the shortest time between two rounds: with few clients it is all that a round adds to the delay.
+	// minPause is the shortest time between two rounds: with few viewers it is all that a round adds to the delay.
 	minPause = 5 * time.Millisecond
 	// longestDelay bounds maxDelay.
 	longestDelay = time.Second
-	// usualEach is what a client is taken to cost before that is known, mostEach what it is believed to cost: a machine that
-	// slept for a minute says nothing of the next round.
-	usualEach, mostEach = 10 * time.Microsecond, 100 * time.Microsecond
-	// wakenEach is about what a client's own goroutine takes, beside the round, where it does the writing.
-	wakenEach = 20 * time.Microsecond
+	// initialCost is assumed for a viewer before the first round. maxCost bounds what a round is believed to have cost for each viewer:
+	// a machine that was suspended for a minute says nothing about the next round.
+	initialCost, maxCost = 10 * time.Microsecond, 100 * time.Microsecond
+	// handOverCost is about how long the goroutine of a connection writes, beside the round, to a viewer that was handed over to it.
+	handOverCost = 20 * time.Microsecond
 )
 
-// note takes in how long a round of so many clients took.
-func (p *pace) note(clients int, took time.Duration) {
-	if clients == 0 {
+// record notes how long a round of so many viewers took. The cost follows slowly: one round counts for an eighth.
+func (p *pace) record(viewers int, took time.Duration) {
+	if viewers == 0 {
 		return
 	}
-	each := min(float64(took)/float64(clients), float64(mostEach))
-	p.each += (each - p.perClient()) / 8
+	cost := min(float64(took)/float64(viewers), float64(maxCost))
+	p.cost += (cost - p.perViewer()) / 8
 }
 
-func (p *pace) perClient() float64 {
-	if p.each == 0 {
-		p.each = float64(usualEach)
+func (p *pace) perViewer() float64 {
+	if p.cost == 0 {
+		p.cost = float64(initialCost)
 	}
-	return p.each
+	return p.cost
 }
 
-// round returns how long a round of so many clients takes.
-func (p *pace) round(clients int) time.Duration {
-	return time.Duration(p.perClient() * float64(clients))
+// round returns how long a round of so many viewers takes.
+func (p *pace) round(viewers int) time.Duration {
+	return time.Duration(p.perViewer() * float64(viewers))
 }
 
-// pause returns how long to wait after a round, so that rounds take two thirds of a core at most.
-func (p *pace) pause(clients int) time.Duration {
-	return max(minPause, p.round(clients)/2)
+// pause returns how long to wait after a round, so that rounds use two thirds of a core at most.
+func (p *pace) pause(viewers int) time.Duration {
+	return max(minPause, p.round(viewers)/2)
 }
 
-// maxDelay returns how long a change that is not urgent may wait to be sent together with the next urgent one. So changes that come
-// every second in any case take no more than some hundredths of a core, and urgent ones seldom wait for the end of their rounds.
-func (p *pace) maxDelay(clients int) time.Duration {
-	return min(max(minPause, 50*p.round(clients)), longestDelay)
+// maxDelay returns how long a change that is not urgent may wait to be sent together with the next urgent one. It is so long that rounds
+// of changes that come every second anyway use no more than a few hundredths of a core, and that urgent changes seldom wait for the end
+// of such a round.
+func (p *pace) maxDelay(viewers int) time.Duration {
+	return min(max(minPause, 50*p.round(viewers)), longestDelay)
 }
 
 // backfillTime returns how long a round may take for backfills, after it has sent what changed.
-func (p *pace) backfillTime(clients int) time.Duration {
-	return max(minPause, p.round(clients)/4)
+func (p *pace) backfillTime(viewers int) time.Duration {
+	return max(minPause, p.round(viewers)/4)
 }

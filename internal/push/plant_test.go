@@ -24,8 +24,27 @@ var noon = viewtest.Noon
 
 const windowLength = viewtest.WindowLength
 
-// script writes batches for a hub without a server.
-func script() *plant { return &plant{} }
+// testOptions returns options with a view of their own; change may adjust them.
+func testOptions(t testing.TB, change func(*HubOptions)) HubOptions {
+	t.Helper()
+	catalog, err := iot.NewCatalog(iot.BuiltinTypes()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := HubOptions{
+		View:    view.New(view.Options{WindowLength: windowLength}),
+		Catalog: catalog,
+		Rules: []iot.Rule{
+			{Name: "temperature_high", Type: iot.Temperature, Severity: iot.Warning, Threshold: 28},
+			{Name: iot.RuleOffline, Severity: iot.Warning},
+		},
+		Version: "test",
+	}
+	if change != nil {
+		change(&o)
+	}
+	return o
+}
 
 // plant is a hub behind a real HTTP server, with its log played by the test.
 type plant struct {
@@ -47,23 +66,7 @@ func build(t *testing.T, change func(*HubOptions)) *plant {
 // prepare makes a plant that serves but does not run.
 func prepare(t *testing.T, change func(*HubOptions)) *plant {
 	t.Helper()
-	catalog, err := iot.NewCatalog(iot.BuiltinTypes()...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	o := HubOptions{
-		View:    view.New(view.Options{WindowLength: windowLength}),
-		Catalog: catalog,
-		Rules: []iot.Rule{
-			{Name: "temperature_high", Type: iot.Temperature, Severity: iot.Warning, Threshold: 28},
-			{Name: iot.RuleOffline, Severity: iot.Warning},
-		},
-		Version: "test",
-	}
-	if change != nil {
-		change(&o)
-	}
-	p := &plant{Hub: NewHub(o), t: t}
+	p := &plant{Hub: NewHub(testOptions(t, change)), t: t}
 	p.server = httptest.NewServer(p.Hub)
 	t.Cleanup(p.server.Close)
 	return p
@@ -85,16 +88,11 @@ func (p *plant) start() {
 	p.t.Cleanup(p.stop)
 }
 
-// forgets returns the deletion of a device.
-func (p *plant) forgets(id string) view.Forgotten {
-	return view.Forgotten{Device: iot.DeviceID(id), Position: p.Position()}
-}
-
-// viewer is a client of a plant.
-type viewer struct {
+// browser is a client of a plant, at the other end of a connection.
+type browser struct {
 	t    *testing.T
 	conn *websocket.Conn
-	// session and seq are what resuming takes: the session of the hello, and the number of the last message.
+	// session and seq are what resuming needs: the session of the hello, and the number of the last message.
 	session string
 	seq     uint64
 	resumed bool
@@ -126,7 +124,7 @@ func (p *plant) url(query url.Values) string {
 }
 
 // connect opens a connection and reads its hello.
-func (p *plant) connect(query url.Values) *viewer {
+func (p *plant) connect(query url.Values) *browser {
 	p.t.Helper()
 	v := p.open(query)
 	hello := v.read()
@@ -138,27 +136,27 @@ func (p *plant) connect(query url.Values) *viewer {
 }
 
 // open opens a connection.
-func (p *plant) open(query url.Values) *viewer {
+func (p *plant) open(query url.Values) *browser {
 	p.t.Helper()
 	conn, response, err := websocket.DefaultDialer.Dial(p.url(query), nil)
 	if err != nil {
 		p.t.Fatalf("connect: %v (%v)", err, response)
 	}
 	response.Body.Close()
-	v := &viewer{t: p.t, conn: conn}
+	v := &browser{t: p.t, conn: conn}
 	p.t.Cleanup(func() { conn.Close() })
 	return v
 }
 
-// enter connects and reads the snapshot, which ends with whatever until accepts.
-func (p *plant) enter(until func(*received) bool) *viewer {
+// enter connects and reads up to the first message that until accepts.
+func (p *plant) enter(until func(*received) bool) *browser {
 	p.t.Helper()
 	v := p.connect(nil)
 	v.readUntil(until)
 	return v
 }
 
-func (v *viewer) readBytes() []byte {
+func (v *browser) readBytes() []byte {
 	v.t.Helper()
 	if err := v.conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
 		v.t.Fatal(err)
@@ -171,13 +169,10 @@ func (v *viewer) readBytes() []byte {
 }
 
 // read returns the next message. Numbers must grow on every connection.
-func (v *viewer) read() *received {
+func (v *browser) read() *received {
 	v.t.Helper()
 	data := v.readBytes()
-	m := new(received)
-	if err := json.Unmarshal(data, m); err != nil {
-		v.t.Fatalf("message is no JSON: %v\n%s", err, data)
-	}
+	m := decode(v.t, data)
 	if m.Seq <= v.seq {
 		v.t.Fatalf("seq went from %d to %d:\n%s", v.seq, m.Seq, data)
 	}
@@ -185,8 +180,17 @@ func (v *viewer) read() *received {
 	return m
 }
 
+func decode(t testing.TB, data []byte) *received {
+	t.Helper()
+	m := new(received)
+	if err := json.Unmarshal(data, m); err != nil {
+		t.Fatalf("message is not JSON: %v\n%s", err, data)
+	}
+	return m
+}
+
 // readUntil reads to the first message that accept accepts and returns all messages, that one last.
-func (v *viewer) readUntil(accept func(*received) bool) []*received {
+func (v *browser) readUntil(accept func(*received) bool) []*received {
 	v.t.Helper()
 	var all []*received
 	for {
@@ -198,7 +202,7 @@ func (v *viewer) readUntil(accept func(*received) bool) []*received {
 	}
 }
 
-func (v *viewer) send(message string) {
+func (v *browser) send(message string) {
 	v.t.Helper()
 	if err := v.conn.WriteMessage(websocket.TextMessage, []byte(message)); err != nil {
 		v.t.Fatal(err)
@@ -206,7 +210,7 @@ func (v *viewer) send(message string) {
 }
 
 // resume returns the query that resumes the connection of v.
-func (v *viewer) resume() url.Values {
+func (v *browser) resume() url.Values {
 	return url.Values{"session": {v.session}, "since": {fmt.Sprint(v.seq)}}
 }
 

@@ -2,7 +2,7 @@ package push
 
 import "github.com/gorilla/websocket"
 
-// Reason is why a connection ended, or was not accepted. As a string it labels a metric and closes the WebSocket.
+// Reason is why a connection ended, or was not accepted. It is the label of a metric, and the text with which the WebSocket is closed.
 type Reason string
 
 // Why connections end.

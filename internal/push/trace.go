@@ -9,21 +9,24 @@ import (
 )
 
 const (
-	// mostTraced bounds the devices that are followed at once: tracing is for samples.
-	mostTraced = 1000
-	// tracePatience is how long a state is followed that no client gets to see, as none wants the device.
-	tracePatience = 10 * time.Second
+	// maxTraced bounds how many devices are traced at once: tracing is for samples.
+	maxTraced = 1000
+	// traceTimeout is how long a state is traced that no viewer is sent, because no filter lets the device through.
+	traceTimeout = 10 * time.Second
 )
 
-// traces are the spans of states that have not been written to any client yet, by device.
-type traces map[int32]unwritten
+// traces holds the span of each sampled device state that has not been put into a message yet, by the number of the device. Each span ends with one
+// of these outcomes: viewed, when a message with the state was written to a viewer; conflated, when a newer state replaced it; forgotten,
+// when the device was; no viewer, when no viewer was sent it in time; not followed, when too many were traced already. The lock of shared
+// guards it.
+type traces map[int32]tracedState
 
-type unwritten struct {
+type tracedState struct {
 	span  trace.Span
 	since time.Time
 }
 
-// add follows a device's new state. What was followed of it before has been replaced.
+// add begins to trace a device's new state, and ends the span of the state that it replaces.
 func (t traces) add(device int32, span trace.Span, now time.Time) {
 	if replaced, is := t[device]; is {
 		endTrace(replaced.span, "conflated")
@@ -32,14 +35,14 @@ func (t traces) add(device int32, span trace.Span, now time.Time) {
 		delete(t, device)
 		return
 	}
-	if len(t) >= mostTraced {
+	if len(t) >= maxTraced {
 		endTrace(span, "not followed")
 		return
 	}
-	t[device] = unwritten{span, now}
+	t[device] = tracedState{span, now}
 }
 
-// claim returns the spans of the devices in a message, which are the message's to end.
+// claim removes the spans of the devices in a message and returns them with the first of these devices. The message ends the spans.
 func (t traces) claim(entries []entry) (spans []trace.Span, first entry) {
 	if len(t) == 0 {
 		return nil, entry{}
@@ -66,11 +69,11 @@ func (t traces) forget(device int32) {
 	}
 }
 
-// expire ends the spans of states that no client has been sent in time, all of them unless there are clients.
-func (t traces) expire(now time.Time, watched bool) {
-	for device, u := range t {
-		if !watched || now.Sub(u.since) > tracePatience {
-			endTrace(u.span, "no viewer")
+// expire ends the spans of states that no viewer was sent within traceTimeout. Without viewers it ends all spans.
+func (t traces) expire(now time.Time, viewers bool) {
+	for device, state := range t {
+		if !viewers || now.Sub(state.since) > traceTimeout {
+			endTrace(state.span, "no viewer")
 			delete(t, device)
 		}
 	}
@@ -81,25 +84,26 @@ func endTrace(span trace.Span, outcome string) {
 	span.End()
 }
 
-// delivery is what is traced of a message until the first client has it.
-type delivery struct {
-	spans    []trace.Span
+// messageTrace holds the spans of the states in one message, until the message has been written to the first viewer.
+type messageTrace struct {
+	spans []trace.Span
+	// composed is when the message was made, viewers how many viewers there were then.
 	composed time.Time
 	viewers  int
 }
 
-// traceID names the first of the traces.
-func (d *delivery) traceID() string { return d.spans[0].SpanContext().TraceID().String() }
+// id returns the id of the first of the traces.
+func (t *messageTrace) id() string { return t.spans[0].SpanContext().TraceID().String() }
 
-// written ends the spans: a client has the message.
-func (d *delivery) written(kind string, bytes int) {
-	for _, span := range d.spans {
+// written ends the spans, each with a child span for the time from making the message to writing it.
+func (t *messageTrace) written(kind string, bytes int) {
+	for _, span := range t.spans {
 		ctx := trace.ContextWithSpan(context.Background(), span)
-		_, send := span.TracerProvider().Tracer("iotmon").Start(ctx, "send websocket", trace.WithTimestamp(d.composed),
+		_, send := span.TracerProvider().Tracer("iotmon").Start(ctx, "send websocket", trace.WithTimestamp(t.composed),
 			trace.WithSpanKind(trace.SpanKindServer), trace.WithAttributes(
 				attribute.String("iotmon.message.type", kind),
 				attribute.Int("iotmon.message.bytes", bytes),
-				attribute.Int("iotmon.viewers", d.viewers),
+				attribute.Int("iotmon.viewers", t.viewers),
 			))
 		send.End()
 		endTrace(span, "viewed")

@@ -44,12 +44,12 @@ func outcomes(recorder *tracetest.SpanRecorder) []string {
 func TestTraceEndsAtTheFirstSocket(t *testing.T) {
 	recorder, trace := spans(t)
 	var mu sync.Mutex
-	told := make(map[string]bool)
+	delivered := make(map[string]bool)
 	p := build(t, func(o *HubOptions) {
 		o.Metrics.Delivered = func(_ time.Duration, traceID string) {
 			mu.Lock()
 			defer mu.Unlock()
-			told[traceID] = true
+			delivered[traceID] = true
 		}
 	})
 	first, second := p.enter(isSnapshot(wire.TypeDeviceStatus)), p.enter(isSnapshot(wire.TypeDeviceStatus))
@@ -73,12 +73,12 @@ func TestTraceEndsAtTheFirstSocket(t *testing.T) {
 	}
 	mu.Lock()
 	defer mu.Unlock()
-	if !told[id] || !told[""] || len(told) != 2 {
-		t.Errorf("latencies were told of the traces %v, want %s and none", told, id)
+	if !delivered[id] || !delivered[""] || len(delivered) != 2 {
+		t.Errorf("latencies were reported with the traces %v, want %s and none", delivered, id)
 	}
 }
 
-func TestTraceOfWhatNobodySeesEnds(t *testing.T) {
+func TestTraceOfADeviceWithoutViewersEnds(t *testing.T) {
 	recorder, trace := spans(t)
 	p := build(t, nil)
 	p.Apply(view.Batch{States: []iot.DeviceState{p.Says("device_001", iot.Temperature, "A", 1)}, Traced: []view.Traced{trace("device_001")}})
@@ -96,21 +96,21 @@ func TestTraceOfWhatNobodySeesEnds(t *testing.T) {
 	p.Apply(view.Batch{States: []iot.DeviceState{p.Says("device_002", iot.Temperature, "A", 1)}, Traced: []view.Traced{trace("device_002")}})
 	p.stop()
 	if got := outcomes(recorder); len(got) != 3 || got[2] != "device_002 no viewer" {
-		t.Errorf("got %v, want the span that no client wanted ended with the hub", got)
+		t.Errorf("got %v, want the span of a device without viewers ended with the hub", got)
 	}
 }
 
 func TestTracesAreBounded(t *testing.T) {
 	recorder, trace := spans(t)
 	all, now := make(traces), time.Now()
-	for device := range int32(mostTraced + 1) {
+	for device := range int32(maxTraced + 1) {
 		all.add(device, trace("device").Span, now)
 	}
-	if got := outcomes(recorder); len(all) != mostTraced || !slices.Equal(got, []string{"device not followed"}) {
-		t.Errorf("%d are followed, and ended have %v", len(all), got)
+	if got := outcomes(recorder); len(all) != maxTraced || !slices.Equal(got, []string{"device not followed"}) {
+		t.Errorf("%d are traced, and these have ended: %v", len(all), got)
 	}
-	all.expire(now.Add(tracePatience+time.Second), true)
-	if len(all) != 0 || len(recorder.Ended()) != mostTraced+1 {
-		t.Errorf("%d are followed for ever, %d have ended", len(all), len(recorder.Ended()))
+	all.expire(now.Add(traceTimeout+time.Second), true)
+	if len(all) != 0 || len(recorder.Ended()) != maxTraced+1 {
+		t.Errorf("%d are traced for ever, %d have ended", len(all), len(recorder.Ended()))
 	}
 }

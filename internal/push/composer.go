@@ -6,20 +6,21 @@ import (
 	"iotmon/internal/view"
 )
 
-// composer makes the messages that clients are sent, from the feed, which knows what changed, and the view, which knows what is true
-// now. What several clients can be sent is made once: within a round the messages for each filter and cursor, and for each state of a
+// composer makes the messages that viewers are sent, from the feed, which knows what changed, and the view, which holds the present state.
+// Several viewers share what is made: within a round the messages for each filter and for what has been seen, and for each state of a
 // backfill; from round to round the JSON of a device and the merged partitions of a window, until they change.
 //
-// The hub's lock guards it. Its methods that read the view need hold to have been called, and release to follow.
+// The lock of shared guards it. hold must have been called before messages are made, and release must follow.
 type composer struct {
 	options *HubOptions
-	limits  Limits
 	feed    *feed
-	clients *clients
+	viewers *viewers
 	traces  traces
 
 	// held is the view while messages are made of it.
 	held view.Held
+	// allowance is how many changed devices a viewer may be sent in this round.
+	allowance int
 	// changes and chunks hold what was made since the last round began.
 	changes map[changeKey]*changeSet
 	chunks  map[chunkKey]*chunk
@@ -29,22 +30,25 @@ type composer struct {
 	deflater  deflater
 }
 
-func newComposer(o *HubOptions, limits Limits, f *feed, cs *clients, ts traces) *composer {
+func newComposer(o *HubOptions, f *feed, vs *viewers, ts traces) *composer {
 	return &composer{
-		options: o, limits: limits, feed: f, clients: cs, traces: ts,
-		changes: make(map[changeKey]*changeSet),
-		chunks:  make(map[chunkKey]*chunk),
-		merged:  make(map[int64]*mergedWindow),
+		options: o, feed: f, viewers: vs, traces: ts,
+		allowance: minAllowance,
+		changes:   make(map[changeKey]*changeSet),
+		chunks:    make(map[chunkKey]*chunk),
+		merged:    make(map[int64]*mergedWindow),
 	}
 }
 
-// hold keeps the view as it is until release, which must follow soon.
+// hold keeps the view as it is until release, which must follow soon: no batch is applied in between.
 func (cp *composer) hold() { cp.held = cp.options.View.Hold() }
 
 func (cp *composer) release() { cp.held.Release() }
 
-// beginRound drops the messages of the round before, and the encoded form of what is about to be numbered.
-func (cp *composer) beginRound() {
+// beginRound drops the messages of the round before, and what was encoded of devices and windows that are about to be numbered anew.
+// Call it before feed.number.
+func (cp *composer) beginRound(allowance int) {
+	cp.allowance = allowance
 	clear(cp.changes)
 	clear(cp.chunks)
 	for _, device := range cp.feed.pending.devices.list {
@@ -58,7 +62,7 @@ func (cp *composer) beginRound() {
 	maps.DeleteFunc(cp.merged, func(start int64, _ *mergedWindow) bool { return start < oldest })
 }
 
-// forget drops the encoded form of a device: it has changed, or its number may be another's before the next round.
+// forget drops the JSON of a device: the device has changed, or its number may be given to another one before the next round.
 func (cp *composer) forget(device int32) {
 	if int(device) < len(cp.fragments) {
 		cp.fragments[device] = nil
