@@ -162,11 +162,11 @@ func eval[T any](tab *tab, expression string) T {
 	return value
 }
 
-// until waits for an expression to be true.
+// until waits for an expression, or what it promises, to be true as JavaScript sees it.
 func (tab *tab) until(expression string) {
 	tab.t.Helper()
 	deadline := time.Now().Add(patience)
-	for !eval[bool](tab, expression) {
+	for !eval[bool](tab, fmt.Sprintf(`Promise.resolve(%s).then(Boolean)`, expression)) {
 		if time.Now().After(deadline) {
 			shown := eval[string](tab, "document.body.innerText")
 			tab.t.Fatalf("still not true: %s\nthe page shows:\n%.3000s", expression, shown)

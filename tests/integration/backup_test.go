@@ -180,7 +180,7 @@ func TestBackupsAreRefused(t *testing.T) {
 		said string
 	}{
 		"a file that is there":    {[]string{"backup", "-data-dir", dir, there}, 1, "exists already"},
-		"no data directory":       {[]string{"backup", "-data-dir", elsewhere, file + "2"}, 1, "is no data directory"},
+		"no data directory":       {[]string{"backup", "-data-dir", elsewhere, file + "2"}, 1, "is not a data directory"},
 		"nowhere to write":        {[]string{"backup", "-data-dir", dir, filepath.Join(elsewhere, "no", "file")}, 1, "no such file"},
 		"a directory in use":      {[]string{"restore", "-data-dir", dir, file}, 1, "is not empty"},
 		"one that was cut off":    {[]string{"restore", "-data-dir", target, cut}, 1, "ends too early"},
