@@ -66,25 +66,41 @@ func (s *server) serveDocument(document *huma.OpenAPI) error {
 	if err != nil {
 		return fmt.Errorf("encode as YAML: %w", err)
 	}
-	s.mux.Handle("GET "+Prefix+"/openapi.json", fixed("application/json", documentPolicy, asJSON))
-	s.mux.Handle("GET "+Prefix+"/openapi.yaml", fixed("application/yaml", documentPolicy, asYAML))
+	s.mux.Handle("GET "+Prefix+"/openapi.json", fixed("application/json", documentPolicy, inMemory(asJSON)))
+	s.mux.Handle("GET "+Prefix+"/openapi.yaml", fixed("application/yaml", documentPolicy, inMemory(asYAML)))
 	return s.serveViewer()
 }
 
 // documentPolicy allows nothing: a document loads nothing.
 const documentPolicy = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'"
 
-// fixed serves content that does not change while the program runs; a browser asks whether it has. The policy is what the
-// content may load.
-func fixed(contentType, policy string, content []byte) http.Handler {
-	sum := sha256.Sum256(content)
-	tag := `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
+// content is what does not change while the program runs: its hash, as an ETag, and how to read it. The error of open ends the
+// response.
+type content struct {
+	tag  string
+	open func() (io.ReadSeeker, error)
+}
+
+func tagged(sum [sha256.Size]byte, open func() (io.ReadSeeker, error)) content {
+	return content{`"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`, open}
+}
+
+func inMemory(text []byte) content {
+	return tagged(sha256.Sum256(text), func() (io.ReadSeeker, error) { return bytes.NewReader(text), nil })
+}
+
+// fixed serves content; a browser asks whether it has changed. The policy is what the content may load.
+func fixed(contentType, policy string, content content) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		reader, err := content.open()
+		if err != nil {
+			panic(http.ErrAbortHandler) // What is in memory or in the program can be read.
+		}
 		header := w.Header()
 		header.Set("Content-Type", contentType)
 		header.Set("Cache-Control", "no-cache")
-		header.Set("ETag", tag)
+		header.Set("ETag", content.tag)
 		header.Set("Content-Security-Policy", policy)
-		http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(content))
+		http.ServeContent(w, r, "", time.Time{}, reader)
 	})
 }

@@ -205,7 +205,7 @@ func TestManyRowsDoNotWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, store := onePlant(t)
 		defer store.Close()
-		const many = 5100
+		const many = 10_100
 		for i := range many {
 			p.read(0, "a", began.Add(time.Duration(i+1)*time.Millisecond), 2)
 		}
@@ -218,7 +218,7 @@ func TestManyRowsDoNotWait(t *testing.T) {
 		var running sync.WaitGroup
 		running.Go(func() { _ = archiver.Run(ctx) })
 		time.Sleep(5 * time.Second)
-		if after, counts := notes.writes(); len(after) == 0 || counts[0] < 5000 {
+		if after, counts := notes.writes(); len(after) == 0 || counts[0] < 10_000 {
 			t.Errorf("got writes after %v of %v readings, want one of thousands at once", after, counts)
 		}
 		cancel()

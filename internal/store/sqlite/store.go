@@ -53,8 +53,12 @@ const (
 	cachePerDevice = 6
 )
 
-// walLimit truncates the write-ahead log after a large transaction.
-const walLimit = "journal_size_limit(33554432)"
+// checkpointAt is the size of the write-ahead log, in pages, at which its pages are copied to the database: each page once, however
+// often it was written meanwhile. walLimit truncates the log after a large transaction.
+const (
+	checkpointAt = "wal_autocheckpoint(4000)"
+	walLimit     = "journal_size_limit(33554432)"
+)
 
 // Store is an archive.Store and an api.History. One connection writes and a few read; readers never wait for the writer
 // (WAL). Its methods may be called concurrently.
@@ -120,7 +124,7 @@ func (s *Store) fitCache(ctx context.Context) error {
 
 func open(path string, connections int, pragmas ...string) (*sql.DB, error) {
 	query := url.Values{"_txlock": {"immediate"}}
-	for _, pragma := range append([]string{"journal_mode(WAL)", "busy_timeout(10000)", "temp_store(MEMORY)", walLimit}, pragmas...) {
+	for _, pragma := range append([]string{"journal_mode(WAL)", "busy_timeout(10000)", "temp_store(MEMORY)", checkpointAt, walLimit}, pragmas...) {
 		query.Add("_pragma", pragma)
 	}
 	address := url.URL{Scheme: "file", Opaque: (&url.URL{Path: path}).EscapedPath(), RawQuery: query.Encode()}
