@@ -36,7 +36,7 @@ func (s *Service) makeProcessor(context.Context) error {
 		Metrics:        s.processorMetrics(),
 		Handover:       s.handover,
 		TornCommits:    s.broker != nil,
-		Early:          s.early(),
+		LocalView:      s.localView(),
 		Logger:         s.Logger,
 		Tracer:         s.tracing.Tracer(),
 	})
@@ -53,9 +53,9 @@ func (s *Service) processorMetrics() processorMetrics {
 	}
 }
 
-// early returns what the processor calls with states and open windows as soon as it has made them, so that the live view of
-// the same process need not wait to read them from the log. It returns nil if the live view is in another process.
-func (s *Service) early() func(view.Batch) {
+// localView returns the function that the processor calls with states and windows in progress, so that the live view of
+// the same process gets them without reading the log. It returns nil if the live view is in another process.
+func (s *Service) localView() func(view.Batch) {
 	if s.handover == nil {
 		return nil
 	}

@@ -37,7 +37,7 @@ type TailOptions struct {
 	// nothing is read. It must not keep the slices after it has returned.
 	Sink func(view.Batch)
 	// LocalProcessor means that a processor in this process gives states without alerts to the live view directly; see
-	// processor.Options.Early. The tail leaves such states out once it has caught up.
+	// processor.Options.LocalView. The tail leaves such states out once it has caught up.
 	LocalProcessor bool
 	// Undecodable is called for each record that cannot be decoded and is skipped. It must not block; nil ignores the calls.
 	Undecodable func(topic string)

@@ -7,14 +7,14 @@ import (
 	"iotmon/internal/wire"
 )
 
-// maxRecordBytes bounds what the processor writes, well below the 1 MiB that a topic takes by default. What readings say is
-// bounded at the door, and so is the number of rules, so nothing comes near it but what an older version has admitted.
+// maxRecordBytes is the largest value that the processor writes. It is well below the 1 MiB that a topic accepts by default. Texts of
+// readings and the number of rules are limited at admission, so only data that an older version has admitted can come near it.
 const maxRecordBytes = 512 << 10
 
-// maxText is what is left of a text where that is needed to keep the bound.
+// maxText is the length to which texts are cut in a record that would be too large.
 const maxText = iot.MaxIDLength
 
-// encodeSummary lists as many of the alerts as fit, the most urgent first; AlertCount tells of all.
+// encodeSummary encodes a summary with as many of its alerts as fit, the most urgent first. AlertCount still counts all alerts.
 func encodeSummary(s *iot.WindowSummary) []byte {
 	value := wire.AppendWindowSummary(nil, s)
 	for bounded := *s; len(value) > maxRecordBytes && len(bounded.Alerts) > 0; {
@@ -24,7 +24,7 @@ func encodeSummary(s *iot.WindowSummary) []byte {
 	return value
 }
 
-// encodeAlert shortens what the alert says in words rather than leave it unsaid.
+// encodeAlert encodes an alert. It cuts the texts of one that would be too large.
 func encodeAlert(a *iot.Alert) []byte {
 	value := wire.AppendAlert(nil, a)
 	if len(value) > maxRecordBytes {
@@ -34,7 +34,7 @@ func encodeAlert(a *iot.Alert) []byte {
 	return value
 }
 
-// appendState shortens texts rather than leave out an alert.
+// appendState appends an encoded state. It cuts the texts of one that would be too large, and keeps all alerts.
 func appendState(dst []byte, s *iot.DeviceState) []byte {
 	start := len(dst)
 	if dst = wire.AppendDeviceState(dst, s); len(dst)-start <= maxRecordBytes {
@@ -75,7 +75,7 @@ func shortLocation(l iot.Location) iot.Location {
 	return l
 }
 
-// shortText cuts a text between two characters.
+// shortText cuts a text to maxText, between two characters.
 func shortText(text string) string {
 	if len(text) <= maxText {
 		return text

@@ -12,8 +12,8 @@ import (
 	"iotmon/internal/wire"
 )
 
-// Every rule that a type may have is violated, now and in a backlog, by a device whose texts are as long as they can be
-// configured to be, of characters that take two bytes each. The state fits into a record, and reads the same.
+// A device violates as many rules as there may be, with a live reading and with one of a backlog. All texts have their greatest
+// length, of characters that take two bytes in JSON. The state fits into a record and is decoded unchanged.
 func TestTheLargestStateFits(t *testing.T) {
 	catalog, err := iot.NewCatalog(iot.TypeSpec{
 		Name: iot.DeviceType(strings.Repeat("t", 63)), Unit: strings.Repeat("u", 128), Min: -math.MaxFloat64, Max: math.MaxFloat64,
@@ -33,7 +33,7 @@ func TestTheLargestStateFits(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := alert.New(append(rules, iot.Rule{Name: "one more", Type: kind, Severity: iot.Info}), catalog); err == nil {
-		t.Error("one rule more than there may be is taken")
+		t.Error("got no error for one rule too many")
 	}
 	long := strings.Repeat("\"", 1024)
 	r := iot.Reading{

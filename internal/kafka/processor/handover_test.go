@@ -13,7 +13,7 @@ import (
 	"iotmon/internal/view"
 )
 
-func loaded(t *testing.T, h *Handover, id int32) (values []string, next int64, cached bool) {
+func load(t *testing.T, h *Handover, id int32) (values []string, next int64, cached bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
@@ -24,15 +24,15 @@ func loaded(t *testing.T, h *Handover, id int32) (values []string, next int64, c
 	return values, next, cached
 }
 
-func TestHandoverGivesEachPartitionOnce(t *testing.T) {
+func TestHandoverReturnsEachPartitionOnce(t *testing.T) {
 	h := NewHandover()
-	h.give(3, keptStates{"a": {value: []byte("outdated")}}, 5)
-	h.give(3, keptStates{"a": {value: []byte("state")}}, 7)
-	if values, next, cached := loaded(t, h, 3); len(values) != 1 || values[0] != "state" || next != 7 || !cached {
-		t.Errorf("got %q up to %d (%v), want what was given last", values, next, cached)
+	h.offer(3, keptStates{"a": {value: []byte("outdated")}}, 5)
+	h.offer(3, keptStates{"a": {value: []byte("state")}}, 7)
+	if values, next, cached := load(t, h, 3); len(values) != 1 || values[0] != "state" || next != 7 || !cached {
+		t.Errorf("got %q up to %d (%v), want the last states", values, next, cached)
 	}
-	h.give(3, keptStates{"a": {value: []byte("later")}}, 9)
-	if values, _, cached := loaded(t, h, 3); len(values) != 0 || cached {
+	h.offer(3, keptStates{"a": {value: []byte("later")}}, 9)
+	if values, _, cached := load(t, h, 3); len(values) != 0 || cached {
 		t.Errorf("the second time: got %q (%v), want nothing", values, cached)
 	}
 }
@@ -42,45 +42,45 @@ func TestHandoverWaitsForARestore(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
 	if _, cached, err := h.Load(ctx, statecache.Partition{ID: 1}, func([]byte) {}); cached || !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("with nothing given: got %v, %v", cached, err)
+		t.Errorf("before a restore: got %v, %v, want that the context ended", cached, err)
 	}
-	go h.give(1, keptStates{}, 4)
-	if _, next, cached := loaded(t, h, 1); next != 4 || !cached {
+	go h.offer(1, keptStates{}, 4)
+	if _, next, cached := load(t, h, 1); next != 4 || !cached {
 		t.Errorf("got up to %d (%v), want 4", next, cached)
 	}
 }
 
-// What is restored after the tail has caught up, or while it reads the log, is not kept for it; nor does it wait again.
+// States that are restored after End are not kept, and Load does not wait for them.
 func TestHandoverIsOverAfterItsEnd(t *testing.T) {
 	h := NewHandover()
-	h.give(0, keptStates{"a": {value: []byte("state")}}, 7)
+	h.offer(0, keptStates{"a": {value: []byte("state")}}, 7)
 	h.End()
-	h.give(1, keptStates{"a": {value: []byte("state")}}, 7)
+	h.offer(1, keptStates{"a": {value: []byte("state")}}, 7)
 	for id, p := range h.partitions {
 		if p.states != nil {
-			t.Errorf("states of partition %d are kept for nobody", id)
+			t.Errorf("got states of partition %d, want none", id)
 		}
 	}
 	for id := range int32(3) {
-		if values, _, cached := loaded(t, h, id); len(values) > 0 || cached {
-			t.Errorf("partition %d is handed over after the end: %q", id, values)
+		if values, _, cached := load(t, h, id); len(values) > 0 || cached {
+			t.Errorf("partition %d after the end: got %q, want nothing", id, values)
 		}
 	}
 }
 
-// A restart reads the device states once, and the live view has all of them.
-func TestTheTailBeginsWithWhatTheProcessorRestores(t *testing.T) {
+// After a restart the live view has all device states from the handover.
+func TestTheTailBeginsWithTheRestoredStates(t *testing.T) {
 	l := newTestLog(t)
 	const devices = 40
 	stop := l.startProcessor(&stepMetrics{})
 	for device := range devices {
 		l.Post(kafkatest.Reading(device, time.Now(), float64(device%20)))
 	}
-	l.tally(devices)
+	l.awaitReadings(devices)
 	stop()
 
 	handover := NewHandover()
-	l.startHandingOver(&stepMetrics{}, handover)
+	l.startWithHandover(&stepMetrics{}, handover)
 	present := view.New(view.Options{WindowLength: time.Second})
 	tail := feed.NewTail(feed.TailOptions{
 		Dial: l.Dial, Topics: l.Topics, Cache: handover, Sink: func(b view.Batch) { present.Apply(b) }, Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
@@ -104,8 +104,8 @@ func TestTheTailBeginsWithWhatTheProcessorRestores(t *testing.T) {
 		}
 	}
 	for id := range int32(kafkatest.Partitions) {
-		if _, _, cached := loaded(t, handover, id); cached {
-			t.Errorf("partition %d was not taken", id)
+		if _, _, cached := load(t, handover, id); cached {
+			t.Errorf("the tail did not load partition %d", id)
 		}
 	}
 }

@@ -6,18 +6,18 @@ import (
 	"time"
 )
 
-// idleCommit is how long what was read may be uncommitted because nothing followed from it: ticks, markers, what was aborted.
-// Retention removes it in the end, and it must not look lost then.
+// idleCommit is the longest time between two commits of a partition whose records lead to no outputs: ticks, markers and aborted
+// readings. Without such a commit, retention would delete records behind the committed offset, and they would look lost.
 const idleCommit = time.Minute
 
-// idle is what has been committed without a transaction, or is known to be with one.
+// idle has the last commits of all partitions, with or without a transaction, and their time.
 type idle struct {
 	committed map[int32]commit
 	at        time.Time
 }
 
-// commitIdle commits, now and then, how far has been read when there is nothing that it must commit with. A failure only means
-// that it is done later: a successor would read the same once more, to no effect.
+// commitIdle commits offsets without a transaction if there have been no outputs for a while. Wrote tells that a transaction has just
+// committed them. A failure only delays the commit: until then, a successor would read the same records again, to no effect.
 func (s *session) commitIdle(wrote bool, commits map[int32]commit, member string, generation int32) {
 	now := time.Now()
 	if !wrote {

@@ -5,16 +5,16 @@ import (
 	"sync"
 )
 
-// inbox lets other goroutines run functions on the goroutine that owns a state, between two of its steps. Waiting work
-// interrupts the owner's poll.
+// inbox lets other goroutines run functions on the goroutine that owns a state, between two of its steps. A function that is
+// submitted interrupts the owner's poll.
 type inbox struct {
 	mu        sync.Mutex
 	work      []func() error
 	interrupt context.CancelFunc
 	changed   *sync.Cond
 	closed    bool
-	// done counts the work that was run since the inbox was made; taken counts what was handed in.
-	done, taken int
+	// completed counts the functions that have run since the inbox was made, submitted those that were passed to do.
+	completed, submitted int
 }
 
 func newInbox() *inbox {
@@ -23,7 +23,7 @@ func newInbox() *inbox {
 	return b
 }
 
-// do has the owner run f and returns when it has, or when the owner has left for good.
+// do runs f on the owner's goroutine. It returns when f has run, or when the inbox is closed, in which case f may not have run.
 func (b *inbox) do(f func() error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -31,17 +31,17 @@ func (b *inbox) do(f func() error) {
 		return
 	}
 	b.work = append(b.work, f)
-	b.taken++
-	ticket := b.taken
+	b.submitted++
+	number := b.submitted
 	if b.interrupt != nil {
 		b.interrupt()
 	}
-	for b.done < ticket && !b.closed {
+	for b.completed < number && !b.closed {
 		b.changed.Wait()
 	}
 }
 
-// waiting reports whether there is work, and otherwise has cancel called when some arrives.
+// waiting reports whether a function is waiting to run. If not, cancel will be called when one is submitted.
 func (b *inbox) waiting(cancel context.CancelFunc) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -49,7 +49,7 @@ func (b *inbox) waiting(cancel context.CancelFunc) bool {
 	return len(b.work) > 0
 }
 
-// run does the work that waits and returns the first error. Only the owner calls it.
+// run runs all waiting functions and returns their first error. Only the owner calls it.
 func (b *inbox) run() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -58,14 +58,14 @@ func (b *inbox) run() error {
 		if err := f(); err != nil && first == nil {
 			first = err
 		}
-		b.done++
+		b.completed++
 	}
 	b.work = nil
 	b.changed.Broadcast()
 	return first
 }
 
-// close ends the owner's service: whoever waits and whoever comes later returns at once.
+// close ends the inbox: every present and future call of do returns at once.
 func (b *inbox) close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -13,18 +13,19 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 )
 
-// A failure of what one partition has to say is no reason to stop the others, and no record's fault: the record was admitted.
-// The partition is left alone for a while and tried again; one that fails too often stops until the service is started again.
+// If the outputs of a partition cannot be written, or its processing panics, only that partition is paused, and retried after a
+// while. A partition that fails too often stops until the service is started again. No record is skipped: it was admitted, and
+// skipping it would lose a reading.
 const (
-	// mostFailures is how often a partition may fail within failureSpan and be tried again.
-	mostFailures = 10
-	failureSpan  = time.Hour
-	// firstHold is for how long a partition is left alone after its first failure; it doubles with each, up to longestHold.
+	// maxFailures is how often a partition may fail within failureSpan and still be retried.
+	maxFailures = 10
+	failureSpan = time.Hour
+	// firstHold is the pause of a partition after its first failure. It doubles with each failure, up to longestHold.
 	firstHold   = time.Second
 	longestHold = 2 * time.Minute
 )
 
-// partitionErrors are failures that belong to partitions of the readings' log.
+// partitionErrors are the errors of single partitions of the readings' topic, by partition.
 type partitionErrors map[int32]error
 
 func (e partitionErrors) Error() string {
@@ -35,13 +36,13 @@ func (e partitionErrors) Error() string {
 	return strings.Join(texts, "; ")
 }
 
-// refusesRecord reports whether an error of the broker or the client is about the record itself: to repeat it is of no use.
+// refusesRecord reports whether the broker or the client has refused the record itself, so that a retry would fail in the same way.
 func refusesRecord(err error) bool {
 	return errors.Is(err, kerr.MessageTooLarge) || errors.Is(err, kerr.RecordListTooLarge) ||
 		errors.Is(err, kerr.InvalidRecord) || errors.Is(err, kerr.InvalidTimestamp)
 }
 
-// isolation counts the failures of partitions, from session to session.
+// isolation counts the failures of partitions. It outlives sessions. Its methods may be called concurrently.
 type isolation struct {
 	first, longest time.Duration
 
@@ -49,7 +50,7 @@ type isolation struct {
 	failures map[int32]*failureCount
 }
 
-// failureCount is about one partition.
+// failureCount has the failures of one partition within failureSpan, and the end of its pause.
 type failureCount struct {
 	times   []time.Time
 	until   time.Time
@@ -61,8 +62,8 @@ func newIsolation() *isolation {
 	return &isolation{first: firstHold, longest: longestHold, failures: make(map[int32]*failureCount)}
 }
 
-// note counts a failure at now. It returns how long the partition is to be left alone, and whether it has stopped.
-func (i *isolation) note(id int32, now time.Time, err error) (hold time.Duration, stopped bool) {
+// record counts a failure at now. It returns how long to pause the partition, and whether the partition has stopped.
+func (i *isolation) record(id int32, now time.Time, err error) (hold time.Duration, stopped bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	f := i.failures[id]
@@ -72,22 +73,22 @@ func (i *isolation) note(id int32, now time.Time, err error) (hold time.Duration
 	}
 	f.times = slices.DeleteFunc(f.times, func(at time.Time) bool { return now.Sub(at) >= failureSpan })
 	f.times = append(f.times, now)
-	f.reason, _, _ = strings.Cut(err.Error(), "\n") // The rest of a panic is in the log.
-	f.stopped = f.stopped || len(f.times) > mostFailures
-	hold = min(i.first<<min(len(f.times)-1, mostFailures), i.longest)
+	f.reason, _, _ = strings.Cut(err.Error(), "\n") // The stack of a panic is in the service log.
+	f.stopped = f.stopped || len(f.times) > maxFailures
+	hold = min(i.first<<min(len(f.times)-1, maxFailures), i.longest)
 	f.until = now.Add(hold)
 	return hold, f.stopped
 }
 
-// hold is for how long a partition is left alone, and why. It is zero for one that is not.
+// hold is the pause of a partition. It is zero for a partition that is not paused.
 type hold struct {
 	until time.Time
-	// stopped means for good.
+	// stopped means that the partition is not retried.
 	stopped bool
 	reason  string
 }
 
-// held returns how a partition is to be left alone at now.
+// held returns the pause of a partition at now.
 func (i *isolation) held(id int32, now time.Time) hold {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -98,26 +99,26 @@ func (i *isolation) held(id int32, now time.Time) hold {
 	return hold{f.until, f.stopped, f.reason}
 }
 
-// isolate notes the partitions that a session has failed for, if it was for partitions.
+// isolate records the failures of partitions that have ended a session. It returns false if err is not about partitions.
 func (p *Processor) isolate(err error, now time.Time) bool {
 	var failed partitionErrors
 	if !errors.As(err, &failed) {
 		return false
 	}
 	for _, id := range slices.Sorted(maps.Keys(failed)) {
-		hold, stopped := p.isolation.note(id, now, failed[id])
+		hold, stopped := p.isolation.record(id, now, failed[id])
 		p.Metrics.Failed(id)
 		if stopped {
 			p.Logger.Error("partition stopped: it failed too often within an hour; the others go on, and a restart of the service tries again",
-				"partition", id, "failures", mostFailures+1, "error", failed[id])
+				"partition", id, "failures", maxFailures+1, "error", failed[id])
 			continue
 		}
-		p.Logger.Error("partition failed; it is tried again from the broker's state", "partition", id, "after", hold, "error", failed[id])
+		p.Logger.Error("partition failed; it is restored and tried again", "partition", id, "after", hold, "error", failed[id])
 	}
 	return true
 }
 
-// guard calls f, which says or decides something for a partition, and makes a panic in it the partition's failure.
+// guard calls f, which processes something of a partition. A panic in f becomes a failure of that partition.
 func (s *session) guard(id int32, f func()) {
 	defer func() {
 		if reason := recover(); reason != nil {
@@ -127,7 +128,7 @@ func (s *session) guard(id int32, f func()) {
 	f()
 }
 
-// hold leaves a partition alone that has failed. It stays this member's, and is in no commit.
+// hold pauses a partition that has failed. The partition stays assigned to this member, but no commit includes it.
 func (s *session) hold(id int32, h hold) {
 	s.consumer.PauseFetchPartitions(map[string][]int32{s.Topics.Readings: {id}})
 	switch {
@@ -138,5 +139,5 @@ func (s *session) hold(id int32, h hold) {
 	}
 }
 
-// errRetry ends a session so that the next one tries partitions again that were left alone.
+// errRetry ends a session because the pause of a partition is over: the next session restores the partition and tries it again.
 var errRetry = errors.New("partitions that have failed are tried again")

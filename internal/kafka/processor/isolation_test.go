@@ -21,8 +21,8 @@ import (
 	"iotmon/internal/wire"
 )
 
-// takeAtMost sets the largest batch that a topic takes, 0 for Kafka's default.
-func (l *testLog) takeAtMost(topic string, bytes int) {
+// limitBatchSize sets the largest batch that a topic accepts, in bytes; 0 for Kafka's default.
+func (l *testLog) limitBatchSize(topic string, bytes int) {
 	l.T.Helper()
 	limit := strconv.Itoa(cmp.Or(bytes, 1<<20))
 	change := kadm.AlterConfig{Name: "max.message.bytes", Value: &limit}
@@ -32,7 +32,7 @@ func (l *testLog) takeAtMost(topic string, bytes int) {
 	}
 }
 
-// stops records which partitions have stopped, and why.
+// stops counts failures, and records which partitions have stopped with which reason.
 type stops struct {
 	stepMetrics
 	mu      sync.Mutex
@@ -55,12 +55,12 @@ func (s *stops) Stopped(partition int32, reason string) {
 	s.stopped[partition] = reason
 }
 
-// A partition whose alerts the broker does not take stops after it has been tried often enough. The others go on, and a restart
-// tries it again: nothing is lost or counted twice.
+// A partition whose alerts the broker refuses stops after it has failed too often. The others go on. After a restart it is tried
+// again, and no reading is lost or counted twice.
 func TestAPartitionThatFailsTooOftenStopsAlone(t *testing.T) {
 	l := newTestLog(t)
 	const bad = 2
-	l.takeAtMost(l.Topics.Alerts, 100)
+	l.limitBatchSize(l.Topics.Alerts, 100)
 	partitioner := kgo.StickyKeyPartitioner(nil).ForTopic(l.Topics.Readings)
 	metrics := new(stops)
 	p := New(Options{
@@ -77,7 +77,7 @@ func TestAPartitionThatFailsTooOftenStopsAlone(t *testing.T) {
 		for device := range devices {
 			r := kafkatest.Reading(device, time.Now(), 20)
 			if partitioner.Partition(&kgo.Record{Key: []byte(r.ID)}, kafkatest.Partitions) == bad {
-				r.Value = 40 // Its alert is too much for the topic.
+				r.Value = 40 // It raises an alert, which is too large for the topic.
 			}
 			l.Post(r)
 			posted++
@@ -91,10 +91,10 @@ func TestAPartitionThatFailsTooOftenStopsAlone(t *testing.T) {
 	})
 	metrics.mu.Lock()
 	if reason := metrics.stopped[bad]; len(metrics.stopped) != 1 || !strings.Contains(reason, l.Topics.Alerts) {
-		t.Errorf("got %v stopped, want partition %d for what it could not write", metrics.stopped, bad)
+		t.Errorf("got %v stopped, want partition %d because of the topic %s", metrics.stopped, bad, l.Topics.Alerts)
 	}
-	if metrics.failed != mostFailures+1 {
-		t.Errorf("got %d failures, want %d", metrics.failed, mostFailures+1)
+	if metrics.failed != maxFailures+1 {
+		t.Errorf("got %d failures, want %d", metrics.failed, maxFailures+1)
 	}
 	metrics.mu.Unlock()
 	post()
@@ -114,9 +114,9 @@ func TestAPartitionThatFailsTooOftenStopsAlone(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
-	l.takeAtMost(l.Topics.Alerts, 0)
+	l.limitBatchSize(l.Topics.Alerts, 0)
 	l.startProcessor(&stepMetrics{})
-	l.tally(posted)
+	l.awaitReadings(posted)
 }
 
 func values(m map[int32]bool) (all []bool) {
@@ -128,13 +128,13 @@ func values(m map[int32]bool) (all []bool) {
 
 func TestFailuresAreForgottenAfterAnHour(t *testing.T) {
 	i, now := newIsolation(), time.Now()
-	for n := range 3 * mostFailures {
-		at := now.Add(time.Duration(n) * failureSpan / mostFailures)
-		if _, stopped := i.note(7, at, errors.New("x")); stopped {
-			t.Fatalf("stopped after failure %d of %d an hour", n+1, mostFailures)
+	for n := range 3 * maxFailures {
+		at := now.Add(time.Duration(n) * failureSpan / maxFailures)
+		if _, stopped := i.record(7, at, errors.New("x")); stopped {
+			t.Fatalf("stopped after failure %d of %d an hour", n+1, maxFailures)
 		}
 		if h := i.held(7, at); h == (hold{}) || h.stopped {
-			t.Errorf("got %+v right after a failure, want it to be left alone for a while", h)
+			t.Errorf("got %+v right after a failure, want a pause", h)
 		}
 		if h := i.held(7, at.Add(longestHold)); h != (hold{}) {
 			t.Errorf("got %+v after the longest hold, want none", h)
@@ -145,7 +145,7 @@ func TestFailuresAreForgottenAfterAnHour(t *testing.T) {
 	}
 }
 
-// A panic while a partition decides or speaks is that partition's failure.
+// A panic in the processing of a partition is a failure of that partition only.
 func TestAPanicIsAPartitionsFailure(t *testing.T) {
 	l := newTestLog(t)
 	w, err := newWriter(l.Dial, l.Topics, "test")
@@ -166,7 +166,7 @@ func TestAPanicIsAPartitionsFailure(t *testing.T) {
 	w.abort()
 }
 
-// What a processor writes about a reading fits into a topic with Kafka's own limits, however much there is to say.
+// Every record that a processor writes fits into a topic with Kafka's default limits, however many alerts and long texts it has.
 func TestRecordsAreBounded(t *testing.T) {
 	long := strings.Repeat("<", 7_800)
 	many := func(n int) []iot.Alert {

@@ -10,65 +10,66 @@ import (
 	"iotmon/internal/view"
 )
 
-// early gives the live view of the same process what it would otherwise read from the log a moment later. So a device that
-// speaks several times while a transaction is open has one state in it, together with those of others, rather than a batch of
-// its own each time: with few devices the states were half of all that was written to the disk.
+// localView passes states and windows in progress directly to the live view of the same process, which would otherwise read them
+// from the log a moment later. A state that is passed on directly is written to the log only once for each transaction, in one batch
+// with the others. Without this, every reading of a device would write a state in a batch of its own. With few devices such batches
+// were half of all data on the disk.
 //
-// The live view takes what is not committed in any case, and goes by positions. States with alerts take the way through the log,
-// because the processor goes on working on them; so do windows that are final.
-type early struct {
-	give   func(view.Batch)
+// The live view may get uncommitted states because it compares positions. States with alerts and final windows are always written
+// to the log at once: the processor goes on changing the alerts, so they cannot be shared.
+type localView struct {
+	apply  func(view.Batch)
 	topic  string
 	tracer trace.Tracer
 	batch  view.Batch
-	// unsaved are the states that the transaction does not have yet. They are the processor's own, as last published.
-	unsaved map[iot.DeviceID]*iot.DeviceState
+	// unwritten are the states that were passed on and are not yet in the transaction. They point to the memory of process.Partition.
+	unwritten map[iot.DeviceID]*iot.DeviceState
 }
 
-// newEarly returns nil for nobody to give to.
-func newEarly(give func(view.Batch), topic string, tracer trace.Tracer) *early {
-	if give == nil {
+// newLocalView returns nil if apply is nil.
+func newLocalView(apply func(view.Batch), topic string, tracer trace.Tracer) *localView {
+	if apply == nil {
 		return nil
 	}
-	return &early{give: give, topic: topic, tracer: tracer, unsaved: make(map[iot.DeviceID]*iot.DeviceState)}
+	return &localView{apply: apply, topic: topic, tracer: tracer, unwritten: make(map[iot.DeviceID]*iot.DeviceState)}
 }
 
-// state takes a state, and reports whether it will be saved later rather than now.
-func (e *early) state(s *iot.DeviceState, followed *followed) bool {
+// addState adds a state to the next batch. It returns false for a state that must be written to the log at once.
+func (v *localView) addState(s *iot.DeviceState, traces *traces) bool {
 	if len(s.Alerts) > 0 {
-		delete(e.unsaved, s.Latest.ID)
+		delete(v.unwritten, s.Latest.ID)
 		return false
 	}
 	own := *s
-	own.Past, own.Clock = nil, nil // The processor works on them, and nobody looks at them.
-	e.batch.States = append(e.batch.States, own)
-	e.unsaved[s.Latest.ID] = s
-	if ctx := followed.context(s.Latest.ID); trace.SpanContextFromContext(ctx).IsSampled() {
-		_, span := e.tracer.Start(ctx, "process "+e.topic, trace.WithSpanKind(trace.SpanKindConsumer), kafka.TopicAttributes(e.topic, "process"))
-		e.batch.Traced = append(e.batch.Traced, view.Traced{Device: s.Latest.ID, Span: span})
+	own.Past, own.Clock = nil, nil // The processor goes on changing them, and the live view does not need them.
+	v.batch.States = append(v.batch.States, own)
+	v.unwritten[s.Latest.ID] = s
+	if ctx := traces.context(s.Latest.ID); trace.SpanContextFromContext(ctx).IsSampled() {
+		_, span := v.tracer.Start(ctx, "process "+v.topic, trace.WithSpanKind(trace.SpanKindConsumer), kafka.TopicAttributes(v.topic, "process"))
+		v.batch.Traced = append(v.batch.Traced, view.Traced{Device: s.Latest.ID, Span: span})
 	}
 	return true
 }
 
-// summary takes the summary of a window in progress.
-func (e *early) summary(s *iot.WindowSummary) {
+// addSummary adds the summary of a window in progress to the next batch.
+func (v *localView) addSummary(s *iot.WindowSummary) {
 	own := *s
 	own.Sum, own.Alerts = s.Sum.Clone(), slices.Clone(s.Alerts) // The window goes on changing.
-	e.batch.Summaries = append(e.batch.Summaries, own)
+	v.batch.Summaries = append(v.batch.Summaries, own)
 }
 
-// publish hands over what has been taken.
-func (e *early) publish() {
-	if len(e.batch.States)+len(e.batch.Summaries) > 0 {
-		e.give(e.batch)
-		e.batch.Reset()
+// publish passes the batch to the live view and begins a new one.
+func (v *localView) publish() {
+	if len(v.batch.States)+len(v.batch.Summaries) > 0 {
+		v.apply(v.batch)
+		v.batch.Reset()
 	}
 }
 
-// save calls write for every state that is not in the transaction yet.
-func (e *early) save(write func(*iot.DeviceState)) {
-	for _, s := range e.unsaved {
+// writeStates calls write for every state that is not yet in the transaction.
+func (v *localView) writeStates(write func(*iot.DeviceState)) {
+	for _, s := range v.unwritten {
 		write(s)
 	}
-	clear(e.unsaved)
+	clear(v.unwritten)
 }

@@ -13,12 +13,12 @@ import (
 	"iotmon/internal/wire"
 )
 
-// A device that speaks often, or many that speak seldom, must not each have a batch in the log for each time: the log of a small
-// plant was mostly states that nobody reads again, and their batches most of the memory.
+// A state that changes with every reading is written to the log once for each transaction, not in a batch for each reading. Otherwise
+// the log of a small plant would mostly hold outdated states.
 func TestOnlyTheLastStateOfATransactionIsInTheLog(t *testing.T) {
 	l := newTestLog(t)
 	given := make(chan float64, 1000)
-	stop := l.startWith(Options{CommitInterval: time.Second, Metrics: &stepMetrics{}, Early: func(b view.Batch) {
+	stop := l.startWith(Options{CommitInterval: time.Second, Metrics: &stepMetrics{}, LocalView: func(b view.Batch) {
 		for i := range b.States {
 			given <- b.States[i].Latest.Value
 		}
@@ -42,7 +42,7 @@ func TestOnlyTheLastStateOfATransactionIsInTheLog(t *testing.T) {
 	l.Committed(l.Topics.States, func(r *kgo.Record) bool {
 		state, err := wire.DecodeDeviceState(r.Value)
 		if err != nil {
-			return false // What a restore marks the end with.
+			return false // It is the mark of a restore.
 		}
 		states++
 		return state.Latest.Value == times-1
@@ -52,18 +52,18 @@ func TestOnlyTheLastStateOfATransactionIsInTheLog(t *testing.T) {
 	}
 }
 
-func TestStatesWithAlertsAndFinalWindowsComeThroughTheLogAlone(t *testing.T) {
+func TestStatesWithAlertsAndFinalWindowsAreNotPassedOnDirectly(t *testing.T) {
 	l := newTestLog(t)
-	early := make(chan view.Batch, 1000)
-	stop := l.startWith(Options{CommitInterval: 100 * time.Millisecond, Metrics: &stepMetrics{}, Early: func(b view.Batch) {
-		early <- view.Batch{States: append([]iot.DeviceState(nil), b.States...), Summaries: append([]iot.WindowSummary(nil), b.Summaries...)}
+	direct := make(chan view.Batch, 1000)
+	stop := l.startWith(Options{CommitInterval: 100 * time.Millisecond, Metrics: &stepMetrics{}, LocalView: func(b view.Batch) {
+		direct <- view.Batch{States: append([]iot.DeviceState(nil), b.States...), Summaries: append([]iot.WindowSummary(nil), b.Summaries...)}
 	}})
 	l.Post(kafkatest.Reading(1, time.Now(), 40), kafkatest.Reading(2, time.Now(), 20))
 	l.Committed(l.Topics.States, func(r *kgo.Record) bool {
 		state, err := wire.DecodeDeviceState(r.Value)
 		return err == nil && len(state.Alerts) > 0
 	})
-	l.tally(2)
+	l.awaitReadings(2)
 	stop()
 	l.Committed(l.Topics.Aggregates, func(r *kgo.Record) bool {
 		s, err := wire.DecodeWindowSummary(r.Value)
@@ -72,9 +72,9 @@ func TestStatesWithAlertsAndFinalWindowsComeThroughTheLogAlone(t *testing.T) {
 		}
 		return true
 	})
-	close(early)
+	close(direct)
 	states := 0
-	for b := range early {
+	for b := range direct {
 		for i := range b.States {
 			states++
 			if len(b.States[i].Alerts) > 0 {
@@ -92,10 +92,10 @@ func TestStatesWithAlertsAndFinalWindowsComeThroughTheLogAlone(t *testing.T) {
 	}
 }
 
-// What is given to the live view is copied as it stands. A new part of it that can be changed behind the view's back must be
-// copied, or keep the state on the way through the log as alerts do.
+// A state is copied by assignment for the live view. If a field is added that both copies would share, addState must copy it, or write
+// such states to the log only, as it does for states with alerts.
 func TestAStateIsCopiedByAssignmentButForItsAlerts(t *testing.T) {
-	// Numbers of batteries are never changed; the runs are left out.
+	// A battery level is never changed in place. Past and Clock are removed from the copy.
 	allowed := map[string]bool{".Alerts": true, ".Latest.Device.Metadata.BatteryLevel": true, ".Past": true, ".Clock": true}
 	var walk func(path string, of reflect.Type)
 	walk = func(path string, of reflect.Type) {
@@ -116,10 +116,10 @@ func TestAStateIsCopiedByAssignmentButForItsAlerts(t *testing.T) {
 	walk("", reflect.TypeFor[iot.DeviceState]())
 
 	var given iot.DeviceState
-	e := newEarly(func(b view.Batch) { given = b.States[0] }, "device-state", nil)
-	e.state(&iot.DeviceState{Past: new(iot.PastRun), Clock: new(iot.ClockRun)}, newFollowed(nil))
-	e.publish()
+	v := newLocalView(func(b view.Batch) { given = b.States[0] }, "device-state", nil)
+	v.addState(&iot.DeviceState{Past: new(iot.PastRun), Clock: new(iot.ClockRun)}, newTraces(nil))
+	v.publish()
 	if given.Past != nil || given.Clock != nil {
-		t.Errorf("got a state with runs that the processor goes on changing: %+v", given)
+		t.Errorf("got a state with Past and Clock, which the processor goes on changing: %+v", given)
 	}
 }

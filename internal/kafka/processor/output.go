@@ -22,27 +22,27 @@ const (
 	headerTruncated = "truncated-from"
 )
 
-// maxRejectBytes bounds the value of a dead letter, so that it always fits into a batch of Kafka's default size. A record
-// of the readings' topic may be larger: compression lets it in. The header headerTruncated tells its whole length.
+// maxRejectBytes limits the value of a dead letter, so that it always fits into a batch of Kafka's default size. A rejected record
+// may be larger, because brokers limit the compressed size. The value is then cut, and headerTruncated has its original length.
 const maxRejectBytes = 512 << 10
 
-// output encodes what one partition has to say and writes it into the open transaction. Alerts and states keep the
-// partition's number, so that a successor finds its states in one place.
+// output encodes the outputs of one partition and writes them in the open transaction. Alerts and states go to the partition of the
+// same number in their topics, so that the next owner of the partition restores all of its states from one partition.
 type output struct {
 	writer    *writer
 	partition int32
-	followed  *followed
-	// states are those that have not been handed over to the writer; nil for none.
+	traces    *traces
+	// states is the batch that has not been passed to the writer yet; nil for none.
 	states *kafka.Batch
-	// early is for the live view in this process; nil if that reads everything from the log.
-	early *early
+	// localView is nil if no live view of this process gets states directly.
+	localView *localView
 }
 
 var _ process.Output = (*output)(nil)
 
 func (o *output) Summary(s *iot.WindowSummary) {
-	if o.early != nil && !s.Final && !s.Late {
-		o.early.summary(s)
+	if o.localView != nil && !s.Final && !s.Late {
+		o.localView.addSummary(s)
 		return
 	}
 	o.writer.write(o.partition, &kgo.Record{
@@ -58,14 +58,14 @@ func (o *output) Alert(a *iot.Alert) {
 		Partition: o.partition,
 		Key:       []byte(a.DeviceID),
 		Value:     encodeAlert(a),
-		Headers:   kafka.TraceHeaders(o.followed.context(a.DeviceID)),
+		Headers:   kafka.TraceHeaders(o.traces.context(a.DeviceID)),
 	})
 }
 
-// State implements process.Output. There are more states than of anything else: they are handed over together, and flush must
-// follow the last.
+// State implements process.Output. States are collected in batches, because there are more of them than of any other output. The
+// caller must call flush after the last.
 func (o *output) State(s *iot.DeviceState) {
-	if o.early == nil || !o.early.state(s, o.followed) {
+	if o.localView == nil || !o.localView.addState(s, o.traces) {
 		o.write(s)
 	}
 }
@@ -75,7 +75,7 @@ func (o *output) write(s *iot.DeviceState) {
 		o.states = o.writer.batches.Get()
 	}
 	record := kgo.Record{
-		Topic: o.writer.topics.States, Partition: o.partition, Headers: kafka.TraceHeaders(o.followed.context(s.Latest.ID)),
+		Topic: o.writer.topics.States, Partition: o.partition, Headers: kafka.TraceHeaders(o.traces.context(s.Latest.ID)),
 	}
 	o.states.Add(record, s.Latest.ID, func(dst []byte) []byte { return appendState(dst, s) })
 	if o.states.Len() == statesPerBatch {
@@ -83,11 +83,11 @@ func (o *output) write(s *iot.DeviceState) {
 	}
 }
 
-// Forget implements process.Output: the state gives way to a record without a value, which compaction removes in the end. The
-// states before it are written first, since the last record of a key is the one that counts.
+// Forget implements process.Output. It writes a tombstone, after the states that were output before: the last record of a key is the
+// valid one.
 func (o *output) Forget(device iot.DeviceID, at iot.Position) {
-	if o.early != nil {
-		delete(o.early.unsaved, device)
+	if o.localView != nil {
+		delete(o.localView.unwritten, device)
 	}
 	o.flush()
 	o.writer.write(o.partition, &kgo.Record{
@@ -96,10 +96,10 @@ func (o *output) Forget(device iot.DeviceID, at iot.Position) {
 	})
 }
 
-// statesPerBatch bounds the memory of a batch of states, which is kept for the next.
+// statesPerBatch limits the memory of a batch of states, which is reused.
 const statesPerBatch = 500
 
-// flush writes the states that there are.
+// flush writes the collected states.
 func (o *output) flush() {
 	if o.states != nil {
 		o.writer.writeBatch(o.partition, o.states)
@@ -107,17 +107,17 @@ func (o *output) flush() {
 	}
 }
 
-// show gives the live view of this process what it does not read from the log.
-func (o *output) show() {
-	if o.early != nil {
-		o.early.publish()
+// publishLocal passes the collected states and windows to the live view of this process.
+func (o *output) publishLocal() {
+	if o.localView != nil {
+		o.localView.publish()
 	}
 }
 
-// save writes the states that so far the live view of this process alone has been given.
-func (o *output) save() {
-	if o.early != nil {
-		o.early.save(o.write)
+// writeUnwritten writes the states that so far only the live view of this process has got.
+func (o *output) writeUnwritten() {
+	if o.localView != nil {
+		o.localView.writeStates(o.write)
 		o.flush()
 	}
 }
@@ -139,7 +139,7 @@ func (o *output) Reject(r *process.Reject) {
 	if len(key) > iot.MaxIDLength {
 		key = nil // No device has such an id.
 	}
-	// The record that is rejected is read into memory that the next one is read into.
+	// The memory of the rejected record is reused for the next fetch.
 	o.writer.write(o.partition, &kgo.Record{
 		Topic: o.writer.topics.DeadLetters, Key: bytes.Clone(key), Value: bytes.Clone(value), Headers: headers,
 	})

@@ -2,18 +2,20 @@ package processor
 
 import "time"
 
-// pace spreads a repeated job so that it takes no more than a share of the time: at low rates every change goes out at
-// once, at high rates changes of the same device merge into one.
+// pace limits how often a job runs, so that the job uses no more than a share of the time. A short job runs often, and every change
+// is published at once. A long job runs seldom, and the changes of a device between two runs are merged.
 type pace struct{ next time.Time }
 
-// A job takes one part in so many of the time: more of it while there is nothing else to catch up with.
+// The job may use one part in so many of the time. While the processor is behind its log, the job gets less.
 const (
-	partWhileBehind = 10
-	partOtherwise   = 4
+	shareWhileBehind = 10
+	shareOtherwise   = 4
 )
 
+// ready reports whether the job may run.
 func (p *pace) ready(now time.Time) bool { return !now.Before(p.next) }
 
-func (p *pace) spent(now time.Time, took time.Duration, part int) {
-	p.next = now.Add(time.Duration(part) * took)
+// ran records that the job took a while and may use one part in share of the time.
+func (p *pace) ran(now time.Time, took time.Duration, share int) {
+	p.next = now.Add(time.Duration(share) * took)
 }

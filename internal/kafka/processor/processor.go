@@ -1,5 +1,5 @@
-// Package processor runs process over Kafka: it reads the readings of the partitions that a group gives to it, and writes what
-// follows from them in transactions, together with how far it has read.
+// Package processor runs package process over Kafka. It reads the readings of the partitions that its consumer group assigns to it,
+// and writes windows, alerts, states and dead letters in transactions, together with the offsets that they follow from.
 package processor
 
 import (
@@ -18,81 +18,82 @@ import (
 	"iotmon/internal/view"
 )
 
-// Ticker appends ticks to silent partitions. Tick returns when the tick is in the log or will not be; it may block.
+// Ticker appends ticks to silent partitions. Tick returns when the tick is in the log, or an error if it will not be. It may block.
 type Ticker interface {
 	Tick(ctx context.Context, partition int32) error
 }
 
-// Metrics is told what the processor does. Its methods are called concurrently and must not block.
+// Metrics gets the figures of a processor. Its methods are called concurrently and must not block.
 type Metrics interface {
 	// Processed reports one partition's counts since the last report and how many records it still has to read.
 	Processed(partition int32, counts process.Counts, lag int64)
 	// Step reports a finished transaction and how long it was open.
 	Step(committed bool, took time.Duration)
-	// Failed reports that a partition has failed, Stopped that it has done so too often, with the last reason, and is
-	// processed again only after a restart. Stopped is repeated whenever the partition is given to this member.
+	// Failed reports a failure of a partition. Stopped reports that a partition has failed too often, with the last reason, and is
+	// processed again only after a restart. Stopped is repeated whenever the partition is assigned to this member.
 	Failed(partition int32)
 	Stopped(partition int32, reason string)
 	// Lost reports readings that had left the log before they were processed.
 	Lost(messages int64)
-	// Released reports that the partition is processed here no more.
+	// Released reports that the partition is no longer processed by this member.
 	Released(partition int32)
-	// Ready reports whether the processor is a member of its group and has restored what it was given.
+	// Ready reports whether the processor is a member of its group and has restored its partitions.
 	Ready(ready bool)
 }
 
-// Options configure a Processor. Every field but Handover, TornCommits, Early and Tracer is required.
+// Options configure a Processor. Every field but Handover, TornCommits, LocalView and Tracer is required.
 type Options struct {
 	Dial   kafka.Dial
 	Topics kafka.Topics
 	// Group is the consumer group whose members share the partitions.
 	Group   string
 	Process *process.Options
-	// CommitInterval is how long a transaction collects outputs, at most a second; with Early, and while it would hold nothing but
-	// states of few readings, up to ten times as long. Live readers do not wait for it; it is what a restart repeats at most.
+	// CommitInterval is the time after which a transaction is committed, at most a second. With LocalView, a transaction that would
+	// hold only the states of few readings stays open for up to ten intervals. After a crash, at most the readings of one
+	// transaction are processed again. Live views do not wait for the commit.
 	CommitInterval time.Duration
 	Ticker         Ticker
 	Metrics        Metrics
-	// Handover is given the device states that the processor restores; nil for nobody.
+	// Handover gets the device states that the processor restores; nil for none.
 	Handover *Handover
-	// TornCommits means that a broker that is killed may have committed some of a transaction, and not its offsets: the embedded
-	// one. What was written is then written again, the same. On a cluster an offset that is older than a state has been
-	// restored or set back.
+	// TornCommits is for the embedded broker: if it is killed, it may have committed the outputs of a transaction but not the
+	// offsets. The processor then processes the same readings again and writes the same outputs. On a Kafka cluster, in contrast,
+	// a committed offset that is older than a state was restored from a backup or set back.
 	TornCommits bool
-	// Early is given states without alerts, and windows in progress, as soon as there are any: for a live view in this process,
-	// whose tail is then to be told so. It must not block for long, and when it returns, the slices are the processor's again.
-	// With nil the live view reads them from the log.
-	Early  func(view.Batch)
-	Logger *slog.Logger
-	// Tracer makes spans for readings that belong to a sampled trace; nil for none.
+	// LocalView gets states without alerts, and windows in progress, as soon as they change, for a live view in this process. The
+	// tail of that view must have feed.TailOptions.LocalProcessor set. LocalView must not block for long, and must not keep the
+	// slices of the batch. If it is nil, the live view reads everything from the log.
+	LocalView func(view.Batch)
+	Logger    *slog.Logger
+	// Tracer creates spans for readings that belong to a sampled trace; nil for none.
 	Tracer trace.Tracer
 }
 
-// maxProcessorBytes bounds one fetch of readings.
+// maxProcessorBytes limits one fetch of readings.
 const maxProcessorBytes = 4 << 20
 
 // Processor runs a process.Partition for every partition that the group assigns to it.
 //
-// It works in sessions: one membership in the group with one transactional producer. Any failed transaction ends the
-// session, and the next one takes everything, assignment, offsets and device states, from the broker again. So there is
-// one way to come into a state, the same after a crash as after a fault.
+// It works in sessions. A session is one membership in the group with one transactional producer. Any failed transaction ends the
+// session, and the next session restores assignment, offsets and device states from the broker. So the state in memory is always
+// built in the same way, after a crash as well as after an error.
 type Processor struct {
 	Options
 	isolation *isolation
 	idleAfter time.Duration
 }
 
-// New returns a processor; Run does the work.
+// New returns a processor. It does nothing before Run.
 func New(options Options) *Processor {
 	options.Tracer = kafka.OrNoTracer(options.Tracer)
 	return &Processor{options, newIsolation(), idleCommit}
 }
 
-// firstPause and longestPause bound the pause between two sessions that fail.
+// firstPause and longestPause limit the pause after a session that has failed.
 const firstPause, longestPause = 100 * time.Millisecond, 5 * time.Second
 
-// Run processes until ctx ends, then commits what is open and leaves the group. It retries for ever; an error is returned
-// only for options that no retry can help.
+// Run processes readings until ctx ends. It then commits the open transaction, leaves the group and returns nil. It retries after
+// every failure of the broker or the network, without a limit, and returns an error only if the options are invalid.
 func (p *Processor) Run(ctx context.Context) error {
 	backoff := retry.NewBackoff(firstPause, longestPause)
 	for ctx.Err() == nil {
@@ -111,13 +112,13 @@ func (p *Processor) Run(ctx context.Context) error {
 		}
 		pause := backoff.Next()
 		p.Logger.Warn("processor starts over from the broker's state", "reason", err, "after", pause)
-		_ = retry.Wait(ctx, pause) // The loop looks at ctx.
+		_ = retry.Wait(ctx, pause) // The loop checks ctx.
 	}
 	return nil
 }
 
-// session is one membership in the group. Its loop goroutine owns partitions and writer; the group's callbacks, which
-// come on the client's goroutines, hand it work through do.
+// session is one membership in the group. The goroutine of run owns partitions and writer. The group's callbacks, which the client
+// calls on its own goroutines, pass their work to it through the inbox.
 type session struct {
 	*Processor
 	consumer   *kgo.Client
@@ -125,8 +126,8 @@ type session struct {
 	partitions map[int32]*owned
 	inbox      *inbox
 	lastWindow time.Time
-	// taken is how many records have been processed since the transaction began.
-	taken int
+	// processed is the number of records that were processed since the transaction began.
+	processed int
 	// retry is when partitions are to be tried again that are held back, zero for never.
 	retry    time.Time
 	pace     pace
@@ -135,14 +136,14 @@ type session struct {
 	idle     idle
 }
 
-// owned is a partition and what the session knows of its log.
+// owned is a partition that this session processes.
 type owned struct {
 	*process.Partition
 	output *output
 	// log is the id of the topic.
 	log string
-	// end is the end of the log when it was last heard of, stable how far it could be read then: up to the first transaction
-	// that is open. lastRecord is when a record last came, by the local clock.
+	// end is the end of the partition at the last fetch, stable its last stable offset: the first record of the oldest open
+	// transaction, or end. lastRecord is the local time at which a record was last fetched.
 	end, stable int64
 	lastRecord  time.Time
 	lastTick    time.Time
@@ -169,12 +170,12 @@ func (p *Processor) newSession() (*session, error) {
 		}),
 		kgo.OnPartitionsRevoked(s.released),
 		kgo.OnPartitionsLost(s.released),
-		// Others may write readings in transactions. Their markers tell how far has been read.
+		// Other producers may write readings in transactions. The markers are kept because they move the offset.
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.KeepControlRecords(),
-		// Offsets that have left the log end the session: the next one finds out what is lost.
+		// An offset that is no longer in the log ends the session. The next one finds and reports the loss.
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
-		// What is fetched is compressed and grows to several times its size when a processor has to catch up.
+		// Fetches are compressed, and their records need several times as much memory.
 		kgo.FetchMaxBytes(maxProcessorBytes),
 		kgo.FetchMaxPartitionBytes(maxProcessorBytes/4),
 		kafka.PooledFetches(),
@@ -186,7 +187,7 @@ func (p *Processor) newSession() (*session, error) {
 	return s, nil
 }
 
-// run steps until ctx ends, which is no error, or a step fails.
+// run calls step until a step fails. It returns nil when ctx ends.
 func (s *session) run(ctx context.Context) error {
 	defer s.inbox.close()
 	for ctx.Err() == nil {
@@ -215,9 +216,8 @@ func (s *session) close() {
 	}
 }
 
-// assigned restores the partitions that the group has given to this member and returns where to read them from. The
-// group's goroutine runs it while the loop goes on with the other partitions; the client fetches none of the new ones
-// before it has returned.
+// assigned restores newly assigned partitions and returns the offsets from which to read them. The client calls it on a goroutine of
+// its own, while the loop goes on with the other partitions, and fetches none of the new ones before it has returned.
 func (s *session) assigned(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
 	ids := s.startable(offsets[s.Topics.Readings])
 	if len(ids) == 0 { // There may be more processors than partitions.
@@ -235,11 +235,11 @@ func (s *session) assigned(ctx context.Context, offsets map[string]map[int32]kgo
 	s.inbox.do(func() error {
 		for id, partition := range restored.partitions {
 			out := &output{
-				writer: s.writer, partition: id, followed: newFollowed(s.Tracer), early: newEarly(s.Early, s.Topics.States, s.Tracer),
+				writer: s.writer, partition: id, traces: newTraces(s.Tracer), localView: newLocalView(s.LocalView, s.Topics.States, s.Tracer),
 			}
 			s.partitions[id] = &owned{Partition: partition, output: out, log: restored.log, lastRecord: time.Now()}
 		}
-		s.consumer.ResumeFetchPartitions(map[string][]int32{s.Topics.Readings: ids}) // They may have been held before.
+		s.consumer.ResumeFetchPartitions(map[string][]int32{s.Topics.Readings: ids}) // They may have been paused before.
 		return s.ready()
 	})
 	for id, partition := range restored.partitions {
@@ -249,14 +249,14 @@ func (s *session) assigned(ctx context.Context, offsets map[string]map[int32]kgo
 	return offsets, nil
 }
 
-// startable returns the partitions among those given that are not held back because they have failed, and holds the others.
-func (s *session) startable(given map[int32]kgo.Offset) (ids []int32) {
+// startable returns those of the assigned partitions that are not paused after a failure. It tells the client not to fetch the others.
+func (s *session) startable(assigned map[int32]kgo.Offset) (ids []int32) {
 	now := time.Now()
 	held := make(map[int32]hold)
-	for id := range given {
+	for id := range assigned {
 		if h := s.isolation.held(id, now); h != (hold{}) {
 			held[id] = h
-			given[id] = kgo.NewOffset().AtEnd()
+			assigned[id] = kgo.NewOffset().AtEnd()
 			continue
 		}
 		ids = append(ids, id)
@@ -272,14 +272,14 @@ func (s *session) startable(given map[int32]kgo.Offset) (ids []int32) {
 	return ids
 }
 
-// ready tells that the processor works. Like all that changes the session it is done by the loop: after its end nothing is ready.
+// ready reports that the processor is ready. It runs on the loop's goroutine, so never after the end of the session.
 func (s *session) ready() error {
 	s.Metrics.Ready(true)
 	return nil
 }
 
-// released gives partitions up. It returns once the transaction that holds their last outputs has ended, for a successor
-// may begin at once.
+// released removes partitions that are revoked or lost. It returns only after the transaction with their last outputs has ended,
+// because another member may begin to process them immediately.
 func (s *session) released(_ context.Context, _ *kgo.Client, lost map[string][]int32) {
 	ids := lost[s.Topics.Readings]
 	if len(ids) == 0 {

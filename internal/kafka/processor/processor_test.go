@@ -20,7 +20,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// testLog is a log that processors run on.
+// testLog is a log that starts processors.
 type testLog struct{ *kafkatest.Log }
 
 func newTestLog(t *testing.T) *testLog {
@@ -74,17 +74,17 @@ func (m *stepMetrics) Step(committed bool, _ time.Duration) {
 	}
 }
 
-// startProcessor runs a processor and returns what stops it and waits.
+// startProcessor starts a processor. Stop ends it and waits.
 func (l *testLog) startProcessor(metrics Metrics) (stop func()) {
-	return l.startHandingOver(metrics, nil)
+	return l.startWithHandover(metrics, nil)
 }
 
-// startHandingOver is startProcessor that hands over what is restored.
-func (l *testLog) startHandingOver(metrics Metrics, handover *Handover) (stop func()) {
+// startWithHandover is startProcessor with a handover.
+func (l *testLog) startWithHandover(metrics Metrics, handover *Handover) (stop func()) {
 	return l.startWith(Options{CommitInterval: 100 * time.Millisecond, Metrics: metrics, Handover: handover})
 }
 
-// startWith is startProcessor with options of which the rest is filled in.
+// startWith is startProcessor with options. It sets those that are the same in all tests.
 func (l *testLog) startWith(options Options) (stop func()) {
 	options.Dial, options.Topics, options.Group, options.Process = l.Dial, l.Topics, "test", testProcess(l.T)
 	options.Ticker, options.Logger = l, slog.New(slog.NewTextHandler(l.T.Output(), nil))
@@ -102,8 +102,9 @@ func (l *testLog) startWith(options Options) (stop func()) {
 	return stop
 }
 
-// tally adds up the final summaries of a topic.
-func (l *testLog) tally(want int64) {
+// awaitReadings waits until the final summaries count at least want readings. The test fails if there are more, or if a window has two
+// final summaries.
+func (l *testLog) awaitReadings(want int64) {
 	l.T.Helper()
 	got := int64(0)
 	final := make(map[string]bool)
@@ -140,15 +141,15 @@ func TestProcessorCountsEveryReadingOnce(t *testing.T) {
 		}
 		l.Post(batch...)
 	}
-	l.tally(devices * rounds)
+	l.awaitReadings(devices * rounds)
 	stop()
 	if metrics.aborted > 0 {
 		t.Errorf("got %d aborted steps, want none", metrics.aborted)
 	}
 }
 
-// Members come and go while readings are posted; every window must close once with all of its readings.
-func TestRebalancesLoseAndDoubleNothing(t *testing.T) {
+// Processors join and leave the group while readings are posted. Every window closes once, with all of its readings.
+func TestRebalancesNeitherLoseNorRepeatReadings(t *testing.T) {
 	l := newTestLog(t)
 	stop := l.startProcessor(&stepMetrics{})
 	posted := int64(0)
@@ -167,5 +168,5 @@ func TestRebalancesLoseAndDoubleNothing(t *testing.T) {
 			posted++
 		}
 	}
-	l.tally(posted)
+	l.awaitReadings(posted)
 }

@@ -20,9 +20,9 @@ import (
 	"iotmon/internal/retry"
 )
 
-// restore brings partitions back to what was last committed of them: first the stable offsets, then the device states.
-// In this order, because a transaction that ends in between must be seen whole or not at all: once the offsets are stable
-// no earlier transaction of these partitions is open, and a zombie's later one cannot commit.
+// restore builds partitions from their last committed transaction. It reads the stable offsets first and then the device states. In
+// this order it sees a transaction either whole or not at all: once the offsets are stable, no earlier transaction of these
+// partitions is open, and a later one of a former owner cannot commit.
 func (s *session) restore(ctx context.Context, ids []int32) (*restored, error) {
 	log, err := s.describeLog(ctx)
 	if err != nil {
@@ -42,9 +42,8 @@ func (s *session) restore(ctx context.Context, ids []int32) (*restored, error) {
 		if position.Partition != id {
 			return false
 		}
-		// A commit that was torn leaves a state that speaks of records which the commit has not reached: the embedded broker,
-		// killed in the middle of it, may have written the markers of some topics and not yet the offsets. What was written is
-		// written again, the same; the state before it is the one that fits.
+		// The embedded broker, if it was killed during a commit, may have written the markers of some topics and not the offsets.
+		// A state is then ahead of the offsets. Its readings will be processed again, so the state before it is the valid one.
 		upTo, found := reached[id]
 		return !s.TornCommits || !found || position.Compare(upTo) <= 0
 	})
@@ -67,13 +66,13 @@ func (s *session) restore(ctx context.Context, ids []int32) (*restored, error) {
 	return &restored{partitions, log.id}, nil
 }
 
-// restored are partitions, and the id of the topic that they are of.
+// restored are partitions, and the id of their topic.
 type restored struct {
 	partitions map[int32]*process.Partition
 	log        string
 }
 
-// logExtent is what the readings' topic is and holds.
+// logExtent is the id of the readings' topic, and the offsets that its partitions hold.
 type logExtent struct {
 	id           string
 	starts, ends kadm.ListedOffsets
@@ -98,7 +97,7 @@ func (s *session) describeLog(ctx context.Context) (logExtent, error) {
 	return log, nil
 }
 
-// rebuild makes the partition from what was committed, as far as it goes, and its states.
+// rebuild makes a partition from its committed offset and its device states.
 func (s *session) rebuild(ctx context.Context, id int32, log logExtent, commit commit, states map[iot.DeviceID]iot.DeviceState) (_ *process.Partition, err error) {
 	start, _ := log.starts.Lookup(s.Topics.Readings, id)
 	end, _ := log.ends.Lookup(s.Topics.Readings, id)
@@ -107,19 +106,19 @@ func (s *session) rebuild(ctx context.Context, id int32, log logExtent, commit c
 		if state.Position.Compare(k.reached) > 0 || k.reached == (iot.Position{}) {
 			k.reached = state.Position
 		}
-		if state.LastSeen.After(k.heard) {
-			k.heard = state.LastSeen
+		if state.LastSeen.After(k.lastSeen) {
+			k.lastSeen = state.LastSeen
 		}
 	}
 	r := k.resume()
 	if err := s.complete(ctx, id, &k, &r); err != nil {
 		return nil, err
 	}
-	if r.trouble != "" {
-		s.Logger.Error("readings may be missing in windows, which will be recomputed from the archive: "+r.trouble,
+	if r.problem != "" {
+		s.Logger.Error("readings may be missing in windows, which will be recomputed from the archive: "+r.problem,
 			"partition", id, "committed", k.offset, "goes_on_at", r.Position, "states_reach", k.reached.Offset,
-			"log_start", k.start, "log_end", k.end, "lost", r.gone)
-		s.Metrics.Lost(r.gone)
+			"log_start", k.start, "log_end", k.end, "lost", r.deleted)
+		s.Metrics.Lost(r.deleted)
 	} else if r.Position > 0 && len(states) == 0 && r.Devices != 0 && !r.Clock.IsZero() {
 		s.Logger.Warn("no states of devices where readings were processed: if device-state was emptied, devices and alerts begin anew",
 			"partition", id, "position", r.Position)
@@ -140,7 +139,7 @@ func (s *session) rebuild(ctx context.Context, id int32, log logExtent, commit c
 	return partition, nil
 }
 
-// restorePanic is a panic over what was committed of a partition.
+// restorePanic is a panic while a partition was being built from committed data.
 type restorePanic struct {
 	reason any
 	stack  []byte
@@ -150,16 +149,16 @@ func (p *restorePanic) Error() string {
 	return fmt.Sprintf("restore: panic: %v\n%s", p.reason, p.stack)
 }
 
-// complete asks the log for what the checkpoint lacks. Windows that end at its watermark or before have been closed; those
-// that were open at its clock begin at most two lengths and the lateness before that, and their readings were appended
-// at most the skew before.
+// complete reads from the log what the checkpoint lacks. Windows that end at the watermark or before it are closed. A window that was
+// open at the checkpoint's clock began at most two window lengths and the lateness before that, and its readings were appended at
+// most the clock skew earlier.
 func (s *session) complete(ctx context.Context, id int32, k *known, r *resumption) error {
 	options := s.Process
 	open := 2*options.Window + options.Lateness
 	switch {
 	case r.missing == nothing:
 		return nil
-	case r.missing == beginning || r.Clock.IsZero(): // States of the past alone tell no time.
+	case r.missing == firstTime || r.Clock.IsZero(): // The clock is zero if all states are of past readings.
 		at, err := s.appendTime(ctx, id, r.Position)
 		if err == nil && !at.IsZero() {
 			r.Watermark = at.Add(-open)
@@ -168,7 +167,7 @@ func (s *session) complete(ctx context.Context, id int32, k *known, r *resumptio
 	}
 	r.Watermark = r.Clock.Add(-open)
 	if k.reached.Offset < r.Position {
-		return nil // What lies between is gone, or not to be processed.
+		return nil // The records between are deleted, or are not to be processed.
 	}
 	from, err := kadm.NewClient(s.writer.client).ListOffsetsAfterMilli(ctx,
 		r.Watermark.Add(-options.Admission.Skew).UnixMilli(), s.Topics.Readings)
@@ -181,7 +180,7 @@ func (s *session) complete(ctx context.Context, id int32, k *known, r *resumptio
 	return nil
 }
 
-// appendTime returns when the first record from the offset on was appended, the zero time if there is none to be read.
+// appendTime returns the append time of the first record from the offset on. It is zero if no committed record follows.
 func (s *session) appendTime(ctx context.Context, id int32, offset int64) (time.Time, error) {
 	ends, err := kadm.NewClient(s.writer.client).ListCommittedOffsets(ctx, s.Topics.Readings)
 	if err = errors.Join(err, ends.Error()); err != nil {
@@ -210,13 +209,13 @@ func (s *session) appendTime(ctx context.Context, id int32, offset int64) (time.
 	return time.Time{}, nil
 }
 
-// commit is what the group has committed of a partition: the offset, -1 for none, and the text with it.
+// commit is the committed offset of a partition, -1 for none, with its metadata.
 type commit struct {
 	offset   int64
 	metadata string
 }
 
-// checkpoint returns what a processor has committed; false if it was none.
+// checkpoint returns the checkpoint of a processor. It returns false if nothing was committed, or not by a processor.
 func (c commit) checkpoint() (process.Checkpoint, bool) {
 	if c.offset < 0 || c.metadata == "" {
 		return process.Checkpoint{}, false
@@ -225,7 +224,7 @@ func (c commit) checkpoint() (process.Checkpoint, bool) {
 	return checkpoint, err == nil
 }
 
-// committed fetches the commits, waiting for open transactions that would change them.
+// committed fetches the commits of partitions. It waits for open transactions that would change them.
 func (s *session) committed(ctx context.Context, ids []int32) (map[int32]commit, error) {
 	request := kmsg.NewPtrOffsetFetchRequest()
 	request.RequireStable = true

@@ -14,11 +14,11 @@ import (
 	"iotmon/internal/wire"
 )
 
-// readStates reads the committed device states of the partitions, of each device the last that fits.
+// readStates reads the committed device states of partitions. It returns the last state of each device for which fits is true.
 //
-// It must reach the end of the log as it was when it began, transactions still open included. The end cannot be waited for
-// by offset: the last one may belong to a transaction marker or to a record that was compacted away. So it appends a
-// record of its own, without a transaction, and reads until it finds that.
+// It reads to the end of the log at the time of the call, and waits for transactions that are open then. It cannot wait for the end
+// offset, because the last offset may belong to a marker or to a record that compaction has removed. So it appends a record of its
+// own, without a transaction, and reads until it finds that record.
 func (s *session) readStates(ctx context.Context, ids []int32, fits func(int32, iot.Position) bool) (map[int32]map[iot.DeviceID]iot.DeviceState, error) {
 	starts, err := kadm.NewClient(s.writer.client).ListStartOffsets(ctx, s.Topics.States)
 	if err = errors.Join(err, starts.Error()); err != nil {
@@ -35,9 +35,9 @@ func (s *session) readStates(ctx context.Context, ids []int32, fits func(int32, 
 	}
 	states, foreign := decodeStates(last)
 	if len(foreign) > 0 {
-		s.Logger.Error("device-state holds records that no processor has written; the ones before them are taken",
+		s.Logger.Error("device-state holds records that no processor has written; the states before them are restored",
 			"count", len(foreign), "first", foreign[0].String())
-		// The second time every record of these keys is decoded before it is kept.
+		// In a second pass every record of these keys is decoded before it is kept.
 		reader.strict = make(map[stateKey]bool, len(foreign))
 		for _, key := range foreign {
 			reader.strict[key] = true
@@ -49,13 +49,13 @@ func (s *session) readStates(ctx context.Context, ids []int32, fits func(int32, 
 	}
 	if s.Handover != nil {
 		for id, values := range last {
-			s.Handover.give(id, values, marks[id])
+			s.Handover.offer(id, values, marks[id])
 		}
 	}
 	return states, nil
 }
 
-// stateKey names a key in a partition of the device states.
+// stateKey is a key in a partition of the device states.
 type stateKey struct {
 	partition int32
 	key       string
@@ -63,14 +63,14 @@ type stateKey struct {
 
 func (k stateKey) String() string { return fmt.Sprintf("key %q in partition %d", k.key, k.partition) }
 
-// decodeStates decodes what was kept. It also returns the keys whose value is none of ours.
+// decodeStates decodes the kept values. It also returns the keys whose value no processor has written.
 func decodeStates(last map[int32]keptStates) (states map[int32]map[iot.DeviceID]iot.DeviceState, foreign []stateKey) {
 	decoder := wire.NewStreamDecoder()
 	states = make(map[int32]map[iot.DeviceID]iot.DeviceState, len(last))
 	for id, values := range last {
 		states[id] = make(map[iot.DeviceID]iot.DeviceState, len(values))
 		for key, kept := range values {
-			if kept.gone {
+			if kept.deleted {
 				continue
 			}
 			state, err := decodeState(decoder, key, kept.value)
@@ -84,7 +84,7 @@ func decodeStates(last map[int32]keptStates) (states map[int32]map[iot.DeviceID]
 	return states, foreign
 }
 
-// decodeState decodes the state of the device that is its record's key.
+// decodeState decodes a state. It is an error if the state is of another device than the record's key.
 func decodeState(decoder *wire.Decoder, key string, value []byte) (iot.DeviceState, error) {
 	state, err := decoder.DeviceState(value)
 	if err == nil && string(state.Latest.ID) != key {
@@ -93,19 +93,20 @@ func decodeState(decoder *wire.Decoder, key string, value []byte) (iot.DeviceSta
 	return state, err
 }
 
-// stateReader reads device states from the starts, which must be older than the marks, up to those.
+// stateReader reads device states from starts up to marks, the offset of the mark of each partition. The starts must have been listed
+// before the marks were appended.
 type stateReader struct {
 	*session
 	starts kadm.Offsets
 	marks  map[int32]int64
-	// fits reports whether a state is one of those that are wanted.
+	// fits reports whether to keep a state.
 	fits func(partition int32, position iot.Position) bool
-	// strict holds keys of which not everything is a state.
+	// strict has the keys with records that are not states. Every record of these keys is decoded before it is kept.
 	strict map[stateKey]bool
 }
 
-// read returns, undecoded, the last value of each key that fits. A log that is deleted from its beginning meanwhile is an error:
-// what lived there has moved behind the mark, and going on from the new beginning would miss it.
+// read returns the last fitting value of each key, not decoded. It fails if records at the beginning of the log are deleted
+// meanwhile: the embedded broker has then moved their current states behind the mark, where read would miss them.
 func (s *stateReader) read(ctx context.Context) (map[int32]keptStates, error) {
 	marks := maps.Clone(s.marks)
 	last := make(map[int32]keptStates, len(marks))
@@ -146,18 +147,18 @@ func (s *stateReader) read(ctx context.Context) (map[int32]keptStates, error) {
 	return last, nil
 }
 
-// keptStates are what is known of the keys of a partition, so far.
+// keptStates are the values of the keys of a partition.
 type keptStates map[string]*keptState
 
-// keptState is the value of the highest position.
+// keptState is the value with the highest position of a key.
 type keptState struct {
 	value    []byte
 	position iot.Position
-	// gone is a device that was deleted.
-	gone bool
+	// deleted means that the last record is a tombstone; value is then empty.
+	deleted bool
 }
 
-// keep takes in the records of a fetch up to the mark.
+// keep adds the records of a fetch that are before the mark.
 func (s *stateReader) keep(kept keptStates, records []*kgo.Record, mark int64) {
 	for _, r := range records {
 		if r.Offset < mark {
@@ -166,11 +167,11 @@ func (s *stateReader) keep(kept keptStates, records []*kgo.Record, mark int64) {
 	}
 }
 
-// keepRecord takes in a record that fits, unless one of a higher position is known.
+// keepRecord adds a record that fits, unless one with a higher position is known.
 func (s *stateReader) keepRecord(kept keptStates, r *kgo.Record) {
 	position, known := wire.StatePosition(r.Value)
-	gone := kafka.IsTombstone(r)
-	if gone {
+	deleted := kafka.IsTombstone(r)
+	if deleted {
 		if position, known = kafka.TombstonePosition(r); !known {
 			delete(kept, string(r.Key))
 			return
@@ -186,10 +187,10 @@ func (s *stateReader) keepRecord(kept keptStates, r *kgo.Record) {
 	} else if position.Compare(before.position) < 0 {
 		return
 	}
-	*before = keptState{value: append(before.value[:0], r.Value...), position: position, gone: gone}
+	*before = keptState{value: append(before.value[:0], r.Value...), position: position, deleted: deleted}
 }
 
-// foreign reports whether a record is not what a processor writes. That is looked at only where it has been seen to matter.
+// foreign reports whether a record was not written by a processor. To save time it checks only the keys of strict.
 func (s *stateReader) foreign(r *kgo.Record) bool {
 	if r.Value == nil || len(s.strict) == 0 || !s.strict[stateKey{r.Partition, string(r.Key)}] {
 		return false
@@ -198,7 +199,7 @@ func (s *stateReader) foreign(r *kgo.Record) bool {
 	return err != nil
 }
 
-// markKey is the key of the records that a restore reads up to: no device can have it.
+// markKey is the key of the records that a restore reads up to. No device can have this id.
 const markKey = "\x00restore"
 
 // markStates appends a mark to the device states of each partition and returns their offsets.

@@ -21,9 +21,9 @@ import (
 	"iotmon/internal/process"
 )
 
-// The embedded broker moves what lives to the end of the log before it deletes the beginning. A restore that it overtakes all
-// the same has not seen what moved, and must not take the rest for everything: the devices that it missed would begin anew.
-func TestARestoreThatTheLogIsDeletedUnderFails(t *testing.T) {
+// The embedded broker moves the current states to the end of the log and then deletes the beginning. A restore that has not read the
+// beginning by then has missed the states that moved. It must fail, or the missed devices would lose their states.
+func TestARestoreFailsWhenUnreadStatesAreDeleted(t *testing.T) {
 	l := newTestLog(t)
 	client, err := kgo.NewClient(l.Dial.Options(kgo.RecordPartitioner(kgo.ManualPartitioner()))...)
 	if err != nil {
@@ -41,7 +41,7 @@ func TestARestoreThatTheLogIsDeletedUnderFails(t *testing.T) {
 		return r.Offset
 	}
 	for device := range devices {
-		_, _ = rand.Read(padding) // Nothing that compression could make small.
+		_, _ = rand.Read(padding) // Random bytes, so that compression does not make it smaller.
 		write(fmt.Sprint(device), fmt.Appendf(nil, `{"padding":%q,"partition":0,"epoch":0,"position":%d}`,
 			base64.StdEncoding.EncodeToString(padding), device))
 	}
@@ -67,8 +67,8 @@ func TestARestoreThatTheLogIsDeletedUnderFails(t *testing.T) {
 	}
 }
 
-// A partition without states is nothing to warn of if its devices were all deleted, and something if there were devices.
-func TestAPartitionWhoseDevicesWereDeletedIsNothingToWarnOf(t *testing.T) {
+// A partition without states is logged as a warning, unless its checkpoint says that it has no devices.
+func TestNoWarningForAPartitionWhoseDevicesWereDeleted(t *testing.T) {
 	log := logExtent{ends: kadm.ListedOffsets{"device-data": {0: {Topic: "device-data", Offset: 100}}}}
 	for devices, want := range map[int]int{0: 0, 3: 1, -1: 1} {
 		var text bytes.Buffer

@@ -8,23 +8,23 @@ import (
 	"iotmon/internal/process"
 )
 
-// A group's commits can be lost or changed by others: Kafka forgets those of a group that was away for a week, an operator
-// deletes the group or resets its offsets, __consumer_offsets is restored from a backup. The states of the devices, which were
-// committed with them, tell how far the processor had come all the same. Where readings may have been missed, the windows
-// concerned are marked for recomputation from the archive: a partial summary must not stand for a whole one.
+// The commits of a group can be lost or changed: Kafka deletes those of a group that was inactive for a week, an operator may delete
+// the group or reset its offsets, and __consumer_offsets may be restored from a backup. The device states were committed in the same
+// transactions and have positions, so they also tell which readings have been processed. If readings may have been missed, the
+// windows concerned are marked for recomputation from the archive, so that no partial summary remains.
 
-// known is all that tells where a partition is to go on.
+// known is all information from which resume decides where a partition goes on.
 type known struct {
-	// commit is what the group has committed.
+	// commit is the commit of the group.
 	commit
-	// log is the id of the topic. A topic that was deleted and made anew has another one.
+	// log is the id of the topic. A topic that was deleted and created again has another id.
 	log string
-	// start and end are the offsets that the log holds, end excluded.
+	// start is the first offset of the log, end the offset after the last record.
 	start, end int64
-	// reached is the highest position among the states of the devices, heard the newest append time; zero without any.
-	reached iot.Position
-	heard   time.Time
-	// torn means that a commit may lack what was written with it, which is then written again; see Options.
+	// reached is the highest position among the device states, lastSeen their newest append time. Both are zero without states.
+	reached  iot.Position
+	lastSeen time.Time
+	// torn is Options.TornCommits.
 	torn bool
 }
 
@@ -35,22 +35,22 @@ type resumption struct {
 	lost bool
 	// missing is what the checkpoint lacks.
 	missing missing
-	// gone is how many offsets have left the log before they were processed.
-	gone int64
-	// trouble says what is wrong; "" for nothing.
-	trouble string
+	// deleted is the number of offsets that were deleted from the log before they were processed.
+	deleted int64
+	// problem describes what is wrong, for the service log; "" for nothing.
+	problem string
 }
 
-// missing is what a checkpoint lacks, and the log has.
+// missing is what a checkpoint lacks and the log can tell; see session.complete.
 type missing int
 
 const (
 	nothing missing = iota
-	// openWindows are to be built again from the readings before the position that they may hold; the time at the position
-	// is the checkpoint's clock.
+	// openWindows means that the offset of the first reading of the open windows is missing. The checkpoint's clock is the time at
+	// the position.
 	openWindows
-	// beginning is the time of the first record at the position.
-	beginning
+	// firstTime means that the append time of the first record at the position is missing.
+	firstTime
 )
 
 // resume decides where a partition goes on.
@@ -60,17 +60,17 @@ func (k *known) resume() resumption {
 	ahead := k.reached.Compare(iot.Position{Epoch: checkpoint.Epoch, Offset: checkpoint.Position}) > 0
 	switch {
 	case ours && k.anotherLog():
-		return k.anew(checkpoint, "the topic was deleted and made anew")
+		return k.newLog(checkpoint, "the topic was deleted and created again")
 	case ours && ahead && !k.torn && !stateless:
 		return k.fromStates("the committed offset is older than what was committed later: it was restored or set back")
 	case ours:
 		return k.fromCheckpoint(checkpoint)
-	case k.offset < 0 && stateless && k.start == 0: // A log that begins.
+	case k.offset < 0 && stateless && k.start == 0: // A new log.
 		return resumption{}
 	case k.offset < 0 && stateless:
 		return resumption{
-			Checkpoint: process.Checkpoint{Offset: k.start, Position: k.start}, lost: true, missing: beginning,
-			trouble: "the log has lost its beginning before anything was committed",
+			Checkpoint: process.Checkpoint{Offset: k.start, Position: k.start}, lost: true, missing: firstTime,
+			problem: "the log has lost its firstTime before anything was committed",
 		}
 	case k.offset < 0:
 		return k.fromStates("nothing is committed though states of devices are: the offsets have expired or were deleted")
@@ -79,68 +79,68 @@ func (k *known) resume() resumption {
 	}
 }
 
-// fromCheckpoint fits what was committed to the log.
+// fromCheckpoint goes on at the checkpoint, or as near to it as the log allows.
 func (k *known) fromCheckpoint(c process.Checkpoint) resumption {
 	r := resumption{Checkpoint: c}
 	switch r.lost = r.Reconcile(k.start, k.end); {
 	case !r.lost:
 	case r.Epoch != c.Epoch:
-		r.trouble = "the log has begun anew"
+		r.problem = "the log has begun anew"
 	default:
-		r.gone = max(k.start-c.Position, 0)
-		r.trouble = "readings that open windows needed are gone from the log"
+		r.deleted = max(k.start-c.Position, 0)
+		r.problem = "readings of open windows were deleted from the log"
 	}
 	return r
 }
 
-// anew goes on in a log that has nothing of what was processed before.
-func (k *known) anew(c process.Checkpoint, trouble string) resumption {
+// newLog goes on at the start of a log that has none of the records that were processed before.
+func (k *known) newLog(c process.Checkpoint, problem string) resumption {
 	c.Epoch, c.Offset, c.Position = max(c.Epoch, k.reached.Epoch)+1, k.start, k.start
-	r := resumption{Checkpoint: c, lost: true, trouble: trouble}
+	r := resumption{Checkpoint: c, lost: true, problem: problem}
 	if c.Watermark.IsZero() {
-		r.missing = beginning
+		r.missing = firstTime
 	}
 	return r
 }
 
-// fromStates goes on at the highest position that was committed with a state.
-func (k *known) fromStates(trouble string) resumption {
+// fromStates goes on at the highest position of a device state.
+func (k *known) fromStates(problem string) resumption {
 	c := process.Checkpoint{
-		Offset: k.reached.Offset, Position: k.reached.Offset, Epoch: k.reached.Epoch, Clock: k.heard, Watermark: k.heard,
+		Offset: k.reached.Offset, Position: k.reached.Offset, Epoch: k.reached.Epoch, Clock: k.lastSeen, Watermark: k.lastSeen,
 	}
 	switch {
 	case k.reached.Offset > k.end:
-		return k.anew(c, trouble+"; the log has begun anew")
+		return k.newLog(c, problem+"; the log has begun anew")
 	case k.reached.Offset < k.start:
 		c.Offset, c.Position = k.start, k.start
-		return resumption{Checkpoint: c, lost: true, missing: openWindows, gone: k.start - k.reached.Offset, trouble: trouble}
+		return resumption{Checkpoint: c, lost: true, missing: openWindows, deleted: k.start - k.reached.Offset, problem: problem}
 	}
-	return resumption{Checkpoint: c, lost: true, missing: openWindows, trouble: trouble}
+	return resumption{Checkpoint: c, lost: true, missing: openWindows, problem: problem}
 }
 
-// fromForeign goes on where another program has set the offset, such as kafka-consumer-groups: from there on everything is
-// processed, again if need be.
+// fromForeign goes on at an offset that another program has set, such as kafka-consumer-groups. All readings from there on are
+// processed, even if they were processed before.
 func (k *known) fromForeign() resumption {
-	const trouble = "another program has set the committed offset"
+	const problem = "another program has set the committed offset"
 	c := process.Checkpoint{Offset: k.offset, Position: k.offset, Epoch: k.reached.Epoch}
 	stateless := k.reached == iot.Position{}
 	switch {
 	case k.offset > k.end:
-		return k.anew(c, trouble+" beyond the end of the log")
+		return k.newLog(c, problem+" beyond the end of the log")
 	case k.offset < k.start:
 		c.Offset, c.Position = k.start, k.start
 	}
-	if !stateless && c.Offset >= k.reached.Offset { // What lies between is not to be processed.
-		c.Clock, c.Watermark = k.heard, k.heard
-		return resumption{Checkpoint: c, lost: true, missing: openWindows, trouble: trouble}
+	if !stateless && c.Offset >= k.reached.Offset { // The readings between are skipped, as the other program wants.
+		c.Clock, c.Watermark = k.lastSeen, k.lastSeen
+		return resumption{Checkpoint: c, lost: true, missing: openWindows, problem: problem}
 	}
 	if !stateless {
-		c.Epoch++ // What was said before gives way to what is said again.
+		c.Epoch++ // The new outputs supersede the earlier ones.
 	}
-	return resumption{Checkpoint: c, lost: true, missing: beginning, trouble: trouble}
+	return resumption{Checkpoint: c, lost: true, missing: firstTime, problem: problem}
 }
 
-// anotherLog reports whether the commit is about another topic of the same name.
+// anotherLog reports whether the commit is of an earlier topic of the same name.
 func (k *known) anotherLog() bool {
 	var m struct {
 		Log string `json:"log"`

@@ -16,8 +16,8 @@ import (
 )
 
 func TestWhereAPartitionGoesOn(t *testing.T) {
-	heard := time.UnixMicro(1_700_000_000_000_000).UTC()
-	ours := process.Checkpoint{Offset: 50, Position: 60, Epoch: 2, Watermark: heard, Clock: heard}
+	lastSeen := time.UnixMicro(1_700_000_000_000_000).UTC()
+	ours := process.Checkpoint{Offset: 50, Position: 60, Epoch: 2, Watermark: lastSeen, Clock: lastSeen}
 	metadata := ours.Metadata()
 	reached := iot.Position{Epoch: 2, Offset: 60}
 	type want struct {
@@ -30,14 +30,14 @@ func TestWhereAPartitionGoesOn(t *testing.T) {
 		known
 		want
 	}{
-		"a log that begins": {known{commit: commit{offset: -1}, end: 5}, want{}},
-		"a log without its beginning, nothing known": {
-			known{commit: commit{offset: -1}, start: 7, end: 9}, want{7, 7, 0, true, beginning}},
+		"a new log": {known{commit: commit{offset: -1}, end: 5}, want{}},
+		"a log whose beginning was deleted, without commit and states": {
+			known{commit: commit{offset: -1}, start: 7, end: 9}, want{7, 7, 0, true, firstTime}},
 		"a checkpoint": {
 			known{commit: commit{50, metadata}, end: 70, reached: reached}, want{50, 60, 2, false, nothing}},
 		"a checkpoint without states": {
 			known{commit: commit{50, metadata}, end: 70}, want{50, 60, 2, false, nothing}},
-		"a checkpoint whose readings are gone": {
+		"a checkpoint whose readings were deleted": {
 			known{commit: commit{50, metadata}, start: 55, end: 70, reached: reached}, want{55, 60, 2, true, nothing}},
 		"a checkpoint beyond the end": {
 			known{commit: commit{50, metadata}, start: 3, end: 40, reached: reached}, want{3, 3, 3, true, nothing}},
@@ -50,23 +50,23 @@ func TestWhereAPartitionGoesOn(t *testing.T) {
 		"a checkpoint that was torn": {
 			known{commit: commit{50, metadata}, end: 970, reached: iot.Position{Epoch: 2, Offset: 900}, torn: true}, want{50, 60, 2, false, nothing}},
 		"no commit": {
-			known{commit: commit{offset: -1}, end: 70, reached: reached, heard: heard}, want{60, 60, 2, true, openWindows}},
-		"no commit, and the log has gone on": {
+			known{commit: commit{offset: -1}, end: 70, reached: reached, lastSeen: lastSeen}, want{60, 60, 2, true, openWindows}},
+		"no commit, and the next readings were deleted": {
 			known{commit: commit{offset: -1}, start: 65, end: 70, reached: reached}, want{65, 65, 2, true, openWindows}},
-		"no commit, and the log has begun anew": {
-			known{commit: commit{offset: -1}, end: 40, reached: reached, heard: heard}, want{0, 0, 3, true, nothing}},
+		"no commit, and the log began again at 0": {
+			known{commit: commit{offset: -1}, end: 40, reached: reached, lastSeen: lastSeen}, want{0, 0, 3, true, nothing}},
 		"set back": {
-			known{commit: commit{offset: 10}, end: 70, reached: reached}, want{10, 10, 3, true, beginning}},
+			known{commit: commit{offset: 10}, end: 70, reached: reached}, want{10, 10, 3, true, firstTime}},
 		"set forward": {
 			known{commit: commit{offset: 68}, end: 70, reached: reached}, want{68, 68, 2, true, openWindows}},
 		"set beyond the end": {
-			known{commit: commit{offset: 99}, start: 4, end: 70, reached: reached}, want{4, 4, 3, true, beginning}},
+			known{commit: commit{offset: 99}, start: 4, end: 70, reached: reached}, want{4, 4, 3, true, firstTime}},
 		"set before the start": {
-			known{commit: commit{offset: 1}, start: 4, end: 70, reached: reached}, want{4, 4, 3, true, beginning}},
+			known{commit: commit{offset: 1}, start: 4, end: 70, reached: reached}, want{4, 4, 3, true, firstTime}},
 		"set where nothing was processed": {
-			known{commit: commit{offset: 10}, end: 70}, want{10, 10, 0, true, beginning}},
+			known{commit: commit{offset: 10}, end: 70}, want{10, 10, 0, true, firstTime}},
 		"metadata of another program": {
-			known{commit: commit{10, "by hand"}, end: 70, reached: reached}, want{10, 10, 3, true, beginning}},
+			known{commit: commit{10, "by hand"}, end: 70, reached: reached}, want{10, 10, 3, true, firstTime}},
 		"metadata that does not fit": {
 			known{commit: commit{65, metadata}, end: 70, reached: reached}, want{65, 65, 2, true, openWindows}},
 	} {
@@ -75,30 +75,31 @@ func TestWhereAPartitionGoesOn(t *testing.T) {
 		if got != c.want {
 			t.Errorf("%s: got %+v, want %+v", name, got, c.want)
 		}
-		if r.lost && r.trouble == "" {
-			t.Errorf("%s: nothing is said about it", name)
+		if r.lost && r.problem == "" {
+			t.Errorf("%s: got no problem for the service log", name)
 		}
 	}
 }
 
-// truth counts what was posted, and what is said of it.
-type truth struct {
+// expected counts the posted readings by partition and window, and has the last final and the last late summary of each. The keys are
+// names of windowName.
+type expected struct {
 	*testLog
 	posted map[string]int64
 	final  map[string]iot.WindowSummary
 	late   map[string]iot.Position
 }
 
-func newTruth(l *testLog) *truth {
-	return &truth{l, make(map[string]int64), make(map[string]iot.WindowSummary), make(map[string]iot.Position)}
+func newExpected(l *testLog) *expected {
+	return &expected{l, make(map[string]int64), make(map[string]iot.WindowSummary), make(map[string]iot.Position)}
 }
 
 func windowName(partition int32, w iot.Window) string {
 	return fmt.Sprintf("%d %s", partition, w.Start.Format(time.TimeOnly))
 }
 
-// say posts a reading of every device at a moment.
-func (c *truth) say(at time.Time) {
+// postAll posts a reading of every device with the given time.
+func (c *expected) postAll(at time.Time) {
 	c.T.Helper()
 	partitioner := kgo.StickyKeyPartitioner(nil).ForTopic(c.Topics.Readings)
 	for device := range 20 {
@@ -109,8 +110,9 @@ func (c *truth) say(at time.Time) {
 	}
 }
 
-// wrong returns a window whose highest final summary is not of all that was posted, and which is not marked.
-func (c *truth) wrong() string {
+// mismatch describes a window whose last final summary does not count all posted readings, and which is not marked for recomputation.
+// It returns "" if there is none.
+func (c *expected) mismatch() string {
 	for name, posted := range c.posted {
 		final, closed := c.final[name]
 		marked, isMarked := c.late[name]
@@ -126,8 +128,8 @@ func (c *truth) wrong() string {
 	return ""
 }
 
-// settle waits until every window is right or marked.
-func (c *truth) settle(when string) {
+// awaitCorrect waits until every window is counted correctly or marked for recomputation.
+func (c *expected) awaitCorrect(when string) {
 	c.T.Helper()
 	reader, err := kgo.NewClient(c.Dial.Options(kgo.ConsumeTopics(c.Topics.Aggregates), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()))...)
@@ -156,11 +158,12 @@ func (c *truth) settle(when string) {
 				c.final[name] = s
 			}
 		})
-		wrong = c.wrong()
+		wrong = c.mismatch()
 	}
 }
 
-// Whatever becomes of a group's offsets, processing goes on, and no window stands for whole that is not.
+// After a group's offsets were deleted or changed, processing goes on, and every window with missing readings is marked for
+// recomputation.
 func TestLostAndForeignCommitsAreNoted(t *testing.T) {
 	commit := func(l *testLog, at func(partition int32) int64, metadata string) {
 		l.T.Helper()
@@ -213,26 +216,26 @@ func TestLostAndForeignCommitsAreNoted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			l := newTestLog(t)
-			c := newTruth(l)
+			c := newExpected(l)
 			start := time.Now().Truncate(time.Second).Add(-20 * time.Second)
 			stop := l.startProcessor(&stepMetrics{})
-			c.say(start)
+			c.postAll(start)
 			l.awaitCommit()
 			earlier, err := kadm.NewClient(l.Client).FetchOffsetsForTopics(t.Context(), "test", l.Topics.Readings)
 			if err != nil {
 				t.Fatal(err)
 			}
 			for second := range 5 {
-				c.say(start.Add(time.Duration(second)*time.Second + 200*time.Millisecond))
+				c.postAll(start.Add(time.Duration(second)*time.Second + 200*time.Millisecond))
 			}
-			c.say(time.Now())
+			c.postAll(time.Now())
 			l.awaitCommit()
 			stop()
 			change(l, earlier)
-			c.say(time.Now())
+			c.postAll(time.Now())
 			l.startProcessor(&stepMetrics{})
-			c.say(time.Now())
-			c.settle(name)
+			c.postAll(time.Now())
+			c.awaitCorrect(name)
 		})
 	}
 }

@@ -15,22 +15,22 @@ import (
 	"iotmon/internal/wire"
 )
 
-// settingsInterval is how long after settings were appended they must have been read: then they are appended again.
+// settingsInterval is how long to wait for appended settings to be read. After that they are appended again.
 const settingsInterval = 30 * time.Second
 
-// settingsPartition is the partition whose owner appends settings to all of them, so that there is one at a time.
+// settingsPartition is the partition whose owner appends settings to all partitions, so that only one member does.
 const settingsPartition = 0
 
-// settings appends the configuration's settings to the log, without holding up the loop.
+// settings appends the configuration's settings to the log on goroutines of its own, so that the loop does not wait.
 type settings struct {
 	running sync.WaitGroup
-	// next is when to look again, warned whether it was told that the configuration is not in force.
+	// next is the time of the next check. warned is set once it was logged that the configuration is not in force.
 	next   time.Time
 	warned bool
 }
 
-// applyConfiguration has the settings of the configuration put in force if they differ from those that are, and are newer. Every
-// partition reads of it in its own log, so all change at the same event time, whoever owns them.
+// applyConfiguration appends the settings of the configuration if they are newer than those in force and differ from them. They are
+// appended to every partition, so that all partitions change at the same event time, whichever members own them.
 func (s *session) applyConfiguration(ctx context.Context, now time.Time) {
 	part := s.partitions[settingsPartition]
 	if part == nil || now.Before(s.settings.next) {

@@ -13,28 +13,28 @@ import (
 	"iotmon/internal/process"
 )
 
-// maxPoll bounds the records of one poll, and so the time for which nothing else happens.
+// maxPoll limits the records of one poll, and so the time during which the loop does nothing else.
 const maxPoll = 20_000
 
 // windowInterval is how often the windows in progress are published.
 const windowInterval = time.Second
 
-// A transaction costs its broker about twenty messages, and as many small writes. One that so far would hold nothing but states
-// that the live view of this process has been shown, of few readings, waits for more: up to patientSteps commit intervals.
+// A transaction costs the broker about twenty messages and as many small writes. So a transaction stays open for up to maxIntervals
+// commit intervals while it would hold only the states of few readings, which the live view of this process has already got.
 const (
-	patientSteps = 10
-	// fewReadings take a few milliseconds.
+	maxIntervals = 10
+	// fewReadings are processed in a few milliseconds.
 	fewReadings = 1000
 )
 
-// step reads and processes for the commit interval, or longer where nothing waits for the commit, or until the inbox has work,
-// and commits the outputs together with the offsets. After an error the session is of no further use.
+// step reads and processes records until the deadline of the transaction, or until the inbox has work, and commits the outputs
+// together with the offsets. After an error the session must be closed.
 func (s *session) step(ctx context.Context) error {
 	if err := s.writer.begin(); err != nil {
 		return fmt.Errorf("begin transaction: %w", err)
 	}
 	started := time.Now()
-	s.taken = 0
+	s.processed = 0
 	for now := started; now.Before(s.deadline(started)); now = time.Now() {
 		more, err := s.poll(ctx, now.Add(s.CommitInterval))
 		if err != nil {
@@ -50,15 +50,15 @@ func (s *session) step(ctx context.Context) error {
 	return s.commit(started)
 }
 
-// deadline returns when the transaction that was started then is to be committed, by what it holds so far.
+// deadline returns when to commit the transaction that was begun at started. It depends on what the transaction holds so far.
 func (s *session) deadline(started time.Time) time.Time {
-	if s.Early != nil && s.taken < fewReadings && !s.writer.written() {
-		return started.Add(patientSteps * s.CommitInterval)
+	if s.LocalView != nil && s.processed < fewReadings && !s.writer.written() {
+		return started.Add(maxIntervals * s.CommitInterval)
 	}
 	return started.Add(s.CommitInterval)
 }
 
-// poll processes one poll's records. It returns false when the step should end early.
+// poll polls once and processes the records. It returns false if the step must end now.
 func (s *session) poll(ctx context.Context, deadline time.Time) (more bool, err error) {
 	pollCtx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
@@ -78,13 +78,13 @@ func (s *session) poll(ctx context.Context, deadline time.Time) (more bool, err 
 		return false, err
 	}
 	if s.writer.faulty() {
-		return false, nil // The commit tells.
+		return false, nil // The commit returns the error.
 	}
 	kafka.Recycle(fetches)
 	return ctx.Err() == nil, nil
 }
 
-// process gives every partition its records, each partition with many of them to a goroutine of its own, and waits for them.
+// process has every partition process its records, and waits. A partition with many records gets a goroutine of its own.
 func (s *session) process(fetches kgo.Fetches) error {
 	var running sync.WaitGroup
 	var failed error
@@ -94,14 +94,14 @@ func (s *session) process(fetches kgo.Fetches) error {
 		if part == nil || len(p.Records) == 0 {
 			return
 		}
-		// Offsets without a record belong to aborted transactions, unless the log begins behind them.
+		// A gap in the offsets is an aborted transaction, unless the log now begins after the gap.
 		if first := p.Records[0].Offset; first > part.Next() && p.LogStartOffset > part.Next() {
 			failed = fmt.Errorf("partition %d: offsets %d to %d are gone from the log", p.Partition, part.Next(), first)
 			return
 		}
 		part.end, part.stable = p.HighWatermark, p.LastStableOffset
 		part.batch = part.appendRecords(part.batch[:0], p.Records)
-		s.taken += len(part.batch)
+		s.processed += len(part.batch)
 		if len(part.batch) > 0 {
 			part.lastRecord = now
 		}
@@ -109,7 +109,7 @@ func (s *session) process(fetches kgo.Fetches) error {
 		work := func() {
 			s.guard(p.Partition, func() { part.Process(part.batch, part.output) })
 			part.Skip(next)
-			part.output.followed.processed()
+			part.output.traces.endSpans()
 		}
 		if len(part.batch) < fewReadings { // Another goroutine would cost more than it saves.
 			work()
@@ -121,7 +121,7 @@ func (s *session) process(fetches kgo.Fetches) error {
 	return failed
 }
 
-// appendRecords converts fetched records from the next offset on. The markers of transactions are none.
+// appendRecords converts fetched records and appends them to batch. It leaves out records before the next offset, and markers.
 func (o *owned) appendRecords(batch []process.Record, records []*kgo.Record) []process.Record {
 	next := o.Next()
 	for _, r := range records {
@@ -129,7 +129,7 @@ func (o *owned) appendRecords(batch []process.Record, records []*kgo.Record) []p
 			continue
 		}
 		if len(r.Headers) > 0 {
-			o.output.followed.take(r)
+			o.output.traces.add(r)
 		}
 		batch = append(batch, process.Record{
 			Offset:   r.Offset,
@@ -143,29 +143,29 @@ func (o *owned) appendRecords(batch []process.Record, records []*kgo.Record) []p
 	return batch
 }
 
-// publish sends the states that have changed, as often as the pace allows, and the windows in progress once a second.
+// publish outputs the states that have changed, as often as the pace allows, and the windows in progress once a second.
 func (s *session) publish(now time.Time) {
 	if s.pace.ready(now) {
 		s.publishStates()
-		s.pace.spent(now, time.Since(now), s.part())
+		s.pace.ran(now, time.Since(now), s.share())
 	}
 	if now.Sub(s.lastWindow) >= windowInterval {
 		s.lastWindow = now
 		for id, part := range s.partitions {
 			s.guard(id, func() { part.PublishWindows(part.output) })
-			part.output.show()
+			part.output.publishLocal()
 		}
 	}
 }
 
-// part says how much of the time the states may take.
-func (s *session) part() int {
+// share returns one part in how many of the time the publication of states may use.
+func (s *session) share() int {
 	for _, part := range s.partitions {
 		if part.Next() < part.stable {
-			return partWhileBehind
+			return shareWhileBehind
 		}
 	}
-	return partOtherwise
+	return shareOtherwise
 }
 
 func (s *session) publishStates() {
@@ -174,17 +174,17 @@ func (s *session) publishStates() {
 			part.PublishStates(part.output)
 			part.output.flush()
 		})
-		part.output.show()
-		part.output.followed.forget()
+		part.output.publishLocal()
+		part.output.traces.reset()
 	}
 }
 
-// commit ends the step: the remaining states, then outputs and offsets in one transaction. Every owned partition has an
-// entry, read or not: that is what makes the broker check that they are all still ours.
+// commit writes the remaining states and commits outputs and offsets in one transaction. It commits an offset for every owned
+// partition, even if nothing was read of it, so that the broker checks that all of them still belong to this member.
 func (s *session) commit(started time.Time) error {
 	s.publishStates()
 	for id, part := range s.partitions {
-		s.guard(id, part.output.save)
+		s.guard(id, part.output.writeUnwritten)
 	}
 	commits := make(map[int32]commit, len(s.partitions))
 	for id, part := range s.partitions {

@@ -6,18 +6,18 @@ import (
 	"time"
 )
 
-// tickAfter is how long a partition must have been silent before it gets a tick. It lies well below process.Standstill.
+// tickAfter is how long a partition must be silent before it gets a tick. It is well below process.Standstill.
 const tickAfter = time.Second
 
-// tickAnyway is how long a partition must have been silent to get a tick although it has not been read to its end, as far as is
-// known: what was there may have been deleted, or been aborted.
+// tickAnyway is how long a partition must be silent before it gets a tick although it does not seem to be read to its end: the last
+// records may have been deleted or aborted.
 const tickAnyway = 10 * time.Second
 
-// ticks appends ticks without holding up the loop.
+// ticks appends ticks on goroutines of its own, so that the loop does not wait.
 type ticks struct{ running sync.WaitGroup }
 
-// tickSilent appends a tick to each partition that has been read to its end, is silent, and waits for time to pass. The
-// tick lies behind whatever else was appended in the meantime, so it decides nothing that those records should.
+// tickSilent appends a tick to each silent partition that has windows, alerts or devices which depend on the time. Records that are
+// appended before the tick are processed before it, so the tick cannot close a window that they belong to.
 func (s *session) tickSilent(ctx context.Context) {
 	now := time.Now()
 	var silent []int32
@@ -40,7 +40,7 @@ func (s *session) tickSilent(ctx context.Context) {
 	})
 }
 
-// silent reports whether a partition is to have a tick.
+// silent reports whether a partition is silent for long enough to get a tick.
 func (o *owned) silent(now time.Time) bool {
 	silence := now.Sub(o.lastRecord)
 	if now.Sub(o.lastTick) < tickAfter || silence < tickAfter {

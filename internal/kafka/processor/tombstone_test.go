@@ -14,11 +14,11 @@ import (
 	"iotmon/internal/wire"
 )
 
-// standing folds records of device-state as every reader must: the highest position stands, and of equal ones the last;
-// what another program has deleted is gone until a state follows.
-type standing map[string]iot.Position
+// foldedStates has the position of the valid record of each device, by the rule for all readers of device-state: the record with the
+// highest position is valid, and the last among equal ones. A tombstone of another program has no position and deletes the device.
+type foldedStates map[string]iot.Position
 
-func (s standing) take(r *kgo.Record) (present bool) {
+func (s foldedStates) apply(r *kgo.Record) (present bool) {
 	position, ours := kafka.TombstonePosition(r)
 	if r.Value != nil {
 		position, _ = wire.StatePosition(r.Value)
@@ -38,7 +38,7 @@ func TestARestoreFoldsTheStatesByPosition(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		reader := stateReader{fits: func(_ int32, p iot.Position) bool { return p.Offset < 9 }}
 		kept, gone := make(keptStates), make(map[string]bool)
-		want := make(standing)
+		want := make(foldedStates)
 		for range rapid.IntRange(0, 30).Draw(t, "records") {
 			device, offset := rapid.IntRange(0, 2).Draw(t, "device"), rapid.Int64Range(1, 10).Draw(t, "position")
 			r := c.State(device, float64(offset))
@@ -53,15 +53,15 @@ func TestARestoreFoldsTheStatesByPosition(t *testing.T) {
 				continue // It does not fit.
 			}
 			before := want[string(r.Key)]
-			if want.take(r); want[string(r.Key)] != before || before.Offset == offset {
+			if want.apply(r); want[string(r.Key)] != before || before.Offset == offset {
 				gone[string(r.Key)] = r.Value == nil
 			}
 		}
-		got := make(standing)
+		got := make(foldedStates)
 		for key, k := range kept {
 			got[key] = k.position
-			if k.gone != gone[key] {
-				t.Errorf("%s: got gone %v, want %v", key, k.gone, gone[key])
+			if k.deleted != gone[key] {
+				t.Errorf("%s: got gone %v, want %v", key, k.deleted, gone[key])
 			}
 		}
 		if !maps.Equal(got, want) {
@@ -70,7 +70,7 @@ func TestARestoreFoldsTheStatesByPosition(t *testing.T) {
 	})
 }
 
-func TestADeletedDeviceIsGoneForARestore(t *testing.T) {
+func TestARestoreOmitsDeletedDevices(t *testing.T) {
 	c := startCluster(t)
 	want, _ := c.Deletions()
 	if got := c.restored(0); !maps.Equal(got, want) {
@@ -98,9 +98,8 @@ func (c *cluster) restored(id int32) map[iot.DeviceID]int64 {
 	return got
 }
 
-// Records on device-state that no processor has written must not keep a partition from being processed, and not take the place of
-// a state that one has.
-func TestARestorePassesOverWhatIsNoState(t *testing.T) {
+// A record on device-state that no processor has written does not stop its partition, and does not replace a state of the same key.
+func TestARestoreSkipsForeignRecords(t *testing.T) {
 	c := startCluster(t)
 	client := c.Client()
 	id := string(kafkatest.Reading(0, time.Now(), 0).ID)

@@ -10,19 +10,19 @@ import (
 	"iotmon/internal/kafka"
 )
 
-// mostFollowed bounds the devices of a partition that are followed from one publication of their states to the next: tracing
-// is for samples.
-const mostFollowed = 100
+// maxTraced limits the devices of a partition that are traced between two publications of their states. Traces are samples, so some
+// may be left out.
+const maxTraced = 100
 
-// followed are the devices of a partition with readings that belong to a sampled trace, from the poll that brought them to
-// the publication of their states. Batches come with many readings of one trace: those of one poll share a span.
-type followed struct {
+// traces has the spans of a partition's readings that belong to sampled traces. A trace is continued from the poll that returned the
+// reading until the state of its device is published. The readings of one trace in one poll share a span.
+type traces struct {
 	tracer  trace.Tracer
 	open    map[cause]*processing
 	devices map[iot.DeviceID]context.Context
 }
 
-// cause names the span that readings come from.
+// cause identifies the span in which a producer has sent readings.
 type cause struct {
 	trace trace.TraceID
 	span  trace.SpanID
@@ -35,45 +35,45 @@ type processing struct {
 	messages int
 }
 
-func newFollowed(tracer trace.Tracer) *followed {
-	return &followed{tracer: tracer, open: make(map[cause]*processing), devices: make(map[iot.DeviceID]context.Context)}
+func newTraces(tracer trace.Tracer) *traces {
+	return &traces{tracer: tracer, open: make(map[cause]*processing), devices: make(map[iot.DeviceID]context.Context)}
 }
 
-// take looks whether a record is to be followed.
-func (f *followed) take(r *kgo.Record) {
+// add begins to trace the reading of a record if its headers name a sampled trace.
+func (t *traces) add(r *kgo.Record) {
 	parent, sampled := kafka.SampledTrace(r.Headers)
-	if !sampled || len(f.devices) >= mostFollowed {
+	if !sampled || len(t.devices) >= maxTraced {
 		return
 	}
 	from := cause{parent.TraceID(), parent.SpanID()}
-	p := f.open[from]
+	p := t.open[from]
 	if p == nil {
 		p = new(processing)
-		p.ctx, p.span = kafka.StartProcess(f.tracer, parent, r)
-		f.open[from] = p
+		p.ctx, p.span = kafka.StartProcess(t.tracer, parent, r)
+		t.open[from] = p
 	}
 	p.messages++
-	f.devices[iot.DeviceID(r.Key)] = p.ctx
+	t.devices[iot.DeviceID(r.Key)] = p.ctx
 }
 
-// processed ends the spans of a poll.
-func (f *followed) processed() {
-	for _, p := range f.open {
+// endSpans ends the spans of a poll, when its readings have been processed.
+func (t *traces) endSpans() {
+	for _, p := range t.open {
 		p.span.SetAttributes(kafka.MessageCount(p.messages))
 		p.span.End()
 	}
-	clear(f.open)
+	clear(t.open)
 }
 
-// context returns the trace that the device's newest reading belongs to, the background for none.
-func (f *followed) context(device iot.DeviceID) context.Context {
-	if len(f.devices) > 0 {
-		if ctx := f.devices[device]; ctx != nil {
+// context returns a context with the span of the device's newest reading, or the background context if that is not traced.
+func (t *traces) context(device iot.DeviceID) context.Context {
+	if len(t.devices) > 0 {
+		if ctx := t.devices[device]; ctx != nil {
 			return ctx
 		}
 	}
 	return context.Background()
 }
 
-// forget ends the following: the states have been published.
-func (f *followed) forget() { clear(f.devices) }
+// reset forgets all devices, when their states have been published.
+func (t *traces) reset() { clear(t.devices) }

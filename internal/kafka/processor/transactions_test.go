@@ -11,8 +11,8 @@ import (
 	"iotmon/internal/kafka/kafkatest"
 )
 
-// Other programs may write readings in transactions. Their markers are no lost offsets, what they abort counts nowhere, and
-// windows close behind a marker that is the last there is in the log.
+// Other programs may write readings in transactions. The offset of a marker is not a lost record, aborted readings are not counted, and
+// a window closes even if the last entry of the log is a marker.
 func TestReadingsInTransactionsAreCountedOnceCommitted(t *testing.T) {
 	l := newTestLog(t)
 	metrics := &stepMetrics{}
@@ -37,28 +37,28 @@ func TestReadingsInTransactionsAreCountedOnceCommitted(t *testing.T) {
 		}
 		end(kgo.TryAbort)
 		if rand.IntN(2) == 0 {
-			l.Post(kafkatest.Reading(5+round%5, at, 20)) // Not all who write do it in transactions.
+			l.Post(kafkatest.Reading(5+round%5, at, 20)) // Another producer without transactions.
 			counted++
 		}
 	}
 	post(kafkatest.Reading(0, time.Now(), 90))
-	end(kgo.TryAbort) // The markers of this one are the end of the log.
-	l.tally(counted)
+	end(kgo.TryAbort) // The log ends with the markers of this transaction.
+	l.awaitReadings(counted)
 	stop()
 	if metrics.aborted > 0 {
 		t.Errorf("got %d aborted steps, want none", metrics.aborted)
 	}
-	// A restart finds its place behind markers, and closes what comes then.
+	// A restart goes on after the markers, and closes the next windows.
 	l.startProcessor(metrics)
 	post(kafkatest.Reading(1, time.Now(), 20))
 	end(kgo.TryCommit)
-	l.tally(counted + 1)
+	l.awaitReadings(counted + 1)
 	if events := l.count(l.Topics.Alerts); events > 0 {
 		t.Errorf("got %d alert events, want none of readings that were aborted", events)
 	}
 }
 
-// count returns how many records a topic with kafkatest.Partitions has.
+// count returns the number of committed records of a topic with kafkatest.Partitions partitions.
 func (l *testLog) count(topic string) (records int) {
 	l.T.Helper()
 	client, err := kgo.NewClient(l.Dial.Options(kgo.RecordPartitioner(kgo.ManualPartitioner()))...)
@@ -83,21 +83,22 @@ func (l *testLog) count(topic string) (records int) {
 	return records
 }
 
-// A transaction that stays open holds up what lies behind it. When it ends everything goes on, with nothing lost.
-func TestAnOpenTransactionOnlyHoldsUp(t *testing.T) {
+// An open transaction of another program delays the readings after it. They are all counted when it ends.
+func TestAnOpenTransactionDelaysReadings(t *testing.T) {
 	l := newTestLog(t)
 	l.startProcessor(&stepMetrics{})
 	l.Post(kafkatest.Reading(0, time.Now(), 20))
-	l.tally(1)
+	l.awaitReadings(1)
 	post, end := l.Transactional()
 	post(kafkatest.Reading(0, time.Now(), 20))
 	l.Post(kafkatest.Reading(0, time.Now().Add(time.Millisecond), 20))
 	end(kgo.TryCommit)
-	l.tally(3)
+	l.awaitReadings(3)
 }
 
-// What nothing follows from, ticks and markers, is committed all the same: once retention has removed it, it must not look lost.
-func TestWhatNothingFollowsFromIsCommittedToo(t *testing.T) {
+// Offsets of records without outputs, such as ticks and markers, are committed too. Otherwise the records would look lost once
+// retention has deleted them.
+func TestOffsetsWithoutOutputsAreCommitted(t *testing.T) {
 	l := newTestLog(t)
 	p := New(Options{
 		Dial: l.Dial, Topics: l.Topics, Group: "test", Process: testProcess(t),

@@ -16,27 +16,27 @@ import (
 	"iotmon/internal/retry"
 )
 
-// endTimeout bounds the end of a transaction. Whatever takes longer is left to the broker's transaction timeout.
+// endTimeout limits the end of a transaction. If it takes longer, the broker aborts the transaction after its own timeout.
 const endTimeout = 10 * time.Second
 
-// writer writes a processor's outputs, one transaction after the other, each with the offsets it follows from.
+// writer writes a processor's outputs, one transaction after the other, each with the offsets that it follows from.
 //
-// The transactional id is new for every writer: after a kill -9 the embedded broker drops an open transaction correctly
-// only if its id never comes back, and a successor does not need to fence an id, because the offset commit checks the
-// group's generation (KIP-447).
+// The transactional id is new for every writer. The embedded broker aborts a transaction that was open at a kill -9 correctly only
+// if its id is never used again. A fixed id is not needed to fence a former owner, because the offset commit checks the generation
+// of the group (KIP-447).
 type writer struct {
 	client *kgo.Client
 	topics kafka.Topics
 	group  string
 	id     string
 	open   bool
-	// batches are for what is written together.
+	// batches has the reusable batches of states.
 	batches kafka.BatchPool
 
 	mu     sync.Mutex
 	wrote  bool
 	failed error
-	// faults are failures of what single partitions of the readings' log have to say.
+	// faults are failures that concern single partitions.
 	faults partitionErrors
 }
 
@@ -49,8 +49,8 @@ func newWriter(dial kafka.Dial, topics kafka.Topics, group string) (*writer, err
 		kgo.ProducerLinger(0),
 		kgo.RecordDeliveryTimeout(endTimeout),
 		kafka.LZ4(),
-		// The offsets are added to the transaction by hand, below, in the way that every broker since 2.5 understands.
-		// Newer brokers expect another sequence from a client that speaks newer versions (KIP-890).
+		// commitOffsets sends the requests that every broker since 2.5 understands. Brokers would expect another sequence from a
+		// client with newer protocol versions (KIP-890).
 		kgo.MaxVersions(kversion.V3_6_0()),
 	)...)
 	if err != nil {
@@ -69,10 +69,10 @@ func (w *writer) begin() error {
 	return nil
 }
 
-// write adds a record to the open transaction that a partition of the readings' log has made. It may be called concurrently and
-// reports failures through commit.
+// write adds a record to the open transaction. Partition is the partition of readings that it follows from. It may be called
+// concurrently, and does not wait: commit returns a failure.
 func (w *writer) write(partition int32, r *kgo.Record) {
-	w.begun()
+	w.markWritten()
 	w.client.Produce(context.Background(), r, func(r *kgo.Record, err error) {
 		if err != nil {
 			w.fail(partition, r, err)
@@ -80,9 +80,9 @@ func (w *writer) write(partition int32, r *kgo.Record) {
 	})
 }
 
-// writeBatch is write for all records of a batch, which is one of batches and the writer's from now on.
+// writeBatch is write for all records of a batch. It returns the batch to the pool when it has been written.
 func (w *writer) writeBatch(partition int32, b *kafka.Batch) {
-	w.begun()
+	w.markWritten()
 	b.Produce(context.Background(), w.client, func(first *kgo.Record, err error) {
 		if err != nil {
 			w.fail(partition, first, err)
@@ -91,7 +91,7 @@ func (w *writer) writeBatch(partition int32, b *kafka.Batch) {
 	})
 }
 
-func (w *writer) begun() {
+func (w *writer) markWritten() {
 	w.mu.Lock()
 	w.wrote = true
 	w.mu.Unlock()
@@ -111,7 +111,7 @@ func (w *writer) fail(partition int32, r *kgo.Record, err error) {
 	}
 }
 
-// failPartition notes a failure that is one partition's: the transaction cannot be committed, and repeating it is of no use.
+// failPartition records a failure that concerns one partition. The transaction cannot be committed, and a retry would fail again.
 func (w *writer) failPartition(partition int32, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -123,24 +123,23 @@ func (w *writer) failPartition(partition int32, err error) {
 	}
 }
 
-// written reports whether the transaction holds anything.
+// written reports whether the transaction holds a record.
 func (w *writer) written() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.wrote
 }
 
-// faulty reports whether the transaction cannot be committed because of what a partition has to say.
+// faulty reports whether the transaction cannot be committed because of a failure of a partition.
 func (w *writer) faulty() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return len(w.faults) > 0
 }
 
-// commit ends the transaction with the offsets in it. A step without outputs has nothing to protect and ends
-// without a trace: a successor reads the same records again and has no outputs either. After an error nothing is known of
-// the transaction's fate but that it is whole; the broker tells.
-// Wrote tells whether there was anything to commit.
+// commit commits the transaction together with the offsets. Without outputs it commits nothing: the next owner of the partitions
+// reads the same records again and has no outputs either. Wrote tells whether there were outputs. After an error the transaction may
+// have been committed or not, but never in part; a restore finds out.
 func (w *writer) commit(commits map[int32]commit, member string, generation int32) (wrote bool, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), endTimeout)
 	defer cancel()
@@ -150,7 +149,7 @@ func (w *writer) commit(commits map[int32]commit, member string, generation int3
 	w.mu.Lock()
 	wrote, failed, faults = w.wrote, w.failed, w.faults
 	w.mu.Unlock()
-	if len(faults) > 0 { // One of them makes others fail that have done nothing wrong.
+	if len(faults) > 0 { // They come first: the fault of one partition makes the records of others fail too.
 		return wrote, faults
 	}
 	if failed != nil {
@@ -171,7 +170,7 @@ func (w *writer) commit(commits map[int32]commit, member string, generation int3
 	return wrote, nil
 }
 
-// commitPlain commits offsets that nothing was written with.
+// commitPlain commits offsets without a transaction.
 func (w *writer) commitPlain(ctx context.Context, commits map[int32]commit, member string, generation int32) error {
 	request := kmsg.NewPtrOffsetCommitRequest()
 	request.Group, request.MemberID, request.Generation = w.group, member, generation
@@ -197,7 +196,7 @@ func (w *writer) commitPlain(ctx context.Context, commits map[int32]commit, memb
 	return nil
 }
 
-// abort drops the open transaction, if there is one, so that a successor need not wait for its timeout.
+// abort aborts the open transaction, if there is one, so that the next owner need not wait for its timeout.
 func (w *writer) abort() {
 	if !w.open {
 		return
@@ -208,7 +207,7 @@ func (w *writer) abort() {
 	if err := w.client.AbortBufferedRecords(ctx); err != nil {
 		return
 	}
-	_ = w.client.EndTransaction(ctx, kgo.TryAbort) // The broker's timeout does it otherwise.
+	_ = w.client.EndTransaction(ctx, kgo.TryAbort) // If it fails, the broker aborts after its timeout.
 }
 
 func (w *writer) commitOffsets(ctx context.Context, commits map[int32]commit, member string, generation int32) error {
@@ -260,7 +259,7 @@ func (w *writer) sendOffsets(ctx context.Context, commit *kmsg.TxnOffsetCommitRe
 	return nil
 }
 
-// retryConcurrent repeats f while the broker still writes the markers of the transaction before.
+// retryConcurrent repeats f while the broker is still writing the markers of the previous transaction.
 func retryConcurrent(ctx context.Context, f func() error) error {
 	for {
 		err := f()
