@@ -39,7 +39,7 @@ func TestServicesSurviveFaults(t *testing.T) {
 	d.viewer = startViewer(t, web, d.add("web"))
 	var all []sample
 	for _, f := range faults() {
-		t.Run(f.name, func(t *testing.T) {
+		passed := t.Run(f.name, func(t *testing.T) {
 			p := startPosters(t, in.base(), f.name)
 			waitFor(t, patience, "readings are acknowledged", func() bool { return p.acknowledged.Load() > 100 })
 			before := p.acknowledged.Load()
@@ -57,6 +57,9 @@ func TestServicesSurviveFaults(t *testing.T) {
 			d.strange = nil
 			verifyDeployment(t, web, database, all)
 		})
+		if !passed {
+			t.Fatal("the faults that follow would be compared with a truth that lacks readings of this one")
+		}
 	}
 }
 
