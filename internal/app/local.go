@@ -68,7 +68,7 @@ func (s *Service) openBroker(ctx context.Context) error {
 		return err
 	}
 	s.Logger.Debug("append time probed", "stamped_by", stamped.String())
-	broker.Thin(s.topics.Readings, s.processed)
+	broker.LimitBatches(s.topics.Readings, s.processed)
 	return nil
 }
 

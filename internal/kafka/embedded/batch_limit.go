@@ -12,44 +12,45 @@ import (
 	"strings"
 )
 
-// mostBatches is how many batches of the readings are kept, once everybody who needs them has taken them. kfake has 72 bytes
-// of memory for each batch in the log. Where few devices speak a batch is a single reading: in the 256 MiB of the default
-// retention there would be half a million of them, which took hours to come together and 40 MB.
-const mostBatches = 16 << 10
+// maxBatches is how many batches of the readings are kept after all readers have processed them. kfake needs 72 bytes of memory for
+// each batch in the log. In a plant of few devices a batch holds a single reading, so the 256 MiB of the default retention would hold
+// half a million batches, which need 40 MB of memory.
+const maxBatches = 16 << 10
 
-// segment is a file of the log with batches of one partition. The last of a partition, which grows, is not among those.
+// segment is a closed file of the log: any but the last of its partition, to which kfake still appends.
 type segment struct {
 	partition int32
-	// end is the offset behind the last record.
+	// end is the offset after the last record.
 	end     int64
 	batches int64
 }
 
-// thinned is a topic that is not to have more than most batches.
-type thinned struct {
-	topic string
-	taken func(context.Context) (map[int32]int64, error)
-	most  int64
+// limited is a topic that is to have at most max batches.
+type limited struct {
+	topic     string
+	processed func(context.Context) (map[int32]int64, error)
+	max       int64
 }
 
-// Thin has the oldest records of a topic deleted when they come in very many batches, whatever the topic's retention says.
-// Taken returns up to where everybody who needs the records of a partition has taken them: no others are deleted, and none of
-// a partition that it does not name. It may block until its context ends.
-func (b *Broker) Thin(topic string, taken func(context.Context) (map[int32]int64, error)) {
-	b.thinned.Store(&thinned{topic, taken, mostBatches})
+// LimitBatches has the oldest records of a topic deleted when the topic has very many batches, even if its retention would keep
+// them. Processed returns, for each partition, the offset before which no reader needs a record. Only records before it are
+// deleted, and none of a partition that processed does not return. It may block until its context ends.
+func (b *Broker) LimitBatches(topic string, processed func(context.Context) (map[int32]int64, error)) {
+	b.limited.Store(&limited{topic, processed, maxBatches})
 }
 
-// thin deletes the oldest segments of the thinned topic if there are too many batches, as far as they are not needed any more.
-func (b *Broker) thin(ctx context.Context) {
-	t := b.thinned.Load()
+// limitBatches deletes the oldest segments of the limited topic while it has too many batches. It keeps segments with records that a
+// reader still needs.
+func (b *Broker) limitBatches(ctx context.Context) {
+	t := b.limited.Load()
 	if t == nil {
 		return
 	}
 	closed, batches := b.segments(t.topic)
-	if batches <= t.most || len(closed) == 0 {
+	if batches <= t.max || len(closed) == 0 {
 		return
 	}
-	taken, err := t.taken(ctx)
+	processed, err := t.processed(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
 			b.logger.Warn("embedded broker: old records not deleted", "topic", t.topic, "error", err)
@@ -57,12 +58,12 @@ func (b *Broker) thin(ctx context.Context) {
 		return
 	}
 	for _, old := range closed {
-		if batches <= t.most {
+		if batches <= t.max {
 			return
 		}
-		next, known := taken[old.partition]
+		next, known := processed[old.partition]
 		if !known || next < old.end || next > b.cluster.PartitionInfo(t.topic, old.partition).HighWatermark {
-			continue // An offset beyond the end is one of an earlier log.
+			continue // An offset beyond the end is of an earlier log.
 		}
 		if err := b.cluster.DeleteRecords(t.topic, old.partition, old.end); err != nil {
 			b.logger.Warn("embedded broker: old records not deleted", "topic", t.topic, "partition", old.partition, "error", err)
@@ -72,8 +73,8 @@ func (b *Broker) thin(ctx context.Context) {
 	}
 }
 
-// segments returns the closed segments of a topic, the oldest of all partitions first, and how many batches all of its
-// segments have.
+// segments returns the closed segments of all partitions of a topic, those with the lowest offsets first, and the number of batches in
+// all segments, the last of each partition included.
 func (b *Broker) segments(topic string) (closed []segment, batches int64) {
 	entries, err := os.ReadDir(b.cleaner.partitions)
 	if err != nil {
@@ -85,12 +86,12 @@ func (b *Broker) segments(topic string) (closed []segment, batches int64) {
 			closed, batches = append(closed, these...), batches+n
 		}
 	}
-	// Partitions have about as many records each.
+	// Partitions have about equally many records, so a lower offset is an older record.
 	slices.SortFunc(closed, func(a, b segment) int { return cmp.Compare(a.end, b.end) })
 	return closed, batches
 }
 
-// partitionSegments is segments for one partition. What retention deletes meanwhile is left out.
+// partitionSegments is segments for one partition. It leaves out files that retention deletes meanwhile.
 func partitionSegments(dir string, partition int32) (closed []segment, batches int64) {
 	files, _ := os.ReadDir(dir)
 	all := make(map[int64]int64)
@@ -112,7 +113,7 @@ func partitionSegments(dir string, partition int32) (closed []segment, batches i
 	return closed, batches
 }
 
-// splitPartition takes the name of a partition's directory apart.
+// splitPartition returns the topic and partition that a directory is named after.
 func splitPartition(name string) (topic string, partition int32, ok bool) {
 	dash := strings.LastIndexByte(name, '-')
 	if dash < 0 {

@@ -9,8 +9,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// thinTopic returns a broker with batches of one record each in both partitions of a topic, ten to a segment.
-func thinTopic(t *testing.T, batches int) *Broker {
+// openTopic returns a broker that has, in both partitions of the topic readings, batches of one record each, ten to a segment.
+func openTopic(t *testing.T, batches int) *Broker {
 	t.Helper()
 	b := open(t, t.TempDir())
 	createTopic(t, b, "readings", 2, map[string]string{"segment.bytes": "1000"})
@@ -23,59 +23,59 @@ func thinTopic(t *testing.T, batches int) *Broker {
 	return b
 }
 
-func (b *Broker) thinTo(most int64, taken func(context.Context) (map[int32]int64, error)) {
-	b.thinned.Store(&thinned{"readings", taken, most})
+func (b *Broker) setLimit(max int64, processed func(context.Context) (map[int32]int64, error)) {
+	b.limited.Store(&limited{"readings", processed, max})
 }
 
-func starts(b *Broker) (starts []int64) {
+func startOffsets(b *Broker) (starts []int64) {
 	for _, info := range b.cluster.PartitionInfos("readings") {
 		starts = append(starts, info.LogStartOffset)
 	}
 	return starts
 }
 
-// Each batch takes memory for as long as it is in the log: a plant of a few devices must not gather half a million of them.
+// Each batch needs memory for as long as it is in the log, so the number of batches is limited.
 func TestVeryManyBatchesAreNotKeptOnceTaken(t *testing.T) {
-	b := thinTopic(t, 50)
-	b.thinTo(40, func(context.Context) (map[int32]int64, error) { return map[int32]int64{0: 50, 1: 50}, nil })
+	b := openTopic(t, 50)
+	b.setLimit(40, func(context.Context) (map[int32]int64, error) { return map[int32]int64{0: 50, 1: 50}, nil })
 	_, before := b.segments("readings")
-	b.tidy(t.Context())
+	b.maintain(t.Context())
 	_, after := b.segments("readings")
 	if before != 100 || after > 40 || after < 20 {
 		t.Errorf("got %d batches, then %d, want 100 and up to 40", before, after)
 	}
-	if got := starts(b); got[0] < 25 || got[1] < 25 || got[0] >= 50 || got[1] >= 50 {
+	if got := startOffsets(b); got[0] < 25 || got[1] < 25 || got[0] >= 50 || got[1] >= 50 {
 		t.Errorf("got partitions from %v on, want the newest of both", got)
 	}
 }
 
 func TestBatchesThatSomebodyNeedsAreKept(t *testing.T) {
 	for name, test := range map[string]struct {
-		taken func(context.Context) (map[int32]int64, error)
-		want  func(starts []int64) bool
+		processed func(context.Context) (map[int32]int64, error)
+		want      func(starts []int64) bool
 	}{
 		"one partition lags": {
 			func(context.Context) (map[int32]int64, error) { return map[int32]int64{0: 15, 1: 50}, nil },
 			func(starts []int64) bool { return starts[0] > 0 && starts[0] <= 15 && starts[1] > 25 && starts[1] < 50 },
 		},
-		"nothing is known of one": {
+		"one partition is not returned": {
 			func(context.Context) (map[int32]int64, error) { return map[int32]int64{1: 50}, nil },
 			func(starts []int64) bool { return starts[0] == 0 && starts[1] > 25 },
 		},
-		"nobody can tell": {
+		"the offsets are unknown": {
 			func(context.Context) (map[int32]int64, error) { return nil, errors.New("no") },
 			func(starts []int64) bool { return starts[0] == 0 && starts[1] == 0 },
 		},
-		"what is known is of an earlier log": {
+		"the offsets are of an earlier log": {
 			func(context.Context) (map[int32]int64, error) { return map[int32]int64{0: 51, 1: 51}, nil },
 			func(starts []int64) bool { return starts[0] == 0 && starts[1] == 0 },
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := thinTopic(t, 50)
-			b.thinTo(4, test.taken)
-			b.tidy(t.Context())
-			if got := starts(b); !test.want(got) {
+			b := openTopic(t, 50)
+			b.setLimit(4, test.processed)
+			b.maintain(t.Context())
+			if got := startOffsets(b); !test.want(got) {
 				t.Errorf("got partitions from %v on", got)
 			}
 		})
@@ -83,13 +83,13 @@ func TestBatchesThatSomebodyNeedsAreKept(t *testing.T) {
 }
 
 func TestFewBatchesAreKeptWhateverIsTaken(t *testing.T) {
-	b := thinTopic(t, 20)
-	b.thinTo(40, func(context.Context) (map[int32]int64, error) {
-		t.Error("asked for what nobody wants to know")
+	b := openTopic(t, 20)
+	b.setLimit(40, func(context.Context) (map[int32]int64, error) {
+		t.Error("got a call of processed, want none below the limit")
 		return nil, nil
 	})
-	b.tidy(t.Context())
-	if got := starts(b); got[0] != 0 || got[1] != 0 {
+	b.maintain(t.Context())
+	if got := startOffsets(b); got[0] != 0 || got[1] != 0 {
 		t.Errorf("got partitions from %v on, want all", got)
 	}
 }

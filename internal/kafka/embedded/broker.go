@@ -1,8 +1,9 @@
-// Package embedded is the broker for those who have no Kafka: franz-go's kfake in this process, on the loopback interface,
-// with its log in a directory. It speaks the real protocol to the same client, so nothing above knows the difference.
+// Package embedded is a Kafka broker in this process, for installations without Kafka: franz-go's kfake, on the loopback
+// interface, with its log in a directory. It speaks Kafka's protocol to the same client, so other packages need not distinguish
+// it.
 //
-// kfake was made for tests. What it takes to trust it with data is in this package: one process per directory, requests
-// checked before they reach it, retention and a compaction that a kill -9 cannot hurt, memory given back.
+// kfake was made for tests. This package adds what is needed to trust it with data: a lock on the directory, a check of requests
+// before kfake handles them, retention, a compaction that a kill -9 cannot harm, and a limit on its memory.
 package embedded
 
 import (
@@ -24,29 +25,29 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// Options say where and how the broker keeps its log.
+// Options configure a Broker.
 type Options struct {
-	// Dir belongs to the broker alone; it is created if it is missing.
+	// Dir is the directory of the log. No other program may use it. It is created if it is missing.
 	Dir string
-	// Port to listen on; 0 lets the system choose one that is free, which may be another one after every start.
+	// Port is the TCP port to listen on. With 0 the system chooses a free port, at every start.
 	Port int
-	// SyncWrites has every batch on the disk before it is acknowledged, so that it survives a loss of power. Without it an
-	// acknowledged batch survives whatever happens to the process, but not to the machine.
+	// SyncWrites writes every batch to the disk before it is acknowledged, so that it survives a loss of power. Without it, an
+	// acknowledged batch survives the end of the process, a kill -9 included, but not a crash of the machine.
 	SyncWrites bool
 	Logger     *slog.Logger
 }
 
 const (
-	// segmentBytes is the size of the files that retention removes, one at a time.
+	// segmentBytes is the size of a file of the log. Retention deletes whole files.
 	segmentBytes = 2 << 20
-	// upkeepInterval is how often retention runs and the compacted topics are looked at.
+	// upkeepInterval is the pause between two runs of the upkeep: retention, the limit of batches, and compaction.
 	upkeepInterval = 5 * time.Second
-	// never keeps kfake from what would harm: compacting on its own, forgetting commits.
+	// never is the interval for what kfake must not do by itself: compact topics, and delete commits.
 	never = 10 * 365 * 24 * time.Hour
 )
 
-// Broker is a running broker. Close its clients before the broker: a transaction that is open when it closes stays open
-// until its timeout after the next start.
+// Broker is a running broker. Close its clients before the broker: a transaction that is open when the broker closes stays open until
+// its timeout after the next start. The methods may be called concurrently.
 type Broker struct {
 	cluster  *kfake.Cluster
 	dir      string
@@ -57,13 +58,13 @@ type Broker struct {
 	upkeep   sync.WaitGroup
 	closed   atomic.Bool
 
-	// thinned is what has too many batches deleted; nil for none.
-	thinned atomic.Pointer[thinned]
+	// limited is the topic of LimitBatches; nil for none.
+	limited atomic.Pointer[limited]
 	logger  *slog.Logger
 }
 
-// Open starts a broker on what Dir holds. Everything that was acknowledged before is there, whether the last process
-// ended well or was killed. The context bounds only the start.
+// Open starts a broker on the log in Dir. Every record that was acknowledged before is still there, even if the last process was
+// killed. The context is for the start only. The error is ErrInUse if another process uses the directory.
 func Open(ctx context.Context, options Options) (*Broker, error) {
 	lock, err := acquire(options.Dir)
 	if err != nil {
@@ -73,15 +74,15 @@ func Open(ctx context.Context, options Options) (*Broker, error) {
 	if err := b.start(ctx, options); err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
-	// A start after a crash has had the whole log in memory.
+	// After a crash kfake reads the whole log into memory.
 	debug.FreeOSMemory()
 	return b, nil
 }
 
-// ErrInUse means that another process has the directory.
+// ErrInUse means that another process uses the directory.
 var ErrInUse = errors.New("in use by another iotmon")
 
-// acquire makes the directory and takes it for this process.
+// acquire creates the directory and locks it for this process.
 func acquire(dir string) (*os.File, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fmt.Errorf("create data directory: %w", err)
@@ -112,10 +113,10 @@ func (b *Broker) start(ctx context.Context, options Options) error {
 		kfake.WithLogger(brokerLog{options.Logger}),
 		kfake.BrokerConfigs(map[string]string{
 			"log.segment.bytes": strconv.Itoa(segmentBytes),
-			// By default kfake drops what is seven days old, even from a compacted topic. A partition that was emptied
-			// so would begin anew at offset 0 after a crash.
+			// By default kfake deletes records that are seven days old, even of a compacted topic. An empty partition would begin
+			// at offset 0 again after a crash.
 			"log.retention.ms": "-1",
-			// Nor must the commits of a plant that stood still for a week be forgotten.
+			// The commits of a plant that has not run for a week must be kept too.
 			"offsets.retention.minutes": strconv.Itoa(int(never.Minutes())),
 			"log.cleaner.backoff.ms":    strconv.FormatInt(never.Milliseconds(), 10),
 		}),
@@ -131,8 +132,8 @@ func (b *Broker) start(ctx context.Context, options Options) error {
 	b.cleaner = &cleaner{
 		cluster:    cluster,
 		partitions: filepath.Join(logDir, "partitions"),
-		reach:      b.reach(),
-		from:       compactFrom,
+		connect:    b.connect(),
+		minSize:    compactMinSize,
 		logger:     options.Logger,
 		wait:       stepsAtStart,
 	}
@@ -142,7 +143,7 @@ func (b *Broker) start(ctx context.Context, options Options) error {
 	}
 	upkeep, stop := context.WithCancel(context.Background())
 	b.stop = stop
-	b.upkeep.Go(func() { b.keep(upkeep) })
+	b.upkeep.Go(func() { b.runUpkeep(upkeep) })
 	return nil
 }
 
@@ -160,8 +161,8 @@ func (b *Broker) Addrs() []string { return []string{b.addr()} }
 
 func (b *Broker) addr() string { return b.listener.Addr().String() }
 
-// Dial connects a client in this process to one of the addresses of Addrs, without the kernel between. It may be used
-// wherever a net.Dialer is: another address is dialed.
+// Dial connects to an address. If the address is one of Addrs, the connection is in memory, without the kernel; other addresses are
+// dialed with a net.Dialer. So it can replace the DialContext of a net.Dialer.
 func (b *Broker) Dial(ctx context.Context, network, address string) (net.Conn, error) {
 	if address == b.addr() {
 		if conn, err := b.listener.dial(ctx); err == nil {
@@ -171,18 +172,18 @@ func (b *Broker) Dial(ctx context.Context, network, address string) (net.Conn, e
 	return new(net.Dialer).DialContext(ctx, network, address)
 }
 
-// reach returns how a client of the broker's own connects to it.
-func (b *Broker) reach() []kgo.Opt {
+// connect returns the options with which this package's own clients connect to the broker.
+func (b *Broker) connect() []kgo.Opt {
 	return []kgo.Opt{kgo.SeedBrokers(b.addr()), kgo.Dialer(b.Dial), kgo.DisableClientMetrics()}
 }
 
-// keep applies retention and looks whether it is time to compact, until ctx ends. kfake's own ticker would not do: it
-// starts only when a topic is created or changed, so not after a restart.
-func (b *Broker) keep(ctx context.Context) { inSteps(ctx, b.tidy) }
+// runUpkeep runs the upkeep until ctx ends. kfake's own ticker is not enough: it starts only when a topic is created or changed, so not
+// after a restart.
+func (b *Broker) runUpkeep(ctx context.Context) { repeat(ctx, b.maintain) }
 
-// inSteps calls step over and over until ctx ends, upkeepInterval after it began and after each call has returned: what a step
-// leaves to those that follow has that long, however long the step itself has taken.
-func inSteps(ctx context.Context, step func(context.Context)) {
+// repeat calls step until ctx ends. It waits for upkeepInterval before each call. The interval begins when the previous step has
+// returned, however long that took, so that readers have it between two stages of a compaction.
+func repeat(ctx context.Context, step func(context.Context)) {
 	timer := time.NewTimer(upkeepInterval)
 	defer timer.Stop()
 	for {
@@ -196,13 +197,13 @@ func inSteps(ctx context.Context, step func(context.Context)) {
 	}
 }
 
-func (b *Broker) tidy(ctx context.Context) {
+func (b *Broker) maintain(ctx context.Context) {
 	b.cluster.ApplyRetention()
-	b.thin(ctx)
+	b.limitBatches(ctx)
 	b.cleaner.step(ctx)
 }
 
-// Close writes what makes the next start fast and gives the directory free. Closing again does nothing.
+// Close stops the broker, writes the files that make the next start fast, and unlocks the directory. A second call does nothing.
 func (b *Broker) Close() error {
 	if b.closed.Swap(true) {
 		return nil
@@ -213,7 +214,7 @@ func (b *Broker) Close() error {
 	return b.lock.Close()
 }
 
-// brokerLog lets kfake's warnings and errors through to slog.
+// brokerLog writes kfake's warnings and errors to the service log.
 type brokerLog struct{ logger *slog.Logger }
 
 func (l brokerLog) Logf(level kfake.LogLevel, format string, args ...any) {
@@ -224,7 +225,7 @@ func (l brokerLog) Logf(level kfake.LogLevel, format string, args ...any) {
 	case level != kfake.LogLevelWarn:
 		return
 	case strings.HasPrefix(format, "txn: EndTxn slow"):
-		at = slog.LevelDebug // Five milliseconds are slow for a test, and nothing to act on here.
+		at = slog.LevelDebug // kfake warns after five milliseconds, which nobody needs to act on.
 	}
 	l.logger.Log(context.Background(), at, "embedded broker: "+fmt.Sprintf(format, args...))
 }

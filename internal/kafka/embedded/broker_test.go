@@ -101,7 +101,7 @@ func TestRestartOnAnotherPortKeepsRecordsAndCommits(t *testing.T) {
 	client.Close()
 	occupied := first.Addrs()[0]
 	shut(t, first)
-	// Somebody else takes the port meanwhile.
+	// Another program takes the port meanwhile.
 	squatter, err := net.Listen("tcp", occupied)
 	if err != nil {
 		t.Fatal(err)
@@ -189,7 +189,7 @@ func TestGuardPassesRequestsUnchanged(t *testing.T) {
 	client, server := net.Pipe()
 	defer client.Close()
 	go func() {
-		for i := range requests { // In the worst of pieces.
+		for i := range requests { // One byte at a time.
 			client.Write(requests[i : i+1])
 		}
 		client.Close()
@@ -212,7 +212,7 @@ func TestRetentionRunsAfterRestartAndLeavesTheLastBatch(t *testing.T) {
 	shut(t, first)
 
 	second := open(t, dir)
-	second.tidy(t.Context())
+	second.maintain(t.Context())
 	info := second.cluster.PartitionInfo("readings", 0)
 	if info.NumBytes > 1_000_000 || info.LogStartOffset < 25 {
 		t.Errorf("after retention: got %d bytes from offset %d, want at most 1,000,000", info.NumBytes, info.LogStartOffset)
@@ -230,7 +230,7 @@ func TestAgeAloneRemovesNothing(t *testing.T) {
 	b := open(t, t.TempDir())
 	createTopic(t, b, "readings", 1, nil)
 	produce(t, dial(t, b), &kgo.Record{Topic: "readings", Value: []byte("old"), Timestamp: time.Now().AddDate(-1, 0, 0)})
-	b.tidy(t.Context())
+	b.maintain(t.Context())
 	if got := values(t, b, "readings"); strings.Join(got, " ") != "old" {
 		t.Errorf("record of last year: got %q", got)
 	}

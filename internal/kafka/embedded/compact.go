@@ -26,61 +26,65 @@ import (
 )
 
 const (
-	// compactFrom is the size of the compacted topics below which nothing is done, and compactFactor how often they must
-	// have grown since the last round.
-	compactFrom   = 32 << 20
-	compactFactor = 4
-	// The stages of a round are counted in steps of the upkeep, not by the clock: a process that was stopped for a while has
-	// had its readers stopped as well. stepsAtStart is until the first round: a crash may have torn a commit, and whoever
-	// repairs it goes first. stepsToMove lets most of what lives be superseded before it is moved. stepsToTrim is for how long
-	// nobody may have read what is about to be deleted.
+	// compactMinSize is the size of the compacted topics, in bytes, below which no round begins. A round begins when they have
+	// compactFactor times the size of the current records of the last round.
+	compactMinSize = 32 << 20
+	compactFactor  = 4
+	// The pauses between the stages of a round are counted in steps of the upkeep, not by the clock: while a process is suspended, its
+	// readers do not read either. stepsAtStart is before the first round, so that processors can repair a commit that a crash has torn.
+	// stepsToMove is before records are moved, so that most of them are superseded by then. stepsToTrim is how long nobody must have
+	// read before the cuts.
 	stepsAtStart      = int(time.Minute / upkeepInterval)
 	stepsToMove       = 1
 	stepsToTrim       = 2
 	stepsAfterFailure = stepsAtStart
-	// readTimeout bounds the reading of the whole log, and holdTimeout how long transactions may be held back after it.
+	// readTimeout limits the reading of the compacted topics, holdTimeout the time after it for which no transaction may begin.
 	readTimeout = time.Minute
 	holdTimeout = 5 * time.Second
 )
 
-// compactMark is the key of the records up to which the cleaner reads: no device can have it.
+// compactMark is the key of the records that the cleaner reads up to. No device can have this id.
 const compactMark = "\x00compact"
 
-// cleaner keeps the topics with cleanup.policy=compact small. The goroutine of the broker's upkeep owns it.
+// cleaner compacts the topics with cleanup.policy=compact. The goroutine of the broker's upkeep owns it.
 //
-// kfake could compact, but not safely. It lets a record of an open transaction supersede the committed one: if the
-// transaction is then aborted, by a kill for example, both are gone. It deletes a partition's files before it writes the
-// new ones: a kill between leaves nothing. And it keeps the markers of all transactions of a producer that lives.
+// kfake has a compaction, but it is not safe. It lets a record of an open transaction supersede the committed record: if the
+// transaction is then aborted, by a kill for example, both are lost. It deletes a partition's files before it writes the new ones, so a
+// kill between loses all records. And it keeps the transaction markers of every producer that is still known.
 //
-// So the cleaner does what a log-structured store does. A round notes where the partitions end; a while later it appends
-// the records before that point that nothing has superseded since, once more, at the end; and when nobody has read there
-// for a while, it deletes everything before that point. So a reader that is on its way from the beginning to where the end
-// was when it began misses none of what moved from before it to behind that. Killed anywhere, every key still has its last
-// record. What the cleaner appends must not overtake a newer record, so no transaction may begin in these topics in that
-// moment: the client tries again a little later.
+// A round of the cleaner has three stages, as in a log-structured store:
+//
+//  1. It records the ends of the partitions, the cuts.
+//  2. A while later it appends the current records before the cuts, which no later record has superseded, once more at the end.
+//  3. When nobody has read before the cuts for a while, it deletes everything before them.
+//
+// The delay protects a reader that reads from the beginning to the end of the log as it was when the reader began: it would miss a
+// current record that moves from the part that it has not read to behind that end. At every moment each key has its last record in the
+// log, so a kill loses nothing. A record that the cleaner appends must not follow a newer record of its key. So while it appends, no
+// transaction may begin in these topics: the client has to try again.
 type cleaner struct {
 	cluster *kfake.Cluster
 	// partitions is the directory with one entry for each partition that was ever written to.
 	partitions string
-	// reach is how a client connects to the broker.
-	reach  []kgo.Opt
-	from   int64
-	logger *slog.Logger
+	// connect has the options with which a client connects to the broker.
+	connect []kgo.Opt
+	minSize int64
+	logger  *slog.Logger
 
-	// gate holds the topics in which no transaction may begin now; nil for none.
+	// gate has the topics in which no transaction may begin now; nil for none.
 	gate atomic.Pointer[kadm.TopicsSet]
 
-	// kept is about the size of what lived in the last round. What was written while it lasted does not count: it would put
-	// off the next round in proportion to the rate, and a restart reads all of it.
-	kept int64
-	// cuts are the points of the round that is under way, nil between two rounds. readers is who reads before them, from the
-	// moment when what lives has been moved. wait is how many steps pass until the next thing is done.
+	// lastSize is the size of the current records in the last round, in bytes. Records that were written during the round do not count:
+	// at a high rate they would delay the next round, and a restart has to read all of them.
+	lastSize int64
+	// cuts are the ends of the partitions when the round began; nil between two rounds. readers watches for readers before the cuts,
+	// once the current records have been moved. wait is the number of steps until the next stage.
 	cuts    kadm.Offsets
 	readers *readers
 	wait    int
 }
 
-// attach makes the broker ask the gate whenever a transaction begins in a partition.
+// attach makes the broker check the gate whenever a transaction begins in a partition.
 func (c *cleaner) attach(ctx context.Context) error {
 	c.cluster.ControlKey(int16(kmsg.AddPartitionsToTxn), func(request kmsg.Request) (kmsg.Response, error, bool) {
 		add, closed := request.(*kmsg.AddPartitionsToTxnRequest), c.gate.Load()
@@ -93,10 +97,10 @@ func (c *cleaner) attach(ctx context.Context) error {
 	return c.announceBegins(ctx)
 }
 
-// announceBegins has all clients say when they begin to write to a partition: from transaction.version 2 on, which kfake
-// offers, they just write.
+// announceBegins lowers the transaction version of the broker to 1, so that a client sends a request when its transaction begins in a
+// partition. With version 2, which kfake offers, a client produces without that request.
 func (c *cleaner) announceBegins(ctx context.Context) error {
-	client, err := kgo.NewClient(c.reach...)
+	client, err := kgo.NewClient(c.connect...)
 	if err != nil {
 		return err
 	}
@@ -121,7 +125,7 @@ func addsTo(add *kmsg.AddPartitionsToTxnRequest, closed kadm.TopicsSet) bool {
 	return false
 }
 
-// tryAgain tells the client that none of its partitions was added, in the way that makes it try again.
+// tryAgain returns the response after which a client retries: none of its partitions was added, because of another transaction.
 func tryAgain(add *kmsg.AddPartitionsToTxnRequest) kmsg.Response {
 	response := add.ResponseKind().(*kmsg.AddPartitionsToTxnResponse)
 	for _, asked := range add.Topics {
@@ -137,13 +141,13 @@ func tryAgain(add *kmsg.AddPartitionsToTxnRequest) kmsg.Response {
 	return response
 }
 
-// step goes on with the round, if it is time to, or begins one if the topics have grown enough.
+// step runs the next stage of the round if its pause is over. Between two rounds it begins one if the topics have grown enough.
 func (c *cleaner) step(ctx context.Context) {
 	switch {
 	case c.wait > 0:
 		c.wait--
 	case c.cuts == nil:
-		if size, ends := c.survey(); size >= max(c.from, compactFactor*c.kept) {
+		if size, ends := c.survey(); size >= max(c.minSize, compactFactor*c.lastSize) {
 			c.cuts, c.wait = ends, stepsToMove-1
 		}
 	case c.readers == nil:
@@ -151,15 +155,15 @@ func (c *cleaner) step(ctx context.Context) {
 			if ctx.Err() == nil {
 				c.logger.Warn("embedded broker: compaction put off", "error", err)
 			}
-			c.wait = stepsAfterFailure - 1 // It has read the whole topics for nothing.
+			c.wait = stepsAfterFailure - 1 // The attempt has read the whole topics, which is expensive.
 			return
 		}
 		debug.FreeOSMemory()
 		c.readers, c.wait = watchReaders(c.cluster, c.cuts), stepsToTrim-1
-	case c.readers.came():
+	case c.readers.seen():
 		c.wait = stepsToTrim - 1
 	default:
-		c.readers.forget()
+		c.readers.stop()
 		c.trim()
 	}
 }
@@ -195,7 +199,7 @@ func (c *cleaner) compacted(topic string) bool {
 	return policy != nil && strings.Contains(*policy, "compact")
 }
 
-// trim deletes what lies before the cuts and ends the round.
+// trim deletes the records before the cuts and ends the round.
 func (c *cleaner) trim() {
 	c.cuts.Each(func(cut kadm.Offset) {
 		if err := c.cluster.DeleteRecords(cut.Topic, cut.Partition, cut.At); err != nil {
@@ -204,19 +208,19 @@ func (c *cleaner) trim() {
 	})
 	c.cuts, c.readers = nil, nil
 	size, _ := c.survey()
-	c.logger.Info("embedded broker: compacted", "bytes_living", c.kept, "bytes_left", size)
+	c.logger.Info("embedded broker: compacted", "bytes_current", c.lastSize, "bytes_left", size)
 }
 
-// move appends the living records before the cuts at the end.
+// move appends the current records before the cuts at the end of the log.
 func (c *cleaner) move(ctx context.Context) error {
-	m, err := newMover(c.reach, c.cuts)
+	m, err := newMover(c.connect, c.cuts)
 	if err != nil {
 		return err
 	}
 	defer m.client.Close()
 	reading, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
-	if err := m.readToEnd(reading); err != nil || len(m.alive) == 0 {
+	if err := m.readToEnd(reading); err != nil || len(m.current) == 0 {
 		return err
 	}
 	ctx, cancel = context.WithTimeout(ctx, holdTimeout)
@@ -224,32 +228,32 @@ func (c *cleaner) move(ctx context.Context) error {
 	topics := c.cuts.TopicsSet()
 	c.gate.Store(&topics)
 	defer c.gate.Store(nil)
-	if err := m.awaitQuiet(ctx, topics); err != nil {
+	if err := m.awaitNoTransactions(ctx, topics); err != nil {
 		return err
 	}
 	if err := m.readToEnd(ctx); err != nil {
 		return err
 	}
-	c.kept = m.size()
+	c.lastSize = m.size()
 	return m.append(ctx)
 }
 
-// mover reads what is committed in some partitions and finds the records before the cuts that still live.
+// mover reads the committed records of some partitions and finds the current ones before the cuts.
 type mover struct {
-	client *kgo.Client
-	cuts   kadm.Offsets
-	alive  map[place]*kgo.Record
-	// reached has the highest position of each key, whether it lives or not, if that has positions.
-	reached map[place]iot.Position
+	client  *kgo.Client
+	cuts    kadm.Offsets
+	current map[recordKey]*kgo.Record
+	// reached has the highest position of each key whose records have positions, wherever the record is.
+	reached map[recordKey]iot.Position
 }
 
-type place struct {
+type recordKey struct {
 	topic     string
 	partition int32
 	key       string
 }
 
-func newMover(reach []kgo.Opt, cuts kadm.Offsets) (*mover, error) {
+func newMover(connect []kgo.Opt, cuts kadm.Offsets) (*mover, error) {
 	from := make(map[string]map[int32]kgo.Offset)
 	cuts.Each(func(cut kadm.Offset) {
 		if from[cut.Topic] == nil {
@@ -257,11 +261,11 @@ func newMover(reach []kgo.Opt, cuts kadm.Offsets) (*mover, error) {
 		}
 		from[cut.Topic][cut.Partition] = kgo.NewOffset().AtStart()
 	})
-	client, err := kgo.NewClient(append(slices.Clone(reach),
+	client, err := kgo.NewClient(append(slices.Clone(connect),
 		kgo.ConsumePartitions(from),
 		kgo.DisableFetchSessions(), // As kafka.NoFetchSession, which this package cannot import.
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-		// A round has time, and is not to be what the process needs most memory for.
+		// Small fetches: a round is not urgent, and should need little memory.
 		kgo.FetchMaxBytes(2<<20),
 		kgo.FetchMaxPartitionBytes(512<<10),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
@@ -269,11 +273,11 @@ func newMover(reach []kgo.Opt, cuts kadm.Offsets) (*mover, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &mover{client: client, cuts: cuts, alive: make(map[place]*kgo.Record), reached: make(map[place]iot.Position)}, nil
+	return &mover{client: client, cuts: cuts, current: make(map[recordKey]*kgo.Record), reached: make(map[recordKey]iot.Position)}, nil
 }
 
-// readToEnd reads on to the end of the log as it is now. The end is known by a record of the mover's own: the last offset
-// may belong to a marker or to an aborted transaction, which no reader ever sees.
+// readToEnd reads on to the end of the log at the time of the call. It appends a record of its own to each partition and reads until
+// it finds it: the last offset may be of a marker or of an aborted transaction, which a reader does not get.
 func (m *mover) readToEnd(ctx context.Context) error {
 	var marks []*kgo.Record
 	m.cuts.Each(func(cut kadm.Offset) {
@@ -293,42 +297,43 @@ func (m *mover) readToEnd(ctx context.Context) error {
 					waiting--
 				}
 			}
-			m.take(r)
+			m.add(r)
 		})
 	}
 	return nil
 }
 
-// take notes what a record says of its key: it lives if it lies before the cut and nothing supersedes it.
-func (m *mover) take(r *kgo.Record) {
-	at := place{r.Topic, r.Partition, string(r.Key)}
-	if m.outdated(at, r) {
+// add makes a record the current one of its key, unless it is outdated. The key has no current record before the cut if the record is
+// behind the cut or a tombstone.
+func (m *mover) add(r *kgo.Record) {
+	key := recordKey{r.Topic, r.Partition, string(r.Key)}
+	if m.outdated(key, r) {
 		return
 	}
 	if cut, _ := m.cuts.Lookup(r.Topic, r.Partition); r.Offset >= cut.At || r.Value == nil {
-		delete(m.alive, at)
+		delete(m.current, key)
 		return
 	}
-	// A record as fetched would keep the whole batch it came in.
-	m.alive[at] = &kgo.Record{Topic: r.Topic, Partition: r.Partition, Key: bytes.Clone(r.Key), Value: bytes.Clone(r.Value), Timestamp: r.Timestamp}
+	// Copies, because a fetched record keeps the memory of its whole batch.
+	m.current[key] = &kgo.Record{Topic: r.Topic, Partition: r.Partition, Key: bytes.Clone(r.Key), Value: bytes.Clone(r.Value), Timestamp: r.Timestamp}
 }
 
-// outdated reports whether a record comes after one of its key with a higher position: a processor that had lost its partition has
-// written it, and no reader lets it take that one's place. Of records without positions the last counts.
-func (m *mover) outdated(at place, r *kgo.Record) bool {
+// outdated reports whether an earlier record of the same key has a higher position. Such a record was written by a processor that had
+// lost its partition, and readers ignore it. Among records without positions the last one is valid.
+func (m *mover) outdated(key recordKey, r *kgo.Record) bool {
 	position, known := positionOf(r)
 	if !known {
-		delete(m.reached, at)
+		delete(m.reached, key)
 		return false
 	}
-	if before, ok := m.reached[at]; ok && position.Compare(before) < 0 {
+	if before, ok := m.reached[key]; ok && position.Compare(before) < 0 {
 		return true
 	}
-	m.reached[at] = position
+	m.reached[key] = position
 	return false
 }
 
-// positionOf returns the position of a device's state, or that at which it was deleted; false for other records.
+// positionOf returns the position of a device state or of its tombstone; false for other records.
 func positionOf(r *kgo.Record) (iot.Position, bool) {
 	if r.Value != nil {
 		return wire.StatePosition(r.Value)
@@ -342,8 +347,8 @@ func positionOf(r *kgo.Record) (iot.Position, bool) {
 	return iot.Position{}, false
 }
 
-// awaitQuiet returns once no transaction is open in the topics.
-func (m *mover) awaitQuiet(ctx context.Context, topics kadm.TopicsSet) error {
+// awaitNoTransactions waits until no transaction is open in the topics. It fails when ctx ends.
+func (m *mover) awaitNoTransactions(ctx context.Context, topics kadm.TopicsSet) error {
 	admin := kadm.NewClient(m.client)
 	for {
 		described, err := admin.DescribeProducers(ctx, topics)
@@ -361,20 +366,20 @@ func (m *mover) awaitQuiet(ctx context.Context, topics kadm.TopicsSet) error {
 	}
 }
 
-// size returns how many bytes the living records have.
+// size returns the size of the current records in bytes.
 func (m *mover) size() int64 {
 	var size int64
-	for _, r := range m.alive {
+	for _, r := range m.current {
 		size += int64(len(r.Key) + len(r.Value))
 	}
 	return size
 }
 
-// append writes the living records again, without their headers: the trace that a record belonged to has long ended.
+// append appends the current records, without their headers: they belong to traces that have ended.
 func (m *mover) append(ctx context.Context) error {
-	alive := slices.Collect(maps.Values(m.alive))
-	if err := m.client.ProduceSync(ctx, alive...).FirstErr(); err != nil {
-		return fmt.Errorf("append living records: %w", err)
+	current := slices.Collect(maps.Values(m.current))
+	if err := m.client.ProduceSync(ctx, current...).FirstErr(); err != nil {
+		return fmt.Errorf("append current records: %w", err)
 	}
 	return nil
 }

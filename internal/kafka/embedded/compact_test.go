@@ -16,24 +16,24 @@ import (
 
 var compacted = map[string]string{"cleanup.policy": "compact", "segment.bytes": "20000"}
 
-// stepUntil takes the broker's upkeep on until something is so.
+// stepUntil runs steps of the cleaner until so returns true. It fails the test with what after 100 steps.
 func stepUntil(t *testing.T, b *Broker, what string, so func() bool) {
 	t.Helper()
-	b.cleaner.from = 0
+	b.cleaner.minSize = 0
 	for range 100 {
 		b.cleaner.step(t.Context())
 		if so() {
-			b.cleaner.from = compactFrom
+			b.cleaner.minSize = compactMinSize
 			return
 		}
 	}
 	t.Fatalf("not %s after 100 steps", what)
 }
 
-// round takes the broker through one whole round of compaction, however little there is to gain.
+// round runs one whole round of compaction, whatever the size of the topics.
 func round(t *testing.T, b *Broker) {
 	t.Helper()
-	b.cleaner.kept = 0
+	b.cleaner.lastSize = 0
 	stepUntil(t, b, "begun", func() bool { return b.cleaner.cuts != nil })
 	stepUntil(t, b, "ended", func() bool { return b.cleaner.cuts == nil })
 }
@@ -56,7 +56,7 @@ func state(key string, value int) *kgo.Record {
 	return &kgo.Record{Topic: "states", Key: []byte(key), Value: fmt.Appendf(nil, "%s at %d", key, value)}
 }
 
-func TestCompactionKeepsTheLastOfEachKeyAndFreesTheRest(t *testing.T) {
+func TestCompactionKeepsTheLastRecordOfEachKey(t *testing.T) {
 	dir := t.TempDir()
 	b := open(t, dir)
 	createTopic(t, b, "states", 1, compacted)
@@ -90,7 +90,7 @@ func TestCompactionKeepsTheLastOfEachKeyAndFreesTheRest(t *testing.T) {
 	}
 }
 
-func TestCompactionNeitherKeepsNorPrefersWhatIsNotCommitted(t *testing.T) {
+func TestCompactionIgnoresAbortedRecords(t *testing.T) {
 	b := open(t, t.TempDir())
 	createTopic(t, b, "states", 1, compacted)
 	produce(t, dial(t, b), state("device", 1))
@@ -108,9 +108,9 @@ func TestCompactionNeitherKeepsNorPrefersWhatIsNotCommitted(t *testing.T) {
 	}
 }
 
-// Whoever reads from the beginning to where the end was before the living records moved would miss those that it had not come
-// to yet: its end is before them, and so is its place.
-func TestCompactionDeletesNothingBeforeWhoeverReadsIt(t *testing.T) {
+// A reader that reads to the end of the log as it was when the reader began would miss the moved records. So nothing is deleted while
+// somebody reads before the cut.
+func TestCompactionDeletesNothingThatIsBeingRead(t *testing.T) {
 	b := open(t, t.TempDir())
 	createTopic(t, b, "states", 1, compacted)
 	produce(t, dial(t, b), state("device", 1), state("other", 1))
@@ -128,21 +128,21 @@ func TestCompactionDeletesNothingBeforeWhoeverReadsIt(t *testing.T) {
 		asks(1)
 		b.cleaner.step(t.Context())
 		if b.cleaner.cuts == nil {
-			t.Fatal("deleted while somebody reads")
+			t.Fatal("records were deleted while a client read them")
 		}
 	}
 	cut, _ := b.cleaner.cuts.Lookup("states", 0)
 	for range stepsToTrim + 1 {
-		asks(cut.At) // Behind the cut anybody may read.
+		asks(cut.At) // A reader behind the cut does not count.
 		b.cleaner.step(t.Context())
 	}
 	if info := b.cluster.PartitionInfo("states", 0); b.cleaner.cuts != nil || info.LogStartOffset != cut.At {
-		t.Errorf("log when nobody reads before the cut any more: begins at %d, want %d", info.LogStartOffset, cut.At)
+		t.Errorf("start of the log when nobody reads before the cut: got %d, want %d", info.LogStartOffset, cut.At)
 	}
 }
 
-// A transaction that is open when the living records are to be moved may still write a newer state for one of them, which
-// the moved one must not follow.
+// A transaction that is open when the current records are to be moved may still write a newer record for one of their keys. The moved
+// record must not follow the newer one.
 func TestCompactionWaitsForOpenTransactionsAndHoldsNewOnesBack(t *testing.T) {
 	b := open(t, t.TempDir())
 	createTopic(t, b, "states", 1, compacted)
@@ -153,7 +153,7 @@ func TestCompactionWaitsForOpenTransactionsAndHoldsNewOnesBack(t *testing.T) {
 	if err := first.BeginTransaction(); err != nil {
 		t.Fatal(err)
 	}
-	m, err := newMover(b.reach(), b.cleaner.cuts)
+	m, err := newMover(b.connect(), b.cleaner.cuts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -163,7 +163,7 @@ func TestCompactionWaitsForOpenTransactionsAndHoldsNewOnesBack(t *testing.T) {
 	b.cleaner.gate.Store(&topics)
 	short, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if err := m.awaitQuiet(short, topics); err == nil {
+	if err := m.awaitNoTransactions(short, topics); err == nil {
 		t.Error("did not wait for the open transaction")
 	}
 
@@ -178,14 +178,14 @@ func TestCompactionWaitsForOpenTransactionsAndHoldsNewOnesBack(t *testing.T) {
 	}
 	written := make(chan error, 1)
 	second.Produce(t.Context(), state("device", 4), func(_ *kgo.Record, err error) { written <- err })
-	if err := m.awaitQuiet(t.Context(), topics); err != nil {
+	if err := m.awaitNoTransactions(t.Context(), topics); err != nil {
 		t.Fatal(err)
 	}
 	if err := m.readToEnd(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if len(m.alive) != 1 {
-		t.Errorf("living records before the cut: got %d, want only that of the other device", len(m.alive))
+	if len(m.current) != 1 {
+		t.Errorf("current records before the cut: got %d, want only that of the other device", len(m.current))
 	}
 	select {
 	case err := <-written:
@@ -207,8 +207,8 @@ func TestCompactionWaitsForOpenTransactionsAndHoldsNewOnesBack(t *testing.T) {
 	}
 }
 
-// The states of devices carry positions, and so do tombstones: whatever order a processor that had lost its partition has brought
-// into the log, compaction leaves what every reader takes for the last.
+// Device states and their tombstones have positions. A processor that had lost its partition may have written some in the wrong order.
+// Compaction keeps the record with the highest position, as all readers do.
 func TestCompactionGoesByPositions(t *testing.T) {
 	b := open(t, t.TempDir())
 	createTopic(t, b, "states", 1, compacted)
@@ -225,7 +225,7 @@ func TestCompactionGoesByPositions(t *testing.T) {
 	byAnother := func(key string) *kgo.Record { return &kgo.Record{Topic: "states", Key: []byte(key)} }
 	produce(t, dial(t, b),
 		device("deleted", 5), forgotten("deleted", 6),
-		device("alive", 5), forgotten("alive", 4),
+		device("current", 5), forgotten("current", 4),
 		device("out of order", 9), device("out of order", 7),
 		device("deleted before an older state", 5), forgotten("deleted before an older state", 8), device("deleted before an older state", 7),
 		device("back", 5), forgotten("back", 6), device("back", 7),
@@ -238,13 +238,13 @@ func TestCompactionGoesByPositions(t *testing.T) {
 		position, _ := wire.StatePosition([]byte(value))
 		got[key] = position.Offset
 	}
-	want := map[string]int64{"alive": 5, "out of order": 9, "back": 7, "deleted by another program and back": 4}
+	want := map[string]int64{"current": 5, "out of order": 9, "back": 7, "deleted by another program and back": 4}
 	if !maps.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }
 
-// A newer state may lie behind the cut already, and an older one behind that.
+// Behind the cut there may be a newer state, followed by an older one.
 func TestCompactionMovesNothingThatIsOutdatedBehindTheCut(t *testing.T) {
 	b := open(t, t.TempDir())
 	createTopic(t, b, "states", 1, compacted)
@@ -256,9 +256,9 @@ func TestCompactionMovesNothingThatIsOutdatedBehindTheCut(t *testing.T) {
 	client := dial(t, b)
 	produce(t, client, device(5), device(7))
 	_, cuts := b.cleaner.survey()
-	for _, behind := range []struct{ offset, alive int64 }{{6, 7}, {9, 0}, {8, 0}} {
+	for _, behind := range []struct{ offset, current int64 }{{6, 7}, {9, 0}, {8, 0}} {
 		produce(t, client, device(behind.offset))
-		m, err := newMover(b.reach(), cuts)
+		m, err := newMover(b.connect(), cuts)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -266,13 +266,13 @@ func TestCompactionMovesNothingThatIsOutdatedBehindTheCut(t *testing.T) {
 			t.Fatal(err)
 		}
 		m.client.Close()
-		alive := int64(0)
-		for _, r := range m.alive {
+		current := int64(0)
+		for _, r := range m.current {
 			position, _ := wire.StatePosition(r.Value)
-			alive = position.Offset
+			current = position.Offset
 		}
-		if alive != behind.alive {
-			t.Errorf("with %d behind the cut: got %d alive before it, want %d", behind.offset, alive, behind.alive)
+		if current != behind.current {
+			t.Errorf("with %d behind the cut: got %d current before it, want %d", behind.offset, current, behind.current)
 		}
 	}
 }

@@ -18,14 +18,14 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// This package reads and mends files that kfake writes, and kfake promises nothing about them. The tests in this file let the
-// version in go.mod write every kind of file and look at each byte that is relied upon, without the code that relies on it. If one
-// fails after an update of kfake, compare its persist.go with the function that the failure names, and change both together; also
-// think of the logs that older versions have written, which are still to be read.
+// This package reads and repairs files that kfake writes, and kfake does not promise to keep their format. The tests in this file let
+// the version in go.mod write every kind of file, and check each byte that this package relies on, without using its code. If a test
+// fails after an update of kfake, compare kfake's persist.go with the function that the failure names, and change that function. Logs
+// that older versions have written must still be read.
 
-// writtenLog returns the log directory of a broker that has written a bit of everything and was closed, and the names of the files
-// as they were while it ran. Partition 0 of readings has three kinds of batches in several segments: plain, of a transaction that
-// was committed, of one that was aborted, and the markers of both; the last one is of a transaction that is open.
+// writtenLog returns the log directory of a broker that has written all kinds of files and was closed, and the names of the files while
+// it ran. Partition 0 of readings has several segments, with batches outside of transactions, of a committed transaction, of an aborted
+// one, and the markers of both. The last batch is of an open transaction.
 func writtenLog(t *testing.T) (logDir string, running []string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -85,8 +85,8 @@ func namesIn(t *testing.T, dir string) (names []string) {
 	return names
 }
 
-// Repair, compaction and thinning find files by their names. What a clean end adds is what tests remove to make it look like a
-// kill: under other names they would go on to pass without testing anything.
+// Repair, compaction and the limit of batches find files by their names. Tests simulate a kill by removing the files that a clean end
+// adds: if these had other names, those tests would pass without testing anything.
 func TestKfakeNamesItsFilesAsExpected(t *testing.T) {
 	logDir, running := writtenLog(t)
 	for _, name := range []string{
@@ -105,7 +105,7 @@ func TestKfakeNamesItsFilesAsExpected(t *testing.T) {
 	}
 	for _, name := range []string{"session_state.json", "partitions/readings-0/snapshot.json"} {
 		if slices.Contains(running, name) || !slices.Contains(closed, name) {
-			t.Errorf("%s: want it after a clean end and only then (forget in repair_test.go)", name)
+			t.Errorf("%s: want it after a clean end and only then (simulateKill in repair_test.go)", name)
 		}
 	}
 	for _, name := range closed {
@@ -116,8 +116,8 @@ func TestKfakeNamesItsFilesAsExpected(t *testing.T) {
 	}
 }
 
-// An entry of groups.log and pids.log is its length, a checksum and the rest: a version and JSON. cutTorn relies on it, and would
-// cut off everything if it were otherwise.
+// An entry of groups.log and pids.log is its length, a checksum, a version and JSON. truncateTorn relies on it, and would remove all
+// entries of another format.
 func TestKfakeFramesTheEntriesOfItsLogsAsExpected(t *testing.T) {
 	logDir, _ := writtenLog(t)
 	for name, want := range map[string]string{"groups.log": "checkpoint", "pids.log": `"pid"`} {
@@ -128,15 +128,15 @@ func TestKfakeFramesTheEntriesOfItsLogsAsExpected(t *testing.T) {
 		entries := 0
 		for rest := raw; len(rest) > 0; entries++ {
 			if len(rest) < 10 {
-				t.Fatalf("%s: %d bytes are left behind %d entries, too few for one (cutTorn)", name, len(rest), entries)
+				t.Fatalf("%s: %d bytes are left after %d entries, too few for one (truncateTorn)", name, len(rest), entries)
 			}
 			length, sum := binary.LittleEndian.Uint32(rest), binary.LittleEndian.Uint32(rest[4:])
 			if int(length) > len(rest)-8 {
-				t.Fatalf("%s: entry %d says it has %d bytes of the %d that are left (cutTorn)", name, entries, length, len(rest)-8)
+				t.Fatalf("%s: entry %d says it has %d bytes of the %d that are left (truncateTorn)", name, entries, length, len(rest)-8)
 			}
 			entry := rest[8 : 8+length]
 			if got := crc32.Checksum(entry, crc32.MakeTable(crc32.Castagnoli)); got != sum {
-				t.Errorf("%s: the checksum of entry %d is %x, want %x (cutTorn)", name, entries, sum, got)
+				t.Errorf("%s: the checksum of entry %d is %x, want %x (truncateTorn)", name, entries, sum, got)
 			}
 			if version := binary.LittleEndian.Uint16(entry); version != 1 {
 				t.Errorf("%s: entry %d has version %d, want 1: see whether an older iotmon must still read it", name, entries, version)
@@ -198,13 +198,13 @@ func TestKfakeLaysSegmentsAndIndexesOutAsExpected(t *testing.T) {
 			t.Errorf("segment %d: %d more bytes in the index than for %d batches (indexEntry)", base, len(index), batches)
 		}
 	}
-	// Plain, in a transaction, its marker; the same again; and in a transaction.
+	// Twice: outside of a transaction, in a transaction, its marker. Then in a transaction.
 	if want := "0100101"; flags != want {
 		t.Errorf("batches that belong to transactions: got %s, want %s (appendEntry)", flags, want)
 	}
 }
 
-// firstBatch decodes the batch that a segment begins with, and compares the fields that indexOf and appendEntry pick out of it.
+// firstBatch decodes the first batch of a segment, and checks the fields that indexOf and appendEntry read.
 func firstBatch(t *testing.T, segment []byte) *kmsg.RecordBatch {
 	t.Helper()
 	length := int32(binary.BigEndian.Uint32(segment[8:]))
@@ -243,8 +243,7 @@ func checkEntry(t *testing.T, entry, segment []byte, batch *kmsg.RecordBatch) st
 	return fmt.Sprint(entry[14])
 }
 
-// A snapshot links files and has their first bytes read later: none may be changed but at its end. What kfake writes anew, it
-// writes beside the old file first.
+// A snapshot links files whose first bytes are read later, so kfake must only append to a file, or replace it.
 func TestKfakeChangesNoFileButAtItsEnd(t *testing.T) {
 	dir := t.TempDir()
 	b := open(t, dir)
@@ -276,7 +275,7 @@ func TestKfakeChangesNoFileButAtItsEnd(t *testing.T) {
 	}
 	use(10)
 	createTopic(t, b, "another", 1, nil)
-	b.tidy(t.Context())
+	b.maintain(t.Context())
 	client.Close()
 	shut(t, b)
 	shut(t, open(t, dir))
@@ -291,14 +290,14 @@ func TestKfakeChangesNoFileButAtItsEnd(t *testing.T) {
 	}
 }
 
-// A kill may leave what was to take the place of an index, or of a file of kfake's.
-func TestKfakePassesOverWhatWasNotRenamed(t *testing.T) {
+// A kill may leave a temporary file that was to replace an index or another file.
+func TestKfakeIgnoresTemporaryFiles(t *testing.T) {
 	dir := t.TempDir()
 	b := open(t, dir)
 	createTopic(t, b, "readings", 1, nil)
 	produce(t, dial(t, b), &kgo.Record{Topic: "readings", Value: []byte("one")})
 	shut(t, b)
-	forget(t, dir)
+	simulateKill(t, dir)
 	for _, name := range []string{"groups.log.tmp", "partitions/readings-0/0.idx.tmp"} {
 		if err := os.WriteFile(filepath.Join(dir, "log", name), []byte("half of what was to be written"), 0o644); err != nil {
 			t.Fatal(err)

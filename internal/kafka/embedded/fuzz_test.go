@@ -12,7 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// Whatever a client sends, kfake sees the requests up to the first that it could not bear, and nothing of that.
+// Whatever a client sends, kfake gets the requests before the first invalid one, and nothing of that.
 func FuzzGuard(f *testing.F) {
 	f.Add([]byte("GET / HTTP/1.1\r\n\r\n"))
 	f.Add([]byte{0, 0, 0, 5, 0, 3, 1, 2, 3, 0, 0, 0, 2, 0, 18, 0, 0, 0, 9, 0x7f, 0, 1})
@@ -24,16 +24,16 @@ func FuzzGuard(f *testing.F) {
 		}()
 		got, _ := io.ReadAll(&guardedConn{Conn: server})
 		server.Close()
-		want := sent[:bearable(sent)]
+		want := sent[:validPrefix(sent)]
 		if !bytes.Equal(got, want) {
 			t.Errorf("passed on: got %v, want %v", got, want)
 		}
 	})
 }
 
-// bearable returns the length of the longest beginning made of requests that are neither too large nor unknown; the last
+// validPrefix returns the length of the longest beginning made of requests that are neither too large nor unknown; the last
 // may be cut.
-func bearable(sent []byte) int {
+func validPrefix(sent []byte) int {
 	at := 0
 	for len(sent)-at >= 6 {
 		size := binary.BigEndian.Uint32(sent[at:])
@@ -48,7 +48,7 @@ func bearable(sent []byte) int {
 	return at
 }
 
-// Whatever a crash of the machine leaves, the repair ends and a second one changes nothing.
+// Whatever a crash of the machine leaves, repair succeeds, and a second repair changes nothing.
 func FuzzRepair(f *testing.F) {
 	f.Add([]byte{3, 0, 0, 0, 1, 2, 3, 4, 1, 0, 9}, make([]byte, 61), make([]byte, indexEntry))
 	f.Fuzz(func(t *testing.T, commits, segment, index []byte) {

@@ -9,19 +9,19 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// maxRequest is the largest request a client may send, the same as the client's own limit. Text of any protocol, read as
-// the length of a request, is far larger.
+// maxRequest is the largest request that a client may send, in bytes; it is also the client's own limit. The first bytes of a text
+// protocol, read as the length of a request, are far larger.
 const maxRequest = 100 << 20
 
-// guardedConn ends with an error at a request that is too large or of an unknown kind: kfake allocates whatever length a
-// client claims and panics on a request it has never heard of, so a stray HTTP client would end the process. One goroutine
-// reads it.
+// guardedConn passes requests on unchanged until one is too large or of an unknown kind, at which reading fails. kfake alone would
+// allocate any length that a client claims and panic at an unknown kind, so an HTTP client that connects by mistake would end the
+// process. Only one goroutine may read.
 type guardedConn struct {
 	net.Conn
-	// head is what has been read ahead of the current request: its length and its kind.
+	// head has the length and the kind of the current request. pending is the part of head that has not been passed on.
 	head    [6]byte
 	pending []byte
-	// rest is how many bytes of the current request lie behind head.
+	// rest is the number of bytes after head that are still to be read of the current request.
 	rest int
 }
 

@@ -21,8 +21,8 @@ const (
 	childWork = "TEST_BROKER_WORK"
 )
 
-// child runs a broker in the named directory and writes without end. It prints the number of every step that was
-// acknowledged.
+// child runs a broker in the directory that childDir names and writes until it is killed. It prints the number of every acknowledged
+// step.
 func child() {
 	b, err := Open(context.Background(), Options{Dir: os.Getenv(childDir), Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))})
 	must(err)
@@ -67,11 +67,11 @@ func writeStates(b *Broker) func(int) {
 	ctx := context.Background()
 	b.stop()
 	b.upkeep.Wait()
-	b.cleaner.from = 0
+	b.cleaner.minSize = 0
 	go func() {
 		for {
 			b.cleaner.step(ctx)
-			b.cleaner.kept = 0
+			b.cleaner.lastSize = 0
 		}
 	}()
 	committed := writer(b, kgo.TransactionalID(uuid.NewString()))

@@ -9,20 +9,20 @@ import (
 	"time"
 )
 
-// acceptPause is how long no strangers are accepted after that has failed, for want of file descriptors for example.
+// acceptPause is the pause after a failed accept, because of too few file descriptors for example.
 const acceptPause = 100 * time.Millisecond
 
-// listener hands the broker connections from the loopback interface, guarded, and those of this process' own clients, who
-// come without the kernel.
+// listener accepts connections from the loopback interface, each behind a guardedConn, and in-memory connections of this process's own
+// clients.
 type listener struct {
 	net.Listener
-	conns     chan net.Conn
-	closed    chan struct{}
-	close     func() error
-	strangers sync.WaitGroup
+	conns    chan net.Conn
+	closed   chan struct{}
+	close    func() error
+	external sync.WaitGroup
 }
 
-// listen listens on the loopback interface only, see guardedConn.
+// listen listens on an address of the loopback interface; another address is an error. kfake must not be reachable from the network.
 func listen(network, address string) (*listener, error) {
 	tcp, err := net.ResolveTCPAddr(network, address)
 	if err != nil {
@@ -39,15 +39,15 @@ func listen(network, address string) (*listener, error) {
 	l.close = sync.OnceValue(func() error {
 		close(l.closed)
 		err := socket.Close()
-		l.strangers.Wait()
+		l.external.Wait()
 		return err
 	})
-	l.strangers.Go(l.acceptStrangers)
+	l.external.Go(l.acceptExternal)
 	return l, nil
 }
 
-// acceptStrangers accepts what comes over the loopback interface until the listener is closed.
-func (l *listener) acceptStrangers() {
+// acceptExternal accepts connections from the loopback interface until the listener is closed.
+func (l *listener) acceptExternal() {
 	for {
 		conn, err := l.Listener.Accept()
 		if errors.Is(err, net.ErrClosed) {
@@ -64,13 +64,13 @@ func (l *listener) acceptStrangers() {
 		select {
 		case l.conns <- &guardedConn{Conn: conn}:
 		case <-l.closed:
-			_ = conn.Close() // Nobody has seen it yet.
+			_ = conn.Close() // It was never passed on.
 			return
 		}
 	}
 }
 
-// dial connects a client of this process.
+// dial returns the client's end of a new in-memory connection, when the broker has accepted the other end.
 func (l *listener) dial(ctx context.Context) (net.Conn, error) {
 	client, server := newPipe()
 	select {
@@ -93,5 +93,5 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 }
 
-// Close implements net.Listener. Closing again does nothing.
+// Close implements net.Listener. A second call does nothing.
 func (l *listener) Close() error { return l.close() }

@@ -6,13 +6,13 @@ import (
 	"net"
 )
 
-// newPipe returns the two ends of a connection within this process. A write returns when the other end has read it.
+// newPipe returns the two ends of an in-memory connection. A write returns when the other end has read it.
 func newPipe() (client, server net.Conn) {
 	client, server = net.Pipe()
 	return pipeEnd{client}, pipeEnd{server}
 }
 
-// pipeEnd is one end of a net.Pipe that looks like one of a TCP connection.
+// pipeEnd is one end of a net.Pipe with the errors and addresses of a TCP connection.
 type pipeEnd struct{ net.Conn }
 
 // Read implements net.Conn.
@@ -27,7 +27,7 @@ func (e pipeEnd) Write(p []byte) (int, error) {
 	return n, e.explain("write", err)
 }
 
-// explain makes an error what it would be of a TCP connection: the client looks whether to try again.
+// explain converts an error to that of a TCP connection, by which the client decides whether to retry.
 func (e pipeEnd) explain(operation string, err error) error {
 	switch {
 	case err == nil || errors.Is(err, io.EOF):
@@ -38,7 +38,7 @@ func (e pipeEnd) explain(operation string, err error) error {
 	return &net.OpError{Op: operation, Net: "memory", Addr: e.RemoteAddr(), Err: err}
 }
 
-// LocalAddr implements net.Conn. The broker shows the address as that of a group's member.
+// LocalAddr implements net.Conn. The broker returns the address as the host of a group's member.
 func (pipeEnd) LocalAddr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)} }
 
 // RemoteAddr implements net.Conn.

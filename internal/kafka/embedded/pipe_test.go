@@ -22,7 +22,7 @@ func TestPipeIsAConnection(t *testing.T) {
 	})
 }
 
-// Whatever becomes of a connection, the client finds out by its errors whether to try again.
+// By the errors of a connection the client decides whether to retry, so they must be those of TCP.
 func TestPipeFailsAsATCPConnectionDoes(t *testing.T) {
 	client, server := newPipe()
 	client.SetReadDeadline(time.Now())
@@ -93,7 +93,7 @@ func TestDialReachesOtherAddresses(t *testing.T) {
 	}
 }
 
-// BenchmarkRoundTrip is a request and its response, as of a client that waits for it.
+// BenchmarkRoundTrip measures a request and its response.
 func BenchmarkRoundTrip(b *testing.B) {
 	for _, over := range []struct {
 		name    string

@@ -8,17 +8,16 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
-// readers notices who asks for records before the cuts. The broker calls it with every fetch while it is watched; its methods
-// may be called concurrently.
+// readers watches the fetch requests of the broker for those that read before the cuts. Its methods may be called concurrently.
 type readers struct {
 	cuts map[string]map[int32]int64
-	// names has the names of the topics: newer clients ask by id.
+	// names has the names of topics by their ids, which newer clients send.
 	names   map[[16]byte]string
-	some    atomic.Bool
+	found   atomic.Bool
 	stopped atomic.Bool
 }
 
-// watchReaders begins to notice who reads before the cuts, until forget is called.
+// watchReaders begins to watch for fetches before the cuts, until stop is called.
 func watchReaders(cluster *kfake.Cluster, cuts kadm.Offsets) *readers {
 	r := &readers{cuts: make(map[string]map[int32]int64), names: make(map[[16]byte]string)}
 	cuts.Each(func(cut kadm.Offset) {
@@ -34,7 +33,7 @@ func watchReaders(cluster *kfake.Cluster, cuts kadm.Offsets) *readers {
 		if r.stopped.Load() {
 			cluster.DropControl()
 		} else if r.asks(request.(*kmsg.FetchRequest)) {
-			r.some.Store(true)
+			r.found.Store(true)
 		}
 		return nil, nil, false
 	})
@@ -57,8 +56,8 @@ func (r *readers) asks(request *kmsg.FetchRequest) bool {
 	return false
 }
 
-// came reports whether somebody has read there since the last call.
-func (r *readers) came() bool { return r.some.Swap(false) }
+// seen reports whether there was a fetch before the cuts since the last call.
+func (r *readers) seen() bool { return r.found.Swap(false) }
 
-// forget ends the watch.
-func (r *readers) forget() { r.stopped.Store(true) }
+// stop ends the watch.
+func (r *readers) stop() { r.stopped.Store(true) }

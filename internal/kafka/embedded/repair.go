@@ -14,11 +14,11 @@ import (
 	"strings"
 )
 
-// repair finishes what a kill interrupted in kfake's files, in two places where kfake itself goes on as if nothing were
-// missing. logDir need not exist.
+// repair mends files that a kill has left incomplete, in the two cases that kfake does not notice itself: an entry of a log of commits
+// or producers, and the index of a segment. logDir need not exist.
 func repair(logDir string) error {
 	for _, name := range []string{"groups.log", "pids.log"} {
-		if err := cutTorn(filepath.Join(logDir, name)); err != nil {
+		if err := truncateTorn(filepath.Join(logDir, name)); err != nil {
 			return fmt.Errorf("repair %s: %w", name, err)
 		}
 	}
@@ -36,11 +36,11 @@ func repair(logDir string) error {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// cutTorn removes an entry that was not written whole from the end of a log of commits or producers. kfake only skips it,
-// and appends: at the next start it would stop reading there and forget everything that came later.
+// truncateTorn removes an incomplete entry from the end of a log of commits or producers. kfake skips such an entry at its start and
+// appends after it. At the start after that, it would stop reading at the entry and lose everything that follows.
 //
 // An entry is its length, the checksum of the rest, and the rest; the numbers are 32 bits, little-endian.
-func cutTorn(path string) error {
+func truncateTorn(path string) error {
 	raw, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -65,12 +65,12 @@ func cutTorn(path string) error {
 	return os.Truncate(path, int64(whole))
 }
 
-// indexEntry is the length of the entry that kfake keeps beside a segment for every batch in it.
+// indexEntry is the length, in bytes, of the index entry of a batch.
 const indexEntry = 15
 
-// rebuildIndex writes the index of a partition's last segment anew if it does not fit the batches. A kill comes between a
-// batch and its entry, a full disk within an entry. kfake pairs batches and entries by their order: after such a fault it
-// would take every later batch of the segment for its neighbour, and records of an open transaction for committed ones.
+// rebuildIndex writes the index of a partition's last segment again if it does not match the batches: after a kill the entry of the
+// last batch may be missing, after a full disk it may be incomplete. kfake pairs batches and entries by their order, so every later
+// batch of the segment would get the entry of another batch, and records of an open transaction could look committed.
 func rebuildIndex(partition string) error {
 	base, found, err := lastSegment(partition)
 	if err != nil || !found {
@@ -113,9 +113,9 @@ func lastSegment(partition string) (base string, found bool, err error) {
 	return strconv.FormatInt(slices.Max(bases), 10), true, nil
 }
 
-// indexOf returns the entries of all batches that are whole.
+// indexOf returns the index of a segment, with an entry for each complete batch.
 func indexOf(segment []byte) []byte {
-	const header = 43 // A record batch, in Kafka's format, up to its largest timestamp.
+	const header = 43 // The bytes of a record batch, in Kafka's format, up to its newest timestamp.
 	var index []byte
 	for len(segment) >= header {
 		length := 12 + int(binary.BigEndian.Uint32(segment[8:]))
@@ -128,8 +128,8 @@ func indexOf(segment []byte) []byte {
 	return index
 }
 
-// appendEntry appends what kfake writes for a batch: version, checksum, epoch, newest timestamp, and whether the batch
-// belongs to a transaction, little-endian.
+// appendEntry appends the entry that kfake writes for a batch: version, checksum, epoch, newest timestamp, and whether the batch
+// belongs to a transaction. Numbers are little-endian.
 func appendEntry(index, header []byte) []byte {
 	const transactional, control = 0x10, 0x20
 	entry := make([]byte, indexEntry)
@@ -143,7 +143,7 @@ func appendEntry(index, header []byte) []byte {
 	return append(index, entry...)
 }
 
-// sameIndex compares two indexes but for their timestamps, which kfake does not read.
+// sameIndex reports whether two indexes are equal. It ignores timestamps, which kfake does not read.
 func sameIndex(a, b []byte) bool {
 	if len(a) != len(b) {
 		return false

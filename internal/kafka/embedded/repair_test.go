@@ -11,8 +11,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// forget makes a directory look as if its process had been killed rather than closed.
-func forget(t *testing.T, dir string) {
+// simulateKill removes the files that only a clean end writes, so that the directory looks as after a kill.
+func simulateKill(t *testing.T, dir string) {
 	t.Helper()
 	snapshots, err := filepath.Glob(filepath.Join(dir, "log", "partitions", "*", "snapshot.json"))
 	if err != nil {
@@ -46,7 +46,7 @@ func testShortIndex(t *testing.T, left int64) {
 	transaction.Close()
 	first.Close()
 	shut(t, b)
-	forget(t, dir)
+	simulateKill(t, dir)
 	index := filepath.Join(dir, "log", "partitions", "readings-0", "0.idx")
 	if err := os.Truncate(index, left); err != nil {
 		t.Fatal(err)
@@ -57,7 +57,7 @@ func testShortIndex(t *testing.T, left int64) {
 	produce(t, second, &kgo.Record{Topic: "readings", Value: []byte("two")})
 	second.Close()
 	shut(t, b)
-	forget(t, dir)
+	simulateKill(t, dir)
 	b = open(t, dir)
 	got := values(t, b, "readings", kgo.FetchIsolationLevel(kgo.ReadCommitted()))
 	if want := []string{"one", "two"}; !slices.Equal(got, want) {
@@ -93,7 +93,7 @@ func TestTornCommitIsCutOff(t *testing.T) {
 	}
 }
 
-func TestRepairLeavesWhatIsWholeAlone(t *testing.T) {
+func TestRepairDoesNotChangeIntactFiles(t *testing.T) {
 	dir := t.TempDir()
 	b := open(t, dir)
 	createTopic(t, b, "readings", 1, nil)

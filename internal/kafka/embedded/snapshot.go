@@ -16,20 +16,20 @@ import (
 
 // File is a file of a snapshot. It may grow; the snapshot has its first Size bytes.
 type File struct {
-	// Name is relative to the broker's directory, with slashes; Path is where it is to be read.
+	// Name is relative to the broker's directory, with slashes. Path is the path of the link to read from.
 	Name, Path string
 	Size       int64
 }
 
-// Snapshot links the files of the log into a directory of the same file system, all at one moment, and returns them: what a
-// kill -9 at that moment would have left. The broker waits for as long as that takes, some ten microseconds a file.
+// Snapshot creates hard links to all files of the log, in a directory of the same file system, and returns them. Together they are the
+// log as a kill -9 at one moment would have left it. The broker handles no request meanwhile, about ten microseconds for each file.
 func (b *Broker) Snapshot(ctx context.Context, into string) ([]File, error) {
-	client, err := kgo.NewClient(b.reach()...)
+	client, err := kgo.NewClient(b.connect()...)
 	if err != nil {
 		return nil, err
 	}
 	defer client.Close()
-	// kfake handles one request at a time: while it handles this one, nothing is written. Nobody else asks this.
+	// kfake handles one request at a time, so nothing is written while it handles this one. No other client sends this kind of request.
 	request := kmsg.NewPtrDescribeUserSCRAMCredentialsRequest()
 	type result struct {
 		files []File
@@ -51,8 +51,8 @@ func (b *Broker) Snapshot(ctx context.Context, into string) ([]File, error) {
 	return r.files, r.err
 }
 
-// SnapshotStopped is Snapshot of the directory of a broker that does not run. It keeps one from starting until release is
-// called.
+// SnapshotStopped is Snapshot for the directory of a broker that is not running. No broker can start there until release is called.
+// The error is ErrInUse if one is running.
 func SnapshotStopped(dir, into string) (files []File, release func() error, err error) {
 	lock, err := acquire(dir)
 	if err != nil {
@@ -64,8 +64,7 @@ func SnapshotStopped(dir, into string) (files []File, release func() error, err 
 	return files, lock.Close, nil
 }
 
-// linkLog links the files of the log of a broker's directory. None of them is ever changed but at its end: those that are
-// rewritten are replaced.
+// linkLog links the files of the log of a broker's directory. Links are enough, because kfake only appends to a file or replaces it.
 func linkLog(dir, into string) ([]File, error) {
 	var files []File
 	err := filepath.WalkDir(filepath.Join(dir, "log"), func(path string, entry fs.DirEntry, err error) error {

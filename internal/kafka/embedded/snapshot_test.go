@@ -12,8 +12,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// copied makes a broker's directory of a snapshot, as who writes a backup does.
-func copied(t *testing.T, files []File) string {
+// copyFiles copies a snapshot to a new directory for a broker, as a backup does.
+func copyFiles(t *testing.T, files []File) string {
 	t.Helper()
 	dir := t.TempDir()
 	for _, file := range files {
@@ -39,8 +39,8 @@ func copied(t *testing.T, files []File) string {
 	return dir
 }
 
-// Snapshots of a broker that is being written to hold what was acknowledged before, in transactions too, and every partition
-// as it was when the others were as they are.
+// A snapshot of a broker that is being written to has all transactions that were committed before, and all partitions as they were at
+// one moment.
 func TestSnapshotsHoldOneMoment(t *testing.T) {
 	b := open(t, t.TempDir())
 	createTopic(t, b, "one", 1, nil)
@@ -81,7 +81,7 @@ func TestSnapshotsHoldOneMoment(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		again := open(t, copied(t, files))
+		again := open(t, copyFiles(t, files))
 		one := values(t, again, "one", kgo.FetchIsolationLevel(kgo.ReadCommitted()))
 		other := values(t, again, "other", kgo.FetchIsolationLevel(kgo.ReadCommitted()))
 		// The last transaction may be whole in one partition only, as after a kill -9: its markers come one after the other.
@@ -115,7 +115,7 @@ func TestSnapshotOfAStoppedBroker(t *testing.T) {
 	if _, err := Open(t.Context(), Options{Dir: dir}); !errors.Is(err, ErrInUse) {
 		t.Errorf("a start meanwhile: got %v, want %v", err, ErrInUse)
 	}
-	if got := values(t, open(t, copied(t, files)), "readings"); len(got) != 1 || got[0] != "one" {
+	if got := values(t, open(t, copyFiles(t, files)), "readings"); len(got) != 1 || got[0] != "one" {
 		t.Errorf("got %v", got)
 	}
 	if err := release(); err != nil {

@@ -7,15 +7,15 @@ import (
 	"time"
 )
 
-// A compaction that takes two intervals to move what lives must not delete the beginning of the log in the next moment:
-// readers are noticed between steps.
+// After a step that takes two intervals the next step must not follow at once: readers must have time between the stages of a
+// compaction.
 func TestAfterALongStepTheNextOneWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		var ended time.Time
 		steps := 0
-		inSteps(ctx, func(context.Context) {
+		repeat(ctx, func(context.Context) {
 			if steps > 0 && time.Since(ended) < upkeepInterval {
 				t.Errorf("step %d came %v after the one before, want %v", steps, time.Since(ended), upkeepInterval)
 			}
