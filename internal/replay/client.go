@@ -18,11 +18,12 @@ import (
 )
 
 const (
-	// requestTimeout is longer than a server takes to give up on its log, so that it gets to say so.
+	// requestTimeout limits one request. It is longer than the server's own timeout for its log, so that the client gets the
+	// server's error.
 	requestTimeout = 30 * time.Second
-	// firstBackoff doubles from try to try up to lastBackoff.
+	// firstBackoff is the first pause between two tries. It doubles with each try, up to lastBackoff.
 	firstBackoff, lastBackoff = 100 * time.Millisecond, 5 * time.Second
-	// maxAnswer bounds an answer in bytes.
+	// maxAnswer limits the body of a response, in bytes.
 	maxAnswer = 16 << 20
 )
 
@@ -33,7 +34,7 @@ type Client struct {
 	http     *http.Client
 	patience time.Duration
 	waiting  func(err error, delay time.Duration)
-	// body is one JSON object per line.
+	// body is the body of the request, one JSON object per line.
 	body []byte
 }
 
@@ -43,9 +44,9 @@ type ClientOptions struct {
 	Base string
 	// Transport is nil for the default one.
 	Transport http.RoundTripper
-	// Patience is how long a batch is tried again before the Client gives up.
+	// Patience is how long a request is repeated while the system cannot be reached, before Send returns an error.
 	Patience time.Duration
-	// Waiting is told before each wait for another try; nil is allowed.
+	// Waiting is called before each pause between two tries; nil is allowed.
 	Waiting func(err error, delay time.Duration)
 }
 
@@ -67,11 +68,11 @@ func NewClient(o ClientOptions) (*Client, error) {
 	}, nil
 }
 
-// busyError means that the same request may succeed later: the system is down, overloaded or cut off, or its answer was
-// lost. Readings that had arrived all the same do no harm when they come again.
+// busyError means that the same request may succeed later: the system is down, overloaded or unreachable, or its response was
+// lost. Repeating a request whose readings have arrived does no harm.
 type busyError struct {
 	err error
-	// after is how long the system asked to be left alone; 0 if it did not say.
+	// after is the pause that the system has asked for, by Retry-After; 0 for none.
 	after time.Duration
 }
 
@@ -79,8 +80,8 @@ func (e *busyError) Error() string { return e.err.Error() }
 
 func (e *busyError) Unwrap() error { return e.err }
 
-// Send sends the readings until the system has answered for each of them. It blocks while the system is away, for at
-// most the Client's patience. After an error it is unknown which of them arrived.
+// Send sends readings and returns when the system has accepted or rejected each of them. While the system cannot be reached, it
+// repeats the request for up to Patience. After an error it is unknown which readings have arrived.
 func (c *Client) Send(ctx context.Context, readings []iot.Reading) (wire.Ingested, error) {
 	c.body = c.body[:0]
 	for i := range readings {
@@ -93,7 +94,7 @@ func (c *Client) Send(ctx context.Context, readings []iot.Reading) (wire.Ingeste
 		busy, isBusy := errors.AsType[*busyError](err)
 		if !isBusy || ctx.Err() != nil {
 			if again {
-				// What a try before this one may have brought repeats nothing.
+				// An earlier try may have delivered readings, which then look repeated.
 				answer.Duplicates, answer.Conflicts = 0, 0
 			}
 			return answer, err
@@ -109,7 +110,7 @@ func (c *Client) Send(ctx context.Context, readings []iot.Reading) (wire.Ingeste
 	}
 }
 
-// post sends the body once. A busyError is worth another try.
+// post sends the body once. It returns a busyError if another try may succeed.
 func (c *Client) post(ctx context.Context, count int) (wire.Ingested, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(c.body))
 	if err != nil {
@@ -128,7 +129,7 @@ func (c *Client) post(ctx context.Context, count int) (wire.Ingested, error) {
 	return c.readAnswer(response, body, count)
 }
 
-// readAnswer makes sense of an answer to a request with count readings.
+// readAnswer decodes the response to a request with count readings.
 func (c *Client) readAnswer(response *http.Response, body []byte, count int) (wire.Ingested, error) {
 	var answer struct {
 		wire.Ingested

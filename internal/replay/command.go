@@ -24,9 +24,9 @@ const (
 
 const help = `Usage: iotmon replay [flags] FILE.csv
 
-Sends recorded readings, a CSV file or its like, to a running system. It is read as a stream, whatever its size.
+Sends recorded readings, from a CSV file or a similar one of any size, to a running system.
 
-To begin with, let it say what the file is and write a command to start from; nothing is sent:
+Begin with a description of the file and a command to start from; this sends nothing:
   iotmon replay -inspect FILE
 
 Wide form, a column of values for each device:
@@ -42,22 +42,22 @@ Times that begin with the year, and Unix times, are known. Others need their for
   -no-header -time-column 1,2 -time-format '%H %M' -date 2018-10-18
 Directives: ` + recording.Directives + `
 
-Without a mapping nothing is sent; the columns are listed with a -map flag for each to start from. Columns that are not
-mapped are never sent. Empty cells and NaN are skipped. What the system rejects is counted by reason at the end, and so are
+Without a mapping nothing is sent: the columns are listed, each with a -map flag to start from. Columns that are not
+mapped are never sent. Empty cells and NaN are skipped. At the end rejected readings are counted by reason, and so are
 readings that repeat the device and time of another. A mapping file has the same keys as the flags, with underscores.
 
 Flags:
 `
 
-// commandFlags holds what the command line says.
+// commandFlags has the parsed arguments.
 type commandFlags struct {
 	set     *flag.FlagSet
 	client  ClientOptions
 	o       Options
 	mapping string
-	// given are the flags that say how the recording is written, in their order.
+	// given are the flags of the layout, in the order of the arguments.
 	given []givenSetting
-	// inspect says that nothing is sent: the recording is described.
+	// inspect is set if the recording is to be described, not sent.
 	inspect bool
 }
 
@@ -66,8 +66,8 @@ func newCommandFlags() *commandFlags {
 	f.o.Mapping.Columns = make(map[string]iot.Device)
 	f.set.SetOutput(io.Discard)
 	f.set.StringVar(&f.client.Base, "to", "http://127.0.0.1:8080", "`address` of the running system")
-	f.set.DurationVar(&f.client.Patience, "patience", time.Minute, "how long a request is tried again while the system is away")
-	f.set.StringVar(&f.mapping, "mapping", "", "YAML `file` with the mapping and the layout; what a flag says as well, the flag decides")
+	f.set.DurationVar(&f.client.Patience, "patience", time.Minute, "how long a request is repeated while the system cannot be reached")
+	f.set.StringVar(&f.mapping, "mapping", "", "YAML `file` with the mapping and the layout; flags take precedence over it")
 	f.set.BoolVar(&f.inspect, "inspect", false, "send nothing; describe the recording and write a command to start from")
 	f.set.Func("map", "what a column of the wide form holds, `COLUMN=DEVICE,TYPE[,UNIT]`; may be repeated", f.addColumn)
 	f.set.Func("long", "columns of the long form, `device=COLUMN,type=COLUMN,value=COLUMN[,unit=COLUMN]`; "+
@@ -79,7 +79,7 @@ func newCommandFlags() *commandFlags {
 	f.set.Func("time", "`original|now`: original keeps the recorded times and marks the readings as historical; now moves "+
 		"all times by one span, so that the newest reading is due when it is sent (default original)", f.setTime)
 	f.set.Func("speed", "seconds of the recording that pass in one, `1|60|max` or any other number; "+
-		"max is as fast as readings are taken (default max)", f.setSpeed)
+		"max is as fast as the system accepts readings (default max)", f.setSpeed)
 	f.set.Float64Var(&f.o.Rate, "rate", 0, "most `readings` to send in a second; 0 is no limit")
 	return f
 }
@@ -156,7 +156,7 @@ func (f *commandFlags) parse(args []string) error {
 	return nil
 }
 
-// mergeMappingFile takes from the mapping file what no flag has said.
+// mergeMappingFile reads the mapping file. Flags take precedence over it.
 func (f *commandFlags) mergeMappingFile() error {
 	layout, mapping, err := readMappingFile(f.mapping)
 	if err != nil {
@@ -178,8 +178,8 @@ func (f *commandFlags) writeHelp(w io.Writer) {
 		"2 for a mistake in the command.\n")
 }
 
-// Command is "iotmon replay": it reads args, sends the recording, writes the summary to stdout and progress and
-// errors to stderr, and returns the exit status.
+// Command is "iotmon replay". It parses args and sends the recording. It writes the summary to stdout, progress and errors to
+// stderr, and returns the exit status.
 func Command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags := newCommandFlags()
 	err := flags.parse(args)
@@ -208,7 +208,7 @@ func Command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return exitStatus(err, stderr)
 }
 
-// runCommand runs the replay with its progress on stderr.
+// runCommand runs the replay and shows its progress on stderr.
 func runCommand(ctx context.Context, flags *commandFlags, stderr io.Writer) (*Summary, error) {
 	shown := newProgress(stderr)
 	defer shown.clear()
@@ -223,7 +223,7 @@ func runCommand(ctx context.Context, flags *commandFlags, stderr io.Writer) (*Su
 	return Run(ctx, flags.o, client)
 }
 
-// exitStatus reports an error in one line and returns the exit status that it calls for.
+// exitStatus writes an error to stderr in one line and returns its exit status.
 func exitStatus(err error, stderr io.Writer) int {
 	if err == nil {
 		return statusDone

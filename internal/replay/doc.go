@@ -1,3 +1,3 @@
-// Package replay sends recordings to a running system over HTTP: CSV files and their like, read row by row by package
-// recording, whose cells a mapping makes readings of.
+// Package replay is the client of "iotmon replay": it sends recordings, such as CSV files, to a running system over HTTP. Package
+// recording reads the rows, and a Mapping converts their cells to readings.
 package replay

@@ -8,7 +8,8 @@ import (
 	"iotmon/internal/iot"
 )
 
-// typeWords are what a column's name or unit has in it that suggests a built-in type. A whole word is marked by blanks.
+// typeWords are words in a column's name or unit, each with the built-in type and unit that it suggests. A blank in a word
+// matches the beginning or end of a word.
 var typeWords = []struct {
 	word string
 	kind iot.DeviceType
@@ -24,7 +25,7 @@ var typeWords = []struct {
 	{"switch", iot.Switch, ""},
 }
 
-// noType are words that say that a column is none of the built-in types, whatever else its name has in it.
+// noType are words of columns whose values are of none of the built-in types, even if their name has a word of typeWords.
 var noType = []string{"ratio", " factor ", " kvarh ", " kwh ", " source ", " uncert ", " flag ", " quality ", " time ", " tmx ", " tmn "}
 
 // guessType returns the type and unit that a column's name and unit suggest, or placeholders.

@@ -13,7 +13,7 @@ import (
 	"iotmon/internal/replay/recording"
 )
 
-// inspect writes what a recording seems to be, and a command that reads it so. Nothing is sent.
+// inspect writes a description of a recording and a command that replays it. It sends nothing.
 func inspect(path string, layout recording.Layout, w io.Writer) error {
 	report, err := recording.Inspect(func() (io.ReadCloser, error) { return os.Open(path) }, layout)
 	if err != nil {
@@ -71,7 +71,7 @@ func writeForm(text *strings.Builder, path string, r *recording.Report) {
 
 const shownTime = "2 January 2006, 15:04:05"
 
-// writeTimes describes the times, and what they may be as well.
+// writeTimes describes the times, and other ways to read them.
 func writeTimes(text *strings.Builder, r *recording.Report) {
 	best := &r.Times[0]
 	fmt.Fprintf(text, "time       columns %s, %s", recording.QuoteAll(best.Columns), formatName(best))
@@ -113,7 +113,7 @@ func writeTimes(text *strings.Builder, r *recording.Report) {
 	}
 }
 
-// firstIs says what the first row is of.
+// firstIs describes the time of the first row.
 func firstIs(t *recording.TimeReport) string {
 	if t.First.IsZero() {
 		return ""
@@ -224,7 +224,7 @@ func longForm(r *recording.Report) string {
 	return recording.FormatList([]string{"device=" + device.Ref, "type=" + kind, "value=" + value.Ref, "unit=" + unit})
 }
 
-// deviceName makes an id of the names of a file and a column: what a flag can carry, and a person can read.
+// deviceName makes a device id from the names of a file and a column, of characters that need no quotes in a flag.
 func deviceName(file, column string) string {
 	var name strings.Builder
 	for _, r := range strings.ToLower(file + "_" + column) {

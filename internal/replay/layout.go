@@ -10,15 +10,15 @@ import (
 	"iotmon/internal/replay/recording"
 )
 
-// layoutSetting is one thing that can be said about how a recording is written: by a flag of its name, and in the mapping
-// file by a key of the same name with underscores.
+// layoutSetting is one property of the format of a recording. It is set by a flag of its name, or in the mapping file by a key of
+// the same name with underscores.
 type layoutSetting struct {
 	name, usage string
 	boolean     bool
 	set         func(l *recording.Layout, text string) error
 }
 
-// layoutSettings are in the order in which the help lists what a mapping file may hold.
+// layoutSettings are all settings, in the order of the keys in messages.
 var layoutSettings = []layoutSetting{
 	{"delimiter", "`character` between the fields, or tab, or space for any number of blanks; detected if not given", false,
 		func(l *recording.Layout, text string) (err error) {
@@ -43,7 +43,7 @@ var layoutSettings = []layoutSetting{
 			l.Comment = text
 			return nil
 		}},
-	{"no-header", "the first line is a row; columns are called 1, 2, 3 and so on, or as -columns says", true,
+	{"no-header", "the first line is a row; columns are named 1, 2, 3 and so on, or by -columns", true,
 		func(l *recording.Layout, text string) (err error) {
 			l.NoHeader, err = parseBool(text)
 			return err
@@ -62,7 +62,7 @@ var layoutSettings = []layoutSetting{
 			}
 			return nil
 		}},
-	{"time-format", "`format` of the time: unix, unix_ms, unix_us, unix_ns, excel, or as strftime has it, such as " +
+	{"time-format", "`format` of the time: unix, unix_ms, unix_us, unix_ns, excel, or in the notation of strftime, such as " +
 		"'%d/%m/%Y %H:%M' (default: begins with the year, or Unix time)", false,
 		func(l *recording.Layout, text string) (err error) {
 			l.TimeFormat, err = recording.ParseTimeFormat(text)
@@ -100,7 +100,7 @@ var layoutSettings = []layoutSetting{
 		}},
 }
 
-// groupSeparators may be given as the value of -thousands; which of them is meant the decimal point decides.
+// groupSeparators are the accepted values of -thousands. They all mean true: the separator follows from the decimal point.
 var groupSeparators = []string{",", ".", "'", "’", " ", "_", "space"}
 
 func parseBool(text string) (bool, error) {
@@ -135,7 +135,7 @@ func parseDelimiter(text string) (rune, error) {
 	return delimiter, nil
 }
 
-// layoutFlag is the flag of one setting. What it is given is applied once the mapping file has been read.
+// layoutFlag is the flag of one setting. Its value is applied after the mapping file has been read.
 type layoutFlag struct {
 	*layoutSetting
 	given *[]givenSetting
@@ -150,7 +150,7 @@ func (f layoutFlag) String() string { return "" }
 
 func (f layoutFlag) IsBoolFlag() bool { return f.boolean }
 
-// Set checks the text and keeps it.
+// Set checks the value and stores it.
 func (f layoutFlag) Set(text string) error {
 	var scratch recording.Layout
 	if err := f.set(&scratch, text); err != nil {
@@ -160,7 +160,8 @@ func (f layoutFlag) Set(text string) error {
 	return nil
 }
 
-// joinThousands makes one argument of "-thousands ,": a flag that may stand alone takes no second one.
+// joinThousands joins "-thousands" and a following separator to one argument. Package flag does not do it for a flag that may
+// have no value.
 func joinThousands(args []string) []string {
 	var joined []string
 	for i := 0; i < len(args); i++ {

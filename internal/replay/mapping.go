@@ -12,7 +12,7 @@ import (
 	"iotmon/internal/replay/recording"
 )
 
-// Mapping says which readings the cells of a recording are. Either Columns or Long is set.
+// Mapping is the conversion of a recording's cells to readings. Either Columns or Long is set.
 type Mapping struct {
 	// Columns is the wide form: each column of the recording holds the values of one device.
 	Columns map[string]iot.Device
@@ -20,7 +20,7 @@ type Mapping struct {
 	Long *LongColumns
 }
 
-// LongColumns names the columns of the long form. Type and Unit that name no column are the type and the unit themselves,
+// LongColumns has the names of the columns of the long form. If Type or Unit is not the name of a column, it is the type or unit
 // of every reading.
 type LongColumns struct {
 	Device string `yaml:"device"`
@@ -29,14 +29,14 @@ type LongColumns struct {
 	Unit   string `yaml:"unit"`
 }
 
-// usageError is a mistake in what the user asked for, found before anything was sent.
+// usageError is a mistake of the user, found before anything was sent.
 type usageError struct{ error }
 
 func (e *usageError) Unwrap() error { return e.error }
 
 func usage(format string, args ...any) error { return &usageError{fmt.Errorf(format, args...)} }
 
-// parseColumn reads "COLUMN=DEVICE,TYPE[,UNIT]". The last = counts, so a column's name may hold one.
+// parseColumn parses "COLUMN=DEVICE,TYPE[,UNIT]". It cuts at the last =, because a column's name may contain one.
 func parseColumn(text string) (column string, device iot.Device, err error) {
 	cut := strings.LastIndex(text, "=")
 	fields := strings.Split(text[cut+1:], ",")
@@ -50,7 +50,7 @@ func parseColumn(text string) (column string, device iot.Device, err error) {
 	return text[:cut], device, nil
 }
 
-// parseLong reads "device=COLUMN,type=COLUMN,value=COLUMN[,unit=COLUMN]", in any order.
+// parseLong parses "device=COLUMN,type=COLUMN,value=COLUMN[,unit=COLUMN]", in any order.
 func parseLong(text string) (*LongColumns, error) {
 	var long LongColumns
 	parts := map[string]*string{"device": &long.Device, "type": &long.Type, "value": &long.Value, "unit": &long.Unit}
@@ -78,18 +78,18 @@ type wideColumn struct {
 	device iot.Device
 }
 
-// rowMapping is a Mapping resolved against the columns of one recording.
+// rowMapping is a Mapping for the columns of one recording.
 type rowMapping struct {
 	wide []wideColumn
-	// Of the long form the index of each column, -1 for one there is not; device carries the constant type and unit.
+	// For the long form: the index of each column, -1 for none. device has the constant type and unit.
 	long                                          bool
 	deviceIndex, typeIndex, valueIndex, unitIndex int
 	device                                        iot.Device
-	// ignored names the columns that are not sent.
+	// ignored has the names of the columns that are not sent.
 	ignored []string
 }
 
-// resolve finds the mapping's columns in the recording. The error shows the columns there are, and lines to start from.
+// resolve finds the mapping's columns in the recording. If a column is missing, the error lists the columns and example flags.
 func (m Mapping) resolve(path string, r *recording.Table) (rowMapping, error) {
 	if m.Long != nil && len(m.Columns) > 0 {
 		return rowMapping{}, usage("a recording is either wide or long: give columns or the long form, not both")
@@ -163,8 +163,8 @@ func (l *LongColumns) resolve(r *recording.Table) (rowMapping, error) {
 	return m, nil
 }
 
-// suggestMapping lists the columns of a recording with a flag for each to start from. Nothing is ever sent on a guess: a
-// wrong type or unit would make wrong history.
+// suggestMapping lists the columns of a recording, each with an example flag. The user has to choose: a wrong type or unit would
+// produce wrong history.
 func suggestMapping(path string, r *recording.Table) string {
 	name := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
 	var text strings.Builder

@@ -9,7 +9,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	// A gateway may have no zone files of its own.
+	// A machine may have no files of time zones.
 	_ "time/tzdata"
 
 	"go.yaml.in/yaml/v3"
@@ -101,7 +101,7 @@ func unknownKey(key *yaml.Node) error {
 	return fmt.Errorf("line %d: unknown key %q (known: %s)", key.Line, key.Value, mappingKeys())
 }
 
-// mappingKeys lists what a mapping file may hold, for whoever has mistyped one.
+// mappingKeys lists the keys of a mapping file, for the message about an unknown key.
 func mappingKeys() string {
 	var keys []string
 	for i := range layoutSettings {
@@ -113,7 +113,7 @@ func mappingKeys() string {
 		"or long with device, type, value, unit"
 }
 
-// settingKey returns the key of a flag in the mapping file. Hyphens do as well.
+// settingKey returns the key of a flag in the mapping file. Keys with hyphens are accepted too.
 func settingKey(flag string) string { return strings.ReplaceAll(flag, "-", "_") }
 
 // readMappingFile reads the YAML at path. Every mistake in it is a usageError that names the file.
@@ -186,7 +186,7 @@ func decodeMapping(text []byte, file *mappingFile) error {
 
 var unknownField = regexp.MustCompile(`^(line \d+): field (.*) not found in type .*$`)
 
-// explainYAML rewords an unknown key, which the library tells by the name of a Go type.
+// explainYAML rewords the library's error about an unknown key, which has the name of a Go type.
 func explainYAML(err error) error {
 	mistakes, ok := errors.AsType[*yaml.TypeError](err)
 	if !ok {

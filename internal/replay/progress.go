@@ -9,24 +9,24 @@ import (
 	"github.com/schollz/progressbar/v3"
 )
 
-// plainEvery is how often progress is told where there is no terminal to draw a bar on.
+// plainEvery is the interval of progress lines if the output is not a terminal.
 const plainEvery = 5 * time.Second
 
-// progress shows a person how far a replay has come: a bar on a terminal, else a line now and then.
+// progress shows how much of a recording has been sent: as a bar on a terminal, otherwise in a line now and then.
 type progress struct {
 	w     io.Writer
 	start time.Time
-	// bar is nil unless w is a terminal.
+	// bar is nil if w is not a terminal.
 	bar *progressbar.ProgressBar
-	// told is when the last plain line was written.
-	told time.Time
-	// away is set from the first failed try of a request until an answer.
-	away bool
+	// lastLine is the time of the last plain line.
+	lastLine time.Time
+	// outage is set from the first failed request until the next response.
+	outage bool
 }
 
 func newProgress(w io.Writer) *progress {
 	now := time.Now()
-	p := &progress{w: w, start: now, told: now}
+	p := &progress{w: w, start: now, lastLine: now}
 	if isTerminal(w) {
 		p.bar = progressbar.NewOptions64(1,
 			progressbar.OptionSetWriter(w),
@@ -39,7 +39,7 @@ func newProgress(w io.Writer) *progress {
 	return p
 }
 
-// isTerminal reports whether w is a file that people look at.
+// isTerminal reports whether w is a terminal.
 func isTerminal(w io.Writer) bool {
 	file, ok := w.(*os.File)
 	if !ok {
@@ -49,38 +49,37 @@ func isTerminal(w io.Writer) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-// advance shows what has been done after an answer. The share of the file that has been read stands for the share of the
-// time that has passed.
+// advance shows the progress after a response. The bar shows the share of the file that has been read.
 func (p *progress) advance(done *Summary, read, size int64) {
-	p.away = false
+	p.outage = false
 	rate := float64(done.Sent) / max(time.Since(p.start).Seconds(), 1e-3)
 	if p.bar != nil {
 		p.bar.Describe(fmt.Sprintf("%d readings, %.0f/s", done.Sent, rate))
 		p.bar.ChangeMax64(max(size, read, 1))
-		// The bar cannot be written to a terminal that has gone away, which is no reason to stop.
+		// An error means that the terminal was closed. The replay goes on.
 		_ = p.bar.Set64(read)
 		return
 	}
-	if time.Since(p.told) < plainEvery {
+	if time.Since(p.lastLine) < plainEvery {
 		return
 	}
-	p.told = time.Now()
+	p.lastLine = time.Now()
 	share := float64(read) / float64(max(size, read, 1))
 	left := time.Duration(float64(time.Since(p.start)) * (1 - share) / max(share, 1e-9)).Round(time.Second)
 	fmt.Fprintf(p.w, "%d readings sent, %.0f/s, %.0f %% of the file, about %v left\n", done.Sent, rate, 100*share, left)
 }
 
-// waiting says once that the system is away.
+// waiting shows, once for each outage, that the system cannot be reached.
 func (p *progress) waiting(err error, _ time.Duration) {
-	if p.away {
+	if p.outage {
 		return
 	}
-	p.away = true
+	p.outage = true
 	p.clear()
 	fmt.Fprintf(p.w, "waiting for the system: %v\n", err)
 }
 
-// clear removes the bar, to write something else.
+// clear removes the bar, so that other text can be written.
 func (p *progress) clear() {
 	if p.bar != nil {
 		_ = p.bar.Clear()

@@ -6,7 +6,7 @@ import (
 	"iotmon/internal/iot"
 )
 
-// maxRepeats is how many readings are remembered to find those that a recording repeats.
+// maxRepeats is the number of readings that are remembered to find repeated ones.
 const maxRepeats = 1 << 17
 
 // repeats finds readings whose device and time an earlier reading of the recording had. It remembers the last maxRepeats,

@@ -14,36 +14,36 @@ import (
 	"iotmon/internal/wire"
 )
 
-// batchSize is how many readings a request carries at most: enough that its cost no longer counts, and far below what
-// a system takes.
+// batchSize is the largest number of readings in a request. The cost of a request no longer matters with so many, and systems
+// accept far larger ones.
 const batchSize = 1000
 
-// Destination takes readings in and tells which it refused.
+// Destination accepts or rejects readings. Client implements it.
 type Destination interface {
-	// Send returns once every reading has been answered for, and blocks and retries until then. An error is final. The
-	// readings are the caller's again when it returns.
+	// Send returns when each reading was accepted or rejected. It blocks and retries until then. An error is final. It does not
+	// keep the slice.
 	Send(ctx context.Context, readings []iot.Reading) (wire.Ingested, error)
 }
 
-// Options says which recording is sent, as what, and how fast.
+// Options configure Run. File and Mapping are required.
 type Options struct {
 	// File is the path of a CSV file with a header.
 	File    string
 	Layout  recording.Layout
 	Mapping Mapping
-	// Terms is what the destination says of the readings that it takes.
+	// Terms are the limits of the destination.
 	Terms Terms
-	// Shift moves every time by one and the same span, so that the newest reading is due at the moment it is sent (at
-	// greatest speed: so that it is now). Without it the readings keep their times and are marked as historical.
+	// Shift moves all times by the same span, so that the newest reading is dated at the moment when it is due to be sent, or now
+	// at the greatest speed. Without it the readings keep their times and are marked as historical.
 	Shift bool
-	// Speed is how many seconds of the recording pass in one; 0 is as fast as they are taken.
+	// Speed is the number of seconds of the recording that pass in a second; 0 is as fast as the destination accepts readings.
 	Speed float64
-	// Rate caps the readings sent in a second; 0 does not.
+	// Rate limits the readings sent in a second; 0 for no limit.
 	Rate float64
-	// Progress is called after every answer with what has been done so far, which it must not keep, and with how many
-	// bytes of the file's size have been read. nil is allowed.
+	// Progress is called after every response with the summary so far, which it must not keep, and the number of bytes of the
+	// file that have been read, of size. nil is allowed.
 	Progress func(done *Summary, read, size int64)
-	// Warn is told, before the first reading is sent, of what may surprise. nil is allowed.
+	// Warn is called before the first reading is sent, with each warning for the user. nil is allowed.
 	Warn func(warning string)
 }
 
@@ -54,7 +54,7 @@ type openFile struct {
 	size int64
 }
 
-// openRecording opens a file and finds out what layout leaves open. The caller closes it.
+// openRecording opens a file and detects the properties that layout does not set. The caller closes it.
 func openRecording(path string, layout recording.Layout) (*openFile, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -74,7 +74,8 @@ func openRecording(path string, layout recording.Layout) (*openFile, error) {
 // close closes the file. It was only read, so an error could not mean a loss.
 func (r *openFile) close() { _ = r.file.Close() }
 
-// Run sends a recording. The summary is not nil, and tells what was done up to an error, once anything has been sent.
+// Run sends a recording. The summary is nil only if nothing was sent. If there is an error too, the summary counts the readings
+// before it.
 func Run(ctx context.Context, o Options, to Destination) (*Summary, error) {
 	if o.Progress == nil {
 		o.Progress = func(*Summary, int64, int64) {}
@@ -147,7 +148,7 @@ type player struct {
 	shift        time.Duration
 	// next is the moment before which the rate allows no further request.
 	next time.Time
-	// batch waits to be sent; lines tells the line of each of its readings.
+	// batch are the readings that will be sent next, lines the line of each in the file.
 	batch []iot.Reading
 	lines []int
 }
@@ -238,7 +239,7 @@ func (p *player) flush(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("send readings from line %d on: %w", lines[0], err)
 		}
-		if err := p.settle(answer, readings[:n], lines[:n]); err != nil {
+		if err := p.count(answer, readings[:n], lines[:n]); err != nil {
 			return err
 		}
 		readings, lines = readings[n:], lines[n:]
@@ -261,9 +262,9 @@ func (p *player) throttle(ctx context.Context, n int) error {
 	return nil
 }
 
-// settle counts what the destination answered. A column whose type or unit it does not know would be rejected to the
-// last row, so that is an error.
-func (p *player) settle(answer wire.Ingested, readings []iot.Reading, lines []int) error {
+// count adds the response of the destination to the summary. It returns an error if the type or unit of a column is unknown to
+// the destination: it would reject all other rows too.
+func (p *player) count(answer wire.Ingested, readings []iot.Reading, lines []int) error {
 	for _, r := range readings {
 		p.summary.sent(r.Time)
 	}

@@ -9,21 +9,21 @@ import (
 	"iotmon/internal/replay/recording"
 )
 
-// cellReader makes readings of cells.
+// cellReader converts cells to values of readings.
 type cellReader struct {
 	numbers *recording.Numbers
-	// types are the system's, for the names of their states.
+	// types are those of the system, which have the names of their states.
 	types map[iot.DeviceType]iot.TypeSpec
 }
 
-// cellError says why a cell made no reading: recording.ErrMissing, or an *iot.InvalidError.
+// cellError is the reason why a cell has no reading: recording.ErrMissing, or an *iot.InvalidError.
 type cellError struct {
-	// cell is what stood there.
+	// cell is the text of the cell.
 	cell string
 	err  error
 }
 
-// readings appends the readings of a row to dst, and tells refused about every cell that has none.
+// readings appends the readings of a row to dst, and calls refused for every mapped cell without one.
 func (m *rowMapping) readings(row recording.Row, cells cellReader, dst []iot.Reading, refused func(cellError)) []iot.Reading {
 	if m.long {
 		return m.longReading(row, cells, dst, refused)
@@ -61,7 +61,7 @@ func (m *rowMapping) longReading(row recording.Row, cells cellReader, dst []iot.
 	return append(dst, r)
 }
 
-// read puts what a cell holds into r.
+// read converts the text of a cell to the value of r.
 func (c cellReader) read(r *iot.Reading, cell string) error {
 	value, err := c.numbers.Read(cell)
 	switch {
@@ -76,7 +76,7 @@ func (c cellReader) read(r *iot.Reading, cell string) error {
 		r.Value = value.Number
 		return nil
 	}
-	// Whether the unit is that of the column, and what to make of it, is for the system to say, as of every text.
+	// The system decides whether the unit is that of the column, as for every text.
 	r.ValueText = strconv.FormatFloat(value.Number, 'g', -1, 64) + " " + value.Unit
 	return nil
 }

@@ -12,25 +12,25 @@ import (
 	"iotmon/internal/replay/recording"
 )
 
-// Summary tells what became of a recording.
+// Summary is the result of a replay.
 type Summary struct {
 	// Rows counts the rows after the header, refused ones included. Empty counts the mapped cells without a value.
 	Rows, Empty int64
-	// Sent counts the readings that the system answered for, Accepted those that it took in.
+	// Sent counts the readings that the system accepted or rejected, Accepted the accepted ones.
 	Sent, Accepted int64
-	// Markers counts what stood in the cells without a value; "" for nothing.
+	// Markers counts the texts of the cells without a value; "" for empty cells.
 	Markers map[string]int64
-	// Own counts the readings that repeat an earlier one of the recording, Known those that the system had lately, from
-	// this recording or from elsewhere.
+	// Own counts the readings that repeat an earlier one of the recording, Known those that the system had received before, from
+	// this recording or from another source.
 	Own, Known Repetitions
-	// Notes tells what was found out about the recording.
+	// Notes are remarks about the recording, for the user.
 	Notes []string
 	// First and Last are the oldest and newest times among the readings sent, as sent.
 	First, Last time.Time
-	// Refused holds a group for each reason, in the order of their first line. What could not be read here is in it, and
-	// what the system rejected.
+	// Refused has a group for each reason, in the order of their first line. It covers cells that could not be read and readings
+	// that the system rejected.
 	Refused []Refusal
-	// Ignored names the columns that were mapped to nothing.
+	// Ignored has the names of the columns that are not mapped.
 	Ignored []string
 	Elapsed time.Duration
 }
@@ -52,7 +52,7 @@ func (r *Repetitions) add(duplicate, conflict bool) {
 // Refusal counts rows, cells or readings that were refused for like reasons.
 type Refusal struct {
 	Field string
-	// Reason is that of the first line, with what was got.
+	// Reason is the reason of the first line, with its value.
 	Reason string
 	Count  int64
 	// Lines are the first few lines concerned.
@@ -60,13 +60,13 @@ type Refusal struct {
 }
 
 const (
-	// maxRefusals bounds the groups; what comes after is counted in the last one.
+	// maxRefusals limits the groups. All further refusals are counted in the last one.
 	maxRefusals = 50
-	// maxRefusedLines bounds the lines remembered of a group.
+	// maxRefusedLines limits the lines in a group.
 	maxRefusedLines = 5
 )
 
-// refuse counts one refusal. Reasons that differ only in the value they got are alike.
+// refuse counts one refusal. Reasons that differ only in the refused value form a group.
 func (s *Summary) refuse(line int, field, reason string) {
 	for i := range s.Refused {
 		r := &s.Refused[i]
@@ -100,7 +100,7 @@ func (s *Summary) missing(cell string) {
 	s.Markers[cell]++
 }
 
-// markers lists what stood in the cells without a value, the most frequent first, but for what everybody takes for none.
+// markers lists the texts of the cells without a value, the most frequent first. It leaves out empty cells, NaN and null.
 func (s *Summary) markers() string {
 	names := slices.SortedFunc(maps.Keys(s.Markers), func(a, b string) int {
 		return cmp.Or(cmp.Compare(s.Markers[b], s.Markers[a]), cmp.Compare(a, b))
@@ -117,13 +117,13 @@ func (s *Summary) markers() string {
 	return " (" + strings.Join(names, ", ") + ")"
 }
 
-// kindOf cuts off the value that a reason tells in its end.
+// kindOf removes the refused value from the end of a reason.
 func kindOf(reason string) string {
 	kind, _, _ := strings.Cut(reason, " (got ")
 	return kind
 }
 
-// sent counts one reading that the system has answered for.
+// sent counts one reading that the system has accepted or rejected.
 func (s *Summary) sent(at time.Time) {
 	s.Sent++
 	if s.First.IsZero() || at.Before(s.First) {

@@ -14,18 +14,18 @@ import (
 	"iotmon/internal/wire"
 )
 
-// Terms is what a system says of the readings that it takes. The zero value says nothing.
+// Terms are a system's limits on readings. A zero field is unknown.
 type Terms struct {
-	// Retention is how old a reading may be when it arrives; 0 is any age.
+	// Retention is the greatest age of a reading on arrival; 0 for any age.
 	Retention time.Duration
-	// Earliest is what the first reading may be dated; zero if that is not known.
+	// Earliest is the earliest time of a reading; zero if unknown.
 	Earliest time.Time
-	// Types are the device types; nil if they are not known.
+	// Types are the device types; nil if unknown.
 	Types []iot.TypeSpec
 }
 
-// Terms asks the system what it takes. An older system says nothing, and so does one that is away: the readings
-// themselves will find that out.
+// Terms asks the system for its limits. They are unknown if the system is old, or cannot be reached; Send will then report
+// errors.
 func (c *Client) Terms(ctx context.Context) Terms {
 	var terms Terms
 	var limits struct {
@@ -48,7 +48,7 @@ func (c *Client) Terms(ctx context.Context) Terms {
 	return terms
 }
 
-// get asks once, for a short while.
+// get sends one request and decodes the response into into.
 func (c *Client) get(ctx context.Context, name string, into any) error {
 	ctx, cancel := context.WithTimeout(ctx, termsTimeout)
 	defer cancel()
@@ -68,10 +68,10 @@ func (c *Client) get(ctx context.Context, name string, into any) error {
 	return json.Unmarshal(body, into)
 }
 
-// termsTimeout is how long the system may take to say what it takes.
+// termsTimeout limits the request for the limits.
 const termsTimeout = 5 * time.Second
 
-// states returns the types by name: the system's, else those that every system has.
+// states returns the types by name: those of the system, or the built-in ones if unknown.
 func (t *Terms) states() map[iot.DeviceType]iot.TypeSpec {
 	specs := t.Types
 	if specs == nil {
@@ -149,9 +149,9 @@ func timeSpan(ctx context.Context, path string, layout recording.Layout) (s span
 	return s, ctx.Err()
 }
 
-// oldest returns the time before which the system takes nothing, why, and what would change that.
+// oldest returns the time before which the system rejects readings, the reason, and the setting that would change it.
 func (t *Terms) oldest(now time.Time) (from time.Time, why, cure string) {
-	from, why = t.Earliest, fmt.Sprintf("of before %s, when the system takes nothing", t.Earliest.Format(time.DateOnly))
+	from, why = t.Earliest, fmt.Sprintf("from before %s, which the system rejects", t.Earliest.Format(time.DateOnly))
 	cure = "start the system with ingest.earliest_year (IOTMON_INGEST_EARLIEST_YEAR) of that year"
 	if kept := now.Add(-t.Retention); t.Retention > 0 && kept.After(from) {
 		from, why = kept, fmt.Sprintf("older than the %s that the system keeps readings", days(t.Retention))

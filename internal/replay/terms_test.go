@@ -48,7 +48,7 @@ func TestARecordingThatIsTooOldSaysSoBeforeItIsSent(t *testing.T) {
 		{336 * time.Hour, "time,T\n" + day(30) + ",1\n" + day(20) + ",2\n", []string{
 			"nothing was sent", "older than the 14 days", "the newest is of " + day(20),
 			"archive.retention.readings (IOTMON_ARCHIVE_RETENTION_READINGS) of 0s", "-time now"}},
-		{0, "time,T\n1997-05-05,1\n1999-12-31,2\n", []string{"of before 2000-01-01", "ingest.earliest_year (IOTMON_INGEST_EARLIEST_YEAR)"}},
+		{0, "time,T\n1997-05-05,1\n1999-12-31,2\n", []string{"from before 2000-01-01", "ingest.earliest_year (IOTMON_INGEST_EARLIEST_YEAR)"}},
 	} {
 		server := strictSystem(t, test.retention, refused)
 		status, _, stderr := command(t, "-to", server.URL, "-map", "T=t,temperature_sensor", write(t, test.text))

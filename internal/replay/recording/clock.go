@@ -22,7 +22,7 @@ type TimeFormat struct {
 // units are the names of times that are numbers, with the microseconds of one.
 var units = map[string]float64{"unix": 1e6, "unix_ms": 1e3, "unix_us": 1, "unix_ns": 1e-3, "excel": 24 * 60 * 60 * 1e6}
 
-// ParseTimeFormat reads what -time-format says. Empty is the zero value.
+// ParseTimeFormat parses the value of -time-format. An empty text is the zero value.
 func ParseTimeFormat(text string) (TimeFormat, error) {
 	if _, ok := units[text]; ok {
 		return TimeFormat{unit: text}, nil
@@ -50,17 +50,18 @@ type clock struct {
 	format TimeFormat
 	// zone is where times without an offset were taken; nil is UTC.
 	zone *time.Location
-	// date tells the parts of the date that the format has not.
+	// date has the parts of the date that the format lacks.
 	date Date
-	// backwards says that the newest row comes first. It decides which of two passes of an hour comes first.
+	// backwards is set if the newest row comes first. It decides which of two equal local times, when clocks are set back, is the
+	// earlier one.
 	backwards bool
-	// latest is the last time read, shown is what stood there before the zone was taken into account.
+	// latest is the last time read, shown the same time as written, before the zone was applied.
 	latest, shown time.Time
 	// turns counts the midnights (or New Year's Eves) that a recording without its date (or year) has passed.
 	turns int
 }
 
-// read returns the time that a cell tells, in UTC and cut to the microsecond.
+// read returns the time in a cell, in UTC, cut to the microsecond.
 func (c *clock) read(cell string) (time.Time, error) {
 	t, err := c.parse(strings.TrimSpace(cell))
 	if err != nil {
@@ -104,7 +105,7 @@ func (c *clock) parseStrftime(cell string) (time.Time, error) {
 	return c.place(&read, shown, cell)
 }
 
-// place turns what a recording shows into a moment: by its own offset, or by the zone of the recording.
+// place converts a time as written to UTC, by its own offset or by the zone of the recording.
 func (c *clock) place(read *civil, shown time.Time, cell string) (time.Time, error) {
 	if read.has.offset && (read.zone == "" || isUTC(read.zone)) {
 		return shown.Add(-time.Duration(read.offset) * time.Second), nil

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// Date is what the user says of the date where the recording does not: a day, a month of a year, or a year. A field that
-// is 0 was not said.
+// Date is the part of the date that the user adds to a recording: a day, a month of a year, or a year. A field that is 0 is not
+// set.
 type Date struct{ Year, Month, Day int }
 
 // ParseDate reads 2006-01-02, 2006-01 or 2006.
@@ -31,7 +31,7 @@ func ParseDate(text string) (Date, error) {
 	return d, nil
 }
 
-// String returns the date as ParseDate reads it; empty if nothing was said.
+// String returns the date in the form of ParseDate; empty for the zero value.
 func (d Date) String() string {
 	switch {
 	case d.Day > 0:
@@ -44,7 +44,7 @@ func (d Date) String() string {
 	return ""
 }
 
-// fits reports what is wrong with a format and a date together: nothing may be missing, and nothing said twice.
+// fits checks a format and a date together: no part of the date may be missing, and none in both.
 func (d Date) fits(format TimeFormat) error {
 	if format.strftime == nil {
 		if d != (Date{}) {
@@ -70,8 +70,8 @@ func (d Date) fits(format TimeFormat) error {
 	return nil
 }
 
-// complete returns what a recording shows, with what -date says of it. A recording that has only times of the day goes on
-// to the next day where its times go back by more than half a day; one that has no year, likewise by half a year.
+// complete adds the date to a time as written. In a recording with times of the day only, a step back by more than half a day
+// begins the next day. In a recording without a year, a step back by more than half a year begins the next year.
 func (c *clock) complete(read *civil) (time.Time, error) {
 	h := read.has
 	if h.unix || h.year {

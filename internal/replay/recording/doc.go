@@ -1,4 +1,5 @@
-// Package recording reads tables of readings as people keep them: texts in many encodings, fields cut by a character or by
-// blanks, lines above the header, times in one column or several, numbers with their unit. It reads row by row and its
-// memory does not grow with the file. What it finds out by itself it can tell; between day and month it never decides.
+// Package recording reads tables of readings in the formats in which they are found in practice: text in many encodings, fields
+// separated by a character or by blanks, lines above the header, times in one or several columns, numbers with units. It reads
+// row by row, so its memory does not grow with the file. It detects the format, and can describe what it has detected. It never
+// guesses which of two numbers is the day and which the month.
 package recording

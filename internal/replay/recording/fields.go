@@ -56,7 +56,7 @@ func (s splitter) split(text string, dst []string) (fields []string, reason stri
 	}
 }
 
-// blanks are what may stand between a delimiter and a quote.
+// blanks returns the characters that are skipped between a delimiter and a quote.
 func (s splitter) blanks() string {
 	if s.delimiter == '\t' {
 		return " "

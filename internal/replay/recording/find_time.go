@@ -7,13 +7,13 @@ import (
 	"time"
 )
 
-// timeNames are what a column with times is called, the likeliest first.
+// timeNames are usual names of columns with times, the most likely first.
 var timeNames = []string{"timestamp", "datetime", "date_time", "time", "ts", "date"}
 
-// clockNames are what a column is called that holds the time of the day beside a date.
+// clockNames are usual names of columns with the time of the day beside a date.
 var clockNames = []string{"time", "hour", "hr", "hh", "hhmm", "clock", "minute", "uhrzeit", "heure", "hora", "时间"}
 
-// foldName returns a name in lower case, with one underscore for whatever separates its words.
+// foldName returns a name in lower case, with one underscore between its words.
 func foldName(name string) string {
 	words := strings.FieldsFunc(strings.ToLower(name), func(r rune) bool { return strings.ContainsRune(" \t_-/.#", r) })
 	return strings.Join(words, "_")
@@ -201,7 +201,7 @@ func (t *Table) datesAlone(s *sample, rows []sampleRow) error {
 	return nil
 }
 
-// unreadable says that no time of the sample can be read, with three lines and what would read them.
+// unreadable returns the error that no time of the sample can be read, with three lines of it and the flags that may help.
 func (t *Table) unreadable(s *sample, rows []sampleRow) error {
 	var names []string
 	for _, i := range t.TimeColumns {

@@ -11,8 +11,8 @@ type form struct {
 	hasDate, hasClock bool
 }
 
-// dateForms are how people write a date; # stands for what separates its numbers. Where the file cannot tell, slashes are
-// taken for the American order and everything else for the day first.
+// dateForms are usual forms of dates; # is a separator between numbers. If the recording does not show which number is the day,
+// slashes mean the American order, and other separators mean the day first.
 var dateForms = []string{
 	"%m/%d/%Y", "%d/%m/%Y", "%Y/%m/%d", "%m/%d/%y", "%d/%m/%y", "%y/%m/%d",
 	"%d#%m#%Y", "%m#%d#%Y", "%Y#%m#%d", "%d#%m#%y", "%m#%d#%y", "%y#%m#%d",

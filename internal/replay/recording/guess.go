@@ -8,10 +8,10 @@ import (
 
 // TimeGuess is how the times of a recording may be written.
 type TimeGuess struct {
-	// Columns are the columns with the time, as -time-column takes them.
+	// Columns are the columns with the time, in the form of -time-column.
 	Columns []string
 	Format  TimeFormat
-	// NeedsDate says that the format has no date, so that -date must tell it; NeedsYear that it lacks only the year.
+	// NeedsDate is set if the format has no date, so that -date is needed; NeedsYear if it lacks only the year.
 	NeedsDate, NeedsYear bool
 	// First and Last are the times of the first and the last row looked at; zero if they could not be read.
 	First, Last time.Time
@@ -52,7 +52,7 @@ func ShellQuote(text string) string {
 	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
 
-// ref returns what a column is called where a flag takes a column: its name, or its number where the name is not its own.
+// ref returns the name of a column, for a flag. It is the number of the column if another column has the same name.
 func (t *Table) ref(i int) string {
 	if at, err := t.Find(t.Columns[i]); err == nil && at == i {
 		return t.Columns[i]
@@ -132,7 +132,7 @@ func (t *Table) weigh(g *TimeGuess, rows []sampleRow) {
 	}
 }
 
-// anyDate returns a date to read times by as long as nobody has said the right one.
+// anyDate returns an arbitrary date, to read times before the user has set the right one.
 func (g *TimeGuess) anyDate() Date {
 	switch {
 	case g.NeedsDate:
@@ -217,7 +217,7 @@ func isoTimes(cells []string, hasClock bool) bool {
 	return right > 0 && wrong*10 <= right+wrong
 }
 
-// maxCandidates bounds the columns that are looked at for times: they stand among the first.
+// maxCandidates limits the columns that are checked for times: they are among the first.
 const maxCandidates = 200
 
 // candidates returns the names of the columns that may hold times.

@@ -9,7 +9,7 @@ import (
 
 func appendInt(dst []byte, n int) []byte { return strconv.AppendInt(dst, int64(n), 10) }
 
-// partNames are what columns are called that hold one part of a time, and its directive.
+// partNames are usual names of columns with one part of a time, and the directive of that part.
 var partNames = []struct {
 	verb        string
 	least, most float64

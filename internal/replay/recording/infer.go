@@ -9,10 +9,10 @@ import (
 	"unicode/utf8"
 )
 
-// commentMarks are what lines begin with that are comments, as people write them.
+// commentMarks are usual beginnings of comment lines.
 var commentMarks = []string{"#", "%", "//", "!", "*", ";"}
 
-// inferEncoding returns the encoding that a text seems to have, and what else it may be.
+// inferEncoding returns the most likely encoding of a text, and the other possible ones.
 func inferEncoding(text *bufio.Reader) (name string, others []Rendering, err error) {
 	head, err := text.Peek(sampleBytes)
 	if err != nil && err != io.EOF {
@@ -54,7 +54,7 @@ func firstForeign(text string) string {
 	return abbreviate(strings.Trim(text[begin:at+end], ` "`))
 }
 
-// infer adds to a layout what lines above the header there seem to be, and whether there is a header.
+// infer adds to a layout how many lines are above the header, and whether there is a header, as far as the sample shows it.
 func (s *sample) infer(d *decodedText, given Layout) (*sample, Layout) {
 	layout := given
 	again := func() *sample {
@@ -76,7 +76,8 @@ func (s *sample) infer(d *decodedText, given Layout) (*sample, Layout) {
 	return s, layout
 }
 
-// commentMark returns what the first line begins with, if it is no header and other lines begin so, too.
+// commentMark returns the beginning of the first line if it marks a comment: the line is no header, and other lines begin in the
+// same way.
 func (s *sample) commentMark() string {
 	if len(s.header) == 0 {
 		return ""
@@ -139,7 +140,7 @@ func (s *sample) lineOfNames() int {
 	return 0
 }
 
-// looksLikeRow reports whether most of what should be names are numbers or times.
+// looksLikeRow reports whether most of the cells are numbers or times, rather than names of columns.
 func looksLikeRow(cells []string) bool {
 	values, some := 0, 0
 	for _, cell := range cells {
@@ -186,7 +187,7 @@ func inferNumbers(rows []sampleRow, given Numbers) Numbers {
 	return best
 }
 
-// markers are numbers that stand for no value in many recordings. One counts only if it lies far from all other values.
+// markers are numbers that mean no value in many recordings. One of them is reported only if it is far from all other values.
 var markers = []float64{
 	-99, -99.9, -99.99, -200, -999, -999.9, -999.99, -6999, -7999, -8888, -9900, -9999, -9999.9, -99999, -999999, -32768,
 	99.9, 999, 999.9, 9999, 9999.9, 99999, 999999, 32767, 65535, 1e6, 1e20,

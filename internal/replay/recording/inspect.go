@@ -11,26 +11,27 @@ import (
 	"strings"
 )
 
-// Report is what a recording seems to be.
+// Report describes the detected format of a recording.
 type Report struct {
-	// Layout reads the recording, but for a date that only the user knows.
+	// Layout reads the recording. It may lack a date that only the user can know.
 	Layout Layout
-	// Encoding is what the text was read as, Mark whether it began with a byte order mark, Others what it may be as well.
+	// Encoding is the encoding of the text, Others the other possible ones. Mark is set if the text begins with a byte order
+	// mark.
 	Encoding string
 	Mark     bool
 	Others   []Rendering
 	// HeaderLine is 0 if there is no header.
 	HeaderLine int
 	Notes      []string
-	// Times are how the times may be written, the likeliest first; the rest of the report reads them by the first one.
+	// Times are the possible ways to read the times, the most likely first. The rest of the report reads them in the first way.
 	Times []TimeReport
-	// Rows counts the rows, Refused those that cannot be read; Refusal is the first of those.
+	// Rows counts the rows, Refused those that cannot be read. Refusal is the error of the first of these.
 	Rows, Refused int64
 	Refusal       *RowError
 	Columns       []ColumnReport
-	// Markers are numbers that seem to stand for no value.
+	// Markers are numbers that seem to mean no value.
 	Markers []string
-	// flags are those that the layout needs.
+	// flags are the flags that set the layout.
 	flags []string
 }
 
@@ -43,7 +44,7 @@ func (r *Report) Flags() string {
 	return strings.Join(slices.DeleteFunc(flags, func(flag string) bool { return flag == "" }), " ")
 }
 
-// Inspect finds out what a recording is, reading the whole of it. open is called twice. What layout says is not questioned.
+// Inspect reads a whole recording and detects its format. It calls open twice. It does not check the properties that layout sets.
 func Inspect(open func() (io.ReadCloser, error), layout Layout) (*Report, error) {
 	r := &Report{}
 	table, s, err := r.begin(open, layout)
@@ -64,7 +65,7 @@ func Inspect(open func() (io.ReadCloser, error), layout Layout) (*Report, error)
 	return r, r.measure(open, guesses)
 }
 
-// guessGiven returns how the times may be written, by what the user said of them.
+// guessGiven returns the possible ways to read the times, within the limits of the user's layout.
 func (t *Table) guessGiven(s *sample, rows []sampleRow) ([]TimeGuess, error) {
 	if len(t.layout.TimeColumns) > 0 {
 		if err := t.namedTimeColumns(); err != nil {
@@ -85,7 +86,7 @@ func (t *Table) guessGiven(s *sample, rows []sampleRow) ([]TimeGuess, error) {
 	return []TimeGuess{t.guess(t.layout.TimeFormat, t.TimeColumns...)}, nil
 }
 
-// begin opens the recording by what it seems to be.
+// begin opens the recording with the detected layout.
 func (r *Report) begin(open func() (io.ReadCloser, error), layout Layout) (*Table, *sample, error) {
 	text, err := open()
 	if err != nil {
@@ -117,7 +118,7 @@ func (r *Report) begin(open func() (io.ReadCloser, error), layout Layout) (*Tabl
 	return t, s, nil
 }
 
-// inferMarkers finds numbers that seem to stand for no value.
+// inferMarkers finds numbers that seem to mean no value.
 func (r *Report) inferMarkers(t *Table, rows []sampleRow) {
 	found := make(map[string]bool)
 	for i := range t.Columns {
@@ -142,7 +143,7 @@ func (r *Report) inferMarkers(t *Table, rows []sampleRow) {
 	r.Layout.Numbers.Missing = append(slices.Clone(r.Layout.Numbers.Missing), r.Markers...)
 }
 
-// describe writes down the flags of the layout and what was noted.
+// describe sets the flags of the layout, and the notes.
 func (r *Report) describe(t *Table, s *sample) {
 	add := func(when bool, name, value string) {
 		if when && value != "" {
@@ -209,7 +210,7 @@ func (r *Report) measure(open func() (io.ReadCloser, error), guesses []TimeGuess
 	for _, g := range guesses {
 		r.Times = append(r.Times, newTimeReport(g, r.Layout))
 	}
-	// Only a whole time tells a heading from a row.
+	// A heading can be told from a row only by a complete time.
 	table.clock, table.TimeColumns = r.Times[0].clock, guesses[0].indexes
 	table.skipHeadings(s)
 	for {
@@ -248,7 +249,7 @@ func (r *Report) refuse(refused *RowError) {
 	}
 }
 
-// finish puts the likeliest way to read the times first, now that all of them are known.
+// finish moves the most likely way to read the times to the front, after all times have been read.
 func (r *Report) finish() error {
 	slices.SortStableFunc(r.Times, func(a, b TimeReport) int {
 		return cmp.Or(cmp.Compare(a.Unread, b.Unread), cmp.Compare(a.Turns, b.Turns), cmp.Compare(a.reach(), b.reach()))

@@ -7,19 +7,19 @@ import (
 	"time"
 )
 
-// TimeReport is what one way to read the times makes of a recording.
+// TimeReport describes the times of a recording as one TimeGuess reads them.
 type TimeReport struct {
 	TimeGuess
-	// Unread counts the rows whose time cannot be read so.
+	// Unread counts the rows whose time cannot be read in this way.
 	Unread int64
 	// Oldest and Newest are the limits of the times.
 	Oldest, Newest time.Time
-	// Turns counts how often the order of the times turns; Backwards says that the newest comes first.
+	// Turns counts how often the times change between rising and falling. Backwards is set if the newest comes first.
 	Turns     int64
 	Backwards bool
 	// Repeated counts the rows with the time of the row before.
 	Repeated int64
-	// Step is how far rows lie apart as a rule.
+	// Step is the most frequent difference between two rows.
 	Step time.Duration
 
 	refusal   *RowError
@@ -91,19 +91,19 @@ func (t *TimeReport) add(line int, cells []string) {
 	t.last = at
 }
 
-// ColumnReport is what one column holds.
+// ColumnReport describes the cells of one column.
 type ColumnReport struct {
-	// Name is the column's, Ref what a flag calls it.
+	// Name is the name of the column, Ref its name in a flag.
 	Name, Ref string
-	// Heading is what a line below the header says of the column, such as its unit.
+	// Heading is the cell of a line below the header that describes the column, such as its unit.
 	Heading string
 	IsTime  bool
-	// Numbers and Missing count the cells; Words counts those that are neither.
+	// Numbers and Missing count the cells with a number and without a value, Words all others.
 	Numbers, Missing, Words int64
 	Min, Max                float64
-	// Unit is what stands behind the numbers; empty for nothing, or for several.
+	// Unit is the unit after the numbers; empty for none, or for several.
 	Unit string
-	// Counter says that the numbers rise by one from row to row: they number the rows.
+	// Counter is set if the numbers rise by one from row to row, as row numbers do.
 	Counter bool
 	// Examples are the most frequent words.
 	Examples []string

@@ -35,7 +35,7 @@ func (c *clock) parseAny(cell string) (time.Time, error) {
 	return c.place(&read, shown, cell)
 }
 
-// spread puts the separators into a time written together, such as 20240130T103000Z.
+// spread adds the separators to a time without them, such as 20240130T103000Z.
 func spread(cell string) string {
 	s := scanner{text: cell}
 	if s.countDigits() != 8 {
@@ -52,8 +52,8 @@ func spread(cell string) string {
 	return cell[:4] + "-" + cell[4:6] + "-" + cell[6:8] + "T" + clock
 }
 
-// parseISO reads a date that begins with its year, and what may follow: the time of the day, AM or PM, an offset. Of an
-// interval (start/end) it reads the start.
+// parseISO parses a date that begins with the year, with an optional time of the day, AM or PM, and offset. Of an interval
+// (start/end) it parses the start.
 func parseISO(text string) (civil, bool) {
 	s := scanner{text: text}
 	var c civil

@@ -9,29 +9,29 @@ import (
 	"time"
 )
 
-// Layout says how a recording is written. What is left zero is found out, or is the default.
+// Layout is the format of a recording. A field that is zero is detected, or has its default.
 type Layout struct {
 	// Encoding is one that ParseEncoding returns; empty is UTF-8 or, with a byte order mark, UTF-16.
 	Encoding string
-	// Delimiter separates the fields; Blanks stands for any number of blanks and tabs; 0 is found out.
+	// Delimiter separates the fields; Blanks is any number of blanks and tabs; 0 is detected.
 	Delimiter rune
-	// Skip is how many lines at the beginning do not count.
+	// Skip is the number of lines to leave out at the beginning.
 	Skip int
-	// Comment is what lines begin with that do not count; empty for none.
+	// Comment is the beginning of lines to leave out; empty for none.
 	Comment string
-	// NoHeader says that the first line is a row. The columns are then called by their numbers, from 1.
+	// NoHeader is set if the first line is a row. The names of the columns are then their numbers, from 1.
 	NoHeader bool
 	// Columns are the names of the columns, in place of those in the header; fewer name the first ones.
 	Columns []string
-	// TimeColumns name the columns with the time, which are joined by a blank. A single one that no column is called may be
-	// a list of several, separated by commas. Empty is found out.
+	// TimeColumns are the names of the columns with the time, whose cells are joined by a blank. A single name that no column has
+	// may be a list of names, separated by commas. Empty is detected.
 	TimeColumns []string
 	TimeFormat  TimeFormat
-	// Date tells what the format has not.
+	// Date has the parts of the date that the format lacks.
 	Date Date
-	// Zone is where times without an offset were taken; nil is UTC.
+	// Zone is the time zone of times without an offset; nil is UTC.
 	Zone *time.Location
-	// Numbers says how values are written.
+	// Numbers is the format of the values.
 	Numbers Numbers
 }
 
@@ -96,7 +96,7 @@ func (t *Table) names() string { return QuoteAll(t.Columns) }
 // maxListed bounds the names in a message.
 const maxListed = 40
 
-// QuoteAll lists names for a message, and says how many there are beyond those.
+// QuoteAll lists names for a message. It lists the first ones only, with the number of the others.
 func QuoteAll(names []string) string {
 	listed := names[:min(len(names), maxListed)]
 	quoted := make([]string, len(listed))

@@ -19,9 +19,9 @@ type lineReader struct {
 	// end is the byte that ends a line: a carriage return only where there is no other.
 	end   byte
 	split splitter
-	// comment is what lines begin with that are no records; empty for none.
+	// comment is the beginning of lines that are not records; empty for none.
 	comment string
-	// lastComment is the last of them, without what it begins with.
+	// lastComment is the last such line, without that beginning.
 	lastComment string
 	// line is the number of the last line read.
 	line int

@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// LayoutError is a mistake in what the user said about a recording, or something that only the user can say. It is found
+// LayoutError is a mistake in the user's description of a recording, or a property that only the user can know. It is found
 // before the first row.
 type LayoutError struct{ error }
 
@@ -13,7 +13,7 @@ func (e *LayoutError) Unwrap() error { return e.error }
 
 func mistake(format string, args ...any) error { return &LayoutError{fmt.Errorf(format, args...)} }
 
-// RowError says why one row was refused. The rows after it can still be read.
+// RowError is the reason why one row cannot be read. The rows after it can still be read.
 type RowError struct {
 	// Line is the line on which the row begins, from 1.
 	Line          int

@@ -12,16 +12,16 @@ import (
 
 // Numbers reads the values of a recording.
 type Numbers struct {
-	// DecimalComma makes "1,5" a number. The point is understood all the same.
+	// DecimalComma accepts "1,5" as a number, besides "1.5".
 	DecimalComma bool
 	// Thousands allows a character between groups of digits: the comma, the point with DecimalComma, or one that can be
 	// nothing else: blank, apostrophe, underscore.
 	Thousands bool
-	// Missing lists what stands for no value, besides what does so anyway. Numbers are compared as numbers.
+	// Missing are texts that mean no value, besides the usual ones. Numbers among them match any notation of the same number.
 	Missing []string
 }
 
-// Value is what a cell holds: a number, with the unit behind it if there is one, or else a word that may name a state.
+// Value is the content of a cell: a number with its unit, which may be empty, or a word that may be the name of a state.
 type Value struct {
 	Number float64
 	Unit   string
@@ -29,14 +29,14 @@ type Value struct {
 	Word string
 }
 
-// missingWords stand for no value in any recording; folded to lower case.
+// missingWords mean no value in every recording. They are in lower case.
 var missingWords = map[string]bool{
 	"": true, "nan": true, "-nan": true, "+nan": true, "na": true, "n/a": true, "#n/a": true, "#na": true, "null": true, "none": true,
 	"nil": true, `\n`: true, "-": true, "--": true, "---": true, "?": true, "unavailable": true, "unknown": true, "missing": true,
 	"#div/0!": true, "#value!": true, "#ref!": true, "#num!": true, "#name?": true, "#null!": true, "1.#qnan": true, "-1.#ind": true,
 }
 
-// IsMissing reports whether a cell stands for no value.
+// IsMissing reports whether a cell has no value.
 func (n *Numbers) IsMissing(cell string) bool {
 	cell = trim(cell)
 	if missingWords[strings.ToLower(cell)] {
@@ -57,7 +57,8 @@ func (n *Numbers) IsMissing(cell string) bool {
 	return false
 }
 
-// Read returns what a cell holds. The error is ErrMissing for a cell without a value, and else says what is wrong with it.
+// Read returns the value of a cell. The error is ErrMissing for a cell without a value; any other error describes what is wrong
+// with the cell.
 func (n *Numbers) Read(cell string) (Value, error) {
 	cell = trim(cell)
 	if n.IsMissing(cell) {
@@ -103,8 +104,8 @@ func isWord(cell string) bool {
 	return unicode.IsLetter(first) && len(cell) <= 64 && utf8.ValidString(cell)
 }
 
-// number reads the number at the beginning of a cell and returns the unit behind it. It reports false for what is no number,
-// among it what Go would take for one and people would not: hexadecimal digits, underscores, names of infinity.
+// number returns the number at the beginning of a cell and the unit after it. It returns false for other cells. Among these are
+// texts that Go would parse as numbers: hexadecimal digits, underscores, names of infinity.
 func (n *Numbers) number(cell string) (value float64, unit string, ok bool) {
 	cell = strings.Replace(cell, "\u2212", "-", 1)
 	if strings.EqualFold(strings.TrimLeft(cell, "+-"), "inf") || strings.EqualFold(strings.TrimLeft(cell, "+-"), "infinity") {
@@ -129,7 +130,7 @@ func (n *Numbers) number(cell string) (value float64, unit string, ok bool) {
 	return value, trim(unit), true
 }
 
-// extent returns how much of a cell is its number: sign, digits, what is between digits, an exponent.
+// extent returns the length of the number at the beginning of a cell: sign, digits, separators between digits, exponent.
 func (n *Numbers) extent(cell string) int {
 	i := 0
 	if i < len(cell) && (cell[i] == '+' || cell[i] == '-') {
@@ -166,7 +167,7 @@ func (n *Numbers) extent(cell string) int {
 	return i
 }
 
-// separators are what stands between groups of digits and can be nothing else.
+// separators are the characters that can only be separators between groups of digits.
 const separators = " '’_\u00a0\u202f"
 
 func isExponent(text string) bool {
@@ -174,8 +175,8 @@ func isExponent(text string) bool {
 	return text != "" && text[0]-'0' <= 9
 }
 
-// isUnit reports whether what stands behind a number may be its unit. The letters of hexadecimal digits are none unless a
-// blank or a point set them off: 1F is not one degree Fahrenheit.
+// isUnit reports whether the text after a number may be its unit. A letter that is also a hexadecimal digit must follow a blank
+// or a point: 1F is not one degree Fahrenheit.
 func isUnit(text string, point bool) bool {
 	unit := trim(text)
 	if unit == "" {
@@ -221,8 +222,8 @@ func (n *Numbers) plain(text string) (string, bool) {
 	return whole + exponent, true
 }
 
-// ungroup removes what separates groups of digits. The last group has three, those between two or three, and all are
-// separated alike.
+// ungroup removes the separators between groups of digits. The last group must have three digits, the groups between two or
+// three, and all separators must be the same.
 func ungroup(whole, group string) (string, bool) {
 	at := strings.IndexAny(whole, group+separators)
 	if at < 0 {

@@ -12,21 +12,21 @@ import (
 // sampleRows is how many records are looked at.
 const sampleRows = 500
 
-// maxHeadings is how many lines below a header may say more about the columns.
+// maxHeadings is the largest number of lines below a header that describe the columns.
 const maxHeadings = 3
 
-// sample is the beginning of a recording, as far as it was looked at to find out how it is written.
+// sample is the beginning of a recording, from which its format is detected.
 type sample struct {
 	text      []byte
 	end       byte
 	delimiter rune
-	// header has the names of the columns. headerReason says what is wrong with it.
+	// header has the names of the columns. headerReason describes what is wrong with it.
 	header       []string
 	headerLine   int
 	headerReason string
-	// inComment says that the header is the last comment above the rows.
+	// inComment is set if the header is the last comment above the rows.
 	inComment bool
-	// headings are records below the header that may say more about the columns; rows are those after them.
+	// headings are records below the header that describe the columns; rows are those after them.
 	headings, rows []sampleRow
 	// width is how many fields rows have, but for empty ones at the end; unnamed is 1 where the header leaves the first out.
 	width, unnamed int
@@ -39,7 +39,7 @@ type sampleRow struct {
 	cells []string
 }
 
-// newSample looks at the beginning of a text, and adds to the layout what it finds out.
+// newSample reads the beginning of a text, and adds the detected properties to the layout.
 func newSample(d *decodedText, layout *Layout) *sample {
 	s := &sample{text: d.sample, end: lineEnd(d.sample)}
 	if !d.whole {
@@ -62,7 +62,7 @@ func newSample(d *decodedText, layout *Layout) *sample {
 	return s
 }
 
-// announcedDelimiter returns what Excel's line "sep=;" says.
+// announcedDelimiter returns the delimiter in Excel's line "sep=;".
 func announcedDelimiter(text []byte, end byte) (rune, bool) {
 	line, _, _ := bytes.Cut(text, []byte{end})
 	content := strings.Trim(strings.TrimSpace(string(line)), `"`)
@@ -76,7 +76,7 @@ func announcedDelimiter(text []byte, end byte) (rune, bool) {
 	return r, size == len(content)-4 && r != utf8.RuneError
 }
 
-// records reads the sample as a layout has it, without what cannot be read.
+// records splits the sample by a layout. It leaves out what cannot be read.
 func (s *sample) records(layout Layout, delimiter rune) (rows []sampleRow, lastComment string) {
 	lines := lineReader{
 		text: bufio.NewReaderSize(bytes.NewReader(s.text), 4096), end: s.end, comment: layout.Comment, split: splitter{delimiter},
@@ -146,7 +146,7 @@ func usualWidth(rows []sampleRow) (width int, alike bool) {
 	return width, 2*counts[width] >= len(rows)
 }
 
-// cutRows tells the header from what is above and below it.
+// cutRows finds the header, and the lines above and below it.
 func (s *sample) cutRows(layout Layout) {
 	rows, lastComment := s.records(layout, layout.Delimiter)
 	if len(rows) == 0 {
@@ -200,8 +200,7 @@ func (s *sample) measure() {
 	}
 }
 
-// firstIsUnnamed reports whether the first field of the rows is what the header leaves out: a row number, or what stands
-// before the time.
+// firstIsUnnamed reports whether the header has no name for the first field of the rows, such as a row number.
 func (s *sample) firstIsUnnamed() bool {
 	numbers, last := true, -1.0
 	for _, r := range s.rows {
@@ -271,8 +270,8 @@ func holdsValues(cells []string) bool {
 	})
 }
 
-// isHeading reports whether a record below the header says more about the columns, such as their units: no cell of it
-// begins like a value. The widths of columns in USGS's tables, such as 5s, are no values either.
+// isHeading reports whether a record below the header describes the columns, such as their units: none of its cells begins like a
+// value. The widths of columns in tables of the USGS, such as 5s, are not values.
 func isHeading(cells []string) bool {
 	some := false
 	widths := true

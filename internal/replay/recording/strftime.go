@@ -12,7 +12,7 @@ type Format struct {
 	has   parts
 }
 
-// parts says which parts of a time a format has.
+// parts are the parts of a time that a format has.
 type parts struct{ year, month, day, yearDay, hour, half, minute, second, fraction, unix, offset bool }
 
 // item is one step of a format.
@@ -20,32 +20,32 @@ type item struct {
 	// verb is the letter of a directive, ' ' for white space, 0 for the text itself.
 	verb byte
 	text string
-	// run is how many digits this number and those that follow it without anything between take together; 0 for those
-	// that follow.
+	// run is the total number of digits of this number and of the numbers that follow it without a separator; 0 for the following
+	// ones.
 	run int
-	// alone marks a fraction that no point stands before: it is a whole number of its unit.
+	// alone is set for a fraction without a point before it, which is a whole number of its unit.
 	alone bool
-	// optional marks the point before a fraction; where it is missing, so is the fraction.
+	// optional is set for the point before a fraction. The point and the fraction may both be missing.
 	optional bool
-	// again marks a directive that the format has twice: the first one counts.
+	// again is set for the second occurrence of a directive, which is ignored.
 	again bool
 }
 
-// digits is how many digits a numeric directive has at most.
+// digits is the greatest number of digits of a numeric directive.
 var digits = map[byte]int{
 	'Y': 4, 'y': 2, 'm': 2, 'd': 2, 'e': 2, 'H': 2, 'k': 2, 'I': 2, 'l': 2, 'M': 2, 'S': 2, 'j': 3,
 }
 
-// shorthands are directives that stand for several.
+// shorthands are directives that mean several others.
 var shorthands = map[byte]string{
 	'T': "%H:%M:%S", 'R': "%H:%M", 'D': "%m/%d/%y", 'F': "%Y-%m-%d", 'r': "%I:%M:%S %p", 'n': " ", 't': " ", 'h': "%b",
 	'x': "%m/%d/%y", 'X': "%H:%M:%S",
 }
 
-// Directives is what ParseFormat knows, for messages.
+// Directives lists the known directives, for messages.
 const Directives = "%Y %y %m %b %B %d %e %j %H %I %p %M %S %f %L %N %z %Z %s %a %A %T %R %D %F %%"
 
-// ParseFormat reads a strftime format. It must have a directive, and %p beside %I.
+// ParseFormat parses a format in the notation of strftime. It must have a directive, and %p if it has %I.
 func ParseFormat(text string) (*Format, error) {
 	f := &Format{text: text}
 	if err := f.compile(text, 0); err != nil {
@@ -63,7 +63,7 @@ func ParseFormat(text string) (*Format, error) {
 	return f, nil
 }
 
-// String returns the format as it was given.
+// String returns the text that was parsed.
 func (f *Format) String() string { return f.text }
 
 // compile appends the items of text.
@@ -125,7 +125,7 @@ func (f *Format) appendVerb(verb byte) error {
 		return nil
 	}
 	if strings.IndexByte("aAuw", verb) >= 0 {
-		// A weekday says nothing that the date does not.
+		// A weekday is ignored: it follows from the date.
 		f.items = append(f.items, item{verb: verb, again: true})
 		return nil
 	}
@@ -167,7 +167,7 @@ func (p *parts) of(verb byte) *bool {
 	return nil
 }
 
-// link finds out what an item's neighbours mean for it.
+// link sets the properties of items that depend on their neighbours.
 func (f *Format) link() {
 	for i := range f.items {
 		it := &f.items[i]

@@ -87,8 +87,8 @@ func (s *scanner) offset() (int, bool) {
 	return sign * (hours*3600 + minutes*60), ok && hours <= 18 && minutes < 60
 }
 
-// fraction reads the fraction of a second as nanoseconds, or a whole number of micro-, milli- or nanoseconds where the
-// fraction stands alone. What is below a microsecond does not count.
+// fraction reads the fraction of a second as nanoseconds, or, without a point, a whole number of micro-, milli- or nanoseconds.
+// Digits below a microsecond are ignored.
 func (s *scanner) fraction(it *item) (int, bool) {
 	s.skipBlanks()
 	if it.alone {

@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// civil is a time as it stands in a recording. Which of its fields count, the parts say.
+// civil is a time as written in a recording. has tells which of its fields are set.
 type civil struct {
 	year, month, day, yearDay   int
 	hour, minute, second, nanos int
@@ -24,7 +24,7 @@ type civil struct {
 type scanner struct {
 	text string
 	pos  int
-	// padded is what a run of numbers became with the zeros that were left out; number reads from it first.
+	// padded is a run of numbers with its missing leading zeros; number reads from it first.
 	padded string
 }
 
@@ -68,7 +68,7 @@ func (s *scanner) number(most int) (int, bool) {
 	return n, err == nil
 }
 
-// pad prepares a run of numbers that take so many digits together: zeros that were left out in front are put back.
+// pad adds the missing leading zeros to numbers that are written without separators and have run digits in total.
 func (s *scanner) pad(run int) {
 	s.skipBlanks()
 	count := s.countDigits()
@@ -79,7 +79,7 @@ func (s *scanner) pad(run int) {
 	s.pos += count
 }
 
-// accept skips the text if it comes next, in whatever case.
+// accept skips the text if it comes next, whatever its case.
 func (s *scanner) accept(text string) bool {
 	if rest := s.rest(); len(rest) >= len(text) && strings.EqualFold(rest[:len(text)], text) {
 		s.pos += len(text)
@@ -194,12 +194,12 @@ func (f *Format) readVerb(s *scanner, c *civil, i int) error {
 	return nil
 }
 
-// misfit is an error whose text is made only when somebody wants to read it: most that are tried on a cell do not fit.
+// misfit is an error whose text is built only when it is read: most formats that are tried on a cell do not match.
 type misfit struct{ what, which string }
 
 func (m misfit) Error() string { return m.what + m.which }
 
-// readFraction reads what a second has behind its point where the format says nothing of it.
+// readFraction reads the fraction of a second if the format has none.
 func (f *Format) readFraction(s *scanner, c *civil, i int) {
 	if s.padded != "" || i+1 < len(f.items) && (f.items[i+1].verb == 0 && strings.HasPrefix(f.items[i+1].text, ".") || f.items[i+1].optional) {
 		return

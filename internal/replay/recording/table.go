@@ -16,7 +16,7 @@ type Table struct {
 	Columns []string
 	// TimeColumns are the indexes of the columns with the time.
 	TimeColumns []int
-	// Notes tells what was found out about the recording and may surprise.
+	// Notes are remarks about the detected format that may surprise the user.
 	Notes []string
 
 	layout Layout
@@ -38,8 +38,8 @@ type Row struct {
 	Cells []string
 }
 
-// Open reads the beginning of a recording and finds out what layout leaves open. An error that the user can do something
-// about is a *LayoutError.
+// Open reads the beginning of a recording and detects the properties that layout does not set. The error is a *LayoutError if the
+// user can correct it.
 func Open(text io.Reader, layout Layout) (*Table, error) {
 	t, s, err := openTable(text, layout)
 	if err != nil {
@@ -161,7 +161,7 @@ func (t *Table) Backwards() bool { return t.clock.backwards }
 // Numbers returns how the values of the recording are written.
 func (t *Table) Numbers() *Numbers { return &t.layout.Numbers }
 
-// readHeader takes the names of the columns from the header, from the last comment above the rows, or from the layout.
+// readHeader sets the names of the columns, from the header, from the last comment above the rows, or from the layout.
 func (t *Table) readHeader(s *sample) error {
 	names := s.header
 	if !t.layout.NoHeader && !s.inComment {
@@ -216,7 +216,7 @@ func allNumbers(cells []string) bool {
 	return some
 }
 
-// notUTF8 says what a name may be called, and by which flag.
+// notUTF8 returns the error about a name that is not UTF-8, with the possible encodings as flags.
 func (t *Table) notUTF8(name string) error {
 	var text strings.Builder
 	for _, r := range likelyEncodings(name) {
@@ -225,7 +225,7 @@ func (t *Table) notUTF8(name string) error {
 	return mistake("the names of the columns are not UTF-8: say with -encoding what they are%s", text.String())
 }
 
-// skipHeadings leaves out the lines below the header that say more about the columns, such as their units.
+// skipHeadings skips the lines below the header that describe the columns, such as their units.
 func (t *Table) skipHeadings(s *sample) {
 	for _, r := range s.headings {
 		c := t.clock

@@ -15,11 +15,11 @@ import (
 	"golang.org/x/text/encoding/unicode"
 )
 
-// UTF8 is the encoding of a text whose encoding nobody named.
+// UTF8 is the default encoding.
 const UTF8 = "utf-8"
 
-// encodings are those that a text may have, by the name that a user gives. GBK is read as GB18030, which contains it.
-// "utf-16" takes its byte order from the mark, else little endian.
+// encodings are the known encodings by their name in flags. GBK is decoded as GB18030, which contains it. The byte order of
+// utf-16 is that of the byte order mark, or little-endian without one.
 var encodings = map[string]encoding.Encoding{
 	UTF8:           nil,
 	"utf-16":       unicode.UTF16(unicode.LittleEndian, unicode.UseBOM),
@@ -72,13 +72,13 @@ func encodingNames() []string {
 // decodedText is a text in UTF-8 without a byte order mark.
 type decodedText struct {
 	*bufio.Reader
-	// sample is the beginning of the text; whole says that it is all of it.
+	// sample is the beginning of the text. whole is set if it is the whole text.
 	sample []byte
 	whole  bool
-	// encoding is what the text was read as; mark says that it began with a byte order mark.
+	// encoding is the encoding of the text. mark is set if the text begins with a byte order mark.
 	encoding string
 	mark     bool
-	// raw counts the bytes read of the text as it was.
+	// raw counts the bytes read from the undecoded text.
 	raw *countingReader
 }
 
@@ -121,8 +121,8 @@ func hasMark(head []byte) bool {
 	return bytes.HasPrefix(head, []byte("\xEF\xBB\xBF")) || bytes.HasPrefix(head, []byte("\xFF\xFE")) || bytes.HasPrefix(head, []byte("\xFE\xFF"))
 }
 
-// detectEncoding recognises UTF-16 by its mark, or by the zeros that it makes of plain letters. Other encodings look all
-// alike, so a text is UTF-8 until somebody says otherwise.
+// detectEncoding recognizes UTF-16 by its byte order mark, or by the zero bytes of ASCII letters. Other encodings cannot be told
+// apart, so any other text is UTF-8 unless the user says otherwise.
 func detectEncoding(head []byte) string {
 	if bytes.HasPrefix(head, []byte("\xFF\xFE")) || bytes.HasPrefix(head, []byte("\xFE\xFF")) {
 		return "utf-16"
@@ -144,10 +144,10 @@ func detectEncoding(head []byte) string {
 	return UTF8
 }
 
-// Rendering is what a text that is not UTF-8 says in one encoding.
+// Rendering is a text decoded with one of the possible encodings.
 type Rendering struct{ Encoding, Text string }
 
-// likelyEncodings returns what the text would say in the encodings that fit it, the likeliest first.
+// likelyEncodings returns the text decoded with each encoding that is possible, the most likely first.
 func likelyEncodings(text string) []Rendering {
 	names := []string{"windows-1252", "windows-1251", "gbk"}
 	if onlyPairs(text) {
@@ -163,8 +163,8 @@ func likelyEncodings(text string) []Rendering {
 	return fitting
 }
 
-// onlyPairs reports whether all that is not ASCII comes in pairs, as the common characters of GBK do. Letters with accents
-// stand alone as a rule.
+// onlyPairs reports whether all bytes that are not ASCII come in pairs, as in GBK. Accented letters of other encodings are mostly
+// single bytes.
 func onlyPairs(text string) bool {
 	for i := 0; i < len(text); i++ {
 		if text[i] < utf8.RuneSelf {
@@ -178,7 +178,7 @@ func onlyPairs(text string) bool {
 	return true
 }
 
-// countingReader counts what has been read.
+// countingReader counts the bytes that are read through it.
 type countingReader struct {
 	source io.Reader
 	n      int64
