@@ -53,7 +53,8 @@ type Batch struct {
 	// Summaries holds final summaries and late marks, never open windows. A summary replaces a stored one with a lower
 	// position. A late mark is kept until the readings of its partition are stored past its position. Then the store
 	// recomputes the window, in the same transaction or, if very many are marked, in Recompute. A recomputation that finds
-	// fewer readings than were counted, because the log or the archive has deleted some, changes nothing.
+	// fewer readings than were counted, because the log or the archive has deleted some, changes nothing. A late mark without
+	// a type is one of every type that has readings in the window; it has no effect before Recompute.
 	Summaries []iot.WindowSummary
 	// Alerts are events, oldest first.
 	Alerts []iot.Alert

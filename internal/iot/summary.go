@@ -91,7 +91,8 @@ type WindowSummary struct {
 	// Final is false while the window is open and its summary may still change.
 	Final bool
 	// Late means that a reading came after the window had closed: the Summary is empty, and the archive recomputes the
-	// window once it has read the partition past Position.
+	// window once it has read the partition past Position. Without a Type it concerns every type of the window: readings of
+	// whichever type were lost.
 	Late bool
 	// Corrected means that the archive has recomputed a closed window from all its readings: the summary is Final, and
 	// replaces any other of the window at the same position.

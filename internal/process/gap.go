@@ -53,7 +53,8 @@ func (p *Partition) endGap() {
 // retention of readings. The archive has no readings to recompute older windows from.
 const maxGapWindows = 45_000
 
-// marksPerBatch is the maximum number of marks in one batch, so that the transaction ends before its timeout.
+// marksPerBatch is the maximum number of windows of the gap marked in one batch, so that the transaction ends before its
+// timeout.
 const marksPerBatch = 2000
 
 // boundGap sets the end of the gap to the log's clock. Whole windows may have been lost, so every window in the gap is
@@ -68,14 +69,12 @@ func (p *Partition) boundGap() {
 	p.gap.next = p.windows.WindowOf(p.gap.from).Start
 }
 
-// markGap marks the next windows of the gap.
+// markGap marks the next windows of the gap, each with one mark for all types: nobody knows of which types readings were lost,
+// and a catalog may have thousands.
 func (p *Partition) markGap() {
-	types := p.Admission.Catalog.Types()
-	for marked := 0; !p.gap.next.IsZero() && marked < marksPerBatch; marked += len(types) {
+	for marked := 0; !p.gap.next.IsZero() && marked < marksPerBatch; marked++ {
 		w := p.windows.WindowOf(p.gap.next)
-		for _, t := range types {
-			p.markLate(t, w)
-		}
+		p.markLate("", w)
 		p.gap.next = w.End()
 		if !p.gap.next.Before(p.gap.to) {
 			p.gap.next = time.Time{}

@@ -36,7 +36,8 @@ func (p *Partition) publishClosed(closed aggregate.Result, out Output) {
 	}
 }
 
-// markLate marks a window for recomputation by the archive; publishLate publishes the mark.
+// markLate marks a window of a type, or of all types if that is empty, for recomputation by the archive; publishLate publishes
+// the mark.
 func (p *Partition) markLate(t iot.DeviceType, w iot.Window) {
 	p.late[windowKey{t, w.Start.UnixMicro()}] = p.position()
 }

@@ -71,7 +71,7 @@ func DecodeWindowSummary(data []byte) (iot.WindowSummary, error) {
 	if err := json.Unmarshal(data, &m); err != nil {
 		return iot.WindowSummary{}, fmt.Errorf("decode window summary: %w", err)
 	}
-	if m.DeviceType == "" {
+	if m.DeviceType == "" && !m.Late { // A late mark may concern all types.
 		return iot.WindowSummary{}, errors.New("decode window summary: device_type: missing")
 	}
 	if err := checkTimes(m.WindowStart); err != nil {

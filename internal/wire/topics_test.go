@@ -113,6 +113,9 @@ func TestSummariesSurviveTheWire(t *testing.T) {
 			Final:    rapid.Bool().Draw(t, "final"),
 			Late:     rapid.Bool().Draw(t, "late"),
 		}
+		if want.Late {
+			want.Type = rapid.SampledFrom([]iot.DeviceType{"", iot.Temperature}).Draw(t, "type of the mark")
+		}
 		for _, v := range rapid.SliceOf(rapid.Float64()).Draw(t, "values") {
 			want.AddReading(v, rapid.SampledFrom([]iot.Quality{"", iot.Good, iot.Uncertain, iot.Bad}).Draw(t, "quality"))
 		}

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -39,6 +40,9 @@ func (s *Store) Recompute(ctx context.Context) error {
 		var n int
 		err := s.transact(ctx, func(ctx context.Context, tx pgx.Tx) error {
 			var err error
+			if n, err = expandMark(ctx, tx, s.readingsTopic); err != nil || n > 0 {
+				return err
+			}
 			n, err = recompute(ctx, tx, s.readingsTopic)
 			return err
 		})
@@ -46,6 +50,39 @@ func (s *Store) Recompute(ctx context.Context) error {
 			return err
 		}
 	}
+}
+
+// expandMark replaces a mark without a type, whose readings are all stored, by one for each type that has readings in the window,
+// and returns how many it replaced, 0 or 1.
+//
+// It locks no other mark without a type, and those that a batch stores are locked before those with one, so nobody waits in a
+// circle.
+func expandMark(ctx context.Context, tx pgx.Tx, readingsTopic string) (int, error) {
+	var m mark
+	var length int64
+	err := tx.QueryRow(ctx, `SELECT d.partition, d.window_start, d.length_us, d.epoch, d.position
+		FROM dirty_windows d JOIN offsets o ON o.topic = $1 AND o.partition = d.partition
+		WHERE d.device_type = '' AND o.next >= d.position
+		LIMIT 1 FOR UPDATE OF d SKIP LOCKED`, readingsTopic).Scan(&m.partition, &m.start, &length, &m.epoch, &m.position)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	end := m.start.Add(time.Duration(length) * time.Microsecond)
+	batch := new(pgx.Batch)
+	batch.Queue(scanByTime)
+	batch.Queue(`INSERT INTO dirty_windows AS d (partition, device_type, window_start, length_us, epoch, position)
+		SELECT $1, t.name, $2, $4, $5, $6 FROM device_types t
+		WHERE t.id IN (SELECT type FROM readings WHERE time >= $2 AND time < $3 AND partition = $1)
+		ORDER BY t.name COLLATE "C"
+		ON CONFLICT (partition, device_type, window_start, length_us) DO UPDATE SET epoch = excluded.epoch, position = excluded.position
+		WHERE (excluded.epoch, excluded.position) > (d.epoch, d.position)`,
+		m.partition, m.start, end, length, m.epoch, m.position)
+	batch.Queue(`DELETE FROM dirty_windows WHERE partition = $1 AND device_type = '' AND window_start = $2 AND length_us = $3`,
+		m.partition, m.start, length)
+	return 1, tx.SendBatch(ctx, batch).Close()
 }
 
 // recompute corrects marked windows whose readings are all stored, no more than a step's worth, and returns how many.
@@ -87,7 +124,7 @@ func dueMarks(ctx context.Context, tx pgx.Tx, readingsTopic string) ([]mark, err
 		marks = append(marks, m)
 		return nil
 	}, `SELECT d.partition, d.device_type, d.window_start, d.length_us, d.epoch, d.position
-		FROM dirty_windows d JOIN offsets o ON o.topic = $1 AND o.partition = d.partition WHERE o.next >= d.position
+		FROM dirty_windows d JOIN offsets o ON o.topic = $1 AND o.partition = d.partition WHERE d.device_type <> '' AND o.next >= d.position
 		ORDER BY d.window_start, d.device_type, d.length_us, d.partition LIMIT $2 FOR UPDATE OF d SKIP LOCKED`,
 		readingsTopic, marksPerStep)
 	if err != nil || len(marks) == 0 {

@@ -87,7 +87,9 @@ func byKey(a, b *iot.WindowSummary) int {
 }
 
 func (in *intake) marks(ctx context.Context, marks []*iot.WindowSummary) error {
-	slices.SortStableFunc(marks, byKey)
+	slices.SortStableFunc(marks, func(a, b *iot.WindowSummary) int {
+		return cmp.Or(cmp.Compare(min(1, len(a.Type)), min(1, len(b.Type))), byKey(a, b)) // As expandMark locks them.
+	})
 	batch := new(pgx.Batch)
 	for _, s := range marks {
 		batch.Queue(storeMark, s.Partition, s.Type, s.Window.Start, s.Window.Length.Microseconds(), s.Epoch, s.Offset)

@@ -83,6 +83,9 @@ func TestArchiversNeverWaitInACircle(t *testing.T) {
 						Position: iot.Position{Partition: int32(random.IntN(4)), Offset: random.Int64N(2000)}, Late: random.IntN(2) == 0,
 					}
 					w.Final = !w.Late
+					if w.Late && random.IntN(2) == 0 {
+						w.Type = "" // Of all types.
+					}
 					b.Summaries = append(b.Summaries, w)
 				}
 				if err := s.Write(context.Background(), b); err != nil {
@@ -90,6 +93,10 @@ func TestArchiversNeverWaitInACircle(t *testing.T) {
 					return
 				}
 				f.moved(b)
+				if err := s.Recompute(context.Background()); err != nil {
+					t.Error(err)
+					return
+				}
 			}
 		})
 	}

@@ -35,7 +35,7 @@ func (w *batchWriter) mark(ctx context.Context, s *iot.WindowSummary) error {
 func (s *Store) Recompute(ctx context.Context) error {
 	for {
 		n, err := s.recomputeSome(ctx)
-		if err != nil || n < marksPerStep {
+		if err != nil || n == 0 {
 			return err
 		}
 	}
@@ -49,11 +49,57 @@ func (s *Store) recomputeSome(ctx context.Context) (int, error) {
 		return 0, fmt.Errorf("begin: %w", err)
 	}
 	defer tx.Rollback() //nolint:errcheck // After a commit it does nothing, before one the commit's error counts.
-	n, err := recompute(ctx, tx, s.readingsTopic)
-	if err != nil || n == 0 {
+	n, err := expandMarks(ctx, tx, s.readingsTopic)
+	if err != nil {
+		return 0, fmt.Errorf("mark the types of a window: %w", err)
+	}
+	recomputed, err := recompute(ctx, tx, s.readingsTopic)
+	if err != nil || n+recomputed == 0 {
 		return 0, err
 	}
-	return n, tx.Commit()
+	return n + recomputed, tx.Commit()
+}
+
+// wideMarksPerStep is the maximum number of marks without a type that one transaction replaces. Each may become as many as
+// there are types.
+const wideMarksPerStep = 16
+
+// expandMarks replaces marks without a type, whose readings are all stored, by one for each type that has readings in the
+// window, and returns how many it replaced.
+func expandMarks(ctx context.Context, tx *sql.Tx, readingsTopic string) (int, error) {
+	var wide []mark
+	err := each(ctx, tx, func(rows *sql.Rows) error {
+		var m mark
+		if err := rows.Scan(&m.partition, &m.start, &m.length, &m.epoch, &m.position); err != nil {
+			return err
+		}
+		wide = append(wide, m)
+		return nil
+	}, `SELECT d.partition, d.window_start, d.length, d.epoch, d.position
+		FROM offsets o CROSS JOIN dirty_windows d ON d.partition = o.partition AND d.device_type = ''
+		WHERE o.topic = ? AND o.next >= d.position LIMIT ?`,
+		readingsTopic, wideMarksPerStep)
+	if err != nil {
+		return 0, err
+	}
+	for _, m := range wide {
+		if _, err := tx.ExecContext(ctx, `INSERT INTO dirty_windows (partition, device_type, window_start, length, epoch, position)
+			SELECT ?1, t.name, ?2, ?3, ?4, ?5
+			FROM (SELECT DISTINCT r.type FROM device_partitions p CROSS JOIN readings r
+				WHERE p.partition = ?1 AND r.device = p.device AND r.time >= ?2 AND r.time < ?2 + ?3 AND r.partition = ?1) AS present
+				JOIN device_types t ON t.id = present.type
+			WHERE true
+			ON CONFLICT DO UPDATE SET epoch = excluded.epoch, position = excluded.position
+			WHERE (excluded.epoch, excluded.position) > (epoch, position)`,
+			m.partition, m.start, m.length, m.epoch, m.position); err != nil {
+			return 0, err
+		}
+		if _, err := tx.ExecContext(ctx, `DELETE FROM dirty_windows WHERE partition = ? AND device_type = '' AND window_start = ? AND length = ?`,
+			m.partition, m.start, m.length); err != nil {
+			return 0, err
+		}
+	}
+	return len(wide), nil
 }
 
 // recompute corrects marked windows whose readings are all stored, no more than marksPerStep, and returns how many.
@@ -71,7 +117,7 @@ func recompute(ctx context.Context, tx *sql.Tx, readingsTopic string) (int, erro
 		marks = append(marks, m)
 		return nil
 	}, `SELECT d.partition, d.device_type, d.window_start, d.length, d.epoch, d.position
-		FROM dirty_windows d JOIN offsets o ON o.topic = ? AND o.partition = d.partition WHERE o.next >= d.position LIMIT ?`,
+		FROM dirty_windows d JOIN offsets o ON o.topic = ? AND o.partition = d.partition WHERE d.device_type <> '' AND o.next >= d.position LIMIT ?`,
 		readingsTopic, marksPerStep)
 	if err != nil {
 		return 0, err

@@ -124,6 +124,51 @@ func recomputedNeverLoses(t *testing.T, store Store) {
 	onlyWindow(t, store, 3, 21)
 }
 
+func markOfEveryType(t *testing.T, store Store) {
+	const n = 40
+	f, other := newFeed(t, store, 2), newFeed(t, store, 3)
+	other.readings(reading("of another partition", 1, 99))
+	marks := []iot.WindowSummary{f.mark(30*n, 2*n)} // Nobody has sent readings in this window.
+	var readings []iot.Reading
+	for i := range n {
+		start := float64(30 * i)
+		humid := reading("b", start+1, 40)
+		humid.Type = iot.Humidity
+		readings = append(readings, reading("a", start, float64(i)), humid)
+		marks = append(marks, f.mark(start, 2*n))
+	}
+	for i := range marks {
+		marks[i].Type = ""
+	}
+	f.summaries(append(marks, f.final(0, 1, 20), f.final(30, 3*n, 0, 0, 0))...)
+	if err := store.Recompute(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := windows(t, store, api.SummariesQuery{}); len(got) != 2 { // The readings are not stored yet.
+		t.Fatalf("got %d windows, want the two that were counted", len(got))
+	}
+	f.readings(readings...)
+	if err := store.Recompute(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	count := make(map[iot.DeviceType]int)
+	for _, s := range windows(t, store, api.SummariesQuery{}) {
+		count[s.Type]++
+		i := s.Window.Start.Sub(at(0)) / (30 * time.Second)
+		want := map[iot.DeviceType]float64{iot.Temperature: float64(i), iot.Humidity: 40}[s.Type]
+		if s.Type == iot.Temperature && i == 1 {
+			if s.Count != 3 {
+				t.Errorf("got %+v, want the three readings that were counted and are not there", s)
+			}
+		} else if s.Count != 1 || s.Average() != want || s.Partition != 2 {
+			t.Errorf("got %+v, want one reading of %v", s, want)
+		}
+	}
+	if count[iot.Temperature] != n || count[iot.Humidity] != n || len(count) != 2 {
+		t.Errorf("got windows %v, want %d of both types", count, n)
+	}
+}
+
 func manyMarks(t *testing.T, store Store) {
 	const n = 200
 	f := newFeed(t, store, 0)

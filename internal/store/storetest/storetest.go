@@ -57,6 +57,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"a recomputation equals counting", recomputedEqualsCounting},
 		{"a recomputation never loses readings", recomputedNeverLoses},
 		{"any number of marks is worked off", manyMarks},
+		{"a mark without a type is one of every type", markOfEveryType},
 		{"windows of different lengths stay apart", lengthsStayApart},
 		{"a recomputation keeps to the length of its mark", lengthOfMark},
 		{"pages do not lose a window of another length", lengthsPage},
