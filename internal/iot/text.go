@@ -66,18 +66,24 @@ func checkSize(field, text string, limit int) error {
 // Canonical returns the id in the form that admitted readings have, so that a device is found by the id as it was sent.
 func (id DeviceID) Canonical() DeviceID { return DeviceID(norm.NFC.String(string(id))) }
 
-// normalizeID checks an id and puts it into form NFC. It refuses characters that would make two different ids look equal:
-// people see ids in pages, URLs, exports and messages.
+// normalizeID checks an id and puts it into form NFC; see normalizeKey.
 func normalizeID(id *DeviceID) error {
-	const field = "device_id"
-	text := string(*id)
+	if text := string(*id); text != "" && fit(text, MaxIDLength) && text[0] != '.' {
+		return nil // Nearly always.
+	}
+	return normalizeKey("device_id", (*string)(id), MaxIDLength)
+}
+
+// normalizeKey checks a text by which people and programs refer to something, such as an id or the name of a rule, and puts
+// it into form NFC. The text must not be empty. Characters that would make two different keys look equal are refused: people
+// see them in pages, URLs, exports and messages.
+func normalizeKey(field string, key *string, limit int) error {
+	text := *key
 	switch {
 	case text == "":
 		return Invalid(field, "missing")
-	case fit(text, MaxIDLength) && text[0] != '.':
-		return nil
-	case len(text) > MaxIDLength:
-		return checkSize(field, text, MaxIDLength)
+	case len(text) > limit:
+		return checkSize(field, text, limit)
 	case !utf8.ValidString(text):
 		return Invalid(field, "not valid UTF-8 (got %s)", Quote(text))
 	case text == "." || text == "..":
@@ -86,7 +92,7 @@ func normalizeID(id *DeviceID) error {
 		return Invalid(field, "has white space around it (got %s)", Quote(text))
 	}
 	text = norm.NFC.String(text)
-	if err := checkSize(field, text, MaxIDLength); err != nil {
+	if err := checkSize(field, text, limit); err != nil {
 		return err
 	}
 	before := rune(0)
@@ -100,7 +106,7 @@ func normalizeID(id *DeviceID) error {
 		}
 		before = r
 	}
-	*id = DeviceID(text)
+	*key = text
 	return nil
 }
 

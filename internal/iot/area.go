@@ -1,0 +1,121 @@
+package iot
+
+import (
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// Area is where a device belongs in the plant: a path such as "site/building/line/machine", the largest first. The empty
+// Area means unknown.
+type Area string
+
+const (
+	// MaxAreaLevels is the maximum number of names in the path of an Area.
+	MaxAreaLevels = 8
+	// MaxAreaName is the maximum length of one name in bytes, MaxArea that of the whole path.
+	MaxAreaName = 128
+	MaxArea     = 512
+)
+
+// First returns the first level of the area.
+func (a Area) First() Area {
+	first, _, _ := strings.Cut(string(a), "/")
+	return Area(first)
+}
+
+// Within reports whether the area is outer or lies somewhere below it. Every area lies within the empty one.
+func (a Area) Within(outer Area) bool {
+	rest, ok := strings.CutPrefix(string(a), string(outer))
+	return ok && (rest == "" || outer == "" || rest[0] == '/')
+}
+
+// Canonical returns the area in the form that a valid one has after Normalize: names in Unicode's form NFC without white
+// space around them, no empty names. It does not check the names.
+func (a Area) Canonical() Area {
+	var names []string
+	for name := range strings.SplitSeq(string(a), "/") {
+		if name = norm.NFC.String(strings.TrimFunc(name, unicode.IsSpace)); name != "" {
+			names = append(names, name)
+		}
+	}
+	return Area(strings.Join(names, "/"))
+}
+
+// Normalize checks the area and puts its names into canonical form. The empty area is valid. The error is an *InvalidError.
+func (a *Area) Normalize() error { return a.normalize("area") }
+
+func (a *Area) normalize(field string) error {
+	if *a == "" {
+		return nil
+	}
+	// Names are checked one by one, so the path is cut off before it is split.
+	if err := checkSize(field, string(*a), 2*MaxArea); err != nil {
+		return err
+	}
+	names := strings.Split(string(*a), "/")
+	if len(names) > MaxAreaLevels {
+		return Invalid(field, "more than %d levels (got %d)", MaxAreaLevels, len(names))
+	}
+	for i := range names {
+		if err := normalizeText(field, &names[i], MaxAreaName); err != nil {
+			return err
+		}
+		if names[i] == "" {
+			return Invalid(field, "level %d has no name (got %s)", i+1, Quote(string(*a)))
+		}
+	}
+	path := strings.Join(names, "/")
+	if err := checkSize(field, path, MaxArea); err != nil {
+		return err
+	}
+	*a = Area(path)
+	return nil
+}
+
+// Area returns the area that a location amounts to: building, floor and room, as far as they are known. A slash within a
+// name becomes U+2215, the division slash, and names longer than MaxAreaName are cut. The location must be one of an
+// admitted reading.
+func (l Location) Area() Area {
+	var names []string
+	for _, name := range []string{l.Building, floorName(l.Floor), l.Room} {
+		if name = areaName(name); name != "" {
+			names = append(names, name)
+		}
+	}
+	return Area(strings.Join(names, "/"))
+}
+
+func floorName(floor int) string {
+	if floor == 0 {
+		return "" // Unknown.
+	}
+	return strconv.Itoa(floor)
+}
+
+// areaName makes a name of an area from a text of a reading.
+func areaName(text string) string {
+	name := strings.ReplaceAll(text, "/", "\u2215")
+	if len(name) <= MaxAreaName {
+		return name
+	}
+	cut := MaxAreaName
+	for !utf8.RuneStart(name[cut]) {
+		cut--
+	}
+	return strings.TrimFunc(name[:cut], unicode.IsSpace)
+}
+
+// AreaFrom is an area and the event time from which a device belongs to it; the zero time means from the beginning.
+type AreaFrom struct {
+	From time.Time
+	Area Area
+}
+
+// MaxAreaHistory is the maximum number of areas that are kept of one device. The oldest one kept also holds for all time
+// before it.
+const MaxAreaHistory = 8

@@ -1,0 +1,115 @@
+package iot
+
+import "time"
+
+// Action is what a Command does.
+type Action string
+
+// The actions. Shelve and Unshelve, and TakeOutOfService and ReturnToService, reverse one another.
+const (
+	Acknowledge      Action = "acknowledge"
+	AddComment       Action = "comment"
+	Shelve           Action = "shelve"
+	Unshelve         Action = "unshelve"
+	TakeOutOfService Action = "out_of_service"
+	ReturnToService  Action = "in_service"
+)
+
+// MaxCommandID is the maximum length in bytes of the ids in a command: its own, the actor's and the alert's.
+const MaxCommandID = 64
+
+// Command is what a person has decided about an alert or a rule of one device: the value of a record of KindCommand, whose
+// key is the device.
+type Command struct {
+	// ID identifies the command. A comment that is added with the ID of an earlier one replaces it.
+	ID     string
+	Action Action
+	// Actor is the opaque id of the person. Names of people are not in the log.
+	Actor string
+	// Reason is why; it is the text of a comment. Only a comment needs one.
+	Reason string
+	// Time is when the command was given.
+	Time time.Time
+	// Alert is the id of the alert that is acknowledged or commented: one occurrence, not a later one of the same rule.
+	Alert string
+	// Rule is the rule that is shelved, unshelved, taken out of service or returned to it; empty means the whole device.
+	Rule string
+	// Until is the planned end of shelving.
+	Until time.Time
+	// Revision is Position.Offset of the last change that the person saw, 0 for none. A command that can be reversed is refused
+	// if there was another change since.
+	Revision int64
+}
+
+// reversible reports whether the command changes a rule of a device until another command reverses it.
+func (c *Command) reversible() bool {
+	switch c.Action {
+	case Shelve, Unshelve, TakeOutOfService, ReturnToService:
+		return true
+	}
+	return false
+}
+
+// Normalize checks the command and puts it into canonical form. The error is an *InvalidError.
+func (c *Command) Normalize() error {
+	switch {
+	case c.Action == Acknowledge, c.Action == AddComment, c.reversible():
+	default:
+		return Invalid("action", "unknown (got %s)", Quote(string(c.Action)))
+	}
+	if err := normalizeKey("id", &c.ID, MaxCommandID); err != nil {
+		return err
+	}
+	if err := normalizeKey("actor", &c.Actor, MaxCommandID); err != nil {
+		return err
+	}
+	if err := normalizeText("reason", &c.Reason, MaxReason); err != nil {
+		return err
+	}
+	if err := normalizeMoment("time", &c.Time, DefaultEarliest); err != nil {
+		return err
+	}
+	if c.reversible() {
+		return c.normalizeReversible()
+	}
+	return c.normalizeForAlert()
+}
+
+// normalizeForAlert checks what only a command about one alert has.
+func (c *Command) normalizeForAlert() error {
+	if c.Action == AddComment && c.Reason == "" {
+		return Invalid("reason", "missing: it is the text of the comment")
+	}
+	if c.Rule != "" || !c.Until.IsZero() || c.Revision != 0 {
+		return Invalid("action", "%s has no rule, until or revision", c.Action)
+	}
+	return normalizeKey("alert", &c.Alert, MaxCommandID)
+}
+
+// normalizeReversible checks what only a reversible command has.
+func (c *Command) normalizeReversible() error {
+	if c.Alert != "" {
+		return Invalid("alert", "%s is about a rule, not an alert (got %s)", c.Action, Quote(c.Alert))
+	}
+	if c.Rule != "" {
+		if err := normalizeKey("rule", &c.Rule, MaxRuleName); err != nil {
+			return err
+		}
+	}
+	if c.Revision < 0 {
+		return Invalid("revision", "must not be negative (got %d)", c.Revision)
+	}
+	if c.Action != Shelve {
+		if !c.Until.IsZero() {
+			return Invalid("until", "only shelving has an end")
+		}
+		return nil
+	}
+	if err := normalizeMoment("until", &c.Until, DefaultEarliest); err != nil {
+		return err
+	}
+	if !c.Until.After(c.Time) {
+		return Invalid("until", "must be after the command (got %s)", c.Until.Format(time.RFC3339))
+	}
+	return nil
+}

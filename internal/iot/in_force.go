@@ -1,0 +1,146 @@
+package iot
+
+import "time"
+
+// The types in this file are what is in force in one partition: the values of topic partition-state. Each holds the Position
+// at which it was written.
+
+// RuleInForce is the last entry of a rule. A deleted rule stays as its version, so that an earlier version of it that arrives
+// late does not bring it back.
+type RuleInForce struct {
+	RuleEntry
+	Position
+}
+
+// SettingsInForce are settings and the offset of the record from which they hold. Earlier ones are kept until the committed
+// offset has passed Since, because the records before it may have to be read again.
+type SettingsInForce struct {
+	Settings
+	Since int64
+	Position
+}
+
+// EntryInForce is the registry entry of a device, with the areas that the device has belonged to, oldest first: at most
+// MaxAreaHistory of them. An entry that forgets the device stays as its version.
+type EntryInForce struct {
+	DeviceEntry
+	Areas []AreaFrom
+	Position
+}
+
+// Normalize checks the entry and its areas. The error is an *InvalidError.
+func (e *EntryInForce) Normalize() error {
+	if err := e.DeviceEntry.Normalize(); err != nil {
+		return err
+	}
+	if len(e.Areas) > MaxAreaHistory {
+		return Invalid("areas", "more than %d (got %d)", MaxAreaHistory, len(e.Areas))
+	}
+	if len(e.Areas) == 0 {
+		e.Areas = nil
+	}
+	for i := range e.Areas {
+		a := &e.Areas[i]
+		if err := a.Area.normalize("areas.area"); err != nil {
+			return err
+		}
+		if !a.From.IsZero() {
+			if err := normalizeMoment("areas.from", &a.From, DefaultEarliest); err != nil {
+				return err
+			}
+		}
+		if i > 0 && !a.From.After(e.Areas[i-1].From) {
+			return Invalid("areas.from", "must ascend (got %s)", a.From.Format(time.RFC3339))
+		}
+	}
+	return nil
+}
+
+// Shelving is a rule of a device that is shelved or out of service.
+type Shelving struct {
+	// Rule is empty for the whole device.
+	Rule string
+	// OutOfService has no end; otherwise Until is the planned end of shelving.
+	OutOfService  bool
+	Until         time.Time
+	Actor, Reason string
+	// Since is when the command was given. Revision is the Position.Offset of its record, for Command.Revision.
+	Since    time.Time
+	Revision int64
+}
+
+// ShelvedInForce is what of a device is shelved or out of service: at most MaxShelvings.
+type ShelvedInForce struct {
+	Shelvings []Shelving
+	Position
+}
+
+// MaxShelvings is the maximum length of ShelvedInForce.Shelvings: every rule, and the device, shelved and out of service.
+const MaxShelvings = 2 * (MaxRules + 1)
+
+// Normalize checks the list. The error is an *InvalidError.
+func (s *ShelvedInForce) Normalize() error {
+	if len(s.Shelvings) == 0 {
+		s.Shelvings = nil
+	}
+	if len(s.Shelvings) > MaxShelvings {
+		return Invalid("shelvings", "more than %d (got %d)", MaxShelvings, len(s.Shelvings))
+	}
+	for i := range s.Shelvings {
+		if err := s.Shelvings[i].normalize(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// normalize checks the shelving as the command that made it.
+func (s *Shelving) normalize() error {
+	made := Command{
+		ID: "-", Action: Shelve, Actor: s.Actor, Reason: s.Reason, Time: s.Since, Rule: s.Rule, Until: s.Until, Revision: s.Revision,
+	}
+	if s.OutOfService {
+		made.Action = TakeOutOfService
+	}
+	if err := made.Normalize(); err != nil {
+		return err
+	}
+	s.Actor, s.Reason, s.Since, s.Rule, s.Until = made.Actor, made.Reason, made.Time, made.Rule, made.Until
+	return nil
+}
+
+// Comment is what a person wrote about an alert.
+type Comment struct {
+	ID, Alert, Actor, Text string
+	Time                   time.Time
+}
+
+// CommentsInForce are the newest comments on the alerts of a device, oldest first: at most MaxComments.
+type CommentsInForce struct {
+	Comments []Comment
+	Position
+}
+
+// MaxComments is the maximum number of comments that are kept of one device.
+const MaxComments = 100
+
+// Normalize checks the list. The error is an *InvalidError.
+func (c *CommentsInForce) Normalize() error {
+	if len(c.Comments) == 0 {
+		c.Comments = nil
+	}
+	if len(c.Comments) > MaxComments {
+		return Invalid("comments", "more than %d (got %d)", MaxComments, len(c.Comments))
+	}
+	for i := range c.Comments {
+		comment := &c.Comments[i]
+		made := Command{
+			ID: comment.ID, Action: AddComment, Actor: comment.Actor, Reason: comment.Text, Time: comment.Time, Alert: comment.Alert,
+		}
+		if err := made.Normalize(); err != nil {
+			return err
+		}
+		*comment = Comment{ID: made.ID, Alert: made.Alert, Actor: made.Actor, Text: made.Reason, Time: made.Time}
+	}
+	return nil
+}

@@ -1,0 +1,71 @@
+package iot
+
+import (
+	"math"
+	"time"
+)
+
+// RuleEntry is one rule as people or the configuration have decided it: the value of a record of KindRule, always whole.
+// Every partition gets such a record.
+type RuleEntry struct {
+	// Version orders the entries of a rule, from 1 on: an entry is in force until one with a higher version follows.
+	Version int64
+	// Deleted means that the rule of that name does not exist any more; everything but Rule.Name is zero then.
+	Deleted bool
+	Rule    Rule
+}
+
+// MaxRuleDelay is the maximum of Rule.For and Rule.ClearFor.
+const MaxRuleDelay = 31 * 24 * time.Hour
+
+// Normalize checks the entry and puts its texts into canonical form. It does not know which device types there are. The
+// error is an *InvalidError.
+func (e *RuleEntry) Normalize() error {
+	if e.Version < 1 {
+		return Invalid("version", "must be at least 1 (got %d)", e.Version)
+	}
+	r := &e.Rule
+	if err := normalizeKey("alert_type", &r.Name, MaxRuleName); err != nil {
+		return err
+	}
+	if e.Deleted {
+		if *r != (Rule{Name: r.Name}) {
+			return Invalid("deleted", "must be alone")
+		}
+		return nil
+	}
+	if r.Type != "" {
+		if err := normalizeKey("device_type", (*string)(&r.Type), DefaultMaxText); err != nil {
+			return err
+		}
+	}
+	if r.Severity.Rank() < 0 {
+		return Invalid("severity", "must be info, warning or critical (got %s)", Quote(string(r.Severity)))
+	}
+	return normalizeRuleNumbers(r)
+}
+
+func normalizeRuleNumbers(r *Rule) error {
+	for _, number := range []struct {
+		field string
+		value *float64
+	}{{"threshold", &r.Threshold}, {"hysteresis", &r.Hysteresis}} {
+		if math.IsNaN(*number.value) || math.IsInf(*number.value, 0) {
+			return Invalid(number.field, "not a finite number (got %v)", *number.value)
+		}
+		unsignZero(number.value)
+	}
+	if r.Hysteresis < 0 {
+		return Invalid("hysteresis", "must not be negative (got %v)", r.Hysteresis)
+	}
+	for _, delay := range []struct {
+		field string
+		value *time.Duration
+	}{{"for", &r.For}, {"clear_for", &r.ClearFor}} {
+		*delay.value = delay.value.Truncate(time.Microsecond)
+		if *delay.value < 0 || *delay.value > MaxRuleDelay {
+			return Invalid(delay.field, "must be between 0 and %v (got %v)", MaxRuleDelay, *delay.value)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,56 @@
+package iot
+
+import "time"
+
+// Reported is what a source says about the connection to a device.
+type Reported string
+
+const (
+	// ReportedOnline means that the device is connected.
+	ReportedOnline Reported = "online"
+	// ReportedOffline means that the device is gone, for example because its MQTT last will was published.
+	ReportedOffline Reported = "offline"
+	// ReportedBad means that the device is connected, but its present value cannot be trusted.
+	ReportedBad Reported = "bad"
+)
+
+// MaxReason is the maximum length in bytes of what a person or a source gives as a reason.
+const MaxReason = 1024
+
+// StatusReport is what a source says about a device without a reading: the value of a record of KindStatus, whose key is the
+// device.
+type StatusReport struct {
+	Status Reported
+	// Reason is the source's own text, such as "BadNoCommunication" or "last will"; may be empty.
+	Reason string
+	// Time is when the source noticed, by its own clock.
+	Time time.Time
+	// Session numbers the connections of the source to the device, ascending: a report of an earlier session than the last one
+	// is ignored. 0 means that the source has no sessions; such a report is never ignored.
+	Session int64
+	// Historical marks a report that is known to be replayed or buffered. It does not change the device's present status.
+	Historical bool
+}
+
+// Normalize checks the report against the time at which it was appended to the log, and puts it into canonical form. Like a
+// reading, it must not be ahead of that by more than the skew. The error is an *InvalidError.
+func (s *StatusReport) Normalize(appended time.Time, by *Admission) error {
+	switch s.Status {
+	case ReportedOnline, ReportedOffline, ReportedBad:
+	default:
+		return Invalid("status", "must be online, offline or bad (got %s)", Quote(string(s.Status)))
+	}
+	if err := normalizeText("reason", &s.Reason, MaxReason); err != nil {
+		return err
+	}
+	if err := normalizeMoment("time", &s.Time, by.EarliestTime().Unix()); err != nil {
+		return err
+	}
+	if s.Session < 0 {
+		return Invalid("session", "must not be negative (got %d)", s.Session)
+	}
+	if ahead := s.Time.Sub(appended); ahead > by.Skew {
+		return Invalid("time", "more than %v ahead of the time it was received (got %v)", by.Skew, ahead.Round(time.Millisecond))
+	}
+	return nil
+}
