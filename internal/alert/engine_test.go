@@ -176,7 +176,8 @@ func TestRulesAreChecked(t *testing.T) {
 	}
 }
 
-// Whatever the values, raised and cleared alternate, each cleared event closes the raised one, and ids never repeat.
+// For any values, raised and cleared events alternate, each cleared event has the id of the raised one before it, and no id is
+// used twice.
 func TestRaisedAndClearedAlternate(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rule := high

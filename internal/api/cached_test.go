@@ -13,7 +13,7 @@ import (
 	"iotmon/internal/iot"
 )
 
-// shelf keeps answers and what it was told of them.
+// shelf is a cache that records its calls.
 type shelf struct {
 	mu      sync.Mutex
 	answers map[string][]byte
@@ -140,7 +140,7 @@ func TestCachedAnswersAreThoseOfTheArchive(t *testing.T) {
 
 func uncorrected() string { return "" }
 
-// After a correction nobody gets an answer from before.
+// After a correction, no query is answered from before it.
 func TestACorrectionOutdatesKeptAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		source, kept, correction := newCounted(), &shelf{answers: make(map[string][]byte)}, "a"

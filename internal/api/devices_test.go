@@ -71,8 +71,8 @@ func ids(devices []wire.Device) []iot.DeviceID {
 	return out
 }
 
-// Whatever the fleet, the order and the size of a page, following the cursor gives every matching device exactly once,
-// in order, with full pages before the last.
+// For any fleet, order and page size, following the cursor returns every matching device exactly once, in order. All pages but
+// the last are full.
 func TestPagingGivesEveryDeviceOnce(t *testing.T) {
 	var fleet plant
 	h := newAPI(t, &fleet, &archive{}, nil)

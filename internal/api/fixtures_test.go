@@ -20,7 +20,7 @@ import (
 // noon is the present of these tests.
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// plant is a fleet that stands still.
+// plant is a fleet whose states do not change.
 type plant []iot.DeviceState
 
 func (p plant) Scan(after iot.DeviceID, descending bool, visit func(*iot.DeviceState) bool) {

@@ -44,7 +44,7 @@ func (f *forgetful) Forget(_ context.Context, id iot.DeviceID) error {
 	return nil
 }
 
-// strangeIDs are ids of which each has something that an address cannot hold as it is.
+// strangeIDs are ids with characters that must be escaped in a URL.
 var strangeIDs = []iot.DeviceID{
 	"site/a?b#c%2F", "a b  c", `it's "7"`, "设备/一", "🌡️ 3", "a+b&c=d;e", "...", "%", `back\slash`, "<b>", "a//b", "./x", "a/",
 	"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcde/",
@@ -109,7 +109,7 @@ func TestAnyIDCanBeAskedForAndForgotten(t *testing.T) {
 	}
 }
 
-// Whoever makes a browser's page elsewhere must not be able to have devices forgotten, or readings taken in, by those who look at it.
+// A web page of another origin, open in the browser of a user, must not be able to forget devices or send readings.
 func TestPagesOfOtherOriginsChangeNothing(t *testing.T) {
 	fleet := &forgetful{plant: plant{device("d1", iot.Temperature, 20, nil)}, after: time.Nanosecond}
 	h := newAPI(t, fleet, &archive{}, func(o *api.Options) {

@@ -7,8 +7,7 @@ import (
 	"testing"
 )
 
-// FuzzQuery asks every listing with any parameters. Whatever they are, the answer is a page or says what is wrong with
-// them.
+// FuzzQuery requests every listing with arbitrary parameters. The response is a page, or an error that describes the parameter.
 func FuzzQuery(f *testing.F) {
 	fleet, history := fullPlant()
 	h := newAPI(f, fleet, history, nil)

@@ -137,7 +137,7 @@ func TestSummariesNarrow(t *testing.T) {
 	}
 }
 
-// Whatever the step and the pages, merging gives what adding up the readings of each step gives, and no step twice.
+// For any step and page size, the merged summaries are those of the readings of each step, and no step is returned twice.
 func TestSummariesAreMergedToSteps(t *testing.T) {
 	history := &archive{}
 	h := newAPI(t, plant{}, history, nil)
@@ -250,7 +250,7 @@ func TestSummariesWithoutAlerts(t *testing.T) {
 func TestAlertsCanBePagedWhileNewOnesAreRaised(t *testing.T) {
 	history := &archive{}
 	for i := range 7 {
-		// Pairs share an onset, so that the id must tell them apart.
+		// Pairs have the same onset, so the cursor must also have the id.
 		onset := noon.Add(-time.Duration(i/2) * time.Minute)
 		history.alerts = append(history.alerts, api.ArchivedAlert{
 			Alert:  iot.Alert{ID: fmt.Sprintf("id-%d", i), Rule: "temperature_high", Onset: onset, Transition: iot.Cleared},

@@ -7,7 +7,8 @@ import (
 	"iotmon/internal/iot"
 )
 
-// Where windows of two lengths tell of the same moment, as after a change that was made by halves, it counts once.
+// If windows of two lengths overlap, as after a change of the length that some partitions have not made yet, each moment counts
+// once.
 func TestMergingCountsNoMomentTwice(t *testing.T) {
 	start := time.Date(2024, 1, 30, 10, 0, 0, 0, time.UTC)
 	m := merger{step: time.Hour}

@@ -23,7 +23,7 @@ func document(t *testing.T) map[string]any {
 	return get[map[string]any](t, newAPI(t, plant{}, &archive{}, nil), "/api/v1/openapi.json")
 }
 
-// The golden file shows every change of the interface in its diff, and is there for who wants to generate a client.
+// The golden file shows every change of the interface in its diff. Clients can also be generated from it.
 func TestDocumentIsGolden(t *testing.T) {
 	const golden = "../../docs/api/openapi.json"
 	unreleased := newAPI(t, plant{}, &archive{}, func(o *api.Options) { o.Version = "devel" })

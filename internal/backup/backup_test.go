@@ -82,7 +82,7 @@ func TestCutOff(t *testing.T) {
 	}
 }
 
-// Whatever bit is wrong, either that is noticed or it says nothing of the files.
+// Whichever bit of a backup is flipped, the damage is detected, or does not change the files.
 func TestDamaged(t *testing.T) {
 	whole := saved(t)
 	want, err := backup.Verify(bytes.NewReader(whole))

@@ -29,7 +29,8 @@ func (s section) keys(t *testing.T, path string) []string {
 	return all
 }
 
-// TestTheChartKnowsEveryKey has Helm refuse what the services would refuse, which shows there as pods that do not start.
+// TestTheChartKnowsEveryKey checks that Helm refuses the values that the services would refuse. Otherwise the mistake would show
+// only as pods that do not start.
 func TestTheChartKnowsEveryKey(t *testing.T) {
 	text, err := os.ReadFile("../../k8s/chart/values.schema.json")
 	if err != nil {

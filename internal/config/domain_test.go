@@ -7,7 +7,7 @@ import (
 	"iotmon/internal/simulate"
 )
 
-// builtin is what the programs have of their own.
+// builtin has the built-in types and rules of the programs.
 var builtin = func() Builtin {
 	b := Builtin{RuleTypes: make(map[string]string), MaxRules: iot.MaxRules}
 	for _, spec := range iot.BuiltinTypes() {

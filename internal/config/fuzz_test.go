@@ -8,7 +8,7 @@ import (
 	"unicode"
 )
 
-// FuzzFile loads whatever can stand in a file: it is accepted and then valid, or refused in words for the user.
+// FuzzFile loads an arbitrary file. It is accepted and the result is valid, or it is refused with a message for the user.
 func FuzzFile(f *testing.F) {
 	reference, err := os.ReadFile(root + "/configs/iotmon.yaml")
 	if err != nil {

@@ -59,7 +59,7 @@ func TestNothingGivenIsTheDefault(t *testing.T) {
 	}
 }
 
-// equal compares what can be configured.
+// equal compares all configurable fields.
 func equal(a, b *Config) bool {
 	one, other := *a, *b
 	one.sources, other.sources = nil, nil

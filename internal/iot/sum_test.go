@@ -33,7 +33,7 @@ func exactSum(values []float64) float64 {
 	return max(-math.MaxFloat64, min(sum, math.MaxFloat64)) // A sum beyond float64 is shown as the largest.
 }
 
-// sameBits tells -0 from 0, which == does not.
+// sameBits distinguishes -0 from 0, unlike ==.
 func sameBits(a, b float64) bool { return math.Float64bits(a) == math.Float64bits(b) }
 
 func TestSumIsExact(t *testing.T) {
@@ -98,7 +98,7 @@ func TestSumSurvivesJSON(t *testing.T) {
 		if err := json.Unmarshal(text, &got); err != nil {
 			t.Fatalf("%s: %v", text, err)
 		}
-		// What follows shows whether the bits below the rounded result have survived too.
+		// These sums show whether the bits below the rounded result are still there.
 		for _, v := range more {
 			got.Add(v)
 		}
@@ -123,7 +123,7 @@ func equalTerms(a, b iot.Sum) bool {
 	return slices.Equal(terms, others) && slices.Equal(huge, othersHuge)
 }
 
-// A device type may allow every float64. Its average lies between its values, whatever their sum.
+// A device type may allow every float64. The average is between the values, even if their sum overflows.
 func TestAverageOfTheLargestValues(t *testing.T) {
 	var s iot.Summary
 	for range 1000 {

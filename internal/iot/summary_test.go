@@ -51,7 +51,7 @@ func merge(first iot.Summary, others ...iot.Summary) iot.Summary {
 	return merged
 }
 
-// rounded returns what two equal summaries have in common: the terms of a sum may differ where their total does not.
+// rounded returns the summary with a rounded sum: the terms of equal sums may differ.
 func rounded(s iot.Summary) iot.Summary {
 	s.Sum = iot.SumOf(s.Sum.Float64())
 	if len(s.Alerts) == 0 {

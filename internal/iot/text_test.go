@@ -136,7 +136,7 @@ func TestFloorsHaveBounds(t *testing.T) {
 	}
 }
 
-// drawText draws texts of every script and of what no script has.
+// drawText draws texts of every script, and of characters that belong to no script.
 func drawText(t *rapid.T, label string) string {
 	odd := []string{" ", "\t", "\x00", "\u00a0", "\u00ad", "\u200b", "\u200c", "\u200d", "\u202e", "\u2028", "\u3000", "\ufe0f", "\ufeff", "\ufffd",
 		"\xff", "\u0301", "e\u0301", "\u0958", "\u1100", "\u1161", "\u3099", "か", "А", "क", "°", "µ", "Å", "\u212b", "<", `"`, "\U0001f321"}
@@ -175,7 +175,7 @@ func TestAdmittedTextsAreBoundedVisibleAndInOneForm(t *testing.T) {
 	})
 }
 
-// What is canonical at first sight is so after a close look.
+// A text that the quick check finds canonical is canonical by the full check.
 func TestTheFirstLookAtTextsIsRight(t *testing.T) {
 	check := func(t interface{ Fatalf(string, ...any) }, text string) {
 		if !iot.Canonical(text) || text == "" {

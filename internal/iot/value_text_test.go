@@ -135,7 +135,8 @@ func TestUnitsThatLookAlikeAreOne(t *testing.T) {
 	mustRefuse(t, "a long unit", catalog.Normalize(&r), "unit", "longer than 128")
 }
 
-// Whatever the spelling is, a reading is admitted as a number or refused, and what was admitted is admitted again.
+// For any spelling of the value, a reading is admitted with a number or rejected. An admitted reading is admitted again,
+// unchanged.
 func TestNoSpellingIsLeftAfterAdmission(t *testing.T) {
 	catalog := withDoor(t)
 	words := []string{"ON", "true", "1", "0", "2", "nan", "13.6 °C", "-5", "open", "1e3", "é", "\x00", "\xff", "1.", "."}

@@ -104,7 +104,7 @@ func TestMetricsHaveTheirNamesTypesAndValues(t *testing.T) {
 	}
 }
 
-// What is scraped as OpenMetrics has the same names, and says of a latency which trace it belongs to.
+// A scrape in the OpenMetrics format has the same names, and exemplars with the trace of a latency.
 func TestExemplarsForWhoAsksForOpenMetrics(t *testing.T) {
 	h := busy().Handler()
 	r := httptest.NewRequest(http.MethodGet, "/metrics", nil)

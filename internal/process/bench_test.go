@@ -58,8 +58,8 @@ func (ignored) Reject(*process.Reject)            {}
 
 const benchBatch = 2000
 
-// BenchmarkProcess takes in readings as they were fetched: decoding, admission, duplicates, window, alerts, device state.
-// States and windows are published twice for every 2,000 readings, to nobody.
+// BenchmarkProcess processes fetched records: decoding, admission, duplicates, window, alerts, device state. States and windows
+// are published twice for every 2,000 readings, to an Output that ignores them.
 func BenchmarkProcess(b *testing.B) {
 	for _, devices := range []int{1000, 10_000, 100_000} {
 		b.Run(fmt.Sprintf("devices=%d", devices), func(b *testing.B) {
@@ -94,8 +94,8 @@ func step(p *process.Partition, records []process.Record) {
 	}
 }
 
-// TestReadingsAreNotAllocatedFor counts from the fetched record to the window, over whole windows, with what opening and
-// closing them takes.
+// TestReadingsAreNotAllocatedFor counts the allocations from the fetched record to the window, over whole windows, opening and
+// closing included.
 func TestReadingsAreNotAllocatedFor(t *testing.T) {
 	log, p := warm(t, 1000)
 	const batches = 12 // Two minutes.

@@ -52,8 +52,8 @@ func (j *journal) every5(device string, from, to, back, value float64) {
 	}
 }
 
-// The device's clock steps back half an hour while it goes on sending: it is heard all the while, and a value that is too high
-// alarms within little more than a minute.
+// A device's clock is set back by half an hour while it goes on sending. The device stays online, and a value that is too high
+// raises an alert within little more than a minute.
 func TestAClockThatIsSetBackSilencesNobody(t *testing.T) {
 	var j journal
 	j.every5("a", 0, 60, 0, 20)
@@ -144,7 +144,7 @@ func TestABacklogIsOnePastAlarmPerAlarm(t *testing.T) {
 	}
 }
 
-// What a backlog ends with still stands: it is announced once, by its onset in the past.
+// An alert that is still open at the end of a backlog is announced once, with its onset in the past.
 func TestWhatStandsAtTheEndOfABacklogIsAnnouncedOnce(t *testing.T) {
 	var j journal
 	j.every5("a", 0, 30, 0, 20)
@@ -187,7 +187,7 @@ func TestABacklogThatIsMarkedIsNotThePresent(t *testing.T) {
 	}
 }
 
-// The server was down for five minutes, and a thousand devices deliver what they have kept.
+// The server was down for five minutes, and a thousand devices send the readings of that time.
 func TestNobodyGoesOfflineBecauseTheServerWasDown(t *testing.T) {
 	var j journal
 	for i := range 100 {
@@ -233,7 +233,8 @@ func TestADurationIsNotOverAMicrosecondBeforeItsEnd(t *testing.T) {
 	}
 }
 
-// A value above, silence, and a value above are one alarm: the device is offline meanwhile, and nobody has seen the value safe.
+// A value above the threshold, silence, and another value above it are one alert: the device is offline in between, so no safe
+// value was measured.
 func TestSilenceDoesNotEndAnAlarm(t *testing.T) {
 	var j journal
 	j.every5("a", 0, 10, 0, 40)

@@ -11,7 +11,7 @@ import (
 	"iotmon/internal/wire"
 )
 
-// drawBacklog has a device deliver what happened minutes before, oldest or newest first, marked or not.
+// drawBacklog adds readings of past minutes to the journal, oldest or newest first, with or without the mark historical.
 func drawBacklog(t *rapid.T, j *journal, now float64) {
 	start := now - rapid.Float64Range(60, 900).Draw(t, "age")
 	readings := rapid.IntRange(1, 8).Draw(t, "backlog")
@@ -94,8 +94,8 @@ func drawJournal(t *rapid.T) journal {
 	return j
 }
 
-// run processes the journal in steps of drawn sizes. A step is committed, output and checkpoint together, or it is lost
-// and the processor starts over from what was committed.
+// run processes the journal in steps of drawn sizes. A step is committed, outputs and checkpoint together, or it is lost and the
+// processor continues from the last commit.
 func run(t *rapid.T, j journal) *recorder {
 	committed := newRecorder()
 	var checkpoint process.Checkpoint
@@ -148,8 +148,8 @@ func restore(t *rapid.T, opts *process.Options, from process.Checkpoint, committ
 	return p
 }
 
-// TestCrashesChangeNothing is the exactness of a partition: whatever steps are lost, the committed outputs are those of
-// one undisturbed pass, each exactly once.
+// TestCrashesChangeNothing is the exactness of a partition: whichever steps are lost, the committed outputs are those of one
+// undisturbed pass, each exactly once.
 func TestCrashesChangeNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		j := drawJournal(t)

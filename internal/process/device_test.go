@@ -66,7 +66,7 @@ func TestADeviceThatIsNotHeardIsForgotten(t *testing.T) {
 	}
 }
 
-// Ticks run while the passing of time may have an effect soon, and for a device that is offline only once it is to be forgotten.
+// Ticks are needed only while time may have an effect soon. For an offline device that is when it is to be forgotten.
 func TestTicksAreNotWantedForNothing(t *testing.T) {
 	var j journal
 	j.reading(0, "a", 0, 20)
@@ -91,7 +91,7 @@ type forgotten struct {
 
 func (f *forgotten) Forget(device iot.DeviceID, at iot.Position) { f.at[device] = at }
 
-// Everybody who reads states goes by positions: at the same one the device would be gone though it speaks.
+// Readers of states compare positions: with an equal position, the device would stay deleted although it has sent a reading.
 func TestAStateAfterAForgettingHasAHigherPosition(t *testing.T) {
 	var j journal
 	j.reading(0, "a", 0, 20)

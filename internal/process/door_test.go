@@ -10,8 +10,8 @@ import (
 	"iotmon/internal/wire"
 )
 
-// Another producer writes to the log what no door would let in. It is dead-lettered with a short reason, as often as it comes,
-// and the readings of others count.
+// Another producer writes records to the log that no source would accept. Each becomes a dead letter with a short reason, and
+// other readings are counted.
 func TestRecordsThatNoDoorLetsInAreDeadLetteredWithAShortReason(t *testing.T) {
 	long := strings.Repeat("<", 60_000)
 	reading := func(change string) string {
@@ -52,7 +52,7 @@ func TestRecordsThatNoDoorLetsInAreDeadLetteredWithAShortReason(t *testing.T) {
 	}
 }
 
-// doorkeeper looks at what is rejected.
+// doorkeeper records the rejected records.
 type doorkeeper struct {
 	*recorder
 	rejects, longest int

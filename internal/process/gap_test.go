@@ -10,8 +10,8 @@ import (
 	"iotmon/internal/process"
 )
 
-// Two weeks of readings are gone, of a catalog of 1,000 types. Each window has one mark, the marks come in parts that a
-// transaction can hold, and none is forgotten though the processor is restarted after each.
+// Two weeks of readings of 1,000 types were deleted. Each window has one mark. The marks are published in parts that fit into a
+// transaction, and none is left out although the processor is restarted after each part.
 func TestTheMarksOfALongGapComeInParts(t *testing.T) {
 	const types = 1000
 	var specs []iot.TypeSpec

@@ -21,7 +21,7 @@ func at(seconds float64) time.Time {
 	return iot.CutTime(epoch.Add(time.Duration(seconds * float64(time.Second))))
 }
 
-// fatal is what testing.T and rapid.T have in common here.
+// fatal has the methods that testing.T and rapid.T share.
 type fatal interface {
 	Helper()
 	Fatal(...any)
@@ -114,7 +114,7 @@ func TestAWindowClosesWhenTheWatermarkPassesItsEnd(t *testing.T) {
 	}
 }
 
-// A device that is heard for the first time after a window is no part of it, though it be its reading that closes it.
+// A device whose first reading is after a window is not counted in that window, even if its reading closes the window.
 func TestAWindowDoesNotKnowWhoCameLater(t *testing.T) {
 	var j journal
 	j.reading(1, "a", 1, 20)

@@ -11,7 +11,7 @@ import (
 	"iotmon/internal/wire"
 )
 
-// recorder keeps outputs as text, as a topic would: what was written first stays first.
+// recorder keeps outputs as text, in their order, as a topic does.
 type recorder struct {
 	finals, alerts, rejects []string
 	// late holds the highest position at which a window was announced: announcements merge from batch to batch.
@@ -51,7 +51,7 @@ func (r *recorder) Reject(reject *process.Reject) {
 	r.rejects = append(r.rejects, fmt.Sprint(reject.Offset, " ", reject.Field, " ", reject.Reason))
 }
 
-// append adds what another recorder holds: the commit of a transaction.
+// append adds the outputs of another recorder, as the commit of a transaction.
 func (r *recorder) append(other *recorder) {
 	r.finals = append(r.finals, other.finals...)
 	r.alerts = append(r.alerts, other.alerts...)
@@ -62,7 +62,8 @@ func (r *recorder) append(other *recorder) {
 	maps.Copy(r.states, other.states)
 }
 
-// difference says in what two runs differ, "" for nothing. A state's own position depends on when it was published.
+// difference describes how two runs differ, "" if they are equal. It ignores a state's own position, which depends on when the
+// state was published.
 func (r *recorder) difference(want *recorder) string {
 	for _, list := range []struct {
 		name      string

@@ -33,7 +33,7 @@ func TestALatenessThatWasLoweredClosesNothingEarly(t *testing.T) {
 	}
 }
 
-// Windows of another length begin at a boundary of both; what has closed stays, and no window overlaps another.
+// Windows of another length begin at a boundary of both lengths. Closed windows do not change, and no windows overlap.
 func TestAnotherLengthOfWindowsBeginsAtABoundary(t *testing.T) {
 	opts := options(t)
 	p := process.New(opts, 3, process.Checkpoint{}, false)
@@ -89,8 +89,8 @@ func TestForeignSettingsAreRejected(t *testing.T) {
 	}
 }
 
-// A gateway decided on its configuration while its clock was four years ahead. Neither that nor what it announced for then keeps
-// a later configuration from being in force.
+// A gateway has written its configuration while its clock was four years ahead. A later configuration is put in force in spite of
+// it.
 func TestSettingsOfAWrongClockGiveWay(t *testing.T) {
 	opts := *options(t)
 	years := 4 * 365 * 86400.0

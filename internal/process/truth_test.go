@@ -35,9 +35,9 @@ func windowName(t iot.DeviceType, w iot.Window) string {
 	return fmt.Sprint(t, " ", w.Start.Format(time.TimeOnly))
 }
 
-// TestAWindowIsRightOrMarked restarts a processor again and again, each time with another lateness and another length of
-// windows configured. Whatever the log and whatever steps are lost, what is told last of a window is what the log holds of it,
-// or the window is marked, at that position or later, so that the archive recomputes it.
+// TestAWindowIsRightOrMarked restarts a processor again and again, each time with another configured lateness and window length.
+// For any log, and whichever steps are lost, the last summary of a window is that of the log's readings, or the window is marked
+// for recomputation at that position or later.
 func TestAWindowIsRightOrMarked(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		j := drawJournal(t)

@@ -19,7 +19,8 @@ import (
 	"iotmon/internal/wire"
 )
 
-// system is a running system that remembers by identity what it has acknowledged and what reached it.
+// system is a running system. It records which readings it has received, and which of them it has acknowledged, by device and
+// time.
 type system struct {
 	mu           sync.Mutex
 	reached      map[string]int
@@ -86,8 +87,8 @@ func (s *system) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 var errDropped = errors.New("connection dropped")
 
-// direct hands requests to a handler in the same goroutine, so that time can be synthetic. A handler that panics with
-// http.ErrAbortHandler drops the connection.
+// direct calls a handler on the goroutine of the request, so that time can be synthetic. If the handler panics with
+// http.ErrAbortHandler, the connection is lost.
 type direct struct{ handler http.Handler }
 
 func (d direct) RoundTrip(r *http.Request) (response *http.Response, err error) {

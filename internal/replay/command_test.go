@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// command runs "iotmon replay" and returns its exit status and what it wrote.
+// command runs "iotmon replay" and returns its exit status and outputs.
 func command(t testing.TB, args ...string) (status int, stdout, stderr string) {
 	t.Helper()
 	var out, errs strings.Builder

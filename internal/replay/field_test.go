@@ -23,7 +23,7 @@ func fieldData(t *testing.T) string {
 	return testenv.Recordings(t, "field")
 }
 
-// fieldTruth is what testdata/field.py makes of the recordings: by file and column.
+// fieldTruth returns the values that testdata/field.py reads from the recordings, by file and column.
 func fieldTruth(t *testing.T) map[string]map[string]columnTruth {
 	t.Helper()
 	text, err := os.ReadFile("testdata/field.json")
@@ -124,7 +124,7 @@ func fieldDevice(column string) string {
 	return "d:" + strings.NewReplacer(",", "", "=", "").Replace(column)
 }
 
-// compareField compares what arrived with the truth.
+// compareField compares the received readings with the values of testdata/field.py.
 func compareField(t *testing.T, readings []iot.Reading, columns map[string]columnTruth) {
 	t.Helper()
 	byDevice := make(map[iot.DeviceID][]iot.Reading)

@@ -45,7 +45,7 @@ var (
 	suggestedLong = regexp.MustCompile(`type=[^,]*,(.*),unit=.*$`)
 )
 
-// suggested returns the command that -inspect has written, with what only a person knows filled in.
+// suggested returns the command that -inspect has written, with the parts that only a person can know filled in.
 func suggested(t *testing.T, stdout string) []string {
 	t.Helper()
 	_, text, found := strings.Cut(stdout, "\niotmon replay ")
@@ -149,7 +149,7 @@ func TestInspectGivesEachColumnADeviceOfItsOwn(t *testing.T) {
 	}
 }
 
-// A recording of 3,000 columns is told in a few screens.
+// A recording of 3,000 columns is described in a few screens.
 func TestAMessageListsNoMoreColumnsThanAPersonReads(t *testing.T) {
 	names := make([]string, 3000)
 	for i := range names {

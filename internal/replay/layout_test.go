@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// What a flag says, a key of the same name says, with underscores or hyphens.
+// Every flag of the layout has a key of the same name in the mapping file, with underscores or hyphens.
 func TestTheMappingFileHasTheKeysOfTheFlags(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "mapping.yaml")
 	text := "encoding: gbk\nskip: 2\ncomment: '#'\nno-header: true\ncolumns: [a, 'b, c']\ndelimiter: space\ntime_column: [a, 'b, c']\ntime_format: '%H:%M'\n" +

@@ -30,7 +30,7 @@ type delivery struct {
 	at time.Time
 }
 
-// keeper is a Destination that keeps what it takes and refuses as told.
+// keeper is a Destination that keeps the accepted readings, and rejects those that a test wants rejected.
 type keeper struct {
 	got     []delivery
 	batches []int

@@ -92,7 +92,7 @@ func TestOptionsAreChecked(t *testing.T) {
 	}
 }
 
-// describe tells everything about a reading, following its pointer.
+// describe renders all fields of a reading, and the battery level that it points to.
 func describe(r iot.Reading) string {
 	return fmt.Sprintf("%v %v %v %v %v %v %v", r.ID, r.Type, r.Location, r.Time, r.Value, r.Status, *r.Metadata.BatteryLevel)
 }
@@ -178,7 +178,7 @@ func TestEveryReadingIsAdmittedInOrderAndWithinBounds(t *testing.T) {
 	})
 }
 
-// Where the range is as wide as float64 itself, what is added up to a value can be infinite in both directions.
+// If the range of a type is as wide as float64, the terms of a value could add up to infinity.
 func TestTheWidestRangeHasNumbersOnly(t *testing.T) {
 	wide := iot.TypeSpec{Name: "π", Unit: "x", Decimals: 6, Min: -math.MaxFloat64, Max: math.MaxFloat64}
 	f, err := NewFleet(Options{

@@ -204,7 +204,7 @@ func (w *watch) take(readings []iot.Reading) {
 	}
 }
 
-// silent counts the devices that have said nothing for longer than d.
+// silent counts the devices that have sent nothing for longer than d.
 func (w *watch) silent(now time.Time, d time.Duration) (n int) {
 	for _, at := range w.seen {
 		if now.Sub(at) > d {

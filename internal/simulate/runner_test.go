@@ -47,7 +47,7 @@ const (
 	least = most - 2 - int(gather/(5*time.Millisecond))
 )
 
-// run runs a fleet of 1,000 against the synthetic clock for as long as told.
+// run runs a fleet of 1,000 devices for d, with the synthetic clock.
 func run(t *testing.T, sink Sink, now func() time.Time, d time.Duration) (*Runner, error) {
 	t.Helper()
 	o := options(t)

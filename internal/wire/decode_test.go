@@ -105,12 +105,12 @@ func TestReadingsInAnyDialectDecode(t *testing.T) {
 	}
 }
 
-// spelled is a reading whose value only its type can tell.
+// spelled returns a reading whose value is a text, which only its type can interpret.
 func spelled(text string) func(*iot.Reading) {
 	return func(r *iot.Reading) { r.Value, r.ValueText = 0, text }
 }
 
-// What some programs put around JSON says nothing.
+// Some programs write a byte order mark before JSON, or zero bytes after it.
 func TestMarksAndZeroBytesAroundJSONAreIgnored(t *testing.T) {
 	for _, text := range []string{"\ufeff" + documented, documented + "\x00", " \ufeff " + documented + "\r\n\x00\x00\n"} {
 		var got iot.Reading
@@ -253,8 +253,8 @@ func FuzzDecodeReading(f *testing.F) {
 	})
 }
 
-// FuzzAdmittedReading takes any bytes through the decoder and the admission, as the log's readers do. What is admitted is short
-// when it is written, whatever it holds, and comes back the same, to be admitted again without a change.
+// FuzzAdmittedReading decodes and admits arbitrary bytes, as the log's readers do. An admitted reading is short when it is
+// encoded, and decoding it again returns the same reading, which is admitted unchanged.
 func FuzzAdmittedReading(f *testing.F) {
 	f.Add([]byte(documented))
 	f.Add([]byte(`{"device_id":"\u202ed","device_type":"switch_sensor","timestamp":"2024-01-30T24:00:00+0800","value":"on","quality":"0x80000000"}`))
@@ -301,7 +301,7 @@ func BenchmarkDecodeReading(b *testing.B) {
 	}
 }
 
-// BenchmarkDecodeMore decodes a reading with fields that nobody has asked for.
+// BenchmarkDecodeMore decodes a reading with unknown fields.
 func BenchmarkDecodeMore(b *testing.B) {
 	r := documentedReading()
 	text := wire.AppendReading(nil, &r)
@@ -324,7 +324,7 @@ func BenchmarkAppendReading(b *testing.B) {
 	}
 }
 
-// What is remembered of an object is taken for no other that begins as it does.
+// A remembered object is not used for another object that begins with the same bytes.
 func TestRememberedObjectsAreTheSame(t *testing.T) {
 	decoder := wire.NewDecoder()
 	for _, location := range []string{
@@ -345,7 +345,7 @@ func TestRememberedObjectsAreTheSame(t *testing.T) {
 	}
 }
 
-// What a device has said of itself before changes nothing of what it says now.
+// Remembered objects of a device do not change its later readings.
 func TestKnownDevicesAreHeard(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		decoder := wire.NewStreamDecoder()
@@ -371,7 +371,7 @@ func TestKnownDevicesAreHeard(t *testing.T) {
 	})
 }
 
-// decodedTwice returns what the text means to a decoder that has just read it.
+// decodedTwice returns the reading that a decoder returns for a text that it has just decoded.
 func decodedTwice(t *testing.T, decoder *wire.Decoder, text []byte) iot.Reading {
 	t.Helper()
 	var r iot.Reading

@@ -81,7 +81,7 @@ func FuzzDecodeFilter(f *testing.F) {
 			max(len(filter.DeviceTypes), len(filter.DeviceIDs), len(filter.Buildings)) > most {
 			t.Fatalf("got a filter out of bounds: %+v", filter)
 		}
-		// What was understood means the same when it is said in the canonical way.
+		// An accepted filter means the same in its canonical form.
 		canonical, err := json.Marshal(filter)
 		if err != nil {
 			t.Fatal(err)

@@ -42,7 +42,7 @@ func TestOnlyANullValueWithAKeyForgets(t *testing.T) {
 	}
 }
 
-// A state is our own: an older version may have admitted longer texts, and its states must be read all the same.
+// An older version may have admitted longer texts, and its states must still be decoded.
 func TestAStateIsReadHoweverLongItsTextsAre(t *testing.T) {
 	long := strings.Repeat("<\u2028", wire.MaxMessage)
 	at := time.UnixMicro(1_700_000_000_000_000).UTC()

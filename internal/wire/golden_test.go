@@ -236,7 +236,7 @@ func TestTopicMessages(t *testing.T) {
 	}
 }
 
-// TestFastAndStandardEncodingAgree keeps the hand-written encoding of a reading to the shape that wire.Reading declares.
+// TestFastAndStandardEncodingAgree checks that the hand-written encoding of a reading has the shape of wire.Reading.
 func TestFastAndStandardEncodingAgree(t *testing.T) {
 	reading := documentedReading()
 	standard, err := json.Marshal(wire.FromReading(&reading))

@@ -120,7 +120,7 @@ func TestTextsAreWrittenWithoutEscapesForHTML(t *testing.T) {
 	}
 }
 
-// Whatever a text holds, it is written in at most twice its bytes, unless it has control characters, and read as it was.
+// A text without control characters is encoded in at most twice its bytes, and decoded unchanged.
 func TestTextsAreReadAsTheyWereWritten(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		want := strings.Join(rapid.SliceOf(rapid.OneOf(

@@ -137,7 +137,7 @@ func TestSummariesSurviveTheWire(t *testing.T) {
 	})
 }
 
-// TestForeignMessagesAreRefused shows that what somebody else writes to our topics is not taken for ours.
+// TestForeignMessagesAreRefused checks that records of other programs in our topics are refused.
 func TestForeignMessagesAreRefused(t *testing.T) {
 	for _, text := range []string{
 		``, `null`, `{}`, `[]`, `"x"`, documented,
@@ -238,7 +238,7 @@ func FuzzDecodeTopics(f *testing.F) {
 			}
 			wire.AppendDeviceState(nil, &state)
 		}
-		// What was accepted can be written, and then reads the same.
+		// An accepted summary can be encoded, and is then decoded unchanged.
 		if summary, err := wire.DecodeWindowSummary(data); err == nil {
 			again, err := wire.DecodeWindowSummary(wire.AppendWindowSummary(nil, &summary))
 			if err != nil || !reflect.DeepEqual(again, summary) {

@@ -30,7 +30,7 @@ func TestAnswersConform(t *testing.T) {
 	})
 }
 
-// speechless accepts connections and never says anything.
+// speechless returns the address of a server that accepts connections and never answers.
 func speechless(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -17,7 +17,7 @@ import (
 
 var partition = statecache.Partition{Topic: "0123456789abcdef", ID: 3}
 
-// state returns what a device says at an offset.
+// state returns the state of a device at an offset.
 func state(id string, offset int64) statecache.State {
 	s := iot.DeviceState{Status: iot.Online, Position: iot.Position{Partition: partition.ID, Offset: offset}}
 	s.Latest = iot.Reading{
@@ -55,7 +55,7 @@ func (p probe) apply(b *statecache.Batch, want bool) {
 	}
 }
 
-// expect compares what the partition holds: "device offset" for each, and up to where.
+// expect compares the cached states, as "device offset", and the offset up to which the partition is complete.
 func (p probe) expect(next int64, cached bool, want ...string) {
 	p.t.Helper()
 	var got []string
@@ -126,7 +126,7 @@ func TestManyStates(t *testing.T) {
 	p.expect(5000, true, want...)
 }
 
-// A scan that another filler begins the partition anew under may have missed states: what it brought is worth nothing.
+// If another filler clears the partition during a scan, the scan may have missed states. It must fail.
 func TestLoadOfWhatIsBegunAnewFails(t *testing.T) {
 	p := newProbe(t)
 	var states []statecache.State
@@ -186,7 +186,7 @@ func TestDevicesCanBeReadByOthers(t *testing.T) {
 	}
 }
 
-// A filler that has lost its partition and does not know it yet writes what is old.
+// A filler that has lost its partition and does not know it yet writes older states.
 func TestDevicesDoNotBecomeOlder(t *testing.T) {
 	p := newProbe(t)
 	value := func() string { return p.redis.HGet(t.Context(), deviceKey("a"), "position").Val() }
@@ -267,7 +267,7 @@ func TestScriptsAreGivenToAServerThatForgot(t *testing.T) {
 	}
 }
 
-// A processor that has lost its partition may delete a device late: what is newer stays.
+// A processor that has lost its partition may delete a device late. A newer state stays.
 func TestADeletionGoesByItsPosition(t *testing.T) {
 	p := newProbe(t)
 	p.apply(first(0, 5, state("a", 4), state("b", 4), state("c", 4)), true)

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// records cuts a text as the package does, and what is wrong with a record stands in its place.
+// records splits a text into records. Instead of a record that cannot be read it returns the error.
 func records(text string, delimiter rune) (all [][]string) {
 	d, err := decodeText(strings.NewReader(text), UTF8)
 	if err != nil {
@@ -55,7 +55,7 @@ func TestFieldsAreCut(t *testing.T) {
 	}
 }
 
-// What the standard library takes for well-formed, this package cuts alike.
+// A text that encoding/csv accepts is split into the same fields.
 func FuzzFields(f *testing.F) {
 	f.Add("a,\"b\"\"c\",d\r\ne,\"f\ng\",h\n")
 	f.Add("a,b\"c\n\"d,e")

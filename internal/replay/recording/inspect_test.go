@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// reopen returns what opens a text again and again.
+// reopen returns a function that opens the text, any number of times.
 func reopen(text string) func() (io.ReadCloser, error) {
 	return func() (io.ReadCloser, error) { return io.NopCloser(strings.NewReader(text)), nil }
 }
@@ -64,7 +64,7 @@ func TestEveryKindOfRecordingIsTold(t *testing.T) {
 	}
 }
 
-// What Inspect finds out, Open reads, and every row of it.
+// Open reads every row with the layout that Inspect has returned.
 func TestTheLayoutThatInspectFindsReadsEveryRow(t *testing.T) {
 	for name, kind := range kinds {
 		report, err := Inspect(reopen(kind.text), Layout{})

@@ -91,7 +91,7 @@ func TestValuesAreRead(t *testing.T) {
 	}
 }
 
-// grouped writes a number with what separates thousands and decimals.
+// grouped writes a number with the given separators of thousands and decimals.
 func grouped(v float64, group, decimal string) string {
 	whole, behind, _ := strings.Cut(strconv.FormatFloat(math.Abs(v), 'f', 3, 64), ".")
 	for i := len(whole) - 3; i > 0; i -= 3 {

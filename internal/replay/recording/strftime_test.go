@@ -96,7 +96,7 @@ func TestFormatsThatCannotWorkSayWhy(t *testing.T) {
 	}
 }
 
-// What a format of Go writes, its strftime twin reads.
+// A time that was written by a format of Go is read by the same format in the notation of strftime.
 func TestEveryTimeIsReadAsItWasWritten(t *testing.T) {
 	twins := map[string]string{
 		"02/01/2006 15:04:05":             "%d/%m/%Y %H:%M:%S",

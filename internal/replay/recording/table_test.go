@@ -20,7 +20,7 @@ func openText(t testing.TB, text string, layout Layout) *Table {
 	return r
 }
 
-// readAll renders every row, or what is wrong with it, in a line.
+// readAll renders every row, or the error of a row that cannot be read, in a line.
 func readAll(t testing.TB, r *Table) []string {
 	t.Helper()
 	var got []string
@@ -242,7 +242,7 @@ func TestARecordingIsReadInConstantMemory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// More rows than the bound of one record has bytes: the bound must begin anew with each.
+	// More rows than the limit of one record has bytes: the limit must be for each record, not for all.
 	for range maxRecordBytes / 5 {
 		if _, err := r.Next(); err != nil {
 			t.Fatal(err)

@@ -26,12 +26,12 @@ type attaching struct {
 // The numbers of two system tables.
 const pgClass, pgInherits = 1259, 2611
 
-// waitingFor asks whether somebody waits for a table, or for the attaching as a whole.
+// waitingFor returns whether a session waits for a table, or for the lock of the attaching.
 const waitingFor = `SELECT count(*) > 0 FROM pg_locks WHERE NOT granted AND (relation = $1 OR locktype = 'advisory')`
 
 func attach(t *testing.T, url string) attaching {
 	t.Helper()
-	// Every session has to list the partitions anew, and to look up the first day.
+	// After this every session has to read the list of partitions and the first day's entry from the catalog again.
 	command(t, url, `ALTER TABLE readings_d20240130 SET (fillfactor = 90); ALTER TABLE readings ALTER value SET STATISTICS 99`)
 	a := attaching{t, connect(t, url)}
 	t.Cleanup(func() { a.Close(context.Background()) })
@@ -67,11 +67,11 @@ func (a attaching) meanwhile(url string, do func() error) {
 				return
 			}
 			if time.Now().After(deadline) {
-				a.t.Fatalf("nobody waits for table %d", table)
+				a.t.Fatalf("no session waits for table %d", table)
 			}
 		}
 	}
-	await(0) // What the question needs of pg_class its session knows from here on.
+	await(0) // From now on this session has cached what waitingFor needs of pg_class.
 	inherits, class := attaching{a.t, connect(a.t, url)}, attaching{a.t, connect(a.t, url)}
 	defer inherits.Close(context.Background())
 	defer class.Close(context.Background())

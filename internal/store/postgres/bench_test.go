@@ -13,7 +13,7 @@ import (
 	"iotmon/internal/store/storetest"
 )
 
-// fleet makes batches of what devices send, at the rate at which a plant would fill them.
+// fleet makes batches of the readings of a plant, at the plant's rate.
 type fleet struct {
 	devices  []iot.Device
 	interval time.Duration
@@ -92,7 +92,7 @@ func BenchmarkArchive(b *testing.B) {
 	}
 }
 
-// BenchmarkReplay writes what is stored already, as after the loss of the database's offsets.
+// BenchmarkReplay writes readings that are already stored, as after the loss of the database's offsets.
 func BenchmarkReplay(b *testing.B) {
 	const rows = 20_000
 	store := open(b, ownServer(b).url("postgres"))

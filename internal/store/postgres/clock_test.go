@@ -6,8 +6,8 @@ import (
 	"iotmon/internal/archive"
 )
 
-// A host starts up in a wrong year, readings are rolled up there, and it is set right: from there on every reading is rolled
-// up once again, and hardly an hour has to be made anew.
+// The clock of a host is in a wrong year at its start, readings are rolled up there, and then the clock is corrected. All later
+// readings are rolled up, and only a few hours have to be recomputed.
 func TestRollingUpGoesBackWithTheClock(t *testing.T) {
 	url := newURL(t)
 	s := open(t, url)

@@ -14,8 +14,8 @@ import (
 	"iotmon/internal/store/storetest"
 )
 
-// carryOn archives rounds of one partition as an archiver does: what fails is tried again, and what is taken is looked up.
-// Two of them may be at the same partition.
+// carryOn writes rounds of readings of one partition, as an archiver does: it repeats a failed write, and after an unknown
+// outcome reads the offsets. Two of them may write the same partition.
 func carryOn(s *postgres.Store, partition int32, rounds int, failed *atomic.Int64) error {
 	source := archive.Source{Topic: storetest.Topic, Partition: partition}
 	var at archive.Offset

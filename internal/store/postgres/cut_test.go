@@ -18,18 +18,19 @@ import (
 	"iotmon/internal/store/storetest"
 )
 
-// proxy stands between a store and the server and can cut every connection at a certain point: when so many pieces have
-// gone to the server (the answer to the last is lost) or before the last of them gets there.
+// proxy is between a store and the server. It can cut every connection at a certain packet to the server: after the packet, so
+// that its response is lost, or before it.
 type proxy struct {
 	listener net.Listener
 	to       string
 
 	mu    sync.Mutex
 	conns []net.Conn
-	// pieces counts what has gone to the server; at cut everything is cut, 0 is never, and at the piece with the word.
+	// pieces counts the packets to the server. The connection is cut at packet number cut, 0 for never, or at the packet that
+	// contains word.
 	pieces, cut int
 	word        string
-	// deliver means that the last piece still gets there; muted, that no answer comes back any more.
+	// deliver is set if the last packet still reaches the server, muted if no response comes back.
 	deliver, muted bool
 	running        sync.WaitGroup
 }
@@ -74,7 +75,7 @@ func (p *proxy) forward(to io.WriteCloser, from io.ReadCloser, toServer bool) {
 		n, err := from.Read(buffer)
 		if n > 0 && toServer && p.ends(buffer[:n]) {
 			if p.delivers() {
-				// It is cut in any case. The server shall have done it before it finds that nobody listens.
+				// The server should handle the packet before it notices that the connection is cut.
 				to.Write(buffer[:n])
 				time.Sleep(3 * time.Millisecond)
 			}
@@ -92,7 +93,7 @@ func (p *proxy) forward(to io.WriteCloser, from io.ReadCloser, toServer bool) {
 	}
 }
 
-// ends counts a piece and reports whether it is the one to cut at.
+// ends counts a packet and reports whether to cut the connection at it.
 func (p *proxy) ends(piece []byte) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -136,7 +137,7 @@ func (p *proxy) sent() int {
 	return p.pieces
 }
 
-// through puts the proxy in the place of the server.
+// through returns the address of the proxy in front of the server at address.
 func (p *proxy) through(t *testing.T, address string) string {
 	return with(t, address, func(u *url.URL) { u.Host, u.RawQuery = p.listener.Addr().String(), "sslmode=disable" })
 }
@@ -169,10 +170,10 @@ func throughProxy(t *testing.T) (s *postgres.Store, p *proxy, url string, f *fee
 	return s, p, url, f
 }
 
-// retry writes a batch once more, which a cut has kept from getting its answer, and checks that the store tells the truth.
+// retry repeats the write of a batch whose response was lost, and checks the result against the database.
 func retry(t *testing.T, s *postgres.Store, url string, b *archive.Batch) (taken bool) {
 	t.Helper()
-	// What the cut has left on the server ends with it, one way or the other, when its lock is gone.
+	// The transaction that was cut has ended on the server when its lock is free.
 	command(t, url, `BEGIN; SELECT next FROM offsets WHERE partition = 0 FOR UPDATE; COMMIT`)
 	before := ask[int64](t, url, `SELECT next FROM offsets WHERE partition = 0`)
 	switch err := s.Write(context.Background(), b); {
@@ -186,7 +187,7 @@ func retry(t *testing.T, s *postgres.Store, url string, b *archive.Batch) (taken
 	}
 }
 
-// holdsRounds checks that everything of so many rounds is stored, once.
+// holdsRounds checks that each row of so many rounds is stored once.
 func holdsRounds(t *testing.T, url string, rounds int) {
 	t.Helper()
 	// Of each round a reading of a and a new device, and the reading before.
@@ -201,8 +202,8 @@ func holdsRounds(t *testing.T, url string, rounds int) {
 	audit(t, url)
 }
 
-// Wherever the connection is cut, a batch is stored once: a retry either stores it or is told that the offsets have moved,
-// and that only if it is stored.
+// Wherever the connection is cut, a batch is stored once: the retry either stores it or returns that the offsets have moved, and
+// the latter only if the batch is stored.
 func TestAConnectionMayBeCutAnywhere(t *testing.T) {
 	s, p, url, f := throughProxy(t)
 	round := 0

@@ -73,7 +73,7 @@ func TestADatabaseThatDoesNotFitIsRefused(t *testing.T) {
 	}
 }
 
-// closedPort returns a port of the loopback on which nobody listens.
+// closedPort returns a port of the loopback interface on which no server listens.
 func closedPort(t *testing.T) int {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -84,7 +84,7 @@ func closedPort(t *testing.T) int {
 	return listener.Addr().(*net.TCPAddr).Port
 }
 
-// told collects what is logged.
+// told collects log lines.
 type told struct {
 	mu   sync.Mutex
 	text bytes.Buffer
@@ -284,8 +284,8 @@ func certify(t *testing.T, s *server) string {
 	return authority
 }
 
-// Connections that were lost while nobody used them are replaced, and nobody gets to see it: a server that has been
-// restarted, or a network that was cut, must not cost an answer.
+// Idle connections that are lost, because the server was restarted or the network was cut, are replaced without an error to the
+// caller.
 func TestLostConnectionsAreReplaced(t *testing.T) {
 	address := newURL(t)
 	_, _, name := parts(t, address)

@@ -11,7 +11,7 @@ import (
 	"iotmon/internal/store/storetest"
 )
 
-// A password by itself is taken as it is, and wins over the one in the URL.
+// The password of the configuration is used unchanged, and takes precedence over one in the URL.
 func TestAPasswordOfAnyCharacters(t *testing.T) {
 	s := ownServer(t, "fsync=off")
 	const password = `p@s/s%d#?{1}$w"\ ';&é`

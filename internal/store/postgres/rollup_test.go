@@ -53,27 +53,27 @@ func (f *feed) write(t testing.TB, s archive.Store, appended float64, readings .
 	f.moved(b)
 }
 
-// pass writes that the log's clock has gone on to a time, and for a day before.
+// pass writes readings of a day before appended, so that the log's clock is at appended.
 func (f *feed) pass(t testing.TB, s archive.Store, appended float64) {
 	t.Helper()
 	f.write(t, s, appended-24*60*60)
 	f.write(t, s, appended)
 }
 
-// rolledUp selects, of the readings, what minutes or hours must tell: those of before the time up to which all partitions of
-// their device are rolled up, but for marked hours.
+// rolledUp selects the readings that minutes and hours must contain: those before the time up to which all partitions of their
+// device are rolled up, without marked hours.
 const rolledUp = `SELECT r.* FROM readings r
 	JOIN (SELECT p.device, min(r.until) AS until FROM device_partitions p LEFT JOIN rolled r USING (partition)
 		GROUP BY p.device HAVING count(*) = count(r.until)) AS l ON l.device = r.device
 	WHERE date_trunc('%[1]s', r.time, 'UTC') + interval '1 %[1]s' <= l.until
 		AND NOT EXISTS (SELECT FROM dirty_hours d WHERE d.device = r.device AND d.hour = date_trunc('hour', r.time, 'UTC'))`
 
-// audit compares all that is kept beside the readings with the readings, in the server's own arithmetic.
+// audit compares minutes and hours with the readings, computed by the server.
 func audit(t testing.TB, url string) {
 	t.Helper()
 	for _, unit := range []string{"minute", "hour"} {
 		of := fmt.Sprintf(rolledUp, unit)
-		// Readings of quality bad are counted beside the others, and stand for those only where there are none.
+		// Readings of quality bad are counted separately. They are used in place of the others only where there are no others.
 		truth := fmt.Sprintf(`SELECT device, begins, count(*) FILTER (WHERE NOT bad), count(*) FILTER (WHERE bad) AS bad,
 				min(time) FILTER (WHERE stands) AS first_at, max(time) FILTER (WHERE stands) AS last_at,
 				min(value) FILTER (WHERE stands), max(value) FILTER (WHERE stands),
@@ -160,8 +160,8 @@ func (p *plant) ask(t *rapid.T) {
 	}
 }
 
-// Whatever is written late, twice and out of order, and whenever it is rolled up, a history answers as SQLite does, which
-// has no rollups, and rollups are what their readings make.
+// Readings are written late, twice and out of order, and rolled up at any time. A history has the same answers as SQLite, which
+// has no rollups, and every rollup is that of its readings.
 func TestRollupsAreTheirReadings(t *testing.T) {
 	url := newURL(t)
 	store := open(t, url)
@@ -239,8 +239,8 @@ func TestNothingSlipsPastTheRollingUp(t *testing.T) {
 	}
 }
 
-// A writer that has found an hour marked, and marks it no more, must still be waited for: its reading is not to be seen yet
-// when the hour is made anew.
+// A writer that finds an hour already marked does not mark it again. The hour must not be recomputed before that writer has
+// committed, because its reading is not visible yet.
 func TestAMarkIsNotWorkedOffBeforeItsReadingIsThere(t *testing.T) {
 	url := newURL(t)
 	s, other := open(t, url), open(t, url)
@@ -288,7 +288,7 @@ func lockTable(t *testing.T, url, table string) (release func()) {
 	}
 }
 
-// awaitWaiting waits until somebody waits for a table.
+// awaitWaiting waits until a session waits for a lock of a table.
 func awaitWaiting(t *testing.T, url, table string) {
 	t.Helper()
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
@@ -330,7 +330,7 @@ func TestADeviceThatMovesKeepsItsRollups(t *testing.T) {
 	}
 }
 
-// What is older than the raw readings still shows the extremes of every minute, and is never told twice.
+// For times whose raw readings are deleted, a history still has the extremes of every minute, each once.
 func TestRollupsOutliveReadings(t *testing.T) {
 	url := newURL(t)
 	s := open(t, url)

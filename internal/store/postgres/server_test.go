@@ -172,7 +172,7 @@ func database(t testing.TB, address, name string) string {
 	return with(t, address, func(u *url.URL) { u.Path = "/" + name })
 }
 
-// parts returns what a URL says.
+// parts returns the host, user and database of a URL.
 func parts(t testing.TB, address string) (host, user, name string) {
 	t.Helper()
 	u, err := url.Parse(address)
@@ -182,7 +182,7 @@ func parts(t testing.TB, address string) (host, user, name string) {
 	return u.Host, u.User.Username(), strings.TrimPrefix(u.Path, "/")
 }
 
-// command runs a statement on a connection of its own, as an independent client would.
+// command runs a statement on a connection of its own, as another client would.
 func command(t testing.TB, url, statement string) {
 	t.Helper()
 	conn := connect(t, url)

@@ -31,7 +31,7 @@ func TestSpansOfATime(t *testing.T) {
 	}
 }
 
-// Whatever times come in whatever order, each gets exactly one partition, and a batch never many.
+// For any times in any order, each time has exactly one partition, and a batch never needs many.
 func TestPartitionsCoverEveryTimeOnce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var all ranges

@@ -7,8 +7,8 @@ import (
 	"iotmon/internal/archive"
 )
 
-// TimescaleDB itself is not at hand in most places where these tests run. Functions with the names and the arguments that
-// are used of it stand in for it: what is called is tested, not what it does.
+// TimescaleDB is missing in most places where these tests run. Functions with the names and arguments that the store uses take
+// its place, so only the calls are tested.
 const standIn = `
 	CREATE TABLE called (what text);
 	CREATE FUNCTION create_hypertable(relation regclass, time_column_name name, chunk_time_interval interval, create_default_indexes boolean)

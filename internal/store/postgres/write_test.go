@@ -32,7 +32,7 @@ func TestOfTwoArchiversExactlyOneMovesAnOffset(t *testing.T) {
 	}
 	f := &feed{}
 	for round := range rounds {
-		// Each brings a reading of its own, so that what a loser leaves behind is seen.
+		// Each writer has a reading of its own, so that one that is stored by a writer without success would be found.
 		var won, taken atomic.Int64
 		var all sync.WaitGroup
 		for i, s := range stores {
@@ -159,7 +159,8 @@ func TestABatchMayHoldAnyNumberOfDays(t *testing.T) {
 	}
 }
 
-// While one store drops a day again and again, another writes to it late: the day is made anew, and no batch fails.
+// While one store drops the partition of a day again and again, another writes to that day. The partition is created again, and
+// no batch fails.
 func TestADayMayBeDroppedUnderAWriter(t *testing.T) {
 	url := newURL(t)
 	writer, pruner := open(t, url), open(t, url)
@@ -199,7 +200,7 @@ func TestADayMayBeDroppedUnderAWriter(t *testing.T) {
 	audit(t, url)
 }
 
-// A write that cannot go on gives up in time, and with it goes what it has locked.
+// A write that cannot proceed ends with an error after a while, and releases its locks.
 func TestAWriteThatHangsEnds(t *testing.T) {
 	url := newURL(t)
 	another := open(t, url)
@@ -225,7 +226,7 @@ func TestAWriteThatHangsEnds(t *testing.T) {
 	}
 }
 
-// PostgreSQL has no NUL characters and refuses what is not UTF-8; a log may hold both.
+// PostgreSQL refuses NUL characters and invalid UTF-8, both of which a log may have.
 func TestAnyTextIsStored(t *testing.T) {
 	url := newURL(t)
 	s := open(t, url)

@@ -14,8 +14,8 @@ import (
 
 var benchStart = time.Date(2024, 1, 30, 0, 0, 0, 0, time.UTC)
 
-// fleetReadings fills readings with what devices send every five seconds, beginning at the given moment, and returns the
-// moment after it.
+// fleetReadings fills readings with those of devices that send every five seconds from at on, and returns the time after the
+// last.
 func fleetReadings(readings []archive.Reading, devices int, at time.Time) time.Time {
 	for i := range readings {
 		if i > 0 && i%devices == 0 {

@@ -10,8 +10,8 @@ import (
 	"iotmon/internal/iot"
 )
 
-// A few devices must not have the cache fill up, over hours, with pages that are never written again; many must not have each
-// batch read its pages anew.
+// With few devices the page cache must not fill up with pages that are never written again. With many devices a batch must not
+// read all its pages again.
 func TestTheWritersCacheFitsTheDevices(t *testing.T) {
 	for _, test := range []struct{ devices, least, most int }{{0, 1024, 1024}, {100, 1024, 2048}, {1000, 4096, 8192}, {5000, 8192, 8192}} {
 		t.Run(fmt.Sprint(test.devices), func(t *testing.T) {

@@ -38,7 +38,7 @@ func TestStore(t *testing.T) {
 
 var start = time.Date(2024, 1, 30, 10, 30, 0, 0, time.UTC)
 
-// reading is a reading of partition 0 whose device says its firmware.
+// reading is a reading of partition 0 with the given firmware.
 func reading(device string, second int, firmware string) archive.Reading {
 	return archive.Reading{Reading: iot.Reading{
 		Device: iot.Device{ID: iot.DeviceID(device), Type: iot.Temperature, Unit: "°C", Metadata: iot.Metadata{Firmware: firmware}},
