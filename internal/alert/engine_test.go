@@ -24,7 +24,7 @@ func catalog(t testing.TB) *iot.Catalog {
 	return c
 }
 
-var high = iot.Rule{Name: "temperature_high", Type: iot.Temperature, Severity: iot.Warning, Threshold: 28, Hysteresis: 0.5}
+var high = iot.Rule{Name: "temperature_high", Selector: iot.Selector{Type: iot.Temperature}, Severity: iot.Warning, Condition: iot.Condition{Threshold: 28, Hysteresis: 0.5}}
 
 // play feeds one device values a second apart and returns the events as "second:transition". A value of "off" is a
 // reading with status offline.
@@ -63,7 +63,7 @@ func reading(second int, word string) iot.Reading {
 func TestLifeOfAnAlert(t *testing.T) {
 	patient := high
 	patient.For, patient.ClearFor = 2*time.Second, 3*time.Second
-	cold := iot.Rule{Name: "temperature_low", Type: iot.Temperature, Severity: iot.Critical, Below: true, Threshold: 5, Hysteresis: 1}
+	cold := iot.Rule{Name: "temperature_low", Selector: iot.Selector{Type: iot.Temperature}, Severity: iot.Critical, Condition: iot.Condition{Below: true, Threshold: 5, Hysteresis: 1}}
 	offline := iot.Rule{Name: iot.RuleOffline, Severity: iot.Warning}
 
 	tests := []struct {
@@ -164,11 +164,11 @@ func TestAnOldViolationIsHistory(t *testing.T) {
 func TestRulesAreChecked(t *testing.T) {
 	for name, rules := range map[string][]iot.Rule{
 		"twice":         {high, high},
-		"no name":       {{Type: iot.Temperature, Severity: iot.Info}},
-		"severity":      {{Name: "x", Type: iot.Temperature, Severity: "loud"}},
-		"unknown type":  {{Name: "x", Type: "smell_sensor", Severity: iot.Info}},
-		"hysteresis":    {{Name: "x", Type: iot.Temperature, Severity: iot.Info, Hysteresis: -1}},
-		"negative time": {{Name: "x", Type: iot.Temperature, Severity: iot.Info, For: -1}},
+		"no name":       {{Selector: iot.Selector{Type: iot.Temperature}, Severity: iot.Info}},
+		"severity":      {{Name: "x", Selector: iot.Selector{Type: iot.Temperature}, Severity: "loud"}},
+		"unknown type":  {{Name: "x", Selector: iot.Selector{Type: "smell_sensor"}, Severity: iot.Info}},
+		"hysteresis":    {{Name: "x", Selector: iot.Selector{Type: iot.Temperature}, Severity: iot.Info, Condition: iot.Condition{Hysteresis: -1}}},
+		"negative time": {{Name: "x", Selector: iot.Selector{Type: iot.Temperature}, Severity: iot.Info, For: -1}},
 	} {
 		if _, err := alert.New(rules, catalog(t)); err == nil {
 			t.Errorf("%s: got no error", name)
@@ -225,7 +225,7 @@ func BenchmarkEvaluate(b *testing.B) {
 
 // A device of many types would otherwise have the rules of them all in its state, which must fit into one record.
 func TestARunOfThePastIsOfOneType(t *testing.T) {
-	damp := iot.Rule{Name: "humidity_high", Type: iot.Humidity, Severity: iot.Warning, Threshold: 80}
+	damp := iot.Rule{Name: "humidity_high", Selector: iot.Selector{Type: iot.Humidity}, Severity: iot.Warning, Condition: iot.Condition{Threshold: 80}}
 	engine, err := alert.New([]iot.Rule{high, damp}, catalog(t))
 	if err != nil {
 		t.Fatal(err)

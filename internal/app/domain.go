@@ -84,12 +84,12 @@ func newRules(cfg *config.Config) []iot.Rule {
 	}
 	for _, r := range cfg.Alerts.Rules {
 		rule := iot.Rule{
-			Name:       r.Name,
-			Type:       iot.DeviceType(r.DeviceType),
-			Severity:   iot.Severity(r.Severity),
-			Hysteresis: r.Hysteresis,
-			For:        r.For,
-			ClearFor:   r.ClearFor,
+			Name:      r.Name,
+			Selector:  iot.Selector{Type: iot.DeviceType(r.DeviceType)},
+			Condition: iot.Condition{Hysteresis: r.Hysteresis},
+			Severity:  iot.Severity(r.Severity),
+			For:       r.For,
+			ClearFor:  r.ClearFor,
 		}
 		switch {
 		case r.Above != nil:

@@ -25,63 +25,6 @@ var Severities = [...]Severity{Info, Warning, Critical}
 // Rank returns 0 for info, 1 for warning, 2 for critical and -1 for anything else.
 func (s Severity) Rank() int { return slices.Index(Severities[:], s) }
 
-// RuleOffline is the name of the rule that a silent or offline device violates. It has no threshold.
-const RuleOffline = "device_offline"
-
-// RuleClock is the rule name of the event that reports a device whose clock was set back: a single, already cleared event
-// whose value is the step in seconds. It is built in and cannot be configured.
-const RuleClock = "device_clock_step"
-
-// MaxRules is the maximum number of rules of one device type. With it the state of a device that violates all of them, live
-// and in a backlog, still fits into one Kafka record.
-const MaxRules = 100
-
-// Rule is the condition under which a device of a type raises an alert.
-type Rule struct {
-	// Name is the alert's type on the wire, such as "temperature_high"; unique among the rules.
-	Name string
-	// Type is the device type the rule watches; empty for every type (RuleOffline).
-	Type     DeviceType
-	Severity Severity
-	// Below inverts the rule: a value under Threshold violates it.
-	Below bool
-	// Threshold is in the type's unit. A value equal to the threshold does not violate the rule.
-	Threshold float64
-	// Hysteresis is how far on the safe side of Threshold a value must lie before the alert clears; not negative.
-	Hysteresis float64
-	// For is how long, in event time, values must violate before the alert is raised; ClearFor how long they must be safe
-	// before it clears. Zero means at once.
-	For, ClearFor time.Duration
-}
-
-// BuiltinRules returns the built-in rules. The configuration sets their thresholds and which of them are on.
-func BuiltinRules() []Rule {
-	return []Rule{
-		{Name: "temperature_high", Type: Temperature, Severity: Warning, Hysteresis: 0.5},
-		{Name: "humidity_high", Type: Humidity, Severity: Warning, Hysteresis: 2},
-		{Name: "pressure_high", Type: Pressure, Severity: Warning, Hysteresis: 2},
-		{Name: "temperature_critical", Type: Temperature, Severity: Critical, Hysteresis: 0.5},
-		{Name: RuleOffline, Severity: Warning},
-	}
-}
-
-// Violated reports whether the value violates the rule.
-func (r *Rule) Violated(value float64) bool {
-	if r.Below {
-		return value < r.Threshold
-	}
-	return value > r.Threshold
-}
-
-// Safe reports whether the value lies far enough on the safe side to clear the alert. Between Violated and Safe nothing
-// changes.
-func (r *Rule) Safe(value float64) bool {
-	if r.Below {
-		return value >= r.Threshold+r.Hysteresis
-	}
-	return value <= r.Threshold-r.Hysteresis
-}
-
 // Transition is what an alert event reports.
 type Transition string
 

@@ -49,8 +49,8 @@ func TestAlertIDsDifferWhereTheirContentDoes(t *testing.T) {
 }
 
 func TestRulesBetweenViolatedAndSafe(t *testing.T) {
-	above := iot.Rule{Threshold: 28, Hysteresis: 1}
-	below := iot.Rule{Threshold: 28, Hysteresis: 1, Below: true}
+	above := iot.Rule{Condition: iot.Condition{Threshold: 28, Hysteresis: 1}}
+	below := iot.Rule{Condition: iot.Condition{Threshold: 28, Hysteresis: 1, Below: true}}
 	for _, test := range []struct {
 		rule           iot.Rule
 		value          float64

@@ -3,6 +3,7 @@ package iot_test
 import (
 	"fmt"
 	"math"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -119,15 +120,20 @@ func TestRuleEntriesAreRefusedForWhatTheyHold(t *testing.T) {
 		"a negative delay":     {func(e *iot.RuleEntry) { e.Rule.For = -1000 }, "for", "must be between 0"},
 		"an endless delay":     {func(e *iot.RuleEntry) { e.Rule.ClearFor = 32 * 24 * time.Hour }, "clear_for", "must be between 0"},
 		"deleted and more":     {func(e *iot.RuleEntry) { e.Deleted = true }, "deleted", "must be alone"},
+		"an area of nobody":    {func(e *iot.RuleEntry) { e.Rule.Area = "a//b" }, "area", "level 2"},
+		"a device of no name":  {func(e *iot.RuleEntry) { e.Rule.Devices = []iot.DeviceID{""} }, "device_id", "missing"},
+		"too many devices":     {func(e *iot.RuleEntry) { e.Rule.Devices = make([]iot.DeviceID, 1001) }, "devices", "more than 1000"},
+		"a label of no name":   {func(e *iot.RuleEntry) { e.Rule.Labels = map[string]string{"": "x"} }, "labels", "missing"},
+		"a long text":          {func(e *iot.RuleEntry) { e.Rule.Text = strings.Repeat("x", 257) }, "text", "longer than 256"},
 		"a type with a blank ": {func(e *iot.RuleEntry) { e.Rule.Type = " t" }, "device_type", "white space"},
 	} {
-		e := iot.RuleEntry{Version: 1, Rule: iot.Rule{Name: "high", Type: iot.Temperature, Severity: iot.Warning}}
+		e := iot.RuleEntry{Version: 1, Rule: iot.Rule{Name: "high", Selector: iot.Selector{Type: iot.Temperature}, Severity: iot.Warning}}
 		test.change(&e)
 		mustRefuse(t, name, e.Normalize(), test.field, test.reason)
 	}
 	for _, rule := range iot.BuiltinRules() {
 		e := iot.RuleEntry{Version: 1, Rule: rule}
-		if err := e.Normalize(); err != nil || e.Rule != rule {
+		if err := e.Normalize(); err != nil || !reflect.DeepEqual(e.Rule, rule) {
 			t.Errorf("%s: got %+v, %v, want it unchanged", rule.Name, e.Rule, err)
 		}
 	}

@@ -2,6 +2,7 @@ package iot
 
 import (
 	"math"
+	"reflect"
 	"time"
 )
 
@@ -29,20 +30,50 @@ func (e *RuleEntry) Normalize() error {
 		return err
 	}
 	if e.Deleted {
-		if *r != (Rule{Name: r.Name}) {
+		if !reflect.DeepEqual(*r, Rule{Name: r.Name}) {
 			return Invalid("deleted", "must be alone")
 		}
 		return nil
 	}
-	if r.Type != "" {
-		if err := normalizeKey("device_type", (*string)(&r.Type), DefaultMaxText); err != nil {
-			return err
-		}
+	if err := r.Selector.normalize(); err != nil {
+		return err
 	}
 	if r.Severity.Rank() < 0 {
 		return Invalid("severity", "must be info, warning or critical (got %s)", Quote(string(r.Severity)))
 	}
+	if err := normalizeText("text", &r.Text, MaxRuleText); err != nil {
+		return err
+	}
 	return normalizeRuleNumbers(r)
+}
+
+// normalize checks the selector and puts its texts into canonical form; empty lists and maps become nil.
+func (s *Selector) normalize() error {
+	if s.Tenant != "" {
+		if err := normalizeKey("tenant", (*string)(&s.Tenant), MaxTenant); err != nil {
+			return err
+		}
+	}
+	if err := s.Area.normalize("area"); err != nil {
+		return err
+	}
+	if s.Type != "" {
+		if err := normalizeKey("device_type", (*string)(&s.Type), DefaultMaxText); err != nil {
+			return err
+		}
+	}
+	if len(s.Devices) > MaxRuleDevices {
+		return Invalid("devices", "more than %d (got %d)", MaxRuleDevices, len(s.Devices))
+	}
+	if len(s.Devices) == 0 {
+		s.Devices = nil
+	}
+	for i := range s.Devices {
+		if err := normalizeID(&s.Devices[i]); err != nil {
+			return err
+		}
+	}
+	return normalizeLabels(&s.Labels)
 }
 
 func normalizeRuleNumbers(r *Rule) error {

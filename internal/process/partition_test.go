@@ -35,8 +35,8 @@ func options(t fatal) *process.Options {
 		t.Fatal(err)
 	}
 	engine, err := alert.New([]iot.Rule{
-		{Name: "temperature_high", Type: iot.Temperature, Severity: iot.Warning, Threshold: 28, Hysteresis: 0.5, For: 3 * time.Second, ClearFor: 5 * time.Second},
-		{Name: "temperature_critical", Type: iot.Temperature, Severity: iot.Critical, Threshold: 35},
+		{Name: "temperature_high", Selector: iot.Selector{Type: iot.Temperature}, Severity: iot.Warning, Condition: iot.Condition{Threshold: 28, Hysteresis: 0.5}, For: 3 * time.Second, ClearFor: 5 * time.Second},
+		{Name: "temperature_critical", Selector: iot.Selector{Type: iot.Temperature}, Severity: iot.Critical, Condition: iot.Condition{Threshold: 35}},
 		{Name: iot.RuleOffline, Severity: iot.Warning},
 	}, catalog)
 	if err != nil {

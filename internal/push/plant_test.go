@@ -35,7 +35,7 @@ func testOptions(t testing.TB, change func(*HubOptions)) HubOptions {
 		View:    view.New(view.Options{WindowLength: windowLength}),
 		Catalog: catalog,
 		Rules: []iot.Rule{
-			{Name: "temperature_high", Type: iot.Temperature, Severity: iot.Warning, Threshold: 28},
+			{Name: "temperature_high", Selector: iot.Selector{Type: iot.Temperature}, Severity: iot.Warning, Condition: iot.Condition{Threshold: 28}},
 			{Name: iot.RuleOffline, Severity: iot.Warning},
 		},
 		Version: "test",

@@ -106,9 +106,9 @@ func helloMessage() wire.Hello {
 			wire.FromTypeSpec(&iot.BuiltinTypes()[4]),
 		},
 		AlertRules: wire.FromRules([]iot.Rule{
-			{Name: "temperature_high", Type: iot.Temperature, Severity: iot.Warning, Threshold: 28, Hysteresis: 0.5},
+			{Name: "temperature_high", Selector: iot.Selector{Type: iot.Temperature}, Severity: iot.Warning, Condition: iot.Condition{Threshold: 28, Hysteresis: 0.5}},
 			{Name: iot.RuleOffline, Severity: iot.Warning},
-			{Name: "current_low", Type: iot.Current, Severity: iot.Info, Threshold: 0.5, Below: true},
+			{Name: "current_low", Selector: iot.Selector{Type: iot.Current}, Severity: iot.Info, Condition: iot.Condition{Threshold: 0.5, Below: true}},
 		}),
 		Limits: wire.Limits{
 			MessageBytes: 65536, FilterItems: 1000, PingSeconds: 30, MaxConnections: 10000, ResumeMessages: 4096, SnapshotWindows: 120,

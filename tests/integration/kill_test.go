@@ -31,7 +31,7 @@ archive:
     readings: 0s
 `
 
-var killRule = iot.Rule{Name: "temperature_high", Type: iot.Temperature, Severity: iot.Warning, Threshold: 28, Hysteresis: 0.5}
+var killRule = iot.Rule{Name: "temperature_high", Selector: iot.Selector{Type: iot.Temperature}, Severity: iot.Warning, Condition: iot.Condition{Threshold: 28, Hysteresis: 0.5}}
 
 // TestKillsLoseAndDoubleNothing posts readings while the program is killed at random moments, and compares every closed
 // window, every alert and every archived reading with what was acknowledged to the posters.

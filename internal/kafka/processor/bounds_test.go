@@ -26,13 +26,13 @@ func TestTheLargestStateFits(t *testing.T) {
 	var rules []iot.Rule
 	for i := range iot.MaxRules {
 		name := fmt.Sprintf("%063d", i)
-		rules = append(rules, iot.Rule{Name: name, Type: kind, Severity: iot.Critical, Threshold: -1.2345678901234567e+300})
+		rules = append(rules, iot.Rule{Name: name, Selector: iot.Selector{Type: kind}, Severity: iot.Critical, Condition: iot.Condition{Threshold: -1.2345678901234567e+300}})
 	}
 	engine, err := alert.New(rules, catalog)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := alert.New(append(rules, iot.Rule{Name: "one more", Type: kind, Severity: iot.Info}), catalog); err == nil {
+	if _, err := alert.New(append(rules, iot.Rule{Name: "one more", Selector: iot.Selector{Type: kind}, Severity: iot.Info}), catalog); err == nil {
 		t.Error("got no error for one rule too many")
 	}
 	long := strings.Repeat("\"", 1024)

@@ -42,7 +42,7 @@ func testProcess(t *testing.T) *process.Options {
 	if err != nil {
 		t.Fatal(err)
 	}
-	engine, err := alert.New([]iot.Rule{{Name: "temperature_high", Type: iot.Temperature, Severity: iot.Warning, Threshold: 28}}, catalog)
+	engine, err := alert.New([]iot.Rule{{Name: "temperature_high", Selector: iot.Selector{Type: iot.Temperature}, Severity: iot.Warning, Condition: iot.Condition{Threshold: 28}}}, catalog)
 	if err != nil {
 		t.Fatal(err)
 	}

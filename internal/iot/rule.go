@@ -1,0 +1,102 @@
+package iot
+
+import "time"
+
+// RuleOffline is the name of the rule that a silent or offline device violates. It has no condition.
+const RuleOffline = "device_offline"
+
+// RuleClock is the rule name of the event that reports a device whose clock was set back: a single, already cleared event
+// whose value is the step in seconds. It is built in and cannot be configured.
+const RuleClock = "device_clock_step"
+
+// MaxRules is the maximum number of rules that may select devices of one type. With it the state of a device that violates
+// all of them, live and in a backlog, still fits into one Kafka record.
+const MaxRules = 100
+
+const (
+	// MaxRuleDevices is the maximum length of Selector.Devices.
+	MaxRuleDevices = 1000
+	// MaxRuleText is the maximum length of Rule.Text in bytes.
+	MaxRuleText = 256
+)
+
+// Rule says which devices raise an alert, and when.
+type Rule struct {
+	// Name is the alert's type on the wire, such as "temperature_high"; unique among the rules.
+	Name string
+	// Version grows with each change of the rule. It is 0 for a rule of the configuration.
+	Version int64
+	Selector
+	Condition
+	// For is how long, in event time, values must violate before the alert is raised; ClearFor how long they must be safe
+	// before it clears. Zero means at once.
+	For, ClearFor time.Duration
+	Severity      Severity
+	// Text is the message of the rule's alerts. If it is empty, the message tells the value and the limit.
+	Text string
+}
+
+// Selector says which devices a rule watches: those that match all of its fields. An empty field matches every device, so
+// the zero Selector selects all of them.
+type Selector struct {
+	Tenant Tenant
+	// Area selects the devices of the area and of all areas below it.
+	Area Area
+	Type DeviceType
+	// Labels are the labels that a device must have; it may have others.
+	Labels map[string]string
+	// Devices lists ids, at most MaxRuleDevices.
+	Devices []DeviceID
+}
+
+// ConditionKind is what a condition judges.
+type ConditionKind string
+
+// The kinds of conditions. Their names are part of the stored states.
+const (
+	// Threshold is violated by a value beyond the threshold.
+	Threshold ConditionKind = ""
+)
+
+// Condition is what readings violate. Its fields mean what Kind says.
+type Condition struct {
+	Kind ConditionKind
+	// Below inverts a Threshold: a value under it violates the rule.
+	Below bool
+	// Threshold is in the type's unit. A value equal to the threshold does not violate the rule.
+	Threshold float64
+	// Hysteresis is how far on the safe side of Threshold a value must lie before the alert clears; not negative.
+	Hysteresis float64
+}
+
+// Violated reports whether the value violates the threshold.
+func (c *Condition) Violated(value float64) bool {
+	if c.Below {
+		return value < c.Threshold
+	}
+	return value > c.Threshold
+}
+
+// Safe reports whether the value lies far enough on the safe side to clear the alert. Between Violated and Safe nothing
+// changes.
+func (c *Condition) Safe(value float64) bool {
+	if c.Below {
+		return value >= c.Threshold+c.Hysteresis
+	}
+	return value <= c.Threshold-c.Hysteresis
+}
+
+// BuiltinRules returns the built-in rules. The configuration sets their thresholds and which of them are on.
+func BuiltinRules() []Rule {
+	return []Rule{
+		builtin("temperature_high", Temperature, Warning, 0.5),
+		builtin("humidity_high", Humidity, Warning, 2),
+		builtin("pressure_high", Pressure, Warning, 2),
+		builtin("temperature_critical", Temperature, Critical, 0.5),
+		{Name: RuleOffline, Severity: Warning},
+	}
+}
+
+func builtin(name string, t DeviceType, severity Severity, hysteresis float64) Rule {
+	return Rule{Name: name, Selector: Selector{Type: t}, Condition: Condition{Hysteresis: hysteresis}, Severity: severity}
+}
