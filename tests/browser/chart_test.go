@@ -9,15 +9,20 @@ import (
 	"iotmon/internal/wire"
 )
 
+// chartOf is the expression of a function that calls another with an ECharts chart.
+func chartOf(selector string) string {
+	return fmt.Sprintf(`(async (use) => {
+		const echarts = await import(new URL("../vendor/echarts/echarts.esm.min.js", document.querySelector("script[type=module]").src).href);
+		return use(echarts.getInstanceByDom(document.querySelector(%q)));
+	})`, selector)
+}
+
 // What the reader has zoomed to and hidden stays over another theme and another language, and does not slide while windows come.
 func TestZoomAndHiddenSeriesStay(t *testing.T) {
 	plant := startPlant(t, "-devices", "50", "-interval", "500ms")
 	tab := plant.open(options{})
 	tab.until(fmt.Sprintf(`(%s).then((s) => s.average?.filter(([, v]) => v !== null).length >= 6)`, chart("#aggregated-chart")))
-	const of = `(async (use) => {
-		const echarts = await import(new URL("../vendor/echarts/echarts.esm.min.js", document.querySelector("script[type=module]").src).href);
-		return use(echarts.getInstanceByDom(document.querySelector("#aggregated-chart")));
-	})`
+	of := chartOf("#aggregated-chart")
 	zoomed := eval[[2]float64](tab, of+`((chart) => {
 		const times = chart.getOption().series.find(({ id }) => id === "average").data.map((d) => d.value[0]);
 		const [from, to] = [times.at(-5), times.at(-3)];

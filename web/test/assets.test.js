@@ -26,10 +26,12 @@ test('no text is ever taken for HTML', () => {
   for (const { path, text } of files) assert.doesNotMatch(text, /innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(/, path);
 });
 
-test('the vendored ECharts is the one whose types are checked', () => {
-  const wanted = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).devDependencies.echarts;
-  const vendored = readFileSync(join(root, 'static/vendor/echarts/echarts.esm.min.js'), 'utf8');
-  assert.ok(vendored.includes(`"${wanted}"`), `vendored ECharts is not ${wanted}`);
+test('the vendored libraries are those whose types are checked', () => {
+  const wanted = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).devDependencies;
+  for (const [name, file] of [['echarts', 'echarts.esm.min.js'], ['lit-html', 'lit-html.js']]) {
+    const vendored = readFileSync(join(root, 'static/vendor', String(name), String(file)), 'utf8');
+    assert.ok(vendored.includes(`"${wanted[String(name)]}"`), `vendored ${name} is not ${wanted[String(name)]}`);
+  }
 });
 
 test('every icon, template and file that is named is there', () => {

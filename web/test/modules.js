@@ -32,7 +32,8 @@ function needed(path) {
   const code = read(path).replaceAll(/\/\*[\s\S]*?\*\//g, '');
   const address = (/** @type {RegExpMatchArray} */ [, name]) => join(path, '..', String(name));
   return {
-    modules: [...code.matchAll(/^(?:import|export) (?:[^;]* from )?'([^']+)'/gm)].map(address),
+    // Also as a library's own build writes it, on one line.
+    modules: [...code.matchAll(/(?:^|;)(?:import|export)\b(?:[^;'"()]*\bfrom)? ?['"]([^'"]+)['"]/gm)].map(address),
     later: [...code.matchAll(/import\('([^']+)'\)/g)].map(address),
     templates: [...code.matchAll(/loadTemplate\('([^']+)'/g)].map(address),
   };
@@ -48,7 +49,6 @@ export function closure(paths) {
   const templates = new Set();
   const later = new Set();
   for (const path of modules) {
-    if (path.includes('vendor')) continue;
     const found = needed(path);
     for (const module of found.modules) modules.add(module);
     for (const template of found.templates) templates.add(template);

@@ -1,5 +1,6 @@
 // @ts-check
 import { terms } from '../locale/terms.js';
+import { say } from './dom.js';
 import { texts } from './texts.js';
 
 /**
@@ -43,8 +44,7 @@ export class Announcer {
     this.#spoken = performance.now();
     const { locale } = this.session;
     const words = this.#count > 1 ? locale.t(texts.announceMany, { count: this.#count }) : this.#words(first);
-    // The same words again are only read again if the text is another one.
-    this.element.textContent = this.element.textContent === words ? `${words}\u00a0` : words;
+    say(this.element, words);
     this.#first = undefined;
     this.#count = 0;
   }

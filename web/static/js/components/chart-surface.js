@@ -17,6 +17,8 @@ export class ChartSurface {
   #signal;
   /** The part of the time axis that the reader looks at; null for all of it. @type {import('../model/zoom.js').Zoom | null} */
   #zoom = null;
+  /** The ends of the time axis, as they were drawn last. @type {import('../model/zoom.js').Bounds | null} */
+  #bounds = null;
 
   /**
    * @param {HTMLElement} container
@@ -46,6 +48,43 @@ export class ChartSurface {
     onReady();
   }
 
+  /** The part of the time axis that the reader looks at; null for all of it. */
+  get zoom() {
+    return this.#zoom;
+  }
+
+  /** The ends of the time axis; null before anything has been drawn. */
+  get bounds() {
+    return this.#bounds;
+  }
+
+  /**
+   * Shows another part of the time axis.
+   *
+   * @param {import('../model/zoom.js').Zoom | null} zoom
+   */
+  zoomTo(zoom) {
+    const part = zoom ? { startValue: zoom.from, endValue: zoom.to } : { start: 0, end: 100 };
+    this.#chart?.dispatchAction({ type: 'dataZoom', dataZoomIndex: 0, ...part });
+    this.#zoom = zoom;
+  }
+
+  /**
+   * Shows the tooltip at a time, as if the mouse were there.
+   *
+   * @param {number} time
+   */
+  pointAt(time) {
+    const x = this.#chart?.convertToPixel({ xAxisIndex: 0 }, time);
+    if (x !== undefined) this.#chart?.dispatchAction({ type: 'showTip', x, y: this.#chart.getHeight() / 2 });
+  }
+
+  /** Takes the tooltip away. */
+  pointNowhere() {
+    this.#chart?.dispatchAction({ type: 'hideTip' });
+    this.#chart?.dispatchAction({ type: 'updateAxisPointer', currTrigger: 'leave' });
+  }
+
   /** @returns {any} What is drawn, with what the reader has changed of it. */
   get #option() {
     return this.#chart?.getOption() ?? {};
@@ -62,6 +101,7 @@ export class ChartSurface {
     if (!chart) return;
     const before = this.#option;
     if (!same) this.#zoom = null;
+    this.#bounds = boundsOf(option);
     chart.setOption(option, { notMerge: true, lazyUpdate: true });
     if (!same || !before.series) return;
     const selected = renamed(before, this.#option);
@@ -76,6 +116,7 @@ export class ChartSurface {
   update(option) {
     // At once rather than in a frame of its own, so that Frames knows what it costs.
     this.#chart?.setOption({ ...option, ...this.#movedZoom(option) });
+    this.#bounds = boundsOf(option);
   }
 
   /**
@@ -96,6 +137,14 @@ export class ChartSurface {
     this.#chart?.dispose();
     this.#chart = null;
   }
+}
+
+/**
+ * @param {any} option
+ * @returns {import('../model/zoom.js').Bounds | null}
+ */
+function boundsOf({ xAxis: { min, max } = {} }) {
+  return max === undefined ? null : { min, max };
 }
 
 /**

@@ -67,6 +67,16 @@ export function setLongText(element, text) {
 }
 
 /**
+ * Has a live region say something. The same words again are only read again if the text is another one.
+ *
+ * @param {Element} region
+ * @param {string} words
+ */
+export function say(region, words) {
+  region.textContent = region.textContent === words ? `${words}\u00a0` : words;
+}
+
+/**
  * Shows one of the page's icons.
  *
  * @param {Element} svg

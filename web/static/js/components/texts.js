@@ -19,6 +19,17 @@ export const texts = {
   rangeHours: { en: '{count}h', zh: '{count}时' },
   rangeHoursLong: { en: { one: 'The last {count} hour', other: 'The last {count} hours' }, zh: '最近 {count} 小时' },
 
+  chart: { en: 'chart', zh: '图表' },
+  chartKeys: { en: 'Arrow keys: values. + and −: zoom. 0: everything. Esc: leave.', zh: '方向键：逐点查看；+ −：缩放；0：全部；Esc：退出。' },
+  asTable: { en: 'Table', zh: '表格' },
+  asTableHint: { en: 'Show the values of the chart as a table', zh: '以表格显示图表中的数值' },
+  gap: { en: 'no readings', zh: '没有读数' },
+  span: { en: '{from} – {to}', zh: '{from} – {to}' },
+  spokenRow: { en: '{head}: {values}', zh: '{head}：{values}' },
+  withUnit: { en: '{name} ({unit})', zh: '{name}（{unit}）' },
+  zoomed: { en: 'Shown: {from} to {to}', zh: '显示 {from} 至 {to}' },
+  zoomedOut: { en: 'Everything is shown', zh: '显示全部' },
+
   threshold: { en: 'Threshold', zh: '阈值' },
   announceRaised: { en: '{severity}: {words}, {device}', zh: '{severity}：{words}，{device}' },
   announceMany: { en: { one: '{count} new alert', other: '{count} new alerts' }, zh: '{count} 条新告警' },

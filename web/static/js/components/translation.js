@@ -15,6 +15,7 @@ import { texts as shared } from './texts.js';
 const places = [
   ['data-i18n', (element, words) => (element.textContent = words)],
   ['data-i18n-label', (element, words) => element.setAttribute('aria-label', words)],
+  ['data-i18n-role', (element, words) => element.setAttribute('aria-roledescription', words)],
   ['data-i18n-title', (element, words) => element.setAttribute('title', words)],
   ['data-i18n-placeholder', (element, words) => element.setAttribute('placeholder', words)],
 ];

@@ -30,6 +30,7 @@ export const terms = {
   average: { en: 'Average', zh: '平均' },
   maximum: { en: 'Maximum', zh: '最大' },
   minimum: { en: 'Minimum', zh: '最小' },
+  time: { en: 'Time', zh: '时间' },
   timeRange: { en: 'Time range', zh: '时间范围' },
 
   floor: { en: 'floor {floor}', zh: '{floor} 层' },

@@ -2,11 +2,13 @@
 import { terms } from '../../locale/terms.js';
 import { drawable } from '../../model/drawable.js';
 import { nearThresholds } from '../../model/thresholds.js';
+import { ChartKeyboard } from '../chart-keyboard.js';
 import { stateBounds, timeAxis, timeChart, valueAxis, zoom } from '../chart-style.js';
 import { ChartSurface } from '../chart-surface.js';
 import { currentPalette } from '../palette.js';
 import { thresholdLines } from '../threshold-lines.js';
 import { tooltip, tooltipStyle } from '../tooltip.js';
+import { deviceColumns, deviceRows } from './device-values.js';
 
 /**
  * @typedef {import('../../model/samples.js').Point} Point
@@ -26,6 +28,7 @@ import { tooltip, tooltipStyle } from '../tooltip.js';
 /** The readings of one device over time, with the thresholds that they come near to. */
 export class DeviceChart {
   #surface;
+  #keyboard;
   #session;
   #palette;
   /** @type {DeviceView} */
@@ -33,13 +36,24 @@ export class DeviceChart {
 
   /**
    * @param {HTMLElement} container
+   * @param {HTMLElement} speaker A live region, for what the keyboard comes to.
    * @param {Session} session
    * @param {AbortSignal} signal
    */
-  constructor(container, session, signal) {
+  constructor(container, speaker, session, signal) {
     this.#session = session;
     this.#palette = currentPalette();
     this.#surface = new ChartSurface(container, { onReady: () => this.#draw() }, signal);
+    this.#keyboard = new ChartKeyboard(container, session, { surface: this.#surface, rows: () => this.rows, speaker }, signal);
+  }
+
+  /** What the table of the chart's values tells of each row. */
+  get columns() {
+    return deviceColumns(this.#view, this.#session.locale);
+  }
+
+  get rows() {
+    return deviceRows(this.#view, this.#session.locale, this.#session.clock.now());
   }
 
   /**
@@ -63,6 +77,7 @@ export class DeviceChart {
   update(view) {
     this.#view = view;
     this.#surface.update({ xAxis: { min: view.from, max: view.to }, series: [this.#data(), this.#badData(), this.#thresholds()] });
+    this.#keyboard.update();
   }
 
   /** @param {boolean} [same] that it shows the same as before, in another language or theme. */
@@ -97,6 +112,7 @@ export class DeviceChart {
         this.#thresholds(),
       ],
     }, same);
+    this.#keyboard.update();
   }
 
   /** What changes with each message. */
@@ -121,6 +137,7 @@ export class DeviceChart {
 
   /** @param {{seriesId: string, dataIndex: number}[]} items */
   #tooltip(items) {
+    if (this.#keyboard.tooltip) return this.#keyboard.tooltip;
     const item = items.find(({ seriesId }) => seriesId === 'bad') ?? items.find(({ seriesId }) => seriesId === 'readings');
     const shown = item?.seriesId === 'bad' ? this.#view.bad : this.#view.points;
     const [time, value] = shown[item?.dataIndex ?? -1] ?? [];

@@ -2,7 +2,8 @@
 import { SampleSeries } from '../../model/samples.js';
 import { ranges } from '../../model/series.js';
 import { thresholdsOf } from '../../model/thresholds.js';
-import { find } from '../dom.js';
+import { ChartTable } from '../chart-table.js';
+import { find, visible } from '../dom.js';
 import { LoadState } from '../load-state.js';
 import { rangeSegment } from '../range-segment.js';
 import { Segmented } from '../segmented.js';
@@ -26,6 +27,8 @@ const wantedPoints = 500;
 export class DeviceHistory {
   #session;
   #container;
+  #speaker;
+  #table;
   #state;
   #range;
   #request;
@@ -51,6 +54,8 @@ export class DeviceHistory {
     this.#session = session;
     this.#signal = signal;
     this.#container = find(section, '#device-chart', HTMLElement);
+    this.#speaker = find(section, '#device-speaker', HTMLElement);
+    this.#table = new ChartTable(section, session, { name: 'history-as', values: () => this.#values }, signal);
     this.#range = new Segmented(find(section, '#drawer-range', HTMLElement), (history) => address.replace({ history }), signal);
     this.#request = session.ask((asking) => this.#fetch(asking), (readings) => this.#addArchived(readings), signal);
     this.#request.subscribe(() => this.#request.phase !== 'loading' && this.update(), { signal });
@@ -79,7 +84,7 @@ export class DeviceHistory {
     this.#device = device;
     this.#alerts = alerts;
     this.#charting = new AbortController();
-    this.#chart = new DeviceChart(this.#container, this.#session, this.#charting.signal);
+    this.#chart = new DeviceChart(this.#container, this.#speaker, this.#session, this.#charting.signal);
     this.#load();
   }
 
@@ -156,9 +161,19 @@ export class DeviceHistory {
     // The newest reading alone is there before the archive has answered.
     const fewest = this.#request.phase === 'loading' ? 2 : 1;
     this.#state.update(this.#request, { empty: this.#samples.size < fewest });
-    if (!this.#device) return;
+    this.#container.setAttribute('aria-label', this.#label);
+    this.#table.update();
+  }
+
+  /** Which device it is, over which time. */
+  get #label() {
     const { locale } = this.#session;
-    const values = { device: this.#device.device_id, range: rangeSegment(this.#chosen, locale).label };
-    this.#container.setAttribute('aria-label', locale.t(texts.deviceChartLabel, values));
+    const values = { device: visible(this.#device?.device_id ?? ''), range: rangeSegment(this.#chosen, locale).label };
+    return locale.t(texts.deviceChartLabel, values);
+  }
+
+  /** What is shown, as a table; null while there is no device. */
+  get #values() {
+    return this.#chart && { caption: this.#label, columns: this.#chart.columns, rows: this.#chart.rows };
   }
 }

@@ -1,4 +1,5 @@
 // @ts-check
+import { ChartKeyboard } from '../../components/chart-keyboard.js';
 import { stateBounds, timeAxis, timeChart, valueAxis, zoom } from '../../components/chart-style.js';
 import { ChartSurface } from '../../components/chart-surface.js';
 import { currentPalette } from '../../components/palette.js';
@@ -7,6 +8,7 @@ import { tooltip, tooltipStyle } from '../../components/tooltip.js';
 import { terms } from '../../locale/terms.js';
 import { bandHeight, drawable } from '../../model/drawable.js';
 import { nearThresholds, thresholdsOf } from '../../model/thresholds.js';
+import { aggregatedColumns, aggregatedRows, pointRow } from './aggregated-values.js';
 import { texts } from './texts.js';
 
 /**
@@ -35,6 +37,7 @@ const roomForNames = 560;
 export class AggregatedChart {
   #container;
   #surface;
+  #keyboard;
   #session;
   #palette;
   /** @type {AggregatedView} */
@@ -42,14 +45,25 @@ export class AggregatedChart {
 
   /**
    * @param {HTMLElement} container
+   * @param {HTMLElement} speaker A live region, for what the keyboard comes to.
    * @param {Session} session
    * @param {AbortSignal} signal
    */
-  constructor(container, session, signal) {
+  constructor(container, speaker, session, signal) {
     this.#container = container;
     this.#session = session;
     this.#palette = currentPalette();
     this.#surface = new ChartSurface(container, { onReady: () => this.#draw() }, signal);
+    this.#keyboard = new ChartKeyboard(container, session, { surface: this.#surface, rows: () => this.rows, speaker }, signal);
+  }
+
+  /** What the table of the chart's values tells of each row. */
+  get columns() {
+    return aggregatedColumns(this.#view, this.#session.locale);
+  }
+
+  get rows() {
+    return aggregatedRows(this.#view, this.#session.locale, this.#session.clock.now());
   }
 
   /**
@@ -75,6 +89,7 @@ export class AggregatedChart {
     this.#view = { ...this.#view, points };
     const yAxis = [{ id: 'values' }, this.#countBounds()];
     this.#surface.update({ xAxis: this.#timeBounds(), yAxis, series: [...this.#data(), this.#thresholds()] });
+    this.#keyboard.update();
   }
 
   /** @param {boolean} [same] that it shows the same as before, in another language or theme. */
@@ -111,6 +126,7 @@ export class AggregatedChart {
       dataZoom: zoom(palette),
       series: [...mergeSeries(this.#series(), this.#data()), this.#thresholds()],
     }, same);
+    this.#keyboard.update();
   }
 
   /** Lines have no mark in the legend, as they have none in the chart. */
@@ -279,19 +295,12 @@ export class AggregatedChart {
 
   /** @param {{seriesId: string, dataIndex: number}[]} items What the pointer is over, one for each series. */
   #tooltip(items) {
-    const { locale } = this.#session;
-    const { points, spec, step } = this.#view;
-    const point = points[items.find(({ seriesId }) => seriesId === 'devices')?.dataIndex ?? -1];
+    if (this.#keyboard.tooltip) return this.#keyboard.tooltip;
+    const { locale, clock } = this.#session;
+    const point = this.#view.points[items.find(({ seriesId }) => seriesId === 'devices')?.dataIndex ?? -1];
     if (!point) return '';
-    const span = `${locale.time(point.start)} – ${locale.time(point.start + step)}`;
-    const head = point.final ? span : `${span} (${locale.t(texts.inProgress)})`;
-    return tooltip(head, [
-      [locale.t(terms.maximum), locale.aggregate(point.max, spec)],
-      [locale.t(terms.average), locale.aggregate(point.average, spec)],
-      [locale.t(terms.minimum), locale.aggregate(point.min, spec)],
-      [locale.t(texts.deviceCount), locale.number(point.devices)],
-      [locale.t(texts.readings), locale.number(point.count)],
-    ]);
+    const { head, pairs } = pointRow(point, this.#view, locale, clock.now());
+    return tooltip(head, pairs);
   }
 }
 

@@ -1,4 +1,5 @@
 // @ts-check
+import { ChartTable } from '../../components/chart-table.js';
 import { find } from '../../components/dom.js';
 import { LoadState } from '../../components/load-state.js';
 import { rangeSegment } from '../../components/range-segment.js';
@@ -25,6 +26,7 @@ const fewest = 12;
 export class AggregatedPanel {
   #session;
   #chart;
+  #table;
   #tiles;
   #range;
   #container;
@@ -46,7 +48,8 @@ export class AggregatedPanel {
     const { address, preferences } = session;
     this.#session = session;
     this.#container = find(panel, '#aggregated-chart', HTMLElement);
-    this.#chart = new AggregatedChart(this.#container, session, signal);
+    this.#chart = new AggregatedChart(this.#container, find(panel, '#aggregated-speaker', HTMLElement), session, signal);
+    this.#table = new ChartTable(panel, session, { name: 'chart-as', values: () => this.#values }, signal);
     this.#tiles = new TypeTiles(root, find(panel, '#type-tiles', HTMLElement), session, (chart) => {
       preferences.deviceType = chart;
       address.replace({ chart });
@@ -133,6 +136,11 @@ export class AggregatedPanel {
   /** Shows everything anew: in another language, theme, range or type. */
   show() {
     const { locale, plant } = this.#session;
+    if (this.#changed && plant.known) {
+      // The greeting may have come before the page.
+      this.reload();
+      return;
+    }
     this.#range.offer(ranges.map((range) => rangeSegment(range, locale)));
     this.#range.value = this.#chosen.name;
     this.#tiles.offer(this.#type);
@@ -160,6 +168,14 @@ export class AggregatedPanel {
     this.#tiles.update();
     this.#state.update(this.#request, { empty: !newest });
     this.#container.setAttribute('aria-label', this.#label(newest));
+    this.#table.update();
+  }
+
+  /** What is shown, as a table. */
+  get #values() {
+    const { locale } = this.#session;
+    const values = { type: this.#session.typeName(this.#type), range: rangeSegment(this.#chosen, locale).label };
+    return { caption: locale.t(texts.chartCaption, values), columns: this.#chart.columns, rows: this.#chart.rows };
   }
 
   /** @param {WindowPoint | undefined} newest */

@@ -34,6 +34,7 @@ export const texts = {
     zh: '{type}，{range}。最新：平均 {average}，最大 {max}，最小 {min}，{count} 台设备。',
   },
   chartEmpty: { en: '{type}, {range}. No readings.', zh: '{type}，{range}。没有读数。' },
+  chartCaption: { en: '{type} · {range}', zh: '{type} · {range}' },
   tileRange: { en: '{min} – {max}', zh: '{min} – {max}' },
 
   statusTitle: { en: 'Device status', zh: '设备状态分布' },
@@ -55,7 +56,6 @@ export const texts = {
   streamNote: { en: 'The newest {count} readings', zh: '最近 {count} 条读数' },
   streamEmpty: { en: 'Nothing has been read yet. Devices appear here with their first reading.', zh: '还没有读数。设备上报后会显示在这里。' },
   streamNoMatch: { en: 'No device matches these filters.', zh: '没有符合条件的设备。' },
-  time: { en: 'Time', zh: '时间' },
   device: { en: 'Device', zh: '设备' },
   alerts: { en: 'Alerts', zh: '告警' },
 
