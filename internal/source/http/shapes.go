@@ -142,6 +142,9 @@ func parseLine(line []byte) (*foreign, error) {
 	if problem != "" {
 		return nil, iot.Invalid("timestamp", "%s", problem)
 	}
+	if d.Next() {
+		return nil, iot.Invalid("", "not a line of the line protocol: another point follows in it")
+	}
 	for i := range f.points {
 		f.points[i].Time = at
 	}

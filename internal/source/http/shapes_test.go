@@ -1,11 +1,15 @@
 package httpsource_test
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/influxdata/line-protocol/v2/lineprotocol"
+	"pgregory.net/rapid"
 
 	"iotmon/internal/iot"
 	"iotmon/internal/mapping"
@@ -70,6 +74,70 @@ func TestTheShapesOfOtherProgramsAreMapped(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Strings of the line protocol may hold line breaks, such as a program's message. What looks like a point within one is none.
+func TestAStringMayHoldLines(t *testing.T) {
+	const lines = "application/vnd.influx.line-protocol"
+	const point = "boiler,host=b1,site=n temp_f=212 1772366398"
+	for name, test := range map[string]struct {
+		body               string
+		accepted, rejected int
+	}{
+		"a string of two lines":                 {`boiler,host=a,site=n note="one` + "\n" + `two",temp_f=1 1772366398`, 1, 0},
+		"a point in a string":                   {`boiler,host=a,site=n note="x` + "\n" + point + "\n" + `",temp_f=1 1772366398` + "\n" + point, 2, 0},
+		"an escaped quote before the point":     {`boiler,host=a,site=n note="x\"` + "\n" + point + "\n" + `",temp_f=1 1772366398`, 1, 0},
+		"an escaped backslash ends it":          {`boiler,host=a,site=n note="x\\",temp_f=1 1772366398` + "\n" + point, 2, 0},
+		"quotes in tags":                        {`boiler,host="a,site="n temp_f=1 1772366398` + "\n" + point, 2, 0},
+		"an escaped equals sign":                {`boiler,host=a,site=n a\="b=1,temp_f=1 1772366398` + "\n" + point, 2, 0},
+		"a quote in a comment":                  {`# a x="` + "\n" + point, 1, 0},
+		"a string that does not end":            {`boiler,host=a,site=n note="x,temp_f=1 1772366398` + "\n" + point + "\n" + point, 2, 1},
+		"a backslash at the end of a line":      {`boiler,host=a,site=n temp_f=1 1772366398\` + "\n" + point, 1, 1},
+		"blanks before points":                  {"  " + point + "\n \t" + point, 2, 0},
+		"line breaks of Windows within and out": {"boiler,host=a,site=n note=\"one\r\ntwo\",temp_f=1 1772366398\r\n" + point + "\r\n", 2, 0},
+	} {
+		var log memoryLog
+		h := newHandler(t, &log, func(o *httpsource.Options) { o.Mapping = boilers(t) })
+		got := result(t, postTo(h, "/api/v1/readings", lines, test.body))
+		if got.Accepted != test.accepted || len(got.Rejected) != test.rejected {
+			t.Errorf("%s: got %+v, want %d accepted and %d rejected", name, got, test.accepted, test.rejected)
+		}
+	}
+}
+
+// Whatever a well-kept encoder writes comes in as the points that it was given.
+func TestEncodedPointsComeIn(t *testing.T) {
+	text := rapid.StringOfN(rapid.SampledFrom([]rune("a\"\\ ,=#\n\t\r'é")), 1, 12, -1)
+	name := rapid.StringOfN(rapid.SampledFrom([]rune("a\" ,=#é")), 1, 6, -1)
+	rapid.Check(t, func(rt *rapid.T) {
+		var encoder lineprotocol.Encoder
+		n := rapid.IntRange(1, 5).Draw(rt, "points")
+		for i := range n {
+			encoder.StartLine("boiler")
+			encoder.AddTag("a", name.Draw(rt, "tag"))
+			encoder.AddTag("host", fmt.Sprint("h", i))
+			encoder.AddTag("site", "n")
+			for j := range rapid.IntRange(0, 2).Draw(rt, "strings") {
+				encoder.AddField(fmt.Sprint(name.Draw(rt, "field"), j), lineprotocol.MustNewValue(text.Draw(rt, "string")))
+			}
+			encoder.AddField("temp_f", lineprotocol.MustNewValue(212.0))
+			encoder.EndLine(noon.Add(-2 * time.Second))
+		}
+		if encoder.Err() != nil {
+			rt.Skip("a name that cannot be written")
+		}
+		var log memoryLog
+		h := newHandler(t, &log, func(o *httpsource.Options) { o.Mapping = boilers(t) })
+		w := postTo(h, "/api/v1/readings", "application/vnd.influx.line-protocol", string(encoder.Bytes()))
+		if len(log.readings) != n {
+			rt.Fatalf("%q: got %s, want %d readings", encoder.Bytes(), w.Body, n)
+		}
+		for i, r := range log.readings {
+			if string(r.ID) != fmt.Sprintf("h%d-temp", i) {
+				rt.Fatalf("%q: got %s, want h%d-temp", encoder.Bytes(), r.ID, i)
+			}
+		}
+	})
 }
 
 func TestTheReasonListsTheNamesOfUnmappedValues(t *testing.T) {
