@@ -21,6 +21,7 @@ export const texts = {
 
   chart: { en: 'chart', zh: '图表' },
   chartKeys: { en: 'Arrow keys: values. + and −: zoom. 0: everything. Esc: leave.', zh: '方向键：逐点查看；+ −：缩放；0：全部；Esc：退出。' },
+  rowKeys: { en: 'Arrow keys go from row to row.', zh: '使用方向键逐行移动。' },
   asTable: { en: 'Table', zh: '表格' },
   asTableHint: { en: 'Show the values of the chart as a table', zh: '以表格显示图表中的数值' },
   gap: { en: 'no readings', zh: '没有读数' },

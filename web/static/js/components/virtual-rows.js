@@ -1,4 +1,5 @@
 // @ts-check
+import { RowKeyboard } from './row-keyboard.js';
 
 /** So many rows beyond each edge are there too, so that scrolling by a little shows no blank. */
 const overscan = 3;
@@ -8,7 +9,7 @@ const usualHeight = 28;
 
 /**
  * Shows a long list of rows of equal height through a scrolling frame: only the rows that can be seen exist, between two spacers that
- * stand for the rest. Rows are made once and written again and again.
+ * stand for the rest. Rows are made once and written again and again. The list is one stop of the Tab key.
  *
  * @template {{element: HTMLElement}} Row
  */
@@ -26,6 +27,7 @@ export class VirtualRows {
   /** The first rows are shown, and so many of them, whatever can be seen; 0 for what can be seen. */
   #printed = 0;
   #sizes;
+  #keyboard;
 
   /**
    * @param {object} options
@@ -34,6 +36,8 @@ export class VirtualRows {
    * @param {() => HTMLElement} options.spacer Makes an element whose height is that of the rows that are not there.
    * @param {() => Row} options.make
    * @param {(row: Row, index: number) => void} options.write Has a row show the item of an index.
+   * @param {(index: number) => string | undefined} [options.keyOf] Tells items apart: the focus stays with its item when others come before
+   *   it. Not needed where the items stand still while the keyboard is among them.
    * @param {number} options.printed How many rows are printed on paper: the first ones, whatever can be seen.
    * @param {AbortSignal} options.signal
    */
@@ -43,6 +47,7 @@ export class VirtualRows {
     this.#above = spacer();
     this.#below = spacer();
     list.append(this.#above, this.#below);
+    this.#keyboard = new RowKeyboard(frame, this, options.keyOf, signal);
     // Reading sizes after writing would have the page laid out twice.
     this.#sizes = new ResizeObserver(() => this.#measure());
     this.#sizes.observe(frame);
@@ -57,6 +62,46 @@ export class VirtualRows {
 
   get rows() {
     return this.#rows;
+  }
+
+  get count() {
+    return this.#count;
+  }
+
+  /** The index of the first row that exists. */
+  get first() {
+    return this.#first;
+  }
+
+  /** The indexes of the first and the last row that can be seen in full. @returns {[number, number]} */
+  get seen() {
+    const last = Math.floor((this.#scrolled + this.#seen) / this.#height) - 1;
+    return [Math.ceil(this.#scrolled / this.#height), Math.max(0, Math.min(last, this.#count - 1))];
+  }
+
+  /**
+   * Returns the index of the row that holds an element, -1 if none does.
+   *
+   * @param {Element | null} element
+   */
+  indexOf(element) {
+    const at = this.#rows.findIndex((row) => row.element.contains(element));
+    return at < 0 ? -1 : this.#first + at;
+  }
+
+  /**
+   * Has a row exist, and returns it.
+   *
+   * @param {number} index
+   */
+  reveal(index) {
+    if (!this.#rows[index - this.#first]) {
+      const { frame } = this.#options;
+      frame.scrollTop = index * this.#height - this.#seen / 2;
+      this.#scrolled = frame.scrollTop;
+      this.draw();
+    }
+    return this.#rows[index - this.#first];
   }
 
   #measure() {
@@ -77,6 +122,7 @@ export class VirtualRows {
   show(count) {
     this.#count = count;
     this.draw();
+    this.#keyboard.follow();
   }
 
   /**
@@ -92,11 +138,14 @@ export class VirtualRows {
   /** Writes the rows that can be seen. */
   draw() {
     const [first, last] = this.#range();
+    const { focused } = this.#keyboard;
     this.#turn(first - this.#first, last - first);
     this.#first = first;
+    if (focused >= 0 && this.#keyboard.focused !== focused) this.#keyboard.leave();
     this.#rows.forEach((row, i) => this.#options.write(row, first + i));
     this.#space(this.#above, first);
     this.#space(this.#below, this.#count - last);
+    this.#keyboard.update();
   }
 
   /** @returns {[number, number]} The first index and the one after the last. */

@@ -28,6 +28,7 @@ export function loadDrawer(signal) {
  * keyboard inside and closes it on Escape. As it hides the page from eyes and ears, it says itself what the page says beside it.
  */
 export class DeviceDrawer {
+  #root;
   #dialog;
   #session;
   #facts;
@@ -46,6 +47,8 @@ export class DeviceDrawer {
   #forgotten = false;
   /** What had the focus when the drawer was opened. @type {HTMLElement | null} */
   #opener = null;
+  /** What it led to: the rows of a list go on behind the drawer. */
+  #link = '';
 
   /**
    * @param {HTMLElement} root Where the dialog is.
@@ -55,6 +58,7 @@ export class DeviceDrawer {
    */
   constructor(root, session, home, signal) {
     const dialog = find(root, '#drawer', HTMLDialogElement);
+    this.#root = root;
     this.#dialog = dialog;
     this.#session = session;
     this.#signal = signal;
@@ -100,7 +104,9 @@ export class DeviceDrawer {
   /** The keyboard goes back to where the drawer was opened; the row it was opened from may be gone. */
   #restoreFocus() {
     const opener = this.#opener;
-    if (opener?.isConnected) opener.focus();
+    const links = [...this.#root.querySelectorAll('a')].filter((link) => link.getAttribute('href') === this.#link);
+    const same = this.#link && opener?.getAttribute('href') !== this.#link ? links[0] : opener;
+    if (same?.isConnected) same.focus();
     // What is no longer shown keeps the focus until the next frame.
     const focused = document.activeElement;
     if (focused === null || focused === document.body || this.#dialog.contains(focused)) this.#home.focus();
@@ -119,6 +125,7 @@ export class DeviceDrawer {
     if (!this.#dialog.open) {
       const from = document.activeElement;
       this.#opener = from instanceof HTMLElement && from !== document.body ? from : null;
+      this.#link = from?.getAttribute('href') ?? '';
       this.#dialog.showModal();
     }
     this.#dialog.scrollTop = 0;

@@ -53,6 +53,7 @@ export class AlertPanel {
       },
       make: () => new AlertItem(),
       write: (item, i) => this.#write(item, i),
+      keyOf: (i) => this.#listed[i]?.id,
       printed: printedAlerts,
       signal,
     });

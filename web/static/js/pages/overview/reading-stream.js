@@ -17,6 +17,9 @@ import { texts } from './texts.js';
 /** The rows hold still for so long after the mouse has moved over them last, in milliseconds. */
 const patience = 15_000;
 
+/** Keys by which the keyboard comes to a row. */
+const walking = new Set(['Tab', 'ArrowUp', 'ArrowDown', 'PageUp', 'PageDown', 'Home', 'End']);
+
 /** So many rows are printed on paper. */
 const printedRows = 40;
 
@@ -87,8 +90,12 @@ export class ReadingStream {
     body.addEventListener('pointerenter', point, { signal });
     body.addEventListener('pointermove', point, { signal });
     body.addEventListener('pointerleave', () => (this.#pointed = -Infinity), { signal });
-    body.addEventListener('keyup', ({ key }) => (this.#walked ||= key === 'Tab'), { signal });
-    body.addEventListener('focusout', () => (this.#walked = false), { signal });
+    for (const type of /** @type {const} */ (['keydown', 'keyup'])) {
+      body.addEventListener(type, ({ key }) => (this.#walked ||= walking.has(key) && (type === 'keyup' || key !== 'Tab')), { signal });
+    }
+    body.addEventListener('focusout', ({ relatedTarget: next }) => {
+      if (!(next instanceof Node && body.contains(next))) this.#walked = false;
+    }, { signal });
     body.addEventListener('click', (event) => {
       // The whole row opens its device; the link in it does so by itself.
       const row = event.target instanceof Element && !event.target.closest('a') ? event.target.closest('tr') : null;
