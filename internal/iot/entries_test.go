@@ -124,6 +124,7 @@ func TestRuleEntriesAreRefusedForWhatTheyHold(t *testing.T) {
 		"a device of no name":  {func(e *iot.RuleEntry) { e.Rule.Devices = []iot.DeviceID{""} }, "device_id", "missing"},
 		"too many devices":     {func(e *iot.RuleEntry) { e.Rule.Devices = make([]iot.DeviceID, 1001) }, "devices", "more than 1000"},
 		"a label of no name":   {func(e *iot.RuleEntry) { e.Rule.Labels = map[string]string{"": "x"} }, "labels", "missing"},
+		"another condition":    {func(e *iot.RuleEntry) { e.Rule.Kind = "moon" }, "kind", "unknown condition"},
 		"a long text":          {func(e *iot.RuleEntry) { e.Rule.Text = strings.Repeat("x", 257) }, "text", "longer than 256"},
 		"a type with a blank ": {func(e *iot.RuleEntry) { e.Rule.Type = " t" }, "device_type", "white space"},
 	} {
@@ -132,6 +133,7 @@ func TestRuleEntriesAreRefusedForWhatTheyHold(t *testing.T) {
 		mustRefuse(t, name, e.Normalize(), test.field, test.reason)
 	}
 	for _, rule := range iot.BuiltinRules() {
+		rule.Version = 1
 		e := iot.RuleEntry{Version: 1, Rule: rule}
 		if err := e.Normalize(); err != nil || !reflect.DeepEqual(e.Rule, rule) {
 			t.Errorf("%s: got %+v, %v, want it unchanged", rule.Name, e.Rule, err)

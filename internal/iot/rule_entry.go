@@ -19,8 +19,8 @@ type RuleEntry struct {
 // MaxRuleDelay is the maximum of Rule.For and Rule.ClearFor.
 const MaxRuleDelay = 31 * 24 * time.Hour
 
-// Normalize checks the entry and puts its texts into canonical form. It does not know which device types there are. The
-// error is an *InvalidError.
+// Normalize checks the entry and puts its texts into canonical form. Rule.Version becomes the entry's. It does not know which
+// device types there are. The error is an *InvalidError.
 func (e *RuleEntry) Normalize() error {
 	if e.Version < 1 {
 		return Invalid("version", "must be at least 1 (got %d)", e.Version)
@@ -35,8 +35,12 @@ func (e *RuleEntry) Normalize() error {
 		}
 		return nil
 	}
+	r.Version = e.Version
 	if err := r.Selector.normalize(); err != nil {
 		return err
+	}
+	if r.Kind != Threshold {
+		return Invalid("kind", "unknown condition (got %s)", Quote(string(r.Kind)))
 	}
 	if r.Severity.Rank() < 0 {
 		return Invalid("severity", "must be info, warning or critical (got %s)", Quote(string(r.Severity)))

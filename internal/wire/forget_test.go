@@ -24,24 +24,6 @@ func TestAPositionIsReadAsItWasWritten(t *testing.T) {
 	})
 }
 
-func TestOnlyANullValueWithAKeyForgets(t *testing.T) {
-	for _, c := range []struct {
-		name       string
-		key, value []byte
-		want       bool
-	}{
-		{"a null value with a key", []byte("d"), nil, true},
-		{"an empty value", []byte("d"), []byte{}, false},
-		{"a reading", []byte("d"), []byte("{}"), false},
-		{"no key", nil, nil, false},
-		{"an empty key", []byte{}, nil, false},
-	} {
-		if got := wire.IsForget(c.key, c.value); got != c.want {
-			t.Errorf("%s: got %v, want %v", c.name, got, c.want)
-		}
-	}
-}
-
 // An older version may have admitted longer texts, and its states must still be decoded.
 func TestAStateIsReadHoweverLongItsTextsAre(t *testing.T) {
 	long := strings.Repeat("<\u2028", wire.MaxMessage)

@@ -1,0 +1,197 @@
+package wire
+
+import (
+	"time"
+
+	"iotmon/internal/iot"
+)
+
+// statusReport is the JSON of a status record.
+type statusReport struct {
+	Status     iot.Reported `json:"status"`
+	Reason     string       `json:"reason,omitempty"`
+	Time       time.Time    `json:"time"`
+	Session    int64        `json:"session,omitempty"`
+	Historical bool         `json:"historical,omitempty"`
+}
+
+// AppendStatusReport appends the JSON of a status report.
+func AppendStatusReport(dst []byte, s *iot.StatusReport) []byte {
+	return appendJSON(dst, statusReport(*s))
+}
+
+// DecodeStatusReport decodes what AppendStatusReport wrote, and admits it by the time at which it was appended to the log. The
+// error is an *iot.InvalidError.
+func DecodeStatusReport(data []byte, appended time.Time, by *iot.Admission) (iot.StatusReport, error) {
+	var m statusReport
+	if err := decodeObject(data, MaxMessage, &m); err != nil {
+		return iot.StatusReport{}, err
+	}
+	s := iot.StatusReport(m)
+	if err := s.Normalize(appended, by); err != nil {
+		return iot.StatusReport{}, err
+	}
+	return s, nil
+}
+
+// deviceEntry is the JSON of a registry entry.
+type deviceEntry struct {
+	Version int64              `json:"version"`
+	Forget  bool               `json:"forget,omitempty"`
+	Name    string             `json:"name,omitempty"`
+	Area    iot.Area           `json:"area,omitempty"`
+	Labels  map[string]string  `json:"labels,omitempty"`
+	Limits  map[string]float64 `json:"limits,omitempty"`
+	// Interval is in microseconds.
+	Interval int64 `json:"interval_us,omitempty"`
+	Retired  bool  `json:"retired,omitempty"`
+}
+
+func toDeviceEntry(e *iot.DeviceEntry) deviceEntry {
+	return deviceEntry{
+		Version: e.Version, Forget: e.Forget, Name: e.Name, Area: e.Area, Labels: e.Labels, Limits: e.Limits,
+		Interval: e.Interval.Microseconds(), Retired: e.Retired,
+	}
+}
+
+func (m *deviceEntry) entry() (iot.DeviceEntry, error) {
+	interval, err := microseconds("interval", m.Interval)
+	return iot.DeviceEntry{
+		Version: m.Version, Forget: m.Forget, Name: m.Name, Area: m.Area, Labels: m.Labels, Limits: m.Limits,
+		Interval: interval, Retired: m.Retired,
+	}, err
+}
+
+// AppendDeviceEntry appends the JSON of a registry entry.
+func AppendDeviceEntry(dst []byte, e *iot.DeviceEntry) []byte {
+	return appendJSON(dst, toDeviceEntry(e))
+}
+
+// DecodeDeviceEntry decodes what AppendDeviceEntry wrote. The error is an *iot.InvalidError.
+func DecodeDeviceEntry(data []byte) (iot.DeviceEntry, error) {
+	var m deviceEntry
+	if err := decodeObject(data, MaxMessage, &m); err != nil {
+		return iot.DeviceEntry{}, err
+	}
+	e, err := m.entry()
+	if err == nil {
+		err = e.Normalize()
+	}
+	if err != nil {
+		return iot.DeviceEntry{}, err
+	}
+	return e, nil
+}
+
+// command is the JSON of a command.
+type command struct {
+	ID       string     `json:"id"`
+	Action   iot.Action `json:"action"`
+	Actor    string     `json:"actor"`
+	Reason   string     `json:"reason,omitempty"`
+	Time     time.Time  `json:"time"`
+	Alert    string     `json:"alert,omitempty"`
+	Rule     string     `json:"alert_type,omitempty"`
+	Until    time.Time  `json:"until,omitzero"`
+	Revision int64      `json:"revision,omitempty"`
+}
+
+// AppendCommand appends the JSON of a command.
+func AppendCommand(dst []byte, c *iot.Command) []byte { return appendJSON(dst, command(*c)) }
+
+// DecodeCommand decodes what AppendCommand wrote. The error is an *iot.InvalidError.
+func DecodeCommand(data []byte) (iot.Command, error) {
+	var m command
+	if err := decodeObject(data, MaxMessage, &m); err != nil {
+		return iot.Command{}, err
+	}
+	c := iot.Command(m)
+	if err := c.Normalize(); err != nil {
+		return iot.Command{}, err
+	}
+	return c, nil
+}
+
+// ruleEntry is the JSON of a rule with its version. Delays are in microseconds.
+type ruleEntry struct {
+	Version   int64          `json:"version"`
+	Deleted   bool           `json:"deleted,omitempty"`
+	Name      string         `json:"alert_type"`
+	Selector  *ruleSelector  `json:"selector,omitempty"`
+	Condition *ruleCondition `json:"condition,omitempty"`
+	For       int64          `json:"for_us,omitempty"`
+	ClearFor  int64          `json:"clear_for_us,omitempty"`
+	Severity  iot.Severity   `json:"severity,omitempty"`
+	Text      string         `json:"text,omitempty"`
+}
+
+type ruleSelector struct {
+	Tenant  iot.Tenant        `json:"tenant,omitempty"`
+	Area    iot.Area          `json:"area,omitempty"`
+	Type    iot.DeviceType    `json:"device_type,omitempty"`
+	Labels  map[string]string `json:"labels,omitempty"`
+	Devices []iot.DeviceID    `json:"devices,omitempty"`
+}
+
+type ruleCondition struct {
+	Kind       iot.ConditionKind `json:"kind,omitempty"`
+	Below      bool              `json:"below,omitempty"`
+	Threshold  float64           `json:"threshold,omitempty"`
+	Hysteresis float64           `json:"hysteresis,omitempty"`
+}
+
+func toRuleEntry(e *iot.RuleEntry) ruleEntry {
+	m := ruleEntry{Version: e.Version, Deleted: e.Deleted, Name: e.Rule.Name}
+	if e.Deleted {
+		return m
+	}
+	r := &e.Rule
+	m.Selector, m.Condition = new(ruleSelector(r.Selector)), new(ruleCondition(r.Condition))
+	m.For, m.ClearFor = r.For.Microseconds(), r.ClearFor.Microseconds()
+	m.Severity, m.Text = r.Severity, r.Text
+	return m
+}
+
+func (m *ruleEntry) entry() (iot.RuleEntry, error) {
+	e := iot.RuleEntry{Version: m.Version, Deleted: m.Deleted, Rule: iot.Rule{Name: m.Name, Severity: m.Severity, Text: m.Text}}
+	if m.Selector != nil {
+		e.Rule.Selector = iot.Selector(*m.Selector)
+	}
+	if m.Condition != nil {
+		e.Rule.Condition = iot.Condition(*m.Condition)
+	}
+	var err error
+	if e.Rule.For, err = microseconds("for", m.For); err != nil {
+		return iot.RuleEntry{}, err
+	}
+	if e.Rule.ClearFor, err = microseconds("clear_for", m.ClearFor); err != nil {
+		return iot.RuleEntry{}, err
+	}
+	return e, e.Normalize()
+}
+
+// AppendRuleEntry appends the JSON of a rule with its version.
+func AppendRuleEntry(dst []byte, e *iot.RuleEntry) []byte { return appendJSON(dst, toRuleEntry(e)) }
+
+// DecodeRuleEntry decodes what AppendRuleEntry wrote. The error is an *iot.InvalidError.
+func DecodeRuleEntry(data []byte) (iot.RuleEntry, error) {
+	var m ruleEntry
+	if err := decodeObject(data, MaxRecord, &m); err != nil {
+		return iot.RuleEntry{}, err
+	}
+	e, err := m.entry()
+	if err != nil {
+		return iot.RuleEntry{}, err
+	}
+	return e, nil
+}
+
+// maxMicroseconds is a hundred years and more: no duration on the wire is longer, and all of them fit into a time.Duration.
+const maxMicroseconds = 200 * 366 * 24 * 3600 * 1_000_000
+
+func microseconds(field string, count int64) (time.Duration, error) {
+	if count < -maxMicroseconds || count > maxMicroseconds {
+		return 0, iot.Invalid(field, "must be a duration of less than 200 years (got %d µs)", count)
+	}
+	return time.Duration(count) * time.Microsecond, nil
+}

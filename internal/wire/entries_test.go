@@ -1,0 +1,542 @@
+package wire_test
+
+import (
+	"fmt"
+	"math"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"iotmon/internal/iot"
+	"iotmon/internal/wire"
+)
+
+// form is one kind of value on the wire, with what its tests need. Wants are values as Normalize leaves them.
+type form struct {
+	name string
+	// limit is the maximum size of the text in bytes.
+	limit  int
+	append func(any) []byte
+	decode func([]byte) (any, error)
+	draw   func(*rapid.T) any
+	// golden is a value with every field set, largest one with every text at its limit.
+	golden, largest func() any
+}
+
+func formOf[T any](
+	name string, limit int, appendTo func([]byte, *T) []byte, decode func([]byte) (T, error),
+	draw func(*rapid.T) T, golden, largest func() T,
+) form {
+	return form{
+		name, limit,
+		func(v any) []byte { value := v.(T); return appendTo(nil, &value) },
+		func(text []byte) (any, error) { return decode(text) },
+		func(t *rapid.T) any { return draw(t) },
+		func() any { return golden() }, func() any { return largest() },
+	}
+}
+
+var admission = iot.Admission{Skew: 10 * time.Second}
+
+func decodeStatus(text []byte) (iot.StatusReport, error) {
+	return wire.DecodeStatusReport(text, time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), &admission)
+}
+
+var forms = []form{
+	formOf("status", wire.MaxMessage, wire.AppendStatusReport, decodeStatus, drawStatus, goldenStatus, largestStatus),
+	formOf("device", wire.MaxMessage, wire.AppendDeviceEntry, wire.DecodeDeviceEntry, drawEntry, goldenEntry, largestEntry),
+	formOf("command", wire.MaxMessage, wire.AppendCommand, wire.DecodeCommand, drawCommand, goldenCommand, largestCommand),
+	formOf("rule", wire.MaxRecord, wire.AppendRuleEntry, wire.DecodeRuleEntry, drawRule, goldenRule, largestRule),
+	formOf("settings", wire.MaxRecord, wire.AppendSettings, wire.DecodeSettings, drawSettings, goldenSettings, largestSettings),
+	formOf("in_force_rule", wire.MaxRecord, wire.AppendRuleInForce, wire.DecodeRuleInForce,
+		func(t *rapid.T) iot.RuleInForce {
+			return iot.RuleInForce{RuleEntry: drawRule(t), Position: drawPosition(t)}
+		},
+		func() iot.RuleInForce {
+			return iot.RuleInForce{RuleEntry: goldenRule(), Position: goldenAlert().Position}
+		},
+		func() iot.RuleInForce { return iot.RuleInForce{RuleEntry: largestRule(), Position: lastPosition} }),
+	formOf("in_force_settings", wire.MaxRecord, wire.AppendSettingsInForce, wire.DecodeSettingsInForce,
+		func(t *rapid.T) iot.SettingsInForce {
+			return iot.SettingsInForce{Settings: drawSettings(t), Since: rapid.Int64().Draw(t, "since"), Position: drawPosition(t)}
+		},
+		func() iot.SettingsInForce {
+			return iot.SettingsInForce{Settings: goldenSettings(), Since: 1200, Position: goldenAlert().Position}
+		},
+		func() iot.SettingsInForce {
+			return iot.SettingsInForce{Settings: largestSettings(), Since: math.MaxInt64, Position: lastPosition}
+		}),
+	formOf("in_force_device", wire.MaxRecord, wire.AppendEntryInForce, wire.DecodeEntryInForce, drawEntryInForce, goldenEntryInForce, largestEntryInForce),
+	formOf("in_force_shelved", wire.MaxRecord, wire.AppendShelvedInForce, wire.DecodeShelvedInForce, drawShelved, goldenShelved, largestShelved),
+	formOf("in_force_comments", wire.MaxRecord, wire.AppendCommentsInForce, wire.DecodeCommentsInForce, drawComments, goldenComments, largestComments),
+}
+
+var lastPosition = iot.Position{Partition: math.MaxInt32, Epoch: math.MaxInt32, Offset: math.MaxInt64}
+
+func TestEntriesArePinned(t *testing.T) {
+	for _, f := range forms {
+		text := f.append(f.golden())
+		golden(t, "record_"+f.name, text)
+		if got, err := f.decode(text); err != nil || !reflect.DeepEqual(got, f.golden()) {
+			t.Errorf("%s: read back %+v, %v, want %+v", f.name, got, err, f.golden())
+		}
+	}
+	short := iot.Settings{Revision: 7, Window: time.Minute, From: at}
+	golden(t, "record_settings_level_1", wire.AppendSettings(nil, &short))
+	forget := iot.DeviceEntry{Version: 8, Forget: true}
+	golden(t, "record_device_forget", wire.AppendDeviceEntry(nil, &forget))
+	deleted := iot.RuleEntry{Version: 8, Deleted: true, Rule: iot.Rule{Name: "temperature_high"}}
+	golden(t, "record_rule_deleted", wire.AppendRuleEntry(nil, &deleted))
+}
+
+// Whatever validation lets through is read as it was written, and fits into a record.
+func TestEntriesSurviveTheWire(t *testing.T) {
+	for _, f := range forms {
+		t.Run(f.name, func(t *testing.T) {
+			rapid.Check(t, func(t *rapid.T) { mustSurvive(t, f, f.draw(t)) })
+			mustSurvive(t, f, f.largest())
+		})
+	}
+}
+
+type failer interface{ Fatalf(string, ...any) }
+
+func mustSurvive(t failer, f form, want any) {
+	text := f.append(want)
+	if len(text) > f.limit {
+		t.Fatalf("%s: got %d bytes, want at most %d", f.name, len(text), f.limit)
+	}
+	got, err := f.decode(text)
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Fatalf("%s: %.2000s: got %+v, %v, want %+v", f.name, text, got, err, want)
+	}
+	if strings.Contains(string(text), `\u003c`) {
+		t.Fatalf("%s: %s is escaped for HTML", f.name, text)
+	}
+}
+
+// A newer version may add fields that this one does not know. What is not an entry at all is refused.
+func TestEntriesAreDecodedStrictly(t *testing.T) {
+	for _, f := range forms {
+		text := f.append(f.golden())
+		extended := append([]byte(`{"added_later":{"a":[1,"x"]},`), text[1:]...)
+		if got, err := f.decode(extended); err != nil || !reflect.DeepEqual(got, f.golden()) {
+			t.Errorf("%s: got %+v, %v with an unknown field, want it ignored", f.name, got, err)
+		}
+		long := append([]byte(`{"added_later":"`+strings.Repeat("x", f.limit)+`",`), text[1:]...)
+		for name, bad := range map[string][]byte{
+			"nothing": nil, "cut off": text[:len(text)-1], "two": append(text[:len(text):len(text)], text...),
+			"a list": []byte("[]"), "a text": []byte(`"x"`), "too long": long, "another type": []byte(`{"version":"1","status":1,"id":1,"revision":"x","shelvings":1,"comments":1}`),
+			"no UTF-8": append([]byte("{\"reason\":\"\xff\","), text[1:]...),
+		} {
+			if got, err := f.decode(bad); err == nil {
+				t.Errorf("%s: %s: got %+v, want it refused", f.name, name, got)
+			}
+		}
+	}
+	for _, text := range []string{`null`, `{}`} { // A list of what is in force may be empty.
+		for _, f := range forms[:8] {
+			if got, err := f.decode([]byte(text)); err == nil {
+				t.Errorf("%s: %s: got %+v, want it refused", f.name, text, got)
+			}
+		}
+	}
+}
+
+func TestKeysOfPartitionState(t *testing.T) {
+	plain, owned := iot.Identity{ID: "device_001"}, iot.Identity{Tenant: "acme", ID: "device_001"}
+	for _, test := range []struct {
+		key      []byte
+		want     string
+		of       wire.InForce
+		rest     string
+		identity iot.Identity
+	}{
+		{wire.AppendRuleKey(nil, "temperature_high"), "rule\x1ftemperature_high", wire.RuleInForce, "temperature_high", iot.Identity{}},
+		{wire.AppendSettingsKey(nil, 1234), "settings\x1f1234", wire.SettingsInForce, "1234", iot.Identity{}},
+		{wire.AppendInForceKey(nil, wire.EntryInForce, plain), "device\x1fdevice_001", wire.EntryInForce, "device_001", plain},
+		{wire.AppendInForceKey(nil, wire.ShelvedInForce, owned), "shelved\x1facme\x1fdevice_001", wire.ShelvedInForce, "acme\x1fdevice_001", owned},
+		{wire.AppendInForceKey(nil, wire.CommentsInForce, owned), "comments\x1facme\x1fdevice_001", wire.CommentsInForce, "acme\x1fdevice_001", owned},
+	} {
+		of, rest, ok := wire.SplitInForceKey(test.key)
+		if string(test.key) != test.want || of != test.of || string(rest) != test.rest || !ok {
+			t.Errorf("got key %q, split into %q and %q, %v, want %q", test.key, of, rest, ok, test.want)
+		}
+		if test.identity == (iot.Identity{}) {
+			continue
+		}
+		if device, err := wire.DecodeDeviceKey(rest); err != nil || device != test.identity {
+			t.Errorf("%q: got device %+v, %v, want %+v", rest, device, err, test.identity)
+		}
+	}
+	for _, key := range []string{"", "rule", "rule\x1f", "\x1fx", "calendar\x1fx", "device_001"} {
+		if of, rest, ok := wire.SplitInForceKey([]byte(key)); ok {
+			t.Errorf("%q: got %q and %q, want it refused", key, of, rest)
+		}
+	}
+	for _, key := range []string{"", "\x1fd", "t\x1f", "t\x1fd\x1fe", "\xff", " d"} {
+		if device, err := wire.DecodeDeviceKey([]byte(key)); err == nil {
+			t.Errorf("%q: got %+v, want it refused", key, device)
+		}
+	}
+}
+
+func FuzzDecodeDeviceKey(f *testing.F) {
+	for _, key := range []string{"device_001", "acme\x1fdevice_001", "\x1f", "e\u0301"} {
+		f.Add([]byte(key))
+	}
+	f.Fuzz(func(t *testing.T, key []byte) {
+		device, err := wire.DecodeDeviceKey(key)
+		if err != nil {
+			return
+		}
+		if again, err := wire.DecodeDeviceKey(wire.AppendDeviceKey(nil, device)); err != nil || again != device {
+			t.Fatalf("first: %+v, again: %+v, %v", device, again, err)
+		}
+	})
+}
+
+// fuzzForm sees that what is accepted is written within the limit and then read the same.
+func fuzzForm(f *testing.F, name string) {
+	for _, form := range forms {
+		if form.name != name {
+			continue
+		}
+		f.Add(form.append(form.golden()))
+		f.Add([]byte(`{"version":1e9,"labels":{"e\u0301":" ","é":""},"areas":[{"area":"a/b"}]}`))
+		f.Fuzz(func(t *testing.T, data []byte) {
+			if value, err := form.decode(data); err == nil {
+				mustSurvive(t, form, value)
+			}
+		})
+	}
+}
+
+func FuzzDecodeStatusReport(f *testing.F)    { fuzzForm(f, "status") }
+func FuzzDecodeDeviceEntry(f *testing.F)     { fuzzForm(f, "device") }
+func FuzzDecodeCommand(f *testing.F)         { fuzzForm(f, "command") }
+func FuzzDecodeRuleEntry(f *testing.F)       { fuzzForm(f, "rule") }
+func FuzzDecodeSettings(f *testing.F)        { fuzzForm(f, "settings") }
+func FuzzDecodeRuleInForce(f *testing.F)     { fuzzForm(f, "in_force_rule") }
+func FuzzDecodeSettingsInForce(f *testing.F) { fuzzForm(f, "in_force_settings") }
+func FuzzDecodeEntryInForce(f *testing.F)    { fuzzForm(f, "in_force_device") }
+func FuzzDecodeShelvedInForce(f *testing.F)  { fuzzForm(f, "in_force_shelved") }
+func FuzzDecodeCommentsInForce(f *testing.F) { fuzzForm(f, "in_force_comments") }
+
+// Values for the golden files.
+
+func goldenStatus() iot.StatusReport {
+	return iot.StatusReport{Status: iot.ReportedOffline, Reason: "last will", Time: at.Add(1500 * time.Microsecond), Session: 17, Historical: true}
+}
+
+func goldenEntry() iot.DeviceEntry {
+	return iot.DeviceEntry{
+		Version: 7, Name: "压机 4 <主轴>", Area: "A栋/line 2/press 4", Labels: map[string]string{"owner": "maintenance", "criticality": "high"},
+		Limits: map[string]float64{"temperature_high": 65.5, "temperature_critical": 80}, Interval: 10 * time.Second, Retired: true,
+	}
+}
+
+func goldenCommand() iot.Command {
+	return iot.Command{
+		ID: "c-0001", Action: iot.Shelve, Actor: "u-17", Reason: "sensor is being replaced", Time: at, Rule: "temperature_high",
+		Until: at.Add(8 * time.Hour), Revision: 1234,
+	}
+}
+
+func goldenRule() iot.RuleEntry {
+	return iot.RuleEntry{Version: 7, Rule: iot.Rule{
+		Name: "current_low", Version: 7, Severity: iot.Info, Text: "no load",
+		Selector: iot.Selector{
+			Tenant: "acme", Area: "A栋/line 2", Type: iot.Current, Labels: map[string]string{"criticality": "high"},
+			Devices: []iot.DeviceID{"device_001", "device_002"},
+		},
+		Condition: iot.Condition{Below: true, Threshold: 0.5, Hysteresis: 0.1},
+		For:       30 * time.Second, ClearFor: time.Minute,
+	}}
+}
+
+func goldenSettings() iot.Settings {
+	return iot.Settings{Revision: 7, Window: time.Minute, From: at, Limits: &iot.Limits{
+		Lateness: 5 * time.Second, Skew: 10 * time.Second, Retention: 24 * time.Hour, Types: iot.BuiltinTypes(),
+	}}
+}
+
+func goldenEntryInForce() iot.EntryInForce {
+	return iot.EntryInForce{
+		DeviceEntry: goldenEntry(), Areas: []iot.AreaFrom{{Area: "A栋"}, {From: at, Area: goldenEntry().Area}}, Position: goldenAlert().Position,
+	}
+}
+
+func goldenShelved() iot.ShelvedInForce {
+	return iot.ShelvedInForce{Position: goldenAlert().Position, Shelvings: []iot.Shelving{
+		{Rule: "temperature_high", Until: at.Add(8 * time.Hour), Actor: "u-17", Reason: "sensor is being replaced", Since: at, Revision: 1234},
+		{OutOfService: true, Actor: "u-17", Since: at, Revision: 1200},
+	}}
+}
+
+func goldenComments() iot.CommentsInForce {
+	return iot.CommentsInForce{Position: goldenAlert().Position, Comments: []iot.Comment{
+		{ID: "c-0002", Alert: goldenAlert().ID, Actor: "u-17", Text: "bearing ordered", Time: at},
+	}}
+}
+
+// The largest values that validation lets through, of texts that JSON writes with an escape for every byte.
+
+func longest(bytes int) string { return strings.Repeat(`"`, bytes) }
+
+func numbered(i, bytes int) string { return fmt.Sprintf("%04d", i) + longest(bytes-4) }
+
+const longNumber = -1.2345678901234567e-300
+
+func largestStatus() iot.StatusReport {
+	s := goldenStatus()
+	s.Reason, s.Session = longest(iot.MaxReason), math.MaxInt64
+	return s
+}
+
+func largestEntry() iot.DeviceEntry {
+	e := iot.DeviceEntry{
+		Version: math.MaxInt64, Name: longest(iot.DefaultMaxText), Area: largestArea(), Interval: iot.MaxInterval, Retired: true,
+		Labels: make(map[string]string), Limits: make(map[string]float64),
+	}
+	for i := range iot.MaxLabels {
+		e.Labels[numbered(i, iot.MaxLabelName)] = longest(iot.DefaultMaxText)
+	}
+	for i := range iot.MaxRules {
+		e.Limits[numbered(i, iot.MaxRuleName)] = longNumber
+	}
+	return e
+}
+
+func largestArea() iot.Area {
+	return iot.Area(strings.Repeat(longest(63)+"/", iot.MaxAreaLevels-1) + longest(64))
+}
+
+func largestCommand() iot.Command {
+	c := goldenCommand()
+	c.ID, c.Actor, c.Reason, c.Rule = longest(iot.MaxCommandID), longest(iot.MaxCommandID), longest(iot.MaxReason), longest(iot.MaxRuleName)
+	c.Revision = math.MaxInt64
+	return c
+}
+
+func largestRule() iot.RuleEntry {
+	e := goldenRule()
+	e.Version, e.Rule.Version = math.MaxInt64, math.MaxInt64
+	e.Rule.Name, e.Rule.Text, e.Rule.Type = longest(iot.MaxRuleName), longest(iot.MaxRuleText), iot.DeviceType(longest(iot.DefaultMaxText))
+	e.Rule.Tenant, e.Rule.Area, e.Rule.Labels, e.Rule.Devices = iot.Tenant(longest(iot.MaxTenant)), largestArea(), largestEntry().Labels, nil
+	for range iot.MaxRuleDevices {
+		e.Rule.Devices = append(e.Rule.Devices, iot.DeviceID(longest(iot.MaxIDLength)))
+	}
+	e.Rule.Threshold, e.Rule.Hysteresis, e.Rule.For, e.Rule.ClearFor = longNumber, -longNumber, iot.MaxRuleDelay, iot.MaxRuleDelay
+	return e
+}
+
+// largestSettings has as many types as there may be, and texts up to their limit.
+func largestSettings() iot.Settings {
+	s := goldenSettings()
+	s.Revision, s.Limits.Types = math.MaxInt64, nil
+	const each = iot.MaxCatalog/iot.MaxTypes - 2*8 // Every text counts with 8 bytes more than it has.
+	for i := range iot.MaxTypes {
+		s.Limits.Types = append(s.Limits.Types, iot.TypeSpec{
+			Name: iot.DeviceType(numbered(i, 120)), Unit: longest(each - 120), Decimals: 15, Min: longNumber * 2, Max: -longNumber,
+		})
+	}
+	return s
+}
+
+func largestEntryInForce() iot.EntryInForce {
+	e := iot.EntryInForce{DeviceEntry: largestEntry(), Position: lastPosition}
+	for i := range iot.MaxAreaHistory {
+		e.Areas = append(e.Areas, iot.AreaFrom{From: at.Add(time.Duration(i)*time.Hour + time.Microsecond), Area: largestArea()})
+	}
+	return e
+}
+
+func largestShelved() iot.ShelvedInForce {
+	s := iot.ShelvedInForce{Position: lastPosition}
+	for range iot.MaxShelvings {
+		s.Shelvings = append(s.Shelvings, iot.Shelving{
+			Rule: longest(iot.MaxRuleName), Until: at.Add(time.Hour + time.Microsecond), Actor: longest(iot.MaxCommandID),
+			Reason: longest(iot.MaxReason), Since: at.Add(time.Microsecond), Revision: math.MaxInt64,
+		})
+	}
+	return s
+}
+
+func largestComments() iot.CommentsInForce {
+	c := iot.CommentsInForce{Position: lastPosition}
+	for range iot.MaxComments {
+		id := longest(iot.MaxCommandID)
+		c.Comments = append(c.Comments, iot.Comment{ID: id, Alert: id, Actor: id, Text: longest(iot.MaxReason), Time: at.Add(time.Microsecond)})
+	}
+	return c
+}
+
+// Values as strange as validation lets through. Each is drawn and normalized; what cannot be is drawn again.
+
+func drawValid[T any](t *rapid.T, draw func() T, normalize func(*T) error) T {
+	for range 50 {
+		if value := draw(); normalize(&value) == nil {
+			return value
+		}
+	}
+	t.Skip("nothing valid was drawn")
+	panic("unreachable")
+}
+
+func drawText(t *rapid.T, label string) string {
+	return rapid.OneOf(rapid.Just(""), rapid.StringN(0, 20, 60), rapid.StringMatching(`[<>&"\\/ '=é栋𝒳ﬀ]{1,30}`)).Draw(t, label)
+}
+
+func drawKey(t *rapid.T, label string) string {
+	return rapid.OneOf(rapid.StringMatching(`[a-z<>&"\\é栋]{1,20}`), rapid.StringN(1, 10, 40)).Draw(t, label)
+}
+
+func drawMoment(t *rapid.T, label string) time.Time {
+	return time.UnixMicro(rapid.Int64Range(iot.DefaultEarliest*1e6, 253_370_764_800_000_000-1).Draw(t, label)).UTC()
+}
+
+func drawStatus(t *rapid.T) iot.StatusReport {
+	return drawValid(t, func() iot.StatusReport {
+		return iot.StatusReport{
+			Status: rapid.SampledFrom([]iot.Reported{iot.ReportedOnline, iot.ReportedOffline, iot.ReportedBad}).Draw(t, "status"),
+			Reason: drawText(t, "reason"), Time: drawMoment(t, "time"), Session: rapid.Int64Range(0, math.MaxInt64).Draw(t, "session"),
+			Historical: rapid.Bool().Draw(t, "historical"),
+		}
+	}, func(s *iot.StatusReport) error { return s.Normalize(s.Time, &admission) })
+}
+
+func drawEntry(t *rapid.T) iot.DeviceEntry {
+	return drawValid(t, func() iot.DeviceEntry {
+		e := iot.DeviceEntry{Version: rapid.Int64Range(1, math.MaxInt64).Draw(t, "version"), Forget: rapid.Bool().Draw(t, "forget")}
+		if e.Forget {
+			return e
+		}
+		e.Name, e.Area = drawText(t, "name"), iot.Area(drawText(t, "area")).Canonical()
+		e.Interval, e.Retired = time.Duration(rapid.Int64Range(0, 1e15).Draw(t, "interval")), rapid.Bool().Draw(t, "retired")
+		e.Labels, e.Limits = make(map[string]string), make(map[string]float64)
+		for range rapid.IntRange(0, 3).Draw(t, "labels") {
+			e.Labels[drawKey(t, "label")] = drawText(t, "text")
+			e.Limits[drawKey(t, "rule")] = rapid.Float64().Draw(t, "limit")
+		}
+		return e
+	}, (*iot.DeviceEntry).Normalize)
+}
+
+func drawCommand(t *rapid.T) iot.Command {
+	return drawValid(t, func() iot.Command {
+		c := iot.Command{
+			ID: drawKey(t, "id"), Actor: drawKey(t, "actor"), Reason: drawText(t, "reason"), Time: drawMoment(t, "time"),
+			Action: rapid.SampledFrom([]iot.Action{
+				iot.Acknowledge, iot.AddComment, iot.Shelve, iot.Unshelve, iot.TakeOutOfService, iot.ReturnToService,
+			}).Draw(t, "action"),
+		}
+		switch c.Action {
+		case iot.Acknowledge, iot.AddComment:
+			c.Alert = drawKey(t, "alert")
+		case iot.Shelve:
+			c.Until = c.Time.Add(time.Duration(rapid.Int64Range(1000, 1e15).Draw(t, "span")))
+			fallthrough
+		default:
+			c.Rule, c.Revision = drawText(t, "rule"), rapid.Int64Range(0, math.MaxInt64).Draw(t, "revision")
+		}
+		return c
+	}, (*iot.Command).Normalize)
+}
+
+func drawRule(t *rapid.T) iot.RuleEntry {
+	return drawValid(t, func() iot.RuleEntry {
+		e := iot.RuleEntry{Version: rapid.Int64Range(1, math.MaxInt64).Draw(t, "version"), Deleted: rapid.Bool().Draw(t, "deleted")}
+		e.Rule.Name = drawKey(t, "name")
+		if e.Deleted {
+			return e
+		}
+		e.Rule.Selector = iot.Selector{
+			Tenant: iot.Tenant(drawText(t, "tenant")), Area: iot.Area(drawText(t, "area")).Canonical(), Type: iot.DeviceType(drawText(t, "type")),
+		}
+		for range rapid.IntRange(0, 2).Draw(t, "devices") {
+			e.Rule.Devices = append(e.Rule.Devices, iot.DeviceID(drawKey(t, "device")))
+			e.Rule.Labels = map[string]string{drawKey(t, "label"): drawText(t, "value")}
+		}
+		e.Rule.Text, e.Rule.Severity = drawText(t, "message"), rapid.SampledFrom(iot.Severities[:]).Draw(t, "severity")
+		e.Rule.Below, e.Rule.Threshold = rapid.Bool().Draw(t, "below"), rapid.Float64().Draw(t, "threshold")
+		e.Rule.Hysteresis = rapid.Float64Min(0).Draw(t, "hysteresis")
+		e.Rule.For = time.Duration(rapid.Int64Range(0, 1e15).Draw(t, "for"))
+		e.Rule.ClearFor = time.Duration(rapid.Int64Range(0, 1e15).Draw(t, "clear for"))
+		return e
+	}, (*iot.RuleEntry).Normalize)
+}
+
+func drawSettings(t *rapid.T) iot.Settings {
+	s := iot.Settings{
+		Revision: rapid.Int64().Draw(t, "revision"), Window: time.Duration(rapid.IntRange(1, 86_400).Draw(t, "window")) * time.Second,
+		From: drawMoment(t, "from"),
+	}
+	if rapid.Bool().Draw(t, "window alone") {
+		return s
+	}
+	limits := drawValid(t, func() iot.Limits {
+		l := iot.Limits{
+			Lateness: time.Duration(rapid.Int64Range(0, 1e13).Draw(t, "lateness")), Skew: time.Duration(rapid.Int64Range(0, 1e13).Draw(t, "skew")),
+			Retention: time.Duration(rapid.Int64Range(0, 3e18).Draw(t, "retention")),
+		}
+		for range rapid.IntRange(1, 3).Draw(t, "types") {
+			spec := iot.TypeSpec{
+				Name: iot.DeviceType(drawKey(t, "name")), Unit: drawText(t, "unit"), Decimals: rapid.IntRange(0, 15).Draw(t, "decimals"),
+				Min: rapid.Float64Range(-1e308, 0).Draw(t, "min"), Max: rapid.Float64Range(1e-300, 1e308).Draw(t, "max"),
+				Labels: map[string]string{drawKey(t, "language"): drawText(t, "label")},
+			}
+			for i := range rapid.IntRange(0, 3).Draw(t, "states") {
+				spec.States = append(spec.States, fmt.Sprint(i))
+			}
+			l.Types = append(l.Types, spec)
+		}
+		return l
+	}, (*iot.Limits).Normalize)
+	s.Limits = &limits
+	return s
+}
+
+func drawEntryInForce(t *rapid.T) iot.EntryInForce {
+	return drawValid(t, func() iot.EntryInForce {
+		e := iot.EntryInForce{DeviceEntry: drawEntry(t), Position: drawPosition(t)}
+		from := rapid.SampledFrom([]time.Time{{}, at}).Draw(t, "first")
+		for range rapid.IntRange(0, iot.MaxAreaHistory).Draw(t, "areas") {
+			e.Areas = append(e.Areas, iot.AreaFrom{From: from, Area: iot.Area(drawText(t, "area")).Canonical()})
+			from = at.Add(time.Duration(len(e.Areas)) * time.Hour)
+		}
+		return e
+	}, (*iot.EntryInForce).Normalize)
+}
+
+func drawShelved(t *rapid.T) iot.ShelvedInForce {
+	return drawValid(t, func() iot.ShelvedInForce {
+		s := iot.ShelvedInForce{Position: drawPosition(t)}
+		for range rapid.IntRange(0, 3).Draw(t, "shelvings") {
+			shelving := iot.Shelving{
+				Rule: drawText(t, "rule"), Actor: drawKey(t, "actor"), Reason: drawText(t, "reason"), Since: drawMoment(t, "since"),
+				OutOfService: rapid.Bool().Draw(t, "out of service"), Revision: rapid.Int64Range(0, math.MaxInt64).Draw(t, "revision"),
+			}
+			if !shelving.OutOfService {
+				shelving.Until = shelving.Since.Add(time.Hour)
+			}
+			s.Shelvings = append(s.Shelvings, shelving)
+		}
+		return s
+	}, (*iot.ShelvedInForce).Normalize)
+}
+
+func drawComments(t *rapid.T) iot.CommentsInForce {
+	return drawValid(t, func() iot.CommentsInForce {
+		c := iot.CommentsInForce{Position: drawPosition(t)}
+		for range rapid.IntRange(0, 3).Draw(t, "comments") {
+			c.Comments = append(c.Comments, iot.Comment{
+				ID: drawKey(t, "id"), Alert: drawKey(t, "alert"), Actor: drawKey(t, "actor"), Text: "x" + drawText(t, "text"), Time: drawMoment(t, "time"),
+			})
+		}
+		return c
+	}, (*iot.CommentsInForce).Normalize)
+}

@@ -1,0 +1,249 @@
+package wire
+
+import (
+	"bytes"
+	"strconv"
+	"time"
+
+	"iotmon/internal/iot"
+)
+
+// What is in force in a partition is kept in topic partition-state: a record for each rule, registry entry and so on, under
+// its own key, and a tombstone when it is gone.
+
+// InForce is what a record of partition-state holds.
+type InForce string
+
+// The kinds of records in partition-state.
+const (
+	// RuleInForce holds an iot.RuleInForce, under the rule's name.
+	RuleInForce InForce = "rule"
+	// SettingsInForce holds an iot.SettingsInForce, under the offset from which they hold.
+	SettingsInForce InForce = "settings"
+	// EntryInForce holds an iot.EntryInForce, ShelvedInForce an iot.ShelvedInForce and CommentsInForce an
+	// iot.CommentsInForce, each under the key of the device.
+	EntryInForce    InForce = "device"
+	ShelvedInForce  InForce = "shelved"
+	CommentsInForce InForce = "comments"
+)
+
+// separator separates the parts of a key. No id, tenant or rule name can contain it, because it is a control character.
+const separator = '\x1f'
+
+// AppendDeviceKey appends the Kafka key of a device: its id, after tenant and separator if it has a tenant.
+func AppendDeviceKey(dst []byte, device iot.Identity) []byte {
+	if device.Tenant != "" {
+		dst = append(append(dst, device.Tenant...), separator)
+	}
+	return append(dst, device.ID...)
+}
+
+// DecodeDeviceKey decodes what AppendDeviceKey wrote. The error is an *iot.InvalidError.
+func DecodeDeviceKey(key []byte) (iot.Identity, error) {
+	var device iot.Identity
+	if tenant, id, any := bytes.Cut(key, []byte{separator}); any {
+		if len(tenant) == 0 {
+			return iot.Identity{}, iot.Invalid("tenant", "missing")
+		}
+		device = iot.Identity{Tenant: iot.Tenant(tenant), ID: iot.DeviceID(id)}
+	} else {
+		device.ID = iot.DeviceID(key)
+	}
+	if err := device.Normalize(); err != nil {
+		return iot.Identity{}, err
+	}
+	return device, nil
+}
+
+// AppendRuleKey appends the key under which a rule is kept in partition-state.
+func AppendRuleKey(dst []byte, rule string) []byte {
+	return append(appendKeyOf(dst, RuleInForce), rule...)
+}
+
+// AppendSettingsKey appends the key under which settings are kept in partition-state.
+func AppendSettingsKey(dst []byte, since int64) []byte {
+	return strconv.AppendInt(appendKeyOf(dst, SettingsInForce), since, 10)
+}
+
+// AppendInForceKey appends the key under which something of a device is kept in partition-state.
+func AppendInForceKey(dst []byte, of InForce, device iot.Identity) []byte {
+	return AppendDeviceKey(appendKeyOf(dst, of), device)
+}
+
+func appendKeyOf(dst []byte, of InForce) []byte { return append(append(dst, of...), separator) }
+
+// SplitInForceKey returns what a record of partition-state with this key holds, and the rest of the key: the rule's name, the
+// offset, or the device's key. It returns false for a key that none of the functions above wrote.
+func SplitInForceKey(key []byte) (of InForce, name []byte, ok bool) {
+	kind, name, _ := bytes.Cut(key, []byte{separator})
+	switch of = InForce(kind); of {
+	case RuleInForce, SettingsInForce, EntryInForce, ShelvedInForce, CommentsInForce:
+		return of, name, len(name) > 0
+	}
+	return "", nil, false
+}
+
+type ruleInForce struct {
+	ruleEntry
+	iot.Position
+}
+
+// AppendRuleInForce appends the JSON of a rule that is in force.
+func AppendRuleInForce(dst []byte, r *iot.RuleInForce) []byte {
+	return appendJSON(dst, ruleInForce{toRuleEntry(&r.RuleEntry), r.Position})
+}
+
+// DecodeRuleInForce decodes what AppendRuleInForce wrote. The error is an *iot.InvalidError.
+func DecodeRuleInForce(data []byte) (iot.RuleInForce, error) {
+	var m ruleInForce
+	if err := decodeObject(data, MaxRecord, &m); err != nil {
+		return iot.RuleInForce{}, err
+	}
+	entry, err := m.entry()
+	if err != nil {
+		return iot.RuleInForce{}, err
+	}
+	return iot.RuleInForce{RuleEntry: entry, Position: m.Position}, nil
+}
+
+type settingsInForce struct {
+	settings
+	Since int64 `json:"since"`
+	iot.Position
+}
+
+// AppendSettingsInForce appends the JSON of settings that are in force.
+func AppendSettingsInForce(dst []byte, s *iot.SettingsInForce) []byte {
+	return appendJSON(dst, settingsInForce{toSettings(&s.Settings), s.Since, s.Position})
+}
+
+// DecodeSettingsInForce decodes what AppendSettingsInForce wrote. The error is an *iot.InvalidError.
+func DecodeSettingsInForce(data []byte) (iot.SettingsInForce, error) {
+	var m settingsInForce
+	if err := decodeObject(data, MaxRecord, &m); err != nil {
+		return iot.SettingsInForce{}, err
+	}
+	s, err := m.settings.settings()
+	if err != nil {
+		return iot.SettingsInForce{}, err
+	}
+	return iot.SettingsInForce{Settings: s, Since: m.Since, Position: m.Position}, nil
+}
+
+type entryInForce struct {
+	deviceEntry
+	Areas []areaFrom `json:"areas,omitempty"`
+	iot.Position
+}
+
+type areaFrom struct {
+	From time.Time `json:"from,omitzero"`
+	Area iot.Area  `json:"area"`
+}
+
+// AppendEntryInForce appends the JSON of a registry entry that is in force.
+func AppendEntryInForce(dst []byte, e *iot.EntryInForce) []byte {
+	m := entryInForce{deviceEntry: toDeviceEntry(&e.DeviceEntry), Position: e.Position}
+	for _, a := range e.Areas {
+		m.Areas = append(m.Areas, areaFrom(a))
+	}
+	return appendJSON(dst, m)
+}
+
+// DecodeEntryInForce decodes what AppendEntryInForce wrote. The error is an *iot.InvalidError.
+func DecodeEntryInForce(data []byte) (iot.EntryInForce, error) {
+	var m entryInForce
+	if err := decodeObject(data, MaxRecord, &m); err != nil {
+		return iot.EntryInForce{}, err
+	}
+	e := iot.EntryInForce{Position: m.Position}
+	var err error
+	if e.DeviceEntry, err = m.entry(); err != nil {
+		return iot.EntryInForce{}, err
+	}
+	for _, a := range m.Areas {
+		e.Areas = append(e.Areas, iot.AreaFrom(a))
+	}
+	if err := e.Normalize(); err != nil {
+		return iot.EntryInForce{}, err
+	}
+	return e, nil
+}
+
+type shelvedInForce struct {
+	Shelvings []shelving `json:"shelvings"`
+	iot.Position
+}
+
+type shelving struct {
+	Rule         string    `json:"alert_type,omitempty"`
+	OutOfService bool      `json:"out_of_service,omitempty"`
+	Until        time.Time `json:"until,omitzero"`
+	Actor        string    `json:"actor"`
+	Reason       string    `json:"reason,omitempty"`
+	Since        time.Time `json:"since"`
+	Revision     int64     `json:"revision"`
+}
+
+// AppendShelvedInForce appends the JSON of what is shelved of a device.
+func AppendShelvedInForce(dst []byte, s *iot.ShelvedInForce) []byte {
+	m := shelvedInForce{Shelvings: make([]shelving, len(s.Shelvings)), Position: s.Position}
+	for i := range s.Shelvings {
+		m.Shelvings[i] = shelving(s.Shelvings[i])
+	}
+	return appendJSON(dst, m)
+}
+
+// DecodeShelvedInForce decodes what AppendShelvedInForce wrote. The error is an *iot.InvalidError.
+func DecodeShelvedInForce(data []byte) (iot.ShelvedInForce, error) {
+	var m shelvedInForce
+	if err := decodeObject(data, MaxRecord, &m); err != nil {
+		return iot.ShelvedInForce{}, err
+	}
+	s := iot.ShelvedInForce{Position: m.Position}
+	for i := range m.Shelvings {
+		s.Shelvings = append(s.Shelvings, iot.Shelving(m.Shelvings[i]))
+	}
+	if err := s.Normalize(); err != nil {
+		return iot.ShelvedInForce{}, err
+	}
+	return s, nil
+}
+
+type commentsInForce struct {
+	Comments []comment `json:"comments"`
+	iot.Position
+}
+
+type comment struct {
+	ID    string    `json:"id"`
+	Alert string    `json:"alert"`
+	Actor string    `json:"actor"`
+	Text  string    `json:"text"`
+	Time  time.Time `json:"time"`
+}
+
+// AppendCommentsInForce appends the JSON of the comments on a device's alerts.
+func AppendCommentsInForce(dst []byte, c *iot.CommentsInForce) []byte {
+	m := commentsInForce{Comments: make([]comment, len(c.Comments)), Position: c.Position}
+	for i := range c.Comments {
+		m.Comments[i] = comment(c.Comments[i])
+	}
+	return appendJSON(dst, m)
+}
+
+// DecodeCommentsInForce decodes what AppendCommentsInForce wrote. The error is an *iot.InvalidError.
+func DecodeCommentsInForce(data []byte) (iot.CommentsInForce, error) {
+	var m commentsInForce
+	if err := decodeObject(data, MaxRecord, &m); err != nil {
+		return iot.CommentsInForce{}, err
+	}
+	c := iot.CommentsInForce{Position: m.Position}
+	for i := range m.Comments {
+		c.Comments = append(c.Comments, iot.Comment(m.Comments[i]))
+	}
+	if err := c.Normalize(); err != nil {
+		return iot.CommentsInForce{}, err
+	}
+	return c, nil
+}
