@@ -26,16 +26,52 @@ func TestPageDuringAnOutage(t *testing.T) {
 	tab.until(`document.querySelector("#drawer").open && !document.querySelector("#drawer-stale").hidden`)
 	tab.until(`document.querySelector("#drawer-stale-announcer").textContent !== "" && document.querySelector("#drawer-stale").innerText.includes("Disconnected")`)
 	tab.until(`document.querySelector("#device-chart-state").innerText.includes("could not be loaded")`)
-	if got := eval[string](tab, `getComputedStyle(document.querySelector(".panel-alerts")).filter`); got != "none" {
-		t.Errorf("critical alerts while the page is stale: got the filter %s, want none", got)
-	}
+	looksOld(tab)
 	plant.start()
 	tab.until(`document.querySelector("#connection").dataset.phase === "open"`)
+	tab.until(`document.querySelector("#drawer-connection").innerText.includes("Live")`)
 	// Nobody presses anything.
 	tab.until(`document.querySelector("#device-chart-state").hidden && document.querySelector("#aggregated-state").hidden`)
 	if got := eval[string](tab, `document.querySelector("#stream").innerText`); !eval[bool](tab, `document.querySelector("#stream tbody a")?.textContent === "furnace"`) {
 		t.Errorf("the paused list after the server's restart: got %q, want what it held", got)
 	}
+}
+
+// looksOld fails the test unless a page that has lost its connection, with the drawer of a device that is critical open, says so there,
+// shows nothing in the colour of what is good, and what is critical in its own.
+func looksOld(tab *tab) {
+	t := tab.t
+	t.Helper()
+	type look struct {
+		Badge, BadgeIcon, Online, Critical, KPI, AlertIcon string
+		Filtered                                           []string
+		BadgeSeen, BannerSeen                              bool
+	}
+	tab.until(`/^Disconnected|^Connecting/.test(document.querySelector("#drawer-connection").innerText)`)
+	eval[chromedp.Void](tab, `document.querySelector("#drawer").scrollTop = 10000`)
+	got := eval[look](tab, `(() => {
+		const color = (selector) => getComputedStyle(document.querySelector(selector)).color;
+		const named = (name) => { const probe = document.createElement("i"); probe.style.color = name; document.body.append(probe); const { color } = getComputedStyle(probe); probe.remove(); return color; };
+		const seen = (selector) => { const { top, bottom } = document.querySelector(selector).getBoundingClientRect(); return top >= 0 && bottom <= innerHeight && bottom > top; };
+		return {
+			Badge: document.querySelector("#drawer-connection").innerText, BadgeIcon: color("#drawer-connection .icon"),
+			Online: named("light-dark(#2f7a50, #58b487)"), Critical: named("var(--critical)"),
+			KPI: color(".kpi-alerts .kpi-value"), AlertIcon: color("#drawer .alert .severity-critical"),
+			Filtered: [...document.querySelectorAll("*")].filter((one) => getComputedStyle(one).filter !== "none").map((one) => one.className),
+			BadgeSeen: seen("#drawer-connection"), BannerSeen: seen("#drawer-stale"),
+		};
+	})()`)
+	if !got.BadgeSeen || !got.BannerSeen {
+		t.Errorf("at the end of the drawer: the badge is seen %v, the banner %v, want both", got.BadgeSeen, got.BannerSeen)
+	}
+	if got.BadgeIcon == got.Online || eval[bool](tab, `[...document.querySelectorAll(".status-online, #connection .icon")].some((one) => getComputedStyle(one).color === "`+got.Online+`")`) {
+		t.Error("something is shown as good that nobody knows to be")
+	}
+	if got.KPI != got.Critical || got.AlertIcon != got.Critical || len(got.Filtered) > 0 {
+		t.Errorf("what is critical: got %s and %s, and filters on %q; want %s and none", got.KPI, got.AlertIcon, got.Filtered, got.Critical)
+	}
+	ring := chartOf("#status-chart") + `((chart) => chart.getOption().series[0].data[0].itemStyle.color)`
+	tab.until(fmt.Sprintf(`%s.then((color) => color !== %q)`, ring, got.Online))
 }
 
 // The keyboard comes back to the row whose device was closed, by whatever way the device was opened.

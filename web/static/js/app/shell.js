@@ -1,5 +1,6 @@
 // @ts-check
 import { Announcer } from '../components/announcer.js';
+import { ConnectionBadge } from '../components/connection-badge.js';
 import { find, setText } from '../components/dom.js';
 import { LoadState } from '../components/load-state.js';
 import { Segmented } from '../components/segmented.js';
@@ -7,7 +8,6 @@ import { StaleBanner } from '../components/stale-banner.js';
 import { translate } from '../components/translation.js';
 import { terms } from '../locale/terms.js';
 import { CaughtUpNotice } from './caught-up-notice.js';
-import { ConnectionBadge } from './connection-badge.js';
 import { Navigation } from './navigation.js';
 import { RefusedNotice } from './refused-notice.js';
 import { texts } from './texts.js';

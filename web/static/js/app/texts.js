@@ -12,11 +12,6 @@ export const texts = {
   navigation: { en: 'Pages', zh: '页面' },
   overview: { en: 'Overview', zh: '总览' },
 
-  connected: { en: 'Live', zh: '实时' },
-  connecting: { en: 'Connecting…', zh: '正在连接…' },
-  silent: { en: 'No data', zh: '无数据' },
-  retryIn: { en: 'retry in {seconds} s', zh: '{seconds} 秒后重试' },
-  retryNow: { en: 'Retry now', zh: '立即重试' },
   caughtUp: { en: 'Up to date again. Before that, what was shown was {age} old.', zh: '已恢复更新。此前显示的是 {age}前的数据。' },
   outdated: { en: 'The server has been updated to version {version}.', zh: '服务器已更新到版本 {version}。' },
   reload: { en: 'Reload the page', zh: '刷新页面' },

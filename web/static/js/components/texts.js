@@ -2,6 +2,12 @@
 
 /** The words of what every page may use. */
 export const texts = {
+  connected: { en: 'Live', zh: '实时' },
+  connecting: { en: 'Connecting…', zh: '正在连接…' },
+  silent: { en: 'No data', zh: '无数据' },
+  retryIn: { en: 'retry in {seconds} s', zh: '{seconds} 秒后重试' },
+  retryNow: { en: 'Retry now', zh: '立即重试' },
+
   staleDisconnected: { en: 'Disconnected. What is shown is {age} old.', zh: '连接已断开，显示的是 {age}前的数据。' },
   staleSilent: {
     en: 'Connected, but nothing has been heard for {age}. What is shown may be out of date.',

@@ -2,6 +2,7 @@
 import { terms } from '../../locale/terms.js';
 import { AlertList } from '../alert-list.js';
 import { Announcer } from '../announcer.js';
+import { ConnectionBadge } from '../connection-badge.js';
 import { find, icon, setText, textElement, visible } from '../dom.js';
 import { StaleBanner } from '../stale-banner.js';
 import { loadTemplate } from '../template.js';
@@ -35,6 +36,7 @@ export class DeviceDrawer {
   #history;
   #alerts;
   #request;
+  #badge;
   #signal;
   #home;
   /** @type {string | null} */
@@ -68,6 +70,7 @@ export class DeviceDrawer {
     this.#alerts = new AlertList(find(dialog, '.drawer-alerts', HTMLElement), find(dialog, '.empty', HTMLElement), session);
     this.#request = session.ask((asking) => session.history.device(this.#id ?? '', asking), (device) => (this.#answered = device), signal);
     this.#request.subscribe(() => this.update(), { signal });
+    this.#badge = new ConnectionBadge(find(dialog, '#drawer-connection', HTMLElement), session, signal);
     new StaleBanner(find(dialog, '#drawer-stale', HTMLElement), find(dialog, '#drawer-stale-announcer', HTMLElement), session, signal);
     new Announcer(find(dialog, '#drawer-announcer', HTMLElement), session, signal);
     this.#listen();
@@ -217,6 +220,7 @@ export class DeviceDrawer {
   show() {
     this.#open();
     this.#alerts.forget();
+    this.#badge.update();
     this.update();
     this.#history.show();
   }

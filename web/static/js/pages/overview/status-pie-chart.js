@@ -16,6 +16,8 @@ export class StatusPieChart {
   #session;
   #palette;
   #counts = { online: 0, offline: 0 };
+  /** Whether the ring was drawn as old. */
+  #stale = false;
 
   /**
    * @param {HTMLElement} container
@@ -30,6 +32,9 @@ export class StatusPieChart {
       onReady: () => this.#draw(),
       onClick: (name) => onSelect(name === session.locale.t(terms.offline) ? 'offline' : 'online'),
     }, signal);
+    session.freshness.subscribe(() => {
+      if (session.freshness.stale !== this.#stale) this.#draw();
+    }, { signal });
   }
 
   /** In another language or theme. */
@@ -47,6 +52,7 @@ export class StatusPieChart {
 
   #draw() {
     const palette = this.#palette;
+    this.#stale = this.#session.freshness.stale;
     this.#surface.draw({
       animation: false,
       textStyle: { fontFamily: palette.font },
@@ -80,7 +86,7 @@ export class StatusPieChart {
       rotation: -Math.PI / 4,
     };
     const parts = [
-      { name: locale.t(terms.online), value: this.#counts.online, itemStyle: { color: palette.online } },
+      { name: locale.t(terms.online), value: this.#counts.online, itemStyle: { color: this.#stale ? palette.inkSoft : palette.online } },
       { name: locale.t(terms.offline), value: this.#counts.offline, itemStyle: { color: palette.offline, decal: stripes } },
     ];
     // Even a part of nothing would get the smallest angle.

@@ -1,14 +1,14 @@
 // @ts-check
-import { find, setIcon, setText } from '../components/dom.js';
 import { terms } from '../locale/terms.js';
+import { find, setIcon, setText } from './dom.js';
 import { texts } from './texts.js';
 
-/** @typedef {import('./session.js').Session} Session */
+/** @typedef {import('../app/session.js').Session} Session */
 
 const icons = /** @type {const} */ ({ open: 'online', connecting: 'connecting', waiting: 'offline' });
 const words = { open: texts.connected, connecting: texts.connecting, waiting: terms.disconnected };
 
-/** Tells in the page's head whether the connection stands, and otherwise when it is tried again. */
+/** Tells in the page's head, and in that of a dialog which hides it, whether the connection stands, and otherwise when it is tried again. */
 export class ConnectionBadge {
   #element;
   #session;
