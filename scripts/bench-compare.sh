@@ -32,7 +32,7 @@ while [ $# -gt 0 ]; do
         exit 0
         ;;
     --bench | --package | --count)
-        [ $# -gt 1 ] || misused "$1: says nothing"
+        [ $# -gt 1 ] || misused "$1: needs a value"
         case $1 in
         --bench) bench=$2 ;;
         --package) package=$2 ;;
@@ -52,7 +52,7 @@ work=$(mktemp -d)
 trap 'git worktree remove --force "$work/base" 2>/dev/null; rm -rf "$work"' EXIT
 git worktree add --quiet --detach "$work/base" "$commit"
 
-# measure DIR FILE runs the benchmarks in DIR once and appends what they print to FILE.
+# measure DIR FILE runs the benchmarks in DIR once and appends their output to FILE.
 measure() {
     (cd "$1" && go test -run '^$' -bench "$bench" -benchmem "$package") >>"$2" || {
         tail -20 "$2" >&2

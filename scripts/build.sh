@@ -40,28 +40,28 @@ services=${services:-$all_services}
 
 go=${GO:-go}
 have "$go" || die "Go is missing: install it from https://go.dev/dl, or build the images instead with make docker-build-all"
-# An older Go brings the version that go.mod names by itself, unless it was told not to.
+# An older Go downloads the version that go.mod names, unless GOTOOLCHAIN forbids it.
 "$go" list -m >/dev/null || die "this Go, $("$go" version), cannot build the project"
 
-# fetch brings the modules. The network may fail for a moment.
+# fetch downloads the modules, with retries, because the network may fail for a moment.
 fetch() {
     local attempt
     for attempt in 1 2 3; do
         "$go" mod download && return 0
         [ "$attempt" = 3 ] && return 1
-        warn "bringing the modules failed; trying again in $((attempt * 5)) s"
+        warn "the download of the modules failed; trying again in $((attempt * 5)) s"
         sleep $((attempt * 5))
     done
 }
-say "bringing modules…"
-fetch || die "the modules could not be brought; is GOPROXY ($("$go" env GOPROXY)) reachable?"
+say "downloading modules…"
+fetch || die "the modules could not be downloaded; is GOPROXY ($("$go" env GOPROXY)) reachable?"
 
 version=${VERSION:-$(git describe --tags --always --dirty 2>/dev/null || true)}
 mkdir -p bin
 begun=$SECONDS
 for service in $services; do
     say "building $service…"
-    # As the Makefile does, which says why.
+    # The same flags as in the Makefile, which explains them.
     CGO_ENABLED=0 "$go" build -trimpath -tags grpcnotrace -ldflags "-s -w -X iotmon/internal/app/command.version=$version" -o bin/ "./cmd/$service"
 done
 say "built in $((SECONDS - begun)) s:"

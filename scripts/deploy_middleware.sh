@@ -30,7 +30,7 @@ EOF
 basic="kafka redis postgres prometheus"
 extra="grafana jaeger alertmanager node-exporter"
 
-# ports SERVICE prints the ports that a service takes on this machine.
+# ports SERVICE prints the ports that a service uses on this machine.
 ports() {
     case $1 in
     kafka) echo 9092 ;;
@@ -51,7 +51,7 @@ status() {
     done
 }
 
-# check makes sure that nobody else has the ports.
+# check ends the script if another program has one of the ports.
 check() {
     local service port
     for service in $services; do
@@ -74,7 +74,7 @@ check() {
 
 secret() { head -c 18 /dev/urandom | od -An -v -tx1 | tr -d ' \n'; }
 
-# passwords makes those that are not in .env yet.
+# passwords creates the passwords that are not in .env yet.
 passwords() {
     local name
     literal POSTGRES_PASSWORD POSTGRES_READER_PASSWORD GRAFANA_ADMIN_PASSWORD
@@ -83,7 +83,7 @@ passwords() {
     done
 }
 
-# await returns when every service is healthy.
+# await waits until every service is healthy.
 await() {
     local service left=$services still now begun=$SECONDS
     while :; do
@@ -99,7 +99,7 @@ await() {
         [ -n "$left" ] || return 0
         if [ $((SECONDS - begun)) -ge "$patience" ]; then
             for service in $left; do
-                warn "$service: $(state "$service") after $patience s; it says:"
+                warn "$service: $(state "$service") after $patience s; its log:"
                 compose logs --tail=10 "$service" >&2 || true
             done
             die "not healthy:$left. It goes on trying; $program --status tells how it is, --down stops it"
@@ -108,10 +108,10 @@ await() {
     done
 }
 
-# apply gives servers whose data is older than the passwords the present ones.
+# apply sets the present passwords in servers whose data is older.
 apply() {
-    # The image's own variables may be those of the container's start; the socket inside asks for no password.
-    # psql reads a doubled quote in quotes as one, and a backslash as the beginning of an escape.
+    # The image's variables may be older than .env. The socket inside the container needs no password.
+    # In quotes, psql reads a doubled quote as one quote, and a backslash as the beginning of an escape.
     printf '%s\n' "\\set password '$(setting POSTGRES_PASSWORD | sed "s/[\\\\']/&&/g")'" "ALTER ROLE iot_user PASSWORD :'password';" |
         compose exec -T postgres psql -q -X -v ON_ERROR_STOP=1 -U iot_user -d iot_monitoring >/dev/null ||
         die "PostgreSQL does not take its password"
@@ -161,7 +161,7 @@ while [ $# -gt 0 ]; do
     shift
 done
 
-# Every service is named below, so that those of the profile are found whatever was started.
+# All services are named below, so that those of the profile are found even if they were not started.
 export COMPOSE_PROFILES=full
 case ${mode:-recommended} in
 recommended) services=$basic ;;
@@ -184,7 +184,7 @@ need_compose
 only_one "deployment of middleware"
 check
 passwords
-say "starting $services; the first time brings the images…"
+say "starting $services; the first time downloads the images…"
 # shellcheck disable=SC2086 # A list of names.
 compose up -d $services || die "docker compose could not start it; $program --down takes back what was started"
 await

@@ -43,7 +43,7 @@ within() {
     done
 }
 
-# ports_free makes sure that nobody else has the ports of the services.
+# ports_free ends the script if another program has one of the services' ports.
 ports_free() {
     local service port
     while read -r service port; do
@@ -59,7 +59,7 @@ EOF
 get() { curl -sf --max-time 5 "$1"; }
 
 web=http://127.0.0.1:8080
-# jaeger takes the services' traces in.
+# jaeger is the address of Jaeger, which receives the services' traces.
 jaeger=http://localhost:4318
 seen=""
 viewer=""
@@ -69,7 +69,7 @@ cleanup() {
 }
 trap cleanup EXIT
 
-# view connects to the WebSocket as a browser does, and writes what comes to a file. Frames from a server are plain text.
+# view connects to the WebSocket as a browser does, and writes the messages to a file. Frames from a server are not masked.
 view() {
     seen=$(mktemp)
     (
@@ -79,10 +79,10 @@ view() {
         exec cat <&3
     ) >"$seen" 2>/dev/null &
     viewer=$!
-    within 10 grep -qa '"type":"hello"' "$seen" || die "the WebSocket at ws://127.0.0.1:8080/ws does not say hello"
+    within 10 grep -qa '"type":"hello"' "$seen" || die "the WebSocket at ws://127.0.0.1:8080/ws sends no hello"
 }
 
-# reading prints one for a device that is there, like its last but of this moment; for a device of its own if there is none.
+# reading prints a reading with the given time, like the last one of an existing device, or of a new device if there is none.
 reading() {
     local last
     last=$(get "$web/api/v1/devices?status=online&limit=1" | sed -n 's/^{"items":\[\({.*\),"since":.*/\1}/p')
@@ -99,15 +99,15 @@ archived() {
         -c "SELECT count(*) FROM readings WHERE time = '$1'" 2>/dev/null)" = 1 ]
 }
 
-# trace is that of the last reading sent.
+# trace is the trace id of the last reading sent.
 trace=""
 
-# deliver sends a reading, as part of a trace, and looks for it. A device may send one of its own at the same moment, after which ours is old:
-# then another is sent.
+# deliver sends a reading with a trace, and waits for it. The device may send a newer one at the same moment, so that ours is not shown:
+# then deliver sends another.
 deliver() {
     local attempt at
     for attempt in 1 2 3 4 5; do
-        # To the microsecond. The last digit is no zero, which would be left out on the way.
+        # To the microsecond. The last digit is not zero, because trailing zeros are not written.
         at=$(date -u +%Y-%m-%dT%H:%M:%S.%N)
         case $at in
         *N) at=$(date -u +%Y-%m-%dT%H:%M:%S.)$(printf '%05d' "$RANDOM") ;;
@@ -128,7 +128,7 @@ deliver() {
     die "no reading came over the WebSocket; logs/*.log may tell why"
 }
 
-# traced asks Jaeger whether it knows the last reading's way to a socket.
+# traced succeeds if Jaeger has the last reading's trace up to a socket.
 traced() { get "http://127.0.0.1:16686/api/traces/$trace" | grep -q '"send websocket"'; }
 
 scraped() { [ "$(get "http://127.0.0.1:9090/api/v1/query?query=sum(up%7Bjob%3D%22iotmon%22%7D)" | sed -n 's/.*,"\([0-9]*\)"\].*/\1/p')" -ge 3 ] 2>/dev/null; }
@@ -206,7 +206,7 @@ else
     say "Go is missing; those in bin/ are used as they are"
 fi
 step 4 "the services"
-# Those of an older version or configuration go.
+# Stops services of an older version or configuration.
 scripts/stop-services.sh producer consumer web
 scripts/start-services.sh
 step 5 "the check"

@@ -45,7 +45,7 @@ while [ $# -gt 0 ]; do
         exit 0
         ;;
     --duration | --brokers | --minutes | --speed)
-        [ $# -gt 1 ] || misused "$1: says nothing"
+        [ $# -gt 1 ] || misused "$1: needs a value"
         case $1 in
         --duration) duration=$2 ;;
         --brokers) options=(-brokers "$2") ;;
@@ -69,14 +69,14 @@ scenarios=${scenarios:-$all}
 
 failed=0
 report=""
-# measure FLAGS… runs a benchmark and keeps its report.
+# measure FLAGS… runs a benchmark and stores its report in the variable report.
 measure() {
     say "iotmon bench $*"
     report=$(bin/iotmon bench -json -duration "$duration" "${options[@]}" "$@" 2>/dev/null) ||
         die "the benchmark failed, or a number is wrong: run it without -json to see which"
 }
 
-# value KEY [OBJECT] prints a number of the report, or of an object in it.
+# value KEY [OBJECT] prints a number in the report, or in an object of it.
 value() {
     local text=$report
     [ -z "${2:-}" ] || text=${text#*"\"$2\":"}
@@ -151,7 +151,7 @@ usage_of() {
         END { print rss, anon, file, written, cpu }' "/proc/$1/status" "/proc/$1/io" "/proc/$1/stat"
 }
 
-# small runs iotmon with a hundred devices, and prints what it needs in every minute.
+# small runs iotmon with a hundred devices, and prints its usage in every minute.
 small() {
     local minute now before=(0 0 0 0 0) half=() middle=0 end=0
     work=$(mktemp -d)

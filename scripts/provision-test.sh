@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Installs what the tests need beside Go and Node, on Debian and its descendants: a C compiler for the race detector,
+# Installs what the tests need besides Go and Node, on Debian and its derivatives: a C compiler for the race detector,
 # Chromium for the dashboard, promtool for the metrics, shellcheck for the scripts, fonts for Chinese, jq for the tutorial, Helm
 # for the chart, and the servers that scripts/test-env.sh starts.
-# What is there already is left alone, so that running it again costs nothing. Starts no service.
+# It skips what is already installed, so it can be repeated at no cost. It starts no service.
 set -euo pipefail
 
 library=$(dirname "$(readlink -f "$0")")/lib

@@ -42,7 +42,7 @@ start() {
         warn "$service: its address is in use by a service that these scripts have not started"
         return 1
     fi
-    # The file may name a process that is gone, or one that has its number now.
+    # The file may be of a process that has ended, and whose pid another process has now.
     rm -f "$pids/$service.pid"
     nohup "bin/$service" >>"logs/$service.log" 2>&1 </dev/null 8>&- 9>&- &
     pid=$!
@@ -53,7 +53,7 @@ start() {
     complain "$service"
 }
 
-# complain SERVICE says why a service has ended, by its own last words.
+# complain SERVICE prints the end of a service's log after the service has ended.
 complain() {
     warn "$1: ended at once; logs/$1.log ends with:"
     tail -n 5 "logs/$1.log" | sed 's/^/    /' >&2
@@ -61,7 +61,7 @@ complain() {
     return 1
 }
 
-# await SERVICE returns when the service is ready.
+# await SERVICE waits until the service is ready.
 await() {
     local service=$1 answer
     while running "$service" >/dev/null; do

@@ -42,7 +42,7 @@ while [ $# -gt 0 ]; do
 done
 services=${services:-$all_services}
 
-# gone SERVICE SECONDS returns when the process has ended, or else fails.
+# gone SERVICE SECONDS waits until the process has ended, and fails if it does not.
 gone() {
     local begun=$SECONDS
     while running "$1" >/dev/null; do

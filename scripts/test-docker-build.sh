@@ -44,7 +44,7 @@ for argument in "$@"; do
 done
 services=${services:-$all_services}
 prefix=${IMAGE_PREFIX:-iotmon/}
-# In bytes, as Docker counts. A base that stands in for another may be smaller: ours must fit on Alpine, which has 8.5 MB.
+# In bytes, as Docker counts. A test may use a smaller base image: our part must fit on Alpine, which has 8.5 MB.
 largest=50000000
 largest_of_ours=41500000
 
@@ -55,7 +55,7 @@ container="iotmon-image-test-$$"
 trap 'docker rm -f "$container" >/dev/null 2>&1 || true' EXIT
 
 failed=0
-# wrong MESSAGE notes what is wrong with an image, and goes on.
+# wrong MESSAGE reports a fault of an image, and continues.
 wrong() {
     warn "$*"
     failed=1
@@ -75,7 +75,7 @@ try() {
     case $user in
     '' | 0 | 0:* | root | root:*) wrong "$service: it runs as root" ;;
     esac
-    # Nothing of the servers is there: a service starts without them, and says that it is not ready.
+    # No server is running: a service starts without them, and reports that it is not ready.
     docker run -d --name "$container" --read-only --cap-drop ALL --security-opt no-new-privileges --pids-limit 200 \
         --memory 512m --tmpfs /data:uid=65532,gid=65532 --health-interval 1s -e KAFKA_HOST=kafka.invalid \
         "$image" >/dev/null

@@ -48,7 +48,7 @@ library=$checkout/scripts/lib
 
 servers=(kafka postgres redis)
 temporary=$(readlink -f "${TMPDIR:-/tmp}")
-# ports is how the names of the files begin that reserve a port.
+# ports is the beginning of the names of the files that reserve a port.
 ports=$temporary/iotmon-test-port-$(id -u)
 dir=${TESTENV_DIR:-$temporary/iotmon-test-env-$(id -u)-$(cksum <<<"$checkout" | cut -d ' ' -f 1)}
 case $dir in
@@ -58,8 +58,8 @@ case $dir in
 esac
 mark=$dir/.iotmon-test-env
 
-# lock lets one command change the environment at a time. The file goes with the environment, so what was locked may be one
-# that is gone.
+# lock lets one command change the environment at a time. The file is removed with the environment, so the locked file may
+# no longer exist: then lock tries again.
 lock() {
     mkdir -p "$(dirname "$dir")"
     while :; do
@@ -75,7 +75,7 @@ unlock() { exec 9>&-; }
 
 exists() { [ -e "$mark" ]; }
 
-# make_dir makes the directory, which other users may pass through, as PostgreSQL has to.
+# make_dir creates the directory. Other users may enter it, because PostgreSQL's user must.
 make_dir() {
     if exists; then
         [ -O "$dir" ] || die "$dir belongs to somebody else"
@@ -137,7 +137,7 @@ up() {
     return "$failed"
 }
 
-# bring_up returns when the server answers.
+# bring_up starts a server and waits until it answers.
 bring_up() {
     local server=$1 rest=600
     mkdir -p "$dir/$server"
@@ -161,7 +161,7 @@ down() {
     unlock
 }
 
-# take_down needs no server's consent: what they hold is removed.
+# take_down ends all servers, by force if necessary, and removes their data.
 take_down() {
     local watchdog
     watchdog=$(running watchdog) || true
@@ -170,20 +170,20 @@ take_down() {
     fi
     crash kafka
     crash redis
-    # QUIT, unlike KILL, has PostgreSQL give back its shared memory.
+    # After QUIT, unlike KILL, PostgreSQL releases its shared memory.
     end postgres QUIT
     postgres_sweep
     release_ports
     rm -rf "$dir"
 }
 
-# watch ends the environment once its time is over, its owner is gone or its directory was removed.
+# watch ends the environment when its time is over, its owner has ended or its directory was removed.
 watch() {
     local server process
     declare -A known
     while sleep 1 && exists && ! is_over; do
         for server in "${servers[@]}" watchdog; do
-            # A directory is removed file by file, so what is not there any more is still to be ended.
+            # A directory is removed file by file: servers whose pid file is already removed must be ended too.
             process=$(cat "$dir/$server.pid" 2>/dev/null)
             [ -z "$process" ] || known[$server]=$process
         done
@@ -191,7 +191,7 @@ watch() {
     if exists; then
         lock
         if exists && ! is_over; then
-            unlock # It was brought up once more in this very moment.
+            unlock # Another command has just started it again.
             watch
             return
         fi
@@ -262,16 +262,16 @@ start() {
     return "$code"
 }
 
-# run gives a command the servers. Who uses an environment holds a shared lock on $dir.users, as package testenv does, so
-# that none takes it from another.
+# run runs a command with the servers. Every user of an environment holds a shared lock on $dir.users, as package testenv
+# does, so that the environment is removed only after its last user.
 run() {
     local code kept=0 starting
     exists && running watchdog >/dev/null && kept=1
     mkdir -p "$(dirname "$dir")"
     exec 8>"$dir.users"
     flock -s 8
-    trap : INT TERM # The command ends by them; what follows it does not.
-    # The command begins beside it: what it compiles need not wait, and its tests bring up what they need.
+    trap : INT TERM # They end the command, but not this script.
+    # The command starts at the same time: it can compile meanwhile, and its tests start the servers that they need.
     up "${servers[@]}" 8<&- &
     starting=$!
     TESTENV_DIR=$dir "$@" 8<&-
@@ -327,7 +327,7 @@ main() {
         shift
         provision "$@"
         ;;
-    watch) watch ;; # For up alone.
+    watch) watch ;; # Only for up.
     help | -h | --help) usage ;;
     *)
         usage >&2

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs go test with the arguments given, and if a test fails says again at the end what failed: the logs of the servers
-# that a failed test prints would bury it.
+# Runs go test with the given arguments. If a test fails, the failures are repeated at the end, because the logs of the
+# servers that a failed test prints would hide them.
 set -uo pipefail
 
 log=$(mktemp) || exit 1

@@ -61,8 +61,8 @@ func archived(t *testing.T, addr string, start time.Time) int {
 	return page.Items[0].Data.Count
 }
 
-// A reading that comes after its window has closed is in the archive, in what viewers are told, in the snapshot of those who come
-// later, and in the REST interface's answer from the moment on that viewers are told.
+// A reading that arrives after its window has closed is in the archive, in the messages to viewers, in the snapshot of later
+// viewers, and, once viewers have got it, in the answers of the REST interface.
 func TestLateReadingsAreShown(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs the whole system")

@@ -195,7 +195,7 @@ func TestWebSocketShowsTheRunningPlant(t *testing.T) {
 		return told && raised
 	})
 
-	// A page that was away hears what it missed, and of nothing twice.
+	// A page that resumes after an outage gets each message that it missed once.
 	p.conn.Close()
 	post(t, addr, "boiler", 20)
 	back := visit(t, addr, url.Values{"session": {p.session}, "since": {fmt.Sprint(p.seq)}})
@@ -218,7 +218,7 @@ func TestWebSocketFilterNarrows(t *testing.T) {
 	if err := p.conn.WriteMessage(websocket.TextMessage, []byte(`{"type":"filter","device_ids":["boiler"]}`)); err != nil {
 		t.Fatal(err)
 	}
-	// What was on its way before the filter came ends with the snapshot under it.
+	// Messages that were sent before the filter are followed by the snapshot for the filter.
 	p.await(func(m *message) bool { return m.Type == "device_status" && m.Snapshot && m.Total == 1 })
 	post(t, addr, "boiler", 22)
 	p.await(func(m *message) bool {

@@ -50,7 +50,7 @@ func TestBenchMeasuresAndVerifies(t *testing.T) {
 		report.View.Count == 0 || report.View.P99 <= 0 || report.Wrong == nil || len(report.Wrong) > 0 {
 		t.Errorf("got %s", &stdout)
 	}
-	// On a busy machine a viewer is told less often than the others, which shows as a gap.
+	// On a busy machine the hub may skip messages to a viewer, which then has a gap.
 	if v := report.Viewers; v.Clients != 3 || v.Messages == 0 || v.Gaps > v.Messages/10 || v.Lost != 0 {
 		t.Errorf("the viewers saw %+v", v)
 	}

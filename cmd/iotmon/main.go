@@ -28,7 +28,7 @@ var restoreHelp string
 
 func main() { command.Main(run) }
 
-// run does what the arguments say and returns the exit status.
+// run runs the command that the arguments name and returns its exit status.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	name := ""
 	if len(args) > 0 {

@@ -3,13 +3,13 @@
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
-# as_root runs a command as root, by sudo where the caller is not.
+# as_root runs a command as root, with sudo if the caller is not root.
 as_root() {
     if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo -n "$@"; fi
 }
 
 # install_packages NAME PACKAGE… installs Debian packages without starting or enabling the services that they bring. NAME
-# is the script's, for messages. Several callers at a time wait for each other.
+# is the script's name, for messages. Concurrent calls wait for each other.
 install_packages() {
     local name=$1
     shift
@@ -27,7 +27,7 @@ install_packages() {
     fi
     echo "$name: installing $*" >&2
     (
-        # Of two installations at a time, the one that ends first would take the policy away from the other.
+        # With two installations at a time, the first to end would remove the policy of the other.
         exec 7</var/lib/dpkg
         flock 7
         install_quietly "$@" 7<&-
@@ -35,7 +35,7 @@ install_packages() {
 }
 
 install_quietly() {
-    # Several of the packages start a server when they are installed. This file asks Debian not to.
+    # Several packages start a server when they are installed. This file prevents it.
     local policy=/usr/sbin/policy-rc.d services=/etc/systemd/system/multi-user.target.wants before=""
     if [ ! -e "$policy" ]; then
         trap 'as_root rm -f /usr/sbin/policy-rc.d' EXIT
@@ -46,7 +46,7 @@ install_quietly() {
     as_root env DEBIAN_FRONTEND=noninteractive apt-get update -q || return 1
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
         -o DPkg::Lock::Timeout=300 "$@" || return 1
-    # Nor are they to start with the machine.
+    # The servers must not start with the machine either.
     local service
     for service in "$services"/*.service; do
         service=${service##*/}

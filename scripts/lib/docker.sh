@@ -1,7 +1,7 @@
 # Sourced by the scripts that use Docker, after services.sh.
 # shellcheck shell=bash
 
-# without_docker says what can be done instead, and ends the script.
+# without_docker prints what can be done without Docker, and ends the script.
 without_docker() {
     warn "$1"
     cat >&2 <<EOF
@@ -12,14 +12,14 @@ EOF
     exit 1
 }
 
-# need_docker makes sure that there is an engine.
+# need_docker ends the script if there is no engine.
 need_docker() {
     have docker || without_docker "Docker is missing: https://docs.docker.com/engine/install"
     local problem
     problem=$(docker version 2>&1 >/dev/null) || without_docker "the Docker engine does not answer: $problem"
 }
 
-# need_compose makes sure that there is docker compose, or its predecessor.
+# need_compose ends the script if there is neither docker compose nor docker-compose.
 need_compose() {
     need_docker
     if docker compose version >/dev/null 2>&1; then
@@ -33,10 +33,10 @@ need_compose() {
 
 compose() { $compose_command "$@"; }
 
-# port_open PORT tells whether somebody listens there on this machine.
+# port_open PORT succeeds if a program listens on the port on this machine.
 port_open() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
-# state SERVICE prints what Docker knows of a service: healthy, starting, unhealthy, exited, …, or missing.
+# state SERVICE prints the state of a service in Docker: healthy, starting, unhealthy, exited, …, or missing.
 state() {
     local id
     id=$(compose ps -a -q "$1" 2>/dev/null | head -n 1)

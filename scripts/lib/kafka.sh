@@ -5,7 +5,7 @@
 kafka_user=iotmon
 kafka_password=iotmon-secret
 
-# kafka_version prints the exact version of what TESTENV_KAFKA_VERSION asks for.
+# kafka_version prints the exact version for TESTENV_KAFKA_VERSION.
 kafka_version() {
     case ${TESTENV_KAFKA_VERSION:-4} in
     4 | 4.x) echo 4.4.0 ;;
@@ -18,7 +18,7 @@ kafka_version() {
 # kafka_home prints the directory of a version's jars, which all environments of the user share.
 kafka_home() { echo "${XDG_CACHE_HOME:-$HOME/.cache}/iotmon-test/kafka-$1"; }
 
-# kafka_resolve VERSION has Maven bring the jars, once.
+# kafka_resolve VERSION downloads the jars with Maven, once.
 kafka_resolve() {
     local home
     home=$(kafka_home "$1")
@@ -28,7 +28,7 @@ kafka_resolve() {
         exec 8<"$home"
         flock 8
         [ -d "$home/lib" ] && exit 0
-        echo "test-env: Maven brings Kafka $1" >&2
+        echo "test-env: Maven downloads Kafka $1" >&2
         rm -rf "$home/work"
         mkdir "$home/work"
         cd "$home/work" || exit 1
@@ -43,7 +43,7 @@ kafka_resolve() {
     ) || die "Maven could not bring Kafka $1; it needs a Maven repository (mvn, ~/.m2/settings.xml)"
 }
 
-# kafka_pom prints a project that depends on the server, and on what writes its log to standard error.
+# kafka_pom prints a project that depends on the server, and on a logger that writes to standard error.
 kafka_pom() {
     cat <<POM
 <project xmlns="http://maven.apache.org/POM/4.0.0">
@@ -69,11 +69,11 @@ kafka_java() {
         -cp "$(printf '%s:' "$home"/lib/*.jar)")
 }
 
-# kafka_archive prints the file of the classes that a broker loads, as the JVM wants to find them. It saves a third of the
-# work of a start. A JVM that it is not for ignores it.
+# kafka_archive prints the path of the class data archive, with the classes that a broker loads. It saves a third of the
+# work of a start. Another JVM ignores it.
 kafka_archive() { echo "$(kafka_home "$1")/classes.jsa"; }
 
-# kafka_train VERSION makes that file, once, by a broker that starts for nothing else. Without it all works, slower.
+# kafka_train VERSION creates the archive, once, with a broker that starts only for this. Without the archive starts are slower.
 kafka_train() {
     local archive java_command rest=300
     archive=$(kafka_archive "$1")
@@ -88,7 +88,7 @@ kafka_train() {
         trap 'crash kafka; release_ports; rm -rf "$dir"' EXIT
         kafka_configure "$1"
         kafka_java -Xlog:disable "-XX:ArchiveClassesAtExit=$dir/classes"
-        # No watchdog looks after it, should this shell be killed.
+        # No watchdog ends the broker if this shell is killed.
         launch kafka timeout -k 10 120 "${java_command[@]}" kafka.Kafka "$dir/kafka/server.properties"
         while running kafka >/dev/null && ! kafka_ready && [ "$rest" -gt 0 ]; do
             rest=$((rest - 1))
@@ -111,7 +111,7 @@ kafka_prepare() {
     : >"$dir/kafka/prepared"
 }
 
-# kafka_configure VERSION makes everything that a broker starts from.
+# kafka_configure VERSION creates the files that a broker needs to start.
 kafka_configure() {
     local at=$dir/kafka
     echo "$1" >"$at/version"
@@ -125,7 +125,7 @@ kafka_configure() {
     kafka_format
 }
 
-# kafka_certificate makes a certificate authority and what it has signed for the broker.
+# kafka_certificate creates a certificate authority, and a certificate of it for the broker.
 kafka_certificate() {
     (
         cd "$dir/kafka" || exit 1
@@ -149,7 +149,7 @@ process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:$controller
 listeners=PLAINTEXT://127.0.0.1:$port,SASL_SSL://127.0.0.1:$sasl,CONTROLLER://127.0.0.1:$controller,PROXIED://127.0.0.1:$behind
-# Clients of the last listener are told the port of a proxy, which a test may run.
+# Clients of the last listener are directed to the port of a proxy, which a test may run.
 advertised.listeners=PLAINTEXT://127.0.0.1:$port,SASL_SSL://127.0.0.1:$sasl,PROXIED://127.0.0.1:$proxy
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT
 controller.listener.names=CONTROLLER
@@ -164,7 +164,7 @@ listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.se
 ssl.keystore.type=PEM
 ssl.keystore.location=$at/broker.pem
 
-# A topic that exists by mistake hides one that is missing.
+# A topic that is created automatically would hide that the product has not created it.
 auto.create.topics.enable=false
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=4
@@ -178,14 +178,14 @@ group.min.session.timeout.ms=1000
 # A transaction past its timeout is ended within a second, not within ten.
 transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
 
-# After a kill, the node waits for the session of the one that was killed.
+# After a kill, a new broker waits until the session of the killed one has expired.
 broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=500
 num.network.threads=2
 num.io.threads=4
 log.cleaner.dedupe.buffer.size=16777216
 PROPERTIES
-    # Until 4.0 the protocol of KIP-848 had to be asked for, and was no promise.
+    # Before 4.0 the protocol of KIP-848 had to be enabled, and was not stable.
     case $(cat "$at/version") in
     3.*) printf '%s\n' group.coordinator.rebalance.protocols=classic,consumer unstable.feature.versions.enable=true ;;
     esac

@@ -29,11 +29,11 @@ postgres_prepare() {
 }
 
 # Without fsync a crash of the machine loses data; a crash of the server does not, as long as a commit waits until its log is
-# written. No test pulls the plug.
+# written. No test crashes the machine.
 postgres_start() {
     local at=$dir/postgres port
     read -r port <"$at/port"
-    # Left by a kill. The server would refuse to start as long as nobody has buried the one that was killed.
+    # Left by a kill. The server would refuse to start while the killed process is a zombie.
     rm -f "$at/data/postmaster.pid"
     local command=("$(postgres_bin)/postgres" -D "$at/data" -p "$port" -c listen_addresses=127.0.0.1
         -c "unix_socket_directories=" -c fsync=off -c full_page_writes=off -c max_connections=200
@@ -50,7 +50,7 @@ postgres_ready() {
     listening "$port" && psql -q -X -w -h 127.0.0.1 -p "$port" -U iotmon -d postgres -c 'SELECT 1' >/dev/null 2>&1 9<&-
 }
 
-# postgres_sweep removes the segment of shared memory that a server leaves which was killed and never started again.
+# postgres_sweep removes the shared memory of a server that was killed and not started again.
 postgres_sweep() {
     local id
     id=$(awk 'NR == 7 {print $2}' "$dir/postgres/data/postmaster.pid" 2>/dev/null) || return 0

@@ -1,18 +1,18 @@
-# Sourced by test-env.sh: processes that are known by pid and start time, so that a number used again is never mistaken for
-# them, and ports that are reserved for an environment.
+# Sourced by test-env.sh: processes, identified by pid and start time, so that a process with a reused pid is never taken for
+# one of them, and ports that are reserved for an environment.
 # shellcheck shell=bash disable=SC2154
 
-# started PID prints when the process was started, in ticks since the machine was; nothing if it is gone or only waits to
-# be buried.
+# started PID prints the start time of the process, in ticks since the boot of the machine; nothing if it has ended or is
+# a zombie.
 started() {
     local line fields
     { read -r line <"/proc/$1/stat"; } 2>/dev/null || return 1
-    # The name, in parentheses, may hold anything.
+    # The name, in parentheses, may contain blanks and parentheses.
     read -ra fields <<<"${line##*) }"
     [ "${fields[0]}" != Z ] && [ "${fields[0]}" != X ] && echo "${fields[19]}"
 }
 
-# launch SERVER COMMAND… starts a process that outlives the shell, in a session of its own, and notes it down. It must not
+# launch SERVER COMMAND… starts a process that outlives the shell, in a session of its own, and writes its pid file. It must not
 # keep the lock or the caller's output open.
 launch() {
     local server=$1 pid
@@ -23,14 +23,14 @@ launch() {
     echo "$pid $(started "$pid")" >"$dir/$server.pid"
 }
 
-# running SERVER prints the pid if its process is there.
+# running SERVER prints the pid of its process if that is running.
 running() {
     local pid start
     { read -r pid start <"$dir/$1.pid"; } 2>/dev/null || return 1
     [ -n "$start" ] && [ "$(started "$pid")" = "$start" ] && echo "$pid"
 }
 
-# children PID prints the processes that it has started.
+# children PID prints the pids of its child processes.
 children() {
     local stat line fields
     for stat in /proc/[0-9]*/stat; do
@@ -43,7 +43,7 @@ children() {
     done
 }
 
-# gone SERVER SECONDS waits until its process is gone.
+# gone SERVER SECONDS waits until its process has ended.
 gone() {
     local rest=$(($2 * 20))
     while running "$1" >/dev/null; do
@@ -53,7 +53,7 @@ gone() {
     done
 }
 
-# end SERVER SIGNAL sends the signal and waits until the process is gone; after 30 s it kills.
+# end SERVER SIGNAL sends the signal and waits until the process has ended; after 30 s it kills the process.
 end() {
     local pid
     pid=$(running "$1") || return 0
@@ -64,11 +64,11 @@ end() {
     fi
 }
 
-# crash SERVER kills it and its children, as the end of the machine would, and waits until all of them are gone.
+# crash SERVER kills the process and its children, as a crash of the machine would, and waits until all of them have ended.
 crash() {
     local pid child all start
     pid=$(running "$1") || return 0
-    # It must not have one more child between the look and the kill.
+    # Stopped first, so that it cannot start another child before the kill.
     kill -STOP "$pid" 2>/dev/null
     mapfile -t all < <(children "$pid")
     kill -9 "$pid" "${all[@]}" 2>/dev/null
@@ -81,8 +81,8 @@ crash() {
 
 listening() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
-# reserve_port prints a free port of the loopback that no other environment has. It lies below those that the kernel gives
-# to clients, which could take it while its server is stopped for a while.
+# reserve_port prints a free port of the loopback that no other environment has. It is below the ports that the kernel gives
+# to clients, so none of them takes it while its server is stopped.
 reserve_port() {
     local port attempt
     for ((attempt = 0; attempt < 1000; attempt++)); do

@@ -7,7 +7,7 @@ redis_prepare() {
     fi
 }
 
-# Every write is in the file before it is answered, or else a kill would lose data that tests have written.
+# Every write is in the file before its response, so that a kill loses no data of a test.
 redis_start() {
     local port
     read -r port <"$dir/redis/port"

@@ -1,8 +1,8 @@
-# Sourced by the scripts that provide the servers of the tests: where their programs are, and which Debian packages bring
-# those that are missing.
+# Sourced by the scripts that provide the servers of the tests: where their programs are, and which Debian packages contain
+# the missing ones.
 # shellcheck shell=bash
 
-# postgres_bin prints the directory of PostgreSQL's own programs, which Debian keeps out of the path: the newest.
+# postgres_bin prints the directory of the newest PostgreSQL's programs, which Debian keeps out of the path.
 postgres_bin() {
     local dir newest=""
     for dir in $(printf '%s\n' /usr/lib/postgresql/*/bin | sort -V); do
@@ -19,7 +19,7 @@ java_major() {
     "$1" -version 2>&1 | sed -n 's/.* version "\([0-9]*\).*/\1/p' | head -n 1
 }
 
-# find_java prints a Java that runs every Kafka that is tested: 17 or 21, or else whatever newer one is in the path.
+# find_java prints a Java that runs every tested Kafka: 17 or 21, or else a newer one in the path.
 find_java() {
     local java major
     for java in "${JAVA_HOME:-/nonexistent}/bin/java" /usr/lib/jvm/java-17-*/bin/java /usr/lib/jvm/java-21-*/bin/java java; do
@@ -33,8 +33,8 @@ find_java() {
     return 1
 }
 
-# missing_packages SERVER… prints the Debian packages that bring what is missing for the servers, and the programs that
-# look at each of them from outside.
+# missing_packages SERVER… prints the Debian packages with the missing programs of the servers, and with the programs that
+# tests use as clients.
 missing_packages() {
     local server
     for server in "$@"; do

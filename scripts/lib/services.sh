@@ -4,14 +4,14 @@
 
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 
-# Every program there is. Those a plant needs come first in the order in which they are stopped: who brings readings goes
-# before who takes them.
+# All programs. Those that a plant needs come first, in the order in which they are stopped: a program that sends readings
+# before the programs that process them.
 all_services="producer consumer web websocket iotmon"
 # shellcheck disable=SC2034 # For those who source this.
 core_services="consumer web producer"
 
 program=$(basename "$0")
-# Files that tell which process is which; see started.
+# The directory of the pid files.
 pids=run
 
 say() { printf '%s\n' "$*"; }
@@ -20,7 +20,7 @@ die() {
     warn "$*"
     exit 1
 }
-# misused is die for what the caller wrote.
+# misused is die for a mistake in the arguments.
 misused() {
     warn "$*; $program --help tells more"
     exit 2
@@ -43,13 +43,13 @@ is_service() {
     return 1
 }
 
-# started PID prints when a process was started, so that a number that is used again is not taken for the process that had
-# it before; nothing if there is none, or only one that waits to be buried.
+# started PID prints the start time of a process, so that a process with a reused pid is not taken for the earlier one. It
+# prints nothing if there is no such process, or only a zombie.
 started() {
     local line fields
     if [ -r /proc/self/stat ]; then
         { read -r line <"/proc/$1/stat"; } 2>/dev/null || return 1
-        # The name, in parentheses, may hold anything.
+        # The name, in parentheses, may contain blanks and parentheses.
         read -ra fields <<<"${line##*) }"
         [ "${fields[0]}" != Z ] && [ "${fields[0]}" != X ] && printf '%s\n' "${fields[19]}"
     else
@@ -57,7 +57,7 @@ started() {
     fi
 }
 
-# running SERVICE prints the pid if the process that the pid file names is still there.
+# running SERVICE prints the pid if the process of the pid file is still running.
 running() {
     local pid start
     { read -r pid && read -r start; } 2>/dev/null <"$pids/$1.pid" || return 1
@@ -67,14 +67,14 @@ running() {
     [ -n "$start" ] && [ "$(started "$pid")" = "$start" ] && printf '%s\n' "$pid"
 }
 
-# note SERVICE PID writes the pid file, whole or not at all.
+# note SERVICE PID writes the pid file, atomically.
 note() {
     local start
     start=$(started "$2") || return 1
     printf '%s\n%s\n' "$2" "$start" >"$pids/$1.pid.new" && mv "$pids/$1.pid.new" "$pids/$1.pid"
 }
 
-# alone makes sure that no other start or stop is under way here, as far as the system can tell.
+# alone ends the script if another start or stop is in progress here, as far as the system can tell.
 alone() {
     mkdir -p "$pids" || die "cannot make the directory $PWD/$pids"
     exec 9>"$pids/lock" || die "cannot write to $PWD/$pids"
@@ -83,8 +83,8 @@ alone() {
     fi
 }
 
-# only_one WHAT makes sure that nobody else does the same here, as far as the system can tell. What is started meanwhile and
-# stays must not keep descriptor 8 open.
+# only_one WHAT ends the script if another process does the same here, as far as the system can tell. A process that is
+# started meanwhile and stays must not keep descriptor 8 open.
 only_one() {
     mkdir -p "$pids" || die "cannot make the directory $PWD/$pids"
     exec 8>"$pids/${1// /-}.lock" || die "cannot write to $PWD/$pids"

@@ -1,17 +1,17 @@
 # Sourced, after services.sh, by the scripts that write .env, which the services and docker compose read.
 # shellcheck shell=bash
 
-# written NAME prints what stands in .env behind the name of a variable, if it is there.
+# written NAME prints the text after NAME= in .env, if the variable is there.
 written() {
     [ -f .env ] || return 0
     sed -n "s/^$1=//p" .env | tail -n 1
 }
 
-# setting NAME prints what .env says of a variable, without the quotes around it.
+# setting NAME prints the value of a variable in .env, without the quotes around it.
 setting() { written "$1" | sed -E "s/^'([^']*)'[[:space:]]*\$/\1/; t; s/^\"([^\"]*)\"[[:space:]]*\$/\1/"; }
 
-# literal NAME… ends the script if .env says something that docker compose and the services read otherwise than it is written:
-# outside of single quotes they replace $ and what follows, and drop what follows a # or a backslash.
+# literal NAME… ends the script if .env has a value that docker compose and the services would not read as it is written:
+# outside of single quotes they expand $NAME, remove a comment after #, and interpret backslashes.
 literal() {
     local name value
     for name in "$@"; do
@@ -26,7 +26,7 @@ literal() {
     done
 }
 
-# settings NAME=VALUE… is write_settings for whoever comes first; others wait.
+# settings NAME=VALUE… is write_settings under a lock: concurrent calls wait.
 settings() {
     if ! have flock; then
         write_settings "$@"
@@ -35,8 +35,8 @@ settings() {
     mkdir -p "$pids" && (flock 7 && write_settings "$@") 7>"$pids/env.lock"
 }
 
-# write_settings NAME=VALUE… writes variables into .env, all or none: a line there is replaced, others are left alone, and a
-# variable without a value loses its line. The file holds passwords: only its owner may read it. What it was is kept as
+# write_settings NAME=VALUE… writes variables to .env, all or none. It replaces existing lines, keeps other lines, and removes
+# the line of a variable without a value. The file has passwords: only its owner may read it. The previous file is kept as
 # .env.before.
 write_settings() {
     local pair name

@@ -20,7 +20,7 @@ import (
 	"iotmon/internal/wire"
 )
 
-// command runs iotmon's own command and returns its exit status and what it said.
+// command runs iotmon and returns its exit status and output.
 func command(t *testing.T, args ...string) (status int, said string) {
 	t.Helper()
 	dir, err := programs()
@@ -61,8 +61,8 @@ func on(t *testing.T, dataDir string) *server {
 	return s
 }
 
-// TestBackupIsAsItWas backs up while readings are being processed that have all been acknowledged. What is restored must come
-// to the same windows, alerts and rows, and to nothing of what came later.
+// TestBackupIsAsItWas makes a backup after all readings were acknowledged and while they are being processed. The restored system
+// must have the same windows, alerts and rows, and nothing that was sent after the backup.
 func TestBackupIsAsItWas(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a minute; make test runs it")
@@ -83,8 +83,8 @@ func TestBackupIsAsItWas(t *testing.T) {
 	t.Run("of a stopped one", func(t *testing.T) { verify(t, on(t, backUp(t, dir)), all) })
 }
 
-// TestBackupsUnderLoad backs up at random moments while readings are posted. Each restored one must have whatever was
-// acknowledged when its backup began, and agree with itself.
+// TestBackupsUnderLoad makes backups at random moments while readings are posted. Each restored system must have every reading
+// that was acknowledged before its backup began, and summaries that match its own rows.
 func TestBackupsUnderLoad(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a minute; make test runs it")
@@ -119,7 +119,7 @@ func TestBackupsUnderLoad(t *testing.T) {
 	}
 }
 
-// agrees checks that the summaries of a restored system are those of its own rows, and that no row is missing that must be there.
+// agrees checks that the summaries of a restored system are those of its own rows, and that it has all rows of before.
 func agrees(t *testing.T, s *server, before []sample, kinds map[string]iot.DeviceType) {
 	t.Helper()
 	everything := url.Values{"from": {"2020-01-01T00:00:00Z"}, "to": {"2100-01-01T00:00:00Z"}, "limit": {"500"}}
@@ -205,7 +205,7 @@ func TestBackupsAreRefused(t *testing.T) {
 	}
 }
 
-// refusedWithoutToken asks for a backup as somebody who cannot read the data directory.
+// refusedWithoutToken requests a backup without the token, as a user who cannot read the data directory.
 func refusedWithoutToken(t *testing.T, dir string) {
 	t.Helper()
 	path := filepath.Join(dir, "control.json")

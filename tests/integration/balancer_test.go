@@ -18,8 +18,8 @@ import (
 	"iotmon/tests/testenv"
 )
 
-// TestWebInstancesBehindABalancer puts two web instances behind the balancers that deployments/ has files for. They show the
-// same numbers, and when one is killed nobody notices but by a new connection.
+// TestWebInstancesBehindABalancer runs two web instances behind the balancers of deployments/. They show the same numbers. When
+// one is killed, its viewers only have to connect again.
 func TestWebInstancesBehindABalancer(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs real servers; make test brings them")
@@ -74,7 +74,7 @@ func sendThrough(t *testing.T, balancer string) {
 	conn.Close()
 }
 
-// sameNumbers compares what both instances say of closed windows.
+// sameNumbers compares the closed windows of both instances.
 func sameNumbers(t *testing.T, one, other *server) {
 	t.Helper()
 	query := "/api/v1/summaries?alerts=false&from=2020-01-01T00:00:00Z&to=" + time.Now().Add(-time.Second).UTC().Format(time.RFC3339)

@@ -17,13 +17,14 @@ import (
 // fault is something that happens to a deployment while readings are posted.
 type fault struct {
 	name string
-	// strike does it and returns when it is over; what was acknowledged before, during and after it counts.
+	// strike causes the fault and returns when it is over. Readings that were acknowledged before, during and after the fault
+	// must all be counted.
 	strike func(t *testing.T, d *deployment, p *posters)
 }
 
-// TestServicesSurviveFaults runs the product as separate services on real servers, with two consumers and two web
-// instances, and strikes them with one fault after the other while readings are posted. After each, every window, every
-// alert and every archived row must equal what was acknowledged.
+// TestServicesSurviveFaults runs the product as separate services on real servers, with two consumers and two web instances, and
+// causes one fault after the other while readings are posted. After each fault, every window, alert and archived row must be that
+// of the acknowledged readings.
 func TestServicesSurviveFaults(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs real servers; make test brings them")
@@ -100,14 +101,20 @@ func faults() []fault {
 		{"readings in transactions", readingsInTransactions},
 		{"the group's offsets are deleted", offsetsAreDeleted},
 		{"transactions have no end", transactionsWithoutEnd},
-		{"the network to Kafka is slow", func(t *testing.T, d *deployment, _ *posters) { spoil(t, d.kafka, harm{delay: 30 * time.Millisecond}) }},
-		{"the network to Kafka is lossy", func(t *testing.T, d *deployment, _ *posters) { spoil(t, d.kafka, harm{cut: 0.01}) }},
-		{"answers of Kafka get lost", func(t *testing.T, d *deployment, _ *posters) { spoil(t, d.kafka, harm{cutAnswers: 0.02}) }},
-		{"the network to Kafka is cut", func(t *testing.T, d *deployment, _ *posters) { spoil(t, d.kafka, harm{away: true}) }},
-		{"the network to PostgreSQL is slow", func(t *testing.T, d *deployment, _ *posters) {
-			spoil(t, d.postgres, harm{delay: 50 * time.Millisecond})
+		{"the network to Kafka is slow", func(t *testing.T, d *deployment, _ *posters) {
+			causeFaults(t, d.kafka, networkFaults{delay: 30 * time.Millisecond})
 		}},
-		{"answers of PostgreSQL get lost", func(t *testing.T, d *deployment, _ *posters) { spoil(t, d.postgres, harm{cutAnswers: 0.05}) }},
+		{"the network to Kafka is lossy", func(t *testing.T, d *deployment, _ *posters) { causeFaults(t, d.kafka, networkFaults{cut: 0.01}) }},
+		{"answers of Kafka get lost", func(t *testing.T, d *deployment, _ *posters) {
+			causeFaults(t, d.kafka, networkFaults{cutAnswers: 0.02})
+		}},
+		{"the network to Kafka is cut", func(t *testing.T, d *deployment, _ *posters) { causeFaults(t, d.kafka, networkFaults{away: true}) }},
+		{"the network to PostgreSQL is slow", func(t *testing.T, d *deployment, _ *posters) {
+			causeFaults(t, d.postgres, networkFaults{delay: 50 * time.Millisecond})
+		}},
+		{"answers of PostgreSQL get lost", func(t *testing.T, d *deployment, _ *posters) {
+			causeFaults(t, d.postgres, networkFaults{cutAnswers: 0.05})
+		}},
 	}
 }
 
@@ -145,13 +152,13 @@ func strangeReadings(t *testing.T, d *deployment, p *posters) {
 	d.strange = q.samples
 }
 
-// spoil does harm to the network for a while.
-func spoil(t *testing.T, network *proxy, h harm) {
+// causeFaults has the network fail for a while.
+func causeFaults(t *testing.T, network *proxy, h networkFaults) {
 	network.set(h)
 	time.Sleep(briefly(8*time.Second, 60*time.Second))
-	times := network.set(harm{})
+	times := network.set(networkFaults{})
 	if times == 0 {
-		t.Error("the harm has not struck")
+		t.Error("no fault has happened on the network")
 	}
 	t.Logf("struck %d times", times)
 }

@@ -16,7 +16,7 @@ import (
 	"iotmon/tests/testenv"
 )
 
-// long says that the faults may take as long as in the field; make test-chaos does.
+// long reports whether the faults last as long as in the field, as in make test-chaos.
 func long() bool { return os.Getenv("TEST_CHAOS") == "long" }
 
 // briefly returns one of two values, depending on how long a test may take.
@@ -27,9 +27,9 @@ func briefly[T any](short, full T) T {
 	return short
 }
 
-// deployment is the product as separate services, on servers of its own.
+// deployment is the product as separate services, with Kafka, PostgreSQL and Redis servers that no other test uses.
 type deployment struct {
-	// t is the test that the services live as long as.
+	// t is the test with which the services end.
 	t       *testing.T
 	servers *testenv.Environment
 	// kafka and postgres are the network between the services and these servers.
@@ -37,7 +37,7 @@ type deployment struct {
 	topics          cluster
 	config          string
 	viewer          *viewer
-	// strange holds what a fault has sent besides the posters.
+	// strange are readings that a fault has sent, besides those of the posters.
 	strange  []sample
 	services []*server
 }
@@ -77,8 +77,8 @@ func (d *deployment) remove(s *server) {
 	d.services = slices.DeleteFunc(d.services, func(other *server) bool { return other == s })
 }
 
-// verifyDeployment waits until everything acknowledged has been archived, and compares all of it: every window and alert as
-// the web instance tells them, every reading as it lies in the database.
+// verifyDeployment waits until all acknowledged readings have been archived, and compares them with every window and alert of the
+// web instance and every reading in the database.
 func verifyDeployment(t *testing.T, web *server, database string, samples []sample) {
 	t.Helper()
 	windows, alerts := summarize(samples, 2*time.Second), episodes(samples, killRule)

@@ -80,7 +80,7 @@ func TestLinksLeadSomewhere(t *testing.T) {
 // mentioned is a path within the project, as documents write it: in code, from the top.
 var mentioned = regexp.MustCompile("`((?:cmd|configs|deployments|docs|internal|k8s|monitoring|scripts|tests|web)/[\\w./-]*[\\w-])[`* ]")
 
-// TestPathsThatAreMentionedExist checks what documents say where something is, which moves more often than links do.
+// TestPathsThatAreMentionedExist checks the paths of files in the documents.
 func TestPathsThatAreMentionedExist(t *testing.T) {
 	checked := 0
 	for _, document := range documents(t) {
@@ -100,7 +100,7 @@ func TestPathsThatAreMentionedExist(t *testing.T) {
 	}
 }
 
-// anchors returns what the headings of a document are linked by.
+// anchors returns the link targets of a document's headings.
 func anchors(text []byte) []string {
 	var names []string
 	for _, match := range heading.FindAllSubmatch(fenced.ReplaceAll(text, nil), -1) {
@@ -117,7 +117,7 @@ func anchors(text []byte) []string {
 	return names
 }
 
-// TestEveryDependencyIsExplained compares the direct dependencies with the document that says what each is for.
+// TestEveryDependencyIsExplained checks that the document on dependencies has every direct dependency, and no other.
 func TestEveryDependencyIsExplained(t *testing.T) {
 	explained, err := os.ReadFile(filepath.Join(root, "docs", "dependencies.md"))
 	if err != nil {
@@ -138,10 +138,10 @@ func TestEveryDependencyIsExplained(t *testing.T) {
 	}
 }
 
-// TestDocumentedCommandsWork runs what the documents that a newcomer reads first tell to type. Requests go to a real
-// server; what starts one is started on an address and in a directory of its own, until it is ready, and stopped as by
-// Ctrl-C; what writes files writes them elsewhere. Of the tests make is asked what it would do, and the deployment runs in
-// tests/operations, with servers of its own.
+// TestDocumentedCommandsWork runs the commands of the documents for newcomers. Requests go to a real server. A command that
+// starts a server gets its own address and directory, and is stopped by the signal of Ctrl-C when the server is ready. A command
+// that writes files writes them elsewhere. For the targets of make that run tests, it only checks that they exist. The deployment
+// is tested in tests/operations.
 func TestDocumentedCommandsWork(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts the program; make test runs it")

@@ -240,7 +240,7 @@ websocket:
   max_connections: 2
   ping_interval: 1s
 `, testenv.Postgres(t), static, templates))
-	// The port of the configuration holds, as no flag says otherwise.
+	// The port is that of the configuration, because no flag sets it.
 	port := web.addr[strings.LastIndex(web.addr, ":")+1:]
 	web.args = slices.DeleteFunc(web.args, func(arg string) bool { return arg == "-addr" || arg == web.addr })
 	file := web.args[2]

@@ -33,8 +33,8 @@ archive:
 
 var killRule = iot.Rule{Name: "temperature_high", Selector: iot.Selector{Type: iot.Temperature}, Severity: iot.Warning, Condition: iot.Condition{Threshold: 28, Hysteresis: 0.5}}
 
-// TestKillsLoseAndDoubleNothing posts readings while the program is killed at random moments, and compares every closed
-// window, every alert and every archived reading with what was acknowledged to the posters.
+// TestKillsLoseAndDoubleNothing kills the program at random moments while readings are posted, and compares every closed window,
+// alert and archived reading with the readings that were acknowledged to the posters.
 func TestKillsLoseAndDoubleNothing(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes minutes; make test runs it")
@@ -52,7 +52,7 @@ func TestKillsLoseAndDoubleNothing(t *testing.T) {
 		waitFor(t, patience, "readings are acknowledged again", func() bool { return posters.acknowledged.Load() > before })
 		time.Sleep(time.Duration(random.IntN(1500)) * time.Millisecond)
 		s.kill()
-		// What earlier kills left open stays open in the files.
+		// A transaction that an earlier kill has left open stays in the files.
 		if open := openTransactions(t, dir); open > dropped {
 			inTransaction++
 			dropped = open
@@ -90,7 +90,7 @@ func verify(t *testing.T, s *server, samples []sample) {
 	verifyReadings(t, s, samples)
 }
 
-// verifyReadings compares what is archived of some devices, reading by reading.
+// verifyReadings compares the archived readings of some devices one by one.
 func verifyReadings(t *testing.T, s *server, samples []sample) {
 	t.Helper()
 	byDevice := make(map[string]map[int64]float64)
@@ -136,7 +136,7 @@ func deviceReadings(t *testing.T, s *server, device string) map[int64]float64 {
 	return readings
 }
 
-// posters are several gateways, each with devices of its own, that send until the server has acknowledged.
+// posters are several gateways, each with its own devices. They repeat each request until the server has acknowledged it.
 type posters struct {
 	t    *testing.T
 	base string
@@ -145,7 +145,7 @@ type posters struct {
 	quit         chan struct{}
 	running      sync.WaitGroup
 	acknowledged atomic.Int64
-	// attempted counts readings of requests that were sent, whatever became of them.
+	// attempted counts the readings of all requests that were sent, acknowledged or not.
 	attempted atomic.Int64
 
 	mu      sync.Mutex

@@ -85,7 +85,7 @@ func (d *deployment) named(name string) *server {
 	return nil
 }
 
-// readiness returns what a service says of its readiness.
+// readiness returns the body of a service's /ready.
 func readiness(t *testing.T, s *server) string {
 	t.Helper()
 	response, err := http.Get(s.base() + "/ready")
@@ -100,7 +100,7 @@ func readiness(t *testing.T, s *server) string {
 	return string(text)
 }
 
-// offsetsAreDeleted stops all consumers, deletes what the processors' group has committed, and starts consumers again.
+// offsetsAreDeleted stops all consumers, deletes the committed offsets of the processors' group, and starts consumers again.
 func offsetsAreDeleted(t *testing.T, d *deployment, p *posters) {
 	consumers := 0
 	for {

@@ -16,10 +16,10 @@ import (
 	"github.com/twmb/franz-go/pkg/kversion"
 )
 
-// transactionsWithoutEnd leaves a transaction of a processor open that its coordinator takes for complete, as Kafka does when a broker
-// is killed while it ends it: in every partition of the states, and in the offsets of the group. Another producer has aborted a
-// transaction after the one that was left open, so that the records have to tell. Then consumers come anew, who have to read all of
-// it. Brokers prevent that by asking the coordinator, so they are told not to.
+// transactionsWithoutEnd leaves a transaction of a processor open that its coordinator believes complete, as Kafka does when a
+// broker is killed while it ends the transaction. It is open in every partition of the states, and in the offsets of the group.
+// Another producer has aborted a later transaction, so the watch has to look at the records to find the open one. Then new
+// consumers start, which must read all of it. Brokers would detect the fault by asking the coordinator; a setting turns that off.
 func transactionsWithoutEnd(t *testing.T, d *deployment, p *posters) {
 	admin := kadm.NewClient(d.topics.client())
 	const verification = "transaction.partition.verification.enable"
@@ -41,7 +41,7 @@ func transactionsWithoutEnd(t *testing.T, d *deployment, p *posters) {
 
 	states := d.lastStates(t, topic, partitions)
 	committed := d.transactAs(t, topic, partitions)
-	committed.appendBehind(t, topic, nothings(partitions))
+	committed.appendBehind(t, topic, emptyRecords(partitions))
 	group, readings := d.topics.prefix+"group", d.topics.prefix+"readings"
 	offsets, err := admin.FetchOffsetsForTopics(t.Context(), group, readings)
 	if err != nil {
@@ -103,7 +103,7 @@ type zombie struct {
 	epoch  int16
 }
 
-// transactAs commits a transaction under a name like those of a processor, with a record that says nothing in each partition.
+// transactAs commits a transaction with a transactional id like that of a processor, with an empty record in each partition.
 func (d *deployment) transactAs(t *testing.T, topic string, partitions []int32) zombie {
 	t.Helper()
 	z := zombie{name: d.topics.prefix + "group-" + uuid.NewString()}
@@ -125,7 +125,7 @@ func (d *deployment) transactAs(t *testing.T, topic string, partitions []int32) 
 	return z
 }
 
-// complete waits until the coordinator takes the last transaction for complete.
+// complete waits until the coordinator believes the last transaction complete.
 func (z *zombie) complete(t *testing.T) {
 	t.Helper()
 	var err error
@@ -156,8 +156,8 @@ func (z *zombie) abort(t *testing.T, topic string) {
 	}
 }
 
-// nothings are records that say nothing, one for each partition.
-func nothings(partitions []int32) map[int32]kmsg.Record {
+// emptyRecords returns an empty record for each partition.
+func emptyRecords(partitions []int32) map[int32]kmsg.Record {
 	records := make(map[int32]kmsg.Record)
 	for _, id := range partitions {
 		records[id] = kmsg.Record{Key: []byte("\x00nothing")}

@@ -8,24 +8,24 @@ import (
 	"time"
 )
 
-// proxy stands between the services and a server and spoils the network between them.
+// proxy is between the services and a server, and causes faults of the network.
 type proxy struct {
 	listener net.Listener
 	target   string
 
-	mu    sync.Mutex
-	harm  harm
-	conns map[net.Conn]bool
-	// spoiled counts what the harm has done: connections cut or refused, pieces delayed.
-	spoiled int
+	mu     sync.Mutex
+	faults networkFaults
+	conns  map[net.Conn]bool
+	// happened counts the faults: connections that were cut or refused, packets that were delayed.
+	happened int
 }
 
-// harm is what a proxy does to the network. Nothing by default.
-type harm struct {
+// networkFaults are the faults that a proxy causes. The zero value causes none.
+type networkFaults struct {
 	// delay holds up every piece of data, in both directions.
 	delay time.Duration
-	// cutAnswers is the probability that a connection ends right before an answer is passed on: the server has done what it
-	// was asked, and nobody hears of it. cut is that of ending before any piece, in either direction.
+	// cutAnswers is the probability that a connection is cut just before a response: the server has handled the request, and the
+	// client does not learn of it. cut is the probability before any packet, in either direction.
 	cutAnswers, cut float64
 	// away refuses every connection.
 	away bool
@@ -43,7 +43,7 @@ func startProxy(t *testing.T, addr, target string) *proxy {
 	running.Go(func() { p.accept(&running) })
 	t.Cleanup(func() {
 		listener.Close()
-		p.set(harm{away: true})
+		p.set(networkFaults{away: true})
 		running.Wait()
 	})
 	return p
@@ -51,16 +51,16 @@ func startProxy(t *testing.T, addr, target string) *proxy {
 
 func (p *proxy) addr() string { return p.listener.Addr().String() }
 
-// set changes the harm and returns how often the harm until now has struck. Going away ends what is connected.
-func (p *proxy) set(h harm) int {
+// set changes the faults and returns how many have happened so far. If the proxy is to be away, it cuts all connections.
+func (p *proxy) set(h networkFaults) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	before := p.spoiled
-	p.harm, p.spoiled = h, 0
+	before := p.happened
+	p.faults, p.happened = h, 0
 	if h.away {
 		for conn := range p.conns {
 			conn.Close()
-			p.spoiled++
+			p.happened++
 		}
 	}
 	return before
@@ -89,8 +89,8 @@ func (p *proxy) accept(running *sync.WaitGroup) {
 func (p *proxy) keep(pair ...net.Conn) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.harm.away {
-		p.spoiled++
+	if p.faults.away {
+		p.happened++
 		return false
 	}
 	for _, conn := range pair {
@@ -99,7 +99,7 @@ func (p *proxy) keep(pair ...net.Conn) bool {
 	return true
 }
 
-// pass copies one direction until either side has gone.
+// pass copies one direction until either side has closed its connection.
 func (p *proxy) pass(from, to net.Conn, answers bool) {
 	defer func() {
 		p.mu.Lock()
@@ -112,7 +112,7 @@ func (p *proxy) pass(from, to net.Conn, answers bool) {
 	buffer := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buffer)
-		if err != nil || p.spoil(answers) {
+		if err != nil || p.fail(answers) {
 			return
 		}
 		if _, err := to.Write(buffer[:n]); err != nil {
@@ -121,13 +121,13 @@ func (p *proxy) pass(from, to net.Conn, answers bool) {
 	}
 }
 
-// spoil does the harm to one piece of data and reports whether the connection ends with it.
-func (p *proxy) spoil(answers bool) (end bool) {
+// fail causes the faults for one packet. It reports whether to cut the connection there.
+func (p *proxy) fail(answers bool) (end bool) {
 	p.mu.Lock()
-	h := p.harm
+	h := p.faults
 	end = rand.Float64() < h.cut || answers && rand.Float64() < h.cutAnswers
 	if end || h.delay > 0 {
-		p.spoiled++
+		p.happened++
 	}
 	p.mu.Unlock()
 	if !end && h.delay > 0 {

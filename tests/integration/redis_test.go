@@ -17,7 +17,7 @@ import (
 	"iotmon/tests/testenv"
 )
 
-// redisCLI asks Redis what an operator would.
+// redisCLI runs redis-cli, as an operator would.
 func redisCLI(t *testing.T, url string, args ...string) string {
 	t.Helper()
 	output, err := exec.Command("redis-cli", append([]string{"-u", url}, args...)...).CombinedOutput()
@@ -120,7 +120,7 @@ type device struct {
 	Alerts int     `json:"open_alerts"`
 }
 
-// compareDevice compares a device's hash with what the API says, and returns in what they differ.
+// compareDevice describes how a device's hash differs from the API's answer, "" if it does not.
 func compareDevice(t *testing.T, web *server, redis, id string) string {
 	t.Helper()
 	var want device
@@ -135,7 +135,7 @@ func compareDevice(t *testing.T, web *server, redis, id string) string {
 	return ""
 }
 
-// snapshot returns the devices that a WebSocket tells to begin with, sorted.
+// snapshot returns the devices of a viewer's first snapshot, sorted.
 func snapshot(t *testing.T, s *server) []string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -171,7 +171,7 @@ func snapshot(t *testing.T, s *server) []string {
 	}
 }
 
-// askTwice asks for the same settled range twice, expects the same answer, and returns how long that took.
+// askTwice requests the same closed range twice, expects the same answer, and returns the time of the second request.
 func askTwice(t *testing.T, web *server) time.Duration {
 	t.Helper()
 	to := time.Now().Add(-5 * time.Minute).UTC().Truncate(time.Second)

@@ -45,8 +45,8 @@ type total struct {
 	Sum   float64
 }
 
-// TestRecordingsOfTheFieldAreArchivedAsTheyAre replays fifteen public recordings by the mappings that the product ships and
-// compares what the archive then has of each device with what Python made of the files.
+// TestRecordingsOfTheFieldAreArchivedAsTheyAre replays fifteen public recordings with the mappings of docs/examples, and compares
+// the archive of each device with the values that Python reads from the files.
 func TestRecordingsOfTheFieldAreArchivedAsTheyAre(t *testing.T) {
 	inTurn(t)
 	data := testenv.Recordings(t, "field")
@@ -82,7 +82,7 @@ func TestRecordingsOfTheFieldAreArchivedAsTheyAre(t *testing.T) {
 	}
 }
 
-// archived returns what the archive has of a device.
+// archived returns the totals of a device in the archive.
 func archived(t *testing.T, s *server, device string) total {
 	t.Helper()
 	type point struct{ Value float64 }

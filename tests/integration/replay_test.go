@@ -18,7 +18,7 @@ import (
 // examples holds the mappings and device types that the product ships for the recordings.
 const examples = "../../docs/examples/replay/"
 
-// recorded is one file of public sensor data, and what its shipped mapping makes of the columns.
+// recorded is one file of public sensor data, and the columns of its mapping in docs/examples.
 type recorded struct {
 	file, mapping string
 	delimiter     rune
@@ -53,9 +53,9 @@ func recordings() []recorded {
 	}
 }
 
-// TestReplayedRecordingsEqualTheTruth sends every recording with its original times through "iotmon replay" and compares
-// every window of the archive with what plain code makes of the files. The recordings lie years back and apart, repeat
-// themselves and go back in time, so most windows are recomputed from late readings.
+// TestReplayedRecordingsEqualTheTruth sends every recording with its original times through "iotmon replay", and compares every
+// window of the archive with a simple computation from the files. The recordings are years old and years apart, repeat themselves
+// and go back in time, so most windows are recomputed from late readings.
 func TestReplayedRecordingsEqualTheTruth(t *testing.T) {
 	inTurn(t)
 	data := testenv.Recordings(t, "")
@@ -76,7 +76,7 @@ func TestReplayedRecordingsEqualTheTruth(t *testing.T) {
 	})
 }
 
-// replayConfig knows the types of the recordings and keeps what is years old.
+// replayConfig returns a configuration with the types of the recordings, which accepts readings that are years old.
 func replayConfig(t *testing.T) string {
 	t.Helper()
 	types, err := os.ReadFile(examples + "skab-types.yaml")

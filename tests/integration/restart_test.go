@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// TestInterruptsLoseAndDoubleNothing stops the program as Ctrl-C does and starts it again, while readings are posted. It
-// must end with status 0, and what it had open is closed by the next one.
+// TestInterruptsLoseAndDoubleNothing stops the program with the signal of Ctrl-C and starts it again, while readings are posted.
+// It must end with status 0, and the next process must close its open windows.
 func TestInterruptsLoseAndDoubleNothing(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a minute; make test runs it")
@@ -61,7 +61,7 @@ func TestInterruptDuringTheStart(t *testing.T) {
 	inTurn(t)
 	s := newServer(t, t.TempDir(), "")
 	for after := time.Duration(0); after <= 400*time.Millisecond; after += 50 * time.Millisecond {
-		// How long it takes until it listens to signals, on a machine as busy as it is now.
+		// Measures how long the program needs until it handles signals, on a machine that may be busy.
 		begun := time.Now()
 		if err := exec.Command(s.args[0], "-version").Run(); err != nil {
 			t.Fatal(err)

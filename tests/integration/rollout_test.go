@@ -108,7 +108,7 @@ type replicas struct {
 	turn  atomic.Int64
 }
 
-// replicate starts a service as its manifest says.
+// replicate starts a service with the settings of its manifest.
 func replicate(t *testing.T, d *deployment, name string, args ...string) *replicas {
 	t.Helper()
 	r := &replicas{t: t, d: d, name: name, args: args}
@@ -124,7 +124,7 @@ func replicate(t *testing.T, d *deployment, name string, args ...string) *replic
 	}
 	r.address = httptest.NewServer(&httputil.ReverseProxy{
 		Rewrite: func(request *httputil.ProxyRequest) { request.SetURL(&url.URL{Scheme: "http", Host: r.next()}) },
-		// Every request finds a pod of its own, as every connection does.
+		// Every request is a new connection and may reach another pod.
 		Transport: &http.Transport{DisableKeepAlives: true},
 	})
 	t.Cleanup(r.address.Close)
@@ -179,13 +179,13 @@ func (r *replicas) update() {
 	terminating.Wait()
 }
 
-// hearsay is how long it takes until nobody sends requests to a pod that goes.
-const hearsay = time.Second
+// propagationDelay is the time until no request is sent any more to a pod that is being terminated.
+const propagationDelay = time.Second
 
-// terminate does what a kubelet does, and at the same time the rest of the cluster.
+// terminate does what the kubelet does, and, at the same time, what the rest of the cluster does.
 func (r *replicas) terminate(pod *server) {
 	began := time.Now()
-	forgotten := time.AfterFunc(hearsay, func() {
+	forgotten := time.AfterFunc(propagationDelay, func() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.ready = slices.DeleteFunc(r.ready, func(other *server) bool { return other == pod })

@@ -33,7 +33,7 @@ var programs = sync.OnceValues(func() (string, error) {
 	return dir, nil
 })
 
-// patience is how long a test waits for something that must happen. It says nothing about how soon: the machine may be busy.
+// patience is how long a test waits for an event that must happen. It is no limit on the product: the machine may be busy.
 const patience = 2 * time.Minute
 
 // turns has a place for each test that runs now, beside TestServicesSurviveFaults. There are two even on one processor: each test
@@ -61,7 +61,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// server is a real program in a process of its own, on a fixed port so that it can come back where it was.
+// server is a real program in a process of its own. Its port is fixed, so that it has the same address after a restart.
 type server struct {
 	t      testing.TB
 	name   string
@@ -78,7 +78,7 @@ func newServer(t testing.TB, dataDir, config string, args ...string) *server {
 	return newProgram(t, "iotmon", config, append([]string{"-data-dir", dataDir}, args...)...)
 }
 
-// logBook holds what a program has written so far.
+// logBook collects the log lines of a program.
 type logBook struct {
 	mu   sync.Mutex
 	text bytes.Buffer

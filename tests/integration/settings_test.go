@@ -13,9 +13,9 @@ import (
 	"iotmon/internal/wire"
 )
 
-// TestChangedWindowsAndLatenessLeaveEveryNumberRight restarts the program with another length of windows and another lateness,
-// while readings are posted. Windows must follow each other without overlapping, each with the readings of its own span, before
-// the change, across it and after it; and readings that come too late correct windows of the old length.
+// TestChangedWindowsAndLatenessLeaveEveryNumberRight restarts the program with another window length and another lateness, while
+// readings are posted. Windows must follow each other without overlapping, before, across and after the change, each with the
+// readings of its own span. Late readings must correct windows of the old length.
 func TestChangedWindowsAndLatenessLeaveEveryNumberRight(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes a minute; make test runs it")
@@ -77,7 +77,7 @@ func summaries(t *testing.T, s *server) []wire.Aggregate {
 	return rows
 }
 
-// wrongWindows compares each window with the samples of its own span, and the windows of each type with each other.
+// wrongWindows compares each window with the samples of its own span, and checks that the windows of a type do not overlap.
 func wrongWindows(rows []wire.Aggregate, samples []sample) []string {
 	var wrong []string
 	ends := make(map[iot.DeviceType]time.Time)

@@ -71,7 +71,7 @@ func TestTheStrangestReadingsStopNoService(t *testing.T) {
 	verifyStrange(t, again, sent)
 }
 
-// alphabets hold what texts are made of: each is within the limit in bytes, and hard on somebody.
+// alphabets are sets of characters for texts. Each text is within the limit in bytes, and difficult for some part of the system.
 var alphabets = []string{
 	`<>&'"`, `"\`, "工业设备监测", "🏭🔥🔧", "العربية", "ก็ที่", "e\u0301a\u0308", "%{}$;--", "../?#&=+ ", "𝔘𝔫𝔦\U0001f1e8\U0001f1f3", "ⅷ①ﬁ",
 }
@@ -91,7 +91,7 @@ func strangeText(random *rand.Rand) string {
 
 var strangeValues = []float64{math.MaxFloat64, math.MaxFloat64, 1e308, math.SmallestNonzeroFloat64, 1e-300, 0.1, 1 << 53, 1e22}
 
-// postStrange sends a reading of each of so many devices, all beyond the threshold, and returns those that were let in.
+// postStrange sends a reading of each of so many devices, all beyond the threshold, and returns the accepted ones.
 func postStrange(t *testing.T, in *server, devices int) map[iot.DeviceID]iot.Reading {
 	t.Helper()
 	random := rand.New(rand.NewPCG(11, 11))
@@ -202,7 +202,7 @@ func verifyStrange(t *testing.T, web *server, sent map[iot.DeviceID]iot.Reading)
 	fetch(t, web.base()+"/api/v1/alerts?state=open")
 }
 
-// countSnapshot returns how many devices a viewer is told to begin with; it stops at enough.
+// countSnapshot returns the number of devices in a viewer's first snapshot. It stops counting at enough.
 func countSnapshot(t *testing.T, s *server, enough int) int {
 	t.Helper()
 	conn, _, err := websocket.DefaultDialer.Dial("ws://"+s.addr+"/ws", nil)

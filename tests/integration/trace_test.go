@@ -20,7 +20,7 @@ import (
 	"iotmon/tests/testenv"
 )
 
-// span is what the receiver of traces prints of one.
+// span is one span, as the receiver of traces prints it.
 type span struct {
 	Service    string         `json:"service"`
 	Name       string         `json:"name"`
@@ -110,7 +110,7 @@ func (r *receiver) of(trace string) map[string]span {
 	return found
 }
 
-// look connects a viewer who reads and forgets, and returns once the connection has been greeted.
+// look connects a viewer that reads and ignores all messages. It returns when the hello message has arrived.
 func look(t *testing.T, s *server) {
 	t.Helper()
 	conn, _, err := websocket.DefaultDialer.Dial("ws://"+s.addr+"/ws", nil)
@@ -259,8 +259,8 @@ tracing: {endpoint: 'http://%s', sample_ratio: 0}
 	exemplar(t, web)
 }
 
-// TestTracesGoNowhereWithoutHarm has a receiver that is not there: readings are taken, the log says it once, and the program
-// ends in time.
+// TestTracesGoNowhereWithoutHarm configures a receiver that does not exist: readings are accepted, the fault is logged once, and
+// the program ends in time.
 func TestTracesGoNowhereWithoutHarm(t *testing.T) {
 	inTurn(t)
 	s := newServer(t, t.TempDir(), fmt.Sprintf("tracing: {endpoint: 'http://%s', sample_ratio: 1}", freeAddr(t))+killConfig)

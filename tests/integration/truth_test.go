@@ -36,8 +36,8 @@ type windowKey struct {
 	start int64
 }
 
-// summarize computes the truth from what was acknowledged. A device's reading with a timestamp it had before is the same
-// reading sent twice; samples must be in the order sent.
+// summarize computes the expected summaries of the acknowledged readings. Samples must be in the order sent: of readings with the
+// same device and timestamp only the first counts.
 func summarize(samples []sample, length time.Duration) map[windowKey]*stat {
 	type identity struct {
 		device string
@@ -93,7 +93,7 @@ func compareSummaries(got []wire.Aggregate, want map[windowKey]*stat) []string {
 	return wrong
 }
 
-// compareOne demands equality to the last bit: sums are exact, whatever the order.
+// compareOne compares to the last bit: sums are exact, whatever the order of the readings.
 func compareOne(name string, got wire.AggregateData, want *stat) []string {
 	if got.Average == nil || got.Min == nil || got.Max == nil {
 		return []string{name + ": numbers missing"}

@@ -20,7 +20,7 @@ type viewer struct {
 	quit    chan struct{}
 
 	mu sync.Mutex
-	// windows holds what was last said of each closed window.
+	// windows has the last count that was received for each closed window.
 	windows map[windowKey]int64
 	wrong   []string
 	visits  int
@@ -69,7 +69,7 @@ func (v *viewer) visited() int {
 	return v.visits
 }
 
-// differs lists the windows of which the viewer was told something else than the truth, or nothing.
+// differs lists the windows for which the viewer has not received the expected count.
 func (v *viewer) differs(truth map[windowKey]*stat) []string {
 	v.mu.Lock()
 	defer v.mu.Unlock()

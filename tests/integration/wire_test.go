@@ -14,7 +14,7 @@ import (
 	"iotmon/tests/testenv"
 )
 
-// ask runs another program's client and returns what it prints.
+// ask runs another program's client and returns its output.
 func ask(t *testing.T, program string, args ...string) string {
 	t.Helper()
 	var stdout, stderr bytes.Buffer

@@ -62,7 +62,7 @@ func decoder() (runtime.Decoder, error) {
 	return json.NewSerializerWithOptions(json.DefaultMetaFactory, scheme, scheme, json.SerializerOptions{Yaml: true, Strict: true}), nil
 }
 
-// check decodes every document of the file and prints what it is.
+// check decodes every document of the file and prints its kind and name.
 func check(decode runtime.Decoder, file string) error {
 	text, err := os.ReadFile(file)
 	if err != nil {

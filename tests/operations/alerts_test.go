@@ -36,8 +36,8 @@ func TestPrometheusAcceptsConfigurationAndRules(t *testing.T) {
 	}
 }
 
-// TestEveryAlertHasRunbookAndTest holds whoever adds an alert to telling what to do, and to showing when it fires and when
-// it does not.
+// TestEveryAlertHasRunbookAndTest checks that every alert has a runbook, and a test in which it fires and one in which it does
+// not.
 func TestEveryAlertHasRunbookAndTest(t *testing.T) {
 	read := func(name string) string {
 		text, err := os.ReadFile(filepath.Join(root, name))
@@ -101,7 +101,7 @@ func (g *gateway) end() {
 	g.done.Wait()
 }
 
-// post sends a reading of each device. One of them is too hot, so that there are alerts. What becomes of it the metrics tell.
+// post sends a reading of each device, one of them too hot, so that there are alerts. It ignores errors: the metrics show them.
 func post(ctx context.Context, addr string) {
 	now := time.Now().UTC().Format(time.RFC3339Nano)
 	var body bytes.Buffer

@@ -11,7 +11,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// composeFile is what these tests ask of a compose file.
+// composeFile has the fields of a compose file that these tests read.
 type composeFile struct {
 	Services map[string]composeService
 	Volumes  map[string]any
@@ -82,7 +82,7 @@ func TestComposeServicesHaveTheirDocumentedNamesAndPorts(t *testing.T) {
 	}
 }
 
-// TestComposePublishesOnLoopbackAlone holds for both files, unless the user says otherwise.
+// TestComposePublishesOnLoopbackAlone checks both files with the default settings.
 func TestComposePublishesOnLoopbackAlone(t *testing.T) {
 	for _, name := range composeFiles {
 		for service, s := range readCompose(t, name).Services {
@@ -130,7 +130,7 @@ func TestComposeServicesCanBeReliedOn(t *testing.T) {
 	}
 }
 
-// checkMounts checks that what is mounted is there: Docker makes a directory of a file that is missing.
+// checkMounts checks that mounted files exist: Docker would create a directory in place of a missing one.
 func checkMounts(t *testing.T, name, service string, s composeService, volumes map[string]any) {
 	t.Helper()
 	for _, mount := range s.Volumes {

@@ -23,7 +23,7 @@ import (
 	"iotmon/tests/testenv"
 )
 
-// dashboard is what these tests ask of a dashboard.
+// dashboard has the fields of a dashboard that these tests read.
 type dashboard struct {
 	UID, Title string
 	Templating struct {
@@ -133,8 +133,8 @@ func provisionedSources(t *testing.T) map[string]string {
 	return types
 }
 
-// TestNoPanelIsEmpty runs every query of every dashboard against a real Prometheus and a real PostgreSQL, while real services
-// work: a misspelt metric or column shows as an empty panel. Then it takes the database away and watches the alerts.
+// TestNoPanelIsEmpty runs every query of every dashboard against a real Prometheus and a real PostgreSQL, with real services
+// running: a misspelt metric or column would be an empty panel. Then it stops the database and waits for the alerts.
 func TestNoPanelIsEmpty(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs real servers; make test brings them")
@@ -180,7 +180,7 @@ func TestNoPanelIsEmpty(t *testing.T) {
 	p.await("IotmonArchiveStalled", false)
 }
 
-// look connects a viewer that stays, one that leaves, and one who is none.
+// look connects a viewer that stays, a viewer that leaves, and a client that is not a viewer.
 func look(t *testing.T, addr string) {
 	t.Helper()
 	for _, stays := range []bool{true, false} {
@@ -211,7 +211,7 @@ func look(t *testing.T, addr string) {
 	}
 }
 
-// chosen is what a viewer may have chosen in a dashboard's variables.
+// chosen replaces the variables of a dashboard with possible choices of a user.
 var chosen = strings.NewReplacer("$__rate_interval", "15s", "$instance", ".*", "$device", "oven-9",
 	"$type", "'temperature_sensor', 'humidity_sensor'")
 

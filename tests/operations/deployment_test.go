@@ -19,8 +19,8 @@ import (
 	"iotmon/tests/testenv"
 )
 
-// alone runs a test again, by itself, where it has the loopback interface with all its ports to itself, and reports whether it
-// has done so: then that was the test. Where this is not allowed the test runs as it is.
+// alone runs the test again in a network namespace of its own, so that all ports of the loopback interface are free. It returns
+// true if it has done so; the caller then returns. Where namespaces are not allowed, the test runs without one.
 func alone(t *testing.T) bool {
 	t.Helper()
 	const marker = "OPERATIONS_TEST_IS_ALONE"
@@ -46,7 +46,7 @@ func alone(t *testing.T) bool {
 	return true
 }
 
-// engine stands in for Docker: see testdata/docker. Kafka, PostgreSQL, Redis and Prometheus are real.
+// engine replaces Docker: see testdata/docker. Kafka, PostgreSQL, Redis and Prometheus are real.
 type engine struct {
 	t       *testing.T
 	dir     string
@@ -55,7 +55,7 @@ type engine struct {
 	forwarded map[string]string
 }
 
-// startEngine prepares the servers, which nobody reaches at the documented ports until docker compose up.
+// startEngine prepares the servers. They are not reachable at the documented ports before docker compose up.
 func startEngine(t *testing.T) *engine {
 	t.Helper()
 	servers := testenv.Own(t, testenv.KafkaServer, testenv.PostgresServer, testenv.RedisServer)
@@ -99,14 +99,14 @@ func hostOf(t *testing.T, server string) string {
 	return parsed.Host
 }
 
-// environment is what the scripts need to find this engine.
+// environment returns the variables with which the scripts find this engine.
 func (e *engine) environment() []string {
 	e.t.Helper()
 	repository, err := filepath.Abs(root)
 	if err != nil {
 		e.t.Fatal(err)
 	}
-	// What is built is there already.
+	// The programs have been built already, so no Go compiler is needed.
 	return []string{"PATH=" + e.dir + ":" + os.Getenv("PATH"), "ENGINE=" + e.dir, "REPOSITORY=" + repository, "GO=no-such-go"}
 }
 
@@ -129,7 +129,7 @@ func (e *engine) run(ctx context.Context) {
 	}
 }
 
-// await waits until the file that says that they are up is as it should be.
+// await waits until fits returns true for the error of a look for the file that exists while the services are up.
 func (e *engine) await(ctx context.Context, fits func(error) bool) {
 	for ctx.Err() == nil {
 		if _, err := os.Stat(filepath.Join(e.dir, "up")); fits(err) {
@@ -172,7 +172,7 @@ func forward(ctx context.Context, t *testing.T, from, to string) {
 	}
 }
 
-// splice passes on what both sides of a connection say, until one of them ends it or ctx ends.
+// splice forwards a connection in both directions, until one side closes it or ctx ends.
 func splice(ctx context.Context, client net.Conn, to string) {
 	defer client.Close()
 	server, err := new(net.Dialer).DialContext(ctx, "tcp", to)
@@ -192,8 +192,8 @@ func splice(ctx context.Context, client net.Conn, to string) {
 	directions.Wait()
 }
 
-// TestOneCommandDeploysEverything is that of the README, with real servers and services at the documented ports, and a stand-in
-// for Docker itself.
+// TestOneCommandDeploysEverything runs the command of the README, with real servers and services at the documented ports, and a
+// replacement for Docker itself.
 func TestOneCommandDeploysEverything(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs real servers; make test brings them")

@@ -52,7 +52,7 @@ func TestDeploymentsAreRecommendedOrFull(t *testing.T) {
 	}
 }
 
-// withEngine puts a docker in the path that answers everything and does nothing, and returns the variable for it.
+// withEngine creates a docker command that always succeeds and does nothing, and returns the variable with its path.
 func withEngine(h *host) []string {
 	h.t.Helper()
 	if err := os.Mkdir(h.path("fake"), 0o755); err != nil {
@@ -122,7 +122,7 @@ func TestADeploymentLooksForItsPortsFirst(t *testing.T) {
 	}
 }
 
-// TestEveryProgramHasAnImage compares what is in cmd/ with what the Makefile and the scripts build.
+// TestEveryProgramHasAnImage compares the directories of cmd/ with the images that the Makefile and the scripts build.
 func TestEveryProgramHasAnImage(t *testing.T) {
 	entries, err := os.ReadDir(filepath.Join(root, "cmd"))
 	if err != nil {

@@ -52,7 +52,7 @@ func (f *faults) behindTheirTime(addr string) {
 	}
 }
 
-// pastTheDoor writes to Kafka what is no reading.
+// pastTheDoor writes a record to Kafka that is not a reading.
 func (f *faults) pastTheDoor(broker string) {
 	command := exec.CommandContext(f.ctx, "kcat", "-b", broker, "-P", "-t", "device-data", "-q")
 	command.Stdin = bytes.NewReader(bytes.Repeat([]byte("no reading\n"), 20))

@@ -18,7 +18,7 @@ import (
 
 const root = "../.."
 
-// patience is how long a test waits for something that must happen. It says nothing about how soon: the machine may be busy.
+// patience is how long a test waits for an event that must happen. It is no limit on the product: the machine may be busy.
 const patience = 2 * time.Minute
 
 // programs builds every program once for all tests and returns the directory with them.
@@ -103,7 +103,7 @@ func (h *host) runWith(environment []string, script string, args ...string) (sta
 	c := exec.Command(h.path(script), args...)
 	c.Dir, c.Stdout, c.Stderr = "/", &out, &out
 	c.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME")}, environment...)
-	// What the script starts must not keep its output open, or whoever calls it in a pipe waits for ever.
+	// A process that the script starts must not keep the script's output open, or a caller with a pipe would wait for ever.
 	c.WaitDelay = 5 * time.Second
 	err := c.Run()
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
@@ -135,7 +135,8 @@ func (h *host) pid(service string) int {
 	return pid
 }
 
-// alive reports whether a process runs. One that has ended may wait for long to be buried, by whoever inherited it.
+// alive reports whether a process runs. A process that has ended may stay a zombie for long, until its new parent reads its
+// status.
 func alive(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {

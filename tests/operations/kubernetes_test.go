@@ -78,7 +78,7 @@ func TestThePlainManifestsAreTheChart(t *testing.T) {
 	}
 }
 
-// A password in the values reaches the services as it is.
+// A password in the values reaches the services unchanged.
 func TestASecretMayHaveAnyCharacters(t *testing.T) {
 	const password = `p@s/s%d#?{1}$w"\ ';&é{{ .Values }}$(HOME)`
 	want := map[string]string{"IOTMON_POSTGRES_PASSWORD": password, "IOTMON_KAFKA_SASL_PASSWORD": "007", "IOTMON_REDIS_PASSWORD": "1e6"}
@@ -126,7 +126,7 @@ func TestAMeshReachesItsControlPlane(t *testing.T) {
 	}
 }
 
-// monitoringResource is a ServiceMonitor or a PrometheusRule, as far as it must agree with monitoring/.
+// monitoringResource has the fields of a ServiceMonitor or a PrometheusRule that must agree with monitoring/.
 type monitoringResource struct {
 	Spec struct {
 		Endpoints []struct {
@@ -189,8 +189,8 @@ func TestPrometheusOnKubernetesKnowsTheServicesByTheSameNames(t *testing.T) {
 	}
 }
 
-// TestEveryManifestIsWhatKubernetesKnows decodes all of them strictly into the types of the oldest version that the chart
-// says it works with, and of the newest.
+// TestEveryManifestIsWhatKubernetesKnows decodes all manifests strictly into the types of the oldest Kubernetes version that the
+// chart supports, and of the newest.
 func TestEveryManifestIsWhatKubernetesKnows(t *testing.T) {
 	t.Parallel()
 	files := append(manifests(t, render(t)), manifests(t, render(t, "--values", allValues))...)
@@ -212,7 +212,7 @@ func TestEveryManifestIsWhatKubernetesKnows(t *testing.T) {
 	}
 }
 
-// TestTheChartRefusesWhatCannotWork expects a line that says why.
+// TestTheChartRefusesWhatCannotWork sets values that cannot work, and expects an error with the reason.
 func TestTheChartRefusesWhatCannotWork(t *testing.T) {
 	for set, want := range map[string]string{
 		"producer.replicas=2": "every instance with a simulator would send the same devices",
@@ -237,7 +237,7 @@ func TestTheChartRefusesWhatCannotWork(t *testing.T) {
 	}
 }
 
-// TestTheServicesAcceptTheChartsConfiguration asks the consumer itself, with what its pod would be given.
+// TestTheServicesAcceptTheChartsConfiguration lets the consumer check the configuration that its pod would get.
 func TestTheServicesAcceptTheChartsConfiguration(t *testing.T) {
 	built, err := programs()
 	if err != nil {

@@ -59,7 +59,7 @@ func serve(t *testing.T, name string, environment ...string) *process {
 	return p
 }
 
-// kill ends the process at once. Whoever kills it twice does nothing the second time.
+// kill ends the process at once. A second call does nothing.
 func (p *process) kill() {
 	if p.cmd.ProcessState == nil {
 		_ = p.cmd.Process.Kill()
@@ -159,7 +159,7 @@ func (p *prometheus) get(path string, query url.Values, into any) {
 	}
 }
 
-// query returns the values of an expression now, without those that are not numbers.
+// query returns the present values of an expression, without those that are not numbers.
 func (p *prometheus) query(expression string) []float64 {
 	p.t.Helper()
 	var answer struct {

@@ -152,7 +152,7 @@ func TestAServiceWhoseServersAreAwayGoesOnTrying(t *testing.T) {
 	}
 }
 
-// scripts are those that this package answers for.
+// scripts are those that this package tests.
 var scripts = []string{"build", "start-services", "stop-services", "update_config", "test-docker-build", "deploy_middleware", "full_deployment", "performance-test", "render-k8s", "bench-compare"}
 
 func TestScriptsExplainThemselves(t *testing.T) {

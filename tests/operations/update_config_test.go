@@ -99,7 +99,7 @@ func TestUpdateConfigKeepsAPassword(t *testing.T) {
 	}
 }
 
-// A password of any characters goes into .env in single quotes, and from there to the services as it is.
+// A password of any characters is written to .env in single quotes, and reaches the services unchanged.
 func TestUpdateConfigTakesAnyPassword(t *testing.T) {
 	const password = `p@s/s%d#?{1}$w"\ ;&`
 	h := newHost(t, "POSTGRES_PASSWORD='"+password+"'\n")

@@ -55,7 +55,7 @@ func receive(address string) error {
 	if err := receiver.Start(ctx, componenttest.NewNopHost()); err != nil {
 		return err
 	}
-	// Whoever started this may be gone: its end of standard input goes with it.
+	// The process that started this one may have ended, which closes standard input.
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		stop()

@@ -18,7 +18,7 @@ const canonical = `{"device_id":"temperature_sensor_001","device_type":"temperat
 	`"value":25.6,"unit":"°C","location":{"building":"A栋","floor":1,"room":"101"},"status":"online",` +
 	`"metadata":{"model":"DHT22","firmware":"1.2.3","battery_level":95}}`
 
-// reading is what a general decoder is given to fill; the names are the message's.
+// reading is the struct for general decoders, with the names of the message.
 type reading struct {
 	DeviceID   string    `json:"device_id"`
 	DeviceType string    `json:"device_type"`
@@ -38,7 +38,7 @@ type reading struct {
 	} `json:"metadata"`
 }
 
-// BenchmarkDecode decodes one reading. Only the product's own decoder also checks and interns what it reads.
+// BenchmarkDecode decodes one reading. Only the product's own decoder also checks and interns the fields.
 func BenchmarkDecode(b *testing.B) {
 	text := []byte(canonical)
 	into := func(decode func([]byte, any) error) func() error {

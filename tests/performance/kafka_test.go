@@ -25,7 +25,7 @@ const (
 
 var topics atomic.Int64
 
-// newTopic returns the brokers and a topic of its own.
+// newTopic returns the brokers and a new topic.
 func newTopic(b *testing.B) (brokers []string, topic string) {
 	b.Helper()
 	topic = fmt.Sprintf("performance-%d-%d", os.Getpid(), topics.Add(1))

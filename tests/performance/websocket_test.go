@@ -17,7 +17,7 @@ import (
 	gorilla "github.com/gorilla/websocket"
 )
 
-// messages are what is sent: a change of a few devices, and a whole snapshot's part.
+// messages are the messages to send: one like a change of a few devices, and one like a part of a snapshot.
 var messages = map[string][]byte{"1KiB": make([]byte, 1<<10), "64KiB": make([]byte, 64<<10)}
 
 const viewers = 200
@@ -90,7 +90,7 @@ func broadcast(b *testing.B, message []byte, accept func(http.ResponseWriter, *h
 }
 
 func acceptGorilla(prepared bool) func(http.ResponseWriter, *http.Request) (func([]byte) error, error) {
-	// One frame for all: what a hub does that has the same to say to many.
+	// One frame for all viewers, as a hub sends it that has the same message for many.
 	frames := make(map[int]*gorilla.PreparedMessage)
 	return func(w http.ResponseWriter, r *http.Request) (func([]byte) error, error) {
 		upgrader := gorilla.Upgrader{}

@@ -6,8 +6,9 @@ import (
 	"os/exec"
 )
 
-// Build builds programs into a file or directory, with the flags of the Makefile and scripts/build.sh: what is tested is what is
-// shipped. And as everything that a run of all tests compiles without the race detector has the same flags, it is compiled once.
+// Build builds programs into a file or directory, with the flags of the Makefile and scripts/build.sh, so that the tested
+// programs are the shipped ones. Since everything that a test run compiles without the race detector has these flags, it is
+// compiled only once.
 func Build(into, packages string) error {
 	return BuildIn("", into, "-tags", "grpcnotrace", packages)
 }

@@ -53,7 +53,7 @@ func own(t testing.TB, variables []string, servers ...string) *Environment {
 	return &Environment{t: t, dir: dir, vars: vars}
 }
 
-// Stop stops a server in good order. It returns when the process is gone; its port and its data wait for Start.
+// Stop stops a server properly. It returns when the process has ended. Port and data stay reserved for Start.
 func (e *Environment) Stop(server string) { e.t.Helper(); e.command("stop", server) }
 
 // Kill kills a server and its children with SIGKILL.
@@ -78,8 +78,8 @@ func (e *Environment) Brokers() []string {
 	return strings.Split(e.variable("TESTENV_KAFKA"), ",")
 }
 
-// KafkaBehind returns the address of a listener of Kafka whose clients are told to go to the address proxy, on which a test
-// may run one.
+// KafkaBehind returns the address of a listener of Kafka, and the address proxy to which that listener directs its clients. A
+// test may run a proxy there.
 func (e *Environment) KafkaBehind() (behind, proxy string) {
 	e.t.Helper()
 	return e.variable("TESTENV_KAFKA_BEHIND"), e.variable("TESTENV_KAFKA_PROXY")
@@ -133,7 +133,7 @@ func (e *Environment) NewDatabase(t testing.TB) string {
 	return address.String()
 }
 
-// plain keeps what a name in SQL may have without quotes.
+// plain keeps the characters that a name in SQL may have without quotes.
 func plain(r rune) rune {
 	if r < unicode.MaxASCII && unicode.IsLetter(r) {
 		return unicode.ToLower(r)

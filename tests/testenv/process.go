@@ -35,7 +35,7 @@ func RedisCluster(t testing.TB) []string {
 	for range 3 {
 		nodes = append(nodes, listen(t, func(address string) *exec.Cmd {
 			_, port, _ := net.SplitHostPort(address)
-			// The nodes' own connections take the port 10,000 further by default, which may be none.
+			// By default the nodes' own connections use the port 10,000 above, which may not exist.
 			bus, err := freeAddress()
 			if err != nil {
 				t.Fatal(err)
@@ -74,7 +74,7 @@ func RedisSentinel(t testing.TB, master string) string {
 	program := provide(t, "redis-server", RedisServer)
 	return listen(t, func(address string) *exec.Cmd {
 		_, port, _ := net.SplitHostPort(address)
-		// A sentinel writes what it learns into its configuration.
+		// A sentinel writes its state into its configuration.
 		file := filepath.Join(t.TempDir(), "sentinel.conf")
 		text := fmt.Sprintf("port %s\nbind 127.0.0.1\nsentinel monitor %s %s %s 1\n", port, master, server.Hostname(), server.Port())
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
@@ -84,8 +84,8 @@ func RedisSentinel(t testing.TB, master string) string {
 	})
 }
 
-// Nginx starts an nginx that ends with the test, and returns its address. The function is told where to listen, and returns
-// what stands in the http block of the configuration.
+// Nginx starts an nginx that ends with the test, and returns its address. config gets the address to listen on, and returns the
+// http block of the configuration.
 func Nginx(t testing.TB, config func(address string) string) string {
 	t.Helper()
 	program := provide(t, "nginx", "nginx")
@@ -118,7 +118,7 @@ func provide(t testing.TB, program, server string) string {
 	find := func() (string, error) {
 		path, err := exec.LookPath(program)
 		if err != nil {
-			// Not everybody's path has what is for administrators.
+			// The PATH of a user may not have the directory of programs for administrators.
 			path, err = exec.LookPath(filepath.Join("/usr/sbin", program))
 		}
 		return path, err
@@ -154,7 +154,7 @@ func listen(t testing.TB, prepare func(address string) *exec.Cmd) string {
 	return ""
 }
 
-// freeAddress returns an address of the loopback where nobody listens now.
+// freeAddress returns an unused address of the loopback interface.
 func freeAddress() (string, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -163,12 +163,12 @@ func freeAddress() (string, error) {
 	return listener.Addr().String(), listener.Close()
 }
 
-// start starts a server that lives as long as the test, and returns when it listens.
+// start starts a server that ends with the test, and returns when the server accepts connections.
 func start(t testing.TB, command *exec.Cmd, address string) error {
 	t.Helper()
 	var output bytes.Buffer
 	command.Stdout, command.Stderr = &output, &output
-	// What its cleanup cannot end, as when the test's process is killed, ends with that process.
+	// The server also ends when the test's process ends without its cleanups, for example by a kill.
 	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGTERM}
 	if err := command.Start(); err != nil {
 		return err
@@ -180,7 +180,7 @@ func start(t testing.TB, command *exec.Cmd, address string) error {
 		result = command.Wait()
 	}()
 	t.Cleanup(func() {
-		// An error says that it has ended already.
+		// An error means that the process has already ended.
 		_ = command.Process.Signal(syscall.SIGTERM)
 		select {
 		case <-ended:

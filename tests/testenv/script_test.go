@@ -55,7 +55,7 @@ func (s *script) run(args ...string) string {
 	return string(output)
 }
 
-// variable returns one of those that env prints.
+// variable returns the value of a variable that env prints.
 func (s *script) variable(name string) string {
 	s.t.Helper()
 	for line := range strings.Lines(s.run("env")) {
@@ -67,7 +67,7 @@ func (s *script) variable(name string) string {
 	return ""
 }
 
-// left lists what there is of the environment: processes that write to a file in it, and files.
+// left lists the remains of the environment: processes with an open file in it, and files.
 func (s *script) left() []string {
 	all, _ := filepath.Glob(s.dir + "*")
 	outputs, _ := filepath.Glob("/proc/[0-9]*/fd/1")

@@ -1,8 +1,8 @@
 // Package testenv gives tests the real servers that the product talks to: Apache Kafka, PostgreSQL, Redis and nginx. It runs
-// scripts/test-env.sh, which installs what is missing, and reads from it where they listen.
+// scripts/test-env.sh, which installs missing servers and prints their addresses.
 //
-// A test shares the checkout's environment with all others (Kafka, Postgres), or has servers of its own that it may stop
-// and kill (Own, Redis, Nginx). In short mode everything here skips the test; otherwise what cannot be had fails it.
+// A test shares the checkout's environment with all others (Kafka, Postgres), or has servers of its own that it may stop and kill
+// (Own, Redis, Nginx). In short mode everything here skips the test. Otherwise a server that cannot be started fails it.
 package testenv
 
 import (
@@ -49,17 +49,17 @@ func KafkaSASL(t testing.TB) SASL {
 	return shared(t, KafkaServer).KafkaSASL()
 }
 
-// Postgres returns the URL of an empty database on the shared server, which is dropped when the test ends, whoever is still
-// connected to it.
+// Postgres returns the URL of an empty database on the shared server. The database is dropped when the test ends, even if clients
+// are still connected to it.
 func Postgres(t testing.TB) string {
 	t.Helper()
 	return shared(t, PostgresServer).NewDatabase(t)
 }
 
-// sharing remembers what this process has asked the shared environment for.
+// sharing has the servers of the shared environment that this process uses.
 var sharing struct {
 	sync.Mutex
-	// users is locked for as long as the process lives, so that nobody who also uses the environment takes it down.
+	// users is locked for as long as the process lives, so that no other user of the environment removes it.
 	users *os.File
 	vars  map[string]map[string]string
 }
@@ -97,8 +97,8 @@ func share(server string) (map[string]string, error) {
 	return bringUp("", nil, server)
 }
 
-// use locks the file by which users of an environment know of each other. Its last user removes it; who had waited for
-// the lock until then has one on a file that is gone.
+// use locks the file that all users of an environment lock. Its last user removes the environment with the file. A process that
+// waited for the lock until then has locked a file that no longer exists, and must try again.
 func use(name string) (*os.File, error) {
 	for {
 		file, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)
@@ -146,8 +146,8 @@ func bringUp(dir string, variables []string, servers ...string) (map[string]stri
 	return vars, nil
 }
 
-// script runs scripts/test-env.sh for the environment in a directory, or the shared one, with more variables, and returns what
-// it printed.
+// script runs scripts/test-env.sh for the environment in a directory, or the shared one if dir is empty, with additional
+// variables. It returns the output.
 func script(dir string, variables []string, args ...string) (string, error) {
 	root, err := checkout()
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 	"iotmon/tests/testenv"
 )
 
-// ask runs a client of a server and returns what it printed.
+// ask runs a client of a server and returns its output.
 func ask(t *testing.T, input, program string, args ...string) string {
 	t.Helper()
 	command := exec.CommandContext(t.Context(), program, args...)

@@ -7,9 +7,8 @@ import (
 	"strings"
 )
 
-// compare returns in what the Chinese document of a pair is out of step with the English one, one sentence each, in the order of
-// the document. While headings are missing or too many only these are told: what stands below them would be compared with the wrong
-// section.
+// compare returns the differences between the documents of a pair, one sentence each, in the order of the document. While
+// headings are missing or too many, it returns only those: the text below them would be compared with the wrong section.
 func (l library) compare(pair translation) []string {
 	c := comparison{library: l, translation: pair}
 	c.linksToEachOther()
@@ -43,8 +42,8 @@ func (c *comparison) linksToEachOther() {
 	}
 }
 
-// headingsDiffer reports headings of either document that a link could not tell apart. What are different words in English may be one
-// in Chinese.
+// headingsDiffer reports headings of a document that have the same anchor. Different English words may have one Chinese
+// translation.
 func (c *comparison) headingsDiffer() {
 	for _, d := range []*document{c.english, c.chinese} {
 		first := map[string]int{}
@@ -59,7 +58,7 @@ func (c *comparison) headingsDiffer() {
 	}
 }
 
-// compareHeadings tells whether every heading has its counterpart.
+// compareHeadings reports whether every heading has its counterpart.
 func (c *comparison) compareHeadings(pairs []counterparts) bool {
 	line, all := 1, true
 	for _, p := range pairs {
@@ -118,9 +117,9 @@ func (c *comparison) compareBlocks(english, chinese block) {
 	c.reportDifference(chinese.line, "figure", there, missing, extra)
 }
 
-// differenceOfFigures returns the figures of the English text that the Chinese one lacks, and those that it has instead. A figure that
-// is in digits in English is in digits in Chinese as well. What English says in words Chinese may say either way; one and two are
-// words like others, and are not looked for.
+// differenceOfFigures returns the figures of the English text that the Chinese one lacks, and those that it has instead. A figure
+// in digits in English must be in digits in Chinese. A number in words may be in words or digits in Chinese; one and two are not
+// checked.
 func differenceOfFigures(english, chinese content) (missing, extra []string) {
 	lacking, instead := difference(english.figures, chinese.figures, figure.equal)
 	inWords := numbersInWords(english.words)
@@ -144,7 +143,7 @@ func differenceOfFigures(english, chinese content) (missing, extra []string) {
 	return written(lacking), written(instead)
 }
 
-// reportDifference reports what is missing and what is there instead, in pairs as far as they go.
+// reportDifference reports missing figures and those that are there instead, in pairs where possible.
 func (c *comparison) reportDifference(line int, kind, there string, missing, extra []string) {
 	for i := range max(len(missing), len(extra)) {
 		switch {
@@ -245,7 +244,7 @@ func beginning(text string) string {
 	return text
 }
 
-// counterparts is a pair of indices; -1 stands for none.
+// counterparts is a pair of indices; -1 means that there is no counterpart.
 type counterparts struct{ english, chinese int }
 
 // align pairs the elements of two lists, in order, so that the sum of their likeness is largest. Elements of likeness 0 are not paired.

@@ -13,14 +13,15 @@ import (
 // suffix is how the name of a translated document ends, in the place of ".md".
 const suffix = ".zh-CN.md"
 
-// A document is a Markdown file as a list of sections. The first section has level 0 and is what comes before the first heading.
+// A document is a Markdown file as a list of sections. The first section has level 0 and contains the text before the first
+// heading.
 type document struct {
 	path     string // slash-separated, from the top of the project
 	head     string // the first lines, where the other language is linked
 	sections []section
 }
 
-// A section is a heading with what follows it until the next heading of any level.
+// A section is a heading with the text up to the next heading of any level.
 type section struct {
 	level  int
 	title  string
@@ -97,7 +98,7 @@ func parse(name, text string) *document {
 	return d
 }
 
-// anchor returns what the heading of a section is linked by.
+// anchor returns the link target of the section's heading.
 func (s *section) anchor() string {
 	return strings.Map(func(r rune) rune {
 		switch {
@@ -118,7 +119,7 @@ var (
 	comment    = regexp.MustCompile(`(?m)(?:^|[ \t]+)# .*$`)
 )
 
-// content is what of a block must be the same in every language.
+// content is the part of a block that must be the same in every language.
 type content struct {
 	code    []string // the code within a text; the lines of a code block, without the comments of a shell
 	links   []string

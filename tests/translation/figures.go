@@ -13,7 +13,7 @@ type figure struct {
 	written string
 }
 
-// equal tells whether two figures are the same. One without a known unit is equal to one of any unit.
+// equal reports whether two figures are the same. A figure without a known unit is equal to one of any unit.
 func (f figure) equal(g figure) bool {
 	return f.value == g.value && (f.unit == g.unit || f.unit == "" || g.unit == "")
 }

@@ -9,8 +9,8 @@ import (
 	"unicode"
 )
 
-// TestGlossaryExplainsEachWordOnce reads the glossary of docs/architecture.md: a row gives the word, the Chinese word, and what it is
-// in both languages. No word of either language stands for two things.
+// TestGlossaryExplainsEachWordOnce checks the glossary of docs/architecture.md: a row has the word, the Chinese word, and the
+// meaning in both languages. No word of either language has two meanings.
 func TestGlossaryExplainsEachWordOnce(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(root, "docs", "architecture.md"))
 	if err != nil {

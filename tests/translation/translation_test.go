@@ -11,7 +11,7 @@ import (
 
 const root = "../.."
 
-// first is what a plant engineer reads first: each of these has a translation.
+// first are the documents that a plant engineer reads first. Each of them has a translation.
 var first = []string{"README.md", "QUICK_START.md", "docs/operations.md", "docs/api-reference.md", "docs/step-by-step/*.md"}
 
 // TestChineseDocumentsKeepStep compares every Chinese document with the English one beside it.

@@ -1,5 +1,5 @@
-// Package tutorial types the tutorial of docs/step-by-step as its reader would. It is a package of its own so that it runs beside
-// the other tests: most of the time it waits.
+// Package tutorial runs the commands of docs/step-by-step as a reader would. It is a package of its own so that it runs at the
+// same time as other tests: most of the time it waits.
 package tutorial
 
 import (
@@ -19,8 +19,8 @@ import (
 
 const root = "../.."
 
-// TestTutorialShowsWhatItSays types all commands of docs/step-by-step into one shell, page after page, and compares what they
-// print with what the pages say.
+// TestTutorialShowsWhatItSays runs all commands of docs/step-by-step in one shell, page after page, and compares their output
+// with that on the pages.
 func TestTutorialShowsWhatItSays(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts programs and servers; make test runs it")
@@ -30,7 +30,7 @@ func TestTutorialShowsWhatItSays(t *testing.T) {
 		t.Fatalf("got %d lessons, want more", len(lessons))
 	}
 	bin := t.TempDir()
-	// What would collide with other tests, or with what the reader has built.
+	// Names that would collide with other tests, or with programs that the reader has built.
 	replacements := []string{"./bin/", bin + "/", "make build\n", "make build BIN=" + bin + "\n", "9192", port(t)}
 	for _, documented := range []string{"8080", "8081", "8082", "8083", "8084"} {
 		replacements = append(replacements, "127.0.0.1:"+documented, freeAddr(t))
@@ -80,7 +80,7 @@ trap finish EXIT
 	}
 }
 
-// lesson is a block of commands of the tutorial, and what the page says that they print; empty where it says nothing.
+// lesson is a block of commands of the tutorial, and the output that the page shows; empty if it shows none.
 type lesson struct {
 	page, commands, prints string
 }
@@ -112,7 +112,7 @@ func tutorial(t *testing.T) []lesson {
 	return lessons
 }
 
-// says returns what matches an output as a page shows it, where … stands for anything.
+// says returns an expression that matches an output as a page shows it, in which … stands for any text.
 func says(text string) *regexp.Regexp {
 	parts := strings.Split(strings.TrimSpace(text), "…")
 	for i := range parts {
@@ -121,8 +121,8 @@ func says(text string) *regexp.Regexp {
 	return regexp.MustCompile(`(?s)^\s*` + strings.Join(parts, ".*") + `\s*$`)
 }
 
-// freeAddr returns an address that was free a moment ago. It is used minutes later: until then no system gives the port to
-// somebody who asks for any, as other tests do, because those it gives begin at 32768; and scripts/test-env.sh gives its servers lower ones.
+// freeAddr returns an unused address. It is used minutes later. Until then the system gives its port to no process that asks for
+// any free port, because those begin at 32768. The servers of scripts/test-env.sh have lower ports.
 func freeAddr(t *testing.T) string {
 	t.Helper()
 	const first, end = 30_000, 32_768
