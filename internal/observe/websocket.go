@@ -19,16 +19,16 @@ type WebSocket struct {
 func newWebSocket(auto promauto.Factory) WebSocket {
 	return WebSocket{
 		connections: gauge(auto, "iot_websocket_connections_active", "Open WebSocket connections."),
-		behind:      gauge(auto, "iot_websocket_clients_behind", "Clients that are still being sent the messages of an earlier round."),
-		messages: newFamily(auto, "iot_websocket_messages_broadcast_total", "Messages written to clients, by type.", "type",
+		behind:      gauge(auto, "iot_websocket_clients_behind", "Viewers that are still being sent the messages of an earlier round."),
+		messages: newFamily(auto, "iot_websocket_messages_broadcast_total", "Messages written to viewers, by type.", "type",
 			"hello", "aggregated_data", "device_data", "device_status", "alert", "error"),
 		conflated: newFamily(auto, "iot_websocket_changes_conflated_total",
 			"Changes not sent to a client because a newer change of the same device or window replaced them, by kind.", "kind", "device", "window"),
 		disconnected: newFamily(auto, "iot_websocket_disconnects_total", "Closed connections, by reason.", "reason"),
 		refused:      newFamily(auto, "iot_websocket_refused_total", "Refused connections, by reason.", "reason"),
-		bytes:        counter(auto, "iot_websocket_sent_bytes_total", "Bytes of messages written to clients, after compression."),
+		bytes:        counter(auto, "iot_websocket_sent_bytes_total", "Bytes of messages written to viewers, after compression."),
 		postponed:    counter(auto, "iot_websocket_changes_postponed_total", "Changes of devices postponed to a later message because too many came at once."),
-		delivered:    latency(auto, "iot_end_to_end_latency_seconds", "Time from a reading's timestamp until it was written to a client, sampled."),
+		delivered:    latency(auto, "iot_end_to_end_latency_seconds", "Time from a reading's timestamp until it was written to a viewer, sampled."),
 	}
 }
 
