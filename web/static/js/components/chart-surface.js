@@ -1,5 +1,5 @@
 // @ts-check
-import { moveZoom, zoomOf } from '../model/zoom.js';
+import { clipZoom, moveZoom, zoomOf } from '../model/zoom.js';
 
 /**
  * @typedef {import('echarts').ECharts} ECharts
@@ -15,7 +15,12 @@ export class ChartSurface {
   #chart = null;
   #resizing;
   #signal;
-  /** The part of the time axis that the reader looks at; null for all of it. @type {import('../model/zoom.js').Zoom | null} */
+  /**
+   * The part of the time axis that the reader looks at; null for all of it. It stays while the chart does not reach so far, as after the
+   * server's restart, until the archive has answered.
+   *
+   * @type {import('../model/zoom.js').Zoom | null}
+   */
   #zoom = null;
   /** The ends of the time axis, as they were drawn last. @type {import('../model/zoom.js').Bounds | null} */
   #bounds = null;
@@ -48,9 +53,9 @@ export class ChartSurface {
     onReady();
   }
 
-  /** The part of the time axis that the reader looks at; null for all of it. */
+  /** The part of the time axis that is shown; null for all of it. */
   get zoom() {
-    return this.#zoom;
+    return this.#zoom && this.#bounds ? clipZoom(this.#zoom, this.#bounds) : null;
   }
 
   /** The ends of the time axis; null before anything has been drawn. */
@@ -125,9 +130,11 @@ export class ChartSurface {
    * @param {any} option With the bounds of the time axis.
    */
   #movedZoom(option) {
-    if (!this.#zoom || option.xAxis?.max === undefined) return {};
-    this.#zoom = moveZoom(this.#zoom, option.xAxis.min, option.xAxis.max);
-    const part = this.#zoom && { startValue: this.#zoom.from, endValue: this.#zoom.to };
+    const bounds = boundsOf(option);
+    if (!this.#zoom || !bounds) return {};
+    this.#zoom = moveZoom(this.#zoom, bounds);
+    const shown = clipZoom(this.#zoom, bounds);
+    const part = shown && { startValue: shown.from, endValue: shown.to };
     const all = { start: 0, end: 100 };
     return { dataZoom: [part ?? all, part ?? all] };
   }

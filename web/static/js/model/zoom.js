@@ -26,17 +26,26 @@ export function zoomOf({ start = 0, end = 100, startValue, endValue } = {}) {
 }
 
 /**
- * Returns what is looked at when the axis has moved on: the same times for as long as there are any of them, or the newest.
+ * Returns what is looked at when the axis has moved on: the same times, or as much up to the present if that was looked at.
  *
  * @param {Zoom} zoom
- * @param {number} min The axis's.
- * @param {number} max
- * @returns {Zoom | null} Null when nothing of it is left.
+ * @param {Bounds} bounds
+ * @returns {Zoom}
  */
-export function moveZoom(zoom, min, max) {
-  const by = zoom.newest ? max - zoom.to : 0;
-  const moved = { ...zoom, from: Math.max(min, zoom.from + by), to: Math.min(max, zoom.to + by) };
-  return moved.to > moved.from ? moved : null;
+export function moveZoom(zoom, { max }) {
+  return zoom.newest ? { ...zoom, from: zoom.from + max - zoom.to, to: max } : zoom;
+}
+
+/**
+ * Returns what of a zoom an axis can show, null if it shows nothing of it.
+ *
+ * @param {Zoom} zoom
+ * @param {Bounds} bounds
+ * @returns {Zoom | null}
+ */
+export function clipZoom(zoom, { min, max }) {
+  const clipped = { ...zoom, from: Math.max(min, zoom.from), to: Math.min(max, zoom.to) };
+  return clipped.to > clipped.from ? clipped : null;
 }
 
 /**
