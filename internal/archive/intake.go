@@ -173,8 +173,17 @@ func (in *intake) batch(now time.Time, patience time.Duration) *Batch {
 			delete(in.cursors, source)
 		}
 	}
-	in.pending = Batch{Readings: batch.Readings[:0], Summaries: batch.Summaries[:0], Alerts: batch.Alerts[:0]}
+	in.pending = Batch{Readings: emptied(batch.Readings), Summaries: emptied(batch.Summaries), Alerts: emptied(batch.Alerts)}
 	return &batch
+}
+
+// emptied returns rows with length 0 and the same memory, unless that is far too much: after an archiver has caught up it would
+// keep that of maxBatch rows for good.
+func emptied[T any](rows []T) []T {
+	if cap(rows) > 4*len(rows)+1000 {
+		return nil
+	}
+	return rows[:0]
 }
 
 // due reports whether any source has progress that is worth a write. The caller holds mu.

@@ -120,6 +120,7 @@ func (l *archiveLog) starts(ctx context.Context, topics map[string][]int32) ([]s
 
 // Poll implements archive.Log.
 func (l *archiveLog) Poll(ctx context.Context) ([]archive.Record, error) {
+	clear(l.records) // What it points to is freed even if the next poll brings less.
 	l.records = l.records[:0]
 	for len(l.records) == 0 && ctx.Err() == nil {
 		if err := l.poll(ctx, maxArchivePoll, l.collect); err != nil {

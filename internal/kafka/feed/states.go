@@ -125,6 +125,7 @@ func stateExtents(ctx context.Context, admin *kadm.Client, topic string, partiti
 
 // Poll implements statecache.Log.
 func (l *stateLog) Poll(ctx context.Context) ([]statecache.Record, error) {
+	clear(l.records) // What it points to is freed even if the next poll brings less.
 	l.records = l.records[:0]
 	if err := l.poll(ctx, maxStatePoll, l.collect); err != nil {
 		return nil, err

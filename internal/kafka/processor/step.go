@@ -108,6 +108,7 @@ func (s *session) process(fetches kgo.Fetches) error {
 		next := p.Records[len(p.Records)-1].Offset + 1
 		work := func() {
 			s.guard(p.Partition, func() { part.Process(part.batch, part.output) })
+			clear(part.batch) // Later batches are shorter than that of a restart, whose records would keep megabytes of buffers.
 			part.Skip(next)
 			part.output.traces.endSpans()
 		}
