@@ -5,7 +5,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"iotmon/internal/wire"
 )
 
 // While the server is away the page says so wherever one looks, keeps what the reader holds, and heals by itself when it is back.
@@ -109,4 +113,72 @@ func TestParkedMouseHoldsTheListForAWhile(t *testing.T) {
 	}
 	tab.until(`document.querySelector("#stream-held").hidden`)
 	tab.until(fmt.Sprintf("%s !== %q", first, held))
+}
+
+// refuse has every request for the past fail in the browser, or pass again; the WebSocket stands.
+func (tab *tab) refuse(plant *plant, refused bool) {
+	tab.t.Helper()
+	patterns := []*network.BlockPattern{{URLPattern: plant.url("/api/v1/*"), Block: refused}}
+	call(tab, network.SetBlockedURLs, network.SetBlockedURLsParams{URLPatterns: patterns})
+}
+
+// The list of alerts and the history heal when requests pass again: by themselves, and at once when somebody presses the button.
+func TestAlertsAndHistoryHeal(t *testing.T) {
+	plant := startPlant(t, "-no-simulator")
+	plant.post(reading{ID: "kiln", Value: 36})
+	plant.post(reading{ID: "kiln", Value: 20}) // Only the archive knows of the alerts now.
+	var archived struct{ Items []wire.Alert }
+	for deadline := time.Now().Add(patience); len(archived.Items) < 2 || archived.Items[0].State != "cleared"; time.Sleep(100 * time.Millisecond) {
+		plant.get("/api/v1/alerts", &archived)
+		if time.Now().After(deadline) {
+			t.Fatalf("archived alerts: got %+v, want two that are cleared", archived.Items)
+		}
+	}
+	tab := plant.open(options{addr: plant.addr, path: "/?device=kiln&range=6h", expected: []string{"ERR_BLOCKED_BY_CLIENT"}})
+	const (
+		alerts     = `#alert-state`
+		aggregates = `#aggregated-state`
+		device     = `#device-chart-state`
+	)
+	failed := func(states ...string) {
+		t.Helper()
+		for _, state := range states {
+			tab.until(fmt.Sprintf(`document.querySelector(%q)?.innerText.includes("could not be loaded")`, state))
+		}
+	}
+	healed := func(states ...string) {
+		t.Helper()
+		for _, state := range states {
+			tab.until(fmt.Sprintf(`document.querySelector(%q).hidden`, state))
+		}
+	}
+	const listed = `document.querySelectorAll('.panel-alerts .alert[data-state="cleared"]').length === 2`
+	tab.until(listed)
+
+	tab.refuse(plant, true)
+	tab.do(chromedp.Reload())
+	failed(alerts, aggregates)
+	// A live message opens the device's chart, which the archive then does not fill.
+	plant.post(reading{ID: "kiln", Value: 21})
+	failed(device)
+	if eval[bool](tab, listed) {
+		t.Error("the alerts are listed while requests fail")
+	}
+	tab.refuse(plant, false)
+	healed(alerts, aggregates, device)
+	tab.until(listed)
+	tab.press(kb.Escape)
+
+	// With the browser's clock standing still nothing is asked again by itself.
+	tab.refuse(plant, true)
+	tab.do(chromedp.Reload())
+	failed(alerts, aggregates)
+	eval[chromedp.Void](tab, `{ const now = performance.now(); performance.now = () => now; }`)
+	tab.refuse(plant, false)
+	tab.click(alerts + " button")
+	healed(alerts)
+	tab.until(listed)
+	failed(aggregates)
+	tab.click(aggregates + " button")
+	healed(aggregates)
 }
