@@ -37,6 +37,7 @@ func (m processorMetrics) Processed(partition int32, counts process.Counts, lag 
 	if counts.SetBack > 0 {
 		m.consumer.SetBack()
 	}
+	m.consumer.Skipped(counts.Skipped)
 	m.consumer.Windows(counts.Windows)
 	for field, messages := range counts.Rejected {
 		m.consumer.Rejected(field, messages)
@@ -57,6 +58,10 @@ func (m processorMetrics) Failed(partition int32) { m.health.PartitionFailed(par
 func (m processorMetrics) Stopped(partition int32, reason string) {
 	m.health.PartitionStopped(partition)
 	m.stopped.set(partition, "not processed until a restart, because it failed too often: "+reason)
+}
+
+func (m processorMetrics) Unsupported(partition int32, reason string) {
+	m.stopped.set(partition, reason)
 }
 
 func (m processorMetrics) Lost(messages int64) { m.health.Lost("processor", messages) }

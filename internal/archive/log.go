@@ -3,19 +3,22 @@ package archive
 import (
 	"context"
 	"time"
+
+	"iotmon/internal/iot"
 )
 
 // Record is one record of a topic that the archive reads.
 type Record struct {
 	Source
-	Offset   int64
-	Appended time.Time
-	// A Key with a nil Value in the readings' topic asks to forget a device; see wire.IsForget. The archive keeps the
-	// device's history.
+	Offset     int64
+	Appended   time.Time
 	Key, Value []byte
-	// Tick marks a record of the readings' topic without a reading. Marker is the end of a transaction in any topic, which
-	// only moves the offset. Records of an aborted transaction are not delivered, only its marker.
-	Tick, Marker bool
+	// Kind is what a record of the readings' topic is about. Only readings are archived. If a device is forgotten, the archive
+	// keeps its history.
+	Kind iot.Kind
+	// Marker is the end of a transaction in any topic, which only moves the offset. Records of an aborted transaction are not
+	// delivered, only its marker.
+	Marker bool
 }
 
 // Extent is the range of offsets that the log holds of a source: from Start up to but not including End. Records before Stable

@@ -37,10 +37,14 @@ func newBroker() *broker {
 }
 
 func (b *broker) append(topic string, partition int32, appended time.Time, value []byte, tick bool) (next int64) {
+	kind := iot.KindReading
+	if tick {
+		kind = iot.KindTick
+	}
 	source := archive.Source{Topic: topic, Partition: partition}
 	offset := int64(len(b.records[source]))
 	b.records[source] = append(b.records[source], archive.Record{
-		Source: source, Offset: offset, Appended: appended, Value: value, Tick: tick,
+		Source: source, Offset: offset, Appended: appended, Value: value, Kind: kind,
 	})
 	return offset + 1
 }

@@ -228,7 +228,7 @@ func tick(topic string, partition int32) *kgo.Record {
 	return &kgo.Record{
 		Topic:     topic,
 		Partition: partition,
-		Headers:   []kgo.RecordHeader{{Key: wire.TickHeader}},
+		Headers:   KindHeaders(iot.KindTick, 1),
 		Timestamp: time.Now(),
 	}
 }

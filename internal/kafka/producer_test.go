@@ -66,7 +66,7 @@ func TestTickGoesToItsPartition(t *testing.T) {
 	}
 	seen := make(map[int32]bool)
 	for _, r := range c.read(c.Topics.Readings, kafkatest.Partitions) {
-		if !kafka.IsTick(r) || r.Key != nil || r.Value != nil {
+		if kafka.KindOf(r).Kind != iot.KindTick || r.Key != nil || r.Value != nil {
 			t.Errorf("record in partition %d: got key %q, value %q, headers %v; want a tick", r.Partition, r.Key, r.Value, r.Headers)
 		}
 		seen[r.Partition] = true
@@ -238,11 +238,11 @@ func TestForgetAppendsARecordToTheDevicesPartition(t *testing.T) {
 	}
 	partitions := make(map[string]string)
 	for _, r := range c.read(c.Topics.Readings, len(sent)+1) {
-		if !wire.IsForget(r.Key, r.Value) {
+		if kafka.KindOf(r).Kind != iot.KindDevice {
 			partitions[string(r.Key)] = fmt.Sprint(r.Partition)
 			continue
 		}
-		if got, want := string(r.Key), string(sent[3].ID); got != want || partitions[got] != fmt.Sprint(r.Partition) || kafka.IsTick(r) {
+		if got, want := string(r.Key), string(sent[3].ID); got != want || partitions[got] != fmt.Sprint(r.Partition) || r.Value != nil {
 			t.Errorf("got %q in partition %d, want %q in partition %s", got, r.Partition, want, partitions[want])
 		}
 		partitions["forgotten"] = ""

@@ -3,21 +3,24 @@ package kafka
 import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"iotmon/internal/iot"
 	"iotmon/internal/wire"
 )
 
-// IsTick reports whether a record of the readings' topic is a tick. A record with a value is a reading even if it has the header of a
-// tick.
-func IsTick(r *kgo.Record) bool { return r.Value == nil && hasHeader(r, wire.TickHeader) }
-
-// IsSettings reports whether a record of the readings' topic is a settings record.
-func IsSettings(r *kgo.Record) bool { return hasHeader(r, wire.SettingsHeader) }
-
-func hasHeader(r *kgo.Record, key string) bool {
+// KindOf returns the kind of a record of the readings' topic.
+func KindOf(r *kgo.Record) iot.RecordKind {
+	var headers wire.KindHeaders
 	for i := range r.Headers {
-		if r.Headers[i].Key == key {
-			return true
-		}
+		headers.Add(r.Headers[i].Key, r.Headers[i].Value)
 	}
-	return false
+	return headers.Of(r.Key, r.Value)
+}
+
+// KindHeaders returns the headers of a record of a kind; see wire.AppendKindHeaders.
+func KindHeaders(kind iot.Kind, level uint8) []kgo.RecordHeader {
+	var headers []kgo.RecordHeader
+	for _, h := range wire.AppendKindHeaders(nil, kind, level) {
+		headers = append(headers, kgo.RecordHeader(h))
+	}
+	return headers
 }

@@ -28,10 +28,10 @@ func (p *Producer) Failed(readings int) { p.failed.Add(float64(readings)) }
 
 // Consumer holds the metrics of the processor.
 type Consumer struct {
-	processed, late, duplicates, conflicts, ticks, windows, forgotten, setBack prometheus.Counter
-	rejected, alerts, transactions                                             *family
-	step, age                                                                  prometheus.Histogram
-	lag                                                                        *prometheus.GaugeVec
+	processed, late, duplicates, conflicts, skipped, ticks, windows, forgotten, setBack prometheus.Counter
+	rejected, alerts, transactions                                                      *family
+	step, age                                                                           prometheus.Histogram
+	lag                                                                                 *prometheus.GaugeVec
 }
 
 func newConsumer(auto promauto.Factory) Consumer {
@@ -41,6 +41,8 @@ func newConsumer(auto promauto.Factory) Consumer {
 		duplicates: counter(auto, "iot_consumer_messages_duplicate_total", "Readings whose device and time had already been counted."),
 		conflicts: counter(auto, "iot_consumer_messages_conflicting_total",
 			"Duplicates of a device's latest reading that differ from it in value."),
+		skipped: counter(auto, "iot_consumer_records_skipped_total",
+			"Records passed over because a newer version has written them; they decide nothing."),
 		forgotten: counter(auto, "iot_consumer_devices_forgotten_total", "Devices deleted, or silent for devices.forget_after."),
 		setBack:   counter(auto, "iot_consumer_clock_set_back_total", "Times that a partition's clock was set back, because the log's clock had been ahead."),
 		rejected: newFamily(auto, "iot_consumer_messages_rejected_total", "Messages moved to the dead-letter queue, by the invalid field.", "field",
@@ -75,6 +77,9 @@ func (c *Consumer) Duplicates(readings int64) { c.duplicates.Add(float64(reading
 
 // Conflicts counts the duplicates of a device's latest reading that differ from it in value.
 func (c *Consumer) Conflicts(readings int64) { c.conflicts.Add(float64(readings)) }
+
+// Skipped counts records that were passed over because a newer version has written them.
+func (c *Consumer) Skipped(records int64) { c.skipped.Add(float64(records)) }
 
 // Forgotten counts devices that were forgotten.
 func (c *Consumer) Forgotten(devices int64) { c.forgotten.Add(float64(devices)) }

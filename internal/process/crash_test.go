@@ -53,7 +53,7 @@ func drawJournal(t *rapid.T) journal {
 	skews := []float64{0, 0, 0, -3, -40, 8, 50}
 	now := 0.0
 	for range rapid.IntRange(1, 150).Draw(t, "records") {
-		switch rapid.IntRange(0, 19).Draw(t, "kind") {
+		switch rapid.IntRange(0, 20).Draw(t, "kind") {
 		case 0:
 			now += float64(rapid.IntRange(1, 90).Draw(t, "silence"))
 			j.tick(now)
@@ -65,6 +65,8 @@ func drawJournal(t *rapid.T) journal {
 				again.Offset, again.Appended = int64(len(j)), at(now)
 				j = append(j, again)
 			}
+		case 20:
+			j.kind(now, iot.RecordKind{Kind: "vibration", Level: 1}, "whatever")
 		case 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19:
 			now += rapid.Float64Range(0, 2).Draw(t, "pause")
 			device := rapid.IntRange(0, len(skews)-1).Draw(t, "device")

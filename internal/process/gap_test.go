@@ -40,7 +40,7 @@ func TestTheMarksOfALongGapComeInParts(t *testing.T) {
 			t.Fatalf("after %d batches there is no end", batch)
 		}
 		out := &marks{marked: marked}
-		p.Process([]process.Record{{Offset: offset, Appended: at(windows*30 + float64(batch)), Tick: true}}, out)
+		p.Process([]process.Record{{Offset: offset, Appended: at(windows*30 + float64(batch)), RecordKind: tick}}, out)
 		if out.count > 3000 {
 			t.Fatalf("got %d marks in a batch, want no more than a transaction holds", out.count)
 		}

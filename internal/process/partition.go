@@ -130,15 +130,22 @@ func (p *Partition) ResetCounts() Counts {
 func (p *Partition) Fleet(visit func(iot.DeviceType, fleet.Counts)) { p.fleet.Types(visit) }
 
 // Process processes a batch of records in the order of the log. It publishes alerts, rejects and closed windows;
-// PublishStates publishes the devices' states, PublishWindows the open windows.
-func (p *Partition) Process(records []Record, out Output) {
+// PublishStates publishes the devices' states, PublishWindows the open windows. If a record decides something that this
+// version does not know, Process returns an *UnsupportedError: it has processed the records before that one, and Next is its
+// offset.
+func (p *Partition) Process(records []Record, out Output) error {
+	var err error
 	for i := range records {
+		if err = records[i].unsupported(); err != nil {
+			break
+		}
 		p.process(&records[i], out)
 	}
 	if !p.rebuilding() {
 		p.markGap()
 	}
 	p.publishLate(out)
+	return err
 }
 
 func (p *Partition) process(rec *Record, out Output) {
@@ -152,16 +159,18 @@ func (p *Partition) process(rec *Record, out Output) {
 		p.boundGap()
 	}
 	var err error
-	switch {
-	case rec.Tick:
-		p.advanceWatermark(rec.Appended, out)
-	case rec.Settings:
-		err = p.applySettings(rec)
-	case wire.IsForget(rec.Key, rec.Value):
-		p.forget(iot.DeviceID(rec.Key), out)
-	default:
+	switch kind := rec.Kind; {
+	case kind == iot.KindReading:
 		p.counts.Processed++
 		err = p.processReading(rec, out)
+	case !rec.known():
+		p.counts.Skipped++
+	case kind == iot.KindTick:
+		p.advanceWatermark(rec.Appended, out)
+	case kind == iot.KindSettings:
+		err = p.applySettings(rec)
+	case kind == iot.KindDevice:
+		p.forget(iot.DeviceID(rec.Key), out)
 	}
 	if err != nil {
 		p.reject(rec, err, out)
@@ -172,7 +181,7 @@ func (p *Partition) process(rec *Record, out Output) {
 // rebuild adds a record from before the restart to its window again if that is still open. The watermark does not move: it
 // was restored, and includes these records under the lateness of that time.
 func (p *Partition) rebuild(rec *Record) {
-	if rec.Tick || rec.Settings || wire.IsForget(rec.Key, rec.Value) {
+	if rec.Kind != iot.KindReading {
 		return
 	}
 	if p.decoder.Admit(rec.Value, rec.Appended, p.Admission, &p.reading) == nil {

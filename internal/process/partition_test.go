@@ -52,6 +52,9 @@ func options(t fatal) *process.Options {
 	}
 }
 
+// tick is the kind of a tick.
+var tick = iot.RecordKind{Kind: iot.KindTick}
+
 // journal is a partition's log in the making.
 type journal []process.Record
 
@@ -70,17 +73,19 @@ func (j *journal) write(appended float64, r iot.Reading) {
 }
 
 func (j *journal) forget(appended float64, device string) {
-	*j = append(*j, process.Record{Offset: int64(len(*j)), Appended: at(appended), Key: []byte(device)})
+	*j = append(*j, process.Record{
+		Offset: int64(len(*j)), Appended: at(appended), Key: []byte(device), RecordKind: iot.RecordKind{Kind: iot.KindDevice},
+	})
 }
 
 func (j *journal) settings(appended float64, s iot.Settings) {
 	*j = append(*j, process.Record{
-		Offset: int64(len(*j)), Appended: at(appended), Settings: true, Value: wire.AppendSettings(nil, &s),
+		Offset: int64(len(*j)), Appended: at(appended), Value: wire.AppendSettings(nil, &s), RecordKind: iot.RecordKind{Kind: iot.KindSettings},
 	})
 }
 
 func (j *journal) tick(appended float64) {
-	*j = append(*j, process.Record{Offset: int64(len(*j)), Appended: at(appended), Tick: true})
+	*j = append(*j, process.Record{Offset: int64(len(*j)), Appended: at(appended), RecordKind: tick})
 }
 
 // onePass processes the whole journal without a fault.
@@ -215,7 +220,7 @@ func TestLostRecordsMarkTheirWindows(t *testing.T) {
 		t.Fatalf("got %+v, want a loss that moves the checkpoint to the log's start", from)
 	}
 	p := process.New(options(t), 0, from, true)
-	p.Process([]process.Record{{Offset: 25, Appended: at(65), Tick: true}}, out)
+	p.Process([]process.Record{{Offset: 25, Appended: at(65), RecordKind: tick}}, out)
 	for _, start := range []string{"10:30:00", "10:30:30", "10:31:00"} {
 		if out.late[" "+start] != 26 {
 			t.Errorf("window %s: got %v, want it marked at position 26", start, out.late)

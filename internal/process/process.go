@@ -18,9 +18,7 @@ type Record struct {
 	Appended time.Time
 	Key      []byte
 	Value    []byte
-	// Tick marks a record that carries only its append time; Settings marks one whose value wire.DecodeSettings decodes.
-	// Any other record with a Key and a nil Value asks to forget that device; see wire.IsForget.
-	Tick, Settings bool
+	iot.RecordKind
 }
 
 // Reject is a record that is not a valid reading, for the dead-letter queue.
@@ -62,8 +60,10 @@ const Standstill = 5 * time.Second
 
 // Counts is what happened since the last call of ResetCounts.
 type Counts struct {
-	// Processed counts all records except ticks, settings and forget requests.
+	// Processed counts the records that are readings, admitted or not.
 	Processed, Late, Duplicates int64
+	// Skipped counts the records of kinds, or of levels of them, that this version does not know.
+	Skipped int64
 	// Conflicts counts the duplicates of the device's latest reading that differ from it in value. Older readings are not
 	// compared.
 	Conflicts int64

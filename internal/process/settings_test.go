@@ -82,7 +82,7 @@ func TestAnotherLengthOfWindowsBeginsAtABoundary(t *testing.T) {
 }
 
 func TestForeignSettingsAreRejected(t *testing.T) {
-	j := journal{{Offset: 0, Appended: at(0), Settings: true, Value: []byte(`{"window_seconds":0}`)}}
+	j := journal{{Appended: at(0), Value: []byte(`{"window_seconds":0}`), RecordKind: iot.RecordKind{Kind: iot.KindSettings}}}
 	out := onePass(t, j)
 	if len(out.rejects) != 1 {
 		t.Errorf("got rejects %q, want one", out.rejects)
@@ -121,7 +121,7 @@ func TestAProgramAloneIsNeverOverruled(t *testing.T) {
 	opts := *options(t)
 	opts.Revision = 1000
 	p := process.New(&opts, 3, process.Checkpoint{}, false)
-	p.Process(journal{{Appended: at(0), Tick: true}}, newRecorder())
+	p.Process(journal{{Appended: at(0), RecordKind: tick}}, newRecorder())
 	opts.Revision, opts.Window, opts.Alone = 1, time.Minute, true
 	p = process.New(&opts, 3, p.Checkpoint(), false)
 	if settings, any := p.Outdated(at(1)); !any || settings.Revision <= 1000 {

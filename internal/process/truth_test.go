@@ -18,7 +18,7 @@ func countTruth(j journal, admission *iot.Admission, lengths iot.Lengths) map[st
 	seen := make(map[string]bool)
 	for _, rec := range j {
 		var r iot.Reading
-		if rec.Tick || rec.Settings || wire.IsForget(rec.Key, rec.Value) ||
+		if rec.Kind != iot.KindReading ||
 			new(wire.Decoder).Admit(rec.Value, rec.Appended, admission, &r) != nil {
 			continue
 		}

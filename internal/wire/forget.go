@@ -7,10 +7,6 @@ import (
 	"iotmon/internal/iot"
 )
 
-// IsForget reports whether a record of the readings' log that is not a tick asks to forget the device of its key: it has a
-// key and a null value. An empty value is not null.
-func IsForget(key, value []byte) bool { return value == nil && len(key) > 0 }
-
 // PositionHeader is the header of a tombstone in device-state: the position at which the device was forgotten, as
 // AppendPosition writes it.
 const PositionHeader = "iotmon-position"

@@ -97,7 +97,7 @@ func (h *KindHeaders) Of(key, value []byte) iot.RecordKind {
 		return iot.RecordKind{Kind: iot.KindSettings, Level: 1}
 	case h.tick && value == nil: // A record with a value is a reading even if it has the header of a tick.
 		return iot.RecordKind{Kind: iot.KindTick, Level: 1}
-	case IsForget(key, value):
+	case value == nil && len(key) > 0: // An empty value is not null.
 		return iot.RecordKind{Kind: iot.KindDevice, Level: 1}
 	}
 	return iot.RecordKind{}

@@ -134,7 +134,7 @@ func (l *archiveLog) Poll(ctx context.Context) ([]archive.Record, error) {
 func (l *archiveLog) collect(p kgo.FetchTopicPartition, source archive.Source) {
 	for _, r := range p.Records {
 		l.records = append(l.records, archive.Record{
-			Source: source, Offset: r.Offset, Appended: r.Timestamp, Key: r.Key, Value: r.Value, Tick: kafka.IsTick(r), Marker: r.Attrs.IsControl(),
+			Source: source, Offset: r.Offset, Appended: r.Timestamp, Key: r.Key, Value: r.Value, Kind: kafka.KindOf(r).Kind, Marker: r.Attrs.IsControl(),
 		})
 	}
 	l.lag(source, max(p.HighWatermark-1-p.Records[len(p.Records)-1].Offset, 0))

@@ -13,9 +13,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"iotmon/internal/archive"
+	"iotmon/internal/iot"
 	"iotmon/internal/kafka"
 	"iotmon/internal/kafka/kafkatest"
-	"iotmon/internal/wire"
 )
 
 // offsets takes the place of the database: resume returns the offsets that a test has stored.
@@ -91,31 +91,33 @@ func TestArchiveReadsFromTheOffsetsOfTheDatabase(t *testing.T) {
 		c.Produce(client, c.plain(c.Topics.Readings, 1, string(rune('a'+i))))
 	}
 	c.Produce(client, c.plain(c.Topics.Aggregates, 0, "summary"), c.plain(c.Topics.Alerts, 2, "alert"))
-	c.Produce(client, &kgo.Record{Topic: c.Topics.Readings, Partition: 1, Headers: []kgo.RecordHeader{{Key: wire.TickHeader}}})
+	c.Produce(client,
+		&kgo.Record{Topic: c.Topics.Readings, Partition: 1, Headers: kafka.KindHeaders(iot.KindTick, 1)},
+		&kgo.Record{Topic: c.Topics.Readings, Partition: 1, Value: []byte("{}"), Headers: kafka.KindHeaders(iot.KindStatus, 1)})
 	source := archive.Source{Topic: c.Topics.Readings, Partition: 1}
 	stored := &offsets{stored: map[archive.Source]int64{source: 3}, fail: errors.New("the database is down")}
 
-	records := c.polled(c.archive(stored), 5)
+	records := c.polled(c.archive(stored), 6)
 	slices.SortFunc(records, func(a, b archive.Record) int { return int(a.Offset - b.Offset) })
 	var readings, others []string
 	for _, r := range records {
 		switch {
 		case r.Source != source:
 			others = append(others, r.Topic+" "+string(r.Value))
-		case r.Tick:
-			readings = append(readings, "tick")
+		case r.Kind != iot.KindReading:
+			readings = append(readings, r.Kind.String())
 		default:
 			readings = append(readings, string(r.Value))
 		}
 	}
-	if want := []string{"d", "e", "tick"}; !slices.Equal(readings, want) {
+	if want := []string{"d", "e", "tick", "status"}; !slices.Equal(readings, want) {
 		t.Errorf("readings: got %q, want %q", readings, want)
 	}
 	slices.Sort(others)
 	if want := []string{"aggregates summary", "alerts alert"}; !slices.Equal(others, want) {
 		t.Errorf("others: got %q, want %q", others, want)
 	}
-	if got, want := stored.assigned[source], (archive.Extent{Source: source, Start: 0, Stable: 6, End: 6, Log: stored.assigned[source].Log}); got != want {
+	if got, want := stored.assigned[source], (archive.Extent{Source: source, Start: 0, Stable: 7, End: 7, Log: stored.assigned[source].Log}); got != want {
 		t.Errorf("extent: got %+v, want %+v", got, want)
 	}
 	if len(stored.assigned) != 2*kafkatest.Partitions+1 {

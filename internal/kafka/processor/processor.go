@@ -33,6 +33,9 @@ type Metrics interface {
 	// processed again only after a restart. Stopped is repeated whenever the partition is assigned to this member.
 	Failed(partition int32)
 	Stopped(partition int32, reason string)
+	// Unsupported reports that the processor has left the group, because of a record in the partition that only a newer version
+	// of the program knows.
+	Unsupported(partition int32, reason string)
 	// Lost reports readings that had left the log before they were processed.
 	Lost(messages int64)
 	// Released reports that the partition is no longer processed by this member.
@@ -93,7 +96,8 @@ func New(options Options) *Processor {
 const firstPause, longestPause = 100 * time.Millisecond, 5 * time.Second
 
 // Run processes readings until ctx ends. It then commits the open transaction, leaves the group and returns nil. It retries after
-// every failure of the broker or the network, without a limit, and returns an error only if the options are invalid.
+// every failure of the broker or the network, without a limit, and returns an error only if the options are invalid. Before a record
+// that only a newer version of the program knows how to process, it commits, leaves the group, and waits for the end of ctx.
 func (p *Processor) Run(ctx context.Context) error {
 	backoff := retry.NewBackoff(firstPause, longestPause)
 	for ctx.Err() == nil {
@@ -104,6 +108,10 @@ func (p *Processor) Run(ctx context.Context) error {
 		}
 		err = s.run(ctx)
 		s.close()
+		if unsupported, ok := errors.AsType[*unsupportedError](err); ok {
+			p.awaitUpgrade(ctx, unsupported)
+			return nil
+		}
 		if err == nil || ctx.Err() != nil || errors.Is(err, errRetry) || p.isolate(err, time.Now()) {
 			continue
 		}
@@ -149,6 +157,8 @@ type owned struct {
 	lastTick    time.Time
 	// batch is reused from poll to poll.
 	batch []process.Record
+	// unsupported is the error of the last call of Process.
+	unsupported error
 }
 
 func (p *Processor) newSession() (*session, error) {
@@ -195,6 +205,9 @@ func (s *session) run(ctx context.Context) error {
 			return errRetry
 		}
 		if err := s.step(ctx); err != nil {
+			return err
+		}
+		if err := s.unsupported(); err != nil {
 			return err
 		}
 		if err := s.inbox.run(); err != nil {

@@ -62,6 +62,7 @@ func (m *stepMetrics) Processed(int32, process.Counts, int64) {}
 func (m *stepMetrics) Released(int32)                         {}
 func (m *stepMetrics) Failed(int32)                           {}
 func (m *stepMetrics) Stopped(int32, string)                  {}
+func (m *stepMetrics) Unsupported(int32, string)              {}
 func (m *stepMetrics) Lost(int64)                             {}
 func (m *stepMetrics) Ready(bool)                             {}
 func (m *stepMetrics) Step(committed bool, _ time.Duration) {

@@ -91,7 +91,7 @@ func appendSettings(ctx context.Context, dial kafka.Dial, topic string, decided 
 	for id := range topics[topic].Partitions {
 		records = append(records, &kgo.Record{
 			Topic: topic, Partition: id, Value: wire.AppendSettings(nil, decided), Timestamp: time.Now(),
-			Headers: []kgo.RecordHeader{{Key: wire.SettingsHeader}},
+			Headers: kafka.KindHeaders(iot.KindSettings, decided.Level()),
 		})
 	}
 	end := kgo.TryCommit

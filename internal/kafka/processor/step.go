@@ -77,8 +77,8 @@ func (s *session) poll(ctx context.Context, deadline time.Time) (more bool, err 
 	if err := s.process(fetches); err != nil {
 		return false, err
 	}
-	if s.writer.faulty() {
-		return false, nil // The commit returns the error.
+	if s.writer.faulty() || s.unsupported() != nil {
+		return false, nil // The error is returned by the commit, or after it.
 	}
 	kafka.Recycle(fetches)
 	return ctx.Err() == nil, nil
@@ -107,9 +107,11 @@ func (s *session) process(fetches kgo.Fetches) error {
 		}
 		next := p.Records[len(p.Records)-1].Offset + 1
 		work := func() {
-			s.guard(p.Partition, func() { part.Process(part.batch, part.output) })
+			s.guard(p.Partition, func() { part.unsupported = part.Process(part.batch, part.output) })
 			clear(part.batch) // Later batches are shorter than that of a restart, whose records would keep megabytes of buffers.
-			part.Skip(next)
+			if part.unsupported == nil {
+				part.Skip(next)
+			}
 			part.output.traces.endSpans()
 		}
 		if len(part.batch) < fewReadings { // Another goroutine would cost more than it saves.
@@ -133,12 +135,11 @@ func (o *owned) appendRecords(batch []process.Record, records []*kgo.Record) []p
 			o.output.traces.add(r)
 		}
 		batch = append(batch, process.Record{
-			Offset:   r.Offset,
-			Appended: r.Timestamp,
-			Key:      r.Key,
-			Value:    r.Value,
-			Tick:     kafka.IsTick(r),
-			Settings: kafka.IsSettings(r),
+			Offset:     r.Offset,
+			Appended:   r.Timestamp,
+			Key:        r.Key,
+			Value:      r.Value,
+			RecordKind: kafka.KindOf(r),
 		})
 	}
 	return batch

@@ -1,0 +1,43 @@
+package process
+
+import (
+	"fmt"
+
+	"iotmon/internal/iot"
+)
+
+// UnsupportedError is returned before a record that decides how those after it are processed, and that this version does not
+// know: a newer one has written it, and has to process the partition.
+type UnsupportedError struct {
+	Offset int64
+	iot.RecordKind
+}
+
+// Error names the record and what to do.
+func (e *UnsupportedError) Error() string {
+	return fmt.Sprintf("the record at offset %d is of the kind %q, level %d, which this version of iotmon does not know: install the version that wrote it",
+		e.Offset, e.Kind, e.Level)
+}
+
+// unsupported returns an *UnsupportedError if the partition must not be processed beyond the record, otherwise nil.
+func (rec *Record) unsupported() error {
+	if rec.Kind == iot.KindReading || !rec.Decides() || rec.known() {
+		return nil
+	}
+	return &UnsupportedError{rec.Offset, rec.RecordKind}
+}
+
+// known reports whether this version knows the record's kind, and the level of its form.
+func (rec *Record) known() bool {
+	switch rec.Kind {
+	case iot.KindReading:
+		return true
+	case iot.KindTick:
+		return rec.Level <= 1
+	case iot.KindSettings:
+		return rec.Level <= iot.SettingsLevelWindow
+	case iot.KindDevice:
+		return rec.Level <= 1 && rec.Value == nil // A request to forget the device.
+	}
+	return false
+}
