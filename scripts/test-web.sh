@@ -1,10 +1,9 @@
 #!/usr/bin/env bash
 # Checks the types of the dashboard's modules and runs the tests of those that never touch the page.
 set -euo pipefail
-cd "$(dirname "$0")/../web"
+scripts=$(dirname "$(readlink -f "$0")")
 
-if [ ! -d node_modules ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
-    npm ci --no-audit --no-fund --loglevel=error </dev/null
-fi
+"$scripts/web-modules.sh"
+cd "$scripts/../web"
 npx --no-install tsc --noEmit
 node --test test/*.test.js

@@ -187,3 +187,16 @@ func TestWhatFailedCanBeTriedAgain(t *testing.T) {
 	tab.until(`!document.querySelector("#drawer").open`)
 	tab.until(`document.querySelector("#aggregated-state").hidden`) // By itself.
 }
+
+// A page that comes after the server's greeting asks for its history by itself, however quiet the plant is.
+func TestPageThatComesLateLoadsItsHistory(t *testing.T) {
+	plant := startPlant(t, "-no-simulator")
+	tab := plant.open(options{expected: []string{"lost", "was preloaded"}})
+	tab.answering()
+	tab.answers("lost", "overview.html")
+	tab.do(chromedp.Reload())
+	tab.until(`document.querySelector("#page-state")?.innerText.includes("could not be loaded") && document.querySelector("#connection").dataset.phase === "open"`)
+	tab.answers("", "")
+	tab.click("#page-state button")
+	tab.until(`document.querySelector("#aggregated-state")?.innerText === "No readings in this range."`)
+}

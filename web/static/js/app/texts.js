@@ -12,6 +12,7 @@ export const texts = {
   navigation: { en: 'Pages', zh: '页面' },
   overview: { en: 'Overview', zh: '总览' },
 
+  notices: { en: 'Notices', zh: '通知' },
   caughtUp: { en: 'Up to date again. Before that, what was shown was {age} old.', zh: '已恢复更新。此前显示的是 {age}前的数据。' },
   outdated: { en: 'The server has been updated to version {version}.', zh: '服务器已更新到版本 {version}。' },
   reload: { en: 'Reload the page', zh: '刷新页面' },

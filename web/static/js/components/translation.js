@@ -23,7 +23,7 @@ const places = [
 /**
  * Puts the words of a language into what a template itself says.
  *
- * @param {ParentNode} root
+ * @param {Element} root It may itself name a text.
  * @param {Locale} locale
  * @param {...Record<string, Text>} texts Those of the page, beside those that every page may use.
  */
@@ -31,7 +31,8 @@ export function translate(root, locale, ...texts) {
   /** @type {Record<string, Text>} */
   const all = Object.assign({}, terms, shared, ...texts);
   for (const [attribute, put] of places) {
-    for (const element of root.querySelectorAll(`[${attribute}]`)) {
+    for (const element of [root, ...root.querySelectorAll(`[${attribute}]`)]) {
+      if (!element.hasAttribute(attribute)) continue;
       const key = element.getAttribute(attribute) ?? '';
       const text = all[key];
       if (!text) throw new Error(`there is no text ${key}`);

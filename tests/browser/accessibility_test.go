@@ -1,0 +1,151 @@
+package browser
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/chromedp/cdproto/page"
+	"github.com/chromedp/chromedp"
+)
+
+// axe returns the source of axe-core, which finds what keeps people from using a page.
+var axe = sync.OnceValues(func() (string, error) {
+	if out, err := exec.Command("../../scripts/web-modules.sh").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("install axe-core: %w\n%s", err, out)
+	}
+	source, err := os.ReadFile("../../web/node_modules/axe-core/axe.min.js")
+	return string(source), err
+})
+
+// checked runs every rule of axe-core, also those that it leaves out unless asked, but for one: text of seven times the brightness
+// of its ground is beyond what the page promises, because the red of an alarm would be nearly black.
+const checked = `axe.run(document, {
+	resultTypes: ["violations"],
+	rules: Object.fromEntries(axe.getRules().map(({ ruleId }) => [ruleId, { enabled: ruleId !== "color-contrast-enhanced" }])),
+}).then(({ violations }) => violations)`
+
+// finding is a rule of axe-core that elements of the page break.
+type finding struct {
+	ID, Help string
+	Nodes    []struct {
+		HTML, FailureSummary string
+		Target               json.RawMessage
+	}
+}
+
+func (f finding) String() string {
+	var s strings.Builder
+	fmt.Fprintf(&s, "%s: %s", f.ID, f.Help)
+	for _, node := range f.Nodes {
+		summary := strings.ReplaceAll(node.FailureSummary, "\n", "\n    ")
+		fmt.Fprintf(&s, "\n  %s\n    %.200s\n    %s", node.Target, node.HTML, summary)
+	}
+	return s.String()
+}
+
+// findsNothing checks the page as it is shown now, in both languages and both themes, and leaves it in English.
+func (tab *tab) findsNothing(state string) {
+	tab.t.Helper()
+	source, err := axe()
+	if err != nil {
+		tab.t.Fatal(err)
+	}
+	if !eval[bool](tab, `"axe" in window`) {
+		tab.do(chromedp.Evaluate[chromedp.Void](source + ";undefined"))
+	}
+	// What a language changes, sizes and words, no theme changes, and what a theme changes no language.
+	for _, look := range [][2]string{{"zh", "dark"}, {"en", "light"}} {
+		language, theme := look[0], look[1]
+		tab.theme(theme)
+		// A drawer that is open keeps the mouse from what is beside it.
+		tab.until(fmt.Sprintf(`(document.querySelector('#language [value=%q]').click(), document.documentElement.lang.startsWith(%[1]q))`, language))
+		tab.frame()
+		for _, f := range eval[[]finding](tab, checked) {
+			tab.t.Errorf("%s, %s, %s: %v", state, language, theme, f)
+		}
+	}
+}
+
+// answers decides what the page gets for what it asks for from now on, whose address holds a part of this: "held" for no answer,
+// "lost" for a failure, "" for the server's answer. It also holds after a reload.
+func (tab *tab) answers(how, part string) {
+	tab.t.Helper()
+	eval[chromedp.Void](tab, fmt.Sprintf(`sessionStorage.setItem("answers", %q)`, how+" "+part))
+}
+
+// answering has the tab heed what the test says with answers.
+func (tab *tab) answering() {
+	tab.t.Helper()
+	call(tab, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: `{
+		const ask = window.fetch;
+		window.fetch = (address, ...rest) => {
+			const [how, part] = (sessionStorage.getItem("answers") ?? " ").split(" ");
+			if (!how || !String(address).includes(part)) return ask(address, ...rest);
+			return how === "held" ? new Promise(() => {}) : Promise.reject(new TypeError("lost"));
+		};
+	}`})
+}
+
+// Every state of the page, on a screen and a phone.
+func TestAxeFindsNothing(t *testing.T) {
+	for _, size := range [][2]int64{{1440, 900}, {390, 844}} {
+		t.Run(fmt.Sprintf("%d px", size[0]), func(t *testing.T) {
+			plant := startPlant(t, "-no-simulator")
+			tab := plant.open(options{width: size[0], height: size[1], expected: []string{"lost", "404", "was preloaded", "ERR_CONNECTION_RESET"}})
+			const settled = `document.querySelector("#connection").dataset.phase === "open" && document.querySelector("#status-chart canvas") !== null`
+			tab.answering()
+			tab.until(settled + ` && /No readings|Nothing/.test(document.body.innerText)`)
+			tab.findsNothing("empty")
+			hall := location{Building: "Hall 7", Floor: 2, Room: "north"}
+			for i := range 3 {
+				plant.post(reading{ID: "furnace", Value: 36 + float64(i), Location: hall}, reading{ID: "oven", Value: 30, Location: hall},
+					reading{ID: "mixer", Type: "humidity_sensor", Value: 40, Quality: "bad"}, reading{ID: "door", Type: "switch_sensor", Value: 1},
+					reading{ID: "off", Value: 20, Status: "offline"})
+			}
+			tab.until(`document.querySelectorAll(".alert").length > 2 && document.querySelectorAll("#stream tbody tr:not(.spacer)").length > 4`)
+			tab.until(`document.querySelector("#aggregated-state").hidden`)
+			tab.findsNothing("with alerts and devices")
+			tab.click("#stream-pause")
+			tab.do(chromedp.SendKeys(chromedp.CSS(`input[name="query"]`), "none"))
+			tab.until(`document.querySelectorAll("#stream tbody tr:not(.spacer)").length === 0`)
+			tab.findsNothing("paused, and nothing matches")
+			eval[chromedp.Void](tab, `location.hash = "#device=furnace"`)
+			tab.until(`document.querySelector("#drawer").open && document.querySelector("#device-chart canvas") !== null && document.querySelectorAll("#drawer .alert").length > 0`)
+			tab.findsNothing("drawer")
+			eval[chromedp.Void](tab, `location.hash = "#device=nobody"`)
+			tab.until(`!document.querySelector(".drawer-problem").hidden`)
+			tab.findsNothing("drawer of an unknown device")
+			tab.do(chromedp.KeyEvent("\x1b"))
+
+			for how, words := range map[string]string{"held": "Loading", "lost": "could not be loaded"} {
+				tab.answers(how, "overview.html")
+				tab.do(chromedp.Reload())
+				tab.until(fmt.Sprintf(`document.querySelector("#page-state")?.innerText.includes(%q)`, words))
+				tab.findsNothing("page " + how)
+				// Nothing is known of this type beside what is asked for.
+				tab.answers(how, "/api/")
+				tab.do(chromedp.Navigate(plant.url("/?chart=pressure_sensor")))
+				tab.until(fmt.Sprintf(`%s && document.querySelector("#aggregated-state")?.innerText.includes(%q)`, settled, words))
+				tab.findsNothing("history " + how)
+				tab.click("#stream tbody a")
+				tab.until(fmt.Sprintf(`document.querySelector("#device-chart-state").innerText.includes(%q)`, words))
+				tab.findsNothing("history of a device " + how)
+				tab.do(chromedp.KeyEvent("\x1b"))
+			}
+			tab.mu.Lock()
+			tab.offline = true
+			tab.mu.Unlock()
+			plant.kill()
+			tab.until(`document.documentElement.hasAttribute("data-stale") && !document.querySelector("#stale-banner").hidden`)
+			tab.findsNothing("disconnected")
+			tab.click("#stream tbody a")
+			tab.until(`document.querySelector("#drawer").open`)
+			tab.findsNothing("disconnected, drawer")
+		})
+	}
+}
