@@ -24,6 +24,8 @@ func TestListsAreOneStopOfTheKeyboard(t *testing.T) {
 		t.Errorf("after one of the alerts Tab comes to %s, want the status panel", eval[string](tab, `document.activeElement.outerHTML`))
 	}
 	tab.tabTo("#stream .link", 15)
+	tab.press(kb.ArrowDown)
+	tab.until(`document.querySelector("#stream-held").innerText.startsWith("Held while the keyboard is here")`)
 	tab.press(kb.Tab)
 	if eval[bool](tab, `document.querySelector("#stream").contains(document.activeElement)`) {
 		t.Error("Tab goes from reading to reading")
@@ -34,6 +36,9 @@ func TestListsAreOneStopOfTheKeyboard(t *testing.T) {
 	for range 60 {
 		seen[eval[string](tab, focused)] = true
 		tab.press(kb.ArrowDown)
+	}
+	if got := eval[string](tab, `getComputedStyle(document.activeElement.closest(".alert")).outlineStyle`); got != "solid" {
+		t.Errorf("the outline of the alert with the focus is %s, want one that can be seen", got)
 	}
 	if len(seen) != 60 {
 		t.Errorf("got %d alerts with 60 arrow keys, want 60", len(seen))

@@ -30,7 +30,9 @@ export function aggregatedColumns({ spec }, locale) {
  * @returns {ValueRow[]}
  */
 export function aggregatedRows(view, locale, now) {
-  const { points, step } = view;
+  const { step } = view;
+  // A step that has only begun is no gap.
+  const points = view.points.filter(({ start, count }) => count > 0 || start + step <= now);
   /** @type {ValueRow[]} */
   const rows = [];
   for (let i = 0; i < points.length; i++) {

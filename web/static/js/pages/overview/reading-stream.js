@@ -228,7 +228,7 @@ export class ReadingStream {
     const count = held ? this.#log.missed : this.#log.capacity;
     setText(this.#note, held ? '' : locale.t(texts.streamNote, { count }));
     // Where one looks, above the rows: a list that stands still must not pass for a plant that does.
-    setText(this.#hold, held ? locale.t(this.#paused ? texts.paused : texts.held, { count }) : '');
+    setText(this.#hold, held ? locale.t(this.#paused ? texts.paused : this.#walked ? texts.heldByKeyboard : texts.held, { count }) : '');
     this.#hold.hidden = !held;
   }
 

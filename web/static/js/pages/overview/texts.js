@@ -52,6 +52,7 @@ export const texts = {
   pause: { en: 'Pause', zh: '暂停' },
   resume: { en: 'Resume', zh: '继续' },
   held: { en: 'Held while the mouse moves here: {count} new', zh: '鼠标在列表上移动，已暂停：{count} 条新读数' },
+  heldByKeyboard: { en: 'Held while the keyboard is here: {count} new', zh: '键盘焦点在列表中，已暂停：{count} 条新读数' },
   paused: { en: 'Paused, {count} new', zh: '已暂停，{count} 条新读数' },
   streamNote: { en: 'The newest {count} readings', zh: '最近 {count} 条读数' },
   streamEmpty: { en: 'Nothing has been read yet. Devices appear here with their first reading.', zh: '还没有读数。设备上报后会显示在这里。' },
