@@ -76,7 +76,9 @@ func (w *Windows) Lengths() iot.Lengths { return w.lengths }
 // Watermark returns the moment up to which windows have closed.
 func (w *Windows) Watermark() time.Time { return w.watermark }
 
-// Add adds the reading at offset to its window. It keeps only the id and the type of r.
+// Add counts the reading in its window, which it opens if necessary. It does not count a reading whose window has closed, or one
+// with the device and timestamp of an earlier reading; see Outcome. offset is the reading's offset in the log: a window remembers
+// that of its first reading, from which a restart has to read. Add keeps only the id and the type of r.
 func (w *Windows) Add(r *iot.Reading, offset int64) Outcome {
 	win := w.recent
 	if win == nil || !win.Contains(r.Time) {

@@ -130,8 +130,8 @@ func (e *Engine) SetBack(states []iot.AlertState) []iot.AlertState {
 	return slices.DeleteFunc(states, func(s iot.AlertState) bool { return s.Raised == nil })
 }
 
-// ClockStepped returns the event that reports that the clock of the device of r was set back by the given duration; at is
-// the log's time.
+// ClockStepped returns the event that reports that the clock of the device of r was set back by the given duration; at is the
+// log's time. Its transition is Cleared, so it never opens an alert.
 func (e *Engine) ClockStepped(r *iot.Reading, back time.Duration, at time.Time) *iot.Alert {
 	back = back.Round(time.Second)
 	return &iot.Alert{

@@ -14,8 +14,8 @@ func badParameter(name, message string, value any) error {
 	})
 }
 
-// historyProblem converts an error of the archive to a 503 with Retry-After, and nil to nil. It logs only the first failure
-// and the first success after it.
+// historyProblem converts any error of the archive to a 503 with Retry-After, and nil to nil. It logs only the first failure of
+// an outage, and the first success after it. It does not log the failure of a request that the client has cancelled.
 func (s *server) historyProblem(ctx context.Context, err error) error {
 	switch {
 	case err == nil:

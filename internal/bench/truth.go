@@ -56,7 +56,8 @@ type part struct {
 // NewLedger returns an empty ledger.
 func NewLedger() *Ledger { return &Ledger{parts: make(map[part]iot.WindowSummary)} }
 
-// Add adds summaries in any order.
+// Add stores the summaries of windows, in any order. Of several summaries of the same window, type and partition it keeps the
+// final one, and among those the one with the highest position. It ignores announcements of late readings.
 func (l *Ledger) Add(summaries []iot.WindowSummary) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

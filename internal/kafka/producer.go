@@ -75,7 +75,7 @@ type Producer struct {
 
 var _ source.Log = (*Producer)(nil)
 
-// NewProducer returns a producer. It connects at its first use.
+// NewProducer returns a producer, which connects when it is first used. It returns an error only if the options are invalid.
 func NewProducer(options ProducerOptions) (*Producer, error) {
 	compressed, err := compression(options.Compression)
 	if err != nil {

@@ -67,7 +67,9 @@ func (w *Watch) Run(ctx context.Context) error {
 	}
 }
 
-// check returns why the cluster is not usable, or nil. Once it was usable, a cluster that answers is usable.
+// check returns why the cluster is not usable, or nil. Until the cluster has been usable for the first time, it also creates
+// missing topics and checks that the broker sets append times; later an answer to a ping is enough. It closes w.usable when the
+// cluster is usable for the first time.
 func (w *Watch) check(ctx context.Context, client *kgo.Client) error {
 	if err := client.Ping(ctx); err != nil {
 		return fmt.Errorf("no broker at %v answers: %w", w.Topics.Dial.Brokers, err)

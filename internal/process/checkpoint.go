@@ -56,7 +56,7 @@ type metadata struct {
 	Gap []int64 `json:"gap,omitempty"`
 }
 
-// Metadata returns all of the checkpoint but its Offset, as JSON.
+// Metadata returns all of the checkpoint but its Offset, as JSON for ParseCheckpoint.
 func (c *Checkpoint) Metadata() string {
 	m := metadata{
 		Epoch: c.Epoch, Position: c.Position, Watermark: micros(c.Watermark), Clock: micros(c.Clock), Floor: micros(c.SilenceStart),

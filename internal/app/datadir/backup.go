@@ -50,8 +50,8 @@ func Prepare(ctx context.Context, dataDir string, snapshot func(ctx context.Cont
 // Remove removes the copies.
 func (p *Prepared) Remove() { _ = os.RemoveAll(p.dir) } // If it fails, RemoveLeftovers does it at the next start.
 
-// Write writes the copies to w as a backup file and returns the list of what is in it. The version is that of the program, and
-// is noted in the list.
+// Write writes the copies to w as a backup file and returns the list of its contents. version is that of the program, for the
+// list. The copies stay on the disk until Remove.
 func (p *Prepared) Write(w io.Writer, version string) (*backup.List, error) {
 	out, err := backup.NewWriter(w, backup.List{Created: p.created, Version: version})
 	if err != nil {

@@ -95,7 +95,7 @@ func (l *stateLog) starts(ctx context.Context, topics map[string][]int32) ([]sta
 	return starts, nil
 }
 
-// statePartitions returns the partitions of the device states' topic.
+// statePartitions returns the partitions of the device states' topic, each with the topic's id.
 func statePartitions(ctx context.Context, admin *kadm.Client, topic string) ([]statecache.Partition, error) {
 	details, err := admin.ListTopics(ctx, topic)
 	if err = errors.Join(err, details.Error()); err != nil {

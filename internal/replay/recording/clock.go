@@ -22,7 +22,8 @@ type TimeFormat struct {
 // units are the names of times that are numbers, with the microseconds of one.
 var units = map[string]float64{"unix": 1e6, "unix_ms": 1e3, "unix_us": 1, "unix_ns": 1e-3, "excel": 24 * 60 * 60 * 1e6}
 
-// ParseTimeFormat parses the value of -time-format. An empty text is the zero value.
+// ParseTimeFormat parses the value of -time-format: the name of a unit, such as unix_ms, or a format in the notation of strftime.
+// An empty text is the zero value, with which the format is detected.
 func ParseTimeFormat(text string) (TimeFormat, error) {
 	if _, ok := units[text]; ok {
 		return TimeFormat{unit: text}, nil

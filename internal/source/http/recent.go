@@ -30,8 +30,8 @@ type slot struct {
 
 func newRecent() *recent { return &recent{seed: maphash.MakeSeed()} }
 
-// count adds to result how many of the readings are duplicates of, or conflict with, an earlier one of the request or a remembered
-// one.
+// count adds to result how many of the readings are duplicates of, or conflict with, an earlier one of the request or a
+// remembered one. It does not remember the readings: they may still be refused by the log.
 func (m *recent) count(readings []iot.Reading, result *wire.Ingested) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

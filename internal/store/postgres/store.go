@@ -187,7 +187,9 @@ func (s *Store) readOnly(ctx context.Context, do func(ctx context.Context, tx pg
 	return s.inTransaction(ctx, s.reader, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, s.sharing, do)
 }
 
-// inTransaction runs do in a transaction after the statements of first.
+// inTransaction runs the statements of first and then do, in one transaction that may take the store's timeout at most. It
+// commits if do returns nil, and rolls back otherwise. If a connection is found lost when the transaction begins, it uses another
+// one.
 func (s *Store) inTransaction(ctx context.Context, pool *pgxpool.Pool, options pgx.TxOptions, first func() *pgx.Batch, do func(ctx context.Context, tx pgx.Tx) error) error {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()

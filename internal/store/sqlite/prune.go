@@ -66,7 +66,9 @@ func (s *Store) repeat(ctx context.Context, query string, args ...any) (removed 
 	}
 }
 
-// pruneReadings removes old readings, some devices at a time.
+// pruneReadings removes readings that are older than keep and keepLonger, some devices at a time, and returns their number. Age
+// is measured against the append times that have been archived of the partition, not against the wall clock. With keep 0 it
+// removes none.
 func (s *Store) pruneReadings(ctx context.Context, keep time.Duration) (removed int64, err error) {
 	if keep <= 0 {
 		return 0, nil
