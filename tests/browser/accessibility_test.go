@@ -149,3 +149,58 @@ func TestAxeFindsNothing(t *testing.T) {
 		})
 	}
 }
+
+// What devices call themselves decides neither how wide the table is nor in which direction others are read: an id of the greatest
+// length is cut off and told in full by its title, and what is not seen is written as its code, wherever it is shown or read aloud.
+func TestNamesOfDevicesHarmNothing(t *testing.T) {
+	plant := startPlant(t, "-no-simulator")
+	plant.post(reading{ID: "kiln", Value: 20})
+	tab := plant.open(options{})
+	tab.until(`document.querySelectorAll("#stream tbody tr:not(.spacer)").length === 1 && document.querySelector("#connection").dataset.phase === "open"`)
+	wide := map[int64]float64{}
+	measure := func(use func(width int64, now float64)) {
+		t.Helper()
+		for _, width := range []int64{390, 900, 1440} {
+			tab.do(chromedp.EmulateViewport(width, 900))
+			tab.until(fmt.Sprintf("innerWidth === %d", width))
+			tab.frame()
+			use(width, eval[float64](tab, `document.querySelector(".readings").scrollWidth`))
+			if over := eval[float64](tab, "document.documentElement.scrollWidth - innerWidth"); over > 0 {
+				t.Errorf("%d px: the page is %v px too wide", width, over)
+			}
+		}
+	}
+	measure(func(width int64, now float64) { wide[width] = now })
+	long := strings.Repeat("line-4/press.", 9) + "ABCDEFGHIJK"
+	hall := location{Building: "Hall \u200f7", Floor: 2, Room: "no\u00adrth"}
+	// The server refuses what changes directions; joiners within the words of some scripts and marks in the names of places it lets in.
+	const pump, written = "پمپ\u200cآب", "پمپ[U+200C]آب"
+	plant.post(reading{ID: long, Value: 36, Location: hall}, reading{ID: pump, Value: 20, Location: hall})
+	tab.until(`document.querySelectorAll("#stream tbody tr:not(.spacer)").length === 3 && document.querySelectorAll(".alert").length > 0`)
+	measure(func(width int64, now float64) {
+		if now != wide[width] {
+			t.Errorf("%d px: the table is %v px wide with a long id, want %v as without", width, now, wide[width])
+		}
+	})
+	titled := fmt.Sprintf(`[...document.querySelectorAll("#stream tbody a")].some((a) => a.title === %q)`, long)
+	if !eval[bool](tab, titled) {
+		t.Error("nothing tells the long id in full")
+	}
+	plant.post(reading{ID: pump, Value: 36, Location: hall})
+	tab.until(fmt.Sprintf(`document.querySelector("#announcer").textContent !== "" && [...document.querySelectorAll(".alert a")].some((a) => a.textContent === %q)`, written))
+	eval[chromedp.Void](tab, fmt.Sprintf(`[...document.querySelectorAll("#stream tbody a")].find((a) => a.textContent === %q).click()`, written))
+	tab.until(fmt.Sprintf(`document.querySelector("#drawer").open && document.querySelector("#device-chart").ariaLabel?.includes(%q)`, written))
+	tab.until(fmt.Sprintf(`document.querySelector("#drawer-title").textContent === %q && document.querySelector(".facts").innerText.includes("Hall [U+200F]7")`, written))
+	// All that is written or read aloud; an address and the value of a choice are neither.
+	unseen := eval[[]string](tab, `(() => {
+		const unseen = /[\u200b-\u200f\u202a-\u202e\u2066-\u2069\u00ad]/, found = [];
+		for (const element of document.querySelectorAll("body *")) {
+			const own = [...element.childNodes].filter((node) => node.nodeType === Node.TEXT_NODE).map((node) => node.data);
+			for (const text of [...own, element.title, element.ariaLabel ?? ""]) if (unseen.test(text)) found.push(element.outerHTML.slice(0, 120));
+		}
+		return found;
+	})()`)
+	for _, element := range unseen {
+		t.Errorf("not seen, and not written as its code: %q", element)
+	}
+}

@@ -5,6 +5,7 @@ import { texts as device } from '../static/js/components/device/texts.js';
 import { texts as components } from '../static/js/components/texts.js';
 import { preferredLanguage } from '../static/js/locale/language.js';
 import { Locale } from '../static/js/locale/locale.js';
+import { visible } from '../static/js/locale/visible.js';
 
 /** @typedef {import('../static/js/model/protocol.js').Alert} Alert */
 
@@ -60,6 +61,15 @@ for (const { name, fields, words } of [
     assert.deepEqual(said, words);
   });
 }
+
+test('what is not seen in the texts of devices is written as its code', () => {
+  assert.equal(visible('valve-\u202e10'), 'valve-[U+202E]10');
+  assert.equal(visible('a\u200bb\u00adc\u0000d\u2066e\u3164f\u{e0041}'), 'a[U+200B]b[U+00AD]c[U+0000]d[U+2066]e[U+3164]f[U+E0041]');
+  assert.equal(visible('料罐 צנור-3 ☃'), '料罐 צנור-3 ☃');
+  const locale = new Locale('en');
+  assert.equal(locale.shortPlace({ building: 'Hall \u202e7', floor: 2, room: '' }), 'Hall [U+202E]7 2F');
+  assert.equal(locale.typeName('oven\u200b', undefined), 'oven[U+200B]');
+});
 
 test('places leave out what is not known', () => {
   const locale = new Locale('zh');

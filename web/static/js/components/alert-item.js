@@ -1,7 +1,8 @@
 // @ts-check
 import { terms } from '../locale/terms.js';
+import { visible } from '../locale/visible.js';
 import { deviceAddress } from '../model/device-link.js';
-import { find, instantiate, setIcon, setText, visible } from './dom.js';
+import { find, instantiate, setIcon, setText } from './dom.js';
 
 /**
  * @typedef {import('../model/protocol.js').Alert} Alert
@@ -37,7 +38,7 @@ export class AlertItem {
     this.#set('.alert-place', locale.shortPlace(alert.location));
     // What may be cut off in the list.
     find(this.element, '.alert-headline', HTMLElement).title = locale.alertWords(alert, spec);
-    find(this.element, '.alert-detail', HTMLElement).title = [alert.device_id, locale.shortPlace(alert.location)].filter(Boolean).join(' ');
+    find(this.element, '.alert-detail', HTMLElement).title = [visible(alert.device_id), locale.shortPlace(alert.location)].filter(Boolean).join(' ');
     const told = cleared || alert.state === 'acknowledged';
     this.#set('.alert-state', told ? locale.t(terms[alert.state]) : locale.alertValue(alert, spec));
   }

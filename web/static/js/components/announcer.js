@@ -1,5 +1,6 @@
 // @ts-check
 import { terms } from '../locale/terms.js';
+import { visible } from '../locale/visible.js';
 import { say } from './dom.js';
 import { texts } from './texts.js';
 
@@ -55,7 +56,7 @@ export class Announcer {
     return locale.t(texts.announceRaised, {
       severity: locale.t(terms[alert.severity]),
       words: locale.alertWords(alert, specs.get(alert.device_type)),
-      device: alert.device_id,
+      device: visible(alert.device_id),
     });
   }
 }

@@ -32,20 +32,6 @@ export function instantiate(root, id, type) {
 }
 
 /**
- * Characters that are not seen and change how others are read: controls, directions, and spaces without a width.
- */
-const unseen = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g;
-
-/**
- * Returns an id so that two that differ look different: what is not seen is written as its code.
- *
- * @param {string} id
- */
-export function visible(id) {
-  return id.replace(unseen, (character) => `[U+${character.codePointAt(0)?.toString(16).toUpperCase().padStart(4, '0')}]`);
-}
-
-/**
  * Sets an element's text, and leaves the page alone if it says so already.
  *
  * @param {Element} element

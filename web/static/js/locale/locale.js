@@ -2,6 +2,7 @@
 import { comparesNothing } from '../model/alerts.js';
 import { terms } from './terms.js';
 import { languageTags } from './language.js';
+import { visible } from './visible.js';
 
 /**
  * @typedef {import('./language.js').Language} Language
@@ -221,7 +222,7 @@ export class Locale {
   place(location) {
     const { building = '', floor, room = '' } = location ?? {};
     const parts = [building, floor === undefined ? '' : this.t(terms.floor, { floor }), room === '' ? '' : this.t(terms.room, { room })];
-    return parts.filter(Boolean).join(this.t(terms.placeSeparator));
+    return visible(parts.filter(Boolean).join(this.t(terms.placeSeparator)));
   }
 
   /**
@@ -232,7 +233,7 @@ export class Locale {
   shortPlace(location) {
     const { building = '', floor, room = '' } = location ?? {};
     const parts = [building, floor === undefined ? '' : this.t(terms.floorShort, { floor }), room];
-    return parts.filter(Boolean).join(' ');
+    return visible(parts.filter(Boolean).join(' '));
   }
 
   /**
@@ -242,7 +243,7 @@ export class Locale {
    * @param {TypeSpec | undefined} spec
    */
   typeName(type, spec) {
-    return spec?.labels[this.language] ?? spec?.labels['en'] ?? type;
+    return spec?.labels[this.language] ?? spec?.labels['en'] ?? visible(type);
   }
 
   /**

@@ -1,9 +1,10 @@
 // @ts-check
 import { terms } from '../../locale/terms.js';
+import { visible } from '../../locale/visible.js';
 import { AlertList } from '../alert-list.js';
 import { Announcer } from '../announcer.js';
 import { ConnectionBadge } from '../connection-badge.js';
-import { find, icon, setText, textElement, visible } from '../dom.js';
+import { find, icon, setText, textElement } from '../dom.js';
 import { StaleBanner } from '../stale-banner.js';
 import { loadTemplate } from '../template.js';
 import { DeviceFacts } from './device-facts.js';

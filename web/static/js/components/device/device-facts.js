@@ -1,5 +1,6 @@
 // @ts-check
 import { terms } from '../../locale/terms.js';
+import { visible } from '../../locale/visible.js';
 import { thresholdsOf } from '../../model/thresholds.js';
 import { setText, textElement } from '../dom.js';
 import { texts } from './texts.js';
@@ -53,8 +54,8 @@ export class DeviceFacts {
       [locale.t(texts.lastReading), when(device.timestamp)],
       [locale.t(texts.statusSince), when(device.since)],
       [locale.t(texts.thresholds), thresholds.join(locale.t(terms.listSeparator))],
-      [locale.t(texts.model), model ?? ''],
-      [locale.t(texts.firmware), firmware ?? ''],
+      [locale.t(texts.model), visible(model ?? '')],
+      [locale.t(texts.firmware), visible(firmware ?? '')],
       [locale.t(texts.battery), battery === undefined ? '' : `${locale.number(battery)}%`],
       [locale.t(terms.quality), device.quality && device.quality !== 'good' ? locale.t(terms[device.quality]) : ''],
     ];

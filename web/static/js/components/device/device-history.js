@@ -1,9 +1,10 @@
 // @ts-check
+import { visible } from '../../locale/visible.js';
 import { SampleSeries } from '../../model/samples.js';
 import { ranges } from '../../model/series.js';
 import { thresholdsOf } from '../../model/thresholds.js';
 import { ChartTable } from '../chart-table.js';
-import { find, visible } from '../dom.js';
+import { find } from '../dom.js';
 import { LoadState } from '../load-state.js';
 import { rangeSegment } from '../range-segment.js';
 import { Segmented } from '../segmented.js';

@@ -1,6 +1,7 @@
 // @ts-check
-import { find, instantiate, setIcon, setLongText, setText, visible } from '../../components/dom.js';
+import { find, instantiate, setIcon, setLongText, setText } from '../../components/dom.js';
 import { terms } from '../../locale/terms.js';
+import { visible } from '../../locale/visible.js';
 import { deviceAddress } from '../../model/device-link.js';
 
 /**

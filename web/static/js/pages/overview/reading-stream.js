@@ -2,6 +2,7 @@
 import { find, setIcon, setText, textElement } from '../../components/dom.js';
 import { VirtualRows } from '../../components/virtual-rows.js';
 import { terms } from '../../locale/terms.js';
+import { visible } from '../../locale/visible.js';
 import { everyDevice } from '../../model/devices.js';
 import { ReadingLog } from '../../model/reading-log.js';
 import { addressedFilter, inAddress, sameFilter } from './filter.js';
@@ -264,7 +265,7 @@ export class ReadingStream {
   /** Offers the buildings that are known by now. */
   offerBuildings() {
     const buildings = [...this.#session.devices.buildings].sort((a, b) => a.localeCompare(b));
-    this.#choices('building', this.#session.locale.t(texts.allBuildings), buildings.map((building) => [building, building]));
+    this.#choices('building', this.#session.locale.t(texts.allBuildings), buildings.map((building) => [building, visible(building)]));
   }
 
   /**
@@ -277,7 +278,7 @@ export class ReadingStream {
     // What is chosen stays, also while nothing of the kind is known, as after a reconnection.
     const value = this.#log.filter[name];
     const known = value === '' || choices.some(([choice]) => choice === value);
-    const wanted = [['', all], ...choices, ...(known ? [] : [[value, value]])];
+    const wanted = [['', all], ...choices, ...(known ? [] : [[value, visible(value)]])];
     const offered = [...select.options].map((option) => [option.value, option.text]);
     if (JSON.stringify(offered) === JSON.stringify(wanted)) return; // It may be open.
     const options = wanted.map(([choice, words]) => {
