@@ -226,4 +226,6 @@ type Alert struct {
 	Onset      time.Time    `json:"onset"`
 	Timestamp  time.Time    `json:"timestamp"`
 	Historical bool         `json:"historical,omitempty"`
+	// Reason is why the alert has cleared, if not because of a reading.
+	Reason iot.ClearReason `json:"reason,omitempty"`
 }
