@@ -93,15 +93,15 @@ func TestAnEmptyNewLogIsNotBehind(t *testing.T) {
 	})
 }
 
-// What is too much for one write is recomputed although nothing more comes.
+// Windows that were too many for one write are recomputed although no more records arrive.
 func TestLeftOverWindowsAreRecomputedWithoutAWrite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		_, store := onePlant(t)
 		defer store.Close()
-		settler := &countingStore{Store: store}
-		idle(t, newBroker(), settler, archive.Metrics{})
-		if settler.count.Load() == 0 {
-			t.Error("nothing was settled")
+		counting := &countingStore{Store: store}
+		idle(t, newBroker(), counting, archive.Metrics{})
+		if counting.count.Load() == 0 {
+			t.Error("got no call of Recompute")
 		}
 	})
 }

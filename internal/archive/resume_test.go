@@ -56,7 +56,7 @@ func TestALogThatBeganAnewIsArchivedToo(t *testing.T) {
 	})
 }
 
-// A topic that was deleted and made anew is another one, also if it has grown past where the archive was.
+// A topic that was deleted and created again is another one, also if it has grown past where the archive was.
 func TestANewLogThatHasGrownFurtherIsArchivedFromItsStart(t *testing.T) {
 	for name, test := range map[string]struct {
 		before, after string

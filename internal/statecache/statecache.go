@@ -10,7 +10,7 @@ import (
 
 // Partition is one partition of the topic of device states.
 type Partition struct {
-	// Topic is the topic's id rather than its name, since a topic that was deleted and made anew is a different one.
+	// Topic is the topic's id rather than its name, since a topic that was deleted and created again is a different one.
 	Topic string
 	ID    int32
 }

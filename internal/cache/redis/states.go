@@ -99,7 +99,8 @@ func (s States) Next(ctx context.Context, p statecache.Partition) (int64, bool, 
 	return next, next >= 0, err
 }
 
-// where returns the offset up to which a partition is complete, -1 if it is not cached, and when it was begun.
+// where returns the offset up to which a partition is complete, -1 if it is not cached. begun is the time at which a filler began
+// to fill it, as text: a scan during which it changes has read two fillings.
 func (s States) where(ctx context.Context, p statecache.Partition) (next int64, begun string, err error) {
 	found, err := s.redis.HMGet(ctx, statesKey(p), "", begunField).Result()
 	if err != nil {

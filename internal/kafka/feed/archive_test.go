@@ -267,7 +267,7 @@ func TestArchiveLagIsZeroWhenAllIsRead(t *testing.T) {
 	}
 }
 
-// A topic that was deleted and made anew is told apart by its id, and what can be read of it ends before an open transaction.
+// A topic that was deleted and created again is told apart by its id, and what can be read of it ends before an open transaction.
 func TestArchiveTellsWhichTopicAndHowFarItCanBeRead(t *testing.T) {
 	c := startCluster(t)
 	source := archive.Source{Topic: c.Topics.Readings, Partition: 1}
@@ -309,6 +309,6 @@ func TestArchiveTellsWhichTopicAndHowFarItCanBeRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	if after := extent(); after.Log == "" || after.Log == before.Log {
-		t.Errorf("got the topic's id %q after it was made anew, was %q", after.Log, before.Log)
+		t.Errorf("got the topic's id %q after it was created again, was %q", after.Log, before.Log)
 	}
 }
