@@ -34,6 +34,14 @@ test('the vendored libraries are those whose types are checked', () => {
   }
 });
 
+test('nothing vendored names a source map, which is not there: browsers would ask for it, and node report no coverage', () => {
+  for (const entry of readdirSync(join(root, 'static/vendor'), { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile() || !entry.name.endsWith('.js')) continue;
+    const path = join(entry.parentPath, entry.name);
+    assert.doesNotMatch(readFileSync(path, 'utf8'), /sourceMappingURL/, path);
+  }
+});
+
 test('every icon, template and file that is named is there', () => {
   const shell = files.find(({ path }) => path.endsWith('index.html'))?.text ?? '';
   for (const { path, text } of files) {
