@@ -148,7 +148,7 @@ func TestFailuresAreForgottenAfterAnHour(t *testing.T) {
 // A panic in the processing of a partition is a failure of that partition only.
 func TestAPanicIsAPartitionsFailure(t *testing.T) {
 	l := newTestLog(t)
-	w, err := newWriter(l.Dial, l.Topics, "test")
+	w, err := newWriter(l.Dial, l.Topics, "test", time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -84,12 +84,14 @@ type Processor struct {
 	Options
 	isolation *isolation
 	idleAfter time.Duration
+	// timeout is the transaction timeout of the next session, defaultTimeout unless a step has taken longer.
+	timeout, defaultTimeout time.Duration
 }
 
 // New returns a processor. It does nothing before Run.
 func New(options Options) *Processor {
 	options.Tracer = kafka.OrNoTracer(options.Tracer)
-	return &Processor{options, newIsolation(), idleCommit}
+	return &Processor{options, newIsolation(), idleCommit, kafka.TransactionTimeout, kafka.TransactionTimeout}
 }
 
 // firstPause and longestPause limit the pause after a session that has failed.
@@ -129,6 +131,8 @@ func (p *Processor) Run(ctx context.Context) error {
 // calls on its own goroutines, pass their work to it through the inbox.
 type session struct {
 	*Processor
+	// timeout is the transaction timeout of the writer.
+	timeout    time.Duration
 	consumer   *kgo.Client
 	writer     *writer
 	partitions map[int32]*owned
@@ -162,12 +166,13 @@ type owned struct {
 }
 
 func (p *Processor) newSession() (*session, error) {
-	w, err := newWriter(p.Dial, p.Topics, p.Group)
+	w, err := newWriter(p.Dial, p.Topics, p.Group, p.timeout)
 	if err != nil {
 		return nil, err
 	}
 	s := &session{
 		Processor:  p,
+		timeout:    p.timeout,
 		writer:     w,
 		partitions: make(map[int32]*owned),
 		inbox:      newInbox(),

@@ -89,8 +89,13 @@ func (l *testLog) startWithHandover(metrics Metrics, handover *Handover) (stop f
 func (l *testLog) startWith(options Options) (stop func()) {
 	options.Dial, options.Topics, options.Group, options.Process = l.Dial, l.Topics, "test", testProcess(l.T)
 	options.Ticker, options.Logger = l, slog.New(slog.NewTextHandler(l.T.Output(), nil))
+	return l.run(New(options))
+}
+
+// run runs a processor. Stop ends it and waits.
+func (l *testLog) run(p *Processor) (stop func()) {
+	l.T.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	p := New(options)
 	done := make(chan error, 1)
 	go func() { done <- p.Run(ctx) }()
 	stop = sync.OnceFunc(func() {

@@ -181,6 +181,20 @@ func (s *session) publishStates() {
 	}
 }
 
+// longestTimeout is less than the 15 minutes that Kafka allows by default.
+const longestTimeout = 10 * time.Minute
+
+// nextTimeout returns the transaction timeout of the next session, after a step of this duration. A step cannot be divided: for
+// example, all devices of a plant fall silent at once, on a slow machine. If its transaction timed out, the same step would time out
+// again for ever, so it gets more time. After any other failure the timeout is the default again, because the broker may not allow a
+// longer one.
+func (s *session) nextTimeout(committed bool, took time.Duration) time.Duration {
+	if committed || took < s.timeout {
+		return s.defaultTimeout
+	}
+	return max(s.timeout, min(2*took, longestTimeout))
+}
+
 // commit writes the remaining states and commits outputs and offsets in one transaction. It commits an offset for every owned
 // partition, even if nothing was read of it, so that the broker checks that all of them still belong to this member.
 func (s *session) commit(started time.Time) error {
@@ -195,7 +209,9 @@ func (s *session) commit(started time.Time) error {
 	}
 	member, generation := s.consumer.GroupMetadata()
 	wrote, err := s.writer.commit(commits, member, generation)
-	s.Metrics.Step(err == nil, time.Since(started))
+	took := time.Since(started)
+	s.Metrics.Step(err == nil, took)
+	s.Processor.timeout = s.nextTimeout(err == nil, took)
 	if err != nil {
 		return fmt.Errorf("commit step: %w", err)
 	}

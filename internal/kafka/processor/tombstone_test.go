@@ -81,7 +81,7 @@ func TestARestoreOmitsDeletedDevices(t *testing.T) {
 // restored returns the positions of the states that a processor restores of a partition, by device.
 func (c *cluster) restored(id int32) map[iot.DeviceID]int64 {
 	c.T.Helper()
-	w, err := newWriter(c.Dial, c.Topics, "test")
+	w, err := newWriter(c.Dial, c.Topics, "test", kafka.TransactionTimeout)
 	if err != nil {
 		c.T.Fatal(err)
 	}

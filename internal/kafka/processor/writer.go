@@ -40,11 +40,11 @@ type writer struct {
 	faults partitionErrors
 }
 
-func newWriter(dial kafka.Dial, topics kafka.Topics, group string) (*writer, error) {
+func newWriter(dial kafka.Dial, topics kafka.Topics, group string, timeout time.Duration) (*writer, error) {
 	id := kafka.NewTransactionID(group)
 	client, err := kgo.NewClient(dial.Options(
 		kgo.TransactionalID(id),
-		kgo.TransactionTimeout(kafka.TransactionTimeout),
+		kgo.TransactionTimeout(timeout),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.ProducerLinger(0),
 		kgo.RecordDeliveryTimeout(endTimeout),
