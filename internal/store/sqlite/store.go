@@ -56,8 +56,8 @@ const (
 // checkpointAt is the size of the write-ahead log, in pages, at which its pages are copied to the database: each page once, however
 // often it was written meanwhile. walLimit truncates the log after a large transaction.
 const (
-	checkpointAt = "wal_autocheckpoint(4000)"
-	walLimit     = "journal_size_limit(33554432)"
+	checkpointAt = "wal_autocheckpoint(8000)"
+	walLimit     = "journal_size_limit(67108864)"
 )
 
 // Store is an archive.Store and an api.History. One connection writes and a few read; readers never wait for the writer
