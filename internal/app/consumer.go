@@ -95,7 +95,7 @@ func (s *Service) makeArchiver(context.Context) error {
 
 // archivePatience is how long the archiver of iotmon may collect records before it writes them: with 100 devices every 5 s, about
 // a page of readings for each. It is shorter than the time that the log keeps them and that IotmonArchiveStalled looks at.
-const archivePatience = 8 * time.Minute
+const archivePatience = 10 * time.Minute
 
 // makeFiller makes the filler of the cache of device states, from which web instances start.
 func (s *Service) makeFiller(context.Context) error {

@@ -63,8 +63,8 @@ const (
 	// the number of its readings, so an archive that falls behind catches up with larger batches.
 	maxBatch = 100_000
 	maxDelay = 500 * time.Millisecond
-	// maxWaiting is how many rows may wait for Patience: about four megabytes of memory.
-	maxWaiting = 10_000
+	// maxWaiting is how many rows may wait for Patience: about three megabytes of memory.
+	maxWaiting = 12_500
 	// lateDelay replaces a longer Patience while late readings arrive, so that corrections are soon visible.
 	lateDelay = time.Second
 	// recomputeInterval is how often remaining marked windows are recomputed, besides after each write of late readings;

@@ -205,9 +205,9 @@ func TestManyRowsDoNotWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, store := onePlant(t)
 		defer store.Close()
-		const many = 10_100
+		const many = 12_600
 		for i := range many {
-			p.read(0, "a", began.Add(time.Duration(i+1)*time.Millisecond), 2)
+			p.read(0, "a", began.Add(time.Duration(i+1)*100*time.Microsecond), 2)
 		}
 		ctx, cancel := context.WithCancel(t.Context())
 		notes := &noted{Store: store, began: time.Now()}
@@ -218,7 +218,7 @@ func TestManyRowsDoNotWait(t *testing.T) {
 		var running sync.WaitGroup
 		running.Go(func() { _ = archiver.Run(ctx) })
 		time.Sleep(5 * time.Second)
-		if after, counts := notes.writes(); len(after) == 0 || counts[0] < 10_000 {
+		if after, counts := notes.writes(); len(after) == 0 || counts[0] < 12_500 {
 			t.Errorf("got writes after %v of %v readings, want one of thousands at once", after, counts)
 		}
 		cancel()
