@@ -1,9 +1,9 @@
 package push
 
-// backfill is how far a viewer has come in the snapshot: the state that it found when it connected or changed its filter, and changes of
-// devices since then that were too many for one message. The snapshot is sent in chunks, after what has changed: a viewer is up to date at
-// once and complete soon. Viewers get their chunks in turn, as many in a round as it has time and bytes left for: however many connect
-// at once, the others wait no longer for what changes. The zero value is complete.
+// backfill is the progress of a viewer through the snapshot: the present state at the time when it connected or changed its filter, and
+// later changes of devices that were too many for one message. A round sends changes first and then chunks of snapshots, to one viewer
+// after the other, as many as its time and bytes allow. So a viewer is up to date at once and complete soon, and many new viewers do not
+// delay the changes for the others. The zero value is a complete backfill.
 type backfill struct {
 	section section
 	// next is where the section goes on: the number of an open alert, the start of a window in Unix microseconds, or the number of an
@@ -51,10 +51,10 @@ func (c *chunk) devices() int {
 }
 
 const (
-	// minQuota is how many devices a viewer may be sent in a turn, if the budget allows, however many viewers wait: one viewer that
-	// has its whole snapshot is better than two with half of it.
+	// minQuota is the least number of devices that a viewer may be sent in a turn, as far as the budget allows, even if its fair share
+	// is smaller: one viewer with a whole snapshot is better than two with half of it.
 	minQuota = 1024
-	// minBackfill is the budget for backfills that every round has, whatever else there is to send.
+	// minBackfill is the least budget of a round, in devices, however much else there is to send.
 	minBackfill = 64
 )
 
@@ -64,18 +64,19 @@ type backfills struct {
 	waiting []*viewer
 	// budget is how many devices may still be sent in this round.
 	budget int
-	// wake has the hub begin another round.
+	// wake is signalled when a viewer is added, so that another round begins.
 	wake chan<- struct{}
 }
 
-// start has the viewer sent the whole present state. head is the number of the newest change.
+// start begins a backfill of the viewer with the whole present state. head is the number of the newest change. Until the backfill is
+// complete the connection cannot be resumed.
 func (bs *backfills) start(v *viewer, head uint64) {
 	v.backfill = backfill{section: statusSection, until: head, alertsAfter: v.seen}
 	v.resumeFrom = notResumable
 	bs.enqueue(v)
 }
 
-// enqueue has the viewer wait for its turn.
+// enqueue adds the viewer at the end of the queue, unless it waits already.
 func (bs *backfills) enqueue(v *viewer) {
 	if !v.waiting {
 		v.waiting = true
@@ -84,8 +85,9 @@ func (bs *backfills) enqueue(v *viewer) {
 	}
 }
 
-// nextTurn returns the viewer whose turn it is, with a quota of devices: a fair share of the budget if so many viewers have a turn in
-// this round. It returns nil when the budget or the queue is used up. Viewers that are no longer connected are passed over.
+// nextTurn removes the first viewer from the queue, sets its quota and returns it. The quota is a fair share of the budget among turns
+// viewers, but at least minQuota, as far as the budget allows. nextTurn returns nil when the budget is used up or the queue is empty. It
+// drops viewers that are no longer connected.
 func (bs *backfills) nextTurn(turns int, connected func(*viewer) bool) *viewer {
 	for len(bs.waiting) > 0 && bs.budget > 0 {
 		v := bs.waiting[0]
@@ -100,8 +102,8 @@ func (bs *backfills) nextTurn(turns int, connected func(*viewer) bool) *viewer {
 	return nil
 }
 
-// spend uses up the quota of the viewer, and has it wait for another turn if its backfill is not complete. It returns the messages, which
-// next makes: the next chunk for the viewer, of about limit devices at most.
+// spend returns the next messages of the viewer's backfill, as many as its quota allows, and enqueues the viewer again if the backfill is
+// not complete. next makes one chunk for the viewer, of about limit devices at most.
 func (bs *backfills) spend(v *viewer, next func(v *viewer, limit int) *chunk) []*message {
 	var messages []*message
 	for v.quota > 0 && v.backfill.section != noSection {

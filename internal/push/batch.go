@@ -9,8 +9,8 @@ type frameBatch struct {
 	frames   [][]byte
 }
 
-// packSize is up to how many bytes several frames are joined into one, so that one call writes them. The bytes are copied once for all
-// viewers; a call for each of them would cost as much as copying about ten times packSize.
+// packSize is the maximum number of bytes of frames that pack joins, so that one call writes them. They are copied once for all viewers;
+// a further call costs, for each viewer, as much as copying about ten times packSize.
 const packSize = 16 << 10
 
 // pack makes a batch that many viewers are sent. frame returns what is written for a message.

@@ -137,7 +137,7 @@ func heap() uint64 {
 	return stats.HeapAlloc
 }
 
-func TestClientTooSlowForAlertsIsToldSoAndStartsAnew(t *testing.T) {
+func TestClientTooSlowForAlertsIsDisconnectedAndStartsAnew(t *testing.T) {
 	p := build(t, func(o *HubOptions) { o.Limits.Alerts, o.Limits.AlertGrace = 8, time.Nanosecond })
 	slow := p.stall()
 	fast := p.enter(isSnapshot(wire.TypeDeviceStatus))
@@ -227,7 +227,7 @@ func TestThousandClientsGetEveryAlertAndTheNewestWindow(t *testing.T) {
 	reading.Wait()
 }
 
-func TestClientThatComesWhileAlertsAreRaisedHearsEachOnce(t *testing.T) {
+func TestClientThatConnectsWhileAlertsAreRaisedReceivesEachOnce(t *testing.T) {
 	p := build(t, nil)
 	const alarms = 500
 	var raising, watching sync.WaitGroup
@@ -352,7 +352,7 @@ func TestClientThatDoesNotAnswerPingsIsLetGo(t *testing.T) {
 	}
 }
 
-func TestMetricsAreTold(t *testing.T) {
+func TestMetricsAreReported(t *testing.T) {
 	var mu sync.Mutex
 	told := make(map[string]int)
 	note := func(what string, n int) {

@@ -63,8 +63,8 @@ type deflater struct {
 	writer *flate.Writer
 }
 
-// deflateFrom is from how many bytes on a message is compressed. A shorter one fits into one packet anyway, most of which is not the
-// message.
+// deflateFrom is the minimum size in bytes of a message that is compressed. A shorter one fits into one packet anyway, so compression
+// would save little.
 const deflateFrom = 256
 
 // emptyBlock is what a compressor writes at the end of a flush. RFC 7692 requires that a message leaves it out.

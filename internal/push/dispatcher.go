@@ -127,7 +127,8 @@ func (d *dispatcher) receive(v *viewer, data []byte) {
 	d.backfills.start(v, d.feed.head)
 }
 
-// leave forgets the viewer, whose connection has ended, but for what resuming its session needs.
+// leave removes the viewer after its connection has ended, and keeps what is needed to resume its session. The metrics receive the
+// reason.
 func (d *dispatcher) leave(v *viewer, reason Reason) {
 	defer d.connected.Done()
 	d.mu.Lock()

@@ -19,7 +19,7 @@ type endpoint struct {
 	upgrader   websocket.Upgrader
 }
 
-// newEndpoint returns an endpoint whose connections are served by d; handshakes documents sweeping.
+// newEndpoint returns an endpoint whose connections d serves. For sweeping see the field of handshakes.
 func newEndpoint(o *HubOptions, d *dispatcher, sweeping func() <-chan struct{}) *endpoint {
 	e := &endpoint{
 		options:    o,

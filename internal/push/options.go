@@ -53,12 +53,12 @@ type Limits struct {
 	PingInterval, PongTimeout time.Duration
 	// WriteTimeout is how long a client may take to accept one message, or to send one that it has begun. Default 10 s.
 	WriteTimeout time.Duration
-	// Alerts is how many alert events at least are kept for viewers that are behind or come back, AlertGrace how long they are kept at
-	// least. A viewer that is behind by more loses its connection; the next one starts from a snapshot. Defaults 4096 and 10 s.
+	// Alerts is the minimum number of alert events that are kept for viewers that are behind or resume, AlertGrace the minimum time. A
+	// viewer that needs an older one loses its connection; the next one starts from a snapshot. Defaults 4096 and 10 s.
 	Alerts     int
 	AlertGrace time.Duration
-	// BytesPerSecond is about how many bytes of readings all viewers together are sent a second. If more changes, each viewer gets the
-	// newest first and the others when there is room. Default 256 MiB, which few plants ever reach.
+	// BytesPerSecond is approximately the maximum rate of readings to all viewers together, in bytes a second. If more changes, each
+	// viewer is sent the newest first and the others as the rate allows. Default 256 MiB, which few plants ever reach.
 	BytesPerSecond int
 }
 

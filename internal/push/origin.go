@@ -77,9 +77,9 @@ func (o *origins) refusedLately(origin string) bool {
 	return refused && now.Sub(at) <= rememberedFor
 }
 
-// explain answers a page that asks why it cannot connect, which browsers do not tell it: 403 and what to do about it, or 204 if its origin is not
-// the reason. Some browsers send Sec-Fetch-Site: same-origin with this POST but not with a WebSocket. So an origin whose WebSocket was
-// refused lately gets 403 even if the POST would be allowed.
+// explain answers a page that asks why it cannot connect, because browsers hide the reason: 403 and what to do about it, or 204 if the
+// origin of the page is not the reason. Some browsers send Sec-Fetch-Site: same-origin with this POST but not with a WebSocket. So an
+// origin whose WebSocket was refused lately gets 403 even if the POST would be allowed.
 func (o *origins) explain(w http.ResponseWriter, r *http.Request) {
 	if o.check(r) && !o.refusedLately(r.Header.Get("Origin")) {
 		w.WriteHeader(http.StatusNoContent)

@@ -4,7 +4,7 @@ import "time"
 
 // pace measures what it costs to serve a viewer, and derives from that how far apart rounds are. It is not safe for concurrent use.
 type pace struct {
-	// cost is about how many nanoseconds it takes to serve one viewer in a round; 0 before the first.
+	// cost is the moving average of the time to serve one viewer in a round, in nanoseconds; 0 before the first round.
 	cost float64
 }
 
@@ -13,14 +13,14 @@ const (
 	minPause = 5 * time.Millisecond
 	// longestDelay bounds maxDelay.
 	longestDelay = time.Second
-	// initialCost is assumed for a viewer before the first round. maxCost bounds what a round is believed to have cost for each viewer:
-	// a machine that was suspended for a minute says nothing about the next round.
+	// initialCost is the assumed cost before the first round. maxCost limits the measured cost: a round during which the machine was
+	// suspended for a minute says nothing about the next one.
 	initialCost, maxCost = 10 * time.Microsecond, 100 * time.Microsecond
 	// handOverCost is about how long the goroutine of a connection writes, beside the round, to a viewer that was handed over to it.
 	handOverCost = 20 * time.Microsecond
 )
 
-// record notes how long a round of so many viewers took. The cost follows slowly: one round counts for an eighth.
+// record updates the cost by the duration of a round of so many viewers, which counts for an eighth.
 func (p *pace) record(viewers int, took time.Duration) {
 	if viewers == 0 {
 		return
@@ -46,14 +46,14 @@ func (p *pace) pause(viewers int) time.Duration {
 	return max(minPause, p.round(viewers)/2)
 }
 
-// maxDelay returns how long a change that is not urgent may wait to be sent together with the next urgent one. It is so long that rounds
-// of changes that come every second anyway use no more than a few hundredths of a core, and that urgent changes seldom wait for the end
-// of such a round.
+// maxDelay returns how long a change that is not urgent may wait to be sent together with the next urgent one. It is 50 times as long as a
+// round, so that rounds of such changes alone use at most a fiftieth of a core, and urgent changes seldom wait for the end of one; but a
+// second at most.
 func (p *pace) maxDelay(viewers int) time.Duration {
 	return min(max(minPause, 50*p.round(viewers)), longestDelay)
 }
 
-// backfillTime returns how long a round may take for backfills, after it has sent what changed.
+// backfillTime returns how long a round may spend on backfills, after it has sent the changes.
 func (p *pace) backfillTime(viewers int) time.Duration {
 	return max(minPause, p.round(viewers)/4)
 }

@@ -2,8 +2,9 @@ package push
 
 import "time"
 
-// rounds has the rounds: it numbers what has changed, serves the viewers, gives those that wait for a backfill their turns, and learns from how long
-// that took how many devices the next round may send. One goroutine calls run; sweeping may be called from any.
+// rounds executes the rounds. Each numbers what has changed, serves the viewers, and gives those that wait for a backfill their turns. How
+// long that takes decides how soon the next round follows and how many devices it may send. One goroutine calls run; sweeping may be
+// called from any.
 type rounds struct {
 	*shared
 
@@ -21,10 +22,10 @@ type rounds struct {
 // minAllowance is how many changed devices a viewer may be sent in every round, however many viewers there are.
 const minAllowance = 16
 
-// longSweep is from how many viewers on it takes long enough to serve them for handshakes to wait for the end.
+// longSweep is the number of viewers from which on handshakes wait until a round has served them, because that takes long.
 const longSweep = 100
 
-// run has one round, with status also for the counts of devices. It waits for no client.
+// run executes one round, which also sends the counts of devices if status is set. It waits for no client.
 func (r *rounds) run(status bool) following {
 	r.sweep(r.begin(status))
 	r.runBackfills()

@@ -5,22 +5,22 @@ import (
 	"time"
 )
 
-// schedule decides when rounds begin: at once after an urgent change, and for other changes a little later, so that they may go with an
-// urgent one; for the counts of devices once a second if they changed. Between two rounds is a pause, so that each finds
-// enough to send.
+// schedule decides when rounds begin: at once after an urgent change; after any other change a little later, so that it may be sent
+// together with an urgent one. The counts of devices count as such a change, once a second, if they have changed. Between two rounds is
+// a pause, so that each finds enough to send.
 type schedule struct {
-	// urgent has a round begin as soon as the pause is over; deferred has one begin before long. Each holds one signal: further ones
-	// before the next round change nothing.
+	// A signal on urgent begins a round as soon as the pause is over, one on deferred within maxDelay. Each channel holds one signal:
+	// further ones before the next round change nothing.
 	urgent, deferred chan struct{}
 }
 
-// scheduled is what a schedule begins the rounds of.
+// scheduled executes the rounds that a schedule begins.
 type scheduled interface {
 	// statusChanged reports whether the counts of devices or the readings per second have changed since it was last called.
 	statusChanged() bool
 	// maxDelay returns how long a change that is not urgent may wait for a round.
 	maxDelay() time.Duration
-	// run has one round, with status also for the counts of devices.
+	// run executes one round, which also sends the counts of devices if status is set.
 	run(status bool) following
 }
 
@@ -45,7 +45,7 @@ func signal(to chan<- struct{}) {
 	}
 }
 
-// run has rounds until the context is cancelled.
+// run begins rounds until the context is cancelled.
 func (s *schedule) run(ctx context.Context, rounds scheduled) {
 	status := time.NewTicker(time.Second)
 	defer status.Stop()
