@@ -27,7 +27,7 @@ var script = strings.Repeat("export const answer = 42;\n", 100)
 func webService(t *testing.T) http.Handler {
 	t.Helper()
 	cfg := config.Default(config.Iotmon, Builtin())
-	cfg.Live.Path = "/ws"
+	cfg.Push.Path = "/ws"
 	templates := fstest.MapFS{"index.html": {Data: []byte(`<p data-version="{{.Version}}" data-socket="{{.WebSocketPath}}"><a href="{{.Root}}docs"></a><script src="{{.Assets}}/js/main.js"></script>` + script)}}
 	static := fstest.MapFS{"js/main.js": {Data: []byte(script)}, "css/main.css": {Data: []byte("p{}")}, "js/pages/overview/overview.js": {Data: []byte(script)}}
 	dashboard, err := newPage(&cfg, static, templates, "<1.2>")
@@ -40,7 +40,7 @@ func webService(t *testing.T) http.Handler {
 			_, _ = io.WriteString(w, name+strings.Repeat(" ", 4096))
 		})
 	}
-	all := routes{page: dashboard, api: says("api"), live: says("live"), livePath: cfg.Live.Path, admin: says("admin")}
+	all := routes{page: dashboard, api: says("api"), live: says("live"), livePath: cfg.Push.Path, admin: says("admin")}
 	handler, err := all.handler()
 	if err != nil {
 		t.Fatal(err)

@@ -49,7 +49,7 @@ func newPage(cfg *config.Config, static, templates fs.FS, version string) (*page
 	if err != nil {
 		return nil, fmt.Errorf("find the pages: %w", err)
 	}
-	p := &page{assets: files, paths: paths, template: string(template), values: map[string]string{"Version": version, "WebSocketPath": cfg.Live.Path}}
+	p := &page{assets: files, paths: paths, template: string(template), values: map[string]string{"Version": version, "WebSocketPath": cfg.Push.Path}}
 	if _, err := p.render("/"); err != nil {
 		return nil, fmt.Errorf("render the page's template: %w", err)
 	}
@@ -116,7 +116,7 @@ func render(template string, values map[string]string) (string, error) {
 
 // assets serves the page's static files. Embedded files have a version, a hash of them all. Below a path that begins with the
 // version, browsers keep a file for good, since changed files have another path. Under its plain name, browsers ask at each
-// load whether a file has changed; a hash of its content, the ETag, tells them. Files of a directory may change at any time
+// load whether a file has changed; the ETag, a hash of its content, answers that. Files of a directory may change at any time
 // and have neither.
 type assets struct {
 	files http.Handler

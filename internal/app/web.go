@@ -25,16 +25,16 @@ func (s *Service) makeLive(context.Context) error {
 		Rules:   newRules(s.cfg),
 		Version: s.Version,
 		Limits: push.Limits{
-			Connections:    s.cfg.Live.MaxConnections,
-			MessageBytes:   int(s.cfg.Live.MaxMessageBytes),
-			FilterItems:    s.cfg.Live.MaxFilterItems,
-			PingInterval:   s.cfg.Live.PingInterval,
-			PongTimeout:    s.cfg.Live.PongTimeout,
-			WriteTimeout:   s.cfg.Live.WriteTimeout,
-			BytesPerSecond: int(s.cfg.Live.MaxBytesPerSecond),
+			Connections:    s.cfg.Push.MaxConnections,
+			MessageBytes:   int(s.cfg.Push.MaxMessageBytes),
+			FilterItems:    s.cfg.Push.MaxFilterItems,
+			PingInterval:   s.cfg.Push.PingInterval,
+			PongTimeout:    s.cfg.Push.PongTimeout,
+			WriteTimeout:   s.cfg.Push.WriteTimeout,
+			BytesPerSecond: int(s.cfg.Push.MaxBytesPerSecond),
 		},
-		Compression:    s.cfg.Live.Compression,
-		AllowedOrigins: s.cfg.Live.AllowedOrigins,
+		Compression:    s.cfg.Push.Compression,
+		AllowedOrigins: s.cfg.Push.AllowedOrigins,
 		Metrics:        pushMetrics(&s.metrics.WebSocket),
 		Log:            s.Logger,
 	})
@@ -78,7 +78,7 @@ func (s *Service) serveWeb(context.Context) error {
 		Admission:      s.admission,
 		Ingest:         s.ingestHandler(),
 		Forgetter:      s.producer,
-		AllowedOrigins: s.cfg.Live.AllowedOrigins,
+		AllowedOrigins: s.cfg.Push.AllowedOrigins,
 		Version:        s.Version,
 		Now:            time.Now,
 		Logger:         s.Logger,
@@ -90,7 +90,7 @@ func (s *Service) serveWeb(context.Context) error {
 	if err != nil {
 		return err
 	}
-	all := routes{page: dashboard, api: history, live: s.hub, livePath: s.cfg.Live.Path, admin: s.adminHandler()}
+	all := routes{page: dashboard, api: history, live: s.hub, livePath: s.cfg.Push.Path, admin: s.adminHandler()}
 	handler, err := all.handler()
 	if err != nil {
 		return err
@@ -102,7 +102,7 @@ func (s *Service) serveWeb(context.Context) error {
 // serveWebSocket serves the WebSocket and the paths for operators.
 func (s *Service) serveWebSocket(context.Context) error {
 	mux := http.NewServeMux()
-	mux.Handle(s.cfg.Live.Path, s.hub)
+	mux.Handle(s.cfg.Push.Path, s.hub)
 	mux.Handle("/", s.adminHandler())
 	s.serve(secured(mux))
 	return nil

@@ -29,7 +29,7 @@ type Config struct {
 	Consumer    Consume      `koanf:"consumer"`
 	Processor   Processor    `koanf:"processor"`
 	Archive     Archive      `koanf:"archive"`
-	Live        Live         `koanf:"websocket"`
+	Push        Push         `koanf:"websocket"`
 	Tracing     Tracing      `koanf:"tracing"`
 	Log         Log          `koanf:"log"`
 
@@ -50,7 +50,7 @@ type Server struct {
 	// Addr is the address, host:port. Port sets only its port; after Load the two agree.
 	Addr string `koanf:"addr"`
 	Port int    `koanf:"port"`
-	// StaticDir and TemplateDir replace the page built into the program; empty means do not.
+	// StaticDir and TemplateDir replace the page built into the program; empty means to use that page.
 	StaticDir   string `koanf:"static_dir"`
 	TemplateDir string `koanf:"template_dir"`
 	// Pprof serves Go's profiles under /debug/pprof/.
@@ -116,7 +116,7 @@ type Postgres struct {
 	// URL is a connection string of libpq, with one or several hosts:
 	// postgres://user:password@host:5432/database?sslmode=require.
 	URL string `koanf:"url" secret:"true"`
-	// Password is taken as it is written, whatever its characters; it wins over one in the URL. Empty is none.
+	// Password is used exactly as written, without escapes; it overrides one in the URL. Empty means none.
 	Password string `koanf:"password" secret:"true"`
 	// MaxConnections is the maximum number of connections of one service.
 	MaxConnections int `koanf:"max_connections"`
@@ -126,7 +126,7 @@ type Postgres struct {
 type Redis struct {
 	// URL is redis://user:password@host:6379/0, rediss:// for TLS; empty means no cache.
 	URL string `koanf:"url" secret:"true"`
-	// Password is taken as it is written, whatever its characters; it wins over one in the URL. Empty is none.
+	// Password is used exactly as written, without escapes; it overrides one in the URL. Empty means none.
 	Password string `koanf:"password" secret:"true"`
 	// Addrs are further nodes. With Addrs the URL is a node of a cluster or, with Master set, a sentinel that knows the
 	// master of this name.
@@ -144,8 +144,8 @@ type Embedded struct {
 	Retention Bytes `koanf:"retention"`
 	// SyncWrites syncs every batch to disk before it is acknowledged, so that it survives a power failure.
 	SyncWrites bool `koanf:"sync_writes"`
-	// AllowClockBehind allows a start although the machine's clock is more than an hour behind the log's last record. Use
-	// it if the log's time was wrong.
+	// AllowClockBehind permits a start although the machine's clock is more than an hour behind the last record of the log. It
+	// is meant for a log that was written while the clock was wrong.
 	AllowClockBehind bool `koanf:"allow_clock_behind"`
 }
 
@@ -270,8 +270,8 @@ type Retention struct {
 	Alerts    time.Duration `koanf:"alerts"`
 }
 
-// Live is the WebSocket endpoint.
-type Live struct {
+// Push is the WebSocket endpoint, which sends the live view to viewers.
+type Push struct {
 	Path           string        `koanf:"path"`
 	MaxConnections int           `koanf:"max_connections"`
 	PingInterval   time.Duration `koanf:"ping_interval"`

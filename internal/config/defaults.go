@@ -58,7 +58,7 @@ func Default(service string, builtin Builtin) Config {
 			Enabled:   true,
 			Retention: Retention{Readings: 336 * time.Hour, Summaries: 720 * time.Hour, Alerts: 2160 * time.Hour},
 		},
-		Live: Live{
+		Push: Push{
 			Path:              "/ws",
 			MaxConnections:    10_000,
 			PingInterval:      30 * time.Second,

@@ -106,7 +106,7 @@ websocket:
 	want.Devices.OfflineAfter = 30 * time.Second
 	want.Alerts = Alerts{TemperatureHigh: threshold(30), TemperatureCritical: threshold(35), DeviceOffline: Off, Rules: []Rule{}}
 	want.Server.Addr, want.Server.Port = "127.0.0.1:9000", 9000
-	want.Live.Path, want.Live.MaxConnections, want.Live.PingInterval = "/live", 1000, 20*time.Second
+	want.Push.Path, want.Push.MaxConnections, want.Push.PingInterval = "/live", 1000, 20*time.Second
 	if !equal(cfg, &want) {
 		t.Errorf("got  %+v\nwant %+v", *cfg, want)
 	}
@@ -175,7 +175,7 @@ func TestMistakesNamePlaceKeyAndWhatIsAllowed(t *testing.T) {
 	}
 }
 
-func TestAllMistakesAreToldAtOnce(t *testing.T) {
+func TestAllMistakesAreReportedAtOnce(t *testing.T) {
 	_, err := load(t, "kafka: {gruop_id: x}\nserver: {port: web}", []string{"IOTMON_X=1"}, "-seed", "-1")
 	wrong, ok := errors.AsType[*Error](err)
 	if !ok || len(wrong.Problems) != 4 {

@@ -194,7 +194,7 @@ func TestNamesOfVariablesAreUnique(t *testing.T) {
 	}
 }
 
-func TestExplainTellsWhoSetWhat(t *testing.T) {
+func TestExplainShowsTheSourceOfEachKey(t *testing.T) {
 	cfg := mustLoad(t, "server: {port: 9000}\nlog: {level: info}\nalerts: {pressure_high: off}",
 		[]string{"IOTMON_KAFKA_GROUP_ID=group"}, "-interval", "10s")
 	var out bytes.Buffer

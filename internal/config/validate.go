@@ -65,7 +65,7 @@ func (c *Config) validate(service string) error {
 	check.deviceTypes(c.DeviceTypes)
 	check.alerts(&c.Alerts, known)
 	check.archive(c)
-	check.live(&c.Live)
+	check.push(&c.Push)
 	check.tracing(&c.Tracing)
 	check.oneOf("log.format", c.Log.Format, "text", "json")
 	check.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
@@ -250,18 +250,18 @@ func takenPaths() []string {
 // plainPath matches a path that needs no escaping and has no special meaning to a router.
 var plainPath = regexp.MustCompile(`^(/[A-Za-z0-9_-]+)+$`)
 
-func (c *checker) live(l *Live) {
-	c.mustText(plainPath.MatchString(l.Path), "websocket.path", l.Path, "a path of letters, digits, - and _ that begins with /, such as /ws")
-	first := strings.Split(strings.TrimPrefix(l.Path, "/"), "/")[0]
-	c.mustText(!slices.Contains(takenPaths(), first), "websocket.path", l.Path, "outside /%s", strings.Join(takenPaths(), ", /"))
-	within(c, "websocket.max_connections", l.MaxConnections, 1, 1_000_000)
-	within(c, "websocket.ping_interval", l.PingInterval, time.Second, time.Hour)
-	within(c, "websocket.pong_timeout", l.PongTimeout, 100*time.Millisecond, time.Hour)
-	within(c, "websocket.write_timeout", l.WriteTimeout, 100*time.Millisecond, time.Hour)
-	within(c, "websocket.max_message_bytes", l.MaxMessageBytes, 256, 1<<20)
-	within(c, "websocket.max_filter_items", l.MaxFilterItems, 1, 100_000)
-	within(c, "websocket.max_bytes_per_second", l.MaxBytesPerSecond, 1<<20, 64<<30)
-	for i, origin := range l.AllowedOrigins {
+func (c *checker) push(p *Push) {
+	c.mustText(plainPath.MatchString(p.Path), "websocket.path", p.Path, "a path of letters, digits, - and _ that begins with /, such as /ws")
+	first := strings.Split(strings.TrimPrefix(p.Path, "/"), "/")[0]
+	c.mustText(!slices.Contains(takenPaths(), first), "websocket.path", p.Path, "outside /%s", strings.Join(takenPaths(), ", /"))
+	within(c, "websocket.max_connections", p.MaxConnections, 1, 1_000_000)
+	within(c, "websocket.ping_interval", p.PingInterval, time.Second, time.Hour)
+	within(c, "websocket.pong_timeout", p.PongTimeout, 100*time.Millisecond, time.Hour)
+	within(c, "websocket.write_timeout", p.WriteTimeout, 100*time.Millisecond, time.Hour)
+	within(c, "websocket.max_message_bytes", p.MaxMessageBytes, 256, 1<<20)
+	within(c, "websocket.max_filter_items", p.MaxFilterItems, 1, 100_000)
+	within(c, "websocket.max_bytes_per_second", p.MaxBytesPerSecond, 1<<20, 64<<30)
+	for i, origin := range p.AllowedOrigins {
 		u, err := url.Parse(origin)
 		ok := err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.String() == u.Scheme+"://"+u.Host
 		c.mustText(ok, fmt.Sprintf("websocket.allowed_origins[%d]", i), origin, "an origin, such as https://plant.example")

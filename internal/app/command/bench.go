@@ -160,7 +160,7 @@ func runBench(ctx context.Context, flags *benchFlags, stderr io.Writer) (report 
 		Log:          service.Producer(),
 		Duration:     flags.duration,
 		WindowLength: cfg.Aggregation.Window(),
-		URL:          "ws://" + service.Addr() + cfg.Live.Path,
+		URL:          "ws://" + service.Addr() + cfg.Push.Path,
 		Clients:      flags.clients,
 		Progress: func(sent, processed int64, left time.Duration) {
 			fmt.Fprintf(stderr, "\r%d sent, %d processed, %v left      ", sent, processed, left.Round(time.Second))
@@ -211,7 +211,7 @@ func benchConfig(flags *benchFlags, dir string) *config.Config {
 	cfg.Aggregation.WindowSeconds = benchWindow
 	cfg.Kafka.Partitions = flags.partitions
 	cfg.Kafka.Embedded.Retention = benchRetention
-	cfg.Live.MaxConnections = mostBenchClients
+	cfg.Push.MaxConnections = mostBenchClients
 	if flags.brokers != "" {
 		cfg.Kafka.Brokers = strings.Split(flags.brokers, ",")
 		prefix := fmt.Sprintf("iotmon-bench-%d-", time.Now().UnixNano())
