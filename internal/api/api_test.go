@@ -143,7 +143,7 @@ func escapeSegment(s string) string {
 	return b.String()
 }
 
-func TestDeviceTellsItsAlerts(t *testing.T) {
+func TestDeviceHasItsAlerts(t *testing.T) {
 	fleet := plant{device("d1", iot.Temperature, 40, func(state *iot.DeviceState) {
 		alarmed("temperature_high", iot.Warning)(state)
 		alarmed("temperature_very_high", iot.Critical)(state)
@@ -209,7 +209,7 @@ func TestSystemEndpoints(t *testing.T) {
 	}
 }
 
-func TestASenderIsToldHowOldAReadingMayBe(t *testing.T) {
+func TestLimitsSayHowOldAReadingMayBe(t *testing.T) {
 	got := get[map[string]any](t, newAPI(t, plant{}, &archive{}, nil), "/api/v1/limits")
 	if got["readings_retention_seconds"] != 14*24*60*60.0 || got["max_clock_skew_seconds"] != 10.0 || got["earliest"] != "2000-01-01T00:00:00Z" {
 		t.Errorf("got limits %v, want 14 days, 10 s and the year 2000", got)

@@ -10,18 +10,18 @@ import (
 	"strings"
 )
 
-// viewer holds the documentation page: Swagger UI as npm's swagger-ui-dist 5.35.0 has it, under its license there, and what
+// swagger holds the documentation page: Swagger UI as npm's swagger-ui-dist 5.35.0 has it, under its license there, and what
 // starts it. Its two files are compressed with gzip -9n, for a quarter of their size in the program and on the way.
 //
-//go:embed viewer/index.html viewer/start.js viewer/style.css viewer/*.gz
-var viewer embed.FS
+//go:embed swagger/index.html swagger/start.js swagger/style.css swagger/*.gz
+var swagger embed.FS
 
-// viewerPolicy allows the page what comes from the server itself. Swagger UI sets styles in place, and has its icons in data URLs.
-const viewerPolicy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; " +
+// documentationPolicy allows the page what comes from the server itself. Swagger UI sets styles in place, and has its icons in data URLs.
+const documentationPolicy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; " +
 	"frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 
-// serveViewer serves the page at /docs and its files below.
-func (s *server) serveViewer() error {
+// serveDocumentation serves the page at /docs and its files below.
+func (s *server) serveDocumentation() error {
 	for _, file := range []struct{ path, name, contentType string }{
 		{"/docs", "index.html", "text/html; charset=utf-8"},
 		{"/docs/start.js", "start.js", "text/javascript; charset=utf-8"},
@@ -29,11 +29,11 @@ func (s *server) serveViewer() error {
 		{"/docs/swagger-ui-bundle.js", "swagger-ui-bundle.js.gz", "text/javascript; charset=utf-8"},
 		{"/docs/swagger-ui.css", "swagger-ui.css.gz", "text/css; charset=utf-8"},
 	} {
-		content, err := embedded("viewer/" + file.name)
+		content, err := embedded("swagger/" + file.name)
 		if err != nil {
 			return fmt.Errorf("documentation page: %w", err)
 		}
-		handler := fixed(file.contentType, viewerPolicy, content)
+		handler := fixed(file.contentType, documentationPolicy, content)
 		if strings.HasSuffix(file.name, ".gz") {
 			handler = compressed(handler, file.contentType, content)
 		}
@@ -46,7 +46,7 @@ func (s *server) serveViewer() error {
 // for good.
 func embedded(name string) (content, error) {
 	open := func() (io.ReadSeeker, error) {
-		file, err := viewer.Open(name)
+		file, err := swagger.Open(name)
 		if err != nil {
 			return nil, err
 		}
@@ -73,7 +73,7 @@ func compressed(asItIs http.Handler, contentType string, content content) http.H
 			return
 		}
 		w.Header().Set("Content-Type", contentType)
-		w.Header().Set("Content-Security-Policy", viewerPolicy)
+		w.Header().Set("Content-Security-Policy", documentationPolicy)
 		if err := decompress(w, content); err != nil {
 			panic(http.ErrAbortHandler) // The client has gone away; what is embedded can be read.
 		}

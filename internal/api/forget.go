@@ -40,7 +40,7 @@ func (s *server) registerForget(api huma.API) {
 		DefaultStatus: http.StatusNoContent,
 		Responses: map[string]*huma.Response{
 			"204": {Description: "The device is forgotten."},
-			"202": {Description: "The log has taken it; the device disappears when the processor comes to it. That takes longer than two " +
+			"202": {Description: "The request is in the log; the device disappears when the processor reads it. That takes longer than two " +
 				"seconds when the processor is behind or not running. The answer is the same when the device has sent again meanwhile."},
 		},
 		Errors: []int{http.StatusForbidden, http.StatusNotFound, http.StatusTooManyRequests, http.StatusServiceUnavailable},

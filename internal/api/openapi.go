@@ -68,7 +68,7 @@ func (s *server) serveDocument(document *huma.OpenAPI) error {
 	}
 	s.mux.Handle("GET "+Prefix+"/openapi.json", fixed("application/json", documentPolicy, inMemory(asJSON)))
 	s.mux.Handle("GET "+Prefix+"/openapi.yaml", fixed("application/yaml", documentPolicy, inMemory(asYAML)))
-	return s.serveViewer()
+	return s.serveDocumentation()
 }
 
 // documentPolicy allows nothing: a document loads nothing.

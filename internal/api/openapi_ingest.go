@@ -60,13 +60,13 @@ func documentIngest(document *huma.OpenAPI) {
 		Extensions: map[string]any{"x-codeSamples": []map[string]string{{"lang": "Shell", "source": ingestCurl}}},
 	}
 	addProblems(op, registry, map[int]string{
-		http.StatusBadRequest:            "No readings, or not JSON: offset tells the first wrong byte. Nothing was accepted.",
+		http.StatusBadRequest:            "No readings, or not JSON: offset is that of the first wrong byte. Nothing was accepted.",
 		http.StatusMethodNotAllowed:      "Not a POST.",
 		http.StatusRequestTimeout:        "The body took too long to arrive.",
 		http.StatusRequestEntityTooLarge: "The body, as sent or decompressed, or the number of readings is over the bound.",
 		http.StatusUnsupportedMediaType:  "Content-Type or Content-Encoding is none of those above.",
-		http.StatusTooManyRequests:       "Too many requests or bytes are in flight; Retry-After tells when to try again.",
-		http.StatusServiceUnavailable:    "The log did not acknowledge in time; Retry-After tells when to send everything again.",
+		http.StatusTooManyRequests:       "Too many requests or bytes are in flight; Retry-After says when to try again.",
+		http.StatusServiceUnavailable:    "The log did not acknowledge in time; Retry-After says when to send everything again.",
 	})
 	op.Responses["400"].Content["application/problem+json"].Schema = registry.Schema(reflect.TypeFor[malformedBody](), true, "")
 	describeDialects(registry.Map()["Reading"])

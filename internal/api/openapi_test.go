@@ -265,7 +265,7 @@ func TestPageLoadsNothingFromElsewhere(t *testing.T) {
 	}
 	links := regexp.MustCompile(`(?:src|href)="([^"]+)"`).FindAllStringSubmatch(html, -1)
 	if len(links) < 6 {
-		t.Errorf("got %d links, want those to the viewer's files and the documents", len(links))
+		t.Errorf("got %d links, want those to the page's files and the documents", len(links))
 	}
 	for _, link := range links {
 		if link[1] == "." || strings.HasPrefix(link[1], "data:") {
@@ -281,7 +281,7 @@ func TestPageLoadsNothingFromElsewhere(t *testing.T) {
 	}
 }
 
-func TestViewerIsServedCompressedAndNot(t *testing.T) {
+func TestDocumentationIsServedCompressedAndNot(t *testing.T) {
 	h := newAPI(t, plant{}, &archive{}, nil)
 	for _, path := range []string{"/docs/swagger-ui-bundle.js", "/docs/swagger-ui.css"} {
 		plain := request(h, http.MethodGet, path)

@@ -35,8 +35,8 @@ func (s *server) registerHistory(api huma.API) {
 		Summary:     "List window summaries",
 		Description: "The closed windows that start in [from, to): one item for each window and device type, oldest first. The " +
 			"first page fixes the range; its cursors keep it, also when from and to are relative. With step, consecutive windows are " +
-			"merged: readings add up, device_count is the largest of the windows merged, and what is told of a window's close is " +
-			"that of the last.",
+			"merged: readings add up, device_count is the largest of the windows merged, and the counts at a window's close, such " +
+			"as online_devices, are those of the last.",
 		Errors: []int{http.StatusBadRequest, http.StatusServiceUnavailable},
 	}, s.listSummaries)
 	huma.Register(api, huma.Operation{

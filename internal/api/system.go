@@ -27,7 +27,7 @@ func (s *server) registerSystem(api huma.API) {
 		Path:        Prefix + "/status",
 		Tags:        []string{"System"},
 		Summary:     "Get the state of the plant",
-		Description: "How many devices there are and speak, how many readings arrive, and how many alerts are open.",
+		Description: "How many devices there are and how many of them are online, how many readings arrive, and how many alerts are open.",
 	}, s.getStatus)
 	huma.Register(api, huma.Operation{
 		OperationID: "get-version",
@@ -45,7 +45,7 @@ func (s *server) registerSystem(api huma.API) {
 		Path:        Prefix + "/limits",
 		Tags:        []string{"System"},
 		Summary:     "Get what is admitted",
-		Description: "How old and how far ahead of the server's clock a reading may be. A sender that has an old recording asks before it sends.",
+		Description: "How old and how far ahead of the server's clock a reading may be. Ask before sending an old recording.",
 	}, s.getLimits)
 }
 
@@ -87,7 +87,7 @@ func (s *server) getVersion(context.Context, *struct{}) (*answer[version], error
 // admitted is the range of times that readings may have.
 type admitted struct {
 	Retention int64     `json:"readings_retention_seconds" example:"1209600" doc:"How old a reading may be when it arrives; 0 is any age. The setting is archive.retention.readings."`
-	Earliest  time.Time `json:"earliest" doc:"What the first reading may be dated. The setting is ingest.earliest_year."`
+	Earliest  time.Time `json:"earliest" doc:"The oldest timestamp that a reading may have. The setting is ingest.earliest_year."`
 	Skew      int64     `json:"max_clock_skew_seconds" example:"10" doc:"How far ahead of the server's clock a reading may be. The setting is aggregation.max_clock_skew."`
 }
 
