@@ -12,8 +12,8 @@ import (
 // maxReason is the maximum length in bytes of ConditionState.Suspended.
 const maxReason = 200
 
-// Evaluate updates what the rules remember of a device by a reading that is newer than all others. It tells out each alert
-// that is raised or cleared. Conditions do not get to see a value of quality bad.
+// Evaluate updates what the rules remember of a device by a reading that is newer than all others. It passes each alert that is
+// raised or cleared to out. Conditions do not get to see a value of quality bad.
 func (e *Engine) Evaluate(set *Set, states *iot.RuleStates, r *iot.Reading, out Output) {
 	if r.Quality != iot.Bad {
 		if len(states.Alerts)+len(states.Conditions) > 0 {

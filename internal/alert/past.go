@@ -8,7 +8,7 @@ import (
 )
 
 // EvaluatePast adds a past reading, appended at the given time, to a run and returns the new run, nil if no rule remembers
-// anything of it. It tells out one historical event for each past alert once that is over. live is what the rules remember of
+// anything of it. It passes one historical event for each past alert to out when the alert is over. live is what the rules remember of
 // the device at present: a reading within an open alert belongs to that alert and is ignored for its rule.
 //
 // The readings of a run come oldest first or newest first. A reading out of order by at most disorder is ignored, like a
@@ -116,7 +116,7 @@ func isPartOf(r *iot.Reading, raised *iot.Alert) bool {
 	return raised != nil && !raised.Onset.After(r.Time)
 }
 
-// EndPast ends a run and tells out its alerts.
+// EndPast ends a run and passes its alerts to out.
 func (e *Engine) EndPast(run *iot.PastRun, out Output) {
 	for i := range run.Alerts {
 		if raised := run.Alerts[i].Raised; raised != nil {
@@ -177,7 +177,7 @@ func joinConditions(run *iot.PastRun, live *iot.RuleStates) {
 }
 
 // wouldViolate reports whether the reading violates the rule, without changing what the rule remembers. It is false if that
-// cannot be told.
+// cannot be determined.
 func (rule *compiled) wouldViolate(states *iot.RuleStates, r *iot.Reading) (violated bool) {
 	if rule.step == nil {
 		return rule.Violated(r.Value)

@@ -26,7 +26,7 @@ type Record struct {
 type Extent struct {
 	Source
 	Start, Stable, End int64
-	// Log is the id of the topic: a topic that was deleted and created again has another one. "" if the log does not tell.
+	// Log is the id of the topic: a topic that was deleted and created again has another one. "" if the log does not say.
 	Log string
 }
 

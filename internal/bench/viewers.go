@@ -185,7 +185,7 @@ func (s *spectators) watch(conn *websocket.Conn) {
 			s.gaps.Add(1)
 		}
 		if !message.Snapshot && message.Type != "hello" {
-			last = message.Seq // From the first change on: the snapshot is told beside the changes of the others.
+			last = message.Seq // From the first change on: during a snapshot, numbers in between belong to messages for other viewers.
 			for _, device := range message.Devices {
 				s.latency.Record(arrived.Sub(device.Timestamp))
 			}

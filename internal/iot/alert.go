@@ -115,9 +115,10 @@ type ConditionState struct {
 	Condition ConditionKind
 	// Version is the version of the rule that was evaluated last.
 	Version int64
-	// Suspended is why the rule is not evaluated on this device until it has another version; empty if it is.
+	// Suspended is the reason why the rule is not evaluated on this device until the rule has another version; empty if it is
+	// evaluated.
 	Suspended string
-	// Points holds readings in the order in which they were evaluated. Each kind of condition keeps others.
+	// Points holds readings in the order in which they were evaluated. The kind of the condition determines which ones are kept.
 	Points []ConditionPoint
 }
 
@@ -136,17 +137,15 @@ type RuleStates struct {
 	Conditions []ConditionState
 }
 
-// PastRun is the state of a run of past readings, such as a gateway's backlog, while they violate a rule or the condition of
-// one remembers them. Durations
-// and hysteresis apply as they do to live readings, so a value that crosses a threshold a hundred times in an hour does not
-// become a hundred alerts.
+// PastRun is the state of a run of past readings, such as a gateway's backlog, while they violate a rule or a rule's condition
+// remembers them. Durations and hysteresis apply as they do to live readings, so a value that crosses a threshold a hundred
+// times in an hour does not become a hundred alerts.
 type PastRun struct {
 	// Last is the time of the reading that was evaluated last, Arrived the time at which it was appended to the log.
 	Last, Arrived time.Time
 	// Backward means that the readings come newest first, Forward oldest first; neither is known after a single reading.
 	Forward, Backward bool
-	// RuleStates is what the rules remember of the run, as they do of the present. Raised holds an alert that has not been
-	// published.
+	// RuleStates is what the rules remember of the run. Unlike in the live states, the alert in Raised has not been published.
 	RuleStates
 }
 

@@ -1,6 +1,6 @@
 package iot
 
-// What the texts of readings are held against in tests.
+// The checks of texts, for tests of each alone.
 var (
 	Canonical     = canonical
 	NormalizeText = normalizeText

@@ -2,11 +2,11 @@ package iot
 
 import "time"
 
-// The types in this file are what is in force in one partition: the values of topic partition-state. Each holds the Position
-// at which it was written.
+// The types in this file describe what is in force in one partition. They are the values of topic partition-state; each has the
+// Position at which it was written.
 
-// RuleInForce is the last entry of a rule. A deleted rule stays as its version, so that an earlier version of it that arrives
-// late does not bring it back.
+// RuleInForce is the last entry of a rule. The entry of a deleted rule is kept, with its name and version only, so that an earlier
+// version of the rule that arrives late does not bring it back.
 type RuleInForce struct {
 	RuleEntry
 	Position
@@ -21,7 +21,7 @@ type SettingsInForce struct {
 }
 
 // EntryInForce is the registry entry of a device, with the areas that the device has belonged to, oldest first: at most
-// MaxAreaHistory of them. An entry that forgets the device stays as its version.
+// MaxAreaHistory of them. Of an entry that forgets the device only the version is kept.
 type EntryInForce struct {
 	DeviceEntry
 	Areas []AreaFrom

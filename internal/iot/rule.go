@@ -35,7 +35,7 @@ type Rule struct {
 	// before it clears. Zero means at once.
 	For, ClearFor time.Duration
 	Severity      Severity
-	// Text is the message of the rule's alerts. If it is empty, the message tells the value and the limit.
+	// Text is the message of the rule's alerts. If it is empty, the message states the value and the threshold.
 	Text string
 }
 
@@ -59,16 +59,16 @@ type ConditionKind string
 const (
 	// Threshold is violated by a value beyond the threshold.
 	Threshold ConditionKind = ""
-	// Rise is violated by a value that is higher by more than Threshold than the lowest value of the last Within, Fall by one
-	// that is lower by more than Threshold than the highest. Within is measured to a tenth of itself: see ChangeSlots.
+	// Rise is violated by a value that exceeds the lowest value of the time Within before it by more than Threshold, Fall by one
+	// that is lower than the highest by more than Threshold. The precision of Within is a tenth of it: see ChangeSlots.
 	Rise ConditionKind = "rise"
 	Fall ConditionKind = "fall"
 	// Stuck is violated by a value that has differed by no more than Threshold from an earlier one for Within.
 	Stuck ConditionKind = "stuck"
 )
 
-// ChangeSlots is the number of slots into which Rise and Fall divide the time Within. They remember one value of a slot, so a
-// value counts until between nine tenths of Within and all of it have passed.
+// ChangeSlots is the number of slots into which Rise and Fall divide the time Within. They remember one value per slot, so a
+// value counts for a time between nine tenths of Within and all of it.
 const ChangeSlots = 10
 
 // MaxConditionPoints is the maximum length of ConditionState.Points.

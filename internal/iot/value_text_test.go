@@ -11,7 +11,7 @@ import (
 	"iotmon/internal/iot"
 )
 
-// door is a type with states whose names are no words of truth.
+// door is a type whose states have names of their own, none of them true or false.
 var door = iot.TypeSpec{Name: "door", Max: 2, States: []string{"CLOSED", "Moving", "OPEN"}}
 
 func withDoor(t testing.TB) *iot.Catalog {
@@ -75,7 +75,7 @@ func TestWordsThatAreNoValueAreRefusedWithTheReason(t *testing.T) {
 	}
 }
 
-func TestQualitiesOfOPCAreTaken(t *testing.T) {
+func TestQualitiesOfOPCAreAccepted(t *testing.T) {
 	catalog := builtin(t)
 	for want, spellings := range map[iot.Quality][]iot.Quality{
 		"": {""},

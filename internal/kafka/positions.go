@@ -17,7 +17,7 @@ import (
 // anyEpoch is the epoch of a position in a dead letter, which has none: it is compared as if it were the checkpoint's.
 const anyEpoch = -1
 
-// Headers of a dead letter that tell which record of the readings' topic it was.
+// The headers of a dead letter with the partition and offset of its record in the readings' topic.
 const (
 	HeaderSourcePartition = "source-partition"
 	HeaderSourceOffset    = "source-offset"
@@ -57,7 +57,7 @@ func (w *MarkerWatch) decideAfterAbort(ctx context.Context, admin *kadm.Client, 
 var errMixed = errors.New("its producer has aborted last, and some of its records are ahead of the committed checkpoint and others are not: " +
 	"it may be two transactions, of which the first was committed")
 
-// compare tells by the positions in the records of an open transaction whether its step was committed.
+// compare finds out, by the positions in the records of an open transaction, whether its step was committed.
 func compare(positions []iot.Position, reached map[int32]iot.Position) (ending, error) {
 	ahead := 0
 	for _, position := range positions {

@@ -42,7 +42,7 @@ func newConsumer(auto promauto.Factory) Consumer {
 		conflicts: counter(auto, "iot_consumer_messages_conflicting_total",
 			"Duplicates of a device's latest reading that differ from it in value."),
 		skipped: counter(auto, "iot_consumer_records_skipped_total",
-			"Records passed over because a newer version has written them; they decide nothing."),
+			"Records skipped because a newer version has written them; how other records are processed does not depend on them."),
 		forgotten: counter(auto, "iot_consumer_devices_forgotten_total", "Devices deleted, or silent for devices.forget_after."),
 		setBack:   counter(auto, "iot_consumer_clock_set_back_total", "Times that a partition's clock was set back, because the log's clock had been ahead."),
 		suspended: counter(auto, "iot_consumer_rules_suspended_total", "Times that a rule was suspended on a device, because its condition failed."),
@@ -79,7 +79,7 @@ func (c *Consumer) Duplicates(readings int64) { c.duplicates.Add(float64(reading
 // Conflicts counts the duplicates of a device's latest reading that differ from it in value.
 func (c *Consumer) Conflicts(readings int64) { c.conflicts.Add(float64(readings)) }
 
-// Skipped counts records that were passed over because a newer version has written them.
+// Skipped counts records that were skipped because a newer version has written them.
 func (c *Consumer) Skipped(records int64) { c.skipped.Add(float64(records)) }
 
 // Forgotten counts devices that were forgotten.
@@ -126,7 +126,7 @@ func (c *Consumer) Lag(partition int32, messages int64) {
 	c.lag.WithLabelValues(partitionLabel(partition)).Set(float64(messages))
 }
 
-// Released removes the lag of a partition that another consumer now reads.
+// Released removes the metric of the lag of a partition that another consumer now reads.
 func (c *Consumer) Released(partition int32) { c.lag.DeleteLabelValues(partitionLabel(partition)) }
 
 func partitionLabel(partition int32) string { return strconv.FormatInt(int64(partition), 10) }

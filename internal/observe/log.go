@@ -6,8 +6,8 @@ import (
 	"log/slog"
 )
 
-// NewLogger returns a logger that writes lines in format text or json, from the given level upwards, which may change
-// later. Lines logged with the context of a request have its id.
+// NewLogger returns a logger that writes to w in the given format, text or json, and omits what is below the level, which may
+// change later. Lines logged with the context of a request have its id. An unknown format is an error.
 func NewLogger(w io.Writer, format string, level slog.Leveler) (*slog.Logger, error) {
 	options := &slog.HandlerOptions{Level: level}
 	switch format {

@@ -23,7 +23,7 @@ func newWebSocket(auto promauto.Factory) WebSocket {
 		messages: newFamily(auto, "iot_websocket_messages_broadcast_total", "Messages written to viewers, by type.", "type",
 			"hello", "aggregated_data", "device_data", "device_status", "alert", "error"),
 		conflated: newFamily(auto, "iot_websocket_changes_conflated_total",
-			"Changes not sent to a client because a newer change of the same device or window replaced them, by kind.", "kind", "device", "window"),
+			"Changes not sent to a viewer because a newer change of the same device or window replaced them, by kind.", "kind", "device", "window"),
 		disconnected: newFamily(auto, "iot_websocket_disconnects_total", "Closed connections, by reason.", "reason"),
 		refused:      newFamily(auto, "iot_websocket_refused_total", "Refused connections, by reason.", "reason"),
 		bytes:        counter(auto, "iot_websocket_sent_bytes_total", "Bytes of messages written to viewers, after compression."),
@@ -35,7 +35,7 @@ func newWebSocket(auto promauto.Factory) WebSocket {
 // Connections sets the number of open connections.
 func (w *WebSocket) Connections(open int) { w.connections.Set(float64(open)) }
 
-// Sent counts a message of a type that was written to a client.
+// Sent counts a message of a type that was written to a viewer.
 func (w *WebSocket) Sent(kind string, bytes int) {
 	w.messages.add(kind, 1)
 	w.bytes.Add(float64(bytes))
@@ -53,10 +53,10 @@ func (w *WebSocket) Disconnected(reason string) { w.disconnected.add(reason, 1) 
 // Refused counts a refused connection by reason.
 func (w *WebSocket) Refused(reason string) { w.refused.add(reason, 1) }
 
-// Queued sets the number of clients that are still being sent the messages of an earlier round.
-func (w *WebSocket) Queued(clients int) { w.behind.Set(float64(clients)) }
+// Queued sets the number of viewers that are still being sent the messages of an earlier round.
+func (w *WebSocket) Queued(viewers int) { w.behind.Set(float64(viewers)) }
 
-// Delivered samples the time from a reading's timestamp until it was written to a client. If traceID is not empty the
+// Delivered samples the time from a reading's timestamp until it was written to a viewer. If traceID is not empty the
 // sample becomes an exemplar, which links a slow sample on a graph to its trace.
 func (w *WebSocket) Delivered(age time.Duration, traceID string) {
 	if traceID == "" {

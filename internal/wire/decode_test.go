@@ -346,7 +346,7 @@ func TestRememberedObjectsAreTheSame(t *testing.T) {
 }
 
 // Remembered objects of a device do not change its later readings.
-func TestKnownDevicesAreHeard(t *testing.T) {
+func TestRememberedPartsDoNotChangeLaterReadings(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		decoder := wire.NewStreamDecoder()
 		ids := rapid.SliceOfN(rapid.SampledFrom([]iot.DeviceID{"a", "b", "a\"b", ""}), 1, 20).Draw(t, "ids")

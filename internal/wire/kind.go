@@ -44,7 +44,7 @@ func AppendKindHeaders(dst []Header, kind iot.Kind, level uint8) []Header {
 	return dst
 }
 
-// KindHeaders collects the headers that tell the kind of a record. The zero KindHeaders is that of a record without any.
+// KindHeaders collects the headers that determine the kind of a record. The zero KindHeaders is that of a record without any.
 type KindHeaders struct {
 	kind           iot.Kind
 	level          uint8

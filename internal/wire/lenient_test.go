@@ -8,7 +8,7 @@ import (
 	"iotmon/internal/wire"
 )
 
-func TestTimesThatNameOneMomentAreTaken(t *testing.T) {
+func TestTimesThatNameOneMomentAreParsed(t *testing.T) {
 	at := time.Date(2024, 1, 30, 10, 30, 0, 0, time.UTC)
 	midnight := time.Date(2024, 1, 31, 0, 0, 0, 0, time.UTC)
 	for text, want := range map[string]time.Time{
@@ -28,7 +28,7 @@ func TestTimesThatNameOneMomentAreTaken(t *testing.T) {
 	}
 }
 
-func TestTimesThatDoNotAreRefusedWithTheCure(t *testing.T) {
+func TestOtherTimesAreRefusedWithAdvice(t *testing.T) {
 	for text, reason := range map[string]string{
 		"2024-01-30T10:30:00": "Z for UTC", "2024-01-30 10:30": "time zone", "1970-01-01T00:00:03": "not set", "2024-01-30T24:00:00": "time zone",
 		"2024-01-30": "ISO 8601", "NaN": "ISO 8601", "inf": "ISO 8601", "0x1p4": "ISO 8601", "30/01/2024 10:30": "ISO 8601", "yesterday": "ISO 8601", "": "ISO 8601", "2024-01-30T24:00:01Z": "ISO 8601",

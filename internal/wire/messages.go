@@ -36,7 +36,8 @@ type Envelope struct {
 type Hello struct {
 	Envelope
 	ServerVersion string `json:"server_version"`
-	// Session identifies this run of the server: a client can only resume within it.
+	// Session names this connection. A client that gives it and the last Seq when it connects again is sent what it missed,
+	// unless the server was restarted.
 	Session string `json:"session"`
 	// Resumed means that the missed messages follow; otherwise a snapshot follows.
 	Resumed       bool       `json:"resumed"`
@@ -226,6 +227,6 @@ type Alert struct {
 	Onset      time.Time    `json:"onset"`
 	Timestamp  time.Time    `json:"timestamp"`
 	Historical bool         `json:"historical,omitempty"`
-	// Reason is why the alert has cleared, if not because of a reading.
+	// Reason is why the alert has cleared, empty if a reading was the reason.
 	Reason iot.ClearReason `json:"reason,omitempty"`
 }

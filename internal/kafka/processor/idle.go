@@ -16,7 +16,7 @@ type idle struct {
 	at        time.Time
 }
 
-// commitIdle commits offsets without a transaction if there have been no outputs for a while. Wrote tells that a transaction has just
+// commitIdle commits offsets without a transaction if there have been no outputs for a while. wrote means that a transaction has just
 // committed them. A failure only delays the commit: until then, a successor would read the same records again, to no effect.
 func (s *session) commitIdle(wrote bool, commits map[int32]commit, member string, generation int32) {
 	now := time.Now()

@@ -138,7 +138,7 @@ func (w *writer) faulty() bool {
 }
 
 // commit commits the transaction together with the offsets. Without outputs it commits nothing: the next owner of the partitions
-// reads the same records again and has no outputs either. Wrote tells whether there were outputs. After an error the transaction may
+// reads the same records again and has no outputs either. wrote reports whether there were outputs. After an error the transaction may
 // have been committed or not, but never in part; a restore finds out.
 func (w *writer) commit(commits map[int32]commit, member string, generation int32) (wrote bool, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), endTimeout)
