@@ -3,7 +3,7 @@ import { Store } from '../model/store.js';
 
 /**
  * The page's address: the path that names the page, and the query that says what it shows, so that it can be reloaded, kept and
- * sent to somebody. Who shows something of it follows it, and changes what is shown by changing the address.
+ * sent to somebody. Elements follow it and draw what it says; to change what is shown they change the address.
  */
 export class Address extends Store {
   #location;

@@ -7,7 +7,7 @@ import { Store } from '../model/store.js';
  * @typedef {import('./preferences.js').Theme} Theme
  */
 
-/** In which language and theme everything is shown. Who follows it draws everything anew. */
+/** The language and theme of the page. Followers draw everything anew. */
 export class Appearance extends Store {
   #preferences;
   #locale;

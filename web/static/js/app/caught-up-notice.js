@@ -2,7 +2,7 @@
 import { find, setText } from '../components/dom.js';
 import { texts } from './texts.js';
 
-/** Says for a while after an interruption how old what was shown had become. */
+/** Says for a while after an interruption how old the page had become. */
 export class CaughtUpNotice {
   /**
    * @param {HTMLElement} element

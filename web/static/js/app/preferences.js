@@ -6,7 +6,7 @@ import { preferredLanguage } from '../locale/language.js';
  * @typedef {'light' | 'dark' | 'auto'} Theme
  */
 
-/** What the reader has chosen, kept by the browser. Where it keeps nothing the choice holds until the page is left. */
+/** What the reader has chosen, kept by the browser. If the browser stores nothing, a choice lasts until the page is left. */
 export class Preferences {
   /** @type {Map<string, string>} */
   #unkept = new Map();

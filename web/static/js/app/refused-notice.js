@@ -2,7 +2,7 @@
 import { find, setText } from '../components/dom.js';
 import { texts } from './texts.js';
 
-/** Says that the server does not let this page connect, and what whoever runs it can do. */
+/** Says that the server does not let this page connect, and what its operator can do. */
 export class RefusedNotice {
   /**
    * @param {HTMLElement} element

@@ -34,9 +34,9 @@ export class Session {
   status = new StatusStore();
   latency = new LatencyMeter();
   archive = new ArchiveStore();
-  /** What was cleared before the page came; the open alerts are told by the server's messages. */
+  /** The alerts that were cleared before the page was opened; the open ones come with the server's messages. */
   pastAlerts;
-  /** The server's time, which everything on the page is told in. */
+  /** The server's time, in which everything on the page is shown. */
   clock;
   freshness;
   connection;
@@ -89,8 +89,8 @@ export class Session {
   }
 
   /**
-   * Returns a question about the past, which is asked when it is loaded. While it cannot be answered it is asked again by
-   * itself, at once when the connection is back.
+   * Returns a question about the past; load asks it. After a failure it is asked again by itself, and at once when the connection
+   * is back.
    *
    * @template Answer
    * @param {(signal: AbortSignal) => Promise<Answer>} question
@@ -149,7 +149,7 @@ export class Session {
   #receive(message) {
     const transit = this.clock.observe(Date.parse(message.timestamp), this.#local());
     const silence = this.freshness.hear(this.#clocks());
-    // Who has slept is told the newest of each device, not what was between: the archive has that.
+    // After a sleep the server sends the newest reading of each device, not those between: the archive has them.
     if (silence !== null && silence > staleAfter) this.archive.outdate();
     this.#dispatch(message, transit);
     if (silence === null || silence > 2000) this.#tick();
@@ -189,7 +189,7 @@ export class Session {
   /** @param {Hello} hello */
   #greet(hello) {
     if (!hello.resumed) {
-      // Another run of the server: what follows is all there is.
+      // The server was restarted: a whole snapshot follows.
       this.clock.reset();
       this.clock.observe(Date.parse(hello.timestamp), this.#local());
       this.latency.reset();

@@ -134,7 +134,7 @@ export class Shell {
     setText(find(document, '#clock', HTMLTimeElement), locale.dateTime(clock.now()));
   }
 
-  /** Old numbers must not pass for new ones. */
+  /** Marks the page as stale, so that nobody takes old numbers for new ones. */
   #dim() {
     document.documentElement.toggleAttribute('data-stale', this.#session.freshness.stale);
   }

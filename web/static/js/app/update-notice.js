@@ -2,7 +2,7 @@
 import { find, setText } from '../components/dom.js';
 import { texts } from './texts.js';
 
-/** Says that the server has become another version than the one that this page came from, and offers to load it. */
+/** Says that the server's version is no longer the one that this page came from, and offers to load the new page. */
 export class UpdateNotice {
   /**
    * @param {HTMLElement} element

@@ -12,7 +12,7 @@ import { texts } from './texts.js';
 /** Alerts are read aloud together when they come faster than this, in milliseconds. */
 const pause = 5000;
 
-/** Reads new alerts to those who do not see them. Who is told of each of fifty at once hears none. */
+/** Has new alerts read aloud by a screen reader. Fifty at once are not read one by one: nobody could follow. */
 export class Announcer {
   /** @type {Alert | undefined} */
   #first;

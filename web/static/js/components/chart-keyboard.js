@@ -11,15 +11,15 @@ import { tooltip } from './tooltip.js';
  * @typedef {import('../app/session.js').Session} Session
  */
 
-/** So many points are passed by Page Up and Page Down. */
+/** How many points Page Up and Page Down move by. */
 const stride = 10;
 
-/** How much of the time is left by zooming in once. */
+/** The share of the time that is still shown after zooming in once. */
 const closer = 0.5;
 
 /**
- * Has the keyboard walk through a chart over time and zoom it. Where it stands the chart shows its tooltip, and the values are read
- * aloud; a gap is one step. Escape leaves.
+ * Lets the reader go through a chart over time by keyboard, and zoom it. The chart shows the tooltip of the present point, and its values
+ * are read aloud; a gap is one step. Escape leaves.
  */
 export class ChartKeyboard {
   #container;

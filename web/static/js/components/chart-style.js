@@ -7,7 +7,7 @@ const small = 12;
 
 /**
  * What every chart over time has in common: no animation, because a line that swings into place at each message draws the
- * eye to where nothing is wrong; a time axis that shows seconds only where they tell something; and a zoom.
+ * eye to where nothing is wrong; a time axis that shows seconds only where they matter; and a zoom.
  *
  * @param {Palette} palette
  */

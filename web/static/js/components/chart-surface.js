@@ -8,7 +8,7 @@ import { clipZoom, moveZoom, zoomOf } from '../model/zoom.js';
 
 /**
  * One ECharts chart in an element. ECharts is large, so it is loaded with the first chart and the page does not wait for it:
- * until then there is nothing to draw on, and onReady tells when there is. The chart follows the size of its element.
+ * until then there is nothing to draw on, and onReady is called when there is. The chart follows the size of its element.
  */
 export class ChartSurface {
   /** @type {ECharts | null} */
@@ -84,7 +84,7 @@ export class ChartSurface {
     if (x !== undefined) this.#chart?.dispatchAction({ type: 'showTip', x, y: this.#chart.getHeight() / 2 });
   }
 
-  /** Takes the tooltip away. */
+  /** Hides the tooltip. */
   pointNowhere() {
     this.#chart?.dispatchAction({ type: 'hideTip' });
     this.#chart?.dispatchAction({ type: 'updateAxisPointer', currTrigger: 'leave' });

@@ -63,7 +63,7 @@ export class ChartTable {
 }
 
 /**
- * Newest first, and each row for as long as it is there in one element: whoever reads in the table stays where they are.
+ * Newest first. A row keeps its element, so that a reader keeps the place in the table.
  *
  * @param {ChartValues} values
  * @param {Locale} locale

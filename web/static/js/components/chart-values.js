@@ -3,11 +3,11 @@ import { terms } from '../locale/terms.js';
 import { texts } from './texts.js';
 
 /**
- * What a chart shows, for those who read or hear it.
+ * The values of a chart, as text to be read or heard.
  *
  * @typedef {object} ChartValues
  * @property {string} caption What it is, and of which time.
- * @property {string[]} columns What is told of each row, after when it was.
+ * @property {string[]} columns The values of each row, after its time.
  * @property {ValueRow[]} rows Oldest first.
  *
  * @typedef {object} ValueRow A point of the chart, or a gap in it.

@@ -8,7 +8,7 @@ import { texts } from './texts.js';
 const icons = /** @type {const} */ ({ open: 'online', connecting: 'connecting', waiting: 'offline' });
 const words = { open: texts.connected, connecting: texts.connecting, waiting: terms.disconnected };
 
-/** Tells in the page's head, and in that of a dialog which hides it, whether the connection stands, and otherwise when it is tried again. */
+/** Shows in the page's head, and in that of a dialog which hides it, whether the page is connected, and otherwise when it tries again. */
 export class ConnectionBadge {
   #element;
   #session;
@@ -32,11 +32,11 @@ export class ConnectionBadge {
     // No wait is longer; the clock may have been set back.
     const seconds = state.phase === 'waiting' ? Math.max(0, Math.min(30, Math.ceil((state.retryAt - Date.now()) / 1000))) : 0;
     this.#element.dataset['phase'] = state.phase;
-    // Nothing has come for so long that the connection is none to rely on.
+    // No message has come for so long that the connection may be lost.
     const silent = freshness.stale && state.phase === 'open';
     setIcon(find(this.#element, 'svg', SVGElement), silent ? 'warning' : icons[state.phase]);
     setText(find(this.#element, '.connection-text', HTMLElement), locale.t(silent ? texts.silent : words[state.phase]));
-    // Outside of what is read aloud, or every second would be.
+    // The countdown is outside the live region, or every second of it would be read aloud.
     const countdown = state.phase === 'waiting' ? locale.t(texts.retryIn, { seconds }) : '';
     setText(find(this.#element, '.connection-countdown', HTMLElement), countdown);
     find(this.#element, 'button', HTMLButtonElement).hidden = state.phase !== 'waiting';

@@ -32,7 +32,7 @@ export function instantiate(root, id, type) {
 }
 
 /**
- * Sets an element's text, and leaves the page alone if it says so already.
+ * Sets an element's text, unless that is its text already.
  *
  * @param {Element} element
  * @param {string} text
@@ -53,7 +53,7 @@ export function setLongText(element, text) {
 }
 
 /**
- * Has a live region say something. The same words again are only read again if the text is another one.
+ * Has a live region read something aloud. Equal words are changed slightly, because a screen reader reads only what has changed.
  *
  * @param {Element} region
  * @param {string} words

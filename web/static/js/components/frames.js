@@ -1,6 +1,6 @@
 // @ts-check
 
-/** On a slow machine a part waits so many times as long as its last drawing took, so that it has at most this part of the time. */
+/** On a slow machine a part waits so many times as long as its last drawing took, so that it takes a small share of the time. */
 const rest = 20;
 
 /** Nothing waits longer than this for its next drawing, in milliseconds. */

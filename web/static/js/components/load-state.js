@@ -9,7 +9,7 @@ import { find, setText } from './dom.js';
  */
 
 /**
- * Says of what is loaded that it is on its way, that there is nothing, or why it failed, with a button to try again.
+ * Says that something is being loaded, that there is nothing, or why loading failed, with a button to try again.
  */
 export class LoadState {
   #element;
@@ -39,7 +39,7 @@ export class LoadState {
   update({ phase, reason }, { empty }) {
     const { locale } = this.#session;
     const failed = phase === 'failed';
-    // What there is is worth showing while more is on its way, and also when that failed, but then not without saying so.
+    // What has been loaded stays in sight while more is loaded, and also when that fails, but then the failure is shown beside it.
     this.#element.hidden = !empty && !failed;
     this.#element.classList.toggle('load-state-corner', !empty);
     const words = failed

@@ -33,7 +33,7 @@ const names = /** @type {const} */ ({
  */
 export function currentPalette() {
   const probe = document.createElement('span');
-  // With forced colours every text has one colour, and all that a chart tells apart would become alike.
+  // With forced colours every text has one colour, and everything in a chart would look alike.
   probe.style.setProperty('forced-color-adjust', 'none');
   document.body.append(probe);
   const computed = getComputedStyle(probe);

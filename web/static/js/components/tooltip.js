@@ -2,7 +2,7 @@
 import { textElement } from './dom.js';
 
 /**
- * Returns what a chart's tooltip shows. It is made of elements, because ECharts would take a text for HTML.
+ * Returns what a chart's tooltip shows. It is made of elements, because ECharts would interpret a text as HTML.
  *
  * @param {string} head
  * @param {[string, string][]} rows Names and values.

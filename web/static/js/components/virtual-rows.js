@@ -1,10 +1,10 @@
 // @ts-check
 import { RowKeyboard } from './row-keyboard.js';
 
-/** So many rows beyond each edge are there too, so that scrolling by a little shows no blank. */
+/** The number of rows beyond each edge that exist as well, so that scrolling by a little shows no blank. */
 const overscan = 3;
 
-/** How high a row is taken to be until one has been measured, in pixels. */
+/** The assumed height of a row until one has been measured, in pixels. */
 const usualHeight = 28;
 
 /**
@@ -90,7 +90,7 @@ export class VirtualRows {
   }
 
   /**
-   * Has a row exist, and returns it.
+   * Returns the row of an index, and makes it exist if necessary.
    *
    * @param {number} index
    */
@@ -158,8 +158,8 @@ export class VirtualRows {
   }
 
   /**
-   * Makes the rows as many as are needed, and turns them by as many as the first index moves, so that those in between go on
-   * showing what they show.
+   * Makes as many rows as are needed, and moves those that have left one edge to the other, so that the rows in between keep
+   * their items.
    *
    * @param {number} by
    * @param {number} count

@@ -14,7 +14,7 @@ import { visible } from './visible.js';
  * @typedef {Record<Language, Words>} Text The same in each language.
  */
 
-/** From here on a number is told by its first digits and a power of ten. */
+/** From here on a number is written as its first digits and a power of ten. */
 const huge = 1e12;
 
 /**
@@ -82,7 +82,7 @@ export class Locale {
    * @param {number} [decimals]
    */
   number(value, decimals = 0) {
-    // 300 digits would tell nobody anything; nor would 0.00 for what is not zero at all in a plant that counts so small.
+    // Nobody can read 300 digits, and a small value that is not zero must not be written as 0.00.
     const size = Math.abs(value);
     if (size >= huge || (decimals > 0 && size > 0 && size < 1e-9)) return value.toExponential(3).replace('e+', 'e');
     if (value === 0) value = 0; // Without the sign that floating point may give it.
@@ -95,7 +95,7 @@ export class Locale {
   }
 
   /**
-   * Says what of a reading's quality is not as it should be, and whether it is of the past; empty for nothing.
+   * Says that a reading's quality is uncertain or bad, and that it is of the past; empty if neither.
    *
    * @param {{quality?: string, historical?: boolean}} reading
    */
@@ -116,7 +116,7 @@ export class Locale {
 
   /**
    * A value made of many readings. The average of something that is OFF or ON is the share of ON; with more than two
-   * states an average has no name, and is told as a number.
+   * states an average has no name, and is written as a number.
    *
    * @param {number | null | undefined} value
    * @param {TypeSpec | undefined} spec

@@ -1,6 +1,6 @@
 // @ts-check
 
-/** The words of the domain, which mean the same on every page, and those that numbers, times and places are told with. */
+/** The words of the domain, which mean the same on every page, and those with which numbers, times and places are written. */
 export const terms = {
   loading: { en: 'Loading…', zh: '正在加载…' },
   online: { en: 'Online', zh: '在线' },

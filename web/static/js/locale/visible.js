@@ -1,10 +1,10 @@
 // @ts-check
 
-/** What is not seen and may change how others are read: controls, directions, joiners, and all else that has no shape. */
+/** The characters that cannot be seen and may change how others are read: controls, directions, joiners and the like. */
 const unseen = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
 
 /**
- * Returns what a device says of itself, such as its id, so that two that differ look different: what is not seen is written as its code.
+ * Returns a text of a device, such as its id, with every invisible character written as its code, so that different texts look different.
  *
  * @param {string} text
  */

@@ -28,7 +28,7 @@ export class AlertStore extends Store {
   /** Cleared alerts, first cleared first. @type {Map<string, Alert>} */
   #cleared = new Map();
 
-  /** Forgets what is open, which the server is about to tell anew; what was cleared stays so. */
+  /** Drops the open alerts, because the server is about to send all of them; cleared ones are kept. */
   clearOpen() {
     this.#open.clear();
     this.changed({ news: [] });
@@ -51,8 +51,8 @@ export class AlertStore extends Store {
   }
 
   /**
-   * Takes in events, oldest first, and returns those that tell something new. An event that is overtaken by one of a later
-   * stage is late, and does not reopen what is cleared.
+   * Adds events, oldest first, and returns those that change something. An event that comes after one of a later stage is late,
+   * and does not reopen a cleared alert.
    *
    * @param {Alert[]} events
    * @param {{snapshot?: boolean}} [of] That the events are of a snapshot or the archive: they are not news to anybody.
@@ -100,8 +100,8 @@ export class AlertStore extends Store {
   }
 
   /**
-   * Returns what is to be listed: what is open before what is cleared, of the open the most urgent first, and then the newest event
-   * first. In a flood of warnings the one critical alert is at the top.
+   * Returns the alerts to list: open ones before cleared ones, of the open ones the most urgent first, then the newest event first. In a
+   * flood of warnings the one critical alert is at the top.
    *
    * @param {AlertFilter} filter
    * @returns {Alert[]}
@@ -128,7 +128,7 @@ function newestFirst(alerts) {
 }
 
 /**
- * Whether alerts of a rule hold no value against a threshold: they are about the device, not what it measures.
+ * Whether alerts of a rule are about the device itself, without a value and a threshold.
  *
  * @param {string} rule
  */

@@ -11,15 +11,15 @@ import { Store } from './store.js';
  * @typedef {{phase: 'connecting'} | {phase: 'open'} | {phase: 'waiting', retryAt: number}} ConnectionState
  */
 
-/** A connection that is silent for so long is taken for dead: a laptop that slept, a cable that was pulled. */
+/** A connection without a message for so long counts as lost: a laptop that slept, a cable that was pulled. */
 const deadAfter = 60_000;
 
-/** An attempt that is not greeted in this time is given up. */
+/** An attempt is given up when no hello message has come within this time. */
 const greetedWithin = 10_000;
 
 /**
  * Keeps a WebSocket to the server up for as long as the page lives. A lost connection is tried again, later and later, and
- * resumes where it was: the server then tells what was missed. It never touches the page, and is followed for its state.
+ * resumes where it was: the server then sends what was missed. It never touches the page, and is followed for its state.
  */
 export class Connection extends Store {
   /** @type {WebSocket | null} */
@@ -113,7 +113,7 @@ export class Connection extends Store {
     this.#become({ phase: 'waiting', retryAt: Date.now() + wait });
   }
 
-  /** Asks the server why: of a refused WebSocket the browser tells nothing. */
+  /** Asks the server for the reason, because the browser gives none for a refused WebSocket. */
   async #ask() {
     const { fetch, location, path } = this.options;
     try {
@@ -122,12 +122,12 @@ export class Connection extends Store {
       this.#refused = (await response.text()).trim();
       this.changed();
     } catch {
-      // It is away, which the state says.
+      // The server is down; the state says so already.
     }
   }
 
   /**
-   * Gives the connection up unless something is heard within so many milliseconds. A socket whose peer is gone may take
+   * Gives the connection up unless a message comes within so many milliseconds. A socket whose peer is gone may take
    * minutes to close, so its end is not waited for.
    *
    * @param {number} milliseconds

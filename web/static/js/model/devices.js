@@ -75,8 +75,8 @@ export class DeviceStore extends Store {
   }
 
   /**
-   * Takes in devices and returns those that brought a new reading or a new status. What is older than what is known, as a
-   * snapshot that was overtaken by a change, is passed over. RFC 3339 in UTC with the server's trimmed fractions does not
+   * Adds devices and returns those with a new reading or a new status. Older data, such as a snapshot that comes after a change,
+   * is ignored. RFC 3339 in UTC with the server's trimmed fractions does not
    * sort as text, hence the parsing.
    *
    * @param {Device[]} devices
@@ -97,7 +97,7 @@ export class DeviceStore extends Store {
   }
 
   /**
-   * Takes in devices that came or went, and returns them as they are now.
+   * Notes that devices went online or offline, and returns them as they are now.
    *
    * @param {StatusChange[]} changes
    * @returns {Device[]}
@@ -116,7 +116,7 @@ export class DeviceStore extends Store {
   }
 
   /**
-   * Returns the devices that match, the one that spoke last first, at most limit.
+   * Returns the devices that match, the one with the newest reading first, at most limit.
    *
    * @param {DeviceFilter} filter
    * @param {number} limit

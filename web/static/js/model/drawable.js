@@ -1,10 +1,10 @@
 // @ts-check
 
-/** Values further from zero are drawn here: an axis computes with sums and differences of its ends, which have to be finite. */
+/** The largest value that is drawn: an axis computes sums and differences of its ends, which must be finite. */
 export const furthest = 1e306;
 
 /**
- * Returns where a chart draws a value. Only the drawing is bounded: what the page says in words is the value itself.
+ * Returns where a chart draws a value. Only the drawing is limited: the page writes the value itself.
  *
  * @template {number | null} T
  * @param {T} value

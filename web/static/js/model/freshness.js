@@ -4,15 +4,15 @@ import { Store } from './store.js';
 
 /** @typedef {import('./silence.js').Reading} Reading */
 
-/** Without any message for so long, what the page shows is old: the server speaks every second while anything is read. */
+/** The page is stale when no message has come for so long: while readings come, the server sends one every second. */
 export const staleAfter = 10_000;
 
-/** How long it is said that what was shown had been old, in milliseconds. */
+/** How long the page says after an interruption how old it had become, in milliseconds. */
 const saidFor = 10_000;
 
 /**
- * Knows how old what the page shows is, and after an interruption how old it had become. A plant without a single device has
- * nothing to say, and nothing that could be old.
+ * Measures how old the contents of the page are, and after an interruption how old they had become. In a plant without devices
+ * nothing is ever old.
  */
 export class Freshness extends Store {
   #silence = new Silence();
@@ -33,7 +33,7 @@ export class Freshness extends Store {
     this.#ticked = now.steady;
   }
 
-  /** Whether what is shown is old. */
+  /** Whether the page is stale. */
   get stale() {
     return this.#stale;
   }
@@ -43,7 +43,7 @@ export class Freshness extends Store {
     return this.#age;
   }
 
-  /** How old what was shown had become before it was caught up with a moment ago, in milliseconds; null if it had not. */
+  /** How old the page had become before the interruption that has just ended, in milliseconds; null if there was none. */
   get caughtUp() {
     return this.#caughtUp;
   }
@@ -54,8 +54,8 @@ export class Freshness extends Store {
   }
 
   /**
-   * A message has come. Returns how long there had been none, null for the first. In a plant that has only been quiet nothing
-   * was old, and nothing is said of it.
+   * Notes that a message has come. Returns the milliseconds since the message before, null for the first. Silence of a plant without an
+   * interruption of the page does not count: nothing was old.
    *
    * @param {Reading} now
    */

@@ -3,12 +3,12 @@ import { HistoryError } from './history.js';
 import { Store } from './store.js';
 import { correctedPause } from './windows.js';
 
-/** How soon is asked again what could not be answered, in milliseconds. */
+/** How long after a failure the question is asked again, in milliseconds. */
 const retryPause = 5_000;
 
 /**
- * A question about the past that may have to be asked again: because the reader wishes it, because the answer is outdated, and by
- * itself after it failed. Who shows the answer follows it.
+ * A question about the past. It is asked again when the reader wishes it, when the answer is outdated, and by itself after a failure.
+ * Followers show the answer.
  *
  * @template Answer
  */
@@ -41,7 +41,7 @@ export class HistoryRequest extends Store {
     this.#signal = signal;
   }
 
-  /** Loaded is also what is just being asked again in the background. */
+  /** It stays "loaded" while the question is asked again in the background. */
   get phase() {
     return this.#phase;
   }
@@ -56,7 +56,7 @@ export class HistoryRequest extends Store {
     return this.#error instanceof HistoryError ? this.#error.status : 0;
   }
 
-  /** Asks, or asks something else: what was answered before is not wanted any more. */
+  /** Asks, and stops waiting for an earlier answer. */
   load() {
     this.cancel();
     this.#phase = 'loading';
@@ -64,7 +64,7 @@ export class HistoryRequest extends Store {
     void this.#ask();
   }
 
-  /** Does not wait for an answer any more. */
+  /** Stops waiting for an answer. */
   cancel() {
     this.#current?.abort();
     this.#current = null;
@@ -73,7 +73,7 @@ export class HistoryRequest extends Store {
     this.#outdated = false;
   }
 
-  /** What was answered is no longer all that there is. */
+  /** Marks the answer as outdated. */
   outdate() {
     this.#outdated = true;
   }

@@ -2,7 +2,7 @@
 import { Store } from './store.js';
 
 /**
- * Measures how old readings are when they reach the page. It remembers the newest readings only, so what it tells is the
+ * Measures how old readings are when they reach the page. It remembers the newest readings only, so its result is the
  * present and not the average of the day.
  */
 export class LatencyMeter extends Store {
@@ -27,7 +27,7 @@ export class LatencyMeter extends Store {
   }
 
   /**
-   * Returns the ages in milliseconds that half and 95 % of the readings stay under, or null when there were none.
+   * Returns the median and the 95th percentile of the ages, in milliseconds, or null when there were no readings.
    *
    * @returns {{p50: number, p95: number} | null}
    */

@@ -7,7 +7,7 @@ import { Store } from './store.js';
  * @typedef {import('./protocol.js').TypeSpec} TypeSpec
  */
 
-/** What the server says of the plant as a whole, and of itself. */
+/** What the server reports about the plant as a whole, and about itself. */
 export class PlantStore extends Store {
   /** In the server's order; empty before its greeting. @type {Map<string, TypeSpec>} */
   specs = new Map();

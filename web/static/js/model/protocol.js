@@ -95,7 +95,7 @@
 /** @type {readonly Severity[]} Most urgent first. */
 export const severities = ['critical', 'warning', 'info'];
 
-/** The field that a message of each type cannot do without, and the test that it must pass. */
+/** The required field of each type of message, and the test that its value must pass. */
 const essentials = new Map(
   /** @type {[string, (message: any) => boolean][]} */ ([
     ['hello', (m) => Array.isArray(m.device_types) && typeof m.session === 'string'],
@@ -110,7 +110,7 @@ const essentials = new Map(
 );
 
 /**
- * Reads one message. A message of an unknown type, from a newer server, is null: it is to be passed over.
+ * Reads one message. A message of an unknown type, from a newer server, is null, and should be ignored.
  *
  * @param {string} text
  * @returns {Message | null}

@@ -7,8 +7,8 @@ import { everyDevice, matches } from './devices.js';
  */
 
 /**
- * Keeps the newest readings that a filter lets through, newest first. While it is held, what comes is counted and kept
- * apart, as many as fit: releasing it shows them.
+ * Keeps the newest readings that a filter lets through, newest first. While it is held, new readings are counted and kept
+ * apart, as many as fit; when it is released they are shown.
  */
 export class ReadingLog {
   /** @type {DeviceFilter} */
@@ -45,8 +45,8 @@ export class ReadingLog {
   }
 
   /**
-   * Moves what is waiting to the rows and returns how many of them are new. With a status asked for, rows of devices whose
-   * status is another by now go away: who looks at the offline ones wants those that are.
+   * Moves what is waiting to the rows and returns how many of them are new. If the filter has a status, rows of devices
+   * whose status has changed since are removed: a list of offline devices shows those that are offline now.
    *
    * @param {(id: string) => Device | undefined} current
    */

@@ -2,7 +2,7 @@
 
 /** @typedef {[time: number, value: number | null]} Point Milliseconds since the epoch; a null value is a gap. */
 
-/** A pause is a gap when it is so many times as long as what is usual, */
+/** A pause is a gap when it is so many times as long as the usual interval, */
 const unusual = 4;
 /** and at least so long, in milliseconds. */
 const shortestGap = 30_000;
@@ -65,7 +65,7 @@ export class SampleSeries {
 
   /**
    * Returns the readings, oldest first, with a null between two that are unusually far apart: the device was silent, and a
-   * line through the silence would tell what nobody knows.
+   * line through the silence would show values that nobody has measured.
    *
    * @returns {Point[]}
    */

@@ -11,7 +11,7 @@
 /** How many windows the live range shows. */
 export const livePoints = 50;
 
-/** About how many points a longer range is brought down to. */
+/** The approximate number of points to which a longer range is reduced. */
 const wantedPoints = 150;
 
 /** @type {readonly Range[]} */
@@ -91,9 +91,9 @@ function mergeTwo(a, b) {
 
 /**
  * Returns what a chart shows from archived and live windows: one point for each step of the range, oldest first, with empty
- * ones where nothing was read, so that a line has a gap there. Both sources may know a step in part: the archive is a
- * second behind, and the live messages begin at some moment. A step that began before they did is the archive's, or its
- * extremes would be those of its end alone; of any other, whichever has counted more readings knows more.
+ * ones where nothing was read, so that a line has a gap there. Both sources may have a step in part: the archive is a second
+ * behind, and the live messages begin at some moment. For a step that began before the live messages the archive counts, because
+ * they have only the end of it; for any other, the source with more readings counts.
  *
  * @param {object} source
  * @param {WindowPoint[]} source.archived Of this step, in any order.

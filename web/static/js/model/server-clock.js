@@ -2,16 +2,16 @@
 import { Store } from './store.js';
 
 /**
- * Tells the server's time from this browser's clock, however wrong that is. Of all the differences seen, the one of the
+ * Derives the server's time from this browser's clock, however wrong that is. Of all the differences seen, the one of the
  * fastest message is nearest to the truth: delay can only make a message look older. The estimate drifts upwards slowly, so
- * that a clock that is set right in between is followed. Who shows times follows it: it calls every second.
+ * that it follows a clock that is set right in between. It calls its followers every second.
  */
 export class ServerClock extends Store {
   /** The server's time minus this browser's, in milliseconds. */
   #offset = 0;
   #known = false;
 
-  /** How much of the difference to a slower message is given way to. */
+  /** The share of the difference to a slower message by which the estimate moves. */
   static #drift = 0.001;
 
   #local;

@@ -1,9 +1,9 @@
 // @ts-check
 
-/** The wall clock and the browser's own may part by so much, in milliseconds, before one of them is known to have jumped. */
+/** The wall clock and the steady clock may differ by so much, in milliseconds, before one of them counts as having jumped. */
 const jump = 5000;
 
-/** After a jump a message is waited for so long, in milliseconds, before the wall clock is believed. */
+/** How long a message may take to come after a jump before the wall clock counts, in milliseconds. */
 const trial = 3000;
 
 /**
@@ -13,7 +13,7 @@ const trial = 3000;
  */
 
 /**
- * Knows how long nothing has been heard. A wall clock that has been set an hour ahead is no hour of silence. As a machine that has
+ * Knows how long ago the last message came. A wall clock that has been set an hour ahead is no hour of silence. As a machine that has
  * slept for an hour looks the same at first, the next message decides: a connection that lives brings one soon.
  */
 export class Silence {

@@ -1,7 +1,7 @@
 // @ts-check
 
 /**
- * Something that changes, and that others follow: it calls them at every change, and they read what they show from it.
+ * Data that changes, with its followers: it calls them at every change, and they read from it what they show.
  *
  * @template [Change=void] What is said of a change to those that follow.
  */
@@ -10,18 +10,18 @@ export class Store {
   /** @type {Set<{listener: (change: Change) => void}>} */
   #followers = new Set();
 
-  /** Grows with every change, so that what was made of the contents can be kept until the next. */
+  /** Grows with every change, so that a follower can keep what it has computed until the version is another one. */
   get version() {
     return this.#version;
   }
 
-  /** How many follow. */
+  /** The number of followers. */
   get subscribers() {
     return this.#followers.size;
   }
 
   /**
-   * Has a function called at every change, until the signal ends. What the store holds already is not told: read it first.
+   * Has a function called at every change, until the signal ends. It is not called for what the store holds already: read that first.
    *
    * @param {(change: Change) => void} listener
    * @param {{signal: AbortSignal}} options
@@ -34,7 +34,7 @@ export class Store {
   }
 
   /**
-   * To be called after a change, by the store itself. A follower that fails does not keep the others from being called.
+   * Calls the followers after a change. Only the store itself calls it. A follower that fails does not keep the others from being called.
    *
    * @protected
    * @param {Change} change

@@ -8,7 +8,7 @@ import { comparesNothing } from './alerts.js';
  * @typedef {Pick<AlertRule, 'severity' | 'threshold' | 'below'>} Threshold
  */
 
-/** A threshold further from all values than so many times what they differ by is left out: it would make their line flat. */
+/** A threshold that is further from all values than so many times their range is left out: it would make their line flat. */
 const reach = 1.5;
 
 /**

@@ -17,13 +17,13 @@ import { Store } from './store.js';
  * @property {boolean} [corrected] that the archive has recomputed it, of more readings than live messages knew of
  */
 
-/** How many windows of each type are kept at least: what a server tells at connecting and as much again. */
+/** The minimum number of windows of each type that are kept: those of a server's snapshot and as many again. */
 const fewestKept = 240;
 
-/** How long the archive is left alone at least, however often it says that it has corrected something, in milliseconds. */
+/** The minimum time between two requests to the archive, however often it reports corrections, in milliseconds. */
 export const correctedPause = 10_000;
 
-/** After so many windows the archive has been asked again for what live messages told. */
+/** After so many windows the archive has been asked again for those of live messages. */
 export const archivedAfter = 60;
 
 /**
@@ -57,14 +57,14 @@ export function windowPoint(start, final, data, corrected = false) {
 }
 
 /**
- * Holds the newest windows as the live messages tell them.
+ * Holds the newest windows of the live messages.
  *
  * @extends {Store<{cleared?: boolean}>}
  */
 export class WindowStore extends Store {
   /** By type, windows by their start. @type {Map<string, Map<number, WindowPoint>>} */
   #types = new Map();
-  /** The start of the oldest window that has been told and is not forgotten, and that of the newest. */
+  /** The start of the oldest window that was received and is still kept, and that of the newest. */
   #oldest = Infinity;
   #newest = -Infinity;
 
@@ -75,13 +75,13 @@ export class WindowStore extends Store {
     this.changed({ cleared: true });
   }
 
-  /** From when on, in milliseconds since the epoch, every window is known that there is; Infinity before the first. */
+  /** The time from which on no window is missing, in milliseconds since the epoch; Infinity before the first. */
   get since() {
     return this.#oldest;
   }
 
   /**
-   * Takes in a window; it replaces what is known of the same one.
+   * Adds a window; it replaces an earlier message about the same one.
    *
    * @param {AggregatedData} message
    */

@@ -26,7 +26,7 @@ export function zoomOf({ start = 0, end = 100, startValue, endValue } = {}) {
 }
 
 /**
- * Returns what is looked at when the axis has moved on: the same times, or as much up to the present if that was looked at.
+ * Returns the zoom after the axis has moved on: the same times, or the same length up to the present if it showed the present.
  *
  * @param {Zoom} zoom
  * @param {Bounds} bounds
@@ -37,7 +37,7 @@ export function moveZoom(zoom, { max }) {
 }
 
 /**
- * Returns what of a zoom an axis can show, null if it shows nothing of it.
+ * Returns the part of a zoom that lies on an axis, null if none does.
  *
  * @param {Zoom} zoom
  * @param {Bounds} bounds

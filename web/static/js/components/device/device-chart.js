@@ -47,7 +47,7 @@ export class DeviceChart {
     this.#keyboard = new ChartKeyboard(container, session, { surface: this.#surface, rows: () => this.rows, speaker }, signal);
   }
 
-  /** What the table of the chart's values tells of each row. */
+  /** The columns of the table of the chart's values. */
   get columns() {
     return deviceColumns(this.#view, this.#session.locale);
   }
@@ -104,7 +104,7 @@ export class DeviceChart {
         },
         {
           type: 'scatter',
-          symbol: 'path://M0,0 L10,10 M10,0 L0,10', // A cross: told apart by its shape.
+          symbol: 'path://M0,0 L10,10 M10,0 L0,10', // A cross: distinguished by its shape.
           symbolSize: 7,
           itemStyle: { color: 'transparent', borderColor: palette.inkSoft, borderWidth: 1.5 },
           ...this.#badData(),

@@ -27,7 +27,7 @@ export function loadDrawer(signal) {
 
 /**
  * Everything about the device that the address names, beside the rest of the page. It is a modal dialog: the browser keeps the
- * keyboard inside and closes it on Escape. As it hides the page from eyes and ears, it says itself what the page says beside it.
+ * keyboard inside and closes it on Escape. As it hides the rest of the page, also from screen readers, it repeats the page's notices.
  */
 export class DeviceDrawer {
   #root;
@@ -44,7 +44,7 @@ export class DeviceDrawer {
   #id = null;
   /** @type {Device | null} What the chart has been given last. */
   #shown = null;
-  /** @type {Device | null} What the server answered, for as long as no message tells newer. */
+  /** @type {Device | null} What the server answered, until a message brings newer data. */
   #answered = null;
   /** Whether the server has forgotten the device while it was shown. */
   #forgotten = false;
@@ -111,7 +111,7 @@ export class DeviceDrawer {
     const links = [...this.#root.querySelectorAll('a')].filter((link) => link.getAttribute('href') === this.#link);
     const same = this.#link && opener?.getAttribute('href') !== this.#link ? links[0] : opener;
     if (same?.isConnected) same.focus();
-    // What is no longer shown keeps the focus until the next frame.
+    // An element that is no longer shown keeps the focus until the next frame.
     const focused = document.activeElement;
     if (focused === null || focused === document.body || this.#dialog.contains(focused)) this.#home.focus();
   }
@@ -134,7 +134,7 @@ export class DeviceDrawer {
     }
     this.#dialog.scrollTop = 0;
     find(this.#dialog, '#drawer-title', HTMLElement).focus();
-    // The page may not have heard of the device yet, or there is none.
+    // No message about the device may have come yet, or the device does not exist.
     this.#request.load();
   }
 
@@ -170,7 +170,7 @@ export class DeviceDrawer {
   }
 
   /**
-   * Says why there is nothing to show; empty while it is on its way.
+   * Says why there is nothing to show; an empty text while it is being loaded.
    *
    * @param {string} id
    */

@@ -9,7 +9,7 @@ import { columnName, spanWords, unitless } from '../chart-values.js';
  */
 
 /**
- * Returns what is told of each reading.
+ * Returns the values of each reading.
  *
  * @param {DeviceView} view
  * @param {Locale} locale

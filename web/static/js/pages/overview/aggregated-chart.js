@@ -57,7 +57,7 @@ export class AggregatedChart {
     this.#keyboard = new ChartKeyboard(container, session, { surface: this.#surface, rows: () => this.rows, speaker }, signal);
   }
 
-  /** What the table of the chart's values tells of each row. */
+  /** The columns of the table of the chart's values. */
   get columns() {
     return aggregatedColumns(this.#view, this.#session.locale);
   }
@@ -173,7 +173,7 @@ export class AggregatedChart {
     return this.#container.clientWidth < roomForNames;
   }
 
-  /** What the series are; #data tells what they show. */
+  /** The series without their data; #data returns that. */
   #series() {
     const palette = this.#palette;
     const { locale } = this.#session;

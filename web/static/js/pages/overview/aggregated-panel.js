@@ -16,7 +16,7 @@ import { TypeTiles } from './type-tiles.js';
  * @typedef {import('../../app/session.js').Session} Session
  */
 
-/** How often the archive is asked while only it knows how the present step began, in milliseconds. */
+/** How often the archive is asked while only it has the beginning of the present step, in milliseconds. */
 const catchingUp = 30_000;
 
 /** The live range begins with the first window that there is, but shows no fewer points than this. */

@@ -11,7 +11,7 @@ import { texts } from './texts.js';
  */
 
 /**
- * Returns what is told of each point of the chart.
+ * Returns the values of each point of the chart.
  *
  * @param {AggregatedView} view
  * @param {Locale} locale

@@ -14,7 +14,7 @@ import { texts } from './texts.js';
  * @typedef {import('../../app/session.js').Session} Session
  */
 
-/** So many alerts are printed on paper. */
+/** The number of alerts that are printed on paper. */
 const printedAlerts = 100;
 
 /** The alerts, the most urgent of the open ones first, with how many of each severity are open. */
@@ -135,7 +135,7 @@ export class AlertPanel {
     this.#empty.hidden = this.#listed.length > 0;
     this.#note.hidden = alerts.openCount === 0;
     setText(this.#note, locale.t(texts.alertNote, { count: open, total: alerts.openCount }));
-    // The past is loaded once; what is open is told by the live messages.
+    // The past is loaded once; open alerts come with the live messages.
     this.#state.update(pastAlerts, { empty: false });
     this.#rows.show(this.#listed.length);
   }

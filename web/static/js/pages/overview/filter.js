@@ -6,7 +6,7 @@
  */
 
 /**
- * Returns what the address narrows the list of readings to.
+ * Returns the filter of the list of readings that the address names.
  *
  * @param {Address} address
  * @returns {DeviceFilter}
@@ -22,7 +22,7 @@ export function addressedFilter(address) {
 }
 
 /**
- * Returns how the address says what the list of readings is narrowed to.
+ * Returns the query of an address that names the filter.
  *
  * @param {DeviceFilter} filter
  */
@@ -31,7 +31,7 @@ export function inAddress({ type, building, status, query }) {
 }
 
 /**
- * Returns the filter with a change; giving again what it is narrowed to already widens it.
+ * Returns the filter with a change; a value that it has already is removed from it.
  *
  * @param {DeviceFilter} filter
  * @param {Partial<DeviceFilter>} change

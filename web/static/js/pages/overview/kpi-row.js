@@ -11,7 +11,7 @@ import { texts } from './texts.js';
  * @typedef {import('../../app/session.js').Session} Session
  */
 
-/** The five numbers that tell at a glance how the plant is. */
+/** The five numbers that show the state of the plant at a glance. */
 export class KpiRow {
   #shownAlerts = '';
 

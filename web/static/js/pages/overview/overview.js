@@ -14,7 +14,7 @@ import { texts } from './texts.js';
 
 /** @typedef {import('../../app/session.js').Session} Session */
 
-/** What comes often is drawn this often at most, in milliseconds: faster than this nobody reads, and the page would only be busy. */
+/** The minimum time between two drawings of what changes often, in milliseconds: nobody reads faster, and drawing costs time. */
 const paces = { readings: 1000, windows: 1000, alerts: 300 };
 
 /**

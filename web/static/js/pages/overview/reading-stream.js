@@ -15,13 +15,13 @@ import { texts } from './texts.js';
  * @typedef {import('../../app/session.js').Session} Session
  */
 
-/** The rows hold still for so long after the mouse has moved over them last, in milliseconds. */
+/** How long the rows hold still after the last movement of the mouse over them, in milliseconds. */
 const patience = 15_000;
 
 /** Keys by which the keyboard comes to a row. */
 const walking = new Set(['Tab', 'ArrowUp', 'ArrowDown', 'PageUp', 'PageDown', 'Home', 'End']);
 
-/** So many rows are printed on paper. */
+/** The number of rows that are printed on paper. */
 const printedRows = 40;
 
 /**
@@ -138,7 +138,7 @@ export class ReadingStream {
   }
 
   get #held() {
-    // Who has left the mouse where it lay is not pointing at anything.
+    // A mouse that has not moved for a while is not pointing at anything.
     return this.#paused || performance.now() - this.#pointed < patience || this.#walked;
   }
 
@@ -167,8 +167,7 @@ export class ReadingStream {
   }
 
   /**
-   * Starts over from the devices as they are, after another connection's snapshot. What the reader holds still stays: it is what they
-   * wanted to look at.
+   * Starts over from the devices as they are, after another connection's snapshot. A list that the reader holds still is not changed.
    */
   #restart() {
     if (this.#held) return;
@@ -228,7 +227,7 @@ export class ReadingStream {
     this.#frame.classList.toggle('held', held);
     const count = held ? this.#log.missed : this.#log.capacity;
     setText(this.#note, held ? '' : locale.t(texts.streamNote, { count }));
-    // Where one looks, above the rows: a list that stands still must not pass for a plant that does.
+    // Above the rows, where the reader looks: a list that is held must not look like a plant that stands still.
     setText(this.#hold, held ? locale.t(this.#paused ? texts.paused : this.#walked ? texts.heldByKeyboard : texts.held, { count }) : '');
     this.#hold.hidden = !held;
   }
