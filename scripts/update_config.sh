@@ -18,7 +18,7 @@ Options:
   --kafka-host HOST      Kafka is on another machine than the rest
   --postgres-url URL     another database than iot_monitoring on HOST: postgres://user:password@host:5432/database
   --redis-url URL        another cache than that on HOST: redis://host:6379/0
-  --tracing-endpoint URL who is told of traces, such as http://localhost:4318 of Jaeger; none for nobody
+  --tracing-endpoint URL the receiver of traces, such as http://localhost:4318 of Jaeger; none for no traces
   --show                 only tell what .env says, without passwords
   --undo                 put back the .env from before the last change
   -h, --help             show this

@@ -36,8 +36,8 @@ func (s *noted) writes() (after []time.Duration, counts []int) {
 	return slices.Clone(s.after), slices.Clone(s.counts)
 }
 
-// A rate over a minute of what is written is 0 for most of the time, and tells nothing. What was read tells at once that the
-// archive keeps up, and what waits says where it is.
+// The rate of written rows over a minute is 0 most of the time. The rows that were read show at once that the archive keeps up, and
+// the rows that wait where they are.
 func TestRowsThatWaitAreCountedAsRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, store := onePlant(t)
@@ -120,8 +120,8 @@ func TestWhoeverAsksIsNotKeptWaiting(t *testing.T) {
 	})
 }
 
-// After a kill the log holds rows that waited to be written. Whoever asks at the start is not answered without them, and the
-// archive is not ready before it has read them.
+// After a kill the log holds rows that waited to be written. A query at the start is answered only with them, and the archive is not
+// ready before it has read them.
 func TestTheArchiveIsReadyOnceItHasCaughtUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, store := onePlant(t)

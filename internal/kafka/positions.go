@@ -28,8 +28,8 @@ const (
 // A step commits its records together with the checkpoint, and checkpoints only grow. So a step one of whose records is ahead of the
 // committed checkpoint of its partition was never committed. If none is ahead, either this step was committed, or it was aborted
 // and another processor has committed the same results since, and then it does no harm that they are there twice: alerts,
-// summaries and dead letters are the same ones. In device-state the second cannot be: whoever is given the partition first reads
-// its states, and waits behind this transaction.
+// summaries and dead letters are the same ones. In device-state the second is impossible: the next owner of the partition first
+// reads its states, and waits behind this transaction.
 //
 // An open commit of offsets is dropped. If it belonged to a committed step, the restore finds states that are ahead of the
 // commit, or does the step again, to the same effect. Restores wait for it, so nothing is committed behind it. Settings have a

@@ -41,7 +41,7 @@ func TestAnUnknownKindIsSkippedAndCounted(t *testing.T) {
 	}
 }
 
-// Whoever goes on behind a rule that he does not know decides otherwise than those who know it.
+// A processor that went on after a rule that it does not know would decide otherwise than one that knows it.
 func TestNothingIsProcessedFromAnUnknownDecisionOn(t *testing.T) {
 	for name, kind := range map[string]iot.RecordKind{
 		"a kind that is marked":          {Kind: "calendar", Level: 1, Deciding: true},

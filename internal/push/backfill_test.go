@@ -30,7 +30,7 @@ func TestBackfillsAreSentInTurnWithinTheBudget(t *testing.T) {
 	for _, v := range vs {
 		bs.start(v, 7)
 	}
-	bs.start(vs[0], 8) // Whoever starts again keeps its place.
+	bs.start(vs[0], 8) // A viewer that starts again keeps its place.
 	if len(wake) != 1 {
 		t.Error("no round is asked for")
 	}

@@ -87,7 +87,7 @@ func TestStalledClientDelaysNobodyAndCostsNothing(t *testing.T) {
 	}
 }
 
-// Whoever reads slowly may take longer over what it has been given than an answer to a ping is usually waited for.
+// A client that reads slowly may need longer for its messages than the timeout for the answer to a ping.
 func TestClientThatIsBehindMayPing(t *testing.T) {
 	p := build(t, func(o *HubOptions) { o.Limits.WriteTimeout = time.Minute })
 	const devices, updates = 4000, 20

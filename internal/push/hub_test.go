@@ -252,7 +252,7 @@ func with(query url.Values, key, value string) url.Values {
 	return query
 }
 
-// What the server catches up on when it starts is an hour old: whoever connects meanwhile is not alarmed by it.
+// At its start the server reads alerts that are an hour old: clients that connect meanwhile are not sent them as news.
 func TestWhatHappenedBeforeTheStartIsNoNews(t *testing.T) {
 	p := prepare(t, nil)
 	p.Apply(view.Batch{Alerts: []iot.Alert{

@@ -13,7 +13,7 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// axe returns the source of axe-core, which finds what keeps people from using a page.
+// axe returns the source of axe-core, which finds barriers to people with disabilities.
 var axe = sync.OnceValues(func() (string, error) {
 	if out, err := exec.Command("../../scripts/web-modules.sh").CombinedOutput(); err != nil {
 		return "", fmt.Errorf("install axe-core: %w\n%s", err, out)
@@ -58,11 +58,11 @@ func (tab *tab) findsNothing(state string) {
 	if !eval[bool](tab, `"axe" in window`) {
 		tab.do(chromedp.Evaluate[chromedp.Void](source + ";undefined"))
 	}
-	// What a language changes, sizes and words, no theme changes, and what a theme changes no language.
+	// A language changes words and sizes, a theme changes colours: two of the four combinations have everything.
 	for _, look := range [][2]string{{"zh", "dark"}, {"en", "light"}} {
 		language, theme := look[0], look[1]
 		tab.theme(theme)
-		// A drawer that is open keeps the mouse from what is beside it.
+		// An open drawer covers the buttons of language and theme.
 		tab.until(fmt.Sprintf(`(document.querySelector('#language [value=%q]').click(), document.documentElement.lang.startsWith(%[1]q))`, language))
 		tab.frame()
 		for _, f := range eval[[]finding](tab, checked) {
@@ -71,14 +71,14 @@ func (tab *tab) findsNothing(state string) {
 	}
 }
 
-// answers decides what the page gets for what it asks for from now on, whose address holds a part of this: "held" for no answer,
-// "lost" for a failure, "" for the server's answer. It also holds after a reload.
+// answers decides how requests of the page are answered from now on if their address contains a part of this: "held" for no answer,
+// "lost" for a failure, "" for the server's answer. It also applies after a reload.
 func (tab *tab) answers(how, part string) {
 	tab.t.Helper()
 	eval[chromedp.Void](tab, fmt.Sprintf(`sessionStorage.setItem("answers", %q)`, how+" "+part))
 }
 
-// answering has the tab heed what the test says with answers.
+// answering makes the tab answer requests as the test has set with answers.
 func (tab *tab) answering() {
 	tab.t.Helper()
 	call(tab, page.AddScriptToEvaluateOnNewDocument, page.AddScriptToEvaluateOnNewDocumentParams{Source: `{
@@ -150,8 +150,8 @@ func TestAxeFindsNothing(t *testing.T) {
 	}
 }
 
-// What devices call themselves decides neither how wide the table is nor in which direction others are read: an id of the greatest
-// length is cut off and told in full by its title, and what is not seen is written as its code, wherever it is shown or read aloud.
+// The id of a device changes neither the width of the table nor the direction in which other texts are read: the longest id is cut off and
+// shown in full by its title, and invisible characters are written as their codes, wherever the id is shown or read aloud.
 func TestNamesOfDevicesHarmNothing(t *testing.T) {
 	plant := startPlant(t, "-no-simulator")
 	plant.post(reading{ID: "kiln", Value: 20})
@@ -173,7 +173,7 @@ func TestNamesOfDevicesHarmNothing(t *testing.T) {
 	measure(func(width int64, now float64) { wide[width] = now })
 	long := strings.Repeat("line-4/press.", 9) + "ABCDEFGHIJK"
 	hall := location{Building: "Hall \u200f7", Floor: 2, Room: "no\u00adrth"}
-	// The server refuses what changes directions; joiners within the words of some scripts and marks in the names of places it lets in.
+	// The server refuses characters that change the direction. It admits joiners within words of some scripts, and marks in names of places.
 	const pump, written = "پمپ\u200cآب", "پمپ[U+200C]آب"
 	plant.post(reading{ID: long, Value: 36, Location: hall}, reading{ID: pump, Value: 20, Location: hall})
 	tab.until(`document.querySelectorAll("#stream tbody tr:not(.spacer)").length === 3 && document.querySelectorAll(".alert").length > 0`)

@@ -30,7 +30,7 @@ func (tab *tab) press(key string) {
 	tab.do(chromedp.KeyEvent(key))
 }
 
-// heard returns what is read aloud after a key, which a test waits for.
+// heard presses a key and waits for what is read aloud.
 func (tab *tab) heard(region, key, want string) {
 	tab.t.Helper()
 	tab.press(key)
@@ -44,7 +44,7 @@ func tooltip(chart string) string {
 		chart+" .tooltip-head")
 }
 
-// Who has no mouse walks through the windows of the chart and hears each, a gap as one step; zooms; and leaves.
+// By keyboard a reader goes through the windows of the chart and hears each, a gap as one step; zooms; and leaves.
 func TestChartByKeyboard(t *testing.T) {
 	plant := startPlant(t, "-no-simulator")
 	start := time.Now().Add(-3 * time.Minute).Truncate(10 * time.Second)
@@ -126,7 +126,7 @@ type values struct {
 	Rows    [][]string
 }
 
-// What a chart draws can be read as a table, which is in the address and speaks both languages.
+// The values of a chart can be read as a table, in both languages. The address says that it is shown.
 func TestChartsAsTables(t *testing.T) {
 	plant := startPlant(t, "-no-simulator")
 	start := time.Now().Add(-3 * time.Minute).Truncate(10 * time.Second)

@@ -20,8 +20,8 @@ func chartOf(selector string) string {
 	})`, selector)
 }
 
-// What the reader has zoomed to and hidden stays over another theme, another language and the server's restart, and does not slide while
-// windows come.
+// The zoom and the hidden series stay when theme or language change and when the server restarts, and the zoom does not move as windows
+// come.
 func TestZoomAndHiddenSeriesStay(t *testing.T) {
 	plant := startPlant(t, "-devices", "50", "-interval", "500ms")
 	tab := plant.open(options{})

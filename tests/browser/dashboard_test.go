@@ -77,8 +77,7 @@ func TestChartShowsWhatTheServerSent(t *testing.T) {
 	}
 }
 
-// The live messages of a new connection tell the newest 120 windows. What a chart shows from before must come from the
-// archive.
+// A new connection is sent the newest 120 windows. Earlier ones in a chart must come from the archive.
 func TestChartIsFilledFromHistory(t *testing.T) {
 	plant := startPlant(t, "-no-simulator")
 	const windows = 180
@@ -101,7 +100,7 @@ func TestChartIsFilledFromHistory(t *testing.T) {
 	tab.click(`#range label:has([value="15m"])`)
 	tab.until(fmt.Sprintf(`(%s).then((s) => s.average?.filter(([, v]) => v !== null).length >= %d)`, chart("#aggregated-chart"), windows/5))
 	drawn := eval[series](tab, chart("#aggregated-chart"))
-	// No reading has closed the last window yet: only the live messages tell of it.
+	// No reading has closed the last window yet: only live messages have it.
 	for _, item := range archived.Items[:len(archived.Items)-1] {
 		for id, want := range map[string]float64{"average": *item.Data.Average, "maximum": *item.Data.Max, "minimum": *item.Data.Min} {
 			if got, ok := drawn.points(id)[item.Timestamp.UnixMilli()]; !ok || math.Abs(got-want) > 1e-9 {

@@ -65,7 +65,7 @@ func TestListsAreOneStopOfTheKeyboard(t *testing.T) {
 	tab.until(`document.querySelector("#alert-note").innerText.includes("304")`)
 	tab.press(kb.Escape)
 	tab.until(fmt.Sprintf(`!document.querySelector("#drawer").open && document.activeElement.textContent === %q`, at))
-	// Whoever scrolls away with the mouse keeps the keyboard in the list.
+	// After scrolling with the mouse the keyboard is still in the list.
 	eval[chromedp.Void](tab, `document.querySelector(".alert .link").focus()`)
 	eval[chromedp.Void](tab, `document.querySelector(".alert-frame").scrollTop = 5000`)
 	tab.frame()

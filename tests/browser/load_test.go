@@ -13,9 +13,8 @@ import (
 )
 
 // BenchmarkOverviewUnderLoad measures how busy the page's main thread is with 10,000 devices that send every five seconds, on a processor
-// that is slowed four times: its share of the processor, the longest task, and the frames in a second. The longest task is in real time, and
-// means something on a machine that does nothing else. With BROWSER_TEST_BINARY it
-// measures the page of another build.
+// that is slowed four times: its share of the processor, the longest task, and the frames in a second. The longest task is in real time, so it
+// is meaningful only on an idle machine. With BROWSER_TEST_BINARY it measures the page of another build.
 func BenchmarkOverviewUnderLoad(b *testing.B) {
 	path := os.Getenv("BROWSER_TEST_BINARY")
 	if path == "" {
@@ -28,7 +27,7 @@ func BenchmarkOverviewUnderLoad(b *testing.B) {
 	tab := plant.open(options{})
 	tab.until(`Number(document.querySelector('[data-kpi="devices"]').textContent.replaceAll(",", "")) > 9500`)
 	tab.until(`document.querySelector("#aggregated-chart canvas") !== null`)
-	// What the test hears of messages would be work of the page's.
+	// Reporting each message to the test would be work of the page.
 	call(tab, network.Disable, cdp.Empty{})
 	call(tab, emulation.SetCPUThrottlingRate, emulation.SetCPUThrottlingRateParams{Rate: 4})
 	call(tab, performance.Enable, performance.EnableParams{TimeDomain: performance.EnableTimeDomainThreadTicks})

@@ -12,7 +12,7 @@ import (
 	"iotmon/internal/wire"
 )
 
-// While the server is away the page says so wherever one looks, keeps what the reader holds, and heals by itself when it is back.
+// While the server is down the page says so everywhere, keeps the list that the reader holds, and recovers by itself afterwards.
 func TestPageDuringAnOutage(t *testing.T) {
 	plant := startPlant(t, "-no-simulator")
 	plant.post(reading{ID: "furnace", Value: 36})
@@ -41,8 +41,8 @@ func TestPageDuringAnOutage(t *testing.T) {
 	}
 }
 
-// looksOld fails the test unless a page that has lost its connection, with the drawer of a device that is critical open, says so there,
-// shows nothing in the colour of what is good, and what is critical in its own.
+// looksOld checks a page that has lost its connection, with the drawer of a device with a critical alert open: the drawer says so, nothing
+// has the colour of a good state, and critical alerts keep theirs.
 func looksOld(tab *tab) {
 	t := tab.t
 	t.Helper()

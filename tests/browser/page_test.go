@@ -84,7 +84,7 @@ func (p *plant) open(o options) *tab {
 	return tab
 }
 
-// listen takes down what happens in the tab until its context ends.
+// listen records the events of the tab until its context ends.
 func (tab *tab) listen(running *sync.WaitGroup, addr string) {
 	if _, err := chromedp.Call(tab.ctx, network.Enable, network.EnableParams{}); err != nil {
 		tab.t.Fatal(err)
@@ -127,7 +127,7 @@ func each[E any](tab *tab, running *sync.WaitGroup, events iter.Seq2[E, error], 
 	})
 }
 
-// complain takes down what went wrong, unless the test expects it. The caller holds the tab's lock.
+// complain records an error of the tab, unless the test expects it. The caller holds the tab's lock.
 func (tab *tab) complain(what string) {
 	for _, part := range tab.expected {
 		if strings.Contains(what, part) {

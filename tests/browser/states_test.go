@@ -49,7 +49,7 @@ func TestFrozenTabComesBackToThePresent(t *testing.T) {
 	tab.until(`document.querySelector("#caught-up").hidden`)
 }
 
-// The clock of the browser's machine may be set while the page is open: nothing on the page goes by it.
+// The clock of the browser's machine may be set while the page is open: nothing on the page depends on it.
 func TestClockOfTheBrowserIsSet(t *testing.T) {
 	plant := startPlant(t, "-devices", "50", "-interval", "500ms")
 	tab := plant.open(options{})

@@ -15,7 +15,7 @@ import (
 	"path/filepath"
 )
 
-// controlFile is the name of the file in which a running iotmon writes how commands reach it. Whoever can read the file may
+// controlFile is the name of the file in which a running iotmon writes how commands reach it. Every user who can read the file may
 // send commands.
 const controlFile = "control.json"
 

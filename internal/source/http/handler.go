@@ -163,7 +163,7 @@ func (h *Handler) append(ctx context.Context, readings []iot.Reading) error {
 		}
 		return nil
 	case ctx.Err() == nil && !h.down.Swap(true):
-		h.o.Logger.ErrorContext(ctx, "the log does not acknowledge readings; clients are told to send them again", "err", err)
+		h.o.Logger.ErrorContext(ctx, "the log does not acknowledge readings; clients are asked to send them again", "err", err)
 	}
 	return refuse(http.StatusServiceUnavailable,
 		"the log has not acknowledged the readings; send the whole request again, no reading is counted twice",

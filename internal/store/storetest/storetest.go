@@ -26,14 +26,14 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		run  func(*testing.T, Store)
 	}{
 		{"offsets move by compare and set", offsetsMove},
-		{"offsets are told by topic", offsetsByTopic},
+		{"offsets are kept by topic", offsetsByTopic},
 		{"a batch of which one offset is taken leaves nothing", takenLeavesNothing},
 		{"a batch interrupted anywhere leaves nothing or all", interruptedLeavesNothing},
 		{"an empty store answers with nothing", emptyAnswers},
 		{"readers see whole batches while more are written", readersSeeWholeBatches},
 
 		{"the largest and strangest that admission lets through comes back", strangestComesBack},
-		{"what nobody should have let in stops nothing", hostileStopsNothing},
+		{"data that admission should have refused stops nothing", hostileStopsNothing},
 		{"sums near the end of float64 add up", hugeSums},
 
 		{"the first of two readings wins", firstReadingWins},
@@ -65,10 +65,10 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"a window of bad readings alone counts them", badAlone},
 		{"a log that began anew releases its marks", newLogReleasesMarks},
 
-		{"a recomputed window is told until it is published", correctionTold},
-		{"a window that is recomputed again is told again", correctionAgain},
-		{"any number of recomputed windows is told", correctionsPage},
-		{"a recomputation that changes nothing is not told", correctionOfNothing},
+		{"a recomputed window is returned until it is published", correctionTold},
+		{"a window that is recomputed again is returned again", correctionAgain},
+		{"any number of recomputed windows is returned", correctionsPage},
+		{"a recomputation that changes nothing is not returned", correctionOfNothing},
 
 		{"alerts fold into one row", alertsFold},
 		{"an alert keeps when it was raised", alertsKeepRaised},
