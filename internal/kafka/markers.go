@@ -105,7 +105,7 @@ func (w *MarkerWatch) check(ctx context.Context, admin *kadm.Client, now time.Ti
 }
 
 // log logs that a marker was written or, at most every markerRepeat, why it was not.
-func (w *MarkerWatch) log(in openIn, o *openTransaction, how ending, err error, now time.Time) {
+func (w *MarkerWatch) log(in openIn, o *openTransaction, how outcome, err error, now time.Time) {
 	about := []any{"topic", in.topic, "partition", in.partition, "offset", in.start, "producer", in.producer}
 	switch {
 	case err != nil && (o.logged.IsZero() || now.Sub(o.logged) >= markerRepeat):
@@ -142,19 +142,19 @@ func (w *MarkerWatch) find(ctx context.Context, admin *kadm.Client) map[openIn]k
 	return found
 }
 
-// ending is how a transaction ends.
-type ending int
+// outcome is the decision about a transaction.
+type outcome int
 
 const (
 	// undecided means that a later check will know.
-	undecided ending = iota
+	undecided outcome = iota
 	committed
 	aborted
 )
 
 // end writes the marker of a transaction into a partition, if it is a processor's and it is known how it ended, and returns which
 // marker it has written. An error says why the transaction stays open.
-func (w *MarkerWatch) end(ctx context.Context, admin *kadm.Client, p kadm.DescribedProducer) (ending, error) {
+func (w *MarkerWatch) end(ctx context.Context, admin *kadm.Client, p kadm.DescribedProducer) (outcome, error) {
 	how, err := w.decide(ctx, admin, p)
 	if err != nil || how == undecided || !w.unchanged(ctx, admin, p) {
 		return undecided, err
@@ -163,7 +163,7 @@ func (w *MarkerWatch) end(ctx context.Context, admin *kadm.Client, p kadm.Descri
 }
 
 // decide finds out how a transaction ended.
-func (w *MarkerWatch) decide(ctx context.Context, admin *kadm.Client, p kadm.DescribedProducer) (ending, error) {
+func (w *MarkerWatch) decide(ctx context.Context, admin *kadm.Client, p kadm.DescribedProducer) (outcome, error) {
 	listed, err := admin.ListTransactions(ctx, []int64{p.ProducerID}, nil)
 	if err != nil {
 		return undecided, nil // The next check asks again.

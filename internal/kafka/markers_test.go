@@ -102,7 +102,7 @@ func (u *unended) look(topic string) string {
 	}
 	reader := u.client(kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {1: kgo.NewOffset().AtStart()}}))
-	ending := "aborted"
+	outcome := "aborted"
 	for {
 		fetches := reader.PollFetches(u.Context())
 		if err := fetches.Err(); err != nil {
@@ -110,10 +110,10 @@ func (u *unended) look(topic string) string {
 		}
 		for _, r := range fetches.Records() {
 			if !r.Attrs.IsControl() {
-				ending = "committed"
+				outcome = "committed"
 			}
 			if r.Offset == end-1 {
-				return ending
+				return outcome
 			}
 		}
 	}

@@ -34,7 +34,7 @@ const (
 // An open commit of offsets is dropped. If it belonged to a committed step, the restore finds states that are ahead of the
 // commit, or does the step again, to the same effect. Restores wait for it, so nothing is committed behind it. Settings have a
 // producer for each transaction: the aborted one is this one.
-func (w *MarkerWatch) decideAfterAbort(ctx context.Context, admin *kadm.Client, p kadm.DescribedProducer) (ending, error) {
+func (w *MarkerWatch) decideAfterAbort(ctx context.Context, admin *kadm.Client, p kadm.DescribedProducer) (outcome, error) {
 	if p.Topic == offsetsTopic || p.Topic == w.Topics.Readings {
 		return aborted, nil
 	}
@@ -58,7 +58,7 @@ var errMixed = errors.New("its producer has aborted last, and some of its record
 	"it may be two transactions, of which the first was committed")
 
 // compare finds out, by the positions in the records of an open transaction, whether its step was committed.
-func compare(positions []iot.Position, reached map[int32]iot.Position) (ending, error) {
+func compare(positions []iot.Position, reached map[int32]iot.Position) (outcome, error) {
 	ahead := 0
 	for _, position := range positions {
 		checkpoint, found := reached[position.Partition]
