@@ -20,7 +20,7 @@ function browser(href) {
   return { address, location, written, changes: () => changes };
 }
 
-test('the address keeps what it is not asked to change', () => {
+test('the address keeps the values that a change does not name', () => {
   const { address, written, changes } = browser('/iotmon/overview?range=1h&status=offline');
   address.push({ device: 'a/b #1&' });
   address.replace({ range: '', status: 'online' });
@@ -55,7 +55,7 @@ test('the path names the page, also under the path of a proxy', () => {
   assert.equal(at('/iotmon/').href({ path: 'rules', name, load }), 'http://plant/iotmon/rules');
 });
 
-test('the filter of the list is what the address says of it', () => {
+test('the filter of the list is in the address', () => {
   const { address } = browser('/?type=oven&status=broken&search=a');
   const filter = addressedFilter(address);
   assert.deepEqual(filter, { type: 'oven', building: '', status: '', query: 'a' });

@@ -44,7 +44,7 @@ test('an id is part of the path whatever it contains', async () => {
   assert.deepEqual(asked.map((url) => url.pathname), ['/api/v1/devices/a%2Fb%3Fc/readings', '/api/v1/devices/%3Cimg%20src%3Dx%3E']);
 });
 
-test('a refusal tells why', async () => {
+test('a refusal has its reason', async () => {
   const { history } = server({ status: 404, body: { title: 'Not Found', detail: 'no device "x"' } });
   await assert.rejects(history.device('x'), (error) => error instanceof HistoryError && error.status === 404 && error.message === 'no device "x"');
 });

@@ -23,7 +23,7 @@ test('the average of merged windows of the largest values is finite and between 
   }
 });
 
-test('what a chart draws of the largest values leaves its axis finite', () => {
+test('the largest values leave the axis of a chart finite', () => {
   assert.deepEqual([most, -most, 25.6, 0, null].map(drawable), [furthest, -furthest, 25.6, 0, null]);
   assert.equal(bandHeight({ min: -most, max: most }), 2 * furthest);
   assert.equal(bandHeight({ min: 20, max: 30 }), 10);

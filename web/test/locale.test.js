@@ -62,7 +62,7 @@ for (const { name, fields, words } of [
   });
 }
 
-test('what is not seen in the texts of devices is written as its code', () => {
+test('invisible characters in the texts of devices are written as their codes', () => {
   assert.equal(visible('valve-\u202e10'), 'valve-[U+202E]10');
   assert.equal(visible('a\u200bb\u00adc\u0000d\u2066e\u3164f\u{e0041}'), 'a[U+200B]b[U+00AD]c[U+0000]d[U+2066]e[U+3164]f[U+E0041]');
   assert.equal(visible('料罐 צנור-3 ☃'), '料罐 צנור-3 ☃');
@@ -71,14 +71,14 @@ test('what is not seen in the texts of devices is written as its code', () => {
   assert.equal(locale.typeName('oven\u200b', undefined), 'oven[U+200B]');
 });
 
-test('places leave out what is not known', () => {
+test('places leave out unknown parts', () => {
   const locale = new Locale('zh');
   assert.equal(locale.place({ building: 'A栋', floor: 3, room: '301' }), 'A栋 3 层 301 室');
   assert.equal(locale.shortPlace({ building: 'A栋', floor: 0 }), 'A栋 0层');
   assert.equal(locale.place(undefined), '');
 });
 
-test('ages are told in the largest unit that fits', () => {
+test('ages are written in the largest unit that fits', () => {
   const locale = new Locale('en');
   assert.deepEqual([-5, 59_999, 60_000, 3_600_000, 172_800_000].map((ms) => locale.ago(ms)), ['0 s ago', '59 s ago', '1 min ago', '1 h ago', '2 d ago']);
 });

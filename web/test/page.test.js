@@ -42,7 +42,7 @@ test('a part of the page that fails does not keep the others from being drawn', 
   assert.deepEqual(drawn, ['second', 'second'], 'the next frame comes');
 });
 
-test('what takes long to draw is drawn less often, and never less than every five seconds', (t) => {
+test('a part that takes long to draw is drawn less often, but at least every five seconds', (t) => {
   let now = 0;
   /** @type {(() => void)[]} */
   let frames = [];

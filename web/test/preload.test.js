@@ -10,7 +10,7 @@ const shell = readFileSync(new URL('../templates/index.html', import.meta.url), 
 /** @param {RegExp} pattern Its first group is an address below {{.Assets}}. */
 const named = (pattern) => [...shell.matchAll(pattern)].map(([, path]) => String(path)).sort();
 
-test('what the first page needs is asked for at once, and nothing else', () => {
+test('the files of the first page are requested at once, and no others', () => {
   const first = `js/pages/${routes[0].path}/${routes[0].path}.js`;
   const { modules, templates, later } = closure(['js/main.js', first]);
   // The script that starts it all is asked for anyway.

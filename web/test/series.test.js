@@ -70,7 +70,7 @@ test('every window of the longest step is kept until the archive has it', () => 
   }
 });
 
-test('the store knows from when on it has been told everything', () => {
+test('the store knows the time from which on no window is missing', () => {
   const store = new WindowStore();
   assert.equal(store.since, Infinity);
   store.apply(message(100, 1, true));
@@ -177,7 +177,7 @@ test('a reading of quality bad is no part of the line', () => {
   assert.deepEqual([samples.points(), samples.bad()], [[[3000, 21]], []]);
 });
 
-test('a window that the archive has corrected takes the place of what was told before', () => {
+test('a window that the archive has corrected replaces the earlier one', () => {
   const store = new WindowStore();
   const data = { count: 2, avg_value: 20, max_value: 20, min_value: 20, device_count: 1, online_devices: 1, offline_devices: 0, alert_count: 0 };
   const message = /** @type {import('../static/js/model/protocol.js').AggregatedData} */ (/** @type {unknown} */ ({

@@ -79,7 +79,7 @@ function follow(store) {
   return { changes, end: () => ending.abort() };
 }
 
-test('messages fill the stores, which say what changed', () => {
+test('messages fill the stores, which announce the changes', () => {
   const devices = follow(session.devices);
   const alerts = follow(session.alerts);
   server().greet();
@@ -96,7 +96,7 @@ test('messages fill the stores, which say what changed', () => {
   assert.equal(session.alerts.openCount, 0, 'a device that is no more has no alerts');
 });
 
-test('who has ended is not called any more', () => {
+test('a follower is not called after its signal has ended', () => {
   const devices = follow(session.devices);
   server().greet();
   const { version } = session.devices;
@@ -118,7 +118,7 @@ test('another run of the server is all there is, a resumed connection goes on', 
   assert.equal(session.devices.size, 0);
 });
 
-test('what was asked of the archive is outdated by corrections and by an interruption', () => {
+test('answers of the archive are outdated by corrections and by an interruption', () => {
   const archive = follow(session.archive);
   server().greet();
   server().send({ type: 'history_changed' });
@@ -131,7 +131,7 @@ test('what was asked of the archive is outdated by corrections and by an interru
 /** Lets promises go on. */
 const settled = () => new Promise((done) => setImmediate(done));
 
-test('what could not be answered is asked again: by itself, after a pause, and at once when the connection is back', async () => {
+test('a question that failed is asked again by itself: after a pause, and at once when the connection is back', async () => {
   server().greet();
   await settled();
   answer = () => Promise.reject(new Error('away'));

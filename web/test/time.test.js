@@ -35,7 +35,7 @@ test('the latency is that of the newest readings', () => {
   assert.deepEqual(meter.quantiles(), { p50: 0, p95: 0 }, 'no reading is from the future');
 });
 
-test('what is shown is old after 10 s of silence', () => {
+test('the page is stale after 10 s without a message', () => {
   const at = (/** @type {number} */ time) => ({ wall: time, steady: time });
   const freshness = new Freshness(at(0));
   freshness.tick(at(50_000), { empty: false });
@@ -50,7 +50,7 @@ test('what is shown is old after 10 s of silence', () => {
   assert.equal(freshness.stale, false, 'an empty plant has nothing to say');
 });
 
-test('only after an interruption it is said that what was shown had been old', () => {
+test('only after an interruption the page says that it had been old', () => {
   const at = (/** @type {number} */ time) => ({ wall: time, steady: time });
   /** @param {(freshness: Freshness, second: number) => void} during */
   const after = (during) => {

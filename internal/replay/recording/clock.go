@@ -11,7 +11,7 @@ import (
 )
 
 // TimeFormat is how the times of a recording are written. The zero value is any of ISO 8601 and Unix time, which cannot be
-// taken for each other.
+// confused.
 type TimeFormat struct {
 	// strftime is nil unless the format is one.
 	strftime *Format
@@ -49,7 +49,7 @@ func (f TimeFormat) String() string {
 // clock reads the times of one recording, in the order of its rows.
 type clock struct {
 	format TimeFormat
-	// zone is where times without an offset were taken; nil is UTC.
+	// zone is the time zone of times without an offset; nil is UTC.
 	zone *time.Location
 	// date has the parts of the date that the format lacks.
 	date Date

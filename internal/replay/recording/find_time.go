@@ -168,7 +168,7 @@ func (t *Table) holdsTimes(rows []sampleRow, column int) bool {
 	return some
 }
 
-// titleLines is an error if there are lines above the header that were taken for it.
+// titleLines returns an error if lines above the header were mistaken for the header.
 func (t *Table) titleLines(s *sample) error {
 	if mark := s.commentMark(); t.layout.Comment == "" && mark != "" {
 		return mistake("line %d begins with %q, as other lines do: -comment %s leaves them out", s.headerLine, mark, ShellQuote(mark))

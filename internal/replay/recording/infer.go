@@ -104,7 +104,7 @@ func (s *sample) headerIsBelow(mark string) bool {
 	return false
 }
 
-// lineOfHeader returns the line of the header if lines above it were taken for it, else 0.
+// lineOfHeader returns the line of the header if lines above it were mistaken for the header, else 0.
 func (s *sample) lineOfHeader() int {
 	if s.inComment || len(s.header) == 0 || len(s.rows) == 0 {
 		return 0

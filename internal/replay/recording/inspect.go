@@ -165,7 +165,7 @@ func (r *Report) describe(t *Table, s *sample) {
 	add(l.Date != Date{}, "-date", l.Date.String())
 	add(l.Numbers.DecimalComma, "-decimal-comma", "")
 	add(l.Numbers.Thousands, "-thousands", "")
-	// A value that begins with a hyphen would be taken for a flag.
+	// A value that begins with a hyphen would be parsed as a flag.
 	if list := FormatList(l.Numbers.Missing); list != "" {
 		r.flags = append(r.flags, "-missing="+ShellQuote(list))
 	}
@@ -210,7 +210,7 @@ func (r *Report) measure(open func() (io.ReadCloser, error), guesses []TimeGuess
 	for _, g := range guesses {
 		r.Times = append(r.Times, newTimeReport(g, r.Layout))
 	}
-	// A heading can be told from a row only by a complete time.
+	// Only a complete time distinguishes a row from a heading.
 	table.clock, table.TimeColumns = r.Times[0].clock, guesses[0].indexes
 	table.skipHeadings(s)
 	for {

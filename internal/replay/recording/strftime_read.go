@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// civil is a time as written in a recording. has tells which of its fields are set.
+// civil is a time as written in a recording. has says which of its fields are set.
 type civil struct {
 	year, month, day, yearDay   int
 	hour, minute, second, nanos int

@@ -121,8 +121,8 @@ func hasMark(head []byte) bool {
 	return bytes.HasPrefix(head, []byte("\xEF\xBB\xBF")) || bytes.HasPrefix(head, []byte("\xFF\xFE")) || bytes.HasPrefix(head, []byte("\xFE\xFF"))
 }
 
-// detectEncoding recognizes UTF-16 by its byte order mark, or by the zero bytes of ASCII letters. Other encodings cannot be told
-// apart, so any other text is UTF-8 unless the user says otherwise.
+// detectEncoding recognizes UTF-16 by its byte order mark, or by the zero bytes of ASCII letters. Other encodings cannot be
+// distinguished, so any other text counts as UTF-8 unless the user names the encoding.
 func detectEncoding(head []byte) string {
 	if bytes.HasPrefix(head, []byte("\xFF\xFE")) || bytes.HasPrefix(head, []byte("\xFE\xFF")) {
 		return "utf-16"
