@@ -94,7 +94,7 @@ test('open alerts are listed before cleared ones, the most urgent first, then th
   assert.deepEqual(store.list({ openOnly: false, severity: '' }).map((a) => a.id), ['y', 'z', 'x']);
   assert.deepEqual(store.list({ openOnly: false, severity: 'critical' }).map((a) => a.id), ['y']);
   assert.equal(store.worst(), 'critical');
-  assert.deepEqual(store.openOf('d').map((a) => a.id), ['z', 'y']);
+  assert.deepEqual(store.openOf('d').map((a) => a.id), ['y', 'z']);
 });
 
 test('cleared alerts are forgotten in the end, open ones never', () => {

@@ -108,15 +108,24 @@ export class AlertStore extends Store {
    */
   list(filter) {
     const wanted = (/** @type {Alert} */ { severity }) => !filter.severity || severity === filter.severity;
-    const open = newestFirst([...this.#open.values()].filter(wanted));
-    const urgent = severities.flatMap((severity) => open.filter((alert) => alert.severity === severity));
+    const urgent = mostUrgentFirst([...this.#open.values()].filter(wanted));
     return filter.openOnly ? urgent : [...urgent, ...newestFirst([...this.#cleared.values()].filter(wanted))];
   }
 
-  /** @param {string} device */
+  /**
+   * Returns the open alerts of a device, the most urgent first, and then the newest event first.
+   *
+   * @param {string} device
+   */
   openOf(device) {
-    return newestFirst([...this.#open.values()].filter((alert) => alert.device_id === device));
+    return mostUrgentFirst([...this.#open.values()].filter((alert) => alert.device_id === device));
   }
+}
+
+/** @param {Alert[]} alerts */
+function mostUrgentFirst(alerts) {
+  const sorted = newestFirst(alerts);
+  return severities.flatMap((severity) => sorted.filter((alert) => alert.severity === severity));
 }
 
 /** @param {Alert[]} alerts */
