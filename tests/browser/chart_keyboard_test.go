@@ -173,3 +173,29 @@ func TestChartsAsTables(t *testing.T) {
 	tab.click(".panel-chart .as-table")
 	tab.until(`document.querySelector(".panel-chart .chart-table").hidden && !location.search.includes("chart-as") && getComputedStyle(document.querySelector("#aggregated-chart")).visibility === "visible"`)
 }
+
+// Who has no mouse hides a series of the chart as well, with a button that says whether it is shown.
+func TestSeriesAreHiddenByKeyboard(t *testing.T) {
+	plant := startPlant(t, "-no-simulator")
+	plant.post(reading{ID: "press", Value: 20})
+	tab := plant.open(options{})
+	tab.until(fmt.Sprintf(`(%s).then((s) => s.average?.some(([, v]) => v !== null))`, chart("#aggregated-chart")))
+	shown := func(want bool) string {
+		return fmt.Sprintf(`%s((chart) => (chart.getOption().legend[0].selected[chart.getOption().series.find(({ id }) => id === "minimum").name] ?? true) === %[2]v && document.activeElement.ariaPressed === "%[2]v")`,
+			chartOf("#aggregated-chart"), want)
+	}
+	tab.tabTo("#aggregated-legend [data-series=minimum]", 30)
+	if name := eval[string](tab, `document.activeElement.innerText.trim()`); name != "Temperature minimum" {
+		t.Errorf("the button is called %q, want the name of the series", name)
+	}
+	tab.until(shown(true))
+	tab.press(" ")
+	tab.until(shown(false))
+	tab.press(kb.Enter)
+	tab.until(shown(true))
+	tab.press(kb.Enter)
+	tab.until(shown(false))
+	// Another type is another chart, of which everything is shown.
+	tab.click(`.type-tile:has([value="humidity_sensor"])`)
+	tab.until(`document.querySelector("#aggregated-legend [data-series=minimum]").ariaPressed === "true"`)
+}

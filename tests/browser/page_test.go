@@ -39,6 +39,8 @@ type tab struct {
 type options struct {
 	width, height int64
 	language      string
+	// fontSize is the size of text that the reader has set in the browser, in pixels; 0 for the browser's own.
+	fontSize int
 	// hash is the part of the address from # on.
 	hash string
 	// addr and path are where a proxy shows the page; empty for the plant's own.
@@ -60,6 +62,9 @@ func (p *plant) open(o options) *tab {
 		o.addr, o.path = p.addr, "/"
 	}
 	flags := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.DisableGPU, chromedp.Flag("disable-quic", true))
+	if o.fontSize > 0 {
+		flags = append(flags, chromedp.Flag("blink-settings", fmt.Sprintf("defaultFontSize=%d", o.fontSize)))
+	}
 	allocator, closeAllocator := chromedp.NewExecAllocator(context.Background(), flags...)
 	ctx, closeBrowser := chromedp.NewContext(allocator)
 	tab := &tab{t: p.t, ctx: ctx, expected: o.expected}

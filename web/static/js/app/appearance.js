@@ -46,7 +46,7 @@ export class Appearance extends Store {
     return this.#preferences.theme;
   }
 
-  /** The system has changed from light to dark, or back. */
+  /** The system has changed from light to dark, or to forced colours, or back. */
   systemChanged() {
     this.changed();
   }

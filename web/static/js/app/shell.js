@@ -73,7 +73,9 @@ export class Shell {
       // The link that led here may be gone: the keyboard goes on at the new page.
       find(document, '#main', HTMLElement).focus();
     }, { signal });
-    matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => session.appearance.systemChanged(), { signal });
+    for (const colors of ['(prefers-color-scheme: dark)', '(forced-colors: active)']) {
+      matchMedia(colors).addEventListener('change', () => session.appearance.systemChanged(), { signal });
+    }
     addEventListener('online', () => session.connection.connect(), { signal });
     document.addEventListener('visibilitychange', () => document.hidden || session.wake(), { signal });
     document.addEventListener('resume', () => session.wake(), { signal });

@@ -2,8 +2,14 @@
 
 /** @typedef {import('./palette.js').Palette} Palette */
 
-/** The sizes of text on charts. */
-const small = 12;
+/**
+ * The size of text on charts, in pixels: it follows that of the page.
+ *
+ * @param {Palette} palette
+ */
+export function textSize(palette) {
+  return 12 * palette.scale;
+}
 
 /**
  * What every chart over time has in common: no animation, because a line that swings into place at each message draws the
@@ -34,7 +40,7 @@ export function timeAxis(palette, locale, length) {
     axisTick: { lineStyle: { color: palette.lineStrong } },
     axisLabel: {
       color: palette.inkSoft,
-      fontSize: small,
+      fontSize: textSize(palette),
       hideOverlap: true,
       // Where a day begins the axis says which.
       formatter: length <= 30 * 60_000 ? '{HH}:{mm}:{ss}' : { year: day, month: day, day, hour: '{HH}:{mm}', minute: '{HH}:{mm}' },
@@ -52,11 +58,11 @@ export function valueAxis(palette, unit, format) {
     type: /** @type {const} */ ('value'),
     name: unit,
     nameGap: 9,
-    nameTextStyle: { color: palette.inkSoft, fontSize: small, align: /** @type {const} */ ('right'), padding: [0, 8, 0, 0] },
+    nameTextStyle: { color: palette.inkSoft, fontSize: textSize(palette), align: /** @type {const} */ ('right'), padding: [0, 8, 0, 0] },
     scale: true,
     splitNumber: 4,
     splitLine: { lineStyle: { color: palette.line } },
-    axisLabel: { color: palette.inkSoft, fontSize: small, formatter: format },
+    axisLabel: { color: palette.inkSoft, fontSize: textSize(palette), formatter: format },
   };
 }
 

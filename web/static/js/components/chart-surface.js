@@ -4,6 +4,11 @@ import { clipZoom, moveZoom, zoomOf } from '../model/zoom.js';
 /**
  * @typedef {import('echarts').ECharts} ECharts
  * @typedef {import('echarts').EChartsOption} EChartsOption
+ *
+ * @typedef {object} Listeners
+ * @property {() => void} onReady There is something to draw on.
+ * @property {(name: string) => void} [onClick] A part of the chart has been clicked.
+ * @property {() => void} [onHidden] A series has been hidden, or shown again.
  */
 
 /**
@@ -27,7 +32,7 @@ export class ChartSurface {
 
   /**
    * @param {HTMLElement} container
-   * @param {{onReady: () => void, onClick?: (name: string) => void}} listeners
+   * @param {Listeners} listeners
    * @param {AbortSignal} signal The chart ends with it.
    */
   constructor(container, listeners, signal) {
@@ -39,13 +44,14 @@ export class ChartSurface {
 
   /**
    * @param {HTMLElement} container
-   * @param {{onReady: () => void, onClick?: (name: string) => void}} listeners
+   * @param {Listeners} listeners
    */
-  async #load(container, { onReady, onClick }) {
+  async #load(container, { onReady, onClick, onHidden }) {
     const echarts = await import('../../vendor/echarts/echarts.esm.min.js');
     if (this.#signal.aborted) return;
     this.#chart = echarts.init(container);
     this.#chart.on('click', (event) => onClick?.(event.name));
+    this.#chart.on('legendselectchanged', () => onHidden?.());
     this.#chart.on('datazoom', () => {
       this.#zoom = zoomOf(this.#option.dataZoom?.[0]);
     });
@@ -88,6 +94,21 @@ export class ChartSurface {
   pointNowhere() {
     this.#chart?.dispatchAction({ type: 'hideTip' });
     this.#chart?.dispatchAction({ type: 'updateAxisPointer', currTrigger: 'leave' });
+  }
+
+  /** The ids of the series that the reader has hidden. @returns {Set<string>} */
+  get hidden() {
+    return hiddenSeries(this.#option);
+  }
+
+  /**
+   * Hides a series that is shown, and shows one that is hidden.
+   *
+   * @param {string} id
+   */
+  toggle(id) {
+    const name = this.#option.series?.find((/** @type {any} */ one) => one.id === id)?.name;
+    if (name) this.#chart?.dispatchAction({ type: 'legendToggleSelect', name });
   }
 
   /** @returns {any} What is drawn, with what the reader has changed of it. */
@@ -155,14 +176,24 @@ function boundsOf({ xAxis: { min, max } = {} }) {
 }
 
 /**
+ * Returns the ids of the series that the reader has hidden.
+ *
+ * @param {any} option
+ * @returns {Set<string>}
+ */
+function hiddenSeries({ legend, series = [] }) {
+  const selected = legend?.[0]?.selected ?? {};
+  return new Set(series.filter((/** @type {any} */ { name }) => selected[name] === false).map((/** @type {any} */ { id }) => id));
+}
+
+/**
  * Returns which series the reader has hidden, by their names in another language; null if all are shown.
  *
  * @param {any} before
  * @param {any} after
  */
 function renamed(before, after) {
-  const selected = before.legend?.[0]?.selected ?? {};
-  const hidden = new Set(before.series.filter((/** @type {any} */ { name }) => selected[name] === false).map((/** @type {any} */ { id }) => id));
+  const hidden = hiddenSeries(before);
   if (hidden.size === 0) return null;
   return Object.fromEntries(after.series.map((/** @type {any} */ { id, name }) => [name, !hidden.has(id)]));
 }

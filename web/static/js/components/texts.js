@@ -26,7 +26,8 @@ export const texts = {
   rangeHoursLong: { en: { one: 'The last {count} hour', other: 'The last {count} hours' }, zh: '最近 {count} 小时' },
 
   chart: { en: 'chart', zh: '图表' },
-  chartKeys: { en: 'Arrow keys: values. + and −: zoom. 0: everything. Esc: leave.', zh: '方向键：逐点查看；+ −：缩放；0：全部；Esc：退出。' },
+  series: { en: 'Series: hide or show', zh: '数据系列：隐藏或显示' },
+  chartKeys: { en: '← →: values; + −: zoom; 0: everything; Esc: leave', zh: '← →：逐点查看；+ −：缩放；0：全部；Esc：退出' },
   rowKeys: { en: 'Arrow keys go from row to row.', zh: '使用方向键逐行移动。' },
   asTable: { en: 'Table', zh: '表格' },
   asTableHint: { en: 'Show the values of the chart as a table', zh: '以表格显示图表中的数值' },

@@ -1,13 +1,18 @@
 // @ts-check
 import { drawable } from '../model/drawable.js';
+import { textSize } from './chart-style.js';
 import { texts } from './texts.js';
 
 /**
  * @typedef {import('../model/thresholds.js').Threshold} Threshold
+ * @typedef {import('../model/protocol.js').Severity} Severity
  * @typedef {import('../model/protocol.js').TypeSpec} TypeSpec
  * @typedef {import('./palette.js').Palette} Palette
  * @typedef {import('../locale/locale.js').Locale} Locale
  */
+
+/** The lines of severities differ by their dashes as well, for those who see no colours. @type {Record<Severity, [number, number]>} */
+const dashes = { critical: [9, 3], warning: [5, 4], info: [2, 3] };
 
 /**
  * Returns the series of a chart that shows thresholds as dashed lines across it. Its points are not seen: they make the
@@ -32,10 +37,11 @@ export function thresholdLines(thresholds, { spec, palette, locale, at }) {
       animation: false,
       data: thresholds.map((one) => ({
         yAxis: drawable(one.threshold),
-        lineStyle: { color: palette[one.severity], type: /** @type {const} */ ('dashed'), width: 1 },
+        lineStyle: { color: palette[one.severity], type: dashes[one.severity], width: 1 },
         label: {
           position: /** @type {const} */ ('insideStartTop'),
           color: palette.inkSoft,
+          fontSize: textSize(palette),
           // Readable where a line passes behind it.
           backgroundColor: palette.surface,
           padding: /** @type {[number, number]} */ ([1, 4]),

@@ -87,7 +87,7 @@ export class DeviceChart {
     const { locale } = this.#session;
     this.#surface.draw({
       ...timeChart(palette),
-      grid: { left: 4, right: 26, top: spec?.unit ? 26 : 14, bottom: 26, outerBoundsMode: 'same', outerBoundsContain: 'axisLabel' },
+      grid: { left: 4, right: 26, top: spec?.unit ? 10 + 16 * palette.scale : 14, bottom: 26, outerBoundsMode: 'same', outerBoundsContain: 'axisLabel' },
       tooltip: { trigger: 'axis', ...tooltipStyle(palette), formatter: (/** @type {any} */ items) => this.#tooltip(items) },
       xAxis: { ...timeAxis(palette, locale, to - from), min: from, max: to },
       yAxis: { ...valueAxis(palette, spec?.unit ?? '', (value) => locale.tick(value, spec)), ...(spec?.states && { ...stateBounds(spec.states), interval: 1 }) },

@@ -1,6 +1,7 @@
 // @ts-check
 import { ChartKeyboard } from '../../components/chart-keyboard.js';
-import { stateBounds, timeAxis, timeChart, valueAxis, zoom } from '../../components/chart-style.js';
+import { ChartLegend } from '../../components/chart-legend.js';
+import { stateBounds, textSize, timeAxis, timeChart, valueAxis, zoom } from '../../components/chart-style.js';
 import { ChartSurface } from '../../components/chart-surface.js';
 import { currentPalette } from '../../components/palette.js';
 import { thresholdLines } from '../../components/threshold-lines.js';
@@ -27,7 +28,7 @@ import { texts } from './texts.js';
 /** The device counts stay in the lowest part of the chart, under the lines. */
 const countsShare = 4;
 
-/** Below this width, in pixels, the legend does not repeat the type, which is marked above the chart anyway. */
+/** Below this width, in pixels at the usual size of text, the legend does not repeat the type, which is marked above the chart anyway. */
 const roomForNames = 560;
 
 /**
@@ -38,22 +39,26 @@ export class AggregatedChart {
   #container;
   #surface;
   #keyboard;
+  #legend;
   #session;
   #palette;
   /** @type {AggregatedView} */
   #view = { points: [], spec: undefined, step: 30_000, range: '' };
 
   /**
-   * @param {HTMLElement} container
-   * @param {HTMLElement} speaker A live region, for what the keyboard comes to.
+   * @param {object} parts
+   * @param {HTMLElement} parts.container
+   * @param {HTMLElement} parts.legend
+   * @param {HTMLElement} parts.speaker A live region, for what the keyboard comes to.
    * @param {Session} session
    * @param {AbortSignal} signal
    */
-  constructor(container, speaker, session, signal) {
+  constructor({ container, legend, speaker }, session, signal) {
     this.#container = container;
     this.#session = session;
     this.#palette = currentPalette();
-    this.#surface = new ChartSurface(container, { onReady: () => this.#draw() }, signal);
+    this.#surface = new ChartSurface(container, { onReady: () => this.#draw(), onHidden: () => this.#showLegend() }, signal);
+    this.#legend = new ChartLegend(legend, (id) => this.#surface.toggle(id), signal);
     this.#keyboard = new ChartKeyboard(container, session, { surface: this.#surface, rows: () => this.rows, speaker }, signal);
   }
 
@@ -95,21 +100,12 @@ export class AggregatedChart {
   /** @param {boolean} [same] that it shows the same as before, in another language or theme. */
   #draw(same = false) {
     const palette = this.#palette;
-    const narrow = this.#narrow;
     const length = this.#view.points.length * this.#view.step;
     this.#surface.draw({
       ...timeChart(palette),
-      grid: { left: 4, right: 4, top: 34, bottom: 26, outerBoundsMode: 'same', outerBoundsContain: 'axisLabel' },
-      legend: {
-        top: 2,
-        right: 0,
-        itemWidth: narrow ? 14 : 22,
-        itemHeight: 9,
-        itemGap: narrow ? 8 : 16,
-        textStyle: { color: palette.inkSoft, fontSize: narrow ? 11 : 12 },
-        inactiveColor: palette.line,
-        data: this.#legend(),
-      },
+      grid: { left: 4, right: 4, top: this.#unit ? 10 + 16 * palette.scale : 14, bottom: 26, outerBoundsMode: 'same', outerBoundsContain: 'axisLabel' },
+      // Only to hide series: the one that is seen is made of buttons, for the keyboard.
+      legend: { show: false },
       tooltip: { trigger: 'axis', ...tooltipStyle(palette), formatter: (/** @type {any} */ items) => this.#tooltip(items) },
       xAxis: { ...timeAxis(palette, this.#session.locale, length), ...this.#timeBounds() },
       yAxis: [
@@ -119,19 +115,20 @@ export class AggregatedChart {
           type: 'value',
           min: 0,
           splitLine: { show: false },
-          axisLabel: { color: palette.inkSoft, formatter: (/** @type {number} */ value) => this.#countTick(value) },
+          axisLabel: { color: palette.inkSoft, fontSize: textSize(palette), formatter: (/** @type {number} */ value) => this.#countTick(value) },
           ...this.#countBounds(),
         },
       ],
       dataZoom: zoom(palette),
       series: [...mergeSeries(this.#series(), this.#data()), this.#thresholds()],
     }, same);
+    this.#showLegend();
     this.#keyboard.update();
   }
 
-  /** Lines have no mark in the legend, as they have none in the chart. */
-  #legend() {
-    return this.#series().flatMap(({ name, type }) => (name ? { name, itemStyle: { opacity: type === 'line' ? 0 : 1 } } : []));
+  #showLegend() {
+    const { hidden } = this.#surface;
+    this.#legend.show(this.#series().flatMap(({ id, name }) => (name ? { id, name, hidden: hidden.has(id) } : [])));
   }
 
   /** What the axis counts in; that of named states is in their names. */
@@ -170,7 +167,7 @@ export class AggregatedChart {
   }
 
   get #narrow() {
-    return this.#container.clientWidth < roomForNames;
+    return this.#container.clientWidth < roomForNames * this.#palette.scale;
   }
 
   /** The series without their data; #data returns that. */

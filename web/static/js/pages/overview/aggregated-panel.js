@@ -48,7 +48,9 @@ export class AggregatedPanel {
     const { address, preferences } = session;
     this.#session = session;
     this.#container = find(panel, '#aggregated-chart', HTMLElement);
-    this.#chart = new AggregatedChart(this.#container, find(panel, '#aggregated-speaker', HTMLElement), session, signal);
+    const legend = find(panel, '#aggregated-legend', HTMLElement);
+    const speaker = find(panel, '#aggregated-speaker', HTMLElement);
+    this.#chart = new AggregatedChart({ container: this.#container, legend, speaker }, session, signal);
     this.#table = new ChartTable(panel, session, { name: 'chart-as', values: () => this.#values }, signal);
     this.#tiles = new TypeTiles(root, find(panel, '#type-tiles', HTMLElement), session, (chart) => {
       preferences.deviceType = chart;

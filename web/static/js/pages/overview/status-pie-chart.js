@@ -68,7 +68,7 @@ export class StatusPieChart {
           label: { show: false },
           labelLine: { show: false },
           emphasis: { scaleSize: 3 },
-          itemStyle: { borderColor: palette.surface, borderWidth: 2 },
+          itemStyle: { borderColor: palette.ring, borderWidth: 2 },
           data: this.#data(),
         },
       ],
