@@ -41,8 +41,7 @@ func (v *localView) addState(s *iot.DeviceState, traces *traces) bool {
 		return false
 	}
 	own := *s
-	// The processor goes on changing these, and the live view does not need them.
-	own.Past, own.Clock, own.Conditions = nil, nil, nil
+	own.Past, own.Clock = nil, nil // The processor goes on changing them, and the live view does not need them.
 	v.batch.States = append(v.batch.States, own)
 	v.unwritten[s.Latest.ID] = s
 	if ctx := traces.context(s.Latest.ID); trace.SpanContextFromContext(ctx).IsSampled() {
