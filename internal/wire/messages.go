@@ -227,6 +227,4 @@ type Alert struct {
 	Onset      time.Time    `json:"onset"`
 	Timestamp  time.Time    `json:"timestamp"`
 	Historical bool         `json:"historical,omitempty"`
-	// Reason is why the alert has cleared, empty if a reading was the reason.
-	Reason iot.ClearReason `json:"reason,omitempty"`
 }
