@@ -136,10 +136,6 @@ func StatePosition(data []byte) (iot.Position, bool) {
 	return p, ok
 }
 
-// HasAlerts reports whether a state has alerts, without decoding it. A text within the state cannot look like the key,
-// because its quotes are escaped.
-func HasAlerts(data []byte) bool { return bytes.Contains(data, []byte(`,"alerts":`)) }
-
 func (d *Decoder) stateGeneral(data []byte) (iot.DeviceState, error) {
 	var m deviceState
 	if err := json.Unmarshal(data, &m); err != nil {

@@ -36,8 +36,8 @@ type TailOptions struct {
 	// Sink is called with the decoded records, those of each partition in order. It is called from one goroutine; while it blocks,
 	// nothing is read. It must not keep the slices after it has returned.
 	Sink func(view.Batch)
-	// LocalProcessor means that a processor in this process gives states without alerts to the live view directly; see
-	// processor.Options.LocalView. The tail leaves such states out once it has caught up.
+	// LocalProcessor means that a processor in this process gives states to the live view directly; see processor.Options.LocalView.
+	// The tail leaves states out once it has caught up.
 	LocalProcessor bool
 	// Undecodable is called for each record that cannot be decoded and is skipped. It must not block; nil ignores the calls.
 	Undecodable func(topic string)
@@ -272,7 +272,7 @@ func (t *Tail) deliver(fetches kgo.Fetches, unread map[int32]int64) {
 func (t *Tail) add(batch *view.Batch, r *kgo.Record) error {
 	switch r.Topic {
 	case t.Topics.States:
-		if t.LocalProcessor && t.isCaughtUp() && !wire.HasAlerts(r.Value) {
+		if t.LocalProcessor && t.isCaughtUp() {
 			return nil
 		}
 		state, err := t.decoder.DeviceState(r.Value)

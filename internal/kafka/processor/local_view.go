@@ -15,8 +15,8 @@ import (
 // with the others. Without this, every reading of a device would write a state in a batch of its own. With few devices such batches
 // were half of all data on the disk.
 //
-// The live view may get uncommitted states because it compares positions. States with alerts and final windows are always written
-// to the log at once: the processor goes on changing the alerts, so they cannot be shared.
+// The live view may get uncommitted states because it compares positions. Alert events and final windows are always written to the log
+// at once.
 type localView struct {
 	apply  func(view.Batch)
 	topic  string
@@ -34,21 +34,17 @@ func newLocalView(apply func(view.Batch), topic string, tracer trace.Tracer) *lo
 	return &localView{apply: apply, topic: topic, tracer: tracer, unwritten: make(map[iot.DeviceID]*iot.DeviceState)}
 }
 
-// addState adds a state to the next batch. It returns false for a state that must be written to the log at once.
-func (v *localView) addState(s *iot.DeviceState, traces *traces) bool {
-	if len(s.Alerts) > 0 {
-		delete(v.unwritten, s.Latest.ID)
-		return false
-	}
+// addState adds a state to the next batch.
+func (v *localView) addState(s *iot.DeviceState, traces *traces) {
 	own := *s
-	own.Past, own.Clock = nil, nil // The processor goes on changing them, and the live view does not need them.
+	own.Alerts = slices.Clone(s.Alerts) // The processor goes on changing them.
+	own.Past, own.Clock = nil, nil      // Likewise, and the live view does not need them.
 	v.batch.States = append(v.batch.States, own)
 	v.unwritten[s.Latest.ID] = s
 	if ctx := traces.context(s.Latest.ID); trace.SpanContextFromContext(ctx).IsSampled() {
 		_, span := v.tracer.Start(ctx, "process "+v.topic, trace.WithSpanKind(trace.SpanKindConsumer), kafka.TopicAttributes(v.topic, "process"))
 		v.batch.Traced = append(v.batch.Traced, view.Traced{Device: s.Latest.ID, Span: span})
 	}
-	return true
 }
 
 // addSummary adds the summary of a window in progress to the next batch.

@@ -65,9 +65,11 @@ func (o *output) Alert(a *iot.Alert) {
 // State implements process.Output. States are collected in batches, because there are more of them than of any other output. The
 // caller must call flush after the last.
 func (o *output) State(s *iot.DeviceState) {
-	if o.localView == nil || !o.localView.addState(s, o.traces) {
-		o.write(s)
+	if o.localView != nil {
+		o.localView.addState(s, o.traces)
+		return
 	}
+	o.write(s)
 }
 
 func (o *output) write(s *iot.DeviceState) {

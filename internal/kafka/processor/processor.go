@@ -63,9 +63,9 @@ type Options struct {
 	// offsets. The processor then processes the same readings again and writes the same outputs. On a Kafka cluster, in contrast,
 	// a committed offset that is older than a state was restored from a backup or set back.
 	TornCommits bool
-	// LocalView gets states without alerts, and windows in progress, as soon as they change, for a live view in this process. The
-	// tail of that view must have feed.TailOptions.LocalProcessor set. LocalView must not block for long, and must not keep the
-	// slices of the batch. If it is nil, the live view reads everything from the log.
+	// LocalView gets states and windows in progress as soon as they change, for a live view in this process. The tail of that view
+	// must have feed.TailOptions.LocalProcessor set. LocalView must not block for long, and must not keep the slices of the batch.
+	// If it is nil, the live view reads everything from the log.
 	LocalView func(view.Batch)
 	Logger    *slog.Logger
 	// Tracer creates spans for readings that belong to a sampled trace; nil for none.
