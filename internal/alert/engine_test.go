@@ -26,6 +26,24 @@ func catalog(t testing.TB) *iot.Catalog {
 
 var high = iot.Rule{Name: "temperature_high", Selector: iot.Selector{Type: iot.Temperature}, Severity: iot.Warning, Condition: iot.Condition{Threshold: 28, Hysteresis: 0.5}}
 
+// emit is an alert.Output that passes events on. No rule may be suspended.
+type emit func(*iot.Alert)
+
+func (e emit) Alert(a *iot.Alert) { e(a) }
+
+func (e emit) Suspended(device iot.DeviceID, rule, reason string) {
+	panic(fmt.Sprintf("%s suspended on %s: %s", rule, device, reason))
+}
+
+// evaluate has the engine evaluate a reading of a device that is not registered.
+func evaluate(e *alert.Engine, states *iot.RuleStates, r *iot.Reading, out alert.Output) {
+	e.Evaluate(setOf(e, r), states, r, out)
+}
+
+func setOf(e *alert.Engine, r *iot.Reading) *alert.Set {
+	return e.Select(new(alert.Selection), "", nil, r)
+}
+
 // play feeds one device values a second apart and returns the events as "second:transition". A value of "off" is a
 // reading with status offline.
 func play(t *testing.T, rules []iot.Rule, script string) []string {
@@ -34,13 +52,13 @@ func play(t *testing.T, rules []iot.Rule, script string) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var states []iot.AlertState
+	var states iot.RuleStates
 	var events []string
 	for second, word := range strings.Fields(script) {
 		r := reading(second, word)
-		states = engine.Evaluate(states, &r, func(a *iot.Alert) {
+		evaluate(engine, &states, &r, emit(func(a *iot.Alert) {
 			events = append(events, fmt.Sprintf("%d:%s:%s", second, a.Rule, a.Transition))
-		})
+		}))
 	}
 	return events
 }
@@ -98,14 +116,14 @@ func TestMessageIsWordedAsDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := reading(0, "28.1")
-	engine.Evaluate(nil, &r, func(a *iot.Alert) {
+	evaluate(engine, new(iot.RuleStates), &r, emit(func(a *iot.Alert) {
 		if want := "温度超过阈值: 28.1°C > 28°C"; a.Message != want {
 			t.Errorf("got %q, want %q", a.Message, want)
 		}
 		if want := iot.AlertID("temperature_high", "device_042", epoch); a.ID != want {
 			t.Errorf("got id %s, want %s, derived from rule, device and onset", a.ID, want)
 		}
-	})
+	}))
 }
 
 func TestSilenceRaisesTheOfflineAlertOnce(t *testing.T) {
@@ -114,44 +132,34 @@ func TestSilenceRaisesTheOfflineAlertOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	var events []iot.Alert
-	emit := func(a *iot.Alert) { events = append(events, *a) }
+	out := emit(func(a *iot.Alert) { events = append(events, *a) })
 	r, onset := reading(0, "20"), epoch.Add(15*time.Second)
-	states := engine.RaiseOffline(nil, &r, onset, emit)
-	states = engine.RaiseOffline(states, &r, onset.Add(time.Second), emit)
+	var states iot.RuleStates
+	engine.RaiseOffline(&states, &r, onset, out)
+	engine.RaiseOffline(&states, &r, onset.Add(time.Second), out)
 	back := reading(60, "20")
-	states = engine.Evaluate(states, &back, emit)
-	if len(events) != 2 || len(states) != 0 {
-		t.Fatalf("got %d events and %d states, want raised, cleared and nothing left", len(events), len(states))
+	evaluate(engine, &states, &back, out)
+	if len(events) != 2 || len(states.Alerts) != 0 {
+		t.Fatalf("got %d events and %d states, want raised, cleared and nothing left", len(events), len(states.Alerts))
 	}
 	if events[0].Transition != iot.Raised || !events[0].Onset.Equal(onset) || events[1].Transition != iot.Cleared || events[1].ID != events[0].ID {
 		t.Errorf("got %+v", events)
 	}
 }
 
-func TestAnAlertOfARemovedRuleIsCleared(t *testing.T) {
-	before, _ := alert.New([]iot.Rule{high}, catalog(t))
-	after, _ := alert.New(nil, catalog(t))
-	hot := reading(0, "30")
-	states := before.Evaluate(nil, &hot, func(*iot.Alert) {})
-	var got []iot.Transition
-	hot = reading(1, "30")
-	states = after.Evaluate(states, &hot, func(a *iot.Alert) { got = append(got, a.Transition) })
-	if len(states) != 0 || !slices.Equal(got, []iot.Transition{iot.Cleared}) {
-		t.Errorf("got %v and %d states left, want the alert cleared", got, len(states))
-	}
-}
-
 func TestAnOldViolationIsHistory(t *testing.T) {
 	engine, _ := alert.New([]iot.Rule{high}, catalog(t))
 	var events []iot.Alert
-	emit := func(a *iot.Alert) { events = append(events, *a) }
+	out := emit(func(a *iot.Alert) { events = append(events, *a) })
 	hot := reading(10, "30")
-	states := engine.Evaluate(nil, &hot, emit)
+	var states iot.RuleStates
+	evaluate(engine, &states, &hot, out)
 
 	before, during := reading(5, "31"), reading(12, "31")
-	run := engine.EvaluatePast(nil, states, &before, epoch, time.Second, emit)
-	run = engine.EvaluatePast(run, states, &during, epoch, time.Second, emit)
-	engine.EndPast(run, emit)
+	set := setOf(engine, &hot)
+	run := engine.EvaluatePast(set, nil, &states, &before, epoch, time.Second, out)
+	run = engine.EvaluatePast(set, run, &states, &during, epoch, time.Second, out)
+	engine.EndPast(run, out)
 	if len(events) != 2 {
 		t.Fatalf("got %d events, want the raised one and one historical: a reading within the open alert is part of it", len(events))
 	}
@@ -191,11 +199,11 @@ func TestRaisedAndClearedAlternate(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		var states []iot.AlertState
+		var states iot.RuleStates
 		open, seen := "", map[string]bool{}
 		for second, value := range rapid.SliceOfN(rapid.SampledFrom([]string{"20", "27.8", "29"}), 1, 60).Draw(t, "values") {
 			r := reading(second, value)
-			states = engine.Evaluate(states, &r, func(a *iot.Alert) {
+			evaluate(engine, &states, &r, emit(func(a *iot.Alert) {
 				switch {
 				case a.Transition == iot.Raised && open == "" && !seen[a.ID]:
 					open, seen[a.ID] = a.ID, true
@@ -204,7 +212,7 @@ func TestRaisedAndClearedAlternate(t *testing.T) {
 				default:
 					t.Fatalf("second %d: got %s of %s while %q is open", second, a.Transition, a.ID, open)
 				}
-			})
+			}))
 		}
 	})
 }
@@ -215,11 +223,11 @@ func BenchmarkEvaluate(b *testing.B) {
 		b.Fatal(err)
 	}
 	r := reading(0, "25")
-	var states []iot.AlertState
-	emit := func(*iot.Alert) {}
+	var states iot.RuleStates
+	var out alert.Output = emit(func(*iot.Alert) {})
 	b.ReportAllocs()
 	for b.Loop() {
-		states = engine.Evaluate(states, &r, emit)
+		engine.Evaluate(engine.Plain(r.Type), &states, &r, out)
 	}
 }
 
@@ -231,11 +239,12 @@ func TestARunOfThePastIsOfOneType(t *testing.T) {
 		t.Fatal(err)
 	}
 	var events []string
-	emit := func(a *iot.Alert) { events = append(events, a.Rule) }
+	out := emit(func(a *iot.Alert) { events = append(events, a.Rule) })
 	hot, wet := reading(0, "40"), reading(1, "90")
 	wet.Type = iot.Humidity
-	run := engine.EvaluatePast(nil, nil, &hot, epoch, time.Second, emit)
-	run = engine.EvaluatePast(run, nil, &wet, epoch, time.Second, emit)
+	var states iot.RuleStates
+	run := engine.EvaluatePast(setOf(engine, &hot), nil, &states, &hot, epoch, time.Second, out)
+	run = engine.EvaluatePast(setOf(engine, &wet), run, &states, &wet, epoch, time.Second, out)
 	if run == nil || len(run.Alerts) != 1 || run.Alerts[0].Rule != damp.Name || !slices.Equal(events, []string{high.Name}) {
 		t.Errorf("got run %+v and events %q, want the run of the first type ended", run, events)
 	}

@@ -7,13 +7,13 @@ import (
 	"iotmon/internal/iot"
 )
 
-// EvaluatePast adds a past reading, appended at the given time, to a run and returns the new run, nil if no rule is
-// violated in it. It calls emit with one historical event for each past alert once that is over. states are the device's
-// live alerts: a reading within an open one belongs to that alert and is ignored for its rule.
+// EvaluatePast adds a past reading, appended at the given time, to a run and returns the new run, nil if no rule remembers
+// anything of it. It passes one historical event for each past alert to out when the alert is over. live is what the rules remember of
+// the device at present: a reading within an open alert belongs to that alert and is ignored for its rule.
 //
 // The readings of a run come oldest first or newest first. A reading out of order by at most disorder is ignored, like a
 // live one; any other ends the run and begins a new one.
-func (e *Engine) EvaluatePast(run *iot.PastRun, states []iot.AlertState, r *iot.Reading, appended time.Time, disorder time.Duration, emit func(*iot.Alert)) *iot.PastRun {
+func (e *Engine) EvaluatePast(set *Set, run *iot.PastRun, live *iot.RuleStates, r *iot.Reading, appended time.Time, disorder time.Duration, out Output) *iot.PastRun {
 	if r.Quality == iot.Bad {
 		return run
 	}
@@ -22,43 +22,71 @@ func (e *Engine) EvaluatePast(run *iot.PastRun, states []iot.AlertState, r *iot.
 			run.Arrived = appended
 			return run
 		}
-		e.EndPast(run, emit)
+		e.EndPast(run, out)
 		run = nil
 	}
-	rules := e.byType[r.Type]
-	if run != nil && hasOtherRules(run.Alerts, rules) {
-		e.EndPast(run, emit)
+	if run != nil && set.hasOtherRules(&run.RuleStates) {
+		e.EndPast(run, out)
 		run = nil
 	}
 	if run == nil {
-		if !slices.ContainsFunc(rules, func(rule iot.Rule) bool { return rule.Violated(r.Value) }) {
+		if !set.remembers && !set.violatedBy(r.Value) {
 			return nil
 		}
 		run = &iot.PastRun{Last: r.Time}
 	}
-	for i := range rules {
-		if open := find(states, rules[i].Name); open >= 0 && isPartOf(r, states[open].Raised) {
-			continue
-		}
-		run.Alerts = e.evaluate(run.Alerts, &rules[i], r, func(event *iot.Alert) {
-			if event.Transition == iot.Cleared {
-				emitPast(run, event, event.Time, emit)
-			}
-		})
-	}
+	set.evaluatePast(run, live, r, out)
 	run.Last, run.Arrived = r.Time, appended
-	if len(run.Alerts) == 0 {
+	if len(run.Alerts)+len(run.Conditions) == 0 {
 		return nil
 	}
 	return run
 }
 
-// hasOtherRules reports whether states contains other rules than these, because the device had another type before. The run
-// then ends: otherwise the state of a device that changes its type often would grow without bound.
-func hasOtherRules(states []iot.AlertState, rules []iot.Rule) bool {
-	return slices.ContainsFunc(states, func(s iot.AlertState) bool {
-		return !slices.ContainsFunc(rules, func(rule iot.Rule) bool { return rule.Name == s.Rule })
-	})
+// evaluatePast evaluates the rules on the next reading of a run.
+func (set *Set) evaluatePast(run *iot.PastRun, live *iot.RuleStates, r *iot.Reading, out Output) {
+	events := pastOutput{Output: out, run: run}
+	for i := range set.rules {
+		rule := &set.rules[i]
+		if open := find(live.Alerts, rule.Name); open >= 0 && isPartOf(r, live.Alerts[open].Raised) {
+			continue
+		}
+		verdict := judge(&rule.Condition, r.Value)
+		if rule.step != nil {
+			var ok bool
+			if verdict, ok = rule.run(&run.RuleStates, live, r, run.Backward, out); !ok {
+				continue
+			}
+		}
+		set.advance(&run.RuleStates, rule, verdict, r, &events)
+	}
+}
+
+// pastOutput turns the cleared events of a run into historical ones. Raised ones are not published.
+type pastOutput struct {
+	Output
+	run *iot.PastRun
+}
+
+func (o *pastOutput) Alert(event *iot.Alert) {
+	if event.Transition == iot.Cleared {
+		emitPast(o.run, event, event.Time, o.Output)
+	}
+}
+
+// violatedBy reports whether the value violates a threshold.
+func (set *Set) violatedBy(value float64) bool {
+	return slices.ContainsFunc(set.rules, func(rule compiled) bool { return rule.step == nil && rule.Violated(value) })
+}
+
+// hasOtherRules reports whether a run has states of other rules than these, because the device had another type, or the rules
+// were others, before. The run then ends: otherwise the state of a device that changes its type often would grow without bound.
+func (set *Set) hasOtherRules(run *iot.RuleStates) bool {
+	return slices.ContainsFunc(run.Alerts, func(s iot.AlertState) bool { return set.retired(&s) != "" }) ||
+		slices.ContainsFunc(run.Conditions, func(s iot.ConditionState) bool {
+			rule := set.find(s.Rule)
+			return rule == nil || rule.Kind != s.Condition
+		})
 }
 
 // inOrder reports whether a reading at the given time continues the run in its order. The second reading of a run decides
@@ -66,8 +94,21 @@ func hasOtherRules(states []iot.AlertState, rules []iot.Rule) bool {
 func inOrder(run *iot.PastRun, at time.Time) bool {
 	if !run.Forward && !run.Backward {
 		run.Forward, run.Backward = at.After(run.Last), at.Before(run.Last)
+		if run.Backward {
+			turn(run)
+		}
 	}
 	return run.Forward && at.After(run.Last) || run.Backward && at.Before(run.Last)
+}
+
+// turn makes the points of a run that has just become a backward one those of such a run; see iot.ConditionPoint.
+func turn(run *iot.PastRun) {
+	for i := range run.Conditions {
+		points := run.Conditions[i].Points
+		for j := range points {
+			points[j].At = -points[j].At
+		}
+	}
 }
 
 // isPartOf reports whether a reading is not older than the onset of an open alert.
@@ -75,18 +116,18 @@ func isPartOf(r *iot.Reading, raised *iot.Alert) bool {
 	return raised != nil && !raised.Onset.After(r.Time)
 }
 
-// EndPast ends a run and calls emit for its alerts.
-func (e *Engine) EndPast(run *iot.PastRun, emit func(*iot.Alert)) {
+// EndPast ends a run and passes its alerts to out.
+func (e *Engine) EndPast(run *iot.PastRun, out Output) {
 	for i := range run.Alerts {
 		if raised := run.Alerts[i].Raised; raised != nil {
-			emitPast(run, raised, run.Last, emit)
+			emitPast(run, raised, run.Last, out)
 		}
 	}
 }
 
 // emitPast emits the historical event of a past alert. found is the raised event in the run, end the time of the reading
 // that ended the alert.
-func emitPast(run *iot.PastRun, found *iot.Alert, end time.Time, emit func(*iot.Alert)) {
+func emitPast(run *iot.PastRun, found *iot.Alert, end time.Time, out Output) {
 	event := *found
 	event.Time = end
 	if run.Backward {
@@ -95,57 +136,75 @@ func emitPast(run *iot.PastRun, found *iot.Alert, end time.Time, emit func(*iot.
 	event.ID = iot.HistoricalAlertID(event.Rule, event.DeviceID, event.Onset)
 	event.Transition = iot.Cleared
 	event.Historical = true
-	emit(&event)
+	out.Alert(&event)
 }
 
-// JoinPast ends a run and transfers its violations to the live states: r is the first live reading after the run, and
-// newer. A rule that r violates too keeps its onset from the run. For the other rules the past alert is over and emitted.
-// Call Evaluate with the returned states and r.
-func (e *Engine) JoinPast(run *iot.PastRun, states []iot.AlertState, r *iot.Reading, emit func(*iot.Alert)) []iot.AlertState {
-	rules := e.byType[r.Type]
+// JoinPast ends a run and transfers it to the live states: r is the first live reading after the run, and newer. Conditions
+// continue with what they remember of the run. A rule that r violates too keeps its onset from the run. For the other rules the
+// past alert is over and emitted. Call Evaluate with the states and r.
+func (e *Engine) JoinPast(set *Set, run *iot.PastRun, live *iot.RuleStates, r *iot.Reading, out Output) {
+	if !run.Backward && run.Last.Before(r.Time) {
+		joinConditions(run, live)
+	}
 	for i := range run.Alerts {
 		s := &run.Alerts[i]
-		rule := slices.IndexFunc(rules, func(rule iot.Rule) bool { return rule.Name == s.Rule })
-		goesOn := rule >= 0 && !run.Backward && r.Quality != iot.Bad && rules[rule].Violated(r.Value) && find(states, s.Rule) < 0
+		rule := set.find(s.Rule)
+		goesOn := rule != nil && set.retired(s) == "" && !run.Backward && r.Quality != iot.Bad && find(live.Alerts, s.Rule) < 0 &&
+			rule.wouldViolate(live, r)
 		switch {
 		case goesOn && s.Raised != nil:
-			states = append(states, iot.AlertState{Rule: s.Rule, Onset: s.Raised.Onset})
+			live.Alerts = append(live.Alerts, iot.AlertState{Rule: s.Rule, Condition: s.Condition, Onset: s.Raised.Onset})
 		case goesOn:
-			states = append(states, iot.AlertState{Rule: s.Rule, Onset: s.Onset})
+			live.Alerts = append(live.Alerts, iot.AlertState{Rule: s.Rule, Condition: s.Condition, Onset: s.Onset})
 		case s.Raised != nil:
-			emitPast(run, s.Raised, run.Last, emit)
+			emitPast(run, s.Raised, run.Last, out)
 		}
 	}
-	return states
 }
 
-// SetBack returns the states of a device whose clock was set back: open alerts stay open, and durations restart.
-func (e *Engine) SetBack(states []iot.AlertState) []iot.AlertState {
-	for i := range states {
-		states[i].Safe = time.Time{}
-		if states[i].Raised != nil && states[i].Rule != iot.RuleOffline {
-			states[i].Onset = time.Time{}
+// joinConditions replaces what conditions remember of the present by what they remember of a run of newer readings. A rule
+// whose alert is open remembers nothing of a run within that alert, and keeps what it has. A suspended rule stays suspended.
+func joinConditions(run *iot.PastRun, live *iot.RuleStates) {
+	for _, s := range run.Conditions {
+		i := findCondition(live, s.Rule)
+		switch {
+		case i < 0:
+			live.Conditions = append(live.Conditions, s)
+		case live.Conditions[i].Suspended == "":
+			live.Conditions[i] = s
 		}
 	}
-	return slices.DeleteFunc(states, func(s iot.AlertState) bool { return s.Raised == nil })
 }
 
-// ClockStepped returns the event that reports that the clock of the device of r was set back by the given duration; at is the
-// log's time. Its transition is Cleared, so it never opens an alert.
-func (e *Engine) ClockStepped(r *iot.Reading, back time.Duration, at time.Time) *iot.Alert {
-	back = back.Round(time.Second)
-	return &iot.Alert{
-		ID:         iot.AlertID(iot.RuleClock, r.ID, at),
-		Rule:       iot.RuleClock,
-		DeviceID:   r.ID,
-		DeviceType: r.Type,
-		Severity:   iot.Warning,
-		Transition: iot.Cleared,
-		Message:    "设备时钟落后: " + back.String(),
-		Value:      back.Seconds(),
-		Unit:       "s",
-		Location:   r.Location,
-		Onset:      at,
-		Time:       at,
+// wouldViolate reports whether the reading violates the rule, without changing what the rule remembers. It is false if that
+// cannot be determined.
+func (rule *compiled) wouldViolate(states *iot.RuleStates, r *iot.Reading) (violated bool) {
+	if rule.step == nil {
+		return rule.Violated(r.Value)
 	}
+	i := findCondition(states, rule.Name)
+	if i < 0 || states.Conditions[i].Suspended != "" {
+		return false
+	}
+	defer func() {
+		if recover() != nil { // Evaluate meets the same panic and suspends the rule.
+			violated = false
+		}
+	}()
+	verdict, _ := rule.step(&rule.Condition, slices.Clone(states.Conditions[i].Points), point(r.Time, r.Value, false))
+	return verdict == Violated
+}
+
+// SetBack changes the states of a device whose clock was set back: open alerts stay open, and durations and the memories of
+// conditions restart.
+func (e *Engine) SetBack(states *iot.RuleStates) {
+	for i := range states.Alerts {
+		s := &states.Alerts[i]
+		s.Safe = time.Time{}
+		if s.Raised != nil && s.Rule != iot.RuleOffline {
+			s.Onset = time.Time{}
+		}
+	}
+	states.Alerts = slices.DeleteFunc(states.Alerts, func(s iot.AlertState) bool { return s.Raised == nil })
+	states.Conditions = slices.DeleteFunc(states.Conditions, func(s iot.ConditionState) bool { return s.Suspended == "" })
 }

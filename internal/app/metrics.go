@@ -34,6 +34,7 @@ func (m processorMetrics) Processed(partition int32, counts process.Counts, lag 
 	m.consumer.Duplicates(counts.Duplicates)
 	m.consumer.Conflicts(counts.Conflicts)
 	m.consumer.Forgotten(counts.Forgotten)
+	m.consumer.Suspended(counts.Suspended)
 	if counts.SetBack > 0 {
 		m.consumer.SetBack()
 	}

@@ -11,6 +11,8 @@ import (
 // Device is the state of a device with the fleet's bookkeeping.
 type Device struct {
 	iot.DeviceState
+	// Rules belongs to the caller, who keeps there which rules watch the device. It is not part of the state.
+	Rules any
 	// dirty means that the state has changed since it was last published.
 	dirty bool
 	// forgotten means that the device was removed from the fleet.

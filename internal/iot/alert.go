@@ -61,8 +61,21 @@ type Alert struct {
 	// Historical marks a violation found in past readings: it is already over and notifies nobody. Onset is the time of the
 	// first violating reading, Time that of the first safe reading after it, or of the last reading received.
 	Historical bool
+	// Reason is why the alert has cleared, if not because of a reading.
+	Reason ClearReason
 	Position
 }
+
+// ClearReason is why an alert has cleared without a reading that is safe.
+type ClearReason string
+
+// The reasons for which an alert clears.
+const (
+	// NotSelected means that the rule was removed, or no longer selects the device.
+	NotSelected ClearReason = "not_selected"
+	// RuleChanged means that the rule has another condition.
+	RuleChanged ClearReason = "rule_changed"
+)
 
 // AlertID returns the id of the alert that rule raises for device with the given onset.
 func AlertID(rule string, device DeviceID, onset time.Time) string {
@@ -86,6 +99,8 @@ func (a *Alert) Open() bool { return a.Transition != Cleared }
 // Onset or Safe means that there is no such reading.
 type AlertState struct {
 	Rule string
+	// Condition is the kind of the rule's condition when it was evaluated last.
+	Condition ConditionKind
 	// Onset is the time of the first violating reading since the last safe one.
 	Onset time.Time
 	// Safe is the time of the first safe reading after the last violating one, while the alert waits to clear.
@@ -94,17 +109,44 @@ type AlertState struct {
 	Raised *Alert
 }
 
-// PastRun is the alert state of a run of past readings, such as a gateway's backlog, while they violate a rule. Durations
-// and hysteresis apply as they do to live readings, so a value that crosses a threshold a hundred times in an hour does not
-// become a hundred alerts.
+// ConditionState is what the condition of one rule remembers of one device. Its size is limited: see MaxConditionPoints.
+type ConditionState struct {
+	Rule      string
+	Condition ConditionKind
+	// Version is the version of the rule that was evaluated last.
+	Version int64
+	// Suspended is the reason why the rule is not evaluated on this device until the rule has another version; empty if it is
+	// evaluated.
+	Suspended string
+	// Points holds readings in the order in which they were evaluated. The kind of the condition determines which ones are kept.
+	Points []ConditionPoint
+}
+
+// ConditionPoint is a value and its time At in microseconds since 1970. At is negative in a run whose readings come newest
+// first, so it always grows.
+type ConditionPoint struct {
+	At    int64
+	Value float64
+}
+
+// RuleStates is all that the rules remember of one device.
+type RuleStates struct {
+	// Alerts holds one entry for each rule that is violated or whose alert is still open.
+	Alerts []AlertState
+	// Conditions holds one entry for each rule whose condition has a memory, and for each rule that is suspended.
+	Conditions []ConditionState
+}
+
+// PastRun is the state of a run of past readings, such as a gateway's backlog, while they violate a rule or a rule's condition
+// remembers them. Durations and hysteresis apply as they do to live readings, so a value that crosses a threshold a hundred
+// times in an hour does not become a hundred alerts.
 type PastRun struct {
 	// Last is the time of the reading that was evaluated last, Arrived the time at which it was appended to the log.
 	Last, Arrived time.Time
 	// Backward means that the readings come newest first, Forward oldest first; neither is known after a single reading.
 	Forward, Backward bool
-	// Alerts holds one entry for each rule that is violated, as AlertState does for the present. Raised holds an alert that
-	// has not been published.
-	Alerts []AlertState
+	// RuleStates is what the rules remember of the run. Unlike in the live states, the alert in Raised has not been published.
+	RuleStates
 }
 
 // compareAlerts orders by urgency, then by age, then by id: the order in which a summary lists alerts.

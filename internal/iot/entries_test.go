@@ -112,20 +112,29 @@ func TestRuleEntriesAreRefusedForWhatTheyHold(t *testing.T) {
 		change        func(*iot.RuleEntry)
 		field, reason string
 	}{
-		"no version":           {func(e *iot.RuleEntry) { e.Version = 0 }, "version", "at least 1"},
-		"no name":              {func(e *iot.RuleEntry) { e.Rule.Name = "" }, "alert_type", "missing"},
-		"another severity":     {func(e *iot.RuleEntry) { e.Rule.Severity = "fatal" }, "severity", "info, warning or critical"},
-		"a threshold of NaN":   {func(e *iot.RuleEntry) { e.Rule.Threshold = math.NaN() }, "threshold", "not a finite number"},
-		"negative hysteresis":  {func(e *iot.RuleEntry) { e.Rule.Hysteresis = -1 }, "hysteresis", "must not be negative"},
-		"a negative delay":     {func(e *iot.RuleEntry) { e.Rule.For = -1000 }, "for", "must be between 0"},
-		"an endless delay":     {func(e *iot.RuleEntry) { e.Rule.ClearFor = 32 * 24 * time.Hour }, "clear_for", "must be between 0"},
-		"deleted and more":     {func(e *iot.RuleEntry) { e.Deleted = true }, "deleted", "must be alone"},
-		"an area of nobody":    {func(e *iot.RuleEntry) { e.Rule.Area = "a//b" }, "area", "level 2"},
-		"a device of no name":  {func(e *iot.RuleEntry) { e.Rule.Devices = []iot.DeviceID{""} }, "device_id", "missing"},
-		"too many devices":     {func(e *iot.RuleEntry) { e.Rule.Devices = make([]iot.DeviceID, 1001) }, "devices", "more than 1000"},
-		"a label of no name":   {func(e *iot.RuleEntry) { e.Rule.Labels = map[string]string{"": "x"} }, "labels", "missing"},
-		"another condition":    {func(e *iot.RuleEntry) { e.Rule.Kind = "moon" }, "kind", "unknown condition"},
-		"a long text":          {func(e *iot.RuleEntry) { e.Rule.Text = strings.Repeat("x", 257) }, "text", "longer than 256"},
+		"no version":            {func(e *iot.RuleEntry) { e.Version = 0 }, "version", "at least 1"},
+		"no name":               {func(e *iot.RuleEntry) { e.Rule.Name = "" }, "alert_type", "missing"},
+		"another severity":      {func(e *iot.RuleEntry) { e.Rule.Severity = "fatal" }, "severity", "info, warning or critical"},
+		"a threshold of NaN":    {func(e *iot.RuleEntry) { e.Rule.Threshold = math.NaN() }, "threshold", "not a finite number"},
+		"negative hysteresis":   {func(e *iot.RuleEntry) { e.Rule.Hysteresis = -1 }, "hysteresis", "must not be negative"},
+		"a negative delay":      {func(e *iot.RuleEntry) { e.Rule.For = -1000 }, "for", "must be between 0"},
+		"an endless delay":      {func(e *iot.RuleEntry) { e.Rule.ClearFor = 32 * 24 * time.Hour }, "clear_for", "must be between 0"},
+		"deleted and more":      {func(e *iot.RuleEntry) { e.Deleted = true }, "deleted", "must be alone"},
+		"an area of nobody":     {func(e *iot.RuleEntry) { e.Rule.Area = "a//b" }, "area", "level 2"},
+		"a device of no name":   {func(e *iot.RuleEntry) { e.Rule.Devices = []iot.DeviceID{""} }, "device_id", "missing"},
+		"too many devices":      {func(e *iot.RuleEntry) { e.Rule.Devices = make([]iot.DeviceID, 1001) }, "devices", "more than 1000"},
+		"a label of no name":    {func(e *iot.RuleEntry) { e.Rule.Labels = map[string]string{"": "x"} }, "labels", "missing"},
+		"another condition":     {func(e *iot.RuleEntry) { e.Rule.Kind = "moon" }, "kind", "unknown condition"},
+		"a long text":           {func(e *iot.RuleEntry) { e.Rule.Text = strings.Repeat("x", 257) }, "text", "longer than 256"},
+		"a rise of nothing":     {func(e *iot.RuleEntry) { e.Rule.Condition = iot.Condition{Kind: iot.Rise, Within: time.Minute} }, "threshold", "must be positive"},
+		"a rise within no time": {func(e *iot.RuleEntry) { e.Rule.Condition = iot.Condition{Kind: iot.Rise, Threshold: 1} }, "within", "must be between 1s"},
+		"stuck with hysteresis": {func(e *iot.RuleEntry) {
+			e.Rule.Condition = iot.Condition{Kind: iot.Stuck, Hysteresis: 1, Within: time.Minute}
+		}, "threshold", "without a hysteresis"},
+		"a threshold in time": {func(e *iot.RuleEntry) { e.Rule.Within = time.Minute }, "within", "a threshold has none"},
+		"a fall below": {func(e *iot.RuleEntry) {
+			e.Rule.Condition = iot.Condition{Kind: iot.Fall, Threshold: 1, Below: true, Within: time.Minute}
+		}, "below", "only a threshold"},
 		"a type with a blank ": {func(e *iot.RuleEntry) { e.Rule.Type = " t" }, "device_type", "white space"},
 	} {
 		e := iot.RuleEntry{Version: 1, Rule: iot.Rule{Name: "high", Selector: iot.Selector{Type: iot.Temperature}, Severity: iot.Warning}}

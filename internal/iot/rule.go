@@ -1,6 +1,9 @@
 package iot
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // RuleOffline is the name of the rule that a silent or offline device violates. It has no condition.
 const RuleOffline = "device_offline"
@@ -56,17 +59,80 @@ type ConditionKind string
 const (
 	// Threshold is violated by a value beyond the threshold.
 	Threshold ConditionKind = ""
+	// Rise is violated by a value that exceeds the lowest value of the time Within before it by more than Threshold, Fall by one
+	// that is lower than the highest by more than Threshold. The precision of Within is a tenth of it: see ChangeSlots.
+	Rise ConditionKind = "rise"
+	Fall ConditionKind = "fall"
+	// Stuck is violated by a value that has differed by no more than Threshold from an earlier one for Within.
+	Stuck ConditionKind = "stuck"
 )
+
+// ChangeSlots is the number of slots into which Rise and Fall divide the time Within. They remember one value per slot, so a
+// value counts for a time between nine tenths of Within and all of it.
+const ChangeSlots = 10
+
+// MaxConditionPoints is the maximum length of ConditionState.Points.
+const MaxConditionPoints = ChangeSlots
 
 // Condition is what readings violate. Its fields mean what Kind says.
 type Condition struct {
 	Kind ConditionKind
 	// Below inverts a Threshold: a value under it violates the rule.
 	Below bool
-	// Threshold is in the type's unit. A value equal to the threshold does not violate the rule.
+	// Threshold is in the type's unit. A value, or a change, equal to the threshold does not violate a Threshold, Rise or Fall.
 	Threshold float64
-	// Hysteresis is how far on the safe side of Threshold a value must lie before the alert clears; not negative.
+	// Hysteresis is how far on the safe side of Threshold a value, or a change, must lie before the alert clears; not negative.
+	// Stuck has none.
 	Hysteresis float64
+	// Within is at least MinWithin for Rise, Fall and Stuck, and 0 for Threshold.
+	Within time.Duration
+}
+
+// MinWithin and MaxWithin limit Condition.Within.
+const (
+	MinWithin = time.Second
+	MaxWithin = 31 * 24 * time.Hour
+)
+
+// Normalize checks the condition and puts its numbers into canonical form. The error is an *InvalidError.
+func (c *Condition) Normalize() error {
+	for _, number := range []struct {
+		field string
+		value *float64
+	}{{"threshold", &c.Threshold}, {"hysteresis", &c.Hysteresis}} {
+		if math.IsNaN(*number.value) || math.IsInf(*number.value, 0) {
+			return Invalid(number.field, "not a finite number (got %v)", *number.value)
+		}
+		unsignZero(number.value)
+	}
+	if c.Hysteresis < 0 {
+		return Invalid("hysteresis", "must not be negative (got %v)", c.Hysteresis)
+	}
+	c.Within = c.Within.Truncate(time.Microsecond)
+	switch c.Kind {
+	case Threshold:
+		if c.Within != 0 {
+			return Invalid("within", "a threshold has none (got %v)", c.Within)
+		}
+		return nil
+	case Rise, Fall:
+		if c.Threshold <= 0 || c.Hysteresis > c.Threshold {
+			return Invalid("threshold", "must be positive and not less than the hysteresis (got %v and %v)", c.Threshold, c.Hysteresis)
+		}
+	case Stuck:
+		if c.Threshold < 0 || c.Hysteresis != 0 {
+			return Invalid("threshold", "must not be negative, without a hysteresis (got %v and %v)", c.Threshold, c.Hysteresis)
+		}
+	default:
+		return Invalid("kind", "unknown condition (got %s)", Quote(string(c.Kind)))
+	}
+	if c.Below {
+		return Invalid("below", "only a threshold has it")
+	}
+	if c.Within < MinWithin || c.Within > MaxWithin {
+		return Invalid("within", "must be between %v and %v (got %v)", MinWithin, MaxWithin, c.Within)
+	}
+	return nil
 }
 
 // Violated reports whether the value violates the threshold.

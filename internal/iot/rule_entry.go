@@ -1,7 +1,6 @@
 package iot
 
 import (
-	"math"
 	"reflect"
 	"time"
 )
@@ -38,9 +37,6 @@ func (e *RuleEntry) Normalize() error {
 	r.Version = e.Version
 	if err := r.Selector.normalize(); err != nil {
 		return err
-	}
-	if r.Kind != Threshold {
-		return Invalid("kind", "unknown condition (got %s)", Quote(string(r.Kind)))
 	}
 	if r.Severity.Rank() < 0 {
 		return Invalid("severity", "must be info, warning or critical (got %s)", Quote(string(r.Severity)))
@@ -81,17 +77,8 @@ func (s *Selector) normalize() error {
 }
 
 func normalizeRuleNumbers(r *Rule) error {
-	for _, number := range []struct {
-		field string
-		value *float64
-	}{{"threshold", &r.Threshold}, {"hysteresis", &r.Hysteresis}} {
-		if math.IsNaN(*number.value) || math.IsInf(*number.value, 0) {
-			return Invalid(number.field, "not a finite number (got %v)", *number.value)
-		}
-		unsignZero(number.value)
-	}
-	if r.Hysteresis < 0 {
-		return Invalid("hysteresis", "must not be negative (got %v)", r.Hysteresis)
+	if err := r.Condition.Normalize(); err != nil {
+		return err
 	}
 	for _, delay := range []struct {
 		field string

@@ -18,9 +18,8 @@ type DeviceState struct {
 	// Age is how old the device's live readings usually are when they are appended: the error of its clock plus the delay
 	// on the way to the log.
 	Age time.Duration
-	// Alerts holds one entry for each rule that is violated or whose alert is still open.
-	Alerts []AlertState
-	// Past is the current run of past readings that violate rules, nil for none.
+	RuleStates
+	// Past is the current run of past readings that rules remember, nil for none.
 	Past *PastRun
 	// Clock is the current run of readings that are older than expected, nil for none. After enough of them the device's
 	// clock counts as set back.

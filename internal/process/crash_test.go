@@ -6,6 +6,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"iotmon/internal/alert"
 	"iotmon/internal/iot"
 	"iotmon/internal/process"
 	"iotmon/internal/wire"
@@ -98,10 +99,9 @@ func drawJournal(t *rapid.T) journal {
 
 // run processes the journal in steps of drawn sizes. A step is committed, outputs and checkpoint together, or it is lost and the
 // processor continues from the last commit.
-func run(t *rapid.T, j journal) *recorder {
+func run(t *rapid.T, j journal, opts *process.Options) *recorder {
 	committed := newRecorder()
 	var checkpoint process.Checkpoint
-	opts := options(t)
 	p := process.New(opts, 3, checkpoint, false)
 	for p.Next() < int64(len(j)) {
 		step := newRecorder()
@@ -155,8 +155,41 @@ func restore(t *rapid.T, opts *process.Options, from process.Checkpoint, committ
 func TestCrashesChangeNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		j := drawJournal(t)
-		if diff := run(t, j).difference(onePass(t, j)); diff != "" {
+		if diff := run(t, j, options(t)).difference(onePass(t, j)); diff != "" {
 			t.Fatal(diff)
 		}
 	})
+}
+
+// The same holds for conditions that remember readings.
+func TestCrashesChangeNothingOfWhatConditionsRemember(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		j, opts := drawJournal(t), conditionOptions(t)
+		want := newRecorder()
+		p := process.New(opts, 3, process.Checkpoint{}, false)
+		p.Process(j, want)
+		p.PublishStates(want)
+		if diff := run(t, j, opts).difference(want); diff != "" {
+			t.Fatal(diff)
+		}
+	})
+}
+
+// conditionOptions are options with a rule of each condition.
+func conditionOptions(t fatal) *process.Options {
+	t.Helper()
+	opts := *options(t)
+	selector := iot.Selector{Type: iot.Temperature}
+	engine, err := alert.New([]iot.Rule{
+		{Name: "high", Selector: selector, Severity: iot.Warning, Condition: iot.Condition{Threshold: 28, Hysteresis: 0.5}},
+		{Name: "rise", Selector: selector, Severity: iot.Warning, Condition: iot.Condition{Kind: iot.Rise, Threshold: 5, Hysteresis: 2, Within: 20 * time.Second}},
+		{Name: "fall", Selector: selector, Severity: iot.Warning, Condition: iot.Condition{Kind: iot.Fall, Threshold: 5, Within: time.Minute}, For: 2 * time.Second},
+		{Name: "stuck", Selector: iot.Selector{Devices: []iot.DeviceID{"a", "c", "z"}}, Severity: iot.Info, Condition: iot.Condition{Kind: iot.Stuck, Within: 5 * time.Second}},
+		{Name: iot.RuleOffline, Severity: iot.Warning},
+	}, opts.Admission.Catalog)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts.Alerts = engine
+	return &opts
 }

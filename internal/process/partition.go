@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"iotmon/internal/aggregate"
+	"iotmon/internal/alert"
 	"iotmon/internal/fleet"
 	"iotmon/internal/iot"
 	"iotmon/internal/wire"
@@ -39,6 +40,8 @@ type Partition struct {
 
 	reading iot.Reading
 	counts  Counts
+	// toAlerts is what events returns.
+	toAlerts alertEvents
 }
 
 // windowKey identifies one summary of a partition.
@@ -228,45 +231,45 @@ func (p *Partition) processDuplicate(r *iot.Reading, rec *Record) {
 // observe updates the device and its alerts by a reading.
 func (p *Partition) observe(r *iot.Reading, rec *Record, out Output) {
 	o := p.fleet.Observe(r, rec.Appended, p.clock)
-	emit := func(a *iot.Alert) { p.emit(a, out) }
+	rules, events := p.rules(o.Device, r), p.events(out)
 	switch o.Kind {
 	case fleet.Newest:
 		if o.Past != nil && !o.Past.Last.Before(o.Before) {
-			p.joinPast(o.Device, r, emit)
+			p.joinPast(o.Device, rules, r, events)
 		}
-		o.Alerts = p.Alerts.Evaluate(o.Alerts, r, emit)
+		p.Alerts.Evaluate(rules, &o.RuleStates, r, events)
 	case fleet.SetBack:
-		o.Alerts = p.Alerts.SetBack(o.Alerts)
+		p.Alerts.SetBack(&o.RuleStates)
 		if o.Past != nil {
-			p.joinPast(o.Device, r, emit)
+			p.joinPast(o.Device, rules, r, events)
 		}
-		emit(p.Alerts.ClockStepped(r, o.Back, p.clock))
-		o.Alerts = p.Alerts.Evaluate(o.Alerts, r, emit)
+		events.Alert(p.Alerts.ClockStepped(r, o.Back, p.clock))
+		p.Alerts.Evaluate(rules, &o.RuleStates, r, events)
 	default:
 		if o.Returned {
-			o.Alerts = p.Alerts.ClearOffline(o.Alerts, p.clock, emit)
+			p.Alerts.ClearOffline(&o.RuleStates, p.clock, events)
 		}
 		if !r.Time.Equal(o.Before) {
-			p.fleet.SetPast(o.Device, p.Alerts.EvaluatePast(o.Past, o.Alerts, r, p.clock, p.Lateness, emit))
+			past := p.Alerts.EvaluatePast(rules, o.Past, &o.RuleStates, r, p.clock, p.Lateness, events)
+			p.fleet.SetPast(o.Device, past)
 		}
 	}
 }
 
 // joinPast ends a device's run of past readings and continues its alerts with the live reading r.
-func (p *Partition) joinPast(device *fleet.Device, r *iot.Reading, emit func(*iot.Alert)) {
-	device.Alerts = p.Alerts.JoinPast(device.Past, device.Alerts, r, emit)
+func (p *Partition) joinPast(device *fleet.Device, rules *alert.Set, r *iot.Reading, events alert.Output) {
+	p.Alerts.JoinPast(rules, device.Past, &device.RuleStates, r, events)
 	p.fleet.SetPast(device, nil)
 }
 
 // handleDue handles the fleet's events that are due by the log's clock.
 func (p *Partition) handleDue(out Output) {
 	for _, due := range p.fleet.Advance(p.clock) {
-		emit := func(a *iot.Alert) { p.emit(a, out) }
 		switch due.Event {
 		case fleet.FellSilent:
-			due.Alerts = p.Alerts.RaiseOffline(due.Alerts, &due.Latest, due.Since, emit)
+			p.Alerts.RaiseOffline(&due.RuleStates, &due.Latest, due.Since, p.events(out))
 		case fleet.PastEnded:
-			p.Alerts.EndPast(due.Past, emit)
+			p.Alerts.EndPast(due.Past, p.events(out))
 		case fleet.Expired:
 			p.forget(due.Latest.ID, out)
 		}
@@ -280,19 +283,10 @@ func (p *Partition) forget(id iot.DeviceID, out Output) {
 		return
 	}
 	p.counts.Forgotten++
-	emit := func(a *iot.Alert) { p.emit(a, out) }
 	if device.Past != nil {
-		p.Alerts.EndPast(device.Past, emit)
+		p.Alerts.EndPast(device.Past, p.events(out))
 	}
-	p.Alerts.Forget(device.Alerts, p.clock, emit)
-}
-
-// emit publishes an alert event with the current position.
-func (p *Partition) emit(a *iot.Alert, out Output) {
-	a.Position = p.position()
-	p.counts.alert(a)
-	p.alerts.apply(a)
-	out.Alert(a)
+	p.Alerts.Forget(&device.RuleStates, p.clock, p.events(out))
 }
 
 func (p *Partition) reject(rec *Record, err error, out Output) {

@@ -75,6 +75,16 @@ type Counts struct {
 	Windows  int64
 	// Raised counts raised alerts by severity.
 	Raised map[iot.Severity]int64
+	// Suspended is how often a rule was suspended on a device because its condition panicked, Suspension the last of them.
+	Suspended  int64
+	Suspension Suspension
 	// Newest is the time of the newest reading among them, with the time it was appended; zero if there was none.
 	Newest, NewestAppended time.Time
+}
+
+// Suspension is a rule that is not evaluated on a device until the rule has another version.
+type Suspension struct {
+	Device iot.DeviceID
+	Rule   string
+	Reason string
 }

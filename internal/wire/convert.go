@@ -53,6 +53,7 @@ func FromAlert(a *iot.Alert) Alert {
 		Onset:        a.Onset,
 		Timestamp:    a.Time,
 		Historical:   a.Historical,
+		Reason:       a.Reason,
 	}
 }
 
@@ -109,12 +110,12 @@ func FromCatalog(c *iot.Catalog) []TypeSpec {
 	return specs
 }
 
-// FromRules returns the rules that compare a value, in their order.
+// FromRules returns the rules that compare a value with a threshold, in their order.
 func FromRules(rules []iot.Rule) []AlertRule {
 	list := []AlertRule{}
 	for i := range rules {
 		r := &rules[i]
-		if r.Name == iot.RuleOffline {
+		if r.Name == iot.RuleOffline || r.Kind != iot.Threshold {
 			continue
 		}
 		list = append(list, AlertRule{AlertType: r.Name, DeviceType: r.Type, Severity: r.Severity, Threshold: r.Threshold, Below: r.Below})

@@ -112,7 +112,7 @@ func DecodeCommand(data []byte) (iot.Command, error) {
 	return c, nil
 }
 
-// ruleEntry is the JSON of a rule with its version. Delays are in microseconds.
+// ruleEntry is the JSON of a rule with its version. Durations are in microseconds.
 type ruleEntry struct {
 	Version   int64          `json:"version"`
 	Deleted   bool           `json:"deleted,omitempty"`
@@ -138,6 +138,7 @@ type ruleCondition struct {
 	Below      bool              `json:"below,omitempty"`
 	Threshold  float64           `json:"threshold,omitempty"`
 	Hysteresis float64           `json:"hysteresis,omitempty"`
+	Within     int64             `json:"within_us,omitempty"`
 }
 
 func toRuleEntry(e *iot.RuleEntry) ruleEntry {
@@ -146,7 +147,8 @@ func toRuleEntry(e *iot.RuleEntry) ruleEntry {
 		return m
 	}
 	r := &e.Rule
-	m.Selector, m.Condition = new(ruleSelector(r.Selector)), new(ruleCondition(r.Condition))
+	m.Selector = new(ruleSelector(r.Selector))
+	m.Condition = &ruleCondition{r.Kind, r.Below, r.Threshold, r.Hysteresis, r.Within.Microseconds()}
 	m.For, m.ClearFor = r.For.Microseconds(), r.ClearFor.Microseconds()
 	m.Severity, m.Text = r.Severity, r.Text
 	return m
@@ -157,10 +159,13 @@ func (m *ruleEntry) entry() (iot.RuleEntry, error) {
 	if m.Selector != nil {
 		e.Rule.Selector = iot.Selector(*m.Selector)
 	}
-	if m.Condition != nil {
-		e.Rule.Condition = iot.Condition(*m.Condition)
-	}
 	var err error
+	if c := m.Condition; c != nil {
+		e.Rule.Condition = iot.Condition{Kind: c.Kind, Below: c.Below, Threshold: c.Threshold, Hysteresis: c.Hysteresis}
+		if e.Rule.Within, err = microseconds("within", c.Within); err != nil {
+			return iot.RuleEntry{}, err
+		}
+	}
 	if e.Rule.For, err = microseconds("for", m.For); err != nil {
 		return iot.RuleEntry{}, err
 	}

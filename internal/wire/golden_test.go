@@ -98,6 +98,23 @@ func alarmedState() iot.DeviceState {
 	return s
 }
 
+// rememberingState is of a device with an open alert of a rate of rise, a suspended rule, and a backlog that conditions remember.
+func rememberingState() iot.DeviceState {
+	raised := goldenAlert()
+	raised.Rule = "temperature_rise"
+	points := []iot.ConditionPoint{{At: at.UnixMicro(), Value: 21.5}, {At: at.Add(time.Second).UnixMicro(), Value: 29}}
+	s := goldenState()
+	s.Alerts = []iot.AlertState{{Rule: "temperature_rise", Condition: iot.Rise, Onset: at, Raised: &raised}}
+	s.Conditions = []iot.ConditionState{
+		{Rule: "temperature_rise", Condition: iot.Rise, Version: 3, Points: points},
+		{Rule: "temperature_stuck", Condition: iot.Stuck, Suspended: "panic: index out of range"},
+	}
+	s.Past = &iot.PastRun{Last: at, Arrived: at.Add(time.Hour), Backward: true, RuleStates: iot.RuleStates{
+		Conditions: []iot.ConditionState{{Rule: "temperature_rise", Condition: iot.Rise, Version: 3, Points: []iot.ConditionPoint{{At: -at.UnixMicro(), Value: 21.5}}}},
+	}}
+	return s
+}
+
 func helloMessage() wire.Hello {
 	return wire.Hello{
 		Envelope: envelope(wire.TypeHello, 41), ServerVersion: "1.2.3", Session: "3f2a-7", WindowSeconds: 30,
@@ -227,7 +244,7 @@ func TestTopicMessages(t *testing.T) {
 			t.Errorf("%s: read back %+v, %v, want %+v", name, got, err, a)
 		}
 	}
-	for name, s := range map[string]iot.DeviceState{"quiet": goldenState(), "alarmed": alarmedState()} {
+	for name, s := range map[string]iot.DeviceState{"quiet": goldenState(), "alarmed": alarmedState(), "remembering": rememberingState()} {
 		text := wire.AppendDeviceState(nil, &s)
 		golden(t, "topic_state_"+name, text)
 		if got, err := wire.DecodeDeviceState(text); err != nil || !reflect.DeepEqual(got, s) {

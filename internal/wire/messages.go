@@ -227,4 +227,6 @@ type Alert struct {
 	Onset      time.Time    `json:"onset"`
 	Timestamp  time.Time    `json:"timestamp"`
 	Historical bool         `json:"historical,omitempty"`
+	// Reason is why the alert has cleared, empty if a reading was the reason.
+	Reason iot.ClearReason `json:"reason,omitempty"`
 }

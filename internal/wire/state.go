@@ -19,18 +19,21 @@ type deviceState struct {
 	// Age is in microseconds; absent, it is LastSeen minus the reading's time.
 	Age    *int64       `json:"age_us"`
 	Alerts []alertState `json:"alerts"`
-	Past   *pastRun     `json:"past"`
-	Clock  *clockRun    `json:"clock"`
+	// Conditions is absent while only thresholds are in use: the last release does not know it.
+	Conditions []conditionState `json:"conditions"`
+	Past       *pastRun         `json:"past"`
+	Clock      *clockRun        `json:"clock"`
 	iot.Position
 }
 
 // pastRun is the JSON of an iot.PastRun.
 type pastRun struct {
-	Last     time.Time    `json:"last"`
-	Arrived  time.Time    `json:"arrived"`
-	Forward  bool         `json:"forward,omitempty"`
-	Backward bool         `json:"backward,omitempty"`
-	Alerts   []alertState `json:"alerts"`
+	Last       time.Time        `json:"last"`
+	Arrived    time.Time        `json:"arrived"`
+	Forward    bool             `json:"forward,omitempty"`
+	Backward   bool             `json:"backward,omitempty"`
+	Alerts     []alertState     `json:"alerts"`
+	Conditions []conditionState `json:"conditions,omitempty"`
 }
 
 // clockRun is the JSON of an iot.ClockRun.
@@ -43,14 +46,30 @@ type clockRun struct {
 
 // alertState is the JSON of an iot.AlertState.
 type alertState struct {
-	Rule   string      `json:"rule"`
-	Onset  time.Time   `json:"onset,omitzero"`
-	Safe   time.Time   `json:"safe,omitzero"`
-	Raised *topicAlert `json:"raised,omitempty"`
+	Rule      string            `json:"rule"`
+	Condition iot.ConditionKind `json:"condition,omitempty"`
+	Onset     time.Time         `json:"onset,omitzero"`
+	Safe      time.Time         `json:"safe,omitzero"`
+	Raised    *topicAlert       `json:"raised,omitempty"`
 }
 
-// AppendDeviceState appends the JSON of a device's state. It uses encoding/json only for alerts, past and clock, which few
-// devices have.
+// conditionState is the JSON of an iot.ConditionState.
+type conditionState struct {
+	Rule      string            `json:"rule"`
+	Condition iot.ConditionKind `json:"condition,omitempty"`
+	Version   int64             `json:"version,omitempty"`
+	Suspended string            `json:"suspended,omitempty"`
+	Points    []conditionPoint  `json:"points,omitempty"`
+}
+
+// conditionPoint is the JSON of an iot.ConditionPoint.
+type conditionPoint struct {
+	At    int64   `json:"at"`
+	Value float64 `json:"value"`
+}
+
+// AppendDeviceState appends the JSON of a device's state. It uses encoding/json only for alerts, conditions, past and clock,
+// which few devices have.
 func AppendDeviceState(dst []byte, s *iot.DeviceState) []byte {
 	dst = AppendReading(append(dst, `{"reading":`...), &s.Latest)
 	dst = appendField(dst, `,"status":`, string(s.Status))
@@ -62,8 +81,14 @@ func AppendDeviceState(dst []byte, s *iot.DeviceState) []byte {
 	if len(s.Alerts) > 0 {
 		dst = appendJSON(append(dst, `,"alerts":`...), toAlertStates(s.Alerts))
 	}
+	if len(s.Conditions) > 0 {
+		dst = appendJSON(append(dst, `,"conditions":`...), toConditionStates(s.Conditions))
+	}
 	if run := s.Past; run != nil {
-		past := pastRun{Last: run.Last, Arrived: run.Arrived, Forward: run.Forward, Backward: run.Backward, Alerts: toAlertStates(run.Alerts)}
+		past := pastRun{
+			Last: run.Last, Arrived: run.Arrived, Forward: run.Forward, Backward: run.Backward,
+			Alerts: toAlertStates(run.Alerts), Conditions: toConditionStates(run.Conditions),
+		}
 		dst = appendJSON(append(dst, `,"past":`...), past)
 	}
 	if run := s.Clock; run != nil {
@@ -156,12 +181,18 @@ func (d *Decoder) stateGeneral(data []byte) (iot.DeviceState, error) {
 	if s.Alerts, err = fromAlertStates(m.Alerts); err != nil {
 		return iot.DeviceState{}, fmt.Errorf("decode device state: %w", err)
 	}
+	if s.Conditions, err = fromConditionStates(m.Conditions); err != nil {
+		return iot.DeviceState{}, fmt.Errorf("decode device state: %w", err)
+	}
 	if run := m.Past; run != nil {
 		if err := checkTimes(run.Last, run.Arrived); err != nil {
 			return iot.DeviceState{}, fmt.Errorf("decode device state: past: %w", err)
 		}
 		s.Past = &iot.PastRun{Last: run.Last.UTC(), Arrived: run.Arrived.UTC(), Forward: run.Forward, Backward: run.Backward}
 		if s.Past.Alerts, err = fromAlertStates(run.Alerts); err != nil {
+			return iot.DeviceState{}, fmt.Errorf("decode device state: past: %w", err)
+		}
+		if s.Past.Conditions, err = fromConditionStates(run.Conditions); err != nil {
 			return iot.DeviceState{}, fmt.Errorf("decode device state: past: %w", err)
 		}
 	}
@@ -181,7 +212,7 @@ func fromAlertStates(messages []alertState) ([]iot.AlertState, error) {
 		if err := checkTimes(state.Onset, state.Safe); err != nil {
 			return nil, fmt.Errorf("alerts[%d]: %w", i, err)
 		}
-		restored := iot.AlertState{Rule: state.Rule, Onset: state.Onset.UTC(), Safe: state.Safe.UTC()}
+		restored := iot.AlertState{Rule: state.Rule, Condition: state.Condition, Onset: state.Onset.UTC(), Safe: state.Safe.UTC()}
 		if state.Raised != nil {
 			raised, err := fromTopic(state.Raised)
 			if err != nil {
@@ -197,10 +228,37 @@ func fromAlertStates(messages []alertState) ([]iot.AlertState, error) {
 func toAlertStates(states []iot.AlertState) []alertState {
 	messages := make([]alertState, len(states))
 	for i := range states {
-		messages[i] = alertState{Rule: states[i].Rule, Onset: states[i].Onset, Safe: states[i].Safe}
+		messages[i] = alertState{Rule: states[i].Rule, Condition: states[i].Condition, Onset: states[i].Onset, Safe: states[i].Safe}
 		if states[i].Raised != nil {
 			raised := toTopic(states[i].Raised)
 			messages[i].Raised = &raised
+		}
+	}
+	return messages
+}
+
+func fromConditionStates(messages []conditionState) ([]iot.ConditionState, error) {
+	var states []iot.ConditionState
+	for i, m := range messages {
+		if len(m.Points) > iot.MaxConditionPoints {
+			return nil, fmt.Errorf("conditions[%d]: more than %d points (got %d)", i, iot.MaxConditionPoints, len(m.Points))
+		}
+		state := iot.ConditionState{Rule: m.Rule, Condition: m.Condition, Version: m.Version, Suspended: m.Suspended}
+		for _, p := range m.Points {
+			state.Points = append(state.Points, iot.ConditionPoint(p))
+		}
+		states = append(states, state)
+	}
+	return states, nil
+}
+
+func toConditionStates(states []iot.ConditionState) []conditionState {
+	messages := make([]conditionState, len(states))
+	for i := range states {
+		s := &states[i]
+		messages[i] = conditionState{Rule: s.Rule, Condition: s.Condition, Version: s.Version, Suspended: s.Suspended}
+		for _, p := range s.Points {
+			messages[i].Points = append(messages[i].Points, conditionPoint(p))
 		}
 	}
 	return messages

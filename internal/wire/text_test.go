@@ -114,7 +114,7 @@ func TestTextsAreWrittenWithoutEscapesForHTML(t *testing.T) {
 	if got := string(wire.AppendAlert(nil, &alert)); strings.Count(got, "<&>") != 3 {
 		t.Errorf("alert: got %s", got)
 	}
-	state := iot.DeviceState{Latest: r, Alerts: []iot.AlertState{{Rule: "r", Raised: &alert}}}
+	state := iot.DeviceState{Latest: r, RuleStates: iot.RuleStates{Alerts: []iot.AlertState{{Rule: "r", Raised: &alert}}}}
 	if got := string(wire.AppendDeviceState(nil, &state)); strings.Count(got, "<&>") != 3 {
 		t.Errorf("state: got %s", got)
 	}

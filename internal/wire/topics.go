@@ -153,6 +153,7 @@ func fromTopic(m *topicAlert) (iot.Alert, error) {
 		Onset:      m.Onset.UTC(),
 		Time:       m.Timestamp.UTC(),
 		Historical: m.Historical,
+		Reason:     m.Reason,
 		Position:   m.Position,
 	}, nil
 }

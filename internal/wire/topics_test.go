@@ -1,6 +1,7 @@
 package wire_test
 
 import (
+	"bytes"
 	"reflect"
 	"testing"
 	"time"
@@ -36,6 +37,7 @@ func drawAlert(t *rapid.T) iot.Alert {
 		Onset:      drawTime(t, "onset"),
 		Time:       drawTime(t, "time"),
 		Historical: rapid.Bool().Draw(t, "historical"),
+		Reason:     rapid.SampledFrom([]iot.ClearReason{"", iot.NotSelected, iot.RuleChanged}).Draw(t, "reason"),
 		Position:   drawPosition(t),
 	}
 }
@@ -49,7 +51,7 @@ func drawState(t *rapid.T) iot.DeviceState {
 		Position: drawPosition(t),
 	}
 	for range rapid.IntRange(0, 3).Draw(t, "alerts") {
-		state := iot.AlertState{Rule: "temperature_high"}
+		state := iot.AlertState{Rule: "temperature_high", Condition: rapid.SampledFrom([]iot.ConditionKind{"", iot.Rise}).Draw(t, "condition")}
 		if rapid.Bool().Draw(t, "pending") {
 			state.Onset = drawTime(t, "pending since")
 		}
@@ -59,6 +61,7 @@ func drawState(t *rapid.T) iot.DeviceState {
 		}
 		s.Alerts = append(s.Alerts, state)
 	}
+	s.Conditions = drawConditions(t)
 	s.Age = s.LastSeen.Sub(s.Latest.Time).Truncate(time.Microsecond)
 	if rapid.Bool().Draw(t, "unusual age") {
 		s.Age = time.Duration(rapid.Int64Range(-1<<40, 1<<40).Draw(t, "age")) * time.Microsecond
@@ -67,13 +70,48 @@ func drawState(t *rapid.T) iot.DeviceState {
 		raised := drawAlert(t)
 		s.Past = &iot.PastRun{
 			Last: drawTime(t, "last"), Arrived: drawTime(t, "arrived"), Forward: rapid.Bool().Draw(t, "forward"),
-			Alerts: []iot.AlertState{{Rule: "temperature_high", Onset: drawTime(t, "past onset"), Raised: &raised}},
+			RuleStates: iot.RuleStates{Alerts: []iot.AlertState{{Rule: "temperature_high", Onset: drawTime(t, "past onset"), Raised: &raised}}},
 		}
+	}
+	if s.Past != nil {
+		s.Past.Conditions = drawConditions(t)
 	}
 	if rapid.Bool().Draw(t, "clock") {
 		s.Clock = &iot.ClockRun{Began: drawTime(t, "began"), Age: time.Hour, Count: rapid.IntRange(1, 9).Draw(t, "count")}
 	}
 	return s
+}
+
+func drawConditions(t *rapid.T) []iot.ConditionState {
+	var states []iot.ConditionState
+	for range rapid.IntRange(0, 2).Draw(t, "conditions") {
+		c := iot.ConditionState{
+			Rule: "r", Condition: rapid.SampledFrom([]iot.ConditionKind{"", iot.Rise, iot.Stuck}).Draw(t, "kind"),
+			Version: rapid.Int64().Draw(t, "version"), Suspended: rapid.StringMatching(`[a-z"]{0,3}`).Draw(t, "suspended"),
+		}
+		for range rapid.IntRange(0, iot.MaxConditionPoints).Draw(t, "points") {
+			c.Points = append(c.Points, iot.ConditionPoint{At: rapid.Int64().Draw(t, "at"), Value: rapid.Float64().Draw(t, "value")})
+		}
+		states = append(states, c)
+	}
+	return states
+}
+
+// The last release does not know conditions: what a program with only thresholds writes has nothing of them.
+func TestStatesOfThresholdsAreThoseOfTheLastRelease(t *testing.T) {
+	s := alarmedState()
+	s.Past = &iot.PastRun{Last: at, Arrived: at, Forward: true, RuleStates: iot.RuleStates{Alerts: s.Alerts}}
+	if text := wire.AppendDeviceState(nil, &s); bytes.Contains(text, []byte("condition")) || bytes.Contains(text, []byte("reason")) {
+		t.Errorf("got %s", text)
+	}
+}
+
+func TestTooMuchMemoryOfAConditionIsRefused(t *testing.T) {
+	s := goldenState()
+	s.Conditions = []iot.ConditionState{{Rule: "r", Condition: iot.Rise, Points: make([]iot.ConditionPoint, iot.MaxConditionPoints+1)}}
+	if _, err := wire.DecodeDeviceState(wire.AppendDeviceState(nil, &s)); err == nil {
+		t.Error("got no error")
+	}
 }
 
 func TestDeviceStatesSurviveTheWire(t *testing.T) {

@@ -44,8 +44,8 @@ func TestTheLargestStateFits(t *testing.T) {
 		Time: time.Date(2024, 1, 30, 10, 30, 0, 1000, time.UTC), Value: -1.2345678901234567e+299, Status: iot.Online,
 	}
 	s := iot.DeviceState{Latest: r, Status: iot.Online, Since: r.Time, LastSeen: r.Time}
-	s.Alerts = engine.Evaluate(nil, &r, func(*iot.Alert) {})
-	s.Past = engine.EvaluatePast(nil, nil, &r, r.Time, time.Second, func(*iot.Alert) {})
+	engine.Evaluate(engine.Plain(kind), &s.RuleStates, &r, discard{})
+	s.Past = engine.EvaluatePast(engine.Plain(kind), nil, new(iot.RuleStates), &r, r.Time, time.Second, discard{})
 	if len(s.Alerts) != iot.MaxRules || len(s.Past.Alerts) != iot.MaxRules {
 		t.Fatalf("got %d and %d alerts, want all rules violated", len(s.Alerts), len(s.Past.Alerts))
 	}
@@ -57,3 +57,8 @@ func TestTheLargestStateFits(t *testing.T) {
 		t.Errorf("got %d alerts, %v, want all of them", len(got.Alerts), err)
 	}
 }
+
+type discard struct{}
+
+func (discard) Alert(*iot.Alert)                       {}
+func (discard) Suspended(iot.DeviceID, string, string) {}

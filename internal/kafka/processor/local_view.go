@@ -37,8 +37,8 @@ func newLocalView(apply func(view.Batch), topic string, tracer trace.Tracer) *lo
 // addState adds a state to the next batch.
 func (v *localView) addState(s *iot.DeviceState, traces *traces) {
 	own := *s
-	own.Alerts = slices.Clone(s.Alerts) // The processor goes on changing them.
-	own.Past, own.Clock = nil, nil      // Likewise, and the live view does not need them.
+	own.Alerts = slices.Clone(s.Alerts)                 // The processor goes on changing them.
+	own.Past, own.Clock, own.Conditions = nil, nil, nil // Likewise, and the live view does not need them.
 	v.batch.States = append(v.batch.States, own)
 	v.unwritten[s.Latest.ID] = s
 	if ctx := traces.context(s.Latest.ID); trace.SpanContextFromContext(ctx).IsSampled() {

@@ -97,8 +97,10 @@ func TestStatesWithAlertsArePassedOnDirectlyAndFinalWindowsAreNot(t *testing.T) 
 // A state is copied by assignment for the live view. If a field is added that both copies would share, addState must copy it, as it
 // does the alerts.
 func TestAStateThatIsPassedOnSharesNothingThatChanges(t *testing.T) {
-	// A battery level and a raised event are never changed in place. Past and Clock are removed from the copy.
-	allowed := map[string]bool{".Alerts": true, ".Latest.Device.Metadata.BatteryLevel": true, ".Past": true, ".Clock": true}
+	// A battery level and a raised event are never changed in place. Past, Clock and Conditions are removed from the copy.
+	allowed := map[string]bool{
+		".Latest.Device.Metadata.BatteryLevel": true, ".RuleStates.Alerts": true, ".RuleStates.Conditions": true, ".Past": true, ".Clock": true,
+	}
 	var walk func(path string, of reflect.Type)
 	walk = func(path string, of reflect.Type) {
 		switch of.Kind() {
@@ -119,14 +121,15 @@ func TestAStateThatIsPassedOnSharesNothingThatChanges(t *testing.T) {
 
 	var given iot.DeviceState
 	v := newLocalView(func(b view.Batch) { given = b.States[0] }, "device-state", nil)
-	state := &iot.DeviceState{Alerts: []iot.AlertState{{Rule: "overheat"}}, Past: new(iot.PastRun), Clock: new(iot.ClockRun)}
+	state := &iot.DeviceState{Past: new(iot.PastRun), Clock: new(iot.ClockRun)}
+	state.Alerts, state.Conditions = []iot.AlertState{{Rule: "overheat"}}, make([]iot.ConditionState, 1)
 	v.addState(state, newTraces(nil))
 	v.publish()
 	state.Alerts[0].Rule = "changed"
 	if given.Alerts[0].Rule != "overheat" {
 		t.Error("the alerts of a state that was passed on changed with those of the processor")
 	}
-	if given.Past != nil || given.Clock != nil {
-		t.Errorf("got a state with Past and Clock, which the processor goes on changing: %+v", given)
+	if given.Past != nil || given.Clock != nil || given.Conditions != nil {
+		t.Errorf("got a state with Past, Clock or Conditions, which the processor goes on changing: %+v", given)
 	}
 }

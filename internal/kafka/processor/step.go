@@ -222,6 +222,11 @@ func (s *session) commit(started time.Time) error {
 			s.Logger.Error("the log's clock had run ahead and was set back; the windows concerned are recomputed from the archive",
 				"partition", id, "by", counts.SetBack)
 		}
+		if counts.Suspended > 0 {
+			s.Logger.Error("the condition of a rule failed and is not evaluated on the device until the rule is changed; its readings count",
+				"partition", id, "suspended", counts.Suspended, "device", counts.Suspension.Device, "rule", counts.Suspension.Rule,
+				"error", counts.Suspension.Reason)
+		}
 		s.Metrics.Processed(id, counts, max(part.end-part.Next(), 0))
 	}
 	return nil

@@ -1,0 +1,211 @@
+package alert
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"iotmon/internal/iot"
+)
+
+// maxReason is the maximum length in bytes of ConditionState.Suspended.
+const maxReason = 200
+
+// Evaluate updates what the rules remember of a device by a reading that is newer than all others. It passes each alert that is
+// raised or cleared to out. Conditions do not get to see a value of quality bad.
+func (e *Engine) Evaluate(set *Set, states *iot.RuleStates, r *iot.Reading, out Output) {
+	if r.Quality != iot.Bad {
+		if len(states.Alerts)+len(states.Conditions) > 0 {
+			set.retire(states, r, out)
+		}
+		for i := range set.rules {
+			rule := &set.rules[i]
+			verdict := Between
+			if rule.step == nil {
+				verdict = judge(&rule.Condition, r.Value)
+			} else if v, ok := rule.run(states, states, r, false, out); ok {
+				verdict = v
+			} else {
+				continue
+			}
+			set.advance(states, rule, verdict, r, out)
+		}
+	}
+	e.evaluateStatus(states, r, out)
+}
+
+// run runs the step of the rule's condition on its memory in states and stores the new memory there. It returns false if the
+// rule is suspended on the device, by live, what the rules remember of the device at present. A step that panics suspends it.
+func (rule *compiled) run(states, live *iot.RuleStates, r *iot.Reading, backward bool, out Output) (verdict Verdict, ok bool) {
+	if i := findCondition(live, rule.Name); i >= 0 && live.Conditions[i].Suspended != "" {
+		return Between, false
+	}
+	defer func() {
+		if reason := recover(); reason != nil {
+			rule.suspend(live, r, fmt.Sprint(reason), out)
+			verdict, ok = Between, false
+		}
+	}()
+	var memory []iot.ConditionPoint
+	i := findCondition(states, rule.Name)
+	if i >= 0 {
+		memory = states.Conditions[i].Points
+	}
+	verdict, memory = rule.step(&rule.Condition, memory, point(r.Time, r.Value, backward))
+	if i < 0 {
+		i = len(states.Conditions)
+		states.Conditions = append(states.Conditions, iot.ConditionState{Rule: rule.Name, Condition: rule.Kind})
+	}
+	states.Conditions[i].Version, states.Conditions[i].Points = rule.Version, memory
+	return verdict, true
+}
+
+// suspend stops the evaluation of the rule on a device until the rule has another version. An open alert stays open: nobody
+// knows whether it is over.
+func (rule *compiled) suspend(live *iot.RuleStates, r *iot.Reading, reason string, out Output) {
+	reason = "panic: " + reason
+	if len(reason) > maxReason {
+		reason = strings.ToValidUTF8(reason[:maxReason], "")
+	}
+	suspended := iot.ConditionState{Rule: rule.Name, Condition: rule.Kind, Version: rule.Version, Suspended: reason}
+	if i := findCondition(live, rule.Name); i >= 0 {
+		live.Conditions[i] = suspended
+	} else {
+		live.Conditions = append(live.Conditions, suspended)
+	}
+	out.Suspended(r.ID, rule.Name, reason)
+}
+
+// advance is the state machine of one rule: idle, pending since Onset, raised, clearing since Safe.
+func (set *Set) advance(states *iot.RuleStates, rule *compiled, verdict Verdict, r *iot.Reading, out Output) {
+	i := find(states.Alerts, rule.Name)
+	if i < 0 {
+		if verdict != Violated {
+			return
+		}
+		i = len(states.Alerts)
+		states.Alerts = append(states.Alerts, iot.AlertState{Rule: rule.Name, Condition: rule.Kind})
+	}
+	s := &states.Alerts[i]
+	switch {
+	case verdict == Violated:
+		s.Safe = time.Time{}
+		if s.Onset.IsZero() {
+			s.Onset = r.Time
+		}
+		if s.Raised == nil && elapsed(s.Onset, r.Time) >= rule.For {
+			raised := raise(&rule.Rule, set.message(rule, r), r, s.Onset)
+			s.Raised = &raised
+			out.Alert(s.Raised)
+		}
+	case s.Raised == nil:
+		states.Alerts = slices.Delete(states.Alerts, i, i+1)
+	case verdict == Between:
+		s.Onset, s.Safe = time.Time{}, time.Time{}
+	default:
+		s.Onset = time.Time{}
+		if s.Safe.IsZero() {
+			s.Safe = r.Time
+		}
+		if elapsed(s.Safe, r.Time) >= rule.ClearFor {
+			out.Alert(cleared(s.Raised, r.Value, r.Time, ""))
+			states.Alerts = slices.Delete(states.Alerts, i, i+1)
+		}
+	}
+}
+
+// elapsed returns the time between two readings, in either order: a backlog may arrive newest first.
+func elapsed(a, b time.Time) time.Duration { return b.Sub(a).Abs() }
+
+// retire removes the states of rules that do not watch the device any more, or have another condition, and clears their
+// alerts with that reason. It ends the suspension of a rule that has another version.
+func (set *Set) retire(states *iot.RuleStates, r *iot.Reading, out Output) {
+	states.Alerts = slices.DeleteFunc(states.Alerts, func(s iot.AlertState) bool {
+		reason := set.retired(&s)
+		if reason == "" {
+			return false
+		}
+		if s.Raised != nil {
+			out.Alert(cleared(s.Raised, r.Value, r.Time, reason))
+		}
+		return true
+	})
+	states.Conditions = slices.DeleteFunc(states.Conditions, func(s iot.ConditionState) bool {
+		rule := set.find(s.Rule)
+		return rule == nil || rule.Kind != s.Condition || s.Suspended != "" && rule.Version != s.Version
+	})
+}
+
+// retired returns why the state of an alert is to be removed, "" if it stays.
+func (set *Set) retired(s *iot.AlertState) iot.ClearReason {
+	if s.Rule == iot.RuleOffline {
+		return ""
+	}
+	rule := set.find(s.Rule)
+	switch {
+	case rule == nil:
+		return iot.NotSelected
+	case rule.Kind != s.Condition || s.Raised != nil && s.Raised.Below != rule.Below:
+		return iot.RuleChanged
+	default:
+		return ""
+	}
+}
+
+// find returns the rule with the given name, nil if it is not in the set.
+func (set *Set) find(name string) *compiled {
+	for i := range set.rules {
+		if set.rules[i].Name == name {
+			return &set.rules[i]
+		}
+	}
+	return nil
+}
+
+// Forget clears every open alert of a device that is forgotten at the given time.
+func (e *Engine) Forget(states *iot.RuleStates, at time.Time, out Output) {
+	for i := range states.Alerts {
+		if raised := states.Alerts[i].Raised; raised != nil {
+			out.Alert(cleared(raised, raised.Value, at, ""))
+		}
+	}
+}
+
+// raise returns the event that raises an alert.
+func raise(rule *iot.Rule, message string, r *iot.Reading, onset time.Time) iot.Alert {
+	return iot.Alert{
+		ID:         iot.AlertID(rule.Name, r.ID, onset),
+		Rule:       rule.Name,
+		DeviceID:   r.ID,
+		DeviceType: r.Type,
+		Severity:   rule.Severity,
+		Transition: iot.Raised,
+		Message:    message,
+		Value:      r.Value,
+		Threshold:  rule.Threshold,
+		Below:      rule.Below,
+		Unit:       r.Unit,
+		Location:   r.Location,
+		Onset:      onset,
+		Time:       r.Time,
+	}
+}
+
+// cleared returns the event that clears an alert, with the value at which it cleared. reason is empty if that value is safe.
+func cleared(raised *iot.Alert, value float64, at time.Time, reason iot.ClearReason) *iot.Alert {
+	event := *raised
+	event.Transition = iot.Cleared
+	event.Value = value
+	event.Time = at
+	event.Reason = reason
+	return &event
+}
+
+func find(states []iot.AlertState, rule string) int {
+	return slices.IndexFunc(states, func(s iot.AlertState) bool { return s.Rule == rule })
+}
+
+func findCondition(states *iot.RuleStates, rule string) int {
+	return slices.IndexFunc(states.Conditions, func(s iot.ConditionState) bool { return s.Rule == rule })
+}

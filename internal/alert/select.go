@@ -1,0 +1,139 @@
+package alert
+
+import (
+	"slices"
+
+	"iotmon/internal/iot"
+)
+
+// Set is the rules that watch a device, compiled. It does not change, and devices with the same rules share it.
+type Set struct {
+	label string
+	rules []compiled
+	// remembers means that a condition of the set has a memory.
+	remembers bool
+}
+
+// compiled is a rule with the step of its condition, nil for a threshold.
+type compiled struct {
+	iot.Rule
+	step step
+}
+
+// Selection is the set of one device and what it was compiled for. The zero Selection is of no device yet.
+type Selection struct {
+	set      *Set
+	engine   *Engine
+	tenant   iot.Tenant
+	entry    *iot.DeviceEntry
+	typ      iot.DeviceType
+	location iot.Location
+}
+
+// maxSharedSets is the maximum number of sets that Select keeps for devices to share. A device beyond it has a set of its own.
+const maxSharedSets = 10_000
+
+// Plain returns the set of every device of the type that is not registered and has no tenant, nil if that depends on its id or
+// location: then use Select.
+func (e *Engine) Plain(t iot.DeviceType) *Set {
+	if of := e.byType[t]; of != nil {
+		return of.plain
+	}
+	return nil
+}
+
+// Select returns the set of the device that has sent r, whose type must be in the catalog. entry is the device's registry
+// entry, which must not change, nil if it is not registered. s must be the same for each call for the device: Select compiles
+// only if rules, entry or type have changed or, where rules select by area and the entry has none, the location.
+func (e *Engine) Select(s *Selection, tenant iot.Tenant, entry *iot.DeviceEntry, r *iot.Reading) *Set {
+	of := e.byType[r.Type]
+	if s.set != nil && s.engine == e && s.typ == r.Type && s.entry == entry && s.tenant == tenant &&
+		(!of.byLocation || s.location == r.Location) {
+		return s.set
+	}
+	if of == nil {
+		return new(Set)
+	}
+	*s = Selection{engine: e, tenant: tenant, entry: entry, typ: r.Type, location: r.Location}
+	s.set = e.compile(of, tenant, entry, r)
+	return s.set
+}
+
+// compilePlain sets plain and byLocation.
+func (of *typeRules) compilePlain(e *Engine) {
+	byID := false
+	for i := range of.rules {
+		byID = byID || len(of.rules[i].Devices) > 0
+		of.byLocation = of.byLocation || of.rules[i].Area != ""
+	}
+	if !byID && !of.byLocation {
+		of.plain = e.compile(of, "", nil, new(iot.Reading))
+	}
+}
+
+// compile returns the set of the rules that select the device that has sent r. A device without limits of its own shares it.
+func (e *Engine) compile(of *typeRules, tenant iot.Tenant, entry *iot.DeviceEntry, r *iot.Reading) *Set {
+	if entry == nil {
+		entry = new(iot.DeviceEntry)
+	}
+	area := entry.Area
+	if area == "" && of.byLocation {
+		area = r.Location.Area()
+	}
+	set := &Set{label: of.label}
+	key := []byte(of.typ + "\x00")
+	own := false
+	for i := range of.rules {
+		rule := &of.rules[i]
+		if entry.Retired || !selects(&rule.Selector, tenant, area, entry.Labels, r.ID) {
+			continue
+		}
+		key = append(key, byte(i))
+		c := compiled{Rule: *rule, step: stepOf(&rule.Condition)}
+		if limit, any := entry.Limits[rule.Name]; any {
+			c.setThreshold(limit)
+			own = true
+		}
+		set.rules = append(set.rules, c)
+		set.remembers = set.remembers || c.step != nil
+	}
+	if own {
+		return set
+	}
+	return e.share(string(key), set)
+}
+
+// setThreshold replaces the threshold by a device's own limit, unless the condition cannot have it.
+func (c *compiled) setThreshold(limit float64) {
+	condition := c.Condition
+	condition.Threshold = limit
+	if condition.Normalize() == nil {
+		c.Condition = condition
+	}
+}
+
+// share returns the set with the same rules that another device has already, or else this one.
+func (e *Engine) share(key string, set *Set) *Set {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if shared := e.sets[key]; shared != nil {
+		return shared
+	}
+	if len(e.sets) < maxSharedSets {
+		e.sets[key] = set
+	}
+	return set
+}
+
+// selects reports whether a selector selects a device. The type is checked elsewhere.
+func selects(s *iot.Selector, tenant iot.Tenant, area iot.Area, labels map[string]string, id iot.DeviceID) bool {
+	if s.Tenant != "" && s.Tenant != tenant || !area.Within(s.Area) {
+		return false
+	}
+	for name, value := range s.Labels {
+		if got, any := labels[name]; !any || got != value {
+			return false
+		}
+	}
+	return len(s.Devices) == 0 || slices.Contains(s.Devices, id)
+}
