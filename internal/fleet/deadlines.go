@@ -52,7 +52,7 @@ func (f *Fleet) Advance(now time.Time) []Due {
 			f.SetPast(d, nil)
 		case FellSilent:
 			f.count(d, -1)
-			d.Status, d.Since = iot.Offline, at
+			d.Status, d.Since, d.Report = iot.Offline, at, nil
 			f.count(d, 1)
 			f.reschedule(d)
 			f.Touch(d)

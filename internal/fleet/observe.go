@@ -112,7 +112,7 @@ func (f *Fleet) setLatest(d *Device, r *iot.Reading, now time.Time, age time.Dur
 	if !same {
 		f.count(d, -1)
 	}
-	d.Latest, d.LastSeen, d.Age, d.Clock = *r, now, age, nil
+	d.Latest, d.LastSeen, d.Age, d.Clock, d.Report = *r, now, age, nil, nil
 	if !same {
 		if d.Status != r.Status {
 			d.Status, d.Since = r.Status, r.Time
@@ -181,7 +181,7 @@ func (f *Fleet) markSeenByOld(d *Device, now time.Time, age time.Duration) (retu
 		return false
 	}
 	f.count(d, -1)
-	d.Status, d.Since = iot.Online, now
+	d.Status, d.Since, d.Report = iot.Online, now, nil
 	f.count(d, 1)
 	f.markSeen(d, now)
 	f.reschedule(d)

@@ -54,7 +54,7 @@ func drawJournal(t *rapid.T) journal {
 	skews := []float64{0, 0, 0, -3, -40, 8, 50}
 	now := 0.0
 	for range rapid.IntRange(1, 150).Draw(t, "records") {
-		switch rapid.IntRange(0, 20).Draw(t, "kind") {
+		switch rapid.IntRange(0, 22).Draw(t, "kind") {
 		case 0:
 			now += float64(rapid.IntRange(1, 90).Draw(t, "silence"))
 			j.tick(now)
@@ -66,6 +66,8 @@ func drawJournal(t *rapid.T) journal {
 				again.Offset, again.Appended = int64(len(j)), at(now)
 				j = append(j, again)
 			}
+		case 21, 22:
+			drawReport(t, &j, now)
 		case 20:
 			j.kind(now, iot.RecordKind{Kind: "vibration", Level: 1}, "whatever")
 		case 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19:
@@ -131,7 +133,7 @@ func run(t *rapid.T, j journal, opts *process.Options) *recorder {
 	return committed
 }
 
-func restore(t *rapid.T, opts *process.Options, from process.Checkpoint, committed *recorder) *process.Partition {
+func restore(t fatal, opts *process.Options, from process.Checkpoint, committed *recorder) *process.Partition {
 	from, err := process.ParseCheckpoint(from.Offset, from.Metadata())
 	if err != nil {
 		t.Fatal(err)

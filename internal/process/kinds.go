@@ -32,7 +32,7 @@ func (rec *Record) known() bool {
 	switch rec.Kind {
 	case iot.KindReading:
 		return true
-	case iot.KindTick:
+	case iot.KindTick, iot.KindStatus:
 		return rec.Level <= 1
 	case iot.KindSettings:
 		return rec.Level <= iot.SettingsLevelWindow

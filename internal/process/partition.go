@@ -170,6 +170,8 @@ func (p *Partition) process(rec *Record, out Output) {
 		p.counts.Skipped++
 	case kind == iot.KindTick:
 		p.advanceWatermark(rec.Appended, out)
+	case kind == iot.KindStatus:
+		err = p.processStatus(rec, out)
 	case kind == iot.KindSettings:
 		err = p.applySettings(rec)
 	case kind == iot.KindDevice:

@@ -27,6 +27,9 @@ func FromReading(r *iot.Reading) Reading {
 func FromState(s *iot.DeviceState) Device {
 	device := Device{Reading: FromReading(&s.Latest), Since: s.Since}
 	device.Status = s.Status
+	if s.Report != nil && s.Report.Status == iot.ReportedBad {
+		device.Quality = iot.Bad
+	}
 	for i := range s.Alerts {
 		if s.Alerts[i].Raised != nil {
 			device.OpenAlerts++

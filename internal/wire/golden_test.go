@@ -115,6 +115,12 @@ func rememberingState() iot.DeviceState {
 	return s
 }
 
+func reportedState() iot.DeviceState {
+	s := goldenState()
+	s.Session, s.Report = 17, &iot.StatusReport{Status: iot.ReportedOffline, Reason: "last will", Time: at.Add(15 * time.Second), Session: 17}
+	return s
+}
+
 func helloMessage() wire.Hello {
 	return wire.Hello{
 		Envelope: envelope(wire.TypeHello, 41), ServerVersion: "1.2.3", Session: "3f2a-7", WindowSeconds: 30,
@@ -244,7 +250,7 @@ func TestTopicMessages(t *testing.T) {
 			t.Errorf("%s: read back %+v, %v, want %+v", name, got, err, a)
 		}
 	}
-	for name, s := range map[string]iot.DeviceState{"quiet": goldenState(), "alarmed": alarmedState(), "remembering": rememberingState()} {
+	for name, s := range map[string]iot.DeviceState{"quiet": goldenState(), "alarmed": alarmedState(), "remembering": rememberingState(), "reported": reportedState()} {
 		text := wire.AppendDeviceState(nil, &s)
 		golden(t, "topic_state_"+name, text)
 		if got, err := wire.DecodeDeviceState(text); err != nil || !reflect.DeepEqual(got, s) {

@@ -23,6 +23,9 @@ type deviceState struct {
 	Conditions []conditionState `json:"conditions"`
 	Past       *pastRun         `json:"past"`
 	Clock      *clockRun        `json:"clock"`
+	// Session is absent if it is 0.
+	Session int64         `json:"session"`
+	Report  *statusReport `json:"report"`
 	iot.Position
 }
 
@@ -68,8 +71,8 @@ type conditionPoint struct {
 	Value float64 `json:"value"`
 }
 
-// AppendDeviceState appends the JSON of a device's state. It uses encoding/json only for alerts, conditions, past and clock,
-// which few devices have.
+// AppendDeviceState appends the JSON of a device's state. It uses encoding/json only for alerts, conditions, past, clock and
+// report, which few devices have.
 func AppendDeviceState(dst []byte, s *iot.DeviceState) []byte {
 	dst = AppendReading(append(dst, `{"reading":`...), &s.Latest)
 	dst = appendField(dst, `,"status":`, string(s.Status))
@@ -93,6 +96,12 @@ func AppendDeviceState(dst []byte, s *iot.DeviceState) []byte {
 	}
 	if run := s.Clock; run != nil {
 		dst = appendJSON(append(dst, `,"clock":`...), clockRun{Began: run.Began, Age: run.Age.Microseconds(), Count: run.Count})
+	}
+	if s.Session != 0 {
+		dst = strconv.AppendInt(append(dst, `,"session":`...), s.Session, 10)
+	}
+	if s.Report != nil {
+		dst = appendJSON(append(dst, `,"report":`...), statusReport(*s.Report))
 	}
 	dst = strconv.AppendInt(append(dst, `,"partition":`...), int64(s.Partition), 10)
 	dst = strconv.AppendInt(append(dst, `,"epoch":`...), int64(s.Epoch), 10)
@@ -131,6 +140,10 @@ func (d *Decoder) stateFast(data []byte, s *iot.DeviceState) bool {
 			aged = integer(&c, &micros)
 			s.Age = time.Duration(micros) * time.Microsecond
 			return aged
+		case "session":
+			return integer(&c, &s.Session)
+		case "report":
+			return s.Report == nil && d.report(&c, &s.Report)
 		case "partition":
 			return integer(&c, &s.Partition)
 		case "epoch":
@@ -144,7 +157,28 @@ func (d *Decoder) stateFast(data []byte, s *iot.DeviceState) bool {
 	if !aged {
 		s.Age = s.LastSeen.Sub(s.Latest.Time)
 	}
-	return ok && s.Latest.ID != "" && c.end() && checkTimes(s.Latest.Time, s.Since, s.LastSeen) == nil
+	return ok && s.Latest.ID != "" && c.end() && checkTimes(s.Latest.Time, s.Since, s.LastSeen) == nil &&
+		(s.Report == nil || checkTimes(s.Report.Time) == nil)
+}
+
+// report reads the status report within a state.
+func (d *Decoder) report(c *cursor, dst **iot.StatusReport) bool {
+	report := new(iot.StatusReport)
+	*dst = report
+	return c.object(func(key []byte) bool {
+		switch string(key) {
+		case "status":
+			return d.text(c, (*string)(&report.Status))
+		case "reason":
+			return d.text(c, &report.Reason)
+		case "time":
+			return c.time(&report.Time)
+		case "session":
+			return integer(c, &report.Session)
+		default:
+			return false
+		}
+	})
 }
 
 // StatePosition returns the position at the end of a state without decoding the rest; false if the text does not end as
@@ -195,6 +229,15 @@ func (d *Decoder) stateGeneral(data []byte) (iot.DeviceState, error) {
 		if s.Past.Conditions, err = fromConditionStates(run.Conditions); err != nil {
 			return iot.DeviceState{}, fmt.Errorf("decode device state: past: %w", err)
 		}
+	}
+	s.Session = m.Session
+	if m.Report != nil {
+		if err := checkTimes(m.Report.Time); err != nil {
+			return iot.DeviceState{}, fmt.Errorf("decode device state: report: %w", err)
+		}
+		report := iot.StatusReport(*m.Report)
+		report.Time = report.Time.UTC()
+		s.Report = &report
 	}
 	if run := m.Clock; run != nil {
 		if err := checkTimes(run.Began); err != nil {

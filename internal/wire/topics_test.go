@@ -76,6 +76,11 @@ func drawState(t *rapid.T) iot.DeviceState {
 	if s.Past != nil {
 		s.Past.Conditions = drawConditions(t)
 	}
+	if rapid.Bool().Draw(t, "reported") {
+		report := drawStatus(t)
+		report.Historical = false
+		s.Session, s.Report = rapid.Int64Range(0, 9).Draw(t, "last session"), &report
+	}
 	if rapid.Bool().Draw(t, "clock") {
 		s.Clock = &iot.ClockRun{Began: drawTime(t, "began"), Age: time.Hour, Count: rapid.IntRange(1, 9).Draw(t, "count")}
 	}
@@ -130,6 +135,19 @@ func TestDeviceStatesSurviveTheWire(t *testing.T) {
 			t.Fatalf("%s: got position %+v, %v", text, position, ok)
 		}
 	})
+}
+
+// A source that reports bad data is shown as one that sends bad data.
+func TestAClientSeesABadReportAsBadQuality(t *testing.T) {
+	s := goldenState()
+	s.Report = &iot.StatusReport{Status: iot.ReportedBad, Time: at}
+	if got := wire.FromState(&s); got.Quality != iot.Bad || s.Latest.Quality == iot.Bad {
+		t.Errorf("got quality %q of a latest reading of quality %q, want bad", got.Quality, s.Latest.Quality)
+	}
+	s.Report.Status = iot.ReportedOnline
+	if got := wire.FromState(&s); got.Quality != s.Latest.Quality {
+		t.Errorf("got quality %q, want that of the reading", got.Quality)
+	}
 }
 
 func TestAlertsSurviveTheWire(t *testing.T) {
@@ -263,6 +281,8 @@ func FuzzDecodeTopics(f *testing.F) {
 	f.Add([]byte(`{"revision":7,"window_seconds":60,"from":"2024-01-30T10:31:00Z"}`))
 	f.Add([]byte(`{"reading":{"device_id":"d","device_type":"t","timestamp":"2024-01-30T10:30:00Z","value":1},"age_us":5,"past":{"last":` +
 		`"2024-01-30T10:30:00Z","alerts":[{"rule":"r","onset":"2024-01-30T10:30:00Z"}]},"clock":{"age_us":1,"count":2},"partition":1,"epoch":0,"position":7}`))
+	f.Add([]byte(`{"reading":{"device_id":"d","device_type":"t","timestamp":"2024-01-30T10:30:00Z","value":1},"session":3,"report":{"status":` +
+		`"offline","reason":"last will","time":"2024-01-30T10:30:00Z","session":3},"partition":1,"epoch":0,"position":7}`))
 	decoder := wire.NewStreamDecoder()
 	f.Fuzz(func(t *testing.T, data []byte) {
 		position, found := wire.StatePosition(data)

@@ -1,0 +1,33 @@
+package process
+
+import (
+	"fmt"
+
+	"iotmon/internal/iot"
+	"iotmon/internal/wire"
+)
+
+// processStatus processes a status report. It returns an error if the record is not a valid one.
+func (p *Partition) processStatus(rec *Record, out Output) error {
+	identity, err := wire.DecodeDeviceKey(rec.Key)
+	if err != nil {
+		return fmt.Errorf("status report: %w", err)
+	}
+	report, err := wire.DecodeStatusReport(rec.Value, rec.Appended, p.Admission)
+	if err != nil {
+		return fmt.Errorf("status report: %w", err)
+	}
+	if identity.Tenant != "" {
+		return nil // Nothing is known of its devices here.
+	}
+	device, turned := p.fleet.Report(identity.ID, &report, p.clock)
+	if !turned {
+		return nil
+	}
+	if device.Status == iot.Offline {
+		p.Alerts.RaiseOffline(&device.RuleStates, &device.Latest, device.Since, p.events(out))
+	} else {
+		p.Alerts.ClearOffline(&device.RuleStates, device.Since, p.events(out))
+	}
+	return nil
+}
