@@ -50,6 +50,6 @@ ENV IOTMON_SERVER_ADDR=:8080 \
     IOTMON_LOG_FORMAT=json
 EXPOSE 8080
 USER 65532:65532
-# Only whether the process lives: one that waits for Kafka is not helped by being replaced. /ready tells more.
+# Only whether the process lives: one that waits for Kafka is not helped by being replaced. /ready says more.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["/app/service", "-probe", "/health"]
 ENTRYPOINT ["/app/service"]

@@ -102,7 +102,7 @@ endif
 bench-libraries: ## compare the libraries in use with their alternatives
 	cd tests/performance && $(GO) test -run '^$$' -bench . -benchmem .
 
-# It has a recipe so that the one below is not taken for it as well.
+# It has a recipe so that the one below does not match it as well.
 docker-build-all: $(images:%=docker-build-%) ## build the image of every service
 	@echo 'built the images of $(images)'
 

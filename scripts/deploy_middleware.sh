@@ -17,7 +17,7 @@ Usage:
   scripts/deploy_middleware.sh recommended    Kafka, Redis, PostgreSQL and Prometheus
   scripts/deploy_middleware.sh full           and Grafana, Jaeger, Alertmanager, and what measures this machine
   scripts/deploy_middleware.sh --down         stops all of it; the data stays
-  scripts/deploy_middleware.sh --status       tells how each part is
+  scripts/deploy_middleware.sh --status       says how each part is
 
 Options:
   --wait SECONDS    how long it may take to be healthy, once the images are there (180)
@@ -102,7 +102,7 @@ await() {
                 warn "$service: $(state "$service") after $patience s; its log:"
                 compose logs --tail=10 "$service" >&2 || true
             done
-            die "not healthy:$left. It goes on trying; $program --status tells how it is, --down stops it"
+            die "not healthy:$left. It goes on trying; $program --status says how it is, --down stops it"
         fi
         sleep 1
     done
@@ -190,4 +190,4 @@ compose up -d $services || die "docker compose could not start it; $program --do
 await
 apply
 announce
-say "next: scripts/update_config.sh tells the services"
+say "next: scripts/update_config.sh writes it into the settings of the services"

@@ -125,7 +125,7 @@ deliver() {
         fi
         say "  not seen yet, attempt $attempt"
     done
-    die "no reading came over the WebSocket; logs/*.log may tell why"
+    die "no reading came over the WebSocket; logs/*.log may say why"
 }
 
 # traced succeeds if Jaeger has the last reading's trace up to a socket.

@@ -17,7 +17,7 @@ Services:
 
 Options:
   --wait SECONDS  how long a service may take to be ready (60)
-  --status        only tell which services run and whether they are ready
+  --status        only say which services run and whether they are ready
   -h, --help      show this
 
 Files:

@@ -56,7 +56,7 @@ stop() {
     local service=$1 pid
     if ! pid=$(running "$service"); then
         if [ -e "$pids/$service.pid" ]; then
-            say "$service: had ended by itself; logs/$service.log may tell why"
+            say "$service: had ended by itself; logs/$service.log may say why"
             rm -f "$pids/$service.pid"
         fi
         return 0

@@ -8,7 +8,7 @@ set -euo pipefail
 
 usage() {
     cat <<EOF
-update_config.sh tells the services where Kafka, PostgreSQL and Redis are. It fills <KAFKA_HOST> and <MIDDLEWARE_HOST> in
+update_config.sh sets for the services where Kafka, PostgreSQL and Redis are. It fills <KAFKA_HOST> and <MIDDLEWARE_HOST> in
 configs/*.yaml through the file .env, and leaves the YAML files as they are.
 
 Usage:
@@ -19,7 +19,7 @@ Options:
   --postgres-url URL     another database than iot_monitoring on HOST: postgres://user:password@host:5432/database
   --redis-url URL        another cache than that on HOST: redis://host:6379/0
   --tracing-endpoint URL the receiver of traces, such as http://localhost:4318 of Jaeger; none for no traces
-  --show                 only tell what .env says, without passwords
+  --show                 only say what .env says, without passwords
   --undo                 put back the .env from before the last change
   -h, --help             show this
 

@@ -157,7 +157,7 @@ func post(t *testing.T, addr, device string, value float64) {
 	}
 }
 
-func (m *message) tells(device string, value float64) bool {
+func (m *message) has(device string, value float64) bool {
 	for _, d := range m.Devices {
 		if d.ID == device && d.Value == value {
 			return true
@@ -188,11 +188,11 @@ func TestWebSocketShowsTheRunningPlant(t *testing.T) {
 	})
 
 	post(t, addr, "boiler", 31)
-	var told, raised bool
+	var read, raised bool
 	p.await(func(m *message) bool {
-		told = told || m.tells("boiler", 31)
+		read = read || m.has("boiler", 31)
 		raised = raised || m.alarms("boiler", "raised")
-		return told && raised
+		return read && raised
 	})
 
 	// A page that resumes after an outage gets each message that it missed once.
@@ -204,7 +204,7 @@ func TestWebSocketShowsTheRunningPlant(t *testing.T) {
 	}
 	back.await(func(m *message) bool {
 		if m.alarms("boiler", "raised") {
-			t.Error("told of the same alert again")
+			t.Error("got the same alert again")
 		}
 		return m.alarms("boiler", "cleared")
 	})
@@ -214,7 +214,7 @@ func TestWebSocketFilterNarrows(t *testing.T) {
 	addr := start(t)
 	post(t, addr, "boiler", 21)
 	p := visit(t, addr, nil)
-	p.await(func(m *message) bool { return m.tells("boiler", 21) })
+	p.await(func(m *message) bool { return m.has("boiler", 21) })
 	if err := p.conn.WriteMessage(websocket.TextMessage, []byte(`{"type":"filter","device_ids":["boiler"]}`)); err != nil {
 		t.Fatal(err)
 	}
@@ -224,12 +224,12 @@ func TestWebSocketFilterNarrows(t *testing.T) {
 	p.await(func(m *message) bool {
 		for _, d := range m.Devices {
 			if d.ID != "boiler" {
-				t.Fatalf("told of device %s", d.ID)
+				t.Fatalf("got device %s", d.ID)
 			}
 		}
 		if m.Type == "aggregated_data" && m.DeviceStatus.Total != 1 {
 			t.Fatalf("aggregated_data counts %d devices, want 1", m.DeviceStatus.Total)
 		}
-		return m.tells("boiler", 22)
+		return m.has("boiler", 22)
 	})
 }

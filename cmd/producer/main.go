@@ -1,4 +1,4 @@
-// Command producer sends the readings of a simulated fleet to Kafka, and takes those of real devices over HTTP.
+// Command producer sends the readings of a simulated fleet to Kafka, and accepts those of real devices over HTTP.
 package main
 
 import (

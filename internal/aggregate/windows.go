@@ -116,9 +116,9 @@ func (w *Windows) reuseMembers() members {
 	if last < 0 {
 		return make(members)
 	}
-	taken := w.spare[last]
+	reused := w.spare[last]
 	w.spare = w.spare[:last]
-	return taken
+	return reused
 }
 
 // recycleMembers keeps the members of a closed window for reuse, without the devices that had no reading in it.

@@ -71,7 +71,7 @@ func TestDuplicatesAreCountedOnceInAnyOrder(t *testing.T) {
 	}
 }
 
-func TestAClosedWindowTakesNothingMore(t *testing.T) {
+func TestNothingIsAddedToAClosedWindow(t *testing.T) {
 	w := aggregate.New(iot.OneLength(length), time.Time{})
 	w.Advance(epoch.Add(length))
 	late := reading("a", 29*time.Second, 1)
@@ -102,7 +102,7 @@ func TestFirstIsTheOffsetThatOpenWindowsNeed(t *testing.T) {
 	}
 }
 
-func TestChangedTellsEachChangeOnce(t *testing.T) {
+func TestChangedReturnsEachChangeOnce(t *testing.T) {
 	w := aggregate.New(iot.OneLength(length), time.Time{})
 	r := reading("a", 0, 1)
 	w.Add(&r, 0)
@@ -187,7 +187,7 @@ func BenchmarkAdd(b *testing.B) {
 }
 
 // Readings two hours apart in microseconds that differ by a multiple of 2^32 are two readings.
-func TestLongWindowsTellTheirReadingsApart(t *testing.T) {
+func TestLongWindowsKeepReadingsApart(t *testing.T) {
 	w := aggregate.New(iot.OneLength(24*time.Hour), time.Time{})
 	want := int64(0)
 	for i := range 10 {

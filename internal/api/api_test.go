@@ -89,7 +89,7 @@ func TestHistoryOutageIsAnswered503AndLoggedOnce(t *testing.T) {
 			t.Errorf("%s: no Retry-After", target)
 		}
 		if strings.Contains(w.Body.String(), "disk") {
-			t.Errorf("%s: tells a client about the inside: %s", target, w.Body)
+			t.Errorf("%s: a client learns about the inside: %s", target, w.Body)
 		}
 	}
 	history.err = nil

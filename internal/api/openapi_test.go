@@ -193,7 +193,7 @@ func fit(t *testing.T, doc any, at string, schema map[string]any, value any) {
 	}
 }
 
-// Who checks requests against the document must not refuse a reading that the system takes, nor be surprised by an answer.
+// Who checks requests against the document must not refuse a reading that the system admits, nor be surprised by an answer.
 func TestDocumentKnowsTheDialectsOfAReading(t *testing.T) {
 	doc := document(t)
 	properties := resolve(doc, "#/components/schemas/Reading/properties").(map[string]any)

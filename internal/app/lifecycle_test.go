@@ -41,7 +41,7 @@ func TestTheFirstFailureStopsTheOthers(t *testing.T) {
 	}
 }
 
-func TestEndingWithoutBeingAskedIsAFailure(t *testing.T) {
+func TestReturningUnaskedIsAFailure(t *testing.T) {
 	var l lifecycle
 	l.add("hub", untilStopped)
 	l.add("tail", func(context.Context) error { return nil })

@@ -72,10 +72,10 @@ type shakyStore struct {
 	broker *broker
 	full   func()
 
-	mu     sync.Mutex
-	plan   []failure
-	failed int
-	taken  int
+	mu        sync.Mutex
+	plan      []failure
+	failed    int
+	conflicts int
 }
 
 func (s *shakyStore) Write(ctx context.Context, batch *archive.Batch) error {
@@ -91,7 +91,7 @@ func (s *shakyStore) Write(ctx context.Context, batch *archive.Batch) error {
 	}
 	err := s.Store.Write(ctx, batch)
 	if errors.Is(err, archive.ErrOffsetsMoved) {
-		s.taken++
+		s.conflicts++
 	}
 	if err != nil {
 		return err
@@ -211,7 +211,7 @@ func (p *pass) mustResult(t *testing.T, r *rapid.T, b *broker, admission *iot.Ad
 
 func TestInterruptedArchivingEqualsOneUndisturbedPass(t *testing.T) {
 	empty, path, admission := emptyDatabase(t), filepath.Join(t.TempDir(), "archive.db"), newAdmission(t)
-	var failed, taken int
+	var failed, conflicts int
 	rapid.Check(t, func(r *rapid.T) {
 		p := newPlant(admission)
 		for range rapid.IntRange(1, 60).Draw(r, "steps") {
@@ -227,20 +227,20 @@ func TestInterruptedArchivingEqualsOneUndisturbedPass(t *testing.T) {
 		}
 		undisturbed := pass{archivers: 1, chunk: 1 << 20}
 		want, _ := undisturbed.mustResult(t, r, p.broker, admission, path, empty)
-		mustTell(r, want, p)
+		mustHold(r, want, p)
 		got, store := disturbed.mustResult(t, r, p.broker, admission, path, empty)
-		failed, taken = failed+store.failed, taken+store.taken
+		failed, conflicts = failed+store.failed, conflicts+store.conflicts
 		if !reflect.DeepEqual(got, want) {
 			r.Fatalf("disturbed:   %+v\nundisturbed: %+v", got, want)
 		}
 	})
-	if failed == 0 || taken == 0 {
-		t.Errorf("%d writes failed and %d were another archiver's: the test has tested nothing", failed, taken)
+	if failed == 0 || conflicts == 0 {
+		t.Errorf("%d writes failed and %d were another archiver's: the test has tested nothing", failed, conflicts)
 	}
 }
 
-// mustTell compares the archive with what the plant knows.
-func mustTell(t *rapid.T, got *rows, p *plant) {
+// mustHold compares the archive with what the plant knows.
+func mustHold(t *rapid.T, got *rows, p *plant) {
 	t.Helper()
 	readings := 0
 	for _, points := range got.Readings {
@@ -307,7 +307,7 @@ func TestAnOutageLosesNothingAndIsLoggedOnce(t *testing.T) {
 	})
 }
 
-func TestTheArchiverTellsWhetherItIsReady(t *testing.T) {
+func TestTheArchiverReportsWhetherItIsReady(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, store := onePlant(t)
 		defer store.Close()

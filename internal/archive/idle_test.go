@@ -72,7 +72,7 @@ func TestAnArchiverWithNothingToDoIsReady(t *testing.T) {
 	})
 }
 
-// A source that begins anew moves before it has brought a record, so nothing tells yet how old that is.
+// A source that begins anew moves before it has brought a record, so it is not known yet how old that is.
 func TestAnEmptyNewLogIsNotBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, store := onePlant(t)

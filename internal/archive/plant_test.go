@@ -88,7 +88,7 @@ func (s *session) Poll(ctx context.Context) ([]archive.Record, error) {
 	}
 	var records []archive.Record
 	if !s.pause {
-		records = s.take()
+		records = s.pop()
 	}
 	s.pause = len(records) > 0
 	if len(records) == 0 {
@@ -97,8 +97,8 @@ func (s *session) Poll(ctx context.Context) ([]archive.Record, error) {
 	return records, nil
 }
 
-// add takes the same number from every source, so that they advance at their own pace.
-func (s *session) take() []archive.Record {
+// add removes the same number from every source, so that they advance at their own pace.
+func (s *session) pop() []archive.Record {
 	var records []archive.Record
 	for source, next := range s.next {
 		left := s.broker.records[source][next:]
@@ -196,7 +196,7 @@ func (p *plant) read(partition int32, device iot.DeviceID, at time.Time, value f
 	}
 }
 
-// publish tells of a window as it is now, and closes it if final. A window closes once.
+// publish appends the summary of a window as it is now, and closes it if final. A window closes once.
 func (p *plant) publish(key windowKey, final bool) {
 	if p.closed[key] || p.truth[key] == nil {
 		return

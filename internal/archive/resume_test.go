@@ -124,7 +124,7 @@ func TestALogThatLostItsStartIsArchivedFromThere(t *testing.T) {
 					t.Errorf("got %+v, %v, want %d readings", got.Readings, err, test.want)
 				}
 				if test.loss > 0 && !strings.Contains(log, "lost=1") {
-					t.Errorf("the log does not tell how many are lost:\n%s", log)
+					t.Errorf("the log does not say how many are lost:\n%s", log)
 				}
 				if got, want := offsetOf(t, store), (archive.Offset{Next: 3}); got != want {
 					t.Errorf("got offset %+v, want %+v", got, want)
@@ -134,7 +134,7 @@ func TestALogThatLostItsStartIsArchivedFromThere(t *testing.T) {
 	}
 }
 
-func TestForeignRecordsArePassedOverAndToldOf(t *testing.T) {
+func TestForeignRecordsAreSkippedAndLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, store := onePlant(t)
 		defer store.Close()
@@ -173,7 +173,7 @@ func TestReadingsThatDoNotCountAreNotArchived(t *testing.T) {
 		p.append(topics.Readings, 0, began, nil, false)
 		p.records[readings][len(p.records[readings])-1].Marker = true
 		if log := archiveOf(t, p, store); log != "" {
-			t.Errorf("the processor tells of rejects, not the archiver; got:\n%s", log)
+			t.Errorf("the processor logs rejects, not the archiver; got:\n%s", log)
 		}
 		got, err := readRows(store)
 		if err != nil || len(got.Readings["a"]) != 1 {

@@ -42,7 +42,7 @@ func TestCorrectedWindowsArePublishedUntilTheLogHasThem(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		var log bytes.Buffer
-		away, told := 3, 0
+		away, published := 3, 0
 		archiver := archive.New(archive.Options{
 			Open: p.open(ctx, 1, trouble(nil)), Store: store, Topics: topics, Admission: p.admission,
 			Logger: slog.New(slog.NewTextHandler(&log, nil)), Now: time.Now,
@@ -59,7 +59,7 @@ func TestCorrectedWindowsArePublishedUntilTheLogHasThem(t *testing.T) {
 				if len(corrected) != 1 || s.Count != 2 || !s.Corrected || s.Sum.Float64() != 8 || s.Window.Start != key.start || s.Online != 3 {
 					t.Errorf("got %+v, want the window with both readings", corrected)
 				}
-				told++
+				published++
 				return nil
 			},
 		})
@@ -76,8 +76,8 @@ func TestCorrectedWindowsArePublishedUntilTheLogHasThem(t *testing.T) {
 		time.Sleep(5 * time.Minute)
 		cancel()
 		running.Wait()
-		if told != 3 {
-			t.Errorf("published %d times, want once for each crash and once more", told)
+		if published != 3 {
+			t.Errorf("published %d times, want once for each crash and once more", published)
 		}
 		if lines := strings.Count(log.String(), "cannot recompute windows or publish"); lines != 1 {
 			t.Errorf("the outage was logged %d times, want once:\n%s", lines, log.String())

@@ -50,8 +50,8 @@ func Extract(r io.Reader, dir string) (*List, error) {
 	})
 }
 
-// read calls take for every file, which need not read all of it, and compares all files with the list.
-func read(r io.Reader, take func(name string, content io.Reader) error) (*List, error) {
+// read calls use for every file, which need not read all of it, and compares all files with the list.
+func read(r io.Reader, use func(name string, content io.Reader) error) (*List, error) {
 	decompressed, err := gzip.NewReader(r)
 	if err != nil {
 		return nil, fmt.Errorf("not a backup: %w", complete(err))
@@ -74,7 +74,7 @@ func read(r io.Reader, take func(name string, content io.Reader) error) (*List, 
 		}
 		sum := sha256.New()
 		content := io.TeeReader(archive, sum)
-		if err := take(header.Name, content); err != nil {
+		if err := use(header.Name, content); err != nil {
 			return nil, fmt.Errorf("%s: %w", header.Name, complete(err))
 		}
 		if _, err := io.Copy(io.Discard, content); err != nil {

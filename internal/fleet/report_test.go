@@ -37,7 +37,7 @@ func TestAReportTurnsADevice(t *testing.T) {
 	}
 }
 
-// A report counts as heard: silence is counted from there.
+// A report ends a silence: the next is counted from there.
 func TestADeviceIsSilentAfterAReport(t *testing.T) {
 	for _, status := range []iot.Reported{iot.ReportedOnline, iot.ReportedBad} {
 		f := fleet.New(options, time.Time{})

@@ -25,10 +25,10 @@ const markersGroup = "plant"
 // is for the test to choose: a broker that has forgotten to end a transaction says that it is complete.
 type unended struct {
 	*testing.T
-	dial   kafka.Dial
-	topics kafka.Topics
-	admin  *kadm.Client
-	told   []string
+	dial    kafka.Dial
+	topics  kafka.Topics
+	admin   *kadm.Client
+	reasons []string
 }
 
 func startUnended(t *testing.T, state string) *unended {
@@ -93,7 +93,7 @@ func (u *unended) leaveOpen(records ...*kgo.Record) {
 func (u *unended) look(topic string) string {
 	u.Helper()
 	watch := kafka.NewMarkerWatch(kafka.MarkerOptions{
-		Dial: u.dial, Topics: u.topics, Group: markersGroup, Logger: kafkatest.Quiet(), Stalled: func(reason string) { u.told = append(u.told, reason) },
+		Dial: u.dial, Topics: u.topics, Group: markersGroup, Logger: kafkatest.Quiet(), Stalled: func(reason string) { u.reasons = append(u.reasons, reason) },
 	})
 	kafka.LookAtMarkers(u.Context(), watch, u.admin)
 	end := u.offset(u.admin.ListEndOffsets, topic)
@@ -182,7 +182,7 @@ func TestATransactionThatKafkaHasForgottenEndsAsItWasDecided(t *testing.T) {
 		record record
 		at     []int64
 		want   string
-		told   string
+		reason string
 	}{
 		"the last was committed":                {"CompleteCommit", (*unended).state, []int64{101}, "committed", ""},
 		"a newer one is under way":              {"Ongoing", (*unended).state, []int64{99}, "open", ""},
@@ -214,8 +214,8 @@ func TestATransactionThatKafkaHasForgottenEndsAsItWasDecided(t *testing.T) {
 			if got := u.look(records[0].Topic); got != test.want {
 				t.Errorf("got %s, want %s", got, test.want)
 			}
-			if last := u.told[len(u.told)-1]; (last == "") != (test.told == "") || !strings.Contains(last, test.told) {
-				t.Errorf("was told %q, want %q", last, test.told)
+			if last := u.reasons[len(u.reasons)-1]; (last == "") != (test.reason == "") || !strings.Contains(last, test.reason) {
+				t.Errorf("got the reason %q, want %q", last, test.reason)
 			}
 		})
 	}
@@ -225,8 +225,8 @@ func TestATransactionThatKafkaHasForgottenEndsAsItWasDecided(t *testing.T) {
 func TestATransactionIsComparedWithTheCheckpointThatThereIs(t *testing.T) {
 	u := startUnended(t, "CompleteAbort")
 	u.leaveOpen(u.state(100))
-	if got := u.look(u.topics.States); got != "open" || !strings.Contains(u.told[len(u.told)-1], "checkpoint") {
-		t.Errorf("got %s and %q without a checkpoint, want it left to people", got, u.told)
+	if got := u.look(u.topics.States); got != "open" || !strings.Contains(u.reasons[len(u.reasons)-1], "checkpoint") {
+		t.Errorf("got %s and %q without a checkpoint, want it left to people", got, u.reasons)
 	}
 	u.commit(process.Checkpoint{Offset: 5, Position: 7, Epoch: 1})
 	if got := u.look(u.topics.States); got != "committed" {

@@ -47,7 +47,7 @@ func (l *fleetLog) at(i int) time.Time {
 	return epoch.Add(time.Duration(l.sent+int64(i)) * 5 * time.Second / time.Duration(l.devices)).Truncate(time.Microsecond)
 }
 
-// ignored takes everything and keeps nothing.
+// ignored accepts everything and keeps nothing.
 type ignored struct{}
 
 func (ignored) Summary(*iot.WindowSummary)        {}

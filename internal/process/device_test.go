@@ -50,7 +50,7 @@ func TestAForgottenDeviceIsGoneUntilItSpeaks(t *testing.T) {
 	}
 }
 
-func TestADeviceThatIsNotHeardIsForgotten(t *testing.T) {
+func TestASilentDeviceIsForgotten(t *testing.T) {
 	var j journal
 	j.reading(0, "a", 0, 20)
 	j.every5("b", 0, 400, 0, 20)
@@ -59,7 +59,7 @@ func TestADeviceThatIsNotHeardIsForgotten(t *testing.T) {
 	p.Process(j, out)
 	p.PublishStates(out)
 	if out.states["a"] != nil || out.states["b"] == nil {
-		t.Errorf("got states of %d devices, want b alone: a was not heard for five minutes", len(out.states))
+		t.Errorf("got states of %d devices, want b alone: a was silent for five minutes", len(out.states))
 	}
 	if got := p.ResetCounts().Forgotten; got != 1 {
 		t.Errorf("got %d forgotten, want 1", got)

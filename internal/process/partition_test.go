@@ -168,7 +168,7 @@ func TestBadInputIsRejectedWithFieldAndReason(t *testing.T) {
 			t.Errorf("%s: got rejects %q, want one for field %q", test.value, out.rejects, test.field)
 		}
 		if len(out.states) != 1 {
-			t.Errorf("%s: got %d states, want the next reading to be taken", test.value, len(out.states))
+			t.Errorf("%s: got %d states, want the next reading to be accepted", test.value, len(out.states))
 		}
 	}
 }

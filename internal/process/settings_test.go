@@ -60,7 +60,7 @@ func TestAnotherLengthOfWindowsBeginsAtABoundary(t *testing.T) {
 		t.Error("the older configuration wants to be in force again")
 	}
 	if inForce, overruled := p.Overruled(); !overruled || inForce != time.Minute {
-		t.Errorf("got %v, %v, want to be told that a minute is in force", inForce, overruled)
+		t.Errorf("got %v, %v, want the report that a minute is in force", inForce, overruled)
 	}
 	var end time.Time
 	for _, text := range out.finals {

@@ -96,15 +96,15 @@ func checkTruth(t *rapid.T, committed *recorder, truth map[string]int64, end pro
 		}
 	}
 	for name, count := range truth {
-		_, told := last[name]
-		if _, marked := committed.late[name]; !told && !marked {
+		_, published := last[name]
+		if _, marked := committed.late[name]; !published && !marked {
 			start, err := time.Parse(time.TimeOnly, name[len(name)-len(time.TimeOnly):])
 			if err != nil {
 				t.Fatal(err)
 			}
 			day := epoch.Truncate(24 * time.Hour)
 			if w := end.Lengths.WindowOf(day.Add(start.Sub(start.Truncate(24 * time.Hour)))); !w.End().After(end.Watermark) {
-				t.Errorf("%s: %d readings, and nothing was told of the window that ended at %v before the watermark %v", name, count, w.End(), end.Watermark)
+				t.Errorf("%s: %d readings, and nothing was published of the window that ended at %v before the watermark %v", name, count, w.End(), end.Watermark)
 			}
 		}
 	}

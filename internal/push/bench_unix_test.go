@@ -250,7 +250,7 @@ func readAges(r io.Reader, note func(time.Duration)) {
 	}
 }
 
-// BenchmarkClientMemory measures what an idle client takes up, without the kernel's buffers. Both ends are in this process:
+// BenchmarkClientMemory measures the memory of an idle client, without the kernel's buffers. Both ends are in this process:
 // the far one has no goroutine, but a connection with its buffers.
 func BenchmarkClientMemory(b *testing.B) {
 	const clients = 2000

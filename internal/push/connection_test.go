@@ -61,8 +61,8 @@ func TestStalledClientDelaysNobodyAndCostsNothing(t *testing.T) {
 		p.Apply(all(update))
 		began := time.Now()
 		last := fmt.Appendf(nil, `"value":%d,`, update)
-		for told := 0; told < devices; {
-			told += bytes.Count(fast.readBytes(), last)
+		for received := 0; received < devices; {
+			received += bytes.Count(fast.readBytes(), last)
 		}
 		if took := time.Since(began); took > 30*time.Second { // Half of what a stalled one may take.
 			t.Fatalf("update %d: a fast client waited %v", update, took)
@@ -74,15 +74,15 @@ func TestStalledClientDelaysNobodyAndCostsNothing(t *testing.T) {
 	}
 	// Once they read again, they get what is true now rather than all that was.
 	for i, v := range stalled {
-		told, heard := make(map[iot.DeviceID]float64), 0
-		for !upToDate(told, devices, updates-1) {
+		latest, received := make(map[iot.DeviceID]float64), 0
+		for !upToDate(latest, devices, updates-1) {
 			for _, d := range v.read().Devices {
-				told[d.DeviceID] = d.Value
-				heard++
+				latest[d.DeviceID] = d.Value
+				received++
 			}
 		}
-		if heard > devices*updates/2 {
-			t.Errorf("client %d was told of %d readings of %d: they were not conflated", i, heard, devices*updates)
+		if received > devices*updates/2 {
+			t.Errorf("client %d received %d readings of %d: they were not conflated", i, received, devices*updates)
 		}
 	}
 }
@@ -109,20 +109,20 @@ func TestClientThatIsBehindMayPing(t *testing.T) {
 	time.Sleep(1500 * time.Millisecond)
 	for _, value := range []float64{updates - 1, updates} {
 		say(value)
-		told := make(map[iot.DeviceID]float64)
-		for !upToDate(told, devices, value) {
+		latest := make(map[iot.DeviceID]float64)
+		for !upToDate(latest, devices, value) {
 			for _, d := range v.read().Devices {
-				told[d.DeviceID] = d.Value
+				latest[d.DeviceID] = d.Value
 			}
 		}
 	}
 }
 
-func upToDate(told map[iot.DeviceID]float64, devices int, value float64) bool {
-	if len(told) < devices {
+func upToDate(latest map[iot.DeviceID]float64, devices int, value float64) bool {
+	if len(latest) < devices {
 		return false
 	}
-	for _, v := range told {
+	for _, v := range latest {
 		if v != value {
 			return false
 		}
@@ -142,16 +142,16 @@ func TestClientTooSlowForAlertsIsDisconnectedAndStartsAnew(t *testing.T) {
 	slow := p.stall()
 	fast := p.enter(isSnapshot(wire.TypeDeviceStatus))
 	const alarms = 100
-	heard := 0
+	received := 0
 	for n := range alarms {
 		a := p.Alarm(n, iot.Temperature, "A", iot.Critical, iot.Raised)
 		a.Message = strings.Repeat("x", 10_000)
 		p.Apply(view.Batch{Alerts: []iot.Alert{a}})
 		all := fast.readUntil(isChange(wire.TypeAlert))
-		heard += len(all[len(all)-1].Alerts)
+		received += len(all[len(all)-1].Alerts)
 	}
-	if heard != alarms {
-		t.Errorf("a fast client heard %d alerts of %d", heard, alarms)
+	if received != alarms {
+		t.Errorf("a fast client received %d alerts of %d", received, alarms)
 	}
 	closed := slow.readToEnd()
 	if closed.Code != websocket.CloseTryAgainLater || closed.Text != string(TooSlowAlerts) {
@@ -336,7 +336,7 @@ func TestShutdownSaysGoodbye(t *testing.T) {
 		}
 	})
 	if _, ok := reasons.Load(ShuttingDown); !ok {
-		t.Errorf("reasons told: want %q among them", ShuttingDown)
+		t.Errorf("reasons: want %q among them", ShuttingDown)
 	}
 }
 
@@ -354,18 +354,18 @@ func TestClientThatDoesNotAnswerPingsIsLetGo(t *testing.T) {
 
 func TestMetricsAreReported(t *testing.T) {
 	var mu sync.Mutex
-	told := make(map[string]int)
+	counts := make(map[string]int)
 	note := func(what string, n int) {
 		mu.Lock()
 		defer mu.Unlock()
-		told[what] += n
+		counts[what] += n
 	}
 	p := build(t, func(o *HubOptions) {
 		o.Metrics = Metrics{
 			Connections: func(open int) {
 				mu.Lock()
 				defer mu.Unlock()
-				told["open"] = open
+				counts["open"] = open
 			},
 			Sent:      func(kind string, bytes int) { note(kind, 1); note("bytes", bytes) },
 			Conflated: func(kind string, n int) { note("conflated "+kind, n) },
@@ -383,8 +383,8 @@ func TestMetricsAreReported(t *testing.T) {
 	mu.Lock()
 	defer mu.Unlock()
 	for _, want := range []string{"hello", "device_status", "device_data", "aggregated_data", "bytes", "conflated device", "conflated window", "delivered", "rounds"} {
-		if told[want] == 0 {
-			t.Errorf("%s: not told; told %v", want, told)
+		if counts[want] == 0 {
+			t.Errorf("%s: not counted; got %v", want, counts)
 		}
 	}
 }

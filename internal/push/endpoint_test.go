@@ -77,7 +77,7 @@ func TestOnlyPagesOfKnownOriginsMayConnect(t *testing.T) {
 }
 
 // A page whose WebSocket was refused asks for the reason at the same address.
-func TestAPageIsToldWhyItIsRefused(t *testing.T) {
+func TestARefusedPageGetsTheReason(t *testing.T) {
 	p := build(t, nil)
 	for origin, want := range map[string]int{p.server.URL: http.StatusNoContent, "https://other.example": http.StatusForbidden} {
 		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.server.URL+"/ws", nil)

@@ -232,7 +232,7 @@ func TestClientThatComesBackGetsWhatItMissed(t *testing.T) {
 		var missed []string
 		for _, m := range back.readUntil(hasDevice("device_001", 22)) {
 			if m.Snapshot || len(m.Devices) > 1 {
-				t.Errorf("%s: told more than was missed: %+v", test.name, m)
+				t.Errorf("%s: got more than was missed: %+v", test.name, m)
 			}
 			for _, a := range m.Alerts {
 				missed = append(missed, string(a.State))
@@ -273,7 +273,7 @@ func TestWhatHappenedBeforeTheStartIsNoNews(t *testing.T) {
 			case m.Snapshot && a.DeviceID != "device_001":
 				open++
 			default:
-				t.Errorf("told of alert %+v, snapshot %v", a, m.Snapshot)
+				t.Errorf("got alert %+v, snapshot %v", a, m.Snapshot)
 			}
 		}
 	}
@@ -287,12 +287,12 @@ func TestMoreThanAllCanBeSentArrivesNewestFirstAndComplete(t *testing.T) {
 		b.States = append(b.States, p.Says(fmt.Sprint(n), iot.Temperature, "A", float64(n)))
 	}
 	p.Apply(b)
-	told := make(map[iot.DeviceID]bool)
+	received := make(map[iot.DeviceID]bool)
 	first := true
-	for len(told) < len(b.States) {
+	for len(received) < len(b.States) {
 		m := v.read()
 		for _, d := range m.Devices {
-			told[d.DeviceID] = true
+			received[d.DeviceID] = true
 		}
 		if first && m.Type == wire.TypeDeviceData {
 			first = false

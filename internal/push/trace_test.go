@@ -28,7 +28,7 @@ func spans(t *testing.T) (*tracetest.SpanRecorder, func(device string) view.Trac
 	}
 }
 
-// outcomes returns what became of each traced device, in the order of ending.
+// outcomes returns what became of each traced device, in the order in which their traces ended.
 func outcomes(recorder *tracetest.SpanRecorder) []string {
 	var found []string
 	for _, span := range recorder.Ended() {

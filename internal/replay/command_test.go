@@ -59,7 +59,7 @@ func TestReplayCommandReadsItsMappingFromAFile(t *testing.T) {
 	}
 }
 
-func TestReplayCommandTellsMistakesInALine(t *testing.T) {
+func TestReplayCommandReportsMistakesInALine(t *testing.T) {
 	path := write(t, twoSensors(2))
 	for _, test := range []struct {
 		args   string

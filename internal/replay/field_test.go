@@ -101,7 +101,7 @@ var fieldFlags = map[string][]string{
 func TestEveryRecordingOfTheFieldIsReadByFlagsAlone(t *testing.T) {
 	dir, truth := fieldData(t), fieldTruth(t)
 	for name, columns := range truth {
-		// One of them is of 1997, which a system takes only if its settings say so.
+		// One of them is of 1997, which a system admits only if its settings say so.
 		t.Run(name, func(t *testing.T) {
 			server, log := realSystem(t)
 			args := append([]string{"-to", server.URL}, fieldFlags[name]...)

@@ -81,7 +81,7 @@ func writeTimes(text *strings.Builder, r *recording.Report) {
 		other := &r.Times[i+1]
 		why := "but then the times are less in order or further apart"
 		if best.Ambiguous(other) {
-			why = "which the file cannot tell: choose one"
+			why = "which the file leaves open: choose one"
 		}
 		fmt.Fprintf(text, "           or %s%s, %s\n", formatName(other), firstIs(other), why)
 	}

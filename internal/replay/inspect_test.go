@@ -104,9 +104,9 @@ func ofColumn(readings []iot.Reading, args []string, column string) []iot.Readin
 	return found
 }
 
-func TestInspectNamesWhatTheFileCannotTell(t *testing.T) {
+func TestInspectNamesWhatTheFileLeavesOpen(t *testing.T) {
 	for _, test := range []struct{ text, want string }{
-		{"t,v\n8/12/18 9:30,1\n8/12/18 9:31,2\n", "'%d/%m/%y %H:%M': the first is 8 December 2018, 09:30:00, which the file cannot tell: choose one"},
+		{"t,v\n8/12/18 9:30,1\n8/12/18 9:31,2\n", "'%d/%m/%y %H:%M': the first is 8 December 2018, 09:30:00, which the file leaves open: choose one"},
 		{"t,v\n8/12/18 9:30,1\n13/12/18 9:31,2\n", "-time-format '%d/%m/%y %H:%M'"},
 		{"t,v\n12/31/18 23:30,1\n1/1/19 0:00,2\n", "-time-format '%m/%d/%y %H:%M'"},
 		{"t,v\n31.12.2018 23:30,\"1,5\"\n", "-decimal-comma"},
@@ -127,7 +127,7 @@ func TestInspectNamesWhatTheFileCannotTell(t *testing.T) {
 	}
 }
 
-func TestInspectKeepsToWhatItIsTold(t *testing.T) {
+func TestInspectKeepsToItsFlags(t *testing.T) {
 	path := write(t, "t,when,v\n2020-01-01,02/01/20,1\n2020-01-02,03/01/20,2\n")
 	status, stdout, stderr := command(t, "-inspect", "-time-column", "when", "-time-format", "%m/%d/%y", "-zone", "Asia/Shanghai", path)
 	for _, want := range []string{"-zone Asia/Shanghai -time-column when -time-format '%m/%d/%y'", "range      2020-01-31T16:00:00Z to 2020-02-29T16:00:00Z"} {

@@ -206,7 +206,7 @@ func TestASlowSystemDelaysButLosesNothing(t *testing.T) {
 	})
 }
 
-func TestLongFormTakesDeviceAndTypeFromTheRow(t *testing.T) {
+func TestLongFormHasDeviceAndTypeInTheRow(t *testing.T) {
 	const text = `when,id,kind,reading,u
 2020-01-01 00:00:00,a,temperature_sensor,20.5,°C
 2020-01-01 00:00:00,b,switch_sensor,ON,

@@ -157,7 +157,7 @@ func (t *Terms) oldest(now time.Time) (from time.Time, why, cure string) {
 		from, why = kept, fmt.Sprintf("older than the %s that the system keeps readings", days(t.Retention))
 		cure = "start the system with archive.retention.readings (IOTMON_ARCHIVE_RETENTION_READINGS) of 0s, which is for ever, or long enough"
 	}
-	return from, why, "to take them, " + cure + "; -time now moves them to the present instead"
+	return from, why, "to admit them, " + cure + "; -time now moves them to the present instead"
 }
 
 // tooOld is an error if the system would refuse every reading of a span for its age, and a warning if it would some.

@@ -13,7 +13,7 @@ import (
 	"iotmon/internal/wire"
 )
 
-// strictSystem is a system that tells its limits on readings. Other requests go to the handler.
+// strictSystem is a system that publishes its limits on readings. Other requests go to the handler.
 func strictSystem(t *testing.T, retention time.Duration, readings http.Handler) *httptest.Server {
 	t.Helper()
 	mux := http.NewServeMux()
@@ -84,7 +84,7 @@ func TestTimesThatAreMovedToThePresentAreNotTooOld(t *testing.T) {
 }
 
 // If the system would reject every reading of a column, the replay fails before it sends the first.
-func TestTypesAndUnitsThatTheSystemDoesNotKnowAreToldBeforeTheFirstRow(t *testing.T) {
+func TestUnknownTypesAndUnitsAreReportedBeforeTheFirstRow(t *testing.T) {
 	server := strictSystem(t, 0, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("a reading was sent") }))
 	for _, flag := range []string{"T=t,thermometer", "T=t,temperature_sensor,hPa", "T=t,pressure_sensor,mph"} {
 		status, _, stderr := command(t, "-to", server.URL, "-map", flag, write(t, "time,T\n2026-01-01,1\n"))

@@ -186,7 +186,7 @@ type watch struct {
 	raised, announced int
 }
 
-func (w *watch) take(readings []iot.Reading) {
+func (w *watch) check(readings []iot.Reading) {
 	thresholds := map[iot.DeviceType]float64{iot.Temperature: 28, iot.Humidity: 80, iot.Pressure: 1050}
 	for _, r := range readings {
 		w.seen[r.ID] = r.Time
@@ -219,10 +219,10 @@ func TestThePlantIsBelievable(t *testing.T) {
 	o.Start = noon.Add(-time.Minute)
 	f := newFleet(t, o)
 	w := watch{high: make(map[iot.DeviceID]bool), seen: make(map[iot.DeviceID]time.Time)}
-	w.take(f.next(time.Minute))
+	w.check(f.next(time.Minute))
 	var open, offline moments
 	for f.Reached().Before(noon.Add(time.Hour)) {
-		w.take(f.next(o.Interval))
+		w.check(f.next(o.Interval))
 		open.add(float64(len(w.high)))
 		offline.add(float64(w.silent(f.Reached(), 3*o.Interval)))
 	}

@@ -34,11 +34,11 @@ func TestACorrectionReplacesItsWindow(t *testing.T) {
 		want      int64
 	}{
 		{"after the close", []iot.WindowSummary{closed, corrected}, 3},
-		{"before the close, told late", []iot.WindowSummary{corrected, closed}, 3},
+		{"before the close, arriving late", []iot.WindowSummary{corrected, closed}, 3},
 		{"at the position of the close", []iot.WindowSummary{closed, atTheSame}, 3},
 		{"before it at the same position", []iot.WindowSummary{atTheSame, closed}, 3},
 		{"twice", []iot.WindowSummary{closed, corrected, again}, 4},
-		{"told again after the second", []iot.WindowSummary{closed, again, corrected}, 4},
+		{"arriving again after the second", []iot.WindowSummary{closed, again, corrected}, 4},
 	} {
 		v = newTestView()
 		v.Apply(Batch{Summaries: []iot.WindowSummary{p.Sums(-1, iot.Humidity, true, 1)}})

@@ -22,7 +22,7 @@ die() {
 }
 # misused is die for a mistake in the arguments.
 misused() {
-    warn "$*; $program --help tells more"
+    warn "$*; $program --help says more"
     exit 2
 }
 
@@ -74,7 +74,7 @@ note() {
     printf '%s\n%s\n' "$2" "$start" >"$pids/$1.pid.new" && mv "$pids/$1.pid.new" "$pids/$1.pid"
 }
 
-# alone ends the script if another start or stop is in progress here, as far as the system can tell.
+# alone ends the script if another start or stop is in progress here, as far as the system can see.
 alone() {
     mkdir -p "$pids" || die "cannot make the directory $PWD/$pids"
     exec 9>"$pids/lock" || die "cannot write to $PWD/$pids"
@@ -83,7 +83,7 @@ alone() {
     fi
 }
 
-# only_one WHAT ends the script if another process does the same here, as far as the system can tell. A process that is
+# only_one WHAT ends the script if another process does the same here, as far as the system can see. A process that is
 # started meanwhile and stays must not keep descriptor 8 open.
 only_one() {
     mkdir -p "$pids" || die "cannot make the directory $PWD/$pids"

@@ -97,9 +97,9 @@ func TestAxeFindsNothing(t *testing.T) {
 		t.Run(fmt.Sprintf("%d px", size[0]), func(t *testing.T) {
 			plant := startPlant(t, "-no-simulator")
 			tab := plant.open(options{width: size[0], height: size[1], expected: []string{"lost", "404", "was preloaded", "ERR_CONNECTION_RESET"}})
-			const settled = `document.querySelector("#connection").dataset.phase === "open" && document.querySelector("#status-chart canvas") !== null`
+			const ready = `document.querySelector("#connection").dataset.phase === "open" && document.querySelector("#status-chart canvas") !== null`
 			tab.answering()
-			tab.until(settled + ` && /No readings|Nothing/.test(document.body.innerText)`)
+			tab.until(ready + ` && /No readings|Nothing/.test(document.body.innerText)`)
 			tab.findsNothing("empty")
 			hall := location{Building: "Hall 7", Floor: 2, Room: "north"}
 			for i := range 3 {
@@ -130,7 +130,7 @@ func TestAxeFindsNothing(t *testing.T) {
 				// Nothing is known of this type beside what is asked for.
 				tab.answers(how, "/api/")
 				tab.do(chromedp.Navigate(plant.url("/?chart=pressure_sensor")))
-				tab.until(fmt.Sprintf(`%s && document.querySelector("#aggregated-state")?.innerText.includes(%q)`, settled, words))
+				tab.until(fmt.Sprintf(`%s && document.querySelector("#aggregated-state")?.innerText.includes(%q)`, ready, words))
 				tab.findsNothing("history " + how)
 				tab.click("#stream tbody a")
 				tab.until(fmt.Sprintf(`document.querySelector("#device-chart-state").innerText.includes(%q)`, words))
@@ -184,7 +184,7 @@ func TestNamesOfDevicesHarmNothing(t *testing.T) {
 	})
 	titled := fmt.Sprintf(`[...document.querySelectorAll("#stream tbody a")].some((a) => a.title === %q)`, long)
 	if !eval[bool](tab, titled) {
-		t.Error("nothing tells the long id in full")
+		t.Error("nothing shows the long id in full")
 	}
 	plant.post(reading{ID: pump, Value: 36, Location: hall})
 	tab.until(fmt.Sprintf(`document.querySelector("#announcer").textContent !== "" && [...document.querySelectorAll(".alert a")].some((a) => a.textContent === %q)`, written))

@@ -30,8 +30,8 @@ func (tab *tab) press(key string) {
 	tab.do(chromedp.KeyEvent(key))
 }
 
-// heard presses a key and waits for what is read aloud.
-func (tab *tab) heard(region, key, want string) {
+// announces presses a key and waits for what is read aloud.
+func (tab *tab) announces(region, key, want string) {
 	tab.t.Helper()
 	tab.press(key)
 	words := fmt.Sprintf(`document.querySelector(%q).textContent.trim()`, region)
@@ -44,7 +44,7 @@ func tooltip(chart string) string {
 		chart+" .tooltip-head")
 }
 
-// By keyboard a reader goes through the windows of the chart and hears each, a gap as one step; zooms; and leaves.
+// By keyboard a reader goes through the windows of the chart and each is read aloud, a gap as one step; zooms; and leaves.
 func TestChartByKeyboard(t *testing.T) {
 	plant := startPlant(t, "-no-simulator")
 	start := time.Now().Add(-3 * time.Minute).Truncate(10 * time.Second)
@@ -58,33 +58,33 @@ func TestChartByKeyboard(t *testing.T) {
 	span := func(from, to time.Duration) string {
 		return start.Add(from).Format("15:04:05") + " – " + start.Add(to).Format("15:04:05")
 	}
-	tab.heard(speaker, kb.End, "no readings") // Since then.
-	tab.heard(speaker, kb.ArrowLeft, span(70*time.Second, 80*time.Second))
+	tab.announces(speaker, kb.End, "no readings") // Since then.
+	tab.announces(speaker, kb.ArrowLeft, span(70*time.Second, 80*time.Second))
 	tab.until(fmt.Sprintf(`document.querySelector(%q).textContent.includes("Average 23.0\u00a0°C")`, speaker))
 	tab.until(tooltip("#aggregated-chart") + `.includes("23.0\u00a0°C")`)
-	tab.heard(speaker, kb.ArrowLeft, "Average 22.0\u00a0°C")
-	tab.heard(speaker, kb.ArrowLeft, span(20*time.Second, 60*time.Second)+": no readings")
+	tab.announces(speaker, kb.ArrowLeft, "Average 22.0\u00a0°C")
+	tab.announces(speaker, kb.ArrowLeft, span(20*time.Second, 60*time.Second)+": no readings")
 	tab.until(tooltip("#aggregated-chart") + `.includes("no readings")`)
-	tab.heard(speaker, kb.ArrowLeft, "Average 21.0\u00a0°C")
+	tab.announces(speaker, kb.ArrowLeft, "Average 21.0\u00a0°C")
 	shown := func() [2]float64 {
 		return eval[[2]float64](tab, chartOf("#aggregated-chart")+`((chart) => [chart.getOption().dataZoom[0].startValue, chart.getOption().dataZoom[0].endValue])`)
 	}
 	all := shown()
-	tab.heard(speaker, "+", "Shown: ")
+	tab.announces(speaker, "+", "Shown: ")
 	near := shown()
 	at := float64(start.Add(10 * time.Second).UnixMilli())
 	if length := near[1] - near[0]; length > 0.6*(all[1]-all[0]) || at < near[0] || at > near[1] {
 		t.Errorf("zoomed in: got %v of %v, want half of it around %v", near, all, at)
 	}
-	tab.heard(speaker, kb.ArrowLeft, "Average 20.0\u00a0°C")
-	tab.heard(speaker, "0", "Everything is shown")
+	tab.announces(speaker, kb.ArrowLeft, "Average 20.0\u00a0°C")
+	tab.announces(speaker, "0", "Everything is shown")
 	if got := shown(); got[1]-got[0] < 0.99*(all[1]-all[0]) {
 		t.Errorf("zoomed out: got %v, want about %v", got, all)
 	}
 	tab.press(kb.Escape)
 	tab.until(tooltip("#aggregated-chart") + ` === ""`)
 	if !eval[bool](tab, `document.activeElement.id === "aggregated-chart"`) {
-		t.Error("Escape takes the keyboard away from the chart")
+		t.Error("after Escape the chart has lost the keyboard")
 	}
 	tab.press(kb.Tab)
 	if eval[bool](tab, `document.activeElement.id === "aggregated-chart"`) {
@@ -101,10 +101,10 @@ func TestDeviceChartByKeyboard(t *testing.T) {
 	tab := plant.open(options{hash: "#device=kiln", language: "zh"})
 	tab.until(fmt.Sprintf(`(%s).then((s) => s.readings?.length === 2 && s.bad?.length === 1)`, chart("#device-chart")))
 	tab.tabTo("#device-chart", 10)
-	tab.heard("#device-speaker", kb.End, "：数值 22.0\u00a0°C")
-	tab.heard("#device-speaker", kb.ArrowLeft, "：数值 21.0\u00a0°C，数据质量 不可用")
+	tab.announces("#device-speaker", kb.End, "：数值 22.0\u00a0°C")
+	tab.announces("#device-speaker", kb.ArrowLeft, "：数值 21.0\u00a0°C，数据质量 不可用")
 	tab.until(tooltip("#device-chart") + `.includes("不可用")`)
-	tab.heard("#device-speaker", kb.Home, "：数值 20.0\u00a0°C")
+	tab.announces("#device-speaker", kb.Home, "：数值 20.0\u00a0°C")
 	tab.press(kb.Escape)
 	tab.until(tooltip("#device-chart") + ` === "" && document.querySelector("#drawer").open`)
 	tab.press(kb.Escape)

@@ -65,7 +65,7 @@ func taskSeconds(tab *tab) float64 {
 			return metric.Value
 		}
 	}
-	tab.t.Fatal("the browser does not tell how long its tasks take")
+	tab.t.Fatal("the browser does not report how long its tasks take")
 	return 0
 }
 

@@ -50,7 +50,7 @@ type colors struct {
 // of counts the pixels of one of the system's colours.
 func (c colors) of(name string) int { return c.Pixels[c.System[name]] }
 
-// Where the system decides on colours the page takes them: what was told apart by colour is told apart by shape, line and pattern.
+// Where the system decides on colours the page uses them: what differed in colour differs in shape, line and pattern.
 func TestForcedColors(t *testing.T) {
 	plant := startPlant(t, "-no-simulator")
 	start := time.Now().Add(-3 * time.Minute).Truncate(10 * time.Second)
@@ -108,7 +108,7 @@ func TestForcedColors(t *testing.T) {
 }
 
 // collisions is the expression of the texts that lie over others or reach beyond what they are in, each with what is wrong. What scrolls,
-// what is hidden from the eye and what is cut off with an ellipsis, which is told in full by its title or beside it, is none.
+// what is hidden from the eye and what is cut off with an ellipsis, which its title or the text beside it shows in full, is none.
 const collisions = `(() => {
 	const found = [], boxes = [];
 	const clipped = (element) => element !== null && (getComputedStyle(element).clipPath !== "none" || clipped(element.parentElement));

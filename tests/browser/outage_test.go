@@ -169,7 +169,7 @@ func TestAlertsAndHistoryHeal(t *testing.T) {
 	tab.until(listed)
 	tab.press(kb.Escape)
 
-	// With the browser's clock standing still nothing is asked again by itself.
+	// While the browser's clock is stopped nothing is asked again by itself.
 	tab.refuse(plant, true)
 	tab.do(chromedp.Reload())
 	failed(alerts, aggregates)

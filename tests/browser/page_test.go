@@ -118,15 +118,15 @@ func (tab *tab) listen(running *sync.WaitGroup, addr string) {
 	})
 }
 
-// each calls take with every event, holding the tab's lock, until there are no more.
-func each[E any](tab *tab, running *sync.WaitGroup, events iter.Seq2[E, error], take func(E)) {
+// each calls handle with every event, holding the tab's lock, until there are no more.
+func each[E any](tab *tab, running *sync.WaitGroup, events iter.Seq2[E, error], handle func(E)) {
 	running.Go(func() {
 		for event, err := range events {
 			if err != nil {
 				return
 			}
 			tab.mu.Lock()
-			take(event)
+			handle(event)
 			tab.mu.Unlock()
 		}
 	})

@@ -48,7 +48,7 @@ func (tab *tab) alive(prototype string) int {
 	return n
 }
 
-// A page that is left takes everything with it: listeners, subscriptions, timers, elements, charts. It is shown and ended fifty times, with
+// Nothing remains of a page that is left: no listeners, subscriptions, timers, elements, charts. It is shown and ended fifty times, with
 // its drawer open, beside the one that the shell shows.
 func TestPageThatIsLeftLeavesNothingBehind(t *testing.T) {
 	plant := startPlant(t, "-devices", "50", "-interval", "500ms")

@@ -125,7 +125,7 @@ func agrees(t *testing.T, s *server, before []sample, kinds map[string]iot.Devic
 	everything := url.Values{"from": {"2020-01-01T00:00:00Z"}, "to": {"2100-01-01T00:00:00Z"}, "limit": {"500"}}
 	var wrong []string
 	rows := 0
-	settled := eventually(patience, func() bool {
+	complete := eventually(patience, func() bool {
 		var samples []sample
 		wrong = nil
 		archived := make(map[string]map[int64]float64)
@@ -144,7 +144,7 @@ func agrees(t *testing.T, s *server, before []sample, kinds map[string]iot.Devic
 		wrong = append(wrong, compareSummaries(list[wire.Aggregate](t, s.base(), "/api/v1/summaries", clone(everything)), summarize(samples, 2*time.Second))...)
 		return len(wrong) == 0
 	})
-	if !settled {
+	if !complete {
 		t.Errorf("%d things are wrong; the first: %q", len(wrong), wrong[:min(5, len(wrong))])
 	}
 	t.Logf("%d rows, %d of which had been acknowledged before, and every window of them", rows, len(before))

@@ -84,7 +84,7 @@ func verifyDeployment(t *testing.T, web *server, database string, samples []samp
 	windows, alerts := summarize(samples, 2*time.Second), episodes(samples, killRule)
 	everything := url.Values{"from": {"2020-01-01T00:00:00Z"}, "to": {"2100-01-01T00:00:00Z"}, "limit": {"500"}}
 	var wrong []string
-	settled := eventually(patience, func() bool {
+	complete := eventually(patience, func() bool {
 		wrong = compareSummaries(list[wire.Aggregate](t, web.base(), "/api/v1/summaries", clone(everything)), windows)
 		if len(wrong) > 0 {
 			return false
@@ -96,7 +96,7 @@ func verifyDeployment(t *testing.T, web *server, database string, samples []samp
 		wrong = compareRows(t, database, samples)
 		return len(wrong) == 0
 	})
-	if !settled {
+	if !complete {
 		t.Errorf("%d of %d windows, %d alerts and %d readings are wrong; the first: %q",
 			len(wrong), len(windows), len(alerts), len(samples), wrong[:min(5, len(wrong))])
 		return

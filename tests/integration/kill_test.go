@@ -73,12 +73,12 @@ func verify(t *testing.T, s *server, samples []sample) {
 	truth := summarize(samples, 2*time.Second)
 	everything := url.Values{"from": {"2020-01-01T00:00:00Z"}, "to": {"2100-01-01T00:00:00Z"}, "limit": {"500"}}
 	var wrong []string
-	settled := eventually(patience, func() bool {
+	complete := eventually(patience, func() bool {
 		got := list[wire.Aggregate](t, s.base(), "/api/v1/summaries", clone(everything))
 		wrong = compareSummaries(got, truth)
 		return len(wrong) == 0
 	})
-	if !settled {
+	if !complete {
 		t.Errorf("%d of %d windows are wrong; the first: %q", len(wrong), len(truth), wrong[:min(5, len(wrong))])
 	}
 	want := episodes(samples, killRule)

@@ -107,7 +107,7 @@ type zombie struct {
 func (d *deployment) transactAs(t *testing.T, topic string, partitions []int32) zombie {
 	t.Helper()
 	z := zombie{name: d.topics.prefix + "group-" + uuid.NewString()}
-	// Brokers take newer requests of a transaction for the beginning of one.
+	// To brokers a newer request of a transaction looks like the beginning of one.
 	z.client = d.topics.client(kgo.TransactionalID(z.name), kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.MaxVersions(kversion.V3_6_0()))
 	if err := z.client.BeginTransaction(); err != nil {
 		t.Fatal(err)

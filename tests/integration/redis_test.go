@@ -47,7 +47,7 @@ func TestStatesAreInRedis(t *testing.T) {
 		total := 0
 		for p := range 10 {
 			n, _ := strconv.Atoi(redisCLI(t, redis, "HLEN", fmt.Sprint("iotmon:states:", p)))
-			total += max(n-2, 0) // Two of its fields tell where it stands.
+			total += max(n-2, 0) // Two of its fields say how far it is.
 		}
 		return total
 	}

@@ -98,11 +98,11 @@ func compareReplayed(t *testing.T, s *server, data string) {
 	truth := summarize(samples, 30*time.Second)
 	everything := url.Values{"from": {"2010-01-01T00:00:00Z"}, "to": {"2100-01-01T00:00:00Z"}, "limit": {"3000"}, "alerts": {"false"}}
 	var wrong []string
-	settled := eventually(patience, func() bool {
+	complete := eventually(patience, func() bool {
 		wrong = compareSummaries(list[wire.Aggregate](t, s.base(), "/api/v1/summaries", clone(everything)), truth)
 		return len(wrong) == 0
 	})
-	if !settled {
+	if !complete {
 		t.Errorf("%d of %d windows are wrong; the first: %q", len(wrong), len(truth), wrong[:min(5, len(wrong))])
 	}
 	t.Logf("%d readings in %d windows", len(samples), len(truth))

@@ -31,7 +31,7 @@ alerts:
     - {name: anything_positive, device_type: anything, severity: critical, above: 0}
 `
 
-// TestTheStrangestReadingsStopNothing takes 10,000 alarming readings with the largest and strangest texts and values that admission lets
+// TestTheStrangestReadingsStopNothing sends 10,000 alarming readings with the largest and strangest texts and values that admission lets
 // through from HTTP to every window, alert, state, archive and socket, in one process, and again after it was killed.
 func TestTheStrangestReadingsStopNothing(t *testing.T) {
 	if testing.Short() {
@@ -66,7 +66,7 @@ func TestTheStrangestReadingsStopNoService(t *testing.T) {
 	consumer.kill()
 	consumer.start()
 	postOrdinary(t, producer, web)
-	again := newProgram(t, "web", config) // It takes the states from Redis.
+	again := newProgram(t, "web", config) // It loads the states from Redis.
 	again.start()
 	verifyStrange(t, again, sent)
 }
@@ -197,7 +197,7 @@ func verifyStrange(t *testing.T, web *server, sent map[iot.DeviceID]iot.Reading)
 		}
 	}
 	if got := countSnapshot(t, web, len(sent)); got < len(sent) {
-		t.Errorf("a viewer was told %d devices, want %d", got, len(sent))
+		t.Errorf("a viewer received %d devices, want %d", got, len(sent))
 	}
 	fetch(t, web.base()+"/api/v1/alerts?state=open")
 }

@@ -139,11 +139,11 @@ func (v *viewer) visit(addr, session string, since uint64) (string, uint64) {
 			v.complain(fmt.Sprintf("%s: seq %d after %d", m.Type, m.Seq, since))
 		}
 		since = m.Seq
-		v.take(&m)
+		v.apply(&m)
 	}
 }
 
-func (v *viewer) take(m *pushed) {
+func (v *viewer) apply(m *pushed) {
 	if m.Type != "aggregated_data" || !m.Final {
 		return
 	}

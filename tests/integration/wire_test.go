@@ -124,10 +124,10 @@ func TestKafkaThree(t *testing.T) {
 	verifyDeployment(t, web, database, p.stop())
 }
 
-// send posts readings, which must all be taken.
+// send posts readings, which must all be accepted.
 func send(t *testing.T, s *server, body []byte) {
 	t.Helper()
-	waitFor(t, patience, "the readings are taken", func() bool {
+	waitFor(t, patience, "the readings are accepted", func() bool {
 		response, err := http.Post(s.base()+"/api/v1/readings", "application/x-ndjson", bytes.NewReader(body))
 		if err != nil {
 			return false

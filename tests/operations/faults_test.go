@@ -47,7 +47,7 @@ func (f *faults) behindTheirTime(addr string) {
 		return
 	}
 	request.Header.Set("Content-Type", "application/x-ndjson")
-	if response, err := http.DefaultClient.Do(request); err == nil { // What becomes of it the metrics tell.
+	if response, err := http.DefaultClient.Do(request); err == nil { // The metrics show what becomes of it.
 		response.Body.Close()
 	}
 }

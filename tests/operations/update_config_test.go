@@ -100,7 +100,7 @@ func TestUpdateConfigKeepsAPassword(t *testing.T) {
 }
 
 // A password of any characters is written to .env in single quotes, and reaches the services unchanged.
-func TestUpdateConfigTakesAnyPassword(t *testing.T) {
+func TestUpdateConfigAcceptsAnyPassword(t *testing.T) {
 	const password = `p@s/s%d#?{1}$w"\ ;&`
 	h := newHost(t, "POSTGRES_PASSWORD='"+password+"'\n")
 	output := h.must("scripts/update_config.sh", "plant-1.example")

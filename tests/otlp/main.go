@@ -33,7 +33,7 @@ func main() {
 	}
 }
 
-// receive takes spans by OTLP over HTTP until the process is asked to end.
+// receive accepts spans by OTLP over HTTP until the process is asked to end.
 func receive(address string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()

@@ -241,7 +241,7 @@ func TestTwoEnvironmentsSideBySide(t *testing.T) {
 	}
 }
 
-func TestRunTakesTheServersDownUnlessTheyWereThere(t *testing.T) {
+func TestRunStopsTheServersUnlessTheyWereThere(t *testing.T) {
 	t.Parallel()
 	s := newScript(t)
 	if got := s.run("run", "sh", "-c", "../../scripts/test-env.sh up redis && ../../scripts/test-env.sh status"); !strings.Contains(got, "redis: running") {

@@ -184,7 +184,7 @@ func (c *comparison) likenessOfSections(english, chinese section) int {
 	return likeness
 }
 
-// likeness tells how much two blocks have in common: 0 if they cannot be counterparts.
+// likeness returns how much two blocks have in common: 0 if they cannot be counterparts.
 func (c *comparison) likeness(english, chinese block) int {
 	if english.kind != chinese.kind {
 		return 0

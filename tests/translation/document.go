@@ -1,6 +1,6 @@
 // Package translation keeps the Chinese documents in step with the English ones: a document NAME.zh-CN.md beside NAME.md has the
 // same headings, paragraphs, commands, links, configuration keys and figures in the same order. It compares what does not depend on
-// the language; whether the words mean the same, only a reader can tell.
+// the language; whether the words mean the same, only a reader can judge.
 package translation
 
 import (
@@ -127,7 +127,7 @@ type content struct {
 	words   string // the text without code and links
 }
 
-// content takes a block, or a heading, apart. Pictures are left out: they show the page in the language of the document.
+// content splits a block or a heading. Pictures are left out: they show the page in the language of the document.
 func (b block) content() content {
 	var c content
 	text := image.ReplaceAllString(b.text, "")

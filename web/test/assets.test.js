@@ -22,7 +22,7 @@ test('nothing is asked of another host', () => {
   for (const { path, text } of files) assert.doesNotMatch(text, foreign, path);
 });
 
-test('no text is ever taken for HTML', () => {
+test('no text is ever parsed as HTML', () => {
   for (const { path, text } of files) assert.doesNotMatch(text, /innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(/, path);
 });
 

@@ -27,12 +27,12 @@ class FakeSocket {
   }
 
   /** @param {object} message */
-  tell(message) {
+  receive(message) {
     this.onmessage?.({ data: JSON.stringify(message) });
   }
 
   greet() {
-    this.tell({ type: 'hello', seq: 100, session: 's-1', resumed: false, device_types: [] });
+    this.receive({ type: 'hello', seq: 100, session: 's-1', resumed: false, device_types: [] });
   }
 }
 
@@ -71,7 +71,7 @@ test('the greeting, not the handshake, makes a connection stand', () => {
 
 test('a lost connection resumes after the last message', () => {
   newest().greet();
-  newest().tell({ type: 'alert', seq: 123, alerts: [] });
+  newest().receive({ type: 'alert', seq: 123, alerts: [] });
   newest().onclose?.();
   assert.deepEqual(states.at(-1), { phase: 'waiting', retryAt: 1_001_000 });
   mock.timers.tick(1000);
@@ -112,14 +112,14 @@ test('a server that never greets is given up', () => {
 test('a connection that falls silent is replaced, and what it says afterwards ignored', () => {
   newest().greet();
   mock.timers.tick(59_000);
-  newest().tell({ type: 'alert', seq: 101, alerts: [] });
+  newest().receive({ type: 'alert', seq: 101, alerts: [] });
   mock.timers.tick(59_000);
   assert.equal(connection.state.phase, 'open');
   mock.timers.tick(1000);
   const dead = newest();
   assert.equal(dead.closed, true);
   mock.timers.tick(1000);
-  dead.tell({ type: 'alert', seq: 102, alerts: [] });
+  dead.receive({ type: 'alert', seq: 102, alerts: [] });
   dead.onclose?.();
   assert.deepEqual(received, ['hello', 'alert']);
   assert.equal(connection.state.phase, 'connecting');

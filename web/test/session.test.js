@@ -74,9 +74,9 @@ const device = (/** @type {string} */ id, more = {}) =>
 function follow(store) {
   /** @type {C[]} */
   const changes = [];
-  const ending = new AbortController();
-  store.subscribe((change) => changes.push(change), ending);
-  return { changes, end: () => ending.abort() };
+  const stopping = new AbortController();
+  store.subscribe((change) => changes.push(change), stopping);
+  return { changes, end: () => stopping.abort() };
 }
 
 test('messages fill the stores, which announce the changes', () => {
@@ -129,25 +129,25 @@ test('answers of the archive are outdated by corrections and by an interruption'
 });
 
 /** Lets promises go on. */
-const settled = () => new Promise((done) => setImmediate(done));
+const turn = () => new Promise((done) => setImmediate(done));
 
 test('a question that failed is asked again by itself: after a pause, and at once when the connection is back', async () => {
   server().greet();
-  await settled();
+  await turn();
   answer = () => Promise.reject(new Error('away'));
   /** @type {string[]} */
   const answers = [];
   const request = session.ask((signal) => session.history.alerts(1, signal), () => answers.push('answered'), new AbortController().signal);
   asked = [];
   request.load();
-  await settled();
+  await turn();
   assert.equal(request.phase, 'failed');
   steady += 4_000;
   mock.timers.tick(1000);
   assert.equal(asked.length, 1, 'not yet');
   steady += 1_000;
   mock.timers.tick(1000);
-  await settled();
+  await turn();
   assert.equal(asked.length, 2);
   assert.equal(request.phase, 'failed', 'and not loading: what is said stays');
   server().onclose?.();
@@ -156,19 +156,19 @@ test('a question that failed is asked again by itself: after a pause, and at onc
   assert.equal(asked.filter((url) => url.includes('alerts')).length, 2, 'nobody is asked who is away');
   answer = async () => ({ items: [] });
   server().greet({ resumed: true });
-  await settled();
+  await turn();
   assert.equal(request.phase, 'loaded');
   assert.deepEqual(answers, ['answered']);
 });
 
 test('an answer is renewed when it is outdated, and an ended page gets none', async () => {
   server().greet();
-  await settled();
+  await turn();
   const page = new AbortController();
   let answers = 0;
   const request = session.ask((signal) => session.history.alerts(1, signal), () => answers++, page.signal);
   request.load();
-  await settled();
+  await turn();
   request.renew();
   assert.equal(asked.length, 2, 'the one of the greeting and this one');
   request.outdate();
@@ -177,7 +177,7 @@ test('an answer is renewed when it is outdated, and an ended page gets none', as
   steady += 10_000;
   request.renew();
   page.abort();
-  await settled();
+  await turn();
   assert.equal(asked.length, 3);
   assert.equal(answers, 1);
   assert.equal(request.phase, 'loaded', 'what was answered stays');

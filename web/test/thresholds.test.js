@@ -22,11 +22,11 @@ function alert(rule, threshold) {
 }
 
 test('the thresholds of a type are those of its rules and of its open alerts, each once', () => {
-  const told = (/** @type {Alert[]} */ ...alerts) => thresholdsOf(rules, 't', alerts).map(({ threshold, below }) => [threshold, below]);
-  assert.deepEqual(told(), [[28, false], [35, false], [28, true]]);
-  assert.deepEqual(told(alert('temperature_high', 28)), told(), 'an alert of a rule');
-  assert.deepEqual(told(alert('temperature_high', 26)).at(-1), [26, false], 'an alert of the rule before it was changed');
-  assert.deepEqual(told(alert('device_offline', 0)), told(), 'silence has no threshold');
+  const thresholds = (/** @type {Alert[]} */ ...alerts) => thresholdsOf(rules, 't', alerts).map(({ threshold, below }) => [threshold, below]);
+  assert.deepEqual(thresholds(), [[28, false], [35, false], [28, true]]);
+  assert.deepEqual(thresholds(alert('temperature_high', 28)), thresholds(), 'an alert of a rule');
+  assert.deepEqual(thresholds(alert('temperature_high', 26)).at(-1), [26, false], 'an alert of the rule before it was changed');
+  assert.deepEqual(thresholds(alert('device_offline', 0)), thresholds(), 'silence has no threshold');
   assert.deepEqual(thresholdsOf(rules, 'unknown'), []);
 });
 

@@ -40,7 +40,7 @@ test('the page is stale after 10 s without a message', () => {
   const freshness = new Freshness(at(0));
   freshness.tick(at(50_000), { empty: false });
   assert.equal(freshness.stale, false, 'nothing shown yet');
-  freshness.hear(at(50_000));
+  freshness.received(at(50_000));
   freshness.tick(at(60_000), { empty: false });
   assert.equal(freshness.stale, false);
   freshness.tick(at(60_001), { empty: false });
@@ -55,9 +55,9 @@ test('only after an interruption the page says that it had been old', () => {
   /** @param {(freshness: Freshness, second: number) => void} during */
   const after = (during) => {
     const freshness = new Freshness(at(0));
-    freshness.hear(at(0));
+    freshness.received(at(0));
     for (let second = 1; second <= 20; second++) during(freshness, second);
-    assert.equal(freshness.hear(at(20_500)), 20_500);
+    assert.equal(freshness.received(at(20_500)), 20_500);
     return freshness;
   };
   const tick = (/** @type {Freshness} */ freshness, /** @type {number} */ second) => freshness.tick(at(1000 * second), { empty: false });
@@ -85,12 +85,12 @@ test('any device can be linked to', () => {
 test('a wall clock that is set is no silence, and a sleep is one', () => {
   const hour = 3_600_000;
   const silence = new Silence();
-  assert.equal(silence.since({ wall: 0, steady: 0 }), null, 'nothing was heard yet');
-  silence.hear({ wall: 1000, steady: 1000 });
+  assert.equal(silence.since({ wall: 0, steady: 0 }), null, 'no message has come yet');
+  silence.end({ wall: 1000, steady: 1000 });
   assert.equal(silence.since({ wall: 1500, steady: 1500 }), 500);
   assert.equal(silence.since({ wall: 1500 - hour, steady: 1500 }), 500, 'set back');
   assert.equal(silence.since({ wall: 2000 + hour, steady: 2000 }), 1000, 'set ahead, or slept: the next message decides');
-  silence.hear({ wall: 2500 + hour, steady: 2500 });
+  silence.end({ wall: 2500 + hour, steady: 2500 });
   assert.equal(silence.since({ wall: 3000 + hour, steady: 3000 }), 500, 'it was set ahead');
   assert.equal(silence.since({ wall: 3000 + 2 * hour, steady: 3000 }), 500);
   assert.equal(silence.since({ wall: 6000 + 2 * hour, steady: 6000 }), 3500 + hour, 'no message came: it has slept');

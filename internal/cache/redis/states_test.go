@@ -78,7 +78,7 @@ func (p probe) expect(next int64, cached bool, want ...string) {
 	}
 }
 
-func TestStatesAreTakenInOrder(t *testing.T) {
+func TestStatesAreAppliedInOrder(t *testing.T) {
 	p := newProbe(t)
 	p.expect(0, false)
 	p.apply(batch(0, 5, state("a", 1)), false)

@@ -35,7 +35,7 @@ func startOffsets(b *Broker) (starts []int64) {
 }
 
 // Each batch needs memory for as long as it is in the log, so the number of batches is limited.
-func TestVeryManyBatchesAreNotKeptOnceTaken(t *testing.T) {
+func TestVeryManyBatchesAreDeletedOnceProcessed(t *testing.T) {
 	b := openTopic(t, 50)
 	b.setLimit(40, func(context.Context) (map[int32]int64, error) { return map[int32]int64{0: 50, 1: 50}, nil })
 	_, before := b.segments("readings")
@@ -82,7 +82,7 @@ func TestBatchesThatSomebodyNeedsAreKept(t *testing.T) {
 	}
 }
 
-func TestFewBatchesAreKeptWhateverIsTaken(t *testing.T) {
+func TestFewBatchesAreKeptWhateverIsProcessed(t *testing.T) {
 	b := openTopic(t, 20)
 	b.setLimit(40, func(context.Context) (map[int32]int64, error) {
 		t.Error("got a call of processed, want none below the limit")

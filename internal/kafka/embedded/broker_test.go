@@ -101,7 +101,7 @@ func TestRestartOnAnotherPortKeepsRecordsAndCommits(t *testing.T) {
 	client.Close()
 	occupied := first.Addrs()[0]
 	shut(t, first)
-	// Another program takes the port meanwhile.
+	// Another program listens on the port meanwhile.
 	squatter, err := net.Listen("tcp", occupied)
 	if err != nil {
 		t.Fatal(err)
@@ -110,7 +110,7 @@ func TestRestartOnAnotherPortKeepsRecordsAndCommits(t *testing.T) {
 
 	second := open(t, dir)
 	if second.Addrs()[0] == occupied {
-		t.Fatalf("second start on %s, which is taken", occupied)
+		t.Fatalf("second start on %s, which is in use", occupied)
 	}
 	produce(t, dial(t, second), &kgo.Record{Topic: "readings", Value: []byte("two")})
 	if got := values(t, second, "readings"); strings.Join(got, " ") != "one two" {

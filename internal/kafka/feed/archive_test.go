@@ -18,7 +18,7 @@ import (
 	"iotmon/internal/kafka/kafkatest"
 )
 
-// offsets takes the place of the database: resume returns the offsets that a test has stored.
+// offsets stands in for the database: resume returns the offsets that a test has stored.
 type offsets struct {
 	mu       sync.Mutex
 	stored   map[archive.Source]int64
@@ -267,8 +267,8 @@ func TestArchiveLagIsZeroWhenAllIsRead(t *testing.T) {
 	}
 }
 
-// A topic that was deleted and created again is told apart by its id, and what can be read of it ends before an open transaction.
-func TestArchiveTellsWhichTopicAndHowFarItCanBeRead(t *testing.T) {
+// A topic that was deleted and created again has another id, and what can be read of it ends before an open transaction.
+func TestExtentHasTheTopicsIDAndWhereReadingEnds(t *testing.T) {
 	c := startCluster(t)
 	source := archive.Source{Topic: c.Topics.Readings, Partition: 1}
 	extent := func() archive.Extent {

@@ -267,7 +267,7 @@ func (s *session) assigned(ctx context.Context, offsets map[string]map[int32]kgo
 	return offsets, nil
 }
 
-// startable returns those of the assigned partitions that are not paused after a failure. It tells the client not to fetch the others.
+// startable returns those of the assigned partitions that are not paused after a failure. The client stops fetching the others.
 func (s *session) startable(assigned map[int32]kgo.Offset) (ids []int32) {
 	now := time.Now()
 	held := make(map[int32]hold)

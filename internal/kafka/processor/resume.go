@@ -10,7 +10,7 @@ import (
 
 // The commits of a group can be lost or changed: Kafka deletes those of a group that was inactive for a week, an operator may delete
 // the group or reset its offsets, and __consumer_offsets may be restored from a backup. The device states were committed in the same
-// transactions and have positions, so they also tell which readings have been processed. If readings may have been missed, the
+// transactions and have positions, so they also show which readings have been processed. If readings may have been missed, the
 // windows concerned are marked for recomputation from the archive, so that no partial summary remains.
 
 // known is all information from which resume decides where a partition goes on.
@@ -41,7 +41,7 @@ type resumption struct {
 	problem string
 }
 
-// missing is what a checkpoint lacks and the log can tell; see session.complete.
+// missing is what a checkpoint lacks and can be read from the log; see session.complete.
 type missing int
 
 const (

@@ -167,7 +167,7 @@ func (c *clock) locate(shown time.Time) []time.Time {
 	return moments
 }
 
-// choose takes an hour that passes twice for the pass that the order of the rows comes to first, unless that would go
+// choose assigns an hour that passes twice to the pass that the order of the rows comes to first, unless that would go
 // against the order.
 func (c *clock) choose(moments []time.Time) time.Time {
 	first, last := moments[0], moments[len(moments)-1]

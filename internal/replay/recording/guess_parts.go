@@ -27,13 +27,13 @@ var partNames = []struct {
 // guessParts returns columns that are called year, month, day, hour and so on.
 func (t *Table) guessParts(rows []sampleRow) []TimeGuess {
 	found := make(map[string]int)
-	var taken []int
+	var used []int
 	for _, part := range partNames {
 		for i, name := range t.candidates() {
-			if slices.Contains(taken, i) || !slices.Contains(part.names, foldName(name)) || !within(rows, i, part.least, part.most) {
+			if slices.Contains(used, i) || !slices.Contains(part.names, foldName(name)) || !within(rows, i, part.least, part.most) {
 				continue
 			}
-			found[part.verb], taken = i, append(taken, i)
+			found[part.verb], used = i, append(used, i)
 			break
 		}
 	}
@@ -58,7 +58,7 @@ func (t *Table) guessParts(rows []sampleRow) []TimeGuess {
 	}
 	if add("%H") {
 		_ = add("%M") && add("%S")
-	} else if i, ok := t.minutesOfDay(rows, taken); ok {
+	} else if i, ok := t.minutesOfDay(rows, used); ok {
 		indexes, format = append(indexes, i), format+" %H%M"
 	}
 	f, err := ParseFormat(format)
@@ -74,8 +74,8 @@ func fitsAll(f *Format, cells []string) []string {
 }
 
 // minutesOfDay returns the column with numbers such as 1259 for 12:59, which beside a date is their time of the day.
-func (t *Table) minutesOfDay(rows []sampleRow, taken []int) (int, bool) {
-	for _, i := range without(len(t.Columns), taken) {
+func (t *Table) minutesOfDay(rows []sampleRow, used []int) (int, bool) {
+	for _, i := range without(len(t.Columns), used) {
 		last, rises, fits := -1.0, 0, true
 		for _, r := range rows {
 			n, err := strconv.ParseFloat(trim(r.cells[i]), 64)

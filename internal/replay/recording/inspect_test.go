@@ -48,7 +48,7 @@ var kinds = map[string]struct{ text, want string }{
 	"names of months":             {"Date,Value\n01-Jan-2018 10:00,1\n02-Jan-2018 10:00,2\n", "-time-column Date -time-format '%d-%b-%Y %H:%M'"},
 }
 
-func TestEveryKindOfRecordingIsTold(t *testing.T) {
+func TestEveryKindOfRecordingIsDetected(t *testing.T) {
 	for name, kind := range kinds {
 		report, err := Inspect(reopen(kind.text), Layout{})
 		if err != nil {

@@ -26,7 +26,7 @@ type logFunc func(ctx context.Context, readings []iot.Reading) error
 
 func (f logFunc) Append(ctx context.Context, readings []iot.Reading) error { return f(ctx, readings) }
 
-// The log fails and recovers while many clients send. Every reading that a client was told is accepted must be in the log.
+// The log fails and recovers while many clients send. Every reading that was accepted in an answer must be in the log.
 func TestNoAcceptedReadingIsLost(t *testing.T) {
 	var log memoryLog
 	h := newHandler(t, &log, nil)

@@ -295,7 +295,7 @@ func checkProblem(t testing.TB, w *httptest.ResponseRecorder, status int, detail
 	}
 }
 
-func TestMalformedJSONTellsTheOffset(t *testing.T) {
+func TestMalformedJSONIsRejectedWithItsOffset(t *testing.T) {
 	body := "[" + reading("a", nil) + "],\n x}"
 	w := post(newHandler(t, &memoryLog{}, nil), "application/json", strings.NewReader(body))
 	var got struct{ Offset int }

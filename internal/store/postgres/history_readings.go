@@ -127,8 +127,8 @@ func (h *history) readAll(ctx context.Context) ([]api.Point, error) {
 	return thinner.Points(), err
 }
 
-// readings calls take for each reading that a query selects; from is the query from FROM on, with readings as r.
-func (h *history) readings(ctx context.Context, take func(api.Point), from string, args ...any) error {
+// readings calls add for each reading that a query selects; from is the query from FROM on, with readings as r.
+func (h *history) readings(ctx context.Context, add func(api.Point), from string, args ...any) error {
 	var p api.Point
 	var bits int64
 	return each(ctx, h.tx, func(rows pgx.Rows) error {
@@ -136,7 +136,7 @@ func (h *history) readings(ctx context.Context, take func(api.Point), from strin
 			return err
 		}
 		p.Quality = store.Quality(bits)
-		take(p)
+		add(p)
 		return nil
 	}, `SELECT r.time, r.value, r.flags FROM `+from, args...)
 }

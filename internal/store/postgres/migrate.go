@@ -35,12 +35,12 @@ const (
 // Prepare migrates the schema and waits for the server as long as necessary. It logs why the server cannot be used, once
 // for each reason, and when it can be used. It returns when ctx ends, or with ErrUnfit.
 func (s *Store) Prepare(ctx context.Context, logger *slog.Logger) error {
-	pauses, told := retry.NewBackoff(firstPause, longestPause), ""
+	pauses, logged := retry.NewBackoff(firstPause, longestPause), ""
 	for {
 		err := s.Migrate(ctx)
 		switch {
 		case err == nil:
-			if told != "" {
+			if logged != "" {
 				logger.Info("PostgreSQL can be used again")
 			}
 			return nil
@@ -51,9 +51,9 @@ func (s *Store) Prepare(ctx context.Context, logger *slog.Logger) error {
 		if !Transient(err) {
 			reason = "PostgreSQL refuses, retrying"
 		}
-		if reason != told {
+		if reason != logged {
 			logger.Warn(reason, "error", err)
-			told = reason
+			logged = reason
 		}
 		if err := pauses.Wait(ctx); err != nil {
 			return err

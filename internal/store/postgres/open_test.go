@@ -84,19 +84,19 @@ func closedPort(t *testing.T) int {
 	return listener.Addr().(*net.TCPAddr).Port
 }
 
-// told collects log lines.
-type told struct {
+// logLines collects log lines.
+type logLines struct {
 	mu   sync.Mutex
 	text bytes.Buffer
 }
 
-func (l *told) Write(p []byte) (int, error) {
+func (l *logLines) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.text.Write(p)
 }
 
-func (l *told) String() string {
+func (l *logLines) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.text.String()
@@ -111,7 +111,7 @@ func TestAStoreWaitsForItsServer(t *testing.T) {
 	if err := store.Write(t.Context(), &archive.Batch{}); err == nil || !postgres.Transient(err) {
 		t.Errorf("got %v, want an error that is worth a retry", err)
 	}
-	log := new(told)
+	log := new(logLines)
 	prepared := make(chan error)
 	go func() { prepared <- store.Prepare(context.Background(), slog.New(slog.NewTextHandler(log, nil))) }()
 	for !strings.Contains(log.String(), "unreachable") {
@@ -142,7 +142,7 @@ func TestWaitingEndsWithTheContext(t *testing.T) {
 	}
 }
 
-func TestNoErrorTellsThePassword(t *testing.T) {
+func TestNoErrorContainsThePassword(t *testing.T) {
 	base := newURL(t)
 	for _, address := range []string{
 		"postgres://iotmon:s3cret@127.0.0.1:notaport/iotmon",

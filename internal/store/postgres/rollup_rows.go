@@ -106,12 +106,12 @@ func scanRollup(rows pgx.Rows) (period, *rollup, error) {
 	return p, &r, nil
 }
 
-// readRollups calls take for every rollup that a query selects, in its order; from is the query from FROM on.
-func readRollups(ctx context.Context, tx pgx.Tx, take func(period, *rollup), from string, args ...any) error {
+// readRollups calls add for every rollup that a query selects, in its order; from is the query from FROM on.
+func readRollups(ctx context.Context, tx pgx.Tx, add func(period, *rollup), from string, args ...any) error {
 	return each(ctx, tx, func(rows pgx.Rows) error {
 		p, r, err := scanRollup(rows)
 		if err == nil {
-			take(p, r)
+			add(p, r)
 		}
 		return err
 	}, `SELECT `+columnList+` FROM `+from, args...)

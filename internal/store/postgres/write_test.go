@@ -33,7 +33,7 @@ func TestOfTwoArchiversExactlyOneMovesAnOffset(t *testing.T) {
 	f := &feed{}
 	for round := range rounds {
 		// Each writer has a reading of its own, so that one that is stored by a writer without success would be found.
-		var won, taken atomic.Int64
+		var won, lost atomic.Int64
 		var all sync.WaitGroup
 		for i, s := range stores {
 			b := f.batch(float64(round), reading(fmt.Sprint("device ", i), 0, float64(round), 1))
@@ -42,15 +42,15 @@ func TestOfTwoArchiversExactlyOneMovesAnOffset(t *testing.T) {
 				case err == nil:
 					won.Add(1)
 				case errors.Is(err, archive.ErrOffsetsMoved):
-					taken.Add(1)
+					lost.Add(1)
 				default:
 					t.Error(err)
 				}
 			})
 		}
 		all.Wait()
-		if won.Load() != 1 || taken.Load() != archivers-1 {
-			t.Fatalf("round %d: %d wrote and %d were told that it is taken, want 1 and %d", round, won.Load(), taken.Load(), archivers-1)
+		if won.Load() != 1 || lost.Load() != archivers-1 {
+			t.Fatalf("round %d: %d wrote and %d lost, want 1 and %d", round, won.Load(), lost.Load(), archivers-1)
 		}
 		f.moved(f.batch(0, archive.Reading{}))
 	}

@@ -88,7 +88,7 @@ func TestADatabaseOfANewerVersionIsRefused(t *testing.T) {
 	}
 }
 
-func TestAPathThatCannotBeADatabaseIsTold(t *testing.T) {
+func TestAPathThatCannotBeADatabaseIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "file")
 	if err := os.WriteFile(file, []byte("this is no database, but something that somebody may need"), 0o600); err != nil {

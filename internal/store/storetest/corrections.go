@@ -25,7 +25,7 @@ func published(t *testing.T, store Store, corrections []archive.Correction) {
 	}
 }
 
-func correctionTold(t *testing.T, store Store) {
+func correctionReturned(t *testing.T, store Store) {
 	f := newFeed(t, store, 2)
 	f.readings(reading("a", 1, 20), reading("b", 2, 22))
 	final := f.final(0, 1, 20)

@@ -49,7 +49,7 @@ func lateMarkAlone(t *testing.T, store Store) {
 	})
 	got := onlyWindow(t, store, 2, 21)
 	if got.Devices != 2 || got.Online != 0 || got.AlertCount != 0 || got.Window.Length != 30*time.Second {
-		t.Errorf("got %+v, want what the readings tell and nothing else", got)
+		t.Errorf("got %+v, want what follows from the readings and nothing else", got)
 	}
 }
 

@@ -125,7 +125,7 @@ func clockStepsBack(t *testing.T, store Store) {
 	}
 }
 
-func pruneSettlesFirst(t *testing.T, store Store) {
+func pruneRecomputesFirst(t *testing.T, store Store) {
 	const n = 150
 	f := newFeed(t, store, 0)
 	var late []iot.Reading

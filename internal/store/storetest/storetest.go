@@ -65,7 +65,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"a window of bad readings alone counts them", badAlone},
 		{"a log that began anew releases its marks", newLogReleasesMarks},
 
-		{"a recomputed window is returned until it is published", correctionTold},
+		{"a recomputed window is returned until it is published", correctionReturned},
 		{"a window that is recomputed again is returned again", correctionAgain},
 		{"any number of recomputed windows is returned", correctionsPage},
 		{"a recomputation that changes nothing is not returned", correctionOfNothing},
@@ -81,7 +81,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"pruning goes by each partition's own archive", pruneByPartition},
 		{"a clock that jumps removes nothing before it has gone on for a day", clockJumps},
 		{"a clock that steps back stops nothing", clockStepsBack},
-		{"pruning recomputes before it removes", pruneSettlesFirst},
+		{"pruning recomputes before it removes", pruneRecomputesFirst},
 		{"pruning removes old summaries and cleared alerts", pruneRemoves},
 		{"a retention of nothing keeps everything for ever", pruneForEver},
 		{"pruning does not hold up writing", pruneBesideWriting},

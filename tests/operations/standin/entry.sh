@@ -1,5 +1,5 @@
 #!/bin/bash
-# What the stand-in images of middleware.sh run: the server of the first argument, told by the same variables and arguments
+# What the stand-in images of middleware.sh run: the server of the first argument, configured by the same variables and arguments
 # as the image that it stands in for.
 set -euo pipefail
 name=$1

@@ -46,7 +46,7 @@ export class Session {
   address;
   #local;
   #clocks;
-  #ending = new AbortController();
+  #stopping = new AbortController();
 
   /**
    * @param {object} options
@@ -77,7 +77,7 @@ export class Session {
       onMessage: (message) => this.#receive(message),
       ...(environment.WebSocket && { WebSocket: environment.WebSocket }),
     });
-    const { signal } = this.#ending;
+    const { signal } = this.#stopping;
     this.connection.subscribe(() => {
       if (this.connection.state.phase === 'waiting') this.freshness.interrupt();
     }, { signal });
@@ -123,13 +123,13 @@ export class Session {
   start() {
     this.connection.connect();
     const timer = setInterval(() => this.#tick(), 1000);
-    this.#ending.signal.addEventListener('abort', () => clearInterval(timer));
+    this.#stopping.signal.addEventListener('abort', () => clearInterval(timer));
     this.#tick();
   }
 
   /** Ends the connection for good. */
   end() {
-    this.#ending.abort();
+    this.#stopping.abort();
     this.connection.close();
   }
 
@@ -148,7 +148,7 @@ export class Session {
   /** @param {Message} message */
   #receive(message) {
     const transit = this.clock.observe(Date.parse(message.timestamp), this.#local());
-    const silence = this.freshness.hear(this.#clocks());
+    const silence = this.freshness.received(this.#clocks());
     // After a sleep the server sends the newest reading of each device, not those between: the archive has them.
     if (silence !== null && silence > staleAfter) this.archive.outdate();
     this.#dispatch(message, transit);

@@ -30,7 +30,7 @@ export class Shell {
   #navigation;
   #language;
   #theme;
-  #ending = new AbortController();
+  #stopping = new AbortController();
   /** Ends the page that is shown. */
   #page = new AbortController();
 
@@ -40,7 +40,7 @@ export class Shell {
    * @param {string} version That of the server which sent this page.
    */
   constructor(session, router, version) {
-    const { signal } = this.#ending;
+    const { signal } = this.#stopping;
     /** @param {string} selector */
     const at = (selector) => find(document, selector, HTMLElement);
     this.#session = session;
@@ -85,7 +85,7 @@ export class Shell {
   /** Shows everything, connects, and opens the page that the address names. */
   start() {
     this.#show();
-    this.#router.listen(window, this.#ending.signal);
+    this.#router.listen(window, this.#stopping.signal);
     this.#session.start();
     this.#open();
   }
@@ -136,7 +136,7 @@ export class Shell {
     setText(find(document, '#clock', HTMLTimeElement), locale.dateTime(clock.now()));
   }
 
-  /** Marks the page as stale, so that nobody takes old numbers for new ones. */
+  /** Marks the page as stale, so that old numbers are not mistaken for new ones. */
   #dim() {
     document.documentElement.toggleAttribute('data-stale', this.#session.freshness.stale);
   }

@@ -39,8 +39,8 @@ export class AlertItem {
     // What may be cut off in the list.
     find(this.element, '.alert-headline', HTMLElement).title = locale.alertWords(alert, spec);
     find(this.element, '.alert-detail', HTMLElement).title = [visible(alert.device_id), locale.shortPlace(alert.location)].filter(Boolean).join(' ');
-    const told = cleared || alert.state === 'acknowledged';
-    this.#set('.alert-state', told ? locale.t(terms[alert.state]) : locale.alertValue(alert, spec));
+    const closed = cleared || alert.state === 'acknowledged';
+    this.#set('.alert-state', closed ? locale.t(terms[alert.state]) : locale.alertValue(alert, spec));
   }
 
   /** Has the next show write everything, in another language. */

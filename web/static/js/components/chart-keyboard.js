@@ -38,7 +38,7 @@ export class ChartKeyboard {
     Home: () => this.#step(-Infinity),
     End: () => this.#step(Infinity),
     '+': () => this.#zoom(closer),
-    '=': () => this.#zoom(closer), // Where + takes the shift key.
+    '=': () => this.#zoom(closer), // Where + needs the shift key.
     '-': () => this.#zoom(1 / closer),
     0: () => this.#zoom(Infinity),
   };
@@ -77,7 +77,7 @@ export class ChartKeyboard {
     return rows[nearest(rows, this.#at ?? 0)];
   }
 
-  /** The chart has been drawn anew: the tooltip goes on standing at its point. */
+  /** The chart has been drawn anew: the tooltip stays at its point. */
   update() {
     const row = this.#row;
     if (row) this.#surface.pointAt(row.at);

@@ -3,7 +3,7 @@ import { terms } from '../locale/terms.js';
 import { texts } from './texts.js';
 
 /**
- * The values of a chart, as text to be read or heard.
+ * The values of a chart, as text to be read, on the screen or aloud.
  *
  * @typedef {object} ChartValues
  * @property {string} caption What it is, and of which time.

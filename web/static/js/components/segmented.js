@@ -5,7 +5,7 @@ import { find, instantiate, setText } from './dom.js';
  * @typedef {object} Segment
  * @property {string} value
  * @property {string} text
- * @property {string} label The text in full, for those who hear it.
+ * @property {string} label The text in full, for screen readers.
  */
 
 /** A row of choices of which one holds: radio buttons, so that the keyboard works as everywhere. */

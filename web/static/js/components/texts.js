@@ -10,7 +10,7 @@ export const texts = {
 
   staleDisconnected: { en: 'Disconnected. What is shown is {age} old.', zh: '连接已断开，显示的是 {age}前的数据。' },
   staleSilent: {
-    en: 'Connected, but nothing has been heard for {age}. What is shown may be out of date.',
+    en: 'Connected, but nothing has been received for {age}. What is shown may be out of date.',
     zh: '已连接，但 {age}没有收到数据，显示内容可能已过时。',
   },
   stale: { en: 'What is shown is out of date.', zh: '显示内容已过时。' },

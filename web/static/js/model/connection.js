@@ -6,7 +6,7 @@ import { Store } from './store.js';
 /** @typedef {import('./protocol.js').Message} Message */
 
 /**
- * What the connection is doing: trying, standing, or waiting until retryAt for another attempt.
+ * What the connection is doing: trying, open, or waiting until retryAt for another attempt.
  *
  * @typedef {{phase: 'connecting'} | {phase: 'open'} | {phase: 'waiting', retryAt: number}} ConnectionState
  */
@@ -86,11 +86,11 @@ export class Connection extends Store {
     if (socket !== this.#socket) return;
     this.#expect(deadAfter);
     const message = parseMessage(text);
-    if (message) this.#take(message);
+    if (message) this.#handle(message);
   }
 
   /** @param {Message} message */
-  #take(message) {
+  #handle(message) {
     if (message.type === 'hello') {
       this.#resume = { session: message.session, since: message.seq };
       this.#failures = 0;

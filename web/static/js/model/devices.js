@@ -14,7 +14,7 @@ import { Store } from './store.js';
  * @typedef {object} DeviceChange
  * @property {Device[]} [arrived] Those that brought a new reading or a new status, oldest first.
  * @property {Set<string>} [removed] Those that are no more.
- * @property {boolean} [cleared] that all are forgotten, and the server is about to tell them anew.
+ * @property {boolean} [cleared] that all are forgotten, and the server is about to send them anew.
  */
 
 /** @type {Readonly<DeviceFilter>} */

@@ -59,9 +59,9 @@ export class Freshness extends Store {
    *
    * @param {Reading} now
    */
-  hear(now) {
+  received(now) {
     const silence = this.#silence.since(now);
-    this.#silence.hear(now);
+    this.#silence.end(now);
     const slept = this.#interrupted || now.steady - this.#ticked > staleAfter;
     if (silence !== null && silence > staleAfter && slept) {
       this.#caughtUp = silence;

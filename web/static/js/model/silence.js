@@ -18,13 +18,17 @@ const trial = 3000;
  */
 export class Silence {
   /** @type {Reading | null} */
-  #heard = null;
+  #lastMessage = null;
   /** When the clocks were first seen apart, by the steady one. @type {number | null} */
   #apart = null;
 
-  /** @param {Reading} now */
-  hear(now) {
-    this.#heard = now;
+  /**
+   * A message has come.
+   *
+   * @param {Reading} now
+   */
+  end(now) {
+    this.#lastMessage = now;
     this.#apart = null;
   }
 
@@ -34,9 +38,9 @@ export class Silence {
    * @param {Reading} now
    */
   since(now) {
-    if (!this.#heard) return null;
-    const steady = now.steady - this.#heard.steady;
-    const wall = now.wall - this.#heard.wall;
+    if (!this.#lastMessage) return null;
+    const steady = now.steady - this.#lastMessage.steady;
+    const wall = now.wall - this.#lastMessage.wall;
     if (wall - steady <= jump) return steady;
     this.#apart ??= now.steady;
     return now.steady - this.#apart >= trial ? wall : steady;

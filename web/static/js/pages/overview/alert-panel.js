@@ -85,7 +85,7 @@ export class AlertPanel {
   }
 
   /**
-   * Lists the open alerts of a severity and takes the reader there.
+   * Lists the open alerts of a severity and moves the reader there.
    *
    * @param {Severity | ''} severity
    */
