@@ -25,57 +25,70 @@ type changeSet struct {
 	postponedUntil uint64
 }
 
-// addShared adds messages that other viewers may be sent too.
-func (cp *composer) addShared(b *frameBatch, v *viewer, messages []*message) {
-	if !v.deflate {
-		b.add(plainFrame, messages...)
-		return
-	}
-	for _, m := range messages {
-		cp.deflater.deflate(m)
-	}
-	b.add(deflatedFrame, messages...)
+// changeSets chooses what viewers are sent of the changes that they have not seen. The lock of shared guards it.
+type changeSets struct {
+	options *HubOptions
+	feed    *feed
+	present *present
+	windows *mergedWindows
+	encoder *encoder
+	// allowance is how many changed devices a viewer may be sent in this round.
+	allowance int
+	// made holds the sets that were made since the round began.
+	made map[changeKey]*changeSet
 }
 
-// changesSince returns what has changed for the viewers with a key. It is made once in a round.
-func (cp *composer) changesSince(key changeKey) *changeSet {
-	set := cp.changes[key]
+func newChangeSets(o *HubOptions, f *feed, p *present, ws *mergedWindows, en *encoder) *changeSets {
+	return &changeSets{
+		options: o, feed: f, present: p, windows: ws, encoder: en, allowance: minAllowance, made: make(map[changeKey]*changeSet),
+	}
+}
+
+// begin drops the sets of the round before.
+func (cs *changeSets) begin(allowance int) {
+	cs.allowance = allowance
+	clear(cs.made)
+}
+
+// since returns what has changed for the viewers with a key. It is made once in a round.
+func (cs *changeSets) since(key changeKey) *changeSet {
+	set := cs.made[key]
 	if set == nil {
-		set = cp.makeChanges(key)
-		cp.changes[key] = set
+		set = cs.compose(key)
+		cs.made[key] = set
 	}
 	return set
 }
 
-// makeChanges makes the messages about what has changed, in the order of their numbers.
-func (cp *composer) makeChanges(key changeKey) *changeSet {
+// compose makes the messages about what has changed, in the order of their numbers.
+func (cs *changeSets) compose(key changeKey) *changeSet {
 	set := new(changeSet)
-	messages := append(cp.alertMessages(key), cp.removalMessages(key)...)
-	for _, start := range cp.feed.windowsAfter(key.seen) {
-		if data := cp.windowData(key.filter, start); data != nil {
-			messages = append(messages, cp.windowMessage(data, cp.feed.windows[start], false))
+	messages := append(cs.alerts(key), cs.removals(key)...)
+	for _, start := range cs.feed.windowsAfter(key.seen) {
+		if data := cs.windows.filtered(key.filter, start); data != nil {
+			messages = append(messages, cs.encoder.window(data, cs.feed.windows[start], false))
 		}
 	}
-	entries, postponedUntil := cp.newest(key, cp.allowance)
+	entries, postponedUntil := cs.newest(key, cs.allowance)
 	set.devices, set.postponedUntil = len(entries), postponedUntil
 	for chunk := range divide(entries, devicesPerMessage, func(e entry) uint64 { return e.seq }) {
-		messages = append(messages, cp.deviceMessage(chunk, chunk[len(chunk)-1].seq, false))
+		messages = append(messages, cs.encoder.devices(chunk, chunk[len(chunk)-1].seq, false))
 	}
-	if cp.feed.status > key.seen {
-		messages = append(messages, cp.statusMessage(key.filter, cp.changedStatus(key), cp.feed.status, false))
+	if cs.feed.status > key.seen {
+		messages = append(messages, cs.encoder.status(key.filter, cs.changedStatus(key), cs.feed.status, false))
 	}
-	if cp.feed.history > key.seen {
-		messages = append(messages, cp.historyMessage(cp.feed.history))
+	if cs.feed.history > key.seen {
+		messages = append(messages, cs.encoder.history(cs.feed.history))
 	}
 	slices.SortFunc(messages, func(a, b *message) int { return cmp.Compare(a.seq, b.seq) })
 	set.frameBatch = pack(messages, plainFrame)
 	return set
 }
 
-// alertMessages makes the messages about alert events.
-func (cp *composer) alertMessages(key changeKey) []*message {
+// alerts makes the messages about alert events.
+func (cs *changeSets) alerts(key changeKey) []*message {
 	var matching []numberedAlert
-	for _, a := range cp.feed.alertsAfter(key.seen) {
+	for _, a := range cs.feed.alertsAfter(key.seen) {
 		if key.filter.alert(&a.event) {
 			matching = append(matching, a)
 		}
@@ -86,24 +99,24 @@ func (cp *composer) alertMessages(key changeKey) []*message {
 		for i := range chunk {
 			events[i] = &chunk[i].event
 		}
-		messages = append(messages, cp.alertMessage(events, chunk[len(chunk)-1].seq, false))
+		messages = append(messages, cs.encoder.alerts(events, chunk[len(chunk)-1].seq, false))
 	}
 	return messages
 }
 
-// removalMessages makes the messages about devices that were forgotten, one for each number. Numbers are not put together: the new state
+// removals makes the messages about devices that were forgotten, one for each number. Numbers are not put together: the new state
 // of a device that was forgotten and has sent again must come after the message about its removal.
-func (cp *composer) removalMessages(key changeKey) []*message {
+func (cs *changeSets) removals(key changeKey) []*message {
 	var messages []*message
 	var ids []iot.DeviceID
-	removals := cp.feed.removalsAfter(key.seen)
+	removals := cs.feed.removalsAfter(key.seen)
 	for i := range removals {
 		r := &removals[i]
 		if key.filter.Removal(&r.Removal) {
 			ids = append(ids, r.ID)
 		}
 		if last := i == len(removals)-1 || removals[i+1].seq != r.seq; last && len(ids) > 0 {
-			messages = append(messages, cp.removalMessage(ids, r.seq))
+			messages = append(messages, cs.encoder.removals(ids, r.seq))
 			ids = nil
 		}
 	}
@@ -133,13 +146,13 @@ func divide[T any](items []T, limit int, number func(T) uint64) iter.Seq[[]T] {
 
 // changedStatus returns the devices whose status has changed, newest last. If they are more than one message lists, the oldest are left
 // out.
-func (cp *composer) changedStatus(key changeKey) []entry {
+func (cs *changeSets) changedStatus(key changeKey) []entry {
 	var changed []entry
-	for _, e := range slices.Backward(cp.feed.statuses.between(key.seen+1, cp.feed.status)) {
+	for _, e := range slices.Backward(cs.feed.statuses.between(key.seen+1, cs.feed.status)) {
 		if len(changed) == statusesPerMessage {
 			break
 		}
-		if cp.feed.statuses.current(e) && key.filter.Device(cp.held.Device(e.device)) {
+		if cs.feed.statuses.current(e) && key.filter.Device(cs.present.Device(e.device)) {
 			changed = append(changed, e)
 		}
 	}
@@ -149,46 +162,18 @@ func (cp *composer) changedStatus(key changeKey) []entry {
 
 // newest returns the entries of the devices that have changed, at most limit. If there are more, the oldest are left out:
 // postponedUntil is the number up to which devices may be left out, 0 if none are.
-func (cp *composer) newest(key changeKey, limit int) (entries []entry, postponedUntil uint64) {
-	changed := cp.candidates(key.filter, key.seen+1, cp.feed.head)
+func (cs *changeSets) newest(key changeKey, limit int) (entries []entry, postponedUntil uint64) {
+	changed := cs.feed.candidates(cs.present.Held, key.filter, key.seen+1, cs.feed.head)
 	for i := len(changed) - 1; i >= 0; i-- {
 		if len(entries) == limit {
 			postponedUntil = changed[i].seq
-			report(cp.options.Metrics.Postponed, i+1)
+			report(cs.options.Metrics.Postponed, i+1)
 			break
 		}
-		if cp.passes(key.filter, changed[i]) {
+		if cs.feed.passes(cs.present.Held, key.filter, changed[i]) {
 			entries = append(entries, changed[i])
 		}
 	}
 	slices.Reverse(entries)
 	return entries, postponedUntil
-}
-
-// candidates returns the entries numbered from first to last. If the filter names few devices, only their entries are among them;
-// otherwise some may not pass the filter.
-func (cp *composer) candidates(f *filter, first, last uint64) []entry {
-	readings := &cp.feed.readings
-	changed := readings.between(first, last)
-	if f.IDs == nil || len(f.IDs) >= len(changed) {
-		return changed
-	}
-	// Looking up a few devices is faster than going through many changes.
-	var entries []entry
-	for id := range f.IDs {
-		number, known := cp.held.Number(id)
-		if !known || int(number) >= len(readings.latest) {
-			continue
-		}
-		if seq := readings.latest[number]; seq >= first && seq <= last {
-			entries = append(entries, entry{seq, number})
-		}
-	}
-	slices.SortFunc(entries, entry.compare)
-	return entries
-}
-
-// passes reports whether the entry is its device's newest and the filter lets the device through.
-func (cp *composer) passes(f *filter, e entry) bool {
-	return cp.feed.readings.current(e) && f.Device(cp.held.Device(e.device))
 }

@@ -1,81 +1,74 @@
 package push
 
-import (
-	"maps"
-
-	"iotmon/internal/view"
-)
+import "iotmon/internal/view"
 
 // composer makes the messages that viewers are sent, from the feed, which knows what changed, and the view, which holds the present state.
-// Several viewers share what is made: within a round the messages for each filter and for what has been seen, and for each state of a
-// backfill; from round to round the JSON of a device and the merged partitions of a window, until they change.
+// Several viewers share what is made. Its parts, in the order in which they build on one another:
+//
+//   - present is the view, held while messages are made (here);
+//   - fragments and mergedWindows keep, from round to round, the JSON of each device and the merged partitions of each window until they
+//     change (fragments.go, merged.go);
+//   - encoder makes one message of each kind (messages.go, encode.go), frameBatch joins those that are sent together (batch.go);
+//   - changeSets and snapshots choose, within a round, what viewers with one filter are sent of the changes and of the present state
+//     (changes.go, snapshot.go);
+//   - deflater compresses for the viewers that agreed on it (deflate.go).
 //
 // The lock of shared guards it. hold must have been called before messages are made, and release must follow.
 type composer struct {
-	options *HubOptions
-	feed    *feed
-	viewers *viewers
-	traces  traces
-
-	// held is the view while messages are made of it.
-	held view.Held
-	// allowance is how many changed devices a viewer may be sent in this round.
-	allowance int
-	// changes and chunks hold what was made since the last round began.
-	changes map[changeKey]*changeSet
-	chunks  map[chunkKey]*chunk
-	// merged holds windows by their start in Unix microseconds, fragments the JSON of devices by their number.
-	merged    map[int64]*mergedWindow
-	fragments [][]byte
+	feed      *feed
+	present   *present
+	fragments *fragments
+	windows   *mergedWindows
+	encoder   *encoder
+	changes   *changeSets
+	snapshots *snapshots
 	deflater  deflater
 }
 
 func newComposer(o *HubOptions, f *feed, vs *viewers, ts traces) *composer {
-	return &composer{
-		options: o, feed: f, viewers: vs, traces: ts,
-		allowance: minAllowance,
-		changes:   make(map[changeKey]*changeSet),
-		chunks:    make(map[chunkKey]*chunk),
-		merged:    make(map[int64]*mergedWindow),
-	}
+	p := &present{view: o.View}
+	cp := &composer{feed: f, present: p, fragments: &fragments{present: p}, windows: newMergedWindows(p)}
+	cp.encoder = &encoder{options: o, present: p, fragments: cp.fragments, viewers: vs, traces: ts}
+	cp.changes = newChangeSets(o, f, p, cp.windows, cp.encoder)
+	cp.snapshots = newSnapshots(f, p, cp.windows, cp.encoder)
+	return cp
 }
 
 // hold keeps the view as it is until release, which must follow soon: no batch is applied in between.
-func (cp *composer) hold() { cp.held = cp.options.View.Hold() }
+func (cp *composer) hold() { cp.present.Held = cp.present.view.Hold() }
 
-func (cp *composer) release() { cp.held.Release() }
+func (cp *composer) release() { cp.present.Release() }
 
 // beginRound drops the messages of the round before, and what was encoded of devices and windows that are about to be numbered anew.
-// Call it before feed.number.
+// allowance is how many changed devices a viewer may be sent in the round. Call it before feed.number.
 func (cp *composer) beginRound(allowance int) {
-	cp.allowance = allowance
-	clear(cp.changes)
-	clear(cp.chunks)
+	cp.changes.begin(allowance)
+	cp.snapshots.begin()
 	for _, device := range cp.feed.pending.devices.list {
-		cp.forget(device)
+		cp.fragments.forget(device)
 	}
 	for start := range cp.feed.pending.windows {
-		delete(cp.merged, start)
+		cp.windows.forget(start)
 	}
-	oldest := cp.options.View.OldestWindow()
+	oldest := cp.present.view.OldestWindow()
 	cp.feed.forgetWindows(oldest)
-	maps.DeleteFunc(cp.merged, func(start int64, _ *mergedWindow) bool { return start < oldest })
+	cp.windows.forgetBefore(oldest)
 }
 
-// forget drops the JSON of a device: the device has changed, or its number may be given to another one before the next round.
-func (cp *composer) forget(device int32) {
-	if int(device) < len(cp.fragments) {
-		cp.fragments[device] = nil
+// add adds to a batch messages that other viewers may be sent too, in the form that the viewer is sent.
+func (cp *composer) add(b *frameBatch, v *viewer, messages []*message) {
+	if !v.deflate {
+		b.add(plainFrame, messages...)
+		return
 	}
+	for _, m := range messages {
+		cp.deflater.deflate(m)
+	}
+	b.add(deflatedFrame, messages...)
 }
 
-// fragment returns the JSON of a device.
-func (cp *composer) fragment(device int32) []byte {
-	if missing := cp.held.Numbers() - len(cp.fragments); missing > 0 {
-		cp.fragments = append(cp.fragments, make([][]byte, missing)...)
-	}
-	if cp.fragments[device] == nil {
-		cp.fragments[device] = appendDevice(nil, cp.held.Device(device))
-	}
-	return cp.fragments[device]
+// present is the view while messages are made of it: what it embeds is valid between hold and release of the composer.
+type present struct {
+	view *view.View
+	view.Held
 }

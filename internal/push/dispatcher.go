@@ -71,16 +71,16 @@ func (d *dispatcher) next(v *viewer) (frameBatch, bool) {
 	var b frameBatch
 	if !v.greeted {
 		v.greeted = true
-		b.add(plainFrame, d.composer.helloMessage(v, d.sessions.name(v.number)))
+		b.add(plainFrame, d.composer.encoder.hello(v, d.sessions.name(v.number)))
 	}
 	if v.seen < d.feed.head {
 		b.addBatch(d.catchUp(v))
 	}
 	if v.quota > 0 {
-		d.composer.addShared(&b, v, d.backfills.spend(v, d.composer.nextChunk))
+		d.composer.add(&b, v, d.backfills.spend(v, d.composer.snapshots.next))
 	}
 	if v.fault != nil {
-		b.add(plainFrame, d.composer.errorMessage(*v.fault))
+		b.add(plainFrame, d.composer.encoder.fault(*v.fault, d.feed.next()))
 		v.fault = nil
 	}
 	if len(b.messages) > 0 {
@@ -94,7 +94,7 @@ func (d *dispatcher) next(v *viewer) (frameBatch, bool) {
 
 // catchUp returns the changes that the viewer has not seen. Those of devices that are too many for one round are left to its backfill.
 func (d *dispatcher) catchUp(v *viewer) frameBatch {
-	set := d.composer.changesSince(changeKey{v.filter, v.seen})
+	set := d.composer.changes.since(changeKey{v.filter, v.seen})
 	if v.seen < d.feed.previous {
 		// Changes of several rounds at once: a message can come before another one that holds changes of a lower number, so the
 		// connection can be resumed only after the last of these messages.

@@ -21,8 +21,7 @@ import (
 //   - viewers knows who is connected and with which filter (viewers.go, viewer.go, filter.go);
 //   - sessions knows from where a connection can be resumed (sessions.go);
 //   - backfills queues the viewers that still need a part of the snapshot (backfill.go);
-//   - composer makes messages of the feed and the view, once for all viewers that share them (composer.go, changes.go, snapshot.go,
-//     messages.go, encode.go, batch.go, deflate.go);
+//   - composer makes messages of the feed and the view, once for all viewers that share them; it lists its own parts (composer.go);
 //   - traces follows sampled states until a viewer has them (trace.go).
 //
 // These parts have no lock of their own: shared holds them, and its lock guards them all (shared.go). Three parts work on shared, one

@@ -215,7 +215,7 @@ func (ms *mirrors) check(i int, m *mirror) {
 		ms.t.Errorf("client %d, devices: got %v, want %v", i, m.devices, devices)
 	}
 	open := make(map[string]iot.DeviceID)
-	for _, a := range ms.composer.held.AlertsFrom(0) {
+	for _, a := range ms.composer.present.AlertsFrom(0) {
 		open[a.Last.ID] = a.Last.DeviceID
 	}
 	if !maps.Equal(m.open, open) {
@@ -230,7 +230,7 @@ func (ms *mirrors) check(i int, m *mirror) {
 		ms.t.Errorf("client %d, devices counted: got %d, want %d", i, m.counts.Total, len(devices))
 	}
 	for start := range ms.feed.windows {
-		data := ms.composer.windowData(m.viewer.filter, start)
+		data := ms.composer.windows.filtered(m.viewer.filter, start)
 		if got := m.windows[data.WindowStart]; !reflect.DeepEqual(got.Data, data.Data) || got.Final != data.Final {
 			ms.t.Errorf("client %d, window %v: got %+v, want %+v", i, data.WindowStart, got, data)
 		}

@@ -46,7 +46,7 @@ func (s *shared) apply(batch view.Batch) view.Changes {
 	// Under one lock: a viewer whose snapshot has an alert must not be sent the same event again as a change.
 	changed := s.options.View.Apply(batch)
 	for _, r := range changed.Removed {
-		s.composer.forget(r.Number)
+		s.composer.fragments.forget(r.Number)
 		s.traces.forget(r.Number)
 	}
 	conflatedDevices, conflatedWindows := s.feed.add(changed)

@@ -18,35 +18,52 @@ type chunkKey struct {
 	backfill backfill
 }
 
-// nextChunk returns the next chunk of the viewer's backfill, with about limit devices at most, and moves the backfill on.
-func (cp *composer) nextChunk(v *viewer, limit int) *chunk {
+// snapshots makes the chunks of backfills. The lock of shared guards it.
+type snapshots struct {
+	feed    *feed
+	present *present
+	windows *mergedWindows
+	encoder *encoder
+	// made holds the chunks that were made since the round began.
+	made map[chunkKey]*chunk
+}
+
+func newSnapshots(f *feed, p *present, ws *mergedWindows, en *encoder) *snapshots {
+	return &snapshots{feed: f, present: p, windows: ws, encoder: en, made: make(map[chunkKey]*chunk)}
+}
+
+// begin drops the chunks of the round before.
+func (ss *snapshots) begin() { clear(ss.made) }
+
+// next returns the next chunk of the viewer's backfill, with about limit devices at most, and moves the backfill on.
+func (ss *snapshots) next(v *viewer, limit int) *chunk {
 	key := chunkKey{v.filter, v.backfill}
-	made := cp.chunks[key]
+	made := ss.made[key]
 	// The messages of a chunk that was made for another viewer may have lower numbers than this viewer's last message.
 	if made == nil || len(made.messages) > 0 && made.messages[0].seq <= v.last {
-		made = cp.makeChunk(key, limit)
-		cp.chunks[key] = made
+		made = ss.compose(key, limit)
+		ss.made[key] = made
 	}
 	v.backfill = made.remaining
 	return made
 }
 
-// makeChunk makes messages of one section, and passes over sections that are empty.
-func (cp *composer) makeChunk(key chunkKey, limit int) *chunk {
+// compose makes messages of one section, and passes over sections that are empty.
+func (ss *snapshots) compose(key chunkKey, limit int) *chunk {
 	made := &chunk{remaining: key.backfill}
 	b := &made.remaining
 	for len(made.messages) == 0 {
 		switch b.section {
 		case statusSection:
-			made.messages = []*message{cp.statusMessage(key.filter, nil, cp.feed.next(), true)}
+			made.messages = []*message{ss.encoder.status(key.filter, nil, ss.feed.next(), true)}
 			b.section = alertsSection
 		case alertsSection:
-			made.messages = cp.alertChunk(key.filter, b)
+			made.messages = ss.alerts(key.filter, b)
 		case windowsSection:
-			made.messages = cp.windowChunk(key.filter, b)
+			made.messages = ss.windowMessages(key.filter, b)
 		case devicesSection:
 			// A chunk may be empty though the section is not: no device among those looked at passes the filter.
-			made.messages = cp.deviceChunk(key.filter, b, limit)
+			made.messages = ss.devices(key.filter, b, limit)
 			return made
 		case noSection:
 			return made
@@ -55,15 +72,15 @@ func (cp *composer) makeChunk(key chunkKey, limit int) *chunk {
 	return made
 }
 
-// alertChunk makes a message of the open alerts from b.next on, and moves b on. Alerts of which the viewer is sent events as changes are left
+// alerts makes a message of the open alerts from b.next on, and moves b on. Alerts of which the viewer is sent events as changes are left
 // out.
-func (cp *composer) alertChunk(f *filter, b *backfill) []*message {
+func (ss *snapshots) alerts(f *filter, b *backfill) []*message {
 	var events []*iot.Alert
-	sent := cp.feed.alertIDsAfter(b.alertsAfter)
-	for _, a := range cp.held.AlertsFrom(b.next) {
+	sent := ss.feed.alertIDsAfter(b.alertsAfter)
+	for _, a := range ss.present.AlertsFrom(b.next) {
 		if len(events) == alertsPerMessage {
 			b.next = a.Number
-			return []*message{cp.alertMessage(events, cp.feed.next(), true)}
+			return []*message{ss.encoder.alerts(events, ss.feed.next(), true)}
 		}
 		if _, twice := sent[a.Last.ID]; !twice && f.alert(&a.Last) {
 			events = append(events, &a.Last)
@@ -73,13 +90,13 @@ func (cp *composer) alertChunk(f *filter, b *backfill) []*message {
 	if len(events) == 0 {
 		return nil
 	}
-	return []*message{cp.alertMessage(events, cp.feed.next(), true)}
+	return []*message{ss.encoder.alerts(events, ss.feed.next(), true)}
 }
 
-// windowChunk makes messages of the windows from b.next on, and moves b on.
-func (cp *composer) windowChunk(f *filter, b *backfill) []*message {
+// windowMessages makes messages of the windows from b.next on, and moves b on.
+func (ss *snapshots) windowMessages(f *filter, b *backfill) []*message {
 	var messages []*message
-	for _, w := range cp.held.Windows() {
+	for _, w := range ss.present.Windows() {
 		start := w.Start.UnixMicro()
 		if uint64(start) < b.next {
 			continue
@@ -88,20 +105,20 @@ func (cp *composer) windowChunk(f *filter, b *backfill) []*message {
 			b.next = uint64(start)
 			return messages
 		}
-		if data := cp.windowData(f, start); data != nil {
-			messages = append(messages, cp.windowMessage(data, cp.feed.next(), true))
+		if data := ss.windows.filtered(f, start); data != nil {
+			messages = append(messages, ss.encoder.window(data, ss.feed.next(), true))
 		}
 	}
 	*b = backfill{section: devicesSection, until: b.until}
 	return messages
 }
 
-// deviceChunk makes messages of the devices that changed last between b.next and b.until, and moves b on.
-func (cp *composer) deviceChunk(f *filter, b *backfill, limit int) []*message {
+// devices makes messages of the devices that changed last between b.next and b.until, and moves b on.
+func (ss *snapshots) devices(f *filter, b *backfill, limit int) []*message {
 	var entries []entry
 	from := *b
 	*b = backfill{}
-	for i, e := range cp.candidates(f, from.next, from.until) {
+	for i, e := range ss.feed.candidates(ss.present.Held, f, from.next, from.until) {
 		if e.seq == from.next && e.device < from.device {
 			continue
 		}
@@ -109,13 +126,13 @@ func (cp *composer) deviceChunk(f *filter, b *backfill, limit int) []*message {
 			*b = backfill{section: devicesSection, next: e.seq, device: e.device, until: from.until}
 			break
 		}
-		if cp.passes(f, e) {
+		if ss.feed.passes(ss.present.Held, f, e) {
 			entries = append(entries, e)
 		}
 	}
 	var messages []*message
 	for chunk := range slices.Chunk(entries, devicesPerMessage) {
-		messages = append(messages, cp.deviceMessage(chunk, cp.feed.next(), true))
+		messages = append(messages, ss.encoder.devices(chunk, ss.feed.next(), true))
 	}
 	return messages
 }
