@@ -23,6 +23,9 @@ func (e *Engine) Evaluate(set *Set, states *iot.RuleStates, r *iot.Reading, out 
 			rule := &set.rules[i]
 			verdict := Between
 			if rule.step == nil {
+				if len(states.Alerts) == 0 && !rule.Violated(r.Value) {
+					continue // Most readings: nothing to raise, nothing to clear.
+				}
 				verdict = judge(&rule.Condition, r.Value)
 			} else if v, ok := rule.run(states, states, r, false, out); ok {
 				verdict = v
