@@ -133,7 +133,7 @@ func (in *intake) logForeign(r *Record, err error) {
 
 func (in *intake) addReading(r *Record) {
 	reading := Reading{Partition: r.Partition}
-	if r.Kind != iot.KindReading || in.decoder.Admit(r.Value, r.Appended, in.admission, &reading.Reading) != nil {
+	if r.Kind != iot.KindReading || in.decoder.Admit(r.Key, r.Value, r.Appended, in.admission, &reading.Reading) != nil {
 		return
 	}
 	in.pending.Readings = append(in.pending.Readings, reading)

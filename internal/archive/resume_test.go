@@ -159,6 +159,7 @@ func TestReadingsThatDoNotCountAreNotArchived(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, store := onePlant(t)
 		defer store.Close()
+		readings := archive.Source{Topic: topics.Readings}
 		early := iot.Reading{Device: iot.Device{ID: "a", Type: iot.Temperature}, Time: began.Add(p.admission.Skew + time.Microsecond)}
 		p.append(topics.Readings, 0, began, wire.AppendReading(nil, &early), false)
 		ticked := iot.Reading{Device: iot.Device{ID: "a", Type: iot.Temperature}, Time: began.Add(time.Second)}
@@ -166,8 +167,10 @@ func TestReadingsThatDoNotCountAreNotArchived(t *testing.T) {
 		for _, text := range garbage {
 			p.append(topics.Readings, 0, began, []byte(text), false)
 		}
+		misfiled := iot.Reading{Device: iot.Device{ID: "b", Type: iot.Temperature}, Time: began.Add(2 * time.Second)}
+		p.append(topics.Readings, 0, began, wire.AppendReading(nil, &misfiled), false)
+		p.records[readings][len(p.records[readings])-1].Key = []byte("a")
 		// A device that is to be forgotten keeps its history, and markers of transactions are behind us as well.
-		readings := archive.Source{Topic: topics.Readings}
 		p.append(topics.Readings, 0, began, nil, false)
 		p.records[readings][len(p.records[readings])-1].Key = []byte("a")
 		p.append(topics.Readings, 0, began, nil, false)
@@ -176,10 +179,10 @@ func TestReadingsThatDoNotCountAreNotArchived(t *testing.T) {
 			t.Errorf("the processor logs rejects, not the archiver; got:\n%s", log)
 		}
 		got, err := readRows(store)
-		if err != nil || len(got.Readings["a"]) != 1 {
+		if err != nil || len(got.Readings["a"]) != 1 || len(got.Readings["b"]) != 0 {
 			t.Errorf("got %+v, %v, want the first reading alone", got.Readings, err)
 		}
-		if got, want := offsetOf(t, store).Next, int64(5+len(garbage)); got != want {
+		if got, want := offsetOf(t, store).Next, int64(6+len(garbage)); got != want {
 			t.Errorf("got offset %d, want %d: what does not count is behind us too", got, want)
 		}
 	})

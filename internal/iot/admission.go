@@ -31,11 +31,14 @@ func (a *Admission) EarliestTime() time.Time {
 	return a.Earliest
 }
 
+// admissionRules changes when programs begin to decide differently under the same limits.
+const admissionRules = "key"
+
 // Fingerprint returns a hash of the limits and the catalog. Two Admissions that decide differently almost certainly have
 // different fingerprints.
 func (a *Admission) Fingerprint() uint32 {
 	hash := fnv.New32a()
-	fmt.Fprint(hash, a.Skew, a.Retention, cmp.Or(a.MaxText, DefaultMaxText), a.EarliestTime().Unix())
+	fmt.Fprint(hash, admissionRules, a.Skew, a.Retention, cmp.Or(a.MaxText, DefaultMaxText), a.EarliestTime().Unix())
 	for _, t := range a.Catalog.Types() {
 		spec := a.Catalog.Spec(t)
 		fmt.Fprintf(hash, "%q%q%v,%v,%q", t, spec.Unit, spec.Min, spec.Max, spec.States)

@@ -90,3 +90,34 @@ func TestTheLargestReadingsMakeNoLongMessage(t *testing.T) {
 		t.Errorf("got %d windows and %d alerts, want 1 and at least 1000", len(out.finals), len(out.alerts))
 	}
 }
+
+// keyed appends a reading of a device under a key.
+func (j *journal) keyed(seconds float64, key, device string) {
+	j.reading(seconds, device, seconds, 20)
+	(*j)[len(*j)-1].Key = []byte(key)
+}
+
+// Sequence: a program writes the readings of a device under another key, so into another partition than that of the device's own
+// records. Two processors then each take the device for silent while it sends to the other one, and both count its reading.
+func TestAReadingOfAnotherDeviceThanItsKeyIsADeadLetter(t *testing.T) {
+	var j journal
+	j.keyed(1, "a", "a")
+	j.keyed(2, "e\u0301", "\u00e9") // The same id in Unicode's form NFD.
+	j.keyed(3, "", "c")              // Another producer has no keys.
+	j.keyed(4, "b", "a")
+	j.keyed(5, "acme\x1fa", "a")
+	j.keyed(6, "\x00", "a")
+	j.keyed(7, strings.Repeat("k", 60_000), "a")
+	out := onePass(t, j)
+	if len(out.states) != 3 || len(out.rejects) != 4 {
+		t.Fatalf("got %d devices and the rejects %q, want 3 and 4", len(out.states), out.rejects)
+	}
+	for i, reject := range out.rejects {
+		if want := fmt.Sprintf("%d device_id the record's key names another device", i+3); !strings.HasPrefix(reject, want) || len(reject) > 500 {
+			t.Errorf("got reject %q, want %q", reject, want)
+		}
+	}
+	if got := stateOf(t, out, "a").Latest.Time; !got.Equal(at(1)) {
+		t.Errorf("got latest reading at %v, want that of the record under the device's key", got)
+	}
+}

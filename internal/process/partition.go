@@ -189,7 +189,7 @@ func (p *Partition) rebuild(rec *Record) {
 	if rec.Kind != iot.KindReading {
 		return
 	}
-	if p.decoder.Admit(rec.Value, rec.Appended, p.Admission, &p.reading) == nil {
+	if p.decoder.Admit(rec.Key, rec.Value, rec.Appended, p.Admission, &p.reading) == nil {
 		p.windows.Add(&p.reading, rec.Offset)
 	}
 }
@@ -197,7 +197,7 @@ func (p *Partition) rebuild(rec *Record) {
 // processReading processes a record as a reading. It returns an error if the record is not a valid one.
 func (p *Partition) processReading(rec *Record, out Output) error {
 	r := &p.reading
-	if err := p.decoder.Admit(rec.Value, rec.Appended, p.Admission, r); err != nil {
+	if err := p.decoder.Admit(rec.Key, rec.Value, rec.Appended, p.Admission, r); err != nil {
 		return err
 	}
 	outcome := p.windows.Add(r, rec.Offset)

@@ -19,7 +19,7 @@ func countTruth(j journal, admission *iot.Admission, lengths iot.Lengths) map[st
 	for _, rec := range j {
 		var r iot.Reading
 		if rec.Kind != iot.KindReading ||
-			new(wire.Decoder).Admit(rec.Value, rec.Appended, admission, &r) != nil {
+			new(wire.Decoder).Admit(rec.Key, rec.Value, rec.Appended, admission, &r) != nil {
 			continue
 		}
 		identity := fmt.Sprint(r.ID, r.Time)
