@@ -24,9 +24,12 @@ var (
 	// uses declare the interfaces that they need.
 	uses = []string{
 		"internal/process", "internal/archive", "internal/statecache", "internal/view", "internal/source", "internal/source/http", "internal/replay",
+		"internal/control",
 	}
 	// present is the live view, which does not import its readers.
 	present = []string{"internal/view"}
+	// decides is what people decide about. The REST API is its front.
+	decides = []string{"internal/control"}
 	// readers send the live view to browsers and other clients.
 	readers = []string{"internal/push", "internal/api"}
 	// measures put a running system under load.
@@ -34,7 +37,7 @@ var (
 	// adapters implement the interfaces of uses and readers.
 	adapters = slices.Concat(kafka, []string{"internal/store/...", "internal/cache/..."})
 	// kafka is the client and what is built on it: the processor and the feeds do not know of each other.
-	kafka = []string{"internal/kafka", "internal/kafka/processor", "internal/kafka/feed", "internal/kafka/embedded"}
+	kafka = []string{"internal/kafka", "internal/kafka/processor", "internal/kafka/feed", "internal/kafka/embedded", "internal/kafka/decisions"}
 	// wiring builds the services from their parts, and runs the commands.
 	wiring = []string{"internal/app", "internal/app/command"}
 	// datadir is what both packages of wiring know of the data directory of iotmon.
@@ -50,7 +53,7 @@ var layers = []layer{
 	{packages: parts, may: domain},
 	{packages: retries},
 	{packages: uses, may: slices.Concat(domain, parts, retries)},
-	{packages: readers, may: slices.Concat(domain, parts, present, retries)},
+	{packages: readers, may: slices.Concat(domain, parts, present, decides, retries)},
 	// Stores and caches serve the REST API, and nobody but the wiring knows the hub.
 	{packages: adapters, may: slices.Concat(domain, parts, uses, retries, []string{"internal/api"})},
 	{packages: measures, may: slices.Concat(domain, parts, uses, retries)},
@@ -63,6 +66,7 @@ var layers = []layer{
 	{packages: []string{"tests/testenv", "tests/translation"}},
 	{packages: []string{"internal/kafka/kafkatest"}, may: slices.Concat(domain, parts, kafka)},
 	{packages: []string{"internal/view/viewtest"}, may: domain},
+	{packages: []string{"internal/control/controltest"}, may: domain},
 }
 
 func layerOf(pkg string) *layer {

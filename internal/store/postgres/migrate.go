@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"database/sql"
 	"embed"
 	"errors"
 	"fmt"
@@ -16,8 +17,14 @@ import (
 	"iotmon/internal/retry"
 )
 
-//go:embed migrations/*.sql
+//go:embed migrations/*.sql control/*.sql
 var migrations embed.FS
+
+// schemas are the parts of the schema. Each has its own directory of migrations, and its own table of their versions.
+var schemas = []struct{ dir, table string }{
+	{"migrations", goose.DefaultTablename},
+	{"control", "control_db_version"},
+}
 
 // ErrUnfit means that this program cannot use the database; retrying does not help.
 var ErrUnfit = errors.New("the database does not fit")
@@ -66,7 +73,20 @@ func (s *Store) Migrate(ctx context.Context) error {
 	if err := s.check(ctx); err != nil {
 		return err
 	}
-	files, err := fs.Sub(migrations, "migrations")
+	db := stdlib.OpenDBFromPool(s.writer)
+	// db uses connections of the pool, which stays open.
+	defer db.Close() //nolint:errcheck // See above.
+	for _, schema := range schemas {
+		if err := migrate(ctx, db, schema.dir, schema.table); err != nil {
+			return fmt.Errorf("migrate: %w", err)
+		}
+	}
+	return nil
+}
+
+// migrate applies the migrations of one part of the schema that are missing.
+func migrate(ctx context.Context, db *sql.DB, dir, table string) error {
+	files, err := fs.Sub(migrations, dir)
 	if err != nil {
 		return err
 	}
@@ -75,19 +95,17 @@ func (s *Store) Migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	db := stdlib.OpenDBFromPool(s.writer)
-	// db uses connections of the pool, which stays open.
-	defer db.Close() //nolint:errcheck // See above.
-	provider, err := goose.NewProvider(goose.DialectPostgres, db, files, goose.WithSessionLocker(locker), goose.WithDisableGlobalRegistry(true))
+	provider, err := goose.NewProvider(goose.DialectPostgres, db, files,
+		goose.WithSessionLocker(locker), goose.WithDisableGlobalRegistry(true), goose.WithTableName(table))
 	if err != nil {
-		return fmt.Errorf("migrate: %w", err)
+		return err
 	}
 	if _, err := provider.Up(ctx); err != nil {
-		return fmt.Errorf("migrate: %w", err)
+		return err
 	}
 	current, target, err := provider.GetVersions(ctx)
 	if err != nil {
-		return fmt.Errorf("migrate: %w", err)
+		return err
 	}
 	if current > target {
 		return fmt.Errorf("%w: its schema has version %d, this program supports up to %d: use the program that wrote it, or a newer one",

@@ -96,7 +96,11 @@ func Open(ctx context.Context, options Options) (*Store, error) {
 		return nil, err
 	}
 	s.writer = writer
-	if err := s.migrate(ctx); err != nil {
+	files, err := fs.Sub(migrations, "migrations")
+	if err == nil {
+		err = migrate(ctx, writer, files)
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("prepare database %s: %w", options.Path, err), writer.Close())
 	}
 	if s.reader, err = open(options.Path, readers, "query_only(1)", "cache_size(-4096)"); err != nil {
@@ -137,13 +141,9 @@ func open(path string, connections int, pragmas ...string) (*sql.DB, error) {
 	return db, nil
 }
 
-// migrate applies the migrations that are missing.
-func (s *Store) migrate(ctx context.Context) error {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return err
-	}
-	provider, err := goose.NewProvider(goose.DialectSQLite3, s.writer, files)
+// migrate applies the migrations in files that are missing.
+func migrate(ctx context.Context, db *sql.DB, files fs.FS) error {
+	provider, err := goose.NewProvider(goose.DialectSQLite3, db, files)
 	if err != nil {
 		return err
 	}

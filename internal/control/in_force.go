@@ -1,0 +1,257 @@
+package control
+
+import (
+	"bytes"
+	"context"
+	"math"
+	"slices"
+	"sync"
+
+	"iotmon/internal/iot"
+)
+
+// InForce has the entries and rules that the processors have put in force, as far as they were read from the log. It may be used
+// concurrently.
+type InForce struct {
+	mu sync.RWMutex
+	// current means that everything has been read. losses counts how often something that was in force may be no more.
+	current bool
+	losses  int
+	devices map[iot.Identity]deviceInForce
+	// rules has the rules of each partition by name.
+	rules map[int32]map[string]ruleInForce
+	// changed is closed by the next change.
+	changed chan struct{}
+}
+
+type deviceInForce struct {
+	entry    iot.DeviceEntry
+	position iot.Position
+}
+
+type ruleInForce struct {
+	object   Object
+	position iot.Position
+}
+
+// NewInForce returns an InForce in which nothing has been read.
+func NewInForce() *InForce {
+	return &InForce{
+		devices: make(map[iot.Identity]deviceInForce), rules: make(map[int32]map[string]ruleInForce), changed: make(chan struct{}),
+	}
+}
+
+// Begin forgets everything: the log is read from its start. There are the given number of partitions.
+func (f *InForce) Begin(partitions int32) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.current = false
+	f.losses++
+	clear(f.devices)
+	clear(f.rules)
+	for id := range partitions {
+		f.rules[id] = make(map[string]ruleInForce)
+	}
+	f.notify()
+}
+
+// CaughtUp says that everything has been read that was in the log at Begin.
+func (f *InForce) CaughtUp() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.current = true
+	f.notify()
+}
+
+// SetDevice sets the entry of a device, unless one of a higher position in the same partition is known.
+func (f *InForce) SetDevice(device iot.Identity, e *iot.EntryInForce) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if known, ok := f.devices[device]; ok && known.position.Partition == e.Partition && known.position.Compare(e.Position) > 0 {
+		return
+	}
+	f.devices[device] = deviceInForce{e.DeviceEntry, e.Position}
+	f.notify()
+}
+
+// RemoveDevice says that nothing is in force about a device in a partition any more.
+func (f *InForce) RemoveDevice(device iot.Identity, partition int32) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.devices[device].position.Partition == partition {
+		delete(f.devices, device)
+		f.losses++
+		f.notify()
+	}
+}
+
+// SetRule sets a rule of a partition, unless one of a higher position is known.
+func (f *InForce) SetRule(r *iot.RuleInForce) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	rules := f.rules[r.Partition]
+	if rules == nil {
+		return // A partition that was not there at Begin.
+	}
+	if known, ok := rules[r.Rule.Name]; ok && known.position.Compare(r.Position) > 0 {
+		return
+	}
+	rules[r.Rule.Name] = ruleInForce{RuleObject(&r.RuleEntry), r.Position}
+	f.notify()
+}
+
+// RemoveRule says that a partition does not have a rule any more.
+func (f *InForce) RemoveRule(name string, partition int32) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.rules[partition], name)
+	f.losses++
+	f.notify()
+}
+
+// notify wakes who waits for a change. The caller holds mu.
+func (f *InForce) notify() {
+	close(f.changed)
+	f.changed = make(chan struct{})
+}
+
+// Current reports whether everything has been read.
+func (f *InForce) Current() bool {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.current
+}
+
+// lossCount returns how often something that was in force may be no more.
+func (f *InForce) lossCount() int {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.losses
+}
+
+// Device returns the registry entry of a device; false if there is none, or if the device is forgotten.
+func (f *InForce) Device(device iot.Identity) (iot.DeviceEntry, bool) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	known, ok := f.devices[device]
+	return known.entry, ok && !known.entry.Forget
+}
+
+// Devices calls visit for each device with an entry, in no order, until visit returns false. visit must not block or call InForce.
+func (f *InForce) Devices(visit func(iot.Identity, *iot.DeviceEntry) bool) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	for device, known := range f.devices {
+		if !known.entry.Forget && !visit(device, &known.entry) {
+			return
+		}
+	}
+}
+
+// Version returns the version of an object that is in force, the highest if the partitions differ; 0 if there is none, and false if
+// that is not known yet.
+func (f *InForce) Version(ref Ref) (int64, bool) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if ref.Kind == Device {
+		return f.devices[ref.Identity()].entry.Version, f.current
+	}
+	highest := int64(0)
+	for _, rules := range f.rules {
+		highest = max(highest, rules[ref.ID].object.Version)
+	}
+	return highest, f.current
+}
+
+// Wait waits until an object has the version, or a higher one, in force in every partition where it belongs. It returns false if
+// ctx ends before.
+func (f *InForce) Wait(ctx context.Context, ref Ref, version int64) bool {
+	for {
+		f.mu.RLock()
+		changed, reached := f.changed, f.lowest(ref) >= version
+		f.mu.RUnlock()
+		if reached {
+			return true
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// lowest returns the lowest version of an object that a partition has. The caller holds mu.
+func (f *InForce) lowest(ref Ref) int64 {
+	if ref.Kind == Device {
+		return f.devices[ref.Identity()].entry.Version
+	}
+	lowest := int64(math.MaxInt64)
+	for _, rules := range f.rules {
+		lowest = min(lowest, rules[ref.ID].object.Version)
+	}
+	return lowest
+}
+
+// standing is how what was decided about an object compares with what is in force.
+type standing int
+
+const (
+	// agreed means that there is nothing to do.
+	agreed standing = iota
+	// missing means that what was decided is to be appended.
+	missing
+	// ahead means that something is in force that the database does not know: it has lost later decisions.
+	ahead
+	// conflicting means that another decision of the same version is in force.
+	conflicting
+)
+
+// compare returns how an object compares with what is in force. For ahead, it also returns what is in force.
+func (f *InForce) compare(o *Object) (standing, Object) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if o.Kind == Device {
+		known, ok := f.devices[o.Identity()]
+		switch {
+		case !ok && o.Deleted && o.Settled, !ok && o.Version == 0:
+			return agreed, Object{}
+		case !ok:
+			return missing, Object{}
+		}
+		return compare(o, DeviceObject(o.Identity(), &known.entry))
+	}
+	result, highest := agreed, Object{}
+	for _, rules := range f.rules {
+		here, known := compare(o, rules[o.ID].object)
+		if here == ahead && known.Version > highest.Version {
+			highest = known
+		}
+		result = max(result, here)
+	}
+	return result, highest
+}
+
+func compare(o *Object, known Object) (standing, Object) {
+	switch {
+	case known.Version < o.Version:
+		return missing, known
+	case known.Version > o.Version:
+		return ahead, known
+	case !bytes.Equal(known.Body, o.Body):
+		return conflicting, known
+	}
+	return agreed, known
+}
+
+// deviceRefs returns the names of all devices about which something is in force, in order.
+func (f *InForce) deviceRefs() []Ref {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	refs := make([]Ref, 0, len(f.devices))
+	for device := range f.devices {
+		refs = append(refs, DeviceRef(device))
+	}
+	slices.SortFunc(refs, Ref.Compare)
+	return refs
+}

@@ -1,0 +1,180 @@
+package control
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"time"
+
+	"iotmon/internal/iot"
+	"iotmon/internal/retry"
+)
+
+// Log is the readings' log, in which decisions come into force. Its methods may be called concurrently.
+type Log interface {
+	// Append appends objects: an entry to the partition of its device, a rule to every partition, all rules in one transaction.
+	// It returns the offset behind the last appended record of each partition. After an error some may have been appended.
+	Append(ctx context.Context, objects []Object) (map[int32]int64, error)
+	// Progress returns where the processors and the log are, by partition.
+	Progress(ctx context.Context) ([]Progress, error)
+	// PartitionOf returns the partition of a device, of the given number of partitions.
+	PartitionOf(device iot.Identity, partitions int) int32
+}
+
+// Progress is where a partition is.
+type Progress struct {
+	// Processed is the offset of the first record whose results are not committed: the start of the log if nothing was ever
+	// committed. End is the offset of the next record to be appended.
+	Processed, End int64
+}
+
+// LoopMetrics receives what a Loop counts. Its functions must not block; nil functions are not called.
+type LoopMetrics struct {
+	// Waiting sets how many objects are decided and, as far as is known, not in force, and for how long the oldest has been so.
+	Waiting func(objects int, oldest time.Duration)
+	// Appended counts appended objects, Failed steps that failed.
+	Appended func(objects int)
+	Failed   func()
+}
+
+// LoopOptions configure a Loop. All fields but Metrics are required.
+type LoopOptions struct {
+	Store   Store
+	InForce *InForce
+	Log     Log
+	Metrics LoopMetrics
+	Logger  *slog.Logger
+}
+
+const (
+	// appendBatch is the maximum number of objects that one step appends, storeBatch that of objects that one call reads.
+	appendBatch = 500
+	storeBatch  = 1000
+	// shortestRest and longestRest are the limits of the pause between two steps.
+	shortestRest = 50 * time.Millisecond
+	longestRest  = 2 * time.Second
+	// askEvery is how often the loop asks how far the processors are. It is also how long it waits, once they have passed an
+	// object's place, until their results must have been read.
+	askEvery = time.Second
+	// firstRepeat is how long an appended object may wait before it is appended again; it doubles up to longestRepeat.
+	firstRepeat   = 5 * time.Second
+	longestRepeat = 10 * time.Minute
+	// compareEvery is how often everything is compared.
+	compareEvery = 15 * time.Minute
+	// queue is how many decisions of this process may wait for the next step. Further ones are found in the database.
+	queue = 1000
+	// firstPause and longestPause are the limits of the pause after a failed step.
+	firstPause, longestPause = 100 * time.Millisecond, 10 * time.Second
+)
+
+// Loop compares what was decided with what is in force in every partition, and appends what differs. It relies on nothing but
+// that: after a kill, an outage, a topic that was created anew or a database that was restored it does the same.
+//
+// Any number of processes may run a Loop on one database. They may append the same entry; the version in it makes that harmless. A
+// decision is appended at once by the process in which it was made. Others leave it alone until the processors have processed all
+// that was in the log when they found it, so nothing is appended again that is still to be processed.
+type Loop struct {
+	LoopOptions
+	decided chan []Object
+
+	// The fields below belong to step.
+
+	// seen is the revision up to which the database has been read, last the change with that revision.
+	seen int64
+	last Audit
+	// compared is when everything was compared last; zero if that must be done. losses was InForce.lossCount then.
+	compared time.Time
+	losses   int
+	waiting  map[Ref]*waiting
+}
+
+// waiting is an object that is decided and not in force, as far as is known.
+type waiting struct {
+	object Object
+	since  time.Time
+	// tries is how often it was appended here.
+	tries int
+	// due is when there is something to do: to append it if passed is set, or else to ask whether the processors have passed it.
+	due    time.Time
+	passed bool
+	// fences are the offsets that the processors have to pass, by partition; nil if they are not known yet.
+	fences map[int32]int64
+}
+
+// NewLoop returns a loop; Run does the work.
+func NewLoop(options LoopOptions) *Loop {
+	return &Loop{LoopOptions: options, decided: make(chan []Object, queue), waiting: make(map[Ref]*waiting)}
+}
+
+// Decided wakes the loop for objects that have just been stored; see RegistryOptions. It does not block.
+func (l *Loop) Decided(objects []Object) {
+	select {
+	case l.decided <- objects:
+	default: // The database has them.
+	}
+}
+
+// Run brings decisions into force until ctx ends. A failure of the database or the log only delays it.
+func (l *Loop) Run(ctx context.Context) error {
+	pauses, failing := retry.NewBackoff(firstPause, longestPause), false
+	for ctx.Err() == nil {
+		err := l.step(ctx, time.Now())
+		if err != nil && ctx.Err() == nil {
+			if !failing {
+				l.Logger.Warn("decisions do not come into force at the moment; it is tried again", "error", err)
+			}
+			failing = true
+			if l.Metrics.Failed != nil {
+				l.Metrics.Failed()
+			}
+			_ = pauses.Wait(ctx) // The loop checks ctx.
+			continue
+		}
+		if failing {
+			l.Logger.Info("decisions come into force again")
+		}
+		failing = false
+		pauses.Reset()
+		l.rest(ctx)
+	}
+	return nil
+}
+
+// rest waits until there may be something to do.
+func (l *Loop) rest(ctx context.Context) {
+	pause, now := longestRest, time.Now()
+	for _, w := range l.waiting {
+		pause = min(pause, w.due.Sub(now))
+	}
+	timer := time.NewTimer(max(pause, shortestRest))
+	defer timer.Stop()
+	select {
+	case objects := <-l.decided:
+		l.accept(objects, time.Now())
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// accept takes over decisions of this process, which are due at once.
+func (l *Loop) accept(objects []Object, now time.Time) {
+	for _, o := range objects {
+		known := l.waiting[o.Ref]
+		if known == nil || known.object.Version < o.Version ||
+			known.object.Version == o.Version && (known.tries == 0 || !bytes.Equal(known.object.Body, o.Body)) {
+			l.waiting[o.Ref] = &waiting{object: o, since: now, due: now, passed: true}
+		}
+	}
+}
+
+// acceptAll takes over all decisions of this process.
+func (l *Loop) acceptAll(now time.Time) {
+	for {
+		select {
+		case objects := <-l.decided:
+			l.accept(objects, now)
+		default:
+			return
+		}
+	}
+}

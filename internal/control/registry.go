@@ -1,0 +1,223 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"iotmon/internal/iot"
+)
+
+var (
+	// ErrUnavailable means that nothing can be decided at the moment, because the database does not answer or because it is not known
+	// yet what is in force. The change may have been stored all the same.
+	ErrUnavailable = errors.New("nothing can be decided at the moment")
+	// ErrTwice means that one call has two edits of the same device.
+	ErrTwice = errors.New("the same device twice")
+)
+
+// ConditionError means that a device's entry is not what the condition of an edit requires.
+type ConditionError struct {
+	Device iot.Identity
+	// Version is the version of the entry that is stored, 0 if there is none.
+	Version int64
+}
+
+// Error names the device and its version.
+func (e *ConditionError) Error() string {
+	return fmt.Sprintf("the entry of device %s has version %d", iot.Quote(string(e.Device.ID)), e.Version)
+}
+
+// Condition is what must hold of a device's stored entry for an edit to be made. The zero Condition always holds.
+type Condition struct {
+	// Versions lists the versions that the entry may have, 0 for none; nil for any.
+	Versions []int64
+	// Entered means that there must be an entry, Unentered that there must be none. A device that is to be forgotten has none.
+	Entered, Unentered bool
+}
+
+func (c *Condition) holds(current *Object) bool {
+	entered := current.Version > 0 && !current.Deleted
+	return (c.Versions == nil || slices.Contains(c.Versions, current.Version)) && (!c.Entered || entered) && (!c.Unentered || !entered)
+}
+
+// Edit changes the entry of one device.
+type Edit struct {
+	Device iot.Identity
+	If     Condition
+	// To returns the new entry for the current one, which is zero but for its version if there is none. The version that it
+	// returns is ignored. Its error is returned as it is. It may be called several times.
+	To func(current iot.DeviceEntry) (iot.DeviceEntry, error)
+}
+
+// By is who decides, and how.
+type By struct {
+	// Actor is an opaque id, Action a word such as "put".
+	Actor, Action string
+}
+
+// Outcome is what an edit does. If nothing changes, Before and After are equal.
+type Outcome struct {
+	Device        iot.Identity
+	Before, After iot.DeviceEntry
+}
+
+// Changed reports whether the edit changes the entry.
+func (o *Outcome) Changed() bool { return o.After.Version != o.Before.Version }
+
+// RegistryOptions configure a Registry. All fields are required.
+type RegistryOptions struct {
+	Store   Store
+	InForce *InForce
+	// Decided is called with the changed objects after they are stored, so that they are brought into force at once. It must not
+	// block.
+	Decided func([]Object)
+	Now     func() time.Time
+}
+
+// Registry is where people decide about devices. It may be used concurrently.
+type Registry struct{ RegistryOptions }
+
+// NewRegistry returns a registry.
+func NewRegistry(options RegistryOptions) *Registry { return &Registry{options} }
+
+// Entry returns the entry of a device that was decided last: the zero entry if there never was one, one with Forget if the device
+// is to be forgotten. The error is ErrUnavailable.
+func (r *Registry) Entry(ctx context.Context, device iot.Identity) (iot.DeviceEntry, error) {
+	found, err := r.Store.Objects(ctx, []Ref{DeviceRef(device)})
+	if err != nil {
+		return iot.DeviceEntry{}, unavailable(err)
+	}
+	entry, err := found[0].DeviceEntry()
+	if err != nil {
+		return iot.DeviceEntry{}, unavailable(err)
+	}
+	return entry, nil
+}
+
+// Change makes edits, all or none, and returns what each has done. The error is ErrUnavailable, ErrTwice, a *ConditionError, an
+// *iot.InvalidError, or one of an Edit.To.
+func (r *Registry) Change(ctx context.Context, edits []Edit, by By) ([]Outcome, error) {
+	refs, err := refsOf(edits)
+	if err != nil {
+		return nil, err
+	}
+	var outcomes []Outcome
+	var changes []Change
+	var refused error
+	err = r.Store.Change(ctx, refs, func(current []Object) ([]Change, error) {
+		outcomes, changes, refused = r.plan(current, edits, by)
+		return changes, refused
+	})
+	switch {
+	case refused != nil:
+		return nil, refused
+	case err != nil:
+		return nil, unavailable(err)
+	case len(changes) > 0:
+		objects := make([]Object, len(changes))
+		for i := range changes {
+			objects[i] = changes[i].Object
+		}
+		r.Decided(objects)
+	}
+	return outcomes, nil
+}
+
+// Plan returns what Change would do, and changes nothing. Its errors are those of Change.
+func (r *Registry) Plan(ctx context.Context, edits []Edit) ([]Outcome, error) {
+	refs, err := refsOf(edits)
+	if err != nil {
+		return nil, err
+	}
+	current, err := r.Store.Objects(ctx, refs)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	outcomes, _, err := r.plan(current, edits, By{})
+	return outcomes, err
+}
+
+// Audit returns audit entries. The error is ErrUnavailable.
+func (r *Registry) Audit(ctx context.Context, q AuditQuery) ([]Audit, error) {
+	found, err := r.Store.Audit(ctx, q)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	return found, nil
+}
+
+func unavailable(err error) error { return fmt.Errorf("%w: %w", ErrUnavailable, err) }
+
+func refsOf(edits []Edit) ([]Ref, error) {
+	refs, seen := make([]Ref, len(edits)), make(map[Ref]bool, len(edits))
+	for i := range edits {
+		if err := edits[i].Device.Normalize(); err != nil {
+			return nil, err
+		}
+		refs[i] = DeviceRef(edits[i].Device)
+		if seen[refs[i]] {
+			return nil, fmt.Errorf("%w: %s", ErrTwice, iot.Quote(refs[i].ID))
+		}
+		seen[refs[i]] = true
+	}
+	return refs, nil
+}
+
+// plan returns what the edits do to the current objects, and the changes for the store.
+func (r *Registry) plan(current []Object, edits []Edit, by By) ([]Outcome, []Change, error) {
+	outcomes, changes := make([]Outcome, len(edits)), make([]Change, 0, len(edits))
+	now := iot.CutTime(r.Now())
+	for i := range edits {
+		if err := r.outcome(&current[i], &edits[i], &outcomes[i]); err != nil {
+			return nil, nil, err
+		}
+		if outcomes[i].Changed() {
+			changes = append(changes, Change{
+				Object: DeviceObject(edits[i].Device, &outcomes[i].After), Actor: by.Actor, Action: by.Action, Time: now,
+			})
+		}
+	}
+	return outcomes, changes, nil
+}
+
+func (r *Registry) outcome(current *Object, edit *Edit, out *Outcome) error {
+	inForce, known := r.InForce.Version(current.Ref)
+	if !known {
+		return unavailable(errors.New("the entries in force are still being read"))
+	}
+	if !edit.If.holds(current) {
+		return &ConditionError{edit.Device, current.Version}
+	}
+	before, err := current.DeviceEntry()
+	if err != nil {
+		return unavailable(err)
+	}
+	from := before
+	if before.Forget {
+		from = iot.DeviceEntry{Version: before.Version}
+	}
+	after, err := edit.To(from)
+	if err != nil {
+		return err
+	}
+	// A database that was restored is older than what is in force. Versions go on above both.
+	after.Version = max(before.Version, inForce) + 1
+	if err := after.Normalize(); err != nil {
+		return err
+	}
+	if inForce <= before.Version && !after.Forget && same(&before, &after) { // Forgetting again forgets what has been sent since.
+		after.Version = before.Version
+	}
+	*out = Outcome{Device: edit.Device, Before: before, After: after}
+	return nil
+}
+
+// same reports whether two valid entries differ in their versions at most. An entry that says nothing is the same as none.
+func same(a, b *iot.DeviceEntry) bool {
+	x, y := *a, *b
+	x.Version, y.Version = 1, 1
+	return string(DeviceObject(iot.Identity{}, &x).Body) == string(DeviceObject(iot.Identity{}, &y).Body)
+}

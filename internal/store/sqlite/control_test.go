@@ -1,0 +1,145 @@
+package sqlite_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"iotmon/internal/control"
+	"iotmon/internal/iot"
+	"iotmon/internal/store/sqlite"
+	"iotmon/internal/store/storetest"
+)
+
+func openControl(t testing.TB, path string) *sqlite.Control {
+	t.Helper()
+	c, err := sqlite.OpenControl(context.Background(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+func controlPath(t testing.TB) string { return filepath.Join(t.TempDir(), "control.db") }
+
+func TestControl(t *testing.T) {
+	storetest.RunControl(t, func(t *testing.T) control.Store { return openControl(t, controlPath(t)) })
+}
+
+func registry(store control.Store, inForce *control.InForce) *control.Registry {
+	return control.NewRegistry(control.RegistryOptions{
+		Store: store, InForce: inForce, Decided: func([]control.Object) {}, Now: func() time.Time { return start },
+	})
+}
+
+func named(device iot.DeviceID, name string) []control.Edit {
+	return []control.Edit{{
+		Device: iot.Identity{ID: device},
+		To:     func(e iot.DeviceEntry) (iot.DeviceEntry, error) { e.Name = name; return e, nil },
+	}}
+}
+
+func TestDecidingNeedsTheDatabaseAndWhatIsInForce(t *testing.T) {
+	c := openControl(t, controlPath(t))
+	if _, err := registry(c, control.NewInForce()).Change(t.Context(), named("a", "x"), control.By{}); !errors.Is(err, control.ErrUnavailable) {
+		t.Errorf("before it is known what is in force: got %v, want ErrUnavailable", err)
+	}
+	r := registry(c, storetest.InForce(0))
+	if err := c.Close(); err != nil {
+		t.Fatal(err)
+	}
+	_, changed := r.Change(t.Context(), named("a", "x"), control.By{})
+	_, planned := r.Plan(t.Context(), named("a", "x"))
+	_, read := r.Entry(t.Context(), iot.Identity{ID: "a"})
+	_, audited := r.Audit(t.Context(), control.AuditQuery{Limit: 1})
+	for _, err := range []error{changed, planned, read, audited} {
+		if !errors.Is(err, control.ErrUnavailable) {
+			t.Errorf("without the database: got %v, want ErrUnavailable", err)
+		}
+	}
+}
+
+func TestAControlFileOfANewerVersionIsRefused(t *testing.T) {
+	path := controlPath(t)
+	if err := openControl(t, path).Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := raw(t, path).Exec(`INSERT INTO goose_db_version (version_id, is_applied) VALUES (99, 1)`); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sqlite.OpenControl(t.Context(), path); err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "version 99") {
+		t.Errorf("got %v, want a refusal that names the file and the version", err)
+	}
+}
+
+// decideForEver, in a process of its own, decides again and again, and prints each version that is stored.
+func decideForEver(path string) error {
+	c, err := sqlite.OpenControl(context.Background(), path)
+	if err != nil {
+		return err
+	}
+	for i := 0; ; i++ {
+		edits := append(named("a", fmt.Sprint(i)), named("b", fmt.Sprint(i))...)
+		out, err := registry(c, storetest.InForce(0)).Change(context.Background(), edits, control.By{Actor: "killed"})
+		if err != nil {
+			return err
+		}
+		fmt.Println(out[0].After.Version)
+	}
+}
+
+// controlEnv has the path for decideForEver, in the process that is killed.
+const controlEnv = "IOTMON_TEST_CONTROL"
+
+func TestAKilledProcessLeavesWholeDecisions(t *testing.T) {
+	if path := os.Getenv(controlEnv); path != "" {
+		t.Fatal(decideForEver(path))
+	}
+	path := controlPath(t)
+	for range 3 {
+		command := exec.Command(os.Args[0], "-test.run=^TestAKilledProcessLeavesWholeDecisions$")
+		command.Env = append(os.Environ(), controlEnv+"="+path)
+		output, err := command.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := command.Start(); err != nil {
+			t.Fatal(err)
+		}
+		lines, last := bufio.NewScanner(output), int64(0)
+		for printed := 0; lines.Scan(); printed++ {
+			if _, err := fmt.Sscan(lines.Text(), &last); err != nil {
+				t.Fatalf("got %q", lines.Text())
+			}
+			if printed == 20 {
+				if err := command.Process.Kill(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		_ = command.Wait() // It was killed.
+		c := openControl(t, path)
+		found, err := c.Objects(t.Context(), []control.Ref{control.DeviceRef(iot.Identity{ID: "a"}), control.DeviceRef(iot.Identity{ID: "b"})})
+		if err != nil {
+			t.Fatal(err)
+		}
+		entries, err := c.Audit(t.Context(), control.AuditQuery{Limit: 1_000_000})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if found[0].Version < last || found[0].Version != found[1].Version || int64(len(entries)) != 2*found[0].Version {
+			t.Errorf("version %d was stored: got versions %d and %d with %d audit entries", last, found[0].Version, found[1].Version, len(entries))
+		}
+		if err := c.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
