@@ -20,7 +20,7 @@ const Prefix = "/api/v1"
 // defaultBaseURL is where the documented web service listens.
 const defaultBaseURL = "http://localhost:8080"
 
-// Options configure the API. All fields except Admission, Ingest, Forgetter and AllowedOrigins are required.
+// Options configure the API. All fields except Admission, Ingest, Forgetter, Registry, Entries and AllowedOrigins are required.
 type Options struct {
 	Fleet   Fleet
 	History History
@@ -29,8 +29,11 @@ type Options struct {
 	Admission *iot.Admission
 	// Ingest answers POST /api/v1/readings; nil omits the operation.
 	Ingest http.Handler
-	// Forgetter serves DELETE /api/v1/devices/{id}; nil omits the operation.
+	// Forgetter serves DELETE /api/v1/devices/{id} if Registry is nil; without both the operation is omitted.
 	Forgetter Forgetter
+	// Registry serves what people decide about devices, and Entries has what of it is in force; nil, or neither, omits it.
+	Registry Registry
+	Entries  Entries
 	// AllowedOrigins lists origins, such as "https://plant.example", whose pages may send requests that change something,
 	// besides the pages of this host.
 	AllowedOrigins []string
@@ -47,8 +50,10 @@ type server struct {
 	mux *http.ServeMux
 	// historyDown is whether the last query of the archive failed, so that an outage is logged once.
 	historyDown atomic.Bool
-	// forgetting holds one item for each running request to forget a device.
-	forgetting chan struct{}
+	// decisionsDown is whether the last decision failed because the database did not answer.
+	decisionsDown atomic.Bool
+	// deciding holds one item for each running request to change or forget a device.
+	deciding chan struct{}
 }
 
 // New returns the handler of /api/v1/ and of the documentation at /docs. Everything that it serves is in the binary; its
@@ -57,10 +62,16 @@ func New(o Options) (http.Handler, error) {
 	if o.Fleet == nil || o.History == nil || o.Catalog == nil || o.Now == nil || o.Logger == nil {
 		return nil, errors.New("api: fleet, history, catalog, clock and logger are required")
 	}
-	s := &server{o: o, mux: http.NewServeMux(), forgetting: make(chan struct{}, forgetsAtOnce)}
+	if (o.Registry == nil) != (o.Entries == nil) {
+		return nil, errors.New("api: registry and entries belong together")
+	}
+	s := &server{o: o, mux: http.NewServeMux(), deciding: make(chan struct{}, decisionsAtOnce)}
 	api := humago.New(s.mux, configuration(o.Version))
 	s.registerDevices(api)
 	s.registerForget(api)
+	s.registerRegistry(api)
+	s.registerImport(api)
+	s.registerAreas(api)
 	s.registerHistory(api)
 	s.registerSystem(api)
 	if o.Ingest != nil {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -45,9 +46,12 @@ type devicesInput struct {
 	Building string         `query:"building" doc:"Only this building." maxLength:"256"`
 	Floor    optional[int]  `query:"floor" doc:"Only this floor."`
 	Room     string         `query:"room" doc:"Only this room." maxLength:"256"`
-	Q        string         `query:"q" doc:"Only ids that contain this text, in either case." maxLength:"128"`
+	Area     iot.Area       `query:"area" doc:"Only this area and those below it." example:"A栋/3" maxLength:"1024"`
+	Label    []string       `query:"label,explode" nullable:"false" doc:"Only devices that have the label, given as name or as name=value. All that are given must match." maxItems:"32"`
+	Entered  optional[bool] `query:"registered" doc:"Only devices with a registry entry (true) or without (false)."`
+	Q        string         `query:"q" doc:"Only devices whose id or name contains this text, in either case." maxLength:"128"`
 	Alerting optional[bool] `query:"has_open_alerts" doc:"Only devices with open alerts (true) or without (false)."`
-	Sort     string         `query:"sort" doc:"What to order by; equal ones are ordered by id." enum:"id,type,status,value,last_seen,building" default:"id"`
+	Sort     string         `query:"sort" doc:"What to order by; equal ones are ordered by id." enum:"id,name,type,status,value,last_seen,building,area" default:"id"`
 	Order    string         `query:"order" doc:"Ascending or descending." enum:"asc,desc" default:"asc"`
 	Limit    int            `query:"limit" doc:"How many devices one page holds at most." minimum:"1" maximum:"1000" default:"100" example:"2"`
 	Cursor   string         `query:"cursor" doc:"The next of the page before." maxLength:"2048"`
@@ -61,18 +65,68 @@ func (in devicesInput) listing() string {
 
 func (in *devicesInput) descending() bool { return in.Order == "desc" }
 
-func (in *devicesInput) matches(state *iot.DeviceState, q *folded) bool {
-	device := &state.Latest.Device
+func (in *devicesInput) matches(d *listed, q *folded) bool {
+	device := &d.state.Latest.Device
 	switch {
 	case in.Type != "" && device.Type != in.Type,
-		in.Status != "" && state.Status != in.Status,
+		in.Status != "" && d.state.Status != in.Status,
 		in.Building != "" && device.Location.Building != in.Building,
 		rejects(in.Floor, device.Location.Floor),
 		in.Room != "" && device.Location.Room != in.Room,
-		in.Alerting.Given && rejects(in.Alerting, alerting(state)):
+		in.Area != "" && !d.area().Within(in.Area),
+		!hasLabels(d.entry, in.Label),
+		in.Entered.Given && rejects(in.Entered, d.entry != nil),
+		in.Alerting.Given && rejects(in.Alerting, alerting(d.state)):
 		return false
 	}
-	return q.in(string(device.ID))
+	return q.in(string(device.ID)) || d.entry != nil && q.in(d.entry.Name)
+}
+
+// listed is a device with its registry entry, nil if it has none.
+type listed struct {
+	state *iot.DeviceState
+	entry *iot.DeviceEntry
+}
+
+// listed returns a device with the entry that is in force.
+func (s *server) listed(state *iot.DeviceState) listed {
+	d := listed{state: state}
+	if s.o.Entries == nil {
+		return d
+	}
+	if entry, ok := s.o.Entries.Device(iot.Identity{ID: state.Latest.ID}); ok {
+		d.entry = &entry
+	}
+	return d
+}
+
+// area is where the device belongs: as its entry says, or else as its readings say.
+func (d *listed) area() iot.Area {
+	if d.entry != nil && d.entry.Area != "" {
+		return d.entry.Area
+	}
+	return d.state.Latest.Location.Area()
+}
+
+func (d *listed) name() string {
+	if d.entry == nil {
+		return ""
+	}
+	return d.entry.Name
+}
+
+// hasLabels reports whether an entry, which may be nil, has all labels, given as name or name=value.
+func hasLabels(entry *iot.DeviceEntry, labels []string) bool {
+	for _, label := range labels {
+		if entry == nil {
+			return false
+		}
+		name, value, exact := strings.Cut(label, "=")
+		if got, has := entry.Labels[name]; !has || exact && got != value {
+			return false
+		}
+	}
+	return true
 }
 
 // folded is a text for case-insensitive search.
@@ -121,9 +175,14 @@ func (k deviceKey) compare(other deviceKey) int {
 	)
 }
 
-func keyOf(state *iot.DeviceState, sort string) deviceKey {
+func keyOf(d *listed, sort string) deviceKey {
+	state := d.state
 	key := deviceKey{ID: state.Latest.ID}
 	switch sort {
+	case "name":
+		key.Text = d.name()
+	case "area":
+		key.Text = string(d.area())
 	case "type":
 		key.Text = string(state.Latest.Type)
 	case "status":
@@ -142,12 +201,20 @@ func keyOf(state *iot.DeviceState, sort string) deviceKey {
 type placed struct {
 	key   deviceKey
 	state iot.DeviceState
+	entry *iot.DeviceEntry
 }
 
-func (s *server) listDevices(_ context.Context, in *devicesInput) (*answer[list[wire.Device]], error) {
+// listedDevice is a device of a listing.
+type listedDevice struct {
+	wire.Device
+	Entry *Registered `json:"registered,omitempty" doc:"What people have decided about the device, as far as it is in force; absent without a registry entry."`
+}
+
+func (s *server) listDevices(_ context.Context, in *devicesInput) (*answer[list[listedDevice]], error) {
 	if err := s.checkType(in.Type); err != nil {
 		return nil, err
 	}
+	in.Area = in.Area.Canonical()
 	var after deviceKey
 	if in.Cursor != "" {
 		var err error
@@ -167,8 +234,8 @@ func (s *server) devicesByID(in *devicesInput, after deviceKey) []placed {
 	var rows []placed
 	q := fold(in.Q)
 	s.o.Fleet.Scan(after.ID, in.descending(), func(state *iot.DeviceState) bool {
-		if in.matches(state, q) {
-			rows = append(rows, placed{deviceKey{ID: state.Latest.ID}, *state})
+		if d := s.listed(state); in.matches(&d, q) {
+			rows = append(rows, placed{deviceKey{ID: state.Latest.ID}, *state, d.entry})
 		}
 		return len(rows) <= in.Limit
 	})
@@ -184,12 +251,13 @@ func (s *server) devicesByKey(in *devicesInput, after deviceKey) []placed {
 	page := smallest{n: in.Limit + 1, compare: func(a, b deviceKey) int { return direction * a.compare(b) }}
 	q := fold(in.Q)
 	s.o.Fleet.Scan("", false, func(state *iot.DeviceState) bool {
-		if !in.matches(state, q) {
+		d := s.listed(state)
+		if !in.matches(&d, q) {
 			return true
 		}
-		key := keyOf(state, in.Sort)
+		key := keyOf(&d, in.Sort)
 		if (in.Cursor == "" || page.compare(key, after) > 0) && page.wants(key) {
-			page.add(placed{key, *state})
+			page.add(placed{key, *state, d.entry})
 		}
 		return true
 	})
@@ -197,8 +265,8 @@ func (s *server) devicesByKey(in *devicesInput, after deviceKey) []placed {
 }
 
 // devicePage returns the page of the first Limit rows. A further row means that another page follows.
-func devicePage(rows []placed, in *devicesInput) (*answer[list[wire.Device]], error) {
-	out := &answer[list[wire.Device]]{Body: list[wire.Device]{Items: []wire.Device{}}}
+func devicePage(rows []placed, in *devicesInput) (*answer[list[listedDevice]], error) {
+	out := &answer[list[listedDevice]]{Body: list[listedDevice]{Items: []listedDevice{}}}
 	if len(rows) > in.Limit {
 		rows = rows[:in.Limit]
 		next, err := seal(in.listing(), rows[len(rows)-1].key)
@@ -209,7 +277,11 @@ func devicePage(rows []placed, in *devicesInput) (*answer[list[wire.Device]], er
 	}
 	for i := range rows {
 		row := &rows[i]
-		out.Body.Items = append(out.Body.Items, wire.FromState(&row.state))
+		item := listedDevice{Device: wire.FromState(&row.state)}
+		if row.entry != nil {
+			item.Entry = toRegistered(row.entry)
+		}
+		out.Body.Items = append(out.Body.Items, item)
 	}
 	return out, nil
 }
@@ -244,11 +316,20 @@ type deviceInput struct {
 	ID iot.DeviceID `path:"id" doc:"The device's id, percent-encoded." example:"device_001" maxLength:"128"`
 }
 
-// deviceDetail is everything known about one device.
+// deviceDetail is everything known about one device. Of a device that has never sent, only the id and the entry are known.
 type deviceDetail struct {
-	wire.Device
+	ID iot.DeviceID `json:"device_id"`
+	*wire.Device
+	Area        iot.Area     `json:"area,omitempty" doc:"Where the device belongs: as its registry entry says, or else as its readings say."`
+	Entry       *Registered  `json:"registered,omitempty" doc:"What people have decided about the device, as far as it is in force; absent without a registry entry."`
 	Alerts      []wire.Alert `json:"alerts" nullable:"false" doc:"The raised event of every open alert, most urgent first."`
 	AlertStates []alertState `json:"alert_states" nullable:"false" doc:"Every rule that is violated or whose alert is still open."`
+}
+
+// deviceAnswer is a device with the entity tag of its registry entry.
+type deviceAnswer struct {
+	ETag string `header:"ETag" doc:"The version of the registry entry that was decided last, in quotes, for If-Match; absent if the database does not answer."`
+	Body deviceDetail
 }
 
 // alertState is one rule's state on one device.
@@ -261,20 +342,35 @@ type alertState struct {
 	SafeSince *time.Time `json:"safe_since,omitempty" doc:"The first of the safe readings since, while clearing."`
 }
 
-func (s *server) getDevice(_ context.Context, in *deviceInput) (*answer[deviceDetail], error) {
-	state, ok := s.o.Fleet.Device(in.ID.Canonical())
-	if !ok {
+func (s *server) getDevice(ctx context.Context, in *deviceInput) (*deviceAnswer, error) {
+	id := in.ID.Canonical()
+	detail := deviceDetail{ID: id, Alerts: []wire.Alert{}, AlertStates: []alertState{}}
+	if state, ok := s.o.Fleet.Device(id); ok {
+		device, d := wire.FromState(&state), s.listed(&state)
+		detail.Device, detail.Area = &device, d.area()
+		detail.Alerts = wire.FromAlerts(iot.TopAlerts(state.OpenAlerts()))
+		for _, rule := range state.Alerts {
+			detail.AlertStates = append(detail.AlertStates, fromAlertState(rule))
+		}
+	}
+	out := &deviceAnswer{}
+	if s.o.Registry != nil {
+		// The tag is that of the last decision, so that a change is based on it. What is in force is shown.
+		if decided, err := s.o.Registry.Entry(ctx, iot.Identity{ID: id}); err == nil {
+			out.ETag = etag(decided.Version)
+		}
+		if entry, ok := s.o.Entries.Device(iot.Identity{ID: id}); ok {
+			detail.Entry = toRegistered(&entry)
+			if entry.Area != "" {
+				detail.Area = entry.Area
+			}
+		}
+	}
+	if detail.Device == nil && detail.Entry == nil {
 		return nil, noSuchDevice(in.ID)
 	}
-	detail := deviceDetail{
-		Device:      wire.FromState(&state),
-		Alerts:      wire.FromAlerts(iot.TopAlerts(state.OpenAlerts())),
-		AlertStates: []alertState{},
-	}
-	for _, rule := range state.Alerts {
-		detail.AlertStates = append(detail.AlertStates, fromAlertState(rule))
-	}
-	return &answer[deviceDetail]{detail}, nil
+	out.Body = detail
+	return out, nil
 }
 
 func fromAlertState(rule iot.AlertState) alertState {

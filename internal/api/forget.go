@@ -7,6 +7,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"iotmon/internal/control"
 	"iotmon/internal/iot"
 )
 
@@ -21,12 +22,10 @@ const (
 	// forgetTimeout is how long a request waits until the processor has processed the record; it checks every forgetStep.
 	forgetTimeout = 2 * time.Second
 	forgetStep    = 20 * time.Millisecond
-	// forgetsAtOnce is the maximum number of waiting requests.
-	forgetsAtOnce = 64
 )
 
 func (s *server) registerForget(api huma.API) {
-	if s.o.Forgetter == nil {
+	if s.o.Forgetter == nil && s.o.Registry == nil {
 		return
 	}
 	huma.Register(api, huma.Operation{
@@ -35,44 +34,71 @@ func (s *server) registerForget(api huma.API) {
 		Path:        Prefix + "/devices/{id}",
 		Tags:        []string{"Devices"},
 		Summary:     "Forget a device",
-		Description: "The device and its open alerts disappear from the lists and from every page. What it has sent, and its past " +
-			"alerts, stay in the archive. A device that sends again is there again.",
+		Description: "The device and its open alerts disappear from the lists and from every page, and its registry entry is removed. What it " +
+			"has sent, and its past alerts, stay in the archive. A device that sends again is there again, without an entry.",
 		DefaultStatus: http.StatusNoContent,
 		Responses: map[string]*huma.Response{
 			"204": {Description: "The device is forgotten."},
 			"202": {Description: "The request is in the log; the device disappears when the processor reads it. That takes longer than two " +
 				"seconds when the processor is behind or not running. The answer is the same when the device has sent again meanwhile."},
 		},
-		Errors: []int{http.StatusForbidden, http.StatusNotFound, http.StatusTooManyRequests, http.StatusServiceUnavailable},
+		Errors: []int{http.StatusBadRequest, http.StatusForbidden, http.StatusNotFound, http.StatusPreconditionFailed, http.StatusTooManyRequests,
+			http.StatusServiceUnavailable},
 	}, s.forgetDevice)
 }
 
-type forgetInput struct {
-	ID iot.DeviceID `path:"id" doc:"The device's id, percent-encoded." example:"device_001" maxLength:"128"`
-}
+type forgetInput struct{ EntryInput }
 
 // forgotten is an answer without a body.
 type forgotten struct{ Status int }
 
 func (s *server) forgetDevice(ctx context.Context, in *forgetInput) (*forgotten, error) {
 	in.ID = in.ID.Canonical()
-	if _, known := s.o.Fleet.Device(in.ID); !known {
-		return nil, noSuchDevice(in.ID)
+	_, known := s.o.Fleet.Device(in.ID)
+	if s.o.Registry == nil {
+		if !known {
+			return nil, noSuchDevice(in.ID)
+		}
+		return s.appendForget(ctx, in.ID)
 	}
-	select {
-	case s.forgetting <- struct{}{}:
-		defer func() { <-s.forgetting }()
-	default:
-		return nil, retryLater(huma.Error429TooManyRequests("too many devices are being forgotten at this moment"), "1")
+	condition, err := in.condition()
+	if err != nil {
+		return nil, err
 	}
-	if err := s.o.Forgetter.Forget(ctx, in.ID); err != nil {
+	outcome, inForce, err := s.decide(ctx, control.Edit{
+		Device: iot.Identity{ID: in.ID}, If: condition,
+		To: func(current iot.DeviceEntry) (iot.DeviceEntry, error) {
+			if !known && same(current) {
+				return iot.DeviceEntry{}, noSuchDevice(in.ID)
+			}
+			return iot.DeviceEntry{Forget: true}, nil
+		},
+	}, "forget")
+	if err != nil {
+		return nil, err
+	}
+	s.o.Logger.InfoContext(ctx, "device is to be forgotten", "device", in.ID, "version", outcome.After.Version)
+	if inForce && s.waitForgotten(ctx, in.ID) {
+		return &forgotten{http.StatusNoContent}, nil
+	}
+	return &forgotten{http.StatusAccepted}, nil
+}
+
+// appendForget has a device forgotten without a registry.
+func (s *server) appendForget(ctx context.Context, id iot.DeviceID) (*forgotten, error) {
+	release, err := s.admitDecision()
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	if err := s.o.Forgetter.Forget(ctx, id); err != nil {
 		if ctx.Err() == nil {
-			s.o.Logger.ErrorContext(ctx, "device not forgotten", "device", in.ID, "error", err)
+			s.o.Logger.ErrorContext(ctx, "device not forgotten", "device", id, "error", err)
 		}
 		return nil, retryLater(huma.Error503ServiceUnavailable("the log does not acknowledge at the moment"), "5")
 	}
-	s.o.Logger.InfoContext(ctx, "device is to be forgotten", "device", in.ID)
-	if s.waitForgotten(ctx, in.ID) {
+	s.o.Logger.InfoContext(ctx, "device is to be forgotten", "device", id)
+	if s.waitForgotten(ctx, id) {
 		return &forgotten{http.StatusNoContent}, nil
 	}
 	return &forgotten{http.StatusAccepted}, nil

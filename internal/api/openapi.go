@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"reflect"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -38,9 +40,15 @@ func configuration(version string) huma.Config {
 		DefaultFormat:                "application/json",
 		RejectUnknownQueryParameters: true,
 	}
+	config.Components = &huma.Components{Schemas: huma.NewMapRegistry("#/components/schemas/", schemaName)}
 	// Later versions add fields; a client generated from the document must not refuse them.
 	config.AllowAdditionalPropertiesByDefault = true
 	return config
+}
+
+// schemaName names a listed device as generated clients know it.
+func schemaName(t reflect.Type, hint string) string {
+	return strings.Replace(huma.DefaultSchemaNamer(t, hint), "ListedDevice", "Device", 1)
 }
 
 // marshal writes v as JSON. It returns only encoding errors and no write errors: huma panics on an error, and a client may

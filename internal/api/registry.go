@@ -1,0 +1,361 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"iotmon/internal/control"
+	"iotmon/internal/iot"
+)
+
+// Registry is where people decide about devices. Its methods may be called concurrently; their errors are those of
+// control.Registry.
+type Registry interface {
+	// Entry returns the entry that was decided last.
+	Entry(ctx context.Context, device iot.Identity) (iot.DeviceEntry, error)
+	// Change makes edits, all or none. Plan returns what it would do.
+	Change(ctx context.Context, edits []control.Edit, by control.By) ([]control.Outcome, error)
+	Plan(ctx context.Context, edits []control.Edit) ([]control.Outcome, error)
+}
+
+// Entries are the registry entries in force. Its methods may be called concurrently.
+type Entries interface {
+	// Device returns the entry of a device; false if there is none.
+	Device(device iot.Identity) (iot.DeviceEntry, bool)
+	// Devices calls visit with each entry, in no order, until visit returns false. visit must not block or call Entries.
+	Devices(visit func(iot.Identity, *iot.DeviceEntry) bool)
+	// Wait waits until an entry of the version, or a higher one, is in force; false if ctx ends before.
+	Wait(ctx context.Context, ref control.Ref, version int64) bool
+}
+
+const (
+	// inForceTimeout is how long a request waits until its decision is in force.
+	inForceTimeout = 2 * time.Second
+	// decisionsAtOnce is the maximum number of waiting requests.
+	decisionsAtOnce = 64
+	// nobody is who has decided, as long as nobody has to log in.
+	nobody = "anonymous"
+)
+
+// EntryBody is what people decide about a device. It is exported, as Registered is, because the library ignores embedded types that are
+// not.
+type EntryBody struct {
+	Name            string             `json:"name,omitempty" doc:"What people call the device; at most 128 bytes."`
+	Area            iot.Area           `json:"area,omitempty" doc:"Where the device belongs: a path such as site/building/line/machine, at most 8 levels. Absent: the building, floor and room in its readings apply."`
+	Labels          map[string]string  `json:"labels,omitempty" doc:"At most 32, by name; for filters and rules."`
+	Limits          map[string]float64 `json:"limits,omitempty" doc:"The device's own thresholds, by the name of the rule whose threshold they replace."`
+	IntervalSeconds float64            `json:"interval_seconds,omitempty" doc:"How often the device is expected to send. It is silent after three times this, at least 10 seconds. Absent: devices.offline_after applies."`
+	Retired         bool               `json:"retired,omitempty" doc:"The device raises no alerts. Its readings still count."`
+}
+
+// Registered is an entry with its version.
+type Registered struct {
+	Version int64 `json:"version" doc:"Grows with each change; If-Match takes it in quotes."`
+	EntryBody
+}
+
+func toRegistered(e *iot.DeviceEntry) *Registered {
+	return &Registered{Version: e.Version, EntryBody: EntryBody{
+		Name: e.Name, Area: e.Area, Labels: e.Labels, Limits: e.Limits, IntervalSeconds: e.Interval.Seconds(), Retired: e.Retired,
+	}}
+}
+
+// entry returns the entry that the body says. The error is an *iot.InvalidError.
+func (b *EntryBody) entry() (iot.DeviceEntry, error) {
+	if !(math.Abs(b.IntervalSeconds) <= iot.MaxInterval.Seconds()) { // Also if it is not a number.
+		return iot.DeviceEntry{}, iot.Invalid("interval_seconds", "must be between 0 and %v (got %v)", iot.MaxInterval.Seconds(), b.IntervalSeconds)
+	}
+	return iot.DeviceEntry{
+		Name: b.Name, Area: b.Area, Labels: b.Labels, Limits: b.Limits, Retired: b.Retired,
+		Interval: time.Duration(math.Round(b.IntervalSeconds*1e6)) * time.Microsecond,
+	}, nil
+}
+
+// decodeStrictly decodes one JSON value and refuses unknown keys, so that a typing error is not taken for an absent key.
+func decodeStrictly(data []byte, into any) error {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(into); err != nil {
+		return err
+	}
+	if _, err := decoder.Token(); err != io.EOF {
+		return errors.New("something follows the JSON object")
+	}
+	return nil
+}
+
+// mergePatch returns an object to which a JSON merge patch was applied (RFC 7396).
+func mergePatch(target, patch any) any {
+	changes, ok := patch.(map[string]any)
+	if !ok {
+		return patch
+	}
+	object, ok := target.(map[string]any)
+	if !ok {
+		object = make(map[string]any)
+	}
+	for key, value := range changes {
+		if value == nil {
+			delete(object, key)
+			continue
+		}
+		object[key] = mergePatch(object[key], value)
+	}
+	return object
+}
+
+// patched returns an entry to which the merge patch was applied.
+func patched(e *iot.DeviceEntry, patch []byte) (iot.DeviceEntry, error) {
+	var changes map[string]any
+	if err := json.Unmarshal(patch, &changes); err != nil || changes == nil {
+		return iot.DeviceEntry{}, iot.Invalid("", "must be a JSON object with what is to change")
+	}
+	text, err := json.Marshal(toRegistered(e).EntryBody)
+	if err != nil {
+		return iot.DeviceEntry{}, err
+	}
+	var target any
+	if err := json.Unmarshal(text, &target); err != nil {
+		return iot.DeviceEntry{}, err
+	}
+	if text, err = json.Marshal(mergePatch(target, changes)); err != nil {
+		return iot.DeviceEntry{}, err
+	}
+	return decodeEntry(text)
+}
+
+func decodeEntry(text []byte) (iot.DeviceEntry, error) {
+	var body EntryBody
+	if err := decodeStrictly(text, &body); err != nil {
+		return iot.DeviceEntry{}, iot.Invalid("", "must be a JSON object with the keys of a registry entry: %v", err)
+	}
+	return body.entry()
+}
+
+// etag returns the entity tag of a version.
+func etag(version int64) string { return strconv.Quote(strconv.FormatInt(version, 10)) }
+
+// EntryInput names a device, and says on which entry a change is based. It is exported for the library, which ignores what is embedded
+// otherwise.
+type EntryInput struct {
+	ID          iot.DeviceID `path:"id" doc:"The device's id, percent-encoded." example:"device_001" maxLength:"128"`
+	IfMatch     string       `header:"If-Match" doc:"The ETag of the entry that the change is based on; * for any entry."`
+	IfNoneMatch string       `header:"If-None-Match" doc:"* if the device must have no entry yet."`
+}
+
+func (p *EntryInput) condition() (control.Condition, error) {
+	var c control.Condition
+	switch {
+	case p.IfMatch == "":
+	case strings.TrimSpace(p.IfMatch) == "*":
+		c.Entered = true
+	default:
+		c.Versions = []int64{}
+		for tag := range strings.SplitSeq(p.IfMatch, ",") {
+			// A weak tag, or one that is no version, matches no entry: RFC 9110 asks for a strong comparison.
+			if version, err := strconv.ParseInt(strings.Trim(strings.TrimSpace(tag), `"`), 10, 64); err == nil {
+				c.Versions = append(c.Versions, version)
+			}
+		}
+	}
+	switch strings.TrimSpace(p.IfNoneMatch) {
+	case "":
+	case "*":
+		c.Unentered = true
+	default:
+		return c, huma.Error400BadRequest("If-None-Match must be *; for a change of a known version use If-Match")
+	}
+	return c, nil
+}
+
+func (s *server) registerRegistry(api huma.API) {
+	if s.o.Registry == nil {
+		return
+	}
+	body := func() *huma.RequestBody {
+		return &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{}}
+	}
+	errors := []int{http.StatusBadRequest, http.StatusForbidden, http.StatusPreconditionFailed, http.StatusTooManyRequests, http.StatusServiceUnavailable}
+	responses := func() map[string]*huma.Response {
+		return map[string]*huma.Response{
+			"202": {Description: "Decided, and not in force yet: the processor is behind or not running. It comes into force by itself."},
+		}
+	}
+	// Huma would validate bodies as the binary data that it takes them for; decodeStrictly does it.
+	put := huma.Operation{
+		OperationID: "put-device", Method: http.MethodPut, Path: Prefix + "/devices/{id}", Tags: []string{"Devices"},
+		Summary: "Replace a device's registry entry",
+		Description: "Everything that people have decided about the device; what is absent in the body is removed. A device may be entered " +
+			"before it has sent anything. To replace an existing entry, If-Match is required. The answer comes once the entry is in force.",
+		RequestBody: body(), Responses: responses(), Errors: slices.Concat(errors, []int{http.StatusPreconditionRequired}), MaxBodyBytes: maxEntryBytes, SkipValidateBody: true,
+	}
+	huma.Register(api, put, s.putDevice)
+	patch := huma.Operation{
+		OperationID: "patch-device", Method: http.MethodPatch, Path: Prefix + "/devices/{id}", Tags: []string{"Devices"},
+		Summary: "Change a device's registry entry",
+		Description: "A JSON merge patch (RFC 7396): keys replace those of the entry, null removes one, the others stay. Labels and limits are " +
+			"merged one by one. With If-Match only if the entry has not changed since.",
+		RequestBody: body(), Responses: responses(), Errors: errors, MaxBodyBytes: maxEntryBytes, SkipValidateBody: true,
+	}
+	huma.Register(api, patch, s.patchDevice)
+	// Huma describes raw bodies as binary; what they hold is an entry.
+	entry := api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[EntryBody](), true, "")
+	item := api.OpenAPI().Paths[put.Path]
+	item.Put.RequestBody.Content["application/json"].Schema = entry
+	item.Patch.RequestBody.Content["application/merge-patch+json"].Schema = &huma.Schema{
+		Type: huma.TypeObject, Description: "What changes; null removes a key.", AdditionalProperties: true,
+	}
+}
+
+// maxEntryBytes is more than the largest valid entry takes.
+const maxEntryBytes = 64 << 10
+
+type putInput struct {
+	EntryInput
+	RawBody []byte `contentType:"application/json"`
+}
+
+type patchInput struct {
+	EntryInput
+	RawBody []byte `contentType:"application/merge-patch+json"`
+}
+
+// entryAnswer is the entry after a change.
+type entryAnswer struct {
+	Status int
+	ETag   string `header:"ETag" doc:"The version in quotes, for If-Match."`
+	Body   struct {
+		ID iot.DeviceID `json:"device_id"`
+		Registered
+		InForce bool `json:"in_force" doc:"Whether the processors have taken the entry over."`
+	}
+}
+
+func (s *server) putDevice(ctx context.Context, in *putInput) (*entryAnswer, error) {
+	entry, err := decodeEntry(in.RawBody)
+	if err != nil {
+		return nil, entryProblem(err)
+	}
+	return s.changeDevice(ctx, &in.EntryInput, "put", func(current iot.DeviceEntry) (iot.DeviceEntry, error) {
+		if in.IfMatch == "" && in.IfNoneMatch == "" && !same(current) {
+			return iot.DeviceEntry{}, errPrecondition
+		}
+		return entry, nil
+	})
+}
+
+// errPrecondition is returned for a change that would overwrite an entry unseen.
+var errPrecondition = errors.New("precondition required")
+
+// same reports whether an entry says nothing.
+func same(e iot.DeviceEntry) bool {
+	return e.Name == "" && e.Area == "" && len(e.Labels) == 0 && len(e.Limits) == 0 && e.Interval == 0 && !e.Retired
+}
+
+func (s *server) patchDevice(ctx context.Context, in *patchInput) (*entryAnswer, error) {
+	return s.changeDevice(ctx, &in.EntryInput, "patch", func(current iot.DeviceEntry) (iot.DeviceEntry, error) {
+		return patched(&current, in.RawBody)
+	})
+}
+
+// changeDevice changes an entry, and answers once it is in force, or after inForceTimeout.
+func (s *server) changeDevice(ctx context.Context, in *EntryInput, action string, to func(iot.DeviceEntry) (iot.DeviceEntry, error)) (*entryAnswer, error) {
+	condition, err := in.condition()
+	if err != nil {
+		return nil, err
+	}
+	outcome, inForce, err := s.decide(ctx, control.Edit{Device: iot.Identity{ID: in.ID}, If: condition, To: to}, action)
+	if err != nil {
+		return nil, err
+	}
+	out := &entryAnswer{Status: http.StatusOK, ETag: etag(outcome.After.Version)}
+	if !inForce {
+		out.Status = http.StatusAccepted
+	}
+	out.Body.ID, out.Body.Registered, out.Body.InForce = outcome.Device.ID, *toRegistered(&outcome.After), inForce
+	return out, nil
+}
+
+// decide makes one edit, and waits until it is in force. The error is a problem.
+func (s *server) decide(ctx context.Context, edit control.Edit, action string) (outcome control.Outcome, inForce bool, err error) {
+	release, err := s.admitDecision()
+	if err != nil {
+		return outcome, false, err
+	}
+	defer release()
+	outcomes, err := s.o.Registry.Change(ctx, []control.Edit{edit}, control.By{Actor: nobody, Action: action})
+	if err != nil {
+		return outcome, false, s.decisionProblem(ctx, err)
+	}
+	s.decisionMade(ctx)
+	outcome = outcomes[0]
+	if outcome.After.Version == 0 {
+		return outcome, true, nil // Nothing was there and nothing is.
+	}
+	waiting, cancel := context.WithTimeout(ctx, inForceTimeout)
+	defer cancel()
+	return outcome, s.o.Entries.Wait(waiting, control.DeviceRef(outcome.Device), outcome.After.Version), nil
+}
+
+// admitDecision limits the number of requests that wait for decisions. The error is a problem.
+func (s *server) admitDecision() (release func(), err error) {
+	select {
+	case s.deciding <- struct{}{}:
+		return func() { <-s.deciding }, nil
+	default:
+		return nil, retryLater(huma.Error429TooManyRequests("too many devices are being changed at this moment"), "1")
+	}
+}
+
+// decisionProblem converts an error of the registry to a problem. Of an outage it logs only the first failure.
+func (s *server) decisionProblem(ctx context.Context, err error) error {
+	var changed *control.ConditionError
+	switch {
+	case errors.As(err, &changed):
+		return huma.ErrorWithHeaders(
+			huma.Error412PreconditionFailed(fmt.Sprintf("the entry has another version, %d: read it again and decide anew", changed.Version)),
+			http.Header{"ETag": {etag(changed.Version)}},
+		)
+	case errors.Is(err, errPrecondition):
+		return huma.NewError(http.StatusPreconditionRequired, "the device has an entry already: send its ETag in If-Match, so that nobody's change is lost, or PATCH it")
+	case errors.Is(err, control.ErrUnavailable):
+		if ctx.Err() == nil && !s.decisionsDown.Swap(true) {
+			s.o.Logger.ErrorContext(ctx, "nothing can be decided", "error", err)
+		}
+		return retryLater(huma.Error503ServiceUnavailable("nothing can be changed at the moment, because the database does not answer; everything else goes on"), "5")
+	}
+	return entryProblem(err)
+}
+
+// decisionMade logs the first decision after an outage.
+func (s *server) decisionMade(ctx context.Context) {
+	if s.decisionsDown.Swap(false) {
+		s.o.Logger.InfoContext(ctx, "decisions can be made again")
+	}
+}
+
+// entryProblem converts an *iot.InvalidError to a problem.
+func entryProblem(err error) error {
+	var invalid *iot.InvalidError
+	if !errors.As(err, &invalid) {
+		return err
+	}
+	location := "body"
+	if invalid.Field != "" {
+		location += "." + invalid.Field
+	}
+	return huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{Message: invalid.Reason, Location: location})
+}

@@ -1,0 +1,497 @@
+package api_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"iotmon/internal/api"
+	"iotmon/internal/control"
+	"iotmon/internal/control/controltest"
+	"iotmon/internal/iot"
+)
+
+// registry is what people have decided, with a model of the processors: what is decided is in force after a time.
+type registry struct {
+	*control.Registry
+	*control.InForce
+	store *controltest.Memory
+	// after is how long it takes; never if it is negative.
+	after time.Duration
+	// forgotten is called for a device whose forgetting is in force.
+	forgotten func(iot.DeviceID)
+}
+
+func newRegistry() *registry {
+	r := &registry{forgotten: func(iot.DeviceID) {}}
+	r.reset()
+	return r
+}
+
+// reset empties the registry.
+func (r *registry) reset() {
+	r.InForce, r.store = control.NewInForce(), controltest.NewMemory()
+	r.Begin(1)
+	r.CaughtUp()
+	r.Registry = control.NewRegistry(control.RegistryOptions{
+		Store: r.store, InForce: r.InForce, Decided: r.decided, Now: func() time.Time { return noon },
+	})
+}
+
+func (r *registry) decided(objects []control.Object) {
+	if r.after < 0 {
+		return
+	}
+	put := func() {
+		for _, o := range objects {
+			entry, err := o.DeviceEntry()
+			if err != nil {
+				panic(err)
+			}
+			if entry.Forget {
+				r.forgotten(iot.DeviceID(o.ID))
+			}
+			r.SetDevice(o.Identity(), &iot.EntryInForce{DeviceEntry: entry})
+		}
+	}
+	if r.after == 0 {
+		put()
+		return
+	}
+	time.AfterFunc(r.after, put)
+}
+
+// use has an API decide by the registry.
+func (r *registry) use(o *api.Options) { o.Registry, o.Entries = r, r }
+
+// enter puts entries in force, each given as a body.
+func (r *registry) enter(t testing.TB, entries map[iot.DeviceID]iot.DeviceEntry) {
+	t.Helper()
+	for _, id := range slices.Sorted(maps.Keys(entries)) {
+		_, err := r.Change(t.Context(), []control.Edit{{
+			Device: iot.Identity{ID: id}, To: func(iot.DeviceEntry) (iot.DeviceEntry, error) { return entries[id], nil },
+		}}, control.By{Actor: "test"})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// send sends a request with a body and headers, given as name and value in turns.
+func send(h http.Handler, method, target, body string, headers ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequest(method, target, strings.NewReader(body))
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w
+}
+
+const (
+	asJSON  = "application/json"
+	asPatch = "application/merge-patch+json"
+)
+
+func TestChangingADevice(t *testing.T) {
+	r := newRegistry()
+	h := newAPI(t, plant{device("d1", iot.Temperature, 20, nil)}, &archive{}, r.use)
+	const d1, d2 = "/api/v1/devices/d1", "/api/v1/devices/d%2F2"
+	for i, step := range []struct {
+		method, path, body string
+		headers            []string
+		status             int
+		etag, contains     string
+	}{
+		{http.MethodGet, d1, "", nil, 200, `"0"`, `"device_id":"d1"`},
+		{http.MethodGet, d2, "", nil, 404, ``, "no device"},
+		{http.MethodPut, d1, `{"name":" Press ","area":"hall/line 1","labels":{"line":"1"},"limits":{"temperature_high":30.5},"interval_seconds":0.5,"retired":true}`,
+			[]string{"If-None-Match", "*"}, 200, `"1"`,
+			`"version":1,"name":"Press","area":"hall/line 1","labels":{"line":"1"},"limits":{"temperature_high":30.5},"interval_seconds":0.5,"retired":true,"in_force":true`},
+		{http.MethodGet, d1, "", nil, 200, `"1"`, `"area":"hall/line 1","registered":{"version":1,"name":"Press"`},
+		{http.MethodPut, d1, `{"name":"x"}`, nil, 428, ``, "If-Match"},
+		{http.MethodPut, d1, `{"name":"x"}`, []string{"If-None-Match", "*"}, 412, `"1"`, "version, 1"},
+		{http.MethodPut, d1, `{"name":"x"}`, []string{"If-Match", `"7", W/"1", "x"`}, 412, `"1"`, "version, 1"},
+		{http.MethodPut, d1, `{"name":"x"}`, []string{"If-Match", `"7", "1"`}, 200, `"2"`, `"version":2,"name":"x","in_force":true`},
+		{http.MethodPut, d1, `{"name":"x"}`, []string{"If-Match", `*`}, 200, `"2"`, `"version":2`},
+		{http.MethodPatch, d1, `{"labels":{"line":"1","shift":"a"},"limits":{"r":1}}`, nil, 200, `"3"`, `"labels":{"line":"1","shift":"a"},"limits":{"r":1}`},
+		{http.MethodPatch, d1, `{"labels":{"line":null},"limits":null,"name":null}`, []string{"If-Match", `"3"`}, 200, `"4"`, `"version":4,"labels":{"shift":"a"},"in_force"`},
+		{http.MethodPatch, d1, `{"name":"late"}`, []string{"If-Match", `"3"`}, 412, `"4"`, ""},
+		{http.MethodPatch, d1, `{}`, nil, 200, `"4"`, ""},
+		{http.MethodPatch, d2, `{"name":"early"}`, []string{"If-Match", `*`}, 412, `"0"`, ""},
+		{http.MethodPatch, d2, `{"name":"early"}`, []string{"If-None-Match", `"1"`}, 400, ``, ""},
+		{http.MethodPatch, d2, `{"name":"early"}`, nil, 200, `"1"`, `"device_id":"d/2","version":1`},
+		{http.MethodGet, d2, "", nil, 200, `"1"`, `{"device_id":"d/2","registered":{"version":1,"name":"early"},"alerts":[],"alert_states":[]}`},
+		{http.MethodPut, d1, `{"nam":"x"}`, []string{"If-Match", `*`}, 422, ``, "unknown field"},
+		{http.MethodPut, d1, `{"name":"x"} {}`, []string{"If-Match", `*`}, 422, ``, "something follows"},
+		{http.MethodPut, d1, `[]`, []string{"If-Match", `*`}, 422, ``, "JSON object"},
+		{http.MethodPatch, d1, `null`, nil, 422, ``, "JSON object"},
+		{http.MethodPatch, d1, `{"area":"a//b"}`, nil, 422, ``, "body.area"},
+		{http.MethodPatch, d1, `{"interval_seconds":-1}`, nil, 422, ``, "body.interval"},
+		{http.MethodPatch, d1, `{"interval_seconds":1e300}`, nil, 422, ``, "body.interval_seconds"},
+		{http.MethodPatch, "/api/v1/devices/%20x", `{"name":"x"}`, nil, 422, ``, "device_id"},
+		{http.MethodPatch, d1, strings.Repeat(" ", 100_000) + `{}`, nil, 413, ``, ""},
+	} {
+		headers := step.headers
+		switch step.method {
+		case http.MethodPut:
+			headers = append(headers, "Content-Type", asJSON)
+		case http.MethodPatch:
+			headers = append(headers, "Content-Type", asPatch)
+		}
+		w := send(h, step.method, step.path, step.body, headers...)
+		if w.Code != step.status || w.Header().Get("ETag") != step.etag || !strings.Contains(w.Body.String(), step.contains) {
+			t.Errorf("step %d, %s %s %.80s: got %d %s %s, want %d %s %s", i, step.method, step.path, step.body,
+				w.Code, w.Header().Get("ETag"), w.Body, step.status, step.etag, step.contains)
+		}
+		if w.Code >= 400 && w.Header().Get("Content-Type") != "application/problem+json" {
+			t.Errorf("step %d: got Content-Type %s", i, w.Header().Get("Content-Type"))
+		}
+	}
+}
+
+func TestAnAnswerWaitsUntilTheDecisionIsInForce(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		after  time.Duration
+		status int
+		took   time.Duration
+	}{
+		{"at once", time.Millisecond, http.StatusOK, time.Millisecond},
+		{"in time", 1990 * time.Millisecond, http.StatusOK, 1990 * time.Millisecond},
+		{"too late", 3 * time.Second, http.StatusAccepted, 2 * time.Second},
+		{"never", -1, http.StatusAccepted, 2 * time.Second},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r := newRegistry()
+				r.after = test.after
+				h := newAPI(t, plant{device("d1", iot.Temperature, 20, nil)}, &archive{}, r.use)
+				began := time.Now()
+				w := send(h, http.MethodPatch, "/api/v1/devices/d1", `{"name":"x"}`, "Content-Type", asPatch)
+				inForce := fmt.Sprintf(`"in_force":%t`, test.status == http.StatusOK)
+				if took := time.Since(began); w.Code != test.status || took != test.took || !strings.Contains(w.Body.String(), inForce) {
+					t.Errorf("got %d after %v: %s; want %d after %v", w.Code, took, w.Body, test.status, test.took)
+				}
+				time.Sleep(2 * time.Second) // Whatever is still to happen in the bubble.
+			})
+		})
+	}
+}
+
+func TestForgettingARegisteredDevice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRegistry()
+		fleet := &forgetful{plant: plant{device("d1", iot.Temperature, 20, nil)}}
+		r.forgotten = func(id iot.DeviceID) {
+			fleet.mu.Lock()
+			defer fleet.mu.Unlock()
+			fleet.plant = slices.DeleteFunc(fleet.plant, func(s iot.DeviceState) bool { return s.Latest.ID == id })
+		}
+		h := newAPI(t, fleet, &archive{}, r.use)
+		r.enter(t, map[iot.DeviceID]iot.DeviceEntry{"d1": {Name: "x"}, "unheard": {Name: "y"}})
+		r.after = time.Millisecond
+		for _, step := range []struct {
+			id     string
+			header []string
+			status int
+		}{
+			{"d1", []string{"If-Match", `"3"`}, http.StatusPreconditionFailed},
+			{"d1", []string{"If-Match", `"1"`}, http.StatusNoContent},
+			{"d1", nil, http.StatusNotFound},
+			{"unheard", nil, http.StatusNoContent},
+			{"unheard", nil, http.StatusNotFound},
+			{"unknown", nil, http.StatusNotFound},
+		} {
+			if w := send(h, http.MethodDelete, "/api/v1/devices/"+step.id, "", step.header...); w.Code != step.status {
+				t.Errorf("%s: got %d %s, want %d", step.id, w.Code, w.Body, step.status)
+			}
+			time.Sleep(time.Second)
+		}
+		if w := request(h, http.MethodGet, "/api/v1/devices/d1"); w.Code != http.StatusNotFound {
+			t.Errorf("a forgotten device: got %d %s", w.Code, w.Body)
+		}
+		if w := send(h, http.MethodPut, "/api/v1/devices/d1", `{"name":"again"}`, "Content-Type", asJSON); w.Code != http.StatusOK || w.Header().Get("ETag") != `"3"` {
+			t.Errorf("a forgotten device that is entered again: got %d %s %s", w.Code, w.Header().Get("ETag"), w.Body)
+		}
+	})
+}
+
+// With the database away nobody changes anything, and everything else goes on.
+func TestWithoutTheDatabaseNothingIsDecided(t *testing.T) {
+	r := newRegistry()
+	h := newAPI(t, plant{device("d1", iot.Temperature, 20, nil)}, &archive{}, r.use)
+	r.enter(t, map[iot.DeviceID]iot.DeviceEntry{"d1": {Name: "x"}})
+	r.store.SetDown(true)
+	for _, step := range []struct{ method, path, body, contentType string }{
+		{http.MethodPut, "/api/v1/devices/d1", `{}`, asJSON},
+		{http.MethodPatch, "/api/v1/devices/d1", `{}`, asPatch},
+		{http.MethodDelete, "/api/v1/devices/d1", ``, asJSON},
+		{http.MethodPost, "/api/v1/registry", "device_id\nd1\n", "text/csv"},
+		{http.MethodPost, "/api/v1/registry?dry_run=true", "device_id\nd1\n", "text/csv"},
+	} {
+		w := send(h, step.method, step.path, step.body, "Content-Type", step.contentType, "If-Match", "*")
+		checkProblem(t, w, http.StatusServiceUnavailable, "database")
+		if w.Header().Get("Retry-After") == "" {
+			t.Errorf("%s %s: no Retry-After", step.method, step.path)
+		}
+	}
+	for _, path := range []string{"/api/v1/devices/d1", "/api/v1/devices?q=x", "/api/v1/areas", "/api/v1/registry"} {
+		if w := request(h, http.MethodGet, path); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "d1") && path != "/api/v1/areas" {
+			t.Errorf("%s: got %d %s", path, w.Code, w.Body)
+		}
+	}
+	r.store.SetDown(false)
+	if w := send(h, http.MethodPatch, "/api/v1/devices/d1", `{"name":"y"}`, "Content-Type", asPatch); w.Code != http.StatusOK {
+		t.Errorf("the database is back: got %d %s", w.Code, w.Body)
+	}
+}
+
+func TestDevicesNarrowByTheRegistry(t *testing.T) {
+	r := newRegistry()
+	at := func(building string, floor int) func(*iot.DeviceState) {
+		return func(s *iot.DeviceState) { s.Latest.Location = iot.Location{Building: building, Floor: floor} }
+	}
+	h := newAPI(t, plant{
+		device("d1", iot.Temperature, 1, at("hall", 1)), device("d2", iot.Temperature, 2, at("hall", 2)),
+		device("d3", iot.Temperature, 3, at("store", 1)), device("d4", iot.Temperature, 4, nil),
+	}, &archive{}, r.use)
+	r.enter(t, map[iot.DeviceID]iot.DeviceEntry{
+		"d2":      {Name: "Press 7", Labels: map[string]string{"line": "1", "spare": ""}},
+		"d3":      {Name: "oven", Area: "hall/2", Labels: map[string]string{"line": "2"}},
+		"d4":      {Name: "D1's twin", Area: "hallway"},
+		"unheard": {Name: "press", Area: "hall"},
+	})
+	for _, test := range []struct {
+		query string
+		want  []iot.DeviceID
+	}{
+		{"", []iot.DeviceID{"d1", "d2", "d3", "d4"}},
+		{"?q=press", []iot.DeviceID{"d2"}},
+		{"?q=d1", []iot.DeviceID{"d1", "d4"}},
+		{"?area=hall", []iot.DeviceID{"d1", "d2", "d3"}},
+		{"?area=/hall/2/", []iot.DeviceID{"d2", "d3"}},
+		{"?area=store", nil},
+		{"?label=line", []iot.DeviceID{"d2", "d3"}},
+		{"?label=line%3D2", []iot.DeviceID{"d3"}},
+		{"?label=line&label=spare%3D", []iot.DeviceID{"d2"}},
+		{"?registered=false", []iot.DeviceID{"d1"}},
+		{"?registered=true&q=n", []iot.DeviceID{"d3", "d4"}},
+		{"?sort=name", []iot.DeviceID{"d1", "d4", "d2", "d3"}},
+		{"?sort=area&order=desc", []iot.DeviceID{"d4", "d3", "d2", "d1"}},
+	} {
+		if got := ids(get[devicePage](t, h, "/api/v1/devices"+test.query).Items); !slices.Equal(got, test.want) {
+			t.Errorf("%s: got %q, want %q", test.query, got, test.want)
+		}
+	}
+	if w := request(h, http.MethodGet, "/api/v1/devices?q=d3"); !strings.Contains(w.Body.String(), `"registered":{"version":1,"name":"oven","area":"hall/2","labels":{"line":"2"}}`) {
+		t.Errorf("got %s", w.Body)
+	}
+}
+
+func TestAreasAreATree(t *testing.T) {
+	r := newRegistry()
+	offline := func(s *iot.DeviceState) { s.Status = iot.Offline }
+	h := newAPI(t, plant{
+		device("d1", iot.Temperature, 1, alarmed("a", iot.Critical)), device("d2", iot.Temperature, 2, offline),
+		device("d3", iot.Temperature, 3, func(s *iot.DeviceState) { offline(s); alarmed("a", iot.Warning)(s); alarmed("b", iot.Info)(s) }),
+		device("d4", iot.Temperature, 4, nil), device("d5", iot.Temperature, 4, offline),
+	}, &archive{}, r.use)
+	r.enter(t, map[iot.DeviceID]iot.DeviceEntry{
+		"d1": {Area: "hall/line 1/press"}, "d2": {Area: "hall/line 1"}, "d3": {Area: "hall/line 2"}, "d4": {Area: "store"},
+		"d5": {Retired: true, Name: "old"}, "unheard": {Area: "hall"}, "retired": {Area: "hall", Retired: true},
+	})
+	type node struct {
+		Area, Name                                                                       string
+		Devices, Online, Offline, Retired, NeverHeard, Alerting, Info, Warning, Critical int64
+		Children                                                                         []node
+	}
+	var flat func(n node) []string
+	flat = func(n node) []string {
+		lines := []string{fmt.Sprintf("%s|%s: %d %d/%d/%d %d, %d: %d %d %d", n.Area, n.Name, n.Devices, n.Online, n.Offline, n.Retired,
+			n.NeverHeard, n.Alerting, n.Critical, n.Warning, n.Info)}
+		for _, child := range n.Children {
+			lines = append(lines, flat(child)...)
+		}
+		return lines
+	}
+	for _, test := range []struct {
+		query string
+		want  []string
+	}{
+		{"", []string{
+			"|: 5 2/2/1 0, 2: 1 1 1", "hall|hall: 3 1/2/0 0, 2: 1 1 1", "hall/line 1|line 1: 2 1/1/0 0, 1: 1 0 0",
+			"hall/line 1/press|press: 1 1/0/0 0, 1: 1 0 0", "hall/line 2|line 2: 1 0/1/0 0, 1: 0 1 1", "store|store: 1 1/0/0 0, 0: 0 0 0",
+		}},
+		{"?depth=1", []string{"|: 5 2/2/1 0, 2: 1 1 1", "hall|hall: 3 1/2/0 0, 2: 1 1 1", "store|store: 1 1/0/0 0, 0: 0 0 0"}},
+		{"?area=hall/line+1", []string{"hall/line 1|line 1: 2 1/1/0 0, 1: 1 0 0", "hall/line 1/press|press: 1 1/0/0 0, 1: 1 0 0"}},
+		{"?area=nowhere", []string{"nowhere|nowhere: 0 0/0/0 0, 0: 0 0 0"}},
+	} {
+		w := request(h, http.MethodGet, "/api/v1/areas"+test.query)
+		var tree node
+		if err := json.Unmarshal(w.Body.Bytes(), &tree); err != nil {
+			t.Fatalf("%v: %s", err, w.Body)
+		}
+		if got := flat(tree); !slices.Equal(got, test.want) {
+			t.Errorf("%s: got %q, want %q", test.query, got, test.want)
+		}
+	}
+	if w := request(h, http.MethodGet, "/api/v1/areas?depth=0"); !strings.Contains(w.Body.String(), `"never_heard":1`) {
+		t.Errorf("got %s, want the device that was never heard", w.Body)
+	}
+}
+
+// importTable sends a table.
+func importTable(h http.Handler, query, table string) *httptest.ResponseRecorder {
+	return send(h, http.MethodPost, "/api/v1/registry"+query, table, "Content-Type", "text/csv")
+}
+
+func TestImportingATable(t *testing.T) {
+	r := newRegistry()
+	h := newAPI(t, plant{device("d1", iot.Temperature, 1, nil)}, &archive{}, r.use)
+	r.enter(t, map[iot.DeviceID]iot.DeviceEntry{"d1": {Name: "old", Area: "hall", Labels: map[string]string{"line": "1", "kept": "x"}}})
+	table := "\ufeffdevice_id;name;label.line;limit.temperature_high;retired\r\nd1;new;;30.5;是\r\n'=d2;;2;;\r\nd3;;;;\r\n"
+	const want = `"rows":3,"changed":2,"in_force":%t,"items":[{"device_id":"d1","before":{"version":1,"name":"old","area":"hall","labels":{"kept":"x","line":"1"}},` +
+		`"after":{"version":2,"name":"new","area":"hall","labels":{"kept":"x"},"limits":{"temperature_high":30.5},"retired":true}},` +
+		`{"device_id":"=d2","after":{"version":1,"labels":{"line":"2"}}}]`
+	w := importTable(h, "?dry_run=true", table)
+	if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `"dry_run":true,`+fmt.Sprintf(want, false)) {
+		t.Errorf("dry run: got %d %s", w.Code, w.Body)
+	}
+	if entry, _ := r.Device(iot.Identity{ID: "d1"}); entry.Version != 1 {
+		t.Errorf("a dry run has changed an entry: %+v", entry)
+	}
+	w = importTable(h, "", table)
+	if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `"dry_run":false,`+fmt.Sprintf(want, true)) {
+		t.Errorf("got %d %s", w.Code, w.Body)
+	}
+	if w = importTable(h, "", table); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `"changed":0`) {
+		t.Errorf("again: got %d %s", w.Code, w.Body)
+	}
+}
+
+func TestATableWithMistakesChangesNothing(t *testing.T) {
+	r := newRegistry()
+	h := newAPI(t, plant{}, &archive{}, r.use)
+	r.enter(t, map[iot.DeviceID]iot.DeviceEntry{"d1": {Name: "x"}})
+	for _, test := range []struct {
+		table    string
+		status   int
+		contains []string
+	}{
+		{"", 400, []string{"required"}},
+		{"\n", 422, []string{"no table"}},
+		{"name\nx\n", 422, []string{"column device_id is missing"}},
+		{"device_id,name,name\n", 422, []string{"twice"}},
+		{"device_id,colour\n", 422, []string{`unknown column \"colour\"`, "label.NAME"}},
+		{"device_id,label.\n", 422, []string{"unknown column"}},
+		{"device_id,interval_seconds,retired,limit.x,area\nd2,fast,,,\n ,1,maybe,1e999,\nd3,1e9,,NaN,/\n", 422, []string{
+			"line 2, column interval_seconds", "line 3, column device_id", "line 3, column retired", "line 3, column limit.x", "line 4, column interval_seconds",
+			"6 mistakes",
+		}},
+		{"device_id,name\nd2\n", 422, []string{"wrong number of fields"}},
+		{"device_id,name\nd2,\"x\n", 422, []string{"mistakes"}},
+		{"device_id,name\nd2,x\nd2,y\n", 422, []string{"the same device twice"}},
+		{"device_id,version,name\nd2,,x\nd1,3,y\n", 412, []string{`device \"d1\" has version 1`}},
+		{"device_id,version\nd2,first\n", 422, []string{"must be a version"}},
+	} {
+		w := importTable(h, "", test.table)
+		for _, contains := range test.contains {
+			checkProblem(t, w, test.status, contains)
+		}
+	}
+	if all := r.store.All(); len(all) != 1 {
+		t.Errorf("got %d entries, want only the first", len(all))
+	}
+}
+
+// What is exported and imported into an empty registry gives the same entries.
+func TestATableIsReadAsItWasWritten(t *testing.T) {
+	r, copied := newRegistry(), newRegistry()
+	from, to := newAPI(t, plant{}, &archive{}, r.use), newAPI(t, plant{}, &archive{}, copied.use)
+	text := rapid.SampledFrom([]string{"", "x", "=1+1", "'=1", "''", "'", "-5", "a,b;c\t", `"quoted"`, "两 个", "@x"})
+	rapid.Check(t, func(rt *rapid.T) {
+		r.reset()
+		copied.reset()
+		for i := range rapid.IntRange(1, 5).Draw(rt, "devices") {
+			id := iot.DeviceID(fmt.Sprint(rapid.SampledFrom([]string{"d", "=", "'-", "设备;"}).Draw(rt, "id"), i))
+			entry := iot.DeviceEntry{
+				Name: strings.TrimSpace(text.Draw(rt, "name")), Retired: rapid.Bool().Draw(rt, "retired"),
+				Interval: time.Duration(rapid.Int64Range(0, 1e12).Draw(rt, "interval")) * time.Microsecond,
+				Labels:   rapid.MapOfN(rapid.SampledFrom([]string{"a", "b.c", "线"}), rapid.Map(text, strings.TrimSpace), 0, 3).Draw(rt, "labels"),
+				Limits:   rapid.MapOfN(rapid.SampledFrom([]string{"r1", "r2"}), rapid.Float64Range(-1e9, 1e9), 0, 2).Draw(rt, "limits"),
+			}
+			if rapid.Bool().Draw(rt, "area") {
+				entry.Area = "hall/=1"
+			}
+			r.enter(t, map[iot.DeviceID]iot.DeviceEntry{id: entry})
+		}
+		table := request(from, http.MethodGet, "/api/v1/registry").Body.String()
+		table = strings.Replace(table, ",version", ",label.version", 1) // The other registry has no versions yet.
+		if w := importTable(to, "", table); w.Code != http.StatusOK {
+			rt.Fatalf("got %d %s for\n%s", w.Code, w.Body, table)
+		}
+		r.Devices(func(device iot.Identity, want *iot.DeviceEntry) bool {
+			got, _ := copied.Device(device)
+			delete(got.Labels, "version")
+			if fmt.Sprintf("%+v", clean(got)) != fmt.Sprintf("%+v", clean(*want)) {
+				rt.Errorf("%s: got %+v, want %+v, for\n%s", device.ID, got, *want, table)
+			}
+			return true
+		})
+	})
+}
+
+// clean removes the version, and empty maps.
+func clean(e iot.DeviceEntry) iot.DeviceEntry {
+	e.Version = 0
+	if len(e.Labels) == 0 {
+		e.Labels = nil
+	}
+	return e
+}
+
+func TestRegistryAndEntriesBelongTogether(t *testing.T) {
+	_, history := fullPlant()
+	catalog, err := iot.NewCatalog(iot.BuiltinTypes()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := api.New(api.Options{Fleet: plant{}, History: history, Catalog: catalog, Now: time.Now, Registry: newRegistry()}); err == nil {
+		t.Error("a registry without what is in force is accepted")
+	}
+}
+
+func FuzzImport(f *testing.F) {
+	f.Add("device_id,name,area,interval_seconds,retired,version,label.a,limit.b\nd1,x,a/b,1.5,true,1,v,2\n")
+	f.Add("device_id;name\r\n\"a\"\"b\";'=x\r\n")
+	r := newRegistry()
+	h := newAPI(f, plant{}, &archive{}, r.use)
+	f.Fuzz(func(t *testing.T, table string) {
+		if w := importTable(h, "?dry_run=true", table); w.Code != http.StatusOK && w.Code != http.StatusUnprocessableEntity && w.Code != http.StatusPreconditionFailed {
+			t.Errorf("got %d %s", w.Code, w.Body)
+		}
+	})
+}
+
+func FuzzPatch(f *testing.F) {
+	f.Add(`{"name":"x","labels":{"a":null},"limits":{"r":1},"interval_seconds":1,"retired":true,"area":"a/b"}`)
+	f.Add(`{"labels":null}`)
+	r := newRegistry()
+	h := newAPI(f, plant{}, &archive{}, r.use)
+	f.Fuzz(func(t *testing.T, patch string) {
+		w := send(h, http.MethodPatch, "/api/v1/devices/d1", patch, "Content-Type", asPatch)
+		if w.Code != http.StatusOK && w.Code != http.StatusUnprocessableEntity && w.Code != http.StatusBadRequest && w.Code != http.StatusRequestEntityTooLarge {
+			t.Errorf("got %d %s", w.Code, w.Body)
+		}
+	})
+}
