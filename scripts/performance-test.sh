@@ -127,6 +127,7 @@ kafka:
   aggregates_topic: $name-aggregates
   alerts_topic: $name-alerts
   states_topic: $name-states
+  in_force_topic: $name-in-force
   group_id: $name
 postgres: {url: "${TESTENV_POSTGRES/\/postgres?//$name?}"}
 redis: {url: "$TESTENV_REDIS"}

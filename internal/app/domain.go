@@ -126,6 +126,7 @@ func newTopics(cfg *config.Config) kafka.Topics {
 		Aggregates:  cfg.Kafka.AggregatesTopic,
 		Alerts:      cfg.Kafka.AlertsTopic,
 		States:      cfg.Kafka.StatesTopic,
+		InForce:     cfg.Kafka.InForceTopic,
 	}
 }
 

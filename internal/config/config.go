@@ -74,6 +74,7 @@ type Kafka struct {
 	AggregatesTopic  string   `koanf:"aggregates_topic"`
 	AlertsTopic      string   `koanf:"alerts_topic"`
 	StatesTopic      string   `koanf:"states_topic"`
+	InForceTopic     string   `koanf:"in_force_topic"`
 	// Partitions and ReplicationFactor apply to topics that the service creates. The embedded broker keeps one replica.
 	Partitions        int `koanf:"partitions"`
 	ReplicationFactor int `koanf:"replication_factor"`

@@ -21,6 +21,7 @@ func Default(service string, builtin Builtin) Config {
 			AggregatesTopic:   "aggregates",
 			AlertsTopic:       "alerts",
 			StatesTopic:       "device-state",
+			InForceTopic:      "partition-state",
 			Partitions:        defaultPartitions(service),
 			ReplicationFactor: 1,
 			GroupID:           "iot-consumer-group",

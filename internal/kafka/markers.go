@@ -121,7 +121,7 @@ func (w *MarkerWatch) log(in openIn, o *openTransaction, how outcome, err error,
 
 // find returns the transactions that are open in the topics that processors write to, or commit offsets to.
 func (w *MarkerWatch) find(ctx context.Context, admin *kadm.Client) map[openIn]kadm.DescribedProducer {
-	topics, err := admin.ListTopicsWithInternal(ctx, w.Topics.Readings, w.Topics.Aggregates, w.Topics.Alerts, w.Topics.States, w.Topics.DeadLetters, offsetsTopic)
+	topics, err := admin.ListTopicsWithInternal(ctx, w.Topics.Readings, w.Topics.Aggregates, w.Topics.Alerts, w.Topics.States, w.Topics.InForce, w.Topics.DeadLetters, offsetsTopic)
 	if err != nil {
 		return nil
 	}

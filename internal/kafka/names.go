@@ -12,6 +12,9 @@ type Topics struct {
 	Alerts string
 	// States holds the latest state of each device. It is compacted and has as many partitions as Readings.
 	States string
+	// InForce holds what is in force in each partition of Readings: rules, registry entries and so on. It is compacted and has
+	// as many partitions as Readings.
+	InForce string
 }
 
 // DefaultTopics returns the names that the documentation uses.
@@ -22,5 +25,6 @@ func DefaultTopics() Topics {
 		Aggregates:  "aggregates",
 		Alerts:      "alerts",
 		States:      "device-state",
+		InForce:     "partition-state",
 	}
 }

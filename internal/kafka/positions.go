@@ -28,8 +28,8 @@ const (
 // A step commits its records together with the checkpoint, and checkpoints only grow. So a step one of whose records is ahead of the
 // committed checkpoint of its partition was never committed. If none is ahead, either this step was committed, or it was aborted
 // and another processor has committed the same results since, and then it does no harm that they are there twice: alerts,
-// summaries and dead letters are the same ones. In device-state the second is impossible: the next owner of the partition first
-// reads its states, and waits behind this transaction.
+// summaries and dead letters are the same ones. In device-state and partition-state the second is impossible: the next owner of
+// the partition first reads both, and waits behind this transaction.
 //
 // An open commit of offsets is dropped. If it belonged to a committed step, the restore finds states that are ahead of the
 // commit, or does the step again, to the same effect. Restores wait for it, so nothing is committed behind it. Settings have a
@@ -47,7 +47,7 @@ func (w *MarkerWatch) decideAfterAbort(ctx context.Context, admin *kadm.Client, 
 		return undecided, fmt.Errorf("its producer has aborted last, and there is no checkpoint to compare its records with: %w", err)
 	}
 	how, err := compare(positions, reached)
-	if errors.Is(err, errMixed) && p.Topic != w.Topics.States {
+	if errors.Is(err, errMixed) && p.Topic != w.Topics.States && p.Topic != w.Topics.InForce {
 		return undecided, nil // Its readings are processed again, and then none of its records is ahead.
 	}
 	return how, err
@@ -161,7 +161,7 @@ func sourceOf(r *kgo.Record) (iot.Position, bool) {
 // positionOf returns the position in a record that a processor has written; false if it is none.
 func (w *MarkerWatch) positionOf(r *kgo.Record) (iot.Position, bool) {
 	switch r.Topic {
-	case w.Topics.States:
+	case w.Topics.States, w.Topics.InForce:
 		if IsTombstone(r) {
 			return TombstonePosition(r)
 		}

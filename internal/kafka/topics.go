@@ -19,12 +19,12 @@ import (
 type TopicOptions struct {
 	Dial   Dial
 	Topics Topics
-	// Partitions is how many partitions the readings, alerts and states topics have each, 10 by default. With the embedded broker,
-	// topics that exist keep their number of partitions: no other process has to agree with it.
+	// Partitions is how many partitions the readings, alerts, states and in-force topics have each, 10 by default. With the embedded
+	// broker, topics that exist keep their number of partitions: no other process has to agree with it.
 	Partitions int
 	// Replication is the number of copies; 0 leaves it to the cluster.
 	Replication int
-	// Budget is for the embedded broker: how many bytes all topics except the states may use on the disk together. It is 0 for a
+	// Budget is for the embedded broker: how many bytes all topics except the compacted ones may use on the disk together. It is 0 for a
 	// cluster. Then the cluster decides how long it keeps readings and aggregates, and of topics that exist only the settings that
 	// iotmon cannot work without are changed.
 	Budget int64
@@ -102,12 +102,8 @@ func (o TopicOptions) specs() map[string]topicSpec {
 		o.Topics.Aggregates:  {partitions: 1, share: 15, configs: map[string]string{}},
 		o.Topics.Alerts:      {partitions: n, fixed: true, share: 10, configs: long},
 		o.Topics.DeadLetters: {partitions: 1, share: 5, configs: maps.Clone(long)},
-		o.Topics.States: {partitions: n, fixed: true, configs: map[string]string{
-			"cleanup.policy":            "compact",
-			"min.cleanable.dirty.ratio": "0.2",
-			// Only closed segments are compacted. Small ones are closed soon, so a restart has little to read.
-			"segment.bytes": strconv.Itoa(4 << 20),
-		}},
+		o.Topics.States:      {partitions: n, fixed: true, configs: compacted()},
+		o.Topics.InForce:     {partitions: n, fixed: true, configs: compacted()},
 	}
 	if o.Budget > 0 {
 		for _, spec := range specs {
@@ -119,6 +115,16 @@ func (o TopicOptions) specs() map[string]topicSpec {
 		}
 	}
 	return specs
+}
+
+// compacted returns the settings of a compacted topic that a processor restores its partitions from.
+func compacted() map[string]string {
+	return map[string]string{
+		"cleanup.policy":            "compact",
+		"min.cleanable.dirty.ratio": "0.2",
+		// Only closed segments are compacted. Small ones are closed soon, so a restart has little to read.
+		"segment.bytes": strconv.Itoa(4 << 20),
+	}
 }
 
 // create creates the topic; replication 0 means the cluster's default. A topic that exists by now is no error.
@@ -151,8 +157,8 @@ func (s topicSpec) notAllowedError(name string, err error) error {
 }
 
 // required returns the settings that are also set on a topic that exists already. With the embedded broker these are all settings.
-// A cluster's operator may have chosen others for good reasons, except for two: the broker must stamp readings, and states must be
-// compacted.
+// A cluster's operator may have chosen others for good reasons, except for two: the broker must stamp readings, and states and what is
+// in force must be compacted.
 func (s topicSpec) required(embedded bool) map[string]string {
 	if embedded {
 		return s.configs
@@ -216,7 +222,7 @@ func DeleteTopics(ctx context.Context, dial Dial, topics Topics) error {
 	}
 	defer client.Close()
 	responses, err := kadm.NewClient(client).DeleteTopics(ctx,
-		topics.Readings, topics.DeadLetters, topics.Aggregates, topics.Alerts, topics.States)
+		topics.Readings, topics.DeadLetters, topics.Aggregates, topics.Alerts, topics.States, topics.InForce)
 	if err = errors.Join(err, responses.Error()); err != nil {
 		return fmt.Errorf("delete topics: %w", err)
 	}

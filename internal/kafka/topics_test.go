@@ -46,6 +46,7 @@ func TestTopicsAreCreatedWithTheirPolicies(t *testing.T) {
 		"aggregates":      {1, "delete", "40265318"},
 		"alerts":          {kafkatest.Partitions, "delete", "6710886"},
 		"device-state":    {kafkatest.Partitions, "compact", "-1"},
+		"partition-state": {kafkatest.Partitions, "compact", "-1"},
 	} {
 		configs, partitions := c.configsOf(topic)
 		if partitions != want.partitions || configs["cleanup.policy"] != want.policy || configs["retention.bytes"] != want.bytes {

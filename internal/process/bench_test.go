@@ -50,11 +50,12 @@ func (l *fleetLog) at(i int) time.Time {
 // ignored accepts everything and keeps nothing.
 type ignored struct{}
 
-func (ignored) Summary(*iot.WindowSummary)        {}
-func (ignored) Alert(*iot.Alert)                  {}
-func (ignored) State(*iot.DeviceState)            {}
-func (ignored) Forget(iot.DeviceID, iot.Position) {}
-func (ignored) Reject(*process.Reject)            {}
+func (ignored) Summary(*iot.WindowSummary)          {}
+func (ignored) Alert(*iot.Alert)                    {}
+func (ignored) State(*iot.DeviceState)              {}
+func (ignored) Forget(iot.DeviceID, iot.Position)   {}
+func (ignored) Reject(*process.Reject)              {}
+func (ignored) InForce(_, _ []byte, _ iot.Position) {}
 
 const benchBatch = 2000
 

@@ -20,6 +20,7 @@ type Partition struct {
 	windows *aggregate.Windows
 	fleet   *fleet.Fleet
 	alerts  openAlerts
+	inForce inForce
 
 	epoch int32
 	// next is the next offset to read.
@@ -52,7 +53,7 @@ type windowKey struct {
 
 // New returns the processor of partition id that continues from a checkpoint, the zero Checkpoint for a new partition. If
 // lost, records that open windows needed are gone, and those windows are marked for recomputation from the archive. Call
-// Restore with the devices' states before the first Process.
+// RestoreInForce and then Restore with what was in force and the devices' states before the first Process.
 func New(options *Options, id int32, from Checkpoint, lost bool) *Partition {
 	lengths, revision := from.Lengths, from.Revision
 	if len(lengths) == 0 {
@@ -67,6 +68,7 @@ func New(options *Options, id int32, from Checkpoint, lost bool) *Partition {
 			OfflineAfter: options.OfflineAfter, ForgetAfter: options.ForgetAfter, Disorder: options.Lateness,
 		}, from.SilenceStart),
 		alerts:       make(openAlerts),
+		inForce:      newInForce(),
 		epoch:        from.Epoch,
 		next:         from.Offset,
 		rebuildBelow: from.Position,
@@ -300,9 +302,9 @@ func (p *Partition) reject(rec *Record, err error, out Output) {
 	out.Reject(&reject)
 }
 
-// position is how far the partition has read.
+// position is how far the partition has read, now or before the restart.
 func (p *Partition) position() iot.Position {
-	return iot.Position{Partition: p.id, Epoch: p.epoch, Offset: p.next}
+	return iot.Position{Partition: p.id, Epoch: p.epoch, Offset: max(p.next, p.rebuildBelow)}
 }
 
 func earlier(a, b time.Time) time.Time {

@@ -35,6 +35,9 @@ type Output interface {
 	State(*iot.DeviceState)
 	// Forget deletes the state of a device that was forgotten at a position.
 	Forget(device iot.DeviceID, at iot.Position)
+	// InForce stores what is in force since a position, under a key of topic partition-state; see package wire. A nil value deletes
+	// what is stored under the key. DecodeInForce decodes key and value.
+	InForce(key, value []byte, at iot.Position)
 	Reject(*Reject)
 }
 

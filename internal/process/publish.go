@@ -68,8 +68,9 @@ func (p *Partition) publishSummary(window aggregate.Result, t iot.DeviceType, fi
 	out.Summary(&summary)
 }
 
-// PublishStates publishes the state of every device that has changed since the last call.
+// PublishStates publishes the state of every device, and everything in force, that has changed since the last call.
 func (p *Partition) PublishStates(out Output) {
+	p.publishInForce(out)
 	position := p.position()
 	p.fleet.Publish(func(device *fleet.Device) {
 		device.Position = position

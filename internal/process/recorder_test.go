@@ -1,6 +1,7 @@
 package process_test
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"slices"
@@ -17,11 +18,13 @@ type recorder struct {
 	// late holds the highest position at which a window was announced: announcements merge from batch to batch.
 	late   map[string]int64
 	states map[iot.DeviceID][]byte
-	open   int
+	// inForce holds the values by key, nil for one that was deleted.
+	inForce map[string][]byte
+	open    int
 }
 
 func newRecorder() *recorder {
-	return &recorder{late: make(map[string]int64), states: make(map[iot.DeviceID][]byte)}
+	return &recorder{late: make(map[string]int64), states: make(map[iot.DeviceID][]byte), inForce: make(map[string][]byte)}
 }
 
 func (r *recorder) Summary(s *iot.WindowSummary) {
@@ -47,6 +50,10 @@ func (r *recorder) State(s *iot.DeviceState) {
 // Forget keeps that there was a state.
 func (r *recorder) Forget(device iot.DeviceID, _ iot.Position) { r.states[device] = nil }
 
+func (r *recorder) InForce(key, value []byte, _ iot.Position) {
+	r.inForce[string(key)] = bytes.Clone(value)
+}
+
 func (r *recorder) Reject(reject *process.Reject) {
 	r.rejects = append(r.rejects, fmt.Sprint(reject.Offset, " ", reject.Field, " ", reject.Reason))
 }
@@ -60,6 +67,7 @@ func (r *recorder) append(other *recorder) {
 		r.late[key] = max(r.late[key], offset)
 	}
 	maps.Copy(r.states, other.states)
+	maps.Copy(r.inForce, other.inForce)
 }
 
 // difference describes how two runs differ, "" if they are equal. It ignores a state's own position, which depends on when the

@@ -44,6 +44,7 @@ kafka:
   aggregates_topic: %[2]saggregates
   alerts_topic: %[2]salerts
   states_topic: %[2]sstates
+  in_force_topic: %[2]sinforce
   group_id: %[2]sgroup
   partitions: 10
 `, strings.Join(c.brokers, ", "), c.prefix, readings)
@@ -160,6 +161,7 @@ kafka:
   dead_letters_topic: %[2]sdlq
   aggregates_topic: %[2]saggregates
   states_topic: %[2]sstates
+  in_force_topic: %[2]sinforce
   group_id: %[2]sgroup
   partitions: 2
 postgres: {url: %q}

@@ -16,7 +16,7 @@ import (
 	"iotmon/internal/wire"
 )
 
-// Partitions is how many partitions the readings, alerts and states topics have each.
+// Partitions is how many partitions the readings, alerts, states and in-force topics have each.
 const Partitions = 4
 
 // Cluster is the embedded broker, with its log on disk and the product's topics. It fails its test on errors.

@@ -94,8 +94,22 @@ func (o *output) Forget(device iot.DeviceID, at iot.Position) {
 	o.flush()
 	o.writer.write(o.partition, &kgo.Record{
 		Topic: o.writer.topics.States, Partition: o.partition, Key: []byte(device),
-		Headers: []kgo.RecordHeader{{Key: wire.PositionHeader, Value: wire.AppendPosition(nil, at)}},
+		Headers: []kgo.RecordHeader{positionHeader(at)},
 	})
+}
+
+// InForce implements process.Output. Without a value it writes a tombstone.
+func (o *output) InForce(key, value []byte, at iot.Position) {
+	r := &kgo.Record{Topic: o.writer.topics.InForce, Partition: o.partition, Key: bytes.Clone(key), Value: bytes.Clone(value)}
+	if value == nil {
+		r.Headers = []kgo.RecordHeader{positionHeader(at)}
+	}
+	o.writer.write(o.partition, r)
+}
+
+// positionHeader is the header of a tombstone.
+func positionHeader(at iot.Position) kgo.RecordHeader {
+	return kgo.RecordHeader{Key: wire.PositionHeader, Value: wire.AppendPosition(nil, at)}
 }
 
 // statesPerBatch limits the memory of a batch of states, which is reused.

@@ -20,8 +20,8 @@ import (
 	"iotmon/internal/retry"
 )
 
-// restore builds partitions from their last committed transaction. It reads the stable offsets first and then the device states. In
-// this order it sees a transaction either whole or not at all: once the offsets are stable, no earlier transaction of these
+// restore builds partitions from their last committed transaction. It reads the stable offsets first and then what is in force and the
+// device states. In this order it sees a transaction either whole or not at all: once the offsets are stable, no earlier transaction of these
 // partitions is open, and a later one of a former owner cannot commit.
 func (s *session) restore(ctx context.Context, ids []int32) (*restored, error) {
 	log, err := s.describeLog(ctx)
@@ -38,7 +38,7 @@ func (s *session) restore(ctx context.Context, ids []int32) (*restored, error) {
 			reached[id] = iot.Position{Epoch: checkpoint.Epoch, Offset: checkpoint.Position}
 		}
 	}
-	states, err := s.readStates(ctx, ids, func(id int32, position iot.Position) bool {
+	fits := func(id int32, position iot.Position) bool {
 		if position.Partition != id {
 			return false
 		}
@@ -46,14 +46,19 @@ func (s *session) restore(ctx context.Context, ids []int32) (*restored, error) {
 		// A state is then ahead of the offsets. Its readings will be processed again, so the state before it is the valid one.
 		upTo, found := reached[id]
 		return !s.TornCommits || !found || position.Compare(upTo) <= 0
-	})
+	}
+	inForce, err := s.readInForce(ctx, ids, fits)
+	if err != nil {
+		return nil, err
+	}
+	states, err := s.readStates(ctx, ids, fits)
 	if err != nil {
 		return nil, err
 	}
 	partitions := make(map[int32]*process.Partition, len(ids))
 	failed := make(partitionErrors)
 	for _, id := range ids {
-		partitions[id], err = s.rebuild(ctx, id, log, commits[id], states[id])
+		partitions[id], err = s.rebuild(ctx, id, log, commits[id], kept{inForce[id], states[id]})
 		if panicked := (*restorePanic)(nil); errors.As(err, &panicked) {
 			failed[id] = err
 		} else if err != nil {
@@ -97,19 +102,36 @@ func (s *session) describeLog(ctx context.Context) (logExtent, error) {
 	return log, nil
 }
 
-// rebuild makes a partition from its committed offset and its device states.
-func (s *session) rebuild(ctx context.Context, id int32, log logExtent, commit commit, states map[iot.DeviceID]iot.DeviceState) (_ *process.Partition, err error) {
+// kept is what is kept of a partition in compacted topics, by key.
+type kept struct {
+	inForce map[string]process.InForce
+	states  map[string]iot.DeviceState
+}
+
+// reached returns the highest position among the values, and the newest append time of the states. Both are zero if there are none.
+func (k kept) reached() (reached iot.Position, lastSeen time.Time) {
+	for _, state := range k.states {
+		if state.Position.Compare(reached) > 0 || reached == (iot.Position{}) {
+			reached = state.Position
+		}
+		if state.LastSeen.After(lastSeen) {
+			lastSeen = state.LastSeen
+		}
+	}
+	for _, value := range k.inForce {
+		if value.Position.Compare(reached) > 0 { // What a new partition begins with is at position 0.
+			reached = value.Position
+		}
+	}
+	return reached, lastSeen
+}
+
+// rebuild makes a partition from its committed offset and what is kept of it.
+func (s *session) rebuild(ctx context.Context, id int32, log logExtent, commit commit, kept kept) (_ *process.Partition, err error) {
 	start, _ := log.starts.Lookup(s.Topics.Readings, id)
 	end, _ := log.ends.Lookup(s.Topics.Readings, id)
 	k := known{commit: commit, log: log.id, start: start.Offset, end: end.Offset, torn: s.TornCommits}
-	for _, state := range states {
-		if state.Position.Compare(k.reached) > 0 || k.reached == (iot.Position{}) {
-			k.reached = state.Position
-		}
-		if state.LastSeen.After(k.lastSeen) {
-			k.lastSeen = state.LastSeen
-		}
-	}
+	k.reached, k.lastSeen = kept.reached()
 	r := k.resume()
 	if err := s.complete(ctx, id, &k, &r); err != nil {
 		return nil, err
@@ -119,7 +141,7 @@ func (s *session) rebuild(ctx context.Context, id int32, log logExtent, commit c
 			"partition", id, "committed", k.offset, "goes_on_at", r.Position, "states_reach", k.reached.Offset,
 			"log_start", k.start, "log_end", k.end, "lost", r.deleted)
 		s.Metrics.Lost(r.deleted)
-	} else if r.Position > 0 && len(states) == 0 && r.Devices != 0 && !r.Clock.IsZero() {
+	} else if r.Position > 0 && len(kept.states) == 0 && r.Devices != 0 && !r.Clock.IsZero() {
 		s.Logger.Warn("no states of devices where readings were processed: if device-state was emptied, devices and alerts begin anew",
 			"partition", id, "position", r.Position)
 	}
@@ -133,8 +155,11 @@ func (s *session) rebuild(ctx context.Context, id int32, log logExtent, commit c
 			"partition", id, "position", r.Position)
 	}
 	partition := process.New(s.Process, id, r.Checkpoint, r.lost)
-	for _, device := range slices.Sorted(maps.Keys(states)) {
-		partition.Restore(states[device])
+	for _, value := range kept.inForce {
+		partition.RestoreInForce(value)
+	}
+	for _, device := range slices.Sorted(maps.Keys(kept.states)) {
+		partition.Restore(kept.states[device])
 	}
 	return partition, nil
 }

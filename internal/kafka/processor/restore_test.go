@@ -58,7 +58,7 @@ func TestARestoreFailsWhenUnreadStatesAreDeleted(t *testing.T) {
 	starts.Add(kadm.Offset{Topic: l.Topics.States})
 	for _, when := range []string{"while it reads", "before it reads"} {
 		reader := stateReader{
-			session: s, starts: starts, marks: map[int32]int64{0: mark}, fits: func(int32, iot.Position) bool { deleted(); return true },
+			session: s, topic: l.Topics.States, starts: starts, marks: map[int32]int64{0: mark}, fits: func(int32, iot.Position) bool { deleted(); return true },
 		}
 		last, err := reader.read(t.Context())
 		if !errors.Is(err, kerr.OffsetOutOfRange) {
@@ -76,7 +76,7 @@ func TestNoWarningForAPartitionWhoseDevicesWereDeleted(t *testing.T) {
 			Topics: kafka.DefaultTopics(), Process: testProcess(t), Logger: slog.New(slog.NewTextHandler(&text, nil)),
 		})}
 		checkpoint := process.Checkpoint{Offset: 90, Position: 100, Clock: time.Now(), Watermark: time.Now(), Devices: devices}
-		if _, err := s.rebuild(t.Context(), 0, log, commit{checkpoint.Offset, checkpoint.Metadata()}, nil); err != nil {
+		if _, err := s.rebuild(t.Context(), 0, log, commit{checkpoint.Offset, checkpoint.Metadata()}, kept{}); err != nil {
 			t.Fatal(err)
 		}
 		if got := strings.Count(text.String(), "no states of devices"); got != want {

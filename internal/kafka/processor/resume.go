@@ -21,7 +21,8 @@ type known struct {
 	log string
 	// start is the first offset of the log, end the offset after the last record.
 	start, end int64
-	// reached is the highest position among the device states, lastSeen their newest append time. Both are zero without states.
+	// reached is the highest position among the device states and what is in force, lastSeen the newest append time of the states. Both
+	// are zero without any.
 	reached  iot.Position
 	lastSeen time.Time
 	// torn is Options.TornCommits.

@@ -93,7 +93,7 @@ func (c *cluster) restored(id int32) map[iot.DeviceID]int64 {
 	}
 	got := make(map[iot.DeviceID]int64)
 	for device, state := range states[id] {
-		got[device] = state.Offset
+		got[iot.DeviceID(device)] = state.Offset
 	}
 	return got
 }

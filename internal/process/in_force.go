@@ -1,0 +1,188 @@
+package process
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+
+	"iotmon/internal/iot"
+	"iotmon/internal/wire"
+)
+
+// InForce is a decoded record of topic partition-state: a rule, settings, or something of a device.
+type InForce struct {
+	// Position is where it was written.
+	iot.Position
+	key inForceKey
+	// value is a pointer to the type in package iot that key.of says.
+	value any
+}
+
+// inForceKey is a key of topic partition-state.
+type inForceKey struct {
+	of wire.InForce
+	// rule is the name of a rule, since the offset of settings, device that of anything else; the others are zero.
+	rule   string
+	since  int64
+	device iot.Identity
+}
+
+func compareKeys(a, b inForceKey) int {
+	return cmp.Or(
+		cmp.Compare(a.of, b.of), cmp.Compare(a.rule, b.rule), cmp.Compare(a.since, b.since),
+		cmp.Compare(a.device.Tenant, b.device.Tenant), cmp.Compare(a.device.ID, b.device.ID),
+	)
+}
+
+func (k *inForceKey) append(dst []byte) []byte {
+	switch k.of {
+	case wire.RuleInForce:
+		return wire.AppendRuleKey(dst, k.rule)
+	case wire.SettingsInForce:
+		return wire.AppendSettingsKey(dst, k.since)
+	default:
+		return wire.AppendInForceKey(dst, k.of, k.device)
+	}
+}
+
+// DecodeInForce decodes what a partition has passed to Output.InForce. It is an error if the value is of another key.
+func DecodeInForce(key, value []byte) (InForce, error) {
+	of, name, ok := wire.SplitInForceKey(key)
+	if !ok {
+		return InForce{}, fmt.Errorf("decode what is in force: unknown key %q", key)
+	}
+	f := InForce{key: inForceKey{of: of}}
+	var err error
+	switch of {
+	case wire.RuleInForce:
+		var rule iot.RuleInForce
+		rule, err = wire.DecodeRuleInForce(value)
+		f.Position, f.value, f.key.rule = rule.Position, &rule, rule.Rule.Name
+	case wire.SettingsInForce:
+		var settings iot.SettingsInForce
+		settings, err = wire.DecodeSettingsInForce(value)
+		f.Position, f.value, f.key.since = settings.Position, &settings, settings.Since
+	default:
+		if f.key.device, err = wire.DecodeDeviceKey(name); err == nil {
+			err = f.decodeOfDevice(value)
+		}
+	}
+	if err == nil && !bytes.Equal(f.key.append(nil), key) {
+		err = fmt.Errorf("the value is of the key %q", f.key.append(nil))
+	}
+	if err != nil {
+		return InForce{}, fmt.Errorf("decode what is in force under the key %q: %w", key, err)
+	}
+	return f, nil
+}
+
+func (f *InForce) decodeOfDevice(value []byte) error {
+	switch f.key.of {
+	case wire.EntryInForce:
+		entry, err := wire.DecodeEntryInForce(value)
+		f.Position, f.value = entry.Position, &entry
+		return err
+	case wire.ShelvedInForce:
+		shelved, err := wire.DecodeShelvedInForce(value)
+		f.Position, f.value = shelved.Position, &shelved
+		return err
+	default:
+		comments, err := wire.DecodeCommentsInForce(value)
+		f.Position, f.value = comments.Position, &comments
+		return err
+	}
+}
+
+// inForce is what is in force in a partition. Each map holds no nil.
+type inForce struct {
+	rules    map[string]*iot.RuleInForce
+	settings map[int64]*iot.SettingsInForce
+	entries  map[iot.Identity]*iot.EntryInForce
+	shelved  map[iot.Identity]*iot.ShelvedInForce
+	comments map[iot.Identity]*iot.CommentsInForce
+	// changed has the keys of everything that was changed, or deleted, since it was published.
+	changed map[inForceKey]bool
+}
+
+func newInForce() inForce {
+	return inForce{
+		rules:    make(map[string]*iot.RuleInForce),
+		settings: make(map[int64]*iot.SettingsInForce),
+		entries:  make(map[iot.Identity]*iot.EntryInForce),
+		shelved:  make(map[iot.Identity]*iot.ShelvedInForce),
+		comments: make(map[iot.Identity]*iot.CommentsInForce),
+		changed:  make(map[inForceKey]bool),
+	}
+}
+
+// RestoreInForce adds what was in force at the checkpoint. Call it before Restore.
+func (p *Partition) RestoreInForce(f InForce) {
+	switch value := f.value.(type) {
+	case *iot.RuleInForce:
+		p.inForce.rules[f.key.rule] = value
+	case *iot.SettingsInForce:
+		p.inForce.settings[f.key.since] = value
+	case *iot.EntryInForce:
+		p.inForce.entries[f.key.device] = value
+	case *iot.ShelvedInForce:
+		p.inForce.shelved[f.key.device] = value
+	case *iot.CommentsInForce:
+		p.inForce.comments[f.key.device] = value
+	}
+}
+
+// change marks something as changed since it was published.
+func (f *inForce) change(of wire.InForce, device iot.Identity) {
+	f.changed[inForceKey{of: of, device: device}] = true
+}
+
+// changeRule marks a rule as changed since it was published.
+func (f *inForce) changeRule(name string) {
+	f.changed[inForceKey{of: wire.RuleInForce, rule: name}] = true
+}
+
+// publishInForce publishes everything that has changed since the last call.
+func (p *Partition) publishInForce(out Output) {
+	if len(p.inForce.changed) == 0 {
+		return
+	}
+	at := p.position()
+	for _, key := range slices.SortedFunc(maps.Keys(p.inForce.changed), compareKeys) {
+		out.InForce(key.append(nil), p.inForce.append(nil, &key, at), at)
+	}
+	clear(p.inForce.changed)
+}
+
+// append appends what is in force under a key, nothing if that was deleted. It sets its position.
+func (f *inForce) append(dst []byte, key *inForceKey, at iot.Position) []byte {
+	switch key.of {
+	case wire.RuleInForce:
+		if rule := f.rules[key.rule]; rule != nil {
+			rule.Position = at
+			return wire.AppendRuleInForce(dst, rule)
+		}
+	case wire.SettingsInForce:
+		if settings := f.settings[key.since]; settings != nil {
+			settings.Position = at
+			return wire.AppendSettingsInForce(dst, settings)
+		}
+	case wire.EntryInForce:
+		if entry := f.entries[key.device]; entry != nil {
+			entry.Position = at
+			return wire.AppendEntryInForce(dst, entry)
+		}
+	case wire.ShelvedInForce:
+		if shelved := f.shelved[key.device]; shelved != nil {
+			shelved.Position = at
+			return wire.AppendShelvedInForce(dst, shelved)
+		}
+	case wire.CommentsInForce:
+		if comments := f.comments[key.device]; comments != nil {
+			comments.Position = at
+			return wire.AppendCommentsInForce(dst, comments)
+		}
+	}
+	return dst
+}
