@@ -100,11 +100,27 @@ func TestDeviceChartByKeyboard(t *testing.T) {
 		reading{ID: "kiln", Value: 22, Time: now})
 	tab := plant.open(options{hash: "#device=kiln", language: "zh"})
 	tab.until(fmt.Sprintf(`(%s).then((s) => s.readings?.length === 2 && s.bad?.length === 1)`, chart("#device-chart")))
+	// The legend names what there is, and hides it.
+	legend := `[...document.querySelectorAll("#device-legend button")].map((one) => one.innerText.trim()).join()`
+	if got := eval[string](tab, legend); got != "数值,质量不可用" {
+		t.Errorf("the legend has the buttons %q, want one for the values and one for those of bad quality", got)
+	}
+	tab.tabTo("#device-legend [data-series=bad]", 10)
+	hidden := func(want bool) string {
+		return fmt.Sprintf(`%s((chart) => (chart.getOption().legend[0].selected["质量不可用"] === false) === %[2]v && (document.activeElement.ariaPressed === "false") === %[2]v)`,
+			chartOf("#device-chart"), want)
+	}
+	for _, want := range []bool{true, false} {
+		tab.press(" ")
+		tab.until(hidden(want))
+	}
 	tab.tabTo("#device-chart", 10)
 	tab.announces("#device-speaker", kb.End, "：数值 22.0\u00a0°C")
 	tab.announces("#device-speaker", kb.ArrowLeft, "：数值 21.0\u00a0°C，数据质量 不可用")
 	tab.until(tooltip("#device-chart") + `.includes("不可用")`)
 	tab.announces("#device-speaker", kb.Home, "：数值 20.0\u00a0°C")
+	plant.post(reading{ID: "kiln", Value: 27.5}) // Near the threshold of a warning.
+	tab.until(legend + ` === "数值,质量不可用,告警阈值"`)
 	tab.press(kb.Escape)
 	tab.until(tooltip("#device-chart") + ` === "" && document.querySelector("#drawer").open`)
 	tab.press(kb.Escape)

@@ -25,31 +25,43 @@ export class ChartLegend {
   }
 
   /**
-   * Shows these series, which are always the same ones in another language.
+   * Shows these series in this order. The button of a series that is gone stays while it has the focus.
    *
    * @param {LegendItem[]} items
    */
   show(items) {
-    for (const { id, name, hidden } of items) {
-      const button = this.#button(id);
+    /** @type {Element | null} */
+    let next = null;
+    const shown = new Set();
+    for (const { id, name, hidden } of [...items].reverse()) {
+      /** @type {HTMLButtonElement} */
+      const button = this.#button(id) ?? this.#insert(id, next);
       button.setAttribute('aria-pressed', String(!hidden));
       if (button.lastChild?.nodeValue !== name) button.lastChild?.replaceWith(name);
+      shown.add(button);
+      next = button;
     }
+    for (const button of [...this.#container.children]) if (!shown.has(button) && button !== document.activeElement) button.remove();
+  }
+
+  /** @param {string} id */
+  #button(id) {
+    for (const button of this.#container.querySelectorAll('button')) if (button.dataset['series'] === id) return button;
+    return null;
   }
 
   /**
    * @param {string} id
-   * @returns {HTMLButtonElement}
+   * @param {Element | null} next What follows; null for nothing.
    */
-  #button(id) {
-    for (const button of this.#container.querySelectorAll('button')) if (button.dataset['series'] === id) return button;
+  #insert(id, next) {
     const button = document.createElement('button');
     button.type = 'button';
     button.dataset['series'] = id;
     const mark = document.createElement('span');
     mark.className = 'legend-mark';
     button.append(mark, '\u00a0');
-    this.#container.append(button);
+    this.#container.insertBefore(button, next);
     return button;
   }
 }

@@ -3,12 +3,14 @@ import { terms } from '../../locale/terms.js';
 import { drawable } from '../../model/drawable.js';
 import { nearThresholds } from '../../model/thresholds.js';
 import { ChartKeyboard } from '../chart-keyboard.js';
+import { ChartLegend } from '../chart-legend.js';
 import { stateBounds, timeAxis, timeChart, valueAxis, zoom } from '../chart-style.js';
 import { ChartSurface } from '../chart-surface.js';
 import { currentPalette } from '../palette.js';
 import { thresholdLines } from '../threshold-lines.js';
 import { tooltip, tooltipStyle } from '../tooltip.js';
 import { deviceColumns, deviceRows } from './device-values.js';
+import { texts } from './texts.js';
 
 /**
  * @typedef {import('../../model/samples.js').Point} Point
@@ -29,21 +31,25 @@ import { deviceColumns, deviceRows } from './device-values.js';
 export class DeviceChart {
   #surface;
   #keyboard;
+  #legend;
   #session;
   #palette;
   /** @type {DeviceView} */
   #view = { points: [], bad: [], spec: undefined, thresholds: [], from: 0, to: 0 };
 
   /**
-   * @param {HTMLElement} container
-   * @param {HTMLElement} speaker A live region, for what the keyboard comes to.
+   * @param {object} parts
+   * @param {HTMLElement} parts.container
+   * @param {HTMLElement} parts.legend
+   * @param {HTMLElement} parts.speaker A live region, for what the keyboard comes to.
    * @param {Session} session
    * @param {AbortSignal} signal
    */
-  constructor(container, speaker, session, signal) {
+  constructor({ container, legend, speaker }, session, signal) {
     this.#session = session;
     this.#palette = currentPalette();
-    this.#surface = new ChartSurface(container, { onReady: () => this.#draw() }, signal);
+    this.#surface = new ChartSurface(container, { onReady: () => this.#draw(), onHidden: () => this.#showLegend() }, signal);
+    this.#legend = new ChartLegend(legend, (id) => this.#surface.toggle(id), signal);
     this.#keyboard = new ChartKeyboard(container, session, { surface: this.#surface, rows: () => this.rows, speaker }, signal);
   }
 
@@ -77,6 +83,7 @@ export class DeviceChart {
   update(view) {
     this.#view = view;
     this.#surface.update({ xAxis: { min: view.from, max: view.to }, series: [this.#data(), this.#badData(), this.#thresholds()] });
+    this.#showLegend();
     this.#keyboard.update();
   }
 
@@ -88,6 +95,8 @@ export class DeviceChart {
     this.#surface.draw({
       ...timeChart(palette),
       grid: { left: 4, right: 26, top: spec?.unit ? 10 + 16 * palette.scale : 14, bottom: 26, outerBoundsMode: 'same', outerBoundsContain: 'axisLabel' },
+      // Only to hide series: the one that is seen is made of buttons, for the keyboard.
+      legend: { show: false },
       tooltip: { trigger: 'axis', ...tooltipStyle(palette), formatter: (/** @type {any} */ items) => this.#tooltip(items) },
       xAxis: { ...timeAxis(palette, locale, to - from), min: from, max: to },
       yAxis: { ...valueAxis(palette, spec?.unit ?? '', (value) => locale.tick(value, spec)), ...(spec?.states && { ...stateBounds(spec.states), interval: 1 }) },
@@ -112,7 +121,29 @@ export class DeviceChart {
         this.#thresholds(),
       ],
     }, same);
+    this.#showLegend();
     this.#keyboard.update();
+  }
+
+  /** Names the series that there is something of, hidden ones too. */
+  #showLegend() {
+    const names = this.#names;
+    const { hidden } = this.#surface;
+    const items = [{ id: 'readings', name: names.readings }];
+    if (this.#view.bad.length > 0) items.push({ id: 'bad', name: names.bad });
+    if (this.#near.length > 0) items.push({ id: 'thresholds', name: names.thresholds });
+    this.#legend.show(items.map((item) => ({ ...item, hidden: hidden.has(item.id) })));
+  }
+
+  /** The names of the series, by their ids. */
+  get #names() {
+    const { locale } = this.#session;
+    return { readings: locale.t(terms.value), bad: locale.t(texts.badReadings), thresholds: locale.t(texts.thresholds) };
+  }
+
+  /** The thresholds that the readings come near to. */
+  get #near() {
+    return nearThresholds(this.#view.thresholds, this.#view.points.map(([, value]) => value));
   }
 
   /** What changes with each message. */
@@ -122,17 +153,17 @@ export class DeviceChart {
     // No line would show a reading that stands alone.
     const alone = (/** @type {number} */ i) => missing(points[i - 1]) && missing(points[i + 1]);
     const dot = { symbol: 'circle', symbolSize: 5 };
-    return { id: 'readings', data: points.map((point, i) => (alone(i) ? { value: drawn(point), ...dot } : drawn(point))) };
+    return { id: 'readings', name: this.#names.readings, data: points.map((point, i) => (alone(i) ? { value: drawn(point), ...dot } : drawn(point))) };
   }
 
   #badData() {
-    return { id: 'bad', data: this.#view.bad.map(drawn) };
+    return { id: 'bad', name: this.#names.bad, data: this.#view.bad.map(drawn) };
   }
 
   #thresholds() {
-    const { points, spec, thresholds, from } = this.#view;
-    const near = nearThresholds(thresholds, points.map(([, value]) => value));
-    return thresholdLines(near, { spec, palette: this.#palette, locale: this.#session.locale, at: from });
+    const { spec, from } = this.#view;
+    const lines = thresholdLines(this.#near, { spec, palette: this.#palette, locale: this.#session.locale, at: from });
+    return { ...lines, name: this.#names.thresholds };
   }
 
   /** @param {{seriesId: string, dataIndex: number}[]} items */

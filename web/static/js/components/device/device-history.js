@@ -28,6 +28,7 @@ const wantedPoints = 500;
 export class DeviceHistory {
   #session;
   #container;
+  #legend;
   #speaker;
   #table;
   #state;
@@ -55,6 +56,7 @@ export class DeviceHistory {
     this.#session = session;
     this.#signal = signal;
     this.#container = find(section, '#device-chart', HTMLElement);
+    this.#legend = find(section, '#device-legend', HTMLElement);
     this.#speaker = find(section, '#device-speaker', HTMLElement);
     this.#table = new ChartTable(section, session, { name: 'history-as', values: () => this.#values }, signal);
     this.#range = new Segmented(find(section, '#drawer-range', HTMLElement), (history) => address.replace({ history }), signal);
@@ -85,7 +87,7 @@ export class DeviceHistory {
     this.#device = device;
     this.#alerts = alerts;
     this.#charting = new AbortController();
-    this.#chart = new DeviceChart(this.#container, this.#speaker, this.#session, this.#charting.signal);
+    this.#chart = new DeviceChart({ container: this.#container, legend: this.#legend, speaker: this.#speaker }, this.#session, this.#charting.signal);
     this.#load();
   }
 

@@ -8,6 +8,7 @@ export const texts = {
   openAlerts: { en: 'Open alerts', zh: '未恢复告警' },
   noOpenAlerts: { en: 'No open alerts.', zh: '没有未恢复的告警。' },
   noReadings: { en: 'No readings in this range.', zh: '该时间范围内没有读数。' },
+  badReadings: { en: 'Quality bad', zh: '质量不可用' },
   deviceChartLabel: { en: '{device} · {range}', zh: '{device} · {range}' },
 
   deviceUnknown: { en: 'There is no device “{id}”.', zh: '没有设备“{id}”。' },
