@@ -118,7 +118,9 @@ func TestFiltersNarrowTheStream(t *testing.T) {
 	tab.do(chromedp.SendKeys(chromedp.CSS(`select[name="type"]`), "Switch"))
 	tab.do(chromedp.SendKeys(chromedp.CSS(`input[name="query"]`), "_01"))
 	tab.until(`document.querySelector("select[name=type]").value === "switch_sensor"`)
-	time.Sleep(time.Second)
+	newest := `(document.querySelector("#stream tbody tr:not(.spacer)")?.innerText ?? "")`
+	tab.until(fmt.Sprintf(`%s.includes("Switch") && %[1]s.includes("_01")`, newest))
+	tab.until(fmt.Sprintf(`%s !== %q`, newest, eval[string](tab, newest))) // Another reading has come.
 	rows := tab.rows()
 	if len(rows) == 0 {
 		t.Fatal("no rows under the filter, want some")
@@ -154,7 +156,9 @@ func TestDonutFiltersTheStream(t *testing.T) {
 	plant.post(reading{ID: "off", Value: 21})
 	tab.until(`document.querySelectorAll("#stream tbody tr:not(.spacer)").length === 0`)
 	// The ring grows into its new shape: until it has, the place under the mouse still belongs to the old one.
-	tab.until(`new Promise((later) => setTimeout(() => later(true), 1500))`)
+	tab.until(fmt.Sprintf(`(%s).then((s) => s.status?.length === 1)`, chart("#status-chart")))
+	tab.frame()
+	tab.until(chartOf("#status-chart") + `((chart) => chart.getZr().animation.isFinished())`)
 	tab.do(chromedp.MouseEvent(chromedp.MouseMoved, x+2, y+2), chromedp.MouseClickXY(x, y))
 	tab.until(`document.querySelector(".status-key[aria-pressed=true]")?.dataset.status === "online"`)
 }

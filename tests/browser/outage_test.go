@@ -107,7 +107,8 @@ func TestParkedMouseHoldsTheListForAWhile(t *testing.T) {
 	tab.until(`!document.querySelector("#stream-held").hidden && /: [1-9]\d* new$/.test(document.querySelector("#stream-held").innerText)`)
 	first := `document.querySelector("#stream tbody tr:not(.spacer)").innerText`
 	held := eval[string](tab, first)
-	time.Sleep(3 * time.Second)
+	missed := `Number(document.querySelector("#stream-held").innerText.match(/(\d+) new/)?.[1])`
+	tab.until(fmt.Sprintf(`%s > %d`, missed, eval[int](tab, missed)))
 	if got := eval[string](tab, first); got != held {
 		t.Errorf("under the mouse: got %q, want %q still", got, held)
 	}

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
@@ -49,7 +50,47 @@ type options struct {
 	expected []string
 }
 
-// open shows the plant's dashboard in a browser of its own.
+// browser is the Chromium that all tests share: each tab has cookies, storage and a process of its own in it.
+var browser = sync.OnceValues(func() (*chromium, error) { return startChromium() })
+
+// chromium is a running browser.
+type chromium struct {
+	ctx  context.Context
+	stop func()
+}
+
+func startChromium(flags ...chromedp.ExecAllocatorOption) (*chromium, error) {
+	flags = append(append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.DisableGPU, chromedp.Flag("disable-quic", true)), flags...)
+	allocator, release := chromedp.NewExecAllocator(context.Background(), flags...)
+	ctx, end := chromedp.NewContext(allocator)
+	c := &chromium{ctx: ctx, stop: func() { end(); release() }}
+	if err := chromedp.Do(ctx); err != nil {
+		c.stop()
+		return nil, err
+	}
+	return c, nil
+}
+
+// chromium returns the browser for these options.
+func (p *plant) chromium(o options) *chromium {
+	p.t.Helper()
+	start := browser
+	if o.fontSize > 0 { // What the reader sets holds for all tabs.
+		start = func() (*chromium, error) {
+			return startChromium(chromedp.Flag("blink-settings", fmt.Sprintf("defaultFontSize=%d", o.fontSize)))
+		}
+	}
+	c, err := start()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if o.fontSize > 0 {
+		p.t.Cleanup(c.stop)
+	}
+	return c
+}
+
+// open shows the plant's dashboard in a tab of its own.
 func (p *plant) open(o options) *tab {
 	p.t.Helper()
 	if o.width == 0 {
@@ -61,22 +102,20 @@ func (p *plant) open(o options) *tab {
 	if o.addr == "" {
 		o.addr, o.path = p.addr, "/"
 	}
-	flags := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.NoSandbox, chromedp.DisableGPU, chromedp.Flag("disable-quic", true))
-	if o.fontSize > 0 {
-		flags = append(flags, chromedp.Flag("blink-settings", fmt.Sprintf("defaultFontSize=%d", o.fontSize)))
-	}
-	allocator, closeAllocator := chromedp.NewExecAllocator(context.Background(), flags...)
-	ctx, closeBrowser := chromedp.NewContext(allocator)
+	ctx, _ := chromedp.NewContext(p.chromium(o).ctx, chromedp.WithNewBrowserContext())
 	tab := &tab{t: p.t, ctx: ctx, expected: o.expected}
 	tab.do()
 	var listening sync.WaitGroup
 	p.t.Cleanup(func() {
-		closeBrowser()
-		closeAllocator()
+		if err := chromedp.Cancel(ctx); err != nil {
+			p.t.Errorf("close the tab: %v", err)
+		}
 		listening.Wait()
 		tab.report()
 	})
 	tab.listen(&listening, o.addr)
+	// Each tab has the focus, as if it were the only one.
+	call(tab, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
 	// Chosen once: what the test itself chooses later must survive a reload.
 	language := fmt.Sprintf(`localStorage.getItem("iotmon.language") || localStorage.setItem("iotmon.language", %q)`, o.language)
 	script := page.AddScriptToEvaluateOnNewDocumentParams{Source: language}

@@ -35,6 +35,9 @@ var binary = sync.OnceValues(func() (string, error) {
 func TestMain(m *testing.M) {
 	code := m.Run()
 	if !testing.Short() {
+		if c, err := browser(); err == nil {
+			c.stop()
+		}
 		if path, err := binary(); err == nil {
 			os.RemoveAll(filepath.Dir(path))
 		}
