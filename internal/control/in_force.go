@@ -137,6 +137,15 @@ func (f *InForce) Device(device iot.Identity) (iot.DeviceEntry, bool) {
 	return known.entry, ok && !known.entry.Forget
 }
 
+// recall replaces a device's object by what is in force if that has a higher version: the database is an older one that was restored.
+func (f *InForce) recall(o *Object) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if known := f.devices[o.Identity()].entry; known.Version > o.Version {
+		*o = DeviceObject(o.Identity(), &known)
+	}
+}
+
 // Devices calls visit for each device with an entry, in no order, until visit returns false. visit must not block or call InForce.
 func (f *InForce) Devices(visit func(iot.Identity, *iot.DeviceEntry) bool) {
 	f.mu.RLock()

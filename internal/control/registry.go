@@ -84,12 +84,13 @@ type Registry struct{ RegistryOptions }
 func NewRegistry(options RegistryOptions) *Registry { return &Registry{options} }
 
 // Entry returns the entry of a device that was decided last: the zero entry if there never was one, one with Forget if the device
-// is to be forgotten. The error is ErrUnavailable.
+// is to be forgotten. If the database has lost it, it is what is in force. The error is ErrUnavailable.
 func (r *Registry) Entry(ctx context.Context, device iot.Identity) (iot.DeviceEntry, error) {
 	found, err := r.Store.Objects(ctx, []Ref{DeviceRef(device)})
 	if err != nil {
 		return iot.DeviceEntry{}, unavailable(err)
 	}
+	r.InForce.recall(&found[0])
 	entry, err := found[0].DeviceEntry()
 	if err != nil {
 		return iot.DeviceEntry{}, unavailable(err)
@@ -184,10 +185,10 @@ func (r *Registry) plan(current []Object, edits []Edit, by By) ([]Outcome, []Cha
 }
 
 func (r *Registry) outcome(current *Object, edit *Edit, out *Outcome) error {
-	inForce, known := r.InForce.Version(current.Ref)
-	if !known {
+	if !r.InForce.Current() {
 		return unavailable(errors.New("the entries in force are still being read"))
 	}
+	r.InForce.recall(current)
 	if !edit.If.holds(current) {
 		return &ConditionError{edit.Device, current.Version}
 	}
@@ -203,12 +204,11 @@ func (r *Registry) outcome(current *Object, edit *Edit, out *Outcome) error {
 	if err != nil {
 		return err
 	}
-	// A database that was restored is older than what is in force. Versions go on above both.
-	after.Version = max(before.Version, inForce) + 1
+	after.Version = before.Version + 1
 	if err := after.Normalize(); err != nil {
 		return err
 	}
-	if inForce <= before.Version && !after.Forget && same(&before, &after) { // Forgetting again forgets what has been sent since.
+	if !after.Forget && same(&before, &after) { // Forgetting again forgets what has been sent since.
 		after.Version = before.Version
 	}
 	*out = Outcome{Device: edit.Device, Before: before, After: after}

@@ -415,12 +415,19 @@ func controlOneWins(t *testing.T, store control.Store) {
 // After an older database was restored, versions start above the highest in force.
 func controlAbove(t *testing.T, store control.Store) {
 	mustDecide(t, store, decided("a", 3, "of the backup"))
-	out, err := registry(store, 7).Change(t.Context(), rename("new", 3), control.By{})
-	if err != nil || out[0].After.Version != 8 || out[0].Before.Name != "of the backup" {
+	changed := new(control.ConditionError)
+	if _, err := registry(store, 7).Change(t.Context(), rename("new", 3), control.By{}); !errors.As(err, &changed) || changed.Version != 7 {
+		t.Errorf("a change of the version in the backup: got %v, want a *ConditionError with version 7", err)
+	}
+	if entry, err := registry(store, 7).Entry(t.Context(), iot.Identity{ID: "a"}); err != nil || entry.Version != 7 || entry.Name != "" {
+		t.Errorf("got %+v, %v, want what is in force", entry, err)
+	}
+	out, err := registry(store, 7).Change(t.Context(), rename("new", 7), control.By{})
+	if err != nil || out[0].After.Version != 8 || out[0].Before.Version != 7 || out[0].Before.Name != "" {
 		t.Errorf("got %+v, %v, want version 8", out, err)
 	}
 	if out, err = registry(store, 9).Change(t.Context(), rename("new"), control.By{}); err != nil || out[0].After.Version != 10 {
-		t.Errorf("the same name, but another may be in force: got %+v, %v, want version 10", out, err)
+		t.Errorf("another is in force: got %+v, %v, want version 10", out, err)
 	}
 	if out, err = registry(store, 10).Change(t.Context(), rename("new"), control.By{}); err != nil || out[0].Changed() {
 		t.Errorf("the same name: got %+v, %v, want no change", out, err)
