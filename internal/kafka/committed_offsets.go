@@ -36,3 +36,20 @@ func CommittedOffsets(ctx context.Context, dial Dial, topics Topics, group strin
 	})
 	return offsets, nil
 }
+
+// ProcessedOffsets returns, for each partition of the readings' topic, the first record whose results the processors' group has not
+// committed. A partition without a checkpoint is missing from the map.
+func ProcessedOffsets(ctx context.Context, admin *kadm.Client, topics Topics, group string) (map[int32]int64, error) {
+	checkpoints, err := reached(ctx, admin, group, topics.Readings)
+	if errors.Is(err, kerr.GroupIDNotFound) {
+		return nil, nil // The group has never committed.
+	}
+	if err != nil {
+		return nil, err
+	}
+	offsets := make(map[int32]int64, len(checkpoints))
+	for id, position := range checkpoints {
+		offsets[id] = position.Offset
+	}
+	return offsets, nil
+}

@@ -92,7 +92,7 @@ func NewProducer(options ProducerOptions) (*Producer, error) {
 		kgo.ProducerBatchMaxBytes(int32(min(max(size*fullReadingBytes, minBatchBytes), maxBatchBytes))),
 		kgo.MaxBufferedRecords(buffered),
 		kgo.RecordDeliveryTimeout(cmp.Or(options.DeliveryTimeout, timeout)),
-	), options.Dial.idempotence()...)...)
+	), options.Dial.Idempotence()...)...)
 	if err != nil {
 		return nil, fmt.Errorf("make producer: %w", err)
 	}
@@ -113,13 +113,13 @@ func NewProducer(options ProducerOptions) (*Producer, error) {
 // maxInFlight is how many produce requests without sequence numbers may be in flight: as many as the client allows with them.
 const maxInFlight = 5
 
-// idempotence returns the options that turn the sequence numbers of batches (idempotent writes) off for the embedded broker.
+// Idempotence returns the options that turn the sequence numbers of batches (idempotent writes) off for the embedded broker.
 //
 // With them, a full disk would lose readings: the broker records a number as used before it writes the batch, and fails to write
 // it; the client uses the number again for the next batch; the broker treats that batch as a duplicate and acknowledges it without
 // writing it. Without sequence numbers a batch can be appended twice only after a crash, since there is no network between client
 // and broker. Its readings are then recognized as duplicates.
-func (d Dial) idempotence() []kgo.Opt {
+func (d Dial) Idempotence() []kgo.Opt {
 	if d.Dialer == nil {
 		return nil
 	}

@@ -1,0 +1,164 @@
+// Package decisions appends what people have decided to the readings' log, and reads what of it is in force.
+package decisions
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"iotmon/internal/control"
+	"iotmon/internal/iot"
+	"iotmon/internal/kafka"
+	"iotmon/internal/wire"
+)
+
+// timeout bounds one append, and one question to the cluster.
+const timeout = 10 * time.Second
+
+// Log is the control.Log. It may be used concurrently.
+type Log struct {
+	dial   kafka.Dial
+	topics kafka.Topics
+	group  string
+	client *kgo.Client
+
+	mu          sync.Mutex
+	partitioner kgo.TopicPartitioner
+}
+
+var _ control.Log = (*Log)(nil)
+
+// NewLog returns a log, which connects when it is first used. Group is the processors' group. It returns an error only if the options
+// are invalid.
+func NewLog(dial kafka.Dial, topics kafka.Topics, group string) (*Log, error) {
+	client, err := kgo.NewClient(dial.Options(append(dial.Idempotence(),
+		kgo.RecordPartitioner(kgo.StickyKeyPartitioner(nil)),
+		kgo.ProducerLinger(0),
+		kgo.RecordDeliveryTimeout(timeout),
+	)...)...)
+	if err != nil {
+		return nil, fmt.Errorf("make producer of decisions: %w", err)
+	}
+	return &Log{
+		dial: dial, topics: topics, group: group, client: client,
+		partitioner: kgo.StickyKeyPartitioner(nil).ForTopic(topics.Readings),
+	}, nil
+}
+
+// Close closes the connections.
+func (l *Log) Close() { l.client.Close() }
+
+// PartitionOf implements control.Log.
+func (l *Log) PartitionOf(device iot.Identity, partitions int) int32 {
+	l.mu.Lock() // The library does not say that a partitioner may be used concurrently.
+	defer l.mu.Unlock()
+	return int32(l.partitioner.Partition(&kgo.Record{Key: wire.AppendDeviceKey(nil, device)}, partitions))
+}
+
+// Append implements control.Log.
+func (l *Log) Append(ctx context.Context, objects []control.Object) (map[int32]int64, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	var devices []*kgo.Record
+	var rules []control.Object
+	for i := range objects {
+		if objects[i].Kind == control.Rule {
+			rules = append(rules, objects[i])
+			continue
+		}
+		devices = append(devices, &kgo.Record{
+			Topic: l.topics.Readings, Key: wire.AppendDeviceKey(nil, objects[i].Identity()), Value: objects[i].Body,
+			Headers: kafka.KindHeaders(iot.KindDevice, 1), Timestamp: time.Now(),
+		})
+	}
+	ends := make(map[int32]int64)
+	if err := add(ends, l.client.ProduceSync(ctx, devices...)); err != nil {
+		return nil, fmt.Errorf("append registry entries to %s: %w", l.topics.Readings, err)
+	}
+	if len(rules) == 0 {
+		return ends, nil
+	}
+	if err := l.appendRules(ctx, rules, ends); err != nil {
+		return nil, fmt.Errorf("append rules to %s: %w", l.topics.Readings, err)
+	}
+	return ends, nil
+}
+
+// add raises the ends of partitions to those behind the produced records.
+func add(ends map[int32]int64, results kgo.ProduceResults) error {
+	for _, result := range results {
+		if result.Err != nil {
+			return result.Err
+		}
+		ends[result.Record.Partition] = max(ends[result.Record.Partition], result.Record.Offset+1)
+	}
+	return nil
+}
+
+// appendRules appends rules to every partition, in one transaction.
+func (l *Log) appendRules(ctx context.Context, rules []control.Object, ends map[int32]int64) error {
+	client, err := kgo.NewClient(l.dial.Options(
+		kgo.TransactionalID(kafka.NewSettingsTransactionID()),
+		kgo.TransactionTimeout(kafka.TransactionTimeout),
+		kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		kgo.ProducerLinger(0),
+	)...)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	topics, err := kadm.NewClient(client).ListTopics(ctx, l.topics.Readings)
+	if err = errors.Join(err, topics.Error()); err != nil {
+		return fmt.Errorf("list partitions: %w", err)
+	}
+	if err := client.BeginTransaction(); err != nil {
+		return fmt.Errorf("begin transaction: %w", err)
+	}
+	var records []*kgo.Record
+	for id := range topics[l.topics.Readings].Partitions {
+		for i := range rules {
+			records = append(records, &kgo.Record{
+				Topic: l.topics.Readings, Partition: id, Value: rules[i].Body, Headers: kafka.KindHeaders(iot.KindRule, 1), Timestamp: time.Now(),
+			})
+		}
+	}
+	end := kgo.TryCommit
+	if err = add(ends, client.ProduceSync(ctx, records...)); err != nil {
+		end = kgo.TryAbort
+	}
+	if failed := client.EndTransaction(ctx, end); err == nil && failed != nil {
+		err = fmt.Errorf("end transaction: %w", failed)
+	}
+	return err
+}
+
+// Progress implements control.Log.
+func (l *Log) Progress(ctx context.Context) ([]control.Progress, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	admin := kadm.NewClient(l.client)
+	starts, err := admin.ListStartOffsets(ctx, l.topics.Readings)
+	if err = errors.Join(err, starts.Error()); err != nil {
+		return nil, fmt.Errorf("list start offsets of %s: %w", l.topics.Readings, err)
+	}
+	ends, err := admin.ListEndOffsets(ctx, l.topics.Readings)
+	if err = errors.Join(err, ends.Error()); err != nil {
+		return nil, fmt.Errorf("list end offsets of %s: %w", l.topics.Readings, err)
+	}
+	processed, err := kafka.ProcessedOffsets(ctx, admin, l.topics, l.group)
+	if err != nil {
+		return nil, err
+	}
+	progress := make([]control.Progress, len(ends[l.topics.Readings]))
+	for id := range progress {
+		start, _ := starts.Lookup(l.topics.Readings, int32(id))
+		end, _ := ends.Lookup(l.topics.Readings, int32(id))
+		progress[id] = control.Progress{Processed: max(processed[int32(id)], start.Offset), End: end.Offset}
+	}
+	return progress, nil
+}

@@ -1,0 +1,196 @@
+package decisions
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"iotmon/internal/control"
+	"iotmon/internal/kafka"
+	"iotmon/internal/retry"
+	"iotmon/internal/wire"
+)
+
+const (
+	// quiet is how long a follower waits without a record, from a broker that answers, before it counts as caught up: the last
+	// records before the end may have been compacted away.
+	quiet = 3 * time.Second
+	// firstPause and longestPause are the limits of the pause before a follower starts again after an error.
+	firstPause, longestPause = 100 * time.Millisecond, 5 * time.Second
+	maxBytes                 = 4 << 20
+)
+
+// Follower reads what is in force, read committed: first everything, then every change.
+type Follower struct {
+	FollowerOptions
+	// skipped counts the undecodable records since skipLogged, when the last log line about them was written.
+	skipped    int
+	skipLogged time.Time
+}
+
+// FollowerOptions configure a Follower. All fields are required.
+type FollowerOptions struct {
+	Dial    kafka.Dial
+	Topics  kafka.Topics
+	InForce *control.InForce
+	Logger  *slog.Logger
+}
+
+// NewFollower returns a follower; Run does the work.
+func NewFollower(options FollowerOptions) *Follower { return &Follower{FollowerOptions: options} }
+
+// Run reads until ctx ends. After an error, such as a topic that was created anew, it logs the reason, pauses, and reads everything
+// again.
+func (f *Follower) Run(ctx context.Context) error {
+	pauses := retry.NewBackoff(firstPause, longestPause)
+	for ctx.Err() == nil {
+		err := f.follow(ctx, pauses.Reset)
+		if ctx.Err() != nil {
+			break
+		}
+		f.Logger.Warn("what is in force is read again from the start", "reason", err)
+		_ = pauses.Wait(ctx) // The loop checks ctx.
+	}
+	return nil
+}
+
+// follow reads until ctx ends, or an error that the client does not recover from. It calls caughtUp once everything has been read.
+func (f *Follower) follow(ctx context.Context, caughtUp func()) error {
+	client, err := kgo.NewClient(f.Dial.Options(
+		kgo.FetchMaxBytes(maxBytes),
+		kgo.FetchMaxPartitionBytes(maxBytes/4),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.ConsumeResetOffset(kgo.NoResetOffset()), // An offset that is gone means that the topic was created anew.
+		kgo.KeepControlRecords(),                    // The last record of a partition may be a marker.
+		kafka.PooledFetches(),
+	)...)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	admin := kadm.NewClient(client)
+	unread, err := f.start(ctx, client, admin)
+	if err != nil {
+		return err
+	}
+	for behind := true; ; {
+		if behind && len(unread) == 0 {
+			behind = false
+			f.InForce.CaughtUp()
+			caughtUp()
+		}
+		fetches, err := poll(ctx, client, behind)
+		if err != nil {
+			return err
+		}
+		if fetches.NumRecords() == 0 && behind {
+			if _, err := admin.ListEndOffsets(ctx, f.Topics.InForce); err == nil { // The broker answers; see quiet.
+				clear(unread)
+			}
+		}
+		fetches.EachRecord(func(r *kgo.Record) {
+			if r.Offset+1 >= unread[r.Partition] {
+				delete(unread, r.Partition)
+			}
+			if err := f.apply(r); err != nil {
+				f.skip(r, err)
+			}
+		})
+		kafka.Recycle(fetches)
+	}
+}
+
+// start begins to read from the start of the topic. It returns the end of each partition that has records to read up to there.
+func (f *Follower) start(ctx context.Context, client *kgo.Client, admin *kadm.Client) (map[int32]int64, error) {
+	starts, err := admin.ListStartOffsets(ctx, f.Topics.InForce)
+	if err = errors.Join(err, starts.Error()); err != nil {
+		return nil, fmt.Errorf("list start offsets of %s: %w", f.Topics.InForce, err)
+	}
+	ends, err := admin.ListCommittedOffsets(ctx, f.Topics.InForce)
+	if err = errors.Join(err, ends.Error()); err != nil {
+		return nil, fmt.Errorf("list end offsets of %s: %w", f.Topics.InForce, err)
+	}
+	from := make(map[int32]kgo.Offset)
+	unread := make(map[int32]int64)
+	starts.Each(func(start kadm.ListedOffset) {
+		from[start.Partition] = kgo.NewOffset().At(start.Offset)
+		if end, ok := ends.Lookup(f.Topics.InForce, start.Partition); ok && start.Offset < end.Offset {
+			unread[start.Partition] = end.Offset
+		}
+	})
+	f.InForce.Begin(int32(len(from)))
+	client.AddConsumePartitions(map[string]map[int32]kgo.Offset{f.Topics.InForce: from})
+	return unread, nil
+}
+
+// poll waits for records; while the follower is behind, no longer than quiet.
+func poll(ctx context.Context, client *kgo.Client, behind bool) (kgo.Fetches, error) {
+	wait := ctx
+	if behind {
+		var cancel context.CancelFunc
+		wait, cancel = context.WithTimeout(ctx, quiet)
+		defer cancel()
+	}
+	fetches := client.PollFetches(wait)
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	for _, failed := range fetches.Errors() {
+		if !errors.Is(failed.Err, context.DeadlineExceeded) {
+			return nil, fmt.Errorf("fetch %s/%d: %w", failed.Topic, failed.Partition, failed.Err)
+		}
+	}
+	return fetches, nil
+}
+
+// apply applies one record. The error means that no processor has written it.
+func (f *Follower) apply(r *kgo.Record) error {
+	if r.Attrs.IsControl() {
+		return nil
+	}
+	of, name, ok := wire.SplitInForceKey(r.Key)
+	switch {
+	case !ok:
+		return nil // Not of this version, or the mark of a restore.
+	case of == wire.RuleInForce && r.Value == nil:
+		f.InForce.RemoveRule(string(name), r.Partition)
+	case of == wire.RuleInForce:
+		rule, err := wire.DecodeRuleInForce(r.Value)
+		if err != nil {
+			return err
+		}
+		rule.Partition = r.Partition
+		f.InForce.SetRule(&rule)
+	case of == wire.EntryInForce:
+		device, err := wire.DecodeDeviceKey(name)
+		if err != nil {
+			return err
+		}
+		if r.Value == nil {
+			f.InForce.RemoveDevice(device, r.Partition)
+			return nil
+		}
+		entry, err := wire.DecodeEntryInForce(r.Value)
+		if err != nil {
+			return err
+		}
+		entry.Partition = r.Partition
+		f.InForce.SetDevice(device, &entry)
+	}
+	return nil
+}
+
+// skip reports a record that cannot be decoded: another program has written it. It logs once a minute, because there may be many.
+func (f *Follower) skip(r *kgo.Record, err error) {
+	f.skipped++
+	if now := time.Now(); now.Sub(f.skipLogged) >= time.Minute {
+		f.Logger.Error("what is in force holds records that cannot be decoded", "count", f.skipped,
+			"topic", r.Topic, "partition", r.Partition, "offset", r.Offset, "error", err)
+		f.skipLogged, f.skipped = now, 0
+	}
+}
