@@ -103,7 +103,7 @@ func TestAReadingOfAnotherDeviceThanItsKeyIsADeadLetter(t *testing.T) {
 	var j journal
 	j.keyed(1, "a", "a")
 	j.keyed(2, "e\u0301", "\u00e9") // The same id in Unicode's form NFD.
-	j.keyed(3, "", "c")              // Another producer has no keys.
+	j.keyed(3, "", "c")             // Another producer has no keys.
 	j.keyed(4, "b", "a")
 	j.keyed(5, "acme\x1fa", "a")
 	j.keyed(6, "\x00", "a")
