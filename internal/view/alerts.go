@@ -35,32 +35,10 @@ type Alert struct {
 	Number uint64
 	// Last is the newest event.
 	Last iot.Alert
-	// announced is the stage of the last event that Apply has returned for this alert.
-	announced stage
-	open      bool
-}
-
-// stage orders the events in the life of an alert. An event of an earlier stage never replaces one of a later stage, whatever
-// their positions. It may happen that a processor loses its partition, its successor clears the alert, and then a late event by
-// which the old processor raises the alert arrives.
-type stage int
-
-const (
-	unannounced stage = iota
-	raised
-	updated
-	cleared
-)
-
-func stageOf(t iot.Transition) stage {
-	switch t {
-	case iot.Raised:
-		return raised
-	case iot.Cleared:
-		return cleared
-	default:
-		return updated
-	}
+	// at is the position of Last, or of a newer state of the device, announced that of the last event that Apply has returned for this
+	// alert. Events of an alert are ordered by position alone: one record makes at most one of them.
+	at, announced iot.Position
+	open          bool
 }
 
 func newAlerts() alerts {
@@ -88,32 +66,36 @@ func (as *alerts) apply(event *iot.Alert) bool {
 		if a != nil {
 			as.close(a)
 		}
-		as.add(&Alert{Last: *event, announced: stageOf(event.Transition), open: event.Open()})
+		as.add(newAlert(event))
 		return true
-	case !a.isNew(event):
+	case event.Position.Compare(a.announced) <= 0:
 		return false
 	}
-	if a.open {
-		as.counts[a.Last.Severity]--
-		as.counts[event.Severity]++
-	}
-	a.Last, a.announced = *event, stageOf(event.Transition)
-	if !event.Open() {
-		as.close(a)
+	a.announced = event.Position
+	switch {
+	case event.Position.Compare(a.at) < 0: // A state has told of it.
+	case a.open || !event.Open():
+		as.update(a, event)
+	default:
+		as.add(newAlert(event))
 	}
 	return true
 }
 
-// isNew reports whether the event is later in the life of the alert than what has been announced.
-func (a *Alert) isNew(event *iot.Alert) bool {
-	s := stageOf(event.Transition)
-	switch {
-	case event.Epoch < a.Last.Epoch:
-		return false
-	case s != a.announced:
-		return s > a.announced
-	default:
-		return s == updated && event.Position.Compare(a.Last.Position) > 0 && event.Time.After(a.Last.Time)
+// newAlert returns the alert of an event that is announced.
+func newAlert(event *iot.Alert) *Alert {
+	return &Alert{Last: *event, at: event.Position, announced: event.Position, open: event.Open()}
+}
+
+// update makes an event the last of an alert, which it may close.
+func (as *alerts) update(a *Alert, event *iot.Alert) {
+	if a.open {
+		as.counts[a.Last.Severity]--
+		as.counts[event.Severity]++
+	}
+	a.Last, a.at = *event, event.Position
+	if !event.Open() {
+		as.close(a)
 	}
 }
 
@@ -121,7 +103,8 @@ func (a *Alert) isNew(event *iot.Alert) bool {
 // arrived or no longer exists, and closes alerts that the state no longer lists. It announces neither: only events are announced.
 func (as *alerts) reconcile(s *iot.DeviceState) {
 	for _, a := range slices.Clone(as.byDevice[s.Latest.ID]) {
-		if a.Last.Position.Compare(s.Position) <= 0 && !holds(s, a.Last.ID) {
+		if a.at.Compare(s.Position) <= 0 && !holds(s, a.Last.ID) {
+			a.at = s.Position
 			as.close(a)
 		}
 	}
@@ -130,9 +113,7 @@ func (as *alerts) reconcile(s *iot.DeviceState) {
 		if event == nil || as.byID[event.ID] != nil {
 			continue
 		}
-		a := &Alert{Last: *event, open: true}
-		a.Last.Position = s.Position
-		as.add(a)
+		as.add(&Alert{Last: *event, at: s.Position, open: true})
 	}
 }
 
@@ -204,7 +185,7 @@ func (as *alerts) forget(a *Alert) {
 	if as.byID[a.Last.ID] == a {
 		delete(as.byID, a.Last.ID)
 	}
-	position := a.Last.Position
+	position := a.at
 	if forgotten, any := as.forgotten[position.Partition]; !any || position.Compare(forgotten) > 0 {
 		as.forgotten[position.Partition] = position
 	}

@@ -125,10 +125,16 @@ func TestAlertLife(t *testing.T) {
 		open   bool
 	}{
 		{"raised", []iot.Alert{event(iot.Raised, 5)}, []iot.Transition{iot.Raised}, true},
-		{"repeated", []iot.Alert{event(iot.Raised, 5), event(iot.Raised, 5), event(iot.Raised, 7)}, []iot.Transition{iot.Raised}, true},
-		{"over at the same position", []iot.Alert{event(iot.Raised, 5), event(iot.Cleared, 5)}, []iot.Transition{iot.Raised, iot.Cleared}, false},
-		{"raised again by a zombie", []iot.Alert{event(iot.Raised, 5), event(iot.Cleared, 6), event(iot.Raised, 5), event(iot.Raised, 9)}, []iot.Transition{iot.Raised, iot.Cleared}, false},
-		{"acknowledged, then repeated", []iot.Alert{event(iot.Raised, 5), event(iot.Acknowledged, 6), event(iot.Raised, 8), event(iot.Acknowledged, 8)}, []iot.Transition{iot.Raised, iot.Acknowledged}, true},
+		{"repeated", []iot.Alert{event(iot.Raised, 5), event(iot.Raised, 5), event(iot.Raised, 4)}, []iot.Transition{iot.Raised}, true},
+		{"over at the next position", []iot.Alert{event(iot.Raised, 5), event(iot.Cleared, 6)}, []iot.Transition{iot.Raised, iot.Cleared}, false},
+		{"raised again by a zombie", []iot.Alert{event(iot.Raised, 5), event(iot.Cleared, 6), event(iot.Raised, 5)}, []iot.Transition{iot.Raised, iot.Cleared}, false},
+		{"acknowledged, then repeated", []iot.Alert{event(iot.Raised, 5), event(iot.Acknowledged, 6), event(iot.Raised, 5), event(iot.Acknowledged, 6)}, []iot.Transition{iot.Raised, iot.Acknowledged}, true},
+		// Sequence: a device is forgotten, and a gateway sends the reading again that had raised the alert.
+		{"raised again at a later position", []iot.Alert{event(iot.Raised, 5), event(iot.Cleared, 6), event(iot.Raised, 9)}, []iot.Transition{iot.Raised, iot.Cleared, iot.Raised}, true},
+		// Sequence: an alert clears, and is acknowledged or commented afterwards. Ordered by stage, nobody would ever see that.
+		{"acknowledged after it has cleared", []iot.Alert{event(iot.Raised, 5), event(iot.Cleared, 6), event(iot.Cleared, 8)}, []iot.Transition{iot.Raised, iot.Cleared, iot.Cleared}, false},
+		// Sequence: a shelving ends at its planned time, which lies before the time of the last event.
+		{"updated by what happened earlier", []iot.Alert{event(iot.Raised, 5), event(iot.Updated, 6), event(iot.Updated, 7)}, []iot.Transition{iot.Raised, iot.Updated, iot.Updated}, true},
 		{"in a log that began anew", []iot.Alert{event(iot.Raised, 5), event(iot.Cleared, 6), anew, event(iot.Cleared, 6)}, []iot.Transition{iot.Raised, iot.Cleared, iot.Raised}, true},
 		{"historical", []iot.Alert{past}, nil, false},
 	} {
