@@ -2,8 +2,6 @@ package aggregate
 
 import (
 	"slices"
-
-	"iotmon/internal/iot"
 )
 
 // member remembers which readings of one device a window holds.
@@ -11,8 +9,10 @@ type member struct {
 	// seen holds the times of the readings in microseconds since the start of the segment, ascending. Four bytes a reading
 	// keep the exact test affordable.
 	seen []uint32
-	// types are the device types under which the device was counted: one, unless its id is used for several.
-	types []iot.DeviceType
+	// last is the group of the device's last reading, nil before the first: the next one nearly always belongs to it too.
+	last *group
+	// groups are those in which the device was counted: one, unless its type or its area has changed.
+	groups []*group
 }
 
 // add records a reading at the given time and reports whether it is the first at that time. Readings in order are the fast
@@ -31,13 +31,16 @@ func (m *member) add(micros uint32) bool {
 	return true
 }
 
-// addType records that the device is counted under t, and reports whether that is new.
-func (m *member) addType(t iot.DeviceType) bool {
-	if slices.Contains(m.types, t) {
-		return false
+// count counts the device in a group, and in the group's type, unless it is counted there already.
+func (m *member) count(g *group) {
+	if len(m.groups) == 1 && m.groups[0] == g || slices.Contains(m.groups, g) {
+		return
 	}
-	m.types = append(m.types, t)
-	return true
+	g.Devices++
+	if !slices.ContainsFunc(m.groups, func(other *group) bool { return other.kind == g.kind }) {
+		g.kind.devices++
+	}
+	m.groups = append(m.groups, g)
 }
 
 // reset removes the readings for the next window. It keeps the storage unless that is far too large.
@@ -45,5 +48,6 @@ func (m *member) reset() {
 	if cap(m.seen) > 4*len(m.seen)+16 {
 		m.seen = nil
 	}
-	m.seen, m.types = m.seen[:0], m.types[:0]
+	clear(m.groups) // The groups of a closed window are not kept.
+	m.seen, m.last, m.groups = m.seen[:0], nil, m.groups[:0]
 }

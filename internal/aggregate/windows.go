@@ -45,7 +45,7 @@ type window struct {
 	startMicros int64
 	// first is the offset of the window's first record.
 	first   int64
-	types   map[iot.DeviceType]*iot.Summary
+	groups  groups
 	members members
 	// laterMembers are the members of the later segments of a window that is longer than one segment, oldest first.
 	laterMembers []members
@@ -54,12 +54,6 @@ type window struct {
 
 // segment is the longest part of a window in microseconds whose times fit into 32 bits: 71 minutes.
 const segment = 1 << 32
-
-// Result is a window with a summary for each type that has a reading in it.
-type Result struct {
-	iot.Window
-	Summaries map[iot.DeviceType]*iot.Summary
-}
 
 // New returns Windows of the given lengths, each at most a day. A window that ends at or before watermark counts as closed:
 // pass the restored watermark after a restart, else the zero time.
@@ -103,7 +97,7 @@ func (w *Windows) find(of iot.Window, offset int64) *window {
 			Window:      of,
 			startMicros: micros,
 			first:       offset,
-			types:       make(map[iot.DeviceType]*iot.Summary),
+			groups:      newGroups(),
 			members:     w.reuseMembers(),
 		}
 		w.open[micros] = win
@@ -146,14 +140,14 @@ func (win *window) add(r *iot.Reading) Outcome {
 	if !seen.add(uint32(micros)) {
 		return Duplicate
 	}
-	summary := win.types[r.Type]
-	if summary == nil {
-		summary = new(iot.Summary)
-		win.types[r.Type] = summary
+	g := m.last
+	if g == nil || !g.holds(r) {
+		g = win.groups.of(r)
+		m.last = g
 	}
-	summary.AddReading(r.Value, r.Quality)
-	if r.Quality != iot.Bad && m.addType(r.Type) {
-		summary.Devices++
+	g.AddReading(r.Value, r.Quality)
+	if r.Quality != iot.Bad {
+		m.count(g)
 	}
 	win.changed = true
 	return Counted
@@ -189,7 +183,7 @@ func (w *Windows) Advance(t time.Time) []Result {
 		if win.End().After(t) {
 			continue
 		}
-		closed = append(closed, Result{Window: win.Window, Summaries: win.types})
+		closed = append(closed, win.result())
 		delete(w.open, micros)
 		w.recycleMembers(win.members)
 		if w.recent == win {
@@ -223,7 +217,7 @@ func (w *Windows) Changed() []Result {
 	for _, win := range w.open {
 		if win.changed {
 			win.changed = false
-			changed = append(changed, Result{Window: win.Window, Summaries: win.types})
+			changed = append(changed, win.result())
 		}
 	}
 	slices.SortFunc(changed, func(a, b Result) int { return a.Start.Compare(b.Start) })

@@ -26,6 +26,12 @@ type Device struct {
 // Counts is the number of devices of one type by status.
 type Counts struct{ Online, Offline int64 }
 
+// typeCounts are the counts of one type, in all and by area.
+type typeCounts struct {
+	Counts
+	areas map[iot.Area]*Counts
+}
+
 // Options are the limits by which a fleet judges its devices.
 type Options struct {
 	// OfflineAfter is the silence after which a device is offline.
@@ -43,7 +49,7 @@ type Fleet struct {
 	// silenceStart is the end of the log's last standstill: silence is counted from here at the earliest.
 	silenceStart time.Time
 	devices      map[iot.DeviceID]*Device
-	counts       map[iot.DeviceType]*Counts
+	types        map[iot.DeviceType]*typeCounts
 	watch        deadlines
 	// watching counts the devices that are online, and those with a run of past readings.
 	watching int
@@ -63,7 +69,7 @@ func New(options Options, silenceStart time.Time) *Fleet {
 		Options:      options,
 		silenceStart: silenceStart,
 		devices:      make(map[iot.DeviceID]*Device),
-		counts:       make(map[iot.DeviceType]*Counts),
+		types:        make(map[iot.DeviceType]*typeCounts),
 	}
 }
 
@@ -166,33 +172,53 @@ func (f *Fleet) Publish(publish func(*Device), forget func(iot.DeviceID, iot.Pos
 
 // Types calls visit with the counts of every type that has devices.
 func (f *Fleet) Types(visit func(iot.DeviceType, Counts)) {
-	for t, c := range f.counts {
+	for t, c := range f.types {
 		if c.Online+c.Offline > 0 {
-			visit(t, *c)
+			visit(t, c.Counts)
 		}
 	}
 }
 
 // Count returns the counts of one type.
 func (f *Fleet) Count(t iot.DeviceType) Counts {
-	if c := f.counts[t]; c != nil {
-		return *c
+	if c := f.types[t]; c != nil {
+		return c.Counts
 	}
 	return Counts{}
 }
 
-// count adds by, 1 or -1, to the counts of the device's type and status.
+// CountAreas returns the counts of one type by the first area of the devices, in which every area has devices. The caller must not
+// change the result, which is valid until the next call of another method.
+func (f *Fleet) CountAreas(t iot.DeviceType) map[iot.Area]*Counts {
+	if c := f.types[t]; c != nil {
+		return c.areas
+	}
+	return nil
+}
+
+// count adds by, 1 or -1, to the counts of the device's type, area and status.
 func (f *Fleet) count(d *Device, by int64) {
-	c := f.counts[d.Latest.Type]
+	c := f.types[d.Latest.Type]
 	if c == nil {
-		c = new(Counts)
-		f.counts[d.Latest.Type] = c
+		c = &typeCounts{areas: make(map[iot.Area]*Counts)}
+		f.types[d.Latest.Type] = c
+	}
+	area := d.Latest.Location.FirstArea()
+	inArea := c.areas[area]
+	if inArea == nil {
+		inArea = new(Counts)
+		c.areas[area] = inArea
 	}
 	if d.Status == iot.Offline {
 		c.Offline += by
+		inArea.Offline += by
 	} else {
 		c.Online += by
+		inArea.Online += by
 		f.watching += int(by)
+	}
+	if *inArea == (Counts{}) {
+		delete(c.areas, area)
 	}
 	if d.Past != nil {
 		f.watching += int(by)

@@ -2,6 +2,7 @@ package fleet_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -170,5 +171,42 @@ func BenchmarkObserve(b *testing.B) {
 		if f.Dirty() >= 1000 {
 			f.Publish(func(*fleet.Device) {}, func(iot.DeviceID, iot.Position) {})
 		}
+	}
+}
+
+func TestDevicesAreCountedByArea(t *testing.T) {
+	f := fleet.New(options, time.Time{})
+	say := func(id, building string, seconds float64) {
+		f.Observe(&iot.Reading{
+			Device: iot.Device{ID: iot.DeviceID(id), Type: iot.Temperature, Location: iot.Location{Building: building, Floor: 1}},
+			Time:   at(seconds), Status: iot.Online,
+		}, at(seconds), at(seconds))
+	}
+	counts := func() string {
+		text := ""
+		areas := f.CountAreas(iot.Temperature)
+		for _, area := range slices.Sorted(maps.Keys(areas)) {
+			text += fmt.Sprintf("%s:%d/%d ", area, areas[area].Online, areas[area].Offline)
+		}
+		return text
+	}
+	say("a", "A", 0)
+	say("b", "A", 0)
+	say("c", "B", 0)
+	if got, want := counts(), "A:2/0 B:1/0 "; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	say("c", "A", 1) // It moves.
+	say("a", "", 1)
+	if got, want := counts(), "1:1/0 A:2/0 "; got != want {
+		t.Errorf("after two moved: got %s, want %s", got, want)
+	}
+	silentAt(f, 15)
+	f.Forget("a", iot.Position{})
+	if got, want := counts(), "A:1/1 "; got != want {
+		t.Errorf("after one was silent and one forgotten: got %s, want %s", got, want)
+	}
+	if got := f.CountAreas(iot.Humidity); len(got) != 0 {
+		t.Errorf("got %v of a type without devices, want none", got)
 	}
 }

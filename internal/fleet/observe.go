@@ -108,7 +108,7 @@ func (f *Fleet) observeFirst(r *iot.Reading, now time.Time, age time.Duration) O
 
 // setLatest makes a live reading the device's latest and updates its status.
 func (f *Fleet) setLatest(d *Device, r *iot.Reading, now time.Time, age time.Duration) {
-	same := d.Latest.Type == r.Type && d.Status == r.Status
+	same := d.Latest.Type == r.Type && d.Status == r.Status && d.Latest.Location.SameFirstArea(&r.Location)
 	if !same {
 		f.count(d, -1)
 	}

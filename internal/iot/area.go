@@ -49,6 +49,14 @@ func (a Area) Canonical() Area {
 // Normalize checks the area and puts its names into canonical form. The empty area is valid. The error is an *InvalidError.
 func (a *Area) Normalize() error { return a.normalize("area") }
 
+// NormalizeFirst is Normalize for an area that must be the first level of a path. The error is an *InvalidError about the field.
+func (a *Area) NormalizeFirst(field string) error {
+	if a.First() != *a {
+		return Invalid(field, "must be the first level of an area, without a slash (got %s)", Quote(string(*a)))
+	}
+	return a.normalize(field)
+}
+
 func (a *Area) normalize(field string) error {
 	if *a == "" {
 		return nil
@@ -90,6 +98,20 @@ func (l Location) Area() Area {
 	return Area(strings.Join(names, "/"))
 }
 
+// FirstArea returns the first level of Area.
+func (l *Location) FirstArea() Area {
+	if l.Building != "" {
+		return Area(areaName(l.Building))
+	}
+	return l.Area().First()
+}
+
+// SameFirstArea reports whether two locations have the same first area. It may be wrong with false, never with true, and costs
+// next to nothing.
+func (l *Location) SameFirstArea(other *Location) bool {
+	return l.Building == other.Building && (l.Building != "" || l.Floor == other.Floor && l.Room == other.Room)
+}
+
 func floorName(floor int) string {
 	if floor == 0 {
 		return "" // Unknown.
@@ -104,7 +126,7 @@ func areaName(text string) string {
 		return name
 	}
 	cut := MaxAreaName
-	for !utf8.RuneStart(name[cut]) {
+	for cut > 0 && !utf8.RuneStart(name[cut]) {
 		cut--
 	}
 	return strings.TrimFunc(name[:cut], unicode.IsSpace)

@@ -23,12 +23,3 @@ func (i *Identity) Normalize() error {
 	}
 	return normalizeID(&i.ID)
 }
-
-// Group is what readings are summarized by. Summaries of several groups can be merged: into that of a building, of a tenant,
-// or of the whole plant.
-type Group struct {
-	Tenant Tenant
-	// Area is the first level of the area to which the device belongs, empty if that is unknown.
-	Area Area
-	Type DeviceType
-}

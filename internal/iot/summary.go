@@ -98,4 +98,8 @@ type WindowSummary struct {
 	// replaces any other of the window at the same position.
 	Corrected bool
 	Summary
+	// Groups divides the Summary by tenant and area, and is sorted by these; empty if everything belongs to the group that has
+	// neither. The parts add up to the Summary, the sums exactly. Only Devices may add up to more: a device whose area changes
+	// within the window is counted in both. The parts list no alerts, see InArea.
+	Groups []GroupSummary
 }

@@ -74,8 +74,12 @@ func drawJournal(t *rapid.T) journal {
 			now += rapid.Float64Range(0, 2).Draw(t, "pause")
 			device := rapid.IntRange(0, len(skews)-1).Draw(t, "device")
 			back := rapid.SampledFrom([]float64{0, 0, 0, 0, 1, 6, 45}).Draw(t, "back")
-			j.reading(now, string(rune('a'+device)), now+skews[device]-back,
-				rapid.SampledFrom([]float64{20, 21.7, 27.7, 29.3, 30, 36}).Draw(t, "value"))
+			j.write(now, iot.Reading{
+				Device: iot.Device{
+					ID: iot.DeviceID(rune('a' + device)), Location: iot.Location{Building: rapid.SampledFrom([]string{"", "A", "A", "B"}).Draw(t, "building")},
+				},
+				Time: at(now + skews[device] - back), Value: rapid.SampledFrom([]float64{20, 21.7, 27.7, 29.3, 30, 36}).Draw(t, "value"),
+			})
 		case 3:
 			drawBacklog(t, &j, now)
 		case 4:

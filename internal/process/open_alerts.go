@@ -37,3 +37,15 @@ func (s openAlerts) top(t iot.DeviceType) (int64, []iot.Alert) {
 	}
 	return int64(len(alerts)), iot.MostUrgent(alerts)
 }
+
+// countAreas returns how many alerts are open on devices of the type, by the first area of the device as the alert says it.
+func (s openAlerts) countAreas(t iot.DeviceType) map[iot.Area]int64 {
+	if len(s[t]) == 0 {
+		return nil
+	}
+	counts := make(map[iot.Area]int64)
+	for _, a := range s[t] {
+		counts[a.Location.FirstArea()]++
+	}
+	return counts
+}

@@ -39,8 +39,9 @@ type Partition struct {
 	late map[windowKey]iot.Position
 	gap  gap
 
-	reading iot.Reading
-	counts  Counts
+	reading  iot.Reading
+	counts   Counts
+	division division
 	// toAlerts is what events returns.
 	toAlerts alertEvents
 }

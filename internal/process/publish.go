@@ -65,6 +65,7 @@ func (p *Partition) publishSummary(window aggregate.Result, t iot.DeviceType, fi
 	counts := p.fleet.Count(t)
 	summary.Online, summary.Offline = counts.Online, counts.Offline
 	summary.AlertCount, summary.Alerts = p.alerts.top(t)
+	summary.Groups = p.divide(window, t)
 	out.Summary(&summary)
 }
 

@@ -33,9 +33,31 @@ func (r *recorder) Summary(s *iot.WindowSummary) {
 		key := fmt.Sprint(s.Type, " ", s.Window.Start.Format(time.TimeOnly))
 		r.late[key] = max(r.late[key], s.Offset)
 	case s.Final:
+		mustAddUp(s)
 		r.finals = append(r.finals, string(wire.AppendWindowSummary(nil, s)))
 	default:
+		mustAddUp(s)
 		r.open++
+	}
+}
+
+// mustAddUp panics if the groups of a summary are not its parts.
+func mustAddUp(s *iot.WindowSummary) {
+	if s.Groups == nil {
+		return
+	}
+	var sum iot.Summary
+	areas := 0
+	for i := range s.Groups {
+		sum.Merge(s.Groups[i].Summary)
+		if area := s.Groups[i].Area; area != "" && area != iot.OtherAreas {
+			areas++
+		}
+	}
+	if sum.Count != s.Count || sum.Bad != s.Bad || sum.Uncertain != s.Uncertain || sum.Sum.Float64() != s.Sum.Float64() || sum.Min != s.Min ||
+		sum.Max != s.Max || sum.Online != s.Online || sum.Offline != s.Offline || sum.AlertCount != s.AlertCount || sum.Devices < s.Devices ||
+		areas > iot.MaxAreas {
+		panic(fmt.Sprintf("the groups of %+v add up to %+v", s, sum))
 	}
 }
 

@@ -81,6 +81,24 @@ func goldenSummary() iot.WindowSummary {
 	return s
 }
 
+// groupedSummary is of two areas, one tenant's, and one more whose devices are silent.
+func groupedSummary() iot.WindowSummary {
+	s := goldenSummary()
+	part := func(tenant, area string, values ...float64) iot.GroupSummary {
+		g := iot.GroupSummary{Group: iot.Group{Tenant: iot.Tenant(tenant), Area: iot.Area(area), Type: s.Type}}
+		for _, v := range values {
+			g.Add(v)
+		}
+		g.Devices = int64(len(values))
+		return g
+	}
+	s.Groups = []iot.GroupSummary{part("", string(iot.OtherAreas)), part("", "A栋", 25.1, 1e-15), part("acme", "", 25.6, 30.5)}
+	s.Groups[0].Offline = 1
+	s.Groups[1].Online, s.Groups[1].AlertCount = 1, 1
+	s.Groups[2].Online = 1
+	return s
+}
+
 func goldenState() iot.DeviceState {
 	return iot.DeviceState{
 		Latest: documentedReading(), Status: iot.Offline, Since: at.Add(15 * time.Second), LastSeen: at.Add(20 * time.Millisecond), Age: 20 * time.Millisecond,
@@ -236,10 +254,10 @@ func TestTopicMessages(t *testing.T) {
 	late := iot.WindowSummary{Type: final.Type, Window: final.Window, Position: final.Position, Late: true}
 	corrected := goldenSummary()
 	corrected.Corrected, corrected.Alerts = true, nil
-	for name, s := range map[string]iot.WindowSummary{"final": final, "open": open, "late": late, "corrected": corrected} {
+	for name, s := range map[string]iot.WindowSummary{"final": final, "open": open, "late": late, "corrected": corrected, "groups": groupedSummary()} {
 		text := wire.AppendWindowSummary(nil, &s)
 		golden(t, "topic_summary_"+name, text)
-		if got, err := wire.DecodeWindowSummary(text); err != nil || got.Sum.Float64() != s.Sum.Float64() || got.Position != s.Position || got.Corrected != s.Corrected {
+		if got, err := wire.DecodeWindowSummary(text); err != nil || got.Sum.Float64() != s.Sum.Float64() || got.Position != s.Position || got.Corrected != s.Corrected || len(got.Groups) != len(s.Groups) {
 			t.Errorf("%s: read back %+v, %v", name, got, err)
 		}
 	}

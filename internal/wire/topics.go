@@ -29,6 +29,8 @@ type windowSummary struct {
 	Offline     int64        `json:"offline_devices"`
 	AlertCount  int64        `json:"alert_count"`
 	Alerts      []topicAlert `json:"alerts,omitempty"`
+	// Groups divides the numbers above. Versions of iotmon that do not know it read the numbers of the whole.
+	Groups []groupSummary `json:"groups,omitempty"`
 }
 
 // topicAlert is the JSON on topic alerts: the alert as clients receive it, and its position.
@@ -60,6 +62,9 @@ func AppendWindowSummary(dst []byte, s *iot.WindowSummary) []byte {
 	}
 	for i := range s.Alerts {
 		message.Alerts = append(message.Alerts, toTopic(&s.Alerts[i]))
+	}
+	if !iot.Ungrouped(s.Groups) {
+		message.Groups = toGroups(s.Groups)
 	}
 	return appendJSON(dst, message)
 }
@@ -99,6 +104,10 @@ func DecodeWindowSummary(data []byte) (iot.WindowSummary, error) {
 			return iot.WindowSummary{}, fmt.Errorf("decode window summary: alerts[%d]: %w", i, err)
 		}
 		s.Alerts = append(s.Alerts, alert)
+	}
+	var err error
+	if s.Groups, err = fromGroups(m.Groups, &s); err != nil {
+		return iot.WindowSummary{}, fmt.Errorf("decode window summary: %w", err)
 	}
 	return s, nil
 }

@@ -3,6 +3,8 @@ package wire_test
 import (
 	"bytes"
 	"reflect"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -179,9 +181,17 @@ func TestSummariesSurviveTheWire(t *testing.T) {
 		for range rapid.IntRange(0, 2).Draw(t, "alerts") {
 			want.Alerts = append(want.Alerts, drawAlert(t))
 		}
+		drawGroups(t, &want)
 		got, err := wire.DecodeWindowSummary(wire.AppendWindowSummary(nil, &want))
 		if err != nil {
 			t.Fatal(err)
+		}
+		for i := range want.Groups {
+			if got, want := &got.Groups[i].Sum, &want.Groups[i].Sum; got.Float64() != want.Float64() {
+				t.Fatalf("group %d: got sum %v, want %v", i, got.Float64(), want.Float64())
+			} else {
+				*got, *want = iot.Sum{}, iot.Sum{}
+			}
 		}
 		if got.Sum.Float64() != want.Sum.Float64() {
 			t.Fatalf("got sum %v, want %v", got.Sum.Float64(), want.Sum.Float64())
@@ -191,6 +201,25 @@ func TestSummariesSurviveTheWire(t *testing.T) {
 			t.Fatalf("got %+v, want %+v", got, want)
 		}
 	})
+}
+
+// drawGroups divides a summary, or leaves it whole.
+func drawGroups(t *rapid.T, s *iot.WindowSummary) {
+	areas := rapid.SliceOfDistinct(rapid.OneOf(rapid.Just(iot.OtherAreas), rapid.Custom(func(t *rapid.T) iot.Area {
+		return iot.Area(rapid.StringN(0, 20, iot.MaxAreaName).Draw(t, "area"))
+	})), func(a iot.Area) iot.Area { return a }).Draw(t, "areas")
+	slices.Sort(areas)
+	for _, area := range areas {
+		s.Groups = append(s.Groups, iot.GroupSummary{Group: iot.Group{Area: area, Type: s.Type}, Summary: iot.Summary{Online: 2, AlertCount: 1}})
+	}
+	if len(areas) > 0 {
+		first := &s.Groups[0]
+		first.Summary = s.Summary.Clone()
+		first.Alerts = nil
+	}
+	if iot.Ungrouped(s.Groups) {
+		s.Groups = nil
+	}
 }
 
 // TestForeignMessagesAreRefused checks that records of other programs in our topics are refused.
@@ -203,6 +232,10 @@ func TestForeignMessagesAreRefused(t *testing.T) {
 		`{"device_type":"t","window_start":"2024-01-30T10:30:00Z","window_seconds":30,"sum":[1e400]}`,
 		`{"device_type":"t","window_start":"9999-12-31T23:59:59-01:00","window_seconds":30}`,
 		`{"device_type":"t","window_start":"2024-01-30T10:30:00Z","window_seconds":30,"alerts":[{}]}`,
+		`{"device_type":"t","window_start":"2024-01-30T10:30:00Z","window_seconds":30,"count":2,"groups":[{"area":"A","count":1}]}`,
+		`{"device_type":"t","window_start":"2024-01-30T10:30:00Z","window_seconds":30,"count":2,"groups":[{"area":"B","count":1},{"area":"A","count":1}]}`,
+		`{"device_type":"t","window_start":"2024-01-30T10:30:00Z","window_seconds":30,"count":2,"groups":[{"area":"A","count":1},{"area":"A","count":1}]}`,
+		`{"device_type":"t","window_start":"2024-01-30T10:30:00Z","window_seconds":30,"groups":[{"area":"` + strings.Repeat("x", iot.MaxArea+1) + `"}]}`,
 	} {
 		if got, err := wire.DecodeWindowSummary([]byte(text)); err == nil {
 			t.Errorf("%s: got summary %+v, want an error", text, got)
@@ -278,6 +311,8 @@ func FuzzDecodeTopics(f *testing.F) {
 	f.Add([]byte(`{"reading":{"device_id":"d","device_type":"t","timestamp":"2024-01-30T10:30:00Z","value":1},"partition":1,"epoch":0,"position":7}`))
 	f.Add([]byte(`{"device_type":"t","window_start":"2024-01-30T10:30:00Z","window_seconds":30,"sum":[1,1e300],"alerts":[` +
 		`{"id":"a","device_id":"d","state":"raised","onset":"9998-12-31T23:59:59-23:59"}]}`))
+	f.Add([]byte(`{"device_type":"t","window_start":"2024-01-30T10:30:00Z","window_seconds":30,"count":1,"sum":[2],"groups":[` +
+		`{"online_devices":1},{"area":"A","count":1,"sum":[2],"min":-0,"max":2}]}`))
 	f.Add([]byte(`{"revision":7,"window_seconds":60,"from":"2024-01-30T10:31:00Z"}`))
 	f.Add([]byte(`{"reading":{"device_id":"d","device_type":"t","timestamp":"2024-01-30T10:30:00Z","value":1},"age_us":5,"past":{"last":` +
 		`"2024-01-30T10:30:00Z","alerts":[{"rule":"r","onset":"2024-01-30T10:30:00Z"}]},"clock":{"age_us":1,"count":2},"partition":1,"epoch":0,"position":7}`))

@@ -50,7 +50,7 @@ func (v *localView) addState(s *iot.DeviceState, traces *traces) {
 // addSummary adds the summary of a window in progress to the next batch.
 func (v *localView) addSummary(s *iot.WindowSummary) {
 	own := *s
-	own.Sum, own.Alerts = s.Sum.Clone(), slices.Clone(s.Alerts) // The window goes on changing.
+	own.Summary, own.Groups = s.Summary.Clone(), iot.CloneGroups(s.Groups) // The window goes on changing.
 	v.batch.Summaries = append(v.batch.Summaries, own)
 }
 

@@ -1,0 +1,123 @@
+package aggregate
+
+import (
+	"slices"
+
+	"iotmon/internal/iot"
+)
+
+// groups are the groups of a window's readings. At most iot.MaxAreas areas have groups of their own, by the order in which their
+// readings came; the readings of all further ones are in groups of iot.OtherAreas.
+type groups struct {
+	byKey map[iot.Group]*group
+	kinds map[iot.DeviceType]*kind
+	// areas are those that have groups of their own. Unknown areas, which are empty, do not count.
+	areas map[iot.Area]struct{}
+	// summaries and parts are made for a Result, and reused for the next.
+	summaries map[iot.DeviceType]*iot.Summary
+	parts     map[iot.DeviceType][]iot.GroupSummary
+}
+
+// group is the summary of one group in a window.
+type group struct {
+	iot.GroupSummary
+	kind *kind
+	// location is one that leads to the group, and from it alone another location can be told to lead there too. It is nil if
+	// many do, as for iot.OtherAreas.
+	location *iot.Location
+}
+
+// kind is a device type in a window.
+type kind struct {
+	// devices counts the distinct devices: one whose area changes is in several groups.
+	devices int64
+	groups  []*group
+}
+
+func newGroups() groups {
+	return groups{
+		byKey: make(map[iot.Group]*group), kinds: make(map[iot.DeviceType]*kind), areas: make(map[iot.Area]struct{}),
+		summaries: make(map[iot.DeviceType]*iot.Summary), parts: make(map[iot.DeviceType][]iot.GroupSummary),
+	}
+}
+
+// holds reports whether a reading belongs to the group. It may be wrong with false, never with true.
+func (g *group) holds(r *iot.Reading) bool {
+	return g.location != nil && g.Type == r.Type && g.location.SameFirstArea(&r.Location)
+}
+
+// of returns the group of a reading, a new one if there is none.
+func (s *groups) of(r *iot.Reading) *group {
+	key := iot.Group{Area: s.area(r.Location.FirstArea()), Type: r.Type}
+	g := s.byKey[key]
+	if g != nil {
+		return g
+	}
+	k := s.kinds[r.Type]
+	if k == nil {
+		k = new(kind)
+		s.kinds[r.Type] = k
+	}
+	g = &group{GroupSummary: iot.GroupSummary{Group: key}, kind: k}
+	if key.Area != iot.OtherAreas {
+		g.location = &iot.Location{Building: r.Location.Building, Floor: r.Location.Floor, Room: r.Location.Room}
+	}
+	s.byKey[key] = g
+	k.groups = append(k.groups, g)
+	return g
+}
+
+// area returns the area whose group takes the readings of an area.
+func (s *groups) area(area iot.Area) iot.Area {
+	if area == "" {
+		return area
+	}
+	if _, own := s.areas[area]; own {
+		return area
+	}
+	if len(s.areas) == iot.MaxAreas {
+		return iot.OtherAreas
+	}
+	s.areas[area] = struct{}{}
+	return area
+}
+
+// Result is a window with the summaries of its readings. It belongs to the Windows, and is valid until the next Add.
+type Result struct {
+	iot.Window
+	// Summaries has a summary for each type that has a reading in the window. The caller may add others.
+	Summaries map[iot.DeviceType]*iot.Summary
+	// Groups divides each summary, in the order of iot.Group.Compare.
+	Groups map[iot.DeviceType][]iot.GroupSummary
+	// Areas are the areas that have groups of their own, at most iot.MaxAreas.
+	Areas map[iot.Area]struct{}
+}
+
+// result returns the window's present summaries.
+func (win *window) result() Result {
+	all := &win.groups
+	for t, k := range all.kinds {
+		// Sorted before they are merged: the terms of a sum depend on the order, though their total does not.
+		slices.SortFunc(k.groups, func(a, b *group) int { return a.Compare(b.Group) })
+		all.summaries[t] = k.total()
+		parts := all.parts[t][:0]
+		for _, g := range k.groups {
+			parts = append(parts, g.GroupSummary)
+		}
+		all.parts[t] = parts
+	}
+	return Result{Window: win.Window, Summaries: all.summaries, Groups: all.parts, Areas: all.areas}
+}
+
+// total returns the summary of all groups of a type.
+func (k *kind) total() *iot.Summary {
+	if len(k.groups) == 1 {
+		return &k.groups[0].Summary
+	}
+	total := new(iot.Summary)
+	for _, g := range k.groups {
+		total.Merge(g.Summary)
+	}
+	total.Devices = k.devices
+	return total
+}

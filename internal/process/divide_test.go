@@ -1,0 +1,97 @@
+package process_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"iotmon/internal/iot"
+	"iotmon/internal/process"
+	"iotmon/internal/wire"
+)
+
+func (j *journal) readingIn(appended float64, device, building string, value float64) {
+	j.write(appended, iot.Reading{
+		Device: iot.Device{ID: iot.DeviceID(device), Location: iot.Location{Building: building}}, Time: at(appended), Value: value,
+	})
+}
+
+// groups describes the groups of a summary: area, readings, online and offline devices, open alerts.
+func groups(t *testing.T, text string) string {
+	t.Helper()
+	s, err := wire.DecodeWindowSummary([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []string
+	for _, g := range s.Groups {
+		list = append(list, fmt.Sprint(g.Area, " ", g.Count, " ", g.Online, "/", g.Offline, " ", g.AlertCount))
+	}
+	return strings.Join(list, ", ")
+}
+
+// A window that closes is divided by the areas of its readings, of the devices, silent ones too, and of the open alerts.
+func TestAClosedWindowIsDividedByArea(t *testing.T) {
+	var j journal
+	j.readingIn(1, "a", "A", 20)
+	j.readingIn(2, "b", "B", 40)
+	j.readingIn(3, "c", "C", 20)
+	for now := 5.0; now < 70; now += 5 {
+		j.readingIn(now, "a", "A", 20)
+	}
+	out := onePass(t, j)
+	want := []string{"A 6 1/0 0, B 1 0/1 2, C 1 0/1 1", "A 6 1/0 0, B 0 0/1 2, C 0 0/1 1"}
+	if len(out.finals) != 2 {
+		t.Fatalf("got %d closed windows, want 2", len(out.finals))
+	}
+	for i := range want {
+		if got := groups(t, out.finals[i]); got != want[i] {
+			t.Errorf("window %d: got %s, want %s", i, got, want[i])
+		}
+	}
+}
+
+func TestAPlantWithoutAreasIsNotDivided(t *testing.T) {
+	var j journal
+	j.reading(1, "a", 1, 20)
+	j.reading(2, "b", 2, 40)
+	j.tick(40)
+	for _, text := range onePass(t, j).finals {
+		if strings.Contains(text, "groups") {
+			t.Errorf("got %s, want no groups", text)
+		}
+	}
+}
+
+// More areas than have groups of their own: those with readings come first, and of those without the last ones share a group.
+func TestAreasWithoutReadingsShareWhatIsLeft(t *testing.T) {
+	var j journal
+	for i := range iot.MaxAreas {
+		j.readingIn(1, fmt.Sprint("before", i), fmt.Sprintf("s%03d", i), 20)
+	}
+	for i := range 5 {
+		j.readingIn(31, fmt.Sprint("now", i), fmt.Sprintf("z%d", i), 20)
+	}
+	j.tick(70)
+	finals := onePass(t, j).finals
+	last := groups(t, finals[len(finals)-1])
+	if !strings.HasPrefix(last, "/other 0 5/0 0, s000 0 1/0 0, ") || !strings.HasSuffix(last, "s094 0 1/0 0, z0 1 1/0 0, z1 1 1/0 0, z2 1 1/0 0, z3 1 1/0 0, z4 1 1/0 0") {
+		t.Errorf("got %s, want five areas together", last)
+	}
+}
+
+// Windows in progress are divided, too.
+func TestAnOpenWindowIsDivided(t *testing.T) {
+	var j journal
+	j.readingIn(1, "a", "A", 20)
+	j.readingIn(2, "b", "B", 20)
+	p := process.New(options(t), 3, process.Checkpoint{}, false)
+	out := newRecorder()
+	if err := p.Process(j, out); err != nil {
+		t.Fatal(err)
+	}
+	p.PublishWindows(out)
+	if out.open != 1 {
+		t.Fatalf("got %d summaries, want one of both areas", out.open)
+	}
+}
