@@ -66,8 +66,8 @@ func (h *cachedHistory) Readings(ctx context.Context, q ReadingsQuery) ([]Point,
 // Summaries implements History.
 func (h *cachedHistory) Summaries(ctx context.Context, q SummariesQuery) ([]iot.WindowSummary, error) {
 	return cachedAnswer(ctx, h, cachedQuery[iot.WindowSummary]{
-		key: fmt.Sprintf("summaries %d %d %d %t %d %q %q", q.From.UnixMicro(), q.To.UnixMicro(), q.AfterStart.UnixMicro(),
-			q.WithoutAlerts, q.Limit, q.Type, q.AfterType),
+		key: fmt.Sprintf("summaries %d %d %d %d %t %d %q %q %q", q.From.UnixMicro(), q.To.UnixMicro(), q.AfterStart.UnixMicro(), q.AfterLength,
+			q.WithoutAlerts, q.Limit, q.Type, q.AfterType, q.Area),
 		to: q.To,
 		archive: func(ctx context.Context) ([]iot.WindowSummary, error) {
 			return h.History.Summaries(ctx, q)

@@ -46,7 +46,10 @@ type Point struct {
 // SummariesQuery selects closed windows.
 type SummariesQuery struct {
 	// Type is empty for every type.
-	Type     iot.DeviceType
+	Type iot.DeviceType
+	// Area narrows the summaries to the devices in one first level of the areas; empty is everything. The summary of a window
+	// without such devices is returned, too: it is Empty.
+	Area     iot.Area
 	From, To time.Time
 	// AfterStart, AfterType and AfterLength are the last row already seen; zero starts at From. A zero AfterLength means
 	// every length.

@@ -18,11 +18,21 @@ const (
 	flagBad
 	flagOffline
 	flagHistorical
+	// areaShift is how many bits are below the id of the area.
+	areaShift = iota
 )
 
-// Flags packs the quality, the status and the mark Historical of a reading.
-func Flags(r *iot.Reading) int64 {
-	var bits int64
+// The ids of areas fit, with the other flags, into a column of 16 bits.
+const (
+	// LastArea is the highest id of a row of areas; id 0 means an unknown area.
+	LastArea = OtherArea - 1
+	// OtherArea means an area without a row, because there are LastArea of them already.
+	OtherArea = 1<<(15-areaShift) - 1
+)
+
+// Flags packs the quality, the status and the mark Historical of a reading, and the id of its area.
+func Flags(r *iot.Reading, area int64) int64 {
+	bits := area << areaShift
 	switch r.Quality {
 	case iot.Uncertain:
 		bits |= flagUncertain

@@ -20,9 +20,10 @@ type sorter struct {
 // row is a reading to be inserted.
 type row struct {
 	device, at int64
-	// index is the reading's index in the batch, kind the row id of its type.
+	// index is the reading's index in the batch, kind the row id of its type, area that of its area.
 	index int32
 	kind  int16
+	area  int16
 }
 
 // sort returns the sorted rows of readings. Of several with the same identity it keeps the first.
@@ -30,7 +31,7 @@ func (s *sorter) sort(readings []archive.Reading, n *naming) []row {
 	s.rows = s.rows[:0]
 	for i := range readings {
 		r := &readings[i]
-		s.rows = append(s.rows, row{n.device(r.ID).id, r.Time.UnixMicro(), int32(i), n.typeID(r.Type)})
+		s.rows = append(s.rows, row{n.device(r.ID).id, r.Time.UnixMicro(), int32(i), n.typeID(r.Type), n.areaID(areaOf(r))})
 	}
 	slices.SortFunc(s.rows, func(a, b row) int {
 		return cmp.Or(cmp.Compare(a.device, b.device), cmp.Compare(a.at, b.at), cmp.Compare(a.index, b.index))
@@ -58,7 +59,7 @@ func (s *sorter) encode(readings []archive.Reading) []byte {
 		b = binary.BigEndian.AppendUint64(append(b, 0, 0, 0, 8), uint64(row.device))
 		b = binary.BigEndian.AppendUint32(append(b, 0, 0, 0, 4), uint32(r.Partition))
 		b = binary.BigEndian.AppendUint16(append(b, 0, 0, 0, 2), uint16(row.kind))
-		b = binary.BigEndian.AppendUint16(append(b, 0, 0, 0, 2), uint16(store.Flags(&r.Reading)))
+		b = binary.BigEndian.AppendUint16(append(b, 0, 0, 0, 2), uint16(store.Flags(&r.Reading, int64(row.area))))
 	}
 	s.buffer = append(b, 0xff, 0xff)
 	return s.buffer

@@ -22,7 +22,7 @@ func (s *Store) Corrections(ctx context.Context, limit int) ([]archive.Correctio
 			corrections = append(corrections, c)
 			return err
 		}, `SELECT window_start, device_type, partition, length_us, count, terms, min, max, devices, online, offline, alert_count,
-				epoch, position, uncertain, bad, NULL, id
+				epoch, position, uncertain, bad, NULL, parts, id
 			FROM (SELECT * FROM corrections ORDER BY id LIMIT $1) AS c JOIN summaries USING (window_start, device_type, length_us, partition)
 			ORDER BY id`, limit)
 	})

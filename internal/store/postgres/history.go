@@ -22,6 +22,10 @@ func (s *Store) Summaries(ctx context.Context, q api.SummariesQuery) ([]iot.Wind
 			if err != nil {
 				return err
 			}
+			if q.Area != "" {
+				part.Summary, _ = part.InArea(q.Area)
+				part.Groups = nil
+			}
 			if n := len(merged) - 1; n >= 0 && merged[n].Type == part.Type && merged[n].Window == part.Window {
 				merged[n].Merge(part.Summary)
 			} else {
@@ -81,11 +85,15 @@ func summariesQuery(q *api.SummariesQuery) (query string, args []any) {
 	if !q.WithoutAlerts {
 		alerts, beside = `alerts::text`, ` LEFT JOIN summary_alerts USING (window_start, device_type, length_us, partition)`
 	}
+	parts := `NULL::bytea`
+	if q.Area != "" {
+		parts = `parts`
+	}
 	return fmt.Sprintf(`SELECT window_start, device_type, partition, length_us, count, terms, min, max, devices, online, offline, alert_count,
-			epoch, position, uncertain, bad, %s
+			epoch, position, uncertain, bad, %s, %s
 		FROM (SELECT DISTINCT window_start, device_type, length_us FROM summaries%s ORDER BY window_start, device_type, length_us LIMIT %d) AS page
 		JOIN summaries USING (window_start, device_type, length_us)%s ORDER BY window_start, device_type, length_us, partition`,
-		alerts, s.text(), q.Limit, beside), s.args
+		alerts, parts, s.text(), q.Limit, beside), s.args
 }
 
 // Alerts implements api.History.

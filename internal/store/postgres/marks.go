@@ -139,8 +139,8 @@ func dueMarks(ctx context.Context, tx pgx.Tx, readingsTopic string) ([]mark, err
 // archive, and the stored summary stays. A replaced summary becomes a correction to be published.
 const correctSummary = `WITH corrected AS (INSERT INTO summaries AS s
 		(window_start, device_type, partition, length_us, count, sum, terms, min, max, devices, online, offline, alert_count, epoch, position,
-		 uncertain, bad)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, 0, 0, $11, $12, $13, $14)
+		 uncertain, bad, parts)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, 0, 0, $11, $12, $13, $14, $15)
 	ON CONFLICT (window_start, device_type, length_us, partition) DO UPDATE SET
 		count = excluded.count, uncertain = excluded.uncertain, bad = excluded.bad, sum = excluded.sum, terms = excluded.terms, min = excluded.min, max = excluded.max,
 		devices = excluded.devices,
@@ -148,7 +148,8 @@ const correctSummary = `WITH corrected AS (INSERT INTO summaries AS s
 		position = CASE
 			WHEN excluded.epoch > s.epoch THEN excluded.position
 			WHEN excluded.epoch = s.epoch THEN greatest(s.position, excluded.position)
-			ELSE s.position END
+			ELSE s.position END,
+		parts = excluded.parts
 	WHERE excluded.count + excluded.bad >= s.count + s.bad
 	RETURNING 1)
 	INSERT INTO corrections (window_start, device_type, length_us, partition) SELECT $1, $2, $4, $3 FROM corrected
@@ -156,39 +157,68 @@ const correctSummary = `WITH corrected AS (INSERT INTO summaries AS s
 
 // correct recomputes the window of a mark that this transaction has locked.
 func correct(ctx context.Context, tx pgx.Tx, m *mark) error {
-	summary, err := recomputed(ctx, tx, m)
+	found, err := recounted(ctx, tx, m)
 	if err != nil {
 		return err
 	}
 	batch := new(pgx.Batch)
-	if summary.Count+summary.Bad > 0 {
+	if summary := &found.Whole; summary.Count+summary.Bad > 0 {
+		parts, err := divide(ctx, tx, m, found)
+		if err != nil {
+			return err
+		}
 		batch.Queue(correctSummary, m.start, m.deviceType, m.partition, m.length.Microseconds(), summary.Count, summary.Sum.Float64(),
 			store.EncodeSum(summary.Sum), summary.Min, summary.Max, summary.Devices, m.epoch, m.position,
-			summary.Uncertain, summary.Bad)
+			summary.Uncertain, summary.Bad, parts)
 	}
 	batch.Queue(`DELETE FROM dirty_windows WHERE partition = $1 AND device_type = $2 AND window_start = $3 AND length_us = $4`,
 		m.partition, m.deviceType, m.start, m.length.Microseconds())
 	return tx.SendBatch(ctx, batch).Close()
 }
 
-// recomputed adds up the stored readings of one partition's window.
-func recomputed(ctx context.Context, tx pgx.Tx, m *mark) (iot.Summary, error) {
-	var summary iot.Summary
-	var device, last, flags int64
+// divide returns the encoded groups of a recomputed window. It locks the stored summary, from whose groups it takes what belongs to
+// the moment at which the window closed.
+func divide(ctx context.Context, tx pgx.Tx, m *mark, found *store.Recount) ([]byte, error) {
+	names := map[int64]iot.Group{store.OtherArea: {Area: iot.OtherAreas}}
+	err := each(ctx, tx, func(rows pgx.Rows) error {
+		var id int64
+		var g iot.Group
+		err := rows.Scan(&id, &g.Tenant, &g.Area)
+		names[id] = g
+		return err
+	}, `SELECT id, tenant, area FROM areas WHERE id = ANY ($1)`, found.Areas())
+	if err != nil {
+		return nil, err
+	}
+	var before iot.WindowSummary
+	err = each(ctx, tx, func(rows pgx.Rows) error {
+		before, err = scanSummary(rows)
+		return err
+	}, `SELECT window_start, device_type, partition, length_us, count, terms, min, max, devices, online, offline, alert_count,
+			epoch, position, uncertain, bad, NULL, parts
+		FROM summaries WHERE window_start = $1 AND device_type = $2 AND length_us = $3 AND partition = $4 FOR UPDATE`,
+		m.start, m.deviceType, m.length.Microseconds(), m.partition)
+	if err != nil {
+		return nil, err
+	}
+	groups := found.Divide(m.deviceType, func(id int64) iot.Group { return names[id] }, &before)
+	return store.EncodeGroups(&iot.WindowSummary{Summary: found.Whole, Groups: groups}), nil
+}
+
+// recounted adds up the stored readings of one partition's window.
+func recounted(ctx context.Context, tx pgx.Tx, m *mark) (*store.Recount, error) {
+	found := new(store.Recount)
+	var device, flags int64
 	var value float64
 	err := each(ctx, tx, func(rows pgx.Rows) error {
 		if err := rows.Scan(&device, &value, &flags); err != nil {
 			return err
 		}
-		if device != last {
-			summary.Devices++
-			last = device
-		}
-		summary.AddReading(value, store.Quality(flags))
+		found.Add(device, value, flags)
 		return nil
 	}, `SELECT device, value, flags FROM readings
 		WHERE time >= $1 AND time < $2 AND partition = $3 AND type = (SELECT id FROM device_types WHERE name = $4)
 		ORDER BY device`,
 		m.start, m.start.Add(m.length), m.partition, m.deviceType)
-	return summary, err
+	return found, err
 }

@@ -12,17 +12,19 @@ import (
 
 	"iotmon/internal/archive"
 	"iotmon/internal/iot"
+	"iotmon/internal/store"
 )
 
-// names caches the committed rows of device types and devices. The cache is dropped after any failure, because the next
+// names caches the committed rows of device types, areas and devices. The cache is dropped after any failure, because the next
 // connection may reach another server, with fewer rows.
 type names struct {
 	types   map[iot.DeviceType]int16
+	areas   map[iot.Area]int16
 	devices map[iot.DeviceID]*device
 }
 
 func newNames() names {
-	return names{types: make(map[iot.DeviceType]int16), devices: make(map[iot.DeviceID]*device)}
+	return names{types: make(map[iot.DeviceType]int16), areas: make(map[iot.Area]int16), devices: make(map[iot.DeviceID]*device)}
 }
 
 // device is a row of devices. stored is its content, newest the time of the device's newest reading since, and partitions
@@ -43,15 +45,19 @@ type naming struct {
 	tx      pgx.Tx
 	names   *names
 	types   map[iot.DeviceType]int16
+	areas   map[iot.Area]int16
 	devices map[iot.DeviceID]*device
 }
 
 func newNaming(tx pgx.Tx, known *names) *naming {
-	return &naming{tx: tx, names: known, types: make(map[iot.DeviceType]int16), devices: make(map[iot.DeviceID]*device)}
+	return &naming{
+		tx: tx, names: known, types: make(map[iot.DeviceType]int16), areas: make(map[iot.Area]int16), devices: make(map[iot.DeviceID]*device),
+	}
 }
 
 func (n *naming) keep() {
 	maps.Copy(n.names.types, n.types)
+	maps.Copy(n.names.areas, n.areas)
 	for id, d := range n.devices {
 		d.renewed, d.moved = false, nil
 		n.names.devices[id] = d
@@ -66,13 +72,21 @@ func (n *naming) resolve(ctx context.Context, readings []archive.Reading) error 
 	if err := n.resolveTypes(ctx); err != nil {
 		return err
 	}
+	if err := n.resolveAreas(ctx); err != nil {
+		return err
+	}
 	return n.resolveDevices(ctx)
 }
 
-// note records what is new in a reading: its type, its device or the device's metadata.
+// note records what is new in a reading: its type, its area, its device or the device's metadata.
 func (n *naming) note(r *archive.Reading) {
 	if _, ok := n.names.types[r.Type]; !ok {
 		n.types[r.Type] = 0
+	}
+	if area := areaOf(r); area != "" {
+		if _, ok := n.names.areas[area]; !ok {
+			n.areas[area] = 0
+		}
 	}
 	at := r.Time.UnixMicro()
 	d := n.device(r.ID)
@@ -142,6 +156,72 @@ func (n *naming) resolveTypes(ctx context.Context) error {
 		n.types[name] = id
 		return nil
 	}, `SELECT id, name FROM device_types WHERE name = ANY ($1)`, wanted)
+}
+
+// areaOf returns the first area of a reading as the table can hold it.
+func areaOf(r *archive.Reading) iot.Area { return iot.Area(text(string(r.Location.FirstArea()))) }
+
+// areaID returns the row id of a resolved area.
+func (n *naming) areaID(area iot.Area) int16 {
+	if area == "" {
+		return 0
+	}
+	if id, ok := n.names.areas[area]; ok {
+		return id
+	}
+	return n.areas[area]
+}
+
+// addAreas adds areas to the table, as long as there are ids. The lock keeps two archivers from giving the same id; it is taken only
+// for a new area, after the rows of types and before those of devices, by every archiver.
+const addAreas = `INSERT INTO areas (id, tenant, area)
+	SELECT id, '', area FROM (
+		SELECT (SELECT coalesce(max(id), 0) FROM areas) + row_number() OVER (ORDER BY area) AS id, area
+		FROM unnest($1::text[]) AS wanted (area) WHERE area NOT IN (SELECT area FROM areas WHERE tenant = '')
+	) AS added WHERE id <= $2`
+
+// resolveAreas adds the missing rows of areas. An area without a row, because there are too many, gets store.OtherArea.
+func (n *naming) resolveAreas(ctx context.Context) error {
+	if len(n.areas) == 0 {
+		return nil
+	}
+	wanted := slices.Sorted(maps.Keys(n.areas))
+	found, err := n.findAreas(ctx, wanted)
+	if err != nil {
+		return err
+	}
+	if found < len(wanted) {
+		if _, err := n.tx.Exec(ctx, `LOCK TABLE areas IN SHARE ROW EXCLUSIVE MODE`); err != nil {
+			return err
+		}
+		if _, err := n.tx.Exec(ctx, addAreas, wanted, store.LastArea); err != nil {
+			return err
+		}
+		if _, err := n.findAreas(ctx, wanted); err != nil {
+			return err
+		}
+	}
+	for area, id := range n.areas {
+		if id == 0 {
+			n.areas[area] = store.OtherArea
+		}
+	}
+	return nil
+}
+
+// findAreas reads the ids of areas and returns how many have one.
+func (n *naming) findAreas(ctx context.Context, wanted []iot.Area) (found int, err error) {
+	var id int16
+	var area iot.Area
+	err = each(ctx, n.tx, func(rows pgx.Rows) error {
+		if err := rows.Scan(&id, &area); err != nil {
+			return err
+		}
+		n.areas[area] = id
+		found++
+		return nil
+	}, `SELECT id, area FROM areas WHERE tenant = '' AND area = ANY ($1)`, wanted)
+	return found, err
 }
 
 // resolveDevices adds and updates the rows of devices in the order of their ids, so that two archivers cannot deadlock.

@@ -16,13 +16,13 @@ import (
 const (
 	storeFinal = `INSERT INTO summaries AS s
 			(window_start, device_type, partition, length_us, count, sum, terms, min, max, devices, online, offline, alert_count, epoch, position,
-			 uncertain, bad)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)
+			 uncertain, bad, parts)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
 		ON CONFLICT (window_start, device_type, length_us, partition) DO UPDATE SET
 			count = excluded.count, uncertain = excluded.uncertain, bad = excluded.bad, sum = excluded.sum, terms = excluded.terms,
 			min = excluded.min, max = excluded.max,
 			devices = excluded.devices, online = excluded.online, offline = excluded.offline,
-			alert_count = excluded.alert_count, epoch = excluded.epoch, position = excluded.position
+			alert_count = excluded.alert_count, epoch = excluded.epoch, position = excluded.position, parts = excluded.parts
 		WHERE (excluded.epoch, excluded.position) > (s.epoch, s.position)`
 	// The list of alerts is replaced only if the stored summary is the one just written.
 	storeAlertList = `INSERT INTO summary_alerts (window_start, device_type, partition, length_us, alerts)
@@ -106,7 +106,7 @@ func (in *intake) finals(ctx context.Context, finals []*iot.WindowSummary) error
 	for _, s := range finals {
 		batch.Queue(storeFinal, s.Window.Start, s.Type, s.Partition, s.Window.Length.Microseconds(), s.Count, s.Sum.Float64(),
 			store.EncodeSum(s.Sum), s.Min, s.Max, s.Devices, s.Online, s.Offline, s.AlertCount, s.Epoch, s.Offset,
-			s.Uncertain, s.Bad)
+			s.Uncertain, s.Bad, store.EncodeGroups(s))
 	}
 	results := in.tx.SendBatch(ctx, batch)
 	var stored []*iot.WindowSummary
@@ -139,20 +139,22 @@ func (in *intake) alertLists(ctx context.Context, stored []*iot.WindowSummary) e
 	return in.tx.SendBatch(ctx, batch).Close()
 }
 
-// scanSummary scans one partition's row of summaries, and further columns into more.
+// scanSummary scans one partition's row of summaries, and further columns into more. The column parts is NULL if groups are not
+// needed.
 func scanSummary(rows pgx.Rows, more ...any) (iot.WindowSummary, error) {
 	var s iot.WindowSummary
 	var length int64
-	var terms []byte
+	var terms, parts []byte
 	var alerts *string
 	row := []any{&s.Window.Start, &s.Type, &s.Partition, &length, &s.Count, &terms, &s.Min, &s.Max,
-		&s.Devices, &s.Online, &s.Offline, &s.AlertCount, &s.Epoch, &s.Offset, &s.Uncertain, &s.Bad, &alerts}
+		&s.Devices, &s.Online, &s.Offline, &s.AlertCount, &s.Epoch, &s.Offset, &s.Uncertain, &s.Bad, &alerts, &parts}
 	if err := rows.Scan(append(row, more...)...); err != nil {
 		return s, err
 	}
 	s.Window.Length = time.Duration(length) * time.Microsecond
 	s.Sum = store.DecodeSum(terms)
 	s.Final = true
+	s.Groups = store.DecodeGroups(parts, &s)
 	if alerts == nil {
 		return s, nil
 	}

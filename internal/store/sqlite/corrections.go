@@ -27,7 +27,7 @@ func (s *Store) Corrections(ctx context.Context, limit int) ([]archive.Correctio
 		corrections = append(corrections, c)
 		return err
 	}, `SELECT window_start, device_type, partition, length, count, uncertain, bad, sum, min, max, devices, online, offline, alert_count, epoch, position,
-			NULL, id
+			NULL, parts, id
 		FROM (SELECT * FROM corrections ORDER BY id LIMIT ?) CROSS JOIN summaries USING (window_start, device_type, length, partition) ORDER BY id`, limit)
 	if err != nil {
 		return nil, fmt.Errorf("read corrections: %w", err)

@@ -49,6 +49,10 @@ func (s *Store) Summaries(ctx context.Context, q api.SummariesQuery) ([]iot.Wind
 		if err != nil {
 			return nil, fmt.Errorf("read summaries: %w", err)
 		}
+		if q.Area != "" {
+			part.Summary, _ = part.InArea(q.Area)
+			part.Groups = nil
+		}
 		if n := len(merged) - 1; n >= 0 && merged[n].Type == part.Type && merged[n].Window == part.Window {
 			merged[n].Merge(part.Summary)
 			continue
@@ -67,10 +71,14 @@ func (s *Store) Summaries(ctx context.Context, q api.SummariesQuery) ([]iot.Wind
 // summariesQuery selects the rows of every partition, in the order of the listing.
 func summariesQuery(q *api.SummariesQuery) (query string, args []any) {
 	query = `SELECT window_start, device_type, partition, length, count, uncertain, bad, sum, min, max, devices, online, offline, alert_count, epoch, position`
+	parts := `NULL`
+	if q.Area != "" {
+		parts = `parts`
+	}
 	if q.WithoutAlerts {
-		query += `, NULL FROM summaries`
+		query += `, NULL, ` + parts + ` FROM summaries`
 	} else {
-		query += `, alerts FROM summaries LEFT JOIN summary_alerts USING (window_start, device_type, length, partition)`
+		query += `, alerts, ` + parts + ` FROM summaries LEFT JOIN summary_alerts USING (window_start, device_type, length, partition)`
 	}
 	from := micros(q.From)
 	if !q.AfterStart.IsZero() {

@@ -122,8 +122,15 @@ func recompute(ctx context.Context, tx *sql.Tx, readingsTopic string) (int, erro
 	if err != nil {
 		return 0, err
 	}
+	if len(marks) == 0 {
+		return 0, nil
+	}
+	areas, err := loadAreaNames(ctx, tx)
+	if err != nil {
+		return 0, err
+	}
 	for i := range marks {
-		if err := correct(ctx, tx, &marks[i]); err != nil {
+		if err := correct(ctx, tx, &marks[i], areas); err != nil {
 			return 0, err
 		}
 	}
@@ -133,25 +140,31 @@ func recompute(ctx context.Context, tx *sql.Tx, readingsTopic string) (int, erro
 // correct replaces the numbers that derive from the readings, and keeps those of the moment at which the window closed,
 // such as the alerts. If fewer readings are found than were counted, some have been deleted from the log or the archive,
 // and the stored summary stays.
-func correct(ctx context.Context, tx *sql.Tx, m *mark) error {
-	summary, err := recomputed(ctx, tx, m)
+func correct(ctx context.Context, tx *sql.Tx, m *mark, areas areaNames) error {
+	found, err := recounted(ctx, tx, m)
 	if err != nil {
 		return err
 	}
-	if summary.Count+summary.Bad > 0 {
+	if summary := &found.Whole; summary.Count+summary.Bad > 0 {
+		before, err := stored(ctx, tx, m)
+		if err != nil {
+			return err
+		}
+		divided := iot.WindowSummary{Summary: *summary, Groups: found.Divide(m.deviceType, areas.of, &before)}
 		result, err := tx.ExecContext(ctx, `INSERT INTO summaries
-				(window_start, device_type, partition, length, count, uncertain, bad, sum, min, max, devices, online, offline, alert_count, epoch, position)
-			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, ?, ?)
+				(window_start, device_type, partition, length, count, uncertain, bad, sum, min, max, devices, online, offline, alert_count, epoch, position, parts)
+			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, ?, ?, ?)
 			ON CONFLICT DO UPDATE SET
 				count = excluded.count, uncertain = excluded.uncertain, bad = excluded.bad, sum = excluded.sum, min = excluded.min, max = excluded.max, devices = excluded.devices,
 				epoch = max(epoch, excluded.epoch),
 				position = CASE
 					WHEN excluded.epoch > epoch THEN excluded.position
 					WHEN excluded.epoch = epoch THEN max(position, excluded.position)
-					ELSE position END
+					ELSE position END,
+				parts = excluded.parts
 			WHERE excluded.count + excluded.bad >= count + bad`,
 			m.start, m.deviceType, m.partition, m.length, summary.Count, summary.Uncertain, summary.Bad, store.EncodeSum(summary.Sum), summary.Min, summary.Max,
-			summary.Devices, m.epoch, m.position)
+			summary.Devices, m.epoch, m.position, store.EncodeGroups(&divided))
 		if err != nil {
 			return err
 		}
@@ -166,25 +179,48 @@ func correct(ctx context.Context, tx *sql.Tx, m *mark) error {
 	return err
 }
 
-// recomputed adds up the stored readings of one partition's window.
-func recomputed(ctx context.Context, tx *sql.Tx, m *mark) (iot.Summary, error) {
-	var summary iot.Summary
-	var device, last, flags int64
+// stored returns the stored summary of a mark's window, the zero one if there is none.
+func stored(ctx context.Context, tx *sql.Tx, m *mark) (before iot.WindowSummary, err error) {
+	err = each(ctx, tx, func(rows *sql.Rows) error {
+		before, err = scanSummary(rows)
+		return err
+	}, `SELECT window_start, device_type, partition, length, count, uncertain, bad, sum, min, max, devices, online, offline, alert_count, epoch, position,
+			NULL, parts
+		FROM summaries WHERE window_start = ? AND device_type = ? AND length = ? AND partition = ?`, m.start, m.deviceType, m.length, m.partition)
+	return before, err
+}
+
+// recounted adds up the stored readings of one partition's window.
+func recounted(ctx context.Context, tx *sql.Tx, m *mark) (*store.Recount, error) {
+	found := new(store.Recount)
+	var device, flags int64
 	var value float64
 	err := each(ctx, tx, func(rows *sql.Rows) error {
 		if err := rows.Scan(&device, &value, &flags); err != nil {
 			return err
 		}
-		if device != last {
-			summary.Devices++
-			last = device
-		}
-		summary.AddReading(value, store.Quality(flags))
+		found.Add(device, value, flags)
 		return nil
 	}, `SELECT r.device, r.value, r.flags FROM device_partitions p CROSS JOIN readings r
 		WHERE p.partition = ?1 AND r.device = p.device AND r.time >= ?2 AND r.time < ?3 AND r.partition = ?1
 			AND r.type = (SELECT id FROM device_types WHERE name = ?4)
 		ORDER BY p.device`,
 		m.partition, m.start, m.start+m.length, m.deviceType)
-	return summary, err
+	return found, err
 }
+
+// areaNames are the groups of the areas' ids, without their type.
+type areaNames map[int64]iot.Group
+
+func loadAreaNames(ctx context.Context, tx *sql.Tx) (areaNames, error) {
+	names := areaNames{store.OtherArea: {Area: iot.OtherAreas}}
+	return names, each(ctx, tx, func(rows *sql.Rows) error {
+		var id int64
+		var g iot.Group
+		err := rows.Scan(&id, &g.Tenant, &g.Area)
+		names[id] = g
+		return err
+	}, `SELECT id, tenant, area FROM areas`)
+}
+
+func (n areaNames) of(id int64) iot.Group { return n[id] }

@@ -79,7 +79,11 @@ func (w *batchWriter) row(ctx context.Context, r *archive.Reading) (row, error) 
 		return row{}, err
 	}
 	kind, err := w.typeID(ctx, r.Type)
-	return row{d.id, micros(r.Time), r.Value, kind, r.Partition, store.Flags(&r.Reading)}, err
+	if err != nil {
+		return row{}, err
+	}
+	area, err := w.areaID(ctx, r.Location.FirstArea())
+	return row{d.id, micros(r.Time), r.Value, kind, r.Partition, store.Flags(&r.Reading, area)}, err
 }
 
 // device returns the row of a reading's device. It adds or updates the row if the reading has new metadata.

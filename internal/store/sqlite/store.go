@@ -167,9 +167,10 @@ func (s *Store) Close() error {
 	return errors.Join(err, s.writer.Close())
 }
 
-// names caches the committed rows of device types and devices.
+// names caches the committed rows of device types, areas and devices.
 type names struct {
 	types   map[iot.DeviceType]int64
+	areas   map[iot.Area]int64
 	devices map[iot.DeviceID]*device
 }
 
@@ -183,7 +184,7 @@ type device struct {
 }
 
 func loadNames(ctx context.Context, db *sql.DB) (names, error) {
-	n := names{types: make(map[iot.DeviceType]int64), devices: make(map[iot.DeviceID]*device)}
+	n := names{types: make(map[iot.DeviceType]int64), areas: make(map[iot.Area]int64), devices: make(map[iot.DeviceID]*device)}
 	err := each(ctx, db, func(rows *sql.Rows) error {
 		var id int64
 		var name iot.DeviceType
@@ -193,6 +194,16 @@ func loadNames(ctx context.Context, db *sql.DB) (names, error) {
 		n.types[name] = id
 		return nil
 	}, `SELECT id, name FROM device_types`)
+	if err != nil {
+		return names{}, err
+	}
+	err = each(ctx, db, func(rows *sql.Rows) error {
+		var id int64
+		var area iot.Area
+		err := rows.Scan(&id, &area)
+		n.areas[area] = id
+		return err
+	}, `SELECT id, area FROM areas WHERE tenant = ''`)
 	if err != nil {
 		return names{}, err
 	}

@@ -32,15 +32,15 @@ func (w *batchWriter) summaries(ctx context.Context, summaries []iot.WindowSumma
 func (w *batchWriter) final(ctx context.Context, s *iot.WindowSummary) error {
 	length := s.Window.Length.Microseconds()
 	result, err := w.tx.ExecContext(ctx, `INSERT INTO summaries
-			(window_start, device_type, partition, length, count, uncertain, bad, sum, min, max, devices, online, offline, alert_count, epoch, position)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+			(window_start, device_type, partition, length, count, uncertain, bad, sum, min, max, devices, online, offline, alert_count, epoch, position, parts)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT DO UPDATE SET
 			count = excluded.count, uncertain = excluded.uncertain, bad = excluded.bad, sum = excluded.sum, min = excluded.min, max = excluded.max,
 			devices = excluded.devices, online = excluded.online, offline = excluded.offline,
-			alert_count = excluded.alert_count, epoch = excluded.epoch, position = excluded.position
+			alert_count = excluded.alert_count, epoch = excluded.epoch, position = excluded.position, parts = excluded.parts
 		WHERE (excluded.epoch, excluded.position) > (epoch, position)`,
 		micros(s.Window.Start), s.Type, s.Partition, length, s.Count, s.Uncertain, s.Bad, store.EncodeSum(s.Sum), s.Min, s.Max,
-		s.Devices, s.Online, s.Offline, s.AlertCount, s.Epoch, s.Offset)
+		s.Devices, s.Online, s.Offline, s.AlertCount, s.Epoch, s.Offset, store.EncodeGroups(s))
 	if err != nil || !changed(result) {
 		return err
 	}
@@ -54,20 +54,22 @@ func (w *batchWriter) final(ctx context.Context, s *iot.WindowSummary) error {
 	return err
 }
 
-// scanSummary scans one partition's row of summaries, and further columns into more.
+// scanSummary scans one partition's row of summaries, and further columns into more. The column parts is NULL if groups are not
+// needed.
 func scanSummary(rows *sql.Rows, more ...any) (iot.WindowSummary, error) {
 	var s iot.WindowSummary
 	var start, length int64
-	var sum sql.RawBytes
+	var sum, parts sql.RawBytes
 	var alerts sql.NullString
 	row := []any{&start, &s.Type, &s.Partition, &length, &s.Count, &s.Uncertain, &s.Bad, &sum, &s.Min, &s.Max,
-		&s.Devices, &s.Online, &s.Offline, &s.AlertCount, &s.Epoch, &s.Offset, &alerts}
+		&s.Devices, &s.Online, &s.Offline, &s.AlertCount, &s.Epoch, &s.Offset, &alerts, &parts}
 	if err := rows.Scan(append(row, more...)...); err != nil {
 		return s, err
 	}
 	s.Window = iot.Window{Start: fromMicros(start), Length: time.Duration(length) * time.Microsecond}
 	s.Sum = store.DecodeSum(sum)
 	s.Final = true
+	s.Groups = store.DecodeGroups(parts, &s)
 	if !alerts.Valid {
 		return s, nil
 	}

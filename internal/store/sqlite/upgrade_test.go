@@ -1,7 +1,10 @@
 package sqlite_test
 
 import (
+	"database/sql"
+	"fmt"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,18 +16,71 @@ import (
 	"iotmon/internal/store/sqlite"
 )
 
-// A database of before windows had their length in their name goes on with all that it holds.
-func TestAnOldDatabaseGoesOn(t *testing.T) {
-	path := newPath(t)
-	db := raw(t, path)
+func migrate(t *testing.T, db *sql.DB, version int64) {
+	t.Helper()
 	provider, err := goose.NewProvider(goose.DialectSQLite3, db, os.DirFS("migrations"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := provider.UpTo(t.Context(), 1); err != nil {
+	if _, err := provider.UpTo(t.Context(), version); err != nil {
 		t.Fatal(err)
 	}
-	_, err = db.Exec(`INSERT INTO summaries VALUES (?1, 'temperature_sensor', 2, 30000000, 1, x'000000000000f03f', 1, 1, 1, 1, 0, 0, 0, 5);
+}
+
+// A database of before areas: its windows belong to none, and what is recomputed of them has the old readings in the unknown area.
+func TestADatabaseWithoutAreasGoesOn(t *testing.T) {
+	path := newPath(t)
+	db := raw(t, path)
+	migrate(t, db, 4)
+	_, err := db.Exec(`INSERT INTO device_types VALUES (1, 'temperature_sensor');
+		INSERT INTO devices VALUES (1, 'old', 'temperature_sensor', '°C', 'A', 0, '', '', '', ?1);
+		INSERT INTO device_partitions VALUES (2, 1);
+		INSERT INTO readings VALUES (1, ?1 + 1, 5, 1, 2, 4);
+		INSERT INTO summaries VALUES (?1, 'temperature_sensor', 30000000, 2, 1, 0, 0, x'0000000000001440', 5, 5, 1, 1, 2, 0, 0, 1);
+		INSERT INTO offsets VALUES ('device-data', 2, 0, 1, ?1, ?1, 0, '')`, start.UnixMicro())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := sqlite.Open(t.Context(), sqlite.Options{Path: path, ReadingsTopic: "device-data"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	numbers := func(area iot.Area) string {
+		got, err := s.Summaries(t.Context(), api.SummariesQuery{From: start, To: start.Add(time.Hour), Limit: 10, Area: area})
+		if err != nil || len(got) != 1 {
+			t.Fatalf("got %+v, %v, want one window", got, err)
+		}
+		return fmt.Sprintf("%d %g %d/%d", got[0].Count, got[0].Sum.Float64(), got[0].Online, got[0].Offline)
+	}
+	if got := numbers("") + ", " + numbers("A"); got != "1 5 1/2, 0 0 0/0" {
+		t.Errorf("got %s, want the old window, in no area", got)
+	}
+	late := reading("new", 2, "7")
+	late.Partition, late.Location = 2, iot.Location{Building: "A"}
+	err = s.Write(t.Context(), &archive.Batch{
+		Readings: []archive.Reading{late},
+		Moves: []archive.Move{
+			{Source: archive.Source{Topic: "device-data", Partition: 2}, Old: archive.Offset{Next: 1}, New: archive.Offset{Next: 2}, Appended: start.Add(time.Minute)},
+		},
+		Summaries: []iot.WindowSummary{{
+			Type: iot.Temperature, Window: iot.Window{Start: start, Length: 30 * time.Second}, Position: iot.Position{Partition: 2, Offset: 2}, Late: true,
+		}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := numbers("") + ", " + numbers("A"); !strings.HasPrefix(got, "2 ") || !strings.HasSuffix(got, "1/2, 1 "+fmt.Sprint(late.Value)+" 0/0") {
+		t.Errorf("got %s, want both readings, and the new one in its area", got)
+	}
+}
+
+// A database of before windows had their length in their name goes on with all that it holds.
+func TestAnOldDatabaseGoesOn(t *testing.T) {
+	path := newPath(t)
+	db := raw(t, path)
+	migrate(t, db, 1)
+	_, err := db.Exec(`INSERT INTO summaries VALUES (?1, 'temperature_sensor', 2, 30000000, 1, x'000000000000f03f', 1, 1, 1, 1, 0, 0, 0, 5);
 		INSERT INTO summary_alerts VALUES (?1, 'temperature_sensor', 2, '[]'), (7, 'nothing beside it', 2, '[]');
 		INSERT INTO dirty_windows VALUES (2, 'temperature_sensor', ?1, 30000000, 0, 8);
 		INSERT INTO offsets VALUES ('device-data', 2, 0, 5, ?1)`, start.UnixMicro())

@@ -8,6 +8,7 @@ import (
 
 	"iotmon/internal/archive"
 	"iotmon/internal/iot"
+	"iotmon/internal/store"
 )
 
 // Offsets implements archive.Store.
@@ -40,7 +41,7 @@ func (s *Store) Write(ctx context.Context, batch *archive.Batch) error {
 		return fmt.Errorf("begin: %w", err)
 	}
 	defer tx.Rollback() //nolint:errcheck // After a commit it does nothing, before one the commit's error counts.
-	w := &batchWriter{tx: tx, names: &s.names, newTypes: make(map[iot.DeviceType]int64), newDevices: make(map[iot.DeviceID]*device)}
+	w := &batchWriter{tx: tx, names: &s.names, newTypes: make(map[iot.DeviceType]int64), newAreas: make(map[iot.Area]int64), newDevices: make(map[iot.DeviceID]*device)}
 	if err := w.move(ctx, batch.Moves, s.readingsTopic); err != nil {
 		return err
 	}
@@ -71,6 +72,7 @@ type batchWriter struct {
 	tx         *sql.Tx
 	names      *names
 	newTypes   map[iot.DeviceType]int64
+	newAreas   map[iot.Area]int64
 	newDevices map[iot.DeviceID]*device
 	// leftOut holds the reasons for rows that are not written.
 	leftOut []error
@@ -142,10 +144,33 @@ func (w *batchWriter) typeID(ctx context.Context, t iot.DeviceType) (int64, erro
 	return id, err
 }
 
+// areaID returns the row id of an area, 0 if it is unknown, and adds the row if it is new and there are not too many.
+func (w *batchWriter) areaID(ctx context.Context, area iot.Area) (int64, error) {
+	if area == "" {
+		return 0, nil
+	}
+	if id, ok := w.names.areas[area]; ok {
+		return id, nil
+	}
+	if id, ok := w.newAreas[area]; ok {
+		return id, nil
+	}
+	if len(w.names.areas)+len(w.newAreas) >= store.LastArea {
+		return store.OtherArea, nil
+	}
+	var id int64
+	err := w.tx.QueryRowContext(ctx, `INSERT INTO areas (tenant, area) VALUES ('', ?) ON CONFLICT DO UPDATE SET area = area RETURNING id`, area).Scan(&id)
+	w.newAreas[area] = id
+	return id, err
+}
+
 // keepNames copies the names of the committed batch to the Store.
 func (w *batchWriter) keepNames() {
 	for t, id := range w.newTypes {
 		w.names.types[t] = id
+	}
+	for area, id := range w.newAreas {
+		w.names.areas[area] = id
 	}
 	for id, d := range w.newDevices {
 		w.names.devices[id] = d

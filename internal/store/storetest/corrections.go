@@ -9,7 +9,7 @@ import (
 )
 
 // corrections returns the store's unpublished corrections.
-func corrections(t *testing.T, store Store, limit int) []archive.Correction {
+func corrections(t testing.TB, store Store, limit int) []archive.Correction {
 	t.Helper()
 	found, err := store.Corrections(t.Context(), limit)
 	if err != nil {
@@ -18,7 +18,7 @@ func corrections(t *testing.T, store Store, limit int) []archive.Correction {
 	return found
 }
 
-func published(t *testing.T, store Store, corrections []archive.Correction) {
+func published(t testing.TB, store Store, corrections []archive.Correction) {
 	t.Helper()
 	if err := store.Published(t.Context(), corrections); err != nil {
 		t.Fatal(err)

@@ -65,6 +65,12 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"a window of bad readings alone counts them", badAlone},
 		{"a log that began anew releases its marks", newLogReleasesMarks},
 
+		{"summaries narrow to an area", summariesNarrow},
+		{"a summary without groups replaces one with them as a whole", groupsGiveWay},
+		{"a recomputation divides as the processor does", recomputedGroups},
+		{"areas that shared a group share it when it is recomputed", recomputedOthers},
+		{"any number of areas is archived", manyAreas},
+
 		{"a recomputed window is returned until it is published", correctionReturned},
 		{"a window that is recomputed again is returned again", correctionAgain},
 		{"any number of recomputed windows is returned", correctionsPage},

@@ -1,0 +1,266 @@
+package store
+
+import (
+	"cmp"
+	"encoding/binary"
+	"errors"
+	"maps"
+	"math"
+	"slices"
+
+	"iotmon/internal/iot"
+)
+
+// The two forms in which EncodeGroups encodes the division of a summary.
+const (
+	// formOne is a single group: the number of readings of the summary, and the names of the group.
+	formOne = 1
+	// formMany is any number of groups, each with its numbers.
+	formMany = 2
+)
+
+// EncodeGroups encodes the groups of a summary for a column beside its numbers: some forty bytes and the name of the area for each,
+// and the name alone where there is only one. It returns nil if there is nothing to say.
+func EncodeGroups(s *iot.WindowSummary) []byte {
+	if iot.Ungrouped(s.Groups) {
+		return nil
+	}
+	if len(s.Groups) == 1 {
+		return appendNames(binary.AppendVarint([]byte{formOne}, s.Count+s.Bad), s.Groups[0].Group)
+	}
+	blob := []byte{formMany}
+	for i := range s.Groups {
+		g := &s.Groups[i]
+		blob = appendNames(blob, g.Group)
+		for _, n := range []int64{g.Count, g.Uncertain, g.Bad, g.Devices, g.Online, g.Offline, g.AlertCount} {
+			blob = binary.AppendVarint(blob, n)
+		}
+		if g.Count == 0 {
+			continue
+		}
+		sum := EncodeSum(g.Sum)
+		blob = append(binary.AppendUvarint(appendTerms(blob, []float64{g.Min, g.Max}), uint64(len(sum))), sum...)
+	}
+	return blob
+}
+
+func appendNames(blob []byte, g iot.Group) []byte {
+	for _, name := range []string{string(g.Tenant), string(g.Area)} {
+		blob = append(binary.AppendUvarint(blob, uint64(len(name))), name...)
+	}
+	return blob
+}
+
+// DecodeGroups returns the groups of a summary whose numbers have been read. It returns nil if the groups do not add up to these: the
+// numbers were then replaced by a version of iotmon that knows no groups.
+func DecodeGroups(blob []byte, whole *iot.WindowSummary) []iot.GroupSummary {
+	d := decoder{rest: blob}
+	switch d.byte() {
+	case formOne:
+		count := d.varint()
+		part := iot.GroupSummary{Group: d.names(whole.Type), Summary: whole.Summary}
+		part.Alerts = nil
+		if d.err != nil || count != whole.Count+whole.Bad {
+			return nil
+		}
+		return []iot.GroupSummary{part}
+	case formMany:
+		var groups []iot.GroupSummary
+		for len(d.rest) > 0 && d.err == nil {
+			groups = append(groups, d.group(whole.Type))
+		}
+		if d.err != nil || !addUp(groups, &whole.Summary) {
+			return nil
+		}
+		return groups
+	}
+	return nil
+}
+
+// addUp reports whether the groups are the parts of a whole.
+func addUp(groups []iot.GroupSummary, whole *iot.Summary) bool {
+	var sum iot.Summary
+	for i := range groups {
+		sum.Merge(groups[i].Summary)
+	}
+	return sum.Count == whole.Count && sum.Uncertain == whole.Uncertain && sum.Bad == whole.Bad && sum.Online == whole.Online &&
+		sum.Offline == whole.Offline && sum.AlertCount == whole.AlertCount && sum.Sum.Float64() == whole.Sum.Float64()
+}
+
+// decoder reads from the front of a blob. After an error it returns zeros.
+type decoder struct {
+	rest []byte
+	err  error
+}
+
+var errShort = errors.New("the encoded groups end early")
+
+func (d *decoder) bytes(n uint64) []byte {
+	if n > uint64(len(d.rest)) {
+		d.rest, d.err = nil, errShort
+		return nil
+	}
+	taken := d.rest[:n]
+	d.rest = d.rest[n:]
+	return taken
+}
+
+func (d *decoder) byte() byte {
+	if b := d.bytes(1); b != nil {
+		return b[0]
+	}
+	return 0
+}
+
+func (d *decoder) varint() int64 {
+	v, n := binary.Varint(d.rest)
+	return v * int64(d.skip(n))
+}
+
+func (d *decoder) uvarint() uint64 {
+	v, n := binary.Uvarint(d.rest)
+	return v * uint64(d.skip(n))
+}
+
+// skip skips a number of n bytes. It returns 0 if that was none, else 1.
+func (d *decoder) skip(n int) int {
+	if n <= 0 {
+		d.rest, d.err = nil, errShort
+		return 0
+	}
+	d.rest = d.rest[n:]
+	return 1
+}
+
+func (d *decoder) float() float64 {
+	if b := d.bytes(8); b != nil {
+		return math.Float64frombits(binary.LittleEndian.Uint64(b))
+	}
+	return 0
+}
+
+func (d *decoder) names(t iot.DeviceType) iot.Group {
+	tenant, area := string(d.bytes(d.uvarint())), string(d.bytes(d.uvarint()))
+	return iot.Group{Tenant: iot.Tenant(tenant), Area: iot.Area(area), Type: t}
+}
+
+func (d *decoder) group(t iot.DeviceType) iot.GroupSummary {
+	g := iot.GroupSummary{Group: d.names(t)}
+	for _, n := range []*int64{&g.Count, &g.Uncertain, &g.Bad, &g.Devices, &g.Online, &g.Offline, &g.AlertCount} {
+		*n = d.varint()
+	}
+	if g.Count != 0 {
+		g.Min, g.Max = d.float(), d.float()
+		g.Sum = DecodeSum(d.bytes(d.uvarint()))
+	}
+	return g
+}
+
+// Recount adds up the readings of one partition's window that are in the archive.
+type Recount struct {
+	// Whole is the summary of all of them.
+	Whole iot.Summary
+	parts map[int64]*iot.Summary
+	// device is the device of the last reading, areas are those in which it was counted.
+	device int64
+	areas  []int64
+}
+
+// Add adds a reading, given its flags. All readings of a device must be added one after the other, in any order.
+func (r *Recount) Add(device int64, value float64, flags int64) {
+	if device != r.device {
+		r.device, r.areas = device, r.areas[:0]
+	}
+	area, quality := flags>>areaShift, Quality(flags)
+	part := r.parts[area]
+	if part == nil {
+		if r.parts == nil {
+			r.parts = make(map[int64]*iot.Summary)
+		}
+		part = new(iot.Summary)
+		r.parts[area] = part
+	}
+	r.Whole.AddReading(value, quality)
+	part.AddReading(value, quality)
+	if quality == iot.Bad || slices.Contains(r.areas, area) {
+		return
+	}
+	if len(r.areas) == 0 {
+		r.Whole.Devices++
+	}
+	part.Devices++
+	r.areas = append(r.areas, area)
+}
+
+// Areas returns the ids of the areas that readings came from.
+func (r *Recount) Areas() []int64 { return slices.Collect(maps.Keys(r.parts)) }
+
+// Divide returns the groups of Whole. names returns the group of an area's id. Before is the summary that is replaced, the zero one
+// if there is none: what its groups tell of the moment at which the window closed stays. Areas that had no group of their own
+// then, because there were too many, have none now.
+func (r *Recount) Divide(t iot.DeviceType, names func(id int64) iot.Group, before *iot.WindowSummary) []iot.GroupSummary {
+	d := division{byGroup: make(map[iot.Group]*iot.GroupSummary), kind: t}
+	d.begin(before)
+	ids := slices.SortedFunc(maps.Keys(r.parts), func(a, b int64) int {
+		return cmp.Or(names(a).Compare(names(b)), cmp.Compare(a, b))
+	})
+	for _, id := range ids {
+		d.part(names(id)).Merge(*r.parts[id])
+	}
+	groups := make([]iot.GroupSummary, 0, len(d.byGroup))
+	for _, part := range d.byGroup {
+		groups = append(groups, *part)
+	}
+	slices.SortFunc(groups, func(a, b iot.GroupSummary) int { return a.Compare(b.Group) })
+	if iot.Ungrouped(groups) {
+		return nil
+	}
+	return groups
+}
+
+// division collects the groups of a recomputed summary.
+type division struct {
+	byGroup map[iot.Group]*iot.GroupSummary
+	kind    iot.DeviceType
+	// full means that there were too many areas when the window closed; named counts those with a group of their own.
+	full  bool
+	named int
+}
+
+// begin adds the groups of the summary before, without its readings.
+func (d *division) begin(before *iot.WindowSummary) {
+	rest := iot.Summary{Online: before.Online, Offline: before.Offline, AlertCount: before.AlertCount}
+	for i := range before.Groups {
+		old := &before.Groups[i]
+		d.full = d.full || old.Area == iot.OtherAreas
+		part := d.add(old.Group)
+		part.Online, part.Offline, part.AlertCount = old.Online, old.Offline, old.AlertCount
+		rest.Online, rest.Offline, rest.AlertCount = rest.Online-old.Online, rest.Offline-old.Offline, rest.AlertCount-old.AlertCount
+	}
+	if rest.Online != 0 || rest.Offline != 0 || rest.AlertCount != 0 {
+		part := d.part(iot.Group{}) // The summary before knew no groups.
+		part.Online, part.Offline, part.AlertCount = part.Online+rest.Online, part.Offline+rest.Offline, part.AlertCount+rest.AlertCount
+	}
+}
+
+func (d *division) add(g iot.Group) *iot.GroupSummary {
+	g.Type = d.kind
+	part := &iot.GroupSummary{Group: g}
+	d.byGroup[g] = part
+	if g.Area != "" && g.Area != iot.OtherAreas {
+		d.named++
+	}
+	return part
+}
+
+// part returns a group, or that of the other areas if there are too many.
+func (d *division) part(g iot.Group) *iot.GroupSummary {
+	g.Type = d.kind
+	if part := d.byGroup[g]; part != nil {
+		return part
+	}
+	if g.Area != "" && g.Area != iot.OtherAreas && (d.full || d.named >= iot.MaxAreas) {
+		return d.part(iot.Group{Tenant: g.Tenant, Area: iot.OtherAreas})
+	}
+	return d.add(g)
+}
