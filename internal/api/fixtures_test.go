@@ -97,6 +97,9 @@ func (a *archive) Summaries(_ context.Context, q api.SummariesQuery) ([]iot.Wind
 		start := s.Window.Start
 		behind := start.After(q.AfterStart) || start.Equal(q.AfterStart) && s.Type > q.AfterType
 		if behind && !start.Before(q.From) && start.Before(q.To) && (q.Type == "" || s.Type == q.Type) && len(out) < q.Limit {
+			if q.Area != "" {
+				s.Summary, _ = s.InArea(q.Area)
+			}
 			out = append(out, s)
 		}
 	}

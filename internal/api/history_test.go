@@ -166,6 +166,44 @@ func TestSummariesAreMergedToSteps(t *testing.T) {
 	})
 }
 
+// Narrowed to an area, pages of any size return each of its windows once, as recorded or merged, and leave out windows without it.
+func TestSummariesNarrowToAnArea(t *testing.T) {
+	history := &archive{}
+	h := newAPI(t, plant{}, history, nil)
+	rapid.Check(t, func(rt *rapid.T) {
+		history.summaries = drawWindows(rt)
+		var inside []iot.WindowSummary
+		for i := range history.summaries {
+			if s := &history.summaries[i]; rapid.IntRange(0, 9).Draw(rt, "area") == 0 {
+				s.Groups = []iot.GroupSummary{{Group: iot.Group{Area: "A栋", Type: s.Type}, Summary: s.Summary}}
+				inside = append(inside, *s)
+			} else {
+				s.Groups = []iot.GroupSummary{{Group: iot.Group{Area: "B", Type: s.Type}, Summary: s.Summary}}
+			}
+		}
+		step := rapid.SampledFrom([]time.Duration{30 * time.Second, 5 * time.Minute}).Draw(rt, "step")
+		target := fmt.Sprintf("/api/v1/summaries?area=%s&from=-1h&limit=%d", url.QueryEscape("A栋"), rapid.IntRange(1, 40).Draw(rt, "limit"))
+		if step > 30*time.Second || rapid.Bool().Draw(rt, "merged") {
+			target += "&step=" + step.String()
+		}
+		var got []string
+		for cursor, pages := "", 0; pages == 0 || cursor != ""; pages++ {
+			page := get[summaryPage](t, h, target+"&cursor="+cursor)
+			for _, item := range page.Items {
+				got = append(got, fmt.Sprintf("%s %s %d %g-%g devices %d online %d", item.Timestamp.Format(time.TimeOnly), item.DeviceType,
+					item.Data.Count, *item.Data.Min, *item.Data.Max, item.Data.DeviceCount, item.Data.Online))
+			}
+			cursor = page.Next
+		}
+		if want := mergedByHand(inside, noon.Add(-time.Hour), step); !slices.Equal(got, want) {
+			rt.Fatalf("%s:\ngot  %q\nwant %q", target, got, want)
+		}
+	})
+	for _, area := range []string{"A/1", "/other", "A%00"} {
+		checkProblem(t, request(h, http.MethodGet, "/api/v1/summaries?area="+area), http.StatusUnprocessableEntity, "first level of an area")
+	}
+}
+
 type summaryPage struct {
 	Items []wire.Aggregate
 	Next  string
@@ -233,6 +271,15 @@ func TestMergingReadsInBoundedPages(t *testing.T) {
 	}
 	if readings != windows || pages < 3 {
 		t.Errorf("got %d readings in %d pages, want all %d in 3 or more", readings, pages, windows)
+	}
+	for pages, cursor := 0, ""; pages == 0 || cursor != ""; pages++ {
+		page := get[summaryPage](t, h, "/api/v1/summaries?from=-30d&step=1h&area=elsewhere&cursor="+cursor)
+		if len(page.Items) > 0 || pages > 3 {
+			t.Fatalf("page %d has %d items, want a few pages without any", pages, len(page.Items))
+		}
+		if cursor = page.Next; cursor == "" && pages < 2 {
+			t.Errorf("got the last page after %d, want the range read in several", pages+1)
+		}
 	}
 }
 

@@ -24,11 +24,16 @@ type merger struct {
 	done []iot.WindowSummary
 }
 
-func (m *merger) add(w *iot.WindowSummary) {
+// pass begins the step of a window, unless it is the current one.
+func (m *merger) pass(w *iot.WindowSummary) {
 	if window := iot.WindowOf(w.Window.Start, m.step); window != m.window {
 		m.flush()
 		m.window = window
 	}
+}
+
+func (m *merger) add(w *iot.WindowSummary) {
+	m.pass(w)
 	if m.window.Start.Equal(m.after.Start) && w.Type <= m.after.Type {
 		return
 	}

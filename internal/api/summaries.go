@@ -10,6 +10,7 @@ import (
 
 type summariesInput struct {
 	Type   iot.DeviceType `query:"type" doc:"Only this device type." example:"temperature_sensor" maxLength:"128"`
+	Area   iot.Area       `query:"area" doc:"Only the devices in this area, the first level of its path: the building where nothing else is known." example:"A栋" maxLength:"128"`
 	From   moment         `query:"from" doc:"The earliest window start: RFC 3339, or a time before now such as -90m or -7d. An hour before to if absent." example:"-5m"`
 	To     moment         `query:"to" doc:"The end of the range, exclusive: RFC 3339, now, or a time before now. Now if absent."`
 	Step   span           `query:"step" doc:"Merge the windows into longer ones of this length, such as 5m; at most 1d. As they were recorded if absent."`
@@ -42,24 +43,25 @@ func (s *server) listSummaries(ctx context.Context, in *summariesInput) (*answer
 	if in.Step.length > 0 {
 		fetch = s.mergedWindows
 	}
-	rows, more, err := fetch(ctx, in, row)
+	rows, next, err := fetch(ctx, in, row)
 	if err := s.historyProblem(ctx, err); err != nil {
 		return nil, err
 	}
 	out := &answer[list[wire.Aggregate]]{}
-	if more {
-		last := &rows[len(rows)-1]
-		row.Start, row.Type, row.Length = last.Window.Start, last.Type, last.Window.Length
-		if out.Body.Next, err = seal(in.listing(), row); err != nil {
+	if next != nil {
+		if out.Body.Next, err = seal(in.listing(), *next); err != nil {
 			return nil, err
 		}
 	}
-	out.Body.Items = make([]wire.Aggregate, len(rows))
+	out.Body.Items = make([]wire.Aggregate, 0, len(rows))
 	for i := range rows {
+		if in.Area != "" && rows[i].Empty() {
+			continue
+		}
 		if !in.Alerts {
 			rows[i].Alerts = nil
 		}
-		out.Body.Items[i] = wire.FromSummary(&rows[i])
+		out.Body.Items = append(out.Body.Items, wire.FromSummary(&rows[i]))
 	}
 	return out, nil
 }
@@ -67,6 +69,9 @@ func (s *server) listSummaries(ctx context.Context, in *summariesInput) (*answer
 func (s *server) summariesStart(in *summariesInput) (summariesRow, error) {
 	if err := s.checkType(in.Type); err != nil {
 		return summariesRow{}, err
+	}
+	if err := in.Area.NormalizeFirst("area"); err != nil {
+		return summariesRow{}, badParameter("area", "must be the first level of an area, a name without a slash", in.Area)
 	}
 	if step := in.Step.length; step > longestStep || step%time.Second != 0 {
 		return summariesRow{}, badParameter("step", "must be whole seconds, at most 1d", step.String())
@@ -78,16 +83,22 @@ func (s *server) summariesStart(in *summariesInput) (summariesRow, error) {
 	return summariesRow{From: from, To: to}, err
 }
 
-// windows returns a page of windows as they were recorded, and whether another follows.
-func (s *server) windows(ctx context.Context, in *summariesInput, row summariesRow) ([]iot.WindowSummary, bool, error) {
+// behind returns the cursor behind a row.
+func (row summariesRow) behind(last *iot.WindowSummary) *summariesRow {
+	row.Start, row.Type, row.Length = last.Window.Start, last.Type, last.Window.Length
+	return &row
+}
+
+// windows returns a page of windows as they were recorded, and the cursor behind it if another follows.
+func (s *server) windows(ctx context.Context, in *summariesInput, row summariesRow) ([]iot.WindowSummary, *summariesRow, error) {
 	rows, err := s.o.History.Summaries(ctx, SummariesQuery{
-		Type: in.Type, From: row.From, To: row.To, AfterStart: row.Start, AfterType: row.Type, AfterLength: row.Length,
+		Type: in.Type, Area: in.Area, From: row.From, To: row.To, AfterStart: row.Start, AfterType: row.Type, AfterLength: row.Length,
 		WithoutAlerts: !in.Alerts, Limit: in.Limit + 1,
 	})
 	if err != nil || len(rows) <= in.Limit {
-		return rows, false, err
+		return rows, nil, err
 	}
-	return rows[:in.Limit], true, nil
+	return rows[:in.Limit], row.behind(&rows[in.Limit-1]), nil
 }
 
 // longestStep limits what must be read for one row.
@@ -100,10 +111,10 @@ const (
 	mergeMost  = 20_000
 )
 
-// mergedWindows returns a page of windows that are merged to the length of the step, and whether another follows.
-func (s *server) mergedWindows(ctx context.Context, in *summariesInput, row summariesRow) ([]iot.WindowSummary, bool, error) {
+// mergedWindows returns a page of windows that are merged to the length of the step, and the cursor behind it if another follows.
+func (s *server) mergedWindows(ctx context.Context, in *summariesInput, row summariesRow) ([]iot.WindowSummary, *summariesRow, error) {
 	// A page that ended within a step begins with that step again and leaves out the types it has shown.
-	q := SummariesQuery{Type: in.Type, From: row.From, To: row.To, WithoutAlerts: !in.Alerts, Limit: mergeBlock}
+	q := SummariesQuery{Type: in.Type, Area: in.Area, From: row.From, To: row.To, WithoutAlerts: !in.Alerts, Limit: mergeBlock}
 	if row.Start.After(q.From) {
 		q.From = row.Start
 	}
@@ -111,9 +122,13 @@ func (s *server) mergedWindows(ctx context.Context, in *summariesInput, row summ
 	for read := 0; len(m.done) <= in.Limit; {
 		windows, err := s.o.History.Summaries(ctx, q)
 		if err != nil {
-			return nil, false, err
+			return nil, nil, err
 		}
 		for i := range windows {
+			if in.Area != "" && windows[i].Empty() {
+				m.pass(&windows[i])
+				continue
+			}
 			m.add(&windows[i])
 		}
 		if len(windows) < q.Limit {
@@ -122,12 +137,20 @@ func (s *server) mergedWindows(ctx context.Context, in *summariesInput, row summ
 		}
 		last := &windows[len(windows)-1]
 		q.AfterStart, q.AfterType, q.AfterLength = last.Window.Start, last.Type, last.Window.Length
-		if read += len(windows); read >= mergeMost && len(m.done) > 0 {
-			return m.done[:min(in.Limit, len(m.done))], true, nil
+		if read += len(windows); read < mergeMost {
+			continue
+		}
+		if done := m.done[:min(in.Limit, len(m.done))]; len(done) > 0 {
+			return done, row.behind(&done[len(done)-1]), nil
+		}
+		// Nothing but windows without the area. The next page begins with the step in which this one has ended.
+		if m.window.Start.After(q.From) {
+			row.Start, row.Type, row.Length = m.window.Start, "", 0
+			return nil, &row, nil
 		}
 	}
 	if len(m.done) <= in.Limit {
-		return m.done, false, nil
+		return m.done, nil, nil
 	}
-	return m.done[:in.Limit], true, nil
+	return m.done[:in.Limit], row.behind(&m.done[in.Limit-1]), nil
 }

@@ -29,6 +29,7 @@ func newFilter(f wire.Filter) *filter {
 		DeviceTypes: sorted(f.DeviceTypes),
 		DeviceIDs:   sorted(f.DeviceIDs),
 		Buildings:   sorted(f.Buildings),
+		Areas:       sorted(f.Areas),
 		MinSeverity: f.MinSeverity,
 	}
 	// There is no error: strings and lists of strings can always be encoded.
@@ -37,6 +38,7 @@ func newFilter(f wire.Filter) *filter {
 		key: sha256.Sum256(key),
 		Filter: view.Filter{
 			Types: setOf(normal.DeviceTypes), IDs: setOf(normal.DeviceIDs), Buildings: setOf(normal.Buildings),
+			Areas: setOf(normal.Areas),
 		},
 		minSeverity: f.MinSeverity.Rank(),
 	}
@@ -60,5 +62,5 @@ func setOf[T comparable](list []T) map[T]struct{} {
 // alert reports whether the filter lets an alert event through.
 func (f *filter) alert(a *iot.Alert) bool {
 	return a.Severity.Rank() >= f.minSeverity &&
-		view.Allows(f.Types, a.DeviceType) && view.Allows(f.Buildings, a.Location.Building) && view.Allows(f.IDs, a.DeviceID)
+		view.Allows(f.Types, a.DeviceType) && view.Allows(f.IDs, a.DeviceID) && f.Location(&a.Location)
 }

@@ -116,6 +116,10 @@ func TestFilterNarrowsEverything(t *testing.T) {
 			[]iot.DeviceID{second}, both, []iot.DeviceID{second}},
 		{"building", `{"type":"filter","buildings":["A"]}`,
 			[]iot.DeviceID{first}, both, []iot.DeviceID{first}},
+		{"area", `{"type":"filter","areas":["A"]}`,
+			[]iot.DeviceID{first}, []iot.DeviceType{iot.Temperature}, []iot.DeviceID{first}},
+		{"areas", `{"type":"filter","areas":["A","B"],"device_types":["humidity_sensor"]}`,
+			[]iot.DeviceID{third}, []iot.DeviceType{iot.Humidity}, []iot.DeviceID{third}},
 		{"severity", `{"type":"filter","min_severity":"critical"}`,
 			[]iot.DeviceID{first, second, third}, both, []iot.DeviceID{second}},
 		{"all of them", `{"type":"filter","device_types":["temperature_sensor"],"buildings":["B"],"device_ids":["device_001","device_002"],"min_severity":"info"}`,
@@ -138,6 +142,8 @@ func TestFilterNarrowsEverything(t *testing.T) {
 						p.Alarm(3, iot.Humidity, "B", iot.Warning, transition),
 					},
 				}
+				viewtest.Divide(&b.Summaries[0], map[iot.Area][]float64{"A": {20}})
+				viewtest.Divide(&b.Summaries[1], map[iot.Area][]float64{"B": {20}})
 				for i := range b.States {
 					b.States[i].Status = status
 				}

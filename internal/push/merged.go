@@ -38,14 +38,9 @@ func (ws *mergedWindows) forgetBefore(oldest int64) {
 // filtered returns the part of a window that the filter lets through, with the counts of the devices that it lets through. start is the
 // start of the window in Unix microseconds. It returns nil if nothing passes, or the window is no longer kept.
 func (ws *mergedWindows) filtered(f *filter, start int64) *wire.AggregatedData {
-	merged := ws.byStart[start]
+	merged := ws.merge(f, start)
 	if merged == nil {
-		w := ws.present.Window(time.UnixMicro(start))
-		if w == nil {
-			return nil
-		}
-		merged = mergeWindow(w)
-		ws.byStart[start] = merged
+		return nil
 	}
 	total, _ := ws.present.Count(&f.Filter)
 	m := &wire.AggregatedData{
@@ -67,8 +62,25 @@ func (ws *mergedWindows) filtered(f *filter, start int64) *wire.AggregatedData {
 	return m
 }
 
-func mergeWindow(w *view.Window) *mergedWindow {
-	summaries, final := w.Merge()
+// merge returns a window with its partitions added up, nil if it is no longer kept. Windows that are narrowed to areas are not kept for
+// the next round: few filters do that.
+func (ws *mergedWindows) merge(f *filter, start int64) *mergedWindow {
+	if merged := ws.byStart[start]; merged != nil && f.Areas == nil {
+		return merged
+	}
+	w := ws.present.Window(time.UnixMicro(start))
+	if w == nil {
+		return nil
+	}
+	merged := mergeWindow(w, f.Areas)
+	if f.Areas == nil {
+		ws.byStart[start] = merged
+	}
+	return merged
+}
+
+func mergeWindow(w *view.Window, areas map[iot.Area]struct{}) *mergedWindow {
+	summaries, final := w.Merge(areas)
 	merged := &mergedWindow{data: make(map[iot.DeviceType]wire.AggregateData), length: w.Length, final: final, corrected: w.Corrected()}
 	for t, summary := range summaries {
 		merged.data[t] = wire.AggregateDataOf(&summary)

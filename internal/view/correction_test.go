@@ -14,7 +14,7 @@ func counted(v *View, n int) (count int64, corrected bool) {
 	if w == nil {
 		return 0, false
 	}
-	data, _ := w.Merge()
+	data, _ := w.Merge(nil)
 	return data[iot.Temperature].Count, w.Corrected()
 }
 

@@ -8,6 +8,8 @@ type Filter struct {
 	Types     map[iot.DeviceType]struct{}
 	IDs       map[iot.DeviceID]struct{}
 	Buildings map[string]struct{}
+	// Areas are first levels of areas.
+	Areas map[iot.Area]struct{}
 }
 
 // Allows reports whether a set of a filter contains a value. A nil set contains everything.
@@ -21,12 +23,17 @@ func Allows[T comparable](set map[T]struct{}, v T) bool {
 
 // Group reports whether the filter selects the devices of a group. It ignores the set of ids.
 func (f *Filter) Group(g Group) bool {
-	return Allows(f.Types, g.Type) && Allows(f.Buildings, g.Building)
+	return Allows(f.Types, g.Type) && Allows(f.Buildings, g.Building) && (f.Areas == nil || Allows(f.Areas, g.area()))
 }
 
 // Device reports whether the filter selects the device. A forgotten device has no id; no filter selects it.
 func (f *Filter) Device(s *iot.DeviceState) bool {
-	return s.Latest.ID != "" && Allows(f.Types, s.Latest.Type) && Allows(f.Buildings, s.Latest.Location.Building) && Allows(f.IDs, s.Latest.ID)
+	return s.Latest.ID != "" && Allows(f.Types, s.Latest.Type) && Allows(f.IDs, s.Latest.ID) && f.Location(&s.Latest.Location)
+}
+
+// Location reports whether the filter selects what is at a location.
+func (f *Filter) Location(l *iot.Location) bool {
+	return Allows(f.Buildings, l.Building) && (f.Areas == nil || Allows(f.Areas, l.FirstArea()))
 }
 
 // Removal reports whether the filter would have selected a device before it was forgotten.

@@ -55,13 +55,29 @@ type correction struct {
 	At     iot.Position
 }
 
-// Group is what devices are counted by: type and building, all that a filter knows except the id.
+// Group is what devices are counted by: type and building, from which a filter knows all but the id.
 type Group struct {
 	Type     iot.DeviceType
 	Building string
+	// Unhoused is the first area of devices without a building.
+	Unhoused iot.Area
 }
 
-func groupOf(s *iot.DeviceState) Group { return Group{s.Latest.Type, s.Latest.Location.Building} }
+func groupOf(s *iot.DeviceState) Group {
+	g := Group{Type: s.Latest.Type, Building: s.Latest.Location.Building}
+	if g.Building == "" {
+		g.Unhoused = s.Latest.Location.FirstArea()
+	}
+	return g
+}
+
+// area returns the first area of the devices.
+func (g *Group) area() iot.Area {
+	if g.Building == "" {
+		return g.Unhoused
+	}
+	return (&iot.Location{Building: g.Building}).FirstArea()
+}
 
 // New returns an empty view.
 func New(o Options) *View {

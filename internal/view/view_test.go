@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -79,17 +80,60 @@ func TestWindowAddsUpPartitionsAndIsFinalWhenAllAre(t *testing.T) {
 	alien.Window.Length = time.Minute
 
 	v.Apply(Batch{Summaries: []iot.WindowSummary{first, second, late, alien}})
-	data, final := v.windows.get(noon).Merge()
+	data, final := v.windows.get(noon).Merge(nil)
 	sum := data[iot.Temperature]
 	if sum.Count != 3 || sum.Average() != 20 || sum.Min != 10 || sum.Max != 30 || final {
 		t.Errorf("got %+v final %v, want 3 readings from 10 to 30, average 20, not final", sum, final)
 	}
 	v.Apply(Batch{Summaries: []iot.WindowSummary{closed, second}})
-	if _, final = v.windows.get(noon).Merge(); !final {
+	if _, final = v.windows.get(noon).Merge(nil); !final {
 		t.Error("not final although every partition closed it at the same position")
 	}
 	if sum := first.Summary; sum.Count != 2 {
 		t.Errorf("merging changed what was merged: %+v", sum)
+	}
+}
+
+// A window narrows to areas: a correction replaces all groups of its partition at once, and a summary without groups is of the
+// unknown area.
+func TestWindowNarrowsToAreas(t *testing.T) {
+	p, v := script(), newTestView()
+	first := p.Sums(0, iot.Temperature, true, 20, 30, 40)
+	viewtest.Divide(&first, map[iot.Area][]float64{"A": {20, 30}, "B": {40}})
+	second := p.Sums(0, iot.Temperature, false, 10)
+	second.Partition = 1
+	viewtest.Divide(&second, map[iot.Area][]float64{"A": {10}})
+	old := p.Sums(0, iot.Humidity, true, 5)
+	v.Apply(Batch{Summaries: []iot.WindowSummary{first, second, old}})
+	counts := func(areas ...iot.Area) string {
+		set := make(map[iot.Area]struct{})
+		for _, a := range areas {
+			set[a] = struct{}{}
+		}
+		data, _ := v.windows.get(noon).Merge(set)
+		var list []string
+		for kind, sum := range data {
+			list = append(list, fmt.Sprintf("%s %d %g", kind, sum.Count, sum.Average()))
+		}
+		slices.Sort(list)
+		return strings.Join(list, ", ")
+	}
+	for _, test := range []struct {
+		areas []iot.Area
+		want  string
+	}{
+		{[]iot.Area{"A"}, "temperature_sensor 3 20"}, {[]iot.Area{"A", "B"}, "temperature_sensor 4 25"}, {[]iot.Area{"C"}, ""},
+		{[]iot.Area{"", "B"}, "humidity_sensor 1 5, temperature_sensor 1 40"},
+	} {
+		if got := counts(test.areas...); got != test.want {
+			t.Errorf("%q: got %q, want %q", test.areas, got, test.want)
+		}
+	}
+	corrected := p.Corrects(0, iot.Temperature, 20, 30, 40, 50)
+	viewtest.Divide(&corrected, map[iot.Area][]float64{"A": {20}, "C": {30, 40, 50}})
+	v.Apply(Batch{Summaries: []iot.WindowSummary{corrected}})
+	if got, want := counts("A")+"; "+counts("B")+"; "+counts("C"), "temperature_sensor 2 15; ; temperature_sensor 3 40"; got != want {
+		t.Errorf("after the correction: got %q, want %q", got, want)
 	}
 }
 

@@ -122,18 +122,31 @@ func (w *Window) Corrected() bool {
 	return false
 }
 
-// Merge adds up the summaries of the partitions, by type. The result is final if all the summaries are.
-func (w *Window) Merge() (byType map[iot.DeviceType]iot.Summary, final bool) {
+// Merge adds up the summaries of the partitions, by type. If areas is not nil, only the devices in these areas count, and types
+// without devices there are left out. The result is final if all the summaries are.
+func (w *Window) Merge(areas map[iot.Area]struct{}) (byType map[iot.DeviceType]iot.Summary, final bool) {
 	byType = make(map[iot.DeviceType]iot.Summary)
 	final = true
 	for key, summary := range w.parts {
-		sum := byType[key.Type]
-		if sum.Count == 0 {
-			sum.Sum = iot.Sum{}
-		}
-		sum.Merge(summary.Summary)
-		byType[key.Type] = sum
 		final = final && summary.Final
+		if areas == nil {
+			mergeInto(byType, key.Type, &summary.Summary)
+			continue
+		}
+		for area := range areas {
+			if part, any := summary.InArea(area); any {
+				mergeInto(byType, key.Type, &part)
+			}
+		}
 	}
 	return byType, final
+}
+
+func mergeInto(byType map[iot.DeviceType]iot.Summary, t iot.DeviceType, part *iot.Summary) {
+	sum := byType[t]
+	if sum.Count == 0 {
+		sum.Sum = iot.Sum{}
+	}
+	sum.Merge(*part)
+	byType[t] = sum
 }

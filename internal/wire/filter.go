@@ -29,9 +29,14 @@ func DecodeFilter(data []byte, maxItems int) (Filter, error) {
 	for _, list := range []struct {
 		field string
 		items int
-	}{{"device_types", len(f.DeviceTypes)}, {"device_ids", len(f.DeviceIDs)}, {"buildings", len(f.Buildings)}} {
+	}{{"device_types", len(f.DeviceTypes)}, {"device_ids", len(f.DeviceIDs)}, {"buildings", len(f.Buildings)}, {"areas", len(f.Areas)}} {
 		if list.items > maxItems {
 			return Filter{}, iot.Invalid(list.field, "at most %d entries (got %d)", maxItems, list.items)
+		}
+	}
+	for i := range f.Areas {
+		if err := f.Areas[i].NormalizeFirst("areas"); err != nil {
+			return Filter{}, err
 		}
 	}
 	return f, nil

@@ -20,6 +20,7 @@ func TestFiltersDecode(t *testing.T) {
 			Type: wire.TypeFilter, DeviceTypes: []iot.DeviceType{"x", "y"}, DeviceIDs: []iot.DeviceID{"a"},
 			Buildings: []string{"A栋"}, MinSeverity: iot.Critical,
 		},
+		`{"type":"filter","areas":["A栋",""]}`: {Type: wire.TypeFilter, Areas: []iot.Area{"A栋", ""}},
 	} {
 		if got, err := wire.DecodeFilter([]byte(text), 2); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: got %+v, %v, want %+v", text, got, err, want)
@@ -45,6 +46,10 @@ func TestFiltersThatAreNotUnderstoodAreRefused(t *testing.T) {
 		{`{"type":"filter","device_types":["a","b","c"]}`, "device_types", "got 3"},
 		{`{"type":"filter","device_ids":["a","b","c"]}`, "device_ids", "got 3"},
 		{`{"type":"filter","buildings":["a","b","c"]}`, "buildings", "got 3"},
+		{`{"type":"filter","areas":["a","b","c"]}`, "areas", "got 3"},
+		{`{"type":"filter","areas":["a","b/c"]}`, "areas", "first level"},
+		{`{"type":"filter","areas":["/other"]}`, "areas", "first level"},
+		{`{"type":"filter","areas":["a\u0000"]}`, "areas", "control character"},
 	} {
 		got, err := wire.DecodeFilter([]byte(test.text), 2)
 		var invalid *iot.InvalidError
@@ -61,6 +66,7 @@ func FuzzDecodeFilter(f *testing.F) {
 	for _, text := range []string{
 		`{"type":"filter"}`,
 		`{"type":"filter","device_types":["temperature_sensor"],"device_ids":["device_001"],"buildings":["A栋"],"min_severity":"warning"}`,
+		`{"type":"filter","areas":["A","Ä"]}`,
 		`{"type":"filter","device_ids":[]} {}`,
 		`{"type":"filter","device_ids":["\ud800","\u0000"]}`,
 		`null`,
@@ -78,7 +84,7 @@ func FuzzDecodeFilter(f *testing.F) {
 			return
 		}
 		if filter.Type != wire.TypeFilter || filter.MinSeverity != "" && filter.MinSeverity.Rank() < 0 ||
-			max(len(filter.DeviceTypes), len(filter.DeviceIDs), len(filter.Buildings)) > most {
+			max(len(filter.DeviceTypes), len(filter.DeviceIDs), len(filter.Buildings), len(filter.Areas)) > most {
 			t.Fatalf("got a filter out of bounds: %+v", filter)
 		}
 		// An accepted filter means the same in its canonical form.

@@ -235,6 +235,7 @@ func TestMessagesToAndFromClients(t *testing.T) {
 		Type: wire.TypeFilter, DeviceTypes: []iot.DeviceType{iot.Temperature}, DeviceIDs: []iot.DeviceID{"device_001"},
 		Buildings: []string{"A栋"}, MinSeverity: iot.Warning,
 	})
+	pin(t, "filter_of_areas", wire.Filter{Type: wire.TypeFilter, Areas: []iot.Area{"A栋", "B栋"}})
 	pin(t, "filter_of_nothing", wire.Filter{Type: wire.TypeFilter})
 	pin(t, "rest_aggregate", wire.FromSummary(&summary))
 	pin(t, "rest_aggregate_empty", wire.FromSummary(&empty))

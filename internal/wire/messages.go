@@ -190,7 +190,9 @@ type Filter struct {
 	DeviceTypes []iot.DeviceType `json:"device_types,omitempty"`
 	DeviceIDs   []iot.DeviceID   `json:"device_ids,omitempty"`
 	Buildings   []string         `json:"buildings,omitempty"`
-	MinSeverity iot.Severity     `json:"min_severity,omitempty"`
+	// Areas are first levels of areas. Unlike the other lists, they also narrow the numbers of the windows.
+	Areas       []iot.Area   `json:"areas,omitempty"`
+	MinSeverity iot.Severity `json:"min_severity,omitempty"`
 }
 
 // Reading is the documented JSON of one reading: the value of topic device-data and the body of HTTP ingest.

@@ -87,7 +87,28 @@ func verify(t *testing.T, s *server, samples []sample) {
 		t.Errorf("%d of %d alerts are wrong; the first: %q", len(wrong), len(want), wrong[:min(5, len(wrong))])
 	}
 	t.Logf("%d windows and %d alerts equal the truth", len(truth)-len(wrong), len(want))
+	verifyAreas(t, s, samples, everything)
 	verifyReadings(t, s, samples)
+}
+
+// verifyAreas compares the windows of each area.
+func verifyAreas(t *testing.T, s *server, samples []sample, query url.Values) {
+	t.Helper()
+	inside := make(map[string][]sample)
+	for _, sample := range samples {
+		inside[sample.building()] = append(inside[sample.building()], sample)
+	}
+	for _, building := range buildings {
+		if building == "" {
+			continue
+		}
+		q := clone(query)
+		q.Set("area", string((&iot.Location{Building: building}).FirstArea()))
+		truth := summarize(inside[building], 2*time.Second)
+		if wrong := compareSummaries(list[wire.Aggregate](t, s.base(), "/api/v1/summaries", q), truth); len(wrong) > 0 {
+			t.Errorf("%s: %d of %d windows are wrong; the first: %q", building, len(wrong), len(truth), wrong[:min(5, len(wrong))])
+		}
+	}
 }
 
 // verifyReadings compares the archived readings of some devices one by one.
@@ -243,7 +264,7 @@ func encode(batch []sample) []byte {
 	var body []byte
 	for _, s := range batch {
 		body = wire.AppendReading(body, &iot.Reading{
-			Device: iot.Device{ID: iot.DeviceID(s.device), Type: s.kind},
+			Device: iot.Device{ID: iot.DeviceID(s.device), Type: s.kind, Location: iot.Location{Building: s.building()}},
 			Time:   s.at,
 			Value:  s.value,
 		})

@@ -3,6 +3,8 @@ package viewtest
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"iotmon/internal/iot"
@@ -56,6 +58,19 @@ func (s *Script) Sums(n int, t iot.DeviceType, final bool, values ...float64) io
 	}
 	summary.Devices, summary.Online = int64(len(values)), int64(len(values))
 	return summary
+}
+
+// Divide divides a summary by area, into the values of each.
+func Divide(s *iot.WindowSummary, values map[iot.Area][]float64) {
+	s.Groups = nil
+	for _, area := range slices.Sorted(maps.Keys(values)) {
+		g := iot.GroupSummary{Group: iot.Group{Area: area, Type: s.Type}}
+		for _, v := range values[area] {
+			g.Add(v)
+		}
+		g.Devices, g.Online = g.Count, g.Count
+		s.Groups = append(s.Groups, g)
+	}
 }
 
 // Corrects returns the correction that the archive publishes after it has recomputed the n-th window.
