@@ -17,7 +17,7 @@ const maxReason = 200
 func (e *Engine) Evaluate(set *Set, states *iot.RuleStates, r *iot.Reading, out Output) {
 	if r.Quality != iot.Bad {
 		if len(states.Alerts)+len(states.Conditions) > 0 {
-			set.retire(states, r, out)
+			set.retire(states, r, r.Time, out)
 		}
 		for i := range set.rules {
 			rule := &set.rules[i]
@@ -35,7 +35,13 @@ func (e *Engine) Evaluate(set *Set, states *iot.RuleStates, r *iot.Reading, out 
 			set.advance(states, rule, verdict, r, out)
 		}
 	}
-	e.evaluateStatus(states, r, out)
+	e.evaluateStatus(set, states, r, out)
+}
+
+// Reselect clears the alerts of a device that the rules in set do not watch any more, at the given time and without a reading: a device
+// that is retired may never send another one.
+func (e *Engine) Reselect(set *Set, states *iot.RuleStates, at time.Time, out Output) {
+	set.retire(states, nil, at, out)
 }
 
 // run runs the step of the rule's condition on its memory in states and stores the new memory there. It returns false if the
@@ -122,15 +128,19 @@ func (set *Set) advance(states *iot.RuleStates, rule *compiled, verdict Verdict,
 func elapsed(a, b time.Time) time.Duration { return b.Sub(a).Abs() }
 
 // retire removes the states of rules that do not watch the device any more, or have another condition, and clears their
-// alerts with that reason. It ends the suspension of a rule that has another version.
-func (set *Set) retire(states *iot.RuleStates, r *iot.Reading, out Output) {
+// alerts at the given time with that reason. It ends the suspension of a rule that has another version. r is nil without a reading.
+func (set *Set) retire(states *iot.RuleStates, r *iot.Reading, at time.Time, out Output) {
 	states.Alerts = slices.DeleteFunc(states.Alerts, func(s iot.AlertState) bool {
 		reason := set.retired(&s)
 		if reason == "" {
 			return false
 		}
 		if s.Raised != nil {
-			out.Alert(cleared(s.Raised, r.Value, r.Time, reason))
+			value := s.Raised.Value
+			if r != nil {
+				value = r.Value
+			}
+			out.Alert(cleared(s.Raised, value, at, reason))
 		}
 		return true
 	})
@@ -143,6 +153,9 @@ func (set *Set) retire(states *iot.RuleStates, r *iot.Reading, out Output) {
 // retired returns why the state of an alert is to be removed, "" if it stays.
 func (set *Set) retired(s *iot.AlertState) iot.ClearReason {
 	if s.Rule == iot.RuleOffline {
+		if set.muted {
+			return iot.NotSelected
+		}
 		return ""
 	}
 	rule := set.find(s.Rule)

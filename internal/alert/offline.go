@@ -7,9 +7,12 @@ import (
 	"iotmon/internal/iot"
 )
 
-// evaluateStatus raises or clears the offline alert by the status in the reading.
-func (e *Engine) evaluateStatus(states *iot.RuleStates, r *iot.Reading, out Output) {
+// evaluateStatus raises or clears the offline alert by the status in the reading. A muted set raises none.
+func (e *Engine) evaluateStatus(set *Set, states *iot.RuleStates, r *iot.Reading, out Output) {
 	if r.Status == iot.Offline {
+		if set.muted {
+			return
+		}
 		e.RaiseOffline(states, r, r.Time, out)
 		return
 	}

@@ -12,6 +12,8 @@ type Set struct {
 	rules []compiled
 	// remembers means that a condition of the set has a memory.
 	remembers bool
+	// muted means that the device is retired: no rule watches it, and its silence raises no alert.
+	muted bool
 }
 
 // compiled is a rule with the step of its condition, nil for a threshold.
@@ -80,8 +82,11 @@ func (e *Engine) compile(of *typeRules, tenant iot.Tenant, entry *iot.DeviceEntr
 	if area == "" && of.byLocation {
 		area = r.Location.Area()
 	}
-	set := &Set{label: of.label}
+	set := &Set{label: of.label, muted: entry.Retired}
 	key := []byte(of.typ + "\x00")
+	if set.muted {
+		key = append(key, iot.MaxRules) // No rule has this index.
+	}
 	own := false
 	for i := range of.rules {
 		rule := &of.rules[i]

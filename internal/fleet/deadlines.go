@@ -13,11 +13,12 @@ import (
 type Event int
 
 const (
-	// FellSilent means that the device counts as offline, because it has been silent for OfflineAfter.
+	// FellSilent means that the device counts as offline, because it has been silent for OfflineAfter, or for three times the interval
+	// of its registry entry.
 	FellSilent Event = iota
 	// PastEnded means that the device's run of past readings has ended: no more of them came for OfflineAfter.
 	PastEnded
-	// Expired means that the device has been silent for ForgetAfter and is to be forgotten.
+	// Expired means that the device has been silent for ForgetAfter and is to be forgotten. A registered device never is.
 	Expired
 )
 
@@ -101,8 +102,11 @@ func (f *Fleet) next(d *Device) (event Event, at time.Time, any bool) {
 	}
 	switch {
 	case d.Status != iot.Offline:
-		event, at, any = FellSilent, since.Add(f.OfflineAfter), true
-	case f.ForgetAfter > 0:
+		event, at, any = FellSilent, since.Add(f.timeout(d)), true
+		if at.Before(d.changed) {
+			at = d.changed
+		}
+	case f.ForgetAfter > 0 && d.Entry == nil:
 		event, at, any = Expired, since.Add(f.ForgetAfter), true
 	}
 	if d.Past != nil {

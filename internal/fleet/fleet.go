@@ -11,6 +11,8 @@ import (
 // Device is the state of a device with the fleet's bookkeeping.
 type Device struct {
 	iot.DeviceState
+	// Entry is the device's registry entry in force, nil if it is not registered. It does not change.
+	Entry *iot.EntryInForce
 	// Rules belongs to the caller, who keeps there which rules watch the device. It is not part of the state.
 	Rules any
 	// dirty means that the state has changed since it was last published.
@@ -21,7 +23,13 @@ type Device struct {
 	deadline time.Time
 	// index is the device's index in the heap, or -1.
 	index int
+	// changed is when the expected interval changed: the device does not count as silent from before that. It need not be restored:
+	// a device that is overdue when the interval changes falls silent at once.
+	changed time.Time
 }
+
+// Retired reports whether the device is registered as retired.
+func (d *Device) Retired() bool { return d.Entry != nil && d.Entry.Retired }
 
 // Counts is the number of devices of one type by status.
 type Counts struct{ Online, Offline int64 }
@@ -34,13 +42,16 @@ type typeCounts struct {
 
 // Options are the limits by which a fleet judges its devices.
 type Options struct {
-	// OfflineAfter is the silence after which a device is offline.
+	// OfflineAfter is the silence after which a device is offline, unless its registry entry has an interval.
 	OfflineAfter time.Duration
-	// ForgetAfter is how long after its last reading a device is forgotten; 0 means never.
+	// ForgetAfter is how long after its last reading a device that is not registered is forgotten; 0 means never.
 	ForgetAfter time.Duration
 	// Disorder is how much older than the device's newest reading a live reading may be because it was delayed or reordered
 	// on the way. If it is even older, the device's clock may have been set back.
 	Disorder time.Duration
+	// Entry returns the registry entry in force of a device when its first reading arrives, nil if it is not registered; see Register. A
+	// nil Entry means that no device is.
+	Entry func(iot.DeviceID) *iot.EntryInForce
 }
 
 // Fleet holds the devices of one partition. It is not safe for concurrent use: the goroutine of that partition owns it.
@@ -94,6 +105,9 @@ func (f *Fleet) Device(id iot.DeviceID) *Device { return f.devices[id] }
 
 func (f *Fleet) add(id iot.DeviceID) *Device {
 	d := &Device{index: -1}
+	if f.Entry != nil {
+		d.Entry = f.Entry(id)
+	}
 	f.devices[id] = d
 	return d
 }
@@ -126,7 +140,7 @@ func (f *Fleet) SetBack(now time.Time) {
 		f.silenceStart = now
 	}
 	for _, d := range f.devices {
-		d.Clock = nil
+		d.Clock, d.changed = nil, time.Time{}
 		if d.Past != nil && d.Past.Arrived.After(now) {
 			d.Past.Arrived = now
 		}

@@ -63,8 +63,32 @@ type Alert struct {
 	Historical bool
 	// Reason is why the alert has cleared, if not because of a reading.
 	Reason ClearReason
+	Handling
 	Position
 }
+
+// Handling is what people have done about an alert.
+type Handling struct {
+	// AckedAt is when the alert was acknowledged, by the log's clock, zero if nobody has acknowledged it. AckedBy is the opaque id of
+	// the person.
+	AckedAt time.Time
+	AckedBy string
+	// Suppressed is why nobody is to be notified of the alert, empty if somebody is. SuppressedUntil is the planned end, zero if there
+	// is none.
+	Suppressed      Suppression
+	SuppressedUntil time.Time
+	// Actor is the opaque id of the person who caused this event, empty if no person did, and Comment what the person wrote.
+	Actor, Comment string
+}
+
+// Suppression is why people are not notified of an alert, which is raised and cleared as any other.
+type Suppression string
+
+// An alert is suppressed while its rule, or its device, is shelved or out of service.
+const (
+	Shelved      Suppression = "shelved"
+	OutOfService Suppression = "out_of_service"
+)
 
 // ClearReason is why an alert has cleared without a reading that is safe.
 type ClearReason string
@@ -105,7 +129,8 @@ type AlertState struct {
 	Onset time.Time
 	// Safe is the time of the first safe reading after the last violating one, while the alert waits to clear.
 	Safe time.Time
-	// Raised holds the raised event while the alert is open, nil before and after.
+	// Raised holds the raised event while the alert is open, nil before and after. Its Handling is that of now, and its Transition is
+	// Acknowledged once somebody has acknowledged the alert.
 	Raised *Alert
 }
 

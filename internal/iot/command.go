@@ -21,7 +21,7 @@ const MaxCommandID = 64
 // Command is what a person has decided about an alert or a rule of one device: the value of a record of KindCommand, whose
 // key is the device.
 type Command struct {
-	// ID identifies the command. A comment that is added with the ID of an earlier one replaces it.
+	// ID identifies the command. A comment with the ID of an earlier one replaces it if its Time is later.
 	ID     string
 	Action Action
 	// Actor is the opaque id of the person. Names of people are not in the log.
@@ -36,8 +36,8 @@ type Command struct {
 	Rule string
 	// Until is the planned end of shelving.
 	Until time.Time
-	// Revision is Position.Offset of the last change that the person saw, 0 for none. A command that can be reversed is refused
-	// if there was another change since.
+	// Revision is the ShelvedInForce.Revision of the device that the person saw, 0 if nothing was ever shelved there. A command that can
+	// be reversed is refused if there was another change since.
 	Revision int64
 }
 

@@ -21,11 +21,67 @@ type SettingsInForce struct {
 }
 
 // EntryInForce is the registry entry of a device, with the areas that the device has belonged to, oldest first: at most
-// MaxAreaHistory of them. Of an entry that forgets the device only the version is kept.
+// MaxAreaHistory of them. Of an entry that forgets the device only the version and the areas are kept: readings from before it may
+// have to be read again.
 type EntryInForce struct {
 	DeviceEntry
 	Areas []AreaFrom
 	Position
+}
+
+// Follow returns what is in force after the entry next; e is nil if nothing was. The area of next holds from the event time from, and
+// from must be later than the time of any reading admitted so far. It returns nil if next has no higher version than e: it came twice,
+// or late.
+func (e *EntryInForce) Follow(next *DeviceEntry, from time.Time) *EntryInForce {
+	if e == nil {
+		e = new(EntryInForce)
+	}
+	if next.Version <= e.Version {
+		return nil
+	}
+	return &EntryInForce{DeviceEntry: *next, Areas: withArea(e.Areas, from, next.Area)}
+}
+
+// StartBy returns what is in force after the log's clock was set back: an area that would hold only from a time after from holds from
+// there. It returns nil if nothing changes.
+func (e *EntryInForce) StartBy(from time.Time) *EntryInForce {
+	if len(e.Areas) == 0 || !e.Areas[len(e.Areas)-1].From.After(from) {
+		return nil
+	}
+	return &EntryInForce{DeviceEntry: e.DeviceEntry, Areas: withArea(e.Areas, from, e.Area)}
+}
+
+// AreaAt returns the area to which the device belongs at an event time, empty if the locations in its readings apply.
+func (e *EntryInForce) AreaAt(t time.Time) Area {
+	if len(e.Areas) == 0 {
+		return ""
+	}
+	i := len(e.Areas) - 1
+	for i > 0 && t.Before(e.Areas[i].From) {
+		i--
+	}
+	return e.Areas[i].Area
+}
+
+// withArea returns the history of areas with one more, which holds from the given time on. Areas that would hold from then or later are
+// removed.
+func withArea(areas []AreaFrom, from time.Time, area Area) []AreaFrom {
+	var kept []AreaFrom
+	for _, a := range areas {
+		if a.From.Before(from) {
+			kept = append(kept, a)
+		}
+	}
+	if len(kept) == 0 {
+		if area == "" {
+			return nil
+		}
+		kept = append(kept, AreaFrom{}) // Before its first area the locations in the readings apply.
+	}
+	if kept[len(kept)-1].Area != area {
+		kept = append(kept, AreaFrom{From: from, Area: area})
+	}
+	return kept[max(0, len(kept)-MaxAreaHistory):]
 }
 
 // Normalize checks the entry and its areas. The error is an *InvalidError.
@@ -72,6 +128,9 @@ type Shelving struct {
 // ShelvedInForce is what of a device is shelved or out of service: at most MaxShelvings.
 type ShelvedInForce struct {
 	Shelvings []Shelving
+	// Revision is the Position.Offset of the last change. It is kept when nothing is shelved any more, so that a command that arrives
+	// again does not take effect again.
+	Revision int64
 	Position
 }
 
@@ -85,6 +144,9 @@ func (s *ShelvedInForce) Normalize() error {
 	}
 	if len(s.Shelvings) > MaxShelvings {
 		return Invalid("shelvings", "more than %d (got %d)", MaxShelvings, len(s.Shelvings))
+	}
+	if s.Revision < 0 {
+		return Invalid("revision", "must not be negative (got %d)", s.Revision)
 	}
 	for i := range s.Shelvings {
 		if err := s.Shelvings[i].normalize(); err != nil {

@@ -28,10 +28,10 @@ func (p *Producer) Failed(readings int) { p.failed.Add(float64(readings)) }
 
 // Consumer holds the metrics of the processor.
 type Consumer struct {
-	processed, late, duplicates, conflicts, skipped, ticks, windows, forgotten, setBack, suspended prometheus.Counter
-	rejected, alerts, transactions                                                                 *family
-	step, age                                                                                      prometheus.Histogram
-	lag                                                                                            *prometheus.GaugeVec
+	processed, late, duplicates, conflicts, skipped, ticks, windows, forgotten, setBack, suspended, refused prometheus.Counter
+	rejected, alerts, transactions                                                                          *family
+	step, age                                                                                               prometheus.Histogram
+	lag                                                                                                     *prometheus.GaugeVec
 }
 
 func newConsumer(auto promauto.Factory) Consumer {
@@ -46,6 +46,8 @@ func newConsumer(auto promauto.Factory) Consumer {
 		forgotten: counter(auto, "iot_consumer_devices_forgotten_total", "Devices deleted, or silent for devices.forget_after."),
 		setBack:   counter(auto, "iot_consumer_clock_set_back_total", "Times that a partition's clock was set back, because the log's clock had been ahead."),
 		suspended: counter(auto, "iot_consumer_rules_suspended_total", "Times that a rule was suspended on a device, because its condition failed."),
+		refused: counter(auto, "iot_consumer_commands_refused_total",
+			"Commands of people that were not obeyed, because something else had happened since or they had been obeyed before."),
 		rejected: newFamily(auto, "iot_consumer_messages_rejected_total", "Messages moved to the dead-letter queue, by the invalid field.", "field",
 			"message", "device_id", "device_type", "timestamp", "value", "unit", "status"),
 		ticks:   counter(auto, "iot_consumer_ticks_total", "Ticks appended to partitions without new messages."),
@@ -87,6 +89,9 @@ func (c *Consumer) Forgotten(devices int64) { c.forgotten.Add(float64(devices)) 
 
 // Suspended counts rules that were suspended, each on one device.
 func (c *Consumer) Suspended(rules int64) { c.suspended.Add(float64(rules)) }
+
+// Refused counts commands that were not obeyed.
+func (c *Consumer) Refused(commands int64) { c.refused.Add(float64(commands)) }
 
 // SetBack counts that a partition's clock was set back.
 func (c *Consumer) SetBack() { c.setBack.Inc() }

@@ -1,6 +1,8 @@
 package process
 
 import (
+	"time"
+
 	"iotmon/internal/alert"
 	"iotmon/internal/fleet"
 	"iotmon/internal/iot"
@@ -8,7 +10,10 @@ import (
 
 // rules returns the rules that watch the device that has sent r.
 func (p *Partition) rules(device *fleet.Device, r *iot.Reading) *alert.Set {
-	if plain := p.Alerts.Plain(r.Type); plain != nil {
+	var entry *iot.DeviceEntry
+	if device.Entry != nil {
+		entry = &device.Entry.DeviceEntry
+	} else if plain := p.Alerts.Plain(r.Type); plain != nil {
 		return plain
 	}
 	selection, _ := device.Rules.(*alert.Selection)
@@ -16,27 +21,78 @@ func (p *Partition) rules(device *fleet.Device, r *iot.Reading) *alert.Set {
 		selection = new(alert.Selection)
 		device.Rules = selection
 	}
-	return p.Alerts.Select(selection, "", nil, r)
+	return p.Alerts.Select(selection, "", entry, r)
+}
+
+// raiseOffline raises the offline alert of a device that is offline since the given moment, unless the device is retired.
+func (p *Partition) raiseOffline(device *fleet.Device, since time.Time, out Output) {
+	if !device.Retired() {
+		p.Alerts.RaiseOffline(&device.RuleStates, &device.Latest, since, p.events(out))
+	}
 }
 
 // alertEvents publishes what the alert engine decides.
 type alertEvents struct {
 	p   *Partition
 	out Output
+	// forgets means that the device is being forgotten.
+	forgets bool
 }
 
 // events returns the receiver of alert events that publishes to out. It is valid until the next call.
 func (p *Partition) events(out Output) *alertEvents {
-	p.toAlerts = alertEvents{p, out}
+	p.toAlerts = alertEvents{p: p, out: out}
 	return &p.toAlerts
 }
 
-// Alert publishes an alert event with the current position.
+// Alert publishes an alert event with the current position. A raised one is suppressed if its rule is shelved. One that clears without
+// being acknowledged can still be.
 func (e *alertEvents) Alert(a *iot.Alert) {
-	a.Position = e.p.position()
-	e.p.counts.alert(a)
-	e.p.alerts.apply(a)
+	p := e.p
+	a.Position = p.position()
+	switch {
+	case a.Historical || a.Rule == iot.RuleClock:
+	case a.Transition == iot.Raised:
+		if s := p.inForce.shelved[iot.Identity{ID: a.DeviceID}]; s != nil {
+			a.Suppressed, a.SuppressedUntil = s.Suppression(a.Rule, p.clock)
+		}
+	case a.Transition == iot.Cleared && a.AckedAt.IsZero() && !e.forgets:
+		p.keepReturned(a)
+	}
+	p.counts.alert(a)
+	p.alerts.apply(a)
+	e.publish(a)
+}
+
+func (e *alertEvents) publish(a *iot.Alert) {
+	e.p.eventOf = append(e.p.eventOf, a.DeviceID)
 	e.out.Alert(a)
+}
+
+func (p *Partition) keepReturned(cleared *iot.Alert) {
+	if dropped := p.inForce.returned.add(cleared); dropped != nil {
+		p.inForce.changeReturned(dropped.ID)
+	}
+	p.inForce.changeReturned(cleared.ID)
+}
+
+// handled publishes an event of an open alert that does not come from a reading: acknowledged if somebody has acknowledged the alert,
+// otherwise updated. raised replaces the event in the state; it must not be changed afterwards, because the live view reads it too.
+func (e *alertEvents) handled(state *iot.AlertState, raised *iot.Alert, at time.Time, actor, comment string) {
+	state.Raised = raised
+	event := *raised
+	if event.Transition == iot.Raised {
+		event.Transition = iot.Updated
+	}
+	event.Time, event.Actor, event.Comment, event.Position = at, actor, comment, e.p.position()
+	e.p.alerts.apply(raised)
+	e.publish(&event)
+}
+
+// returned publishes an event of an alert that has cleared: it stays cleared.
+func (e *alertEvents) returned(event *iot.Alert, actor, comment string) {
+	event.Actor, event.Comment, event.Position = actor, comment, e.p.position()
+	e.publish(event)
 }
 
 // Suspended counts a rule that is no longer evaluated on a device.

@@ -1,6 +1,7 @@
 package process_test
 
 import (
+	"bytes"
 	"fmt"
 	"testing"
 	"time"
@@ -36,7 +37,9 @@ func (l *fleetLog) next(n int) []process.Record {
 	}
 	start := 0
 	for i, end := range ends {
-		l.records = append(l.records, process.Record{Offset: l.sent + int64(i), Appended: l.at(i), Value: l.text[start:end:end]})
+		value := l.text[start:end:end]
+		key := value[len(`{"device_id":"`):][:len("device_00000")]
+		l.records = append(l.records, process.Record{Offset: l.sent + int64(i), Appended: l.at(i), Key: key, Value: value})
 		start = end
 	}
 	l.sent += int64(n)
@@ -104,7 +107,7 @@ func TestReadingsAreNotAllocatedFor(t *testing.T) {
 	for i := range all {
 		all[i] = append(all[i], log.next(benchBatch)...)
 		for k := range all[i] {
-			all[i][k].Value = append([]byte(nil), all[i][k].Value...)
+			all[i][k].Key, all[i][k].Value = bytes.Clone(all[i][k].Key), bytes.Clone(all[i][k].Value)
 		}
 	}
 	next := 0

@@ -54,7 +54,7 @@ func drawJournal(t *rapid.T) journal {
 	skews := []float64{0, 0, 0, -3, -40, 8, 50}
 	now := 0.0
 	for range rapid.IntRange(1, 150).Draw(t, "records") {
-		switch rapid.IntRange(0, 22).Draw(t, "kind") {
+		switch rapid.IntRange(0, 27).Draw(t, "kind") {
 		case 0:
 			now += float64(rapid.IntRange(1, 90).Draw(t, "silence"))
 			j.tick(now)
@@ -68,6 +68,13 @@ func drawJournal(t *rapid.T) journal {
 			}
 		case 21, 22:
 			drawReport(t, &j, now)
+		case 23, 24:
+			drawEntry(t, &j, now)
+		case 25, 26:
+			drawCommand(t, &j, now)
+		case 27:
+			j.reading(now, "a", now, 36)
+			j[len(j)-1].Key = []byte(rapid.SampledFrom([]string{"a", "b"}).Draw(t, "key"))
 		case 20:
 			j.kind(now, iot.RecordKind{Kind: "vibration", Level: 1}, "whatever")
 		case 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19:
@@ -143,6 +150,16 @@ func restore(t fatal, opts *process.Options, from process.Checkpoint, committed 
 		t.Fatal(err)
 	}
 	p := process.New(opts, 3, from, false)
+	for key, value := range committed.inForce {
+		if value == nil {
+			continue
+		}
+		f, err := process.DecodeInForce([]byte(key), value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.RestoreInForce(f)
+	}
 	for _, text := range committed.states {
 		if text == nil {
 			continue

@@ -23,15 +23,17 @@ type InForce struct {
 // inForceKey is a key of topic partition-state.
 type inForceKey struct {
 	of wire.InForce
-	// rule is the name of a rule, since the offset of settings, device that of anything else; the others are zero.
+	// rule is the name of a rule, since the offset of settings, alert the id of an alert, device that of anything else; the others
+	// are zero.
 	rule   string
 	since  int64
+	alert  string
 	device iot.Identity
 }
 
 func compareKeys(a, b inForceKey) int {
 	return cmp.Or(
-		cmp.Compare(a.of, b.of), cmp.Compare(a.rule, b.rule), cmp.Compare(a.since, b.since),
+		cmp.Compare(a.of, b.of), cmp.Compare(a.rule, b.rule), cmp.Compare(a.since, b.since), cmp.Compare(a.alert, b.alert),
 		cmp.Compare(a.device.Tenant, b.device.Tenant), cmp.Compare(a.device.ID, b.device.ID),
 	)
 }
@@ -42,6 +44,8 @@ func (k *inForceKey) append(dst []byte) []byte {
 		return wire.AppendRuleKey(dst, k.rule)
 	case wire.SettingsInForce:
 		return wire.AppendSettingsKey(dst, k.since)
+	case wire.ReturnedInForce:
+		return wire.AppendReturnedKey(dst, k.alert)
 	default:
 		return wire.AppendInForceKey(dst, k.of, k.device)
 	}
@@ -64,6 +68,10 @@ func DecodeInForce(key, value []byte) (InForce, error) {
 		var settings iot.SettingsInForce
 		settings, err = wire.DecodeSettingsInForce(value)
 		f.Position, f.value, f.key.since = settings.Position, &settings, settings.Since
+	case wire.ReturnedInForce:
+		var cleared iot.Alert
+		cleared, err = wire.DecodeAlert(value)
+		f.Position, f.value, f.key.alert = cleared.Position, &cleared, cleared.ID
 	default:
 		if f.key.device, err = wire.DecodeDeviceKey(name); err == nil {
 			err = f.decodeOfDevice(value)
@@ -102,6 +110,7 @@ type inForce struct {
 	entries  map[iot.Identity]*iot.EntryInForce
 	shelved  map[iot.Identity]*iot.ShelvedInForce
 	comments map[iot.Identity]*iot.CommentsInForce
+	returned returnedAlerts
 	// changed has the keys of everything that was changed, or deleted, since it was published.
 	changed map[inForceKey]bool
 }
@@ -113,6 +122,7 @@ func newInForce() inForce {
 		entries:  make(map[iot.Identity]*iot.EntryInForce),
 		shelved:  make(map[iot.Identity]*iot.ShelvedInForce),
 		comments: make(map[iot.Identity]*iot.CommentsInForce),
+		returned: newReturnedAlerts(),
 		changed:  make(map[inForceKey]bool),
 	}
 }
@@ -128,14 +138,22 @@ func (p *Partition) RestoreInForce(f InForce) {
 		p.inForce.entries[f.key.device] = value
 	case *iot.ShelvedInForce:
 		p.inForce.shelved[f.key.device] = value
+		p.scheduleShelvings()
 	case *iot.CommentsInForce:
 		p.inForce.comments[f.key.device] = value
+	case *iot.Alert:
+		p.inForce.returned.add(value)
 	}
 }
 
 // change marks something as changed since it was published.
 func (f *inForce) change(of wire.InForce, device iot.Identity) {
 	f.changed[inForceKey{of: of, device: device}] = true
+}
+
+// changeReturned marks an alert that has cleared as changed since it was published.
+func (f *inForce) changeReturned(alert string) {
+	f.changed[inForceKey{of: wire.ReturnedInForce, alert: alert}] = true
 }
 
 // changeRule marks a rule as changed since it was published.
@@ -182,6 +200,10 @@ func (f *inForce) append(dst []byte, key *inForceKey, at iot.Position) []byte {
 		if comments := f.comments[key.device]; comments != nil {
 			comments.Position = at
 			return wire.AppendCommentsInForce(dst, comments)
+		}
+	case wire.ReturnedInForce:
+		if cleared := f.returned.find(key.alert); cleared != nil { // Its position is that of the event.
+			return wire.AppendAlert(dst, cleared)
 		}
 	}
 	return dst

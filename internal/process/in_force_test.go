@@ -13,7 +13,9 @@ import (
 func TestWhatIsInForceIsDecodedUnderItsKey(t *testing.T) {
 	position := iot.Position{Partition: 3, Epoch: 1, Offset: 17}
 	device := iot.Identity{Tenant: "acme", ID: "oven-1"}
+	cleared := iot.Alert{ID: "0123", DeviceID: "oven-1", Transition: iot.Cleared, Onset: at(0), Time: at(5), Position: position}
 	records := map[string][]byte{
+		string(wire.AppendReturnedKey(nil, "0123")): wire.AppendAlert(nil, &cleared),
 		string(wire.AppendRuleKey(nil, "too_hot")): wire.AppendRuleInForce(nil, &iot.RuleInForce{
 			RuleEntry: iot.RuleEntry{Version: 2, Deleted: true, Rule: iot.Rule{Name: "too_hot"}}, Position: position,
 		}),

@@ -32,12 +32,10 @@ func (rec *Record) known() bool {
 	switch rec.Kind {
 	case iot.KindReading:
 		return true
-	case iot.KindTick, iot.KindStatus:
+	case iot.KindTick, iot.KindStatus, iot.KindDevice, iot.KindCommand:
 		return rec.Level <= 1
 	case iot.KindSettings:
 		return rec.Level <= iot.SettingsLevelWindow
-	case iot.KindDevice:
-		return rec.Level <= 1 && rec.Value == nil // A request to forget the device.
 	}
 	return false
 }

@@ -21,6 +21,8 @@ type Partition struct {
 	fleet   *fleet.Fleet
 	alerts  openAlerts
 	inForce inForce
+	// shelvingEnds is the earliest planned end of a shelving in force, zero if there is none.
+	shelvingEnds time.Time
 
 	epoch int32
 	// next is the next offset to read.
@@ -44,6 +46,8 @@ type Partition struct {
 	division division
 	// toAlerts is what events returns.
 	toAlerts alertEvents
+	// eventOf lists the devices of which the current record has made alert events.
+	eventOf []iot.DeviceID
 }
 
 // windowKey identifies one summary of a partition.
@@ -61,13 +65,10 @@ func New(options *Options, id int32, from Checkpoint, lost bool) *Partition {
 		lengths, revision = iot.OneLength(options.Window), options.Revision
 	}
 	p := &Partition{
-		Options: options,
-		id:      id,
-		decoder: wire.NewStreamDecoder(),
-		windows: aggregate.New(lengths, from.Watermark),
-		fleet: fleet.New(fleet.Options{
-			OfflineAfter: options.OfflineAfter, ForgetAfter: options.ForgetAfter, Disorder: options.Lateness,
-		}, from.SilenceStart),
+		Options:      options,
+		id:           id,
+		decoder:      wire.NewStreamDecoder(),
+		windows:      aggregate.New(lengths, from.Watermark),
 		alerts:       make(openAlerts),
 		inForce:      newInForce(),
 		epoch:        from.Epoch,
@@ -79,6 +80,9 @@ func New(options *Options, id int32, from Checkpoint, lost bool) *Partition {
 		late:         make(map[windowKey]iot.Position),
 		gap:          from.gap,
 	}
+	p.fleet = fleet.New(fleet.Options{
+		OfflineAfter: options.OfflineAfter, ForgetAfter: options.ForgetAfter, Disorder: options.Lateness, Entry: p.entryOf,
+	}, from.SilenceStart)
 	if lost {
 		p.gap.begin(from.Watermark)
 	}
@@ -121,6 +125,9 @@ func (p *Partition) NeedsTicks(now time.Time) bool {
 	if p.windows.Len() > 0 || p.fleet.Watching() || p.gap.open || !p.gap.next.IsZero() {
 		return true
 	}
+	if !p.shelvingEnds.IsZero() && !p.shelvingEnds.After(now) {
+		return true
+	}
 	deadline, any := p.fleet.Deadline()
 	return any && !deadline.After(now)
 }
@@ -160,6 +167,7 @@ func (p *Partition) process(rec *Record, out Output) {
 		p.rebuild(rec)
 		return
 	}
+	p.eventOf = p.eventOf[:0]
 	p.advanceClock(rec.Appended, out)
 	if p.gap.open {
 		p.boundGap()
@@ -178,7 +186,9 @@ func (p *Partition) process(rec *Record, out Output) {
 	case kind == iot.KindSettings:
 		err = p.applySettings(rec)
 	case kind == iot.KindDevice:
-		p.forget(iot.DeviceID(rec.Key), out)
+		err = p.processDevice(rec, out)
+	case kind == iot.KindCommand:
+		err = p.processCommand(rec, out)
 	}
 	if err != nil {
 		p.reject(rec, err, out)
@@ -272,17 +282,22 @@ func (p *Partition) handleDue(out Output) {
 	for _, due := range p.fleet.Advance(p.clock) {
 		switch due.Event {
 		case fleet.FellSilent:
-			p.Alerts.RaiseOffline(&due.RuleStates, &due.Latest, due.Since, p.events(out))
+			p.raiseOffline(due.Device, due.Since, out)
 		case fleet.PastEnded:
 			p.Alerts.EndPast(due.Past, p.events(out))
 		case fleet.Expired:
 			p.forget(due.Latest.ID, out)
 		}
 	}
+	if !p.shelvingEnds.IsZero() && !p.shelvingEnds.After(p.clock) {
+		p.endShelvings(out)
+	}
 }
 
-// forget removes a device and clears its alerts. Its history stays in the archive.
+// forget removes a device, clears its alerts, and removes what people have decided about them. Its history stays in the archive, and its
+// registry entry in force.
 func (p *Partition) forget(id iot.DeviceID, out Output) {
+	p.removeHandling(id)
 	device := p.fleet.Forget(id, p.position())
 	if device == nil {
 		return
@@ -291,7 +306,9 @@ func (p *Partition) forget(id iot.DeviceID, out Output) {
 	if device.Past != nil {
 		p.Alerts.EndPast(device.Past, p.events(out))
 	}
-	p.Alerts.Forget(&device.RuleStates, p.clock, p.events(out))
+	events := p.events(out)
+	events.forgets = true
+	p.Alerts.Forget(&device.RuleStates, p.clock, events)
 }
 
 func (p *Partition) reject(rec *Record, err error, out Output) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"iotmon/internal/iot"
@@ -115,7 +116,21 @@ func (r *recorder) difference(want *recorder) string {
 	if len(got) != len(wanted) {
 		return fmt.Sprintf("states: got %d, want %d", len(got), len(wanted))
 	}
+	if got, want := r.finalInForce(), want.finalInForce(); !maps.Equal(got, want) {
+		return fmt.Sprintf("in force: got\n%q\nwant\n%q", got, want)
+	}
 	return ""
+}
+
+// finalInForce returns what is in force by key, without positions, which depend on when it was published.
+func (r *recorder) finalInForce() map[string]string {
+	values := make(map[string]string, len(r.inForce))
+	for key, value := range r.inForce {
+		if value != nil {
+			values[key], _, _ = strings.Cut(string(value), `,"partition":`)
+		}
+	}
+	return values
 }
 
 func (r *recorder) finalStates() map[iot.DeviceID]string {

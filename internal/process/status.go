@@ -25,7 +25,7 @@ func (p *Partition) processStatus(rec *Record, out Output) error {
 		return nil
 	}
 	if device.Status == iot.Offline {
-		p.Alerts.RaiseOffline(&device.RuleStates, &device.Latest, device.Since, p.events(out))
+		p.raiseOffline(device, device.Since, out)
 	} else {
 		p.Alerts.ClearOffline(&device.RuleStates, device.Since, p.events(out))
 	}

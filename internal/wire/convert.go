@@ -57,6 +57,13 @@ func FromAlert(a *iot.Alert) Alert {
 		Timestamp:    a.Time,
 		Historical:   a.Historical,
 		Reason:       a.Reason,
+
+		AcknowledgedAt:  a.AckedAt,
+		AcknowledgedBy:  a.AckedBy,
+		Suppressed:      a.Suppressed,
+		SuppressedUntil: a.SuppressedUntil,
+		Actor:           a.Actor,
+		Comment:         a.Comment,
 	}
 }
 

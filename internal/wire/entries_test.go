@@ -160,6 +160,7 @@ func TestKeysOfPartitionState(t *testing.T) {
 		{wire.AppendInForceKey(nil, wire.EntryInForce, plain), "device\x1fdevice_001", wire.EntryInForce, "device_001", plain},
 		{wire.AppendInForceKey(nil, wire.ShelvedInForce, owned), "shelved\x1facme\x1fdevice_001", wire.ShelvedInForce, "acme\x1fdevice_001", owned},
 		{wire.AppendInForceKey(nil, wire.CommentsInForce, owned), "comments\x1facme\x1fdevice_001", wire.CommentsInForce, "acme\x1fdevice_001", owned},
+		{wire.AppendReturnedKey(nil, "0123"), "returned\x1f0123", wire.ReturnedInForce, "0123", iot.Identity{}},
 	} {
 		of, rest, ok := wire.SplitInForceKey(test.key)
 		if string(test.key) != test.want || of != test.of || string(rest) != test.rest || !ok {
@@ -271,7 +272,7 @@ func goldenEntryInForce() iot.EntryInForce {
 }
 
 func goldenShelved() iot.ShelvedInForce {
-	return iot.ShelvedInForce{Position: goldenAlert().Position, Shelvings: []iot.Shelving{
+	return iot.ShelvedInForce{Revision: 1234, Position: goldenAlert().Position, Shelvings: []iot.Shelving{
 		{Rule: "temperature_high", Until: at.Add(8 * time.Hour), Actor: "u-17", Reason: "sensor is being replaced", Since: at, Revision: 1234},
 		{OutOfService: true, Actor: "u-17", Since: at, Revision: 1200},
 	}}
@@ -356,7 +357,7 @@ func largestEntryInForce() iot.EntryInForce {
 }
 
 func largestShelved() iot.ShelvedInForce {
-	s := iot.ShelvedInForce{Position: lastPosition}
+	s := iot.ShelvedInForce{Revision: math.MaxInt64, Position: lastPosition}
 	for range iot.MaxShelvings {
 		s.Shelvings = append(s.Shelvings, iot.Shelving{
 			Rule: longest(iot.MaxRuleName), Until: at.Add(time.Hour + time.Microsecond), Actor: longest(iot.MaxCommandID),
@@ -514,7 +515,7 @@ func drawEntryInForce(t *rapid.T) iot.EntryInForce {
 
 func drawShelved(t *rapid.T) iot.ShelvedInForce {
 	return drawValid(t, func() iot.ShelvedInForce {
-		s := iot.ShelvedInForce{Position: drawPosition(t)}
+		s := iot.ShelvedInForce{Revision: rapid.Int64Range(0, math.MaxInt64).Draw(t, "last revision"), Position: drawPosition(t)}
 		for range rapid.IntRange(0, 3).Draw(t, "shelvings") {
 			shelving := iot.Shelving{
 				Rule: drawText(t, "rule"), Actor: drawKey(t, "actor"), Reason: drawText(t, "reason"), Since: drawMoment(t, "since"),

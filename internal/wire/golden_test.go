@@ -66,6 +66,17 @@ func offlineAlert() iot.Alert {
 	}
 }
 
+// handledAlert is an alert that somebody has acknowledged, of a rule that is shelved.
+func handledAlert() iot.Alert {
+	a := goldenAlert()
+	a.Transition, a.Time = iot.Acknowledged, at.Add(2*time.Minute)
+	a.Handling = iot.Handling{
+		AckedAt: at.Add(2 * time.Minute), AckedBy: "u-17", Suppressed: iot.Shelved, SuppressedUntil: at.Add(8 * time.Hour),
+		Actor: "u-17", Comment: "bearing ordered",
+	}
+	return a
+}
+
 func goldenSummary() iot.WindowSummary {
 	s := iot.WindowSummary{
 		Type:     iot.Temperature,
@@ -262,7 +273,7 @@ func TestTopicMessages(t *testing.T) {
 			t.Errorf("%s: read back %+v, %v", name, got, err)
 		}
 	}
-	for name, a := range map[string]iot.Alert{"raised": goldenAlert(), "historical": offlineAlert()} {
+	for name, a := range map[string]iot.Alert{"raised": goldenAlert(), "historical": offlineAlert(), "handled": handledAlert()} {
 		text := wire.AppendAlert(nil, &a)
 		golden(t, "topic_alert_"+name, text)
 		if got, err := wire.DecodeAlert(text); err != nil || got != a {

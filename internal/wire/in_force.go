@@ -25,6 +25,8 @@ const (
 	EntryInForce    InForce = "device"
 	ShelvedInForce  InForce = "shelved"
 	CommentsInForce InForce = "comments"
+	// ReturnedInForce holds the cleared event of an alert that nobody has acknowledged, as AppendAlert writes it, under the alert's id.
+	ReturnedInForce InForce = "returned"
 )
 
 // separator separates the parts of a key. No id, tenant or rule name can contain it, because it is a control character.
@@ -65,6 +67,11 @@ func AppendSettingsKey(dst []byte, since int64) []byte {
 	return strconv.AppendInt(appendKeyOf(dst, SettingsInForce), since, 10)
 }
 
+// AppendReturnedKey appends the key under which an alert that has cleared is kept in partition-state.
+func AppendReturnedKey(dst []byte, alert string) []byte {
+	return append(appendKeyOf(dst, ReturnedInForce), alert...)
+}
+
 // AppendInForceKey appends the key under which something of a device is kept in partition-state.
 func AppendInForceKey(dst []byte, of InForce, device iot.Identity) []byte {
 	return AppendDeviceKey(appendKeyOf(dst, of), device)
@@ -73,11 +80,11 @@ func AppendInForceKey(dst []byte, of InForce, device iot.Identity) []byte {
 func appendKeyOf(dst []byte, of InForce) []byte { return append(append(dst, of...), separator) }
 
 // SplitInForceKey returns what a record of partition-state with this key holds, and the rest of the key: the rule's name, the
-// offset, or the device's key. It returns false for a key that none of the functions above wrote.
+// offset, the device's key, or the alert's id. It returns false for a key that none of the functions above wrote.
 func SplitInForceKey(key []byte) (of InForce, name []byte, ok bool) {
 	kind, name, _ := bytes.Cut(key, []byte{separator})
 	switch of = InForce(kind); of {
-	case RuleInForce, SettingsInForce, EntryInForce, ShelvedInForce, CommentsInForce:
+	case RuleInForce, SettingsInForce, EntryInForce, ShelvedInForce, CommentsInForce, ReturnedInForce:
 		return of, name, len(name) > 0
 	}
 	return "", nil, false
@@ -172,6 +179,7 @@ func DecodeEntryInForce(data []byte) (iot.EntryInForce, error) {
 
 type shelvedInForce struct {
 	Shelvings []shelving `json:"shelvings"`
+	Revision  int64      `json:"revision"`
 	iot.Position
 }
 
@@ -187,7 +195,7 @@ type shelving struct {
 
 // AppendShelvedInForce appends the JSON of what is shelved of a device.
 func AppendShelvedInForce(dst []byte, s *iot.ShelvedInForce) []byte {
-	m := shelvedInForce{Shelvings: make([]shelving, len(s.Shelvings)), Position: s.Position}
+	m := shelvedInForce{Shelvings: make([]shelving, len(s.Shelvings)), Revision: s.Revision, Position: s.Position}
 	for i := range s.Shelvings {
 		m.Shelvings[i] = shelving(s.Shelvings[i])
 	}
@@ -200,7 +208,7 @@ func DecodeShelvedInForce(data []byte) (iot.ShelvedInForce, error) {
 	if err := decodeObject(data, MaxRecord, &m); err != nil {
 		return iot.ShelvedInForce{}, err
 	}
-	s := iot.ShelvedInForce{Position: m.Position}
+	s := iot.ShelvedInForce{Revision: m.Revision, Position: m.Position}
 	for i := range m.Shelvings {
 		s.Shelvings = append(s.Shelvings, iot.Shelving(m.Shelvings[i]))
 	}

@@ -231,4 +231,13 @@ type Alert struct {
 	Historical bool         `json:"historical,omitempty"`
 	// Reason is why the alert has cleared, empty if a reading was the reason.
 	Reason iot.ClearReason `json:"reason,omitempty"`
+	// AcknowledgedAt is absent if nobody has acknowledged the alert.
+	AcknowledgedAt time.Time `json:"acknowledged_at,omitzero"`
+	AcknowledgedBy string    `json:"acknowledged_by,omitempty"`
+	// Suppressed is why nobody is to be notified of the alert, until SuppressedUntil if that is planned.
+	Suppressed      iot.Suppression `json:"suppressed,omitempty"`
+	SuppressedUntil time.Time       `json:"suppressed_until,omitzero"`
+	// Actor is the person who caused the event, and Comment what that person wrote.
+	Actor   string `json:"actor,omitempty"`
+	Comment string `json:"comment,omitempty"`
 }

@@ -143,8 +143,8 @@ func fromTopic(m *topicAlert) (iot.Alert, error) {
 	default:
 		return iot.Alert{}, fmt.Errorf("state: unknown (got %q)", m.State)
 	}
-	if err := checkTimes(m.Onset, m.Timestamp); err != nil {
-		return iot.Alert{}, fmt.Errorf("onset, timestamp: %w", err)
+	if err := checkTimes(m.Onset, m.Timestamp, m.AcknowledgedAt, m.SuppressedUntil); err != nil {
+		return iot.Alert{}, fmt.Errorf("onset, timestamp, acknowledged_at, suppressed_until: %w", err)
 	}
 	return iot.Alert{
 		ID:         m.ID,
@@ -163,7 +163,12 @@ func fromTopic(m *topicAlert) (iot.Alert, error) {
 		Time:       m.Timestamp.UTC(),
 		Historical: m.Historical,
 		Reason:     m.Reason,
-		Position:   m.Position,
+		Handling: iot.Handling{
+			AckedAt: m.AcknowledgedAt.UTC(), AckedBy: m.AcknowledgedBy,
+			Suppressed: m.Suppressed, SuppressedUntil: m.SuppressedUntil.UTC(),
+			Actor: m.Actor, Comment: m.Comment,
+		},
+		Position: m.Position,
 	}, nil
 }
 

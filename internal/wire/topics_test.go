@@ -22,6 +22,18 @@ func drawPosition(t *rapid.T) iot.Position {
 	}
 }
 
+func drawHandling(t *rapid.T) (h iot.Handling) {
+	if rapid.Bool().Draw(t, "acknowledged") {
+		h.AckedAt, h.AckedBy = drawTime(t, "acknowledged at"), rapid.String().Draw(t, "by")
+	}
+	h.Suppressed = rapid.SampledFrom([]iot.Suppression{"", iot.Shelved, iot.OutOfService}).Draw(t, "suppressed")
+	if h.Suppressed == iot.Shelved {
+		h.SuppressedUntil = drawTime(t, "until")
+	}
+	h.Actor, h.Comment = rapid.String().Draw(t, "actor"), rapid.String().Draw(t, "comment")
+	return h
+}
+
 func drawAlert(t *rapid.T) iot.Alert {
 	return iot.Alert{
 		ID:         rapid.StringMatching(`[0-9a-f]{24}`).Draw(t, "id"),
@@ -40,6 +52,7 @@ func drawAlert(t *rapid.T) iot.Alert {
 		Time:       drawTime(t, "time"),
 		Historical: rapid.Bool().Draw(t, "historical"),
 		Reason:     rapid.SampledFrom([]iot.ClearReason{"", iot.NotSelected, iot.RuleChanged}).Draw(t, "reason"),
+		Handling:   drawHandling(t),
 		Position:   drawPosition(t),
 	}
 }

@@ -1,0 +1,61 @@
+package iot_test
+
+import (
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"iotmon/internal/iot"
+)
+
+// A device belongs at each moment to the area of the last entry that holds from then or earlier, whatever entries follow: only of the
+// oldest of more than MaxAreaHistory this is forgotten.
+func TestAReadingsAreaDoesNotChangeWithLaterEntries(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		start := time.Unix(1706610600, 0).UTC()
+		var e *iot.EntryInForce
+		var decided []iot.AreaFrom // With the oldest first.
+		now := start
+		for version := range rapid.Int64Range(1, 6).Draw(t, "entries") {
+			now = now.Add(time.Duration(rapid.IntRange(0, 3).Draw(t, "windows")) * 30 * time.Second)
+			next := iot.DeviceEntry{Version: version + 1, Area: rapid.SampledFrom([]iot.Area{"", "a", "a/b", "c"}).Draw(t, "area")}
+			e = e.Follow(&next, now)
+			if e.Follow(&next, now.Add(time.Hour)) != nil {
+				t.Fatal("an entry came into force twice")
+			}
+			decided = append(decided, iot.AreaFrom{From: now, Area: next.Area})
+			if err := e.Normalize(); err != nil {
+				t.Fatal(err)
+			}
+			for at := start.Add(-time.Hour); at.Before(now.Add(2 * time.Hour)); at = at.Add(15 * time.Second) {
+				var want iot.Area
+				for _, d := range decided {
+					if !d.From.After(at) {
+						want = d.Area
+					}
+				}
+				if got := e.AreaAt(at); got != want {
+					t.Fatalf("at %v: got area %q, want %q of %v", at, got, want, decided)
+				}
+			}
+		}
+	})
+}
+
+func TestTheLastAreasAreKept(t *testing.T) {
+	var e *iot.EntryInForce
+	start := time.Unix(1706610600, 0).UTC()
+	for i := range 3 * iot.MaxAreaHistory {
+		e = e.Follow(&iot.DeviceEntry{Version: int64(i + 1), Area: iot.Area(rune('a' + i))}, start.Add(time.Duration(i)*time.Minute))
+	}
+	if len(e.Areas) != iot.MaxAreaHistory || e.Areas[0].Area != "q" || e.AreaAt(start) != "q" || e.AreaAt(start.Add(time.Hour)) != "x" {
+		t.Errorf("got %v, want the last %d, of which the oldest holds for all time before", e.Areas, iot.MaxAreaHistory)
+	}
+	if next := e.StartBy(start.Add(20 * time.Minute)); next == nil || next.AreaAt(start.Add(20*time.Minute)) != "x" || next.AreaAt(start.Add(19*time.Minute)) != "t" {
+		t.Errorf("got %+v, want the last area from the earlier moment on", next)
+	}
+	if next := e.StartBy(start.Add(time.Hour)); next != nil {
+		t.Errorf("got %+v, want nothing changed", next)
+	}
+}

@@ -1,0 +1,101 @@
+package iot
+
+import (
+	"slices"
+	"time"
+)
+
+// Apply returns what is shelved after a reversible command, when the log's clock is now; s is nil if nothing ever was. revision is the
+// Position.Offset of the command's record. It returns nil if the command is refused: there was another change since the revision that it
+// names, it would change nothing, or its end has passed.
+func (s *ShelvedInForce) Apply(c *Command, now time.Time, revision int64) *ShelvedInForce {
+	if s == nil {
+		s = new(ShelvedInForce)
+	}
+	next := &ShelvedInForce{Revision: revision}
+	for _, shelving := range s.Shelvings {
+		if shelving.Rule != c.Rule || shelving.OutOfService != c.aboutService() {
+			next.Shelvings = append(next.Shelvings, shelving)
+		}
+	}
+	changes := len(next.Shelvings) < len(s.Shelvings)
+	switch c.Action {
+	case Shelve, TakeOutOfService:
+		changes = len(next.Shelvings) < MaxShelvings && (c.Action == TakeOutOfService || c.Until.After(now))
+		next.Shelvings = append(next.Shelvings, Shelving{
+			Rule: c.Rule, OutOfService: c.aboutService(), Until: c.Until, Actor: c.Actor, Reason: c.Reason, Since: c.Time, Revision: revision,
+		})
+	}
+	if !changes || c.Revision != s.Revision {
+		return nil
+	}
+	return next
+}
+
+// aboutService reports whether the command takes out of service or returns to it, as opposed to shelving.
+func (c *Command) aboutService() bool {
+	return c.Action == TakeOutOfService || c.Action == ReturnToService
+}
+
+// Ends returns the earliest planned end of a shelving, zero if there is none.
+func (s *ShelvedInForce) Ends() time.Time {
+	var first time.Time
+	for i := range s.Shelvings {
+		if until := s.Shelvings[i].Until; !until.IsZero() && (first.IsZero() || until.Before(first)) {
+			first = until
+		}
+	}
+	return first
+}
+
+// End returns what is shelved when the log's clock is now: the shelvings whose planned end has come are gone. revision is the
+// Position.Offset of the record that brought the end.
+func (s *ShelvedInForce) End(now time.Time, revision int64) *ShelvedInForce {
+	kept := slices.DeleteFunc(slices.Clone(s.Shelvings), func(shelving Shelving) bool { return shelving.ended(now) })
+	if len(kept) == 0 {
+		kept = nil
+	}
+	return &ShelvedInForce{Shelvings: kept, Revision: revision}
+}
+
+func (s *Shelving) ended(now time.Time) bool { return !s.OutOfService && !s.Until.After(now) }
+
+// Suppression returns whether alerts of a rule are suppressed when the log's clock is now, and the planned end: of several shelvings the
+// one that ends last. s may be nil.
+func (s *ShelvedInForce) Suppression(rule string, now time.Time) (why Suppression, until time.Time) {
+	if s == nil {
+		return "", time.Time{}
+	}
+	for i := range s.Shelvings {
+		shelving := &s.Shelvings[i]
+		switch {
+		case shelving.Rule != "" && shelving.Rule != rule, shelving.ended(now):
+		case shelving.OutOfService:
+			return OutOfService, time.Time{}
+		case why == "" || shelving.Until.After(until):
+			why, until = Shelved, shelving.Until
+		}
+	}
+	return why, until
+}
+
+// Upsert returns the comments after a command of action AddComment; c is nil if there were none. Of more than MaxComments the oldest are
+// dropped. It returns nil if nothing changes: the comment, or a later version of it, is there already.
+func (c *CommentsInForce) Upsert(command *Command) *CommentsInForce {
+	comment := Comment{ID: command.ID, Alert: command.Alert, Actor: command.Actor, Text: command.Reason, Time: command.Time}
+	next := new(CommentsInForce)
+	if c != nil {
+		next.Comments = slices.Clone(c.Comments)
+	}
+	i := slices.IndexFunc(next.Comments, func(other Comment) bool { return other.ID == comment.ID })
+	switch {
+	case i < 0:
+		next.Comments = append(next.Comments, comment)
+		next.Comments = next.Comments[max(0, len(next.Comments)-MaxComments):]
+	case !comment.Time.After(next.Comments[i].Time):
+		return nil
+	default:
+		next.Comments[i] = comment
+	}
+	return next
+}

@@ -1,0 +1,279 @@
+package process_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"iotmon/internal/iot"
+	"iotmon/internal/process"
+	"iotmon/internal/wire"
+)
+
+const critical = "temperature_critical"
+
+// handledEvents returns the events of temperature_critical as words: transition, second, person, and what suppresses it until when.
+func handledEvents(t *testing.T, out *recorder) (events []string) {
+	t.Helper()
+	for _, text := range out.alerts {
+		a, err := wire.DecodeAlert([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a.Rule != critical {
+			continue
+		}
+		event := fmt.Sprint(a.Transition, " ", a.Time.Sub(epoch).Seconds())
+		for _, word := range []string{a.Actor, a.AckedBy, string(a.Suppressed)} {
+			event += " " + word
+		}
+		if !a.SuppressedUntil.IsZero() {
+			event += fmt.Sprint(" ", a.SuppressedUntil.Sub(epoch).Seconds())
+		}
+		events = append(events, strings.TrimRight(event, " "))
+	}
+	return events
+}
+
+func mustEqual(t *testing.T, got []string, want ...string) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n%q\nwant\n%q", got, want)
+	}
+}
+
+func shelvedInForce(t *testing.T, out *recorder, id iot.DeviceID) iot.ShelvedInForce {
+	t.Helper()
+	s, err := wire.DecodeShelvedInForce(out.inForce[string(wire.AppendInForceKey(nil, wire.ShelvedInForce, iot.Identity{ID: id}))])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// refusedIn returns the number of commands that are refused in one pass over the journal.
+func refusedIn(t *testing.T, j journal) int64 {
+	t.Helper()
+	p := process.New(options(t), 3, process.Checkpoint{}, false)
+	p.Process(j, newRecorder())
+	return p.ResetCounts().Refused
+}
+
+func acknowledge(rule string, device iot.DeviceID, onset float64) iot.Command {
+	return iot.Command{Action: iot.Acknowledge, Alert: iot.AlertID(rule, device, at(onset))}
+}
+
+func TestAnAcknowledgedAlertStaysSoUntilItClears(t *testing.T) {
+	var j journal
+	j.reading(0, "a", 0, 40)
+	j.command(1, "a", acknowledge(critical, "a", 0))
+	out := onePass(t, j)
+	state := stateOf(t, out, "a")
+	if got := state.OpenAlerts(); len(got) == 0 || got[0].Transition != iot.Acknowledged || got[0].AckedBy != "u-17" || !got[0].AckedAt.Equal(at(1)) {
+		t.Errorf("got %+v, want it acknowledged in the state", got)
+	}
+	j.command(2, "a", acknowledge(critical, "a", 0)) // A producer's repetition.
+	j.reading(3, "a", 3, 40)
+	j.reading(4, "a", 4, 20)
+	mustEqual(t, handledEvents(t, onePass(t, j)), "raised 0", "acknowledged 1 u-17 u-17", "cleared 4  u-17")
+	if got := refusedIn(t, j); got != 1 {
+		t.Errorf("got %d refused, want the repetition", got)
+	}
+}
+
+// Sequence: an alert clears while somebody reads it, the person acknowledges it, and the rule raises another one that nobody has seen.
+func TestAnAcknowledgementIsOfOneOccurrence(t *testing.T) {
+	var j journal
+	j.reading(0, "a", 0, 40)
+	j.reading(1, "a", 1, 20)
+	j.command(2, "a", acknowledge(critical, "a", 0))
+	j.reading(3, "a", 3, 40)
+	j.command(4, "a", acknowledge(critical, "a", 0))
+	j.command(5, "b", acknowledge(critical, "a", 3)) // The alert is of another device.
+	mustEqual(t, handledEvents(t, onePass(t, j)), "raised 0", "cleared 1", "cleared 1 u-17 u-17", "raised 3")
+	if got := refusedIn(t, j); got != 2 {
+		t.Errorf("got %d refused, want the second acknowledgement and the one of another device", got)
+	}
+}
+
+// Sequence: the alert has cleared, the consumer is restarted, and then somebody acknowledges it.
+func TestAReturnedAlertIsAcknowledgedAfterARestart(t *testing.T) {
+	var j journal
+	j.reading(0, "a", 0, 40)
+	j.reading(1, "a", 1, 20)
+	p, out := process.New(options(t), 3, process.Checkpoint{}, false), newRecorder()
+	p.Process(j, out)
+	p.PublishStates(out)
+	j.command(2, "a", acknowledge(critical, "a", 0))
+	p = restore(t, options(t), p.Checkpoint(), out)
+	p.Process(j[2:], out)
+	p.PublishStates(out)
+	mustEqual(t, handledEvents(t, out), "raised 0", "cleared 1", "cleared 1 u-17 u-17")
+	for key, value := range out.inForce {
+		if value != nil && strings.HasPrefix(key, string(wire.ReturnedInForce)) && strings.Contains(string(value), critical) {
+			t.Errorf("got %s kept, want the acknowledged alert gone", value)
+		}
+	}
+}
+
+// Alerts that have cleared and that nobody acknowledges do not grow without end.
+func TestTheOldestReturnedAlertsAreForgotten(t *testing.T) {
+	var j journal
+	const cycles = 2100
+	for i := range cycles {
+		j.reading(float64(2*i), "a", float64(2*i), 40)
+		j.reading(float64(2*i+1), "a", float64(2*i+1), 20)
+	}
+	out := onePass(t, j)
+	kept := 0
+	for key, value := range out.inForce {
+		if value != nil && strings.HasPrefix(key, string(wire.ReturnedInForce)) {
+			kept++
+		}
+	}
+	if kept != 2000 {
+		t.Errorf("got %d kept, want 2000", kept)
+	}
+	first, last := slices.Clone(j), slices.Clone(j)
+	first.command(2*cycles, "a", acknowledge(critical, "a", 0))
+	last.command(2*cycles, "a", acknowledge(critical, "a", 2*cycles-2))
+	if refusedIn(t, first) != 1 || refusedIn(t, last) != 0 {
+		t.Error("want the oldest alert refused and the newest acknowledged")
+	}
+}
+
+// Shelving ends by the log's clock at its planned end, whatever processor reads the log and whenever.
+func TestAShelvedAlertIsSuppressedUntilThePlannedEnd(t *testing.T) {
+	var j journal
+	j.reading(0, "a", 0, 40)
+	j.command(1, "a", iot.Command{Action: iot.Shelve, Rule: critical, Until: at(4)})
+	j.reading(3, "a", 3, 40)
+	j.reading(5, "a", 5, 40)
+	out := onePass(t, j)
+	mustEqual(t, handledEvents(t, out), "raised 0", "updated 1 u-17  shelved 4", "updated 4")
+	if got := shelvedInForce(t, out, "a"); len(got.Shelvings) != 0 || got.Revision != 4 {
+		t.Errorf("got %+v, want nothing shelved, since the last record", got)
+	}
+	j = nil
+	j.reading(0, "a", 0, 20)
+	j.command(1, "a", iot.Command{Action: iot.Shelve, Until: at(100)}) // The whole device.
+	j.reading(3, "a", 3, 40)
+	j.reading(4, "a", 4, 20)
+	mustEqual(t, handledEvents(t, onePass(t, j)), "raised 3   shelved 100", "cleared 4   shelved 100")
+}
+
+// Sequence: the reading that makes the log's clock pass the planned end clears the alert as well. Two events of one record would have one
+// position.
+func TestAShelvingThatEndsWithTheAlertMakesOneEvent(t *testing.T) {
+	var j journal
+	j.reading(0, "a", 0, 40)
+	j.command(1, "a", iot.Command{Action: iot.Shelve, Until: at(4)})
+	j.reading(5, "a", 5, 20)
+	j.reading(6, "a", 6, 40)
+	out := onePass(t, j)
+	mustEqual(t, handledEvents(t, out), "raised 0", "updated 1 u-17  shelved 4", "cleared 5   shelved 4", "raised 6")
+	j.tick(7)
+	if got := shelvedInForce(t, onePass(t, j), "a"); len(got.Shelvings) != 0 {
+		t.Errorf("got %+v, want the shelving ended with the next record", got)
+	}
+}
+
+func TestOutOfServiceHasNoEnd(t *testing.T) {
+	var j journal
+	j.reading(0, "a", 0, 40)
+	j.command(1, "a", iot.Command{Action: iot.TakeOutOfService})
+	j.command(2, "a", iot.Command{Action: iot.Shelve, Rule: critical, Until: at(3), Revision: 2})
+	for second := 3.0; second < 1000; second += 4 { // The first one raises temperature_high, so the shelving ends with the second.
+		j.reading(second, "a", second, 40)
+	}
+	j.command(1000, "a", iot.Command{Action: iot.ReturnToService, Revision: 5})
+	mustEqual(t, handledEvents(t, onePass(t, j)), "raised 0", "updated 1 u-17  out_of_service", "updated 1000 u-17")
+}
+
+// Sequence: one person shelves a rule while another one, who has not seen that, takes it out of service.
+func TestACommandThatSawAnotherRevisionIsRefused(t *testing.T) {
+	var j journal
+	j.reading(0, "a", 0, 40)
+	j.command(1, "a", iot.Command{Action: iot.Shelve, Rule: critical, Until: at(100)})
+	j.command(2, "a", iot.Command{Action: iot.TakeOutOfService, Rule: critical, Actor: "u-18"})
+	want := iot.ShelvedInForce{Revision: 2, Position: iot.Position{Partition: 3, Offset: 3}}
+	got := shelvedInForce(t, onePass(t, j), "a")
+	if len(got.Shelvings) != 1 || got.Shelvings[0].Actor != "u-17" || got.Revision != want.Revision || got.Position != want.Position {
+		t.Errorf("got %+v, want what is true told again, at the position of the refused command", got)
+	}
+	j.command(3, "a", iot.Command{Action: iot.TakeOutOfService, Rule: critical, Actor: "u-18", Revision: 2})
+	j.command(4, "a", iot.Command{Action: iot.ReturnToService, Rule: critical, Revision: 4})
+	j.command(5, "a", iot.Command{Action: iot.Unshelve, Rule: critical, Revision: 5})
+	j.command(6, "a", iot.Command{Action: iot.Unshelve, Rule: critical, Revision: 6})               // Nothing is shelved.
+	j.command(7, "a", iot.Command{Action: iot.Shelve, Rule: critical, Until: at(100)})              // The first one, again.
+	j.command(8, "a", iot.Command{Action: iot.Shelve, Until: at(8), Time: at(6), Revision: 6})      // Over already.
+	j.command(9, "unseen", iot.Command{Action: iot.TakeOutOfService})                               // Nobody knows the device.
+	j.command(10, "acme\x1fa", iot.Command{Action: iot.TakeOutOfService})                           // Nor this one.
+	j.entry(11, "unseen", iot.DeviceEntry{Version: 1})                                              // Now it is registered.
+	j.command(12, "unseen", iot.Command{Action: iot.TakeOutOfService, Reason: "not installed yet"}) // So it can be shelved.
+	out := onePass(t, j)
+	mustEqual(t, handledEvents(t, out), "raised 0", "updated 1 u-17  shelved 100", "updated 3 u-18  out_of_service",
+		"updated 4 u-17  shelved 100", "updated 5 u-17")
+	if got := refusedIn(t, j); got != 6 {
+		t.Errorf("got %d refused, want 6", got)
+	}
+	if got := shelvedInForce(t, out, "unseen"); len(got.Shelvings) != 1 {
+		t.Errorf("got %+v, want the device out of service before its first reading", got)
+	}
+}
+
+func TestCommentsAreUpsertedByID(t *testing.T) {
+	var j journal
+	alert := iot.AlertID(critical, "a", at(0))
+	comment := func(second float64, id, text string) {
+		j.command(second, "a", iot.Command{ID: id, Action: iot.AddComment, Alert: alert, Reason: text})
+	}
+	j.reading(0, "a", 0, 40)
+	j.command(1, "a", acknowledge(critical, "a", 0))
+	comment(2, "c-1", "bearing worn")
+	comment(3, "c-2", "ordered")
+	j.reading(4, "a", 4, 20)
+	comment(5, "c-1", "bearing broken")
+	j = append(j, j[2]) // The first version, again.
+	j[len(j)-1].Offset, j[len(j)-1].Appended = int64(len(j)-1), at(6)
+	out := onePass(t, j)
+	got, err := wire.DecodeCommentsInForce(out.inForce[string(wire.AppendInForceKey(nil, wire.CommentsInForce, iot.Identity{ID: "a"}))])
+	if err != nil || len(got.Comments) != 2 || got.Comments[0].Text != "bearing broken" || got.Comments[1].Text != "ordered" {
+		t.Errorf("got %+v, %v, want two comments, the first one changed", got, err)
+	}
+	// An acknowledged alert stays so in the events of its comments.
+	mustEqual(t, handledEvents(t, out), "raised 0", "acknowledged 1 u-17 u-17", "acknowledged 2 u-17 u-17", "acknowledged 3 u-17 u-17",
+		"cleared 4  u-17")
+}
+
+func TestForeignCommandsAreRejected(t *testing.T) {
+	var j journal
+	j.reading(0, "a", 0, 40)
+	j.decide(1, iot.KindCommand, "a", []byte("{"))
+	j.command(2, " a", acknowledge(critical, "a", 0))
+	j.command(3, "a", iot.Command{Action: "ignore"})
+	if out := onePass(t, j); len(out.rejects) != 3 {
+		t.Errorf("got rejects %q, want three", out.rejects)
+	}
+}
+
+// The end of a shelving comes in a silent partition too: once it has, ticks are wanted.
+func TestTheEndOfAShelvingWantsTicks(t *testing.T) {
+	var j journal
+	j.reading(0, "a", 0, 40)
+	j.command(1, "a", iot.Command{Action: iot.Shelve, Until: at(200)})
+	for second := 2.0; second < 60; second++ {
+		j.tick(second)
+	}
+	opts := *options(t)
+	opts.ForgetAfter = 0
+	p := process.New(&opts, 3, process.Checkpoint{}, false)
+	p.Process(j, newRecorder())
+	if p.NeedsTicks(at(199)) {
+		t.Error("ticks are wanted before anything is due")
+	}
+	if !p.NeedsTicks(at(200)) {
+		t.Error("no ticks are wanted though a shelving is to end")
+	}
+}

@@ -1,0 +1,82 @@
+package process
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"iotmon/internal/fleet"
+	"iotmon/internal/iot"
+	"iotmon/internal/wire"
+)
+
+// setShelved puts in force what of a device is shelved.
+func (p *Partition) setShelved(device iot.Identity, s *iot.ShelvedInForce) {
+	p.inForce.shelved[device] = s
+	p.inForce.change(wire.ShelvedInForce, device)
+	p.scheduleShelvings()
+}
+
+// scheduleShelvings sets shelvingEnds. Few devices have something shelved, and it changes when a person acts.
+func (p *Partition) scheduleShelvings() {
+	p.shelvingEnds = time.Time{}
+	for _, s := range p.inForce.shelved {
+		if ends := s.Ends(); !ends.IsZero() && (p.shelvingEnds.IsZero() || ends.Before(p.shelvingEnds)) {
+			p.shelvingEnds = ends
+		}
+	}
+}
+
+// endShelvings ends the shelvings whose planned end has come by the log's clock. A device that this record has had an alert event of
+// waits for the next record: readers order the events of an alert by position, so one record makes at most one.
+func (p *Partition) endShelvings(out Output) {
+	for _, id := range slices.SortedFunc(maps.Keys(p.inForce.shelved), compareIdentities) {
+		s := p.inForce.shelved[id]
+		if ends := s.Ends(); ends.IsZero() || ends.After(p.clock) || slices.Contains(p.eventOf, id.ID) {
+			continue
+		}
+		p.setShelved(id, s.End(p.clock, p.position().Offset))
+		if device := p.fleet.Device(id.ID); device != nil {
+			p.suppress(device, true, "", "", out)
+		}
+	}
+}
+
+// suppress makes the open alerts of a device suppressed, or not, as its shelvings say, and publishes those that change. ended means that
+// the planned end of a shelving has come, which is then the time of the events; otherwise a person has changed the shelvings.
+func (p *Partition) suppress(device *fleet.Device, ended bool, actor, comment string, out Output) {
+	for i := range device.Alerts {
+		state := &device.Alerts[i]
+		if state.Raised == nil {
+			continue
+		}
+		raised := *state.Raised
+		why, until := p.inForce.shelved[iot.Identity{ID: device.Latest.ID}].Suppression(raised.Rule, p.clock)
+		if why == raised.Suppressed && until.Equal(raised.SuppressedUntil) {
+			continue
+		}
+		at := p.clock
+		if ended {
+			at = raised.SuppressedUntil
+		}
+		raised.Suppressed, raised.SuppressedUntil = why, until
+		p.events(out).handled(state, &raised, at, actor, comment)
+		p.fleet.Touch(device)
+	}
+}
+
+// removeHandling removes all that people have decided about the alerts of a device that is forgotten.
+func (p *Partition) removeHandling(id iot.DeviceID) {
+	device := iot.Identity{ID: id}
+	if s := p.inForce.shelved[device]; s != nil && len(s.Shelvings) > 0 { // The revision stays: a command may arrive again.
+		p.setShelved(device, &iot.ShelvedInForce{Revision: p.position().Offset})
+	}
+	if p.inForce.comments[device] != nil {
+		delete(p.inForce.comments, device)
+		p.inForce.change(wire.CommentsInForce, device)
+	}
+	for _, alert := range p.inForce.returned.of(id) {
+		p.inForce.returned.remove(alert)
+		p.inForce.changeReturned(alert.ID)
+	}
+}
