@@ -20,11 +20,13 @@ const Prefix = "/api/v1"
 // defaultBaseURL is where the documented web service listens.
 const defaultBaseURL = "http://localhost:8080"
 
-// Options configure the API. All fields except Admission, Ingest, Forgetter, Registry, Entries and AllowedOrigins are required.
+// Options configure the API. All fields except Complete, Admission, Ingest, Forgetter, Registry, Entries and AllowedOrigins are required.
 type Options struct {
-	Fleet   Fleet
-	History History
-	Catalog *iot.Catalog
+	Fleet Fleet
+	// Complete reports whether the fleet has every device. Until then a device that is not in it may exist. Nil means always.
+	Complete func() bool
+	History  History
+	Catalog  *iot.Catalog
 	// Admission checks readings; the API returns its limits. Nil omits that operation.
 	Admission *iot.Admission
 	// Ingest answers POST /api/v1/readings; nil omits the operation.

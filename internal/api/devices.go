@@ -36,7 +36,7 @@ func (s *server) registerDevices(api huma.API) {
 		Tags:        []string{"Devices"},
 		Summary:     "Get one device",
 		Description: "The latest known of one device, its open alerts, and how far each of its rules is violated.",
-		Errors:      []int{http.StatusNotFound},
+		Errors:      []int{http.StatusNotFound, http.StatusServiceUnavailable},
 	}, s.getDevice)
 }
 
@@ -367,7 +367,7 @@ func (s *server) getDevice(ctx context.Context, in *deviceInput) (*deviceAnswer,
 		}
 	}
 	if detail.Device == nil && detail.Entry == nil {
-		return nil, noSuchDevice(in.ID)
+		return nil, s.noSuchDevice(in.ID)
 	}
 	out.Body = detail
 	return out, nil
@@ -384,6 +384,10 @@ func fromAlertState(rule iot.AlertState) alertState {
 	return out
 }
 
-func noSuchDevice(id iot.DeviceID) error {
+// noSuchDevice is the answer for a device that is not in the fleet.
+func (s *server) noSuchDevice(id iot.DeviceID) error {
+	if s.o.Complete != nil && !s.o.Complete() {
+		return retryLater(huma.Error503ServiceUnavailable("the devices are still being read after the start"), "1")
+	}
 	return huma.Error404NotFound("no device has the id " + string(id))
 }

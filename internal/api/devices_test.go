@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"fmt"
+	"net/http"
 	"net/url"
 	"slices"
 	"testing"
@@ -9,6 +10,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"iotmon/internal/api"
 	"iotmon/internal/iot"
 	"iotmon/internal/wire"
 )
@@ -120,4 +122,20 @@ func drawFleet(rt *rapid.T) plant {
 			}))
 	}
 	return fleet
+}
+
+// A start reads the devices from the log: one that is not there yet may exist.
+func TestADeviceThatIsNotReadYetIsNotUnknown(t *testing.T) {
+	complete := false
+	h := newAPI(t, plant{}, &archive{}, func(o *api.Options) { o.Complete = func() bool { return complete } })
+	for _, target := range []string{"/api/v1/devices/d1", "/api/v1/devices/d1/readings"} {
+		complete = false
+		if w := request(h, http.MethodGet, target); w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" {
+			t.Errorf("%s during the start: got %d with Retry-After %q, want 503", target, w.Code, w.Header().Get("Retry-After"))
+		}
+		complete = true
+		if w := request(h, http.MethodGet, target); w.Code != http.StatusNotFound {
+			t.Errorf("%s after it: got %d, want 404", target, w.Code)
+		}
+	}
 }

@@ -57,7 +57,7 @@ func (s *server) forgetDevice(ctx context.Context, in *forgetInput) (*forgotten,
 	_, known := s.o.Fleet.Device(in.ID)
 	if s.o.Registry == nil {
 		if !known {
-			return nil, noSuchDevice(in.ID)
+			return nil, s.noSuchDevice(in.ID)
 		}
 		return s.appendForget(ctx, in.ID)
 	}
@@ -69,7 +69,7 @@ func (s *server) forgetDevice(ctx context.Context, in *forgetInput) (*forgotten,
 		Device: iot.Identity{ID: in.ID}, If: condition,
 		To: func(current iot.DeviceEntry) (iot.DeviceEntry, error) {
 			if !known && same(current) {
-				return iot.DeviceEntry{}, noSuchDevice(in.ID)
+				return iot.DeviceEntry{}, s.noSuchDevice(in.ID)
 			}
 			return iot.DeviceEntry{Forget: true}, nil
 		},

@@ -87,7 +87,7 @@ func (s *server) listReadings(ctx context.Context, in *readingsInput) (*answer[r
 		return nil, err
 	}
 	if _, known := s.o.Fleet.Device(in.ID.Canonical()); !known && len(points) == 0 {
-		return nil, noSuchDevice(in.ID)
+		return nil, s.noSuchDevice(in.ID)
 	}
 	items := make([]point, len(points))
 	for i, p := range points {

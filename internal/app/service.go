@@ -62,6 +62,8 @@ type Service struct {
 	archiver *archive.Archiver
 	view     *view.View
 	hub      *push.Hub
+	// caughtUp is closed once the view has every device that there was at the start.
+	caughtUp <-chan struct{}
 	// showing is held while a batch is applied to the hub: live tail and processor both do so.
 	showing sync.Mutex
 

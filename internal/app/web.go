@@ -42,6 +42,7 @@ func (s *Service) makeLive(context.Context) error {
 		Dial: s.dial, Topics: s.topics, Cache: s.states(), Sink: s.show, LocalProcessor: s.handover != nil && s.has(config.RoleProcessor),
 		Tracer: s.tracing.Tracer(), Logger: s.Logger,
 	})
+	s.caughtUp = tail.CaughtUp()
 	part := s.readiness.Expect("live view")
 	s.add("live tail", after(tail.Run, s.kafka))
 	s.add("live view", func(ctx context.Context) error {
@@ -69,10 +70,21 @@ func (s *Service) show(batch view.Batch) {
 	s.hub.Apply(batch)
 }
 
+// complete reports whether the live view has every device that there was at the start.
+func (s *Service) complete() bool {
+	select {
+	case <-s.caughtUp:
+		return true
+	default:
+		return false
+	}
+}
+
 // serveWeb serves the page, the APIs and the WebSocket.
 func (s *Service) serveWeb(context.Context) error {
 	history, err := api.New(api.Options{
 		Fleet:          s.view,
+		Complete:       s.complete,
 		History:        api.Cached(s.history(), s.answers(), time.Now, s.view.Corrected),
 		Catalog:        s.catalog,
 		Admission:      s.admission,
