@@ -383,3 +383,21 @@ func BenchmarkDeviceState(b *testing.B) {
 		}
 	})
 }
+
+// What is decoded as an alert event is written and then read the same: a processor keeps events in partition-state.
+func FuzzDecodeAlert(f *testing.F) {
+	for _, alert := range []iot.Alert{goldenAlert(), offlineAlert(), handledAlert()} {
+		f.Add(wire.AppendAlert(nil, &alert))
+	}
+	f.Add([]byte(`{"id":"\ud800","device_id":"a","state":"cleared","onset":"0000-01-01T00:00:00Z","timestamp":"9998-12-31T23:59:59+01:00"}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		alert, err := wire.DecodeAlert(data)
+		if err != nil {
+			return
+		}
+		text := wire.AppendAlert(nil, &alert)
+		if again, err := wire.DecodeAlert(text); err != nil || again != alert {
+			t.Fatalf("first: %+v, again: %+v, %v", alert, again, err)
+		}
+	})
+}
