@@ -199,7 +199,7 @@ func (a *Archiver) flush(ctx context.Context, intake *intake) (wrote bool, err e
 	}()
 	if len(waiters) > 0 {
 		patience = 0
-	} else if a.recentlyMarked(intake) {
+	} else if a.noteMarks(intake) {
 		patience = min(patience, lateDelay)
 	}
 	batch := intake.batch(a.Now(), patience)
@@ -214,9 +214,9 @@ func (a *Archiver) flush(ctx context.Context, intake *intake) (wrote bool, err e
 	return batch != nil, nil
 }
 
-// recentlyMarked reports whether late marks came within the last few seconds: then neither they nor their readings wait for
-// Patience.
-func (a *Archiver) recentlyMarked(intake *intake) bool {
+// noteMarks remembers in lateSeen when late marks came last, and reports whether that was within the last few seconds: then neither
+// they nor their readings wait for Patience.
+func (a *Archiver) noteMarks(intake *intake) bool {
 	now := a.Now()
 	if intake.late() {
 		a.lateSeen = now
@@ -265,6 +265,7 @@ func (a *Archiver) write(ctx context.Context, batch *Batch) error {
 	}
 }
 
+// wrote reports a stored batch to the metrics. If windows were marked lately, it wakes the goroutine that recomputes them.
 func (a *Archiver) wrote(batch *Batch, started time.Time) {
 	now := a.Now()
 	// The readings of a marked window may come some batches after the mark.

@@ -56,8 +56,11 @@ const (
 	// tailQuiet is how long the tail waits without a record, from a broker that answers, before it counts as caught up: the last
 	// records before the end may have been compacted away.
 	tailQuiet = 10 * time.Second
-	// tailPause is the pause before the tail starts again after an error.
-	tailPause = time.Second
+	// firstTailPause and longestTailPause limit the pause before the tail starts again after an error.
+	firstTailPause   = time.Second
+	longestTailPause = 10 * time.Second
+	// tailRecovered is how long the tail must have run for the pause to be the first again.
+	tailRecovered = time.Minute
 
 	defaultCacheTimeout = 15 * time.Second
 )
@@ -91,13 +94,18 @@ func (t *Tail) CaughtUp() <-chan struct{} { return t.caughtUp }
 
 // Run reads until ctx ends. After an error it logs the reason, pauses, and reads the device states and the recent history anew.
 func (t *Tail) Run(ctx context.Context) error {
+	pauses := retry.NewBackoff(firstTailPause, longestTailPause)
 	for ctx.Err() == nil {
+		started := time.Now()
 		err := t.follow(ctx)
 		if ctx.Err() != nil {
 			break
 		}
+		if time.Since(started) > tailRecovered {
+			pauses.Reset()
+		}
 		t.Logger.Warn("the live view reads its topics from the start again", "reason", err)
-		_ = retry.Wait(ctx, tailPause) // The loop checks ctx.
+		_ = pauses.Wait(ctx) // The loop checks ctx.
 	}
 	return nil
 }
