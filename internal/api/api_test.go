@@ -28,7 +28,7 @@ func TestErrorsAreProblems(t *testing.T) {
 		{"GET", "/api/v1/nothing", 404, "/api/v1/nothing"},
 		{"GET", "/elsewhere", 404, "nothing at"},
 		{"POST", "/api/v1/devices", 405, "POST is not possible"},
-		{"PATCH", "/api/v1/devices/d1", 405, "PATCH is not possible"},
+		{"PATCH", "/api/v1/areas", 405, "PATCH is not possible"},
 		{"GET", "/api/v1/devices/unknown", 404, "unknown"},
 		{"GET", "/api/v1/devices?limit=0", 422, "query.limit"},
 		{"GET", "/api/v1/devices?limit=1001", 422, "query.limit"},

@@ -44,6 +44,9 @@ func (f *forgetful) Forget(_ context.Context, id iot.DeviceID) error {
 	return nil
 }
 
+// use has an API forget devices by the plant, without a registry.
+func (f *forgetful) use(o *api.Options) { o.Forgetter, o.Registry, o.Entries = f, nil, nil }
+
 // strangeIDs are ids with characters that must be escaped in a URL.
 var strangeIDs = []iot.DeviceID{
 	"site/a?b#c%2F", "a b  c", `it's "7"`, "设备/一", "🌡️ 3", "a+b&c=d;e", "...", "%", `back\slash`, "<b>", "a//b", "./x", "a/",
@@ -68,7 +71,7 @@ func TestForgettingADevice(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				fleet := test.fleet
 				fleet.plant = plant{device("d1", iot.Temperature, 20, nil)}
-				h := newAPI(t, fleet, &archive{}, func(o *api.Options) { o.Forgetter = fleet })
+				h := newAPI(t, fleet, &archive{}, fleet.use)
 				began := time.Now()
 				w := request(h, http.MethodDelete, "/api/v1/devices/"+string(test.id))
 				if took := time.Since(began); w.Code != test.status || took > test.took {
@@ -87,7 +90,7 @@ func TestAnyIDCanBeAskedForAndForgotten(t *testing.T) {
 	for _, id := range strangeIDs {
 		synctest.Test(t, func(t *testing.T) {
 			fleet := &forgetful{plant: plant{device(id, iot.Temperature, 20, nil), device("other", iot.Temperature, 1, nil)}, after: time.Millisecond}
-			h := newAPI(t, fleet, &archive{points: []api.Point{{Time: noon, Value: 1}}}, func(o *api.Options) { o.Forgetter = fleet })
+			h := newAPI(t, fleet, &archive{points: []api.Point{{Time: noon, Value: 1}}}, fleet.use)
 			path := "/api/v1/devices/" + url.PathEscape(string(id))
 			if got := get[struct {
 				ID iot.DeviceID `json:"device_id"`
@@ -113,7 +116,8 @@ func TestAnyIDCanBeAskedForAndForgotten(t *testing.T) {
 func TestPagesOfOtherOriginsChangeNothing(t *testing.T) {
 	fleet := &forgetful{plant: plant{device("d1", iot.Temperature, 20, nil)}, after: time.Nanosecond}
 	h := newAPI(t, fleet, &archive{}, func(o *api.Options) {
-		o.Forgetter, o.AllowedOrigins = fleet, []string{"https://plant.example"}
+		fleet.use(o)
+		o.AllowedOrigins = []string{"https://plant.example"}
 	})
 	for _, test := range []struct {
 		name   string

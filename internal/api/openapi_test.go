@@ -71,8 +71,8 @@ func TestDocumentHolds(t *testing.T) {
 			}
 		}
 	}
-	if len(seen) != 12 {
-		t.Errorf("got %d operations, want the twelve endpoints: %v", len(seen), seen)
+	if len(seen) != 16 {
+		t.Errorf("got %d operations, want the sixteen endpoints: %v", len(seen), seen)
 	}
 }
 

@@ -213,6 +213,7 @@ func (s *server) registerRegistry(api huma.API) {
 	huma.Register(api, patch, s.patchDevice)
 	// Huma describes raw bodies as binary; what they hold is an entry.
 	entry := api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[EntryBody](), true, "")
+	api.OpenAPI().Components.Schemas.Map()["EntryBody"].AdditionalProperties = false
 	item := api.OpenAPI().Paths[put.Path]
 	item.Put.RequestBody.Content["application/json"].Schema = entry
 	item.Patch.RequestBody.Content["application/merge-patch+json"].Schema = &huma.Schema{

@@ -112,7 +112,7 @@ func (s *Service) openPostgres(context.Context) error {
 		return fmt.Errorf("postgres.url: %w", err)
 	}
 	s.onClose("database", store.Close)
-	s.store = store
+	s.store, s.control = store, store.Control()
 	part := s.server("database")
 	prepared := make(chan struct{})
 	s.database = prepared

@@ -29,6 +29,12 @@ func (s *Service) openSQLite(ctx context.Context) error {
 	}
 	s.store = store
 	s.onClose("database", store.Close)
+	decided, err := sqlite.OpenControl(ctx, datadir.Decisions(s.cfg.DataDir))
+	if err != nil {
+		return err
+	}
+	s.control = decided
+	s.onClose("database of decisions", decided.Close)
 	s.metrics.WatchDisk(s.cfg.DataDir)
 	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"iotmon/internal/bench"
 	"iotmon/internal/cache/redis"
 	"iotmon/internal/config"
+	"iotmon/internal/control"
 	"iotmon/internal/iot"
 	"iotmon/internal/kafka"
 	"iotmon/internal/kafka/embedded"
@@ -55,6 +56,9 @@ type Service struct {
 	dial      kafka.Dial
 	topics    kafka.Topics
 	store     store
+	// control holds what people decide, registry takes it; registry is nil if this process does not.
+	control  control.Store
+	registry *registry
 	// redis is nil if none is configured.
 	redis    *redis.Client
 	producer *kafka.Producer
@@ -139,13 +143,14 @@ func (s *Service) makers() []maker {
 		return []maker{s.listen, s.openTracing, s.makeDomain, s.joinCluster, s.openPostgres, s.openRedis, s.makeProducer, s.makeProcessor, s.makeArchiver,
 			s.makeFiller, s.serveAdmin}
 	case config.Web:
-		return []maker{s.listen, s.openTracing, s.makeDomain, s.joinCluster, s.openPostgres, s.openRedis, s.makeProducer, s.makeLive, s.serveWeb}
+		return []maker{s.listen, s.openTracing, s.makeDomain, s.joinCluster, s.openPostgres, s.openRedis, s.makeProducer, s.makeLive, s.makeRegistry,
+			s.serveWeb}
 	case config.WebSocket:
 		return []maker{s.listen, s.openTracing, s.makeDomain, s.joinCluster, s.openRedis, s.makeLive, s.serveWebSocket}
 	default:
 		return []maker{
 			s.listen, s.openTracing, s.makeDomain, s.openSQLite, s.openBroker, s.makeProducer, s.makeProcessor, s.makeArchiver, s.makeLive,
-			s.makeSimulator, s.serveWeb, s.serveControl,
+			s.makeRegistry, s.makeSimulator, s.serveWeb, s.serveControl,
 		}
 	}
 }

@@ -82,7 +82,7 @@ func (s *Service) complete() bool {
 
 // serveWeb serves the page, the APIs and the WebSocket.
 func (s *Service) serveWeb(context.Context) error {
-	history, err := api.New(api.Options{
+	options := api.Options{
 		Fleet:          s.view,
 		Complete:       s.complete,
 		History:        api.Cached(s.history(), s.answers(), time.Now, s.view.Corrected),
@@ -94,7 +94,9 @@ func (s *Service) serveWeb(context.Context) error {
 		Version:        s.Version,
 		Now:            time.Now,
 		Logger:         s.Logger,
-	})
+	}
+	s.useRegistry(&options)
+	history, err := api.New(options)
 	if err != nil {
 		return err
 	}

@@ -14,7 +14,7 @@ const (
 
 // Config is the whole configuration. One that Load returned has been validated.
 type Config struct {
-	// DataDir holds everything that must survive a restart: the embedded broker's log and the SQLite database.
+	// DataDir holds everything that must survive a restart: the embedded broker's log and the SQLite databases.
 	DataDir     string       `koanf:"data_dir"`
 	Server      Server       `koanf:"server"`
 	Kafka       Kafka        `koanf:"kafka"`
@@ -29,6 +29,7 @@ type Config struct {
 	Consumer    Consume      `koanf:"consumer"`
 	Processor   Processor    `koanf:"processor"`
 	Archive     Archive      `koanf:"archive"`
+	Control     Control      `koanf:"control"`
 	Push        Push         `koanf:"websocket"`
 	Tracing     Tracing      `koanf:"tracing"`
 	Log         Log          `koanf:"log"`
@@ -262,6 +263,12 @@ type Processor struct {
 type Archive struct {
 	Enabled   bool      `koanf:"enabled"`
 	Retention Retention `koanf:"retention"`
+}
+
+// Control configures what people decide, such as the registry of devices.
+type Control struct {
+	// Enabled is false if nobody may decide anything by this process. What is in force stays in force.
+	Enabled bool `koanf:"enabled"`
 }
 
 // Retention is how long the archive keeps each kind of row; 0 means forever.

@@ -115,6 +115,7 @@ var switches = map[string]string{
 	"kafka.embedded.allow_clock_behind": "true",
 	"kafka.embedded.sync_writes":        "true",
 	"device_simulator.enabled":          "false",
+	"control.enabled":                   "false",
 	"archive.enabled":                   "false",
 	"websocket.compression":             "true",
 	"kafka.tls.enabled":                 "true",

@@ -18,6 +18,7 @@ type Metrics struct {
 	WebSocket WebSocket
 	Ingest    Ingest
 	LogHealth LogHealth
+	Control   Control
 
 	registry *prometheus.Registry
 }
@@ -42,6 +43,7 @@ func NewMetrics(version string) *Metrics {
 		WebSocket: newWebSocket(auto),
 		Ingest:    newIngest(auto),
 		LogHealth: newLogHealth(auto),
+		Control:   newControl(auto),
 		registry:  registry,
 	}
 }

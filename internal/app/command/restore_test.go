@@ -25,6 +25,13 @@ func dataDir(t *testing.T) string {
 	if err := store.Close(); err != nil {
 		t.Fatal(err)
 	}
+	decided, err := sqlite.OpenControl(t.Context(), datadir.Decisions(dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := decided.Close(); err != nil {
+		t.Fatal(err)
+	}
 	log := filepath.Join(datadir.Broker(dir), "log")
 	if err := os.MkdirAll(log, 0o755); err != nil {
 		t.Fatal(err)
@@ -116,12 +123,26 @@ func TestRestoreFillsAnExistingDirectory(t *testing.T) {
 	if err != nil || !os.SameFile(before, after) || after.Mode() != before.Mode() {
 		t.Errorf("got %v, %v, want the same directory", after, err)
 	}
-	if got := names(t, dir); got != "iotmon.db kafka lost+found" || names(t, filepath.Dir(dir)) != "data" {
+	if got := names(t, dir); got != "control.db iotmon.db kafka lost+found" || names(t, filepath.Dir(dir)) != "data" {
 		t.Errorf("got %q, and beside it %q", got, names(t, filepath.Dir(dir)))
 	}
 	text, err := os.ReadFile(filepath.Join(datadir.Broker(dir), "log", "segment"))
 	if err != nil || string(text) != "readings" {
 		t.Errorf("got %q, %v", text, err)
+	}
+}
+
+// Versions before decisions had one database.
+func TestADirectoryWithoutDecisionsIsBackedUp(t *testing.T) {
+	dir, file, to := dataDir(t), filepath.Join(t.TempDir(), "file"), filepath.Join(t.TempDir(), "data")
+	if err := os.Remove(datadir.Decisions(dir)); err != nil {
+		t.Fatal(err)
+	}
+	if status, said := commanded(t, "backup", "-data-dir", dir, file); status != Done {
+		t.Fatalf("backup: got status %d: %s", status, said)
+	}
+	if status, said := commanded(t, "restore", "-data-dir", to, file); status != Done || names(t, to) != "iotmon.db kafka" {
+		t.Errorf("restore: got status %d: %s; %q", status, said, names(t, to))
 	}
 }
 
@@ -166,7 +187,7 @@ func TestTwoRestoresIntoOneDirectory(t *testing.T) {
 	want := ""
 	for _, one := range won {
 		if one {
-			want += "iotmon.db kafka"
+			want += "control.db iotmon.db kafka"
 		}
 	}
 	if got := names(t, dir); got != want {

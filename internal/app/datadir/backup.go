@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,25 +27,35 @@ type Prepared struct {
 	log     []embedded.File
 }
 
-// Prepare copies the database and the log of a data directory into a directory inside it. The call of snapshot copies the log.
-// It is made while the copy of the database is already fixed, so the log contains everything that the database lacks, and an
-// iotmon that starts with both goes on as after a kill -9.
+// Prepare copies the databases and the log of a data directory into a directory inside it. The call of snapshot copies the log.
+// It is made while the copies of the databases are already fixed, so the log contains everything that they lack, and an iotmon that
+// starts with all of them goes on as after a kill -9.
 func Prepare(ctx context.Context, dataDir string, snapshot func(ctx context.Context, into string) ([]embedded.File, error)) (*Prepared, error) {
 	dir, err := os.MkdirTemp(dataDir, backupPrefix)
 	if err != nil {
 		return nil, err
 	}
 	p := &Prepared{dir: dir}
-	err = sqlite.Backup(ctx, Database(dataDir), Database(dir), func() (err error) {
-		p.created = time.Now().UTC()
-		p.log, err = snapshot(ctx, dir)
-		return err
+	err = sqlite.Backup(ctx, Database(dataDir), Database(dir), func() error {
+		return backupDecisions(ctx, dataDir, dir, func() (err error) {
+			p.created = time.Now().UTC()
+			p.log, err = snapshot(ctx, dir)
+			return err
+		})
 	})
 	if err != nil {
 		p.Remove()
 		return nil, err
 	}
 	return p, nil
+}
+
+// backupDecisions copies what people have decided, as it was before pinned is called. A data directory of an older version has none.
+func backupDecisions(ctx context.Context, dataDir, dir string, pinned func() error) error {
+	if _, err := os.Stat(Decisions(dataDir)); errors.Is(err, fs.ErrNotExist) {
+		return pinned()
+	}
+	return sqlite.Backup(ctx, Decisions(dataDir), Decisions(dir), pinned)
 }
 
 // Remove removes the copies.
@@ -62,13 +73,18 @@ func (p *Prepared) Write(w io.Writer, version string) (*backup.List, error) {
 			return nil, err
 		}
 	}
-	database := Database(p.dir)
-	info, err := os.Stat(database)
-	if err != nil {
-		return nil, err
-	}
-	if err := addFile(out, databaseFile, database, info.Size()); err != nil {
-		return nil, err
+	for _, name := range []string{databaseFile, decisionsFile} {
+		path := filepath.Join(p.dir, name)
+		info, err := os.Stat(path)
+		if name == decisionsFile && errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if err := addFile(out, name, path, info.Size()); err != nil {
+			return nil, err
+		}
 	}
 	return out.Close()
 }

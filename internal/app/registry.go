@@ -1,0 +1,51 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"iotmon/internal/api"
+	"iotmon/internal/control"
+	"iotmon/internal/kafka/decisions"
+	"iotmon/internal/observe"
+)
+
+// registry is what people decide, and what of it is in force.
+type registry struct {
+	*control.Registry
+	inForce *control.InForce
+}
+
+// makeRegistry makes what takes decisions about devices, brings them into force, and reads what is in force.
+func (s *Service) makeRegistry(context.Context) error {
+	if !s.cfg.Control.Enabled {
+		return nil
+	}
+	logger := observe.Sparing(s.Logger, repeatedLogs)
+	log, err := decisions.NewLog(s.dial, s.topics, s.cfg.Kafka.GroupID)
+	if err != nil {
+		return err
+	}
+	s.onClose("log of decisions", func() error { log.Close(); return nil })
+	inForce := control.NewInForce()
+	loop := control.NewLoop(control.LoopOptions{
+		Store: s.control, InForce: inForce, Log: log, Logger: logger,
+		Metrics: control.LoopMetrics{
+			Waiting: s.metrics.Control.Waiting, Appended: s.metrics.Control.Appended, Failed: s.metrics.Control.Failed,
+		},
+	})
+	s.registry = &registry{inForce: inForce, Registry: control.NewRegistry(control.RegistryOptions{
+		Store: s.control, InForce: inForce, Decided: loop.Decided, Now: time.Now,
+	})}
+	follower := decisions.NewFollower(decisions.FollowerOptions{Dial: s.dial, Topics: s.topics, InForce: inForce, Logger: logger})
+	s.add("reader of what is in force", after(follower.Run, s.kafka))
+	s.add("decisions", after(loop.Run, s.kafka, s.database))
+	return nil
+}
+
+// useRegistry adds the registry to the API, if there is one.
+func (s *Service) useRegistry(o *api.Options) {
+	if s.registry != nil {
+		o.Registry, o.Entries = s.registry, s.registry.inForce
+	}
+}
