@@ -59,8 +59,10 @@ const (
 	// firstRepeat is how long an appended object may wait before it is appended again; it doubles up to longestRepeat.
 	firstRepeat   = 5 * time.Second
 	longestRepeat = 10 * time.Minute
-	// compareEvery is how often everything is compared.
+	// compareEvery is how often everything is compared. For that long after the start, and after a loss in the database, it is every
+	// compareAgain: what the database has lost may still be on its way.
 	compareEvery = 15 * time.Minute
+	compareAgain = time.Minute
 	// queue is how many decisions of this process may wait for the next step. Further ones are found in the database.
 	queue = 1000
 	// firstPause and longestPause are the limits of the pause after a failed step.
@@ -85,7 +87,9 @@ type Loop struct {
 	// compared is when everything was compared last; zero if that must be done. losses was InForce.lossCount then.
 	compared time.Time
 	losses   int
-	waiting  map[Ref]*waiting
+	// uncertain is until when compareAgain applies.
+	uncertain time.Time
+	waiting   map[Ref]*waiting
 }
 
 // waiting is an object that is decided and not in force, as far as is known.

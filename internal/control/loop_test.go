@@ -43,8 +43,8 @@ type process struct {
 	inForce  *control.InForce
 	loop     *control.Loop
 	registry *control.Registry
-	// behind means that the process has not read the newest partition-state.
-	behind bool
+	// behind means that the process has not read the newest partition-state, anew that it has to read it from the start.
+	behind, anew bool
 }
 
 func newPlant(t *rapid.T) *plant {
@@ -68,12 +68,15 @@ func (c *process) start() {
 	c.registry = control.NewRegistry(control.RegistryOptions{
 		Store: c.database, InForce: c.inForce, Decided: c.loop.Decided, Now: func() time.Time { return c.now },
 	})
-	c.behind = true
+	c.behind, c.anew = true, true
 }
 
 // readState has the process read all that is committed. It begins anew if the topic was.
 func (c *process) readState() {
-	c.inForce.Begin(partitions)
+	if c.anew {
+		c.inForce.Begin(partitions)
+		c.anew = false
+	}
 	for id := range c.state {
 		for ref, o := range c.state[id] {
 			position := iot.Position{Partition: int32(id)}
@@ -150,7 +153,7 @@ func (p *plant) recreate(all bool) {
 		}
 	}
 	for _, c := range p.processes {
-		c.behind = true
+		c.behind, c.anew = true, c.anew || all
 	}
 }
 
@@ -376,6 +379,25 @@ func TestALogThatWasCreatedAnewGetsDecisionsAgain(t *testing.T) {
 		p.settle(t, 34)
 		if o := p.decided(control.DeviceRef(iot.Identity{ID: "a"})); !c.inForce.Agrees(&o) || p.appended != 2 {
 			t.Fatalf("in force: %t, after %d appended", c.inForce.Agrees(&o), p.appended)
+		}
+	})
+}
+
+// A database that was put back to an earlier moment learns what has been decided since from what is in force, also if somebody has
+// decided something else meanwhile and revisions were given again.
+func TestARestoredDatabaseLearnsWhatIsInForce(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p, c := lone(t)
+		empty := p.database.Backup()
+		change(t, c, "a", iot.DeviceEntry{Name: "x"})
+		p.settle(t, 4)
+		p.database.Restore(empty)
+		if rapid.Bool().Draw(t, "decided meanwhile") {
+			change(t, c, "bb", iot.DeviceEntry{Name: "y"})
+		}
+		p.settle(t, 4)
+		if o := p.decided(control.DeviceRef(iot.Identity{ID: "a"})); o.Version != 1 || o.Revision == 0 {
+			t.Fatalf("the database has version %d", o.Version)
 		}
 	})
 }

@@ -43,7 +43,14 @@ func (l *Loop) read(ctx context.Context, now time.Time) error {
 		return err
 	}
 	losses := l.InForce.lossCount()
-	whole := lost || l.compared.IsZero() || losses != l.losses || now.Sub(l.compared) >= compareEvery
+	if lost || l.compared.IsZero() {
+		l.uncertain = now.Add(compareEvery)
+	}
+	every := compareEvery
+	if now.Before(l.uncertain) {
+		every = compareAgain
+	}
+	whole := lost || losses != l.losses || now.Sub(l.compared) >= every
 	from := l.seen
 	if whole {
 		from = 0
@@ -219,25 +226,18 @@ func (o *Object) next(version int64) (Object, error) {
 	return DeviceObject(o.Identity(), &entry), nil
 }
 
-// compareWaiting removes the objects that are in force by now. Those that are contradicted are read from the database again: another
-// process may have decided later.
+// compareWaiting removes the objects that are in force by now, or contradicted. They are read from the database again: another process
+// may have decided later, or the database may have lost the decision.
 func (l *Loop) compareWaiting(ctx context.Context, now time.Time) error {
-	var settled []Object
-	var contradicted []Ref
+	var done []Ref
 	for ref, w := range l.waiting {
-		standing, _ := l.InForce.compare(&w.object)
-		switch {
-		case standing == missing:
-			continue
-		case standing != agreed:
-			contradicted = append(contradicted, ref)
-		case w.object.Deleted:
-			settled = append(settled, w.object)
+		if standing, _ := l.InForce.compare(&w.object); standing != missing {
+			done = append(done, ref)
+			delete(l.waiting, ref)
 		}
-		delete(l.waiting, ref)
 	}
-	err := l.settle(ctx, settled)
-	for refs := range slices.Chunk(contradicted, storeBatch) {
+	var err error
+	for refs := range slices.Chunk(done, storeBatch) {
 		objects, failed := l.Store.Objects(ctx, refs)
 		if failed == nil {
 			failed = l.consider(ctx, objects, now)
