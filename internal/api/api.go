@@ -20,7 +20,8 @@ const Prefix = "/api/v1"
 // defaultBaseURL is where the documented web service listens.
 const defaultBaseURL = "http://localhost:8080"
 
-// Options configure the API. All fields except Complete, Admission, Ingest, Forgetter, Registry, Entries and AllowedOrigins are required.
+// Options configure the API. All fields except Complete, Admission, Ingest, Forgetter, Registry, Entries, System, DeadLetters, Appender
+// and AllowedOrigins are required.
 type Options struct {
 	Fleet Fleet
 	// Complete reports whether the fleet has every device. Until then a device that is not in it may exist. Nil means always.
@@ -36,6 +37,11 @@ type Options struct {
 	// Registry serves what people decide about devices, and Entries has what of it is in force; nil, or neither, omits it.
 	Registry Registry
 	Entries  Entries
+	// System serves GET /api/v1/system, DeadLetters the dead letters; nil omits their operations.
+	System      System
+	DeadLetters DeadLetters
+	// Appender appends the readings of dead letters that are sent again; nil, or no Admission, omits that operation.
+	Appender Appender
 	// AllowedOrigins lists origins, such as "https://plant.example", whose pages may send requests that change something,
 	// besides the pages of this host.
 	AllowedOrigins []string
@@ -56,6 +62,8 @@ type server struct {
 	decisionsDown atomic.Bool
 	// deciding holds one item for each running request to change or forget a device.
 	deciding chan struct{}
+	// readingLetters holds one item for each running request that reads dead letters.
+	readingLetters chan struct{}
 }
 
 // New returns the handler of /api/v1/ and of the documentation at /docs. Everything that it serves is in the binary; its
@@ -67,7 +75,9 @@ func New(o Options) (http.Handler, error) {
 	if (o.Registry == nil) != (o.Entries == nil) {
 		return nil, errors.New("api: registry and entries belong together")
 	}
-	s := &server{o: o, mux: http.NewServeMux(), deciding: make(chan struct{}, decisionsAtOnce)}
+	s := &server{
+		o: o, mux: http.NewServeMux(), deciding: make(chan struct{}, decisionsAtOnce), readingLetters: make(chan struct{}, deadLettersAtOnce),
+	}
 	api := humago.New(s.mux, configuration(o.Version))
 	s.registerDevices(api)
 	s.registerForget(api)
@@ -76,6 +86,8 @@ func New(o Options) (http.Handler, error) {
 	s.registerAreas(api)
 	s.registerHistory(api)
 	s.registerSystem(api)
+	s.registerState(api)
+	s.registerDeadLetters(api)
 	if o.Ingest != nil {
 		documentIngest(api.OpenAPI())
 		s.mux.Handle(Prefix+"/readings", o.Ingest)

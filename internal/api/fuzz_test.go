@@ -11,7 +11,7 @@ import (
 func FuzzQuery(f *testing.F) {
 	fleet, history := fullPlant()
 	h := newAPI(f, fleet, history, nil)
-	paths := []string{"/api/v1/devices", "/api/v1/devices/d1/readings", "/api/v1/summaries", "/api/v1/alerts"}
+	paths := []string{"/api/v1/devices", "/api/v1/devices/d1/readings", "/api/v1/summaries", "/api/v1/alerts", "/api/v1/dead-letters"}
 	for _, query := range []string{
 		"limit=1", "sort=value&order=desc&limit=1", "from=-1h&to=now&step=30s", "from=-36500d", "to=9999-12-31T23:59:59Z", "step=1d&limit=1",
 		"from=0000-01-01T00:00:00Z&step=86400s", "cursor=AAAA", "floor=0&has_open_alerts=false&q=d", "state=open&severity=info&limit=1",

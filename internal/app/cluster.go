@@ -24,7 +24,7 @@ func (s *Service) joinCluster(context.Context) error {
 	if err != nil {
 		return err
 	}
-	dial.ClientID = s.name
+	dial.ClientID, dial.Version = s.name, s.Version
 	dial.Logger = observe.Sparing(s.Logger, repeatedLogs)
 	s.dial = dial
 	part := s.server("kafka")

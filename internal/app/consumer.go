@@ -47,9 +47,10 @@ func (s *Service) makeProcessor(context.Context) error {
 }
 
 func (s *Service) processorMetrics() processorMetrics {
+	s.stopped = newFindings(s.readiness.Mention("partitions"))
 	return processorMetrics{
 		consumer: &s.metrics.Consumer, part: s.readiness.Expect("processor"), now: time.Now, measured: s.measured,
-		health: &s.metrics.LogHealth, stopped: newFindings(s.readiness.Mention("partitions")),
+		health: &s.metrics.LogHealth, stopped: s.stopped, figures: s.figures,
 	}
 }
 

@@ -55,7 +55,7 @@ func (s *Service) openBroker(ctx context.Context) error {
 	if err := datadir.RemoveLeftovers(s.cfg.DataDir); err != nil { // No other process uses the directory: the broker has locked it.
 		return err
 	}
-	s.dial = kafka.Dial{Brokers: broker.Addrs(), Dialer: broker.Dial, ClientID: s.name, Logger: s.Logger}
+	s.dial = kafka.Dial{Brokers: broker.Addrs(), Dialer: broker.Dial, ClientID: s.name, Version: s.Version, Logger: s.Logger}
 	err = kafka.EnsureTopics(ctx, kafka.TopicOptions{
 		Dial:        s.dial,
 		Topics:      s.topics,

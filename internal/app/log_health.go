@@ -42,6 +42,16 @@ func (f *findings) set(partition int32, reason string) {
 	f.part.NotReady(strings.Join(reasons, "; "))
 }
 
+// reasons returns the reason of each partition with a finding; of nil findings there are none.
+func (f *findings) reasons() map[int32]string {
+	if f == nil {
+		return nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return maps.Clone(f.partitions)
+}
+
 // watchTransactions adds a watch that reports transactions of other programs that stay open: readings behind them cannot be
 // processed.
 func (s *Service) watchTransactions() {

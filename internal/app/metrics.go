@@ -21,6 +21,7 @@ type processorMetrics struct {
 	measured *bench.Run // nil unless a benchmark runs
 	health   *observe.LogHealth
 	stopped  *findings // the partitions that are not processed until a restart
+	figures  *figures
 }
 
 var _ processor.Metrics = processorMetrics{}
@@ -51,6 +52,7 @@ func (m processorMetrics) Processed(partition int32, counts process.Counts, lag 
 		m.consumer.Age(m.now().Sub(counts.Newest))
 	}
 	m.consumer.Lag(partition, lag)
+	m.figures.setLag(partition, lag)
 }
 
 func (m processorMetrics) Step(committed bool, took time.Duration) { m.consumer.Step(committed, took) }
@@ -70,6 +72,7 @@ func (m processorMetrics) Lost(messages int64) { m.health.Lost("processor", mess
 
 func (m processorMetrics) Released(partition int32) {
 	m.consumer.Released(partition)
+	m.figures.release(partition)
 	m.health.PartitionReleased(partition)
 	m.stopped.set(partition, "")
 }
@@ -99,16 +102,25 @@ func (t countingTicker) Tick(ctx context.Context, partition int32) error {
 	return err
 }
 
-func pushMetrics(w *observe.WebSocket) push.Metrics {
+func pushMetrics(w *observe.WebSocket, f *figures) push.Metrics {
 	return push.Metrics{
-		Connections:  w.Connections,
+		Connections: func(open int) {
+			w.Connections(open)
+			f.connected.Store(int64(open))
+		},
 		Sent:         w.Sent,
 		Conflated:    w.Conflated,
 		Postponed:    w.Postponed,
 		Disconnected: func(reason push.Reason) { w.Disconnected(string(reason)) },
 		Refused:      func(reason push.Reason) { w.Refused(string(reason)) },
-		Queued:       w.Queued,
-		Delivered:    w.Delivered,
+		Queued: func(viewers int) {
+			w.Queued(viewers)
+			f.behind.Store(int64(viewers))
+		},
+		Delivered: func(age time.Duration, traceID string) {
+			w.Delivered(age, traceID)
+			f.latency.add(time.Now(), age)
+		},
 	}
 }
 

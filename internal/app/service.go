@@ -49,6 +49,9 @@ type Service struct {
 	metrics   *observe.Metrics
 	tracing   *observe.Tracing
 	readiness *observe.Readiness
+	figures   *figures
+	// stopped holds the partitions that this process does not process until a restart; nil without a processor.
+	stopped *findings
 
 	catalog   *iot.Catalog
 	admission *iot.Admission
@@ -88,6 +91,7 @@ type Service struct {
 // store is the archive, for writing and for queries.
 type store interface {
 	archive.Store
+	archive.ProgressReader
 	api.History
 }
 
@@ -112,6 +116,7 @@ func newService(name string, cfg *config.Config, options Options) *Service {
 		metrics:   observe.NewMetrics(options.Version),
 		tracing:   observe.NoTracing(),
 		readiness: observe.NewReadiness(),
+		figures:   newFigures(),
 		topics:    newTopics(cfg),
 	}
 	s.metrics.WatchReadiness(s.readiness)

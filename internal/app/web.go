@@ -35,7 +35,7 @@ func (s *Service) makeLive(context.Context) error {
 		},
 		Compression:    s.cfg.Push.Compression,
 		AllowedOrigins: s.cfg.Push.AllowedOrigins,
-		Metrics:        pushMetrics(&s.metrics.WebSocket),
+		Metrics:        pushMetrics(&s.metrics.WebSocket, s.figures),
 		Log:            s.Logger,
 	})
 	tail := feed.NewTail(feed.TailOptions{
@@ -82,6 +82,10 @@ func (s *Service) complete() bool {
 
 // serveWeb serves the page, the APIs and the WebSocket.
 func (s *Service) serveWeb(context.Context) error {
+	system, err := s.makeSystem()
+	if err != nil {
+		return err
+	}
 	options := api.Options{
 		Fleet:          s.view,
 		Complete:       s.complete,
@@ -90,6 +94,9 @@ func (s *Service) serveWeb(context.Context) error {
 		Admission:      s.admission,
 		Ingest:         s.ingestHandler(),
 		Forgetter:      s.producer,
+		System:         system,
+		DeadLetters:    &feed.DeadLetters{Dial: s.dial, Topic: s.topics.DeadLetters},
+		Appender:       s.producer,
 		AllowedOrigins: s.cfg.Push.AllowedOrigins,
 		Version:        s.Version,
 		Now:            time.Now,

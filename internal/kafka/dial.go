@@ -26,6 +26,9 @@ type Dial struct {
 	Brokers []string
 	// ClientID names this process in the broker's logs and quotas.
 	ClientID string
+	// Version is the program's. The members of groups have it at the end of their client ids, so that a broker's list of a group's
+	// members shows how far a rolling update has come. Empty leaves it out.
+	Version string
 	// Dialer connects to the embedded broker of this process; nil means TCP. It cannot be combined with TLS.
 	Dialer func(ctx context.Context, network, address string) (net.Conn, error)
 	// TLS encrypts the connections; nil leaves them plain.
@@ -93,6 +96,9 @@ func (d Dial) Group(name string) []kgo.Opt {
 		kgo.Balancers(kgo.CooperativeStickyBalancer()),
 		kgo.SessionTimeout(10 * time.Second),
 		kgo.DisableAutoCommit(),
+	}
+	if d.Version != "" {
+		member = append(member, kgo.ClientID(d.ClientID+"-"+d.Version))
 	}
 	if d.ServerSideGroups {
 		member = append(member, kgo.ServerSideBalancer())

@@ -17,12 +17,6 @@ import (
 // anyEpoch is the epoch of a position in a dead letter, which has none: it is compared as if it were the checkpoint's.
 const anyEpoch = -1
 
-// The headers of a dead letter with the partition and offset of its record in the readings' topic.
-const (
-	HeaderSourcePartition = "source-partition"
-	HeaderSourceOffset    = "source-offset"
-)
-
 // decideAfterAbort finds out how a transaction ended whose producer has aborted its last one.
 //
 // A step commits its records together with the checkpoint, and checkpoints only grow. So a step one of whose records is ahead of the

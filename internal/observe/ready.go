@@ -77,6 +77,26 @@ func (r *Readiness) Missing() (vital, others []Missing) {
 	return vital, others
 }
 
+// PartState is what a part has reported.
+type PartState struct {
+	Name string
+	// Vital is whether the service cannot work without the part.
+	Vital bool
+	// Reason is why the part is not ready; empty if it is.
+	Reason string
+}
+
+// Parts returns all parts, in the order in which they were added.
+func (r *Readiness) Parts() []PartState {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	parts := make([]PartState, len(r.parts))
+	for i, p := range r.parts {
+		parts[i] = PartState{p.name, p.vital, p.reason}
+	}
+	return parts
+}
+
 // ServeHTTP answers GET /ready: 200 if all vital parts are ready, otherwise 503. The body lists the missing parts in either
 // case.
 func (r *Readiness) ServeHTTP(w http.ResponseWriter, _ *http.Request) {

@@ -47,7 +47,7 @@ func ArchiveLog(options ArchiveOptions) archive.Opener {
 		l := &archiveLog{lag: options.Lag, resume: resume}
 		err := l.open(memberOptions[archive.Source]{
 			dial:    options.Dial,
-			group:   options.Group + "-archiver",
+			group:   kafka.ArchiverGroup(options.Group),
 			topics:  []string{options.Topics.Readings, options.Topics.Aggregates, options.Topics.Alerts},
 			resume:  l.starts,
 			failure: "archive sources cannot be read yet",

@@ -44,7 +44,7 @@ func StateLog(options StateOptions) statecache.Opener {
 		l := &stateLog{topic: options.Topics.States, lag: options.Lag, resume: resume}
 		err := l.open(memberOptions[statecache.Partition]{
 			dial:    options.Dial,
-			group:   options.Group + "-cache",
+			group:   kafka.CacheGroup(options.Group),
 			topics:  []string{l.topic},
 			resume:  l.starts,
 			failure: "device states cannot be cached yet",

@@ -13,17 +13,8 @@ import (
 	"iotmon/internal/wire"
 )
 
-// Headers of a record in the dead-letter queue, besides those in package kafka.
-const (
-	headerReason    = "reason"
-	headerField     = "field"
-	headerTopic     = "source-topic"
-	headerTime      = "time"
-	headerTruncated = "truncated-from"
-)
-
 // maxRejectBytes limits the value of a dead letter, so that it always fits into a batch of Kafka's default size. A rejected record
-// may be larger, because brokers limit the compressed size. The value is then cut, and headerTruncated has its original length.
+// may be larger, because brokers limit the compressed size. The value is then cut, and kafka.HeaderTruncated has its original length.
 const maxRejectBytes = 512 << 10
 
 // output encodes the outputs of one partition and writes them in the open transaction. Alerts and states go to the partition of the
@@ -141,15 +132,18 @@ func (o *output) writeUnwritten() {
 func (o *output) Reject(r *process.Reject) {
 	value, key := r.Value, r.Key
 	headers := []kgo.RecordHeader{
-		header(headerReason, r.Reason),
-		header(headerField, r.Field),
-		header(headerTopic, o.writer.topics.Readings),
+		header(kafka.HeaderReason, r.Reason),
+		header(kafka.HeaderField, r.Field),
+		header(kafka.HeaderSourceTopic, o.writer.topics.Readings),
 		header(kafka.HeaderSourcePartition, strconv.Itoa(int(o.partition))),
 		header(kafka.HeaderSourceOffset, strconv.FormatInt(r.Offset, 10)),
-		header(headerTime, r.Appended.UTC().Format(time.RFC3339Nano)),
+		header(kafka.HeaderSourceTime, r.Appended.UTC().Format(time.RFC3339Nano)),
+	}
+	if r.Kind != iot.KindReading {
+		headers = append(headers, header(kafka.HeaderSourceKind, r.Kind.String()))
 	}
 	if len(value) > maxRejectBytes {
-		headers = append(headers, header(headerTruncated, strconv.Itoa(len(value))))
+		headers = append(headers, header(kafka.HeaderTruncated, strconv.Itoa(len(value))))
 		value = value[:maxRejectBytes]
 	}
 	if len(key) > iot.MaxIDLength {

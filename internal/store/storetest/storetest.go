@@ -13,6 +13,7 @@ import (
 // Store is the interface that a backend must implement.
 type Store interface {
 	archive.Store
+	archive.ProgressReader
 	api.History
 }
 
@@ -27,6 +28,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 	}{
 		{"offsets move by compare and set", offsetsMove},
 		{"offsets are kept by topic", offsetsByTopic},
+		{"progress follows the offsets", progressFollows},
 		{"a batch of which one offset is taken leaves nothing", takenLeavesNothing},
 		{"a batch interrupted anywhere leaves nothing or all", interruptedLeavesNothing},
 		{"an empty store answers with nothing", emptyAnswers},

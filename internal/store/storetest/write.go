@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"iotmon/internal/api"
 	"iotmon/internal/archive"
@@ -80,6 +81,26 @@ func offsetsByTopic(t *testing.T, store Store) {
 		if got := offsets(t, store, topic); !maps.Equal(got, want) {
 			t.Errorf("%s: got %v, want %v", topic, got, want)
 		}
+	}
+}
+
+func progressFollows(t *testing.T, store Store) {
+	later := epoch.Add(time.Minute)
+	for _, batch := range [][]archive.Move{
+		{
+			{Source: source(1), New: archive.Offset{Next: 5}, Appended: epoch},
+			{Source: source(2), New: archive.Offset{Next: 6}},
+			{Source: archive.Source{Topic: "alerts", Partition: 1}, New: archive.Offset{Next: 7}, Appended: later},
+		},
+		{{Source: source(1), Old: archive.Offset{Next: 5}, New: archive.Offset{Next: 8}, Appended: later}},
+	} {
+		if err := store.Write(t.Context(), &archive.Batch{Moves: batch}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := store.Progress(t.Context(), Topic)
+	if want := map[int32]archive.Progress{1: {Next: 8, Appended: later}, 2: {Next: 6}}; err != nil || !maps.Equal(got, want) {
+		t.Errorf("got %v, %v, want %v", got, err, want)
 	}
 }
 

@@ -1,0 +1,18 @@
+package kafka
+
+// The headers of a dead letter: what is wrong with the record, and where it was.
+const (
+	// HeaderReason says why the record was rejected, HeaderField which field of it, empty for the record as a whole.
+	HeaderReason = "reason"
+	HeaderField  = "field"
+	// HeaderSourceTopic, HeaderSourcePartition and HeaderSourceOffset say where the record was, HeaderSourceTime, RFC 3339, when it
+	// was appended there.
+	HeaderSourceTopic     = "source-topic"
+	HeaderSourcePartition = "source-partition"
+	HeaderSourceOffset    = "source-offset"
+	HeaderSourceTime      = "time"
+	// HeaderSourceKind is the name of the record's kind; absent for a reading.
+	HeaderSourceKind = "source-kind"
+	// HeaderTruncated is the length of the value in bytes before it was cut; absent if it is whole.
+	HeaderTruncated = "truncated-from"
+)
