@@ -112,6 +112,16 @@ func TestRoutesLeadToTheirPartAndAreSecured(t *testing.T) {
 	}
 }
 
+func TestAPageLoadsAtOnceWhatItNeeds(t *testing.T) {
+	const template = "<link a>\n<link data-page=\"overview\" b>\n<link data-page=\"system\" c>\n<p>\n"
+	for page, want := range map[string]string{"": "abp", "overview": "abp", "system": "acp", "other": "ap"} {
+		got := regexp.MustCompile(`<link (?:data-page="\w+" )?|[<>\n]`).ReplaceAllString(linesOf(template, page), "")
+		if got != want {
+			t.Errorf("%q: got %q, want %q", page, got, want)
+		}
+	}
+}
+
 func TestDirectoriesAreNotListed(t *testing.T) {
 	files, err := embeddedAssets(fstest.MapFS{"js/main.js": {Data: []byte("x")}})
 	if err != nil {

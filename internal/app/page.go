@@ -72,13 +72,32 @@ func pagePaths(static fs.FS) ([]string, error) {
 	return paths, nil
 }
 
-// render returns the HTML for a path. All links in it are relative, so that the page works behind a proxy that adds a path
+// render returns the HTML for a path, with what its page loads at once. All links in it are relative, so that the page works behind a proxy that adds a path
 // prefix: {{.Root}} leads from the page to the application's root, {{.Assets}} to its files.
 func (p *page) render(path string) (string, error) {
 	root := strings.Repeat("../", strings.Count(path, "/")-1)
 	values := maps.Clone(p.values)
 	values["Root"], values["Assets"] = root, root+"static"+p.assets.version
-	return render(p.template, values)
+	return render(linesOf(p.template, strings.TrimPrefix(path, "/")), values)
+}
+
+// firstPage is the name of the page at the root.
+const firstPage = "overview"
+
+// pageLine matches the lines of the template that are for one page alone: what it loads at once.
+var pageLine = regexp.MustCompile(`(?m)^.* data-page="([^"]*)".*\n`)
+
+// linesOf returns a template without the lines that are for other pages than the named one, empty for the first.
+func linesOf(template, page string) string {
+	if page == "" {
+		page = firstPage
+	}
+	return pageLine.ReplaceAllStringFunc(template, func(line string) string {
+		if pageLine.FindStringSubmatch(line)[1] == page {
+			return line
+		}
+		return ""
+	})
 }
 
 func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {

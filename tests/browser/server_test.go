@@ -47,8 +47,10 @@ func TestMain(m *testing.M) {
 
 // plant is the program in a process of its own, with what it has archived kept over a restart.
 type plant struct {
-	t      testing.TB
-	addr   string
+	t    testing.TB
+	addr string
+	// broker is the address of the embedded broker.
+	broker string
 	args   []string
 	log    bytes.Buffer
 	cmd    *exec.Cmd
@@ -74,12 +76,17 @@ func newPlant(t testing.TB, path string, flags ...string) *plant {
 	t.Helper()
 	dir := t.TempDir()
 	config := filepath.Join(dir, "iotmon.yaml")
-	if err := os.WriteFile(config, []byte("aggregation: {window_seconds: 2, allowed_lateness: 1s}\n"+
-		// On a busy machine a test takes longer than a device may be silent.
-		"devices: {offline_after: 10m}\n"), 0o600); err != nil {
+	p := &plant{t: t, addr: freeAddr(t), broker: freeAddr(t)}
+	_, port, err := net.SplitHostPort(p.broker)
+	if err != nil {
 		t.Fatal(err)
 	}
-	p := &plant{t: t, addr: freeAddr(t)}
+	settings := "aggregation: {window_seconds: 2, allowed_lateness: 1s}\n" +
+		// On a busy machine a test takes longer than a device may be silent.
+		"devices: {offline_after: 10m}\nkafka: {embedded: {port: " + port + "}}\n"
+	if err := os.WriteFile(config, []byte(settings), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	p.args = append([]string{path, "-config", config, "-addr", p.addr, "-data-dir", filepath.Join(dir, "data")}, flags...)
 	t.Cleanup(func() {
 		p.kill()

@@ -7,16 +7,27 @@ import { closure, ownFiles } from './modules.js';
 
 const shell = readFileSync(new URL('../templates/index.html', import.meta.url), 'utf8');
 
-/** @param {RegExp} pattern Its first group is an address below {{.Assets}}. */
-const named = (pattern) => [...shell.matchAll(pattern)].map(([, path]) => String(path)).sort();
+/**
+ * Returns the files that the shell asks for at once.
+ *
+ * @param {string} rel
+ * @param {string} page The page that it does so for; empty for every page.
+ */
+function named(rel, page) {
+  const link = new RegExp(`<link ${page && `data-page="${page}" `}rel="${rel}"[^>]* href="\\{\\{\\.Assets\\}\\}/([^"]+)">`, 'g');
+  return [...shell.matchAll(link)].map(([, path]) => String(path)).sort();
+}
 
-test('the files of the first page are requested at once, and no others', () => {
-  const first = `js/pages/${routes[0].path}/${routes[0].path}.js`;
-  const { modules, templates, later } = closure(['js/main.js', first]);
+test('the files of the shell are requested at once, and for the first page also its own, and no others', () => {
+  const page = String(routes[0].path);
+  const main = closure(['js/main.js']);
+  const first = closure(['js/main.js', `js/pages/${page}/${page}.js`]);
+  const all = [...first.modules, ...first.later.filter((path) => path.startsWith('vendor/'))];
   // The script that starts it all is asked for anyway.
-  const wanted = [...modules.filter((path) => path !== 'js/main.js'), ...later.filter((path) => path.startsWith('vendor/'))].sort();
-  assert.deepEqual(named(/<link rel="modulepreload" href="\{\{\.Assets\}\}\/([^"]+)">/g), wanted);
-  assert.deepEqual(named(/<link rel="preload" as="fetch" crossorigin href="\{\{\.Assets\}\}\/([^"]+)">/g), templates);
+  assert.deepEqual(named('modulepreload', ''), main.modules.filter((path) => path !== 'js/main.js'));
+  assert.deepEqual(named('modulepreload', page), all.filter((path) => !main.modules.includes(path)).sort());
+  assert.deepEqual(named('preload', page), first.templates);
+  assert.equal(shell.match(/<link [^>]*preload/g)?.length, all.length - 1 + first.templates.length);
 });
 
 test('every page has a folder and a route, and every module is used', () => {

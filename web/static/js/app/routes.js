@@ -17,4 +17,7 @@ import { texts } from './texts.js';
  */
 
 /** Every page, in the order of the navigation. The first one is also at the application's root. @type {readonly [Route, ...Route[]]} */
-export const routes = [{ path: 'overview', name: texts.overview, load: () => import('../pages/overview/overview.js') }];
+export const routes = [
+  { path: 'overview', name: texts.overview, load: () => import('../pages/overview/overview.js') },
+  { path: 'system', name: texts.system, load: () => import('../pages/system/system.js') },
+];

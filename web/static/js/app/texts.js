@@ -11,6 +11,7 @@ export const texts = {
   themeAuto: { en: 'As the system', zh: '跟随系统' },
   navigation: { en: 'Pages', zh: '页面' },
   overview: { en: 'Overview', zh: '总览' },
+  system: { en: 'System', zh: '系统' },
 
   notices: { en: 'Notices', zh: '通知' },
   caughtUp: { en: 'Up to date again. Before that, what was shown was {age} old.', zh: '已恢复更新。此前显示的是 {age}前的数据。' },

@@ -5,8 +5,9 @@
  */
 
 /**
- * Makes a long list one stop of the Tab key, so that what comes after it can be reached: from there the arrow keys, Page Up and Page
- * Down, Home and End go from row to row, also to rows that are not there yet. The focus is on the link of a row.
+ * Makes a long list one row of stops of the Tab key, so that what comes after it can be reached: from there the arrow keys, Page Up and Page
+ * Down, Home and End go from row to row, also to rows that are not there yet. The focus is on the link of a row; what else a row has
+ * follows it in the order of the Tab key.
  */
 export class RowKeyboard {
   #frame;
@@ -41,9 +42,8 @@ export class RowKeyboard {
     const [first, last] = this.#rows.seen;
     const stop = Math.max(first, Math.min(this.#index, last));
     this.#rows.rows.forEach((row, i) => {
-      const link = linkOf(row);
       const tabIndex = this.#rows.first + i === stop ? 0 : -1;
-      if (link && link.tabIndex !== tabIndex) link.tabIndex = tabIndex;
+      for (const control of controlsOf(row)) if (control.tabIndex !== tabIndex) control.tabIndex = tabIndex;
     });
   }
 
@@ -94,6 +94,14 @@ export class RowKeyboard {
   #go(index) {
     linkOf(this.#rows.reveal(index))?.focus();
   }
+}
+
+/**
+ * @param {{element: HTMLElement}} row
+ * @returns {NodeListOf<HTMLElement>}
+ */
+function controlsOf(row) {
+  return row.element.querySelectorAll('a, button, input');
 }
 
 /** @param {{element: HTMLElement} | undefined} row */

@@ -5,6 +5,9 @@ import { windowPoint } from './windows.js';
  * @typedef {import('./protocol.js').Alert} Alert
  * @typedef {import('./protocol.js').Device} Device
  * @typedef {import('./protocol.js').Summary} Summary
+ * @typedef {import('./dead-letters.js').DeadLetter} DeadLetter
+ * @typedef {import('./dead-letters.js').Resent} Resent
+ * @typedef {import('./system.js').System} System
  *
  * @typedef {{timestamp: string, value: number, quality?: string}} Sample
  */
@@ -22,7 +25,7 @@ export class HistoryError extends Error {
   }
 }
 
-/** Asks the REST interface for the past. Every method rejects with a HistoryError when the server refuses. */
+/** Asks the REST interface. Every method rejects with a HistoryError when the server refuses. */
 export class History {
   #root;
   #fetch;
@@ -87,6 +90,51 @@ export class History {
   }
 
   /**
+   * Returns how the programs are doing.
+   *
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<System>}
+   */
+  async system(signal) {
+    return this.#get('system', {}, signal);
+  }
+
+  /**
+   * Returns a page of the dead letters, newest first.
+   *
+   * @param {string} cursor The next of the page before; empty for the newest.
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<{items: DeadLetter[], next?: string}>}
+   */
+  async deadLetters(cursor, signal) {
+    return this.#get('dead-letters', cursor ? { cursor } : {}, signal);
+  }
+
+  /**
+   * Returns a dead letter with its whole value.
+   *
+   * @param {string} id
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<DeadLetter>}
+   */
+  async deadLetter(id, signal) {
+    return this.#get(`dead-letters/${encodeURIComponent(id)}`, {}, signal);
+  }
+
+  /**
+   * Sends dead letters again, at most 100 of them, and returns what became of each.
+   *
+   * @param {string[]} ids
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<{sent: number, items: Resent[]}>}
+   */
+  async resend(ids, signal) {
+    return this.#ask('dead-letters/resend', {
+      method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ ids }), signal: signal ?? null,
+    });
+  }
+
+  /**
    * Goes through a listing page by page.
    *
    * @param {string} path
@@ -108,7 +156,15 @@ export class History {
    * @param {AbortSignal} [signal]
    */
   async #get(path, query, signal) {
-    const response = await this.#fetch(`${this.#root}api/v1/${path}?${new URLSearchParams(query)}`, { signal: signal ?? null });
+    return this.#ask(`${path}?${new URLSearchParams(query)}`, { signal: signal ?? null });
+  }
+
+  /**
+   * @param {string} path
+   * @param {RequestInit} request
+   */
+  async #ask(path, request) {
+    const response = await this.#fetch(`${this.#root}api/v1/${path}`, request);
     if (response.ok) return response.json();
     const problem = await response.json().catch(() => ({}));
     throw new HistoryError(response.status, problem.detail ?? problem.title ?? response.statusText);
