@@ -79,6 +79,7 @@ func New(rules []iot.Rule, catalog *iot.Catalog) (*Engine, error) {
 	return e, nil
 }
 
+// check returns an error if the rule cannot be evaluated.
 func check(rule *iot.Rule, catalog *iot.Catalog) error {
 	switch {
 	case rule.Name == "":

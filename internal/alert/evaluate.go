@@ -38,10 +38,16 @@ func (e *Engine) Evaluate(set *Set, states *iot.RuleStates, r *iot.Reading, out 
 	e.evaluateStatus(set, states, r, out)
 }
 
-// Reselect clears the alerts of a device that the rules in set do not watch any more, at the given time and without a reading: a device
-// that is retired may never send another one.
-func (e *Engine) Reselect(set *Set, states *iot.RuleStates, at time.Time, out Output) {
+// Reselect is for a device that is watched by other rules, those in set, from the given time on. Without waiting for a reading, which
+// may never come, it clears the alerts of rules that do not watch the device any more, or have another condition. It returns false if it
+// has changed nothing.
+func (e *Engine) Reselect(set *Set, states *iot.RuleStates, at time.Time, out Output) (changed bool) {
+	alerts, conditions := len(states.Alerts), len(states.Conditions)
 	set.retire(states, nil, at, out)
+	if e.offline == nil {
+		e.clearOffline(states, at, iot.NotSelected, out)
+	}
+	return len(states.Alerts) < alerts || len(states.Conditions) < conditions
 }
 
 // run runs the step of the rule's condition on its memory in states and stores the new memory there. It returns false if the

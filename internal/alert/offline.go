@@ -33,11 +33,16 @@ func (e *Engine) RaiseOffline(states *iot.RuleStates, r *iot.Reading, onset time
 
 // ClearOffline clears the device's offline alert, if it is open, because the device has sent again.
 func (e *Engine) ClearOffline(states *iot.RuleStates, at time.Time, out Output) {
+	e.clearOffline(states, at, "", out)
+}
+
+// clearOffline clears the device's offline alert, if it is open, for a reason; "" means that the device has sent again.
+func (e *Engine) clearOffline(states *iot.RuleStates, at time.Time, reason iot.ClearReason, out Output) {
 	i := find(states.Alerts, iot.RuleOffline)
 	if i < 0 {
 		return
 	}
-	out.Alert(cleared(states.Alerts[i].Raised, 0, at, ""))
+	out.Alert(cleared(states.Alerts[i].Raised, 0, at, reason))
 	states.Alerts = slices.Delete(states.Alerts, i, i+1)
 }
 

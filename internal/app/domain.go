@@ -102,14 +102,31 @@ func newRules(cfg *config.Config) []iot.Rule {
 	return rules
 }
 
-func newProcess(cfg *config.Config, admission *iot.Admission) (*process.Options, error) {
-	engine, err := alert.New(newRules(cfg), admission.Catalog)
-	if err != nil {
+// provisioned returns the configured rules as entries have them. It is an error if they cannot be in force.
+func provisioned(cfg *config.Config, catalog *iot.Catalog) ([]iot.Rule, error) {
+	rules := newRules(cfg)
+	for i := range rules {
+		entry := iot.RuleEntry{Version: 1, Provisioned: true, Rule: rules[i]}
+		if err := entry.Normalize(); err != nil {
+			return nil, fmt.Errorf("alerts: rule %s: %w", rules[i].Name, err)
+		}
+		rules[i] = entry.Rule
+	}
+	if _, err := alert.New(rules, catalog); err != nil {
 		return nil, fmt.Errorf("alerts: %w", err)
+	}
+	return rules, nil
+}
+
+func newProcess(cfg *config.Config, admission *iot.Admission) (*process.Options, error) {
+	rules, err := provisioned(cfg, admission.Catalog)
+	if err != nil {
+		return nil, err
 	}
 	return &process.Options{
 		Admission:    admission,
-		Alerts:       engine,
+		Rules:        rules,
+		RuleRevision: cfg.RuleRevision(),
 		Window:       cfg.Aggregation.Window(),
 		Revision:     cfg.Revision.UnixMicro(),
 		Alone:        len(cfg.Kafka.Brokers) == 0,

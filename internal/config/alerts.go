@@ -18,6 +18,17 @@ type Alerts struct {
 	// DeviceOffline is the severity of a device that falls silent, or Off.
 	DeviceOffline string `koanf:"device_offline" null:"off"`
 	Rules         []Rule `koanf:"rules"`
+	// Revision orders sets of rules: one with a higher revision replaces those in force. 0 means Config.RulesFrom.
+	Revision int `koanf:"revision"`
+}
+
+// RuleRevision returns the revision of the configured rules: alerts.revision, or else when they were configured, in microseconds
+// since 1970.
+func (c *Config) RuleRevision() int64 {
+	if c.Alerts.Revision != 0 {
+		return int64(c.Alerts.Revision)
+	}
+	return c.RulesFrom.UnixMicro()
 }
 
 // Rule raises an alert for every device of a type whose value is beyond a threshold. Exactly one of Above and Below is

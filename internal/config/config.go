@@ -38,8 +38,10 @@ type Config struct {
 	CheckOnly bool `koanf:"-"`
 	// Probe is set by -probe: the program only requests this path from the service that runs with this configuration.
 	Probe string `koanf:"-"`
-	// Revision is the age of the settings on which all instances of a service must agree; the newest settings win.
-	Revision time.Time `koanf:"-"`
+	// Revision is the age of the settings on which all instances of a service must agree; the newest settings win. RulesFrom is that
+	// of the alert rules.
+	Revision  time.Time `koanf:"-"`
+	RulesFrom time.Time `koanf:"-"`
 	// sources holds, for every key that is not at its default, what set it.
 	sources map[string]string
 	// builtin is LoadOptions.Builtin.

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/knadh/koanf/parsers/yaml"
@@ -56,18 +57,26 @@ func Load(o LoadOptions) (*Config, error) {
 		return nil, err
 	}
 	cfg.CheckOnly, cfg.Probe = line.checkOnly, line.probe
-	cfg.Revision = o.revision(fromFile, above)
+	cfg.Revision = o.revision(fromFile, above, "aggregation.window_seconds")
+	cfg.RulesFrom = o.revision(fromFile, above, "alerts.")
 	if err := cfg.validate(o.Service); err != nil {
 		return nil, err
 	}
 	return cfg, nil
 }
 
-// revision returns Config.Revision: the modification time of the file, or now if there is no file or if it is overridden.
-// So an instance that starts later with an older file does not restore old settings. For iotmon, which is a single process,
+// revision returns the age of the settings whose keys begin with prefix: the modification time of the file, or now if there is no
+// file or if it is overridden. So an instance that starts later with an older file does not restore old settings. For iotmon, which is a single process,
 // it is always now.
-func (o *LoadOptions) revision(fromFile *layer, above []*layer) time.Time {
-	elsewhere := slices.ContainsFunc(above, func(l *layer) bool { return l.sources["aggregation.window_seconds"] != "" })
+func (o *LoadOptions) revision(fromFile *layer, above []*layer, prefix string) time.Time {
+	elsewhere := slices.ContainsFunc(above, func(l *layer) bool {
+		for key := range l.sources {
+			if strings.HasPrefix(key, prefix) {
+				return true
+			}
+		}
+		return false
+	})
 	if o.Service == Iotmon || fromFile.modified.IsZero() || elsewhere {
 		return time.Now()
 	}

@@ -64,6 +64,7 @@ func equal(a, b *Config) bool {
 	one, other := *a, *b
 	one.sources, other.sources = nil, nil
 	one.Revision, other.Revision = time.Time{}, time.Time{}
+	one.RulesFrom, other.RulesFrom = time.Time{}, time.Time{}
 	return reflect.DeepEqual(one, other)
 }
 

@@ -61,6 +61,7 @@ var samples = map[string][2]string{
 	"alerts.pressure_high":              {"30", "'off'"},
 	"alerts.temperature_critical":       {"30", "'off'"},
 	"alerts.device_offline":             {"critical", "'off'"},
+	"alerts.revision":                   {"1", "20"},
 	"alerts.rules":                      {"[{name: a, device_type: switch_sensor, severity: info, above: 0.5}]", "[{name: b, device_type: switch_sensor, severity: info, below: 0.5}]"},
 	"processor.commit_interval":         {"100ms", "750ms"},
 	"archive.retention.readings":        {"0s", "1h"},

@@ -103,6 +103,13 @@ func (f *Fleet) Len() int { return len(f.devices) }
 // Device returns the device with the given id, or nil.
 func (f *Fleet) Device(id iot.DeviceID) *Device { return f.devices[id] }
 
+// Each calls visit with every device, in no particular order.
+func (f *Fleet) Each(visit func(*Device)) {
+	for _, d := range f.devices {
+		visit(d)
+	}
+}
+
 func (f *Fleet) add(id iot.DeviceID) *Device {
 	d := &Device{index: -1}
 	if f.Entry != nil {

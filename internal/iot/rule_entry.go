@@ -10,9 +10,11 @@ import (
 type RuleEntry struct {
 	// Version orders the entries of a rule, from 1 on: an entry is in force until one with a higher version follows.
 	Version int64
-	// Deleted means that the rule of that name does not exist any more; everything but Rule.Name is zero then.
+	// Deleted means that the rule of that name does not exist any more; the rest of Rule is zero then.
 	Deleted bool
-	Rule    Rule
+	// Provisioned means that the entry comes from the configuration. Its version is the revision of the configured rules.
+	Provisioned bool
+	Rule        Rule
 }
 
 // MaxRuleDelay is the maximum of Rule.For and Rule.ClearFor.

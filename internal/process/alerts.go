@@ -13,7 +13,7 @@ func (p *Partition) rules(device *fleet.Device, r *iot.Reading) *alert.Set {
 	var entry *iot.DeviceEntry
 	if device.Entry != nil {
 		entry = &device.Entry.DeviceEntry
-	} else if plain := p.Alerts.Plain(r.Type); plain != nil {
+	} else if plain := p.engine.Plain(r.Type); plain != nil {
 		return plain
 	}
 	selection, _ := device.Rules.(*alert.Selection)
@@ -21,13 +21,13 @@ func (p *Partition) rules(device *fleet.Device, r *iot.Reading) *alert.Set {
 		selection = new(alert.Selection)
 		device.Rules = selection
 	}
-	return p.Alerts.Select(selection, "", entry, r)
+	return p.engine.Select(selection, "", entry, r)
 }
 
 // raiseOffline raises the offline alert of a device that is offline since the given moment, unless the device is retired.
 func (p *Partition) raiseOffline(device *fleet.Device, since time.Time, out Output) {
 	if !device.Retired() {
-		p.Alerts.RaiseOffline(&device.RuleStates, &device.Latest, since, p.events(out))
+		p.engine.RaiseOffline(&device.RuleStates, &device.Latest, since, p.events(out))
 	}
 }
 

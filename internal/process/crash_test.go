@@ -6,7 +6,6 @@ import (
 
 	"pgregory.net/rapid"
 
-	"iotmon/internal/alert"
 	"iotmon/internal/iot"
 	"iotmon/internal/process"
 	"iotmon/internal/wire"
@@ -47,6 +46,30 @@ func drawFastLog(t *rapid.T, j *journal, now float64) float64 {
 	return now
 }
 
+// drawRule adds a rule, or the deletion of one, of a version that need not be the next one.
+func drawRule(t *rapid.T, j *journal, now float64) {
+	entry := iot.RuleEntry{
+		Version: rapid.Int64Range(1, 6).Draw(t, "version"), Deleted: rapid.IntRange(0, 3).Draw(t, "deleted") == 0,
+		Provisioned: rapid.Bool().Draw(t, "provisioned"),
+		Rule:        iot.Rule{Name: rapid.SampledFrom([]string{"temperature_high", "rise", "people's", iot.RuleOffline}).Draw(t, "rule")},
+	}
+	if r := &entry.Rule; !entry.Deleted {
+		r.Severity = rapid.SampledFrom(iot.Severities[:]).Draw(t, "severity")
+		r.For = rapid.SampledFrom([]time.Duration{0, 0, 4 * time.Second}).Draw(t, "for")
+		if r.Name != iot.RuleOffline {
+			r.Type = iot.Temperature
+			r.Condition = rapid.SampledFrom([]iot.Condition{
+				{Threshold: 21}, {Threshold: 29, Hysteresis: 1}, {Threshold: 25, Below: true},
+				{Kind: iot.Rise, Threshold: 5, Within: 20 * time.Second}, {Kind: iot.Stuck, Within: 5 * time.Second},
+			}).Draw(t, "condition")
+			r.Selector = rapid.SampledFrom([]iot.Selector{
+				{Type: iot.Temperature}, {Type: iot.Temperature}, {Type: iot.Temperature, Devices: []iot.DeviceID{"a", "b", "d"}}, {Type: iot.Humidity},
+			}).Draw(t, "selector")
+		}
+	}
+	j.rule(now, entry)
+}
+
 // drawJournal draws a log as unruly as a plant's: reordering, duplicates, clocks ahead and behind, garbage, silences and
 // ticks.
 func drawJournal(t *rapid.T) journal {
@@ -54,7 +77,7 @@ func drawJournal(t *rapid.T) journal {
 	skews := []float64{0, 0, 0, -3, -40, 8, 50}
 	now := 0.0
 	for range rapid.IntRange(1, 150).Draw(t, "records") {
-		switch rapid.IntRange(0, 27).Draw(t, "kind") {
+		switch rapid.IntRange(0, 29).Draw(t, "kind") {
 		case 0:
 			now += float64(rapid.IntRange(1, 90).Draw(t, "silence"))
 			j.tick(now)
@@ -75,6 +98,8 @@ func drawJournal(t *rapid.T) journal {
 		case 27:
 			j.reading(now, "a", now, 36)
 			j[len(j)-1].Key = []byte(rapid.SampledFrom([]string{"a", "b"}).Draw(t, "key"))
+		case 28, 29:
+			drawRule(t, &j, now)
 		case 20:
 			j.kind(now, iot.RecordKind{Kind: "vibration", Level: 1}, "whatever")
 		case 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19:
@@ -112,10 +137,10 @@ func drawJournal(t *rapid.T) journal {
 
 // run processes the journal in steps of drawn sizes. A step is committed, outputs and checkpoint together, or it is lost and the
 // processor continues from the last commit.
-func run(t *rapid.T, j journal, opts *process.Options) *recorder {
+func run(t *rapid.T, j journal, opts owners) *recorder {
 	committed := newRecorder()
 	var checkpoint process.Checkpoint
-	p := process.New(opts, 3, checkpoint, false)
+	p := process.New(opts[0], 3, checkpoint, false)
 	for p.Next() < int64(len(j)) {
 		step := newRecorder()
 		for range rapid.IntRange(1, 3).Draw(t, "batches") {
@@ -133,15 +158,34 @@ func run(t *rapid.T, j journal, opts *process.Options) *recorder {
 			checkpoint = p.Checkpoint()
 			continue
 		}
-		p = restore(t, opts, checkpoint, committed)
+		p = restore(t, opts.owner(t, checkpoint.Position), checkpoint, committed)
 	}
 	// The last step may have been lost.
-	p = restore(t, opts, checkpoint, committed)
+	p = restore(t, opts.owner(t, checkpoint.Position), checkpoint, committed)
 	step := newRecorder()
 	p.Process(j[p.Next():], step)
 	p.PublishStates(step)
 	committed.append(step)
 	return committed
+}
+
+// owners are the options of the members of a group: one that has owned the partition from the beginning, and others that have been
+// configured with other rules at the same time or before.
+type owners []*process.Options
+
+// owner returns the options of the next owner. Before anything is committed the rules of the first owner are not in force yet.
+func (o owners) owner(t *rapid.T, position int64) *process.Options {
+	if position == 0 {
+		return o[0]
+	}
+	return rapid.SampledFrom(o).Draw(t, "owner")
+}
+
+func withOthers(opts *process.Options) owners {
+	other, without := *opts, *opts
+	other.Rules = []iot.Rule{{Name: "rise", Selector: iot.Selector{Type: iot.Temperature}, Severity: iot.Info, Condition: iot.Condition{Threshold: 20.5}}}
+	without.Rules = nil
+	return owners{opts, &other, &without}
 }
 
 func restore(t fatal, opts *process.Options, from process.Checkpoint, committed *recorder) *process.Partition {
@@ -178,7 +222,7 @@ func restore(t fatal, opts *process.Options, from process.Checkpoint, committed 
 func TestCrashesChangeNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		j := drawJournal(t)
-		if diff := run(t, j, options(t)).difference(onePass(t, j)); diff != "" {
+		if diff := run(t, j, withOthers(options(t))).difference(onePass(t, j)); diff != "" {
 			t.Fatal(diff)
 		}
 	})
@@ -192,7 +236,7 @@ func TestCrashesChangeNothingOfWhatConditionsRemember(t *testing.T) {
 		p := process.New(opts, 3, process.Checkpoint{}, false)
 		p.Process(j, want)
 		p.PublishStates(want)
-		if diff := run(t, j, opts).difference(want); diff != "" {
+		if diff := run(t, j, withOthers(opts)).difference(want); diff != "" {
 			t.Fatal(diff)
 		}
 	})
@@ -203,16 +247,12 @@ func conditionOptions(t fatal) *process.Options {
 	t.Helper()
 	opts := *options(t)
 	selector := iot.Selector{Type: iot.Temperature}
-	engine, err := alert.New([]iot.Rule{
+	opts.Rules = []iot.Rule{
 		{Name: "high", Selector: selector, Severity: iot.Warning, Condition: iot.Condition{Threshold: 28, Hysteresis: 0.5}},
 		{Name: "rise", Selector: selector, Severity: iot.Warning, Condition: iot.Condition{Kind: iot.Rise, Threshold: 5, Hysteresis: 2, Within: 20 * time.Second}},
 		{Name: "fall", Selector: selector, Severity: iot.Warning, Condition: iot.Condition{Kind: iot.Fall, Threshold: 5, Within: time.Minute}, For: 2 * time.Second},
 		{Name: "stuck", Selector: iot.Selector{Devices: []iot.DeviceID{"a", "c", "z"}}, Severity: iot.Info, Condition: iot.Condition{Kind: iot.Stuck, Within: 5 * time.Second}},
 		{Name: iot.RuleOffline, Severity: iot.Warning},
-	}, opts.Admission.Catalog)
-	if err != nil {
-		t.Fatal(err)
 	}
-	opts.Alerts = engine
 	return &opts
 }

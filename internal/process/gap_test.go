@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"iotmon/internal/alert"
 	"iotmon/internal/iot"
 	"iotmon/internal/process"
 )
@@ -22,13 +21,9 @@ func TestTheMarksOfALongGapComeInParts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	engine, err := alert.New(nil, catalog)
-	if err != nil {
-		t.Fatal(err)
-	}
 	opts := &process.Options{
-		Admission: &iot.Admission{Catalog: catalog, Skew: 10 * time.Second}, Alerts: engine,
-		Window: 30 * time.Second, Lateness: 5 * time.Second, OfflineAfter: 15 * time.Second,
+		Admission: &iot.Admission{Catalog: catalog, Skew: 10 * time.Second},
+		Window:    30 * time.Second, Lateness: 5 * time.Second, OfflineAfter: 15 * time.Second,
 	}
 	const windows = 14 * 24 * 120
 	from := process.Checkpoint{Offset: 10, Position: 20, Watermark: at(0), Clock: at(5)}

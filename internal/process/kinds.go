@@ -32,7 +32,7 @@ func (rec *Record) known() bool {
 	switch rec.Kind {
 	case iot.KindReading:
 		return true
-	case iot.KindTick, iot.KindStatus, iot.KindDevice, iot.KindCommand:
+	case iot.KindTick, iot.KindStatus, iot.KindRule, iot.KindDevice, iot.KindCommand:
 		return rec.Level <= 1
 	case iot.KindSettings:
 		return rec.Level <= iot.SettingsLevelWindow

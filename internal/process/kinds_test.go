@@ -47,7 +47,7 @@ func TestNothingIsProcessedFromAnUnknownDecisionOn(t *testing.T) {
 		"a kind that is marked":          {Kind: "calendar", Level: 1, Deciding: true},
 		"a higher level of settings":     {Kind: iot.KindSettings, Level: 2},
 		"a marked level of another kind": {Kind: iot.KindTick, Level: 9, Deciding: true},
-		"a rule":                         {Kind: iot.KindRule, Level: 1},
+		"a higher level of a rule":       {Kind: iot.KindRule, Level: 2},
 	} {
 		var j journal
 		j.reading(1, "a", 1, 20)

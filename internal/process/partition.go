@@ -23,6 +23,8 @@ type Partition struct {
 	inForce inForce
 	// shelvingEnds is the earliest planned end of a shelving in force, zero if there is none.
 	shelvingEnds time.Time
+	// engine evaluates the rules in force; nil until begin.
+	engine *alert.Engine
 
 	epoch int32
 	// next is the next offset to read.
@@ -147,6 +149,7 @@ func (p *Partition) Fleet(visit func(iot.DeviceType, fleet.Counts)) { p.fleet.Ty
 // version does not know, Process returns an *UnsupportedError: it has processed the records before that one, and Next is its
 // offset.
 func (p *Partition) Process(records []Record, out Output) error {
+	p.begin(out)
 	var err error
 	for i := range records {
 		if err = records[i].unsupported(); err != nil {
@@ -185,6 +188,8 @@ func (p *Partition) process(rec *Record, out Output) {
 		err = p.processStatus(rec, out)
 	case kind == iot.KindSettings:
 		err = p.applySettings(rec)
+	case kind == iot.KindRule:
+		err = p.applyRule(rec, out)
 	case kind == iot.KindDevice:
 		err = p.processDevice(rec, out)
 	case kind == iot.KindCommand:
@@ -252,20 +257,20 @@ func (p *Partition) observe(r *iot.Reading, rec *Record, out Output) {
 		if o.Past != nil && !o.Past.Last.Before(o.Before) {
 			p.joinPast(o.Device, rules, r, events)
 		}
-		p.Alerts.Evaluate(rules, &o.RuleStates, r, events)
+		p.engine.Evaluate(rules, &o.RuleStates, r, events)
 	case fleet.SetBack:
-		p.Alerts.SetBack(&o.RuleStates)
+		p.engine.SetBack(&o.RuleStates)
 		if o.Past != nil {
 			p.joinPast(o.Device, rules, r, events)
 		}
-		events.Alert(p.Alerts.ClockStepped(r, o.Back, p.clock))
-		p.Alerts.Evaluate(rules, &o.RuleStates, r, events)
+		events.Alert(p.engine.ClockStepped(r, o.Back, p.clock))
+		p.engine.Evaluate(rules, &o.RuleStates, r, events)
 	default:
 		if o.Returned {
-			p.Alerts.ClearOffline(&o.RuleStates, p.clock, events)
+			p.engine.ClearOffline(&o.RuleStates, p.clock, events)
 		}
 		if !r.Time.Equal(o.Before) {
-			past := p.Alerts.EvaluatePast(rules, o.Past, &o.RuleStates, r, p.clock, p.Lateness, events)
+			past := p.engine.EvaluatePast(rules, o.Past, &o.RuleStates, r, p.clock, p.Lateness, events)
 			p.fleet.SetPast(o.Device, past)
 		}
 	}
@@ -273,7 +278,7 @@ func (p *Partition) observe(r *iot.Reading, rec *Record, out Output) {
 
 // joinPast ends a device's run of past readings and continues its alerts with the live reading r.
 func (p *Partition) joinPast(device *fleet.Device, rules *alert.Set, r *iot.Reading, events alert.Output) {
-	p.Alerts.JoinPast(rules, device.Past, &device.RuleStates, r, events)
+	p.engine.JoinPast(rules, device.Past, &device.RuleStates, r, events)
 	p.fleet.SetPast(device, nil)
 }
 
@@ -284,7 +289,7 @@ func (p *Partition) handleDue(out Output) {
 		case fleet.FellSilent:
 			p.raiseOffline(due.Device, due.Since, out)
 		case fleet.PastEnded:
-			p.Alerts.EndPast(due.Past, p.events(out))
+			p.engine.EndPast(due.Past, p.events(out))
 		case fleet.Expired:
 			p.forget(due.Latest.ID, out)
 		}
@@ -304,11 +309,11 @@ func (p *Partition) forget(id iot.DeviceID, out Output) {
 	}
 	p.counts.Forgotten++
 	if device.Past != nil {
-		p.Alerts.EndPast(device.Past, p.events(out))
+		p.engine.EndPast(device.Past, p.events(out))
 	}
 	events := p.events(out)
 	events.forgets = true
-	p.Alerts.Forget(&device.RuleStates, p.clock, events)
+	p.engine.Forget(&device.RuleStates, p.clock, events)
 }
 
 func (p *Partition) reject(rec *Record, err error, out Output) {

@@ -9,7 +9,6 @@ import (
 
 	"pgregory.net/rapid"
 
-	"iotmon/internal/alert"
 	"iotmon/internal/iot"
 	"iotmon/internal/process"
 	"iotmon/internal/wire"
@@ -34,17 +33,14 @@ func options(t fatal) *process.Options {
 	if err != nil {
 		t.Fatal(err)
 	}
-	engine, err := alert.New([]iot.Rule{
+	rules := []iot.Rule{
 		{Name: "temperature_high", Selector: iot.Selector{Type: iot.Temperature}, Severity: iot.Warning, Condition: iot.Condition{Threshold: 28, Hysteresis: 0.5}, For: 3 * time.Second, ClearFor: 5 * time.Second},
 		{Name: "temperature_critical", Selector: iot.Selector{Type: iot.Temperature}, Severity: iot.Critical, Condition: iot.Condition{Threshold: 35}},
 		{Name: iot.RuleOffline, Severity: iot.Warning},
-	}, catalog)
-	if err != nil {
-		t.Fatal(err)
 	}
 	return &process.Options{
 		Admission:    &iot.Admission{Catalog: catalog, Skew: 10 * time.Second, Retention: time.Hour},
-		Alerts:       engine,
+		Rules:        rules,
 		Window:       30 * time.Second,
 		Lateness:     5 * time.Second,
 		OfflineAfter: 15 * time.Second,

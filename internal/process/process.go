@@ -7,7 +7,6 @@ package process
 import (
 	"time"
 
-	"iotmon/internal/alert"
 	"iotmon/internal/iot"
 )
 
@@ -44,12 +43,16 @@ type Output interface {
 // Options is shared by all partitions and must not change.
 type Options struct {
 	Admission *iot.Admission
-	Alerts    *alert.Engine
+	// Rules are the configured rules, valid for alert.New and as entries. RuleRevision orders sets of them: a partition changes to
+	// this set if RuleRevision is higher than that of the configured rules in force; see OutdatedRules.
+	Rules        []iot.Rule
+	RuleRevision int64
 	// Window is the configured window length. A new partition starts with it; other partitions change to it by a settings
 	// record (see Outdated) if Revision is higher than the one in force.
 	Window   time.Duration
 	Revision int64
-	// Alone means that no other process has a configuration: this one is the newest, whatever its Revision.
+	// Alone means that no other process has a configuration: this one is the newest, whatever its Revision and RuleRevision. The
+	// rules are then in force from the start.
 	Alone bool
 	// Lateness is how long a window stays open for readings after its end.
 	Lateness time.Duration

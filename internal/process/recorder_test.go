@@ -93,8 +93,8 @@ func (r *recorder) append(other *recorder) {
 	maps.Copy(r.inForce, other.inForce)
 }
 
-// difference describes how two runs differ, "" if they are equal. It ignores a state's own position, which depends on when the
-// state was published.
+// difference describes how two runs differ, "" if they are equal. It ignores the positions of states, and of what is in
+// force, which depend on when they were published.
 func (r *recorder) difference(want *recorder) string {
 	for _, list := range []struct {
 		name      string

@@ -56,7 +56,7 @@ func (p *Partition) register(id iot.Identity, entry *iot.EntryInForce, out Outpu
 	if device == nil {
 		return // It is not watched before its first reading.
 	}
-	p.Alerts.Reselect(p.rules(device, &device.Latest), &device.RuleStates, p.clock, p.events(out))
+	p.engine.Reselect(p.rules(device, &device.Latest), &device.RuleStates, p.clock, p.events(out))
 	if before != nil && before.Retired && device.Status == iot.Offline {
 		p.raiseOffline(device, p.clock, out)
 	}

@@ -114,15 +114,17 @@ func DecodeCommand(data []byte) (iot.Command, error) {
 
 // ruleEntry is the JSON of a rule with its version. Durations are in microseconds.
 type ruleEntry struct {
-	Version   int64          `json:"version"`
-	Deleted   bool           `json:"deleted,omitempty"`
-	Name      string         `json:"alert_type"`
-	Selector  *ruleSelector  `json:"selector,omitempty"`
-	Condition *ruleCondition `json:"condition,omitempty"`
-	For       int64          `json:"for_us,omitempty"`
-	ClearFor  int64          `json:"clear_for_us,omitempty"`
-	Severity  iot.Severity   `json:"severity,omitempty"`
-	Text      string         `json:"text,omitempty"`
+	Version int64 `json:"version"`
+	Deleted bool  `json:"deleted,omitempty"`
+	// Provisioned is true for an entry of the configuration.
+	Provisioned bool           `json:"provisioned,omitempty"`
+	Name        string         `json:"alert_type"`
+	Selector    *ruleSelector  `json:"selector,omitempty"`
+	Condition   *ruleCondition `json:"condition,omitempty"`
+	For         int64          `json:"for_us,omitempty"`
+	ClearFor    int64          `json:"clear_for_us,omitempty"`
+	Severity    iot.Severity   `json:"severity,omitempty"`
+	Text        string         `json:"text,omitempty"`
 }
 
 type ruleSelector struct {
@@ -142,7 +144,7 @@ type ruleCondition struct {
 }
 
 func toRuleEntry(e *iot.RuleEntry) ruleEntry {
-	m := ruleEntry{Version: e.Version, Deleted: e.Deleted, Name: e.Rule.Name}
+	m := ruleEntry{Version: e.Version, Deleted: e.Deleted, Provisioned: e.Provisioned, Name: e.Rule.Name}
 	if e.Deleted {
 		return m
 	}
@@ -155,7 +157,9 @@ func toRuleEntry(e *iot.RuleEntry) ruleEntry {
 }
 
 func (m *ruleEntry) entry() (iot.RuleEntry, error) {
-	e := iot.RuleEntry{Version: m.Version, Deleted: m.Deleted, Rule: iot.Rule{Name: m.Name, Severity: m.Severity, Text: m.Text}}
+	e := iot.RuleEntry{
+		Version: m.Version, Deleted: m.Deleted, Provisioned: m.Provisioned, Rule: iot.Rule{Name: m.Name, Severity: m.Severity, Text: m.Text},
+	}
 	if m.Selector != nil {
 		e.Rule.Selector = iot.Selector(*m.Selector)
 	}

@@ -90,6 +90,8 @@ func TestEntriesArePinned(t *testing.T) {
 	golden(t, "record_device_forget", wire.AppendDeviceEntry(nil, &forget))
 	deleted := iot.RuleEntry{Version: 8, Deleted: true, Rule: iot.Rule{Name: "temperature_high"}}
 	golden(t, "record_rule_deleted", wire.AppendRuleEntry(nil, &deleted))
+	configured := iot.RuleEntry{Version: 8, Provisioned: true, Rule: iot.Rule{Name: iot.RuleOffline, Version: 8, Severity: iot.Warning}}
+	golden(t, "record_rule_provisioned", wire.AppendRuleEntry(nil, &configured))
 }
 
 // Whatever validation lets through is read as it was written, and fits into a record.
@@ -451,6 +453,7 @@ func drawCommand(t *rapid.T) iot.Command {
 func drawRule(t *rapid.T) iot.RuleEntry {
 	return drawValid(t, func() iot.RuleEntry {
 		e := iot.RuleEntry{Version: rapid.Int64Range(1, math.MaxInt64).Draw(t, "version"), Deleted: rapid.Bool().Draw(t, "deleted")}
+		e.Provisioned = rapid.Bool().Draw(t, "provisioned")
 		e.Rule.Name = drawKey(t, "name")
 		if e.Deleted {
 			return e

@@ -11,7 +11,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"go.uber.org/goleak"
 
-	"iotmon/internal/alert"
 	"iotmon/internal/iot"
 	"iotmon/internal/kafka/kafkatest"
 	"iotmon/internal/process"
@@ -42,13 +41,12 @@ func testProcess(t *testing.T) *process.Options {
 	if err != nil {
 		t.Fatal(err)
 	}
-	engine, err := alert.New([]iot.Rule{{Name: "temperature_high", Selector: iot.Selector{Type: iot.Temperature}, Severity: iot.Warning, Condition: iot.Condition{Threshold: 28}}}, catalog)
-	if err != nil {
-		t.Fatal(err)
-	}
 	return &process.Options{
 		Admission: &iot.Admission{Catalog: catalog, Skew: 10 * time.Second},
-		Alerts:    engine, Window: time.Second, Lateness: 500 * time.Millisecond, OfflineAfter: 5 * time.Second,
+		Rules: []iot.Rule{{
+			Name: "temperature_high", Selector: iot.Selector{Type: iot.Temperature}, Severity: iot.Warning, Condition: iot.Condition{Threshold: 28},
+		}},
+		Window: time.Second, Lateness: 500 * time.Millisecond, OfflineAfter: 5 * time.Second,
 	}
 }
 
@@ -87,7 +85,10 @@ func (l *testLog) startWithHandover(metrics Metrics, handover *Handover) (stop f
 
 // startWith is startProcessor with options. It sets those that are the same in all tests.
 func (l *testLog) startWith(options Options) (stop func()) {
-	options.Dial, options.Topics, options.Group, options.Process = l.Dial, l.Topics, "test", testProcess(l.T)
+	options.Dial, options.Topics, options.Group = l.Dial, l.Topics, "test"
+	if options.Process == nil {
+		options.Process = testProcess(l.T)
+	}
 	options.Ticker, options.Logger = l, slog.New(slog.NewTextHandler(l.T.Output(), nil))
 	return l.run(New(options))
 }

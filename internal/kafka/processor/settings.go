@@ -21,12 +21,13 @@ const settingsInterval = 30 * time.Second
 // settingsPartition is the partition whose owner appends settings to all partitions, so that only one member does.
 const settingsPartition = 0
 
-// settings appends the configuration's settings to the log on goroutines of its own, so that the loop does not wait.
+// settings appends the configuration's settings and rules to the log on goroutines of its own, so that the loop does not wait.
 type settings struct {
 	running sync.WaitGroup
-	// next is the time of the next check. warned is set once it was logged that the configuration is not in force.
-	next   time.Time
-	warned bool
+	// next and nextRules are the times of the next checks. warned and warnedOfRules are set once it was logged that the configuration is
+	// not in force.
+	next, nextRules       time.Time
+	warned, warnedOfRules bool
 }
 
 // applyConfiguration appends the settings of the configuration if they are newer than those in force and differ from them. They are
@@ -65,6 +66,27 @@ func (s *session) applyConfiguration(ctx context.Context, now time.Time) {
 
 // appendSettings appends settings to every partition of the topic, in one transaction.
 func appendSettings(ctx context.Context, dial kafka.Dial, topic string, decided *iot.Settings) error {
+	return appendDecisions(ctx, dial, func(ctx context.Context, client *kgo.Client) ([]*kgo.Record, error) {
+		topics, err := kadm.NewClient(client).ListTopics(ctx, topic)
+		if err == nil {
+			err = topics.Error()
+		}
+		if err != nil {
+			return nil, fmt.Errorf("list partitions of %s: %w", topic, err)
+		}
+		var records []*kgo.Record
+		for id := range topics[topic].Partitions {
+			records = append(records, &kgo.Record{
+				Topic: topic, Partition: id, Value: wire.AppendSettings(nil, decided), Timestamp: time.Now(),
+				Headers: kafka.KindHeaders(iot.KindSettings, decided.Level()),
+			})
+		}
+		return records, nil
+	})
+}
+
+// appendDecisions appends records in one transaction. It calls records once, with the client of the transaction.
+func appendDecisions(ctx context.Context, dial kafka.Dial, records func(context.Context, *kgo.Client) ([]*kgo.Record, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, endTimeout)
 	defer cancel()
 	client, err := kgo.NewClient(dial.Options(
@@ -77,27 +99,17 @@ func appendSettings(ctx context.Context, dial kafka.Dial, topic string, decided 
 		return err
 	}
 	defer client.Close()
-	topics, err := kadm.NewClient(client).ListTopics(ctx, topic)
-	if err == nil {
-		err = topics.Error()
-	}
+	appended, err := records(ctx, client)
 	if err != nil {
-		return fmt.Errorf("list partitions of %s: %w", topic, err)
+		return err
 	}
 	if err := client.BeginTransaction(); err != nil {
 		return fmt.Errorf("begin transaction: %w", err)
 	}
-	var records []*kgo.Record
-	for id := range topics[topic].Partitions {
-		records = append(records, &kgo.Record{
-			Topic: topic, Partition: id, Value: wire.AppendSettings(nil, decided), Timestamp: time.Now(),
-			Headers: kafka.KindHeaders(iot.KindSettings, decided.Level()),
-		})
-	}
 	end := kgo.TryCommit
-	err = client.ProduceSync(ctx, records...).FirstErr()
+	err = client.ProduceSync(ctx, appended...).FirstErr()
 	if err != nil {
-		err = fmt.Errorf("append settings to %s: %w", topic, err)
+		err = fmt.Errorf("append to %s: %w", appended[0].Topic, err)
 		end = kgo.TryAbort
 	}
 	if endErr := client.EndTransaction(ctx, end); err == nil && endErr != nil {

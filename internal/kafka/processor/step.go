@@ -43,6 +43,7 @@ func (s *session) step(ctx context.Context) error {
 		s.publish(time.Now())
 		s.tickSilent(ctx)
 		s.applyConfiguration(ctx, time.Now())
+		s.applyRules(ctx, time.Now())
 		if !more {
 			break
 		}
