@@ -26,6 +26,9 @@ var backupHelp string
 //go:embed restore.txt
 var restoreHelp string
 
+//go:embed upgrade.txt
+var upgradeHelp string
+
 func main() { command.Main(run) }
 
 // run runs the command that the arguments name and returns its exit status.
@@ -45,6 +48,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return command.Backup(ctx, args[1:], backupHelp, stdout, stderr)
 	case "restore":
 		return command.Restore(ctx, args[1:], restoreHelp, os.Stdin, stdout, stderr)
+	case "upgrade":
+		return command.Upgrade(ctx, args[1:], upgradeHelp, stdout, stderr)
 	case command.ViewersCommand:
 		return command.BenchViewers(args[1:], stdout, stderr)
 	default:
@@ -61,11 +66,13 @@ func showHelp(ctx context.Context, topics []string, stdout, stderr io.Writer) in
 	switch topic {
 	case "replay":
 		return replay.Command(ctx, []string{"-h"}, stdout, stderr)
-	case "", "bench", "backup", "restore":
-		fmt.Fprint(stdout, map[string]string{"": help, "bench": benchHelp, "backup": backupHelp, "restore": restoreHelp}[topic])
+	case "", "bench", "backup", "restore", "upgrade":
+		fmt.Fprint(stdout, map[string]string{
+			"": help, "bench": benchHelp, "backup": backupHelp, "restore": restoreHelp, "upgrade": upgradeHelp,
+		}[topic])
 		return command.Done
 	default:
-		fmt.Fprintf(stderr, "iotmon: no help on %s; there is on replay, bench, backup and restore\n", topic)
+		fmt.Fprintf(stderr, "iotmon: no help on %s; there is on replay, bench, backup, restore and upgrade\n", topic)
 		return command.CannotStart
 	}
 }

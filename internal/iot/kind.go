@@ -19,6 +19,9 @@ const (
 	KindRule Kind = "rule"
 	// KindSettings is a Settings.
 	KindSettings Kind = "settings"
+	// KindLevel has no value. It enables the level that it has itself: from it on, what is committed may be of that level, which
+	// older programs do not know.
+	KindLevel Kind = "level"
 )
 
 // kindReadingName is the name of KindReading.
@@ -44,7 +47,7 @@ func (k Kind) String() string {
 // understand such a record must not go on behind it. Any other record that it does not understand may be skipped.
 func (k Kind) Deciding() bool {
 	switch k {
-	case KindDevice, KindCommand, KindRule, KindSettings:
+	case KindDevice, KindCommand, KindRule, KindSettings, KindLevel:
 		return true
 	}
 	return false

@@ -9,7 +9,7 @@ import (
 func TestKindsHaveNames(t *testing.T) {
 	for kind, want := range map[iot.Kind]string{
 		iot.KindReading: "reading", iot.KindTick: "tick", iot.KindStatus: "status", iot.KindDevice: "device",
-		iot.KindCommand: "command", iot.KindRule: "rule", iot.KindSettings: "settings", "vibration": "vibration",
+		iot.KindCommand: "command", iot.KindRule: "rule", iot.KindSettings: "settings", iot.KindLevel: "level", "vibration": "vibration",
 	} {
 		if got := kind.String(); got != want {
 			t.Errorf("got name %q, want %q", got, want)
@@ -33,6 +33,7 @@ func TestARecordDecidesByItsKindOrByItsMark(t *testing.T) {
 		{iot.RecordKind{Kind: iot.KindCommand}, true},
 		{iot.RecordKind{Kind: iot.KindRule}, true},
 		{iot.RecordKind{Kind: iot.KindSettings}, true},
+		{iot.RecordKind{Kind: iot.KindLevel}, true},
 		{iot.RecordKind{Kind: "vibration"}, false},
 		{iot.RecordKind{Kind: "vibration", Deciding: true}, true},
 	} {

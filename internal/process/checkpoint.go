@@ -8,6 +8,24 @@ import (
 	"iotmon/internal/iot"
 )
 
+// The levels of what a partition commits. A program refuses to continue from a level that it does not know.
+const (
+	// levelStates is that of programs that take the rules from their configuration. They write no level.
+	levelStates = 1
+	// levelRules means that rules have been put in force by records. A program of levelStates would go on under other rules.
+	levelRules = 2
+	// MaxLevel is the highest level that this version knows.
+	MaxLevel = levelRules
+)
+
+// NewerError is returned for a checkpoint of a level that this version does not know.
+type NewerError struct{ Level uint8 }
+
+// Error says what to do.
+func (e *NewerError) Error() string {
+	return fmt.Sprintf("the checkpoint is of level %d, which this version of iotmon does not know: install the version that wrote it", e.Level)
+}
+
 // Checkpoint is what a partition needs, besides the states of its devices, to continue exactly where it was. It is
 // committed in the same transaction as the outputs up to Position.
 type Checkpoint struct {
@@ -18,6 +36,9 @@ type Checkpoint struct {
 	Position int64
 	// Epoch counts how often the log was recreated and started at offset 0 again.
 	Epoch int32
+	// Level is the level of what the partition commits: this checkpoint, states, and what is in force. It grows by a record of
+	// iot.KindLevel. 0, as in a new partition, means MaxLevel.
+	Level uint8
 	// Watermark is the event time up to which windows have closed.
 	Watermark time.Time
 	// Clock is the newest append time seen.
@@ -41,6 +62,7 @@ type Checkpoint struct {
 // metadata is the JSON of a Checkpoint in an offset commit; times are Unix microseconds, 0 for none. Kafka's default limit
 // is 4,096 bytes.
 type metadata struct {
+	Level     uint8 `json:"level,omitempty"`
 	Epoch     int32 `json:"epoch"`
 	Position  int64 `json:"position"`
 	Watermark int64 `json:"watermark"`
@@ -62,6 +84,9 @@ func (c *Checkpoint) Metadata() string {
 		Epoch: c.Epoch, Position: c.Position, Watermark: micros(c.Watermark), Clock: micros(c.Clock), Floor: micros(c.SilenceStart),
 		Behind: micros(c.Behind), Revision: c.Revision, Limits: c.Limits,
 	}
+	if c.Level > levelStates {
+		m.Level = c.Level
+	}
 	if c.Devices >= 0 {
 		m.Devices = &c.Devices
 	}
@@ -82,14 +107,17 @@ func (c *Checkpoint) Metadata() string {
 }
 
 // ParseCheckpoint returns the checkpoint of a commit. Empty metadata means a commit by another program: everything below
-// its offset then counts as processed.
+// its offset then counts as processed. The error is a *NewerError if a newer version has written it.
 func ParseCheckpoint(offset int64, text string) (Checkpoint, error) {
 	if text == "" {
-		return Checkpoint{Offset: offset, Position: offset, Devices: -1}, nil
+		return Checkpoint{Offset: offset, Position: offset, Level: levelStates, Devices: -1}, nil
 	}
 	var m metadata
 	if err := json.Unmarshal([]byte(text), &m); err != nil {
 		return Checkpoint{}, fmt.Errorf("parse checkpoint %q: %w", text, err)
+	}
+	if m.Level > MaxLevel {
+		return Checkpoint{}, &NewerError{m.Level}
 	}
 	if m.Position < offset {
 		return Checkpoint{}, fmt.Errorf("parse checkpoint %q: position lies before the committed offset %d", text, offset)
@@ -98,6 +126,7 @@ func ParseCheckpoint(offset int64, text string) (Checkpoint, error) {
 		Offset:       offset,
 		Position:     m.Position,
 		Epoch:        m.Epoch,
+		Level:        max(m.Level, levelStates),
 		Watermark:    fromMicros(m.Watermark),
 		Clock:        fromMicros(m.Clock),
 		SilenceStart: fromMicros(m.Floor),

@@ -36,6 +36,8 @@ func (rec *Record) known() bool {
 		return rec.Level <= 1
 	case iot.KindSettings:
 		return rec.Level <= iot.SettingsLevelWindow
+	case iot.KindLevel:
+		return rec.Level <= MaxLevel
 	}
 	return false
 }

@@ -48,6 +48,7 @@ func TestNothingIsProcessedFromAnUnknownDecisionOn(t *testing.T) {
 		"a higher level of settings":     {Kind: iot.KindSettings, Level: 2},
 		"a marked level of another kind": {Kind: iot.KindTick, Level: 9, Deciding: true},
 		"a higher level of a rule":       {Kind: iot.KindRule, Level: 2},
+		"a higher level":                 {Kind: iot.KindLevel, Level: process.MaxLevel + 1},
 	} {
 		var j journal
 		j.reading(1, "a", 1, 20)

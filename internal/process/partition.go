@@ -27,6 +27,8 @@ type Partition struct {
 	engine *alert.Engine
 
 	epoch int32
+	// level is Checkpoint.Level.
+	level uint8
 	// next is the next offset to read.
 	next int64
 	// rebuildBelow is the position reached before a restart. Records below it only rebuild windows: all their other effects
@@ -74,6 +76,7 @@ func New(options *Options, id int32, from Checkpoint, lost bool) *Partition {
 		alerts:       make(openAlerts),
 		inForce:      newInForce(),
 		epoch:        from.Epoch,
+		level:        from.Level,
 		next:         from.Offset,
 		rebuildBelow: from.Position,
 		clock:        from.Clock,
@@ -85,6 +88,9 @@ func New(options *Options, id int32, from Checkpoint, lost bool) *Partition {
 	p.fleet = fleet.New(fleet.Options{
 		OfflineAfter: options.OfflineAfter, ForgetAfter: options.ForgetAfter, Disorder: options.Lateness, Entry: p.entryOf,
 	}, from.SilenceStart)
+	if p.level == 0 || options.Alone {
+		p.level = MaxLevel
+	}
 	if lost {
 		p.gap.begin(from.Watermark)
 	}
@@ -107,6 +113,7 @@ func (p *Partition) Checkpoint() Checkpoint {
 		Offset:       p.windows.RebuildFrom(p.next),
 		Position:     max(p.next, p.rebuildBelow),
 		Epoch:        p.epoch,
+		Level:        p.level,
 		Watermark:    p.windows.Watermark(),
 		Clock:        p.clock,
 		SilenceStart: p.fleet.SilenceStart(),
@@ -190,6 +197,8 @@ func (p *Partition) process(rec *Record, out Output) {
 		err = p.applySettings(rec)
 	case kind == iot.KindRule:
 		err = p.applyRule(rec, out)
+	case kind == iot.KindLevel:
+		p.level = max(p.level, rec.Level)
 	case kind == iot.KindDevice:
 		err = p.processDevice(rec, out)
 	case kind == iot.KindCommand:

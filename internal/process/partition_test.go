@@ -236,6 +236,7 @@ func TestCheckpointSurvivesItsMetadata(t *testing.T) {
 		micros := rapid.Int64Range(1, 1<<50)
 		want := process.Checkpoint{
 			Offset:    rapid.Int64Range(0, 1<<40).Draw(t, "offset"),
+			Level:     uint8(rapid.IntRange(1, process.MaxLevel).Draw(t, "level")),
 			Epoch:     rapid.Int32Range(0, 1<<20).Draw(t, "epoch"),
 			Watermark: time.UnixMicro(micros.Draw(t, "watermark")).UTC(),
 			Clock:     time.UnixMicro(micros.Draw(t, "clock")).UTC(),

@@ -31,6 +31,19 @@ func (p *Partition) begin(out Output) {
 // OutdatedRules returns the entries that have to be appended to the partition's log because the configured rules are newer than those
 // in force and differ from them. It is nil before the first Process.
 func (p *Partition) OutdatedRules() []iot.RuleEntry {
+	if p.level < levelRules {
+		return nil
+	}
+	return p.outdatedRules()
+}
+
+// OutdatedRulesWait reports whether OutdatedRules is nil only because programs that do not know rules in the log may still share the
+// partitions, until a record of iot.KindLevel says that there are none.
+func (p *Partition) OutdatedRulesWait() bool {
+	return p.level < levelRules && len(p.outdatedRules()) > 0
+}
+
+func (p *Partition) outdatedRules() []iot.RuleEntry {
 	if p.engine == nil || p.Alone || p.revisionOfRules() <= p.inForce.ruleRevision() {
 		return nil
 	}

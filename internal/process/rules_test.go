@@ -224,7 +224,7 @@ func TestOfTheConfiguredRulesTheNewestAreInForce(t *testing.T) {
 	newer.Rules[1].Threshold = 30
 	newer.Rules = newer.Rules[1:] // Without temperature_high.
 	var j journal
-	out, p := owned(t, &older, j, process.Checkpoint{}, newRecorder())
+	out, p := owned(t, &older, j, process.Checkpoint{Level: process.MaxLevel}, newRecorder())
 	equal(t, "the first owner's", out.rulesInForce(t), []string{"device_offline 100 0", "temperature_critical 100 35", "temperature_high 100 28"})
 
 	out, p = owned(t, &newer, j, p.Checkpoint(), out)
@@ -266,7 +266,7 @@ func TestTheConfigurationLeavesTheRulesOfPeople(t *testing.T) {
 	j.rule(1, threshold("temperature_high", 7, 26))
 	j.rule(1, deletion("temperature_critical", 7))
 	j.rule(1, threshold("mine", 7, 20))
-	out, p := owned(t, &opts, j, process.Checkpoint{}, newRecorder())
+	out, p := owned(t, &opts, j, process.Checkpoint{Level: process.MaxLevel}, newRecorder())
 	opts.RuleRevision = 1000
 	out, p = owned(t, &opts, j, p.Checkpoint(), out)
 	if entries := p.OutdatedRules(); entries != nil {

@@ -19,7 +19,7 @@ func header(key, value string) wire.Header { return wire.Header{Key: key, Value:
 
 func TestKindsSurviveTheWire(t *testing.T) {
 	for _, kind := range []iot.Kind{
-		iot.KindReading, iot.KindTick, iot.KindStatus, iot.KindDevice, iot.KindCommand, iot.KindRule, iot.KindSettings, "vibration",
+		iot.KindReading, iot.KindTick, iot.KindStatus, iot.KindDevice, iot.KindCommand, iot.KindRule, iot.KindSettings, iot.KindLevel, "vibration",
 	} {
 		for _, level := range []uint8{1, 2, 255} {
 			want := iot.RecordKind{Kind: kind, Level: level, Deciding: kind.Deciding()}

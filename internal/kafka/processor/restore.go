@@ -34,7 +34,11 @@ func (s *session) restore(ctx context.Context, ids []int32) (*restored, error) {
 	}
 	reached := make(map[int32]iot.Position, len(ids))
 	for id, commit := range commits {
-		if checkpoint, ours := commit.checkpoint(); ours {
+		checkpoint, err := process.ParseCheckpoint(commit.offset, commit.metadata)
+		if newer, ok := errors.AsType[*process.NewerError](err); ok {
+			return nil, &unsupportedError{id, newer}
+		}
+		if _, ours := commit.checkpoint(); ours {
 			reached[id] = iot.Position{Epoch: checkpoint.Epoch, Offset: checkpoint.Position}
 		}
 	}
@@ -133,6 +137,9 @@ func (s *session) rebuild(ctx context.Context, id int32, log logExtent, commit c
 	k := known{commit: commit, log: log.id, start: start.Offset, end: end.Offset, torn: s.TornCommits}
 	k.reached, k.lastSeen = kept.reached()
 	r := k.resume()
+	if r.Level, err = s.level(ctx, &k, log); err != nil {
+		return nil, err
+	}
 	if err := s.complete(ctx, id, &k, &r); err != nil {
 		return nil, err
 	}
@@ -162,6 +169,36 @@ func (s *session) rebuild(ctx context.Context, id int32, log logExtent, commit c
 		partition.Restore(kept.states[device])
 	}
 	return partition, nil
+}
+
+// level returns the level at which a partition goes on. One without a checkpoint gets the lowest level of the group's others, because
+// older members may share the group. In a new group it is 0, the newest.
+func (s *session) level(ctx context.Context, k *known, log logExtent) (uint8, error) {
+	if checkpoint, ours := k.checkpoint(); ours {
+		return checkpoint.Level, nil
+	}
+	var ids []int32
+	for id := range log.ends[s.Topics.Readings] {
+		ids = append(ids, id)
+	}
+	response, err := s.committedRequest(ids, false).RequestWith(ctx, s.writer.client)
+	if err != nil {
+		return 0, fmt.Errorf("fetch committed offsets: %w", err)
+	}
+	commits, err := parseCommitted(response, ids)
+	if err != nil {
+		return 0, err
+	}
+	level := uint8(0)
+	for _, commit := range commits {
+		if checkpoint, ours := commit.checkpoint(); ours && (level == 0 || checkpoint.Level < level) {
+			level = checkpoint.Level
+		}
+	}
+	if level == 0 && k.reached != (iot.Position{}) {
+		return 1, nil // The commits are lost.
+	}
+	return level, nil
 }
 
 // restorePanic is a panic while a partition was being built from committed data.
@@ -251,12 +288,7 @@ func (c commit) checkpoint() (process.Checkpoint, bool) {
 
 // committed fetches the commits of partitions. It waits for open transactions that would change them.
 func (s *session) committed(ctx context.Context, ids []int32) (map[int32]commit, error) {
-	request := kmsg.NewPtrOffsetFetchRequest()
-	request.RequireStable = true
-	request.Group = s.Group
-	topic := kmsg.NewOffsetFetchRequestTopic()
-	topic.Topic, topic.Partitions = s.Topics.Readings, ids
-	request.Topics = append(request.Topics, topic)
+	request := s.committedRequest(ids, true)
 	for {
 		response, err := request.RequestWith(ctx, s.writer.client)
 		if err != nil {
@@ -270,6 +302,17 @@ func (s *session) committed(ctx context.Context, ids []int32) (map[int32]commit,
 			return nil, err
 		}
 	}
+}
+
+// committedRequest asks for the commits of partitions; stable makes it fail while a transaction may change them.
+func (s *session) committedRequest(ids []int32, stable bool) *kmsg.OffsetFetchRequest {
+	request := kmsg.NewPtrOffsetFetchRequest()
+	request.RequireStable = stable
+	request.Group = s.Group
+	topic := kmsg.NewOffsetFetchRequestTopic()
+	topic.Topic, topic.Partitions = s.Topics.Readings, ids
+	request.Topics = append(request.Topics, topic)
+	return request
 }
 
 func parseCommitted(response *kmsg.OffsetFetchResponse, ids []int32) (map[int32]commit, error) {

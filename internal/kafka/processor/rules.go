@@ -27,6 +27,11 @@ func (s *session) applyRules(ctx context.Context, now time.Time) {
 			s.Logger.Warn("the configured rules are not in force: newer ones are; save the file again or raise alerts.revision to put them in force",
 				"partition", id, "revision_configured", configured, "revision_in_force", inForce)
 		}
+		if part.OutdatedRulesWait() && !s.settings.warnedOfRules {
+			s.settings.warnedOfRules = true
+			s.Logger.Warn("the configured rules are not in force: consumers of an older version may still run; once there are none, run iotmon upgrade finish",
+				"partition", id)
+		}
 		if entries := part.OutdatedRules(); len(entries) > 0 {
 			outdated[id] = entries
 		}

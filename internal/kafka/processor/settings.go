@@ -12,6 +12,7 @@ import (
 
 	"iotmon/internal/iot"
 	"iotmon/internal/kafka"
+	"iotmon/internal/process"
 	"iotmon/internal/wire"
 )
 
@@ -66,7 +67,22 @@ func (s *session) applyConfiguration(ctx context.Context, now time.Time) {
 
 // appendSettings appends settings to every partition of the topic, in one transaction.
 func appendSettings(ctx context.Context, dial kafka.Dial, topic string, decided *iot.Settings) error {
-	return appendDecisions(ctx, dial, func(ctx context.Context, client *kgo.Client) ([]*kgo.Record, error) {
+	_, err := appendToAll(ctx, dial, topic, kgo.Record{
+		Value: wire.AppendSettings(nil, decided), Headers: kafka.KindHeaders(iot.KindSettings, decided.Level()),
+	})
+	return err
+}
+
+// FinishUpgrade appends to every partition of the readings' topic, in one transaction, that programs older than this one do not share the
+// partitions any more, and returns the number of partitions. An older program that runs nevertheless leaves its group there.
+func FinishUpgrade(ctx context.Context, dial kafka.Dial, topic string) (partitions int, err error) {
+	return appendToAll(ctx, dial, topic, kgo.Record{Value: []byte{}, Headers: kafka.KindHeaders(iot.KindLevel, process.MaxLevel)})
+}
+
+// appendToAll appends a record to every partition of the topic, in one transaction.
+func appendToAll(ctx context.Context, dial kafka.Dial, topic string, record kgo.Record) (partitions int, err error) {
+	record.Topic, record.Timestamp = topic, time.Now()
+	err = appendDecisions(ctx, dial, func(ctx context.Context, client *kgo.Client) ([]*kgo.Record, error) {
 		topics, err := kadm.NewClient(client).ListTopics(ctx, topic)
 		if err == nil {
 			err = topics.Error()
@@ -76,13 +92,14 @@ func appendSettings(ctx context.Context, dial kafka.Dial, topic string, decided 
 		}
 		var records []*kgo.Record
 		for id := range topics[topic].Partitions {
-			records = append(records, &kgo.Record{
-				Topic: topic, Partition: id, Value: wire.AppendSettings(nil, decided), Timestamp: time.Now(),
-				Headers: kafka.KindHeaders(iot.KindSettings, decided.Level()),
-			})
+			own := record
+			own.Partition = id
+			records = append(records, &own)
 		}
+		partitions = len(records)
 		return records, nil
 	})
+	return partitions, err
 }
 
 // appendDecisions appends records in one transaction. It calls records once, with the client of the transaction.

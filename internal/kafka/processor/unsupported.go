@@ -5,7 +5,8 @@ import (
 	"fmt"
 )
 
-// unsupportedError ends the sessions of a processor: it must not process a partition beyond a record of a newer version.
+// unsupportedError ends the sessions of a processor: it must not process a partition beyond a record, or from a checkpoint, of a newer
+// version.
 type unsupportedError struct {
 	partition int32
 	err       error

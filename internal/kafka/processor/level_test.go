@@ -1,0 +1,65 @@
+package processor
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+
+	"iotmon/internal/kafka/kafkatest"
+	"iotmon/internal/process"
+)
+
+// commitOffsets commits a checkpoint for every partition of the readings.
+func (l *testLog) commitOffsets(checkpoint process.Checkpoint) {
+	l.T.Helper()
+	offsets := make(kadm.Offsets)
+	for id := range int32(kafkatest.Partitions) {
+		offsets.Add(kadm.Offset{
+			Topic: l.Topics.Readings, Partition: id, At: checkpoint.Offset, LeaderEpoch: -1, Metadata: checkpoint.Metadata(),
+		})
+	}
+	if err := kadm.NewClient(l.Client).CommitAllOffsets(l.T.Context(), "test", offsets); err != nil {
+		l.T.Fatal(err)
+	}
+}
+
+// An older processor gets the partitions of a newer one. Taken for another program's, the checkpoint would be set back, and everything
+// processed again.
+func TestAProcessorLeavesItsGroupBeforeANewerCheckpoint(t *testing.T) {
+	l := newTestLog(t)
+	l.commitOffsets(process.Checkpoint{Level: process.MaxLevel + 1})
+	l.Post(kafkatest.Reading(1, time.Now(), 20))
+	metrics := &unsupported{reasons: make(chan string, 1), skipped: make(chan int64, 10)}
+	stop := l.startProcessor(metrics)
+	if got := <-metrics.reasons; !strings.Contains(got, "the checkpoint is of level 3") || strings.Contains(got, "\n") {
+		t.Errorf("got reason %q, want one line about the level", got)
+	}
+	stop()
+	if outputs := l.count(l.Topics.States) + l.count(l.Topics.InForce); outputs > 0 {
+		t.Errorf("got %d outputs, want none", outputs)
+	}
+}
+
+// An operator says that the last old consumer is gone. The changed rules, which have waited for that, are then in force.
+func TestChangedRulesWaitForTheEndOfAnUpgrade(t *testing.T) {
+	l := newTestLog(t)
+	l.commitOffsets(process.Checkpoint{Level: 1, Devices: -1})
+	start := func(revision int64, name string, limit float64) (stop func()) {
+		return l.startWith(Options{CommitInterval: 50 * time.Millisecond, Metrics: &stepMetrics{}, Process: withRules(t, revision, name, limit)})
+	}
+	now := time.Now()
+	stop := start(100, "temperature_high", 28)
+	l.Post(kafkatest.Reading(1, now, 30))
+	l.awaitAlerts("temperature_high raised")
+	stop()
+	start(200, "warm", 25)
+	l.Post(kafkatest.Reading(1, now.Add(time.Millisecond), 20), kafkatest.Reading(1, now.Add(2*time.Millisecond), 30))
+	events := []string{"temperature_high raised", "temperature_high cleared", "temperature_high raised"}
+	l.awaitAlerts(events...)
+	if partitions, err := FinishUpgrade(t.Context(), l.Dial, l.Topics.Readings); err != nil || partitions != kafkatest.Partitions {
+		t.Fatalf("got %d partitions, %v, want %d", partitions, err, kafkatest.Partitions)
+	}
+	l.awaitAlerts(append(events, "temperature_high cleared not_selected")...)
+}

@@ -1,0 +1,69 @@
+package process_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"iotmon/internal/iot"
+	"iotmon/internal/process"
+)
+
+func TestACheckpointOfANewerVersionIsRefused(t *testing.T) {
+	text := (&process.Checkpoint{Position: 5, Level: process.MaxLevel + 1}).Metadata()
+	_, err := process.ParseCheckpoint(5, text)
+	var newer *process.NewerError
+	if !errors.As(err, &newer) || newer.Level != process.MaxLevel+1 || strings.Contains(err.Error(), "\n") {
+		t.Errorf("got %v, want one line about the level", err)
+	}
+}
+
+// A program of the last release writes no level, and reads what it knows of a checkpoint.
+func TestACheckpointOfTheFirstLevelIsThatOfOlderVersions(t *testing.T) {
+	first := process.Checkpoint{Offset: 4, Position: 5, Level: 1, Devices: -1}
+	if text := first.Metadata(); strings.Contains(text, "level") {
+		t.Errorf("got %s, want no level", text)
+	}
+	for _, text := range []string{first.Metadata(), ""} {
+		if got, err := process.ParseCheckpoint(4, text); err != nil || got.Level != 1 {
+			t.Errorf("%q: got level %d, %v, want 1", text, got.Level, err)
+		}
+	}
+}
+
+// The sequence: a consumer of this version and one of the last release share the partitions, and the new one has been configured with
+// other rules. If it appended them, the old one would have to leave the group before the update is over.
+func TestRulesAreAppendedOnlyOnceTheirLevelIsEnabled(t *testing.T) {
+	older, newer := *options(t), *options(t)
+	older.RuleRevision, newer.RuleRevision = 100, 200
+	newer.Rules = newer.Rules[1:]
+	var j journal
+	j.reading(1, "a", 1, 20)
+	out, p := owned(t, &older, j, process.Checkpoint{Level: 1}, newRecorder())
+	out, p = owned(t, &newer, j, p.Checkpoint(), out)
+	if !p.OutdatedRulesWait() || p.OutdatedRules() != nil || p.Checkpoint().Level != 1 {
+		t.Fatalf("got %+v to append at level %d, want it to wait", p.OutdatedRules(), p.Checkpoint().Level)
+	}
+	j.kind(2, iot.RecordKind{Kind: iot.KindLevel, Level: process.MaxLevel, Deciding: true}, "")
+	out, p = owned(t, &newer, j, p.Checkpoint(), out)
+	if entries := p.OutdatedRules(); p.OutdatedRulesWait() || len(entries) != 1 || p.Checkpoint().Level != process.MaxLevel {
+		t.Fatalf("got %+v to append at level %d, want the deletion of a rule", entries, p.Checkpoint().Level)
+	}
+	j.kind(3, iot.RecordKind{Kind: iot.KindLevel, Level: 1, Deciding: true}, "")
+	out, p = owned(t, &newer, j, p.Checkpoint(), out)
+	if p.Checkpoint().Level != process.MaxLevel {
+		t.Errorf("got level %d, want it never to fall", p.Checkpoint().Level)
+	}
+	if got := out.rulesInForce(t); !slices.Contains(got, "temperature_high 100 28") || len(out.rejects) != 0 {
+		t.Errorf("got %q in force and rejects %q, want the older rules", got, out.rejects)
+	}
+	alone := older
+	alone.Alone = true
+	if got := process.New(&alone, 3, process.Checkpoint{Level: 1}, false).Checkpoint().Level; got != process.MaxLevel {
+		t.Errorf("alone: got level %d, want the highest", got)
+	}
+	if got := process.New(&older, 3, process.Checkpoint{}, false).Checkpoint().Level; got != process.MaxLevel {
+		t.Errorf("a new partition: got level %d, want the highest", got)
+	}
+}
