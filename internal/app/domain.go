@@ -58,7 +58,10 @@ func newMapping(cfg *config.Config, catalog *iot.Catalog) (*mapping.Rules, error
 
 // Builtin returns the names of the built-in device types and rules, which a configuration may use without defining them.
 func Builtin() config.Builtin {
-	builtin := config.Builtin{RuleTypes: make(map[string]string), MaxRules: iot.MaxRules}
+	builtin := config.Builtin{
+		RuleTypes: make(map[string]string), MaxRules: iot.MaxRules, MaxRuleDevices: iot.MaxRuleDevices, MaxRuleText: iot.MaxRuleText,
+		MinWithin: iot.MinWithin, MaxWithin: iot.MaxWithin,
+	}
 	for _, spec := range iot.BuiltinTypes() {
 		builtin.DeviceTypes = append(builtin.DeviceTypes, string(spec.Name))
 	}
@@ -82,24 +85,41 @@ func newRules(cfg *config.Config) []iot.Rule {
 			rules = append(rules, rule)
 		}
 	}
-	for _, r := range cfg.Alerts.Rules {
+	for i := range cfg.Alerts.Rules {
+		r := &cfg.Alerts.Rules[i]
 		rule := iot.Rule{
 			Name:      r.Name,
-			Selector:  iot.Selector{Type: iot.DeviceType(r.DeviceType)},
-			Condition: iot.Condition{Hysteresis: r.Hysteresis},
+			Selector:  iot.Selector{Type: iot.DeviceType(r.DeviceType), Area: iot.Area(r.Area), Labels: r.Labels},
+			Condition: newCondition(r),
 			Severity:  iot.Severity(r.Severity),
 			For:       r.For,
 			ClearFor:  r.ClearFor,
+			Text:      r.Text,
 		}
-		switch {
-		case r.Above != nil:
-			rule.Threshold = *r.Above
-		case r.Below != nil:
-			rule.Threshold, rule.Below = *r.Below, true
+		for _, id := range r.Devices {
+			rule.Devices = append(rule.Devices, iot.DeviceID(id))
 		}
 		rules = append(rules, rule)
 	}
 	return rules
+}
+
+// newCondition returns the condition of a rule, which has exactly one.
+func newCondition(r *config.Rule) iot.Condition {
+	c := iot.Condition{Hysteresis: r.Hysteresis, Within: r.Within}
+	switch {
+	case r.Above != nil:
+		c.Threshold = *r.Above
+	case r.Below != nil:
+		c.Threshold, c.Below = *r.Below, true
+	case r.Rise != nil:
+		c.Kind, c.Threshold = iot.Rise, *r.Rise
+	case r.Fall != nil:
+		c.Kind, c.Threshold = iot.Fall, *r.Fall
+	case r.Stuck != nil:
+		c.Kind, c.Threshold = iot.Stuck, *r.Stuck
+	}
+	return c
 }
 
 // provisioned returns the configured rules as entries have them. It is an error if they cannot be in force.

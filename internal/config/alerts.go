@@ -31,19 +31,38 @@ func (c *Config) RuleRevision() int64 {
 	return c.RulesFrom.UnixMicro()
 }
 
-// Rule raises an alert for every device of a type whose value is beyond a threshold. Exactly one of Above and Below is
-// set.
+// Rule raises an alert for every device that it selects and whose values violate its condition. Exactly one of the conditions Above,
+// Below, Rise, Fall and Stuck is set.
 type Rule struct {
-	Name       string   `koanf:"name"`
-	DeviceType string   `koanf:"device_type"`
-	Severity   string   `koanf:"severity"`
-	Above      *float64 `koanf:"above"`
-	Below      *float64 `koanf:"below"`
+	Name string `koanf:"name"`
+	// DeviceType may be empty for Stuck, which means the same for every type.
+	DeviceType string `koanf:"device_type"`
+	// Area, Labels and Devices select the devices of the type that the rule watches; empty ones select all.
+	Area     string            `koanf:"area"`
+	Labels   map[string]string `koanf:"labels"`
+	Devices  []string          `koanf:"devices"`
+	Severity string            `koanf:"severity"`
+	// Above and Below are thresholds.
+	Above *float64 `koanf:"above"`
+	Below *float64 `koanf:"below"`
+	// Rise and Fall are violated by a value that has changed by more than this within the time Within, Stuck by one that has not changed
+	// by more than this for that time.
+	Rise   *float64      `koanf:"rise"`
+	Fall   *float64      `koanf:"fall"`
+	Stuck  *float64      `koanf:"stuck"`
+	Within time.Duration `koanf:"within"`
 	// Hysteresis is how far on the safe side of the threshold a value must lie before the alert clears.
 	Hysteresis float64 `koanf:"hysteresis"`
 	// For is how long values must violate before the alert is raised, ClearFor how long they must be safe before it clears.
 	For      time.Duration `koanf:"for"`
 	ClearFor time.Duration `koanf:"clear_for"`
+	// Text is the message of the rule's alerts. If it is empty, the message states the value and the threshold.
+	Text string `koanf:"text"`
+}
+
+// Conditions returns the conditions by key; those that are not set are nil.
+func (r *Rule) Conditions() map[string]*float64 {
+	return map[string]*float64{"above": r.Above, "below": r.Below, "rise": r.Rise, "fall": r.Fall, "stuck": r.Stuck}
 }
 
 // Thresholds returns the thresholds of the built-in rules by rule name, which is also the key; nil for a rule that is off.
@@ -80,8 +99,11 @@ type Builtin struct {
 	DeviceTypes []string
 	// RuleTypes are the device types that the built-in rules are for, by the rules' names.
 	RuleTypes map[string]string
-	// MaxRules is the maximum number of rules of one device type.
-	MaxRules int
+	// MaxRules is the maximum number of rules of one device type, MaxRuleDevices that of the devices in one rule, MaxRuleText the maximum
+	// length of a rule's text in bytes.
+	MaxRules, MaxRuleDevices, MaxRuleText int
+	// MinWithin and MaxWithin limit Rule.Within.
+	MinWithin, MaxWithin time.Duration
 }
 
 // knownTypes lists the built-in device types and those that the configuration adds.

@@ -9,7 +9,10 @@ import (
 
 // builtin has the built-in types and rules of the programs.
 var builtin = func() Builtin {
-	b := Builtin{RuleTypes: make(map[string]string), MaxRules: iot.MaxRules}
+	b := Builtin{
+		RuleTypes: make(map[string]string), MaxRules: iot.MaxRules,
+		MaxRuleDevices: iot.MaxRuleDevices, MaxRuleText: iot.MaxRuleText, MinWithin: iot.MinWithin, MaxWithin: iot.MaxWithin,
+	}
 	for _, spec := range iot.BuiltinTypes() {
 		b.DeviceTypes = append(b.DeviceTypes, string(spec.Name))
 	}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -92,10 +93,41 @@ func (c *checker) rule(key string, r *Rule, taken, known []string) {
 	c.mustText(!slices.Contains(taken, r.Name), key+".name", r.Name,
 		"another name than those of the other rules; to replace a built-in rule, switch it off")
 	c.must(r.Name != offlineRule, key+".name", `"device_offline"`, "another name: this one is for silence and has no threshold")
-	c.knownType(key+".device_type", r.DeviceType, known)
+	if r.DeviceType != "" || r.Stuck == nil {
+		c.knownType(key+".device_type", r.DeviceType, known)
+	}
+	c.must(len(r.Devices) <= c.builtin.MaxRuleDevices, key+".devices", fmt.Sprintf("%d devices", len(r.Devices)), "at most %d", c.builtin.MaxRuleDevices)
 	c.oneOf(key+".severity", r.Severity, "info", "warning", "critical")
-	c.must((r.Above == nil) != (r.Below == nil), key, "both or neither", "given either above or below")
-	c.must(r.Hysteresis >= 0, key+".hysteresis", r.Hysteresis, "0 or more")
+	c.must(len(r.Text) <= c.builtin.MaxRuleText, key+".text", fmt.Sprintf("%d bytes", len(r.Text)), "at most %d bytes long", c.builtin.MaxRuleText)
+	c.condition(key, r)
 	within(c, key+".for", r.For, 0, 24*time.Hour)
 	within(c, key+".clear_for", r.ClearFor, 0, 24*time.Hour)
+}
+
+// condition checks that a rule has one condition, and what belongs to it.
+func (c *checker) condition(key string, r *Rule) {
+	var given []string
+	for name, value := range r.Conditions() {
+		if value != nil {
+			given = append(given, name)
+		}
+	}
+	slices.Sort(given)
+	c.must(len(given) == 1, key, cmp.Or(strings.Join(given, ", "), "none"), "given one of above, below, rise, fall and stuck")
+	c.must(r.Hysteresis >= 0, key+".hysteresis", r.Hysteresis, "0 or more")
+	if len(given) != 1 {
+		return
+	}
+	switch name, value := given[0], *r.Conditions()[given[0]]; name {
+	case "above", "below":
+		c.must(r.Within == 0, key+".within", r.Within, "left out: only rise, fall and stuck have it")
+		return
+	case "stuck":
+		c.must(value >= 0, key+".stuck", value, "0 or more")
+		c.must(r.Hysteresis == 0, key+".hysteresis", r.Hysteresis, "left out: stuck has none")
+	default:
+		c.must(value > 0, key+"."+name, value, "more than 0")
+		c.must(r.Hysteresis <= value, key+".hysteresis", r.Hysteresis, "at most %s, %v", name, value)
+	}
+	within(c, key+".within", r.Within, c.builtin.MinWithin, c.builtin.MaxWithin)
 }

@@ -125,7 +125,7 @@ func FromRules(rules []iot.Rule) []AlertRule {
 	list := []AlertRule{}
 	for i := range rules {
 		r := &rules[i]
-		if r.Name == iot.RuleOffline || r.Kind != iot.Threshold {
+		if r.Name == iot.RuleOffline || r.Kind != iot.Threshold || r.Area != "" || len(r.Labels)+len(r.Devices) > 0 {
 			continue
 		}
 		list = append(list, AlertRule{AlertType: r.Name, DeviceType: r.Type, Severity: r.Severity, Threshold: r.Threshold, Below: r.Below})

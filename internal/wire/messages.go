@@ -43,7 +43,7 @@ type Hello struct {
 	Resumed       bool       `json:"resumed"`
 	WindowSeconds int        `json:"window_seconds"`
 	DeviceTypes   []TypeSpec `json:"device_types"`
-	// AlertRules lists the rules that compare a value, so that a chart can show their thresholds.
+	// AlertRules lists the rules that compare the value of every device of a type, so that a chart can show their thresholds.
 	AlertRules []AlertRule `json:"alert_rules"`
 	Limits     Limits      `json:"limits"`
 }
