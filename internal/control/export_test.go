@@ -10,6 +10,6 @@ func (l *Loop) Step(ctx context.Context, now time.Time) error { return l.step(ct
 
 // Agrees reports whether an object is in force as it was decided.
 func (f *InForce) Agrees(o *Object) bool {
-	standing, _ := f.compare(o)
-	return standing == agreed
+	result, _ := f.compare(o)
+	return result == agreed
 }

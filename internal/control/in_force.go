@@ -202,12 +202,12 @@ func (f *InForce) lowest(ref Ref) int64 {
 	return lowest
 }
 
-// standing is how what was decided about an object compares with what is in force.
-type standing int
+// comparison is how what was decided about an object compares with what is in force.
+type comparison int
 
 const (
 	// agreed means that there is nothing to do.
-	agreed standing = iota
+	agreed comparison = iota
 	// missing means that what was decided is to be appended.
 	missing
 	// ahead means that something is in force that the database does not know: it has lost later decisions.
@@ -217,13 +217,13 @@ const (
 )
 
 // compare returns how an object compares with what is in force. For ahead, it also returns what is in force.
-func (f *InForce) compare(o *Object) (standing, Object) {
+func (f *InForce) compare(o *Object) (comparison, Object) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	if o.Kind == Device {
 		known, ok := f.devices[o.Identity()]
 		switch {
-		case !ok && o.Deleted && o.Settled, !ok && o.Version == 0:
+		case !ok && o.Deleted && o.Confirmed, !ok && o.Version == 0:
 			return agreed, Object{}
 		case !ok:
 			return missing, Object{}
@@ -241,7 +241,7 @@ func (f *InForce) compare(o *Object) (standing, Object) {
 	return result, highest
 }
 
-func compare(o *Object, known Object) (standing, Object) {
+func compare(o *Object, known Object) (comparison, Object) {
 	switch {
 	case known.Version < o.Version:
 		return missing, known

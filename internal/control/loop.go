@@ -50,11 +50,11 @@ const (
 	// appendBatch is the maximum number of objects that one step appends, storeBatch that of objects that one call reads.
 	appendBatch = 500
 	storeBatch  = 1000
-	// shortestRest and longestRest are the limits of the pause between two steps.
-	shortestRest = 50 * time.Millisecond
-	longestRest  = 2 * time.Second
-	// askEvery is how often the loop asks how far the processors are. It is also how long it waits, once they have passed an
-	// object's place, until their results must have been read.
+	// shortestWait and longestWait are the limits of the pause between two steps.
+	shortestWait = 50 * time.Millisecond
+	longestWait  = 2 * time.Second
+	// askEvery is how often the loop asks how far the processors are. Once they have passed the end of the log at which
+	// an object was appended, it also waits that long for their results to be read.
 	askEvery = time.Second
 	// firstRepeat is how long an appended object may wait before it is appended again; it doubles up to longestRepeat.
 	firstRepeat   = 5 * time.Second
@@ -139,29 +139,29 @@ func (l *Loop) Run(ctx context.Context) error {
 		}
 		failing = false
 		pauses.Reset()
-		l.rest(ctx)
+		l.waitForWork(ctx)
 	}
 	return nil
 }
 
-// rest waits until there may be something to do.
-func (l *Loop) rest(ctx context.Context) {
-	pause, now := longestRest, time.Now()
+// waitForWork waits until there may be something to do.
+func (l *Loop) waitForWork(ctx context.Context) {
+	pause, now := longestWait, time.Now()
 	for _, w := range l.waiting {
 		pause = min(pause, w.due.Sub(now))
 	}
-	timer := time.NewTimer(max(pause, shortestRest))
+	timer := time.NewTimer(max(pause, shortestWait))
 	defer timer.Stop()
 	select {
 	case objects := <-l.decided:
-		l.accept(objects, time.Now())
+		l.enqueue(objects, time.Now())
 	case <-timer.C:
 	case <-ctx.Done():
 	}
 }
 
-// accept takes over decisions of this process, which are due at once.
-func (l *Loop) accept(objects []Object, now time.Time) {
+// enqueue adds decisions of this process, which are due at once.
+func (l *Loop) enqueue(objects []Object, now time.Time) {
 	for _, o := range objects {
 		known := l.waiting[o.Ref]
 		if known == nil || known.object.Version < o.Version ||
@@ -171,12 +171,12 @@ func (l *Loop) accept(objects []Object, now time.Time) {
 	}
 }
 
-// acceptAll takes over all decisions of this process.
-func (l *Loop) acceptAll(now time.Time) {
+// enqueueAll takes over all decisions of this process.
+func (l *Loop) enqueueAll(now time.Time) {
 	for {
 		select {
 		case objects := <-l.decided:
-			l.accept(objects, now)
+			l.enqueue(objects, now)
 		default:
 			return
 		}

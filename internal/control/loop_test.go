@@ -249,9 +249,9 @@ func (p *plant) disturb(t *rapid.T) {
 	}
 }
 
-// settle ends all disturbances, and lets 25 s pass in each round. Before compareEvery has passed, differences are found by what
+// calmDown ends all disturbances, and lets 25 s pass in each round. Before compareEvery has passed, differences are found by what
 // points to them.
-func (p *plant) settle(t *rapid.T, rounds int) {
+func (p *plant) calmDown(t *rapid.T, rounds int) {
 	p.database.SetDown(false)
 	p.append = func() (int, error) { return 1, nil }
 	for range rounds {
@@ -280,7 +280,7 @@ func TestInTheEndWhatWasDecidedIsInForce(t *testing.T) {
 		for range rapid.IntRange(1, 60).Draw(t, "disturbances") {
 			p.disturb(t)
 		}
-		p.settle(t, 34)
+		p.calmDown(t, 34)
 		for _, c := range p.processes {
 			for _, o := range p.database.All() {
 				if !c.inForce.Agrees(&o) {
@@ -296,7 +296,7 @@ func TestInTheEndWhatWasDecidedIsInForce(t *testing.T) {
 			}
 		}
 		before := p.appended
-		p.settle(t, 40)
+		p.calmDown(t, 40)
 		if p.appended != before {
 			t.Fatalf("%d objects were appended although everything is in force", p.appended-before)
 		}
@@ -376,7 +376,7 @@ func TestALogThatWasCreatedAnewGetsDecisionsAgain(t *testing.T) {
 			t.Fatalf("after one step: %d appended, %v", p.appended, err)
 		}
 		p.recreate(rapid.Bool().Draw(t, "all"))
-		p.settle(t, 34)
+		p.calmDown(t, 34)
 		if o := p.decided(control.DeviceRef(iot.Identity{ID: "a"})); !c.inForce.Agrees(&o) || p.appended != 2 {
 			t.Fatalf("in force: %t, after %d appended", c.inForce.Agrees(&o), p.appended)
 		}
@@ -390,12 +390,12 @@ func TestARestoredDatabaseLearnsWhatIsInForce(t *testing.T) {
 		p, c := lone(t)
 		empty := p.database.Backup()
 		change(t, c, "a", iot.DeviceEntry{Name: "x"})
-		p.settle(t, 4)
+		p.calmDown(t, 4)
 		p.database.Restore(empty)
 		if rapid.Bool().Draw(t, "decided meanwhile") {
 			change(t, c, "bb", iot.DeviceEntry{Name: "y"})
 		}
-		p.settle(t, 4)
+		p.calmDown(t, 4)
 		if o := p.decided(control.DeviceRef(iot.Identity{ID: "a"})); o.Version != 1 || o.Revision == 0 {
 			t.Fatalf("the database has version %d", o.Version)
 		}
@@ -407,15 +407,15 @@ func TestADeviceIsForgottenOnce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p, c := lone(t)
 		change(t, c, "a", iot.DeviceEntry{Forget: true})
-		p.settle(t, 3)
+		p.calmDown(t, 3)
 		appended := p.appended
 		p.recreate(true)
-		p.settle(t, 5)
+		p.calmDown(t, 5)
 		if appended != 1 || p.appended != appended {
 			t.Fatalf("appended %d times, then %d times", appended, p.appended-appended)
 		}
 		change(t, c, "a", iot.DeviceEntry{Forget: true})
-		p.settle(t, 3)
+		p.calmDown(t, 3)
 		if p.appended != appended+1 {
 			t.Fatal("a device that is to be forgotten again is not")
 		}

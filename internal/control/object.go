@@ -52,8 +52,8 @@ type Object struct {
 	Body []byte
 	// Revision is that of the change; see Store.
 	Revision int64
-	// Settled means that Store.Settle was called for this version.
-	Settled bool
+	// Confirmed means that Store.Confirm was called for this version.
+	Confirmed bool
 }
 
 // DeviceObject returns an entry as an object. The entry must be valid.
@@ -100,7 +100,7 @@ func (o *Object) RuleEntry() (iot.RuleEntry, error) {
 
 // Change is a new version of an object, and who has decided it.
 type Change struct {
-	// Object is the new version. Store sets its Revision, and Settled to false.
+	// Object is the new version. Store sets its Revision, and Confirmed to false.
 	Object
 	// Actor is who has decided: an opaque id. Action is how, such as "put".
 	Actor, Action string

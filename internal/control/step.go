@@ -13,7 +13,7 @@ import (
 // step does what can be done now: it reads what was decided since the last step, forgets what is in force by now, and appends what is
 // due. The time is that of a clock that goes on. An error delays what is left to later steps.
 func (l *Loop) step(ctx context.Context, now time.Time) error {
-	l.acceptAll(now)
+	l.enqueueAll(now)
 	var failures []error
 	if l.InForce.Current() { // Otherwise everything would seem to be missing.
 		failures = append(failures, l.read(ctx, now), l.compareWaiting(ctx, now))
@@ -124,13 +124,13 @@ func (l *Loop) adoptUnknown(ctx context.Context, now time.Time) error {
 
 // consider compares objects of the database with what is in force.
 func (l *Loop) consider(ctx context.Context, objects []Object, now time.Time) error {
-	var settled []Object
+	var confirmed []Object
 	var contradicted []Ref
 	for _, o := range objects {
-		switch standing, _ := l.InForce.compare(&o); standing {
+		switch result, _ := l.InForce.compare(&o); result {
 		case agreed:
-			if o.Deleted && !o.Settled && o.Version > 0 {
-				settled = append(settled, o)
+			if o.Deleted && !o.Confirmed && o.Version > 0 {
+				confirmed = append(confirmed, o)
 			}
 		case missing:
 			l.await(o, now)
@@ -138,7 +138,7 @@ func (l *Loop) consider(ctx context.Context, objects []Object, now time.Time) er
 			contradicted = append(contradicted, o.Ref)
 		}
 	}
-	return errors.Join(l.settle(ctx, settled), l.resolve(ctx, contradicted, now))
+	return errors.Join(l.confirm(ctx, confirmed), l.resolve(ctx, contradicted, now))
 }
 
 // await has an object of the database wait that is not in force. Its record may be in the log already.
@@ -148,7 +148,7 @@ func (l *Loop) await(o Object, now time.Time) {
 	}
 }
 
-// resolve settles contradictions, which a database leads to that was restored from an older backup. What is in force and has a higher
+// resolve resolves contradictions, which a database leads to that was restored from an older backup. What is in force and has a higher
 // version was decided later, and is adopted. Of two decisions with the same version that of the database was made later, and gets
 // a new version.
 func (l *Loop) resolve(ctx context.Context, refs []Ref, now time.Time) error {
@@ -179,8 +179,8 @@ func (l *Loop) resolve(ctx context.Context, refs []Ref, now time.Time) error {
 		l.Logger.Warn("the database contradicts what is in force: an older one was restored", "objects", len(changed))
 	}
 	for _, o := range changed {
-		if standing, _ := l.InForce.compare(&o); standing == missing {
-			l.accept([]Object{o}, now)
+		if result, _ := l.InForce.compare(&o); result == missing {
+			l.enqueue([]Object{o}, now)
 		}
 	}
 	return nil
@@ -188,7 +188,7 @@ func (l *Loop) resolve(ctx context.Context, refs []Ref, now time.Time) error {
 
 // resolution returns the change that ends a contradiction; nil if there is none any more.
 func (l *Loop) resolution(current *Object, now time.Time) (*Change, error) {
-	switch standing, known := l.InForce.compare(current); standing {
+	switch result, known := l.InForce.compare(current); result {
 	case ahead:
 		return &Change{Object: known, Actor: loopActor, Action: "adopt", Time: now}, nil
 	case conflicting:
@@ -231,7 +231,7 @@ func (o *Object) next(version int64) (Object, error) {
 func (l *Loop) compareWaiting(ctx context.Context, now time.Time) error {
 	var done []Ref
 	for ref, w := range l.waiting {
-		if standing, _ := l.InForce.compare(&w.object); standing != missing {
+		if result, _ := l.InForce.compare(&w.object); result != missing {
 			done = append(done, ref)
 			delete(l.waiting, ref)
 		}
@@ -250,12 +250,12 @@ func (l *Loop) compareWaiting(ctx context.Context, now time.Time) error {
 	return err
 }
 
-// settle remembers that deletions have been in force.
-func (l *Loop) settle(ctx context.Context, objects []Object) error {
+// confirm remembers that deletions have been in force.
+func (l *Loop) confirm(ctx context.Context, objects []Object) error {
 	if len(objects) == 0 {
 		return nil
 	}
-	return l.Store.Settle(ctx, objects)
+	return l.Store.Confirm(ctx, objects)
 }
 
 // appendDue appends the objects that are due, up to appendBatch of them.
@@ -275,7 +275,7 @@ func (l *Loop) appendDue(ctx context.Context, now time.Time) error {
 		w.tries++
 		w.passed, w.fences = false, ends
 	}
-	if err != nil { // What was appended is not known, so fences must be not, either.
+	if err != nil { // It is not known what was appended, nor where the log ended.
 		for _, w := range due {
 			w.fences, w.due = nil, now.Add(askEvery)
 		}

@@ -17,9 +17,9 @@ type Store interface {
 	Objects(ctx context.Context, refs []Ref) ([]Object, error)
 	// Since returns up to limit objects that were changed last after a revision, in the order of their revisions.
 	Since(ctx context.Context, revision int64, limit int) ([]Object, error)
-	// Settle remembers of objects that their versions have been in force. It does nothing for an object that has another version by
+	// Confirm remembers of objects that their versions have been in force. It does nothing for an object that has another version by
 	// now.
-	Settle(ctx context.Context, objects []Object) error
+	Confirm(ctx context.Context, objects []Object) error
 	// Audit returns audit entries, the newest first.
 	Audit(ctx context.Context, q AuditQuery) ([]Audit, error)
 }

@@ -79,7 +79,7 @@ func (m *Memory) Change(ctx context.Context, refs []control.Ref, decide func([]c
 			Ref: ch.Ref, Revision: m.revision, Time: ch.Time, Actor: ch.Actor, Action: ch.Action, Version: ch.Version,
 			Before: m.objects[ch.Ref].Body, After: ch.Body,
 		})
-		ch.Revision, ch.Settled = m.revision, false
+		ch.Revision, ch.Confirmed = m.revision, false
 		m.objects[ch.Ref] = ch.Object
 	}
 	return nil
@@ -115,8 +115,8 @@ func (m *Memory) Since(ctx context.Context, revision int64, limit int) ([]contro
 	return found[:min(len(found), limit)], m.available(ctx)
 }
 
-// Settle implements control.Store.
-func (m *Memory) Settle(ctx context.Context, objects []control.Object) error {
+// Confirm implements control.Store.
+func (m *Memory) Confirm(ctx context.Context, objects []control.Object) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if err := m.available(ctx); err != nil {
@@ -124,7 +124,7 @@ func (m *Memory) Settle(ctx context.Context, objects []control.Object) error {
 	}
 	for i := range objects {
 		if o, ok := m.objects[objects[i].Ref]; ok && o.Version == objects[i].Version {
-			o.Settled = true
+			o.Confirmed = true
 			m.objects[o.Ref] = o
 		}
 	}

@@ -82,7 +82,7 @@ func storeChanges(ctx context.Context, tx pgx.Tx, refs []control.Ref, changes []
 		SELECT g.kind, g.tenant, g.id, g.version, g.deleted, g.body, a.revision
 		FROM given g JOIN audit a ON (a.kind, a.tenant, a.id, a.version) = (g.kind, g.tenant, g.id, g.version)
 		ON CONFLICT (kind, tenant, id) DO UPDATE SET version = excluded.version, deleted = excluded.deleted, body = excluded.body,
-			revision = excluded.revision, settled = false WHERE o.version < excluded.version`,
+			revision = excluded.revision, confirmed = false WHERE o.version < excluded.version`,
 		kinds, tenants, ids, versions, deleted, bodies, times, actors, actions)
 	if err != nil {
 		return fmt.Errorf("write objects: %w", err)
@@ -104,13 +104,13 @@ func selectObjects(ctx context.Context, tx pgx.Tx, refs []control.Ref) ([]contro
 	err := each(ctx, tx, func(rows pgx.Rows) error {
 		var position int64
 		var o control.Object
-		if err := rows.Scan(&position, &o.Version, &o.Deleted, &o.Body, &o.Revision, &o.Settled); err != nil {
+		if err := rows.Scan(&position, &o.Version, &o.Deleted, &o.Body, &o.Revision, &o.Confirmed); err != nil {
 			return err
 		}
 		o.Ref = refs[position-1]
 		found[position-1] = o
 		return nil
-	}, `SELECT w.position, o.version, o.deleted, o.body, o.revision, o.settled
+	}, `SELECT w.position, o.version, o.deleted, o.body, o.revision, o.confirmed
 		FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS w (kind, tenant, id, position)
 		JOIN control_objects o ON (o.kind, o.tenant, o.id) = (w.kind, w.tenant, w.id)`, kinds, tenants, ids)
 	if err != nil {
@@ -140,12 +140,12 @@ func (c *Control) Since(ctx context.Context, revision int64, limit int) ([]contr
 	err := c.reading(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		return each(ctx, tx, func(rows pgx.Rows) error {
 			var o control.Object
-			if err := rows.Scan(&o.Kind, &o.Tenant, &o.ID, &o.Version, &o.Deleted, &o.Body, &o.Revision, &o.Settled); err != nil {
+			if err := rows.Scan(&o.Kind, &o.Tenant, &o.ID, &o.Version, &o.Deleted, &o.Body, &o.Revision, &o.Confirmed); err != nil {
 				return err
 			}
 			found = append(found, o)
 			return nil
-		}, `SELECT kind, tenant, id, version, deleted, body, revision, settled FROM control_objects WHERE revision > $1 ORDER BY revision LIMIT $2`, revision, limit)
+		}, `SELECT kind, tenant, id, version, deleted, body, revision, confirmed FROM control_objects WHERE revision > $1 ORDER BY revision LIMIT $2`, revision, limit)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read objects since %d: %w", revision, err)
@@ -153,8 +153,8 @@ func (c *Control) Since(ctx context.Context, revision int64, limit int) ([]contr
 	return found, nil
 }
 
-// Settle implements control.Store.
-func (c *Control) Settle(ctx context.Context, objects []control.Object) error {
+// Confirm implements control.Store.
+func (c *Control) Confirm(ctx context.Context, objects []control.Object) error {
 	kinds, tenants, ids := make([]string, len(objects)), make([]string, len(objects)), make([]string, len(objects))
 	versions := make([]int64, len(objects))
 	for i := range objects {
@@ -162,13 +162,13 @@ func (c *Control) Settle(ctx context.Context, objects []control.Object) error {
 		kinds[i], tenants[i], ids[i], versions[i] = string(o.Kind), string(o.Tenant), o.ID, o.Version
 	}
 	err := c.store.inTransaction(ctx, c.store.writer, pgx.TxOptions{}, c.locking, func(ctx context.Context, tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, `UPDATE control_objects o SET settled = true
+		_, err := tx.Exec(ctx, `UPDATE control_objects o SET confirmed = true
 			FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) AS g (kind, tenant, id, version)
 			WHERE (o.kind, o.tenant, o.id, o.version) = (g.kind, g.tenant, g.id, g.version)`, kinds, tenants, ids, versions)
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("settle: %w", err)
+		return fmt.Errorf("confirm: %w", err)
 	}
 	return nil
 }

@@ -56,11 +56,11 @@ func OpenControl(ctx context.Context, path string) (*Control, error) {
 func (c *Control) Close() error { return errors.Join(c.reader.Close(), c.writer.Close()) }
 
 const (
-	selectObject = `SELECT version, deleted, body, revision, settled FROM control_objects WHERE kind = ? AND tenant = ? AND id = ?`
+	selectObject = `SELECT version, deleted, body, revision, confirmed FROM control_objects WHERE kind = ? AND tenant = ? AND id = ?`
 	insertAudit  = `INSERT INTO control_audit (time, actor, action, kind, tenant, id, version, body_before, body_after)
 		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, (SELECT body FROM control_objects WHERE kind = ?4 AND tenant = ?5 AND id = ?6), ?8)`
 	upsertObject = `INSERT INTO control_objects (kind, tenant, id, version, deleted, body, revision) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-		ON CONFLICT DO UPDATE SET version = ?4, deleted = ?5, body = ?6, revision = ?7, settled = 0 WHERE version < ?4`
+		ON CONFLICT DO UPDATE SET version = ?4, deleted = ?5, body = ?6, revision = ?7, confirmed = 0 WHERE version < ?4`
 )
 
 // Change implements control.Store.
@@ -143,7 +143,7 @@ func objects(ctx context.Context, db preparer, refs []control.Ref) ([]control.Ob
 	for i, ref := range refs {
 		o := &found[i]
 		o.Ref = ref
-		err := statement.QueryRowContext(ctx, ref.Kind, ref.Tenant, ref.ID).Scan(&o.Version, &o.Deleted, &o.Body, &o.Revision, &o.Settled)
+		err := statement.QueryRowContext(ctx, ref.Kind, ref.Tenant, ref.ID).Scan(&o.Version, &o.Deleted, &o.Body, &o.Revision, &o.Confirmed)
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return nil, fmt.Errorf("read objects: %w", err)
 		}
@@ -166,36 +166,36 @@ func (c *Control) Since(ctx context.Context, revision int64, limit int) ([]contr
 	var found []control.Object
 	err := each(ctx, c.reader, func(rows *sql.Rows) error {
 		var o control.Object
-		if err := rows.Scan(&o.Kind, &o.Tenant, &o.ID, &o.Version, &o.Deleted, &o.Body, &o.Revision, &o.Settled); err != nil {
+		if err := rows.Scan(&o.Kind, &o.Tenant, &o.ID, &o.Version, &o.Deleted, &o.Body, &o.Revision, &o.Confirmed); err != nil {
 			return err
 		}
 		found = append(found, o)
 		return nil
-	}, `SELECT kind, tenant, id, version, deleted, body, revision, settled FROM control_objects WHERE revision > ? ORDER BY revision LIMIT ?`, revision, limit)
+	}, `SELECT kind, tenant, id, version, deleted, body, revision, confirmed FROM control_objects WHERE revision > ? ORDER BY revision LIMIT ?`, revision, limit)
 	if err != nil {
 		return nil, fmt.Errorf("read objects since %d: %w", revision, err)
 	}
 	return found, nil
 }
 
-// Settle implements control.Store.
-func (c *Control) Settle(ctx context.Context, objects []control.Object) error {
+// Confirm implements control.Store.
+func (c *Control) Confirm(ctx context.Context, objects []control.Object) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	tx, err := c.writer.BeginTx(ctx, nil)
 	if err != nil {
-		return fmt.Errorf("settle: %w", err)
+		return fmt.Errorf("confirm: %w", err)
 	}
 	defer tx.Rollback() //nolint:errcheck // After a commit it does nothing, before one the other error counts.
 	for i := range objects {
 		o := &objects[i]
-		if _, err := tx.ExecContext(ctx, `UPDATE control_objects SET settled = 1 WHERE kind = ? AND tenant = ? AND id = ? AND version = ?`,
+		if _, err := tx.ExecContext(ctx, `UPDATE control_objects SET confirmed = 1 WHERE kind = ? AND tenant = ? AND id = ? AND version = ?`,
 			o.Kind, o.Tenant, o.ID, o.Version); err != nil {
-			return fmt.Errorf("settle: %w", err)
+			return fmt.Errorf("confirm: %w", err)
 		}
 	}
 	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("settle: %w", err)
+		return fmt.Errorf("confirm: %w", err)
 	}
 	return nil
 }

@@ -28,7 +28,7 @@ func RunControl(t *testing.T, open func(t *testing.T) control.Store) {
 		{"a reader of revisions misses nothing", controlReader},
 		{"many changes in one transaction", controlMany},
 		{"names are whole, whatever is in them", controlNames},
-		{"a version is settled, not the next", controlSettle},
+		{"a version is confirmed, not the next", controlConfirm},
 		{"audit pages without gap or repeat", controlAuditPages},
 		{"of two edits of one version one is made", controlOneWins},
 		{"versions go on above what is in force", controlAbove},
@@ -324,21 +324,21 @@ func controlNames(t *testing.T, store control.Store) {
 	}
 }
 
-func controlSettle(t *testing.T, store control.Store) {
+func controlConfirm(t *testing.T, store control.Store) {
 	mustDecide(t, store, decided("a", 1, ""), decided("b", 1, ""), decided("c", 2, ""))
 	old := object(t, store, ref("c"))
 	old.Version = 1
-	if err := store.Settle(t.Context(), []control.Object{object(t, store, ref("a")), old, {Ref: ref("d"), Version: 1}}); err != nil {
+	if err := store.Confirm(t.Context(), []control.Object{object(t, store, ref("a")), old, {Ref: ref("d"), Version: 1}}); err != nil {
 		t.Fatal(err)
 	}
 	for _, o := range since(t, store, 0, 10) {
-		if want := o.ID == "a"; o.Settled != want || object(t, store, o.Ref).Settled != want {
-			t.Errorf("%s: got settled %t, want %t", o.ID, o.Settled, want)
+		if want := o.ID == "a"; o.Confirmed != want || object(t, store, o.Ref).Confirmed != want {
+			t.Errorf("%s: got confirmed %t, want %t", o.ID, o.Confirmed, want)
 		}
 	}
 	mustDecide(t, store, decided("a", 2, ""))
-	if object(t, store, ref("a")).Settled {
-		t.Error("the next version is settled")
+	if object(t, store, ref("a")).Confirmed {
+		t.Error("the next version is confirmed")
 	}
 }
 

@@ -1,7 +1,7 @@
 -- +goose Up
 
 -- What people have decided last about each device and rule. Body is the JSON of the entry, revision that of its last change.
--- Settled means that the version has been in force.
+-- Confirmed means that the version has been in force.
 -- Names are compared byte by byte, whatever the database's collation.
 CREATE TABLE control_objects (
     kind     text COLLATE "C" NOT NULL,
@@ -11,7 +11,7 @@ CREATE TABLE control_objects (
     deleted  boolean NOT NULL,
     body     text NOT NULL,
     revision bigint NOT NULL UNIQUE,
-    settled  boolean NOT NULL DEFAULT false,
+    confirmed  boolean NOT NULL DEFAULT false,
     PRIMARY KEY (kind, tenant, id)
 );
 

@@ -1,7 +1,7 @@
 -- +goose Up
 
 -- What people have decided last about each device and rule. Body is the JSON of the entry, revision that of its last change.
--- Settled means that the version has been in force.
+-- Confirmed means that the version has been in force.
 CREATE TABLE control_objects (
     kind     TEXT NOT NULL,
     tenant   TEXT NOT NULL,
@@ -10,7 +10,7 @@ CREATE TABLE control_objects (
     deleted  INTEGER NOT NULL,
     body     TEXT NOT NULL,
     revision INTEGER NOT NULL UNIQUE,
-    settled  INTEGER NOT NULL DEFAULT 0,
+    confirmed  INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (kind, tenant, id)
 ) WITHOUT ROWID;
 
