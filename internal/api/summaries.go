@@ -10,7 +10,7 @@ import (
 
 type summariesInput struct {
 	Type   iot.DeviceType `query:"type" doc:"Only this device type." example:"temperature_sensor" maxLength:"128"`
-	Area   iot.Area       `query:"area" doc:"Only the devices in this area, the first level of its path: the building where nothing else is known." example:"A栋" maxLength:"128"`
+	Area   iot.Area       `query:"area" doc:"Only readings of this area, the first level of their location: the building where it is known." example:"A栋" maxLength:"128"`
 	From   moment         `query:"from" doc:"The earliest window start: RFC 3339, or a time before now such as -90m or -7d. An hour before to if absent." example:"-5m"`
 	To     moment         `query:"to" doc:"The end of the range, exclusive: RFC 3339, now, or a time before now. Now if absent."`
 	Step   span           `query:"step" doc:"Merge the windows into longer ones of this length, such as 5m; at most 1d. As they were recorded if absent."`
