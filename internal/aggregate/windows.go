@@ -142,12 +142,13 @@ func (win *window) add(r *iot.Reading) Outcome {
 	}
 	g := m.last
 	if g == nil || !g.holds(r) {
-		g = win.groups.of(r)
-		m.last = g
+		if g = win.groups.of(r); g != m.last {
+			m.moveTo(g)
+		}
 	}
 	g.AddReading(r.Value, r.Quality)
-	if r.Quality != iot.Bad {
-		m.count(g)
+	if !m.counted && r.Quality != iot.Bad {
+		m.count()
 	}
 	win.changed = true
 	return Counted
