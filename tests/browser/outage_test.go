@@ -16,7 +16,8 @@ import (
 func TestPageDuringAnOutage(t *testing.T) {
 	plant := startPlant(t, "-no-simulator")
 	plant.post(reading{ID: "furnace", Value: 36})
-	tab := plant.open(options{width: 390, height: 844})
+	// The server answers 503 for a device that it has not read yet after its start, and the page asks again.
+	tab := plant.open(options{width: 390, height: 844, expected: []string{"503"}})
 	tab.until(`document.querySelector("#stream").innerText.includes("furnace")`)
 	tab.click("#stream-pause")
 	tab.mu.Lock()
