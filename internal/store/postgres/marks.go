@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -180,13 +181,16 @@ func correct(ctx context.Context, tx pgx.Tx, m *mark) error {
 // the moment at which the window closed.
 func divide(ctx context.Context, tx pgx.Tx, m *mark, found *store.Recount) ([]byte, error) {
 	names := map[int64]iot.Group{store.OtherArea: {Area: iot.OtherAreas}}
-	err := each(ctx, tx, func(rows pgx.Rows) error {
-		var id int64
-		var g iot.Group
-		err := rows.Scan(&id, &g.Tenant, &g.Area)
-		names[id] = g
-		return err
-	}, `SELECT id, tenant, area FROM areas WHERE id = ANY ($1)`, found.Areas())
+	var err error
+	if areas := slices.DeleteFunc(found.Areas(), func(id int64) bool { return id == 0 }); len(areas) > 0 {
+		err = each(ctx, tx, func(rows pgx.Rows) error {
+			var id int64
+			var g iot.Group
+			err := rows.Scan(&id, &g.Tenant, &g.Area)
+			names[id] = g
+			return err
+		}, `SELECT id, tenant, area FROM areas WHERE id = ANY ($1)`, areas)
+	}
 	if err != nil {
 		return nil, err
 	}
