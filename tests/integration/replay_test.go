@@ -98,11 +98,15 @@ func compareReplayed(t *testing.T, s *server, data string) {
 	truth := summarize(samples, 30*time.Second)
 	everything := url.Values{"from": {"2010-01-01T00:00:00Z"}, "to": {"2100-01-01T00:00:00Z"}, "limit": {"3000"}, "alerts": {"false"}}
 	var wrong []string
-	complete := eventually(patience, func() bool {
-		wrong = compareSummaries(list[wire.Aggregate](t, s.base(), "/api/v1/summaries", clone(everything)), truth)
-		return len(wrong) == 0
-	})
-	if !complete {
+	// A busy machine may take long to recompute all windows, but not to recompute another one.
+	fewer := true
+	for left := len(truth) + 1; fewer && left > 0; left = len(wrong) {
+		fewer = eventually(patience, func() bool {
+			wrong = compareSummaries(list[wire.Aggregate](t, s.base(), "/api/v1/summaries", clone(everything)), truth)
+			return len(wrong) < left
+		})
+	}
+	if !fewer {
 		t.Errorf("%d of %d windows are wrong; the first: %q", len(wrong), len(truth), wrong[:min(5, len(wrong))])
 	}
 	t.Logf("%d readings in %d windows", len(samples), len(truth))
