@@ -59,8 +59,6 @@ const (
 	// firstTailPause and longestTailPause limit the pause before the tail starts again after an error.
 	firstTailPause   = time.Second
 	longestTailPause = 10 * time.Second
-	// tailRecovered is how long the tail must have run for the pause to be the first again.
-	tailRecovered = time.Minute
 
 	defaultCacheTimeout = 15 * time.Second
 )
@@ -96,13 +94,9 @@ func (t *Tail) CaughtUp() <-chan struct{} { return t.caughtUp }
 func (t *Tail) Run(ctx context.Context) error {
 	pauses := retry.NewBackoff(firstTailPause, longestTailPause)
 	for ctx.Err() == nil {
-		started := time.Now()
-		err := t.follow(ctx)
+		err := t.follow(ctx, pauses.Reset)
 		if ctx.Err() != nil {
 			break
-		}
-		if time.Since(started) > tailRecovered {
-			pauses.Reset()
 		}
 		t.Logger.Warn("the live view reads its topics from the start again", "reason", err)
 		_ = pauses.Wait(ctx) // The loop checks ctx.
@@ -111,8 +105,8 @@ func (t *Tail) Run(ctx context.Context) error {
 }
 
 // follow reads the device states, the recent history and then every new record. It returns when ctx ends, or with an error that the
-// client does not recover from.
-func (t *Tail) follow(ctx context.Context) error {
+// client does not recover from. It calls recovered once it has caught up.
+func (t *Tail) follow(ctx context.Context, recovered func()) error {
 	client, err := kgo.NewClient(t.Dial.Options(
 		kgo.FetchMaxBytes(maxTailBytes),
 		kgo.FetchMaxPartitionBytes(maxTailBytes/4),
@@ -128,15 +122,17 @@ func (t *Tail) follow(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for {
-		if len(unread) == 0 {
+	for behind := true; ; {
+		if behind && len(unread) == 0 {
+			behind = false
 			t.setCaughtUp()
+			recovered()
 		}
-		fetches, err := poll(ctx, client, len(unread) > 0)
+		fetches, err := poll(ctx, client, behind)
 		if err != nil {
 			return err
 		}
-		if fetches.NumRecords() == 0 && len(unread) > 0 {
+		if fetches.NumRecords() == 0 && behind {
 			if _, err := admin.ListEndOffsets(ctx, t.Topics.States); err == nil { // The broker answers; see tailQuiet.
 				clear(unread)
 			}
