@@ -102,39 +102,25 @@ func add(ends map[int32]int64, results kgo.ProduceResults) error {
 
 // appendRules appends rules to every partition, in one transaction.
 func (l *Log) appendRules(ctx context.Context, rules []control.Object, ends map[int32]int64) error {
-	client, err := kgo.NewClient(l.dial.Options(
-		kgo.TransactionalID(kafka.NewSettingsTransactionID()),
-		kgo.TransactionTimeout(kafka.TransactionTimeout),
-		kgo.RecordPartitioner(kgo.ManualPartitioner()),
-		kgo.ProducerLinger(0),
-	)...)
+	results, err := kafka.AppendDecisions(ctx, l.dial, func(ctx context.Context, client *kgo.Client) ([]*kgo.Record, error) {
+		topics, err := kadm.NewClient(client).ListTopics(ctx, l.topics.Readings)
+		if err = errors.Join(err, topics.Error()); err != nil {
+			return nil, fmt.Errorf("list partitions: %w", err)
+		}
+		var records []*kgo.Record
+		for id := range topics[l.topics.Readings].Partitions {
+			for i := range rules {
+				records = append(records, &kgo.Record{
+					Topic: l.topics.Readings, Partition: id, Value: rules[i].Body, Headers: kafka.KindHeaders(iot.KindRule, 1), Timestamp: time.Now(),
+				})
+			}
+		}
+		return records, nil
+	})
 	if err != nil {
 		return err
 	}
-	defer client.Close()
-	topics, err := kadm.NewClient(client).ListTopics(ctx, l.topics.Readings)
-	if err = errors.Join(err, topics.Error()); err != nil {
-		return fmt.Errorf("list partitions: %w", err)
-	}
-	if err := client.BeginTransaction(); err != nil {
-		return fmt.Errorf("begin transaction: %w", err)
-	}
-	var records []*kgo.Record
-	for id := range topics[l.topics.Readings].Partitions {
-		for i := range rules {
-			records = append(records, &kgo.Record{
-				Topic: l.topics.Readings, Partition: id, Value: rules[i].Body, Headers: kafka.KindHeaders(iot.KindRule, 1), Timestamp: time.Now(),
-			})
-		}
-	}
-	end := kgo.TryCommit
-	if err = add(ends, client.ProduceSync(ctx, records...)); err != nil {
-		end = kgo.TryAbort
-	}
-	if failed := client.EndTransaction(ctx, end); err == nil && failed != nil {
-		err = fmt.Errorf("end transaction: %w", failed)
-	}
-	return err
+	return add(ends, results)
 }
 
 // Progress implements control.Log.

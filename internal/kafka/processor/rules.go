@@ -55,7 +55,7 @@ func (s *session) applyRules(ctx context.Context, now time.Time) {
 
 // appendRules appends entries to partitions of the topic, in one transaction.
 func appendRules(ctx context.Context, dial kafka.Dial, topic string, entries map[int32][]iot.RuleEntry) error {
-	return appendDecisions(ctx, dial, func(context.Context, *kgo.Client) ([]*kgo.Record, error) {
+	_, err := kafka.AppendDecisions(ctx, dial, func(context.Context, *kgo.Client) ([]*kgo.Record, error) {
 		var records []*kgo.Record
 		for id, entries := range entries {
 			for i := range entries {
@@ -67,4 +67,5 @@ func appendRules(ctx context.Context, dial kafka.Dial, topic string, entries map
 		}
 		return records, nil
 	})
+	return err
 }

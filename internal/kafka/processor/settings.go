@@ -82,7 +82,7 @@ func FinishUpgrade(ctx context.Context, dial kafka.Dial, topic string) (partitio
 // appendToAll appends a record to every partition of the topic, in one transaction.
 func appendToAll(ctx context.Context, dial kafka.Dial, topic string, record kgo.Record) (partitions int, err error) {
 	record.Topic, record.Timestamp = topic, time.Now()
-	err = appendDecisions(ctx, dial, func(ctx context.Context, client *kgo.Client) ([]*kgo.Record, error) {
+	_, err = kafka.AppendDecisions(ctx, dial, func(ctx context.Context, client *kgo.Client) ([]*kgo.Record, error) {
 		topics, err := kadm.NewClient(client).ListTopics(ctx, topic)
 		if err == nil {
 			err = topics.Error()
@@ -100,37 +100,4 @@ func appendToAll(ctx context.Context, dial kafka.Dial, topic string, record kgo.
 		return records, nil
 	})
 	return partitions, err
-}
-
-// appendDecisions appends records in one transaction. It calls records once, with the client of the transaction.
-func appendDecisions(ctx context.Context, dial kafka.Dial, records func(context.Context, *kgo.Client) ([]*kgo.Record, error)) error {
-	ctx, cancel := context.WithTimeout(ctx, endTimeout)
-	defer cancel()
-	client, err := kgo.NewClient(dial.Options(
-		kgo.TransactionalID(kafka.NewSettingsTransactionID()),
-		kgo.TransactionTimeout(kafka.TransactionTimeout),
-		kgo.RecordPartitioner(kgo.ManualPartitioner()),
-		kgo.ProducerLinger(0),
-	)...)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	appended, err := records(ctx, client)
-	if err != nil {
-		return err
-	}
-	if err := client.BeginTransaction(); err != nil {
-		return fmt.Errorf("begin transaction: %w", err)
-	}
-	end := kgo.TryCommit
-	err = client.ProduceSync(ctx, appended...).FirstErr()
-	if err != nil {
-		err = fmt.Errorf("append to %s: %w", appended[0].Topic, err)
-		end = kgo.TryAbort
-	}
-	if endErr := client.EndTransaction(ctx, end); err == nil && endErr != nil {
-		err = fmt.Errorf("end transaction: %w", endErr)
-	}
-	return err
 }
