@@ -32,8 +32,7 @@ export class VirtualRows {
   /**
    * @param {object} options
    * @param {HTMLElement} options.frame What scrolls.
-   * @param {HTMLElement} options.list Where the rows are.
-   * @param {() => HTMLElement} options.spacer Makes an element whose height is that of the rows that are not there.
+   * @param {HTMLElement} options.list Where the rows are: a list, or the body of a table.
    * @param {() => Row} options.make
    * @param {(row: Row, index: number) => void} options.write Has a row show the item of an index.
    * @param {(index: number) => string | undefined} [options.keyOf] Tells items apart: the focus stays with its item when others come before
@@ -43,9 +42,9 @@ export class VirtualRows {
    */
   constructor(options) {
     this.#options = options;
-    const { frame, list, spacer, printed, signal } = options;
-    this.#above = spacer();
-    this.#below = spacer();
+    const { frame, list, printed, signal } = options;
+    this.#above = spacer(list);
+    this.#below = spacer(list);
     list.append(this.#above, this.#below);
     this.#keyboard = new RowKeyboard(frame, this, options.keyOf, signal);
     // Reading sizes after writing would have the page laid out twice.
@@ -193,4 +192,15 @@ export class VirtualRows {
     if (spacer.style.height !== height) spacer.style.height = height;
     spacer.hidden = rows === 0;
   }
+}
+
+/**
+ * Returns an element whose height is that of the rows that are not there.
+ * @param {HTMLElement} list
+ */
+function spacer(list) {
+  const spacer = document.createElement(list instanceof HTMLTableSectionElement ? 'tr' : 'li');
+  spacer.className = 'spacer';
+  spacer.setAttribute('aria-hidden', 'true');
+  return spacer;
 }

@@ -46,11 +46,6 @@ export class AlertPanel {
     this.#rows = new VirtualRows({
       frame: this.#frame,
       list: find(panel, '#alert-container', HTMLElement),
-      spacer: () => {
-        const spacer = document.createElement('li');
-        spacer.setAttribute('aria-hidden', 'true');
-        return spacer;
-      },
       make: () => new AlertItem(),
       write: (item, i) => this.#write(item, i),
       keyOf: (i) => this.#listed[i]?.id,

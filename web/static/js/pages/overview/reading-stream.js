@@ -65,12 +65,6 @@ export class ReadingStream {
     this.#rows = new VirtualRows({
       frame: this.#frame,
       list: this.#body,
-      spacer: () => {
-        const spacer = document.createElement('tr');
-        spacer.className = 'spacer';
-        spacer.setAttribute('aria-hidden', 'true');
-        return spacer;
-      },
       make: () => new ReadingRow(root),
       write: (row, i) => this.#write(row, i),
       printed: printedRows,
@@ -85,17 +79,24 @@ export class ReadingStream {
   /** @param {AbortSignal} signal */
   #listenToRows(signal) {
     const body = this.#body;
+    // The note follows at once: the next readings may be long in coming.
+    /** @param {() => void} change */
+    const hold = (change) => {
+      const before = this.#held;
+      change();
+      if (this.#held !== before) this.#showNote();
+    };
     const point = (/** @type {PointerEvent} */ event) => {
-      if (event.pointerType === 'mouse') this.#pointed = performance.now();
+      if (event.pointerType === 'mouse') hold(() => (this.#pointed = performance.now()));
     };
     body.addEventListener('pointerenter', point, { signal });
     body.addEventListener('pointermove', point, { signal });
-    body.addEventListener('pointerleave', () => (this.#pointed = -Infinity), { signal });
+    body.addEventListener('pointerleave', () => hold(() => (this.#pointed = -Infinity)), { signal });
     for (const type of /** @type {const} */ (['keydown', 'keyup'])) {
-      body.addEventListener(type, ({ key }) => (this.#walked ||= walking.has(key) && (type === 'keyup' || key !== 'Tab')), { signal });
+      body.addEventListener(type, ({ key }) => hold(() => (this.#walked ||= walking.has(key) && (type === 'keyup' || key !== 'Tab'))), { signal });
     }
     body.addEventListener('focusout', ({ relatedTarget: next }) => {
-      if (!(next instanceof Node && body.contains(next))) this.#walked = false;
+      if (!(next instanceof Node && body.contains(next))) hold(() => (this.#walked = false));
     }, { signal });
     body.addEventListener('click', (event) => {
       // The whole row opens its device; the link in it does so by itself.

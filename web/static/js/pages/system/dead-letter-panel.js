@@ -73,12 +73,6 @@ export class DeadLetterPanel {
     return new VirtualRows({
       frame: find(root, '#letters', HTMLElement),
       list: this.#body,
-      spacer: () => {
-        const spacer = document.createElement('tr');
-        spacer.className = 'spacer';
-        spacer.setAttribute('aria-hidden', 'true');
-        return spacer;
-      },
       make: () => new LetterRow(root, (id, chosen) => this.#list.choose(id, chosen)),
       write: (row, i) => this.#write(row, i),
       keyOf: (i) => this.#list.items[i]?.id,
