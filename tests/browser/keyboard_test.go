@@ -25,7 +25,7 @@ func TestListsAreOneStopOfTheKeyboard(t *testing.T) {
 	}
 	tab.tabTo("#stream .link", 15)
 	tab.press(kb.ArrowDown)
-	tab.until(`document.querySelector("#stream-held").innerText.startsWith("Held while the keyboard is here")`)
+	tab.until(`document.querySelector("#stream-held").innerText.startsWith("Held for the keyboard")`)
 	tab.press(kb.Tab)
 	if eval[bool](tab, `document.querySelector("#stream").contains(document.activeElement)`) {
 		t.Error("Tab goes from reading to reading")

@@ -117,6 +117,42 @@ func TestParkedMouseHoldsTheListForAWhile(t *testing.T) {
 	tab.until(fmt.Sprintf("%s !== %q", first, held))
 }
 
+// The note above a list that is held takes a place that was its own before: the row that the mouse came to stays under it, and a click on
+// its link is one.
+func TestHeldListStaysUnderTheMouse(t *testing.T) {
+	plant := startPlant(t, "-no-simulator")
+	plant.post(reading{ID: "kiln", Value: 20}, reading{ID: "oven", Value: 21})
+	tab := plant.open(options{})
+	tab.until(`document.querySelectorAll("#stream tbody a").length === 2`)
+	const middle = `(() => {
+		const link = document.querySelector("#stream tbody a");
+		link.scrollIntoView({ block: "center", behavior: "instant" });
+		const { x, y, width, height } = link.getBoundingClientRect();
+		return { x: x + width / 2, y: y + height / 2 };
+	})()`
+	type point struct{ X, Y float64 }
+	for _, language := range []string{"zh", "en"} {
+		eval[chromedp.Void](tab, fmt.Sprintf(`document.querySelector('#language [value=%q]').click()`, language))
+		for _, width := range []int64{1440, 900, 600, 390} {
+			tab.do(chromedp.MouseEvent(chromedp.MouseMoved, 1, 1))
+			tab.do(chromedp.EmulateViewport(width, 900))
+			tab.until(fmt.Sprintf("innerWidth === %d", width))
+			tab.until(`document.querySelector("#stream-held").hidden`)
+			tab.frame()
+			before := eval[point](tab, middle)
+			tab.do(chromedp.MouseEvent(chromedp.MouseMoved, before.X, before.Y))
+			tab.until(`!document.querySelector("#stream-held").hidden`)
+			tab.frame()
+			if now := eval[point](tab, middle); now != before {
+				t.Errorf("%s, %d px: the link moved from %v to %v as the mouse came", language, width, before, now)
+			}
+			if cut := eval[bool](tab, `(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth)(document.querySelector("#stream-held"))`); cut {
+				t.Errorf("%s, %d px: the note is cut off", language, width)
+			}
+		}
+	}
+}
+
 // refuse has every request for the past fail in the browser, or pass again; the WebSocket stands.
 func (tab *tab) refuse(plant *plant, refused bool) {
 	tab.t.Helper()

@@ -226,10 +226,10 @@ export class ReadingStream {
     const { locale } = this.#session;
     const held = this.#held;
     this.#frame.classList.toggle('held', held);
-    const count = held ? this.#log.missed : this.#log.capacity;
-    setText(this.#note, held ? '' : locale.t(texts.streamNote, { count }));
+    setText(this.#note, locale.t(texts.streamNote, { count: this.#log.capacity }));
     // Above the rows, where the reader looks: a list that is held must not look like a plant that stands still.
-    setText(this.#hold, held ? locale.t(this.#paused ? texts.paused : this.#walked ? texts.heldByKeyboard : texts.held, { count }) : '');
+    const reason = this.#paused ? texts.paused : this.#walked ? texts.heldByKeyboard : texts.held;
+    setText(this.#hold, held ? locale.t(reason, { count: this.#log.missed }) : '');
     this.#hold.hidden = !held;
   }
 
