@@ -31,7 +31,9 @@ type Metrics struct {
 	// Lost is called with the number of records that Kafka had deleted before they were archived.
 	Lost func(records int64)
 	// Ready is called with whether the archiver can read the log and write the database. It is first called with true when what
-	// the log held at the start has been read: before that, history lacks what waited to be written when the process died.
+	// the log held at the start has been read, because before that history lacks what waited to be written when the process died,
+	// but at most longestCatchUp after the start: an archive that is far behind, as after an outage of its database, is behind and
+	// not broken.
 	Ready func(ready bool)
 }
 
@@ -63,6 +65,9 @@ const (
 	// the number of its readings, so an archive that falls behind catches up with larger batches.
 	maxBatch = 100_000
 	maxDelay = 500 * time.Millisecond
+
+	// longestCatchUp is how long a session waits to have read what the log held at its start.
+	longestCatchUp = 2 * time.Second
 	// maxWaiting is how many rows may wait for Patience: about three megabytes of memory.
 	maxWaiting = 12_500
 	// lateDelay replaces a longer Patience while late readings arrive, so that corrections are soon visible.
@@ -95,7 +100,7 @@ type Archiver struct {
 	interrupt context.CancelFunc
 	// written is when a batch was written last.
 	written time.Time
-	// caughtUp means that what the log held when the session began has been read.
+	// caughtUp means that what the log held when the session began has been read, or that longestCatchUp has passed.
 	caughtUp bool
 }
 
@@ -167,6 +172,7 @@ func (a *Archiver) session(ctx context.Context) (progress bool, err error) {
 		}
 	}()
 	a.noteCaughtUp(false)
+	started := time.Now()
 	for ctx.Err() == nil {
 		before := intake.size()
 		if err := a.collect(ctx, log, intake); err != nil {
@@ -174,7 +180,7 @@ func (a *Archiver) session(ctx context.Context) (progress bool, err error) {
 		}
 		read := intake.size() - before
 		if !a.hasCaughtUp() {
-			a.noteCaughtUp(intake.caughtUp())
+			a.noteCaughtUp(intake.caughtUp() || intake.begun() && time.Since(started) > longestCatchUp)
 		}
 		wrote, err := a.flush(ctx, intake)
 		if err != nil {
@@ -224,12 +230,15 @@ func (a *Archiver) noteMarks(intake *intake) bool {
 	return now.Sub(a.lateSeen) < 5*lateDelay
 }
 
-// collect polls until the batch is full or maxDelay has passed.
+// collect polls until the batch is full, maxDelay has passed, or everything has been read that the log held when the session began.
 func (a *Archiver) collect(ctx context.Context, log Log, intake *intake) error {
 	deadline, cancel := context.WithTimeout(ctx, maxDelay)
 	defer cancel()
 	defer a.interruptible(cancel)()
 	for intake.size() < maxBatch && deadline.Err() == nil {
+		if !a.hasCaughtUp() && intake.caughtUp() {
+			return nil
+		}
 		records, err := log.Poll(deadline)
 		if err != nil {
 			return fmt.Errorf("read the log: %w", err)
@@ -318,6 +327,9 @@ func (a *Archiver) resume(ctx context.Context, intake *intake, given []Extent) (
 		}
 		intake.begin(extent.Source, offset, next, extent.Stable)
 		from[extent.Source] = next.Next
+	}
+	if intake.caughtUp() {
+		a.interruptCollect() // There may be nothing to poll.
 	}
 	return from, nil
 }

@@ -70,6 +70,15 @@ func (a *Archiver) interruptible(cancel context.CancelFunc) (end func()) {
 	}
 }
 
+// interruptCollect ends the poll that is going on, if there is one.
+func (a *Archiver) interruptCollect() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.interrupt != nil {
+		a.interrupt()
+	}
+}
+
 // noteWritten records the time at which no row was left to write, among those read and, at the start, those to be read.
 func (a *Archiver) noteWritten() {
 	a.mu.Lock()
@@ -79,7 +88,7 @@ func (a *Archiver) noteWritten() {
 	}
 }
 
-// noteCaughtUp records whether what the log held when the session began has been read.
+// noteCaughtUp records whether what the log held when the session began has been read, or is no longer waited for.
 func (a *Archiver) noteCaughtUp(caughtUp bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -126,7 +126,7 @@ func TestTheArchiveIsReadyOnceItHasCaughtUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, store := onePlant(t)
 		defer store.Close()
-		const waited = 9 // And one that onePlant has appended; the broker hands over one every half second.
+		const waited = 3 // And one that onePlant has appended; the broker hands over one every half second.
 		for i := range waited {
 			p.read(0, "a", began.Add(time.Duration(i+1)*time.Second), 2)
 		}
@@ -156,6 +156,48 @@ func TestTheArchiveIsReadyOnceItHasCaughtUp(t *testing.T) {
 		cancel()
 		running.Wait()
 	})
+}
+
+// A log whose records were all archived is caught up with at once; one that is long to read, as after an outage of the database, does not
+// keep the archive from being ready, nor history from being answered.
+func TestReadinessWaitsForNoBacklog(t *testing.T) {
+	for name, tc := range map[string]struct {
+		waiting int // The broker hands over one every half second.
+		within  time.Duration
+	}{
+		"nothing to read": {0, 10 * time.Millisecond},
+		"a minute":        {120, 3 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p, store := onePlant(t)
+				defer store.Close()
+				archiveOf(t, p, store)
+				for i := range tc.waiting {
+					p.read(0, "a", began.Add(time.Duration(i+1)*time.Second), 2)
+				}
+				ctx, cancel := context.WithCancel(t.Context())
+				var ready atomic.Bool
+				archiver := archive.New(archive.Options{
+					Open: p.broker.open(ctx, 1, trouble(nil)), Store: store, Topics: topics, Admission: p.admission, Patience: time.Minute,
+					Metrics: archive.Metrics{Ready: ready.Store}, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+				})
+				var running sync.WaitGroup
+				running.Go(func() { _ = archiver.Run(ctx) })
+				time.Sleep(tc.within)
+				if !ready.Load() {
+					t.Errorf("the archive is not ready after %v", tc.within)
+				}
+				asked := time.Now()
+				archiver.Freshen(t.Context())
+				if took := time.Since(asked); took > time.Second {
+					t.Errorf("asking for the past took %v", took)
+				}
+				cancel()
+				running.Wait()
+			})
+		})
+	}
 }
 
 func TestWhatWaitsIsWrittenBeforeTheEnd(t *testing.T) {

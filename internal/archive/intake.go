@@ -73,8 +73,14 @@ func (in *intake) release(source Source) {
 	}
 }
 
-// caughtUp reports whether sources have begun, so that both the log and the database have answered, and what each of them held
-// then has been read.
+// begun reports whether sources have begun, so that both the log and the database have answered.
+func (in *intake) begun() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return len(in.cursors) > 0
+}
+
+// caughtUp reports whether sources have begun, and what each of them held then has been read.
 func (in *intake) caughtUp() bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
