@@ -138,6 +138,12 @@ const collisions = `(() => {
 		}
 		if (!cut && bottom - top > 2 && right - left > 1) boxes.push({ element, left, right, top, bottom });
 	}
+	// What one chooses from or writes in has an edge of its own, whatever text is in it.
+	for (const element of (dialog ?? document.body).querySelectorAll("select, input:not([type=checkbox], [type=radio], [type=range])")) {
+		if (!seen(element) || (!dialog && element.closest("dialog"))) continue;
+		const { left, right, top, bottom } = element.getBoundingClientRect();
+		boxes.push({ element, left, right, top, bottom });
+	}
 	for (const [i, a] of boxes.entries()) for (const b of boxes.slice(i + 1)) {
 		if (a.element.contains(b.element) || b.element.contains(a.element)) continue;
 		const wide = Math.min(a.right, b.right) - Math.max(a.left, b.left), high = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);

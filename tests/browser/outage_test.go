@@ -146,6 +146,9 @@ func TestHeldListStaysUnderTheMouse(t *testing.T) {
 			if now := eval[point](tab, middle); now != before {
 				t.Errorf("%s, %d px: the link moved from %v to %v as the mouse came", language, width, before, now)
 			}
+			for _, found := range eval[[]string](tab, collisions) {
+				t.Errorf("%s, %d px: %s", language, width, found)
+			}
 			if cut := eval[bool](tab, `(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth)(document.querySelector("#stream-held"))`); cut {
 				t.Errorf("%s, %d px: the note is cut off", language, width)
 			}
