@@ -18,14 +18,14 @@ type intake struct {
 	logger    *slog.Logger
 
 	mu      sync.Mutex
-	cursors map[Source]*cursor
+	sources map[Source]*sourceState
 	pending Batch
 	// since is when the first pending row came; zero if nothing is pending.
 	since time.Time
 }
 
-// cursor is how far a source has been read.
-type cursor struct {
+// sourceState is how far a source has been read and stored.
+type sourceState struct {
 	// stored is the offset in the database, read the offset after the pending batch.
 	stored, read Offset
 	appended     time.Time
@@ -35,7 +35,7 @@ type cursor struct {
 	// has become known, since idle.
 	dirty bool
 	idle  time.Time
-	// released means that another archiver reads the source; the cursor is removed after the next batch.
+	// released means that another archiver reads the source; the source is removed after the next batch.
 	released bool
 }
 
@@ -46,7 +46,7 @@ const maxIdle = 10 * time.Second
 func newIntake(topics Topics, admission *iot.Admission, logger *slog.Logger) *intake {
 	return &intake{
 		topics: topics, admission: admission, logger: logger,
-		decoder: wire.NewDecoder(), cursors: make(map[Source]*cursor),
+		decoder: wire.NewDecoder(), sources: make(map[Source]*sourceState),
 	}
 }
 
@@ -55,7 +55,7 @@ func newIntake(topics Topics, admission *iot.Admission, logger *slog.Logger) *in
 func (in *intake) begin(source Source, stored, next Offset, until int64) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	in.cursors[source] = &cursor{stored: stored, read: next, until: until, dirty: !next.at(stored)}
+	in.sources[source] = &sourceState{stored: stored, read: next, until: until, dirty: !next.at(stored)}
 }
 
 // release ends a source that another archiver reads from now on. Its pending records are still written. If the other
@@ -63,13 +63,13 @@ func (in *intake) begin(source Source, stored, next Offset, until int64) {
 func (in *intake) release(source Source) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	c := in.cursors[source]
+	s := in.sources[source]
 	switch {
-	case c == nil:
-	case c.dirty:
-		c.released = true
+	case s == nil:
+	case s.dirty:
+		s.released = true
 	default:
-		delete(in.cursors, source)
+		delete(in.sources, source)
 	}
 }
 
@@ -77,19 +77,19 @@ func (in *intake) release(source Source) {
 func (in *intake) begun() bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	return len(in.cursors) > 0
+	return len(in.sources) > 0
 }
 
 // caughtUp reports whether sources have begun, and what each of them held then has been read.
 func (in *intake) caughtUp() bool {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	for _, c := range in.cursors {
-		if c.read.Next < c.until && !c.released {
+	for _, s := range in.sources {
+		if s.read.Next < s.until && !s.released {
 			return false
 		}
 	}
-	return len(in.cursors) > 0
+	return len(in.sources) > 0
 }
 
 // size returns how many rows are pending.
@@ -102,16 +102,16 @@ func (in *intake) size() int {
 func (in *intake) add(r *Record) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	c := in.cursors[r.Source]
-	if c == nil || c.released || r.Offset < c.read.Next {
+	s := in.sources[r.Source]
+	if s == nil || s.released || r.Offset < s.read.Next {
 		return // Released to another archiver, or read before.
 	}
-	c.read.Next = r.Offset + 1
+	s.read.Next = r.Offset + 1
 	if r.Marker {
 		return
 	}
-	c.appended = r.Appended
-	c.dirty = true
+	s.appended = r.Appended
+	s.dirty = true
 	switch r.Topic {
 	case in.topics.Readings:
 		in.addReading(r)
@@ -170,13 +170,13 @@ func (in *intake) batch(now time.Time, patience time.Duration) *Batch {
 	}
 	batch := in.pending
 	in.since = time.Time{}
-	for source, c := range in.cursors {
-		if c.read != c.stored {
-			batch.Moves = append(batch.Moves, Move{Source: source, Old: c.stored, New: c.read, Appended: c.appended})
-			c.stored, c.dirty, c.idle = c.read, false, time.Time{}
+	for source, s := range in.sources {
+		if s.read != s.stored {
+			batch.Moves = append(batch.Moves, Move{Source: source, Old: s.stored, New: s.read, Appended: s.appended})
+			s.stored, s.dirty, s.idle = s.read, false, time.Time{}
 		}
-		if c.released {
-			delete(in.cursors, source)
+		if s.released {
+			delete(in.sources, source)
 		}
 	}
 	in.pending = Batch{Readings: emptied(batch.Readings), Summaries: emptied(batch.Summaries), Alerts: emptied(batch.Alerts)}
@@ -195,14 +195,14 @@ func emptied[T any](rows []T) []T {
 // due reports whether any source has progress that is worth a write. The caller holds mu.
 func (in *intake) due(now time.Time, patience time.Duration) bool {
 	due := false
-	for _, c := range in.cursors {
+	for _, s := range in.sources {
 		switch {
-		case c.dirty:
+		case s.dirty:
 			due = true
-		case c.read == c.stored || c.read.at(Offset{}): // Nothing was read of a new source.
-		case c.idle.IsZero():
-			c.idle = now
-		case now.Sub(c.idle) >= max(maxIdle, patience):
+		case s.read == s.stored || s.read.at(Offset{}): // Nothing was read of a new source.
+		case s.idle.IsZero():
+			s.idle = now
+		case now.Sub(s.idle) >= max(maxIdle, patience):
 			due = true
 		}
 	}
@@ -212,8 +212,8 @@ func (in *intake) due(now time.Time, patience time.Duration) bool {
 // hasReleased reports whether a source was released: its rows do not wait, because another archiver continues with it. The
 // caller holds mu.
 func (in *intake) hasReleased() bool {
-	for _, c := range in.cursors {
-		if c.released {
+	for _, s := range in.sources {
+		if s.released {
 			return true
 		}
 	}

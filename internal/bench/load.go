@@ -19,8 +19,8 @@ type Log interface {
 }
 
 const (
-	// chunk is how many readings are sent at once at the maximum rate.
-	chunk = 2_000
+	// readingsAtOnce is how many readings are sent at once at the maximum rate.
+	readingsAtOnce = 2_000
 	// pace is how often readings are sent at a given rate.
 	pace = 5 * time.Millisecond
 	// ahead is how many readings may be sent and not yet reported as processed: more would only wait in the log. The
@@ -79,10 +79,10 @@ func (l *Load) Run(ctx context.Context, log Log) error {
 	begun := time.Now()
 	due := int64(0)
 	for ctx.Err() == nil {
-		size := chunk
+		size := readingsAtOnce
 		if l.Rate > 0 {
 			due = int64(time.Since(begun).Seconds() * float64(l.Rate))
-			size = int(min(due-l.Sent(), 10*chunk))
+			size = int(min(due-l.Sent(), 10*readingsAtOnce))
 		}
 		if size <= 0 || l.Sent()-l.Processed.Load() > ahead {
 			_ = retry.Wait(ctx, pace)

@@ -71,7 +71,7 @@ func TestLoadSaysNothingTwice(t *testing.T) {
 		l := NewLoad(devices)
 		seen := make(map[iot.DeviceID][]time.Time)
 		for range 20 {
-			l.fill(chunk)
+			l.fill(readingsAtOnce)
 			for _, r := range l.batch {
 				seen[r.ID] = append(seen[r.ID], r.Time)
 			}
@@ -90,7 +90,7 @@ func TestLoadIsOfReadingsThatAreAccepted(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := NewLoad(1000)
-	l.fill(chunk)
+	l.fill(readingsAtOnce)
 	for i := range l.batch {
 		if err := catalog.Normalize(&l.batch[i]); err != nil {
 			t.Fatalf("%+v: %v", l.batch[i], err)

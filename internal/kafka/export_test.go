@@ -9,8 +9,8 @@ import (
 
 // Tests with a broker need these names. They are in package kafka_test, because package kafkatest imports this one.
 const (
-	EnqueueChunk = enqueueChunk
-	StallAfter   = stallAfter
+	ReadingsPerBatch = readingsPerBatch
+	StallAfter       = stallAfter
 )
 
 // Buffered returns how many readings the log has not acknowledged yet.

@@ -49,8 +49,8 @@ const (
 	fullReadingBytes = 250
 	// maxBatchBytes bounds a batch so that each of its records still fits into a dead letter, which has more headers.
 	minBatchBytes, maxBatchBytes = 1 << 10, 700 << 10
-	// enqueueChunk bounds the readings that Enqueue encodes into one Batch.
-	enqueueChunk = 500
+	// readingsPerBatch bounds the readings that Enqueue encodes into one Batch.
+	readingsPerBatch = 500
 )
 
 // Producer appends readings and ticks to the readings' topic: the readings of each device in order, and none twice. It may be used
@@ -160,15 +160,15 @@ func (p *Producer) Append(ctx context.Context, readings []iot.Reading) error {
 // reported to Failed. The caller may reuse the slice when Enqueue returns.
 func (p *Producer) Enqueue(ctx context.Context, readings []iot.Reading) error {
 	for len(readings) > 0 {
-		chunk := readings[:min(len(readings), enqueueChunk, p.maxEnqueued)]
-		readings = readings[len(chunk):]
-		weight := int64(len(chunk))
+		part := readings[:min(len(readings), readingsPerBatch, p.maxEnqueued)]
+		readings = readings[len(part):]
+		weight := int64(len(part))
 		if p.enqueued.Acquire(ctx, weight) != nil {
 			return fmt.Errorf("enqueue readings: %w", context.Cause(ctx))
 		}
 		ctx, span := startSend(ctx, p.tracer, p.topic)
 		b := p.batches.Get()
-		b.addReadings(p.topic, chunk, TraceHeaders(ctx))
+		b.addReadings(p.topic, part, TraceHeaders(ctx))
 		b.produce(context.WithoutCancel(ctx), p.client, func() {
 			b.endSpan(span)
 			p.sent(len(b.records) - b.failed)

@@ -169,13 +169,13 @@ func TestEnqueueReportsReadingsThatAreNotDelivered(t *testing.T) {
 
 func TestEnqueueWaitsWhileTheBufferIsFull(t *testing.T) {
 	c := startCluster(t)
-	p := c.producer(kafka.ProducerOptions{MaxBuffered: 2 * kafka.EnqueueChunk})
+	p := c.producer(kafka.ProducerOptions{MaxBuffered: 2 * kafka.ReadingsPerBatch})
 	c.Close()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	enqueued := make(chan error, 1)
-	go func() { enqueued <- p.Enqueue(ctx, someReadings(10*kafka.EnqueueChunk)) }()
-	for begun := time.Now(); p.Buffered() < 2*kafka.EnqueueChunk && time.Since(begun) < 10*time.Second; {
+	go func() { enqueued <- p.Enqueue(ctx, someReadings(10*kafka.ReadingsPerBatch)) }()
+	for begun := time.Now(); p.Buffered() < 2*kafka.ReadingsPerBatch && time.Since(begun) < 10*time.Second; {
 		time.Sleep(time.Millisecond)
 	}
 	select {
@@ -187,8 +187,8 @@ func TestEnqueueWaitsWhileTheBufferIsFull(t *testing.T) {
 			t.Errorf("enqueue with a cancelled context: got %v, want context.Canceled", err)
 		}
 	}
-	if got := p.Buffered(); got != 2*kafka.EnqueueChunk {
-		t.Errorf("buffered: got %d, want %d", got, 2*kafka.EnqueueChunk)
+	if got := p.Buffered(); got != 2*kafka.ReadingsPerBatch {
+		t.Errorf("buffered: got %d, want %d", got, 2*kafka.ReadingsPerBatch)
 	}
 }
 

@@ -70,28 +70,28 @@ func (d *Decoder) decode(data []byte, r *iot.Reading) error {
 	return d.decodeGeneral(data, r)
 }
 
-// cursor reads JSON text from left to right. Its methods return false for anything but the plain case, without an error:
+// scanner reads JSON text from left to right. Its methods return false for anything but the plain case, without an error:
 // the general decoder then decodes the text again and finds the error.
-type cursor struct {
+type scanner struct {
 	text []byte
 	at   int
 }
 
 // decodeFast decodes the canonical form, keys in any order. It returns false for any other form; r is undefined then.
 func (d *Decoder) decodeFast(data []byte, r *iot.Reading) bool {
-	c := cursor{text: data}
-	return d.reading(&c, r) && c.end()
+	sc := scanner{text: data}
+	return d.reading(&sc, r) && sc.end()
 }
 
 // reading reads one reading in canonical form into r, which it overwrites.
-func (d *Decoder) reading(c *cursor, r *iot.Reading) bool {
+func (d *Decoder) reading(sc *scanner, r *iot.Reading) bool {
 	if d.devices == nil {
-		return d.readingByKey(c, r)
+		return d.readingByKey(sc, r)
 	}
-	if d.recall(c, r) {
+	if d.recall(sc, r) {
 		return true
 	}
-	ok := d.readingByKey(c, r)
+	ok := d.readingByKey(sc, r)
 	if ok {
 		d.remember(r)
 	}
@@ -99,54 +99,54 @@ func (d *Decoder) reading(c *cursor, r *iot.Reading) bool {
 }
 
 // readingByKey reads a reading with keys in any order.
-func (d *Decoder) readingByKey(c *cursor, r *iot.Reading) bool {
+func (d *Decoder) readingByKey(sc *scanner, r *iot.Reading) bool {
 	*r = iot.Reading{}
 	var hasValue bool
-	ok := c.object(func(key []byte) bool {
+	ok := sc.object(func(key []byte) bool {
 		switch string(key) {
 		case "device_id":
-			return d.text(c, (*string)(&r.ID))
+			return d.text(sc, (*string)(&r.ID))
 		case "device_type":
-			return d.text(c, (*string)(&r.Type))
+			return d.text(sc, (*string)(&r.Type))
 		case "timestamp":
-			return c.time(&r.Time)
+			return sc.time(&r.Time)
 		case "value":
 			if hasValue {
 				return false // The last one counts, whatever its JSON type.
 			}
 			hasValue = true
-			start := c.at
-			return c.float(&r.Value) || c.at == start && d.spelling(c, &r.ValueText)
+			start := sc.at
+			return sc.float(&r.Value) || sc.at == start && d.spelling(sc, &r.ValueText)
 		case "unit":
-			return d.text(c, &r.Unit)
+			return d.text(sc, &r.Unit)
 		case "location":
-			return d.locations.recall(c, &r.Location) || d.location(c, &r.Location)
+			return d.locations.recall(sc, &r.Location) || d.location(sc, &r.Location)
 		case "status":
-			return d.text(c, (*string)(&r.Status))
+			return d.text(sc, (*string)(&r.Status))
 		case "metadata":
-			return d.metadatas.recall(c, &r.Metadata) || d.metadata(c, &r.Metadata)
+			return d.metadatas.recall(sc, &r.Metadata) || d.metadata(sc, &r.Metadata)
 		case "quality":
-			return d.text(c, (*string)(&r.Quality))
+			return d.text(sc, (*string)(&r.Quality))
 		case "received_at":
-			return c.time(&r.ReceivedAt)
+			return sc.time(&r.ReceivedAt)
 		case "historical":
 			return false // Rare.
 		default:
-			return c.skip(maxSkipped)
+			return sc.skip(maxSkipped)
 		}
 	})
 	return ok && hasValue
 }
 
 // spelling reads a value that is true, false or a text.
-func (d *Decoder) spelling(c *cursor, dst *string) bool {
+func (d *Decoder) spelling(sc *scanner, dst *string) bool {
 	switch {
-	case c.literal("true"):
+	case sc.literal("true"):
 		*dst = "true"
-	case c.literal("false"):
+	case sc.literal("false"):
 		*dst = "false"
 	default:
-		text, ok := c.string()
+		text, ok := sc.string()
 		if !ok || len(text) == 0 {
 			return false
 		}
@@ -170,12 +170,12 @@ const (
 
 // recall reads an object into dst if its text is cached. Cached objects are flat, so the first closing brace ends the
 // object.
-func (t texts[T]) recall(c *cursor, dst *T) bool {
-	length := bytes.IndexByte(c.text[c.at:], '}') + 1
-	known, ok := t[string(c.text[c.at:c.at+length])]
+func (t texts[T]) recall(sc *scanner, dst *T) bool {
+	length := bytes.IndexByte(sc.text[sc.at:], '}') + 1
+	known, ok := t[string(sc.text[sc.at:sc.at+length])]
 	if ok {
 		*dst = known
-		c.at += length
+		sc.at += length
 	}
 	return ok
 }
@@ -191,56 +191,56 @@ func (t texts[T]) remember(text []byte, meaning T) {
 	t[string(text)] = meaning
 }
 
-func (d *Decoder) location(c *cursor, l *iot.Location) bool {
-	start := c.at
+func (d *Decoder) location(sc *scanner, l *iot.Location) bool {
+	start := sc.at
 	*l = iot.Location{}
-	ok := c.object(func(key []byte) bool {
+	ok := sc.object(func(key []byte) bool {
 		switch string(key) {
 		case "building":
-			return d.text(c, &l.Building)
+			return d.text(sc, &l.Building)
 		case "floor":
-			return integer(c, &l.Floor)
+			return integer(sc, &l.Floor)
 		case "room":
-			return d.text(c, &l.Room)
+			return d.text(sc, &l.Room)
 		default:
-			return c.skip(maxSkipped)
+			return sc.skip(maxSkipped)
 		}
 	})
 	if ok {
-		d.locations.remember(c.text[start:c.at], *l)
+		d.locations.remember(sc.text[start:sc.at], *l)
 	}
 	return ok
 }
 
-func (d *Decoder) metadata(c *cursor, m *iot.Metadata) bool {
-	start := c.at
+func (d *Decoder) metadata(sc *scanner, m *iot.Metadata) bool {
+	start := sc.at
 	*m = iot.Metadata{}
-	ok := c.object(func(key []byte) bool {
+	ok := sc.object(func(key []byte) bool {
 		switch string(key) {
 		case "model":
-			return d.text(c, &m.Model)
+			return d.text(sc, &m.Model)
 		case "firmware":
-			return d.text(c, &m.Firmware)
+			return d.text(sc, &m.Firmware)
 		case "battery_level":
 			var level float64
-			if !c.float(&level) {
+			if !sc.float(&level) {
 				return false
 			}
 			m.BatteryLevel = d.level(level)
 			return true
 		default:
-			return c.skip(maxSkipped)
+			return sc.skip(maxSkipped)
 		}
 	})
 	if ok {
-		d.metadatas.remember(c.text[start:c.at], *m)
+		d.metadatas.remember(sc.text[start:sc.at], *m)
 	}
 	return ok
 }
 
 // text reads a string value into dst, interned.
-func (d *Decoder) text(c *cursor, dst *string) bool {
-	text, ok := c.string()
+func (d *Decoder) text(sc *scanner, dst *string) bool {
+	text, ok := sc.string()
 	if ok {
 		*dst = d.intern(text)
 	}
@@ -279,58 +279,58 @@ func (d *Decoder) level(level float64) *float64 {
 }
 
 // object reads an object and calls member behind each key's colon.
-func (c *cursor) object(member func(key []byte) bool) bool {
-	c.space()
-	if !c.consume('{') {
+func (sc *scanner) object(member func(key []byte) bool) bool {
+	sc.space()
+	if !sc.consume('{') {
 		return false
 	}
-	c.space()
-	if c.consume('}') {
+	sc.space()
+	if sc.consume('}') {
 		return true
 	}
 	for {
-		c.space()
-		key, ok := c.string()
+		sc.space()
+		key, ok := sc.string()
 		if !ok {
 			return false
 		}
-		c.space()
-		if !c.consume(':') {
+		sc.space()
+		if !sc.consume(':') {
 			return false
 		}
-		c.space()
+		sc.space()
 		if !member(key) {
 			return false
 		}
-		c.space()
-		if c.consume('}') {
+		sc.space()
+		if sc.consume('}') {
 			return true
 		}
-		if !c.consume(',') {
+		if !sc.consume(',') {
 			return false
 		}
 	}
 }
 
 // array reads an array and calls element for each of its elements.
-func (c *cursor) array(element func() bool) bool {
-	if !c.consume('[') {
+func (sc *scanner) array(element func() bool) bool {
+	if !sc.consume('[') {
 		return false
 	}
-	c.space()
-	if c.consume(']') {
+	sc.space()
+	if sc.consume(']') {
 		return true
 	}
 	for {
-		c.space()
+		sc.space()
 		if !element() {
 			return false
 		}
-		c.space()
-		if c.consume(']') {
+		sc.space()
+		if sc.consume(']') {
 			return true
 		}
-		if !c.consume(',') {
+		if !sc.consume(',') {
 			return false
 		}
 	}
@@ -340,64 +340,64 @@ func (c *cursor) array(element func() bool) bool {
 const maxSkipped = 8
 
 // skip reads the value of an unknown key.
-func (c *cursor) skip(depth int) bool {
-	if c.at == len(c.text) || depth == 0 {
+func (sc *scanner) skip(depth int) bool {
+	if sc.at == len(sc.text) || depth == 0 {
 		return false
 	}
-	switch c.text[c.at] {
+	switch sc.text[sc.at] {
 	case '{':
-		return c.object(func([]byte) bool { return c.skip(depth - 1) })
+		return sc.object(func([]byte) bool { return sc.skip(depth - 1) })
 	case '[':
-		return c.array(func() bool { return c.skip(depth - 1) })
+		return sc.array(func() bool { return sc.skip(depth - 1) })
 	case '"':
-		_, ok := c.string()
+		_, ok := sc.string()
 		return ok
 	case 't':
-		return c.literal("true")
+		return sc.literal("true")
 	case 'f':
-		return c.literal("false")
+		return sc.literal("false")
 	case 'n':
-		return c.literal("null")
+		return sc.literal("null")
 	default:
-		_, ok := c.number()
+		_, ok := sc.number()
 		return ok
 	}
 }
 
-func (c *cursor) space() {
-	for c.at < len(c.text) && (c.text[c.at] == ' ' || c.text[c.at] == '\n' || c.text[c.at] == '\t' || c.text[c.at] == '\r') {
-		c.at++
+func (sc *scanner) space() {
+	for sc.at < len(sc.text) && (sc.text[sc.at] == ' ' || sc.text[sc.at] == '\n' || sc.text[sc.at] == '\t' || sc.text[sc.at] == '\r') {
+		sc.at++
 	}
 }
 
-func (c *cursor) consume(b byte) bool {
-	if c.at < len(c.text) && c.text[c.at] == b {
-		c.at++
+func (sc *scanner) consume(b byte) bool {
+	if sc.at < len(sc.text) && sc.text[sc.at] == b {
+		sc.at++
 		return true
 	}
 	return false
 }
 
 // literal reads exactly the given text.
-func (c *cursor) literal(text string) bool {
-	if !bytes.HasPrefix(c.text[c.at:], []byte(text)) {
+func (sc *scanner) literal(text string) bool {
+	if !bytes.HasPrefix(sc.text[sc.at:], []byte(text)) {
 		return false
 	}
-	c.at += len(text)
+	sc.at += len(text)
 	return true
 }
 
 // string reads a string without escapes and returns the text between the quotes.
-func (c *cursor) string() ([]byte, bool) {
-	if !c.consume('"') {
+func (sc *scanner) string() ([]byte, bool) {
+	if !sc.consume('"') {
 		return nil, false
 	}
-	done, ascii := plain(c.text[c.at:])
-	for i := c.at + done; i < len(c.text); i++ {
-		switch b := c.text[i]; {
+	done, ascii := plain(sc.text[sc.at:])
+	for i := sc.at + done; i < len(sc.text); i++ {
+		switch b := sc.text[i]; {
 		case b == '"':
-			text := c.text[c.at:i]
-			c.at = i + 1
+			text := sc.text[sc.at:i]
+			sc.at = i + 1
 			return text, ascii || utf8.Valid(text)
 		case b == '\\' || b < ' ':
 			return nil, false
@@ -409,14 +409,14 @@ func (c *cursor) string() ([]byte, bool) {
 }
 
 // end reports whether nothing but space is left.
-func (c *cursor) end() bool {
-	c.space()
-	return c.at == len(c.text)
+func (sc *scanner) end() bool {
+	sc.space()
+	return sc.at == len(sc.text)
 }
 
 // integer reads a whole number without exponent that fits into T; an int must fit into 32 bits.
-func integer[T int | int32 | int64](c *cursor, dst *T) bool {
-	text, ok := c.number()
+func integer[T int | int32 | int64](sc *scanner, dst *T) bool {
+	text, ok := sc.number()
 	if !ok {
 		return false
 	}
@@ -430,30 +430,30 @@ func integer[T int | int32 | int64](c *cursor, dst *T) bool {
 }
 
 // number reads the text of a number as RFC 8259 defines it, which is stricter than strconv.
-func (c *cursor) number() ([]byte, bool) {
-	start := c.at
-	c.consume('-')
-	if !c.consume('0') && !c.digits() {
+func (sc *scanner) number() ([]byte, bool) {
+	start := sc.at
+	sc.consume('-')
+	if !sc.consume('0') && !sc.digits() {
 		return nil, false
 	}
-	if c.consume('.') && !c.digits() {
+	if sc.consume('.') && !sc.digits() {
 		return nil, false
 	}
-	if c.consume('e') || c.consume('E') {
-		if !c.consume('+') {
-			c.consume('-')
+	if sc.consume('e') || sc.consume('E') {
+		if !sc.consume('+') {
+			sc.consume('-')
 		}
-		if !c.digits() {
+		if !sc.digits() {
 			return nil, false
 		}
 	}
-	return c.text[start:c.at], true
+	return sc.text[start:sc.at], true
 }
 
-func (c *cursor) digits() bool {
-	start := c.at
-	for c.at < len(c.text) && c.text[c.at] >= '0' && c.text[c.at] <= '9' {
-		c.at++
+func (sc *scanner) digits() bool {
+	start := sc.at
+	for sc.at < len(sc.text) && sc.text[sc.at] >= '0' && sc.text[sc.at] <= '9' {
+		sc.at++
 	}
-	return c.at > start
+	return sc.at > start
 }

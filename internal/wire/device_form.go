@@ -16,9 +16,9 @@ type deviceForm struct {
 }
 
 // recall decodes a reading that differs from the device's last one only in time, value and received_at. For any other it
-// returns false and does not move the cursor.
-func (d *Decoder) recall(c *cursor, r *iot.Reading) bool {
-	at := *c
+// returns false and does not move the scanner.
+func (d *Decoder) recall(sc *scanner, r *iot.Reading) bool {
+	at := *sc
 	if !at.literal(idKey) {
 		return false
 	}
@@ -31,7 +31,7 @@ func (d *Decoder) recall(c *cursor, r *iot.Reading) bool {
 	ok = at.literal(device.head) && at.time(&r.Time) && at.literal(valueKey) && at.float(&r.Value) && at.literal(device.tail) &&
 		(at.consume('}') || at.literal(receivedKey) && at.time(&r.ReceivedAt) && at.consume('}'))
 	if ok {
-		*c = at
+		*sc = at
 	}
 	return ok
 }

@@ -29,6 +29,6 @@ func ParseRFC3339(text []byte, dst *time.Time) bool {
 }
 
 func ParseFloat(text []byte, dst *float64) bool {
-	c := cursor{text: text}
-	return c.float(dst) && c.at == len(text)
+	sc := scanner{text: text}
+	return sc.float(dst) && sc.at == len(text)
 }

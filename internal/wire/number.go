@@ -62,8 +62,8 @@ func pointed(text []byte, start, decimals int) []byte {
 }
 
 // float reads a number.
-func (c *cursor) float(dst *float64) bool {
-	text, ok := c.number()
+func (sc *scanner) float(dst *float64) bool {
+	text, ok := sc.number()
 	if !ok {
 		return false
 	}

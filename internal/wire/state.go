@@ -123,33 +123,33 @@ func (d *Decoder) DeviceState(data []byte) (iot.DeviceState, error) {
 
 // stateFast decodes the state of a device without alerts, which most are.
 func (d *Decoder) stateFast(data []byte, s *iot.DeviceState) bool {
-	c := cursor{text: data}
+	sc := scanner{text: data}
 	aged := false
-	ok := c.object(func(key []byte) bool {
+	ok := sc.object(func(key []byte) bool {
 		switch string(key) {
 		case "reading":
-			return d.reading(&c, &s.Latest)
+			return d.reading(&sc, &s.Latest)
 		case "status":
-			return d.text(&c, (*string)(&s.Status))
+			return d.text(&sc, (*string)(&s.Status))
 		case "since":
-			return c.time(&s.Since)
+			return sc.time(&s.Since)
 		case "heard":
-			return c.time(&s.LastSeen)
+			return sc.time(&s.LastSeen)
 		case "age_us":
 			var micros int64
-			aged = integer(&c, &micros)
+			aged = integer(&sc, &micros)
 			s.Age = time.Duration(micros) * time.Microsecond
 			return aged
 		case "session":
-			return integer(&c, &s.Session)
+			return integer(&sc, &s.Session)
 		case "report":
-			return s.Report == nil && d.report(&c, &s.Report)
+			return s.Report == nil && d.report(&sc, &s.Report)
 		case "partition":
-			return integer(&c, &s.Partition)
+			return integer(&sc, &s.Partition)
 		case "epoch":
-			return integer(&c, &s.Epoch)
+			return integer(&sc, &s.Epoch)
 		case "position":
-			return integer(&c, &s.Offset)
+			return integer(&sc, &s.Offset)
 		default:
 			return false
 		}
@@ -157,24 +157,24 @@ func (d *Decoder) stateFast(data []byte, s *iot.DeviceState) bool {
 	if !aged {
 		s.Age = s.LastSeen.Sub(s.Latest.Time)
 	}
-	return ok && s.Latest.ID != "" && c.end() && checkTimes(s.Latest.Time, s.Since, s.LastSeen) == nil &&
+	return ok && s.Latest.ID != "" && sc.end() && checkTimes(s.Latest.Time, s.Since, s.LastSeen) == nil &&
 		(s.Report == nil || checkTimes(s.Report.Time) == nil)
 }
 
 // report reads the status report within a state.
-func (d *Decoder) report(c *cursor, dst **iot.StatusReport) bool {
+func (d *Decoder) report(sc *scanner, dst **iot.StatusReport) bool {
 	report := new(iot.StatusReport)
 	*dst = report
-	return c.object(func(key []byte) bool {
+	return sc.object(func(key []byte) bool {
 		switch string(key) {
 		case "status":
-			return d.text(c, (*string)(&report.Status))
+			return d.text(sc, (*string)(&report.Status))
 		case "reason":
-			return d.text(c, &report.Reason)
+			return d.text(sc, &report.Reason)
 		case "time":
-			return c.time(&report.Time)
+			return sc.time(&report.Time)
 		case "session":
-			return integer(c, &report.Session)
+			return integer(sc, &report.Session)
 		default:
 			return false
 		}
@@ -189,9 +189,9 @@ func StatePosition(data []byte) (iot.Position, bool) {
 	for range 3 { // The position has three members, none with a comma in its value.
 		at = max(bytes.LastIndexByte(data[:at], ','), 0)
 	}
-	c := cursor{text: data, at: at}
-	ok := c.literal(`,"partition":`) && integer(&c, &p.Partition) && c.literal(`,"epoch":`) && integer(&c, &p.Epoch) &&
-		c.literal(`,"position":`) && integer(&c, &p.Offset) && c.consume('}') && c.end()
+	sc := scanner{text: data, at: at}
+	ok := sc.literal(`,"partition":`) && integer(&sc, &p.Partition) && sc.literal(`,"epoch":`) && integer(&sc, &p.Epoch) &&
+		sc.literal(`,"position":`) && integer(&sc, &p.Offset) && sc.consume('}') && sc.end()
 	return p, ok
 }
 

@@ -27,15 +27,15 @@ func PeekSummary(data []byte) (SummaryVersion, bool) {
 		return SummaryVersion{}, false
 	}
 	v := SummaryVersion{Window: data[:at]}
-	c := cursor{text: data, at: at + len(`,"position":`)}
-	if !integer(&c, &v.Offset) {
+	sc := scanner{text: data, at: at + len(`,"position":`)}
+	if !integer(&sc, &v.Offset) {
 		return SummaryVersion{}, false
 	}
 	switch {
-	case c.literal(`,"final":true,"count"`):
+	case sc.literal(`,"final":true,"count"`):
 		v.Final = true
 		return v, true
-	case c.literal(`,"final":false,"count"`):
+	case sc.literal(`,"final":false,"count"`):
 		return v, true
 	default:
 		return SummaryVersion{}, false

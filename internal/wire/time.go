@@ -87,8 +87,8 @@ func daysSince1970(year, month, day int) int64 {
 }
 
 // time reads an RFC 3339 time.
-func (c *cursor) time(dst *time.Time) bool {
-	text, ok := c.string()
+func (sc *scanner) time(dst *time.Time) bool {
+	text, ok := sc.string()
 	return ok && (parseUTC(text, dst) || parseTime(text, dst))
 }
 

@@ -62,7 +62,7 @@ func drawState(t *rapid.T) iot.DeviceState {
 		Latest:   drawReading(t),
 		Status:   rapid.SampledFrom([]iot.Status{iot.Online, iot.Offline}).Draw(t, "state"),
 		Since:    drawTime(t, "since"),
-		LastSeen: drawTime(t, "heard"),
+		LastSeen: drawTime(t, "last seen"),
 		Position: drawPosition(t),
 	}
 	for range rapid.IntRange(0, 3).Draw(t, "alerts") {

@@ -25,8 +25,8 @@ type States struct{ *Client }
 
 var _ statecache.Cache = States{}
 
-// chunk is how many states one script writes: Redis executes nothing else meanwhile.
-const chunk = 500
+// statesPerScript is how many states one script writes: Redis executes nothing else meanwhile.
+const statesPerScript = 500
 
 // scanCount is how many states one step of a scan is to return.
 const scanCount = 1000
@@ -138,9 +138,9 @@ func (s States) apply(ctx context.Context, batch *statecache.Batch) (bool, error
 		expected = ""
 	}
 	for states := batch.States; ; {
-		part := states[:min(len(states), chunk)]
+		part := states[:min(len(states), statesPerScript)]
 		states = states[len(part):]
-		to := from // Only the last chunk moves the partition's offset.
+		to := from // Only the last part moves the partition's offset.
 		if len(states) == 0 {
 			to = next
 		}
@@ -158,7 +158,7 @@ func (s States) apply(ctx context.Context, batch *statecache.Batch) (bool, error
 
 func (s States) writeDevices(ctx context.Context, states []statecache.State) error {
 	for len(states) > 0 {
-		part := states[:min(len(states), chunk)]
+		part := states[:min(len(states), statesPerScript)]
 		states = states[len(part):]
 		err := s.pipeDevices(ctx, part)
 		if goredis.HasErrorPrefix(err, "NOSCRIPT") {

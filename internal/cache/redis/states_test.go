@@ -115,7 +115,7 @@ func TestManyStates(t *testing.T) {
 	p := newProbe(t)
 	var states []statecache.State
 	var want []string
-	for i := range 2*chunk + 7 {
+	for i := range 2*statesPerScript + 7 {
 		id := fmt.Sprintf("device_%05d", i)
 		states = append(states, state(id, int64(i)))
 		want = append(want, fmt.Sprintf("%s %d", id, i))
@@ -230,7 +230,7 @@ func TestAClusterAndASentinelDoAsWell(t *testing.T) {
 			p := probe{t, States{c}}
 			var states []statecache.State
 			var want []string
-			for i := range 2 * chunk {
+			for i := range 2 * statesPerScript {
 				states = append(states, state(fmt.Sprintf("device_%05d", i), int64(i)))
 				want = append(want, fmt.Sprintf("device_%05d %d", i, i))
 			}

@@ -26,12 +26,12 @@ import (
 )
 
 const (
-	// compactMinSize is the size of the compacted topics, in bytes, below which no round begins. A round begins when they have
-	// compactFactor times the size of the current records of the last round.
+	// compactMinSize is the size of the compacted topics, in bytes, below which no pass begins. A pass begins when they have
+	// compactFactor times the size of the current records of the last pass.
 	compactMinSize = 32 << 20
 	compactFactor  = 4
-	// The pauses between the stages of a round are counted in steps of the upkeep, not by the clock: while a process is suspended, its
-	// readers do not read either. stepsAtStart is before the first round, so that processors can repair a commit that a crash has torn.
+	// The pauses between the stages of a pass are counted in steps of the upkeep, not by the clock: while a process is suspended, its
+	// readers do not read either. stepsAtStart is before the first pass, so that processors can repair a commit that a crash has torn.
 	// stepsToMove is before records are moved, so that most of them are superseded by then. stepsToTrim is how long nobody must have
 	// read before the cuts.
 	stepsAtStart      = int(time.Minute / upkeepInterval)
@@ -52,7 +52,7 @@ const compactMark = "\x00compact"
 // transaction is then aborted, by a kill for example, both are lost. It deletes a partition's files before it writes the new ones, so a
 // kill between loses all records. And it keeps the transaction markers of every producer that is still known.
 //
-// A round of the cleaner has three stages, as in a log-structured store:
+// A pass of the cleaner has three stages, as in a log-structured store:
 //
 //  1. It records the ends of the partitions, the cuts.
 //  2. A while later it appends the current records before the cuts, which no later record has superseded, once more at the end.
@@ -74,10 +74,10 @@ type cleaner struct {
 	// gate has the topics in which no transaction may begin now; nil for none.
 	gate atomic.Pointer[kadm.TopicsSet]
 
-	// lastSize is the size of the current records in the last round, in bytes. Records that were written during the round do not count:
-	// at a high rate they would delay the next round, and a restart has to read all of them.
+	// lastSize is the size of the current records in the last pass, in bytes. Records that were written during the pass do not count:
+	// at a high rate they would delay the next pass, and a restart has to read all of them.
 	lastSize int64
-	// cuts are the ends of the partitions when the round began; nil between two rounds. readers watches for readers before the cuts,
+	// cuts are the ends of the partitions when the pass began; nil between two passes. readers watches for readers before the cuts,
 	// once the current records have been moved. wait is the number of steps until the next stage.
 	cuts    kadm.Offsets
 	readers *readers
@@ -141,7 +141,7 @@ func tryAgain(add *kmsg.AddPartitionsToTxnRequest) kmsg.Response {
 	return response
 }
 
-// step runs the next stage of the round if its pause is over. Between two rounds it begins one if the topics have grown enough.
+// step runs the next stage of the pass if its pause is over. Between two passes it begins one if the topics have grown enough.
 func (c *cleaner) step(ctx context.Context) {
 	switch {
 	case c.wait > 0:
@@ -199,7 +199,7 @@ func (c *cleaner) compacted(topic string) bool {
 	return policy != nil && strings.Contains(*policy, "compact")
 }
 
-// trim deletes the records before the cuts and ends the round.
+// trim deletes the records before the cuts and ends the pass.
 func (c *cleaner) trim() {
 	c.cuts.Each(func(cut kadm.Offset) {
 		if err := c.cluster.DeleteRecords(cut.Topic, cut.Partition, cut.At); err != nil {
@@ -265,7 +265,7 @@ func newMover(connect []kgo.Opt, cuts kadm.Offsets) (*mover, error) {
 		kgo.ConsumePartitions(from),
 		kgo.DisableFetchSessions(), // As kafka.NoFetchSession, which this package cannot import.
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-		// Small fetches: a round is not urgent, and should need little memory.
+		// Small fetches: a pass is not urgent, and should need little memory.
 		kgo.FetchMaxBytes(2<<20),
 		kgo.FetchMaxPartitionBytes(512<<10),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),

@@ -30,8 +30,8 @@ func stepUntil(t *testing.T, b *Broker, what string, so func() bool) {
 	t.Fatalf("not %s after 100 steps", what)
 }
 
-// round runs one whole round of compaction, whatever the size of the topics.
-func round(t *testing.T, b *Broker) {
+// compact runs one whole pass of compaction, whatever the size of the topics.
+func compact(t *testing.T, b *Broker) {
 	t.Helper()
 	b.cleaner.lastSize = 0
 	stepUntil(t, b, "begun", func() bool { return b.cleaner.cuts != nil })
@@ -71,8 +71,8 @@ func TestCompactionKeepsTheLastRecordOfEachKey(t *testing.T) {
 		want[key] = fmt.Sprintf("%s at %d", key, i)
 	}
 	before := b.cluster.PartitionInfo("states", 0)
-	round(t, b)
-	round(t, b)
+	compact(t, b)
+	compact(t, b)
 	after := b.cluster.PartitionInfo("states", 0)
 	if after.NumBytes > before.NumBytes/10 {
 		t.Errorf("bytes: got %d after and %d before", after.NumBytes, before.NumBytes)
@@ -102,7 +102,7 @@ func TestCompactionIgnoresAbortedRecords(t *testing.T) {
 	if err := transaction.EndTransaction(t.Context(), kgo.TryAbort); err != nil {
 		t.Fatal(err)
 	}
-	round(t, b)
+	compact(t, b)
 	if got := latest(t, b)["device"]; got != "device at 1" {
 		t.Errorf("state: got %q, want the committed one", got)
 	}
@@ -232,7 +232,7 @@ func TestCompactionGoesByPositions(t *testing.T) {
 		device("deleted by another program and back", 5), byAnother("deleted by another program and back"), device("deleted by another program and back", 4),
 		device("deleted by another program", 5), byAnother("deleted by another program"),
 	)
-	round(t, b)
+	compact(t, b)
 	got := make(map[string]int64)
 	for key, value := range latest(t, b) {
 		position, _ := wire.StatePosition([]byte(value))

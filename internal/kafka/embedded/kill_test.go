@@ -62,7 +62,7 @@ func writeReadings(b *Broker) func(int) {
 	}
 }
 
-// writeStates commits the states of two devices per step, while one round of compaction follows the other.
+// writeStates commits the states of two devices per step, while one pass of compaction follows the other.
 func writeStates(b *Broker) func(int) {
 	ctx := context.Background()
 	b.stop()
