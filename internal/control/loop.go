@@ -56,7 +56,7 @@ const (
 	// askEvery is how often the loop asks how far the processors are. Once they have passed the end of the log at which
 	// an object was appended, it also waits that long for their results to be read.
 	askEvery = time.Second
-	// firstRepeat is how long an appended object may wait before it is appended again; it doubles up to longestRepeat.
+	// firstRepeat is how long an appended object waits at most before it is appended again; it doubles up to longestRepeat.
 	firstRepeat   = 5 * time.Second
 	longestRepeat = 10 * time.Minute
 	// compareEvery is how often everything is compared. For that long after the start, and after a loss in the database, it is every
@@ -96,8 +96,8 @@ type Loop struct {
 type waiting struct {
 	object Object
 	since  time.Time
-	// tries is how often it was appended here.
-	tries int
+	// repeats are the pauses before it is appended again; nil if it was not appended here.
+	repeats *retry.Backoff
 	// due is when there is something to do: to append it if passed is set, or else to ask whether the processors have passed it.
 	due    time.Time
 	passed bool
@@ -165,7 +165,7 @@ func (l *Loop) enqueue(objects []Object, now time.Time) {
 	for _, o := range objects {
 		known := l.waiting[o.Ref]
 		if known == nil || known.object.Version < o.Version ||
-			known.object.Version == o.Version && (known.tries == 0 || !bytes.Equal(known.object.Body, o.Body)) {
+			known.object.Version == o.Version && (known.repeats == nil || !bytes.Equal(known.object.Body, o.Body)) {
 			l.waiting[o.Ref] = &waiting{object: o, since: now, due: now, passed: true}
 		}
 	}

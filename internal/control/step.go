@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"iotmon/internal/retry"
 )
 
 // step does what can be done now: it reads what was decided since the last step, forgets what is in force by now, and appends what is
@@ -271,8 +273,10 @@ func (l *Loop) appendDue(ctx context.Context, now time.Time) error {
 	}
 	ends, err := l.Log.Append(ctx, objects)
 	for _, w := range due {
-		w.due = now.Add(min(firstRepeat<<min(w.tries, 10), longestRepeat))
-		w.tries++
+		if w.repeats == nil {
+			w.repeats = retry.NewBackoff(firstRepeat, longestRepeat)
+		}
+		w.due = now.Add(w.repeats.Next())
 		w.passed, w.fences = false, ends
 	}
 	if err != nil { // It is not known what was appended, nor where the log ended.
