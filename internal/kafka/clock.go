@@ -61,21 +61,16 @@ func newestAppendTime(ctx context.Context, dial Dial, topic string) (time.Time, 
 		return time.Time{}, err
 	}
 	defer client.Close()
-	admin := kadm.NewClient(client)
-	starts, err := admin.ListStartOffsets(ctx, topic)
-	if err = errors.Join(err, starts.Error()); err != nil {
-		return time.Time{}, err
-	}
-	ends, err := admin.ListEndOffsets(ctx, topic)
-	if err = errors.Join(err, ends.Error()); err != nil {
+	extents, err := ListExtents(ctx, kadm.NewClient(client), topic)
+	if err != nil {
 		return time.Time{}, err
 	}
 	from := make(map[int32]kgo.Offset)
-	ends.Each(func(end kadm.ListedOffset) {
-		if start, _ := starts.Lookup(topic, end.Partition); start.Offset < end.Offset {
-			from[end.Partition] = kgo.NewOffset().At(end.Offset - 1)
+	for id, extent := range extents {
+		if extent.Start < extent.End {
+			from[id] = kgo.NewOffset().At(extent.End - 1)
 		}
-	})
+	}
 	client.AddConsumePartitions(map[string]map[int32]kgo.Offset{topic: from})
 	var newest time.Time
 	for len(from) > 0 {

@@ -128,23 +128,18 @@ func (l *Log) Progress(ctx context.Context) ([]control.Progress, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	admin := kadm.NewClient(l.client)
-	starts, err := admin.ListStartOffsets(ctx, l.topics.Readings)
-	if err = errors.Join(err, starts.Error()); err != nil {
-		return nil, fmt.Errorf("list start offsets of %s: %w", l.topics.Readings, err)
-	}
-	ends, err := admin.ListEndOffsets(ctx, l.topics.Readings)
-	if err = errors.Join(err, ends.Error()); err != nil {
-		return nil, fmt.Errorf("list end offsets of %s: %w", l.topics.Readings, err)
+	extents, err := kafka.ListExtents(ctx, admin, l.topics.Readings)
+	if err != nil {
+		return nil, err
 	}
 	processed, err := kafka.ProcessedOffsets(ctx, admin, l.topics, l.group)
 	if err != nil {
 		return nil, err
 	}
-	progress := make([]control.Progress, len(ends[l.topics.Readings]))
+	progress := make([]control.Progress, len(extents))
 	for id := range progress {
-		start, _ := starts.Lookup(l.topics.Readings, int32(id))
-		end, _ := ends.Lookup(l.topics.Readings, int32(id))
-		progress[id] = control.Progress{Processed: max(processed[int32(id)], start.Offset), End: end.Offset}
+		extent := extents[int32(id)]
+		progress[id] = control.Progress{Processed: max(processed[int32(id)], extent.Start), End: extent.End}
 	}
 	return progress, nil
 }

@@ -2,8 +2,6 @@ package decisions
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"time"
 
@@ -84,7 +82,11 @@ func (f *Follower) follow(ctx context.Context, caughtUp func()) error {
 			f.InForce.CaughtUp()
 			caughtUp()
 		}
-		fetches, err := poll(ctx, client, behind)
+		patience := time.Duration(0)
+		if behind {
+			patience = quiet
+		}
+		fetches, err := kafka.Poll(ctx, client, 0, patience)
 		if err != nil {
 			return err
 		}
@@ -107,45 +109,21 @@ func (f *Follower) follow(ctx context.Context, caughtUp func()) error {
 
 // start begins to read from the start of the topic. It returns the end of each partition that has records to read up to there.
 func (f *Follower) start(ctx context.Context, client *kgo.Client, admin *kadm.Client) (map[int32]int64, error) {
-	starts, err := admin.ListStartOffsets(ctx, f.Topics.InForce)
-	if err = errors.Join(err, starts.Error()); err != nil {
-		return nil, fmt.Errorf("list start offsets of %s: %w", f.Topics.InForce, err)
-	}
-	ends, err := admin.ListCommittedOffsets(ctx, f.Topics.InForce)
-	if err = errors.Join(err, ends.Error()); err != nil {
-		return nil, fmt.Errorf("list end offsets of %s: %w", f.Topics.InForce, err)
+	extents, err := kafka.ListCommittedExtents(ctx, admin, f.Topics.InForce)
+	if err != nil {
+		return nil, err
 	}
 	from := make(map[int32]kgo.Offset)
 	unread := make(map[int32]int64)
-	starts.Each(func(start kadm.ListedOffset) {
-		from[start.Partition] = kgo.NewOffset().At(start.Offset)
-		if end, ok := ends.Lookup(f.Topics.InForce, start.Partition); ok && start.Offset < end.Offset {
-			unread[start.Partition] = end.Offset
+	for id, extent := range extents {
+		from[id] = kgo.NewOffset().At(extent.Start)
+		if extent.Start < extent.End {
+			unread[id] = extent.End
 		}
-	})
+	}
 	f.InForce.Begin(int32(len(from)))
 	client.AddConsumePartitions(map[string]map[int32]kgo.Offset{f.Topics.InForce: from})
 	return unread, nil
-}
-
-// poll waits for records; while the follower is behind, no longer than quiet.
-func poll(ctx context.Context, client *kgo.Client, behind bool) (kgo.Fetches, error) {
-	wait := ctx
-	if behind {
-		var cancel context.CancelFunc
-		wait, cancel = context.WithTimeout(ctx, quiet)
-		defer cancel()
-	}
-	fetches := client.PollFetches(wait)
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	for _, failed := range fetches.Errors() {
-		if !errors.Is(failed.Err, context.DeadlineExceeded) {
-			return nil, fmt.Errorf("fetch %s/%d: %w", failed.Topic, failed.Partition, failed.Err)
-		}
-	}
-	return fetches, nil
 }
 
 // apply applies one record. The error means that no processor has written it.

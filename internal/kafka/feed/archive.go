@@ -82,7 +82,7 @@ func (l *archiveLog) starts(ctx context.Context, topics map[string][]int32) ([]s
 	admin := kadm.NewClient(l.admin)
 	var assigned []archive.Extent
 	for topic, partitions := range topics {
-		log, err := listExtents(ctx, admin, topic)
+		extents, err := kafka.ListExtents(ctx, admin, topic)
 		if err != nil {
 			return nil, err
 		}
@@ -95,10 +95,10 @@ func (l *archiveLog) starts(ctx context.Context, topics map[string][]int32) ([]s
 			return nil, fmt.Errorf("describe %s: %w", topic, err)
 		}
 		for _, id := range partitions {
-			first, end := log.of(topic, id)
+			extent := extents[id]
 			readable, _ := stable.Lookup(topic, id)
 			assigned = append(assigned, archive.Extent{
-				Source: archive.Source{Topic: topic, Partition: id}, Start: first, Stable: readable.Offset, End: end,
+				Source: archive.Source{Topic: topic, Partition: id}, Start: extent.Start, Stable: readable.Offset, End: extent.End,
 				Log: details[topic].ID.String(),
 			})
 		}

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"iotmon/internal/kafka"
@@ -176,27 +175,4 @@ func (m *member[V]) poll(ctx context.Context, most int, collect func(p kgo.Fetch
 func temporary(ctx context.Context, err error) bool {
 	var session *kgo.ErrGroupSession
 	return ctx.Err() != nil && errors.Is(err, ctx.Err()) || errors.As(err, &session)
-}
-
-// extents are the offsets that the log holds of a topic's partitions.
-type extents struct{ starts, ends kadm.ListedOffsets }
-
-// listExtents asks the log which offsets it holds now of a topic.
-func listExtents(ctx context.Context, admin *kadm.Client, topic string) (e extents, err error) {
-	e.starts, err = admin.ListStartOffsets(ctx, topic)
-	if err = errors.Join(err, e.starts.Error()); err != nil {
-		return e, fmt.Errorf("list start offsets of %s: %w", topic, err)
-	}
-	e.ends, err = admin.ListEndOffsets(ctx, topic)
-	if err = errors.Join(err, e.ends.Error()); err != nil {
-		return e, fmt.Errorf("list end offsets of %s: %w", topic, err)
-	}
-	return e, nil
-}
-
-// of returns the first offset of a partition, and the one behind its last record.
-func (e extents) of(topic string, partition int32) (start, end int64) {
-	first, _ := e.starts.Lookup(topic, partition)
-	last, _ := e.ends.Lookup(topic, partition)
-	return first.Offset, last.Offset
 }

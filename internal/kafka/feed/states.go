@@ -111,14 +111,13 @@ func statePartitions(ctx context.Context, admin *kadm.Client, topic string) ([]s
 
 // stateExtents returns which offsets the log holds now of the given partitions of the device states' topic.
 func stateExtents(ctx context.Context, admin *kadm.Client, topic string, partitions []statecache.Partition) (map[statecache.Partition]statecache.Extent, error) {
-	log, err := listExtents(ctx, admin, topic)
+	held, err := kafka.ListExtents(ctx, admin, topic)
 	if err != nil {
 		return nil, err
 	}
 	extents := make(map[statecache.Partition]statecache.Extent, len(partitions))
 	for _, partition := range partitions {
-		first, end := log.of(topic, partition.ID)
-		extents[partition] = statecache.Extent{Start: first, End: end}
+		extents[partition] = statecache.Extent(held[partition.ID])
 	}
 	return extents, nil
 }

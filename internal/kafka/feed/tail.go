@@ -128,7 +128,11 @@ func (t *Tail) follow(ctx context.Context, recovered func()) error {
 			t.setCaughtUp()
 			recovered()
 		}
-		fetches, err := poll(ctx, client, behind)
+		most, patience := maxTailPoll, time.Duration(0)
+		if behind {
+			most, patience = maxCatchUpPoll, tailQuiet
+		}
+		fetches, err := kafka.Poll(ctx, client, most, patience)
 		if err != nil {
 			return err
 		}
@@ -212,27 +216,6 @@ func (t *Tail) loadCache(ctx context.Context, partitions []statecache.Partition)
 		t.Logger.Info("device states loaded from the cache", "devices", devices, "took", time.Since(started).Round(time.Millisecond))
 	}
 	return cached
-}
-
-// poll waits for records; while the tail is behind, no longer than tailQuiet.
-func poll(ctx context.Context, client *kgo.Client, behind bool) (kgo.Fetches, error) {
-	wait, most := ctx, maxTailPoll
-	if behind {
-		var cancel context.CancelFunc
-		wait, cancel = context.WithTimeout(ctx, tailQuiet)
-		defer cancel()
-		most = maxCatchUpPoll
-	}
-	fetches := client.PollRecords(wait, most)
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	for _, failed := range fetches.Errors() {
-		if !errors.Is(failed.Err, context.DeadlineExceeded) {
-			return nil, fmt.Errorf("fetch %s/%d: %w", failed.Topic, failed.Partition, failed.Err)
-		}
-	}
-	return fetches, nil
 }
 
 // deliver decodes the fetched records and gives them to Sink. It removes the partitions from unread that have been read to their

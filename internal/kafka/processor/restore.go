@@ -81,29 +81,22 @@ type restored struct {
 	log        string
 }
 
-// logExtent is the id of the readings' topic, and the offsets that its partitions hold.
-type logExtent struct {
-	id           string
-	starts, ends kadm.ListedOffsets
+// logContents is the id of the readings' topic, and what its partitions hold.
+type logContents struct {
+	id      string
+	extents map[int32]kafka.Extent
 }
 
-func (s *session) describeLog(ctx context.Context) (logExtent, error) {
+func (s *session) describeLog(ctx context.Context) (logContents, error) {
 	admin := kadm.NewClient(s.writer.client)
-	var log logExtent
+	var log logContents
 	details, err := admin.ListTopics(ctx, s.Topics.Readings)
 	if err = errors.Join(err, details.Error()); err != nil {
 		return log, fmt.Errorf("describe %s: %w", s.Topics.Readings, err)
 	}
 	log.id = details[s.Topics.Readings].ID.String()
-	log.starts, err = admin.ListStartOffsets(ctx, s.Topics.Readings)
-	if err = errors.Join(err, log.starts.Error()); err != nil {
-		return log, fmt.Errorf("list start offsets: %w", err)
-	}
-	log.ends, err = admin.ListEndOffsets(ctx, s.Topics.Readings)
-	if err = errors.Join(err, log.ends.Error()); err != nil {
-		return log, fmt.Errorf("list end offsets: %w", err)
-	}
-	return log, nil
+	log.extents, err = kafka.ListExtents(ctx, admin, s.Topics.Readings)
+	return log, err
 }
 
 // kept is what is kept of a partition in compacted topics, by key.
@@ -131,10 +124,9 @@ func (k kept) reached() (reached iot.Position, lastSeen time.Time) {
 }
 
 // rebuild makes a partition from its committed offset and what is kept of it.
-func (s *session) rebuild(ctx context.Context, id int32, log logExtent, commit commit, kept kept) (_ *process.Partition, err error) {
-	start, _ := log.starts.Lookup(s.Topics.Readings, id)
-	end, _ := log.ends.Lookup(s.Topics.Readings, id)
-	k := known{commit: commit, log: log.id, start: start.Offset, end: end.Offset, torn: s.TornCommits}
+func (s *session) rebuild(ctx context.Context, id int32, log logContents, commit commit, kept kept) (_ *process.Partition, err error) {
+	extent := log.extents[id]
+	k := known{commit: commit, log: log.id, start: extent.Start, end: extent.End, torn: s.TornCommits}
 	k.reached, k.lastSeen = kept.reached()
 	r := k.resume()
 	if r.Level, err = s.level(ctx, &k, log); err != nil {
@@ -173,14 +165,11 @@ func (s *session) rebuild(ctx context.Context, id int32, log logExtent, commit c
 
 // level returns the level at which a partition goes on. One without a checkpoint gets the lowest level of the group's others, because
 // older members may share the group. In a new group it is 0, the newest.
-func (s *session) level(ctx context.Context, k *known, log logExtent) (uint8, error) {
+func (s *session) level(ctx context.Context, k *known, log logContents) (uint8, error) {
 	if checkpoint, ours := k.checkpoint(); ours {
 		return checkpoint.Level, nil
 	}
-	var ids []int32
-	for id := range log.ends[s.Topics.Readings] {
-		ids = append(ids, id)
-	}
+	ids := slices.Collect(maps.Keys(log.extents))
 	response, err := s.committedRequest(ids, false).RequestWith(ctx, s.writer.client)
 	if err != nil {
 		return 0, fmt.Errorf("fetch committed offsets: %w", err)

@@ -69,7 +69,7 @@ func TestARestoreFailsWhenUnreadStatesAreDeleted(t *testing.T) {
 
 // A partition without states is logged as a warning, unless its checkpoint says that it has no devices.
 func TestNoWarningForAPartitionWhoseDevicesWereDeleted(t *testing.T) {
-	log := logExtent{ends: kadm.ListedOffsets{"device-data": {0: {Topic: "device-data", Offset: 100}}}}
+	log := logContents{extents: map[int32]kafka.Extent{0: {End: 100}}}
 	for devices, want := range map[int]int{0: 0, 3: 1, -1: 1} {
 		var text bytes.Buffer
 		s := &session{Processor: New(Options{
