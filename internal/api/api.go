@@ -62,6 +62,9 @@ type server struct {
 	decisionsDown atomic.Bool
 	// deciding holds one item for each running request to change or forget a device.
 	deciding chan struct{}
+	// scanning holds one item for each running scan of all devices.
+	scanning chan struct{}
+	orders   orders
 	// readingLetters holds one item for each running request that reads dead letters.
 	readingLetters chan struct{}
 }
@@ -76,7 +79,8 @@ func New(o Options) (http.Handler, error) {
 		return nil, errors.New("api: registry and entries belong together")
 	}
 	s := &server{
-		o: o, mux: http.NewServeMux(), deciding: make(chan struct{}, decisionsAtOnce), readingLetters: make(chan struct{}, deadLettersAtOnce),
+		o: o, mux: http.NewServeMux(), deciding: make(chan struct{}, decisionsAtOnce), scanning: make(chan struct{}, scansAtOnce),
+		readingLetters: make(chan struct{}, deadLettersAtOnce),
 	}
 	api := humago.New(s.mux, configuration(o.Version))
 	s.registerDevices(api)

@@ -22,6 +22,7 @@ func (s *server) registerAreas(api huma.API) {
 		Path:        Prefix + "/areas",
 		Tags:        []string{"Devices"},
 		Summary:     "The plant as a tree of areas",
+		Errors:      []int{http.StatusServiceUnavailable},
 		Description: "Each area with the number of devices in it and below, and what of them is abnormal. A device belongs to the area of its " +
 			"registry entry, or else to that of its readings' building, floor and room. Devices whose area is unknown are counted at the " +
 			"root, which is the answer.",
@@ -52,7 +53,12 @@ type area struct {
 	below map[string]*area
 }
 
-func (s *server) listAreas(_ context.Context, in *areasInput) (*answer[area], error) {
+func (s *server) listAreas(ctx context.Context, in *areasInput) (*answer[area], error) {
+	release, err := s.admitScan(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	t := areaTree{within: in.Area.Canonical(), depth: in.Depth, left: maxAreas}
 	t.root = &area{Area: t.within, Name: string(t.within[strings.LastIndexByte(string(t.within), '/')+1:])}
 	s.o.Fleet.Scan("", false, func(state *iot.DeviceState) bool {
@@ -69,10 +75,10 @@ func (s *server) listAreas(_ context.Context, in *areasInput) (*answer[area], er
 	return &answer[area]{*t.root}, nil
 }
 
-// exported is a device of the registry.
+// exported is a device of the registry, with the entry in force, which must not be changed.
 type exported struct {
 	id    iot.DeviceID
-	entry iot.DeviceEntry
+	entry *iot.DeviceEntry
 }
 
 // unheard returns the devices with an entry in force that have never sent, or are forgotten, in no order.
@@ -84,14 +90,11 @@ func (s *server) unheard() []exported {
 	var all []exported
 	s.o.Entries.Devices(func(device iot.Identity, entry *iot.DeviceEntry) bool {
 		if device.Tenant == "" {
-			all = append(all, exported{device.ID, *entry})
+			all = append(all, exported{device.ID, entry})
 		}
 		return true
 	})
-	return slices.DeleteFunc(all, func(e exported) bool {
-		_, heard := s.o.Fleet.Device(e.id)
-		return heard
-	})
+	return slices.DeleteFunc(all, func(e exported) bool { return s.o.Fleet.Known(e.id) })
 }
 
 // areaTree collects areas.

@@ -46,6 +46,11 @@ func (p plant) Device(id iot.DeviceID) (iot.DeviceState, bool) {
 	return iot.DeviceState{}, false
 }
 
+func (p plant) Known(id iot.DeviceID) bool {
+	_, known := p.Device(id)
+	return known
+}
+
 func (p plant) OpenAlerts() map[iot.Severity]int64 {
 	open := map[iot.Severity]int64{iot.Info: 0, iot.Warning: 0, iot.Critical: 0}
 	for _, state := range p {

@@ -12,6 +12,8 @@ type Fleet interface {
 	Scan(after iot.DeviceID, descending bool, visit func(*iot.DeviceState) bool)
 	// Device returns one device; false if it is not known.
 	Device(id iot.DeviceID) (iot.DeviceState, bool)
+	// Known reports whether a device is known.
+	Known(id iot.DeviceID) bool
 	// OpenAlerts counts the open alerts by severity; the map has every severity.
 	OpenAlerts() map[iot.Severity]int64
 	// Counts returns the number of devices, in total and by type, and the readings per second.

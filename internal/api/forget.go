@@ -53,8 +53,9 @@ type forgetInput struct{ EntryInput }
 type forgotten struct{ Status int }
 
 func (s *server) forgetDevice(ctx context.Context, in *forgetInput) (*forgotten, error) {
+	defer s.orders.drop()
 	in.ID = in.ID.Canonical()
-	_, known := s.o.Fleet.Device(in.ID)
+	known := s.o.Fleet.Known(in.ID)
 	if s.o.Registry == nil {
 		if !known {
 			return nil, s.noSuchDevice(in.ID)
@@ -111,7 +112,7 @@ func (s *server) waitForgotten(ctx context.Context, id iot.DeviceID) bool {
 	step := time.NewTicker(forgetStep)
 	defer step.Stop()
 	for {
-		if _, known := s.o.Fleet.Device(id); !known {
+		if !s.o.Fleet.Known(id) {
 			return true
 		}
 		select {

@@ -31,6 +31,11 @@ func (f *forgetful) Device(id iot.DeviceID) (iot.DeviceState, bool) {
 	return f.plant.Device(id)
 }
 
+func (f *forgetful) Known(id iot.DeviceID) bool {
+	_, known := f.Device(id)
+	return known
+}
+
 func (f *forgetful) Forget(_ context.Context, id iot.DeviceID) error {
 	f.asked = append(f.asked, id)
 	if f.err != nil || f.after == 0 {

@@ -46,9 +46,9 @@ func configuration(version string) huma.Config {
 	return config
 }
 
-// schemaName names a listed device as generated clients know it.
+// schemaName names the listing of devices as generated clients know it.
 func schemaName(t reflect.Type, hint string) string {
-	return strings.Replace(huma.DefaultSchemaNamer(t, hint), "ListedDevice", "Device", 1)
+	return strings.NewReplacer("ListedDevice", "Device", "DevicePage", "ListDevice").Replace(huma.DefaultSchemaNamer(t, hint))
 }
 
 // marshal writes v as JSON. It returns only encoding errors and no write errors: huma panics on an error, and a client may

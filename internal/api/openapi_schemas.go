@@ -83,9 +83,9 @@ func describeSchemas(document *huma.OpenAPI) error {
 	}
 	inherit(schemas, "Device", "Reading")
 	inherit(schemas, "DeviceDetail", "Device")
-	if detail := schemas["DeviceDetail"]; detail != nil {
-		detail.Required = []string{"device_id", "alerts", "alert_states"} // Of a device that has never sent there is no more.
-	}
+	// Of a device that has never sent there is no more.
+	schemas["Device"].Required = []string{"device_id", "status"}
+	schemas["DeviceDetail"].Required = []string{"device_id", "status", "alerts", "alert_states"}
 	inherit(schemas, "ArchivedAlert", "Alert")
 	for _, schema := range schemas {
 		enumerate(schema.Properties["status"], iot.Online, iot.Offline)

@@ -86,7 +86,7 @@ func (s *server) listReadings(ctx context.Context, in *readingsInput) (*answer[r
 	if err := s.historyProblem(ctx, err); err != nil {
 		return nil, err
 	}
-	if _, known := s.o.Fleet.Device(in.ID.Canonical()); !known && len(points) == 0 {
+	if !s.o.Fleet.Known(in.ID.Canonical()) && len(points) == 0 {
 		return nil, s.noSuchDevice(in.ID)
 	}
 	items := make([]point, len(points))

@@ -33,9 +33,10 @@ type Registry interface {
 
 // Entries are the registry entries in force. Its methods may be called concurrently.
 type Entries interface {
-	// Device returns the entry of a device; false if there is none.
-	Device(device iot.Identity) (iot.DeviceEntry, bool)
-	// Devices calls visit with each entry, in no order, until visit returns false. visit must not block or call Entries.
+	// Device returns the entry of a device, which must not be changed; nil if there is none.
+	Device(device iot.Identity) *iot.DeviceEntry
+	// Devices calls visit with each entry, in no order, until visit returns false. visit must not block or call Entries, and must not
+	// change the entry, which it may keep.
 	Devices(visit func(iot.Identity, *iot.DeviceEntry) bool)
 	// Wait waits until an entry of the version, or a higher one, is in force; false if ctx ends before.
 	Wait(ctx context.Context, ref control.Ref, version int64) bool
@@ -297,6 +298,7 @@ func (s *server) decide(ctx context.Context, edit control.Edit, action string) (
 		return outcome, false, err
 	}
 	defer release()
+	defer s.orders.drop()
 	outcomes, err := s.o.Registry.Change(ctx, []control.Edit{edit}, control.By{Actor: nobody, Action: action})
 	if err != nil {
 		return outcome, false, s.decisionProblem(ctx, err)

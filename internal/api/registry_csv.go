@@ -54,6 +54,7 @@ func (s *server) registerImport(api huma.API) {
 		Description: "One row for each device, registered or not, with the columns device_id, name, area, interval_seconds, retired, version, and one " +
 			"column for each label (label.NAME) and limit (limit.RULE) that any device has. UTF-8 with a byte order mark, so that " +
 			"spreadsheets read it. A text that begins like a formula has an apostrophe in front, which an import removes.",
+		Errors: []int{http.StatusServiceUnavailable},
 	}, s.exportRegistry)
 	huma.Register(api, huma.Operation{
 		OperationID: "import-registry", Method: http.MethodPost, Path: Prefix + "/registry", Tags: []string{"Devices"},
@@ -79,15 +80,16 @@ type csvAnswer struct {
 	Body        []byte
 }
 
-func (s *server) exportRegistry(context.Context, *struct{}) (*csvAnswer, error) {
+func (s *server) exportRegistry(ctx context.Context, _ *struct{}) (*csvAnswer, error) {
+	release, err := s.admitScan(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
 	all := s.unheard()
 	s.o.Fleet.Scan("", false, func(state *iot.DeviceState) bool {
 		d := s.listed(state)
-		row := exported{id: state.Latest.ID}
-		if d.entry != nil {
-			row.entry = *d.entry
-		}
-		all = append(all, row)
+		all = append(all, exported{d.id, cmp.Or(d.entry, new(iot.DeviceEntry))})
 		return true
 	})
 	slices.SortFunc(all, func(a, b exported) int { return cmp.Compare(a.id, b.id) })
@@ -135,7 +137,7 @@ func writeTable(rows []exported) ([]byte, error) {
 }
 
 func (r *exported) cells(labels, limits []string) []string {
-	e := &r.entry
+	e := r.entry
 	cells := []string{guard(string(r.id)), guard(e.Name), guard(string(e.Area)), "", "", ""}
 	if e.Interval != 0 {
 		cells[3] = formatNumber(e.Interval.Seconds())
@@ -226,6 +228,7 @@ func (s *server) importRegistry(ctx context.Context, in *importInput) (*importAn
 		return nil, err
 	}
 	defer release()
+	defer s.orders.drop()
 	var outcomes []control.Outcome
 	if in.DryRun {
 		outcomes, err = s.o.Registry.Plan(ctx, edits)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"iotmon/internal/api"
+	"iotmon/internal/control"
 	"iotmon/internal/iot"
 	"iotmon/internal/view"
 )
@@ -27,6 +28,7 @@ func BenchmarkDevices(b *testing.B) {
 		{"text", "limit=100&q=_0999"},
 		{"none", "limit=100&building=nowhere"},
 		{"by_value", "limit=100&sort=value"},
+		{"scrolled", "limit=100&sort=name&offset=50000&status=online"},
 	} {
 		b.Run(page.name, func(b *testing.B) {
 			b.ReportAllocs()
@@ -37,6 +39,29 @@ func BenchmarkDevices(b *testing.B) {
 			}
 		})
 	}
+	// Each request has another text of the same meaning, so none is answered from an order that is kept.
+	for _, sort := range []string{"id", "name", "area", "value", "label.line"} {
+		b.Run("offset_by_"+sort, func(b *testing.B) {
+			b.ReportAllocs()
+			for n := 0; b.Loop(); n++ {
+				query := fmt.Sprintf("limit=100&offset=50000&never_heard=true&label=line&sort=%s&q=%s", sort, mixedCase("device", n))
+				if w := answered(handler, query); w.Code != http.StatusOK {
+					b.Fatal(w.Code, w.Body)
+				}
+			}
+		})
+	}
+}
+
+// mixedCase returns a text with those letters in upper case whose bits are set in n.
+func mixedCase(text string, n int) string {
+	mixed := []byte(text)
+	for i := range mixed {
+		if n>>i&1 != 0 {
+			mixed[i] -= 'a' - 'A'
+		}
+	}
+	return string(mixed)
 }
 
 func answered(handler http.Handler, query string) *httptest.ResponseRecorder {
@@ -63,7 +88,8 @@ func lastCursor(b *testing.B, handler http.Handler) string {
 	}
 }
 
-// largePlant returns the API of a plant with that many devices, of two types in ten buildings, every tenth with an open alert.
+// largePlant returns the API of a plant with that many devices, of two types in ten buildings, every tenth with an open alert. All
+// have a registry entry.
 func largePlant(b *testing.B, devices int) http.Handler {
 	present := view.New(view.Options{WindowLength: 30 * time.Second})
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -86,12 +112,22 @@ func largePlant(b *testing.B, devices int) http.Handler {
 		batch.States = append(batch.States, s)
 	}
 	present.Apply(batch)
+	inForce := control.NewInForce()
+	inForce.Begin(1)
+	for i := range batch.States {
+		inForce.SetDevice(iot.Identity{ID: batch.States[i].Latest.ID}, &iot.EntryInForce{DeviceEntry: iot.DeviceEntry{
+			Version: 1, Name: fmt.Sprintf("Press %d", i*7919%devices), Area: iot.Area(fmt.Sprintf("hall %d/line %d", i%7, i%11)),
+			Labels: map[string]string{"line": fmt.Sprint(i % 11), "shift": "a"},
+		}})
+	}
+	inForce.CaughtUp()
 	catalog, err := iot.NewCatalog(iot.BuiltinTypes()...)
 	if err != nil {
 		b.Fatal(err)
 	}
 	handler, err := api.New(api.Options{
 		Fleet: present, History: nothingArchived{}, Catalog: catalog, Version: "bench", Now: time.Now, Logger: slog.New(slog.DiscardHandler),
+		Registry: control.NewRegistry(control.RegistryOptions{InForce: inForce}), Entries: inForce,
 	})
 	if err != nil {
 		b.Fatal(err)

@@ -25,7 +25,8 @@ type InForce struct {
 }
 
 type deviceInForce struct {
-	entry    iot.DeviceEntry
+	// entry is replaced, and never changed, since Device returns it.
+	entry    *iot.DeviceEntry
 	position iot.Position
 }
 
@@ -70,7 +71,8 @@ func (f *InForce) SetDevice(device iot.Identity, e *iot.EntryInForce) {
 	if known, ok := f.devices[device]; ok && known.position.Partition == e.Partition && known.position.Compare(e.Position) > 0 {
 		return
 	}
-	f.devices[device] = deviceInForce{e.DeviceEntry, e.Position}
+	entry := e.DeviceEntry
+	f.devices[device] = deviceInForce{&entry, e.Position}
 	f.notify()
 }
 
@@ -129,29 +131,32 @@ func (f *InForce) lossCount() int {
 	return f.losses
 }
 
-// Device returns the registry entry of a device; false if there is none, or if the device is forgotten.
-func (f *InForce) Device(device iot.Identity) (iot.DeviceEntry, bool) {
+// Device returns the registry entry of a device, which must not be changed; nil if there is none, or if the device is forgotten.
+func (f *InForce) Device(device iot.Identity) *iot.DeviceEntry {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	known, ok := f.devices[device]
-	return known.entry, ok && !known.entry.Forget
+	if known, ok := f.devices[device]; ok && !known.entry.Forget {
+		return known.entry
+	}
+	return nil
 }
 
 // recall replaces a device's object by what is in force if that has a higher version: the database is an older one that was restored.
 func (f *InForce) recall(o *Object) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	if known := f.devices[o.Identity()].entry; known.Version > o.Version {
-		*o = DeviceObject(o.Identity(), &known)
+	if known := f.devices[o.Identity()].entry; known != nil && known.Version > o.Version {
+		*o = DeviceObject(o.Identity(), known)
 	}
 }
 
-// Devices calls visit for each device with an entry, in no order, until visit returns false. visit must not block or call InForce.
+// Devices calls visit for each device with an entry, in no order, until visit returns false. visit must not block or call InForce,
+// and must not change the entry, which it may keep.
 func (f *InForce) Devices(visit func(iot.Identity, *iot.DeviceEntry) bool) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	for device, known := range f.devices {
-		if !known.entry.Forget && !visit(device, &known.entry) {
+		if !known.entry.Forget && !visit(device, known.entry) {
 			return
 		}
 	}
@@ -163,7 +168,7 @@ func (f *InForce) Version(ref Ref) (int64, bool) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	if ref.Kind == Device {
-		return f.devices[ref.Identity()].entry.Version, f.current
+		return f.deviceVersion(ref), f.current
 	}
 	highest := int64(0)
 	for _, rules := range f.rules {
@@ -193,13 +198,21 @@ func (f *InForce) Wait(ctx context.Context, ref Ref, version int64) bool {
 // lowest returns the lowest version of an object that a partition has. The caller holds mu.
 func (f *InForce) lowest(ref Ref) int64 {
 	if ref.Kind == Device {
-		return f.devices[ref.Identity()].entry.Version
+		return f.deviceVersion(ref)
 	}
 	lowest := int64(math.MaxInt64)
 	for _, rules := range f.rules {
 		lowest = min(lowest, rules[ref.ID].object.Version)
 	}
 	return lowest
+}
+
+// deviceVersion returns the version of a device's entry; 0 if there is none. The caller holds mu.
+func (f *InForce) deviceVersion(ref Ref) int64 {
+	if known, ok := f.devices[ref.Identity()]; ok {
+		return known.entry.Version
+	}
+	return 0
 }
 
 // comparison is how what was decided about an object compares with what is in force.
@@ -228,7 +241,7 @@ func (f *InForce) compare(o *Object) (comparison, Object) {
 		case !ok:
 			return missing, Object{}
 		}
-		return compare(o, DeviceObject(o.Identity(), &known.entry))
+		return compare(o, DeviceObject(o.Identity(), known.entry))
 	}
 	result, highest := agreed, Object{}
 	for _, rules := range f.rules {

@@ -257,6 +257,12 @@ func (v *View) Device(id iot.DeviceID) (iot.DeviceState, bool) {
 	return *v.devices[number], true
 }
 
+// Known reports whether a device is known.
+func (v *View) Known(id iot.DeviceID) bool {
+	_, known := v.Number(id)
+	return known
+}
+
 // KeptWindows returns how many of the newest windows are kept.
 func (v *View) KeptWindows() int { return v.options.KeepWindows }
 

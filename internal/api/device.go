@@ -1,0 +1,103 @@
+package api
+
+import (
+	"context"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"iotmon/internal/iot"
+	"iotmon/internal/wire"
+)
+
+type deviceInput struct {
+	ID iot.DeviceID `path:"id" doc:"The device's id, percent-encoded." example:"device_001" maxLength:"128"`
+}
+
+// ListedDevice is a device of a listing. Of one that has never sent, only the id, the status, the area and the entry are known. It is
+// exported for the library, which ignores what is embedded otherwise.
+type ListedDevice struct {
+	ID     iot.DeviceID `json:"device_id"`
+	Status iot.Status   `json:"status" enum:"online,offline,never_heard" doc:"Online or offline as the system determines it: a silent device is offline. never_heard: the device has a registry entry and has never sent."`
+	*wire.Device
+	Area  iot.Area    `json:"area,omitempty" doc:"Where the device belongs: as its registry entry says, or else as its readings say."`
+	Entry *Registered `json:"registered,omitempty" doc:"What people have decided about the device, as far as it is in force; absent without a registry entry."`
+}
+
+func toListed(d *listed) ListedDevice {
+	item := ListedDevice{ID: d.id, Status: d.status(), Area: d.area()}
+	if d.state != nil {
+		item.Device = new(wire.FromState(d.state))
+	}
+	if d.entry != nil {
+		item.Entry = toRegistered(d.entry)
+	}
+	return item
+}
+
+// deviceDetail is everything known about one device.
+type deviceDetail struct {
+	ListedDevice
+	Alerts      []wire.Alert `json:"alerts" nullable:"false" doc:"The raised event of every open alert, most urgent first."`
+	AlertStates []alertState `json:"alert_states" nullable:"false" doc:"Every rule that is violated or whose alert is still open."`
+}
+
+// deviceAnswer is a device with the entity tag of its registry entry.
+type deviceAnswer struct {
+	ETag string `header:"ETag" doc:"The version of the registry entry that was decided last, in quotes, for If-Match; absent if the database does not answer."`
+	Body deviceDetail
+}
+
+// alertState is one rule's state on one device.
+type alertState struct {
+	Rule  string `json:"rule" doc:"The rule's name: the alert_type of its alerts."`
+	State string `json:"state" enum:"pending,open,clearing" doc:"pending: violated, not yet for long enough; open: raised; clearing: safe again, not yet for long enough."`
+	// AlertID is empty while the state is pending.
+	AlertID   string     `json:"alert_id,omitempty" doc:"The open alert."`
+	Onset     time.Time  `json:"onset" doc:"The first violating reading."`
+	SafeSince *time.Time `json:"safe_since,omitempty" doc:"The first of the safe readings since, while clearing."`
+}
+
+func (s *server) getDevice(ctx context.Context, in *deviceInput) (*deviceAnswer, error) {
+	id := in.ID.Canonical()
+	d := listed{id: id, entry: s.entry(id)}
+	detail := deviceDetail{Alerts: []wire.Alert{}, AlertStates: []alertState{}}
+	if state, ok := s.o.Fleet.Device(id); ok {
+		d.state = &state
+		detail.Alerts = wire.FromAlerts(iot.TopAlerts(state.OpenAlerts()))
+		for _, rule := range state.Alerts {
+			detail.AlertStates = append(detail.AlertStates, fromAlertState(rule))
+		}
+	}
+	if d.state == nil && d.entry == nil {
+		return nil, s.noSuchDevice(in.ID)
+	}
+	detail.ListedDevice = toListed(&d)
+	out := &deviceAnswer{Body: detail}
+	if s.o.Registry != nil {
+		// The tag is that of the last decision, so that a change is based on it. What is in force is shown.
+		if decided, err := s.o.Registry.Entry(ctx, iot.Identity{ID: id}); err == nil {
+			out.ETag = etag(decided.Version)
+		}
+	}
+	return out, nil
+}
+
+func fromAlertState(rule iot.AlertState) alertState {
+	out := alertState{Rule: rule.Rule, State: "pending", Onset: rule.Onset}
+	if rule.Raised != nil {
+		out.State, out.AlertID, out.Onset = "open", rule.Raised.ID, rule.Raised.Onset
+		if !rule.Safe.IsZero() {
+			out.State, out.SafeSince = "clearing", &rule.Safe
+		}
+	}
+	return out
+}
+
+// noSuchDevice is the answer for a device that is not in the fleet.
+func (s *server) noSuchDevice(id iot.DeviceID) error {
+	if s.o.Complete != nil && !s.o.Complete() {
+		return retryLater(huma.Error503ServiceUnavailable("the devices are still being read after the start"), "1")
+	}
+	return huma.Error404NotFound("no device has the id " + string(id))
+}
