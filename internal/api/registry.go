@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"net/http"
 	"reflect"
@@ -14,8 +15,10 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
+	"golang.org/x/text/unicode/norm"
 
 	"iotmon/internal/control"
 	"iotmon/internal/iot"
@@ -85,8 +88,12 @@ func (b *EntryBody) entry() (iot.DeviceEntry, error) {
 	}, nil
 }
 
-// decodeStrictly decodes one JSON value and refuses unknown keys, so that a typing error is not taken for an absent key.
+// decodeStrictly decodes one JSON value. It refuses unknown keys, so that a typing error is not taken for an absent key, and text that is
+// not UTF-8, which encoding/json would replace.
 func decodeStrictly(data []byte, into any) error {
+	if !utf8.Valid(data) {
+		return errors.New("not UTF-8")
+	}
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(into); err != nil {
@@ -121,8 +128,20 @@ func mergePatch(target, patch any) any {
 // patched returns an entry to which the merge patch was applied.
 func patched(e *iot.DeviceEntry, patch []byte) (iot.DeviceEntry, error) {
 	var changes map[string]any
-	if err := json.Unmarshal(patch, &changes); err != nil || changes == nil {
+	if err := decodeStrictly(patch, &changes); err != nil || changes == nil {
 		return iot.DeviceEntry{}, iot.Invalid("", "must be a JSON object with what is to change")
+	}
+	if err := checkKeys(changes); err != nil {
+		return iot.DeviceEntry{}, err
+	}
+	for _, field := range []string{"labels", "limits"} {
+		if names, ok := changes[field].(map[string]any); ok {
+			canonical, err := canonicalNames(field, names)
+			if err != nil {
+				return iot.DeviceEntry{}, err
+			}
+			changes[field] = canonical
+		}
 	}
 	text, err := json.Marshal(toRegistered(e).EntryBody)
 	if err != nil {
@@ -138,13 +157,54 @@ func patched(e *iot.DeviceEntry, patch []byte) (iot.DeviceEntry, error) {
 	return decodeEntry(text)
 }
 
+// canonicalNames returns a patch of labels or limits with the names as entries have them, so that a name finds the one that looks the
+// same.
+func canonicalNames(field string, patch map[string]any) (map[string]any, error) {
+	canonical := make(map[string]any, len(patch))
+	for name, value := range patch {
+		canonical[norm.NFC.String(name)] = value
+	}
+	if len(canonical) < len(patch) {
+		return nil, iot.Invalid(field, "two names that look the same")
+	}
+	return canonical, nil
+}
+
 func decodeEntry(text []byte) (iot.DeviceEntry, error) {
 	var body EntryBody
 	if err := decodeStrictly(text, &body); err != nil {
 		return iot.DeviceEntry{}, iot.Invalid("", "must be a JSON object with the keys of a registry entry: %v", err)
 	}
+	var keys map[string]any
+	if err := json.Unmarshal(text, &keys); err != nil || keys == nil {
+		return iot.DeviceEntry{}, iot.Invalid("", "must be a JSON object with the keys of a registry entry")
+	}
+	if err := checkKeys(keys); err != nil {
+		return iot.DeviceEntry{}, err
+	}
 	return body.entry()
 }
+
+// checkKeys refuses keys that an entry does not have. Package encoding/json would take NAME for name, and of both the one that comes
+// last: in a patch, that of the entry which is patched.
+func checkKeys(object map[string]any) error {
+	for _, key := range slices.Sorted(maps.Keys(object)) {
+		if !slices.Contains(entryKeys, key) {
+			return iot.Invalid("", "must be a JSON object with the keys of a registry entry: unknown field %s (allowed: %s)",
+				iot.Quote(key), strings.Join(entryKeys, ", "))
+		}
+	}
+	return nil
+}
+
+// entryKeys are the keys of EntryBody.
+var entryKeys = func() (keys []string) {
+	for _, field := range reflect.VisibleFields(reflect.TypeFor[EntryBody]()) {
+		key, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		keys = append(keys, key)
+	}
+	return keys
+}()
 
 // etag returns the entity tag of a version.
 func etag(version int64) string { return strconv.Quote(strconv.FormatInt(version, 10)) }

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+	"golang.org/x/text/unicode/norm"
 
 	"iotmon/internal/control"
 	"iotmon/internal/iot"
@@ -316,11 +317,11 @@ func readTable(text []byte) ([]control.Edit, error) {
 		if err == nil && len(edits) == maxImportRows {
 			return nil, huma.Error422UnprocessableEntity(fmt.Sprintf("more than %d rows: import them in parts", maxImportRows))
 		}
-		line, _ := table.FieldPos(0)
 		if err != nil {
 			mistakes = append(mistakes, &huma.ErrorDetail{Message: err.Error(), Location: "body"})
 			break // What follows cannot be told apart.
 		}
+		line, _ := table.FieldPos(0)
 		edit, wrong := columns.edit(slices.Clone(cells), line)
 		mistakes = append(mistakes, wrong...)
 		edits = append(edits, edit)
@@ -350,7 +351,7 @@ type columns []string
 func readHeader(header []string) (columns, error) {
 	seen := make(map[string]bool, len(header))
 	for i, name := range header {
-		name = strings.TrimSpace(name)
+		name = norm.NFC.String(strings.TrimSpace(name)) // As the names of an entry are.
 		header[i] = name
 		known := slices.Contains([]string{columnID, columnName, columnArea, columnInterval, columnRetired, columnVersion}, name)
 		label, isLabel := strings.CutPrefix(name, prefixLabel)

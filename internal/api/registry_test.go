@@ -160,6 +160,41 @@ func TestChangingADevice(t *testing.T) {
 	}
 }
 
+// What is sent is done or refused. A patch with a key in another case, or with the name of a label in another Unicode form, was answered
+// by 200 and changed nothing; null instead of an object removed the entry's content.
+func TestAChangeIsMadeOrRefused(t *testing.T) {
+	r := newRegistry()
+	h := newAPI(t, plant{device("d1", iot.Temperature, 1, nil)}, &archive{}, r.use)
+	r.enter(t, map[iot.DeviceID]iot.DeviceEntry{"d1": {
+		Name: "old", Retired: true, Labels: map[string]string{"é": "1"}, Limits: map[string]float64{"ü": 1},
+	}})
+	for _, step := range []struct {
+		method, body string
+		status       int
+		contains     string
+	}{
+		{http.MethodPatch, `{"Name":"new"}`, 422, `unknown field \"Name\"`},
+		{http.MethodPatch, `{"RETIRED":false}`, 422, "unknown field"},
+		{http.MethodPatch, `{"Labels":null}`, 422, "unknown field"},
+		{http.MethodPut, `{"NAME":"new"}`, 422, "unknown field"},
+		{http.MethodPut, `null`, 422, "JSON object"},
+		{http.MethodPatch, "{\"name\":\"\xff\"}", 422, "JSON object"},
+		{http.MethodPut, "{\"name\":\"\xff\"}", 422, "UTF-8"},
+		{http.MethodPatch, `{"labels":{"e\u0301":"2","é":"3"}}`, 422, "look the same"},
+		{http.MethodPatch, `{"labels":{"e\u0301":"2"},"limits":{"u\u0308":2}}`, 200, `"name":"old","labels":{"é":"2"},"limits":{"ü":2},"retired":true`},
+		{http.MethodPatch, `{"labels":{"e\u0301":null},"limits":{"u\u0308":null}}`, 200, `"name":"old","retired":true`},
+	} {
+		contentType := asPatch
+		if step.method == http.MethodPut {
+			contentType = asJSON
+		}
+		w := send(h, step.method, "/api/v1/devices/d1", step.body, "Content-Type", contentType, "If-Match", "*")
+		if w.Code != step.status || !strings.Contains(w.Body.String(), step.contains) {
+			t.Errorf("%s %s: got %d %s, want %d %s", step.method, step.body, w.Code, w.Body, step.status, step.contains)
+		}
+	}
+}
+
 func TestAnAnswerWaitsUntilTheDecisionIsInForce(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -402,6 +437,9 @@ func TestATableWithMistakesChangesNothing(t *testing.T) {
 		}},
 		{"device_id,name\nd2\n", 422, []string{"wrong number of fields"}},
 		{"device_id,name\nd2,\"x\n", 422, []string{"mistakes"}},
+		{"device_id,name\nd\"2,x\n", 422, []string{"parse error on line 2"}},
+		{"device_id,name\n\"d2,x\n", 422, []string{"parse error on line 2"}},
+		{"device_id,label.é,label.e\u0301\n", 422, []string{"twice"}},
 		{"device_id,name\nd2,x\nd2,y\n", 422, []string{"the same device twice"}},
 		{"device_id,version,name\nd2,,x\nd1,3,y\n", 412, []string{`device \"d1\" has version 1`}},
 		{"device_id,version\nd2,first\n", 422, []string{"must be a version"}},
@@ -476,6 +514,7 @@ func TestRegistryAndEntriesBelongTogether(t *testing.T) {
 func FuzzImport(f *testing.F) {
 	f.Add("device_id,name,area,interval_seconds,retired,version,label.a,limit.b\nd1,x,a/b,1.5,true,1,v,2\n")
 	f.Add("device_id;name\r\n\"a\"\"b\";'=x\r\n")
+	f.Add("device_id,name\nd\"2,x\n")
 	r := newRegistry()
 	h := newAPI(f, plant{}, &archive{}, r.use)
 	f.Fuzz(func(t *testing.T, table string) {
