@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"testing"
 	"time"
 
@@ -398,6 +399,30 @@ func TestARestoredDatabaseLearnsWhatIsInForce(t *testing.T) {
 		p.calmDown(t, 4)
 		if o := p.decided(control.DeviceRef(iot.Identity{ID: "a"})); o.Version != 1 || o.Revision == 0 {
 			t.Fatalf("the database has version %d", o.Version)
+		}
+	})
+}
+
+// Sequence: another program writes entries of the highest version, and the database is restored. No version is left for what was decided
+// about that device, so it does not come into force. The loop must not fail because of that: after a failure it waits for seconds, and
+// every other decision with it.
+func TestADecisionWithoutAVersionLeftStopsNoOther(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p, c := lone(t)
+		device := iot.Identity{ID: "a"}
+		id := p.PartitionOf(device, partitions)
+		foreign := func(name string) control.Object {
+			return control.DeviceObject(device, &iot.DeviceEntry{Version: math.MaxInt64, Name: name})
+		}
+		p.records[id] = append(p.records[id], foreign("adopted"))
+		p.calmDown(t, 10)
+		other := foreign("another")
+		p.state[id][other.Ref] = other
+		change(t, c, "bb", iot.DeviceEntry{Name: "x"})
+		c.start() // Killed before the append: only the database knows the decision.
+		p.calmDown(t, 10)
+		if o := p.decided(control.DeviceRef(iot.Identity{ID: "bb"})); !c.inForce.Agrees(&o) {
+			t.Fatal("the decision about another device is not in force")
 		}
 	})
 }

@@ -225,6 +225,9 @@ func (o *Object) next(version int64) (Object, error) {
 		return Object{}, err
 	}
 	entry.Version = version
+	if err := entry.Normalize(); err != nil {
+		return Object{}, err
+	}
 	return DeviceObject(o.Identity(), &entry), nil
 }
 
