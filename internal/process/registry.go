@@ -33,9 +33,12 @@ func (p *Partition) processDevice(rec *Record, out Output) error {
 	if err != nil {
 		return fmt.Errorf("registry entry: %w", err)
 	}
-	if next := p.inForce.entries[device].Follow(&entry, p.areaStart()); next != nil {
-		p.register(device, next, out)
+	next := p.inForce.entries[device].Follow(&entry, p.areaStart())
+	if next == nil { // Who has appended the entry may not know what is in force: topic partition-state may have been created anew.
+		p.inForce.change(wire.EntryInForce, device)
+		return nil
 	}
+	p.register(device, next, out)
 	return nil
 }
 

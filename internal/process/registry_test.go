@@ -48,6 +48,30 @@ func TestAnEntryAppliesIfItsVersionIsHigher(t *testing.T) {
 	}
 }
 
+// Sequence: topic partition-state is created anew while processors run. Control finds nothing in force there and appends what was
+// decided. If the processors, which have it in force already, ignored that, nobody would see it in force until they start again, and
+// control would append it again and again.
+func TestWhatComesAgainIsPublishedAgain(t *testing.T) {
+	var j journal
+	j.entry(1, "a", iot.DeviceEntry{Version: 3, Name: "Oven"})
+	j.rule(1, threshold("limit", 5, 25))
+	out, p := owned(t, options(t), j, process.Checkpoint{}, newRecorder())
+	want := out.finalInForce()
+	clear(out.inForce)
+	j.entry(2, "a", iot.DeviceEntry{Version: 3, Name: "Oven"})
+	j.rule(2, threshold("limit", 5, 25))
+	if err := p.Process(j[p.Next():], out); err != nil {
+		t.Fatal(err)
+	}
+	p.PublishStates(out)
+	got := out.finalInForce()
+	for _, key := range []string{"device\x1fa", "rule\x1flimit"} {
+		if got[key] == "" || got[key] != want[key] {
+			t.Errorf("%q: got %q, want %q again", key, got[key], want[key])
+		}
+	}
+}
+
 func TestForeignEntriesAreRejected(t *testing.T) {
 	var j journal
 	j.entry(1, "a", iot.DeviceEntry{Version: 0})

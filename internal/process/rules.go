@@ -176,11 +176,11 @@ func (p *Partition) putRules(entries []iot.RuleEntry, out Output) {
 	changed := false
 	for _, entry := range entries {
 		name := entry.Rule.Name
+		p.inForce.changeRule(name) // Also if nothing changes; see processDevice.
 		if rule := p.inForce.rules[name]; rule != nil && entry.Version <= rule.Version {
 			continue
 		}
 		p.inForce.rules[name] = &iot.RuleInForce{RuleEntry: entry}
-		p.inForce.changeRule(name)
 		changed = true
 	}
 	if !changed {
