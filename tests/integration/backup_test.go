@@ -130,7 +130,7 @@ func agrees(t *testing.T, s *server, before []sample, kinds map[string]iot.Devic
 		wrong = nil
 		archived := make(map[string]map[int64]float64)
 		for device, kind := range kinds {
-			archived[device] = deviceReadings(t, s, device)
+			archived[device] = deviceReadings(t, s, device, time.Now())
 			for at, value := range archived[device] {
 				samples = append(samples, sample{device, kind, time.UnixMicro(at), value})
 			}

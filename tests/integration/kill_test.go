@@ -70,8 +70,16 @@ func TestKillsLoseAndDoubleNothing(t *testing.T) {
 // verify waits until everything acknowledged has been archived and compares it.
 func verify(t *testing.T, s *server, samples []sample) {
 	t.Helper()
-	truth := summarize(samples, 2*time.Second)
 	everything := url.Values{"from": {"2020-01-01T00:00:00Z"}, "to": {"2100-01-01T00:00:00Z"}, "limit": {"500"}}
+	verifyWindows(t, s, samples, everything)
+	verifyAreas(t, s, samples, everything)
+	verifyReadings(t, s, samples, time.Now())
+}
+
+// verifyWindows waits until all windows and alerts have been archived and compares them.
+func verifyWindows(t *testing.T, s *server, samples []sample, everything url.Values) {
+	t.Helper()
+	truth := summarize(samples, 2*time.Second)
 	var wrong []string
 	complete := eventually(patience, func() bool {
 		got := list[wire.Aggregate](t, s.base(), "/api/v1/summaries", clone(everything))
@@ -87,8 +95,6 @@ func verify(t *testing.T, s *server, samples []sample) {
 		t.Errorf("%d of %d alerts are wrong; the first: %q", len(wrong), len(want), wrong[:min(5, len(wrong))])
 	}
 	t.Logf("%d windows and %d alerts equal the truth", len(truth)-len(wrong), len(want))
-	verifyAreas(t, s, samples, everything)
-	verifyReadings(t, s, samples)
 }
 
 // verifyAreas compares the windows of each area.
@@ -111,8 +117,8 @@ func verifyAreas(t *testing.T, s *server, samples []sample, query url.Values) {
 	}
 }
 
-// verifyReadings compares the archived readings of some devices one by one.
-func verifyReadings(t *testing.T, s *server, samples []sample) {
+// verifyReadings compares the archived readings of some devices one by one. All of them are from the minutes before the given times.
+func verifyReadings(t *testing.T, s *server, samples []sample, before ...time.Time) {
 	t.Helper()
 	byDevice := make(map[string]map[int64]float64)
 	for _, sample := range samples {
@@ -126,7 +132,7 @@ func verifyReadings(t *testing.T, s *server, samples []sample) {
 		if compared++; compared > 10 {
 			break
 		}
-		got := deviceReadings(t, s, device)
+		got := deviceReadings(t, s, device, before...)
 		if len(got) != len(want) {
 			t.Errorf("%s: got %d archived readings, want %d", device, len(got), len(want))
 		}
@@ -139,19 +145,21 @@ func verifyReadings(t *testing.T, s *server, samples []sample) {
 	}
 }
 
-func deviceReadings(t *testing.T, s *server, device string) map[int64]float64 {
+// deviceReadings returns the archived readings of a device of the minutes before the given times.
+func deviceReadings(t *testing.T, s *server, device string, before ...time.Time) map[int64]float64 {
 	t.Helper()
 	readings := make(map[int64]float64)
-	now := time.Now()
-	// Short ranges come back whole rather than thinned.
-	for from := now.Add(-20 * time.Minute); from.Before(now.Add(time.Minute)); from = from.Add(time.Minute) {
-		items := list[struct {
-			Timestamp time.Time `json:"timestamp"`
-			Value     float64   `json:"value"`
-		}](t, s.base(), "/api/v1/devices/"+url.PathEscape(device)+"/readings", url.Values{
-			"from": {from.Format(time.RFC3339Nano)}, "to": {from.Add(time.Minute).Format(time.RFC3339Nano)}, "max_points": {"5000"}})
-		for _, item := range items {
-			readings[item.Timestamp.UnixMicro()] = item.Value
+	for _, end := range before {
+		// Short ranges come back whole rather than thinned.
+		for from := end.Add(-20 * time.Minute); from.Before(end.Add(time.Minute)); from = from.Add(time.Minute) {
+			items := list[struct {
+				Timestamp time.Time `json:"timestamp"`
+				Value     float64   `json:"value"`
+			}](t, s.base(), "/api/v1/devices/"+url.PathEscape(device)+"/readings", url.Values{
+				"from": {from.Format(time.RFC3339Nano)}, "to": {from.Add(time.Minute).Format(time.RFC3339Nano)}, "max_points": {"5000"}})
+			for _, item := range items {
+				readings[item.Timestamp.UnixMicro()] = item.Value
+			}
 		}
 	}
 	return readings

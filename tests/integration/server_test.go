@@ -61,6 +61,22 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// oldCommit is the last commit before rules in the log, the registry and areas. Its data must go on.
+const oldCommit = "190628d5e38933763c31705a9a347da310917258"
+
+// oldPrograms builds every program of oldCommit once for all tests and returns the directory with them.
+var oldPrograms = sync.OnceValues(func() (string, error) {
+	dir, err := programs()
+	if err != nil {
+		return "", err
+	}
+	dir = filepath.Join(dir, "old")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return "", err
+	}
+	return dir, testenv.BuildCommit(oldCommit, dir)
+})
+
 // server is a real program in a process of its own. Its port is fixed, so that it has the same address after a restart.
 type server struct {
 	t      testing.TB
@@ -99,7 +115,18 @@ func (l *logBook) String() string {
 // newProgram prepares one of the programs on a free port; config is a YAML file's text.
 func newProgram(t testing.TB, name, config string, args ...string) *server {
 	t.Helper()
-	dir, err := programs()
+	return programOf(t, programs, name, config, args...)
+}
+
+// oldProgram is newProgram for a program of oldCommit.
+func oldProgram(t testing.TB, name, config string, args ...string) *server {
+	t.Helper()
+	return programOf(t, oldPrograms, name, config, args...)
+}
+
+func programOf(t testing.TB, build func() (string, error), name, config string, args ...string) *server {
+	t.Helper()
+	dir, err := build()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -187,7 +187,7 @@ func verifyStrange(t *testing.T, web *server, sent map[iot.DeviceID]iot.Reading)
 		if checked++; checked > 40 {
 			break
 		}
-		found := deviceReadings(t, web, string(id))
+		found := deviceReadings(t, web, string(id), time.Now())
 		if got, ok := found[want.Time.UnixMicro()]; !ok || got != want.Value {
 			t.Errorf("%q: got readings %v, want %v", id, found, want.Value)
 		}
