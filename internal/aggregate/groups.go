@@ -22,8 +22,8 @@ type groups struct {
 type group struct {
 	iot.GroupSummary
 	kind *kind
-	// location is one that leads to the group, and from it alone another location can be told to lead there too. It is nil if
-	// many do, as for iot.OtherAreas.
+	// location is one that leads to the group, and from it alone another location can be told to lead there too. It is nil if none is
+	// known, or if many do, as for iot.OtherAreas.
 	location *iot.Location
 }
 
@@ -41,27 +41,39 @@ func newGroups() groups {
 	}
 }
 
-// holds reports whether a reading belongs to the group. It may be wrong with false, never with true.
-func (g *group) holds(r *iot.Reading) bool {
+// holds reports whether a reading belongs to the group. It may be wrong with false, never with true. area is as in Windows.Add.
+func (g *group) holds(r *iot.Reading, area iot.Area) bool {
+	if area != "" {
+		return g.Area == area && g.Type == r.Type
+	}
 	return g.location != nil && g.Type == r.Type && g.location.SameFirstArea(&r.Location)
 }
 
-// of returns the group of a reading, a new one if there is none.
-func (s *groups) of(r *iot.Reading) *group {
-	key := iot.Group{Area: s.area(r.Location.FirstArea()), Type: r.Type}
+// of returns the group of a reading, a new one if there is none. area is as in Windows.Add.
+func (s *groups) of(r *iot.Reading, area iot.Area) *group {
+	located := area == ""
+	if located {
+		area = r.Location.FirstArea()
+	}
+	key := iot.Group{Area: s.area(area), Type: r.Type}
 	g := s.byKey[key]
-	if g != nil {
-		return g
+	if g == nil {
+		g = s.add(key)
 	}
-	k := s.kinds[r.Type]
-	if k == nil {
-		k = new(kind)
-		s.kinds[r.Type] = k
-	}
-	g = &group{GroupSummary: iot.GroupSummary{Group: key}, kind: k}
-	if key.Area != iot.OtherAreas {
+	if located && g.location == nil && key.Area != iot.OtherAreas {
 		g.location = &iot.Location{Building: r.Location.Building, Floor: r.Location.Floor, Room: r.Location.Room}
 	}
+	return g
+}
+
+// add adds an empty group.
+func (s *groups) add(key iot.Group) *group {
+	k := s.kinds[key.Type]
+	if k == nil {
+		k = new(kind)
+		s.kinds[key.Type] = k
+	}
+	g := &group{GroupSummary: iot.GroupSummary{Group: key}, kind: k}
 	s.byKey[key] = g
 	k.groups = append(k.groups, g)
 	return g

@@ -70,7 +70,7 @@ func TestGroupsAddUp(t *testing.T) {
 			return all[k]
 		}
 		for i, r := range readings {
-			if parts[int(r.ID[1])%partitions].Add(&r, int64(i)) == aggregate.Counted {
+			if parts[int(r.ID[1])%partitions].Add(&r, "", int64(i)) == aggregate.Counted {
 				group := iot.Group{Area: r.Location.Area().First(), Type: r.Type}
 				at(want, group, iot.WindowOf(r.Time, length).Start).AddReading(r.Value, r.Quality)
 			}
@@ -100,7 +100,7 @@ func TestADeviceThatMovesIsCountedOnceInTheWhole(t *testing.T) {
 	w := aggregate.New(iot.OneLength(length), time.Time{})
 	for i, building := range []string{"A", "B", "A", ""} {
 		r := placed("a", time.Duration(i)*time.Second, 1, iot.Location{Building: building})
-		w.Add(&r, int64(i))
+		w.Add(&r, "", int64(i))
 	}
 	closed := w.Advance(epoch.Add(length))
 	if got := closed[0].Summaries[iot.Temperature]; got.Count != 4 || got.Devices != 1 {
@@ -124,7 +124,7 @@ func TestAreasBeyondTheLimitShareAGroup(t *testing.T) {
 			if i%2 == 1 {
 				r.Type = iot.Humidity
 			}
-			w.Add(&r, int64(i))
+			w.Add(&r, "", int64(i))
 		}
 	}
 	closed := w.Advance(epoch.Add(length))[0]
@@ -167,7 +167,7 @@ func BenchmarkAddGroups(b *testing.B) {
 			for i := 0; b.Loop(); i++ {
 				r := &readings[i%devices]
 				r.Time = r.Time.Add(10 * time.Millisecond)
-				w.Add(r, int64(i))
+				w.Add(r, "", int64(i))
 				if i%devices == 0 {
 					w.Advance(r.Time.Add(-5 * time.Second))
 				}

@@ -72,8 +72,9 @@ func (w *Windows) Watermark() time.Time { return w.watermark }
 
 // Add counts the reading in its window, which it opens if necessary. It does not count a reading whose window has closed, or one
 // with the device and timestamp of an earlier reading; see Outcome. offset is the reading's offset in the log: a window remembers
-// that of its first reading, from which a restart has to read. Add keeps only the id and the type of r.
-func (w *Windows) Add(r *iot.Reading, offset int64) Outcome {
+// that of its first reading, from which a restart has to read. area is the first level of the area to which the device belongs at the
+// time of the reading, empty if that is the location in the reading. Add keeps only the id and the type of r.
+func (w *Windows) Add(r *iot.Reading, area iot.Area, offset int64) Outcome {
 	win := w.recent
 	if win == nil || !win.Contains(r.Time) {
 		of := w.lengths.WindowOf(r.Time)
@@ -83,7 +84,7 @@ func (w *Windows) Add(r *iot.Reading, offset int64) Outcome {
 		win = w.find(of, offset)
 		w.recent = win
 	}
-	return win.add(r)
+	return win.add(r, area)
 }
 
 // WindowOf returns the window of t.
@@ -130,7 +131,7 @@ func (w *Windows) recycleMembers(kept members) {
 	w.spare = append(w.spare, kept)
 }
 
-func (win *window) add(r *iot.Reading) Outcome {
+func (win *window) add(r *iot.Reading, area iot.Area) Outcome {
 	m := win.members.of(r.ID)
 	micros := r.Time.UnixMicro() - win.startMicros
 	seen := m
@@ -141,8 +142,8 @@ func (win *window) add(r *iot.Reading) Outcome {
 		return Duplicate
 	}
 	g := m.last
-	if g == nil || !g.holds(r) {
-		if g = win.groups.of(r); g != m.last {
+	if g == nil || !g.holds(r, area) {
+		if g = win.groups.of(r, area); g != m.last {
 			m.moveTo(g)
 		}
 	}

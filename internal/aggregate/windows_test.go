@@ -37,7 +37,7 @@ func TestReadingsAreSummarizedPerWindowAndType(t *testing.T) {
 	humid.Type = iot.Humidity
 	readings = append(readings, humid)
 	for i, r := range readings {
-		if got := w.Add(&r, int64(i)); got != aggregate.Counted {
+		if got := w.Add(&r, "", int64(i)); got != aggregate.Counted {
 			t.Fatalf("reading %d: got outcome %v, want Counted", i, got)
 		}
 	}
@@ -65,7 +65,7 @@ func TestDuplicatesAreCountedOnceInAnyOrder(t *testing.T) {
 		aggregate.Duplicate, aggregate.Counted, aggregate.Duplicate, aggregate.Duplicate}
 	for i, at := range times {
 		r := reading("a", at*time.Second, float64(i))
-		if got := w.Add(&r, int64(i)); got != want[i] {
+		if got := w.Add(&r, "", int64(i)); got != want[i] {
 			t.Errorf("reading %d: got %v, want %v", i, got, want[i])
 		}
 	}
@@ -75,7 +75,7 @@ func TestNothingIsAddedToAClosedWindow(t *testing.T) {
 	w := aggregate.New(iot.OneLength(length), time.Time{})
 	w.Advance(epoch.Add(length))
 	late := reading("a", 29*time.Second, 1)
-	if got := w.Add(&late, 0); got != aggregate.Late {
+	if got := w.Add(&late, "", 0); got != aggregate.Late {
 		t.Errorf("a reading before the watermark: got %v, want Late", got)
 	}
 	if got := w.Advance(epoch); got != nil || !w.Watermark().Equal(epoch.Add(length)) {
@@ -87,7 +87,7 @@ func TestFirstIsTheOffsetThatOpenWindowsNeed(t *testing.T) {
 	w := aggregate.New(iot.OneLength(length), time.Time{})
 	for i, at := range []time.Duration{45, 10, 50} {
 		r := reading("a", at*time.Second, 1)
-		w.Add(&r, int64(100+i))
+		w.Add(&r, "", int64(100+i))
 	}
 	if got := w.RebuildFrom(103); got != 100 {
 		t.Errorf("got first needed offset %d, want 100", got)
@@ -105,11 +105,11 @@ func TestFirstIsTheOffsetThatOpenWindowsNeed(t *testing.T) {
 func TestChangedReturnsEachChangeOnce(t *testing.T) {
 	w := aggregate.New(iot.OneLength(length), time.Time{})
 	r := reading("a", 0, 1)
-	w.Add(&r, 0)
+	w.Add(&r, "", 0)
 	if got := len(w.Changed()); got != 1 {
 		t.Errorf("got %d changed windows, want 1", got)
 	}
-	w.Add(&r, 1)
+	w.Add(&r, "", 1)
 	if got := len(w.Changed()); got != 0 {
 		t.Errorf("after a duplicate: got %d changed windows, want 0", got)
 	}
@@ -142,7 +142,7 @@ func summarize(readings []iot.Reading, partitions int) map[string]*iot.Summary {
 		parts[i] = aggregate.New(iot.OneLength(length), time.Time{})
 	}
 	for i, r := range readings {
-		parts[int(r.ID[1])%partitions].Add(&r, int64(i))
+		parts[int(r.ID[1])%partitions].Add(&r, "", int64(i))
 	}
 	merged := make(map[string]*iot.Summary)
 	for _, part := range parts {
@@ -179,7 +179,7 @@ func BenchmarkAdd(b *testing.B) {
 	for i := 0; b.Loop(); i++ {
 		r := &readings[i%devices]
 		r.Time = r.Time.Add(10 * time.Millisecond)
-		w.Add(r, int64(i))
+		w.Add(r, "", int64(i))
 		if i%devices == 0 {
 			w.Advance(r.Time.Add(-5 * time.Second))
 		}
@@ -193,7 +193,7 @@ func TestLongWindowsKeepReadingsApart(t *testing.T) {
 	for i := range 10 {
 		r := reading("a", time.Duration(i)*(1<<32)*time.Microsecond-10*time.Hour, 1)
 		for _, outcome := range []aggregate.Outcome{aggregate.Counted, aggregate.Duplicate} {
-			if got := w.Add(&r, int64(i)); got != outcome {
+			if got := w.Add(&r, "", int64(i)); got != outcome {
 				t.Fatalf("reading %d: got outcome %v, want %v", i, got, outcome)
 			}
 		}

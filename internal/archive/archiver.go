@@ -290,7 +290,7 @@ func (a *Archiver) wrote(batch *Batch, started time.Time) {
 			behind = max(behind, now.Sub(move.Appended)-a.Patience)
 		}
 	}
-	a.Metrics.Written(len(batch.Readings)+len(batch.Summaries)+len(batch.Alerts), now.Sub(started), behind)
+	a.Metrics.Written(len(batch.Readings)+len(batch.Summaries)+len(batch.Areas)+len(batch.Alerts), now.Sub(started), behind)
 }
 
 // resume reads the offsets from the database and adapts them to the offsets that the log still holds.

@@ -94,7 +94,7 @@ func (in *intake) caughtUp() bool {
 
 // size returns how many rows are pending.
 func (in *intake) size() int {
-	return len(in.pending.Readings) + len(in.pending.Summaries) + len(in.pending.Alerts)
+	return len(in.pending.Readings) + len(in.pending.Summaries) + len(in.pending.Areas) + len(in.pending.Alerts)
 }
 
 // add adds a record to the pending batch. It ignores an invalid reading: the processor has sent it to the dead-letter
@@ -116,12 +116,7 @@ func (in *intake) add(r *Record) {
 	case in.topics.Readings:
 		in.addReading(r)
 	case in.topics.Aggregates:
-		summary, err := wire.DecodeWindowSummary(r.Value)
-		if err != nil {
-			in.logForeign(r, err)
-		} else if (summary.Final || summary.Late) && !summary.Corrected { // Corrected summaries come from an archive.
-			in.pending.Summaries = append(in.pending.Summaries, summary)
-		}
+		in.addAggregate(r)
 	case in.topics.Alerts:
 		alert, err := wire.DecodeAlert(r.Value)
 		if err != nil {
@@ -129,6 +124,25 @@ func (in *intake) add(r *Record) {
 		} else {
 			in.pending.Alerts = append(in.pending.Alerts, alert)
 		}
+	}
+}
+
+// addAggregate adds a record of the topic of aggregates: a summary, or the areas of a device.
+func (in *intake) addAggregate(r *Record) {
+	if wire.IsDeviceAreas(r.Value) {
+		areas, err := wire.DecodeDeviceAreas(r.Value)
+		if err != nil {
+			in.logForeign(r, err)
+			return
+		}
+		in.pending.Areas = append(in.pending.Areas, areas)
+		return
+	}
+	summary, err := wire.DecodeWindowSummary(r.Value)
+	if err != nil {
+		in.logForeign(r, err)
+	} else if (summary.Final || summary.Late) && !summary.Corrected { // Corrected summaries come from an archive.
+		in.pending.Summaries = append(in.pending.Summaries, summary)
 	}
 }
 
@@ -179,7 +193,9 @@ func (in *intake) batch(now time.Time, patience time.Duration) *Batch {
 			delete(in.sources, source)
 		}
 	}
-	in.pending = Batch{Readings: emptied(batch.Readings), Summaries: emptied(batch.Summaries), Alerts: emptied(batch.Alerts)}
+	in.pending = Batch{
+		Readings: emptied(batch.Readings), Summaries: emptied(batch.Summaries), Areas: emptied(batch.Areas), Alerts: emptied(batch.Alerts),
+	}
 	return &batch
 }
 

@@ -56,6 +56,10 @@ type Batch struct {
 	// fewer readings than were counted, because the log or the archive has deleted some, changes nothing. A late mark without
 	// a type is one of every type that has readings in the window; it has no effect before Recompute.
 	Summaries []iot.WindowSummary
+	// Areas are the areas of devices, each announced before any mark of a window that they concern. They replace stored ones of the same
+	// device and partition with a lower position. A recomputation counts a reading in the area to which its device belonged at the time,
+	// or, where that is empty, in that of its location.
+	Areas []iot.DeviceAreas
 	// Alerts are events, oldest first.
 	Alerts []iot.Alert
 }

@@ -13,6 +13,8 @@ type Device struct {
 	iot.DeviceState
 	// Entry is the device's registry entry in force, nil if it is not registered. It does not change.
 	Entry *iot.EntryInForce
+	// Areas are the areas to which the registry says that the device has belonged, also if it is not registered any more.
+	Areas iot.Areas
 	// Rules belongs to the caller, who keeps there which rules watch the device. It is not part of the state.
 	Rules any
 	// dirty means that the state has changed since it was last published.
@@ -49,8 +51,8 @@ type Options struct {
 	// Disorder is how much older than the device's newest reading a live reading may be because it was delayed or reordered
 	// on the way. If it is even older, the device's clock may have been set back.
 	Disorder time.Duration
-	// Entry returns the registry entry in force of a device when its first reading arrives, nil if it is not registered; see Register. A
-	// nil Entry means that no device is.
+	// Entry returns the last registry entry of a device when its first reading arrives, nil if it has none; see Register. A nil Entry
+	// means that no device has one.
 	Entry func(iot.DeviceID) *iot.EntryInForce
 }
 
@@ -92,7 +94,9 @@ func (f *Fleet) Restore(state iot.DeviceState) {
 	} else {
 		f.count(d, -1)
 	}
+	area := d.Area
 	d.DeviceState = state
+	d.Area = area // The entry is restored before.
 	f.count(d, 1)
 	f.reschedule(d)
 }
@@ -113,7 +117,7 @@ func (f *Fleet) Each(visit func(*Device)) {
 func (f *Fleet) add(id iot.DeviceID) *Device {
 	d := &Device{index: -1}
 	if f.Entry != nil {
-		d.Entry = f.Entry(id)
+		d.enter(f.Entry(id))
 	}
 	f.devices[id] = d
 	return d
@@ -224,7 +228,7 @@ func (f *Fleet) count(d *Device, by int64) {
 		c = &typeCounts{areas: make(map[iot.Area]*Counts)}
 		f.types[d.Latest.Type] = c
 	}
-	area := d.Latest.Location.FirstArea()
+	area := d.FirstArea()
 	inArea := c.areas[area]
 	if inArea == nil {
 		inArea = new(Counts)

@@ -19,9 +19,13 @@ var options = fleet.Options{OfflineAfter: timeout, Disorder: 5 * time.Second}
 
 func at(seconds float64) time.Time { return epoch.Add(time.Duration(seconds * float64(time.Second))) }
 
+func send(f *fleet.Fleet, r *iot.Reading, appended, now time.Time) fleet.Observed {
+	return f.Observe(f.Device(r.ID), r, appended, now)
+}
+
 // observe has a device send a reading stamped with the time at which it is appended.
 func observe(f *fleet.Fleet, id string, seconds float64) (d *fleet.Device, newer bool) {
-	o := f.Observe(&iot.Reading{
+	o := send(f, &iot.Reading{
 		Device: iot.Device{ID: iot.DeviceID(id), Type: iot.Temperature},
 		Time:   at(seconds),
 		Status: iot.Online,
@@ -93,7 +97,7 @@ func TestAWrongClockIsNotSilence(t *testing.T) {
 	f := fleet.New(options, time.Time{})
 	for i := range 20 {
 		r := iot.Reading{Device: iot.Device{ID: "slow", Type: iot.Temperature}, Time: at(float64(5*i) - 40), Status: iot.Online}
-		f.Observe(&r, at(float64(5*i)), at(float64(5*i)))
+		send(f, &r, at(float64(5*i)), at(float64(5*i)))
 		if got := silentAt(f, float64(5*i)+4); got != nil {
 			t.Fatalf("at %d s: got %v offline, want none", 5*i, got)
 		}
@@ -115,7 +119,7 @@ func TestAStandstillOfTheLogIsForgiven(t *testing.T) {
 func TestADeviceMaySayItIsOffline(t *testing.T) {
 	f := fleet.New(options, time.Time{})
 	observe(f, "a", 0)
-	f.Observe(&iot.Reading{Device: iot.Device{ID: "a", Type: iot.Temperature}, Time: at(1), Status: iot.Offline}, at(1), at(1))
+	send(f, &iot.Reading{Device: iot.Device{ID: "a", Type: iot.Temperature}, Time: at(1), Status: iot.Offline}, at(1), at(1))
 	if f.Watching() {
 		t.Error("got devices watched, want none")
 	}
@@ -166,7 +170,7 @@ func BenchmarkObserve(b *testing.B) {
 	for i := range b.N {
 		r := &readings[i%devices]
 		r.Time = epoch.Add(time.Duration(i) * 500 * time.Microsecond)
-		f.Observe(r, r.Time, r.Time)
+		send(f, r, r.Time, r.Time)
 		f.Advance(r.Time)
 		if f.Dirty() >= 1000 {
 			f.Publish(func(*fleet.Device) {}, func(iot.DeviceID, iot.Position) {})
@@ -177,7 +181,7 @@ func BenchmarkObserve(b *testing.B) {
 func TestDevicesAreCountedByArea(t *testing.T) {
 	f := fleet.New(options, time.Time{})
 	say := func(id, building string, seconds float64) {
-		f.Observe(&iot.Reading{
+		send(f, &iot.Reading{
 			Device: iot.Device{ID: iot.DeviceID(id), Type: iot.Temperature, Location: iot.Location{Building: building, Floor: 1}},
 			Time:   at(seconds), Status: iot.Online,
 		}, at(seconds), at(seconds))

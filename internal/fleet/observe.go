@@ -53,11 +53,10 @@ const (
 	returnAfter    = 20 * time.Second
 )
 
-// Observe updates the device of a reading that was appended at the given time. now is the log's clock, which may be ahead
-// of appended if the log is out of order.
-func (f *Fleet) Observe(r *iot.Reading, appended, now time.Time) Observed {
+// Observe updates the device of a reading that was appended at the given time, given what Device returns for it. now is the log's
+// clock, which may be ahead of appended if the log is out of order.
+func (f *Fleet) Observe(d *Device, r *iot.Reading, appended, now time.Time) Observed {
 	age := appended.Sub(r.Time)
-	d := f.devices[r.ID]
 	switch {
 	case d == nil:
 		return f.observeFirst(r, now, age)

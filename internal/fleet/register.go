@@ -20,12 +20,26 @@ func (f *Fleet) Register(id iot.DeviceID, entry *iot.EntryInForce, now time.Time
 		return nil
 	}
 	before := f.timeout(d)
-	d.Entry = entry
+	f.count(d, -1)
+	d.enter(entry)
+	f.count(d, 1)
 	if f.timeout(d) != before {
 		d.changed = now
 	}
 	f.reschedule(d)
 	return d
+}
+
+// enter puts the last registry entry of the device in force, nil if it has none.
+func (d *Device) enter(entry *iot.EntryInForce) {
+	d.Entry, d.Areas, d.Area = nil, nil, ""
+	if entry == nil {
+		return
+	}
+	d.Areas = entry.Areas
+	if !entry.Forget {
+		d.Entry, d.Area = entry, entry.Area
+	}
 }
 
 // timeout returns the silence after which the device is offline.

@@ -54,6 +54,8 @@ type Alert struct {
 	Below    bool
 	Unit     string
 	Location Location
+	// Area is where the registry says that the device belongs, empty if the Location applies.
+	Area Area
 	// Onset is the time of the first violating reading, or the moment a silent device counts as offline.
 	Onset time.Time
 	// Time is the event time of this event.
@@ -118,6 +120,14 @@ func contentID(content string) string {
 
 // Open reports whether the alert is open after this event.
 func (a *Alert) Open() bool { return a.Transition != Cleared }
+
+// FirstArea returns the first level of the area to which the device belongs.
+func (a *Alert) FirstArea() Area {
+	if a.Area != "" {
+		return a.Area.First()
+	}
+	return a.Location.FirstArea()
+}
 
 // AlertState is the state of one rule for one device: all that a processor needs to raise and clear exactly once. A zero
 // Onset or Safe means that there is no such reading.

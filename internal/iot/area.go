@@ -138,6 +138,60 @@ type AreaFrom struct {
 	Area Area
 }
 
+// Areas are the areas to which the registry says that a device has belonged, oldest first: at most MaxAreaHistory of them.
+type Areas []AreaFrom
+
 // MaxAreaHistory is the maximum number of areas that are kept of one device. The oldest one kept also holds for all time
 // before it.
 const MaxAreaHistory = 8
+
+// At returns the area to which the device belongs at an event time, empty if the locations in its readings apply.
+func (a Areas) At(t time.Time) Area {
+	if len(a) == 0 {
+		return ""
+	}
+	i := len(a) - 1
+	for i > 0 && t.Before(a[i].From) {
+		i--
+	}
+	return a[i].Area
+}
+
+// normalize checks the areas and puts them into canonical form.
+func (a Areas) normalize() error {
+	if len(a) > MaxAreaHistory {
+		return Invalid("areas", "more than %d (got %d)", MaxAreaHistory, len(a))
+	}
+	for i := range a {
+		if err := a[i].Area.normalize("areas.area"); err != nil {
+			return err
+		}
+		if !a[i].From.IsZero() {
+			if err := normalizeMoment("areas.from", &a[i].From, DefaultEarliest); err != nil {
+				return err
+			}
+		}
+		if i > 0 && !a[i].From.After(a[i-1].From) {
+			return Invalid("areas.from", "must ascend (got %s)", a[i].From.Format(time.RFC3339))
+		}
+	}
+	return nil
+}
+
+// DeviceAreas announces the areas of a device to those who summarize its readings again.
+type DeviceAreas struct {
+	Identity
+	Areas Areas
+	Position
+}
+
+// Normalize checks the device and its areas. The error is an *InvalidError.
+func (d *DeviceAreas) Normalize() error {
+	if err := d.Identity.Normalize(); err != nil {
+		return err
+	}
+	if len(d.Areas) == 0 {
+		d.Areas = nil
+	}
+	return d.Areas.normalize()
+}

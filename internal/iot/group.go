@@ -69,7 +69,7 @@ func (s *Summary) Empty() bool {
 func AlertsInArea(alerts []Alert, area Area) []Alert {
 	var inside []Alert
 	for i := range alerts {
-		if alerts[i].Location.FirstArea() == area {
+		if alerts[i].FirstArea() == area {
 			inside = append(inside, alerts[i])
 		}
 	}

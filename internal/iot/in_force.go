@@ -20,12 +20,11 @@ type SettingsInForce struct {
 	Position
 }
 
-// EntryInForce is the registry entry of a device, with the areas that the device has belonged to, oldest first: at most
-// MaxAreaHistory of them. Of an entry that forgets the device only the version and the areas are kept: readings from before it may
+// EntryInForce is the registry entry of a device, with the areas that the device has belonged to. Of an entry that forgets the device only the version and the areas are kept: readings from before it may
 // have to be read again.
 type EntryInForce struct {
 	DeviceEntry
-	Areas []AreaFrom
+	Areas Areas
 	Position
 }
 
@@ -51,22 +50,10 @@ func (e *EntryInForce) StartBy(from time.Time) *EntryInForce {
 	return &EntryInForce{DeviceEntry: e.DeviceEntry, Areas: withArea(e.Areas, from, e.Area)}
 }
 
-// AreaAt returns the area to which the device belongs at an event time, empty if the locations in its readings apply.
-func (e *EntryInForce) AreaAt(t time.Time) Area {
-	if len(e.Areas) == 0 {
-		return ""
-	}
-	i := len(e.Areas) - 1
-	for i > 0 && t.Before(e.Areas[i].From) {
-		i--
-	}
-	return e.Areas[i].Area
-}
-
 // withArea returns the history of areas with one more, which holds from the given time on. Areas that would hold from then or later are
 // removed.
-func withArea(areas []AreaFrom, from time.Time, area Area) []AreaFrom {
-	var kept []AreaFrom
+func withArea(areas Areas, from time.Time, area Area) Areas {
+	var kept Areas
 	for _, a := range areas {
 		if a.From.Before(from) {
 			kept = append(kept, a)
@@ -89,27 +76,10 @@ func (e *EntryInForce) Normalize() error {
 	if err := e.DeviceEntry.Normalize(); err != nil {
 		return err
 	}
-	if len(e.Areas) > MaxAreaHistory {
-		return Invalid("areas", "more than %d (got %d)", MaxAreaHistory, len(e.Areas))
-	}
 	if len(e.Areas) == 0 {
 		e.Areas = nil
 	}
-	for i := range e.Areas {
-		a := &e.Areas[i]
-		if err := a.Area.normalize("areas.area"); err != nil {
-			return err
-		}
-		if !a.From.IsZero() {
-			if err := normalizeMoment("areas.from", &a.From, DefaultEarliest); err != nil {
-				return err
-			}
-		}
-		if i > 0 && !a.From.After(e.Areas[i-1].From) {
-			return Invalid("areas.from", "must ascend (got %s)", a.From.Format(time.RFC3339))
-		}
-	}
-	return nil
+	return e.Areas.normalize()
 }
 
 // Shelving is a rule of a device that is shelved or out of service.

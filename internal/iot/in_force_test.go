@@ -35,7 +35,7 @@ func TestAReadingsAreaDoesNotChangeWithLaterEntries(t *testing.T) {
 						want = d.Area
 					}
 				}
-				if got := e.AreaAt(at); got != want {
+				if got := e.Areas.At(at); got != want {
 					t.Fatalf("at %v: got area %q, want %q of %v", at, got, want, decided)
 				}
 			}
@@ -49,10 +49,10 @@ func TestTheLastAreasAreKept(t *testing.T) {
 	for i := range 3 * iot.MaxAreaHistory {
 		e = e.Follow(&iot.DeviceEntry{Version: int64(i + 1), Area: iot.Area(rune('a' + i))}, start.Add(time.Duration(i)*time.Minute))
 	}
-	if len(e.Areas) != iot.MaxAreaHistory || e.Areas[0].Area != "q" || e.AreaAt(start) != "q" || e.AreaAt(start.Add(time.Hour)) != "x" {
+	if len(e.Areas) != iot.MaxAreaHistory || e.Areas[0].Area != "q" || e.Areas.At(start) != "q" || e.Areas.At(start.Add(time.Hour)) != "x" {
 		t.Errorf("got %v, want the last %d, of which the oldest holds for all time before", e.Areas, iot.MaxAreaHistory)
 	}
-	if next := e.StartBy(start.Add(20 * time.Minute)); next == nil || next.AreaAt(start.Add(20*time.Minute)) != "x" || next.AreaAt(start.Add(19*time.Minute)) != "t" {
+	if next := e.StartBy(start.Add(20 * time.Minute)); next == nil || next.Areas.At(start.Add(20*time.Minute)) != "x" || next.Areas.At(start.Add(19*time.Minute)) != "t" {
 		t.Errorf("got %+v, want the last area from the earlier moment on", next)
 	}
 	if next := e.StartBy(start.Add(time.Hour)); next != nil {

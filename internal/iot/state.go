@@ -7,6 +7,8 @@ import "time"
 type DeviceState struct {
 	// Latest is the newest reading by the device's own time, not the last to arrive.
 	Latest Reading
+	// Area is where the registry says that the device belongs, empty if the location in its latest reading applies.
+	Area Area
 	// Status is online or offline: as the device reported it, or offline after it was silent for too long.
 	Status Status
 	// Since is the event time of the last change of Status.
@@ -30,6 +32,14 @@ type DeviceState struct {
 	// live reading, or silence.
 	Report *StatusReport
 	Position
+}
+
+// FirstArea returns the first level of the area to which the device belongs.
+func (s *DeviceState) FirstArea() Area {
+	if s.Area != "" {
+		return s.Area.First()
+	}
+	return s.Latest.Location.FirstArea()
 }
 
 // ClockRun is a run of readings of one device that are all about equally older than their append time.

@@ -164,6 +164,10 @@ func (w *MarkerWatch) positionOf(r *kgo.Record) (iot.Position, bool) {
 		alert, err := wire.DecodeAlert(r.Value)
 		return alert.Position, err == nil
 	case w.Topics.Aggregates:
+		if wire.IsDeviceAreas(r.Value) {
+			areas, err := wire.DecodeDeviceAreas(r.Value)
+			return areas.Position, err == nil
+		}
 		summary, err := wire.DecodeWindowSummary(r.Value)
 		return summary.Position, err == nil
 	case w.Topics.DeadLetters:

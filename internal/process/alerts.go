@@ -50,6 +50,11 @@ func (p *Partition) events(out Output) *alertEvents {
 func (e *alertEvents) Alert(a *iot.Alert) {
 	p := e.p
 	a.Position = p.position()
+	if a.Transition == iot.Raised || a.Historical || a.Rule == iot.RuleClock { // The others are copies of what was raised.
+		if entry := p.entryOf(a.DeviceID); entry != nil {
+			a.Area = entry.Area
+		}
+	}
 	switch {
 	case a.Historical || a.Rule == iot.RuleClock:
 	case a.Transition == iot.Raised:

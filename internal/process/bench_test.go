@@ -55,6 +55,7 @@ type ignored struct{}
 
 func (ignored) Summary(*iot.WindowSummary)          {}
 func (ignored) Alert(*iot.Alert)                    {}
+func (ignored) Areas(*iot.DeviceAreas)              {}
 func (ignored) State(*iot.DeviceState)              {}
 func (ignored) Forget(iot.DeviceID, iot.Position)   {}
 func (ignored) Reject(*process.Reject)              {}

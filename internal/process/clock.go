@@ -48,5 +48,5 @@ func (p *Partition) advanceBehind(appended time.Time, out Output) {
 	p.revision = min(p.revision, appended.UnixMicro())
 	p.clock, p.behind = appended, time.Time{}
 	p.fleet.SetBack(appended)
-	p.startAreas()
+	p.startAreas(out)
 }

@@ -2,6 +2,7 @@ package process_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -93,5 +94,76 @@ func TestAnOpenWindowIsDivided(t *testing.T) {
 	p.PublishWindows(out)
 	if out.open != 1 {
 		t.Fatalf("got %d summaries, want one of both areas", out.open)
+	}
+}
+
+// The area of the registry replaces the location in the readings: for readings from the next boundary on, for the device and its alerts
+// at once, and from then on also where the location changes.
+func TestTheAreaOfTheRegistryComesFirst(t *testing.T) {
+	var j journal
+	j.readingIn(1, "a", "A", 40)
+	j.readingIn(2, "b", "A", 20)
+	j.entry(3, "a", iot.DeviceEntry{Version: 1, Area: "north/hall 2"})
+	for now := 5.0; now < 100; now += 5 {
+		j.readingIn(now, "a", "A", 40)
+		j.readingIn(now+1, "b", "B", 20)
+	}
+	out := onePass(t, j)
+	want := []string{"A 7 0/0 0, B 5 1/0 0, north 0 1/0 2", "B 6 1/0 0, north 6 1/0 2", "B 6 1/0 0, north 6 1/0 2"}
+	for i := range want {
+		if got := groups(t, out.finals[i]); got != want[i] {
+			t.Errorf("window %d: got %s, want %s", i, got, want[i])
+		}
+	}
+	if want := []string{`{"device_areas":[{"area":""},{"from":"2024-01-30T10:30:30Z","area":"north/hall 2"}],"device_id":"a","partition":3,"epoch":0,"position":3}`}; !slices.Equal(out.areas, want) {
+		t.Errorf("got announced %q, want %q", out.areas, want)
+	}
+	for _, text := range out.alerts {
+		a, err := wire.DecodeAlert([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if moved := a.Offset >= 3; moved != (a.Area == "north/hall 2") || a.FirstArea() != map[bool]iot.Area{true: "north", false: "A"}[moved] {
+			t.Errorf("got %s, want the area from the entry on", text)
+		}
+	}
+	if got := stateOf(t, out, "a"); got.Area != "north/hall 2" || got.FirstArea() != "north" {
+		t.Errorf("got a state of the area %q, want that of the registry", got.Area)
+	}
+}
+
+// Sequence: a window is open when its device is moved, and the processor is killed after the step with the move. It goes on from the offset
+// of the window's first reading, with the new area in force already. Counted by that, the window would be divided otherwise than before,
+// and than in the archive.
+func TestADeviceThatMovesIsCountedAgainWhereItWas(t *testing.T) {
+	var j journal
+	j.readingIn(21, "a", "A", 20)
+	j.entry(22, "a", iot.DeviceEntry{Version: 1, Area: "north"})
+	j.readingIn(25, "a", "A", 20)
+	j.entry(61, "a", iot.DeviceEntry{Version: 2, Area: "south"})
+	j.readingIn(62, "a", "A", 20)
+	j.entry(63, "a", iot.DeviceEntry{Version: 3, Forget: true})
+	j.readingIn(64, "a", "A", 20) // Of another device of that name, in the same window.
+	j.readingIn(95, "a", "A", 20)
+	j.tick(130)
+	want := onePass(t, j)
+	for killed := range len(j) {
+		committed := newRecorder()
+		p := process.New(options(t), 3, process.Checkpoint{}, false)
+		p.Process(j[:killed], committed)
+		p.PublishStates(committed)
+		p = restore(t, options(t), p.Checkpoint(), committed)
+		p.Process(j[p.Next():], committed)
+		p.PublishStates(committed)
+		if diff := committed.difference(want); diff != "" {
+			t.Errorf("killed before record %d: %s", killed, diff)
+		}
+	}
+	var divided []string
+	for _, text := range want.finals {
+		divided = append(divided, groups(t, text))
+	}
+	if want := "A 2 0/0 0, south 0 1/0 0|A 0 1/0 0, north 2 0/0 0|A 1 1/0 0"; strings.Join(divided, "|") != want {
+		t.Errorf("got %q, want %s", divided, want)
 	}
 }

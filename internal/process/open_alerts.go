@@ -45,7 +45,7 @@ func (s openAlerts) countAreas(t iot.DeviceType) map[iot.Area]int64 {
 	}
 	counts := make(map[iot.Area]int64)
 	for _, a := range s[t] {
-		counts[a.Location.FirstArea()]++
+		counts[a.FirstArea()]++
 	}
 	return counts
 }

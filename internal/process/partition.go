@@ -86,7 +86,7 @@ func New(options *Options, id int32, from Checkpoint, lost bool) *Partition {
 		gap:          from.gap,
 	}
 	p.fleet = fleet.New(fleet.Options{
-		OfflineAfter: options.OfflineAfter, ForgetAfter: options.ForgetAfter, Disorder: options.Lateness, Entry: p.entryOf,
+		OfflineAfter: options.OfflineAfter, ForgetAfter: options.ForgetAfter, Disorder: options.Lateness, Entry: p.lastEntryOf,
 	}, from.SilenceStart)
 	if p.level == 0 || options.Alone {
 		p.level = MaxLevel
@@ -217,7 +217,7 @@ func (p *Partition) rebuild(rec *Record) {
 		return
 	}
 	if p.decoder.Admit(rec.Key, rec.Value, rec.Appended, p.Admission, &p.reading) == nil {
-		p.windows.Add(&p.reading, rec.Offset)
+		p.windows.Add(&p.reading, p.areaOf(p.fleet.Device(p.reading.ID), &p.reading), rec.Offset)
 	}
 }
 
@@ -227,39 +227,39 @@ func (p *Partition) processReading(rec *Record, out Output) error {
 	if err := p.decoder.Admit(rec.Key, rec.Value, rec.Appended, p.Admission, r); err != nil {
 		return err
 	}
-	outcome := p.windows.Add(r, rec.Offset)
+	device := p.fleet.Device(r.ID)
+	outcome := p.windows.Add(r, p.areaOf(device, r), rec.Offset)
 	// Close windows before observe: the new state of the device must not be part of the windows that this reading closes.
 	p.advanceWatermark(earlier(r.Time, rec.Appended), out)
 	p.counts.newest(r.Time, rec.Appended)
 	switch outcome {
 	case aggregate.Duplicate:
-		p.processDuplicate(r, rec)
+		p.processDuplicate(device, r, rec)
 		return nil
 	case aggregate.Late:
 		p.counts.Late++
 		p.markLate(r.Type, p.windows.WindowOf(r.Time))
 	}
-	p.observe(r, rec, out)
+	p.observe(device, r, rec, out)
 	return nil
 }
 
 // processDuplicate handles a reading that is already in its window. A device whose clock stands still repeats its latest
 // timestamp: such a repetition still counts against silence.
-func (p *Partition) processDuplicate(r *iot.Reading, rec *Record) {
+func (p *Partition) processDuplicate(device *fleet.Device, r *iot.Reading, rec *Record) {
 	p.counts.Duplicates++
-	device := p.fleet.Device(r.ID)
 	if device == nil || !device.Latest.Time.Equal(r.Time) {
 		return
 	}
 	if device.Latest.Value != r.Value {
 		p.counts.Conflicts++
 	}
-	p.fleet.Observe(r, rec.Appended, p.clock)
+	p.fleet.Observe(device, r, rec.Appended, p.clock)
 }
 
-// observe updates the device and its alerts by a reading.
-func (p *Partition) observe(r *iot.Reading, rec *Record, out Output) {
-	o := p.fleet.Observe(r, rec.Appended, p.clock)
+// observe updates the device, nil if it is new, and its alerts by a reading.
+func (p *Partition) observe(device *fleet.Device, r *iot.Reading, rec *Record, out Output) {
+	o := p.fleet.Observe(device, r, rec.Appended, p.clock)
 	rules, events := p.rules(o.Device, r), p.events(out)
 	switch o.Kind {
 	case fleet.Newest:

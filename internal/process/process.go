@@ -31,6 +31,8 @@ type Reject struct {
 type Output interface {
 	Summary(*iot.WindowSummary)
 	Alert(*iot.Alert)
+	// Areas announces the areas of a device, for summaries that are made again later.
+	Areas(*iot.DeviceAreas)
 	State(*iot.DeviceState)
 	// Forget deletes the state of a device that was forgotten at a position.
 	Forget(device iot.DeviceID, at iot.Position)

@@ -15,7 +15,7 @@ import (
 
 // recorder keeps outputs as text, in their order, as a topic does.
 type recorder struct {
-	finals, alerts, rejects []string
+	finals, alerts, areas, rejects []string
 	// late holds the highest position at which a window was announced: announcements merge from batch to batch.
 	late   map[string]int64
 	states map[iot.DeviceID][]byte
@@ -66,6 +66,10 @@ func (r *recorder) Alert(a *iot.Alert) {
 	r.alerts = append(r.alerts, string(wire.AppendAlert(nil, a)))
 }
 
+func (r *recorder) Areas(d *iot.DeviceAreas) {
+	r.areas = append(r.areas, string(wire.AppendDeviceAreas(nil, d)))
+}
+
 func (r *recorder) State(s *iot.DeviceState) {
 	r.states[s.Latest.ID] = wire.AppendDeviceState(nil, s)
 }
@@ -85,6 +89,7 @@ func (r *recorder) Reject(reject *process.Reject) {
 func (r *recorder) append(other *recorder) {
 	r.finals = append(r.finals, other.finals...)
 	r.alerts = append(r.alerts, other.alerts...)
+	r.areas = append(r.areas, other.areas...)
 	r.rejects = append(r.rejects, other.rejects...)
 	for key, offset := range other.late {
 		r.late[key] = max(r.late[key], offset)
@@ -99,7 +104,7 @@ func (r *recorder) difference(want *recorder) string {
 	for _, list := range []struct {
 		name      string
 		got, want []string
-	}{{"finals", r.finals, want.finals}, {"alerts", r.alerts, want.alerts}, {"rejects", r.rejects, want.rejects}} {
+	}{{"finals", r.finals, want.finals}, {"alerts", r.alerts, want.alerts}, {"areas", r.areas, want.areas}, {"rejects", r.rejects, want.rejects}} {
 		if !slices.Equal(list.got, list.want) {
 			return fmt.Sprintf("%s: got %d, want %d:\n%q\n%q", list.name, len(list.got), len(list.want), list.got, list.want)
 		}

@@ -7,16 +7,35 @@ import (
 	"slices"
 	"time"
 
+	"iotmon/internal/fleet"
 	"iotmon/internal/iot"
 	"iotmon/internal/wire"
 )
 
+// lastEntryOf returns the last registry entry of a device without a tenant, nil if it was never registered.
+func (p *Partition) lastEntryOf(id iot.DeviceID) *iot.EntryInForce {
+	return p.inForce.entries[iot.Identity{ID: id}]
+}
+
 // entryOf returns the registry entry in force of a device without a tenant, nil if it is not registered.
 func (p *Partition) entryOf(id iot.DeviceID) *iot.EntryInForce {
-	if entry := p.inForce.entries[iot.Identity{ID: id}]; entry != nil && !entry.Forget {
+	if entry := p.lastEntryOf(id); entry != nil && !entry.Forget {
 		return entry
 	}
 	return nil
+}
+
+// areaOf returns the first level of the area to which the registry says that the device of a reading belonged at the reading's time,
+// empty if the location in the reading applies. device is nil if it is not in the fleet: a record is read again from before it was
+// forgotten, or it is new.
+func (p *Partition) areaOf(device *fleet.Device, r *iot.Reading) iot.Area {
+	if device != nil {
+		return device.Areas.At(r.Time).First()
+	}
+	if entry := p.lastEntryOf(r.ID); entry != nil {
+		return entry.Areas.At(r.Time).First()
+	}
+	return ""
 }
 
 // processDevice processes a registry entry, or a request to forget a device. It returns an error if the record is not a valid one.
@@ -48,6 +67,9 @@ func (p *Partition) register(id iot.Identity, entry *iot.EntryInForce, out Outpu
 	before := p.inForce.entries[id]
 	p.inForce.entries[id] = entry
 	p.inForce.change(wire.EntryInForce, id)
+	if before == nil && entry.Areas != nil || before != nil && !slices.Equal(before.Areas, entry.Areas) {
+		p.announceAreas(id, entry, out)
+	}
 	if id.Tenant != "" {
 		return // Nothing else is known of its devices here.
 	}
@@ -60,6 +82,7 @@ func (p *Partition) register(id iot.Identity, entry *iot.EntryInForce, out Outpu
 		return // It is not watched before its first reading.
 	}
 	p.engine.Reselect(p.rules(device, &device.Latest), &device.RuleStates, p.clock, p.events(out))
+	p.moveAlerts(device, out)
 	if before != nil && before.Retired && device.Status == iot.Offline {
 		p.raiseOffline(device, p.clock, out)
 	}
@@ -72,13 +95,32 @@ func (p *Partition) areaStart() time.Time {
 	return p.earliestStart(p.clock, p.windows.Lengths().Newest())
 }
 
+// announceAreas announces the areas of a device to the archive.
+func (p *Partition) announceAreas(id iot.Identity, entry *iot.EntryInForce, out Output) {
+	out.Areas(&iot.DeviceAreas{Identity: id, Areas: entry.Areas, Position: p.position()})
+}
+
+// moveAlerts says in the open alerts of a device to which area it belongs now.
+func (p *Partition) moveAlerts(device *fleet.Device, out Output) {
+	for i := range device.Alerts {
+		state := &device.Alerts[i]
+		if state.Raised == nil || state.Raised.Area == device.Area {
+			continue
+		}
+		raised := *state.Raised
+		raised.Area = device.Area
+		p.events(out).handled(state, &raised, p.clock, "", "")
+	}
+}
+
 // startAreas lets areas that were to hold from a moment under a clock that ran ahead hold from the next boundary on.
-func (p *Partition) startAreas() {
+func (p *Partition) startAreas(out Output) {
 	start := p.areaStart()
 	for _, id := range slices.SortedFunc(maps.Keys(p.inForce.entries), compareIdentities) {
 		if next := p.inForce.entries[id].StartBy(start); next != nil {
 			p.inForce.entries[id] = next
 			p.inForce.change(wire.EntryInForce, id)
+			p.announceAreas(id, next, out)
 			if id.Tenant == "" && !next.Forget {
 				p.fleet.Register(id.ID, next, p.clock)
 			}

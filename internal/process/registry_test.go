@@ -195,8 +195,8 @@ func TestAnAreaHoldsFromAWindowThatHasNotBegun(t *testing.T) {
 	if want := []iot.AreaFrom{{}, {From: at(60), Area: "south"}, {From: at(120), Area: "east"}}; !slices.Equal(got.Areas, want) {
 		t.Errorf("got areas %v, want %v", got.Areas, want)
 	}
-	if got.AreaAt(at(59.999)) != "" || got.AreaAt(at(60)) != "south" || got.AreaAt(at(1000)) != "east" {
-		t.Errorf("got %q, %q and %q", got.AreaAt(at(59.999)), got.AreaAt(at(60)), got.AreaAt(at(1000)))
+	if got.Areas.At(at(59.999)) != "" || got.Areas.At(at(60)) != "south" || got.Areas.At(at(1000)) != "east" {
+		t.Errorf("got %q, %q and %q", got.Areas.At(at(59.999)), got.Areas.At(at(60)), got.Areas.At(at(1000)))
 	}
 }
 

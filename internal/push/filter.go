@@ -61,6 +61,5 @@ func setOf[T comparable](list []T) map[T]struct{} {
 
 // alert reports whether the filter lets an alert event through.
 func (f *filter) alert(a *iot.Alert) bool {
-	return a.Severity.Rank() >= f.minSeverity &&
-		view.Allows(f.Types, a.DeviceType) && view.Allows(f.IDs, a.DeviceID) && f.Location(&a.Location)
+	return a.Severity.Rank() >= f.minSeverity && f.Alert(a)
 }

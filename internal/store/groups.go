@@ -1,12 +1,12 @@
 package store
 
 import (
-	"cmp"
 	"encoding/binary"
 	"errors"
 	"maps"
 	"math"
 	"slices"
+	"time"
 
 	"iotmon/internal/iot"
 )
@@ -156,56 +156,71 @@ func (d *decoder) group(t iot.DeviceType) iot.GroupSummary {
 	return g
 }
 
-// Recount adds up the readings of one partition's window that are in the archive.
-type Recount struct {
-	// Whole is the summary of all of them.
-	Whole iot.Summary
-	parts map[int64]*iot.Summary
-	// device is the device of the last reading, areas are those in which it was counted.
-	device int64
-	areas  []int64
+// Areas is what a database knows of areas when it recomputes windows of one partition.
+type Areas struct {
+	// Names are the groups, without their type, of the ids of areas in the readings' flags.
+	Names map[int64]iot.Group
+	// Registered are the areas to which the registry says that devices have belonged, by the row ids of the devices.
+	Registered map[int64]iot.Areas
 }
 
-// Add adds a reading, given its flags. All readings of a device must be added one after the other, in any order.
-func (r *Recount) Add(device int64, value float64, flags int64) {
-	if device != r.device {
-		r.device, r.areas = device, r.areas[:0]
+// NewAreas returns what is known without a database: what the id OtherArea means.
+func NewAreas() Areas {
+	return Areas{Names: map[int64]iot.Group{OtherArea: {Area: iot.OtherAreas}}, Registered: make(map[int64]iot.Areas)}
+}
+
+// of returns the group, without its type, in which a reading counts.
+func (a *Areas) of(device int64, at time.Time, flags int64) iot.Group {
+	if registered := a.Registered[device].At(at); registered != "" {
+		return iot.Group{Area: registered.First()}
 	}
-	area, quality := flags>>areaShift, Quality(flags)
-	part := r.parts[area]
+	return a.Names[flags>>areaShift]
+}
+
+// Recount adds up the readings of one partition's window that are in the archive.
+type Recount struct {
+	Areas
+	// Whole is the summary of all of them.
+	Whole iot.Summary
+	parts map[iot.Group]*iot.Summary
+	// device is the device of the last reading, groups are those in which it was counted.
+	device int64
+	groups []iot.Group
+}
+
+// Add adds a reading, given its time and flags. All readings of a device must be added one after the other, in any order.
+func (r *Recount) Add(device int64, at time.Time, value float64, flags int64) {
+	if device != r.device {
+		r.device, r.groups = device, r.groups[:0]
+	}
+	group, quality := r.of(device, at, flags), Quality(flags)
+	part := r.parts[group]
 	if part == nil {
 		if r.parts == nil {
-			r.parts = make(map[int64]*iot.Summary)
+			r.parts = make(map[iot.Group]*iot.Summary)
 		}
 		part = new(iot.Summary)
-		r.parts[area] = part
+		r.parts[group] = part
 	}
 	r.Whole.AddReading(value, quality)
 	part.AddReading(value, quality)
-	if quality == iot.Bad || slices.Contains(r.areas, area) {
+	if quality == iot.Bad || slices.Contains(r.groups, group) {
 		return
 	}
-	if len(r.areas) == 0 {
+	if len(r.groups) == 0 {
 		r.Whole.Devices++
 	}
 	part.Devices++
-	r.areas = append(r.areas, area)
+	r.groups = append(r.groups, group)
 }
 
-// Areas returns the ids of the areas that readings came from.
-func (r *Recount) Areas() []int64 { return slices.Collect(maps.Keys(r.parts)) }
-
-// Divide returns the groups of Whole. names returns the group of an area's id. Before is the summary that is replaced, the zero one
-// if there is none: what its groups tell of the moment at which the window closed stays. Areas that had no group of their own
-// then, because there were too many, have none now.
-func (r *Recount) Divide(t iot.DeviceType, names func(id int64) iot.Group, before *iot.WindowSummary) []iot.GroupSummary {
+// Divide returns the groups of Whole. Before is the summary that is replaced, the zero one if there is none: what its groups tell of the
+// moment at which the window closed stays. Areas that had no group of their own then, because there were too many, have none now.
+func (r *Recount) Divide(t iot.DeviceType, before *iot.WindowSummary) []iot.GroupSummary {
 	d := division{byGroup: make(map[iot.Group]*iot.GroupSummary), kind: t}
 	d.begin(before)
-	ids := slices.SortedFunc(maps.Keys(r.parts), func(a, b int64) int {
-		return cmp.Or(names(a).Compare(names(b)), cmp.Compare(a, b))
-	})
-	for _, id := range ids {
-		d.part(names(id)).Merge(*r.parts[id])
+	for _, group := range slices.SortedFunc(maps.Keys(r.parts), iot.Group.Compare) {
+		d.part(group).Merge(*r.parts[group])
 	}
 	groups := make([]iot.GroupSummary, 0, len(d.byGroup))
 	for _, part := range d.byGroup {

@@ -28,12 +28,14 @@ func (f *Filter) Group(g Group) bool {
 
 // Device reports whether the filter selects the device. A forgotten device has no id; no filter selects it.
 func (f *Filter) Device(s *iot.DeviceState) bool {
-	return s.Latest.ID != "" && Allows(f.Types, s.Latest.Type) && Allows(f.IDs, s.Latest.ID) && f.Location(&s.Latest.Location)
+	return s.Latest.ID != "" && Allows(f.Types, s.Latest.Type) && Allows(f.IDs, s.Latest.ID) &&
+		Allows(f.Buildings, s.Latest.Location.Building) && (f.Areas == nil || Allows(f.Areas, s.FirstArea()))
 }
 
-// Location reports whether the filter selects what is at a location.
-func (f *Filter) Location(l *iot.Location) bool {
-	return Allows(f.Buildings, l.Building) && (f.Areas == nil || Allows(f.Areas, l.FirstArea()))
+// Alert reports whether the filter selects the device of an alert.
+func (f *Filter) Alert(a *iot.Alert) bool {
+	return Allows(f.Types, a.DeviceType) && Allows(f.IDs, a.DeviceID) &&
+		Allows(f.Buildings, a.Location.Building) && (f.Areas == nil || Allows(f.Areas, a.FirstArea()))
 }
 
 // Removal reports whether the filter would have selected a device before it was forgotten.

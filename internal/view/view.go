@@ -59,22 +59,22 @@ type correction struct {
 type Group struct {
 	Type     iot.DeviceType
 	Building string
-	// Unhoused is the first area of devices without a building.
-	Unhoused iot.Area
+	// Area is the first level of the area to which the devices belong, empty if that is the building.
+	Area iot.Area
 }
 
 func groupOf(s *iot.DeviceState) Group {
 	g := Group{Type: s.Latest.Type, Building: s.Latest.Location.Building}
-	if g.Building == "" {
-		g.Unhoused = s.Latest.Location.FirstArea()
+	if s.Area != "" || g.Building == "" {
+		g.Area = s.FirstArea()
 	}
 	return g
 }
 
-// area returns the first area of the devices.
+// area returns the first level of the area to which the devices belong.
 func (g *Group) area() iot.Area {
-	if g.Building == "" {
-		return g.Unhoused
+	if g.Area != "" || g.Building == "" {
+		return g.Area
 	}
 	return (&iot.Location{Building: g.Building}).FirstArea()
 }

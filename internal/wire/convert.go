@@ -53,6 +53,7 @@ func FromAlert(a *iot.Alert) Alert {
 		Below:        a.Below,
 		Unit:         a.Unit,
 		Location:     a.Location,
+		Area:         a.Area,
 		Onset:        a.Onset,
 		Timestamp:    a.Time,
 		Historical:   a.Historical,

@@ -70,6 +70,8 @@ var forms = []form{
 			return iot.SettingsInForce{Settings: largestSettings(), Since: math.MaxInt64, Position: lastPosition}
 		}),
 	formOf("in_force_device", wire.MaxRecord, wire.AppendEntryInForce, wire.DecodeEntryInForce, drawEntryInForce, goldenEntryInForce, largestEntryInForce),
+	formOf("device_areas", wire.MaxRecord, wire.AppendDeviceAreas, wire.DecodeDeviceAreas, drawDeviceAreas, goldenDeviceAreas,
+		func() iot.DeviceAreas { return areasOf(largestEntryInForce()) }),
 	formOf("in_force_shelved", wire.MaxRecord, wire.AppendShelvedInForce, wire.DecodeShelvedInForce, drawShelved, goldenShelved, largestShelved),
 	formOf("in_force_comments", wire.MaxRecord, wire.AppendCommentsInForce, wire.DecodeCommentsInForce, drawComments, goldenComments, largestComments),
 }
@@ -226,6 +228,7 @@ func FuzzDecodeSettings(f *testing.F)        { fuzzForm(f, "settings") }
 func FuzzDecodeRuleInForce(f *testing.F)     { fuzzForm(f, "in_force_rule") }
 func FuzzDecodeSettingsInForce(f *testing.F) { fuzzForm(f, "in_force_settings") }
 func FuzzDecodeEntryInForce(f *testing.F)    { fuzzForm(f, "in_force_device") }
+func FuzzDecodeDeviceAreas(f *testing.F)     { fuzzForm(f, "device_areas") }
 func FuzzDecodeShelvedInForce(f *testing.F)  { fuzzForm(f, "in_force_shelved") }
 func FuzzDecodeCommentsInForce(f *testing.F) { fuzzForm(f, "in_force_comments") }
 
@@ -271,6 +274,17 @@ func goldenEntryInForce() iot.EntryInForce {
 	return iot.EntryInForce{
 		DeviceEntry: goldenEntry(), Areas: []iot.AreaFrom{{Area: "A栋"}, {From: at, Area: goldenEntry().Area}}, Position: goldenAlert().Position,
 	}
+}
+
+func goldenDeviceAreas() iot.DeviceAreas {
+	d := areasOf(goldenEntryInForce())
+	d.Tenant = "acme"
+	return d
+}
+
+// areasOf returns the areas of an entry.
+func areasOf(e iot.EntryInForce) iot.DeviceAreas {
+	return iot.DeviceAreas{Identity: iot.Identity{ID: "device_001"}, Areas: e.Areas, Position: e.Position}
 }
 
 func goldenShelved() iot.ShelvedInForce {
@@ -514,6 +528,14 @@ func drawEntryInForce(t *rapid.T) iot.EntryInForce {
 		}
 		return e
 	}, (*iot.EntryInForce).Normalize)
+}
+
+func drawDeviceAreas(t *rapid.T) iot.DeviceAreas {
+	return drawValid(t, func() iot.DeviceAreas {
+		d := areasOf(drawEntryInForce(t))
+		d.Identity = iot.Identity{Tenant: iot.Tenant(drawText(t, "tenant")), ID: iot.DeviceID(drawKey(t, "device"))}
+		return d
+	}, (*iot.DeviceAreas).Normalize)
 }
 
 func drawShelved(t *rapid.T) iot.ShelvedInForce {

@@ -69,7 +69,7 @@ func offlineAlert() iot.Alert {
 // handledAlert is an alert that somebody has acknowledged, of a rule that is shelved.
 func handledAlert() iot.Alert {
 	a := goldenAlert()
-	a.Transition, a.Time = iot.Acknowledged, at.Add(2*time.Minute)
+	a.Transition, a.Time, a.Area = iot.Acknowledged, at.Add(2*time.Minute), "north/hall 2"
 	a.Handling = iot.Handling{
 		AckedAt: at.Add(2 * time.Minute), AckedBy: "u-17", Suppressed: iot.Shelved, SuppressedUntil: at.Add(8 * time.Hour),
 		Actor: "u-17", Comment: "bearing ordered",
@@ -146,7 +146,7 @@ func rememberingState() iot.DeviceState {
 
 func reportedState() iot.DeviceState {
 	s := goldenState()
-	s.Session, s.Report = 17, &iot.StatusReport{Status: iot.ReportedOffline, Reason: "last will", Time: at.Add(15 * time.Second), Session: 17}
+	s.Area, s.Session, s.Report = "north/hall 2", 17, &iot.StatusReport{Status: iot.ReportedOffline, Reason: "last will", Time: at.Add(15 * time.Second), Session: 17}
 	return s
 }
 

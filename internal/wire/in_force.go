@@ -150,11 +150,7 @@ type areaFrom struct {
 
 // AppendEntryInForce appends the JSON of a registry entry that is in force.
 func AppendEntryInForce(dst []byte, e *iot.EntryInForce) []byte {
-	m := entryInForce{deviceEntry: toDeviceEntry(&e.DeviceEntry), Position: e.Position}
-	for _, a := range e.Areas {
-		m.Areas = append(m.Areas, areaFrom(a))
-	}
-	return appendJSON(dst, m)
+	return appendJSON(dst, entryInForce{toDeviceEntry(&e.DeviceEntry), toAreas(e.Areas), e.Position})
 }
 
 // DecodeEntryInForce decodes what AppendEntryInForce wrote. The error is an *iot.InvalidError.
@@ -163,13 +159,10 @@ func DecodeEntryInForce(data []byte) (iot.EntryInForce, error) {
 	if err := decodeObject(data, MaxRecord, &m); err != nil {
 		return iot.EntryInForce{}, err
 	}
-	e := iot.EntryInForce{Position: m.Position}
+	e := iot.EntryInForce{Areas: fromAreas(m.Areas), Position: m.Position}
 	var err error
 	if e.DeviceEntry, err = m.entry(); err != nil {
 		return iot.EntryInForce{}, err
-	}
-	for _, a := range m.Areas {
-		e.Areas = append(e.Areas, iot.AreaFrom(a))
 	}
 	if err := e.Normalize(); err != nil {
 		return iot.EntryInForce{}, err

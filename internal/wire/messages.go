@@ -223,12 +223,14 @@ type Alert struct {
 	CurrentValue float64        `json:"current_value"`
 	Threshold    float64        `json:"threshold"`
 	// Below means that values under Threshold violate the rule, rather than values over it.
-	Below      bool         `json:"below,omitempty"`
-	Unit       string       `json:"unit,omitempty"`
-	Location   iot.Location `json:"location,omitzero"`
-	Onset      time.Time    `json:"onset"`
-	Timestamp  time.Time    `json:"timestamp"`
-	Historical bool         `json:"historical,omitempty"`
+	Below    bool         `json:"below,omitempty"`
+	Unit     string       `json:"unit,omitempty"`
+	Location iot.Location `json:"location,omitzero"`
+	// Area is where the registry says that the device belongs; absent if the location applies.
+	Area       iot.Area  `json:"area,omitempty"`
+	Onset      time.Time `json:"onset"`
+	Timestamp  time.Time `json:"timestamp"`
+	Historical bool      `json:"historical,omitempty"`
 	// Reason is why the alert has cleared, empty if a reading was the reason.
 	Reason iot.ClearReason `json:"reason,omitempty"`
 	// AcknowledgedAt is absent if nobody has acknowledged the alert.

@@ -12,10 +12,12 @@ import (
 
 // deviceState is the JSON on topic device-state, for decoding; AppendDeviceState writes it.
 type deviceState struct {
-	Reading  json.RawMessage `json:"reading"`
-	Status   iot.Status      `json:"status"`
-	Since    time.Time       `json:"since"`
-	LastSeen time.Time       `json:"heard"`
+	Reading json.RawMessage `json:"reading"`
+	// Area is absent if the registry says nothing.
+	Area     iot.Area   `json:"area"`
+	Status   iot.Status `json:"status"`
+	Since    time.Time  `json:"since"`
+	LastSeen time.Time  `json:"heard"`
 	// Age is in microseconds; absent, it is LastSeen minus the reading's time.
 	Age    *int64       `json:"age_us"`
 	Alerts []alertState `json:"alerts"`
@@ -75,6 +77,7 @@ type conditionPoint struct {
 // report, which few devices have.
 func AppendDeviceState(dst []byte, s *iot.DeviceState) []byte {
 	dst = AppendReading(append(dst, `{"reading":`...), &s.Latest)
+	dst = appendField(dst, `,"area":`, string(s.Area))
 	dst = appendField(dst, `,"status":`, string(s.Status))
 	dst = appendTime(append(dst, `,"since":`...), s.Since)
 	dst = appendTime(append(dst, `,"heard":`...), s.LastSeen)
@@ -129,6 +132,8 @@ func (d *Decoder) stateFast(data []byte, s *iot.DeviceState) bool {
 		switch string(key) {
 		case "reading":
 			return d.reading(&sc, &s.Latest)
+		case "area":
+			return d.text(&sc, (*string)(&s.Area))
 		case "status":
 			return d.text(&sc, (*string)(&s.Status))
 		case "since":
@@ -200,7 +205,7 @@ func (d *Decoder) stateGeneral(data []byte) (iot.DeviceState, error) {
 	if err := json.Unmarshal(data, &m); err != nil {
 		return iot.DeviceState{}, fmt.Errorf("decode device state: %w", err)
 	}
-	s := iot.DeviceState{Status: m.Status, Since: m.Since.UTC(), LastSeen: m.LastSeen.UTC(), Position: m.Position}
+	s := iot.DeviceState{Area: m.Area, Status: m.Status, Since: m.Since.UTC(), LastSeen: m.LastSeen.UTC(), Position: m.Position}
 	if err := d.decode(m.Reading, &s.Latest); err != nil {
 		return iot.DeviceState{}, fmt.Errorf("decode device state: reading: %w", err)
 	}

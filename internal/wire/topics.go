@@ -159,6 +159,7 @@ func fromTopic(m *topicAlert) (iot.Alert, error) {
 		Below:      m.Below,
 		Unit:       m.Unit,
 		Location:   m.Location,
+		Area:       m.Area,
 		Onset:      m.Onset.UTC(),
 		Time:       m.Timestamp.UTC(),
 		Historical: m.Historical,

@@ -272,6 +272,9 @@ func (t *Tail) add(batch *view.Batch, r *kgo.Record) error {
 			batch.Traced = append(batch.Traced, view.Traced{Device: state.Latest.ID, Span: span})
 		}
 	case t.Topics.Aggregates:
+		if wire.IsDeviceAreas(r.Value) {
+			return nil // For the archive.
+		}
 		summary, err := wire.DecodeWindowSummary(r.Value)
 		if err != nil {
 			return err

@@ -43,6 +43,14 @@ func (o *output) Summary(s *iot.WindowSummary) {
 	})
 }
 
+func (o *output) Areas(d *iot.DeviceAreas) {
+	o.writer.write(o.partition, &kgo.Record{
+		Topic: o.writer.topics.Aggregates,
+		Key:   wire.AppendDeviceKey(nil, d.Identity),
+		Value: wire.AppendDeviceAreas(nil, d),
+	})
+}
+
 func (o *output) Alert(a *iot.Alert) {
 	o.writer.write(o.partition, &kgo.Record{
 		Topic:     o.writer.topics.Alerts,

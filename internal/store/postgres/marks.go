@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -92,9 +91,9 @@ func recompute(ctx context.Context, tx pgx.Tx, readingsTopic string) (int, error
 	if err != nil {
 		return 0, err
 	}
-	began := time.Now()
+	began, corrector := time.Now(), newCorrector(tx)
 	for i := range due {
-		if err := correct(ctx, tx, &due[i]); err != nil {
+		if err := corrector.correct(ctx, &due[i]); err != nil {
 			return i, err
 		}
 		if time.Since(began) > longestStep {
@@ -157,14 +156,14 @@ const correctSummary = `WITH corrected AS (INSERT INTO summaries AS s
 	ON CONFLICT (window_start, device_type, length_us, partition) DO UPDATE SET id = DEFAULT`
 
 // correct recomputes the window of a mark that this transaction has locked.
-func correct(ctx context.Context, tx pgx.Tx, m *mark) error {
-	found, err := recounted(ctx, tx, m)
+func (c *corrector) correct(ctx context.Context, m *mark) error {
+	found, err := c.recounted(ctx, m)
 	if err != nil {
 		return err
 	}
 	batch := new(pgx.Batch)
 	if summary := &found.Whole; summary.Count+summary.Bad > 0 {
-		parts, err := divide(ctx, tx, m, found)
+		parts, err := divide(ctx, c.tx, m, found)
 		if err != nil {
 			return err
 		}
@@ -174,28 +173,14 @@ func correct(ctx context.Context, tx pgx.Tx, m *mark) error {
 	}
 	batch.Queue(`DELETE FROM dirty_windows WHERE partition = $1 AND device_type = $2 AND window_start = $3 AND length_us = $4`,
 		m.partition, m.deviceType, m.start, m.length.Microseconds())
-	return tx.SendBatch(ctx, batch).Close()
+	return c.tx.SendBatch(ctx, batch).Close()
 }
 
 // divide returns the encoded groups of a recomputed window. It locks the stored summary, from whose groups it takes what belongs to
 // the moment at which the window closed.
 func divide(ctx context.Context, tx pgx.Tx, m *mark, found *store.Recount) ([]byte, error) {
-	names := map[int64]iot.Group{store.OtherArea: {Area: iot.OtherAreas}}
-	var err error
-	if areas := slices.DeleteFunc(found.Areas(), func(id int64) bool { return id == 0 }); len(areas) > 0 {
-		err = each(ctx, tx, func(rows pgx.Rows) error {
-			var id int64
-			var g iot.Group
-			err := rows.Scan(&id, &g.Tenant, &g.Area)
-			names[id] = g
-			return err
-		}, `SELECT id, tenant, area FROM areas WHERE id = ANY ($1)`, areas)
-	}
-	if err != nil {
-		return nil, err
-	}
 	var before iot.WindowSummary
-	err = each(ctx, tx, func(rows pgx.Rows) error {
+	err := each(ctx, tx, func(rows pgx.Rows) (err error) {
 		before, err = scanSummary(rows)
 		return err
 	}, `SELECT window_start, device_type, partition, length_us, count, terms, min, max, devices, online, offline, alert_count,
@@ -205,24 +190,28 @@ func divide(ctx context.Context, tx pgx.Tx, m *mark, found *store.Recount) ([]by
 	if err != nil {
 		return nil, err
 	}
-	groups := found.Divide(m.deviceType, func(id int64) iot.Group { return names[id] }, &before)
+	groups := found.Divide(m.deviceType, &before)
 	return store.EncodeGroups(&iot.WindowSummary{Summary: found.Whole, Groups: groups}), nil
 }
 
 // recounted adds up the stored readings of one partition's window.
-func recounted(ctx context.Context, tx pgx.Tx, m *mark) (*store.Recount, error) {
-	found := new(store.Recount)
+func (c *corrector) recounted(ctx context.Context, m *mark) (*store.Recount, error) {
+	areas, err := c.areasOf(ctx, m.partition)
+	if err != nil {
+		return nil, err
+	}
+	found := &store.Recount{Areas: areas}
 	var device, flags int64
+	var at time.Time
 	var value float64
-	err := each(ctx, tx, func(rows pgx.Rows) error {
-		if err := rows.Scan(&device, &value, &flags); err != nil {
+	return found, each(ctx, c.tx, func(rows pgx.Rows) error {
+		if err := rows.Scan(&device, &at, &value, &flags); err != nil {
 			return err
 		}
-		found.Add(device, value, flags)
+		found.Add(device, at, value, flags)
 		return nil
-	}, `SELECT device, value, flags FROM readings
+	}, `SELECT device, time, value, flags FROM readings
 		WHERE time >= $1 AND time < $2 AND partition = $3 AND type = (SELECT id FROM device_types WHERE name = $4)
 		ORDER BY device`,
 		m.start, m.start.Add(m.length), m.partition, m.deviceType)
-	return found, err
 }

@@ -34,6 +34,11 @@ func (in *intake) writeWithoutRefused(ctx context.Context, batch *archive.Batch)
 	if err != nil {
 		return fmt.Errorf("write alerts: %w", err)
 	}
+	err = writeHalves(ctx, in, batch.Areas, func(part *intake, areas []iot.DeviceAreas) error { return part.areas(ctx, areas) },
+		func(d *iot.DeviceAreas) string { return fmt.Sprintf("areas of %.64q", d.ID) })
+	if err != nil {
+		return fmt.Errorf("write areas of devices: %w", err)
+	}
 	err = writeHalves(ctx, in, batch.Summaries, func(part *intake, summaries []iot.WindowSummary) error { return part.storeSummaries(ctx, summaries) },
 		func(s *iot.WindowSummary) string { return fmt.Sprintf("window of %.64q at %v", s.Type, s.Window.Start) })
 	if err != nil {

@@ -49,7 +49,7 @@ func (in *intake) summaries(ctx context.Context, summaries []iot.WindowSummary) 
 	if err != nil {
 		return err
 	}
-	began := time.Now()
+	began, corrector := time.Now(), newCorrector(in.tx)
 	for i := 0; i < len(due) && (i == 0 || time.Since(began) < longestStep); i++ {
 		before := 0
 		for before < len(finals) && byKey(finals[before], due[i].key()) <= 0 {
@@ -59,7 +59,7 @@ func (in *intake) summaries(ctx context.Context, summaries []iot.WindowSummary) 
 			return err
 		}
 		finals = finals[before:]
-		if err := correct(ctx, in.tx, &due[i]); err != nil {
+		if err := corrector.correct(ctx, &due[i]); err != nil {
 			return fmt.Errorf("recompute a window: %w", err)
 		}
 	}

@@ -99,6 +99,9 @@ func (s *Store) write(ctx context.Context, batch *archive.Batch, careful bool) (
 		if err := in.alerts(ctx, batch.Alerts); err != nil {
 			return fmt.Errorf("write alerts: %w", err)
 		}
+		if err := in.areas(ctx, batch.Areas); err != nil {
+			return fmt.Errorf("write areas of devices: %w", err)
+		}
 		if err := in.summaries(ctx, batch.Summaries); err != nil {
 			return fmt.Errorf("write summaries: %w", err)
 		}

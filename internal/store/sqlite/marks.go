@@ -125,12 +125,9 @@ func recompute(ctx context.Context, tx *sql.Tx, readingsTopic string) (int, erro
 	if len(marks) == 0 {
 		return 0, nil
 	}
-	areas, err := loadAreaNames(ctx, tx)
-	if err != nil {
-		return 0, err
-	}
+	corrector := newCorrector(tx)
 	for i := range marks {
-		if err := correct(ctx, tx, &marks[i], areas); err != nil {
+		if err := corrector.correct(ctx, &marks[i]); err != nil {
 			return 0, err
 		}
 	}
@@ -140,8 +137,9 @@ func recompute(ctx context.Context, tx *sql.Tx, readingsTopic string) (int, erro
 // correct replaces the numbers that derive from the readings, and keeps those of the moment at which the window closed,
 // such as the alerts. If fewer readings are found than were counted, some have been deleted from the log or the archive,
 // and the stored summary stays.
-func correct(ctx context.Context, tx *sql.Tx, m *mark, areas areaNames) error {
-	found, err := recounted(ctx, tx, m)
+func (c *corrector) correct(ctx context.Context, m *mark) error {
+	tx := c.tx
+	found, err := c.recounted(ctx, m)
 	if err != nil {
 		return err
 	}
@@ -150,7 +148,7 @@ func correct(ctx context.Context, tx *sql.Tx, m *mark, areas areaNames) error {
 		if err != nil {
 			return err
 		}
-		divided := iot.WindowSummary{Summary: *summary, Groups: found.Divide(m.deviceType, areas.of, &before)}
+		divided := iot.WindowSummary{Summary: *summary, Groups: found.Divide(m.deviceType, &before)}
 		result, err := tx.ExecContext(ctx, `INSERT INTO summaries
 				(window_start, device_type, partition, length, count, uncertain, bad, sum, min, max, devices, online, offline, alert_count, epoch, position, parts)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, 0, 0, ?, ?, ?)
@@ -191,36 +189,23 @@ func stored(ctx context.Context, tx *sql.Tx, m *mark) (before iot.WindowSummary,
 }
 
 // recounted adds up the stored readings of one partition's window.
-func recounted(ctx context.Context, tx *sql.Tx, m *mark) (*store.Recount, error) {
-	found := new(store.Recount)
-	var device, flags int64
+func (c *corrector) recounted(ctx context.Context, m *mark) (*store.Recount, error) {
+	areas, err := c.areasOf(ctx, m.partition)
+	if err != nil {
+		return nil, err
+	}
+	found := &store.Recount{Areas: areas}
+	var device, at, flags int64
 	var value float64
-	err := each(ctx, tx, func(rows *sql.Rows) error {
-		if err := rows.Scan(&device, &value, &flags); err != nil {
+	return found, each(ctx, c.tx, func(rows *sql.Rows) error {
+		if err := rows.Scan(&device, &at, &value, &flags); err != nil {
 			return err
 		}
-		found.Add(device, value, flags)
+		found.Add(device, fromMicros(at), value, flags)
 		return nil
-	}, `SELECT r.device, r.value, r.flags FROM device_partitions p CROSS JOIN readings r
+	}, `SELECT r.device, r.time, r.value, r.flags FROM device_partitions p CROSS JOIN readings r
 		WHERE p.partition = ?1 AND r.device = p.device AND r.time >= ?2 AND r.time < ?3 AND r.partition = ?1
 			AND r.type = (SELECT id FROM device_types WHERE name = ?4)
 		ORDER BY p.device`,
 		m.partition, m.start, m.start+m.length, m.deviceType)
-	return found, err
 }
-
-// areaNames are the groups of the areas' ids, without their type.
-type areaNames map[int64]iot.Group
-
-func loadAreaNames(ctx context.Context, tx *sql.Tx) (areaNames, error) {
-	names := areaNames{store.OtherArea: {Area: iot.OtherAreas}}
-	return names, each(ctx, tx, func(rows *sql.Rows) error {
-		var id int64
-		var g iot.Group
-		err := rows.Scan(&id, &g.Tenant, &g.Area)
-		names[id] = g
-		return err
-	}, `SELECT id, tenant, area FROM areas`)
-}
-
-func (n areaNames) of(id int64) iot.Group { return n[id] }

@@ -48,6 +48,9 @@ func (s *Store) Write(ctx context.Context, batch *archive.Batch) error {
 	if err := w.readings(ctx, batch.Readings); err != nil {
 		return fmt.Errorf("write readings: %w", err)
 	}
+	if err := w.areas(ctx, batch.Areas); err != nil {
+		return fmt.Errorf("write areas of devices: %w", err)
+	}
 	if err := w.summaries(ctx, batch.Summaries); err != nil {
 		return fmt.Errorf("write summaries: %w", err)
 	}

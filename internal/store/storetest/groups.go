@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 
 	"iotmon/internal/api"
+	"iotmon/internal/archive"
 	"iotmon/internal/iot"
 )
 
@@ -198,5 +199,44 @@ func manyAreas(t *testing.T, store Store) {
 	second.Area = iot.OtherAreas
 	if got := windows(t, store, second)[0].Count; got != 1 {
 		t.Errorf("got %d readings of an area without an id, want 1 in other areas", got)
+	}
+}
+
+// registered returns the announcement of a device's areas, from a time on each.
+func (f *feed) registered(device iot.DeviceID, position int64, areas ...iot.AreaFrom) iot.DeviceAreas {
+	return iot.DeviceAreas{
+		Identity: iot.Identity{ID: device}, Areas: areas, Position: iot.Position{Partition: f.partition, Offset: position},
+	}
+}
+
+// Sequence: a device is registered in an area, and a reading of a window from before comes late, then one of a window from after. Each
+// counts where the device belonged at the time of the reading, as with the processor, though both say the same location. The device has
+// no row yet when its areas are announced.
+func registeredAreas(t *testing.T, store Store) {
+	f, other := newFeed(t, store, 0), newFeed(t, store, 1)
+	north := f.registered("a", 5, iot.AreaFrom{}, iot.AreaFrom{From: at(30), Area: "north/hall 2"})
+	if err := store.Write(t.Context(), &archive.Batch{Areas: []iot.DeviceAreas{north}}); err != nil {
+		t.Fatal(err)
+	}
+	other.readings(in("A", "c", 40, 32))
+	f.readings(in("A", "a", 1, 1), in("A", "a", 31, 2), in("A", "b", 32, 4), in("A", "a", 33, 8))
+	f.summaries(f.mark(0, f.next.Next), f.mark(30, f.next.Next))
+	other.summaries(other.mark(30, other.next.Next))
+	first, second := api.SummariesQuery{From: at(0), To: at(30)}, api.SummariesQuery{From: at(30), To: at(60)}
+	if got, want := areas(t, store, first, "", "A", "north"), " 1 1 1 0/0 0; A 1 1 1 0/0 0; north 0 0 0 0/0 0; "; got != want {
+		t.Errorf("before: got %s, want %s", got, want)
+	}
+	if got, want := areas(t, store, second, "", "A", "north"), " 4 46 3 0/0 0; A 2 36 2 0/0 0; north 2 10 1 0/0 0; "; got != want {
+		t.Errorf("after: got %s, want %s", got, want)
+	}
+	// What is announced again, or late, changes nothing; what is announced later does.
+	old, moved := f.registered("a", 4, iot.AreaFrom{Area: "west"}), f.registered("a", 6, iot.AreaFrom{From: at(30), Area: "east"})
+	if err := store.Write(t.Context(), &archive.Batch{Areas: []iot.DeviceAreas{old, north, moved, north}}); err != nil {
+		t.Fatal(err)
+	}
+	f.readings(in("A", "a", 34, 16))
+	f.summaries(f.mark(30, f.next.Next))
+	if got, want := areas(t, store, second, "", "A", "north", "east", "west"), " 5 62 3 0/0 0; A 2 36 2 0/0 0; north 0 0 0 0/0 0; east 3 26 1 0/0 0; west 0 0 0 0/0 0; "; got != want {
+		t.Errorf("moved: got %s, want %s", got, want)
 	}
 }

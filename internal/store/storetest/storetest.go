@@ -71,6 +71,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"a summary without groups replaces one with them as a whole", groupsGiveWay},
 		{"a recomputation divides as the processor does", recomputedGroups},
 		{"areas that shared a group share it when it is recomputed", recomputedOthers},
+		{"a recomputed window is divided by the areas of the registry", registeredAreas},
 		{"any number of areas is archived", manyAreas},
 
 		{"a recomputed window is returned until it is published", correctionReturned},

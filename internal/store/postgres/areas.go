@@ -1,0 +1,72 @@
+package postgres
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"iotmon/internal/iot"
+	"iotmon/internal/store"
+	"iotmon/internal/wire"
+)
+
+const storeAreas = `INSERT INTO device_areas AS a (partition, tenant, device_id, areas, epoch, position)
+	VALUES ($1, $2, $3, $4, $5, $6)
+	ON CONFLICT (partition, tenant, device_id) DO UPDATE SET areas = excluded.areas, epoch = excluded.epoch, position = excluded.position
+	WHERE (excluded.epoch, excluded.position) > (a.epoch, a.position)`
+
+// areas stores the areas of devices, unless the stored ones have a higher position. Only the archiver that reads the partition of
+// the aggregates locks these rows.
+func (in *intake) areas(ctx context.Context, areas []iot.DeviceAreas) error {
+	batch := new(pgx.Batch)
+	for i := range areas {
+		d := &areas[i]
+		batch.Queue(storeAreas, d.Partition, text(string(d.Tenant)), text(string(d.ID)), string(wire.AppendDeviceAreas(nil, d)), d.Epoch, d.Offset)
+	}
+	return in.tx.SendBatch(ctx, batch).Close()
+}
+
+// corrector recomputes windows in a transaction.
+type corrector struct {
+	tx pgx.Tx
+	// names are the names of areas, byPartition what is known of those of a partition's devices. Both are loaded when they are needed.
+	names       map[int64]iot.Group
+	byPartition map[int32]store.Areas
+}
+
+func newCorrector(tx pgx.Tx) *corrector {
+	return &corrector{tx: tx, byPartition: make(map[int32]store.Areas)}
+}
+
+// areasOf returns what is known of areas in a partition.
+func (c *corrector) areasOf(ctx context.Context, partition int32) (store.Areas, error) {
+	if known, ok := c.byPartition[partition]; ok {
+		return known, nil
+	}
+	areas := store.NewAreas()
+	if c.names == nil {
+		err := each(ctx, c.tx, func(rows pgx.Rows) error {
+			var id int64
+			var g iot.Group
+			err := rows.Scan(&id, &g.Tenant, &g.Area)
+			areas.Names[id] = g
+			return err
+		}, `SELECT id, tenant, area FROM areas`)
+		if err != nil {
+			return areas, err
+		}
+		c.names = areas.Names
+	}
+	areas.Names = c.names
+	c.byPartition[partition] = areas
+	return areas, each(ctx, c.tx, func(rows pgx.Rows) error {
+		var device int64
+		var text []byte
+		if err := rows.Scan(&device, &text); err != nil {
+			return err
+		}
+		announced, err := wire.DecodeDeviceAreas(text)
+		areas.Registered[device] = announced.Areas
+		return err
+	}, `SELECT d.id, a.areas FROM device_areas a JOIN devices d ON d.device_id = a.device_id WHERE a.partition = $1 AND a.tenant = ''`, partition)
+}
