@@ -13,6 +13,7 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
 
 	"iotmon/internal/wire"
 )
@@ -207,6 +208,26 @@ func TestCriticalAlertsAreOnTopOfAFlood(t *testing.T) {
 	if !eval[bool](tab, `document.querySelector(".alert-frame").contains(document.activeElement)`) {
 		t.Error("the keyboard is not where the figure led to")
 	}
+}
+
+// The number of devices that are offline leads to these devices, and stays under the keyboard when it changes.
+func TestTheNumberOfDevicesOfflineLeadsToThem(t *testing.T) {
+	plant := startPlant(t, "-no-simulator")
+	plant.post(reading{ID: "kiln", Value: 20}, reading{ID: "press", Value: 20, Status: "offline"})
+	tab := plant.open(options{})
+	const lead = `#kpis [data-kpi="online-detail"] button`
+	tab.until(`document.querySelector('` + lead + `').innerText === "1 offline"`)
+	tab.tabTo(lead, 20)
+	plant.post(reading{ID: "saw", Value: 20, Status: "offline"})
+	tab.until(`document.querySelector('` + lead + `').innerText === "2 offline"`)
+	if !eval[bool](tab, `document.activeElement.matches('`+lead+`')`) {
+		t.Error("the keyboard is no longer on the number when that changes")
+	}
+	tab.press(kb.Enter)
+	tab.until(`new URLSearchParams(location.search).get("status") === "offline" && document.activeElement.id === "stream"`)
+	tab.until(`[...document.querySelectorAll("#stream tbody tr:not(.spacer) a")].map((link) => link.textContent).sort().join() === "press,saw"`)
+	plant.post(reading{ID: "press", Value: 20}, reading{ID: "saw", Value: 20})
+	tab.until(`document.querySelector('` + lead + `').hidden && document.querySelector('[data-kpi="online-detail"]').innerText === "all online"`)
 }
 
 func TestQualityIsShownInWords(t *testing.T) {

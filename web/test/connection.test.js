@@ -42,6 +42,8 @@ let states = [];
 let received = [];
 /** @type {Connection} */
 let connection;
+/** How far somebody has set the wall clock ahead of the other one, in milliseconds. */
+let setAhead = 0;
 
 const newest = () => /** @type {FakeSocket} */ (FakeSocket.all.at(-1));
 
@@ -51,11 +53,13 @@ beforeEach(() => {
   FakeSocket.all = [];
   states = [];
   received = [];
+  setAhead = 0;
   connection = new Connection({
     location: { protocol: 'http:', host: 'plant' },
     path: '/ws',
     WebSocket: /** @type {any} */ (FakeSocket),
     random: () => 0,
+    local: () => Date.now() - setAhead,
     onMessage: (message) => received.push(message.type),
   });
   connection.subscribe(() => states.push(connection.state), { signal: new AbortController().signal });
@@ -92,6 +96,19 @@ test('attempts are further and further apart until the server greets', () => {
   newest().greet();
   newest().onclose?.();
   assert.deepEqual(connection.state, { phase: 'waiting', retryAt: Date.now() + 1000 });
+});
+
+test('the countdown to the next attempt goes by a clock that nobody can set', () => {
+  assert.equal(connection.retryIn, 0);
+  newest().onclose?.();
+  assert.equal(connection.retryIn, 1000);
+  mock.timers.tick(300);
+  assert.equal(connection.retryIn, 700);
+  for (const hour of [3_600_000, -3_600_000]) {
+    setAhead += hour;
+    mock.timers.setTime(Date.now() + hour);
+    assert.equal(connection.retryIn, 700);
+  }
 });
 
 test('an attempt asked for is made at once and only once', () => {

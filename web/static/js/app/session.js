@@ -74,6 +74,7 @@ export class Session {
       location: root,
       path: webSocketPath,
       fetch: fetcher,
+      local,
       onMessage: (message) => this.#receive(message),
       ...(environment.WebSocket && { WebSocket: environment.WebSocket }),
     });

@@ -28,16 +28,14 @@ export class ConnectionBadge {
 
   /** Shows the state and counts down. */
   update() {
-    const { locale, connection: { state }, freshness } = this.#session;
-    // No wait is longer; the clock may have been set back.
-    const seconds = state.phase === 'waiting' ? Math.max(0, Math.min(30, Math.ceil((state.retryAt - Date.now()) / 1000))) : 0;
+    const { locale, connection: { state, retryIn }, freshness } = this.#session;
     this.#element.dataset['phase'] = state.phase;
     // No message has come for so long that the connection may be lost.
     const silent = freshness.stale && state.phase === 'open';
     setIcon(find(this.#element, 'svg', SVGElement), silent ? 'warning' : icons[state.phase]);
     setText(find(this.#element, '.connection-text', HTMLElement), locale.t(silent ? texts.silent : words[state.phase]));
     // The countdown is outside the live region, or every second of it would be read aloud.
-    const countdown = state.phase === 'waiting' ? locale.t(texts.retryIn, { seconds }) : '';
+    const countdown = state.phase === 'waiting' ? locale.t(texts.retryIn, { seconds: Math.ceil(retryIn / 1000) }) : '';
     setText(find(this.#element, '.connection-countdown', HTMLElement), countdown);
     find(this.#element, 'button', HTMLButtonElement).hidden = state.phase !== 'waiting';
   }

@@ -1,12 +1,14 @@
 // @ts-check
 import { backoff } from './backoff.js';
 import { parseMessage, socketAddress } from './protocol.js';
+import { localTime } from './server-clock.js';
 import { Store } from './store.js';
 
 /** @typedef {import('./protocol.js').Message} Message */
 
 /**
- * What the connection is doing: trying, open, or waiting until retryAt for another attempt.
+ * What the connection is doing: trying, open, or waiting until retryAt, by the clock that nobody can set, for another
+ * attempt.
  *
  * @typedef {{phase: 'connecting'} | {phase: 'open'} | {phase: 'waiting', retryAt: number}} ConnectionState
  */
@@ -41,14 +43,20 @@ export class Connection extends Store {
    * @param {typeof fetch} [options.fetch]
    * @param {typeof WebSocket} [options.WebSocket]
    * @param {() => number} [options.random]
+   * @param {() => number} [options.local] This browser's time, by a clock that nobody can set.
    */
   constructor(options) {
     super();
-    this.options = { WebSocket: globalThis.WebSocket, random: Math.random, fetch: globalThis.fetch, ...options };
+    this.options = { WebSocket: globalThis.WebSocket, random: Math.random, local: localTime, fetch: globalThis.fetch, ...options };
   }
 
   get state() {
     return this.#state;
+  }
+
+  /** The milliseconds until the next attempt; 0 while none is awaited. */
+  get retryIn() {
+    return this.#state.phase === 'waiting' ? Math.max(0, this.#state.retryAt - this.options.local()) : 0;
   }
 
   /** Why the server refuses this page, in its words; empty if it does not. */
@@ -110,7 +118,7 @@ export class Connection extends Store {
     if (this.#failures === 0) void this.#ask();
     const wait = backoff(this.#failures++, this.options.random);
     this.#timer = setTimeout(() => this.connect(), wait);
-    this.#become({ phase: 'waiting', retryAt: Date.now() + wait });
+    this.#become({ phase: 'waiting', retryAt: this.options.local() + wait });
   }
 
   /** Asks the server for the reason, because the browser gives none for a refused WebSocket. */

@@ -1,5 +1,5 @@
 // @ts-check
-import { find, icon, setText, textElement } from '../../components/dom.js';
+import { find, setText } from '../../components/dom.js';
 import { terms } from '../../locale/terms.js';
 import { severities } from '../../model/protocol.js';
 import { texts } from './texts.js';
@@ -13,21 +13,19 @@ import { texts } from './texts.js';
 
 /** The five numbers that show the state of the plant at a glance. */
 export class KpiRow {
-  #shownAlerts = '';
-
   /**
    * @param {HTMLElement} element
    * @param {Session} session
-   * @param {(severity: Severity) => void} onAlerts Called to list the open alerts of a severity.
+   * @param {object} options
+   * @param {(severity: Severity) => void} options.onAlerts Called to list the open alerts of a severity.
+   * @param {() => void} options.onOffline Called to list the devices that are offline.
    * @param {AbortSignal} signal
    */
-  constructor(element, session, onAlerts, signal) {
+  constructor(element, session, { onAlerts, onOffline }, signal) {
     this.element = element;
     this.session = session;
-    this.#value('alerts-detail').addEventListener('click', (event) => {
-      const button = event.target instanceof Element ? event.target.closest('button') : null;
-      if (button) onAlerts(/** @type {Severity} */ (button.dataset['severity']));
-    }, { signal });
+    for (const severity of severities) this.#alertLead(severity).addEventListener('click', () => onAlerts(severity), { signal });
+    this.#offlineLead().addEventListener('click', onOffline, { signal });
   }
 
   update() {
@@ -41,7 +39,9 @@ export class KpiRow {
   #showStatus(status) {
     const { locale } = this.session;
     if (!status) {
-      for (const name of ['devices', 'online', 'rate']) this.#set(name, locale.t(terms.unknown), '');
+      for (const name of ['devices', 'rate']) this.#set(name, locale.t(terms.unknown), '');
+      setText(this.#value('online'), locale.t(terms.unknown));
+      this.#showMissing(0, 0);
       return;
     }
     const { total_devices: total, online_devices: online, offline_devices: offline, readings_per_second: rate } = status;
@@ -58,11 +58,8 @@ export class KpiRow {
    */
   #showMissing(total, offline) {
     const { locale } = this.session;
-    const all = total > 0 ? locale.t(texts.allOnline) : '';
-    const words = offline > 0 ? locale.t(texts.offlineCount, { count: offline }) : all;
-    const detail = this.#value('online-detail');
-    if (detail.textContent === words) return;
-    detail.replaceChildren(...(offline > 0 ? [icon('offline', 'status-offline')] : []), textElement('span', words));
+    showLead(this.#offlineLead(), offline, locale.t(texts.offlineCount, { count: offline }));
+    setText(find(this.#value('online-detail'), ':scope > span', HTMLElement), total > 0 && offline === 0 ? locale.t(texts.allOnline) : '');
   }
 
   /** @param {{p50: number, p95: number} | null} quantiles */
@@ -75,21 +72,23 @@ export class KpiRow {
   /** @param {AlertStore | null} alerts */
   #showAlerts(alerts) {
     const { locale } = this.session;
-    const panel = find(this.element, '.kpi-alerts', HTMLElement);
     const counts = alerts?.counts();
-    const key = `${locale.language} ${JSON.stringify(counts ?? null)}`;
-    if (key === this.#shownAlerts) return;
-    this.#shownAlerts = key;
-    panel.dataset['severity'] = alerts?.worst() ?? '';
+    find(this.element, '.kpi-alerts', HTMLElement).dataset['severity'] = alerts?.worst() ?? '';
     setText(this.#value('alerts'), alerts ? locale.number(alerts.openCount) : locale.t(terms.unknown));
-    const open = severities.filter((severity) => counts && counts[severity] > 0);
-    this.#value('alerts-detail').replaceChildren(
-      ...open.map((severity) => {
-        const words = locale.t(texts.severityCount, { count: counts?.[severity] ?? 0, severity: locale.inline(terms[severity]) });
-        return leading(severity, words, locale.t(texts.kpiLead));
-      }),
-    );
-    if (counts && open.length === 0) this.#value('alerts-detail').append(textElement('span', locale.t(texts.noAlerts)));
+    for (const severity of severities) {
+      const count = counts?.[severity] ?? 0;
+      showLead(this.#alertLead(severity), count, locale.t(texts.severityCount, { count, severity: locale.inline(terms[severity]) }));
+    }
+    find(this.#value('alerts-detail'), ':scope > span', HTMLElement).hidden = alerts?.openCount !== 0;
+  }
+
+  /** @param {Severity} severity */
+  #alertLead(severity) {
+    return find(this.#value('alerts-detail'), `[data-severity="${severity}"]`, HTMLButtonElement);
+  }
+
+  #offlineLead() {
+    return find(this.#value('online-detail'), 'button', HTMLButtonElement);
   }
 
   /**
@@ -109,18 +108,13 @@ export class KpiRow {
 }
 
 /**
- * Returns a button that leads to the alerts of a severity.
+ * Shows a button that leads to what it counts, unless there is nothing. The button stays the same, so the keyboard stays on it.
  *
- * @param {Severity} severity
+ * @param {HTMLButtonElement} button
+ * @param {number} count
  * @param {string} words
- * @param {string} title
  */
-function leading(severity, words, title) {
-  const button = document.createElement('button');
-  button.type = 'button';
-  button.className = 'link';
-  button.dataset['severity'] = severity;
-  button.title = title;
-  button.append(icon(severity, `severity-${severity}`), words);
-  return button;
+function showLead(button, count, words) {
+  button.hidden = count === 0;
+  setText(find(button, 'span', HTMLElement), words);
 }

@@ -55,7 +55,10 @@ class Overview {
     this.#session = session;
     this.#frames = new Frames(signal);
     this.#alerts = new AlertPanel(at('.panel-alerts'), session, signal);
-    this.#kpis = new KpiRow(at('#kpis'), session, (severity) => this.#alerts.lead(severity), signal);
+    this.#kpis = new KpiRow(at('#kpis'), session, {
+      onAlerts: (severity) => this.#alerts.lead(severity),
+      onOffline: () => this.#stream.lead({ status: 'offline' }),
+    }, signal);
     this.#aggregated = new AggregatedPanel(root, session, signal);
     this.#status = new StatusPanel(root, session, signal);
     this.#stream = new ReadingStream(root, session, signal);

@@ -31,6 +31,7 @@ const printedRows = 40;
 export class ReadingStream {
   #log = new ReadingLog();
   #session;
+  #panel;
   #frame;
   #body;
   #form;
@@ -54,6 +55,7 @@ export class ReadingStream {
   constructor(root, session, signal) {
     const panel = find(root, '.panel-stream', HTMLElement);
     this.#session = session;
+    this.#panel = panel;
     this.#frame = find(panel, '#stream', HTMLElement);
     this.#body = find(panel, 'tbody', HTMLElement);
     this.#form = find(panel, '#stream-filters', HTMLFormElement);
@@ -132,6 +134,17 @@ export class ReadingStream {
       if (removed) this.#remove(removed);
       if (cleared) this.#restart();
     }, { signal });
+  }
+
+  /**
+   * Lists the devices that a filter selects, and moves the reader there.
+   *
+   * @param {Partial<DeviceFilter>} filter
+   */
+  lead(filter) {
+    this.#session.address.replace(inAddress({ ...everyDevice, ...filter }));
+    this.#panel.scrollIntoView({ block: 'nearest' });
+    this.#frame.focus();
   }
 
   get #paused() {

@@ -10,6 +10,7 @@ export const texts = {
   kpiLatencyHint: { en: 'From the reading on the device to this page', zh: '从设备产生读数到显示在本页面' },
   kpiAlerts: { en: 'Open alerts', zh: '未恢复告警' },
   kpiLead: { en: 'Show these alerts', zh: '查看这些告警' },
+  kpiLeadOffline: { en: 'Show these devices', zh: '查看这些设备' },
   types: { en: { one: '{count} device type', other: '{count} device types' }, zh: '{count} 种类型' },
   offlineCount: { en: '{count} offline', zh: '{count} 台离线' },
   allOnline: { en: 'all online', zh: '全部在线' },
