@@ -18,10 +18,9 @@ import (
 // DeadLetters reads the records that the processor has rejected. Its methods may be called concurrently, and return an error if
 // Kafka does not answer.
 type DeadLetters interface {
-	// Newest returns at most limit dead letters, the newest first, of values at least the first ShownBytes. Before holds, by partition of their topic, the offset that all of
-	// them are below; nil begins with the newest. Next continues behind the last one, and is nil if there are no more. A page may
-	// have fewer than limit dead letters, or none, although more follow.
-	Newest(ctx context.Context, before map[int32]int64, limit int) (letters []DeadLetter, next map[int32]int64, err error)
+	// Newest returns at most limit dead letters, the newest first. Before holds, by partition of their topic, the offset that all of
+	// them are below; nil begins with the newest.
+	Newest(ctx context.Context, before map[int32]int64, limit int) (DeadLetterPage, error)
 	// Find returns the dead letters with these ids. Those that Kafka has deleted, or that never were, are missing in the result.
 	Find(ctx context.Context, ids []DeadLetterID) (map[DeadLetterID]DeadLetter, error)
 }
@@ -84,6 +83,16 @@ type DeadLetter struct {
 	Size       int
 }
 
+// DeadLetterPage is one page of a listing of dead letters.
+type DeadLetterPage struct {
+	// Letters have at least the first ShownBytes of their values. There may be fewer than were asked for, or none, although more follow.
+	Letters []DeadLetter
+	// Next continues behind the last one, as before does; nil if there are no more.
+	Next map[int32]int64
+	// End is SystemDeadLetters.End at the moment at which the page was read.
+	End int64
+}
+
 // ShownBytes is how much of a value a listing shows.
 const ShownBytes = 2 << 10
 
@@ -126,6 +135,13 @@ func (s *server) registerDeadLetters(api huma.API) {
 type deadLettersInput struct {
 	Limit  int    `query:"limit" doc:"How many dead letters one page holds at most." minimum:"1" maximum:"100" default:"50" example:"10"`
 	Cursor string `query:"cursor" doc:"The next of the page before." maxLength:"2048"`
+}
+
+// deadLetters is one page of the listing.
+type deadLetters struct {
+	Items []deadLetter `json:"items" nullable:"false"`
+	Next  string       `json:"next,omitempty" doc:"The cursor of the next page; absent on the last."`
+	End   *int64       `json:"end,omitempty" doc:"On the first page, what dead_letters.end of the state of the system was when the page was read: once that is higher, there are newer ones." example:"19"`
 }
 
 // deadLettersListing identifies the listing of a cursor; it has no parameters besides limit and cursor.
@@ -193,7 +209,7 @@ func wholeRunes(text []byte) []byte {
 	return text
 }
 
-func (s *server) listDeadLetters(ctx context.Context, in *deadLettersInput) (*answer[list[deadLetter]], error) {
+func (s *server) listDeadLetters(ctx context.Context, in *deadLettersInput) (*answer[deadLetters], error) {
 	var before map[int32]int64
 	if in.Cursor != "" {
 		var err error
@@ -206,16 +222,19 @@ func (s *server) listDeadLetters(ctx context.Context, in *deadLettersInput) (*an
 		return nil, err
 	}
 	defer done()
-	letters, next, err := s.o.DeadLetters.Newest(ctx, before, in.Limit)
+	page, err := s.o.DeadLetters.Newest(ctx, before, in.Limit)
 	if err != nil {
 		return nil, s.deadLettersProblem(ctx, err)
 	}
-	out := &answer[list[deadLetter]]{list[deadLetter]{Items: make([]deadLetter, len(letters))}}
-	for i := range letters {
-		out.Body.Items[i] = fromLetter(&letters[i], ShownBytes)
+	out := &answer[deadLetters]{deadLetters{Items: make([]deadLetter, len(page.Letters))}}
+	for i := range page.Letters {
+		out.Body.Items[i] = fromLetter(&page.Letters[i], ShownBytes)
 	}
-	if next != nil {
-		if out.Body.Next, err = seal(deadLettersListing, next); err != nil {
+	if before == nil {
+		out.Body.End = &page.End
+	}
+	if page.Next != nil {
+		if out.Body.Next, err = seal(deadLettersListing, page.Next); err != nil {
 			return nil, err
 		}
 	}

@@ -26,7 +26,7 @@ type drawer struct {
 	wait    chan struct{}
 }
 
-func (d *drawer) Newest(_ context.Context, before map[int32]int64, limit int) ([]api.DeadLetter, map[int32]int64, error) {
+func (d *drawer) Newest(_ context.Context, before map[int32]int64, limit int) (api.DeadLetterPage, error) {
 	if d.wait != nil {
 		<-d.wait
 	}
@@ -37,10 +37,11 @@ func (d *drawer) Newest(_ context.Context, before map[int32]int64, limit int) ([
 	from := max(end-limit, 0)
 	page := slices.Clone(d.letters[from:end])
 	slices.Reverse(page)
-	if from == 0 {
-		return page, nil, d.err
+	result := api.DeadLetterPage{Letters: page, End: int64(len(d.letters))}
+	if from > 0 {
+		result.Next = map[int32]int64{0: int64(from)}
 	}
-	return page, map[int32]int64{0: int64(from)}, d.err
+	return result, d.err
 }
 
 func (d *drawer) Find(_ context.Context, ids []api.DeadLetterID) (map[api.DeadLetterID]api.DeadLetter, error) {
@@ -73,6 +74,7 @@ func readingText(device string, value float64) string {
 type letterPage struct {
 	Items []map[string]any
 	Next  string
+	End   *int64
 }
 
 func withLetters(t testing.TB, d *drawer, change func(*api.Options)) http.Handler {
@@ -128,17 +130,23 @@ func TestDeadLettersArePaged(t *testing.T) {
 	}
 	h := withLetters(t, d, nil)
 	var ids []string
+	var ends []*int64
 	for target := "/api/v1/dead-letters?limit=3"; target != ""; {
 		page := get[letterPage](t, h, target)
 		for _, item := range page.Items {
 			ids = append(ids, item["id"].(string))
 		}
+		ends = append(ends, page.End)
 		if target = ""; page.Next != "" {
 			target = "/api/v1/dead-letters?limit=2&cursor=" + page.Next
 		}
 	}
 	if want := []string{"0-6", "0-5", "0-4", "0-3", "0-2", "0-1", "0-0"}; !slices.Equal(ids, want) {
 		t.Errorf("got %v, want %v", ids, want)
+	}
+	// Only the first page says where the dead letters ended: the others are of that moment.
+	if ends[0] == nil || *ends[0] != 7 || ends[1] != nil || ends[2] != nil {
+		t.Errorf("got %v as the ends of the pages, want 7 and none", ends)
 	}
 }
 
@@ -164,11 +172,11 @@ func TestDeadLetterProblems(t *testing.T) {
 		checkProblem(t, request(test.h, http.MethodGet, test.target), test.status, test.contains)
 	}
 	if text := request(down, http.MethodGet, "/api/v1/dead-letters").Body.String(); strings.Contains(text, "broker") {
-		t.Errorf("tells a client about the inside: %s", text)
+		t.Errorf("shows a client the inside: %s", text)
 	}
 }
 
-// Reading dead letters costs memory: only a few requests at a time do so, and the others are told to come again.
+// Reading dead letters costs memory: only a few requests at a time do so, and the others are asked to come again.
 func TestFewRequestsReadDeadLettersAtOnce(t *testing.T) {
 	d := fullDrawer()
 	d.wait = make(chan struct{})

@@ -52,18 +52,17 @@ func (p *Progress) Partitions(ctx context.Context) ([]PartitionProgress, error) 
 	if err != nil {
 		return nil, err
 	}
-	starts, ends, err := p.extents(ctx, p.topics.Readings)
+	extents, err := ListExtents(ctx, p.admin, p.topics.Readings)
 	if err != nil {
 		return nil, err
 	}
 	var partitions []PartitionProgress
-	for id, end := range ends[p.topics.Readings] {
-		start, _ := starts.Lookup(p.topics.Readings, id)
+	for id, extent := range extents {
 		position, committed := positions[id]
 		if !committed {
 			position = -1
 		}
-		partitions = append(partitions, PartitionProgress{Partition: id, Start: start.Offset, End: end.Offset, Position: position})
+		partitions = append(partitions, PartitionProgress{Partition: id, Start: extent.Start, End: extent.End, Position: position})
 	}
 	slices.SortFunc(partitions, func(a, b PartitionProgress) int { return int(a.Partition - b.Partition) })
 	return partitions, nil
@@ -95,28 +94,15 @@ func (p *Progress) positions(ctx context.Context) (map[int32]int64, error) {
 }
 
 // DeadLetters returns how many records the topic of the dead letters holds at most, markers of transactions included, and the sum
-// of the ends of its partitions.
+// of the ends of its partitions. Both are of what can be read committed, as feed.DeadLetters reads it.
 func (p *Progress) DeadLetters(ctx context.Context) (held, end int64, err error) {
-	starts, ends, err := p.extents(ctx, p.topics.DeadLetters)
+	extents, err := ListCommittedExtents(ctx, p.admin, p.topics.DeadLetters)
 	if err != nil {
 		return 0, 0, err
 	}
-	ends.Each(func(last kadm.ListedOffset) {
-		start, _ := starts.Lookup(last.Topic, last.Partition)
-		held += last.Offset - start.Offset
-		end += last.Offset
-	})
+	for _, extent := range extents {
+		held += extent.End - extent.Start
+		end += extent.End
+	}
 	return held, end, nil
-}
-
-func (p *Progress) extents(ctx context.Context, topic string) (starts, ends kadm.ListedOffsets, err error) {
-	starts, err = p.admin.ListStartOffsets(ctx, topic)
-	if err = errors.Join(err, starts.Error()); err != nil {
-		return nil, nil, fmt.Errorf("list start offsets of %s: %w", topic, err)
-	}
-	ends, err = p.admin.ListEndOffsets(ctx, topic)
-	if err = errors.Join(err, ends.Error()); err != nil {
-		return nil, nil, fmt.Errorf("list end offsets of %s: %w", topic, err)
-	}
-	return starts, ends, nil
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // appends returns a function that appends a record to the readings past the door, as another program may that writes to Kafka. It comes
-// at the given time: the embedded broker believes its clients.
+// at the given time: the embedded broker takes the time of its clients.
 func (p *plant) appends() func(at time.Time, key string, value []byte) {
 	p.t.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(p.broker))
@@ -91,12 +91,16 @@ func TestSystemPage(t *testing.T) {
 
 	t.Run("new ones wait while some are chosen", func(t *testing.T) {
 		appendRecord(time.Now(), "later", []byte("no reading"))
+		tab.until(`fetch("/api/v1/dead-letters").then((response) => response.json()).then(({ items }) => items.some(({ key }) => key === "later"))`)
 		tab.until(`!document.querySelector("#letters-new").hidden`)
 		if got := eval[int](tab, letterRows+`.length`); got != 3 {
 			t.Errorf("got %d rows while some are chosen, want 3 as before", got)
 		}
 		tab.click("#letters-new")
-		tab.until(letterRows + `.length === 4 && document.querySelector("#letters-new").hidden`)
+		tab.until(letterRows + `.some(([key]) => key === "later") && document.querySelector("#letters-new").hidden`)
+		if got := eval[int](tab, letterRows+`.length`); got != 4 {
+			t.Errorf("got %d rows, want the 3 of before and the new one", got)
+		}
 	})
 
 	t.Run("fits every screen", func(t *testing.T) {

@@ -53,6 +53,45 @@ test('the list has an end', () => {
   assert.deepEqual([store.next, store.complete], ['', false]);
 });
 
+/**
+ * Returns whether new ones are announced, and whether the list is to be loaded anew.
+ *
+ * @param {DeadLetterStore} store
+ */
+const news = (store) => [store.newer, store.outdated];
+
+test('what is listed is not announced, however the answers cross', () => {
+  const store = new DeadLetterStore();
+  store.endAt(4);
+  assert.deepEqual(news(store), [false, false], 'nothing is listed yet');
+  // One more is rejected between the two answers, and is listed.
+  store.replace({ ...page('0-4'), end: 6 });
+  assert.deepEqual(news(store), [false, true], 'an older answer of the system announces nothing');
+  store.endAt(6);
+  assert.deepEqual(news(store), [false, false]);
+  store.endAt(undefined);
+  assert.deepEqual(news(store), [false, false], 'Kafka does not answer');
+});
+
+test('what was rejected before the first answer of the system is announced', () => {
+  const store = new DeadLetterStore();
+  store.replace({ ...page('0-4'), end: 6 });
+  assert.deepEqual(news(store), [false, false], 'where they end is not known');
+  store.endAt(8);
+  assert.deepEqual(news(store), [true, true]);
+  store.append(page('0-3'));
+  assert.deepEqual(news(store), [true, true], 'an older page brings none of the new ones');
+  store.replace({ ...page('0-6', '0-4'), end: 8 });
+  assert.deepEqual(news(store), [false, false]);
+});
+
+test('the list of a topic that was created anew is outdated', () => {
+  const store = new DeadLetterStore();
+  store.replace({ ...page('0-4'), end: 6 });
+  store.endAt(0);
+  assert.deepEqual(news(store), [false, true]);
+});
+
 test('what is no text is read as a dump', () => {
   assert.equal(readable({ encoding: 'utf-8', value: '{"a": "栋"}' }), '{"a": "栋"}');
   const bytes = btoa(String.fromCharCode(...Array.from({ length: 18 }, (_, i) => (i < 3 ? 0x41 + i : 0xf0 + (i % 16)))));

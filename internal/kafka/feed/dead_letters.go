@@ -3,7 +3,6 @@ package feed
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -35,20 +34,22 @@ const (
 )
 
 // Newest implements api.DeadLetters.
-func (d *DeadLetters) Newest(ctx context.Context, before map[int32]int64, limit int) ([]api.DeadLetter, map[int32]int64, error) {
+func (d *DeadLetters) Newest(ctx context.Context, before map[int32]int64, limit int) (api.DeadLetterPage, error) {
 	log, err := d.held(ctx)
 	if err != nil {
-		return nil, nil, err
+		return api.DeadLetterPage{}, err
 	}
+	end := int64(0)
 	next := make(map[int32]int64)
 	newest := make(map[int32][]api.DeadLetter)
 	for partition, of := range log {
+		end += of.End
 		if limited, ok := before[partition]; ok {
-			of.end = min(of.end, limited)
+			of.End = min(of.End, limited)
 		}
 		newest[partition], next[partition], err = d.readBack(ctx, partition, of, limit)
 		if err != nil {
-			return nil, nil, err
+			return api.DeadLetterPage{}, err
 		}
 	}
 	letters := takeNewest(newest, limit)
@@ -58,11 +59,11 @@ func (d *DeadLetters) Newest(ctx context.Context, before map[int32]int64, limit 
 		}
 	}
 	for partition, from := range next {
-		if from > log[partition].start {
-			return letters, next, nil
+		if from > log[partition].Start {
+			return api.DeadLetterPage{Letters: letters, Next: next, End: end}, nil
 		}
 	}
-	return letters, nil, nil
+	return api.DeadLetterPage{Letters: letters, End: end}, nil
 }
 
 // takeNewest moves at most limit dead letters out of the partitions' ones, which are in the order of their offsets, and returns
@@ -93,13 +94,13 @@ func takeNewest(partitions map[int32][]api.DeadLetter, limit int) []api.DeadLett
 
 // readBack returns the newest dead letters of a stretch, at most limit, oldest first, with the beginnings of their values, and the
 // offset that it has read down to: below it there may be more.
-func (d *DeadLetters) readBack(ctx context.Context, partition int32, of stretch, limit int) (letters []api.DeadLetter, from int64, err error) {
-	from = max(of.end, of.start)
-	for length := int64(2 * limit); from > of.start && len(letters) < limit && of.end-from < longestStretch; length *= 2 {
+func (d *DeadLetters) readBack(ctx context.Context, partition int32, of kafka.Extent, limit int) (letters []api.DeadLetter, from int64, err error) {
+	from = max(of.End, of.Start)
+	for length := int64(2 * limit); from > of.Start && len(letters) < limit && of.End-from < longestStretch; length *= 2 {
 		end := from
-		from = max(of.start, from-length)
+		from = max(of.Start, from-length)
 		var found []api.DeadLetter
-		err := d.read(ctx, partition, stretch{from, end}, func(r *kgo.Record) {
+		err := d.read(ctx, partition, kafka.Extent{Start: from, End: end}, func(r *kgo.Record) {
 			if len(found) == 2*limit { // The older half is not needed.
 				found = append(found[:0], found[limit:]...)
 			}
@@ -125,7 +126,7 @@ func (d *DeadLetters) Find(ctx context.Context, ids []api.DeadLetterID) (map[api
 	}
 	wanted := make(map[int32][]int64)
 	for _, id := range ids {
-		if held, known := log[id.Partition]; known && id.Offset >= held.start && id.Offset < held.end {
+		if held, known := log[id.Partition]; known && id.Offset >= held.Start && id.Offset < held.End {
 			wanted[id.Partition] = append(wanted[id.Partition], id.Offset)
 		}
 	}
@@ -147,50 +148,33 @@ func (d *DeadLetters) Find(ctx context.Context, ids []api.DeadLetterID) (map[api
 }
 
 // stretches returns the stretches of the log that hold the offsets; it sorts them.
-func stretches(offsets []int64) []stretch {
+func stretches(offsets []int64) []kafka.Extent {
 	slices.Sort(offsets)
-	var out []stretch
+	var out []kafka.Extent
 	for _, offset := range offsets {
-		if last := len(out) - 1; last >= 0 && offset < out[last].end+nearby {
-			out[last].end = offset + 1
+		if last := len(out) - 1; last >= 0 && offset < out[last].End+nearby {
+			out[last].End = offset + 1
 			continue
 		}
-		out = append(out, stretch{offset, offset + 1})
+		out = append(out, kafka.Extent{Start: offset, End: offset + 1})
 	}
 	return out
 }
 
-// stretch is a part of a partition: the offsets from start up to but not including end.
-type stretch struct{ start, end int64 }
-
 // held returns what the log holds of each partition of the topic, without transactions that are still open.
-func (d *DeadLetters) held(ctx context.Context) (map[int32]stretch, error) {
+func (d *DeadLetters) held(ctx context.Context) (map[int32]kafka.Extent, error) {
 	client, err := kgo.NewClient(d.Dial.Options()...)
 	if err != nil {
 		return nil, fmt.Errorf("read dead letters: %w", err)
 	}
 	defer client.Close()
-	admin := kadm.NewClient(client)
-	starts, err := admin.ListStartOffsets(ctx, d.Topic)
-	if err = errors.Join(err, starts.Error()); err != nil {
-		return nil, fmt.Errorf("list start offsets of %s: %w", d.Topic, err)
-	}
-	ends, err := admin.ListCommittedOffsets(ctx, d.Topic)
-	if err = errors.Join(err, ends.Error()); err != nil {
-		return nil, fmt.Errorf("list stable offsets of %s: %w", d.Topic, err)
-	}
-	held := make(map[int32]stretch)
-	for id, end := range ends[d.Topic] {
-		start, _ := starts.Lookup(d.Topic, id)
-		held[id] = stretch{start.Offset, end.Offset}
-	}
-	return held, nil
+	return kafka.ListCommittedExtents(ctx, kadm.NewClient(client), d.Topic)
 }
 
 // read calls visit with the committed records of a stretch of a partition, in their order. Visit must copy what it keeps.
-func (d *DeadLetters) read(ctx context.Context, partition int32, of stretch, visit func(*kgo.Record)) error {
+func (d *DeadLetters) read(ctx context.Context, partition int32, of kafka.Extent, visit func(*kgo.Record)) error {
 	client, err := kgo.NewClient(d.Dial.Options(
-		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{d.Topic: {partition: kgo.NewOffset().At(of.start)}}),
+		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{d.Topic: {partition: kgo.NewOffset().At(of.Start)}}),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.KeepControlRecords(), // One of them may be the last record.
 		kafka.NoFetchSession(),
@@ -200,14 +184,14 @@ func (d *DeadLetters) read(ctx context.Context, partition int32, of stretch, vis
 		return fmt.Errorf("read dead letters: %w", err)
 	}
 	defer client.Close()
-	for next := of.start; next < of.end; {
+	for next := of.Start; next < of.End; {
 		fetches := client.PollFetches(ctx)
 		if err := fetches.Err(); err != nil {
 			return fmt.Errorf("read dead letters: %w", err)
 		}
 		fetches.EachRecord(func(r *kgo.Record) {
 			next = r.Offset + 1
-			if r.Offset < of.end && !r.Attrs.IsControl() {
+			if r.Offset < of.End && !r.Attrs.IsControl() {
 				visit(r)
 			}
 		})

@@ -65,6 +65,21 @@ func (r *rejected) transaction(commit bool, records ...*kgo.Record) {
 	}
 }
 
+// end returns where the dead letters end as the state of the system says it.
+func (r *rejected) end() int64 {
+	r.T.Helper()
+	p, err := kafka.NewProgress(r.Dial, kafka.Topics{DeadLetters: r.topic}, "group")
+	if err != nil {
+		r.T.Fatal(err)
+	}
+	defer p.Close()
+	_, end, err := p.DeadLetters(r.T.Context())
+	if err != nil {
+		r.T.Fatal(err)
+	}
+	return end
+}
+
 func (r *rejected) letter(partition int32, value string) *kgo.Record {
 	return &kgo.Record{Topic: r.topic, Partition: partition, Key: []byte("d1"), Value: []byte(value)}
 }
@@ -88,21 +103,21 @@ func TestDeadLettersArePagedNewestFirst(t *testing.T) {
 		var last time.Time
 		var before map[int32]int64
 		for pages := 0; ; pages++ {
-			page, next, err := letters.Newest(t.Context(), before, limit)
+			page, err := letters.Newest(t.Context(), before, limit)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if len(page) > limit {
-				t.Fatalf("limit %d: got a page of %d", limit, len(page))
+			if len(page.Letters) > limit {
+				t.Fatalf("limit %d: got a page of %d", limit, len(page.Letters))
 			}
-			for _, letter := range page {
+			for _, letter := range page.Letters {
 				if !last.IsZero() && letter.Rejected.After(last) {
 					t.Errorf("limit %d: %v is newer than the one before", limit, letter.ID)
 				}
 				last = letter.Rejected
 				got[letter.ID.Partition] = append(got[letter.ID.Partition], letter.ID)
 			}
-			if before = next; before == nil {
+			if before = page.Next; before == nil {
 				break
 			}
 			if pages > 500 {
@@ -147,11 +162,11 @@ func TestDeadLetterSaysWhereItCameFrom(t *testing.T) {
 	foreign.Headers = []kgo.RecordHeader{{Key: kafka.HeaderSourceOffset, Value: []byte("many")}, {Key: kafka.HeaderSourceTime, Value: []byte("noon")}}
 	r.transaction(true, record, foreign)
 	letters := &DeadLetters{Dial: r.Dial, Topic: r.topic}
-	page, _, err := letters.Newest(t.Context(), nil, 10)
-	if err != nil || len(page) != 2 {
+	page, err := letters.Newest(t.Context(), nil, 10)
+	if err != nil || len(page.Letters) != 2 {
 		t.Fatalf("got %v, %v, want two", page, err)
 	}
-	got := page[1]
+	got := page.Letters[1]
 	if len(got.Value) != api.ShownBytes {
 		t.Errorf("a listing has %d bytes of a value, want %d", len(got.Value), api.ShownBytes)
 	}
@@ -163,7 +178,7 @@ func TestDeadLetterSaysWhereItCameFrom(t *testing.T) {
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
-	if other := page[0]; other.Topic != "" || other.Offset != 0 || !other.Appended.IsZero() || other.Kind != iot.KindReading || other.Size != 0 {
+	if other := page.Letters[0]; other.Topic != "" || other.Offset != 0 || !other.Appended.IsZero() || other.Kind != iot.KindReading || other.Size != 0 {
 		t.Errorf("one of another program: got %v", other)
 	}
 	found, err := letters.Find(t.Context(), []api.DeadLetterID{got.ID})
@@ -183,13 +198,18 @@ func TestDeadLettersOfABrokerThatIsAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	letters := &DeadLetters{Dial: r.Dial, Topic: r.topic}
-	if page, next, err := letters.Newest(t.Context(), nil, 10); err != nil || len(page) != 1 || next != nil {
-		t.Errorf("behind the open transaction: got %v, %v, %v, want the one before it", page, next, err)
+	page, err := letters.Newest(t.Context(), nil, 10)
+	if err != nil || len(page.Letters) != 1 || page.Next != nil {
+		t.Errorf("behind the open transaction: got %v, %v, want the one before it", page, err)
+	}
+	// The state of the system must not announce what a listing does not show yet.
+	if end := r.end(); page.End != end {
+		t.Errorf("the listing ends at %d, the state of the system says %d", page.End, end)
 	}
 	letters.Dial.Dialer = kafkatest.RefuseConnection
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()
-	if _, _, err := letters.Newest(ctx, nil, 10); err == nil {
+	if _, err := letters.Newest(ctx, nil, 10); err == nil {
 		t.Error("got no error without a broker")
 	}
 }

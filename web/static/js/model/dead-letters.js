@@ -31,6 +31,10 @@ export class DeadLetterStore extends Store {
   #items = [];
   /** Leads to older ones; empty if there are none. */
   #next = '';
+  /** Where the dead letters ended when the newest page was read; undefined before that. @type {number | undefined} */
+  #listedEnd;
+  /** Where they end now, as far as is known. @type {number | undefined} */
+  #presentEnd;
   /** @type {Set<string>} */
   #chosen = new Set();
   /** @type {Map<string, Resent>} */
@@ -50,6 +54,16 @@ export class DeadLetterStore extends Store {
     return this.#next === '';
   }
 
+  /** Whether there are newer ones than those that are listed. */
+  get newer() {
+    return this.#listedEnd !== undefined && this.#presentEnd !== undefined && this.#presentEnd > this.#listedEnd;
+  }
+
+  /** Whether the list is not that of now: there are newer ones, or the topic was created anew and ends earlier. */
+  get outdated() {
+    return this.#listedEnd !== undefined && this.#presentEnd !== undefined && this.#presentEnd !== this.#listedEnd;
+  }
+
   /** The ids of those that are chosen, newest first. */
   get chosen() {
     return this.#items.filter(({ id }) => this.#chosen.has(id)).map(({ id }) => id);
@@ -63,11 +77,12 @@ export class DeadLetterStore extends Store {
   /**
    * Begins anew with the newest page. What was chosen stays chosen if it is listed.
    *
-   * @param {{items: DeadLetter[], next?: string}} page
+   * @param {{items: DeadLetter[], next?: string, end?: number}} page
    */
-  replace({ items, next = '' }) {
+  replace({ items, next = '', end }) {
     this.#items = items;
     this.#next = next;
+    this.#listedEnd = end;
     const listed = new Set(items.map(({ id }) => id));
     for (const id of this.#chosen) if (!listed.has(id)) this.#chosen.delete(id);
     this.changed();
@@ -81,6 +96,17 @@ export class DeadLetterStore extends Store {
   append({ items, next = '' }) {
     this.#items = [...this.#items, ...items];
     this.#next = next;
+    this.changed();
+  }
+
+  /**
+   * Notes where the dead letters end now.
+   *
+   * @param {number | undefined} end undefined while Kafka does not answer.
+   */
+  endAt(end) {
+    if (end === this.#presentEnd) return;
+    this.#presentEnd = end;
     this.changed();
   }
 

@@ -104,7 +104,7 @@ export class History {
    *
    * @param {string} cursor The next of the page before; empty for the newest.
    * @param {AbortSignal} [signal]
-   * @returns {Promise<{items: DeadLetter[], next?: string}>}
+   * @returns {Promise<{items: DeadLetter[], next?: string, end?: number}>}
    */
   async deadLetters(cursor, signal) {
     return this.#get('dead-letters', cursor ? { cursor } : {}, signal);

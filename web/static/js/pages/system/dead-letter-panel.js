@@ -38,8 +38,6 @@ export class DeadLetterPanel {
   #newest;
   #more;
   #state;
-  /** Where the dead letters ended when the list was loaded, and where they end now. @type {{loaded: number | undefined, now: number | undefined}} */
-  #ends = { loaded: undefined, now: undefined };
   /** Whether some are being sent. */
   #busy = false;
 
@@ -106,27 +104,18 @@ export class DeadLetterPanel {
 
   #load() {
     this.#more.cancel();
-    this.#ends.loaded = this.#ends.now;
     this.#newest.load();
   }
 
   /**
-   * Takes notice of where the dead letters end now: if there are new ones they are shown, unless the reader has chosen or opened some.
+   * Notes where the dead letters end now: the list is loaded anew if it is outdated, unless the reader has chosen or opened some.
    *
    * @param {number | undefined} end
    */
   notice(end) {
-    this.#ends = { loaded: this.#ends.loaded ?? end, now: end };
-    if (!this.#news) return;
+    this.#list.endAt(end);
     const engaged = this.#list.chosenCount > 0 || this.#detail.addressed !== '' || this.#body.contains(document.activeElement);
-    if (!engaged && this.#newest.phase === 'loaded') this.#load();
-    else this.update();
-  }
-
-  /** Whether more have been rejected since the list was loaded. */
-  get #news() {
-    const { loaded, now } = this.#ends;
-    return loaded !== undefined && now !== undefined && now !== loaded;
+    if (this.#list.outdated && !engaged && this.#newest.phase === 'loaded') this.#load();
   }
 
   /** The address names another one, or none. */
@@ -202,7 +191,7 @@ export class DeadLetterPanel {
     this.#all.disabled = items.length === 0;
     this.#button.disabled = chosen === 0 || this.#busy;
     setText(this.#button, chosen > 0 ? locale.t(texts.resendCount, { count: chosen }) : locale.t(texts.resend));
-    this.#newer.hidden = !this.#news;
+    this.#newer.hidden = !this.#list.newer;
     this.#older.hidden = next === '' || this.#more.phase === 'loading';
     setText(this.#note, items.length === 0 ? '' : locale.t(complete ? texts.lettersAll : texts.lettersSome, { count: items.length }));
     this.#detail.update();
