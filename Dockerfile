@@ -44,7 +44,7 @@ LABEL org.opencontainers.image.title="iotmon $SERVICE" \
       org.opencontainers.image.licenses="MIT"
 COPY --from=build /rootfs /
 WORKDIR /app
-# Whoever publishes the port decides who may reach it. Other keys are set the same way, or in /app/configs/$SERVICE.yaml.
+# The container listens on all addresses: how its port is published decides who may reach it. Other keys are set the same way, or in /app/configs/$SERVICE.yaml.
 ENV IOTMON_SERVER_ADDR=:8080 \
     IOTMON_DATA_DIR=/data \
     IOTMON_LOG_FORMAT=json

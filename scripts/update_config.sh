@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Tells the services where the middleware is. See --help.
+# Writes into .env where the middleware is. See --help.
 set -euo pipefail
 # shellcheck source=scripts/lib/services.sh
 . "$(dirname "$0")/lib/services.sh"

@@ -109,9 +109,9 @@ func TestForgottenDevicesDisappearAndComeBack(t *testing.T) {
 	addr := startWith(t, quiet)
 	p := visit(t, addr, nil)
 	const id = "site/a?b#c%2F 设备"
-	spoke := func(m *message) bool { return len(m.Devices) == 1 && m.Devices[0].ID == id }
+	ofDevice := func(m *message) bool { return len(m.Devices) == 1 && m.Devices[0].ID == id }
 	send(t, addr, id, time.Now(), 99) // An alarm, too.
-	p.await(spoke)
+	p.await(ofDevice)
 	for _, want := range []int{http.StatusNoContent, http.StatusNotFound} {
 		request, err := http.NewRequest(http.MethodDelete, "http://"+addr+"/api/v1/devices/"+url.PathEscape(id), nil)
 		if err != nil {
@@ -142,5 +142,5 @@ func TestForgottenDevicesDisappearAndComeBack(t *testing.T) {
 		t.Errorf("got %+v, %v, want no device and no alert", status, err)
 	}
 	send(t, addr, id, time.Now(), 21)
-	p.await(spoke)
+	p.await(ofDevice)
 }

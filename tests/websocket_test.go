@@ -19,7 +19,7 @@ import (
 	"iotmon/internal/config"
 )
 
-// start runs the whole system on a free port, with a few simulated devices that speak every second, until the test ends.
+// start runs the whole system on a free port, with a few simulated devices that send every second, until the test ends.
 // It returns the address.
 func start(t *testing.T) string {
 	t.Helper()

@@ -22,7 +22,7 @@ type groups struct {
 type group struct {
 	iot.GroupSummary
 	kind *kind
-	// location is one that leads to the group, and from it alone another location can be told to lead there too. It is nil if none is
+	// location is one that leads to the group, and from it alone it can be seen that another location leads there too. It is nil if none is
 	// known, or if many do, as for iot.OtherAreas.
 	location *iot.Location
 }

@@ -36,19 +36,19 @@ type areasInput struct {
 
 // area is a node of the tree. Its numbers include everything below it.
 type area struct {
-	Area       iot.Area `json:"area" doc:"The path; empty for the whole plant."`
-	Name       string   `json:"name" doc:"The last level of the path."`
-	Devices    int64    `json:"devices" doc:"Devices that have sent."`
-	Online     int64    `json:"online"`
-	Offline    int64    `json:"offline" doc:"Without those that are retired."`
-	Retired    int64    `json:"retired" doc:"Devices that raise no alerts because they are retired."`
-	NeverHeard int64    `json:"never_heard" doc:"Devices with a registry entry that have never sent, without those that are retired."`
-	Alerting   int64    `json:"alerting" doc:"Devices with open alerts."`
-	Info       int64    `json:"info" doc:"Open alerts of this severity; so are warning and critical."`
-	Warning    int64    `json:"warning"`
-	Critical   int64    `json:"critical"`
-	Children   []*area  `json:"children,omitempty" doc:"The areas one level below, by name."`
-	Cut        bool     `json:"cut,omitempty" doc:"There are more areas below than one answer holds: ask for this area."`
+	Area      iot.Area `json:"area" doc:"The path; empty for the whole plant."`
+	Name      string   `json:"name" doc:"The last level of the path."`
+	Devices   int64    `json:"devices" doc:"Devices that have sent."`
+	Online    int64    `json:"online"`
+	Offline   int64    `json:"offline" doc:"Without those that are retired."`
+	Retired   int64    `json:"retired" doc:"Devices that raise no alerts because they are retired."`
+	NeverSent int64    `json:"never_sent" doc:"Devices with a registry entry that have never sent, without those that are retired."`
+	Alerting  int64    `json:"alerting" doc:"Devices with open alerts."`
+	Info      int64    `json:"info" doc:"Open alerts of this severity; so are warning and critical."`
+	Warning   int64    `json:"warning"`
+	Critical  int64    `json:"critical"`
+	Children  []*area  `json:"children,omitempty" doc:"The areas one level below, by name."`
+	Cut       bool     `json:"cut,omitempty" doc:"There are more areas below than one answer holds: ask for this area."`
 
 	below map[string]*area
 }
@@ -66,9 +66,9 @@ func (s *server) listAreas(ctx context.Context, in *areasInput) (*answer[area], 
 		t.count(d.area(), func(node *area) { node.countDevice(&d) })
 		return true
 	})
-	for _, unheard := range s.unheard() {
-		if !unheard.entry.Retired {
-			t.count(unheard.entry.Area, func(node *area) { node.NeverHeard++ })
+	for _, d := range s.neverSent() {
+		if !d.entry.Retired {
+			t.count(d.entry.Area, func(node *area) { node.NeverSent++ })
 		}
 	}
 	t.root.sort()
@@ -81,8 +81,8 @@ type exported struct {
 	entry *iot.DeviceEntry
 }
 
-// unheard returns the devices with an entry in force that have never sent, or are forgotten, in no order.
-func (s *server) unheard() []exported {
+// neverSent returns the devices with an entry in force that have never sent, or are forgotten, in no order.
+func (s *server) neverSent() []exported {
 	if s.o.Entries == nil {
 		return nil
 	}

@@ -18,7 +18,7 @@ type deviceInput struct {
 // exported for the library, which ignores what is embedded otherwise.
 type ListedDevice struct {
 	ID     iot.DeviceID `json:"device_id"`
-	Status iot.Status   `json:"status" enum:"online,offline,never_heard" doc:"Online or offline as the system determines it: a silent device is offline. never_heard: the device has a registry entry and has never sent."`
+	Status iot.Status   `json:"status" enum:"online,offline,never_sent" doc:"Online or offline as the system determines it: a silent device is offline. never_sent: the device has a registry entry and has never sent."`
 	*wire.Device
 	Area  iot.Area    `json:"area,omitempty" doc:"Where the device belongs: as its registry entry says, or else as its readings say."`
 	Entry *Registered `json:"registered,omitempty" doc:"What people have decided about the device, as far as it is in force; absent without a registry entry."`

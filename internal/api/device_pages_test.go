@@ -45,8 +45,8 @@ func TestPagesByOffsetAndByCursorAreTheSame(t *testing.T) {
 		want := drawEntries(rt, t, r, fleet)
 		query := fmt.Sprintf("/api/v1/devices?sort=%s&order=%s", rapid.SampledFrom(deviceSorts()).Draw(rt, "sort"),
 			rapid.SampledFrom([]string{"asc", "desc"}).Draw(rt, "order"))
-		if rapid.Bool().Draw(rt, "never heard") {
-			query += "&never_heard=true"
+		if rapid.Bool().Draw(rt, "never sent") {
+			query += "&never_sent=true"
 		} else {
 			want = slices.DeleteFunc(want, func(id iot.DeviceID) bool { return !fleet.Known(id) })
 		}
@@ -89,7 +89,7 @@ func drawEntries(rt *rapid.T, t *testing.T, r *registry, fleet plant) []iot.Devi
 	entries := make(map[iot.DeviceID]iot.DeviceEntry)
 	for i := range rapid.IntRange(0, 10).Draw(rt, "entries") {
 		id := iot.DeviceID(fmt.Sprint("silent", i))
-		if len(fleet) > i && rapid.Bool().Draw(rt, "heard") {
+		if len(fleet) > i && rapid.Bool().Draw(rt, "sent") {
 			id = fleet[i].Latest.ID
 		} else {
 			all = append(all, id)
@@ -111,27 +111,27 @@ func TestDevicesThatHaveNeverSentAreListed(t *testing.T) {
 		"d1": {Name: "oven", Labels: map[string]string{"line": "2"}}, "new": {Name: "press", Area: "hall/1", Labels: map[string]string{"line": "1"}}, "old": {Retired: true},
 	})
 	for query, want := range map[string][]iot.DeviceID{
-		"":                                                     {"d1", "d2"},
-		"registered=true":                                      {"d1"},
-		"never_heard=true":                                     {"d1", "d2", "new", "old"},
-		"never_heard=true&order=desc":                          {"old", "new", "d2", "d1"},
-		"never_heard=true&registered=true":                     {"d1", "new", "old"},
-		"status=never_heard":                                   {"new", "old"},
-		"status=never_heard&retired=false":                     {"new"},
-		"never_heard=true&retired=true":                        {"old"},
-		"never_heard=true&status=online":                       {"d1", "d2"},
-		"never_heard=true&area=hall":                           {"new"},
-		"never_heard=true&q=PRESS":                             {"new"},
-		"never_heard=true&label=line":                          {"d1", "new"},
-		"never_heard=true&sort=label.line":                     {"new", "d1", "d2", "old"},
-		"never_heard=true&sort=value":                          {"d1", "d2", "new", "old"},
-		"never_heard=true&sort=status":                         {"new", "old", "d1", "d2"},
-		"never_heard=true&type=" + "temperature_sensor":        {"d1", "d2"},
-		"never_heard=true&floor=0":                             {"d1", "d2"},
-		"never_heard=true&has_open_alerts=true":                {"d1"},
-		"never_heard=true&has_open_alerts=false":               {"d2", "new", "old"},
-		"never_heard=true&sort=value&order=desc":               {"d2", "d1", "old", "new"},
-		"never_heard=true&sort=open_alerts&limit=1&order=desc": {"d1"},
+		"":                                                    {"d1", "d2"},
+		"registered=true":                                     {"d1"},
+		"never_sent=true":                                     {"d1", "d2", "new", "old"},
+		"never_sent=true&order=desc":                          {"old", "new", "d2", "d1"},
+		"never_sent=true&registered=true":                     {"d1", "new", "old"},
+		"status=never_sent":                                   {"new", "old"},
+		"status=never_sent&retired=false":                     {"new"},
+		"never_sent=true&retired=true":                        {"old"},
+		"never_sent=true&status=online":                       {"d1", "d2"},
+		"never_sent=true&area=hall":                           {"new"},
+		"never_sent=true&q=PRESS":                             {"new"},
+		"never_sent=true&label=line":                          {"d1", "new"},
+		"never_sent=true&sort=label.line":                     {"new", "d1", "d2", "old"},
+		"never_sent=true&sort=value":                          {"d1", "d2", "new", "old"},
+		"never_sent=true&sort=status":                         {"new", "old", "d1", "d2"},
+		"never_sent=true&type=" + "temperature_sensor":        {"d1", "d2"},
+		"never_sent=true&floor=0":                             {"d1", "d2"},
+		"never_sent=true&has_open_alerts=true":                {"d1"},
+		"never_sent=true&has_open_alerts=false":               {"d2", "new", "old"},
+		"never_sent=true&sort=value&order=desc":               {"d2", "d1", "old", "new"},
+		"never_sent=true&sort=open_alerts&limit=1&order=desc": {"d1"},
 	} {
 		for _, how := range []string{"", "&offset=0"} {
 			if got := ids(get[devicePage](t, h, "/api/v1/devices?"+query+how).Items); !slices.Equal(got, want) {
@@ -139,8 +139,8 @@ func TestDevicesThatHaveNeverSentAreListed(t *testing.T) {
 			}
 		}
 	}
-	const want = `{"device_id":"new","status":"never_heard","area":"hall/1","registered":{"version":1,"name":"press","area":"hall/1","labels":{"line":"1"}}}`
-	if w := request(h, http.MethodGet, "/api/v1/devices?status=never_heard"); !strings.Contains(w.Body.String(), want) {
+	const want = `{"device_id":"new","status":"never_sent","area":"hall/1","registered":{"version":1,"name":"press","area":"hall/1","labels":{"line":"1"}}}`
+	if w := request(h, http.MethodGet, "/api/v1/devices?status=never_sent"); !strings.Contains(w.Body.String(), want) {
 		t.Errorf("got %s, want %s", w.Body, want)
 	}
 	if w := request(h, http.MethodGet, "/api/v1/devices/d2"); !strings.Contains(w.Body.String(), `"status":"online"`) {
@@ -181,7 +181,7 @@ func (c *crowded) Scan(after iot.DeviceID, descending bool, visit func(*iot.Devi
 	c.now.Add(-1)
 }
 
-// Many who scroll in the same list cost one scan, many with other lists no more than two at a time, and whoever would wait for long is
+// Many who scroll in the same list cost one scan, many with other lists no more than two at a time, and a request that would wait for long is
 // refused. A change is seen at once.
 func TestScansOfAllDevicesAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -215,7 +215,7 @@ func TestScansOfAllDevicesAreBounded(t *testing.T) {
 			t.Errorf("different lists: got %v with up to %d scans at a time, want some of 200, many of 503, and two", codes, fleet.most.Load())
 		}
 		time.Sleep(2 * time.Second)
-		const list = "/api/v1/devices?offset=0&never_heard=true"
+		const list = "/api/v1/devices?offset=0&never_sent=true"
 		var page countedPage
 		for _, step := range []struct {
 			method string

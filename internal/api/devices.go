@@ -38,27 +38,27 @@ func (s *server) registerDevices(api huma.API) {
 	}, s.getDevice)
 }
 
-// neverHeard is the status of a device that has a registry entry and has never sent.
-const neverHeard iot.Status = "never_heard"
+// neverSent is the status of a device that has a registry entry and has never sent.
+const neverSent iot.Status = "never_sent"
 
 type devicesInput struct {
-	Type     iot.DeviceType `query:"type" doc:"Only this device type." example:"temperature_sensor" maxLength:"128"`
-	Status   iot.Status     `query:"status" doc:"Only devices with this status. never_heard: devices with a registry entry that have never sent." enum:"online,offline,never_heard"`
-	Building string         `query:"building" doc:"Only this building." maxLength:"256"`
-	Floor    optional[int]  `query:"floor" doc:"Only this floor."`
-	Room     string         `query:"room" doc:"Only this room." maxLength:"256"`
-	Area     iot.Area       `query:"area" doc:"Only this area and those below it." example:"A栋/3" maxLength:"1024"`
-	Label    []string       `query:"label,explode" nullable:"false" doc:"Only devices that have the label, given as name or as name=value. All that are given must match." maxItems:"32"`
-	Entered  optional[bool] `query:"registered" doc:"Only devices with a registry entry (true) or without (false)."`
-	Retired  optional[bool] `query:"retired" doc:"Only devices that are retired (true) or are not (false)."`
-	Unheard  bool           `query:"never_heard" doc:"Also devices with a registry entry that have never sent: of them there is only device_id, status, area and registered."`
-	Q        string         `query:"q" doc:"Only devices whose id or name contains this text, in either case." maxLength:"128"`
-	Alerting optional[bool] `query:"has_open_alerts" doc:"Only devices with open alerts (true) or without (false)."`
-	Sort     sortBy         `query:"sort" doc:"What to order by; equal ones are ordered by id. label.NAME is the label of that name." default:"id" example:"name"`
-	Order    string         `query:"order" doc:"Ascending or descending." enum:"asc,desc" default:"asc"`
-	Limit    int            `query:"limit" doc:"How many devices one page holds at most." minimum:"1" maximum:"1000" default:"100" example:"2"`
-	Cursor   string         `query:"cursor" doc:"The next of the page before." maxLength:"2048"`
-	Offset   optional[int]  `query:"offset" doc:"How many devices to skip, instead of a cursor. The answer has the total then, and no next." minimum:"0"`
+	Type      iot.DeviceType `query:"type" doc:"Only this device type." example:"temperature_sensor" maxLength:"128"`
+	Status    iot.Status     `query:"status" doc:"Only devices with this status. never_sent: devices with a registry entry that have never sent." enum:"online,offline,never_sent"`
+	Building  string         `query:"building" doc:"Only this building." maxLength:"256"`
+	Floor     optional[int]  `query:"floor" doc:"Only this floor."`
+	Room      string         `query:"room" doc:"Only this room." maxLength:"256"`
+	Area      iot.Area       `query:"area" doc:"Only this area and those below it." example:"A栋/3" maxLength:"1024"`
+	Label     []string       `query:"label,explode" nullable:"false" doc:"Only devices that have the label, given as name or as name=value. All that are given must match." maxItems:"32"`
+	Entered   optional[bool] `query:"registered" doc:"Only devices with a registry entry (true) or without (false)."`
+	Retired   optional[bool] `query:"retired" doc:"Only devices that are retired (true) or are not (false)."`
+	NeverSent bool           `query:"never_sent" doc:"Also devices with a registry entry that have never sent: of them there is only device_id, status, area and registered."`
+	Q         string         `query:"q" doc:"Only devices whose id or name contains this text, in either case." maxLength:"128"`
+	Alerting  optional[bool] `query:"has_open_alerts" doc:"Only devices with open alerts (true) or without (false)."`
+	Sort      sortBy         `query:"sort" doc:"What to order by; equal ones are ordered by id. label.NAME is the label of that name." default:"id" example:"name"`
+	Order     string         `query:"order" doc:"Ascending or descending." enum:"asc,desc" default:"asc"`
+	Limit     int            `query:"limit" doc:"How many devices one page holds at most." minimum:"1" maximum:"1000" default:"100" example:"2"`
+	Cursor    string         `query:"cursor" doc:"The next of the page before." maxLength:"2048"`
+	Offset    optional[int]  `query:"offset" doc:"How many devices to skip, instead of a cursor. The answer has the total then, and no next." minimum:"0"`
 }
 
 // listing leaves out the parameters that may change from page to page.
@@ -69,8 +69,8 @@ func (in devicesInput) listing() string {
 
 func (in *devicesInput) descending() bool { return in.Order == "desc" }
 
-// unheard reports whether devices that have never sent are listed.
-func (in *devicesInput) unheard() bool { return in.Unheard || in.Status == neverHeard }
+// neverSent reports whether devices that have never sent are listed.
+func (in *devicesInput) neverSent() bool { return in.NeverSent || in.Status == neverSent }
 
 func (in *devicesInput) matches(d *listed, q *folded) bool {
 	if in.Status != "" && in.Status != d.status() || in.Area != "" && !d.area().Within(in.Area) || !hasLabels(d.entry, in.Label) ||
@@ -117,7 +117,7 @@ func (s *server) entry(id iot.DeviceID) *iot.DeviceEntry {
 
 func (d *listed) status() iot.Status {
 	if d.state == nil {
-		return neverHeard
+		return neverSent
 	}
 	return d.state.Status
 }
@@ -198,7 +198,7 @@ func (s *server) listDevices(ctx context.Context, in *devicesInput) (*answer[dev
 			return nil, err
 		}
 	}
-	if in.Sort == "id" && !in.unheard() {
+	if in.Sort == "id" && !in.neverSent() {
 		return s.devicePage(s.devicesByID(in, after), in)
 	}
 	release, err := s.admitScan(ctx)
@@ -244,22 +244,22 @@ func (s *server) eachMatching(in *devicesInput, visit func(*listed)) {
 		}
 	}
 	// A device that sends for the first time during the scan is listed as one that has sent, or as one that has not: never twice.
-	unheard := make(map[iot.DeviceID]*iot.DeviceEntry)
-	if in.unheard() {
-		for _, e := range s.unheard() {
-			unheard[e.id] = e.entry
+	others := make(map[iot.DeviceID]*iot.DeviceEntry)
+	if in.neverSent() {
+		for _, e := range s.neverSent() {
+			others[e.id] = e.entry
 		}
 	}
 	var d listed // One for all, which would be allocated for each of 100,000.
 	s.o.Fleet.Scan("", false, func(state *iot.DeviceState) bool {
-		if len(unheard) > 0 {
-			delete(unheard, state.Latest.ID)
+		if len(others) > 0 {
+			delete(others, state.Latest.ID)
 		}
 		d = s.listed(state)
 		each(&d)
 		return true
 	})
-	for id, entry := range unheard {
+	for id, entry := range others {
 		each(&listed{id: id, entry: entry})
 	}
 }
@@ -286,7 +286,7 @@ func (p *devicePage) add(s *server, id iot.DeviceID, in *devicesInput) {
 	d := listed{id: id, entry: s.entry(id)}
 	if state, ok := s.o.Fleet.Device(id); ok {
 		d.state = &state
-	} else if d.entry == nil || !in.unheard() {
+	} else if d.entry == nil || !in.neverSent() {
 		return
 	}
 	p.Items = append(p.Items, toListed(&d))

@@ -87,7 +87,7 @@ func (s *server) exportRegistry(ctx context.Context, _ *struct{}) (*csvAnswer, e
 		return nil, err
 	}
 	defer release()
-	all := s.unheard()
+	all := s.neverSent()
 	s.o.Fleet.Scan("", false, func(state *iot.DeviceState) bool {
 		d := s.listed(state)
 		all = append(all, exported{d.id, cmp.Or(d.entry, new(iot.DeviceEntry))})
@@ -319,7 +319,7 @@ func readTable(text []byte) ([]control.Edit, error) {
 		}
 		if err != nil {
 			mistakes = append(mistakes, &huma.ErrorDetail{Message: err.Error(), Location: "body"})
-			break // What follows cannot be told apart.
+			break // It is not known where the next field begins.
 		}
 		line, _ := table.FieldPos(0)
 		edit, wrong := columns.edit(slices.Clone(cells), line)

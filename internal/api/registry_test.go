@@ -131,7 +131,7 @@ func TestChangingADevice(t *testing.T) {
 		{http.MethodPatch, d2, `{"name":"early"}`, []string{"If-Match", `*`}, 412, `"0"`, ""},
 		{http.MethodPatch, d2, `{"name":"early"}`, []string{"If-None-Match", `"1"`}, 400, ``, ""},
 		{http.MethodPatch, d2, `{"name":"early"}`, nil, 200, `"1"`, `"device_id":"d/2","version":1`},
-		{http.MethodGet, d2, "", nil, 200, `"1"`, `{"device_id":"d/2","status":"never_heard","registered":{"version":1,"name":"early"},"alerts":[],"alert_states":[]}`},
+		{http.MethodGet, d2, "", nil, 200, `"1"`, `{"device_id":"d/2","status":"never_sent","registered":{"version":1,"name":"early"},"alerts":[],"alert_states":[]}`},
 		{http.MethodPut, d1, `{"nam":"x"}`, []string{"If-Match", `*`}, 422, ``, "unknown field"},
 		{http.MethodPut, d1, `{"name":"x"} {}`, []string{"If-Match", `*`}, 422, ``, "something follows"},
 		{http.MethodPut, d1, `[]`, []string{"If-Match", `*`}, 422, ``, "JSON object"},
@@ -234,7 +234,7 @@ func TestForgettingARegisteredDevice(t *testing.T) {
 			fleet.plant = slices.DeleteFunc(fleet.plant, func(s iot.DeviceState) bool { return s.Latest.ID == id })
 		}
 		h := newAPI(t, fleet, &archive{}, r.use)
-		r.enter(t, map[iot.DeviceID]iot.DeviceEntry{"d1": {Name: "x"}, "unheard": {Name: "y"}})
+		r.enter(t, map[iot.DeviceID]iot.DeviceEntry{"d1": {Name: "x"}, "neverSent": {Name: "y"}})
 		r.after = time.Millisecond
 		for _, step := range []struct {
 			id     string
@@ -244,8 +244,8 @@ func TestForgettingARegisteredDevice(t *testing.T) {
 			{"d1", []string{"If-Match", `"3"`}, http.StatusPreconditionFailed},
 			{"d1", []string{"If-Match", `"1"`}, http.StatusNoContent},
 			{"d1", nil, http.StatusNotFound},
-			{"unheard", nil, http.StatusNoContent},
-			{"unheard", nil, http.StatusNotFound},
+			{"neverSent", nil, http.StatusNoContent},
+			{"neverSent", nil, http.StatusNotFound},
 			{"unknown", nil, http.StatusNotFound},
 		} {
 			if w := send(h, http.MethodDelete, "/api/v1/devices/"+step.id, "", step.header...); w.Code != step.status {
@@ -302,10 +302,10 @@ func TestDevicesNarrowByTheRegistry(t *testing.T) {
 		device("d3", iot.Temperature, 3, at("store", 1)), device("d4", iot.Temperature, 4, nil),
 	}, &archive{}, r.use)
 	r.enter(t, map[iot.DeviceID]iot.DeviceEntry{
-		"d2":      {Name: "Press 7", Labels: map[string]string{"line": "1", "spare": ""}},
-		"d3":      {Name: "oven", Area: "hall/2", Labels: map[string]string{"line": "2"}},
-		"d4":      {Name: "D1's twin", Area: "hallway"},
-		"unheard": {Name: "press", Area: "hall"},
+		"d2":        {Name: "Press 7", Labels: map[string]string{"line": "1", "spare": ""}},
+		"d3":        {Name: "oven", Area: "hall/2", Labels: map[string]string{"line": "2"}},
+		"d4":        {Name: "D1's twin", Area: "hallway"},
+		"neverSent": {Name: "press", Area: "hall"},
 	})
 	for _, test := range []struct {
 		query string
@@ -345,17 +345,17 @@ func TestAreasAreATree(t *testing.T) {
 	}, &archive{}, r.use)
 	r.enter(t, map[iot.DeviceID]iot.DeviceEntry{
 		"d1": {Area: "hall/line 1/press"}, "d2": {Area: "hall/line 1"}, "d3": {Area: "hall/line 2"}, "d4": {Area: "store"},
-		"d5": {Retired: true, Name: "old"}, "unheard": {Area: "hall"}, "retired": {Area: "hall", Retired: true},
+		"d5": {Retired: true, Name: "old"}, "neverSent": {Area: "hall"}, "retired": {Area: "hall", Retired: true},
 	})
 	type node struct {
-		Area, Name                                                                       string
-		Devices, Online, Offline, Retired, NeverHeard, Alerting, Info, Warning, Critical int64
-		Children                                                                         []node
+		Area, Name                                                                      string
+		Devices, Online, Offline, Retired, NeverSent, Alerting, Info, Warning, Critical int64
+		Children                                                                        []node
 	}
 	var flat func(n node) []string
 	flat = func(n node) []string {
 		lines := []string{fmt.Sprintf("%s|%s: %d %d/%d/%d %d, %d: %d %d %d", n.Area, n.Name, n.Devices, n.Online, n.Offline, n.Retired,
-			n.NeverHeard, n.Alerting, n.Critical, n.Warning, n.Info)}
+			n.NeverSent, n.Alerting, n.Critical, n.Warning, n.Info)}
 		for _, child := range n.Children {
 			lines = append(lines, flat(child)...)
 		}
@@ -382,8 +382,8 @@ func TestAreasAreATree(t *testing.T) {
 			t.Errorf("%s: got %q, want %q", test.query, got, test.want)
 		}
 	}
-	if w := request(h, http.MethodGet, "/api/v1/areas?depth=0"); !strings.Contains(w.Body.String(), `"never_heard":1`) {
-		t.Errorf("got %s, want the device that was never heard", w.Body)
+	if w := request(h, http.MethodGet, "/api/v1/areas?depth=0"); !strings.Contains(w.Body.String(), `"never_sent":1`) {
+		t.Errorf("got %s, want the device that has never sent", w.Body)
 	}
 }
 

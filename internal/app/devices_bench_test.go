@@ -44,7 +44,7 @@ func BenchmarkDevices(b *testing.B) {
 		b.Run("offset_by_"+sort, func(b *testing.B) {
 			b.ReportAllocs()
 			for n := 0; b.Loop(); n++ {
-				query := fmt.Sprintf("limit=100&offset=50000&never_heard=true&label=line&sort=%s&q=%s", sort, mixedCase("device", n))
+				query := fmt.Sprintf("limit=100&offset=50000&never_sent=true&label=line&sort=%s&q=%s", sort, mixedCase("device", n))
 				if w := answered(handler, query); w.Code != http.StatusOK {
 					b.Fatal(w.Code, w.Body)
 				}

@@ -8,8 +8,8 @@ import (
 	"iotmon/internal/kafka/processor"
 )
 
-// FinishUpgrade tells all consumers of a cluster that none of an older version is left, so that they may write what an older one
-// does not know. It returns the number of partitions that it has told.
+// FinishUpgrade records in every partition that no consumer of an older version is left, so that consumers may write what an older one
+// does not know. It returns the number of partitions.
 func FinishUpgrade(ctx context.Context, cfg *config.Config) (partitions int, err error) {
 	dial, err := newDial(cfg)
 	if err != nil {

@@ -101,7 +101,7 @@ func TestAFewRowsWaitToBeWrittenTogether(t *testing.T) {
 	})
 }
 
-func TestWhoeverAsksIsNotKeptWaiting(t *testing.T) {
+func TestAQueryIsNotKeptWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, store := onePlant(t)
 		defer store.Close()

@@ -335,7 +335,7 @@ func TestPasswordsAreNotShown(t *testing.T) {
 	}
 }
 
-func TestTheRevisionIsThatOfWhoeverDecidesTheLengthOfWindows(t *testing.T) {
+func TestTheRevisionIsThatOfWhatDecidesTheLengthOfWindows(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "consumer.yaml")
 	const text = "kafka: {brokers: [localhost:9092]}\npostgres: {url: \"postgres://localhost/iotmon\"}\naggregation: {window_seconds: 60}\n"

@@ -92,7 +92,7 @@ func TestAnOlderReadingChangesNothing(t *testing.T) {
 	}
 }
 
-// A device whose clock is slow still speaks: silence goes by the log's time.
+// A device whose clock is slow is not silent: silence goes by the log's time.
 func TestAWrongClockIsNotSilence(t *testing.T) {
 	f := fleet.New(options, time.Time{})
 	for i := range 20 {

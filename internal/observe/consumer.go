@@ -47,7 +47,7 @@ func newConsumer(auto promauto.Factory) Consumer {
 		setBack:   counter(auto, "iot_consumer_clock_set_back_total", "Times that a partition's clock was set back, because the log's clock had been ahead."),
 		suspended: counter(auto, "iot_consumer_rules_suspended_total", "Times that a rule was suspended on a device, because its condition failed."),
 		refused: counter(auto, "iot_consumer_commands_refused_total",
-			"Commands of people that were not obeyed, because something else had happened since or they had been obeyed before."),
+			"Commands of people that were not executed, because something else had happened since or they had been executed before."),
 		rejected: newFamily(auto, "iot_consumer_messages_rejected_total", "Messages moved to the dead-letter queue, by the invalid field.", "field",
 			"message", "device_id", "device_type", "timestamp", "value", "unit", "status"),
 		ticks:   counter(auto, "iot_consumer_ticks_total", "Ticks appended to partitions without new messages."),
@@ -90,7 +90,7 @@ func (c *Consumer) Forgotten(devices int64) { c.forgotten.Add(float64(devices)) 
 // Suspended counts rules that were suspended, each on one device.
 func (c *Consumer) Suspended(rules int64) { c.suspended.Add(float64(rules)) }
 
-// Refused counts commands that were not obeyed.
+// Refused counts commands that were not executed.
 func (c *Consumer) Refused(commands int64) { c.refused.Add(float64(commands)) }
 
 // SetBack counts that a partition's clock was set back.

@@ -8,8 +8,8 @@ import (
 	"iotmon/internal/wire"
 )
 
-// processCommand processes what a person has decided about an alert or a rule of a device. A command that cannot be obeyed any more is
-// counted and changes nothing; whoever gave it sees what is true in the states that follow. The error is that of a record that is no
+// processCommand processes what a person has decided about an alert or a rule of a device. A command that comes too late is counted and
+// changes nothing; the states that follow show its sender what is true. The error is that of a record that is no
 // valid command.
 func (p *Partition) processCommand(rec *Record, out Output) error {
 	identity, err := wire.DecodeDeviceKey(rec.Key)
@@ -25,16 +25,16 @@ func (p *Partition) processCommand(rec *Record, out Output) error {
 		p.counts.Refused++ // Nothing is known of the device here.
 		return nil
 	}
-	var obeyed bool
+	var executed bool
 	switch command.Action {
 	case iot.Acknowledge:
-		obeyed = p.acknowledge(device, &command, out)
+		executed = p.acknowledge(device, &command, out)
 	case iot.AddComment:
-		obeyed = p.comment(identity, device, &command, out)
+		executed = p.comment(identity, device, &command, out)
 	default:
-		obeyed = p.shelve(identity, device, &command, out)
+		executed = p.shelve(identity, device, &command, out)
 	}
-	if !obeyed {
+	if !executed {
 		p.counts.Refused++
 	}
 	if device != nil {

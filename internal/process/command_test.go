@@ -200,7 +200,7 @@ func TestACommandThatSawAnotherRevisionIsRefused(t *testing.T) {
 	want := iot.ShelvedInForce{Revision: 2, Position: iot.Position{Partition: 3, Offset: 3}}
 	got := shelvedInForce(t, onePass(t, j), "a")
 	if len(got.Shelvings) != 1 || got.Shelvings[0].Actor != "u-17" || got.Revision != want.Revision || got.Position != want.Position {
-		t.Errorf("got %+v, want what is true told again, at the position of the refused command", got)
+		t.Errorf("got %+v, want what is true published again, at the position of the refused command", got)
 	}
 	j.command(3, "a", iot.Command{Action: iot.TakeOutOfService, Rule: critical, Actor: "u-18", Revision: 2})
 	j.command(4, "a", iot.Command{Action: iot.ReturnToService, Rule: critical, Revision: 4})

@@ -76,7 +76,7 @@ func drawCommand(t *rapid.T, j *journal, now float64) {
 	j.command(now, device, c)
 }
 
-// lastShelving returns the revision after the last reversible command about the device, if that was obeyed.
+// lastShelving returns the revision after the last reversible command about the device, if that was executed.
 func lastShelving(j journal, device string) int64 {
 	for i := len(j) - 1; i >= 0; i-- {
 		if j[i].Kind != iot.KindCommand || string(j[i].Key) != device {
@@ -145,7 +145,7 @@ func TestARecordMakesAtMostOneEventOfAnAlert(t *testing.T) {
 func TestDecisionsThatComeAgainChangeNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var once, again journal
-		var obeyed []process.Record
+		var executed []process.Record
 		p := process.New(options(t), 3, process.Checkpoint{}, false)
 		now := 0.0
 		for range rapid.IntRange(1, 60).Draw(t, "records") {
@@ -155,9 +155,9 @@ func TestDecisionsThatComeAgainChangeNothing(t *testing.T) {
 				drawEntry(t, &once, now)
 			case kind <= 2:
 				drawCommand(t, &once, now)
-			case kind <= 4 && len(obeyed) > 0: // At the same place one log has a record again, and the other one a record that is skipped.
+			case kind <= 4 && len(executed) > 0: // At the same place one log has a record again, and the other one a record that is skipped.
 				once.kind(now, iot.RecordKind{Kind: "vibration", Level: 1}, "")
-				repeated := rapid.SampledFrom(obeyed).Draw(t, "again")
+				repeated := rapid.SampledFrom(executed).Draw(t, "again")
 				repeated.Offset, repeated.Appended = int64(len(again)), at(now)
 				again = append(again, repeated)
 			default:
@@ -168,7 +168,7 @@ func TestDecisionsThatComeAgainChangeNothing(t *testing.T) {
 			last := once[len(once)-1]
 			p.Process([]process.Record{last}, newRecorder())
 			if counts := p.ResetCounts(); counts.Refused == 0 && counts.Rejected == nil && last.Kind.Deciding() && !comments(&last) {
-				obeyed = append(obeyed, last)
+				executed = append(executed, last)
 			}
 		}
 		if diff := onePass(t, again).difference(onePass(t, once)); diff != "" {

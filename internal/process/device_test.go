@@ -28,7 +28,7 @@ func TestBadQualityIsShownAndCountedBeside(t *testing.T) {
 	}
 }
 
-func TestAForgottenDeviceIsGoneUntilItSpeaks(t *testing.T) {
+func TestAForgottenDeviceIsGoneUntilItSends(t *testing.T) {
 	var j journal
 	j.every5("a", 0, 10, 0, 40)
 	j.forget(11, "a")

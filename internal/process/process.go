@@ -86,7 +86,7 @@ type Counts struct {
 	// Suspended is how often a rule was suspended on a device because its condition panicked, Suspension the last of them.
 	Suspended  int64
 	Suspension Suspension
-	// Refused counts the commands that could not be obeyed any more: something else had happened since, or they had been obeyed before.
+	// Refused counts the commands that were not executed: something else had happened since, or they had been executed before.
 	Refused int64
 	// Newest is the time of the newest reading among them, with the time it was appended; zero if there was none.
 	Newest, NewestAppended time.Time

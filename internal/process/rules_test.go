@@ -160,7 +160,7 @@ func TestAlertsOfARuleThatGoesAreCleared(t *testing.T) {
 	equal(t, "offline", onePass(t, silent).events(), []string{"device_offline a raised", "device_offline a cleared not_selected"})
 }
 
-// What cannot be in force with the other rules is a dead letter, whoever owns the partition.
+// What cannot be in force with the other rules is a dead letter, with every owner of the partition.
 func TestARuleThatCannotBeInForceIsRejected(t *testing.T) {
 	var j journal
 	for i := range iot.MaxRules {
@@ -249,7 +249,7 @@ func TestOfTheConfiguredRulesTheNewestAreInForce(t *testing.T) {
 			t.Errorf("revision %d: got %+v to append, want nothing", revision, entries)
 		}
 		if configured, inForce, overruled := p.OverruledRules(); !overruled || configured != revision || inForce != 200 {
-			t.Errorf("revision %d: got %d, %d, %v, want to be told that 200 is in force", revision, configured, inForce, overruled)
+			t.Errorf("revision %d: got %d, %d, %v, want it reported that 200 is in force", revision, configured, inForce, overruled)
 		}
 		equal(t, "in force", out.rulesInForce(t), want)
 	}

@@ -29,7 +29,7 @@ func newEndpoint(o *HubOptions, d *dispatcher, sweeping func() <-chan struct{}) 
 	}
 	e.upgrader = websocket.Upgrader{
 		HandshakeTimeout: o.Limits.WriteTimeout,
-		// Clients send little, and messages are written as they are prepared: small buffers, borrowed while in use.
+		// Clients send little, and messages are written as they are prepared: small buffers, from a pool.
 		ReadBufferSize:  512,
 		WriteBufferSize: 512,
 		WriteBufferPool: new(sync.Pool),

@@ -166,7 +166,7 @@ func TestFilterNarrowsEverything(t *testing.T) {
 	}
 }
 
-// sight is all that messages speak of.
+// sight is all that messages name.
 type sight struct {
 	devices, changed, alerts []iot.DeviceID
 	types                    []iot.DeviceType

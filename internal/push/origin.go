@@ -89,7 +89,7 @@ func (o *origins) explain(w http.ResponseWriter, r *http.Request) {
 }
 
 // originAllowed reports whether a page of the request's origin may connect: one of the origins allowed, or the server's own. A browser that
-// says itself, in Sec-Fetch-Site, that the page is the server's own is believed, because no page can set that header. This helps
+// says itself, in Sec-Fetch-Site, that the page is the server's own is right, because no page can set that header. This helps
 // behind a proxy that changes the Host header. A request without an origin does not come from a page.
 func originAllowed(r *http.Request, allowed []string) bool {
 	origin := r.Header.Get("Origin")

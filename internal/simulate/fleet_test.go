@@ -30,7 +30,7 @@ func catalog(t testing.TB, more ...iot.TypeSpec) *iot.Catalog {
 	return c
 }
 
-// options returns those of the default fleet: 1,000 devices that speak every 5 s.
+// options returns those of the default fleet: 1,000 devices that send every 5 s.
 func options(t testing.TB) Options {
 	t.Helper()
 	return Options{

@@ -81,7 +81,7 @@ func TestReadingsLeaveTogether(t *testing.T) {
 		if _, err := run(t, &sink, time.Now, 10*time.Second); err != nil {
 			t.Fatal(err)
 		}
-		// A device speaks every 5 ms: three more within the time for which the first waits.
+		// A device sends every 5 ms: three more within the time for which the first waits.
 		if want := len(sink.times) / 3; sink.calls > want {
 			t.Errorf("got %d readings handed on in %d batches, want at most %d", len(sink.times), sink.calls, want)
 		}
@@ -107,7 +107,7 @@ func TestAClockThatJumpsWhileNothingIsDueIsFollowed(t *testing.T) {
 			t.Fatal(err)
 		}
 		if r.Skipped() < 7 || r.Skipped() > 8 {
-			t.Errorf("got %d skipped of a device that speaks once an hour, want the 8 hours that the clock jumped", r.Skipped())
+			t.Errorf("got %d skipped of a device that sends once an hour, want the 8 hours that the clock jumped", r.Skipped())
 		}
 	})
 }

@@ -214,7 +214,7 @@ func (r *Recount) Add(device int64, at time.Time, value float64, flags int64) {
 	r.groups = append(r.groups, group)
 }
 
-// Divide returns the groups of Whole. Before is the summary that is replaced, the zero one if there is none: what its groups tell of the
+// Divide returns the groups of Whole. Before is the summary that is replaced, the zero one if there is none: what its groups say about the
 // moment at which the window closed stays. Areas that had no group of their own then, because there were too many, have none now.
 func (r *Recount) Divide(t iot.DeviceType, before *iot.WindowSummary) []iot.GroupSummary {
 	d := division{byGroup: make(map[iot.Group]*iot.GroupSummary), kind: t}

@@ -73,7 +73,7 @@ func (as *alerts) apply(event *iot.Alert) bool {
 	}
 	a.announced = event.Position
 	switch {
-	case event.Position.Compare(a.at) < 0: // A state has told of it.
+	case event.Position.Compare(a.at) < 0: // A state has shown it already.
 	case a.open || !event.Open():
 		as.update(a, event)
 	default:

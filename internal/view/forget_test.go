@@ -61,7 +61,7 @@ func TestAForgottenDeviceIsGoneUntilItSendsAgain(t *testing.T) {
 		{"forgotten", Batch{Forgotten: []Forgotten{gone}}, 1},
 		{"forgotten twice", Batch{Forgotten: []Forgotten{gone}}, 1},
 		{"a zombie's state from before", Batch{States: []iot.DeviceState{said}}, 1},
-		{"it speaks again", Batch{States: []iot.DeviceState{p.Says("device_001", iot.Temperature, "C", 20)}}, 2},
+		{"it sends again", Batch{States: []iot.DeviceState{p.Says("device_001", iot.Temperature, "C", 20)}}, 2},
 		{"the log read once more", Batch{Forgotten: []Forgotten{gone}, States: []iot.DeviceState{said}}, 2},
 		{"deleted by another program", Batch{Forgotten: []Forgotten{{Device: "device_001"}}}, 1},
 	} {

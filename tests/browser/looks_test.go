@@ -161,7 +161,7 @@ const tooWide = `((list) => {
 	return [list.scrollWidth - list.clientWidth + " px", ...beyond.slice(0, 5).map((element) => element.outerHTML.slice(0, 80) + " " + (element.getBoundingClientRect().right - edge))];
 })(document.querySelector("#stream"))`
 
-// Whoever sets text twice as large in the browser reads it all on a phone, too: nothing lies over anything or is wider than the page, and
+// With text twice as large in the browser all of it can be read on a phone, too: nothing lies over anything or is wider than the page, and
 // the rows of the lists, which are placed by their height, follow one another.
 func TestLargeText(t *testing.T) {
 	plant := startPlant(t, "-no-simulator")

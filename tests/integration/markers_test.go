@@ -16,7 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kversion"
 )
 
-// transactionsWithoutEnd leaves a transaction of a processor open that its coordinator believes complete, as Kafka does when a
+// transactionsWithoutEnd leaves a transaction of a processor open that is complete for its coordinator, as Kafka does when a
 // broker is killed while it ends the transaction. It is open in every partition of the states, and in the offsets of the group.
 // Another producer has aborted a later transaction, so the watch has to look at the records to find the open one. Then new
 // consumers start, which must read all of it. Brokers would detect the fault by asking the coordinator; a setting turns that off.
@@ -125,7 +125,7 @@ func (d *deployment) transactAs(t *testing.T, topic string, partitions []int32) 
 	return z
 }
 
-// complete waits until the coordinator believes the last transaction complete.
+// complete waits until the last transaction is complete for the coordinator.
 func (z *zombie) complete(t *testing.T) {
 	t.Helper()
 	var err error

@@ -122,7 +122,7 @@ func TestOldAndNewConsumersShareACluster(t *testing.T) {
 	shared(3)
 	p.more(2000)
 
-	// All partitions get an entry, whoever owns them.
+	// All partitions get an entry, those of old and of new consumers.
 	update := c.new("web")
 	for i := range 30 {
 		decide(t, update, fmt.Sprintf("gateway0/%02d", i))

@@ -89,7 +89,7 @@ func TestStatesAreInRedis(t *testing.T) {
 	redisCLI(t, redis, "FLUSHALL")
 	empty := newProgram(t, "web", config)
 	empty.start()
-	waitFor(t, patience, "an emptied cache is filled again, though no device speaks", func() bool { return cached() == devices })
+	waitFor(t, patience, "an emptied cache is filled again, though no device sends", func() bool { return cached() == devices })
 
 	servers.Kill(testenv.RedisServer)
 	for _, instance := range []*server{web, empty, consumer} {

@@ -23,7 +23,7 @@ test('numbers in sentences are formatted, and decide on the plural', () => {
   assert.equal(zh.t(components.announceMany, { count: 1 }), '1 条新告警');
 });
 
-test('the language is the first one of the reader that the page speaks', () => {
+test('the language is the first one of the reader that the page has', () => {
   assert.equal(preferredLanguage(['fr-FR', 'zh-TW', 'en']), 'zh');
   assert.equal(preferredLanguage(['en-US', 'zh-CN']), 'en');
   assert.equal(preferredLanguage(['fr']), 'en');

@@ -133,7 +133,7 @@ test('with a status asked for, a device is listed once and only while it has it'
   assert.deepEqual(log.rows.map((d) => [d.device_id, d.timestamp.slice(17, 19)]), [['b', '04']]);
 });
 
-test('devices that were forgotten are gone with their open alerts and their rows, until they speak again', () => {
+test('devices that were forgotten are gone with their open alerts and their rows, until they send again', () => {
   const [devices, alerts, log] = [new DeviceStore(), new AlertStore(), new ReadingLog(3)];
   const all = ['a', 'b', 'c'].map((id, i) => device(id, i));
   devices.apply(all);

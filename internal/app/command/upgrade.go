@@ -12,7 +12,7 @@ import (
 	"iotmon/internal/config"
 )
 
-// Upgrade is the command iotmon upgrade: it tells the consumers of a cluster that an upgrade is finished, and returns the exit
+// Upgrade is the command iotmon upgrade: it records in a cluster that an upgrade of the consumers is finished, and returns the exit
 // status. Help is printed for -h.
 func Upgrade(ctx context.Context, args []string, help string, stdout, stderr io.Writer) int {
 	if len(args) > 0 && args[0] == "finish" {

@@ -14,16 +14,16 @@ import (
 const (
 	// answerTimeout is how long Redis may take: a query of the database takes little more.
 	answerTimeout = 100 * time.Millisecond
-	// restAfterFailure is how long Redis is not used after a failure, so that requests do not wait for it again and again.
-	restAfterFailure = time.Second
+	// pauseAfterFailure is how long Redis is not used after a failure, so that requests do not wait for it again and again.
+	pauseAfterFailure = time.Second
 )
 
 // Answers caches answers from the archive under iotmon:answer:<key>. While Redis is down every Get is a miss.
 type Answers struct {
 	*Client
 	outcome func(outcome string)
-	// resting is until when Redis is not used, in Unix nanoseconds.
-	resting atomic.Int64
+	// pausedUntil is when Redis is used again, in Unix nanoseconds.
+	pausedUntil atomic.Int64
 }
 
 var _ api.Answers = (*Answers)(nil)
@@ -35,7 +35,7 @@ func NewAnswers(c *Client, outcome func(outcome string)) *Answers {
 
 // Get implements api.Answers.
 func (a *Answers) Get(ctx context.Context, key string) ([]byte, bool) {
-	if a.rests() {
+	if a.paused() {
 		a.outcome("error")
 		return nil, false
 	}
@@ -47,7 +47,7 @@ func (a *Answers) Get(ctx context.Context, key string) ([]byte, bool) {
 		a.outcome("miss")
 	case err != nil:
 		a.outcome("error")
-		a.rest()
+		a.pause()
 	default:
 		a.outcome("hit")
 	}
@@ -56,18 +56,18 @@ func (a *Answers) Get(ctx context.Context, key string) ([]byte, bool) {
 
 // Keep implements api.Answers.
 func (a *Answers) Keep(ctx context.Context, key string, answer []byte, expiry time.Duration) {
-	if a.rests() {
+	if a.paused() {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	if a.redis.Set(ctx, answerKey(key), answer, expiry).Err() != nil {
-		a.rest()
+		a.pause()
 	}
 }
 
 func answerKey(key string) string { return prefix + "answer:" + key }
 
-func (a *Answers) rests() bool { return time.Now().UnixNano() < a.resting.Load() }
+func (a *Answers) paused() bool { return time.Now().UnixNano() < a.pausedUntil.Load() }
 
-func (a *Answers) rest() { a.resting.Store(time.Now().Add(restAfterFailure).UnixNano()) }
+func (a *Answers) pause() { a.pausedUntil.Store(time.Now().Add(pauseAfterFailure).UnixNano()) }

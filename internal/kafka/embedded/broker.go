@@ -1,5 +1,5 @@
 // Package embedded is a Kafka broker in this process, for installations without Kafka: franz-go's kfake, on the loopback
-// interface, with its log in a directory. It speaks Kafka's protocol to the same client, so other packages need not distinguish
+// interface, with its log in a directory. The same client connects to it by the same protocol, so other packages need not distinguish
 // it.
 //
 // kfake was made for tests. This package adds what is needed to trust it with data: a lock on the directory, a check of requests

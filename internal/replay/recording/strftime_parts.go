@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// months maps the beginnings of the months' names, in English and the neighbours of it that loggers speak, to the month.
+// months maps the beginnings of the months' names, in English and in other languages that loggers write, to the month.
 // No two languages mean different months by the same letters.
 var months = map[string]int{
 	"jan": 1, "ene": 1, "gen": 1, "janv": 1, "jän": 1,

@@ -88,7 +88,7 @@ func TestTheServerMayCrashAtAnyMoment(t *testing.T) {
 	if failed.Load() == 0 {
 		t.Error("no write met a crash")
 	}
-	// Ten devices in two partitions speak in each round, and in every tenth once more of long ago.
+	// Ten devices in two partitions send in each round, and in every tenth once more of long ago.
 	if got, want := stored(t, s.url("postgres")), int64(2*10*(rounds+rounds/10)); got != want {
 		t.Errorf("got %d readings, want %d", got, want)
 	}

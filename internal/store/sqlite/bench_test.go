@@ -56,7 +56,7 @@ func BenchmarkWrite(b *testing.B) {
 	}
 }
 
-// BenchmarkReadingsOfADay asks for a day of one device that speaks every second, as its chart does.
+// BenchmarkReadingsOfADay asks for a day of one device that sends every second, as its chart does.
 func BenchmarkReadingsOfADay(b *testing.B) {
 	const seconds = 24 * 60 * 60
 	store := open(b, filepath.Join(b.TempDir(), "iotmon.db"))

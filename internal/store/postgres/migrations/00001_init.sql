@@ -179,14 +179,14 @@ CREATE INDEX minutes_by_time ON minutes USING brin (time) WITH (pages_per_range 
 CREATE TABLE hours (LIKE minutes, PRIMARY KEY (device, time));
 CREATE INDEX hours_by_time ON hours (time);
 
--- Up to where the minutes of a partition of the readings' topic tell of its readings, but for the hours in dirty_hours; and
--- so the hours that have ended by then.
+-- Up to where the minutes of a partition of the readings' topic count its readings, but for the hours in dirty_hours; so do
+-- the hours that have ended by then.
 CREATE TABLE rolled (
     partition integer PRIMARY KEY,
     until     timestamptz NOT NULL
 );
 
--- Hours of a device that may have readings of which its minutes do not tell.
+-- Hours of a device that may have readings which its minutes do not count.
 CREATE TABLE dirty_hours (
     hour   timestamptz NOT NULL,
     device bigint NOT NULL,

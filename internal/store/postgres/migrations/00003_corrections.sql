@@ -1,6 +1,6 @@
 -- +goose Up
 
--- Windows that were recomputed, until that has been told to the log. A window that is recomputed again gets a new id.
+-- Windows that were recomputed, until that has been published on the log. A window that is recomputed again gets a new id.
 CREATE TABLE corrections (
     id           bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
     window_start timestamptz NOT NULL,

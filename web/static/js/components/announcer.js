@@ -17,7 +17,7 @@ export class Announcer {
   /** @type {Alert | undefined} */
   #first;
   #count = 0;
-  #spoken = -Infinity;
+  #announced = -Infinity;
 
   /**
    * @param {HTMLElement} element A live region. A dialog needs one of its own: it hides the page's while it is open.
@@ -28,7 +28,7 @@ export class Announcer {
     this.element = element;
     this.session = session;
     session.alerts.subscribe(({ news }) => this.#add(news), { signal });
-    session.clock.subscribe(() => this.#speak(), { signal });
+    session.clock.subscribe(() => this.#announce(), { signal });
   }
 
   /** @param {Alert[]} alerts */
@@ -38,11 +38,11 @@ export class Announcer {
     this.#count += raised.length;
   }
 
-  /** Says what has come, unless it has just spoken. */
-  #speak() {
+  /** Says what has come, unless it has just announced something. */
+  #announce() {
     const first = this.#first;
-    if (!first || performance.now() - this.#spoken < pause) return;
-    this.#spoken = performance.now();
+    if (!first || performance.now() - this.#announced < pause) return;
+    this.#announced = performance.now();
     const { locale } = this.session;
     const words = this.#count > 1 ? locale.t(texts.announceMany, { count: this.#count }) : this.#words(first);
     say(this.element, words);

@@ -35,7 +35,7 @@ export class VirtualRows {
    * @param {HTMLElement} options.list Where the rows are: a list, or the body of a table.
    * @param {() => Row} options.make
    * @param {(row: Row, index: number) => void} options.write Has a row show the item of an index.
-   * @param {(index: number) => string | undefined} [options.keyOf] Tells items apart: the focus stays with its item when others come before
+   * @param {(index: number) => string | undefined} [options.keyOf] Names an item: the focus stays with its item when others come before
    *   it. Not needed where the items stand still while the keyboard is among them.
    * @param {number} options.printed How many rows are printed on paper: the first ones, whatever can be seen.
    * @param {AbortSignal} options.signal

@@ -6,7 +6,7 @@
 export const languageTags = { en: 'en-GB', zh: 'zh-CN' };
 
 /**
- * Returns the first language of a reader's list that the page speaks.
+ * Returns the first language of a reader's list that the page has.
  *
  * @param {readonly string[]} wanted As in navigator.languages.
  * @returns {Language}

@@ -7,7 +7,7 @@ import { correctedPause } from './windows.js';
 const retryPause = 5_000;
 
 /**
- * A question about the past. It is asked again when the reader wishes it, when the answer is outdated, and by itself after a failure.
+ * A question about the past. It is asked again when the reader asks for it, when the answer is outdated, and by itself after a failure.
  * Followers show the answer.
  *
  * @template Answer

@@ -30,7 +30,7 @@
  */
 
 /**
- * Returns how many records a second came into each partition between two answers; without those that cannot be told, as after the
+ * Returns how many records a second came into each partition between two answers; without those that are not known, as after the
  * topic was created anew.
  *
  * @param {System | null} before

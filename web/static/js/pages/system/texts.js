@@ -19,7 +19,7 @@ export const texts = {
   latencyNone: { en: 'no reading in the last minute', zh: '最近一分钟没有读数' },
   archiveNone: { en: 'nothing is archived', zh: '未启用归档' },
   archiveLag: { en: { one: '{count} record to archive', other: '{count} records to archive' }, zh: '{count} 条记录待归档' },
-  archivePatience: { en: 'Records are written together, after {time} at the latest; whoever asks for the past gets them all.', zh: '记录合并写入，最长间隔 {time}；查询历史时会得到全部记录。' },
+  archivePatience: { en: 'Records are written together, after {time} at the latest; a query of the past gets them all.', zh: '记录合并写入，最长间隔 {time}；查询历史时会得到全部记录。' },
   clientLimit: { en: 'of {count} at most', zh: '上限 {count}' },
   clientsBehind: { en: { one: '{count} is behind', other: '{count} are behind' }, zh: '{count} 个连接落后' },
   noAnswer: { en: 'no answer', zh: '无应答' },
@@ -32,7 +32,7 @@ export const texts = {
   partitionEnd: { en: 'Newest offset', zh: '最新位点' },
   partitionStopped: { en: 'Stopped: {reason}', zh: '已停止：{reason}' },
   partitionNote: {
-    en: 'Ticks of silent partitions are records, too. Processors elsewhere tell their progress once a minute while nothing is measured.',
+    en: 'Ticks of silent partitions are records, too. Processors elsewhere commit their progress once a minute while nothing is measured.',
     zh: '静默分区的时钟记录也计为记录。没有数据时，其他进程中的处理器每分钟报告一次进度。',
   },
 
