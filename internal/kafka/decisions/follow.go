@@ -26,9 +26,7 @@ const (
 // Follower reads what is in force, read committed: first everything, then every change.
 type Follower struct {
 	FollowerOptions
-	// skipped counts the undecodable records since skipLogged, when the last log line about them was written.
-	skipped    int
-	skipLogged time.Time
+	skipped kafka.Skipped
 }
 
 // FollowerOptions configure a Follower. All fields are required.
@@ -100,7 +98,7 @@ func (f *Follower) follow(ctx context.Context, caughtUp func()) error {
 				delete(unread, r.Partition)
 			}
 			if err := f.apply(r); err != nil {
-				f.skip(r, err)
+				f.skipped.Add(f.Logger, "what is in force holds records that cannot be decoded", r, err)
 			}
 		})
 		kafka.Recycle(fetches)
@@ -161,14 +159,4 @@ func (f *Follower) apply(r *kgo.Record) error {
 		f.InForce.SetDevice(device, &entry)
 	}
 	return nil
-}
-
-// skip reports a record that cannot be decoded: another program has written it. It logs once a minute, because there may be many.
-func (f *Follower) skip(r *kgo.Record, err error) {
-	f.skipped++
-	if now := time.Now(); now.Sub(f.skipLogged) >= time.Minute {
-		f.Logger.Error("what is in force holds records that cannot be decoded", "count", f.skipped,
-			"topic", r.Topic, "partition", r.Partition, "offset", r.Offset, "error", err)
-		f.skipLogged, f.skipped = now, 0
-	}
 }

@@ -71,9 +71,7 @@ type Tail struct {
 	caughtUp chan struct{}
 	decoder  *wire.Decoder
 	batch    view.Batch
-	// skipped counts the undecodable records since skipLogged, when the last log line about them was written.
-	skipped    int
-	skipLogged time.Time
+	skipped  kafka.Skipped
 }
 
 // NewTail returns a tail; Run does the work.
@@ -243,7 +241,8 @@ func (t *Tail) deliver(fetches kgo.Fetches, unread map[int32]int64) {
 			return
 		}
 		if err := t.add(batch, r); err != nil {
-			t.skip(r, err)
+			t.Undecodable(r.Topic)
+			t.skipped.Add(t.Logger, "the live view skipped records that it cannot decode", r, err)
 		}
 	})
 	if len(batch.States)+len(batch.Forgotten)+len(batch.Summaries)+len(batch.Alerts) > 0 {
@@ -288,17 +287,6 @@ func (t *Tail) add(batch *view.Batch, r *kgo.Record) error {
 		batch.Alerts = append(batch.Alerts, alert)
 	}
 	return nil
-}
-
-// skip reports a record that cannot be decoded: another program has written it. It logs once a minute, because there may be many.
-func (t *Tail) skip(r *kgo.Record, err error) {
-	t.Undecodable(r.Topic)
-	t.skipped++
-	if now := time.Now(); now.Sub(t.skipLogged) >= time.Minute {
-		t.Logger.Error("the live view skipped records that it cannot decode", "count", t.skipped,
-			"topic", r.Topic, "partition", r.Partition, "offset", r.Offset, "error", err)
-		t.skipLogged, t.skipped = now, 0
-	}
 }
 
 func (t *Tail) setCaughtUp() {
