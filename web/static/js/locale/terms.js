@@ -17,6 +17,14 @@ export const terms = {
   bad: { en: 'bad', zh: '不可用' },
   historical: { en: 'past', zh: '历史补传' },
   disconnected: { en: 'Disconnected', zh: '连接已断开' },
+  close: { en: 'Close', zh: '关闭' },
+  noReadings: { en: 'No readings in this range.', zh: '该时间范围内没有读数。' },
+
+  openAlerts: { en: 'Open alerts', zh: '未恢复告警' },
+  readingRate: { en: 'Readings/s', zh: '每秒读数' },
+  perMinute: { en: '{count} per minute', zh: '每分钟 {count}' },
+  latency: { en: 'Latency', zh: '延迟' },
+  percentile95: { en: '95% < {value}', zh: '95% < {value}' },
 
   alertHigh: { en: '{type} above {threshold}', zh: '{type}超过阈值 {threshold}' },
   alertLow: { en: '{type} below {threshold}', zh: '{type}低于阈值 {threshold}' },

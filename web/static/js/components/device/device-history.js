@@ -1,4 +1,5 @@
 // @ts-check
+import { terms } from '../../locale/terms.js';
 import { visible } from '../../locale/visible.js';
 import { SampleSeries } from '../../model/samples.js';
 import { ranges } from '../../model/series.js';
@@ -63,7 +64,7 @@ export class DeviceHistory {
     this.#request = session.ask((asking) => this.#fetch(asking), (readings) => this.#addArchived(readings), signal);
     this.#request.subscribe(() => this.#request.phase !== 'loading' && this.update(), { signal });
     const retry = () => this.#load();
-    this.#state = new LoadState(find(section, '#device-chart-state', HTMLElement), session, { empty: texts.noReadings, onRetry: retry }, signal);
+    this.#state = new LoadState(find(section, '#device-chart-state', HTMLElement), session, { empty: terms.noReadings, onRetry: retry }, signal);
     session.archive.subscribe(() => this.#request.outdate(), { signal });
     address.subscribe(() => this.#chosen.name !== this.#loaded && this.#load(), { signal });
     signal.addEventListener('abort', () => this.close(), { once: true });

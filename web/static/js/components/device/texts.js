@@ -2,12 +2,9 @@
 
 /** The words of the drawer with one device. */
 export const texts = {
-  close: { en: 'Close', zh: '关闭' },
   history: { en: 'History', zh: '历史曲线' },
   facts: { en: 'About this device', zh: '设备信息' },
-  openAlerts: { en: 'Open alerts', zh: '未恢复告警' },
   noOpenAlerts: { en: 'No open alerts.', zh: '没有未恢复的告警。' },
-  noReadings: { en: 'No readings in this range.', zh: '该时间范围内没有读数。' },
   badReadings: { en: 'Quality bad', zh: '质量不可用' },
   deviceChartLabel: { en: '{device} · {range}', zh: '{device} · {range}' },
 

@@ -4,6 +4,7 @@ import { find } from '../../components/dom.js';
 import { LoadState } from '../../components/load-state.js';
 import { rangeSegment } from '../../components/range-segment.js';
 import { Segmented } from '../../components/segmented.js';
+import { terms } from '../../locale/terms.js';
 import { chartPoints, rangeLength, rangeStep, ranges, withoutLead } from '../../model/series.js';
 import { archivedAfter } from '../../model/windows.js';
 import { AggregatedChart } from './aggregated-chart.js';
@@ -63,7 +64,7 @@ export class AggregatedPanel {
     this.#request = session.ask((asking) => this.#fetch(asking), (archived) => (this.#archived = archived), signal);
     this.#request.subscribe(() => this.#request.phase !== 'loading' && this.#draw(), { signal });
     const retry = () => this.reload();
-    this.#state = new LoadState(find(panel, '#aggregated-state', HTMLElement), session, { empty: texts.noWindows, onRetry: retry }, signal);
+    this.#state = new LoadState(find(panel, '#aggregated-state', HTMLElement), session, { empty: terms.noReadings, onRetry: retry }, signal);
     session.archive.subscribe(() => this.#request.outdate(), { signal });
     address.subscribe(() => this.#changed && this.reload(), { signal });
   }

@@ -49,7 +49,7 @@ export class KpiRow {
     this.#set('devices', locale.number(total), locale.t(texts.types, { count: types }));
     setText(this.#value('online'), locale.number(online));
     this.#showMissing(total, offline);
-    this.#set('rate', locale.number(rate, rate < 10 ? 1 : 0), locale.t(texts.perMinute, { count: Math.round(rate * 60) }));
+    this.#set('rate', locale.number(rate, rate < 10 ? 1 : 0), locale.t(terms.perMinute, { count: Math.round(rate * 60) }));
   }
 
   /**
@@ -66,7 +66,7 @@ export class KpiRow {
   #showLatency(quantiles) {
     const { locale } = this.session;
     if (!quantiles) this.#set('latency', locale.t(terms.unknown), '');
-    else this.#set('latency', locale.milliseconds(quantiles.p50), locale.t(texts.p95, { value: locale.milliseconds(quantiles.p95) }));
+    else this.#set('latency', locale.milliseconds(quantiles.p50), locale.t(terms.percentile95, { value: locale.milliseconds(quantiles.p95) }));
   }
 
   /** @param {AlertStore | null} alerts */

@@ -5,17 +5,12 @@ export const texts = {
   kpis: { en: 'Key figures', zh: '关键指标' },
   kpiDevices: { en: 'Devices', zh: '设备总数' },
   kpiOnline: { en: 'Online', zh: '在线设备' },
-  kpiRate: { en: 'Readings/s', zh: '每秒读数' },
-  kpiLatency: { en: 'Latency', zh: '延迟' },
   kpiLatencyHint: { en: 'From the reading on the device to this page', zh: '从设备产生读数到显示在本页面' },
-  kpiAlerts: { en: 'Open alerts', zh: '未恢复告警' },
   kpiLead: { en: 'Show these alerts', zh: '查看这些告警' },
   kpiLeadOffline: { en: 'Show these devices', zh: '查看这些设备' },
   types: { en: { one: '{count} device type', other: '{count} device types' }, zh: '{count} 种类型' },
   offlineCount: { en: '{count} offline', zh: '{count} 台离线' },
   allOnline: { en: 'all online', zh: '全部在线' },
-  perMinute: { en: '{count} per minute', zh: '每分钟 {count}' },
-  p95: { en: '95% < {value}', zh: '95% < {value}' },
   noAlerts: { en: 'none', zh: '无' },
   severityCount: { en: '{count} {severity}', zh: '{severity} {count}' },
 
@@ -26,7 +21,6 @@ export const texts = {
   seriesMinimum: { en: '{type} minimum', zh: '{type}最小' },
   readings: { en: 'Readings', zh: '读数' },
   inProgress: { en: 'in progress', zh: '进行中' },
-  noWindows: { en: 'No readings in this range.', zh: '该时间范围内没有读数。' },
   chartLabel: {
     en: {
       one: '{type}, {range}. Newest: average {average}, maximum {max}, minimum {min}, {count} device.',

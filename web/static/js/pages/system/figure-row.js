@@ -34,7 +34,7 @@ export class FigureRow {
   /** @param {number} rate */
   #showRate(rate) {
     const { locale } = this.#session;
-    this.#set('rate', locale.number(rate, rate < 10 ? 1 : 0), locale.t(texts.ratePerMinute, { count: Math.round(rate * 60) }));
+    this.#set('rate', locale.number(rate, rate < 10 ? 1 : 0), locale.t(terms.perMinute, { count: Math.round(rate * 60) }));
   }
 
   /** @param {System['log']} log */
@@ -54,7 +54,7 @@ export class FigureRow {
   #showLatency(latency) {
     const { locale } = this.#session;
     if (!latency) this.#set('latency', locale.t(terms.unknown), locale.t(texts.latencyNone));
-    else this.#set('latency', locale.milliseconds(latency.p50_ms), locale.t(texts.latencyMost, { value: locale.milliseconds(latency.p95_ms) }));
+    else this.#set('latency', locale.milliseconds(latency.p50_ms), locale.t(terms.percentile95, { value: locale.milliseconds(latency.p95_ms) }));
   }
 
   /** @param {System['archive']} archive */

@@ -89,7 +89,7 @@ export class LetterDetail {
     render(html`<header class="letter-head">
         <h3 id="letter-title" tabindex="-1">${locale.t(texts.letterDetail, { id: visible(id) })}</h3>
         <button type="button" class="button" @click=${() => this.#resend([id])} ?hidden=${!letter}>${locale.t(texts.resend)}</button>
-        <button type="button" class="button button-icon" aria-label=${locale.t(texts.letterClose)} @click=${() => this.#close()}><svg class="icon" aria-hidden="true"><use href="#icon-close"></use></svg></button>
+        <button type="button" class="button button-icon" aria-label=${locale.t(terms.close)} @click=${() => this.#close()}><svg class="icon" aria-hidden="true"><use href="#icon-close"></use></svg></button>
       </header>
       ${failed ? html`<p class="letter-problem" role="alert">${failed}</p>` : nothing}
       ${letter ? this.#content(letter) : nothing}`, this.#element);
