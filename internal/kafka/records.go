@@ -16,6 +16,16 @@ func KindOf(r *kgo.Record) iot.RecordKind {
 	return headers.Of(r.Key, r.Value)
 }
 
+// LevelOf returns the level of a record of a compacted topic, which a header says if the programs that know only lower levels must not go
+// on from it; otherwise 0.
+func LevelOf(r *kgo.Record) uint8 {
+	var headers wire.KindHeaders
+	for i := range r.Headers {
+		headers.Add(r.Headers[i].Key, r.Headers[i].Value)
+	}
+	return headers.Level()
+}
+
 // KindHeaders returns the headers of a record of a kind; see wire.AppendKindHeaders.
 func KindHeaders(kind iot.Kind, level uint8) []kgo.RecordHeader {
 	var headers []kgo.RecordHeader

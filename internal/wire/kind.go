@@ -86,6 +86,9 @@ func parseLevel(text []byte) uint8 {
 	return uint8(max(level, 1))
 }
 
+// Level returns the level in the headers, 0 if there is none.
+func (h *KindHeaders) Level() uint8 { return h.level }
+
 // Of returns the kind of the record with these headers and the given key and value.
 func (h *KindHeaders) Of(key, value []byte) iot.RecordKind {
 	switch {

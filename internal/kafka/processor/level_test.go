@@ -6,9 +6,12 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
 
+	"iotmon/internal/kafka"
 	"iotmon/internal/kafka/kafkatest"
 	"iotmon/internal/process"
+	"iotmon/internal/wire"
 )
 
 // commitOffsets commits a checkpoint for every partition of the readings.
@@ -62,4 +65,25 @@ func TestChangedRulesWaitForTheEndOfAnUpgrade(t *testing.T) {
 		t.Fatalf("got %d partitions, %v, want %d", partitions, err, kafkatest.Partitions)
 	}
 	l.awaitAlerts(append(events, "temperature_high cleared not_selected")...)
+}
+
+// The commits of a group are lost, and with them the level of what it has written: it is in the records, too. An older processor would
+// take them for another program's, and go on without them.
+func TestAProcessorLeavesItsGroupBeforeNewerStates(t *testing.T) {
+	for _, topic := range []func(kafka.Topics) string{
+		func(t kafka.Topics) string { return t.InForce }, func(t kafka.Topics) string { return t.States },
+	} {
+		l := newTestLog(t)
+		record := &kgo.Record{Topic: topic(l.Topics), Key: []byte("calendar\x1fx"), Value: []byte("{}")}
+		record.Headers = []kgo.RecordHeader{{Key: wire.LevelHeader, Value: []byte("3")}}
+		if err := l.Client.ProduceSync(t.Context(), record).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+		metrics := &unsupported{reasons: make(chan string, 1), skipped: make(chan int64, 10)}
+		stop := l.startProcessor(metrics)
+		if got := <-metrics.reasons; !strings.Contains(got, "of level 3") || strings.Contains(got, "\n") {
+			t.Errorf("%s: got reason %q, want one line about the level", record.Topic, got)
+		}
+		stop()
+	}
 }

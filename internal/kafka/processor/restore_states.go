@@ -139,6 +139,8 @@ type stateReader struct {
 	// strict has the keys with records that no processor has written. Every record of these keys is checked before it is kept.
 	strict map[stateKey]bool
 	check  func(key string, value []byte) error
+	// newer is why the partitions must not be restored by this version; nil if they may.
+	newer *unsupportedError
 }
 
 // read returns the last fitting value of each key, not decoded. It fails if records at the beginning of the log are deleted
@@ -180,6 +182,9 @@ func (s *stateReader) read(ctx context.Context) (map[int32]keptStates, error) {
 		})
 		kafka.Recycle(fetches)
 	}
+	if s.newer != nil {
+		return nil, s.newer
+	}
 	return last, nil
 }
 
@@ -205,6 +210,9 @@ func (s *stateReader) keep(kept keptStates, records []*kgo.Record, mark int64) {
 
 // keepRecord adds a record that fits, unless one with a higher position is known.
 func (s *stateReader) keepRecord(kept keptStates, r *kgo.Record) {
+	if level := kafka.LevelOf(r); level > process.MaxLevel {
+		s.newer = &unsupportedError{r.Partition, &process.NewerError{Level: level}}
+	}
 	position, known := wire.StatePosition(r.Value)
 	deleted := kafka.IsTombstone(r)
 	if deleted {
