@@ -16,7 +16,7 @@ const storeAlert = `INSERT INTO alerts AS a
 		 onset, time, raised, cleared, historical, partition, epoch, position)
 	SELECT $1, $2::text, $3::text, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15::timestamptz, $16, $17, $18, $19::boolean, $20, $21, $22
 	WHERE NOT $19 OR NOT coalesce((SELECT cleared IS NULL OR cleared >= $15 FROM alerts
-		WHERE device_id = $3 AND rule = $2 AND onset <= $15 AND NOT historical ORDER BY onset DESC LIMIT 1), false)
+		WHERE tenant = '' AND device_id = $3 AND rule = $2 AND onset <= $15 AND NOT historical ORDER BY onset DESC LIMIT 1), false)
 	ON CONFLICT (id) DO UPDATE SET
 		severity = excluded.severity, state = excluded.state, message = excluded.message, value = excluded.value,
 		time = excluded.time, cleared = excluded.cleared, epoch = excluded.epoch, position = excluded.position

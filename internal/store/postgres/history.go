@@ -126,6 +126,7 @@ func (s *Store) Alerts(ctx context.Context, q api.AlertsQuery) ([]api.ArchivedAl
 
 func alertConditions(q *api.AlertsQuery) *selection {
 	var s selection
+	s.where(`tenant = ''`)
 	for _, equal := range []struct{ column, value string }{
 		{"device_id", string(q.Device)}, {"device_type", string(q.Type)}, {"rule", q.Rule}, {"severity", string(q.Severity)},
 	} {

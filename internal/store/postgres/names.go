@@ -271,7 +271,7 @@ func (n *naming) load(ctx context.Context, unknown []*device) error {
 			d.renewed = d.stored != s
 		}
 		return nil
-	}, `SELECT id, device_id, device_type, unit, building, floor, room, model, firmware, said FROM devices WHERE device_id = ANY ($1)`, ids)
+	}, `SELECT id, device_id, device_type, unit, building, floor, room, model, firmware, said FROM devices WHERE tenant = '' AND device_id = ANY ($1)`, ids)
 }
 
 func (n *naming) add(ctx context.Context, absent []*device) error {

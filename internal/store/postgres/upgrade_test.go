@@ -131,3 +131,41 @@ func TestADatabaseWithoutAreasGoesOn(t *testing.T) {
 		t.Errorf("got %s, want what the older archiver has stored, in no area", got)
 	}
 }
+
+// A database of before tenants: its devices and alerts are of the tenant without a name. Another tenant may use the same ids.
+func TestADatabaseWithoutTenantsGoesOn(t *testing.T) {
+	url := newURL(t)
+	oldDatabase(t, url, 6)
+	command(t, url, `
+		INSERT INTO device_types VALUES (1000, 'temperature_sensor');
+		INSERT INTO devices VALUES (1000, 'old', 'temperature_sensor', '°C', 'A', 0, '', '', '', '2024-01-30 22:00+00');
+		INSERT INTO device_partitions VALUES (1000, 2);
+		CREATE TABLE readings_d20240130 PARTITION OF readings FOR VALUES FROM ('2024-01-30 00:00+00') TO ('2024-01-31 00:00+00');
+		INSERT INTO readings VALUES ('2024-01-30 22:00:01+00', 5, 1000, 2, 1000, 0);
+		INSERT INTO reading_counts VALUES ('d20240130', 2, 1);
+		INSERT INTO rolled VALUES (2, '2024-01-30 22:00+00');
+		INSERT INTO offsets (topic, partition, epoch, next, appended, rolling, retained) VALUES
+			('device-data', 2, 0, 1, '2024-01-30 22:01+00', '2024-01-30 22:00+00', '2024-01-30 22:01+00');
+		INSERT INTO alerts VALUES ('x', 'hot', 'old', 'temperature_sensor', 'warning', 'raised', '', 1, 2, false, '', '', 0, '',
+			'2024-01-30 22:00+00', '2024-01-30 22:00+00', '2024-01-30 22:00+00', NULL, false, 2, 0, 1)`)
+	s := open(t, url)
+	command(t, url, `
+		INSERT INTO devices (id, tenant, device_id, device_type, unit, building, floor, room, model, firmware, said)
+			SELECT 1001, 'acme', device_id, device_type, unit, building, floor, room, model, firmware, said FROM devices;
+		INSERT INTO readings VALUES ('2024-01-30 22:00:02+00', 6, 1001, 2, 1000, 0);
+		INSERT INTO alerts (id, tenant, rule, device_id, device_type, severity, state, message, value, threshold, below, unit, building, floor, room,
+			onset, time, raised, historical, partition, epoch, position)
+			SELECT 'y', 'acme', rule, device_id, device_type, severity, state, message, value, threshold, below, unit, building, floor, room,
+				onset, time, raised, historical, partition, epoch, position FROM alerts`)
+	f := &feed{partition: 2}
+	f.next.Next = 1
+	f.write(t, s, 120, reading("old", 2, 3, 7))
+	readings, err := s.Readings(t.Context(), api.ReadingsQuery{Device: "old", From: start, To: at(3600), MaxPoints: 10})
+	if err != nil || len(readings) != 2 || readings[0].Value != 5 {
+		t.Errorf("got readings %+v, %v, want the old and the new one, and not the other tenant's", readings, err)
+	}
+	alerts, err := s.Alerts(t.Context(), api.AlertsQuery{Device: "old", Limit: 10})
+	if err != nil || len(alerts) != 1 || alerts[0].ID != "x" {
+		t.Errorf("got alerts %+v, %v, want the one of before", alerts, err)
+	}
+}

@@ -58,7 +58,7 @@ func (w *batchWriter) alert(ctx context.Context, a *iot.Alert) error {
 func (w *batchWriter) withinAlert(ctx context.Context, a *iot.Alert) (bool, error) {
 	var within bool
 	err := w.tx.QueryRowContext(ctx, `SELECT cleared IS NULL OR cleared >= ?3 FROM alerts
-		WHERE device_id = ?1 AND rule = ?2 AND onset <= ?3 AND historical = 0 ORDER BY onset DESC LIMIT 1`,
+		WHERE tenant = '' AND device_id = ?1 AND rule = ?2 AND onset <= ?3 AND historical = 0 ORDER BY onset DESC LIMIT 1`,
 		a.DeviceID, a.Rule, micros(a.Onset)).Scan(&within)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil

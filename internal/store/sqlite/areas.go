@@ -67,5 +67,5 @@ func (c *corrector) areasOf(ctx context.Context, partition int32) (store.Areas, 
 		announced, err := wire.DecodeDeviceAreas(text)
 		areas.Registered[device] = announced.Areas
 		return err
-	}, `SELECT d.id, a.areas FROM device_areas a JOIN devices d ON d.device_id = a.device_id WHERE a.partition = ? AND a.tenant = ''`, partition)
+	}, `SELECT d.id, a.areas FROM device_areas a JOIN devices d USING (tenant, device_id) WHERE a.partition = ?`, partition)
 }

@@ -27,7 +27,7 @@ func (s *Store) Readings(ctx context.Context, q api.ReadingsQuery) ([]api.Point,
 		t.Add(api.Point{Time: fromMicros(at), Value: value, Quality: store.Quality(bits)})
 		return nil
 	}, `SELECT time, value, flags FROM readings
-		WHERE device = (SELECT id FROM devices WHERE device_id = ?) AND time >= ? AND time < ? ORDER BY time`,
+		WHERE device = (SELECT id FROM devices WHERE tenant = '' AND device_id = ?) AND time >= ? AND time < ? ORDER BY time`,
 		q.Device, micros(q.From), micros(q.To))
 	if err != nil {
 		return nil, fmt.Errorf("read readings of %s: %w", q.Device, err)
@@ -126,7 +126,7 @@ func (s *Store) Alerts(ctx context.Context, q api.AlertsQuery) ([]api.ArchivedAl
 }
 
 func alertConditions(q *api.AlertsQuery) (where string, args []any) {
-	var conditions []string
+	conditions := []string{"tenant = ''"}
 	add := func(condition string, values ...any) {
 		conditions = append(conditions, condition)
 		args = append(args, values...)
@@ -155,9 +155,6 @@ func alertConditions(q *api.AlertsQuery) (where string, args []any) {
 	}
 	if !q.BeforeOnset.IsZero() {
 		add("onset <= ? AND (onset < ? OR id > ?)", micros(q.BeforeOnset), micros(q.BeforeOnset), q.AfterID)
-	}
-	if len(conditions) == 0 {
-		return "", nil
 	}
 	return " WHERE " + strings.Join(conditions, " AND "), args
 }

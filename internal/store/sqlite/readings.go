@@ -124,9 +124,9 @@ func (w *batchWriter) storeDevice(ctx context.Context, d *device, sent *iot.Devi
 	if d != nil {
 		renewed.partitions = d.partitions
 	}
-	err := w.tx.QueryRowContext(ctx, `INSERT INTO devices (device_id, device_type, unit, building, floor, room, model, firmware, said)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (device_id) DO UPDATE SET
+	err := w.tx.QueryRowContext(ctx, `INSERT INTO devices (tenant, device_id, device_type, unit, building, floor, room, model, firmware, said)
+		VALUES ('', ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		ON CONFLICT (tenant, device_id) DO UPDATE SET
 			device_type = excluded.device_type, unit = excluded.unit, building = excluded.building, floor = excluded.floor,
 			room = excluded.room, model = excluded.model, firmware = excluded.firmware, said = excluded.said
 		RETURNING id`,

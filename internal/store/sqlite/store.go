@@ -217,7 +217,7 @@ func loadNames(ctx context.Context, db *sql.DB) (names, error) {
 		}
 		n.devices[s.ID], byRow[d.id] = d, d
 		return nil
-	}, `SELECT id, device_id, device_type, unit, building, floor, room, model, firmware, said FROM devices`)
+	}, `SELECT id, device_id, device_type, unit, building, floor, room, model, firmware, said FROM devices WHERE tenant = ''`)
 	if err != nil {
 		return names{}, err
 	}

@@ -112,3 +112,46 @@ func TestAnOldDatabaseGoesOn(t *testing.T) {
 		t.Errorf("got %+v, %v, want the window recomputed by the mark that was there", got, err)
 	}
 }
+
+// A database of before tenants: its devices and alerts are of the tenant without a name. Another tenant may use the same ids.
+func TestADatabaseWithoutTenantsGoesOn(t *testing.T) {
+	path := newPath(t)
+	db := raw(t, path)
+	migrate(t, db, 6)
+	_, err := db.Exec(`INSERT INTO device_types VALUES (1, 'temperature_sensor');
+		INSERT INTO devices VALUES (1, 'old', 'temperature_sensor', '°C', 'A', 0, '', '', '', ?1);
+		INSERT INTO device_partitions VALUES (2, 1);
+		INSERT INTO readings VALUES (1, ?1 + 1, 5, 1, 2, 0);
+		INSERT INTO alerts VALUES ('x', 'hot', 'old', 'temperature_sensor', 'warning', 'raised', '', 1, 2, 0, '', '', 0, '', ?1, ?1, ?1, NULL, 0, 2, 0, 1)`,
+		start.UnixMicro())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := sqlite.Open(t.Context(), sqlite.Options{Path: path, ReadingsTopic: "device-data"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	// Another connection: that of before still knows the old columns.
+	if _, err := raw(t, path).Exec(`INSERT INTO devices VALUES (2, 'acme', 'old', 'temperature_sensor', '°C', '', 0, '', '', '', 0);
+		INSERT INTO readings VALUES (2, ?1 + 2, 6, 1, 2, 0);
+		INSERT INTO alerts (id, tenant, rule, device_id, device_type, severity, state, message, value, threshold, below, unit, building, floor, room,
+			onset, time, raised, historical, partition, epoch, position)
+			SELECT 'y', 'acme', rule, device_id, device_type, severity, state, message, value, threshold, below, unit, building, floor, room,
+				onset, time, raised, historical, partition, epoch, position FROM alerts`, start.UnixMicro()); err != nil {
+		t.Fatal(err)
+	}
+	late := reading("old", 2, "7")
+	late.Partition = 2
+	if err := s.Write(t.Context(), &archive.Batch{Readings: []archive.Reading{late}}); err != nil {
+		t.Fatal(err)
+	}
+	readings, err := s.Readings(t.Context(), api.ReadingsQuery{Device: "old", From: start, To: start.Add(time.Hour), MaxPoints: 10})
+	if err != nil || len(readings) != 2 || readings[0].Value != 5 {
+		t.Errorf("got readings %+v, %v, want the old and the late one, and not the other tenant's", readings, err)
+	}
+	alerts, err := s.Alerts(t.Context(), api.AlertsQuery{Device: "old", Limit: 10})
+	if err != nil || len(alerts) != 1 || alerts[0].ID != "x" {
+		t.Errorf("got alerts %+v, %v, want the one of before", alerts, err)
+	}
+}
