@@ -12,8 +12,9 @@ const (
 	minTimeout      = 10 * time.Second
 )
 
-// Register puts another entry of a device in force at log time now, and returns the device, nil if it has never sent a reading. If the
-// expected interval has changed, the next silence is due by the new one, but not before now.
+// Register puts another entry of a device in force at log time now, which may be one that has forgotten an earlier device of that id. It
+// returns the device, nil if it has never sent a reading. If the expected interval has changed, the next silence is due by the new one, but
+// not before now.
 func (f *Fleet) Register(id iot.DeviceID, entry *iot.EntryInForce, now time.Time) *Device {
 	d := f.devices[id]
 	if d == nil {

@@ -146,6 +146,19 @@ func TestADeviceThatMovesIsCountedAgainWhereItWas(t *testing.T) {
 	j.readingIn(64, "a", "A", 20) // Of another device of that name, in the same window.
 	j.readingIn(95, "a", "A", 20)
 	j.tick(130)
+	want := killedAnywhere(t, j)
+	var divided []string
+	for _, text := range want.finals {
+		divided = append(divided, groups(t, text))
+	}
+	if want := "A 2 0/0 0, south 0 1/0 0|A 0 1/0 0, north 2 0/0 0|A 1 1/0 0"; strings.Join(divided, "|") != want {
+		t.Errorf("got %q, want %s", divided, want)
+	}
+}
+
+// killedAnywhere returns the outputs of one pass, which those of a processor that is killed before any record, after a step, must equal.
+func killedAnywhere(t *testing.T, j journal) *recorder {
+	t.Helper()
 	want := onePass(t, j)
 	for killed := range len(j) {
 		committed := newRecorder()
@@ -159,11 +172,25 @@ func TestADeviceThatMovesIsCountedAgainWhereItWas(t *testing.T) {
 			t.Errorf("killed before record %d: %s", killed, diff)
 		}
 	}
-	var divided []string
-	for _, text := range want.finals {
-		divided = append(divided, groups(t, text))
+	return want
+}
+
+// Sequence: a device with an area is forgotten while the log's clock is ahead by an hour, and sends again. When the clock is set back, it
+// must lose the area of the one before at the next boundary, not in an hour.
+func TestTheAreaOfAForgottenDeviceEndsWhenTheClockIsSetBack(t *testing.T) {
+	var j journal
+	j.entry(0, "a", iot.DeviceEntry{Version: 1, Area: "north"})
+	j.readingIn(31, "a", "A", 20)
+	j.tick(3600)
+	j.entry(3600, "a", iot.DeviceEntry{Version: 2, Forget: true})
+	j.readingIn(3600, "a", "A", 20)
+	for second := 40.0; second <= 80; second++ {
+		j.tick(second)
 	}
-	if want := "A 2 0/0 0, south 0 1/0 0|A 0 1/0 0, north 2 0/0 0|A 1 1/0 0"; strings.Join(divided, "|") != want {
-		t.Errorf("got %q, want %s", divided, want)
+	j.readingIn(125, "a", "A", 20)
+	j.tick(200)
+	finals := killedAnywhere(t, j).finals
+	if got := groups(t, finals[len(finals)-1]); got != "A 1 0/1 0" && got != "A 1 1/0 0" {
+		t.Errorf("got %s, want the reading where its location is", got)
 	}
 }

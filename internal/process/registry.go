@@ -121,7 +121,7 @@ func (p *Partition) startAreas(out Output) {
 			p.inForce.entries[id] = next
 			p.inForce.change(wire.EntryInForce, id)
 			p.announceAreas(id, next, out)
-			if id.Tenant == "" && !next.Forget {
+			if id.Tenant == "" {
 				p.fleet.Register(id.ID, next, p.clock)
 			}
 		}
