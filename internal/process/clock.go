@@ -46,6 +46,7 @@ func (p *Partition) advanceBehind(appended time.Time, out Output) {
 	// Settings made under the wrong clock are undone, so that newer settings do not have to wait for it.
 	p.windows.SetLengths(p.windows.Lengths().Before(appended.Add(p.Admission.Skew)))
 	p.revision = min(p.revision, appended.UnixMicro())
+	p.keepLengths(p.next)
 	p.clock, p.behind = appended, time.Time{}
 	p.fleet.SetBack(appended)
 	p.startAreas(out)

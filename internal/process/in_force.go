@@ -161,6 +161,11 @@ func (f *inForce) changeRule(name string) {
 	f.changed[inForceKey{of: wire.RuleInForce, rule: name}] = true
 }
 
+// changeSettings marks settings as changed since they were published.
+func (f *inForce) changeSettings(since int64) {
+	f.changed[inForceKey{of: wire.SettingsInForce, since: since}] = true
+}
+
 // publishInForce publishes everything that has changed since the last call.
 func (p *Partition) publishInForce(out Output) {
 	if len(p.inForce.changed) == 0 {

@@ -39,8 +39,9 @@ type Partition struct {
 	behind time.Time
 	// limits is the Fingerprint of the Admission.
 	limits uint32
-	// revision is the Revision of the settings in force.
-	revision int64
+	// revision is the Revision of the settings in force. lengthsLost means that the checkpoint has no history of window lengths.
+	revision    int64
+	lengthsLost bool
 	// late holds the windows that late readings belong to, until the end of the batch.
 	late map[windowKey]iot.Position
 	gap  gap
@@ -82,6 +83,7 @@ func New(options *Options, id int32, from Checkpoint, lost bool) *Partition {
 		clock:        from.Clock,
 		behind:       from.Behind,
 		revision:     revision,
+		lengthsLost:  len(from.Lengths) == 0,
 		late:         make(map[windowKey]iot.Position),
 		gap:          from.gap,
 	}

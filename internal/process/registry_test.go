@@ -232,7 +232,7 @@ func TestAForgottenEntryStaysForgotten(t *testing.T) {
 		t.Errorf("got %+v, want nothing but the version", got)
 	}
 	for key, value := range out.inForce {
-		if of, _, _ := wire.SplitInForceKey([]byte(key)); of != wire.EntryInForce && of != wire.RuleInForce && value != nil {
+		if of, _, _ := wire.SplitInForceKey([]byte(key)); of != wire.EntryInForce && of != wire.RuleInForce && of != wire.SettingsInForce && value != nil {
 			t.Errorf("got %s in force under %q, want nothing else of the device", value, key)
 		}
 	}

@@ -20,6 +20,7 @@ func (p *Partition) begin(out Output) {
 	if p.engine != nil {
 		return
 	}
+	p.beginLengths()
 	if p.Alone || p.inForce.ruleRevision() == 0 {
 		p.putRules(p.configured(), out)
 	}

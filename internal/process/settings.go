@@ -2,6 +2,7 @@ package process
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"iotmon/internal/iot"
@@ -56,6 +57,7 @@ func (p *Partition) applySettings(rec *Record) error {
 		return nil
 	}
 	p.revision = s.Revision
+	defer p.keepLengths(rec.Offset + 1)
 	if s.Window == lengths.Newest() {
 		return nil
 	}
@@ -65,4 +67,56 @@ func (p *Partition) applySettings(rec *Record) error {
 	}
 	p.windows.SetLengths(lengths.With(s.From, s.Window))
 	return nil
+}
+
+// beginLengths puts the history of window lengths in force, once everything has been restored. If the commit is lost, and the history with
+// it, that of what is in force applies.
+func (p *Partition) beginLengths() {
+	if p.lengthsLost && len(p.inForce.settings) > 0 {
+		var lengths iot.Lengths
+		for _, s := range p.inForce.settings {
+			lengths = append(lengths, iot.LengthFrom{From: s.From, Length: s.Window})
+			p.revision = max(p.revision, s.Revision)
+		}
+		slices.SortFunc(lengths, func(a, b iot.LengthFrom) int { return a.From.Compare(b.From) })
+		p.windows.SetLengths(lengths)
+	}
+	p.keepLengths(0)
+}
+
+// keepLengths makes the settings in force those of the history of window lengths. since is the offset from which the new ones hold; of
+// several the newest one holds from there.
+func (p *Partition) keepLengths(since int64) {
+	lengths := p.windows.Lengths()
+	kept := make(map[int64]bool, len(lengths))
+	since -= int64(len(lengths)) // The keys of what older versions have left in a checkpoint must differ.
+	for i, length := range lengths {
+		since++
+		key, found := since, false
+		for other, s := range p.inForce.settings {
+			if s.From.Equal(length.From) && s.Window == length.Length {
+				key, found = other, true
+			}
+		}
+		for !found && p.inForce.settings[key] != nil {
+			key--
+		}
+		kept[key] = true
+		s := p.inForce.settings[key]
+		if !found {
+			s = &iot.SettingsInForce{Settings: iot.Settings{Window: length.Length, From: length.From}, Since: key}
+			p.inForce.settings[key] = s
+			p.inForce.changeSettings(key)
+		}
+		if newest := i == len(lengths)-1; newest && s.Revision != p.revision || !found {
+			s.Revision = p.revision
+			p.inForce.changeSettings(key)
+		}
+	}
+	for key := range p.inForce.settings {
+		if !kept[key] {
+			delete(p.inForce.settings, key)
+			p.inForce.changeSettings(key)
+		}
+	}
 }

@@ -1,6 +1,9 @@
 package process_test
 
 import (
+	"fmt"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -149,5 +152,62 @@ func TestOpenWindowsAreMarkedWhenLimitsChange(t *testing.T) {
 		if got, want := len(out.late) > 0, skew != opts.Admission.Skew; got != want || len(out.finals) != 1 {
 			t.Errorf("skew %v: got windows %q and marks %v, want one window, marked %v", skew, out.finals, out.late, want)
 		}
+	}
+}
+
+// settingsInForce returns the windows in force: from, length and revision of each, and the offset from which they hold.
+func settingsInForce(t *testing.T, out *recorder) []string {
+	t.Helper()
+	var lines []string
+	for key, value := range out.inForce {
+		if of, _, _ := wire.SplitInForceKey([]byte(key)); of != wire.SettingsInForce || value == nil {
+			continue
+		}
+		s, err := wire.DecodeSettingsInForce(value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines = append(lines, fmt.Sprint(s.From.Format(time.TimeOnly), " ", s.Window, " ", s.Revision, " ", s.Since))
+	}
+	slices.Sort(lines)
+	return lines
+}
+
+// Sequence: the length of windows changes, then the commits of the group are lost, as those of one that was away for a week. With the
+// configured length alone, windows from before the change would be marked under another length than the one that they have.
+func TestTheHistoryOfLengthsSurvivesTheLossOfTheCommit(t *testing.T) {
+	var j journal
+	j.reading(0, "a", 0, 20)
+	j.settings(1, iot.Settings{Revision: 5, Window: time.Minute, From: at(60)})
+	j.reading(2, "a", 2, 20)
+	j.settings(3, iot.Settings{Revision: 6, Window: time.Minute, From: at(600)}) // Only newer.
+	out := onePass(t, j)
+	want := []string{"00:00:00 30s 0 0", "10:31:00 1m0s 6 2"}
+	if got := settingsInForce(t, out); !slices.Equal(got, want) {
+		t.Fatalf("got %q in force, want %q", got, want)
+	}
+	p := restore(t, options(t), process.Checkpoint{Offset: 4, Position: 4}, out)
+	again := newRecorder()
+	p.Process(journal{{Offset: 4, Appended: at(4), RecordKind: tick}}, again)
+	p.PublishStates(again)
+	got := p.Checkpoint()
+	if lengths := iot.OneLength(30*time.Second).With(at(60), time.Minute); !reflect.DeepEqual(got.Lengths, lengths) || got.Revision != 6 {
+		t.Errorf("got %+v of revision %d, want %+v of revision 6", got.Lengths, got.Revision, lengths)
+	}
+	if got := settingsInForce(t, again); len(got) != 0 {
+		t.Errorf("got %q written again, want nothing", got)
+	}
+}
+
+// The checkpoint of an older version has a history of lengths that is not in force otherwise.
+func TestTheHistoryOfAnOlderCheckpointIsPutInForce(t *testing.T) {
+	lengths := iot.OneLength(30*time.Second).With(at(-600), 10*time.Second).With(at(-300), time.Minute)
+	p := process.New(options(t), 3, process.Checkpoint{Lengths: lengths, Revision: 9, Clock: at(0), Watermark: at(-10), Level: 1}, false)
+	out := newRecorder()
+	p.Process(journal{{Appended: at(0), RecordKind: tick}}, out)
+	p.PublishStates(out)
+	want := []string{"00:00:00 30s 9 -2", "10:20:00 10s 9 -1", "10:25:00 1m0s 9 0"}
+	if got := settingsInForce(t, out); !slices.Equal(got, want) {
+		t.Errorf("got %q in force, want %q", got, want)
 	}
 }
