@@ -139,21 +139,10 @@ func (a *Archiver) Run(ctx context.Context) error {
 	beside.Go(func() { a.recompute(ctx) })
 	beside.Go(func() { a.prune(ctx) })
 	defer beside.Wait()
-	pauses := retry.NewBackoff(firstPause, longestPause)
-	for ctx.Err() == nil {
-		progress, err := a.session(ctx)
-		if ctx.Err() != nil {
-			break
-		}
-		if progress {
-			pauses.Reset()
-		}
+	return retry.NewBackoff(firstPause, longestPause).Repeat(ctx, a.session, func(err error, pause time.Duration) {
 		a.Metrics.Ready(false)
-		pause := pauses.Next()
 		a.Logger.Warn("archiver starts over from the database's offsets", "reason", err, "after", pause)
-		_ = retry.Wait(ctx, pause) // The loop looks at ctx.
-	}
-	return nil
+	})
 }
 
 // session opens the log and archives until something fails. It reports whether anything was written.

@@ -35,6 +35,24 @@ func (b *Backoff) Reset() { b.exponential.Reset() }
 // Wait waits for the next pause. It returns nil after that, or earlier the context's error.
 func (b *Backoff) Wait(ctx context.Context) error { return Wait(ctx, b.Next()) }
 
+// Repeat calls try until ctx ends, and returns nil then. After each error it calls failed with the error and the pause that follows,
+// and pauses. After a try that reports progress the pause is the first again.
+func (b *Backoff) Repeat(ctx context.Context, try func(ctx context.Context) (progress bool, err error), failed func(err error, pause time.Duration)) error {
+	for ctx.Err() == nil {
+		progress, err := try(ctx)
+		if ctx.Err() != nil {
+			break
+		}
+		if progress {
+			b.Reset()
+		}
+		pause := b.Next()
+		failed(err, pause)
+		_ = Wait(ctx, pause) // The loop checks ctx.
+	}
+	return nil
+}
+
 // Wait returns nil after d, or earlier the context's error.
 func Wait(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)

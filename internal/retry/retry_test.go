@@ -55,3 +55,32 @@ func TestWaitEndsWithItsTimeOrItsContext(t *testing.T) {
 		}
 	})
 }
+
+// What fails is tried again after growing pauses, which begin anew after progress, until the context ends.
+func TestRepeatPausesLongerUntilThereIsProgress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		failure := errors.New("no database")
+		var pauses []time.Duration
+		tries := 0
+		err := retry.NewBackoff(time.Second, time.Minute).Repeat(ctx, func(context.Context) (bool, error) {
+			if tries++; tries == 6 {
+				cancel()
+			}
+			return tries == 4, failure
+		}, func(err error, pause time.Duration) {
+			if err != failure {
+				t.Errorf("got %v, want %v", err, failure)
+			}
+			pauses = append(pauses, pause)
+		})
+		if err != nil || tries != 6 || len(pauses) != 5 {
+			t.Fatalf("got %v after %d tries and %v, want nil after 6 and 5 pauses", err, tries, pauses)
+		}
+		for i, most := range []time.Duration{1, 2, 4, 1, 2} {
+			if most *= time.Second; pauses[i] < most/2-time.Millisecond || pauses[i] > most {
+				t.Errorf("pause %d: got %v, want from %v to %v", i, pauses[i], most/2, most)
+			}
+		}
+	})
+}

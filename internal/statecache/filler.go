@@ -60,20 +60,10 @@ func NewFiller(options Options) *Filler {
 
 // Run fills the cache until ctx ends, which is success. After a failure it opens the log again, for ever.
 func (f *Filler) Run(ctx context.Context) error {
-	pauses := retry.NewBackoff(firstPause, longestPause)
-	for ctx.Err() == nil {
-		progress, err := f.attempt(ctx)
-		if ctx.Err() != nil {
-			break
-		}
-		if progress {
-			pauses.Reset()
-		}
+	return retry.NewBackoff(firstPause, longestPause).Repeat(ctx, f.attempt, func(err error, _ time.Duration) {
 		f.Metrics.Retried()
 		f.Logger.Warn("the cache of device states could not be filled; trying again", "reason", err)
-		_ = pauses.Wait(ctx) // The loop checks ctx.
-	}
-	return nil
+	})
 }
 
 // errMoved ends an attempt: the cache is not complete up to the offset that the attempt assumes.

@@ -43,20 +43,14 @@ func NewFollower(options FollowerOptions) *Follower { return &Follower{FollowerO
 // Run reads until ctx ends. After an error, such as a topic that was created anew, it logs the reason, pauses, and reads everything
 // again.
 func (f *Follower) Run(ctx context.Context) error {
-	pauses := retry.NewBackoff(firstPause, longestPause)
-	for ctx.Err() == nil {
-		err := f.follow(ctx, pauses.Reset)
-		if ctx.Err() != nil {
-			break
-		}
+	return retry.NewBackoff(firstPause, longestPause).Repeat(ctx, f.follow, func(err error, _ time.Duration) {
 		f.Logger.Warn("what is in force is read again from the start", "reason", err)
-		_ = pauses.Wait(ctx) // The loop checks ctx.
-	}
-	return nil
+	})
 }
 
-// follow reads until ctx ends, or an error that the client does not recover from. It calls caughtUp once everything has been read.
-func (f *Follower) follow(ctx context.Context, caughtUp func()) error {
+// follow reads until ctx ends, or an error that the client does not recover from. It reports whether it
+// had caught up.
+func (f *Follower) follow(ctx context.Context) (caughtUp bool, err error) {
 	client, err := kgo.NewClient(f.Dial.Options(
 		kgo.FetchMaxBytes(maxBytes),
 		kgo.FetchMaxPartitionBytes(maxBytes/4),
@@ -66,29 +60,28 @@ func (f *Follower) follow(ctx context.Context, caughtUp func()) error {
 		kafka.PooledFetches(),
 	)...)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer client.Close()
 	admin := kadm.NewClient(client)
 	unread, err := f.start(ctx, client, admin)
 	if err != nil {
-		return err
+		return false, err
 	}
-	for behind := true; ; {
-		if behind && len(unread) == 0 {
-			behind = false
+	for {
+		if !caughtUp && len(unread) == 0 {
+			caughtUp = true
 			f.InForce.CaughtUp()
-			caughtUp()
 		}
 		patience := time.Duration(0)
-		if behind {
+		if !caughtUp {
 			patience = quiet
 		}
 		fetches, err := kafka.Poll(ctx, client, 0, patience)
 		if err != nil {
-			return err
+			return caughtUp, err
 		}
-		if fetches.NumRecords() == 0 && behind {
+		if fetches.NumRecords() == 0 && !caughtUp {
 			if _, err := admin.ListEndOffsets(ctx, f.Topics.InForce); err == nil { // The broker answers; see quiet.
 				clear(unread)
 			}

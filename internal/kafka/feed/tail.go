@@ -90,21 +90,14 @@ func (t *Tail) CaughtUp() <-chan struct{} { return t.caughtUp }
 
 // Run reads until ctx ends. After an error it logs the reason, pauses, and reads the device states and the recent history anew.
 func (t *Tail) Run(ctx context.Context) error {
-	pauses := retry.NewBackoff(firstTailPause, longestTailPause)
-	for ctx.Err() == nil {
-		err := t.follow(ctx, pauses.Reset)
-		if ctx.Err() != nil {
-			break
-		}
+	return retry.NewBackoff(firstTailPause, longestTailPause).Repeat(ctx, t.follow, func(err error, _ time.Duration) {
 		t.Logger.Warn("the live view reads its topics from the start again", "reason", err)
-		_ = pauses.Wait(ctx) // The loop checks ctx.
-	}
-	return nil
+	})
 }
 
 // follow reads the device states, the recent history and then every new record. It returns when ctx ends, or with an error that the
-// client does not recover from. It calls recovered once it has caught up.
-func (t *Tail) follow(ctx context.Context, recovered func()) error {
+// client does not recover from. It reports whether it had caught up.
+func (t *Tail) follow(ctx context.Context) (caughtUp bool, err error) {
 	client, err := kgo.NewClient(t.Dial.Options(
 		kgo.FetchMaxBytes(maxTailBytes),
 		kgo.FetchMaxPartitionBytes(maxTailBytes/4),
@@ -112,29 +105,28 @@ func (t *Tail) follow(ctx context.Context, recovered func()) error {
 		kafka.PooledFetches(),
 	)...)
 	if err != nil {
-		return err
+		return false, err
 	}
 	defer client.Close()
 	admin := kadm.NewClient(client)
 	unread, err := t.start(ctx, client, admin)
 	if err != nil {
-		return err
+		return false, err
 	}
-	for behind := true; ; {
-		if behind && len(unread) == 0 {
-			behind = false
+	for {
+		if !caughtUp && len(unread) == 0 {
+			caughtUp = true
 			t.setCaughtUp()
-			recovered()
 		}
 		most, patience := maxTailPoll, time.Duration(0)
-		if behind {
+		if !caughtUp {
 			most, patience = maxCatchUpPoll, tailQuiet
 		}
 		fetches, err := kafka.Poll(ctx, client, most, patience)
 		if err != nil {
-			return err
+			return caughtUp, err
 		}
-		if fetches.NumRecords() == 0 && behind {
+		if fetches.NumRecords() == 0 && !caughtUp {
 			if _, err := admin.ListEndOffsets(ctx, t.Topics.States); err == nil { // The broker answers; see tailQuiet.
 				clear(unread)
 			}
