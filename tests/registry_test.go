@@ -25,11 +25,14 @@ type plant struct {
 }
 
 // startPlant starts a system without simulated devices.
-func startPlant(t *testing.T) *plant {
+func startPlant(t *testing.T, change ...func(*config.Config)) *plant {
 	t.Helper()
 	p := &plant{t: t, cfg: config.Default(config.Iotmon, app.Builtin())}
 	p.cfg.DataDir, p.cfg.Server.Addr = t.TempDir(), "127.0.0.1:0"
 	quiet(&p.cfg)
+	for _, change := range change {
+		change(&p.cfg)
+	}
 	p.start()
 	t.Cleanup(func() { p.stop() })
 	return p
@@ -55,8 +58,11 @@ func (p *plant) start() {
 
 // device is what the REST interface says of a device.
 type registeredDevice struct {
-	ID      string `json:"device_id"`
-	Status  string `json:"status"`
+	ID     string `json:"device_id"`
+	Status string `json:"status"`
+	Alerts []struct {
+		Type string `json:"alert_type"`
+	} `json:"alerts"`
 	Area    string `json:"area"`
 	Version int64  `json:"version"`
 	InForce bool   `json:"in_force"`
@@ -170,4 +176,50 @@ func TestADeviceIsWhatPeopleDecide(t *testing.T) {
 		t.Errorf("got version %d, want 2", got.Version)
 	}
 	p.await("press-2", 2)
+}
+
+// Somebody who sees that a device is offline, and decides that it need not send so often or is retired, sees the effect at once.
+func TestADecisionChangesTheOpenOfflineAlert(t *testing.T) {
+	if testing.Short() {
+		t.Skip("runs the whole system")
+	}
+	t.Parallel()
+	p := startPlant(t, func(cfg *config.Config) { cfg.Devices.OfflineAfter = 2 * time.Second })
+	const path, patch = "/api/v1/devices/press-1", "application/merge-patch+json"
+	offline := func() string {
+		_, got := p.do(http.MethodGet, path, "", "")
+		alerts := ""
+		for _, a := range got.Alerts {
+			alerts += " " + a.Type
+		}
+		return got.Status + alerts
+	}
+	reach := func(want string, within time.Duration) {
+		t.Helper()
+		for began := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+			got := offline()
+			if got == want {
+				return
+			}
+			if time.Since(began) > within {
+				t.Fatalf("got %q for %v, want %q", got, within, want)
+			}
+		}
+	}
+	send(t, p.addr, "press-1", time.Now(), 20)
+	reach("offline device_offline", time.Minute)
+	for _, step := range []struct{ change, want string }{
+		{`{"interval_seconds":3600}`, "online"},
+		{`{"interval_seconds":null}`, "offline device_offline"},
+		{`{"retired":true}`, "offline"},
+		{`{"retired":false}`, "offline device_offline"},
+		{`{"retired":true,"interval_seconds":3600}`, "online"},
+		{`{"retired":false}`, "online"},
+	} {
+		if got := p.decide(http.MethodPatch, path, patch, step.change); !got.InForce {
+			t.Logf("%s: not in force when it was answered; the machine is busy", step.change)
+			p.await("press-1", got.Version)
+		}
+		reach(step.want, 2*time.Second)
+	}
 }

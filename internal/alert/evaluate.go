@@ -45,7 +45,7 @@ func (e *Engine) Reselect(set *Set, states *iot.RuleStates, at time.Time, out Ou
 	alerts, conditions := len(states.Alerts), len(states.Conditions)
 	set.retire(states, nil, at, out)
 	if e.offline == nil {
-		e.clearOffline(states, at, iot.NotSelected, out)
+		e.ClearOffline(states, at, iot.NotSelected, out)
 	}
 	return len(states.Alerts) < alerts || len(states.Conditions) < conditions
 }

@@ -16,7 +16,7 @@ func (e *Engine) evaluateStatus(set *Set, states *iot.RuleStates, r *iot.Reading
 		e.RaiseOffline(states, r, r.Time, out)
 		return
 	}
-	e.ClearOffline(states, r.Time, out)
+	e.ClearOffline(states, r.Time, "", out)
 }
 
 // RaiseOffline raises the offline alert of the device of r, its newest reading, unless it is already open. Onset is the
@@ -31,13 +31,8 @@ func (e *Engine) RaiseOffline(states *iot.RuleStates, r *iot.Reading, onset time
 	states.Alerts = append(states.Alerts, iot.AlertState{Rule: iot.RuleOffline, Onset: onset, Raised: &raised})
 }
 
-// ClearOffline clears the device's offline alert, if it is open, because the device has sent again.
-func (e *Engine) ClearOffline(states *iot.RuleStates, at time.Time, out Output) {
-	e.clearOffline(states, at, "", out)
-}
-
-// clearOffline clears the device's offline alert, if it is open, for a reason; "" means that the device has sent again.
-func (e *Engine) clearOffline(states *iot.RuleStates, at time.Time, reason iot.ClearReason, out Output) {
+// ClearOffline clears the device's offline alert, if it is open, for a reason; "" means that the device has sent again.
+func (e *Engine) ClearOffline(states *iot.RuleStates, at time.Time, reason iot.ClearReason, out Output) {
 	i := find(states.Alerts, iot.RuleOffline)
 	if i < 0 {
 		return

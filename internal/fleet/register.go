@@ -14,11 +14,11 @@ const (
 
 // Register puts another entry of a device in force at log time now, which may be one that has forgotten an earlier device of that id. It
 // returns the device, nil if it has never sent a reading. If the expected interval has changed, the next silence is due by the new one, but
-// not before now.
-func (f *Fleet) Register(id iot.DeviceID, entry *iot.EntryInForce, now time.Time) *Device {
-	d := f.devices[id]
+// not before now. Returned means that a silent device is online again, because by the new interval it has not been silent for too long.
+func (f *Fleet) Register(id iot.DeviceID, entry *iot.EntryInForce, now time.Time) (d *Device, returned bool) {
+	d = f.devices[id]
 	if d == nil {
-		return nil
+		return nil, false
 	}
 	before := f.timeout(d)
 	f.count(d, -1)
@@ -26,9 +26,20 @@ func (f *Fleet) Register(id iot.DeviceID, entry *iot.EntryInForce, now time.Time
 	f.count(d, 1)
 	if f.timeout(d) != before {
 		d.changed = now
+		if returned = d.silent() && d.LastSeen.Add(f.timeout(d)).After(now); returned {
+			f.count(d, -1)
+			d.Status, d.Since = d.Latest.Status, now
+			f.count(d, 1)
+		}
 	}
 	f.reschedule(d)
-	return d
+	return d, returned
+}
+
+// silent reports whether the device is offline only because it has fallen silent, and nothing of it has arrived since. Of a device whose
+// backlog has arrived since, LastSeen does not say when it was last live.
+func (d *Device) silent() bool {
+	return d.Status == iot.Offline && d.Report == nil && d.Latest.Status != iot.Offline && d.Since.After(d.LastSeen)
 }
 
 // enter puts the last registry entry of the device in force, nil if it has none.

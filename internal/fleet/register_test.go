@@ -45,7 +45,7 @@ func TestAShorterIntervalMakesNoSilenceOfThePast(t *testing.T) {
 	if got := silentAt(f, 3000); got != nil {
 		t.Fatalf("got %v, want none within the interval", got)
 	}
-	d := f.Register("a", entry(10*time.Second), at(3000))
+	d, _ := f.Register("a", entry(10*time.Second), at(3000))
 	if got := silentAt(f, 3000); !slices.Equal(got, []string{"a"}) || !d.Since.Equal(at(3000)) {
 		t.Errorf("got %v since %v, want a silent from the change on", got, d.Since)
 	}
@@ -57,6 +57,49 @@ func TestAShorterIntervalMakesNoSilenceOfThePast(t *testing.T) {
 	}
 	if got := silentAt(f, 3031); !slices.Equal(got, []string{"a"}) || !d.Since.Equal(at(3031)) {
 		t.Errorf("got %v since %v, want a silent 30 s after its last reading", got, d.Since)
+	}
+}
+
+// Sequence: a device that sends every minute falls silent after the 15 s of all others, and somebody enters its interval.
+func TestALongerIntervalEndsASilence(t *testing.T) {
+	for _, test := range []struct {
+		name     string
+		before   func(*fleet.Fleet)
+		interval time.Duration
+		want     bool
+	}{
+		{"not silent for too long by the new interval", func(*fleet.Fleet) {}, time.Minute, true},
+		{"silent for too long all the same", func(*fleet.Fleet) {}, 6 * time.Second, false},
+		{"reported offline", func(f *fleet.Fleet) { f.Report("a", report(iot.ReportedOffline, 16, 0), at(16)) }, time.Minute, false},
+		{"a backlog has arrived since", func(f *fleet.Fleet) {
+			f.Observe(f.Device("a"), &iot.Reading{Device: iot.Device{ID: "a", Type: iot.Temperature}, Time: at(1), Status: iot.Online, Historical: true}, at(17), at(17))
+		}, time.Minute, false},
+	} {
+		f := fleet.New(options, time.Time{})
+		observe(f, "a", 0)
+		silentAt(f, 15)
+		test.before(f)
+		d, returned := f.Register("a", entry(test.interval), at(20))
+		if returned != test.want || (d.Status == iot.Online) != test.want {
+			t.Errorf("%s: got returned %t and %s, want %t", test.name, returned, d.Status, test.want)
+		}
+		if !test.want {
+			continue
+		}
+		if got := f.Count(iot.Temperature); got != (fleet.Counts{Online: 1}) || !d.Since.Equal(at(20)) {
+			t.Errorf("%s: got %+v since %v, want one online since the change", test.name, got, d.Since)
+		}
+		if got := silentAt(f, 179.9); got != nil {
+			t.Errorf("%s: got %v, want none before three minutes", test.name, got)
+		}
+		if got := silentAt(f, 180); !slices.Equal(got, []string{"a"}) {
+			t.Errorf("%s: got %v, want a silent again after three minutes", test.name, got)
+		}
+	}
+	f := fleet.New(options, time.Time{})
+	f.Observe(f.Device("a"), &iot.Reading{Device: iot.Device{ID: "a", Type: iot.Temperature}, Time: at(-100), Status: iot.Online, Historical: true}, at(0), at(0))
+	if d, returned := f.Register("a", entry(time.Hour), at(1)); returned || d.Status != iot.Offline {
+		t.Errorf("a device that was never live: got %s, want offline", d.Status)
 	}
 }
 
@@ -81,7 +124,7 @@ func TestOnlyUnregisteredDevicesExpire(t *testing.T) {
 	for _, id := range []string{"before", "after", "never"} {
 		observe(f, id, 0)
 	}
-	if f.Register("unseen", entry(0), at(1)) != nil {
+	if d, _ := f.Register("unseen", entry(0), at(1)); d != nil {
 		t.Error("got a device that has never sent a reading")
 	}
 	f.Register("after", entry(0), at(1))

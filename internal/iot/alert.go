@@ -99,7 +99,7 @@ type ClearReason string
 const (
 	// NotSelected means that the rule was removed, or no longer selects the device.
 	NotSelected ClearReason = "not_selected"
-	// RuleChanged means that the rule has another condition.
+	// RuleChanged means that the rule has another condition or, for the offline alert, the device another expected interval.
 	RuleChanged ClearReason = "rule_changed"
 )
 

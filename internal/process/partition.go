@@ -278,7 +278,7 @@ func (p *Partition) observe(device *fleet.Device, r *iot.Reading, rec *Record, o
 		p.engine.Evaluate(rules, &o.RuleStates, r, events)
 	default:
 		if o.Returned {
-			p.engine.ClearOffline(&o.RuleStates, p.clock, events)
+			p.engine.ClearOffline(&o.RuleStates, p.clock, "", events)
 		}
 		if !r.Time.Equal(o.Before) {
 			past := p.engine.EvaluatePast(rules, o.Past, &o.RuleStates, r, p.clock, p.Lateness, events)

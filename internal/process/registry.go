@@ -77,9 +77,12 @@ func (p *Partition) register(id iot.Identity, entry *iot.EntryInForce, out Outpu
 		p.forget(id.ID, out)
 		return
 	}
-	device := p.fleet.Register(id.ID, entry, p.clock)
+	device, returned := p.fleet.Register(id.ID, entry, p.clock)
 	if device == nil {
 		return // It is not watched before its first reading.
+	}
+	if returned {
+		p.engine.ClearOffline(&device.RuleStates, p.clock, iot.RuleChanged, p.events(out))
 	}
 	p.engine.Reselect(p.rules(device, &device.Latest), &device.RuleStates, p.clock, p.events(out))
 	p.moveAlerts(device, out)

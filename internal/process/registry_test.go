@@ -172,6 +172,43 @@ func TestAChangedIntervalReschedulesSilence(t *testing.T) {
 	}
 }
 
+// Sequence: a device falls silent, somebody sees the alert and enters that it sends once an hour. It does not send for most of an hour,
+// which nobody should be alarmed by; then it stays away.
+func TestALongerIntervalClearsTheOfflineAlert(t *testing.T) {
+	var j journal
+	j.reading(0, "a", 0, 20)
+	for second := 1.0; second < 30; second++ {
+		j.tick(second)
+	}
+	j.entry(30, "a", iot.DeviceEntry{Version: 1, Interval: time.Hour})
+	j.tick(31)
+	out := onePass(t, j)
+	if got, want := transitions(t, out), []string{"raised " + at(15).Format("05.000"), "cleared " + at(30).Format("05.000")}; !slices.Equal(got, want) {
+		t.Fatalf("got %q, want %q", got, want)
+	}
+	if last := out.alerts[len(out.alerts)-1]; !strings.Contains(last, string(iot.RuleChanged)) {
+		t.Errorf("got %s, want the reason", last)
+	}
+	if got := stateOf(t, out, "a"); got.Status != iot.Online || len(got.Alerts) != 0 {
+		t.Errorf("got %s with %d alerts, want online without", got.Status, len(got.Alerts))
+	}
+	split, lost := process.New(options(t), 3, process.Checkpoint{}, false), newRecorder()
+	split.Process(j[:31], lost)
+	split.PublishStates(lost)
+	split = restore(t, options(t), split.Checkpoint(), lost)
+	split.Process(j[split.Next():], lost)
+	split.PublishStates(lost)
+	if diff := lost.difference(out); diff != "" {
+		t.Error(diff)
+	}
+	for second := 35.0; second <= 3*3600; second += 5 {
+		j.tick(second)
+	}
+	if got := transitions(t, onePass(t, j)); len(got) != 3 || got[2] != "raised "+at(3*3600).Format("05.000") {
+		t.Errorf("got %q, want it missed after three hours", got)
+	}
+}
+
 // Sequence: a device is moved to another area while its window is open, and the processor is killed. The readings that are counted again
 // must fall into the area in which they were counted before, and a late one of that window as well.
 func TestAnAreaHoldsFromAWindowThatHasNotBegun(t *testing.T) {

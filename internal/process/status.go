@@ -27,7 +27,7 @@ func (p *Partition) processStatus(rec *Record, out Output) error {
 	if device.Status == iot.Offline {
 		p.raiseOffline(device, device.Since, out)
 	} else {
-		p.engine.ClearOffline(&device.RuleStates, device.Since, p.events(out))
+		p.engine.ClearOffline(&device.RuleStates, device.Since, "", p.events(out))
 	}
 	return nil
 }
