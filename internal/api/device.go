@@ -21,11 +21,32 @@ type ListedDevice struct {
 	Status iot.Status   `json:"status" enum:"online,offline,never_sent" doc:"Online or offline as the system determines it: a silent device is offline. never_sent: the device has a registry entry and has never sent."`
 	*wire.Device
 	Area  iot.Area    `json:"area,omitempty" doc:"Where the device belongs: as its registry entry says, or else as its readings say."`
+	Shown *Display    `json:"display,omitempty" doc:"The unit in which people want to see the device's values; absent if that is unit."`
 	Entry *Registered `json:"registered,omitempty" doc:"What people have decided about the device, as far as it is in force; absent without a registry entry."`
 }
 
+// Display is the unit of a registry entry, and how values are converted to it.
+type Display struct {
+	Unit   string  `json:"unit"`
+	Scale  float64 `json:"scale" doc:"A value is shown as value * scale + offset."`
+	Offset float64 `json:"offset"`
+}
+
+// display returns how the values of a device are shown; nil if as they are. An entry may have a unit that does not fit the device's type,
+// from before its first reading: it is ignored.
+func (d *listed) display() *Display {
+	if d.state == nil || d.entry == nil || d.entry.Unit == "" {
+		return nil
+	}
+	shown, ok := iot.ShownIn(d.entry.Unit, d.state.Latest.Unit)
+	if !ok {
+		return nil
+	}
+	return &Display{d.entry.Unit, shown.Scale, shown.Offset}
+}
+
 func toListed(d *listed) ListedDevice {
-	item := ListedDevice{ID: d.id, Status: d.status(), Area: d.area()}
+	item := ListedDevice{ID: d.id, Status: d.status(), Area: d.area(), Shown: d.display()}
 	if d.state != nil {
 		item.Device = new(wire.FromState(d.state))
 	}

@@ -65,6 +65,8 @@ func (by sortBy) key(d *listed) deviceKey {
 		key.Text = string(d.status())
 	case "area":
 		key.setText(string(d.area()))
+	case "unit":
+		key.setText(d.unit())
 	case "name", "interval", "retired":
 		key.setEntered(by, d)
 	default:
@@ -75,6 +77,17 @@ func (by sortBy) key(d *listed) deviceKey {
 		}
 	}
 	return key
+}
+
+// unit returns the unit of the device's entry, or else that of its type.
+func (d *listed) unit() string {
+	switch {
+	case d.entry != nil && d.entry.Unit != "":
+		return d.entry.Unit
+	case d.state != nil:
+		return d.state.Latest.Unit
+	}
+	return ""
 }
 
 func (k *deviceKey) setText(text string) { k.Text, k.Absent = text, text == "" }
@@ -114,8 +127,6 @@ func (k *deviceKey) setSent(by sortBy, state *iot.DeviceState) {
 		k.setText(string(latest.Type))
 	case "value":
 		k.Number = latest.Value
-	case "unit":
-		k.setText(latest.Unit)
 	case "last_seen":
 		k.Number = float64(latest.Time.UnixMicro()) // Exact until the year 2255.
 	case "since":

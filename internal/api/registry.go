@@ -61,6 +61,7 @@ type EntryBody struct {
 	Area            iot.Area           `json:"area,omitempty" doc:"Where the device belongs: a path such as site/building/line/machine, at most 8 levels. Absent: the building, floor and room in its readings apply."`
 	Labels          map[string]string  `json:"labels,omitempty" doc:"At most 32, by name; for filters and rules."`
 	Limits          map[string]float64 `json:"limits,omitempty" doc:"The device's own thresholds, by the name of the rule whose threshold they replace."`
+	Unit            string             `json:"unit,omitempty" doc:"The unit in which people want to see the device's values, one that its type's unit can be converted to: see display. Values, limits and rules are in the type's unit all the same."`
 	IntervalSeconds float64            `json:"interval_seconds,omitempty" doc:"How often the device is expected to send. It is silent after three times this, at least 10 seconds. Absent: devices.offline_after applies."`
 	Retired         bool               `json:"retired,omitempty" doc:"The device raises no alerts. Its readings still count."`
 }
@@ -73,7 +74,7 @@ type Registered struct {
 
 func toRegistered(e *iot.DeviceEntry) *Registered {
 	return &Registered{Version: e.Version, EntryBody: EntryBody{
-		Name: e.Name, Area: e.Area, Labels: e.Labels, Limits: e.Limits, IntervalSeconds: e.Interval.Seconds(), Retired: e.Retired,
+		Name: e.Name, Area: e.Area, Labels: e.Labels, Limits: e.Limits, Unit: e.Unit, IntervalSeconds: e.Interval.Seconds(), Retired: e.Retired,
 	}}
 }
 
@@ -83,7 +84,7 @@ func (b *EntryBody) entry() (iot.DeviceEntry, error) {
 		return iot.DeviceEntry{}, iot.Invalid("interval_seconds", "must be between 0 and %v (got %v)", iot.MaxInterval.Seconds(), b.IntervalSeconds)
 	}
 	return iot.DeviceEntry{
-		Name: b.Name, Area: b.Area, Labels: b.Labels, Limits: b.Limits, Retired: b.Retired,
+		Name: b.Name, Area: b.Area, Labels: b.Labels, Limits: b.Limits, Unit: b.Unit, Retired: b.Retired,
 		Interval: time.Duration(math.Round(b.IntervalSeconds*1e6)) * time.Microsecond,
 	}, nil
 }
@@ -324,7 +325,7 @@ var errPrecondition = errors.New("precondition required")
 
 // same reports whether an entry says nothing.
 func same(e iot.DeviceEntry) bool {
-	return e.Name == "" && e.Area == "" && len(e.Labels) == 0 && len(e.Limits) == 0 && e.Interval == 0 && !e.Retired
+	return e.Name == "" && e.Area == "" && len(e.Labels) == 0 && len(e.Limits) == 0 && e.Unit == "" && e.Interval == 0 && !e.Retired
 }
 
 func (s *server) patchDevice(ctx context.Context, in *patchInput) (*entryAnswer, error) {
@@ -339,7 +340,7 @@ func (s *server) changeDevice(ctx context.Context, in *EntryInput, action string
 	if err != nil {
 		return nil, err
 	}
-	outcome, inForce, err := s.decide(ctx, control.Edit{Device: iot.Identity{ID: in.ID}, If: condition, To: to}, action)
+	outcome, inForce, err := s.decide(ctx, control.Edit{Device: iot.Identity{ID: in.ID}, If: condition, To: s.checked(in.ID, to)}, action)
 	if err != nil {
 		return nil, err
 	}
@@ -349,6 +350,24 @@ func (s *server) changeDevice(ctx context.Context, in *EntryInput, action string
 	}
 	out.Body.ID, out.Body.Registered, out.Body.InForce = outcome.Device.ID, *toRegistered(&outcome.After), inForce
 	return out, nil
+}
+
+// checked returns a change of an entry that is refused if it gives a unit in which the device's values cannot be shown. Of a device that
+// has never sent, that is not known yet.
+func (s *server) checked(id iot.DeviceID, to func(iot.DeviceEntry) (iot.DeviceEntry, error)) func(iot.DeviceEntry) (iot.DeviceEntry, error) {
+	return func(before iot.DeviceEntry) (iot.DeviceEntry, error) {
+		after, err := to(before)
+		if err != nil || after.Unit == "" || after.Unit == before.Unit {
+			return after, err
+		}
+		if state, ok := s.o.Fleet.Device(id.Canonical()); ok {
+			if _, ok := iot.ShownIn(after.Unit, state.Latest.Unit); !ok {
+				return after, iot.Invalid("unit", "values of device %s are in %s, which cannot be converted to %s", iot.Quote(string(id)),
+					iot.Quote(state.Latest.Unit), iot.Quote(after.Unit))
+			}
+		}
+		return after, nil
+	}
 }
 
 // decide makes one edit, and waits until it is in force. The error is a problem.

@@ -38,6 +38,7 @@ const (
 	columnID       = "device_id"
 	columnName     = "name"
 	columnArea     = "area"
+	columnUnit     = "unit"
 	columnInterval = "interval_seconds"
 	columnRetired  = "retired"
 	columnVersion  = "version"
@@ -52,7 +53,7 @@ func (s *server) registerImport(api huma.API) {
 	huma.Register(api, huma.Operation{
 		OperationID: "export-registry", Method: http.MethodGet, Path: Prefix + "/registry", Tags: []string{"Devices"},
 		Summary: "Export the registry as CSV",
-		Description: "One row for each device, registered or not, with the columns device_id, name, area, interval_seconds, retired, version, and one " +
+		Description: "One row for each device, registered or not, with the columns device_id, name, area, unit, interval_seconds, retired, version, and one " +
 			"column for each label (label.NAME) and limit (limit.RULE) that any device has. UTF-8 with a byte order mark, so that " +
 			"spreadsheets read it. A text that begins like a formula has an apostrophe in front, which an import removes.",
 		Errors: []int{http.StatusServiceUnavailable},
@@ -103,6 +104,11 @@ func (s *server) exportRegistry(ctx context.Context, _ *struct{}) (*csvAnswer, e
 
 const byteOrderMark = "\ufeff"
 
+// fixedColumns returns the columns that every table has.
+func fixedColumns() []string {
+	return []string{columnID, columnName, columnArea, columnUnit, columnInterval, columnRetired, columnVersion}
+}
+
 // writeTable returns entries as CSV.
 func writeTable(rows []exported) ([]byte, error) {
 	labels, limits := make(map[string]bool), make(map[string]bool)
@@ -115,7 +121,7 @@ func writeTable(rows []exported) ([]byte, error) {
 		}
 	}
 	labelNames, limitNames := slices.Sorted(maps.Keys(labels)), slices.Sorted(maps.Keys(limits))
-	header := []string{columnID, columnName, columnArea, columnInterval, columnRetired, columnVersion}
+	header := fixedColumns()
 	for _, name := range labelNames {
 		header = append(header, prefixLabel+name)
 	}
@@ -139,15 +145,15 @@ func writeTable(rows []exported) ([]byte, error) {
 
 func (r *exported) cells(labels, limits []string) []string {
 	e := r.entry
-	cells := []string{guard(string(r.id)), guard(e.Name), guard(string(e.Area)), "", "", ""}
+	cells := []string{guard(string(r.id)), guard(e.Name), guard(string(e.Area)), guard(e.Unit), "", "", ""}
 	if e.Interval != 0 {
-		cells[3] = formatNumber(e.Interval.Seconds())
+		cells[4] = formatNumber(e.Interval.Seconds())
 	}
 	if e.Retired {
-		cells[4] = "true"
+		cells[5] = "true"
 	}
 	if e.Version != 0 {
-		cells[5] = strconv.FormatInt(e.Version, 10)
+		cells[6] = strconv.FormatInt(e.Version, 10)
 	}
 	for _, name := range labels {
 		label, has := e.Labels[name]
@@ -223,6 +229,9 @@ func (s *server) importRegistry(ctx context.Context, in *importInput) (*importAn
 	edits, err := readTable(in.RawBody)
 	if err != nil {
 		return nil, err
+	}
+	for i := range edits {
+		edits[i].To = s.checked(edits[i].Device.ID, edits[i].To)
 	}
 	release, err := s.admitDecision()
 	if err != nil {
@@ -353,15 +362,15 @@ func readHeader(header []string) (columns, error) {
 	for i, name := range header {
 		name = norm.NFC.String(strings.TrimSpace(name)) // As the names of an entry are.
 		header[i] = name
-		known := slices.Contains([]string{columnID, columnName, columnArea, columnInterval, columnRetired, columnVersion}, name)
+		known := slices.Contains(fixedColumns(), name)
 		label, isLabel := strings.CutPrefix(name, prefixLabel)
 		limit, isLimit := strings.CutPrefix(name, prefixLimit)
 		switch {
 		case seen[name]:
 			return nil, fmt.Errorf("column %s is there twice", iot.Quote(name))
 		case !known && !(isLabel && label != "") && !(isLimit && limit != ""):
-			return nil, fmt.Errorf("unknown column %s (allowed: %s, %s, %s, %s, %s, %s, %sNAME, %sRULE)", iot.Quote(name),
-				columnID, columnName, columnArea, columnInterval, columnRetired, columnVersion, prefixLabel, prefixLimit)
+			return nil, fmt.Errorf("unknown column %s (allowed: %s, %sNAME, %sRULE)", iot.Quote(name), strings.Join(fixedColumns(), ", "),
+				prefixLabel, prefixLimit)
 		}
 		seen[name] = true
 	}
@@ -443,6 +452,9 @@ func set(e *iot.DeviceEntry, column, cell string) error {
 		return nil
 	case columnArea:
 		e.Area = iot.Area(text).Canonical()
+		return nil
+	case columnUnit:
+		e.Unit = text
 		return nil
 	case columnRetired:
 		retired, err := parseRetired(cell)

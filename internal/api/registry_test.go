@@ -139,6 +139,10 @@ func TestChangingADevice(t *testing.T) {
 		{http.MethodPatch, d1, `{"area":"a//b"}`, nil, 422, ``, "body.area"},
 		{http.MethodPatch, d1, `{"interval_seconds":-1}`, nil, 422, ``, "body.interval"},
 		{http.MethodPatch, d1, `{"interval_seconds":1e300}`, nil, 422, ``, "body.interval_seconds"},
+		{http.MethodPatch, d1, `{"unit":"kPa"}`, nil, 422, ``, `body.unit`},
+		{http.MethodPatch, d1, `{"unit":"°F"}`, nil, 200, `"5"`, `"unit":"°F"`},
+		{http.MethodGet, d1, "", nil, 200, `"5"`, `"display":{"unit":"°F","scale":1.8,"offset":32}`},
+		{http.MethodPatch, d2, `{"unit":"kPa"}`, nil, 200, `"2"`, `"unit":"kPa"`},
 		{http.MethodPatch, "/api/v1/devices/%20x", `{"name":"x"}`, nil, 422, ``, "device_id"},
 		{http.MethodPatch, d1, strings.Repeat(" ", 100_000) + `{}`, nil, 413, ``, ""},
 	} {
@@ -396,9 +400,9 @@ func TestImportingATable(t *testing.T) {
 	r := newRegistry()
 	h := newAPI(t, plant{device("d1", iot.Temperature, 1, nil)}, &archive{}, r.use)
 	r.enter(t, map[iot.DeviceID]iot.DeviceEntry{"d1": {Name: "old", Area: "hall", Labels: map[string]string{"line": "1", "kept": "x"}}})
-	table := "\ufeffdevice_id;name;label.line;limit.temperature_high;retired\r\nd1;new;;30.5;是\r\n'=d2;;2;;\r\nd3;;;;\r\n"
+	table := "\ufeffdevice_id;name;unit;label.line;limit.temperature_high;retired\r\nd1;new; K ;;30.5;是\r\n'=d2;;;2;;\r\nd3;;;;;\r\n"
 	const want = `"rows":3,"changed":2,"in_force":%t,"items":[{"device_id":"d1","before":{"version":1,"name":"old","area":"hall","labels":{"kept":"x","line":"1"}},` +
-		`"after":{"version":2,"name":"new","area":"hall","labels":{"kept":"x"},"limits":{"temperature_high":30.5},"retired":true}},` +
+		`"after":{"version":2,"name":"new","area":"hall","labels":{"kept":"x"},"limits":{"temperature_high":30.5},"unit":"K","retired":true}},` +
 		`{"device_id":"=d2","after":{"version":1,"labels":{"line":"2"}}}]`
 	w := importTable(h, "?dry_run=true", table)
 	if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `"dry_run":true,`+fmt.Sprintf(want, false)) {
@@ -418,7 +422,7 @@ func TestImportingATable(t *testing.T) {
 
 func TestATableWithMistakesChangesNothing(t *testing.T) {
 	r := newRegistry()
-	h := newAPI(t, plant{}, &archive{}, r.use)
+	h := newAPI(t, plant{device("d9", iot.Temperature, 1, nil)}, &archive{}, r.use)
 	r.enter(t, map[iot.DeviceID]iot.DeviceEntry{"d1": {Name: "x"}})
 	for _, test := range []struct {
 		table    string
@@ -442,6 +446,7 @@ func TestATableWithMistakesChangesNothing(t *testing.T) {
 		{"device_id,label.é,label.e\u0301\n", 422, []string{"twice"}},
 		{"device_id,name\nd2,x\nd2,y\n", 422, []string{"the same device twice"}},
 		{"device_id,version,name\nd2,,x\nd1,3,y\n", 412, []string{`device \"d1\" has version 1`}},
+		{"device_id,unit\nd2,x\nd9,bar\n", 422, []string{"body.unit", `device \"d9\"`}},
 		{"device_id,version\nd2,first\n", 422, []string{"must be a version"}},
 	} {
 		w := importTable(h, "", test.table)
@@ -466,6 +471,7 @@ func TestATableIsReadAsItWasWritten(t *testing.T) {
 			id := iot.DeviceID(fmt.Sprint(rapid.SampledFrom([]string{"d", "=", "'-", "设备;"}).Draw(rt, "id"), i))
 			entry := iot.DeviceEntry{
 				Name: strings.TrimSpace(text.Draw(rt, "name")), Retired: rapid.Bool().Draw(rt, "retired"),
+				Unit:     rapid.SampledFrom([]string{"", "K", "=x"}).Draw(rt, "unit"),
 				Interval: time.Duration(rapid.Int64Range(0, 1e12).Draw(rt, "interval")) * time.Microsecond,
 				Labels:   rapid.MapOfN(rapid.SampledFrom([]string{"a", "b.c", "线"}), rapid.Map(text, strings.TrimSpace), 0, 3).Draw(rt, "labels"),
 				Limits:   rapid.MapOfN(rapid.SampledFrom([]string{"r1", "r2"}), rapid.Float64Range(-1e9, 1e9), 0, 2).Draw(rt, "limits"),
@@ -512,12 +518,15 @@ func TestRegistryAndEntriesBelongTogether(t *testing.T) {
 }
 
 func FuzzImport(f *testing.F) {
-	f.Add("device_id,name,area,interval_seconds,retired,version,label.a,limit.b\nd1,x,a/b,1.5,true,1,v,2\n")
+	f.Add("device_id,name,area,unit,interval_seconds,retired,version,label.a,limit.b\nd1,x,a/b,K,1.5,true,1,v,2\n")
 	f.Add("device_id;name\r\n\"a\"\"b\";'=x\r\n")
 	f.Add("device_id,name\nd\"2,x\n")
 	r := newRegistry()
 	h := newAPI(f, plant{}, &archive{}, r.use)
 	f.Fuzz(func(t *testing.T, table string) {
+		if table == "" {
+			return // Without a body it is another mistake.
+		}
 		if w := importTable(h, "?dry_run=true", table); w.Code != http.StatusOK && w.Code != http.StatusUnprocessableEntity && w.Code != http.StatusPreconditionFailed {
 			t.Errorf("got %d %s", w.Code, w.Body)
 		}
@@ -525,7 +534,7 @@ func FuzzImport(f *testing.F) {
 }
 
 func FuzzPatch(f *testing.F) {
-	f.Add(`{"name":"x","labels":{"a":null},"limits":{"r":1},"interval_seconds":1,"retired":true,"area":"a/b"}`)
+	f.Add(`{"name":"x","labels":{"a":null},"limits":{"r":1},"unit":"K","interval_seconds":1,"retired":true,"area":"a/b"}`)
 	f.Add(`{"labels":null}`)
 	r := newRegistry()
 	h := newAPI(f, plant{}, &archive{}, r.use)

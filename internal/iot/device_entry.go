@@ -14,6 +14,8 @@ const (
 	MaxLabelName = 64
 	// MaxInterval is the maximum of DeviceEntry.Interval.
 	MaxInterval = 31 * 24 * time.Hour
+	// MaxUnit is the maximum length of DeviceEntry.Unit in bytes.
+	MaxUnit = 32
 	// MaxRuleName is the maximum length of a rule's name in bytes.
 	MaxRuleName = 128
 )
@@ -32,6 +34,9 @@ type DeviceEntry struct {
 	Labels map[string]string
 	// Limits holds the device's own thresholds by the name of the rule whose threshold they replace.
 	Limits map[string]float64
+	// Unit is the unit in which people want to see the device's values; empty for its type's unit, in which values are everywhere else.
+	// See ShownIn.
+	Unit string
 	// Interval is how often the device is expected to send; 0 if unknown.
 	Interval time.Duration
 	// Retired means that the device raises no alerts. Its readings still count.
@@ -55,11 +60,14 @@ func (e *DeviceEntry) Normalize() error {
 	if err := normalizeLimits(&e.Limits); err != nil {
 		return err
 	}
+	if err := normalizeText("unit", &e.Unit, MaxUnit); err != nil {
+		return err
+	}
 	e.Interval = e.Interval.Truncate(time.Microsecond)
 	if e.Interval < 0 || e.Interval > MaxInterval {
 		return Invalid("interval", "must be between 0 and %v (got %v)", MaxInterval, e.Interval)
 	}
-	if e.Forget && (e.Name != "" || e.Area != "" || e.Labels != nil || e.Limits != nil || e.Interval != 0 || e.Retired) {
+	if e.Forget && (e.Name != "" || e.Area != "" || e.Labels != nil || e.Limits != nil || e.Unit != "" || e.Interval != 0 || e.Retired) {
 		return Invalid("forget", "must be alone")
 	}
 	return nil

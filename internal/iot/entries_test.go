@@ -58,8 +58,10 @@ func TestDeviceEntriesAreRefusedForWhatTheyHold(t *testing.T) {
 		"a long label":           {func(e *iot.DeviceEntry) { e.Labels = map[string]string{"a": strings.Repeat("x", 129)} }, "labels", "longer than 128"},
 		"many limits":            {func(e *iot.DeviceEntry) { e.Limits = limits }, "limits", "more than 100 (got 101)"},
 		"an infinite limit":      {func(e *iot.DeviceEntry) { e.Limits = map[string]float64{"a": math.Inf(1)} }, "limits", "not a finite number"},
+		"a long unit":            {func(e *iot.DeviceEntry) { e.Unit = strings.Repeat("x", 33) }, "unit", "longer than 32"},
 		"a negative interval":    {func(e *iot.DeviceEntry) { e.Interval = -time.Second }, "interval", "must be between 0"},
 		"an endless interval":    {func(e *iot.DeviceEntry) { e.Interval = 32 * 24 * time.Hour }, "interval", "must be between 0"},
+		"forget and a unit":      {func(e *iot.DeviceEntry) { *e = iot.DeviceEntry{Version: 1, Forget: true, Unit: "K"} }, "forget", "must be alone"},
 		"forget and more":        {func(e *iot.DeviceEntry) { e.Forget = true }, "forget", "must be alone"},
 	} {
 		e := iot.DeviceEntry{Version: 1, Name: "press 4"}

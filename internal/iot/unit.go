@@ -1,6 +1,7 @@
 package iot
 
 import (
+	"strconv"
 	"strings"
 
 	"golang.org/x/text/unicode/norm"
@@ -8,6 +9,31 @@ import (
 
 // linear converts a value by value*scale + offset.
 type linear struct{ scale, offset float64 }
+
+// Shown is how values are converted to the unit in which they are shown: by value*Scale + Offset.
+type Shown struct{ Scale, Offset float64 }
+
+// ShownIn returns how values of a type's unit are shown in another unit; false if they cannot be converted to it.
+func ShownIn(unit, canonical string) (Shown, bool) {
+	folded := foldUnit(unit)
+	if folded == foldUnit(canonical) {
+		return Shown{Scale: 1}, true
+	}
+	c, ok := conversions[canonical][folded]
+	if !ok {
+		return Shown{}, false
+	}
+	return Shown{Scale: round12(1 / c.scale), Offset: round12(-c.offset / c.scale)}, true
+}
+
+// round12 rounds to twelve significant digits, so that °F are 1.8 times °C and not 1.7999999999999998 times. -0 becomes 0.
+func round12(v float64) float64 {
+	rounded, err := strconv.ParseFloat(strconv.FormatFloat(v, 'g', 12, 64), 64)
+	if err != nil || rounded == 0 {
+		return 0
+	}
+	return rounded
+}
 
 // conversions maps a canonical unit to the units that are converted to it on entry; the inner keys are folded by foldUnit.
 // Factors are exact by definition (SI; 1 psi = 6894.757293168 Pa, 1 mmHg = 133.322387415 Pa).

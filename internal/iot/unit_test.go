@@ -66,3 +66,24 @@ func TestATypeOfTheUsersKnowsItsOwnUnit(t *testing.T) {
 	r.Unit = "gpm"
 	mustRefuse(t, "gpm", catalog.Normalize(&r), "unit", `"gpm"`)
 }
+
+// What is shown in a unit is the value that a reading in that unit would be converted from.
+func TestShownInIsTheInverseOfAdmission(t *testing.T) {
+	for _, test := range []struct {
+		canonical, unit string
+		want            iot.Shown
+	}{
+		{"°C", "°F", iot.Shown{Scale: 1.8, Offset: 32}}, {"°C", "K", iot.Shown{Scale: 1, Offset: 273.15}}, {"°C", "℃", iot.Shown{Scale: 1}},
+		{"hPa", "kPa", iot.Shown{Scale: 0.1}}, {"hPa", "bar", iot.Shown{Scale: 0.001}}, {"A", "mA", iot.Shown{Scale: 1000}},
+		{"rpm", "RPM", iot.Shown{Scale: 1}},
+	} {
+		if got, ok := iot.ShownIn(test.unit, test.canonical); !ok || got != test.want {
+			t.Errorf("%s in %s: got %+v, %t, want %+v", test.canonical, test.unit, got, ok, test.want)
+		}
+	}
+	for _, unit := range []string{"kPa", "rpm", "°"} {
+		if got, ok := iot.ShownIn(unit, "°C"); ok {
+			t.Errorf("°C in %s: got %+v, want none", unit, got)
+		}
+	}
+}

@@ -42,6 +42,7 @@ type deviceEntry struct {
 	Area    iot.Area           `json:"area,omitempty"`
 	Labels  map[string]string  `json:"labels,omitempty"`
 	Limits  map[string]float64 `json:"limits,omitempty"`
+	Unit    string             `json:"unit,omitempty"`
 	// Interval is in microseconds.
 	Interval int64 `json:"interval_us,omitempty"`
 	Retired  bool  `json:"retired,omitempty"`
@@ -50,7 +51,7 @@ type deviceEntry struct {
 func toDeviceEntry(e *iot.DeviceEntry) deviceEntry {
 	return deviceEntry{
 		Version: e.Version, Forget: e.Forget, Name: e.Name, Area: e.Area, Labels: e.Labels, Limits: e.Limits,
-		Interval: e.Interval.Microseconds(), Retired: e.Retired,
+		Unit: e.Unit, Interval: e.Interval.Microseconds(), Retired: e.Retired,
 	}
 }
 
@@ -58,7 +59,7 @@ func (m *deviceEntry) entry() (iot.DeviceEntry, error) {
 	interval, err := microseconds("interval", m.Interval)
 	return iot.DeviceEntry{
 		Version: m.Version, Forget: m.Forget, Name: m.Name, Area: m.Area, Labels: m.Labels, Limits: m.Limits,
-		Interval: interval, Retired: m.Retired,
+		Unit: m.Unit, Interval: interval, Retired: m.Retired,
 	}, err
 }
 

@@ -241,7 +241,7 @@ func goldenStatus() iot.StatusReport {
 func goldenEntry() iot.DeviceEntry {
 	return iot.DeviceEntry{
 		Version: 7, Name: "压机 4 <主轴>", Area: "A栋/line 2/press 4", Labels: map[string]string{"owner": "maintenance", "criticality": "high"},
-		Limits: map[string]float64{"temperature_high": 65.5, "temperature_critical": 80}, Interval: 10 * time.Second, Retired: true,
+		Limits: map[string]float64{"temperature_high": 65.5, "temperature_critical": 80}, Unit: "°F", Interval: 10 * time.Second, Retired: true,
 	}
 }
 
@@ -316,7 +316,7 @@ func largestStatus() iot.StatusReport {
 
 func largestEntry() iot.DeviceEntry {
 	e := iot.DeviceEntry{
-		Version: math.MaxInt64, Name: longest(iot.DefaultMaxText), Area: largestArea(), Interval: iot.MaxInterval, Retired: true,
+		Version: math.MaxInt64, Name: longest(iot.DefaultMaxText), Area: largestArea(), Unit: longest(iot.MaxUnit), Interval: iot.MaxInterval, Retired: true,
 		Labels: make(map[string]string), Limits: make(map[string]float64),
 	}
 	for i := range iot.MaxLabels {
@@ -434,6 +434,7 @@ func drawEntry(t *rapid.T) iot.DeviceEntry {
 		}
 		e.Name, e.Area = drawText(t, "name"), iot.Area(drawText(t, "area")).Canonical()
 		e.Interval, e.Retired = time.Duration(rapid.Int64Range(0, 1e15).Draw(t, "interval")), rapid.Bool().Draw(t, "retired")
+		e.Unit = rapid.SampledFrom([]string{"", "°F", "K", "kPa", "rpm"}).Draw(t, "unit")
 		e.Labels, e.Limits = make(map[string]string), make(map[string]float64)
 		for range rapid.IntRange(0, 3).Draw(t, "labels") {
 			e.Labels[drawKey(t, "label")] = drawText(t, "text")
