@@ -22,7 +22,9 @@ func (s *Service) makeRegistry(context.Context) error {
 		return nil
 	}
 	logger := observe.Sparing(s.Logger, repeatedLogs)
-	log, err := decisions.NewLog(s.dial, s.topics, s.cfg.Kafka.GroupID)
+	log, err := decisions.NewLog(decisions.LogOptions{
+		Dial: s.dial, Topics: s.topics, Group: s.cfg.Kafka.GroupID, Alone: len(s.cfg.Kafka.Brokers) == 0,
+	})
 	if err != nil {
 		return err
 	}

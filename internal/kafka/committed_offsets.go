@@ -8,6 +8,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"iotmon/internal/process"
 )
 
 // CommittedOffsets returns the offset that the processors' group has committed for each partition of the readings' topic. After a
@@ -52,4 +54,37 @@ func ProcessedOffsets(ctx context.Context, admin *kadm.Client, topics Topics, gr
 		offsets[id] = position.Offset
 	}
 	return offsets, nil
+}
+
+// ProcessedLevel returns the lowest process.Checkpoint.Level that the processors' group has committed for the partitions of the readings'
+// topic; 0 if it has committed nothing.
+func ProcessedLevel(ctx context.Context, admin *kadm.Client, topics Topics, group string) (uint8, error) {
+	offsets, err := admin.FetchOffsetsForTopics(kadm.RequireStable(ctx), group, topics.Readings)
+	if err == nil {
+		err = offsets.Error()
+	}
+	if errors.Is(err, kerr.GroupIDNotFound) {
+		return 0, nil // The group has never committed.
+	}
+	if err != nil {
+		return 0, fmt.Errorf("fetch committed offsets: %w", err)
+	}
+	lowest := uint8(0)
+	for id, offset := range offsets[topics.Readings] {
+		if offset.At < 0 {
+			continue
+		}
+		checkpoint, err := process.ParseCheckpoint(offset.At, offset.Metadata)
+		var newer *process.NewerError
+		switch {
+		case errors.As(err, &newer):
+			checkpoint.Level = newer.Level
+		case err != nil:
+			return 0, fmt.Errorf("partition %d: %w", id, err)
+		}
+		if lowest == 0 || checkpoint.Level < lowest {
+			lowest = checkpoint.Level
+		}
+	}
+	return lowest, nil
 }

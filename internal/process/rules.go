@@ -32,7 +32,7 @@ func (p *Partition) begin(out Output) {
 // OutdatedRules returns the entries that have to be appended to the partition's log because the configured rules are newer than those
 // in force and differ from them. It is nil before the first Process.
 func (p *Partition) OutdatedRules() []iot.RuleEntry {
-	if p.level < levelRules {
+	if p.level < LevelRules {
 		return nil
 	}
 	return p.outdatedRules()
@@ -41,7 +41,7 @@ func (p *Partition) OutdatedRules() []iot.RuleEntry {
 // OutdatedRulesWait reports whether OutdatedRules is nil only because programs that do not know rules in the log may still share the
 // partitions, until a record of iot.KindLevel says that there are none.
 func (p *Partition) OutdatedRulesWait() bool {
-	return p.level < levelRules && len(p.outdatedRules()) > 0
+	return p.level < LevelRules && len(p.outdatedRules()) > 0
 }
 
 func (p *Partition) outdatedRules() []iot.RuleEntry {

@@ -2,6 +2,7 @@ package integration
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -94,8 +95,8 @@ func TestAnOldClusterGoesOn(t *testing.T) {
 }
 
 // TestOldAndNewConsumersShareACluster updates a cluster: consumers first, then web. While old and new consumers share the partitions
-// these go back and forth between them. Then somebody decides about a device, which old consumers cannot read: they leave it to the
-// new ones.
+// these go back and forth between them. Then somebody decides about devices, which old consumers cannot read: the decisions wait until the
+// upgrade is finished. An old consumer that runs nevertheless leaves its partitions to the new ones.
 func TestOldAndNewConsumersShareACluster(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs real servers; make test brings them")
@@ -122,25 +123,36 @@ func TestOldAndNewConsumersShareACluster(t *testing.T) {
 	shared(3)
 	p.more(2000)
 
-	// All partitions get an entry, those of old and of new consumers.
 	update := c.new("web")
-	for i := range 30 {
+	const devices = 3
+	for i := range devices {
 		decide(t, update, fmt.Sprintf("gateway0/%02d", i))
 	}
+	waitFor(t, patience, "the new web service says what the decisions wait for", func() bool {
+		return strings.Contains(update.log.String(), "iotmon upgrade finish")
+	})
+	p.more(2000)
 	const leaves = "processor has left its group: a newer version is needed"
+	if strings.Contains(older.log.String(), leaves) {
+		t.Error("the old consumer has left its group before the upgrade is finished")
+	}
+	shared(3)
+	if status, said := command(t, "upgrade", "finish", "-config", update.config()); status != 0 {
+		t.Fatalf("upgrade finish: got status %d: %s", status, said)
+	}
 	waitFor(t, patience, "the old consumer leaves", func() bool { return strings.Contains(older.log.String(), leaves) })
-	if n := strings.Count(older.log.String(), leaves); n != 1 || !strings.Contains(older.log.String(), `of the kind \"device\"`) {
-		t.Errorf("the old consumer says %d times that it leaves, want once, before the entry of a device", n)
+	if n := strings.Count(older.log.String(), leaves); n != 1 || !strings.Contains(older.log.String(), `of the kind \"level\"`) {
+		t.Errorf("the old consumer says %d times that it leaves, want once, before the end of the upgrade", n)
 	}
 	shared(2)
+	for i := range devices {
+		waitFor(t, patience, "the decision is in force", func() bool { return named(t, update, fmt.Sprintf("gateway0/%02d", i)) })
+	}
 	p.more(2000)
 	samples := p.stop()
 	web.stop()
 	older.stop()
 	p = startPosters(t, update.base(), "after")
-	if status, said := command(t, "upgrade", "finish", "-config", update.config()); status != 0 {
-		t.Fatalf("upgrade finish: got status %d: %s", status, said)
-	}
 	p.more(1000)
 	newest.kill()
 	p.more(2000)
@@ -156,6 +168,18 @@ func TestOldAndNewConsumersShareACluster(t *testing.T) {
 	case <-time.After(patience):
 		t.Errorf("the old consumer runs on a newer database: %s", back.log.String())
 	}
+}
+
+// named reports whether the name that decide gives is in force.
+func named(t *testing.T, web *server, device string) bool {
+	t.Helper()
+	response, err := http.Get(web.base() + "/api/v1/devices/" + url.PathEscape(device))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	return err == nil && strings.Contains(string(body), `"name":"Kessel"`)
 }
 
 // decide names a device. At first it may not be known yet what is in force.

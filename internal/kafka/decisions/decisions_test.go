@@ -3,6 +3,7 @@ package decisions_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -25,7 +26,7 @@ const group = "processors"
 
 func newLog(t *testing.T, l *kafkatest.Log) *decisions.Log {
 	t.Helper()
-	log, err := decisions.NewLog(l.Dial, l.Topics, group)
+	log, err := decisions.NewLog(decisions.LogOptions{Dial: l.Dial, Topics: l.Topics, Group: group})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,14 +93,63 @@ func TestProgressIsThatOfTheProcessors(t *testing.T) {
 	if err != nil || len(progress) != kafkatest.Partitions || progress[1] != (control.Progress{Processed: 0, End: 2}) {
 		t.Errorf("before the first commit: got %+v, %v", progress, err) // A rule and the marker of its transaction.
 	}
-	checkpoint := process.Checkpoint{Offset: 0, Position: 2}
+	commit(t, l, 1, process.Checkpoint{Offset: 0, Position: 2})
+	if progress, err = log.Progress(t.Context()); err != nil || progress[1].Processed != 2 || progress[2].Processed != 0 {
+		t.Errorf("after a commit: got %+v, %v", progress, err)
+	}
+}
+
+// commit commits a checkpoint of a partition.
+func commit(t *testing.T, l *kafkatest.Log, partition int32, checkpoint process.Checkpoint) {
+	t.Helper()
 	var offsets kadm.Offsets
-	offsets.Add(kadm.Offset{Topic: l.Topics.Readings, Partition: 1, At: checkpoint.Offset, LeaderEpoch: -1, Metadata: checkpoint.Metadata()})
+	offsets.Add(kadm.Offset{Topic: l.Topics.Readings, Partition: partition, At: checkpoint.Offset, LeaderEpoch: -1, Metadata: checkpoint.Metadata()})
 	if responses, err := kadm.NewClient(l.Client).CommitOffsets(t.Context(), group, offsets); err != nil || responses.Error() != nil {
 		t.Fatal(err, responses.Error())
 	}
-	if progress, err = log.Progress(t.Context()); err != nil || progress[1].Processed != 2 || progress[2].Processed != 0 {
-		t.Errorf("after a commit: got %+v, %v", progress, err)
+}
+
+// Sequence: the web service is upgraded first, or beside old consumers, and somebody names a device. An old consumer leaves
+// its partitions at the entry, in the middle of the upgrade; one that is still older rejects it as a reading, and the name is never in force.
+func TestDecisionsWaitUntilEveryProcessorKnowsThem(t *testing.T) {
+	l := kafkatest.NewLog(t)
+	log := newLog(t, l)
+	for id := range int32(kafkatest.Partitions) {
+		commit(t, l, id, process.Checkpoint{Level: 1, Devices: -1})
+	}
+	refused := func(when string) {
+		t.Helper()
+		for _, object := range []control.Object{entry(1, 1, "x"), rule(1)} {
+			if _, err := log.Append(t.Context(), []control.Object{object}); err == nil || !strings.Contains(err.Error(), "iotmon upgrade finish") {
+				t.Errorf("%s: got %v, want an error that says what to do", when, err)
+			}
+		}
+		ends, err := kadm.NewClient(l.Client).ListEndOffsets(t.Context(), l.Topics.Readings)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ends.Each(func(end kadm.ListedOffset) {
+			if end.Offset != 0 {
+				t.Errorf("%s: partition %d ends at %d, want nothing appended", when, end.Partition, end.Offset)
+			}
+		})
+	}
+	refused("all may be old")
+	for id := range int32(kafkatest.Partitions - 1) {
+		commit(t, l, id, process.Checkpoint{Level: process.MaxLevel})
+	}
+	refused("one may be old")
+	alone, err := decisions.NewLog(decisions.LogOptions{Dial: l.Dial, Topics: l.Topics, Group: group, Alone: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer alone.Close()
+	if _, err := alone.Append(t.Context(), []control.Object{entry(1, 1, "x")}); err != nil {
+		t.Errorf("alone: got %v, though there is no other process", err)
+	}
+	commit(t, l, kafkatest.Partitions-1, process.Checkpoint{Level: process.MaxLevel})
+	if _, err := log.Append(t.Context(), []control.Object{entry(1, 1, "x"), rule(1)}); err != nil {
+		t.Errorf("none is old: %v", err)
 	}
 }
 
@@ -215,7 +265,7 @@ func TestAFollowerBeginsAgainWhenTheTopicDoes(t *testing.T) {
 
 func TestWithoutACluster(t *testing.T) {
 	down := kafka.Dial{Brokers: []string{"127.0.0.1:1"}, Dialer: kafkatest.RefuseConnection, Logger: kafkatest.Quiet()}
-	log, err := decisions.NewLog(down, kafka.DefaultTopics(), group)
+	log, err := decisions.NewLog(decisions.LogOptions{Dial: down, Topics: kafka.DefaultTopics(), Group: group})
 	if err != nil {
 		t.Fatal(err)
 	}
