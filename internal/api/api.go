@@ -87,6 +87,7 @@ func New(o Options) (http.Handler, error) {
 	s.registerForget(api)
 	s.registerRegistry(api)
 	s.registerImport(api)
+	s.registerAudit(api)
 	s.registerAreas(api)
 	s.registerHistory(api)
 	s.registerSystem(api)

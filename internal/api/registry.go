@@ -32,6 +32,8 @@ type Registry interface {
 	// Change makes edits, all or none. Plan returns what it would do.
 	Change(ctx context.Context, edits []control.Edit, by control.By) ([]control.Outcome, error)
 	Plan(ctx context.Context, edits []control.Edit) ([]control.Outcome, error)
+	// Audit returns who has decided what, the newest first.
+	Audit(ctx context.Context, q control.AuditQuery) ([]control.Audit, error)
 }
 
 // Entries are the registry entries in force. Its methods may be called concurrently.

@@ -545,3 +545,55 @@ func FuzzPatch(f *testing.F) {
 		}
 	})
 }
+
+func TestAuditSaysWhoHasDecidedWhat(t *testing.T) {
+	r := newRegistry()
+	h := newAPI(t, plant{device("d1", iot.Temperature, 20, nil)}, &archive{}, r.use)
+	send(h, http.MethodPatch, "/api/v1/devices/d1", `{"name":"x"}`, "Content-Type", asPatch)
+	send(h, http.MethodPatch, "/api/v1/devices/d1", `{"name":"y","interval_seconds":1.5}`, "Content-Type", asPatch)
+	send(h, http.MethodPatch, "/api/v1/devices/d2", `{"name":"z"}`, "Content-Type", asPatch)
+	send(h, http.MethodDelete, "/api/v1/devices/d1", "")
+	rule := iot.RuleEntry{Version: 1, Rule: iot.Rule{Name: "high", Severity: iot.Warning, Condition: iot.Condition{Threshold: 1}}}
+	change := control.Change{Object: control.RuleObject(&rule), Actor: "u-17", Action: "put", Time: noon}
+	err := r.store.Change(t.Context(), []control.Ref{change.Ref}, func([]control.Object) ([]control.Change, error) { return []control.Change{change}, nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	const (
+		put    = `{"revision":5,"time":"2026-03-01T12:00:00Z","actor":"u-17","action":"put","kind":"rule","alert_type":"high","version":1,"after":{"version":1,`
+		forget = `{"revision":4,"time":"2026-03-01T12:00:00Z","actor":"anonymous","action":"forget","kind":"device","device_id":"d1","version":3,"before":{"version":2,"name":"y","interval_seconds":1.5}}`
+		second = `"device_id":"d1","version":2,"before":{"version":1,"name":"x"},"after":{"version":2,"name":"y","interval_seconds":1.5}}`
+		first  = `"device_id":"d1","version":1,"after":{"version":1,"name":"x"}}`
+	)
+	for query, want := range map[string][]string{
+		"":                  {put, forget, `"device_id":"d2"`, second, first},
+		"?device=d1":        {forget, second, first},
+		"?rule=high":        {put},
+		"?device=elsewhere": {},
+	} {
+		for limit := 1; limit <= 6; limit++ {
+			var got []string
+			for cursor, pages := "", 0; pages == 0 || cursor != ""; pages++ {
+				sign := "?"
+				if query != "" {
+					sign = "&"
+				}
+				page := get[struct {
+					Items []json.RawMessage
+					Next  string
+				}](t, h, fmt.Sprintf("/api/v1/audit%s%slimit=%d&cursor=%s", query, sign, limit, cursor))
+				for _, item := range page.Items {
+					got = append(got, string(item))
+				}
+				cursor = page.Next
+			}
+			if !slices.EqualFunc(got, want, strings.Contains) {
+				t.Errorf("%s by %d: got %s, want %s", query, limit, got, want)
+			}
+		}
+	}
+	checkProblem(t, request(h, http.MethodGet, "/api/v1/audit?device=d1&rule=high"), http.StatusUnprocessableEntity, "together with device")
+	checkProblem(t, request(h, http.MethodGet, "/api/v1/audit?cursor=x"), http.StatusBadRequest, "query.cursor")
+	r.store.SetDown(true)
+	checkProblem(t, request(h, http.MethodGet, "/api/v1/audit"), http.StatusServiceUnavailable, "database")
+}

@@ -271,6 +271,8 @@ type Archive struct {
 type Control struct {
 	// Enabled is false if nobody may decide anything by this process. What is in force stays in force.
 	Enabled bool `koanf:"enabled"`
+	// AuditRetention is how long it is kept who has decided what; 0 means forever. The last decision about each object is always kept.
+	AuditRetention time.Duration `koanf:"audit_retention"`
 }
 
 // Retention is how long the archive keeps each kind of row; 0 means forever.

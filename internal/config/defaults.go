@@ -59,7 +59,7 @@ func Default(service string, builtin Builtin) Config {
 			Enabled:   true,
 			Retention: Retention{Readings: 336 * time.Hour, Summaries: 720 * time.Hour, Alerts: 2160 * time.Hour},
 		},
-		Control: Control{Enabled: true},
+		Control: Control{Enabled: true, AuditRetention: 5 * 365 * 24 * time.Hour},
 		Push: Push{
 			Path:              "/ws",
 			MaxConnections:    10_000,

@@ -67,6 +67,7 @@ var samples = map[string][2]string{
 	"archive.retention.readings":        {"0s", "1h"},
 	"archive.retention.summaries":       {"0s", "1h"},
 	"archive.retention.alerts":          {"0s", "1h"},
+	"control.audit_retention":           {"0s", "24h"},
 	"websocket.path":                    {"/one", "/two"},
 	"websocket.max_connections":         {"1", "2"},
 	"websocket.ping_interval":           {"1s", "1m"},

@@ -241,6 +241,8 @@ func (c *checker) archive(cfg *Config) {
 		c.must(row.kept == 0 || row.kept >= least && row.kept <= maxRetention, "archive.retention."+row.key, row.kept,
 			"0 for ever, or from %v, which is window, lateness and skew together, to %v", least, maxRetention)
 	}
+	audit := cfg.Control.AuditRetention
+	c.must(audit == 0 || audit >= 24*time.Hour && audit <= maxRetention, "control.audit_retention", audit, "0 for ever, or from 24h to %v", maxRetention)
 }
 
 // takenPaths returns the paths of the server that the WebSocket endpoint must not use.

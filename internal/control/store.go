@@ -1,6 +1,9 @@
 package control
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Store is the database with what people have decided. Its methods may be called concurrently. An error means that the database did
 // not answer, unless decide has returned it.
@@ -22,6 +25,9 @@ type Store interface {
 	Confirm(ctx context.Context, objects []Object) error
 	// Audit returns audit entries, the newest first.
 	Audit(ctx context.Context, q AuditQuery) ([]Audit, error)
+	// PruneAudit removes up to limit of the oldest audit entries from before a time, and returns how many. It keeps the last entry of each
+	// object, which says who has decided what is true now.
+	PruneAudit(ctx context.Context, before time.Time, limit int) (int, error)
 }
 
 // AuditQuery selects audit entries.

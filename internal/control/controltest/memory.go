@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"iotmon/internal/control"
 )
@@ -142,6 +143,23 @@ func (m *Memory) Audit(ctx context.Context, q control.AuditQuery) ([]control.Aud
 		}
 	}
 	return found, m.available(ctx)
+}
+
+// PruneAudit implements control.Store.
+func (m *Memory) PruneAudit(ctx context.Context, before time.Time, limit int) (removed int, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.available(ctx); err != nil {
+		return 0, err
+	}
+	m.audit = slices.DeleteFunc(m.audit, func(entry control.Audit) bool {
+		old := removed < limit && entry.Time.Before(before) && m.objects[entry.Ref].Revision != entry.Revision
+		if old {
+			removed++
+		}
+		return old
+	})
+	return removed, nil
 }
 
 // Backup returns a copy of the content.

@@ -176,6 +176,11 @@ func (c *Control) Confirm(ctx context.Context, objects []control.Object) error {
 // Audit implements control.Store.
 func (c *Control) Audit(ctx context.Context, q control.AuditQuery) ([]control.Audit, error) {
 	var found []control.Audit
+	where, args := "", []any{q.Before, q.Limit}
+	if (q.Of != control.Ref{}) { // A condition of its own, so that the index of the object is used.
+		where = " AND (kind, tenant, id) = ($3::text, $4::text, $5::text)"
+		args = append(args, string(q.Of.Kind), string(q.Of.Tenant), q.Of.ID)
+	}
 	err := c.reading(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		return each(ctx, tx, func(rows pgx.Rows) error {
 			var a control.Audit
@@ -185,11 +190,25 @@ func (c *Control) Audit(ctx context.Context, q control.AuditQuery) ([]control.Au
 			found = append(found, a)
 			return nil
 		}, `SELECT revision, time, actor, action, kind, tenant, id, version, body_before, body_after FROM control_audit
-			WHERE ($1::text = '' OR (kind, tenant, id) = ($1, $2::text, $3::text)) AND ($4::bigint = 0 OR revision < $4)
-			ORDER BY revision DESC LIMIT $5`, string(q.Of.Kind), string(q.Of.Tenant), q.Of.ID, q.Before, q.Limit)
+			WHERE ($1::bigint = 0 OR revision < $1)`+where+` ORDER BY revision DESC LIMIT $2`, args...)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read audit: %w", err)
 	}
 	return found, nil
+}
+
+// PruneAudit implements control.Store.
+func (c *Control) PruneAudit(ctx context.Context, before time.Time, limit int) (removed int, err error) {
+	err = c.store.inTransaction(ctx, c.store.writer, pgx.TxOptions{}, c.store.bounded, func(ctx context.Context, tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, `DELETE FROM control_audit WHERE revision IN (
+			SELECT revision FROM control_audit a WHERE time < $1 AND NOT EXISTS (SELECT 1 FROM control_objects o WHERE o.revision = a.revision)
+			ORDER BY time LIMIT $2)`, before, limit)
+		removed = int(tag.RowsAffected())
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("remove old audit entries: %w", err)
+	}
+	return removed, nil
 }

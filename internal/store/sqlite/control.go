@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"time"
 
 	"iotmon/internal/control"
 )
@@ -203,6 +204,11 @@ func (c *Control) Confirm(ctx context.Context, objects []control.Object) error {
 // Audit implements control.Store.
 func (c *Control) Audit(ctx context.Context, q control.AuditQuery) ([]control.Audit, error) {
 	var found []control.Audit
+	where, args := "", []any{q.Before, q.Limit}
+	if (q.Of != control.Ref{}) { // A condition of its own, so that the index of the object is used.
+		where = " AND kind = ?3 AND tenant = ?4 AND id = ?5"
+		args = append(args, q.Of.Kind, q.Of.Tenant, q.Of.ID)
+	}
 	err := each(ctx, c.reader, func(rows *sql.Rows) error {
 		var a control.Audit
 		var us int64
@@ -211,10 +217,23 @@ func (c *Control) Audit(ctx context.Context, q control.AuditQuery) ([]control.Au
 		found = append(found, a)
 		return err
 	}, `SELECT revision, time, actor, action, kind, tenant, id, version, body_before, body_after FROM control_audit
-		WHERE (?1 = '' OR kind = ?1 AND tenant = ?2 AND id = ?3) AND (?4 = 0 OR revision < ?4) ORDER BY revision DESC LIMIT ?5`,
-		q.Of.Kind, q.Of.Tenant, q.Of.ID, q.Before, q.Limit)
+		WHERE (?1 = 0 OR revision < ?1)`+where+` ORDER BY revision DESC LIMIT ?2`, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read audit: %w", err)
 	}
 	return slices.Clip(found), nil
+}
+
+// PruneAudit implements control.Store.
+func (c *Control) PruneAudit(ctx context.Context, before time.Time, limit int) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	result, err := c.writer.ExecContext(ctx, `DELETE FROM control_audit WHERE revision IN (
+		SELECT revision FROM control_audit a WHERE time < ? AND NOT EXISTS (SELECT 1 FROM control_objects o WHERE o.revision = a.revision)
+		ORDER BY time LIMIT ?)`, micros(before), limit)
+	if err != nil {
+		return 0, fmt.Errorf("remove old audit entries: %w", err)
+	}
+	removed, err := result.RowsAffected()
+	return int(removed), err
 }

@@ -30,6 +30,7 @@ func RunControl(t *testing.T, open func(t *testing.T) control.Store) {
 		{"names are whole, whatever is in them", controlNames},
 		{"a version is confirmed, not the next", controlConfirm},
 		{"audit pages without gap or repeat", controlAuditPages},
+		{"old audit entries are removed, but the last of an object", controlPrune},
 		{"of two edits of one version one is made", controlOneWins},
 		{"versions go on above what is in force", controlAbove},
 	} {
@@ -359,6 +360,40 @@ func controlAuditPages(t *testing.T, store control.Store) {
 	}
 	if want := []int64{7, 6, 5, 4, 3, 2, 1}; !slices.Equal(versions, want) {
 		t.Errorf("got versions %v, want %v", versions, want)
+	}
+}
+
+func controlPrune(t *testing.T, store control.Store) {
+	for version := range int64(6) { // Their times are 1 s, 2 s and so on.
+		mustDecide(t, store, decided("a", version+1, ""))
+	}
+	mustDecide(t, store, decided("b", 1, ""), decided("c", 2, ""))
+	prune := func(before float64, limit, want int) {
+		t.Helper()
+		if got, err := store.PruneAudit(t.Context(), at(before), limit); err != nil || got != want {
+			t.Errorf("before %v s, up to %d: got %d removed, %v, want %d", before, limit, got, err, want)
+		}
+	}
+	left := func() (versions []string) {
+		for _, entry := range audit(t, store, control.AuditQuery{}) {
+			versions = append(versions, fmt.Sprint(entry.ID, entry.Version))
+		}
+		return versions
+	}
+	prune(1, 100, 0)
+	prune(3, 1, 1)
+	if want := []string{"c2", "b1", "a6", "a5", "a4", "a3", "a2"}; !slices.Equal(left(), want) {
+		t.Errorf("after one: got %q, want %q", left(), want)
+	}
+	prune(5, 100, 3)
+	prune(1000, 100, 1)
+	prune(1000, 100, 0)
+	if want := []string{"c2", "b1", "a6"}; !slices.Equal(left(), want) {
+		t.Errorf("got %q, want the last of each object: %q", left(), want)
+	}
+	mustDecide(t, store, decided("c", 9, ""))
+	if got := audit(t, store, control.AuditQuery{Of: ref("c")}); len(got) != 2 || got[0].Revision <= got[1].Revision || got[0].Revision != object(t, store, ref("c")).Revision {
+		t.Errorf("after the next change: got %+v", got)
 	}
 }
 
