@@ -86,6 +86,7 @@ func New(o Options) (http.Handler, error) {
 	s.registerDevices(api)
 	s.registerForget(api)
 	s.registerRegistry(api)
+	s.registerMany(api)
 	s.registerImport(api)
 	s.registerAudit(api)
 	s.registerAreas(api)

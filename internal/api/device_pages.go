@@ -51,7 +51,7 @@ func (s *server) ordered(in *devicesInput) ([]iot.DeviceID, error) {
 	}
 	defer release()
 	var keys []deviceKey
-	s.eachMatching(in, func(d *listed) { keys = append(keys, in.Sort.key(d)) })
+	s.eachMatching(&in.DeviceFilter, func(d *listed) { keys = append(keys, in.Sort.key(d)) })
 	slices.SortFunc(keys, comparing(in.descending()))
 	ids := make([]iot.DeviceID, len(keys))
 	for i := range keys {

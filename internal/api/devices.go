@@ -41,7 +41,8 @@ func (s *server) registerDevices(api huma.API) {
 // neverSent is the status of a device that has a registry entry and has never sent.
 const neverSent iot.Status = "never_sent"
 
-type devicesInput struct {
+// DeviceFilter selects devices. It is exported for the library, which ignores what is embedded otherwise.
+type DeviceFilter struct {
 	Type      iot.DeviceType `query:"type" doc:"Only this device type." example:"temperature_sensor" maxLength:"128"`
 	Status    iot.Status     `query:"status" doc:"Only devices with this status. never_sent: devices with a registry entry that have never sent." enum:"online,offline,never_sent"`
 	Building  string         `query:"building" doc:"Only this building." maxLength:"256"`
@@ -54,11 +55,16 @@ type devicesInput struct {
 	NeverSent bool           `query:"never_sent" doc:"Also devices with a registry entry that have never sent: of them there is only device_id, status, area and registered."`
 	Q         string         `query:"q" doc:"Only devices whose id or name contains this text, in either case." maxLength:"128"`
 	Alerting  optional[bool] `query:"has_open_alerts" doc:"Only devices with open alerts (true) or without (false)."`
-	Sort      sortBy         `query:"sort" doc:"What to order by; equal ones are ordered by id. label.NAME is the label of that name." default:"id" example:"name"`
-	Order     string         `query:"order" doc:"Ascending or descending." enum:"asc,desc" default:"asc"`
-	Limit     int            `query:"limit" doc:"How many devices one page holds at most." minimum:"1" maximum:"1000" default:"100" example:"2"`
-	Cursor    string         `query:"cursor" doc:"The next of the page before." maxLength:"2048"`
-	Offset    optional[int]  `query:"offset" doc:"How many devices to skip, instead of a cursor. The answer has the total then, and no next." minimum:"0"`
+}
+
+// devicesInput are the parameters of a listing.
+type devicesInput struct {
+	DeviceFilter
+	Sort   sortBy        `query:"sort" doc:"What to order by; equal ones are ordered by id. label.NAME is the label of that name." default:"id" example:"name"`
+	Order  string        `query:"order" doc:"Ascending or descending." enum:"asc,desc" default:"asc"`
+	Limit  int           `query:"limit" doc:"How many devices one page holds at most." minimum:"1" maximum:"1000" default:"100" example:"2"`
+	Cursor string        `query:"cursor" doc:"The next of the page before." maxLength:"2048"`
+	Offset optional[int] `query:"offset" doc:"How many devices to skip, instead of a cursor. The answer has the total then, and no next." minimum:"0"`
 }
 
 // listing leaves out the parameters that may change from page to page.
@@ -67,32 +73,38 @@ func (in devicesInput) listing() string {
 	return listing("devices", in)
 }
 
+// check checks the filter and puts it into canonical form. The error is a problem.
+func (f *DeviceFilter) check(s *server) error {
+	f.Area = f.Area.Canonical()
+	return s.checkType(f.Type)
+}
+
 func (in *devicesInput) descending() bool { return in.Order == "desc" }
 
 // neverSent reports whether devices that have never sent are listed.
-func (in *devicesInput) neverSent() bool { return in.NeverSent || in.Status == neverSent }
+func (f *DeviceFilter) neverSent() bool { return f.NeverSent || f.Status == neverSent }
 
-func (in *devicesInput) matches(d *listed, q *folded) bool {
-	if in.Status != "" && in.Status != d.status() || in.Area != "" && !d.area().Within(in.Area) || !hasLabels(d.entry, in.Label) ||
-		rejects(in.Entered, d.entry != nil) ||
-		rejects(in.Retired, d.entry != nil && d.entry.Retired) ||
-		!in.matchesState(d.state) {
+func (f *DeviceFilter) matches(d *listed, q *folded) bool {
+	if f.Status != "" && f.Status != d.status() || f.Area != "" && !d.area().Within(f.Area) || !hasLabels(d.entry, f.Label) ||
+		rejects(f.Entered, d.entry != nil) ||
+		rejects(f.Retired, d.entry != nil && d.entry.Retired) ||
+		!f.matchesState(d.state) {
 		return false
 	}
 	return q.in(string(d.id)) || d.entry != nil && q.in(d.entry.Name)
 }
 
 // matchesState checks what only readings say. A device that has never sent, whose state is nil, has no type, place or alerts.
-func (in *devicesInput) matchesState(state *iot.DeviceState) bool {
+func (f *DeviceFilter) matchesState(state *iot.DeviceState) bool {
 	if state == nil {
-		return in.Type == "" && in.Building == "" && !in.Floor.Given && in.Room == "" && !rejects(in.Alerting, false)
+		return f.Type == "" && f.Building == "" && !f.Floor.Given && f.Room == "" && !rejects(f.Alerting, false)
 	}
 	device := &state.Latest.Device
-	return (in.Type == "" || device.Type == in.Type) &&
-		(in.Building == "" || device.Location.Building == in.Building) &&
-		!rejects(in.Floor, device.Location.Floor) &&
-		(in.Room == "" || device.Location.Room == in.Room) &&
-		(!in.Alerting.Given || !rejects(in.Alerting, alerting(state)))
+	return (f.Type == "" || device.Type == f.Type) &&
+		(f.Building == "" || device.Location.Building == f.Building) &&
+		!rejects(f.Floor, device.Location.Floor) &&
+		(f.Room == "" || device.Location.Room == f.Room) &&
+		(!f.Alerting.Given || !rejects(f.Alerting, alerting(state)))
 }
 
 // listed is a device with its registry entry, nil if it has none. The state is nil if it has never sent.
@@ -184,10 +196,9 @@ type devicePage struct {
 }
 
 func (s *server) listDevices(ctx context.Context, in *devicesInput) (*answer[devicePage], error) {
-	if err := s.checkType(in.Type); err != nil {
+	if err := in.check(s); err != nil {
 		return nil, err
 	}
-	in.Area = in.Area.Canonical()
 	if in.Offset.Given {
 		return s.devicesAt(ctx, in)
 	}
@@ -226,7 +237,7 @@ func (s *server) devicesByID(in *devicesInput, after deviceKey) []deviceKey {
 // devicesByKey does the same for other orders. It scans every device, and keeps few more keys than those of the page.
 func (s *server) devicesByKey(in *devicesInput, after deviceKey) []deviceKey {
 	page := smallest{n: in.Limit + 1, compare: comparing(in.descending())}
-	s.eachMatching(in, func(d *listed) {
+	s.eachMatching(&in.DeviceFilter, func(d *listed) {
 		key := in.Sort.key(d)
 		if (in.Cursor == "" || page.compare(key, after) > 0) && page.wants(key) {
 			page.add(key)
@@ -236,16 +247,16 @@ func (s *server) devicesByKey(in *devicesInput, after deviceKey) []deviceKey {
 }
 
 // eachMatching calls visit with each device that the filter selects, once, in no order. visit must not keep the pointer.
-func (s *server) eachMatching(in *devicesInput, visit func(*listed)) {
-	q := fold(in.Q)
+func (s *server) eachMatching(f *DeviceFilter, visit func(*listed)) {
+	q := fold(f.Q)
 	each := func(d *listed) {
-		if in.matches(d, q) {
+		if f.matches(d, q) {
 			visit(d)
 		}
 	}
 	// A device that sends for the first time during the scan is listed as one that has sent, or as one that has not: never twice.
 	others := make(map[iot.DeviceID]*iot.DeviceEntry)
-	if in.neverSent() {
+	if f.neverSent() {
 		for _, e := range s.neverSent() {
 			others[e.id] = e.entry
 		}

@@ -55,9 +55,8 @@ type forgotten struct{ Status int }
 func (s *server) forgetDevice(ctx context.Context, in *forgetInput) (*forgotten, error) {
 	defer s.orders.drop()
 	in.ID = in.ID.Canonical()
-	known := s.o.Fleet.Known(in.ID)
 	if s.o.Registry == nil {
-		if !known {
+		if !s.o.Fleet.Known(in.ID) {
 			return nil, s.noSuchDevice(in.ID)
 		}
 		return s.appendForget(ctx, in.ID)
@@ -67,13 +66,7 @@ func (s *server) forgetDevice(ctx context.Context, in *forgetInput) (*forgotten,
 		return nil, err
 	}
 	outcome, inForce, err := s.decide(ctx, control.Edit{
-		Device: iot.Identity{ID: in.ID}, If: condition,
-		To: func(current iot.DeviceEntry) (iot.DeviceEntry, error) {
-			if !known && same(current) {
-				return iot.DeviceEntry{}, s.noSuchDevice(in.ID)
-			}
-			return iot.DeviceEntry{Forget: true}, nil
-		},
+		Device: iot.Identity{ID: in.ID}, If: condition, To: s.forgetting(in.ID),
 	}, "forget")
 	if err != nil {
 		return nil, err
@@ -83,6 +76,17 @@ func (s *server) forgetDevice(ctx context.Context, in *forgetInput) (*forgotten,
 		return &forgotten{http.StatusNoContent}, nil
 	}
 	return &forgotten{http.StatusAccepted}, nil
+}
+
+// forgetting returns the change that forgets a device, which is refused if nothing is known of it.
+func (s *server) forgetting(id iot.DeviceID) func(iot.DeviceEntry) (iot.DeviceEntry, error) {
+	known := s.o.Fleet.Known(id)
+	return func(current iot.DeviceEntry) (iot.DeviceEntry, error) {
+		if !known && same(current) {
+			return iot.DeviceEntry{}, s.noSuchDevice(id)
+		}
+		return iot.DeviceEntry{Forget: true}, nil
+	}
 }
 
 // appendForget has a device forgotten without a registry.

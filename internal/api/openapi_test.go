@@ -71,8 +71,8 @@ func TestDocumentHolds(t *testing.T) {
 			}
 		}
 	}
-	if len(seen) != 21 {
-		t.Errorf("got %d operations, want all 21: %v", len(seen), seen)
+	if len(seen) != 22 {
+		t.Errorf("got %d operations, want all 22: %v", len(seen), seen)
 	}
 }
 

@@ -27,7 +27,7 @@ const (
 	// maxImportRows and maxImportBytes bound one import.
 	maxImportRows  = 100_000
 	maxImportBytes = 32 << 20
-	// maxImportItems is the maximum number of changes, and of mistakes, that an answer lists.
+	// maxImportItems is the maximum number of mistakes that an answer lists.
 	maxImportItems = 1000
 	// csvMediaType is the type of exports and imports.
 	csvMediaType = "text/csv"
@@ -206,18 +206,9 @@ type importInput struct {
 
 // imported is what an import does.
 type imported struct {
-	DryRun    bool             `json:"dry_run"`
-	Rows      int              `json:"rows" doc:"The rows of the table."`
-	Changed   int              `json:"changed" doc:"The rows that change an entry."`
-	InForce   bool             `json:"in_force" doc:"Whether the processors have taken all changes over."`
-	Items     []importedChange `json:"items" nullable:"false" doc:"The first 1000 changes, in the order of the table."`
-	Truncated bool             `json:"truncated,omitempty" doc:"There are more changes than items."`
-}
-
-type importedChange struct {
-	ID     iot.DeviceID `json:"device_id"`
-	Before *Registered  `json:"before,omitempty" doc:"Absent without an entry."`
-	After  *Registered  `json:"after"`
+	DryRun bool `json:"dry_run"`
+	Rows   int  `json:"rows" doc:"The rows of the table."`
+	ManyChanged
 }
 
 type importAnswer struct {
@@ -233,74 +224,14 @@ func (s *server) importRegistry(ctx context.Context, in *importInput) (*importAn
 	for i := range edits {
 		edits[i].To = s.checked(edits[i].Device.ID, edits[i].To)
 	}
-	release, err := s.admitDecision()
+	out := &importAnswer{Body: imported{DryRun: in.DryRun, Rows: len(edits)}}
+	out.Status, out.Body.ManyChanged, err = s.decideMany(ctx, many{
+		edits: edits, action: "import", dryRun: in.DryRun, advice: "export again, or leave the column " + columnVersion + " out",
+	})
 	if err != nil {
 		return nil, err
 	}
-	defer release()
-	defer s.orders.drop()
-	var outcomes []control.Outcome
-	if in.DryRun {
-		outcomes, err = s.o.Registry.Plan(ctx, edits)
-	} else {
-		outcomes, err = s.o.Registry.Change(ctx, edits, control.By{Actor: nobody, Action: "import"})
-	}
-	if err != nil {
-		return nil, s.importProblem(ctx, err)
-	}
-	s.decisionMade(ctx)
-	out := &importAnswer{Status: http.StatusOK, Body: imported{DryRun: in.DryRun, Rows: len(edits), Items: []importedChange{}}}
-	for i := range outcomes {
-		if o := &outcomes[i]; o.Changed() {
-			out.Body.add(o)
-		}
-	}
-	if in.DryRun {
-		return out, nil
-	}
-	if out.Body.InForce = s.waitAll(ctx, outcomes); !out.Body.InForce {
-		out.Status = http.StatusAccepted
-	}
 	return out, nil
-}
-
-func (b *imported) add(o *control.Outcome) {
-	b.Changed++
-	if len(b.Items) == maxImportItems {
-		b.Truncated = true
-		return
-	}
-	item := importedChange{ID: o.Device.ID, After: toRegistered(&o.After)}
-	if o.Before.Version > 0 && !o.Before.Forget {
-		item.Before = toRegistered(&o.Before)
-	}
-	b.Items = append(b.Items, item)
-}
-
-// waitAll waits until all changes are in force; false after inForceTimeout or when ctx ends.
-func (s *server) waitAll(ctx context.Context, outcomes []control.Outcome) bool {
-	ctx, cancel := context.WithTimeout(ctx, inForceTimeout)
-	defer cancel()
-	for i := range outcomes {
-		o := &outcomes[i]
-		if o.Changed() && !s.o.Entries.Wait(ctx, control.DeviceRef(o.Device), o.After.Version) {
-			return false
-		}
-	}
-	return true
-}
-
-// importProblem converts an error of the registry to a problem that names the device.
-func (s *server) importProblem(ctx context.Context, err error) error {
-	var changed *control.ConditionError
-	switch {
-	case errors.As(err, &changed):
-		return huma.Error412PreconditionFailed(fmt.Sprintf("device %s has version %d by now: export again, or leave the column %s out",
-			iot.Quote(string(changed.Device.ID)), changed.Version, columnVersion))
-	case errors.Is(err, control.ErrTwice):
-		return huma.Error422UnprocessableEntity(err.Error())
-	}
-	return s.decisionProblem(ctx, err)
 }
 
 // readTable returns an edit for each row of a table. The error is a problem with the line and column of each mistake.

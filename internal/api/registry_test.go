@@ -277,6 +277,7 @@ func TestWithoutTheDatabaseNothingIsDecided(t *testing.T) {
 		{http.MethodPatch, "/api/v1/devices/d1", `{}`, asPatch},
 		{http.MethodDelete, "/api/v1/devices/d1", ``, asJSON},
 		{http.MethodPost, "/api/v1/registry", "device_id\nd1\n", "text/csv"},
+		{http.MethodPatch, "/api/v1/devices", `{"devices":[{"device_id":"d1"}],"patch":{}}`, asJSON},
 		{http.MethodPost, "/api/v1/registry?dry_run=true", "device_id\nd1\n", "text/csv"},
 	} {
 		w := send(h, step.method, step.path, step.body, "Content-Type", step.contentType, "If-Match", "*")

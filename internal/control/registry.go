@@ -30,6 +30,38 @@ func (e *ConditionError) Error() string {
 	return fmt.Sprintf("the entry of device %s has version %d", iot.Quote(string(e.Device.ID)), e.Version)
 }
 
+// RefusedError means that edits were refused. Of several edits in one call, none was made then.
+type RefusedError struct {
+	// Edits has the edits that were refused, in their order: at most maxRefusals.
+	Edits []Refusal
+}
+
+// Refusal is why an edit was refused: a *ConditionError, an *iot.InvalidError, or the error of Edit.To.
+type Refusal struct {
+	Device iot.Identity
+	Err    error
+}
+
+// maxRefusals is the maximum length of RefusedError.Edits.
+const maxRefusals = 1000
+
+// Error names the first reason.
+func (e *RefusedError) Error() string {
+	if len(e.Edits) == 1 {
+		return e.Edits[0].Err.Error()
+	}
+	return fmt.Sprintf("%d edits refused, the first because %v", len(e.Edits), e.Edits[0].Err)
+}
+
+// Unwrap returns the reasons.
+func (e *RefusedError) Unwrap() []error {
+	reasons := make([]error, len(e.Edits))
+	for i := range e.Edits {
+		reasons[i] = e.Edits[i].Err
+	}
+	return reasons
+}
+
 // Condition is what must hold of a device's stored entry for an edit to be made. The zero Condition always holds.
 type Condition struct {
 	// Versions lists the versions that the entry may have, 0 for none; nil for any.
@@ -48,7 +80,7 @@ type Edit struct {
 	Device iot.Identity
 	If     Condition
 	// To returns the new entry for the current one, which is zero but for its version if there is none. The version that it
-	// returns is ignored. Its error is returned as it is. It may be called several times.
+	// returns is ignored. Its error refuses the edit. It may be called several times.
 	To func(current iot.DeviceEntry) (iot.DeviceEntry, error)
 }
 
@@ -98,8 +130,8 @@ func (r *Registry) Entry(ctx context.Context, device iot.Identity) (iot.DeviceEn
 	return entry, nil
 }
 
-// Change makes edits, all or none, and returns what each has done. The error is ErrUnavailable, ErrTwice, a *ConditionError, an
-// *iot.InvalidError, or one of an Edit.To.
+// Change makes edits, all or none, and returns what each has done. The error is ErrUnavailable, ErrTwice, a *RefusedError, or an
+// *iot.InvalidError about a device's id.
 func (r *Registry) Change(ctx context.Context, edits []Edit, by By) ([]Outcome, error) {
 	refs, err := refsOf(edits)
 	if err != nil {
@@ -171,23 +203,32 @@ func refsOf(edits []Edit) ([]Ref, error) {
 func (r *Registry) plan(current []Object, edits []Edit, by By) ([]Outcome, []Change, error) {
 	outcomes, changes := make([]Outcome, len(edits)), make([]Change, 0, len(edits))
 	now := iot.CutTime(r.Now())
+	if !r.InForce.Current() {
+		return nil, nil, unavailable(errors.New("the entries in force are still being read"))
+	}
+	var refused RefusedError
 	for i := range edits {
-		if err := r.outcome(&current[i], &edits[i], &outcomes[i]); err != nil {
+		err := r.outcome(&current[i], &edits[i], &outcomes[i])
+		switch {
+		case errors.Is(err, ErrUnavailable):
 			return nil, nil, err
-		}
-		if outcomes[i].Changed() {
+		case err != nil && len(refused.Edits) == maxRefusals:
+			return nil, nil, &refused
+		case err != nil:
+			refused.Edits = append(refused.Edits, Refusal{edits[i].Device, err})
+		case outcomes[i].Changed():
 			changes = append(changes, Change{
 				Object: DeviceObject(edits[i].Device, &outcomes[i].After), Actor: by.Actor, Action: by.Action, Time: now,
 			})
 		}
 	}
+	if len(refused.Edits) > 0 {
+		return nil, nil, &refused
+	}
 	return outcomes, changes, nil
 }
 
 func (r *Registry) outcome(current *Object, edit *Edit, out *Outcome) error {
-	if !r.InForce.Current() {
-		return unavailable(errors.New("the entries in force are still being read"))
-	}
 	r.InForce.recall(current)
 	if !edit.If.holds(current) {
 		return &ConditionError{edit.Device, current.Version}
