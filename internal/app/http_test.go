@@ -29,7 +29,8 @@ func webService(t *testing.T) http.Handler {
 	cfg := config.Default(config.Iotmon, Builtin())
 	cfg.Push.Path = "/ws"
 	templates := fstest.MapFS{"index.html": {Data: []byte(`<p data-version="{{.Version}}" data-socket="{{.WebSocketPath}}"><a href="{{.Root}}docs"></a><script src="{{.Assets}}/js/main.js"></script>` + script)}}
-	static := fstest.MapFS{"js/main.js": {Data: []byte(script)}, "css/main.css": {Data: []byte("p{}")}, "js/pages/overview/overview.js": {Data: []byte(script)}}
+	static := fstest.MapFS{"js/main.js": {Data: []byte(script)}, "css/main.css": {Data: []byte("p{}")}, "js/pages/overview/overview.js": {Data: []byte(script)},
+		"js/pages/devices/devices.js": {Data: []byte(script)}, "js/pages/devices/device/device.js": {Data: []byte(script)}}
 	dashboard, err := newPage(&cfg, static, templates, "<1.2>")
 	if err != nil {
 		t.Fatal(err)
@@ -78,6 +79,11 @@ func TestRoutesLeadToTheirPartAndAreSecured(t *testing.T) {
 		"/":                    {http.StatusOK, `<p data-version="&lt;1.2&gt;" data-socket="/ws">`},
 		"/overview":            {http.StatusOK, `<p data-version="&lt;1.2&gt;" data-socket="/ws">`},
 		"/overview/x":          {http.StatusNotFound, "404"},
+		"/devices":             {http.StatusOK, `<p data-version="&lt;1.2&gt;" data-socket="/ws"><a href="docs">`},
+		"/devices/kiln":        {http.StatusOK, `<p data-version="&lt;1.2&gt;" data-socket="/ws"><a href="../docs">`},
+		"/devices/a%2F%2Fb%2F": {http.StatusOK, `<p data-version="&lt;1.2&gt;" data-socket="/ws"><a href="../docs">`},
+		"/devices/%E2%80%AE%3Cscript%3E%00%3F%23%25": {http.StatusOK, `<p data-version="&lt;1.2&gt;" data-socket="/ws"><a href="../docs">`},
+		"/devices/a/b":         {http.StatusNotFound, "404"},
 		"/static/js/main.js":   {http.StatusOK, "export"},
 		"/static/css/main.css": {http.StatusOK, "p{}"},
 		"/static/nothing.js":   {http.StatusNotFound, "404"},
@@ -239,7 +245,7 @@ func TestAPageOnADeeperPathFindsItsFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for path, want := range map[string]string{"/": "", "/overview": "", "/devices/oven-1": "../", "/a/b/c": "../../"} {
+	for path, want := range map[string]string{"/": "", "/overview": "", "/devices/oven-1": "../", "/devices/oven%2F1": "../", "/a/b/c": "../../"} {
 		if got, err := page.render(path); err != nil || !strings.HasPrefix(got, want+" "+want+"static/") {
 			t.Errorf("%s: got %q, %v, want the root %q", path, got, err, want)
 		}

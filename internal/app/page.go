@@ -56,24 +56,45 @@ func newPage(cfg *config.Config, static, templates fs.FS, version string) (*page
 	return p, nil
 }
 
-// pagePaths returns the patterns of the pages' addresses: the root, and one for each folder of pages. Files without such folders are
-// those of somebody's own dashboard, which has one page.
+// pagePaths returns the patterns of the pages' addresses: the root, one for each folder of pages, and one for each folder with a page in it
+// that shows a single item, such as devices/device: /devices/{id}. Files without such folders are those of somebody's own dashboard,
+// which has one page.
 func pagePaths(static fs.FS) ([]string, error) {
 	paths := []string{"/{$}"}
-	folders, err := fs.ReadDir(static, "js/pages")
+	folders, err := subfolders(static, "js/pages")
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	for _, folder := range folders {
-		if folder.IsDir() {
-			paths = append(paths, "/"+folder.Name())
+		paths = append(paths, "/"+folder)
+		items, err := subfolders(static, "js/pages/"+folder)
+		if err != nil {
+			return nil, err
+		}
+		if len(items) > 0 {
+			paths = append(paths, "/"+folder+"/{id}")
 		}
 	}
 	return paths, nil
 }
 
-// render returns the HTML for a path, with what its page loads at once. All links in it are relative, so that the page works behind a proxy that adds a path
-// prefix: {{.Root}} leads from the page to the application's root, {{.Assets}} to its files.
+// subfolders returns the names of the folders in a folder.
+func subfolders(files fs.FS, folder string) ([]string, error) {
+	entries, err := fs.ReadDir(files, folder)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, entry := range entries {
+		if entry.IsDir() {
+			names = append(names, entry.Name())
+		}
+	}
+	return names, nil
+}
+
+// render returns the HTML for a path, as it is written in the address, with what its page loads at once. All links in it are relative, so that
+// the page works behind a proxy that adds a path prefix: {{.Root}} leads from the page to the application's root, {{.Assets}} to its files.
 func (p *page) render(path string) (string, error) {
 	root := strings.Repeat("../", strings.Count(path, "/")-1)
 	values := maps.Clone(p.values)
@@ -101,7 +122,7 @@ func linesOf(template, page string) string {
 }
 
 func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	text, err := p.render(r.URL.Path)
+	text, err := p.render(r.URL.EscapedPath())
 	if err != nil {
 		http.Error(w, "the page cannot be rendered", http.StatusInternalServerError)
 		return
