@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Address } from '../static/js/app/address.js';
 import { Router } from '../static/js/app/router.js';
+import { decodedId, devicePath } from '../static/js/model/device-link.js';
 import { addressedFilter, inAddress, toggled } from '../static/js/pages/overview/filter.js';
 
 /** @param {string} href */
@@ -53,6 +54,41 @@ test('the path names the page, also under the path of a proxy', () => {
   assert.equal(at('/iotmon/').route.path, 'overview');
   assert.equal(at('/iotmon/rules?x=1').route.path, 'rules');
   assert.equal(at('/iotmon/').href({ path: 'rules', name, load }), 'http://plant/iotmon/rules');
+});
+
+test('an item of a page has an address of its own, whatever its id contains', () => {
+  const load = async () => ({ mount: async () => {} });
+  const name = { en: '', zh: '' };
+  /** @type {[import('../static/js/app/routes.js').Route, ...import('../static/js/app/routes.js').Route[]]} */
+  const routes = [{ path: 'overview', name, load }, { path: 'devices', name, load }, { path: 'devices/device', name, load }];
+  const at = (/** @type {string} */ href) => {
+    const { route: { path }, item } = new Router(browser(href).address, new URL('http://plant/iotmon/'), routes);
+    return [path, decodedId(item)];
+  };
+  for (const id of ['kiln', 'a/b?c#d%', '\u202e<script>', '..kiln', '设备']) {
+    assert.deepEqual(at(`/iotmon/${devicePath(id)}`), ['devices/device', id]);
+  }
+  assert.deepEqual(at('/iotmon/devices'), ['devices', '']);
+  for (const path of ['devices/', 'devices/a/b', 'overview/a', 'nothing/a']) assert.deepEqual(at(`/iotmon/${path}`), ['overview', ''], path);
+  assert.equal(decodedId('/devices/%zz'), null);
+});
+
+test('another item of the same page is another page to open', () => {
+  const load = async () => ({ mount: async () => {} });
+  const name = { en: '', zh: '' };
+  const { address, location } = browser('/devices/a');
+  const router = new Router(address, new URL('http://plant/'), [{ path: 'devices', name, load }, { path: 'devices/device', name, load }]);
+  const { signal } = new AbortController();
+  let opened = 0;
+  router.subscribe(() => opened++, { signal });
+  const document = { addEventListener() {} };
+  router.listen(/** @type {any} */ ({ location, addEventListener() {}, document }), signal);
+  address.open({ pathname: '/devices/b', search: '' });
+  assert.deepEqual([router.item, opened], ['b', 1]);
+  address.replace({ history: '1h' });
+  assert.equal(opened, 1, 'what the page shows is its own matter');
+  address.open({ pathname: '/devices', search: '' });
+  assert.deepEqual([router.route.path, router.item, opened], ['devices', '', 2]);
 });
 
 test('the filter of the list is in the address', () => {

@@ -1,6 +1,7 @@
 // @ts-check
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { test } from 'node:test';
 import { routes } from '../static/js/app/routes.js';
 import { closure, ownFiles } from './modules.js';
@@ -31,8 +32,9 @@ test('the files of the shell are requested at once, and for the first page also 
 });
 
 test('every page has a folder and a route, and every module is used', () => {
-  const folders = readdirSync(new URL('../static/js/pages/', import.meta.url));
+  const below = readdirSync(new URL('../static/js/pages/', import.meta.url), { recursive: true, withFileTypes: true });
+  const folders = below.filter((entry) => entry.isDirectory()).map((entry) => join(entry.parentPath, entry.name).replace(/^.*\/js\/pages\//, ''));
   assert.deepEqual(routes.map(({ path }) => path).sort(), folders.sort());
-  const pages = folders.map((name) => `js/pages/${name}/${name}.js`);
+  const pages = folders.map((name) => `js/pages/${name}/${basename(name)}.js`);
   assert.deepEqual(closure(['js/first-paint.js', 'js/main.js', ...pages]).modules.filter((path) => path.startsWith('js/')), ownFiles('.js'));
 });

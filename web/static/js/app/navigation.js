@@ -1,6 +1,8 @@
 // @ts-check
 import { setText } from '../components/dom.js';
-import { routes } from './routes.js';
+import { visible } from '../locale/visible.js';
+import { decodedId } from '../model/device-link.js';
+import { parentPath, routes } from './routes.js';
 
 /** Links to all pages, and the name of the present one in the browser's tab; nothing while there is only one. */
 export class Navigation {
@@ -18,13 +20,14 @@ export class Navigation {
   constructor(element, session, router, signal) {
     this.#session = session;
     this.#router = router;
-    this.#links = routes.map((route) => {
+    const own = routes.filter((route) => !parentPath(route));
+    this.#links = own.map((route) => {
       const link = document.createElement('a');
       link.href = router.href(route);
       return { route, link };
     });
     element.append(...this.#links.map(({ link }) => link));
-    element.hidden = routes.length < 2;
+    element.hidden = own.length < 2;
     router.subscribe(() => this.update(), { signal });
   }
 
@@ -32,8 +35,14 @@ export class Navigation {
   update() {
     for (const { route, link } of this.#links) {
       setText(link, this.#session.locale.t(route.name));
-      link.ariaCurrent = route === this.#router.route ? 'page' : null;
+      const current = this.#router.route;
+      link.ariaCurrent = route === current ? 'page' : route.path === parentPath(current) ? 'true' : null;
     }
-    if (this.#links.length > 1) document.title = `${this.#session.locale.t(this.#router.route.name)} – iotmon`;
+    if (this.#links.length > 1) document.title = this.#title;
+  }
+
+  get #title() {
+    const { item, route } = this.#router;
+    return [visible(decodedId(item) ?? item), this.#session.locale.t(route.name), 'iotmon'].filter(Boolean).join(' – ');
   }
 }

@@ -49,6 +49,15 @@ export class Preferences {
     this.#set('range', range);
   }
 
+  /** The columns of the list of devices, by their names; empty if never chosen. */
+  get deviceColumns() {
+    return this.#get('device-columns');
+  }
+
+  set deviceColumns(columns) {
+    this.#set('device-columns', columns);
+  }
+
   /** @param {string} key */
   #get(key) {
     try {

@@ -1,19 +1,25 @@
 // @ts-check
 import { addressedDevice } from '../model/device-link.js';
 import { Store } from '../model/store.js';
+import { parentPath } from './routes.js';
 
 /**
  * @typedef {import('./address.js').Address} Address
  * @typedef {import('./routes.js').Route} Route
  */
 
-/** Knows which page the address names, and lets links within the application change the address without loading anything. */
+/**
+ * Knows which page the address names, and lets links within the application change the address without loading anything. Its followers are
+ * called when the address names another page, or another item of the same page.
+ */
 export class Router extends Store {
   #address;
   #root;
   #routes;
   /** @type {Route} */
   #route;
+  /** @type {string} */
+  #item;
 
   /**
    * @param {Address} address
@@ -26,6 +32,7 @@ export class Router extends Store {
     this.#root = root;
     this.#routes = routes;
     this.#route = this.#find(address.path) ?? routes[0];
+    this.#item = this.#itemOf(address.path);
   }
 
   /** The page that the address names. */
@@ -33,8 +40,13 @@ export class Router extends Store {
     return this.#route;
   }
 
+  /** The item that the page shows, as it is written in the address; empty for a page that shows none. */
+  get item() {
+    return this.#item;
+  }
+
   /**
-   * The address of a page.
+   * The address of a page that shows no single item.
    *
    * @param {Route} route
    */
@@ -49,7 +61,15 @@ export class Router extends Store {
   #find(path) {
     if (!path.startsWith(this.#root.pathname)) return undefined;
     const name = path.slice(this.#root.pathname.length);
-    return name === '' ? this.#routes[0] : this.#routes.find((route) => route.path === name);
+    if (name === '') return this.#routes[0];
+    const parent = name.slice(0, Math.max(0, name.lastIndexOf('/')));
+    if (parent === '') return this.#routes.find((route) => route.path === name);
+    return parent.length + 1 < name.length ? this.#routes.find((route) => parentPath(route) === parent) : undefined;
+  }
+
+  /** @param {string} path */
+  #itemOf(path) {
+    return parentPath(this.#route) ? path.slice(path.lastIndexOf('/') + 1) : '';
   }
 
   /**
@@ -64,10 +84,10 @@ export class Router extends Store {
     window.addEventListener('hashchange', () => this.#redirect(location.hash), { signal });
     window.document.addEventListener('click', (event) => this.#follow(event), { signal });
     this.#address.subscribe(() => {
-      const route = this.#find(this.#address.path) ?? this.#routes[0];
-      if (route === this.#route) return;
-      this.#route = route;
-      this.changed();
+      const { route: before, item } = this;
+      this.#route = this.#find(this.#address.path) ?? this.#routes[0];
+      this.#item = this.#itemOf(this.#address.path);
+      if (this.#route !== before || this.#item !== item) this.changed();
     }, { signal });
     this.#redirect(location.hash);
   }

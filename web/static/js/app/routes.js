@@ -5,8 +5,9 @@ import { texts } from './texts.js';
  * A page of the application.
  *
  * @typedef {object} Route
- * @property {string} path Below the application's root; also the name of the page's folder.
- * @property {import('../locale/locale.js').Text} name What the navigation calls it.
+ * @property {string} path The folder of the page, which is also its address below the application's root. A page in the folder of another one
+ *   shows a single item of that: in its address, the item's id is in the place of the folder's name.
+ * @property {import('../locale/locale.js').Text} name What the navigation calls it; of an item, what it is one of.
  * @property {() => Promise<{mount: Mount}>} load
  *
  * @callback Mount Shows the page. Everything that it starts ends with the signal.
@@ -19,5 +20,16 @@ import { texts } from './texts.js';
 /** Every page, in the order of the navigation. The first one is also at the application's root. @type {readonly [Route, ...Route[]]} */
 export const routes = [
   { path: 'overview', name: texts.overview, load: () => import('../pages/overview/overview.js') },
+  { path: 'devices', name: texts.devices, load: () => import('../pages/devices/devices.js') },
+  { path: 'devices/device', name: texts.devices, load: () => import('../pages/devices/device/device.js') },
   { path: 'system', name: texts.system, load: () => import('../pages/system/system.js') },
 ];
+
+/**
+ * The address of the page that a single item of this one has in common with it; empty for a page of its own.
+ *
+ * @param {Route} route
+ */
+export function parentPath({ path }) {
+  return path.slice(0, Math.max(0, path.lastIndexOf('/')));
+}

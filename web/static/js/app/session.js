@@ -44,6 +44,7 @@ export class Session {
   appearance;
   preferences;
   address;
+  #root;
   #local;
   #clocks;
   #stopping = new AbortController();
@@ -64,6 +65,7 @@ export class Session {
     this.preferences = preferences;
     this.appearance = appearance;
     this.address = address;
+    this.#root = root;
     this.#clocks = clocks;
     this.#local = local;
     this.clock = new ServerClock(local);
@@ -109,6 +111,15 @@ export class Session {
   /** Says everything in the reader's language. */
   get locale() {
     return this.appearance.locale;
+  }
+
+  /**
+   * The whole address of what is at a path below the application's root.
+   *
+   * @param {string} path
+   */
+  href(path) {
+    return new URL(path, this.#root).href;
   }
 
   /**

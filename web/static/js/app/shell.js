@@ -84,6 +84,8 @@ export class Shell {
 
   /** Shows everything, connects, and opens the page that the address names. */
   start() {
+    // The next page's address may be less deep, and what is named relative to it would then be somewhere else.
+    for (const link of document.querySelectorAll('link')) link.href = link.href;
     this.#show();
     this.#router.listen(window, this.#stopping.signal);
     this.#session.start();

@@ -20,7 +20,7 @@ export class LoadState {
    * @param {HTMLElement} element With a paragraph and a button.
    * @param {Session} session
    * @param {object} options
-   * @param {Text} options.empty What to say when there is nothing.
+   * @param {Text | (() => Text)} options.empty What to say when there is nothing.
    * @param {Text} [options.failed] What to say when it failed, of a {reason}.
    * @param {() => void} options.onRetry
    * @param {AbortSignal} signal
@@ -38,13 +38,14 @@ export class LoadState {
    */
   update({ phase, reason }, { empty }) {
     const { locale } = this.#session;
+    const { empty: nothing } = this.#words;
     const failed = phase === 'failed';
     // What has been loaded stays in sight while more is loaded, and also when that fails, but then the failure is shown beside it.
     this.#element.hidden = !empty && !failed;
     this.#element.classList.toggle('load-state-corner', !empty);
     const words = failed
       ? locale.t(this.#words.failed, { reason: reason || locale.t(terms.disconnected) })
-      : locale.t(phase === 'loaded' ? this.#words.empty : terms.loading);
+      : locale.t(phase !== 'loaded' ? terms.loading : typeof nothing === 'function' ? nothing() : nothing);
     setText(find(this.#element, 'p', HTMLElement), this.#element.hidden ? '' : words);
     find(this.#element, 'button', HTMLButtonElement).hidden = !failed;
   }

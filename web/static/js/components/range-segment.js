@@ -17,6 +17,10 @@ export function rangeSegment({ name, seconds }, locale) {
     const count = seconds / 60;
     return { value: name, text: locale.t(texts.rangeMinutes, { count }), label: locale.t(texts.rangeMinutesLong, { count }) };
   }
+  if (seconds > 86400) {
+    const count = seconds / 86400;
+    return { value: name, text: locale.t(texts.rangeDays, { count }), label: locale.t(texts.rangeDaysLong, { count }) };
+  }
   const count = seconds / 3600;
   return { value: name, text: locale.t(texts.rangeHours, { count }), label: locale.t(texts.rangeHoursLong, { count }) };
 }

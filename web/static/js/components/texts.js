@@ -24,6 +24,8 @@ export const texts = {
   rangeMinutesLong: { en: { one: 'The last {count} minute', other: 'The last {count} minutes' }, zh: '最近 {count} 分钟' },
   rangeHours: { en: '{count}h', zh: '{count}时' },
   rangeHoursLong: { en: { one: 'The last {count} hour', other: 'The last {count} hours' }, zh: '最近 {count} 小时' },
+  rangeDays: { en: '{count}d', zh: '{count}天' },
+  rangeDaysLong: { en: { one: 'The last {count} day', other: 'The last {count} days' }, zh: '最近 {count} 天' },
 
   chart: { en: 'chart', zh: '图表' },
   series: { en: 'Series: hide or show', zh: '数据系列：隐藏或显示' },

@@ -158,7 +158,7 @@ export class Locale {
     const states = spec?.states;
     if (states?.length === 2) return states[value] ?? (value > 0 && value < 1 ? `${this.number(value * 100)}%` : '');
     if (states) return states[value] ?? '';
-    return this.#short(value);
+    return this.precise(value);
   }
 
   /**
@@ -166,7 +166,7 @@ export class Locale {
    *
    * @param {number} value
    */
-  #short(value) {
+  precise(value) {
     if (Math.abs(value) < huge) return this.#tick.format(value);
     return value.toExponential(3).replace(/\.?0*e\+?/, 'e');
   }
@@ -254,7 +254,7 @@ export class Locale {
    */
   alertWords(alert, spec) {
     if (alert.alert_type === 'device_offline') return this.t(terms.alertOffline);
-    if (alert.alert_type === 'device_clock_step') return this.t(terms.alertClock, { step: withUnit(this.#short(alert.current_value), 's') });
+    if (alert.alert_type === 'device_clock_step') return this.t(terms.alertClock, { step: withUnit(this.precise(alert.current_value), 's') });
     const type = this.typeName(alert.device_type, spec);
     return this.t(alert.below ? terms.alertLow : terms.alertHigh, { type, threshold: this.threshold(alert, spec) });
   }
@@ -266,7 +266,7 @@ export class Locale {
    * @param {TypeSpec | undefined} spec
    */
   threshold({ threshold }, spec) {
-    return spec?.states?.[threshold] ?? withUnit(this.#short(threshold), spec?.unit ?? '');
+    return spec?.states?.[threshold] ?? withUnit(this.precise(threshold), spec?.unit ?? '');
   }
 
   /**

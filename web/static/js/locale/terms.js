@@ -20,6 +20,9 @@ export const terms = {
   close: { en: 'Close', zh: '关闭' },
   noReadings: { en: 'No readings in this range.', zh: '该时间范围内没有读数。' },
 
+  noOpenAlerts: { en: 'No open alerts.', zh: '没有未恢复的告警。' },
+  history: { en: 'History', zh: '历史曲线' },
+  cancel: { en: 'Cancel', zh: '取消' },
   openAlerts: { en: 'Open alerts', zh: '未恢复告警' },
   readingRate: { en: 'Readings/s', zh: '每秒读数' },
   perMinute: { en: '{count} per minute', zh: '每分钟 {count}' },

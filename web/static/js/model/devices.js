@@ -17,6 +17,16 @@ import { Store } from './store.js';
  * @property {boolean} [cleared] that all are forgotten, and the server is about to send them anew.
  */
 
+/**
+ * Returns what the server knows of a device if it has ever sent, otherwise null.
+ *
+ * @param {Partial<Device>} device
+ * @returns {Device | null}
+ */
+export function withReading(device) {
+  return device.timestamp === undefined ? null : /** @type {Device} */ (device);
+}
+
 /** @type {Readonly<DeviceFilter>} */
 export const everyDevice = Object.freeze({ type: '', building: '', status: '', query: '' });
 

@@ -8,8 +8,26 @@ import { windowPoint } from './windows.js';
  * @typedef {import('./dead-letters.js').DeadLetter} DeadLetter
  * @typedef {import('./dead-letters.js').Resent} Resent
  * @typedef {import('./system.js').System} System
+ * @typedef {import('./device-list.js').DeviceQuery} DeviceQuery
+ * @typedef {import('./device-list.js').ListedDevice} ListedDevice
+ * @typedef {import('./device-list.js').Registered} Registered
+ * @typedef {import('./entry.js').Patch} Patch
+ * @typedef {import('./areas.js').Area} Area
+ * @typedef {import('./device-list.js').Entry} Entry
+ *
+ * @typedef {object} Imported What an import has changed, or would change.
+ * @property {boolean} dry_run
+ * @property {number} rows
+ * @property {number} changed
+ * @property {boolean} in_force
+ * @property {{device_id: string, before?: Entry, after: Entry}[]} items The first ones.
+ * @property {boolean} [truncated]
+ *
+ * @typedef {{message: string, location?: string, value?: unknown}} Mistake
  *
  * @typedef {{timestamp: string, value: number, quality?: string}} Sample
+ * @typedef {Partial<Device> & {device_id: string, area?: string, registered?: Registered, alerts: Alert[]}} DeviceDetail One that has never
+ *   sent has an entry alone.
  */
 
 /** A request that the server refused. The message is the server's own. */
@@ -17,11 +35,16 @@ export class HistoryError extends Error {
   /**
    * @param {number} status
    * @param {string} detail
+   * @param {object} [more]
+   * @param {Mistake[]} [more.mistakes] What is wrong with the request, one by one.
+   * @param {number} [more.version] The version of the registry entry that the server has, 0 if it does not say.
    */
-  constructor(status, detail) {
+  constructor(status, detail, { mistakes = [], version = 0 } = {}) {
     super(detail);
     this.name = 'HistoryError';
     this.status = status;
+    this.mistakes = mistakes;
+    this.version = version;
   }
 }
 
@@ -68,9 +91,34 @@ export class History {
   }
 
   /**
+   * Returns a part of the devices that match, in the order of the query, and how many match.
+   *
+   * @param {DeviceQuery} query
+   * @param {{offset: number, limit: number}} part
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<{items: ListedDevice[], total: number}>}
+   */
+  async devices(query, { offset, limit }, signal) {
+    const { status, ...others } = query;
+    const wanted = status === 'alerting' ? { has_open_alerts: 'true' } : status === 'retired' ? { retired: 'true' } : { status };
+    const given = Object.entries({ ...others, ...wanted }).filter(([, value]) => value);
+    return this.#get('devices', { ...Object.fromEntries(given), never_sent: 'true', offset: String(offset), limit: String(limit) }, signal);
+  }
+
+  /**
+   * Returns the areas of the plant as a tree.
+   *
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<Area>}
+   */
+  async areas(signal) {
+    return this.#get('areas', {}, signal);
+  }
+
+  /**
    * @param {string} id
    * @param {AbortSignal} [signal]
-   * @returns {Promise<Device & {alerts: Alert[]}>}
+   * @returns {Promise<DeviceDetail>}
    */
   async device(id, signal) {
     return this.#get(`devices/${encodeURIComponent(id)}`, {}, signal);
@@ -87,6 +135,56 @@ export class History {
     const query = { from: new Date(from).toISOString(), max_points: String(points) };
     const { items } = await this.#get(`devices/${encodeURIComponent(id)}/readings`, query, signal);
     return items;
+  }
+
+  /**
+   * Changes what people have decided about a device, if its entry is still of the version that the change is based on.
+   *
+   * @param {string} id
+   * @param {{patch: Patch, version: number}} change Version 0: the device must have no entry.
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<Registered & {in_force: boolean}>}
+   */
+  async changeEntry(id, { patch, version }, signal) {
+    /** @type {Record<string, string>} */
+    const condition = version > 0 ? { 'If-Match': `"${version}"` } : { 'If-None-Match': '*' };
+    const headers = { 'Content-Type': 'application/merge-patch+json', ...condition };
+    return this.#ask(`devices/${encodeURIComponent(id)}`, { method: 'PATCH', headers, body: JSON.stringify(patch), signal: signal ?? null });
+  }
+
+  /**
+   * Changes registry entries by a table, all or none.
+   *
+   * @param {Blob} table CSV.
+   * @param {{dryRun: boolean}} how A dry run only answers with what would change.
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<Imported>}
+   */
+  async importEntries(table, { dryRun }, signal) {
+    return this.#ask(`registry?dry_run=${dryRun}`, { method: 'POST', headers: { 'Content-Type': 'text/csv' }, body: table, signal: signal ?? null });
+  }
+
+  /**
+   * Has a device forgotten, and returns whether it is gone already.
+   *
+   * @param {string} id
+   * @param {AbortSignal} [signal]
+   */
+  async forget(id, signal) {
+    const { status } = await this.#send(`devices/${encodeURIComponent(id)}`, { method: 'DELETE', signal: signal ?? null });
+    return status === 204;
+  }
+
+  /**
+   * Returns a page of the alerts of a device that are cleared, newest first.
+   *
+   * @param {string} device
+   * @param {{cursor: string, limit: number}} page The cursor is the next of the page before; empty for the newest.
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<{items: Alert[], next?: string}>}
+   */
+  async pastAlerts(device, { cursor, limit }, signal) {
+    return this.#get('alerts', { device, state: 'cleared', limit: String(limit), ...(cursor && { cursor }) }, signal);
   }
 
   /**
@@ -164,9 +262,18 @@ export class History {
    * @param {RequestInit} request
    */
   async #ask(path, request) {
+    return (await this.#send(path, request)).json();
+  }
+
+  /**
+   * @param {string} path
+   * @param {RequestInit} request
+   */
+  async #send(path, request) {
     const response = await this.#fetch(`${this.#root}api/v1/${path}`, request);
-    if (response.ok) return response.json();
+    if (response.ok) return response;
     const problem = await response.json().catch(() => ({}));
-    throw new HistoryError(response.status, problem.detail ?? problem.title ?? response.statusText);
+    const version = Number(response.headers?.get('ETag')?.replaceAll('"', '') ?? 0) || 0;
+    throw new HistoryError(response.status, problem.detail ?? problem.title ?? response.statusText, { mistakes: problem.errors ?? [], version });
   }
 }

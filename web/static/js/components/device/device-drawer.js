@@ -1,6 +1,8 @@
 // @ts-check
 import { terms } from '../../locale/terms.js';
 import { visible } from '../../locale/visible.js';
+import { devicePath } from '../../model/device-link.js';
+import { withReading } from '../../model/devices.js';
 import { AlertList } from '../alert-list.js';
 import { Announcer } from '../announcer.js';
 import { ConnectionBadge } from '../connection-badge.js';
@@ -69,7 +71,7 @@ export class DeviceDrawer {
     this.#facts = new DeviceFacts(find(dialog, '.facts', HTMLElement), session);
     this.#history = new DeviceHistory(dialog, session, signal);
     this.#alerts = new AlertList(find(dialog, '.drawer-alerts', HTMLElement), find(dialog, '.empty', HTMLElement), session);
-    this.#request = session.ask((asking) => session.history.device(this.#id ?? '', asking), (device) => (this.#answered = device), signal);
+    this.#request = session.ask((asking) => session.history.device(this.#id ?? '', asking), (device) => (this.#answered = withReading(device)), signal);
     this.#request.subscribe(() => this.update(), { signal });
     this.#badge = new ConnectionBadge(find(dialog, '#drawer-connection', HTMLElement), session, signal);
     new StaleBanner(find(dialog, '#drawer-stale', HTMLElement), find(dialog, '#drawer-stale-announcer', HTMLElement), session, signal);
@@ -165,6 +167,7 @@ export class DeviceDrawer {
     const device = this.#session.devices.get(id) ?? this.#answered;
     this.#showProblem(device ? '' : this.#problem(id));
     setText(find(this.#dialog, '#drawer-title', HTMLElement), visible(id));
+    find(this.#dialog, '.drawer-page', HTMLAnchorElement).href = this.#session.href(devicePath(id));
     find(this.#dialog, '.drawer-content', HTMLElement).hidden = !device;
     if (device) this.#showDevice(device);
   }
@@ -178,6 +181,7 @@ export class DeviceDrawer {
     const { locale } = this.#session;
     const { phase, reason, status } = this.#request;
     if (this.#forgotten) return locale.t(texts.deviceForgotten, { id: visible(id) });
+    if (phase === 'loaded') return locale.t(texts.deviceNeverSent, { id: visible(id) });
     if (phase !== 'failed') return '';
     return status === 404 ? locale.t(texts.deviceUnknown, { id: visible(id) }) : locale.t(texts.deviceFailed, { reason: reason || locale.t(terms.disconnected) });
   }
@@ -187,7 +191,7 @@ export class DeviceDrawer {
     const element = find(this.#dialog, '.drawer-problem', HTMLElement);
     element.hidden = !problem;
     setText(find(element, 'p', HTMLElement), problem);
-    find(element, 'button', HTMLButtonElement).hidden = this.#forgotten || this.#request.status === 404;
+    find(element, 'button', HTMLButtonElement).hidden = this.#forgotten || this.#request.phase !== 'failed' || this.#request.status === 404;
   }
 
   /** @param {Device} device */

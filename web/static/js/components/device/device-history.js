@@ -20,12 +20,12 @@ import { texts } from './texts.js';
  */
 
 /** The ranges of time that a device's readings are shown over. */
-const offered = ranges.filter(({ name }) => ['15m', '1h', '6h', '24h'].includes(name));
+const offered = [...ranges.filter(({ name }) => ['15m', '1h', '6h', '24h'].includes(name)), { name: '7d', seconds: 7 * 86400 }];
 
 /** How many archived readings are asked for at most: about one for each pixel. */
 const wantedPoints = 500;
 
-/** The chart of one device in the drawer: its archived readings, then the live ones. */
+/** The chart of one device: its archived readings, then the live ones. */
 export class DeviceHistory {
   #session;
   #container;

@@ -1,5 +1,6 @@
 // @ts-check
-import { find, setIcon, setText, textElement } from '../../components/dom.js';
+import { offerChoices } from '../../components/choices.js';
+import { find, setIcon, setText } from '../../components/dom.js';
 import { VirtualRows } from '../../components/virtual-rows.js';
 import { terms } from '../../locale/terms.js';
 import { visible } from '../../locale/visible.js';
@@ -287,19 +288,6 @@ export class ReadingStream {
    * @param {[string, string][]} choices Values and words.
    */
   #choices(name, all, choices) {
-    const select = /** @type {HTMLSelectElement} */ (this.#control(name));
-    // What is chosen stays, also while nothing of the kind is known, as after a reconnection.
-    const value = this.#log.filter[name];
-    const known = value === '' || choices.some(([choice]) => choice === value);
-    const wanted = [['', all], ...choices, ...(known ? [] : [[value, visible(value)]])];
-    const offered = [...select.options].map((option) => [option.value, option.text]);
-    if (JSON.stringify(offered) === JSON.stringify(wanted)) return; // It may be open.
-    const options = wanted.map(([choice, words]) => {
-      const option = textElement('option', words ?? '');
-      option.value = choice ?? '';
-      return option;
-    });
-    select.replaceChildren(...options);
-    select.value = value;
+    offerChoices(/** @type {HTMLSelectElement} */ (this.#control(name)), [['', all], ...choices], this.#log.filter[name]);
   }
 }

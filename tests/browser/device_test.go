@@ -1,0 +1,178 @@
+package browser
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+// A device's own page shows what is known of it, and people change there what is decided about it.
+func TestDevicePage(t *testing.T) {
+	plant := startPlant(t, "-no-simulator")
+	plant.post(reading{ID: "kiln", Value: 36, Location: location{Building: "Hall 7", Floor: 1, Room: "a"}})
+	tab := plant.open(options{expected: []string{"412", "503", "404"}})
+	tab.until(`document.querySelectorAll("#stream tbody tr:not(.spacer)").length === 1`)
+	// The drawer leads to it.
+	tab.click("#stream tbody a")
+	tab.until(`document.querySelector("#drawer").open`)
+	tab.click(".drawer-page")
+	tab.until(`location.pathname === "/devices/kiln" && document.querySelector("#device-title")?.textContent === "kiln" && document.activeElement.id === "main"`)
+	tab.until(`document.querySelector("#device-value").textContent === "36.0\u00a0°C" && document.querySelector("#device-chart canvas") !== null`)
+	tab.until(`document.querySelector("#device-place").textContent === "Temperature · Hall 7/1/a" && document.querySelector("#device-open-alerts").children.length > 0`)
+	tab.until(`document.querySelector("#navigation [aria-current=true]").textContent === "Devices"`)
+
+	t.Run("readings and alerts come as they happen", func(t *testing.T) {
+		for at := time.Now().Add(time.Second); ; time.Sleep(100 * time.Millisecond) {
+			plant.post(reading{ID: "kiln", Value: 20})
+			if eval[bool](tab, `document.querySelector("#device-open-alerts").children.length === 0 && document.querySelector("#device-past-alerts").children.length > 0`) {
+				break
+			}
+			if time.Since(at) > patience {
+				t.Fatal("the alerts are still open")
+			}
+		}
+		tab.until(`document.querySelector("#device-value").textContent === "20.0\u00a0°C"`)
+		// The archive has them after a reload.
+		tab.until(`fetch("/api/v1/alerts?device=kiln&state=cleared").then((response) => response.json()).then(({ items }) => items.length > 0)`)
+		tab.do(chromedp.Reload())
+		tab.until(`document.querySelector("#device-past-alerts")?.children.length > 0`)
+		tab.click(`#drawer-range label:has([value="7d"])`)
+		tab.until(`location.search === "?history=7d"`)
+	})
+
+	t.Run("the entry is changed", func(t *testing.T) {
+		tab.until(`document.querySelectorAll(".entry .limit").length > 0`)
+		if !eval[bool](tab, `document.querySelector('.entry [type="submit"]').disabled`) {
+			t.Error("with nothing changed the form can be saved")
+		}
+		tab.fill(`.entry .field input`, "Kiln 1")
+		tab.fill(`.entry [list="entry-areas"]`, "hall/north")
+		tab.click(".field-group > .link")
+		tab.until(`document.activeElement.ariaLabel === "Name of label 1"`)
+		tab.do(chromedp.KeyEvent("line"))
+		tab.press(kb.Tab)
+		tab.do(chromedp.KeyEvent("3"))
+		tab.fill(".limit input", "abc")
+		tab.click(`.entry [type="submit"]`)
+		tab.until(`document.querySelector(".entry-outcome").textContent.endsWith("is not a number.")`)
+		tab.findsNothing("a mistake in the form")
+		tab.fill(".limit input", "40")
+		tab.click(`.entry [type="submit"]`)
+		tab.until(`document.querySelector(".entry-outcome").textContent === "Saved and in force."`)
+		got := plant.entry("kiln").Entry
+		if got.Name != "Kiln 1" || got.Area != "hall/north" || got.Labels["line"] != "3" || len(got.Limits) != 1 {
+			t.Errorf("got %+v, want what was typed", got)
+		}
+		tab.until(`document.querySelector("#device-place").textContent === "Kiln 1 · Temperature · hall/north"`)
+	})
+
+	t.Run("somebody else changes it meanwhile", func(t *testing.T) {
+		// The page asks by itself, too, and could know before it saves.
+		eval[chromedp.Void](tab, `{
+			const known = new Promise((know) => (window.know = know));
+			const ask = window.fetch;
+			window.fetch = async (address, request, ...rest) => {
+				if (String(address).includes("/devices/kiln?") && !request?.method) await known;
+				return ask(address, request, ...rest);
+			};
+		}`)
+		tab.fill(`.entry .field input`, "Mine")
+		plant.patch("kiln", map[string]any{"area": "hall/south", "labels": map[string]any{"line": "4"}})
+		tab.click(`.entry [type="submit"]`)
+		tab.until(`document.querySelector(".entry-outcome").textContent.startsWith("Not saved: somebody else has changed this device meanwhile.")`)
+		eval[chromedp.Void](tab, `know()`)
+		tab.until(`document.querySelector(".entry-outcome").textContent === "Somebody else has changed: area, labels. What you typed is kept and not saved yet."`)
+		tab.until(`document.querySelector('.entry [list="entry-areas"]').value === "hall/south" && document.querySelector(".entry .field input").value === "Mine"`)
+		tab.findsNothing("conflict in the form")
+		tab.click(`.entry [type="submit"]`)
+		tab.until(`document.querySelector(".entry-outcome").textContent === "Saved and in force."`)
+		if got := plant.entry("kiln").Entry; got.Name != "Mine" || got.Area != "hall/south" || got.Labels["line"] != "4" {
+			t.Errorf("got %+v, want both changes", got)
+		}
+		// What nobody types over is shown.
+		plant.patch("kiln", map[string]any{"name": "Theirs"})
+		tab.until(`document.querySelector(".entry .field input").value === "Theirs" && document.querySelector(".entry-outcome").textContent === "Somebody else has changed: name."`)
+	})
+
+	t.Run("the registry is away", func(t *testing.T) {
+		tab.refuses()
+		tab.fill(`.entry .field input`, "Later")
+		tab.click(`.entry [type="submit"]`)
+		tab.until(`document.querySelector(".entry-outcome").textContent.startsWith("Nothing can be changed at the moment, because the database does not answer.")`)
+		plant.post(reading{ID: "kiln", Value: 23})
+		tab.until(`document.querySelector("#device-value").textContent === "23.0\u00a0°C"`)
+		eval[chromedp.Void](tab, `refused = false`)
+		tab.click(`.entry [type="submit"]`)
+		tab.until(`document.querySelector(".entry-outcome").textContent === "Saved and in force."`)
+	})
+
+	t.Run("fits every screen", func(t *testing.T) {
+		for _, width := range []int64{1440, 900, 390} {
+			tab.do(chromedp.EmulateViewport(width, 900))
+			tab.until(fmt.Sprintf("innerWidth === %d", width))
+			tab.frame()
+			if over := eval[float64](tab, "document.documentElement.scrollWidth - innerWidth"); over > 0 {
+				t.Errorf("%d px: the page is %v px too wide", width, over)
+			}
+			for _, found := range eval[[]string](tab, collisions) {
+				t.Errorf("%d px: %s", width, found)
+			}
+			if width != 900 {
+				tab.findsNothing(fmt.Sprintf("device, %d px", width))
+			}
+		}
+		tab.do(chromedp.EmulateViewport(1440, 900))
+	})
+
+	t.Run("it is forgotten", func(t *testing.T) {
+		tab.click(".entry .button-danger")
+		tab.until(`document.querySelector("#forget").open && document.activeElement.value === "cancel"`)
+		tab.findsNothing("the question before forgetting")
+		tab.press(kb.Enter)
+		tab.until(`!document.querySelector("#forget").open`)
+		tab.click(".entry .button-danger")
+		tab.until(`document.querySelector("#forget").open`)
+		tab.click(`#forget [value="forget"]`)
+		tab.until(`!document.querySelector("#forget").open && document.querySelector("#device-problem").innerText.includes("kiln was forgotten")`)
+		response, err := http.Get(plant.url("/api/v1/devices/kiln"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		response.Body.Close()
+		if response.StatusCode != http.StatusNotFound {
+			t.Errorf("the device after it was forgotten: got %s, want 404", response.Status)
+		}
+		tab.click("#device-list-link")
+		tab.until(`location.pathname === "/devices" && document.querySelector("#devices-state")?.innerText.startsWith("There are no devices")`)
+	})
+}
+
+// Of a device that nobody knows, and of one that has never sent, the page says so in clear words.
+func TestPageOfADeviceWithoutReadings(t *testing.T) {
+	plant := startPlant(t, "-no-simulator")
+	plant.patch("planned", map[string]any{"name": "Not there yet"})
+	tab := plant.open(options{path: "/devices/nobody", addr: plant.addr, expected: []string{"404", "lost"}})
+	tab.answering()
+	tab.until(`document.querySelector("#device-problem").innerText === "There is no device “nobody”."`)
+	tab.findsNothing("unknown device")
+	tab.do(chromedp.Navigate(plant.url("/devices/planned")))
+	tab.until(`document.querySelector("#device-problem")?.innerText === "planned has never sent a reading." && document.querySelector(".entry .field input").value === "Not there yet"`)
+	tab.findsNothing("a device that has never sent")
+	// Its first reading is shown.
+	plant.post(reading{ID: "planned", Value: 20})
+	tab.until(`document.querySelector("#device-problem").hidden && document.querySelector("#device-value").textContent === "20.0\u00a0°C"`)
+	tab.answers("lost", "/api/v1/devices/")
+	tab.do(chromedp.Navigate(plant.url("/devices/other")))
+	tab.until(`document.querySelector("#device-problem")?.innerText.startsWith("The device could not be loaded")`)
+	tab.answers("", "")
+	tab.click("#device-problem button")
+	tab.until(`document.querySelector("#device-problem").innerText === "There is no device “other”."`)
+	if words := eval[string](tab, `document.body.innerText`); strings.Contains(words, "undefined") {
+		t.Errorf("the page says: %s", words)
+	}
+}

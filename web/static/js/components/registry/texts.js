@@ -1,0 +1,18 @@
+// @ts-check
+
+/** The words of what people decide about devices. */
+export const texts = {
+  unavailable: {
+    en: 'Nothing can be changed at the moment, because the database does not answer. Reading goes on.',
+    zh: '数据库没有应答，暂时无法更改；查看不受影响。',
+  },
+  notChanged: { en: 'Not changed: {reason}', zh: '未更改：{reason}' },
+  changedMeanwhile: { en: 'Not changed: somebody else has changed this device meanwhile.', zh: '未更改：其他人在此期间更改了该设备。' },
+
+  partName: { en: 'name', zh: '名称' },
+  partArea: { en: 'area', zh: '区域' },
+  partLabels: { en: 'labels', zh: '标签' },
+  partLimits: { en: 'own limits', zh: '自有阈值' },
+  partInterval: { en: 'expected interval', zh: '预期上报间隔' },
+  partRetired: { en: 'retired', zh: '停用' },
+};

@@ -1,0 +1,196 @@
+// @ts-check
+import { html, nothing, render } from '../../../../vendor/lit-html/lit-html.js';
+import { decisionWords } from '../../../components/registry/decision.js';
+import { partNames } from '../../../components/registry/words.js';
+import { terms } from '../../../locale/terms.js';
+import { visible } from '../../../locale/visible.js';
+import { areaPaths } from '../../../model/areas.js';
+import { comparesNothing } from '../../../model/alerts.js';
+import { EntryForm } from '../../../model/entry-form.js';
+import { texts } from './texts.js';
+
+/**
+ * @typedef {import('../../../model/device-list.js').Registered} Registered
+ * @typedef {import('../../../model/entry.js').Mistake} Mistake
+ * @typedef {import('../../../model/protocol.js').AlertRule} AlertRule
+ * @typedef {import('../../../locale/locale.js').Locale} Locale
+ * @typedef {import('../../../app/session.js').Session} Session
+ */
+
+/** How many areas are offered. */
+const offeredAreas = 1000;
+
+/** What people have decided about the device, as a form. What is typed stays when somebody else changes the entry meanwhile. */
+export class EntryPanel {
+  #element;
+  #session;
+  #onOutdated;
+  #onForget;
+  #form;
+  #areas;
+  /** @type {string[]} */
+  #offered = [];
+  /** Where the device belongs if its entry says nothing. */
+  #place = '';
+  /** The device's type; empty while it is not known. */
+  #type = '';
+
+  /**
+   * @param {HTMLElement} element
+   * @param {Session} session
+   * @param {{id: string, onOutdated: () => void, onForget: () => void}} device
+   * @param {AbortSignal} signal
+   */
+  constructor(element, session, { id, onOutdated, onForget }, signal) {
+    this.#element = element;
+    this.#session = session;
+    this.#onOutdated = onOutdated;
+    this.#onForget = onForget;
+    this.#form = new EntryForm(session.history, id, signal);
+    this.#form.subscribe(() => this.show(), { signal });
+    this.#areas = session.ask((asking) => session.history.areas(asking), (areas) => (this.#offered = areaPaths(areas, offeredAreas)), signal);
+    this.#areas.subscribe(() => this.show(), { signal });
+    this.#areas.load();
+    addEventListener('beforeunload', (event) => this.#form.dirty && event.preventDefault(), { signal });
+  }
+
+  /** @param {string} type */
+  set type(type) {
+    if (type === this.#type) return;
+    this.#type = type;
+    this.show();
+  }
+
+  /**
+   * Takes over what the server knows.
+   *
+   * @param {{registered?: Registered, area?: string}} device
+   */
+  take({ area = '', registered }) {
+    const place = registered?.area ? '' : area;
+    if (place !== this.#place) {
+      this.#place = place;
+      this.show();
+    }
+    this.#form.take(registered);
+  }
+
+  async #save() {
+    await this.#form.save();
+    // What is on its way was asked before.
+    if (this.#element.isConnected) this.#onOutdated();
+  }
+
+  /** @param {Locale} locale */
+  #outcome(locale) {
+    const { outcome } = this.#form;
+    switch (outcome?.kind) {
+      case 'saved':
+        return locale.t(texts.saved);
+      case 'waiting':
+        return locale.t(texts.savedWaiting);
+      case 'conflict':
+        return locale.t(texts.conflict);
+      case 'changed':
+        return locale.t(outcome.unsaved ? texts.changedUnsaved : texts.changedByOther, { parts: partNames(outcome.parts, locale) });
+      case 'mistake':
+        return mistakeWords(outcome.mistake, locale);
+      case 'failed':
+        return decisionWords(outcome.error, locale);
+    }
+    return '';
+  }
+
+  /** Also in another language. */
+  show() {
+    const { locale } = this.#session;
+    const { busy, dirty, draft, outcome } = this.#form;
+    const text = (/** @type {'name' | 'area' | 'interval'} */ name) => (/** @type {Event} */ event) => this.#form.type({ [name]: valueOf(event) });
+    render(html`<form class="entry" @submit=${(/** @type {Event} */ event) => { event.preventDefault(); void this.#save(); }}>
+      <label class="field"><span>${locale.t(texts.entryName)}</span>
+        <input type="text" maxlength="128" autocomplete="off" spellcheck="false" .value=${draft.name} @input=${text('name')}></label>
+      <label class="field"><span>${locale.t(texts.entryArea)}</span>
+        <input type="text" maxlength="1024" autocomplete="off" spellcheck="false" list="entry-areas" placeholder=${visible(this.#place) || locale.t(texts.entryAreaHint)} .value=${draft.area} @input=${text('area')}></label>
+      <datalist id="entry-areas">${this.#offered.map((area) => html`<option value=${area}></option>`)}</datalist>
+      ${this.#labels(locale)}
+      ${this.#limits(locale)}
+      <label class="field"><span>${locale.t(texts.entryInterval)}</span>
+        <span class="with-unit"><input type="text" inputmode="decimal" maxlength="20" autocomplete="off" .value=${draft.interval} @input=${text('interval')}><span>${locale.t(texts.entrySeconds)}</span></span></label>
+      <label class="check"><input type="checkbox" .checked=${draft.retired} @change=${(/** @type {Event} */ event) => this.#form.type({ retired: /** @type {HTMLInputElement} */ (event.target).checked })}>
+        <span>${locale.t(texts.entryRetired)}</span></label>
+      <p class="entry-outcome" role="status" data-kind=${outcome?.kind ?? ''}>${this.#outcome(locale)}</p>
+      <div class="entry-buttons">
+        <button type="submit" class="button button-main" ?disabled=${!dirty || busy}>${locale.t(busy ? texts.saving : texts.save)}</button>
+        <button type="button" class="button" ?hidden=${!dirty} @click=${() => this.#form.reset()}>${locale.t(texts.discard)}</button>
+        <button type="button" class="button button-danger" @click=${() => this.#onForget()}>${locale.t(texts.forget)}</button>
+      </div>
+    </form>`, this.#element);
+  }
+
+  /** @param {Locale} locale */
+  #labels(locale) {
+    const { labels } = this.#form.draft;
+    const change = (/** @type {number} */ i, /** @type {[string, string]} */ label) => this.#form.type({ labels: labels.map((one, k) => (k === i ? label : one)) });
+    return html`<fieldset class="field-group"><legend>${locale.t(texts.entryLabels)}</legend>
+      ${labels.map(([name, value], i) => html`<div class="pair">
+        <input type="text" maxlength="64" autocomplete="off" spellcheck="false" aria-label=${locale.t(texts.labelName, { number: i + 1 })} placeholder=${locale.t(texts.labelNameShort)} .value=${name} @input=${(/** @type {Event} */ event) => change(i, [valueOf(event), value])}>
+        <input type="text" maxlength="128" autocomplete="off" spellcheck="false" aria-label=${locale.t(texts.labelValue, { number: i + 1 })} placeholder=${locale.t(terms.value)} .value=${value} @input=${(/** @type {Event} */ event) => change(i, [name, valueOf(event)])}>
+        <button type="button" class="button button-icon" aria-label=${locale.t(texts.labelRemove, { name: visible(name) })} title=${locale.t(texts.labelRemove, { name: visible(name) })} @click=${() => this.#form.type({ labels: labels.filter((_, k) => k !== i) })}><svg class="icon" aria-hidden="true"><use href="#icon-close"></use></svg></button>
+      </div>`)}
+      <button type="button" class="link" @click=${() => this.#addLabel()}>${locale.t(texts.labelAdd)}</button>
+    </fieldset>`;
+  }
+
+  #addLabel() {
+    this.#form.type({ labels: [...this.#form.draft.labels, ['', '']] });
+    [.../** @type {NodeListOf<HTMLInputElement>} */ (this.#element.querySelectorAll('.pair input:first-child'))].at(-1)?.focus();
+  }
+
+  /** @param {Locale} locale */
+  #limits(locale) {
+    const spec = this.#session.plant.specs.get(this.#type);
+    const rules = this.#rules;
+    // Own limits of rules that are not there now can still be removed.
+    const others = this.#form.draft.limits.filter(([rule, limit]) => !rules.some(({ alert_type: name }) => name === rule) && (limit !== '' || this.#form.base.limits?.[rule] !== undefined));
+    if (rules.length + others.length === 0) return nothing;
+    const line = (/** @type {string} */ rule, /** @type {string} */ words, /** @type {string} */ usual) => {
+      const [, limit = ''] = this.#form.draft.limits.find(([name]) => name === rule) ?? [];
+      return html`<label class="limit"><span title=${visible(rule)}>${words}</span>
+        <span class="with-unit"><input type="text" inputmode="decimal" maxlength="24" autocomplete="off" placeholder=${usual} .value=${limit} @input=${(/** @type {Event} */ event) => this.#limit(rule, valueOf(event))}><span>${spec?.unit ?? ''}</span></span></label>`;
+    };
+    return html`<fieldset class="field-group"><legend>${locale.t(texts.entryLimits)}</legend>
+      ${rules.map(({ alert_type: rule, severity, below, threshold }) => line(rule, locale.t(below ? texts.limitBelow : texts.limitAbove, { severity: locale.t(terms[severity]) }), String(threshold)))}
+      ${others.map(([rule]) => line(rule, visible(rule), ''))}
+    </fieldset>`;
+  }
+
+  /** The rules whose thresholds the device may have its own of. @returns {AlertRule[]} */
+  get #rules() {
+    return this.#session.plant.rules.filter(({ device_type: type, alert_type: rule }) => type === this.#type && !comparesNothing(rule));
+  }
+
+  /**
+   * @param {string} rule
+   * @param {string} limit
+   */
+  #limit(rule, limit) {
+    const { limits } = this.#form.draft;
+    const known = limits.some(([name]) => name === rule);
+    this.#form.type({ limits: known ? limits.map((one) => (one[0] === rule ? [rule, limit] : one)) : [...limits, [rule, limit]] });
+  }
+}
+
+/** @param {Event} event */
+function valueOf(event) {
+  return /** @type {HTMLInputElement} */ (event.target).value;
+}
+
+/**
+ * @param {Mistake} mistake
+ * @param {Locale} locale
+ */
+function mistakeWords({ field, kind, name }, locale) {
+  if (kind === 'nameless') return locale.t(texts.labelNameless);
+  if (kind === 'twice') return locale.t(texts.labelTwice, { name: visible(name) });
+  return field === 'interval' ? locale.t(texts.intervalWrong) : locale.t(texts.limitWrong, { rule: visible(name) });
+}

@@ -1,0 +1,161 @@
+// @ts-check
+import { html, nothing, render } from '../../../vendor/lit-html/lit-html.js';
+import { decisionWords } from '../../components/registry/decision.js';
+import { labelWords, limitWords, partNames } from '../../components/registry/words.js';
+import { terms } from '../../locale/terms.js';
+import { visible } from '../../locale/visible.js';
+import { differences } from '../../model/entry.js';
+import { HistoryError } from '../../model/history.js';
+import { texts } from './texts.js';
+
+/**
+ * @typedef {import('../../model/device-list.js').Entry} Entry
+ * @typedef {import('../../model/history.js').Imported} Imported
+ * @typedef {import('../../app/session.js').Session} Session
+ */
+
+/** The largest file that the server takes, in bytes. */
+const mostBytes = 32 << 20;
+
+/** Imports a table of registry entries: it first shows what would change, and changes it when the reader agrees. */
+export class ImportDialog {
+  #dialog;
+  #session;
+  #onImported;
+  #signal;
+  /** @type {File | null} */
+  #file = null;
+  /** What the file would change, or has changed. @type {Imported | null} */
+  #result = null;
+  /** @type {unknown} */
+  #error = null;
+  #tooLarge = false;
+  #busy = false;
+  /** Ends the request when the dialog is closed. */
+  #asking = new AbortController();
+
+  /**
+   * @param {HTMLDialogElement} dialog
+   * @param {Session} session
+   * @param {() => void} onImported
+   * @param {AbortSignal} signal
+   */
+  constructor(dialog, session, onImported, signal) {
+    this.#dialog = dialog;
+    this.#session = session;
+    this.#onImported = onImported;
+    this.#signal = signal;
+    dialog.addEventListener('close', () => this.#asking.abort(), { signal });
+    signal.addEventListener('abort', () => dialog.close(), { once: true });
+  }
+
+  open() {
+    this.#file = null;
+    this.#result = null;
+    this.#error = null;
+    this.#tooLarge = false;
+    render(nothing, this.#dialog); // What was chosen before is not chosen again.
+    this.show();
+    this.#dialog.showModal();
+  }
+
+  /** @param {File | undefined} file */
+  #choose(file) {
+    this.#asking.abort();
+    this.#result = null;
+    this.#error = null;
+    this.#file = file ?? null;
+    this.#tooLarge = file !== undefined && file.size > mostBytes;
+    if (file && !this.#tooLarge) void this.#send({ dryRun: true });
+    else this.show();
+  }
+
+  /** @param {{dryRun: boolean}} how */
+  async #send({ dryRun }) {
+    const file = this.#file;
+    if (!file) return;
+    this.#asking = new AbortController();
+    const signal = AbortSignal.any([this.#asking.signal, this.#signal]);
+    this.#busy = true;
+    this.#error = null;
+    this.show();
+    try {
+      this.#result = await this.#session.history.importEntries(file, { dryRun }, signal);
+      if (!dryRun) this.#onImported();
+    } catch (error) {
+      if (signal.aborted) return;
+      this.#result = null;
+      this.#error = error;
+    } finally {
+      if (!signal.aborted) {
+        this.#busy = false;
+        this.show();
+      }
+    }
+  }
+
+  /** Also in another language. */
+  show() {
+    const { locale } = this.#session;
+    const result = this.#result;
+    const applied = result !== null && !result.dry_run;
+    render(html`<h3 id="import-title">${locale.t(texts.importTitle)}</h3>
+      <p class="soft">${locale.t(texts.importWords)}</p>
+      ${applied ? nothing : html`<input type="file" accept=".csv,text/csv,text/plain" aria-label=${locale.t(texts.importFile)} @change=${(/** @type {Event} */ event) => this.#choose(/** @type {HTMLInputElement} */ (event.target).files?.[0])}>`}
+      <div role="status">${this.#busy ? html`<p>${locale.t(texts.importBusy)}</p>` : nothing}${result && !this.#busy ? html`<p><strong>${this.#summary(result)}</strong></p>` : nothing}</div>
+      ${this.#tooLarge ? html`<p class="question-problem" role="alert">${locale.t(texts.importTooLarge, { size: locale.number(mostBytes >> 20) })}</p>` : nothing}
+      ${this.#error ? this.#problem(this.#error) : nothing}
+      ${result && result.items.length > 0 ? this.#changes(result) : nothing}
+      <div class="question-buttons">
+        <button type="button" class="button" @click=${() => this.#dialog.close()}>${locale.t(applied ? terms.close : terms.cancel)}</button>
+        ${result && !applied && result.changed > 0 ? html`<button type="button" class="button button-main" ?disabled=${this.#busy} @click=${() => this.#send({ dryRun: false })}>${locale.t(texts.importApply, { count: result.changed })}</button>` : nothing}
+      </div>`, this.#dialog);
+  }
+
+  /** @param {Imported} result */
+  #summary({ dry_run: dry, rows, changed, in_force: inForce }) {
+    const { locale } = this.#session;
+    if (changed === 0) return locale.t(texts.importSame, { count: rows });
+    if (dry) return locale.t(texts.importWould, { rows, count: changed });
+    return locale.t(inForce ? texts.importDone : texts.importWaiting, { count: changed });
+  }
+
+  /** @param {unknown} error */
+  #problem(error) {
+    const { locale } = this.#session;
+    const mistakes = error instanceof HistoryError && error.status === 422 ? error.mistakes : [];
+    const words = error instanceof HistoryError && [412, 422].includes(error.status) ? locale.t(texts.importRefused, { reason: visible(error.message) }) : decisionWords(error, locale);
+    return html`<div class="question-problem" role="alert"><p>${words}</p>
+      ${mistakes.length > 0 ? html`<ul class="mistakes">${mistakes.map(({ location = '', message, value }) => html`<li><strong>${visible(location)}</strong> ${visible(message)} ${value === undefined ? nothing : html`<bdi>${visible(String(value))}</bdi>`}</li>`)}</ul>` : nothing}</div>`;
+  }
+
+  /** @param {Imported} result */
+  #changes({ items, truncated }) {
+    const { locale } = this.#session;
+    return html`<div class="list-frame import-changes" tabindex="0" role="region" aria-label=${locale.t(texts.importChanges)}><table class="values">
+        <thead><tr><th scope="col">${locale.t(texts.columnDevice)}</th><th scope="col">${locale.t(texts.importPart)}</th><th scope="col">${locale.t(texts.importBefore)}</th><th scope="col">${locale.t(texts.importAfter)}</th></tr></thead>
+        <tbody>${items.map(({ device_id: id, before = {}, after }) => differences(before, after).map((part, i) => html`<tr>
+          ${i === 0 ? html`<th scope="row"><bdi>${visible(id)}</bdi></th>` : html`<td></td>`}
+          <td>${partNames([part], locale)}</td><td><bdi>${this.#part(before, part)}</bdi></td><td><bdi>${this.#part(after, part)}</bdi></td></tr>`))}</tbody>
+      </table></div>
+      ${truncated ? html`<p class="soft">${locale.t(texts.importTruncated, { count: items.length })}</p>` : nothing}`;
+  }
+
+  /**
+   * @param {Entry} entry
+   * @param {ReturnType<typeof differences>[number]} part
+   */
+  #part(entry, part) {
+    const { locale } = this.#session;
+    switch (part) {
+      case 'labels':
+        return labelWords(entry.labels ?? {}, locale) || locale.t(terms.unknown);
+      case 'limits':
+        return limitWords(entry.limits ?? {}, locale) || locale.t(terms.unknown);
+      case 'retired':
+        return locale.t(entry.retired ? texts.yes : texts.no);
+      default:
+        return visible(String(entry[part] || locale.t(terms.unknown)));
+    }
+  }
+}
