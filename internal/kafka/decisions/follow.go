@@ -48,8 +48,7 @@ func (f *Follower) Run(ctx context.Context) error {
 	})
 }
 
-// follow reads until ctx ends, or an error that the client does not recover from. It reports whether it
-// had caught up.
+// follow reads until ctx ends, or an error that the client does not recover from. It reports whether it had caught up.
 func (f *Follower) follow(ctx context.Context) (caughtUp bool, err error) {
 	client, err := kgo.NewClient(f.Dial.Options(
 		kgo.FetchMaxBytes(maxBytes),
