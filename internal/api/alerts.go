@@ -47,6 +47,8 @@ type archivedAlert struct {
 	wire.Alert
 	RaisedAt  time.Time  `json:"raised_at" doc:"When the alert was raised, in event time."`
 	ClearedAt *time.Time `json:"cleared_at,omitempty" doc:"When it cleared, in event time; absent while it is open."`
+	// The last comment is in Actor and Comment.
+	CommentedAt time.Time `json:"commented_at,omitzero" doc:"When the comment was written, by the log's clock; absent without a comment."`
 }
 
 func (s *server) listAlerts(ctx context.Context, in *alertsInput) (*answer[list[archivedAlert]], error) {
@@ -93,7 +95,7 @@ func (s *server) alertsStart(in *alertsInput) (alertsRow, error) {
 }
 
 func fromArchived(a *ArchivedAlert) archivedAlert {
-	out := archivedAlert{Alert: wire.FromAlert(&a.Alert), RaisedAt: a.Raised}
+	out := archivedAlert{Alert: wire.FromAlert(&a.Alert), RaisedAt: a.Raised, CommentedAt: a.CommentedAt}
 	if !a.ClearedAt.IsZero() {
 		out.ClearedAt = &a.ClearedAt
 	}

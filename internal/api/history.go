@@ -89,4 +89,6 @@ type ArchivedAlert struct {
 	iot.Alert
 	// Raised is when the alert was raised; ClearedAt is zero while it is open.
 	Raised, ClearedAt time.Time
+	// CommentedAt is when the alert was commented last, zero if it was not. Actor and Comment are of that comment.
+	CommentedAt time.Time
 }

@@ -76,11 +76,25 @@ type Handling struct {
 	AckedAt time.Time
 	AckedBy string
 	// Suppressed is why nobody is to be notified of the alert, empty if somebody is. SuppressedUntil is the planned end, zero if there
-	// is none.
+	// is none. SuppressedBy is the opaque id of the person who has suppressed it, SuppressedAt when that was.
 	Suppressed      Suppression
 	SuppressedUntil time.Time
+	SuppressedBy    string
+	SuppressedAt    time.Time
 	// Actor is the opaque id of the person who caused this event, empty if no person did, and Comment what the person wrote.
 	Actor, Comment string
+}
+
+// Suppress makes an alert suppressed by a shelving, or not suppressed if that is nil.
+func (h *Handling) Suppress(by *Shelving) {
+	h.Suppressed, h.SuppressedUntil, h.SuppressedBy, h.SuppressedAt = "", time.Time{}, "", time.Time{}
+	if by == nil {
+		return
+	}
+	h.Suppressed, h.SuppressedUntil, h.SuppressedBy, h.SuppressedAt = Shelved, by.Until, by.Actor, by.Since
+	if by.OutOfService {
+		h.Suppressed = OutOfService
+	}
 }
 
 // Suppression is why people are not notified of an alert, which is raised and cleared as any other.

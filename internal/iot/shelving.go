@@ -60,23 +60,23 @@ func (s *ShelvedInForce) End(now time.Time, revision int64) *ShelvedInForce {
 
 func (s *Shelving) ended(now time.Time) bool { return !s.OutOfService && !s.Until.After(now) }
 
-// Suppression returns whether alerts of a rule are suppressed when the log's clock is now, and the planned end: of several shelvings the
-// one that ends last. s may be nil.
-func (s *ShelvedInForce) Suppression(rule string, now time.Time) (why Suppression, until time.Time) {
+// Suppression returns the shelving by which alerts of a rule are suppressed when the log's clock is now, nil if they are not: of several
+// the one that ends last. s may be nil.
+func (s *ShelvedInForce) Suppression(rule string, now time.Time) (by *Shelving) {
 	if s == nil {
-		return "", time.Time{}
+		return nil
 	}
 	for i := range s.Shelvings {
 		shelving := &s.Shelvings[i]
 		switch {
 		case shelving.Rule != "" && shelving.Rule != rule, shelving.ended(now):
 		case shelving.OutOfService:
-			return OutOfService, time.Time{}
-		case why == "" || shelving.Until.After(until):
-			why, until = Shelved, shelving.Until
+			return shelving
+		case by == nil || shelving.Until.After(by.Until):
+			by = shelving
 		}
 	}
-	return why, until
+	return by
 }
 
 // Upsert returns the comments after a command of action AddComment; c is nil if there were none. Of more than MaxComments the oldest are

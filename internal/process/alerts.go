@@ -58,9 +58,7 @@ func (e *alertEvents) Alert(a *iot.Alert) {
 	switch {
 	case a.Historical || a.Rule == iot.RuleClock:
 	case a.Transition == iot.Raised:
-		if s := p.inForce.shelved[iot.Identity{ID: a.DeviceID}]; s != nil {
-			a.Suppressed, a.SuppressedUntil = s.Suppression(a.Rule, p.clock)
-		}
+		a.Suppress(p.inForce.shelved[iot.Identity{ID: a.DeviceID}].Suppression(a.Rule, p.clock))
 	case a.Transition == iot.Cleared && a.AckedAt.IsZero() && !e.forgets:
 		p.keepReturned(a)
 	}

@@ -51,15 +51,14 @@ func (p *Partition) suppress(device *fleet.Device, ended bool, actor, comment st
 			continue
 		}
 		raised := *state.Raised
-		why, until := p.inForce.shelved[iot.Identity{ID: device.Latest.ID}].Suppression(raised.Rule, p.clock)
-		if why == raised.Suppressed && until.Equal(raised.SuppressedUntil) {
+		raised.Suppress(p.inForce.shelved[iot.Identity{ID: device.Latest.ID}].Suppression(raised.Rule, p.clock))
+		if raised.Handling == state.Raised.Handling {
 			continue
 		}
 		at := p.clock
 		if ended {
-			at = raised.SuppressedUntil
+			at = state.Raised.SuppressedUntil
 		}
-		raised.Suppressed, raised.SuppressedUntil = why, until
 		p.events(out).handled(state, &raised, at, actor, comment)
 		p.fleet.Touch(device)
 	}

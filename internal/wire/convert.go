@@ -63,6 +63,8 @@ func FromAlert(a *iot.Alert) Alert {
 		AcknowledgedBy:  a.AckedBy,
 		Suppressed:      a.Suppressed,
 		SuppressedUntil: a.SuppressedUntil,
+		SuppressedBy:    a.SuppressedBy,
+		SuppressedAt:    a.SuppressedAt,
 		Actor:           a.Actor,
 		Comment:         a.Comment,
 	}

@@ -71,7 +71,7 @@ func handledAlert() iot.Alert {
 	a := goldenAlert()
 	a.Transition, a.Time, a.Area = iot.Acknowledged, at.Add(2*time.Minute), "north/hall 2"
 	a.Handling = iot.Handling{
-		AckedAt: at.Add(2 * time.Minute), AckedBy: "u-17", Suppressed: iot.Shelved, SuppressedUntil: at.Add(8 * time.Hour),
+		AckedAt: at.Add(2 * time.Minute), AckedBy: "u-17", Suppressed: iot.Shelved, SuppressedUntil: at.Add(8 * time.Hour), SuppressedBy: "u-9", SuppressedAt: at.Add(time.Minute),
 		Actor: "u-17", Comment: "bearing ordered",
 	}
 	return a

@@ -239,6 +239,8 @@ type Alert struct {
 	// Suppressed is why nobody is to be notified of the alert, until SuppressedUntil if that is planned.
 	Suppressed      iot.Suppression `json:"suppressed,omitempty"`
 	SuppressedUntil time.Time       `json:"suppressed_until,omitzero"`
+	SuppressedBy    string          `json:"suppressed_by,omitempty"`
+	SuppressedAt    time.Time       `json:"suppressed_at,omitzero"`
 	// Actor is the person who caused the event, and Comment what that person wrote.
 	Actor   string `json:"actor,omitempty"`
 	Comment string `json:"comment,omitempty"`

@@ -143,8 +143,8 @@ func fromTopic(m *topicAlert) (iot.Alert, error) {
 	default:
 		return iot.Alert{}, fmt.Errorf("state: unknown (got %q)", m.State)
 	}
-	if err := checkTimes(m.Onset, m.Timestamp, m.AcknowledgedAt, m.SuppressedUntil); err != nil {
-		return iot.Alert{}, fmt.Errorf("onset, timestamp, acknowledged_at, suppressed_until: %w", err)
+	if err := checkTimes(m.Onset, m.Timestamp, m.AcknowledgedAt, m.SuppressedUntil, m.SuppressedAt); err != nil {
+		return iot.Alert{}, fmt.Errorf("onset, timestamp, acknowledged_at, suppressed_until, suppressed_at: %w", err)
 	}
 	return iot.Alert{
 		ID:         m.ID,
@@ -166,7 +166,7 @@ func fromTopic(m *topicAlert) (iot.Alert, error) {
 		Reason:     m.Reason,
 		Handling: iot.Handling{
 			AckedAt: m.AcknowledgedAt.UTC(), AckedBy: m.AcknowledgedBy,
-			Suppressed: m.Suppressed, SuppressedUntil: m.SuppressedUntil.UTC(),
+			Suppressed: m.Suppressed, SuppressedUntil: m.SuppressedUntil.UTC(), SuppressedBy: m.SuppressedBy, SuppressedAt: m.SuppressedAt.UTC(),
 			Actor: m.Actor, Comment: m.Comment,
 		},
 		Position: m.Position,

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -13,13 +14,21 @@ import (
 // one before the event can contain it.
 const storeAlert = `INSERT INTO alerts AS a
 		(id, rule, device_id, device_type, severity, state, message, value, threshold, below, unit, building, floor, room,
-		 onset, time, raised, cleared, historical, partition, epoch, position)
-	SELECT $1, $2::text, $3::text, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15::timestamptz, $16, $17, $18, $19::boolean, $20, $21, $22
+		 onset, time, raised, cleared, historical, partition, epoch, position,
+		 area, acknowledged, acknowledged_by, suppressed, suppressed_until, suppressed_by, suppressed_at, comment, commented_by, commented_at)
+	SELECT $1, $2::text, $3::text, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15::timestamptz, $16, $17, $18, $19::boolean, $20, $21, $22,
+		$23, $24::timestamptz, $25, $26, $27::timestamptz, $28, $29::timestamptz, $30, $31, $32::timestamptz
 	WHERE NOT $19 OR NOT coalesce((SELECT cleared IS NULL OR cleared >= $15 FROM alerts
 		WHERE tenant = '' AND device_id = $3 AND rule = $2 AND onset <= $15 AND NOT historical ORDER BY onset DESC LIMIT 1), false)
 	ON CONFLICT (id) DO UPDATE SET
 		severity = excluded.severity, state = excluded.state, message = excluded.message, value = excluded.value,
-		time = excluded.time, cleared = excluded.cleared, epoch = excluded.epoch, position = excluded.position
+		time = excluded.time, cleared = excluded.cleared, epoch = excluded.epoch, position = excluded.position,
+		area = excluded.area, acknowledged = excluded.acknowledged, acknowledged_by = excluded.acknowledged_by,
+		suppressed = excluded.suppressed, suppressed_until = excluded.suppressed_until, suppressed_by = excluded.suppressed_by,
+		suppressed_at = excluded.suppressed_at,
+		comment = CASE excluded.comment WHEN '' THEN a.comment ELSE excluded.comment END,
+		commented_by = CASE excluded.comment WHEN '' THEN a.commented_by ELSE excluded.commented_by END,
+		commented_at = coalesce(excluded.commented_at, a.commented_at)
 	WHERE (excluded.epoch, excluded.position) > (a.epoch, a.position)`
 
 // alerts merges events into one row per alert, unless a later event of the same alert is already stored. It keeps their
@@ -36,9 +45,16 @@ func (in *intake) alerts(ctx context.Context, alerts []iot.Alert) error {
 		if a.Open() {
 			cleared = nil
 		}
+		var commentedBy string
+		var commented *time.Time
+		if a.Comment != "" {
+			commentedBy, commented = a.Actor, &a.Time
+		}
 		batch.Queue(storeAlert, a.ID, text(a.Rule), text(string(a.DeviceID)), text(string(a.DeviceType)), string(a.Severity), string(a.Transition),
 			text(a.Message), a.Value, a.Threshold, a.Below, text(a.Unit), text(a.Location.Building), int64(a.Location.Floor), text(a.Location.Room),
-			a.Onset, a.Time, raised, cleared, a.Historical, a.Partition, a.Epoch, a.Offset)
+			a.Onset, a.Time, raised, cleared, a.Historical, a.Partition, a.Epoch, a.Offset,
+			text(string(a.Area)), known(a.AckedAt), text(a.AckedBy), string(a.Suppressed), known(a.SuppressedUntil), text(a.SuppressedBy),
+			known(a.SuppressedAt), text(a.Comment), text(commentedBy), commented)
 	}
 	return in.tx.SendBatch(ctx, batch).Close()
 }

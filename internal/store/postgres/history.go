@@ -100,19 +100,25 @@ func summariesQuery(q *api.SummariesQuery) (query string, args []any) {
 func (s *Store) Alerts(ctx context.Context, q api.AlertsQuery) ([]api.ArchivedAlert, error) {
 	where := alertConditions(&q)
 	query := fmt.Sprintf(`SELECT id, rule, device_id, device_type, severity, state, message, value, threshold, below, unit, building, floor, room,
-		onset, time, raised, cleared, historical, partition, epoch, position FROM alerts%s ORDER BY onset DESC, id LIMIT %d`, where.text(), q.Limit)
+		onset, time, raised, cleared, historical, partition, epoch, position,
+		area, acknowledged, acknowledged_by, suppressed, suppressed_until, suppressed_by, suppressed_at, comment, commented_by, commented_at FROM alerts%s ORDER BY onset DESC, id LIMIT %d`, where.text(), q.Limit)
 	var found []api.ArchivedAlert
 	err := s.readOnly(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		return each(ctx, tx, func(rows pgx.Rows) error {
 			var a api.ArchivedAlert
-			var cleared *time.Time
+			var cleared, acked, until, suppressed, commented *time.Time
 			if err := rows.Scan(&a.ID, &a.Rule, &a.DeviceID, &a.DeviceType, &a.Severity, &a.Transition, &a.Message, &a.Value, &a.Threshold, &a.Below,
 				&a.Unit, &a.Location.Building, &a.Location.Floor, &a.Location.Room,
-				&a.Onset, &a.Time, &a.Raised, &cleared, &a.Historical, &a.Partition, &a.Epoch, &a.Offset); err != nil {
+				&a.Onset, &a.Time, &a.Raised, &cleared, &a.Historical, &a.Partition, &a.Epoch, &a.Offset,
+				&a.Area, &acked, &a.AckedBy, &a.Suppressed, &until, &a.SuppressedBy, &suppressed, &a.Comment, &a.Actor, &commented); err != nil {
 				return err
 			}
-			if cleared != nil {
-				a.ClearedAt = *cleared
+			for to, from := range map[*time.Time]*time.Time{
+				&a.ClearedAt: cleared, &a.AckedAt: acked, &a.SuppressedUntil: until, &a.SuppressedAt: suppressed, &a.CommentedAt: commented,
+			} {
+				if from != nil {
+					*to = from.UTC()
+				}
 			}
 			found = append(found, a)
 			return nil

@@ -38,17 +38,31 @@ func (w *batchWriter) alert(ctx context.Context, a *iot.Alert) error {
 	if !a.Open() {
 		cleared = micros(a.Time)
 	}
+	var commentedBy string
+	var commented any
+	if a.Comment != "" {
+		commentedBy, commented = a.Actor, micros(a.Time)
+	}
 	_, err := w.tx.ExecContext(ctx, `INSERT INTO alerts
 			(id, rule, device_id, device_type, severity, state, message, value, threshold, below, unit, building, floor, room,
-			 onset, time, raised, cleared, historical, partition, epoch, position)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+			 onset, time, raised, cleared, historical, partition, epoch, position,
+			 area, acknowledged, acknowledged_by, suppressed, suppressed_until, suppressed_by, suppressed_at, comment, commented_by, commented_at)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT DO UPDATE SET
 			severity = excluded.severity, state = excluded.state, message = excluded.message, value = excluded.value,
-			time = excluded.time, cleared = excluded.cleared, epoch = excluded.epoch, position = excluded.position
+			time = excluded.time, cleared = excluded.cleared, epoch = excluded.epoch, position = excluded.position,
+			area = excluded.area, acknowledged = excluded.acknowledged, acknowledged_by = excluded.acknowledged_by,
+			suppressed = excluded.suppressed, suppressed_until = excluded.suppressed_until, suppressed_by = excluded.suppressed_by,
+			suppressed_at = excluded.suppressed_at,
+			comment = CASE excluded.comment WHEN '' THEN comment ELSE excluded.comment END,
+			commented_by = CASE excluded.comment WHEN '' THEN commented_by ELSE excluded.commented_by END,
+			commented_at = coalesce(excluded.commented_at, commented_at)
 		WHERE (excluded.epoch, excluded.position) > (epoch, position)`,
 		a.ID, a.Rule, a.DeviceID, a.DeviceType, a.Severity, a.Transition, a.Message, a.Value, a.Threshold, a.Below, a.Unit,
 		a.Location.Building, a.Location.Floor, a.Location.Room,
-		micros(a.Onset), micros(a.Time), micros(raised), cleared, a.Historical, a.Partition, a.Epoch, a.Offset)
+		micros(a.Onset), micros(a.Time), micros(raised), cleared, a.Historical, a.Partition, a.Epoch, a.Offset,
+		a.Area, microsOrNull(a.AckedAt), a.AckedBy, a.Suppressed, microsOrNull(a.SuppressedUntil), a.SuppressedBy, microsOrNull(a.SuppressedAt),
+		a.Comment, commentedBy, commented)
 	return err
 }
 

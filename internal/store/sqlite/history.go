@@ -101,20 +101,27 @@ func summariesQuery(q *api.SummariesQuery) (query string, args []any) {
 func (s *Store) Alerts(ctx context.Context, q api.AlertsQuery) ([]api.ArchivedAlert, error) {
 	where, args := alertConditions(&q)
 	query := `SELECT id, rule, device_id, device_type, severity, state, message, value, threshold, below, unit, building, floor, room,
-		onset, time, raised, cleared, historical, partition, epoch, position FROM alerts` + where + ` ORDER BY onset DESC, id LIMIT ?`
+		onset, time, raised, cleared, historical, partition, epoch, position,
+		area, acknowledged, acknowledged_by, suppressed, suppressed_until, suppressed_by, suppressed_at, comment, commented_by, commented_at FROM alerts` + where + ` ORDER BY onset DESC, id LIMIT ?`
 	var found []api.ArchivedAlert
 	err := each(ctx, s.reader, func(rows *sql.Rows) error {
 		var a api.ArchivedAlert
 		var onset, at, raised int64
-		var cleared sql.NullInt64
+		var cleared, acked, until, suppressed, commented sql.NullInt64
 		if err := rows.Scan(&a.ID, &a.Rule, &a.DeviceID, &a.DeviceType, &a.Severity, &a.Transition, &a.Message, &a.Value, &a.Threshold, &a.Below,
 			&a.Unit, &a.Location.Building, &a.Location.Floor, &a.Location.Room,
-			&onset, &at, &raised, &cleared, &a.Historical, &a.Partition, &a.Epoch, &a.Offset); err != nil {
+			&onset, &at, &raised, &cleared, &a.Historical, &a.Partition, &a.Epoch, &a.Offset,
+			&a.Area, &acked, &a.AckedBy, &a.Suppressed, &until, &a.SuppressedBy, &suppressed, &a.Comment, &a.Actor, &commented); err != nil {
 			return err
 		}
 		a.Onset, a.Time, a.Raised = fromMicros(onset), fromMicros(at), fromMicros(raised)
-		if cleared.Valid {
-			a.ClearedAt = fromMicros(cleared.Int64)
+		for _, moment := range []struct {
+			from *sql.NullInt64
+			to   *time.Time
+		}{{&cleared, &a.ClearedAt}, {&acked, &a.AckedAt}, {&until, &a.SuppressedUntil}, {&suppressed, &a.SuppressedAt}, {&commented, &a.CommentedAt}} {
+			if moment.from.Valid {
+				*moment.to = fromMicros(moment.from.Int64)
+			}
 		}
 		found = append(found, a)
 		return nil

@@ -187,4 +187,12 @@ func micros(t time.Time) int64 {
 	return t.UnixMicro()
 }
 
+// microsOrNull is micros, or NULL for the zero time.
+func microsOrNull(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t.UnixMicro()
+}
+
 func fromMicros(us int64) time.Time { return time.UnixMicro(us).UTC() }

@@ -81,6 +81,37 @@ func alertsKeepRaised(t *testing.T, store Store) {
 	}
 }
 
+// What people have done about an alert stays with it: an event of something else does not take away the last comment.
+func alertsKeepHandling(t *testing.T, store Store) {
+	event := raised("a", 0, 5)
+	event.Area = "north/hall 2"
+	shelved := later(event, iot.Updated, 10)
+	shelved.Handling = iot.Handling{
+		Suppressed: iot.Shelved, SuppressedUntil: at(100), SuppressedBy: "u-9", SuppressedAt: at(9), Actor: "u-9",
+	}
+	commented := later(shelved, iot.Updated, 20)
+	commented.Actor, commented.Comment = "u-1", "bearing ordered"
+	acked := later(commented, iot.Acknowledged, 30)
+	acked.AckedAt, acked.AckedBy, acked.Actor, acked.Comment = at(30), "u-17", "u-17", ""
+	clearing := later(acked, iot.Cleared, 60)
+	clearing.Actor = ""
+	writeAlerts(t, store, event)
+	for i, next := range []iot.Alert{shelved, commented, acked, clearing} {
+		writeAlerts(t, store, next)
+		want := api.ArchivedAlert{Alert: next, Raised: at(1)}
+		want.Actor, want.Comment = "", ""
+		if i > 0 {
+			want.Actor, want.Comment, want.CommentedAt = "u-1", "bearing ordered", at(20)
+		}
+		if !next.Open() {
+			want.ClearedAt = at(60)
+		}
+		if got := alerts(t, store, api.AlertsQuery{}); len(got) != 1 || got[0] != want {
+			t.Errorf("%s: got %+v, want %+v", next.Transition, got, want)
+		}
+	}
+}
+
 // listed returns device and onset of alerts, in their order.
 func listed(all []api.ArchivedAlert) []string {
 	var names []string

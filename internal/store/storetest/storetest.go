@@ -81,6 +81,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 
 		{"alerts fold into one row", alertsFold},
 		{"an alert keeps when it was raised", alertsKeepRaised},
+		{"an alert keeps what people have done about it", alertsKeepHandling},
 		{"alerts come newest onset first, then by id", alertsOrder},
 		{"alerts narrow", alertsNarrow},
 		{"alerts page without gap or repeat while more come in", alertsPage},
