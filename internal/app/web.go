@@ -57,6 +57,7 @@ func (s *Service) makeLive(context.Context) error {
 		return s.hub.Run(ctx)
 	})
 	s.metrics.WatchPlant(plant(s.view))
+	s.metrics.WatchUndivided(s.view.Undivided)
 	return nil
 }
 

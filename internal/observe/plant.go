@@ -22,6 +22,14 @@ func (m *Metrics) WatchPlant(read func() Plant) {
 	watch("iot_alerts_open", "Alerts that have been raised and not cleared.", func(p Plant) int { return p.OpenAlerts })
 }
 
+// WatchUndivided publishes how many windows of the live view have lost their division by area. Call it at most once.
+func (m *Metrics) WatchUndivided(undivided func() int64) {
+	promauto.With(m.registry).NewCounterFunc(prometheus.CounterOpts{
+		Name: "iot_view_undivided_windows_total",
+		Help: "Windows of the live view that can no longer be narrowed to an area, because there were too many areas, types and partitions.",
+	}, func() float64 { return float64(undivided()) })
+}
+
 // WatchSimulator publishes how many readings the simulator could not send in time. Call it at most once.
 func (m *Metrics) WatchSimulator(skipped func() int64) {
 	promauto.With(m.registry).NewCounterFunc(prometheus.CounterOpts{

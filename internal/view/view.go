@@ -263,6 +263,13 @@ func (v *View) Known(id iot.DeviceID) bool {
 	return known
 }
 
+// Undivided returns how many windows have lost their division by area since the start, because there were too many groups.
+func (v *View) Undivided() int64 {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	return v.windows.undivided
+}
+
 // KeptWindows returns how many of the newest windows are kept.
 func (v *View) KeptWindows() int { return v.options.KeepWindows }
 

@@ -12,13 +12,22 @@ type windows struct {
 	keep int
 	// sorted holds at most keep windows, oldest first.
 	sorted []*Window
+	// groups is how many groups the windows hold, at most maxGroups. undivided counts the windows that have lost theirs for that.
+	groups, maxGroups int
+	undivided         int64
 }
+
+// maxGroups is the maximum number of groups that the windows of a view hold in all: some 20 MB. A plant with very many areas, types and
+// partitions keeps the groups of its newest windows only.
+const maxGroups = 100_000
 
 // Window holds the summaries of one window, one for each partition and device type.
 type Window struct {
 	Start  time.Time
 	Length time.Duration
 	parts  map[part]iot.WindowSummary
+	// undivided means that the groups of the window were removed. Whoever wants the numbers of an area asks the archive.
+	undivided bool
 }
 
 // part is the key of one partition's summary of one type.
@@ -27,7 +36,7 @@ type part struct {
 	Partition int32
 }
 
-func newWindows(keep int) windows { return windows{keep: keep} }
+func newWindows(keep int) windows { return windows{keep: keep, maxGroups: maxGroups} }
 
 // apply applies a summary. It reports whether the window changed, and how many new readings it counts. A summary of a window that
 // is older than those kept, or has another length than the kept one, changes nothing.
@@ -45,12 +54,42 @@ func (w *windows) apply(s *iot.WindowSummary) (added int64, changed bool) {
 	// A summary has up to fifty alerts. Nobody reads them here, and for many partitions and windows they would need more memory
 	// than all the rest.
 	kept.Alerts = nil
+	if window.undivided {
+		kept.Groups = nil
+	}
 	window.parts[key] = kept
+	w.groups += len(kept.Groups) - len(old.Groups)
+	w.limitGroups()
 	if s.Corrected {
 		return 0, true // Its readings are not new: some may be days old.
 	}
 	// After the log has begun anew, a window counts from 0 again.
 	return max(0, s.Count-old.Count), true
+}
+
+// limitGroups removes the groups of the oldest windows while there are too many.
+func (w *windows) limitGroups() {
+	for i := 0; w.groups > w.maxGroups; i++ {
+		window := w.sorted[i]
+		removed := window.countGroups()
+		if removed == 0 {
+			continue
+		}
+		for key, summary := range window.parts {
+			summary.Groups = nil
+			window.parts[key] = summary
+		}
+		window.undivided = true
+		w.groups -= removed
+		w.undivided++
+	}
+}
+
+func (w *Window) countGroups() (groups int) {
+	for _, summary := range w.parts {
+		groups += len(summary.Groups)
+	}
+	return groups
 }
 
 // replaces reports whether a summary is newer than another of the same partition, type and window. The one at the higher position
@@ -93,6 +132,7 @@ func (w *windows) at(of iot.Window) *Window {
 	window := &Window{Start: of.Start, Length: of.Length, parts: make(map[part]iot.WindowSummary)}
 	w.sorted = slices.Insert(w.sorted, i, window)
 	if len(w.sorted) > w.keep {
+		w.groups -= w.sorted[0].countGroups()
 		w.sorted = slices.Delete(w.sorted, 0, 1)
 	}
 	return window
@@ -123,7 +163,7 @@ func (w *Window) Corrected() bool {
 }
 
 // Merge adds up the summaries of the partitions, by type. If areas is not nil, only the devices in these areas count, and types
-// without devices there are left out. The result is final if all the summaries are.
+// without devices there are left out; of a window that is not divided any more, all. The result is final if all the summaries are.
 func (w *Window) Merge(areas map[iot.Area]struct{}) (byType map[iot.DeviceType]iot.Summary, final bool) {
 	byType = make(map[iot.DeviceType]iot.Summary)
 	final = true
@@ -131,6 +171,9 @@ func (w *Window) Merge(areas map[iot.Area]struct{}) (byType map[iot.DeviceType]i
 		final = final && summary.Final
 		if areas == nil {
 			mergeInto(byType, key.Type, &summary.Summary)
+			continue
+		}
+		if w.undivided {
 			continue
 		}
 		for area := range areas {
