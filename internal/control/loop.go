@@ -47,9 +47,12 @@ type LoopOptions struct {
 }
 
 const (
-	// appendBatch is the maximum number of objects that one step appends, storeBatch that of objects that one call reads.
-	appendBatch = 500
-	storeBatch  = 1000
+	// appendBatch is the maximum number of objects that one step appends, and appendBytes about that of their bytes. A step must not take
+	// so long that a decision made meanwhile is late, and there must not be too many of them: each looks at all objects that wait.
+	appendBatch = 2000
+	appendBytes = 4 << 20
+	// storeBatch is the maximum number of objects that one call reads.
+	storeBatch = 1000
 	// shortestWait and longestWait are the limits of the pause between two steps.
 	shortestWait = 50 * time.Millisecond
 	longestWait  = 2 * time.Second
@@ -90,11 +93,15 @@ type Loop struct {
 	// uncertain is until when compareAgain applies.
 	uncertain time.Time
 	waiting   map[Ref]*waiting
+	// waits is how many objects have ever waited.
+	waits int64
 }
 
 // waiting is an object that is decided and not in force, as far as is known.
 type waiting struct {
 	object Object
+	// number is higher for what was added later; see wait.
+	number int64
 	since  time.Time
 	// repeats are the pauses before it is appended again; nil if it was not appended here.
 	repeats *retry.Backoff
@@ -160,13 +167,20 @@ func (l *Loop) waitForWork(ctx context.Context) {
 	}
 }
 
+// wait has an object wait, instead of an earlier version of it.
+func (l *Loop) wait(w waiting) {
+	l.waits++
+	w.number = l.waits
+	l.waiting[w.object.Ref] = &w
+}
+
 // enqueue adds decisions of this process, which are due at once.
 func (l *Loop) enqueue(objects []Object, now time.Time) {
 	for _, o := range objects {
 		known := l.waiting[o.Ref]
 		if known == nil || known.object.Version < o.Version ||
 			known.object.Version == o.Version && (known.repeats == nil || !bytes.Equal(known.object.Body, o.Body)) {
-			l.waiting[o.Ref] = &waiting{object: o, since: now, due: now, passed: true}
+			l.wait(waiting{object: o, since: now, due: now, passed: true})
 		}
 	}
 }

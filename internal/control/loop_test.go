@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"slices"
 	"testing"
 	"time"
 
@@ -364,6 +365,41 @@ func TestADecisionIsAppendedAtOnce(t *testing.T) {
 		change(t, c, "a", iot.DeviceEntry{Name: "x"})
 		if err := c.loop.Step(t.Context(), p.now); err != nil || p.appended != 1 {
 			t.Fatalf("after one step: %d appended, %v", p.appended, err)
+		}
+	})
+}
+
+// Sequence: somebody imports a table, and while its entries are appended, somebody else changes one device and waits for the answer. With
+// the oldest first, an import of 100,000 entries kept that decision waiting for five minutes.
+func TestADecisionDoesNotWaitBehindAnImport(t *testing.T) {
+	const imported = 5000
+	rapid.Check(t, func(t *rapid.T) {
+		p, c := lone(t)
+		var edits []control.Edit
+		for i := range imported {
+			edits = append(edits, deviceEdit(iot.DeviceID(fmt.Sprint("imported ", i)), iot.DeviceEntry{Name: "x"})...)
+		}
+		if _, err := c.registry.Change(t.Context(), edits, control.By{Actor: "somebody"}); err != nil {
+			t.Fatal(err)
+		}
+		if rapid.Bool().Draw(t, "while the import is appended") {
+			if err := c.loop.Step(t.Context(), p.now); err != nil {
+				t.Fatal(err)
+			}
+		}
+		change(t, c, "a", iot.DeviceEntry{Name: "x"})
+		if err := c.loop.Step(t.Context(), p.now); err != nil {
+			t.Fatal(err)
+		}
+		id := p.PartitionOf(iot.Identity{ID: "a"}, partitions)
+		if !slices.ContainsFunc(p.records[id], func(o control.Object) bool { return o.ID == "a" }) {
+			t.Fatalf("the decision is not among the %d that were appended", p.appended)
+		}
+		for p.appended < imported+1 {
+			before := p.appended
+			if err := c.loop.Step(t.Context(), p.now); err != nil || p.appended == before {
+				t.Fatalf("%d appended, %v", p.appended, err)
+			}
 		}
 	})
 }

@@ -146,7 +146,7 @@ func (l *Loop) consider(ctx context.Context, objects []Object, now time.Time) er
 // await has an object of the database wait that is not in force. Its record may be in the log already.
 func (l *Loop) await(o Object, now time.Time) {
 	if known := l.waiting[o.Ref]; known == nil || known.object.Version != o.Version || !bytes.Equal(known.object.Body, o.Body) {
-		l.waiting[o.Ref] = &waiting{object: o, since: now, due: now}
+		l.wait(waiting{object: o, since: now, due: now})
 	}
 }
 
@@ -263,7 +263,7 @@ func (l *Loop) confirm(ctx context.Context, objects []Object) error {
 	return l.Store.Confirm(ctx, objects)
 }
 
-// appendDue appends the objects that are due, up to appendBatch of them.
+// appendDue appends objects that are due, as many as one step may.
 func (l *Loop) appendDue(ctx context.Context, now time.Time) error {
 	asked := l.ask(ctx, now)
 	due := l.due(now)
@@ -294,7 +294,8 @@ func (l *Loop) appendDue(ctx context.Context, now time.Time) error {
 	return asked
 }
 
-// due returns the objects that are to be appended now, the oldest decisions first.
+// due returns the objects that are to be appended now, the newest first: somebody who changes one device is not to wait until an import
+// is appended. Objects do not depend on one another.
 func (l *Loop) due(now time.Time) []*waiting {
 	var due []*waiting
 	for _, w := range l.waiting {
@@ -302,8 +303,13 @@ func (l *Loop) due(now time.Time) []*waiting {
 			due = append(due, w)
 		}
 	}
-	slices.SortFunc(due, func(a, b *waiting) int { return cmp.Or(a.since.Compare(b.since), a.object.Compare(b.object.Ref)) })
-	return due[:min(len(due), appendBatch)]
+	slices.SortFunc(due, func(a, b *waiting) int { return cmp.Compare(b.number, a.number) })
+	count, bytes := 0, 0
+	for count < min(len(due), appendBatch) && bytes < appendBytes {
+		bytes += len(due[count].object.Body)
+		count++
+	}
+	return due[:count]
 }
 
 // ask finds out which objects the processors have passed.

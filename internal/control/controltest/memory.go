@@ -69,8 +69,12 @@ func (m *Memory) Change(ctx context.Context, refs []control.Ref, decide func([]c
 	if err != nil {
 		return err
 	}
+	locked := make(map[control.Ref]bool, len(refs))
+	for _, ref := range refs {
+		locked[ref] = true
+	}
 	for i := range changes {
-		if ch := &changes[i]; !slices.Contains(refs, ch.Ref) || ch.Version <= m.objects[ch.Ref].Version {
+		if ch := &changes[i]; !locked[ch.Ref] || ch.Version <= m.objects[ch.Ref].Version {
 			return errors.New("not locked, or not above")
 		}
 	}
