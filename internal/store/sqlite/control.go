@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"sync"
 	"time"
 
 	"iotmon/internal/control"
@@ -22,9 +21,8 @@ var controlMigrations embed.FS
 // Control is a control.Store in a SQLite file of its own, so that the archive's writes make no person wait. A committed change
 // survives a power failure. Its methods may be called concurrently.
 type Control struct {
+	// writer has one connection, so changes are made one after another.
 	writer, reader *sql.DB
-	// mu serializes changes.
-	mu sync.Mutex
 }
 
 var _ control.Store = (*Control)(nil)
@@ -53,6 +51,33 @@ func OpenControl(ctx context.Context, path string) (*Control, error) {
 	return &Control{writer: writer, reader: reader}, nil
 }
 
+// maxWait is how long a change waits for those before it. A disk that hangs would otherwise keep every later change waiting without an
+// answer.
+const maxWait = 5 * time.Second
+
+// change runs do in a transaction, and commits it if do returns true.
+func (c *Control) change(ctx context.Context, do func(*sql.Tx) (commit bool, err error)) error {
+	waiting, cancel := context.WithTimeout(ctx, maxWait)
+	defer cancel()
+	connection, err := c.writer.Conn(waiting)
+	if err != nil {
+		return fmt.Errorf("wait for other changes: %w", err)
+	}
+	defer connection.Close()                //nolint:errcheck // The transaction has ended, with its own error.
+	tx, err := connection.BeginTx(ctx, nil) // It locks the file at once; see open.
+	if err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	defer tx.Rollback() //nolint:errcheck // After a commit it does nothing, before one the other error counts.
+	if commit, err := do(tx); err != nil || !commit {
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
+}
+
 // Close waits for running calls and closes the file.
 func (c *Control) Close() error { return errors.Join(c.reader.Close(), c.writer.Close()) }
 
@@ -66,28 +91,17 @@ const (
 
 // Change implements control.Store.
 func (c *Control) Change(ctx context.Context, refs []control.Ref, decide func([]control.Object) ([]control.Change, error)) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	tx, err := c.writer.BeginTx(ctx, nil) // It locks the file at once; see open.
-	if err != nil {
-		return fmt.Errorf("begin: %w", err)
-	}
-	defer tx.Rollback() //nolint:errcheck // After a commit it does nothing, before one the other error counts.
-	current, err := objects(ctx, tx, refs)
-	if err != nil {
-		return err
-	}
-	changes, err := decide(current)
-	if err != nil || len(changes) == 0 {
-		return err
-	}
-	if err := storeChanges(ctx, tx, refs, changes); err != nil {
-		return err
-	}
-	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("commit: %w", err)
-	}
-	return nil
+	return c.change(ctx, func(tx *sql.Tx) (bool, error) {
+		current, err := objects(ctx, tx, refs)
+		if err != nil {
+			return false, err
+		}
+		changes, err := decide(current)
+		if err != nil || len(changes) == 0 {
+			return false, err
+		}
+		return true, storeChanges(ctx, tx, refs, changes)
+	})
 }
 
 func storeChanges(ctx context.Context, tx *sql.Tx, refs []control.Ref, changes []control.Change) error {
@@ -181,21 +195,17 @@ func (c *Control) Since(ctx context.Context, revision int64, limit int) ([]contr
 
 // Confirm implements control.Store.
 func (c *Control) Confirm(ctx context.Context, objects []control.Object) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	tx, err := c.writer.BeginTx(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("confirm: %w", err)
-	}
-	defer tx.Rollback() //nolint:errcheck // After a commit it does nothing, before one the other error counts.
-	for i := range objects {
-		o := &objects[i]
-		if _, err := tx.ExecContext(ctx, `UPDATE control_objects SET confirmed = 1 WHERE kind = ? AND tenant = ? AND id = ? AND version = ?`,
-			o.Kind, o.Tenant, o.ID, o.Version); err != nil {
-			return fmt.Errorf("confirm: %w", err)
+	err := c.change(ctx, func(tx *sql.Tx) (bool, error) {
+		for i := range objects {
+			o := &objects[i]
+			if _, err := tx.ExecContext(ctx, `UPDATE control_objects SET confirmed = 1 WHERE kind = ? AND tenant = ? AND id = ? AND version = ?`,
+				o.Kind, o.Tenant, o.ID, o.Version); err != nil {
+				return false, err
+			}
 		}
-	}
-	if err := tx.Commit(); err != nil {
+		return true, nil
+	})
+	if err != nil {
 		return fmt.Errorf("confirm: %w", err)
 	}
 	return nil
@@ -225,15 +235,20 @@ func (c *Control) Audit(ctx context.Context, q control.AuditQuery) ([]control.Au
 }
 
 // PruneAudit implements control.Store.
-func (c *Control) PruneAudit(ctx context.Context, before time.Time, limit int) (int, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	result, err := c.writer.ExecContext(ctx, `DELETE FROM control_audit WHERE revision IN (
-		SELECT revision FROM control_audit a WHERE time < ? AND NOT EXISTS (SELECT 1 FROM control_objects o WHERE o.revision = a.revision)
-		ORDER BY time LIMIT ?)`, micros(before), limit)
+func (c *Control) PruneAudit(ctx context.Context, before time.Time, limit int) (removed int, err error) {
+	err = c.change(ctx, func(tx *sql.Tx) (bool, error) {
+		result, err := tx.ExecContext(ctx, `DELETE FROM control_audit WHERE revision IN (
+			SELECT revision FROM control_audit a WHERE time < ? AND NOT EXISTS (SELECT 1 FROM control_objects o WHERE o.revision = a.revision)
+			ORDER BY time LIMIT ?)`, micros(before), limit)
+		if err != nil {
+			return false, err
+		}
+		n, err := result.RowsAffected()
+		removed = int(n)
+		return true, err
+	})
 	if err != nil {
 		return 0, fmt.Errorf("remove old audit entries: %w", err)
 	}
-	removed, err := result.RowsAffected()
-	return int(removed), err
+	return removed, nil
 }

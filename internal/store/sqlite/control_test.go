@@ -34,6 +34,45 @@ func TestControl(t *testing.T) {
 	storetest.RunControl(t, func(t *testing.T) control.Store { return openControl(t, controlPath(t)) })
 }
 
+// Sequence: the disk hangs in the middle of a change. Somebody else decides, and must get an answer; so must a process that ends.
+func TestAChangeDoesNotWaitForEverForAnother(t *testing.T) {
+	c := openControl(t, controlPath(t))
+	ref := control.DeviceRef(iot.Identity{ID: "a"})
+	hung, resume, done := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	go func() {
+		done <- c.Change(context.Background(), []control.Ref{ref}, func([]control.Object) ([]control.Change, error) {
+			close(hung)
+			<-resume
+			return nil, nil
+		})
+	}()
+	<-hung
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	others := make(chan error, 2)
+	go func() {
+		others <- c.Change(ctx, []control.Ref{ref}, func([]control.Object) ([]control.Change, error) { return nil, nil })
+	}()
+	go func() { others <- c.Confirm(context.Background(), []control.Object{{Ref: ref}}) }()
+	for range cap(others) {
+		select {
+		case err := <-others:
+			if !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("got %v, want that it has waited too long", err)
+			}
+		case <-time.After(30 * time.Second):
+			t.Error("a call waits for a change that hangs")
+		}
+	}
+	close(resume)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if err := c.Confirm(t.Context(), nil); err != nil {
+		t.Errorf("afterwards: %v", err)
+	}
+}
+
 func registry(store control.Store, inForce *control.InForce) *control.Registry {
 	return control.NewRegistry(control.RegistryOptions{
 		Store: store, InForce: inForce, Decided: func([]control.Object) {}, Now: func() time.Time { return start },
