@@ -62,6 +62,8 @@ type server struct {
 	decisionsDown atomic.Bool
 	// deciding holds one item for each running request to change or forget a device.
 	deciding chan struct{}
+	// importing holds one item for each running import.
+	importing chan struct{}
 	// scanning holds one item for each running scan of all devices.
 	scanning chan struct{}
 	orders   orders
@@ -79,7 +81,7 @@ func New(o Options) (http.Handler, error) {
 		return nil, errors.New("api: registry and entries belong together")
 	}
 	s := &server{
-		o: o, mux: http.NewServeMux(), deciding: make(chan struct{}, decisionsAtOnce), scanning: make(chan struct{}, scansAtOnce),
+		o: o, mux: http.NewServeMux(), deciding: make(chan struct{}, decisionsAtOnce), importing: make(chan struct{}, importsAtOnce), scanning: make(chan struct{}, scansAtOnce),
 		readingLetters: make(chan struct{}, deadLettersAtOnce),
 	}
 	api := humago.New(s.mux, configuration(o.Version))

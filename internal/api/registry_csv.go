@@ -27,6 +27,10 @@ const (
 	// maxImportRows and maxImportBytes bound one import.
 	maxImportRows  = 100_000
 	maxImportBytes = 32 << 20
+	// maxRowBytes bounds one row: a row of 32 MB of commas would take 3 GB of memory for its cells.
+	maxRowBytes = 256 << 10
+	// importsAtOnce is the maximum number of imports at the same time: one takes up to 500 MB of memory.
+	importsAtOnce = 1
 	// maxImportItems is the maximum number of mistakes that an answer lists.
 	maxImportItems = 1000
 	// csvMediaType is the type of exports and imports.
@@ -217,6 +221,12 @@ type importAnswer struct {
 }
 
 func (s *server) importRegistry(ctx context.Context, in *importInput) (*importAnswer, error) {
+	select {
+	case s.importing <- struct{}{}:
+		defer func() { <-s.importing }()
+	default:
+		return nil, retryLater(huma.Error429TooManyRequests("another table is being imported at this moment"), "5")
+	}
 	edits, err := readTable(in.RawBody)
 	if err != nil {
 		return nil, err
@@ -234,10 +244,33 @@ func (s *server) importRegistry(ctx context.Context, in *importInput) (*importAn
 	return out, nil
 }
 
+// rowReader reads a text, and fails where a row is too long.
+type rowReader struct {
+	text []byte
+	// left is how many bytes may still be read. It is set before each row.
+	left int
+}
+
+var errLongRow = fmt.Errorf("a row is longer than %d bytes", maxRowBytes)
+
+// Read implements io.Reader.
+func (r *rowReader) Read(p []byte) (int, error) {
+	switch {
+	case len(r.text) == 0:
+		return 0, io.EOF
+	case r.left == 0:
+		return 0, errLongRow
+	}
+	n := copy(p, r.text[:min(r.left, len(r.text))])
+	r.text, r.left = r.text[n:], r.left-n
+	return n, nil
+}
+
 // readTable returns an edit for each row of a table. The error is a problem with the line and column of each mistake.
 func readTable(text []byte) ([]control.Edit, error) {
 	text = bytes.TrimPrefix(text, []byte(byteOrderMark))
-	table := csv.NewReader(bytes.NewReader(text))
+	source := &rowReader{text: text, left: maxRowBytes}
+	table := csv.NewReader(source)
 	table.Comma = separator(text)
 	header, err := table.Read()
 	if err != nil {
@@ -250,6 +283,7 @@ func readTable(text []byte) ([]control.Edit, error) {
 	var edits []control.Edit
 	var mistakes []error
 	for {
+		source.left = maxRowBytes
 		cells, err := table.Read()
 		if err == io.EOF {
 			break

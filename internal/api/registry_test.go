@@ -460,6 +460,35 @@ func TestATableWithMistakesChangesNothing(t *testing.T) {
 	}
 }
 
+// A row of 32 MB of commas took 3 GB of memory, and any number of tables could be imported at the same time.
+func TestAnImportIsBounded(t *testing.T) {
+	r := newRegistry()
+	h := newAPI(t, plant{}, &archive{}, r.use)
+	for _, table := range []string{strings.Repeat(",", 1<<20), "device_id\n" + strings.Repeat(",", 1<<20), "device_id\n" + strings.Repeat("\"\n\",", 1<<18)} {
+		checkProblem(t, importTable(h, "", table), http.StatusUnprocessableEntity, "a row is longer than 262144 bytes")
+	}
+	var rows strings.Builder
+	for i := range 20_000 { // Together they are longer than one may be.
+		fmt.Fprintf(&rows, "pump %d,%s\n", i, strings.Repeat("x", 100))
+	}
+	if w := importTable(h, "?dry_run=true", "device_id,name\n"+rows.String()); w.Code != http.StatusOK {
+		t.Errorf("got %d %s", w.Code, w.Body)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		r := newRegistry()
+		r.after = -1
+		h := newAPI(t, plant{}, &archive{}, r.use)
+		done := make(chan *httptest.ResponseRecorder)
+		go func() { done <- importTable(h, "", "device_id,name\nd1,x\n") }()
+		synctest.Wait() // Until it is in force.
+		w := importTable(h, "", "device_id,name\nd2,x\n")
+		checkProblem(t, w, http.StatusTooManyRequests, "another table")
+		if first := <-done; first.Code != http.StatusAccepted || w.Header().Get("Retry-After") == "" {
+			t.Errorf("got %d and %v", first.Code, w.Header())
+		}
+	})
+}
+
 // What is exported and imported into an empty registry gives the same entries.
 func TestATableIsReadAsItWasWritten(t *testing.T) {
 	r, copied := newRegistry(), newRegistry()
