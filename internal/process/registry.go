@@ -29,13 +29,16 @@ func (p *Partition) entryOf(id iot.DeviceID) *iot.EntryInForce {
 // empty if the location in the reading applies. device is nil if it is not in the fleet: a record is read again from before it was
 // forgotten, or it is new.
 func (p *Partition) areaOf(device *fleet.Device, r *iot.Reading) iot.Area {
+	var areas iot.Areas
 	if device != nil {
-		return device.Areas.At(r.Time).First()
+		areas = device.Areas
+	} else if entry := p.lastEntryOf(r.ID); entry != nil {
+		areas = entry.Areas
 	}
-	if entry := p.lastEntryOf(r.ID); entry != nil {
-		return entry.Areas.At(r.Time).First()
+	if len(areas) == 0 {
+		return "" // Most devices.
 	}
-	return ""
+	return areas.At(r.Time).First()
 }
 
 // processDevice processes a registry entry, or a request to forget a device. It returns an error if the record is not a valid one.
