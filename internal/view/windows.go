@@ -26,7 +26,7 @@ type Window struct {
 	Start  time.Time
 	Length time.Duration
 	parts  map[part]iot.WindowSummary
-	// undivided means that the groups of the window were removed. Whoever wants the numbers of an area asks the archive.
+	// undivided means that the groups of the window were removed. The archive still has the numbers of its areas.
 	undivided bool
 }
 
