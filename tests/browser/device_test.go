@@ -71,6 +71,16 @@ func TestDevicePage(t *testing.T) {
 		tab.until(`document.querySelector("#device-place").textContent === "Kiln 1 · Temperature · hall/north"`)
 	})
 
+	t.Run("its value is shown in a unit of its own", func(t *testing.T) {
+		unit := `[...document.querySelectorAll(".entry .field")].find((field) => field.innerText.includes("Newest value shown in")).querySelector("input")`
+		eval[chromedp.Void](tab, unit+`.focus()`)
+		tab.do(chromedp.KeyEvent("°F"))
+		tab.click(`.entry [type="submit"]`)
+		tab.until(`document.querySelector(".entry-outcome").textContent === "Saved and in force." && document.querySelector("#device-value").textContent === "68.0\u00a0°F"`)
+		plant.patch("kiln", map[string]any{"unit": nil})
+		tab.until(`document.querySelector("#device-value").textContent === "20.0\u00a0°C" && ` + unit + `.value === ""`)
+	})
+
 	t.Run("somebody else changes it meanwhile", func(t *testing.T) {
 		// The page asks by itself, too, and could know before it saves.
 		eval[chromedp.Void](tab, `{

@@ -101,6 +101,7 @@ test('a patch says what has changed and nothing else', () => {
   const patch = patchOf(entry, after);
   assert.deepEqual(patch, { name: null, interval_seconds: null, retired: true, labels: { zone: null, line: '4', new: '' }, limits: { high: null, low: -1.5 } });
   assert.deepEqual(patched(entry, patch), { retired: true, labels: { line: '4', new: '' }, limits: { low: -1.5 } });
+  assert.deepEqual(differences({ unit: 'K' }, {}), ['unit']);
   assert.deepEqual(differences(entry, after), ['name', 'labels', 'limits', 'interval_seconds', 'retired']);
   // A label may be called like what every object has.
   assert.deepEqual(patchOf({}, { labels: { constructor: 'x' } }), { labels: { constructor: 'x' } });

@@ -39,3 +39,11 @@ test('a threshold far from all values is left out, or their line would be flat',
   assert.deepEqual(near(null), []);
   assert.deepEqual(near(), []);
 });
+
+test('the thresholds of a device are its own where it has any', () => {
+  const rules = [
+    { alert_type: 'hot', device_type: 'oven', severity: /** @type {const} */ ('warning'), threshold: 28 },
+    { alert_type: 'burning', device_type: 'oven', severity: /** @type {const} */ ('critical'), threshold: 35 },
+  ];
+  assert.deepEqual(thresholdsOf(rules, 'oven', [], { hot: 31, other: 1 }).map(({ threshold }) => threshold), [31, 35]);
+});

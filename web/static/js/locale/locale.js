@@ -8,6 +8,7 @@ import { visible } from './visible.js';
  * @typedef {import('./language.js').Language} Language
  * @typedef {import('../model/protocol.js').Alert} Alert
  * @typedef {import('../model/protocol.js').Location} Location
+ * @typedef {import('../model/device-list.js').Display} Display
  * @typedef {import('../model/protocol.js').TypeSpec} TypeSpec
  *
  * @typedef {string | {one?: string, other: string}} Words With {gaps} for values; by the plural form that a {count} takes.
@@ -109,8 +110,10 @@ export class Locale {
    *
    * @param {number} value
    * @param {TypeSpec | undefined} spec
+   * @param {Display} [display] The unit in which people want to see the device's values, if not that of the type.
    */
-  reading(value, spec) {
+  reading(value, spec, display) {
+    if (display) return withUnit(this.number(value * display.scale + display.offset, spec?.decimals ?? 2), display.unit);
     return spec?.states?.[value] ?? this.quantity(value, spec);
   }
 

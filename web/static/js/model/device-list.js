@@ -9,13 +9,16 @@ import { Store } from './store.js';
  * @property {string} [area]
  * @property {Record<string, string>} [labels]
  * @property {Record<string, number>} [limits] By the name of the rule whose threshold they replace.
+ * @property {string} [unit] In which people want to see the values.
  * @property {number} [interval_seconds]
  * @property {boolean} [retired]
  *
  * @typedef {Entry & {version: number}} Registered
  *
+ * @typedef {{unit: string, scale: number, offset: number}} Display A value is shown as value * scale + offset.
+ *
  * @typedef {Partial<Omit<Device, 'status'>> & {device_id: string, status: import('./protocol.js').Status | 'never_sent', area?: string,
- *   registered?: Registered}} ListedDevice One that has never sent has an entry alone.
+ *   display?: Display, registered?: Registered}} ListedDevice One that has never sent has an entry alone.
  *
  * @typedef {object} DeviceQuery What is empty does not narrow.
  * @property {string} type

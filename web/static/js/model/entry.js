@@ -6,6 +6,7 @@
  * @typedef {object} Draft An entry as it is typed.
  * @property {string} name
  * @property {string} area
+ * @property {string} unit
  * @property {string} interval In seconds.
  * @property {boolean} retired
  * @property {[name: string, value: string][]} labels
@@ -22,9 +23,9 @@
  * @param {Entry} [entry]
  * @returns {Draft}
  */
-export function draftOf({ name = '', area = '', labels = {}, limits = {}, interval_seconds: interval, retired = false } = {}) {
+export function draftOf({ name = '', area = '', unit = '', labels = {}, limits = {}, interval_seconds: interval, retired = false } = {}) {
   return {
-    name, area, retired,
+    name, area, unit, retired,
     interval: interval ? String(interval) : '',
     labels: Object.entries(labels),
     limits: Object.entries(limits).map(([rule, limit]) => [rule, String(limit)]),
@@ -37,7 +38,7 @@ export function draftOf({ name = '', area = '', labels = {}, limits = {}, interv
  * @param {Draft} draft
  * @returns {{entry: Entry, mistake: null} | {entry: null, mistake: Mistake}}
  */
-export function entryOf({ name, area, interval, retired, labels, limits }) {
+export function entryOf({ name, area, unit, interval, retired, labels, limits }) {
   const seconds = number(interval);
   if (seconds === null || seconds < 0) return { entry: null, mistake: { field: 'interval', kind: 'number', name: '' } };
   const given = labels.map(([label, value]) => /** @type {[string, string]} */ ([label.trim(), value.trim()])).filter(([label, value]) => label || value);
@@ -52,7 +53,7 @@ export function entryOf({ name, area, interval, retired, labels, limits }) {
     if (limit === null) return { entry: null, mistake: { field: 'limits', kind: 'number', name: rule } };
     if (text.trim() !== '') own[rule] = limit;
   }
-  return { entry: { name: name.trim(), area: area.trim(), interval_seconds: seconds, retired, labels: Object.fromEntries(given), limits: own }, mistake: null };
+  return { entry: { name: name.trim(), area: area.trim(), unit: unit.trim(), interval_seconds: seconds, retired, labels: Object.fromEntries(given), limits: own }, mistake: null };
 }
 
 /**
@@ -75,7 +76,7 @@ function number(text) {
 export function patchOf(before, after) {
   /** @type {Patch} */
   const patch = {};
-  for (const key of /** @type {const} */ (['name', 'area', 'interval_seconds', 'retired'])) {
+  for (const key of /** @type {const} */ (['name', 'area', 'unit', 'interval_seconds', 'retired'])) {
     if ((before[key] || null) !== (after[key] || null)) patch[key] = after[key] || null;
   }
   for (const key of /** @type {const} */ (['labels', 'limits'])) {
@@ -116,7 +117,7 @@ export function patched(entry, patch) {
 }
 
 /** What an entry holds, in the order in which it is shown. */
-export const entryKeys = /** @type {const} */ (['name', 'area', 'labels', 'limits', 'interval_seconds', 'retired']);
+export const entryKeys = /** @type {const} */ (['name', 'area', 'labels', 'limits', 'unit', 'interval_seconds', 'retired']);
 
 /**
  * Returns the parts in which two entries differ.

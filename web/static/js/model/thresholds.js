@@ -12,19 +12,21 @@ import { comparesNothing } from './alerts.js';
 const reach = 1.5;
 
 /**
- * Returns the thresholds of a device type, each once: those of the rules, and those of open alerts, whose rules may have
- * been others when they were raised.
+ * Returns the thresholds of a device type, each once: those of the rules, or a device's own in their place, and those of open alerts, whose
+ * rules may have been others when they were raised.
  *
  * @param {readonly AlertRule[]} rules
  * @param {string} type
  * @param {Alert[]} [alerts]
+ * @param {Record<string, number>} [limits] The device's own thresholds, by the names of the rules.
  * @returns {Threshold[]}
  */
-export function thresholdsOf(rules, type, alerts = []) {
+export function thresholdsOf(rules, type, alerts = [], limits = {}) {
   const valued = alerts.filter(({ alert_type: rule }) => !comparesNothing(rule));
   /** @type {Map<string, Threshold>} */
   const found = new Map();
-  for (const { severity, threshold, below } of [...rules.filter((rule) => rule.device_type === type), ...valued]) {
+  const own = rules.filter((rule) => rule.device_type === type).map((rule) => ({ ...rule, threshold: limits[rule.alert_type] ?? rule.threshold }));
+  for (const { severity, threshold, below } of [...own, ...valued]) {
     const key = `${threshold} ${Boolean(below)}`;
     if (!found.has(key)) found.set(key, { severity, threshold, below: Boolean(below) });
   }

@@ -48,6 +48,8 @@ export class DeviceDrawer {
   #shown = null;
   /** @type {Device | null} What the server answered, until a message brings newer data. */
   #answered = null;
+  /** The device's own thresholds. @type {Record<string, number> | undefined} */
+  #limits;
   /** Whether the server has forgotten the device while it was shown. */
   #forgotten = false;
   /** What had the focus when the drawer was opened. @type {HTMLElement | null} */
@@ -71,7 +73,7 @@ export class DeviceDrawer {
     this.#facts = new DeviceFacts(find(dialog, '.facts', HTMLElement), session);
     this.#history = new DeviceHistory(dialog, session, signal);
     this.#alerts = new AlertList(find(dialog, '.drawer-alerts', HTMLElement), find(dialog, '.empty', HTMLElement), session);
-    this.#request = session.ask((asking) => session.history.device(this.#id ?? '', asking), (device) => (this.#answered = withReading(device)), signal);
+    this.#request = session.ask((asking) => session.history.device(this.#id ?? '', asking), (device) => this.#take(device), signal);
     this.#request.subscribe(() => this.update(), { signal });
     this.#badge = new ConnectionBadge(find(dialog, '#drawer-connection', HTMLElement), session, signal);
     new StaleBanner(find(dialog, '#drawer-stale', HTMLElement), find(dialog, '#drawer-stale-announcer', HTMLElement), session, signal);
@@ -118,6 +120,12 @@ export class DeviceDrawer {
     if (focused === null || focused === document.body || this.#dialog.contains(focused)) this.#home.focus();
   }
 
+  /** @param {import('../../model/history.js').DeviceDetail} detail */
+  #take(detail) {
+    this.#answered = withReading(detail);
+    this.#limits = detail.registered?.limits;
+  }
+
   /** Shows the device that the address names, or closes. */
   #open() {
     const id = this.#addressed;
@@ -146,6 +154,7 @@ export class DeviceDrawer {
     this.#id = null;
     this.#shown = null;
     this.#answered = null;
+    this.#limits = undefined;
     this.#forgotten = false;
   }
 
@@ -207,7 +216,8 @@ export class DeviceDrawer {
     value.classList.toggle('doubtful', remark !== '');
     const status = find(this.#dialog, '.drawer-status', HTMLElement);
     status.replaceChildren(icon(device.status, `status-${device.status}`), textElement('span', locale.t(terms[device.status])));
-    this.#facts.show(device);
+    this.#facts.show(device, this.#limits);
+    this.#history.limits = this.#limits;
     this.#alerts.show(alerts);
     if (!this.#shown) this.#history.open(device, alerts);
     else if (device !== this.#shown) this.#history.add(device, alerts);

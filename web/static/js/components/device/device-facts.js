@@ -21,9 +21,12 @@ export class DeviceFacts {
     this.session = session;
   }
 
-  /** @param {Device} device */
-  show(device) {
-    const facts = this.#facts(device);
+  /**
+   * @param {Device} device
+   * @param {Record<string, number>} [limits] Its own thresholds.
+   */
+  show(device, limits) {
+    const facts = this.#facts(device, limits);
     // Names change with the language and values with each reading; what is there changes with the device.
     while (this.list.children.length > 2 * facts.length) this.list.lastElementChild?.remove();
     while (this.list.children.length < 2 * facts.length) this.list.append(textElement('dt', ''), textElement('dd', ''));
@@ -32,9 +35,10 @@ export class DeviceFacts {
 
   /**
    * @param {Device} device
+   * @param {Record<string, number>} [limits]
    * @returns {[string, string][]}
    */
-  #facts(device) {
+  #facts(device, limits) {
     const { locale } = this.session;
     const now = this.session.clock.now();
     /** @param {string} timestamp */
@@ -43,7 +47,7 @@ export class DeviceFacts {
       return `${locale.timeOrDate(at, now)} (${locale.ago(now - at)})`;
     };
     const spec = this.session.plant.specs.get(device.device_type);
-    const thresholds = thresholdsOf(this.session.plant.rules, device.device_type).map(
+    const thresholds = thresholdsOf(this.session.plant.rules, device.device_type, [], limits).map(
       (one) => `${one.below ? '<' : '>'}\u00a0${locale.threshold(one, spec)} (${locale.inline(terms[one.severity])})`,
     );
     const { model, firmware, battery_level: battery } = device.metadata ?? {};

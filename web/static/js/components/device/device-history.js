@@ -43,6 +43,8 @@ export class DeviceHistory {
   #device = null;
   /** @type {Alert[]} */
   #alerts = [];
+  /** The device's own thresholds. @type {Record<string, number> | undefined} */
+  limits;
   #samples = new SampleSeries();
   /** The range that was loaded last, by its name. */
   #loaded = '';
@@ -157,7 +159,7 @@ export class DeviceHistory {
     const from = to - this.#chosen.seconds * 1000;
     this.#samples.trim(from);
     const type = this.#device?.device_type ?? '';
-    const thresholds = thresholdsOf(plant.rules, type, this.#alerts);
+    const thresholds = thresholdsOf(plant.rules, type, this.#alerts, this.limits);
     return { points: this.#samples.points(), bad: this.#samples.bad(), spec: plant.specs.get(type), thresholds, from, to };
   }
 

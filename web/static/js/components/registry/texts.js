@@ -13,6 +13,7 @@ export const texts = {
   partArea: { en: 'area', zh: '区域' },
   partLabels: { en: 'labels', zh: '标签' },
   partLimits: { en: 'own limits', zh: '自有阈值' },
+  partUnit: { en: 'unit', zh: '单位' },
   partInterval: { en: 'expected interval', zh: '预期上报间隔' },
   partRetired: { en: 'retired', zh: '停用' },
 };

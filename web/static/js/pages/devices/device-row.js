@@ -75,19 +75,20 @@ export class DeviceRow {
     cells.link.href = session.href(devicePath(item.device_id));
     setLongText(cells.type, device.device_type === undefined ? '' : session.typeName(device.device_type));
     setText(cells.seen, device.timestamp === undefined ? locale.t(terms.unknown) : locale.timeOrDate(Date.parse(device.timestamp), clock.now()));
-    this.#showValue(device, session);
+    this.#showValue(device, item, session);
     this.#showStatus(item, device, session);
     this.#showEntry(item, { name, area }, session);
   }
 
   /**
    * @param {ListedDevice | Device} device
+   * @param {ListedDevice} item
    * @param {Session} session
    */
-  #showValue(device, { locale, plant }) {
+  #showValue(device, { display }, { locale, plant }) {
     const { value } = this.#cells;
     const remark = locale.remark(device);
-    const words = device.value === undefined ? locale.t(terms.unknown) : locale.reading(device.value, plant.specs.get(device.device_type ?? ''));
+    const words = device.value === undefined ? locale.t(terms.unknown) : locale.reading(device.value, plant.specs.get(device.device_type ?? ''), display);
     setLongText(value, remark ? `${words} (${remark})` : words);
     value.classList.toggle('doubtful', remark !== '');
     const { open_alerts: open = 0 } = device;

@@ -158,7 +158,9 @@ class DevicePage {
     this.#showNow(device);
     const alerts = this.#session.alerts.openOf(this.#id);
     this.#alerts.show(alerts);
-    this.#facts.show(device);
+    const limits = this.#detail?.registered?.limits;
+    this.#facts.show(device, limits);
+    this.#history.limits = limits;
     this.#entry.type = device.device_type;
     if (!this.#shown) this.#history.open(device, alerts);
     else if (device !== this.#shown) this.#history.add(device, alerts);
@@ -199,7 +201,7 @@ class DevicePage {
   #showNow(device) {
     const { locale, plant: { specs } } = this.#session;
     const remark = locale.remark(device);
-    const words = locale.reading(device.value, specs.get(device.device_type));
+    const words = locale.reading(device.value, specs.get(device.device_type), this.#detail?.display);
     const value = this.#at('#device-value');
     setText(value, remark ? `${words} (${remark})` : words);
     value.classList.toggle('doubtful', remark !== '');

@@ -105,7 +105,7 @@ export class EntryPanel {
   show() {
     const { locale } = this.#session;
     const { busy, dirty, draft, outcome } = this.#form;
-    const text = (/** @type {'name' | 'area' | 'interval'} */ name) => (/** @type {Event} */ event) => this.#form.type({ [name]: valueOf(event) });
+    const text = (/** @type {'name' | 'area' | 'unit' | 'interval'} */ name) => (/** @type {Event} */ event) => this.#form.type({ [name]: valueOf(event) });
     render(html`<form class="entry" @submit=${(/** @type {Event} */ event) => { event.preventDefault(); void this.#save(); }}>
       <label class="field"><span>${locale.t(texts.entryName)}</span>
         <input type="text" maxlength="128" autocomplete="off" spellcheck="false" .value=${draft.name} @input=${text('name')}></label>
@@ -114,6 +114,8 @@ export class EntryPanel {
       <datalist id="entry-areas">${this.#offered.map((area) => html`<option value=${area}></option>`)}</datalist>
       ${this.#labels(locale)}
       ${this.#limits(locale)}
+      <label class="field"><span>${locale.t(texts.entryUnit)}</span>
+        <input type="text" maxlength="32" autocomplete="off" spellcheck="false" placeholder=${this.#session.plant.specs.get(this.#type)?.unit ?? ''} .value=${draft.unit} @input=${text('unit')}></label>
       <label class="field"><span>${locale.t(texts.entryInterval)}</span>
         <span class="with-unit"><input type="text" inputmode="decimal" maxlength="20" autocomplete="off" .value=${draft.interval} @input=${text('interval')}><span>${locale.t(texts.entrySeconds)}</span></span></label>
       <label class="check"><input type="checkbox" .checked=${draft.retired} @change=${(/** @type {Event} */ event) => this.#form.type({ retired: /** @type {HTMLInputElement} */ (event.target).checked })}>

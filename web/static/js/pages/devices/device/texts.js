@@ -29,6 +29,7 @@ export const texts = {
   limitAbove: { en: '{severity} above', zh: '{severity}：高于' },
   limitBelow: { en: '{severity} below', zh: '{severity}：低于' },
   limitWrong: { en: 'The limit of {rule} is not a number.', zh: '{rule} 的阈值不是数字。' },
+  entryUnit: { en: 'Newest value shown in', zh: '最新数值的显示单位' },
   entryInterval: { en: 'Expected interval', zh: '预期上报间隔' },
   entrySeconds: { en: 's', zh: '秒' },
   intervalWrong: { en: 'The expected interval must be a number of seconds, or empty.', zh: '预期上报间隔须为秒数，或留空。' },
