@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -28,14 +29,15 @@ func decideAt(t *testing.T, store control.Store, device iot.DeviceID, version in
 // Old audit entries go, in an outage later; and not because the clock of a host is years ahead.
 func TestThePrunerRemovesOldEntries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		store, ahead := controltest.NewMemory(), time.Duration(0)
+		store := controltest.NewMemory()
+		var ahead atomic.Int64 // How far the clock is ahead.
 		began := time.Now()
 		for version := range int64(1500) {
 			decideAt(t, store, "a", version+1, began.Add(time.Duration(version)*time.Second))
 		}
 		decideAt(t, store, "b", 1, began)
 		p := control.NewPruner(control.PrunerOptions{
-			Store: store, Retention: 24 * time.Hour, Now: func() time.Time { return time.Now().Add(ahead) }, Logger: slog.New(slog.DiscardHandler),
+			Store: store, Retention: 24 * time.Hour, Now: func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }, Logger: slog.New(slog.DiscardHandler),
 		})
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
@@ -52,12 +54,12 @@ func TestThePrunerRemovesOldEntries(t *testing.T) {
 			return len(entries)
 		}
 		time.Sleep(20 * time.Hour)
-		ahead = 20 * 365 * 24 * time.Hour
+		ahead.Store(int64(20 * 365 * 24 * time.Hour))
 		time.Sleep(3 * time.Hour)
 		if got := left(); got != 1501 {
 			t.Errorf("within the retention, with a clock that is years ahead: got %d entries, want all", got)
 		}
-		ahead = 0
+		ahead.Store(0)
 		store.SetDown(true)
 		time.Sleep(20 * time.Hour)
 		store.SetDown(false)
