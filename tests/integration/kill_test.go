@@ -29,6 +29,8 @@ alerts:
 archive:
   retention:
     readings: 0s
+    summaries: 0s
+    alerts: 0s
 `
 
 var killRule = iot.Rule{Name: "temperature_high", Selector: iot.Selector{Type: iot.Temperature}, Severity: iot.Warning, Condition: iot.Condition{Threshold: 28, Hysteresis: 0.5}}

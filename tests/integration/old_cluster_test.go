@@ -14,7 +14,7 @@ import (
 	"iotmon/tests/testenv"
 )
 
-// oldCluster is a cluster with its database in which programs of oldCommit run, and then those of today.
+// oldCluster is a cluster with its database in which programs of oldSource run, and then those of today.
 type oldCluster struct {
 	*cluster
 	t           *testing.T

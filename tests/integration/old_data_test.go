@@ -17,10 +17,9 @@ import (
 	"iotmon/internal/iot"
 )
 
-// makeOldData is for TestMakeOldData.
-var makeOldData = flag.Bool("old-data", false, "make testdata/old-data.tar.gz again, by the programs of the old commit")
+var makeOldData = flag.Bool("old-data", false, "make testdata/old-data.tar.gz again, by the old programs")
 
-// oldData is a data directory that the program of oldCommit was killed on, with what was posted to it in samples.json.
+// oldData is a data directory that the program of oldSource was killed on, with what was posted to it in samples.json.
 const oldData = "testdata/old-data.tar.gz"
 
 // Devices are kept however old the file becomes.
@@ -37,12 +36,10 @@ type postedSample struct {
 	Value  float64
 }
 
-// TestMakeOldData makes oldData. Readings are posted before and after a restart, some of them late; then the program is killed with
+// writeOldData makes oldData again: go test ./tests/integration -run TestAnOldDataDirectory -old-data. Readings are posted before and after a restart, some of them late; then the program is killed with
 // windows and an alert open. The archive has what was there at the restart, the log has the rest.
-func TestMakeOldData(t *testing.T) {
-	if !*makeOldData {
-		t.Skip("makes a file of testdata: go test ./tests/integration -run TestMakeOldData -old-data")
-	}
+func writeOldData(t *testing.T) {
+	t.Helper()
 	dir := t.TempDir()
 	s := oldProgram(t, "iotmon", oldConfig, "-data-dir", filepath.Join(dir, "data"), "-no-simulator")
 	p := &posters{t: t, base: s.base()}
@@ -105,6 +102,9 @@ func TestAnOldDataDirectoryGoesOn(t *testing.T) {
 		t.Skip("takes half a minute; make test runs it")
 	}
 	inTurn(t)
+	if *makeOldData {
+		writeOldData(t)
+	}
 	dir, samples := unpackOldData(t)
 	old := samples[len(samples)-1].at
 	s := newServer(t, dir, oldConfig, "-no-simulator")

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -61,20 +62,25 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// oldCommit is the last commit before rules in the log, the registry and areas. Its data must go on.
-const oldCommit = "190628d5e38933763c31705a9a347da310917258"
+// oldSource is the source of the last programs before rules in the log, the registry and areas, whose data must go on: commit 190628d, by
+// git archive, without tests and charts. A checkout may lack the history.
+const oldSource = "testdata/old-source.tar.gz"
 
-// oldPrograms builds every program of oldCommit once for all tests and returns the directory with them.
+// oldPrograms builds every program of oldSource once for all tests and returns the directory with them.
 var oldPrograms = sync.OnceValues(func() (string, error) {
 	dir, err := programs()
 	if err != nil {
 		return "", err
 	}
 	dir = filepath.Join(dir, "old")
-	if err := os.Mkdir(dir, 0o700); err != nil {
+	source := filepath.Join(dir, "source")
+	if err := os.MkdirAll(source, 0o700); err != nil {
 		return "", err
 	}
-	return dir, testenv.BuildCommit(oldCommit, dir)
+	if out, err := exec.Command("tar", "-x", "-z", "-f", oldSource, "-C", source).CombinedOutput(); err != nil {
+		return "", fmt.Errorf("unpack %s: %w\n%s", oldSource, err, out)
+	}
+	return dir, testenv.BuildIn(source, dir, "-tags", "grpcnotrace", "./cmd/...")
 })
 
 // server is a real program in a process of its own. Its port is fixed, so that it has the same address after a restart.
@@ -118,7 +124,7 @@ func newProgram(t testing.TB, name, config string, args ...string) *server {
 	return programOf(t, programs, name, config, args...)
 }
 
-// oldProgram is newProgram for a program of oldCommit.
+// oldProgram is newProgram for a program of oldSource.
 func oldProgram(t testing.TB, name, config string, args ...string) *server {
 	t.Helper()
 	return programOf(t, oldPrograms, name, config, args...)
