@@ -168,7 +168,7 @@ func TestADayMayBeDroppedUnderAWriter(t *testing.T) {
 	const days = 3 * 24 * 60 * 60
 	f.pass(t, writer, days)
 	done := make(chan struct{})
-	removed := int64(0)
+	var removed atomic.Int64
 	var pruning sync.WaitGroup
 	pruning.Go(func() {
 		for {
@@ -176,7 +176,7 @@ func TestADayMayBeDroppedUnderAWriter(t *testing.T) {
 			if err != nil {
 				t.Error(err)
 			}
-			removed += n
+			removed.Add(n)
 			select {
 			case <-done:
 				return
@@ -185,17 +185,19 @@ func TestADayMayBeDroppedUnderAWriter(t *testing.T) {
 		}
 	})
 	// A day is not dropped while a reading in it is still to be rolled up; so the writer lets the pruner have a turn.
-	const rounds = 100
+	const least, most = 100, 6000
 	turn := time.NewTicker(10 * time.Millisecond)
 	defer turn.Stop()
-	for round := range rounds {
+	rounds := 0
+	for ; rounds < least || removed.Load() == 0 && rounds < most; rounds++ {
 		<-turn.C
-		f.write(t, writer, days, reading("a", 0, float64(round), 1))
+		f.write(t, writer, days, reading("a", 0, float64(rounds), 1))
 	}
 	close(done)
 	pruning.Wait()
-	if left := stored(t, url); removed+left != rounds || removed == 0 {
-		t.Errorf("%d removed and %d left, want %d together", removed, left, rounds)
+	removals := removed.Load()
+	if left := stored(t, url); removals+left != int64(rounds) || removals == 0 {
+		t.Errorf("%d removed and %d left, want %d together", removals, left, rounds)
 	}
 	audit(t, url)
 }
