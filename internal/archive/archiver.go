@@ -32,8 +32,7 @@ type Metrics struct {
 	Lost func(records int64)
 	// Ready is called with whether the archiver can read the log and write the database. It is first called with true when what
 	// the log held at the start has been read, because before that history lacks what waited to be written when the process died,
-	// but at most longestCatchUp after the start: an archive that is far behind, as after an outage of its database, is behind and
-	// not broken.
+	// but at most longestCatchUp after the start: an archive with a long backlog, as after an outage of its database, works.
 	Ready func(ready bool)
 }
 
