@@ -44,6 +44,20 @@ test('no key is in two namespaces that a template can name', () => {
   }
 });
 
+test('no text is there twice', () => {
+  // A message names an alert's state.
+  const states = ['raised', 'updated'];
+  /** @type {Map<string, string>} */
+  const seen = new Map();
+  for (const [path, texts] of namespaces) {
+    for (const [key, text] of Object.entries(texts)) {
+      const words = JSON.stringify(text);
+      if (path !== shared || !states.includes(key)) assert.equal(seen.get(words), undefined, `${path}: ${key}`);
+      seen.set(words, `${path}: ${key}`);
+    }
+  }
+});
+
 /** Which keys a file names, of which namespace. @param {{path: string, text: string}} file */
 function named({ path, text }) {
   const own = `${dirname(path)}/texts.js`;

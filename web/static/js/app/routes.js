@@ -1,4 +1,5 @@
 // @ts-check
+import { terms } from '../locale/terms.js';
 import { texts } from './texts.js';
 
 /**
@@ -20,8 +21,8 @@ import { texts } from './texts.js';
 /** Every page, in the order of the navigation. The first one is also at the application's root. @type {readonly [Route, ...Route[]]} */
 export const routes = [
   { path: 'overview', name: texts.overview, load: () => import('../pages/overview/overview.js') },
-  { path: 'devices', name: texts.devices, load: () => import('../pages/devices/devices.js') },
-  { path: 'devices/device', name: texts.devices, load: () => import('../pages/devices/device/device.js') },
+  { path: 'devices', name: terms.devices, load: () => import('../pages/devices/devices.js') },
+  { path: 'devices/device', name: terms.devices, load: () => import('../pages/devices/device/device.js') },
   { path: 'system', name: texts.system, load: () => import('../pages/system/system.js') },
 ];
 

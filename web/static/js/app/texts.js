@@ -11,7 +11,6 @@ export const texts = {
   themeAuto: { en: 'As the system', zh: '跟随系统' },
   navigation: { en: 'Pages', zh: '页面' },
   overview: { en: 'Overview', zh: '总览' },
-  devices: { en: 'Devices', zh: '设备' },
   system: { en: 'System', zh: '系统' },
 
   notices: { en: 'Notices', zh: '通知' },

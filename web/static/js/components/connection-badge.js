@@ -6,7 +6,7 @@ import { texts } from './texts.js';
 /** @typedef {import('../app/session.js').Session} Session */
 
 const icons = /** @type {const} */ ({ open: 'online', connecting: 'connecting', waiting: 'offline' });
-const words = { open: texts.connected, connecting: texts.connecting, waiting: terms.disconnected };
+const words = { open: terms.live, connecting: texts.connecting, waiting: terms.disconnected };
 
 /** Shows in the page's head, and in that of a dialog which hides it, whether the page is connected, and otherwise when it tries again. */
 export class ConnectionBadge {

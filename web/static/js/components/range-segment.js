@@ -1,5 +1,6 @@
 // @ts-check
 import { livePoints } from '../model/series.js';
+import { terms } from '../locale/terms.js';
 import { texts } from './texts.js';
 
 /**
@@ -11,7 +12,7 @@ import { texts } from './texts.js';
  */
 export function rangeSegment({ name, seconds }, locale) {
   if (seconds === 0) {
-    return { value: name, text: locale.t(texts.rangeLive), label: locale.t(texts.rangeLiveLong, { count: livePoints }) };
+    return { value: name, text: locale.t(terms.live), label: locale.t(texts.rangeLiveLong, { count: livePoints }) };
   }
   if (seconds < 3600) {
     const count = seconds / 60;

@@ -2,7 +2,6 @@
 
 /** The words of what every page may use. */
 export const texts = {
-  connected: { en: 'Live', zh: '实时' },
   connecting: { en: 'Connecting…', zh: '正在连接…' },
   silent: { en: 'No data', zh: '无数据' },
   retryIn: { en: 'retry in {seconds} s', zh: '{seconds} 秒后重试' },
@@ -16,9 +15,7 @@ export const texts = {
   stale: { en: 'What is shown is out of date.', zh: '显示内容已过时。' },
 
   historyFailed: { en: 'The history could not be loaded: {reason}', zh: '历史数据加载失败：{reason}' },
-  tryAgain: { en: 'Try again', zh: '重试' },
 
-  rangeLive: { en: 'Live', zh: '实时' },
   rangeLiveLong: { en: 'The last {count} windows', zh: '最近 {count} 个窗口' },
   rangeMinutes: { en: '{count}m', zh: '{count}分' },
   rangeMinutesLong: { en: { one: 'The last {count} minute', other: 'The last {count} minutes' }, zh: '最近 {count} 分钟' },

@@ -55,7 +55,7 @@ export class DeviceFacts {
     const facts = [
       [locale.t(terms.deviceType), this.session.typeName(device.device_type)],
       [locale.t(terms.location), locale.place(device.location)],
-      [locale.t(texts.lastReading), when(device.timestamp)],
+      [locale.t(terms.lastReading), when(device.timestamp)],
       [locale.t(texts.statusSince), when(device.since)],
       [locale.t(texts.thresholds), thresholds.join(locale.t(terms.listSeparator))],
       [locale.t(texts.model), visible(model ?? '')],

@@ -16,6 +16,5 @@ export const texts = {
   firmware: { en: 'Firmware', zh: '固件版本' },
   battery: { en: 'Battery', zh: '电量' },
   statusSince: { en: 'Status since', zh: '状态起始' },
-  lastReading: { en: 'Last reading', zh: '最后读数' },
   thresholds: { en: 'Alert thresholds', zh: '告警阈值' },
 };

@@ -8,16 +8,16 @@ import { texts } from './texts.js';
 
 /** The columns that can be chosen, in their order; the id is always there. */
 const columns = {
-  name: texts.columnName,
+  name: terms.name,
   type: terms.deviceType,
   value: terms.value,
-  status: texts.deviceStatus,
-  area: texts.columnArea,
-  seen: texts.columnSeen,
-  labels: texts.columnLabels,
-  limits: texts.columnLimits,
+  status: terms.status,
+  area: terms.area,
+  seen: terms.lastReading,
+  labels: terms.labels,
+  limits: terms.ownLimits,
   interval: texts.columnInterval,
-  alerts: texts.columnAlerts,
+  alerts: terms.alerts,
 };
 
 /** Those that are shown until the reader chooses. */

@@ -87,8 +87,8 @@ export class DeviceFilters {
   /** Everything in another language, or with other types. */
   show() {
     const { locale, plant: { specs } } = this.#session;
-    this.#choices('type', locale.t(texts.anyType), [...specs.keys()].map((type) => [type, this.#session.typeName(type)]));
-    this.#choices('status', locale.t(texts.anyStatus), [
+    this.#choices('type', locale.t(terms.allTypes), [...specs.keys()].map((type) => [type, this.#session.typeName(type)]));
+    this.#choices('status', locale.t(terms.anyStatus), [
       ['online', locale.t(terms.online)], ['offline', locale.t(terms.offline)], ['never_sent', locale.t(texts.neverSent)],
       ['alerting', locale.t(texts.alerting)], ['retired', locale.t(texts.retired)],
     ]);

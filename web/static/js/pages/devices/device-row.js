@@ -70,7 +70,7 @@ export class DeviceRow {
     const { locale, clock } = session;
     cells.choose.checked = chosen;
     cells.choose.disabled = false;
-    cells.choose.setAttribute('aria-label', locale.t(texts.chooseDevice, { id: visible(item.device_id) }));
+    cells.choose.setAttribute('aria-label', locale.t(terms.chooseOne, { id: visible(item.device_id) }));
     setLongText(cells.link, visible(item.device_id));
     cells.link.href = session.href(devicePath(item.device_id));
     setLongText(cells.type, device.device_type === undefined ? '' : session.typeName(device.device_type));

@@ -7,6 +7,7 @@ import { visible } from '../../locale/visible.js';
 import { Choice } from '../../model/choice.js';
 import { DeviceList } from '../../model/device-list.js';
 import { EntryChanges } from '../../model/entry-changes.js';
+import { terms } from '../../locale/terms.js';
 import { CellEditor } from './cell-editor.js';
 import { ChosenBar } from './chosen-bar.js';
 import { ColumnMenu } from './column-menu.js';
@@ -104,7 +105,7 @@ export class DeviceTable {
       signal,
     });
     this.#request = session.ask((asking) => this.#ask(asking), (apply) => apply(), signal);
-    const empty = () => (narrows(this.#query) ? texts.noMatch : texts.noDevices);
+    const empty = () => (narrows(this.#query) ? terms.noMatch : texts.noDevices);
     this.#state = new LoadState(find(root, '#devices-state', HTMLElement), session, { empty, failed: texts.devicesFailed, onRetry: () => this.#request.load() }, signal);
     this.#listen(signal);
     this.#follow(signal);

@@ -32,7 +32,7 @@ export class EditNotice {
     const { locale } = this.#session;
     const { failure } = this.#changes;
     render(failure ? html`<p>${this.#words(failure)}</p>
-      <button type="button" class="button" @click=${() => this.#changes.make(failure.change, failure.now?.version ?? failure.version)}>${locale.t(failure.now ? texts.editAgain : texts.editRetry)}</button>
+      <button type="button" class="button" @click=${() => this.#changes.make(failure.change, failure.now?.version ?? failure.version)}>${locale.t(failure.now ? texts.editAgain : terms.tryAgain)}</button>
       <button type="button" class="button" @click=${() => this.#changes.dismiss()}>${locale.t(texts.editDismiss)}</button>` : nothing, this.#element);
   }
 

@@ -133,7 +133,7 @@ export class ImportDialog {
   #changes({ items, truncated }) {
     const { locale } = this.#session;
     return html`<div class="list-frame import-changes" tabindex="0" role="region" aria-label=${locale.t(texts.importChanges)}><table class="values">
-        <thead><tr><th scope="col">${locale.t(texts.columnDevice)}</th><th scope="col">${locale.t(texts.importPart)}</th><th scope="col">${locale.t(texts.importBefore)}</th><th scope="col">${locale.t(texts.importAfter)}</th></tr></thead>
+        <thead><tr><th scope="col">${locale.t(terms.device)}</th><th scope="col">${locale.t(texts.importPart)}</th><th scope="col">${locale.t(texts.importBefore)}</th><th scope="col">${locale.t(texts.importAfter)}</th></tr></thead>
         <tbody>${items.map(({ device_id: id, before = {}, after }) => differences(before, after).map((part, i) => html`<tr>
           ${i === 0 ? html`<th scope="row"><bdi>${visible(id)}</bdi></th>` : html`<td></td>`}
           <td>${partNames([part], locale)}</td><td><bdi>${this.#part(before, part)}</bdi></td><td><bdi>${this.#part(after, part)}</bdi></td></tr>`))}</tbody>

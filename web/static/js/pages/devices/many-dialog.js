@@ -16,7 +16,7 @@ import { texts } from './texts.js';
 const listed = 200;
 
 /** What is wrong with what is typed. */
-const mistakes = { interval: texts.manyIntervalWrong, label: texts.manyLabelMissing, nothing: texts.manyNothing };
+const mistakes = { interval: terms.intervalWrong, label: texts.manyLabelMissing, nothing: texts.manyNothing };
 
 /** Changes many devices in the same way, and says of each that was not changed why. */
 export class ManyDialog {
@@ -60,8 +60,8 @@ export class ManyDialog {
     const valueOf = (/** @type {Event} */ event) => /** @type {any} */ (event.target).value;
     const ticked = (/** @type {Event} */ event) => /** @type {HTMLInputElement} */ (event.target).checked;
     return html`<form class="many" @submit=${(/** @type {Event} */ event) => { event.preventDefault(); void this.#changes.apply(); }}>
-      <label class="check"><input type="checkbox" .checked=${typed.setArea} @change=${(/** @type {Event} */ event) => type({ setArea: ticked(event) })}><span>${locale.t(texts.columnArea)}</span></label>
-      <input type="text" maxlength="1024" list="device-areas" autocomplete="off" spellcheck="false" aria-label=${locale.t(texts.columnArea)} placeholder=${locale.t(texts.manyEmptyRemoves)} .value=${typed.area} @input=${(/** @type {Event} */ event) => type({ area: valueOf(event), setArea: true })}>
+      <label class="check"><input type="checkbox" .checked=${typed.setArea} @change=${(/** @type {Event} */ event) => type({ setArea: ticked(event) })}><span>${locale.t(terms.area)}</span></label>
+      <input type="text" maxlength="1024" list="device-areas" autocomplete="off" spellcheck="false" aria-label=${locale.t(terms.area)} placeholder=${locale.t(texts.manyEmptyRemoves)} .value=${typed.area} @input=${(/** @type {Event} */ event) => type({ area: valueOf(event), setArea: true })}>
       <label class="check"><input type="checkbox" .checked=${typed.setInterval} @change=${(/** @type {Event} */ event) => type({ setInterval: ticked(event) })}><span>${locale.t(texts.manyInterval)}</span></label>
       <input type="text" inputmode="decimal" maxlength="20" autocomplete="off" aria-label=${locale.t(texts.manyInterval)} placeholder=${locale.t(texts.manyEmptyRemoves)} .value=${typed.interval} @input=${(/** @type {Event} */ event) => type({ interval: valueOf(event), setInterval: true })}>
       <label class="many-name" for="many-label">${locale.t(texts.manyLabel)}</label>
@@ -69,7 +69,7 @@ export class ManyDialog {
         <select id="many-label" .value=${typed.labels} @change=${(/** @type {Event} */ event) => type({ labels: valueOf(event) })}>
           <option value="">${locale.t(texts.manyLeave)}</option><option value="set">${locale.t(texts.manyLabelSet)}</option><option value="remove">${locale.t(texts.manyLabelRemove)}</option>
         </select>
-        <input type="text" maxlength="64" autocomplete="off" spellcheck="false" aria-label=${locale.t(texts.columnName)} placeholder=${locale.t(texts.columnName)} ?disabled=${!typed.labels} .value=${typed.label} @input=${(/** @type {Event} */ event) => type({ label: valueOf(event) })}>
+        <input type="text" maxlength="64" autocomplete="off" spellcheck="false" aria-label=${locale.t(terms.name)} placeholder=${locale.t(terms.name)} ?disabled=${!typed.labels} .value=${typed.label} @input=${(/** @type {Event} */ event) => type({ label: valueOf(event) })}>
         <input type="text" maxlength="128" autocomplete="off" spellcheck="false" aria-label=${locale.t(texts.manyLabelValue)} placeholder=${locale.t(texts.manyLabelValue)} ?disabled=${typed.labels !== 'set'} .value=${typed.value} @input=${(/** @type {Event} */ event) => type({ value: valueOf(event) })}>
       </div>
       <label class="many-name" for="many-retired">${locale.t(texts.retired)}</label>
@@ -93,7 +93,7 @@ export class ManyDialog {
       <progress max=${all} .value=${done + failed.length} aria-label=${locale.t(texts.manyProgress)}></progress>
       ${failed.length > 0
         ? html`<div class="list-frame many-failed" tabindex="0" role="region" aria-label=${locale.t(texts.manyFailed)}><table class="values">
-            <thead><tr><th scope="col">${locale.t(texts.columnDevice)}</th><th scope="col">${locale.t(texts.manyReason)}</th></tr></thead>
+            <thead><tr><th scope="col">${locale.t(terms.device)}</th><th scope="col">${locale.t(terms.reason)}</th></tr></thead>
             <tbody>${failed.slice(0, listed).map(({ id, error }) => html`<tr><th scope="row"><bdi>${visible(id)}</bdi></th><td>${decisionWords(error, locale)}</td></tr>`)}</tbody>
           </table></div>`
         : nothing}

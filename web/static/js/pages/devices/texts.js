@@ -2,11 +2,7 @@
 
 /** The words of the list of devices. */
 export const texts = {
-  listTitle: { en: 'Devices', zh: '设备' },
   searchNameOrId: { en: 'Search id or name…', zh: '搜索编号或名称…' },
-  anyType: { en: 'All types', zh: '全部类型' },
-  anyStatus: { en: 'Any status', zh: '全部状态' },
-  deviceStatus: { en: 'Status', zh: '状态' },
   neverSent: { en: 'Never sent', zh: '从未上报' },
   alerting: { en: 'With open alerts', zh: '有未恢复告警' },
   retired: { en: 'Retired', zh: '已停用' },
@@ -15,21 +11,12 @@ export const texts = {
   filterAreaHint: { en: 'Area: only devices in it and below it', zh: '区域：仅该区域及其下级的设备' },
   filterLabel: { en: 'Label…', zh: '标签…' },
   filterLabelHint: { en: 'Label: its name, or name=value', zh: '标签：名称，或 名称=值' },
-  clearFilter: { en: 'Clear the filters', zh: '清除筛选' },
   columns: { en: 'Columns', zh: '列' },
 
-  columnDevice: { en: 'Device', zh: '设备' },
-  columnName: { en: 'Name', zh: '名称' },
-  columnArea: { en: 'Area', zh: '区域' },
-  columnSeen: { en: 'Last reading', zh: '最后读数' },
-  columnLabels: { en: 'Labels', zh: '标签' },
-  columnLimits: { en: 'Own limits', zh: '自有阈值' },
   columnInterval: { en: 'Interval', zh: '上报间隔' },
-  columnAlerts: { en: 'Alerts', zh: '告警' },
   seconds: { en: '{value} s', zh: '{value} 秒' },
 
   deviceRowKeys: { en: 'Arrow keys go from row to row, Tab within a row; Enter on a name or an area changes it.', zh: '方向键逐行移动，Tab 键在行内移动；在名称或区域上按回车可更改。' },
-  chooseDevice: { en: 'Choose {id}', zh: '选择 {id}' },
   chooseAllDevices: { en: 'Choose all that match', zh: '选择全部符合条件的设备' },
   chooseTooMany: { en: 'At most {count} can be chosen at once: narrow the list first.', zh: '一次最多选择 {count} 台：请先缩小列表范围。' },
   chooseFailed: { en: 'They could not be chosen: {reason}', zh: '无法选择：{reason}' },
@@ -46,13 +33,11 @@ export const texts = {
   },
   editConflictUnknown: { en: '{id}: somebody else has changed it meanwhile. “{mine}” was not saved.', zh: '{id}：其他人在此期间更改了它。“{mine}”未保存。' },
   editAgain: { en: 'Save mine all the same', zh: '仍保存我的' },
-  editRetry: { en: 'Try again', zh: '重试' },
   editDismiss: { en: 'Leave it', zh: '不再保存' },
 
   manyTitle: { en: { one: 'Change {count} device', other: 'Change {count} devices' }, zh: '更改 {count} 台设备' },
   manyEmptyRemoves: { en: 'empty: remove', zh: '留空：移除' },
   manyInterval: { en: 'Expected interval in seconds', zh: '预期上报间隔（秒）' },
-  manyIntervalWrong: { en: 'The expected interval must be a number of seconds, or empty.', zh: '预期上报间隔须为秒数，或留空。' },
   manyLabel: { en: 'A label', zh: '标签' },
   manyLabelMissing: { en: 'The label has no name.', zh: '标签没有名称。' },
   manyLabelValue: { en: 'Value', zh: '值' },
@@ -68,7 +53,6 @@ export const texts = {
   manyWaiting: { en: { one: '{count} is not in force yet.', other: '{count} are not in force yet.' }, zh: '{count} 台尚未生效。' },
   manyProgress: { en: 'Progress', zh: '进度' },
   manyFailed: { en: 'Devices that were not changed', zh: '未更改的设备' },
-  manyReason: { en: 'Reason', zh: '原因' },
   manyAgain: { en: 'Try again ({count})', zh: '重试（{count}）' },
   manyStop: { en: 'Stop', zh: '停止' },
 
@@ -98,7 +82,6 @@ export const texts = {
   no: { en: 'no', zh: '否' },
 
   noDevices: { en: 'There are no devices yet. A device appears here with its first reading.', zh: '还没有设备。设备首次上报后会显示在这里。' },
-  noMatch: { en: 'No device matches these filters.', zh: '没有符合条件的设备。' },
   devicesFailed: { en: 'The devices could not be loaded: {reason}', zh: '设备列表加载失败：{reason}' },
   allDevices: { en: { one: '{count} device', other: '{count} devices' }, zh: '{count} 台设备' },
   matching: { en: { one: '{count} device matches', other: '{count} devices match' }, zh: '{count} 台设备符合条件' },

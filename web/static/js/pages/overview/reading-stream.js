@@ -232,7 +232,7 @@ export class ReadingStream {
   #showEmpty(empty) {
     this.#empty.hidden = !empty;
     const greeted = this.#session.plant.known;
-    const words = this.#session.devices.size > 0 ? texts.streamNoMatch : greeted ? texts.streamEmpty : terms.loading;
+    const words = this.#session.devices.size > 0 ? terms.noMatch : greeted ? texts.streamEmpty : terms.loading;
     setText(this.#empty, this.#session.locale.t(words));
   }
 
@@ -271,9 +271,9 @@ export class ReadingStream {
 
   #offer() {
     const { locale, plant: { specs } } = this.#session;
-    this.#choices('type', locale.t(texts.allTypes), [...specs.keys()].map((type) => [type, this.#session.typeName(type)]));
+    this.#choices('type', locale.t(terms.allTypes), [...specs.keys()].map((type) => [type, this.#session.typeName(type)]));
     this.offerBuildings();
-    this.#choices('status', locale.t(texts.allStatuses), [['online', locale.t(terms.online)], ['offline', locale.t(terms.offline)]]);
+    this.#choices('status', locale.t(terms.anyStatus), [['online', locale.t(terms.online)], ['offline', locale.t(terms.offline)]]);
   }
 
   /** Offers the buildings that are known by now. */

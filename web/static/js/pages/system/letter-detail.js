@@ -117,7 +117,7 @@ export class LetterDetail {
     const when = (/** @type {string} */ at) => locale.timeOrDate(Date.parse(at), clock.now());
     /** @type {[string, string][]} */
     const facts = [
-      [locale.t(texts.letterReason), visible(reason)],
+      [locale.t(terms.reason), visible(reason)],
       [locale.t(texts.letterField), visible(field) || locale.t(texts.wholeRecord)],
       [locale.t(texts.letterDevice), visible(key)],
       [locale.t(texts.letterSource), source ? locale.t(texts.letterPlace, { ...source, partition: String(source.partition), offset: String(source.offset) }) : ''],

@@ -1,6 +1,7 @@
 // @ts-check
 import { find, instantiate, setLongText, setText } from '../../components/dom.js';
 import { visible } from '../../locale/visible.js';
+import { terms } from '../../locale/terms.js';
 import { texts } from './texts.js';
 
 /**
@@ -44,7 +45,7 @@ export class LetterRow {
     const cells = this.#cells;
     this.#id = letter.id;
     cells.choose.checked = chosen;
-    cells.choose.setAttribute('aria-label', locale.t(texts.chooseOne, { id: letter.id }));
+    cells.choose.setAttribute('aria-label', locale.t(terms.chooseOne, { id: letter.id }));
     setText(cells.link, locale.timeOrDate(Date.parse(letter.rejected_at), clock.now()));
     cells.link.href = open ? '?letter=' : `?letter=${letter.id}`;
     cells.link.ariaExpanded = String(open);

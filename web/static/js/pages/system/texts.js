@@ -60,7 +60,6 @@ export const texts = {
   letterTime: { en: 'Rejected', zh: '拒绝时间' },
   letterDevice: { en: 'Key', zh: '键' },
   letterField: { en: 'Field', zh: '字段' },
-  letterReason: { en: 'Reason', zh: '原因' },
   letterSource: { en: 'Source', zh: '来源' },
   letterSize: { en: 'Size', zh: '大小' },
   letterKind: { en: 'Kind', zh: '类型' },
@@ -73,7 +72,6 @@ export const texts = {
   letterBytes: { en: '{count} B', zh: '{count} B' },
   letterPlace: { en: '{topic}/{partition}, offset {offset}', zh: '{topic}/{partition}，位点 {offset}' },
   wholeRecord: { en: 'record', zh: '整条记录' },
-  chooseOne: { en: 'Choose {id}', zh: '选择 {id}' },
   chooseAll: { en: 'Choose all that are listed', zh: '选择列表中的全部' },
 
   resend: { en: 'Send again', zh: '重新发送' },

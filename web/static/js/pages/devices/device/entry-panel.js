@@ -107,9 +107,9 @@ export class EntryPanel {
     const { busy, dirty, draft, outcome } = this.#form;
     const text = (/** @type {'name' | 'area' | 'unit' | 'interval'} */ name) => (/** @type {Event} */ event) => this.#form.type({ [name]: valueOf(event) });
     render(html`<form class="entry" @submit=${(/** @type {Event} */ event) => { event.preventDefault(); void this.#save(); }}>
-      <label class="field"><span>${locale.t(texts.entryName)}</span>
+      <label class="field"><span>${locale.t(terms.name)}</span>
         <input type="text" maxlength="128" autocomplete="off" spellcheck="false" .value=${draft.name} @input=${text('name')}></label>
-      <label class="field"><span>${locale.t(texts.entryArea)}</span>
+      <label class="field"><span>${locale.t(terms.area)}</span>
         <input type="text" maxlength="1024" autocomplete="off" spellcheck="false" list="entry-areas" placeholder=${visible(this.#place) || locale.t(texts.entryAreaHint)} .value=${draft.area} @input=${text('area')}></label>
       <datalist id="entry-areas">${this.#offered.map((area) => html`<option value=${area}></option>`)}</datalist>
       ${this.#labels(locale)}
@@ -133,9 +133,9 @@ export class EntryPanel {
   #labels(locale) {
     const { labels } = this.#form.draft;
     const change = (/** @type {number} */ i, /** @type {[string, string]} */ label) => this.#form.type({ labels: labels.map((one, k) => (k === i ? label : one)) });
-    return html`<fieldset class="field-group"><legend>${locale.t(texts.entryLabels)}</legend>
+    return html`<fieldset class="field-group"><legend>${locale.t(terms.labels)}</legend>
       ${labels.map(([name, value], i) => html`<div class="pair">
-        <input type="text" maxlength="64" autocomplete="off" spellcheck="false" aria-label=${locale.t(texts.labelName, { number: i + 1 })} placeholder=${locale.t(texts.labelNameShort)} .value=${name} @input=${(/** @type {Event} */ event) => change(i, [valueOf(event), value])}>
+        <input type="text" maxlength="64" autocomplete="off" spellcheck="false" aria-label=${locale.t(texts.labelName, { number: i + 1 })} placeholder=${locale.t(terms.name)} .value=${name} @input=${(/** @type {Event} */ event) => change(i, [valueOf(event), value])}>
         <input type="text" maxlength="128" autocomplete="off" spellcheck="false" aria-label=${locale.t(texts.labelValue, { number: i + 1 })} placeholder=${locale.t(terms.value)} .value=${value} @input=${(/** @type {Event} */ event) => change(i, [name, valueOf(event)])}>
         <button type="button" class="button button-icon" aria-label=${locale.t(texts.labelRemove, { name: visible(name) })} title=${locale.t(texts.labelRemove, { name: visible(name) })} @click=${() => this.#form.type({ labels: labels.filter((_, k) => k !== i) })}><svg class="icon" aria-hidden="true"><use href="#icon-close"></use></svg></button>
       </div>`)}
@@ -160,7 +160,7 @@ export class EntryPanel {
       return html`<label class="limit"><span title=${visible(rule)}>${words}</span>
         <span class="with-unit"><input type="text" inputmode="decimal" maxlength="24" autocomplete="off" placeholder=${usual} .value=${limit} @input=${(/** @type {Event} */ event) => this.#limit(rule, valueOf(event))}><span>${spec?.unit ?? ''}</span></span></label>`;
     };
-    return html`<fieldset class="field-group"><legend>${locale.t(texts.entryLimits)}</legend>
+    return html`<fieldset class="field-group"><legend>${locale.t(terms.ownLimits)}</legend>
       ${rules.map(({ alert_type: rule, severity, below, threshold }) => line(rule, locale.t(below ? texts.limitBelow : texts.limitAbove, { severity: locale.t(terms[severity]) }), String(threshold)))}
       ${others.map(([rule]) => line(rule, visible(rule), ''))}
     </fieldset>`;
@@ -194,5 +194,5 @@ function valueOf(event) {
 function mistakeWords({ field, kind, name }, locale) {
   if (kind === 'nameless') return locale.t(texts.labelNameless);
   if (kind === 'twice') return locale.t(texts.labelTwice, { name: visible(name) });
-  return field === 'interval' ? locale.t(texts.intervalWrong) : locale.t(texts.limitWrong, { rule: visible(name) });
+  return field === 'interval' ? locale.t(terms.intervalWrong) : locale.t(texts.limitWrong, { rule: visible(name) });
 }
