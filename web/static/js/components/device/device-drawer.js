@@ -10,7 +10,7 @@ import { find, icon, setText, textElement } from '../dom.js';
 import { StaleBanner } from '../stale-banner.js';
 import { loadTemplate } from '../template.js';
 import { DeviceFacts } from './device-facts.js';
-import { DeviceHistory } from './device-history.js';
+import { DeviceHistory, withHistory } from './device-history.js';
 import { texts } from './texts.js';
 
 /**
@@ -24,7 +24,7 @@ import { texts } from './texts.js';
  * @param {AbortSignal} signal
  */
 export function loadDrawer(signal) {
-  return loadTemplate('./device-drawer.html', import.meta.url, signal);
+  return withHistory(loadTemplate('./device-drawer.html', import.meta.url, signal), signal);
 }
 
 /**
@@ -71,7 +71,7 @@ export class DeviceDrawer {
     this.#signal = signal;
     this.#home = home;
     this.#facts = new DeviceFacts(find(dialog, '.facts', HTMLElement), session);
-    this.#history = new DeviceHistory(dialog, session, signal);
+    this.#history = new DeviceHistory(find(dialog, '#device-history', HTMLElement), session, signal);
     this.#alerts = new AlertList(find(dialog, '.drawer-alerts', HTMLElement), find(dialog, '.empty', HTMLElement), session);
     this.#request = session.ask((asking) => session.history.device(this.#id ?? '', asking), (device) => this.#take(device), signal);
     this.#request.subscribe(() => this.update(), { signal });

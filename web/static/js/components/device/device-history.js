@@ -9,6 +9,7 @@ import { find } from '../dom.js';
 import { LoadState } from '../load-state.js';
 import { rangeSegment } from '../range-segment.js';
 import { Segmented } from '../segmented.js';
+import { loadTemplate } from '../template.js';
 import { DeviceChart } from './device-chart.js';
 import { texts } from './texts.js';
 
@@ -24,6 +25,18 @@ const offered = [...ranges.filter(({ name }) => ['15m', '1h', '6h', '24h'].inclu
 
 /** How many archived readings are asked for at most: about one for each pixel. */
 const wantedPoints = 500;
+
+/**
+ * Puts what the chart is made of into its section, #device-history.
+ *
+ * @param {Promise<DocumentFragment>} page What the section is in.
+ * @param {AbortSignal} signal
+ */
+export async function withHistory(page, signal) {
+  const [content, frame] = await Promise.all([page, loadTemplate('./device-history.html', import.meta.url, signal)]);
+  find(content, '#device-history', HTMLElement).append(frame);
+  return content;
+}
 
 /** The chart of one device: its archived readings, then the live ones. */
 export class DeviceHistory {
@@ -50,7 +63,7 @@ export class DeviceHistory {
   #loaded = '';
 
   /**
-   * @param {HTMLElement} section
+   * @param {HTMLElement} section What withHistory has filled.
    * @param {Session} session
    * @param {AbortSignal} signal
    */

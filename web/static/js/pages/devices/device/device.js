@@ -1,7 +1,7 @@
 // @ts-check
 import { AlertList } from '../../../components/alert-list.js';
 import { DeviceFacts } from '../../../components/device/device-facts.js';
-import { DeviceHistory } from '../../../components/device/device-history.js';
+import { DeviceHistory, withHistory } from '../../../components/device/device-history.js';
 import { texts as deviceTexts } from '../../../components/device/texts.js';
 import { find, icon, setText, textElement } from '../../../components/dom.js';
 import { Frames } from '../../../components/frames.js';
@@ -34,7 +34,7 @@ const pace = 300;
  * @type {import('../../../app/routes.js').Mount}
  */
 export async function mount(root, session, signal) {
-  const content = await loadTemplate('./device.html', import.meta.url, signal);
+  const content = await withHistory(loadTemplate('./device.html', import.meta.url, signal), signal);
   if (signal.aborted) return;
   root.append(content);
   new DevicePage(root, session, signal).start();
