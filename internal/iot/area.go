@@ -142,7 +142,7 @@ type AreaFrom struct {
 type Areas []AreaFrom
 
 // MaxAreaHistory is the maximum number of areas that are kept of one device. The oldest one kept also holds for all time
-// before it.
+// before it. While an open window needs the oldest of so many, a further area is delayed; see EntryInForce.DelayedUntil.
 const MaxAreaHistory = 8
 
 // At returns the area to which the device belongs at an event time, empty if the locations in its readings apply.

@@ -29,16 +29,35 @@ type EntryInForce struct {
 }
 
 // Follow returns what is in force after the entry next; e is nil if nothing was. The area of next holds from the event time from, and
-// from must be later than the time of any reading admitted so far. It returns nil if next has no higher version than e: it came twice,
-// or late.
-func (e *EntryInForce) Follow(next *DeviceEntry, from time.Time) *EntryInForce {
+// from must be later than the time of any reading admitted so far. Readings from before the time open are not counted any more; see
+// DelayedUntil. It returns nil if next has no higher version than e: it came twice, or late.
+func (e *EntryInForce) Follow(next *DeviceEntry, from, open time.Time) *EntryInForce {
 	if e == nil {
 		e = new(EntryInForce)
 	}
 	if next.Version <= e.Version {
 		return nil
 	}
-	return &EntryInForce{DeviceEntry: *next, Areas: withArea(e.Areas, from, next.Area)}
+	return &EntryInForce{DeviceEntry: *next, Areas: withArea(e.Areas, from, open, next.Area)}
+}
+
+// DelayedUntil reports whether the area of the entry is not among its Areas yet, because there are MaxAreaHistory of them and the readings
+// of the oldest may have to be counted again: those of an open window are, after a restart. It returns the event time up to which windows must
+// have closed before Move adds the area.
+func (e *EntryInForce) DelayedUntil() (open time.Time, delayed bool) {
+	if len(e.Areas) < MaxAreaHistory || e.Areas[len(e.Areas)-1].Area == e.Area {
+		return time.Time{}, false
+	}
+	return e.Areas[1].From, true
+}
+
+// Move returns what is in force once a delayed area holds from the event time from; see Follow. It returns nil if the area is not delayed,
+// or still is.
+func (e *EntryInForce) Move(from, open time.Time) *EntryInForce {
+	if until, delayed := e.DelayedUntil(); !delayed || open.Before(until) {
+		return nil
+	}
+	return &EntryInForce{DeviceEntry: e.DeviceEntry, Areas: withArea(e.Areas, from, open, e.Area)}
 }
 
 // StartBy returns what is in force after the log's clock was set back: an area that would hold only from a time after from holds from
@@ -47,12 +66,12 @@ func (e *EntryInForce) StartBy(from time.Time) *EntryInForce {
 	if len(e.Areas) == 0 || !e.Areas[len(e.Areas)-1].From.After(from) {
 		return nil
 	}
-	return &EntryInForce{DeviceEntry: e.DeviceEntry, Areas: withArea(e.Areas, from, e.Area)}
+	return &EntryInForce{DeviceEntry: e.DeviceEntry, Areas: withArea(e.Areas, from, from, e.Area)}
 }
 
 // withArea returns the history of areas with one more, which holds from the given time on. Areas that would hold from then or later are
-// removed.
-func withArea(areas Areas, from time.Time, area Area) Areas {
+// removed. If the history is full and the oldest area holds at the time open, or later, it returns the history without the new area.
+func withArea(areas Areas, from, open time.Time, area Area) Areas {
 	var kept Areas
 	for _, a := range areas {
 		if a.From.Before(from) {
@@ -65,10 +84,15 @@ func withArea(areas Areas, from time.Time, area Area) Areas {
 		}
 		kept = append(kept, AreaFrom{}) // Before its first area the locations in the readings apply.
 	}
-	if kept[len(kept)-1].Area != area {
-		kept = append(kept, AreaFrom{From: from, Area: area})
+	switch {
+	case kept[len(kept)-1].Area == area:
+		return kept
+	case len(kept) < MaxAreaHistory:
+		return append(kept, AreaFrom{From: from, Area: area})
+	case kept[1].From.After(open):
+		return kept
 	}
-	return kept[max(0, len(kept)-MaxAreaHistory):]
+	return append(kept[1:], AreaFrom{From: from, Area: area})
 }
 
 // Normalize checks the entry and its areas. The error is an *InvalidError.

@@ -9,26 +9,42 @@ import (
 	"iotmon/internal/iot"
 )
 
-// A device belongs at each moment to the area of the last entry that holds from then or earlier, whatever entries follow: only of the
-// oldest of more than MaxAreaHistory this is forgotten.
+// A device belongs at each moment to the area of the last entry that holds from then or earlier, whatever entries follow. Only of the
+// oldest of more than MaxAreaHistory this is forgotten, and of none that an open window needs: a later area is delayed instead.
 func TestAReadingsAreaDoesNotChangeWithLaterEntries(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		start := time.Unix(1706610600, 0).UTC()
-		var e *iot.EntryInForce
-		var decided []iot.AreaFrom // With the oldest first.
-		now := start
-		for version := range rapid.Int64Range(1, 6).Draw(t, "entries") {
+		e := new(iot.EntryInForce)
+		var decided iot.Areas // With the oldest first: what holds, as each answer has said.
+		now, open := start, start
+		moments := func(visit func(time.Time)) {
+			for at := open; at.Before(now.Add(2 * time.Hour)); at = at.Add(15 * time.Second) {
+				visit(at)
+			}
+		}
+		for version := range rapid.Int64Range(1, 40).Draw(t, "entries") {
 			now = now.Add(time.Duration(rapid.IntRange(0, 3).Draw(t, "windows")) * 30 * time.Second)
+			if passed := now.Add(-time.Duration(rapid.IntRange(1, 20).Draw(t, "behind")) * 30 * time.Second); passed.After(open) {
+				open = passed
+			}
+			if moved := e.Move(now, open); moved != nil {
+				e = moved
+				decided = append(decided, iot.AreaFrom{From: now, Area: e.Area})
+			}
 			next := iot.DeviceEntry{Version: version + 1, Area: rapid.SampledFrom([]iot.Area{"", "a", "a/b", "c"}).Draw(t, "area")}
-			e = e.Follow(&next, now)
-			if e.Follow(&next, now.Add(time.Hour)) != nil {
+			e = e.Follow(&next, now, open)
+			if e.Follow(&next, now.Add(time.Hour), open) != nil {
 				t.Fatal("an entry came into force twice")
 			}
-			decided = append(decided, iot.AreaFrom{From: now, Area: next.Area})
+			if until, delayed := e.DelayedUntil(); !delayed {
+				decided = append(decided, iot.AreaFrom{From: now, Area: next.Area})
+			} else if !until.After(open) {
+				t.Fatalf("delayed until %v, want a time after %v", until, open)
+			}
 			if err := e.Normalize(); err != nil {
 				t.Fatal(err)
 			}
-			for at := start.Add(-time.Hour); at.Before(now.Add(2 * time.Hour)); at = at.Add(15 * time.Second) {
+			moments(func(at time.Time) {
 				var want iot.Area
 				for _, d := range decided {
 					if !d.From.After(at) {
@@ -38,7 +54,7 @@ func TestAReadingsAreaDoesNotChangeWithLaterEntries(t *testing.T) {
 				if got := e.Areas.At(at); got != want {
 					t.Fatalf("at %v: got area %q, want %q of %v", at, got, want, decided)
 				}
-			}
+			})
 		}
 	})
 }
@@ -47,7 +63,8 @@ func TestTheLastAreasAreKept(t *testing.T) {
 	var e *iot.EntryInForce
 	start := time.Unix(1706610600, 0).UTC()
 	for i := range 3 * iot.MaxAreaHistory {
-		e = e.Follow(&iot.DeviceEntry{Version: int64(i + 1), Area: iot.Area(rune('a' + i))}, start.Add(time.Duration(i)*time.Minute))
+		from := start.Add(time.Duration(i) * time.Minute)
+		e = e.Follow(&iot.DeviceEntry{Version: int64(i + 1), Area: iot.Area(rune('a' + i))}, from, from)
 	}
 	if len(e.Areas) != iot.MaxAreaHistory || e.Areas[0].Area != "q" || e.Areas.At(start) != "q" || e.Areas.At(start.Add(time.Hour)) != "x" {
 		t.Errorf("got %v, want the last %d, of which the oldest holds for all time before", e.Areas, iot.MaxAreaHistory)

@@ -136,6 +136,7 @@ func (p *Partition) RestoreInForce(f InForce) {
 		p.inForce.settings[f.key.since] = value
 	case *iot.EntryInForce:
 		p.inForce.entries[f.key.device] = value
+		p.delayMove(f.key.device, value)
 	case *iot.ShelvedInForce:
 		p.inForce.shelved[f.key.device] = value
 		p.scheduleShelvings()

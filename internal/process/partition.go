@@ -21,6 +21,7 @@ type Partition struct {
 	fleet   *fleet.Fleet
 	alerts  openAlerts
 	inForce inForce
+	delayed delayedMoves
 	// shelvingEnds is the earliest planned end of a shelving in force, zero if there is none.
 	shelvingEnds time.Time
 	// engine evaluates the rules in force; nil until begin.
@@ -76,6 +77,7 @@ func New(options *Options, id int32, from Checkpoint, lost bool) *Partition {
 		windows:      aggregate.New(lengths, from.Watermark),
 		alerts:       make(openAlerts),
 		inForce:      newInForce(),
+		delayed:      delayedMoves{until: make(map[iot.Identity]time.Time)},
 		epoch:        from.Epoch,
 		level:        from.Level,
 		next:         from.Offset,
@@ -133,7 +135,7 @@ func (p *Partition) Next() int64 { return p.next }
 
 // NeedsTicks reports whether something may be due by now without a further reading, so that a silent partition needs ticks.
 func (p *Partition) NeedsTicks(now time.Time) bool {
-	if p.windows.Len() > 0 || p.fleet.Watching() || p.gap.open || !p.gap.next.IsZero() {
+	if p.windows.Len() > 0 || p.fleet.Watching() || p.gap.open || !p.gap.next.IsZero() || len(p.delayed.until) > 0 {
 		return true
 	}
 	if !p.shelvingEnds.IsZero() && !p.shelvingEnds.After(now) {
@@ -308,6 +310,7 @@ func (p *Partition) handleDue(out Output) {
 	if !p.shelvingEnds.IsZero() && !p.shelvingEnds.After(p.clock) {
 		p.endShelvings(out)
 	}
+	p.moveDelayed(out)
 }
 
 // forget removes a device, clears its alerts, and removes what people have decided about them. Its history stays in the archive, and its
