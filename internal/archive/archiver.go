@@ -67,7 +67,7 @@ const (
 
 	// longestCatchUp is how long a session waits to have read what the log held at its start.
 	longestCatchUp = 2 * time.Second
-	// maxWaiting is how many rows may wait for Patience: about three megabytes of memory.
+	// maxWaiting is how many rows may wait for Patience: about one megabyte of memory.
 	maxWaiting = 12_500
 	// lateDelay replaces a longer Patience while late readings arrive, so that corrections are soon visible.
 	lateDelay = time.Second

@@ -15,6 +15,10 @@ type intake struct {
 	topics    Topics
 	admission *iot.Admission
 	decoder   *wire.Decoder
+	// decoded is the reading of the last record. described holds the last description of each device for the readings to share, of at
+	// most maxDescribed devices.
+	decoded   iot.Reading
+	described map[iot.DeviceID]*iot.Device
 	logger    *slog.Logger
 
 	mu      sync.Mutex
@@ -39,6 +43,9 @@ type sourceState struct {
 	released bool
 }
 
+// maxDescribed is the maximum number of descriptions of devices that are kept: about two megabytes.
+const maxDescribed = 10_000
+
 // maxIdle is how long the stored offset may stay behind if only transaction markers follow: they do not justify a write of
 // their own.
 const maxIdle = 10 * time.Second
@@ -46,7 +53,7 @@ const maxIdle = 10 * time.Second
 func newIntake(topics Topics, admission *iot.Admission, logger *slog.Logger) *intake {
 	return &intake{
 		topics: topics, admission: admission, logger: logger,
-		decoder: wire.NewDecoder(), sources: make(map[Source]*sourceState),
+		decoder: wire.NewDecoder(), described: make(map[iot.DeviceID]*iot.Device), sources: make(map[Source]*sourceState),
 	}
 }
 
@@ -152,11 +159,24 @@ func (in *intake) logForeign(r *Record, err error) {
 }
 
 func (in *intake) addReading(r *Record) {
-	reading := Reading{Partition: r.Partition}
-	if r.Kind != iot.KindReading || in.decoder.Admit(r.Key, r.Value, r.Appended, in.admission, &reading.Reading) != nil {
+	if r.Kind != iot.KindReading || in.decoder.Admit(r.Key, r.Value, r.Appended, in.admission, &in.decoded) != nil {
 		return
 	}
-	in.pending.Readings = append(in.pending.Readings, reading)
+	in.decoded.Metadata.BatteryLevel = nil
+	in.pending.Readings = append(in.pending.Readings, reading(&in.decoded, in.describe(&in.decoded.Device), r.Partition))
+}
+
+// describe returns a copy of the device that readings may share: the one of the device's last reading unless it has changed.
+func (in *intake) describe(device *iot.Device) *iot.Device {
+	if last := in.described[device.ID]; last != nil && *last == *device {
+		return last
+	}
+	if len(in.described) >= maxDescribed {
+		clear(in.described)
+	}
+	described := *device
+	in.described[device.ID] = &described
+	return &described
 }
 
 // late reports whether there are late marks among the pending rows.

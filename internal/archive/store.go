@@ -39,10 +39,31 @@ type Move struct {
 	Appended time.Time
 }
 
-// Reading is a reading with its partition, which determines the summary it belongs to.
+// Reading is what the archive stores of a reading. Thousands of them wait in memory for a write, so it is small.
 type Reading struct {
-	iot.Reading
+	// Device describes the device, without the battery level: that changes with every reading and is not worth a write each time.
+	// Readings share it, so it must not be changed.
+	*iot.Device
+	Time       time.Time
+	Value      float64
+	Status     iot.Status
+	Quality    iot.Quality
+	Historical bool
+	// Partition determines the summary that the reading belongs to.
 	Partition int32
+}
+
+// NewReading returns what the archive stores of r, with a copy of its device.
+func NewReading(r *iot.Reading, partition int32) Reading {
+	device := r.Device
+	device.Metadata.BatteryLevel = nil
+	return reading(r, &device, partition)
+}
+
+func reading(r *iot.Reading, device *iot.Device, partition int32) Reading {
+	return Reading{
+		Device: device, Time: r.Time, Value: r.Value, Status: r.Status, Quality: r.Quality, Historical: r.Historical, Partition: partition,
+	}
 }
 
 // Batch is written in one database transaction: all of it or nothing.

@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 
+	"iotmon/internal/archive"
 	"iotmon/internal/iot"
 	"iotmon/internal/wire"
 )
@@ -31,7 +32,7 @@ const (
 )
 
 // Flags packs the quality, the status and the mark Historical of a reading, and the id of its area.
-func Flags(r *iot.Reading, area int64) int64 {
+func Flags(r *archive.Reading, area int64) int64 {
 	bits := area << areaShift
 	switch r.Quality {
 	case iot.Uncertain:

@@ -7,6 +7,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"iotmon/internal/archive"
 	"iotmon/internal/iot"
 	"iotmon/internal/store"
 )
@@ -78,7 +79,7 @@ func FuzzDecodeGroups(f *testing.F) {
 }
 
 func TestFlagsHoldEveryArea(t *testing.T) {
-	r := iot.Reading{Status: iot.Offline, Quality: iot.Bad, Historical: true}
+	r := archive.Reading{Status: iot.Offline, Quality: iot.Bad, Historical: true}
 	for _, area := range []int64{0, 1, store.LastArea, store.OtherArea} {
 		bits := store.Flags(&r, area)
 		if int64(int16(bits)) != bits || store.Quality(bits) != iot.Bad {

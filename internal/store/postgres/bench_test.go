@@ -43,9 +43,9 @@ func (f *fleet) next() *archive.Batch {
 	for i := range f.batch.Readings {
 		n := f.sent + i
 		device := n % len(f.devices)
-		f.batch.Readings[i] = archive.Reading{Partition: int32(device % 10), Reading: iot.Reading{
-			Device: f.devices[device], Time: iot.CutTime(start.Add(time.Duration(n) * f.interval)), Value: 20 + float64(n%100)/10,
-		}}
+		f.batch.Readings[i] = archive.Reading{
+			Partition: int32(device % 10), Device: &f.devices[device], Time: iot.CutTime(start.Add(time.Duration(n) * f.interval)), Value: 20 + float64(n%100)/10,
+		}
 	}
 	f.sent += rows
 	for i := range f.batch.Moves {

@@ -59,7 +59,7 @@ func (s *sorter) encode(readings []archive.Reading) []byte {
 		b = binary.BigEndian.AppendUint64(append(b, 0, 0, 0, 8), uint64(row.device))
 		b = binary.BigEndian.AppendUint32(append(b, 0, 0, 0, 4), uint32(r.Partition))
 		b = binary.BigEndian.AppendUint16(append(b, 0, 0, 0, 2), uint16(row.kind))
-		b = binary.BigEndian.AppendUint16(append(b, 0, 0, 0, 2), uint16(store.Flags(&r.Reading, int64(row.area))))
+		b = binary.BigEndian.AppendUint16(append(b, 0, 0, 0, 2), uint16(store.Flags(r, int64(row.area))))
 	}
 	s.buffer = append(b, 0xff, 0xff)
 	return s.buffer

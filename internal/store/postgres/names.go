@@ -91,12 +91,9 @@ func (n *naming) note(r *archive.Reading) {
 	at := r.Time.UnixMicro()
 	d := n.device(r.ID)
 	if d == nil || at >= d.newest {
-		sent := r.Device
-		// The battery level changes with every reading and is not worth an update each time.
-		sent.Metadata.BatteryLevel = nil
-		if d == nil || d.stored != sent {
+		if d == nil || d.stored != *r.Device {
 			d = n.change(r.ID, d)
-			d.stored, d.renewed = sent, true
+			d.stored, d.renewed = *r.Device, true
 		}
 		// Setting it before the commit is harmless: when a batch fails, all names are dropped.
 		d.newest = at

@@ -24,9 +24,9 @@ var start = time.Date(2024, 1, 30, 22, 0, 0, 0, time.UTC)
 func at(seconds float64) time.Time { return start.Add(time.Duration(seconds * 1e9)) }
 
 func reading(device string, partition int32, seconds, value float64) archive.Reading {
-	return archive.Reading{Partition: partition, Reading: iot.Reading{
-		Device: iot.Device{ID: iot.DeviceID(device), Type: iot.Temperature, Unit: "°C"}, Time: at(seconds), Value: value,
-	}}
+	return archive.Reading{
+		Partition: partition, Device: &iot.Device{ID: iot.DeviceID(device), Type: iot.Temperature, Unit: "°C"}, Time: at(seconds), Value: value,
+	}
 }
 
 // feed writes to one partition, keeping the offset in step.

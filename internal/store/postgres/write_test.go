@@ -52,7 +52,7 @@ func TestOfTwoArchiversExactlyOneMovesAnOffset(t *testing.T) {
 		if won.Load() != 1 || lost.Load() != archivers-1 {
 			t.Fatalf("round %d: %d wrote and %d lost, want 1 and %d", round, won.Load(), lost.Load(), archivers-1)
 		}
-		f.moved(f.batch(0, archive.Reading{}))
+		f.moved(f.batch(0, archive.NewReading(new(iot.Reading), 0)))
 	}
 	if got := stored(t, url); got != rounds {
 		t.Errorf("got %d readings, want %d", got, rounds)

@@ -17,14 +17,17 @@ var benchStart = time.Date(2024, 1, 30, 0, 0, 0, 0, time.UTC)
 // fleetReadings fills readings with those of devices that send every five seconds from at on, and returns the time after the
 // last.
 func fleetReadings(readings []archive.Reading, devices int, at time.Time) time.Time {
+	described := make([]iot.Device, devices)
+	for i := range described {
+		described[i] = iot.Device{ID: iot.DeviceID(fmt.Sprintf("device_%03d", i)), Type: iot.Temperature, Unit: "°C"}
+	}
 	for i := range readings {
 		if i > 0 && i%devices == 0 {
 			at = at.Add(5 * time.Second)
 		}
-		readings[i] = archive.Reading{Partition: int32(i % devices % 10), Reading: iot.Reading{
-			Device: iot.Device{ID: iot.DeviceID(fmt.Sprintf("device_%03d", i%devices)), Type: iot.Temperature, Unit: "°C"},
-			Time:   at, Value: 20 + float64(i%100)/10,
-		}}
+		readings[i] = archive.Reading{
+			Partition: int32(i % devices % 10), Device: &described[i%devices], Time: at, Value: 20 + float64(i%100)/10,
+		}
 	}
 	return at.Add(5 * time.Second)
 }
@@ -61,9 +64,10 @@ func BenchmarkReadingsOfADay(b *testing.B) {
 	const seconds = 24 * 60 * 60
 	store := open(b, filepath.Join(b.TempDir(), "iotmon.db"))
 	readings := make([]archive.Reading, seconds)
+	device := &iot.Device{ID: "a", Type: iot.Temperature}
 	for i := range readings {
-		readings[i].Reading = iot.Reading{
-			Device: iot.Device{ID: "a", Type: iot.Temperature}, Time: benchStart.Add(time.Duration(i) * time.Second), Value: float64(i % 777),
+		readings[i] = archive.Reading{
+			Device: device, Time: benchStart.Add(time.Duration(i) * time.Second), Value: float64(i % 777),
 		}
 	}
 	if err := store.Write(b.Context(), &archive.Batch{Readings: readings}); err != nil {

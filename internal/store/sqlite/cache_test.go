@@ -22,9 +22,9 @@ func TestTheWritersCacheFitsTheDevices(t *testing.T) {
 			defer s.Close()
 			var batch archive.Batch
 			for i := range test.devices {
-				batch.Readings = append(batch.Readings, archive.Reading{Reading: iot.Reading{
-					Device: iot.Device{ID: iot.DeviceID(fmt.Sprint("device-", i)), Type: iot.Temperature}, Time: time.UnixMicro(1),
-				}})
+				batch.Readings = append(batch.Readings, archive.Reading{
+					Device: &iot.Device{ID: iot.DeviceID(fmt.Sprint("device-", i)), Type: iot.Temperature}, Time: time.UnixMicro(1),
+				})
 			}
 			for range 2 { // The second is written by the cache that the first asks for.
 				if err := s.Write(t.Context(), &batch); err != nil {

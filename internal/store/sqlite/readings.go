@@ -83,7 +83,7 @@ func (w *batchWriter) row(ctx context.Context, r *archive.Reading) (row, error) 
 		return row{}, err
 	}
 	area, err := w.areaID(ctx, r.Location.FirstArea())
-	return row{d.id, micros(r.Time), r.Value, kind, r.Partition, store.Flags(&r.Reading, area)}, err
+	return row{d.id, micros(r.Time), r.Value, kind, r.Partition, store.Flags(r, area)}, err
 }
 
 // device returns the row of a reading's device. It adds or updates the row if the reading has new metadata.
@@ -94,12 +94,9 @@ func (w *batchWriter) device(ctx context.Context, r *archive.Reading) (*device, 
 	}
 	at := micros(r.Time)
 	if d == nil || at >= d.newest {
-		sent := r.Device
-		// The battery level changes with every reading and is not worth an update each time.
-		sent.Metadata.BatteryLevel = nil
-		if d == nil || d.stored != sent {
+		if d == nil || d.stored != *r.Device {
 			var err error
-			if d, err = w.storeDevice(ctx, d, &sent, at); err != nil {
+			if d, err = w.storeDevice(ctx, d, r.Device, at); err != nil {
 				return nil, err
 			}
 		}

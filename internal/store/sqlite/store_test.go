@@ -40,10 +40,10 @@ var start = time.Date(2024, 1, 30, 10, 30, 0, 0, time.UTC)
 
 // reading is a reading of partition 0 with the given firmware.
 func reading(device string, second int, firmware string) archive.Reading {
-	return archive.Reading{Reading: iot.Reading{
-		Device: iot.Device{ID: iot.DeviceID(device), Type: iot.Temperature, Unit: "°C", Metadata: iot.Metadata{Firmware: firmware}},
+	return archive.Reading{
+		Device: &iot.Device{ID: iot.DeviceID(device), Type: iot.Temperature, Unit: "°C", Metadata: iot.Metadata{Firmware: firmware}},
 		Time:   start.Add(time.Duration(second) * time.Second), Value: float64(second),
-	}}
+	}
 }
 
 func write(t *testing.T, s *sqlite.Store, readings ...archive.Reading) {

@@ -139,7 +139,7 @@ func (f *feed) write(records int64, batch archive.Batch) {
 func (f *feed) of(readings ...iot.Reading) []archive.Reading {
 	all := make([]archive.Reading, len(readings))
 	for i, r := range readings {
-		all[i] = archive.Reading{Reading: r, Partition: f.partition}
+		all[i] = archive.NewReading(&r, f.partition)
 	}
 	return all
 }
