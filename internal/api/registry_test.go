@@ -1,7 +1,6 @@
 package api_test
 
 import (
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -12,8 +11,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"pgregory.net/rapid"
 
 	"iotmon/internal/api"
 	"iotmon/internal/control"
@@ -392,150 +389,6 @@ func TestAreasAreATree(t *testing.T) {
 	}
 }
 
-// importTable sends a table.
-func importTable(h http.Handler, query, table string) *httptest.ResponseRecorder {
-	return send(h, http.MethodPost, "/api/v1/registry"+query, table, "Content-Type", "text/csv")
-}
-
-func TestImportingATable(t *testing.T) {
-	r := newRegistry()
-	h := newAPI(t, plant{device("d1", iot.Temperature, 1, nil)}, &archive{}, r.use)
-	r.enter(t, map[iot.DeviceID]iot.DeviceEntry{"d1": {Name: "old", Area: "hall", Labels: map[string]string{"line": "1", "kept": "x"}}})
-	table := "\ufeffdevice_id;name;unit;label.line;limit.temperature_high;retired\r\nd1;new; K ;;30.5;是\r\n'=d2;;;2;;\r\nd3;;;;;\r\n"
-	const want = `"rows":3,"changed":2,"in_force":%t,"items":[{"device_id":"d1","before":{"version":1,"name":"old","area":"hall","labels":{"kept":"x","line":"1"}},` +
-		`"after":{"version":2,"name":"new","area":"hall","labels":{"kept":"x"},"limits":{"temperature_high":30.5},"unit":"K","retired":true}},` +
-		`{"device_id":"=d2","after":{"version":1,"labels":{"line":"2"}}}]`
-	w := importTable(h, "?dry_run=true", table)
-	if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `"dry_run":true,`+fmt.Sprintf(want, false)) {
-		t.Errorf("dry run: got %d %s", w.Code, w.Body)
-	}
-	if entry := r.Device(iot.Identity{ID: "d1"}); entry.Version != 1 {
-		t.Errorf("a dry run has changed an entry: %+v", entry)
-	}
-	w = importTable(h, "", table)
-	if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `"dry_run":false,`+fmt.Sprintf(want, true)) {
-		t.Errorf("got %d %s", w.Code, w.Body)
-	}
-	if w = importTable(h, "", table); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `"changed":0`) {
-		t.Errorf("again: got %d %s", w.Code, w.Body)
-	}
-}
-
-func TestATableWithMistakesChangesNothing(t *testing.T) {
-	r := newRegistry()
-	h := newAPI(t, plant{device("d9", iot.Temperature, 1, nil)}, &archive{}, r.use)
-	r.enter(t, map[iot.DeviceID]iot.DeviceEntry{"d1": {Name: "x"}})
-	for _, test := range []struct {
-		table    string
-		status   int
-		contains []string
-	}{
-		{"", 400, []string{"required"}},
-		{"\n", 422, []string{"no table"}},
-		{"name\nx\n", 422, []string{"column device_id is missing"}},
-		{"device_id,name,name\n", 422, []string{"twice"}},
-		{"device_id,colour\n", 422, []string{`unknown column \"colour\"`, "label.NAME"}},
-		{"device_id,label.\n", 422, []string{"unknown column"}},
-		{"device_id,interval_seconds,retired,limit.x,area\nd2,fast,,,\n ,1,maybe,1e999,\nd3,1e9,,NaN,/\n", 422, []string{
-			"line 2, column interval_seconds", "line 3, column device_id", "line 3, column retired", "line 3, column limit.x", "line 4, column interval_seconds",
-			"6 mistakes",
-		}},
-		{"device_id,name\nd2\n", 422, []string{"wrong number of fields"}},
-		{"device_id,name\nd2,\"x\n", 422, []string{"mistakes"}},
-		{"device_id,name\nd\"2,x\n", 422, []string{"parse error on line 2"}},
-		{"device_id,name\n\"d2,x\n", 422, []string{"parse error on line 2"}},
-		{"device_id,label.é,label.e\u0301\n", 422, []string{"twice"}},
-		{"device_id,name\nd2,x\nd2,y\n", 422, []string{"the same device twice"}},
-		{"device_id,version,name\nd2,,x\nd1,3,y\n", 412, []string{`device \"d1\" has version 1`}},
-		{"device_id,unit\nd2,x\nd9,bar\n", 422, []string{"body.unit", `device \"d9\"`}},
-		{"device_id,version\nd2,first\n", 422, []string{"must be a version"}},
-	} {
-		w := importTable(h, "", test.table)
-		for _, contains := range test.contains {
-			checkProblem(t, w, test.status, contains)
-		}
-	}
-	if all := r.store.All(); len(all) != 1 {
-		t.Errorf("got %d entries, want only the first", len(all))
-	}
-}
-
-// A row of 32 MB of commas took 3 GB of memory, and any number of tables could be imported at the same time.
-func TestAnImportIsBounded(t *testing.T) {
-	r := newRegistry()
-	h := newAPI(t, plant{}, &archive{}, r.use)
-	for _, table := range []string{strings.Repeat(",", 1<<20), "device_id\n" + strings.Repeat(",", 1<<20), "device_id\n" + strings.Repeat("\"\n\",", 1<<18)} {
-		checkProblem(t, importTable(h, "", table), http.StatusUnprocessableEntity, "a row is longer than 262144 bytes")
-	}
-	var rows strings.Builder
-	for i := range 20_000 { // Together they are longer than one may be.
-		fmt.Fprintf(&rows, "pump %d,%s\n", i, strings.Repeat("x", 100))
-	}
-	if w := importTable(h, "?dry_run=true", "device_id,name\n"+rows.String()); w.Code != http.StatusOK {
-		t.Errorf("got %d %s", w.Code, w.Body)
-	}
-	synctest.Test(t, func(t *testing.T) {
-		r := newRegistry()
-		r.after = -1
-		h := newAPI(t, plant{}, &archive{}, r.use)
-		done := make(chan *httptest.ResponseRecorder)
-		go func() { done <- importTable(h, "", "device_id,name\nd1,x\n") }()
-		synctest.Wait() // Until it is in force.
-		w := importTable(h, "", "device_id,name\nd2,x\n")
-		checkProblem(t, w, http.StatusTooManyRequests, "another table")
-		if first := <-done; first.Code != http.StatusAccepted || w.Header().Get("Retry-After") == "" {
-			t.Errorf("got %d and %v", first.Code, w.Header())
-		}
-	})
-}
-
-// What is exported and imported into an empty registry gives the same entries.
-func TestATableIsReadAsItWasWritten(t *testing.T) {
-	r, copied := newRegistry(), newRegistry()
-	from, to := newAPI(t, plant{}, &archive{}, r.use), newAPI(t, plant{}, &archive{}, copied.use)
-	text := rapid.SampledFrom([]string{"", "x", "=1+1", "'=1", "''", "'", "-5", "a,b;c\t", `"quoted"`, "两 个", "@x"})
-	rapid.Check(t, func(rt *rapid.T) {
-		r.reset()
-		copied.reset()
-		for i := range rapid.IntRange(1, 5).Draw(rt, "devices") {
-			id := iot.DeviceID(fmt.Sprint(rapid.SampledFrom([]string{"d", "=", "'-", "设备;"}).Draw(rt, "id"), i))
-			entry := iot.DeviceEntry{
-				Name: strings.TrimSpace(text.Draw(rt, "name")), Retired: rapid.Bool().Draw(rt, "retired"),
-				Unit:     rapid.SampledFrom([]string{"", "K", "=x"}).Draw(rt, "unit"),
-				Interval: time.Duration(rapid.Int64Range(0, 1e12).Draw(rt, "interval")) * time.Microsecond,
-				Labels:   rapid.MapOfN(rapid.SampledFrom([]string{"a", "b.c", "线"}), rapid.Map(text, strings.TrimSpace), 0, 3).Draw(rt, "labels"),
-				Limits:   rapid.MapOfN(rapid.SampledFrom([]string{"r1", "r2"}), rapid.Float64Range(-1e9, 1e9), 0, 2).Draw(rt, "limits"),
-			}
-			if rapid.Bool().Draw(rt, "area") {
-				entry.Area = "hall/=1"
-			}
-			r.enter(t, map[iot.DeviceID]iot.DeviceEntry{id: entry})
-		}
-		table := request(from, http.MethodGet, "/api/v1/registry").Body.String()
-		table = strings.Replace(table, ",version", ",label.version", 1) // The other registry has no versions yet.
-		if w := importTable(to, "", table); w.Code != http.StatusOK {
-			rt.Fatalf("got %d %s for\n%s", w.Code, w.Body, table)
-		}
-		r.Devices(func(device iot.Identity, want *iot.DeviceEntry) bool {
-			got := *cmp.Or(copied.Device(device), new(iot.DeviceEntry))
-			delete(got.Labels, "version")
-			if fmt.Sprintf("%+v", clean(got)) != fmt.Sprintf("%+v", clean(*want)) {
-				rt.Errorf("%s: got %+v, want %+v, for\n%s", device.ID, got, *want, table)
-			}
-			return true
-		})
-	})
-}
-
-// clean removes the version, and empty maps.
-func clean(e iot.DeviceEntry) iot.DeviceEntry {
-	e.Version = 0
-	if len(e.Labels) == 0 {
-		e.Labels = nil
-	}
-	return e
-}
-
 func TestRegistryAndEntriesBelongTogether(t *testing.T) {
 	_, history := fullPlant()
 	catalog, err := iot.NewCatalog(iot.BuiltinTypes()...)
@@ -545,22 +398,6 @@ func TestRegistryAndEntriesBelongTogether(t *testing.T) {
 	if _, err := api.New(api.Options{Fleet: plant{}, History: history, Catalog: catalog, Now: time.Now, Registry: newRegistry()}); err == nil {
 		t.Error("a registry without what is in force is accepted")
 	}
-}
-
-func FuzzImport(f *testing.F) {
-	f.Add("device_id,name,area,unit,interval_seconds,retired,version,label.a,limit.b\nd1,x,a/b,K,1.5,true,1,v,2\n")
-	f.Add("device_id;name\r\n\"a\"\"b\";'=x\r\n")
-	f.Add("device_id,name\nd\"2,x\n")
-	r := newRegistry()
-	h := newAPI(f, plant{}, &archive{}, r.use)
-	f.Fuzz(func(t *testing.T, table string) {
-		if table == "" {
-			return // Without a body it is another mistake.
-		}
-		if w := importTable(h, "?dry_run=true", table); w.Code != http.StatusOK && w.Code != http.StatusUnprocessableEntity && w.Code != http.StatusPreconditionFailed {
-			t.Errorf("got %d %s", w.Code, w.Body)
-		}
-	})
 }
 
 func FuzzPatch(f *testing.F) {
