@@ -252,7 +252,7 @@ func (s *server) registerRegistry(api huma.API) {
 	body := func() *huma.RequestBody {
 		return &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{}}
 	}
-	errors := []int{http.StatusBadRequest, http.StatusForbidden, http.StatusPreconditionFailed, http.StatusTooManyRequests, http.StatusServiceUnavailable}
+	errors := []int{http.StatusBadRequest, http.StatusForbidden, http.StatusConflict, http.StatusPreconditionFailed, http.StatusTooManyRequests, http.StatusServiceUnavailable}
 	responses := func() map[string]*huma.Response {
 		return map[string]*huma.Response{
 			"202": {Description: "Decided, and not in force yet: the processor is behind or not running. It comes into force by itself."},
@@ -413,6 +413,8 @@ func (s *server) decisionProblem(ctx context.Context, err error) error {
 			huma.Error412PreconditionFailed(fmt.Sprintf("the entry has another version, %d: read it again and decide anew", changed.Version)),
 			http.Header{"ETag": {etag(changed.Version)}},
 		)
+	case errors.Is(err, control.ErrNoVersion):
+		return huma.Error409Conflict("the entry cannot be changed: another program has given it the highest version that there is")
 	case errors.Is(err, errPrecondition):
 		return huma.NewError(http.StatusPreconditionRequired, "the device has an entry already: send its ETag in If-Match, so that nobody's change is lost, or PATCH it")
 	case errors.Is(err, control.ErrUnavailable):

@@ -225,6 +225,25 @@ func TestAnAnswerWaitsUntilTheDecisionIsInForce(t *testing.T) {
 	}
 }
 
+// Sequence: another program has written an entry of the highest version there is, when nothing refused it yet.
+func TestAnEntryWithTheLastVersionSaysSo(t *testing.T) {
+	r := newRegistry()
+	h := newAPI(t, plant{device("d1", iot.Temperature, 20, nil)}, &archive{}, r.use)
+	r.SetDevice(iot.Identity{ID: "d1"}, &iot.EntryInForce{DeviceEntry: iot.DeviceEntry{Version: iot.MaxVersion, Name: "foreign"}})
+	for _, step := range []struct{ method, path, body string }{
+		{http.MethodPatch, "/api/v1/devices/d1", `{"name":"x"}`}, {http.MethodDelete, "/api/v1/devices/d1", ""},
+	} {
+		w := send(h, step.method, step.path, step.body, "Content-Type", "application/merge-patch+json")
+		if w.Code != http.StatusConflict || !strings.Contains(w.Body.String(), "highest version") {
+			t.Errorf("%s: got %d %s, want %d and the reason", step.method, w.Code, w.Body, http.StatusConflict)
+		}
+	}
+	w := send(h, http.MethodPatch, "/api/v1/devices", `{"devices":[{"device_id":"d1"}],"patch":{"name":"x"}}`, "Content-Type", asJSON)
+	if w.Code != http.StatusUnprocessableEntity || !strings.Contains(w.Body.String(), control.ErrNoVersion.Error()) {
+		t.Errorf("many: got %d %s, want the reason", w.Code, w.Body)
+	}
+}
+
 func TestForgettingARegisteredDevice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRegistry()

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"slices"
 	"testing"
 	"time"
@@ -448,7 +447,7 @@ func TestADecisionWithoutAVersionLeftStopsNoOther(t *testing.T) {
 		device := iot.Identity{ID: "a"}
 		id := p.PartitionOf(device, partitions)
 		foreign := func(name string) control.Object {
-			return control.DeviceObject(device, &iot.DeviceEntry{Version: math.MaxInt64, Name: name})
+			return control.DeviceObject(device, &iot.DeviceEntry{Version: iot.MaxVersion, Name: name})
 		}
 		p.records[id] = append(p.records[id], foreign("adopted"))
 		p.calmDown(t, 10)

@@ -14,6 +14,8 @@ var (
 	// ErrUnavailable means that nothing can be decided at the moment, because the database does not answer or because it is not known
 	// yet what is in force. The change may have been stored all the same.
 	ErrUnavailable = errors.New("nothing can be decided at the moment")
+	// ErrNoVersion means that the entry of a device has the highest version that there is, so that nothing can follow it.
+	ErrNoVersion = errors.New("no version is left for a change")
 	// ErrTwice means that one call has two edits of the same device.
 	ErrTwice = errors.New("the same device twice")
 )
@@ -36,7 +38,7 @@ type RefusedError struct {
 	Edits []Refusal
 }
 
-// Refusal is why an edit was refused: a *ConditionError, an *iot.InvalidError, or the error of Edit.To.
+// Refusal is why an edit was refused: a *ConditionError, an *iot.InvalidError, ErrNoVersion, or the error of Edit.To.
 type Refusal struct {
 	Device iot.Identity
 	Err    error
@@ -244,6 +246,9 @@ func (r *Registry) outcome(current *Object, edit *Edit, out *Outcome) error {
 	after, err := edit.To(from)
 	if err != nil {
 		return err
+	}
+	if before.Version >= iot.MaxVersion {
+		return ErrNoVersion
 	}
 	after.Version = before.Version + 1
 	if err := after.Normalize(); err != nil {

@@ -23,7 +23,7 @@ const (
 // DeviceEntry is a device in the registry: what people have decided about it. It is the value of a record of KindDevice,
 // whose key is the device, and always whole.
 type DeviceEntry struct {
-	// Version orders the entries of a device, from 1 on: an entry is in force until one with a higher version follows.
+	// Version orders the entries of a device, from 1 to MaxVersion: an entry is in force until one with a higher version follows.
 	Version int64
 	// Forget means that the device is to be forgotten; everything else is zero then.
 	Forget bool
@@ -45,8 +45,8 @@ type DeviceEntry struct {
 
 // Normalize checks the entry and puts it into canonical form; empty maps become nil. The error is an *InvalidError.
 func (e *DeviceEntry) Normalize() error {
-	if e.Version < 1 {
-		return Invalid("version", "must be at least 1 (got %d)", e.Version)
+	if err := normalizeVersion(e.Version); err != nil {
+		return err
 	}
 	if err := normalizeText("name", &e.Name, DefaultMaxText); err != nil {
 		return err

@@ -50,6 +50,7 @@ func TestDeviceEntriesAreRefusedForWhatTheyHold(t *testing.T) {
 		field, reason string
 	}{
 		"no version":             {func(e *iot.DeviceEntry) { e.Version = 0 }, "version", "at least 1"},
+		"the last version":       {func(e *iot.DeviceEntry) { e.Version = iot.MaxVersion + 1 }, "version", "at most 9007199254740991"},
 		"a long name":            {func(e *iot.DeviceEntry) { e.Name = strings.Repeat("x", 129) }, "name", "longer than 128"},
 		"an area with a gap":     {func(e *iot.DeviceEntry) { e.Area = "a//b" }, "area", "no name"},
 		"many labels":            {func(e *iot.DeviceEntry) { e.Labels = many }, "labels", "more than 32 (got 101)"},

@@ -41,6 +41,14 @@ func (e *EntryInForce) Follow(next *DeviceEntry, from, open time.Time) *EntryInF
 	return &EntryInForce{DeviceEntry: *next, Areas: withArea(e.Areas, from, open, next.Area)}
 }
 
+// LastVersion returns the version of the entry, 0 if e is nil.
+func (e *EntryInForce) LastVersion() int64 {
+	if e == nil {
+		return 0
+	}
+	return e.Version
+}
+
 // DelayedUntil reports whether the area of the entry is not among its Areas yet, because there are MaxAreaHistory of them and the readings
 // of the oldest may have to be counted again: those of an open window are, after a restart. It returns the event time up to which windows must
 // have closed before Move adds the area.

@@ -8,7 +8,7 @@ import (
 // RuleEntry is one rule as people or the configuration have decided it: the value of a record of KindRule, always whole.
 // Every partition gets such a record.
 type RuleEntry struct {
-	// Version orders the entries of a rule, from 1 on: an entry is in force until one with a higher version follows.
+	// Version orders the entries of a rule, from 1 to MaxVersion: an entry is in force until one with a higher version follows.
 	Version int64
 	// Deleted means that the rule of that name does not exist any more; the rest of Rule is zero then.
 	Deleted bool
@@ -23,8 +23,8 @@ const MaxRuleDelay = 31 * 24 * time.Hour
 // Normalize checks the entry and puts its texts into canonical form. Rule.Version becomes the entry's. It does not know which
 // device types there are. The error is an *InvalidError.
 func (e *RuleEntry) Normalize() error {
-	if e.Version < 1 {
-		return Invalid("version", "must be at least 1 (got %d)", e.Version)
+	if err := normalizeVersion(e.Version); err != nil {
+		return err
 	}
 	r := &e.Rule
 	if err := normalizeKey("alert_type", &r.Name, MaxRuleName); err != nil {

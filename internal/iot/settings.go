@@ -8,7 +8,7 @@ import (
 // Settings are the operator's choices that must be the same in every partition: the value of a record of KindSettings, which
 // every partition gets.
 type Settings struct {
-	// Revision orders settings: only a revision higher than the one in force takes effect.
+	// Revision orders settings: only a revision higher than the one in force takes effect. It is at most MaxVersion.
 	Revision int64
 	// Window is the length of windows from From on, in event time.
 	Window time.Duration

@@ -37,7 +37,11 @@ func (p *Partition) processDevice(rec *Record, out Output) error {
 	if err != nil {
 		return fmt.Errorf("registry entry: %w", err)
 	}
-	next := p.inForce.entries[device].Follow(&entry, p.areaStart(), p.openStart())
+	before := p.inForce.entries[device]
+	if err := iot.CheckNextVersion("version", entry.Version, before.LastVersion()); err != nil {
+		return fmt.Errorf("registry entry: %w", err)
+	}
+	next := before.Follow(&entry, p.areaStart(), p.openStart())
 	if next == nil { // Who has appended the entry may not know what is in force: topic partition-state may have been created anew.
 		p.inForce.change(wire.EntryInForce, device)
 		return nil

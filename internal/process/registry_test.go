@@ -83,6 +83,35 @@ func TestForeignEntriesAreRejected(t *testing.T) {
 	}
 }
 
+// Sequence: another program, or a database of another plant, writes entries of the highest version there is, again and again. If one were in
+// force, nobody could change the device, the rule or the settings any more.
+func TestNoForeignVersionIsTheLast(t *testing.T) {
+	var j journal
+	last := int64(iot.MaxVersion)
+	j.entry(1, "a", iot.DeviceEntry{Version: 1, Name: "Oven"})
+	for range 60 {
+		j.decide(2, iot.KindDevice, "a", []byte(`{"version":9223372036854775807,"name":"foreign"}`))
+		j.entry(2, "a", iot.DeviceEntry{Version: last, Name: "foreign"})
+		j.entry(2, "a", iot.DeviceEntry{Version: last / 2, Name: "foreign"}) // In force, once.
+		foreign := threshold("limit", 5, 25)
+		foreign.Version = last
+		j.rule(2, foreign)
+		j.settings(2, iot.Settings{Revision: last, Window: time.Minute, From: at(600)})
+	}
+	j.entry(3, "a", iot.DeviceEntry{Version: last/2 + 1, Name: "Kiln"})
+	j.rule(3, threshold("limit", 6, 26))
+	out := onePass(t, j)
+	if got := entryInForce(t, out, "a"); got.Name != "Kiln" {
+		t.Errorf("got %+v, want what was decided in the end", got)
+	}
+	if got := string(out.inForce[string(wire.AppendRuleKey(nil, "limit"))]); !strings.Contains(got, `"version":6`) {
+		t.Errorf("got rule %s, want version 6", got)
+	}
+	if want := "1 version must be at least 1 and at most 9007199254740991 (got 9223372036854775807)"; len(out.rejects) != 4*60 || out.rejects[0] != want {
+		t.Errorf("got %d rejects, the first %s, want 240, the first %s", len(out.rejects), out.rejects[0], want)
+	}
+}
+
 func TestOwnLimitsReplaceThoseOfTheType(t *testing.T) {
 	var j journal
 	j.entry(0, "a", iot.DeviceEntry{Version: 1, Limits: map[string]float64{"temperature_critical": 50}})

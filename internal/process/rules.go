@@ -127,6 +127,9 @@ func (f *inForce) keeps(entry *iot.RuleEntry) bool {
 func (p *Partition) applyRule(rec *Record, out Output) error {
 	entry, err := wire.DecodeRuleEntry(rec.Value)
 	if err == nil {
+		err = iot.CheckNextVersion("version", entry.Version, p.inForce.ruleVersion(entry.Rule.Name))
+	}
+	if err == nil {
 		err = p.inForce.admits(&entry)
 	}
 	if err != nil {
@@ -134,6 +137,14 @@ func (p *Partition) applyRule(rec *Record, out Output) error {
 	}
 	p.putRules([]iot.RuleEntry{entry}, out)
 	return nil
+}
+
+// ruleVersion returns the version of the last entry of a rule, 0 if there never was one.
+func (f *inForce) ruleVersion(name string) int64 {
+	if rule := f.rules[name]; rule != nil {
+		return rule.Version
+	}
+	return 0
 }
 
 // admits returns an error, which is an *iot.InvalidError, if the rule must not be in force with the others. It does not depend on
@@ -178,7 +189,7 @@ func (p *Partition) putRules(entries []iot.RuleEntry, out Output) {
 	for _, entry := range entries {
 		name := entry.Rule.Name
 		p.inForce.changeRule(name) // Also if nothing changes; see processDevice.
-		if rule := p.inForce.rules[name]; rule != nil && entry.Version <= rule.Version {
+		if entry.Version <= p.inForce.ruleVersion(name) {
 			continue
 		}
 		p.inForce.rules[name] = &iot.RuleInForce{RuleEntry: entry}

@@ -56,6 +56,9 @@ func (p *Partition) applySettings(rec *Record) error {
 	if s.Revision <= p.revision {
 		return nil
 	}
+	if err := iot.CheckNextVersion("revision", s.Revision, p.revision); err != nil {
+		return fmt.Errorf("settings: %w", err)
+	}
 	p.revision = s.Revision
 	defer p.keepLengths(rec.Offset + 1)
 	if s.Window == lengths.Newest() {

@@ -316,7 +316,7 @@ func largestStatus() iot.StatusReport {
 
 func largestEntry() iot.DeviceEntry {
 	e := iot.DeviceEntry{
-		Version: math.MaxInt64, Name: longest(iot.DefaultMaxText), Area: largestArea(), Unit: longest(iot.MaxUnit), Interval: iot.MaxInterval, Retired: true,
+		Version: iot.MaxVersion, Name: longest(iot.DefaultMaxText), Area: largestArea(), Unit: longest(iot.MaxUnit), Interval: iot.MaxInterval, Retired: true,
 		Labels: make(map[string]string), Limits: make(map[string]float64),
 	}
 	for i := range iot.MaxLabels {
@@ -341,7 +341,7 @@ func largestCommand() iot.Command {
 
 func largestRule() iot.RuleEntry {
 	e := goldenRule()
-	e.Version, e.Rule.Version = math.MaxInt64, math.MaxInt64
+	e.Version, e.Rule.Version = iot.MaxVersion, iot.MaxVersion
 	e.Rule.Name, e.Rule.Text, e.Rule.Type = longest(iot.MaxRuleName), longest(iot.MaxRuleText), iot.DeviceType(longest(iot.DefaultMaxText))
 	e.Rule.Tenant, e.Rule.Area, e.Rule.Labels, e.Rule.Devices = iot.Tenant(longest(iot.MaxTenant)), largestArea(), largestEntry().Labels, nil
 	for range iot.MaxRuleDevices {
@@ -354,7 +354,7 @@ func largestRule() iot.RuleEntry {
 // largestSettings has as many types as there may be, and texts up to their limit.
 func largestSettings() iot.Settings {
 	s := goldenSettings()
-	s.Revision, s.Limits.Types = math.MaxInt64, nil
+	s.Revision, s.Limits.Types = iot.MaxVersion, nil
 	const each = iot.MaxCatalog/iot.MaxTypes - 2*8 // Every text counts with 8 bytes more than it has.
 	for i := range iot.MaxTypes {
 		s.Limits.Types = append(s.Limits.Types, iot.TypeSpec{
@@ -428,7 +428,7 @@ func drawStatus(t *rapid.T) iot.StatusReport {
 
 func drawEntry(t *rapid.T) iot.DeviceEntry {
 	return drawValid(t, func() iot.DeviceEntry {
-		e := iot.DeviceEntry{Version: rapid.Int64Range(1, math.MaxInt64).Draw(t, "version"), Forget: rapid.Bool().Draw(t, "forget")}
+		e := iot.DeviceEntry{Version: rapid.Int64Range(1, iot.MaxVersion).Draw(t, "version"), Forget: rapid.Bool().Draw(t, "forget")}
 		if e.Forget {
 			return e
 		}
@@ -467,7 +467,7 @@ func drawCommand(t *rapid.T) iot.Command {
 
 func drawRule(t *rapid.T) iot.RuleEntry {
 	return drawValid(t, func() iot.RuleEntry {
-		e := iot.RuleEntry{Version: rapid.Int64Range(1, math.MaxInt64).Draw(t, "version"), Deleted: rapid.Bool().Draw(t, "deleted")}
+		e := iot.RuleEntry{Version: rapid.Int64Range(1, iot.MaxVersion).Draw(t, "version"), Deleted: rapid.Bool().Draw(t, "deleted")}
 		e.Provisioned = rapid.Bool().Draw(t, "provisioned")
 		e.Rule.Name = drawKey(t, "name")
 		if e.Deleted {
@@ -491,7 +491,7 @@ func drawRule(t *rapid.T) iot.RuleEntry {
 
 func drawSettings(t *rapid.T) iot.Settings {
 	s := iot.Settings{
-		Revision: rapid.Int64().Draw(t, "revision"), Window: time.Duration(rapid.IntRange(1, 86_400).Draw(t, "window")) * time.Second,
+		Revision: rapid.Int64Range(math.MinInt64, iot.MaxVersion).Draw(t, "revision"), Window: time.Duration(rapid.IntRange(1, 86_400).Draw(t, "window")) * time.Second,
 		From: drawMoment(t, "from"),
 	}
 	if rapid.Bool().Draw(t, "window alone") {

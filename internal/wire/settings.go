@@ -64,6 +64,9 @@ func DecodeSettings(data []byte) (iot.Settings, error) {
 }
 
 func (m *settings) settings() (iot.Settings, error) {
+	if m.Revision > iot.MaxVersion {
+		return iot.Settings{}, iot.Invalid("revision", "must be at most %d (got %d)", int64(iot.MaxVersion), m.Revision)
+	}
 	if m.WindowSeconds < 1 || m.WindowSeconds > maxWindowSeconds {
 		return iot.Settings{}, iot.Invalid("window_seconds", "must be between 1 and %d (got %d)", maxWindowSeconds, m.WindowSeconds)
 	}
