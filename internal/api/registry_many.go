@@ -280,8 +280,12 @@ func refusals(refused *control.RefusedError) []error {
 	for _, r := range refused.Edits {
 		detail := &huma.ErrorDetail{Message: r.Err.Error(), Location: "body", Value: r.Device.ID}
 		var invalid *iot.InvalidError
-		if errors.As(r.Err, &invalid) {
+		var changed *control.ConditionError
+		switch {
+		case errors.As(r.Err, &invalid):
 			detail.Message, detail.Location = invalid.Reason, "body."+invalid.Field
+		case errors.As(r.Err, &changed):
+			detail.Location = "body.version"
 		}
 		details = append(details, detail)
 	}

@@ -47,7 +47,7 @@ func TestChangingManyDevices(t *testing.T) {
 			[]string{`"items":[{"device_id":"unsent","before":{"version":1,"name":"press","area":"hall"}}]`}, []iot.DeviceID{"unsent"}},
 		{"an unknown one forgotten", "", `{"devices":[{"device_id":"unsent"},{"device_id":"none"}],"forget":true}`, 422, []string{`"value":"none"`, "no device has the id none"}, nil},
 		{"some of other versions", "", `{"devices":[{"device_id":"d2"},{"device_id":"d1","version":0},{"device_id":"unsent","version":9}],"patch":{"name":"x"}}`, 412,
-			[]string{`device \"d1\" has version 1`, `"value":"d1"`, `"value":"unsent"`}, nil},
+			[]string{`device \"d1\" has version 1`, `"location":"body.version","value":"d1"`, `"location":"body.version","value":"unsent"`}, nil},
 		{"an invalid patch", "", `{"devices":[{"device_id":"d1"},{"device_id":"d2"}],"patch":{"area":"a//b"}}`, 422, []string{"body.area", `"value":"d1"`, `"value":"d2"`}, nil},
 		{"a unit that fits some", "", `{"devices":[{"device_id":"d1"},{"device_id":"d3"}],"patch":{"unit":"°F"}}`, 422, []string{"body.unit", `device \"d3\"`}, nil},
 		{"the same twice", "", `{"devices":[{"device_id":"d1"},{"device_id":"d1"}],"patch":{"name":"x"}}`, 422, []string{"the same device twice"}, nil},

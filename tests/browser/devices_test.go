@@ -301,12 +301,15 @@ func TestManyDevicesAreChangedAtOnce(t *testing.T) {
 	tab.fill(`#many .many-label input:last-child`, "3")
 	tab.click(`#many [type="submit"]`)
 	tab.until(`document.querySelector("#many [role=status]").textContent.includes("Changed: 59. Not changed: 1.")`)
-	tab.until(`document.querySelector("#many tbody").innerText.includes("press-07") && document.querySelector("#many tbody").innerText.includes("somebody else has changed this device meanwhile")`)
+	tab.until(`document.querySelector("#many tbody").innerText.includes("press-07") && /anonymous has changed this device meanwhile, at [0-9:]+: name\./.test(document.querySelector("#many tbody").innerText)`)
 	tab.findsNothing("many were changed")
 	eval[chromedp.Void](tab, `[...document.querySelectorAll("#many button")].find((button) => button.textContent.startsWith("Try again")).click()`)
 	tab.until(`document.querySelector("#many [role=status]").textContent.includes("Changed: 1. Not changed: 0.")`)
 	tab.press(kb.Escape)
 	tab.until(`!document.querySelector("#many").open`)
+	if got := eval[int](tab, `performance.getEntriesByType("resource").filter(({ name }) => new URL(name).pathname === "/api/v1/devices/press-00").length`); got != 0 {
+		t.Errorf("got %d requests for one device alone, want one for all", got)
+	}
 	for _, id := range []string{"press-00", "press-07", "press-59"} {
 		if got := plant.entry(id).Entry; got.Area != "hall/press line" || got.Labels["line"] != "3" {
 			t.Errorf("%s: got %+v, want the area and the label", id, got)
@@ -318,6 +321,78 @@ func TestManyDevicesAreChangedAtOnce(t *testing.T) {
 	// What cannot be seen any more is not chosen any more.
 	tab.do(chromedp.SendKeys(chromedp.CSS(`#device-filters [name="search"]`), "press-0"))
 	tab.until(`document.querySelector("#devices-note").textContent === "10 devices match" && document.querySelector("#chosen-bar").hidden`)
+}
+
+// Whatever a person has entered and not saved is not lost by a link, by going back, or with the tab, unless the person says so.
+func TestNothingEnteredIsLost(t *testing.T) {
+	plant := startPlant(t, "-no-simulator")
+	plant.post(reading{ID: "kiln", Value: 20}, reading{ID: "mixer", Value: 21})
+	tab := plant.open(options{path: "/devices", addr: plant.addr, expected: []string{"slow"}})
+	closing := func(want bool) {
+		t.Helper()
+		if got := eval[bool](tab, `!dispatchEvent(new Event("beforeunload", { cancelable: true }))`); got != want {
+			t.Errorf("closing the tab asks: %t, want %t", got, want)
+		}
+	}
+	stay := func() {
+		t.Helper()
+		tab.until(`document.querySelector("#leave").open && document.activeElement.textContent === "Stay"`)
+		tab.findsNothing("the question before leaving")
+		tab.enter()
+		tab.until(`!document.querySelector("#leave").open`)
+	}
+	tab.clickIn("kiln", "a")
+	tab.until(`document.querySelector(".entry .field input") !== null`)
+	closing(false)
+	tab.fill(`.entry .field input`, "Kiln 1")
+	closing(true)
+	tab.click(`#navigation a[href$="/system"]`)
+	stay()
+	eval[chromedp.Void](tab, `history.back()`)
+	tab.until(`document.querySelector("#leave").open`)
+	tab.press(kb.Escape)
+	tab.until(`!document.querySelector("#leave").open && location.pathname === "/devices/kiln" && document.querySelector(".entry .field input").value === "Kiln 1"`)
+	// What the page shows is its own matter.
+	tab.click(`#drawer-range label:nth-of-type(2)`)
+	tab.until(`location.search.includes("history=") && !document.querySelector("#leave").open`)
+	eval[chromedp.Void](tab, `document.querySelector("#language [value=zh]").click()`)
+	tab.click(`#device-list-link`)
+	tab.until(`document.querySelector("#leave").innerText.includes("尚未保存")`)
+	tab.click(`#leave [value="leave"]`)
+	tab.until(`location.pathname === "/devices" && document.querySelector("#devices-note")?.textContent === "2 台设备"`)
+	eval[chromedp.Void](tab, `document.querySelector("#language [value=en]").click()`)
+	if got := plant.entry("kiln").Entry.Name; got != "" {
+		t.Errorf("the name after leaving: got %q, want none", got)
+	}
+	closing(false)
+	// A dialog that is open.
+	tab.click("#choose-all")
+	tab.click("#change-many")
+	tab.until(`document.querySelector("#many").open`)
+	closing(false)
+	tab.fill(`#many input[list]`, "hall")
+	closing(true)
+	eval[chromedp.Void](tab, `history.back()`)
+	stay()
+	tab.until(`document.querySelector("#many").open && document.querySelector("#many input[list]").value === "hall"`)
+	tab.press(kb.Escape)
+	tab.until(`!document.querySelector("#many").open`)
+	closing(false)
+	// What is on its way is waited for.
+	eval[chromedp.Void](tab, `{
+		const ask = window.fetch;
+		window.fetch = async (address, request, ...rest) => {
+			if (request?.method === "PATCH") await new Promise((passed) => setTimeout(passed, 500));
+			return ask(address, request, ...rest);
+		};
+	}`)
+	tab.clickIn("mixer", `[data-field="name"]`)
+	tab.do(chromedp.KeyEvent("Mixer 2"))
+	tab.click(`#navigation a[href$="/system"]`)
+	tab.until(`location.pathname === "/system"`)
+	if got := plant.entry("mixer").Entry.Name; got != "Mixer 2" {
+		t.Errorf("the name that was on its way: got %q, want Mixer 2", got)
+	}
 }
 
 // A table is imported once its reader has seen what would change; a table with mistakes changes nothing.

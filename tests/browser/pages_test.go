@@ -70,7 +70,7 @@ func TestPageThatIsLeftLeavesNothingBehind(t *testing.T) {
 		const preferences = new Preferences();
 		// The address of this session is not the browser's.
 		const location = { pathname: "/", search: "?device=device_001" };
-		const history = { pushState() {}, replaceState() {} };
+		const history = { state: null, pushState() {}, replaceState() {} };
 		const session = new Session({ root: new URL("./", document.location.href), webSocketPath: "/ws", preferences,
 			appearance: new Appearance(preferences), address: new Address({ location, history }) });
 		session.start();

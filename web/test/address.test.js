@@ -15,7 +15,7 @@ function browser(href) {
     written.push(`${how} ${url}`);
     location.href = new URL(String(url), location).href;
   };
-  const address = new Address({ location, history: { pushState: write('push'), replaceState: write('replace') } });
+  const address = new Address({ location, history: { state: null, pushState: write('push'), replaceState: write('replace') } });
   let changes = 0;
   address.subscribe(() => changes++, { signal: new AbortController().signal });
   return { address, location, written, changes: () => changes };
@@ -82,13 +82,70 @@ test('another item of the same page is another page to open', () => {
   let opened = 0;
   router.subscribe(() => opened++, { signal });
   const document = { addEventListener() {} };
-  router.listen(/** @type {any} */ ({ location, addEventListener() {}, document }), signal);
+  router.listen(/** @type {any} */ ({ location, addEventListener() {}, document }), { doubtful: false, allowed: async () => true }, signal);
   address.open({ pathname: '/devices/b', search: '' });
   assert.deepEqual([router.item, opened], ['b', 1]);
   address.replace({ history: '1h' });
   assert.equal(opened, 1, 'what the page shows is its own matter');
   address.open({ pathname: '/devices', search: '' });
   assert.deepEqual([router.route.path, router.item, opened], ['devices', '', 2]);
+});
+
+test('a page with what is not saved is left by a link, back or forward only when the reader agrees', async () => {
+  const load = async () => ({ mount: async () => {} });
+  const name = { en: '', zh: '' };
+  const root = new URL('http://plant/');
+  // A browser with its history.
+  const location = new URL('http://plant/devices');
+  let entries = [{ state: /** @type {unknown} */ (null), href: location.href }];
+  let at = 0;
+  /** @type {Record<string, (event: any) => void>} */
+  const listeners = {};
+  const history = {
+    get state() {
+      return entries[at]?.state;
+    },
+    pushState(/** @type {unknown} */ state, /** @type {string} */ _, /** @type {any} */ href) {
+      entries = [...entries.slice(0, ++at), { state, href: new URL(href, root).href }];
+      location.href = String(entries[at]?.href);
+    },
+    replaceState(/** @type {unknown} */ state, /** @type {string} */ _, /** @type {any} */ href) {
+      entries[at] = { state, href: new URL(href, root).href };
+      location.href = String(entries[at]?.href);
+    },
+    go(/** @type {number} */ distance) {
+      at += distance;
+      location.href = String(entries[at]?.href);
+      queueMicrotask(() => listeners['popstate']?.({}));
+    },
+  };
+  const address = new Address({ location, history: /** @type {any} */ (history) });
+  const router = new Router(address, root, [{ path: 'devices', name, load }, { path: 'devices/device', name, load }, { path: 'system', name, load }]);
+  const window = { location, history, addEventListener: (/** @type {string} */ type, /** @type {any} */ listener) => (listeners[type] = listener), document: { addEventListener() {} } };
+  const leave = { doubtful: false, agree: false, asked: 0, async allowed() {
+    if (leave.doubtful) leave.asked++;
+    return !leave.doubtful || leave.agree;
+  } };
+  router.listen(/** @type {any} */ (window), leave, new AbortController().signal);
+  const settled = () => new Promise(setImmediate);
+  address.open({ pathname: '/system', search: '' });
+  address.open({ pathname: '/devices/a', search: '' });
+  address.push({ history: '1h' });
+  leave.doubtful = true;
+  history.go(-1);
+  await settled();
+  assert.deepEqual([leave.asked, location.pathname + location.search, address.get('history')], [0, '/devices/a', ''], 'the same page is no other page');
+  history.go(-2);
+  await settled();
+  assert.deepEqual([leave.asked, location.pathname, router.item], [1, '/devices/a', 'a'], 'it stays');
+  leave.agree = true;
+  history.go(-2);
+  await settled();
+  assert.deepEqual([leave.asked, location.pathname, router.route.path], [2, '/devices', 'devices'], 'it goes where the reader wanted');
+  leave.doubtful = false;
+  history.go(2);
+  await settled();
+  assert.deepEqual([leave.asked, router.item], [2, 'a']);
 });
 
 test('the filter of the list is in the address', () => {

@@ -7,11 +7,12 @@ import { rangeSegment } from '../static/js/components/range-segment.js';
 import { areaPaths } from '../static/js/model/areas.js';
 import { Choice } from '../static/js/model/choice.js';
 import { DeviceList } from '../static/js/model/device-list.js';
-import { each, EntryChanges } from '../static/js/model/entry-changes.js';
+import { EntryChanges } from '../static/js/model/entry-changes.js';
 import { EntryForm } from '../static/js/model/entry-form.js';
 import { differences, draftOf, entryOf, patchOf, patched } from '../static/js/model/entry.js';
 import { History, HistoryError } from '../static/js/model/history.js';
-import { ManyChanges } from '../static/js/model/many-changes.js';
+import { each, ManyChanges } from '../static/js/model/many-changes.js';
+import { Unsaved } from '../static/js/model/unsaved.js';
 import { Locale } from '../static/js/locale/locale.js';
 import { decisionWords } from '../static/js/components/registry/decision.js';
 import { labelWords, limitWords, partNames } from '../static/js/components/registry/words.js';
@@ -24,7 +25,7 @@ import { addressedQuery, filtersDiffer, narrows, ordered, sameQuery } from '../s
 
 /** @param {string} search */
 function address(search) {
-  return new Address({ location: { pathname: '/devices', search }, history: { pushState() {}, replaceState() {} } });
+  return new Address({ location: { pathname: '/devices', search }, history: { state: null, pushState() {}, replaceState() {} } });
 }
 
 /** @param {number} from @param {number} count @returns {ListedDevice[]} */
@@ -245,33 +246,140 @@ test('what is typed into a form stays when somebody else changes the entry', asy
   assert.equal(form.base.version, 0, 'the device was forgotten');
 });
 
-test('of many changes each that was not made has its reason, and can be made again', async () => {
-  const { asked, history } = server({ body: { version: 2, in_force: true } }, { status: 412, etag: '"9"' }, { body: { version: 4, in_force: false } }, { body: { version: 10, in_force: true } });
+test('many are changed by one request; those that cannot be are named, and the others are sent again without them', async () => {
+  const refused = { errors: [{ message: 'the entry of device "b" has version 9', location: 'body.version', value: 'b' }, { message: 'must not be empty', location: 'body.area', value: 'd' }] };
+  const decision = { actor: 'ann', time: '2026-03-01T12:00:00Z', before: { version: 8 }, after: { version: 9, name: 'Theirs' } };
+  const items = [{ device_id: 'a', after: { version: 2 } }];
+  const { asked, history } = server({ status: 412, body: refused }, { body: { changed: 1, in_force: false, items } }, { body: { items: [decision] } },
+    { body: { changed: 2, in_force: true, items: [{ device_id: 'b', after: { version: 10 } }, { device_id: 'd', after: { version: 1 } }] } });
   /** @type {string[]} */
   const saved = [];
   const changes = new ManyChanges(history, (id) => saved.push(id), new AbortController().signal);
-  changes.begin([{ id: 'a', version: 1 }, { id: 'b', version: 1 }, { id: 'c', version: 3 }]);
+  changes.begin([{ id: 'a', version: 1 }, { id: 'b', version: 1 }, { id: 'c', version: 3 }, { id: 'd', version: 0 }]);
   for (const [typed, mistake] of /** @type {const} */ ([[{}, 'nothing'], [{ interval: 'x', setInterval: true }, 'interval'], [{ interval: '', labels: 'set' }, 'label']])) {
     changes.type(typed);
     await changes.apply();
     assert.equal(changes.mistake, mistake);
   }
   assert.equal(asked.length, 0);
+  assert.equal(changes.loss, 'typed');
   changes.type({ label: ' line ', value: '3', setArea: true, area: '', retired: 'no' });
-  await changes.apply();
-  assert.equal(asked[0]?.request.body, '{"area":null,"interval_seconds":null,"labels":{"line":"3"},"retired":null}');
-  assert.deepEqual(changes.progress, { all: 3, done: 2, waiting: 1 });
-  assert.deepEqual(changes.failed.map(({ id, version }) => [id, version]), [['b', 9]]);
+  const applied = changes.apply();
+  assert.equal(changes.loss, 'saving');
+  await applied;
+  const patch = { area: null, interval_seconds: null, labels: { line: '3' }, retired: null };
+  const sent = asked.map(({ request: { body } }) => JSON.parse(String(body ?? 'null')));
+  assert.equal(asked[0]?.path, 'api/v1/devices');
+  assert.deepEqual(sent[0], { devices: [{ device_id: 'a', version: 1 }, { device_id: 'b', version: 1 }, { device_id: 'c', version: 3 }, { device_id: 'd', version: 0 }], patch });
+  assert.deepEqual(sent[1].devices, [{ device_id: 'a', version: 1 }, { device_id: 'c', version: 3 }]);
+  assert.equal(asked[2]?.path, 'api/v1/audit?device=b&limit=1');
+  assert.deepEqual(changes.progress, { all: 4, changed: 1, same: 1, waiting: 1 });
+  assert.deepEqual(changes.failed.map(({ id, version, other }) => [id, version, other?.actor, other?.parts]), [['b', undefined, 'ann', ['name']], ['d', 0, undefined, undefined]]);
+  const locale = new Locale('en');
+  assert.deepEqual(changes.failed.map(({ error }) => decisionWords(error, locale)), ['Not changed: somebody else has changed this device meanwhile.', 'Not changed: area: must not be empty']);
+  assert.equal(changes.loss, '');
   await changes.again();
-  assert.equal(/** @type {Record<string, string>} */ (asked[3]?.request.headers)['If-Match'], '"9"');
-  assert.deepEqual([changes.failed, changes.progress, saved], [[], { all: 1, done: 1, waiting: 0 }, ['a', 'c', 'b']]);
-  changes.type({ labels: 'remove' });
-  changes.stop();
+  // What somebody else has changed is no reason any more; what the device was is still one.
+  assert.deepEqual(JSON.parse(String(asked[3]?.request.body)).devices, [{ device_id: 'b' }, { device_id: 'd', version: 0 }]);
+  assert.deepEqual([changes.failed, changes.progress, saved], [[], { all: 2, changed: 2, same: 0, waiting: 0 }, ['a', 'b', 'd']]);
+});
+
+test('more than one request changes are changed by several, until they are stopped', async () => {
+  const targets = Array.from({ length: 2500 }, (_, i) => ({ id: `d${i}`, version: 1 }));
+  const answer = { body: { changed: 1000, in_force: true, items: [] } };
+  const { asked, history } = server(answer, { status: 503, body: { detail: 'no database' } }, { body: { changed: 500, in_force: true, items: [] } }, answer);
+  const changes = new ManyChanges(history, () => {}, new AbortController().signal);
+  changes.begin(targets);
+  changes.type({ setArea: true, area: 'hall' });
+  const signal = new AbortController();
+  changes.subscribe(() => asked.length === 2 && changes.stop(), { signal: signal.signal });
+  await changes.apply();
+  signal.abort();
+  // The second request was on its way.
+  const sizes = () => asked.map(({ request }) => JSON.parse(String(request.body)).devices.length);
+  assert.deepEqual(sizes(), [1000, 1000]);
+  assert.deepEqual([changes.failed.length, changes.left], [1000, 500]);
+  await changes.again();
+  assert.deepEqual(sizes(), [1000, 1000, 1000, 500]);
+});
+
+test('a server that names a device that was not sent, or that is silent, does not make for an endless change', async () => {
+  const strange = { status: 422, body: { errors: [{ message: 'x', location: 'body', value: 'z' }] } };
+  const { asked, history } = server(strange);
+  const changes = new ManyChanges(history, () => {}, new AbortController().signal);
+  changes.begin([{ id: 'a', version: 1 }]);
+  changes.type({ retired: 'yes' });
+  await changes.apply();
+  assert.deepEqual([asked.length, changes.failed.length], [1, 1]);
+  const silent = new ManyChanges(new History('', async () => Promise.reject(new TypeError('lost'))), () => {}, new AbortController().signal);
+  silent.begin([{ id: 'a', version: 1 }]);
+  silent.type({ retired: 'yes' });
+  await silent.apply();
+  assert.deepEqual(silent.failed.map(({ id, version }) => [id, version]), [['a', undefined]], 'the change itself may have made the next version');
+});
+
+test('a change whose answer was lost is no change by somebody else', async () => {
+  let lost = true;
+  const answers = [{ status: 412, body: {} }, { status: 200, body: { registered: { version: 2, name: 'Mine' } } }];
+  const history = new History('', async () => {
+    if (lost) throw new TypeError('lost');
+    const { status, body } = answers.shift() ?? { status: 500, body: {} };
+    return new Response(JSON.stringify(body), { status });
+  });
+  const changes = new EntryChanges(history, () => {}, new AbortController().signal);
+  const idle = async () => {
+    while (changes.pending('a', 'name') !== undefined) await new Promise(setImmediate);
+  };
+  changes.make({ id: 'a', field: 'name', value: 'Mine' }, 1);
+  assert.equal(changes.loss, 'saving');
+  await idle();
+  assert.ok(changes.failure && !changes.failure.conflict);
+  assert.equal(changes.loss, 'typed');
+  lost = false;
+  changes.make(changes.failure.change, changes.failure.version);
+  await idle();
+  assert.equal(changes.failure, null);
+
+  lost = true;
+  const form = new EntryForm(history, 'a', new AbortController().signal);
+  form.take({ version: 1 });
+  form.type({ name: 'Mine' });
+  await form.save();
+  assert.equal(form.outcome?.kind, 'failed');
+  form.take({ version: 2, name: 'Mine' });
+  assert.deepEqual([form.outcome?.kind, form.loss], ['saved', '']);
+});
+
+test('what is typed while a form is being saved stays', async () => {
+  const { history } = server({ body: { version: 2, name: 'First', in_force: true } });
+  const form = new EntryForm(history, 'a', new AbortController().signal);
+  form.take({ version: 1 });
+  form.type({ name: 'First' });
+  const saved = form.save();
+  form.type({ name: 'Second', area: 'hall' });
+  await saved;
+  assert.deepEqual([form.draft.name, form.draft.area, form.base.name, form.loss], ['Second', 'hall', 'First', 'typed']);
+});
+
+test('a page with several losses has the worst', () => {
+  const unsaved = new Unsaved();
+  const part = new AbortController();
+  const { signal } = new AbortController();
+  /** @type {import('../static/js/model/unsaved.js').Loss} */
+  let loss = '';
+  unsaved.watch(() => loss, signal);
+  unsaved.watch(() => 'saving', part.signal);
+  assert.equal(unsaved.loss, 'saving');
+  loss = 'typed';
+  assert.equal(unsaved.loss, 'typed');
+  loss = '';
+  part.abort();
+  assert.equal(unsaved.loss, '');
 });
 
 test('why a change was not made is said in words', () => {
   const locale = new Locale('en');
-  assert.equal(decisionWords(new TypeError('fetch'), locale), 'Not changed: Disconnected');
+  assert.match(decisionWords(new TypeError('fetch'), locale), /it is not known whether this was changed/);
   assert.match(decisionWords(new HistoryError(503, 'down'), locale), /the database does not answer/);
   assert.match(decisionWords(new HistoryError(412, 'other'), locale), /somebody else/);
   assert.equal(decisionWords(new HistoryError(422, 'validation failed', { mistakes: [{ message: 'too\u202e long', location: 'body.name' }] }), locale), 'Not changed: name: too[U+202E] long');

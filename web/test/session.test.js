@@ -53,7 +53,7 @@ beforeEach((t) => {
     webSocketPath: '/ws',
     preferences,
     appearance: new Appearance(preferences),
-    address: new Address({ location: { pathname: '/', search: '' }, history: { pushState() {}, replaceState() {} } }),
+    address: new Address({ location: { pathname: '/', search: '' }, history: { state: null, pushState() {}, replaceState() {} } }),
     WebSocket: /** @type {any} */ (FakeSocket),
     fetch: /** @type {any} */ (async (/** @type {string} */ url) => {
       asked.push(String(url));

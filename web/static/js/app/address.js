@@ -10,11 +10,13 @@ export class Address extends Store {
   #history;
   #path;
   #query;
+  /** The entry of the browser's history that is shown, counted from the one that was loaded first. */
+  #entry = 0;
 
   /**
    * @param {object} browser
    * @param {{pathname: string, search: string}} browser.location
-   * @param {{pushState: History['pushState'], replaceState: History['replaceState']}} browser.history
+   * @param {{state: unknown, pushState: History['pushState'], replaceState: History['replaceState']}} browser.history
    */
   constructor({ location, history }) {
     super();
@@ -22,6 +24,17 @@ export class Address extends Store {
     this.#history = history;
     this.#path = location.pathname;
     this.#query = new URLSearchParams(location.search);
+    this.#entry = this.#present;
+  }
+
+  /** The number of the entry that the browser is at. */
+  get #present() {
+    return Number(this.#history.state) || 0;
+  }
+
+  /** How many entries the browser has gone on by itself, less than 0 for back, before moved is called. */
+  get distance() {
+    return this.#present - this.#entry;
   }
 
   get path() {
@@ -43,7 +56,7 @@ export class Address extends Store {
    * @param {Record<string, string>} values What is not given stays, what is empty is left out.
    */
   push(values) {
-    this.#change(values, (href) => this.#history.pushState(null, '', href));
+    this.#change(values, (href) => this.#history.pushState(++this.#entry, '', href));
   }
 
   /**
@@ -52,7 +65,7 @@ export class Address extends Store {
    * @param {Record<string, string>} values As of push.
    */
   replace(values) {
-    this.#change(values, (href) => this.#history.replaceState(null, '', href));
+    this.#change(values, (href) => this.#history.replaceState(this.#entry, '', href));
   }
 
   /**
@@ -61,13 +74,14 @@ export class Address extends Store {
    * @param {{pathname: string, search: string}} page
    */
   open({ pathname, search }) {
-    this.#history.pushState(null, '', pathname + search);
+    this.#history.pushState(++this.#entry, '', pathname + search);
     this.moved();
   }
 
   /** The browser has gone to another address by itself: back or forward. */
   moved() {
     const { pathname, search } = this.#location;
+    this.#entry = this.#present;
     const query = new URLSearchParams(search);
     if (pathname === this.#path && query.toString() === this.#query.toString()) return;
     this.#path = pathname;

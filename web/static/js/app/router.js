@@ -6,6 +6,10 @@ import { parentPath } from './routes.js';
 /**
  * @typedef {import('./address.js').Address} Address
  * @typedef {import('./routes.js').Route} Route
+ *
+ * @typedef {object} Leave Whether the page may be left.
+ * @property {boolean} doubtful Whether there is something to ask first.
+ * @property {() => Promise<boolean>} allowed Asks, if there is.
  */
 
 /**
@@ -20,6 +24,10 @@ export class Router extends Store {
   #route;
   /** @type {string} */
   #item;
+  /** The browser is on its way back to the page that is shown. */
+  #returning = false;
+  /** The reader has decided to leave. */
+  #decided = false;
 
   /**
    * @param {Address} address
@@ -32,7 +40,7 @@ export class Router extends Store {
     this.#root = root;
     this.#routes = routes;
     this.#route = this.#find(address.path) ?? routes[0];
-    this.#item = this.#itemOf(address.path);
+    this.#item = itemOf(this.#route, address.path);
   }
 
   /** The page that the address names. */
@@ -67,29 +75,60 @@ export class Router extends Store {
     return parent.length + 1 < name.length ? this.#routes.find((route) => parentPath(route) === parent) : undefined;
   }
 
-  /** @param {string} path */
-  #itemOf(path) {
-    return parentPath(this.#route) ? path.slice(path.lastIndexOf('/') + 1) : '';
-  }
-
   /**
    * Follows the browser's address and the links of a page.
    *
    * @param {Window} window
+   * @param {Leave} leave
    * @param {AbortSignal} signal
    */
-  listen(window, signal) {
+  listen(window, leave, signal) {
     const { location } = window;
-    window.addEventListener('popstate', () => this.#address.moved(), { signal });
+    window.addEventListener('popstate', () => void this.#moved(window, leave), { signal });
     window.addEventListener('hashchange', () => this.#redirect(location.hash), { signal });
-    window.document.addEventListener('click', (event) => this.#follow(event), { signal });
+    window.document.addEventListener('click', (event) => this.#follow(event, leave), { signal });
     this.#address.subscribe(() => {
       const { route: before, item } = this;
       this.#route = this.#find(this.#address.path) ?? this.#routes[0];
-      this.#item = this.#itemOf(this.#address.path);
+      this.#item = itemOf(this.#route, this.#address.path);
       if (this.#route !== before || this.#item !== item) this.changed();
     }, { signal });
     this.#redirect(location.hash);
+  }
+
+  /**
+   * The browser has gone back or forward by itself. If what is shown must not be lost it comes back, and goes there again when the reader
+   * agrees.
+   *
+   * @param {Window} window
+   * @param {Leave} leave
+   */
+  async #moved({ history, location }, leave) {
+    const { distance } = this.#address;
+    if (this.#returning) {
+      this.#returning = false;
+      return;
+    }
+    if (this.#decided || distance === 0 || !leave.doubtful || !this.#leaves(location.pathname)) {
+      this.#decided = false;
+      this.#address.moved();
+      return;
+    }
+    this.#returning = true;
+    history.go(-distance);
+    if (!(await leave.allowed())) return;
+    this.#decided = true;
+    history.go(distance);
+  }
+
+  /**
+   * Whether a path is that of another page, or of another item.
+   *
+   * @param {string} path
+   */
+  #leaves(path) {
+    const route = this.#find(path);
+    return route !== this.#route || (route !== undefined && itemOf(route, path) !== this.#item);
   }
 
   /**
@@ -102,8 +141,11 @@ export class Router extends Store {
     if (device !== null) this.#address.replace({ device });
   }
 
-  /** @param {MouseEvent} event */
-  #follow(event) {
+  /**
+   * @param {MouseEvent} event
+   * @param {Leave} leave
+   */
+  async #follow(event, leave) {
     if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
     const link = event.target instanceof Element ? event.target.closest('a') : null;
     const href = link?.getAttribute('href');
@@ -117,6 +159,14 @@ export class Router extends Store {
     const url = new URL(link.href);
     if (url.origin !== this.#root.origin || href.startsWith('#') || !this.#find(url.pathname)) return;
     event.preventDefault();
-    this.#address.open(url);
+    if (!this.#leaves(url.pathname) || (await leave.allowed())) this.#address.open(url);
   }
+}
+
+/**
+ * @param {Route} route
+ * @param {string} path
+ */
+function itemOf(route, path) {
+  return parentPath(route) ? path.slice(path.lastIndexOf('/') + 1) : '';
 }

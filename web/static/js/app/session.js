@@ -10,6 +10,7 @@ import { LatencyMeter } from '../model/latency.js';
 import { PlantStore } from '../model/plant.js';
 import { localTime, ServerClock } from '../model/server-clock.js';
 import { StatusStore } from '../model/status.js';
+import { Unsaved } from '../model/unsaved.js';
 import { WindowStore } from '../model/windows.js';
 
 /**
@@ -34,6 +35,8 @@ export class Session {
   status = new StatusStore();
   latency = new LatencyMeter();
   archive = new ArchiveStore();
+  /** What the page holds that is not saved. */
+  unsaved = new Unsaved();
   /** The alerts that were cleared before the page was opened; the open ones come with the server's messages. */
   pastAlerts;
   /** The server's time, in which everything on the page is shown. */

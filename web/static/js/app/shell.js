@@ -8,6 +8,7 @@ import { StaleBanner } from '../components/stale-banner.js';
 import { translate } from '../components/translation.js';
 import { terms } from '../locale/terms.js';
 import { CaughtUpNotice } from './caught-up-notice.js';
+import { Leaving } from './leaving.js';
 import { Navigation } from './navigation.js';
 import { RefusedNotice } from './refused-notice.js';
 import { texts } from './texts.js';
@@ -28,6 +29,7 @@ export class Shell {
   #banner;
   #badge;
   #navigation;
+  #leaving;
   #language;
   #theme;
   #stopping = new AbortController();
@@ -56,6 +58,7 @@ export class Shell {
     new Announcer(at('#announcer'), session, signal);
     this.#navigation = new Navigation(at('#navigation'), session, router, signal);
     this.#state = new LoadState(at('#page-state'), session, { empty: terms.loading, failed: texts.pageFailed, onRetry: () => this.#open() }, signal);
+    this.#leaving = new Leaving(find(document, '#leave', HTMLDialogElement), session, signal);
     const { appearance } = session;
     this.#language = new Segmented(at('#language'), (language) => (appearance.language = language), signal);
     this.#theme = new Segmented(at('#theme'), (theme) => (appearance.theme = theme), signal);
@@ -87,7 +90,7 @@ export class Shell {
     // The next page's address may be less deep, and what is named relative to it would then be somewhere else.
     for (const link of document.querySelectorAll('link')) link.href = link.href;
     this.#show();
-    this.#router.listen(window, this.#stopping.signal);
+    this.#router.listen(window, this.#leaving, this.#stopping.signal);
     this.#session.start();
     this.#open();
   }
@@ -128,6 +131,7 @@ export class Shell {
     this.#badge.update();
     this.#banner.update();
     this.#navigation.update();
+    this.#leaving.update();
     for (const notice of this.#notices) notice.update();
     this.#showTime();
   }

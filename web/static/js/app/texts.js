@@ -13,6 +13,12 @@ export const texts = {
   overview: { en: 'Overview', zh: '总览' },
   system: { en: 'System', zh: '系统' },
 
+  leaveTitle: { en: 'Leave without saving?', zh: '不保存就离开？' },
+  leaveTyped: { en: 'What you have entered on this page is not saved, and is lost when you leave.', zh: '您在此页面输入的内容尚未保存，离开后将丢失。' },
+  leaveSaving: { en: 'A change is still on its way to the server. Whether it was made is not shown when you leave.', zh: '更改仍在发送到服务器；离开后将看不到是否已完成。' },
+  leaveStay: { en: 'Stay', zh: '留在此页' },
+  leaveGo: { en: 'Leave', zh: '离开' },
+
   notices: { en: 'Notices', zh: '通知' },
   caughtUp: { en: 'Up to date again. Before that, what was shown was {age} old.', zh: '已恢复更新。此前显示的是 {age}前的数据。' },
   outdated: { en: 'The server has been updated to version {version}.', zh: '服务器已更新到版本 {version}。' },

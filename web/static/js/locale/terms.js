@@ -77,5 +77,6 @@ export const terms = {
 
   unknown: { en: '–', zh: '–' },
   listSeparator: { en: ', ', zh: '，' },
+  sentenceSeparator: { en: ' ', zh: '' },
   placeSeparator: { en: ', ', zh: ' ' },
 };

@@ -49,6 +49,11 @@ export class EntryChanges extends Store {
     return this.#failure;
   }
 
+  /** What is lost when the page is left. @returns {import('./unsaved.js').Loss} */
+  get loss() {
+    return this.#failure ? 'typed' : this.#under.length > 0 ? 'saving' : '';
+  }
+
   /** Takes notice of what was not made. */
   dismiss() {
     this.#failure = null;
@@ -98,7 +103,10 @@ export class EntryChanges extends Store {
     } catch (error) {
       if (this.#signal.aborted) return;
       const conflict = error instanceof HistoryError && error.status === 412;
-      this.#failure = { change, version, error, conflict, now: conflict ? await this.#present(id) : undefined };
+      const now = conflict ? await this.#present(id) : undefined;
+      // An answer that was lost on its way: what was to be changed has been.
+      if (now && (now[field] ?? '') === value) return;
+      this.#failure = { change, version, error, conflict, now };
     }
   }
 
@@ -116,20 +124,4 @@ export class EntryChanges extends Store {
       return undefined;
     }
   }
-}
-
-/**
- * Does something with many items, few at the same time.
- *
- * @template Item
- * @param {Item[]} items
- * @param {(item: Item) => Promise<void>} act It must not reject.
- * @param {{atOnce: number, signal: AbortSignal}} how Once the signal has ended no further item is begun.
- */
-export async function each(items, act, { atOnce, signal }) {
-  let next = 0;
-  const work = async () => {
-    for (let item = items[next++]; item !== undefined && !signal.aborted; item = items[next++]) await act(item);
-  };
-  await Promise.all(Array.from({ length: Math.min(atOnce, items.length) }, work));
 }

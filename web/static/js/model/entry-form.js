@@ -26,6 +26,8 @@ export class EntryForm extends Store {
   #busy = false;
   /** The version that was saved and is not in force yet; 0 for none. */
   #awaited = 0;
+  /** What was sent and has not been answered, so that it may be in force; null if everything was answered. @type {Registered | null} */
+  #unanswered = null;
   /** @type {Outcome | null} */
   #outcome = null;
 
@@ -58,6 +60,11 @@ export class EntryForm extends Store {
     return this.#outcome;
   }
 
+  /** What is lost when the page is left. @returns {import('./unsaved.js').Loss} */
+  get loss() {
+    return this.#busy ? 'saving' : this.dirty ? 'typed' : '';
+  }
+
   /** Whether something has been typed that is not saved. */
   get dirty() {
     const { entry } = entryOf(this.#draft);
@@ -72,6 +79,13 @@ export class EntryForm extends Store {
   take(registered = { version: 0 }) {
     if (this.#busy || registered.version < this.#awaited || registered.version === this.#base.version) return;
     this.#awaited = 0;
+    if (this.#unanswered && differences(this.#unanswered, registered).length === 0) {
+      this.#unanswered = null;
+      this.#base = registered;
+      this.#outcome = this.dirty ? null : { kind: 'saved' };
+      this.changed();
+      return;
+    }
     const { entry } = entryOf(this.#draft);
     const unsaved = this.dirty;
     const parts = differences(this.#base, registered);
@@ -92,6 +106,7 @@ export class EntryForm extends Store {
   /** Forgets what has been typed. */
   reset() {
     this.#draft = draftOf(this.#base);
+    this.#unanswered = null;
     this.#outcome = null;
     this.changed();
   }
@@ -104,13 +119,18 @@ export class EntryForm extends Store {
     this.#outcome = entry ? null : { kind: 'mistake', mistake };
     this.changed();
     if (!entry) return;
+    const patch = patchOf(this.#base, entry);
     try {
-      const saved = await this.#history.changeEntry(this.#id, { patch: patchOf(this.#base, entry), version: this.#base.version }, this.#signal);
-      this.#base = saved;
-      this.#draft = draftOf(saved);
+      const saved = await this.#history.changeEntry(this.#id, { patch, version: this.#base.version }, this.#signal);
       this.#awaited = saved.in_force ? 0 : saved.version;
+      this.#base = saved;
+      // What has been typed meanwhile stays.
+      const { entry: typed } = entryOf(this.#draft);
+      if (typed) this.#draft = draftOf(patched(saved, patchOf(entry, typed)));
+      this.#unanswered = null;
       this.#outcome = { kind: saved.in_force ? 'saved' : 'waiting' };
     } catch (error) {
+      if (!(error instanceof HistoryError)) this.#unanswered = { ...patched(this.#base, patch), version: 0 };
       this.#outcome = error instanceof HistoryError && error.status === 412 ? { kind: 'conflict' } : { kind: 'failed', error };
     }
     this.#busy = false;

@@ -23,6 +23,13 @@ import { windowPoint } from './windows.js';
  * @property {{device_id: string, before?: Entry, after: Entry}[]} items The first ones.
  * @property {boolean} [truncated]
  *
+ * @typedef {object} ChangedMany What a change of many entries has done.
+ * @property {number} changed
+ * @property {boolean} in_force
+ * @property {{device_id: string, after: Registered}[]} items The first 1000.
+ *
+ * @typedef {{actor: string, time: string, version: number, before?: Entry, after?: Entry}} Decision
+ *
  * @typedef {{message: string, location?: string, value?: unknown}} Mistake
  *
  * @typedef {{timestamp: string, value: number, quality?: string}} Sample
@@ -150,6 +157,30 @@ export class History {
     const condition = version > 0 ? { 'If-Match': `"${version}"` } : { 'If-None-Match': '*' };
     const headers = { 'Content-Type': 'application/merge-patch+json', ...condition };
     return this.#ask(`devices/${encodeURIComponent(id)}`, { method: 'PATCH', headers, body: JSON.stringify(patch), signal: signal ?? null });
+  }
+
+  /**
+   * Changes the entries of many devices in the same way, all or none. A device without a version is changed whatever its version is.
+   *
+   * @param {{devices: {id: string, version?: number}[], patch: Patch}} change
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<ChangedMany>}
+   */
+  async changeEntries({ devices, patch }, signal) {
+    const body = JSON.stringify({ devices: devices.map(({ id, version }) => ({ device_id: id, version })), patch });
+    return this.#ask('devices', { method: 'PATCH', headers: { 'Content-Type': 'application/json' }, body, signal: signal ?? null });
+  }
+
+  /**
+   * Returns the last decision about a device; undefined if there is none.
+   *
+   * @param {string} device
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<Decision | undefined>}
+   */
+  async lastDecision(device, signal) {
+    const { items } = await this.#get('audit', { device, limit: '1' }, signal);
+    return items[0];
   }
 
   /**

@@ -1,5 +1,4 @@
 // @ts-check
-import { terms } from '../../locale/terms.js';
 import { visible } from '../../locale/visible.js';
 import { HistoryError } from '../../model/history.js';
 import { texts } from './texts.js';
@@ -11,7 +10,7 @@ import { texts } from './texts.js';
  * @param {import('../../locale/locale.js').Locale} locale
  */
 export function decisionWords(error, locale) {
-  if (!(error instanceof HistoryError)) return locale.t(texts.notChanged, { reason: locale.t(terms.disconnected) });
+  if (!(error instanceof HistoryError)) return locale.t(texts.unanswered);
   if (error.status === 503) return locale.t(texts.unavailable);
   if (error.status === 412) return locale.t(texts.changedMeanwhile);
   const mistakes = error.mistakes.map(({ message, location = '' }) => visible([location.replace(/^body\.?/, ''), message].filter(Boolean).join(': ')));

@@ -7,6 +7,10 @@ export const texts = {
     zh: '数据库没有应答，暂时无法更改；查看不受影响。',
   },
   notChanged: { en: 'Not changed: {reason}', zh: '未更改：{reason}' },
+  unanswered: {
+    en: 'The server has not answered: it is not known whether this was changed. Try again.',
+    zh: '服务器没有应答：不确定是否已更改，请重试。',
+  },
   changedMeanwhile: { en: 'Not changed: somebody else has changed this device meanwhile.', zh: '未更改：其他人在此期间更改了该设备。' },
 
   partName: { en: 'name', zh: '名称' },

@@ -26,6 +26,11 @@ export class CellEditor {
     return this.#open?.cell.id ?? '';
   }
 
+  /** What is lost when the page is left. @returns {import('../../model/unsaved.js').Loss} */
+  get loss() {
+    return this.#open && this.#open.input.value.trim() !== this.#open.cell.value ? 'typed' : '';
+  }
+
   /**
    * Puts an input into the place of a cell's button.
    *

@@ -13,8 +13,9 @@ import { texts } from './texts.js';
  * @typedef {import('../../app/session.js').Session} Session
  */
 
-/** How many can be chosen at once: as many as one answer of the server holds. */
-const most = 1000;
+/** How many can be chosen at once, and how many of them one answer of the server holds. */
+const most = 10_000;
+const page = 1000;
 
 /** How many devices are chosen, and what can be done with them. */
 export class ChosenBar {
@@ -26,6 +27,9 @@ export class ChosenBar {
   #bar;
   #all;
   #dialog;
+  /** Counts the decisions of the reader: what is being chosen by an earlier one is dropped. */
+  #turn = 0;
+  #choosing = false;
   /** Why not all are chosen. */
   #problem = '';
 
@@ -57,6 +61,8 @@ export class ChosenBar {
 
   /** @param {[string, number][]} devices */
   #choose(devices) {
+    this.#turn++;
+    this.#choosing = false;
     this.#problem = '';
     this.#choice.replace(devices);
     if (devices.length === 0) this.#all.focus(); // The button is gone.
@@ -64,8 +70,9 @@ export class ChosenBar {
 
   async #chooseAll() {
     const { locale } = this.#session;
+    const turn = ++this.#turn;
     this.#problem = '';
-    if (!this.#all.checked) {
+    if (!this.#all.checked || this.#choosing) {
       this.#choose([]);
       return;
     }
@@ -74,17 +81,29 @@ export class ChosenBar {
       return;
     }
     const query = this.#query();
+    this.#choosing = true;
+    this.show();
+    /** @type {Map<string, number>} */
+    const chosen = new Map();
     try {
-      const { items } = await this.#session.history.devices(query, { offset: 0, limit: most }, this.#signal);
-      if (query === this.#query()) this.#choose(items.map(({ device_id: id, registered }) => [id, registered?.version ?? 0]));
+      for (let offset = 0, total = 1; offset < Math.min(total, most); offset += page) {
+        // In the order of ids, which no reading changes between two answers.
+        const answer = await this.#session.history.devices({ ...query, sort: 'id', order: 'asc' }, { offset, limit: page }, this.#signal);
+        if (turn !== this.#turn) return;
+        if (query !== this.#query()) break; // What cannot be seen any more is not chosen.
+        for (const { device_id: id, registered } of answer.items) chosen.set(id, registered?.version ?? 0);
+        total = answer.total;
+      }
+      this.#choose(query === this.#query() ? [...chosen] : []);
     } catch (error) {
-      if (this.#signal.aborted) return;
+      if (this.#signal.aborted || turn !== this.#turn) return;
       this.#fail(locale.t(texts.chooseFailed, { reason: error instanceof HistoryError ? error.message : locale.t(terms.disconnected) }));
     }
   }
 
   /** @param {string} problem */
   #fail(problem) {
+    this.#choosing = false;
     this.#problem = problem;
     this.show();
   }
@@ -93,11 +112,13 @@ export class ChosenBar {
   show() {
     const { size } = this.#choice;
     const { total } = this.#list;
-    this.#bar.hidden = size === 0 && this.#problem === '';
-    setText(find(this.#bar, '#chosen-count', HTMLElement), this.#problem || this.#session.locale.t(texts.chosenCount, { count: size }));
+    const { locale } = this.#session;
+    const choosing = this.#choosing;
+    this.#bar.hidden = size === 0 && this.#problem === '' && !choosing;
+    setText(find(this.#bar, '#chosen-count', HTMLElement), this.#problem || locale.t(choosing ? texts.choosing : texts.chosenCount, { count: size }));
     for (const button of this.#bar.querySelectorAll('button')) button.hidden = size === 0;
     this.#all.checked = size > 0 && size >= total;
-    this.#all.indeterminate = size > 0 && size < total;
+    this.#all.indeterminate = choosing || (size > 0 && size < total);
     this.#all.disabled = total === 0;
     this.#dialog.show();
   }

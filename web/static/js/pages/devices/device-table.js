@@ -92,6 +92,8 @@ export class DeviceTable {
     this.#columns = new ColumnMenu(find(root, '#device-columns', HTMLDetailsElement), this.#table, session, signal);
     const saved = (/** @type {string} */ id, /** @type {import('../../model/device-list.js').Registered} */ entry) => this.#enter(id, entry);
     this.#changes = new EntryChanges(session.history, saved, signal);
+    session.unsaved.watch(() => this.#changes.loss, signal);
+    session.unsaved.watch(() => this.#editor.loss, signal);
     this.#editor = new CellEditor((change, version) => this.#changes.make(change, version));
     this.#notice = new EditNotice(find(root, '#edit-notice', HTMLElement), session, this.#changes);
     this.#chosen = new ChosenBar(root, session, { choice: this.#choice, list: this.#list, query: () => this.#query, onSaved: saved }, signal);

@@ -45,8 +45,15 @@ export class ImportDialog {
     this.#session = session;
     this.#onImported = onImported;
     this.#signal = signal;
+    session.unsaved.watch(() => this.#loss, signal);
     dialog.addEventListener('close', () => this.#asking.abort(), { signal });
     signal.addEventListener('abort', () => dialog.close(), { once: true });
+  }
+
+  /** What is lost when the page is left. @returns {import('../../model/unsaved.js').Loss} */
+  get #loss() {
+    if (!this.#dialog.open || !this.#file || this.#tooLarge || this.#error || this.#result?.dry_run === false) return '';
+    return this.#busy && this.#result ? 'saving' : 'typed';
   }
 
   open() {

@@ -1,6 +1,7 @@
 // @ts-check
 import { html, nothing, render } from '../../../vendor/lit-html/lit-html.js';
 import { decisionWords } from '../../components/registry/decision.js';
+import { partNames } from '../../components/registry/words.js';
 import { terms } from '../../locale/terms.js';
 import { visible } from '../../locale/visible.js';
 import { ManyChanges } from '../../model/many-changes.js';
@@ -35,13 +36,15 @@ export class ManyDialog {
     this.#session = session;
     this.#changes = new ManyChanges(session.history, onSaved, signal);
     this.#changes.subscribe(() => this.show(), { signal });
-    dialog.addEventListener('close', () => this.#changes.stop(), { signal });
+    session.unsaved.watch(() => this.#changes.loss, signal);
+    dialog.addEventListener('close', () => this.#changes.end(), { signal });
     signal.addEventListener('abort', () => dialog.close(), { once: true });
   }
 
   /** @param {Target[]} targets */
   open(targets) {
-    this.#changes.begin(targets);
+    // What has been stopped may still wait for an answer.
+    if (!this.#changes.busy) this.#changes.begin(targets);
     this.#dialog.showModal();
   }
 
@@ -84,22 +87,41 @@ export class ManyDialog {
     </form>`;
   }
 
-  /** @param {{all: number, done: number, waiting: number}} progress */
-  #outcome({ all, done, waiting }) {
+  /** @param {import('../../model/many-changes.js').Progress} progress */
+  #outcome({ all, changed, same, waiting }) {
     const { locale } = this.#session;
-    const { busy, failed } = this.#changes;
-    return html`<p role="status">${busy ? locale.t(texts.manyRunning, { done: done + failed.length, all }) : locale.t(texts.manyDone, { done, failed: failed.length })}
-        ${!busy && waiting > 0 ? locale.t(texts.manyWaiting, { count: waiting }) : ''}</p>
-      <progress max=${all} .value=${done + failed.length} aria-label=${locale.t(texts.manyProgress)}></progress>
+    const { busy, failed, left } = this.#changes;
+    const done = changed + same + failed.length;
+    const words = [
+      locale.t(texts.manyDone, { changed, failed: failed.length }),
+      same > 0 ? locale.t(texts.manySame, { count: same }) : '',
+      left > 0 ? locale.t(texts.manyLeft, { count: left }) : '',
+      waiting > 0 ? locale.t(texts.manyWaiting, { count: waiting }) : '',
+    ];
+    return html`<p role="status">${busy ? locale.t(texts.manyRunning, { done, all }) : words.filter(Boolean).join(locale.t(terms.sentenceSeparator))}</p>
+      ${busy && done === 0
+        ? html`<progress aria-label=${locale.t(texts.manyProgress)}></progress>`
+        : html`<progress max=${all} .value=${done} aria-label=${locale.t(texts.manyProgress)}></progress>`}
       ${failed.length > 0
         ? html`<div class="list-frame many-failed" tabindex="0" role="region" aria-label=${locale.t(texts.manyFailed)}><table class="values">
             <thead><tr><th scope="col">${locale.t(terms.device)}</th><th scope="col">${locale.t(terms.reason)}</th></tr></thead>
-            <tbody>${failed.slice(0, listed).map(({ id, error }) => html`<tr><th scope="row"><bdi>${visible(id)}</bdi></th><td>${decisionWords(error, locale)}</td></tr>`)}</tbody>
-          </table></div>`
+            <tbody>${failed.slice(0, listed).map((one) => html`<tr><th scope="row"><bdi>${visible(one.id)}</bdi></th><td>${this.#reason(one)}</td></tr>`)}</tbody>
+          </table></div>
+          ${failed.length > listed ? html`<p class="soft">${locale.t(texts.manyFailedFirst, { count: listed })}</p>` : nothing}`
         : nothing}
       <div class="question-buttons">
-        ${failed.length > 0 && !busy ? html`<button type="button" class="button" @click=${() => this.#changes.again()}>${locale.t(texts.manyAgain, { count: failed.length })}</button>` : nothing}
-        <button type="button" class="button button-main" @click=${() => this.#dialog.close()}>${locale.t(busy ? texts.manyStop : terms.close)}</button>
+        ${failed.length + left > 0 && !busy ? html`<button type="button" class="button" @click=${() => this.#changes.again()}>${locale.t(texts.manyAgain, { count: failed.length + left })}</button>` : nothing}
+        ${busy ? html`<button type="button" class="button button-main" @click=${() => this.#changes.stop()}>${locale.t(texts.manyStop)}</button>`
+          : html`<button type="button" class="button button-main" @click=${() => this.#dialog.close()}>${locale.t(terms.close)}</button>`}
       </div>`;
+  }
+
+  /** @param {import('../../model/many-changes.js').Failed} failed */
+  #reason({ error, other }) {
+    const { locale, clock } = this.#session;
+    if (!other) return decisionWords(error, locale);
+    const values = { actor: visible(other.actor), time: locale.timeOrDate(Date.parse(other.time), clock.now()) };
+    if (other.parts.length === 0) return locale.t(texts.manyOther, values);
+    return locale.t(texts.manyOtherParts, { ...values, parts: partNames(other.parts, locale) });
   }
 }

@@ -51,7 +51,7 @@ export class EntryPanel {
     this.#areas = session.ask((asking) => session.history.areas(asking), (areas) => (this.#offered = areaPaths(areas, offeredAreas)), signal);
     this.#areas.subscribe(() => this.show(), { signal });
     this.#areas.load();
-    addEventListener('beforeunload', (event) => this.#form.dirty && event.preventDefault(), { signal });
+    session.unsaved.watch(() => this.#form.loss, signal);
   }
 
   /** @param {string} type */
