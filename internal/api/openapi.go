@@ -5,11 +5,11 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"reflect"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -64,19 +64,31 @@ func marshal(w io.Writer, v any) error {
 	return nil
 }
 
-// serveDocument renders the finished document once, as JSON and YAML, and a page that shows it.
+// serveDocument serves the finished document as JSON and as YAML, and a page that shows it. The document is rendered at the first
+// request: few processes are ever asked for it, and rendering it takes ten times as long as everything else in New.
 func (s *server) serveDocument(document *huma.OpenAPI) error {
-	asJSON, err := json.MarshalIndent(document, "", "  ")
-	if err != nil {
-		return fmt.Errorf("encode as JSON: %w", err)
-	}
-	asYAML, err := document.YAML()
-	if err != nil {
-		return fmt.Errorf("encode as YAML: %w", err)
-	}
-	s.mux.Handle("GET "+Prefix+"/openapi.json", fixed("application/json", documentPolicy, inMemory(asJSON)))
-	s.mux.Handle("GET "+Prefix+"/openapi.yaml", fixed("application/yaml", documentPolicy, inMemory(asYAML)))
+	s.mux.Handle("GET "+Prefix+"/openapi.json", s.rendered("application/json", func() ([]byte, error) {
+		return json.MarshalIndent(document, "", "  ")
+	}))
+	s.mux.Handle("GET "+Prefix+"/openapi.yaml", s.rendered("application/yaml", document.YAML))
 	return s.serveDocumentation()
+}
+
+// rendered serves what render returns at the first request.
+func (s *server) rendered(contentType string, render func() ([]byte, error)) http.Handler {
+	handler := sync.OnceValues(func() (http.Handler, error) {
+		text, err := render()
+		return fixed(contentType, documentPolicy, inMemory(text)), err
+	})
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h, err := handler()
+		if err != nil {
+			s.o.Logger.ErrorContext(r.Context(), "cannot describe the API", "error", err)
+			http.Error(w, "the description cannot be rendered", http.StatusInternalServerError)
+			return
+		}
+		h.ServeHTTP(w, r)
+	})
 }
 
 // documentPolicy allows nothing: a document loads nothing.

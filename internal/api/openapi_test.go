@@ -11,6 +11,7 @@ import (
 	"os"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 
 	"iotmon/internal/api"
@@ -259,6 +260,21 @@ func TestDocumentIsServedForCaches(t *testing.T) {
 	if yaml := request(h, http.MethodGet, "/api/v1/openapi.yaml").Body.String(); !strings.Contains(yaml, "openapi: 3.1.0\n") {
 		t.Errorf("the YAML does not begin as a document:\n%.200s", yaml)
 	}
+}
+
+// TestManyMayAskForTheDocumentFirst runs under the race detector: the document is rendered at the first request.
+func TestManyMayAskForTheDocumentFirst(t *testing.T) {
+	h := newAPI(t, plant{}, &archive{}, nil)
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			w := request(h, http.MethodGet, []string{"/api/v1/openapi.json", "/api/v1/openapi.yaml"}[i%2])
+			if w.Code != http.StatusOK || w.Body.Len() < 10_000 {
+				t.Errorf("got %d with %d bytes, want the whole document", w.Code, w.Body.Len())
+			}
+		})
+	}
+	all.Wait()
 }
 
 func TestPageLoadsNothingFromElsewhere(t *testing.T) {
