@@ -3,6 +3,7 @@
 package aggregate
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -27,6 +28,8 @@ type Windows struct {
 	lengths   iot.Lengths
 	watermark time.Time
 	open      map[int64]*window
+	// nextEnd is the earliest end of an open window, in microseconds since 1970; none ends before noEnd.
+	nextEnd int64
 	// recent is the window of the last reading, in which the next one usually falls too.
 	recent *window
 	// spare holds the members of closed windows for reuse: the next window usually has the same devices.
@@ -52,13 +55,16 @@ type window struct {
 	changed      bool
 }
 
+// noEnd is nextEnd while no window is open.
+const noEnd = math.MaxInt64
+
 // segment is the longest part of a window in microseconds whose times fit into 32 bits: 71 minutes.
 const segment = 1 << 32
 
 // New returns Windows of the given lengths, each at most a day. A window that ends at or before watermark counts as closed:
 // pass the restored watermark after a restart, else the zero time.
 func New(lengths iot.Lengths, watermark time.Time) *Windows {
-	return &Windows{lengths: lengths, watermark: watermark, open: make(map[int64]*window)}
+	return &Windows{lengths: lengths, watermark: watermark, open: make(map[int64]*window), nextEnd: noEnd}
 }
 
 // SetLengths replaces the history of window lengths, which must be unchanged for the open windows.
@@ -102,6 +108,7 @@ func (w *Windows) find(of iot.Window, offset int64) *window {
 			members:     w.reuseMembers(),
 		}
 		w.open[micros] = win
+		w.nextEnd = min(w.nextEnd, of.End().UnixMicro())
 	}
 	return win
 }
@@ -180,9 +187,14 @@ func (w *Windows) Advance(t time.Time) []Result {
 		return nil
 	}
 	w.watermark = t
+	if t.UnixMicro() < w.nextEnd {
+		return nil // Nearly every reading.
+	}
 	var closed []Result
+	w.nextEnd = noEnd
 	for micros, win := range w.open {
 		if win.End().After(t) {
+			w.nextEnd = min(w.nextEnd, win.End().UnixMicro())
 			continue
 		}
 		closed = append(closed, win.result())

@@ -139,13 +139,13 @@ func (f *Fleet) unschedule(d *Device) {
 	}
 }
 
-// deadlines is a container/heap of devices by deadline, by id among equals.
+// deadlines is a container/heap of devices by deadline. Advance sorts what is due at the same time.
 type deadlines []*Device
 
 func (h deadlines) Len() int { return len(h) }
 
 func (h deadlines) Less(i, j int) bool {
-	return cmp.Or(h[i].deadline.Compare(h[j].deadline), cmp.Compare(h[i].Latest.ID, h[j].Latest.ID)) < 0
+	return h[i].deadline.Before(h[j].deadline)
 }
 
 func (h deadlines) Swap(i, j int) {
