@@ -6,13 +6,13 @@ import (
 	"iotmon/internal/iot"
 )
 
-// groups are the groups of a window's readings. At most iot.MaxAreas areas have groups of their own, by the order in which their
-// readings came; the readings of all further ones are in groups of iot.OtherAreas.
+// groups are the groups of a window's readings. At most iot.MaxAreas areas, of all tenants, have groups of their own, by the order in which
+// their readings came; the readings of all further ones are in a group of iot.OtherAreas for each tenant.
 type groups struct {
 	byKey map[iot.Group]*group
 	kinds map[iot.DeviceType]*kind
 	// areas are those that have groups of their own. Unknown areas, which are empty, do not count.
-	areas map[iot.Area]struct{}
+	areas map[iot.TenantArea]struct{}
 	// summaries and parts are made for a Result, and reused for the next.
 	summaries map[iot.DeviceType]*iot.Summary
 	parts     map[iot.DeviceType][]iot.GroupSummary
@@ -36,7 +36,7 @@ type kind struct {
 
 func newGroups() groups {
 	return groups{
-		byKey: make(map[iot.Group]*group), kinds: make(map[iot.DeviceType]*kind), areas: make(map[iot.Area]struct{}),
+		byKey: make(map[iot.Group]*group), kinds: make(map[iot.DeviceType]*kind), areas: make(map[iot.TenantArea]struct{}),
 		summaries: make(map[iot.DeviceType]*iot.Summary), parts: make(map[iot.DeviceType][]iot.GroupSummary),
 	}
 }
@@ -44,7 +44,7 @@ func newGroups() groups {
 // holds reports whether a reading belongs to the group. It may be wrong with false, never with true. area is as in Windows.Add.
 func (g *group) holds(r *iot.Reading, area iot.Area) bool {
 	if area != "" {
-		return g.Area == area && g.Type == r.Type
+		return g.Area == area && g.Type == r.Type // A member, and so its group, is of one tenant.
 	}
 	return g.location != nil && g.Type == r.Type && g.location.SameFirstArea(&r.Location)
 }
@@ -55,7 +55,7 @@ func (s *groups) of(r *iot.Reading, area iot.Area) *group {
 	if located {
 		area = r.Location.FirstArea()
 	}
-	key := iot.Group{Area: s.area(area), Type: r.Type}
+	key := iot.Group{Tenant: r.Tenant, Area: s.area(r.Tenant, area), Type: r.Type}
 	g := s.byKey[key]
 	if g == nil {
 		g = s.add(key)
@@ -79,18 +79,19 @@ func (s *groups) add(key iot.Group) *group {
 	return g
 }
 
-// area returns the area whose group takes the readings of an area.
-func (s *groups) area(area iot.Area) iot.Area {
+// area returns the area whose group takes the readings of an area of a tenant.
+func (s *groups) area(tenant iot.Tenant, area iot.Area) iot.Area {
 	if area == "" {
 		return area
 	}
-	if _, own := s.areas[area]; own {
+	key := iot.TenantArea{Tenant: tenant, Area: area}
+	if _, own := s.areas[key]; own {
 		return area
 	}
 	if len(s.areas) == iot.MaxAreas {
 		return iot.OtherAreas
 	}
-	s.areas[area] = struct{}{}
+	s.areas[key] = struct{}{}
 	return area
 }
 
@@ -102,7 +103,7 @@ type Result struct {
 	// Groups divides each summary, in the order of iot.Group.Compare.
 	Groups map[iot.DeviceType][]iot.GroupSummary
 	// Areas are the areas that have groups of their own, at most iot.MaxAreas.
-	Areas map[iot.Area]struct{}
+	Areas map[iot.TenantArea]struct{}
 }
 
 // result returns the window's present summaries.

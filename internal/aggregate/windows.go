@@ -33,11 +33,11 @@ type Windows struct {
 	// recent is the window of the last reading, in which the next one usually falls too.
 	recent *window
 	// spare holds the members of closed windows for reuse: the next window usually has the same devices.
-	spare []members
+	spare []*members
 }
 
 // members are the devices of a window. Members without readings are left from an earlier window.
-type members map[iot.DeviceID]*member
+type members struct{ iot.ByDevice[*member] }
 
 // maxSpare is the number of windows that are usually open at a time.
 const maxSpare = 2
@@ -49,9 +49,9 @@ type window struct {
 	// first is the offset of the window's first record.
 	first   int64
 	groups  groups
-	members members
+	members *members
 	// laterMembers are the members of the later segments of a window that is longer than one segment, oldest first.
-	laterMembers []members
+	laterMembers []*members
 	changed      bool
 }
 
@@ -79,7 +79,7 @@ func (w *Windows) Watermark() time.Time { return w.watermark }
 // Add counts the reading in its window, which it opens if necessary. It does not count a reading whose window has closed, or one
 // with the device and timestamp of an earlier reading; see Outcome. offset is the reading's offset in the log: a window remembers
 // that of its first reading, from which a restart has to read. area is the first level of the area to which the device belongs at the
-// time of the reading, empty if that is the location in the reading. Add keeps only the id and the type of r.
+// time of the reading, empty if that is the location in the reading. Add keeps only the identity and the type of r.
 func (w *Windows) Add(r *iot.Reading, area iot.Area, offset int64) Outcome {
 	win := w.recent
 	if win == nil || !win.Contains(r.Time) {
@@ -113,10 +113,10 @@ func (w *Windows) find(of iot.Window, offset int64) *window {
 	return win
 }
 
-func (w *Windows) reuseMembers() members {
+func (w *Windows) reuseMembers() *members {
 	last := len(w.spare) - 1
 	if last < 0 {
-		return make(members)
+		return new(members)
 	}
 	reused := w.spare[last]
 	w.spare = w.spare[:last]
@@ -124,13 +124,13 @@ func (w *Windows) reuseMembers() members {
 }
 
 // recycleMembers keeps the members of a closed window for reuse, without the devices that had no reading in it.
-func (w *Windows) recycleMembers(kept members) {
+func (w *Windows) recycleMembers(kept *members) {
 	if len(w.spare) == maxSpare {
 		return
 	}
-	for id, m := range kept {
+	for id, m := range kept.All() {
 		if len(m.seen) == 0 {
-			delete(kept, id)
+			kept.Delete(id)
 		} else {
 			m.reset()
 		}
@@ -139,11 +139,11 @@ func (w *Windows) recycleMembers(kept members) {
 }
 
 func (win *window) add(r *iot.Reading, area iot.Area) Outcome {
-	m := win.members.of(r.ID)
+	m := win.members.of(r)
 	micros := r.Time.UnixMicro() - win.startMicros
 	seen := m
 	if micros >= segment {
-		seen = win.segment(int(micros / segment)).of(r.ID)
+		seen = win.segment(int(micros / segment)).of(r)
 	}
 	if !seen.add(uint32(micros)) {
 		return Duplicate
@@ -163,19 +163,19 @@ func (win *window) add(r *iot.Reading, area iot.Area) Outcome {
 }
 
 // segment returns the members of a later part of the window; i counts from 1.
-func (win *window) segment(i int) members {
+func (win *window) segment(i int) *members {
 	for len(win.laterMembers) < i {
-		win.laterMembers = append(win.laterMembers, make(members))
+		win.laterMembers = append(win.laterMembers, new(members))
 	}
 	return win.laterMembers[i-1]
 }
 
-// of returns the member of a device, a new one if there is none.
-func (all members) of(id iot.DeviceID) *member {
-	m := all[id]
+// of returns the member of a reading's device, a new one if there is none.
+func (all *members) of(r *iot.Reading) *member {
+	m := all.Get(r.Tenant, r.ID)
 	if m == nil {
 		m = new(member)
-		all[id] = m
+		all.Set(r.Identity(), m)
 	}
 	return m
 }

@@ -41,7 +41,7 @@ type Output interface {
 	// Alert receives an event. The engine keeps a pointer to a raised event, so what Alert changes in it stays.
 	Alert(*iot.Alert)
 	// Suspended is called when the condition of a rule has panicked and is no longer evaluated on a device.
-	Suspended(device iot.DeviceID, rule, reason string)
+	Suspended(device iot.Identity, rule, reason string)
 }
 
 // New returns an engine for the rules, whose types must be in the catalog and whose names must be unique.

@@ -31,7 +31,7 @@ type emit func(*iot.Alert)
 
 func (e emit) Alert(a *iot.Alert) { e(a) }
 
-func (e emit) Suspended(device iot.DeviceID, rule, reason string) {
+func (e emit) Suspended(device iot.Identity, rule, reason string) {
 	panic(fmt.Sprintf("%s suspended on %s: %s", rule, device, reason))
 }
 
@@ -41,7 +41,7 @@ func evaluate(e *alert.Engine, states *iot.RuleStates, r *iot.Reading, out alert
 }
 
 func setOf(e *alert.Engine, r *iot.Reading) *alert.Set {
-	return e.Select(new(alert.Selection), "", nil, r)
+	return e.Select(new(alert.Selection), nil, r)
 }
 
 // play feeds one device values a second apart and returns the events as "second:transition". A value of "off" is a
@@ -120,7 +120,7 @@ func TestMessageIsWordedAsDocumented(t *testing.T) {
 		if want := "温度超过阈值: 28.1°C > 28°C"; a.Message != want {
 			t.Errorf("got %q, want %q", a.Message, want)
 		}
-		if want := iot.AlertID("temperature_high", "device_042", epoch); a.ID != want {
+		if want := iot.AlertID("temperature_high", iot.Identity{ID: "device_042"}, epoch); a.ID != want {
 			t.Errorf("got id %s, want %s, derived from rule, device and onset", a.ID, want)
 		}
 	}))
@@ -164,7 +164,7 @@ func TestAnOldViolationIsHistory(t *testing.T) {
 		t.Fatalf("got %d events, want the raised one and one historical: a reading within the open alert is part of it", len(events))
 	}
 	past := events[1]
-	if !past.Historical || past.Open() || past.ID == iot.AlertID(high.Name, past.DeviceID, past.Onset) {
+	if !past.Historical || past.Open() || past.ID == iot.AlertID(high.Name, past.Identity(), past.Onset) {
 		t.Errorf("got %+v, want a closed event with an id that no real alert can have", past)
 	}
 }

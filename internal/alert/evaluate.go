@@ -89,7 +89,7 @@ func (rule *compiled) suspend(live *iot.RuleStates, r *iot.Reading, reason strin
 	} else {
 		live.Conditions = append(live.Conditions, suspended)
 	}
-	out.Suspended(r.ID, rule.Name, reason)
+	out.Suspended(r.Identity(), rule.Name, reason)
 }
 
 // advance is the state machine of one rule: idle, pending since Onset, raised, clearing since Safe.
@@ -197,8 +197,9 @@ func (e *Engine) Forget(states *iot.RuleStates, at time.Time, out Output) {
 // raise returns the event that raises an alert.
 func raise(rule *iot.Rule, message string, r *iot.Reading, onset time.Time) iot.Alert {
 	return iot.Alert{
-		ID:         iot.AlertID(rule.Name, r.ID, onset),
+		ID:         iot.AlertID(rule.Name, r.Identity(), onset),
 		Rule:       rule.Name,
+		Tenant:     r.Tenant,
 		DeviceID:   r.ID,
 		DeviceType: r.Type,
 		Severity:   rule.Severity,

@@ -46,8 +46,9 @@ func (e *Engine) ClearOffline(states *iot.RuleStates, at time.Time, reason iot.C
 func (e *Engine) ClockStepped(r *iot.Reading, back time.Duration, at time.Time) *iot.Alert {
 	back = back.Round(time.Second)
 	return &iot.Alert{
-		ID:         iot.AlertID(iot.RuleClock, r.ID, at),
+		ID:         iot.AlertID(iot.RuleClock, r.Identity(), at),
 		Rule:       iot.RuleClock,
+		Tenant:     r.Tenant,
 		DeviceID:   r.ID,
 		DeviceType: r.Type,
 		Severity:   iot.Warning,

@@ -133,7 +133,7 @@ func emitPast(run *iot.PastRun, found *iot.Alert, end time.Time, out Output) {
 	if run.Backward {
 		event.Onset, event.Time = run.Last, found.Onset
 	}
-	event.ID = iot.HistoricalAlertID(event.Rule, event.DeviceID, event.Onset)
+	event.ID = iot.HistoricalAlertID(event.Rule, event.Identity(), event.Onset)
 	event.Transition = iot.Cleared
 	event.Historical = true
 	out.Alert(&event)

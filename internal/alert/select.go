@@ -26,7 +26,6 @@ type compiled struct {
 type Selection struct {
 	set      *Set
 	engine   *Engine
-	tenant   iot.Tenant
 	entry    *iot.DeviceEntry
 	typ      iot.DeviceType
 	location iot.Location
@@ -47,17 +46,17 @@ func (e *Engine) Plain(t iot.DeviceType) *Set {
 // Select returns the set of the device that has sent r, whose type must be in the catalog. entry is the device's registry
 // entry, which must not change, nil if it is not registered. s must be the same for each call for the device: Select compiles
 // only if rules, entry or type have changed or, where rules select by area and the entry has none, the location.
-func (e *Engine) Select(s *Selection, tenant iot.Tenant, entry *iot.DeviceEntry, r *iot.Reading) *Set {
+func (e *Engine) Select(s *Selection, entry *iot.DeviceEntry, r *iot.Reading) *Set {
 	of := e.byType[r.Type]
-	if s.set != nil && s.engine == e && s.typ == r.Type && s.entry == entry && s.tenant == tenant &&
+	if s.set != nil && s.engine == e && s.typ == r.Type && s.entry == entry &&
 		(!of.byLocation || s.location == r.Location) {
 		return s.set
 	}
 	if of == nil {
 		return new(Set)
 	}
-	*s = Selection{engine: e, tenant: tenant, entry: entry, typ: r.Type, location: r.Location}
-	s.set = e.compile(of, tenant, entry, r)
+	*s = Selection{engine: e, entry: entry, typ: r.Type, location: r.Location}
+	s.set = e.compile(of, entry, r)
 	return s.set
 }
 
@@ -69,12 +68,12 @@ func (of *typeRules) compilePlain(e *Engine) {
 		of.byLocation = of.byLocation || of.rules[i].Area != ""
 	}
 	if !byID && !of.byLocation {
-		of.plain = e.compile(of, "", nil, new(iot.Reading))
+		of.plain = e.compile(of, nil, new(iot.Reading))
 	}
 }
 
 // compile returns the set of the rules that select the device that has sent r. A device without limits of its own shares it.
-func (e *Engine) compile(of *typeRules, tenant iot.Tenant, entry *iot.DeviceEntry, r *iot.Reading) *Set {
+func (e *Engine) compile(of *typeRules, entry *iot.DeviceEntry, r *iot.Reading) *Set {
 	if entry == nil {
 		entry = new(iot.DeviceEntry)
 	}
@@ -90,7 +89,7 @@ func (e *Engine) compile(of *typeRules, tenant iot.Tenant, entry *iot.DeviceEntr
 	own := false
 	for i := range of.rules {
 		rule := &of.rules[i]
-		if entry.Retired || !selects(&rule.Selector, tenant, area, entry.Labels, r.ID) {
+		if entry.Retired || !selects(&rule.Selector, r.Tenant, area, entry.Labels, r.ID) {
 			continue
 		}
 		key = append(key, byte(i))

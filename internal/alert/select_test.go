@@ -38,9 +38,9 @@ func TestARuleWatchesTheDevicesItSelects(t *testing.T) {
 		rule.Type = iot.Temperature
 		engine := newEngine(t, rule)
 		r := reading(0, "40")
-		r.Location = iot.Location{Building: "A栋", Floor: 3, Room: "301"}
+		r.Tenant, r.Location = "acme", iot.Location{Building: "A栋", Floor: 3, Room: "301"}
 		raised := false
-		engine.Evaluate(engine.Select(new(alert.Selection), "acme", test.entry, &r), new(iot.RuleStates), &r, emit(func(*iot.Alert) { raised = true }))
+		engine.Evaluate(engine.Select(new(alert.Selection), test.entry, &r), new(iot.RuleStates), &r, emit(func(*iot.Alert) { raised = true }))
 		if raised != test.want {
 			t.Errorf("%s: got %v, want %v", test.name, raised, test.want)
 		}
@@ -73,7 +73,7 @@ func TestDevicesWithTheSameRulesShareThem(t *testing.T) {
 	selected := func(id iot.DeviceID, entry *iot.DeviceEntry) *alert.Set {
 		r := reading(0, "20")
 		r.ID = id
-		return engine.Select(new(alert.Selection), "", entry, &r)
+		return engine.Select(new(alert.Selection), entry, &r)
 	}
 	if a, b := selected("device_001", nil), selected("device_002", nil); a != b {
 		t.Error("got two sets, want one for both devices")
@@ -94,19 +94,19 @@ func TestASelectionFollowsWhatChanges(t *testing.T) {
 	engine := newEngine(t, rule)
 	var s alert.Selection
 	r := reading(0, "20")
-	outside := engine.Select(&s, "", nil, &r)
-	if again := engine.Select(&s, "", nil, &r); again != outside {
+	outside := engine.Select(&s, nil, &r)
+	if again := engine.Select(&s, nil, &r); again != outside {
 		t.Error("got another set for the same device")
 	}
 	r.Location.Building = "north"
-	inside := engine.Select(&s, "", nil, &r)
+	inside := engine.Select(&s, nil, &r)
 	if inside == outside {
 		t.Error("got the same set after the device has moved")
 	}
-	if moved := engine.Select(&s, "", &iot.DeviceEntry{Version: 1, Area: "south"}, &r); moved != outside {
+	if moved := engine.Select(&s, &iot.DeviceEntry{Version: 1, Area: "south"}, &r); moved != outside {
 		t.Error("got a set other than that of the devices outside")
 	}
-	if allocations := testing.AllocsPerRun(100, func() { engine.Select(&s, "", nil, &r); engine.Select(&s, "", nil, &r) }); allocations > 40 {
+	if allocations := testing.AllocsPerRun(100, func() { engine.Select(&s, nil, &r); engine.Select(&s, nil, &r) }); allocations > 40 {
 		t.Errorf("got %v allocations", allocations)
 	}
 }
@@ -123,7 +123,7 @@ func TestOwnLimitsReplaceThresholds(t *testing.T) {
 	}{{"30", 35}, {"36", 35}, {"36", 40}, {"30", 20}} {
 		entry := &iot.DeviceEntry{Version: 1, Limits: map[string]float64{high.Name: step.limit, "another": 1}}
 		r := reading(len(got), step.word)
-		engine.Evaluate(engine.Select(&s, "", entry, &r), &states, &r, out)
+		engine.Evaluate(engine.Select(&s, entry, &r), &states, &r, out)
 	}
 	if want := []string{"raised 35", "cleared 35", "raised 20"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)

@@ -14,7 +14,7 @@ type events []string
 
 func (e *events) Alert(a *iot.Alert) { *e = append(*e, fmt.Sprint(a.Rule, " ", a.Transition)) }
 
-func (e *events) Suspended(device iot.DeviceID, rule, reason string) {
+func (e *events) Suspended(device iot.Identity, rule, reason string) {
 	*e = append(*e, fmt.Sprint(rule, " suspended on ", device, ": ", reason))
 }
 

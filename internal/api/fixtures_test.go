@@ -138,7 +138,7 @@ func alarmed(rule string, severity iot.Severity) func(*iot.DeviceState) {
 	return func(state *iot.DeviceState) {
 		onset := noon.Add(-time.Minute)
 		state.Alerts = append(state.Alerts, iot.AlertState{Rule: rule, Onset: onset, Raised: &iot.Alert{
-			ID: iot.AlertID(rule, state.Latest.ID, onset), Rule: rule, DeviceID: state.Latest.ID, DeviceType: state.Latest.Type,
+			ID: iot.AlertID(rule, state.Latest.Identity(), onset), Rule: rule, DeviceID: state.Latest.ID, DeviceType: state.Latest.Type,
 			Severity: severity, Transition: iot.Raised, Onset: onset, Time: onset,
 		}})
 	}

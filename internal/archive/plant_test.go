@@ -231,13 +231,13 @@ func (p *plant) alarm(partition int32, device iot.DeviceID) {
 func (p *plant) history(partition int32, device iot.DeviceID) {
 	onset := p.now.Add(-time.Minute)
 	a := p.alert(partition, device, onset)
-	a.ID, a.Historical, a.Transition = iot.HistoricalAlertID(a.Rule, device, onset), true, iot.Cleared
+	a.ID, a.Historical, a.Transition = iot.HistoricalAlertID(a.Rule, iot.Identity{ID: device}, onset), true, iot.Cleared
 	p.send(a)
 }
 
 func (p *plant) alert(partition int32, device iot.DeviceID, onset time.Time) *iot.Alert {
 	return &iot.Alert{
-		ID: iot.AlertID("temperature_high", device, onset), Rule: "temperature_high", DeviceID: device,
+		ID: iot.AlertID("temperature_high", iot.Identity{ID: device}, onset), Rule: "temperature_high", DeviceID: device,
 		DeviceType: iot.Temperature, Severity: iot.Warning, Onset: onset, Position: iot.Position{Partition: partition},
 	}
 }

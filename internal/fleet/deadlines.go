@@ -63,7 +63,7 @@ func (f *Fleet) Advance(now time.Time) []Due {
 	}
 	// A deadline in the heap may be earlier than its event, so the events are not yet in order.
 	slices.SortFunc(due, func(a, b Due) int {
-		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Latest.ID, b.Latest.ID), cmp.Compare(a.Event, b.Event))
+		return cmp.Or(a.At.Compare(b.At), a.Latest.Identity().Compare(b.Latest.Identity()), cmp.Compare(a.Event, b.Event))
 	})
 	return due
 }

@@ -39,7 +39,7 @@ type Counts struct{ Online, Offline int64 }
 // typeCounts are the counts of one type, in all and by area.
 type typeCounts struct {
 	Counts
-	areas map[iot.Area]*Counts
+	areas map[iot.TenantArea]*Counts
 }
 
 // Options are the limits by which a fleet judges its devices.
@@ -53,7 +53,7 @@ type Options struct {
 	Disorder time.Duration
 	// Entry returns the last registry entry of a device when its first reading arrives, nil if it has none; see Register. A nil Entry
 	// means that no device has one.
-	Entry func(iot.DeviceID) *iot.EntryInForce
+	Entry func(iot.Identity) *iot.EntryInForce
 }
 
 // Fleet holds the devices of one partition. It is not safe for concurrent use: the goroutine of that partition owns it.
@@ -61,7 +61,7 @@ type Fleet struct {
 	Options
 	// silenceStart is the end of the log's last standstill: silence is counted from here at the earliest.
 	silenceStart time.Time
-	devices      map[iot.DeviceID]*Device
+	devices      iot.ByDevice[*Device]
 	types        map[iot.DeviceType]*typeCounts
 	watch        deadlines
 	// watching counts the devices that are online, and those with a run of past readings.
@@ -72,7 +72,7 @@ type Fleet struct {
 
 // removal is a device that was forgotten and the position at which it was.
 type removal struct {
-	id iot.DeviceID
+	id iot.Identity
 	at iot.Position
 }
 
@@ -81,16 +81,15 @@ func New(options Options, silenceStart time.Time) *Fleet {
 	return &Fleet{
 		Options:      options,
 		silenceStart: silenceStart,
-		devices:      make(map[iot.DeviceID]*Device),
 		types:        make(map[iot.DeviceType]*typeCounts),
 	}
 }
 
 // Restore sets the state of a device, replacing any other state of the same device.
 func (f *Fleet) Restore(state iot.DeviceState) {
-	d := f.devices[state.Latest.ID]
+	d := f.Device(state.Latest.Identity())
 	if d == nil {
-		d = f.add(state.Latest.ID)
+		d = f.add(state.Latest.Identity())
 	} else {
 		f.count(d, -1)
 	}
@@ -102,36 +101,36 @@ func (f *Fleet) Restore(state iot.DeviceState) {
 }
 
 // Len returns the number of devices.
-func (f *Fleet) Len() int { return len(f.devices) }
+func (f *Fleet) Len() int { return f.devices.Len() }
 
-// Device returns the device with the given id, or nil.
-func (f *Fleet) Device(id iot.DeviceID) *Device { return f.devices[id] }
+// Device returns the device with the given identity, or nil.
+func (f *Fleet) Device(id iot.Identity) *Device { return f.devices.Get(id.Tenant, id.ID) }
 
 // Each calls visit with every device, in no particular order.
 func (f *Fleet) Each(visit func(*Device)) {
-	for _, d := range f.devices {
+	for _, d := range f.devices.All() {
 		visit(d)
 	}
 }
 
-func (f *Fleet) add(id iot.DeviceID) *Device {
+func (f *Fleet) add(id iot.Identity) *Device {
 	d := &Device{index: -1}
 	if f.Entry != nil {
 		d.enter(f.Entry(id))
 	}
-	f.devices[id] = d
+	f.devices.Set(id, d)
 	return d
 }
 
 // Forget removes a device at a position of the log and returns it, nil if there is none.
-func (f *Fleet) Forget(id iot.DeviceID, at iot.Position) *Device {
-	d := f.devices[id]
+func (f *Fleet) Forget(id iot.Identity, at iot.Position) *Device {
+	d := f.Device(id)
 	if d == nil {
 		return nil
 	}
 	f.count(d, -1)
 	f.unschedule(d)
-	delete(f.devices, id)
+	f.devices.Delete(id)
 	d.forgotten = true
 	f.removed = append(f.removed, removal{id, at})
 	return d
@@ -150,7 +149,7 @@ func (f *Fleet) SetBack(now time.Time) {
 	if f.silenceStart.After(now) {
 		f.silenceStart = now
 	}
-	for _, d := range f.devices {
+	for _, d := range f.devices.All() {
 		d.Clock, d.changed = nil, time.Time{}
 		if d.Past != nil && d.Past.Arrived.After(now) {
 			d.Past.Arrived = now
@@ -180,7 +179,7 @@ func (f *Fleet) Dirty() int { return len(f.dirty) + len(f.removed) }
 // Publish calls forget for every device that was forgotten since the last call, and then publish for every one that has
 // changed, each once, in the order of change. A device that sent again after it was forgotten is passed to both: it was
 // forgotten at a lower position than that of its new state.
-func (f *Fleet) Publish(publish func(*Device), forget func(iot.DeviceID, iot.Position)) {
+func (f *Fleet) Publish(publish func(*Device), forget func(iot.Identity, iot.Position)) {
 	for _, g := range f.removed {
 		forget(g.id, g.at)
 	}
@@ -212,9 +211,9 @@ func (f *Fleet) Count(t iot.DeviceType) Counts {
 	return Counts{}
 }
 
-// CountAreas returns the counts of one type by the first area of the devices, in which every area has devices. The caller must not
+// CountAreas returns the counts of one type by the tenant and the first area of the devices, in which every area has devices. The caller must not
 // change the result, which is valid until the next call of another method.
-func (f *Fleet) CountAreas(t iot.DeviceType) map[iot.Area]*Counts {
+func (f *Fleet) CountAreas(t iot.DeviceType) map[iot.TenantArea]*Counts {
 	if c := f.types[t]; c != nil {
 		return c.areas
 	}
@@ -225,10 +224,10 @@ func (f *Fleet) CountAreas(t iot.DeviceType) map[iot.Area]*Counts {
 func (f *Fleet) count(d *Device, by int64) {
 	c := f.types[d.Latest.Type]
 	if c == nil {
-		c = &typeCounts{areas: make(map[iot.Area]*Counts)}
+		c = &typeCounts{areas: make(map[iot.TenantArea]*Counts)}
 		f.types[d.Latest.Type] = c
 	}
-	area := d.FirstArea()
+	area := iot.TenantArea{Tenant: d.Latest.Tenant, Area: d.FirstArea()}
 	inArea := c.areas[area]
 	if inArea == nil {
 		inArea = new(Counts)

@@ -20,7 +20,7 @@ var options = fleet.Options{OfflineAfter: timeout, Disorder: 5 * time.Second}
 func at(seconds float64) time.Time { return epoch.Add(time.Duration(seconds * float64(time.Second))) }
 
 func send(f *fleet.Fleet, r *iot.Reading, appended, now time.Time) fleet.Observed {
-	return f.Observe(f.Device(r.ID), r, appended, now)
+	return f.Observe(f.Device(r.Identity()), r, appended, now)
 }
 
 // observe has a device send a reading stamped with the time at which it is appended.
@@ -57,7 +57,7 @@ func TestASilentDeviceGoesOfflineOnce(t *testing.T) {
 			t.Errorf("at %v s: got %v, want %v", step.at, got, step.want)
 		}
 	}
-	if got := f.Device("b"); got.Status != iot.Offline || !got.Since.Equal(at(17)) {
+	if got := f.Device(iot.Identity{ID: "b"}); got.Status != iot.Offline || !got.Since.Equal(at(17)) {
 		t.Errorf("got %v since %v, want offline since the timeout ran out", got.Status, got.Since)
 	}
 	if got := f.Count(iot.Temperature); got != (fleet.Counts{Offline: 2}) {
@@ -81,7 +81,7 @@ func TestADeviceComesBackWithItsNextReading(t *testing.T) {
 func TestAnOlderReadingChangesNothing(t *testing.T) {
 	f := fleet.New(options, time.Time{})
 	observe(f, "a", 10)
-	f.Publish(func(*fleet.Device) {}, func(iot.DeviceID, iot.Position) {})
+	f.Publish(func(*fleet.Device) {}, func(iot.Identity, iot.Position) {})
 	for _, seconds := range []float64{10, 6} {
 		if d, newer := observe(f, "a", seconds); newer || !d.Latest.Time.Equal(at(10)) {
 			t.Errorf("reading at %v s: got newer %v, latest %v, want the one at 10 s to stay", seconds, newer, d.Latest.Time)
@@ -136,7 +136,7 @@ func TestRestoreGoesOnWhereTheFleetWas(t *testing.T) {
 
 	after := fleet.New(options, before.SilenceStart())
 	for _, id := range []iot.DeviceID{"b", "a"} {
-		after.Restore(before.Device(id).DeviceState)
+		after.Restore(before.Device(iot.Identity{ID: id}).DeviceState)
 	}
 	if got, want := after.Count(iot.Temperature), before.Count(iot.Temperature); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
@@ -152,11 +152,11 @@ func TestPublishVisitsEachChangedDeviceOnce(t *testing.T) {
 	observe(f, "a", 1)
 	observe(f, "b", 2)
 	var got []iot.DeviceID
-	f.Publish(func(d *fleet.Device) { got = append(got, d.Latest.ID) }, func(iot.DeviceID, iot.Position) {})
+	f.Publish(func(d *fleet.Device) { got = append(got, d.Latest.ID) }, func(iot.Identity, iot.Position) {})
 	if want := []iot.DeviceID{"b", "a"}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
-	f.Publish(func(d *fleet.Device) { t.Errorf("published %s again without a change", d.Latest.ID) }, func(iot.DeviceID, iot.Position) {})
+	f.Publish(func(d *fleet.Device) { t.Errorf("published %s again without a change", d.Latest.ID) }, func(iot.Identity, iot.Position) {})
 }
 
 func BenchmarkObserve(b *testing.B) {
@@ -173,7 +173,7 @@ func BenchmarkObserve(b *testing.B) {
 		send(f, r, r.Time, r.Time)
 		f.Advance(r.Time)
 		if f.Dirty() >= 1000 {
-			f.Publish(func(*fleet.Device) {}, func(iot.DeviceID, iot.Position) {})
+			f.Publish(func(*fleet.Device) {}, func(iot.Identity, iot.Position) {})
 		}
 	}
 }
@@ -189,8 +189,8 @@ func TestDevicesAreCountedByArea(t *testing.T) {
 	counts := func() string {
 		text := ""
 		areas := f.CountAreas(iot.Temperature)
-		for _, area := range slices.Sorted(maps.Keys(areas)) {
-			text += fmt.Sprintf("%s:%d/%d ", area, areas[area].Online, areas[area].Offline)
+		for _, area := range slices.SortedFunc(maps.Keys(areas), iot.TenantArea.Compare) {
+			text += fmt.Sprintf("%s:%d/%d ", area.Area, areas[area].Online, areas[area].Offline)
 		}
 		return text
 	}
@@ -206,7 +206,7 @@ func TestDevicesAreCountedByArea(t *testing.T) {
 		t.Errorf("after two moved: got %s, want %s", got, want)
 	}
 	silentAt(f, 15)
-	f.Forget("a", iot.Position{})
+	f.Forget(iot.Identity{ID: "a"}, iot.Position{})
 	if got, want := counts(), "A:1/1 "; got != want {
 		t.Errorf("after one was silent and one forgotten: got %s, want %s", got, want)
 	}

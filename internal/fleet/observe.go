@@ -88,7 +88,7 @@ func (f *Fleet) Observe(d *Device, r *iot.Reading, appended, now time.Time) Obse
 
 // observeFirst adds a device with its first reading. If that is not live, the device is offline.
 func (f *Fleet) observeFirst(r *iot.Reading, now time.Time, age time.Duration) Observed {
-	d := f.add(r.ID)
+	d := f.add(r.Identity())
 	o := Observed{Device: d, Kind: Newest}
 	d.Latest, d.LastSeen, d.Age = *r, now, age
 	d.Status, d.Since = r.Status, r.Time

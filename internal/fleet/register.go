@@ -12,11 +12,11 @@ const (
 	minTimeout      = 10 * time.Second
 )
 
-// Register puts another entry of a device in force at log time now, which may be one that has forgotten an earlier device of that id. It
+// Register puts another entry of a device in force at log time now, which may be one that has forgotten an earlier device of that identity. It
 // returns the device, nil if it has never sent a reading. If the expected interval has changed, the next silence is due by the new one, but
 // not before now. Returned means that a silent device is online again, because by the new interval it has not been silent for too long.
-func (f *Fleet) Register(id iot.DeviceID, entry *iot.EntryInForce, now time.Time) (d *Device, returned bool) {
-	d = f.devices[id]
+func (f *Fleet) Register(id iot.Identity, entry *iot.EntryInForce, now time.Time) (d *Device, returned bool) {
+	d = f.Device(id)
 	if d == nil {
 		return nil, false
 	}

@@ -26,12 +26,12 @@ func TestTheExpectedIntervalDecidesSilence(t *testing.T) {
 	} {
 		f := fleet.New(options, time.Time{})
 		observe(f, "a", 0)
-		f.Register("a", entry(test.interval), at(1))
+		f.Register(iot.Identity{ID: "a"}, entry(test.interval), at(1))
 		if got := silentAt(f, test.want-0.001); got != nil {
 			t.Errorf("%s: got %v before %v s, want none", test.name, got, test.want)
 		}
-		if got := silentAt(f, test.want); !slices.Equal(got, []string{"a"}) || !f.Device("a").Since.Equal(at(test.want)) {
-			t.Errorf("%s: got %v since %v, want a silent since %v s", test.name, got, f.Device("a").Since, test.want)
+		if got := silentAt(f, test.want); !slices.Equal(got, []string{"a"}) || !f.Device(iot.Identity{ID: "a"}).Since.Equal(at(test.want)) {
+			t.Errorf("%s: got %v since %v, want a silent since %v s", test.name, got, f.Device(iot.Identity{ID: "a"}).Since, test.want)
 		}
 	}
 }
@@ -41,17 +41,17 @@ func TestTheExpectedIntervalDecidesSilence(t *testing.T) {
 func TestAShorterIntervalMakesNoSilenceOfThePast(t *testing.T) {
 	f := fleet.New(options, time.Time{})
 	observe(f, "a", 0)
-	f.Register("a", entry(time.Hour), at(1))
+	f.Register(iot.Identity{ID: "a"}, entry(time.Hour), at(1))
 	if got := silentAt(f, 3000); got != nil {
 		t.Fatalf("got %v, want none within the interval", got)
 	}
-	d, _ := f.Register("a", entry(10*time.Second), at(3000))
+	d, _ := f.Register(iot.Identity{ID: "a"}, entry(10*time.Second), at(3000))
 	if got := silentAt(f, 3000); !slices.Equal(got, []string{"a"}) || !d.Since.Equal(at(3000)) {
 		t.Errorf("got %v since %v, want a silent from the change on", got, d.Since)
 	}
 	observe(f, "a", 3001)
-	f.Register("a", entry(time.Hour), at(3002))
-	f.Register("a", entry(10*time.Second), at(3010))
+	f.Register(iot.Identity{ID: "a"}, entry(time.Hour), at(3002))
+	f.Register(iot.Identity{ID: "a"}, entry(10*time.Second), at(3010))
 	if got := silentAt(f, 3030.9); got != nil {
 		t.Errorf("got %v, want none: the silence is counted from the last reading", got)
 	}
@@ -70,16 +70,16 @@ func TestALongerIntervalEndsASilence(t *testing.T) {
 	}{
 		{"not silent for too long by the new interval", func(*fleet.Fleet) {}, time.Minute, true},
 		{"silent for too long all the same", func(*fleet.Fleet) {}, 6 * time.Second, false},
-		{"reported offline", func(f *fleet.Fleet) { f.Report("a", report(iot.ReportedOffline, 16, 0), at(16)) }, time.Minute, false},
+		{"reported offline", func(f *fleet.Fleet) { f.Report(iot.Identity{ID: "a"}, report(iot.ReportedOffline, 16, 0), at(16)) }, time.Minute, false},
 		{"a backlog has arrived since", func(f *fleet.Fleet) {
-			f.Observe(f.Device("a"), &iot.Reading{Device: iot.Device{ID: "a", Type: iot.Temperature}, Time: at(1), Status: iot.Online, Historical: true}, at(17), at(17))
+			f.Observe(f.Device(iot.Identity{ID: "a"}), &iot.Reading{Device: iot.Device{ID: "a", Type: iot.Temperature}, Time: at(1), Status: iot.Online, Historical: true}, at(17), at(17))
 		}, time.Minute, false},
 	} {
 		f := fleet.New(options, time.Time{})
 		observe(f, "a", 0)
 		silentAt(f, 15)
 		test.before(f)
-		d, returned := f.Register("a", entry(test.interval), at(20))
+		d, returned := f.Register(iot.Identity{ID: "a"}, entry(test.interval), at(20))
 		if returned != test.want || (d.Status == iot.Online) != test.want {
 			t.Errorf("%s: got returned %t and %s, want %t", test.name, returned, d.Status, test.want)
 		}
@@ -97,8 +97,8 @@ func TestALongerIntervalEndsASilence(t *testing.T) {
 		}
 	}
 	f := fleet.New(options, time.Time{})
-	f.Observe(f.Device("a"), &iot.Reading{Device: iot.Device{ID: "a", Type: iot.Temperature}, Time: at(-100), Status: iot.Online, Historical: true}, at(0), at(0))
-	if d, returned := f.Register("a", entry(time.Hour), at(1)); returned || d.Status != iot.Offline {
+	f.Observe(f.Device(iot.Identity{ID: "a"}), &iot.Reading{Device: iot.Device{ID: "a", Type: iot.Temperature}, Time: at(-100), Status: iot.Online, Historical: true}, at(0), at(0))
+	if d, returned := f.Register(iot.Identity{ID: "a"}, entry(time.Hour), at(1)); returned || d.Status != iot.Offline {
 		t.Errorf("a device that was never live: got %s, want offline", d.Status)
 	}
 }
@@ -108,7 +108,7 @@ func TestALongerIntervalEndsASilence(t *testing.T) {
 func TestAClockThatIsSetBackDoesNotDelaySilence(t *testing.T) {
 	f := fleet.New(options, time.Time{})
 	observe(f, "a", 0)
-	f.Register("a", entry(time.Minute), at(5000))
+	f.Register(iot.Identity{ID: "a"}, entry(time.Minute), at(5000))
 	f.SetBack(at(10))
 	if got := silentAt(f, 181); !slices.Equal(got, []string{"a"}) {
 		t.Errorf("got %v, want a silent", got)
@@ -118,16 +118,16 @@ func TestAClockThatIsSetBackDoesNotDelaySilence(t *testing.T) {
 func TestOnlyUnregisteredDevicesExpire(t *testing.T) {
 	o := options
 	o.ForgetAfter = time.Hour
-	known := map[iot.DeviceID]*iot.EntryInForce{"before": entry(0)}
-	o.Entry = func(id iot.DeviceID) *iot.EntryInForce { return known[id] }
+	known := map[iot.Identity]*iot.EntryInForce{{ID: "before"}: entry(0)}
+	o.Entry = func(id iot.Identity) *iot.EntryInForce { return known[id] }
 	f := fleet.New(o, time.Time{})
 	for _, id := range []string{"before", "after", "never"} {
 		observe(f, id, 0)
 	}
-	if d, _ := f.Register("unseen", entry(0), at(1)); d != nil {
+	if d, _ := f.Register(iot.Identity{ID: "unseen"}, entry(0), at(1)); d != nil {
 		t.Error("got a device that has never sent a reading")
 	}
-	f.Register("after", entry(0), at(1))
+	f.Register(iot.Identity{ID: "after"}, entry(0), at(1))
 	var expired []iot.DeviceID
 	for _, seconds := range []float64{20, 3600, 100_000} {
 		for _, due := range f.Advance(at(seconds)) {

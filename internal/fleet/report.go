@@ -9,8 +9,8 @@ import (
 // Report updates a device by what its source says about it at log time now. It returns nil if nothing follows from the report:
 // the device has never sent a reading, the report is one of the past, or it belongs to an earlier session than the last one.
 // Turned reports whether the device has gone online or offline, at Device.Since.
-func (f *Fleet) Report(id iot.DeviceID, s *iot.StatusReport, now time.Time) (d *Device, turned bool) {
-	d = f.devices[id]
+func (f *Fleet) Report(id iot.Identity, s *iot.StatusReport, now time.Time) (d *Device, turned bool) {
+	d = f.Device(id)
 	if d == nil || s.Historical || s.Session != 0 && s.Session < d.Session {
 		return nil, false
 	}

@@ -16,7 +16,7 @@ func report(status iot.Reported, seconds float64, session int64) *iot.StatusRepo
 func TestAReportTurnsADevice(t *testing.T) {
 	f := fleet.New(options, time.Time{})
 	observe(f, "a", 0)
-	d, turned := f.Report("a", report(iot.ReportedOffline, 3, 1), at(4))
+	d, turned := f.Report(iot.Identity{ID: "a"}, report(iot.ReportedOffline, 3, 1), at(4))
 	if !turned || d.Status != iot.Offline || !d.Since.Equal(at(3)) || d.Report.Reason != "last will" || d.Session != 1 {
 		t.Errorf("got %+v, turned %v, want it offline since the report", d, turned)
 	}
@@ -26,10 +26,10 @@ func TestAReportTurnsADevice(t *testing.T) {
 	if got := silentAt(f, 100); got != nil {
 		t.Errorf("got %v silent, want none: the device is offline already", got)
 	}
-	if _, turned := f.Report("a", report(iot.ReportedOffline, 101, 1), at(101)); turned {
+	if _, turned := f.Report(iot.Identity{ID: "a"}, report(iot.ReportedOffline, 101, 1), at(101)); turned {
 		t.Error("the device turned twice")
 	}
-	if d, turned = f.Report("a", report(iot.ReportedOnline, 110, 2), at(110)); !turned || d.Status != iot.Online {
+	if d, turned = f.Report(iot.Identity{ID: "a"}, report(iot.ReportedOnline, 110, 2), at(110)); !turned || d.Status != iot.Online {
 		t.Errorf("got %+v, turned %v, want it online again", d, turned)
 	}
 	if got := f.Count(iot.Temperature); got != (fleet.Counts{Online: 1}) {
@@ -42,7 +42,7 @@ func TestADeviceIsSilentAfterAReport(t *testing.T) {
 	for _, status := range []iot.Reported{iot.ReportedOnline, iot.ReportedBad} {
 		f := fleet.New(options, time.Time{})
 		observe(f, "a", 0)
-		f.Report("a", report(status, 10, 0), at(10))
+		f.Report(iot.Identity{ID: "a"}, report(status, 10, 0), at(10))
 		for _, step := range []struct {
 			at   float64
 			want []string
@@ -51,7 +51,7 @@ func TestADeviceIsSilentAfterAReport(t *testing.T) {
 				t.Errorf("%s: at %v s: got %v, want %v", status, step.at, got, step.want)
 			}
 		}
-		if d := f.Device("a"); d.Report != nil {
+		if d := f.Device(iot.Identity{ID: "a"}); d.Report != nil {
 			t.Errorf("%s: got report %+v, want none: silence has decided since", status, d.Report)
 		}
 	}
@@ -61,27 +61,27 @@ func TestADeviceIsSilentAfterAReport(t *testing.T) {
 func TestAReportOfAnEarlierSessionIsIgnored(t *testing.T) {
 	f := fleet.New(options, time.Time{})
 	observe(f, "a", 0)
-	f.Report("a", report(iot.ReportedOnline, 1, 2), at(1))
-	if d, _ := f.Report("a", report(iot.ReportedOffline, 2, 1), at(2)); d != nil || f.Device("a").Status != iot.Online {
+	f.Report(iot.Identity{ID: "a"}, report(iot.ReportedOnline, 1, 2), at(1))
+	if d, _ := f.Report(iot.Identity{ID: "a"}, report(iot.ReportedOffline, 2, 1), at(2)); d != nil || f.Device(iot.Identity{ID: "a"}).Status != iot.Online {
 		t.Errorf("got %+v, want the report ignored", d)
 	}
-	if d, _ := f.Report("a", report(iot.ReportedOffline, 3, 0), at(3)); d == nil || d.Status != iot.Offline || d.Session != 2 {
+	if d, _ := f.Report(iot.Identity{ID: "a"}, report(iot.ReportedOffline, 3, 0), at(3)); d == nil || d.Status != iot.Offline || d.Session != 2 {
 		t.Errorf("got %+v, want it offline by a source without sessions", d)
 	}
-	if d, _ := f.Report("a", report(iot.ReportedOnline, 4, 1), at(4)); d != nil {
+	if d, _ := f.Report(iot.Identity{ID: "a"}, report(iot.ReportedOnline, 4, 1), at(4)); d != nil {
 		t.Errorf("got %+v, want the report of session 1 still ignored", d)
 	}
 }
 
 func TestAReportOfThePastOrOfAnUnknownDeviceIsIgnored(t *testing.T) {
 	f := fleet.New(options, time.Time{})
-	if d, _ := f.Report("a", report(iot.ReportedOnline, 0, 0), at(0)); d != nil || f.Len() != 0 {
+	if d, _ := f.Report(iot.Identity{ID: "a"}, report(iot.ReportedOnline, 0, 0), at(0)); d != nil || f.Len() != 0 {
 		t.Errorf("got %+v, want no device: it has never sent a reading", d)
 	}
 	observe(f, "a", 0)
 	past := report(iot.ReportedOffline, 1, 0)
 	past.Historical = true
-	if d, _ := f.Report("a", past, at(1)); d != nil || f.Device("a").Status != iot.Online {
+	if d, _ := f.Report(iot.Identity{ID: "a"}, past, at(1)); d != nil || f.Device(iot.Identity{ID: "a"}).Status != iot.Online {
 		t.Errorf("got %+v, want the report ignored", d)
 	}
 }
@@ -90,7 +90,7 @@ func TestAReadingEndsAReport(t *testing.T) {
 	for _, status := range []iot.Reported{iot.ReportedOffline, iot.ReportedBad} {
 		f := fleet.New(options, time.Time{})
 		observe(f, "a", 0)
-		f.Report("a", report(status, 1, 7), at(1))
+		f.Report(iot.Identity{ID: "a"}, report(status, 1, 7), at(1))
 		if d, _ := observe(f, "a", 2); d.Status != iot.Online || d.Report != nil || d.Session != 7 {
 			t.Errorf("%s: got %+v, want it online by its reading, and the session kept", status, d.DeviceState)
 		}
@@ -101,9 +101,9 @@ func TestAReadingEndsAReport(t *testing.T) {
 func TestADeviceNeverTurnsTwiceAtTheSameTime(t *testing.T) {
 	f := fleet.New(options, time.Time{})
 	observe(f, "a", 10)
-	last := f.Device("a").Since
+	last := f.Device(iot.Identity{ID: "a"}).Since
 	for i, status := range []iot.Reported{iot.ReportedOffline, iot.ReportedOnline, iot.ReportedOffline, iot.ReportedBad, iot.ReportedOffline} {
-		d, turned := f.Report("a", report(status, 5, 0), at(10))
+		d, turned := f.Report(iot.Identity{ID: "a"}, report(status, 5, 0), at(10))
 		if !turned || !d.Since.After(last) {
 			t.Errorf("report %d: got turned %v at %v, want it after %v", i, turned, d.Since, last)
 		}

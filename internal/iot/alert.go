@@ -39,8 +39,10 @@ const (
 // Alert is one event in the life of an alert: the value of topic alerts. Events of the same alert share their ID.
 type Alert struct {
 	// ID derives from rule, device and onset, so a reader recognizes an event that it receives twice.
-	ID         string
-	Rule       string
+	ID   string
+	Rule string
+	// Tenant and DeviceID identify the device.
+	Tenant     Tenant
 	DeviceID   DeviceID
 	DeviceType DeviceType
 	Severity   Severity
@@ -118,12 +120,12 @@ const (
 )
 
 // AlertID returns the id of the alert that rule raises for device with the given onset.
-func AlertID(rule string, device DeviceID, onset time.Time) string {
+func AlertID(rule string, device Identity, onset time.Time) string {
 	return contentID(fmt.Sprintf("%s\x00%s\x00%d", rule, device, onset.UnixMicro()))
 }
 
 // HistoricalAlertID returns the id of the historical event for the same arguments; it never equals an AlertID.
-func HistoricalAlertID(rule string, device DeviceID, onset time.Time) string {
+func HistoricalAlertID(rule string, device Identity, onset time.Time) string {
 	return contentID(fmt.Sprintf("%s\x00%s\x00%d\x00historical", rule, device, onset.UnixMicro()))
 }
 
@@ -131,6 +133,9 @@ func contentID(content string) string {
 	hash := sha256.Sum256([]byte(content))
 	return hex.EncodeToString(hash[:12])
 }
+
+// Identity returns what identifies the device.
+func (a *Alert) Identity() Identity { return Identity{a.Tenant, a.DeviceID} }
 
 // Open reports whether the alert is open after this event.
 func (a *Alert) Open() bool { return a.Transition != Cleared }

@@ -12,13 +12,13 @@ import (
 // TestAlertIDsStay pins the ids: they are stored for ever, and a new version must know an old alert again.
 func TestAlertIDsStay(t *testing.T) {
 	onset := time.Date(2024, 1, 30, 10, 30, 0, 0, time.UTC)
-	if got, want := iot.AlertID("temperature_high", "device_001", onset), "116d8f62ab62f8e60e8ba0e6"; got != want {
+	if got, want := iot.AlertID("temperature_high", iot.Identity{ID: "device_001"}, onset), "116d8f62ab62f8e60e8ba0e6"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	if got, want := iot.HistoricalAlertID("temperature_high", "device_001", onset), "85a8f0f6c3ab881e4bba135b"; got != want {
+	if got, want := iot.HistoricalAlertID("temperature_high", iot.Identity{ID: "device_001"}, onset), "85a8f0f6c3ab881e4bba135b"; got != want {
 		t.Errorf("historical: got %s, want %s", got, want)
 	}
-	if got, want := iot.AlertID("device_offline", "温度计", onset.Add(time.Microsecond)), "cf160e89fd49a6c04c39437a"; got != want {
+	if got, want := iot.AlertID("device_offline", iot.Identity{ID: "温度计"}, onset.Add(time.Microsecond)), "cf160e89fd49a6c04c39437a"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }
@@ -26,14 +26,17 @@ func TestAlertIDsStay(t *testing.T) {
 func TestAlertIDsDifferWhereTheirContentDoes(t *testing.T) {
 	type content struct {
 		rule   string
-		device iot.DeviceID
+		device iot.Identity
 		onset  int64
 	}
 	contents := rapid.Custom(func(t *rapid.T) content {
 		return content{
-			rule:   rapid.StringMatching(`[a-b_]{0,3}`).Draw(t, "rule"),
-			device: iot.DeviceID(rapid.StringMatching(`[a-b0-1]{0,3}`).Draw(t, "device")),
-			onset:  rapid.Int64Range(0, 11).Draw(t, "onset"),
+			rule: rapid.StringMatching(`[a-b_]{0,3}`).Draw(t, "rule"),
+			device: iot.Identity{
+				Tenant: rapid.SampledFrom([]iot.Tenant{"", "a", "b"}).Draw(t, "tenant"),
+				ID:     iot.DeviceID(rapid.StringMatching(`[a-b0-1]{0,3}`).Draw(t, "device")),
+			},
+			onset: rapid.Int64Range(0, 11).Draw(t, "onset"),
 		}
 	})
 	rapid.Check(t, func(t *rapid.T) {

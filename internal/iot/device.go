@@ -4,7 +4,7 @@ package iot
 // everywhere.
 const MaxIDLength = 128
 
-// DeviceID identifies one device permanently; it is the Kafka key of every record about the device.
+// DeviceID identifies one device of a tenant permanently; see Identity.
 type DeviceID string
 
 // DeviceType names a kind of device, such as "temperature_sensor"; a Catalog holds its unit and range.
@@ -46,9 +46,14 @@ type Metadata struct {
 
 // Device is the part of a reading that describes the device and rarely changes.
 type Device struct {
+	// Tenant is never part of what the device sends.
+	Tenant   Tenant     `json:"-"`
 	ID       DeviceID   `json:"device_id"`
 	Type     DeviceType `json:"device_type"`
 	Unit     string     `json:"unit"`
 	Location Location   `json:"location,omitzero"`
 	Metadata Metadata   `json:"metadata,omitzero"`
 }
+
+// Identity returns what identifies the device.
+func (d *Device) Identity() Identity { return Identity{d.Tenant, d.ID} }

@@ -23,6 +23,20 @@ const (
 	OtherAreas Area = "/other"
 )
 
+// TenantArea is a first level of the areas of a tenant.
+type TenantArea struct {
+	Tenant Tenant
+	Area   Area
+}
+
+// TenantArea returns the group without its type.
+func (g Group) TenantArea() TenantArea { return TenantArea{g.Tenant, g.Area} }
+
+// Compare orders by tenant, then by area.
+func (a TenantArea) Compare(b TenantArea) int {
+	return cmp.Or(cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(a.Area, b.Area))
+}
+
 // Compare orders groups by tenant, then by area, then by type.
 func (g Group) Compare(h Group) int {
 	return cmp.Or(cmp.Compare(g.Tenant, h.Tenant), cmp.Compare(g.Area, h.Area), cmp.Compare(g.Type, h.Type))
@@ -37,6 +51,38 @@ type GroupSummary struct {
 // Ungrouped reports whether a division says nothing: it has no group except that without a tenant and an area.
 func Ungrouped(groups []GroupSummary) bool {
 	return len(groups) == 0 || len(groups) == 1 && groups[0].Tenant == "" && groups[0].Area == ""
+}
+
+// OfTenant returns the summary of one tenant's devices, with their groups. It is false if the window has no part of the tenant. Of the
+// most urgent alerts those of the tenant remain. A device that belonged to several areas in the window counts in each.
+func (s *WindowSummary) OfTenant(tenant Tenant) (WindowSummary, bool) {
+	own := *s
+	if tenant == "" && !s.tenanted() {
+		return own, true // Nearly always.
+	}
+	own.Summary, own.Groups = Summary{}, nil
+	for i := range s.Groups {
+		if g := &s.Groups[i]; g.Tenant == tenant {
+			own.Summary.Merge(g.Summary)
+			own.Groups = append(own.Groups, *g)
+		}
+	}
+	any := len(own.Groups) > 0
+	if Ungrouped(own.Groups) {
+		own.Groups = nil
+	}
+	for i := range s.Alerts {
+		if s.Alerts[i].Tenant == tenant {
+			own.Alerts = append(own.Alerts, s.Alerts[i])
+		}
+	}
+	return own, any
+}
+
+// tenanted reports whether a group is of a tenant. The last in their order would be.
+func (s *WindowSummary) tenanted() bool {
+	last := len(s.Groups) - 1
+	return last >= 0 && s.Groups[last].Tenant != ""
 }
 
 // InArea returns the part of the summary that comes from one area, the tenants added up. It is false if the window has no part of

@@ -71,3 +71,42 @@ func TestASummaryNarrowsToAnArea(t *testing.T) {
 		t.Error("got a part of a summary without groups, want none")
 	}
 }
+
+func TestASummaryNarrowsToATenant(t *testing.T) {
+	part := func(tenant, area string, value float64) iot.GroupSummary {
+		g := iot.GroupSummary{Group: iot.Group{Tenant: iot.Tenant(tenant), Area: iot.Area(area), Type: iot.Temperature}}
+		g.Add(value)
+		g.Devices, g.Online, g.AlertCount = 1, 1, 1
+		return g
+	}
+	s := iot.WindowSummary{Type: iot.Temperature, Groups: []iot.GroupSummary{part("", "A", 1), part("t", "", 2), part("u", "A", 3), part("u", "B", 4)}}
+	for i := range s.Groups {
+		s.Merge(s.Groups[i].Summary)
+	}
+	s.Alerts = []iot.Alert{{ID: "1"}, {ID: "2", Tenant: "t"}, {ID: "3", Tenant: "u"}}
+	for _, test := range []struct {
+		tenant          iot.Tenant
+		count, sum, max float64
+		groups          int
+		alert           string
+	}{{"", 1, 1, 1, 1, "1"}, {"t", 1, 2, 2, 1, "2"}, {"u", 2, 7, 4, 2, "3"}} {
+		got, any := s.OfTenant(test.tenant)
+		if !any || float64(got.Count) != test.count || got.Sum.Float64() != test.sum || got.Max != test.max || float64(got.Online) != test.count ||
+			float64(got.AlertCount) != test.count || len(got.Groups) != test.groups || len(got.Alerts) != 1 || got.Alerts[0].ID != test.alert {
+			t.Errorf("tenant %q: got %+v, %v", test.tenant, got, any)
+		}
+	}
+	if got, any := s.OfTenant("v"); any || !got.Empty() || len(got.Groups)+len(got.Alerts) != 0 {
+		t.Errorf("a tenant without devices: got %+v, %v, want nothing", got, any)
+	}
+	if s.Count != 4 || s.Sum.Float64() != 10 || len(s.Alerts) != 3 {
+		t.Errorf("the summary became %+v", s)
+	}
+	s.Groups = nil
+	if got, any := s.OfTenant(""); !any || got.Count != 4 {
+		t.Errorf("without groups: got %+v, %v, want all of it, of no tenant", got, any)
+	}
+	if got, any := s.OfTenant("t"); any || !got.Empty() {
+		t.Errorf("without groups: got %+v, %v of a tenant, want nothing", got, any)
+	}
+}

@@ -12,7 +12,7 @@ const (
 	Bad       Quality = "bad"
 )
 
-// Reading is one value of one device at one moment. (Device.ID, Time) is its identity: of two readings with the same
+// Reading is one value of one device at one moment. (Device.Identity, Time) is its identity: of two readings with the same
 // identity the first in the log wins, everywhere.
 type Reading struct {
 	Device

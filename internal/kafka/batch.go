@@ -52,17 +52,17 @@ func (b *Batch) addReadings(topic string, readings []iot.Reading, headers []kgo.
 	now := time.Now()
 	for i := range readings {
 		r := &readings[i]
-		b.Add(kgo.Record{Topic: topic, Timestamp: now, Headers: headers}, r.ID, func(dst []byte) []byte {
+		b.Add(kgo.Record{Topic: topic, Timestamp: now, Headers: headers}, r.Identity(), func(dst []byte) []byte {
 			return wire.AppendReading(dst, r)
 		})
 	}
 }
 
-// Add appends a record. AppendValue appends the value to the batch's buffer, as append does.
-func (b *Batch) Add(r kgo.Record, key iot.DeviceID, appendValue func([]byte) []byte) {
+// Add appends a record about a device. AppendValue appends the value to the batch's buffer, as append does.
+func (b *Batch) Add(r kgo.Record, device iot.Identity, appendValue func([]byte) []byte) {
 	// When append has to allocate a larger buffer, the earlier records keep pointing into the old one, which stays valid.
 	start := len(b.bytes)
-	b.bytes = append(b.bytes, key...)
+	b.bytes = wire.AppendDeviceKey(b.bytes, device)
 	r.Key = b.bytes[start:len(b.bytes):len(b.bytes)]
 	start = len(b.bytes)
 	b.bytes = appendValue(b.bytes)

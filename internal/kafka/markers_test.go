@@ -146,7 +146,7 @@ func (u *unended) tombstone(offset int64) *kgo.Record {
 func (u *unended) alert(offset int64) *kgo.Record {
 	onset := time.Now()
 	alert := iot.Alert{
-		ID: iot.AlertID("high", "a", onset), Rule: "high", DeviceID: "a", DeviceType: iot.Temperature, Severity: iot.Warning,
+		ID: iot.AlertID("high", iot.Identity{ID: "a"}, onset), Rule: "high", DeviceID: "a", DeviceType: iot.Temperature, Severity: iot.Warning,
 		Transition: iot.Raised, Onset: onset, Time: onset, Position: iot.Position{Partition: 1, Offset: offset},
 	}
 	return &kgo.Record{Topic: u.topics.Alerts, Partition: 1, Key: []byte("a"), Value: wire.AppendAlert(nil, &alert)}

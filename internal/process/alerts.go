@@ -13,7 +13,7 @@ func (p *Partition) rules(device *fleet.Device, r *iot.Reading) *alert.Set {
 	var entry *iot.DeviceEntry
 	if device.Entry != nil {
 		entry = &device.Entry.DeviceEntry
-	} else if plain := p.engine.Plain(r.Type); plain != nil {
+	} else if plain := p.engine.Plain(r.Type); plain != nil && r.Tenant == "" {
 		return plain
 	}
 	selection, _ := device.Rules.(*alert.Selection)
@@ -21,7 +21,7 @@ func (p *Partition) rules(device *fleet.Device, r *iot.Reading) *alert.Set {
 		selection = new(alert.Selection)
 		device.Rules = selection
 	}
-	return p.engine.Select(selection, "", entry, r)
+	return p.engine.Select(selection, entry, r)
 }
 
 // raiseOffline raises the offline alert of a device that is offline since the given moment, unless the device is retired.
@@ -51,14 +51,14 @@ func (e *alertEvents) Alert(a *iot.Alert) {
 	p := e.p
 	a.Position = p.position()
 	if a.Transition == iot.Raised || a.Historical || a.Rule == iot.RuleClock { // The others are copies of what was raised.
-		if entry := p.entryOf(a.DeviceID); entry != nil {
+		if entry := p.entryOf(a.Identity()); entry != nil {
 			a.Area = entry.Area
 		}
 	}
 	switch {
 	case a.Historical || a.Rule == iot.RuleClock:
 	case a.Transition == iot.Raised:
-		a.Suppress(p.inForce.shelved[iot.Identity{ID: a.DeviceID}].Suppression(a.Rule, p.clock))
+		a.Suppress(p.inForce.shelved[a.Identity()].Suppression(a.Rule, p.clock))
 	case a.Transition == iot.Cleared && a.AckedAt.IsZero() && !e.forgets:
 		p.keepReturned(a)
 	}
@@ -68,7 +68,7 @@ func (e *alertEvents) Alert(a *iot.Alert) {
 }
 
 func (e *alertEvents) publish(a *iot.Alert) {
-	e.p.eventOf = append(e.p.eventOf, a.DeviceID)
+	e.p.eventOf = append(e.p.eventOf, a.Identity())
 	e.out.Alert(a)
 }
 
@@ -99,7 +99,7 @@ func (e *alertEvents) returned(event *iot.Alert, actor, comment string) {
 }
 
 // Suspended counts a rule that is no longer evaluated on a device.
-func (e *alertEvents) Suspended(device iot.DeviceID, rule, reason string) {
+func (e *alertEvents) Suspended(device iot.Identity, rule, reason string) {
 	e.p.counts.Suspended++
 	e.p.counts.Suspension = Suspension{Device: device, Rule: rule, Reason: reason}
 }

@@ -17,7 +17,7 @@ func (p *Partition) areaOf(device *fleet.Device, r *iot.Reading) iot.Area {
 	var areas iot.Areas
 	if device != nil {
 		areas = device.Areas
-	} else if entry := p.lastEntryOf(r.ID); entry != nil {
+	} else if entry := p.lastEntryOf(r.Identity()); entry != nil {
 		areas = entry.Areas
 	}
 	if len(areas) == 0 {
@@ -40,7 +40,7 @@ func (p *Partition) announceAreas(id iot.Identity, entry *iot.EntryInForce, out 
 // startAreas lets areas that were to hold from a moment under a clock that ran ahead hold from the next boundary on.
 func (p *Partition) startAreas(out Output) {
 	start := p.areaStart()
-	for _, id := range slices.SortedFunc(maps.Keys(p.inForce.entries), compareIdentities) {
+	for _, id := range slices.SortedFunc(maps.Keys(p.inForce.entries), iot.Identity.Compare) {
 		if next := p.inForce.entries[id].StartBy(start); next != nil {
 			p.changeAreas(id, next, out)
 		}
@@ -53,9 +53,7 @@ func (p *Partition) changeAreas(id iot.Identity, entry *iot.EntryInForce, out Ou
 	p.inForce.change(wire.EntryInForce, id)
 	p.delayMove(id, entry)
 	p.announceAreas(id, entry, out)
-	if id.Tenant == "" {
-		p.fleet.Register(id.ID, entry, p.clock)
-	}
+	p.fleet.Register(id, entry, p.clock)
 }
 
 // delayedMoves are the devices whose entry has an area that does not hold yet; see iot.EntryInForce.DelayedUntil.
@@ -92,7 +90,7 @@ func (p *Partition) moveDelayed(out Output) {
 	}
 	p.delayed.next = time.Time{}
 	start := p.areaStart()
-	for _, id := range slices.SortedFunc(maps.Keys(p.delayed.until), compareIdentities) {
+	for _, id := range slices.SortedFunc(maps.Keys(p.delayed.until), iot.Identity.Compare) {
 		entry := p.inForce.entries[id]
 		if next := entry.Move(start, open); next != nil {
 			p.changeAreas(id, next, out)

@@ -57,7 +57,7 @@ func (ignored) Summary(*iot.WindowSummary)          {}
 func (ignored) Alert(*iot.Alert)                    {}
 func (ignored) Areas(*iot.DeviceAreas)              {}
 func (ignored) State(*iot.DeviceState)              {}
-func (ignored) Forget(iot.DeviceID, iot.Position)   {}
+func (ignored) Forget(iot.Identity, iot.Position)   {}
 func (ignored) Reject(*process.Reject)              {}
 func (ignored) InForce(_, _ []byte, _ iot.Position) {}
 

@@ -38,7 +38,7 @@ func count(events []string, event string) int {
 
 func stateOf(t *testing.T, out *recorder, id iot.DeviceID) iot.DeviceState {
 	t.Helper()
-	state, err := wire.DecodeDeviceState(out.states[id])
+	state, err := wire.DecodeDeviceState(out.states[string(id)])
 	if err != nil {
 		t.Fatalf("state of %s: %v", id, err)
 	}

@@ -20,8 +20,8 @@ func (p *Partition) processCommand(rec *Record, out Output) error {
 	if err != nil {
 		return fmt.Errorf("command: %w", err)
 	}
-	device := p.fleet.Device(identity.ID)
-	if identity.Tenant != "" || device == nil && p.entryOf(identity.ID) == nil {
+	device := p.fleet.Device(identity)
+	if device == nil && p.entryOf(identity) == nil {
 		p.counts.Refused++ // Nothing is known of the device here.
 		return nil
 	}
@@ -56,7 +56,7 @@ func (p *Partition) acknowledge(device *fleet.Device, c *iot.Command, out Output
 		return true
 	}
 	returned := p.inForce.returned.find(c.Alert)
-	if returned == nil || device == nil || returned.DeviceID != device.Latest.ID {
+	if returned == nil || device == nil || returned.Identity() != device.Latest.Identity() {
 		return false
 	}
 	p.inForce.returned.remove(returned)
@@ -77,7 +77,7 @@ func (p *Partition) comment(identity iot.Identity, device *fleet.Device, c *iot.
 	p.inForce.change(wire.CommentsInForce, identity)
 	if state := openAlert(device, c.Alert); state != nil {
 		p.events(out).handled(state, state.Raised, p.clock, c.Actor, c.Reason)
-	} else if returned := p.inForce.returned.find(c.Alert); returned != nil && returned.DeviceID == identity.ID {
+	} else if returned := p.inForce.returned.find(c.Alert); returned != nil && returned.Identity() == identity {
 		event := *returned
 		p.events(out).returned(&event, c.Actor, c.Reason)
 	}

@@ -61,7 +61,7 @@ func refusedIn(t *testing.T, j journal) int64 {
 }
 
 func acknowledge(rule string, device iot.DeviceID, onset float64) iot.Command {
-	return iot.Command{Action: iot.Acknowledge, Alert: iot.AlertID(rule, device, at(onset))}
+	return iot.Command{Action: iot.Acknowledge, Alert: iot.AlertID(rule, iot.Identity{ID: device}, at(onset))}
 }
 
 func TestAnAcknowledgedAlertStaysSoUntilItClears(t *testing.T) {
@@ -225,7 +225,7 @@ func TestACommandThatSawAnotherRevisionIsRefused(t *testing.T) {
 
 func TestCommentsAreUpsertedByID(t *testing.T) {
 	var j journal
-	alert := iot.AlertID(critical, "a", at(0))
+	alert := iot.AlertID(critical, iot.Identity{ID: "a"}, at(0))
 	comment := func(second float64, id, text string) {
 		j.command(second, "a", iot.Command{ID: id, Action: iot.AddComment, Alert: alert, Reason: text})
 	}

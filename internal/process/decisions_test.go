@@ -103,7 +103,7 @@ func drawAlertOf(t *rapid.T, j journal, device *string) string {
 	}
 	r := rapid.SampledFrom(readings).Draw(t, "violation")
 	*device = string(r.ID)
-	return iot.AlertID(rapid.SampledFrom([]string{"temperature_high", "temperature_critical"}).Draw(t, "alert of"), r.ID, r.Time)
+	return iot.AlertID(rapid.SampledFrom([]string{"temperature_high", "temperature_critical"}).Draw(t, "alert of"), r.Identity(), r.Time)
 }
 
 // Sequence: a record makes two events of an alert, which have the same position. A reader that gets the second one first ignores the

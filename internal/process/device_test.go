@@ -86,10 +86,10 @@ func TestTicksAreNotWantedForNothing(t *testing.T) {
 // forgotten notes at which position devices were forgotten.
 type forgotten struct {
 	*recorder
-	at map[iot.DeviceID]iot.Position
+	at map[string]iot.Position
 }
 
-func (f *forgotten) Forget(device iot.DeviceID, at iot.Position) { f.at[device] = at }
+func (f *forgotten) Forget(device iot.Identity, at iot.Position) { f.at[device.String()] = at }
 
 // Readers of states compare positions: with an equal position, the device would stay deleted although it has sent a reading.
 func TestAStateAfterAForgettingHasAHigherPosition(t *testing.T) {
@@ -98,7 +98,7 @@ func TestAStateAfterAForgettingHasAHigherPosition(t *testing.T) {
 	j.forget(1, "a")
 	j.reading(2, "a", 2, 20)
 	p := process.New(options(t), 3, process.Checkpoint{}, false)
-	out := &forgotten{newRecorder(), make(map[iot.DeviceID]iot.Position)}
+	out := &forgotten{newRecorder(), make(map[string]iot.Position)}
 	p.Process(j, out)
 	p.PublishStates(out)
 	gone, state := out.at["a"], stateOf(t, out.recorder, "a")

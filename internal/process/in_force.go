@@ -34,7 +34,7 @@ type inForceKey struct {
 func compareKeys(a, b inForceKey) int {
 	return cmp.Or(
 		cmp.Compare(a.of, b.of), cmp.Compare(a.rule, b.rule), cmp.Compare(a.since, b.since), cmp.Compare(a.alert, b.alert),
-		cmp.Compare(a.device.Tenant, b.device.Tenant), cmp.Compare(a.device.ID, b.device.ID),
+		a.device.Compare(b.device),
 	)
 }
 

@@ -38,14 +38,14 @@ func (s openAlerts) top(t iot.DeviceType) (int64, []iot.Alert) {
 	return int64(len(alerts)), iot.MostUrgent(alerts)
 }
 
-// countAreas returns how many alerts are open on devices of the type, by the first area of the device as the alert says it.
-func (s openAlerts) countAreas(t iot.DeviceType) map[iot.Area]int64 {
+// countAreas returns how many alerts are open on devices of the type, by the tenant and first area of the device as the alert says it.
+func (s openAlerts) countAreas(t iot.DeviceType) map[iot.TenantArea]int64 {
 	if len(s[t]) == 0 {
 		return nil
 	}
-	counts := make(map[iot.Area]int64)
+	counts := make(map[iot.TenantArea]int64)
 	for _, a := range s[t] {
-		counts[a.FirstArea()]++
+		counts[iot.TenantArea{Tenant: a.Tenant, Area: a.FirstArea()}]++
 	}
 	return counts
 }

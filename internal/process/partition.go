@@ -53,7 +53,7 @@ type Partition struct {
 	// toAlerts is what events returns.
 	toAlerts alertEvents
 	// eventOf lists the devices of which the current record has made alert events.
-	eventOf []iot.DeviceID
+	eventOf []iot.Identity
 }
 
 // windowKey identifies one summary of a partition.
@@ -221,7 +221,7 @@ func (p *Partition) rebuild(rec *Record) {
 		return
 	}
 	if p.decoder.Admit(rec.Key, rec.Value, rec.Appended, p.Admission, &p.reading) == nil {
-		p.windows.Add(&p.reading, p.areaOf(p.fleet.Device(p.reading.ID), &p.reading), rec.Offset)
+		p.windows.Add(&p.reading, p.areaOf(p.fleet.Device(p.reading.Identity()), &p.reading), rec.Offset)
 	}
 }
 
@@ -231,7 +231,7 @@ func (p *Partition) processReading(rec *Record, out Output) error {
 	if err := p.decoder.Admit(rec.Key, rec.Value, rec.Appended, p.Admission, r); err != nil {
 		return err
 	}
-	device := p.fleet.Device(r.ID)
+	device := p.fleet.Device(r.Identity())
 	outcome := p.windows.Add(r, p.areaOf(device, r), rec.Offset)
 	// Close windows before observe: the new state of the device must not be part of the windows that this reading closes.
 	p.advanceWatermark(earlier(r.Time, rec.Appended), out)
@@ -304,7 +304,7 @@ func (p *Partition) handleDue(out Output) {
 		case fleet.PastEnded:
 			p.engine.EndPast(due.Past, p.events(out))
 		case fleet.Expired:
-			p.forget(due.Latest.ID, out)
+			p.forget(due.Latest.Identity(), out)
 		}
 	}
 	if !p.shelvingEnds.IsZero() && !p.shelvingEnds.After(p.clock) {
@@ -315,7 +315,7 @@ func (p *Partition) handleDue(out Output) {
 
 // forget removes a device, clears its alerts, and removes what people have decided about them. Its history stays in the archive, and its
 // registry entry in force.
-func (p *Partition) forget(id iot.DeviceID, out Output) {
+func (p *Partition) forget(id iot.Identity, out Output) {
 	p.removeHandling(id)
 	device := p.fleet.Forget(id, p.position())
 	if device == nil {

@@ -35,7 +35,7 @@ type Output interface {
 	Areas(*iot.DeviceAreas)
 	State(*iot.DeviceState)
 	// Forget deletes the state of a device that was forgotten at a position.
-	Forget(device iot.DeviceID, at iot.Position)
+	Forget(device iot.Identity, at iot.Position)
 	// InForce stores what is in force since a position, under a key of topic partition-state; see package wire. A nil value deletes
 	// what is stored under the key. DecodeInForce decodes key and value.
 	InForce(key, value []byte, at iot.Position)
@@ -94,7 +94,7 @@ type Counts struct {
 
 // Suspension is a rule that is not evaluated on a device until the rule has another version.
 type Suspension struct {
-	Device iot.DeviceID
+	Device iot.Identity
 	Rule   string
 	Reason string
 }

@@ -18,14 +18,14 @@ type recorder struct {
 	finals, alerts, areas, rejects []string
 	// late holds the highest position at which a window was announced: announcements merge from batch to batch.
 	late   map[string]int64
-	states map[iot.DeviceID][]byte
+	states map[string][]byte
 	// inForce holds the values by key, nil for one that was deleted.
 	inForce map[string][]byte
 	open    int
 }
 
 func newRecorder() *recorder {
-	return &recorder{late: make(map[string]int64), states: make(map[iot.DeviceID][]byte), inForce: make(map[string][]byte)}
+	return &recorder{late: make(map[string]int64), states: make(map[string][]byte), inForce: make(map[string][]byte)}
 }
 
 func (r *recorder) Summary(s *iot.WindowSummary) {
@@ -71,11 +71,11 @@ func (r *recorder) Areas(d *iot.DeviceAreas) {
 }
 
 func (r *recorder) State(s *iot.DeviceState) {
-	r.states[s.Latest.ID] = wire.AppendDeviceState(nil, s)
+	r.states[s.Latest.Identity().String()] = wire.AppendDeviceState(nil, s)
 }
 
 // Forget keeps that there was a state.
-func (r *recorder) Forget(device iot.DeviceID, _ iot.Position) { r.states[device] = nil }
+func (r *recorder) Forget(device iot.Identity, _ iot.Position) { r.states[device.String()] = nil }
 
 func (r *recorder) InForce(key, value []byte, _ iot.Position) {
 	r.inForce[string(key)] = bytes.Clone(value)
@@ -138,8 +138,8 @@ func (r *recorder) finalInForce() map[string]string {
 	return values
 }
 
-func (r *recorder) finalStates() map[iot.DeviceID]string {
-	states := make(map[iot.DeviceID]string, len(r.states))
+func (r *recorder) finalStates() map[string]string {
+	states := make(map[string]string, len(r.states))
 	for id, text := range r.states {
 		if text == nil {
 			continue

@@ -1,7 +1,6 @@
 package process
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 
@@ -10,14 +9,14 @@ import (
 	"iotmon/internal/wire"
 )
 
-// lastEntryOf returns the last registry entry of a device without a tenant, nil if it was never registered.
-func (p *Partition) lastEntryOf(id iot.DeviceID) *iot.EntryInForce {
-	return p.inForce.entries[iot.Identity{ID: id}]
+// lastEntryOf returns the last registry entry of a device, nil if it was never registered.
+func (p *Partition) lastEntryOf(device iot.Identity) *iot.EntryInForce {
+	return p.inForce.entries[device]
 }
 
-// entryOf returns the registry entry in force of a device without a tenant, nil if it is not registered.
-func (p *Partition) entryOf(id iot.DeviceID) *iot.EntryInForce {
-	if entry := p.lastEntryOf(id); entry != nil && !entry.Forget {
+// entryOf returns the registry entry in force of a device, nil if it is not registered.
+func (p *Partition) entryOf(device iot.Identity) *iot.EntryInForce {
+	if entry := p.lastEntryOf(device); entry != nil && !entry.Forget {
 		return entry
 	}
 	return nil
@@ -25,13 +24,13 @@ func (p *Partition) entryOf(id iot.DeviceID) *iot.EntryInForce {
 
 // processDevice processes a registry entry, or a request to forget a device. It returns an error if the record is not a valid one.
 func (p *Partition) processDevice(rec *Record, out Output) error {
-	if rec.Value == nil {
-		p.forget(iot.DeviceID(rec.Key), out)
-		return nil
-	}
 	device, err := wire.DecodeDeviceKey(rec.Key)
 	if err != nil {
 		return fmt.Errorf("registry entry: %w", err)
+	}
+	if rec.Value == nil {
+		p.forget(device, out)
+		return nil
 	}
 	entry, err := wire.DecodeDeviceEntry(rec.Value)
 	if err != nil {
@@ -60,14 +59,11 @@ func (p *Partition) register(id iot.Identity, entry *iot.EntryInForce, out Outpu
 	if before == nil && entry.Areas != nil || before != nil && !slices.Equal(before.Areas, entry.Areas) {
 		p.announceAreas(id, entry, out)
 	}
-	if id.Tenant != "" {
-		return // Nothing else is known of its devices here.
-	}
 	if entry.Forget {
-		p.forget(id.ID, out)
+		p.forget(id, out)
 		return
 	}
-	device, returned := p.fleet.Register(id.ID, entry, p.clock)
+	device, returned := p.fleet.Register(id, entry, p.clock)
 	if device == nil {
 		return // It is not watched before its first reading.
 	}
@@ -93,8 +89,4 @@ func (p *Partition) moveAlerts(device *fleet.Device, out Output) {
 		raised.Area = device.Area
 		p.events(out).handled(state, &raised, p.clock, "", "")
 	}
-}
-
-func compareIdentities(a, b iot.Identity) int {
-	return cmp.Or(cmp.Compare(a.Tenant, b.Tenant), cmp.Compare(a.ID, b.ID))
 }

@@ -27,9 +27,9 @@ func compareReturned(a, b *iot.Alert) int {
 func (r *returnedAlerts) find(id string) *iot.Alert { return r.byID[id] }
 
 // of returns the alerts of a device.
-func (r *returnedAlerts) of(device iot.DeviceID) (alerts []*iot.Alert) {
+func (r *returnedAlerts) of(device iot.Identity) (alerts []*iot.Alert) {
 	for _, alert := range r.inOrder {
-		if alert.DeviceID == device {
+		if alert.Identity() == device {
 			alerts = append(alerts, alert)
 		}
 	}

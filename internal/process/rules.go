@@ -205,7 +205,7 @@ func (p *Partition) putRules(entries []iot.RuleEntry, out Output) {
 			devices = append(devices, device)
 		}
 	})
-	slices.SortFunc(devices, func(a, b *fleet.Device) int { return cmp.Compare(a.Latest.ID, b.Latest.ID) })
+	slices.SortFunc(devices, func(a, b *fleet.Device) int { return a.Latest.Identity().Compare(b.Latest.Identity()) })
 	for _, device := range devices {
 		at := p.clock
 		if at.IsZero() {

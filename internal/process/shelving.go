@@ -30,13 +30,13 @@ func (p *Partition) scheduleShelvings() {
 // endShelvings ends the shelvings whose planned end has come by the log's clock. A device that this record has had an alert event of
 // waits for the next record: readers order the events of an alert by position, so one record makes at most one.
 func (p *Partition) endShelvings(out Output) {
-	for _, id := range slices.SortedFunc(maps.Keys(p.inForce.shelved), compareIdentities) {
+	for _, id := range slices.SortedFunc(maps.Keys(p.inForce.shelved), iot.Identity.Compare) {
 		s := p.inForce.shelved[id]
-		if ends := s.Ends(); ends.IsZero() || ends.After(p.clock) || slices.Contains(p.eventOf, id.ID) {
+		if ends := s.Ends(); ends.IsZero() || ends.After(p.clock) || slices.Contains(p.eventOf, id) {
 			continue
 		}
 		p.setShelved(id, s.End(p.clock, p.position().Offset))
-		if device := p.fleet.Device(id.ID); device != nil {
+		if device := p.fleet.Device(id); device != nil {
 			p.suppress(device, true, "", "", out)
 		}
 	}
@@ -51,7 +51,7 @@ func (p *Partition) suppress(device *fleet.Device, ended bool, actor, comment st
 			continue
 		}
 		raised := *state.Raised
-		raised.Suppress(p.inForce.shelved[iot.Identity{ID: device.Latest.ID}].Suppression(raised.Rule, p.clock))
+		raised.Suppress(p.inForce.shelved[device.Latest.Identity()].Suppression(raised.Rule, p.clock))
 		if raised.Handling == state.Raised.Handling {
 			continue
 		}
@@ -65,8 +65,7 @@ func (p *Partition) suppress(device *fleet.Device, ended bool, actor, comment st
 }
 
 // removeHandling removes all that people have decided about the alerts of a device that is forgotten.
-func (p *Partition) removeHandling(id iot.DeviceID) {
-	device := iot.Identity{ID: id}
+func (p *Partition) removeHandling(device iot.Identity) {
 	if s := p.inForce.shelved[device]; s != nil && len(s.Shelvings) > 0 { // The revision stays: a command may arrive again.
 		p.setShelved(device, &iot.ShelvedInForce{Revision: p.position().Offset})
 	}
@@ -74,7 +73,7 @@ func (p *Partition) removeHandling(id iot.DeviceID) {
 		delete(p.inForce.comments, device)
 		p.inForce.change(wire.CommentsInForce, device)
 	}
-	for _, alert := range p.inForce.returned.of(id) {
+	for _, alert := range p.inForce.returned.of(device) {
 		p.inForce.returned.remove(alert)
 		p.inForce.changeReturned(alert.ID)
 	}

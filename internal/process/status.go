@@ -17,10 +17,7 @@ func (p *Partition) processStatus(rec *Record, out Output) error {
 	if err != nil {
 		return fmt.Errorf("status report: %w", err)
 	}
-	if identity.Tenant != "" {
-		return nil // Nothing is known of its devices here.
-	}
-	device, turned := p.fleet.Report(identity.ID, &report, p.clock)
+	device, turned := p.fleet.Report(identity, &report, p.clock)
 	if !turned {
 		return nil
 	}

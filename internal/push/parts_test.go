@@ -45,5 +45,5 @@ func (p *parts) turns(status bool) {
 
 // forgets returns the deletion of a device.
 func (p *parts) forgets(id string) view.Forgotten {
-	return view.Forgotten{Device: iot.DeviceID(id), Position: p.Position()}
+	return view.Forgotten{Identity: iot.Identity{ID: iot.DeviceID(id)}, Position: p.Position()}
 }

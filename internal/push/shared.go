@@ -51,7 +51,7 @@ func (s *shared) apply(batch view.Batch) view.Changes {
 	}
 	conflatedDevices, conflatedWindows := s.feed.add(changed)
 	for _, traced := range batch.Traced {
-		if number, known := s.options.View.Number(traced.Device); known {
+		if number, known := s.options.View.Number(traced.Device.ID); known && traced.Device.Tenant == s.options.View.Tenant() {
 			s.traces.add(number, traced.Span, time.Now())
 		} else {
 			endTrace(traced.Span, "forgotten")

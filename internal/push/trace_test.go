@@ -24,7 +24,7 @@ func spans(t *testing.T) (*tracetest.SpanRecorder, func(device string) view.Trac
 	t.Cleanup(func() { _ = provider.Shutdown(context.Background()) })
 	return recorder, func(device string) view.Traced {
 		_, span := provider.Tracer("test").Start(context.Background(), device)
-		return view.Traced{Device: iot.DeviceID(device), Span: span}
+		return view.Traced{Device: iot.Identity{ID: iot.DeviceID(device)}, Span: span}
 	}
 }
 

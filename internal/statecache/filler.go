@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"iotmon/internal/iot"
 	"iotmon/internal/retry"
 	"iotmon/internal/wire"
 )
@@ -185,7 +184,7 @@ func (a *attempt) add(r *Record) {
 	state := State{Deleted: r.Deleted}
 	if r.Value != nil {
 		decoded, err := a.decoder.DeviceState(r.Value)
-		if err != nil || string(decoded.Latest.ID) != string(r.Key) {
+		if err != nil || decoded.Latest.Identity().String() != string(r.Key) {
 			return // Not written by iotmon. Web instances ignore it, too, and log it.
 		}
 		state.State, state.Value = &decoded, append([]byte(nil), r.Value...)
@@ -195,13 +194,13 @@ func (a *attempt) add(r *Record) {
 		at = len(p.batch.States)
 		p.batch.States = append(p.batch.States, State{})
 		p.index[string(r.Key)] = at
-		state.Device = iot.DeviceID(r.Key)
+		state.Key = string(r.Key)
 	} else {
 		before := &p.batch.States[at]
 		if position := state.position(); position.Offset > 0 && position.Compare(before.position()) < 0 {
 			return // Older, although later in the log: written by a processor that had lost its partition.
 		}
-		state.Device = before.Device
+		state.Key = before.Key
 	}
 	p.batch.States[at] = state
 }

@@ -103,7 +103,7 @@ type cache struct {
 	mu     sync.Mutex
 	begun  bool
 	next   int64
-	states map[iot.DeviceID]int64
+	states map[string]int64
 	calls  int
 	down   bool
 }
@@ -125,14 +125,14 @@ func (c *cache) Apply(_ context.Context, b *statecache.Batch) (bool, error) {
 		return false, errors.New("away")
 	}
 	if b.First {
-		c.begun, c.next, c.states = true, b.From, make(map[iot.DeviceID]int64)
+		c.begun, c.next, c.states = true, b.From, make(map[string]int64)
 	}
 	if !c.begun || c.next != b.From {
 		return false, nil
 	}
 	for _, s := range b.States {
-		if delete(c.states, s.Device); s.State != nil {
-			c.states[s.Device] = s.State.Offset
+		if delete(c.states, s.Key); s.State != nil {
+			c.states[s.Key] = s.State.Offset
 		}
 	}
 	c.next = b.Next
@@ -218,10 +218,10 @@ func TestAFillerContinuesFromTheOffsetInTheCache(t *testing.T) {
 		cache *cache
 		want  []string
 	}{
-		{"in the middle", 0, &cache{begun: true, next: 2, states: map[iot.DeviceID]int64{"a": 0, "b": 1}}, []string{"a 2", "b 1"}},
-		{"at the end", 0, &cache{begun: true, next: 3, states: map[iot.DeviceID]int64{"a": 2, "b": 1}}, []string{"a 2", "b 1"}},
-		{"beyond it", 0, &cache{begun: true, next: 9, states: map[iot.DeviceID]int64{"x": 8}}, []string{"a 2", "b 1"}},
-		{"before the log", 1, &cache{begun: true, next: 0, states: map[iot.DeviceID]int64{"x": 0}}, []string{"a 2", "b 1"}},
+		{"in the middle", 0, &cache{begun: true, next: 2, states: map[string]int64{"a": 0, "b": 1}}, []string{"a 2", "b 1"}},
+		{"at the end", 0, &cache{begun: true, next: 3, states: map[string]int64{"a": 2, "b": 1}}, []string{"a 2", "b 1"}},
+		{"beyond it", 0, &cache{begun: true, next: 9, states: map[string]int64{"x": 8}}, []string{"a 2", "b 1"}},
+		{"before the log", 1, &cache{begun: true, next: 0, states: map[string]int64{"x": 0}}, []string{"a 2", "b 1"}},
 		{"nowhere", 0, &cache{}, []string{"a 2", "b 1"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -17,7 +17,8 @@ type Partition struct {
 
 // State is the newest state of a device in a batch, or its deletion.
 type State struct {
-	Device iot.DeviceID
+	// Key is the key of the device; see wire.AppendDeviceKey.
+	Key string
 	// State is the decoded state and Value the JSON that it was decoded from. Both are nil for a deletion.
 	State *iot.DeviceState
 	Value []byte

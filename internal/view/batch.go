@@ -34,7 +34,7 @@ func emptied[T any](s []T) []T {
 
 // Traced is a device in a batch whose new state belongs to a sampled trace.
 type Traced struct {
-	Device iot.DeviceID
+	Device iot.Identity
 	// Span begins when the state is read from the log; the hub ends it.
 	Span trace.Span
 }
@@ -42,6 +42,6 @@ type Traced struct {
 // Forgotten is a forgotten device, with the position of the deletion. Offset 0 means that a program other than the processor
 // has deleted the state: that deletes every state read so far, whatever its position, and none that is read later.
 type Forgotten struct {
-	Device iot.DeviceID
+	iot.Identity
 	iot.Position
 }

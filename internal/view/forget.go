@@ -11,7 +11,7 @@ type Removal struct {
 
 // applyForgotten removes a device, unless its state is newer than the deletion.
 func (v *View) applyForgotten(f *Forgotten, c *Changes) {
-	number, known := v.numbers[f.Device]
+	number, known := v.numbers[f.ID]
 	foreign := f.Offset == 0
 	if known && !foreign && !deletes(f, v.devices[number]) {
 		return
@@ -23,11 +23,11 @@ func (v *View) applyForgotten(f *Forgotten, c *Changes) {
 		return
 	}
 	device := v.devices[number]
-	c.Removed = append(c.Removed, Removal{f.Device, groupOf(device), number})
+	c.Removed = append(c.Removed, Removal{f.ID, groupOf(device), number})
 	v.count(device, -1)
-	v.alerts.drop(f.Device)
-	delete(v.numbers, f.Device)
-	v.order.Delete(f.Device)
+	v.alerts.drop(f.ID)
+	delete(v.numbers, f.ID)
+	v.order.Delete(f.ID)
 	*device = iot.DeviceState{}
 	v.free = append(v.free, number)
 }
@@ -56,19 +56,19 @@ func newDeletions() deletions { return deletions{positions: make(map[iot.DeviceI
 
 // add remembers a deletion and, if there are keptDeletions already, forgets the oldest one.
 func (d *deletions) add(f *Forgotten) {
-	if old, known := d.positions[f.Device]; known {
+	if old, known := d.positions[f.ID]; known {
 		if old.Partition != f.Partition || f.Position.Compare(old) > 0 {
-			d.positions[f.Device] = f.Position
+			d.positions[f.ID] = f.Position
 		}
 		return
 	}
-	d.positions[f.Device] = f.Position
+	d.positions[f.ID] = f.Position
 	if len(d.ring) < keptDeletions {
-		d.ring = append(d.ring, f.Device)
+		d.ring = append(d.ring, f.ID)
 		return
 	}
 	delete(d.positions, d.ring[d.next])
-	d.ring[d.next] = f.Device
+	d.ring[d.next] = f.ID
 	d.next = (d.next + 1) % keptDeletions
 }
 

@@ -42,7 +42,7 @@ func allOpen(v *View) []iot.Alert {
 }
 
 func forgets(p *viewtest.Script, id string) Forgotten {
-	return Forgotten{Device: iot.DeviceID(id), Position: p.Position()}
+	return Forgotten{Identity: iot.Identity{ID: iot.DeviceID(id)}, Position: p.Position()}
 }
 
 func TestAForgottenDeviceIsGoneUntilItSendsAgain(t *testing.T) {
@@ -63,7 +63,7 @@ func TestAForgottenDeviceIsGoneUntilItSendsAgain(t *testing.T) {
 		{"a zombie's state from before", Batch{States: []iot.DeviceState{said}}, 1},
 		{"it sends again", Batch{States: []iot.DeviceState{p.Says("device_001", iot.Temperature, "C", 20)}}, 2},
 		{"the log read once more", Batch{Forgotten: []Forgotten{gone}, States: []iot.DeviceState{said}}, 2},
-		{"deleted by another program", Batch{Forgotten: []Forgotten{{Device: "device_001"}}}, 1},
+		{"deleted by another program", Batch{Forgotten: []Forgotten{{Identity: iot.Identity{ID: "device_001"}}}}, 1},
 	} {
 		v.Apply(step.batch)
 		if got := len(allDevices(v)); got != step.want {

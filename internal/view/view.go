@@ -13,6 +13,8 @@ import (
 
 // Options configure a View.
 type Options struct {
+	// Tenant is the tenant whose devices are shown. The view keeps nothing of the others.
+	Tenant iot.Tenant
 	// WindowLength is the window length that is shown until the first window has been read. After that, the windows themselves
 	// decide: a newly configured length takes effect at some place of the log, or not at all.
 	WindowLength time.Duration
@@ -22,7 +24,7 @@ type Options struct {
 	Now func() time.Time
 }
 
-// View is the present state of the plant: the latest state of every device, the newest windows and the open alerts.
+// View is the present state of the plant of one tenant: the latest state of every device, the newest windows and the open alerts.
 //
 // Its input may be uncommitted, and two processors may write about the same partition: one that has just been assigned the
 // partition repeats records, and one that has lost it may still send some. Of several records about the same device or window,
@@ -128,16 +130,20 @@ func (v *View) Apply(batch Batch) Changes {
 	defer v.mu.Unlock()
 	var c Changes
 	for i := range batch.Forgotten {
-		v.applyForgotten(&batch.Forgotten[i], &c)
+		if batch.Forgotten[i].Tenant == v.options.Tenant {
+			v.applyForgotten(&batch.Forgotten[i], &c)
+		}
 	}
 	for i := range batch.States {
-		v.applyState(&batch.States[i], &c)
+		if batch.States[i].Latest.Tenant == v.options.Tenant {
+			v.applyState(&batch.States[i], &c)
+		}
 	}
 	for i := range batch.Summaries {
 		v.applySummary(&batch.Summaries[i], now, &c)
 	}
 	for i := range batch.Alerts {
-		if v.alerts.apply(&batch.Alerts[i]) {
+		if batch.Alerts[i].Tenant == v.options.Tenant && v.alerts.apply(&batch.Alerts[i]) {
 			c.Alerts = append(c.Alerts, batch.Alerts[i])
 		}
 	}
@@ -228,7 +234,11 @@ func (v *View) applySummary(s *iot.WindowSummary, now time.Time, c *Changes) {
 			return
 		}
 	}
-	added, changed := v.windows.apply(s)
+	own, any := s.OfTenant(v.options.Tenant)
+	if !any && !v.windows.has(s) {
+		return
+	}
+	added, changed := v.windows.apply(&own)
 	if !changed {
 		return
 	}
@@ -269,6 +279,9 @@ func (v *View) Undivided() int64 {
 	defer v.mu.RUnlock()
 	return v.windows.undivided
 }
+
+// Tenant returns the tenant whose devices are shown.
+func (v *View) Tenant() iot.Tenant { return v.options.Tenant }
 
 // KeptWindows returns how many of the newest windows are kept.
 func (v *View) KeptWindows() int { return v.options.KeepWindows }

@@ -67,6 +67,16 @@ func (w *windows) apply(s *iot.WindowSummary) (added int64, changed bool) {
 	return max(0, s.Count-old.Count), true
 }
 
+// has reports whether a summary of the same partition, type and window has been applied.
+func (w *windows) has(s *iot.WindowSummary) bool {
+	window := w.get(s.Window.Start)
+	if window == nil {
+		return false
+	}
+	_, known := window.parts[part{s.Type, s.Partition}]
+	return known
+}
+
 // limitGroups removes the groups of the oldest windows while there are too many.
 func (w *windows) limitGroups() {
 	for i := 0; w.groups > w.maxGroups; i++ {

@@ -25,8 +25,11 @@ type Decoder struct {
 	// locations and metadatas map the JSON of such objects to their value: a device sends the same ones again and again.
 	locations texts[iot.Location]
 	metadatas texts[iot.Metadata]
-	// devices holds the repeated parts of each device's readings, by its id; nil for a Decoder that does not cache them.
+	// devices holds the repeated parts of each device's readings, by the key of its records, or by its id where they have none; nil for
+	// a Decoder that does not cache them.
 	devices map[string]*deviceForm
+	// keys holds the devices of keys other than an id.
+	keys map[string]iot.Identity
 	// buffer is scratch space for texts that are about to be cached.
 	buffer []byte
 }
@@ -59,12 +62,12 @@ func (d *Decoder) Decode(data []byte, r *iot.Reading) error {
 	if len(data) > MaxMessage {
 		return iot.Invalid("", "longer than %d bytes (got %d)", MaxMessage, len(data))
 	}
-	return d.decode(data, r)
+	return d.decode(nil, data, r)
 }
 
-// decode is Decode without a size limit, for readings within messages of our own.
-func (d *Decoder) decode(data []byte, r *iot.Reading) error {
-	if d.decodeFast(data, r) {
+// decode is Decode of a record with a key, nil for none, and without a size limit.
+func (d *Decoder) decode(key, data []byte, r *iot.Reading) error {
+	if d.decodeFast(key, data, r) {
 		return nil
 	}
 	return d.decodeGeneral(data, r)
@@ -78,22 +81,22 @@ type scanner struct {
 }
 
 // decodeFast decodes the canonical form, keys in any order. It returns false for any other form; r is undefined then.
-func (d *Decoder) decodeFast(data []byte, r *iot.Reading) bool {
+func (d *Decoder) decodeFast(key, data []byte, r *iot.Reading) bool {
 	sc := scanner{text: data}
-	return d.reading(&sc, r) && sc.end()
+	return d.reading(&sc, key, r) && sc.end()
 }
 
-// reading reads one reading in canonical form into r, which it overwrites.
-func (d *Decoder) reading(sc *scanner, r *iot.Reading) bool {
+// reading reads one reading in canonical form into r, which it overwrites. key is that of its record, nil if that is unknown.
+func (d *Decoder) reading(sc *scanner, key []byte, r *iot.Reading) bool {
 	if d.devices == nil {
 		return d.readingByKey(sc, r)
 	}
-	if d.recall(sc, r) {
+	if d.recall(sc, key, r) {
 		return true
 	}
 	ok := d.readingByKey(sc, r)
 	if ok {
-		d.remember(r)
+		d.remember(key, r)
 	}
 	return ok
 }

@@ -16,15 +16,18 @@ type deviceForm struct {
 }
 
 // recall decodes a reading that differs from the device's last one only in time, value and received_at. For any other it
-// returns false and does not move the scanner.
-func (d *Decoder) recall(sc *scanner, r *iot.Reading) bool {
+// returns false and does not move the scanner. key is as in Decoder.devices.
+func (d *Decoder) recall(sc *scanner, key []byte, r *iot.Reading) bool {
 	at := *sc
 	if !at.literal(idKey) {
 		return false
 	}
 	id, ok := at.string()
-	device := d.devices[string(id)]
-	if !ok || device == nil {
+	if key == nil {
+		key = id
+	}
+	device := d.devices[string(key)]
+	if !ok || device == nil || string(id) != string(device.reading.ID) {
 		return false
 	}
 	*r = device.reading
@@ -36,14 +39,18 @@ func (d *Decoder) recall(sc *scanner, r *iot.Reading) bool {
 	return ok
 }
 
-// remember caches the repeated part of a reading.
-func (d *Decoder) remember(r *iot.Reading) {
-	if r.Historical {
+// remember caches the repeated part of a reading. key is as in Decoder.devices.
+func (d *Decoder) remember(key []byte, r *iot.Reading) {
+	if r.Historical || len(key) > MaxDeviceKey {
 		return
+	}
+	name := string(r.ID)
+	if key != nil {
+		name = d.intern(key)
 	}
 	form := *r
 	form.Time, form.Value, form.ValueText, form.ReceivedAt = time.Time{}, 0, "", time.Time{}
-	device := d.devices[string(r.ID)]
+	device := d.devices[name]
 	if device != nil && device.reading == form {
 		return // The same content in another form.
 	}
@@ -56,7 +63,7 @@ func (d *Decoder) remember(r *iot.Reading) {
 			clear(d.devices)
 		}
 		device = new(deviceForm)
-		d.devices[string(r.ID)] = device
+		d.devices[name] = device
 	}
 	d.buffer = appendHead(d.buffer[:0], &form)
 	device.head = d.intern(d.buffer)

@@ -49,7 +49,7 @@ func envelope(kind string, seq uint64) wire.Envelope {
 
 func goldenAlert() iot.Alert {
 	return iot.Alert{
-		ID: iot.AlertID("temperature_high", "device_001", at), Rule: "temperature_high",
+		ID: iot.AlertID("temperature_high", iot.Identity{ID: "device_001"}, at), Rule: "temperature_high",
 		DeviceID: "device_001", DeviceType: iot.Temperature,
 		Severity: iot.Warning, Transition: iot.Raised, Message: "温度 30.5 °C 高于 28 °C",
 		Value: 30.5, Threshold: 28, Unit: "°C", Location: iot.Location{Building: "A栋", Floor: 3, Room: "301"},
@@ -60,7 +60,7 @@ func goldenAlert() iot.Alert {
 // offlineAlert is an alert without value, unit and place, which cleared in the past.
 func offlineAlert() iot.Alert {
 	return iot.Alert{
-		ID: iot.HistoricalAlertID(iot.RuleOffline, "device_002", at), Rule: iot.RuleOffline,
+		ID: iot.HistoricalAlertID(iot.RuleOffline, iot.Identity{ID: "device_002"}, at), Rule: iot.RuleOffline,
 		DeviceID: "device_002", DeviceType: iot.Switch, Severity: iot.Critical, Transition: iot.Cleared,
 		Message: "设备离线", Below: true, Onset: at, Time: at, Historical: true,
 	}

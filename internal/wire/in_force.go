@@ -30,7 +30,10 @@ const (
 )
 
 // separator separates the parts of a key. No id, tenant or rule name can contain it, because it is a control character.
-const separator = '\x1f'
+const separator = iot.IdentitySeparator
+
+// MaxDeviceKey is the maximum length of the key of a device in bytes.
+const MaxDeviceKey = iot.MaxTenant + 1 + iot.MaxIDLength
 
 // AppendDeviceKey appends the Kafka key of a device: its id, after tenant and separator if it has a tenant.
 func AppendDeviceKey(dst []byte, device iot.Identity) []byte {

@@ -13,6 +13,8 @@ import (
 // deviceState is the JSON on topic device-state, for decoding; AppendDeviceState writes it.
 type deviceState struct {
 	Reading json.RawMessage `json:"reading"`
+	// Tenant is absent if the device has none.
+	Tenant iot.Tenant `json:"tenant"`
 	// Area is absent if the registry says nothing.
 	Area     iot.Area   `json:"area"`
 	Status   iot.Status `json:"status"`
@@ -77,6 +79,7 @@ type conditionPoint struct {
 // report, which few devices have.
 func AppendDeviceState(dst []byte, s *iot.DeviceState) []byte {
 	dst = AppendReading(append(dst, `{"reading":`...), &s.Latest)
+	dst = appendField(dst, `,"tenant":`, string(s.Latest.Tenant))
 	dst = appendField(dst, `,"area":`, string(s.Area))
 	dst = appendField(dst, `,"status":`, string(s.Status))
 	dst = appendTime(append(dst, `,"since":`...), s.Since)
@@ -127,11 +130,14 @@ func (d *Decoder) DeviceState(data []byte) (iot.DeviceState, error) {
 // stateFast decodes the state of a device without alerts, which most are.
 func (d *Decoder) stateFast(data []byte, s *iot.DeviceState) bool {
 	sc := scanner{text: data}
+	var tenant string
 	aged := false
 	ok := sc.object(func(key []byte) bool {
 		switch string(key) {
 		case "reading":
-			return d.reading(&sc, &s.Latest)
+			return d.reading(&sc, nil, &s.Latest)
+		case "tenant":
+			return d.text(&sc, &tenant)
 		case "area":
 			return d.text(&sc, (*string)(&s.Area))
 		case "status":
@@ -159,6 +165,7 @@ func (d *Decoder) stateFast(data []byte, s *iot.DeviceState) bool {
 			return false
 		}
 	})
+	s.Latest.Tenant = iot.Tenant(tenant)
 	if !aged {
 		s.Age = s.LastSeen.Sub(s.Latest.Time)
 	}
@@ -206,9 +213,10 @@ func (d *Decoder) stateGeneral(data []byte) (iot.DeviceState, error) {
 		return iot.DeviceState{}, fmt.Errorf("decode device state: %w", err)
 	}
 	s := iot.DeviceState{Area: m.Area, Status: m.Status, Since: m.Since.UTC(), LastSeen: m.LastSeen.UTC(), Position: m.Position}
-	if err := d.decode(m.Reading, &s.Latest); err != nil {
+	if err := d.decode(nil, m.Reading, &s.Latest); err != nil {
 		return iot.DeviceState{}, fmt.Errorf("decode device state: reading: %w", err)
 	}
+	s.Latest.Tenant = m.Tenant
 	if err := checkTimes(s.Latest.Time, s.Since, s.LastSeen); err != nil {
 		return iot.DeviceState{}, fmt.Errorf("decode device state: %w", err)
 	}

@@ -33,9 +33,10 @@ type windowSummary struct {
 	Groups []groupSummary `json:"groups,omitempty"`
 }
 
-// topicAlert is the JSON on topic alerts: the alert as clients receive it, and its position.
+// topicAlert is the JSON on topic alerts: the alert as clients receive it, the tenant of its device, and its position.
 type topicAlert struct {
 	Alert
+	Tenant iot.Tenant `json:"tenant,omitempty"`
 	iot.Position
 }
 
@@ -129,7 +130,7 @@ func DecodeAlert(data []byte) (iot.Alert, error) {
 	return alert, nil
 }
 
-func toTopic(a *iot.Alert) topicAlert { return topicAlert{FromAlert(a), a.Position} }
+func toTopic(a *iot.Alert) topicAlert { return topicAlert{FromAlert(a), a.Tenant, a.Position} }
 
 func fromTopic(m *topicAlert) (iot.Alert, error) {
 	switch {
@@ -149,6 +150,7 @@ func fromTopic(m *topicAlert) (iot.Alert, error) {
 	return iot.Alert{
 		ID:         m.ID,
 		Rule:       m.AlertType,
+		Tenant:     m.Tenant,
 		DeviceID:   m.DeviceID,
 		DeviceType: m.DeviceType,
 		Severity:   m.Severity,

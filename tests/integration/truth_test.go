@@ -139,7 +139,7 @@ func episodes(samples []sample, rule iot.Rule) map[string]episode {
 		for _, s := range list {
 			switch {
 			case open == "" && rule.Violated(s.value):
-				open = iot.AlertID(rule.Name, iot.DeviceID(device), s.at)
+				open = iot.AlertID(rule.Name, iot.Identity{ID: iot.DeviceID(device)}, s.at)
 				found[open] = episode{device: device, raised: s.at}
 			case open != "" && rule.Safe(s.value):
 				e := found[open]

@@ -82,7 +82,8 @@ func statesKey(p statecache.Partition) string {
 	return prefix + "states:" + strconv.Itoa(int(p.ID))
 }
 
-func deviceKey(id iot.DeviceID) string { return prefix + "device:" + string(id) }
+// deviceKey returns the Redis key of a device, given its key in the log.
+func deviceKey(key string) string { return prefix + "device:" + key }
 
 // stand returns the stored form of the offset up to which a partition is complete.
 func stand(p statecache.Partition, next int64) string {
@@ -146,7 +147,7 @@ func (s States) apply(ctx context.Context, batch *statecache.Batch) (bool, error
 		}
 		args := []any{expected, to, lifetime}
 		for i := range part {
-			args = append(args, string(part[i].Device), part[i].Value)
+			args = append(args, part[i].Key, part[i].Value)
 		}
 		applied, err := applyScript.Run(ctx, s.redis, []string{statesKey(batch.Partition)}, args...).Int()
 		if err != nil || applied == 0 || len(states) == 0 {
@@ -177,7 +178,7 @@ func (s States) writeDevices(ctx context.Context, states []statecache.State) err
 func (s States) pipeDevices(ctx context.Context, states []statecache.State) error {
 	_, err := s.redis.Pipelined(ctx, func(pipe goredis.Pipeliner) error {
 		for i := range states {
-			key := deviceKey(states[i].Device)
+			key := deviceKey(states[i].Key)
 			if states[i].State == nil {
 				at := states[i].Deleted
 				forgetScript.EvalSha(ctx, pipe, []string{key}, int(at.Partition), int(at.Epoch), at.Offset)
@@ -208,6 +209,7 @@ func (s States) deviceArgs(state *iot.DeviceState) []any {
 			args = append(args, field, value)
 		}
 	}
+	text("tenant", string(r.Tenant))
 	text("quality", string(r.Quality))
 	text("building", r.Location.Building)
 	if r.Location.Floor != 0 {

@@ -25,7 +25,7 @@ func state(id string, offset int64) statecache.State {
 		Time:   time.UnixMicro(1_700_000_000_000_000 + offset).UTC(), Value: float64(offset) + 0.5,
 	}
 	s.Since, s.LastSeen = s.Latest.Time, s.Latest.Time
-	return statecache.State{Device: s.Latest.ID, State: &s, Value: wire.AppendDeviceState(nil, &s)}
+	return statecache.State{Key: string(s.Latest.ID), State: &s, Value: wire.AppendDeviceState(nil, &s)}
 }
 
 func batch(from, next int64, states ...statecache.State) *statecache.Batch {
@@ -87,11 +87,11 @@ func TestStatesAreAppliedInOrder(t *testing.T) {
 	p.expect(5, true, "a 1", "b 4")
 	p.apply(batch(5, 9, state("a", 7)), true)
 	p.expect(9, true, "a 7", "b 4")
-	p.apply(batch(5, 9, state("a", 7)), false)                            // Twice, as after an answer that was lost.
-	p.apply(batch(12, 15, state("c", 14)), false)                         // With a gap.
-	p.apply(batch(9, 9), true)                                            // Only to look after it.
-	p.apply(batch(9, 12, statecache.State{Device: "b"}), true)            // Deleted.
-	p.apply(batch(12, 13, statecache.State{Device: "never known"}), true) //
+	p.apply(batch(5, 9, state("a", 7)), false)                         // Twice, as after an answer that was lost.
+	p.apply(batch(12, 15, state("c", 14)), false)                      // With a gap.
+	p.apply(batch(9, 9), true)                                         // Only to look after it.
+	p.apply(batch(9, 12, statecache.State{Key: "b"}), true)            // Deleted.
+	p.apply(batch(12, 13, statecache.State{Key: "never known"}), true) //
 	p.expect(13, true, "a 7")
 	p.apply(first(2, 3, state("d", 2)), true)
 	p.expect(3, true, "d 2")
@@ -180,7 +180,7 @@ func TestDevicesCanBeReadByOthers(t *testing.T) {
 	if ttl := p.redis.PTTL(t.Context(), statesKey(partition)).Val(); ttl <= 0 || ttl > time.Hour {
 		t.Errorf("the partition lives for %v, want up to an hour", ttl)
 	}
-	p.apply(batch(5, 6, statecache.State{Device: "设备 1"}), true)
+	p.apply(batch(5, 6, statecache.State{Key: "设备 1"}), true)
 	if n := p.redis.Exists(t.Context(), key).Val(); n != 0 {
 		t.Error("the device was deleted and is still there")
 	}
@@ -236,7 +236,7 @@ func TestAClusterAndASentinelDoAsWell(t *testing.T) {
 			}
 			p.apply(first(0, 1000, states...), true)
 			p.expect(1000, true, want...)
-			p.apply(batch(1000, 1001, statecache.State{Device: "device_00999"}), true)
+			p.apply(batch(1000, 1001, statecache.State{Key: "device_00999"}), true)
 			p.expect(1001, true, want[:999]...)
 			if got := c.redis.HGet(t.Context(), deviceKey("device_00007"), "value").Val(); got != "7.5" {
 				t.Errorf("got value %q, want 7.5", got)
@@ -272,11 +272,11 @@ func TestADeletionGoesByItsPosition(t *testing.T) {
 	p := newProbe(t)
 	p.apply(first(0, 5, state("a", 4), state("b", 4), state("c", 4)), true)
 	at := func(id string, offset int64) statecache.State {
-		return statecache.State{Device: iot.DeviceID(id), Deleted: iot.Position{Partition: partition.ID, Offset: offset}}
+		return statecache.State{Key: id, Deleted: iot.Position{Partition: partition.ID, Offset: offset}}
 	}
 	p.apply(batch(5, 9, at("a", 3), at("b", 5), at("c", 0)), true) // Of the last another program says so.
 	for id, want := range map[string]int64{"a": 1, "b": 0, "c": 0} {
-		if got, err := p.redis.Exists(t.Context(), deviceKey(iot.DeviceID(id))).Result(); err != nil || got != want {
+		if got, err := p.redis.Exists(t.Context(), deviceKey(id)).Result(); err != nil || got != want {
 			t.Errorf("hash of %s: got %d, %v, want %d", id, got, err, want)
 		}
 	}

@@ -56,7 +56,7 @@ func (s *memoryCache) Apply(_ context.Context, b *statecache.Batch) (bool, error
 		return false, nil
 	}
 	for _, state := range b.States {
-		held.values[state.Device] = state.Value
+		held.values[iot.DeviceID(state.Key)] = state.Value
 	}
 	held.next = b.Next
 	return true, nil

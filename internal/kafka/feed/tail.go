@@ -260,7 +260,7 @@ func (t *Tail) add(batch *view.Batch, r *kgo.Record) error {
 		batch.States = append(batch.States, state)
 		if parent, sampled := kafka.SampledTrace(r.Headers); sampled {
 			_, span := kafka.StartProcess(t.Tracer, parent, r)
-			batch.Traced = append(batch.Traced, view.Traced{Device: state.Latest.ID, Span: span})
+			batch.Traced = append(batch.Traced, view.Traced{Device: state.Latest.Identity(), Span: span})
 		}
 	case t.Topics.Aggregates:
 		if wire.IsDeviceAreas(r.Value) {
@@ -301,11 +301,14 @@ func (t *Tail) addTombstone(batch *view.Batch, r *kgo.Record) {
 	if r.Topic != t.Topics.States || !kafka.IsTombstone(r) {
 		return
 	}
-	id := iot.DeviceID(r.Key)
+	device, err := wire.DecodeDeviceKey(r.Key)
+	if err != nil {
+		return // No processor writes a state under such a key.
+	}
 	position, ours := kafka.TombstonePosition(r)
 	if !ours { // It deletes the states before it. In the batch they could not be distinguished from later ones, so they are removed.
 		position = iot.Position{Partition: r.Partition}
-		batch.States = slices.DeleteFunc(batch.States, func(s iot.DeviceState) bool { return s.Latest.ID == id })
+		batch.States = slices.DeleteFunc(batch.States, func(s iot.DeviceState) bool { return s.Latest.Identity() == device })
 	}
-	batch.Forgotten = append(batch.Forgotten, view.Forgotten{Device: id, Position: position})
+	batch.Forgotten = append(batch.Forgotten, view.Forgotten{Identity: device, Position: position})
 }

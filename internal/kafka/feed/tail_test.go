@@ -323,7 +323,7 @@ func positionsIn(batch view.Batch) map[iot.DeviceID]int64 {
 	got := make(map[iot.DeviceID]int64)
 	gone := make(map[iot.DeviceID]int64)
 	for _, f := range batch.Forgotten {
-		gone[f.Device] = max(gone[f.Device], f.Offset)
+		gone[f.ID] = max(gone[f.ID], f.Offset)
 	}
 	for i := range batch.States {
 		if s := &batch.States[i]; s.Offset > gone[s.Latest.ID] {

@@ -61,4 +61,4 @@ func TestTheLargestStateFits(t *testing.T) {
 type discard struct{}
 
 func (discard) Alert(*iot.Alert)                       {}
-func (discard) Suspended(iot.DeviceID, string, string) {}
+func (discard) Suspended(iot.Identity, string, string) {}

@@ -23,7 +23,7 @@ type localView struct {
 	tracer trace.Tracer
 	batch  view.Batch
 	// unwritten are the states that were passed on and are not yet in the transaction. They point to the memory of process.Partition.
-	unwritten map[iot.DeviceID]*iot.DeviceState
+	unwritten iot.ByDevice[*iot.DeviceState]
 }
 
 // newLocalView returns nil if apply is nil.
@@ -31,7 +31,7 @@ func newLocalView(apply func(view.Batch), topic string, tracer trace.Tracer) *lo
 	if apply == nil {
 		return nil
 	}
-	return &localView{apply: apply, topic: topic, tracer: tracer, unwritten: make(map[iot.DeviceID]*iot.DeviceState)}
+	return &localView{apply: apply, topic: topic, tracer: tracer}
 }
 
 // addState adds a state to the next batch.
@@ -40,10 +40,10 @@ func (v *localView) addState(s *iot.DeviceState, traces *traces) {
 	own.Alerts = slices.Clone(s.Alerts)                 // The processor goes on changing them.
 	own.Past, own.Clock, own.Conditions = nil, nil, nil // Likewise, and the live view does not need them.
 	v.batch.States = append(v.batch.States, own)
-	v.unwritten[s.Latest.ID] = s
-	if ctx := traces.context(s.Latest.ID); trace.SpanContextFromContext(ctx).IsSampled() {
+	v.unwritten.Set(s.Latest.Identity(), s)
+	if ctx := traces.context(s.Latest.Identity()); trace.SpanContextFromContext(ctx).IsSampled() {
 		_, span := v.tracer.Start(ctx, "process "+v.topic, trace.WithSpanKind(trace.SpanKindConsumer), kafka.TopicAttributes(v.topic, "process"))
-		v.batch.Traced = append(v.batch.Traced, view.Traced{Device: s.Latest.ID, Span: span})
+		v.batch.Traced = append(v.batch.Traced, view.Traced{Device: s.Latest.Identity(), Span: span})
 	}
 }
 
@@ -64,8 +64,8 @@ func (v *localView) publish() {
 
 // writeStates calls write for every state that is not yet in the transaction.
 func (v *localView) writeStates(write func(*iot.DeviceState)) {
-	for _, s := range v.unwritten {
+	for _, s := range v.unwritten.All() {
 		write(s)
 	}
-	clear(v.unwritten)
+	v.unwritten.Clear()
 }

@@ -55,9 +55,9 @@ func (o *output) Alert(a *iot.Alert) {
 	o.writer.write(o.partition, &kgo.Record{
 		Topic:     o.writer.topics.Alerts,
 		Partition: o.partition,
-		Key:       []byte(a.DeviceID),
+		Key:       wire.AppendDeviceKey(nil, a.Identity()),
 		Value:     encodeAlert(a),
-		Headers:   kafka.TraceHeaders(o.traces.context(a.DeviceID)),
+		Headers:   kafka.TraceHeaders(o.traces.context(a.Identity())),
 	})
 }
 
@@ -76,9 +76,9 @@ func (o *output) write(s *iot.DeviceState) {
 		o.states = o.writer.batches.Get()
 	}
 	record := kgo.Record{
-		Topic: o.writer.topics.States, Partition: o.partition, Headers: kafka.TraceHeaders(o.traces.context(s.Latest.ID)),
+		Topic: o.writer.topics.States, Partition: o.partition, Headers: kafka.TraceHeaders(o.traces.context(s.Latest.Identity())),
 	}
-	o.states.Add(record, s.Latest.ID, func(dst []byte) []byte { return appendState(dst, s) })
+	o.states.Add(record, s.Latest.Identity(), func(dst []byte) []byte { return appendState(dst, s) })
 	if o.states.Len() == statesPerBatch {
 		o.flush()
 	}
@@ -86,13 +86,13 @@ func (o *output) write(s *iot.DeviceState) {
 
 // Forget implements process.Output. It writes a tombstone, after the states that were output before: the last record of a key is the
 // valid one.
-func (o *output) Forget(device iot.DeviceID, at iot.Position) {
+func (o *output) Forget(device iot.Identity, at iot.Position) {
 	if o.localView != nil {
-		delete(o.localView.unwritten, device)
+		o.localView.unwritten.Delete(device)
 	}
 	o.flush()
 	o.writer.write(o.partition, &kgo.Record{
-		Topic: o.writer.topics.States, Partition: o.partition, Key: []byte(device),
+		Topic: o.writer.topics.States, Partition: o.partition, Key: wire.AppendDeviceKey(nil, device),
 		Headers: []kgo.RecordHeader{positionHeader(at)},
 	})
 }
@@ -154,8 +154,8 @@ func (o *output) Reject(r *process.Reject) {
 		headers = append(headers, header(kafka.HeaderTruncated, strconv.Itoa(len(value))))
 		value = value[:maxRejectBytes]
 	}
-	if len(key) > iot.MaxIDLength {
-		key = nil // No device has such an id.
+	if len(key) > wire.MaxDeviceKey {
+		key = nil // No device has such a key.
 	}
 	// The memory of the rejected record is reused for the next fetch.
 	o.writer.write(o.partition, &kgo.Record{

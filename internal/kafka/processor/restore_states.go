@@ -35,8 +35,8 @@ func (s *session) readStates(ctx context.Context, ids []int32, fits func(int32, 
 // decodeState decodes a state. It is an error if the state is of another device than the record's key.
 func decodeState(decoder *wire.Decoder, key string, value []byte) (iot.DeviceState, error) {
 	state, err := decoder.DeviceState(value)
-	if err == nil && string(state.Latest.ID) != key {
-		err = fmt.Errorf("device state of %q has the key %q", state.Latest.ID, key)
+	if err == nil && state.Latest.Identity().String() != key {
+		err = fmt.Errorf("device state of %q has the key %q", state.Latest.Identity(), key)
 	}
 	return state, err
 }

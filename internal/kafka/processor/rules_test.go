@@ -79,7 +79,7 @@ type alertsOf []string
 func (o *alertsOf) Alert(a *iot.Alert)                  { *o = append(*o, a.Rule) }
 func (o *alertsOf) Summary(*iot.WindowSummary)          {}
 func (o *alertsOf) State(*iot.DeviceState)              {}
-func (o *alertsOf) Forget(iot.DeviceID, iot.Position)   {}
+func (o *alertsOf) Forget(iot.Identity, iot.Position)   {}
 func (o *alertsOf) Areas(*iot.DeviceAreas)              {}
 func (o *alertsOf) InForce(_, _ []byte, _ iot.Position) {}
 func (o *alertsOf) Reject(*process.Reject)              {}

@@ -17,9 +17,10 @@ const maxTraced = 100
 // traces has the spans of a partition's readings that belong to sampled traces. A trace is continued from the poll that returned the
 // reading until the state of its device is published. The readings of one trace in one poll share a span.
 type traces struct {
-	tracer  trace.Tracer
-	open    map[cause]*processing
-	devices map[iot.DeviceID]context.Context
+	tracer trace.Tracer
+	open   map[cause]*processing
+	// devices has the contexts by the keys of the devices.
+	devices map[string]context.Context
 }
 
 // cause identifies the span in which a producer has sent readings.
@@ -36,7 +37,7 @@ type processing struct {
 }
 
 func newTraces(tracer trace.Tracer) *traces {
-	return &traces{tracer: tracer, open: make(map[cause]*processing), devices: make(map[iot.DeviceID]context.Context)}
+	return &traces{tracer: tracer, open: make(map[cause]*processing), devices: make(map[string]context.Context)}
 }
 
 // add begins to trace the reading of a record if its headers name a sampled trace.
@@ -53,7 +54,7 @@ func (t *traces) add(r *kgo.Record) {
 		t.open[from] = p
 	}
 	p.messages++
-	t.devices[iot.DeviceID(r.Key)] = p.ctx
+	t.devices[string(r.Key)] = p.ctx
 }
 
 // endSpans ends the spans of a poll, when its readings have been processed.
@@ -66,9 +67,9 @@ func (t *traces) endSpans() {
 }
 
 // context returns a context with the span of the device's newest reading, or the background context if that is not traced.
-func (t *traces) context(device iot.DeviceID) context.Context {
+func (t *traces) context(device iot.Identity) context.Context {
 	if len(t.devices) > 0 {
-		if ctx := t.devices[device]; ctx != nil {
+		if ctx := t.devices[device.String()]; ctx != nil {
 			return ctx
 		}
 	}

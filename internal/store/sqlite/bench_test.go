@@ -86,7 +86,7 @@ func BenchmarkReadingsOfADay(b *testing.B) {
 func BenchmarkSummariesOfADay(b *testing.B) {
 	const windows = 24 * 60 * 2
 	store := open(b, filepath.Join(b.TempDir(), "iotmon.db"))
-	alert := iot.Alert{ID: iot.AlertID("temperature_high", "a", benchStart), Rule: "temperature_high", DeviceID: "a", Message: "温度超过阈值: 28.1°C > 28°C"}
+	alert := iot.Alert{ID: iot.AlertID("temperature_high", iot.Identity{ID: "a"}, benchStart), Rule: "temperature_high", DeviceID: "a", Message: "温度超过阈值: 28.1°C > 28°C"}
 	for window := range windows {
 		var batch archive.Batch
 		for partition := range int32(10) {

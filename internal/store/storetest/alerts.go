@@ -12,7 +12,7 @@ import (
 
 func raised(device string, onset float64, position int64) iot.Alert {
 	return iot.Alert{
-		ID:         iot.AlertID("temperature_high", iot.DeviceID(device), at(onset)),
+		ID:         iot.AlertID("temperature_high", iot.Identity{ID: iot.DeviceID(device)}, at(onset)),
 		Rule:       "temperature_high",
 		DeviceID:   iot.DeviceID(device),
 		DeviceType: iot.Temperature,
@@ -40,7 +40,7 @@ func later(a iot.Alert, transition iot.Transition, when float64) iot.Alert {
 // past returns the historical event of a violation.
 func past(device string, onset float64) iot.Alert {
 	a := later(raised(device, onset, 50), iot.Cleared, onset)
-	a.ID = iot.HistoricalAlertID(a.Rule, a.DeviceID, a.Onset)
+	a.ID = iot.HistoricalAlertID(a.Rule, a.Identity(), a.Onset)
 	a.Historical = true
 	return a
 }
@@ -152,7 +152,7 @@ func alertsNarrow(t *testing.T, store Store) {
 	critical.Severity = iot.Critical
 	humid := raised("b", 200, 2)
 	humid.Rule, humid.DeviceType = "humidity_high", iot.Humidity
-	humid.ID = iot.AlertID(humid.Rule, humid.DeviceID, humid.Onset)
+	humid.ID = iot.AlertID(humid.Rule, humid.Identity(), humid.Onset)
 	closed := raised("a", 300, 3)
 	writeAlerts(t, store, critical, humid, closed, later(closed, iot.Cleared, 310), raised("b", 400, 4))
 	yes, no := true, false
@@ -215,7 +215,7 @@ func historicalDropped(t *testing.T, store Store) {
 	first, second := raised("a", 10, 1), raised("a", 40, 1)
 	writeAlerts(t, store, first, later(first, iot.Cleared, 20), second, later(second, iot.Cleared, 50), raised("b", 10, 3))
 	other := past("b", 500)
-	other.Rule, other.ID = "temperature_low", iot.HistoricalAlertID("temperature_low", "b", other.Onset)
+	other.Rule, other.ID = "temperature_low", iot.HistoricalAlertID("temperature_low", iot.Identity{ID: "b"}, other.Onset)
 	writeAlerts(t, store,
 		past("a", 5), past("a", 10), past("a", 15), past("a", 20), past("a", 30), past("a", 45), past("a", 60),
 		past("b", 5), past("b", 500), past("c", 15), other)

@@ -62,7 +62,7 @@ func strangestComesBack(t *testing.T, store Store) {
 		}
 		alert := raised(id, 0, 1)
 		alert.Onset, alert.Time = r.Time, r.Time
-		alert.ID = iot.AlertID(alert.Rule, r.ID, r.Time)
+		alert.ID = iot.AlertID(alert.Rule, r.Identity(), r.Time)
 		alert.Unit, alert.Location, alert.Value, alert.Threshold = r.Unit, r.Location, r.Value, -r.Value
 		alert.Message = r.Unit + r.Location.Building + r.Location.Room + id
 		window := iot.WindowSummary{Type: iot.DeviceType(fmt.Sprint(n, " ") + draw("type")), Window: iot.WindowOf(r.Time, 30*time.Second), Position: alert.Position, Final: true}

@@ -89,7 +89,7 @@ func (s *Script) Alarm(n int, t iot.DeviceType, building string, severity iot.Se
 		after = 2 * time.Second
 	}
 	return iot.Alert{
-		ID:         iot.AlertID("too_high", device, onset),
+		ID:         iot.AlertID("too_high", iot.Identity{ID: device}, onset),
 		Rule:       "too_high",
 		DeviceID:   device,
 		DeviceType: t,
