@@ -94,33 +94,33 @@ func (s *server) rendered(contentType string, render func() ([]byte, error)) htt
 // documentPolicy allows nothing: a document loads nothing.
 const documentPolicy = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'"
 
-// content is what does not change while the program runs: its hash, as an ETag, and how to read it. The error of open ends the
-// response.
+// content is what does not change while the program runs: its ETag, which is a hash, and how to read it.
 type content struct {
-	tag  string
-	open func() (io.ReadSeeker, error)
+	tag  func() string
+	open func() io.ReadSeeker
 }
 
-func tagged(sum [sha256.Size]byte, open func() (io.ReadSeeker, error)) content {
-	return content{`"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`, open}
+// newContent makes the ETag at the first request: content of which nobody asks need not be read.
+func newContent(open func() io.ReadSeeker) content {
+	return content{sync.OnceValue(func() string {
+		hash := sha256.New()
+		_, _ = io.Copy(hash, open()) // What is in memory or in the program can be read.
+		return `"` + base64.RawURLEncoding.EncodeToString(hash.Sum(nil)[:12]) + `"`
+	}), open}
 }
 
 func inMemory(text []byte) content {
-	return tagged(sha256.Sum256(text), func() (io.ReadSeeker, error) { return bytes.NewReader(text), nil })
+	return newContent(func() io.ReadSeeker { return bytes.NewReader(text) })
 }
 
 // fixed serves content; a browser asks whether it has changed. The policy is what the content may load.
 func fixed(contentType, policy string, content content) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		reader, err := content.open()
-		if err != nil {
-			panic(http.ErrAbortHandler) // What is in memory or in the program can be read.
-		}
 		header := w.Header()
 		header.Set("Content-Type", contentType)
 		header.Set("Cache-Control", "no-cache")
-		header.Set("ETag", content.tag)
+		header.Set("ETag", content.tag())
 		header.Set("Content-Security-Policy", policy)
-		http.ServeContent(w, r, "", time.Time{}, reader)
+		http.ServeContent(w, r, "", time.Time{}, content.open())
 	})
 }

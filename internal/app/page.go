@@ -12,6 +12,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"iotmon/internal/config"
 )
@@ -39,18 +40,16 @@ func newPage(cfg *config.Config, static, templates fs.FS, version string) (*page
 	if err != nil {
 		return nil, fmt.Errorf("read the page's template: %w", err)
 	}
-	files := &assets{files: http.FileServerFS(static)}
+	files := directoryAssets(static)
 	if cfg.Server.StaticDir == "" {
-		if files, err = embeddedAssets(static); err != nil {
-			return nil, fmt.Errorf("read static files: %w", err)
-		}
+		files = embeddedAssets(static)
 	}
 	paths, err := pagePaths(static)
 	if err != nil {
 		return nil, fmt.Errorf("find the pages: %w", err)
 	}
 	p := &page{assets: files, paths: paths, template: string(template), values: map[string]string{"Version": version, "WebSocketPath": cfg.Push.Path}}
-	if _, err := p.render("/"); err != nil {
+	if _, err := p.renderFor("/", ""); err != nil {
 		return nil, fmt.Errorf("render the page's template: %w", err)
 	}
 	return p, nil
@@ -96,9 +95,14 @@ func subfolders(files fs.FS, folder string) ([]string, error) {
 // render returns the HTML for a path, as it is written in the address, with what its page loads at once. All links in it are relative, so that
 // the page works behind a proxy that adds a path prefix: {{.Root}} leads from the page to the application's root, {{.Assets}} to its files.
 func (p *page) render(path string) (string, error) {
+	return p.renderFor(path, p.assets.hashes().version)
+}
+
+// renderFor is render for files of the given version.
+func (p *page) renderFor(path, version string) (string, error) {
 	root := strings.Repeat("../", strings.Count(path, "/")-1)
 	values := maps.Clone(p.values)
-	values["Root"], values["Assets"] = root, root+"static"+p.assets.version
+	values["Root"], values["Assets"] = root, root+"static"+version
 	return render(linesOf(p.template, strings.TrimPrefix(path, "/")), values)
 }
 
@@ -160,7 +164,12 @@ func render(template string, values map[string]string) (string, error) {
 // and have neither.
 type assets struct {
 	files http.Handler
-	// tags are the ETags of embedded files by name. version is a slash and the version. Both are empty for a directory.
+	// hashes returns those of embedded files; none for a directory.
+	hashes func() hashes
+}
+
+// hashes of files are their ETags by name, and their version with a slash before it.
+type hashes struct {
 	tags    map[string]string
 	version string
 }
@@ -169,8 +178,18 @@ type assets struct {
 // updated one after the other, a browser may get the page from one and its files from another.
 var versions = regexp.MustCompile(`^[0-9a-f]{16}/`)
 
-func embeddedAssets(files fs.FS) (*assets, error) {
-	a := &assets{files: http.FileServerFS(files), tags: make(map[string]string)}
+func directoryAssets(files fs.FS) *assets {
+	return &assets{files: http.FileServerFS(files), hashes: func() hashes { return hashes{} }}
+}
+
+// embeddedAssets hashes the files at the first request. A process whose page nobody opens need not read them, so they take no memory.
+func embeddedAssets(files fs.FS) *assets {
+	return &assets{files: http.FileServerFS(files), hashes: sync.OnceValue(func() hashes { return hash(files) })}
+}
+
+// hash returns no hashes if a file cannot be read, which does not happen with files that are in the program.
+func hash(files fs.FS) hashes {
+	tags := make(map[string]string)
 	all := sha256.New()
 	err := fs.WalkDir(files, ".", func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
@@ -180,15 +199,14 @@ func embeddedAssets(files fs.FS) (*assets, error) {
 		if err != nil {
 			return err
 		}
-		a.tags[path] = fmt.Sprintf(`"%x"`, sha256.Sum256(content))
-		fmt.Fprintf(all, "%q %s\n", path, a.tags[path])
+		tags[path] = fmt.Sprintf(`"%x"`, sha256.Sum256(content))
+		fmt.Fprintf(all, "%q %s\n", path, tags[path])
 		return nil
 	})
 	if err != nil {
-		return nil, err
+		return hashes{}
 	}
-	a.version = fmt.Sprintf("/%x", all.Sum(nil)[:8])
-	return a, nil
+	return hashes{tags, fmt.Sprintf("/%x", all.Sum(nil)[:8])}
 }
 
 // ServeHTTP answers a request for a file. The path of the request no longer has the prefix /static/.
@@ -200,9 +218,10 @@ func (a *assets) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Cache-Control", "no-cache")
-	if tag := a.tags[name]; tag != "" {
+	known := a.hashes()
+	if tag := known.tags[name]; tag != "" {
 		w.Header().Set("ETag", tag)
-		if "/"+version == a.version+"/" {
+		if "/"+version == known.version+"/" {
 			w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
 		}
 	}
