@@ -72,7 +72,7 @@ func TestDevicePage(t *testing.T) {
 	})
 
 	t.Run("its value is shown in a unit of its own", func(t *testing.T) {
-		unit := `[...document.querySelectorAll(".entry .field")].find((field) => field.innerText.includes("Newest value shown in")).querySelector("input")`
+		unit := `[...document.querySelectorAll(".entry .field")].find((field) => field.innerText.includes("Values shown in")).querySelector("input")`
 		eval[chromedp.Void](tab, unit+`.focus()`)
 		tab.do(chromedp.KeyEvent("°F"))
 		tab.click(`.entry [type="submit"]`)
@@ -160,6 +160,49 @@ func TestDevicePage(t *testing.T) {
 		tab.click("#device-list-link")
 		tab.until(`location.pathname === "/devices" && document.querySelector("#devices-state")?.innerText.startsWith("There are no devices")`)
 	})
+}
+
+// A device whose values people want to see in another unit has that everywhere: value, axis, limits, table and alerts, on its page and in
+// the drawer, also when the unit changes while it is looked at.
+func TestChartOfADeviceInItsOwnUnit(t *testing.T) {
+	plant := startPlant(t, "-no-simulator")
+	start := time.Now().Add(-5 * time.Minute)
+	for i := range 20 {
+		plant.post(reading{ID: "kiln", Value: 24 + float64(i%5), Time: start.Add(time.Duration(i) * 10 * time.Second)})
+	}
+	plant.post(reading{ID: "kiln", Value: 30})
+	plant.patch("kiln", map[string]any{"name": "Kiln 1", "limits": map[string]float64{"temperature_high": 29}})
+	tab := plant.open(options{path: "/devices/kiln", addr: plant.addr})
+	shown := func(where, unit string, lowest, highest float64, words ...string) {
+		t.Helper()
+		tab.until(fmt.Sprintf(`%s((chart) => {
+			if (!chart) return false;
+			const { series, yAxis } = chart.getOption(), values = series.find(({ id }) => id === "readings").data.map((point) => (point.value ?? point)[1]).filter((value) => value !== null);
+			return yAxis[0].name === %q && values.length > 20 && Math.abs(Math.min(...values) - %v) < 1e-6 && Math.abs(Math.max(...values) - %v) < 1e-6;
+		})`, chartOf("#device-chart"), unit, lowest, highest))
+		for _, word := range words {
+			tab.until(fmt.Sprintf(`%s((chart) => JSON.stringify(chart.getOption().series.find(({ id }) => id === "thresholds").markLine.data).includes(%q))`, chartOf("#device-chart"), word))
+		}
+		if t.Failed() {
+			t.Fatal(where)
+		}
+	}
+	shown("before", "°C", 24, 30, "Own limit 29\u00a0°C")
+	plant.patch("kiln", map[string]any{"unit": "°F"})
+	shown("when it changes", "°F", 75.2, 86, "Own limit 84.2\u00a0°F")
+	tab.until(`document.querySelector("#device-value").textContent === "86.0\u00a0°F" && document.querySelector("#device-chart").ariaLabel.startsWith("Kiln 1 (kiln)")`)
+	tab.until(`document.querySelector("#device-open-alerts").innerText.includes("Temperature above 82.4\u00a0°F") && document.querySelector("#device-open-alerts").innerText.includes("86.0\u00a0°F")`)
+	tab.until(`document.querySelector(".facts").innerText.includes("84.2\u00a0°F") && [...document.querySelectorAll(".limit")].some((line) => line.innerText.includes("°C") && line.innerText.includes("= 84.2\u00a0°F"))`)
+	tab.click("#device-history .as-table")
+	tab.until(`document.querySelector("#device-history .chart-table").innerText.includes("Value (°F)") && document.querySelector("#device-history tbody td").textContent === "86.0"`)
+	tab.click("#device-history .as-table")
+	tab.findsNothing("its own unit")
+	tab.click("#device-overview-link")
+	tab.until(`document.querySelector("#drawer")?.open`)
+	shown("in the drawer", "°F", 75.2, 86, "Own limit 84.2\u00a0°F")
+	tab.until(`document.querySelector("#drawer .drawer-value").textContent === "86.0\u00a0°F" && document.querySelector("#drawer .drawer-place").textContent.startsWith("Kiln 1, Temperature")`)
+	plant.patch("kiln", map[string]any{"unit": nil})
+	shown("when it changes in the drawer", "°C", 24, 30, "Own limit 29\u00a0°C")
 }
 
 // Of a device that nobody knows, and of one that has never sent, the page says so in clear words.

@@ -91,7 +91,9 @@ test('the same alert again is read aloud again: the live region gets another tex
       this.text = words;
     },
   };
-  const session = { locale: new Locale('en'), plant: { specs: new Map() }, alerts: new AlertStore(), clock: new ServerClock() };
+  const locale = new Locale('en');
+  const alertWords = (/** @type {Alert} */ alert) => locale.alertWords(alert, undefined);
+  const session = { locale, alertWords, alerts: new AlertStore(), clock: new ServerClock() };
   const { signal } = new AbortController();
   new Announcer(/** @type {HTMLElement} */ (/** @type {unknown} */ (region)), /** @type {any} */ (session), signal);
   let id = 0;

@@ -1,6 +1,9 @@
 // @ts-check
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Locale } from '../static/js/locale/locale.js';
+import { sameDisplay, shownAlert, shownSpec, shownValue } from '../static/js/model/display.js';
+import { PlantStore } from '../static/js/model/plant.js';
 import { nearThresholds, thresholdsOf } from '../static/js/model/thresholds.js';
 
 /** @typedef {import('../static/js/model/protocol.js').Alert} Alert */
@@ -27,6 +30,7 @@ test('the thresholds of a type are those of its rules and of its open alerts, ea
   assert.deepEqual(thresholds(alert('temperature_high', 28)), thresholds(), 'an alert of a rule');
   assert.deepEqual(thresholds(alert('temperature_high', 26)).at(-1), [26, false], 'an alert of the rule before it was changed');
   assert.deepEqual(thresholds(alert('device_offline', 0)), thresholds(), 'silence has no threshold');
+  assert.deepEqual(thresholds(alert('rises_too_fast', 5)), thresholds(), 'that of another condition is no value on the axis');
   assert.deepEqual(thresholdsOf(rules, 'unknown'), []);
 });
 
@@ -45,5 +49,31 @@ test('the thresholds of a device are its own where it has any', () => {
     { alert_type: 'hot', device_type: 'oven', severity: /** @type {const} */ ('warning'), threshold: 28 },
     { alert_type: 'burning', device_type: 'oven', severity: /** @type {const} */ ('critical'), threshold: 35 },
   ];
-  assert.deepEqual(thresholdsOf(rules, 'oven', [], { hot: 31, other: 1 }).map(({ threshold }) => threshold), [31, 35]);
+  assert.deepEqual(thresholdsOf(rules, 'oven', [], { hot: 31, other: 1 }).map(({ threshold, own }) => [threshold, own]), [[31, true], [35, undefined]]);
+});
+
+test('a value is shown in the unit that people want to see, with as much of it as in the other', () => {
+  const locale = new Locale('en');
+  const spec = (/** @type {string} */ unit, /** @type {number} */ decimals) => /** @type {import('../static/js/model/protocol.js').TypeSpec} */ ({ name: 'x', unit, decimals, min: 0, max: 1, labels: {} });
+  const words = (/** @type {number} */ value, /** @type {any} */ type, /** @type {any} */ display) => locale.reading(value, type, display);
+  assert.equal(words(20, spec('°C', 1), { unit: '°F', scale: 1.8, offset: 32 }), '68.0\u00a0°F');
+  assert.equal(words(1013.7, spec('hPa', 1), { unit: 'bar', scale: 0.001, offset: 0 }), '1.0137\u00a0bar');
+  assert.equal(words(1013.7, spec('hPa', 1), { unit: 'kPa', scale: 0.1, offset: 0 }), '101.37\u00a0kPa');
+  assert.equal(words(1.25, spec('A', 2), { unit: 'mA', scale: 1000, offset: 0 }), '1,250\u00a0mA');
+  assert.equal(words(1.25, spec('A', 2), undefined), '1.25\u00a0A');
+  assert.equal(shownSpec(undefined, { unit: 'K', scale: 1, offset: 273.15 }), undefined);
+  assert.equal(shownValue(3, undefined), 3);
+  assert.ok(sameDisplay(undefined, undefined) && !sameDisplay(undefined, { unit: 'K', scale: 1, offset: 273.15 }));
+  const hot = alert('temperature_high', 28);
+  const kelvin = { unit: 'K', scale: 1, offset: 273.15 };
+  assert.equal(shownAlert({ ...hot, current_value: 30 }, kelvin).current_value, 303.15);
+  const silent = alert('device_clock_step', 0);
+  assert.equal(shownAlert(silent, kelvin), silent, 'seconds are no degrees');
+});
+
+test('only an alert of a known rule compares a value', () => {
+  const plant = new PlantStore();
+  plant.rules = rules;
+  assert.ok(plant.compares({ alert_type: 'temperature_high', device_type: 't' }));
+  assert.ok(!plant.compares({ alert_type: 'temperature_high', device_type: 'h' }) && !plant.compares({ alert_type: 'rises_too_fast', device_type: 't' }));
 });

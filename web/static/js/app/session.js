@@ -1,8 +1,10 @@
 // @ts-check
-import { AlertStore } from '../model/alerts.js';
+import { visible } from '../locale/visible.js';
+import { AlertStore, comparesNothing } from '../model/alerts.js';
 import { ArchiveStore } from '../model/archive.js';
 import { Connection } from '../model/connection.js';
 import { DeviceStore } from '../model/devices.js';
+import { shownAlert, shownSpec } from '../model/display.js';
 import { Freshness, staleAfter } from '../model/freshness.js';
 import { History } from '../model/history.js';
 import { HistoryRequest } from '../model/history-request.js';
@@ -132,6 +134,17 @@ export class Session {
    */
   typeName(type) {
     return this.locale.typeName(type, this.plant.specs.get(type));
+  }
+
+  /**
+   * What an alert is about, in the reader's language if its fields say that.
+   *
+   * @param {import('../model/protocol.js').Alert} alert
+   * @param {import('../model/display.js').Display} [display] As its device's values are shown.
+   */
+  alertWords(alert, display) {
+    if (!comparesNothing(alert.alert_type) && !this.plant.compares(alert)) return visible(alert.message);
+    return this.locale.alertWords(shownAlert(alert, display), shownSpec(this.plant.specs.get(alert.device_type), display));
   }
 
   /** Connects, and counts the seconds. */

@@ -18,29 +18,30 @@ export class AlertItem {
   /**
    * @param {Alert} alert
    * @param {Session} session
+   * @param {import('../model/display.js').Display} [display] As its device's values are shown.
    */
-  show(alert, session) {
+  show(alert, session, display) {
     this.#showTime(alert, session);
     if (alert === this.#alert) return;
     this.#alert = alert;
     const { locale, plant: { specs } } = session;
-    const spec = specs.get(alert.device_type);
+    const words = session.alertWords(alert, display);
     const cleared = alert.state === 'cleared';
     this.element.dataset['state'] = alert.state;
     const svg = find(this.element, 'svg', SVGElement);
     if (cleared) setIcon(svg, 'cleared');
     else setIcon(svg, alert.severity, `severity-${alert.severity}`);
     this.#set('.alert-severity', locale.t(terms[alert.severity]));
-    this.#set('.alert-words', locale.alertWords(alert, spec));
+    this.#set('.alert-words', words);
     const link = find(this.element, 'a', HTMLAnchorElement);
     setText(link, visible(alert.device_id));
     link.href = deviceAddress(alert.device_id);
     this.#set('.alert-place', locale.shortPlace(alert.location));
     // What may be cut off in the list.
-    find(this.element, '.alert-headline', HTMLElement).title = locale.alertWords(alert, spec);
+    find(this.element, '.alert-headline', HTMLElement).title = words;
     find(this.element, '.alert-detail', HTMLElement).title = [visible(alert.device_id), locale.shortPlace(alert.location)].filter(Boolean).join(' ');
     const closed = cleared || alert.state === 'acknowledged';
-    this.#set('.alert-state', closed ? locale.t(terms[alert.state]) : locale.alertValue(alert, spec));
+    this.#set('.alert-state', closed ? locale.t(terms[alert.state]) : locale.alertValue(alert, specs.get(alert.device_type), display));
   }
 
   /** Has the next show write everything, in another language. */

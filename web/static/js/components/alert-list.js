@@ -1,4 +1,5 @@
 // @ts-check
+import { sameDisplay } from '../model/display.js';
 import { AlertItem } from './alert-item.js';
 
 /**
@@ -10,6 +11,8 @@ import { AlertItem } from './alert-item.js';
 export class AlertList {
   /** @type {Map<string, AlertItem>} */
   #items = new Map();
+  /** @type {import('../model/display.js').Display | undefined} */
+  #display;
 
   /**
    * @param {HTMLElement} list
@@ -20,6 +23,13 @@ export class AlertList {
     this.list = list;
     this.empty = empty;
     this.session = session;
+  }
+
+  /** How the values of the device are shown, where all alerts are of one. @param {import('../model/display.js').Display | undefined} display */
+  set display(display) {
+    if (sameDisplay(display, this.#display)) return;
+    this.#display = display;
+    this.forget();
   }
 
   /** @param {Alert[]} alerts */
@@ -41,7 +51,7 @@ export class AlertList {
   #place(alert, index) {
     let item = this.#items.get(alert.id);
     if (!item) this.#items.set(alert.id, (item = new AlertItem()));
-    item.show(alert, this.session);
+    item.show(alert, this.session, this.#display);
     const there = this.list.children[index] ?? null;
     if (there !== item.element) this.list.insertBefore(item.element, there);
   }

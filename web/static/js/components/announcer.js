@@ -52,10 +52,10 @@ export class Announcer {
 
   /** @param {Alert} alert */
   #words(alert) {
-    const { locale, plant: { specs } } = this.session;
+    const { locale } = this.session;
     return locale.t(texts.announceRaised, {
       severity: locale.t(terms[alert.severity]),
-      words: locale.alertWords(alert, specs.get(alert.device_type)),
+      words: this.session.alertWords(alert),
       device: visible(alert.device_id),
     });
   }

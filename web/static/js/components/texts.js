@@ -37,6 +37,7 @@ export const texts = {
   zoomed: { en: 'Shown: {from} to {to}', zh: '显示 {from} 至 {to}' },
   zoomedOut: { en: 'Everything is shown', zh: '显示全部' },
 
+  ownLimit: { en: 'Own limit', zh: '自有阈值' },
   threshold: { en: 'Threshold', zh: '阈值' },
   announceRaised: { en: '{severity}: {words}, {device}', zh: '{severity}：{words}，{device}' },
   announceMany: { en: { one: '{count} new alert', other: '{count} new alerts' }, zh: '{count} 条新告警' },

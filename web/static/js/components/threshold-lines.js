@@ -45,7 +45,7 @@ export function thresholdLines(thresholds, { spec, palette, locale, at }) {
           // Readable where a line passes behind it.
           backgroundColor: palette.surface,
           padding: /** @type {[number, number]} */ ([1, 4]),
-          formatter: `${locale.t(texts.threshold)} ${one.below ? '< ' : ''}${locale.threshold(one, spec)}`,
+          formatter: `${locale.t(one.own ? texts.ownLimit : texts.threshold)} ${one.below ? '< ' : ''}${locale.threshold(one, spec)}`,
         },
       })),
     },

@@ -1,5 +1,6 @@
 // @ts-check
 import { comparesNothing } from '../model/alerts.js';
+import { shownSpec, shownValue } from '../model/display.js';
 import { terms } from './terms.js';
 import { languageTags } from './language.js';
 import { visible } from './visible.js';
@@ -8,7 +9,7 @@ import { visible } from './visible.js';
  * @typedef {import('./language.js').Language} Language
  * @typedef {import('../model/protocol.js').Alert} Alert
  * @typedef {import('../model/protocol.js').Location} Location
- * @typedef {import('../model/device-list.js').Display} Display
+ * @typedef {import('../model/display.js').Display} Display
  * @typedef {import('../model/protocol.js').TypeSpec} TypeSpec
  *
  * @typedef {string | {one?: string, other: string}} Words With {gaps} for values; by the plural form that a {count} takes.
@@ -113,7 +114,7 @@ export class Locale {
    * @param {Display} [display] The unit in which people want to see the device's values, if not that of the type.
    */
   reading(value, spec, display) {
-    if (display) return withUnit(this.number(value * display.scale + display.offset, spec?.decimals ?? 2), display.unit);
+    if (display && spec) return this.quantity(shownValue(value, display), shownSpec(spec, display));
     return spec?.states?.[value] ?? this.quantity(value, spec);
   }
 
@@ -277,9 +278,10 @@ export class Locale {
    *
    * @param {Alert} alert
    * @param {TypeSpec | undefined} spec
+   * @param {Display} [display] As of reading.
    */
-  alertValue(alert, spec) {
-    return comparesNothing(alert.alert_type) ? '' : this.reading(alert.current_value, spec);
+  alertValue(alert, spec, display) {
+    return comparesNothing(alert.alert_type) ? '' : this.reading(alert.current_value, spec, display);
   }
 }
 

@@ -15,10 +15,8 @@ import { Store } from './store.js';
  *
  * @typedef {Entry & {version: number}} Registered
  *
- * @typedef {{unit: string, scale: number, offset: number}} Display A value is shown as value * scale + offset.
- *
  * @typedef {Partial<Omit<Device, 'status'>> & {device_id: string, status: import('./protocol.js').Status | 'never_sent', area?: string,
- *   display?: Display, registered?: Registered}} ListedDevice One that has never sent has an entry alone.
+ *   display?: import('./display.js').Display, registered?: Registered}} ListedDevice One that has never sent has an entry alone.
  *
  * @typedef {object} DeviceQuery What is empty does not narrow.
  * @property {string} type

@@ -33,7 +33,7 @@ import { windowPoint } from './windows.js';
  * @typedef {{message: string, location?: string, value?: unknown}} Mistake
  *
  * @typedef {{timestamp: string, value: number, quality?: string}} Sample
- * @typedef {Partial<Device> & {device_id: string, area?: string, display?: import('./device-list.js').Display, registered?: Registered, alerts: Alert[]}} DeviceDetail One that has never
+ * @typedef {Partial<Device> & {device_id: string, area?: string, display?: import('./display.js').Display, registered?: Registered, alerts: Alert[]}} DeviceDetail One that has never
  *   sent has an entry alone.
  */
 

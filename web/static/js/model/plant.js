@@ -28,6 +28,16 @@ export class PlantStore extends Store {
     this.changed();
   }
 
+  /**
+   * Whether an alert is of a rule that compares the value of every device of a type with a threshold. Of others, such as those that judge a change
+   * of the value, only their message says what they are about.
+   *
+   * @param {{alert_type: string, device_type: string}} alert
+   */
+  compares({ alert_type: rule, device_type: type }) {
+    return this.rules.some((one) => one.alert_type === rule && one.device_type === type);
+  }
+
   /** Whether the server has said anything yet. */
   get known() {
     return this.serverVersion !== '';

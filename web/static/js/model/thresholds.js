@@ -1,11 +1,10 @@
 // @ts-check
-import { comparesNothing } from './alerts.js';
 
 /**
  * @typedef {import('./protocol.js').Alert} Alert
  * @typedef {import('./protocol.js').AlertRule} AlertRule
  *
- * @typedef {Pick<AlertRule, 'severity' | 'threshold' | 'below'>} Threshold
+ * @typedef {Pick<AlertRule, 'severity' | 'threshold' | 'below'> & {own?: boolean}} Threshold Own: the device's, in the place of its type's.
  */
 
 /** A threshold that is further from all values than so many times their range is left out: it would make their line flat. */
@@ -13,7 +12,7 @@ const reach = 1.5;
 
 /**
  * Returns the thresholds of a device type, each once: those of the rules, or a device's own in their place, and those of open alerts, whose
- * rules may have been others when they were raised.
+ * thresholds may have been others when they were raised. A rule that is not among these may judge something else than a value.
  *
  * @param {readonly AlertRule[]} rules
  * @param {string} type
@@ -22,13 +21,14 @@ const reach = 1.5;
  * @returns {Threshold[]}
  */
 export function thresholdsOf(rules, type, alerts = [], limits = {}) {
-  const valued = alerts.filter(({ alert_type: rule }) => !comparesNothing(rule));
   /** @type {Map<string, Threshold>} */
   const found = new Map();
-  const own = rules.filter((rule) => rule.device_type === type).map((rule) => ({ ...rule, threshold: limits[rule.alert_type] ?? rule.threshold }));
-  for (const { severity, threshold, below } of [...own, ...valued]) {
-    const key = `${threshold} ${Boolean(below)}`;
-    if (!found.has(key)) found.set(key, { severity, threshold, below: Boolean(below) });
+  const known = rules.filter((rule) => rule.device_type === type);
+  const valued = alerts.filter(({ alert_type: name }) => known.some((rule) => rule.alert_type === name));
+  const own = known.map((rule) => (Object.hasOwn(limits, rule.alert_type) ? { ...rule, threshold: Number(limits[rule.alert_type]), own: true } : rule));
+  for (const { severity, threshold, below = false, own: mine = false } of /** @type {Threshold[]} */ ([...own, ...valued])) {
+    const key = `${threshold} ${below}`;
+    if (!found.has(key)) found.set(key, { severity, threshold, below, ...(mine && { own: true }) });
   }
   return [...found.values()];
 }

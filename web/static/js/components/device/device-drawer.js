@@ -18,6 +18,9 @@ import { texts } from './texts.js';
  * @typedef {import('../../app/session.js').Session} Session
  */
 
+/** How often the server is asked what it knows, in milliseconds; readings come by messages. */
+const period = 5000;
+
 /**
  * Loads what the drawer is made of.
  *
@@ -48,8 +51,8 @@ export class DeviceDrawer {
   #shown = null;
   /** @type {Device | null} What the server answered, until a message brings newer data. */
   #answered = null;
-  /** The device's own thresholds. @type {Record<string, number> | undefined} */
-  #limits;
+  /** All that it has answered, with the device's own thresholds, unit and name. @type {import('../../model/history.js').DeviceDetail | null} */
+  #detail = null;
   /** Whether the server has forgotten the device while it was shown. */
   #forgotten = false;
   /** What had the focus when the drawer was opened. @type {HTMLElement | null} */
@@ -123,7 +126,7 @@ export class DeviceDrawer {
   /** @param {import('../../model/history.js').DeviceDetail} detail */
   #take(detail) {
     this.#answered = withReading(detail);
-    this.#limits = detail.registered?.limits;
+    this.#detail = detail;
   }
 
   /** Shows the device that the address names, or closes. */
@@ -154,7 +157,7 @@ export class DeviceDrawer {
     this.#id = null;
     this.#shown = null;
     this.#answered = null;
-    this.#limits = undefined;
+    this.#detail = null;
     this.#forgotten = false;
   }
 
@@ -207,17 +210,19 @@ export class DeviceDrawer {
   #showDevice(device) {
     const { locale, plant: { specs } } = this.#session;
     const alerts = this.#session.alerts.openOf(device.device_id);
-    const place = [this.#session.typeName(device.device_type), locale.place(device.location)];
+    const { area, registered } = this.#detail ?? {};
+    const place = [visible(registered?.name ?? ''), this.#session.typeName(device.device_type), area ? visible(area) : locale.place(device.location)];
     setText(find(this.#dialog, '.drawer-place', HTMLElement), place.filter(Boolean).join(locale.t(terms.listSeparator)));
     const value = find(this.#dialog, '.drawer-value', HTMLElement);
     const remark = locale.remark(device);
-    const words = locale.reading(device.value, specs.get(device.device_type));
+    const words = locale.reading(device.value, specs.get(device.device_type), this.#detail?.display);
     setText(value, remark ? `${words} (${remark})` : words);
     value.classList.toggle('doubtful', remark !== '');
     const status = find(this.#dialog, '.drawer-status', HTMLElement);
     status.replaceChildren(icon(device.status, `status-${device.status}`), textElement('span', locale.t(terms[device.status])));
-    this.#facts.show(device, this.#limits);
-    this.#history.limits = this.#limits;
+    this.#facts.show(device, this.#detail);
+    this.#history.detail = this.#detail;
+    this.#alerts.display = this.#detail?.display;
     this.#alerts.show(alerts);
     if (!this.#shown) this.#history.open(device, alerts);
     else if (device !== this.#shown) this.#history.add(device, alerts);
@@ -227,6 +232,7 @@ export class DeviceDrawer {
   /** Moves ages and the chart's end on; to be called every second. */
   tick() {
     if (this.#id === null) return;
+    if (!document.hidden && !this.#forgotten) this.#request.renew(period);
     this.update();
     this.#history.update();
   }

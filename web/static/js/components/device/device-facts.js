@@ -1,12 +1,14 @@
 // @ts-check
 import { terms } from '../../locale/terms.js';
 import { visible } from '../../locale/visible.js';
+import { shownSpec, shownValue } from '../../model/display.js';
 import { thresholdsOf } from '../../model/thresholds.js';
 import { setText, textElement } from '../dom.js';
 import { texts } from './texts.js';
 
 /**
  * @typedef {import('../../model/protocol.js').Device} Device
+ * @typedef {import('../../model/history.js').DeviceDetail} DeviceDetail
  * @typedef {import('../../app/session.js').Session} Session
  */
 
@@ -23,10 +25,10 @@ export class DeviceFacts {
 
   /**
    * @param {Device} device
-   * @param {Record<string, number>} [limits] Its own thresholds.
+   * @param {DeviceDetail | null} detail What the server has answered, with its own thresholds and unit.
    */
-  show(device, limits) {
-    const facts = this.#facts(device, limits);
+  show(device, detail) {
+    const facts = this.#facts(device, detail);
     // Names change with the language and values with each reading; what is there changes with the device.
     while (this.list.children.length > 2 * facts.length) this.list.lastElementChild?.remove();
     while (this.list.children.length < 2 * facts.length) this.list.append(textElement('dt', ''), textElement('dd', ''));
@@ -35,10 +37,10 @@ export class DeviceFacts {
 
   /**
    * @param {Device} device
-   * @param {Record<string, number>} [limits]
+   * @param {DeviceDetail | null} detail
    * @returns {[string, string][]}
    */
-  #facts(device, limits) {
+  #facts(device, detail) {
     const { locale } = this.session;
     const now = this.session.clock.now();
     /** @param {string} timestamp */
@@ -46,9 +48,10 @@ export class DeviceFacts {
       const at = Date.parse(timestamp);
       return `${locale.timeOrDate(at, now)} (${locale.ago(now - at)})`;
     };
-    const spec = this.session.plant.specs.get(device.device_type);
-    const thresholds = thresholdsOf(this.session.plant.rules, device.device_type, [], limits).map(
-      (one) => `${one.below ? '<' : '>'}\u00a0${locale.threshold(one, spec)} (${locale.inline(terms[one.severity])})`,
+    const { display, registered } = detail ?? {};
+    const spec = shownSpec(this.session.plant.specs.get(device.device_type), display);
+    const thresholds = thresholdsOf(this.session.plant.rules, device.device_type, [], registered?.limits).map(
+      (one) => `${one.below ? '<' : '>'}\u00a0${locale.threshold({ threshold: shownValue(one.threshold, display) }, spec)} (${locale.inline(terms[one.severity])})`,
     );
     const { model, firmware, battery_level: battery } = device.metadata ?? {};
     /** @type {[string, string][]} */

@@ -1,6 +1,7 @@
 // @ts-check
 import { terms } from '../../locale/terms.js';
 import { visible } from '../../locale/visible.js';
+import { sameDisplay, shownSpec, shownValue } from '../../model/display.js';
 import { SampleSeries } from '../../model/samples.js';
 import { ranges } from '../../model/series.js';
 import { thresholdsOf } from '../../model/thresholds.js';
@@ -17,6 +18,7 @@ import { texts } from './texts.js';
  * @typedef {import('../../model/protocol.js').Device} Device
  * @typedef {import('../../model/protocol.js').Alert} Alert
  * @typedef {import('../../model/history.js').Sample} Sample
+ * @typedef {import('../../model/history.js').DeviceDetail} DeviceDetail
  * @typedef {import('../../app/session.js').Session} Session
  */
 
@@ -56,8 +58,8 @@ export class DeviceHistory {
   #device = null;
   /** @type {Alert[]} */
   #alerts = [];
-  /** The device's own thresholds. @type {Record<string, number> | undefined} */
-  limits;
+  /** What the server has answered about the device, for its own thresholds, unit and name. @type {DeviceDetail | null} */
+  #detail = null;
   #samples = new SampleSeries();
   /** The range that was loaded last, by its name. */
   #loaded = '';
@@ -107,7 +109,16 @@ export class DeviceHistory {
     this.#load();
   }
 
+  /** @param {DeviceDetail | null} detail What the server has answered about the device. */
+  set detail(detail) {
+    const other = !sameDisplay(detail?.display, this.#detail?.display);
+    this.#detail = detail;
+    // The axis has another unit.
+    if (other) this.show();
+  }
+
   close() {
+    this.#detail = null;
     this.#request.cancel();
     this.#charting.abort();
     this.#chart = null;
@@ -172,8 +183,16 @@ export class DeviceHistory {
     const from = to - this.#chosen.seconds * 1000;
     this.#samples.trim(from);
     const type = this.#device?.device_type ?? '';
-    const thresholds = thresholdsOf(plant.rules, type, this.#alerts, this.limits);
-    return { points: this.#samples.points(), bad: this.#samples.bad(), spec: plant.specs.get(type), thresholds, from, to };
+    const { display, registered } = this.#detail ?? {};
+    const thresholds = thresholdsOf(plant.rules, type, this.#alerts, registered?.limits);
+    return {
+      points: shownPoints(this.#samples.points(), display),
+      bad: shownPoints(this.#samples.bad(), display),
+      spec: shownSpec(plant.specs.get(type), display),
+      thresholds: thresholds.map((one) => ({ ...one, threshold: shownValue(one.threshold, display) })),
+      from,
+      to,
+    };
   }
 
   #describe() {
@@ -187,7 +206,9 @@ export class DeviceHistory {
   /** Which device it is, over which time. */
   get #label() {
     const { locale } = this.#session;
-    const values = { device: visible(this.#device?.device_id ?? ''), range: rangeSegment(this.#chosen, locale).label };
+    const id = visible(this.#device?.device_id ?? '');
+    const name = visible(this.#detail?.registered?.name ?? '');
+    const values = { device: name ? locale.t(texts.namedDevice, { name, id }) : id, range: rangeSegment(this.#chosen, locale).label };
     return locale.t(texts.deviceChartLabel, values);
   }
 
@@ -195,4 +216,13 @@ export class DeviceHistory {
   get #values() {
     return this.#chart && { caption: this.#label, columns: this.#chart.columns, rows: this.#chart.rows };
   }
+}
+
+/**
+ * @param {import('../../model/samples.js').Point[]} points
+ * @param {import('../../model/display.js').Display | undefined} display
+ * @returns {import('../../model/samples.js').Point[]}
+ */
+function shownPoints(points, display) {
+  return display ? points.map(([time, value]) => [time, value === null ? null : shownValue(value, display)]) : points;
 }

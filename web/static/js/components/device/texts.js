@@ -5,6 +5,7 @@ export const texts = {
   openPage: { en: 'Open page', zh: '打开详情页' },
   facts: { en: 'About this device', zh: '设备信息' },
   badReadings: { en: 'Quality bad', zh: '质量不可用' },
+  namedDevice: { en: '{name} ({id})', zh: '{name}（{id}）' },
   deviceChartLabel: { en: '{device} · {range}', zh: '{device} · {range}' },
 
   deviceUnknown: { en: 'There is no device “{id}”.', zh: '没有设备“{id}”。' },

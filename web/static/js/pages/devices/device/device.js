@@ -157,10 +157,11 @@ class DevicePage {
     if (!device) return;
     this.#showNow(device);
     const alerts = this.#session.alerts.openOf(this.#id);
+    this.#alerts.display = this.#detail?.display;
+    this.#past.display = this.#detail?.display;
     this.#alerts.show(alerts);
-    const limits = this.#detail?.registered?.limits;
-    this.#facts.show(device, limits);
-    this.#history.limits = limits;
+    this.#facts.show(device, this.#detail);
+    this.#history.detail = this.#detail;
     this.#entry.type = device.device_type;
     if (!this.#shown) this.#history.open(device, alerts);
     else if (device !== this.#shown) this.#history.add(device, alerts);

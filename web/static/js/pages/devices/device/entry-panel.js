@@ -6,12 +6,14 @@ import { terms } from '../../../locale/terms.js';
 import { visible } from '../../../locale/visible.js';
 import { areaPaths } from '../../../model/areas.js';
 import { comparesNothing } from '../../../model/alerts.js';
+import { sameDisplay } from '../../../model/display.js';
 import { EntryForm } from '../../../model/entry-form.js';
 import { texts } from './texts.js';
 
 /**
  * @typedef {import('../../../model/device-list.js').Registered} Registered
  * @typedef {import('../../../model/entry.js').Mistake} Mistake
+ * @typedef {import('../../../model/display.js').Display} Display
  * @typedef {import('../../../model/protocol.js').AlertRule} AlertRule
  * @typedef {import('../../../locale/locale.js').Locale} Locale
  * @typedef {import('../../../app/session.js').Session} Session
@@ -32,6 +34,8 @@ export class EntryPanel {
   #offered = [];
   /** Where the device belongs if its entry says nothing. */
   #place = '';
+  /** @type {Display | undefined} */
+  #display;
   /** The device's type; empty while it is not known. */
   #type = '';
 
@@ -64,12 +68,13 @@ export class EntryPanel {
   /**
    * Takes over what the server knows.
    *
-   * @param {{registered?: Registered, area?: string}} device
+   * @param {{registered?: Registered, area?: string, display?: Display}} device
    */
-  take({ area = '', registered }) {
+  take({ area = '', registered, display }) {
     const place = registered?.area ? '' : area;
-    if (place !== this.#place) {
+    if (place !== this.#place || !sameDisplay(display, this.#display)) {
       this.#place = place;
+      this.#display = display;
       this.show();
     }
     this.#form.take(registered);
@@ -158,12 +163,25 @@ export class EntryPanel {
     const line = (/** @type {string} */ rule, /** @type {string} */ words, /** @type {string} */ usual) => {
       const [, limit = ''] = this.#form.draft.limits.find(([name]) => name === rule) ?? [];
       return html`<label class="limit"><span title=${visible(rule)}>${words}</span>
-        <span class="with-unit"><input type="text" inputmode="decimal" maxlength="24" autocomplete="off" placeholder=${usual} .value=${limit} @input=${(/** @type {Event} */ event) => this.#limit(rule, valueOf(event))}><span>${spec?.unit ?? ''}</span></span></label>`;
+        <span class="with-unit"><input type="text" inputmode="decimal" maxlength="24" autocomplete="off" placeholder=${usual} .value=${limit} @input=${(/** @type {Event} */ event) => this.#limit(rule, valueOf(event))}><span>${spec?.unit ?? ''}</span></span>${this.#inOwnUnit(limit || usual, spec)}</label>`;
     };
     return html`<fieldset class="field-group"><legend>${locale.t(terms.ownLimits)}</legend>
       ${rules.map(({ alert_type: rule, severity, below, threshold }) => line(rule, locale.t(below ? texts.limitBelow : texts.limitAbove, { severity: locale.t(terms[severity]) }), String(threshold)))}
       ${others.map(([rule]) => line(rule, visible(rule), ''))}
     </fieldset>`;
+  }
+
+  /**
+   * A limit in the unit in which the device's values are shown: limits are in that of its type.
+   *
+   * @param {string} limit
+   * @param {import('../../../model/protocol.js').TypeSpec | undefined} spec
+   */
+  #inOwnUnit(limit, spec) {
+    const display = this.#display;
+    const value = Number(limit);
+    if (!display || limit.trim() === '' || !Number.isFinite(value)) return nothing;
+    return html`<span class="limit-shown">= ${this.#session.locale.reading(value, spec, display)}</span>`;
   }
 
   /** The rules whose thresholds the device may have its own of. @returns {AlertRule[]} */

@@ -66,6 +66,11 @@ export class PastAlerts {
     this.#next = next;
   }
 
+  /** @param {import('../../../model/display.js').Display | undefined} display As the device's values are shown. */
+  set display(display) {
+    this.#list.display = display;
+  }
+
   /** @param {Alert[]} cleared */
   #add(cleared) {
     const known = new Set(this.#alerts.map(({ id }) => id));

@@ -24,7 +24,7 @@ export const texts = {
   limitAbove: { en: '{severity} above', zh: '{severity}：高于' },
   limitBelow: { en: '{severity} below', zh: '{severity}：低于' },
   limitWrong: { en: 'The limit of {rule} is not a number.', zh: '{rule} 的阈值不是数字。' },
-  entryUnit: { en: 'Newest value shown in', zh: '最新数值的显示单位' },
+  entryUnit: { en: 'Values shown in', zh: '数值的显示单位' },
   entryInterval: { en: 'Expected interval', zh: '预期上报间隔' },
   entrySeconds: { en: 's', zh: '秒' },
   entryRetired: { en: 'Retired: raises no alerts, readings still count', zh: '停用：不再告警，读数仍计入统计' },
