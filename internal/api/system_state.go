@@ -48,10 +48,11 @@ type SystemPart struct {
 
 // SystemMember is a member of a consumer group, in this process or another one.
 type SystemMember struct {
-	Role       string  `json:"role" doc:"What its group does." enum:"processor,archiver,cache"`
+	Role       string  `json:"role" doc:"What its group does; program is that of the programs that process no partitions." enum:"processor,archiver,cache,program"`
 	Client     string  `json:"client" doc:"The service and its version, as Kafka knows the client." example:"consumer-1.2.3"`
 	Host       string  `json:"host,omitempty" doc:"Where it connects from, as Kafka says." example:"10.0.0.7"`
 	Partitions []int32 `json:"partitions" doc:"The partitions of the readings' topic that it reads." nullable:"false"`
+	Answers    bool    `json:"answers,omitempty" doc:"It is the process that answers."`
 }
 
 // SystemPartition is one partition of the readings' topic.

@@ -46,6 +46,10 @@ func (s *Service) joinCluster(context.Context) error {
 	})
 	s.kafka = watch.Usable()
 	s.add("kafka watch", watch.Run)
+	if s.name != config.Consumer { // Its roles are groups of their own.
+		s.presence = kafka.NewPresence(s.dial, s.topics, s.cfg.Kafka.GroupID)
+		s.add("presence", after(s.presence.Run, s.kafka))
+	}
 	return nil
 }
 

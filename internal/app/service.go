@@ -57,8 +57,10 @@ type Service struct {
 	admission *iot.Admission
 	mapping   *mapping.Rules
 	dial      kafka.Dial
-	topics    kafka.Topics
-	store     store
+	// presence is nil where all programs are one process, and in the consumer.
+	presence *kafka.Presence
+	topics   kafka.Topics
+	store    store
 	// control holds what people decide, registry takes it; registry is nil if this process does not.
 	control  control.Store
 	registry *registry

@@ -111,7 +111,9 @@ type system struct {
 	stopped *findings
 	cluster clusterProgress
 	// store is nil if nothing is archived.
-	store    archive.ProgressReader
+	store archive.ProgressReader
+	// presence is the membership of this process; nil where all programs are one.
+	presence *kafka.Presence
 	readings string
 	patience time.Duration
 	// viewers is the maximum number of viewers.
@@ -133,7 +135,7 @@ func (s *Service) makeSystem() (*system, error) {
 	s.onClose("progress", func() error { progress.Close(); return nil })
 	made := &system{
 		name: s.name, started: s.Started, readiness: s.readiness, figures: s.figures, stopped: s.stopped, cluster: progress,
-		readings: s.topics.Readings, viewers: s.cfg.Push.MaxConnections, now: time.Now,
+		presence: s.presence, readings: s.topics.Readings, viewers: s.cfg.Push.MaxConnections, now: time.Now,
 	}
 	if s.cfg.Archive.Enabled {
 		made.store = s.store
@@ -201,8 +203,14 @@ func (s *system) readCluster(ctx context.Context, state *api.SystemState) {
 		state.DeadLetters = &api.SystemDeadLetters{Held: held, End: end}
 	}
 	members, _ := s.cluster.Members(ctx) // Where the user may not describe groups, there is nothing to show.
+	var own string
+	if s.presence != nil {
+		own = s.presence.ID()
+	}
 	for _, m := range members {
-		state.Members = append(state.Members, api.SystemMember{Role: string(m.Role), Client: m.Client, Host: m.Host, Partitions: m.Partitions})
+		state.Members = append(state.Members, api.SystemMember{
+			Role: string(m.Role), Client: m.Client, Host: m.Host, Partitions: append([]int32{}, m.Partitions...), Answers: own != "" && m.ID == own,
+		})
 	}
 }
 

@@ -27,31 +27,37 @@ const (
 	RoleProcessor Role = "processor"
 	RoleArchiver  Role = "archiver"
 	RoleCache     Role = "cache"
+	// RoleProgram is that of the programs that process no partitions: see Presence.
+	RoleProgram Role = "program"
 )
 
 // Member is one member of a consumer group.
 type Member struct {
 	Role Role
+	// ID is that of the membership, which Presence.ID returns to its program.
+	ID string
 	// Client is the member's client id: the name of its service and its version. Host is where it connects from, as the broker says.
 	Client, Host string
-	// Partitions are those of the readings' topic that it reads, in their order; for the cache, of the states'.
+	// Partitions are those of the readings' topic that it reads, in their order; for the cache, of the states'; none for a program.
 	Partitions []int32
 }
 
-// Members returns the members of all groups, by role, client and host.
+// Members returns the members of all groups, by role, client and host; with an error, those that it has found.
 func (p *Progress) Members(ctx context.Context) ([]Member, error) {
 	var members []Member
-	for _, role := range []Role{RoleProcessor, RoleArchiver, RoleCache} {
+	for _, role := range []Role{RoleProcessor, RoleArchiver, RoleCache, RoleProgram} {
 		name, topic := p.group, p.topics.Readings
 		switch role {
 		case RoleArchiver:
 			name = ArchiverGroup(p.group)
 		case RoleCache:
 			name, topic = CacheGroup(p.group), p.topics.States
+		case RoleProgram:
+			name, topic = ProgramGroup(p.group), "" // What the group assigns to a program the program does not read.
 		}
 		of, err := p.membersOf(ctx, name, topic)
 		if err != nil {
-			return nil, fmt.Errorf("describe group %s: %w", name, err)
+			return members, fmt.Errorf("describe group %s: %w", name, err)
 		}
 		for i := range of {
 			of[i].Role = role
@@ -84,7 +90,7 @@ func (p *Progress) classicMembers(ctx context.Context, group, topic string) ([]M
 	}
 	var members []Member
 	for _, m := range described[group].Members {
-		member := Member{Client: m.ClientID, Host: host(m.ClientHost), Partitions: []int32{}}
+		member := Member{ID: m.MemberID, Client: m.ClientID, Host: host(m.ClientHost), Partitions: []int32{}}
 		if assigned, ok := m.Assigned.AsConsumer(); ok {
 			for _, t := range assigned.Topics {
 				if t.Topic == topic {
@@ -109,7 +115,7 @@ func (p *Progress) serverSideMembers(ctx context.Context, group, topic string) (
 	var members []Member
 	for _, m := range described[group].Members {
 		partitions := m.Assignment[topic]
-		members = append(members, Member{Client: m.ClientID, Host: host(m.ClientHost), Partitions: slices.Sorted(maps.Keys(partitions))})
+		members = append(members, Member{ID: m.MemberID, Client: m.ClientID, Host: host(m.ClientHost), Partitions: slices.Sorted(maps.Keys(partitions))})
 	}
 	return members, err
 }

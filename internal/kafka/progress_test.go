@@ -1,7 +1,9 @@
 package kafka_test
 
 import (
+	"context"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -93,5 +95,62 @@ func TestProgressKnowsTheMembersOfTheGroups(t *testing.T) {
 		if m := got[i]; m.Role != role || m.Client != "consumer-1.2.3" || m.Host == "" || m.Host[0] == '/' {
 			t.Errorf("got %+v, want the %s", m, role)
 		}
+	}
+}
+
+// A program that processes nothing is listed while it runs, reads nothing, and is gone when it ends.
+func TestPresenceListsAProgramWhileItRuns(t *testing.T) {
+	l := kafkatest.NewLog(t)
+	p := progress(t, l)
+	for i := range 20 {
+		l.Post(kafkatest.Reading(0, time.Now(), float64(i)))
+	}
+	start := func(client string) (*kafka.Presence, func()) {
+		dial := l.Dial
+		dial.ClientID, dial.Version = client, "1.2.3"
+		presence := kafka.NewPresence(dial, l.Topics, "group")
+		ctx, cancel := context.WithCancel(t.Context())
+		var running sync.WaitGroup
+		running.Go(func() {
+			if err := presence.Run(ctx); err != nil {
+				t.Error(err)
+			}
+		})
+		end := func() { cancel(); running.Wait() }
+		t.Cleanup(end)
+		return presence, end
+	}
+	clients := func() (clients []string, ids map[string]string) {
+		members, err := p.Members(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = make(map[string]string)
+		for _, m := range members {
+			if m.Role != kafka.RoleProgram || len(m.Partitions) > 0 {
+				t.Errorf("got %+v, want a program without partitions", m)
+			}
+			clients = append(clients, m.Client)
+			ids[m.Client] = m.ID
+		}
+		return clients, ids
+	}
+	producer, endProducer := start("producer")
+	web, _ := start("web")
+	kafkatest.Eventually(t, "both are listed", func() bool {
+		got, ids := clients()
+		return slices.Equal(got, []string{"producer-1.2.3", "web-1.2.3"}) && ids["producer-1.2.3"] == producer.ID() && ids["web-1.2.3"] == web.ID()
+	})
+	endProducer()
+	if id := producer.ID(); id != "" {
+		t.Errorf("after its end: got the id %q, want none", id)
+	}
+	kafkatest.Eventually(t, "the one that has ended is not", func() bool {
+		got, _ := clients()
+		return slices.Equal(got, []string{"web-1.2.3"})
+	})
+	offsets, err := kadm.NewClient(l.Client).FetchOffsets(t.Context(), kafka.ProgramGroup("group"))
+	if err != nil || len(offsets) > 0 {
+		t.Errorf("committed offsets: got %v, %v, want none", offsets, err)
 	}
 }

@@ -4,7 +4,7 @@
  * What the server says about itself and the other programs. What it does not know is absent.
  *
  * @typedef {{name: string, vital: boolean, ready: boolean, reason?: string}} Part
- * @typedef {{role: 'processor' | 'archiver' | 'cache', client: string, host?: string, partitions: number[]}} Member
+ * @typedef {{role: 'processor' | 'archiver' | 'cache' | 'program', client: string, host?: string, partitions: number[], answers?: boolean}} Member
  *
  * @typedef {object} Partition A partition of the readings' topic.
  * @property {number} partition

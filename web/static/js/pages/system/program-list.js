@@ -11,8 +11,11 @@ import { texts } from './texts.js';
  * @typedef {import('../../model/system.js').Part} Part
  */
 
-/** What each role is called. */
+/** What each role is called; that of a program is what it does. */
 const roles = { processor: texts.roleProcessor, archiver: texts.roleArchiver, cache: texts.roleCache };
+
+/** What a program does that processes no partitions. @type {Record<string, import('../../locale/locale.js').Text>} */
+const programs = { producer: texts.roleProducer, web: texts.roleWeb, websocket: texts.roleWebSocket };
 
 /**
  * Shows which programs take part, in which version, and the parts of the one that answers.
@@ -23,13 +26,16 @@ const roles = { processor: texts.roleProcessor, archiver: texts.roleArchiver, ca
 export function showPrograms(element, { system, now, locale }) {
   const { program, members, parts } = system;
   const heads = [texts.programService, texts.programVersion, texts.programRole, texts.programHost, texts.programPartitions];
+  // It is in the first row.
+  const own = members.find(({ answers }) => answers);
+  const others = members.filter((member) => member !== own);
   const age = locale.duration(now - Date.parse(program.started_at));
   render(html`<table class="values programs">
       <thead><tr>${heads.map((text) => html`<th scope="col">${locale.t(text)}</th>`)}</tr></thead>
       <tbody>
-        <tr><th scope="row">${program.service}</th><td>${program.version}</td><td>${locale.t(texts.answering)}</td><td colspan="2">${locale.t(texts.runningFor, { time: age })}</td></tr>
-        ${members.map((member) => row(member, locale))}
-        ${members.length === 0 ? html`<tr class="gap"><td colspan=${heads.length}>${locale.t(texts.programsNone)}</td></tr>` : nothing}
+        <tr><th scope="row">${program.service}</th><td>${program.version}</td><td>${locale.t(texts.answering)}</td><td>${visible(own?.host ?? '')}</td><td class="wide">${locale.t(texts.runningFor, { time: age })}</td></tr>
+        ${others.map((member) => row(member, locale))}
+        ${others.length === 0 ? html`<tr class="gap"><td colspan=${heads.length}>${locale.t(texts.programsNone)}</td></tr>` : nothing}
       </tbody>
     </table>
     <h3 class="parts-title">${locale.t(texts.parts)}</h3>
@@ -42,8 +48,9 @@ export function showPrograms(element, { system, now, locale }) {
  */
 function row({ client, host, role, partitions }, locale) {
   const { service, version } = serviceOf(client);
+  const does = role === 'program' ? programs[service] : roles[role];
   return html`<tr>
-    <th scope="row">${visible(service)}</th><td>${visible(version)}</td><td>${locale.t(roles[role])}</td>
+    <th scope="row">${visible(service)}</th><td>${visible(version)}</td><td>${does ? locale.t(does) : visible(role)}</td>
     <td>${visible(host ?? '')}</td><td class="wide">${ranges(partitions).join(', ')}</td>
   </tr>`;
 }
