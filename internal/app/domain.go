@@ -22,7 +22,11 @@ func newCatalog(cfg *config.Config) (*iot.Catalog, error) {
 			Labels: t.Labels, States: t.States,
 		})
 	}
-	catalog, err := iot.NewCatalog(specs...)
+	limits := iot.Limits{Types: specs} // The form in which they are in the log.
+	if err := limits.Normalize(); err != nil {
+		return nil, fmt.Errorf("device types: %w", err)
+	}
+	catalog, err := iot.NewCatalog(limits.Types...)
 	if err != nil {
 		return nil, fmt.Errorf("device types: %w", err)
 	}
@@ -143,12 +147,15 @@ func newProcess(cfg *config.Config, admission *iot.Admission) (*process.Options,
 	if err != nil {
 		return nil, err
 	}
+	if _, err := admission.Limits(cfg.Aggregation.AllowedLateness); err != nil {
+		return nil, fmt.Errorf("limits on readings: %w", err)
+	}
 	return &process.Options{
 		Admission:    admission,
 		Rules:        rules,
 		RuleRevision: cfg.RuleRevision(),
 		Window:       cfg.Aggregation.Window(),
-		Revision:     cfg.Revision.UnixMicro(),
+		Revision:     cfg.SettingsRevision(),
 		Alone:        len(cfg.Kafka.Brokers) == 0,
 		Lateness:     cfg.Aggregation.AllowedLateness,
 		OfflineAfter: cfg.Devices.OfflineAfter,

@@ -38,8 +38,8 @@ type Config struct {
 	CheckOnly bool `koanf:"-"`
 	// Probe is set by -probe: the program only requests this path from the service that runs with this configuration.
 	Probe string `koanf:"-"`
-	// Revision is the age of the settings on which all instances of a service must agree; the newest settings win. RulesFrom is that
-	// of the alert rules.
+	// Revision is the age of the settings on which all instances of a service must agree; the newest settings win, see
+	// SettingsRevision. RulesFrom is that of the alert rules.
 	Revision  time.Time `koanf:"-"`
 	RulesFrom time.Time `koanf:"-"`
 	// sources holds, for every key that is not at its default, what set it.
@@ -215,6 +215,17 @@ type Aggregation struct {
 	AllowedLateness time.Duration `koanf:"allowed_lateness"`
 	// MaxClockSkew is how far a reading's timestamp may be ahead of its arrival.
 	MaxClockSkew time.Duration `koanf:"max_clock_skew"`
+	// Revision orders settings: those with a higher revision replace those in force. 0 means Config.Revision.
+	Revision int `koanf:"revision"`
+}
+
+// SettingsRevision returns the revision of the settings on which all instances must agree: aggregation.revision, or else when they were
+// configured, in microseconds since 1970.
+func (c *Config) SettingsRevision() int64 {
+	if c.Aggregation.Revision != 0 {
+		return int64(c.Aggregation.Revision)
+	}
+	return c.Revision.UnixMicro()
 }
 
 // Window returns the length of a window.

@@ -57,7 +57,7 @@ func Load(o LoadOptions) (*Config, error) {
 		return nil, err
 	}
 	cfg.CheckOnly, cfg.Probe = line.checkOnly, line.probe
-	cfg.Revision = o.revision(fromFile, above, "aggregation.window_seconds")
+	cfg.Revision = o.revision(fromFile, above, "aggregation.", "archive.retention.readings", "device_types")
 	cfg.RulesFrom = o.revision(fromFile, above, "alerts.")
 	if err := cfg.validate(o.Service); err != nil {
 		return nil, err
@@ -65,13 +65,13 @@ func Load(o LoadOptions) (*Config, error) {
 	return cfg, nil
 }
 
-// revision returns the age of the settings whose keys begin with prefix: the modification time of the file, or now if there is no
+// revision returns the age of the settings whose keys begin with one of the prefixes: the modification time of the file, or now if there is no
 // file or if it is overridden. So an instance that starts later with an older file does not restore old settings. For iotmon, which is a single process,
 // it is always now.
-func (o *LoadOptions) revision(fromFile *layer, above []*layer, prefix string) time.Time {
+func (o *LoadOptions) revision(fromFile *layer, above []*layer, prefixes ...string) time.Time {
 	elsewhere := slices.ContainsFunc(above, func(l *layer) bool {
 		for key := range l.sources {
-			if strings.HasPrefix(key, prefix) {
+			if slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(key, prefix) }) {
 				return true
 			}
 		}

@@ -335,7 +335,7 @@ func TestPasswordsAreNotShown(t *testing.T) {
 	}
 }
 
-func TestTheRevisionIsThatOfWhatDecidesTheLengthOfWindows(t *testing.T) {
+func TestTheRevisionIsThatOfTheSettingsThatDecide(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "consumer.yaml")
 	const text = "kafka: {brokers: [localhost:9092]}\npostgres: {url: \"postgres://localhost/iotmon\"}\naggregation: {window_seconds: 60}\n"
@@ -364,8 +364,13 @@ func TestTheRevisionIsThatOfWhatDecidesTheLengthOfWindows(t *testing.T) {
 	if got := load(Consumer); !got.Equal(changed) {
 		t.Errorf("from a file: got %v, want when that was changed, %v", got, changed)
 	}
-	if got := load(Consumer, "IOTMON_AGGREGATION_WINDOW_SECONDS=10"); time.Since(got) > time.Minute {
-		t.Errorf("from the environment: got %v, want now", got)
+	for _, set := range []string{"AGGREGATION_WINDOW_SECONDS=10", "AGGREGATION_ALLOWED_LATENESS=1s", "ARCHIVE_RETENTION_READINGS=24h", "DEVICE_TYPES=[{name: a, max: 1}]"} {
+		if got := load(Consumer, "IOTMON_"+set); time.Since(got) > time.Minute {
+			t.Errorf("%s in the environment: got %v, want now", set, got)
+		}
+	}
+	if got := load(Consumer, "IOTMON_LOG_LEVEL=debug"); !got.Equal(changed) {
+		t.Errorf("something else in the environment: got %v, want when the file was changed, %v", got, changed)
 	}
 	if got := load(Iotmon); time.Since(got) > time.Minute {
 		t.Errorf("alone: got %v, want now", got)

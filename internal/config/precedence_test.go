@@ -53,6 +53,7 @@ var samples = map[string][2]string{
 	"aggregation.window_seconds":        {"1", "60"},
 	"aggregation.allowed_lateness":      {"0s", "1m"},
 	"aggregation.max_clock_skew":        {"0s", "1m"},
+	"aggregation.revision":              {"1", "20"},
 	"devices.offline_after":             {"3s", "1m"},
 	"devices.forget_after":              {"0s", "720h"},
 	"device_types":                      {"[{name: a, max: 1}]", "[{name: b, max: 1}]"},

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"hash/fnv"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -21,6 +23,29 @@ type Admission struct {
 	MaxText int
 	// Earliest is the oldest timestamp that a reading may have; zero means DefaultEarliest.
 	Earliest time.Time
+}
+
+// Under returns an Admission by the limits, with the MaxText and Earliest of a. The error is that of NewCatalog.
+func (a *Admission) Under(l *Limits) (*Admission, error) {
+	catalog, err := NewCatalog(l.Types...)
+	if err != nil {
+		return nil, err
+	}
+	under := *a
+	under.Catalog, under.Skew, under.Retention = catalog, l.Skew, l.Retention
+	return &under, nil
+}
+
+// Limits returns the limits of the Admission, with a lateness, in canonical form. The error is an *InvalidError.
+func (a *Admission) Limits(lateness time.Duration) (*Limits, error) {
+	l := &Limits{Lateness: lateness, Skew: a.Skew, Retention: a.Retention, Types: a.Catalog.Specs()}
+	for i := range l.Types { // Normalize changes what they point to.
+		l.Types[i].Labels, l.Types[i].States = maps.Clone(l.Types[i].Labels), slices.Clone(l.Types[i].States)
+	}
+	if err := l.Normalize(); err != nil {
+		return nil, err
+	}
+	return l, nil
 }
 
 // EarliestTime returns the oldest timestamp that a reading may have, before Retention is considered.

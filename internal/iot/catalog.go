@@ -78,6 +78,15 @@ func (c *Catalog) Spec(t DeviceType) *TypeSpec {
 	return c.specs[t]
 }
 
+// Specs returns the descriptions of every type in the order given to NewCatalog. The caller must not change what they point to.
+func (c *Catalog) Specs() []TypeSpec {
+	specs := make([]TypeSpec, len(c.sorted))
+	for i, t := range c.sorted {
+		specs[i] = *c.specs[t]
+	}
+	return specs
+}
+
 // Types returns every type in the order given to NewCatalog.
 func (c *Catalog) Types() []DeviceType { return slices.Clone(c.sorted) }
 

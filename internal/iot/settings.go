@@ -31,6 +31,16 @@ func (s *Settings) Level() uint8 {
 	return SettingsLevelWindow
 }
 
+// LimitsFollow reports whether the limits of the settings are put in force by their record, where those of a revision are; 0 if no record
+// has put any in force. The processor and the archiver both ask it. The error is an *InvalidError about the revision.
+func (s *Settings) LimitsFollow(inForce int64) (bool, error) {
+	if s.Limits == nil || s.Revision <= inForce {
+		return false, nil
+	}
+	err := CheckNextVersion("revision", s.Revision, inForce)
+	return err == nil, err
+}
+
 // Limits are what readings are admitted and counted by; see Admission.
 type Limits struct {
 	// Lateness is how long a window stays open for readings after its end.

@@ -12,7 +12,7 @@ import (
 const (
 	// levelStates is that of programs that take the rules from their configuration. They write no level.
 	levelStates = 1
-	// LevelRules means that rules and registry entries are put in force by records. A program of levelStates would go on under other
+	// LevelRules means that rules, registry entries and limits are put in force by records. A program of levelStates would go on under other
 	// rules, leave its partitions at such a record or, if it is still older, reject it as a reading.
 	LevelRules = 2
 	// MaxLevel is the highest level that this version knows.

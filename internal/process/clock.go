@@ -9,7 +9,7 @@ const setBackAfter = 30 * time.Second
 // devices.
 func (p *Partition) advanceClock(appended time.Time, out Output) {
 	switch {
-	case p.clock.Sub(appended) > p.Admission.Skew:
+	case p.clock.Sub(appended) > p.limits.Limits.Skew:
 		p.advanceBehind(appended, out)
 		return
 	case appended.After(p.clock):
@@ -32,7 +32,7 @@ func (p *Partition) advanceBehind(appended time.Time, out Output) {
 		return
 	}
 	p.counts.SetBack = p.clock.Sub(appended)
-	for _, closed := range p.windows.SetBack(appended.Add(-p.Lateness)) {
+	for _, closed := range p.windows.SetBack(appended.Add(-p.limits.Limits.Lateness)) {
 		p.counts.Windows++
 		p.publishClosed(closed, out)
 		for t := range closed.Summaries {
@@ -42,9 +42,9 @@ func (p *Partition) advanceBehind(appended time.Time, out Output) {
 	// Windows that were closed too early are recomputed with each late reading. Windows up to the old clock open again, but
 	// without their earlier readings: the gap marks them for recomputation.
 	ahead := min(p.clock.Sub(appended), maxGapWindows*p.windows.Lengths().Newest())
-	p.gap.extend(p.windows.Watermark(), appended.Add(ahead+p.Admission.Skew))
+	p.gap.extend(p.windows.Watermark(), appended.Add(ahead+p.maxSkew()))
 	// Settings made under the wrong clock are undone, so that newer settings do not have to wait for it.
-	p.windows.SetLengths(p.windows.Lengths().Before(appended.Add(p.Admission.Skew)))
+	p.windows.SetLengths(p.windows.Lengths().Before(appended.Add(p.limits.Limits.Skew)))
 	p.revision = min(p.revision, appended.UnixMicro())
 	p.keepLengths(p.next)
 	p.clock, p.behind = appended, time.Time{}

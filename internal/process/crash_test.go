@@ -70,6 +70,28 @@ func drawRule(t *rapid.T, j *journal, now float64) {
 	j.rule(now, entry)
 }
 
+// drawLimits draws limits, or nil. Each of them changes what is admitted of the readings that drawJournal draws.
+func drawLimits(t *rapid.T) *iot.Limits {
+	if rapid.IntRange(0, 2).Draw(t, "without limits") == 0 {
+		return nil
+	}
+	types := iot.BuiltinTypes()
+	switch rapid.IntRange(0, 3).Draw(t, "catalog") {
+	case 0:
+		types[0].Max = 29.5
+	case 1:
+		types[0].Min = 20.5
+	case 2:
+		types = types[1:]
+	}
+	return &iot.Limits{
+		Lateness:  rapid.SampledFrom([]time.Duration{0, time.Second, 5 * time.Second, 40 * time.Second}).Draw(t, "lateness"),
+		Skew:      rapid.SampledFrom([]time.Duration{time.Second, 10 * time.Second, time.Minute}).Draw(t, "skew"),
+		Retention: rapid.SampledFrom([]time.Duration{0, 30 * time.Second, time.Hour}).Draw(t, "retention"),
+		Types:     types,
+	}
+}
+
 // drawJournal draws a log as unruly as a plant's: reordering, duplicates, clocks ahead and behind, garbage, silences and
 // ticks.
 func drawJournal(t *rapid.T) journal {
@@ -124,7 +146,7 @@ func drawJournal(t *rapid.T) journal {
 			length := rapid.SampledFrom([]time.Duration{10, 30, 45, 60, 7200}).Draw(t, "length") * time.Second
 			j.settings(now, iot.Settings{
 				Revision: rapid.Int64Range(0, 5).Draw(t, "revision"), Window: length,
-				From: at(now + rapid.Float64Range(0, 100).Draw(t, "from")),
+				From: at(now + rapid.Float64Range(0, 100).Draw(t, "from")), Limits: drawLimits(t),
 			})
 		}
 	}
@@ -170,7 +192,7 @@ func run(t *rapid.T, j journal, opts owners) *recorder {
 }
 
 // owners are the options of the members of a group: one that has owned the partition from the beginning, and others that have been
-// configured with other rules at the same time or before.
+// configured with other rules and another lateness at the same time or before.
 type owners []*process.Options
 
 // owner returns the options of the next owner. Before anything is committed the rules of the first owner are not in force yet.
@@ -183,6 +205,7 @@ func (o owners) owner(t *rapid.T, position int64) *process.Options {
 
 func withOthers(opts *process.Options) owners {
 	other, without := *opts, *opts
+	other.Lateness, other.Revision = 7*time.Second, 9
 	other.Rules = []iot.Rule{{Name: "rise", Selector: iot.Selector{Type: iot.Temperature}, Severity: iot.Info, Condition: iot.Condition{Threshold: 20.5}}}
 	without.Rules = nil
 	return owners{opts, &other, &without}

@@ -61,7 +61,7 @@ const marksPerBatch = 2000
 // marked for recomputation, a few with each batch. Windows that are still open are marked again when they close.
 func (p *Partition) boundGap() {
 	p.gap.open = false
-	p.gap.to = p.clock.Add(p.Admission.Skew)
+	p.gap.to = p.clock.Add(p.maxSkew())
 	oldest := p.gap.to.Add(-maxGapWindows * p.windows.Lengths().Newest())
 	if p.gap.from.Before(oldest) {
 		p.gap.from = oldest

@@ -3,6 +3,7 @@ package process
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -20,10 +21,16 @@ type InForce struct {
 	value any
 }
 
+// Settings returns the settings, or limits, nil if the record holds something else. The caller must not change them.
+func (f *InForce) Settings() *iot.SettingsInForce {
+	s, _ := f.value.(*iot.SettingsInForce)
+	return s
+}
+
 // inForceKey is a key of topic partition-state.
 type inForceKey struct {
 	of wire.InForce
-	// rule is the name of a rule, since the offset of settings, alert the id of an alert, device that of anything else; the others
+	// rule is the name of a rule, since the offset of settings or limits, alert the id of an alert, device that of anything else; the others
 	// are zero.
 	rule   string
 	since  int64
@@ -44,6 +51,8 @@ func (k *inForceKey) append(dst []byte) []byte {
 		return wire.AppendRuleKey(dst, k.rule)
 	case wire.SettingsInForce:
 		return wire.AppendSettingsKey(dst, k.since)
+	case wire.LimitsInForce:
+		return wire.AppendLimitsKey(dst, k.since)
 	case wire.ReturnedInForce:
 		return wire.AppendReturnedKey(dst, k.alert)
 	default:
@@ -64,10 +73,13 @@ func DecodeInForce(key, value []byte) (InForce, error) {
 		var rule iot.RuleInForce
 		rule, err = wire.DecodeRuleInForce(value)
 		f.Position, f.value, f.key.rule = rule.Position, &rule, rule.Rule.Name
-	case wire.SettingsInForce:
+	case wire.SettingsInForce, wire.LimitsInForce:
 		var settings iot.SettingsInForce
 		settings, err = wire.DecodeSettingsInForce(value)
 		f.Position, f.value, f.key.since = settings.Position, &settings, settings.Since
+		if err == nil && (settings.Limits != nil) != (of == wire.LimitsInForce) {
+			err = errors.New("limits are kept under a key of their own")
+		}
 	case wire.ReturnedInForce:
 		var cleared iot.Alert
 		cleared, err = wire.DecodeAlert(value)
@@ -107,6 +119,7 @@ func (f *InForce) decodeOfDevice(value []byte) error {
 type inForce struct {
 	rules    map[string]*iot.RuleInForce
 	settings map[int64]*iot.SettingsInForce
+	limits   limitsHistory
 	entries  map[iot.Identity]*iot.EntryInForce
 	shelved  map[iot.Identity]*iot.ShelvedInForce
 	comments map[iot.Identity]*iot.CommentsInForce
@@ -133,7 +146,11 @@ func (p *Partition) RestoreInForce(f InForce) {
 	case *iot.RuleInForce:
 		p.inForce.rules[f.key.rule] = value
 	case *iot.SettingsInForce:
-		p.inForce.settings[f.key.since] = value
+		if f.key.of == wire.LimitsInForce {
+			p.restoreLimits(value)
+		} else {
+			p.inForce.settings[f.key.since] = value
+		}
 	case *iot.EntryInForce:
 		p.inForce.entries[f.key.device] = value
 		p.delayMove(f.key.device, value)
@@ -167,6 +184,11 @@ func (f *inForce) changeSettings(since int64) {
 	f.changed[inForceKey{of: wire.SettingsInForce, since: since}] = true
 }
 
+// changeLimits marks limits as changed since they were published.
+func (f *inForce) changeLimits(since int64) {
+	f.changed[inForceKey{of: wire.LimitsInForce, since: since}] = true
+}
+
 // publishInForce publishes everything that has changed since the last call.
 func (p *Partition) publishInForce(out Output) {
 	if len(p.inForce.changed) == 0 {
@@ -191,6 +213,11 @@ func (f *inForce) append(dst []byte, key *inForceKey, at iot.Position) []byte {
 		if settings := f.settings[key.since]; settings != nil {
 			settings.Position = at
 			return wire.AppendSettingsInForce(dst, settings)
+		}
+	case wire.LimitsInForce:
+		if l := f.limits.find(key.since); l != nil {
+			l.Position = at
+			return wire.AppendSettingsInForce(dst, l.SettingsInForce)
 		}
 	case wire.EntryInForce:
 		if entry := f.entries[key.device]; entry != nil {

@@ -38,8 +38,11 @@ type Partition struct {
 	clock        time.Time
 	// behind is Checkpoint.Behind.
 	behind time.Time
-	// limits is the Fingerprint of the Admission.
-	limits uint32
+	// limits are those in force, which apply beyond rebuildBelow, and fingerprint is that of their Admission; see beginLimits.
+	limits      *limits
+	fingerprint uint32
+	// configuredCopy is what configuredLimits returns.
+	configuredCopy *iot.Limits
 	// revision is the Revision of the settings in force. lengthsLost means that the checkpoint has no history of window lengths.
 	revision    int64
 	lengthsLost bool
@@ -86,21 +89,18 @@ func New(options *Options, id int32, from Checkpoint, lost bool) *Partition {
 		behind:       from.Behind,
 		revision:     revision,
 		lengthsLost:  len(from.Lengths) == 0,
+		fingerprint:  from.Limits,
 		late:         make(map[windowKey]iot.Position),
 		gap:          from.gap,
 	}
 	p.fleet = fleet.New(fleet.Options{
-		OfflineAfter: options.OfflineAfter, ForgetAfter: options.ForgetAfter, Disorder: options.Lateness, Entry: p.lastEntryOf,
+		OfflineAfter: options.OfflineAfter, ForgetAfter: options.ForgetAfter, Entry: p.lastEntryOf,
 	}, from.SilenceStart)
 	if p.level == 0 || options.Alone {
 		p.level = MaxLevel
 	}
 	if lost {
 		p.gap.begin(from.Watermark)
-	}
-	if p.limits = options.Admission.Fingerprint(); from.Limits != 0 && from.Limits != p.limits && from.Offset < from.Position {
-		// Open windows are rebuilt under other limits than before, so the archive recomputes them.
-		p.gap.extend(from.Watermark, from.Clock.Add(options.Admission.Skew))
 	}
 	return p
 }
@@ -124,7 +124,7 @@ func (p *Partition) Checkpoint() Checkpoint {
 		Behind:       p.behind,
 		Lengths:      p.windows.Lengths(),
 		Revision:     p.revision,
-		Limits:       p.limits,
+		Limits:       p.fingerprint,
 		Devices:      p.fleet.Len(),
 		gap:          p.gap,
 	}
@@ -198,7 +198,7 @@ func (p *Partition) process(rec *Record, out Output) {
 	case kind == iot.KindStatus:
 		err = p.processStatus(rec, out)
 	case kind == iot.KindSettings:
-		err = p.applySettings(rec)
+		err = p.applySettings(rec, out)
 	case kind == iot.KindRule:
 		err = p.applyRule(rec, out)
 	case kind == iot.KindLevel:
@@ -214,13 +214,14 @@ func (p *Partition) process(rec *Record, out Output) {
 	p.handleDue(out)
 }
 
-// rebuild adds a record from before the restart to its window again if that is still open. The watermark does not move: it
-// was restored, and includes these records under the lateness of that time.
+// rebuild adds a record from before the restart to its window again if that is still open. It is admitted by the limits that were in
+// force at its offset. The watermark does not move: it was restored, and includes these records under the lateness of that time.
 func (p *Partition) rebuild(rec *Record) {
 	if rec.Kind != iot.KindReading {
 		return
 	}
-	if p.decoder.Admit(rec.Key, rec.Value, rec.Appended, p.Admission, &p.reading) == nil {
+	admission := p.inForce.limits.at(rec.Offset).admission
+	if p.decoder.Admit(rec.Key, rec.Value, rec.Appended, admission, &p.reading) == nil {
 		p.windows.Add(&p.reading, p.areaOf(p.fleet.Device(p.reading.Identity()), &p.reading), rec.Offset)
 	}
 }
@@ -228,7 +229,7 @@ func (p *Partition) rebuild(rec *Record) {
 // processReading processes a record as a reading. It returns an error if the record is not a valid one.
 func (p *Partition) processReading(rec *Record, out Output) error {
 	r := &p.reading
-	if err := p.decoder.Admit(rec.Key, rec.Value, rec.Appended, p.Admission, r); err != nil {
+	if err := p.decoder.Admit(rec.Key, rec.Value, rec.Appended, p.limits.admission, r); err != nil {
 		return err
 	}
 	device := p.fleet.Device(r.Identity())
@@ -283,7 +284,7 @@ func (p *Partition) observe(device *fleet.Device, r *iot.Reading, rec *Record, o
 			p.engine.ClearOffline(&o.RuleStates, p.clock, "", events)
 		}
 		if !r.Time.Equal(o.Before) {
-			past := p.engine.EvaluatePast(rules, o.Past, &o.RuleStates, r, p.clock, p.Lateness, events)
+			past := p.engine.EvaluatePast(rules, o.Past, &o.RuleStates, r, p.clock, p.limits.Limits.Lateness, events)
 			p.fleet.SetPast(o.Device, past)
 		}
 	}

@@ -44,7 +44,11 @@ type Output interface {
 
 // Options is shared by all partitions and must not change.
 type Options struct {
+	// Admission and Lateness, which is how long a window stays open for readings after its end, are the configured limits. They must be
+	// valid as iot.Limits. A new partition begins with them; other partitions change to them by a settings record (see Outdated) if
+	// Revision is higher than the one in force. MaxText and Earliest of the Admission hold whatever is in the log.
 	Admission *iot.Admission
+	Lateness  time.Duration
 	// Rules are the configured rules, valid for alert.New and as entries. RuleRevision orders sets of them: a partition changes to
 	// this set if RuleRevision is higher than that of the configured rules in force; see OutdatedRules.
 	Rules        []iot.Rule
@@ -56,8 +60,6 @@ type Options struct {
 	// Alone means that no other process has a configuration: this one is the newest, whatever its Revision and RuleRevision. The
 	// rules are then in force from the start.
 	Alone bool
-	// Lateness is how long a window stays open for readings after its end.
-	Lateness time.Duration
 	// OfflineAfter is how long a device may be silent; after ForgetAfter it is forgotten, 0 means never.
 	OfflineAfter, ForgetAfter time.Duration
 }
@@ -88,6 +90,9 @@ type Counts struct {
 	Suspension Suspension
 	// Refused counts the commands that were not executed: something else had happened since, or they had been executed before.
 	Refused int64
+	// Readmits means that the readings up to the checkpoint were admitted by limits that no record of the log has, and not by those in
+	// force now.
+	Readmits bool
 	// Newest is the time of the newest reading among them, with the time it was appended; zero if there was none.
 	Newest, NewestAppended time.Time
 }

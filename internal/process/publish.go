@@ -13,7 +13,7 @@ import (
 
 // advanceWatermark moves the watermark to seen minus the lateness and publishes the windows that this closes.
 func (p *Partition) advanceWatermark(seen time.Time, out Output) {
-	for _, closed := range p.windows.Advance(seen.Add(-p.Lateness)) {
+	for _, closed := range p.windows.Advance(seen.Add(-p.limits.Limits.Lateness)) {
 		p.counts.Windows++
 		p.publishClosed(closed, out)
 	}
@@ -72,6 +72,7 @@ func (p *Partition) publishSummary(window aggregate.Result, t iot.DeviceType, fi
 // PublishStates publishes the state of every device, and everything in force, that has changed since the last call.
 func (p *Partition) PublishStates(out Output) {
 	p.begin(out)
+	p.dropLimits()
 	p.publishInForce(out)
 	position := p.position()
 	p.fleet.Publish(func(device *fleet.Device) {

@@ -20,6 +20,7 @@ func (p *Partition) begin(out Output) {
 	if p.engine != nil {
 		return
 	}
+	p.beginLimits()
 	p.beginLengths()
 	if p.Alone || p.inForce.ruleRevision() == 0 {
 		p.putRules(p.configured(), out)
@@ -199,6 +200,11 @@ func (p *Partition) putRules(entries []iot.RuleEntry, out Output) {
 		return
 	}
 	p.compileRules()
+	p.reselect(out)
+}
+
+// reselect clears the alerts that no rule keeps any more.
+func (p *Partition) reselect(out Output) {
 	var devices []*fleet.Device
 	p.fleet.Each(func(device *fleet.Device) {
 		if len(device.Alerts)+len(device.Conditions) > 0 {
@@ -221,12 +227,12 @@ func (p *Partition) putRules(entries []iot.RuleEntry, out Output) {
 func (p *Partition) compileRules() {
 	var rules []iot.Rule
 	for _, rule := range p.inForce.rules {
-		if !rule.Deleted && (rule.Rule.Type == "" || p.Admission.Catalog.Spec(rule.Rule.Type) != nil) {
+		if !rule.Deleted && (rule.Rule.Type == "" || p.limits.admission.Catalog.Spec(rule.Rule.Type) != nil) {
 			rules = append(rules, rule.Rule)
 		}
 	}
 	slices.SortFunc(rules, func(a, b iot.Rule) int { return strings.Compare(a.Name, b.Name) })
-	engine, err := alert.New(rules, p.Admission.Catalog)
+	engine, err := alert.New(rules, p.limits.admission.Catalog)
 	if err != nil {
 		panic(fmt.Sprintf("rules in force: %v", err)) // Each of them was admitted.
 	}

@@ -1,7 +1,9 @@
 package process
 
 import (
+	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
@@ -12,26 +14,42 @@ import (
 // settingsMargin is how long it may take until a new settings record is in every partition.
 const settingsMargin = 10 * time.Second
 
-// Outdated returns the settings that should replace those in force because the configuration has changed. They begin late
-// enough after now for the record to reach every partition. It returns false if the configuration is in force, or older
-// than the settings in force.
+// Outdated returns the settings that should replace those in force because the configuration has changed, or because no record has said
+// yet which limits the partition began with: the archiver reads them there. Another length begins late enough after now for the
+// record to reach every partition. It returns false if the configuration is in force, or older than the settings in force, and before the
+// first Process.
 func (p *Partition) Outdated(now time.Time) (iot.Settings, bool) {
-	revision := p.Revision
-	if p.Alone {
-		revision = max(revision, p.revision+1)
-	}
-	if p.Window == p.windows.Lengths().Newest() || revision <= p.revision {
+	if p.limits == nil {
 		return iot.Settings{}, false
+	}
+	s := iot.Settings{Revision: p.settingsRevision(), Window: p.windows.Lengths().Newest()}
+	length := s.Revision > p.revision && s.Window != p.Window
+	if p.level >= LevelRules && s.Revision > p.limits.Revision {
+		s.Limits = p.configuredLimits()
+	}
+	if !length && (s.Limits == nil || p.limits.Revision > 0 && reflect.DeepEqual(s.Limits, p.limits.Limits)) {
+		return iot.Settings{}, false
+	}
+	if length {
+		s.Window = p.Window
 	}
 	if p.clock.After(now) {
 		now = p.clock
 	}
-	return iot.Settings{
-		Revision: revision,
-		Window:   p.Window,
-		From:     p.earliestStart(now.Add(settingsMargin), p.Window),
-	}, true
+	s.From = p.earliestStart(now.Add(settingsMargin), s.Window)
+	return s, true
 }
+
+// settingsRevision returns the revision of the configured settings, at least 1.
+func (p *Partition) settingsRevision() int64 {
+	if p.Alone {
+		return max(p.Revision, p.revision+1, p.limits.Revision+1)
+	}
+	return max(p.Revision, 1)
+}
+
+// Length returns the length of windows that is in force, or will be next.
+func (p *Partition) Length() time.Duration { return p.windows.Lengths().Newest() }
 
 // Overruled reports whether the configured window length differs from the one in force without being newer, and returns the
 // one in force.
@@ -43,24 +61,32 @@ func (p *Partition) Overruled() (inForce time.Duration, overruled bool) {
 // earliestStart returns the first common boundary of the length in force and another after which no reading can have been
 // admitted by now.
 func (p *Partition) earliestStart(now time.Time, length time.Duration) time.Time {
-	return p.windows.Lengths().Boundary(iot.CutTime(now.Add(p.Admission.Skew+time.Microsecond)), length)
+	return p.windows.Lengths().Boundary(iot.CutTime(now.Add(p.maxSkew()+time.Microsecond)), length)
 }
 
 // applySettings puts settings in force if their revision is higher than that of those in force.
-func (p *Partition) applySettings(rec *Record) error {
+func (p *Partition) applySettings(rec *Record, out Output) error {
 	s, err := wire.DecodeSettings(rec.Value)
 	if err != nil {
 		return fmt.Errorf("settings: %w", err)
 	}
+	err = p.applyLength(&s, rec.Offset) // Its earliest start depends on the limits before.
+	if err = errors.Join(err, p.applyLimits(&s, rec.Offset, out)); err != nil {
+		return fmt.Errorf("settings: %w", err)
+	}
+	return nil
+}
+
+func (p *Partition) applyLength(s *iot.Settings, offset int64) error {
 	lengths := p.windows.Lengths()
 	if s.Revision <= p.revision {
 		return nil
 	}
 	if err := iot.CheckNextVersion("revision", s.Revision, p.revision); err != nil {
-		return fmt.Errorf("settings: %w", err)
+		return err
 	}
 	p.revision = s.Revision
-	defer p.keepLengths(rec.Offset + 1)
+	defer p.keepLengths(offset + 1)
 	if s.Window == lengths.Newest() {
 		return nil
 	}

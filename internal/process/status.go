@@ -13,7 +13,7 @@ func (p *Partition) processStatus(rec *Record, out Output) error {
 	if err != nil {
 		return fmt.Errorf("status report: %w", err)
 	}
-	report, err := wire.DecodeStatusReport(rec.Value, rec.Appended, p.Admission)
+	report, err := wire.DecodeStatusReport(rec.Value, rec.Appended, p.limits.admission)
 	if err != nil {
 		return fmt.Errorf("status report: %w", err)
 	}

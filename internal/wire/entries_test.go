@@ -161,6 +161,7 @@ func TestKeysOfPartitionState(t *testing.T) {
 	}{
 		{wire.AppendRuleKey(nil, "temperature_high"), "rule\x1ftemperature_high", wire.RuleInForce, "temperature_high", iot.Identity{}},
 		{wire.AppendSettingsKey(nil, 1234), "settings\x1f1234", wire.SettingsInForce, "1234", iot.Identity{}},
+		{wire.AppendLimitsKey(nil, 1234), "limits\x1f1234", wire.LimitsInForce, "1234", iot.Identity{}},
 		{wire.AppendInForceKey(nil, wire.EntryInForce, plain), "device\x1fdevice_001", wire.EntryInForce, "device_001", plain},
 		{wire.AppendInForceKey(nil, wire.ShelvedInForce, owned), "shelved\x1facme\x1fdevice_001", wire.ShelvedInForce, "acme\x1fdevice_001", owned},
 		{wire.AppendInForceKey(nil, wire.CommentsInForce, owned), "comments\x1facme\x1fdevice_001", wire.CommentsInForce, "acme\x1fdevice_001", owned},

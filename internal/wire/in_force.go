@@ -20,6 +20,8 @@ const (
 	RuleInForce InForce = "rule"
 	// SettingsInForce holds an iot.SettingsInForce, under the offset from which they hold.
 	SettingsInForce InForce = "settings"
+	// LimitsInForce holds an iot.SettingsInForce with Limits, under the offset from which these hold.
+	LimitsInForce InForce = "limits"
 	// EntryInForce holds an iot.EntryInForce, ShelvedInForce an iot.ShelvedInForce and CommentsInForce an
 	// iot.CommentsInForce, each under the key of the device.
 	EntryInForce    InForce = "device"
@@ -70,6 +72,11 @@ func AppendSettingsKey(dst []byte, since int64) []byte {
 	return strconv.AppendInt(appendKeyOf(dst, SettingsInForce), since, 10)
 }
 
+// AppendLimitsKey appends the key under which limits are kept in partition-state.
+func AppendLimitsKey(dst []byte, since int64) []byte {
+	return strconv.AppendInt(appendKeyOf(dst, LimitsInForce), since, 10)
+}
+
 // AppendReturnedKey appends the key under which an alert that has cleared is kept in partition-state.
 func AppendReturnedKey(dst []byte, alert string) []byte {
 	return append(appendKeyOf(dst, ReturnedInForce), alert...)
@@ -87,7 +94,7 @@ func appendKeyOf(dst []byte, of InForce) []byte { return append(append(dst, of..
 func SplitInForceKey(key []byte) (of InForce, name []byte, ok bool) {
 	kind, name, _ := bytes.Cut(key, []byte{separator})
 	switch of = InForce(kind); of {
-	case RuleInForce, SettingsInForce, EntryInForce, ShelvedInForce, CommentsInForce, ReturnedInForce:
+	case RuleInForce, SettingsInForce, LimitsInForce, EntryInForce, ShelvedInForce, CommentsInForce, ReturnedInForce:
 		return of, name, len(name) > 0
 	}
 	return "", nil, false

@@ -132,7 +132,7 @@ func (s *session) rebuild(ctx context.Context, id int32, log logContents, commit
 	if r.Level, err = s.level(ctx, &k, log); err != nil {
 		return nil, err
 	}
-	if err := s.complete(ctx, id, &k, &r); err != nil {
+	if err := s.complete(ctx, id, &k, &r, kept.inForce); err != nil {
 		return nil, err
 	}
 	if r.problem != "" {
@@ -149,10 +149,6 @@ func (s *session) rebuild(ctx context.Context, id int32, log logContents, commit
 			err = &restorePanic{reason, debug.Stack()}
 		}
 	}()
-	if limits := s.Process.Admission.Fingerprint(); r.Limits != 0 && r.Limits != limits {
-		s.Logger.Warn("the limits on readings have changed: readings that were accepted under others and are not archived yet may be left out",
-			"partition", id, "position", r.Position)
-	}
 	partition := process.New(s.Process, id, r.Checkpoint, r.lost)
 	for _, value := range kept.inForce {
 		partition.RestoreInForce(value)
@@ -202,10 +198,18 @@ func (p *restorePanic) Error() string {
 
 // complete reads from the log what the checkpoint lacks. Windows that end at the watermark or before it are closed. A window that was
 // open at the checkpoint's clock began at most two window lengths and the lateness before that, and its readings were appended at
-// most the clock skew earlier.
-func (s *session) complete(ctx context.Context, id int32, k *known, r *resumption) error {
-	options := s.Process
-	open := 2*options.Window + options.Lateness
+// most the clock skew earlier, by any settings that are in force.
+func (s *session) complete(ctx context.Context, id int32, k *known, r *resumption, inForce map[string]process.InForce) error {
+	window, lateness, skew := s.Process.Window, s.Process.Lateness, s.Process.Admission.Skew
+	for _, value := range inForce {
+		if settings := value.Settings(); settings != nil {
+			window = max(window, settings.Window)
+			if settings.Limits != nil {
+				lateness, skew = max(lateness, settings.Limits.Lateness), max(skew, settings.Limits.Skew)
+			}
+		}
+	}
+	open := 2*window + lateness
 	switch {
 	case r.missing == nothing:
 		return nil
@@ -221,7 +225,7 @@ func (s *session) complete(ctx context.Context, id int32, k *known, r *resumptio
 		return nil // The records between are deleted, or are not to be processed.
 	}
 	from, err := kadm.NewClient(s.writer.client).ListOffsetsAfterMilli(ctx,
-		r.Watermark.Add(-options.Admission.Skew).UnixMilli(), s.Topics.Readings)
+		r.Watermark.Add(-skew).UnixMilli(), s.Topics.Readings)
 	if err != nil {
 		return fmt.Errorf("find the readings of open windows: %w", err)
 	}

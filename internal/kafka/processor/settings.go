@@ -25,10 +25,10 @@ const settingsPartition = 0
 // settings appends the configuration's settings and rules to the log on goroutines of its own, so that the loop does not wait.
 type settings struct {
 	running sync.WaitGroup
-	// next and nextRules are the times of the next checks. warned and warnedOfRules are set once it was logged that the configuration is
-	// not in force.
-	next, nextRules       time.Time
-	warned, warnedOfRules bool
+	// next and nextRules are the times of the next checks. warned, warnedOfLimits and warnedOfRules are set once it was logged that the
+	// configuration is not in force.
+	next, nextRules                       time.Time
+	warned, warnedOfLimits, warnedOfRules bool
 }
 
 // applyConfiguration appends the settings of the configuration if they are newer than those in force and differ from them. They are
@@ -44,17 +44,25 @@ func (s *session) applyConfiguration(ctx context.Context, now time.Time) {
 		s.Logger.Warn("the configured length of windows is not in force: another instance has a newer configuration",
 			"configured", s.Process.Window, "in_force", inForce)
 	}
+	s.warnOfLimits(part)
 	outdated, any := part.Outdated(now)
 	if !any {
 		return
 	}
 	s.settings.next = now.Add(settingsInterval)
+	inForce, changed := part.Length(), part.OtherLimits()
 	s.settings.running.Go(func() {
 		if err := appendSettings(ctx, s.Dial, s.Topics.Readings, &outdated); err != nil {
 			if ctx.Err() == nil {
-				s.Logger.Warn("the configured length of windows is not in force yet; it is tried again",
+				s.Logger.Warn("the configured settings are not in force yet; it is tried again",
 					"after", settingsInterval, "error", err)
 			}
+			return
+		}
+		if outdated.Limits != nil && len(changed) > 0 {
+			s.Logger.Info("limits on readings change", "changes", changed, "revision", outdated.Revision)
+		}
+		if outdated.Window == inForce {
 			return
 		}
 		level := slog.LevelInfo
@@ -63,6 +71,25 @@ func (s *session) applyConfiguration(ctx context.Context, now time.Time) {
 		}
 		s.Logger.Log(ctx, level, "length of windows changes", "length", outdated.Window, "from", outdated.From)
 	})
+}
+
+// warnOfLimits logs once that the configured limits are not in force, and what to do.
+func (s *session) warnOfLimits(part *owned) {
+	if s.settings.warnedOfLimits {
+		return
+	}
+	configured, inForce, overruled := part.OverruledLimits()
+	switch {
+	case overruled:
+		s.Logger.Warn("the configured limits on readings are not in force: newer ones are; save the file again or raise aggregation.revision to put them in force",
+			"differences", part.OtherLimits(), "revision_configured", configured, "revision_in_force", inForce)
+	case part.OutdatedLimitsWait():
+		s.Logger.Warn("the configured limits on readings are not in force: consumers of an older version may still run; once there are none, run iotmon upgrade finish",
+			"differences", part.OtherLimits())
+	default:
+		return
+	}
+	s.settings.warnedOfLimits = true
 }
 
 // appendSettings appends settings to every partition of the topic, in one transaction.

@@ -223,6 +223,10 @@ func (s *session) commit(started time.Time) error {
 			s.Logger.Error("the log's clock had run ahead and was set back; the windows concerned are recomputed from the archive",
 				"partition", id, "by", counts.SetBack)
 		}
+		if counts.Readmits {
+			s.Logger.Warn("the limits on readings have changed otherwise than in the log: readings that were accepted before and are not archived yet may be left out",
+				"partition", id)
+		}
 		if counts.Suspended > 0 {
 			s.Logger.Error("the condition of a rule failed and is not evaluated on the device until the rule is changed; its readings count",
 				"partition", id, "suspended", counts.Suspended, "device", counts.Suspension.Device, "rule", counts.Suspension.Rule,

@@ -1,0 +1,224 @@
+package process
+
+import (
+	"cmp"
+	"fmt"
+	"reflect"
+	"slices"
+	"time"
+
+	"iotmon/internal/iot"
+)
+
+// limits are limits in force, and the Admission by them. Their Revision is that of the settings record that has put them in force, 0 if
+// none has: the partition began with those of its owner.
+type limits struct {
+	*iot.SettingsInForce
+	admission *iot.Admission
+}
+
+// limitsHistory has limits in force, oldest first: the newest ones, and those by which records that may be read again were admitted.
+type limitsHistory []*limits
+
+// maxLimits is the maximum length of a limitsHistory.
+const maxLimits = 8
+
+func (h limitsHistory) newest() *limits { return h[len(h)-1] }
+
+// at returns the limits that hold at an offset. Before the oldest ones, these do.
+func (h limitsHistory) at(offset int64) *limits {
+	i := len(h) - 1
+	for i > 0 && h[i].Since > offset {
+		i--
+	}
+	return h[i]
+}
+
+// find returns the limits that hold since an offset, nil if there are none.
+func (h limitsHistory) find(since int64) *limits {
+	for _, l := range h {
+		if l.Since == since {
+			return l
+		}
+	}
+	return nil
+}
+
+// beginLimits makes the limits in force those that were restored, or those of the configuration if there are none: in a new partition,
+// and after an older version.
+func (p *Partition) beginLimits() {
+	h := p.inForce.limits
+	slices.SortFunc(h, func(a, b *limits) int { return cmp.Compare(a.Since, b.Since) })
+	switch {
+	case len(h) == 0:
+		p.addLimits(&iot.SettingsInForce{Settings: iot.Settings{Window: p.Window, Limits: p.configuredLimits()}})
+	case h.newest().Since > p.rebuildBelow: // Of an earlier log: in this one they hold from its start on.
+		for _, l := range h {
+			p.inForce.changeLimits(l.Since)
+		}
+		last := *h.newest().SettingsInForce
+		last.Since = 0
+		p.inForce.limits = nil
+		p.addLimits(&last)
+	}
+	before := p.fingerprint
+	p.followLimits()
+	if before == 0 || before == p.fingerprint {
+		return
+	}
+	p.counts.Readmits = true
+	if p.rebuilding() { // Open windows are rebuilt under other limits than before, so the archive recomputes them.
+		p.gap.extend(p.windows.Watermark(), p.clock.Add(p.maxSkew()))
+	}
+}
+
+// configuredLimits returns the limits of the configuration.
+func (p *Partition) configuredLimits() *iot.Limits {
+	if p.configuredCopy == nil {
+		configured, err := p.Admission.Limits(p.Lateness)
+		if err != nil {
+			panic(fmt.Sprintf("configured limits: %v", err)) // Options says that they are valid.
+		}
+		p.configuredCopy = configured
+	}
+	return p.configuredCopy
+}
+
+// addLimits puts limits in force, as the newest ones.
+func (p *Partition) addLimits(s *iot.SettingsInForce) {
+	p.restoreLimits(s)
+	p.inForce.changeLimits(s.Since)
+}
+
+// restoreLimits adds limits to the history.
+func (p *Partition) restoreLimits(s *iot.SettingsInForce) {
+	admission, err := p.Admission.Under(s.Limits)
+	if err != nil {
+		panic(fmt.Sprintf("limits in force: %v", err)) // They were decoded, and so checked.
+	}
+	p.inForce.limits = append(p.inForce.limits, &limits{s, admission})
+}
+
+// followLimits lets the newest limits apply.
+func (p *Partition) followLimits() {
+	p.limits = p.inForce.limits.newest()
+	p.fleet.Disorder = p.limits.Limits.Lateness
+	p.fingerprint = p.limits.admission.Fingerprint()
+}
+
+// applyLimits puts the limits of a settings record in force if its revision is higher than that of those in force. Nothing else than the
+// records before decides that, so that the archiver decides alike.
+func (p *Partition) applyLimits(s *iot.Settings, offset int64, out Output) error {
+	if follow, err := s.LimitsFollow(p.limits.Revision); !follow {
+		return err
+	}
+	if reflect.DeepEqual(s.Limits, p.limits.Limits) {
+		p.limits.Revision = s.Revision
+		p.inForce.changeLimits(p.limits.Since)
+		return nil
+	}
+	p.addLimits(&iot.SettingsInForce{Settings: *s, Since: offset + 1})
+	p.dropLimits()
+	if h := p.inForce.limits; len(h) > maxLimits {
+		// Records that were admitted by the oldest ones may be admitted otherwise when they are read again.
+		p.gap.extend(p.windows.Watermark(), p.clock.Add(p.maxSkew()))
+		p.inForce.changeLimits(h[0].Since)
+		p.inForce.limits = h[1:]
+	}
+	p.followLimits()
+	p.compileRules()
+	p.reselect(out)
+	return nil
+}
+
+// dropLimits removes limits by which no record was admitted that may be read again.
+func (p *Partition) dropLimits() {
+	from := p.windows.RebuildFrom(p.next)
+	for h := p.inForce.limits; len(h) > 1 && h[1].Since <= from; h = p.inForce.limits {
+		p.inForce.changeLimits(h[0].Since)
+		p.inForce.limits = h[1:]
+	}
+}
+
+// maxSkew returns how far ahead of its append time a reading in an open window may be.
+func (p *Partition) maxSkew() time.Duration {
+	p.dropLimits() // The result must not depend on when that was done last.
+	var most time.Duration
+	for _, l := range p.inForce.limits {
+		most = max(most, l.Limits.Skew)
+	}
+	return most
+}
+
+// OutdatedLimitsWait reports whether the configured limits differ from those in force, are newer, and have to wait for a record of
+// iot.KindLevel, because programs that do not know limits in the log may still share the partitions.
+func (p *Partition) OutdatedLimitsWait() bool {
+	return p.level < LevelRules && len(p.OtherLimits()) > 0 && p.Revision > p.limits.Revision
+}
+
+// OverruledLimits reports whether the configured limits differ from those in force without being newer. It returns both revisions.
+func (p *Partition) OverruledLimits() (configured, inForce int64, overruled bool) {
+	if p.limits == nil {
+		return 0, 0, false
+	}
+	return p.Revision, p.limits.Revision, !p.Alone && p.Revision <= p.limits.Revision && len(p.OtherLimits()) > 0
+}
+
+// OtherLimits says which limits in force are others than the configured ones, for people; nil if all are the same, and before the first
+// Process.
+func (p *Partition) OtherLimits() []string {
+	if p.limits == nil {
+		return nil
+	}
+	return differences(p.limits.Limits, p.configuredLimits())
+}
+
+// maxDifferences limits how many device types differences lists.
+const maxDifferences = 10
+
+func differences(inForce, configured *iot.Limits) []string {
+	var differ []string
+	for _, limit := range []struct {
+		key                 string
+		inForce, configured time.Duration
+	}{
+		{"aggregation.allowed_lateness", inForce.Lateness, configured.Lateness},
+		{"aggregation.max_clock_skew", inForce.Skew, configured.Skew},
+		{"archive.retention.readings", inForce.Retention, configured.Retention},
+	} {
+		if limit.inForce != limit.configured {
+			differ = append(differ, fmt.Sprintf("%s: %v in force, %v configured", limit.key, limit.inForce, limit.configured))
+		}
+	}
+	var types []string
+	configuredTypes := typesOf(configured)
+	for _, t := range inForce.Types {
+		switch other, found := configuredTypes[t.Name]; {
+		case !found:
+			types = append(types, fmt.Sprintf("device type %s: not configured", t.Name))
+		case !reflect.DeepEqual(t, other):
+			types = append(types, fmt.Sprintf("device type %s: otherwise configured", t.Name))
+		}
+		delete(configuredTypes, t.Name)
+	}
+	for _, t := range configured.Types {
+		if _, left := configuredTypes[t.Name]; left {
+			types = append(types, fmt.Sprintf("device type %s: not in force", t.Name))
+		}
+	}
+	if more := len(types) - maxDifferences; more > 0 {
+		types = append(types[:maxDifferences], fmt.Sprintf("%d more device types", more))
+	}
+	if len(types) == 0 && !reflect.DeepEqual(inForce.Types, configured.Types) {
+		types = []string{"order of the device types"}
+	}
+	return append(differ, types...)
+}
+
+func typesOf(l *iot.Limits) map[iot.DeviceType]iot.TypeSpec {
+	types := make(map[iot.DeviceType]iot.TypeSpec, len(l.Types))
+	for _, t := range l.Types {
+		types[t.Name] = t
+	}
+	return types
+}

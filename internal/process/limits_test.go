@@ -1,0 +1,277 @@
+package process_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"iotmon/internal/iot"
+	"iotmon/internal/process"
+	"iotmon/internal/wire"
+)
+
+// limitsOf returns the limits of options, changed.
+func limitsOf(t fatal, opts *process.Options, change func(*iot.Limits)) *iot.Limits {
+	t.Helper()
+	l, err := opts.Admission.Limits(opts.Lateness)
+	if err != nil {
+		t.Fatal(err)
+	}
+	change(l)
+	return l
+}
+
+// limits appends a settings record with limits.
+func (j *journal) limits(appended float64, revision int64, l *iot.Limits) {
+	j.settings(appended, iot.Settings{Revision: revision, Window: 30 * time.Second, From: at(appended), Limits: l})
+}
+
+// limitsInForce returns the limits in force: since which offset, and of which revision.
+func limitsInForce(t *testing.T, out *recorder) []string {
+	t.Helper()
+	var lines []string
+	for key, value := range out.inForce {
+		if of, _, _ := wire.SplitInForceKey([]byte(key)); of != wire.LimitsInForce || value == nil {
+			continue
+		}
+		s, err := wire.DecodeSettingsInForce(value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines = append(lines, fmt.Sprintf("since %d: revision %d, lateness %v, skew %v", s.Since, s.Revision, s.Limits.Lateness, s.Limits.Skew))
+	}
+	slices.Sort(lines)
+	return lines
+}
+
+// Sequence: readings are in an open window, limits change, the processor is killed, and the window is rebuilt from readings that the new
+// limits refuse, or from others that they would have accepted. It must be the window that it was, wherever the processor was killed and
+// whatever the next owner is configured with.
+func TestReadingsAreRebuiltByTheLimitsOfTheirOffset(t *testing.T) {
+	opts := options(t)
+	for name, test := range map[string]struct {
+		change  func(*iot.Limits)
+		rejects int
+	}{
+		"nothing":            {func(*iot.Limits) {}, 3},
+		"a narrower range":   {func(l *iot.Limits) { l.Types[0].Max = 25 }, 4},
+		"a wider range":      {func(l *iot.Limits) { l.Types[0].Max = 3000 }, 2},
+		"a type is lost":     {func(l *iot.Limits) { l.Types = l.Types[1:] }, 11},
+		"a larger skew":      {func(l *iot.Limits) { l.Skew = time.Minute }, 2},
+		"a smaller skew":     {func(l *iot.Limits) { l.Skew = time.Second }, 4},
+		"a longer retention": {func(l *iot.Limits) { l.Retention = 3 * time.Hour }, 2},
+		"a shorter one":      {func(l *iot.Limits) { l.Retention = time.Second }, 4},
+		"a longer lateness":  {func(l *iot.Limits) { l.Lateness = time.Minute }, 3},
+		"a shorter lateness": {func(l *iot.Limits) { l.Lateness = 0 }, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var j journal
+			send := func(start float64) {
+				j.reading(start, "a", start, 20)
+				j.reading(start+1, "a", start+1, 36)
+				j.reading(start+1, "b", start+6, 21)       // Its clock is ahead.
+				j.reading(start+2, "b", start-1, 22)       // It is late.
+				j.reading(start+2, "c", start+40, 23)      // Its clock is far ahead.
+				j.reading(start+3, "c", start-2*3600, 24)  // It is old.
+				j.reading(start+3, "d", start+2.9, 2500.0) // Out of range.
+			}
+			send(0)
+			j.limits(10, 7, limitsOf(t, opts, test.change))
+			send(12)
+			for _, now := range []float64{31, 36, 66, 97} {
+				j.tick(now)
+				j.reading(now+0.1, "a", now+0.1, 20)
+			}
+			want := onePass(t, j)
+			if got := len(want.rejects); got != 3+test.rejects {
+				t.Errorf("got %d readings rejected, want 3 before and %d after the change: %q", got, test.rejects, want.rejects)
+			}
+			owner := *opts
+			owner.Lateness, owner.Revision = 20*time.Second, 5
+			for killed := 1; killed < len(j); killed++ {
+				out := newRecorder()
+				p := process.New(opts, 3, process.Checkpoint{}, false)
+				p.Process(j[:killed], out)
+				p.PublishStates(out)
+				p = restore(t, &owner, p.Checkpoint(), out)
+				p.Process(j[p.Next():], out)
+				p.PublishStates(out)
+				if diff := out.difference(want); diff != "" {
+					t.Fatalf("killed at offset %d: %s", killed, diff)
+				}
+			}
+		})
+	}
+}
+
+// Previous limits are kept while a record may be read again that was admitted by them, and not longer.
+func TestLimitsAreKeptUntilTheCommittedOffsetHasPassedThem(t *testing.T) {
+	opts := options(t)
+	var j journal
+	j.reading(1, "a", 1, 20)
+	j.limits(2, 7, limitsOf(t, opts, func(l *iot.Limits) { l.Lateness = 0 }))
+	j.reading(3, "a", 3, 20)
+	out, p := owned(t, opts, j, process.Checkpoint{}, newRecorder())
+	want := []string{"since 0: revision 0, lateness 5s, skew 10s", "since 2: revision 7, lateness 0s, skew 10s"}
+	if got := limitsInForce(t, out); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	j.reading(31, "a", 31, 20)
+	out, p = owned(t, opts, j, p.Checkpoint(), out)
+	if got := limitsInForce(t, out); !slices.Equal(got, want[1:]) {
+		t.Errorf("after the window has closed: got %q, want %q", got, want[1:])
+	}
+	j.limits(32, 6, limitsOf(t, opts, func(*iot.Limits) {})) // Older.
+	j.limits(33, 8, limitsOf(t, opts, func(l *iot.Limits) { l.Lateness = 0 }))
+	out, p = owned(t, opts, j, p.Checkpoint(), out)
+	want = []string{"since 2: revision 8, lateness 0s, skew 10s"}
+	if got := limitsInForce(t, out); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if len(out.finals) != 1 {
+		t.Errorf("got %d windows closed, want the first, without any lateness", len(out.finals))
+	}
+	// Sequence: something appends limits again and again while a window is open. Their history must not grow for ever. What cannot be
+	// rebuilt any more is recomputed from the archive.
+	for i := range 20 {
+		j.limits(34, int64(10+i), limitsOf(t, opts, func(l *iot.Limits) { l.Lateness = time.Duration(i) * time.Second }))
+	}
+	j.tick(90)
+	out, _ = owned(t, opts, j, p.Checkpoint(), out)
+	if got := limitsInForce(t, out); len(got) > 8 {
+		t.Errorf("got %d limits in force, want no more than 8", len(got))
+	}
+	if len(out.finals) != 2 || len(out.late) == 0 {
+		t.Errorf("got %d windows closed and marks %v, want two and the second one marked", len(out.finals), out.late)
+	}
+}
+
+// The settings of a configuration are appended if they are newer than the limits in force, and otherwise what is in force wins.
+func TestTheNewestConfiguredLimitsComeIntoForce(t *testing.T) {
+	older, newer := *options(t), *options(t)
+	older.Revision, newer.Revision = 100, 200
+	newer.Lateness = 7 * time.Second
+	var j journal
+	j.reading(1, "a", 1, 20)
+	// A new partition begins with the limits of its owner. They have been in no record yet, which the archiver needs.
+	out, p := owned(t, &older, j, process.Checkpoint{Level: process.MaxLevel}, newRecorder())
+	if got, want := limitsInForce(t, out), []string{"since 0: revision 0, lateness 5s, skew 10s"}; !slices.Equal(got, want) {
+		t.Fatalf("got %q, want %q", got, want)
+	}
+	appendOutdated := func(p *process.Partition) {
+		t.Helper()
+		s, any := p.Outdated(at(2))
+		if !any || s.Limits == nil || s.Window != 30*time.Second {
+			t.Fatalf("got %+v, %v, want limits and the same windows", s, any)
+		}
+		j.settings(2, s)
+	}
+	appendOutdated(p)
+	out, p = owned(t, &older, j, p.Checkpoint(), out)
+	if s, any := p.Outdated(at(3)); any || p.OtherLimits() != nil {
+		t.Fatalf("got %+v and the differences %q, want the configuration in force", s, p.OtherLimits())
+	}
+	out, p = owned(t, &newer, j, p.Checkpoint(), out)
+	want := []string{"aggregation.allowed_lateness: 5s in force, 7s configured"}
+	if got := p.OtherLimits(); !slices.Equal(got, want) {
+		t.Errorf("got the differences %q, want %q", got, want)
+	}
+	appendOutdated(p)
+	out, p = owned(t, &newer, j, p.Checkpoint(), out)
+	out, p = owned(t, &older, j, p.Checkpoint(), out)
+	if s, any := p.Outdated(at(4)); any {
+		t.Errorf("got %+v, want the older configuration to wait for a higher revision", s)
+	}
+	if configured, inForce, overruled := p.OverruledLimits(); !overruled || configured != 100 || inForce != 200 {
+		t.Errorf("got revisions %d and %d, overruled %v, want 100, 200, true", configured, inForce, overruled)
+	}
+	alone := older
+	alone.Alone, alone.Revision = true, 1
+	_, p = owned(t, &alone, j, p.Checkpoint(), out)
+	if s, any := p.Outdated(at(4)); !any || s.Revision != 201 || s.Limits == nil {
+		t.Errorf("alone: got %+v, %v, want a revision higher than that in force", s, any)
+	}
+	if _, _, overruled := p.OverruledLimits(); overruled {
+		t.Error("alone: got the configuration overruled")
+	}
+}
+
+// The sequence: a consumer of this version and one of the last release share the partitions. If the new one appended limits, the old one
+// would have to leave its group before the update is over. A changed length is in a record that the old one knows.
+func TestLimitsAreAppendedOnlyOnceTheirLevelIsEnabled(t *testing.T) {
+	opts := *options(t)
+	opts.Revision = 100
+	var j journal
+	j.reading(1, "a", 1, 20)
+	out, p := owned(t, &opts, j, process.Checkpoint{Level: 1}, newRecorder())
+	newer := opts
+	newer.Revision, newer.Window, newer.Lateness = 200, time.Minute, 7*time.Second
+	out, p = owned(t, &newer, j, p.Checkpoint(), out)
+	s, any := p.Outdated(at(2))
+	if !any || s.Level() != iot.SettingsLevelWindow || s.Window != time.Minute || !p.OutdatedLimitsWait() {
+		t.Fatalf("got %+v, %v, waits %v, want minutes alone, and the limits to wait", s, any, p.OutdatedLimitsWait())
+	}
+	j.settings(2, s)
+	j.kind(3, iot.RecordKind{Kind: iot.KindLevel, Level: process.MaxLevel, Deciding: true}, "")
+	out, p = owned(t, &newer, j, p.Checkpoint(), out)
+	s, any = p.Outdated(at(4))
+	if !any || s.Level() != iot.SettingsLevelLimits || s.Window != time.Minute || s.Limits.Lateness != 7*time.Second || p.OutdatedLimitsWait() {
+		t.Fatalf("got %+v, %v, waits %v, want the limits too", s, any, p.OutdatedLimitsWait())
+	}
+	j.settings(4, s)
+	if out, _ = owned(t, &newer, j, p.Checkpoint(), out); !strings.Contains(fmt.Sprint(limitsInForce(t, out)), "revision 200, lateness 7s") {
+		t.Errorf("got %q, want the configured limits in force", limitsInForce(t, out))
+	}
+}
+
+// Sequence: readings are admitted far ahead under a large skew, then the skew becomes small, and soon after windows become longer. By the
+// small skew alone, the new length would begin in the middle of what was admitted.
+func TestAnotherLengthBeginsBeyondWhatEarlierLimitsHaveAdmitted(t *testing.T) {
+	opts := options(t)
+	var j journal
+	j.limits(0, 1, limitsOf(t, opts, func(l *iot.Limits) { l.Skew = 10 * time.Minute }))
+	j.reading(1, "a", 500, 20)
+	j.limits(2, 2, limitsOf(t, opts, func(l *iot.Limits) { l.Skew = time.Second }))
+	j.settings(3, iot.Settings{Revision: 3, Window: time.Minute, From: at(60)})
+	_, p := owned(t, opts, j, process.Checkpoint{}, newRecorder())
+	if got := p.Checkpoint().Lengths; len(got) != 2 || got[1].From.Before(at(601)) {
+		t.Errorf("got %+v, want minutes after what may have been admitted, at 601 s", got)
+	}
+}
+
+// Sequence: limits hold since an offset that the topic, deleted and created again, has not reached. They hold from its start.
+func TestLimitsHoldInALogThatBeganAnew(t *testing.T) {
+	opts := options(t)
+	var j journal
+	j.reading(1, "a", 1, 20)
+	j.limits(2, 7, limitsOf(t, opts, func(l *iot.Limits) { l.Types[0].Max = 25 }))
+	out, p := owned(t, opts, j, process.Checkpoint{}, newRecorder())
+	from := p.Checkpoint()
+	if lost := from.Reconcile(0, 0); !lost {
+		t.Fatal("the log has not begun anew")
+	}
+	var anew journal
+	anew.reading(3, "a", 3, 30)
+	out, _ = owned(t, opts, anew, from, out)
+	if len(out.rejects) != 1 || !strings.Contains(out.rejects[0], "outside the physical range") {
+		t.Errorf("got rejects %q, want the reading refused", out.rejects)
+	}
+	if got, want := limitsInForce(t, out), []string{"since 0: revision 7, lateness 5s, skew 10s"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// Sequence: an alert is open, and its device's type is removed from the catalog: no reading will clear it.
+func TestAlertsOfATypeThatIsLostAreCleared(t *testing.T) {
+	opts := options(t)
+	var j journal
+	j.reading(1, "a", 1, 36)
+	j.limits(2, 7, limitsOf(t, opts, func(l *iot.Limits) { l.Types = l.Types[1:] }))
+	j.reading(3, "a", 3, 36)
+	out := onePass(t, j)
+	if events := eventsOf(t, out); count(events, "temperature_critical raised") != 1 || count(events, "temperature_critical cleared") != 1 {
+		t.Errorf("got %q, want the alert raised and cleared once", events)
+	}
+}
