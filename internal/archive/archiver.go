@@ -99,6 +99,8 @@ type Archiver struct {
 	interrupt context.CancelFunc
 	// written is when a batch was written last.
 	written time.Time
+	// intake is that of the session; nil before the first.
+	intake *intake
 	// caughtUp means that what the log held when the session began has been read, or that longestCatchUp has passed.
 	caughtUp bool
 }
@@ -146,7 +148,8 @@ func (a *Archiver) Run(ctx context.Context) error {
 
 // session opens the log and archives until something fails. It reports whether anything was written.
 func (a *Archiver) session(ctx context.Context) (progress bool, err error) {
-	intake := newIntake(a.Topics, a.Admission, a.Foreign)
+	intake := newIntake(a.Topics, a.Admission, a.Logger, a.Foreign)
+	a.setIntake(intake)
 	log, err := a.Open(func(ctx context.Context, given []Extent) (map[Source]int64, error) {
 		return a.resume(ctx, intake, given)
 	}, intake.release)
@@ -297,7 +300,7 @@ func (a *Archiver) resume(ctx context.Context, intake *intake, given []Extent) (
 	from := make(map[Source]int64, len(given))
 	for _, extent := range given {
 		offset := stored[extent.Topic][extent.Source]
-		next := Offset{Epoch: offset.Epoch, Next: offset.Next, Log: cmp.Or(extent.Log, offset.Log)}
+		next := Offset{Epoch: offset.Epoch, Next: offset.Next, Log: cmp.Or(extent.Log, offset.Log), Limits: offset.Limits}
 		another := offset.Log != "" && extent.Log != "" && offset.Log != extent.Log
 		switch {
 		case another || offset.Next > extent.End:
@@ -313,7 +316,9 @@ func (a *Archiver) resume(ctx context.Context, intake *intake, given []Extent) (
 				a.Metrics.Lost(extent.Start - offset.Next)
 			}
 		}
-		intake.begin(extent.Source, offset, next, extent.Stable)
+		if err := intake.begin(extent.Source, offset, next, extent.Stable); err != nil {
+			return nil, err
+		}
 		from[extent.Source] = next.Next
 	}
 	if intake.caughtUp() {

@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -19,11 +20,14 @@ type intake struct {
 	// most maxDescribed devices.
 	decoded   iot.Reading
 	described map[iot.DeviceID]*iot.Device
-	logger    *slog.Logger
+	// logger logs what stops a source, foreign what another program has written.
+	logger, foreign *slog.Logger
 
 	mu      sync.Mutex
 	sources map[Source]*sourceState
 	pending Batch
+	// shared are the limits that were decoded last: as a rule all partitions have the same.
+	shared limits
 	// since is when the first pending row came; zero if nothing is pending.
 	since time.Time
 }
@@ -33,6 +37,10 @@ type sourceState struct {
 	// stored is the offset in the database, read the offset after the pending batch.
 	stored, read Offset
 	appended     time.Time
+	// limits are those by which its readings are admitted.
+	limits limits
+	// stopped means that a record of a newer version has to be known to go on.
+	stopped bool
 	// until is the end of what could be read when the source began.
 	until int64
 	// dirty means that a record was read since stored. Without it, read has passed only transaction markers, or the topic's id
@@ -50,19 +58,24 @@ const maxDescribed = 10_000
 // their own.
 const maxIdle = 10 * time.Second
 
-func newIntake(topics Topics, admission *iot.Admission, logger *slog.Logger) *intake {
+func newIntake(topics Topics, admission *iot.Admission, logger, foreign *slog.Logger) *intake {
 	return &intake{
-		topics: topics, admission: admission, logger: logger,
+		topics: topics, admission: admission, logger: logger, foreign: foreign, shared: limits{admission: admission},
 		decoder: wire.NewDecoder(), described: make(map[iot.DeviceID]*iot.Device), sources: make(map[Source]*sourceState),
 	}
 }
 
 // begin adds a source that the log was assigned: the database has the offset stored, reading starts at next, and what is
-// there to be read ends at until.
-func (in *intake) begin(source Source, stored, next Offset, until int64) {
+// there to be read ends at until. It returns an error if the limits in next cannot be decoded.
+func (in *intake) begin(source Source, stored, next Offset, until int64) error {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	in.sources[source] = &sourceState{stored: stored, read: next, until: until, dirty: !next.at(stored)}
+	s := &sourceState{stored: stored, read: next, until: until, dirty: !next.at(stored)}
+	if err := in.follow(s, next.Limits); err != nil {
+		return fmt.Errorf("limits of %s/%d in the archive: %w", source.Topic, source.Partition, err)
+	}
+	in.sources[source] = s
+	return nil
 }
 
 // release ends a source that another archiver reads from now on. Its pending records are still written. If the other
@@ -110,8 +123,15 @@ func (in *intake) add(r *Record) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	s := in.sources[r.Source]
-	if s == nil || s.released || r.Offset < s.read.Next {
-		return // Released to another archiver, or read before.
+	if s == nil || s.released || s.stopped || r.Offset < s.read.Next {
+		return // Released to another archiver, stopped, or read before.
+	}
+	if r.Kind == iot.KindSettings && r.Level > iot.SettingsLevelLimits {
+		// What comes after may be admitted otherwise than this version knows.
+		s.stopped = true
+		in.logger.Error("readings of a partition are no longer archived: settings of a newer version of iotmon follow; install that version",
+			"topic", r.Topic, "partition", r.Partition, "offset", r.Offset, "level", r.Level)
+		return
 	}
 	s.read.Next = r.Offset + 1
 	if r.Marker {
@@ -121,7 +141,7 @@ func (in *intake) add(r *Record) {
 	s.dirty = true
 	switch r.Topic {
 	case in.topics.Readings:
-		in.addReading(r)
+		in.addReading(s, r)
 	case in.topics.Aggregates:
 		in.addAggregate(r)
 	case in.topics.Alerts:
@@ -155,11 +175,15 @@ func (in *intake) addAggregate(r *Record) {
 
 // logForeign logs a record that another program has written to one of our topics. Such a record must not stop the archive.
 func (in *intake) logForeign(r *Record, err error) {
-	in.logger.Error("record ignored by the archive", "topic", r.Topic, "partition", r.Partition, "offset", r.Offset, "error", err)
+	in.foreign.Error("record ignored by the archive", "topic", r.Topic, "partition", r.Partition, "offset", r.Offset, "error", err)
 }
 
-func (in *intake) addReading(r *Record) {
-	if r.Kind != iot.KindReading || in.decoder.Admit(r.Key, r.Value, r.Appended, in.admission, &in.decoded) != nil {
+// addReading adds a record of the readings' topic, if it is an admitted reading, or follows the limits in it, if it is settings.
+func (in *intake) addReading(s *sourceState, r *Record) {
+	if r.Kind == iot.KindSettings {
+		in.applySettings(s, r)
+	}
+	if r.Kind != iot.KindReading || in.decoder.Admit(r.Key, r.Value, r.Appended, s.limits.admission, &in.decoded) != nil {
 		return
 	}
 	in.decoded.Metadata.BatteryLevel = nil
@@ -205,7 +229,7 @@ func (in *intake) batch(now time.Time, patience time.Duration) *Batch {
 	batch := in.pending
 	in.since = time.Time{}
 	for source, s := range in.sources {
-		if s.read != s.stored {
+		if s.read != s.stored && !s.read.at(Offset{}) { // What is known of a source of which nothing was read is not worth a row.
 			batch.Moves = append(batch.Moves, Move{Source: source, Old: s.stored, New: s.read, Appended: s.appended})
 			s.stored, s.dirty, s.idle = s.read, false, time.Time{}
 		}

@@ -31,7 +31,7 @@ func TestWaitingReadingsShareTheDescriptionOfTheirDevice(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := newIntake(Topics{Readings: source.Topic}, &iot.Admission{Catalog: catalog, Skew: time.Minute}, slog.New(slog.DiscardHandler))
+	in := newIntake(Topics{Readings: source.Topic}, &iot.Admission{Catalog: catalog, Skew: time.Minute}, slog.New(slog.DiscardHandler), nil)
 	in.begin(source, Offset{}, Offset{}, 0)
 	now := time.Unix(1_700_000_000, 0).UTC()
 	offset := int64(0)

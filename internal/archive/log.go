@@ -13,9 +13,10 @@ type Record struct {
 	Offset     int64
 	Appended   time.Time
 	Key, Value []byte
-	// Kind is what a record of the readings' topic is about. Only readings are archived. If a device is forgotten, the archive
-	// keeps its history.
-	Kind iot.Kind
+	// Kind is what a record of the readings' topic is about, Level the level of its form. Only readings are archived, and settings say by
+	// which limits. If a device is forgotten, the archive keeps its history.
+	Kind  iot.Kind
+	Level uint8
 	// Marker is the end of a transaction in any topic, which only moves the offset. Records of an aborted transaction are not
 	// delivered, only its marker.
 	Marker bool

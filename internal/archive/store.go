@@ -26,9 +26,12 @@ type Offset struct {
 	Next int64
 	// Log is the id of the topic that the offset is of; "" if unknown, as in what older versions wrote.
 	Log string
+	// Limits is the settings record by whose limits the readings from Next on are admitted, as wire.AppendSettings writes it; "" if no
+	// record had any. Those of the configuration hold then.
+	Limits string
 }
 
-// at reports whether two offsets are the same place, whatever is known of the topic's id.
+// at reports whether two offsets are the same place, whatever is known of the topic's id and the limits.
 func (o Offset) at(other Offset) bool { return o.Epoch == other.Epoch && o.Next == other.Next }
 
 // Move advances one source from Old, the offset the archiver expects in the store, to New. Appended is the append time of
@@ -90,7 +93,7 @@ type Store interface {
 	// Offsets returns the stored offset of every known source of the topic.
 	Offsets(ctx context.Context, topic string) (map[Source]Offset, error)
 	// Write stores the batch. It moves the offsets first, each by compare-and-set from Old to New, and returns
-	// ErrOffsetsMoved, with nothing written, if one is not at Old; Log is not compared. A source without a row has the zero
+	// ErrOffsetsMoved, with nothing written, if one is not at Old; Log and Limits are not compared. A source without a row has the zero
 	// Offset. After any other error the caller may retry the same batch.
 	Write(ctx context.Context, batch *Batch) error
 	// Recompute recomputes every marked window whose readings are stored, in small transactions, so that a concurrent Write

@@ -133,8 +133,10 @@ func (l *archiveLog) Poll(ctx context.Context) ([]archive.Record, error) {
 // collect converts what was fetched of a source, and reports the lag behind it.
 func (l *archiveLog) collect(p kgo.FetchTopicPartition, source archive.Source) {
 	for _, r := range p.Records {
+		kind := kafka.KindOf(r)
 		l.records = append(l.records, archive.Record{
-			Source: source, Offset: r.Offset, Appended: r.Timestamp, Key: r.Key, Value: r.Value, Kind: kafka.KindOf(r).Kind, Marker: r.Attrs.IsControl(),
+			Source: source, Offset: r.Offset, Appended: r.Timestamp, Key: r.Key, Value: r.Value, Kind: kind.Kind, Level: kind.Level,
+			Marker: r.Attrs.IsControl(),
 		})
 	}
 	l.lag(source, max(p.HighWatermark-1-p.Records[len(p.Records)-1].Offset, 0))

@@ -23,12 +23,12 @@ func (s *Store) Offsets(ctx context.Context, topic string) (map[archive.Source]a
 		return each(ctx, tx, func(rows pgx.Rows) error {
 			source := archive.Source{Topic: topic}
 			var offset archive.Offset
-			if err := rows.Scan(&source.Partition, &offset.Epoch, &offset.Next, &offset.Log); err != nil {
+			if err := rows.Scan(&source.Partition, &offset.Epoch, &offset.Next, &offset.Log, &offset.Limits); err != nil {
 				return err
 			}
 			offsets[source] = offset
 			return nil
-		}, `SELECT partition, epoch, next, log FROM offsets WHERE topic = $1`, topic)
+		}, `SELECT partition, epoch, next, log, coalesce(settings, '') FROM offsets LEFT JOIN limits USING (topic, partition) WHERE topic = $1`, topic)
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read offsets of %s: %w", topic, err)
@@ -155,6 +155,8 @@ const (
 	// A new partition has no readings from before it began, except in marked hours.
 	beginRolling = `INSERT INTO rolled (partition, until)
 		SELECT partition, rolling FROM offsets WHERE topic = $1 AND partition = $2 AND rolling IS NOT NULL ON CONFLICT DO NOTHING`
+	storeLimits = `INSERT INTO limits (topic, partition, settings) VALUES ($1, $2, $3)
+		ON CONFLICT (topic, partition) DO UPDATE SET settings = excluded.settings`
 	// The log was recreated, so no more readings of the old one will come. Position 0 makes its marks due.
 	releaseMarks = `UPDATE dirty_windows SET position = 0 WHERE partition = $1`
 )
@@ -209,10 +211,14 @@ func (in *intake) beginning(m *archive.Move) *time.Time {
 	return &minute
 }
 
-// follow starts the roll-up of new partitions, and releases the marks of partitions whose log was recreated.
+// follow stores limits that have changed, starts the roll-up of new partitions, and releases the marks of partitions whose log was
+// recreated.
 func (in *intake) follow(ctx context.Context, moves []archive.Move) error {
 	batch := new(pgx.Batch)
 	for _, m := range moves {
+		if m.New.Limits != m.Old.Limits {
+			batch.Queue(storeLimits, m.Source.Topic, m.Source.Partition, m.New.Limits)
+		}
 		if m.Source.Topic != in.readingsTopic {
 			continue
 		}

@@ -17,12 +17,12 @@ func (s *Store) Offsets(ctx context.Context, topic string) (map[archive.Source]a
 	err := each(ctx, s.reader, func(rows *sql.Rows) error {
 		source := archive.Source{Topic: topic}
 		var offset archive.Offset
-		if err := rows.Scan(&source.Partition, &offset.Epoch, &offset.Next, &offset.Log); err != nil {
+		if err := rows.Scan(&source.Partition, &offset.Epoch, &offset.Next, &offset.Log, &offset.Limits); err != nil {
 			return err
 		}
 		offsets[source] = offset
 		return nil
-	}, `SELECT partition, epoch, next, log FROM offsets WHERE topic = ?`, topic)
+	}, `SELECT partition, epoch, next, log, coalesce(settings, '') FROM offsets LEFT JOIN limits USING (topic, partition) WHERE topic = ?`, topic)
 	if err != nil {
 		return nil, fmt.Errorf("read offsets of %s: %w", topic, err)
 	}
@@ -103,6 +103,9 @@ const moveOffset = `UPDATE offsets SET epoch = ?1, next = ?2, log = ?10, appende
 		ELSE min(ahead, ?3) END
 	WHERE topic = ?4 AND partition = ?5 AND epoch = ?6 AND next = ?7`
 
+const storeLimits = `INSERT INTO limits (topic, partition, settings) VALUES (?1, ?2, ?3)
+	ON CONFLICT (topic, partition) DO UPDATE SET settings = excluded.settings`
+
 // move moves the offsets, each only if it has the value that the archiver expects.
 func (w *batchWriter) move(ctx context.Context, moves []archive.Move, readingsTopic string) error {
 	for _, m := range moves {
@@ -117,6 +120,11 @@ func (w *batchWriter) move(ctx context.Context, moves []archive.Move, readingsTo
 		}
 		if !changed(result) {
 			return fmt.Errorf("%s/%d is not at %d: %w", m.Source.Topic, m.Source.Partition, m.Old.Next, archive.ErrOffsetsMoved)
+		}
+		if m.New.Limits != m.Old.Limits {
+			if _, err := w.tx.ExecContext(ctx, storeLimits, m.Source.Topic, m.Source.Partition, m.New.Limits); err != nil {
+				return fmt.Errorf("store limits of %s/%d: %w", m.Source.Topic, m.Source.Partition, err)
+			}
 		}
 		if m.New.Epoch > m.Old.Epoch && m.Source.Topic == readingsTopic {
 			// The log was recreated, so no more readings of the old one will come. Position 0 makes its marks due.

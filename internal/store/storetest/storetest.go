@@ -28,6 +28,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 	}{
 		{"offsets move by compare and set", offsetsMove},
 		{"offsets are kept by topic", offsetsByTopic},
+		{"limits are kept with their offset", limitsKept},
 		{"progress follows the offsets", progressFollows},
 		{"a batch of which one offset is taken leaves nothing", takenLeavesNothing},
 		{"a batch interrupted anywhere leaves nothing or all", interruptedLeavesNothing},

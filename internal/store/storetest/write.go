@@ -84,6 +84,38 @@ func offsetsByTopic(t *testing.T, store Store) {
 	}
 }
 
+// limitsKept stores limits in the transaction that moves the offset, and keeps them until others replace them.
+func limitsKept(t *testing.T, store Store) {
+	write := func(from, to archive.Offset, taken archive.Offset) error {
+		moves := []archive.Move{{Source: source(1), Old: from, New: to, Appended: epoch}}
+		if taken != (archive.Offset{}) {
+			moves = append(moves, archive.Move{Source: source(2), Old: taken, New: archive.Offset{Next: 99}})
+		}
+		return store.Write(t.Context(), &archive.Batch{Moves: moves})
+	}
+	at := archive.Offset{}
+	for _, step := range []struct {
+		limits string
+		epoch  int32
+	}{{"", 0}, {`{"one"}`, 0}, {`{"one"}`, 0}, {`{"two, 温度"}`, 0}, {`{"two, 温度"}`, 1}} {
+		next := archive.Offset{Epoch: step.epoch, Next: at.Next + 5, Limits: step.limits}
+		other := archive.Offset{Epoch: step.epoch, Next: at.Next + 3, Limits: "lost"}
+		if err := write(at, other, archive.Offset{Next: 1}); !errors.Is(err, archive.ErrOffsetsMoved) {
+			t.Fatalf("got %v, want another archiver's offset refused", err)
+		}
+		if err := write(at, next, archive.Offset{}); err != nil {
+			t.Fatal(err)
+		}
+		if got := offsets(t, store, Topic)[source(1)]; got != next {
+			t.Errorf("got %+v, want %+v", got, next)
+		}
+		at = next
+	}
+	if got := offsets(t, store, "alerts"); len(got) != 0 {
+		t.Errorf("got %v, want none of another topic", got)
+	}
+}
+
 func progressFollows(t *testing.T, store Store) {
 	later := epoch.Add(time.Minute)
 	for _, batch := range [][]archive.Move{

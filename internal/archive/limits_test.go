@@ -1,0 +1,277 @@
+package archive_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"iotmon/internal/archive"
+	"iotmon/internal/iot"
+	"iotmon/internal/process"
+	"iotmon/internal/store/sqlite"
+	"iotmon/internal/wire"
+)
+
+// settings appends a settings record with changed limits.
+func (p *plant) settings(partition int32, revision int64, change func(*iot.Limits)) {
+	s := iot.Settings{Revision: revision, Window: windowLength, From: p.now}
+	l, err := p.admission.Limits(5 * time.Second)
+	if err != nil {
+		panic(err)
+	}
+	change(l)
+	s.Limits = l
+	p.appendSettings(partition, wire.AppendSettings(nil, &s), s.Level())
+}
+
+func (p *plant) appendSettings(partition int32, value []byte, level uint8) {
+	p.append(topics.Readings, partition, p.now, value, false)
+	records := p.records[archive.Source{Topic: topics.Readings, Partition: partition}]
+	last := &records[len(records)-1]
+	last.Kind, last.Level = iot.KindSettings, level
+}
+
+// send appends a reading, which may be refused.
+func (p *plant) sendReading(partition int32, device iot.DeviceID, at time.Time, value float64) {
+	r := iot.Reading{Device: iot.Device{ID: device, Type: iot.Temperature, Unit: "°C"}, Time: at, Value: value, Status: iot.Online}
+	p.append(topics.Readings, partition, p.now, wire.AppendReading(nil, &r), false)
+}
+
+// step lets a reading or a change of limits happen, in partition 0.
+func (p *plant) limitsStep(t *rapid.T) {
+	p.now = p.now.Add(time.Duration(rapid.IntRange(0, 3).Draw(t, "seconds")) * time.Second)
+	switch rapid.IntRange(0, 5).Draw(t, "what") {
+	case 0:
+		p.settings(0, rapid.Int64Range(-1, 6).Draw(t, "revision"), func(l *iot.Limits) {
+			switch rapid.IntRange(0, 4).Draw(t, "change") {
+			case 0:
+				l.Types[0].Max = 20
+			case 1:
+				l.Types = l.Types[1:]
+			case 2:
+				l.Skew = time.Minute
+			case 3:
+				l.Retention = 10 * time.Second
+			}
+		})
+	case 1:
+		p.appendSettings(0, []byte(rapid.SampledFrom([]string{
+			"", "{}", `{"revision":99,"window_seconds":60,"from":"2024-01-30T10:30:00Z"}`,
+			`{"revision":99,"window_seconds":30,"from":"2024-01-30T10:30:00Z","limits":{"lateness_us":0,"skew_us":0,"retention_us":0,"types":[]}}`,
+		}).Draw(t, "other settings")), iot.SettingsLevelLimits)
+	default:
+		at := p.now.Add(time.Duration(rapid.SampledFrom([]int{0, -1, -15, 5, 30}).Draw(t, "ahead")) * time.Second)
+		p.sendReading(0, rapid.SampledFrom(devices[0]).Draw(t, "device"), at, rapid.SampledFrom([]float64{10, 15, 30}).Draw(t, "value"))
+	}
+}
+
+// rejected is a process.Output that keeps the offsets of rejected records, and what is in force.
+type rejected struct {
+	offsets map[int64]bool
+	inForce map[string][]byte
+}
+
+func (*rejected) Summary(*iot.WindowSummary)        {}
+func (*rejected) Alert(*iot.Alert)                  {}
+func (*rejected) Areas(*iot.DeviceAreas)            {}
+func (*rejected) State(*iot.DeviceState)            {}
+func (*rejected) Forget(iot.Identity, iot.Position) {}
+func (r *rejected) Reject(reject *process.Reject)   { r.offsets[reject.Offset] = true }
+func (r *rejected) InForce(key, value []byte, _ iot.Position) {
+	r.inForce[string(key)] = slices.Clone(value)
+}
+
+// processed processes a partition, with restarts, and returns the readings that it has admitted: device, time and value, the first of
+// each device and time.
+func processed(t *rapid.T, p *plant, partition int32) map[string]float64 {
+	options := &process.Options{Admission: p.admission, Window: windowLength, Lateness: 5 * time.Second, OfflineAfter: time.Hour}
+	out := &rejected{make(map[int64]bool), make(map[string][]byte)}
+	source := p.records[archive.Source{Topic: topics.Readings, Partition: partition}]
+	var records []process.Record
+	for _, r := range source {
+		records = append(records, process.Record{
+			Offset: r.Offset, Appended: r.Appended, Key: r.Key, Value: r.Value, RecordKind: iot.RecordKind{Kind: r.Kind, Level: r.Level},
+		})
+	}
+	at := process.New(options, partition, process.Checkpoint{}, false)
+	for position := int64(0); position < int64(len(records)); {
+		to := min(position+int64(rapid.IntRange(1, 30).Draw(t, "step")), int64(len(records)))
+		if err := at.Process(records[at.Next():to], out); err != nil {
+			t.Fatal(err)
+		}
+		at.PublishStates(out)
+		position = to
+		at = process.New(options, partition, at.Checkpoint(), false)
+		for key, value := range out.inForce {
+			if len(value) == 0 {
+				continue
+			}
+			f, err := process.DecodeInForce([]byte(key), value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			at.RestoreInForce(f)
+		}
+	}
+	admitted := make(map[string]float64)
+	for _, r := range source {
+		var reading iot.Reading
+		if r.Kind != iot.KindReading || out.offsets[r.Offset] || wire.DecodeReading(r.Value, &reading) != nil {
+			continue
+		}
+		key := fmt.Sprint(reading.ID, " ", reading.Time)
+		if _, found := admitted[key]; !found {
+			admitted[key] = reading.Value
+		}
+	}
+	return admitted
+}
+
+// The archive has the readings that the processor has admitted, whatever limits the log has and wherever either of them was restarted.
+func TestTheArchiveHasWhatTheProcessorHasAdmitted(t *testing.T) {
+	empty, path, admission := emptyDatabase(t), filepath.Join(t.TempDir(), "archive.db"), newAdmission(t)
+	changed := 0
+	rapid.Check(t, func(r *rapid.T) {
+		p := newPlant(admission)
+		for range rapid.IntRange(1, 60).Draw(r, "steps") {
+			p.limitsStep(r)
+		}
+		p.append(topics.Readings, 0, p.now, nil, true)
+		disturbed := pass{
+			archivers: rapid.IntRange(1, 2).Draw(r, "archivers"), chunk: rapid.IntRange(1, 10).Draw(r, "chunk"),
+			log:    rapid.SliceOfN(rapid.SampledFrom([]bool{false, true}), 0, 12).Draw(r, "log"),
+			writes: rapid.SliceOfN(rapid.SampledFrom([]failure{none, beforeCommit, afterCommit}), 0, 12).Draw(r, "writes"),
+		}
+		rows, _ := disturbed.mustResult(t, r, p.broker, admission, path, empty)
+		want := processed(r, p, 0)
+		got := make(map[string]float64)
+		for device, points := range rows.Readings {
+			for _, point := range points {
+				got[fmt.Sprint(device, " ", point.Time)] = point.Value
+			}
+		}
+		if fmt.Sprint(got) != fmt.Sprint(want) {
+			r.Fatalf("archived %v\nadmitted %v", got, want)
+		}
+		if rows.Offsets[archive.Source{Topic: topics.Readings}].Limits != "" {
+			changed++
+		}
+	})
+	if changed == 0 {
+		t.Error("no log has changed its limits: the test has tested nothing")
+	}
+}
+
+// Sequence: limits change, the archiver stores readings beyond the change and is killed. It begins behind the record that has changed
+// them, and its configuration is an older one.
+func TestAnArchiverGoesOnByTheLimitsOfItsOffset(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, store := onePlant(t)
+		defer store.Close()
+		p.settings(0, 7, func(l *iot.Limits) { l.Types[0].Max = 20 })
+		p.sendReading(0, "a", began.Add(time.Second), 15)
+		archiveOf(t, p, store)
+		p.sendReading(0, "a", began.Add(2*time.Second), 30)
+		p.sendReading(0, "a", began.Add(3*time.Second), 16)
+		p.settings(0, 7, func(l *iot.Limits) { l.Types[0].Max = 40 }) // Not newer.
+		p.sendReading(0, "a", began.Add(4*time.Second), 30)
+		archiveOf(t, p, store)
+		got, err := readRows(store)
+		if err != nil || len(got.Readings["a"]) != 3 {
+			t.Errorf("got %+v, %v, want the readings up to 20 °C", got.Readings, err)
+		}
+		// The topic was deleted and created again: the limits go on to hold, as at the processor.
+		anew := newPlant(p.admission)
+		anew.sendReading(0, "a", began.Add(5*time.Second), 30)
+		anew.sendReading(0, "a", began.Add(6*time.Second), 17)
+		archiveOf(t, anew, store)
+		if got, err = readRows(store); err != nil || len(got.Readings["a"]) != 4 {
+			t.Errorf("got %+v, %v, want one more", got.Readings, err)
+		}
+	})
+}
+
+// Sequence: an archiver of an older version reads on behind settings that it does not know. It would archive what the processor refuses.
+func TestNothingIsArchivedBehindSettingsOfANewerVersion(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, store := onePlant(t)
+		defer store.Close()
+		p.appendSettings(0, []byte("{}"), iot.SettingsLevelLimits+1)
+		p.sendReading(0, "a", began.Add(time.Second), 15)
+		p.sendReading(1, "c", began.Add(time.Second), 15)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		var log strings.Builder
+		archiver := archive.New(archive.Options{
+			Open: p.open(ctx, 10, trouble(nil)), Store: store, Topics: topics, Admission: p.admission,
+			Logger: slog.New(slog.NewTextHandler(&log, nil)), Now: time.Now,
+		})
+		if err := archiver.Run(ctx); err != nil {
+			t.Fatal(err)
+		}
+		got, err := readRows(store)
+		if err != nil || len(got.Readings["a"]) != 1 || len(got.Readings["c"]) != 1 {
+			t.Errorf("got %+v, %v, want the readings before, and of the other partition", got.Readings, err)
+		}
+		if offset := offsetOf(t, store); offset.Next != 1 {
+			t.Errorf("got offset %+v, want that of the settings", offset)
+		}
+		if strings.Count(log.String(), "install that version") != 1 {
+			t.Errorf("got the log %q, want one line that says what to do", log.String())
+		}
+	})
+}
+
+// pruned is a store that keeps the retention of the last Prune.
+type pruned struct {
+	*sqlite.Store
+	keep chan archive.Retention
+}
+
+func (s *pruned) Prune(_ context.Context, keep archive.Retention) (int64, error) {
+	select {
+	case s.keep <- keep:
+	default:
+	}
+	return 0, nil
+}
+
+// Sequence: a longer retention is in force, and an archiver starts with an older configuration. It must not remove what readings that are
+// still accepted belong to.
+func TestAnArchiverKeepsReadingsForAsLongAsTheyAreAccepted(t *testing.T) {
+	for name, test := range map[string]struct{ inForce, want time.Duration }{
+		"longer": {100 * time.Hour, 100 * time.Hour}, "shorter": {time.Hour, 48 * time.Hour}, "for ever": {0, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p, store := onePlant(t)
+				defer store.Close()
+				p.admission.Retention = 48 * time.Hour
+				for partition := range int32(2) {
+					p.settings(partition, 7, func(l *iot.Limits) { l.Retention = test.inForce })
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+				defer cancel()
+				kept := &pruned{store, make(chan archive.Retention, 1)}
+				archiver := archive.New(archive.Options{
+					Open: p.open(ctx, 10, trouble(nil)), Store: kept, Topics: topics, Admission: p.admission,
+					Retention: archive.Retention{Readings: 48 * time.Hour, Alerts: time.Hour}, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+				})
+				if err := archiver.Run(ctx); err != nil {
+					t.Fatal(err)
+				}
+				if got, want := <-kept.keep, (archive.Retention{Readings: test.want, Alerts: time.Hour}); got != want {
+					t.Errorf("got %+v, want %+v", got, want)
+				}
+			})
+		})
+	}
+}
