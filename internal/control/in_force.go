@@ -266,13 +266,30 @@ func compare(o *Object, known Object) (comparison, Object) {
 	return agreed, known
 }
 
-// deviceRefs returns the names of all devices about which something is in force, in order.
-func (f *InForce) deviceRefs() []Ref {
+// agreesByVersion reports whether there is nothing to do about an object, as far as its version says. It does not need the body.
+func (f *InForce) agreesByVersion(o *Object) bool {
+	if o.Kind != Device {
+		return false
+	}
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	refs := make([]Ref, 0, len(f.devices))
+	known, ok := f.devices[o.Identity()]
+	if !ok {
+		return o.Deleted && o.Confirmed || o.Version == 0
+	}
+	return known.entry.Version == o.Version && (o.Confirmed || !o.Deleted)
+}
+
+// unknownDevices returns the names of devices about which something is in force and that are not known, in order.
+func (f *InForce) unknownDevices(known map[Ref]struct{}) []Ref {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	var refs []Ref
 	for device := range f.devices {
-		refs = append(refs, DeviceRef(device))
+		ref := DeviceRef(device)
+		if _, ok := known[ref]; !ok {
+			refs = append(refs, ref)
+		}
 	}
 	slices.SortFunc(refs, Ref.Compare)
 	return refs

@@ -52,26 +52,42 @@ func (l *Loop) read(ctx context.Context, now time.Time) error {
 	if now.Before(l.uncertain) {
 		every = compareAgain
 	}
-	whole := lost || losses != l.losses || now.Sub(l.compared) >= every
+	bodies := lost || losses != l.losses || l.compared.IsZero()
+	whole := bodies || now.Sub(l.compared) >= every
 	from := l.seen
+	known := make(map[Ref]struct{})
 	if whole {
 		from = 0
 	}
 	for {
-		page, err := l.Store.Since(ctx, from, storeBatch)
+		read := l.Store.Since
+		if whole && !bodies {
+			read = l.Store.Versions
+		}
+		page, err := read(ctx, from, storeBatch)
 		if err != nil {
 			return err
 		}
 		if len(page) == 0 {
 			break
 		}
+		from = page[len(page)-1].Revision
+		if whole {
+			for i := range page {
+				known[page[i].Ref] = struct{}{}
+			}
+		}
+		if whole && !bodies {
+			if page, err = l.differing(ctx, page); err != nil {
+				return err
+			}
+		}
 		if err := l.consider(ctx, page, now); err != nil {
 			return err
 		}
-		from = page[len(page)-1].Revision
 	}
 	if whole {
-		if err := l.adoptUnknown(ctx, now); err != nil {
+		if err := l.adoptUnknown(ctx, known, now); err != nil {
 			return err
 		}
 		l.compared, l.losses = now, losses
@@ -110,9 +126,25 @@ func (l *Loop) audit(ctx context.Context, revision int64) (Audit, error) {
 	return entries[0], nil
 }
 
-// adoptUnknown considers the devices about which something is in force, also those that the database does not know.
-func (l *Loop) adoptUnknown(ctx context.Context, now time.Time) error {
-	for refs := range slices.Chunk(l.InForce.deviceRefs(), storeBatch) {
+// differing returns of a page without bodies the objects that have to be considered, with their bodies: those that are new since the last
+// step, and those whose versions are not in force. Two bodies with the same version are compared when the object is new, when it waits, and when
+// everything is compared after a start or a loss. That is often enough, because the body of a version does not change.
+func (l *Loop) differing(ctx context.Context, page []Object) ([]Object, error) {
+	var refs []Ref
+	for i := range page {
+		if page[i].Revision > l.seen || !l.InForce.agreesByVersion(&page[i]) {
+			refs = append(refs, page[i].Ref)
+		}
+	}
+	if len(refs) == 0 {
+		return nil, nil
+	}
+	return l.Store.Objects(ctx, refs)
+}
+
+// adoptUnknown considers the devices about which something is in force and that the database does not know.
+func (l *Loop) adoptUnknown(ctx context.Context, known map[Ref]struct{}, now time.Time) error {
+	for refs := range slices.Chunk(l.InForce.unknownDevices(known), storeBatch) {
 		page, err := l.Store.Objects(ctx, refs)
 		if err != nil {
 			return err

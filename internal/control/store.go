@@ -20,6 +20,8 @@ type Store interface {
 	Objects(ctx context.Context, refs []Ref) ([]Object, error)
 	// Since returns up to limit objects that were changed last after a revision, in the order of their revisions.
 	Since(ctx context.Context, revision int64, limit int) ([]Object, error)
+	// Versions is Since without the bodies of the objects.
+	Versions(ctx context.Context, revision int64, limit int) ([]Object, error)
 	// Confirm remembers of objects that their versions have been in force. It does nothing for an object that has another version by
 	// now.
 	Confirm(ctx context.Context, objects []Object) error

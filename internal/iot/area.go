@@ -57,9 +57,24 @@ func (a *Area) NormalizeFirst(field string) error {
 	return a.normalize(field)
 }
 
+// fit reports whether the area is valid and canonical by the quick test.
+func (a Area) fit() bool {
+	if len(a) > MaxArea {
+		return false
+	}
+	rest, more := string(a), a != ""
+	for level := 0; more; level++ {
+		var name string
+		if name, rest, more = strings.Cut(rest, "/"); name == "" || level == MaxAreaLevels || !fit(name, MaxAreaName) {
+			return false
+		}
+	}
+	return true
+}
+
 func (a *Area) normalize(field string) error {
-	if *a == "" {
-		return nil
+	if a.fit() {
+		return nil // Nearly always.
 	}
 	// Names are checked one by one, so the path is cut off before it is split.
 	if err := checkSize(field, string(*a), 2*MaxArea); err != nil {

@@ -96,10 +96,13 @@ func normalizeLimits(limits *map[string]float64) error {
 }
 
 // normalizeMap puts the keys of a map into canonical form, and its values by normalize. An empty map becomes nil.
-func normalizeMap[V any](field string, m *map[string]V, maxKey int, normalize func(field string, value *V) error) error {
+func normalizeMap[V comparable](field string, m *map[string]V, maxKey int, normalize func(field string, value *V) error) error {
 	if len(*m) == 0 {
 		*m = nil
 		return nil
+	}
+	if canonicalMap(field, *m, maxKey, normalize) {
+		return nil // Nearly always.
 	}
 	clean := make(map[string]V, len(*m))
 	for _, key := range slices.Sorted(maps.Keys(*m)) { // Sorted, so that the same error is returned each time.
@@ -117,6 +120,25 @@ func normalizeMap[V any](field string, m *map[string]V, maxKey int, normalize fu
 	}
 	*m = clean
 	return nil
+}
+
+// canonicalMap reports whether a map is valid and in canonical form.
+func canonicalMap[V comparable](field string, m map[string]V, maxKey int, normalize func(field string, value *V) error) bool {
+	for key, value := range m {
+		name, clean := key, value
+		if normalizeKey(field, &name, maxKey) != nil || name != key || normalize(name, &clean) != nil || !identical(clean, value) {
+			return false
+		}
+	}
+	return true
+}
+
+// identical reports whether two values are equal and, if they are numbers, have the same sign: -0 is not 0.
+func identical[V comparable](a, b V) bool {
+	if x, ok := any(a).(float64); ok {
+		return math.Float64bits(x) == math.Float64bits(any(b).(float64))
+	}
+	return a == b
 }
 
 // unsignZero turns -0 into 0, so that equal numbers are the same JSON.

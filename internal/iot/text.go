@@ -37,6 +37,9 @@ func fit(text string, limit int) bool { return len(text) <= limit && canonical(t
 // normalizeText puts a text into Unicode's form NFC, without white space around it. Texts that look equal then are equal,
 // so one filter matches all of them.
 func normalizeText(field string, text *string, limit int) error {
+	if fit(*text, limit) {
+		return nil // Nearly always.
+	}
 	if err := checkSize(field, *text, limit); err != nil {
 		return err
 	}
@@ -68,9 +71,6 @@ func (id DeviceID) Canonical() DeviceID { return DeviceID(norm.NFC.String(string
 
 // normalizeID checks an id and puts it into form NFC; see normalizeKey.
 func normalizeID(id *DeviceID) error {
-	if text := string(*id); text != "" && fit(text, MaxIDLength) && text[0] != '.' {
-		return nil // Nearly always.
-	}
 	return normalizeKey("device_id", (*string)(id), MaxIDLength)
 }
 
@@ -79,6 +79,9 @@ func normalizeID(id *DeviceID) error {
 // see them in pages, URLs, exports and messages.
 func normalizeKey(field string, key *string, limit int) error {
 	text := *key
+	if text != "" && fit(text, limit) && text[0] != '.' {
+		return nil // Nearly always.
+	}
 	switch {
 	case text == "":
 		return Invalid(field, "missing")

@@ -120,6 +120,15 @@ func (m *Memory) Since(ctx context.Context, revision int64, limit int) ([]contro
 	return found[:min(len(found), limit)], m.available(ctx)
 }
 
+// Versions implements control.Store.
+func (m *Memory) Versions(ctx context.Context, revision int64, limit int) ([]control.Object, error) {
+	found, err := m.Since(ctx, revision, limit)
+	for i := range found {
+		found[i].Body = nil
+	}
+	return found, err
+}
+
 // Confirm implements control.Store.
 func (m *Memory) Confirm(ctx context.Context, objects []control.Object) error {
 	m.mu.Lock()

@@ -20,7 +20,8 @@ const (
 	quiet = 3 * time.Second
 	// firstPause and longestPause are the limits of the pause before a follower starts again after an error.
 	firstPause, longestPause = 100 * time.Millisecond, 5 * time.Second
-	maxBytes                 = 4 << 20
+	// maxBytes bounds the bytes of a fetch, which are compressed: entries take ten times as much in memory.
+	maxBytes = 1 << 20
 )
 
 // Follower reads what is in force, read committed: first everything, then every change.

@@ -18,7 +18,7 @@ import (
 // readStates reads the committed device states of partitions. It returns the last state of each device for which fits is true.
 func (s *session) readStates(ctx context.Context, ids []int32, fits func(int32, iot.Position) bool) (map[int32]map[string]iot.DeviceState, error) {
 	decoder := wire.NewStreamDecoder()
-	latest, err := readLatest(ctx, s, s.Topics.States, ids, fits, func(key string, value []byte) (iot.DeviceState, error) {
+	latest, err := readLatest(ctx, s, s.Topics.States, ids, fits, s.Handover != nil, func(key string, value []byte) (iot.DeviceState, error) {
 		return decodeState(decoder, key, value)
 	})
 	if err != nil {
@@ -43,7 +43,7 @@ func decodeState(decoder *wire.Decoder, key string, value []byte) (iot.DeviceSta
 
 // readInForce reads what is in force in partitions. It returns the last value of each key for which fits is true.
 func (s *session) readInForce(ctx context.Context, ids []int32, fits func(int32, iot.Position) bool) (map[int32]map[string]process.InForce, error) {
-	latest, err := readLatest(ctx, s, s.Topics.InForce, ids, fits, func(key string, value []byte) (process.InForce, error) {
+	latest, err := readLatest(ctx, s, s.Topics.InForce, ids, fits, false, func(key string, value []byte) (process.InForce, error) {
 		return process.DecodeInForce([]byte(key), value)
 	})
 	return latest.decoded, err
@@ -51,6 +51,7 @@ func (s *session) readInForce(ctx context.Context, ids []int32, fits func(int32,
 
 // latest are the last values of the keys of a compacted topic, by partition.
 type latest[T any] struct {
+	// kept has the values as they were written, only if these were to be kept.
 	kept    map[int32]keptStates
 	decoded map[int32]map[string]T
 	// marks are the offsets up to which the partitions were read.
@@ -63,7 +64,7 @@ type latest[T any] struct {
 // It reads to the end of the log at the time of the call, and waits for transactions that are open then. It cannot wait for the end
 // offset, because the last offset may belong to a marker or to a record that compaction has removed. So it appends a record of its
 // own, without a transaction, and reads until it finds that record.
-func readLatest[T any](ctx context.Context, s *session, topic string, ids []int32, fits func(int32, iot.Position) bool,
+func readLatest[T any](ctx context.Context, s *session, topic string, ids []int32, fits func(int32, iot.Position) bool, keepText bool,
 	decode func(key string, value []byte) (T, error)) (latest[T], error) {
 	starts, err := kadm.NewClient(s.writer.client).ListStartOffsets(ctx, topic)
 	if err = errors.Join(err, starts.Error()); err != nil {
@@ -78,7 +79,7 @@ func readLatest[T any](ctx context.Context, s *session, topic string, ids []int3
 	if err != nil {
 		return latest[T]{}, err
 	}
-	decoded, foreign := decodeLatest(kept, decode)
+	decoded, foreign := decodeLatest(kept, keepText, decode)
 	if len(foreign) > 0 {
 		s.Logger.Error("a compacted topic holds records that no processor has written; the ones before them are restored",
 			"topic", topic, "count", len(foreign), "first", foreign[0].String())
@@ -94,7 +95,7 @@ func readLatest[T any](ctx context.Context, s *session, topic string, ids []int3
 		if kept, err = reader.read(ctx); err != nil {
 			return latest[T]{}, err
 		}
-		decoded, _ = decodeLatest(kept, decode)
+		decoded, _ = decodeLatest(kept, keepText, decode)
 	}
 	return latest[T]{kept, decoded, marks}, nil
 }
@@ -107,8 +108,8 @@ type stateKey struct {
 
 func (k stateKey) String() string { return fmt.Sprintf("key %q in partition %d", k.key, k.partition) }
 
-// decodeLatest decodes the kept values. It also returns the keys whose value no processor has written.
-func decodeLatest[T any](kept map[int32]keptStates, decode func(key string, value []byte) (T, error)) (decoded map[int32]map[string]T, foreign []stateKey) {
+// decodeLatest decodes the kept values, and removes each then unless keepText. It also returns the keys whose value no processor has written.
+func decodeLatest[T any](kept map[int32]keptStates, keepText bool, decode func(key string, value []byte) (T, error)) (decoded map[int32]map[string]T, foreign []stateKey) {
 	decoded = make(map[int32]map[string]T, len(kept))
 	for id, values := range kept {
 		decoded[id] = make(map[string]T, len(values))
@@ -122,10 +123,16 @@ func decodeLatest[T any](kept map[int32]keptStates, decode func(key string, valu
 				continue
 			}
 			decoded[id][key] = value
+			if !keepText {
+				delete(values, key) // Of 100,000 devices it is as much as what is decoded.
+			}
 		}
 	}
 	return decoded, foreign
 }
+
+// maxRestoreBytes bounds the bytes of a fetch of a restore, which are compressed: states and entries take ten times as much in memory.
+const maxRestoreBytes = 1 << 20
 
 // stateReader reads a compacted topic from starts up to marks, the offset of the mark of each partition. The starts must have been
 // listed before the marks were appended.
@@ -158,6 +165,8 @@ func (s *stateReader) read(ctx context.Context) (map[int32]keptStates, error) {
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{s.topic: offsets}),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.FetchMaxBytes(maxRestoreBytes),
+		kgo.FetchMaxPartitionBytes(maxRestoreBytes/4),
 		kafka.NoFetchSession(),
 		kafka.PooledFetches(),
 	)...)

@@ -178,6 +178,16 @@ func (c *Control) Objects(ctx context.Context, refs []control.Ref) ([]control.Ob
 
 // Since implements control.Store.
 func (c *Control) Since(ctx context.Context, revision int64, limit int) ([]control.Object, error) {
+	return c.since(ctx, "body", revision, limit)
+}
+
+// Versions implements control.Store.
+func (c *Control) Versions(ctx context.Context, revision int64, limit int) ([]control.Object, error) {
+	return c.since(ctx, "NULL", revision, limit)
+}
+
+// since returns the objects of Since, with a column or constant as their bodies.
+func (c *Control) since(ctx context.Context, body string, revision int64, limit int) ([]control.Object, error) {
 	var found []control.Object
 	err := each(ctx, c.reader, func(rows *sql.Rows) error {
 		var o control.Object
@@ -186,7 +196,7 @@ func (c *Control) Since(ctx context.Context, revision int64, limit int) ([]contr
 		}
 		found = append(found, o)
 		return nil
-	}, `SELECT kind, tenant, id, version, deleted, body, revision, confirmed FROM control_objects WHERE revision > ? ORDER BY revision LIMIT ?`, revision, limit)
+	}, `SELECT kind, tenant, id, version, deleted, `+body+`, revision, confirmed FROM control_objects WHERE revision > ? ORDER BY revision LIMIT ?`, revision, limit)
 	if err != nil {
 		return nil, fmt.Errorf("read objects since %d: %w", revision, err)
 	}

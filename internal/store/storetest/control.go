@@ -92,6 +92,21 @@ func since(t *testing.T, store control.Store, revision int64, limit int) []contr
 	return found
 }
 
+// sameVersions checks that Versions returns the objects of a page of Since, without their bodies. Nobody may write meanwhile.
+func sameVersions(t *testing.T, store control.Store, revision int64, limit int, page []control.Object) {
+	t.Helper()
+	versions, err := store.Versions(t.Context(), revision, limit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same := slices.EqualFunc(versions, page, func(a, b control.Object) bool {
+		return a.Ref == b.Ref && a.Version == b.Version && a.Deleted == b.Deleted && a.Revision == b.Revision && a.Confirmed == b.Confirmed && a.Body == nil
+	})
+	if !same {
+		t.Errorf("since %d: got versions %+v, want those of %+v", revision, versions, page)
+	}
+}
+
 func ref(device string) control.Ref { return control.DeviceRef(iot.Identity{ID: iot.DeviceID(device)}) }
 
 func controlEmpty(t *testing.T, store control.Store) {
@@ -337,6 +352,10 @@ func controlConfirm(t *testing.T, store control.Store) {
 			t.Errorf("%s: got confirmed %t, want %t", o.ID, o.Confirmed, want)
 		}
 	}
+	all := since(t, store, 0, 10)
+	sameVersions(t, store, 0, 10, all)
+	sameVersions(t, store, all[0].Revision, 1, all[1:2])
+	sameVersions(t, store, all[2].Revision, 10, nil)
 	mustDecide(t, store, decided("a", 2, ""))
 	if object(t, store, ref("a")).Confirmed {
 		t.Error("the next version is confirmed")
