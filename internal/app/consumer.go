@@ -83,6 +83,7 @@ func (s *Service) makeArchiver(context.Context) error {
 		Topics:    archive.Topics{Readings: s.topics.Readings, Aggregates: s.topics.Aggregates, Alerts: s.topics.Alerts},
 		Admission: s.admission,
 		Retention: archive.Retention(s.cfg.Archive.Retention),
+		Limits:    feed.LimitsInForce(s.dial, s.topics),
 		Publish:   s.producer.Correct,
 		Patience:  patience,
 		Metrics:   s.archiveMetrics(),

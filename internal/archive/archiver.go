@@ -36,13 +36,16 @@ type Metrics struct {
 	Ready func(ready bool)
 }
 
-// Options configure an Archiver. All but Metrics, Publish, Patience and Foreign are required.
+// Options configure an Archiver. All but Metrics, Limits, Publish, Patience and Foreign are required.
 type Options struct {
 	Open      Opener
 	Store     Store
 	Topics    Topics
 	Admission *iot.Admission
 	Retention Retention
+	// Limits returns which limits are in force where the database has none: it is new, or an older version has written it. Nil means that
+	// those of Admission are.
+	Limits LimitsInForce
 	// Publish appends corrected summaries to the topic of the aggregates. It returns once Kafka has acknowledged them;
 	// after an error some of them may have been appended. Publishing a summary twice is harmless. Nil means do not publish.
 	Publish func(ctx context.Context, corrected []iot.WindowSummary) error
@@ -297,6 +300,10 @@ func (a *Archiver) resume(ctx context.Context, intake *intake, given []Extent) (
 		}
 		stored[extent.Topic] = offsets
 	}
+	inForce, err := a.unknownLimits(ctx, given, stored[a.Topics.Readings])
+	if err != nil {
+		return nil, err
+	}
 	from := make(map[Source]int64, len(given))
 	for _, extent := range given {
 		offset := stored[extent.Topic][extent.Source]
@@ -315,6 +322,9 @@ func (a *Archiver) resume(ctx context.Context, intake *intake, given []Extent) (
 					"lost", extent.Start-offset.Next)
 				a.Metrics.Lost(extent.Start - offset.Next)
 			}
+		}
+		if extent.Topic == a.Topics.Readings && next.Limits == "" {
+			next.Limits = limitsAt(inForce[extent.Partition], next.Next)
 		}
 		if err := intake.begin(extent.Source, offset, next, extent.Stable); err != nil {
 			return nil, err

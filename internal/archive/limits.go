@@ -1,11 +1,47 @@
 package archive
 
 import (
+	"cmp"
+	"context"
+	"slices"
 	"time"
 
 	"iotmon/internal/iot"
 	"iotmon/internal/wire"
 )
+
+// LimitsInForce returns the limits that are in force at the processors, by partition of the readings' topic; none of a partition that has no
+// processor yet.
+type LimitsInForce func(ctx context.Context, partitions []int32) (map[int32][]iot.SettingsInForce, error)
+
+// unknownLimits returns the limits in force in those partitions of the readings' topic of which the database has none, and which have ever
+// had records.
+func (a *Archiver) unknownLimits(ctx context.Context, given []Extent, stored map[Source]Offset) (map[int32][]iot.SettingsInForce, error) {
+	var unknown []int32
+	for _, extent := range given {
+		if extent.Topic == a.Topics.Readings && extent.End > 0 && stored[extent.Source].Limits == "" {
+			unknown = append(unknown, extent.Partition)
+		}
+	}
+	if len(unknown) == 0 || a.Limits == nil {
+		return nil, nil
+	}
+	return a.Limits(ctx, unknown)
+}
+
+// limitsAt returns the settings record of the limits that hold at an offset: the last ones since then or before, else the oldest that
+// are known. It returns "" if none are.
+func limitsAt(known []iot.SettingsInForce, offset int64) string {
+	slices.SortFunc(known, func(a, b iot.SettingsInForce) int { return cmp.Compare(a.Since, b.Since) })
+	i := len(known) - 1
+	for i > 0 && known[i].Since > offset {
+		i--
+	}
+	if i < 0 {
+		return ""
+	}
+	return string(wire.AppendSettings(nil, &known[i].Settings))
+}
 
 // limits are limits on readings.
 type limits struct {

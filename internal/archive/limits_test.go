@@ -275,3 +275,51 @@ func TestAnArchiverKeepsReadingsForAsLongAsTheyAreAccepted(t *testing.T) {
 		})
 	}
 }
+
+// Sequence: the database is lost, or an older version has written it, when the records that have put limits in force are no longer in the
+// log, or are behind. An archiver with another configuration would archive what the processor refuses.
+func TestAnArchiveWithoutLimitsBeginsWithThoseInForce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, store := onePlant(t)
+		defer store.Close()
+		archiveOf(t, p, store) // Up to offset 1, without limits.
+		for i, value := range []float64{30, 15, 25} {
+			p.sendReading(0, "a", began.Add(time.Duration(i+1)*time.Second), value)
+		}
+		p.sendReading(1, "c", began.Add(time.Second), 30)
+		limited := func(since int64, highest float64) iot.SettingsInForce {
+			l, err := p.admission.Limits(0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			l.Types[0].Max = highest
+			return iot.SettingsInForce{Settings: iot.Settings{Revision: since, Window: windowLength, Limits: l}, Since: since}
+		}
+		var asked [][]int32
+		run := func(limits map[int32][]iot.SettingsInForce) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			archiver := archive.New(archive.Options{
+				Open: p.open(ctx, 10, trouble(nil)), Store: store, Topics: topics, Admission: p.admission,
+				Limits: func(_ context.Context, partitions []int32) (map[int32][]iot.SettingsInForce, error) {
+					asked = append(asked, slices.Sorted(slices.Values(partitions)))
+					return limits, nil
+				},
+				Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+			})
+			if err := archiver.Run(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+		run(map[int32][]iot.SettingsInForce{0: {limited(99, 10), limited(0, 20)}})
+		p.sendReading(0, "a", began.Add(9*time.Second), 30)
+		run(nil)
+		got, err := readRows(store)
+		if err != nil || len(got.Readings["a"]) != 2 || len(got.Readings["c"]) != 1 {
+			t.Errorf("got %+v, %v, want the readings up to 20 °C, and that of a partition without limits", got.Readings, err)
+		}
+		if want := "[[0 1] [1]]"; fmt.Sprint(asked) != want {
+			t.Errorf("asked for the limits of %v, want %s", asked, want)
+		}
+	})
+}

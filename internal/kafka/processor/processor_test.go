@@ -89,7 +89,10 @@ func (l *testLog) startWith(options Options) (stop func()) {
 	if options.Process == nil {
 		options.Process = testProcess(l.T)
 	}
-	options.Ticker, options.Logger = l, slog.New(slog.NewTextHandler(l.T.Output(), nil))
+	options.Ticker = l
+	if options.Logger == nil {
+		options.Logger = slog.New(slog.NewTextHandler(l.T.Output(), nil))
+	}
 	return l.run(New(options))
 }
 
