@@ -69,6 +69,15 @@ func (p *Partition) boundGap() {
 	p.gap.next = p.windows.WindowOf(p.gap.from).Start
 }
 
+// recomputeOpen has every window marked that may be open, also those to which no further reading comes.
+func (p *Partition) recomputeOpen() {
+	if p.gap.open || !p.gap.next.IsZero() {
+		return // They will be marked.
+	}
+	p.gap.extend(p.windows.Watermark(), p.clock.Add(p.maxSkew()))
+	p.gap.next = p.windows.WindowOf(p.gap.from).Start
+}
+
 // markGap marks the next windows of the gap, each with one mark for all types: nobody knows of which types readings were lost,
 // and a catalog may have thousands.
 func (p *Partition) markGap() {

@@ -25,7 +25,10 @@ const maxLimits = 8
 
 func (h limitsHistory) newest() *limits { return h[len(h)-1] }
 
-// at returns the limits that hold at an offset. Before the oldest ones, these do.
+// knows reports whether it has the limits that hold at an offset. Earlier ones may have been removed.
+func (h limitsHistory) knows(offset int64) bool { return offset >= h[0].Since }
+
+// at returns the limits that hold at an offset that it knows.
 func (h limitsHistory) at(offset int64) *limits {
 	i := len(h) - 1
 	for i > 0 && h[i].Since > offset {
@@ -120,7 +123,7 @@ func (p *Partition) applyLimits(s *iot.Settings, offset int64, out Output) error
 	p.addLimits(&iot.SettingsInForce{Settings: *s, Since: offset + 1})
 	p.dropLimits()
 	if h := p.inForce.limits; len(h) > maxLimits {
-		// Records that were admitted by the oldest ones may be admitted otherwise when they are read again.
+		// Records that were admitted by the oldest ones cannot be admitted again; see rebuild.
 		p.gap.extend(p.windows.Watermark(), p.clock.Add(p.maxSkew()))
 		p.inForce.changeLimits(h[0].Since)
 		p.inForce.limits = h[1:]

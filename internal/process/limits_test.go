@@ -148,6 +148,49 @@ func TestLimitsAreKeptUntilTheCommittedOffsetHasPassedThem(t *testing.T) {
 	}
 }
 
+// Sequence: limits refuse a reading, more changes follow than are remembered, and the processor is killed while the window is open. By
+// which limits the reading was refused is not known any more. The archive does not have it, and a recomputation takes no reading away: so
+// it must not be counted, and windows of which no reading can be counted again must be marked.
+func TestReadingsOfForgottenLimitsAreRecomputed(t *testing.T) {
+	opts := options(t)
+	var j journal
+	j.limits(0, 1, limitsOf(t, opts, func(l *iot.Limits) { l.Types[0].Max, l.Lateness = 25, time.Hour }))
+	j.reading(1, "a", 1, 20)
+	j.reading(31, "a", 31, 20)
+	j.reading(32, "b", 32, 30) // Refused.
+	for i := range 20 {
+		j.limits(33, int64(10+i), limitsOf(t, opts, func(l *iot.Limits) { l.Lateness = time.Hour + time.Duration(i)*time.Second }))
+	}
+	j.reading(34, "a", 34, 20)
+	out, p := owned(t, opts, j, process.Checkpoint{}, newRecorder())
+	if len(out.rejects) != 1 {
+		t.Fatalf("got the rejects %q, want one reading", out.rejects)
+	}
+	for _, now := range []float64{4000, 8000} {
+		j.tick(now)
+		out, p = owned(t, opts, j, p.Checkpoint(), out)
+	}
+	if got := p.Checkpoint().Watermark; !got.After(at(60)) {
+		t.Fatalf("got the watermark %v, want the windows closed", got)
+	}
+	counted := make(map[time.Time]int64)
+	for _, text := range out.finals {
+		s, err := wire.DecodeWindowSummary([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		counted[s.Window.Start] += s.Count
+	}
+	for start, most := range map[time.Time]int64{at(0): 1, at(30): 2} {
+		if got := counted[start]; got > most {
+			t.Errorf("got %d readings counted in the window of %v, want at most %d", got, start, most)
+		}
+		if out.late[" "+start.Format(time.TimeOnly)] == 0 {
+			t.Errorf("got the marks %v, want one of the window of %v", out.late, start)
+		}
+	}
+}
+
 // The settings of a configuration are appended if they are newer than the limits in force, and otherwise what is in force wins.
 func TestTheNewestConfiguredLimitsComeIntoForce(t *testing.T) {
 	older, newer := *options(t), *options(t)

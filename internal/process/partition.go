@@ -220,6 +220,11 @@ func (p *Partition) rebuild(rec *Record) {
 	if rec.Kind != iot.KindReading {
 		return
 	}
+	if !p.inForce.limits.knows(rec.Offset) {
+		// The archive knows. It takes no reading away, so one that may have been refused must not be counted.
+		p.recomputeOpen()
+		return
+	}
 	admission := p.inForce.limits.at(rec.Offset).admission
 	if p.decoder.Admit(rec.Key, rec.Value, rec.Appended, admission, &p.reading) == nil {
 		p.windows.Add(&p.reading, p.areaOf(p.fleet.Device(p.reading.Identity()), &p.reading), rec.Offset)
