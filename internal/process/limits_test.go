@@ -318,3 +318,18 @@ func TestAlertsOfATypeThatIsLostAreCleared(t *testing.T) {
 		t.Errorf("got %q, want the alert raised and cleared once", events)
 	}
 }
+
+// A device whose readings come late by less than the lateness in force has not set its clock back.
+func TestTheLatenessInForceSaysWhatDisorderIs(t *testing.T) {
+	opts := options(t)
+	for lateness, want := range map[time.Duration]int{5 * time.Second: 1, 2 * time.Minute: 0} {
+		var j journal
+		j.reading(0, "a", 0, 20)
+		j.limits(1, 7, limitsOf(t, opts, func(l *iot.Limits) { l.Lateness = lateness }))
+		j.reading(100, "a", 100, 20)
+		j.every5("a", 101, 200, 100, 20)
+		if events := eventsOf(t, onePass(t, j)); count(events, "device_clock_step cleared") != want {
+			t.Errorf("lateness %v: got %q, want %d steps of the clock", lateness, events, want)
+		}
+	}
+}
