@@ -484,6 +484,11 @@ func TestDevicesFitEveryScreen(t *testing.T) {
 	tab.press(kb.Escape)
 	fits("all columns")
 	tab.do(chromedp.EmulateViewport(1440, 900))
+	tab.frame()
+	if got := eval[float64](tab, `document.querySelector("#devices th.col-device").getBoundingClientRect().width`); got < 100 {
+		t.Errorf("with all columns the id has %v px", got)
+	}
+	tab.do(chromedp.EmulateViewport(1440, 900))
 	tab.click("#choose-all")
 	tab.until(`!document.querySelector("#chosen-bar").hidden`)
 	fits("chosen")

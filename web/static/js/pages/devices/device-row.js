@@ -106,7 +106,7 @@ export class DeviceRow {
     if (status === 'never_sent') setIcon(icon, 'connecting');
     else setIcon(icon, status, retired ? '' : `status-${status}`);
     const said = status === 'never_sent' ? texts.neverSent : terms[status];
-    setLongText(words, retired ? locale.t(texts.retiredToo, { status: locale.t(said) }) : locale.t(said));
+    setLongText(words, retired ? locale.t(texts.retiredToo, { status: locale.inline(said) }) : locale.t(said));
     this.element.dataset['status'] = retired ? 'retired' : status;
   }
 

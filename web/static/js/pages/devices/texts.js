@@ -6,7 +6,7 @@ export const texts = {
   neverSent: { en: 'Never sent', zh: '从未上报' },
   alerting: { en: 'With open alerts', zh: '有未恢复告警' },
   retired: { en: 'Retired', zh: '已停用' },
-  retiredToo: { en: '{status}, retired', zh: '{status}，已停用' },
+  retiredToo: { en: 'Retired, {status}', zh: '已停用，{status}' },
   filterArea: { en: 'Area…', zh: '区域…' },
   filterAreaHint: { en: 'Area: only devices in it and below it', zh: '区域：仅该区域及其下级的设备' },
   filterLabel: { en: 'Label…', zh: '标签…' },

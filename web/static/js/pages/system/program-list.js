@@ -33,7 +33,7 @@ export function showPrograms(element, { system, now, locale }) {
   render(html`<table class="values programs">
       <thead><tr>${heads.map((text) => html`<th scope="col">${locale.t(text)}</th>`)}</tr></thead>
       <tbody>
-        <tr><th scope="row">${program.service}</th><td>${program.version}</td><td>${locale.t(texts.answering)}</td><td>${visible(own?.host ?? '')}</td><td class="wide">${locale.t(texts.runningFor, { time: age })}</td></tr>
+        <tr><th scope="row">${program.service}</th><td>${program.version}</td><td class="wide">${locale.t(texts.answering, { time: age })}</td><td>${visible(own?.host ?? '')}</td><td></td></tr>
         ${others.map((member) => row(member, locale))}
         ${others.length === 0 ? html`<tr class="gap"><td colspan=${heads.length}>${locale.t(texts.programsNone)}</td></tr>` : nothing}
       </tbody>
