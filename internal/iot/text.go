@@ -85,6 +85,8 @@ func normalizeKey(field string, key *string, limit int) error {
 	switch {
 	case text == "":
 		return Invalid(field, "missing")
+	case fit(text, limit) && text[0] != '.':
+		return nil // Nearly always.
 	case len(text) > limit:
 		return checkSize(field, text, limit)
 	case !utf8.ValidString(text):
