@@ -29,9 +29,11 @@ import (
 type Registry interface {
 	// Entry returns the entry that was decided last.
 	Entry(ctx context.Context, device iot.Identity) (iot.DeviceEntry, error)
-	// Change makes edits, all or none. Plan returns what it would do.
+	// Change makes a few edits, all or none, ChangeMany many of them, which are checked together and made in batches. Plan calls visit with
+	// what they would do.
 	Change(ctx context.Context, edits []control.Edit, by control.By) ([]control.Outcome, error)
-	Plan(ctx context.Context, edits []control.Edit) ([]control.Outcome, error)
+	ChangeMany(ctx context.Context, edits []control.Edit, by control.By, made func(*control.Outcome)) error
+	Plan(ctx context.Context, edits []control.Edit, visit func(*control.Outcome)) error
 	// Audit returns who has decided what, the newest first.
 	Audit(ctx context.Context, q control.AuditQuery) ([]control.Audit, error)
 }
@@ -417,6 +419,8 @@ func (s *server) decisionProblem(ctx context.Context, err error) error {
 		return huma.Error409Conflict("the entry cannot be changed: another program has given it the highest version that there is")
 	case errors.Is(err, errPrecondition):
 		return huma.NewError(http.StatusPreconditionRequired, "the device has an entry already: send its ETag in If-Match, so that nobody's change is lost, or PATCH it")
+	case errors.Is(err, control.ErrBusy):
+		return retryLater(busy(), "1")
 	case errors.Is(err, control.ErrUnavailable):
 		if ctx.Err() == nil && !s.decisionsDown.Swap(true) {
 			s.o.Logger.ErrorContext(ctx, "nothing can be decided", "error", err)
@@ -424,6 +428,25 @@ func (s *server) decisionProblem(ctx context.Context, err error) error {
 		return retryLater(huma.Error503ServiceUnavailable("nothing can be changed at the moment, because the database does not answer; everything else goes on"), "5")
 	}
 	return entryProblem(err)
+}
+
+// decisionStopped is a problem of decisions that says more than others.
+type decisionStopped struct {
+	huma.ErrorModel
+	// Busy means that the database is busy with other changes: the same request will do.
+	Busy bool `json:"busy,omitempty"`
+	// Made is how many devices are as the request wants them, if they are not all; nil if none was changed.
+	Made *int `json:"made,omitempty"`
+}
+
+func stopped(status int, detail string) *decisionStopped {
+	return &decisionStopped{ErrorModel: huma.ErrorModel{Status: status, Title: http.StatusText(status), Detail: detail}}
+}
+
+func busy() *decisionStopped {
+	problem := stopped(http.StatusServiceUnavailable, "nothing is changed, because the database is busy with other changes: try again")
+	problem.Busy = true
+	return problem
 }
 
 // decisionMade logs the first decision after an outage.

@@ -54,11 +54,12 @@ func (s *server) registerImport(api huma.API) {
 		Summary: "Change many registry entries by CSV",
 		Description: "A table as the export writes it, separated by commas, semicolons or tabs. Only its columns change: an empty cell removes what the " +
 			"column holds, a column that is not there leaves it. The columns labels and limits hold all that have no column of their own. " +
-			"A row with a version is refused if the entry has another by now. All rows are " +
-			"made, or none. With dry_run nothing is made; the answer is the same.",
+			"All rows are checked first, and none is applied if one has a mistake, or a version that the entry does not have by now and other " +
+			"values than the entry. Then they are applied in their order, up to 1000 at a time, and other changes are made in between. If that ends early, " +
+			"with 409 or 503, made says how many are applied, and the same request completes it. With dry_run nothing is applied; the answer is the same.",
 		RequestBody:  &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{}},
 		Responses:    map[string]*huma.Response{"202": {Description: "Decided, and not yet all in force."}},
-		Errors:       []int{http.StatusBadRequest, http.StatusForbidden, http.StatusPreconditionFailed, http.StatusTooManyRequests, http.StatusServiceUnavailable},
+		Errors:       []int{http.StatusBadRequest, http.StatusForbidden, http.StatusConflict, http.StatusPreconditionFailed, http.StatusTooManyRequests, http.StatusServiceUnavailable},
 		MaxBodyBytes: maxImportBytes, SkipValidateBody: true,
 	}, s.importRegistry)
 	item := api.OpenAPI().Paths[Prefix+"/registry"]

@@ -32,11 +32,12 @@ func (s *server) registerMany(api huma.API) {
 		OperationID: "patch-devices", Method: http.MethodPatch, Path: Prefix + "/devices", Tags: []string{"Devices"},
 		Summary: "Change many registry entries",
 		Description: "The same change of many devices, at most 10000: of those that the body names or, if it names none, of all that the filter selects. " +
-			"All entries are changed, or none: if one has another version than the body says, or a change is not possible, the errors name " +
-			"every such device. With dry_run nothing is changed; the answer is the same.",
+			"All are checked first, and none is changed if one has another version than the body says, or if a change is not possible: the errors name " +
+			"every such device. Then they are changed in the order of the request, up to 1000 at a time, and other changes are made in between. If that ends early, " +
+			"with 409 or 503, made says how many are changed, and the same request completes it. With dry_run nothing is changed; the answer is the same.",
 		RequestBody:  &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{}},
 		Responses:    map[string]*huma.Response{"202": {Description: "Decided, and not yet all in force."}},
-		Errors:       []int{http.StatusBadRequest, http.StatusForbidden, http.StatusPreconditionFailed, http.StatusTooManyRequests, http.StatusServiceUnavailable},
+		Errors:       []int{http.StatusBadRequest, http.StatusForbidden, http.StatusConflict, http.StatusPreconditionFailed, http.StatusTooManyRequests, http.StatusServiceUnavailable},
 		MaxBodyBytes: maxManyBytes, SkipValidateBody: true,
 	}
 	huma.Register(api, many, s.patchDevices)
@@ -197,39 +198,42 @@ func (s *server) decideMany(ctx context.Context, m many) (status int, out ManyCh
 	}
 	defer release()
 	defer s.orders.drop()
-	var outcomes []control.Outcome
+	out.Items = []changedEntry{}
 	if m.dryRun {
-		outcomes, err = s.o.Registry.Plan(ctx, m.edits)
-	} else {
-		outcomes, err = s.o.Registry.Change(ctx, m.edits, control.By{Actor: nobody, Action: m.action})
-	}
-	if err != nil {
-		return 0, out, s.manyProblem(ctx, err, m.advice)
-	}
-	s.decisionMade(ctx)
-	out.list(outcomes)
-	if m.dryRun {
+		if err = s.o.Registry.Plan(ctx, m.edits, out.list); err != nil {
+			return 0, out, s.manyProblem(ctx, err, &m)
+		}
+		s.decisionMade(ctx)
 		return http.StatusOK, out, nil
 	}
-	if out.InForce = s.waitAll(ctx, outcomes); !out.InForce {
+	var changes []change
+	err = s.o.Registry.ChangeMany(ctx, m.edits, control.By{Actor: nobody, Action: m.action}, func(o *control.Outcome) {
+		out.list(o)
+		changes = append(changes, change{o.Device, o.After.Version, o.After.Forget})
+	})
+	if err != nil {
+		return 0, out, s.manyProblem(ctx, err, &m)
+	}
+	s.decisionMade(ctx)
+	if out.InForce = s.waitAll(ctx, changes); !out.InForce {
 		return http.StatusAccepted, out, nil
 	}
 	return http.StatusOK, out, nil
 }
 
-// list lists what has changed.
-func (c *ManyChanged) list(outcomes []control.Outcome) {
-	c.Items = []changedEntry{}
-	for i := range outcomes {
-		o := &outcomes[i]
-		if !o.Changed() {
-			continue
-		}
-		c.Changed++
-		if c.Truncated = len(c.Items) == maxChanges; !c.Truncated {
-			c.Items = append(c.Items, changedEntry{o.Device.ID, shown(&o.Before), shown(&o.After)})
-		}
+// list counts a change, and lists it unless there are too many.
+func (c *ManyChanged) list(o *control.Outcome) {
+	c.Changed++
+	if c.Truncated = c.Changed > maxChanges; !c.Truncated {
+		c.Items = append(c.Items, changedEntry{o.Device.ID, shown(&o.Before), shown(&o.After)})
 	}
+}
+
+// change is a change that is to come into force.
+type change struct {
+	device  iot.Identity
+	version int64
+	forget  bool
 }
 
 // shown returns an entry; nil if there is none.
@@ -241,37 +245,62 @@ func shown(e *iot.DeviceEntry) *Registered {
 }
 
 // waitAll waits until all changes are in force, and forgotten devices are gone; false after inForceTimeout or when ctx ends.
-func (s *server) waitAll(ctx context.Context, outcomes []control.Outcome) bool {
+func (s *server) waitAll(ctx context.Context, changes []change) bool {
 	ctx, cancel := context.WithTimeout(ctx, inForceTimeout)
 	defer cancel()
-	for i := range outcomes {
-		o := &outcomes[i]
-		if o.Changed() && !s.o.Entries.Wait(ctx, control.DeviceRef(o.Device), o.After.Version) {
+	for _, c := range changes {
+		if !s.o.Entries.Wait(ctx, control.DeviceRef(c.device), c.version) {
 			return false
 		}
 	}
-	for i := range outcomes {
-		if outcomes[i].After.Forget && !s.waitForgotten(ctx, outcomes[i].Device.ID) {
+	for _, c := range changes {
+		if c.forget && !s.waitForgotten(ctx, c.device.ID) {
 			return false
 		}
 	}
 	return true
 }
 
-// manyProblem converts an error of the registry to a problem that names the devices. Advice is what to do if some have another version.
-func (s *server) manyProblem(ctx context.Context, err error, advice string) error {
+// manyProblem converts an error of the registry to a problem that names the devices.
+func (s *server) manyProblem(ctx context.Context, err error, m *many) error {
+	var partial *control.PartialError
 	var refused *control.RefusedError
 	var changed *control.ConditionError
 	switch {
+	case errors.As(err, &partial):
+		return s.partialProblem(ctx, partial, m)
 	case errors.As(err, &changed) && errors.As(err, &refused):
 		return huma.Error412PreconditionFailed(fmt.Sprintf("nothing is changed: device %s has version %d by now: %s",
-			iot.Quote(string(changed.Device.ID)), changed.Version, advice), refusals(refused)...)
+			iot.Quote(string(changed.Device.ID)), changed.Version, m.advice), refusals(refused)...)
 	case errors.As(err, &refused):
 		return huma.Error422UnprocessableEntity("nothing is changed, because some changes are not possible", refusals(refused)...)
 	case errors.Is(err, control.ErrTwice):
 		return huma.Error422UnprocessableEntity(err.Error())
 	}
 	return s.decisionProblem(ctx, err)
+}
+
+// partialProblem is the problem of edits of which only the first were made.
+func (s *server) partialProblem(ctx context.Context, partial *control.PartialError, m *many) error {
+	done := fmt.Sprintf("only the first %d of %d devices are changed", partial.Made, len(m.edits))
+	var refused *control.RefusedError
+	if errors.As(partial.Err, &refused) {
+		problem := stopped(http.StatusConflict, fmt.Sprintf("%s, because others were changed by somebody else meanwhile: %s", done, m.advice))
+		problem.Made = &partial.Made
+		for _, detail := range refusals(refused) {
+			problem.Add(detail)
+		}
+		return problem
+	}
+	problem := stopped(http.StatusServiceUnavailable, done+", because the database does not answer: send the same request again to complete it")
+	if errors.Is(partial.Err, control.ErrBusy) {
+		problem = stopped(http.StatusServiceUnavailable, done+", because the database is busy with other changes: send the same request again to complete it")
+		problem.Busy = true
+	} else if ctx.Err() == nil && !s.decisionsDown.Swap(true) {
+		s.o.Logger.ErrorContext(ctx, "nothing can be decided", "error", partial.Err)
+	}
+	problem.Made = &partial.Made
+	return retryLater(problem, "1")
 }
 
 // refusals returns why each device was refused.

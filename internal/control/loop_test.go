@@ -422,7 +422,7 @@ func TestADecisionDoesNotWaitBehindAnImport(t *testing.T) {
 		for i := range imported {
 			edits = append(edits, deviceEdit(iot.DeviceID(fmt.Sprint("imported ", i)), iot.DeviceEntry{Name: "x"})...)
 		}
-		if _, err := c.registry.Change(t.Context(), edits, control.By{Actor: "somebody"}); err != nil {
+		if err := c.registry.ChangeMany(t.Context(), edits, control.By{Actor: "somebody"}, func(*control.Outcome) {}); err != nil {
 			t.Fatal(err)
 		}
 		if rapid.Bool().Draw(t, "while the import is appended") {
@@ -529,4 +529,8 @@ func TestADeviceIsForgottenOnce(t *testing.T) {
 // The model of a database must be as good as a real one.
 func TestTheStoreInMemory(t *testing.T) {
 	storetest.RunControl(t, func(*testing.T) control.Store { return controltest.NewMemory() })
+	controltest.RunMany(t, func(*testing.T) (a, b control.Store) {
+		store := controltest.NewMemory()
+		return store, store
+	})
 }

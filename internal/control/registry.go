@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
@@ -16,6 +17,8 @@ var (
 	ErrUnavailable = errors.New("nothing can be decided at the moment")
 	// ErrNoVersion means that the entry of a device has the highest version that there is, so that nothing can follow it.
 	ErrNoVersion = errors.New("no version is left for a change")
+	// ErrBusy means that the database is busy with other changes. Nothing was stored. Where it is returned, ErrUnavailable is too.
+	ErrBusy = errors.New("other changes are being made")
 	// ErrTwice means that one call has two edits of the same device.
 	ErrTwice = errors.New("the same device twice")
 )
@@ -66,7 +69,8 @@ func (e *RefusedError) Unwrap() []error {
 
 // Condition is what must hold of a device's stored entry for an edit to be made. The zero Condition always holds.
 type Condition struct {
-	// Versions lists the versions that the entry may have, 0 for none; nil for any.
+	// Versions lists the versions that the entry may have, 0 for none; nil for any. An edit that changes nothing is made all the same:
+	// it may be one that is sent again because its answer was lost.
 	Versions []int64
 	// Entered means that there must be an entry, Unentered that there must be none. A device that is to be forgotten has none.
 	Entered, Unentered bool
@@ -76,6 +80,9 @@ func (c *Condition) holds(current *Object) bool {
 	entered := current.Version > 0 && !current.Deleted
 	return (c.Versions == nil || slices.Contains(c.Versions, current.Version)) && (!c.Entered || entered) && (!c.Unentered || !entered)
 }
+
+// ofVersion reports whether the condition is one of versions alone.
+func (c *Condition) ofVersion() bool { return !c.Entered && !c.Unentered }
 
 // Edit changes the entry of one device.
 type Edit struct {
@@ -112,10 +119,16 @@ type RegistryOptions struct {
 }
 
 // Registry is where people decide about devices. It may be used concurrently.
-type Registry struct{ RegistryOptions }
+type Registry struct {
+	RegistryOptions
+	// turn is held by the call of ChangeMany that makes a batch.
+	turn chan struct{}
+}
 
 // NewRegistry returns a registry.
-func NewRegistry(options RegistryOptions) *Registry { return &Registry{options} }
+func NewRegistry(options RegistryOptions) *Registry {
+	return &Registry{options, make(chan struct{}, 1)}
+}
 
 // Entry returns the entry of a device that was decided last: the zero entry if there never was one, one with Forget if the device
 // is to be forgotten. If the database has lost it, it is what is in force. The error is ErrUnavailable.
@@ -132,7 +145,7 @@ func (r *Registry) Entry(ctx context.Context, device iot.Identity) (iot.DeviceEn
 	return entry, nil
 }
 
-// Change makes edits, all or none, and returns what each has done. The error is ErrUnavailable, ErrTwice, a *RefusedError, or an
+// Change makes a few edits in one transaction, all or none, and returns what each has done. The error is ErrUnavailable, ErrTwice, a *RefusedError, or an
 // *iot.InvalidError about a device's id.
 func (r *Registry) Change(ctx context.Context, edits []Edit, by By) ([]Outcome, error) {
 	refs, err := refsOf(edits)
@@ -159,20 +172,6 @@ func (r *Registry) Change(ctx context.Context, edits []Edit, by By) ([]Outcome, 
 		r.Decided(objects)
 	}
 	return outcomes, nil
-}
-
-// Plan returns what Change would do, and changes nothing. Its errors are those of Change.
-func (r *Registry) Plan(ctx context.Context, edits []Edit) ([]Outcome, error) {
-	refs, err := refsOf(edits)
-	if err != nil {
-		return nil, err
-	}
-	current, err := r.Store.Objects(ctx, refs)
-	if err != nil {
-		return nil, unavailable(err)
-	}
-	outcomes, _, err := r.plan(current, edits, By{})
-	return outcomes, err
 }
 
 // Audit returns audit entries. The error is ErrUnavailable.
@@ -232,38 +231,44 @@ func (r *Registry) plan(current []Object, edits []Edit, by By) ([]Outcome, []Cha
 
 func (r *Registry) outcome(current *Object, edit *Edit, out *Outcome) error {
 	r.InForce.recall(current)
-	if !edit.If.holds(current) {
-		return &ConditionError{edit.Device, current.Version}
-	}
 	before, err := current.DeviceEntry()
 	if err != nil {
 		return unavailable(err)
 	}
-	from := before
-	if before.Forget {
-		from = iot.DeviceEntry{Version: before.Version}
-	}
-	after, err := edit.To(from)
-	if err != nil {
+	after, err := edited(&before, edit)
+	changed := err != nil || !same(&before, &after)
+	switch holds := edit.If.holds(current); {
+	case !holds && (changed || !edit.If.ofVersion()):
+		return &ConditionError{edit.Device, current.Version}
+	case err != nil:
 		return err
-	}
-	if before.Version >= iot.MaxVersion {
-		return ErrNoVersion
-	}
-	after.Version = before.Version + 1
-	if err := after.Normalize(); err != nil {
-		return err
-	}
-	if !after.Forget && same(&before, &after) { // Forgetting again forgets what has been sent since.
+	case !changed && !(holds && after.Forget): // Forgetting again forgets what has been sent since.
 		after.Version = before.Version
 	}
 	*out = Outcome{Device: edit.Device, Before: before, After: after}
 	return nil
 }
 
+// edited returns what an edit makes of an entry, with the next version.
+func edited(before *iot.DeviceEntry, edit *Edit) (iot.DeviceEntry, error) {
+	from := *before
+	if before.Forget {
+		from = iot.DeviceEntry{Version: before.Version}
+	}
+	after, err := edit.To(from)
+	if err != nil {
+		return after, err
+	}
+	if before.Version >= iot.MaxVersion {
+		return after, ErrNoVersion
+	}
+	after.Version = before.Version + 1
+	return after, after.Normalize()
+}
+
 // same reports whether two valid entries differ in their versions at most. An entry that says nothing is the same as none.
 func same(a, b *iot.DeviceEntry) bool {
-	x, y := *a, *b
-	x.Version, y.Version = 1, 1
-	return string(DeviceObject(iot.Identity{}, &x).Body) == string(DeviceObject(iot.Identity{}, &y).Body)
+	x := *a
+	x.Version = b.Version
+	return reflect.DeepEqual(&x, b)
 }

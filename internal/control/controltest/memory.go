@@ -17,6 +17,8 @@ import (
 type Memory struct {
 	mu       sync.Mutex
 	down     bool
+	failure  error
+	after    int
 	objects  map[control.Ref]control.Object
 	audit    []control.Audit
 	revision int64
@@ -35,6 +37,13 @@ func (m *Memory) SetDown(down bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.down = down
+}
+
+// FailChanges has every change but the given number of next ones fail with an error, until it is called with nil.
+func (m *Memory) FailChanges(after int, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.after, m.failure = after, err
 }
 
 // Down reports whether every call fails.
@@ -64,6 +73,9 @@ func (m *Memory) Change(ctx context.Context, refs []control.Ref, decide func([]c
 	defer m.mu.Unlock()
 	if err := m.available(ctx); err != nil {
 		return err
+	}
+	if m.after--; m.failure != nil && m.after < 0 {
+		return m.failure
 	}
 	changes, err := decide(m.get(refs))
 	if err != nil {

@@ -3,36 +3,60 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"iotmon/internal/control"
+	"iotmon/internal/store"
 )
 
 // controlLock is held by the transaction that changes what people have decided, so that revisions are committed in their order.
 const controlLock = 0x636f6e74726f6c
 
+// lockWait is how long a change waits on the server for those of other processes.
+const lockWait = store.MaxQueueWait
+
 // Control is the control.Store in the database of a Store. It shares the Store's connections for writes, which are free where
 // nothing is archived. Its methods may be called concurrently.
-type Control struct{ store *Store }
+type Control struct {
+	store *Store
+	// queue keeps a change that waits for others of this process from holding a connection.
+	queue *store.Queue
+}
 
 var _ control.Store = (*Control)(nil)
 
 // Control returns what people have decided. Its methods return errors until Migrate or Prepare has returned.
-func (s *Store) Control() *Control { return &Control{s} }
+func (s *Store) Control() *Control { return &Control{s, store.NewQueue()} }
 
 // locking is bounded plus controlLock.
 func (c *Control) locking() *pgx.Batch {
 	batch := c.store.bounded()
+	batch.Queue(`SELECT set_config('lock_timeout', $1, true)`, strconv.FormatInt(lockWait.Milliseconds(), 10))
 	batch.Queue(`SELECT pg_advisory_xact_lock($1)`, controlLock)
 	return batch
+}
+
+// change runs do in a transaction that holds controlLock.
+func (c *Control) change(ctx context.Context, do func(ctx context.Context, tx pgx.Tx) error) error {
+	done, err := c.queue.Wait(ctx)
+	if err != nil {
+		return err
+	}
+	defer done()
+	err = c.store.inTransaction(ctx, c.store.writer, pgx.TxOptions{}, c.locking, do)
+	if code(err) == lockNotAvailable {
+		return fmt.Errorf("%w in another process: %w", control.ErrBusy, err)
+	}
+	return err
 }
 
 // Change implements control.Store.
 func (c *Control) Change(ctx context.Context, refs []control.Ref, decide func([]control.Object) ([]control.Change, error)) error {
 	var decided error
-	err := c.store.inTransaction(ctx, c.store.writer, pgx.TxOptions{}, c.locking, func(ctx context.Context, tx pgx.Tx) error {
+	err := c.change(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		current, err := selectObjects(ctx, tx, refs)
 		if err != nil {
 			return err
@@ -171,7 +195,7 @@ func (c *Control) Confirm(ctx context.Context, objects []control.Object) error {
 		o := &objects[i]
 		kinds[i], tenants[i], ids[i], versions[i] = string(o.Kind), string(o.Tenant), o.ID, o.Version
 	}
-	err := c.store.inTransaction(ctx, c.store.writer, pgx.TxOptions{}, c.locking, func(ctx context.Context, tx pgx.Tx) error {
+	err := c.change(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, `UPDATE control_objects o SET confirmed = true
 			FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[]) AS g (kind, tenant, id, version)
 			WHERE (o.kind, o.tenant, o.id, o.version) = (g.kind, g.tenant, g.id, g.version)`, kinds, tenants, ids, versions)

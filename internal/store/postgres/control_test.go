@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"iotmon/internal/control"
+	"iotmon/internal/control/controltest"
 	"iotmon/internal/iot"
 	"iotmon/internal/store/postgres"
 	"iotmon/internal/store/storetest"
@@ -15,6 +16,43 @@ import (
 
 func TestControl(t *testing.T) {
 	storetest.RunControl(t, func(t *testing.T) control.Store { return open(t, newURL(t)).Control() })
+	controltest.RunMany(t, func(t *testing.T) (a, b control.Store) {
+		url := newURL(t)
+		return open(t, url).Control(), open(t, url).Control()
+	})
+}
+
+// Sequence: a process holds the lock of changes in a transaction that does not end, for example because it is stopped. Another must say that it is
+// the other changes that it waits for, and not that the database does not answer.
+func TestAChangeThatWaitsForAnotherProcessIsBusy(t *testing.T) {
+	t.Parallel()
+	url := newURL(t)
+	a, b := open(t, url).Control(), open(t, url).Control()
+	ref := control.DeviceRef(iot.Identity{ID: "a"})
+	held, resume := make(chan struct{}), make(chan struct{})
+	done := make(chan error, 1)
+	nothing := func([]control.Object) ([]control.Change, error) { return nil, nil }
+	go func() {
+		done <- a.Change(context.Background(), []control.Ref{ref}, func([]control.Object) ([]control.Change, error) {
+			close(held)
+			<-resume
+			return nil, nil
+		})
+	}()
+	<-held
+	if err := b.Change(t.Context(), []control.Ref{ref}, nothing); !errors.Is(err, control.ErrBusy) {
+		t.Errorf("got %v, want ErrBusy", err)
+	}
+	if found, err := b.Objects(t.Context(), []control.Ref{ref}); err != nil || len(found) != 1 {
+		t.Errorf("meanwhile nothing can be read: %v", err)
+	}
+	close(resume)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if err := b.Change(t.Context(), []control.Ref{ref}, nothing); err != nil {
+		t.Errorf("afterwards: %v", err)
+	}
 }
 
 func registry(store control.Store) *control.Registry {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"iotmon/internal/control"
+	"iotmon/internal/store"
 )
 
 //go:embed control/*.sql
@@ -21,8 +22,9 @@ var controlMigrations embed.FS
 // Control is a control.Store in a SQLite file of its own, so that the archive's writes make no person wait. A committed change
 // survives a power failure. Its methods may be called concurrently.
 type Control struct {
-	// writer has one connection, so changes are made one after another.
+	// writer has one connection.
 	writer, reader *sql.DB
+	queue          *store.Queue
 }
 
 var _ control.Store = (*Control)(nil)
@@ -48,23 +50,17 @@ func OpenControl(ctx context.Context, path string) (*Control, error) {
 		return nil, errors.Join(err, writer.Close())
 	}
 	reader.SetConnMaxIdleTime(readerIdle)
-	return &Control{writer: writer, reader: reader}, nil
+	return &Control{writer: writer, reader: reader, queue: store.NewQueue()}, nil
 }
-
-// maxWait is how long a change waits for those before it. A disk that hangs would otherwise keep every later change waiting without an
-// answer.
-const maxWait = 5 * time.Second
 
 // change runs do in a transaction, and commits it if do returns true.
 func (c *Control) change(ctx context.Context, do func(*sql.Tx) (commit bool, err error)) error {
-	waiting, cancel := context.WithTimeout(ctx, maxWait)
-	defer cancel()
-	connection, err := c.writer.Conn(waiting)
+	done, err := c.queue.Wait(ctx)
 	if err != nil {
-		return fmt.Errorf("wait for other changes: %w", err)
+		return err
 	}
-	defer connection.Close()                //nolint:errcheck // The transaction has ended, with its own error.
-	tx, err := connection.BeginTx(ctx, nil) // It locks the file at once; see open.
+	defer done()
+	tx, err := c.writer.BeginTx(ctx, nil) // It locks the file at once; see open.
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}

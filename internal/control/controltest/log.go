@@ -1,0 +1,60 @@
+package controltest
+
+import (
+	"context"
+	"sync"
+
+	"iotmon/internal/control"
+	"iotmon/internal/iot"
+)
+
+// Log is a control.Log of one partition, with processors that process each record at once. It may be used concurrently.
+type Log struct {
+	mu      sync.Mutex
+	offset  int64
+	highest map[control.Ref]int64
+	readers []*control.InForce
+}
+
+var _ control.Log = (*Log)(nil)
+
+// NewLog returns an empty log that sets what is in force in the readers.
+func NewLog(readers ...*control.InForce) *Log {
+	for _, r := range readers {
+		r.Begin(1)
+		r.CaughtUp()
+	}
+	return &Log{highest: make(map[control.Ref]int64), readers: readers}
+}
+
+// Append implements control.Log. All objects must be devices.
+func (l *Log) Append(_ context.Context, objects []control.Object) (map[int32]int64, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := range objects {
+		o := &objects[i]
+		l.offset++
+		if o.Version <= l.highest[o.Ref] {
+			continue
+		}
+		entry, err := o.DeviceEntry()
+		if err != nil {
+			return nil, err
+		}
+		l.highest[o.Ref] = o.Version
+		for _, r := range l.readers {
+			r.SetDevice(o.Identity(), &iot.EntryInForce{DeviceEntry: entry, Position: iot.Position{Offset: l.offset}})
+		}
+	}
+	return map[int32]int64{0: l.offset}, nil
+}
+
+// Progress implements control.Log.
+func (l *Log) Progress(context.Context) ([]control.Progress, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return []control.Progress{{Processed: l.offset, End: l.offset}}, nil
+}
+
+// PartitionOf implements control.Log.
+func (l *Log) PartitionOf(iot.Identity, int) int32 { return 0 }
