@@ -438,6 +438,41 @@ func TestTableIsImported(t *testing.T) {
 	tab.until(fmt.Sprintf(`%s.querySelector('[data-field="name"]').textContent === "<b>Mixer</b>"`, rowOf("mixer")))
 }
 
+// An import that ends early says how far it has come, and that the same file completes it.
+func TestAnImportThatEndsEarlySaysSo(t *testing.T) {
+	plant := startPlant(t, "-no-simulator")
+	plant.post(reading{ID: "kiln", Value: 20})
+	tab := plant.open(options{path: "/devices", addr: plant.addr, expected: []string{"503", "409"}})
+	tab.until(listed + `.length === 1`)
+	eval[chromedp.Void](tab, `(() => {
+		const ask = window.fetch;
+		window.fetch = (address, ...rest) => String(address).includes("dry_run=false")
+			? Promise.resolve(new Response(JSON.stringify(window.problem), { status: window.problem.status })) : ask(address, ...rest);
+	})()`)
+	for _, step := range []struct{ problem, want string }{
+		{`{ status: 503, detail: "only the first 2000 of 2500 devices are changed", busy: true, made: 2000 }`,
+			"Only the first 2,000 rows are imported. The database is busy with other changes. Try again. Choose the file again to import the others."},
+		{`{ status: 409, detail: "only the first row", made: 1, errors: [{ message: "the entry of device \"mixer\" has version 3", location: "body.version", value: "mixer" }] }`,
+			"Only 1 row, the first, is imported. Somebody else has changed the devices below meanwhile. Choose the file again to import the others."},
+	} {
+		eval[chromedp.Void](tab, fmt.Sprintf(`(() => { window.problem = %s; })()`, step.problem))
+		tab.click("#registry-menu summary")
+		tab.click("#csv-import")
+		tab.until(`document.querySelector("#import").open`)
+		eval[chromedp.Void](tab, `(() => {
+			const input = document.querySelector("#import [type=file]"), files = new DataTransfer();
+			files.items.add(new File(["device_id,name\nkiln,x\n"], "devices.csv", { type: "text/csv" }));
+			input.files = files.files;
+			input.dispatchEvent(new Event("change", { bubbles: true }));
+		})()`)
+		tab.until(`document.querySelector("#import .button-main") !== null`)
+		eval[chromedp.Void](tab, `document.querySelector("#import .button-main").click()`)
+		tab.until(fmt.Sprintf(`document.querySelector("#import .question-problem p")?.innerText === %q`, step.want))
+		tab.findsNothing("an import that ended early")
+		tab.press(kb.Escape)
+	}
+}
+
 // Every state of the list, on every screen.
 func TestDevicesFitEveryScreen(t *testing.T) {
 	plant := startPlant(t, "-no-simulator")

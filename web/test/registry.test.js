@@ -381,6 +381,7 @@ test('why a change was not made is said in words', () => {
   const locale = new Locale('en');
   assert.match(decisionWords(new TypeError('fetch'), locale), /it is not known whether this was changed/);
   assert.match(decisionWords(new HistoryError(503, 'down'), locale), /the database does not answer/);
+  assert.match(decisionWords(new HistoryError(503, 'busy', { busy: true }), locale), /busy with other changes/);
   assert.match(decisionWords(new HistoryError(412, 'other'), locale), /somebody else/);
   assert.equal(decisionWords(new HistoryError(422, 'validation failed', { mistakes: [{ message: 'too\u202e long', location: 'body.name' }] }), locale), 'Not changed: name: too[U+202E] long');
   assert.equal(decisionWords(new HistoryError(429, 'too many'), new Locale('zh')), '未更改：too many');

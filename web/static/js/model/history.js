@@ -45,13 +45,17 @@ export class HistoryError extends Error {
    * @param {object} [more]
    * @param {Mistake[]} [more.mistakes] What is wrong with the request, one by one.
    * @param {number} [more.version] The version of the registry entry that the server has, 0 if it does not say.
+   * @param {boolean} [more.busy] The database is busy with other changes.
+   * @param {number} [more.made] How many devices, the first ones, are changed, if not all are.
    */
-  constructor(status, detail, { mistakes = [], version = 0 } = {}) {
+  constructor(status, detail, { mistakes = [], version = 0, busy = false, made = 0 } = {}) {
     super(detail);
     this.name = 'HistoryError';
     this.status = status;
     this.mistakes = mistakes;
     this.version = version;
+    this.busy = busy;
+    this.made = made;
   }
 }
 
@@ -184,7 +188,7 @@ export class History {
   }
 
   /**
-   * Changes registry entries by a table, all or none.
+   * Changes registry entries by a table. All rows are checked first; if it ends early all the same, the error has made.
    *
    * @param {Blob} table CSV.
    * @param {{dryRun: boolean}} how A dry run only answers with what would change.
@@ -305,6 +309,8 @@ export class History {
     if (response.ok) return response;
     const problem = await response.json().catch(() => ({}));
     const version = Number(response.headers?.get('ETag')?.replaceAll('"', '') ?? 0) || 0;
-    throw new HistoryError(response.status, problem.detail ?? problem.title ?? response.statusText, { mistakes: problem.errors ?? [], version });
+    throw new HistoryError(response.status, problem.detail ?? problem.title ?? response.statusText, {
+      mistakes: problem.errors ?? [], version, busy: problem.busy ?? false, made: problem.made ?? 0,
+    });
   }
 }

@@ -11,7 +11,7 @@ import { texts } from './texts.js';
  */
 export function decisionWords(error, locale) {
   if (!(error instanceof HistoryError)) return locale.t(texts.unanswered);
-  if (error.status === 503) return locale.t(texts.unavailable);
+  if (error.status === 503) return locale.t(error.busy ? texts.busy : texts.unavailable);
   if (error.status === 412) return locale.t(texts.changedMeanwhile);
   const mistakes = error.mistakes.map(({ message, location = '' }) => visible([location.replace(/^body\.?/, ''), message].filter(Boolean).join(': ')));
   return locale.t(texts.notChanged, { reason: mistakes.join('; ') || visible(error.message) });

@@ -6,6 +6,7 @@ export const texts = {
     en: 'Nothing can be changed at the moment, because the database does not answer. Reading goes on.',
     zh: '数据库没有应答，暂时无法更改；查看不受影响。',
   },
+  busy: { en: 'The database is busy with other changes. Try again.', zh: '数据库正忙于其他更改，请重试。' },
   notChanged: { en: 'Not changed: {reason}', zh: '未更改：{reason}' },
   unanswered: {
     en: 'The server has not answered: it is not known whether this was changed. Try again.',

@@ -130,10 +130,21 @@ export class ImportDialog {
   /** @param {unknown} error */
   #problem(error) {
     const { locale } = this.#session;
-    const mistakes = error instanceof HistoryError && error.status === 422 ? error.mistakes : [];
-    const words = error instanceof HistoryError && [412, 422].includes(error.status) ? locale.t(texts.importRefused, { reason: visible(error.message) }) : decisionWords(error, locale);
+    const mistakes = error instanceof HistoryError && [409, 422].includes(error.status) ? error.mistakes : [];
+    const words = this.#words(error);
     return html`<div class="question-problem" role="alert"><p>${words}</p>
       ${mistakes.length > 0 ? html`<ul class="mistakes">${mistakes.map(({ location = '', message, value }) => html`<li><strong>${visible(location)}</strong> ${visible(message)} ${value === undefined ? nothing : html`<bdi>${visible(String(value))}</bdi>`}</li>`)}</ul>` : nothing}</div>`;
+  }
+
+  /** @param {unknown} error */
+  #words(error) {
+    const { locale } = this.#session;
+    if (!(error instanceof HistoryError)) return decisionWords(error, locale);
+    if (error.made > 0) {
+      const reason = error.status === 409 ? locale.t(texts.importOvertaken) : decisionWords(error, locale);
+      return locale.t(texts.importPartly, { count: error.made, reason });
+    }
+    return [412, 422].includes(error.status) ? locale.t(texts.importRefused, { reason: visible(error.message) }) : decisionWords(error, locale);
   }
 
   /** @param {Imported} result */

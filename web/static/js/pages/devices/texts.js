@@ -74,6 +74,11 @@ export const texts = {
   importBusy: { en: 'One moment…', zh: '请稍候…' },
   importTooLarge: { en: 'The file is larger than {size} MB: import it in parts.', zh: '文件大于 {size} MB：请分批导入。' },
   importRefused: { en: 'Nothing is imported: {reason}', zh: '未导入：{reason}' },
+  importPartly: {
+    en: { one: 'Only {count} row, the first, is imported. {reason} Choose the file again to import the others.', other: 'Only the first {count} rows are imported. {reason} Choose the file again to import the others.' },
+    zh: '仅导入了前 {count} 行。{reason}请再次选择该文件，导入其余各行。',
+  },
+  importOvertaken: { en: 'Somebody else has changed the devices below meanwhile.', zh: '其他人在此期间更改了下列设备。' },
   importSame: { en: { one: 'Nothing would change: the {count} row says what is there already.', other: 'Nothing would change: the {count} rows say what is there already.' }, zh: '没有变化：{count} 行与现有内容一致。' },
   importWould: { en: { one: '{rows} rows, {count} device would change:', other: '{rows} rows, {count} devices would change:' }, zh: '共 {rows} 行，将更改 {count} 台设备：' },
   importDone: { en: { one: '{count} device changed, in force.', other: '{count} devices changed, all in force.' }, zh: '已更改 {count} 台设备，全部生效。' },
