@@ -4,11 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"iotmon/internal/bench"
 	"iotmon/internal/config"
+	"iotmon/internal/control"
 	"iotmon/internal/kafka"
+	"iotmon/internal/kafka/decisions"
 )
 
 // NewMeasured makes, but does not start, the parts of iotmon that a benchmark puts under load. It uses the cluster that the
@@ -28,6 +32,64 @@ func NewMeasured(ctx context.Context, cfg *config.Config, options Options, measu
 
 // Producer returns the producer that writes readings to the service's log.
 func (s *Service) Producer() *kafka.Producer { return s.producer }
+
+// registerTimeout bounds how long it may take until entries are in force, registerBatch how many are appended at once.
+const (
+	registerTimeout = 5 * time.Minute
+	registerBatch   = 2000
+)
+
+// Register puts registry entries in force, without a database. It returns once the processors have processed them and every area holds: from
+// the first window that no reading can have reached by then.
+func (s *Service) Register(ctx context.Context, entries []control.Object) error {
+	ctx, cancel := context.WithTimeout(ctx, registerTimeout)
+	defer cancel()
+	log, err := decisions.NewLog(decisions.LogOptions{
+		Dial: s.dial, Topics: s.topics, Group: s.cfg.Kafka.GroupID, Alone: len(s.cfg.Kafka.Brokers) == 0,
+	})
+	if err != nil {
+		return err
+	}
+	defer log.Close()
+	ends := make(map[int32]int64)
+	for batch := range slices.Chunk(entries, registerBatch) {
+		appended, err := log.Append(ctx, batch)
+		if err != nil {
+			return err
+		}
+		maps.Copy(ends, appended)
+	}
+	for {
+		progress, err := log.Progress(ctx)
+		if err != nil {
+			return err
+		}
+		waiting := 0
+		for id, end := range ends {
+			if progress[id].Processed < end {
+				waiting++
+			}
+		}
+		if waiting == 0 {
+			break
+		}
+		if err := pause(ctx, 50*time.Millisecond); err != nil {
+			return fmt.Errorf("registry entries are not in force in %d partitions: %w", waiting, err)
+		}
+	}
+	aggregation := &s.cfg.Aggregation
+	return pause(ctx, aggregation.MaxClockSkew+aggregation.Window()+time.Second)
+}
+
+// pause returns after a time, or with the error of ctx when that ends.
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
 
 // DeleteTopics removes the service's topics from the cluster.
 func (s *Service) DeleteTopics(ctx context.Context) error {

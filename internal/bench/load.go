@@ -40,6 +40,8 @@ type Load struct {
 	Truth *Truth
 	// Processed is the number of processed readings.
 	Processed *atomic.Int64
+	// Registered is how many devices, the first ones, have the entries that Entry returns.
+	Registered int
 
 	devices []iot.Reading
 	next    int
@@ -71,6 +73,19 @@ func NewLoad(devices int) *Load {
 	return l
 }
 
+// registeredAreas is how the areas of registered devices begin. No location of a device does.
+const registeredAreas = "plant "
+
+// Entry returns the registry entry of a device, by its index: as much as an entry of a plant has. Its own limits differ from those of the rules,
+// and the same readings violate them.
+func (l *Load) Entry(i int) (iot.DeviceID, iot.DeviceEntry) {
+	return l.devices[i].ID, iot.DeviceEntry{
+		Version: 1, Name: fmt.Sprint("Machine ", i+1), Area: iot.Area(fmt.Sprint(registeredAreas, i%8, "/hall ", i%40, "/line ", i%200)),
+		Labels: map[string]string{"line": fmt.Sprint("line ", i%200), "vendor": fmt.Sprint("vendor ", i%7)},
+		Limits: map[string]float64{"temperature_high": 28.25, "temperature_critical": 36},
+	}
+}
+
 // Sent returns how many readings have been sent.
 func (l *Load) Sent() int64 { return l.sent.Load() }
 
@@ -88,12 +103,16 @@ func (l *Load) Run(ctx context.Context, log Log) error {
 			_ = retry.Wait(ctx, pace)
 			continue
 		}
+		first := l.next
 		l.fill(size)
 		// A batch is sent as a whole, because a partial one could not be verified.
 		if err := log.Enqueue(context.WithoutCancel(ctx), l.batch); err != nil {
 			return fmt.Errorf("send readings: %w", err)
 		}
 		l.Truth.add(l.batch)
+		if l.Registered > 0 {
+			l.Truth.addRegistered(l.batch, func(i int) bool { return (first+i)%len(l.devices) < l.Registered })
+		}
 		l.sent.Add(int64(size))
 	}
 	return nil

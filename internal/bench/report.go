@@ -10,6 +10,8 @@ import (
 type Report struct {
 	Version string `json:"version"`
 	Devices int    `json:"devices"`
+	// Entries is how many of the devices have a registry entry.
+	Entries int `json:"entries"`
 	// Rate is the requested rate in readings a second; 0 means as many as possible.
 	Rate       int    `json:"rate"`
 	Partitions int    `json:"partitions"`
@@ -53,6 +55,9 @@ func (r *Report) Write(out io.Writer) error {
 		rate = fmt.Sprintf("%d readings/s", r.Rate)
 	}
 	row("load", "%d devices, %s, for %.1f s", r.Devices, rate, r.Seconds)
+	if r.Entries > 0 {
+		row("registry", "%d devices with an entry", r.Entries)
+	}
 	row("broker", "%s, %d partitions; archive %s", r.Broker, r.Partitions, map[bool]string{true: "on", false: "off"}[r.Archive])
 	row("throughput", "%.0f readings/s, %d in all", r.ReadingsPerSecond, r.Readings)
 	row("processor time", "%.2f µs for a reading, %.2f cores", r.CPU, r.Cores)

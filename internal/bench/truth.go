@@ -2,6 +2,7 @@ package bench
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -13,6 +14,8 @@ type Truth struct {
 	window  time.Duration
 	mu      sync.Mutex
 	windows map[window]*iot.Summary
+	// registered counts those of registered devices.
+	registered map[window]int64
 }
 
 // window is the key of a window of a device type.
@@ -23,7 +26,7 @@ type window struct {
 
 // NewTruth returns an empty Truth for windows of that length.
 func NewTruth(length time.Duration) *Truth {
-	return &Truth{window: length, windows: make(map[window]*iot.Summary)}
+	return &Truth{window: length, windows: make(map[window]*iot.Summary), registered: make(map[window]int64)}
 }
 
 func (t *Truth) add(readings []iot.Reading) {
@@ -38,6 +41,17 @@ func (t *Truth) add(readings []iot.Reading) {
 			t.windows[key] = summary
 		}
 		summary.Add(r.Value)
+	}
+}
+
+// addRegistered adds to the count of readings of registered devices. registered reports whether the device of a reading is one.
+func (t *Truth) addRegistered(readings []iot.Reading, registered func(i int) bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for i := range readings {
+		if registered(i) {
+			t.registered[window{readings[i].Type, iot.WindowOf(readings[i].Time, t.window).Start.UnixMicro()}]++
+		}
 	}
 }
 
@@ -73,14 +87,19 @@ func (l *Ledger) Add(summaries []iot.WindowSummary) {
 }
 
 // Verify returns the differences between ledger and truth, one a line: counts, extremes, or sums to the last digit. It
-// returns nothing if every reading is in exactly one window.
+// returns nothing if every reading is in exactly one window, and those of registered devices in the areas of the registry.
 func (l *Ledger) Verify(t *Truth) []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	found := make(map[window]*iot.Summary)
+	found, registered := make(map[window]*iot.Summary), make(map[window]int64)
 	for key, s := range l.parts {
+		for i := range s.Groups {
+			if strings.HasPrefix(string(s.Groups[i].Area), registeredAreas) {
+				registered[key.window] += s.Groups[i].Count
+			}
+		}
 		merged := found[key.window]
 		if merged == nil {
 			merged = new(iot.Summary)
@@ -98,6 +117,10 @@ func (l *Ledger) Verify(t *Truth) []string {
 			wrong = append(wrong, fmt.Sprintf("%s at %s: count %d, sum %v, min %v, max %v; sent were %d, %v, %v, %v",
 				key.Type, time.UnixMicro(key.Start).UTC().Format(time.TimeOnly), got.Count, got.Sum.Float64(), got.Min, got.Max,
 				want.Count, want.Sum.Float64(), want.Min, want.Max))
+		}
+		if got, want := registered[key], t.registered[key]; got != want {
+			wrong = append(wrong, fmt.Sprintf("%s at %s: count %d in the areas of the registry; sent were %d",
+				key.Type, time.UnixMicro(key.Start).UTC().Format(time.TimeOnly), got, want))
 		}
 		delete(found, key)
 	}

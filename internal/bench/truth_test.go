@@ -28,6 +28,35 @@ func summary(partition int32, position int64, final bool, values ...float64) iot
 	return s
 }
 
+// A benchmark of the registry must notice that entries are not in force: it would measure readings without them.
+func TestReadingsOfRegisteredDevicesMustBeInTheirAreas(t *testing.T) {
+	truth := NewTruth(length)
+	sent := []iot.Reading{reading(0, 1), reading(time.Second, 2), reading(2*time.Second, 4)}
+	truth.add(sent)
+	truth.addRegistered(sent, func(i int) bool { return i > 0 })
+	inArea := func(area iot.Area, values ...float64) iot.GroupSummary {
+		g := iot.GroupSummary{Group: iot.Group{Area: area, Type: iot.Temperature}}
+		for _, value := range values {
+			g.Add(value)
+		}
+		return g
+	}
+	for want, groups := range map[string][]iot.GroupSummary{
+		"":        {inArea("A", 1), inArea("plant 1", 2), inArea("plant 2", 4)},
+		"count 1": {inArea("A", 1, 2), inArea("plant 2", 4)},
+		"count 0": nil,
+	} {
+		s := summary(0, 5, true, 1, 2, 4)
+		s.Groups = groups
+		ledger := NewLedger()
+		ledger.Add([]iot.WindowSummary{s})
+		wrong := ledger.Verify(truth)
+		if want == "" && len(wrong) > 0 || want != "" && (len(wrong) != 1 || !strings.Contains(wrong[0], want+" in the areas of the registry; sent were 2")) {
+			t.Errorf("got %q, want %q", wrong, want)
+		}
+	}
+}
+
 func TestEveryReadingMustBeInOneSummary(t *testing.T) {
 	truth := NewTruth(length)
 	truth.add([]iot.Reading{reading(0, 1), reading(time.Second, 0.1), reading(2*time.Second, 0.2)})

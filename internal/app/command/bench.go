@@ -18,6 +18,8 @@ import (
 	"iotmon/internal/app"
 	"iotmon/internal/bench"
 	"iotmon/internal/config"
+	"iotmon/internal/control"
+	"iotmon/internal/iot"
 )
 
 // ViewersCommand is the internal command that bench runs in a second process, for the viewers.
@@ -34,10 +36,10 @@ func BenchViewers(args []string, stdout, stderr io.Writer) int {
 
 // benchFlags are the flags of bench.
 type benchFlags struct {
-	devices, rate, clients, partitions int
-	duration                           time.Duration
-	archive, json                      bool
-	brokers, cpuProfile                string
+	devices, entries, rate, clients, partitions int
+	duration                                    time.Duration
+	archive, json                               bool
+	brokers, cpuProfile                         string
 }
 
 // The largest values that the flags accept.
@@ -53,6 +55,7 @@ func parseBench(args []string) (*benchFlags, error) {
 	set := flag.NewFlagSet("iotmon bench", flag.ContinueOnError)
 	set.SetOutput(io.Discard)
 	set.IntVar(&f.devices, "devices", 10_000, "")
+	set.IntVar(&f.entries, "entries", 0, "")
 	set.IntVar(&f.rate, "rate", 0, "")
 	set.DurationVar(&f.duration, "duration", 20*time.Second, "")
 	set.IntVar(&f.clients, "clients", 0, "")
@@ -72,6 +75,7 @@ func parseBench(args []string) (*benchFlags, error) {
 		value, least, most int
 	}{
 		{"devices", f.devices, 1, mostBenchDevices},
+		{"entries", f.entries, 0, f.devices},
 		{"rate", f.rate, 0, 1_000_000_000},
 		{"clients", f.clients, 0, mostBenchClients},
 		{"partitions", f.partitions, 1, mostBenchPartitions},
@@ -144,7 +148,12 @@ func runBench(ctx context.Context, flags *benchFlags, stderr io.Writer) (report 
 		return nil, err
 	}
 	load := bench.NewLoad(flags.devices)
-	load.Rate = flags.rate
+	load.Rate, load.Registered = flags.rate, flags.entries
+	if flags.entries > 0 {
+		if err := register(ctx, service, load); err != nil {
+			return nil, err
+		}
+	}
 	profile := io.Discard
 	if flags.cpuProfile != "" {
 		file, failed := os.Create(flags.cpuProfile)
@@ -170,7 +179,7 @@ func runBench(ctx context.Context, flags *benchFlags, stderr io.Writer) (report 
 	if err != nil {
 		return nil, err
 	}
-	report.Version, report.Devices, report.Rate = versionName(), flags.devices, flags.rate
+	report.Version, report.Devices, report.Entries, report.Rate = versionName(), flags.devices, flags.entries, flags.rate
 	report.Partitions, report.Archive, report.Broker = flags.partitions, flags.archive, "embedded"
 	if flags.brokers != "" {
 		report.Broker = flags.brokers
@@ -180,6 +189,16 @@ func runBench(ctx context.Context, flags *benchFlags, stderr io.Writer) (report 
 		report.DiskPerReading = float64(bytes) / float64(report.Readings)
 	}
 	return report, nil
+}
+
+// register puts the registry entries of the load in force.
+func register(ctx context.Context, service *app.Service, load *bench.Load) error {
+	entries := make([]control.Object, load.Registered)
+	for i := range entries {
+		id, entry := load.Entry(i)
+		entries[i] = control.DeviceObject(iot.Identity{ID: id}, &entry)
+	}
+	return service.Register(ctx, entries)
 }
 
 // lockedWriter lets several goroutines write to one writer: the progress and the service log share stderr.
