@@ -18,6 +18,7 @@ type InForce struct {
 	current bool
 	losses  int
 	devices map[iot.Identity]deviceInForce
+	sharing iot.EntrySharing
 	// rules has the rules of each partition by name.
 	rules map[int32]map[string]ruleInForce
 	// changed is closed by the next change.
@@ -72,6 +73,7 @@ func (f *InForce) SetDevice(device iot.Identity, e *iot.EntryInForce) {
 		return
 	}
 	entry := e.DeviceEntry
+	f.sharing.Share(&entry)
 	f.devices[device] = deviceInForce{&entry, e.Position}
 	f.notify()
 }

@@ -27,6 +27,14 @@ func (f *InForce) Settings() *iot.SettingsInForce {
 	return s
 }
 
+// Share keeps in memory once what a registry entry has in common with others.
+func (f *InForce) Share(sharing *iot.EntrySharing) {
+	if entry, ok := f.value.(*iot.EntryInForce); ok {
+		sharing.Share(&entry.DeviceEntry)
+		sharing.ShareAreas(entry.Areas)
+	}
+}
+
 // inForceKey is a key of topic partition-state.
 type inForceKey struct {
 	of wire.InForce
@@ -124,6 +132,7 @@ type inForce struct {
 	shelved  map[iot.Identity]*iot.ShelvedInForce
 	comments map[iot.Identity]*iot.CommentsInForce
 	returned returnedAlerts
+	sharing  iot.EntrySharing
 	// changed has the keys of everything that was changed, or deleted, since it was published.
 	changed map[inForceKey]bool
 }

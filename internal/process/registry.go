@@ -37,6 +37,7 @@ func (p *Partition) processDevice(rec *Record, out Output) error {
 		return fmt.Errorf("registry entry: %w", err)
 	}
 	before := p.inForce.entries[device]
+	p.inForce.sharing.Share(&entry)
 	if err := iot.CheckNextVersion("version", entry.Version, before.LastVersion()); err != nil {
 		return fmt.Errorf("registry entry: %w", err)
 	}

@@ -43,8 +43,11 @@ func decodeState(decoder *wire.Decoder, key string, value []byte) (iot.DeviceSta
 
 // readInForce reads what is in force in partitions. It returns the last value of each key for which fits is true.
 func (s *session) readInForce(ctx context.Context, ids []int32, fits func(int32, iot.Position) bool) (map[int32]map[string]process.InForce, error) {
+	var sharing iot.EntrySharing
 	latest, err := readLatest(ctx, s, s.Topics.InForce, ids, fits, false, func(key string, value []byte) (process.InForce, error) {
-		return process.DecodeInForce([]byte(key), value)
+		f, err := process.DecodeInForce([]byte(key), value)
+		f.Share(&sharing)
+		return f, err
 	})
 	return latest.decoded, err
 }
