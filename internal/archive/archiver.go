@@ -43,8 +43,8 @@ type Options struct {
 	Topics    Topics
 	Admission *iot.Admission
 	Retention Retention
-	// Limits returns which limits are in force where the database has none: it is new, or an older version has written it. Nil means that
-	// those of Admission are.
+	// Limits returns which limits are in force where the database does not know: it is new, or an older version has written it, or the log has
+	// lost records that were not archived. Nil means that nobody else knows either.
 	Limits LimitsInForce
 	// Publish appends corrected summaries to the topic of the aggregates. It returns once Kafka has acknowledged them;
 	// after an error some of them may have been appended. Publishing a summary twice is harmless. Nil means do not publish.
@@ -300,39 +300,44 @@ func (a *Archiver) resume(ctx context.Context, intake *intake, given []Extent) (
 		}
 		stored[extent.Topic] = offsets
 	}
-	inForce, err := a.unknownLimits(ctx, given, stored[a.Topics.Readings])
-	if err != nil {
+	next := make(map[Source]Offset, len(given))
+	for _, extent := range given {
+		next[extent.Source] = a.next(extent, stored[extent.Topic][extent.Source])
+	}
+	if err := a.followMissed(ctx, given, stored[a.Topics.Readings], next); err != nil {
 		return nil, err
 	}
 	from := make(map[Source]int64, len(given))
 	for _, extent := range given {
-		offset := stored[extent.Topic][extent.Source]
-		next := Offset{Epoch: offset.Epoch, Next: offset.Next, Log: cmp.Or(extent.Log, offset.Log), Limits: offset.Limits}
-		another := offset.Log != "" && extent.Log != "" && offset.Log != extent.Log
-		switch {
-		case another || offset.Next > extent.End:
-			next.Epoch, next.Next = offset.Epoch+1, extent.Start
-			a.Logger.Error("the log was recreated; the archive continues with its present records",
-				"topic", extent.Topic, "partition", extent.Partition, "archived", offset.Next, "log_end", extent.End)
-		case offset.Next < extent.Start:
-			next.Next = extent.Start
-			if offset.Next > 0 {
-				a.Logger.Error("the log deleted records before they were archived; the archive continues with the oldest record",
-					"topic", extent.Topic, "partition", extent.Partition, "archived", offset.Next, "log_start", extent.Start,
-					"lost", extent.Start-offset.Next)
-				a.Metrics.Lost(extent.Start - offset.Next)
-			}
-		}
-		if extent.Topic == a.Topics.Readings && next.Limits == "" {
-			next.Limits = limitsAt(inForce[extent.Partition], next.Next)
-		}
-		if err := intake.begin(extent.Source, offset, next, extent.Stable); err != nil {
+		source := extent.Source
+		if err := intake.begin(source, stored[extent.Topic][source], next[source], extent.Stable); err != nil {
 			return nil, err
 		}
-		from[extent.Source] = next.Next
+		from[source] = next[source].Next
 	}
 	if intake.caughtUp() {
 		a.interruptCollect() // There may be nothing to poll.
 	}
 	return from, nil
+}
+
+// next returns where to go on in a source of which the database has the offset stored.
+func (a *Archiver) next(extent Extent, stored Offset) Offset {
+	next := Offset{Epoch: stored.Epoch, Next: stored.Next, Log: cmp.Or(extent.Log, stored.Log), Limits: stored.Limits}
+	another := stored.Log != "" && extent.Log != "" && stored.Log != extent.Log
+	switch {
+	case another || stored.Next > extent.End:
+		next.Epoch, next.Next = stored.Epoch+1, extent.Start
+		a.Logger.Error("the log was recreated; the archive continues with its present records",
+			"topic", extent.Topic, "partition", extent.Partition, "archived", stored.Next, "log_end", extent.End)
+	case stored.Next < extent.Start:
+		next.Next = extent.Start
+		if stored.Next > 0 {
+			a.Logger.Error("the log deleted records before they were archived; the archive continues with the oldest record",
+				"topic", extent.Topic, "partition", extent.Partition, "archived", stored.Next, "log_start", extent.Start,
+				"lost", extent.Start-stored.Next)
+			a.Metrics.Lost(extent.Start - stored.Next)
+		}
+	}
+	return next
 }

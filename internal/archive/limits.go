@@ -3,6 +3,7 @@ package archive
 import (
 	"cmp"
 	"context"
+	"math"
 	"slices"
 	"time"
 
@@ -14,33 +15,55 @@ import (
 // processor yet.
 type LimitsInForce func(ctx context.Context, partitions []int32) (map[int32][]iot.SettingsInForce, error)
 
-// unknownLimits returns the limits in force in those partitions of the readings' topic of which the database has none, and which have ever
-// had records.
-func (a *Archiver) unknownLimits(ctx context.Context, given []Extent, stored map[Source]Offset) (map[int32][]iot.SettingsInForce, error) {
-	var unknown []int32
+// followMissed sets the limits in next, which is where to go on, for each partition of the readings' topic of which those in the database
+// may not be the ones that hold there: it has none, or there are records that were not read and that may have changed them.
+func (a *Archiver) followMissed(ctx context.Context, given []Extent, stored, next map[Source]Offset) error {
+	var missed []int32
+	ends := make(map[int32]int64)
 	for _, extent := range given {
-		if extent.Topic == a.Topics.Readings && extent.End > 0 && stored[extent.Source].Limits == "" {
-			unknown = append(unknown, extent.Partition)
+		before := stored[extent.Source]
+		if extent.Topic != a.Topics.Readings || next[extent.Source].at(before) && (before.Limits != "" || extent.End == 0) {
+			continue
+		}
+		missed = append(missed, extent.Partition)
+		ends[extent.Partition] = math.MaxInt64
+		if next[extent.Source].Epoch != before.Epoch {
+			ends[extent.Partition] = extent.End
 		}
 	}
-	if len(unknown) == 0 || a.Limits == nil {
-		return nil, nil
+	if len(missed) == 0 || a.Limits == nil {
+		return nil
 	}
-	return a.Limits(ctx, unknown)
+	inForce, err := a.Limits(ctx, missed)
+	if err != nil {
+		return err
+	}
+	for _, partition := range missed {
+		source := Source{Topic: a.Topics.Readings, Partition: partition}
+		offset := next[source]
+		offset.Limits = limitsAt(inForce[partition], offset, ends[partition])
+		next[source] = offset
+	}
+	return nil
 }
 
-// limitsAt returns the settings record of the limits that hold at an offset: the last ones since then or before, else the oldest that
-// are known. It returns "" if none are.
-func limitsAt(known []iot.SettingsInForce, offset int64) string {
+// limitsAt returns the settings record of the limits, of those that are known, that hold at an offset. Limits since an offset beyond end are
+// of an earlier log: the newest of them go on to hold. If none of the known ones are as old as the offset, it is the record in the offset
+// or, without any there, the oldest one. It returns "" if none are known at all.
+func limitsAt(known []iot.SettingsInForce, at Offset, end int64) string {
 	slices.SortFunc(known, func(a, b iot.SettingsInForce) int { return cmp.Compare(a.Since, b.Since) })
-	i := len(known) - 1
-	for i > 0 && known[i].Since > offset {
+	last := len(known) - 1
+	i := last
+	for i >= 0 && known[i].Since > at.Next {
 		i--
 	}
-	if i < 0 {
-		return ""
+	switch {
+	case last >= 0 && known[last].Since > end:
+		i = last
+	case i < 0 && (at.Limits != "" || last < 0):
+		return at.Limits
 	}
-	return string(wire.AppendSettings(nil, &known[i].Settings))
+	return string(wire.AppendSettings(nil, &known[max(i, 0)].Settings))
 }
 
 // limits are limits on readings.

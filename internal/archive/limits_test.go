@@ -323,3 +323,83 @@ func TestAnArchiveWithoutLimitsBeginsWithThoseInForce(t *testing.T) {
 		}
 	})
 }
+
+// Sequences: the database was restored from an older backup, and the record that has changed the limits since is deleted from the log; or the
+// topic was deleted and created again before the archiver had read that record. It is not appended again, because it is in force. The
+// archiver goes on by what the processors keep, and not by what the database has.
+func TestAnArchiverThatHasMissedRecordsGoesOnByTheLimitsInForce(t *testing.T) {
+	limited := func(t *testing.T, p *plant, since, revision int64, highest float64) iot.SettingsInForce {
+		l, err := p.admission.Limits(0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.Types[0].Max = highest
+		return iot.SettingsInForce{Settings: iot.Settings{Revision: revision, Window: windowLength, Limits: l}, Since: since}
+	}
+	for name, test := range map[string]struct {
+		anew    bool
+		inForce func(t *testing.T, p *plant) []iot.SettingsInForce
+		want    []float64
+	}{
+		"deleted, changed since": {false, func(t *testing.T, p *plant) []iot.SettingsInForce {
+			return []iot.SettingsInForce{limited(t, p, 3, 8, 20), limited(t, p, 2, 7, 100)}
+		}, []float64{15, 18}},
+		"deleted, not changed": {false, func(t *testing.T, p *plant) []iot.SettingsInForce {
+			return []iot.SettingsInForce{limited(t, p, 2, 7, 100)}
+		}, []float64{15, 30, 18}},
+		"deleted, forgotten": {false, func(t *testing.T, p *plant) []iot.SettingsInForce {
+			return []iot.SettingsInForce{limited(t, p, 99, 8, 20)}
+		}, []float64{15, 30, 18}},
+		"deleted, nothing in force": {false, func(*testing.T, *plant) []iot.SettingsInForce { return nil }, []float64{15, 30, 18}},
+		"another log, of the earlier": {true, func(t *testing.T, p *plant) []iot.SettingsInForce {
+			return []iot.SettingsInForce{limited(t, p, 0, 7, 100), limited(t, p, 99, 8, 20)}
+		}, []float64{15, 18}},
+		"another log, begun": {true, func(t *testing.T, p *plant) []iot.SettingsInForce {
+			return []iot.SettingsInForce{limited(t, p, 0, 8, 20), limited(t, p, 2, 9, 17)}
+		}, []float64{15, 18}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p, store := onePlant(t)
+				defer store.Close()
+				p.log = "one"
+				p.settings(0, 7, func(l *iot.Limits) { l.Types[0].Max = 100 })
+				p.sendReading(0, "b", began.Add(time.Second), 15)
+				archiveOf(t, p, store)
+				source := archive.Source{Topic: topics.Readings}
+				if test.anew {
+					p = newPlant(p.admission)
+					p.log = "another"
+				} else {
+					p.sendReading(0, "b", began.Add(2*time.Second), 16)
+					p.start[source] = int64(len(p.records[source]))
+				}
+				p.sendReading(0, "b", began.Add(3*time.Second), 30)
+				p.sendReading(0, "b", began.Add(4*time.Second), 18)
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				archiver := archive.New(archive.Options{
+					Open: p.open(ctx, 10, trouble(nil)), Store: store, Topics: topics, Admission: p.admission,
+					Limits: func(context.Context, []int32) (map[int32][]iot.SettingsInForce, error) {
+						return map[int32][]iot.SettingsInForce{0: test.inForce(t, p)}, nil
+					},
+					Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+				})
+				if err := archiver.Run(ctx); err != nil {
+					t.Fatal(err)
+				}
+				rows, err := readRows(store)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var got []float64
+				for _, point := range rows.Readings["b"] {
+					got = append(got, point.Value)
+				}
+				if !slices.Equal(got, test.want) {
+					t.Errorf("got the readings %v, want %v", got, test.want)
+				}
+			})
+		})
+	}
+}
