@@ -3,6 +3,8 @@ package archive
 import (
 	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -100,17 +102,36 @@ func (in *intake) follow(s *sourceState, text string) error {
 		s.limits = limits{admission: in.admission}
 		return nil
 	}
+	limits, err := newLimits(text, in.admission)
+	if err != nil {
+		return err
+	}
+	s.limits, in.shared = limits, limits
+	return nil
+}
+
+// newLimits returns the limits of a settings record, with what is not among them as in the admission of this program.
+func newLimits(text string, own *iot.Admission) (limits, error) {
 	settings, err := wire.DecodeSettings([]byte(text))
 	if err != nil {
-		return err
+		return limits{}, err
 	}
-	admission, err := in.admission.Under(settings.Limits)
+	if settings.Limits == nil {
+		return limits{}, errors.New("the settings have no limits")
+	}
+	admission, err := own.Under(settings.Limits)
 	if err != nil {
-		return err
+		return limits{}, err
 	}
-	s.limits = limits{text, settings.Revision, admission}
-	in.shared = s.limits
-	return nil
+	return limits{text, settings.Revision, admission}, nil
+}
+
+// keepAtLeast returns how long readings are accepted after their time, or least if that is longer; 0 means for ever.
+func (l *limits) keepAtLeast(least time.Duration) time.Duration {
+	if l.admission.Retention == 0 {
+		return 0
+	}
+	return max(least, l.admission.Retention)
 }
 
 // retention returns how long readings are accepted after their time, in the partition where that is longest; 0 means for ever. It is least
@@ -119,13 +140,9 @@ func (in *intake) retention(least time.Duration) time.Duration {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	for source, s := range in.sources {
-		if source.Topic != in.topics.Readings {
-			continue
+		if source.Topic == in.topics.Readings && least > 0 {
+			least = s.limits.keepAtLeast(least)
 		}
-		if s.limits.admission.Retention == 0 {
-			return 0
-		}
-		least = max(least, s.limits.admission.Retention)
 	}
 	return least
 }
@@ -137,14 +154,34 @@ func (a *Archiver) setIntake(in *intake) {
 }
 
 // retention returns how long rows are kept: readings at least as long as they are accepted, also by limits in force that are not those of
-// this program's configuration. Otherwise a program with an older configuration would remove what a newer one keeps.
-func (a *Archiver) retention() Retention {
+// this program's configuration, and in partitions that other archivers read. Otherwise a program with an older configuration would remove
+// what a newer one keeps.
+func (a *Archiver) retention(ctx context.Context) (Retention, error) {
+	keep := a.Retention
+	if keep.Readings <= 0 {
+		return keep, nil
+	}
 	a.mu.Lock()
 	in := a.intake
 	a.mu.Unlock()
-	keep := a.Retention
-	if in != nil && keep.Readings > 0 {
+	if in != nil {
 		keep.Readings = in.retention(keep.Readings)
 	}
-	return keep
+	stored, err := a.Store.Offsets(ctx, a.Topics.Readings)
+	if err != nil {
+		return keep, fmt.Errorf("read how long readings are accepted: %w", err)
+	}
+	seen := map[string]bool{"": true}
+	for source, offset := range stored {
+		if keep.Readings == 0 || seen[offset.Limits] {
+			continue
+		}
+		seen[offset.Limits] = true
+		limits, err := newLimits(offset.Limits, a.Admission)
+		if err != nil {
+			return keep, fmt.Errorf("limits of %s/%d in the archive: %w", source.Topic, source.Partition, err)
+		}
+		keep.Readings = limits.keepAtLeast(keep.Readings)
+	}
+	return keep, nil
 }

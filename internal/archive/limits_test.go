@@ -276,6 +276,30 @@ func TestAnArchiverKeepsReadingsForAsLongAsTheyAreAccepted(t *testing.T) {
 	}
 }
 
+// Sequence: an archiver with an older configuration has no partitions, because there are more archivers than partitions, or because Kafka is
+// away since its start. Readings of all partitions are kept as long as they are accepted there.
+func TestAnArchiverWithoutPartitionsKeepsWhatOthersArchive(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, store := onePlant(t)
+		defer store.Close()
+		p.settings(1, 7, func(l *iot.Limits) { l.Retention = 100 * time.Hour })
+		archiveOf(t, p, store)
+		ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
+		defer cancel()
+		kept := &pruned{store, make(chan archive.Retention, 1)}
+		archiver := archive.New(archive.Options{
+			Open: newBroker().open(ctx, 10, func() error { return errInterrupted }), Store: kept, Topics: topics, Admission: p.admission,
+			Retention: archive.Retention{Readings: 48 * time.Hour}, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+		})
+		if err := archiver.Run(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if got := <-kept.keep; got.Readings != 100*time.Hour {
+			t.Errorf("got %+v, want readings kept for 100 hours", got)
+		}
+	})
+}
+
 // Sequence: the database is lost, or an older version has written it, when the records that have put limits in force are no longer in the
 // log, or are behind. An archiver with another configuration would archive what the processor refuses.
 func TestAnArchiveWithoutLimitsBeginsWithThoseInForce(t *testing.T) {

@@ -54,7 +54,11 @@ func (a *Archiver) publishSummaries(ctx context.Context, summaries []iot.WindowS
 // prune removes old rows. After a failure they stay a little longer.
 func (a *Archiver) prune(ctx context.Context) {
 	a.regularly(ctx, max(pruneInterval, pruneSeldom*a.Patience), nil, "cannot remove old rows from the archive; retrying", func(ctx context.Context) error {
-		removed, err := a.Store.Prune(ctx, a.retention())
+		keep, err := a.retention(ctx)
+		if err != nil {
+			return err
+		}
+		removed, err := a.Store.Prune(ctx, keep)
 		a.Metrics.Pruned(removed)
 		return err
 	})
