@@ -53,7 +53,7 @@ func Cached(history History, answers Answers, now func() time.Time, corrected fu
 // Readings implements History.
 func (h *cachedHistory) Readings(ctx context.Context, q ReadingsQuery) ([]Point, error) {
 	return cachedAnswer(ctx, h, cachedQuery[Point]{
-		key: fmt.Sprintf("readings %d %d %d %d %d %s", q.From.UnixMicro(), q.To.UnixMicro(), q.Step, q.MaxPoints, q.Whole, q.Device),
+		key: fmt.Sprintf("readings %q %d %d %d %d %d %s", q.Tenant, q.From.UnixMicro(), q.To.UnixMicro(), q.Step, q.MaxPoints, q.Whole, q.Device),
 		to:  q.To,
 		archive: func(ctx context.Context) ([]Point, error) {
 			return h.History.Readings(ctx, q)
@@ -66,7 +66,7 @@ func (h *cachedHistory) Readings(ctx context.Context, q ReadingsQuery) ([]Point,
 // Summaries implements History.
 func (h *cachedHistory) Summaries(ctx context.Context, q SummariesQuery) ([]iot.WindowSummary, error) {
 	return cachedAnswer(ctx, h, cachedQuery[iot.WindowSummary]{
-		key: fmt.Sprintf("summaries %d %d %d %d %t %d %q %q %q", q.From.UnixMicro(), q.To.UnixMicro(), q.AfterStart.UnixMicro(), q.AfterLength,
+		key: fmt.Sprintf("summaries %q %d %d %d %d %t %d %q %q %q", q.Tenant, q.From.UnixMicro(), q.To.UnixMicro(), q.AfterStart.UnixMicro(), q.AfterLength,
 			q.WithoutAlerts, q.Limit, q.Type, q.AfterType, q.Area),
 		to: q.To,
 		archive: func(ctx context.Context) ([]iot.WindowSummary, error) {

@@ -105,6 +105,7 @@ func TestCachedAnswersAreThoseOfTheArchive(t *testing.T) {
 			t.Errorf("kept for %v, want 1s as it reaches into the present", kept.expiry)
 		}
 		for _, change := range []func(*api.ReadingsQuery){
+			func(q *api.ReadingsQuery) { q.Tenant = "acme" },
 			func(q *api.ReadingsQuery) { q.Device = "b" },
 			func(q *api.ReadingsQuery) { q.From = q.From.Add(time.Microsecond) },
 			func(q *api.ReadingsQuery) { q.To = q.To.Add(time.Microsecond) },
@@ -120,6 +121,7 @@ func TestCachedAnswersAreThoseOfTheArchive(t *testing.T) {
 			source.expect(t, 1)
 		}
 		for _, change := range []func(*api.SummariesQuery){
+			func(q *api.SummariesQuery) { q.Tenant = "acme" },
 			func(q *api.SummariesQuery) { q.Type = iot.Temperature },
 			func(q *api.SummariesQuery) { q.AfterType = iot.Temperature },
 			func(q *api.SummariesQuery) { q.From = q.From.Add(time.Microsecond) },

@@ -24,6 +24,7 @@ type History interface {
 
 // ReadingsQuery selects one device's readings.
 type ReadingsQuery struct {
+	Tenant   iot.Tenant
 	Device   iot.DeviceID
 	From, To time.Time
 	// Step is the length of a bucket; 0 means that MaxPoints determines it.
@@ -45,6 +46,9 @@ type Point struct {
 
 // SummariesQuery selects closed windows.
 type SummariesQuery struct {
+	// Tenant narrows the summaries to the devices of one tenant. The summary of a window without such devices is returned, too: it is
+	// Empty.
+	Tenant iot.Tenant
 	// Type is empty for every type.
 	Type iot.DeviceType
 	// Area narrows the summaries to the devices in one first level of the areas; empty is everything. The summary of a window
@@ -69,8 +73,9 @@ func (q *SummariesQuery) After() int64 {
 	return q.AfterLength.Microseconds()
 }
 
-// AlertsQuery selects alerts. Zero fields do not limit the result.
+// AlertsQuery selects alerts of one tenant. Other zero fields do not limit the result.
 type AlertsQuery struct {
+	Tenant   iot.Tenant
 	Device   iot.DeviceID
 	Type     iot.DeviceType
 	Rule     string

@@ -55,7 +55,7 @@ func (s *server) listSummaries(ctx context.Context, in *summariesInput) (*answer
 	}
 	out.Body.Items = make([]wire.Aggregate, 0, len(rows))
 	for i := range rows {
-		if in.Area != "" && rows[i].Empty() {
+		if rows[i].Empty() {
 			continue
 		}
 		if !in.Alerts {
@@ -125,7 +125,7 @@ func (s *server) mergedWindows(ctx context.Context, in *summariesInput, row summ
 			return nil, nil, err
 		}
 		for i := range windows {
-			if in.Area != "" && windows[i].Empty() {
+			if windows[i].Empty() {
 				m.pass(&windows[i])
 				continue
 			}
@@ -143,7 +143,7 @@ func (s *server) mergedWindows(ctx context.Context, in *summariesInput, row summ
 		if done := m.done[:min(in.Limit, len(m.done))]; len(done) > 0 {
 			return done, row.behind(&done[len(done)-1]), nil
 		}
-		// Nothing but windows without the area. The next page begins with the step in which this one has ended.
+		// Nothing but windows of other areas or tenants. The next page begins with the step in which this one has ended.
 		if m.window.Start.After(q.From) {
 			row.Start, row.Type, row.Length = m.window.Start, "", 0
 			return nil, &row, nil

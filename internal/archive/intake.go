@@ -19,7 +19,7 @@ type intake struct {
 	// decoded is the reading of the last record. described holds the last description of each device for the readings to share, of at
 	// most maxDescribed devices.
 	decoded   iot.Reading
-	described map[iot.DeviceID]*iot.Device
+	described iot.ByDevice[*iot.Device]
 	// logger logs what stops a source, foreign what another program has written.
 	logger, foreign *slog.Logger
 
@@ -61,7 +61,7 @@ const maxIdle = 10 * time.Second
 func newIntake(topics Topics, admission *iot.Admission, logger, foreign *slog.Logger) *intake {
 	return &intake{
 		topics: topics, admission: admission, logger: logger, foreign: foreign, shared: limits{admission: admission},
-		decoder: wire.NewDecoder(), described: make(map[iot.DeviceID]*iot.Device), sources: make(map[Source]*sourceState),
+		decoder: wire.NewDecoder(), sources: make(map[Source]*sourceState),
 	}
 }
 
@@ -192,14 +192,14 @@ func (in *intake) addReading(s *sourceState, r *Record) {
 
 // describe returns a copy of the device that readings may share: the one of the device's last reading unless it has changed.
 func (in *intake) describe(device *iot.Device) *iot.Device {
-	if last := in.described[device.ID]; last != nil && *last == *device {
+	if last := in.described.Get(device.Tenant, device.ID); last != nil && *last == *device {
 		return last
 	}
-	if len(in.described) >= maxDescribed {
-		clear(in.described)
+	if in.described.Len() >= maxDescribed {
+		in.described.Clear()
 	}
 	described := *device
-	in.described[device.ID] = &described
+	in.described.Set(device.Identity(), &described)
 	return &described
 }
 

@@ -53,7 +53,7 @@ func TestWaitingReadingsShareTheDescriptionOfTheirDevice(t *testing.T) {
 	for i := range maxDescribed + 10 {
 		send(iot.DeviceID(fmt.Sprint("device-", i)), 50, "")
 	}
-	if len(in.described) > maxDescribed {
-		t.Errorf("got %d descriptions, want at most %d", len(in.described), maxDescribed)
+	if in.described.Len() > maxDescribed {
+		t.Errorf("got %d descriptions, want at most %d", in.described.Len(), maxDescribed)
 	}
 }

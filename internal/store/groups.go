@@ -8,15 +8,18 @@ import (
 	"slices"
 	"time"
 
+	"iotmon/internal/api"
 	"iotmon/internal/iot"
 )
 
-// The two forms in which EncodeGroups encodes the division of a summary.
+// The forms in which EncodeGroups encodes the division of a summary.
 const (
 	// formOne is a single group: the number of readings of the summary, and the names of the group.
 	formOne = 1
 	// formMany is any number of groups, each with its numbers.
 	formMany = 2
+	// formTenants is formMany where any of the groups has a tenant. A query of everything reads the groups only of these rows.
+	formTenants = 3
 )
 
 // EncodeGroups encodes the groups of a summary for a column beside its numbers: some forty bytes and the name of the area for each,
@@ -25,10 +28,14 @@ func EncodeGroups(s *iot.WindowSummary) []byte {
 	if iot.Ungrouped(s.Groups) {
 		return nil
 	}
-	if len(s.Groups) == 1 {
+	tenants := s.Groups[len(s.Groups)-1].Tenant != "" // They are in order.
+	if len(s.Groups) == 1 && !tenants {
 		return appendNames(binary.AppendVarint([]byte{formOne}, s.Count+s.Bad), s.Groups[0].Group)
 	}
 	blob := []byte{formMany}
+	if tenants {
+		blob[0] = formTenants
+	}
 	for i := range s.Groups {
 		g := &s.Groups[i]
 		blob = appendNames(blob, g.Group)
@@ -64,7 +71,7 @@ func DecodeGroups(blob []byte, whole *iot.WindowSummary) []iot.GroupSummary {
 			return nil
 		}
 		return []iot.GroupSummary{part}
-	case formMany:
+	case formMany, formTenants:
 		var groups []iot.GroupSummary
 		for len(d.rest) > 0 && d.err == nil {
 			groups = append(groups, d.group(whole.Type))
@@ -158,23 +165,28 @@ func (d *decoder) group(t iot.DeviceType) iot.GroupSummary {
 
 // Areas is what a database knows of areas when it recomputes windows of one partition.
 type Areas struct {
-	// Names are the groups, without their type, of the ids of areas in the readings' flags.
-	Names map[int64]iot.Group
+	// Names are the areas of the ids in the readings' flags.
+	Names map[int64]iot.Area
+	// Tenants are the tenants of the devices that have one, by the row ids of the devices.
+	Tenants map[int64]iot.Tenant
 	// Registered are the areas to which the registry says that devices have belonged, by the row ids of the devices.
 	Registered map[int64]iot.Areas
 }
 
 // NewAreas returns what is known without a database: what the id OtherArea means.
 func NewAreas() Areas {
-	return Areas{Names: map[int64]iot.Group{OtherArea: {Area: iot.OtherAreas}}, Registered: make(map[int64]iot.Areas)}
+	return Areas{
+		Names: map[int64]iot.Area{OtherArea: iot.OtherAreas}, Tenants: make(map[int64]iot.Tenant), Registered: make(map[int64]iot.Areas),
+	}
 }
 
 // of returns the group, without its type, in which a reading counts.
 func (a *Areas) of(device int64, at time.Time, flags int64) iot.Group {
-	if registered := a.Registered[device].At(at); registered != "" {
-		return iot.Group{Area: registered.First()}
+	area := a.Registered[device].At(at).First()
+	if area == "" {
+		area = a.Names[flags>>areaShift]
 	}
-	return a.Names[flags>>areaShift]
+	return iot.Group{Tenant: a.Tenants[device], Area: area}
 }
 
 // Recount adds up the readings of one partition's window that are in the archive.
@@ -278,4 +290,14 @@ func (d *division) part(g iot.Group) *iot.GroupSummary {
 		return d.part(iot.Group{Tenant: g.Tenant, Area: iot.OtherAreas})
 	}
 	return d.add(g)
+}
+
+// Narrow narrows a summary that was read from the archive to what a query selects. What is left of one without such devices is Empty.
+func Narrow(s *iot.WindowSummary, q *api.SummariesQuery) {
+	own, _ := s.OfTenant(q.Tenant)
+	if q.Area != "" {
+		own.Summary, _ = own.InArea(q.Area)
+	}
+	own.Groups = nil
+	*s = own
 }

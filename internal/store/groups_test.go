@@ -85,7 +85,7 @@ func TestFlagsHoldEveryArea(t *testing.T) {
 		if int64(int16(bits)) != bits || store.Quality(bits) != iot.Bad {
 			t.Errorf("area %d: got flags %d of quality %q, want them to fit into 16 bits", area, bits, store.Quality(bits))
 		}
-		found := store.Recount{Areas: store.Areas{Names: map[int64]iot.Group{area: {Area: "A"}}}}
+		found := store.Recount{Areas: store.Areas{Names: map[int64]iot.Area{area: "A"}}}
 		found.Add(1, time.Time{}, 2, bits)
 		if got := found.Divide(iot.Temperature, new(iot.WindowSummary)); len(got) != 1 || got[0].Area != "A" || found.Whole.Bad != 1 {
 			t.Errorf("area %d: got %+v back", area, got)

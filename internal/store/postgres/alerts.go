@@ -15,11 +15,11 @@ import (
 const storeAlert = `INSERT INTO alerts AS a
 		(id, rule, device_id, device_type, severity, state, message, value, threshold, below, unit, building, floor, room,
 		 onset, time, raised, cleared, historical, partition, epoch, position,
-		 area, acknowledged, acknowledged_by, suppressed, suppressed_until, suppressed_by, suppressed_at, comment, commented_by, commented_at)
+		 area, acknowledged, acknowledged_by, suppressed, suppressed_until, suppressed_by, suppressed_at, comment, commented_by, commented_at, tenant)
 	SELECT $1, $2::text, $3::text, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15::timestamptz, $16, $17, $18, $19::boolean, $20, $21, $22,
-		$23, $24::timestamptz, $25, $26, $27::timestamptz, $28, $29::timestamptz, $30, $31, $32::timestamptz
+		$23, $24::timestamptz, $25, $26, $27::timestamptz, $28, $29::timestamptz, $30, $31, $32::timestamptz, $33::text
 	WHERE NOT $19 OR NOT coalesce((SELECT cleared IS NULL OR cleared >= $15 FROM alerts
-		WHERE tenant = '' AND device_id = $3 AND rule = $2 AND onset <= $15 AND NOT historical ORDER BY onset DESC LIMIT 1), false)
+		WHERE tenant = $33 AND device_id = $3 AND rule = $2 AND onset <= $15 AND NOT historical ORDER BY onset DESC LIMIT 1), false)
 	ON CONFLICT (id) DO UPDATE SET
 		severity = excluded.severity, state = excluded.state, message = excluded.message, value = excluded.value,
 		time = excluded.time, cleared = excluded.cleared, epoch = excluded.epoch, position = excluded.position,
@@ -54,7 +54,7 @@ func (in *intake) alerts(ctx context.Context, alerts []iot.Alert) error {
 			text(a.Message), a.Value, a.Threshold, a.Below, text(a.Unit), text(a.Location.Building), int64(a.Location.Floor), text(a.Location.Room),
 			a.Onset, a.Time, raised, cleared, a.Historical, a.Partition, a.Epoch, a.Offset,
 			text(string(a.Area)), known(a.AckedAt), text(a.AckedBy), string(a.Suppressed), known(a.SuppressedUntil), text(a.SuppressedBy),
-			known(a.SuppressedAt), text(a.Comment), text(commentedBy), commented)
+			known(a.SuppressedAt), text(a.Comment), text(commentedBy), commented, text(string(a.Tenant)))
 	}
 	return in.tx.SendBatch(ctx, batch).Close()
 }

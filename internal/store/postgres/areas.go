@@ -30,7 +30,7 @@ func (in *intake) areas(ctx context.Context, areas []iot.DeviceAreas) error {
 type corrector struct {
 	tx pgx.Tx
 	// names are the names of areas, byPartition what is known of those of a partition's devices. Both are loaded when they are needed.
-	names       map[int64]iot.Group
+	names       map[int64]iot.Area
 	byPartition map[int32]store.Areas
 }
 
@@ -47,11 +47,11 @@ func (c *corrector) areasOf(ctx context.Context, partition int32) (store.Areas, 
 	if c.names == nil {
 		err := each(ctx, c.tx, func(rows pgx.Rows) error {
 			var id int64
-			var g iot.Group
-			err := rows.Scan(&id, &g.Tenant, &g.Area)
-			areas.Names[id] = g
+			var area iot.Area
+			err := rows.Scan(&id, &area)
+			areas.Names[id] = area
 			return err
-		}, `SELECT id, tenant, area FROM areas`)
+		}, `SELECT id, area FROM areas`)
 		if err != nil {
 			return areas, err
 		}
@@ -59,6 +59,16 @@ func (c *corrector) areasOf(ctx context.Context, partition int32) (store.Areas, 
 	}
 	areas.Names = c.names
 	c.byPartition[partition] = areas
+	err := each(ctx, c.tx, func(rows pgx.Rows) error {
+		var device int64
+		var tenant iot.Tenant
+		err := rows.Scan(&device, &tenant)
+		areas.Tenants[device] = tenant
+		return err
+	}, `SELECT d.id, d.tenant FROM device_partitions p JOIN devices d ON d.id = p.device WHERE p.partition = $1 AND d.tenant <> ''`, partition)
+	if err != nil {
+		return areas, err
+	}
 	return areas, each(ctx, c.tx, func(rows pgx.Rows) error {
 		var device int64
 		var text []byte

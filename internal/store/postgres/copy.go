@@ -31,7 +31,7 @@ func (s *sorter) sort(readings []archive.Reading, n *naming) []row {
 	s.rows = s.rows[:0]
 	for i := range readings {
 		r := &readings[i]
-		s.rows = append(s.rows, row{n.device(r.ID).id, r.Time.UnixMicro(), int32(i), n.typeID(r.Type), n.areaID(areaOf(r))})
+		s.rows = append(s.rows, row{n.device(r.Device).id, r.Time.UnixMicro(), int32(i), n.typeID(r.Type), n.areaID(areaOf(r))})
 	}
 	slices.SortFunc(s.rows, func(a, b row) int {
 		return cmp.Or(cmp.Compare(a.device, b.device), cmp.Compare(a.at, b.at), cmp.Compare(a.index, b.index))

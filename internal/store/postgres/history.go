@@ -10,6 +10,7 @@ import (
 
 	"iotmon/internal/api"
 	"iotmon/internal/iot"
+	"iotmon/internal/store"
 )
 
 // Summaries implements api.History.
@@ -22,10 +23,7 @@ func (s *Store) Summaries(ctx context.Context, q api.SummariesQuery) ([]iot.Wind
 			if err != nil {
 				return err
 			}
-			if q.Area != "" {
-				part.Summary, _ = part.InArea(q.Area)
-				part.Groups = nil
-			}
+			store.Narrow(&part, &q)
 			if n := len(merged) - 1; n >= 0 && merged[n].Type == part.Type && merged[n].Window == part.Window {
 				merged[n].Merge(part.Summary)
 			} else {
@@ -85,7 +83,7 @@ func summariesQuery(q *api.SummariesQuery) (query string, args []any) {
 	if !q.WithoutAlerts {
 		alerts, beside = `alerts::text`, ` LEFT JOIN summary_alerts USING (window_start, device_type, length_us, partition)`
 	}
-	parts := `NULL::bytea`
+	parts := `CASE WHEN substring(parts FROM 1 FOR 1) = '\x03'::bytea THEN parts END`
 	if q.Area != "" {
 		parts = `parts`
 	}
@@ -106,6 +104,7 @@ func (s *Store) Alerts(ctx context.Context, q api.AlertsQuery) ([]api.ArchivedAl
 	err := s.readOnly(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		return each(ctx, tx, func(rows pgx.Rows) error {
 			var a api.ArchivedAlert
+			a.Tenant = q.Tenant
 			var cleared, acked, until, suppressed, commented *time.Time
 			if err := rows.Scan(&a.ID, &a.Rule, &a.DeviceID, &a.DeviceType, &a.Severity, &a.Transition, &a.Message, &a.Value, &a.Threshold, &a.Below,
 				&a.Unit, &a.Location.Building, &a.Location.Floor, &a.Location.Room,
@@ -132,7 +131,7 @@ func (s *Store) Alerts(ctx context.Context, q api.AlertsQuery) ([]api.ArchivedAl
 
 func alertConditions(q *api.AlertsQuery) *selection {
 	var s selection
-	s.where(`tenant = ''`)
+	s.where(`tenant = ?`, string(q.Tenant))
 	for _, equal := range []struct{ column, value string }{
 		{"device_id", string(q.Device)}, {"device_type", string(q.Type)}, {"rule", q.Rule}, {"severity", string(q.Severity)},
 	} {

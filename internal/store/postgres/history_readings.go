@@ -75,7 +75,8 @@ func (s *Store) history(ctx context.Context, tx pgx.Tx, q *api.ReadingsQuery) (*
 			(SELECT CASE WHEN count(*) = count(r.until) THEN min(r.until) END
 				FROM device_partitions p LEFT JOIN rolled r ON r.partition = p.partition WHERE p.device = d.id),
 			nullif(h.readings, '-infinity'), nullif(h.rollups, '-infinity')
-		FROM devices d CROSS JOIN horizons h WHERE d.tenant = '' AND d.device_id = $1`, text(string(q.Device))).Scan(&h.device, &rolled, &readings, &rollups)
+		FROM devices d CROSS JOIN horizons h WHERE d.tenant = $1 AND d.device_id = $2`,
+		text(string(q.Tenant)), text(string(q.Device))).Scan(&h.device, &rolled, &readings, &rollups)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil, nil
 	}

@@ -1,7 +1,6 @@
 package postgres
 
 import (
-	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -20,11 +19,11 @@ import (
 type names struct {
 	types   map[iot.DeviceType]int16
 	areas   map[iot.Area]int16
-	devices map[iot.DeviceID]*device
+	devices iot.ByDevice[*device]
 }
 
 func newNames() names {
-	return names{types: make(map[iot.DeviceType]int16), areas: make(map[iot.Area]int16), devices: make(map[iot.DeviceID]*device)}
+	return names{types: make(map[iot.DeviceType]int16), areas: make(map[iot.Area]int16)}
 }
 
 // device is a row of devices. stored is its content, newest the time of the device's newest reading since, and partitions
@@ -46,21 +45,21 @@ type naming struct {
 	names   *names
 	types   map[iot.DeviceType]int16
 	areas   map[iot.Area]int16
-	devices map[iot.DeviceID]*device
+	devices iot.ByDevice[*device]
 }
 
 func newNaming(tx pgx.Tx, known *names) *naming {
 	return &naming{
-		tx: tx, names: known, types: make(map[iot.DeviceType]int16), areas: make(map[iot.Area]int16), devices: make(map[iot.DeviceID]*device),
+		tx: tx, names: known, types: make(map[iot.DeviceType]int16), areas: make(map[iot.Area]int16),
 	}
 }
 
 func (n *naming) keep() {
 	maps.Copy(n.names.types, n.types)
 	maps.Copy(n.names.areas, n.areas)
-	for id, d := range n.devices {
+	for id, d := range n.devices.All() {
 		d.renewed, d.moved = false, nil
-		n.names.devices[id] = d
+		n.names.devices.Set(id, d)
 	}
 }
 
@@ -89,39 +88,39 @@ func (n *naming) note(r *archive.Reading) {
 		}
 	}
 	at := r.Time.UnixMicro()
-	d := n.device(r.ID)
+	d := n.device(r.Device)
 	if d == nil || at >= d.newest {
 		if d == nil || d.stored != *r.Device {
-			d = n.change(r.ID, d)
+			d = n.change(r.Device, d)
 			d.stored, d.renewed = *r.Device, true
 		}
 		// Setting it before the commit is harmless: when a batch fails, all names are dropped.
 		d.newest = at
 	}
 	if !slices.Contains(d.partitions, r.Partition) {
-		d = n.change(r.ID, d)
+		d = n.change(r.Device, d)
 		d.partitions = append(slices.Clip(d.partitions), r.Partition)
 		d.moved = append(d.moved, r.Partition)
 	}
 }
 
-func (n *naming) device(id iot.DeviceID) *device {
-	if d := n.devices[id]; d != nil {
+func (n *naming) device(of *iot.Device) *device {
+	if d := n.devices.Get(of.Tenant, of.ID); d != nil {
 		return d
 	}
-	return n.names.devices[id]
+	return n.names.devices.Get(of.Tenant, of.ID)
 }
 
 // change returns the batch's own copy of a cached device.
-func (n *naming) change(id iot.DeviceID, d *device) *device {
-	if own := n.devices[id]; own != nil {
+func (n *naming) change(of *iot.Device, d *device) *device {
+	if own := n.devices.Get(of.Tenant, of.ID); own != nil {
 		return own
 	}
 	own := new(device)
 	if d != nil {
 		*own = *d
 	}
-	n.devices[id] = own
+	n.devices.Set(of.Identity(), own)
 	return own
 }
 
@@ -221,12 +220,16 @@ func (n *naming) findAreas(ctx context.Context, wanted []iot.Area) (found int, e
 	return found, err
 }
 
-// resolveDevices adds and updates the rows of devices in the order of their ids, so that two archivers cannot deadlock.
+// resolveDevices adds and updates the rows of devices in the order of their identities, so that two archivers cannot deadlock.
 func (n *naming) resolveDevices(ctx context.Context) error {
-	if len(n.devices) == 0 {
+	if n.devices.Len() == 0 {
 		return nil
 	}
-	changed := slices.SortedFunc(maps.Values(n.devices), func(a, b *device) int { return cmp.Compare(a.stored.ID, b.stored.ID) })
+	var changed []*device
+	for _, d := range n.devices.All() {
+		changed = append(changed, d)
+	}
+	slices.SortFunc(changed, func(a, b *device) int { return a.stored.Identity().Compare(b.stored.Identity()) })
 	unknown := slices.DeleteFunc(slices.Clone(changed), func(d *device) bool { return d.id != 0 })
 	if len(unknown) > 0 {
 		if err := n.load(ctx, unknown); err != nil {
@@ -248,19 +251,19 @@ func (n *naming) resolveDevices(ctx context.Context) error {
 
 // load reads the rows of unknown devices.
 func (n *naming) load(ctx context.Context, unknown []*device) error {
-	ids := make([]string, len(unknown))
+	tenants, ids := make([]string, len(unknown)), make([]string, len(unknown))
 	for i, d := range unknown {
-		ids[i] = string(d.stored.ID)
+		tenants[i], ids[i] = text(string(d.stored.Tenant)), string(d.stored.ID)
 	}
 	return each(ctx, n.tx, func(rows pgx.Rows) error {
 		var id int64
 		var s iot.Device
 		var said time.Time
-		if err := rows.Scan(&id, &s.ID, &s.Type, &s.Unit, &s.Location.Building, &s.Location.Floor, &s.Location.Room,
+		if err := rows.Scan(&id, &s.Tenant, &s.ID, &s.Type, &s.Unit, &s.Location.Building, &s.Location.Floor, &s.Location.Room,
 			&s.Metadata.Model, &s.Metadata.Firmware, &said); err != nil {
 			return err
 		}
-		d := n.devices[s.ID]
+		d := n.devices.Get(s.Tenant, s.ID)
 		d.id = id
 		if d.newest < said.UnixMicro() {
 			d.stored, d.newest, d.renewed = s, said.UnixMicro(), false
@@ -268,7 +271,8 @@ func (n *naming) load(ctx context.Context, unknown []*device) error {
 			d.renewed = d.stored != s
 		}
 		return nil
-	}, `SELECT id, device_id, device_type, unit, building, floor, room, model, firmware, said FROM devices WHERE tenant = '' AND device_id = ANY ($1)`, ids)
+	}, `SELECT id, tenant, device_id, device_type, unit, building, floor, room, model, firmware, said
+		FROM devices JOIN unnest($1::text[], $2::text[]) AS wanted (tenant, device_id) USING (tenant, device_id)`, tenants, ids)
 }
 
 func (n *naming) add(ctx context.Context, absent []*device) error {
@@ -276,21 +280,22 @@ func (n *naming) add(ctx context.Context, absent []*device) error {
 	for _, d := range absent {
 		c.add(d)
 	}
-	_, err := n.tx.Exec(ctx, `INSERT INTO devices (device_id, device_type, unit, building, floor, room, model, firmware, said)
-		SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::timestamptz[])
-		ON CONFLICT DO NOTHING`, c.ids, c.types, c.units, c.buildings, c.floors, c.rooms, c.models, c.firmwares, c.said)
+	_, err := n.tx.Exec(ctx, `INSERT INTO devices (tenant, device_id, device_type, unit, building, floor, room, model, firmware, said)
+		SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::text[], $9::text[], $10::timestamptz[])
+		ON CONFLICT DO NOTHING`, c.tenants, c.ids, c.types, c.units, c.buildings, c.floors, c.rooms, c.models, c.firmwares, c.said)
 	return err
 }
 
 // deviceColumns are rows of devices in columns.
 type deviceColumns struct {
-	ids, types, units, buildings, rooms, models, firmwares []string
-	floors                                                 []int64
-	said                                                   []time.Time
+	tenants, ids, types, units, buildings, rooms, models, firmwares []string
+	floors                                                          []int64
+	said                                                            []time.Time
 }
 
 func (c *deviceColumns) add(d *device) {
 	s := &d.stored
+	c.tenants = append(c.tenants, text(string(s.Tenant)))
 	c.ids, c.types, c.units = append(c.ids, string(s.ID)), append(c.types, text(string(s.Type))), append(c.units, text(s.Unit))
 	c.buildings, c.floors = append(c.buildings, text(s.Location.Building)), append(c.floors, int64(s.Location.Floor))
 	c.rooms, c.models = append(c.rooms, text(s.Location.Room)), append(c.models, text(s.Metadata.Model))

@@ -44,10 +44,10 @@ func (w *batchWriter) alert(ctx context.Context, a *iot.Alert) error {
 		commentedBy, commented = a.Actor, micros(a.Time)
 	}
 	_, err := w.tx.ExecContext(ctx, `INSERT INTO alerts
-			(id, rule, device_id, device_type, severity, state, message, value, threshold, below, unit, building, floor, room,
+			(id, rule, tenant, device_id, device_type, severity, state, message, value, threshold, below, unit, building, floor, room,
 			 onset, time, raised, cleared, historical, partition, epoch, position,
 			 area, acknowledged, acknowledged_by, suppressed, suppressed_until, suppressed_by, suppressed_at, comment, commented_by, commented_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT DO UPDATE SET
 			severity = excluded.severity, state = excluded.state, message = excluded.message, value = excluded.value,
 			time = excluded.time, cleared = excluded.cleared, epoch = excluded.epoch, position = excluded.position,
@@ -58,7 +58,7 @@ func (w *batchWriter) alert(ctx context.Context, a *iot.Alert) error {
 			commented_by = CASE excluded.comment WHEN '' THEN commented_by ELSE excluded.commented_by END,
 			commented_at = coalesce(excluded.commented_at, commented_at)
 		WHERE (excluded.epoch, excluded.position) > (epoch, position)`,
-		a.ID, a.Rule, a.DeviceID, a.DeviceType, a.Severity, a.Transition, a.Message, a.Value, a.Threshold, a.Below, a.Unit,
+		a.ID, a.Rule, a.Tenant, a.DeviceID, a.DeviceType, a.Severity, a.Transition, a.Message, a.Value, a.Threshold, a.Below, a.Unit,
 		a.Location.Building, a.Location.Floor, a.Location.Room,
 		micros(a.Onset), micros(a.Time), micros(raised), cleared, a.Historical, a.Partition, a.Epoch, a.Offset,
 		a.Area, microsOrNull(a.AckedAt), a.AckedBy, a.Suppressed, microsOrNull(a.SuppressedUntil), a.SuppressedBy, microsOrNull(a.SuppressedAt),
@@ -72,8 +72,8 @@ func (w *batchWriter) alert(ctx context.Context, a *iot.Alert) error {
 func (w *batchWriter) withinAlert(ctx context.Context, a *iot.Alert) (bool, error) {
 	var within bool
 	err := w.tx.QueryRowContext(ctx, `SELECT cleared IS NULL OR cleared >= ?3 FROM alerts
-		WHERE tenant = '' AND device_id = ?1 AND rule = ?2 AND onset <= ?3 AND historical = 0 ORDER BY onset DESC LIMIT 1`,
-		a.DeviceID, a.Rule, micros(a.Onset)).Scan(&within)
+		WHERE tenant = ?4 AND device_id = ?1 AND rule = ?2 AND onset <= ?3 AND historical = 0 ORDER BY onset DESC LIMIT 1`,
+		a.DeviceID, a.Rule, micros(a.Onset), a.Tenant).Scan(&within)
 	if errors.Is(err, sql.ErrNoRows) {
 		return false, nil
 	}

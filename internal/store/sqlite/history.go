@@ -27,8 +27,8 @@ func (s *Store) Readings(ctx context.Context, q api.ReadingsQuery) ([]api.Point,
 		t.Add(api.Point{Time: fromMicros(at), Value: value, Quality: store.Quality(bits)})
 		return nil
 	}, `SELECT time, value, flags FROM readings
-		WHERE device = (SELECT id FROM devices WHERE tenant = '' AND device_id = ?) AND time >= ? AND time < ? ORDER BY time`,
-		q.Device, micros(q.From), micros(q.To))
+		WHERE device = (SELECT id FROM devices WHERE tenant = ? AND device_id = ?) AND time >= ? AND time < ? ORDER BY time`,
+		q.Tenant, q.Device, micros(q.From), micros(q.To))
 	if err != nil {
 		return nil, fmt.Errorf("read readings of %s: %w", q.Device, err)
 	}
@@ -49,10 +49,7 @@ func (s *Store) Summaries(ctx context.Context, q api.SummariesQuery) ([]iot.Wind
 		if err != nil {
 			return nil, fmt.Errorf("read summaries: %w", err)
 		}
-		if q.Area != "" {
-			part.Summary, _ = part.InArea(q.Area)
-			part.Groups = nil
-		}
+		store.Narrow(&part, &q)
 		if n := len(merged) - 1; n >= 0 && merged[n].Type == part.Type && merged[n].Window == part.Window {
 			merged[n].Merge(part.Summary)
 			continue
@@ -71,7 +68,7 @@ func (s *Store) Summaries(ctx context.Context, q api.SummariesQuery) ([]iot.Wind
 // summariesQuery selects the rows of every partition, in the order of the listing.
 func summariesQuery(q *api.SummariesQuery) (query string, args []any) {
 	query = `SELECT window_start, device_type, partition, length, count, uncertain, bad, sum, min, max, devices, online, offline, alert_count, epoch, position`
-	parts := `NULL`
+	parts := `CASE WHEN substr(parts, 1, 1) = x'03' THEN parts END`
 	if q.Area != "" {
 		parts = `parts`
 	}
@@ -106,6 +103,7 @@ func (s *Store) Alerts(ctx context.Context, q api.AlertsQuery) ([]api.ArchivedAl
 	var found []api.ArchivedAlert
 	err := each(ctx, s.reader, func(rows *sql.Rows) error {
 		var a api.ArchivedAlert
+		a.Tenant = q.Tenant
 		var onset, at, raised int64
 		var cleared, acked, until, suppressed, commented sql.NullInt64
 		if err := rows.Scan(&a.ID, &a.Rule, &a.DeviceID, &a.DeviceType, &a.Severity, &a.Transition, &a.Message, &a.Value, &a.Threshold, &a.Below,
@@ -133,7 +131,8 @@ func (s *Store) Alerts(ctx context.Context, q api.AlertsQuery) ([]api.ArchivedAl
 }
 
 func alertConditions(q *api.AlertsQuery) (where string, args []any) {
-	conditions := []string{"tenant = ''"}
+	conditions := []string{"tenant = ?"}
+	args = []any{q.Tenant}
 	add := func(condition string, values ...any) {
 		conditions = append(conditions, condition)
 		args = append(args, values...)

@@ -88,9 +88,9 @@ func (w *batchWriter) row(ctx context.Context, r *archive.Reading) (row, error) 
 
 // device returns the row of a reading's device. It adds or updates the row if the reading has new metadata.
 func (w *batchWriter) device(ctx context.Context, r *archive.Reading) (*device, error) {
-	d := w.newDevices[r.ID]
+	d := w.newDevices.Get(r.Tenant, r.ID)
 	if d == nil {
-		d = w.names.devices[r.ID]
+		d = w.names.devices.Get(r.Tenant, r.ID)
 	}
 	at := micros(r.Time)
 	if d == nil || at >= d.newest {
@@ -111,7 +111,7 @@ func (w *batchWriter) device(ctx context.Context, r *archive.Reading) (*device, 
 	}
 	moved := *d
 	moved.partitions = append(slices.Clone(d.partitions), r.Partition)
-	w.newDevices[r.ID] = &moved
+	w.newDevices.Set(r.Identity(), &moved)
 	return &moved, nil
 }
 
@@ -122,13 +122,13 @@ func (w *batchWriter) storeDevice(ctx context.Context, d *device, sent *iot.Devi
 		renewed.partitions = d.partitions
 	}
 	err := w.tx.QueryRowContext(ctx, `INSERT INTO devices (tenant, device_id, device_type, unit, building, floor, room, model, firmware, said)
-		VALUES ('', ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (tenant, device_id) DO UPDATE SET
 			device_type = excluded.device_type, unit = excluded.unit, building = excluded.building, floor = excluded.floor,
 			room = excluded.room, model = excluded.model, firmware = excluded.firmware, said = excluded.said
 		RETURNING id`,
-		sent.ID, sent.Type, sent.Unit, sent.Location.Building, sent.Location.Floor, sent.Location.Room,
+		sent.Tenant, sent.ID, sent.Type, sent.Unit, sent.Location.Building, sent.Location.Floor, sent.Location.Room,
 		sent.Metadata.Model, sent.Metadata.Firmware, at).Scan(&renewed.id)
-	w.newDevices[sent.ID] = &renewed
+	w.newDevices.Set(sent.Identity(), &renewed)
 	return &renewed, err
 }

@@ -115,7 +115,7 @@ func Open(ctx context.Context, options Options) (*Store, error) {
 
 // fitCache sizes the writer's cache for the number of devices. The caller holds mu.
 func (s *Store) fitCache(ctx context.Context) error {
-	size := min(leastCache+cachePerDevice*len(s.names.devices), mostCache)
+	size := min(leastCache+cachePerDevice*s.names.devices.Len(), mostCache)
 	if size < s.cache+leastCache/4 && size < mostCache || size == s.cache {
 		return nil // Not worth a statement for every new device.
 	}
@@ -171,7 +171,7 @@ func (s *Store) Close() error {
 type names struct {
 	types   map[iot.DeviceType]int64
 	areas   map[iot.Area]int64
-	devices map[iot.DeviceID]*device
+	devices iot.ByDevice[*device]
 }
 
 // device is a row of devices. stored is its content, newest the time of the device's newest reading since, and partitions
@@ -184,7 +184,7 @@ type device struct {
 }
 
 func loadNames(ctx context.Context, db *sql.DB) (names, error) {
-	n := names{types: make(map[iot.DeviceType]int64), areas: make(map[iot.Area]int64), devices: make(map[iot.DeviceID]*device)}
+	n := names{types: make(map[iot.DeviceType]int64), areas: make(map[iot.Area]int64)}
 	err := each(ctx, db, func(rows *sql.Rows) error {
 		var id int64
 		var name iot.DeviceType
@@ -211,13 +211,14 @@ func loadNames(ctx context.Context, db *sql.DB) (names, error) {
 	err = each(ctx, db, func(rows *sql.Rows) error {
 		d := new(device)
 		s := &d.stored
-		if err := rows.Scan(&d.id, &s.ID, &s.Type, &s.Unit, &s.Location.Building, &s.Location.Floor, &s.Location.Room,
+		if err := rows.Scan(&d.id, &s.Tenant, &s.ID, &s.Type, &s.Unit, &s.Location.Building, &s.Location.Floor, &s.Location.Room,
 			&s.Metadata.Model, &s.Metadata.Firmware, &d.newest); err != nil {
 			return err
 		}
-		n.devices[s.ID], byRow[d.id] = d, d
+		n.devices.Set(s.Identity(), d)
+		byRow[d.id] = d
 		return nil
-	}, `SELECT id, device_id, device_type, unit, building, floor, room, model, firmware, said FROM devices WHERE tenant = ''`)
+	}, `SELECT id, tenant, device_id, device_type, unit, building, floor, room, model, firmware, said FROM devices`)
 	if err != nil {
 		return names{}, err
 	}

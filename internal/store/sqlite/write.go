@@ -41,7 +41,7 @@ func (s *Store) Write(ctx context.Context, batch *archive.Batch) error {
 		return fmt.Errorf("begin: %w", err)
 	}
 	defer tx.Rollback() //nolint:errcheck // After a commit it does nothing, before one the commit's error counts.
-	w := &batchWriter{tx: tx, names: &s.names, newTypes: make(map[iot.DeviceType]int64), newAreas: make(map[iot.Area]int64), newDevices: make(map[iot.DeviceID]*device)}
+	w := &batchWriter{tx: tx, names: &s.names, newTypes: make(map[iot.DeviceType]int64), newAreas: make(map[iot.Area]int64)}
 	if err := w.move(ctx, batch.Moves, s.readingsTopic); err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ type batchWriter struct {
 	names      *names
 	newTypes   map[iot.DeviceType]int64
 	newAreas   map[iot.Area]int64
-	newDevices map[iot.DeviceID]*device
+	newDevices iot.ByDevice[*device]
 	// leftOut holds the reasons for rows that are not written.
 	leftOut []error
 }
@@ -183,8 +183,8 @@ func (w *batchWriter) keepNames() {
 	for area, id := range w.newAreas {
 		w.names.areas[area] = id
 	}
-	for id, d := range w.newDevices {
-		w.names.devices[id] = d
+	for id, d := range w.newDevices.All() {
+		w.names.devices.Set(id, d)
 	}
 }
 

@@ -75,6 +75,9 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"a recomputed window is divided by the areas of the registry", registeredAreas},
 		{"any number of areas is archived", manyAreas},
 
+		{"tenants are kept apart", tenantsApart},
+		{"summaries narrow to a tenant", summariesOfTenants},
+
 		{"a recomputed window is returned until it is published", correctionReturned},
 		{"a window that is recomputed again is returned again", correctionAgain},
 		{"any number of recomputed windows is returned", correctionsPage},
