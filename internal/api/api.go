@@ -80,6 +80,9 @@ func New(o Options) (http.Handler, error) {
 	if (o.Registry == nil) != (o.Entries == nil) {
 		return nil, errors.New("api: registry and entries belong together")
 	}
+	if o.DeadLetters != nil {
+		o.DeadLetters = ownLetters{o.DeadLetters}
+	}
 	s := &server{
 		o: o, mux: http.NewServeMux(), deciding: make(chan struct{}, decisionsAtOnce), importing: make(chan struct{}, importsAtOnce), scanning: make(chan struct{}, scansAtOnce),
 		readingLetters: make(chan struct{}, deadLettersAtOnce),

@@ -84,6 +84,7 @@ func (s *server) listAudit(ctx context.Context, in *auditInput) (*answer[list[de
 			return nil, err
 		}
 	}
+	entries = ownDecisions(entries)
 	for i := range entries {
 		out.Body.Items = append(out.Body.Items, toDecision(&entries[i]))
 	}

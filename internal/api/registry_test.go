@@ -445,6 +445,13 @@ func TestAuditSaysWhoHasDecidedWhat(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	foreign := control.Change{ // What is decided about a device of a tenant is not in the answers.
+		Object: control.DeviceObject(iot.Identity{Tenant: "acme", ID: "d1"}, &iot.DeviceEntry{Version: 1, Name: "secret"}), Actor: "u-17", Action: "put", Time: noon,
+	}
+	err = r.store.Change(t.Context(), []control.Ref{foreign.Ref}, func([]control.Object) ([]control.Change, error) { return []control.Change{foreign}, nil })
+	if err != nil {
+		t.Fatal(err)
+	}
 	const (
 		put    = `{"revision":5,"time":"2026-03-01T12:00:00Z","actor":"u-17","action":"put","kind":"rule","alert_type":"high","version":1,"after":{"version":1,`
 		forget = `{"revision":4,"time":"2026-03-01T12:00:00Z","actor":"anonymous","action":"forget","kind":"device","device_id":"d1","version":3,"before":{"version":2,"name":"y","interval_seconds":1.5}}`
