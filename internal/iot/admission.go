@@ -57,7 +57,7 @@ func (a *Admission) EarliestTime() time.Time {
 }
 
 // admissionRules changes when programs begin to decide differently under the same limits.
-const admissionRules = "key"
+const admissionRules = "tenant"
 
 // Fingerprint returns a hash of the limits and the catalog. Two Admissions that decide differently almost certainly have
 // different fingerprints.

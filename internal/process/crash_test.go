@@ -92,13 +92,27 @@ func drawLimits(t *rapid.T) *iot.Limits {
 	}
 }
 
+// ofTenant makes the devices of the readings from an offset on, and those that are to be forgotten, devices of a tenant.
+func (j *journal) ofTenant(from int, tenant iot.Tenant) {
+	for i := from; i < len(*j); i++ {
+		var r iot.Reading
+		switch rec := &(*j)[i]; {
+		case rec.Kind == iot.KindDevice && rec.Value == nil:
+			rec.Key = []byte(iot.Identity{Tenant: tenant, ID: iot.DeviceID(rec.Key)}.String())
+		case rec.Kind == iot.KindReading && rec.Key == nil && wire.DecodeReading(rec.Value, &r) == nil && r.ID != "":
+			rec.Key = []byte(iot.Identity{Tenant: tenant, ID: r.ID}.String())
+		}
+	}
+}
+
 // drawJournal draws a log as unruly as a plant's: reordering, duplicates, clocks ahead and behind, garbage, silences and
-// ticks.
+// ticks. Tenants have devices of the same ids.
 func drawJournal(t *rapid.T) journal {
 	var j journal
 	skews := []float64{0, 0, 0, -3, -40, 8, 50}
 	now := 0.0
 	for range rapid.IntRange(1, 150).Draw(t, "records") {
+		before := len(j)
 		switch rapid.IntRange(0, 29).Draw(t, "kind") {
 		case 0:
 			now += float64(rapid.IntRange(1, 90).Draw(t, "silence"))
@@ -148,6 +162,9 @@ func drawJournal(t *rapid.T) journal {
 				Revision: rapid.Int64Range(0, 5).Draw(t, "revision"), Window: length,
 				From: at(now + rapid.Float64Range(0, 100).Draw(t, "from")), Limits: drawLimits(t),
 			})
+		}
+		if tenant := rapid.SampledFrom([]iot.Tenant{"", "", "acme", "zeta"}).Draw(t, "tenant"); tenant != "" {
+			j.ofTenant(before, tenant)
 		}
 	}
 	for range 8 {

@@ -95,6 +95,9 @@ func drawAlertOf(t *rapid.T, j journal, device *string) string {
 	for _, rec := range j[max(0, len(j)-20):] {
 		var r iot.Reading
 		if rec.Kind == iot.KindReading && wire.DecodeReading(rec.Value, &r) == nil && r.Value > 28 {
+			if of, err := wire.DecodeDeviceKey(rec.Key); err == nil {
+				r.Tenant = of.Tenant
+			}
 			readings = append(readings, r)
 		}
 	}
@@ -102,7 +105,7 @@ func drawAlertOf(t *rapid.T, j journal, device *string) string {
 		return "none"
 	}
 	r := rapid.SampledFrom(readings).Draw(t, "violation")
-	*device = string(r.ID)
+	*device = r.Identity().String()
 	return iot.AlertID(rapid.SampledFrom([]string{"temperature_high", "temperature_critical"}).Draw(t, "alert of"), r.Identity(), r.Time)
 }
 

@@ -105,12 +105,14 @@ func TestAReadingOfAnotherDeviceThanItsKeyIsADeadLetter(t *testing.T) {
 	j.keyed(2, "e\u0301", "\u00e9") // The same id in Unicode's form NFD.
 	j.keyed(3, "", "c")             // Another producer has no keys.
 	j.keyed(4, "b", "a")
-	j.keyed(5, "acme\x1fa", "a")
-	j.keyed(6, "\x00", "a")
-	j.keyed(7, strings.Repeat("k", 60_000), "a")
+	j.keyed(5, "acme\x1fb", "a")
+	j.keyed(6, "\x1fa", "a")
+	j.keyed(7, "acme\x1f\x1fa", "a")
+	j.keyed(8, "\x00", "a")
+	j.keyed(9, strings.Repeat("k", 60_000), "a")
 	out := onePass(t, j)
-	if len(out.states) != 3 || len(out.rejects) != 4 {
-		t.Fatalf("got %d devices and the rejects %q, want 3 and 4", len(out.states), out.rejects)
+	if len(out.states) != 3 || len(out.rejects) != 6 {
+		t.Fatalf("got %d devices and the rejects %q, want 3 and 6", len(out.states), out.rejects)
 	}
 	for i, reject := range out.rejects {
 		if want := fmt.Sprintf("%d device_id the record's key names another device", i+3); !strings.HasPrefix(reject, want) || len(reject) > 500 {

@@ -34,7 +34,7 @@ func countTruth(t fatal, j journal, admission *iot.Admission, lengths iot.Length
 			new(wire.Decoder).Admit(rec.Key, rec.Value, rec.Appended, admission, &r) != nil {
 			continue
 		}
-		identity := fmt.Sprint(r.ID, r.Time)
+		identity := fmt.Sprint(r.Identity(), r.Time)
 		if !seen[identity] && r.Quality != iot.Bad {
 			truth[windowName(r.Type, lengths.WindowOf(r.Time))]++
 		}

@@ -45,7 +45,7 @@ func (d *Decoder) setTenant(key []byte, r *iot.Reading) error {
 			d.rememberKey(key, device)
 		}
 	}
-	if device.ID != r.ID || device.Tenant != "" { // The stores do not keep tenants apart yet.
+	if device.ID != r.ID {
 		return iot.Invalid("device_id", "the record's key names another device (got %s and the key %s)", iot.Quote(string(r.ID)), iot.Quote(string(key)))
 	}
 	r.Tenant = device.Tenant
