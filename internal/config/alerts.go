@@ -28,7 +28,7 @@ func (c *Config) RuleRevision() int64 {
 	if c.Alerts.Revision != 0 {
 		return int64(c.Alerts.Revision)
 	}
-	return c.RulesFrom.UnixMicro()
+	return revisionAt(c.RulesFrom)
 }
 
 // Rule raises an alert for every device that it selects and whose values violate its condition. Exactly one of the conditions Above,

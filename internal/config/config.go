@@ -219,13 +219,20 @@ type Aggregation struct {
 	Revision int `koanf:"revision"`
 }
 
+// maxRevision is the highest revision of a configuration. The partitions refuse a higher one; see iot.CheckNextVersion.
+const maxRevision = 1<<52 - 1
+
+// revisionAt returns the revision of what was configured at a time: microseconds since 1970. Those of a clock that is ahead by a lifetime are
+// all the same.
+func revisionAt(configured time.Time) int64 { return min(configured.UnixMicro(), maxRevision) }
+
 // SettingsRevision returns the revision of the settings on which all instances must agree: aggregation.revision, or else when they were
 // configured, in microseconds since 1970.
 func (c *Config) SettingsRevision() int64 {
 	if c.Aggregation.Revision != 0 {
 		return int64(c.Aggregation.Revision)
 	}
-	return c.Revision.UnixMicro()
+	return revisionAt(c.Revision)
 }
 
 // Window returns the length of a window.

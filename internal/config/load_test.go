@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"iotmon/internal/iot"
 )
 
 // load runs Load for iotmon in a directory with the given configs/iotmon.yaml; an empty one leaves the file out.
@@ -374,6 +376,18 @@ func TestTheRevisionIsThatOfTheSettingsThatDecide(t *testing.T) {
 	}
 	if got := load(Iotmon); time.Since(got) > time.Minute {
 		t.Errorf("alone: got %v, want now", got)
+	}
+}
+
+// Sequence: the host starts without a battery for its clock, in the year 2150. The partitions would refuse such a revision, and the settings
+// would be appended, and be dead letters, again and again.
+func TestARevisionOfAClockFarAheadIsAccepted(t *testing.T) {
+	ahead := time.Date(2150, 1, 1, 0, 0, 0, 0, time.UTC)
+	cfg := Config{Revision: ahead, RulesFrom: ahead}
+	for _, revision := range []int64{cfg.SettingsRevision(), cfg.RuleRevision()} {
+		if err := iot.CheckNextVersion("revision", revision, 0); err != nil || revision <= time.Now().UnixMicro() {
+			t.Errorf("got the revision %d (%v), want one that is accepted, and higher than today's", revision, err)
+		}
 	}
 }
 

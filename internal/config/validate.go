@@ -220,7 +220,7 @@ func (c *checker) times(cfg *Config) {
 	within(c, "aggregation.window_seconds", cfg.Aggregation.WindowSeconds, 1, 86_400)
 	within(c, "aggregation.allowed_lateness", cfg.Aggregation.AllowedLateness, 0, time.Hour)
 	within(c, "aggregation.max_clock_skew", cfg.Aggregation.MaxClockSkew, 0, time.Hour)
-	within(c, "aggregation.revision", cfg.Aggregation.Revision, 0, 1<<52) // Of higher ones too few would follow; see iot.CheckNextVersion.
+	within(c, "aggregation.revision", cfg.Aggregation.Revision, 0, maxRevision)
 	within(c, "devices.offline_after", cfg.Devices.OfflineAfter, time.Second, 7*24*time.Hour)
 	if cfg.Devices.ForgetAfter != 0 {
 		within(c, "devices.forget_after", cfg.Devices.ForgetAfter, max(time.Minute, cfg.Devices.OfflineAfter), 10*365*24*time.Hour)

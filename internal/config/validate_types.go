@@ -71,7 +71,7 @@ func (c *checker) mapRules(rules []MapRule, known []string) {
 }
 
 func (c *checker) alerts(a *Alerts, known []string) {
-	within(c, "alerts.revision", a.Revision, 0, 1<<52-1) // No partition refuses it; see iot.CheckNextVersion.
+	within(c, "alerts.revision", a.Revision, 0, maxRevision)
 	c.oneOf("alerts.device_offline", a.DeviceOffline, "info", "warning", "critical", Off)
 	taken := a.builtin()
 	perType := make(map[string]int)
