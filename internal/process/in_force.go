@@ -165,7 +165,7 @@ func (p *Partition) RestoreInForce(f InForce) {
 		p.delayMove(f.key.device, value)
 	case *iot.ShelvedInForce:
 		p.inForce.shelved[f.key.device] = value
-		p.scheduleShelvings()
+		p.scheduleShelving(value)
 	case *iot.CommentsInForce:
 		p.inForce.comments[f.key.device] = value
 	case *iot.Alert:

@@ -22,7 +22,7 @@ type Partition struct {
 	alerts  openAlerts
 	inForce inForce
 	delayed delayedMoves
-	// shelvingEnds is the earliest planned end of a shelving in force, zero if there is none.
+	// shelvingEnds is the earliest planned end of a shelving in force, or one of an earlier shelving, zero if there is none.
 	shelvingEnds time.Time
 	// engine evaluates the rules in force; nil until begin.
 	engine *alert.Engine

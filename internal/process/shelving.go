@@ -14,25 +14,24 @@ import (
 func (p *Partition) setShelved(device iot.Identity, s *iot.ShelvedInForce) {
 	p.inForce.shelved[device] = s
 	p.inForce.change(wire.ShelvedInForce, device)
-	p.scheduleShelvings()
+	p.scheduleShelving(s)
 }
 
-// scheduleShelvings sets shelvingEnds. Few devices have something shelved, and it changes when a person acts.
-func (p *Partition) scheduleShelvings() {
-	p.shelvingEnds = time.Time{}
-	for _, s := range p.inForce.shelved {
-		if ends := s.Ends(); !ends.IsZero() && (p.shelvingEnds.IsZero() || ends.Before(p.shelvingEnds)) {
-			p.shelvingEnds = ends
-		}
+// scheduleShelving moves shelvingEnds forward to the earliest planned end of what is shelved of a device.
+func (p *Partition) scheduleShelving(s *iot.ShelvedInForce) {
+	if ends := s.Ends(); !ends.IsZero() && (p.shelvingEnds.IsZero() || ends.Before(p.shelvingEnds)) {
+		p.shelvingEnds = ends
 	}
 }
 
 // endShelvings ends the shelvings whose planned end has come by the log's clock. A device that this record has had an alert event of
 // waits for the next record: readers order the events of an alert by position, so one record makes at most one.
 func (p *Partition) endShelvings(out Output) {
+	p.shelvingEnds = time.Time{}
 	for _, id := range slices.SortedFunc(maps.Keys(p.inForce.shelved), iot.Identity.Compare) {
 		s := p.inForce.shelved[id]
 		if ends := s.Ends(); ends.IsZero() || ends.After(p.clock) || slices.Contains(p.eventOf, id) {
+			p.scheduleShelving(s)
 			continue
 		}
 		p.setShelved(id, s.End(p.clock, p.position().Offset))
