@@ -43,7 +43,7 @@ func (e *Engine) Plain(t iot.DeviceType) *Set {
 	return nil
 }
 
-// Select returns the set of the device that has sent r, whose type must be in the catalog. entry is the device's registry
+// Select returns the set of the device that has sent r; no rule watches one whose type is not in the catalog. entry is the device's registry
 // entry, which must not change, nil if it is not registered. s must be the same for each call for the device: Select compiles
 // only if rules, entry or type have changed or, where rules select by area and the entry has none, the location.
 func (e *Engine) Select(s *Selection, entry *iot.DeviceEntry, r *iot.Reading) *Set {
@@ -53,7 +53,7 @@ func (e *Engine) Select(s *Selection, entry *iot.DeviceEntry, r *iot.Reading) *S
 		return s.set
 	}
 	if of == nil {
-		return new(Set)
+		return &Set{muted: entry != nil && entry.Retired}
 	}
 	*s = Selection{engine: e, entry: entry, typ: r.Type, location: r.Location}
 	s.set = e.compile(of, entry, r)

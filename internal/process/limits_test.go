@@ -319,6 +319,22 @@ func TestAlertsOfATypeThatIsLostAreCleared(t *testing.T) {
 	}
 }
 
+// Sequence: machines of a type are scrapped. Their devices are silent, the type is removed from the catalog, and the devices are retired.
+func TestARetiredDeviceOfATypeThatIsLostIsNotOffline(t *testing.T) {
+	opts := options(t)
+	var j journal
+	j.reading(1, "a", 1, 20)
+	for now := 5.0; now < 100; now += 4 {
+		j.tick(now)
+	}
+	j.limits(100, 7, limitsOf(t, opts, func(l *iot.Limits) { l.Types = l.Types[1:] }))
+	j.entry(101, "a", iot.DeviceEntry{Version: 1, Retired: true})
+	out := onePass(t, j)
+	if events := eventsOf(t, out); count(events, "device_offline raised") != 1 || count(events, "device_offline cleared") != 1 {
+		t.Errorf("got %q, want the alert raised, and cleared when the device is retired", events)
+	}
+}
+
 // A device whose readings come late by less than the lateness in force has not set its clock back.
 func TestTheLatenessInForceSaysWhatDisorderIs(t *testing.T) {
 	opts := options(t)
