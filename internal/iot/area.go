@@ -1,6 +1,7 @@
 package iot
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -172,10 +173,26 @@ func (a Areas) At(t time.Time) Area {
 	return a[i].Area
 }
 
-// normalize checks the areas and puts them into canonical form.
-func (a Areas) normalize() error {
-	if len(a) > MaxAreaHistory {
-		return Invalid("areas", "more than %d (got %d)", MaxAreaHistory, len(a))
+// MaxArchivedAreas is the maximum number of areas that the archive keeps of one device; see Areas.After.
+const MaxArchivedAreas = 128
+
+// After returns the areas with the earlier ones of the device from before the first of them: the last MaxArchivedAreas of all.
+func (a Areas) After(earlier Areas) Areas {
+	if len(a) == 0 {
+		return nil
+	}
+	n := 0
+	for n < len(earlier) && earlier[n].From.Before(a[0].From) {
+		n++
+	}
+	all := slices.Concat(earlier[:n], a)
+	return all[max(0, len(all)-MaxArchivedAreas):]
+}
+
+// normalize checks the areas, at most so many, and puts them into canonical form.
+func (a Areas) normalize(most int) error {
+	if len(a) > most {
+		return Invalid("areas", "more than %d (got %d)", most, len(a))
 	}
 	for i := range a {
 		if err := a[i].Area.normalize("areas.area"); err != nil {
@@ -193,7 +210,7 @@ func (a Areas) normalize() error {
 	return nil
 }
 
-// DeviceAreas announces the areas of a device to those who summarize its readings again.
+// DeviceAreas announces the areas of a device to those who summarize its readings again, who may keep MaxArchivedAreas of them.
 type DeviceAreas struct {
 	Identity
 	Areas Areas
@@ -208,5 +225,5 @@ func (d *DeviceAreas) Normalize() error {
 	if len(d.Areas) == 0 {
 		d.Areas = nil
 	}
-	return d.Areas.normalize()
+	return d.Areas.normalize(MaxArchivedAreas)
 }

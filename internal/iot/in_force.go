@@ -111,7 +111,7 @@ func (e *EntryInForce) Normalize() error {
 	if len(e.Areas) == 0 {
 		e.Areas = nil
 	}
-	return e.Areas.normalize()
+	return e.Areas.normalize(MaxAreaHistory)
 }
 
 // Shelving is a rule of a device that is shelved or out of service.

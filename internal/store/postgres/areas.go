@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 
 	"github.com/jackc/pgx/v5"
 
@@ -15,15 +16,41 @@ const storeAreas = `INSERT INTO device_areas AS a (partition, tenant, device_id,
 	ON CONFLICT (partition, tenant, device_id) DO UPDATE SET areas = excluded.areas, epoch = excluded.epoch, position = excluded.position
 	WHERE (excluded.epoch, excluded.position) > (a.epoch, a.position)`
 
-// areas stores the areas of devices, unless the stored ones have a higher position. Only the archiver that reads the partition of
+// areas stores the areas of devices, unless the stored ones have a higher position. An announcement has the last areas of a device only;
+// earlier ones are kept. Only the archiver that reads the partition of
 // the aggregates locks these rows.
 func (in *intake) areas(ctx context.Context, areas []iot.DeviceAreas) error {
 	batch := new(pgx.Batch)
 	for i := range areas {
-		d := &areas[i]
-		batch.Queue(storeAreas, d.Partition, text(string(d.Tenant)), text(string(d.ID)), string(wire.AppendDeviceAreas(nil, d)), d.Epoch, d.Offset)
+		d := areas[i]
+		if len(d.Areas) == iot.MaxAreaHistory { // It may lack some of the stored ones, which may come from this batch.
+			if err := in.tx.SendBatch(ctx, batch).Close(); err != nil {
+				return err
+			}
+			batch = new(pgx.Batch)
+			earlier, err := in.storedAreas(ctx, &d)
+			if err != nil {
+				return err
+			}
+			d.Areas = d.Areas.After(earlier)
+		}
+		batch.Queue(storeAreas, d.Partition, text(string(d.Tenant)), text(string(d.ID)), string(wire.AppendDeviceAreas(nil, &d)), d.Epoch, d.Offset)
 	}
 	return in.tx.SendBatch(ctx, batch).Close()
+}
+
+// storedAreas returns the stored areas of a device, none if there are none.
+func (in *intake) storedAreas(ctx context.Context, d *iot.DeviceAreas) (iot.Areas, error) {
+	var stored string
+	err := in.tx.QueryRow(ctx, `SELECT areas FROM device_areas WHERE (partition, tenant, device_id) = ($1, $2, $3)`,
+		d.Partition, text(string(d.Tenant)), text(string(d.ID))).Scan(&stored)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	announced, _ := wire.DecodeDeviceAreas([]byte(stored)) // What another program has written there is replaced.
+	return announced.Areas, nil
 }
 
 // corrector recomputes windows in a transaction.

@@ -3,26 +3,50 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"errors"
 
 	"iotmon/internal/iot"
 	"iotmon/internal/store"
 	"iotmon/internal/wire"
 )
 
-// areas stores the areas of devices, unless the stored ones have a higher position.
+// areas stores the areas of devices, unless the stored ones have a higher position. An announcement has the last areas of a device only;
+// earlier ones are kept.
 func (w *batchWriter) areas(ctx context.Context, areas []iot.DeviceAreas) error {
 	for i := range areas {
-		d := &areas[i]
-		_, err := w.tx.ExecContext(ctx, `INSERT INTO device_areas (partition, tenant, device_id, areas, epoch, position)
+		d := areas[i]
+		earlier, err := w.earlierAreas(ctx, &d)
+		if err != nil {
+			return err
+		}
+		d.Areas = d.Areas.After(earlier)
+		_, err = w.tx.ExecContext(ctx, `INSERT INTO device_areas (partition, tenant, device_id, areas, epoch, position)
 			VALUES (?, ?, ?, ?, ?, ?)
 			ON CONFLICT DO UPDATE SET areas = excluded.areas, epoch = excluded.epoch, position = excluded.position
 			WHERE (excluded.epoch, excluded.position) > (epoch, position)`,
-			d.Partition, d.Tenant, d.ID, string(wire.AppendDeviceAreas(nil, d)), d.Epoch, d.Offset)
+			d.Partition, d.Tenant, d.ID, string(wire.AppendDeviceAreas(nil, &d)), d.Epoch, d.Offset)
 		if err := w.skipRefused(err, "areas of %.64q", d.ID); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// earlierAreas returns the stored areas of a device if an announcement may lack some of them.
+func (w *batchWriter) earlierAreas(ctx context.Context, d *iot.DeviceAreas) (iot.Areas, error) {
+	if len(d.Areas) < iot.MaxAreaHistory {
+		return nil, nil
+	}
+	var text []byte
+	err := w.tx.QueryRowContext(ctx, `SELECT areas FROM device_areas WHERE (partition, tenant, device_id) = (?, ?, ?)`,
+		d.Partition, d.Tenant, d.ID).Scan(&text)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	stored, _ := wire.DecodeDeviceAreas(text) // What another program has written there is replaced.
+	return stored.Areas, nil
 }
 
 // corrector recomputes windows in a transaction.

@@ -240,3 +240,32 @@ func registeredAreas(t *testing.T, store Store) {
 		t.Errorf("moved: got %s, want %s", got, want)
 	}
 }
+
+// Sequence: a device moves more often than an announcement has areas, and then a reading of a window from before the first of them comes
+// late. It counts where the device belonged then.
+func longAgoRegisteredAreas(t *testing.T, store Store) {
+	f := newFeed(t, store, 0)
+	all := []iot.AreaFrom{{}}
+	for i := range 3 * iot.MaxAreaHistory {
+		all = append(all, iot.AreaFrom{From: at(float64(30 * (i + 1))), Area: iot.Area(fmt.Sprint("area ", i+1))})
+		last := f.registered("a", int64(i), all[max(0, len(all)-iot.MaxAreaHistory):]...)
+		batch := &archive.Batch{Areas: []iot.DeviceAreas{last}}
+		if i%3 == 0 {
+			batch.Areas = append(batch.Areas, last) // It comes twice.
+		}
+		if err := store.Write(t.Context(), batch); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.readings(in("A", "a", 1, 1), in("A", "a", 61, 2))
+	f.summaries(f.mark(0, f.next.Next), f.mark(60, f.next.Next))
+	for _, window := range []struct {
+		from float64
+		area iot.Area
+	}{{0, "A"}, {60, "area 2"}} {
+		q := api.SummariesQuery{From: at(window.from), To: at(window.from + 30), Area: window.area}
+		if got := windows(t, store, q); len(got) != 1 || got[0].Count != 1 {
+			t.Errorf("window at %v s: got %+v of %s, want 1 reading", window.from, got, window.area)
+		}
+	}
+}

@@ -73,6 +73,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 		{"a recomputation divides as the processor does", recomputedGroups},
 		{"areas that shared a group share it when it is recomputed", recomputedOthers},
 		{"a recomputed window is divided by the areas of the registry", registeredAreas},
+		{"a recomputed window is divided by areas from long ago", longAgoRegisteredAreas},
 		{"any number of areas is archived", manyAreas},
 
 		{"tenants are kept apart", tenantsApart},

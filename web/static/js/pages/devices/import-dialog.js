@@ -129,7 +129,6 @@ export class ImportDialog {
 
   /** @param {unknown} error */
   #problem(error) {
-    const { locale } = this.#session;
     const mistakes = error instanceof HistoryError && [409, 422].includes(error.status) ? error.mistakes : [];
     const words = this.#words(error);
     return html`<div class="question-problem" role="alert"><p>${words}</p>
