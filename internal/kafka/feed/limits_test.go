@@ -1,8 +1,13 @@
 package feed
 
 import (
+	"context"
+	"encoding/binary"
+	"errors"
 	"fmt"
+	"net"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,7 +18,7 @@ import (
 )
 
 // The limits in force are read of the partitions that are asked for. What was removed, is of something else, or none of a processor's is
-// left out.
+// left out: a processor restores what was there before.
 func TestLimitsInForceAreReadOfPartitions(t *testing.T) {
 	c := startCluster(t)
 	client, err := kgo.NewClient(c.Dial.Options(kgo.RecordPartitioner(kgo.ManualPartitioner()))...)
@@ -58,7 +63,45 @@ func TestLimitsInForceAreReadOfPartitions(t *testing.T) {
 		}
 	}
 	slices.Sort(lines)
-	if want := []string{"0: since 5, revision 6, 5 types", "2: since 8, revision 9, 5 types"}; !slices.Equal(lines, want) {
+	if want := []string{"0: since 5, revision 6, 5 types", "0: since 9, revision 10, 5 types", "2: since 8, revision 9, 5 types"}; !slices.Equal(lines, want) {
 		t.Errorf("got %q, want %q", lines, want)
+	}
+}
+
+// failingFetches is a connection to a broker that goes away with the first fetch.
+type failingFetches struct {
+	net.Conn
+	away *atomic.Bool
+}
+
+func (c failingFetches) Write(request []byte) (int, error) {
+	const fetch = 1
+	if len(request) > 6 && binary.BigEndian.Uint16(request[4:]) == fetch {
+		c.away.Store(true)
+	}
+	if c.away.Load() {
+		return 0, errors.New("the broker is away")
+	}
+	return c.Conn.Write(request)
+}
+
+// Sequence: the broker goes away while an archiver reads which limits are in force. It must not go on by none, or by earlier ones.
+func TestLimitsInForceAreNotReadInPart(t *testing.T) {
+	c := startCluster(t)
+	s := iot.SettingsInForce{Settings: iot.Settings{Revision: 7, Window: time.Minute, Limits: &iot.Limits{Types: iot.BuiltinTypes()}}}
+	c.Produce(c.Client(), &kgo.Record{Topic: c.Topics.InForce, Key: wire.AppendLimitsKey(nil, 0), Value: wire.AppendSettingsInForce(nil, &s)})
+	var away atomic.Bool
+	dial := c.Dial
+	dial.Dialer = func(ctx context.Context, network, address string) (net.Conn, error) {
+		if away.Load() {
+			return nil, errors.New("the broker is away")
+		}
+		conn, err := new(net.Dialer).DialContext(ctx, network, address)
+		return failingFetches{conn, &away}, err
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	if got, err := readLimits(ctx, dial, c.Topics.InForce, []int32{0}, 300*time.Millisecond); err == nil || !away.Load() {
+		t.Errorf("got %v and no error, want one", got)
 	}
 }
