@@ -150,3 +150,16 @@ func TestLimitsWaitForTheEndOfAnUpgrade(t *testing.T) {
 	}
 	l.awaitLimits(40) // The first limits in the log.
 }
+
+// Sequence: only one of two consumers gets a new configuration, and not the one that owns the first partition. The newest configuration
+// comes into force all the same.
+func TestEveryConsumerPutsItsNewerLimitsInForce(t *testing.T) {
+	l := newTestLog(t)
+	start := func(revision int64, highest float64) {
+		l.startWith(Options{CommitInterval: 50 * time.Millisecond, Metrics: &stepMetrics{}, Process: withLimits(t, revision, highest)})
+	}
+	start(100, 2000)
+	l.awaitLimits(2000)
+	start(200, 40)
+	l.awaitLimits(2000, 40)
+}

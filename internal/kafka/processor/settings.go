@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,9 +21,6 @@ import (
 // settingsInterval is how long to wait for appended settings to be read. After that they are appended again.
 const settingsInterval = 30 * time.Second
 
-// settingsPartition is the partition whose owner appends settings to all partitions, so that only one member does.
-const settingsPartition = 0
-
 // settings appends the configuration's settings and rules to the log on goroutines of its own, so that the loop does not wait.
 type settings struct {
 	running sync.WaitGroup
@@ -32,12 +31,13 @@ type settings struct {
 }
 
 // applyConfiguration appends the settings of the configuration if they are newer than those in force and differ from them. They are
-// appended to every partition, so that all partitions change at the same event time, whichever members own them.
+// appended to every partition, so that all partitions change at the same event time, whichever members own them. Each member does so, as
+// far as it knows from its first partition: another one may have an older configuration. That several append the same does no harm.
 func (s *session) applyConfiguration(ctx context.Context, now time.Time) {
-	part := s.partitions[settingsPartition]
-	if part == nil || now.Before(s.settings.next) {
+	if len(s.partitions) == 0 || now.Before(s.settings.next) {
 		return
 	}
+	part := s.partitions[slices.Min(slices.Collect(maps.Keys(s.partitions)))]
 	s.settings.next = now.Add(time.Second)
 	if inForce, overruled := part.Overruled(); overruled && !s.settings.warned {
 		s.settings.warned = true
