@@ -23,7 +23,7 @@ images := producer consumer websocket web iotmon
 sources = find . -name '*.go' -not -path '*/node_modules/*'
 
 .DEFAULT_GOAL := help
-.PHONY: bench-libraries help run build build-all provision test test-go test-env-up test-env-down test-web test-chaos test-short check-format vet lint fmt tidy bench clean
+.PHONY: bench-libraries help run build build-all provision test test-go test-env-up test-env-down test-web test-chaos test-short check-format vet vet-project vet-modules lint fmt tidy bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,12 +39,13 @@ build-all: build ## the same
 provision: ## install what the tests need: C compiler, Chromium, promtool, fonts, servers
 	./scripts/provision-test.sh
 
-# What the first step downloads and installs is not waited for by what needs only Go or Node.
+# What the first step downloads and installs is not waited for by what needs only Go or Node. The other modules need many libraries, which
+# are compiled while tests wait.
 test: ## run every test; takes minutes
-	$(MAKE) -j 2 provision check-format vet test-web
-	$(MAKE) test-go
+	$(MAKE) -j 2 provision check-format vet-project test-web
+	$(MAKE) -j 2 test-go vet-modules
 
-# Packages whose tests wait longer than they work begin first, and one more runs at once than there are processors. What packages print
+# Packages whose tests wait longer than they work begin first, and two more run at once than there are processors. What packages print
 # comes in the same order, so there is nothing to read until the first has ended.
 waiting := ./tests/integration ./tests/operations ./tests/tutorial ./tests/browser ./tests/testenv
 
@@ -55,7 +56,7 @@ race := -race -gcflags=modernc.org/sqlite/lib=-race=false
 
 test-go:
 	GO=$(GO) ./scripts/test-env.sh run ./scripts/test-go.sh $(race) -vet=off -timeout 30m \
-		-p $$(($$(getconf _NPROCESSORS_ONLN) + 1)) $(if $(filter ./...,$(PKG)),$(waiting)) $(PKG)
+		-p $$(($$(getconf _NPROCESSORS_ONLN) + 2)) $(if $(filter ./...,$(PKG)),$(waiting)) $(PKG)
 
 test-env-up: ## start Kafka, PostgreSQL and Redis for tests, and keep them for an hour
 	./scripts/test-env.sh up
@@ -76,11 +77,14 @@ check-format:
 	@unformatted="$$($(sources) -exec gofmt -l {} +)"; \
 	if [ -n "$$unformatted" ]; then echo "not formatted, run make fmt:"; echo "$$unformatted"; exit 1; fi
 
-# What is compared or checked with other projects' code is in modules of its own. The flags are those of build, with which tests
-# build the programs, so that everything is compiled once without the race detector.
-vet: export CGO_ENABLED=0
-vet:
+# The flags are those of build, with which tests build the programs, so that everything is compiled once without the race detector.
+vet vet-project vet-modules: export CGO_ENABLED=0
+vet: vet-project vet-modules
+vet-project:
 	$(GO) vet -trimpath -tags $(TAGS) ./...
+
+# What is compared or checked with other projects' code is in modules of its own.
+vet-modules:
 	cd tests/performance && $(GO) vet -trimpath .
 	cd tests/kubernetes && $(GO) vet -trimpath .
 	cd tests/otlp && $(GO) vet -trimpath .

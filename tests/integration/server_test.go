@@ -37,9 +37,9 @@ var programs = sync.OnceValues(func() (string, error) {
 // patience is how long a test waits for an event that must happen. It is no limit on the product: the machine may be busy.
 const patience = 2 * time.Minute
 
-// turns has a place for each test that runs now, beside TestServicesSurviveFaults. There are two even on one processor: each test
-// waits more than it works.
-var turns = make(chan struct{}, max(2, runtime.GOMAXPROCS(0)-1))
+// turns has a place for each test that runs now, beside TestServicesSurviveFaults. There are more than processors: each test waits more
+// than it works.
+var turns = make(chan struct{}, 1+runtime.GOMAXPROCS(0))
 
 // inTurn has the test run beside others, and returns when it may begin. The time that go test prints has the wait in it.
 func inTurn(t *testing.T) {
