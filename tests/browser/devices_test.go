@@ -201,7 +201,7 @@ func TestHundredThousandDevices(t *testing.T) {
 	tab.until(`document.activeElement.textContent === "d-000001"`)
 	// As many as that cannot be chosen at once.
 	tab.click("#choose-all")
-	tab.until(`document.querySelector("#chosen-count").textContent.startsWith("At most 1,000")`)
+	tab.until(`document.querySelector("#chosen-count").textContent.startsWith("At most 10,000")`)
 	held("at the end")
 }
 
