@@ -17,11 +17,20 @@ type limits struct {
 	admission *iot.Admission
 }
 
-// limitsHistory has limits in force, oldest first: the newest ones, and those by which records that may be read again were admitted.
+// limitsHistory has limits in force, oldest first: the newest ones and those before them. Records that may be read again were admitted by
+// earlier limits, and an archiver that has stored nothing yet may ask for the limits at any earlier offset.
 type limitsHistory []*limits
 
 // maxLimits is the maximum length of a limitsHistory.
 const maxLimits = 8
+
+// from returns the limits that hold at an offset or later.
+func (h limitsHistory) from(offset int64) limitsHistory {
+	for len(h) > 1 && h[1].Since <= offset {
+		h = h[1:]
+	}
+	return h
+}
 
 func (h limitsHistory) newest() *limits { return h[len(h)-1] }
 
@@ -121,10 +130,10 @@ func (p *Partition) applyLimits(s *iot.Settings, offset int64, out Output) error
 		return nil
 	}
 	p.addLimits(&iot.SettingsInForce{Settings: *s, Since: offset + 1})
-	p.dropLimits()
 	if h := p.inForce.limits; len(h) > maxLimits {
-		// Records that were admitted by the oldest ones cannot be admitted again; see rebuild.
-		p.gap.extend(p.windows.Watermark(), p.clock.Add(p.maxSkew()))
+		if len(p.limitsInUse()) == len(h) { // Records that were admitted by the oldest ones cannot be admitted again; see rebuild.
+			p.gap.extend(p.windows.Watermark(), p.clock.Add(p.maxSkew()))
+		}
 		p.inForce.changeLimits(h[0].Since)
 		p.inForce.limits = h[1:]
 	}
@@ -134,20 +143,15 @@ func (p *Partition) applyLimits(s *iot.Settings, offset int64, out Output) error
 	return nil
 }
 
-// dropLimits removes limits by which no record was admitted that may be read again.
-func (p *Partition) dropLimits() {
-	from := p.windows.RebuildFrom(p.next)
-	for h := p.inForce.limits; len(h) > 1 && h[1].Since <= from; h = p.inForce.limits {
-		p.inForce.changeLimits(h[0].Since)
-		p.inForce.limits = h[1:]
-	}
+// limitsInUse returns those of the history by which records were admitted that may be read again.
+func (p *Partition) limitsInUse() limitsHistory {
+	return p.inForce.limits.from(p.windows.RebuildFrom(p.next))
 }
 
 // maxSkew returns how far ahead of its append time a reading in an open window may be.
 func (p *Partition) maxSkew() time.Duration {
-	p.dropLimits() // The result must not depend on when that was done last.
 	var most time.Duration
-	for _, l := range p.inForce.limits {
+	for _, l := range p.limitsInUse() {
 		most = max(most, l.Limits.Skew)
 	}
 	return most

@@ -72,7 +72,6 @@ func (p *Partition) publishSummary(window aggregate.Result, t iot.DeviceType, fi
 // PublishStates publishes the state of every device, and everything in force, that has changed since the last call.
 func (p *Partition) PublishStates(out Output) {
 	p.begin(out)
-	p.dropLimits()
 	p.publishInForce(out)
 	position := p.position()
 	p.fleet.Publish(func(device *fleet.Device) {
