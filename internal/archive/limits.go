@@ -110,7 +110,7 @@ func (in *intake) follow(s *sourceState, text string) error {
 	return nil
 }
 
-// newLimits returns the limits of a settings record, with what is not among them as in the admission of this program.
+// newLimits returns the limits of a settings record. What they do not have is that of the program's own admission.
 func newLimits(text string, own *iot.Admission) (limits, error) {
 	settings, err := wire.DecodeSettings([]byte(text))
 	if err != nil {

@@ -39,9 +39,15 @@ func (p *plant) appendSettings(partition int32, value []byte, level uint8) {
 	last.Kind, last.Level = iot.KindSettings, level
 }
 
-// send appends a reading, which may be refused.
+// sendReading appends a reading, which may be refused.
 func (p *plant) sendReading(partition int32, device iot.DeviceID, at time.Time, value float64) {
-	r := iot.Reading{Device: iot.Device{ID: device, Type: iot.Temperature, Unit: "°C"}, Time: at, Value: value, Status: iot.Online}
+	p.sendReadingIn(partition, device, "", at, value)
+}
+
+func (p *plant) sendReadingIn(partition int32, device iot.DeviceID, building string, at time.Time, value float64) {
+	r := iot.Reading{
+		Device: iot.Device{ID: device, Type: iot.Temperature, Unit: "°C", Location: iot.Location{Building: building}}, Time: at, Value: value, Status: iot.Online,
+	}
 	p.append(topics.Readings, partition, p.now, wire.AppendReading(nil, &r), false)
 }
 
@@ -51,7 +57,7 @@ func (p *plant) limitsStep(t *rapid.T) {
 	switch rapid.IntRange(0, 5).Draw(t, "what") {
 	case 0:
 		p.settings(0, rapid.Int64Range(-1, 6).Draw(t, "revision"), func(l *iot.Limits) {
-			switch rapid.IntRange(0, 4).Draw(t, "change") {
+			switch rapid.IntRange(0, 6).Draw(t, "change") {
 			case 0:
 				l.Types[0].Max = 20
 			case 1:
@@ -60,6 +66,10 @@ func (p *plant) limitsStep(t *rapid.T) {
 				l.Skew = time.Minute
 			case 3:
 				l.Retention = 10 * time.Second
+			case 4:
+				l.MaxText = 4
+			case 5:
+				l.Earliest = p.now.Truncate(time.Second)
 			}
 		})
 	case 1:
@@ -69,7 +79,8 @@ func (p *plant) limitsStep(t *rapid.T) {
 		}).Draw(t, "other settings")), iot.SettingsLevelLimits)
 	default:
 		at := p.now.Add(time.Duration(rapid.SampledFrom([]int{0, -1, -15, 5, 30}).Draw(t, "ahead")) * time.Second)
-		p.sendReading(0, rapid.SampledFrom(devices[0]).Draw(t, "device"), at, rapid.SampledFrom([]float64{10, 15, 30}).Draw(t, "value"))
+		building := rapid.SampledFrom([]string{"", "A", "hall 7"}).Draw(t, "building")
+		p.sendReadingIn(0, rapid.SampledFrom(devices[0]).Draw(t, "device"), building, at, rapid.SampledFrom([]float64{10, 15, 30}).Draw(t, "value"))
 	}
 }
 
@@ -93,6 +104,10 @@ func (r *rejected) InForce(key, value []byte, _ iot.Position) {
 // each device and time.
 func processed(t *rapid.T, p *plant, partition int32) map[string]float64 {
 	options := &process.Options{Admission: p.admission, Window: windowLength, Lateness: 5 * time.Second, OfflineAfter: time.Hour}
+	configured := *p.admission
+	configured.MaxText, configured.Earliest = 4, p.now.Truncate(time.Second)
+	other := *options // Of the next owner. Those in force hold.
+	other.Admission = &configured
 	out := &rejected{make(map[int64]bool), make(map[string][]byte)}
 	source := p.records[archive.Source{Topic: topics.Readings, Partition: partition}]
 	var records []process.Record
@@ -109,7 +124,7 @@ func processed(t *rapid.T, p *plant, partition int32) map[string]float64 {
 		}
 		at.PublishStates(out)
 		position = to
-		at = process.New(options, partition, at.Checkpoint(), false)
+		at = process.New(&other, partition, at.Checkpoint(), false)
 		for key, value := range out.inForce {
 			if len(value) == 0 {
 				continue
@@ -183,7 +198,11 @@ func TestAnArchiverGoesOnByTheLimitsOfItsOffset(t *testing.T) {
 		p.sendReading(0, "a", began.Add(3*time.Second), 16)
 		p.settings(0, 7, func(l *iot.Limits) { l.Types[0].Max = 40 }) // Not newer.
 		p.sendReading(0, "a", began.Add(4*time.Second), 30)
-		archiveOf(t, p, store)
+		configured := *p.admission
+		configured.MaxText, configured.Earliest = 256, began.Add(-48*time.Hour)
+		p.sendReadingIn(0, "a", strings.Repeat("x", 200), began.Add(4*time.Second), 15)
+		once := pass{archivers: 1, chunk: 10}
+		once.archiveAll(p.broker, &configured, store, slog.New(slog.DiscardHandler))
 		got, err := readRows(store)
 		if err != nil || len(got.Readings["a"]) != 3 {
 			t.Errorf("got %+v, %v, want the readings up to 20 °C", got.Readings, err)

@@ -57,7 +57,8 @@ func Load(o LoadOptions) (*Config, error) {
 		return nil, err
 	}
 	cfg.CheckOnly, cfg.Probe = line.checkOnly, line.probe
-	cfg.Revision = o.revision(fromFile, above, "aggregation.", "archive.retention.readings", "device_types")
+	cfg.Revision = o.revision(fromFile, above, "aggregation.", "archive.retention.readings", "device_types",
+		"ingest.max_text_bytes", "ingest.earliest_year")
 	cfg.RulesFrom = o.revision(fromFile, above, "alerts.")
 	if err := cfg.validate(o.Service); err != nil {
 		return nil, err

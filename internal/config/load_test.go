@@ -366,7 +366,10 @@ func TestTheRevisionIsThatOfTheSettingsThatDecide(t *testing.T) {
 	if got := load(Consumer); !got.Equal(changed) {
 		t.Errorf("from a file: got %v, want when that was changed, %v", got, changed)
 	}
-	for _, set := range []string{"AGGREGATION_WINDOW_SECONDS=10", "AGGREGATION_ALLOWED_LATENESS=1s", "ARCHIVE_RETENTION_READINGS=24h", "DEVICE_TYPES=[{name: a, max: 1}]"} {
+	for _, set := range []string{
+		"AGGREGATION_WINDOW_SECONDS=10", "AGGREGATION_ALLOWED_LATENESS=1s", "ARCHIVE_RETENTION_READINGS=24h", "DEVICE_TYPES=[{name: a, max: 1}]",
+		"INGEST_MAX_TEXT_BYTES=64", "INGEST_EARLIEST_YEAR=1990",
+	} {
 		if got := load(Consumer, "IOTMON_"+set); time.Since(got) > time.Minute {
 			t.Errorf("%s in the environment: got %v, want now", set, got)
 		}

@@ -18,14 +18,13 @@ type Admission struct {
 	// Retention is how old a reading may be at its append time; 0 means any age. The archive keeps raw readings at least as
 	// long, so the window of a late reading can always be recomputed.
 	Retention time.Duration
-	// MaxText is the maximum length in bytes of each text of a reading except its id; 0 means DefaultMaxText. A processor
-	// or archiver that reads a record again under a lower limit refuses a reading that was admitted before.
+	// MaxText is the maximum length in bytes of each text of a reading except its id; 0 means DefaultMaxText.
 	MaxText int
 	// Earliest is the oldest timestamp that a reading may have; zero means DefaultEarliest.
 	Earliest time.Time
 }
 
-// Under returns an Admission by the limits, with the MaxText and Earliest of a. The error is that of NewCatalog.
+// Under returns an Admission by the limits. What they do not have is that of a. The error is that of NewCatalog.
 func (a *Admission) Under(l *Limits) (*Admission, error) {
 	catalog, err := NewCatalog(l.Types...)
 	if err != nil {
@@ -33,12 +32,19 @@ func (a *Admission) Under(l *Limits) (*Admission, error) {
 	}
 	under := *a
 	under.Catalog, under.Skew, under.Retention = catalog, l.Skew, l.Retention
+	under.MaxText = cmp.Or(l.MaxText, a.MaxText)
+	if !l.Earliest.IsZero() {
+		under.Earliest = l.Earliest
+	}
 	return &under, nil
 }
 
 // Limits returns the limits of the Admission, with a lateness, in canonical form. The error is an *InvalidError.
 func (a *Admission) Limits(lateness time.Duration) (*Limits, error) {
-	l := &Limits{Lateness: lateness, Skew: a.Skew, Retention: a.Retention, Types: a.Catalog.Specs()}
+	l := &Limits{
+		Lateness: lateness, Skew: a.Skew, Retention: a.Retention,
+		MaxText: cmp.Or(a.MaxText, DefaultMaxText), Earliest: a.EarliestTime(), Types: a.Catalog.Specs(),
+	}
 	for i := range l.Types { // Normalize changes what they point to.
 		l.Types[i].Labels, l.Types[i].States = maps.Clone(l.Types[i].Labels), slices.Clone(l.Types[i].States)
 	}

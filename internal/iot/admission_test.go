@@ -45,6 +45,29 @@ func TestAdmissionChecksTheContentFirst(t *testing.T) {
 	mustRefuse(t, "a value out of range", admission.Admit(&r, r.Time.Add(-time.Hour)), "value", "range")
 }
 
+// What limits do not have is that of the program: records of before have neither the length of texts nor the earliest time.
+func TestLimitsOverruleWhatTheyHave(t *testing.T) {
+	own := iot.Admission{Catalog: builtin(t), MaxText: 200, Earliest: time.Date(1990, 1, 1, 0, 0, 0, 0, time.UTC)}
+	for name, test := range map[string]struct {
+		limits iot.Limits
+		text   int
+		year   int
+	}{
+		"neither": {iot.Limits{}, 200, 1990},
+		"both":    {iot.Limits{MaxText: 32, Earliest: time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC)}, 32, 1980},
+	} {
+		test.limits.Types = iot.BuiltinTypes()
+		got, err := own.Under(&test.limits)
+		if err != nil || got.MaxText != test.text || got.EarliestTime().UTC().Year() != test.year {
+			t.Errorf("%s: got %+v, %v, want texts of %d bytes from %d on", name, got, err, test.text, test.year)
+		}
+	}
+	defaults := iot.Admission{Catalog: builtin(t)}
+	if got, err := defaults.Limits(0); err != nil || got.MaxText != iot.DefaultMaxText || got.Earliest.Unix() != iot.DefaultEarliest {
+		t.Errorf("got %+v, %v, want the defaults in the limits", got, err)
+	}
+}
+
 func TestTheEarliestTimeIsASetting(t *testing.T) {
 	admission := iot.Admission{Catalog: builtin(t), Earliest: time.Unix(0, 0)}
 	r := validReading()

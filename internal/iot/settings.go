@@ -47,6 +47,10 @@ type Limits struct {
 	Lateness time.Duration
 	// Skew and Retention are those of an Admission, in whole microseconds.
 	Skew, Retention time.Duration
+	// MaxText and Earliest, in whole seconds, are those of an Admission. If they are zero, those of each program hold: the limits have
+	// neither.
+	MaxText  int
+	Earliest time.Time
 	// Types is the whole catalog.
 	Types []TypeSpec
 }
@@ -66,6 +70,9 @@ const (
 	// maxSettingsDuration is the maximum of Lateness and Skew, maxRetention that of Retention.
 	maxSettingsDuration = 24 * time.Hour
 	maxRetention        = 100 * 366 * 24 * time.Hour
+	// maxMaxText is the maximum of MaxText, and maxEarliest that of Earliest, in Unix seconds: the beginning of 2200.
+	maxMaxText  = 1024
+	maxEarliest = 7_258_118_400
 )
 
 // Normalize checks the limits and puts them into canonical form; what is empty becomes nil. It changes the elements of Types.
@@ -81,6 +88,20 @@ func (l *Limits) Normalize() error {
 			return Invalid(limit.field, "must be between 0 and %v (got %v)", limit.most, *limit.value)
 		}
 	}
+	if l.MaxText < 0 || l.MaxText > maxMaxText {
+		return Invalid("max_text", "must be between 0 and %d (got %d)", maxMaxText, l.MaxText)
+	}
+	if l.Earliest.IsZero() {
+		l.Earliest = time.Time{} // Without a time zone.
+	} else if at := l.Earliest.Unix(); at < 0 || at > maxEarliest {
+		return Invalid("earliest", "must be between 1970 and 2200 (got year %d)", l.Earliest.Year())
+	} else {
+		l.Earliest = time.Unix(at, 0).UTC()
+	}
+	return l.normalizeTypes()
+}
+
+func (l *Limits) normalizeTypes() error {
 	if len(l.Types) == 0 || len(l.Types) > MaxTypes {
 		return Invalid("types", "must be between 1 and %d (got %d)", MaxTypes, len(l.Types))
 	}

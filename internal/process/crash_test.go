@@ -88,6 +88,8 @@ func drawLimits(t *rapid.T) *iot.Limits {
 		Lateness:  rapid.SampledFrom([]time.Duration{0, time.Second, 5 * time.Second, 40 * time.Second}).Draw(t, "lateness"),
 		Skew:      rapid.SampledFrom([]time.Duration{time.Second, 10 * time.Second, time.Minute}).Draw(t, "skew"),
 		Retention: rapid.SampledFrom([]time.Duration{0, 30 * time.Second, time.Hour}).Draw(t, "retention"),
+		MaxText:   rapid.SampledFrom([]int{4, 128}).Draw(t, "text"),
+		Earliest:  rapid.SampledFrom([]time.Time{time.Unix(0, 0).UTC(), at(10), at(60)}).Draw(t, "earliest"),
 		Types:     types,
 	}
 }
@@ -144,7 +146,7 @@ func drawJournal(t *rapid.T) journal {
 			back := rapid.SampledFrom([]float64{0, 0, 0, 0, 1, 6, 45}).Draw(t, "back")
 			j.write(now, iot.Reading{
 				Device: iot.Device{
-					ID: iot.DeviceID(rune('a' + device)), Location: iot.Location{Building: rapid.SampledFrom([]string{"", "A", "A", "B"}).Draw(t, "building")},
+					ID: iot.DeviceID(rune('a' + device)), Location: iot.Location{Building: rapid.SampledFrom([]string{"", "A", "A", "B", "hall 7"}).Draw(t, "building")},
 				},
 				Time: at(now + skews[device] - back), Value: rapid.SampledFrom([]float64{20, 21.7, 27.7, 29.3, 30, 36}).Draw(t, "value"),
 			})
@@ -220,9 +222,16 @@ func (o owners) owner(t *rapid.T, position int64) *process.Options {
 	return rapid.SampledFrom(o).Draw(t, "owner")
 }
 
+// otherTexts returns an Admission of other texts, and from another time on.
+func otherTexts(by *iot.Admission) *iot.Admission {
+	other := *by
+	other.MaxText, other.Earliest = 4, at(30)
+	return &other
+}
+
 func withOthers(opts *process.Options) owners {
 	other, without := *opts, *opts
-	other.Lateness, other.Revision = 7*time.Second, 9
+	other.Lateness, other.Revision, other.Admission = 7*time.Second, 9, otherTexts(opts.Admission)
 	other.Rules = []iot.Rule{{Name: "rise", Selector: iot.Selector{Type: iot.Temperature}, Severity: iot.Info, Condition: iot.Condition{Threshold: 20.5}}}
 	without.Rules = nil
 	return owners{opts, &other, &without}

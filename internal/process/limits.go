@@ -79,7 +79,7 @@ func (p *Partition) beginLimits() {
 		return
 	}
 	p.counts.Readmits = true
-	if p.rebuilding() { // Open windows are rebuilt under other limits than before, so the archive recomputes them.
+	if p.rebuilding() { // An older version has counted open windows under other limits, so the archive recomputes them.
 		p.gap.extend(p.windows.Watermark(), p.clock.Add(p.maxSkew()))
 	}
 }
@@ -187,11 +187,13 @@ func differences(inForce, configured *iot.Limits) []string {
 	var differ []string
 	for _, limit := range []struct {
 		key                 string
-		inForce, configured time.Duration
+		inForce, configured any
 	}{
 		{"aggregation.allowed_lateness", inForce.Lateness, configured.Lateness},
 		{"aggregation.max_clock_skew", inForce.Skew, configured.Skew},
 		{"archive.retention.readings", inForce.Retention, configured.Retention},
+		{"ingest.max_text_bytes", orOwn(inForce.MaxText), orOwn(configured.MaxText)},
+		{"ingest.earliest_year", orOwn(inForce.Earliest), orOwn(configured.Earliest)},
 	} {
 		if limit.inForce != limit.configured {
 			differ = append(differ, fmt.Sprintf("%s: %v in force, %v configured", limit.key, limit.inForce, limit.configured))
@@ -220,6 +222,15 @@ func differences(inForce, configured *iot.Limits) []string {
 		types = []string{"order of the device types"}
 	}
 	return append(differ, types...)
+}
+
+// orOwn returns a limit, or what holds if the limits do not have it.
+func orOwn[T comparable](limit T) any {
+	var none T
+	if limit == none {
+		return "that of each program"
+	}
+	return limit
 }
 
 func typesOf(l *iot.Limits) map[iot.DeviceType]iot.TypeSpec {

@@ -55,16 +55,19 @@ func TestReadingsAreRebuiltByTheLimitsOfTheirOffset(t *testing.T) {
 		change  func(*iot.Limits)
 		rejects int
 	}{
-		"nothing":            {func(*iot.Limits) {}, 3},
-		"a narrower range":   {func(l *iot.Limits) { l.Types[0].Max = 25 }, 4},
-		"a wider range":      {func(l *iot.Limits) { l.Types[0].Max = 3000 }, 2},
-		"a type is lost":     {func(l *iot.Limits) { l.Types = l.Types[1:] }, 11},
-		"a larger skew":      {func(l *iot.Limits) { l.Skew = time.Minute }, 2},
-		"a smaller skew":     {func(l *iot.Limits) { l.Skew = time.Second }, 4},
-		"a longer retention": {func(l *iot.Limits) { l.Retention = 3 * time.Hour }, 2},
-		"a shorter one":      {func(l *iot.Limits) { l.Retention = time.Second }, 4},
-		"a longer lateness":  {func(l *iot.Limits) { l.Lateness = time.Minute }, 3},
-		"a shorter lateness": {func(l *iot.Limits) { l.Lateness = 0 }, 3},
+		"nothing":            {func(*iot.Limits) {}, 4},
+		"a narrower range":   {func(l *iot.Limits) { l.Types[0].Max = 25 }, 5},
+		"a wider range":      {func(l *iot.Limits) { l.Types[0].Max = 3000 }, 3},
+		"a type is lost":     {func(l *iot.Limits) { l.Types = l.Types[1:] }, 13},
+		"a larger skew":      {func(l *iot.Limits) { l.Skew = time.Minute }, 3},
+		"a smaller skew":     {func(l *iot.Limits) { l.Skew = time.Second }, 5},
+		"a longer retention": {func(l *iot.Limits) { l.Retention = 3 * time.Hour }, 3},
+		"a shorter one":      {func(l *iot.Limits) { l.Retention = time.Second }, 5},
+		"a longer lateness":  {func(l *iot.Limits) { l.Lateness = time.Minute }, 4},
+		"a shorter lateness": {func(l *iot.Limits) { l.Lateness = 0 }, 4},
+		"longer texts":       {func(l *iot.Limits) { l.MaxText = 256 }, 3},
+		"shorter texts":      {func(l *iot.Limits) { l.MaxText = 4 }, 5},
+		"a later first time": {func(l *iot.Limits) { l.Earliest = at(13) }, 6},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var j journal
@@ -76,6 +79,8 @@ func TestReadingsAreRebuiltByTheLimitsOfTheirOffset(t *testing.T) {
 				j.reading(start+2, "c", start+40, 23)      // Its clock is far ahead.
 				j.reading(start+3, "c", start-2*3600, 24)  // It is old.
 				j.reading(start+3, "d", start+2.9, 2500.0) // Out of range.
+				j.readingIn(start+3, "e", "hall 7", 20)
+				j.readingIn(start+3, "e", strings.Repeat("x", 200), 20)
 			}
 			send(0)
 			j.limits(10, 7, limitsOf(t, opts, test.change))
@@ -85,11 +90,11 @@ func TestReadingsAreRebuiltByTheLimitsOfTheirOffset(t *testing.T) {
 				j.reading(now+0.1, "a", now+0.1, 20)
 			}
 			want := onePass(t, j)
-			if got := len(want.rejects); got != 3+test.rejects {
-				t.Errorf("got %d readings rejected, want 3 before and %d after the change: %q", got, test.rejects, want.rejects)
+			if got := len(want.rejects); got != 4+test.rejects {
+				t.Errorf("got %d readings rejected, want 4 before and %d after the change: %q", got, test.rejects, want.rejects)
 			}
 			owner := *opts
-			owner.Lateness, owner.Revision = 20*time.Second, 5
+			owner.Lateness, owner.Revision, owner.Admission = 20*time.Second, 5, otherTexts(opts.Admission)
 			for killed := 1; killed < len(j); killed++ {
 				out := newRecorder()
 				p := process.New(opts, 3, process.Checkpoint{}, false)
@@ -198,6 +203,9 @@ func TestTheNewestConfiguredLimitsComeIntoForce(t *testing.T) {
 	older, newer := *options(t), *options(t)
 	older.Revision, newer.Revision = 100, 200
 	newer.Lateness = 7 * time.Second
+	admission := *newer.Admission
+	admission.MaxText, admission.Earliest = 200, time.Date(1990, 1, 1, 0, 0, 0, 0, time.UTC)
+	newer.Admission = &admission
 	var j journal
 	j.reading(1, "a", 1, 20)
 	// A new partition begins with the limits of its owner. They have been in no record yet, which the archiver needs.
@@ -219,7 +227,10 @@ func TestTheNewestConfiguredLimitsComeIntoForce(t *testing.T) {
 		t.Fatalf("got %+v and the differences %q, want the configuration in force", s, p.OtherLimits())
 	}
 	out, p = owned(t, &newer, j, p.Checkpoint(), out)
-	want := []string{"aggregation.allowed_lateness: 5s in force, 7s configured"}
+	want := []string{
+		"aggregation.allowed_lateness: 5s in force, 7s configured", "ingest.max_text_bytes: 128 in force, 200 configured",
+		"ingest.earliest_year: 2000-01-01 00:00:00 +0000 UTC in force, 1990-01-01 00:00:00 +0000 UTC configured",
+	}
 	if got := p.OtherLimits(); !slices.Equal(got, want) {
 		t.Errorf("got the differences %q, want %q", got, want)
 	}

@@ -46,7 +46,7 @@ type Output interface {
 type Options struct {
 	// Admission and Lateness, which is how long a window stays open for readings after its end, are the configured limits. They must be
 	// valid as iot.Limits. A new partition begins with them; other partitions change to them by a settings record (see Outdated) if
-	// Revision is higher than the one in force. MaxText and Earliest of the Admission hold whatever is in the log.
+	// Revision is higher than the one in force.
 	Admission *iot.Admission
 	Lateness  time.Duration
 	// Rules are the configured rules, valid for alert.New and as entries. RuleRevision orders sets of them: a partition changes to
@@ -90,8 +90,7 @@ type Counts struct {
 	Suspension Suspension
 	// Refused counts the commands that were not executed: something else had happened since, or they had been executed before.
 	Refused int64
-	// Readmits means that the readings up to the checkpoint were admitted by limits that no record of the log has, and not by those in
-	// force now.
+	// Readmits means that an older version has admitted the readings up to the checkpoint otherwise than by the limits in force.
 	Readmits bool
 	// Newest is the time of the newest reading among them, with the time it was appended; zero if there was none.
 	Newest, NewestAppended time.Time

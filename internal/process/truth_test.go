@@ -47,8 +47,8 @@ func windowName(t iot.DeviceType, w iot.Window) string {
 	return fmt.Sprint(t, " ", w.Start.Format(time.TimeOnly))
 }
 
-// TestAWindowIsRightOrMarked restarts a processor again and again, each time with another configured lateness and window length, while
-// limits change in the log.
+// TestAWindowIsRightOrMarked restarts a processor again and again, each time with another configured lateness and window length, and with
+// other texts, while limits change in the log.
 // For any log, and whichever steps are lost, the last summary of a window is that of the log's readings, or the window is marked
 // for recomputation at that position or later.
 func TestAWindowIsRightOrMarked(t *testing.T) {
@@ -57,6 +57,7 @@ func TestAWindowIsRightOrMarked(t *testing.T) {
 		committed := newRecorder()
 		var checkpoint process.Checkpoint
 		opts := *options(t)
+		begun := opts.Admission // By it the partition begins.
 		p := process.New(&opts, 3, checkpoint, false)
 		for p.Next() < int64(len(j)) {
 			step := newRecorder()
@@ -72,12 +73,18 @@ func TestAWindowIsRightOrMarked(t *testing.T) {
 				next := opts
 				next.Lateness = rapid.SampledFrom([]time.Duration{0, time.Second, 5 * time.Second, 40 * time.Second}).Draw(t, "lateness")
 				next.Window = rapid.SampledFrom([]time.Duration{10 * time.Second, 30 * time.Second, time.Minute}).Draw(t, "window")
+				if rapid.Bool().Draw(t, "other texts") {
+					next.Admission = otherTexts(options(t).Admission)
+				}
+				if checkpoint.Position == 0 {
+					begun = next.Admission
+				}
 				opts = next
 				p = restore(t, &next, checkpoint, committed)
 			}
 		}
 		committed.append(finish(p, j))
-		checkTruth(t, committed, countTruth(t, j, opts.Admission, p.Checkpoint().Lengths), p.Checkpoint())
+		checkTruth(t, committed, countTruth(t, j, begun, p.Checkpoint().Lengths), p.Checkpoint())
 	})
 }
 

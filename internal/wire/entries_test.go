@@ -267,7 +267,8 @@ func goldenRule() iot.RuleEntry {
 
 func goldenSettings() iot.Settings {
 	return iot.Settings{Revision: 7, Window: time.Minute, From: at, Limits: &iot.Limits{
-		Lateness: 5 * time.Second, Skew: 10 * time.Second, Retention: 24 * time.Hour, Types: iot.BuiltinTypes(),
+		Lateness: 5 * time.Second, Skew: 10 * time.Second, Retention: 24 * time.Hour,
+		MaxText: 200, Earliest: time.Date(1990, 1, 1, 0, 0, 0, 0, time.UTC), Types: iot.BuiltinTypes(),
 	}}
 }
 
@@ -355,7 +356,7 @@ func largestRule() iot.RuleEntry {
 // largestSettings has as many types as there may be, and texts up to their limit.
 func largestSettings() iot.Settings {
 	s := goldenSettings()
-	s.Revision, s.Limits.Types = iot.MaxVersion, nil
+	s.Revision, s.Limits.MaxText, s.Limits.Types = iot.MaxVersion, 1024, nil
 	const each = iot.MaxCatalog/iot.MaxTypes - 2*8 // Every text counts with 8 bytes more than it has.
 	for i := range iot.MaxTypes {
 		s.Limits.Types = append(s.Limits.Types, iot.TypeSpec{
@@ -502,6 +503,10 @@ func drawSettings(t *rapid.T) iot.Settings {
 		l := iot.Limits{
 			Lateness: time.Duration(rapid.Int64Range(0, 1e13).Draw(t, "lateness")), Skew: time.Duration(rapid.Int64Range(0, 1e13).Draw(t, "skew")),
 			Retention: time.Duration(rapid.Int64Range(0, 3e18).Draw(t, "retention")),
+			MaxText:   rapid.IntRange(0, 1024).Draw(t, "text"),
+		}
+		if rapid.Bool().Draw(t, "with an earliest time") {
+			l.Earliest = time.Unix(rapid.Int64Range(0, 7_258_118_400).Draw(t, "earliest"), rapid.Int64Range(0, 999_999_999).Draw(t, "nanoseconds"))
 		}
 		for range rapid.IntRange(1, 3).Draw(t, "types") {
 			spec := iot.TypeSpec{

@@ -23,6 +23,8 @@ type limits struct {
 	Lateness  int64      `json:"lateness_us"`
 	Skew      int64      `json:"skew_us"`
 	Retention int64      `json:"retention_us"`
+	MaxText   int        `json:"max_text_bytes,omitempty"`
+	Earliest  time.Time  `json:"earliest,omitzero"`
 	Types     []typeSpec `json:"types"`
 }
 
@@ -45,6 +47,7 @@ func toSettings(s *iot.Settings) settings {
 	if s.Limits != nil {
 		m.Limits = &limits{
 			Lateness: s.Limits.Lateness.Microseconds(), Skew: s.Limits.Skew.Microseconds(), Retention: s.Limits.Retention.Microseconds(),
+			MaxText: s.Limits.MaxText, Earliest: s.Limits.Earliest,
 		}
 		for _, t := range s.Limits.Types {
 			m.Limits.Types = append(m.Limits.Types, typeSpec(t))
@@ -88,7 +91,7 @@ func (m *settings) settings() (iot.Settings, error) {
 }
 
 func (m *limits) limits() (*iot.Limits, error) {
-	var l iot.Limits
+	l := iot.Limits{MaxText: m.MaxText, Earliest: m.Earliest}
 	for _, limit := range []struct {
 		field string
 		count int64

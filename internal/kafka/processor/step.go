@@ -224,7 +224,7 @@ func (s *session) commit(started time.Time) error {
 				"partition", id, "by", counts.SetBack)
 		}
 		if counts.Readmits {
-			s.Logger.Warn("the limits on readings have changed otherwise than in the log: readings that were accepted before and are not archived yet may be left out",
+			s.Logger.Warn("an older version has accepted readings by other limits than those in force: those that are not archived yet may be left out",
 				"partition", id)
 		}
 		if counts.Suspended > 0 {
