@@ -86,12 +86,17 @@ type Processor struct {
 	idleAfter time.Duration
 	// timeout is the transaction timeout of the next session, defaultTimeout unless a step has taken longer.
 	timeout, defaultTimeout time.Duration
+	// settingsAppended and rulesAppended outlast sessions: one that fails soon must not append each time.
+	settingsAppended, rulesAppended appended
 }
 
 // New returns a processor. It does nothing before Run.
 func New(options Options) *Processor {
 	options.Tracer = kafka.OrNoTracer(options.Tracer)
-	return &Processor{options, newIsolation(), idleCommit, kafka.TransactionTimeout, kafka.TransactionTimeout}
+	return &Processor{
+		Options: options, isolation: newIsolation(), idleAfter: idleCommit,
+		timeout: kafka.TransactionTimeout, defaultTimeout: kafka.TransactionTimeout,
+	}
 }
 
 // firstPause and longestPause limit the pause after a session that has failed.

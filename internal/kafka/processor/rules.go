@@ -20,7 +20,7 @@ func (s *session) applyRules(ctx context.Context, now time.Time) {
 		return
 	}
 	s.settings.nextRules = now.Add(time.Second)
-	outdated := make(map[int32][]iot.RuleEntry)
+	outdated, epochs := make(map[int32][]iot.RuleEntry), make(map[int32]int32)
 	for id, part := range s.partitions {
 		if configured, inForce, overruled := part.OverruledRules(); overruled && !s.settings.warnedOfRules {
 			s.settings.warnedOfRules = true
@@ -32,8 +32,8 @@ func (s *session) applyRules(ctx context.Context, now time.Time) {
 			s.Logger.Warn("the configured rules are not in force: consumers of an older version may still run; once there are none, run iotmon upgrade finish",
 				"partition", id)
 		}
-		if entries := part.OutdatedRules(); len(entries) > 0 {
-			outdated[id] = entries
+		if entries := part.OutdatedRules(); len(entries) > 0 && !s.rulesAppended.waits(id, part) {
+			outdated[id], epochs[id] = entries, part.Checkpoint().Epoch
 		}
 	}
 	if len(outdated) == 0 {
@@ -42,20 +42,22 @@ func (s *session) applyRules(ctx context.Context, now time.Time) {
 	s.settings.nextRules = now.Add(settingsInterval)
 	s.settings.running.Go(func() {
 		partitions := slices.Sorted(maps.Keys(outdated))
-		if err := appendRules(ctx, s.Dial, s.Topics.Readings, outdated); err != nil {
+		results, err := appendRules(ctx, s.Dial, s.Topics.Readings, outdated)
+		if err != nil {
 			if ctx.Err() == nil {
 				s.Logger.Warn("the configured rules are not in force yet; it is tried again",
 					"partitions", partitions, "after", settingsInterval, "error", err)
 			}
 			return
 		}
+		s.rulesAppended.keep(results, epochs)
 		s.Logger.Info("configured rules change", "partitions", partitions, "revision", outdated[partitions[0]][0].Version)
 	})
 }
 
 // appendRules appends entries to partitions of the topic, in one transaction.
-func appendRules(ctx context.Context, dial kafka.Dial, topic string, entries map[int32][]iot.RuleEntry) error {
-	_, err := kafka.AppendDecisions(ctx, dial, func(context.Context, *kgo.Client) ([]*kgo.Record, error) {
+func appendRules(ctx context.Context, dial kafka.Dial, topic string, entries map[int32][]iot.RuleEntry) (kgo.ProduceResults, error) {
+	return kafka.AppendDecisions(ctx, dial, func(context.Context, *kgo.Client) ([]*kgo.Record, error) {
 		var records []*kgo.Record
 		for id, entries := range entries {
 			for i := range entries {
@@ -67,5 +69,4 @@ func appendRules(ctx context.Context, dial kafka.Dial, topic string, entries map
 		}
 		return records, nil
 	})
-	return err
 }

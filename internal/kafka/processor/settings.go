@@ -18,7 +18,7 @@ import (
 	"iotmon/internal/wire"
 )
 
-// settingsInterval is how long to wait for appended settings to be read. After that they are appended again.
+// settingsInterval is how long to wait at least before settings or rules are appended again.
 const settingsInterval = 30 * time.Second
 
 // settings appends the configuration's settings and rules to the log on goroutines of its own, so that the loop does not wait.
@@ -37,7 +37,8 @@ func (s *session) applyConfiguration(ctx context.Context, now time.Time) {
 	if len(s.partitions) == 0 || now.Before(s.settings.next) {
 		return
 	}
-	part := s.partitions[slices.Min(slices.Collect(maps.Keys(s.partitions)))]
+	id := slices.Min(slices.Collect(maps.Keys(s.partitions)))
+	part := s.partitions[id]
 	s.settings.next = now.Add(time.Second)
 	if inForce, overruled := part.Overruled(); overruled && !s.settings.warned {
 		s.settings.warned = true
@@ -46,19 +47,22 @@ func (s *session) applyConfiguration(ctx context.Context, now time.Time) {
 	}
 	s.warnOfLimits(part)
 	outdated, any := part.Outdated(now)
-	if !any {
+	if !any || s.settingsAppended.waits(id, part) {
 		return
 	}
 	s.settings.next = now.Add(settingsInterval)
 	inForce, changed := part.Length(), part.OtherLimits()
+	epochs := map[int32]int32{id: part.Checkpoint().Epoch}
 	s.settings.running.Go(func() {
-		if err := appendSettings(ctx, s.Dial, s.Topics.Readings, &outdated); err != nil {
+		results, err := appendSettings(ctx, s.Dial, s.Topics.Readings, &outdated)
+		if err != nil {
 			if ctx.Err() == nil {
 				s.Logger.Warn("the configured settings are not in force yet; it is tried again",
 					"after", settingsInterval, "error", err)
 			}
 			return
 		}
+		s.settingsAppended.keep(results, epochs)
 		if outdated.Limits != nil && len(changed) > 0 {
 			s.Logger.Info("limits on readings change", "changes", changed, "revision", outdated.Revision)
 		}
@@ -93,23 +97,23 @@ func (s *session) warnOfLimits(part *owned) {
 }
 
 // appendSettings appends settings to every partition of the topic, in one transaction.
-func appendSettings(ctx context.Context, dial kafka.Dial, topic string, decided *iot.Settings) error {
-	_, err := appendToAll(ctx, dial, topic, kgo.Record{
+func appendSettings(ctx context.Context, dial kafka.Dial, topic string, decided *iot.Settings) (kgo.ProduceResults, error) {
+	return appendToAll(ctx, dial, topic, kgo.Record{
 		Value: wire.AppendSettings(nil, decided), Headers: kafka.KindHeaders(iot.KindSettings, decided.Level()),
 	})
-	return err
 }
 
 // FinishUpgrade appends to every partition of the readings' topic, in one transaction, that programs older than this one do not share the
 // partitions any more, and returns the number of partitions. An older program that runs nevertheless leaves its group there.
 func FinishUpgrade(ctx context.Context, dial kafka.Dial, topic string) (partitions int, err error) {
-	return appendToAll(ctx, dial, topic, kgo.Record{Value: []byte{}, Headers: kafka.KindHeaders(iot.KindLevel, process.MaxLevel)})
+	results, err := appendToAll(ctx, dial, topic, kgo.Record{Value: []byte{}, Headers: kafka.KindHeaders(iot.KindLevel, process.MaxLevel)})
+	return len(results), err
 }
 
 // appendToAll appends a record to every partition of the topic, in one transaction.
-func appendToAll(ctx context.Context, dial kafka.Dial, topic string, record kgo.Record) (partitions int, err error) {
+func appendToAll(ctx context.Context, dial kafka.Dial, topic string, record kgo.Record) (kgo.ProduceResults, error) {
 	record.Topic, record.Timestamp = topic, time.Now()
-	_, err = kafka.AppendDecisions(ctx, dial, func(ctx context.Context, client *kgo.Client) ([]*kgo.Record, error) {
+	return kafka.AppendDecisions(ctx, dial, func(ctx context.Context, client *kgo.Client) ([]*kgo.Record, error) {
 		topics, err := kadm.NewClient(client).ListTopics(ctx, topic)
 		if err == nil {
 			err = topics.Error()
@@ -123,8 +127,6 @@ func appendToAll(ctx context.Context, dial kafka.Dial, topic string, record kgo.
 			own.Partition = id
 			records = append(records, &own)
 		}
-		partitions = len(records)
 		return records, nil
 	})
-	return partitions, err
 }
