@@ -43,13 +43,7 @@ func TestMovesAreDelayedWhileAnOpenWindowNeedsTheFirstArea(t *testing.T) {
 		j.reading(now, "a", now, 20)
 	}
 	want := passOf(t, longOpen(t), j)
-	p, lost := process.New(longOpen(t), 3, process.Checkpoint{}, false), newRecorder()
-	p.Process(j[:50], lost)
-	p.PublishStates(lost)
-	p = restore(t, longOpen(t), p.Checkpoint(), lost)
-	p.Process(j[p.Next():], lost)
-	p.PublishStates(lost)
-	if diff := lost.difference(want); diff != "" {
+	if diff := killedAt(t, longOpen(t), j, 50).difference(want); diff != "" {
 		t.Error(diff)
 	}
 	areas := make(map[int64]string)

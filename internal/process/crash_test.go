@@ -305,3 +305,15 @@ func conditionOptions(t fatal) *process.Options {
 	}
 	return &opts
 }
+
+// killedAt returns what a partition publishes whose processor is killed after n records, and restored.
+func killedAt(t *testing.T, opts *process.Options, j journal, n int) *recorder {
+	t.Helper()
+	p, out := process.New(opts, 3, process.Checkpoint{}, false), newRecorder()
+	p.Process(j[:n], out)
+	p.PublishStates(out)
+	p = restore(t, opts, p.Checkpoint(), out)
+	p.Process(j[p.Next():], out)
+	p.PublishStates(out)
+	return out
+}

@@ -31,19 +31,9 @@ func (j *journal) limits(appended float64, revision int64, l *iot.Limits) {
 // limitsInForce returns the limits in force: since which offset, and of which revision.
 func limitsInForce(t *testing.T, out *recorder) []string {
 	t.Helper()
-	var lines []string
-	for key, value := range out.inForce {
-		if of, _, _ := wire.SplitInForceKey([]byte(key)); of != wire.LimitsInForce || value == nil {
-			continue
-		}
-		s, err := wire.DecodeSettingsInForce(value)
-		if err != nil {
-			t.Fatal(err)
-		}
-		lines = append(lines, fmt.Sprintf("since %d: revision %d, lateness %v, skew %v", s.Since, s.Revision, s.Limits.Lateness, s.Limits.Skew))
-	}
-	slices.Sort(lines)
-	return lines
+	return describeInForce(t, out, wire.LimitsInForce, func(s *iot.SettingsInForce) string {
+		return fmt.Sprintf("since %d: revision %d, lateness %v, skew %v", s.Since, s.Revision, s.Limits.Lateness, s.Limits.Skew)
+	})
 }
 
 // Sequence: readings are in an open window, limits change, the processor is killed, and the window is rebuilt from readings that the new

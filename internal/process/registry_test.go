@@ -190,13 +190,7 @@ func TestAChangedIntervalReschedulesSilence(t *testing.T) {
 	if got, want := transitions(t, out), []string{"raised " + at(100).Format("05.000")}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q: silent by the new interval, but not before it was known", got, want)
 	}
-	p, lost := process.New(options(t), 3, process.Checkpoint{}, false), newRecorder()
-	p.Process(j[:50], lost)
-	p.PublishStates(lost)
-	p = restore(t, options(t), p.Checkpoint(), lost)
-	p.Process(j[p.Next():], lost)
-	p.PublishStates(lost)
-	if diff := lost.difference(out); diff != "" {
+	if diff := killedAt(t, options(t), j, 50).difference(out); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -165,16 +165,24 @@ func TestOpenWindowsAreMarkedWhenLimitsChange(t *testing.T) {
 // settingsInForce returns the windows in force: from, length and revision of each, and the offset from which they hold.
 func settingsInForce(t *testing.T, out *recorder) []string {
 	t.Helper()
+	return describeInForce(t, out, wire.SettingsInForce, func(s *iot.SettingsInForce) string {
+		return fmt.Sprint(s.From.Format(time.TimeOnly), " ", s.Window, " ", s.Revision, " ", s.Since)
+	})
+}
+
+// describeInForce returns a line for each of the settings in force, or of the limits, in order.
+func describeInForce(t *testing.T, out *recorder, kind wire.InForce, describe func(*iot.SettingsInForce) string) []string {
+	t.Helper()
 	var lines []string
 	for key, value := range out.inForce {
-		if of, _, _ := wire.SplitInForceKey([]byte(key)); of != wire.SettingsInForce || value == nil {
+		if of, _, _ := wire.SplitInForceKey([]byte(key)); of != kind || value == nil {
 			continue
 		}
 		s, err := wire.DecodeSettingsInForce(value)
 		if err != nil {
 			t.Fatal(err)
 		}
-		lines = append(lines, fmt.Sprint(s.From.Format(time.TimeOnly), " ", s.Window, " ", s.Revision, " ", s.Since))
+		lines = append(lines, describe(&s))
 	}
 	slices.Sort(lines)
 	return lines

@@ -22,87 +22,89 @@ const Topic = "device-data"
 
 // Run runs the suite. open returns an empty store, which it closes when the test has ended.
 func Run(t *testing.T, open func(t *testing.T) Store) {
-	for _, test := range []struct {
-		name string
-		run  func(*testing.T, Store)
-	}{
-		{"offsets move by compare and set", offsetsMove},
-		{"offsets are kept by topic", offsetsByTopic},
-		{"limits are kept with their offset", limitsKept},
-		{"progress follows the offsets", progressFollows},
-		{"a batch of which one offset is taken leaves nothing", takenLeavesNothing},
-		{"a batch interrupted anywhere leaves nothing or all", interruptedLeavesNothing},
-		{"an empty store answers with nothing", emptyAnswers},
-		{"readers see whole batches while more are written", readersSeeWholeBatches},
-
-		{"the largest and strangest that admission lets through comes back", strangestComesBack},
-		{"data that admission should have refused stops nothing", hostileStopsNothing},
-		{"sums near the end of float64 add up", hugeSums},
-
-		{"the first of two readings wins", firstReadingWins},
-		{"readings come back in order", readingsInOrder},
-		{"few readings come back whole", fewReadingsWhole},
-		{"thinned readings keep first, last and extremes of each bucket", thinnedReadings},
-		{"thinned readings never exceed their number", thinnedReadingsBounded},
-
-		{"summaries of partitions add up exactly", summariesAddUp},
-		{"any split over partitions gives the same summary", summariesOfAnySplit},
-		{"a summary gives way to a higher position only", summariesGiveWay},
-		{"summaries are selected by type and start", summariesSelected},
-		{"summaries page without gap or repeat while more come in", summariesPage},
-		{"summaries list the most urgent alerts", summariesListAlerts},
-
-		{"a late mark waits for its readings", lateMarkWaits},
-		{"a late mark behind its readings works at once", lateMarkAtOnce},
-		{"a window of late readings alone has a summary", lateMarkAlone},
-		{"a recomputed window is not overwritten", recomputedStays},
-		{"a recomputation takes the window's own readings", recomputedOwn},
-		{"a recomputation equals counting", recomputedEqualsCounting},
-		{"a recomputation never loses readings", recomputedNeverLoses},
-		{"any number of marks is worked off", manyMarks},
-		{"a mark without a type is one of every type", markOfEveryType},
-		{"windows of different lengths stay apart", lengthsStayApart},
-		{"a recomputation keeps to the length of its mark", lengthOfMark},
-		{"pages do not lose a window of another length", lengthsPage},
-		{"readings of bad quality are beside their window", badBeside},
-		{"a window of bad readings alone counts them", badAlone},
-		{"a log that began anew releases its marks", newLogReleasesMarks},
-
-		{"summaries narrow to an area", summariesNarrow},
-		{"a summary without groups replaces one with them as a whole", groupsGiveWay},
-		{"a recomputation divides as the processor does", recomputedGroups},
-		{"areas that shared a group share it when it is recomputed", recomputedOthers},
-		{"a recomputed window is divided by the areas of the registry", registeredAreas},
-		{"a recomputed window is divided by areas from long ago", longAgoRegisteredAreas},
-		{"any number of areas is archived", manyAreas},
-
-		{"tenants are kept apart", tenantsApart},
-		{"summaries narrow to a tenant", summariesOfTenants},
-
-		{"a recomputed window is returned until it is published", correctionReturned},
-		{"a window that is recomputed again is returned again", correctionAgain},
-		{"any number of recomputed windows is returned", correctionsPage},
-		{"a recomputation that changes nothing is not returned", correctionOfNothing},
-
-		{"alerts fold into one row", alertsFold},
-		{"an alert keeps when it was raised", alertsKeepRaised},
-		{"an alert keeps what people have done about it", alertsKeepHandling},
-		{"alerts come newest onset first, then by id", alertsOrder},
-		{"alerts narrow", alertsNarrow},
-		{"alerts page without gap or repeat while more come in", alertsPage},
-		{"a historical event within an alert is dropped", historicalDropped},
-
-		{"pruning keeps what a late reading may need", pruneKeeps},
-		{"pruning goes by each partition's own archive", pruneByPartition},
-		{"a clock that jumps removes nothing before it has gone on for a day", clockJumps},
-		{"a clock that steps back stops nothing", clockStepsBack},
-		{"pruning recomputes before it removes", pruneRecomputesFirst},
-		{"pruning removes old summaries and cleared alerts", pruneRemoves},
-		{"a retention of nothing keeps everything for ever", pruneForEver},
-		{"pruning does not hold up writing", pruneBesideWriting},
-	} {
+	for _, test := range suite {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open(t)) })
 	}
+}
+
+var suite = []struct {
+	name string
+	run  func(*testing.T, Store)
+}{
+	{"offsets move by compare and set", offsetsMove},
+	{"offsets are kept by topic", offsetsByTopic},
+	{"limits are kept with their offset", limitsKept},
+	{"progress follows the offsets", progressFollows},
+	{"a batch of which one offset is taken leaves nothing", takenLeavesNothing},
+	{"a batch interrupted anywhere leaves nothing or all", interruptedLeavesNothing},
+	{"an empty store answers with nothing", emptyAnswers},
+	{"readers see whole batches while more are written", readersSeeWholeBatches},
+
+	{"the largest and strangest that admission lets through comes back", strangestComesBack},
+	{"data that admission should have refused stops nothing", hostileStopsNothing},
+	{"sums near the end of float64 add up", hugeSums},
+
+	{"the first of two readings wins", firstReadingWins},
+	{"readings come back in order", readingsInOrder},
+	{"few readings come back whole", fewReadingsWhole},
+	{"thinned readings keep first, last and extremes of each bucket", thinnedReadings},
+	{"thinned readings never exceed their number", thinnedReadingsBounded},
+
+	{"summaries of partitions add up exactly", summariesAddUp},
+	{"any split over partitions gives the same summary", summariesOfAnySplit},
+	{"a summary gives way to a higher position only", summariesGiveWay},
+	{"summaries are selected by type and start", summariesSelected},
+	{"summaries page without gap or repeat while more come in", summariesPage},
+	{"summaries list the most urgent alerts", summariesListAlerts},
+
+	{"a late mark waits for its readings", lateMarkWaits},
+	{"a late mark behind its readings works at once", lateMarkAtOnce},
+	{"a window of late readings alone has a summary", lateMarkAlone},
+	{"a recomputed window is not overwritten", recomputedStays},
+	{"a recomputation takes the window's own readings", recomputedOwn},
+	{"a recomputation equals counting", recomputedEqualsCounting},
+	{"a recomputation never loses readings", recomputedNeverLoses},
+	{"any number of marks is worked off", manyMarks},
+	{"a mark without a type is one of every type", markOfEveryType},
+	{"windows of different lengths stay apart", lengthsStayApart},
+	{"a recomputation keeps to the length of its mark", lengthOfMark},
+	{"pages do not lose a window of another length", lengthsPage},
+	{"readings of bad quality are beside their window", badBeside},
+	{"a window of bad readings alone counts them", badAlone},
+	{"a log that began anew releases its marks", newLogReleasesMarks},
+
+	{"summaries narrow to an area", summariesNarrow},
+	{"a summary without groups replaces one with them as a whole", groupsGiveWay},
+	{"a recomputation divides as the processor does", recomputedGroups},
+	{"areas that shared a group share it when it is recomputed", recomputedOthers},
+	{"a recomputed window is divided by the areas of the registry", registeredAreas},
+	{"a recomputed window is divided by areas from long ago", longAgoRegisteredAreas},
+	{"any number of areas is archived", manyAreas},
+
+	{"tenants are kept apart", tenantsApart},
+	{"summaries narrow to a tenant", summariesOfTenants},
+
+	{"a recomputed window is returned until it is published", correctionReturned},
+	{"a window that is recomputed again is returned again", correctionAgain},
+	{"any number of recomputed windows is returned", correctionsPage},
+	{"a recomputation that changes nothing is not returned", correctionOfNothing},
+
+	{"alerts fold into one row", alertsFold},
+	{"an alert keeps when it was raised", alertsKeepRaised},
+	{"an alert keeps what people have done about it", alertsKeepHandling},
+	{"alerts come newest onset first, then by id", alertsOrder},
+	{"alerts narrow", alertsNarrow},
+	{"alerts page without gap or repeat while more come in", alertsPage},
+	{"a historical event within an alert is dropped", historicalDropped},
+
+	{"pruning keeps what a late reading may need", pruneKeeps},
+	{"pruning goes by each partition's own archive", pruneByPartition},
+	{"a clock that jumps removes nothing before it has gone on for a day", clockJumps},
+	{"a clock that steps back stops nothing", clockStepsBack},
+	{"pruning recomputes before it removes", pruneRecomputesFirst},
+	{"pruning removes old summaries and cleared alerts", pruneRemoves},
+	{"a retention of nothing keeps everything for ever", pruneForEver},
+	{"pruning does not hold up writing", pruneBesideWriting},
 }
 
 var epoch = time.Date(2024, 1, 30, 10, 30, 0, 0, time.UTC)
