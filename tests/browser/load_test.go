@@ -72,7 +72,9 @@ func taskSeconds(tab *tab) float64 {
 // call gives the browser a command of its protocol.
 func call[P, R any](tab *tab, command cdp.Command[P, R], parameters P) R {
 	tab.t.Helper()
-	result, err := chromedp.Call(tab.ctx, command, parameters)
+	ctx, cancel := tab.limited()
+	defer cancel()
+	result, err := chromedp.Call(ctx, command, parameters)
 	if err != nil {
 		tab.t.Fatal(err)
 	}

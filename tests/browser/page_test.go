@@ -20,6 +20,9 @@ import (
 // patience is how long a page may take to show what it should. The machine may be busy.
 const patience = time.Minute
 
+// limit is how long one action or expression may take. The driver itself waits without end, for example for an element to click on.
+const limit = 3 * patience
+
 // tab is one tab of a headless browser. Whatever goes wrong in it fails the test: a warning or an error on the console, an
 // exception, a violation of the content policy, a request to another host.
 type tab struct {
@@ -189,9 +192,16 @@ func (tab *tab) report() {
 	}
 }
 
+// limited returns a context of the tab that ends after limit.
+func (tab *tab) limited() (context.Context, context.CancelFunc) {
+	return context.WithTimeoutCause(tab.ctx, limit, fmt.Errorf("not done within %v", limit))
+}
+
 func (tab *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 	tab.t.Helper()
-	if err := chromedp.Do(tab.ctx, steps...); err != nil {
+	ctx, cancel := tab.limited()
+	defer cancel()
+	if err := chromedp.Do(ctx, steps...); err != nil {
 		tab.t.Fatal(err)
 	}
 }
@@ -199,7 +209,9 @@ func (tab *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 // eval returns the value of an expression, which may be a promise.
 func eval[T any](tab *tab, expression string) T {
 	tab.t.Helper()
-	value, err := chromedp.Run(tab.ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
+	ctx, cancel := tab.limited()
+	defer cancel()
+	value, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
 	if err != nil {
 		tab.t.Fatalf("evaluate %s: %v", expression, err)
 	}
