@@ -54,7 +54,5 @@ func (tab *tab) tryOut(operation string) {
 func (tab *tab) theme(scheme string) {
 	tab.t.Helper()
 	params := emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}}
-	if _, err := chromedp.Call(tab.ctx, emulation.SetEmulatedMedia, params); err != nil {
-		tab.t.Fatal(err)
-	}
+	call(tab, emulation.SetEmulatedMedia, params)
 }

@@ -107,7 +107,9 @@ func (p *plant) open(o options) *tab {
 	}
 	ctx, _ := chromedp.NewContext(p.chromium(o).ctx, chromedp.WithNewBrowserContext())
 	tab := &tab{t: p.t, ctx: ctx, expected: o.expected}
-	tab.do()
+	if err := chromedp.Do(ctx); err != nil { // The tab lives as long as the context of the first call.
+		p.t.Fatal(err)
+	}
 	var listening sync.WaitGroup
 	p.t.Cleanup(func() {
 		if err := chromedp.Cancel(ctx); err != nil {
@@ -122,9 +124,7 @@ func (p *plant) open(o options) *tab {
 	// Chosen once: what the test itself chooses later must survive a reload.
 	language := fmt.Sprintf(`localStorage.getItem("iotmon.language") || localStorage.setItem("iotmon.language", %q)`, o.language)
 	script := page.AddScriptToEvaluateOnNewDocumentParams{Source: language}
-	if _, err := chromedp.Call(ctx, page.AddScriptToEvaluateOnNewDocument, script); err != nil {
-		p.t.Fatal(err)
-	}
+	call(tab, page.AddScriptToEvaluateOnNewDocument, script)
 	tab.do(chromedp.EmulateViewport(o.width, o.height), chromedp.Navigate("http://"+o.addr+o.path+o.hash))
 	// Each page is loaded by the shell, which other documents do not have.
 	tab.until(`document.querySelector("#outlet")?.innerText !== ""`)
@@ -133,9 +133,7 @@ func (p *plant) open(o options) *tab {
 
 // listen records the events of the tab until its context ends.
 func (tab *tab) listen(running *sync.WaitGroup, addr string) {
-	if _, err := chromedp.Call(tab.ctx, network.Enable, network.EnableParams{}); err != nil {
-		tab.t.Fatal(err)
-	}
+	call(tab, network.Enable, network.EnableParams{})
 	each(tab, running, chromedp.Events(tab.ctx, network.WebSocketFrameReceived), func(e network.EventWebSocketFrameReceived) {
 		tab.frames = append(tab.frames, e.Response.PayloadData)
 	})
