@@ -5,7 +5,6 @@ import (
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
-	"github.com/chromedp/chromedp"
 )
 
 // TestTheDocumentationShowsEveryOperation opens it in both themes, on a screen and a phone. The tab fails the test if the page
