@@ -5,6 +5,9 @@ const (
 	// HeaderReason says why the record was rejected, HeaderField which field of it, empty for the record as a whole.
 	HeaderReason = "reason"
 	HeaderField  = "field"
+	// HeaderSource is the name of the configured source that has received the value; absent for a record of the readings' topic. Then
+	// HeaderSourceTopic says where in the source it came from, and the other headers of the place are absent.
+	HeaderSource = "source"
 	// HeaderSourceTopic, HeaderSourcePartition and HeaderSourceOffset say where the record was, HeaderSourceTime, RFC 3339, when it
 	// was appended there.
 	HeaderSourceTopic     = "source-topic"

@@ -61,13 +61,13 @@ const (
 type Producer struct {
 	client *kgo.Client
 	topic  string
-	// aggregates is the topic that Correct appends to.
-	aggregates string
-	timeout    time.Duration
-	failed     func(int, error)
-	sent       func(int)
-	tracer     trace.Tracer
-	batches    BatchPool
+	// aggregates is the topic that Correct appends to, deadLetters that of Reject.
+	aggregates, deadLetters string
+	timeout                 time.Duration
+	failed                  func(int, error)
+	sent                    func(int)
+	tracer                  trace.Tracer
+	batches                 BatchPool
 	// enqueued counts the enqueued readings that are not acknowledged yet, up to maxEnqueued.
 	enqueued    *semaphore.Weighted
 	maxEnqueued int
@@ -105,7 +105,7 @@ func NewProducer(options ProducerOptions) (*Producer, error) {
 		sent = func(int) {}
 	}
 	return &Producer{
-		client: client, topic: options.Topics.Readings, aggregates: options.Topics.Aggregates, timeout: timeout, failed: failed, sent: sent,
+		client: client, topic: options.Topics.Readings, aggregates: options.Topics.Aggregates, deadLetters: options.Topics.DeadLetters, timeout: timeout, failed: failed, sent: sent,
 		tracer: OrNoTracer(options.Tracer), enqueued: semaphore.NewWeighted(int64(buffered)), maxEnqueued: buffered,
 	}, nil
 }

@@ -3,6 +3,7 @@
 package mapping
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"strings"
@@ -19,10 +20,18 @@ type Point struct {
 	Field string
 	// Tags describe the source of the value.
 	Tags map[string]string
-	Time time.Time
+	// Topic is where the value came from, in levels separated by slashes; empty where the system has no such thing.
+	Topic string
+	Time  time.Time
 	// Value is the value, unless it is not a number: then it is in ValueText.
 	Value     float64
 	ValueText string
+	// Unit is the unit in which the system says that the value is; empty if it does not say.
+	Unit string
+	// Quality is empty for good.
+	Quality iot.Quality
+	// Historical is whether the system says that the value is replayed or was buffered.
+	Historical bool
 }
 
 // Rule maps points to readings of a device. Device, Building and Room may contain {measurement}, {field} and {tag} for any
@@ -33,7 +42,7 @@ type Rule struct {
 	Tags               map[string]string
 	Device             string
 	Type               iot.DeviceType
-	// Unit is the unit of the values; empty for the type's own.
+	// Unit is the unit of the values; empty for that of the point, or else the type's own.
 	Unit           string
 	Building, Room string
 }
@@ -117,8 +126,8 @@ func (u *rule) fill(p *Point, r *iot.Reading) error {
 		return err
 	}
 	*r = iot.Reading{
-		Device: iot.Device{ID: iot.DeviceID(device), Type: u.Type, Unit: u.Unit, Location: iot.Location{Building: building, Room: room}},
-		Time:   p.Time, Value: p.Value, ValueText: p.ValueText,
+		Device: iot.Device{ID: iot.DeviceID(device), Type: u.Type, Unit: cmp.Or(u.Unit, p.Unit), Location: iot.Location{Building: building, Room: room}},
+		Time:   p.Time, Value: p.Value, ValueText: p.ValueText, Quality: p.Quality, Historical: p.Historical,
 	}
 	return nil
 }

@@ -1,2 +1,4 @@
-// Package source has what all sources of real readings share: the log that they append to. Each source is a package below it.
+// Package source has what all sources of real readings share. A source speaks one protocol: its Adapter connects and receives, a Runner
+// starts the adapter again whenever it ends, and a Pipeline makes readings of what the adapter has received and appends them to the log.
+// Each protocol is a package below this one.
 package source

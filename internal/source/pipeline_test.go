@@ -1,0 +1,264 @@
+package source_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"iotmon/internal/iot"
+	"iotmon/internal/mapping"
+	"iotmon/internal/source"
+)
+
+// records is a log that fails as often as it is told to.
+type records struct {
+	failures int
+	readings []iot.Reading
+	reports  []source.Report
+	rejected []source.Rejected
+}
+
+func (r *records) fail() error {
+	if r.failures > 0 {
+		r.failures--
+		return errors.New("the log is down")
+	}
+	return nil
+}
+
+func (r *records) Append(_ context.Context, readings []iot.Reading) error {
+	if err := r.fail(); err != nil {
+		return err
+	}
+	r.readings = append(r.readings, readings...)
+	return nil
+}
+
+func (r *records) Report(_ context.Context, reports []source.Report) error {
+	r.reports = append(r.reports, reports...)
+	return nil
+}
+
+func (r *records) Reject(_ context.Context, rejected []source.Rejected) error {
+	r.rejected = append(r.rejected, rejected...)
+	return nil
+}
+
+// options are those of a pipeline whose payloads are lists of names with the value 20, separated by spaces.
+func options(t *testing.T, log source.Records) source.PipelineOptions {
+	t.Helper()
+	catalog, err := iot.NewCatalog(iot.BuiltinTypes()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules, err := mapping.New([]mapping.Rule{
+		{Field: "temp", Device: "{site}", Type: iot.Temperature}, {Field: "hot", Device: "{site}", Type: iot.Switch},
+	}, catalog)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return source.PipelineOptions{
+		Name: "test", Log: log, Mapping: rules, Admission: &iot.Admission{Catalog: catalog, Skew: time.Hour},
+		Status: source.NewStatus("test", "mqtt", time.Now), Logger: slog.New(slog.DiscardHandler),
+		Decode: func(m *source.Message, points []mapping.Point) ([]mapping.Point, error) {
+			if string(m.Payload) == "broken" {
+				return points, iot.Invalid("", "not a list")
+			}
+			for field := range strings.FieldsSeq(string(m.Payload)) {
+				points = append(points, mapping.Point{Field: field, Value: 20})
+			}
+			return points, nil
+		},
+	}
+}
+
+var tags = map[string]string{"site": "furnace"}
+
+// running runs a pipeline until the test ends.
+func running(t *testing.T, o source.PipelineOptions) *source.Pipeline {
+	t.Helper()
+	p := source.NewPipeline(o)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- p.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	return p
+}
+
+func TestAMessageIsDoneOnceItIsInTheLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := &records{failures: 3}
+		o := options(t, log)
+		p := running(t, o)
+		var mu sync.Mutex
+		var done []int
+		for i := range 5 {
+			err := p.Send(t.Context(), &source.Message{Tags: tags, Payload: []byte("temp"), Done: func(err error) {
+				if err != nil {
+					t.Error(err)
+				}
+				mu.Lock()
+				defer mu.Unlock()
+				done = append(done, i)
+			}})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		synctest.Wait()
+		mu.Lock()
+		if s := o.Status.Snapshot(); len(done) > 0 || s.LogError != "the log is down" {
+			t.Errorf("while the log is down: got %v done and the error %q", done, s.LogError)
+		}
+		mu.Unlock()
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if s := o.Status.Snapshot(); fmt.Sprint(done) != "[0 1 2 3 4]" || s.LogError != "" || s.Readings != 5 || s.Messages != 5 {
+			t.Errorf("got %v done and %+v, want all in their order and no error", done, s)
+		}
+		times := make(map[time.Time]bool)
+		for _, r := range log.readings {
+			times[r.Time] = true
+		}
+		if len(times) != 5 {
+			t.Errorf("got %d different times of 5 values without a time, which would be one reading", len(times))
+		}
+	})
+}
+
+func TestWhatIsNotInTheLogAtTheEndIsDoneWithAnError(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := source.NewPipeline(options(t, &records{failures: 1000}))
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- p.Run(ctx) }()
+		failed := 0
+		for range 3 {
+			if err := p.Send(ctx, &source.Message{Tags: tags, Payload: []byte("temp"), Done: func(err error) {
+				if err != nil {
+					failed++
+				}
+			}}); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+		}
+		cancel()
+		if err := <-ended; err != nil || failed != 3 {
+			t.Errorf("got %v and %d messages done with an error, want 3", err, failed)
+		}
+	})
+}
+
+// A source that sends more than the log takes waits, so that memory does not grow.
+func TestSendWaitsWhileMuchIsNotInTheLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := options(t, &records{failures: 1000})
+		o.MaxBytes = 10_000
+		p := running(t, o)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		sent := 0
+		var err error
+		for ; err == nil; sent++ {
+			err = p.Send(ctx, &source.Message{Tags: tags, Payload: []byte("temp" + strings.Repeat(" ", 1000))})
+		}
+		if !errors.Is(err, context.DeadlineExceeded) || sent < 5 || sent > 10 {
+			t.Errorf("got %v after %d messages of 1 KB, want to wait after fewer than 10", err, sent)
+		}
+		// One that is larger than everything is taken alone.
+		o = options(t, &records{})
+		o.MaxBytes = 10_000
+		if err := running(t, o).Send(t.Context(), &source.Message{Payload: make([]byte, 20_000)}); err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+	})
+}
+
+func TestWhatIsNoReadingIsADeadLetter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := &records{}
+		o := options(t, log)
+		p := running(t, o)
+		for _, payload := range []string{"broken", "", "pressure", "temp hot pressure", strings.Repeat("hot ", 500)} {
+			if err := p.Send(t.Context(), &source.Message{Topic: "a/b", Tags: tags, Payload: []byte(payload)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		synctest.Wait()
+		var got []string
+		for _, r := range log.rejected {
+			if r.Source != "test" || r.Topic != "a/b" || len(r.Payload) != r.Length {
+				t.Errorf("got %+v", r)
+			}
+			got = append(got, r.Field+": "+r.Reason)
+		}
+		const bad = `value: outside the physical range 0 to 1  of switch_sensor (got 20), in the value "hot"`
+		want := []string{": not a list", ": no values in it", `: no rule of the source's map matches any of its 1 values ("pressure")`, bad}
+		for range 10 {
+			want = append(want, bad)
+		}
+		want = append(want, ": 490 more values of the message are no readings")
+		if !slices.Equal(got, want) {
+			t.Errorf("got  %q\nwant %q", got, want)
+		}
+		s := o.Status.Snapshot()
+		if len(log.readings) != 1 || s.Rejected != 15 || s.RejectedBy["value"] != 11 || len(s.Rejects) != 15 {
+			t.Errorf("got %d readings and %+v", len(log.readings), s)
+		}
+	})
+}
+
+// Nobody knows when a retained message without a time was measured; what it says about the device holds all the same.
+func TestARetainedValueWithoutATimeIsNoReading(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := &records{}
+		o := options(t, log)
+		p := running(t, o)
+		for _, m := range []source.Message{
+			{Payload: []byte("temp"), Retained: true},
+			{Points: []mapping.Point{{Field: "temp", Value: 1, Time: time.Now()}}, Retained: true},
+			{Payload: []byte("temp"), Retained: true, Report: &iot.StatusReport{Status: iot.ReportedOffline}},
+		} {
+			m.Tags = tags
+			if err := p.Send(t.Context(), &m); err != nil {
+				t.Fatal(err)
+			}
+		}
+		synctest.Wait()
+		if s := o.Status.Snapshot(); s.Untimed != 1 || len(log.readings) != 1 || len(log.rejected) != 0 || len(log.reports) != 1 || log.reports[0].Time.IsZero() {
+			t.Errorf("got %+v, %+v", log, s)
+		}
+	})
+}
+
+// Topics that never end, and reasons that never end, use bounded memory.
+func TestTheStatusIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := options(t, &records{})
+		p := running(t, o)
+		for i := range 3000 {
+			if err := p.Send(t.Context(), &source.Message{Topic: fmt.Sprint(i), Payload: make([]byte, 10_000)}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		synctest.Wait()
+		seen := o.Status.Seen()
+		if len(seen) != 500 || len(seen[0].Payload) != 2048 || len(o.Status.Snapshot().Rejects) != 20 {
+			t.Errorf("got %d topics, the first with %d bytes", len(seen), len(seen[0].Payload))
+		}
+	})
+}
