@@ -17,7 +17,7 @@ import (
 	"iotmon/internal/source"
 )
 
-// records is a log that fails as often as it is told to.
+// records is a log whose first appends fail.
 type records struct {
 	failures int
 	readings []iot.Reading

@@ -12,7 +12,7 @@ import (
 	"iotmon/internal/retry"
 )
 
-// Adapter speaks the protocol of one source.
+// Adapter receives by the protocol of one source.
 type Adapter interface {
 	// Run connects, receives until ctx ends or the connection is lost, closes everything that it has opened, and returns why. It is
 	// called again after a pause, so it does not connect again by itself. It must notice within its own time limits that the other
