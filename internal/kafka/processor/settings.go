@@ -30,31 +30,37 @@ type settings struct {
 	warned, warnedOfLimits, warnedOfRules bool
 }
 
-// applyConfiguration appends the settings of the configuration if they are newer than those in force and differ from them. They are
-// appended to every partition, so that all partitions change at the same event time, whichever members own them. Each member does so, as
-// far as it knows from its first partition: another one may have an older configuration. That several append the same does no harm.
+// applyConfiguration appends the settings of the configuration if older ones are in force in a partition of the session and differ from
+// them. They are appended to every partition, so that all partitions change at the same event time, whichever members own them. Each member
+// does so: another one may have an older configuration, and a partition that was added later has begun with that of its first owner.
+// That several members append the same does no harm.
 func (s *session) applyConfiguration(ctx context.Context, now time.Time) {
-	if len(s.partitions) == 0 || now.Before(s.settings.next) {
+	if now.Before(s.settings.next) {
 		return
 	}
-	id := slices.Min(slices.Collect(maps.Keys(s.partitions)))
-	part := s.partitions[id]
 	s.settings.next = now.Add(time.Second)
-	if inForce, overruled := part.Overruled(); overruled && !s.settings.warned {
-		s.settings.warned = true
-		s.Logger.Warn("the configured length of windows is not in force: another instance has a newer configuration",
-			"configured", s.Process.Window, "in_force", inForce)
+	var newest iot.Settings
+	var outdated *owned
+	for _, id := range slices.Sorted(maps.Keys(s.partitions)) {
+		part := s.partitions[id]
+		s.warnOfWindow(id, part)
+		s.warnOfLimits(id, part)
+		// In one process alone revisions depend on the partition. The highest is put in force in all of them.
+		if own, any := part.Outdated(now); any && own.Revision > newest.Revision && !s.settingsAppended.waits(id, part) {
+			newest, outdated = own, part
+		}
 	}
-	s.warnOfLimits(part)
-	outdated, any := part.Outdated(now)
-	if !any || s.settingsAppended.waits(id, part) {
+	if outdated == nil {
 		return
 	}
 	s.settings.next = now.Add(settingsInterval)
-	inForce, changed := part.Length(), part.OtherLimits()
-	epochs := map[int32]int32{id: part.Checkpoint().Epoch}
+	inForce, changed := outdated.Length(), outdated.OtherLimits()
+	epochs := make(map[int32]int32, len(s.partitions))
+	for id, part := range s.partitions {
+		epochs[id] = part.Checkpoint().Epoch
+	}
 	s.settings.running.Go(func() {
-		results, err := appendSettings(ctx, s.Dial, s.Topics.Readings, &outdated)
+		results, err := appendSettings(ctx, s.Dial, s.Topics.Readings, &newest)
 		if err != nil {
 			if ctx.Err() == nil {
 				s.Logger.Warn("the configured settings are not in force yet; it is tried again",
@@ -63,22 +69,31 @@ func (s *session) applyConfiguration(ctx context.Context, now time.Time) {
 			return
 		}
 		s.settingsAppended.keep(results, epochs)
-		if outdated.Limits != nil && len(changed) > 0 {
-			s.Logger.Info("limits on readings change", "changes", changed, "revision", outdated.Revision)
+		if newest.Limits != nil && len(changed) > 0 {
+			s.Logger.Info("limits on readings change", "changes", changed, "revision", newest.Revision)
 		}
-		if outdated.Window == inForce {
+		if newest.Window == inForce {
 			return
 		}
 		level := slog.LevelInfo
-		if outdated.From.Sub(now) > 2*time.Hour {
+		if newest.From.Sub(now) > 2*time.Hour {
 			level = slog.LevelWarn // Windows of the two lengths seldom begin together.
 		}
-		s.Logger.Log(ctx, level, "length of windows changes", "length", outdated.Window, "from", outdated.From)
+		s.Logger.Log(ctx, level, "length of windows changes", "length", newest.Window, "from", newest.From)
 	})
 }
 
+// warnOfWindow logs once that the configured length of windows is not in force.
+func (s *session) warnOfWindow(id int32, part *owned) {
+	if inForce, overruled := part.Overruled(); overruled && !s.settings.warned {
+		s.settings.warned = true
+		s.Logger.Warn("the configured length of windows is not in force: another instance has a newer configuration",
+			"partition", id, "configured", s.Process.Window, "in_force", inForce)
+	}
+}
+
 // warnOfLimits logs once that the configured limits are not in force, and what to do.
-func (s *session) warnOfLimits(part *owned) {
+func (s *session) warnOfLimits(id int32, part *owned) {
 	if s.settings.warnedOfLimits {
 		return
 	}
@@ -86,10 +101,10 @@ func (s *session) warnOfLimits(part *owned) {
 	switch {
 	case overruled:
 		s.Logger.Warn("the configured limits on readings are not in force: newer ones are; save the file again or raise aggregation.revision to put them in force",
-			"differences", part.OtherLimits(), "revision_configured", configured, "revision_in_force", inForce)
+			"partition", id, "differences", part.OtherLimits(), "revision_configured", configured, "revision_in_force", inForce)
 	case part.OutdatedLimitsWait():
 		s.Logger.Warn("the configured limits on readings are not in force: consumers of an older version may still run; once there are none, run iotmon upgrade finish",
-			"differences", part.OtherLimits())
+			"partition", id, "differences", part.OtherLimits())
 	default:
 		return
 	}
