@@ -12,6 +12,8 @@ library=$(dirname "$(readlink -f "$0")")/lib
 . "$library/servers.sh"
 # shellcheck source=lib/helm.sh
 . "$library/helm.sh"
+# shellcheck source=lib/python.sh
+. "$library/python.sh"
 
 if ! have node || ! have npm; then
     echo "provision: node and npm are missing; install Node 20 or newer (https://nodejs.org)" >&2
@@ -23,7 +25,7 @@ if [ "$node_major" -lt 20 ]; then
     exit 1
 fi
 
-mapfile -t missing < <(missing_packages kafka postgres redis nginx haproxy)
+mapfile -t missing < <(missing_packages kafka postgres redis nginx haproxy pymodbus)
 have cc || have gcc || missing+=(gcc libc6-dev)
 have chromium || have chromium-browser || have google-chrome || missing+=(chromium)
 have promtool || missing+=(prometheus)
@@ -34,3 +36,4 @@ if ! { have fc-list && fc-list :lang=zh family 2>/dev/null | grep -q .; }; then
 fi
 install_packages provision "${missing[@]}"
 provide_helm
+provide_python pymodbus

@@ -16,7 +16,8 @@ usage: scripts/test-env.sh COMMAND
   start SERVER      start it again
   logs SERVER       print what it has logged
   run COMMAND…      up, the command, and down, unless the servers were there before or others still use them
-  provision [NAME…] install and download what a server needs, and start nothing; nginx and haproxy are names, too
+  provision [NAME…] install and download what a server needs, and start nothing; nginx, haproxy and pymodbus are names, too
+  python PACKAGE    install a server that is a Python package, and print the path of the Python that has it
 
 SERVER is kafka, postgres or redis. The environment is one per checkout, below $TMPDIR, or the one in
 $TESTENV_DIR, a directory that is new, empty or an environment. It ends by itself $TESTENV_TTL
@@ -37,6 +38,8 @@ library=$checkout/scripts/lib
 . "$library/debian.sh"
 # shellcheck source=lib/servers.sh
 . "$library/servers.sh"
+# shellcheck source=lib/python.sh
+. "$library/python.sh"
 # shellcheck source=lib/process.sh
 . "$library/process.sh"
 # shellcheck source=lib/kafka.sh
@@ -284,10 +287,13 @@ run() {
 }
 
 provision() {
-    [ $# -gt 0 ] || set -- "${servers[@]}" nginx haproxy
+    [ $# -gt 0 ] || set -- "${servers[@]}" nginx haproxy pymodbus
     install_missing "$@"
     local name version
     for name in "$@"; do
+        if python_version "$name" >/dev/null; then
+            provide_python "$name" || die "cannot install $name"
+        fi
         [ "$name" = kafka ] || continue
         for version in 4 3; do
             version=$(TESTENV_KAFKA_VERSION=$version kafka_version)
@@ -326,6 +332,11 @@ main() {
     provision)
         shift
         provision "$@"
+        ;;
+    python)
+        python_version "${2:-}" >/dev/null || die "no such package: ${2:-}"
+        provision "$2"
+        echo "$(python_home "$2")/bin/python"
         ;;
     watch) watch ;; # Only for up.
     help | -h | --help) usage ;;

@@ -60,6 +60,9 @@ missing_packages() {
         haproxy)
             have haproxy || [ -x /usr/sbin/haproxy ] || echo haproxy
             ;;
+        pymodbus)
+            can_make_environments || echo python3 python3-venv | tr ' ' '\n'
+            ;;
         esac
     done
 }
