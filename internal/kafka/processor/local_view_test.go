@@ -52,6 +52,35 @@ func TestOnlyTheLastStateOfATransactionIsInTheLog(t *testing.T) {
 	}
 }
 
+// Sequence: the publication of a state took long, so the next one must wait. Meanwhile a reading is processed, and then none comes for a
+// long time. Its state is published when it may be, not at the end of the transaction.
+func TestTheLastStateBeforeAPauseIsPublishedSoon(t *testing.T) {
+	l := newTestLog(t)
+	first := true
+	published := make(chan float64, 2)
+	l.startWith(Options{CommitInterval: time.Hour, Metrics: &stepMetrics{}, LocalView: func(b view.Batch) {
+		for i := range b.States {
+			published <- b.States[i].Latest.Value
+		}
+		if len(b.States) > 0 && first {
+			first = false
+			l.Post(kafkatest.Reading(1, time.Now(), 2))
+			time.Sleep(100 * time.Millisecond) // A slow view: the next publication waits for four times as long.
+		}
+	}})
+	l.Post(kafkatest.Reading(1, time.Now(), 1))
+	for want := 1.0; want <= 2; want++ {
+		select {
+		case got := <-published:
+			if got != want {
+				t.Errorf("got the state after reading %v, want that after %v", got, want)
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatalf("the state after reading %v was not published", want)
+		}
+	}
+}
+
 // A device in alarm costs no more than another: its state is passed on directly too, with alerts of its own.
 func TestStatesWithAlertsArePassedOnDirectlyAndFinalWindowsAreNot(t *testing.T) {
 	l := newTestLog(t)

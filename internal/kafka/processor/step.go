@@ -36,7 +36,8 @@ func (s *session) step(ctx context.Context) error {
 	started := time.Now()
 	s.processed = 0
 	for now := started; now.Before(s.deadline(started)); now = time.Now() {
-		more, err := s.poll(ctx, now.Add(s.CommitInterval))
+		// Without records to come, states that have changed must not wait longer than their publication's pace demands.
+		more, err := s.poll(ctx, s.pace.before(now.Add(s.CommitInterval)))
 		if err != nil {
 			return err
 		}
@@ -105,6 +106,7 @@ func (s *session) process(fetches kgo.Fetches) error {
 		s.processed += len(part.batch)
 		if len(part.batch) > 0 {
 			part.lastRecord = now
+			s.pace.want()
 		}
 		next := p.Records[len(p.Records)-1].Offset + 1
 		work := func() {
