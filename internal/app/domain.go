@@ -44,10 +44,10 @@ func newAdmission(cfg *config.Config, catalog *iot.Catalog) *iot.Admission {
 	}
 }
 
-// newMapping returns the rules of ingest.map.
-func newMapping(cfg *config.Config, catalog *iot.Catalog) (*mapping.Rules, error) {
+// newMapping returns the rules of a list of the configuration, whose key is for errors.
+func newMapping(key string, configured []config.MapRule, catalog *iot.Catalog) (*mapping.Rules, error) {
 	var rules []mapping.Rule
-	for _, r := range cfg.Ingest.Map {
+	for _, r := range configured {
 		rules = append(rules, mapping.Rule{
 			Measurement: r.Measurement, Field: r.Field, Tags: r.Tags,
 			Device: r.Device, Type: iot.DeviceType(r.Type), Unit: r.Unit, Building: r.Building, Room: r.Room,
@@ -55,7 +55,7 @@ func newMapping(cfg *config.Config, catalog *iot.Catalog) (*mapping.Rules, error
 	}
 	m, err := mapping.New(rules, catalog)
 	if err != nil {
-		return nil, fmt.Errorf("ingest.map: %w", err)
+		return nil, fmt.Errorf("%s: %w", key, err)
 	}
 	return m, nil
 }

@@ -22,6 +22,7 @@ import (
 	"iotmon/internal/mapping"
 	"iotmon/internal/observe"
 	"iotmon/internal/push"
+	"iotmon/internal/source"
 	"iotmon/internal/view"
 )
 
@@ -56,7 +57,9 @@ type Service struct {
 	catalog   *iot.Catalog
 	admission *iot.Admission
 	mapping   *mapping.Rules
-	dial      kafka.Dial
+	// sources are the states of the configured sources.
+	sources []*source.Status
+	dial    kafka.Dial
 	// presence is nil where all programs are one process, and in the consumer.
 	presence *kafka.Presence
 	topics   kafka.Topics
@@ -145,7 +148,7 @@ func (s *Service) make(ctx context.Context, makers []maker) error {
 func (s *Service) makers() []maker {
 	switch s.name {
 	case config.Producer:
-		return []maker{s.listen, s.openTracing, s.makeDomain, s.joinCluster, s.makeProducer, s.makeSimulator, s.serveIngest}
+		return []maker{s.listen, s.openTracing, s.makeDomain, s.joinCluster, s.makeProducer, s.makeSimulator, s.makeSources, s.serveIngest}
 	case config.Consumer:
 		return []maker{s.listen, s.openTracing, s.makeDomain, s.joinCluster, s.openPostgres, s.openRedis, s.makeProducer, s.makeProcessor, s.makeArchiver,
 			s.makeFiller, s.serveAdmin}
@@ -157,7 +160,7 @@ func (s *Service) makers() []maker {
 	default:
 		return []maker{
 			s.listen, s.openTracing, s.makeDomain, s.openSQLite, s.openBroker, s.makeProducer, s.makeProcessor, s.makeArchiver, s.makeLive,
-			s.makeRegistry, s.makeSimulator, s.serveWeb, s.serveControl,
+			s.makeRegistry, s.makeSimulator, s.makeSources, s.serveWeb, s.serveControl,
 		}
 	}
 }
@@ -226,6 +229,6 @@ func (s *Service) makeDomain(context.Context) (err error) {
 		return err
 	}
 	s.admission = newAdmission(s.cfg, s.catalog)
-	s.mapping, err = newMapping(s.cfg, s.catalog)
+	s.mapping, err = newMapping("ingest.map", s.cfg.Ingest.Map, s.catalog)
 	return err
 }

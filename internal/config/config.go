@@ -22,6 +22,7 @@ type Config struct {
 	Redis       Redis        `koanf:"redis"`
 	Simulator   Simulator    `koanf:"device_simulator"`
 	Ingest      Ingest       `koanf:"ingest"`
+	Sources     []Source     `koanf:"sources"`
 	Aggregation Aggregation  `koanf:"aggregation"`
 	Devices     Devices      `koanf:"devices"`
 	DeviceTypes []DeviceType `koanf:"device_types"`

@@ -42,6 +42,7 @@ func Default(service string, builtin Builtin) Config {
 			Faults:       Faults{Offline: 2.7, Drift: 0.05, Stick: 0.2, Spike: 0.5, Excursion: 2.4},
 		},
 		Ingest:      defaultIngest(),
+		Sources:     []Source{},
 		Aggregation: Aggregation{WindowSeconds: 30, AllowedLateness: 5 * time.Second, MaxClockSkew: 10 * time.Second},
 		Devices:     Devices{OfflineAfter: 15 * time.Second, ForgetAfter: 90 * 24 * time.Hour},
 		DeviceTypes: []DeviceType{},

@@ -57,10 +57,10 @@ func (c *checker) states(key string, t *DeviceType) {
 // template matches a text with optional names in braces.
 var template = regexp.MustCompile(`^([^{}]|\{[^{}]+\})*$`)
 
-// mapRules checks ingest.map.
-func (c *checker) mapRules(rules []MapRule, known []string) {
+// mapRules checks ingest.map, or the map of a source.
+func (c *checker) mapRules(list string, rules []MapRule, known []string) {
 	for i, r := range rules {
-		key := fmt.Sprintf("ingest.map[%d]", i)
+		key := fmt.Sprintf("%s[%d]", list, i)
 		c.mustText(r.Field != "", key+".field", r.Field, "the name of a field")
 		c.mustText(r.Device != "", key+".device", r.Device, "the id of a device, or a template of it")
 		c.knownType(key+".type", r.Type, known)

@@ -1,0 +1,53 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"iotmon/internal/config"
+	"iotmon/internal/observe"
+	"iotmon/internal/source"
+)
+
+// makeSources makes the configured sources, which append to the log what they receive.
+func (s *Service) makeSources(context.Context) error {
+	logger := observe.Sparing(s.Logger, repeatedLogs)
+	for i := range s.cfg.Sources {
+		configured := &s.cfg.Sources[i]
+		rules, err := newMapping(fmt.Sprintf("sources: %s: map", configured.Name), configured.Map, s.catalog)
+		if err != nil {
+			return err
+		}
+		protocol, err := newAdapter(configured)
+		if err != nil {
+			return fmt.Errorf("sources: %s: %w", configured.Name, err)
+		}
+		status := source.NewStatus(configured.Name, protocol.kind, time.Now)
+		s.sources = append(s.sources, status)
+		runner := &source.Runner{
+			Name:    configured.Name,
+			Adapter: protocol.adapter,
+			Pipeline: source.PipelineOptions{
+				Name: configured.Name, Log: s.producer, Decode: protocol.decode, Mapping: rules, Admission: s.admission, Status: status, Logger: logger,
+			},
+			Owner:  source.Alone{},
+			Logger: logger,
+		}
+		s.add("source "+configured.Name, after(runner.Run, s.kafka))
+	}
+	return nil
+}
+
+// protocol is what a source of one protocol consists of.
+type protocol struct {
+	kind    string
+	adapter source.Adapter
+	// decode is PipelineOptions.Decode; nil for a protocol whose messages are values.
+	decode source.Decode
+}
+
+// newAdapter returns the parts of a source, without connecting.
+func newAdapter(configured *config.Source) (*protocol, error) {
+	return nil, fmt.Errorf("no protocol") // Unreachable: the configuration has been validated.
+}

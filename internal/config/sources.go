@@ -1,0 +1,41 @@
+package config
+
+import (
+	"fmt"
+	"regexp"
+)
+
+// Source is a connection to devices or to another system from which readings come. It has exactly one section, that of its protocol. The
+// sections of a source are pointers: nil means that the source does not have it.
+type Source struct {
+	// Name identifies the source in the API, in metrics and in logs.
+	Name string `koanf:"name"`
+	// Map converts what the source receives to readings, by the first rule that matches.
+	Map []MapRule `koanf:"map"`
+}
+
+// protocols returns the names of the sections that the source has.
+func (s *Source) protocols() []string {
+	var names []string
+	return names
+}
+
+// sourceName matches the names of sources.
+var sourceName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
+
+// maxSources is the maximum number of sources.
+const maxSources = 1000
+
+// inputs checks the sources of readings.
+func (c *checker) inputs(sources []Source, known []string) {
+	c.must(len(sources) <= maxSources, "sources", len(sources), "at most %d", maxSources)
+	taken := make(map[string]bool)
+	for i := range sources {
+		s, key := &sources[i], fmt.Sprintf("sources[%d]", i)
+		c.mustText(sourceName.MatchString(s.Name), key+".name", s.Name, "1 to 63 letters, digits, dots, underscores and hyphens, and begin with a letter or digit")
+		c.mustText(!taken[s.Name], key+".name", s.Name, "a name that no other source has")
+		taken[s.Name] = true
+		c.must(len(s.protocols()) == 1, key, fmt.Sprintf("%d sections", len(s.protocols())), "a source with exactly one section of a protocol")
+		c.mapRules(key+".map", s.Map, known)
+	}
+}
