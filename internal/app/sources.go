@@ -2,12 +2,14 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"iotmon/internal/config"
 	"iotmon/internal/observe"
 	"iotmon/internal/source"
+	"iotmon/internal/source/mqtt"
 )
 
 // makeSources makes the configured sources, which append to the log what they receive.
@@ -49,5 +51,21 @@ type protocol struct {
 
 // newAdapter returns the parts of a source, without connecting.
 func newAdapter(configured *config.Source) (*protocol, error) {
-	return nil, fmt.Errorf("no protocol") // Unreachable: the configuration has been validated.
+	switch {
+	case configured.MQTT != nil:
+		return &protocol{kind: "mqtt", adapter: newMQTT(configured), decode: decodeJSON}, nil
+	}
+	return nil, errors.New("no protocol") // Unreachable: the configuration has been validated.
+}
+
+func newMQTT(configured *config.Source) *mqtt.Adapter {
+	m := configured.MQTT.Filled(configured.Name)
+	o := mqtt.Options{
+		URL: m.URL, ClientID: m.ClientID, Username: m.Username, PasswordFile: m.PasswordFile, Topics: m.Topics, QoS: byte(*m.QoS),
+		KeepAlive: m.KeepAlive, SessionExpiry: m.SessionExpiry, ReceiveMaximum: uint16(m.ReceiveMaximum), MaxPacket: uint32(m.MaxPacket), Clean: m.Clean,
+	}
+	if t := m.TLS; t != nil {
+		o.TLS = mqtt.TLS{CAFile: t.CAFile, CertFile: t.CertFile, KeyFile: t.KeyFile, ServerName: t.ServerName}
+	}
+	return mqtt.New(o)
 }

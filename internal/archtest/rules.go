@@ -38,6 +38,8 @@ var (
 	adapters = slices.Concat(kafka, []string{"internal/store/...", "internal/cache/..."})
 	// kafka is the client and what is built on it: the processor and the feeds do not know of each other.
 	kafka = []string{"internal/kafka", "internal/kafka/processor", "internal/kafka/feed", "internal/kafka/embedded", "internal/kafka/decisions"}
+	// protocols are the sources by their protocols. They know nothing of one another.
+	protocols = []string{"internal/source/mqtt"}
 	// wiring builds the services from their parts, and runs the commands.
 	wiring = []string{"internal/app", "internal/app/command"}
 	// datadir is what both packages of wiring know of the data directory of iotmon.
@@ -56,9 +58,10 @@ var layers = []layer{
 	{packages: readers, may: slices.Concat(domain, parts, present, decides, retries)},
 	// Stores and caches serve the REST API, and nobody but the wiring knows the hub.
 	{packages: adapters, may: slices.Concat(domain, parts, uses, retries, []string{"internal/api"})},
+	{packages: protocols, may: slices.Concat(domain, parts, retries, []string{"internal/source"})},
 	{packages: measures, may: slices.Concat(domain, parts, uses, retries)},
 	{packages: aside},
-	{packages: wiring, may: slices.Concat(domain, parts, uses, readers, adapters, measures, aside, datadir)},
+	{packages: wiring, may: slices.Concat(domain, parts, uses, readers, adapters, protocols, measures, aside, datadir)},
 	{packages: datadir, may: slices.Concat(adapters, aside)},
 	// A program hands its command line on: to the commands, or to the one client that needs no service.
 	{packages: []string{"cmd/..."}, may: []string{"internal/app/command", "internal/config", "internal/replay"}},
@@ -104,6 +107,7 @@ var owners = []owner{
 	{"text/template", nil},
 	{"github.com/influxdata/line-protocol", []string{"internal/source/http"}},
 	{"github.com/redis", []string{"internal/cache/redis"}},
+	{"github.com/eclipse", []string{"internal/source/mqtt"}},
 	{"github.com/cenkalti/backoff", []string{"internal/retry"}},
 }
 

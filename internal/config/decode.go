@@ -152,8 +152,8 @@ func (d *decoder) typed(path string, t reflect.Type, raw any) (typed any, ok boo
 		return d.list(path, t.Elem(), raw)
 	case t.Kind() == reflect.Struct:
 		return d.element(path, t, raw)
-	case t.Kind() == reflect.Pointer && t.Elem().Kind() == reflect.Struct: // A section that an element of a list may have.
-		return d.element(path, t.Elem(), raw)
+	case t.Kind() == reflect.Pointer: // A section or a value that an element of a list may leave out.
+		return d.typed(path, t.Elem(), raw)
 	case t == reflect.TypeFor[map[string]string]():
 		return d.words(path, raw)
 	}

@@ -50,6 +50,7 @@ var samples = map[string][2]string{
 	"ingest.max_text_bytes":             {"64", "1024"},
 	"ingest.earliest_year":              {"1970", "2020"},
 	"ingest.map":                        {"[{field: a, device: b, type: switch_sensor}]", "[{field: c, device: d, type: switch_sensor}]"},
+	"sources":                           {"[{name: a, mqtt: {url: 'tcp://a:1883', topics: [a]}}]", "[{name: b, mqtt: {url: 'wss://b', topics: [b], qos: 0}}]"},
 	"aggregation.window_seconds":        {"1", "60"},
 	"aggregation.allowed_lateness":      {"0s", "1m"},
 	"aggregation.max_clock_skew":        {"0s", "1m"},
@@ -235,7 +236,7 @@ func TestReferenceFileIsTheDefaultAndMentionsEveryKey(t *testing.T) {
 			t.Errorf("%s is not mentioned", path)
 		}
 	}
-	for _, list := range []reflect.Type{reflect.TypeFor[Rule](), reflect.TypeFor[DeviceType]()} {
+	for _, list := range []reflect.Type{reflect.TypeFor[Rule](), reflect.TypeFor[DeviceType](), reflect.TypeFor[MQTT](), reflect.TypeFor[SourceTLS]()} {
 		_, keys := fieldsOf(list)
 		for _, key := range keys {
 			if !regexp.MustCompile(`# .*\b` + key + `\b`).Match(text) {

@@ -12,11 +12,16 @@ type Source struct {
 	Name string `koanf:"name"`
 	// Map converts what the source receives to readings, by the first rule that matches.
 	Map []MapRule `koanf:"map"`
+
+	MQTT *MQTT `koanf:"mqtt"`
 }
 
 // protocols returns the names of the sections that the source has.
 func (s *Source) protocols() []string {
 	var names []string
+	if s.MQTT != nil {
+		names = append(names, "mqtt")
+	}
 	return names
 }
 
@@ -37,5 +42,8 @@ func (c *checker) inputs(sources []Source, known []string) {
 		taken[s.Name] = true
 		c.must(len(s.protocols()) == 1, key, fmt.Sprintf("%d sections", len(s.protocols())), "a source with exactly one section of a protocol")
 		c.mapRules(key+".map", s.Map, known)
+		if s.MQTT != nil {
+			s.MQTT.check(c, key+".mqtt", s.Name)
+		}
 	}
 }
