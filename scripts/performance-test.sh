@@ -128,6 +128,7 @@ kafka:
   alerts_topic: $name-alerts
   states_topic: $name-states
   in_force_topic: $name-in-force
+  sources_topic: $name-sources
   group_id: $name
 postgres: {url: "${TESTENV_POSTGRES/\/postgres?//$name?}"}
 redis: {url: "$TESTENV_REDIS"}

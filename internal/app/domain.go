@@ -171,6 +171,7 @@ func newTopics(cfg *config.Config) kafka.Topics {
 		Alerts:      cfg.Kafka.AlertsTopic,
 		States:      cfg.Kafka.StatesTopic,
 		InForce:     cfg.Kafka.InForceTopic,
+		Sources:     cfg.Kafka.SourcesTopic,
 	}
 }
 

@@ -22,6 +22,7 @@ func Default(service string, builtin Builtin) Config {
 			AlertsTopic:       "alerts",
 			StatesTopic:       "device-state",
 			InForceTopic:      "partition-state",
+			SourcesTopic:      "source-leases",
 			Partitions:        defaultPartitions(service),
 			ReplicationFactor: 1,
 			GroupID:           "iot-consumer-group",

@@ -15,6 +15,9 @@ type Topics struct {
 	// InForce holds what is in force in each partition of Readings: rules, registry entries and so on. It is compacted and has
 	// as many partitions as Readings.
 	InForce string
+	// Sources decides which of many programs runs a source: each source belongs to a partition of it, see Leases. Its records are the
+	// states of the sources, keyed by their names. The embedded broker does not have it: iotmon runs all its sources itself.
+	Sources string
 }
 
 // DefaultTopics returns the names that the documentation uses.
@@ -26,5 +29,6 @@ func DefaultTopics() Topics {
 		Alerts:      "alerts",
 		States:      "device-state",
 		InForce:     "partition-state",
+		Sources:     "source-leases",
 	}
 }

@@ -32,6 +32,8 @@ type TopicOptions struct {
 
 const (
 	defaultPartitions = 10
+	// sourcesPartitions is how many groups the sources are divided into that move from program to program together.
+	sourcesPartitions = 16
 	// minPartitionBytes is the smallest retention of a partition. It must be larger than any batch: retention would otherwise
 	// delete the last batch too, and an empty partition begins anew at offset 0 after a crash.
 	minPartitionBytes = 4 << 20
@@ -63,6 +65,9 @@ func EnsureTopics(ctx context.Context, options TopicOptions) error {
 		switch detail := details[name]; {
 		case errors.Is(detail.Err, kerr.UnknownTopicOrPartition):
 			err = spec.create(ctx, admin, name, options.Replication)
+			if notAllowed(err) && spec.optional {
+				continue
+			}
 			if notAllowed(err) {
 				return spec.notAllowedError(name, err)
 			}
@@ -87,6 +92,8 @@ type topicSpec struct {
 	// fixed means that an existing topic must have exactly this number of partitions.
 	fixed   bool
 	configs map[string]string
+	// optional means that a service without permission to create the topic goes on without it.
+	optional bool
 	// share is the topic's part of the budget, in percent; 0 means that the budget does not limit it.
 	share int64
 }
@@ -104,6 +111,9 @@ func (o TopicOptions) specs() map[string]topicSpec {
 		o.Topics.DeadLetters: {partitions: 1, share: 5, configs: maps.Clone(long)},
 		o.Topics.States:      {partitions: n, fixed: true, configs: compacted()},
 		o.Topics.InForce:     {partitions: n, fixed: true, configs: compacted()},
+	}
+	if o.Budget == 0 {
+		specs[o.Topics.Sources] = topicSpec{partitions: sourcesPartitions, optional: true, configs: map[string]string{"cleanup.policy": "compact"}}
 	}
 	if o.Budget > 0 {
 		for _, spec := range specs {
