@@ -16,9 +16,11 @@ type layer struct {
 var (
 	domain = []string{"internal/iot"}
 	// pure packages decide; time is an argument, and they do no I/O and start no goroutine.
-	pure = []string{"internal/iot", "internal/aggregate", "internal/alert", "internal/fleet", "internal/process", "internal/mapping"}
+	pure = []string{"internal/iot", "internal/aggregate", "internal/alert", "internal/fleet", "internal/process", "internal/mapping", "internal/mapping/payload"}
 	// parts are the pure building blocks of the packages in uses.
-	parts = []string{"internal/wire", "internal/simulate", "internal/aggregate", "internal/alert", "internal/fleet", "internal/replay/recording", "internal/mapping"}
+	parts = []string{"internal/wire", "internal/simulate", "internal/aggregate", "internal/alert", "internal/fleet", "internal/replay/recording"}
+	// foreign converts what other systems send to readings. Their times are written as those of recordings and of messages are.
+	foreign = []string{"internal/mapping", "internal/mapping/payload"}
 	// retries is the waiting between tries, for packages that do I/O.
 	retries = []string{"internal/retry"}
 	// uses declare the interfaces that they need.
@@ -53,21 +55,22 @@ var layers = []layer{
 	// Unicode defines which texts are equal; its tables are outside the standard library.
 	{packages: domain, onlyStandard: true, besides: []string{"golang.org/x/text/unicode/norm"}},
 	{packages: parts, may: domain},
+	{packages: foreign, may: []string{"internal/iot", "internal/wire", "internal/replay/recording"}},
 	{packages: retries},
-	{packages: uses, may: slices.Concat(domain, parts, retries)},
-	{packages: readers, may: slices.Concat(domain, parts, present, decides, retries)},
+	{packages: uses, may: slices.Concat(domain, parts, foreign, retries)},
+	{packages: readers, may: slices.Concat(domain, parts, foreign, present, decides, retries)},
 	// Stores and caches serve the REST API, and nobody but the wiring knows the hub.
-	{packages: adapters, may: slices.Concat(domain, parts, uses, retries, []string{"internal/api"})},
-	{packages: protocols, may: slices.Concat(domain, parts, retries, []string{"internal/source"})},
-	{packages: measures, may: slices.Concat(domain, parts, uses, retries)},
+	{packages: adapters, may: slices.Concat(domain, parts, foreign, uses, retries, []string{"internal/api"})},
+	{packages: protocols, may: slices.Concat(domain, parts, foreign, retries, []string{"internal/source"})},
+	{packages: measures, may: slices.Concat(domain, parts, foreign, uses, retries)},
 	{packages: aside},
-	{packages: wiring, may: slices.Concat(domain, parts, uses, readers, adapters, protocols, measures, aside, datadir)},
+	{packages: wiring, may: slices.Concat(domain, parts, foreign, uses, readers, adapters, protocols, measures, aside, datadir)},
 	{packages: datadir, may: slices.Concat(adapters, aside)},
 	// A program hands its command line on: to the commands, or to the one client that needs no service.
 	{packages: []string{"cmd/..."}, may: []string{"internal/app/command", "internal/config", "internal/replay"}},
 	// What gives servers to tests, or compares documents for them, is for tests alone: no layer may import it.
 	{packages: []string{"tests/testenv", "tests/translation"}},
-	{packages: []string{"internal/kafka/kafkatest"}, may: slices.Concat(domain, parts, kafka)},
+	{packages: []string{"internal/kafka/kafkatest"}, may: slices.Concat(domain, parts, foreign, kafka)},
 	{packages: []string{"internal/view/viewtest"}, may: domain},
 	{packages: []string{"internal/control/controltest"}, may: domain},
 }
@@ -105,7 +108,8 @@ var owners = []owner{
 	// every library.
 	{"html/template", nil},
 	{"text/template", nil},
-	{"github.com/influxdata/line-protocol", []string{"internal/source/http"}},
+	{"github.com/influxdata/line-protocol", []string{"internal/mapping/payload"}},
+	{"github.com/fxamacker/cbor", []string{"internal/mapping/payload"}},
 	{"github.com/redis", []string{"internal/cache/redis"}},
 	{"github.com/eclipse", []string{"internal/source/mqtt"}},
 	{"github.com/cenkalti/backoff", []string{"internal/retry"}},

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"iotmon/internal/iot"
+	"iotmon/internal/wire"
 )
 
 // Point is one value of another system.
@@ -22,7 +23,10 @@ type Point struct {
 	Tags map[string]string
 	// Topic is where the value came from, in levels separated by slashes; empty where the system has no such thing.
 	Topic string
-	Time  time.Time
+	// Time is when the value was measured; zero if the system does not say. TimeText is what the system says if that is not a moment,
+	// such as a local time without its zone; then Time is zero.
+	Time     time.Time
+	TimeText string
 	// Value is the value, unless it is not a number: then it is in ValueText.
 	Value     float64
 	ValueText string
@@ -32,6 +36,12 @@ type Point struct {
 	Quality iot.Quality
 	// Historical is whether the system says that the value is replayed or was buffered.
 	Historical bool
+	// Group numbers the values of a message that belong together, such as the fields of one metric.
+	Group int
+	// Note is true if the point is not a value of its own but says something about the others of its group, such as their time.
+	Note bool
+	// Reading is the value itself, if the system has sent it as a reading; nil otherwise. No rule applies to it then.
+	Reading *iot.Reading
 }
 
 // Rule maps points to readings of a device. Device, Building and Room may contain {measurement}, {field} and {tag} for any
@@ -124,6 +134,10 @@ func (u *rule) fill(p *Point, r *iot.Reading) error {
 	room, err := u.room.fill("location.room", p)
 	if err != nil {
 		return err
+	}
+	if p.TimeText != "" {
+		_, problem := wire.ParseTime(p.TimeText)
+		return iot.Invalid("timestamp", "%s (got %s)", problem, iot.Quote(p.TimeText))
 	}
 	*r = iot.Reading{
 		Device: iot.Device{ID: iot.DeviceID(device), Type: u.Type, Unit: cmp.Or(u.Unit, p.Unit), Location: iot.Location{Building: building, Room: room}},

@@ -6,13 +6,16 @@ import (
 	"time"
 
 	"iotmon/internal/iot"
+	"iotmon/internal/mapping"
+	"iotmon/internal/mapping/payload"
 	"iotmon/internal/wire"
 )
 
 // admit decodes and checks every element of a request. All are checked against the same moment.
 func (h *Handler) admit(sent batch, request *http.Request) *admitting {
 	a := admitting{
-		handler: h, now: iot.CutTime(h.o.Now()), decoder: wire.NewDecoder(), tags: tagsOf(request), rejected: []wire.Rejection{},
+		handler: h, now: iot.CutTime(h.o.Now()), decoder: wire.NewDecoder(), json: payload.NewDecoder(payload.JSON),
+		lines: payload.NewDecoder(payload.Line), tags: tagsOf(request), rejected: []wire.Rejection{},
 	}
 	for i, element := range sent.elements {
 		if err := a.element(i, element, sent.lineProtocol); err != nil {
@@ -27,6 +30,9 @@ type admitting struct {
 	handler *Handler
 	now     time.Time
 	decoder *wire.Decoder
+	// json and lines decode elements in the shapes of other programs; points is the memory for what they decode.
+	json, lines *payload.Decoder
+	points      []mapping.Point
 	// tags are the parameters of the request's URL, for elements in a shape that has no tags of its own.
 	tags     map[string]string
 	readings []iot.Reading
@@ -43,29 +49,40 @@ func (a *admitting) element(index int, element []byte, isLine bool) error {
 		return iot.Invalid("", "longer than %d bytes (got %d)", maxReadingBytes, len(element))
 	}
 	if isLine {
-		f, err := parseLine(element)
+		f, err := a.parse(a.lines, element)
 		if err != nil {
 			return err
 		}
-		return a.foreign(index, f)
+		return a.foreign(index, f, nil)
 	}
 	var r iot.Reading
 	err := a.decoder.Decode(element, &r)
 	if err == nil {
 		return a.admit(&r)
 	}
-	if f, ok, shapeErr := parseForeign(element, a.tags); shapeErr != nil {
-		return shapeErr
-	} else if ok {
-		return a.foreign(index, f)
+	f, foreignErr := a.parse(a.json, element)
+	if foreignErr != nil {
+		return err // It says what is wrong with it as a reading.
 	}
-	return err
+	return a.foreign(index, f, err)
 }
 
-// foreign admits the points for which there is a mapping rule. Points without a rule are ignored; but if there is a rule for none
-// of them, that is an error.
-func (a *admitting) foreign(index int, f *foreign) error {
-	a.mapped = true
+// parse decodes an element that is not a reading. Its points are valid until the next call.
+func (a *admitting) parse(by *payload.Decoder, element []byte) (*foreign, error) {
+	points, err := by.Decode(element, a.points[:0])
+	if a.points = points[:0]; err != nil {
+		return nil, err
+	}
+	f := &foreign{shape: by.Shape(), points: points}
+	f.tag(a.tags)
+	return f, nil
+}
+
+// foreign admits the points for which there is a mapping rule. Points without a rule are ignored; but if there is a rule for none of them, that
+// is an error: notReading, if the element is in the shape of no known program.
+func (a *admitting) foreign(index int, f *foreign, notReading error) error {
+	known := f.shape != "" && f.shape != payload.ShapeReading
+	a.mapped = a.mapped || known
 	mapped := 0
 	for i := range f.points {
 		var r iot.Reading
@@ -73,6 +90,7 @@ func (a *admitting) foreign(index int, f *foreign) error {
 		if !ok {
 			continue
 		}
+		a.mapped = true
 		mapped++
 		if err == nil {
 			err = a.admit(&r)
@@ -80,6 +98,9 @@ func (a *admitting) foreign(index int, f *foreign) error {
 		if invalid, ok := errors.AsType[*iot.InvalidError](err); ok {
 			a.reject(index, iot.Invalid(invalid.Field, "%s, in its field %s", invalid.Reason, iot.Quote(f.points[i].Field)))
 		}
+	}
+	if mapped == 0 && !known {
+		return notReading
 	}
 	if mapped == 0 {
 		return f.unmapped(a.handler.o.Mapping.Len())

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
+	"iotmon/internal/mapping/payload"
 	"iotmon/internal/wire"
 )
 
@@ -143,7 +144,7 @@ func split(body []byte, format format, limit int) (batch, error) {
 		return b, refuse(http.StatusBadRequest, "the body is UTF-16: send UTF-8")
 	case len(text) == 0:
 	case format == lineProtocol:
-		b.elements, b.lineProtocol = splitPoints(text, limit), true
+		b.elements, b.lineProtocol = payload.SplitLines(text, limit), true
 	case format == jsonLines:
 		b.elements = splitLines(text, limit)
 		b.single = len(b.elements) == 1
@@ -191,56 +192,6 @@ func splitLines(body []byte, limit int) [][]byte {
 		}
 	}
 	return lines
-}
-
-// splitPoints returns the points of a text in the line protocol, without comments. A point is a line, but a string in it may hold
-// line breaks, and what looks like a point within a string is none. It stops after limit+1.
-func splitPoints(body []byte, limit int) [][]byte {
-	var points [][]byte
-	for body = trimStart(body); len(body) > 0 && len(points) <= limit; body = trimStart(body) {
-		n := pointLength(body)
-		if body[0] != '#' {
-			points = append(points, wire.TrimJSON(body[:n]))
-		}
-		body = body[n:]
-	}
-	return points
-}
-
-func trimStart(body []byte) []byte { return bytes.TrimLeft(body, " \t\r\n\x00") }
-
-// pointLength returns the length of the first point or comment, with the line break at its end. Quotes enclose strings only where a
-// field's value begins, behind the first blank that is not escaped; in tags they are characters like others. A string that does
-// not end is none, so that it does not take the points behind it.
-func pointLength(body []byte) int {
-	line := bytes.IndexByte(body, '\n') + 1
-	if line == 0 {
-		line = len(body)
-	}
-	if body[0] == '#' {
-		return line
-	}
-	inFields, quoted := false, false
-	var last byte // The character before, 0 if it was escaped.
-	for i := 0; i < len(body); i++ {
-		c := body[i]
-		switch {
-		case c == '\\' && (quoted || i+1 < len(body) && body[i+1] != '\n'):
-			c, i = 0, i+1
-		case c == '"' && (quoted || inFields && last == '='):
-			quoted = !quoted
-		case quoted:
-		case c == ' ':
-			inFields = true
-		case c == '\n':
-			return i + 1
-		}
-		last = c
-	}
-	if quoted {
-		return line
-	}
-	return len(body)
 }
 
 // splitText returns the elements of an array, or the text itself if it is not an array. It stops after limit+1. The text must be

@@ -49,9 +49,10 @@ func TestTheShapesOfOtherProgramsAreMapped(t *testing.T) {
 		contentType, body string
 		want              []string
 	}{
-		"a batch of Telegraf":     {"application/json", `{"metrics":[` + metric + `,` + strings.Replace(metric, "b1", "b2", 1) + `]}`, []string{"b1-burner", "b1-temp", "b2-burner", "b2-temp"}},
-		"a metric of Telegraf":    {"application/json", metric, []string{"b1-burner", "b1-temp"}},
-		"metrics in lines":        {"application/x-ndjson", metric + "\n" + strings.Replace(metric, "b1", "b2", 1), []string{"b1-burner", "b1-temp", "b2-burner", "b2-temp"}},
+		"a batch of Telegraf":     {"application/json", `{"metrics":[` + metric + `,` + strings.Replace(metric, "b1", "b2", 1) + `]}`, []string{"b1-temp", "b1-burner", "b2-temp", "b2-burner"}},
+		"a metric of Telegraf":    {"application/json", metric, []string{"b1-temp", "b1-burner"}},
+		"metrics in lines":        {"application/x-ndjson", metric + "\n" + strings.Replace(metric, "b1", "b2", 1), []string{"b1-temp", "b1-burner", "b2-temp", "b2-burner"}},
+		"any JSON with a rule":    {"application/json", `[{"timestamp":` + second + `,"climate":{"humidity":{"value":45}},"humidity":44}]`, []string{"h1"}},
 		"ThingsBoard":             {"application/json", `{"ts":` + second + `000,"values":{"humidity":45,"rssi":-60}}`, []string{"h1"}},
 		"an array of ThingsBoard": {"application/json", `[{"ts":` + second + `000,"values":{"humidity":"45"}}]`, []string{"h1"}},
 		"lines":                   {"application/vnd.influx.line-protocol", "# a comment\nboiler,host=b1,site=north temp_f=212,burner=t,pressure=3i " + second + "000000000\n\n", []string{"b1-temp", "b1-burner"}},
