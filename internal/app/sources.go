@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"iotmon/internal/config"
+	"iotmon/internal/kafka"
 	"iotmon/internal/observe"
 	"iotmon/internal/source"
 	"iotmon/internal/source/mqtt"
@@ -14,9 +15,10 @@ import (
 
 // makeSources makes the configured sources, which append to the log what they receive.
 func (s *Service) makeSources(context.Context) error {
-	logger := observe.Sparing(s.Logger, repeatedLogs)
+	owner := s.sourceOwner()
 	for i := range s.cfg.Sources {
 		configured := &s.cfg.Sources[i]
+		logger := observe.Sparing(s.Logger, repeatedLogs) // One for each: all have the same messages.
 		rules, err := newMapping(fmt.Sprintf("sources: %s: map", configured.Name), configured.Map, s.catalog)
 		if err != nil {
 			return err
@@ -33,12 +35,22 @@ func (s *Service) makeSources(context.Context) error {
 			Pipeline: source.PipelineOptions{
 				Name: configured.Name, Log: s.producer, Decode: protocol.decode, Mapping: rules, Admission: s.admission, Status: status, Logger: logger,
 			},
-			Owner:  source.Alone{},
+			Owner:  owner,
 			Logger: logger,
 		}
 		s.add("source "+configured.Name, after(runner.Run, s.kafka))
 	}
 	return nil
+}
+
+// sourceOwner returns what decides whether this instance runs a source: iotmon is the only one, a producer one of many.
+func (s *Service) sourceOwner() source.Owner {
+	if s.name != config.Producer || len(s.cfg.Sources) == 0 {
+		return source.Alone{}
+	}
+	leases := kafka.NewLeases(s.dial, s.topics.Sources, s.cfg.Kafka.GroupID)
+	s.add("source leases", after(leases.Run, s.kafka))
+	return leases
 }
 
 // protocol is what a source of one protocol consists of.
