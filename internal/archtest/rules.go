@@ -16,11 +16,12 @@ type layer struct {
 var (
 	domain = []string{"internal/iot"}
 	// pure packages decide; time is an argument, and they do no I/O and start no goroutine.
-	pure = []string{"internal/iot", "internal/aggregate", "internal/alert", "internal/fleet", "internal/process", "internal/mapping", "internal/mapping/payload"}
+	pure = []string{"internal/iot", "internal/aggregate", "internal/alert", "internal/fleet", "internal/process", "internal/mapping", "internal/mapping/payload",
+		"internal/source/sparkplug/payload", "internal/source/sparkplug/nodes"}
 	// parts are the pure building blocks of the packages in uses.
 	parts = []string{"internal/wire", "internal/simulate", "internal/aggregate", "internal/alert", "internal/fleet", "internal/replay/recording"}
 	// foreign converts what other systems send to readings. Their times are written as those of recordings and of messages are.
-	foreign = []string{"internal/mapping", "internal/mapping/payload"}
+	foreign = []string{"internal/mapping", "internal/mapping/payload", "internal/source/sparkplug/payload"}
 	// retries is the waiting between tries, for packages that do I/O.
 	retries = []string{"internal/retry"}
 	// uses declare the interfaces that they need.
@@ -41,7 +42,7 @@ var (
 	// kafka is the client and what is built on it: the processor and the feeds do not know of each other.
 	kafka = []string{"internal/kafka", "internal/kafka/processor", "internal/kafka/feed", "internal/kafka/embedded", "internal/kafka/decisions"}
 	// protocols are the sources by their protocols. They know nothing of one another.
-	protocols = []string{"internal/source/mqtt"}
+	protocols = []string{"internal/source/mqtt", "internal/source/sparkplug", "internal/source/sparkplug/nodes"}
 	// wiring builds the services from their parts, and runs the commands.
 	wiring = []string{"internal/app", "internal/app/command"}
 	// datadir is what both packages of wiring know of the data directory of iotmon.
