@@ -15,6 +15,8 @@ type Message struct {
 	Tags map[string]string
 	// Payload is the message as it was received; nil if Points holds its values. Nothing may change it until Done is called.
 	Payload []byte
+	// Invalid, if not nil, is why the payload cannot be decoded: it becomes a dead letter.
+	Invalid error
 	// Points are the values. Nothing may change them until Done is called.
 	Points []mapping.Point
 	// Report, if not nil, is what the source says about the devices of the points: then the values of the points do not count, and there

@@ -188,6 +188,10 @@ func (p *Pipeline) tryAppend(ctx context.Context) error {
 
 // convert makes readings, reports and dead letters of a message.
 func (p *Pipeline) convert(m *Message) {
+	if m.Invalid != nil {
+		p.reject(m, m.Invalid)
+		return
+	}
 	points := m.Points
 	if m.Payload != nil {
 		decoded, err := p.o.Decode(m, p.points[:0])
