@@ -25,7 +25,7 @@ if [ "$node_major" -lt 20 ]; then
     exit 1
 fi
 
-mapfile -t missing < <(missing_packages kafka postgres redis nginx haproxy pymodbus)
+mapfile -t missing < <(missing_packages kafka postgres redis nginx haproxy mosquitto pymodbus)
 have cc || have gcc || missing+=(gcc libc6-dev)
 have chromium || have chromium-browser || have google-chrome || missing+=(chromium)
 have promtool || missing+=(prometheus)

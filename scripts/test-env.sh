@@ -287,7 +287,7 @@ run() {
 }
 
 provision() {
-    [ $# -gt 0 ] || set -- "${servers[@]}" nginx haproxy pymodbus
+    [ $# -gt 0 ] || set -- "${servers[@]}" nginx haproxy mosquitto pymodbus
     install_missing "$@"
     local name version
     for name in "$@"; do

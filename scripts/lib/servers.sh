@@ -57,6 +57,10 @@ missing_packages() {
             have nginx || [ -x /usr/sbin/nginx ] || echo nginx
             have curl || echo curl
             ;;
+        mosquitto)
+            have mosquitto || [ -x /usr/sbin/mosquitto ] || echo mosquitto
+            have mosquitto_pub || echo mosquitto-clients
+            ;;
         haproxy)
             have haproxy || [ -x /usr/sbin/haproxy ] || echo haproxy
             ;;
