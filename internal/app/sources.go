@@ -8,9 +8,10 @@ import (
 
 	"iotmon/internal/config"
 	"iotmon/internal/kafka"
+	"iotmon/internal/mqtt"
 	"iotmon/internal/observe"
 	"iotmon/internal/source"
-	"iotmon/internal/source/mqtt"
+	mqttsource "iotmon/internal/source/mqtt"
 )
 
 // makeSources makes the configured sources, which append to the log what they receive.
@@ -70,14 +71,14 @@ func newAdapter(configured *config.Source) (*protocol, error) {
 	return nil, errors.New("no protocol") // Unreachable: the configuration has been validated.
 }
 
-func newMQTT(configured *config.Source) *mqtt.Adapter {
+func newMQTT(configured *config.Source) *mqttsource.Adapter {
 	m := configured.MQTT.Filled(configured.Name)
 	o := mqtt.Options{
-		URL: m.URL, ClientID: m.ClientID, Username: m.Username, PasswordFile: m.PasswordFile, Topics: m.Topics, QoS: byte(*m.QoS),
-		KeepAlive: m.KeepAlive, SessionExpiry: m.SessionExpiry, ReceiveMaximum: uint16(m.ReceiveMaximum), MaxPacket: uint32(m.MaxPacket), Clean: m.Clean,
+		URL: m.URL, Version: m.Version, ClientID: m.ClientID, Username: m.Username, PasswordFile: m.PasswordFile, Topics: m.Topics, QoS: byte(*m.QoS),
+		KeepAlive: m.KeepAlive, SessionExpiry: m.SessionExpiry, ReceiveMaximum: uint16(m.ReceiveMaximum), MaxPacket: int(m.MaxPacket), Clean: m.Clean,
 	}
 	if t := m.TLS; t != nil {
 		o.TLS = mqtt.TLS{CAFile: t.CAFile, CertFile: t.CertFile, KeyFile: t.KeyFile, ServerName: t.ServerName}
 	}
-	return mqtt.New(o)
+	return mqttsource.New(o)
 }

@@ -40,7 +40,9 @@ var (
 	// adapters implement the interfaces of uses and readers.
 	adapters = slices.Concat(kafka, []string{"internal/store/...", "internal/cache/..."})
 	// kafka is the client and what is built on it: the processor and the feeds do not know of each other.
-	kafka = []string{"internal/kafka", "internal/kafka/processor", "internal/kafka/feed", "internal/kafka/embedded", "internal/kafka/decisions", "internal/kafka/sources"}
+	kafka = []string{"internal/kafka", "internal/kafka/processor", "internal/kafka/feed", "internal/kafka/embedded", "internal/kafka/decisions"}
+	// clients are protocols by themselves, without a word about readings.
+	clients = []string{"internal/mqtt"}
 	// protocols are the sources by their protocols. They know nothing of one another.
 	protocols = []string{"internal/source/mqtt", "internal/source/sparkplug", "internal/source/sparkplug/nodes"}
 	// wiring builds the services from their parts, and runs the commands.
@@ -62,16 +64,18 @@ var layers = []layer{
 	{packages: readers, may: slices.Concat(domain, parts, foreign, present, decides, retries)},
 	// Stores and caches serve the REST API, and nobody but the wiring knows the hub.
 	{packages: adapters, may: slices.Concat(domain, parts, foreign, uses, retries, []string{"internal/api"})},
-	{packages: protocols, may: slices.Concat(domain, parts, foreign, retries, []string{"internal/source"})},
+	{packages: clients},
+	{packages: protocols, may: slices.Concat(domain, parts, foreign, retries, clients, []string{"internal/source"})},
 	{packages: measures, may: slices.Concat(domain, parts, foreign, uses, retries)},
 	{packages: aside},
-	{packages: wiring, may: slices.Concat(domain, parts, foreign, uses, readers, adapters, protocols, measures, aside, datadir)},
+	{packages: wiring, may: slices.Concat(domain, parts, foreign, uses, readers, adapters, clients, protocols, measures, aside, datadir)},
 	{packages: datadir, may: slices.Concat(adapters, aside)},
 	// A program hands its command line on: to the commands, or to the one client that needs no service.
 	{packages: []string{"cmd/..."}, may: []string{"internal/app/command", "internal/config", "internal/replay"}},
 	// What gives servers to tests, or compares documents for them, is for tests alone: no layer may import it.
 	{packages: []string{"tests/testenv", "tests/translation"}},
 	{packages: []string{"internal/kafka/kafkatest"}, may: slices.Concat(domain, parts, foreign, kafka)},
+	{packages: []string{"internal/source/sourcetest"}, may: slices.Concat(domain, parts, foreign, []string{"internal/source"})},
 	{packages: []string{"internal/view/viewtest"}, may: domain},
 	{packages: []string{"internal/control/controltest"}, may: domain},
 }
@@ -100,7 +104,7 @@ var owners = []owner{
 	{"github.com/prometheus", []string{"internal/observe"}},
 	{"github.com/knadh/koanf", []string{"internal/config"}},
 	{"github.com/joho/godotenv", []string{"internal/config"}},
-	{"github.com/gorilla/websocket", []string{"internal/push", "internal/bench"}},
+	{"github.com/gorilla/websocket", []string{"internal/push", "internal/bench", "internal/mqtt"}},
 	{"github.com/danielgtaylor/huma", []string{"internal/api"}},
 	{"go.opentelemetry.io/otel/sdk", []string{"internal/observe"}},
 	{"go.opentelemetry.io/otel/exporters", []string{"internal/observe"}},
@@ -112,7 +116,6 @@ var owners = []owner{
 	{"github.com/influxdata/line-protocol", []string{"internal/mapping/payload"}},
 	{"github.com/fxamacker/cbor", []string{"internal/mapping/payload"}},
 	{"github.com/redis", []string{"internal/cache/redis"}},
-	{"github.com/eclipse", []string{"internal/source/mqtt"}},
 	{"github.com/cenkalti/backoff", []string{"internal/retry"}},
 }
 

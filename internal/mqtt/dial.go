@@ -47,21 +47,28 @@ func (t *TLS) load(host string) (*tls.Config, error) {
 
 // dial connects to the broker, without a word of MQTT yet. The host's address is looked up each time.
 func (o *Options) dial(ctx context.Context) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
 	address, err := url.Parse(o.URL)
 	if err != nil {
 		return nil, fmt.Errorf("url: %w", err)
+	}
+	var encryption *tls.Config
+	switch address.Scheme {
+	case "ssl", "mqtts", "wss":
+		if encryption, err = o.TLS.load(address.Hostname()); err != nil {
+			return nil, err
+		}
 	}
 	var dialer net.Dialer
 	switch address.Scheme {
 	case "tcp", "mqtt":
 		return dialer.DialContext(ctx, "tcp", hostPort(address, "1883"))
 	case "ssl", "mqtts":
-		config, err := o.TLS.load(address.Hostname())
-		if err != nil {
-			return nil, err
-		}
-		secure := tls.Dialer{NetDialer: &dialer, Config: config}
+		secure := tls.Dialer{NetDialer: &dialer, Config: encryption}
 		return secure.DialContext(ctx, "tcp", hostPort(address, "8883"))
+	case "ws", "wss":
+		return dialWebsocket(ctx, address, encryption)
 	}
 	return nil, fmt.Errorf("url: unknown scheme %q", address.Scheme)
 }
