@@ -1,0 +1,306 @@
+// Package sourcetest has the faults that every source must survive, as a test suite against a real server.
+package sourcetest
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"iotmon/internal/iot"
+	"iotmon/internal/mapping"
+	"iotmon/internal/source"
+)
+
+// Server is a server that can be made to fail.
+type Server interface {
+	// Address is where it listens, host and port.
+	Address() string
+	// Stop ends it as an operator would, Kill at once; Start starts it again at the same address.
+	Stop()
+	Kill()
+	Start()
+	// Pause stops the process without closing its connections, and Resume lets it go on.
+	Pause()
+	Resume()
+}
+
+// Harness is one protocol with a server of its own.
+type Harness struct {
+	Server Server
+	// Address is where the source connects to, through the proxy; empty for that of the server.
+	Address string
+	// Adapter returns an adapter that connects to a host and port. It must find a silent server within Silence.
+	Adapter func(address string) source.Adapter
+	// Decode is that of the protocol; nil if the adapter sends points.
+	Decode source.Decode
+	// Rules map what Produce makes to readings of the type current_sensor, whose value is the number.
+	Rules []mapping.Rule
+	// Produce gives a number from 0 to 9,999 to the server, past the proxy. After nil the server has it; after an error it may have it.
+	Produce func(ctx context.Context, number int) error
+	// Silence is how long the adapter may take to find that the server is silent.
+	Silence time.Duration
+	// Keeps is whether what the server took during a fault must arrive, for the faults of the network and for Pause. KeepsStopped says the same of what
+	// was taken before a Stop, and KeepsKilled of what was taken before a Kill.
+	Keeps, KeepsStopped, KeepsKilled bool
+	// Reset makes the stopped server forget its state before Start; nil if it has none.
+	Reset func()
+	// Revoke makes the server refuse the source's credentials and end its connection, and Allow takes that back; both nil if there are none.
+	Revoke, Allow func()
+	// Rotate gives the server and the source other certificates and ends the connection; nil if nothing is encrypted.
+	Rotate func()
+}
+
+const (
+	// recovery is how long after the end of its cause a fault may last.
+	recovery = 10 * time.Second
+	// interval is the time between two numbers.
+	interval = 20 * time.Millisecond
+	// interruptions is how often the connection is cut to see that nothing is left of it.
+	interruptions = 1000
+)
+
+// Run runs the suite. Each fault has a harness of its own, and all run at the same time but for one, which measures what the process uses: so the calling
+// test must not be parallel.
+func Run(t *testing.T, protocol func(t *testing.T) *Harness) {
+	t.Run("1000 interruptions", func(t *testing.T) { interrupt(t, protocol(t)) })
+	for _, fault := range faults() {
+		t.Run(fault.name, func(t *testing.T) {
+			t.Parallel()
+			run(t, protocol(t), &fault)
+		})
+	}
+}
+
+// fault is something that goes wrong, and comes to an end.
+type fault struct {
+	name string
+	// has is whether the protocol has it; nil for every one.
+	has func(h *Harness) bool
+	// begin and end cause it, and take it back.
+	begin, end func(t *testing.T, r *rig)
+	// noticed is whether the source must say that it has failed before the fault ends.
+	noticed bool
+	// keeps is whether what the server has taken must arrive.
+	keeps func(h *Harness) bool
+}
+
+func faults() []fault {
+	keeps := func(h *Harness) bool { return h.Keeps }
+	nothing := func(*testing.T, *rig) {}
+	return []fault{
+		{name: "cut", begin: func(_ *testing.T, r *rig) { r.proxy.Cut() }, end: nothing, keeps: keeps},
+		{name: "network lost without a sign", begin: func(_ *testing.T, r *rig) { r.proxy.Lose() }, end: heal, noticed: true, keeps: keeps},
+		{name: "stalled", begin: func(_ *testing.T, r *rig) { r.proxy.Hold() }, end: heal, noticed: true, keeps: keeps},
+		{name: "slow", begin: func(_ *testing.T, r *rig) { r.proxy.Slow(); time.Sleep(2 * time.Second) }, end: heal, keeps: keeps},
+		{name: "another address", begin: func(t *testing.T, r *rig) {
+			Name(t, r.host, "127.0.0.2")
+			r.proxy.Move("127.0.0.2")
+		}, end: nothing, keeps: keeps},
+		{name: "paused", begin: func(_ *testing.T, r *rig) { r.Server.Pause() }, end: func(_ *testing.T, r *rig) { r.Server.Resume() }, noticed: true, keeps: keeps},
+		{name: "stopped", begin: func(_ *testing.T, r *rig) { r.Server.Stop() }, end: start, noticed: true, keeps: func(h *Harness) bool { return h.KeepsStopped }},
+		{name: "killed", begin: func(_ *testing.T, r *rig) { r.Server.Kill() }, end: start, noticed: true, keeps: func(h *Harness) bool { return h.KeepsKilled }},
+		{name: "another state", has: func(h *Harness) bool { return h.Reset != nil }, begin: func(_ *testing.T, r *rig) { r.Server.Stop(); r.Reset() },
+			end: start, noticed: true, keeps: func(*Harness) bool { return false }},
+		{name: "credentials revoked", has: func(h *Harness) bool { return h.Revoke != nil }, begin: func(_ *testing.T, r *rig) { r.Revoke(); time.Sleep(time.Second) },
+			end: func(_ *testing.T, r *rig) { r.Allow() }, noticed: true, keeps: func(h *Harness) bool { return h.KeepsStopped }},
+		{name: "certificates rotated", has: func(h *Harness) bool { return h.Rotate != nil }, begin: func(_ *testing.T, r *rig) { r.Rotate() },
+			end: nothing, keeps: func(h *Harness) bool { return h.KeepsStopped }},
+	}
+}
+
+func heal(_ *testing.T, r *rig)  { r.proxy.Pass() }
+func start(_ *testing.T, r *rig) { r.Server.Start() }
+
+// run runs one fault: numbers arrive, the fault begins, the source says so, the fault ends, and numbers arrive again; none is missing.
+func run(t *testing.T, h *Harness, f *fault) {
+	if f.has != nil && !f.has(h) {
+		t.Skip("the protocol has no such thing")
+	}
+	r := newRig(t, h, 100*time.Millisecond, 500*time.Millisecond)
+	r.within(t, recovery, "connected", func() bool { return r.status.Snapshot().State == source.Connected })
+	stop := r.produce(t)
+	r.within(t, recovery, "the first numbers", func() bool { return r.log.count() >= 10 })
+
+	f.begin(t, r)
+	if f.noticed {
+		r.within(t, h.Silence+recovery, "the source says that it has failed", func() bool {
+			s := r.status.Snapshot()
+			return s.State != source.Connected && s.Error != ""
+		})
+		t.Logf("meanwhile the status says: %s", r.status.Snapshot().Error)
+	}
+	f.end(t, r)
+	ended, before := time.Now(), r.produced()
+	r.within(t, recovery, "connected again and a number of after the fault", func() bool {
+		return r.status.Snapshot().State == source.Connected && r.log.after(before)
+	})
+	t.Logf("back after %v", time.Since(ended).Round(time.Millisecond))
+	stop()
+	if f.keeps(h) {
+		r.within(t, recovery, "every number that the server has taken", func() bool { return len(r.missing()) == 0 })
+		return
+	}
+	last := r.produced()
+	r.within(t, recovery, "the last number", func() bool { return r.log.after(last - 1) })
+	t.Logf("of %d numbers %d are lost, as the protocol allows", last, len(r.missing()))
+}
+
+// interrupt cuts the connection 1,000 times, and compares what there is then with what there was after the first times.
+func interrupt(t *testing.T, h *Harness) {
+	r := newRig(t, h, time.Millisecond, time.Millisecond)
+	var first usage
+	for i := range interruptions {
+		r.within(t, recovery, fmt.Sprintf("connection %d", i+1), func() bool {
+			s := r.status.Snapshot()
+			return s.State == source.Connected && s.Connections > int64(i)
+		})
+		if i == 10 {
+			first = used()
+		}
+		r.proxy.Cut()
+		r.within(t, recovery, "the cut", func() bool {
+			s := r.status.Snapshot()
+			return s.State != source.Connected || s.Connections > int64(i+1)
+		})
+	}
+	r.within(t, recovery, "connected at last", func() bool { return r.status.Snapshot().State == source.Connected })
+	last := used()
+	t.Logf("after the first interruptions: %v; after %d: %v", first, interruptions, last)
+	if last.goroutines > first.goroutines+2 {
+		t.Errorf("got %d goroutines, want %d as after the first", last.goroutines, first.goroutines)
+	}
+	if last.heap > first.heap+1<<20 {
+		t.Errorf("got a heap of %d bytes, want %d as after the first", last.heap, first.heap)
+	}
+	before := r.produced()
+	stop := r.produce(t)
+	r.within(t, recovery, "a number", func() bool { return r.log.after(before) })
+	stop()
+}
+
+// rig is a running source behind a proxy.
+type rig struct {
+	*Harness
+	host   string
+	proxy  *Proxy
+	status *source.Status
+	log    *memory
+
+	mu sync.Mutex
+	// taken are the numbers that the server has, next is the next one.
+	taken map[int]bool
+	next  int
+}
+
+var rigs atomic.Int64
+
+func newRig(t *testing.T, h *Harness, firstPause, longestPause time.Duration) *rig {
+	t.Helper()
+	r := &rig{Harness: h, host: fmt.Sprintf("server-%d.test", rigs.Add(1)), taken: make(map[int]bool), log: newMemory()}
+	Name(t, r.host, "127.0.0.1")
+	r.proxy = NewProxy(t, cmp.Or(h.Address, h.Server.Address()))
+	_, port, _ := net.SplitHostPort(r.proxy.Address())
+	catalog, err := iot.NewCatalog(iot.BuiltinTypes()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules, err := mapping.New(h.Rules, catalog)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.status = source.NewStatus("test", "test", time.Now)
+	runner := &source.Runner{
+		Name: "test", Adapter: h.Adapter(net.JoinHostPort(r.host, port)), Owner: source.Alone{}, Logger: slog.New(slog.DiscardHandler),
+		Pipeline: source.PipelineOptions{
+			Name: "test", Log: r.log, Decode: h.Decode, Mapping: rules, Status: r.status, Logger: slog.New(slog.DiscardHandler),
+			Admission: &iot.Admission{Catalog: catalog, Skew: time.Hour},
+		},
+		FirstPause: firstPause, LongestPause: longestPause,
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- runner.Run(ctx) }()
+	t.Cleanup(func() {
+		cancel()
+		select {
+		case err := <-ended:
+			if err != nil {
+				t.Error(err)
+			}
+		case <-time.After(recovery):
+			t.Error("the source does not end")
+		}
+	})
+	return r
+}
+
+// within waits until the condition holds.
+func (r *rig) within(t *testing.T, limit time.Duration, what string, holds func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(limit); !holds(); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			s := r.status.Snapshot()
+			missing := r.missing()
+			t.Fatalf("not within %v: %s; the source is %s (%s), %d numbers are in the log, %d are missing (%v), the last rejects are %+v",
+				limit, what, s.State, s.Error, r.log.count(), len(missing), missing[:min(len(missing), 10)], s.Rejects[:min(len(s.Rejects), 1)])
+		}
+	}
+}
+
+// produce gives numbers to the server until stop is called, which waits for the last one.
+func (r *rig) produce(t *testing.T) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() {
+		for ctx.Err() == nil {
+			r.mu.Lock()
+			number := r.next
+			r.next++
+			r.mu.Unlock()
+			// A call that is cut off in the middle would not say whether the server has the number.
+			trying, done := context.WithTimeout(context.Background(), recovery)
+			err := r.Produce(trying, number)
+			done()
+			if err == nil {
+				r.mu.Lock()
+				r.taken[number] = true
+				r.mu.Unlock()
+			}
+			select {
+			case <-ctx.Done():
+			case <-time.After(interval):
+			}
+		}
+	})
+	stopped := func() { cancel(); running.Wait() }
+	t.Cleanup(stopped)
+	return stopped
+}
+
+// produced returns the number that comes next.
+func (r *rig) produced() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.next
+}
+
+// missing returns the numbers that the server has and the log has not.
+func (r *rig) missing() []int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var missing []int
+	for _, number := range slices.Sorted(maps.Keys(r.taken)) {
+		if !r.log.has(number) {
+			missing = append(missing, number)
+		}
+	}
+	return missing
+}
