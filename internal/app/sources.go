@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"iotmon/internal/config"
@@ -20,7 +21,7 @@ func (s *Service) makeSources(context.Context) error {
 	for i := range s.cfg.Sources {
 		configured := &s.cfg.Sources[i]
 		logger := observe.Sparing(s.Logger, repeatedLogs) // One for each: all have the same messages.
-		rules, err := newMapping(fmt.Sprintf("sources: %s: map", configured.Name), configured.Map, s.catalog)
+		rules, err := newMapping(fmt.Sprintf("sources: %s: map", configured.Name), slices.Concat(implicitRules(configured), configured.Map), s.catalog)
 		if err != nil {
 			return err
 		}
@@ -67,6 +68,9 @@ func newAdapter(configured *config.Source) (*protocol, error) {
 	switch {
 	case configured.MQTT != nil:
 		return &protocol{kind: "mqtt", adapter: newMQTT(configured), decode: decodeJSON}, nil
+	case configured.Modbus != nil:
+		adapter, err := newModbus(configured.Modbus)
+		return &protocol{kind: "modbus", adapter: adapter}, err
 	}
 	return nil, errors.New("no protocol") // Unreachable: the configuration has been validated.
 }

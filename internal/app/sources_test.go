@@ -12,10 +12,34 @@ import (
 
 func TestEachProtocolHasAnAdapter(t *testing.T) {
 	for kind, configured := range map[string]config.Source{
-		"mqtt": {Name: "a", MQTT: &config.MQTT{URL: "tcp://127.0.0.1:1883", Topics: []string{"a"}, KeepAlive: time.Second}},
+		"modbus": {Name: "a", Modbus: &config.Modbus{Address: "tcp://127.0.0.1", Registers: []config.ModbusRegister{{Address: "40001", Type: "float32", Order: "CDAB"}}}},
+		"mqtt":   {Name: "a", MQTT: &config.MQTT{URL: "tcp://127.0.0.1:1883", Topics: []string{"a"}, KeepAlive: time.Second}},
 	} {
 		if p, err := newAdapter(&configured); err != nil || p.kind != kind || p.adapter == nil {
 			t.Errorf("%s: got %+v, %v", kind, p, err)
+		}
+	}
+}
+
+// The device of a register is that of its value, whatever the others are called.
+func TestTheDeviceOfARegister(t *testing.T) {
+	two := 2
+	configured := &config.Source{Modbus: &config.Modbus{
+		Registers: []config.ModbusRegister{{Address: "40001", Device: "a", DeviceType: "temperature_sensor"}, {Address: "40002", Name: "x"}},
+		Units:     []config.ModbusUnit{{Unit: &two, Registers: []config.ModbusRegister{{Address: "40001", Device: "b/{unit}", DeviceType: "switch_sensor"}}}},
+	}}
+	catalog, err := iot.NewCatalog(iot.BuiltinTypes()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules, err := newMapping("test", implicitRules(configured), catalog)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for unit, want := range map[string]string{"1": "a", "2": "b/2", "3": ""} {
+		var r iot.Reading
+		if _, err := rules.Reading(&mapping.Point{Field: "holding/40001", Tags: map[string]string{"unit": unit, "address": "40001"}}, &r); err != nil || string(r.ID) != want {
+			t.Errorf("unit %s: got %q, %v, want %q", unit, r.ID, err, want)
 		}
 	}
 }

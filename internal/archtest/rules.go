@@ -40,11 +40,11 @@ var (
 	// adapters implement the interfaces of uses and readers.
 	adapters = slices.Concat(kafka, []string{"internal/store/...", "internal/cache/..."})
 	// kafka is the client and what is built on it: the processor and the feeds do not know of each other.
-	kafka = []string{"internal/kafka", "internal/kafka/processor", "internal/kafka/feed", "internal/kafka/embedded", "internal/kafka/decisions", "internal/kafka/sources"}
+	kafka = []string{"internal/kafka", "internal/kafka/processor", "internal/kafka/feed", "internal/kafka/embedded", "internal/kafka/decisions"}
 	// clients are protocols by themselves, without a word about readings.
 	clients = []string{"internal/mqtt"}
 	// protocols are the sources by their protocols. They know nothing of one another.
-	protocols = []string{"internal/source/mqtt", "internal/source/sparkplug", "internal/source/sparkplug/nodes"}
+	protocols = []string{"internal/source/modbus", "internal/source/mqtt", "internal/source/sparkplug", "internal/source/sparkplug/nodes"}
 	// wiring builds the services from their parts, and runs the commands.
 	wiring = []string{"internal/app", "internal/app/command"}
 	// datadir is what both packages of wiring know of the data directory of iotmon.
@@ -116,6 +116,7 @@ var owners = []owner{
 	{"github.com/influxdata/line-protocol", []string{"internal/mapping/payload"}},
 	{"github.com/fxamacker/cbor", []string{"internal/mapping/payload"}},
 	{"github.com/redis", []string{"internal/cache/redis"}},
+	{"github.com/simonvetter/modbus", []string{"internal/source/modbus"}},
 	{"github.com/cenkalti/backoff", []string{"internal/retry"}},
 }
 

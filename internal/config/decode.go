@@ -232,8 +232,27 @@ func scalar(t reflect.Type, raw any) (typed any, wanted string) {
 			return size, ""
 		}
 		return nil, "a number of bytes, or one with a unit, such as 512MiB"
+	case reflect.TypeFor[Word]():
+		return word(raw)
 	}
 	return plain(t.Kind(), raw)
+}
+
+// word converts a number, a text, or the kind and offset of a register to a Word.
+func word(raw any) (typed any, wanted string) {
+	switch raw := raw.(type) {
+	case string:
+		return Word(raw), ""
+	case int:
+		return Word(strconv.Itoa(raw)), ""
+	case map[string]any:
+		if kind, ok := raw["kind"].(string); ok && len(raw) == 2 {
+			if offset, ok := raw["offset"].(int); ok {
+				return Word(fmt.Sprintf("%s/%d", kind, offset)), ""
+			}
+		}
+	}
+	return nil, "a whole number or text"
 }
 
 func plain(kind reflect.Kind, raw any) (typed any, wanted string) {

@@ -13,7 +13,8 @@ type Source struct {
 	// Map converts what the source receives to readings, by the first rule that matches.
 	Map []MapRule `koanf:"map"`
 
-	MQTT *MQTT `koanf:"mqtt"`
+	MQTT   *MQTT   `koanf:"mqtt"`
+	Modbus *Modbus `koanf:"modbus"`
 }
 
 // protocols returns the names of the sections that the source has.
@@ -21,6 +22,9 @@ func (s *Source) protocols() []string {
 	var names []string
 	if s.MQTT != nil {
 		names = append(names, "mqtt")
+	}
+	if s.Modbus != nil {
+		names = append(names, "modbus")
 	}
 	return names
 }
@@ -44,6 +48,9 @@ func (c *checker) inputs(sources []Source, known []string) {
 		c.mapRules(key+".map", s.Map, known)
 		if s.MQTT != nil {
 			s.MQTT.check(c, key+".mqtt", s.Name)
+		}
+		if s.Modbus != nil {
+			s.Modbus.check(c, key+".modbus", known)
 		}
 	}
 }
