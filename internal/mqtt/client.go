@@ -32,6 +32,8 @@ type Options struct {
 	MaxPacket int
 	// Clean is whether each connection begins a new session.
 	Clean bool
+	// Will is what the broker publishes when the connection is lost; nil for nothing.
+	Will *Publication
 }
 
 // Message is what was received.
@@ -65,7 +67,8 @@ type Receiver interface {
 
 // Client is one session at a broker, over many connections.
 type Client struct {
-	o Options
+	o         Options
+	published publications
 
 	mu sync.Mutex
 	// pending are the messages of QoS 1 and 2 that the broker still remembers, by their identifiers. It is guarded by mu, as is conn, which is

@@ -171,12 +171,14 @@ func (o *Options) connectPacket() ([]byte, error) {
 	if password != nil {
 		flags |= connectFlagPassword
 	}
+	flags |= o.Will.flags()
 	body := append(appendText(nil, "MQTT"), level, flags)
 	body = binary.BigEndian.AppendUint16(body, uint16(o.KeepAlive/time.Second))
 	if o.Version == 5 {
 		body = o.appendProperties(body)
 	}
 	body = appendText(body, o.ClientID)
+	body = o.Will.appendWill(body, o.Version)
 	if o.Username != "" {
 		body = appendText(body, o.Username)
 	}
@@ -199,7 +201,7 @@ func (o *Options) appendProperties(to []byte) []byte {
 
 // subscribe asks for the filters. The answer comes among the messages.
 func (s *connection) subscribe(filters []string) {
-	const packetID = 1 // Nothing else that this client sends has an identifier, and it asks again only after the answer.
+	const packetID = 1 // No publication has it, and the client asks again only after the answer.
 	body := binary.BigEndian.AppendUint16(nil, packetID)
 	options := s.client.o.QoS
 	if s.client.o.Version == 5 {
@@ -364,7 +366,7 @@ func (s *connection) packet(ctx context.Context, kind byte, body []byte, length 
 		return c.err()
 	case typeSuback:
 		return s.answered(body)
-	case typePingresp:
+	case typePingresp, typePuback: // What is published is not waited for.
 		return nil
 	case typeDisconnect:
 		if version != 5 {
