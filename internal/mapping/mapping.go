@@ -102,6 +102,10 @@ func New(rules []Rule, catalog *iot.Catalog) (*Rules, error) {
 // Reading converts a point to a reading in r, and reports whether a rule matches the point. The reading is not yet
 // admitted. The error is an *iot.InvalidError: the point has no tag that its rule needs.
 func (m *Rules) Reading(p *Point, r *iot.Reading) (bool, error) {
+	if p.Reading != nil {
+		*r = *p.Reading
+		return true, nil
+	}
 	for i := range m.byField[p.Field] {
 		if rule := &m.byField[p.Field][i]; rule.matches(p) {
 			return true, rule.fill(p, r)
