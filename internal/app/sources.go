@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"iotmon/internal/config"
+	"iotmon/internal/iot"
 	"iotmon/internal/kafka"
 	"iotmon/internal/mqtt"
 	"iotmon/internal/observe"
@@ -25,7 +26,7 @@ func (s *Service) makeSources(context.Context) error {
 		if err != nil {
 			return err
 		}
-		protocol, err := newAdapter(configured)
+		protocol, err := newAdapter(configured, s.catalog)
 		if err != nil {
 			return fmt.Errorf("sources: %s: %w", configured.Name, err)
 		}
@@ -64,8 +65,10 @@ type protocol struct {
 }
 
 // newAdapter returns the parts of a source, without connecting.
-func newAdapter(configured *config.Source) (*protocol, error) {
+func newAdapter(configured *config.Source, catalog *iot.Catalog) (*protocol, error) {
 	switch {
+	case configured.Sparkplug != nil:
+		return &protocol{kind: "sparkplug", adapter: newSparkplug(configured, catalog)}, nil
 	case configured.MQTT != nil:
 		return &protocol{kind: "mqtt", adapter: newMQTT(configured), decode: decodeJSON}, nil
 	case configured.Modbus != nil:

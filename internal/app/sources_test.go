@@ -12,10 +12,11 @@ import (
 
 func TestEachProtocolHasAnAdapter(t *testing.T) {
 	for kind, configured := range map[string]config.Source{
-		"modbus": {Name: "a", Modbus: &config.Modbus{Address: "tcp://127.0.0.1", Registers: []config.ModbusRegister{{Address: "40001", Type: "float32", Order: "CDAB"}}}},
-		"mqtt":   {Name: "a", MQTT: &config.MQTT{URL: "tcp://127.0.0.1:1883", Topics: []string{"a"}, KeepAlive: time.Second}},
+		"modbus":    {Name: "a", Modbus: &config.Modbus{Address: "tcp://127.0.0.1", Registers: []config.ModbusRegister{{Address: "40001", Type: "float32", Order: "CDAB"}}}},
+		"mqtt":      {Name: "a", MQTT: &config.MQTT{URL: "tcp://127.0.0.1:1883", Topics: []string{"a"}, KeepAlive: time.Second}},
+		"sparkplug": {Name: "a", Sparkplug: &config.Sparkplug{URL: "tcp://127.0.0.1:1883", Groups: []string{"+"}}},
 	} {
-		if p, err := newAdapter(&configured); err != nil || p.kind != kind || p.adapter == nil {
+		if p, err := newAdapter(&configured, nil); err != nil || p.kind != kind || p.adapter == nil {
 			t.Errorf("%s: got %+v, %v", kind, p, err)
 		}
 	}

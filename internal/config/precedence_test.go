@@ -237,7 +237,7 @@ func TestReferenceFileIsTheDefaultAndMentionsEveryKey(t *testing.T) {
 			t.Errorf("%s is not mentioned", path)
 		}
 	}
-	for _, list := range []reflect.Type{reflect.TypeFor[Rule](), reflect.TypeFor[DeviceType](), reflect.TypeFor[MQTT](), reflect.TypeFor[SourceTLS]()} {
+	for _, list := range []reflect.Type{reflect.TypeFor[Rule](), reflect.TypeFor[DeviceType](), reflect.TypeFor[MQTT](), reflect.TypeFor[SourceTLS](), reflect.TypeFor[Sparkplug]()} {
 		_, keys := fieldsOf(list)
 		for _, key := range keys {
 			if !regexp.MustCompile(`# .*\b` + key + `\b`).Match(text) {

@@ -13,8 +13,9 @@ type Source struct {
 	// Map converts what the source receives to readings, by the first rule that matches.
 	Map []MapRule `koanf:"map"`
 
-	MQTT   *MQTT   `koanf:"mqtt"`
-	Modbus *Modbus `koanf:"modbus"`
+	MQTT      *MQTT      `koanf:"mqtt"`
+	Modbus    *Modbus    `koanf:"modbus"`
+	Sparkplug *Sparkplug `koanf:"sparkplug"`
 }
 
 // protocols returns the names of the sections that the source has.
@@ -25,6 +26,9 @@ func (s *Source) protocols() []string {
 	}
 	if s.Modbus != nil {
 		names = append(names, "modbus")
+	}
+	if s.Sparkplug != nil {
+		names = append(names, "sparkplug")
 	}
 	return names
 }
@@ -51,6 +55,9 @@ func (c *checker) inputs(sources []Source, known []string) {
 		}
 		if s.Modbus != nil {
 			s.Modbus.check(c, key+".modbus", known)
+		}
+		if s.Sparkplug != nil {
+			s.Sparkplug.check(c, key+".sparkplug", s.Name)
 		}
 	}
 }

@@ -72,17 +72,10 @@ var mqttSchemes = []string{"tcp", "mqtt", "ssl", "mqtts", "ws", "wss"}
 
 // check checks the section under the given key.
 func (m *MQTT) check(c *checker, key, source string) {
-	address, err := url.Parse(m.URL)
-	ok := err == nil && slices.Contains(mqttSchemes, address.Scheme) && address.Host != ""
-	c.mustText(ok, key+".url", withoutLogin(m.URL), "a URL such as tcp://broker:1883, ssl://broker:8883, ws://broker:8080/mqtt or wss://broker/mqtt")
-	c.must(!ok || address.User == nil, key+".url", "not shown", "without a login: use username and password_file")
-	encrypted := ok && (address.Scheme == "ssl" || address.Scheme == "mqtts" || address.Scheme == "wss")
-	c.must(m.TLS == nil || encrypted || !ok, key+".tls", "a section", "left out for %s, which is not encrypted", m.URL)
-	m.TLS.check(c, key+".tls")
+	c.broker(key, m.URL, m.Username, m.PasswordFile, m.TLS)
 	f := m.Filled(source)
 	c.must(f.Version == 5 || f.Version == 3, key+".version", f.Version, "5, or 3 for MQTT 3.1.1")
 	c.mustText(len(f.ClientID) <= 256, key+".client_id", f.ClientID, "at most 256 bytes long")
-	c.mustText(m.PasswordFile == "" || m.Username != "", key+".username", "", "given together with password_file")
 	c.must(len(m.Topics) > 0 && len(m.Topics) <= 1000, key+".topics", len(m.Topics), "1 to 1000 filters of topics")
 	for i, topic := range m.Topics {
 		c.mustText(validFilter(topic), fmt.Sprintf("%s.topics[%d]", key, i), topic,
@@ -93,6 +86,18 @@ func (m *MQTT) check(c *checker, key, source string) {
 	within(c, key+".session_expiry", f.SessionExpiry, time.Second, 365*24*time.Hour)
 	within(c, key+".receive_maximum", f.ReceiveMaximum, 1, 65535)
 	within(c, key+".max_packet_bytes", f.MaxPacket, 1<<10, 16<<20)
+}
+
+// broker checks how a source connects to an MQTT broker.
+func (c *checker) broker(key, at, username, passwordFile string, encryption *SourceTLS) {
+	address, err := url.Parse(at)
+	ok := err == nil && slices.Contains(mqttSchemes, address.Scheme) && address.Host != ""
+	c.mustText(ok, key+".url", withoutLogin(at), "a URL such as tcp://broker:1883, ssl://broker:8883, ws://broker:8080/mqtt or wss://broker/mqtt")
+	c.must(!ok || address.User == nil, key+".url", "not shown", "without a login: use username and password_file")
+	encrypted := ok && (address.Scheme == "ssl" || address.Scheme == "mqtts" || address.Scheme == "wss")
+	c.must(encryption == nil || encrypted || !ok, key+".tls", "a section", "left out for %s, which is not encrypted", at)
+	encryption.check(c, key+".tls")
+	c.mustText(passwordFile == "" || username != "", key+".username", "", "given together with password_file")
 }
 
 func (t *SourceTLS) check(c *checker, key string) {

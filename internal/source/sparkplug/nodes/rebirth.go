@@ -134,7 +134,7 @@ func (s *Nodes) Connected(now time.Time) {
 	for _, n := range s.nodes {
 		n.request = request{}
 		n.death.at = time.Time{}
-		if n.state == online {
+		if n.state == online && !n.certain {
 			n.request = request{wanted: true, due: now.Add(s.o.ReorderTimeout), doubt: now.Add(s.o.ReorderTimeout)}
 		}
 	}

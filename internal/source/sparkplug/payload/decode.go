@@ -3,7 +3,6 @@ package payload
 import (
 	"errors"
 	"fmt"
-	"math"
 	"unicode/utf8"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -14,6 +13,8 @@ const (
 	payloadTimestamp = 1
 	payloadMetrics   = 2
 	payloadSeq       = 3
+	payloadUUID      = 4
+	payloadBody      = 5
 
 	metricName       = 1
 	metricAlias      = 2
@@ -68,8 +69,12 @@ func (p *Payload) Decode(data []byte) error {
 	if len(data) > MaxSize {
 		return errTooLong
 	}
+	plain, err := decompress(data)
+	if err != nil {
+		return err
+	}
 	*p = Payload{Metrics: p.Metrics[:0]}
-	return fields(data, func(f field) error {
+	return fields(plain, func(f field) error {
 		switch f.number {
 		case payloadTimestamp:
 			return f.varint(&p.Timestamp)
@@ -197,7 +202,7 @@ func (d *decoder) metric(f field, metrics *[]Metric, depth int) error {
 	if d.metrics++; d.metrics > MaxMetrics {
 		return errMetrics
 	}
-	*metrics = append(*metrics, Metric{Properties: Properties{Low: math.NaN(), High: math.NaN()}})
+	*metrics = append(*metrics, Metric{Properties: NoProperties()})
 	m := &(*metrics)[len(*metrics)-1]
 	return fields(data, func(f field) (err error) {
 		switch f.number {

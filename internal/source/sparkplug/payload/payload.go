@@ -205,3 +205,6 @@ func (v Value) implied() Type {
 	}
 	return Unknown
 }
+
+// NoProperties are those of a metric without properties.
+func NoProperties() Properties { return Properties{Low: math.NaN(), High: math.NaN()} }

@@ -2,6 +2,8 @@ package payload
 
 import (
 	"bytes"
+	"compress/gzip"
+	"compress/zlib"
 	"encoding/hex"
 	"errors"
 	"math"
@@ -193,10 +195,48 @@ func TestHostilePayloads(t *testing.T) {
 	}
 }
 
+func TestCompressedPayloads(t *testing.T) {
+	plain := sample().Append(nil)
+	packed := func(algorithm string, body []byte) []byte {
+		data := appendMessage(appendMessage(nil, payloadUUID, []byte(compressed)), payloadBody, body)
+		if algorithm != "" {
+			m := Metric{Name: []byte("algorithm"), Type: String, Value: Value{Kind: StringValue, Bytes: []byte(algorithm)}, Properties: none()}
+			data = appendMessage(data, payloadMetrics, m.append(nil))
+		}
+		return data
+	}
+	deflate := func(content []byte) []byte {
+		var b bytes.Buffer
+		w := zlib.NewWriter(&b)
+		_, _ = w.Write(content)
+		_ = w.Close()
+		return b.Bytes()
+	}
+	var gz bytes.Buffer
+	w := gzip.NewWriter(&gz)
+	_, _ = w.Write(plain)
+	_ = w.Close()
+	for name, data := range map[string][]byte{"deflate": packed("", deflate(plain)), "named": packed("DEFLATE", deflate(plain)), "gzip": packed("GZIP", gz.Bytes())} {
+		var p Payload
+		if err := p.Decode(data); err != nil || len(p.Metrics) != 6 || p.Seq != 255 {
+			t.Errorf("%s: got %v and %d metrics", name, err, len(p.Metrics))
+		}
+	}
+	for name, data := range map[string][]byte{
+		"unknown": packed("LZ4", plain), "not compressed": packed("", plain), "a bomb": packed("", deflate(make([]byte, MaxSize+1))),
+	} {
+		var p Payload
+		if err := p.Decode(data); err == nil {
+			t.Errorf("%s: got no error", name)
+		}
+	}
+}
+
 // FuzzDecode checks that no bytes make the decoder fail or grow beyond its bounds, and that what it decodes survives being encoded.
 func FuzzDecode(f *testing.F) {
 	f.Add(sample().Append(nil))
 	f.Add([]byte{0x12, 100, 0})
+	f.Add(appendMessage(nil, payloadUUID, []byte(compressed)))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var p, again Payload
 		if p.Decode(data) != nil {

@@ -1,0 +1,32 @@
+package app
+
+import (
+	"iotmon/internal/config"
+	"iotmon/internal/iot"
+	"iotmon/internal/mqtt"
+	"iotmon/internal/source/sparkplug"
+	"iotmon/internal/source/sparkplug/nodes"
+)
+
+func newSparkplug(configured *config.Source, catalog *iot.Catalog) *sparkplug.Adapter {
+	s := configured.Sparkplug.Filled(configured.Name)
+	o := sparkplug.Options{
+		Broker: mqtt.Options{
+			URL: s.URL, Version: s.Version, ClientID: s.ClientID, Username: s.Username, PasswordFile: s.PasswordFile, KeepAlive: s.KeepAlive,
+			ReceiveMaximum: sparkplugReceiveMaximum,
+		},
+		Groups: s.Groups, HostID: s.HostID, Primary: s.Primary,
+		Nodes: nodes.Options{ReorderTimeout: s.ReorderTimeout},
+	}
+	if t := s.TLS; t != nil {
+		o.Broker.TLS = mqtt.TLS{CAFile: t.CAFile, CertFile: t.CertFile, KeyFile: t.KeyFile, ServerName: t.ServerName}
+	}
+	if len(configured.Map) == 0 {
+		o.ByUnit = sparkplug.NewByUnit(catalog)
+	}
+	return sparkplug.New(o)
+}
+
+// sparkplugReceiveMaximum is how many messages of QoS 1 a broker of MQTT 5 may send before the first is acknowledged. Edge nodes send their
+// data with QoS 0, for which nothing is acknowledged.
+const sparkplugReceiveMaximum = 1000

@@ -1,0 +1,145 @@
+package sparkplug
+
+import (
+	"encoding/json"
+	"fmt"
+	"sync"
+	"time"
+
+	"iotmon/internal/mqtt"
+	"iotmon/internal/source/sparkplug/nodes"
+)
+
+// stateTopic is the topic of the state of a host application.
+func stateTopic(host string) string { return nodes.Namespace + "/STATE/" + host }
+
+// hostState is what a host application publishes about itself.
+type hostState struct {
+	Online    bool  `json:"online"`
+	Timestamp int64 `json:"timestamp"`
+}
+
+// retainedDelay is how long the broker may take to send the retained state of another host with the same name, after it has accepted the
+// subscription.
+const retainedDelay = 300 * time.Millisecond
+
+// state publishes the state of a primary host, in one connection. Its methods do nothing if it is nil.
+type state struct {
+	adapter    *Adapter
+	connection *connection
+	// timestamp is that of the will and of the birth.
+	timestamp int64
+
+	mu sync.Mutex
+	// birthAt is when the birth is due, zero before the connection is there; born is whether it was published.
+	birthAt time.Time
+	born    bool
+	// other is whether another host with the same name is online.
+	other bool
+}
+
+func newState(a *Adapter, c *connection) *state {
+	s := &state{adapter: a, connection: c, timestamp: time.Now().UnixMilli()}
+	if len(a.births) > maxBirths {
+		clear(a.births)
+	}
+	a.births[s.timestamp] = true
+	return s
+}
+
+// maxBirths is how many own births are remembered.
+const maxBirths = 1000
+
+// message is the birth or the death certificate of the host.
+func (s *state) message(online bool) *mqtt.Publication {
+	text, err := json.Marshal(hostState{online, s.timestamp})
+	if err != nil {
+		panic(err) // A flag and a number.
+	}
+	return &mqtt.Publication{Topic: stateTopic(s.adapter.o.HostID), Payload: text, QoS: 1, Retained: true}
+}
+
+func (s *state) publish(online bool) {
+	if err := s.connection.client.Publish(*s.message(online)); err != nil {
+		s.connection.end(err)
+	}
+}
+
+// connected is called when the broker has accepted the subscriptions.
+func (s *state) connected(now time.Time) {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.birthAt = now.Add(retainedDelay)
+	if s.adapter.standby {
+		s.problem()
+	}
+}
+
+// tick publishes the birth when it is due.
+func (s *state) tick(now time.Time) {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.birthAt.IsZero() || now.Before(s.birthAt) || s.born:
+	case s.adapter.standby && !s.other:
+		s.connection.end(errGone) // The broker no longer has a state of the other host.
+	case !s.adapter.standby:
+		s.born = true
+		s.publish(true)
+	}
+}
+
+// receive processes a state of a host with the name of this one.
+func (s *state) receive(text []byte) {
+	var received hostState
+	if len(text) > 0 && json.Unmarshal(text, &received) != nil {
+		s.connection.session.Problem(fmt.Errorf("%s: not the state of a host application of Sparkplug 3.0", stateTopic(s.adapter.o.HostID)))
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	own := s.adapter.births[received.Timestamp]
+	switch {
+	case s.adapter.standby:
+		if s.other = received.Online && !own; !s.other {
+			s.connection.end(errGone)
+		}
+	case !received.Online:
+		// The death certificate of an earlier connection, or of a host that had the same name, hides that this host is online.
+		if s.born {
+			s.publish(true)
+		}
+	case own:
+	case s.born && received.Timestamp > s.timestamp:
+		s.problem() // The host that was there first stays.
+		s.publish(true)
+	default:
+		s.problem()
+		s.connection.end(errAnother)
+	}
+}
+
+func (s *state) problem() {
+	s.connection.session.Problem(fmt.Errorf(
+		"another host application is online as %q: this one is not the primary host. Give one of them another host_id. If there is no other, delete the "+
+			"retained message of %s at the broker", s.adapter.o.HostID, stateTopic(s.adapter.o.HostID)))
+}
+
+// leave publishes that the host is offline, before the connection is ended on purpose.
+func (s *state) leave() {
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.born {
+		s.publish(false)
+		s.born = false
+	}
+}
