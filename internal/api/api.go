@@ -20,8 +20,8 @@ const Prefix = "/api/v1"
 // defaultBaseURL is where the documented web service listens.
 const defaultBaseURL = "http://localhost:8080"
 
-// Options configure the API. All fields except Complete, Admission, Ingest, Forgetter, Registry, Entries, System, DeadLetters, Appender
-// and AllowedOrigins are required.
+// Options configure the API. All fields except Complete, Admission, Ingest, Forgetter, Registry, Entries, System, Sources, DeadLetters,
+// Appender and AllowedOrigins are required.
 type Options struct {
 	Fleet Fleet
 	// Complete reports whether the fleet has every device. Until then a device that is not in it may exist. Nil means always.
@@ -40,6 +40,8 @@ type Options struct {
 	// System serves GET /api/v1/system, DeadLetters the dead letters; nil omits their operations.
 	System      System
 	DeadLetters DeadLetters
+	// Sources serves the sources of readings; nil, or no Admission, omits its operations.
+	Sources Sources
 	// Appender appends the readings of dead letters that are sent again; nil, or no Admission, omits that operation.
 	Appender Appender
 	// AllowedOrigins lists origins, such as "https://plant.example", whose pages may send requests that change something,
@@ -99,6 +101,7 @@ func New(o Options) (http.Handler, error) {
 	s.registerSystem(api)
 	s.registerState(api)
 	s.registerDeadLetters(api)
+	s.registerSources(api)
 	if o.Ingest != nil {
 		documentIngest(api.OpenAPI())
 		s.mux.Handle(Prefix+"/readings", o.Ingest)

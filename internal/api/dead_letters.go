@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"encoding/base64"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -71,6 +70,9 @@ type DeadLetter struct {
 	Field, Reason string
 	// Kind is the kind of the record.
 	Kind iot.Kind
+	// Source is the name of the source that has received the value; empty for a record of the readings' topic. Then Topic is one of the
+	// source's own, and Partition, Offset and Appended are zero. The value is what the source received, not a reading.
+	Source string
 	// Topic, Partition and Offset are where the record was, Appended is when it came there. They are zero if the dead letter does not
 	// say, as one of another program.
 	Topic     string
@@ -159,6 +161,12 @@ type letterSource struct {
 	Appended  time.Time `json:"appended_at" doc:"When the record came into that topic."`
 }
 
+// letterReceiver is the source that has received a rejected message.
+type letterReceiver struct {
+	Name  string `json:"name" example:"hall-3-mqtt"`
+	Topic string `json:"topic" doc:"Where in the source the message came from." example:"plant/press/1"`
+}
+
 // deadLetter is the answer for a DeadLetter. The encoding is chosen so that what can be read is shown as it is.
 type deadLetter struct {
 	ID       DeadLetterID  `json:"id"`
@@ -167,11 +175,13 @@ type deadLetter struct {
 	Reason   string        `json:"reason"`
 	Kind     string        `json:"kind" doc:"What the record is about: reading, status, settings and so on." example:"reading"`
 	Source   *letterSource `json:"source,omitempty" doc:"Where the record was; absent if the dead letter does not say."`
-	Key      string        `json:"key" doc:"The record's key, which is the device's id; invalid UTF-8 is replaced." example:"press-7"`
-	Encoding string        `json:"encoding" doc:"How value is written: as its text, or in base64 where that is not valid UTF-8." enum:"utf-8,base64"`
-	Value    string        `json:"value" doc:"The record's value, untouched."`
-	Size     int           `json:"size" doc:"The length of the value in bytes, as it was received."`
-	Complete bool          `json:"complete" doc:"Whether value is all of it."`
+	// Receiver is set instead of Source.
+	Receiver *letterReceiver `json:"received_by,omitempty" doc:"The source that has received the value, which is a message and not a reading; absent for a record of the log."`
+	Key      string          `json:"key" doc:"The record's key, which is the device's id; invalid UTF-8 is replaced." example:"press-7"`
+	Encoding string          `json:"encoding" doc:"How value is written: as its text, or in base64 where that is not valid UTF-8." enum:"utf-8,base64"`
+	Value    string          `json:"value" doc:"The record's value, untouched."`
+	Size     int             `json:"size" doc:"The length of the value in bytes, as it was received."`
+	Complete bool            `json:"complete" doc:"Whether value is all of it."`
 }
 
 // fromLetter returns the answer with at most most bytes of the value.
@@ -180,19 +190,14 @@ func fromLetter(letter *DeadLetter, most int) deadLetter {
 		ID: letter.ID, Rejected: letter.Rejected, Field: letter.Field, Reason: letter.Reason, Kind: letter.Kind.String(),
 		Key: strings.ToValidUTF8(string(letter.Key), "\uFFFD"), Size: letter.Size,
 	}
-	if letter.Topic != "" {
+	switch {
+	case letter.Source != "":
+		out.Receiver = &letterReceiver{letter.Source, letter.Topic}
+	case letter.Topic != "":
 		out.Source = &letterSource{letter.Topic, letter.Partition, letter.Offset, letter.Appended}
 	}
-	value := letter.Value[:min(most, len(letter.Value))]
-	if len(value) < letter.Size {
-		value = wholeRunes(value)
-	}
-	out.Complete = len(value) == letter.Size
-	if utf8.Valid(value) {
-		out.Encoding, out.Value = "utf-8", string(value)
-		return out
-	}
-	out.Encoding, out.Value = "base64", base64.StdEncoding.EncodeToString(value)
+	sample := NewSample(letter.Value[:min(most, len(letter.Value))], letter.Size)
+	out.Encoding, out.Value, out.Complete = sample.Encoding, sample.Payload, sample.Complete
 	return out
 }
 

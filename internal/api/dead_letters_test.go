@@ -64,7 +64,13 @@ func letter(offset int64, value string) api.DeadLetter {
 
 // fullDrawer holds dead letters in which every field of the answers is there.
 func fullDrawer() *drawer {
-	return &drawer{letters: []api.DeadLetter{letter(0, "{}"), letter(1, "\xff"), letter(2, readingText("d1", 20))}}
+	return &drawer{letters: []api.DeadLetter{received(letter(0, "{}")), letter(1, "\xff"), letter(2, readingText("d1", 20))}}
+}
+
+// received returns the dead letter as that of a source.
+func received(of api.DeadLetter) api.DeadLetter {
+	of.Source, of.Topic, of.Partition, of.Offset, of.Appended, of.Key = "hall-3", "plant/press", 0, 0, time.Time{}, []byte("hall-3")
+	return of
 }
 
 func readingText(device string, value float64) string {
@@ -100,6 +106,19 @@ func TestDeadLetterIsShownAsItIs(t *testing.T) {
 	binary := get[map[string]any](t, h, "/api/v1/dead-letters/0-1")
 	if binary["encoding"] != "base64" || binary["value"] != "/w==" {
 		t.Errorf("what is no text: got %v, want it in base64", binary)
+	}
+}
+
+// A message that a source has received is in no topic of Kafka, and is no reading that could be sent again, whatever it looks like.
+func TestDeadLetterOfASourceSaysWhichOne(t *testing.T) {
+	d := &drawer{letters: []api.DeadLetter{received(letter(0, readingText("d1", 20)))}}
+	h := withLetters(t, d, nil)
+	got := request(h, http.MethodGet, "/api/v1/dead-letters").Body.String()
+	if !strings.Contains(got, `"received_by":{"name":"hall-3","topic":"plant/press"},"key":"hall-3"`) || strings.Contains(got, `"source"`) {
+		t.Errorf("got %s", got)
+	}
+	if got := resend(h, "0-0").Body.String(); !strings.Contains(got, `"result":"rejected","reason":"only readings are sent again, this is what the source hall-3 received"`) {
+		t.Errorf("sent again: got %s", got)
 	}
 }
 

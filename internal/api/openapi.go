@@ -33,6 +33,7 @@ func configuration(version string) huma.Config {
 				{Name: "Ingest", Description: "Send readings."},
 				{Name: "Devices", Description: "What is known of every device at this moment."},
 				{Name: "History", Description: "What the archive holds, about a second behind."},
+				{Name: "Sources", Description: "Where readings come from."},
 				{Name: "System", Description: "The plant and the program as a whole."},
 			},
 		},

@@ -72,8 +72,8 @@ func TestDocumentHolds(t *testing.T) {
 			}
 		}
 	}
-	if len(seen) != 22 {
-		t.Errorf("got %d operations, want all 22: %v", len(seen), seen)
+	if len(seen) != 26 {
+		t.Errorf("got %d operations, want all 26: %v", len(seen), seen)
 	}
 }
 
@@ -146,6 +146,9 @@ func TestAnswersFitTheDocument(t *testing.T) {
 		"/api/v1/version":               "/api/v1/version",
 		"/api/v1/limits":                "/api/v1/limits",
 		"/api/v1/system":                "/api/v1/system",
+		"/api/v1/sources":               "/api/v1/sources",
+		"/api/v1/sources/{name}":        "/api/v1/sources/hall-3",
+		"/api/v1/sources/{name}/seen":   "/api/v1/sources/hall-3/seen",
 		"/api/v1/dead-letters":          "/api/v1/dead-letters?limit=2",
 		"/api/v1/dead-letters/{id}":     "/api/v1/dead-letters/0-1",
 	} {

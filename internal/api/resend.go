@@ -103,6 +103,8 @@ func (s *server) admitAgain(letter *DeadLetter, result *resendResult, readings [
 // readAgain returns the reading in a dead letter, checked as if it came now. The error is an *iot.InvalidError.
 func (s *server) readAgain(letter *DeadLetter) (reading iot.Reading, err error) {
 	switch {
+	case letter.Source != "":
+		return reading, iot.Invalid("", "only readings are sent again, this is what the source %s received", letter.Source)
 	case letter.Kind != iot.KindReading:
 		return reading, iot.Invalid("", "only readings are sent again, this is a record of the kind %s", letter.Kind)
 	case letter.Size > len(letter.Value):

@@ -59,7 +59,9 @@ type Service struct {
 	mapping   *mapping.Rules
 	// sources are the states of the configured sources.
 	sources []*source.Status
-	dial    kafka.Dial
+	// shownSources are those that the API shows: those of this process, or what other processes say of theirs.
+	shownSources api.Sources
+	dial         kafka.Dial
 	// presence is nil where all programs are one process, and in the consumer.
 	presence *kafka.Presence
 	topics   kafka.Topics
@@ -148,19 +150,20 @@ func (s *Service) make(ctx context.Context, makers []maker) error {
 func (s *Service) makers() []maker {
 	switch s.name {
 	case config.Producer:
-		return []maker{s.listen, s.openTracing, s.makeDomain, s.joinCluster, s.makeProducer, s.makeSimulator, s.makeSources, s.serveIngest}
+		return []maker{s.listen, s.openTracing, s.makeDomain, s.joinCluster, s.makeProducer, s.makeSimulator, s.makeSources, s.showSources,
+			s.serveIngest}
 	case config.Consumer:
 		return []maker{s.listen, s.openTracing, s.makeDomain, s.joinCluster, s.openPostgres, s.openRedis, s.makeProducer, s.makeProcessor, s.makeArchiver,
 			s.makeFiller, s.serveAdmin}
 	case config.Web:
 		return []maker{s.listen, s.openTracing, s.makeDomain, s.joinCluster, s.openPostgres, s.openRedis, s.makeProducer, s.makeLive, s.makeRegistry,
-			s.serveWeb}
+			s.followSources, s.serveWeb}
 	case config.WebSocket:
 		return []maker{s.listen, s.openTracing, s.makeDomain, s.joinCluster, s.openRedis, s.makeLive, s.serveWebSocket}
 	default:
 		return []maker{
 			s.listen, s.openTracing, s.makeDomain, s.openSQLite, s.openBroker, s.makeProducer, s.makeProcessor, s.makeArchiver, s.makeLive,
-			s.makeRegistry, s.makeSimulator, s.makeSources, s.serveWeb, s.serveControl,
+			s.makeRegistry, s.makeSimulator, s.makeSources, s.showSources, s.serveWeb, s.serveControl,
 		}
 	}
 }

@@ -96,6 +96,7 @@ func (s *Service) serveWeb(context.Context) error {
 		Ingest:         s.ingestHandler(),
 		Forgetter:      s.producer,
 		System:         system,
+		Sources:        s.shownSources,
 		DeadLetters:    &feed.DeadLetters{Dial: s.dial, Topic: s.topics.DeadLetters},
 		Appender:       s.producer,
 		AllowedOrigins: s.cfg.Push.AllowedOrigins,

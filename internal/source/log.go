@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"time"
 
 	"iotmon/internal/iot"
 )
@@ -33,6 +34,8 @@ type Report struct {
 type Rejected struct {
 	// Source is the name of the source, Topic where in it the message came from.
 	Source, Topic string
+	// Received is when the message was received.
+	Received time.Time
 	// Payload is the message as it was received, cut to MaxRejected bytes; Length is its whole length in bytes.
 	Payload []byte
 	Length  int

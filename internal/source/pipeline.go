@@ -197,11 +197,13 @@ func (p *Pipeline) convert(m *Message) {
 		decoded, err := p.o.Decode(m, p.points[:0])
 		p.points = decoded[:0]
 		if err != nil {
+			p.o.Status.decoded(m, nil, err)
 			p.reject(m, err)
 			return
 		}
 		points = decoded
 	}
+	p.o.Status.decoded(m, points, nil)
 	mapped, refused := 0, 0
 	for i := range points {
 		point := points[i]
@@ -296,7 +298,8 @@ func unmapped(points []mapping.Point) error {
 // reject adds a message to the dead letters. A message of which several values are rejected is there several times.
 func (p *Pipeline) reject(m *Message, reason error) {
 	rejected := Rejected{
-		Source: p.o.Name, Topic: m.Topic, Payload: m.Payload[:min(len(m.Payload), MaxRejected)], Length: len(m.Payload), Reason: reason.Error(),
+		Source: p.o.Name, Topic: m.Topic, Received: m.Received, Payload: m.Payload[:min(len(m.Payload), MaxRejected)], Length: len(m.Payload),
+		Reason: reason.Error(),
 	}
 	if invalid, ok := errors.AsType[*iot.InvalidError](reason); ok {
 		rejected.Field, rejected.Reason = invalid.Field, invalid.Reason

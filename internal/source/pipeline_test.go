@@ -256,9 +256,90 @@ func TestTheStatusIsBounded(t *testing.T) {
 			}
 		}
 		synctest.Wait()
-		seen := o.Status.Seen()
-		if len(seen) != 500 || len(seen[0].Payload) != 2048 || len(o.Status.Snapshot().Rejects) != 20 {
-			t.Errorf("got %d topics, the first with %d bytes", len(seen), len(seen[0].Payload))
+		seen, more := o.Status.Seen()
+		if len(seen) != 500 || !more || len(seen[0].Payload) != 2048 || seen[0].Length != 10_000 || len(o.Status.Snapshot().Rejects) != 20 {
+			t.Errorf("got %d topics, the first with %d bytes of %d", len(seen), len(seen[0].Payload), seen[0].Length)
+		}
+		for _, r := range o.Status.Snapshot().Rejects {
+			if len(r.Payload) != 2048 || r.Length != 10_000 {
+				t.Errorf("a rejected message: got %d bytes of %d", len(r.Payload), r.Length)
+			}
+		}
+	})
+}
+
+// The topics of many sources together must not use more memory than there is: of those beyond the limit the names remain.
+func TestTheMemoryOfTopicsIsLimited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := options(t, &records{})
+		o.Status.LimitSeen(50_000)
+		p := running(t, o)
+		for round := range 3 {
+			for i := range 100 {
+				payload := []byte(strings.Repeat("temp ", 1+round*100))
+				if err := p.Send(t.Context(), &source.Message{Topic: fmt.Sprint(i), Tags: tags, Payload: payload}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			time.Sleep(2 * time.Second)
+		}
+		synctest.Wait()
+		seen, more := o.Status.Seen()
+		bytes, without := 0, 0
+		for _, s := range seen {
+			if s.Count != 3 || more {
+				t.Errorf("got %d messages of %s, more %v", s.Count, s.Topic, more)
+			}
+			bytes += len(s.Payload)
+			if len(s.Points) == 0 {
+				without++
+			}
+		}
+		if len(seen) != 100 || bytes > 50_000 || without < 80 || without == 100 {
+			t.Errorf("got %d topics with %d bytes, %d of them without their values", len(seen), bytes, without)
+		}
+	})
+}
+
+// What a page shows of a message is what its rules see, and no part of the message's own memory, which the source may use again.
+func TestTheStatusHasTheValuesOfMessages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := options(t, &records{})
+		p := running(t, o)
+		payloads := [][]byte{[]byte("temp hot"), []byte("broken")}
+		for i, payload := range payloads {
+			if err := p.Send(t.Context(), &source.Message{Topic: fmt.Sprint("t", i), Tags: tags, Payload: payload}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		points := make([]mapping.Point, 30)
+		points[0] = mapping.Point{Field: "temp", Value: 21, Unit: "°C"}
+		points[1] = mapping.Point{Field: "temp", ValueText: strings.Repeat("x", 5000)}
+		if err := p.Send(t.Context(), &source.Message{Topic: "t2", Tags: tags, Points: points}); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		for _, payload := range payloads {
+			clear(payload)
+		}
+		seen, _ := o.Status.Seen()
+		if len(seen) != 3 {
+			t.Fatalf("got %d topics, want 3", len(seen))
+		}
+		if s := seen[0]; string(s.Payload) != "temp hot" || s.Values != 2 || len(s.Points) != 2 || s.Points[1].Field != "hot" || s.Points[1].Topic != "t0" || s.Points[1].Tags["site"] != "furnace" {
+			t.Errorf("got %+v", s)
+		}
+		if s := seen[1]; string(s.Payload) != "broken" || s.Problem != "not a list" || len(s.Points) != 0 {
+			t.Errorf("got %+v", s)
+		}
+		if s := seen[2]; s.Payload != nil || s.Values != 30 || len(s.Points) != 19 || s.Points[0].Value != 21 {
+			t.Errorf("got %d of %d values of %+v, want the first 20 without the long one", len(s.Points), s.Values, s)
+		}
+		rejects := o.Status.Snapshot().Rejects
+		for _, r := range rejects[:2] {
+			if r.Topic == "t1" && string(r.Payload) != "broken" || r.Received.IsZero() {
+				t.Errorf("got %+v", r)
+			}
 		}
 	})
 }

@@ -36,6 +36,9 @@ func (s *Session) Connected(address string) {
 // Problem says what is wrong although the connection goes on, such as a node that the server does not have.
 func (s *Session) Problem(err error) { s.status.problem(err) }
 
+// Lag says how many messages wait at the other side, where the protocol says so.
+func (s *Session) Lag(messages int64) { s.status.lag(messages) }
+
 // Skipped counts polls that have not taken place at their time, such as those that came due while an earlier one was going on.
 func (s *Session) Skipped(polls int64) { s.status.skipped(polls) }
 

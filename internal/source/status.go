@@ -1,12 +1,16 @@
 package source
 
 import (
+	"bytes"
+	"cmp"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"iotmon/internal/iot"
+	"iotmon/internal/mapping"
 )
 
 // State is how a source is.
@@ -23,8 +27,11 @@ const (
 )
 
 const (
-	// maxSeen is how many topics a Status remembers, maxSeenPayload how many bytes of the last message of each.
-	maxSeen, maxSeenPayload = 500, 2 << 10
+	// maxSeen is how many topics a Status remembers, maxSeenPayload how many bytes of a message, maxSeenPoints how many values of it, and
+	// maxSeenPoint about how many bytes one of those may have to be remembered.
+	maxSeen, maxSeenPayload, maxSeenPoints, maxSeenPoint = 500, 2 << 10, 20, 1 << 10
+	// defaultSeenBytes is how much memory the topics of a Status use at most, unless LimitSeen sets another limit.
+	defaultSeenBytes = 4 << 20
 	// seenInterval is how often what is remembered of a topic is renewed.
 	seenInterval = time.Second
 	// maxRecentRejects is how many rejected messages a Status remembers.
@@ -42,6 +49,10 @@ type Status struct {
 	// What follows is guarded by mu.
 	s    Snapshot
 	seen map[string]*Seen
+	// seenBytes is about how much memory seen uses, maxSeenBytes how much it may use.
+	seenBytes, maxSeenBytes int
+	// moreTopics is whether there were more than maxSeen topics.
+	moreTopics bool
 }
 
 // Snapshot is a Status at a moment.
@@ -65,9 +76,11 @@ type Snapshot struct {
 	Skipped int64
 	// RejectedBy counts the dead letters by the field that was wrong; "" is that of messages that were wrong as a whole.
 	RejectedBy map[string]int64
+	// Lag is how many messages wait at the other side, where the protocol says so; nil where it does not.
+	Lag *int64
 	// LastMessage is when the last message was received, LastValue the time of the newest reading.
 	LastMessage, LastValue time.Time
-	// Rejects are the last rejected messages, the newest last.
+	// Rejects are the last rejected messages, the newest last, with the beginnings of their payloads.
 	Rejects []Rejected
 }
 
@@ -77,17 +90,56 @@ type Seen struct {
 	// Count is how many messages there were, At when the shown one was received.
 	Count int64
 	At    time.Time
-	// Payload is the beginning of the last message; nil if it was points. Points are the names of some of its values then.
+	// Payload is the beginning of the shown message, Length its whole length in bytes; nil if it was points.
 	Payload []byte
-	Points  []string
+	Length  int
+	// Points are the first values of the message, as the rules of a map see them, and Values is how many values it had. Points leaves
+	// out values that take much memory.
+	Points []mapping.Point
+	Values int
+	// Problem says why the payload has no values; empty if it has.
+	Problem string
+	// Report is whether the message said something about devices instead of having values.
+	Report bool
+}
+
+// size returns about how many bytes of memory s occupies.
+func (s *Seen) size() int {
+	const perTopic = 256
+	size := perTopic + len(s.Topic) + len(s.Payload) + len(s.Problem)
+	for i := range s.Points {
+		size += pointSize(&s.Points[i])
+	}
+	return size
+}
+
+// pointSize returns about how many bytes of memory a point occupies.
+func pointSize(p *mapping.Point) int {
+	const perPoint, perTag = 200, 32
+	size := perPoint + len(p.Measurement) + len(p.Field) + len(p.ValueText) + len(p.Unit)
+	for key, value := range p.Tags {
+		size += perTag + len(key) + len(value)
+	}
+	return size
 }
 
 // NewStatus returns the status of a source that has not begun.
 func NewStatus(name, kind string, now func() time.Time) *Status {
 	return &Status{
-		name: name, kind: kind, now: now, seen: make(map[string]*Seen),
+		name: name, kind: kind, now: now, seen: make(map[string]*Seen), maxSeenBytes: defaultSeenBytes,
 		s: Snapshot{Name: name, Kind: kind, State: Waiting, Since: now(), RejectedBy: make(map[string]int64)},
 	}
+}
+
+// Name returns the name of the source.
+func (s *Status) Name() string { return s.name }
+
+// LimitSeen sets about how many bytes of memory the topics may use. Of topics beyond it only the names and the counts are remembered. It
+// must be called before the source runs.
+func (s *Status) LimitSeen(bytes int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.maxSeenBytes = bytes
 }
 
 // Snapshot returns a copy of everything but the topics.
@@ -99,17 +151,16 @@ func (s *Status) Snapshot() Snapshot {
 	return copied
 }
 
-// Seen returns what was received of each topic, in the order of the topics.
-func (s *Status) Seen() []Seen {
+// Seen returns what was received of each topic, in the order of the topics, and whether there were topics that it does not have. What the
+// result points to must not be changed.
+func (s *Status) Seen() (all []Seen, more bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := make([]Seen, 0, len(s.seen))
+	all = make([]Seen, 0, len(s.seen))
 	for _, topic := range slices.Sorted(maps.Keys(s.seen)) {
-		seen := *s.seen[topic]
-		seen.Payload, seen.Points = slices.Clone(seen.Payload), slices.Clone(seen.Points)
-		all = append(all, seen)
+		all = append(all, *s.seen[topic])
 	}
-	return all
+	return all, s.moreTopics
 }
 
 // set enters a state. The address is kept if it is empty.
@@ -154,29 +205,82 @@ func (s *Status) log(err error) {
 	}
 }
 
+// lag notes how many messages wait at the other side.
+func (s *Status) lag(messages int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.s.Lag = &messages
+}
+
 func (s *Status) received(m *Message) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.s.Messages++
 	s.s.LastMessage = m.Received
+}
+
+// decoded notes the values of a message, or why it has none.
+func (s *Status) decoded(m *Message, points []mapping.Point, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	seen := s.seen[m.Topic]
 	if seen == nil {
 		if len(s.seen) >= maxSeen {
+			s.moreTopics = true
 			return
 		}
-		seen = &Seen{Topic: m.Topic}
-		s.seen[m.Topic] = seen
+		seen = &Seen{Topic: strings.Clone(m.Topic)}
+		s.seen[seen.Topic] = seen
+		s.seenBytes += seen.size()
 	}
 	seen.Count++
 	if m.Received.Sub(seen.At) < seenInterval {
 		return
 	}
-	seen.At = m.Received
-	seen.Payload = append(seen.Payload[:0], m.Payload[:min(len(m.Payload), maxSeenPayload)]...)
-	seen.Points = seen.Points[:0]
-	for i := range m.Points[:min(len(m.Points), maxNames)] {
-		seen.Points = append(seen.Points, m.Points[i].Field)
+	// What was remembered may be in use elsewhere: nothing of it is changed.
+	latest := Seen{
+		Topic: seen.Topic, Count: seen.Count, At: m.Received, Payload: bytes.Clone(m.Payload[:min(len(m.Payload), maxSeenPayload)]), Length: len(m.Payload),
+		Points: seenPoints(m, points), Values: len(points), Report: m.Report != nil,
 	}
+	if err != nil {
+		latest.Problem = err.Error()
+	}
+	if s.seenBytes-seen.size()+latest.size() > s.maxSeenBytes {
+		latest.Payload, latest.Points, latest.Problem = nil, nil, ""
+	}
+	s.seenBytes += latest.size() - seen.size()
+	*seen = latest
+}
+
+// seenPoints returns copies of the first points of a message, with what they have of it.
+func seenPoints(m *Message, points []mapping.Point) []mapping.Point {
+	var copied []mapping.Point
+	for i := range points[:min(len(points), maxSeenPoints)] {
+		point := points[i]
+		point.Topic = cmp.Or(point.Topic, m.Topic)
+		if point.Tags == nil {
+			point.Tags = m.Tags
+		}
+		if pointSize(&point) > maxSeenPoint {
+			continue
+		}
+		point.Measurement, point.Field, point.Topic = strings.Clone(point.Measurement), strings.Clone(point.Field), strings.Clone(point.Topic)
+		point.ValueText, point.Unit, point.Tags = strings.Clone(point.ValueText), strings.Clone(point.Unit), cloneTags(point.Tags)
+		copied = append(copied, point)
+	}
+	return copied
+}
+
+// cloneTags copies the texts as well: they may be parts of a message that would be kept for their sake.
+func cloneTags(tags map[string]string) map[string]string {
+	if tags == nil {
+		return nil
+	}
+	copied := make(map[string]string, len(tags))
+	for key, value := range tags {
+		copied[strings.Clone(key)] = strings.Clone(value)
+	}
+	return copied
 }
 
 func (s *Status) untimed() {
@@ -203,6 +307,10 @@ func (s *Status) appended(readings []iot.Reading, rejected []Rejected) {
 		}
 		s.s.RejectedBy[field]++
 	}
-	s.s.Rejects = append(s.s.Rejects, rejected[max(0, len(rejected)-maxRecentRejects):]...)
+	for i := range rejected[max(0, len(rejected)-maxRecentRejects):] {
+		r := rejected[max(0, len(rejected)-maxRecentRejects)+i]
+		r.Payload = bytes.Clone(r.Payload[:min(len(r.Payload), maxSeenPayload)]) // The source may use the memory of the message again.
+		s.s.Rejects = append(s.s.Rejects, r)
+	}
 	s.s.Rejects = slices.Delete(s.s.Rejects, 0, max(0, len(s.s.Rejects)-maxRecentRejects))
 }

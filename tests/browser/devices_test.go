@@ -101,6 +101,7 @@ func TestDevicesAreFound(t *testing.T) {
 	plant.post(reading{ID: "kiln", Value: 36, Location: location{Building: "Hall 7", Floor: 1, Room: "a"}}, reading{ID: "mixer", Type: "humidity_sensor", Value: 40, Location: location{Building: "Hall 8"}},
 		reading{ID: "oven", Value: 20, Status: "offline"}, reading{ID: "door", Type: "switch_sensor", Value: 1})
 	plant.patch("mixer", map[string]any{"name": "Big mixer", "labels": map[string]string{"line": "3"}, "area": "plant/north"})
+	plant.patch("barometer", map[string]any{"name": strings.TrimSpace(strings.Repeat("مقياس الضغط ", 5))})
 	plant.patch("planned", map[string]any{"name": "Not there yet"})
 	tab := plant.open(options{path: "/devices", addr: plant.addr})
 	is := func(ids ...string) {
@@ -487,6 +488,7 @@ func TestDevicesFitEveryScreen(t *testing.T) {
 		reading{ID: "bad", Value: 21, Quality: "bad"}, reading{ID: "off", Value: 20, Status: "offline"}, reading{ID: "a/b?c#d%", Value: 20})
 	plant.patch(long, map[string]any{"name": strings.Repeat("W", 128), "area": strings.Repeat("x", 120) + "/" + strings.Repeat("y", 120), "labels": map[string]string{strings.Repeat("n", 64): strings.Repeat("v", 128)},
 		"limits": map[string]float64{"temperature_high": 1e300}})
+	plant.patch("barometer", map[string]any{"name": strings.TrimSpace(strings.Repeat("مقياس الضغط ", 5))})
 	plant.patch("planned", map[string]any{"name": hostile, "retired": true})
 	fits := func(state string) {
 		t.Helper()
@@ -509,6 +511,14 @@ func TestDevicesFitEveryScreen(t *testing.T) {
 		}
 	}
 	tab.until(listed + `.length === 7`)
+	const begins = `(() => {
+		const name = document.querySelector('#devices [data-field="name"]:dir(rtl)');
+		const { direction, textAlign } = getComputedStyle(name);
+		return direction + " " + textAlign + " " + (name.scrollWidth > name.clientWidth);
+	})()`
+	if got := eval[string](tab, begins); got != "rtl left true" {
+		t.Errorf("a long name from right to left: got %q, want one whose left end is cut", got)
+	}
 	fits("devices")
 	tab.do(chromedp.EmulateViewport(1440, 900))
 	tab.click("#device-columns summary")

@@ -74,8 +74,8 @@ type cleaner struct {
 	// gate has the topics in which no transaction may begin now; nil for none.
 	gate atomic.Pointer[kadm.TopicsSet]
 
-	// lastSize is the size of the current records in the last pass, in bytes. Records that were written during the pass do not count:
-	// at a high rate they would delay the next pass, and a restart has to read all of them.
+	// lastSize is the size of the current records in the last pass, in bytes of the log, as they were compressed there. Records that were
+	// written during the pass do not count: at a high rate they would delay the next pass, and a restart has to read all of them.
 	lastSize int64
 	// cuts are the ends of the partitions when the pass began; nil between two passes. readers watches for readers before the cuts,
 	// once the current records have been moved. wait is the number of steps until the next stage.
@@ -234,7 +234,8 @@ func (c *cleaner) move(ctx context.Context) error {
 	if err := m.readToEnd(ctx); err != nil {
 		return err
 	}
-	c.lastSize = m.size()
+	size, _ := c.survey()
+	c.lastSize = int64(m.share() * float64(size))
 	return m.append(ctx)
 }
 
@@ -243,6 +244,8 @@ type mover struct {
 	client  *kgo.Client
 	cuts    kadm.Offsets
 	current map[recordKey]*kgo.Record
+	// read is the size of all records that were read, in bytes, not compressed.
+	read int64
 	// reached has the highest position of each key whose records have positions, wherever the record is.
 	reached map[recordKey]iot.Position
 }
@@ -297,6 +300,7 @@ func (m *mover) readToEnd(ctx context.Context) error {
 					waiting--
 				}
 			}
+			m.read += recordSize(r)
 			m.add(r)
 		})
 	}
@@ -366,14 +370,17 @@ func (m *mover) awaitNoTransactions(ctx context.Context, topics kadm.TopicsSet) 
 	}
 }
 
-// size returns the size of the current records in bytes.
-func (m *mover) size() int64 {
-	var size int64
+// share returns the share of the current records in the size of all records that were read.
+func (m *mover) share() float64 {
+	var current int64
 	for _, r := range m.current {
-		size += int64(len(r.Key) + len(r.Value))
+		current += recordSize(r)
 	}
-	return size
+	return float64(current) / float64(m.read)
 }
+
+// recordSize returns the size of a record in bytes, not compressed.
+func recordSize(r *kgo.Record) int64 { return int64(len(r.Key) + len(r.Value)) }
 
 // append appends the current records, without their headers: they belong to traces that have ended.
 func (m *mover) append(ctx context.Context) error {

@@ -1,6 +1,7 @@
 package embedded
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"maps"
@@ -87,6 +88,34 @@ func TestCompactionKeepsTheLastRecordOfEachKey(t *testing.T) {
 	shut(t, b)
 	if got := latest(t, open(t, dir)); !maps.Equal(got, want) {
 		t.Errorf("states after a restart: got %v, want %v", got, want)
+	}
+}
+
+// A restart reads all that is not compacted, so there must not be much more of it than the current records take in the log, however well they
+// are compressed there.
+func TestCompactionBeginsBeforeALogOfCompressedRecordsIsLong(t *testing.T) {
+	b := open(t, t.TempDir())
+	createTopic(t, b, "states", 1, compacted)
+	client := dial(t, b)
+	write := func() {
+		var all []*kgo.Record
+		for i := range 100 {
+			all = append(all, &kgo.Record{Topic: "states", Key: fmt.Append(nil, i), Value: bytes.Repeat([]byte("compressible "), 80)})
+		}
+		produce(t, client, all...)
+	}
+	write()
+	compact(t, b)
+	compact(t, b) // The log has the current records now, once.
+	current, _ := b.cleaner.survey()
+	b.cleaner.minSize = 0
+	times := 0
+	for ; b.cleaner.cuts == nil && times < 5*compactFactor; times++ {
+		write()
+		b.cleaner.step(t.Context())
+	}
+	if size, _ := b.cleaner.survey(); b.cleaner.cuts == nil || size > 2*compactFactor*current {
+		t.Errorf("after %d changes of all records the log has %d bytes, of which %d are current; want that a pass has begun", times, size, current)
 	}
 }
 

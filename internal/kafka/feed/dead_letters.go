@@ -213,6 +213,8 @@ func letterOf(r *kgo.Record, most int) api.DeadLetter {
 			letter.Reason = text
 		case kafka.HeaderField:
 			letter.Field = text
+		case kafka.HeaderSource:
+			letter.Source = text
 		case kafka.HeaderSourceTopic:
 			letter.Topic = text
 		case kafka.HeaderSourceKind:

@@ -154,7 +154,7 @@ func TestDeadLetterSaysWhereItCameFrom(t *testing.T) {
 	for key, text := range map[string]string{
 		kafka.HeaderReason: "not a number", kafka.HeaderField: "value", kafka.HeaderSourceTopic: "device-data", kafka.HeaderSourcePartition: "3",
 		kafka.HeaderSourceOffset: "991", kafka.HeaderSourceTime: appended.Format(time.RFC3339Nano), kafka.HeaderSourceKind: "status",
-		kafka.HeaderTruncated: strconv.Itoa(1 << 20),
+		kafka.HeaderTruncated: strconv.Itoa(1 << 20), kafka.HeaderSource: "hall-3",
 	} {
 		record.Headers = append(record.Headers, kgo.RecordHeader{Key: key, Value: []byte(text)})
 	}
@@ -172,7 +172,7 @@ func TestDeadLetterSaysWhereItCameFrom(t *testing.T) {
 	}
 	got.Rejected, got.Value = time.Time{}, nil
 	want := api.DeadLetter{
-		Field: "value", Reason: "not a number", Kind: iot.KindStatus, Topic: "device-data", Partition: 3, Offset: 991, Appended: appended,
+		Field: "value", Reason: "not a number", Kind: iot.KindStatus, Source: "hall-3", Topic: "device-data", Partition: 3, Offset: 991, Appended: appended,
 		Key: []byte("d1"), Size: 1 << 20,
 	}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
