@@ -14,6 +14,8 @@ library=$(dirname "$(readlink -f "$0")")/lib
 . "$library/helm.sh"
 # shellcheck source=lib/python.sh
 . "$library/python.sh"
+# shellcheck source=lib/node.sh
+. "$library/node.sh"
 
 if ! have node || ! have npm; then
     echo "provision: node and npm are missing; install Node 20 or newer (https://nodejs.org)" >&2
@@ -25,7 +27,7 @@ if [ "$node_major" -lt 20 ]; then
     exit 1
 fi
 
-mapfile -t missing < <(missing_packages kafka postgres redis nginx haproxy mosquitto pymodbus)
+mapfile -t missing < <(missing_packages kafka postgres redis nginx haproxy mosquitto pymodbus pysparkplug)
 have cc || have gcc || missing+=(gcc libc6-dev)
 have chromium || have chromium-browser || have google-chrome || missing+=(chromium)
 have promtool || missing+=(prometheus)
@@ -37,3 +39,5 @@ fi
 install_packages provision "${missing[@]}"
 provide_helm
 provide_python pymodbus
+provide_python pysparkplug
+provide_node sparkplug-client

@@ -16,8 +16,9 @@ usage: scripts/test-env.sh COMMAND
   start SERVER      start it again
   logs SERVER       print what it has logged
   run COMMAND…      up, the command, and down, unless the servers were there before or others still use them
-  provision [NAME…] install and download what a server needs, and start nothing; nginx, haproxy and pymodbus are names, too
+  provision [NAME…] install and download what a server needs, and start nothing; nginx, haproxy, pymodbus, pysparkplug and sparkplug-client are names, too
   python PACKAGE    install a server that is a Python package, and print the path of the Python that has it
+  node PACKAGE      install a package of npm that the tests use, and print the directory of its modules
 
 SERVER is kafka, postgres or redis. The environment is one per checkout, below $TMPDIR, or the one in
 $TESTENV_DIR, a directory that is new, empty or an environment. It ends by itself $TESTENV_TTL
@@ -40,6 +41,8 @@ library=$checkout/scripts/lib
 . "$library/servers.sh"
 # shellcheck source=lib/python.sh
 . "$library/python.sh"
+# shellcheck source=lib/node.sh
+. "$library/node.sh"
 # shellcheck source=lib/process.sh
 . "$library/process.sh"
 # shellcheck source=lib/kafka.sh
@@ -287,12 +290,15 @@ run() {
 }
 
 provision() {
-    [ $# -gt 0 ] || set -- "${servers[@]}" nginx haproxy mosquitto pymodbus
+    [ $# -gt 0 ] || set -- "${servers[@]}" nginx haproxy mosquitto pymodbus pysparkplug sparkplug-client
     install_missing "$@"
     local name version
     for name in "$@"; do
         if python_version "$name" >/dev/null; then
             provide_python "$name" || die "cannot install $name"
+        fi
+        if node_version "$name" >/dev/null; then
+            provide_node "$name" || die "cannot install $name"
         fi
         [ "$name" = kafka ] || continue
         for version in 4 3; do
@@ -337,6 +343,11 @@ main() {
         python_version "${2:-}" >/dev/null || die "no such package: ${2:-}"
         provision "$2"
         echo "$(python_home "$2")/bin/python"
+        ;;
+    node)
+        node_version "${2:-}" >/dev/null || die "no such package: ${2:-}"
+        provision "$2"
+        echo "$(node_home "$2")/node_modules"
         ;;
     watch) watch ;; # Only for up.
     help | -h | --help) usage ;;

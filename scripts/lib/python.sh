@@ -6,6 +6,7 @@
 python_version() {
     case $1 in
     pymodbus) echo 3.16.1 ;;
+    pysparkplug) echo 0.6.1 ;;
     *) return 1 ;;
     esac
 }

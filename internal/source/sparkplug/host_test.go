@@ -101,8 +101,13 @@ type host struct {
 	stop  func()
 }
 
-// startHost runs a source until the test ends, or stop is called.
+// startHost runs a source without a map until the test ends, or stop is called.
 func startHost(t *testing.T, address string, change func(*sparkplug.Options)) *host {
+	t.Helper()
+	return startHostWith(t, address, nil, newMemory(), change)
+}
+
+func startHostWith(t *testing.T, address string, given []mapping.Rule, log *memory, change func(*sparkplug.Options)) *host {
 	t.Helper()
 	catalog, err := iot.NewCatalog(iot.BuiltinTypes()...)
 	if err != nil {
@@ -123,11 +128,11 @@ func startHost(t *testing.T, address string, change func(*sparkplug.Options)) *h
 	if change != nil {
 		change(&o)
 	}
-	rules, err := mapping.New(nil, catalog)
+	rules, err := mapping.New(given, catalog)
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &host{memory: newMemory(), state: source.NewStatus("edge", "sparkplug", time.Now)}
+	h := &host{memory: log, state: source.NewStatus("edge", "sparkplug", time.Now)}
 	runner := &source.Runner{
 		Name: "edge", Adapter: sparkplug.New(o), Owner: source.Alone{}, Logger: slog.New(slog.DiscardHandler),
 		FirstPause: 50 * time.Millisecond, LongestPause: time.Second,
