@@ -81,6 +81,9 @@ func newReasonError(during string, version int, code byte, p properties) *Reason
 	}
 	e := &ReasonError{During: during, Code: code, Text: p.reasonString, Reference: p.serverReference}
 	e.meaning = cmp.Or(known[code], "unknown reason")
+	if during == refused && (code == 0x87 || code == 5) { // What brokers answer to a wrong password, too.
+		e.meaning += ": check username and password_file"
+	}
 	return e
 }
 

@@ -18,6 +18,8 @@ import (
 // publisher publishes with QoS 1 by a client library that is not ours, and connects again when it must.
 type publisher struct {
 	address string
+	// will is that of the connection; nil for none.
+	will *paho.WillMessage
 
 	mu     sync.Mutex
 	client *paho.Client
@@ -69,6 +71,7 @@ func (p *publisher) connect(ctx context.Context) error {
 	client := paho.NewClient(paho.ClientConfig{Conn: packets.NewThreadSafeConn(conn)})
 	_, err = client.Connect(ctx, &paho.Connect{
 		ClientID: "publisher", CleanStart: true, KeepAlive: 30, Username: "user", UsernameFlag: true, Password: []byte("secret"), PasswordFlag: true,
+		WillMessage: p.will,
 	})
 	if err == nil {
 		p.client = client
