@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"os"
 	"runtime/debug"
 	"slices"
@@ -38,9 +37,17 @@ const (
 	stepsToMove       = 1
 	stepsToTrim       = 2
 	stepsAfterFailure = stepsAtStart
-	// readTimeout limits the reading of the compacted topics, holdTimeout the time after it for which no transaction may begin.
-	readTimeout = time.Minute
-	holdTimeout = 5 * time.Second
+	// readTimeout is how long a read of the compacted topics may bring nothing. holdTimeout limits for how long no transaction may begin,
+	// until records are appended; those are at most movedBytes, and may take appendTimeout.
+	readTimeout   = time.Minute
+	holdTimeout   = 5 * time.Second
+	movedBytes    = 4 << 20
+	appendTimeout = time.Minute
+	// Transactions run between two holds, for holdPause, or failurePause after a hold that has failed. After holdAttempts failures in a row
+	// the pass has failed.
+	holdPause    = 200 * time.Millisecond
+	failurePause = 2 * holdTimeout
+	holdAttempts = 3
 )
 
 // compactMark is the key of the records that the cleaner reads up to. No device can have this id.
@@ -55,7 +62,8 @@ const compactMark = "\x00compact"
 // A pass of the cleaner has three stages, as in a log-structured store:
 //
 //  1. It records the ends of the partitions, the cuts.
-//  2. A while later it appends the current records before the cuts, which no later record has superseded, once more at the end.
+//  2. A while later it appends the current records before the cuts, which no later record has superseded, once more at the end, some at a
+//     time.
 //  3. When nobody has read before the cuts for a while, it deletes everything before them.
 //
 // The delay protects a reader that reads from the beginning to the end of the log as it was when the reader began: it would miss a
@@ -218,25 +226,41 @@ func (c *cleaner) move(ctx context.Context) error {
 		return err
 	}
 	defer m.client.Close()
-	reading, cancel := context.WithTimeout(ctx, readTimeout)
-	defer cancel()
-	if err := m.readToEnd(reading); err != nil || len(m.current) == 0 {
-		return err
-	}
-	ctx, cancel = context.WithTimeout(ctx, holdTimeout)
-	defer cancel()
-	topics := c.cuts.TopicsSet()
-	c.gate.Store(&topics)
-	defer c.gate.Store(nil)
-	if err := m.awaitNoTransactions(ctx, topics); err != nil {
-		return err
-	}
 	if err := m.readToEnd(ctx); err != nil {
 		return err
 	}
 	size, _ := c.survey()
 	c.lastSize = int64(m.share() * float64(size))
-	return m.append(ctx)
+	for failures := 0; len(m.current) > 0; {
+		pause := holdPause
+		if err := c.moveSome(ctx, m); err == nil {
+			failures = 0
+		} else if failures++; failures == holdAttempts {
+			return err
+		} else {
+			pause = failurePause
+		}
+		if err := retry.Wait(ctx, pause); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// moveSome appends some of the current records while no transaction may begin.
+func (c *cleaner) moveSome(ctx context.Context, m *mover) error {
+	topics := c.cuts.TopicsSet()
+	c.gate.Store(&topics)
+	defer c.gate.Store(nil)
+	held, cancel := context.WithTimeout(ctx, holdTimeout)
+	defer cancel()
+	if err := m.awaitNoTransactions(held, topics); err != nil {
+		return err
+	}
+	if err := m.readToEnd(held); err != nil { // It finds what has been superseded, and what has been moved.
+		return err
+	}
+	return m.append(ctx, movedBytes)
 }
 
 // mover reads the committed records of some partitions and finds the current ones before the cuts.
@@ -290,8 +314,8 @@ func (m *mover) readToEnd(ctx context.Context) error {
 		return fmt.Errorf("mark the end: %w", err)
 	}
 	for waiting := len(marks); waiting > 0; {
-		fetches := m.client.PollFetches(ctx)
-		if err := fetches.Err(); err != nil {
+		fetches, err := m.poll(ctx)
+		if err != nil {
 			return fmt.Errorf("read to the end: %w", err)
 		}
 		fetches.EachRecord(func(r *kgo.Record) {
@@ -305,6 +329,14 @@ func (m *mover) readToEnd(ctx context.Context) error {
 		})
 	}
 	return nil
+}
+
+// poll returns the next records. It fails when nothing has come for readTimeout.
+func (m *mover) poll(ctx context.Context) (kgo.Fetches, error) {
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
+	fetches := m.client.PollFetches(ctx)
+	return fetches, fetches.Err()
 }
 
 // add makes a record the current one of its key, unless it is outdated. The key has no current record before the cut if the record is
@@ -382,10 +414,22 @@ func (m *mover) share() float64 {
 // recordSize returns the size of a record in bytes, not compressed.
 func recordSize(r *kgo.Record) int64 { return int64(len(r.Key) + len(r.Value)) }
 
-// append appends the current records, without their headers: they belong to traces that have ended.
-func (m *mover) append(ctx context.Context) error {
-	current := slices.Collect(maps.Values(m.current))
-	if err := m.client.ProduceSync(ctx, current...).FirstErr(); err != nil {
+// append appends current records of about so many bytes, without their headers: they belong to traces that have ended. Once it has begun it
+// does not end with ctx: a record that is appended after a newer one of its key would supersede it.
+func (m *mover) append(ctx context.Context, bytes int64) error {
+	var some []*kgo.Record
+	for _, r := range m.current {
+		some = append(some, r)
+		if bytes -= recordSize(r); bytes <= 0 {
+			break
+		}
+	}
+	if len(some) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), appendTimeout)
+	defer cancel()
+	if err := m.client.ProduceSync(ctx, some...).FirstErr(); err != nil {
 		return fmt.Errorf("append current records: %w", err)
 	}
 	return nil

@@ -221,7 +221,10 @@ func TestCompactionWaitsForOpenTransactionsAndHoldsNewOnesBack(t *testing.T) {
 		t.Fatalf("a transaction began while the gate was closed (%v)", err)
 	default:
 	}
-	if err := m.append(t.Context()); err != nil {
+	// What is under way when time is up must not come to the log later: the gate is open then.
+	late, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := m.append(late, movedBytes); err != nil {
 		t.Fatal(err)
 	}
 	b.cleaner.gate.Store(nil)
@@ -233,6 +236,69 @@ func TestCompactionWaitsForOpenTransactionsAndHoldsNewOnesBack(t *testing.T) {
 	}
 	if got := latest(t, b); got["device"] != "device at 4" || got["other"] != "other at 1" {
 		t.Errorf("states: got %v", got)
+	}
+}
+
+// However much is current, it is moved in parts, between which transactions begin and end.
+func TestCompactionMovesSomeAtATime(t *testing.T) {
+	b := open(t, t.TempDir())
+	createTopic(t, b, "states", 1, compacted)
+	const keys, long = 3000, 5000 // 15 MB.
+	value := func(key, version int) []byte {
+		return append(fmt.Appendf(nil, "%d at %d ", key, version), bytes.Repeat([]byte("x"), long)...)
+	}
+	record := func(key, version int) *kgo.Record {
+		return &kgo.Record{Topic: "states", Key: fmt.Append(nil, key), Value: value(key, version)}
+	}
+	var all []*kgo.Record
+	for key := range keys {
+		all = append(all, record(key, 1))
+	}
+	produce(t, dial(t, b), all...)
+	_, b.cleaner.cuts = b.cleaner.survey()
+	moved := make(chan error, 1)
+	go func() { moved <- b.cleaner.move(t.Context()) }()
+	client := dial(t, b, kgo.TransactionalID(uuid.NewString()))
+	versions := make(map[int]int)
+	holds := 0
+	for version, done := 2, false; !done; version++ {
+		closed := b.cleaner.gate.Load() != nil
+		if err := client.BeginTransaction(); err != nil {
+			t.Fatal(err)
+		}
+		key := version * 7919 % keys
+		produce(t, client, record(key, version))
+		if err := client.EndTransaction(t.Context(), kgo.TryCommit); err != nil {
+			t.Fatal(err)
+		}
+		versions[key] = version
+		if closed {
+			holds++ // The transaction has waited until the gate was open.
+		}
+		select {
+		case err := <-moved:
+			if err != nil {
+				t.Fatal(err)
+			}
+			done = true
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	if holds < 2 {
+		t.Errorf("got %d transactions that have waited for a part, want several parts", holds)
+	}
+	for b.cleaner.cuts != nil {
+		b.cleaner.readers, b.cleaner.wait = watchReaders(b.cluster, b.cleaner.cuts), 0
+		b.cleaner.step(t.Context())
+	}
+	got := latest(t, b)
+	if len(got) != keys {
+		t.Errorf("got %d keys, want %d", len(got), keys)
+	}
+	for key := range keys {
+		if want := string(value(key, max(versions[key], 1))); got[fmt.Sprint(key)] != want {
+			t.Errorf("key %d: got %.20s, want %.20s", key, got[fmt.Sprint(key)], want)
+		}
 	}
 }
 
