@@ -1,16 +1,23 @@
 package browser
 
 import (
+	"context"
+	"encoding/json"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/cdp/jsonv2"
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/tracing"
 	"github.com/chromedp/chromedp"
 )
 
 // BenchmarkDevicesPage measures the longest task of the main thread, on a processor slowed four times, while the page of 100,000 devices is
-// loaded, scrolled from end to end, searched, and all devices that may be chosen at once are chosen.
+// loaded, scrolled from end to end, searched, and all devices that may be chosen at once are chosen. It is the time that the thread has run,
+// so other work of the machine does not count.
 func BenchmarkDevicesPage(b *testing.B) {
 	path, err := binary()
 	if err != nil {
@@ -27,31 +34,86 @@ func BenchmarkDevicesPage(b *testing.B) {
 	}
 	tab := plant.open(options{path: "/devices", addr: plant.addr})
 	call(tab, emulation.SetCPUThrottlingRate, emulation.SetCPUThrottlingRateParams{Rate: 4})
-	const watch = `{ window.tasks = []; new PerformanceObserver((list) => tasks.push(...list.getEntries().map((e) => e.duration))).observe({ type: "longtask", buffered: true }); }`
-	longest := func(what string) {
-		time.Sleep(2 * time.Second)
-		b.ReportMetric(eval[float64](tab, `Math.max(0, ...tasks)`), "ms/longest-"+what)
-		eval[chromedp.Void](tab, `tasks.length = 0, undefined`)
+	longest := func(what string, act func()) {
+		b.ReportMetric(tab.longestTask(act).Seconds()*1000, "ms/longest-"+what)
 	}
 	for b.Loop() {
-		tab.do(chromedp.Navigate(plant.url("/devices")))
-		eval[chromedp.Void](tab, watch)
-		tab.until(`document.querySelector("#devices-note")?.textContent === "100,000 devices"`)
-		longest("load")
-		eval[bool](tab, `(async () => {
-			const frame = document.querySelector("#devices");
-			for (let step = 0; step <= 100; step++) {
-				frame.scrollTop = (frame.scrollHeight * step) / 100;
-				await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
-			}
-			return true;
-		})()`)
-		longest("scroll")
-		tab.do(chromedp.SendKeys(chromedp.CSS(`#device-filters [name="search"]`), "d-00"))
-		tab.until(`document.querySelector("#devices-note")?.textContent.includes("9,999")`)
-		longest("search")
-		tab.click("#choose-all")
-		tab.until(`!document.querySelector("#chosen-bar").hidden`)
-		longest("choose")
+		longest("load", func() {
+			tab.do(chromedp.Navigate(plant.url("/devices")))
+			tab.until(`document.querySelector("#devices-note")?.textContent === "100,000 devices"`)
+		})
+		longest("scroll", func() {
+			eval[bool](tab, `(async () => {
+				const frame = document.querySelector("#devices");
+				for (let step = 0; step <= 100; step++) {
+					frame.scrollTop = (frame.scrollHeight * step) / 100;
+					await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
+				}
+				return true;
+			})()`)
+		})
+		longest("search", func() {
+			tab.do(chromedp.SendKeys(chromedp.CSS(`#device-filters [name="search"]`), "d-00"))
+			tab.until(`document.querySelector("#devices-note").textContent.includes("9,999")`)
+		})
+		longest("choose", func() {
+			tab.click("#choose-all")
+			tab.until(`!document.querySelector("#chosen-bar").hidden`)
+		})
 	}
+}
+
+// longestTask returns for how long the main thread has run in its longest task while act was called and in the second after it.
+func (tab *tab) longestTask(act func()) time.Duration {
+	tab.t.Helper()
+	ctx, cancel := context.WithTimeout(tab.ctx, limit)
+	defer cancel()
+	complete := chromedp.Events(ctx, tracing.TracingComplete)
+	var events []jsonv2.Value
+	var collecting sync.WaitGroup
+	each(tab, &collecting, chromedp.Events(ctx, tracing.DataCollected), func(e tracing.EventDataCollected) { events = append(events, e.Value...) })
+	call(tab, tracing.Start, tracing.StartParams{TraceConfig: &tracing.TraceConfig{IncludedCategories: []string{"toplevel"}}})
+	act()
+	time.Sleep(time.Second)
+	call(tab, tracing.End, cdp.Empty{})
+	for _, err := range complete {
+		if err != nil {
+			tab.t.Fatal(err)
+		}
+		break
+	}
+	time.Sleep(time.Second) // All events have come, but may not have been collected.
+	cancel()
+	collecting.Wait()
+	type thread struct{ pid, tid int }
+	main, tasks := make(map[thread]bool), make(map[thread]time.Duration)
+	for _, value := range events {
+		var event struct {
+			Name    string  `json:"name"`
+			Process int     `json:"pid"`
+			Thread  int     `json:"tid"`
+			Ran     float64 `json:"tdur"` // In microseconds.
+			Args    struct {
+				Name string `json:"name"`
+			} `json:"args"`
+		}
+		if err := json.Unmarshal(value, &event); err != nil {
+			continue // Another event, with arguments of other types.
+		}
+		of := thread{event.Process, event.Thread}
+		if event.Name == "thread_name" && event.Args.Name == "CrRendererMain" {
+			main[of] = true
+		}
+		tasks[of] = max(tasks[of], time.Duration(event.Ran*1000))
+	}
+	longest := time.Duration(0)
+	for of, ran := range tasks {
+		if main[of] {
+			longest = max(longest, ran)
+		}
+	}
+	if longest == 0 {
+		tab.t.Fatal("the browser has recorded no task")
+	}
+	return longest
 }
