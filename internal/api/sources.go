@@ -114,6 +114,11 @@ type SourceValue struct {
 	Quality    iot.Quality `json:"quality,omitempty"`
 	Historical bool        `json:"historical,omitempty"`
 	Time       *time.Time  `json:"time,omitempty" doc:"When it was measured, if the message says so."`
+	TimeText   string      `json:"time_text,omitempty" doc:"What the message says instead of a time, such as a local time without its zone."`
+	Group      int         `json:"group,omitempty" doc:"Values of one group belong together, such as the fields of one metric."`
+	Note       bool        `json:"note,omitempty" doc:"Whether it is no value of its own but says something about the others."`
+	// Reading is what the message says itself, if it is a reading.
+	Reading *SourceReading `json:"reading,omitempty" doc:"The reading that the message is: no rule applies to it."`
 	// Becomes and what follows are set by the API, not by Sources.
 	Becomes *SourceReading `json:"becomes,omitempty" doc:"The reading; absent if it becomes none."`
 	Wrong   string         `json:"wrong_field,omitempty" doc:"The field of the reading that is wrong."`
@@ -129,18 +134,24 @@ type SourceReading struct {
 	Time     time.Time      `json:"timestamp"`
 	Building string         `json:"building,omitempty"`
 	Room     string         `json:"room,omitempty"`
+	Floor    int            `json:"floor,omitempty"`
+	// Status and Below are those of a report about a device, or about several, instead of a reading.
+	Status iot.Reported `json:"status,omitempty" doc:"What is reported about the device, instead of a reading." enum:"online,offline,bad"`
+	Below  string       `json:"below,omitempty" doc:"The report is about all devices of the source whose ids begin with this."`
 }
 
 // SourceRule is a rule of a source's map, with the keys that it has in the configuration.
 type SourceRule struct {
 	Measurement string            `json:"measurement,omitempty" maxLength:"256" doc:"Any if absent."`
-	Field       string            `json:"field" minLength:"1" maxLength:"256" example:"temperature"`
+	Field       string            `json:"field,omitempty" maxLength:"512" example:"temperature" doc:"A field, in which * stands for a part of a level and ** for any levels. Any if absent; then there must be a topic."`
 	Tags        map[string]string `json:"tags,omitempty"`
-	Device      string            `json:"device" minLength:"1" maxLength:"512" doc:"The id of the device; names of tags in braces are replaced." example:"press-{site}"`
-	Type        iot.DeviceType    `json:"type" maxLength:"128" example:"temperature_sensor"`
+	Device      string            `json:"device,omitempty" maxLength:"512" doc:"The id of the device: a template, as are building, floor, room, model and firmware." example:"press-{site}"`
+	Type        iot.DeviceType    `json:"type,omitempty" maxLength:"128" example:"temperature_sensor"`
 	Unit        string            `json:"unit,omitempty" maxLength:"64" doc:"The unit of the values; that of the message or of the type if absent."`
 	Building    string            `json:"building,omitempty" maxLength:"256"`
 	Room        string            `json:"room,omitempty" maxLength:"256"`
+
+	MoreOfRule
 }
 
 // rulesOf returns the rules of a map, for the values of a catalog. The error is for the one who wrote them.
@@ -150,6 +161,7 @@ func rulesOf(rules []SourceRule, catalog *iot.Catalog) (*mapping.Rules, error) {
 		made[i] = mapping.Rule{
 			Measurement: r.Measurement, Field: r.Field, Tags: r.Tags, Device: r.Device, Type: r.Type, Unit: r.Unit, Building: r.Building, Room: r.Room,
 		}
+		r.fill(&made[i])
 	}
 	return mapping.New(made, catalog)
 }
@@ -278,28 +290,30 @@ func (s *server) sourceDetail(name string) (SourceDetail, error) {
 
 // seenBy returns what a source has received, with what it becomes by the rules.
 func (s *server) seenBy(detail *SourceDetail, given []SourceRule) (*answer[seenTopics], error) {
-	rules, err := rulesOf(given, s.o.Catalog)
+	admission, err := admissionFor(given, s.o.Admission)
+	if err != nil {
+		return nil, huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{Message: err.Error(), Location: "body.rules"})
+	}
+	rules, err := rulesOf(given, admission.Catalog)
 	if err != nil {
 		return nil, huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{Message: err.Error(), Location: "body.rules"})
 	}
 	out := seenTopics{Timestamp: iot.CutTime(s.o.Now()), Items: make([]SourceSeen, len(detail.Seen)), More: detail.More, Rules: notNil(given)}
 	for i, seen := range detail.Seen {
 		values := make([]SourceValue, len(seen.Values))
-		for j, value := range seen.Values {
-			values[j] = value
-			s.explain(&values[j], &seen, rules)
-		}
+		copy(values, seen.Values)
+		explain(values, &seen, rules.Mapper(), admission)
 		seen.Values = values
 		out.Items[i] = seen
 	}
 	return &answer[seenTopics]{out}, nil
 }
 
-// explain sets what a value becomes.
-func (s *server) explain(value *SourceValue, of *SourceSeen, rules *mapping.Rules) {
+// pointOf returns the point of a value.
+func pointOf(value *SourceValue, of *SourceSeen) mapping.Point {
 	point := mapping.Point{
-		Measurement: value.Measurement, Field: value.Field, Tags: value.Tags, Topic: of.Topic, Time: of.At, ValueText: value.Text, Unit: value.Unit,
-		Quality: value.Quality, Historical: value.Historical,
+		Measurement: value.Measurement, Field: value.Field, Tags: value.Tags, Topic: of.Topic, TimeText: value.TimeText, ValueText: value.Text, Unit: value.Unit,
+		Quality: value.Quality, Historical: value.Historical, Group: value.Group, Note: value.Note,
 	}
 	if value.Number != nil {
 		point.Value = *value.Number
@@ -307,17 +321,18 @@ func (s *server) explain(value *SourceValue, of *SourceSeen, rules *mapping.Rule
 	if value.Time != nil {
 		point.Time = *value.Time
 	}
-	var r iot.Reading
-	matched, err := rules.Reading(&point, &r)
-	switch {
-	case err == nil && !matched:
-		value.Reason = "no rule matches"
+	point.Reading = value.reading()
+	return point
+}
+
+// become sets what a value becomes.
+func (value *SourceValue) become(point *mapping.Point, of *SourceSeen, by *mapping.Mapper, admission *iot.Admission) {
+	r, err := outcome(value, point, of, by)
+	if value.Becomes != nil || err == nil && r == nil {
 		return
-	case err == nil && of.Report:
-		value.Becomes = &SourceReading{Device: r.ID, Type: r.Type, Time: iot.CutTime(point.Time), Building: r.Location.Building, Room: r.Location.Room}
-		return
-	case err == nil:
-		err = s.o.Admission.Admit(&r, of.At)
+	}
+	if err == nil {
+		err = admission.Admit(r, of.At)
 	}
 	if err != nil {
 		value.Reason = err.Error()
@@ -328,6 +343,7 @@ func (s *server) explain(value *SourceValue, of *SourceSeen, rules *mapping.Rule
 	}
 	value.Becomes = &SourceReading{
 		Device: r.ID, Type: r.Type, Value: r.Value, Unit: r.Unit, Time: r.Time, Building: r.Location.Building, Room: r.Location.Room,
+		Floor: r.Location.Floor,
 	}
 }
 

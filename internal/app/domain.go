@@ -46,18 +46,25 @@ func newAdmission(cfg *config.Config, catalog *iot.Catalog) *iot.Admission {
 
 // newMapping returns the rules of a list of the configuration, whose key is for errors.
 func newMapping(key string, configured []config.MapRule, catalog *iot.Catalog) (*mapping.Rules, error) {
-	var rules []mapping.Rule
-	for _, r := range configured {
-		rules = append(rules, mapping.Rule{
-			Measurement: r.Measurement, Field: r.Field, Tags: r.Tags,
-			Device: r.Device, Type: iot.DeviceType(r.Type), Unit: r.Unit, Building: r.Building, Room: r.Room,
-		})
+	rules := make([]mapping.Rule, len(configured))
+	for i := range configured {
+		rules[i] = mapRule(&configured[i])
 	}
 	m, err := mapping.New(rules, catalog)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", key, err)
 	}
 	return m, nil
+}
+
+func mapRule(r *config.MapRule) mapping.Rule {
+	return mapping.Rule{
+		Topic: r.Topic, Measurement: r.Measurement, Field: r.Field, Tags: r.Tags, Ignore: r.Ignore,
+		Device: r.Device, Type: iot.DeviceType(r.Type), Unit: r.Unit, Building: r.Building, Floor: r.Floor, Room: r.Room,
+		Model: r.Model, Firmware: r.Firmware, Battery: r.Battery,
+		Time: (*mapping.Time)(r.Time), Quality: (*mapping.Quality)(r.Quality), Words: r.Words, Scale: r.Scale, Offset: r.Offset,
+		Status: (*mapping.Status)(r.Status),
+	}
 }
 
 // Builtin returns the names of the built-in device types and rules, which a configuration may use without defining them.

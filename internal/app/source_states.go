@@ -78,6 +78,11 @@ func sourceRules(configured []config.MapRule) []api.SourceRule {
 	for i, r := range configured {
 		rules[i] = api.SourceRule{
 			Measurement: r.Measurement, Field: r.Field, Tags: r.Tags, Device: r.Device, Type: iot.DeviceType(r.Type), Unit: r.Unit, Building: r.Building, Room: r.Room,
+			MoreOfRule: api.MoreOfRule{
+				Topic: r.Topic, Ignore: r.Ignore, Define: (*api.SourceRuleType)(r.Define), Floor: r.Floor, Model: r.Model, Firmware: r.Firmware,
+				Battery: r.Battery, Time: (*api.SourceRuleTime)(r.Time), Quality: (*api.SourceRuleQuality)(r.Quality), Words: r.Words, Scale: r.Scale,
+				Offset: r.Offset, Status: (*api.SourceRuleStatus)(r.Status),
+			},
 		}
 	}
 	return rules
@@ -158,7 +163,14 @@ func shownTopic(seen *source.Seen) api.SourceSeen {
 func shownValue(p *mapping.Point) api.SourceValue {
 	value := api.SourceValue{
 		Measurement: p.Measurement, Field: p.Field, Tags: p.Tags, Text: p.ValueText, Unit: p.Unit, Quality: p.Quality, Historical: p.Historical,
-		Time: optionalTime(p.Time),
+		Time: optionalTime(p.Time), TimeText: p.TimeText, Group: p.Group, Note: p.Note,
+	}
+	if r := p.Reading; r != nil {
+		value.Time, value.Text = optionalTime(r.Time), r.ValueText
+		value.Reading = &api.SourceReading{
+			Device: r.ID, Type: r.Type, Value: r.Value, Unit: r.Unit, Time: r.Time, Building: r.Location.Building, Floor: r.Location.Floor, Room: r.Location.Room,
+		}
+		return value
 	}
 	switch number := p.Value; {
 	case p.ValueText != "":

@@ -70,7 +70,7 @@ func newAdapter(configured *config.Source, catalog *iot.Catalog) (*protocol, err
 	case configured.Sparkplug != nil:
 		return &protocol{kind: "sparkplug", adapter: newSparkplug(configured, catalog)}, nil
 	case configured.MQTT != nil:
-		return &protocol{kind: "mqtt", adapter: newMQTT(configured), decode: decodeJSON}, nil
+		return &protocol{kind: "mqtt", adapter: newMQTT(configured), decode: decodePayload(configured)}, nil
 	case configured.Modbus != nil:
 		adapter, err := newModbus(configured.Modbus)
 		return &protocol{kind: "modbus", adapter: adapter}, err

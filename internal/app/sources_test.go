@@ -38,9 +38,9 @@ func TestTheDeviceOfARegister(t *testing.T) {
 		t.Fatal(err)
 	}
 	for unit, want := range map[string]string{"1": "a", "2": "b/2", "3": ""} {
-		var r iot.Reading
-		if _, err := rules.Reading(&mapping.Point{Field: "holding/40001", Tags: map[string]string{"unit": unit, "address": "40001"}}, &r); err != nil || string(r.ID) != want {
-			t.Errorf("unit %s: got %q, %v, want %q", unit, r.ID, err, want)
+		d, _, err := rules.Mapper().Device(&mapping.Point{Field: "holding/40001", Tags: map[string]string{"unit": unit, "address": "40001"}})
+		if err != nil || string(d.ID) != want {
+			t.Errorf("unit %s: got %q, %v, want %q", unit, d.ID, err, want)
 		}
 	}
 }
@@ -52,12 +52,12 @@ func TestAPayloadOfJSONIsItsValues(t *testing.T) {
 		`{"t": 3}`:    {Field: "t", Value: 3},
 		`{"on":true}`: {Field: "on", ValueText: "true"},
 	} {
-		points, err := decodeJSON(&source.Message{Payload: []byte(payload)}, nil)
+		points, err := decodePayload(new(config.Source))(&source.Message{Payload: []byte(payload)}, nil)
 		if err != nil || len(points) != 1 || points[0].Field != want.Field || points[0].Value != want.Value || points[0].ValueText != want.ValueText {
 			t.Errorf("%s: got %+v, %v, want %+v", payload, points, err, want)
 		}
 	}
-	_, err := decodeJSON(&source.Message{Payload: []byte("21 °C")}, nil)
+	_, err := decodePayload(new(config.Source))(&source.Message{Payload: []byte(`{"t":`)}, nil)
 	if _, ok := err.(*iot.InvalidError); !ok {
 		t.Errorf("got %v, want an error about the payload", err)
 	}

@@ -198,19 +198,6 @@ type Ingest struct {
 	Map []MapRule `koanf:"map"`
 }
 
-// MapRule applies to the values that have its Measurement, if set, its Field and its Tags.
-type MapRule struct {
-	Measurement string            `koanf:"measurement"`
-	Field       string            `koanf:"field"`
-	Tags        map[string]string `koanf:"tags"`
-	// Device, Building and Room may contain {measurement}, {field} and names of tags in braces.
-	Device   string `koanf:"device"`
-	Type     string `koanf:"type"`
-	Unit     string `koanf:"unit"`
-	Building string `koanf:"building"`
-	Room     string `koanf:"room"`
-}
-
 // Aggregation configures the windows of event time.
 type Aggregation struct {
 	WindowSeconds int `koanf:"window_seconds"`

@@ -154,8 +154,8 @@ func (d *decoder) typed(path string, t reflect.Type, raw any) (typed any, ok boo
 		return d.element(path, t, raw)
 	case t.Kind() == reflect.Pointer: // A section or a value that an element of a list may leave out.
 		return d.typed(path, t.Elem(), raw)
-	case t == reflect.TypeFor[map[string]string]():
-		return d.words(path, raw)
+	case t.Kind() == reflect.Map:
+		return d.words(path, t.Elem(), raw)
 	}
 	typed, wanted := scalar(t, raw)
 	if typed == nil {
@@ -198,7 +198,8 @@ func (d *decoder) element(path string, t reflect.Type, raw any) (any, bool) {
 	return typed, len(*d.problems) == before
 }
 
-func (d *decoder) words(path string, raw any) (any, bool) {
+// words decodes a map from names to values of one type.
+func (d *decoder) words(path string, element reflect.Type, raw any) (any, bool) {
 	given, isMap := raw.(map[string]any)
 	if !isMap {
 		d.problems.add(d.source, path, "must have keys of its own, such as en (got %s)", show(raw))
@@ -208,7 +209,7 @@ func (d *decoder) words(path string, raw any) (any, bool) {
 	all := true
 	for key, value := range given {
 		var ok bool
-		words[key], ok = d.typed(join(path, key), reflect.TypeFor[string](), value)
+		words[key], ok = d.typed(join(path, key), element, value)
 		all = all && ok
 	}
 	return words, all

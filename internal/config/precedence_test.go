@@ -237,7 +237,9 @@ func TestReferenceFileIsTheDefaultAndMentionsEveryKey(t *testing.T) {
 			t.Errorf("%s is not mentioned", path)
 		}
 	}
-	for _, list := range []reflect.Type{reflect.TypeFor[Rule](), reflect.TypeFor[DeviceType](), reflect.TypeFor[MQTT](), reflect.TypeFor[SourceTLS](), reflect.TypeFor[Sparkplug]()} {
+	for _, list := range []reflect.Type{reflect.TypeFor[Rule](), reflect.TypeFor[DeviceType](), reflect.TypeFor[MQTT](), reflect.TypeFor[SourceTLS](), reflect.TypeFor[Sparkplug](),
+		reflect.TypeFor[Source](), reflect.TypeFor[MapRule](), reflect.TypeFor[MapType](), reflect.TypeFor[MapTime](), reflect.TypeFor[MapQuality](), reflect.TypeFor[MapStatus](),
+	} {
 		_, keys := fieldsOf(list)
 		for _, key := range keys {
 			if !regexp.MustCompile(`# .*\b` + key + `\b`).Match(text) {

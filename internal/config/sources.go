@@ -12,6 +12,8 @@ type Source struct {
 	Name string `koanf:"name"`
 	// Map converts what the source receives to readings, by the first rule that matches.
 	Map []MapRule `koanf:"map"`
+	// Payload is how the payloads are written, of a source that receives payloads: auto, json, line, cbor or text. Empty is auto.
+	Payload string `koanf:"payload"`
 
 	MQTT      *MQTT      `koanf:"mqtt"`
 	Modbus    *Modbus    `koanf:"modbus"`
@@ -50,6 +52,10 @@ func (c *checker) inputs(sources []Source, known []string) {
 		taken[s.Name] = true
 		c.must(len(s.protocols()) == 1, key, fmt.Sprintf("%d sections", len(s.protocols())), "a source with exactly one section of a protocol")
 		c.mapRules(key+".map", s.Map, known)
+		if s.Payload != "" {
+			c.oneOf(key+".payload", s.Payload, "auto", "json", "line", "cbor", "text")
+			c.mustText(s.MQTT != nil, key+".payload", s.Payload, "left out: this protocol has no payloads")
+		}
 		if s.MQTT != nil {
 			s.MQTT.check(c, key+".mqtt", s.Name)
 		}

@@ -53,6 +53,8 @@ func (c *checker) oneOf(key, value string, allowed ...string) {
 // directories of the page exist.
 func (c *Config) validate(service string) error {
 	check := &checker{sources: c.sources, builtin: &c.builtin}
+	check.deviceTypes(c.DeviceTypes)
+	check.mappedTypes(c)
 	known := c.knownTypes()
 	check.must(c.DataDir != "", "data_dir", `""`, "the name of a directory")
 	check.server(&c.Server)
@@ -63,7 +65,6 @@ func (c *Config) validate(service string) error {
 	check.mapRules("ingest.map", c.Ingest.Map, known)
 	check.inputs(c.Sources, known)
 	check.times(c)
-	check.deviceTypes(c.DeviceTypes)
 	check.alerts(&c.Alerts, known)
 	check.archive(c)
 	check.push(&c.Push)

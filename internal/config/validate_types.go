@@ -24,17 +24,22 @@ func (c *checker) deviceTypes(types []DeviceType) {
 		c.mustText(identifier.MatchString(t.Name), key+".name", t.Name, identifierShape)
 		c.mustText(!slices.Contains(taken, t.Name), key+".name", t.Name, "another name than those of the other types, built-in ones included")
 		taken = append(taken, t.Name)
-		within(c, key+".decimals", t.Decimals, 0, 9)
-		c.shortText(key+".unit", t.Unit)
-		for language, label := range t.Labels {
-			c.shortText(key+".labels."+language, label)
-		}
-		for j, state := range t.States {
-			c.shortText(fmt.Sprintf("%s.states[%d]", key, j), state)
-		}
-		c.must(t.Min < t.Max, key+".min", t.Min, "less than max, %v", t.Max)
-		c.states(key, &t)
+		c.deviceType(key, &t)
 	}
+}
+
+// deviceType checks a type, except its name.
+func (c *checker) deviceType(key string, t *DeviceType) {
+	within(c, key+".decimals", t.Decimals, 0, 9)
+	c.shortText(key+".unit", t.Unit)
+	for language, label := range t.Labels {
+		c.shortText(key+".labels."+language, label)
+	}
+	for i, state := range t.States {
+		c.shortText(fmt.Sprintf("%s.states[%d]", key, i), state)
+	}
+	c.must(t.Min < t.Max, key+".min", t.Min, "less than max, %v", t.Max)
+	c.states(key, t)
 }
 
 // shortText checks a text that is repeated in every message about a device of its type.
@@ -52,22 +57,6 @@ func (c *checker) states(key string, t *DeviceType) {
 	c.must(t.Min == 0 && t.Max == float64(len(t.States)-1), key+".max", fmt.Sprintf("%v to %v", t.Min, t.Max),
 		"%d, and min 0, for %d states", len(t.States)-1, len(t.States))
 	c.must(t.Decimals == 0, key+".decimals", t.Decimals, "0 for a type with states")
-}
-
-// template matches a text with optional names in braces.
-var template = regexp.MustCompile(`^([^{}]|\{[^{}]+\})*$`)
-
-// mapRules checks ingest.map, or the map of a source.
-func (c *checker) mapRules(list string, rules []MapRule, known []string) {
-	for i, r := range rules {
-		key := fmt.Sprintf("%s[%d]", list, i)
-		c.mustText(r.Field != "", key+".field", r.Field, "the name of a field")
-		c.mustText(r.Device != "", key+".device", r.Device, "the id of a device, or a template of it")
-		c.knownType(key+".type", r.Type, known)
-		for _, t := range []struct{ key, text string }{{"device", r.Device}, {"building", r.Building}, {"room", r.Room}} {
-			c.mustText(template.MatchString(t.text), key+"."+t.key, t.text, "a text in which braces hold the name of a tag, as {host}")
-		}
-	}
 }
 
 func (c *checker) alerts(a *Alerts, known []string) {

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -58,6 +59,7 @@ type Pipeline struct {
 	memory   *semaphore.Weighted
 
 	// What follows belongs to Run.
+	mapper   *mapping.Mapper
 	points   []mapping.Point
 	batch    []*Message
 	readings []iot.Reading
@@ -65,12 +67,18 @@ type Pipeline struct {
 	rejected []Rejected
 	// arrival is the last time that a value without a time was given.
 	arrival time.Time
+	// devices are those that have become readings, for reports about several; nil if no rule makes such reports.
+	devices map[iot.DeviceID]struct{}
 }
 
 // NewPipeline returns a Pipeline; Run works it.
 func NewPipeline(o PipelineOptions) *Pipeline {
 	o.MaxBytes = cmp.Or(o.MaxBytes, defaultMaxBytes)
-	return &Pipeline{o: o, messages: make(chan *Message, maxBatch), memory: semaphore.NewWeighted(o.MaxBytes)}
+	p := &Pipeline{o: o, messages: make(chan *Message, maxBatch), memory: semaphore.NewWeighted(o.MaxBytes), mapper: o.Mapping.Mapper()}
+	if o.Mapping.ReportSeveral() {
+		p.devices = make(map[iot.DeviceID]struct{})
+	}
+	return p
 }
 
 // Send gives the pipeline a message. It blocks while MaxBytes of messages are not in the log. After an error, which is that of ctx, the
@@ -192,60 +200,60 @@ func (p *Pipeline) convert(m *Message) {
 		p.reject(m, m.Invalid)
 		return
 	}
-	points := m.Points
+	points := append(p.points[:0], m.Points...)
 	if m.Payload != nil {
-		decoded, err := p.o.Decode(m, p.points[:0])
-		p.points = decoded[:0]
-		if err != nil {
+		var err error
+		if points, err = p.o.Decode(m, points); err != nil {
 			p.o.Status.decoded(m, nil, err)
 			p.reject(m, err)
 			return
 		}
-		points = decoded
 	}
 	p.o.Status.decoded(m, points, nil)
-	mapped, refused := 0, 0
+	p.points = points
 	for i := range points {
-		point := points[i]
-		if p.fill(&point, m) {
-			p.o.Status.untimed()
-			return
-		}
-		ok, err := p.point(&point, m)
-		if ok {
-			mapped++
-		}
-		if err == nil {
-			continue
-		}
-		if refused++; refused <= maxRejections {
-			p.reject(m, err)
+		points[i].Topic = cmp.Or(points[i].Topic, m.Topic)
+		if points[i].Tags == nil {
+			points[i].Tags = m.Tags
 		}
 	}
-	if refused > maxRejections {
-		p.reject(m, iot.Invalid("", "%d more values of the message are no readings", refused-maxRejections))
-	}
-	if mapped == 0 {
-		p.reject(m, unmapped(points))
-	}
+	p.mapPoints(m, points)
 }
 
-// fill gives a point what it has of its message, and reports whether it has no time although its message is a retained one.
-func (p *Pipeline) fill(point *mapping.Point, m *Message) (unknownTime bool) {
-	point.Topic = cmp.Or(point.Topic, m.Topic)
-	if point.Tags == nil {
-		point.Tags = m.Tags
+// mapPoints makes readings, reports and dead letters of the points of a message.
+func (p *Pipeline) mapPoints(m *Message, points []mapping.Point) {
+	p.mapper.Begin(points)
+	var c converted
+	for i := range points {
+		if err := p.point(&points[i], m, &c); err != nil {
+			c.matched++
+			if c.refused++; c.refused <= maxRejections {
+				p.reject(m, err)
+			}
+		}
 	}
-	if !point.Time.IsZero() {
-		return false
+	if c.refused > maxRejections {
+		p.reject(m, iot.Invalid("", "%d more values of the message are no readings", c.refused-maxRejections))
 	}
-	if m.Retained && m.Report == nil {
-		return true
+	if c.matched == 0 {
+		p.reject(m, unmapped(points))
 	}
-	// Two values of a device that came in the same microsecond would be the same reading.
+	p.o.Status.ignored(c.ignored, c.untimed)
+}
+
+// converted counts what has become of the values of a message.
+type converted struct {
+	// matched are those for which there is a rule, refused those of them that are neither readings nor reports.
+	matched, refused, ignored int
+	// untimed is whether the message is a retained one with values that have no time.
+	untimed bool
+}
+
+// arrived returns the time of a value that has none of its own. Two values of a device that came in the same microsecond would be the same
+// reading.
+func (p *Pipeline) arrived(m *Message) time.Time {
 	p.arrival = iot.CutTime(later(m.Received, p.arrival.Add(time.Microsecond)))
-	point.Time = p.arrival
-	return false
+	return p.arrival
 }
 
 func later(a, b time.Time) time.Time {
@@ -255,42 +263,111 @@ func later(a, b time.Time) time.Time {
 	return b
 }
 
-// point converts one value, and reports whether there is a rule for it. The error is the reason why it is no reading.
-func (p *Pipeline) point(point *mapping.Point, m *Message) (bool, error) {
-	var r iot.Reading
-	ok, err := p.o.Mapping.Reading(point, &r)
-	if !ok || err != nil {
-		return ok, err
-	}
+// point converts one value. The error is the reason why it is no reading although there is a rule for it.
+func (p *Pipeline) point(point *mapping.Point, m *Message, c *converted) error {
 	if m.Report != nil {
-		report := Report{Device: r.Identity(), StatusReport: *m.Report}
-		if report.Time.IsZero() {
-			report.Time = point.Time
-		}
-		p.reports = append(p.reports, report)
-		return true, nil
+		return p.reportOf(point, m, c)
 	}
-	r.ReceivedAt = iot.CutTime(m.Received)
-	if err := p.o.Admission.Admit(&r, iot.CutTime(time.Now())); err != nil {
+	var r mapping.Result
+	if err := p.mapper.Map(point, &r); err != nil {
+		return err
+	}
+	switch r.Outcome {
+	case mapping.Unmatched:
+		return nil
+	case mapping.Ignored:
+		c.ignored++
+	case mapping.Reported:
+		if r.Status.Time.IsZero() {
+			r.Status.Time = p.arrived(m)
+		}
+		if err := p.report(&r); err != nil {
+			return err
+		}
+	case mapping.Read:
+		if r.Reading.Time.IsZero() && m.Retained {
+			c.untimed = true
+			break
+		}
+		if err := p.admit(&r.Reading, point, m); err != nil {
+			return err
+		}
+	}
+	c.matched++
+	return nil
+}
+
+// reportOf makes the report of a message one about the device of a point.
+func (p *Pipeline) reportOf(point *mapping.Point, m *Message, c *converted) error {
+	d, ok, err := p.mapper.Device(point)
+	if !ok || err != nil {
+		return err
+	}
+	c.matched++
+	r := mapping.Result{Status: *m.Report, Device: d.ID}
+	if r.Status.Time.IsZero() {
+		r.Status.Time = point.Time
+	}
+	if r.Status.Time.IsZero() {
+		r.Status.Time = p.arrived(m)
+	}
+	return p.report(&r)
+}
+
+// admit adds a reading to those that will be appended.
+func (p *Pipeline) admit(r *iot.Reading, point *mapping.Point, m *Message) error {
+	if r.Time.IsZero() {
+		r.Time = p.arrived(m)
+	}
+	if r.ReceivedAt.IsZero() {
+		r.ReceivedAt = iot.CutTime(m.Received)
+	}
+	if err := p.o.Admission.Admit(r, iot.CutTime(time.Now())); err != nil {
 		if invalid, ok := errors.AsType[*iot.InvalidError](err); ok {
-			return true, iot.Invalid(invalid.Field, "%s, in the value %s", invalid.Reason, iot.Quote(point.Field))
+			return iot.Invalid(invalid.Field, "%s, in the value %s", invalid.Reason, iot.Quote(point.Field))
 		}
-		return true, err
+		return err
 	}
-	p.readings = append(p.readings, r)
-	return true, nil
+	p.readings = append(p.readings, *r)
+	if p.devices != nil && len(p.devices) < maxDevices {
+		p.devices[r.ID] = struct{}{}
+	}
+	return nil
+}
+
+// maxDevices is how many devices of a source are remembered for reports about several.
+const maxDevices = 100_000
+
+// report adds reports to those that will be appended: about one device, or about all that have become readings and whose ids begin with r.Below.
+func (p *Pipeline) report(r *mapping.Result) error {
+	if r.Below == "" {
+		device := iot.Identity{ID: r.Device}
+		if err := device.Normalize(); err != nil {
+			return err
+		}
+		p.reports = append(p.reports, Report{Device: device, StatusReport: r.Status})
+		return nil
+	}
+	for id := range p.devices {
+		if strings.HasPrefix(string(id), r.Below) {
+			p.reports = append(p.reports, Report{Device: iot.Identity{ID: id}, StatusReport: r.Status})
+		}
+	}
+	return nil
 }
 
 // maxNames is how many names of values a reason lists.
 const maxNames = 10
 
 func unmapped(points []mapping.Point) error {
-	if len(points) == 0 {
-		return iot.Invalid("", "no values in it")
-	}
 	names := make(map[string]bool)
-	for i := range points[:min(len(points), maxNames)] {
-		names[points[i].Field] = true
+	for i := range points {
+		if !points[i].Note && len(names) < maxNames {
+			names[points[i].Field] = true
+		}
+	}
+	if len(names) == 0 {
+		return iot.Invalid("", "no values in it")
 	}
 	return iot.Invalid("", "no rule of the source's map matches any of its %d values (%s)", len(points), iot.QuoteNames(maps.Keys(names)))
 }

@@ -74,6 +74,8 @@ type Snapshot struct {
 	Messages, Readings, Rejected, Untimed int64
 	// Skipped counts polls that have not taken place at their time.
 	Skipped int64
+	// Ignored counts values that a rule ignores.
+	Ignored int64
 	// RejectedBy counts the dead letters by the field that was wrong; "" is that of messages that were wrong as a whole.
 	RejectedBy map[string]int64
 	// Lag is how many messages wait at the other side, where the protocol says so; nil where it does not.
@@ -283,10 +285,17 @@ func cloneTags(tags map[string]string) map[string]string {
 	return copied
 }
 
-func (s *Status) untimed() {
+// ignored counts values that a rule ignores, and a retained message whose values have no time.
+func (s *Status) ignored(values int, untimed bool) {
+	if values == 0 && !untimed {
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.s.Untimed++
+	s.s.Ignored += int64(values)
+	if untimed {
+		s.s.Untimed++
+	}
 }
 
 // appended counts what is in the log.

@@ -46,6 +46,12 @@ func (f TimeFormat) String() string {
 	return f.unit
 }
 
+// Read reads one time. The zone is that of times without an offset; nil is UTC.
+func (f TimeFormat) Read(text string, zone *time.Location) (time.Time, error) {
+	c := clock{format: f, zone: zone}
+	return c.read(text)
+}
+
 // clock reads the times of one recording, in the order of its rows.
 type clock struct {
 	format TimeFormat

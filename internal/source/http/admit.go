@@ -15,7 +15,7 @@ import (
 func (h *Handler) admit(sent batch, request *http.Request) *admitting {
 	a := admitting{
 		handler: h, now: iot.CutTime(h.o.Now()), decoder: wire.NewDecoder(), json: payload.NewDecoder(payload.JSON),
-		lines: payload.NewDecoder(payload.Line), tags: tagsOf(request), rejected: []wire.Rejection{},
+		lines: payload.NewDecoder(payload.Line), tags: tagsOf(request), rejected: []wire.Rejection{}, mapper: h.o.Mapping.Mapper(),
 	}
 	for i, element := range sent.elements {
 		if err := a.element(i, element, sent.lineProtocol); err != nil {
@@ -33,6 +33,7 @@ type admitting struct {
 	// json and lines decode elements in the shapes of other programs; points is the memory for what they decode.
 	json, lines *payload.Decoder
 	points      []mapping.Point
+	mapper      *mapping.Mapper
 	// tags are the parameters of the request's URL, for elements in a shape that has no tags of its own.
 	tags     map[string]string
 	readings []iot.Reading
@@ -84,16 +85,20 @@ func (a *admitting) foreign(index int, f *foreign, notReading error) error {
 	known := f.shape != "" && f.shape != payload.ShapeReading
 	a.mapped = a.mapped || known
 	mapped := 0
+	a.mapper.Begin(f.points)
 	for i := range f.points {
-		var r iot.Reading
-		ok, err := a.handler.o.Mapping.Reading(&f.points[i], &r)
-		if !ok {
+		if f.points[i].Reading != nil {
+			continue // One in an array of its own.
+		}
+		var r mapping.Result
+		err := a.mapper.Map(&f.points[i], &r)
+		if r.Outcome == mapping.Unmatched {
 			continue
 		}
 		a.mapped = true
 		mapped++
 		if err == nil {
-			err = a.admit(&r)
+			err = a.result(&r)
 		}
 		if invalid, ok := errors.AsType[*iot.InvalidError](err); ok {
 			a.reject(index, iot.Invalid(invalid.Field, "%s, in its field %s", invalid.Reason, iot.Quote(f.points[i].Field)))
@@ -104,6 +109,20 @@ func (a *admitting) foreign(index int, f *foreign, notReading error) error {
 	}
 	if mapped == 0 {
 		return f.unmapped(a.handler.o.Mapping.Len())
+	}
+	return nil
+}
+
+// result admits what a point has become.
+func (a *admitting) result(r *mapping.Result) error {
+	switch r.Outcome {
+	case mapping.Read:
+		if r.Arrival {
+			r.Reading.Time = a.now.Add(time.Duration(len(a.readings)) * time.Microsecond) // No two values of a device at the same time.
+		}
+		return a.admit(&r.Reading)
+	case mapping.Reported:
+		return iot.Invalid("status", "rules with status are for sources, not for ingest.map")
 	}
 	return nil
 }

@@ -1,0 +1,170 @@
+package mapping
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"iotmon/internal/iot"
+	"iotmon/internal/replay/recording"
+)
+
+// Rules maps points by the first rule that they match. They are immutable and may be shared. The zero Rules match nothing.
+//
+// The placeholders of templates are {{topic 1}}, {{topic 1-3}} and {{topic 2-}}, levels of the topic; {{field}}, or {{name}}, the field; {{field 2}}, a
+// level of it, and several as with the topic; {{measurement}}; {{tag x}}, a tag; {{x}}, a tag or else the value whose path in the group is x. In
+// single braces are names of tags, measurement and field.
+type Rules struct{ rules []rule }
+
+// Len returns how many rules there are.
+func (m *Rules) Len() int { return len(m.rules) }
+
+// ReportSeveral reports whether any rule makes reports about several devices.
+func (m *Rules) ReportSeveral() bool {
+	return slices.ContainsFunc(m.rules, func(u rule) bool { return u.Status != nil && u.Status.Below != "" })
+}
+
+// rule is a Rule that is ready to be applied.
+type rule struct {
+	Rule
+	topic filter
+	field pattern
+
+	device, building, floor, room, model, firmware, below template
+	timeFormat                                            recording.TimeFormat
+	zone                                                  *time.Location
+	words                                                 map[string]float64
+	qualities                                             map[string]iot.Quality
+	reports                                               map[string]iot.Reported
+	scale                                                 float64
+}
+
+// New returns the rules. A rule that cannot be applied is an error with its index and the key.
+func New(rules []Rule, catalog *iot.Catalog) (*Rules, error) {
+	m := &Rules{rules: make([]rule, len(rules))}
+	for i := range rules {
+		m.rules[i].Rule = rules[i]
+		if err := m.rules[i].compile(catalog); err != nil {
+			return nil, fmt.Errorf("rule %d: %w", i, err)
+		}
+	}
+	return m, nil
+}
+
+func (u *rule) compile(catalog *iot.Catalog) (err error) {
+	if u.topic, err = parseFilter(u.Topic); err != nil {
+		return fmt.Errorf("topic: %w", err)
+	}
+	u.field = parsePattern(u.Field)
+	if u.Field == "" && u.Topic == "" {
+		return fmt.Errorf("field: missing: a rule needs a field or a topic")
+	}
+	for _, t := range []struct {
+		key  string
+		text string
+		into *template
+	}{
+		{"device", u.Device, &u.device}, {"building", u.Building, &u.building}, {"floor", u.Floor, &u.floor}, {"room", u.Room, &u.room},
+		{"model", u.Model, &u.model}, {"firmware", u.Firmware, &u.firmware},
+	} {
+		if *t.into, err = parseTemplate(t.text); err != nil {
+			return fmt.Errorf("%s: %w", t.key, err)
+		}
+	}
+	if u.Ignore {
+		return nil
+	}
+	if err := u.compileTime(); err != nil {
+		return fmt.Errorf("time: %w", err)
+	}
+	if u.Status != nil {
+		return u.compileStatus()
+	}
+	switch {
+	case u.Device == "":
+		return fmt.Errorf("device: missing")
+	case catalog.Spec(u.Type) == nil:
+		return fmt.Errorf("type: unknown (got %q)", u.Type)
+	}
+	return u.compileValue()
+}
+
+func (u *rule) compileValue() error {
+	u.scale = 1
+	if u.Scale != nil {
+		u.scale = *u.Scale
+	}
+	if u.scale == 0 || math.IsNaN(u.scale) || math.IsInf(u.scale, 0) {
+		return fmt.Errorf("scale: must be a number other than 0 (got %v)", u.scale)
+	}
+	u.words = make(map[string]float64, len(u.Words))
+	for word, value := range u.Words {
+		u.words[foldWord(word)] = value
+	}
+	if u.Quality == nil {
+		return nil
+	}
+	if u.Quality.Field == "" {
+		return fmt.Errorf("quality: field: missing")
+	}
+	u.qualities = make(map[string]iot.Quality, len(u.Quality.Words))
+	for word, quality := range u.Quality.Words {
+		switch q := iot.Quality(quality); q {
+		case iot.Good, iot.Uncertain, iot.Bad:
+			u.qualities[foldWord(word)] = q
+		default:
+			return fmt.Errorf("quality: words: must be good, uncertain or bad (got %q)", quality)
+		}
+	}
+	return nil
+}
+
+func (u *rule) compileTime() (err error) {
+	if u.Time == nil {
+		return nil
+	}
+	if u.Time.Arrival && *u.Time != (Time{Arrival: true}) {
+		return fmt.Errorf("arrival: must stand alone")
+	}
+	if u.timeFormat, err = recording.ParseTimeFormat(u.Time.Format); err != nil {
+		return fmt.Errorf("format: %w", err)
+	}
+	if u.Time.Zone == "" {
+		return nil
+	}
+	if u.zone, err = time.LoadLocation(u.Time.Zone); err != nil || u.Time.Zone == "Local" {
+		return fmt.Errorf("zone: must be a time zone such as Europe/Berlin (got %q)", u.Time.Zone)
+	}
+	return nil
+}
+
+func (u *rule) compileStatus() (err error) {
+	if u.below, err = parseTemplate(u.Status.Below); err != nil {
+		return fmt.Errorf("status: below: %w", err)
+	}
+	if (u.Device == "") == (u.Status.Below == "") {
+		return fmt.Errorf("status: needs a device, or below, and not both")
+	}
+	online, offline := u.Status.Online, u.Status.Offline
+	if len(online)+len(offline)+len(u.Status.Bad) == 0 {
+		online, offline = []string{"online", "true", "1"}, []string{"offline", "false", "0"}
+	}
+	u.reports = make(map[string]iot.Reported)
+	for _, list := range []struct {
+		words  []string
+		status iot.Reported
+	}{{online, iot.ReportedOnline}, {offline, iot.ReportedOffline}, {u.Status.Bad, iot.ReportedBad}} {
+		for _, word := range list.words {
+			if _, given := u.reports[foldWord(word)]; given {
+				return fmt.Errorf("status: %q is given twice", word)
+			}
+			u.reports[foldWord(word)] = list.status
+		}
+	}
+	return nil
+}
+
+// foldWord returns a word in the form in which words are compared.
+func foldWord(word string) string { return strings.ToLower(strings.TrimSpace(word)) }
