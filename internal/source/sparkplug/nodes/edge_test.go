@@ -60,7 +60,11 @@ func (e *edge) alias(device, name string) uint64 {
 	metrics := []string{"/supply", "press/temperature", "press/pressure", "oven/temperature", "press/new"}
 	i := slices.Index(metrics, device+"/"+name)
 	if i < 0 {
-		return uint64(len(device)+10) * uint64(name[0])
+		hash := uint64(1000)
+		for _, c := range device + "/" + name {
+			hash = hash*31 + uint64(c)
+		}
+		return hash
 	}
 	return uint64(i+e.generation) % uint64(len(metrics))
 }

@@ -518,3 +518,32 @@ func TestTopics(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkReceive processes messages of 20 metrics with aliases, from the payload to the values.
+func BenchmarkReceive(b *testing.B) {
+	e, s := newEdge(), New(Options{})
+	e.devices["press"] = make(map[string]float64)
+	for i := range 20 {
+		e.devices["press"][fmt.Sprint("m", i)] = 1
+	}
+	for _, m := range e.born() {
+		s.Receive(m)
+	}
+	var messages []*source.Message
+	for range 256 {
+		metrics := e.births("press", e.devices["press"])
+		for i := range metrics {
+			metrics[i].Name, metrics[i].Type, metrics[i].Properties = nil, payload.Unknown, properties("")
+		}
+		messages = append(messages, e.sequenced("DDATA", "press", metrics...))
+		e.now = e.now.Add(time.Millisecond)
+	}
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		if effects := s.Receive(messages[i%256]); len(effects) != 1 || len(effects[0].Send.Points) != 20 {
+			b.Fatalf("got %+v", effects)
+		}
+		i++
+	}
+}
