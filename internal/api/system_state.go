@@ -35,6 +35,8 @@ type SystemState struct {
 	Latency     *SystemLatency
 	Clients     SystemClients
 	DeadLetters *SystemDeadLetters
+	// Forward is nil where nothing is forwarded to a centre.
+	Forward *SystemForward
 }
 
 // SystemPart is a part of this process.
@@ -99,6 +101,32 @@ type SystemDeadLetters struct {
 	End  int64 `json:"end" doc:"Grows when a record is rejected."`
 }
 
+// SystemForward is how the forwarding of readings to a centre is doing. What is counted is counted since the start of the program.
+type SystemForward struct {
+	To         string              `json:"to" doc:"The address of the central iotmon, or of the brokers of the central Kafka." example:"https://central.example"`
+	Connected  bool                `json:"connected" doc:"Whether the centre has acknowledged the last call; false before the first one."`
+	Since      *time.Time          `json:"since,omitempty" doc:"Since when that is so; absent before the first call."`
+	Problem    string              `json:"problem,omitempty" doc:"Why the last call was not acknowledged."`
+	Lag        int64               `json:"lag" doc:"How many records of the log are still to be forwarded, up to seconds ago."`
+	Waiting    float64             `json:"lag_seconds" doc:"How long the oldest record that is being sent has been in the log; 0 if there is none."`
+	Forwarded  int64               `json:"forwarded" doc:"Readings, and reports about devices, that the centre has accepted in the order of the log."`
+	Repeated   int64               `json:"sent_ahead" doc:"Readings that were sent ahead of a backlog. They are sent again in their order."`
+	Rejected   int64               `json:"rejected" doc:"Readings that the centre has rejected; they are among the dead letters of this system."`
+	LastReason string              `json:"last_reason,omitempty" doc:"The centre's reason for the last one."`
+	Skipped    int64               `json:"skipped" doc:"Records that are no valid readings and were not sent."`
+	Errors     int64               `json:"errors" doc:"Calls that have failed and were repeated."`
+	ClockAhead float64             `json:"clock_ahead_seconds" doc:"How far the clock of this machine is ahead of that of a central iotmon, to the second; 0 if that is not known."`
+	Lost       []SystemForwardLoss `json:"lost" doc:"What the log has deleted before it was forwarded, since the log was created." nullable:"false"`
+}
+
+// SystemForwardLoss is what was lost of one partition.
+type SystemForwardLoss struct {
+	Partition int32 `json:"partition"`
+	Records   int64 `json:"records" doc:"How many records. A few may be of kinds that are never forwarded."`
+	First     int64 `json:"first_offset" doc:"The offset of the first of them."`
+	Last      int64 `json:"last_offset" doc:"The offset of the last of them."`
+}
+
 func (s *server) registerState(api huma.API) {
 	if s.o.System == nil {
 		return
@@ -141,6 +169,7 @@ type system struct {
 	Latency           *SystemLatency     `json:"latency,omitempty" doc:"How old readings are when they are written to viewers of that process; absent while it has none."`
 	Clients           SystemClients      `json:"clients"`
 	DeadLetters       *SystemDeadLetters `json:"dead_letters,omitempty" doc:"Absent while Kafka does not answer."`
+	Forward           *SystemForward     `json:"forward,omitempty" doc:"Absent where nothing is forwarded to a centre."`
 }
 
 func (s *server) getSystem(ctx context.Context, _ *struct{}) (*answer[system], error) {
@@ -156,6 +185,7 @@ func (s *server) getSystem(ctx context.Context, _ *struct{}) (*answer[system], e
 		Latency:           state.Latency,
 		Clients:           state.Clients,
 		DeadLetters:       state.DeadLetters,
+		Forward:           state.Forward,
 	}
 	if state.LogProblem == "" {
 		out.Log.Lag = new(int64)

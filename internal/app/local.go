@@ -11,6 +11,7 @@ import (
 	"iotmon/internal/kafka"
 	"iotmon/internal/kafka/embedded"
 	"iotmon/internal/kafka/processor"
+	"iotmon/internal/kafka/relay"
 	"iotmon/internal/store/sqlite"
 )
 
@@ -94,11 +95,24 @@ func (s *Service) checkClock(ctx context.Context) error {
 	return kafka.AppendTicks(ctx, s.dial, s.topics)
 }
 
-// processed returns, for each partition of the readings, the offset before which neither processor nor archiver needs a record.
+// processed returns, for each partition of the readings, the offset before which neither processor nor archiver nor forwarding needs a
+// record.
 func (s *Service) processed(ctx context.Context) (map[int32]int64, error) {
 	offsets, err := kafka.CommittedOffsets(ctx, s.dial, s.topics, s.cfg.Kafka.GroupID)
-	if err != nil || !s.cfg.Archive.Enabled {
-		return offsets, err
+	if err != nil {
+		return nil, err
+	}
+	if s.forwarding != nil {
+		forwarded, err := kafka.CommittedOffsets(ctx, s.dial, s.topics, relay.Group(s.cfg.Kafka.GroupID))
+		if err != nil {
+			return nil, err
+		}
+		for id, next := range offsets {
+			offsets[id] = min(next, forwarded[id]) // Without a position everything is still to be forwarded.
+		}
+	}
+	if !s.cfg.Archive.Enabled {
+		return offsets, nil
 	}
 	archived, err := s.store.Offsets(ctx, s.topics.Readings)
 	if err != nil {

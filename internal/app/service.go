@@ -61,7 +61,9 @@ type Service struct {
 	sources []*source.Status
 	// shownSources are those that the API shows: those of this process, or what other processes say of theirs.
 	shownSources api.Sources
-	dial         kafka.Dial
+	// forwarding is nil where nothing is forwarded.
+	forwarding *forwarding
+	dial       kafka.Dial
 	// presence is nil where all programs are one process, and in the consumer.
 	presence *kafka.Presence
 	topics   kafka.Topics
@@ -163,7 +165,7 @@ func (s *Service) makers() []maker {
 	default:
 		return []maker{
 			s.listen, s.openTracing, s.makeDomain, s.openSQLite, s.openBroker, s.makeProducer, s.makeProcessor, s.makeArchiver, s.makeLive,
-			s.makeRegistry, s.makeSimulator, s.makeSources, s.showSources, s.serveWeb, s.serveControl,
+			s.makeRegistry, s.makeSimulator, s.makeSources, s.showSources, s.makeForward, s.serveWeb, s.serveControl,
 		}
 	}
 }

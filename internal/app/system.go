@@ -114,8 +114,10 @@ type system struct {
 	store archive.ProgressReader
 	// presence is the membership of this process; nil where all programs are one.
 	presence *kafka.Presence
-	readings string
-	patience time.Duration
+	// forwarding is nil where nothing is forwarded.
+	forwarding *forwarding
+	readings   string
+	patience   time.Duration
 	// viewers is the maximum number of viewers.
 	viewers int
 	now     func() time.Time
@@ -136,6 +138,7 @@ func (s *Service) makeSystem() (*system, error) {
 	made := &system{
 		name: s.name, started: s.Started, readiness: s.readiness, figures: s.figures, stopped: s.stopped, cluster: progress,
 		presence: s.presence, readings: s.topics.Readings, viewers: s.cfg.Push.MaxConnections, now: time.Now,
+		forwarding: s.forwarding,
 	}
 	if s.cfg.Archive.Enabled {
 		made.store = s.store
@@ -163,6 +166,7 @@ func (s *system) State(ctx context.Context) api.SystemState {
 func (s *system) read(ctx context.Context) api.SystemState {
 	state := api.SystemState{Started: s.started, Service: s.name, Latency: s.figures.latency.quantiles(s.now())}
 	state.Clients = api.SystemClients{Connected: int(s.figures.connected.Load()), Limit: s.viewers, Behind: int(s.figures.behind.Load())}
+	state.Forward = s.forwarding.system()
 	for _, p := range s.readiness.Parts() {
 		state.Parts = append(state.Parts, api.SystemPart{Name: p.Name, Vital: p.Vital, Ready: p.Reason == "", Reason: p.Reason})
 	}

@@ -52,6 +52,18 @@ var samples = map[string][2]string{
 	"ingest.earliest_year":              {"1970", "2020"},
 	"ingest.map":                        {"[{field: a, device: b, type: switch_sensor}]", "[{field: c, device: d, type: switch_sensor}]"},
 	"sources":                           {"[{name: a, mqtt: {url: 'tcp://a:1883', topics: [a]}}]", "[{name: b, mqtt: {url: 'wss://b', topics: [b], qos: 0}}]"},
+	"forward.to":                        {"['a:1', 'b:2']", "['https://c']"},
+	"forward.topic":                     {"one", "two"},
+	"forward.tls.ca_file":               {"a.pem", "b.pem"},
+	"forward.tls.cert_file":             {"a.pem", "b.pem"},
+	"forward.tls.key_file":              {"a.pem", "b.pem"},
+	"forward.tls.server_name":           {"a", "b"},
+	"forward.sasl.mechanism":            {"PLAIN", "SCRAM-SHA-512"},
+	"forward.sasl.username":             {"a", "b"},
+	"forward.sasl.password":             {"a", "b"},
+	"forward.token_file":                {"a", "b"},
+	"forward.max_rate":                  {"1", "20000"},
+	"forward.historical_after":          {"1s", "1h"},
 	"aggregation.window_seconds":        {"1", "60"},
 	"aggregation.allowed_lateness":      {"0s", "1m"},
 	"aggregation.max_clock_skew":        {"0s", "1m"},
@@ -112,6 +124,13 @@ var companions = map[string][]string{
 	"kafka.tls.server_name": {"IOTMON_KAFKA_TLS_ENABLED=true"},
 	"kafka.sasl.mechanism":  {"IOTMON_KAFKA_SASL_USERNAME=user"},
 	"kafka.sasl.username":   {"IOTMON_KAFKA_SASL_MECHANISM=PLAIN"},
+
+	"forward.tls.ca_file":     {"IOTMON_FORWARD_TLS_ENABLED=true"},
+	"forward.tls.cert_file":   {"IOTMON_FORWARD_TLS_ENABLED=true", "IOTMON_FORWARD_TLS_KEY_FILE=key.pem"},
+	"forward.tls.key_file":    {"IOTMON_FORWARD_TLS_ENABLED=true", "IOTMON_FORWARD_TLS_CERT_FILE=cert.pem"},
+	"forward.tls.server_name": {"IOTMON_FORWARD_TLS_ENABLED=true"},
+	"forward.sasl.mechanism":  {"IOTMON_FORWARD_SASL_USERNAME=user"},
+	"forward.sasl.username":   {"IOTMON_FORWARD_SASL_MECHANISM=PLAIN"},
 }
 
 // switches are the keys with only one value beside the default.
@@ -124,6 +143,8 @@ var switches = map[string]string{
 	"archive.enabled":                   "false",
 	"websocket.compression":             "true",
 	"kafka.tls.enabled":                 "true",
+	"forward.tls.enabled":               "true",
+	"forward.newest_first":              "true",
 	"kafka.group_protocol":              "consumer",
 	"log.format":                        "json",
 }

@@ -64,6 +64,7 @@ func (c *Config) validate(service string) error {
 	check.ingest(&c.Ingest)
 	check.mapRules("ingest.map", c.Ingest.Map, known)
 	check.inputs(c.Sources, known)
+	check.forward(&c.Forward, service)
 	check.times(c)
 	check.alerts(&c.Alerts, known)
 	check.archive(c)
@@ -109,10 +110,7 @@ func (c *checker) kafka(k *Kafka, service string) {
 		c.must(len(k.Brokers) > 0, "kafka.brokers", "none", "the addresses of the cluster; only %s has a broker of its own", Iotmon)
 	}
 	for i, broker := range k.Brokers {
-		host, _, err := net.SplitHostPort(broker)
-		port, portErr := portOf(broker)
-		ok := err == nil && portErr == nil && host != "" && port > 0
-		c.mustText(ok, fmt.Sprintf("kafka.brokers[%d]", i), broker, "an address host:port, such as kafka-1:9092")
+		c.kafkaBroker(fmt.Sprintf("kafka.brokers[%d]", i), broker)
 	}
 	within(c, "kafka.embedded.port", k.Embedded.Port, 0, 65535)
 	within(c, "kafka.embedded.retention", k.Embedded.Retention, 64<<20, 64<<30)
@@ -125,20 +123,28 @@ func (c *checker) kafka(k *Kafka, service string) {
 	within(c, "kafka.max_buffered", k.MaxBuffered, 1, 10_000_000)
 	within(c, "kafka.delivery_timeout", k.DeliveryTimeout, time.Second, 24*time.Hour)
 	c.oneOf("kafka.group_protocol", k.GroupProtocol, "classic", "consumer")
-	c.login(k)
+	c.login("kafka", &k.TLS, &k.SASL, false)
 }
 
-// login checks the TLS and SASL settings. It does not read the files.
-func (c *checker) login(k *Kafka) {
-	tls := k.TLS
-	c.mustText(tls.Enabled || tls == TLS{}, "kafka.tls.enabled", "false", "true for the other keys of kafka.tls to mean anything")
-	c.mustText((tls.CertFile == "") == (tls.KeyFile == ""), "kafka.tls.key_file", tls.KeyFile, "given together with kafka.tls.cert_file")
-	if k.SASL.Mechanism == "" {
-		c.mustText(k.SASL.Username == "", "kafka.sasl.mechanism", "", "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512 for the user to log in with")
+// kafkaBroker checks the address of a Kafka broker.
+func (c *checker) kafkaBroker(key, address string) {
+	host, _, err := net.SplitHostPort(address)
+	port, portErr := portOf(address)
+	ok := err == nil && portErr == nil && host != "" && port > 0
+	c.mustText(ok, key, address, "an address host:port, such as kafka-1:9092")
+}
+
+// login checks the TLS and SASL settings of a section. Encrypted is whether the connections are encrypted without being told so. It does
+// not read the files.
+func (c *checker) login(section string, tls *TLS, sasl *SASL, encrypted bool) {
+	c.mustText(tls.Enabled || encrypted || *tls == TLS{}, section+".tls.enabled", "false", "true for the other keys of %s.tls to mean anything", section)
+	c.mustText((tls.CertFile == "") == (tls.KeyFile == ""), section+".tls.key_file", tls.KeyFile, "given together with %s.tls.cert_file", section)
+	if sasl.Mechanism == "" {
+		c.mustText(sasl.Username == "", section+".sasl.mechanism", "", "PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512 for the user to log in with")
 		return
 	}
-	c.oneOf("kafka.sasl.mechanism", k.SASL.Mechanism, "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
-	c.mustText(k.SASL.Username != "", "kafka.sasl.username", "", "the user to log in as")
+	c.oneOf(section+".sasl.mechanism", sasl.Mechanism, "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+	c.mustText(sasl.Username != "", section+".sasl.username", "", "the user to log in as")
 }
 
 // servers checks the addresses of the database and the cache of the separate services. The values contain passwords, so no

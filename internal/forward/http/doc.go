@@ -1,0 +1,2 @@
+// Package httpforward forwards readings to another iotmon over HTTP.
+package httpforward

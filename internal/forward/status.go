@@ -1,0 +1,75 @@
+package forward
+
+import (
+	"sync"
+	"time"
+)
+
+// State is how forwarding is doing.
+type State struct {
+	// Connected is whether the last call to the centre was answered; false before the first one. Problem says why not.
+	Connected bool
+	Problem   string
+	// Since is when Connected became what it is.
+	Since time.Time
+	// Lag is how many records of the log are still to be forwarded, ticks and the like included. Waiting is how long the oldest record
+	// that is being sent has been in the log; 0 if there is none.
+	Lag     int64
+	Waiting time.Duration
+	// Forwarded are the readings and reports that the centre has accepted, Repeated those of them that were sent ahead of older ones
+	// and come again in their order, since the start of the program. Skipped are the records that are no valid reading.
+	Forwarded, Repeated, Skipped int64
+	// Rejected are the entries that the centre has rejected since the start of the program; LastReason is the reason of the last one.
+	Rejected   int64
+	LastReason string
+	// Errors counts the calls to the centre that have failed, since the start of the program.
+	Errors int64
+	// Lost are the losses of each partition, as long as the log exists.
+	Lost map[int32]Loss
+}
+
+// status is the State of a running Forwarder.
+type status struct {
+	mu    sync.Mutex
+	state State
+	// oldest is when the oldest record that is being sent was appended; zero for none.
+	oldest time.Time
+}
+
+func (s *status) change(change func(*State)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change(&s.state)
+}
+
+func (s *status) setOldest(appended time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.oldest = appended
+}
+
+// connected notes whether the centre has answered. The problem is that of a call without an answer.
+func (s *status) connected(answered bool, problem string, now time.Time) (changed bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if changed = s.state.Connected != answered || s.state.Since.IsZero(); changed {
+		s.state.Connected, s.state.Since = answered, now
+	}
+	s.state.Problem = problem
+	return changed
+}
+
+// get returns a copy of the state.
+func (s *status) get(now time.Time) State {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := s.state
+	out.Lost = make(map[int32]Loss, len(s.state.Lost))
+	for id, loss := range s.state.Lost {
+		out.Lost[id] = loss
+	}
+	if !s.oldest.IsZero() {
+		out.Waiting = max(now.Sub(s.oldest), 0)
+	}
+	return out
+}
