@@ -155,7 +155,7 @@ func (s *connection) Receive(ctx context.Context, m *mqtt.Message) error {
 	a := s.adapter
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.apply(ctx, s.session, s.client, a.nodes.Receive(message))
+	return a.apply(ctx, s.session, s.publish, a.nodes.Receive(message))
 }
 
 // tick looks at the timers until ctx ends.
@@ -169,7 +169,7 @@ func (s *connection) tick(ctx context.Context) {
 			s.state.tick(now)
 			a := s.adapter
 			a.mu.Lock()
-			err := a.apply(ctx, s.session, s.client, a.nodes.Tick(now))
+			err := a.apply(ctx, s.session, s.publish, a.nodes.Tick(now))
 			a.mu.Unlock()
 			if err != nil {
 				return
@@ -180,18 +180,26 @@ func (s *connection) tick(ctx context.Context) {
 	}
 }
 
-// apply does what the state of the nodes wants. The client is nil if there is no connection. The caller has locked the adapter. The error is
+// publish publishes a request. What a primary host publishes first is its birth.
+func (s *connection) publish(p mqtt.Publication) error {
+	if s.state.keep(p) {
+		return nil
+	}
+	return s.client.Publish(p)
+}
+
+// apply does what the state of the nodes wants. publish is nil if there is no connection. The caller has locked the adapter. The error is
 // that of ctx.
-func (a *Adapter) apply(ctx context.Context, session *source.Session, client *mqtt.Client, effects []nodes.Effect) error {
+func (a *Adapter) apply(ctx context.Context, session *source.Session, publish func(mqtt.Publication) error, effects []nodes.Effect) error {
 	for i, e := range effects {
 		switch {
 		case e.Problem != nil:
 			session.Problem(e.Problem)
 		case e.Rebirth != "":
-			if client == nil {
+			if publish == nil {
 				break
 			}
-			if err := client.Publish(rebirth(e.Rebirth, time.Now())); err != nil {
+			if err := publish(rebirth(e.Rebirth, time.Now())); err != nil {
 				session.Problem(err)
 			}
 		default:

@@ -406,6 +406,31 @@ func TestTckOperationalBehaviorDataCommandsNcmdRebirth(t *testing.T) {
 	until(t, "the value of the birth", h, func() bool { r, _ := h.latest(device); return r.Value == 21 && r.Type == iot.Temperature })
 }
 
+// TestTckOperationalBehaviorPrimaryApplicationStateWithMultipleServersState: the first message of a primary host is its birth, although nodes
+// send data already that lead to requests.
+func TestTckOperationalBehaviorPrimaryApplicationStateWithMultipleServersState(t *testing.T) {
+	t.Parallel()
+	broker := newBroker(t)
+	node := newClient(t, broker.Address(), "node", nil, "spBv1.0/Plant/NCMD/N", "spBv1.0/STATE/iotmon")
+	ctx, stop := context.WithCancel(t.Context())
+	var sending sync.WaitGroup
+	sending.Go(func() {
+		for s := (&sequence{node: "N", seq: 17}); ctx.Err() == nil; time.Sleep(5 * time.Millisecond) {
+			topic, content := s.message("NDATA", "", celsius(20))
+			_, _ = node.Publish(ctx, &paho.Publish{Topic: topic, Payload: content})
+		}
+	})
+	defer sending.Wait()
+	defer stop()
+	startHost(t, broker.Address(), nil)
+	if first := node.next(); first.Topic != "spBv1.0/STATE/iotmon" {
+		t.Errorf("the first message is %s", first.Topic)
+	}
+	if second := node.next(); second.Topic != "spBv1.0/Plant/NCMD/N" {
+		t.Errorf("the second message is %s", second.Topic)
+	}
+}
+
 // TestNodeIsKilled: the broker publishes the death certificate of a node whose connection is lost.
 func TestNodeIsKilled(t *testing.T) {
 	t.Parallel()

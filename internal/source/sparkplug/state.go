@@ -34,6 +34,8 @@ type state struct {
 	// birthAt is when the birth is due, zero before the connection is there; born is whether it was published.
 	birthAt time.Time
 	born    bool
+	// kept are requests that wait for the birth: at most as many as may be sent in the second in which it comes.
+	kept []mqtt.Publication
 	// other is whether another host with the same name is online.
 	other bool
 }
@@ -92,7 +94,27 @@ func (s *state) tick(now time.Time) {
 	case !s.adapter.standby:
 		s.born = true
 		s.publish(true)
+		for _, p := range s.kept {
+			if err := s.connection.client.Publish(p); err != nil {
+				s.connection.end(err)
+			}
+		}
+		s.kept = nil
 	}
+}
+
+// keep reports whether a request has to wait for the birth, and then publishes it after the birth.
+func (s *state) keep(p mqtt.Publication) bool {
+	if s == nil || s.adapter.standby {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.born {
+		return false
+	}
+	s.kept = append(s.kept, p)
+	return true
 }
 
 // receive processes a state of a host with the name of this one.
