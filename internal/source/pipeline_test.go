@@ -312,7 +312,7 @@ func TestTheStatusHasTheValuesOfMessages(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		points := make([]mapping.Point, 30)
+		points := make([]mapping.Point, 60)
 		points[0] = mapping.Point{Field: "temp", Value: 21, Unit: "°C"}
 		points[1] = mapping.Point{Field: "temp", ValueText: strings.Repeat("x", 5000)}
 		if err := p.Send(t.Context(), &source.Message{Topic: "t2", Tags: tags, Points: points}); err != nil {
@@ -332,8 +332,8 @@ func TestTheStatusHasTheValuesOfMessages(t *testing.T) {
 		if s := seen[1]; string(s.Payload) != "broken" || s.Problem != "not a list" || len(s.Points) != 0 {
 			t.Errorf("got %+v", s)
 		}
-		if s := seen[2]; s.Payload != nil || s.Values != 30 || len(s.Points) != 19 || s.Points[0].Value != 21 {
-			t.Errorf("got %d of %d values of %+v, want the first 20 without the long one", len(s.Points), s.Values, s)
+		if s := seen[2]; s.Payload != nil || s.Values != 60 || len(s.Points) != 49 || s.Points[0].Value != 21 {
+			t.Errorf("got %d of %d values of %+v, want the first 50 without the long one", len(s.Points), s.Values, s)
 		}
 		rejects := o.Status.Snapshot().Rejects
 		for _, r := range rejects[:2] {

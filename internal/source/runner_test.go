@@ -74,6 +74,41 @@ func (o *owner) Acquire(ctx context.Context, _ string) (context.Context, func(),
 	return owned, release, nil
 }
 
+// What an instance knew of a source that it no longer owns must not look like a fault for ever.
+func TestASourceThatIsNoLongerOwnedIsNotBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := runner(t, func(ctx context.Context, s *source.Session) error {
+			s.Connected("broker")
+			s.Lag(7)
+			if err := s.Send(ctx, &source.Message{Tags: tags, Payload: []byte("temp")}); err != nil {
+				return err
+			}
+			<-ctx.Done()
+			return ctx.Err()
+		})
+		r.Owner = new(owner)
+		r.Pipeline.Log = &records{failures: 1 << 30}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- r.Run(ctx) }()
+		status := r.Pipeline.Status
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		if s := status.Snapshot(); s.Lag == nil || *s.Lag != 7 || s.LogError == "" {
+			t.Errorf("owned: got %+v, want a lag and why the log does not acknowledge", s)
+		}
+		time.Sleep(time.Minute - 4*time.Second + 500*time.Millisecond)
+		synctest.Wait()
+		if s := status.Snapshot(); s.State != source.Waiting || s.Lag != nil || s.LogError != "" {
+			t.Errorf("no longer owned: got %+v, want neither", s)
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestASourceRunsOnlyWhileItIsOwned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var active atomic.Int64

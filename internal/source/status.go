@@ -29,7 +29,7 @@ const (
 const (
 	// maxSeen is how many topics a Status remembers, maxSeenPayload how many bytes of a message, maxSeenPoints how many values of it, and
 	// maxSeenPoint about how many bytes one of those may have to be remembered.
-	maxSeen, maxSeenPayload, maxSeenPoints, maxSeenPoint = 500, 2 << 10, 20, 1 << 10
+	maxSeen, maxSeenPayload, maxSeenPoints, maxSeenPoint = 500, 2 << 10, 50, 1 << 10
 	// defaultSeenBytes is how much memory the topics of a Status use at most, unless LimitSeen sets another limit.
 	defaultSeenBytes = 4 << 20
 	// seenInterval is how often what is remembered of a topic is renewed.
@@ -172,6 +172,9 @@ func (s *Status) set(state State, address string, err error) {
 	now := s.now()
 	if s.s.State != state {
 		s.s.State, s.s.Since = state, now
+	}
+	if state == Waiting { // What follows is another instance's to say.
+		s.s.LogError, s.s.Lag = "", nil
 	}
 	if state == Connected {
 		s.s.Connections++
