@@ -148,7 +148,7 @@ func TestNoPanelIsEmpty(t *testing.T) {
 		"IOTMON_AGGREGATION_WINDOW_SECONDS=2", "IOTMON_AGGREGATION_ALLOWED_LATENESS=1s",
 	}
 	consumer := serve(t, "consumer", environment...)
-	producer := serve(t, "producer", append(environment, "IOTMON_DEVICE_SIMULATOR_DEVICE_COUNT=20", "IOTMON_DEVICE_SIMULATOR_SEND_INTERVAL=500ms")...)
+	producer := serveConfigured(t, "producer", hall(t), append(environment, "IOTMON_DEVICE_SIMULATOR_DEVICE_COUNT=20", "IOTMON_DEVICE_SIMULATOR_SEND_INTERVAL=500ms")...)
 	web := serve(t, "web", environment...)
 	push := serve(t, "websocket", environment...)
 	startGateway(t, producer.addr)
@@ -178,6 +178,23 @@ func TestNoPanelIsEmpty(t *testing.T) {
 	p.await("IotmonArchiveStalled", true)
 	servers.Start(testenv.PostgresServer)
 	p.await("IotmonArchiveStalled", false)
+}
+
+// hall starts a broker with a device that sends, and returns the arguments of a producer that subscribes to it.
+func hall(t *testing.T) []string {
+	t.Helper()
+	broker := testenv.NewMosquitto(t, t.TempDir(), false, "")
+	dir := t.TempDir()
+	password, config := filepath.Join(dir, "password"), filepath.Join(dir, "producer.yaml")
+	text := fmt.Sprintf("sources:\n- {name: hall, mqtt: {url: %q, username: user, password_file: %q, topics: [\"plant/#\"]}, "+
+		"map: [{field: temp, device: hall, type: temperature_sensor}]}\n", "tcp://"+broker.Address(), password)
+	for path, content := range map[string]string{password: "secret", config: text} {
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	broker.Publish(t, "plant/hall", `{"temp":21}`, "-r") // The producer receives it when it has subscribed.
+	return []string{"-config", config}
 }
 
 // look connects a viewer that stays, a viewer that leaves, and a client that is not a viewer.

@@ -47,12 +47,18 @@ func launch(t *testing.T, name, addr string, environment []string, command ...st
 // serve runs one of our programs and returns when it is ready.
 func serve(t *testing.T, name string, environment ...string) *process {
 	t.Helper()
+	return serveConfigured(t, name, nil, environment...)
+}
+
+// serveConfigured is serve with more arguments, such as -config.
+func serveConfigured(t *testing.T, name string, arguments []string, environment ...string) *process {
+	t.Helper()
 	dir, err := programs()
 	if err != nil {
 		t.Fatal(err)
 	}
 	addr := freeAddr(t)
-	p := launch(t, name, addr, environment, filepath.Join(dir, name), "-addr", addr)
+	p := launch(t, name, addr, environment, append([]string{filepath.Join(dir, name), "-addr", addr}, arguments...)...)
 	if !eventually(patience, func() bool { return answers("http://" + addr + "/ready") }) {
 		t.Fatalf("%s is not ready in time", name)
 	}
