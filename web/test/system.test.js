@@ -22,6 +22,14 @@ function letter(id) {
 /** @param {string[]} ids */
 const page = (...ids) => ({ items: ids.map(letter) });
 
+test('messages of sources are not chosen to be sent again', () => {
+  const store = new DeadLetterStore();
+  const { items } = page('0-3', '0-2');
+  store.replace({ items: [...items, { ...letter('0-1'), received_by: { name: 'hall-3', topic: 'plant/a' } }] });
+  store.chooseAll(true);
+  assert.deepEqual([store.chosen, store.sendable], [['0-3', '0-2'], 2]);
+});
+
 test('what was chosen stays chosen while it is listed', () => {
   const store = new DeadLetterStore();
   store.replace({ ...page('0-3', '0-2'), next: 'more' });

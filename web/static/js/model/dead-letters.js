@@ -9,7 +9,8 @@ import { Store } from './store.js';
  * @property {string} reason
  * @property {string} kind
  * @property {{topic: string, partition: number, offset: number, appended_at: string}} [source]
- * @property {string} key The device's id, if the record has a key.
+ * @property {{name: string, topic: string}} [received_by] The source that has received it: it is a message, and no reading of the log.
+ * @property {string} key The device's id, if the record has a key; of a message, the source's name.
  * @property {'utf-8' | 'base64'} encoding
  * @property {string} value
  * @property {number} size In bytes, as it was received.
@@ -110,6 +111,11 @@ export class DeadLetterStore extends Store {
     this.changed();
   }
 
+  /** How many could be sent again: readings, not messages of sources. */
+  get sendable() {
+    return this.#items.filter(isSendable).length;
+  }
+
   /** @param {string} id */
   isChosen(id) {
     return this.#chosen.has(id);
@@ -127,7 +133,7 @@ export class DeadLetterStore extends Store {
 
   /** @param {boolean} chosen */
   chooseAll(chosen) {
-    this.#chosen = new Set(chosen ? this.#items.map(({ id }) => id) : []);
+    this.#chosen = new Set(chosen ? this.#items.filter(isSendable).map(({ id }) => id) : []);
     this.changed();
   }
 
@@ -152,6 +158,15 @@ export class DeadLetterStore extends Store {
   resent(id) {
     return this.#resent.get(id);
   }
+}
+
+/**
+ * Whether a dead letter may be a reading that can be sent again.
+ *
+ * @param {DeadLetter} letter
+ */
+export function isSendable({ received_by: receiver }) {
+  return receiver === undefined;
 }
 
 /** How many bytes a line of a dump has. */

@@ -183,12 +183,12 @@ export class DeadLetterPanel {
   /** Shows the list as it is now. */
   update() {
     const { locale } = this.#session;
-    const { items, chosenCount: chosen, next, complete } = this.#list;
+    const { items, chosenCount: chosen, sendable, next, complete } = this.#list;
     this.#state.update(this.#newest.phase === 'loaded' && this.#more.phase === 'failed' ? this.#more : this.#newest, { empty: items.length === 0 });
     this.#rows.show(items.length);
-    this.#all.checked = items.length > 0 && chosen === items.length;
-    this.#all.indeterminate = chosen > 0 && chosen < items.length;
-    this.#all.disabled = items.length === 0;
+    this.#all.checked = chosen > 0 && chosen === sendable;
+    this.#all.indeterminate = chosen > 0 && chosen < sendable;
+    this.#all.disabled = sendable === 0;
     this.#button.disabled = chosen === 0 || this.#busy;
     setText(this.#button, chosen > 0 ? locale.t(texts.resendCount, { count: chosen }) : locale.t(texts.resend));
     this.#newer.hidden = !this.#list.newer;

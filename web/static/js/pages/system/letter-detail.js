@@ -2,7 +2,7 @@
 import { html, nothing, render } from '../../../vendor/lit-html/lit-html.js';
 import { terms } from '../../locale/terms.js';
 import { visible } from '../../locale/visible.js';
-import { readable } from '../../model/dead-letters.js';
+import { isSendable, readable } from '../../model/dead-letters.js';
 import { outcome } from './letter-row.js';
 import { texts } from './texts.js';
 
@@ -88,7 +88,7 @@ export class LetterDetail {
     const failed = this.#request.phase === 'failed' ? locale.t(texts.letterFailed, { reason: this.#request.reason || locale.t(terms.disconnected) }) : '';
     render(html`<header class="letter-head">
         <h3 id="letter-title" tabindex="-1">${locale.t(texts.letterDetail, { id: visible(id) })}</h3>
-        <button type="button" class="button" @click=${() => this.#resend([id])} ?hidden=${!letter}>${locale.t(texts.resend)}</button>
+        <button type="button" class="button" @click=${() => this.#resend([id])} ?hidden=${!letter || !isSendable(letter)}>${locale.t(texts.resend)}</button>
         <button type="button" class="button button-icon" aria-label=${locale.t(terms.close)} @click=${() => this.#close()}><svg class="icon" aria-hidden="true"><use href="#icon-close"></use></svg></button>
       </header>
       ${failed ? html`<p class="letter-problem" role="alert">${failed}</p>` : nothing}
@@ -112,18 +112,20 @@ export class LetterDetail {
    * @param {DeadLetter} letter
    * @returns {[string, string][]}
    */
-  #facts({ field, reason, kind, key, size, rejected_at: rejected, source }) {
+  #facts({ field, reason, kind, key, size, rejected_at: rejected, received_by: receiver, source }) {
     const { locale, clock } = this.#session;
     const when = (/** @type {string} */ at) => locale.timeOrDate(Date.parse(at), clock.now());
     /** @type {[string, string][]} */
     const facts = [
       [locale.t(terms.reason), visible(reason)],
       [locale.t(texts.letterField), visible(field) || locale.t(texts.wholeRecord)],
-      [locale.t(texts.letterDevice), visible(key)],
+      [locale.t(texts.letterDevice), receiver ? '' : visible(key)],
+      [locale.t(texts.letterReceiver), visible(receiver?.name ?? '')],
+      [locale.t(texts.letterTopic), visible(receiver?.topic ?? '')],
       [locale.t(texts.letterSource), source ? locale.t(texts.letterPlace, { ...source, partition: String(source.partition), offset: String(source.offset) }) : ''],
       [locale.t(texts.letterAppended), source ? when(source.appended_at) : ''],
       [locale.t(texts.letterTime), when(rejected)],
-      [locale.t(texts.letterKind), visible(kind)],
+      [locale.t(texts.letterKind), receiver ? '' : visible(kind)],
       [locale.t(texts.letterSize), locale.t(texts.letterBytes, { count: size })],
     ];
     return facts.filter(([, value]) => value !== '');

@@ -2,6 +2,7 @@
 import { find, instantiate, setLongText, setText } from '../../components/dom.js';
 import { visible } from '../../locale/visible.js';
 import { terms } from '../../locale/terms.js';
+import { isSendable } from '../../model/dead-letters.js';
 import { texts } from './texts.js';
 
 /**
@@ -45,18 +46,29 @@ export class LetterRow {
     const cells = this.#cells;
     this.#id = letter.id;
     cells.choose.checked = chosen;
+    cells.choose.disabled = !isSendable(letter);
     cells.choose.setAttribute('aria-label', locale.t(terms.chooseOne, { id: letter.id }));
     setText(cells.link, locale.timeOrDate(Date.parse(letter.rejected_at), clock.now()));
     cells.link.href = open ? '?letter=' : `?letter=${letter.id}`;
     cells.link.ariaExpanded = String(open);
-    setLongText(cells.key, visible(letter.key));
+    setLongText(cells.key, letter.received_by ? '' : visible(letter.key));
     setLongText(cells.field, visible(letter.field) || locale.t(texts.wholeRecord));
     setLongText(cells.reason, resent ? outcome(resent, locale) : visible(letter.reason));
     cells.reason.dataset['result'] = resent?.result ?? '';
-    setLongText(cells.source, letter.source ? `${letter.source.partition}:${letter.source.offset}` : '');
+    setLongText(cells.source, placeOf(letter));
     setText(cells.size, locale.t(texts.letterBytes, { count: letter.size }));
     this.element.classList.toggle('open', open);
   }
+}
+
+/**
+ * Where it was: in the log, or in a source.
+ *
+ * @param {DeadLetter} letter
+ */
+function placeOf({ received_by: receiver, source }) {
+  if (receiver) return visible(`${receiver.name}: ${receiver.topic}`);
+  return source ? `${source.partition}:${source.offset}` : '';
 }
 
 /**

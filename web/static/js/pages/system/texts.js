@@ -53,7 +53,7 @@ export const texts = {
   partMissing: { en: 'not ready: {reason}', zh: '未就绪：{reason}' },
 
   letters: { en: 'Dead letters', zh: '死信' },
-  lettersHint: { en: 'Records that were rejected after they had come into the log', zh: '进入日志之后被拒绝的记录' },
+  lettersHint: { en: 'Records that were rejected after they had come into the log, and messages that a source could not make readings of', zh: '进入日志之后被拒绝的记录，以及数据源无法转换为读数的消息' },
   lettersNone: { en: 'No record has been rejected.', zh: '没有被拒绝的记录。' },
   lettersFailed: { en: 'The dead letters could not be loaded: {reason}', zh: '死信加载失败：{reason}' },
   lettersAll: { en: 'All {count} dead letters', zh: '全部 {count} 条死信' },
@@ -64,6 +64,8 @@ export const texts = {
   letterDevice: { en: 'Key', zh: '键' },
   letterField: { en: 'Field', zh: '字段' },
   letterSource: { en: 'Source', zh: '来源' },
+  letterReceiver: { en: 'Received by', zh: '接收的数据源' },
+  letterTopic: { en: 'Topic of the source', zh: '数据源中的主题' },
   letterSize: { en: 'Size', zh: '大小' },
   letterKind: { en: 'Kind', zh: '类型' },
   letterAppended: { en: 'Appended', zh: '追加时间' },
