@@ -23,6 +23,8 @@ export const routes = [
   { path: 'overview', name: texts.overview, load: () => import('../pages/overview/overview.js') },
   { path: 'devices', name: terms.devices, load: () => import('../pages/devices/devices.js') },
   { path: 'devices/device', name: terms.devices, load: () => import('../pages/devices/device/device.js') },
+  { path: 'sources', name: texts.sources, load: () => import('../pages/sources/sources.js') },
+  { path: 'sources/source', name: texts.sources, load: () => import('../pages/sources/source/source.js') },
   { path: 'system', name: texts.system, load: () => import('../pages/system/system.js') },
 ];
 

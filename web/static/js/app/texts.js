@@ -11,6 +11,7 @@ export const texts = {
   themeAuto: { en: 'As the system', zh: '跟随系统' },
   navigation: { en: 'Pages', zh: '页面' },
   overview: { en: 'Overview', zh: '总览' },
+  sources: { en: 'Sources', zh: '数据源' },
   system: { en: 'System', zh: '系统' },
 
   leaveTitle: { en: 'Leave without saving?', zh: '不保存就离开？' },

@@ -37,6 +37,10 @@ export const texts = {
   zoomed: { en: 'Shown: {from} to {to}', zh: '显示 {from} 至 {to}' },
   zoomedOut: { en: 'Everything is shown', zh: '显示全部' },
 
+  copy: { en: 'Copy', zh: '复制' },
+  copied: { en: 'Copied', zh: '已复制' },
+  copyFailed: { en: 'Not copied: choose the text and copy it yourself.', zh: '无法复制：请选中文本自行复制。' },
+
   ownLimit: { en: 'Own limit', zh: '自有阈值' },
   threshold: { en: 'Threshold', zh: '阈值' },
   announceRaised: { en: '{severity}: {words}, {device}', zh: '{severity}：{words}，{device}' },

@@ -8,6 +8,10 @@ import { windowPoint } from './windows.js';
  * @typedef {import('./dead-letters.js').DeadLetter} DeadLetter
  * @typedef {import('./dead-letters.js').Resent} Resent
  * @typedef {import('./system.js').System} System
+ * @typedef {import('./sources.js').Source} Source
+ * @typedef {import('./sources.js').SourceDetail} SourceDetail
+ * @typedef {import('./sources.js').Seen} Seen
+ * @typedef {import('./source-rules.js').Rule} Rule
  * @typedef {import('./device-list.js').DeviceQuery} DeviceQuery
  * @typedef {import('./device-list.js').ListedDevice} ListedDevice
  * @typedef {import('./device-list.js').Registered} Registered
@@ -230,6 +234,50 @@ export class History {
    */
   async system(signal) {
     return this.#get('system', {}, signal);
+  }
+
+  /**
+   * Returns where readings come from, by name.
+   *
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<{timestamp: string, items: Source[]}>}
+   */
+  async sources(signal) {
+    return this.#get('sources', {}, signal);
+  }
+
+  /**
+   * @param {string} name
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<SourceDetail>}
+   */
+  async source(name, signal) {
+    return this.#get(`sources/${encodeURIComponent(name)}`, {}, signal);
+  }
+
+  /**
+   * Returns what a source receives, and what that becomes by the rules of its map.
+   *
+   * @param {string} name
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<Seen>}
+   */
+  async seen(name, signal) {
+    return this.#get(`sources/${encodeURIComponent(name)}/seen`, {}, signal);
+  }
+
+  /**
+   * Returns what a source receives, and what that would become by other rules.
+   *
+   * @param {string} name
+   * @param {Rule[]} rules
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<Seen>}
+   */
+  async tryRules(name, rules, signal) {
+    return this.#ask(`sources/${encodeURIComponent(name)}/try`, {
+      method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ rules }), signal: signal ?? null,
+    });
   }
 
   /**

@@ -1,0 +1,172 @@
+// @ts-check
+
+/**
+ * @typedef {import('./sources.js').Topic} Topic
+ * @typedef {import('./sources.js').SourceValue} SourceValue
+ *
+ * @typedef {object} Rule A rule of a source's map, with the keys of the configuration. It may have others, which are kept.
+ * @property {string} [topic]
+ * @property {string} [measurement]
+ * @property {Record<string, string>} [tags]
+ * @property {string} [field]
+ * @property {string} [device]
+ * @property {string} [type]
+ * @property {string} [unit]
+ * @property {string} [building]
+ * @property {string} [room]
+ */
+
+/** The keys of a rule, in the order in which people write them; others follow. */
+const order = ['topic', 'measurement', 'tags', 'field', 'device', 'type', 'unit', 'building', 'room'];
+
+/** How fields of the built-in types are called. @type {[RegExp, string][]} */
+const names = [
+  [/temp|°c/i, 'temperature_sensor'],
+  [/hum|(^|[._])rh$/i, 'humidity_sensor'],
+  [/press|baro|hpa/i, 'pressure_sensor'],
+  [/curr|amp/i, 'current_sensor'],
+  [/switch|state|relay|contact|(^|[._])on$/i, 'switch_sensor'],
+];
+
+/** Units of other sizes than those of the types, by type. @type {Record<string, string[]>} */
+const others = {
+  temperature_sensor: ['°C', '°F', 'K', '°R'],
+  humidity_sensor: ['%'],
+  pressure_sensor: ['hPa', 'Pa', 'kPa', 'MPa', 'mbar', 'bar', 'psi'],
+  current_sensor: ['A', 'mA', 'kA'],
+};
+
+/**
+ * Returns the units that are offered for the values of a type.
+ *
+ * @param {string} type
+ * @param {string} own The type's own unit.
+ */
+export function offeredUnits(type, own) {
+  return [...new Set([own, ...(others[type] ?? [])].filter(Boolean))];
+}
+
+/**
+ * Returns a rule for a value, and for those of the topics that differ from its topic in one level.
+ *
+ * @param {Topic} topic
+ * @param {SourceValue} value
+ * @param {{topics: Topic[], units: Map<string, string>}} known What the source receives, and the unit of each type.
+ * @returns {Rule}
+ */
+export function proposedRule(topic, value, { topics, units }) {
+  const levels = topic.topic.split('/');
+  const alike = topics.filter(({ values }) => values.some(({ field }) => field === value.field)).map((other) => other.topic.split('/'));
+  const varies = levels.map((_, i) => alike.some((other) => other.length === levels.length && other.every((level, j) => (i === j ? level !== levels[j] : level === levels[j]))));
+  const severalValues = topic.values.filter(({ number }) => number !== undefined).length > 1;
+  const parts = [...tagNames(value).map((tag) => `{${tag}}`), ...levels.flatMap((_, i) => (varies[i] ? [`{{topic ${i + 1}}}`] : []))];
+  if (parts.length === 0) parts.push(plain(levels.at(-1) ?? ''));
+  if (severalValues) parts.push('{field}');
+  return {
+    ...(topic.topic && { topic: levels.map((level, i) => (varies[i] ? '+' : level)).join('/') }),
+    ...(value.measurement && { measurement: value.measurement }),
+    field: value.field,
+    device: parts.join('-'),
+    type: guessedType(value, units),
+    ...(value.unit && { unit: value.unit }),
+  };
+}
+
+/**
+ * The tags by which devices differ; a host first.
+ *
+ * @param {SourceValue} value
+ */
+function tagNames({ tags = {} }) {
+  const known = ['device', 'device_id', 'host', 'id', 'name'];
+  const found = known.filter((name) => tags[name]);
+  return found.length > 0 ? found.slice(0, 1) : Object.keys(tags).sort().slice(0, 1);
+}
+
+/**
+ * A level as a part of an id: braces would be a placeholder.
+ *
+ * @param {string} level
+ */
+function plain(level) {
+  return level.replace(/[{}]/g, '_');
+}
+
+/**
+ * @param {SourceValue} value
+ * @param {Map<string, string>} units
+ */
+function guessedType({ field, unit, text }, units) {
+  for (const [type, own] of units) if (unit && own === unit) return type;
+  const named = names.find(([pattern, type]) => pattern.test(field) && units.has(type));
+  if (named) return named[1];
+  if (text !== undefined && units.has('switch_sensor')) return 'switch_sensor';
+  return units.keys().next().value ?? '';
+}
+
+/**
+ * Returns the part of the configuration that has the rules of a source's map.
+ *
+ * @param {string} name The source's.
+ * @param {Rule[]} rules
+ * @param {string} comment
+ */
+export function configuration(name, rules, comment) {
+  const lines = ['sources:', `  - name: ${scalar(name)}`, `    # ${comment}`];
+  if (rules.length === 0) lines.push('    map: []');
+  else lines.push('    map:', ...rules.flatMap((rule) => block(sorted(rule)).map((line, i) => `      ${i === 0 ? '- ' : '  '}${line}`)));
+  return `${lines.join('\n')}\n`;
+}
+
+/**
+ * @param {Rule} rule
+ * @returns {Record<string, unknown>}
+ */
+function sorted(rule) {
+  const place = (/** @type {string} */ key) => (order.includes(key) ? order.indexOf(key) : order.length);
+  return Object.fromEntries(Object.entries(rule).sort(([a], [b]) => place(a) - place(b)));
+}
+
+/**
+ * The lines of an object; what is empty is left out.
+ *
+ * @param {object} object
+ * @returns {string[]}
+ */
+function block(object) {
+  return Object.entries(object).flatMap(([key, value]) => {
+    if (value === undefined || value === null || value === '') return [];
+    if (typeof value !== 'object') return [`${scalar(key)}: ${scalar(value)}`];
+    if (Array.isArray(value)) return [`${scalar(key)}: [${value.map(scalar).join(', ')}]`];
+    const lines = block(value);
+    return lines.length > 0 ? [`${scalar(key)}:`, ...lines.map((line) => `  ${line}`)] : [];
+  });
+}
+
+/** What YAML reads as anything but a text. */
+const special = /^(true|false|yes|no|on|off|y|n|null|~|[-+.\d].*)$/i;
+
+/**
+ * @param {unknown} value
+ * @returns {string}
+ */
+function scalar(value) {
+  if (typeof value !== 'string') return String(value);
+  return /^[A-Za-z_][\w.-]*$/.test(value) && !special.test(value) ? value : JSON.stringify(value);
+}
+
+/**
+ * Reads tags as people type them: site=north, host=a. What has no name is left out.
+ *
+ * @param {string} text
+ * @returns {Record<string, string>}
+ */
+export function typedTags(text) {
+  const pairs = text.split(',').map((pair) => [pair.split('=')[0]?.trim() ?? '', pair.split('=').slice(1).join('=').trim()]);
+  return Object.fromEntries(pairs.filter(([name]) => name));
+}
+
+/** @param {Record<string, string>} [tags] */
+export function writtenTags(tags = {}) {
+  return Object.entries(tags).map(([name, value]) => `${name}=${value}`).join(', ');
+}

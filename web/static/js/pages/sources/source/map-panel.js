@@ -1,0 +1,188 @@
+// @ts-check
+import { html, nothing, render } from '../../../../vendor/lit-html/lit-html.js';
+import { find, setText } from '../../../components/dom.js';
+import { Frames } from '../../../components/frames.js';
+import { LoadState } from '../../../components/load-state.js';
+import { VirtualRows } from '../../../components/virtual-rows.js';
+import { visible } from '../../../locale/visible.js';
+import { proposedRule } from '../../../model/source-rules.js';
+import { agoWords } from '../words.js';
+import { messageParts } from './reject-list.js';
+import { RulesPanel } from './rules-panel.js';
+import { texts } from './texts.js';
+import { ValueRow } from './value-row.js';
+
+/**
+ * @typedef {import('../../../app/session.js').Session} Session
+ * @typedef {import('../../../model/sources.js').Seen} Seen
+ * @typedef {import('./value-row.js').Received} Received
+ */
+
+/** How often the server is asked what has come, in milliseconds. */
+const period = 5000;
+
+/** The number of rows that are printed on paper. */
+const printedRows = 50;
+
+/** What a source receives on one side, what it becomes by the rules on the other. */
+export class MapPanel {
+  #root;
+  #session;
+  #frames;
+  #request;
+  #state;
+  #rules;
+  #search;
+  /** @type {VirtualRows<ValueRow>} */
+  #rows;
+  /** @type {Seen | null} */
+  #seen = null;
+  /** @type {Received[]} */
+  #listed = [];
+  /** The key of the value that was chosen last; empty for none. */
+  #chosen = '';
+  #bytes = false;
+
+  /**
+   * @param {HTMLElement} root The page's.
+   * @param {Session} session
+   * @param {string} name The source's.
+   * @param {AbortSignal} signal
+   */
+  constructor(root, session, name, signal) {
+    this.#root = root;
+    this.#session = session;
+    this.#frames = new Frames(signal);
+    this.#search = find(root, '#map-filters input', HTMLInputElement);
+    const { history } = session;
+    const question = (/** @type {AbortSignal} */ asking) => (this.#rules.edited ? history.tryRules(name, this.#rules.rules, asking) : history.seen(name, asking));
+    this.#request = session.ask(question, (seen) => this.#apply(seen), signal);
+    this.#rules = new RulesPanel(root, session, { name, onChange: () => this.#request.load() }, signal);
+    const list = find(root, '#values tbody', HTMLElement);
+    this.#rows = new VirtualRows({
+      frame: this.#at('#values'), list, make: () => new ValueRow(root), write: (row, i) => this.#write(row, i), keyOf: (i) => this.#listed[i]?.key,
+      printed: printedRows, signal,
+    });
+    const retry = () => this.#request.load();
+    this.#state = new LoadState(this.#at('#values-state'), session, { empty: texts.mapNothing, failed: texts.mapFailed, onRetry: retry }, signal);
+    this.#follow(list, signal);
+  }
+
+  /**
+   * @param {HTMLElement} list
+   * @param {AbortSignal} signal
+   */
+  #follow(list, signal) {
+    const draw = () => this.#frames.request(this.#draw);
+    this.#request.subscribe(draw, { signal });
+    this.#session.clock.subscribe(() => {
+      if (!document.hidden) this.#request.renew(period);
+    }, { signal });
+    this.#search.addEventListener('input', () => {
+      this.#narrow();
+      draw();
+    }, { signal });
+    find(this.#root, '#map-filters', HTMLFormElement).addEventListener('submit', (event) => event.preventDefault(), { signal });
+    list.addEventListener('click', (event) => {
+      const row = event.target instanceof Element ? event.target.closest('tr:not(.spacer)') : null;
+      if (!row) return;
+      event.preventDefault();
+      const index = this.#rows.indexOf(row);
+      this.#choose(index);
+    }, { signal });
+  }
+
+  start() {
+    this.#request.load();
+  }
+
+  /** @param {Seen} seen */
+  #apply(seen) {
+    this.#seen = seen;
+    this.#rules.take(seen.rules);
+    this.#narrow();
+  }
+
+  /** Lists the values that match what was typed. */
+  #narrow() {
+    const wanted = this.#search.value.trim().toLowerCase();
+    const matches = (/** @type {string} */ text) => !wanted || text.toLowerCase().includes(wanted);
+    this.#listed = (this.#seen?.items ?? []).flatMap((topic) => {
+      const all = topic.values.length > 0 ? topic.values : [null];
+      const received = all.map((value) => ({ key: JSON.stringify([topic.topic, value?.measurement, value?.field, value?.tags]), topic, value }));
+      return received.filter(({ value }) => matches(topic.topic) || matches(value?.field ?? '') || matches(value?.becomes?.device_id ?? ''));
+    });
+  }
+
+  /** @param {number} index */
+  #choose(index) {
+    const received = this.#listed[index];
+    if (!received) return;
+    this.#chosen = received.key;
+    this.#bytes = false;
+    if (received.value) {
+      const units = new Map([...this.#session.plant.specs].map(([type, { unit }]) => [type, unit]));
+      this.#rules.propose(proposedRule(received.topic, received.value, { topics: this.#seen?.items ?? [], units }));
+    }
+    this.#draw();
+  }
+
+  /** Everything in another language. */
+  show() {
+    this.#rules.show();
+    this.#draw();
+  }
+
+  #draw = () => {
+    const { locale } = this.#session;
+    const items = this.#seen?.items ?? [];
+    // What was seen last stays in sight while the rules that were typed cannot be.
+    const refused = this.#request.phase === 'failed' && this.#request.status === 422;
+    this.#rules.problem = refused ? this.#request.mistake || this.#request.reason : '';
+    if (refused) this.#at('#values-state').hidden = true;
+    else this.#state.update(this.#request, { empty: items.length === 0 });
+    this.#rows.show(this.#listed.length);
+    const values = items.flatMap((topic) => topic.values);
+    const devices = new Set(values.flatMap(({ becomes }) => (becomes ? [becomes.device_id] : [])));
+    const mapped = values.filter(({ becomes }) => becomes).length;
+    setText(this.#at('#map-summary'), values.length === 0 ? '' : locale.t(texts.mapSummary, { mapped, count: values.length, devices: devices.size }));
+    setText(this.#at('#map-foot'), [locale.t(texts.mapHint), this.#seen?.more ? locale.t(texts.mapMore) : ''].filter(Boolean).join(' '));
+    this.#showMessage();
+  };
+
+  /** Shows the message that holds the value that was chosen. */
+  #showMessage() {
+    const { clock, locale } = this.#session;
+    const element = this.#at('#message');
+    const topic = this.#listed.find(({ key }) => key === this.#chosen)?.topic;
+    element.hidden = !topic?.message;
+    if (!topic?.message) {
+      render(nothing, element);
+      return;
+    }
+    const name = locale.t(texts.messageTitle, { topic: visible(topic.topic) });
+    const turn = () => {
+      this.#bytes = !this.#bytes;
+      this.#showMessage();
+    };
+    render(html`<h4>${name}</h4>
+      <p class="soft">${locale.t(texts.messageCount, { count: topic.count, time: agoWords(topic.at, clock.now(), locale) })}</p>
+      ${messageParts(topic.message, { bytes: this.#bytes, locale, label: name, onTurn: turn })}`, element);
+  }
+
+  /**
+   * @param {ValueRow} row
+   * @param {number} index
+   */
+  #write(row, index) {
+    const received = this.#listed[index];
+    if (!received) return;
+    row.show(received, received.key === this.#chosen, this.#session);
+    row.element.ariaRowIndex = String(index + 2); // The head is the first.
+  }
+
+  /** @param {string} selector */
+  #at(selector) {
+    return find(this.#root, selector, HTMLElement);
+  }
+}

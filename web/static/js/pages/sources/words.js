@@ -1,0 +1,56 @@
+// @ts-check
+import { terms } from '../../locale/terms.js';
+import { texts } from './texts.js';
+
+/**
+ * @typedef {import('../../model/sources.js').Source} Source
+ * @typedef {import('../../locale/locale.js').Locale} Locale
+ * @typedef {import('../../locale/locale.js').Text} Text
+ */
+
+/** What each state is called, and its icon with its colour. @type {Record<string, [Text, string, string]>} */
+const states = {
+  connected: [texts.sourceConnected, 'online', 'status-online'],
+  connecting: [texts.sourceConnecting, 'connecting', ''],
+  failed: [texts.sourceFailed, 'critical', 'severity-critical'],
+  waiting: [texts.sourceWaiting, 'pause', ''],
+  unknown: [texts.sourceUnknown, 'warning', 'severity-warning'],
+  blocked: [texts.sourceBlocked, 'warning', 'severity-warning'],
+};
+
+/** Every state, in the order in which they are offered. */
+export const stateNames = /** @type {const} */ (['connected', 'connecting', 'failed', 'waiting', 'unknown']);
+
+/**
+ * Returns how a source is in words, its icon and the icon's colour. One that receives and cannot append is not called connected alone.
+ *
+ * @param {Pick<Source, 'state' | 'log_error'>} source
+ * @param {Locale} locale
+ * @returns {[string, string, string]}
+ */
+export function stateWords({ state, log_error: blocked }, locale) {
+  const [words, icon, color] = states[state === 'connected' && blocked !== undefined ? 'blocked' : state] ?? [terms.unknown, 'warning', ''];
+  return [locale.t(words), icon, color];
+}
+
+/**
+ * A number of things a second; of few with a digit more.
+ *
+ * @param {number | undefined} rate
+ * @param {Locale} locale
+ */
+export function rateWords(rate, locale) {
+  if (rate === undefined) return locale.t(terms.unknown);
+  return locale.number(rate, rate > 0 && rate < 10 ? 1 : 0);
+}
+
+/**
+ * How long ago something was.
+ *
+ * @param {string | undefined} at
+ * @param {number} now
+ * @param {Locale} locale
+ */
+export function agoWords(at, now, locale) {
+  return at === undefined ? locale.t(terms.unknown) : locale.ago(now - Date.parse(at));
+}
