@@ -29,6 +29,9 @@ var restoreHelp string
 //go:embed upgrade.txt
 var upgradeHelp string
 
+//go:embed sources.txt
+var sourcesHelp string
+
 func main() { command.Main(run) }
 
 // run runs the command that the arguments name and returns its exit status.
@@ -50,6 +53,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return command.Restore(ctx, args[1:], restoreHelp, os.Stdin, stdout, stderr)
 	case "upgrade":
 		return command.Upgrade(ctx, args[1:], upgradeHelp, stdout, stderr)
+	case "sources":
+		return command.Sources(ctx, args[1:], sourcesHelp, stdout, stderr)
 	case command.ViewersCommand:
 		return command.BenchViewers(args[1:], stdout, stderr)
 	default:
@@ -66,13 +71,14 @@ func showHelp(ctx context.Context, topics []string, stdout, stderr io.Writer) in
 	switch topic {
 	case "replay":
 		return replay.Command(ctx, []string{"-h"}, stdout, stderr)
-	case "", "bench", "backup", "restore", "upgrade":
+	case "", "bench", "backup", "restore", "upgrade", "sources":
 		fmt.Fprint(stdout, map[string]string{
 			"": help, "bench": benchHelp, "backup": backupHelp, "restore": restoreHelp, "upgrade": upgradeHelp,
+			"sources": sourcesHelp,
 		}[topic])
 		return command.Done
 	default:
-		fmt.Fprintf(stderr, "iotmon: no help on %s; there is on replay, bench, backup, restore and upgrade\n", topic)
+		fmt.Fprintf(stderr, "iotmon: no help on %s; there is on replay, bench, backup, restore, upgrade and sources\n", topic)
 		return command.CannotStart
 	}
 }
