@@ -14,7 +14,9 @@ import (
 	"iotmon/internal/source/modbus"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("iotmon/internal/source/sourcetest.answer")) // It answers until the process ends.
+}
 
 func connection(address string) modbus.Connection {
 	return modbus.Connection{Address: address, Timeout: 300 * time.Millisecond}
