@@ -10,6 +10,7 @@ import (
 	"iotmon/internal/config"
 	"iotmon/internal/iot"
 	"iotmon/internal/kafka"
+	"iotmon/internal/kafka/intake"
 	"iotmon/internal/mqtt"
 	"iotmon/internal/observe"
 	"iotmon/internal/source"
@@ -26,7 +27,7 @@ func (s *Service) makeSources(context.Context) error {
 		if err != nil {
 			return err
 		}
-		protocol, err := newAdapter(configured, s.catalog)
+		protocol, err := s.newProtocol(configured)
 		if err != nil {
 			return fmt.Errorf("sources: %s: %w", configured.Name, err)
 		}
@@ -64,7 +65,16 @@ type protocol struct {
 	decode source.Decode
 }
 
-// newAdapter returns the parts of a source, without connecting.
+// newProtocol returns the parts of a source, without connecting.
+func (s *Service) newProtocol(configured *config.Source) (*protocol, error) {
+	if configured.Kafka != nil {
+		adapter := intake.New(newIntake(configured, s.dial, s.topics))
+		return &protocol{kind: "kafka", adapter: adapter, decode: intake.Decode(decodePayload(configured))}, nil
+	}
+	return newAdapter(configured, s.catalog)
+}
+
+// newAdapter returns the parts of a source that does not know the program's own cluster, without connecting.
 func newAdapter(configured *config.Source, catalog *iot.Catalog) (*protocol, error) {
 	switch {
 	case configured.Sparkplug != nil:

@@ -40,7 +40,7 @@ var (
 	// adapters implement the interfaces of uses and readers.
 	adapters = slices.Concat(kafka, []string{"internal/store/...", "internal/cache/..."})
 	// kafka is the client and what is built on it: the processor and the feeds do not know of each other.
-	kafka = []string{"internal/kafka", "internal/kafka/processor", "internal/kafka/feed", "internal/kafka/embedded", "internal/kafka/decisions", "internal/kafka/sources", "internal/kafka/relay"}
+	kafka = []string{"internal/kafka", "internal/kafka/processor", "internal/kafka/feed", "internal/kafka/embedded", "internal/kafka/decisions", "internal/kafka/intake", "internal/kafka/sources", "internal/kafka/relay"}
 	// clients are protocols by themselves, without a word about readings.
 	clients = []string{"internal/mqtt"}
 	// protocols are the sources by their protocols. They know nothing of one another.

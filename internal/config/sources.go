@@ -15,9 +15,10 @@ type Source struct {
 	// Payload is how the payloads are written, of a source that receives payloads: auto, json, line, cbor or text. Empty is auto.
 	Payload string `koanf:"payload"`
 
-	MQTT      *MQTT      `koanf:"mqtt"`
-	Modbus    *Modbus    `koanf:"modbus"`
-	Sparkplug *Sparkplug `koanf:"sparkplug"`
+	MQTT      *MQTT        `koanf:"mqtt"`
+	Modbus    *Modbus      `koanf:"modbus"`
+	Sparkplug *Sparkplug   `koanf:"sparkplug"`
+	Kafka     *KafkaSource `koanf:"kafka"`
 }
 
 // protocols returns the names of the sections that the source has.
@@ -32,6 +33,9 @@ func (s *Source) protocols() []string {
 	if s.Sparkplug != nil {
 		names = append(names, "sparkplug")
 	}
+	if s.Kafka != nil {
+		names = append(names, "kafka")
+	}
 	return names
 }
 
@@ -41,8 +45,8 @@ var sourceName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
 // maxSources is the maximum number of sources.
 const maxSources = 1000
 
-// inputs checks the sources of readings.
-func (c *checker) inputs(sources []Source, known []string) {
+// inputs checks the sources of readings, for programs with a cluster of their own.
+func (c *checker) inputs(sources []Source, known []string, cluster *Kafka) {
 	c.must(len(sources) <= maxSources, "sources", len(sources), "at most %d", maxSources)
 	taken := make(map[string]bool)
 	for i := range sources {
@@ -64,6 +68,9 @@ func (c *checker) inputs(sources []Source, known []string) {
 		}
 		if s.Sparkplug != nil {
 			s.Sparkplug.check(c, key+".sparkplug", s.Name)
+		}
+		if s.Kafka != nil {
+			s.Kafka.check(c, key+".kafka", s.Name, cluster)
 		}
 	}
 }

@@ -63,7 +63,7 @@ func (c *Config) validate(service string) error {
 	check.simulator(&c.Simulator, known)
 	check.ingest(&c.Ingest)
 	check.mapRules("ingest.map", c.Ingest.Map, known)
-	check.inputs(c.Sources, known)
+	check.inputs(c.Sources, known, &c.Kafka)
 	check.forward(&c.Forward, service)
 	check.times(c)
 	check.alerts(&c.Alerts, known)

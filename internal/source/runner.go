@@ -42,6 +42,9 @@ func (s *Session) Lag(messages int64) { s.status.lag(messages) }
 // Skipped counts polls that have not taken place at their time, such as those that came due while an earlier one was going on.
 func (s *Session) Skipped(polls int64) { s.status.skipped(polls) }
 
+// Missed counts messages that were deleted at the other side before they were received.
+func (s *Session) Missed(messages int64) { s.status.missed(messages) }
+
 // Send is Pipeline.Send.
 func (s *Session) Send(ctx context.Context, m *Message) error { return s.pipeline.Send(ctx, m) }
 

@@ -76,6 +76,8 @@ type Snapshot struct {
 	Skipped int64
 	// Ignored counts values that a rule ignores.
 	Ignored int64
+	// Missed counts messages that were deleted at the other side before they were received.
+	Missed int64
 	// RejectedBy counts the dead letters by the field that was wrong; "" is that of messages that were wrong as a whole.
 	RejectedBy map[string]int64
 	// Lag is how many messages wait at the other side, where the protocol says so; nil where it does not.
@@ -198,6 +200,12 @@ func (s *Status) skipped(polls int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.s.Skipped += polls
+}
+
+func (s *Status) missed(messages int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.s.Missed += messages
 }
 
 // log notes whether the log acknowledges.
