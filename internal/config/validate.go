@@ -134,7 +134,7 @@ func (c *checker) kafkaBroker(key, address string) {
 	c.mustText(ok, key, address, "an address host:port, such as kafka-1:9092")
 }
 
-// login checks the TLS and SASL settings of a section. Encrypted is whether the connections are encrypted without being told so. It does
+// login checks the TLS and SASL settings of a section. Encrypted is whether the connections are encrypted by themselves. It does
 // not read the files.
 func (c *checker) login(section string, tls *TLS, sasl *SASL, encrypted bool) {
 	c.mustText(tls.Enabled || encrypted || *tls == TLS{}, section+".tls.enabled", "false", "true for the other keys of %s.tls to mean anything", section)
