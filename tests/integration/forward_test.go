@@ -1,0 +1,171 @@
+package integration
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"testing"
+	"time"
+
+	"iotmon/internal/wire"
+)
+
+// forwardedState is what the test looks at of GET /api/v1/system at a gateway.
+type forwardedState struct {
+	Forward struct {
+		Connected bool   `json:"connected"`
+		Problem   string `json:"problem"`
+		Lag       int64  `json:"lag"`
+		Forwarded int64  `json:"forwarded"`
+		Rejected  int64  `json:"rejected"`
+		Lost      []any  `json:"lost"`
+	} `json:"forward"`
+}
+
+func forwarded(t *testing.T, s *server) (state forwardedState) {
+	t.Helper()
+	response, err := http.Get(s.base() + "/api/v1/system")
+	if err != nil {
+		return state
+	}
+	defer response.Body.Close()
+	if err := json.NewDecoder(response.Body).Decode(&state); err != nil {
+		t.Error(err)
+	}
+	return state
+}
+
+// gateway prepares an iotmon that forwards to a centre.
+func gateway(t *testing.T, to, more string) *server {
+	t.Helper()
+	return newServer(t, t.TempDir(), killConfig+fmt.Sprintf("forward: {to: [%q], historical_after: 2s%s}\n", to, more), "-no-simulator")
+}
+
+// TestACentreHasEachReadingOfItsGatewaysOnce kills gateways and centre at random, cuts the network between them, and compares the centre
+// with what the gateways have acknowledged.
+func TestACentreHasEachReadingOfItsGatewaysOnce(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a minute; make test runs it")
+	}
+	inTurn(t)
+	centre := newServer(t, t.TempDir(), killConfig, "-no-simulator")
+	centre.start()
+	network := startProxy(t, "127.0.0.1:0", centre.addr)
+	gateways := []*server{gateway(t, "http://"+network.addr(), ""), gateway(t, "http://"+network.addr(), ", newest_first: true, max_rate: 20000")}
+	var senders []*posters
+	for i, g := range gateways {
+		g.start()
+		senders = append(senders, startPosters(t, g.base(), fmt.Sprint("site", i, "-")))
+	}
+	random := rand.New(rand.NewPCG(3, uint64(time.Now().UnixNano())))
+	pause := func() { time.Sleep(time.Duration(200+random.IntN(800)) * time.Millisecond) }
+	for round := range briefly(4, 40) {
+		pause()
+		network.set(networkFaults{cut: 0.05, cutAnswers: 0.1, delay: time.Duration(random.IntN(30)) * time.Millisecond})
+		pause()
+		gateways[round%2].kill()
+		pause()
+		gateways[round%2].start()
+		network.set(networkFaults{away: true}) // Longer than historical_after.
+		time.Sleep(3 * time.Second)
+		network.set(networkFaults{})
+		pause()
+		centre.kill()
+		pause()
+		centre.start()
+	}
+	var all []sample
+	for _, sender := range senders {
+		all = append(all, sender.stop()...)
+	}
+	for _, g := range gateways {
+		waitFor(t, patience, "everything is forwarded", func() bool { s := forwarded(t, g).Forward; return s.Connected && s.Lag == 0 })
+		if s := forwarded(t, g).Forward; s.Rejected != 0 || len(s.Lost) != 0 {
+			t.Errorf("got %+v, want nothing rejected and nothing lost", s)
+		}
+	}
+	everything := url.Values{"from": {"2020-01-01T00:00:00Z"}, "to": {"2100-01-01T00:00:00Z"}, "limit": {"500"}}
+	truth := summarize(all, 2*time.Second)
+	var wrong []string
+	if !eventually(patience, func() bool {
+		wrong = compareSummaries(list[wire.Aggregate](t, centre.base(), "/api/v1/summaries", clone(everything)), truth)
+		return len(wrong) == 0
+	}) {
+		t.Errorf("%d of %d windows are wrong; the first: %q", len(wrong), len(truth), wrong[:min(5, len(wrong))])
+	}
+	verifyReadings(t, centre, all, time.Now())
+	t.Logf("%d readings, %d windows at the centre", len(all), len(truth))
+	sameAtTheCentre(t, gateways, centre, all)
+}
+
+// sameAtTheCentre compares readings of the gateways with those of the centre one by one.
+func sameAtTheCentre(t *testing.T, gateways []*server, centre *server, samples []sample) {
+	t.Helper()
+	devices := make(map[string]bool)
+	for _, s := range samples {
+		devices[s.device] = true
+	}
+	compared, now := 0, time.Now()
+	for device := range devices {
+		if compared++; compared > 6 {
+			return
+		}
+		own := gateways[int(device[len("site")]-'0')]
+		if at, there := deviceReadings(t, own, device, now), deviceReadings(t, centre, device, now); !maps.Equal(at, there) {
+			t.Errorf("%s: %d readings at the gateway, %d others at the centre", device, len(at), len(there))
+		}
+	}
+}
+
+// TestAnOutageOfDaysAlarmsNobodyAtTheCentre has a gateway collect for days what violates a rule, before it reaches the centre.
+func TestAnOutageOfDaysAlarmsNobodyAtTheCentre(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes half a minute; make test runs it")
+	}
+	inTurn(t)
+	centre := newServer(t, t.TempDir(), killConfig, "-no-simulator")
+	network := startProxy(t, "127.0.0.1:0", centre.addr)
+	network.set(networkFaults{away: true})
+	g := gateway(t, "http://"+network.addr(), "")
+	g.start()
+	centre.start()
+	var all []sample
+	poster := &posters{t: t, base: g.base()}
+	random := rand.New(rand.NewPCG(5, 5))
+	for begin := time.Now().Add(-72 * time.Hour).Truncate(time.Second); begin.Before(time.Now().Add(-time.Hour)); begin = begin.Add(10 * time.Minute) {
+		batch := makeBatch(random, "old", begin)
+		poster.send(http.DefaultClient, batch)
+		all = append(all, batch...)
+	}
+	time.Sleep(3 * time.Second) // Longer than historical_after.
+	if s := forwarded(t, g).Forward; s.Connected || s.Lag < int64(len(all)) || s.Problem == "" {
+		t.Errorf("got %+v while the centre is away, want a lag of %d at least", s, len(all))
+	}
+	network.set(networkFaults{})
+	waitFor(t, patience, "everything is forwarded", func() bool { s := forwarded(t, g).Forward; return s.Connected && s.Lag == 0 })
+	everything := url.Values{"from": {"2020-01-01T00:00:00Z"}, "to": {"2100-01-01T00:00:00Z"}, "limit": {"500"}}
+	truth := summarize(all, 2*time.Second)
+	var wrong []string
+	if !eventually(patience, func() bool {
+		wrong = compareSummaries(list[wire.Aggregate](t, centre.base(), "/api/v1/summaries", clone(everything)), truth)
+		return len(wrong) == 0
+	}) {
+		t.Errorf("%d of %d windows are wrong; the first: %q", len(wrong), len(truth), wrong[:min(5, len(wrong))])
+	}
+	alerts := list[struct {
+		Historical bool `json:"historical"`
+	}](t, centre.base(), "/api/v1/alerts", clone(everything))
+	for _, a := range alerts {
+		if !a.Historical {
+			t.Error("a live alert was raised for the past")
+			break
+		}
+	}
+	if len(alerts) == 0 {
+		t.Error("no alert is in the history, though readings violate a rule")
+	}
+	t.Logf("%d readings, %d windows and %d past alerts at the centre", len(all), len(truth), len(alerts))
+}
