@@ -144,7 +144,7 @@ func receiveByRecipe(t *testing.T, yaml string, publish func(), count int) []str
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := newAdapter(configured, catalog)
+	p, err := newAdapter(configured, catalog, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

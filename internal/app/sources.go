@@ -15,6 +15,7 @@ import (
 	"iotmon/internal/observe"
 	"iotmon/internal/source"
 	mqttsource "iotmon/internal/source/mqtt"
+	"iotmon/internal/source/opcua"
 )
 
 // makeSources makes the configured sources, which append to the log what they receive.
@@ -71,11 +72,12 @@ func (s *Service) newProtocol(configured *config.Source) (*protocol, error) {
 		adapter := intake.New(newIntake(configured, s.dial, s.topics))
 		return &protocol{kind: "kafka", adapter: adapter, decode: intake.Decode(decodePayload(configured))}, nil
 	}
-	return newAdapter(configured, s.catalog)
+	return newAdapter(configured, s.catalog, s.cfg.DataDir)
 }
 
-// newAdapter returns the parts of a source that does not know the program's own cluster, without connecting.
-func newAdapter(configured *config.Source, catalog *iot.Catalog) (*protocol, error) {
+// newAdapter returns the parts of a source that does not know the program's own cluster, without connecting. Its own files are in the data
+// directory.
+func newAdapter(configured *config.Source, catalog *iot.Catalog, dataDir string) (*protocol, error) {
 	switch {
 	case configured.Sparkplug != nil:
 		return &protocol{kind: "sparkplug", adapter: newSparkplug(configured, catalog)}, nil
@@ -84,6 +86,9 @@ func newAdapter(configured *config.Source, catalog *iot.Catalog) (*protocol, err
 	case configured.Modbus != nil:
 		adapter, err := newModbus(configured.Modbus)
 		return &protocol{kind: "modbus", adapter: adapter}, err
+	case configured.OPCUA != nil:
+		adapter, err := newOPCUA(configured, dataDir)
+		return &protocol{kind: "opcua", adapter: adapter, decode: opcua.Decode}, err
 	}
 	return nil, errors.New("no protocol") // Unreachable: the configuration has been validated.
 }

@@ -52,10 +52,10 @@ func registerTags(unit int, configured *config.ModbusRegister) map[string]string
 
 // implicitRules returns the rules of values whose device is given where they are configured.
 func implicitRules(configured *config.Source) []config.MapRule {
+	rules := nodeRules(configured.OPCUA)
 	if configured.Modbus == nil {
-		return nil
+		return rules
 	}
-	var rules []config.MapRule
 	m := configured.Modbus.Filled()
 	for i := range m.Units {
 		u := &m.Units[i]

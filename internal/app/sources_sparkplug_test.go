@@ -29,7 +29,7 @@ func TestTheRecipesForSparkplugAreAccepted(t *testing.T) {
 			t.Errorf("%s\n%v", recipe[1], err)
 			continue
 		}
-		if p, err := newAdapter(&cfg.Sources[0], nil); err != nil || p.kind != "sparkplug" {
+		if p, err := newAdapter(&cfg.Sources[0], nil, t.TempDir()); err != nil || p.kind != "sparkplug" {
 			t.Errorf("%s\n%v", recipe[1], err)
 		}
 	}

@@ -15,8 +15,9 @@ func TestEachProtocolHasAnAdapter(t *testing.T) {
 		"modbus":    {Name: "a", Modbus: &config.Modbus{Address: "tcp://127.0.0.1", Registers: []config.ModbusRegister{{Address: "40001", Type: "float32", Order: "CDAB"}}}},
 		"mqtt":      {Name: "a", MQTT: &config.MQTT{URL: "tcp://127.0.0.1:1883", Topics: []string{"a"}, KeepAlive: time.Second}},
 		"sparkplug": {Name: "a", Sparkplug: &config.Sparkplug{URL: "tcp://127.0.0.1:1883", Groups: []string{"+"}}},
+		"opcua":     {Name: "a", OPCUA: &config.OPCUA{Endpoint: "opc.tcp://127.0.0.1", Nodes: []config.OPCUANode{{Node: "ns=2;s=Temp"}}}},
 	} {
-		if p, err := newAdapter(&configured, nil); err != nil || p.kind != kind || p.adapter == nil {
+		if p, err := newAdapter(&configured, nil, t.TempDir()); err != nil || p.kind != kind || p.adapter == nil {
 			t.Errorf("%s: got %+v, %v", kind, p, err)
 		}
 	}

@@ -44,7 +44,7 @@ func TrySource(ctx context.Context, cfg *config.Config, o TryOptions) error {
 	if err != nil {
 		return err
 	}
-	protocol, err := newAdapter(configured, catalog)
+	protocol, err := newAdapter(configured, catalog, cfg.DataDir)
 	if err != nil {
 		return err
 	}

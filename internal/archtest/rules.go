@@ -44,7 +44,7 @@ var (
 	// clients are protocols by themselves, without a word about readings.
 	clients = []string{"internal/mqtt"}
 	// protocols are the sources by their protocols. They know nothing of one another.
-	protocols = []string{"internal/source/modbus", "internal/source/mqtt", "internal/source/sparkplug", "internal/source/sparkplug/nodes"}
+	protocols = []string{"internal/source/modbus", "internal/source/mqtt", "internal/source/opcua", "internal/source/sparkplug", "internal/source/sparkplug/nodes"}
 	// wiring builds the services from their parts, and runs the commands.
 	wiring = []string{"internal/app", "internal/app/command"}
 	// datadir is what both packages of wiring know of the data directory of iotmon.
@@ -117,6 +117,7 @@ var owners = []owner{
 	{"github.com/fxamacker/cbor", []string{"internal/mapping/payload"}},
 	{"github.com/redis", []string{"internal/cache/redis"}},
 	{"github.com/simonvetter/modbus", []string{"internal/source/modbus"}},
+	{"github.com/gopcua", []string{"internal/source/opcua"}},
 	{"github.com/cenkalti/backoff", []string{"internal/retry"}},
 }
 

@@ -259,6 +259,7 @@ func TestReferenceFileIsTheDefaultAndMentionsEveryKey(t *testing.T) {
 		}
 	}
 	for _, list := range []reflect.Type{reflect.TypeFor[Rule](), reflect.TypeFor[DeviceType](), reflect.TypeFor[MQTT](), reflect.TypeFor[SourceTLS](), reflect.TypeFor[Sparkplug](),
+		reflect.TypeFor[OPCUA](), reflect.TypeFor[OPCUANode](), reflect.TypeFor[OPCUABrowse](),
 		reflect.TypeFor[Source](), reflect.TypeFor[MapRule](), reflect.TypeFor[MapType](), reflect.TypeFor[MapTime](), reflect.TypeFor[MapQuality](), reflect.TypeFor[MapStatus](),
 	} {
 		_, keys := fieldsOf(list)

@@ -19,6 +19,7 @@ type Source struct {
 	Modbus    *Modbus      `koanf:"modbus"`
 	Sparkplug *Sparkplug   `koanf:"sparkplug"`
 	Kafka     *KafkaSource `koanf:"kafka"`
+	OPCUA     *OPCUA       `koanf:"opcua"`
 }
 
 // protocols returns the names of the sections that the source has.
@@ -35,6 +36,9 @@ func (s *Source) protocols() []string {
 	}
 	if s.Kafka != nil {
 		names = append(names, "kafka")
+	}
+	if s.OPCUA != nil {
+		names = append(names, "opcua")
 	}
 	return names
 }
@@ -71,6 +75,9 @@ func (c *checker) inputs(sources []Source, known []string, cluster *Kafka) {
 		}
 		if s.Kafka != nil {
 			s.Kafka.check(c, key+".kafka", s.Name, cluster)
+		}
+		if s.OPCUA != nil {
+			s.OPCUA.check(c, key+".opcua", known)
 		}
 	}
 }

@@ -6,6 +6,7 @@
 node_version() {
     case $1 in
     sparkplug-client) echo 3.2.4 ;;
+    node-opcua) echo 2.186.4 ;;
     *) return 1 ;;
     esac
 }

@@ -7,6 +7,7 @@ python_version() {
     case $1 in
     pymodbus) echo 3.16.1 ;;
     pysparkplug) echo 0.6.1 ;;
+    asyncua) echo 2.1.0 ;;
     *) return 1 ;;
     esac
 }

@@ -64,7 +64,7 @@ missing_packages() {
         haproxy)
             have haproxy || [ -x /usr/sbin/haproxy ] || echo haproxy
             ;;
-        pymodbus | pysparkplug)
+        pymodbus | pysparkplug | asyncua)
             can_make_environments || echo python3 python3-venv | tr ' ' '\n'
             ;;
         esac

@@ -1,0 +1,237 @@
+package opcua_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"iotmon/internal/iot"
+	"iotmon/internal/source"
+	"iotmon/internal/source/opcua"
+)
+
+// back is how long a source may take to receive again when the cause of a failure has ended.
+const back = 10 * time.Second
+
+// connected waits until the source has received a value of the device.
+func (r *running) connected(device string) {
+	r.t.Helper()
+	r.within(20*time.Second, "values of "+device, func() bool { return len(r.of(device)) > 0 })
+}
+
+// complete waits until each of the values from low to high has been received.
+func (r *running) complete(limit time.Duration, device string, low, high int) {
+	r.t.Helper()
+	r.within(limit, "every value", func() bool {
+		got := make(map[float64]bool)
+		for _, reading := range r.of(device) {
+			got[reading.Value] = true
+		}
+		for value := low; value <= high; value++ {
+			if !got[float64(value)] {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// One server goes through everything, because each start takes seconds.
+func TestAServerThatFailsComesBack(t *testing.T) {
+	t.Parallel()
+	for _, p := range products {
+		t.Run(string(p), func(t *testing.T) {
+			t.Parallel()
+			directory := t.TempDir()
+			certificate, arguments := secured(t, directory)
+			s := p.start(t, 0, arguments...)
+			o := newOptions(t, s.endpoint())
+			o.Security = "Basic256Sha256/SignAndEncrypt"
+			trust(t, o.Trust, certificate)
+			root, err := opcua.ParseNodeName("i=85")
+			if err != nil {
+				t.Fatal(err)
+			}
+			o.Browse = &opcua.Browse{Root: root, Include: []string{"Plant/*/Counter", "**/Temp"}, Exclude: []string{"**/Bool"}, Depth: 10, Max: 100}
+			r := run(t, o)
+			r.connected("Counter")
+
+			s.signal(t, syscall.SIGSTOP)
+			r.within(back, "the source has failed", func() bool { return r.status.Snapshot().State == source.Failed })
+			if seen := r.status.Snapshot().Error; !strings.Contains(seen, "published nothing") {
+				t.Errorf("got the status %q, want that nothing is published", seen)
+			}
+			s.signal(t, syscall.SIGCONT)
+			// node-opcua samples every 50 ms.
+			s.do(t, "ramp Counter 1 10 110")
+			r.complete(back, "Counter", 1, 10)
+
+			s.kill()
+			certificate, arguments = secured(t, directory)
+			s = p.start(t, s.port, append(arguments, "--numeric", "--shift")...)
+			r.within(back, "the new certificate is refused", func() bool {
+				kept, _ := filepath.Glob(filepath.Join(o.Refused, "*.der"))
+				return len(kept) == 1
+			})
+			trust(t, o.Trust, certificate)
+			s.do(t, "write Counter 99")
+			r.within(back, "the value 99", func() bool { return r.has("Counter", 99) })
+			if seen := r.status.Snapshot().Error; !strings.Contains(seen, "may be missing") {
+				t.Errorf("got the status %q, want that values may be missing", seen)
+			}
+		})
+	}
+}
+
+// Both servers keep the subscription and publish what was lost on the way again.
+func TestNothingIsLostWhenTheNetworkIsCut(t *testing.T) {
+	t.Parallel()
+	for _, p := range products {
+		t.Run(string(p), func(t *testing.T) {
+			t.Parallel()
+			s := p.shared(t)
+			network := newProxy(t, s)
+			r := run(t, newOptions(t, network.endpoint(), "Cut"))
+			r.connected("Cut")
+			s.do(t, "ramp Cut 1 10 60")
+			network.freeze()
+			s.do(t, "ramp Cut 11 60 60")
+			r.within(back, "the source has failed", func() bool { return r.status.Snapshot().State != source.Connected })
+			network.thaw()
+			s.do(t, "ramp Cut 61 70 60")
+			network.cut()
+			s.do(t, "ramp Cut 71 80 60")
+			r.complete(back+5*time.Second, "Cut", 1, 80)
+			r.stop()
+			if gaps := opcua.Gaps(r.adapter); gaps != 0 {
+				t.Errorf("got %d gaps (%s), want none", gaps, r.status.Snapshot().Error)
+			}
+		})
+	}
+}
+
+func TestOnlyTrustedServersAndKnownUsersConnect(t *testing.T) {
+	t.Parallel()
+	for _, p := range products {
+		t.Run(string(p), func(t *testing.T) {
+			t.Parallel()
+			s := p.shared(t)
+			o := newOptions(t, s.endpoint(), "Counter")
+			o.Security, o.User, o.PasswordFile = "Basic256Sha256/SignAndEncrypt", user, filepath.Join(t.TempDir(), "password")
+			write(t, o.PasswordFile, "wrong\n")
+			r := run(t, o)
+			r.within(back, "the certificate is refused", func() bool { return strings.Contains(r.status.Snapshot().Error, "SHA-1 thumbprint") })
+			kept, err := filepath.Glob(filepath.Join(o.Refused, "*.der"))
+			if err != nil || len(kept) != 1 || !strings.Contains(r.status.Snapshot().Error, kept[0]) {
+				t.Fatalf("got the files %v, %v and the status %q", kept, err, r.status.Snapshot().Error)
+			}
+			trust(t, o.Trust, kept[0])
+			r.within(back, "the password is refused", func() bool { return strings.Contains(r.status.Snapshot().Error, "logging in: Bad") })
+			write(t, o.PasswordFile, password+"\n")
+			r.connected("Counter")
+			if err := opcua.Renew(t.Context(), another(t, o)); err != nil {
+				t.Errorf("renewing the token: %v", err)
+			}
+			o.Security = "Basic256Sha256/Sign"
+			if err := opcua.Renew(t.Context(), another(t, o)); err != nil {
+				t.Errorf("signed, but not encrypted: %v", err)
+			}
+		})
+	}
+}
+
+func write(t *testing.T, file, text string) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// trust puts a certificate into a trust list.
+func trust(t *testing.T, directory, file string) {
+	t.Helper()
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(directory, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(directory, filepath.Base(file)), string(content))
+}
+
+// another returns another adapter with the same options.
+func another(t *testing.T, o opcua.Options) *opcua.Adapter {
+	t.Helper()
+	a, err := opcua.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func TestADeadbandHoldsBackSmallChanges(t *testing.T) {
+	t.Parallel()
+	for _, p := range products {
+		t.Run(string(p), func(t *testing.T) {
+			t.Parallel()
+			s := p.shared(t)
+			o := newOptions(t, s.endpoint(), "Held", "Bool") // A boolean has no deadband, but values.
+			o.Deadband = "2"
+			r := run(t, o)
+			r.connected("Held")
+			r.connected("Bool")
+			s.do(t, "write Held 1")
+			time.Sleep(500 * time.Millisecond)
+			s.do(t, "write Held 9")
+			r.within(back, "the value 9", func() bool { return r.has("Held", 9) })
+			if r.has("Held", 1) {
+				t.Error("got a change of 1 although the deadband is 2")
+			}
+		})
+	}
+}
+
+func TestAValueThatDoesNotChangeIsAReadingAgain(t *testing.T) {
+	t.Parallel()
+	s := asyncua.shared(t)
+	o := newOptions(t, s.endpoint(), "Beaten", "Bad")
+	o.Heartbeat = time.Second
+	r := run(t, o)
+	r.connected("Beaten")
+	s.do(t, "write Beaten 3")
+	r.within(back, "three readings of 3", func() bool {
+		var same []iot.Reading
+		for _, reading := range r.of("Beaten") {
+			if reading.Value == 3 {
+				same = append(same, reading)
+			}
+		}
+		for i := 1; i < len(same); i++ {
+			if since := same[i].Time.Sub(same[i-1].Time); since <= 0 || since > 5*time.Second {
+				t.Fatalf("got a reading %v after the last one", since)
+			}
+		}
+		return len(same) >= 3
+	})
+	if bad := r.of("Bad"); len(bad) > 0 {
+		t.Errorf("got %v of a value that is bad", bad)
+	}
+}
+
+func TestANodeThatIsMissingIsShownAndTriedAgain(t *testing.T) {
+	t.Parallel()
+	s := asyncua.shared(t)
+	o := newOptions(t, s.endpoint(), "Counter", "Late")
+	r := run(t, o, "Late")
+	r.connected("Counter")
+	r.within(back, "the missing node is shown", func() bool {
+		seen := r.status.Snapshot().Error
+		return strings.Contains(seen, "1 of 2 nodes") && strings.Contains(seen, "s=Line1.Late: BadNodeIdUnknown")
+	})
+	s.do(t, "create Late")
+	r.within(back, "its value", func() bool { return r.has("Late", 1) })
+}
