@@ -26,6 +26,8 @@ const (
 	maxRejections = 10
 	// defaultMaxBytes is the default of PipelineOptions.MaxBytes.
 	defaultMaxBytes = 16 << 20
+	// maxAhead is how far the times of values without a time may be ahead of their arrival: a million values that came at once need that.
+	maxAhead = time.Second
 	// firstPause and longestPause are those between two attempts to append.
 	firstPause, longestPause = 200 * time.Millisecond, 5 * time.Second
 )
@@ -249,18 +251,16 @@ type converted struct {
 	untimed bool
 }
 
-// arrived returns the time of a value that has none of its own. Two values of a device that came in the same microsecond would be the same
-// reading.
+// arrived returns the time of a value that has none of its own: a microsecond after the last one if that is not before it, because two values
+// of a device at the same microsecond would be the same reading. If it is long before the last one, the clock has been set back, and the
+// time is the clock's again.
 func (p *Pipeline) arrived(m *Message) time.Time {
-	p.arrival = iot.CutTime(later(m.Received, p.arrival.Add(time.Microsecond)))
-	return p.arrival
-}
-
-func later(a, b time.Time) time.Time {
-	if a.After(b) {
-		return a
+	at := iot.CutTime(m.Received)
+	if ahead := p.arrival.Sub(at); ahead >= 0 && ahead < maxAhead {
+		at = p.arrival.Add(time.Microsecond)
 	}
-	return b
+	p.arrival = at
+	return at
 }
 
 // point converts one value. The error is the reason why it is no reading although there is a rule for it.

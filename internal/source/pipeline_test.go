@@ -222,6 +222,29 @@ func TestWhatIsNoReadingIsADeadLetter(t *testing.T) {
 	})
 }
 
+// A clock that was wrong and is set back does not keep values without a time in the future, where they would be refused.
+func TestArrivalFollowsAClockThatIsSetBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := &records{}
+		p := running(t, options(t, log))
+		now := time.Now().Add(time.Minute)
+		for _, received := range []time.Time{now.Add(50 * time.Minute), now, now, now.Add(time.Microsecond), now.Add(-time.Millisecond)} {
+			if err := p.Send(t.Context(), &source.Message{Tags: tags, Payload: []byte("temp"), Received: received}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		synctest.Wait()
+		var got []time.Duration
+		for _, r := range log.readings {
+			got = append(got, r.Time.Sub(now))
+		}
+		want := []time.Duration{50 * time.Minute, 0, time.Microsecond, 2 * time.Microsecond, 3 * time.Microsecond}
+		if !slices.Equal(got, want) {
+			t.Errorf("got readings at %v after the clock, want %v", got, want)
+		}
+	})
+}
+
 // Nobody knows when a retained message without a time was measured; what it says about the device holds all the same.
 func TestARetainedValueWithoutATimeIsNoReading(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
