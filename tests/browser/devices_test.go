@@ -101,7 +101,6 @@ func TestDevicesAreFound(t *testing.T) {
 	plant.post(reading{ID: "kiln", Value: 36, Location: location{Building: "Hall 7", Floor: 1, Room: "a"}}, reading{ID: "mixer", Type: "humidity_sensor", Value: 40, Location: location{Building: "Hall 8"}},
 		reading{ID: "oven", Value: 20, Status: "offline"}, reading{ID: "door", Type: "switch_sensor", Value: 1})
 	plant.patch("mixer", map[string]any{"name": "Big mixer", "labels": map[string]string{"line": "3"}, "area": "plant/north"})
-	plant.patch("barometer", map[string]any{"name": strings.TrimSpace(strings.Repeat("مقياس الضغط ", 5))})
 	plant.patch("planned", map[string]any{"name": "Not there yet"})
 	tab := plant.open(options{path: "/devices", addr: plant.addr})
 	is := func(ids ...string) {
@@ -331,9 +330,8 @@ func TestNothingEnteredIsLost(t *testing.T) {
 	tab := plant.open(options{path: "/devices", addr: plant.addr, expected: []string{"slow"}})
 	closing := func(want bool) {
 		t.Helper()
-		if got := eval[bool](tab, `!dispatchEvent(new Event("beforeunload", { cancelable: true }))`); got != want {
-			t.Errorf("closing the tab asks: %t, want %t", got, want)
-		}
+		// A dialog says that it is closed in a task of its own.
+		tab.until(fmt.Sprintf(`dispatchEvent(new Event("beforeunload", { cancelable: true })) !== %t`, want))
 	}
 	stay := func() {
 		t.Helper()

@@ -114,6 +114,7 @@ const collisions = `(() => {
 	const clipped = (element) => element !== null && (getComputedStyle(element).clipPath !== "none" || clipped(element.parentElement));
 	const seen = (element) => element.checkVisibility({ opacityProperty: true, visibilityProperty: true }) &&
 		!element.closest(".skip-link, option, .chart") && !clipped(element);
+	const stuck = (element) => element !== null && (["sticky", "fixed"].includes(getComputedStyle(element).position) || stuck(element.parentElement));
 	const dialog = document.querySelector("dialog[open]");
 	for (const element of (dialog ?? document.body).querySelectorAll("*")) {
 		const texts = [...element.childNodes].filter((node) => node.nodeType === Node.TEXT_NODE && node.data.trim() !== "");
@@ -146,6 +147,7 @@ const collisions = `(() => {
 	}
 	for (const [i, a] of boxes.entries()) for (const b of boxes.slice(i + 1)) {
 		if (a.element.contains(b.element) || b.element.contains(a.element)) continue;
+		if (scrollY > 0 && stuck(a.element) !== stuck(b.element)) continue; // What stays in its place lies over what is scrolled under it.
 		const wide = Math.min(a.right, b.right) - Math.max(a.left, b.left), high = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
 		// The lines of a font are a little higher than its letters.
 		if (wide > 1 && high > 0.3 * Math.min(a.bottom - a.top, b.bottom - b.top)) found.push(a.element.innerText.slice(0, 40) + " lies over " + b.element.innerText.slice(0, 40));

@@ -205,19 +205,32 @@ func verifyStrange(t *testing.T, web *server, sent map[iot.DeviceID]iot.Reading)
 // countSnapshot returns the number of devices in a viewer's first snapshot. It stops counting at enough.
 func countSnapshot(t *testing.T, s *server, enough int) int {
 	t.Helper()
+	devices := make(map[string]bool)
+	deadline := time.Now().Add(patience)
+	for len(devices) < enough && time.Now().Before(deadline) {
+		// Where a machine is so busy that the viewer is too slow, the server ends the connection. A page connects again, too.
+		if err := receiveDevices(t, s, devices, enough, deadline); err != nil {
+			t.Logf("a viewer with %d devices: %v", len(devices), err)
+		}
+	}
+	return len(devices)
+}
+
+// receiveDevices adds the devices that a viewer is sent until there are enough, or the connection ends.
+func receiveDevices(t *testing.T, s *server, devices map[string]bool, enough int, deadline time.Time) error {
+	t.Helper()
 	conn, _, err := websocket.DefaultDialer.Dial("ws://"+s.addr+"/ws", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	if err := conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+	if err := conn.SetReadDeadline(deadline); err != nil {
 		t.Fatal(err)
 	}
-	devices := make(map[string]bool)
 	for len(devices) < enough {
 		_, text, err := conn.ReadMessage()
 		if err != nil {
-			return len(devices)
+			return err
 		}
 		var message struct {
 			Type    string
@@ -230,7 +243,7 @@ func countSnapshot(t *testing.T, s *server, enough int) int {
 			devices[d.ID] = true
 		}
 	}
-	return len(devices)
+	return nil
 }
 
 // postOrdinary shows that everything goes on: a reading more is counted, and its window closes.
