@@ -47,7 +47,7 @@ test: ## run every test; takes minutes
 
 # Packages whose tests wait longer than they work begin first, and two more run at once than there are processors. What packages print
 # comes in the same order, so there is nothing to read until the first has ended.
-waiting := ./tests/integration ./tests/operations ./tests/tutorial ./tests/browser ./tests/testenv
+waiting := ./tests/integration ./tests/operations ./tests/tutorial ./tests/browser ./tests/testenv ./internal/store/postgres ./internal/source/...
 
 # SQLite, Go code made from C, takes five times as long under the race detector, which would only look for races of its own. Packages beside
 # it must not be exempted: the linker uses one copy of a generic function for all packages, and theirs would hide from the detector what

@@ -62,7 +62,7 @@ func TestACentreHasEachReadingOfItsGatewaysOnce(t *testing.T) {
 	}
 	random := rand.New(rand.NewPCG(3, uint64(time.Now().UnixNano())))
 	pause := func() { time.Sleep(time.Duration(200+random.IntN(800)) * time.Millisecond) }
-	for round := range briefly(4, 40) {
+	for round := range briefly(2, 40) {
 		pause()
 		network.set(networkFaults{cut: 0.05, cutAnswers: 0.1, delay: time.Duration(random.IntN(30)) * time.Millisecond})
 		pause()
