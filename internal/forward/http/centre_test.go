@@ -241,7 +241,7 @@ func FuzzAnswer(f *testing.F) {
 	f.Add(422, `{"accepted":0,"rejected":null}`, "Mon, 02 Jan 2006 15:04:05 GMT")
 	f.Fuzz(func(t *testing.T, status int, body, retryAfter string) {
 		if status < 200 || status > 599 || strings.ContainsAny(retryAfter, "\r\n\x00") {
-			t.Skip()
+			return // No HTTP server can answer so.
 		}
 		centre := serve(t, httpforward.Options{}, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Retry-After", retryAfter)
