@@ -4,13 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"iotmon/internal/process"
+	"iotmon/internal/retry"
 )
+
+// stablePatience is how long an open transaction may keep a committed offset from being known. A processor's lasts milliseconds.
+const stablePatience = 5 * time.Second
 
 // CommittedOffsets returns the offset that the processors' group has committed for each partition of the readings' topic. After a
 // restart the processors read from there. A partition without a commit is missing from the map.
@@ -59,18 +64,15 @@ func ProcessedOffsets(ctx context.Context, admin *kadm.Client, topics Topics, gr
 // ProcessedLevel returns the lowest process.Checkpoint.Level that the processors' group has committed for the partitions of the readings'
 // topic; 0 if it has committed nothing.
 func ProcessedLevel(ctx context.Context, admin *kadm.Client, topics Topics, group string) (uint8, error) {
-	offsets, err := admin.FetchOffsetsForTopics(kadm.RequireStable(ctx), group, topics.Readings)
-	if err == nil {
-		err = offsets.Error()
-	}
+	offsets, err := stableOffsets(ctx, admin, group, topics.Readings)
 	if errors.Is(err, kerr.GroupIDNotFound) {
 		return 0, nil // The group has never committed.
 	}
 	if err != nil {
-		return 0, fmt.Errorf("fetch committed offsets: %w", err)
+		return 0, err
 	}
 	lowest := uint8(0)
-	for id, offset := range offsets[topics.Readings] {
+	for id, offset := range offsets {
 		if offset.At < 0 {
 			continue
 		}
@@ -87,4 +89,38 @@ func ProcessedLevel(ctx context.Context, admin *kadm.Client, topics Topics, grou
 		}
 	}
 	return lowest, nil
+}
+
+// stableOffsets returns the group's commit for each partition of a topic that has one. It waits, at most stablePatience, for open transactions that
+// would change a commit. Processors commit many times a second, so that among many partitions there is always such a transaction: a commit
+// counts once it was stable in one answer, no matter what the others were.
+func stableOffsets(ctx context.Context, admin *kadm.Client, group, topic string) (map[int32]kadm.OffsetResponse, error) {
+	ctx, cancel := context.WithTimeout(kadm.RequireStable(ctx), stablePatience)
+	defer cancel()
+	stable := make(map[int32]kadm.OffsetResponse)
+	for {
+		offsets, err := admin.FetchOffsets(ctx, group)
+		if err != nil {
+			return nil, fmt.Errorf("fetch committed offsets: %w", err)
+		}
+		var open error
+		for id, offset := range offsets[topic] {
+			switch {
+			case offset.Err == nil:
+				stable[id] = offset
+			case !errors.Is(offset.Err, kerr.UnstableOffsetCommit):
+				return nil, fmt.Errorf("fetch the committed offset of partition %d: %w", id, offset.Err)
+			default:
+				if _, found := stable[id]; !found {
+					open = fmt.Errorf("fetch the committed offset of partition %d: %w", id, offset.Err)
+				}
+			}
+		}
+		if open == nil {
+			return stable, nil
+		}
+		if retry.Wait(ctx, 20*time.Millisecond) != nil {
+			return nil, open
+		}
+	}
 }

@@ -7,12 +7,15 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
 
 	"iotmon/internal/kafka"
 	"iotmon/internal/kafka/kafkatest"
+	"iotmon/internal/process"
 )
 
 func TestCommittedOffsetsAreThoseOfTheReadings(t *testing.T) {
@@ -74,5 +77,48 @@ func TestClientsInTheBrokersProcessSendNoMetrics(t *testing.T) {
 	}
 	if !asked(kafka.Dial{Brokers: cluster.ListenAddrs()}, 10*time.Second) {
 		t.Error("a client from elsewhere did not ask either: the test would find nothing")
+	}
+}
+
+// Where many partitions are committed to many times a second, no answer has all of them without an open transaction.
+func TestProcessedLevelNeedsNoMomentWithoutTransactions(t *testing.T) {
+	const partitions = 8
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(partitions, "readings"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cluster.Close()
+	checkpoint := process.Checkpoint{Level: process.LevelRules, Position: 7}
+	metadata := checkpoint.Metadata()
+	stable := func(partition, answer int) bool { return partition == answer%partitions }
+	answers := 0
+	cluster.ControlKey(int16(kmsg.OffsetFetch), func(request kmsg.Request) (kmsg.Response, error, bool) {
+		cluster.KeepControl()
+		response := request.ResponseKind().(*kmsg.OffsetFetchResponse)
+		group := kmsg.NewOffsetFetchResponseGroup()
+		group.Group = "group"
+		topic := kmsg.NewOffsetFetchResponseGroupTopic()
+		topic.Topic = "readings"
+		for id := range partitions {
+			partition := kmsg.NewOffsetFetchResponseGroupTopicPartition()
+			partition.Partition, partition.Offset, partition.Metadata = int32(id), 7, &metadata
+			if !stable(id, answers) {
+				partition.Offset, partition.Metadata, partition.ErrorCode = -1, nil, kerr.UnstableOffsetCommit.Code
+			}
+			topic.Partitions = append(topic.Partitions, partition)
+		}
+		group.Topics = append(group.Topics, topic)
+		response.Groups = append(response.Groups, group)
+		answers++
+		return response, nil, true
+	})
+	client, err := kgo.NewClient(kgo.SeedBrokers(cluster.ListenAddrs()...), kgo.MaxVersions(kversion.V3_0_0())) // Later answers name topics by ids.
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	level, err := kafka.ProcessedLevel(t.Context(), kadm.NewClient(client), kafka.Topics{Readings: "readings"}, "group")
+	if err != nil || level != process.LevelRules || answers != partitions {
+		t.Errorf("got level %d and error %v after %d answers, want %d after %d", level, err, answers, process.LevelRules, partitions)
 	}
 }

@@ -77,15 +77,12 @@ func compare(positions []iot.Position, reached map[int32]iot.Position) (outcome,
 
 // reached returns the positions of the group's committed checkpoints. A partition whose commit is no checkpoint is missing.
 func reached(ctx context.Context, admin *kadm.Client, group, readings string) (map[int32]iot.Position, error) {
-	offsets, err := admin.FetchOffsetsForTopics(kadm.RequireStable(ctx), group, readings)
-	if err == nil {
-		err = offsets.Error()
-	}
+	offsets, err := stableOffsets(ctx, admin, group, readings)
 	if err != nil {
-		return nil, fmt.Errorf("fetch committed offsets: %w", err)
+		return nil, err
 	}
 	reached := make(map[int32]iot.Position)
-	for id, offset := range offsets[readings] {
+	for id, offset := range offsets {
 		if offset.At < 0 || offset.Metadata == "" {
 			continue
 		}
