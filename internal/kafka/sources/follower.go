@@ -10,20 +10,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"iotmon/internal/api"
 	"iotmon/internal/kafka"
-	"iotmon/internal/retry"
-)
-
-const (
-	// quiet is how long a Follower waits without a record, from a broker that answers, before it counts as caught up: the last
-	// records before the end may have been compacted away.
-	quiet = 3 * time.Second
-	// firstPause and longestPause are the limits of the pause before a Follower starts again after an error.
-	firstPause, longestPause = 100 * time.Millisecond, 5 * time.Second
 )
 
 // FollowerOptions configure a Follower. All fields are required.
@@ -37,12 +27,13 @@ type FollowerOptions struct {
 // Follower reads the states that all programs publish. It implements api.Sources.
 type Follower struct {
 	FollowerOptions
-	skipped kafka.Skipped
 
 	mu sync.Mutex
 	// What follows is guarded by mu.
-	caughtUp bool
-	states   map[string]followed
+
+	// caughtUp means that every state has been read once, live that what comes now has just been appended.
+	caughtUp, live bool
+	states         map[string]followed
 	// details holds the JSON of each source's detail, detailBytes its total length.
 	details     map[string][]byte
 	detailBytes int
@@ -101,77 +92,32 @@ func (f *Follower) Detail(name string) (api.SourceDetail, bool) {
 	return detail, known
 }
 
-// Run reads until ctx ends. After an error, such as a topic that was created anew, it logs the reason, pauses, and reads everything
-// again.
+// Run reads until ctx ends, as kafka.Follower does.
 func (f *Follower) Run(ctx context.Context) error {
-	return retry.NewBackoff(firstPause, longestPause).Repeat(ctx, f.follow, func(err error, _ time.Duration) {
-		f.Logger.Warn("the states of the sources are read again from the start", "reason", err)
-	})
+	follower := kafka.Follower{
+		Dial: f.Dial, Topic: f.Topics.Sources, Contents: "the topic with the states of sources", Logger: f.Logger, Apply: f.apply,
+		Begin: func(int) { f.begin() }, CaughtUp: f.catchUp,
+	}
+	return follower.Run(ctx)
 }
 
-// follow reads until ctx ends, or an error that the client does not recover from. It reports whether it had caught up.
-func (f *Follower) follow(ctx context.Context) (caughtUp bool, err error) {
-	client, err := kgo.NewClient(f.Dial.Options(
-		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), // Old records may leave the topic while it is read.
-		kafka.PooledFetches(),
-	)...)
-	if err != nil {
-		return false, err
-	}
-	defer client.Close()
-	admin := kadm.NewClient(client)
-	extents, err := kafka.ListExtents(ctx, admin, f.Topics.Sources)
-	if err != nil {
-		return false, err
-	}
-	from, unread := make(map[int32]kgo.Offset), make(map[int32]int64)
-	for id, extent := range extents {
-		from[id] = kgo.NewOffset().At(extent.Start)
-		if extent.Start < extent.End {
-			unread[id] = extent.End
-		}
-	}
-	client.AddConsumePartitions(map[string]map[int32]kgo.Offset{f.Topics.Sources: from})
-	for {
-		if !caughtUp && len(unread) == 0 {
-			caughtUp = true
-			f.catchUp()
-		}
-		patience := time.Duration(0)
-		if !caughtUp {
-			patience = quiet
-		}
-		fetches, err := kafka.Poll(ctx, client, 0, patience)
-		if err != nil {
-			return caughtUp, err
-		}
-		if fetches.NumRecords() == 0 && !caughtUp {
-			if _, err := admin.ListEndOffsets(ctx, f.Topics.Sources); err == nil { // The broker answers; see quiet.
-				clear(unread)
-			}
-		}
-		fetches.EachRecord(func(r *kgo.Record) {
-			if r.Offset+1 >= unread[r.Partition] {
-				delete(unread, r.Partition)
-			}
-			if err := f.apply(r, caughtUp); err != nil {
-				f.skipped.Add(f.Logger, "the topic with the states of sources holds records that cannot be decoded", r, err)
-			}
-		})
-		kafka.Recycle(fetches)
-	}
+// begin notes that the states of some time are read, not those of this moment. What was read before is shown meanwhile.
+func (f *Follower) begin() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.live = false
 }
 
 // catchUp notes that every state has been read.
 func (f *Follower) catchUp() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.caughtUp = true
+	f.caughtUp, f.live = true, true
 }
 
 // apply applies one record. What has just been appended is renewed now, by this program's clock; of an older record only its timestamp says
 // when it was. The error means that no Publisher has written it.
-func (f *Follower) apply(r *kgo.Record, live bool) error {
+func (f *Follower) apply(r *kgo.Record) error {
 	name, detail := split(r.Key)
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -191,7 +137,7 @@ func (f *Follower) apply(r *kgo.Record, live bool) error {
 	}
 	now := f.Now()
 	renewed := now
-	if !live && r.Timestamp.Before(now) {
+	if !f.live && r.Timestamp.Before(now) {
 		renewed = r.Timestamp
 	}
 	if _, known := f.states[name]; !known && len(f.states) >= maxSources {

@@ -196,9 +196,9 @@ func FuzzFollower(f *testing.F) {
 	f.Add("hall-3/seen", []byte(`{"seen":[{"topic":"a"}]}`))
 	f.Fuzz(func(t *testing.T, key string, value []byte) {
 		follower := NewFollower(FollowerOptions{Now: time.Now, Logger: kafkatest.Quiet()})
-		_ = follower.apply(&kgo.Record{Key: []byte(key), Value: value}, true)
-		name, _ := split([]byte(key))
 		follower.catchUp()
+		_ = follower.apply(&kgo.Record{Key: []byte(key), Value: value})
+		name, _ := split([]byte(key))
 		if states, err := follower.States(); err != nil || len(states) > 1 {
 			t.Errorf("got %v, %v", states, err)
 		}
