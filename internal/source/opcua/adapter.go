@@ -374,12 +374,12 @@ func (a *Adapter) find(ctx context.Context, c *client, s *server) (items []*item
 	for i, it := range items {
 		known[i] = it.node
 	}
-	units, err := c.units(ctx, s, known)
+	properties, err := c.properties(ctx, s, known)
 	if err != nil {
 		return nil, "", err
 	}
 	for i, it := range items {
-		it.unit = units[i]
+		it.unit = properties[i].unit
 	}
 	return items, truncated, nil
 }

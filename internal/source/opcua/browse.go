@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -118,8 +119,8 @@ func (b *search) level(ctx context.Context, nodes []variable) (next []variable, 
 	return next, err
 }
 
-// propertyUnits is the name of the property that has the unit of a variable.
-const propertyUnits = "EngineeringUnits"
+// propertyUnits is the name of the property that has the unit of a variable, propertyRange that of its range.
+const propertyUnits, propertyRange = "EngineeringUnits", "EURange"
 
 // reached appends the node that a reference leads to, if it must be browsed.
 func (b *search) reached(from *variable, r *reference, next []variable) []variable {
@@ -137,7 +138,7 @@ func (b *search) reached(from *variable, r *reference, next []variable) []variab
 	}
 	if r.class == ua.NodeClassVariable && b.included(v.path) {
 		if len(b.found) >= b.options.Max {
-			b.truncated = fmt.Sprintf("there are more than %d variables: the others are not subscribed to", b.options.Max)
+			b.truncated = fmt.Sprintf("there are more than %d variables: the others are left out", b.options.Max)
 			return next
 		}
 		b.found = append(b.found, v)
@@ -241,46 +242,57 @@ func (r *reader) reference(s *server) reference {
 	return ref
 }
 
-// units reads the units of variables. It is bounded by the number of variables; units are not worth failing for.
-func (c *client) units(ctx context.Context, s *server, nodes []nodeID) ([]string, error) {
-	units := make([]string, len(nodes))
-	properties := make(map[int]nodeID)
+// property is what the properties of a variable say of its values.
+type property struct {
+	unit string
+	// limits is nil if the variable has no range.
+	limits *Range
+}
+
+// properties reads the properties of variables. It is bounded by the number of variables; properties are not worth failing for.
+func (c *client) properties(ctx context.Context, s *server, nodes []nodeID) ([]property, error) {
+	all := make([]property, len(nodes))
+	var attributes []attribute
+	var owners []int
 	left := maxReferences
+	names := [...]string{propertyUnits, propertyRange}
+	seen := make([][len(names)]bool, len(nodes))
 	err := c.references(ctx, s, nodes, &left, func(i int, r *reference) {
-		if r.kind == standard(id.HasProperty) && r.name == propertyUnits {
-			properties[i] = r.node
+		if which := slices.Index(names[:], r.name); r.kind == standard(id.HasProperty) && which >= 0 && !seen[i][which] {
+			seen[i][which] = true
+			attributes, owners = append(attributes, attribute{r.node, ua.AttributeIDValue}), append(owners, i)
 		}
 	})
 	if err != nil {
 		return nil, fmt.Errorf("reading units: %w", err)
-	}
-	var attributes []attribute
-	var owners []int
-	for i, property := range properties {
-		attributes, owners = append(attributes, attribute{property, ua.AttributeIDValue}), append(owners, i)
 	}
 	values, err := c.read(ctx, s.limits.read, attributes)
 	if err != nil {
 		return nil, err
 	}
 	for i := range values {
-		units[owners[i]] = unit(&values[i].value)
+		all[owners[i]].set(&values[i].value)
 	}
-	return units, nil
+	return all, nil
 }
 
-// unit returns the name of a unit in an EUInformation; empty if it is none.
-func unit(v *value) string {
-	if v.kind != typeStructure || v.isArray || v.rare.structure.encoding != standard(id.EUInformation_Encoding_DefaultBinary) {
-		return ""
+// set sets the unit from an EUInformation, the limits from a Range, and nothing from any other value.
+func (p *property) set(v *value) {
+	const longest = 64
+	if v.kind != typeStructure || v.isArray {
+		return
 	}
 	r := reader{b: v.rare.structure.body}
-	r.bytes()
-	r.u32()
-	name := r.localizedText()
-	const longest = 64
-	if r.err != nil || len(name) > longest {
-		return ""
+	switch v.rare.structure.encoding {
+	case standard(id.EUInformation_Encoding_DefaultBinary):
+		r.bytes()
+		r.u32()
+		if name := r.localizedText(); r.err == nil && len(name) <= longest {
+			p.unit = name
+		}
+	case standard(id.Range_Encoding_DefaultBinary):
+		if limits := (Range{r.f64(), r.f64()}); r.err == nil && limits.Low < limits.High {
+			p.limits = &limits
+		}
 	}
-	return name
 }
