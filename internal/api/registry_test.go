@@ -287,27 +287,34 @@ func TestWithoutTheDatabaseNothingIsDecided(t *testing.T) {
 	r := newRegistry()
 	h := newAPI(t, plant{device("d1", iot.Temperature, 20, nil)}, &archive{}, r.use)
 	r.enter(t, map[iot.DeviceID]iot.DeviceEntry{"d1": {Name: "x"}})
-	r.store.SetDown(true)
-	for _, step := range []struct{ method, path, body, contentType string }{
-		{http.MethodPut, "/api/v1/devices/d1", `{}`, asJSON},
-		{http.MethodPatch, "/api/v1/devices/d1", `{}`, asPatch},
-		{http.MethodDelete, "/api/v1/devices/d1", ``, asJSON},
-		{http.MethodPost, "/api/v1/registry", "device_id\nd1\n", "text/csv"},
-		{http.MethodPatch, "/api/v1/devices", `{"devices":[{"device_id":"d1"}],"patch":{}}`, asJSON},
-		{http.MethodPost, "/api/v1/registry?dry_run=true", "device_id\nd1\n", "text/csv"},
-	} {
-		w := send(h, step.method, step.path, step.body, "Content-Type", step.contentType, "If-Match", "*")
-		checkProblem(t, w, http.StatusServiceUnavailable, "database")
-		if w.Header().Get("Retry-After") == "" {
-			t.Errorf("%s %s: no Retry-After", step.method, step.path)
+	checkNothingIsDecided := func(why string) {
+		t.Helper()
+		for _, step := range []struct{ method, path, body, contentType string }{
+			{http.MethodPut, "/api/v1/devices/d1", `{}`, asJSON},
+			{http.MethodPatch, "/api/v1/devices/d1", `{}`, asPatch},
+			{http.MethodDelete, "/api/v1/devices/d1", ``, asJSON},
+			{http.MethodPost, "/api/v1/registry", "device_id\nd1\n", "text/csv"},
+			{http.MethodPatch, "/api/v1/devices", `{"devices":[{"device_id":"d1"}],"patch":{}}`, asJSON},
+			{http.MethodPost, "/api/v1/registry?dry_run=true", "device_id\nd1\n", "text/csv"},
+		} {
+			w := send(h, step.method, step.path, step.body, "Content-Type", step.contentType, "If-Match", "*")
+			checkProblem(t, w, http.StatusServiceUnavailable, why)
+			if w.Header().Get("Retry-After") == "" {
+				t.Errorf("%s %s: no Retry-After", step.method, step.path)
+			}
 		}
 	}
+	r.store.SetDown(true)
+	checkNothingIsDecided("the database does not answer")
 	for _, path := range []string{"/api/v1/devices/d1", "/api/v1/devices?q=x", "/api/v1/areas", "/api/v1/registry"} {
 		if w := request(h, http.MethodGet, path); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), "d1") && path != "/api/v1/areas" {
 			t.Errorf("%s: got %d %s", path, w.Code, w.Body)
 		}
 	}
 	r.store.SetDown(false)
+	r.Begin(1)
+	checkNothingIsDecided("the entries in force are still being read")
+	r.CaughtUp()
 	if w := send(h, http.MethodPatch, "/api/v1/devices/d1", `{"name":"y"}`, "Content-Type", asPatch); w.Code != http.StatusOK {
 		t.Errorf("the database is back: got %d %s", w.Code, w.Body)
 	}

@@ -19,6 +19,8 @@ var (
 	ErrNoVersion = errors.New("no version is left for a change")
 	// ErrBusy means that the database is busy with other changes. Nothing was stored. Where it is returned, ErrUnavailable is too.
 	ErrBusy = errors.New("other changes are being made")
+	// ErrNotRead means that it is not known yet what is in force, as after a start. Nothing was stored. Where it is returned, ErrUnavailable is too.
+	ErrNotRead = errors.New("the entries in force are still being read")
 	// ErrTwice means that one call has two edits of the same device.
 	ErrTwice = errors.New("the same device twice")
 )
@@ -205,7 +207,7 @@ func (r *Registry) plan(current []Object, edits []Edit, by By) ([]Outcome, []Cha
 	outcomes, changes := make([]Outcome, len(edits)), make([]Change, 0, len(edits))
 	now := iot.CutTime(r.Now())
 	if !r.InForce.Current() {
-		return nil, nil, unavailable(errors.New("the entries in force are still being read"))
+		return nil, nil, unavailable(ErrNotRead)
 	}
 	var refused RefusedError
 	for i := range edits {
