@@ -43,6 +43,7 @@ type SourceState struct {
 	Rejected    int64            `json:"rejected" doc:"Dead letters."`
 	RejectedBy  map[string]int64 `json:"rejected_by" doc:"Dead letters by the field that was wrong; that of messages that were wrong as a whole is empty."`
 	Untimed     int64            `json:"untimed" doc:"Retained messages that count as no reading, because they do not say when they were measured."`
+	Unmapped    int64            `json:"unmapped" doc:"Messages of which no rule matches any value. The first of each kind is a dead letter, and again after ten minutes."`
 	Lag         *int64           `json:"lag,omitempty" doc:"How many messages wait at the other side, where the protocol says so."`
 	LastMessage *time.Time       `json:"last_message,omitempty" doc:"When the last message was received."`
 	LastValue   *time.Time       `json:"last_value,omitempty" doc:"The time of the newest reading."`

@@ -109,7 +109,7 @@ func (o *ownSources) state(status *source.Status, now time.Time) api.SourceState
 	return api.SourceState{
 		Name: s.Name, Kind: s.Kind, State: string(s.State), Since: s.Since.UTC(), Address: s.Address, Instance: o.instance,
 		Error: s.Error, ErrorAt: optionalTime(s.ErrorAt), LogError: s.LogError,
-		Connections: s.Connections, Messages: s.Messages, Readings: s.Readings, Rejected: s.Rejected, RejectedBy: s.RejectedBy, Untimed: s.Untimed, Lag: s.Lag,
+		Connections: s.Connections, Messages: s.Messages, Readings: s.Readings, Rejected: s.Rejected, RejectedBy: s.RejectedBy, Untimed: s.Untimed, Unmapped: s.Unmapped, Lag: s.Lag,
 		LastMessage: optionalTime(s.LastMessage), LastValue: optionalTime(s.LastValue), Counted: now,
 	}
 }
@@ -189,7 +189,7 @@ func (o *ownSources) metrics() []observe.Source {
 	for i, status := range o.statuses {
 		s := status.Snapshot()
 		m := observe.Source{
-			Name: s.Name, Kind: s.Kind, State: string(s.State), Connections: s.Connections, Messages: s.Messages, Readings: s.Readings, Untimed: s.Untimed,
+			Name: s.Name, Kind: s.Kind, State: string(s.State), Connections: s.Connections, Messages: s.Messages, Readings: s.Readings, Untimed: s.Untimed, Unmapped: s.Unmapped,
 			RejectedBy: s.RejectedBy, Lag: s.Lag, Blocked: s.LogError != "", Silent: -1,
 		}
 		if !s.LastMessage.IsZero() {

@@ -9,8 +9,8 @@ import (
 
 // Source is what is measured of one source of readings. Counters count since the process began.
 type Source struct {
-	Name, Kind, State                        string
-	Connections, Messages, Readings, Untimed int64
+	Name, Kind, State                                  string
+	Connections, Messages, Readings, Untimed, Unmapped int64
 	// RejectedBy counts dead letters by field, of which there are few.
 	RejectedBy map[string]int64
 	// Lag is how many messages wait at the other side; nil if the protocol does not say.
@@ -28,7 +28,7 @@ var sourceStates = [...]string{"waiting", "connecting", "connected", "failed"}
 type sources struct {
 	read func() []Source
 
-	state, connections, messages, readings, rejected, untimed, lag, blocked, silent *prometheus.Desc
+	state, connections, messages, readings, rejected, untimed, unmapped, lag, blocked, silent *prometheus.Desc
 }
 
 // WatchSources publishes what read returns at each scrape. Call it at most once.
@@ -43,6 +43,7 @@ func (m *Metrics) WatchSources(read func() []Source) {
 		messages:    desc("messages_total", "Messages that a source has received."),
 		readings:    desc("readings_total", "Readings of a source that are in the log."),
 		rejected:    desc("rejected_total", "Dead letters of a source, by the field that was wrong; none for messages that were wrong as a whole.", "field"),
+		unmapped:    desc("unmapped_total", "Messages of which no rule of the source's map matches any value."),
 		untimed:     desc("untimed_total", "Retained messages that count as no reading, because they do not say when they were measured."),
 		lag:         desc("lag_messages", "Messages that wait at the other side of a source."),
 		blocked:     desc("blocked", "Whether a source waits because the log does not acknowledge what it has received."),
@@ -52,7 +53,7 @@ func (m *Metrics) WatchSources(read func() []Source) {
 
 // Describe implements prometheus.Collector.
 func (s *sources) Describe(out chan<- *prometheus.Desc) {
-	for _, desc := range []*prometheus.Desc{s.state, s.connections, s.messages, s.readings, s.rejected, s.untimed, s.lag, s.blocked, s.silent} {
+	for _, desc := range []*prometheus.Desc{s.state, s.connections, s.messages, s.readings, s.rejected, s.untimed, s.unmapped, s.lag, s.blocked, s.silent} {
 		out <- desc
 	}
 }
@@ -70,6 +71,7 @@ func (s *sources) Collect(out chan<- prometheus.Metric) {
 		send(s.messages, prometheus.CounterValue, float64(of.Messages))
 		send(s.readings, prometheus.CounterValue, float64(of.Readings))
 		send(s.untimed, prometheus.CounterValue, float64(of.Untimed))
+		send(s.unmapped, prometheus.CounterValue, float64(of.Unmapped))
 		send(s.blocked, prometheus.GaugeValue, oneIf(of.Blocked))
 		for field, count := range rejectedFields(of.RejectedBy) {
 			send(s.rejected, prometheus.CounterValue, float64(count), field)

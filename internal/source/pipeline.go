@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -71,12 +70,15 @@ type Pipeline struct {
 	arrival time.Time
 	// devices are those that have become readings, for reports about several; nil if no rule makes such reports.
 	devices map[iot.DeviceID]struct{}
+	// missing is when a message without a rule was a dead letter, by its kind.
+	missing map[unmappedKind]time.Time
 }
 
 // NewPipeline returns a Pipeline; Run works it.
 func NewPipeline(o PipelineOptions) *Pipeline {
 	o.MaxBytes = cmp.Or(o.MaxBytes, defaultMaxBytes)
 	p := &Pipeline{o: o, messages: make(chan *Message, maxBatch), memory: semaphore.NewWeighted(o.MaxBytes), mapper: o.Mapping.Mapper()}
+	p.missing = make(map[unmappedKind]time.Time)
 	if o.Mapping.ReportSeveral() {
 		p.devices = make(map[iot.DeviceID]struct{})
 	}
@@ -238,7 +240,7 @@ func (p *Pipeline) mapPoints(m *Message, points []mapping.Point) {
 		p.reject(m, iot.Invalid("", "%d more values of the message are no readings", c.refused-maxRejections))
 	}
 	if c.matched == 0 {
-		p.reject(m, unmapped(points))
+		p.unmapped(m, points)
 	}
 	p.o.Status.ignored(c.ignored, c.untimed)
 }
@@ -354,22 +356,6 @@ func (p *Pipeline) report(r *mapping.Result) error {
 		}
 	}
 	return nil
-}
-
-// maxNames is how many names of values a reason lists.
-const maxNames = 10
-
-func unmapped(points []mapping.Point) error {
-	names := make(map[string]bool)
-	for i := range points {
-		if !points[i].Note && len(names) < maxNames {
-			names[points[i].Field] = true
-		}
-	}
-	if len(names) == 0 {
-		return iot.Invalid("", "no values in it")
-	}
-	return iot.Invalid("", "no rule of the source's map matches any of its %d values (%s)", len(points), iot.QuoteNames(maps.Keys(names)))
 }
 
 // reject adds a message to the dead letters. A message of which several values are rejected is there several times.

@@ -222,6 +222,41 @@ func TestWhatIsNoReadingIsADeadLetter(t *testing.T) {
 	})
 }
 
+// A subscription that is wider than the map does not fill the dead letters: the first message of a topic is one, and again after ten minutes.
+// What is reported about devices without a rule is no dead letter at all.
+func TestMessagesWithoutARuleAreDeadLettersOnceInAWhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := &records{}
+		o := options(t, log)
+		p := running(t, o)
+		send := func(m *source.Message) {
+			t.Helper()
+			if err := p.Send(t.Context(), m); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+		}
+		for range 100 {
+			for _, topic := range []string{"a", "b"} {
+				send(&source.Message{Topic: topic, Payload: []byte("pressure")})
+			}
+			send(&source.Message{Topic: "c", Points: []mapping.Point{{Field: "pressure"}}, Report: &iot.StatusReport{Status: iot.ReportedOffline}})
+		}
+		send(&source.Message{Topic: "a", Payload: []byte("speed")})
+		if s := o.Status.Snapshot(); len(log.rejected) != 3 || s.Rejected != 3 || s.Unmapped != 301 {
+			t.Errorf("got %d dead letters and %+v, want one for each of two topics and one for another value", len(log.rejected), s)
+		}
+		time.Sleep(10 * time.Minute)
+		send(&source.Message{Topic: "a", Payload: []byte("pressure")})
+		if len(log.rejected) != 4 {
+			t.Errorf("got %d dead letters after ten minutes, want 4", len(log.rejected))
+		}
+		for i := range 30_000 { // However many topics there are, what is remembered is bounded.
+			send(&source.Message{Topic: fmt.Sprint(i), Payload: []byte("pressure")})
+		}
+	})
+}
+
 // A clock that was wrong and is set back does not keep values without a time in the future, where they would be refused.
 func TestArrivalFollowsAClockThatIsSetBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -74,8 +74,8 @@ type Snapshot struct {
 	Messages, Readings, Rejected, Untimed int64
 	// Skipped counts polls that have not taken place at their time.
 	Skipped int64
-	// Ignored counts values that a rule ignores.
-	Ignored int64
+	// Ignored counts values that a rule ignores, Unmapped messages of which no rule matches any value.
+	Ignored, Unmapped int64
 	// Missed counts messages that were deleted at the other side before they were received.
 	Missed int64
 	// RejectedBy counts the dead letters by the field that was wrong; "" is that of messages that were wrong as a whole.
@@ -307,6 +307,13 @@ func (s *Status) ignored(values int, untimed bool) {
 	if untimed {
 		s.s.Untimed++
 	}
+}
+
+// unmapped counts a message of which no rule matches any value.
+func (s *Status) unmapped() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.s.Unmapped++
 }
 
 // appended counts what is in the log.

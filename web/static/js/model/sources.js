@@ -21,6 +21,7 @@
  * @property {number} rejected
  * @property {Record<string, number>} rejected_by
  * @property {number} untimed
+ * @property {number} unmapped
  * @property {number} [lag]
  * @property {string} [last_message]
  * @property {string} [last_value]

@@ -14,6 +14,7 @@ export const texts = {
   factMessages: { en: 'Messages', zh: '消息' },
   factReadings: { en: 'Readings in the log', zh: '已写入的读数' },
   factRejected: { en: 'Rejected values', zh: '被拒绝的值' },
+  factUnmapped: { en: 'Messages without a rule', zh: '没有规则的消息' },
   factUntimed: { en: 'Retained without a time', zh: '没有时间的保留消息' },
   factLag: { en: 'Waiting at the other side', zh: '对端等待中' },
   factConnections: { en: 'Connections made', zh: '连接次数' },
