@@ -227,7 +227,7 @@ func (p *Pipeline) convert(m *Message) {
 // mapPoints makes readings, reports and dead letters of the points of a message.
 func (p *Pipeline) mapPoints(m *Message, points []mapping.Point) {
 	p.mapper.Begin(points)
-	var c converted
+	c := converted{now: iot.CutTime(time.Now()), received: iot.CutTime(m.Received)}
 	for i := range points {
 		if err := p.point(&points[i], m, &c); err != nil {
 			c.matched++
@@ -247,6 +247,8 @@ func (p *Pipeline) mapPoints(m *Message, points []mapping.Point) {
 
 // converted counts what has become of the values of a message.
 type converted struct {
+	// now is the time of the conversion, received that of the message's arrival, as readings have times: one look at the clock serves all values.
+	now, received time.Time
 	// matched are those for which there is a rule, refused those of them that are neither readings nor reports.
 	matched, refused, ignored int
 	// untimed is whether the message is a retained one with values that have no time.
@@ -291,7 +293,7 @@ func (p *Pipeline) point(point *mapping.Point, m *Message, c *converted) error {
 			c.untimed = true
 			break
 		}
-		if err := p.admit(&r.Reading, point, m); err != nil {
+		if err := p.admit(&r.Reading, point, m, c); err != nil {
 			return err
 		}
 	}
@@ -317,14 +319,14 @@ func (p *Pipeline) reportOf(point *mapping.Point, m *Message, c *converted) erro
 }
 
 // admit adds a reading to those that will be appended.
-func (p *Pipeline) admit(r *iot.Reading, point *mapping.Point, m *Message) error {
+func (p *Pipeline) admit(r *iot.Reading, point *mapping.Point, m *Message, c *converted) error {
 	if r.Time.IsZero() {
 		r.Time = p.arrived(m)
 	}
 	if r.ReceivedAt.IsZero() {
-		r.ReceivedAt = iot.CutTime(m.Received)
+		r.ReceivedAt = c.received
 	}
-	if err := p.o.Admission.Admit(r, iot.CutTime(time.Now())); err != nil {
+	if err := p.o.Admission.Admit(r, c.now); err != nil {
 		if invalid, ok := errors.AsType[*iot.InvalidError](err); ok {
 			return iot.Invalid(invalid.Field, "%s, in the value %s", invalid.Reason, iot.Quote(point.Field))
 		}
