@@ -80,6 +80,9 @@ type Client struct {
 // New returns a Client; Run connects it.
 func New(o Options) *Client { return &Client{o: o, pending: make(map[uint16]*Message)} }
 
+// Again is whether the broker sends the message again unless it is done with nil.
+func (m *Message) Again() bool { return m.qos > 0 }
+
 // Done says that the receiver is finished with a message: with nil the message is acknowledged, with an error it is not, so that the broker sends it
 // again in the next connection. Done does not block.
 func (m *Message) Done(err error) {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -29,6 +28,8 @@ const (
 	maxAhead = time.Second
 	// firstPause and longestPause are those between two attempts to append.
 	firstPause, longestPause = 200 * time.Millisecond, 5 * time.Second
+	// grace is how long an append may go on after its context has ended: its outcome decides whether messages are acknowledged.
+	grace = 2 * time.Second
 )
 
 // Decode appends the values of a message with a payload to points. They need not have the topic, the tags or the time of the message. The
@@ -67,7 +68,8 @@ type Pipeline struct {
 	reports  []Report
 	rejected []Rejected
 	// arrival is the last time that a value without a time was given.
-	arrival time.Time
+	arrival  time.Time
+	draining bool
 	// devices are those that have become readings, for reports about several; nil if no rule makes such reports.
 	devices map[iot.DeviceID]struct{}
 	// missing is when a message without a rule was a dead letter, by its kind.
@@ -105,26 +107,45 @@ func (p *Pipeline) Send(ctx context.Context, m *Message) error {
 	}
 }
 
-// Run works until ctx ends. Messages that are not in the log then are done with an error. It must be called once.
+// Run works until ctx ends. Then Drain must be called. Both must be called once.
 func (p *Pipeline) Run(ctx context.Context) error {
 	for {
 		select {
 		case m := <-p.messages:
 			p.collect(m)
-			p.work(ctx)
-		case <-ctx.Done():
-			for {
-				select {
-				case m := <-p.messages:
-					p.batch = append(p.batch, m)
-				default:
-					p.finish(len(p.batch), ctx.Err())
-					return nil
-				}
+			if p.work(ctx) != nil {
+				return nil
 			}
+		case <-ctx.Done():
+			return nil
 		}
 	}
 }
+
+// Drain appends the messages that Run has left and that nobody sends again, such as the values of a poll. The others are done with an error. It
+// returns when nothing is left, or a moment after ctx has ended. Nothing may be sent any more.
+func (p *Pipeline) Drain(ctx context.Context) {
+	p.draining = true
+	for len(p.messages) > 0 {
+		p.batch = append(p.batch, <-p.messages)
+	}
+	kept := p.batch[:0]
+	for _, m := range p.batch {
+		if !m.Again {
+			kept = append(kept, m)
+			continue
+		}
+		p.forget(m, errEnded)
+	}
+	clear(p.batch[len(kept):])
+	p.batch = kept
+	if p.work(ctx) != nil {
+		p.finish(len(p.batch), errEnded)
+	}
+}
+
+// errEnded means that a message is not in the log, or perhaps not.
+var errEnded = errors.New("the source has ended")
 
 // collect makes a batch of the message and of those that have come while the last batch was appended.
 func (p *Pipeline) collect(m *Message) {
@@ -139,45 +160,77 @@ func (p *Pipeline) collect(m *Message) {
 	}
 }
 
-// work converts the messages of the batch and appends what has become of them.
-func (p *Pipeline) work(ctx context.Context) {
+// work converts the messages of the batch and appends what has become of them. After an error, which means that ctx has ended, the batch has the
+// messages that are not in the log.
+func (p *Pipeline) work(ctx context.Context) error {
 	for converted := 0; converted < len(p.batch); {
 		p.convert(p.batch[converted])
 		if converted++; converted == len(p.batch) || len(p.readings) >= maxReadings {
-			p.finish(converted, p.append(ctx))
+			err := p.append(ctx)
+			if err != nil {
+				p.discard()
+				return err
+			}
+			p.finish(converted, nil)
 			converted = 0
 		}
 	}
+	return nil
 }
 
 // finish says of the first messages of the batch whether they are in the log, and removes them from the batch.
 func (p *Pipeline) finish(count int, err error) {
 	for _, m := range p.batch[:count] {
-		p.memory.Release(min(m.size(), p.o.MaxBytes))
-		m.done(err)
+		p.forget(m, err)
 	}
 	p.batch = slices.Delete(p.batch, 0, count)
+	p.discard()
+}
+
+// forget says of a message whether it is in the log.
+func (p *Pipeline) forget(m *Message, err error) {
+	p.memory.Release(min(m.size(), p.o.MaxBytes))
+	m.done(err)
+}
+
+// discard empties what has become of the batch.
+func (p *Pipeline) discard() {
 	p.readings, p.reports, p.rejected = p.readings[:0], p.reports[:0], p.rejected[:0]
 }
 
-// append appends what has become of the batch to the log. It tries again until it succeeds, or ctx ends.
+// append appends what has become of the batch to the log. It tries again until it succeeds, or ctx ends. The try that is under way then gets
+// a moment more.
 func (p *Pipeline) append(ctx context.Context) error {
 	pause := retry.NewBackoff(firstPause, longestPause)
 	for {
-		err := p.tryAppend(ctx)
-		if ctx.Err() != nil {
-			return fmt.Errorf("the source has ended: %w", context.Cause(ctx))
+		trying, done := linger(ctx, grace)
+		err := p.tryAppend(trying)
+		done()
+		if !p.draining { // Then it is the next owner's to say.
+			p.o.Status.log(err)
 		}
-		p.o.Status.log(err)
 		if err == nil {
 			p.o.Status.appended(p.readings, p.rejected)
 			return nil
 		}
+		if ctx.Err() != nil {
+			return errEnded
+		}
 		p.o.Logger.Error("the log does not acknowledge what a source has received; the source waits", "source", p.o.Name, "error", err)
 		if err := pause.Wait(ctx); err != nil {
-			return err
+			return errEnded
 		}
 	}
+}
+
+// linger returns a context that ends some time after ctx.
+func linger(ctx context.Context, by time.Duration) (context.Context, context.CancelFunc) {
+	lingering, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		_ = retry.Wait(lingering, by)
+		cancel()
+	})
+	return lingering, func() { stop(); cancel() }
 }
 
 // tryAppend appends the readings, the reports and the dead letters. Those that are in the log already are appended again after an error.

@@ -93,6 +93,7 @@ func running(t *testing.T, o source.PipelineOptions) *source.Pipeline {
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
+		p.Drain(ctx)
 	})
 	return p
 }
@@ -139,27 +140,116 @@ func TestAMessageIsDoneOnceItIsInTheLog(t *testing.T) {
 }
 
 func TestWhatIsNotInTheLogAtTheEndIsDoneWithAnError(t *testing.T) {
+	for _, again := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			p := source.NewPipeline(options(t, &records{failures: 1000}))
+			ctx, cancel := context.WithCancel(t.Context())
+			ended := make(chan error)
+			go func() { ended <- p.Run(ctx) }()
+			failed := 0
+			for range 3 {
+				if err := p.Send(ctx, &source.Message{Tags: tags, Payload: []byte("temp"), Again: again, Done: func(err error) {
+					if err != nil {
+						failed++
+					}
+				}}); err != nil {
+					t.Fatal(err)
+				}
+				time.Sleep(time.Second)
+			}
+			cancel()
+			err := <-ended
+			began := time.Now()
+			if p.Drain(ctx); err != nil || failed != 3 || time.Since(began) > 5*time.Second {
+				t.Errorf("got %v and %d messages done with an error after %v, want 3", err, failed, time.Since(began))
+			}
+		})
+	}
+}
+
+// When a source moves to another program, this one appends what it has received and nobody sends again, however long the log is away. What the
+// other side sends again is left to the next owner.
+func TestWhatNobodySendsAgainIsAppendedWhenTheSourceMoves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := source.NewPipeline(options(t, &records{failures: 1000}))
+		log := &records{failures: 1 << 30}
+		r := runner(t, nil)
+		polls := 0
+		r.Adapter = adapter(func(ctx context.Context, s *source.Session) error {
+			s.Connected("plc")
+			for ctx.Err() == nil {
+				at := iot.CutTime(time.Now())
+				polled := &source.Message{Points: []mapping.Point{{Field: "temp", Tags: tags, Value: 20, Time: at}}}
+				kept := &source.Message{Points: []mapping.Point{{Field: "temp", Tags: map[string]string{"site": "kept"}, Value: 20, Time: at}}, Again: true}
+				if s.Send(ctx, polled) == nil {
+					polls++
+				}
+				_ = s.Send(ctx, kept)
+				select {
+				case <-time.After(time.Second):
+				case <-ctx.Done():
+				}
+			}
+			return ctx.Err()
+		})
+		owned := new(owner)
+		r.Owner, r.Pipeline.Log = owned, log
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- r.Run(ctx) }()
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		if owned.owned != 1 {
+			t.Errorf("owned %d times: it must not go on before what it has is in the log", owned.owned)
+		}
+		log.failures = 0
+		time.Sleep(10 * time.Second)
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		got := 0
+		for _, reading := range log.readings {
+			if reading.ID == "furnace" {
+				got++
+			}
+		}
+		if polls < 60 || got != polls {
+			t.Errorf("%d of %d polls are in the log", got, polls)
+		}
+	})
+}
+
+// A source that ends while the log is about to acknowledge does not take that for a failure: the other side would send again what is in the log.
+func TestTheAppendUnderWayIsAwaited(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := options(t, &slowLog{})
+		p := source.NewPipeline(o)
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
 		go func() { ended <- p.Run(ctx) }()
-		failed := 0
-		for range 3 {
-			if err := p.Send(ctx, &source.Message{Tags: tags, Payload: []byte("temp"), Done: func(err error) {
-				if err != nil {
-					failed++
-				}
-			}}); err != nil {
-				t.Fatal(err)
-			}
-			time.Sleep(time.Second)
+		var done error = errors.New("not called")
+		if err := p.Send(ctx, &source.Message{Tags: tags, Payload: []byte("temp"), Again: true, Done: func(err error) { done = err }}); err != nil {
+			t.Fatal(err)
 		}
+		synctest.Wait()
 		cancel()
-		if err := <-ended; err != nil || failed != 3 {
-			t.Errorf("got %v and %d messages done with an error, want 3", err, failed)
+		<-ended
+		if p.Drain(ctx); done != nil {
+			t.Errorf("got %v, want an acknowledged message", done)
 		}
 	})
+}
+
+// slowLog acknowledges after a second.
+type slowLog struct{ records }
+
+func (l *slowLog) Append(ctx context.Context, readings []iot.Reading) error {
+	select {
+	case <-time.After(time.Second):
+		return l.records.Append(ctx, readings)
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // A source that sends more than the log takes waits, so that memory does not grow.

@@ -90,17 +90,19 @@ func (r *Runner) Run(ctx context.Context) error {
 		if err != nil {
 			return nil // ctx has ended.
 		}
-		err = r.own(owned)
-		release()
+		pipeline := NewPipeline(r.Pipeline)
+		err = r.own(owned, pipeline)
+		release() // The next owner need not wait for the log.
+		r.Pipeline.Status.set(Waiting, "", nil)
+		pipeline.Drain(ctx)
 		if ctx.Err() != nil || err != nil {
 			return err
 		}
 	}
 }
 
-// own runs the source until ctx ends. What the adapter has sent by then and what is not in the log is done with an error.
-func (r *Runner) own(ctx context.Context) error {
-	pipeline := NewPipeline(r.Pipeline)
+// own runs the source until ctx ends.
+func (r *Runner) own(ctx context.Context, pipeline *Pipeline) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return pipeline.Run(ctx) })
 	group.Go(func() error { return r.connect(ctx, pipeline) })

@@ -176,6 +176,7 @@ func (r *reader) send(ctx context.Context, record *kgo.Record) error {
 		return nil // It has just been taken away, and another member reads it.
 	}
 	m := message(record)
+	m.Again = true
 	after := kgo.EpochOffset{Epoch: record.LeaderEpoch, Offset: record.Offset + 1}
 	m.Done = func(err error) {
 		r.mu.Lock()

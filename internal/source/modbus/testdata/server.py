@@ -1,7 +1,7 @@
 """A Modbus server for tests, by pymodbus. The first line of standard input configures it, further lines change it; it ends with its input.
 
-It appends a line to the record file for each request before it answers: the unit, the function, the address, the count and, if the unit
-counts, the number that the answer has in its first register.
+It appends a line to the record file for each request before it answers: when that is, the unit, the function, the address, the count and, if the
+unit counts, the number that the answer has in its first register.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ import os
 import ssl
 import sys
 import threading
+import time
 
 from pymodbus.constants import ExcCodes
 from pymodbus.framer import FramerType
@@ -38,7 +39,7 @@ def device(unit, tables):
         if "counter" in how and function == 3:
             number = (how["counter"] + served["count"]) % 65536
             registers[0] = number
-        record = {"unit": int(unit), "function": function, "address": address, "count": count, "number": number}
+        record = {"at": time.time(), "unit": int(unit), "function": function, "address": address, "count": count, "number": number}
         if values is not None:
             record["written"] = True
         for offset, word in how.get("set", {}).items():
