@@ -45,6 +45,7 @@ kafka:
   alerts_topic: %[2]salerts
   states_topic: %[2]sstates
   in_force_topic: %[2]sinforce
+  sources_topic: %[2]ssources
   group_id: %[2]sgroup
   partitions: 10
 `, strings.Join(c.brokers, ", "), c.prefix, readings)
@@ -162,6 +163,7 @@ kafka:
   aggregates_topic: %[2]saggregates
   states_topic: %[2]sstates
   in_force_topic: %[2]sinforce
+  sources_topic: %[2]ssources
   group_id: %[2]sgroup
   partitions: 2
 postgres: {url: %q}
