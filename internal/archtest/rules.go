@@ -42,7 +42,7 @@ var (
 	// kafka is the client and what is built on it: the processor and the feeds do not know of each other.
 	kafka = []string{"internal/kafka", "internal/kafka/processor", "internal/kafka/feed", "internal/kafka/embedded", "internal/kafka/decisions", "internal/kafka/intake", "internal/kafka/sources", "internal/kafka/relay"}
 	// clients are protocols by themselves, without a word about readings.
-	clients = []string{"internal/mqtt"}
+	clients = []string{"internal/mqtt", "internal/mqtt/packet"}
 	// protocols are the sources by their protocols. They know nothing of one another.
 	protocols = []string{"internal/source/modbus", "internal/source/mqtt", "internal/source/opcua", "internal/source/sparkplug", "internal/source/sparkplug/nodes"}
 	// wiring builds the services from their parts, and runs the commands.

@@ -6,6 +6,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"iotmon/internal/mqtt/packet"
 )
 
 // Options configure a Client. All but the login and the TLS are required.
@@ -112,9 +114,9 @@ func (m *Message) acknowledge() {
 	if m.client.conn == nil {
 		return
 	}
-	kind := byte(typePuback)
+	kind := byte(packet.Puback)
 	if m.qos == 2 {
-		kind = typePubrec
+		kind = packet.Pubrec
 	}
 	m.client.conn.answer(kind, m.id)
 }
@@ -141,7 +143,7 @@ func (c *Client) release(id uint16) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.pending, id)
-	c.conn.answer(typePubcomp, id)
+	c.conn.answer(packet.Pubcomp, id)
 }
 
 // attach makes conn the connection that answers are sent on. If the broker has not kept the session, identifiers mean other messages from now on.

@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"iotmon/internal/mqtt/packet"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -97,7 +99,7 @@ func (p *peer) want(kind byte) []byte {
 		if got>>4 == kind {
 			return body
 		}
-		if got>>4 != typePingreq {
+		if got>>4 != packet.Pingreq {
 			p.t.Errorf("got a packet of type %d, want %d", got>>4, kind)
 			return nil
 		}
@@ -107,25 +109,25 @@ func (p *peer) want(kind byte) []byte {
 // accept accepts the connection and the subscriptions with the given codes.
 func (p *peer) accept(kept bool, codes ...byte) {
 	p.t.Helper()
-	p.want(typeConnect)
+	p.want(packet.Connect)
 	present := byte(0)
 	if kept {
 		present = 1
 	}
-	p.send([]byte{typeConnack << 4, 3, present, 0, 0})
-	p.want(typeSubscribe)
-	p.send(appendPacket(nil, typeSuback, 0, append([]byte{0, 1, 0}, codes...)))
+	p.send([]byte{packet.Connack << 4, 3, present, 0, 0})
+	p.want(packet.Subscribe)
+	p.send(packet.Append(nil, packet.Suback, 0, append([]byte{0, 1, 0}, codes...)))
 }
 
 func (p *peer) send(b []byte) { _, _ = p.Write(b) }
 
 // publish sends a message of MQTT 5.
 func (p *peer) publish(qos byte, id uint16, flags byte, payload string) {
-	body := appendText(nil, "plant/1")
+	body := packet.AppendText(nil, "plant/1")
 	if qos > 0 {
 		body = binary.BigEndian.AppendUint16(body, id)
 	}
-	p.send(appendPacket(nil, typePublish, qos<<1|flags, append(append(body, 0), payload...)))
+	p.send(packet.Append(nil, packet.Publish, qos<<1|flags, append(append(body, 0), payload...)))
 }
 
 // listen runs a broker: each connection of the client runs the next script.
@@ -159,26 +161,26 @@ func listen(t *testing.T, scripts ...func(p *peer)) Options {
 func TestARefusalSaysWhy(t *testing.T) {
 	for want, script := range map[string]func(p *peer){
 		"the broker refuses the connection: wrong username or password (reason code 0x86): who?": func(p *peer) {
-			p.want(typeConnect)
-			p.send([]byte{typeConnack << 4, 10, 0, 0x86, 7, propReasonString, 0, 4, 'w', 'h', 'o', '?'})
+			p.want(packet.Connect)
+			p.send([]byte{packet.Connack << 4, 10, 0, 0x86, 7, packet.PropReasonString, 0, 4, 'w', 'h', 'o', '?'})
 		},
 		"does not know this version of MQTT (reason code 0x01)": func(p *peer) {
-			p.want(typeConnect)
-			p.send([]byte{typeConnack << 4, 2, 0, 1})
+			p.want(packet.Connect)
+			p.send([]byte{packet.Connack << 4, 2, 0, 1})
 		},
 		"the server has moved (reason code 0x9d); the broker says to use b: change url": func(p *peer) {
 			p.accept(false, 2)
-			p.send([]byte{typeDisconnect << 4, 6, 0x9d, 4, propServerReference, 0, 1, 'b'})
+			p.send([]byte{packet.Disconnect << 4, 6, 0x9d, 4, packet.PropServerReference, 0, 1, 'b'})
 		},
 		"another client connected with the same client_id": func(p *peer) {
 			p.accept(false, 2)
-			p.send([]byte{typeDisconnect << 4, 1, 0x8e})
+			p.send([]byte{packet.Disconnect << 4, 1, 0x8e})
 		},
 		"the broker refuses the subscription to plant/#: not authorized": func(p *peer) { p.accept(false, 0x87) },
 		"fewer codes than filters":                                       func(p *peer) { p.accept(false) },
 		"the broker has closed the connection":                           func(p *peer) { p.accept(false, 2) },
 		"is it an MQTT broker?":                                          func(p *peer) { p.send([]byte("HTTP/1.1 400 Bad Request\r\n" + strings.Repeat(" ", 100))) },
-		"a malformed packet: no length":                                  func(p *peer) { p.send([]byte{0x20, 0xff, 0xff, 0xff, 0xff, 0x7f}); p.want(typeConnect) },
+		"a malformed packet: no length":                                  func(p *peer) { p.send([]byte{0x20, 0xff, 0xff, 0xff, 0xff, 0x7f}); p.want(packet.Connect) },
 		"a packet of type 9 with 268435455 bytes": func(p *peer) {
 			p.accept(false, 2)
 			p.send([]byte{0x90, 0xff, 0xff, 0xff, 0x7f})
@@ -186,7 +188,7 @@ func TestARefusalSaysWhy(t *testing.T) {
 		},
 		"a topic alias": func(p *peer) {
 			p.accept(false, 2)
-			p.send([]byte{typePublish << 4, 7, 0, 1, 'a', 3, propTopicAlias, 0, 1})
+			p.send([]byte{packet.Publish << 4, 7, 0, 1, 'a', 3, packet.PropTopicAlias, 0, 1})
 		},
 		"which a client does not expect": func(p *peer) { p.accept(false, 2); p.send([]byte{0xf0, 0}) },
 	} {
@@ -210,8 +212,8 @@ func TestAClientTakesLeave(t *testing.T) {
 	o := listen(t, func(p *peer) {
 		p.accept(false, 2)
 		p.publish(1, 7, 0, "a")
-		p.want(typePuback)
-		p.want(typeDisconnect)
+		p.want(packet.Puback)
+		p.want(packet.Disconnect)
 	})
 	if err := New(o).Run(ctx, r); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
@@ -243,16 +245,16 @@ func TestAMessageIsAcknowledgedWhenItIsDone(t *testing.T) {
 		for _, m := range r.all() {
 			m.Done(nil)
 		}
-		if body := p.want(typePuback); !slices.Equal(body, []byte{0, 7}) {
+		if body := p.want(packet.Puback); !slices.Equal(body, []byte{0, 7}) {
 			t.Errorf("got PUBACK of %v, want 7", body)
 		}
-		if body := p.want(typePubrec); !slices.Equal(body, []byte{0, 8}) {
+		if body := p.want(packet.Pubrec); !slices.Equal(body, []byte{0, 8}) {
 			t.Errorf("got PUBREC of %v, want 8", body)
 		}
-		p.publish(2, 8, publishFlagDuplicate, "two") // The answer was lost.
-		p.want(typePubrec)
-		p.send([]byte{typePubrel<<4 | 2, 2, 0, 8})
-		p.want(typePubcomp)
+		p.publish(2, 8, packet.PublishDuplicate, "two") // The answer was lost.
+		p.want(packet.Pubrec)
+		p.send([]byte{packet.Pubrel<<4 | 2, 2, 0, 8})
+		p.want(packet.Pubcomp)
 		p.publish(2, 8, 0, "another two")
 	})
 	_ = New(o).Run(t.Context(), r)
@@ -270,11 +272,11 @@ func TestAMessageIsAcknowledgedWhenItIsDone(t *testing.T) {
 func TestAMessageUnderWayIsNotReceivedTwice(t *testing.T) {
 	for _, qos := range []byte{1, 2} {
 		t.Run(fmt.Sprintf("QoS %d", qos), func(t *testing.T) {
-			answer := map[byte]byte{1: typePuback, 2: typePubrec}[qos]
+			answer := map[byte]byte{1: packet.Puback, 2: packet.Pubrec}[qos]
 			r := new(receiver)
 			repeated := func(p *peer) {
 				p.accept(true, 2)
-				p.publish(qos, 7, publishFlagDuplicate, "a")
+				p.publish(qos, 7, packet.PublishDuplicate, "a")
 			}
 			o := listen(t, func(p *peer) {
 				p.accept(false, 2)
@@ -294,7 +296,7 @@ func TestAMessageUnderWayIsNotReceivedTwice(t *testing.T) {
 				r.all()[2].Done(errors.New("the source ends"))
 			}, func(p *peer) {
 				p.accept(true, 2)
-				p.publish(qos, 8, publishFlagDuplicate, "b")
+				p.publish(qos, 8, packet.PublishDuplicate, "b")
 			}, func(p *peer) { // The broker has lost the session, so its identifiers mean other messages.
 				p.accept(false, 2)
 				p.publish(qos, 8, 0, "c")
@@ -327,7 +329,7 @@ func TestTheConnectionLastsWhileTheReceiverBlocks(t *testing.T) {
 		}()
 		for began := time.Now(); time.Since(began) < silence; pings.Add(1) {
 			_ = p.SetReadDeadline(time.Now().Add(1500 * time.Millisecond))
-			if kind, _ := p.packet(); kind>>4 != typePingreq {
+			if kind, _ := p.packet(); kind>>4 != packet.Pingreq {
 				t.Errorf("got a packet of type %d after %d pings, want a ping", kind>>4, pings.Load())
 				return
 			}
@@ -367,12 +369,12 @@ func TestAMessageThatIsTooLongIsPassedOver(t *testing.T) {
 // Whatever a broker sends for ever costs a bounded amount of memory.
 func TestAnEndlessBrokerCostsABoundedAmount(t *testing.T) {
 	endless := map[string][]byte{
-		"releases":       []byte{typePubrel<<4 | 2, 2, 0, 8},
-		"answers":        []byte{typePingresp << 4, 0},
-		"long messages":  appendPacket(nil, typePublish, 0, append(appendText(nil, "a"), make([]byte, 1<<20)...)),
-		"the same again": appendPacket(nil, typePublish, 2<<1, append(appendText(nil, "a"), 0, 1, 0)),
+		"releases":       []byte{packet.Pubrel<<4 | 2, 2, 0, 8},
+		"answers":        []byte{packet.Pingresp << 4, 0},
+		"long messages":  packet.Append(nil, packet.Publish, 0, append(packet.AppendText(nil, "a"), make([]byte, 1<<20)...)),
+		"the same again": packet.Append(nil, packet.Publish, 2<<1, append(packet.AppendText(nil, "a"), 0, 1, 0)),
 	}
-	for name, packet := range endless {
+	for name, sent := range endless {
 		t.Run(name, func(t *testing.T) {
 			var before, after runtime.MemStats
 			o := listen(t, func(p *peer) {
@@ -381,7 +383,7 @@ func TestAnEndlessBrokerCostsABoundedAmount(t *testing.T) {
 				runtime.ReadMemStats(&before)
 				_ = p.SetWriteDeadline(time.Now().Add(time.Second))
 				for {
-					if _, err := p.Write(packet); err != nil {
+					if _, err := p.Write(sent); err != nil {
 						break
 					}
 				}

@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"iotmon/internal/mqtt/packet"
 )
 
 const (
@@ -121,14 +123,14 @@ func (r timedReader) Read(b []byte) (int, error) {
 
 // connect sends CONNECT and reads the answer. kept is whether the broker has kept the session.
 func (s *connection) connect() (kept bool, err error) {
-	packet, err := s.client.o.connectPacket()
+	connect, err := s.client.o.connectPacket()
 	if err != nil {
 		return false, err
 	}
 	if err := s.net.SetDeadline(time.Now().Add(connectTimeout)); err != nil {
 		return false, err
 	}
-	if _, err := s.net.Write(packet); err != nil {
+	if _, err := s.net.Write(connect); err != nil {
 		return false, fmt.Errorf("send CONNECT: %w", err)
 	}
 	s.keepAlive = connectTimeout * 2 / 3
@@ -136,7 +138,7 @@ func (s *connection) connect() (kept bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("no answer to CONNECT: %w", err)
 	}
-	if kind>>4 != typeConnack {
+	if kind>>4 != packet.Connack {
 		return false, fmt.Errorf("the broker answers CONNECT with a packet of type %d: is it an MQTT broker?", kind>>4)
 	}
 	answer, err := decodeConnack(body, s.client.o.Version)
@@ -163,29 +165,29 @@ func (o *Options) connectPacket() ([]byte, error) {
 		level = 5
 	}
 	if o.Clean {
-		flags |= connectFlagClean
+		flags |= packet.ConnectClean
 	}
 	if o.Username != "" {
-		flags |= connectFlagUsername
+		flags |= packet.ConnectUsername
 	}
 	if password != nil {
-		flags |= connectFlagPassword
+		flags |= packet.ConnectPassword
 	}
 	flags |= o.Will.flags()
-	body := append(appendText(nil, "MQTT"), level, flags)
+	body := append(packet.AppendText(nil, "MQTT"), level, flags)
 	body = binary.BigEndian.AppendUint16(body, uint16(o.KeepAlive/time.Second))
 	if o.Version == 5 {
 		body = o.appendProperties(body)
 	}
-	body = appendText(body, o.ClientID)
+	body = packet.AppendText(body, o.ClientID)
 	body = o.Will.appendWill(body, o.Version)
 	if o.Username != "" {
-		body = appendText(body, o.Username)
+		body = packet.AppendText(body, o.Username)
 	}
 	if password != nil {
-		body = appendText(body, password)
+		body = packet.AppendText(body, password)
 	}
-	return appendPacket(nil, typeConnect, 0, body), nil
+	return packet.Append(nil, packet.Connect, 0, body), nil
 }
 
 func (o *Options) appendProperties(to []byte) []byte {
@@ -193,10 +195,10 @@ func (o *Options) appendProperties(to []byte) []byte {
 	if o.Clean {
 		expiry = 0
 	}
-	p := binary.BigEndian.AppendUint32([]byte{propSessionExpiry}, expiry)
-	p = binary.BigEndian.AppendUint16(append(p, propReceiveMaximum), o.ReceiveMaximum)
-	p = binary.BigEndian.AppendUint32(append(p, propMaximumPacket), uint32(o.MaxPacket))
-	return append(appendLength(to, len(p)), p...)
+	p := binary.BigEndian.AppendUint32([]byte{packet.PropSessionExpiry}, expiry)
+	p = binary.BigEndian.AppendUint16(append(p, packet.PropReceiveMaximum), o.ReceiveMaximum)
+	p = binary.BigEndian.AppendUint32(append(p, packet.PropMaximumPacket), uint32(o.MaxPacket))
+	return append(packet.AppendLength(to, len(p)), p...)
 }
 
 // subscribe asks for the filters. The answer comes among the messages.
@@ -209,18 +211,18 @@ func (s *connection) subscribe(filters []string) {
 		options |= retainIfNew
 	}
 	for _, filter := range filters {
-		body = append(appendText(body, filter), options)
+		body = append(packet.AppendText(body, filter), options)
 	}
 	s.mu.Lock()
 	s.asked = filters
-	s.out = appendPacket(s.out, typeSubscribe, 2, body)
+	s.out = packet.Append(s.out, packet.Subscribe, 2, body)
 	s.mu.Unlock()
 	s.signal()
 }
 
 func (s *connection) answer(kind byte, id uint16) {
 	s.mu.Lock()
-	s.out = appendAnswer(s.out, kind, id)
+	s.out = packet.AppendAnswer(s.out, kind, id)
 	full := len(s.out) > maxOut
 	s.mu.Unlock()
 	if full {
@@ -249,7 +251,7 @@ func (s *connection) write(ctx context.Context) {
 		select {
 		case <-s.wake:
 		case <-ping.C:
-			more = []byte{typePingreq << 4, 0}
+			more = []byte{packet.Pingreq << 4, 0}
 		case <-retry:
 			retry = nil
 			s.mu.Lock()
@@ -257,7 +259,7 @@ func (s *connection) write(ctx context.Context) {
 			s.mu.Unlock()
 			s.subscribe(refused)
 		case <-ctx.Done():
-			_ = s.flush([]byte{typeDisconnect << 4, 0}, leaveTimeout)
+			_ = s.flush([]byte{packet.Disconnect << 4, 0}, leaveTimeout)
 			return
 		}
 		if err := s.flush(more, s.keepAlive*3/2); err != nil {
@@ -310,12 +312,12 @@ func (s *connection) next() (kind byte, body []byte, length int, err error) {
 		if b < 0x80 {
 			break
 		}
-		if shift == 7*(maxLengthBytes-1) {
+		if shift == 7*(packet.MaxLengthBytes-1) {
 			return 0, nil, 0, errors.New("a malformed packet: no length")
 		}
 	}
 	if size > s.client.o.MaxPacket {
-		if kind>>4 != typePublish {
+		if kind>>4 != packet.Publish {
 			return 0, nil, 0, fmt.Errorf("a packet of type %d with %d bytes, more than max_packet_bytes", kind>>4, size)
 		}
 		body, err = s.beginning(size)
@@ -358,17 +360,17 @@ func (s *connection) read(ctx context.Context) error {
 func (s *connection) packet(ctx context.Context, kind byte, body []byte, length int) error {
 	version := s.client.o.Version
 	switch kind >> 4 {
-	case typePublish:
+	case packet.Publish:
 		return s.publish(ctx, kind&0xf, body, length)
-	case typePubrel:
-		c := cursor{rest: body}
-		s.client.release(c.uint16())
-		return c.err()
-	case typeSuback:
+	case packet.Pubrel:
+		c := packet.Cursor{Rest: body}
+		s.client.release(c.Uint16())
+		return c.Err()
+	case packet.Suback:
 		return s.answered(body)
-	case typePingresp, typePuback: // What is published is not waited for.
+	case packet.Pingresp, packet.Puback: // What is published is not waited for.
 		return nil
-	case typeDisconnect:
+	case packet.Disconnect:
 		if version != 5 {
 			break
 		}
@@ -406,7 +408,7 @@ func (s *connection) topic(name []byte) string {
 	if known, ok := s.topics[string(name)]; ok {
 		return known
 	}
-	text := toText(name)
+	text := packet.ToText(name)
 	if len(s.topics) >= maxTopics {
 		clear(s.topics)
 	}

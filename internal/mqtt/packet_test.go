@@ -5,19 +5,21 @@ import (
 	"testing"
 
 	"github.com/eclipse/paho.golang/packets"
+
+	"iotmon/internal/mqtt/packet"
 )
 
 // sample returns a message as the library encodes it.
 func sample(t testing.TB, p *packets.Publish) (flags byte, body []byte) {
 	t.Helper()
-	var packet bytes.Buffer
-	if _, err := p.WriteTo(&packet); err != nil {
+	var written bytes.Buffer
+	if _, err := p.WriteTo(&written); err != nil {
 		t.Fatal(err)
 	}
-	flags, _ = packet.ReadByte()
+	flags, _ = written.ReadByte()
 	for {
-		if b, _ := packet.ReadByte(); b < 0x80 {
-			return flags & 0xf, packet.Bytes()
+		if b, _ := written.ReadByte(); b < 0x80 {
+			return flags & 0xf, written.Bytes()
 		}
 	}
 }
@@ -51,7 +53,7 @@ func FuzzPublish(f *testing.F) {
 			t.Errorf("got %+v, want %+v", got, want)
 		}
 		for _, user := range want.Properties.User {
-			if _, ok := got.properties.user[toText([]byte(user.Key))]; !ok && len(got.properties.user) < maxUserProperties {
+			if _, ok := got.properties.user[packet.ToText([]byte(user.Key))]; !ok && len(got.properties.user) < maxUserProperties {
 				t.Errorf("got %v, want %s", got.properties.user, user.Key)
 			}
 		}
@@ -60,8 +62,8 @@ func FuzzPublish(f *testing.F) {
 
 func FuzzAnswers(f *testing.F) {
 	f.Add([]byte{1, 0, 0})
-	f.Add([]byte{0, 0x9d, 9, propServerReference, 0, 1, 'b', propReasonString, 0, 2, 'm', 'n'})
-	f.Add([]byte{0x9d, 4, propServerReference, 0, 1, 'b'})
+	f.Add([]byte{0, 0x9d, 9, packet.PropServerReference, 0, 1, 'b', packet.PropReasonString, 0, 2, 'm', 'n'})
+	f.Add([]byte{0x9d, 4, packet.PropServerReference, 0, 1, 'b'})
 	f.Add([]byte{0, 1, 0, 1, 0x87})
 	f.Fuzz(func(_ *testing.T, body []byte) {
 		for _, version := range []int{3, 5} {
@@ -87,12 +89,12 @@ func BenchmarkDecodePublish(b *testing.B) {
 			_ = &Message{Topic: s.topic(p.topic), Payload: s.copy(p.payload)}
 		}
 	})
-	packet := appendPacket(nil, typePublish, flags, body)
+	encoded := packet.Append(nil, packet.Publish, flags, body)
 	b.Run("library", func(b *testing.B) {
 		b.ReportAllocs()
-		reader := bytes.NewReader(packet)
+		reader := bytes.NewReader(encoded)
 		for b.Loop() {
-			reader.Reset(packet)
+			reader.Reset(encoded)
 			if _, err := packets.ReadPacket(reader); err != nil {
 				b.Fatal(err)
 			}

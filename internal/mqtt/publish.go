@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"sync/atomic"
+
+	"iotmon/internal/mqtt/packet"
 )
 
 // Publication is a message to be published. Its QoS is 0 or 1.
@@ -17,16 +19,16 @@ type Publication struct {
 // publications numbers the publications of QoS 1. 1 is the identifier of SUBSCRIBE, so theirs begin with 2.
 type publications struct{ last atomic.Uint32 }
 
-func (p *publications) next() uint16 { return uint16(p.last.Add(1)%(maxPacketIDs-1)) + 2 }
+func (p *publications) next() uint16 { return uint16(p.last.Add(1)%(packet.MaxID-1)) + 2 }
 
 // Publish sends a message in the present connection. It does not block, and does not wait for an acknowledgement: a connection that is lost may lose
 // the message, so what matters is to be published again in each connection. The error is that there is no connection, or that too much waits to
 // be sent.
 func (c *Client) Publish(p Publication) error {
-	body := appendText(nil, p.Topic)
+	body := packet.AppendText(nil, p.Topic)
 	flags := p.QoS << 1
 	if p.Retained {
-		flags |= publishFlagRetain
+		flags |= packet.PublishRetain
 	}
 	if p.QoS > 0 {
 		body = binary.BigEndian.AppendUint16(body, c.published.next())
@@ -40,14 +42,14 @@ func (c *Client) Publish(p Publication) error {
 	if c.conn == nil {
 		return errors.New("not connected")
 	}
-	return c.conn.enqueue(typePublish, flags, body)
+	return c.conn.enqueue(packet.Publish, flags, body)
 }
 
 func (s *connection) enqueue(kind, flags byte, body []byte) error {
 	s.mu.Lock()
 	full := len(s.out)+len(body) > maxOut
 	if !full {
-		s.out = appendPacket(s.out, kind, flags, body)
+		s.out = packet.Append(s.out, kind, flags, body)
 	}
 	s.mu.Unlock()
 	if full {
@@ -57,21 +59,14 @@ func (s *connection) enqueue(kind, flags byte, body []byte) error {
 	return nil
 }
 
-// The flags of CONNECT for a will.
-const (
-	connectFlagWill       = 0x04
-	connectFlagWillQoS    = 3 // How far the quality of service is shifted.
-	connectFlagWillRetain = 0x20
-)
-
 // flags are those of CONNECT.
 func (p *Publication) flags() byte {
 	if p == nil {
 		return 0
 	}
-	flags := connectFlagWill | p.QoS<<connectFlagWillQoS
+	flags := packet.ConnectWill | p.QoS<<packet.ConnectWillQoS
 	if p.Retained {
-		flags |= connectFlagWillRetain
+		flags |= packet.ConnectWillRetain
 	}
 	return flags
 }
@@ -84,5 +79,5 @@ func (p *Publication) appendWill(to []byte, version int) []byte {
 	if version == 5 {
 		to = append(to, 0) // No properties.
 	}
-	return appendText(appendText(to, p.Topic), p.Payload)
+	return packet.AppendText(packet.AppendText(to, p.Topic), p.Payload)
 }
