@@ -4,7 +4,9 @@ import (
 	"context"
 	"log/slog"
 	"maps"
+	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -120,31 +122,120 @@ func TestTheRecipesForMQTT(t *testing.T) {
 	}
 }
 
-// receiveByRecipe runs the source of a configuration, and returns what has become of the messages.
-func receiveByRecipe(t *testing.T, yaml string, publish func(), count int) []string {
-	t.Helper()
-	dir := t.TempDir()
-	password := filepath.Join(dir, "password")
-	for name, text := range map[string]string{filepath.Join(dir, "iotmon.yaml"): yaml, password: "secret\n"} {
-		if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	cfg, err := config.Load(config.LoadOptions{Service: config.Iotmon, Builtin: Builtin(), Args: []string{"-config", filepath.Join(dir, "iotmon.yaml")}, Dir: dir})
+// The recipes of docs/sources/mqtt-broker.md do so, too, without another broker. The users have passwords by Mosquitto's own tool.
+func TestTheRecipesForTheMQTTBroker(t *testing.T) {
+	text, err := os.ReadFile("../../docs/sources/mqtt-broker.md")
 	if err != nil {
 		t.Fatal(err)
 	}
+	recipes := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(text), -1)
+	users := filepath.Join(t.TempDir(), "users")
+	if output, err := exec.Command("mosquitto_passwd", "-c", "-b", users, "user", "secret").CombinedOutput(); err != nil {
+		t.Fatalf("mosquitto_passwd: %v\n%s", err, output)
+	}
+	zone, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now().Truncate(time.Second)
+	clock, local := now.UTC().Format("15:04:05"), now.In(zone).Format("2006-01-02T15:04:05")
+	for i, recipe := range []struct {
+		name     string
+		messages [][2]string
+		want     []string
+	}{
+		{"first", [][2]string{{"hall-3/dryer/telemetry", `{"temperature": 61.5, "ts": ` + strconv.FormatInt(now.UnixMilli(), 10) + `}`}},
+			[]string{"dryer-temperature temperature_sensor " + clock}},
+		{"permissions", nil, nil},
+		{"tasmota", [][2]string{
+			{"tele/boiler/SENSOR", `{"Time":"` + local + `","DS18B20":{"Id":"01131B123456","Temperature":54.3},"TempUnit":"C"}`},
+			{"tele/plug/STATE", `{"Time":"` + local + `","Uptime":"1T02:03:04","UptimeSec":93784,"Heap":25,"SleepMode":"Dynamic","POWER":"ON","Wifi":{"AP":1,"RSSI":72}}`},
+			{"stat/plug/RESULT", `{"POWER":"ON"}`}, // It is not among the topics.
+			{"tele/plug/LWT", "Offline"},
+		}, []string{"boiler-temperature temperature_sensor " + clock, "plug-switch switch_sensor " + clock, "report plug-switch offline"}},
+		{"shelly", [][2]string{
+			{"shelly/pump-1/events/rpc", `{"src":"shellyplus1pm-a8032abe54dc","dst":"shelly/pump-1/events","method":"NotifyStatus","params":{"ts":` +
+				strconv.FormatInt(now.Unix(), 10) + `,"switch:0":{"id":0,"output":true,"current":1.25,"apower":8.9}}}`},
+			{"shelly/pump-1/online", "false"},
+		}, []string{
+			"pump-1-current current_sensor " + clock, "pump-1-switch switch_sensor " + clock, "report pump-1-current offline", "report pump-1-switch offline",
+		}},
+		{"esphome", [][2]string{
+			{"cellar/sensor/boiler/state", "54.3"}, {"cellar/binary_sensor/pump/state", "ON"}, {"cellar/debug", "[D][sensor:094]: 'boiler': Sending state 54.3"},
+			{"cellar/status", "offline"},
+		}, []string{"cellar-boiler temperature_sensor", "cellar-pump switch_sensor", "report cellar-boiler offline", "report cellar-pump offline"}},
+	} {
+		t.Run(recipe.name, func(t *testing.T) {
+			cfg := loadRecipe(t, strings.ReplaceAll(strings.ReplaceAll(recipes[i][1], `":1883"`, `"127.0.0.1:0"`), "/etc/iotmon/mqtt-users", users))
+			if recipe.want == nil {
+				return // It is a part of the configuration that loads.
+			}
+			configured := cfg.MQTTBroker.Source()
+			p := newService(config.Iotmon, cfg, Options{Logger: slog.New(slog.DiscardHandler)}).newMQTTBroker(&cfg.MQTTBroker)
+			got := receive(t, cfg, &configured, p, func(address string) {
+				host, port, _ := net.SplitHostPort(strings.TrimPrefix(address, "tcp://"))
+				for _, m := range recipe.messages {
+					pub := exec.Command("mosquitto_pub", "-h", host, "-p", port, "-u", "user", "-P", "secret", "-q", "1", "-t", m[0], "-m", m[1])
+					if output, err := pub.CombinedOutput(); err != nil {
+						t.Errorf("mosquitto_pub: %v\n%s", err, output)
+					}
+				}
+			}, len(recipe.want))
+			if recipe.name == "esphome" { // Its values have the time of their arrival.
+				for i, text := range got {
+					got[i] = regexp.MustCompile(` \d\d:\d\d:\d\d$`).ReplaceAllString(text, "")
+				}
+			}
+			if !slices.Equal(got, recipe.want) {
+				t.Errorf("got  %q\nwant %q", got, recipe.want)
+			}
+		})
+	}
+}
+
+// receiveByRecipe runs the source of a configuration, and returns what has become of the messages.
+func receiveByRecipe(t *testing.T, yaml string, publish func(), count int) []string {
+	t.Helper()
+	password := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(password, []byte("secret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg := loadRecipe(t, yaml)
 	configured := &cfg.Sources[0]
 	configured.MQTT.Username, configured.MQTT.PasswordFile = "user", password
 	catalog, err := newCatalog(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
-	rules, err := newMapping("map", configured.Map, catalog)
+	p, err := newAdapter(configured, catalog, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := newAdapter(configured, catalog, t.TempDir())
+	return receive(t, cfg, configured, p, func(string) { publish() }, count)
+}
+
+func loadRecipe(t *testing.T, yaml string) *config.Config {
+	t.Helper()
+	dir := t.TempDir()
+	name := filepath.Join(dir, "iotmon.yaml")
+	if err := os.WriteFile(name, []byte(yaml), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := config.Load(config.LoadOptions{Service: config.Iotmon, Builtin: Builtin(), Args: []string{"-config", name, "-data-dir", dir}, Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
+// receive runs a source, calls publish with what it is connected to, and returns what has become of the messages.
+func receive(t *testing.T, cfg *config.Config, configured *config.Source, p *protocol, publish func(address string), count int) []string {
+	t.Helper()
+	catalog, err := newCatalog(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rules, err := newMapping("map", configured.Map, catalog)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +262,7 @@ func receiveByRecipe(t *testing.T, yaml string, publish func(), count int) []str
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
-	publish()
+	publish(status.Snapshot().Address)
 	for len(log.all()) < count && time.Now().Before(deadline) {
 		time.Sleep(5 * time.Millisecond)
 	}

@@ -20,9 +20,9 @@ import (
 	"iotmon/internal/kafka/embedded"
 	"iotmon/internal/kafka/processor"
 	"iotmon/internal/mapping"
+	"iotmon/internal/mqtt/broker"
 	"iotmon/internal/observe"
 	"iotmon/internal/push"
-	"iotmon/internal/source"
 	"iotmon/internal/view"
 )
 
@@ -58,7 +58,9 @@ type Service struct {
 	admission *iot.Admission
 	mapping   *mapping.Rules
 	// sources are the states of the configured sources.
-	sources []*source.Status
+	sources []runningSource
+	// mqttBroker is nil if none is configured.
+	mqttBroker *broker.Broker
 	// shownSources are those that the API shows: those of this process, or what other processes say of theirs.
 	shownSources api.Sources
 	// forwarding is nil where nothing is forwarded.

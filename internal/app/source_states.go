@@ -37,10 +37,10 @@ var _ api.Sources = (*ownSources)(nil)
 // showSources makes the sources' states known to the page, to metrics and, if they are in another process, to web.
 func (s *Service) showSources(context.Context) error {
 	own := &ownSources{instance: instanceID(), rules: make(map[*source.Status][]api.SourceRule), now: time.Now}
-	for i, status := range s.sources {
-		status.LimitSeen(max(seenBytes/len(s.sources), minSeenBytes))
-		own.statuses = append(own.statuses, status)
-		own.rules[status] = sourceRules(s.cfg.Sources[i].Map)
+	for _, running := range s.sources {
+		running.status.LimitSeen(max(seenBytes/len(s.sources), minSeenBytes))
+		own.statuses = append(own.statuses, running.status)
+		own.rules[running.status] = running.rules
 	}
 	slices.SortFunc(own.statuses, func(a, b *source.Status) int { return cmp.Compare(a.Name(), b.Name()) })
 	s.shownSources = own

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"iotmon/internal/api"
 	"iotmon/internal/config"
 	"iotmon/internal/iot"
 	"iotmon/internal/kafka"
@@ -23,29 +24,48 @@ func (s *Service) makeSources(context.Context) error {
 	owner := s.sourceOwner()
 	for i := range s.cfg.Sources {
 		configured := &s.cfg.Sources[i]
-		logger := observe.Sparing(s.Logger, repeatedLogs) // One for each: all have the same messages.
-		rules, err := newMapping(fmt.Sprintf("sources: %s: map", configured.Name), slices.Concat(implicitRules(configured), configured.Map), s.catalog)
-		if err != nil {
-			return err
-		}
 		protocol, err := s.newProtocol(configured)
 		if err != nil {
 			return fmt.Errorf("sources: %s: %w", configured.Name, err)
 		}
-		status := source.NewStatus(configured.Name, protocol.kind, time.Now)
-		s.sources = append(s.sources, status)
-		runner := &source.Runner{
-			Name:    configured.Name,
-			Adapter: protocol.adapter,
-			Pipeline: source.PipelineOptions{
-				Name: configured.Name, Log: s.producer, Decode: protocol.decode, Mapping: rules, Admission: s.admission, Status: status, Logger: logger,
-			},
-			Owner:  owner,
-			Logger: logger,
+		if err := s.makeSource(configured, protocol, owner); err != nil {
+			return err
 		}
-		s.add("source "+configured.Name, after(runner.Run, s.kafka))
+	}
+	if broker := &s.cfg.MQTTBroker; broker.Enabled() {
+		configured := broker.Source()
+		return s.makeSource(&configured, s.newMQTTBroker(broker), source.Alone{}) // Each instance has its own devices.
 	}
 	return nil
+}
+
+// makeSource makes one source.
+func (s *Service) makeSource(configured *config.Source, protocol *protocol, owner source.Owner) error {
+	logger := observe.Sparing(s.Logger, repeatedLogs) // One for each: all have the same messages.
+	rules, err := newMapping(fmt.Sprintf("sources: %s: map", configured.Name), slices.Concat(implicitRules(configured), configured.Map), s.catalog)
+	if err != nil {
+		return err
+	}
+	status := source.NewStatus(configured.Name, protocol.kind, time.Now)
+	s.sources = append(s.sources, runningSource{status, sourceRules(configured.Map)})
+	runner := &source.Runner{
+		Name:    configured.Name,
+		Adapter: protocol.adapter,
+		Pipeline: source.PipelineOptions{
+			Name: configured.Name, Log: s.producer, Decode: protocol.decode, Mapping: rules, Admission: s.admission, Status: status, Logger: logger,
+			MaxBytes: protocol.maxBytes, MaxMessages: protocol.maxMessages,
+		},
+		Owner:  owner,
+		Logger: logger,
+	}
+	s.add("source "+configured.Name, after(runner.Run, s.kafka))
+	return nil
+}
+
+// runningSource is the state of a source, and the rules that it maps by.
+type runningSource struct {
+	status *source.Status
+	rules  []api.SourceRule
 }
 
 // sourceOwner returns what decides whether this instance runs a source: iotmon is the only one, a producer one of many.
@@ -64,6 +84,9 @@ type protocol struct {
 	adapter source.Adapter
 	// decode is PipelineOptions.Decode; nil for a protocol whose messages are values.
 	decode source.Decode
+	// maxBytes and maxMessages are those of PipelineOptions; 0 for their defaults.
+	maxBytes    int64
+	maxMessages int
 }
 
 // newProtocol returns the parts of a source, without connecting.

@@ -42,9 +42,11 @@ var (
 	// kafka is the client and what is built on it: the processor and the feeds do not know of each other.
 	kafka = []string{"internal/kafka", "internal/kafka/processor", "internal/kafka/feed", "internal/kafka/embedded", "internal/kafka/decisions", "internal/kafka/intake", "internal/kafka/sources", "internal/kafka/relay"}
 	// clients are protocols by themselves, without a word about readings.
-	clients = []string{"internal/mqtt", "internal/mqtt/packet"}
+	clients = []string{"internal/mqtt", "internal/mqtt/broker"}
+	// codecs read and write the packets of clients.
+	codecs = []string{"internal/mqtt/packet"}
 	// protocols are the sources by their protocols. They know nothing of one another.
-	protocols = []string{"internal/source/modbus", "internal/source/mqtt", "internal/source/opcua", "internal/source/sparkplug", "internal/source/sparkplug/nodes"}
+	protocols = []string{"internal/source/modbus", "internal/source/mqtt", "internal/source/mqttbroker", "internal/source/opcua", "internal/source/sparkplug", "internal/source/sparkplug/nodes"}
 	// wiring builds the services from their parts, and runs the commands.
 	wiring = []string{"internal/app", "internal/app/command"}
 	// datadir is what both packages of wiring know of the data directory of iotmon.
@@ -64,7 +66,8 @@ var layers = []layer{
 	{packages: readers, may: slices.Concat(domain, parts, foreign, present, decides, retries)},
 	// Stores and caches serve the REST API, and nobody but the wiring knows the hub.
 	{packages: adapters, may: slices.Concat(domain, parts, foreign, uses, retries, []string{"internal/api"})},
-	{packages: clients},
+	{packages: codecs},
+	{packages: clients, may: codecs},
 	{packages: protocols, may: slices.Concat(domain, parts, foreign, retries, clients, []string{"internal/source"})},
 	{packages: measures, may: slices.Concat(domain, parts, foreign, uses, retries)},
 	{packages: aside},
@@ -104,7 +107,7 @@ var owners = []owner{
 	{"github.com/prometheus", []string{"internal/observe"}},
 	{"github.com/knadh/koanf", []string{"internal/config"}},
 	{"github.com/joho/godotenv", []string{"internal/config"}},
-	{"github.com/gorilla/websocket", []string{"internal/push", "internal/bench", "internal/mqtt"}},
+	{"github.com/gorilla/websocket", []string{"internal/push", "internal/bench", "internal/mqtt", "internal/mqtt/broker"}},
 	{"github.com/danielgtaylor/huma", []string{"internal/api"}},
 	{"go.opentelemetry.io/otel/sdk", []string{"internal/observe"}},
 	{"go.opentelemetry.io/otel/exporters", []string{"internal/observe"}},
@@ -116,6 +119,7 @@ var owners = []owner{
 	{"github.com/influxdata/line-protocol", []string{"internal/mapping/payload"}},
 	{"github.com/fxamacker/cbor", []string{"internal/mapping/payload"}},
 	{"github.com/redis", []string{"internal/cache/redis"}},
+	{"golang.org/x/crypto", []string{"internal/mqtt/broker"}},
 	{"github.com/simonvetter/modbus", []string{"internal/source/modbus"}},
 	{"github.com/gopcua", []string{"internal/source/opcua"}},
 	{"github.com/cenkalti/backoff", []string{"internal/retry"}},

@@ -23,6 +23,7 @@ type Config struct {
 	Simulator   Simulator    `koanf:"device_simulator"`
 	Ingest      Ingest       `koanf:"ingest"`
 	Sources     []Source     `koanf:"sources"`
+	MQTTBroker  MQTTBroker   `koanf:"mqtt_broker"`
 	Forward     Forward      `koanf:"forward"`
 	Aggregation Aggregation  `koanf:"aggregation"`
 	Devices     Devices      `koanf:"devices"`

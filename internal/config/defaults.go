@@ -44,6 +44,7 @@ func Default(service string, builtin Builtin) Config {
 		},
 		Ingest:      defaultIngest(),
 		Sources:     []Source{},
+		MQTTBroker:  defaultMQTTBroker(service),
 		Forward:     Forward{To: []string{}, Topic: "device-data", HistoricalAfter: time.Minute},
 		Aggregation: Aggregation{WindowSeconds: 30, AllowedLateness: 5 * time.Second, MaxClockSkew: 10 * time.Second},
 		Devices:     Devices{OfflineAfter: 15 * time.Second, ForgetAfter: 90 * 24 * time.Hour},

@@ -87,6 +87,9 @@ func (c *Config) mapLists(yield func(list string, rules []MapRule) bool) {
 	if !yield("ingest.map", c.Ingest.Map) {
 		return
 	}
+	if !yield("mqtt_broker.map", c.MQTTBroker.Map) {
+		return
+	}
 	for i := range c.Sources {
 		if !yield(fmt.Sprintf("sources[%d].map", i), c.Sources[i].Map) {
 			return

@@ -64,6 +64,7 @@ func (c *Config) validate(service string) error {
 	check.ingest(&c.Ingest)
 	check.mapRules("ingest.map", c.Ingest.Map, known)
 	check.inputs(c.Sources, known, &c.Kafka)
+	check.mqttBroker(&c.MQTTBroker, c.Sources, known)
 	check.forward(&c.Forward, service)
 	check.times(c)
 	check.alerts(&c.Alerts, known)

@@ -49,6 +49,8 @@ type PipelineOptions struct {
 	Admission *iot.Admission
 	Status    *Status
 	Logger    *slog.Logger
+	// MaxMessages is how many messages may wait to be converted; 0 means 2,000.
+	MaxMessages int
 	// MaxBytes is how much memory the messages that are not in the log yet may occupy; 0 means 16 MiB.
 	MaxBytes int64
 }
@@ -78,8 +80,8 @@ type Pipeline struct {
 
 // NewPipeline returns a Pipeline; Run works it.
 func NewPipeline(o PipelineOptions) *Pipeline {
-	o.MaxBytes = cmp.Or(o.MaxBytes, defaultMaxBytes)
-	p := &Pipeline{o: o, messages: make(chan *Message, maxBatch), memory: semaphore.NewWeighted(o.MaxBytes), mapper: o.Mapping.Mapper()}
+	o.MaxBytes, o.MaxMessages = cmp.Or(o.MaxBytes, defaultMaxBytes), cmp.Or(o.MaxMessages, maxBatch)
+	p := &Pipeline{o: o, messages: make(chan *Message, o.MaxMessages), memory: semaphore.NewWeighted(o.MaxBytes), mapper: o.Mapping.Mapper()}
 	p.missing = make(map[unmappedKind]time.Time)
 	if o.Mapping.ReportSeveral() {
 		p.devices = make(map[iot.DeviceID]struct{})

@@ -1,0 +1,108 @@
+package broker
+
+import (
+	"errors"
+	"maps"
+	"sync"
+	"sync/atomic"
+)
+
+// refusal is why a connection was refused.
+type refusal string
+
+const (
+	refusedConnections refusal = "max_connections"
+	refusedAddress     refusal = "max_connections_per_address"
+	refusedStranger    refusal = "too_many_without_connect"
+	refusedSilent      refusal = "no_connect"
+	refusedProtocol    refusal = "protocol"
+	refusedTLS         refusal = "tls"
+	refusedLogin       refusal = "login"
+	refusedSessions    refusal = "max_sessions"
+	refusedBusy        refusal = "busy"
+)
+
+// What happens to messages beside their delivery, by reason.
+const (
+	dropQueueFull    = "queue_full"
+	dropExpired      = "expired"
+	dropTooLarge     = "too_large_for_client"
+	dropRetainedFull = "retained_full"
+	refusedTopic     = "not_allowed"
+	refusedTooLong   = "too_long"
+)
+
+// counts count what has happened since the process began. They may be used concurrently.
+type counts struct {
+	connected, takenOver, evicted, wills, failures atomic.Int64
+	received, delivered, slowed                    atomic.Int64
+	refusedSubscriptions                           atomic.Int64
+
+	mu sync.Mutex
+	// What follows is guarded by mu.
+	drops, refusals, refusedByReason, ends map[string]int64
+}
+
+func (c *counts) init() {
+	c.drops, c.refusals, c.refusedByReason, c.ends = make(map[string]int64), make(map[string]int64), make(map[string]int64), make(map[string]int64)
+}
+
+func (c *counts) add(to map[string]int64, reason string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	to[reason]++
+}
+
+func (c *counts) dropped(reason string)         { c.add(c.drops, reason) }
+func (c *counts) refused(why refusal)           { c.add(c.refusals, string(why)) }
+func (c *counts) refusedMessages(reason string) { c.add(c.refusedByReason, reason) }
+
+// ended counts a connection that has ended, by why.
+func (c *counts) ended(err error) {
+	reason := "lost"
+	if end, ok := errors.AsType[*endError](err); ok {
+		reason = map[byte]string{
+			reasonKeepAlive: "keep_alive", reasonTakenOver: "taken_over", reasonShutdown: "shutdown", reasonAdministrative: "revoked", reasonQuota: "does_not_read",
+			reasonTooLarge: "packet_too_large", reasonReceiveMaximum: "receive_maximum",
+		}[end.reason]
+		if reason == "" {
+			reason = "protocol"
+		}
+	} else if errors.Is(err, errLeft) {
+		reason = "disconnected"
+	}
+	c.add(c.ends, reason)
+}
+
+// Stats is what a broker has and what has happened since the process began.
+type Stats struct {
+	// Clients are connected, Sessions those and absent ones.
+	Clients, Sessions, Subscriptions int
+	Retained                         int
+	RetainedBytes, QueuedBytes       int64
+	Connected, TakenOver, Evicted    int64
+	Received, Delivered, Wills       int64
+	// Slowed are messages that had to wait because of MaxRate, and Failures packets at which the broker failed.
+	Slowed, Failures, RefusedSubscriptions int64
+	// Dropped are messages that a subscriber has not got, or that were not retained, Refused connections, RefusedMessages messages, and Ended
+	// connections, all by reason.
+	Dropped, Refused, RefusedMessages, Ended map[string]int64
+}
+
+// Stats returns the present numbers.
+func (b *Broker) Stats() Stats {
+	c := &b.counts
+	s := Stats{
+		Subscriptions: b.tree.size(), QueuedBytes: b.queued.used.Load(), Connected: c.connected.Load(), TakenOver: c.takenOver.Load(), Evicted: c.evicted.Load(),
+		Received: c.received.Load(), Delivered: c.delivered.Load(), Wills: c.wills.Load(), Slowed: c.slowed.Load(), Failures: c.failures.Load(),
+		RefusedSubscriptions: c.refusedSubscriptions.Load(),
+	}
+	s.Retained, s.RetainedBytes = b.retained.size()
+	b.mu.Lock()
+	s.Clients, s.Sessions = len(b.online), len(b.sessions)
+	b.mu.Unlock()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s.Dropped, s.Refused, s.RefusedMessages, s.Ended = maps.Clone(c.drops), maps.Clone(c.refusals), maps.Clone(c.refusedByReason), maps.Clone(c.ends)
+	return s
+}

@@ -1,0 +1,148 @@
+package broker
+
+import (
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/tidwall/btree"
+)
+
+// retainedMessages are the last retained message of each topic, in the order of the topics. They may be used concurrently.
+type retainedMessages struct {
+	maxCount int
+	maxBytes int64
+
+	mu sync.RWMutex
+	// What follows is guarded by mu.
+	byTopic btree.Map[string, *publication]
+	bytes   int64
+}
+
+// set retains a message, or ends the retained one if the payload is empty. It reports false if there is no room.
+func (r *retainedMessages) set(m *publication) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	before, had := r.byTopic.Get(m.topic)
+	if len(m.payload) == 0 {
+		if had {
+			r.byTopic.Delete(m.topic)
+			r.bytes -= before.size()
+		}
+		return true
+	}
+	bytes := r.bytes + m.size()
+	if had {
+		bytes -= before.size()
+	}
+	if !had && r.byTopic.Len() >= r.maxCount || bytes > r.maxBytes {
+		return false
+	}
+	r.byTopic.Set(m.topic, m)
+	r.bytes = bytes
+	return true
+}
+
+func (r *retainedMessages) size() (count int, bytes int64) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.byTopic.Len(), r.bytes
+}
+
+// get returns the message of a topic, or nil.
+func (r *retainedMessages) get(topic string) *publication {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	m, _ := r.byTopic.Get(topic)
+	return m
+}
+
+// all returns all messages.
+func (r *retainedMessages) all() []*publication {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.byTopic.Values()
+}
+
+// expire ends the messages that nobody wants any more, and returns their topics.
+func (r *retainedMessages) expire(now time.Time) (ended []string) {
+	for _, m := range r.all() {
+		if m.expired(now) {
+			ended = append(ended, m.topic)
+			r.set(&publication{topic: m.topic})
+		}
+	}
+	return ended
+}
+
+// retainedScan finds the retained messages of a subscription, one after the other. It holds no messages, so that a client that reads slowly costs
+// nothing.
+type retainedScan struct {
+	filter string
+	subscription
+	// after is the topic of the last message.
+	after string
+}
+
+// maxScan is how many topics are looked at while the messages are locked.
+const maxScan = 1000
+
+// next returns the next message that matches, or nil. done is whether there are no more: nil without it means to ask again.
+func (r *retainedMessages) next(scan *retainedScan) (m *publication, done bool) {
+	prefix := literal(scan.filter)
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	seen, done := 0, true
+	r.byTopic.Ascend(max(scan.after, prefix), func(topic string, found *publication) bool {
+		if !strings.HasPrefix(topic, prefix) {
+			return false
+		}
+		if topic == scan.after {
+			return true
+		}
+		scan.after = topic
+		if Matches(scan.filter, topic) {
+			m, done = found, false
+			return false
+		}
+		seen++
+		done = seen < maxScan
+		return done
+	})
+	return m, done
+}
+
+// literal returns the beginning that all topics of a filter have.
+func literal(filter string) string {
+	at := strings.IndexAny(filter, "+#")
+	switch {
+	case at < 0:
+		return filter
+	case filter[at] == '#' && at > 0: // a/# matches a, too.
+		return filter[:at-1]
+	}
+	return filter[:at]
+}
+
+// nextRetained returns the next retained message for a subscription of the session, or nil. The caller has locked s.
+func (s *session) nextRetained(now time.Time) *delivery {
+	for len(s.retained) > 0 {
+		scan := s.retained[0]
+		if len(s.sent) >= s.conn.window && scan.qos > 0 {
+			return nil
+		}
+		m, done := s.broker.retained.next(scan)
+		switch {
+		case done:
+			s.retained = s.retained[1:]
+		case m != nil && !m.expired(now):
+			d := &delivery{message: m, qos: min(m.qos, scan.qos), retain: true}
+			s.broker.queued.add(m.size())
+			if scan.id != 0 {
+				d.subscriptions = []int{scan.id}
+			}
+			return d
+		}
+	}
+	return nil
+}
