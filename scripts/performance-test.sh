@@ -129,6 +129,7 @@ kafka:
   states_topic: $name-states
   in_force_topic: $name-in-force
   sources_topic: $name-sources
+  maps_topic: $name-maps
   group_id: $name
 postgres: {url: "${TESTENV_POSTGRES/\/postgres?//$name?}"}
 redis: {url: "$TESTENV_REDIS"}

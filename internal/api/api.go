@@ -20,8 +20,8 @@ const Prefix = "/api/v1"
 // defaultBaseURL is where the documented web service listens.
 const defaultBaseURL = "http://localhost:8080"
 
-// Options configure the API. All fields except Complete, Admission, Ingest, Forgetter, Registry, Entries, System, Sources, DeadLetters,
-// Appender and AllowedOrigins are required.
+// Options configure the API. All fields except Complete, Admission, Ingest, Forgetter, Registry, Entries, System, Sources, SourceMaps,
+// DeadLetters, Appender and AllowedOrigins are required.
 type Options struct {
 	Fleet Fleet
 	// Complete reports whether the fleet has every device. Until then a device that is not in it may exist. Nil means always.
@@ -42,6 +42,8 @@ type Options struct {
 	DeadLetters DeadLetters
 	// Sources serves the sources of readings; nil, or no Admission, omits its operations.
 	Sources Sources
+	// SourceMaps serves what people decide about the maps of sources; nil, or no Sources, omits it.
+	SourceMaps SourceMaps
 	// Appender appends the readings of dead letters that are sent again; nil, or no Admission, omits that operation.
 	Appender Appender
 	// AllowedOrigins lists origins, such as "https://plant.example", whose pages may send requests that change something,
@@ -102,6 +104,7 @@ func New(o Options) (http.Handler, error) {
 	s.registerState(api)
 	s.registerDeadLetters(api)
 	s.registerSources(api)
+	s.registerSourceMaps(api)
 	if o.Ingest != nil {
 		documentIngest(api.OpenAPI())
 		s.mux.Handle(Prefix+"/readings", o.Ingest)

@@ -23,14 +23,15 @@ func (s *server) registerAudit(api huma.API) {
 		Path:        Prefix + "/audit",
 		Tags:        []string{"Devices"},
 		Summary:     "List who has decided what",
-		Description: "The decisions about devices and rules, the newest first. They are kept as long as control.audit_retention says, the last " +
-			"one about each device or rule always.",
+		Description: "The decisions about devices, rules and the maps of sources, the newest first. They are kept as long as control.audit_retention " +
+			"says, the last one about each of them always.",
 		Errors: []int{http.StatusBadRequest, http.StatusServiceUnavailable},
 	}, s.listAudit)
 }
 
 type auditInput struct {
 	Device iot.DeviceID `query:"device" doc:"Only decisions about this device." example:"device_001" maxLength:"128"`
+	Source string       `query:"source" doc:"Only decisions about the map of this source." maxLength:"63"`
 	Rule   string       `query:"rule" doc:"Only decisions about this rule." maxLength:"128"`
 	Limit  int          `query:"limit" doc:"How many decisions one page holds at most." minimum:"1" maximum:"200" default:"50"`
 	Cursor string       `query:"cursor" doc:"The next of the page before." maxLength:"2048"`
@@ -48,8 +49,9 @@ type decision struct {
 	Time     time.Time    `json:"time" doc:"When, by the clock of the service that has stored it."`
 	Actor    string       `json:"actor" doc:"Who: an opaque id. iotmon: no person, because a database that was restored has lost or repeated a decision."`
 	Action   string       `json:"action" doc:"How: put, patch, import, change or forget; adopt or repeat if nobody has."`
-	Kind     control.Kind `json:"kind" enum:"device,rule" doc:"What was decided about."`
+	Kind     control.Kind `json:"kind" enum:"device,rule,map" doc:"What was decided about."`
 	Device   iot.DeviceID `json:"device_id,omitempty" doc:"The device, if it is one."`
+	Source   string       `json:"source,omitempty" doc:"The source, if it is the map of one."`
 	Rule     string       `json:"alert_type,omitempty" doc:"The rule, if it is one."`
 	Version  int64        `json:"version" doc:"The version since."`
 	Before   any          `json:"before,omitempty" doc:"What was decided before, for a device its registry entry; absent if nothing was."`
@@ -62,6 +64,10 @@ func (s *server) listAudit(ctx context.Context, in *auditInput) (*answer[list[de
 	switch {
 	case in.Device != "" && in.Rule != "":
 		return nil, badParameter("rule", "must not be given together with device", in.Rule)
+	case in.Source != "" && (in.Device != "" || in.Rule != ""):
+		return nil, badParameter("source", "must not be given together with device or rule", in.Source)
+	case in.Source != "":
+		q.Of = control.MapRef(in.Source)
 	case in.Device != "":
 		q.Of = control.DeviceRef(iot.Identity{ID: in.Device})
 	case in.Rule != "":
@@ -93,9 +99,12 @@ func (s *server) listAudit(ctx context.Context, in *auditInput) (*answer[list[de
 
 func toDecision(a *control.Audit) decision {
 	d := decision{Revision: a.Revision, Time: a.Time, Actor: a.Actor, Action: a.Action, Kind: a.Kind, Version: a.Version}
-	if a.Kind == control.Device {
+	switch a.Kind {
+	case control.Device:
 		d.Device = iot.DeviceID(a.ID)
-	} else {
+	case control.Map:
+		d.Source = a.ID
+	default:
 		d.Rule = a.ID
 	}
 	d.Before, d.After = decidedBody(a.Ref, a.Before), decidedBody(a.Ref, a.After)

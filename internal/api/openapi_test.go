@@ -64,7 +64,7 @@ func TestDocumentHolds(t *testing.T) {
 			seen[id] = true
 			checkParameters(t, path, op)
 			success := "200"
-			if method == "delete" {
+			if id == "forget-device" { // There is nothing left to answer with.
 				success = "204"
 			}
 			if _, ok := op["responses"].(map[string]any)[success]; !ok {
@@ -72,8 +72,8 @@ func TestDocumentHolds(t *testing.T) {
 			}
 		}
 	}
-	if len(seen) != 26 {
-		t.Errorf("got %d operations, want all 26: %v", len(seen), seen)
+	if len(seen) != 30 {
+		t.Errorf("got %d operations, want all 30: %v", len(seen), seen)
 	}
 }
 

@@ -27,10 +27,12 @@ type registry struct {
 	after time.Duration
 	// forgotten is called for a device whose forgetting is in force.
 	forgotten func(iot.DeviceID)
+	// mapped is called for a source that maps by another version from now on.
+	mapped func(source string, version int64)
 }
 
 func newRegistry() *registry {
-	r := &registry{forgotten: func(iot.DeviceID) {}}
+	r := &registry{forgotten: func(iot.DeviceID) {}, mapped: func(string, int64) {}}
 	r.reset()
 	return r
 }
@@ -40,6 +42,7 @@ func (r *registry) reset() {
 	r.InForce, r.store = control.NewInForce(), controltest.NewMemory()
 	r.Begin(1)
 	r.CaughtUp()
+	r.MapsCaughtUp()
 	r.Registry = control.NewRegistry(control.RegistryOptions{
 		Store: r.store, InForce: r.InForce, Decided: r.decided, Now: func() time.Time { return noon },
 	})
@@ -51,6 +54,10 @@ func (r *registry) decided(objects []control.Object) {
 	}
 	put := func() {
 		for _, o := range objects {
+			if o.Kind == control.Map {
+				r.mapped(o.ID, o.Version)
+				continue
+			}
 			entry, err := o.DeviceEntry()
 			if err != nil {
 				panic(err)
@@ -69,7 +76,7 @@ func (r *registry) decided(objects []control.Object) {
 }
 
 // use has an API decide by the registry.
-func (r *registry) use(o *api.Options) { o.Registry, o.Entries = r, r }
+func (r *registry) use(o *api.Options) { o.Registry, o.Entries, o.SourceMaps = r, r, r }
 
 // enter puts entries in force, each given as a body.
 func (r *registry) enter(t testing.TB, entries map[iot.DeviceID]iot.DeviceEntry) {

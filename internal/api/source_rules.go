@@ -2,7 +2,6 @@ package api
 
 import (
 	"cmp"
-	"slices"
 
 	"iotmon/internal/iot"
 	"iotmon/internal/mapping"
@@ -55,31 +54,6 @@ type SourceRuleStatus struct {
 	Offline []string `json:"offline,omitempty" maxItems:"100"`
 	Bad     []string `json:"bad,omitempty" maxItems:"100"`
 	Below   string   `json:"below,omitempty" maxLength:"512" doc:"The beginning of the ids of the devices, if it is about several."`
-}
-
-// fill sets the keys of a rule.
-func (r *MoreOfRule) fill(rule *mapping.Rule) {
-	rule.Topic, rule.Ignore, rule.Floor, rule.Model, rule.Firmware, rule.Battery = r.Topic, r.Ignore, r.Floor, r.Model, r.Firmware, r.Battery
-	rule.Time, rule.Quality, rule.Status = (*mapping.Time)(r.Time), (*mapping.Quality)(r.Quality), (*mapping.Status)(r.Status)
-	rule.Words, rule.Scale, rule.Offset = r.Words, r.Scale, r.Offset
-}
-
-// admissionFor returns the admission with the types that the rules define.
-func admissionFor(rules []SourceRule, by *iot.Admission) (*iot.Admission, error) {
-	types := by.Catalog.Specs()
-	for i := range rules {
-		isType := func(spec iot.TypeSpec) bool { return spec.Name == rules[i].Type }
-		if d := rules[i].Define; d != nil && !slices.ContainsFunc(types, isType) {
-			types = append(types, iot.TypeSpec{Name: rules[i].Type, Unit: d.Unit, Decimals: d.Decimals, Min: d.Min, Max: d.Max, Labels: d.Labels, States: d.States})
-		}
-	}
-	catalog, err := iot.NewCatalog(types...)
-	if err != nil {
-		return nil, err
-	}
-	admission := *by
-	admission.Catalog = catalog
-	return &admission, nil
 }
 
 // explain sets what the values of a message become.

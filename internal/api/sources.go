@@ -45,6 +45,8 @@ type SourceState struct {
 	Untimed     int64            `json:"untimed" doc:"Retained messages that count as no reading, because they do not say when they were measured."`
 	Unmapped    int64            `json:"unmapped" doc:"Messages of which no rule matches any value. The first of each kind is a dead letter, and again after ten minutes."`
 	Lag         *int64           `json:"lag,omitempty" doc:"How many messages wait at the other side, where the protocol says so."`
+	MapVersion  int64            `json:"map_version,omitempty" doc:"The version of the decided map by which it maps; absent if it maps by the configuration and nobody has decided otherwise."`
+	MapError    string           `json:"map_error,omitempty" doc:"Why it does not map by a later map that was decided."`
 	LastMessage *time.Time       `json:"last_message,omitempty" doc:"When the last message was received."`
 	LastValue   *time.Time       `json:"last_value,omitempty" doc:"The time of the newest reading."`
 	Counted     time.Time        `json:"counted_at" doc:"When the numbers were read. Differences of two answers, divided by the difference of this, are rates."`
@@ -143,6 +145,8 @@ type SourceReading struct {
 
 // SourceRule is a rule of a source's map, with the keys that it has in the configuration.
 type SourceRule struct {
+	_ struct{} `additionalProperties:"false"`
+
 	Measurement string            `json:"measurement,omitempty" maxLength:"256" doc:"Any if absent."`
 	Field       string            `json:"field,omitempty" maxLength:"512" example:"temperature" doc:"A field, in which * stands for a part of a level and ** for any levels. Any if absent; then there must be a topic."`
 	Tags        map[string]string `json:"tags,omitempty"`
@@ -157,14 +161,37 @@ type SourceRule struct {
 
 // rulesOf returns the rules of a map, for the values of a catalog. The error is for the one who wrote them.
 func rulesOf(rules []SourceRule, catalog *iot.Catalog) (*mapping.Rules, error) {
+	return mapping.New(givenRules(rules), catalog)
+}
+
+// givenRules returns rules as package mapping has them, ShownRules as the API has them.
+func givenRules(rules []SourceRule) []mapping.Rule {
 	made := make([]mapping.Rule, len(rules))
 	for i, r := range rules {
 		made[i] = mapping.Rule{
-			Measurement: r.Measurement, Field: r.Field, Tags: r.Tags, Device: r.Device, Type: r.Type, Unit: r.Unit, Building: r.Building, Room: r.Room,
+			Topic: r.Topic, Measurement: r.Measurement, Field: r.Field, Tags: r.Tags, Ignore: r.Ignore, Device: r.Device, Type: r.Type,
+			Define: (*mapping.Type)(r.Define), Unit: r.Unit, Building: r.Building, Floor: r.Floor, Room: r.Room, Model: r.Model, Firmware: r.Firmware,
+			Battery: r.Battery, Time: (*mapping.Time)(r.Time), Quality: (*mapping.Quality)(r.Quality), Words: r.Words, Scale: r.Scale, Offset: r.Offset,
+			Status: (*mapping.Status)(r.Status),
 		}
-		r.fill(&made[i])
 	}
-	return mapping.New(made, catalog)
+	return made
+}
+
+// ShownRules returns the rules of a map as the API shows them.
+func ShownRules(rules []mapping.Rule) []SourceRule {
+	shown := make([]SourceRule, len(rules))
+	for i, r := range rules {
+		shown[i] = SourceRule{
+			Measurement: r.Measurement, Field: r.Field, Tags: r.Tags, Device: r.Device, Type: r.Type, Unit: r.Unit, Building: r.Building, Room: r.Room,
+			MoreOfRule: MoreOfRule{
+				Topic: r.Topic, Ignore: r.Ignore, Define: (*SourceRuleType)(r.Define), Floor: r.Floor, Model: r.Model, Firmware: r.Firmware,
+				Battery: r.Battery, Time: (*SourceRuleTime)(r.Time), Quality: (*SourceRuleQuality)(r.Quality), Words: r.Words, Scale: r.Scale,
+				Offset: r.Offset, Status: (*SourceRuleStatus)(r.Status),
+			},
+		}
+	}
+	return shown
 }
 
 func (s *server) registerSources(api huma.API) {
@@ -291,7 +318,7 @@ func (s *server) sourceDetail(name string) (SourceDetail, error) {
 
 // seenBy returns what a source has received, with what it becomes by the rules.
 func (s *server) seenBy(detail *SourceDetail, given []SourceRule) (*answer[seenTopics], error) {
-	admission, err := admissionFor(given, s.o.Admission)
+	admission, err := mapping.Admission(givenRules(given), s.o.Admission)
 	if err != nil {
 		return nil, huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{Message: err.Error(), Location: "body.rules"})
 	}

@@ -46,20 +46,26 @@ func newAdmission(cfg *config.Config, catalog *iot.Catalog) *iot.Admission {
 
 // newMapping returns the rules of a list of the configuration, whose key is for errors.
 func newMapping(key string, configured []config.MapRule, catalog *iot.Catalog) (*mapping.Rules, error) {
-	rules := make([]mapping.Rule, len(configured))
-	for i := range configured {
-		rules[i] = mapRule(&configured[i])
-	}
-	m, err := mapping.New(rules, catalog)
+	m, err := mapping.New(mapRules(configured), catalog)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", key, err)
 	}
 	return m, nil
 }
 
+// mapRules returns the rules of a list of the configuration.
+func mapRules(configured []config.MapRule) []mapping.Rule {
+	rules := make([]mapping.Rule, len(configured))
+	for i := range configured {
+		rules[i] = mapRule(&configured[i])
+	}
+	return rules
+}
+
 func mapRule(r *config.MapRule) mapping.Rule {
 	return mapping.Rule{
-		Topic: r.Topic, Measurement: r.Measurement, Field: r.Field, Tags: r.Tags, Ignore: r.Ignore,
+		Define: (*mapping.Type)(r.Define),
+		Topic:  r.Topic, Measurement: r.Measurement, Field: r.Field, Tags: r.Tags, Ignore: r.Ignore,
 		Device: r.Device, Type: iot.DeviceType(r.Type), Unit: r.Unit, Building: r.Building, Floor: r.Floor, Room: r.Room,
 		Model: r.Model, Firmware: r.Firmware, Battery: r.Battery,
 		Time: (*mapping.Time)(r.Time), Quality: (*mapping.Quality)(r.Quality), Words: r.Words, Scale: r.Scale, Offset: r.Offset,
@@ -179,6 +185,7 @@ func newTopics(cfg *config.Config) kafka.Topics {
 		States:      cfg.Kafka.StatesTopic,
 		InForce:     cfg.Kafka.InForceTopic,
 		Sources:     cfg.Kafka.SourcesTopic,
+		Maps:        cfg.Kafka.MapsTopic,
 	}
 }
 

@@ -207,7 +207,7 @@ func receiveByRecipe(t *testing.T, yaml string, publish func(), count int) []str
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := newAdapter(configured, catalog, t.TempDir())
+	p, err := newAdapter(configured, catalog, t.TempDir(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

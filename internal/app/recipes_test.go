@@ -41,7 +41,7 @@ func TestTheRecipesForModbusAreAccepted(t *testing.T) {
 			t.Errorf("%s\n%v", recipe, err)
 			continue
 		}
-		if _, err := newAdapter(&cfg.Sources[0], nil, t.TempDir()); err != nil {
+		if _, err := newAdapter(&cfg.Sources[0], nil, t.TempDir(), nil); err != nil {
 			t.Errorf("%s\n%v", recipe, err)
 		}
 	}

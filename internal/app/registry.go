@@ -52,6 +52,6 @@ func (s *Service) makeRegistry(context.Context) error {
 // useRegistry adds the registry to the API, if there is one.
 func (s *Service) useRegistry(o *api.Options) {
 	if s.registry != nil {
-		o.Registry, o.Entries = s.registry, s.registry.inForce
+		o.Registry, o.Entries, o.SourceMaps = s.registry, s.registry.inForce, s.registry
 	}
 }

@@ -23,6 +23,7 @@ import (
 	"iotmon/internal/mqtt/broker"
 	"iotmon/internal/observe"
 	"iotmon/internal/push"
+	"iotmon/internal/source"
 	"iotmon/internal/view"
 )
 
@@ -58,7 +59,9 @@ type Service struct {
 	admission *iot.Admission
 	mapping   *mapping.Rules
 	// sources are the states of the configured sources.
-	sources []runningSource
+	sources []*source.Status
+	// maps are the maps of the sources; nil where there are none.
+	maps *sourceMaps
 	// mqttBroker is nil if none is configured.
 	mqttBroker *broker.Broker
 	// shownSources are those that the API shows: those of this process, or what other processes say of theirs.
@@ -155,19 +158,19 @@ func (s *Service) makers() []maker {
 	switch s.name {
 	case config.Producer:
 		return []maker{s.listen, s.openTracing, s.makeDomain, s.joinCluster, s.makeProducer, s.makeSimulator, s.makeSources, s.showSources,
-			s.serveIngest}
+			s.followMaps, s.serveIngest}
 	case config.Consumer:
 		return []maker{s.listen, s.openTracing, s.makeDomain, s.joinCluster, s.openPostgres, s.openRedis, s.makeProducer, s.makeProcessor, s.makeArchiver,
 			s.makeFiller, s.serveAdmin}
 	case config.Web:
 		return []maker{s.listen, s.openTracing, s.makeDomain, s.joinCluster, s.openPostgres, s.openRedis, s.makeProducer, s.makeLive, s.makeRegistry,
-			s.followSources, s.serveWeb}
+			s.followSources, s.followMaps, s.serveWeb}
 	case config.WebSocket:
 		return []maker{s.listen, s.openTracing, s.makeDomain, s.joinCluster, s.openRedis, s.makeLive, s.serveWebSocket}
 	default:
 		return []maker{
 			s.listen, s.openTracing, s.makeDomain, s.openSQLite, s.openBroker, s.makeProducer, s.makeProcessor, s.makeArchiver, s.makeLive,
-			s.makeRegistry, s.makeSimulator, s.makeSources, s.showSources, s.makeForward, s.serveWeb, s.serveControl,
+			s.makeRegistry, s.makeSimulator, s.makeSources, s.showSources, s.followMaps, s.makeForward, s.serveWeb, s.serveControl,
 		}
 	}
 }

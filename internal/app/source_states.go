@@ -11,8 +11,6 @@ import (
 	"time"
 
 	"iotmon/internal/api"
-	"iotmon/internal/config"
-	"iotmon/internal/iot"
 	"iotmon/internal/kafka/sources"
 	"iotmon/internal/mapping"
 	"iotmon/internal/observe"
@@ -26,9 +24,9 @@ const seenBytes, minSeenBytes = 64 << 20, 32 << 10
 type ownSources struct {
 	// instance names this process.
 	instance string
-	// statuses are by name, with the rules that each maps by.
+	// statuses are by name, maps have the rules by which each maps.
 	statuses []*source.Status
-	rules    map[*source.Status][]api.SourceRule
+	maps     *sourceMaps
 	now      func() time.Time
 }
 
@@ -36,11 +34,10 @@ var _ api.Sources = (*ownSources)(nil)
 
 // showSources makes the sources' states known to the page, to metrics and, if they are in another process, to web.
 func (s *Service) showSources(context.Context) error {
-	own := &ownSources{instance: instanceID(), rules: make(map[*source.Status][]api.SourceRule), now: time.Now}
-	for _, running := range s.sources {
-		running.status.LimitSeen(max(seenBytes/len(s.sources), minSeenBytes))
-		own.statuses = append(own.statuses, running.status)
-		own.rules[running.status] = running.rules
+	own := &ownSources{instance: instanceID(), maps: s.maps, now: time.Now}
+	for _, status := range s.sources {
+		status.LimitSeen(max(seenBytes/len(s.sources), minSeenBytes))
+		own.statuses = append(own.statuses, status)
 	}
 	slices.SortFunc(own.statuses, func(a, b *source.Status) int { return cmp.Compare(a.Name(), b.Name()) })
 	s.shownSources = own
@@ -72,22 +69,6 @@ func instanceID() string {
 	return host + "/" + strconv.Itoa(os.Getpid())
 }
 
-// sourceRules returns the rules of a source's map as the API shows them.
-func sourceRules(configured []config.MapRule) []api.SourceRule {
-	rules := make([]api.SourceRule, len(configured))
-	for i, r := range configured {
-		rules[i] = api.SourceRule{
-			Measurement: r.Measurement, Field: r.Field, Tags: r.Tags, Device: r.Device, Type: iot.DeviceType(r.Type), Unit: r.Unit, Building: r.Building, Room: r.Room,
-			MoreOfRule: api.MoreOfRule{
-				Topic: r.Topic, Ignore: r.Ignore, Define: (*api.SourceRuleType)(r.Define), Floor: r.Floor, Model: r.Model, Firmware: r.Firmware,
-				Battery: r.Battery, Time: (*api.SourceRuleTime)(r.Time), Quality: (*api.SourceRuleQuality)(r.Quality), Words: r.Words, Scale: r.Scale,
-				Offset: r.Offset, Status: (*api.SourceRuleStatus)(r.Status),
-			},
-		}
-	}
-	return rules
-}
-
 // States implements api.Sources.
 func (o *ownSources) States() ([]api.SourceState, error) {
 	now := o.now().UTC()
@@ -110,6 +91,7 @@ func (o *ownSources) state(status *source.Status, now time.Time) api.SourceState
 		Name: s.Name, Kind: s.Kind, State: string(s.State), Since: s.Since.UTC(), Address: s.Address, Instance: o.instance,
 		Error: s.Error, ErrorAt: optionalTime(s.ErrorAt), LogError: s.LogError,
 		Connections: s.Connections, Messages: s.Messages, Readings: s.Readings, Rejected: s.Rejected, RejectedBy: s.RejectedBy, Untimed: s.Untimed, Unmapped: s.Unmapped, Lag: s.Lag,
+		MapVersion: s.MapVersion, MapError: s.MapError,
 		LastMessage: optionalTime(s.LastMessage), LastValue: optionalTime(s.LastValue), Counted: now,
 	}
 }
@@ -129,7 +111,7 @@ func (o *ownSources) Detail(name string) (api.SourceDetail, bool) {
 		return api.SourceDetail{}, false
 	}
 	status := o.statuses[at]
-	detail := api.SourceDetail{Rules: o.rules[status]}
+	detail := api.SourceDetail{Rules: api.ShownRules(o.maps.byName[name].inForce())}
 	rejects := status.Snapshot().Rejects
 	for i := len(rejects) - 1; i >= 0; i-- {
 		r := &rejects[i]

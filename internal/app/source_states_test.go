@@ -9,7 +9,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"iotmon/internal/api"
 	"iotmon/internal/iot"
 	"iotmon/internal/mapping"
 	"iotmon/internal/source"
@@ -46,7 +45,7 @@ func TestWhatASourceHasReceivedIsShown(t *testing.T) {
 		status := source.NewStatus("plc", "opcua", time.Now)
 		own := &ownSources{
 			instance: "edge/1", statuses: []*source.Status{status}, now: time.Now,
-			rules: map[*source.Status][]api.SourceRule{status: {{Field: "T", Device: "d", Type: iot.Temperature}}},
+			maps: &sourceMaps{byName: map[string]*sourceMap{"plc": {rules: []mapping.Rule{{Field: "T", Device: "d", Type: iot.Temperature}}}}},
 		}
 		if states := own.owned(); len(states) != 0 {
 			t.Errorf("while another process runs it: got %v to publish, want none", states)

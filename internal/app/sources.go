@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
-	"iotmon/internal/api"
 	"iotmon/internal/config"
 	"iotmon/internal/iot"
 	"iotmon/internal/kafka"
@@ -22,9 +20,10 @@ import (
 // makeSources makes the configured sources, which append to the log what they receive.
 func (s *Service) makeSources(context.Context) error {
 	owner := s.sourceOwner()
+	s.maps = newSourceMaps(s.admission, s.Logger)
 	for i := range s.cfg.Sources {
 		configured := &s.cfg.Sources[i]
-		protocol, err := s.newProtocol(configured)
+		protocol, err := s.newProtocol(configured, func() bool { return s.maps.empty(configured.Name) })
 		if err != nil {
 			return fmt.Errorf("sources: %s: %w", configured.Name, err)
 		}
@@ -42,30 +41,26 @@ func (s *Service) makeSources(context.Context) error {
 // makeSource makes one source.
 func (s *Service) makeSource(configured *config.Source, protocol *protocol, owner source.Owner) error {
 	logger := observe.Sparing(s.Logger, repeatedLogs) // One for each: all have the same messages.
-	rules, err := newMapping(fmt.Sprintf("sources: %s: map", configured.Name), slices.Concat(implicitRules(configured), configured.Map), s.catalog)
+	status := source.NewStatus(configured.Name, protocol.kind, time.Now)
+	of, err := s.maps.add(configured, status)
 	if err != nil {
 		return err
 	}
-	status := source.NewStatus(configured.Name, protocol.kind, time.Now)
-	s.sources = append(s.sources, runningSource{status, sourceRules(configured.Map)})
+	mapped := of.follow.Current()
+	s.sources = append(s.sources, status)
 	runner := &source.Runner{
 		Name:    configured.Name,
 		Adapter: protocol.adapter,
 		Pipeline: source.PipelineOptions{
-			Name: configured.Name, Log: s.producer, Decode: protocol.decode, Mapping: rules, Admission: s.admission, Status: status, Logger: logger,
+			Name: configured.Name, Log: s.producer, Decode: protocol.decode, Mapping: mapped.Rules, Admission: mapped.Admission,
+			Follow: &of.follow, Status: status, Logger: logger,
 			MaxBytes: protocol.maxBytes, MaxMessages: protocol.maxMessages,
 		},
 		Owner:  owner,
 		Logger: logger,
 	}
-	s.add("source "+configured.Name, after(runner.Run, s.kafka))
+	s.add("source "+configured.Name, after(s.maps.after(runner.Run), s.kafka))
 	return nil
-}
-
-// runningSource is the state of a source, and the rules that it maps by.
-type runningSource struct {
-	status *source.Status
-	rules  []api.SourceRule
 }
 
 // sourceOwner returns what decides whether this instance runs a source: iotmon is the only one, a producer one of many.
@@ -89,29 +84,29 @@ type protocol struct {
 	maxMessages int
 }
 
-// newProtocol returns the parts of a source, without connecting.
-func (s *Service) newProtocol(configured *config.Source) (*protocol, error) {
+// newProtocol returns the parts of a source, without connecting. unmapped reports whether it has no map at the moment.
+func (s *Service) newProtocol(configured *config.Source, unmapped func() bool) (*protocol, error) {
 	if configured.Kafka != nil {
 		adapter := intake.New(newIntake(configured, s.dial, s.topics))
-		return &protocol{kind: "kafka", adapter: adapter, decode: intake.Decode(decodePayload(configured))}, nil
+		return &protocol{kind: configured.Kind(), adapter: adapter, decode: intake.Decode(decodePayload(configured))}, nil
 	}
-	return newAdapter(configured, s.catalog, s.cfg.DataDir)
+	return newAdapter(configured, s.catalog, s.cfg.DataDir, unmapped)
 }
 
 // newAdapter returns the parts of a source that does not know the program's own cluster, without connecting. Its own files are in the data
 // directory.
-func newAdapter(configured *config.Source, catalog *iot.Catalog, dataDir string) (*protocol, error) {
+func newAdapter(configured *config.Source, catalog *iot.Catalog, dataDir string, unmapped func() bool) (*protocol, error) {
 	switch {
 	case configured.Sparkplug != nil:
-		return &protocol{kind: "sparkplug", adapter: newSparkplug(configured, catalog)}, nil
+		return &protocol{kind: configured.Kind(), adapter: newSparkplug(configured, catalog, unmapped)}, nil
 	case configured.MQTT != nil:
-		return &protocol{kind: "mqtt", adapter: newMQTT(configured), decode: decodePayload(configured)}, nil
+		return &protocol{kind: configured.Kind(), adapter: newMQTT(configured), decode: decodePayload(configured)}, nil
 	case configured.Modbus != nil:
 		adapter, err := newModbus(configured.Modbus)
-		return &protocol{kind: "modbus", adapter: adapter}, err
+		return &protocol{kind: configured.Kind(), adapter: adapter}, err
 	case configured.OPCUA != nil:
 		adapter, err := newOPCUA(configured, dataDir)
-		return &protocol{kind: "opcua", adapter: adapter, decode: opcua.Decode}, err
+		return &protocol{kind: configured.Kind(), adapter: adapter, decode: opcua.Decode}, err
 	}
 	return nil, errors.New("no protocol") // Unreachable: the configuration has been validated.
 }

@@ -8,7 +8,7 @@ import (
 	"iotmon/internal/source/sparkplug/nodes"
 )
 
-func newSparkplug(configured *config.Source, catalog *iot.Catalog) *sparkplug.Adapter {
+func newSparkplug(configured *config.Source, catalog *iot.Catalog, unmapped func() bool) *sparkplug.Adapter {
 	s := configured.Sparkplug.Filled(configured.Name)
 	o := sparkplug.Options{
 		Broker: mqtt.Options{
@@ -21,9 +21,8 @@ func newSparkplug(configured *config.Source, catalog *iot.Catalog) *sparkplug.Ad
 	if t := s.TLS; t != nil {
 		o.Broker.TLS = mqtt.TLS{CAFile: t.CAFile, CertFile: t.CertFile, KeyFile: t.KeyFile, ServerName: t.ServerName}
 	}
-	if len(configured.Map) == 0 {
-		o.ByUnit = sparkplug.NewByUnit(catalog)
-	}
+	o.ByUnit = sparkplug.NewByUnit(catalog)
+	o.ByUnit.Off = func() bool { return !unmapped() }
 	return sparkplug.New(o)
 }
 

@@ -29,7 +29,7 @@ func TestTheRecipesForSparkplugAreAccepted(t *testing.T) {
 			t.Errorf("%s\n%v", recipe[1], err)
 			continue
 		}
-		if p, err := newAdapter(&cfg.Sources[0], nil, t.TempDir()); err != nil || p.kind != "sparkplug" {
+		if p, err := newAdapter(&cfg.Sources[0], nil, t.TempDir(), nil); err != nil || p.adapter == nil || cfg.Sources[0].Kind() != "sparkplug" {
 			t.Errorf("%s\n%v", recipe[1], err)
 		}
 	}

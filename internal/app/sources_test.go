@@ -17,7 +17,7 @@ func TestEachProtocolHasAnAdapter(t *testing.T) {
 		"sparkplug": {Name: "a", Sparkplug: &config.Sparkplug{URL: "tcp://127.0.0.1:1883", Groups: []string{"+"}}},
 		"opcua":     {Name: "a", OPCUA: &config.OPCUA{Endpoint: "opc.tcp://127.0.0.1", Nodes: []config.OPCUANode{{Node: "ns=2;s=Temp"}}}},
 	} {
-		if p, err := newAdapter(&configured, nil, t.TempDir()); err != nil || p.kind != kind || p.adapter == nil {
+		if p, err := newAdapter(&configured, nil, t.TempDir(), nil); err != nil || configured.Kind() != kind || p.adapter == nil {
 			t.Errorf("%s: got %+v, %v", kind, p, err)
 		}
 	}

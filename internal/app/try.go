@@ -44,7 +44,7 @@ func TrySource(ctx context.Context, cfg *config.Config, o TryOptions) error {
 	if err != nil {
 		return err
 	}
-	protocol, err := newAdapter(configured, catalog, cfg.DataDir)
+	protocol, err := newAdapter(configured, catalog, cfg.DataDir, func() bool { return len(configured.Map) == 0 })
 	if err != nil {
 		return err
 	}
@@ -54,7 +54,7 @@ func TrySource(ctx context.Context, cfg *config.Config, o TryOptions) error {
 	if protocol.decode != nil {
 		protocol.decode = show.shown(protocol.decode)
 	}
-	status := source.NewStatus(o.Name, protocol.kind, time.Now)
+	status := source.NewStatus(o.Name, configured.Kind(), time.Now)
 	runner := &source.Runner{
 		Name: o.Name, Adapter: protocol.adapter, Owner: source.Alone{}, Logger: o.Logger,
 		Pipeline: source.PipelineOptions{

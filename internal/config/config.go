@@ -83,6 +83,8 @@ type Kafka struct {
 	InForceTopic     string   `koanf:"in_force_topic"`
 	// SourcesTopic holds which program runs which source, and the states of the sources. Only the separate services use it.
 	SourcesTopic string `koanf:"sources_topic"`
+	// MapsTopic holds the maps of sources that people have decided while the programs run.
+	MapsTopic string `koanf:"maps_topic"`
 	// Partitions and ReplicationFactor apply to topics that the service creates. The embedded broker keeps one replica.
 	Partitions        int `koanf:"partitions"`
 	ReplicationFactor int `koanf:"replication_factor"`

@@ -23,6 +23,7 @@ func Default(service string, builtin Builtin) Config {
 			StatesTopic:       "device-state",
 			InForceTopic:      "partition-state",
 			SourcesTopic:      "source-leases",
+			MapsTopic:         "source-maps",
 			Partitions:        defaultPartitions(service),
 			ReplicationFactor: 1,
 			GroupID:           "iot-consumer-group",

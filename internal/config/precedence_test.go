@@ -28,6 +28,7 @@ var samples = map[string][2]string{
 	"kafka.states_topic":                      {"one", "two"},
 	"kafka.in_force_topic":                    {"one", "two"},
 	"kafka.sources_topic":                     {"one", "two"},
+	"kafka.maps_topic":                        {"one", "two"},
 	"kafka.partitions":                        {"1", "20"},
 	"kafka.replication_factor":                {"2", "3"},
 	"kafka.group_id":                          {"one", "two"},

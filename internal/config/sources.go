@@ -43,6 +43,9 @@ func (s *Source) protocols() []string {
 	return names
 }
 
+// Kind returns the name of the source's protocol, which is that of its section.
+func (s *Source) Kind() string { return s.protocols()[0] }
+
 // sourceName matches the names of sources.
 var sourceName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
 

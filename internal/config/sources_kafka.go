@@ -53,7 +53,7 @@ func (k *KafkaSource) Filled(source string) KafkaSource {
 // check checks the section under the given key, for programs with a cluster of their own.
 func (k *KafkaSource) check(c *checker, key, source string, cluster *Kafka) {
 	own := []string{cluster.Topic, cluster.DeadLettersTopic, cluster.AggregatesTopic, cluster.AlertsTopic, cluster.StatesTopic, cluster.InForceTopic,
-		cluster.SourcesTopic}
+		cluster.SourcesTopic, cluster.MapsTopic}
 	for i, broker := range k.Brokers {
 		host, _, err := net.SplitHostPort(broker)
 		c.mustText(err == nil && host != "", fmt.Sprintf("%s.brokers[%d]", key, i), broker, "an address host:port, such as kafka-1:9092")

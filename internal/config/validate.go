@@ -186,6 +186,7 @@ func (c *checker) topics(k *Kafka) {
 		{"kafka.states_topic", k.StatesTopic},
 		{"kafka.in_force_topic", k.InForceTopic},
 		{"kafka.sources_topic", k.SourcesTopic},
+		{"kafka.maps_topic", k.MapsTopic},
 	} {
 		valid := topicName.MatchString(topic.name) && topic.name != "." && topic.name != ".."
 		c.mustText(valid, topic.key, topic.name, "1 to 249 letters, digits, dots, underscores and hyphens")

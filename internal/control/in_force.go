@@ -21,6 +21,10 @@ type InForce struct {
 	sharing iot.EntrySharing
 	// rules has the rules of each partition by name.
 	rules map[int32]map[string]ruleInForce
+	// maps are the maps of sources, mapsCurrent whether all have been read. They are in a topic of their own, which does not have to be
+	// there for anything else.
+	maps        map[string]Object
+	mapsCurrent bool
 	// changed is closed by the next change.
 	changed chan struct{}
 }
@@ -39,7 +43,8 @@ type ruleInForce struct {
 // NewInForce returns an InForce in which nothing has been read.
 func NewInForce() *InForce {
 	return &InForce{
-		devices: make(map[iot.Identity]deviceInForce), rules: make(map[int32]map[string]ruleInForce), changed: make(chan struct{}),
+		devices: make(map[iot.Identity]deviceInForce), rules: make(map[int32]map[string]ruleInForce), maps: make(map[string]Object),
+		changed: make(chan struct{}),
 	}
 }
 
@@ -143,10 +148,17 @@ func (f *InForce) Device(device iot.Identity) *iot.DeviceEntry {
 	return nil
 }
 
-// recall replaces a device's object by what is in force if that has a higher version: the database is an older one that was restored.
+// recall replaces the object of a device, or of a map, by what is in force if that has a higher version: the database is an older one that
+// was restored.
 func (f *InForce) recall(o *Object) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
+	if o.Kind == Map {
+		if known := f.maps[o.ID]; known.Version > o.Version {
+			*o = known
+		}
+		return
+	}
 	if known := f.devices[o.Identity()].entry; known != nil && known.Version > o.Version {
 		*o = DeviceObject(o.Identity(), known)
 	}
@@ -169,8 +181,11 @@ func (f *InForce) Devices(visit func(iot.Identity, *iot.DeviceEntry) bool) {
 func (f *InForce) Version(ref Ref) (int64, bool) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	if ref.Kind == Device {
+	switch ref.Kind {
+	case Device:
 		return f.deviceVersion(ref), f.current
+	case Map:
+		return f.maps[ref.ID].Version, f.mapsCurrent
 	}
 	highest := int64(0)
 	for _, rules := range f.rules {
@@ -199,8 +214,11 @@ func (f *InForce) Wait(ctx context.Context, ref Ref, version int64) bool {
 
 // lowest returns the lowest version of an object that a partition has. The caller holds mu.
 func (f *InForce) lowest(ref Ref) int64 {
-	if ref.Kind == Device {
+	switch ref.Kind {
+	case Device:
 		return f.deviceVersion(ref)
+	case Map:
+		return f.maps[ref.ID].Version
 	}
 	lowest := int64(math.MaxInt64)
 	for _, rules := range f.rules {
@@ -235,7 +253,13 @@ const (
 func (f *InForce) compare(o *Object) (comparison, Object) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	if o.Kind == Device {
+	switch o.Kind {
+	case Map:
+		if !f.mapsCurrent {
+			return missing, Object{}
+		}
+		return compare(o, f.maps[o.ID])
+	case Device:
 		known, ok := f.devices[o.Identity()]
 		switch {
 		case !ok && o.Deleted && o.Confirmed, !ok && o.Version == 0:
@@ -282,8 +306,8 @@ func (f *InForce) agreesByVersion(o *Object) bool {
 	return known.entry.Version == o.Version && (o.Confirmed || !o.Deleted)
 }
 
-// unknownDevices returns the names of devices about which something is in force and that are not known, in order.
-func (f *InForce) unknownDevices(known map[Ref]struct{}) []Ref {
+// unknown returns the names of devices and maps about which something is in force and that are not known, in order.
+func (f *InForce) unknown(known map[Ref]struct{}) []Ref {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	var refs []Ref
@@ -291,6 +315,11 @@ func (f *InForce) unknownDevices(known map[Ref]struct{}) []Ref {
 		ref := DeviceRef(device)
 		if _, ok := known[ref]; !ok {
 			refs = append(refs, ref)
+		}
+	}
+	for source := range f.maps {
+		if _, ok := known[MapRef(source)]; !ok && f.mapsCurrent {
+			refs = append(refs, MapRef(source))
 		}
 	}
 	slices.SortFunc(refs, Ref.Compare)

@@ -12,7 +12,8 @@ import (
 
 // Log is the readings' log, in which decisions come into force. Its methods may be called concurrently.
 type Log interface {
-	// Append appends objects: an entry to the partition of its device, a rule to every partition, all rules in one transaction.
+	// Append appends objects: an entry to the partition of its device, a rule to every partition, all rules in one transaction. Maps are
+	// appended to their own topic.
 	// It returns the offset behind the last appended record of each partition. After an error some may have been appended.
 	Append(ctx context.Context, objects []Object) (map[int32]int64, error)
 	// Progress returns where the processors and the log are, by partition.

@@ -16,14 +16,15 @@ type Kind string
 const (
 	Device Kind = "device"
 	Rule   Kind = "rule"
+	Map    Kind = "map"
 )
 
-// Ref names an object: a device or a rule.
+// Ref names an object: a device, a rule or the map of a source.
 type Ref struct {
 	Kind Kind
-	// Tenant is the owner of a device, empty for a rule.
+	// Tenant is the owner of a device, empty for anything else.
 	Tenant iot.Tenant
-	// ID is the id of a device, or the name of a rule.
+	// ID is the id of a device, or the name of a rule or of a source.
 	ID string
 }
 
@@ -41,14 +42,15 @@ func (r Ref) Compare(other Ref) int {
 	return cmp.Or(cmp.Compare(r.Kind, other.Kind), cmp.Compare(r.Tenant, other.Tenant), cmp.Compare(r.ID, other.ID))
 }
 
-// Object is what has been decided last about a device or a rule.
+// Object is what has been decided last about a device, a rule or the map of a source.
 type Object struct {
 	Ref
 	// Version is that of the entry, from 1 on; 0 if nothing has been decided.
 	Version int64
-	// Deleted means that the device is to be forgotten, or that the rule does not exist any more.
+	// Deleted means that the device is to be forgotten, that the rule does not exist any more, or that the map is that of the configuration.
 	Deleted bool
-	// Body is the JSON of the entry, as AppendDeviceEntry or AppendRuleEntry of package wire writes it; nil if Version is 0.
+	// Body is the JSON of the entry, as AppendDeviceEntry or AppendRuleEntry of package wire or mapping.AppendEntry writes it; nil if Version
+	// is 0.
 	Body []byte
 	// Revision is that of the change; see Store.
 	Revision int64

@@ -142,9 +142,9 @@ func (l *Loop) differing(ctx context.Context, page []Object) ([]Object, error) {
 	return l.Store.Objects(ctx, refs)
 }
 
-// adoptUnknown considers the devices about which something is in force and that the database does not know.
+// adoptUnknown considers the devices and maps about which something is in force and that the database does not know.
 func (l *Loop) adoptUnknown(ctx context.Context, known map[Ref]struct{}, now time.Time) error {
-	for refs := range slices.Chunk(l.InForce.unknownDevices(known), storeBatch) {
+	for refs := range slices.Chunk(l.InForce.unknown(known), storeBatch) {
 		page, err := l.Store.Objects(ctx, refs)
 		if err != nil {
 			return err
@@ -161,6 +161,9 @@ func (l *Loop) consider(ctx context.Context, objects []Object, now time.Time) er
 	var confirmed []Object
 	var contradicted []Ref
 	for _, o := range objects {
+		if o.Kind == Map && !l.InForce.mapsKnown() {
+			continue // Everything is compared once they are known.
+		}
 		switch result, _ := l.InForce.compare(&o); result {
 		case agreed:
 			if o.Deleted && !o.Confirmed && o.Version > 0 {
@@ -241,7 +244,15 @@ const loopActor = "iotmon"
 
 // next returns the object with another version.
 func (o *Object) next(version int64) (Object, error) {
-	if o.Kind == Rule {
+	switch o.Kind {
+	case Map:
+		entry, err := o.MapEntry()
+		if err != nil {
+			return Object{}, err
+		}
+		entry.Version = version
+		return MapObject(&entry), entry.Check()
+	case Rule:
 		entry, err := o.RuleEntry()
 		if err != nil {
 			return Object{}, err
@@ -378,6 +389,9 @@ func (l *Loop) ask(ctx context.Context, now time.Time) error {
 
 // passed reports whether the processors have passed the fences of an object, so that nothing of it is still on its way.
 func (l *Loop) passed(w *waiting, progress []Progress) bool {
+	if w.object.Kind == Map {
+		return true // Maps are not in the processors' log.
+	}
 	for id := range progress {
 		fence, any := w.fences[int32(id)]
 		if !any || w.object.Kind == Device && l.Log.PartitionOf(w.object.Identity(), len(progress)) != int32(id) {

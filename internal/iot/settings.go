@@ -2,6 +2,7 @@ package iot
 
 import (
 	"math"
+	"reflect"
 	"time"
 )
 
@@ -124,6 +125,15 @@ func (l *Limits) normalizeTypes() error {
 	}
 	return nil
 }
+
+// Normalize checks the type and puts it into canonical form. The error is an *InvalidError.
+func (t *TypeSpec) Normalize() error {
+	_, err := t.normalize()
+	return err
+}
+
+// Equal reports whether two types in canonical form are the same.
+func (t *TypeSpec) Equal(other *TypeSpec) bool { return reflect.DeepEqual(t, other) }
 
 // normalize checks the type and returns the size of its texts, as MaxCatalog counts it.
 func (t *TypeSpec) normalize() (size int, err error) {

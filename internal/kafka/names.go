@@ -18,6 +18,8 @@ type Topics struct {
 	// Sources decides which of many programs runs a source: each source belongs to a partition of it, see Leases. Its records are the
 	// states of the sources, keyed by their names. The embedded broker does not have it: iotmon runs all its sources itself.
 	Sources string
+	// Maps holds the maps of sources that people have decided, keyed by the names of the sources. It is compacted.
+	Maps string
 }
 
 // DefaultTopics returns the names that the documentation uses.
@@ -30,5 +32,6 @@ func DefaultTopics() Topics {
 		States:      "device-state",
 		InForce:     "partition-state",
 		Sources:     "source-leases",
+		Maps:        "source-maps",
 	}
 }

@@ -111,6 +111,7 @@ func (o TopicOptions) specs() map[string]topicSpec {
 		o.Topics.DeadLetters: {partitions: 1, share: 5, configs: maps.Clone(long)},
 		o.Topics.States:      {partitions: n, fixed: true, configs: compacted()},
 		o.Topics.InForce:     {partitions: n, fixed: true, configs: compacted()},
+		o.Topics.Maps:        {partitions: 1, optional: true, configs: compacted()},
 	}
 	if o.Budget == 0 {
 		specs[o.Topics.Sources] = topicSpec{partitions: sourcesPartitions, optional: true, configs: map[string]string{"cleanup.policy": "compact"}}

@@ -47,10 +47,18 @@ func New(rules []Rule, catalog *iot.Catalog) (*Rules, error) {
 	for i := range rules {
 		m.rules[i].Rule = rules[i]
 		if err := m.rules[i].compile(catalog); err != nil {
-			return nil, fmt.Errorf("rule %d: %w", i, err)
+			return nil, inRule(i, "", err)
 		}
 	}
 	return m, nil
+}
+
+// inRule says in which rule, and in which key of it, an error is.
+func inRule(index int, key string, err error) error {
+	if key != "" {
+		return fmt.Errorf("rule %d: %s: %w", index, key, err)
+	}
+	return fmt.Errorf("rule %d: %w", index, err)
 }
 
 func (u *rule) compile(catalog *iot.Catalog) (err error) {

@@ -47,8 +47,10 @@ type PipelineOptions struct {
 	Mapping *mapping.Rules
 	// Admission is the same test as the processor's.
 	Admission *iot.Admission
-	Status    *Status
-	Logger    *slog.Logger
+	// Follow, if not nil, replaces Mapping and Admission as soon as something is set in it, and again whenever it is set.
+	Follow *Mapping
+	Status *Status
+	Logger *slog.Logger
 	// MaxMessages is how many messages may wait to be converted; 0 means 2,000.
 	MaxMessages int
 	// MaxBytes is how much memory the messages that are not in the log yet may occupy; 0 means 16 MiB.
@@ -63,12 +65,14 @@ type Pipeline struct {
 	memory   *semaphore.Weighted
 
 	// What follows belongs to Run.
-	mapper   *mapping.Mapper
-	points   []mapping.Point
-	batch    []*Message
-	readings []iot.Reading
-	reports  []Report
-	rejected []Rejected
+	mapped    *Mapped
+	mapper    *mapping.Mapper
+	admission *iot.Admission
+	points    []mapping.Point
+	batch     []*Message
+	readings  []iot.Reading
+	reports   []Report
+	rejected  []Rejected
 	// arrival is the last time that a value without a time was given.
 	arrival  time.Time
 	draining bool
@@ -81,7 +85,9 @@ type Pipeline struct {
 // NewPipeline returns a Pipeline; Run works it.
 func NewPipeline(o PipelineOptions) *Pipeline {
 	o.MaxBytes, o.MaxMessages = cmp.Or(o.MaxBytes, defaultMaxBytes), cmp.Or(o.MaxMessages, maxBatch)
-	p := &Pipeline{o: o, messages: make(chan *Message, o.MaxMessages), memory: semaphore.NewWeighted(o.MaxBytes), mapper: o.Mapping.Mapper()}
+	p := &Pipeline{
+		o: o, messages: make(chan *Message, o.MaxMessages), memory: semaphore.NewWeighted(o.MaxBytes), mapper: o.Mapping.Mapper(), admission: o.Admission,
+	}
 	p.missing = make(map[unmappedKind]time.Time)
 	if o.Mapping.ReportSeveral() {
 		p.devices = make(map[iot.DeviceID]struct{})
@@ -165,6 +171,7 @@ func (p *Pipeline) collect(m *Message) {
 // work converts the messages of the batch and appends what has become of them. After an error, which means that ctx has ended, the batch has the
 // messages that are not in the log.
 func (p *Pipeline) work(ctx context.Context) error {
+	p.follow()
 	for converted := 0; converted < len(p.batch); {
 		p.convert(p.batch[converted])
 		if converted++; converted == len(p.batch) || len(p.readings) >= maxReadings {
@@ -381,7 +388,7 @@ func (p *Pipeline) admit(r *iot.Reading, point *mapping.Point, m *Message, c *co
 	if r.ReceivedAt.IsZero() {
 		r.ReceivedAt = c.received
 	}
-	if err := p.o.Admission.Admit(r, c.now); err != nil {
+	if err := p.admission.Admit(r, c.now); err != nil {
 		if invalid, ok := errors.AsType[*iot.InvalidError](err); ok {
 			return iot.Invalid(invalid.Field, "%s, in the value %s", invalid.Reason, iot.Quote(point.Field))
 		}

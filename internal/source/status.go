@@ -72,6 +72,10 @@ type Snapshot struct {
 	// Messages counts what was received, Readings what was appended to the log, Rejected the dead letters. Untimed counts retained
 	// messages that count as no reading because they have no time.
 	Messages, Readings, Rejected, Untimed int64
+	// MapVersion is the version of what people have decided last about the map, as far as the source maps by it; 0 if they have decided
+	// nothing. MapError is why it does not map by a later decision.
+	MapVersion int64
+	MapError   string
 	// Skipped counts polls that have not taken place at their time.
 	Skipped int64
 	// Ignored counts values that a rule ignores, Unmapped messages of which no rule matches any value.
@@ -206,6 +210,18 @@ func (s *Status) missed(messages int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.s.Missed += messages
+}
+
+// MappedBy notes by which version of the map the source maps from now on, or why it does not map by the one that was decided.
+func (s *Status) MappedBy(version int64, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.s.MapError = ""
+	if err != nil {
+		s.s.MapError = err.Error()
+		return
+	}
+	s.s.MapVersion = version
 }
 
 // log notes whether the log acknowledges.

@@ -236,7 +236,7 @@ func benchConfig(flags *benchFlags, dir string) *config.Config {
 		prefix := fmt.Sprintf("iotmon-bench-%d-", time.Now().UnixNano())
 		for _, name := range []*string{
 			&cfg.Kafka.Topic, &cfg.Kafka.DeadLettersTopic, &cfg.Kafka.AggregatesTopic, &cfg.Kafka.AlertsTopic,
-			&cfg.Kafka.StatesTopic, &cfg.Kafka.InForceTopic, &cfg.Kafka.SourcesTopic, &cfg.Kafka.GroupID,
+			&cfg.Kafka.StatesTopic, &cfg.Kafka.InForceTopic, &cfg.Kafka.SourcesTopic, &cfg.Kafka.MapsTopic, &cfg.Kafka.GroupID,
 		} {
 			*name = prefix + *name
 		}

@@ -23,11 +23,13 @@ func NewLog(readers ...*control.InForce) *Log {
 	for _, r := range readers {
 		r.Begin(1)
 		r.CaughtUp()
+		r.BeginMaps()
+		r.MapsCaughtUp()
 	}
 	return &Log{highest: make(map[control.Ref]int64), readers: readers}
 }
 
-// Append implements control.Log. All objects must be devices.
+// Append implements control.Log. All objects must be devices or maps.
 func (l *Log) Append(_ context.Context, objects []control.Object) (map[int32]int64, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -35,6 +37,17 @@ func (l *Log) Append(_ context.Context, objects []control.Object) (map[int32]int
 		o := &objects[i]
 		l.offset++
 		if o.Version <= l.highest[o.Ref] {
+			continue
+		}
+		if o.Kind == control.Map {
+			entry, err := o.MapEntry()
+			if err != nil {
+				return nil, err
+			}
+			l.highest[o.Ref] = o.Version
+			for _, r := range l.readers {
+				r.SetMap(&entry)
+			}
 			continue
 		}
 		entry, err := o.DeviceEntry()

@@ -73,19 +73,20 @@ func (l *Log) PartitionOf(device iot.Identity, partitions int) int32 {
 	return int32(l.partitioner.Partition(&kgo.Record{Key: wire.AppendDeviceKey(nil, device)}, partitions))
 }
 
-// Append implements control.Log. It appends nothing as long as consumers of a version may run that does not know decisions: they would leave
+// Append implements control.Log. It appends nothing to the readings' log as long as consumers of a version may run that does not know decisions: they would leave
 // their partitions at the first one or, if they are still older, reject it as a reading.
 func (l *Log) Append(ctx context.Context, objects []control.Object) (map[int32]int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	if err := l.checkLevel(ctx); err != nil {
-		return nil, err
-	}
-	var devices []*kgo.Record
+	var devices, maps []*kgo.Record
 	var rules []control.Object
 	for i := range objects {
-		if objects[i].Kind == control.Rule {
+		switch objects[i].Kind {
+		case control.Rule:
 			rules = append(rules, objects[i])
+			continue
+		case control.Map:
+			maps = append(maps, &kgo.Record{Topic: l.Topics.Maps, Key: []byte(objects[i].ID), Value: objects[i].Body, Timestamp: time.Now()})
 			continue
 		}
 		devices = append(devices, &kgo.Record{
@@ -93,7 +94,25 @@ func (l *Log) Append(ctx context.Context, objects []control.Object) (map[int32]i
 			Headers: kafka.KindHeaders(iot.KindDevice, 1), Timestamp: time.Now(),
 		})
 	}
+	ends, err := l.appendToReadings(ctx, devices, rules)
+	if len(maps) == 0 {
+		return ends, err
+	}
+	if failed := l.client.ProduceSync(ctx, maps...).FirstErr(); failed != nil {
+		return nil, errors.Join(err, fmt.Errorf("append maps of sources to %s: %w", l.Topics.Maps, failed))
+	}
+	return ends, err
+}
+
+// appendToReadings appends registry entries and rules to the readings' log, and returns the offset behind the last one of each partition.
+func (l *Log) appendToReadings(ctx context.Context, devices []*kgo.Record, rules []control.Object) (map[int32]int64, error) {
 	ends := make(map[int32]int64)
+	if len(devices)+len(rules) == 0 {
+		return ends, nil
+	}
+	if err := l.checkLevel(ctx); err != nil {
+		return nil, err
+	}
 	if err := add(ends, l.client.ProduceSync(ctx, devices...)); err != nil {
 		return nil, fmt.Errorf("append registry entries to %s: %w", l.Topics.Readings, err)
 	}

@@ -43,7 +43,7 @@ func NewLog(t *testing.T) *Log {
 	admin := kadm.NewClient(l.Client)
 	for topic, partitions := range map[string]int32{
 		l.Topics.Readings: Partitions, l.Topics.Alerts: Partitions, l.Topics.States: Partitions, l.Topics.InForce: Partitions, l.Topics.Sources: Partitions,
-		l.Topics.Aggregates: 1, l.Topics.DeadLetters: 1,
+		l.Topics.Aggregates: 1, l.Topics.Maps: 1, l.Topics.DeadLetters: 1,
 	} {
 		if _, err := admin.CreateTopic(t.Context(), partitions, 1, nil, topic); err != nil {
 			t.Fatal(err)

@@ -97,7 +97,7 @@ func (p *Publisher) publish(ctx context.Context, client *kgo.Client, now time.Ti
 			records = append(records, &kgo.Record{Key: []byte(state.Name), Value: value})
 			after.state, after.at = *state, now
 		}
-		if received := state.Messages + state.Rejected; now.Sub(before.detailAt) >= detailInterval && (received != before.received || before.detailAt.IsZero()) {
+		if received := state.Messages + state.Rejected; now.Sub(before.detailAt) >= detailInterval && (received != before.received || before.detailAt.IsZero()) || state.MapVersion != before.state.MapVersion {
 			detail, _ := p.Detail(state.Name)
 			value, err := encodeDetail(detail, limit)
 			if err != nil {
@@ -118,5 +118,5 @@ func (p *Publisher) publish(ctx context.Context, client *kgo.Client, now time.Ti
 // changed reports whether a state differs in what a reader must know at once.
 func changed(before, after *api.SourceState) bool {
 	return before.State != after.State || !before.Since.Equal(after.Since) || before.Error != after.Error || before.LogError != after.LogError ||
-		before.Address != after.Address
+		before.Address != after.Address || before.MapVersion != after.MapVersion || before.MapError != after.MapError
 }

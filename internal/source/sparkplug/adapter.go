@@ -217,7 +217,7 @@ func (a *Adapter) apply(ctx context.Context, session *source.Session, publish fu
 }
 
 func (a *Adapter) send(ctx context.Context, session *source.Session, m *source.Message) error {
-	if a.o.ByUnit == nil {
+	if a.o.ByUnit == nil || a.o.ByUnit.Off != nil && a.o.ByUnit.Off() {
 		return session.Send(ctx, m)
 	}
 	rejected := a.o.ByUnit.apply(m)

@@ -15,6 +15,8 @@ import (
 // is the one with the metric's unit. It is not safe for concurrent use.
 type ByUnit struct {
 	catalog *iot.Catalog
+	// Off, if not nil, reports whether the source has got a map meanwhile, so that its rules apply instead.
+	Off func() bool
 	// types are the types found for units, refused the metrics that were refused lately.
 	types   map[string]iot.DeviceType
 	refused map[string]time.Time

@@ -1,0 +1,285 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"iotmon/internal/control"
+	"iotmon/internal/iot"
+	"iotmon/internal/mapping"
+	"iotmon/internal/retry"
+)
+
+// SourceMaps is where people decide about the maps of sources. Its methods may be called concurrently; their errors are those of
+// control.Registry.
+type SourceMaps interface {
+	// Map returns the map that was decided last, one without a version if none was.
+	Map(ctx context.Context, source string) (mapping.Entry, error)
+	// ChangeMap replaces the map by what to returns for the current one.
+	ChangeMap(ctx context.Context, source string, condition control.Condition, by control.By, to func(mapping.Entry) (mapping.Entry, error)) (mapping.Entry, error)
+	// Audit returns who has decided what, the newest first.
+	Audit(ctx context.Context, q control.AuditQuery) ([]control.Audit, error)
+}
+
+// maxMapVersions is how many versions of a map are listed.
+const maxMapVersions = 50
+
+// mapPoll is how often a request asks whether a decision is in force.
+const mapPoll = 50 * time.Millisecond
+
+func (s *server) registerSourceMaps(api huma.API) {
+	if s.o.SourceMaps == nil || s.o.Sources == nil || s.o.Admission == nil {
+		return
+	}
+	failures := []int{http.StatusNotFound, http.StatusServiceUnavailable}
+	changes := append(slices.Clone(failures), http.StatusBadRequest, http.StatusForbidden, http.StatusConflict, http.StatusPreconditionFailed, http.StatusTooManyRequests)
+	responses := func() map[string]*huma.Response {
+		return map[string]*huma.Response{
+			"202": {Description: "Decided, and not in force yet: the program with the source does not run, or cannot map by it; see map_error of the source."},
+		}
+	}
+	path := Prefix + "/sources/{name}/map"
+	huma.Register(api, huma.Operation{
+		OperationID: "get-source-map", Method: http.MethodGet, Path: path, Tags: []string{"Sources"},
+		Summary: "Get the map of a source",
+		Description: "The rules by which what the source receives becomes readings: those that people have decided, or else those of the " +
+			"configuration. What people have decided comes before the configuration, also after a restart, until it is deleted.",
+		Errors: failures,
+	}, s.getMap)
+	huma.Register(api, huma.Operation{
+		OperationID: "put-source-map", Method: http.MethodPut, Path: path, Tags: []string{"Sources"},
+		Summary: "Replace the map of a source",
+		Description: "The rules come into force while everything runs, in every program that may run the source. To replace a map that people " +
+			"have decided, If-Match is required. The answer comes once the rules are in force.",
+		Responses: responses(), Errors: append(slices.Clone(changes), http.StatusPreconditionRequired), MaxBodyBytes: 2 * mapping.MaxEntry,
+	}, s.putMap)
+	huma.Register(api, huma.Operation{
+		OperationID: "delete-source-map", Method: http.MethodDelete, Path: path, Tags: []string{"Sources"},
+		Summary:     "Map by the configuration again",
+		Description: "Takes back what people have decided about the map of the source. The answer comes once the configured rules are in force.",
+		Responses:   responses(), Errors: changes,
+	}, s.deleteMap)
+	huma.Register(api, huma.Operation{
+		OperationID: "list-source-map-versions", Method: http.MethodGet, Path: path + "/versions", Tags: []string{"Sources"},
+		Summary:     "List what was decided about the map of a source",
+		Description: "The newest first, at most 50, as long as control.audit_retention keeps them. PUT with restore decides the rules of one of them again.",
+		Errors:      failures,
+	}, s.listMapVersions)
+}
+
+// SourceMap is the map of a source, and since when it is one. It is exported for the library, which ignores what is embedded otherwise.
+type SourceMap struct {
+	Version int64        `json:"version" doc:"Grows with each decision; If-Match takes it in quotes. 0 if nobody has decided anything."`
+	Origin  string       `json:"origin" enum:"configuration,decided" doc:"Whether the rules are those of the configuration, or what people have decided instead."`
+	Rules   []SourceRule `json:"rules" nullable:"false" doc:"The first rule that matches a value counts."`
+}
+
+// mapAnswer is the map of a source.
+type mapAnswer struct {
+	Status int
+	ETag   string `header:"ETag" doc:"The version in quotes, for If-Match."`
+	Body   struct {
+		Name string `json:"name" doc:"The source."`
+		SourceMap
+		InForce bool `json:"in_force" doc:"Whether the program that runs the source maps by it."`
+	}
+}
+
+func (s *server) getMap(ctx context.Context, in *sourceInput) (*mapAnswer, error) {
+	if _, err := s.sourceDetail(in.Name); err != nil {
+		return nil, err
+	}
+	entry, err := s.o.SourceMaps.Map(ctx, in.Name)
+	if err != nil {
+		return nil, s.decisionProblem(ctx, err)
+	}
+	return s.shownMap(&entry, s.mapInForce(&entry)), nil
+}
+
+func (s *server) shownMap(e *mapping.Entry, inForce bool) *mapAnswer {
+	out := &mapAnswer{Status: http.StatusOK, ETag: etag(e.Version)}
+	if !inForce {
+		out.Status = http.StatusAccepted
+	}
+	out.Body.Name, out.Body.InForce = e.Source, inForce
+	out.Body.SourceMap = SourceMap{Version: e.Version, Origin: "decided", Rules: ShownRules(e.Rules)}
+	if e.Version == 0 || e.Deleted {
+		detail, _ := s.o.Sources.Detail(e.Source)
+		out.Body.Origin, out.Body.Rules = "configuration", notNil(detail.Rules)
+	}
+	return out
+}
+
+// mapInForce reports whether the program that runs the source maps by the decision.
+func (s *server) mapInForce(e *mapping.Entry) bool {
+	states, err := s.o.Sources.States()
+	at := slices.IndexFunc(states, func(state SourceState) bool { return state.Name == e.Source })
+	return err == nil && at >= 0 && states[at].MapVersion >= e.Version && states[at].State != UnknownSource
+}
+
+// mapBody is what is decided: rules, or those of an earlier version.
+type mapBody struct {
+	Rules   []SourceRule `json:"rules,omitempty" maxItems:"1000" doc:"All rules of the map; the first that matches a value counts."`
+	Restore int64        `json:"restore,omitempty" minimum:"1" doc:"Instead of rules: the version whose rules are decided again."`
+}
+
+// MapInput names a source, and says on which map a change is based. It is exported for the library, which ignores what is embedded otherwise.
+type MapInput struct {
+	Name        string `path:"name" doc:"The source's name." example:"hall-3-mqtt" maxLength:"63"`
+	IfMatch     string `header:"If-Match" doc:"The ETag of the map that the change is based on; * for any."`
+	IfNoneMatch string `header:"If-None-Match" doc:"* if nobody may have decided anything yet."`
+}
+
+type putMapInput struct {
+	MapInput
+	Body mapBody
+}
+
+func (s *server) putMap(ctx context.Context, in *putMapInput) (*mapAnswer, error) {
+	if _, err := s.sourceDetail(in.Name); err != nil {
+		return nil, err
+	}
+	rules := givenRules(in.Body.Rules)
+	if in.Body.Restore > 0 {
+		if in.Body.Rules != nil {
+			return nil, wrongRules(errors.New("must not be given together with restore"))
+		}
+		var err error
+		if rules, err = s.rulesOfVersion(ctx, in.Name, in.Body.Restore); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.checkRules(rules); err != nil {
+		return nil, wrongRules(err)
+	}
+	return s.decideMap(ctx, &in.MapInput, "put", func(current mapping.Entry) (mapping.Entry, error) {
+		if in.IfMatch == "" && in.IfNoneMatch == "" && current.Version > 0 && !current.Deleted {
+			return mapping.Entry{}, errPrecondition
+		}
+		current.Deleted, current.Rules = false, rules
+		return current, nil
+	})
+}
+
+func (s *server) deleteMap(ctx context.Context, in *MapInput) (*mapAnswer, error) {
+	if _, err := s.sourceDetail(in.Name); err != nil {
+		return nil, err
+	}
+	return s.decideMap(ctx, in, "delete", func(current mapping.Entry) (mapping.Entry, error) {
+		if current.Version == 0 {
+			return current, nil // Nothing was decided, and nothing is.
+		}
+		current.Deleted, current.Rules = true, nil
+		return current, nil
+	})
+}
+
+// checkRules returns why rules cannot be in force; nil if they can.
+func (s *server) checkRules(rules []mapping.Rule) error {
+	// A type that only these rules define would be one that the processors do not know.
+	_, err := mapping.New(rules, s.o.Admission.Catalog)
+	return err
+}
+
+func wrongRules(err error) error {
+	return huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{Message: err.Error(), Location: "body.rules"})
+}
+
+// rulesOfVersion returns the rules of an earlier version of a map. The error is a problem.
+func (s *server) rulesOfVersion(ctx context.Context, source string, version int64) ([]mapping.Rule, error) {
+	all, err := s.o.SourceMaps.Audit(ctx, control.AuditQuery{Of: control.MapRef(source), Limit: maxMapVersions})
+	if err != nil {
+		return nil, s.decisionProblem(ctx, err)
+	}
+	for i := range all {
+		if all[i].Version != version {
+			continue
+		}
+		entry, err := mapping.DecodeEntry(all[i].After)
+		switch {
+		case err != nil:
+			return nil, huma.Error409Conflict("version " + fmt.Sprint(version) + " of the map was written by another version of iotmon")
+		case entry.Deleted:
+			return nil, huma.Error409Conflict("version " + fmt.Sprint(version) + " takes back what was decided: delete the map instead")
+		}
+		return entry.Rules, nil
+	}
+	return nil, huma.Error404NotFound(fmt.Sprintf("version %d of the map of the source %s is not kept", version, iot.Quote(source)))
+}
+
+// decideMap changes the map of a source, and answers once it is in force, or after inForceTimeout.
+func (s *server) decideMap(ctx context.Context, in *MapInput, action string, to func(mapping.Entry) (mapping.Entry, error)) (*mapAnswer, error) {
+	condition, err := (&EntryInput{IfMatch: in.IfMatch, IfNoneMatch: in.IfNoneMatch}).condition()
+	if err != nil {
+		return nil, err
+	}
+	release, err := s.admitDecision()
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	entry, err := s.o.SourceMaps.ChangeMap(ctx, in.Name, condition, control.By{Actor: nobody, Action: action}, to)
+	var changed *control.VersionError
+	switch {
+	case errors.As(err, &changed):
+		return nil, huma.ErrorWithHeaders(
+			huma.Error412PreconditionFailed(fmt.Sprintf("the map has another version, %d: read it again and decide anew", changed.Version)),
+			http.Header{"ETag": {etag(changed.Version)}},
+		)
+	case errors.Is(err, errPrecondition):
+		return nil, huma.NewError(http.StatusPreconditionRequired, "people have decided about the map already: send its ETag in If-Match, so that nobody's change is lost")
+	case err != nil:
+		return nil, s.decisionProblem(ctx, err)
+	}
+	s.decisionMade(ctx)
+	waiting, cancel := context.WithTimeout(ctx, inForceTimeout)
+	defer cancel()
+	inForce := s.mapInForce(&entry)
+	for !inForce && retry.Wait(waiting, mapPoll) == nil {
+		inForce = s.mapInForce(&entry)
+	}
+	return s.shownMap(&entry, inForce), nil
+}
+
+// mapVersion is one decision about a map.
+type mapVersion struct {
+	SourceMap
+	Time   time.Time `json:"time" doc:"When, by the clock of the service that has stored it."`
+	Actor  string    `json:"actor" doc:"Who: an opaque id."`
+	Action string    `json:"action" doc:"How: put or delete; adopt or repeat if nobody has, because a database was restored."`
+}
+
+// mapVersions is the answer with the decisions about a map.
+type mapVersions struct {
+	Items []mapVersion `json:"items" nullable:"false"`
+}
+
+func (s *server) listMapVersions(ctx context.Context, in *sourceInput) (*answer[mapVersions], error) {
+	if _, err := s.sourceDetail(in.Name); err != nil {
+		return nil, err
+	}
+	all, err := s.o.SourceMaps.Audit(ctx, control.AuditQuery{Of: control.MapRef(in.Name), Limit: maxMapVersions})
+	if err != nil {
+		return nil, s.decisionProblem(ctx, err)
+	}
+	out := mapVersions{Items: []mapVersion{}}
+	for i := range all {
+		a := &all[i]
+		entry, err := mapping.DecodeEntry(a.After)
+		if err != nil {
+			continue // Another version of iotmon has written it.
+		}
+		v := mapVersion{SourceMap: SourceMap{Version: a.Version, Origin: "decided", Rules: ShownRules(entry.Rules)}, Time: a.Time, Actor: a.Actor, Action: a.Action}
+		if entry.Deleted {
+			v.Origin = "configuration"
+		}
+		out.Items = append(out.Items, v)
+	}
+	return &answer[mapVersions]{out}, nil
+}

@@ -1,0 +1,108 @@
+package api_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"iotmon/internal/api"
+)
+
+const (
+	mapPath = "/api/v1/sources/hall-3/map"
+	hot     = `{"rules":[{"field":"temp","device":"decided","type":"temperature_sensor"}]}`
+	cold    = `{"rules":[{"topic":"plant/#","field":"temp","device":"{{topic 2}}","type":"current_sensor","scale":0.1}]}`
+)
+
+// mapped returns an API whose source maps by what was decided, and its registry.
+func mapped(t testing.TB) (http.Handler, *registry) {
+	r, s := newRegistry(), fullSources()
+	r.mapped = func(source string, version int64) {
+		for i := range s.states {
+			if s.states[i].Name == source {
+				s.states[i].MapVersion = version
+			}
+		}
+	}
+	return newAPI(t, plant{}, &archive{}, func(o *api.Options) {
+		r.use(o)
+		o.Sources = s
+	}), r
+}
+
+func TestTheMapOfASourceIsDecided(t *testing.T) {
+	h, _ := mapped(t)
+	for i, step := range []struct {
+		method, path, body string
+		headers            []string
+		status             int
+		want               string
+	}{
+		{"GET", mapPath, "", nil, 200, `{"name":"hall-3","version":0,"origin":"configuration","rules":[{"field":"temp","device":"{host}","type":"temperature_sensor","building":"A","room":"1"}],"in_force":true}`},
+		{"PUT", mapPath, hot, []string{"If-None-Match", "*"}, 200, `{"name":"hall-3","version":1,"origin":"decided","rules":[{"field":"temp","device":"decided","type":"temperature_sensor"}],"in_force":true}`},
+		{"PUT", mapPath, cold, nil, 428, "send its ETag in If-Match"},
+		{"PUT", mapPath, cold, []string{"If-Match", `"7"`}, 412, "another version, 1"},
+		{"PUT", mapPath, cold, []string{"If-Match", `"1"`}, 200, `"version":2,"origin":"decided","rules":[{"field":"temp","device":"{{topic 2}}","type":"current_sensor","topic":"plant/#","scale":0.1}],"in_force":true}`},
+		{"GET", mapPath, "", nil, 200, `"version":2,"origin":"decided"`},
+		{"PUT", mapPath, `{"restore":1}`, []string{"If-Match", `"2"`}, 200, `"version":3,"origin":"decided","rules":[{"field":"temp","device":"decided"`},
+		{"PUT", mapPath, `{"restore":9}`, []string{"If-Match", `"3"`}, 404, "not kept"},
+		{"PUT", mapPath, `{"restore":1,"rules":[]}`, []string{"If-Match", `"3"`}, 422, "must not be given together"},
+		{"PUT", mapPath, `{"rules":[{"field":"t","device":"d","type":"no"}]}`, []string{"If-Match", `"3"`}, 422, `rule 0: type: unknown`},
+		{"PUT", mapPath, `{"rules":[{"field":"t","device":"d","type":"no","define":{"max":1}}]}`, []string{"If-Match", `"3"`}, 422, `rule 0: type: unknown`},
+		{"PUT", mapPath, `{"rules":[{"fild":"t"}]}`, nil, 422, "unexpected property"},
+		{"DELETE", mapPath, "", []string{"If-Match", `"3"`}, 200, `"version":4,"origin":"configuration","rules":[{"field":"temp","device":"{host}"`},
+		{"PUT", mapPath, `{"restore":4}`, nil, 409, "delete the map instead"},
+		{"GET", mapPath + "/versions", "", nil, 200, `"version":4,"origin":"configuration","rules":[],"time":"2026-03-01T12:00:00Z","actor":"anonymous","action":"delete"},{"version":3`},
+		{"GET", "/api/v1/audit?source=hall-3&limit=1", "", nil, 200, `"kind":"map","source":"hall-3","version":4,"before":{"source":"hall-3","version":3,`},
+		{"GET", "/api/v1/audit?source=hall-3&device=d", "", nil, 422, "together"},
+		{"GET", "/api/v1/sources/none/map", "", nil, 404, "no source"},
+		{"PUT", "/api/v1/sources/none/map", hot, nil, 404, "no source"},
+		{"DELETE", "/api/v1/sources/none/map", "", nil, 404, "no source"},
+		{"DELETE", "/api/v1/sources/quiet/map", "", nil, 202, `"version":0`},
+		{"GET", "/api/v1/sources/none/map/versions", "", nil, 404, "no source"},
+	} {
+		w := send(h, step.method, step.path, step.body, append(step.headers, "Content-Type", asJSON)...)
+		if got := w.Body.String(); w.Code != step.status || !strings.Contains(got, step.want) {
+			t.Errorf("%d: %s %s %s:\ngot  %d %s\nwant %d %s", i, step.method, step.path, step.body, w.Code, got, step.status, step.want)
+		}
+	}
+	w := send(h, "GET", mapPath, "")
+	if tag := w.Header().Get("ETag"); tag != `"4"` {
+		t.Errorf("got the tag %s", tag)
+	}
+}
+
+// While the program with the source is away the decision is kept, and the answer says that it is not in force.
+func TestAMapThatIsNotInForceYetSaysSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, r := mapped(t)
+		r.after = -1
+		w := send(h, "PUT", mapPath, hot, "Content-Type", asJSON)
+		if w.Code != http.StatusAccepted || !strings.Contains(w.Body.String(), `"version":1,"origin":"decided"`) || !strings.Contains(w.Body.String(), `"in_force":false`) {
+			t.Errorf("got %d %s", w.Code, w.Body)
+		}
+		r.store.SetDown(true)
+		for _, method := range []string{"GET", "PUT", "DELETE"} {
+			if w := send(h, method, mapPath, hot, "Content-Type", asJSON, "If-Match", "*"); w.Code != http.StatusServiceUnavailable {
+				t.Errorf("%s without the database: got %d %s", method, w.Code, w.Body)
+			}
+		}
+	})
+}
+
+func TestAMapOfManyRulesIsDecided(t *testing.T) {
+	h, _ := mapped(t)
+	rules := make([]string, 1000)
+	for i := range rules {
+		rules[i] = fmt.Sprintf(`{"topic":"plant/%d","field":"temp","device":"d%d","type":"temperature_sensor"}`, i, i)
+	}
+	body := `{"rules":[` + strings.Join(rules, ",") + `]}`
+	if w := send(h, "PUT", mapPath, body, "Content-Type", asJSON); w.Code != http.StatusOK {
+		t.Errorf("got %d %.300s", w.Code, w.Body)
+	}
+	if w := send(h, "PUT", mapPath, strings.Replace(body, "]}", ","+rules[0]+"]}", 1), "Content-Type", asJSON, "If-Match", "*"); w.Code != http.StatusUnprocessableEntity {
+		t.Errorf("one more: got %d %.300s", w.Code, w.Body)
+	}
+}

@@ -1,0 +1,159 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"iotmon/internal/config"
+	"iotmon/internal/iot"
+	"iotmon/internal/kafka/sources"
+	"iotmon/internal/mapping"
+	"iotmon/internal/observe"
+	"iotmon/internal/source"
+)
+
+// sourceMaps are the maps of this process' sources: those of the configuration, and what people have decided instead. They implement
+// sources.Maps.
+type sourceMaps struct {
+	admission *iot.Admission
+	logger    *slog.Logger
+	// known is closed once all maps have been read for the first time.
+	known chan struct{}
+	once  sync.Once
+
+	// byName does not change once the program runs.
+	byName map[string]*sourceMap
+}
+
+var _ sources.Maps = (*sourceMaps)(nil)
+
+// sourceMap is that of one source.
+type sourceMap struct {
+	name   string
+	status *source.Status
+	// implicit are the rules of values whose device is given where they are configured. They come before the map.
+	implicit, configured []mapping.Rule
+	follow               source.Mapping
+
+	mu sync.Mutex
+	// version is that of the last decision, rules are the rules of the map in force, without the implicit ones. Both are guarded by mu.
+	version int64
+	rules   []mapping.Rule
+}
+
+func newSourceMaps(admission *iot.Admission, logger *slog.Logger) *sourceMaps {
+	return &sourceMaps{admission: admission, logger: logger, known: make(chan struct{}), byName: make(map[string]*sourceMap)}
+}
+
+// add adds a configured source, before the program runs. The error is about its configuration.
+func (m *sourceMaps) add(configured *config.Source, status *source.Status) (*sourceMap, error) {
+	of := &sourceMap{
+		name: configured.Name, status: status, implicit: mapRules(implicitRules(configured)), configured: mapRules(configured.Map),
+	}
+	of.rules = of.configured
+	mapped, err := of.compile(of.configured, m.admission)
+	if err != nil {
+		return nil, fmt.Errorf("sources: %s: map: %w", configured.Name, err)
+	}
+	of.follow.Set(mapped)
+	m.byName[of.name] = of
+	return of, nil
+}
+
+// compile returns what maps by the rules, after the implicit ones.
+func (m *sourceMap) compile(rules []mapping.Rule, base *iot.Admission) (*source.Mapped, error) {
+	admission, err := mapping.Admission(rules, base)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]mapping.Rule, 0, len(m.implicit)+len(rules))
+	made, err := mapping.New(append(append(all, m.implicit...), rules...), admission.Catalog)
+	if err != nil {
+		return nil, err
+	}
+	return &source.Mapped{Rules: made, Admission: admission}, nil
+}
+
+// inForce returns the rules of the map that is in force.
+func (m *sourceMap) inForce() []mapping.Rule {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.rules
+}
+
+// empty reports whether the map in force of a source has no rules.
+func (m *sourceMaps) empty(name string) bool { return len(m.byName[name].inForce()) == 0 }
+
+// BeginMaps implements sources.Maps. The sources go on by what is in force.
+func (m *sourceMaps) BeginMaps() {}
+
+// MapsCaughtUp implements sources.Maps.
+func (m *sourceMaps) MapsCaughtUp() { m.once.Do(func() { close(m.known) }) }
+
+// SetMap implements sources.Maps: the source maps by it at once. If it cannot, it goes on as before, and its state says why.
+func (m *sourceMaps) SetMap(e *mapping.Entry) {
+	of := m.byName[e.Source]
+	if of == nil {
+		return // Another program has it, or the configuration no more.
+	}
+	of.mu.Lock()
+	defer of.mu.Unlock()
+	if e.Version <= of.version {
+		return
+	}
+	rules := e.Rules
+	if e.Deleted {
+		rules = of.configured
+	}
+	mapped, err := of.compile(rules, m.admission)
+	of.status.MappedBy(e.Version, err)
+	if err != nil {
+		m.logger.Error("a source does not map by what was decided, and goes on as before", "source", of.name, "version", e.Version, "error", err)
+		return
+	}
+	of.version, of.rules = e.Version, rules
+	of.follow.Set(mapped)
+	m.logger.Info("a source maps by another map", "source", of.name, "version", e.Version, "rules", len(rules), "configured", e.Deleted)
+}
+
+// mapsPatience is how long a source waits until it is known what people have decided about its map. Then it runs by its configuration: this
+// program may not be allowed to read the topic.
+const mapsPatience = 15 * time.Second
+
+// afterMaps runs a source once it is known what people have decided about its map.
+func (m *sourceMaps) after(run func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		timer := time.NewTimer(mapsPatience)
+		defer timer.Stop()
+		select {
+		case <-m.known:
+		case <-timer.C:
+			m.logger.Warn("what was decided about the maps of sources cannot be read; they map by the configuration until it can", "after", mapsPatience)
+		case <-ctx.Done():
+			return nil
+		}
+		return run(ctx)
+	}
+}
+
+// followMaps reads what people have decided about the maps of sources, for this process' sources and for its registry.
+func (s *Service) followMaps(context.Context) error {
+	var receivers []sources.Maps
+	if s.registry != nil {
+		receivers = append(receivers, s.registry.inForce)
+	}
+	if s.maps != nil && len(s.maps.byName) > 0 {
+		receivers = append(receivers, s.maps)
+	}
+	if len(receivers) == 0 {
+		return nil
+	}
+	follower := sources.NewMapFollower(sources.MapFollowerOptions{
+		Dial: s.dial, Topics: s.topics, Maps: receivers, Logger: observe.Sparing(s.Logger, repeatedLogs),
+	})
+	s.add("maps of sources", after(follower.Run, s.kafka))
+	return nil
+}

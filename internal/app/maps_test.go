@@ -1,0 +1,111 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"iotmon/internal/config"
+	"iotmon/internal/iot"
+	"iotmon/internal/mapping"
+	"iotmon/internal/source"
+)
+
+// kept is a log that keeps the ids and types of what is appended.
+type kept struct {
+	discarded
+	devices []string
+}
+
+func (k *kept) Append(_ context.Context, readings []iot.Reading) error {
+	for i := range readings {
+		k.devices = append(k.devices, string(readings[i].ID)+" "+string(readings[i].Type))
+	}
+	return nil
+}
+
+// What people decide about a map holds from the next message on, while the source runs; what cannot be in force leaves it as it was.
+func TestASourceMapsByWhatWasDecided(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := config.Default(config.Iotmon, Builtin())
+		catalog, err := newCatalog(&cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		maps := newSourceMaps(newAdmission(&cfg, catalog), slog.New(slog.DiscardHandler))
+		configured := config.Source{
+			Name: "hall-3", MQTT: &config.MQTT{URL: "tcp://broker"}, Map: []config.MapRule{{Field: "t", Device: "configured", Type: "temperature_sensor"}},
+		}
+		status, log := source.NewStatus("hall-3", "mqtt", time.Now), &kept{}
+		of, err := maps.add(&configured, status)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mapped := of.follow.Current()
+		pipeline := source.NewPipeline(source.PipelineOptions{
+			Name: "hall-3", Log: log, Mapping: mapped.Rules, Admission: mapped.Admission, Follow: &of.follow, Status: status, Logger: slog.New(slog.DiscardHandler),
+		})
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- pipeline.Run(ctx) }()
+		defer func() {
+			cancel()
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		}()
+		becomes := func(want string) {
+			t.Helper()
+			log.devices = nil
+			if err := pipeline.Send(ctx, &source.Message{Topic: "a", Points: []mapping.Point{{Field: "t", Value: 20}}}); err != nil {
+				t.Fatal(err)
+			}
+			synctest.Wait()
+			if len(log.devices) != 1 || log.devices[0] != want {
+				t.Errorf("got %v, want %s", log.devices, want)
+			}
+		}
+		decide := func(version int64, rules ...mapping.Rule) {
+			maps.SetMap(&mapping.Entry{Source: "hall-3", Version: version, Rules: rules, Deleted: rules == nil})
+		}
+		becomes("configured temperature_sensor")
+		decide(2, mapping.Rule{Field: "t", Device: "decided", Type: "flow", Define: &mapping.Type{Unit: "L", Max: 100}})
+		becomes("decided flow")
+		decide(1, mapping.Rule{Field: "t", Device: "late", Type: iot.Temperature})
+		becomes("decided flow")
+		if s := status.Snapshot(); s.MapVersion != 2 || s.MapError != "" {
+			t.Errorf("got version %d, %q", s.MapVersion, s.MapError)
+		}
+		decide(3, mapping.Rule{Field: "t", Device: "x", Type: "unknown"})
+		becomes("decided flow")
+		if s := status.Snapshot(); s.MapVersion != 2 || s.MapError == "" {
+			t.Errorf("a map of unknown types: got version %d, %q", s.MapVersion, s.MapError)
+		}
+		decide(4)
+		becomes("configured temperature_sensor")
+		if s := status.Snapshot(); s.MapVersion != 4 || s.MapError != "" {
+			t.Errorf("back to the configuration: got version %d, %q", s.MapVersion, s.MapError)
+		}
+		maps.SetMap(&mapping.Entry{Source: "another", Version: 1})
+	})
+}
+
+// A program that cannot read what was decided runs its sources all the same, after a while.
+func TestSourcesDoNotWaitForMapsForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		maps := newSourceMaps(nil, slog.New(slog.DiscardHandler))
+		began := time.Now()
+		run := maps.after(func(context.Context) error { return nil })
+		if err := run(t.Context()); err != nil || time.Since(began) != mapsPatience {
+			t.Errorf("got %v after %v", err, time.Since(began))
+		}
+		maps.MapsCaughtUp()
+		maps.MapsCaughtUp() // The topic is read again after an error.
+		began = time.Now()
+		if err := run(t.Context()); err != nil || time.Since(began) != 0 {
+			t.Errorf("once they are known: got %v after %v", err, time.Since(began))
+		}
+	})
+}
