@@ -126,7 +126,7 @@ up() {
     install_missing "$@"
     lock
     make_dir
-    echo "$ttl" >"$dir/ttl"
+    echo $((EPOCHSECONDS + ttl)) >"$dir/end"
     if [ -n "${TESTENV_OWNER:-}" ]; then
         echo "$TESTENV_OWNER $(started "$TESTENV_OWNER")" >"$dir/owner.pid"
     fi
@@ -138,7 +138,7 @@ up() {
     for server in "${pids[@]}"; do
         wait "$server" || failed=1
     done
-    touch "$dir/ttl" # Its time begins now.
+    echo $((EPOCHSECONDS + ttl)) >"$dir/end" # Its time begins now.
     unlock
     return "$failed"
 }
@@ -183,15 +183,15 @@ take_down() {
     rm -rf "$dir"
 }
 
-# watch ends the environment when its time is over, its owner has ended or its directory was removed.
+# watch ends the environment when its time is over, its owner has ended or its directory was removed. It starts as few processes as it
+# can, because it runs beside each environment all the time.
 watch() {
     local server process
     declare -A known
     while sleep 1 && exists && ! is_over; do
         for server in "${servers[@]}" watchdog; do
             # A directory is removed file by file: servers whose pid file is already removed must be ended too.
-            process=$(cat "$dir/$server.pid" 2>/dev/null)
-            [ -z "$process" ] || known[$server]=$process
+            { read -r process <"$dir/$server.pid"; } 2>/dev/null && known[$server]=$process
         done
     done
     if exists; then
@@ -213,12 +213,12 @@ watch() {
 }
 
 is_over() {
-    local ttl
-    { read -r ttl <"$dir/ttl"; } 2>/dev/null || return 1
+    local end
+    { read -r end <"$dir/end"; } 2>/dev/null || return 1
     if [ -e "$dir/owner.pid" ] && ! running owner >/dev/null; then
         return 0
     fi
-    [ $(($(date +%s) - $(stat -c %Y "$dir/ttl"))) -ge "$ttl" ]
+    [ "$EPOCHSECONDS" -ge "$end" ]
 }
 
 status() {

@@ -96,9 +96,9 @@ reserve_port() {
 }
 
 release_ports() {
-    local file
+    local file owner
     for file in "$ports"-*; do
-        if [ "$(cat "$file" 2>/dev/null)" = "$dir" ]; then
+        if { read -r owner <"$file"; } 2>/dev/null && [ "$owner" = "$dir" ]; then
             rm -f "$file"
         fi
     done
