@@ -163,7 +163,7 @@ bring_up() {
 down() {
     lock
     exists && take_down
-    rm -f "$dir.users" "$dir.lock"
+    forget
     unlock
 }
 
@@ -209,7 +209,13 @@ watch() {
         done
     fi
     take_down
+    forget
+}
+
+# forget removes what is beside the directory; the last are the programs that package testenv builds.
+forget() {
     rm -f "$dir.users" "$dir.lock"
+    rm -rf "$dir.programs"
 }
 
 is_over() {

@@ -25,11 +25,10 @@ var binary = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	path := filepath.Join(dir, "iotmon")
-	if err := testenv.Build(path, "iotmon/cmd/iotmon"); err != nil {
+	if err := testenv.Build(dir, "iotmon"); err != nil {
 		return "", err
 	}
-	return path, nil
+	return filepath.Join(dir, "iotmon"), nil
 })
 
 func TestMain(m *testing.M) {

@@ -27,7 +27,7 @@ var programs = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if err := testenv.Build(dir, "iotmon/cmd/..."); err != nil {
+	if err := testenv.Build(dir, ""); err != nil {
 		return "", err
 	}
 	return dir, nil

@@ -4,13 +4,53 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
+	"strings"
+	"syscall"
 )
 
-// Build builds programs into a file or directory, with the flags of the Makefile and scripts/build.sh, so that the tested
-// programs are the shipped ones. Since everything that a test run compiles without the race detector has these flags, it is
-// compiled only once.
-func Build(into, packages string) error {
-	return BuildIn("", into, "-tags", "grpcnotrace", packages)
+// Version is the version of the programs that Build makes. A test that runs make build with the same version waits less: what has not changed
+// is not linked again.
+const Version = "devel"
+
+// Build puts all programs into a directory that exists, or one such as iotmon, if it is named. make build makes them, so that the tested
+// programs are the shipped ones. Under scripts/test-env.sh run, each is linked once for all packages that are tested.
+func Build(into, program string) error {
+	if program == "" {
+		program = "..."
+	}
+	shared := os.Getenv("TESTENV_DIR")
+	if shared == "" {
+		return makeBuild(into, program)
+	}
+	shared += ".programs"
+	if err := os.MkdirAll(shared, 0o700); err != nil {
+		return err
+	}
+	lock, err := os.Open(shared)
+	if err != nil {
+		return err
+	}
+	defer lock.Close()
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+		return err
+	}
+	if err := makeBuild(shared, program); err != nil {
+		return err
+	}
+	// A program that this process wrote might still be open in a process that it is starting, and could not be run.
+	return run(exec.Command("cp", "-R", shared+"/.", into))
+}
+
+func makeBuild(into, program string) error {
+	build := exec.Command("make", "build", "BIN="+into, "CMD=./cmd/"+program, "VERSION="+Version)
+	var err error
+	if build.Dir, err = checkout(); err != nil {
+		return err
+	}
+	// The make that runs the tests has arguments of its own.
+	build.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "MAKE") })
+	return run(build)
 }
 
 // BuildIn builds the program in the directory of another module, with the flags with which make vet has compiled what it needs.
@@ -19,8 +59,12 @@ func BuildIn(dir, into string, arguments ...string) error {
 	build := exec.Command("go", append([]string{"build", "-trimpath", "-ldflags", "-s -w", "-o", into}, arguments...)...)
 	build.Dir = dir
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s: %w\n%s", build, err, out)
+	return run(build)
+}
+
+func run(command *exec.Cmd) error {
+	if out, err := command.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w\n%s", command, err, out)
 	}
 	return nil
 }

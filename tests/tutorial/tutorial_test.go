@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"iotmon/tests/testenv"
 )
 
 const root = "../.."
@@ -33,8 +35,11 @@ func TestTutorialShowsWhatItSays(t *testing.T) {
 		t.Fatalf("got %d lessons, want more", len(lessons))
 	}
 	bin := t.TempDir()
+	if err := testenv.Build(bin, ""); err != nil {
+		t.Fatal(err)
+	}
 	// Names that would collide with other tests, or with programs that the reader has built.
-	replacements := []string{"./bin/", bin + "/", "make build\n", "make build BIN=" + bin + "\n", "9192", port(t)}
+	replacements := []string{"./bin/", bin + "/", "make build\n", "make build BIN=" + bin + " VERSION=" + testenv.Version + "\n", "9192", port(t)}
 	for _, documented := range []string{"8080", "8081", "8082", "8083", "8084"} {
 		replacements = append(replacements, "127.0.0.1:"+documented, freeAddr(t))
 	}
