@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -39,9 +40,11 @@ func TestTutorialShowsWhatItSays(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Names that would collide with other tests, or with programs that the reader has built.
-	replacements := []string{"./bin/", bin + "/", "make build\n", "make build BIN=" + bin + " VERSION=" + testenv.Version + "\n", "9192", port(t)}
-	for _, documented := range []string{"8080", "8081", "8082", "8083", "8084"} {
-		replacements = append(replacements, "127.0.0.1:"+documented, freeAddr(t))
+	replacements := []string{"./bin/", bin + "/", "make build\n", "make build BIN=" + bin + " VERSION=" + testenv.Version + "\n"}
+	free := freePorts(t, 6)
+	replacements = append(replacements, "9192", free[0])
+	for i, documented := range []string{"8080", "8081", "8082", "8083", "8084"} {
+		replacements = append(replacements, "127.0.0.1:"+documented, "127.0.0.1:"+free[1+i])
 	}
 	replacer := strings.NewReplacer(replacements...)
 
@@ -130,29 +133,23 @@ func says(text string) *regexp.Regexp {
 	return regexp.MustCompile(`(?s)^\s*` + strings.Join(parts, ".*") + `\s*$`)
 }
 
-// freeAddr returns an unused address. It is used minutes later. Until then the system gives its port to no process that asks for
-// any free port, because those begin at 32768. The servers of scripts/test-env.sh have lower ports.
-func freeAddr(t *testing.T) string {
+// freePorts returns so many unused ports. They are used minutes later. Until then the system gives them to no process that asks for any free
+// port, because those begin at 32768. The servers of scripts/test-env.sh have lower ports.
+func freePorts(t *testing.T, count int) []string {
 	t.Helper()
 	const first, end = 30_000, 32_768
+	var ports []string
 	for range 100 {
-		listener, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", first+rand.IntN(end-first)))
+		port := strconv.Itoa(first + rand.IntN(end-first))
+		listener, err := net.Listen("tcp", "127.0.0.1:"+port)
 		if err != nil {
 			continue
 		}
-		defer listener.Close()
-		return listener.Addr().String()
+		defer listener.Close() // Not before all are found, so that each is another one.
+		if ports = append(ports, port); len(ports) == count {
+			return ports
+		}
 	}
-	t.Fatal("no port is free")
-	return ""
-}
-
-// port returns a port that was free a moment ago.
-func port(t *testing.T) string {
-	t.Helper()
-	_, port, err := net.SplitHostPort(freeAddr(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
+	t.Fatalf("only the ports %q are free", ports)
+	return nil
 }
