@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -32,6 +33,9 @@ var binary = sync.OnceValues(func() (string, error) {
 })
 
 func TestMain(m *testing.M) {
+	if err := liveAtNoon(); err != nil {
+		panic(err)
+	}
 	code := m.Run()
 	if !testing.Short() {
 		if c, err := browser(); err == nil {
@@ -42,6 +46,15 @@ func TestMain(m *testing.M) {
 		}
 	}
 	os.Exit(code)
+}
+
+// liveAtNoon sets the time zone of the tests, of the browser and of the programs to one in which it is about noon. The pages write a date
+// beside times of another day, so around midnight they would show other words than at any other time.
+func liveAtNoon() error {
+	east := 12 - time.Now().UTC().Hour()
+	name := fmt.Sprintf("Etc/GMT%+d", -east) // Such names count the hours to the west.
+	time.Local = time.FixedZone(name, east*60*60)
+	return os.Setenv("TZ", name)
 }
 
 // plant is the program in a process of its own, with what it has archived kept over a restart.
