@@ -48,6 +48,8 @@ var (
 
 // TestLinksLeadSomewhere checks every link from one document to another file of the project, and to a heading in it.
 func TestLinksLeadSomewhere(t *testing.T) {
+	t.Parallel()
+	headings := make(map[string][]string)
 	for _, document := range documents(t) {
 		text, err := os.ReadFile(document)
 		if err != nil {
@@ -70,7 +72,13 @@ func TestLinksLeadSomewhere(t *testing.T) {
 				t.Errorf("%s: %s: %v", document, match[1], err)
 				continue
 			}
-			if target.Fragment != "" && !slices.Contains(anchors(linked), target.Fragment) {
+			if target.Fragment == "" {
+				continue
+			}
+			if headings[path] == nil {
+				headings[path] = anchors(linked)
+			}
+			if !slices.Contains(headings[path], target.Fragment) {
 				t.Errorf("%s: %s: there is no such heading", document, match[1])
 			}
 		}
@@ -82,6 +90,7 @@ var mentioned = regexp.MustCompile("`((?:cmd|configs|deployments|docs|internal|k
 
 // TestPathsThatAreMentionedExist checks the paths of files in the documents.
 func TestPathsThatAreMentionedExist(t *testing.T) {
+	t.Parallel()
 	checked := 0
 	for _, document := range documents(t) {
 		text, err := os.ReadFile(document)
@@ -119,6 +128,7 @@ func anchors(text []byte) []string {
 
 // TestEveryDependencyIsExplained checks that the document on dependencies has every direct dependency, and no other.
 func TestEveryDependencyIsExplained(t *testing.T) {
+	t.Parallel()
 	explained, err := os.ReadFile(filepath.Join(root, "docs", "dependencies.md"))
 	if err != nil {
 		t.Fatal(err)

@@ -167,7 +167,9 @@ func deviceReadings(t *testing.T, s *server, device string, before ...time.Time)
 	return readings
 }
 
-// posters are several gateways, each with its own devices. They repeat each request until the server has acknowledged it.
+// posters are several gateways, each with its own devices. They repeat each request until the server has acknowledged it. Together they
+// send some 700 readings per second: enough to be everywhere in the system at any moment. As many as a machine can process would
+// only take it from the tests beside this one.
 type posters struct {
 	t    *testing.T
 	base string
@@ -208,7 +210,7 @@ func (p *posters) post(gateway int) {
 		select {
 		case <-p.quit:
 			return
-		case <-time.After(time.Duration(random.IntN(20)) * time.Millisecond):
+		case <-time.After(time.Duration(random.IntN(150)) * time.Millisecond):
 		}
 		now := iot.CutTime(time.Now())
 		if !now.After(last) {
@@ -291,13 +293,15 @@ func clone(v url.Values) url.Values {
 	return c
 }
 
-// eventually polls until done or patience runs out, and reports which.
+// eventually polls until done or patience runs out, and reports which. Where to look takes long, as at all pages of a listing, it pauses as
+// long, so that it does not keep busy what it waits for.
 func eventually(patience time.Duration, done func() bool) bool {
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
+		began := time.Now()
 		if done() {
 			return true
 		}
-		time.Sleep(100 * time.Millisecond)
+		time.Sleep(max(100*time.Millisecond, time.Since(began)))
 	}
 	return done()
 }

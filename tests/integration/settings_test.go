@@ -77,11 +77,24 @@ func summaries(t *testing.T, s *server) []wire.Aggregate {
 	return rows
 }
 
+// firstFrom returns the index of the first of the samples, in the order of their times, that is not before at.
+func firstFrom(samples []sample, at time.Time) int {
+	i, _ := slices.BinarySearchFunc(samples, at, func(s sample, at time.Time) int { return s.at.Compare(at) })
+	return i
+}
+
 // wrongWindows compares each window with the samples of its own span, and checks that the windows of a type do not overlap.
 func wrongWindows(rows []wire.Aggregate, samples []sample) []string {
 	var wrong []string
 	ends := make(map[iot.DeviceType]time.Time)
 	counted := make(map[iot.DeviceType]int64)
+	byKind := make(map[iot.DeviceType][]sample)
+	for _, s := range samples {
+		byKind[s.kind] = append(byKind[s.kind], s)
+	}
+	for _, list := range byKind {
+		slices.SortStableFunc(list, func(a, b sample) int { return a.at.Compare(b.at) }) // Of the same reading, the one sent first stays the first.
+	}
 	for _, row := range rows {
 		length := time.Duration(row.WindowSeconds) * time.Second
 		name := fmt.Sprintf("%s %s of %v", row.DeviceType, row.Timestamp.Format(time.TimeOnly), length)
@@ -89,9 +102,8 @@ func wrongWindows(rows []wire.Aggregate, samples []sample) []string {
 			wrong = append(wrong, name+": overlaps the one before it")
 		}
 		ends[row.DeviceType] = row.Timestamp.Add(length)
-		within := slices.DeleteFunc(slices.Clone(samples), func(s sample) bool {
-			return s.kind != row.DeviceType || s.at.Before(row.Timestamp) || !s.at.Before(row.Timestamp.Add(length))
-		})
+		list := byKind[row.DeviceType]
+		within := list[firstFrom(list, row.Timestamp):firstFrom(list, row.Timestamp.Add(length))]
 		for _, truth := range summarize(within, century) {
 			wrong = append(wrong, compareOne(name, row.Data, truth)...)
 			counted[row.DeviceType] += truth.count
