@@ -18,8 +18,9 @@ import (
 )
 
 const (
-	// connectTimeout is how long it may take until the broker accepts the connection, and again until it accepts the subscriptions.
-	connectTimeout = 10 * time.Second
+	// connectTimeout is how long it may take until the broker accepts the connection, and again until it accepts the subscriptions. Tries that
+	// were lost on the way hold up the next one for as long, so a source that is to be back within 10 s needs less.
+	connectTimeout = 8 * time.Second
 	// leaveTimeout is how long the last answers may take.
 	leaveTimeout = time.Second
 	// retryRefused is how long after a refused subscription it is tried again.

@@ -55,6 +55,8 @@ type PipelineOptions struct {
 	MaxMessages int
 	// MaxBytes is how much memory the messages that are not in the log yet may occupy; 0 means 16 MiB.
 	MaxBytes int64
+	// Now is the clock of what the source receives; nil means time.Now.
+	Now func() time.Time
 }
 
 // Pipeline takes the messages of a source, makes readings of them and appends those to the log. While the log does not acknowledge, Send
@@ -85,6 +87,9 @@ type Pipeline struct {
 // NewPipeline returns a Pipeline; Run works it.
 func NewPipeline(o PipelineOptions) *Pipeline {
 	o.MaxBytes, o.MaxMessages = cmp.Or(o.MaxBytes, defaultMaxBytes), cmp.Or(o.MaxMessages, maxBatch)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
 	p := &Pipeline{
 		o: o, messages: make(chan *Message, o.MaxMessages), memory: semaphore.NewWeighted(o.MaxBytes), mapper: o.Mapping.Mapper(), admission: o.Admission,
 	}
@@ -99,7 +104,7 @@ func NewPipeline(o PipelineOptions) *Pipeline {
 // message has not been taken, and its Done is not called.
 func (p *Pipeline) Send(ctx context.Context, m *Message) error {
 	if m.Received.IsZero() {
-		m.Received = time.Now()
+		m.Received = p.o.Now()
 	}
 	size := min(m.size(), p.o.MaxBytes)
 	if err := p.memory.Acquire(ctx, size); err != nil {
@@ -289,7 +294,7 @@ func (p *Pipeline) convert(m *Message) {
 // mapPoints makes readings, reports and dead letters of the points of a message.
 func (p *Pipeline) mapPoints(m *Message, points []mapping.Point) {
 	p.mapper.Begin(points)
-	c := converted{now: iot.CutTime(time.Now()), received: iot.CutTime(m.Received)}
+	c := converted{now: iot.CutTime(p.o.Now()), received: iot.CutTime(m.Received)}
 	for i := range points {
 		if err := p.point(&points[i], m, &c); err != nil {
 			c.matched++

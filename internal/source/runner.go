@@ -45,6 +45,9 @@ func (s *Session) Skipped(polls int64) { s.status.skipped(polls) }
 // Missed counts messages that were deleted at the other side before they were received.
 func (s *Session) Missed(messages int64) { s.status.missed(messages) }
 
+// Now is the time of what is received now.
+func (s *Session) Now() time.Time { return s.pipeline.o.Now() }
+
 // Send is Pipeline.Send.
 func (s *Session) Send(ctx context.Context, m *Message) error { return s.pipeline.Send(ctx, m) }
 
@@ -114,24 +117,34 @@ func (r *Runner) connect(ctx context.Context, pipeline *Pipeline) error {
 	if first == 0 {
 		first, longest = defaultFirstPause, defaultLongestPause
 	}
+	backoff := retry.NewBackoff(first, longest)
+	status := r.Pipeline.Status
 	var lost error
-	try := func(ctx context.Context) (bool, error) {
-		status := r.Pipeline.Status
+	for {
 		status.set(Connecting, "", nil)
 		began := time.Now()
 		session := &Session{pipeline: pipeline, status: status}
 		err := r.session(ctx, session)
-		if ctx.Err() == nil {
-			status.set(Failed, "", err)
+		if ctx.Err() != nil {
+			return nil
 		}
-		return session.connected && time.Since(began) >= steady, err
-	}
-	return retry.NewBackoff(first, longest).Repeat(ctx, try, func(err error, pause time.Duration) {
+		status.set(Failed, "", err)
+		took := time.Since(began)
+		if session.connected && took >= steady {
+			backoff.Reset()
+		}
+		pause := backoff.Next()
+		if took >= pause { // The other side has had its pause while the adapter waited for an answer.
+			pause = min(pause, first)
+		}
 		if lost == nil || lost.Error() != err.Error() { // The same failure every few seconds would be most of the log.
 			r.Logger.Warn("a source is not connected and will be connected anew", "source", r.Name, "error", err, "pause", pause)
 		}
 		lost = err
-	})
+		if retry.Wait(ctx, pause) != nil {
+			return nil
+		}
+	}
 }
 
 // session runs the adapter once. A panic of a protocol's library, which hostile input may provoke, is an error.

@@ -144,3 +144,25 @@ func TestASourceRunsOnlyWhileItIsOwned(t *testing.T) {
 		}
 	})
 }
+
+// A try that waits for an answer in vain is not followed by a long pause: what has ended meanwhile is found at once.
+func TestALongTryIsFollowedByAShortPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var began []time.Time
+		r := runner(t, func(context.Context, *source.Session) error {
+			began = append(began, time.Now())
+			time.Sleep(8 * time.Second)
+			return errors.New("no answer")
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+		defer cancel()
+		if err := r.Run(ctx); err != nil {
+			t.Error(err)
+		}
+		for i := range began[1:] {
+			if pause := began[i+1].Sub(began[i]) - 8*time.Second; pause > time.Second {
+				t.Errorf("got a pause of %v after try %d, want at most a second", pause, i)
+			}
+		}
+	})
+}

@@ -61,6 +61,9 @@ missing_packages() {
             have mosquitto || [ -x /usr/sbin/mosquitto ] || echo mosquitto
             have mosquitto_pub || echo mosquitto-clients
             ;;
+        faketime)
+            have faketime || echo faketime
+            ;;
         haproxy)
             have haproxy || [ -x /usr/sbin/haproxy ] || echo haproxy
             ;;

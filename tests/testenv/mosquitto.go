@@ -14,45 +14,69 @@ type Mosquitto struct {
 	*Server
 	// Dir has its files: passwords; ca.pem, server.pem and server.key if it encrypts; and its state, mosquitto.db.
 	Dir string
-	// Websocket is the address of its websockets, TLS that of encrypted connections; empty without certificates.
-	Websocket, TLS string
+	// Websocket is the address of its websockets, TLS and EncryptedWebsocket those of encrypted connections; empty without certificates.
+	Websocket, TLS, EncryptedWebsocket string
+	// Clock is that of the broker; nil for the machine's.
+	Clock *Clock
 }
 
 // NewMosquitto starts a broker. more are lines of its configuration. With encrypted, it also listens with TLS, and wants clients to have a
 // certificate: the test must have written ca.pem, server.pem and server.key into dir.
 func NewMosquitto(t testing.TB, dir string, encrypted bool, more string) *Mosquitto {
 	t.Helper()
+	return newMosquitto(t, &Mosquitto{Dir: dir}, encrypted, more)
+}
+
+// NewMosquittoWithClock is NewMosquitto for a broker whose clock the test may set.
+func NewMosquittoWithClock(t testing.TB, dir string, encrypted bool) *Mosquitto {
+	t.Helper()
+	return newMosquitto(t, &Mosquitto{Dir: dir, Clock: NewClock(t)}, encrypted, "")
+}
+
+func newMosquitto(t testing.TB, m *Mosquitto, encrypted bool, more string) *Mosquitto {
+	t.Helper()
 	program := provide(t, "mosquitto", "mosquitto")
-	m := &Mosquitto{Dir: dir}
-	var err error
-	if m.Websocket, err = freeAddress(); err != nil {
-		t.Fatal(err)
-	}
-	if encrypted {
-		if m.TLS, err = freeAddress(); err != nil {
-			t.Fatal(err)
-		}
-	}
 	m.Password(t, "secret")
-	file := filepath.Join(dir, "mosquitto.conf")
+	file := filepath.Join(m.Dir, "mosquitto.conf")
+	started := false
 	m.Server = NewServer(t, func(address string) *exec.Cmd {
+		if !started { // Somebody else may have taken the ports of the last try.
+			m.listenAnywhere(t, encrypted)
+		}
 		if err := os.WriteFile(file, []byte(m.config(address)+more), 0o600); err != nil {
 			t.Error(err)
 		}
-		return exec.Command(program, "-c", file)
+		command := exec.Command(program, "-c", file)
+		command.Env = append(os.Environ(), m.Clock.Environment()...)
+		return command
 	})
+	started = true
 	return m
+}
+
+// listenAnywhere chooses addresses for the listeners that are not the broker's first.
+func (m *Mosquitto) listenAnywhere(t testing.TB, encrypted bool) {
+	addresses := []*string{&m.Websocket}
+	if encrypted {
+		addresses = append(addresses, &m.TLS, &m.EncryptedWebsocket)
+	}
+	for _, address := range addresses {
+		var err error
+		if *address, err = freeAddress(); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 func (m *Mosquitto) config(address string) string {
 	text := fmt.Sprintf("user root\nallow_anonymous false\npassword_file %[1]s/passwords\npersistence true\npersistence_location %[1]s/\n"+
 		"set_tcp_nodelay true\nmax_queued_messages 100000\nmax_inflight_messages 1000\nlog_type error\nlog_type warning\n", m.Dir)
-	text += listener(address)
 	text += listener(m.Websocket) + "protocol websockets\n"
 	if m.TLS != "" {
-		text += listener(m.TLS) + fmt.Sprintf("cafile %[1]s/ca.pem\ncertfile %[1]s/server.pem\nkeyfile %[1]s/server.key\nrequire_certificate true\n", m.Dir)
+		encryption := fmt.Sprintf("cafile %[1]s/ca.pem\ncertfile %[1]s/server.pem\nkeyfile %[1]s/server.key\nrequire_certificate true\n", m.Dir)
+		text += listener(m.TLS) + encryption + listener(m.EncryptedWebsocket) + "protocol websockets\n" + encryption
 	}
-	return text
+	return text + listener(address) // The last one: when the broker listens there, it listens everywhere.
 }
 
 func listener(address string) string {

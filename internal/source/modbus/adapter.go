@@ -24,7 +24,6 @@ type Adapter struct {
 	connection Connection
 	// units keep from one connection to the next what has been reported about them. They belong to Run.
 	units []*unit
-	now   func() time.Time
 }
 
 var _ source.Adapter = (*Adapter)(nil)
@@ -34,7 +33,7 @@ const longestRetry = 5 * time.Second
 
 // New returns an Adapter. The error says which register no device could have.
 func New(o Options) (*Adapter, error) {
-	a := &Adapter{connection: o.Connection, now: time.Now}
+	a := &Adapter{connection: o.Connection}
 	for _, u := range o.Units {
 		for i := range u.Registers {
 			if err := u.Registers[i].check(); err != nil {
@@ -49,9 +48,9 @@ func New(o Options) (*Adapter, error) {
 // Run implements source.Adapter. It returns when the address cannot be reached, or none of its units answers any more; at the latest the
 // time of one connect and one request after ctx has ended, because the client cannot be interrupted.
 func (a *Adapter) Run(ctx context.Context, session *source.Session) error {
-	p := &poller{Adapter: a, session: session}
+	p := &poller{Adapter: a, session: session, began: time.Now()}
 	for _, u := range a.units {
-		u.connect(a.now())
+		u.connect(session.Now())
 	}
 	err := p.run(ctx)
 	if p.client != nil {
@@ -59,7 +58,7 @@ func (a *Adapter) Run(ctx context.Context, session *source.Session) error {
 	}
 	if ctx.Err() == nil {
 		for _, u := range a.units {
-			if lost := u.offlineReport(err, a.now()); lost != nil {
+			if lost := u.offlineReport(err, session.Now()); lost != nil {
 				err = errors.Join(err, session.Send(ctx, lost))
 			}
 		}
@@ -71,7 +70,9 @@ func (a *Adapter) Run(ctx context.Context, session *source.Session) error {
 type poller struct {
 	*Adapter
 	session *source.Session
-	client  *client.ModbusClient
+	// began is when Run was called.
+	began  time.Time
+	client *client.ModbusClient
 	// connected is whether a unit has answered; broken is how many requests in a row have broken the connection.
 	connected bool
 	broken    int
@@ -104,7 +105,7 @@ func (p *poller) run(ctx context.Context) (err error) {
 // probe asks the units in turn until one answers, whatever it says. Its values do not count: they have no instant.
 func (p *poller) probe(ctx context.Context) (err error) {
 	for _, u := range p.units {
-		u.plan(p.now())
+		u.plan(p.session.Now())
 		if _, err = read(p.client, u.ID, u.blocks[0]); err == nil || judge(err) < gone {
 			p.answered(u)
 			return nil
@@ -123,11 +124,11 @@ func (p *poller) probe(ctx context.Context) (err error) {
 
 // pick returns the unit whose next request is sent: in turn one of those that answer, or else one of those that do not.
 func (p *poller) pick() *unit {
-	now := p.now()
+	now := p.session.Now()
 	var silent *unit
 	for i := range p.units {
 		u := p.units[(p.turn+i)%len(p.units)]
-		if skipped := u.begin(now); skipped > 0 {
+		if skipped := u.begin(now, time.Since(p.began)); skipped > 0 {
 			p.session.Skipped(skipped)
 		}
 		switch {
@@ -144,7 +145,7 @@ func (p *poller) pick() *unit {
 
 // idle returns how long there is nothing to do. It is never long, because the clock may be set meanwhile.
 func (p *poller) idle() time.Duration {
-	now := p.now()
+	now := p.session.Now()
 	pause := time.Second
 	for _, u := range p.units {
 		pause = min(pause, u.wake().Sub(now))
@@ -157,7 +158,7 @@ func (p *poller) request(ctx context.Context, u *unit) error {
 	b := u.waiting[0]
 	u.waiting = u.waiting[1:]
 	data, err := read(p.client, u.ID, b)
-	now := p.now()
+	now := p.session.Now()
 	var bad []reason
 	lost := false
 	switch {
@@ -210,7 +211,7 @@ func (p *poller) send(ctx context.Context, u *unit, bad []reason, now time.Time)
 }
 
 func (p *poller) answered(u *unit) {
-	u.answered, u.failures, u.retryAt, p.broken = p.now(), 0, time.Time{}, 0
+	u.answered, u.failures, u.retryAt, p.broken = p.session.Now(), 0, time.Time{}, 0
 	if !p.connected {
 		p.connected = true
 		p.session.Connected(p.connection.Address)
@@ -222,7 +223,7 @@ func (p *poller) answered(u *unit) {
 func (p *poller) failed(ctx context.Context, u *unit, cause error) error {
 	cause = fmt.Errorf("unit %d: %w", u.ID, cause)
 	p.session.Problem(cause)
-	now := p.now()
+	now := p.session.Now()
 	if report := u.offlineReport(cause, now); report != nil {
 		if err := p.session.Send(ctx, report); err != nil {
 			return err

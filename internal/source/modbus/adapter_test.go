@@ -12,6 +12,7 @@ import (
 	"iotmon/internal/iot"
 	"iotmon/internal/source"
 	"iotmon/internal/source/modbus"
+	"iotmon/internal/source/sourcetest"
 )
 
 func TestMain(m *testing.M) {
@@ -57,20 +58,21 @@ func manyTypes(t *testing.T) (tables, []modbus.Register, map[string]float64) {
 // so that the blocks have to be cut.
 func TestAllTypesByAllTransports(t *testing.T) {
 	t.Parallel()
-	files := certificates(t)
+	dir := t.TempDir()
+	sourcetest.WriteCertificates(t, dir, serverNames...)
 	for _, transport := range []struct {
 		scheme string
 		more   map[string]any
 	}{
 		{"tcp", nil}, {"rtuovertcp", map[string]any{"framer": "rtu"}},
-		{"tls", map[string]any{"ca": files.CAFile, "cert": files.CertFile, "key": files.KeyFile}},
+		{"tls", serverFiles(dir)},
 	} {
 		t.Run(transport.scheme, func(t *testing.T) {
 			t.Parallel()
 			contents, registers, want := manyTypes(t)
 			server := startServer(t, map[int]tables{5: contents}, nil, transport.more)
 			way := connection(strings.Replace(server.address(transport.scheme), "127.0.0.1", "localhost", 1))
-			way.TLS, way.Timeout = files, 2*time.Second
+			way.TLS, way.Timeout = certificates(dir), 2*time.Second
 			s := poll(t, modbus.Options{Connection: way, Units: []modbus.Unit{{ID: 5, Every: 100 * time.Millisecond, MaxGap: 16, Registers: registers}}})
 			for _, r := range registers {
 				until(t, "a reading of "+r.Field+": "+s.status.Snapshot().Error, 20*time.Second, func() bool { return len(s.of(r.Field)) >= 2 })
@@ -132,8 +134,8 @@ func compare(t *testing.T, readings []iot.Reading, answers []served, lost int) {
 func TestEachPollIsTheReadingThatTheServerHasGiven(t *testing.T) {
 	t.Parallel()
 	server, unit := counting(t)
-	way := newProxy(t, server.port)
-	s := poll(t, modbus.Options{Connection: connection(way.address()), Units: []modbus.Unit{unit}})
+	way := sourcetest.NewProxy(t, strings.TrimPrefix(server.address(""), "://"))
+	s := poll(t, modbus.Options{Connection: connection("tcp://" + way.Address()), Units: []modbus.Unit{unit}})
 	more := func() {
 		t.Helper()
 		before := len(s.of("number"))
@@ -149,35 +151,18 @@ func TestEachPollIsTheReadingThatTheServerHasGiven(t *testing.T) {
 	until(t, "failed", 5*time.Second, func() bool { return s.status.Snapshot().State == source.Failed })
 	server.signal(syscall.SIGCONT)
 	more()
-	way.cut(true) // Without RST: what is sent reaches nobody.
+	way.Lose() // Without RST: what is sent reaches nobody.
 	until(t, "failed", 5*time.Second, func() bool { return s.status.Snapshot().State == source.Failed })
-	way.cut(false)
+	way.Pass()
 	more()
-	way.reset()
+	for range 100 {
+		connections := s.status.Snapshot().Connections
+		way.Cut()
+		until(t, "connected again", 10*time.Second, func() bool { return s.status.Snapshot().Connections > connections })
+	}
 	more()
 	s.stop()
 	// Each connection begins with one answer that is no reading, and each interruption loses the one that was on its way.
-	compare(t, s.of("number"), server.served(), 2*int(s.status.Snapshot().Connections)+10)
-}
-
-func TestOneThousandInterruptionsLeaveNothingBehind(t *testing.T) {
-	t.Parallel()
-	server, unit := counting(t)
-	unit.Every = time.Millisecond
-	way := newProxy(t, server.port)
-	s := poll(t, modbus.Options{Connection: connection(way.address()), Units: []modbus.Unit{unit}})
-	until(t, "readings", 10*time.Second, func() bool { return len(s.of("number")) > 0 })
-	for i := range 1000 {
-		connections := s.status.Snapshot().Connections
-		way.reset()
-		until(t, fmt.Sprint("connected again, ", i), 10*time.Second, func() bool { return s.status.Snapshot().Connections > connections })
-	}
-	before := len(s.of("number"))
-	until(t, "readings again", 10*time.Second, func() bool { return len(s.of("number")) > before+3 })
-	if open := way.open(); open > 3 {
-		t.Errorf("%d connections are open, want one", open)
-	}
-	s.stop()
 	compare(t, s.of("number"), server.served(), 2*int(s.status.Snapshot().Connections)+10)
 }
 

@@ -24,7 +24,7 @@ func BenchmarkPoll(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		now = now.Add(time.Second)
-		polled.begin(now)
+		polled.begin(now, 0)
 		for _, block := range polled.waiting {
 			polled.take(block, data)
 		}

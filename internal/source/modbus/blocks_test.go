@@ -88,20 +88,21 @@ func TestTheGridIsTheSameForEverybody(t *testing.T) {
 	g.start(start)
 	for _, step := range []struct {
 		at      time.Time
+		running time.Duration
 		instant time.Time
 		skipped int64
 	}{
-		{start.Add(500 * time.Millisecond), time.Time{}, 0},
-		{second(1), second(1), 0},
-		{second(1).Add(time.Millisecond), time.Time{}, 0},
-		{second(2).Add(300 * time.Millisecond), second(2), 0},
-		{second(5).Add(900 * time.Millisecond), second(5), 2},
-		{second(4).Add(900 * time.Millisecond), time.Time{}, 0},   // A small step back repeats no instant.
-		{start.Add(-time.Hour), time.Time{}, 0},                   // A large one begins anew,
-		{second(1).Add(-time.Hour), second(1).Add(-time.Hour), 0}, // at the next instant.
-		{second(30), second(30), 3600 + 28},                       // A step ahead skips.
+		{start.Add(500 * time.Millisecond), 500 * time.Millisecond, time.Time{}, 0},
+		{second(1), 600 * time.Millisecond, second(1), 0},
+		{second(1).Add(time.Millisecond), 601 * time.Millisecond, time.Time{}, 0},
+		{second(2).Add(300 * time.Millisecond), 1900 * time.Millisecond, second(2), 0},
+		{second(5).Add(900 * time.Millisecond), 5500 * time.Millisecond, second(5), 2},
+		{second(4).Add(900 * time.Millisecond), 6 * time.Second, time.Time{}, 0},   // A small step back repeats no instant.
+		{start.Add(-time.Hour), 7 * time.Second, time.Time{}, 0},                   // A large one begins anew,
+		{second(1).Add(-time.Hour), 8 * time.Second, second(1).Add(-time.Hour), 0}, // at the next instant.
+		{second(30), 11 * time.Second, second(30), 3},                              // A step ahead has skipped what the time that has really passed had room for.
 	} {
-		instant, skipped, ok := g.due(step.at)
+		instant, skipped, ok := g.due(step.at, step.running)
 		if !instant.Equal(step.instant) || skipped != step.skipped || ok != !step.instant.IsZero() {
 			t.Errorf("at %v: got %v, %d skipped, want %v, %d", step.at, instant, skipped, step.instant, step.skipped)
 		}

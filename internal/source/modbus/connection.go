@@ -43,11 +43,27 @@ func (o *Connection) open() (*client.ModbusClient, error) {
 	if err != nil {
 		return nil, fmt.Errorf("modbus: %s: %w", o.Address, err)
 	}
-	if err := c.Open(); err != nil {
-		return nil, fmt.Errorf("connect: %w", err)
+	opened := make(chan error, 1)
+	go func() { opened <- c.Open() }()
+	select {
+	case err := <-opened:
+		if err != nil {
+			return nil, fmt.Errorf("connect: %w", err)
+		}
+		return c, nil
+	case <-time.After(connectTimeout):
+		// The library waits for 15 s for the other side of an encrypted connection, and cannot be interrupted.
+		go func() {
+			if <-opened == nil {
+				_ = c.Close()
+			}
+		}()
+		return nil, fmt.Errorf("connect: no answer within %v", connectTimeout)
 	}
-	return c, nil
 }
+
+// connectTimeout is how long connecting may take. The library's own limit for connections that are not encrypted is the same.
+const connectTimeout = 5 * time.Second
 
 func (t *TLS) load() (*x509.CertPool, *tls.Certificate, error) {
 	pem, err := os.ReadFile(t.CAFile)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -15,6 +16,7 @@ import (
 	"iotmon/internal/source"
 	"iotmon/internal/source/modbus"
 	"iotmon/internal/source/sourcetest"
+	"iotmon/tests/testenv"
 )
 
 // faultyServer is a pymodbus that fails as the suite says.
@@ -66,25 +68,71 @@ func (s *faultyServer) produce(ctx context.Context, number int) error {
 	}
 }
 
+// serverNames are the names in the server's certificate.
+var serverNames = []string{"localhost", "*.test"}
+
 func TestFaults(t *testing.T) {
-	sourcetest.Run(t, func(t *testing.T) *sourcetest.Harness {
-		server := &faultyServer{pymodbus: startServer(t, map[int]tables{1: {"holding": {"0": []int{0}}}}, nil, nil)}
-		value := register(t, "value", modbus.Holding, 0, "uint16", "")
-		return &sourcetest.Harness{
-			Server:  server,
-			Silence: 2 * time.Second,
-			Produce: server.produce,
-			Rules:   []mapping.Rule{{Field: "value", Device: "meter", Type: iot.Current}},
-			Adapter: func(address string) source.Adapter {
-				adapter, err := modbus.New(modbus.Options{
-					Connection: modbus.Connection{Address: "tcp://" + address, Timeout: 500 * time.Millisecond},
-					Units:      []modbus.Unit{{ID: 1, Every: 10 * time.Millisecond, Registers: []modbus.Register{value}}},
-				})
-				if err != nil {
-					t.Fatal(err)
-				}
-				return adapter
-			},
-		}
+	sourcetest.Run(t, map[string]func(t *testing.T) *sourcetest.Harness{
+		"Modbus TCP": func(t *testing.T) *sourcetest.Harness { return harness(t, "tcp", nil, modbus.TLS{}) },
+		"Modbus RTU over TCP": func(t *testing.T) *sourcetest.Harness {
+			return harness(t, "rtuovertcp", map[string]any{"framer": "rtu"}, modbus.TLS{})
+		},
+		"Modbus TLS": encrypted,
 	})
+}
+
+func harness(t *testing.T, scheme string, more map[string]any, files modbus.TLS) *sourcetest.Harness {
+	clock := testenv.NewClock(t)
+	server := &faultyServer{pymodbus: newServer(t, map[int]tables{1: {"holding": {"0": []int{0}}}}, nil, more)}
+	server.environment = clock.Environment()
+	server.start()
+	value := register(t, "value", modbus.Holding, 0, "uint16", "")
+	return &sourcetest.Harness{
+		Server:   server,
+		Silence:  2 * time.Second,
+		Produce:  server.produce,
+		SetClock: clock.Set,
+		// It is busy until it gets a number.
+		Reset: func() { server.config["behaviour"] = map[int]behaviour{1: {Exception: 6}} },
+		Rules: []mapping.Rule{{Field: "value", Device: "meter", Type: iot.Current}},
+		Adapter: func(address string) source.Adapter {
+			adapter, err := modbus.New(modbus.Options{
+				Connection: modbus.Connection{Address: scheme + "://" + address, Timeout: 500 * time.Millisecond, TLS: files},
+				Units:      []modbus.Unit{{ID: 1, Every: 10 * time.Millisecond, Registers: []modbus.Register{value}}},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return adapter
+		},
+	}
+}
+
+// encrypted is a harness with certificates on both sides: that of the client is its login.
+func encrypted(t *testing.T) *sourcetest.Harness {
+	dir, others := t.TempDir(), t.TempDir()
+	sourcetest.WriteCertificates(t, dir, serverNames...)
+	sourcetest.WriteCertificates(t, others, serverNames...)
+	files := certificates(dir)
+	more := serverFiles(dir)
+	h := harness(t, "tls", more, files)
+	server := h.Server.(*faultyServer)
+	restart := func(change func()) {
+		server.Stop()
+		change()
+		server.Start()
+	}
+	h.Revoke = func() { restart(func() { server.config["ca"] = filepath.Join(others, "ca.pem") }) }
+	h.Allow = func() { restart(func() { server.config["ca"] = files.CAFile }) }
+	h.Rotate = func() { restart(func() { sourcetest.WriteCertificates(t, dir, serverNames...) }) }
+	return h
+}
+
+func certificates(dir string) modbus.TLS {
+	return modbus.TLS{CAFile: filepath.Join(dir, "ca.pem"), CertFile: filepath.Join(dir, "client.pem"), KeyFile: filepath.Join(dir, "client.key")}
+}
+
+// serverFiles are the settings of a server that encrypts.
+func serverFiles(dir string) map[string]any {
+	return map[string]any{"ca": filepath.Join(dir, "ca.pem"), "cert": filepath.Join(dir, "server.pem"), "key": filepath.Join(dir, "server.key")}
 }

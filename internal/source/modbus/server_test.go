@@ -52,6 +52,9 @@ type pymodbus struct {
 	config  map[string]any
 	port    int
 	records string
+	// environment is more of the server's environment.
+	environment []string
+
 	process *exec.Cmd
 	input   io.WriteCloser
 	// answers are the lines that the server prints as answers.
@@ -59,6 +62,14 @@ type pymodbus struct {
 }
 
 func startServer(t *testing.T, units map[int]tables, how map[int]behaviour, more map[string]any) *pymodbus {
+	t.Helper()
+	s := newServer(t, units, how, more)
+	s.start()
+	return s
+}
+
+// newServer returns a server that is not started yet.
+func newServer(t *testing.T, units map[int]tables, how map[int]behaviour, more map[string]any) *pymodbus {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -70,7 +81,6 @@ func startServer(t *testing.T, units map[int]tables, how map[int]behaviour, more
 	}
 	s.config = map[string]any{"port": s.port, "records": s.records, "units": units, "behaviour": how}
 	maps.Copy(s.config, more)
-	s.start()
 	t.Cleanup(s.kill)
 	return s
 }
@@ -85,6 +95,7 @@ func (s *pymodbus) start() {
 		s.t.Fatal(err1, err2)
 	}
 	s.process.Stderr = s.t.Output()
+	s.process.Env = append(os.Environ(), s.environment...)
 	if err := s.process.Start(); err != nil {
 		s.t.Fatal(err)
 	}
@@ -129,6 +140,9 @@ func (s *pymodbus) signal(signal os.Signal) {
 }
 
 func (s *pymodbus) kill() {
+	if s.process == nil {
+		return
+	}
 	_ = s.process.Process.Kill() // It may have ended.
 	_ = s.process.Wait()
 }

@@ -72,6 +72,7 @@ func newUnit(u Unit) *unit {
 // connect prepares for a new connection.
 func (u *unit) connect(now time.Time) {
 	u.grid.start(now)
+	u.grid.ran = 0
 	u.waiting, u.points = nil, nil
 	u.failures, u.retryAt = 0, time.Time{}
 	u.blocks = nil
@@ -80,12 +81,12 @@ func (u *unit) connect(now time.Time) {
 	}
 }
 
-// begin begins the poll that is due, if one is, and returns how many were skipped before it.
-func (u *unit) begin(now time.Time) (skipped int64) {
+// begin begins the poll that is due, if one is, and returns how many were skipped before it. running is for how long the poller has run.
+func (u *unit) begin(now time.Time, running time.Duration) (skipped int64) {
 	if len(u.waiting) > 0 || now.Before(u.retryAt) {
 		return 0
 	}
-	instant, skipped, ok := u.grid.due(now)
+	instant, skipped, ok := u.grid.due(now, running)
 	if !ok {
 		return 0
 	}

@@ -3,7 +3,6 @@ package mqtt
 
 import (
 	"context"
-	"time"
 
 	"iotmon/internal/iot"
 	"iotmon/internal/mqtt"
@@ -38,7 +37,7 @@ func (r *receiver) Problem(err error) { r.session.Problem(err) }
 
 // Receive sends a message to the pipeline.
 func (r *receiver) Receive(ctx context.Context, m *mqtt.Message) error {
-	message := &source.Message{Topic: m.Topic, Tags: m.User, Payload: m.Payload, Received: time.Now(), Retained: m.Retained, Done: m.Done, Again: m.Again()}
+	message := &source.Message{Topic: m.Topic, Tags: m.User, Payload: m.Payload, Retained: m.Retained, Done: m.Done, Again: m.Again()}
 	if m.Length > 0 {
 		message.Payload = m.Payload[:min(len(m.Payload), source.MaxRejected)]
 		message.Invalid = iot.Invalid("", "a message of %d bytes, more than max_packet_bytes allows", m.Length)

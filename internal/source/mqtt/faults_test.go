@@ -25,14 +25,21 @@ func number(m *source.Message, points []mapping.Point) ([]mapping.Point, error) 
 	return append(points, mapping.Point{Field: "value", Value: value}), nil
 }
 
-// The plain connection has MQTT 5, and the encrypted one 3.1.1.
+// serverName is the name in the broker's certificate.
+const serverName = "broker.test"
+
 func TestASourceSurvivesFaults(t *testing.T) {
-	t.Run("MQTT 5", func(t *testing.T) {
-		sourcetest.Run(t, func(t *testing.T) *sourcetest.Harness {
-			return harness(t, testenv.NewMosquitto(t, t.TempDir(), false, ""), 5)
-		})
+	sourcetest.Run(t, map[string]func(t *testing.T) *sourcetest.Harness{
+		"MQTT 5": func(t *testing.T) *sourcetest.Harness {
+			return harness(t, testenv.NewMosquittoWithClock(t, t.TempDir(), false), 5)
+		},
+		"MQTT 3.1.1 encrypted": func(t *testing.T) *sourcetest.Harness {
+			return encrypted(t, 3, "ssl://", "", func(b *testenv.Mosquitto) string { return b.TLS })
+		},
+		"MQTT 5 by encrypted websockets": func(t *testing.T) *sourcetest.Harness {
+			return encrypted(t, 5, "wss://", "/mqtt", func(b *testenv.Mosquitto) string { return b.EncryptedWebsocket })
+		},
 	})
-	t.Run("MQTT 3.1.1 with TLS", func(t *testing.T) { sourcetest.Run(t, encrypted) })
 }
 
 // harness is a broker and a source of QoS 1 with a session that the broker keeps.
@@ -45,6 +52,7 @@ func harness(t *testing.T, broker *testenv.Mosquitto, version int) *sourcetest.H
 		Produce: newPublisher(t, broker.Address()).number,
 		Silence: 4 * time.Second,
 		Keeps:   true, KeepsStopped: true,
+		SetClock: broker.Clock.Set,
 		Reset: func() {
 			if err := os.Remove(filepath.Join(broker.Dir, "mosquitto.db")); err != nil {
 				t.Error(err)
@@ -69,21 +77,21 @@ func options(t *testing.T, url string, version int) mqtt.Options {
 	}
 }
 
-// encrypted is a harness with certificates on both sides.
-func encrypted(t *testing.T) *sourcetest.Harness {
+// encrypted is a harness with certificates on both sides. listener returns where the broker listens for it.
+func encrypted(t *testing.T, version int, scheme, path string, listener func(*testenv.Mosquitto) string) *sourcetest.Harness {
 	dir := t.TempDir()
-	writeCertificates(t, dir)
-	broker := testenv.NewMosquitto(t, dir, true, "")
-	h := harness(t, broker, 3)
-	h.Address = broker.TLS
+	sourcetest.WriteCertificates(t, dir, serverName)
+	broker := testenv.NewMosquittoWithClock(t, dir, true)
+	h := harness(t, broker, version)
+	h.Address = listener(broker)
 	h.Adapter = func(address string) source.Adapter {
-		o := options(t, "ssl://"+address, 3)
+		o := options(t, scheme+address+path, version)
 		o.TLS = tlsOf(dir)
 		return mqttsource.New(o)
 	}
 	h.Rotate = func() {
 		broker.Stop()
-		writeCertificates(t, dir)
+		sourcetest.WriteCertificates(t, dir, serverName)
 		broker.Start()
 	}
 	return h

@@ -20,6 +20,7 @@ import (
 	"iotmon/internal/mqtt"
 	"iotmon/internal/source"
 	mqttsource "iotmon/internal/source/mqtt"
+	"iotmon/internal/source/sourcetest"
 	"iotmon/tests/testenv"
 )
 
@@ -136,9 +137,9 @@ func (r *running) until(what string, holds func() bool) {
 func TestMessagesArrive(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	writeCertificates(t, dir)
+	sourcetest.WriteCertificates(t, dir, serverName)
 	broker := testenv.NewMosquitto(t, dir, true, "")
-	for _, url := range []string{"tcp://" + broker.Address(), "mqtt://" + broker.Address(), "ssl://" + broker.TLS, "ws://" + broker.Websocket + "/mqtt"} {
+	for _, url := range []string{"tcp://" + broker.Address(), "mqtt://" + broker.Address(), "ssl://" + broker.TLS, "ws://" + broker.Websocket + "/mqtt", "wss://" + broker.EncryptedWebsocket + "/mqtt"} {
 		for _, version := range []int{5, 3} {
 			for qos := range byte(3) {
 				scheme, _, _ := strings.Cut(url, ":")
@@ -269,9 +270,9 @@ func TestAMessageThatIsTooLongIsADeadLetter(t *testing.T) {
 func TestTheStatusSaysWhatIsWrong(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	writeCertificates(t, dir)
+	sourcetest.WriteCertificates(t, dir, serverName)
 	others := t.TempDir()
-	writeCertificates(t, others)
+	sourcetest.WriteCertificates(t, others, serverName)
 	broker := testenv.NewMosquitto(t, dir, true, "")
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

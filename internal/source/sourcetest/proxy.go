@@ -86,6 +86,13 @@ func (p *Proxy) Move(host string) {
 	p.Cut()
 }
 
+// open returns how many connections there are.
+func (p *Proxy) open() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.links)
+}
+
 // Cut ends all connections with RST.
 func (p *Proxy) Cut() {
 	p.mu.Lock()

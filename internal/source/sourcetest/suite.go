@@ -32,7 +32,7 @@ type Server interface {
 	Resume()
 }
 
-// Harness is one protocol with a server of its own.
+// Harness is one way of connecting with a server of its own.
 type Harness struct {
 	Server Server
 	// Address is where the source connects to, through the proxy; empty for that of the server.
@@ -50,11 +50,13 @@ type Harness struct {
 	// Keeps is whether what the server took during a fault must arrive, for the faults of the network and for Pause. KeepsStopped says the same of what
 	// was taken before a Stop, and KeepsKilled of what was taken before a Kill.
 	Keeps, KeepsStopped, KeepsKilled bool
-	// Reset makes the stopped server forget its state before Start; nil if it has none.
+	// Reset gives the stopped server another state before Start.
 	Reset func()
-	// Revoke makes the server refuse the source's credentials and end its connection, and Allow takes that back; both nil if there are none.
+	// SetClock sets the clock of the server, or of what gives it the numbers; offset is how far it is ahead of the truth.
+	SetClock func(t testing.TB, offset time.Duration)
+	// Revoke makes the server refuse the source's credentials and end its connection, and Allow takes that back.
 	Revoke, Allow func()
-	// Rotate gives the server and the source other certificates and ends the connection; nil if nothing is encrypted.
+	// Rotate gives the server and the source other certificates and ends the connection.
 	Rotate func()
 }
 
@@ -63,26 +65,42 @@ const (
 	recovery = 10 * time.Second
 	// interval is the time between two numbers.
 	interval = 20 * time.Millisecond
-	// interruptions is how often the connection is cut to see that nothing is left of it.
-	interruptions = 1000
+	// most is how many faults are tried at the same time: mostly they wait.
+	most = 8
+	// step is how far clocks are set forward and back. That is less than a reading may be ahead of the clock.
+	step = 30 * time.Minute
 )
 
-// Run runs the suite. Each fault has a harness of its own, and all run at the same time but for one, which measures what the process uses: so the calling
-// test must not be parallel.
-func Run(t *testing.T, protocol func(t *testing.T) *Harness) {
-	t.Run("1000 interruptions", func(t *testing.T) { interrupt(t, protocol(t)) })
-	for _, fault := range faults() {
-		t.Run(fault.name, func(t *testing.T) {
-			t.Parallel()
-			run(t, protocol(t), &fault)
-		})
+// Run runs the suite for ways of connecting, by their names in Ways. Each fault has a harness of its own, and all run at the same time, but for the
+// interruptions, which measure what the process uses: so the calling test must not be parallel.
+func Run(t *testing.T, harnesses map[string]func(t *testing.T) *Harness) {
+	for name := range harnesses {
+		if _, ok := find(name); !ok {
+			t.Fatalf("%q is not in sourcetest.Ways", name)
+		}
 	}
+	t.Run(interruptions, func(t *testing.T) { interrupt(t, harnesses) })
+	tokens := make(chan struct{}, most)
+	var running sync.WaitGroup
+	for _, fault := range faults() {
+		for name, harness := range harnesses {
+			if way, _ := find(name); way.Without[fault.name] != "" {
+				continue
+			}
+			running.Go(func() {
+				tokens <- struct{}{}
+				defer func() { <-tokens }()
+				t.Run(name+"/"+fault.name, func(t *testing.T) { run(t, harness(t), &fault) })
+			})
+		}
+	}
+	running.Wait()
 }
 
 // fault is something that goes wrong, and comes to an end.
 type fault struct {
 	name string
-	// has is whether the protocol has it; nil for every one.
+	// has is whether the harness has the means for it; nil if none is needed.
 	has func(h *Harness) bool
 	// begin and end cause it, and take it back.
 	begin, end func(t *testing.T, r *rig)
@@ -97,7 +115,7 @@ func faults() []fault {
 	nothing := func(*testing.T, *rig) {}
 	return []fault{
 		{name: "cut", begin: func(_ *testing.T, r *rig) { r.proxy.Cut() }, end: nothing, keeps: keeps},
-		{name: "network lost without a sign", begin: func(_ *testing.T, r *rig) { r.proxy.Lose() }, end: heal, noticed: true, keeps: keeps},
+		{name: "network lost without a sign", begin: func(_ *testing.T, r *rig) { r.proxy.Lose() }, end: healAfterAnotherTry, noticed: true, keeps: keeps},
 		{name: "stalled", begin: func(_ *testing.T, r *rig) { r.proxy.Hold() }, end: heal, noticed: true, keeps: keeps},
 		{name: "slow", begin: func(_ *testing.T, r *rig) { r.proxy.Slow(); time.Sleep(2 * time.Second) }, end: heal, keeps: keeps},
 		{name: "another address", begin: func(t *testing.T, r *rig) {
@@ -109,6 +127,12 @@ func faults() []fault {
 		{name: "killed", begin: func(_ *testing.T, r *rig) { r.Server.Kill() }, end: start, noticed: true, keeps: func(h *Harness) bool { return h.KeepsKilled }},
 		{name: "another state", has: func(h *Harness) bool { return h.Reset != nil }, begin: func(_ *testing.T, r *rig) { r.Server.Stop(); r.Reset() },
 			end: start, noticed: true, keeps: func(*Harness) bool { return false }},
+		{name: "own clock set", begin: func(t *testing.T, r *rig) {
+			r.setClocks(t, func(offset time.Duration) { r.offset.Store(int64(offset)) })
+		}, end: nothing, keeps: keeps},
+		{name: "clock of the server set", has: func(h *Harness) bool { return h.SetClock != nil }, begin: func(t *testing.T, r *rig) {
+			r.setClocks(t, func(offset time.Duration) { r.SetClock(t, offset) })
+		}, end: nothing, keeps: keeps},
 		{name: "credentials revoked", has: func(h *Harness) bool { return h.Revoke != nil }, begin: func(_ *testing.T, r *rig) { r.Revoke(); time.Sleep(time.Second) },
 			end: func(_ *testing.T, r *rig) { r.Allow() }, noticed: true, keeps: func(h *Harness) bool { return h.KeepsStopped }},
 		{name: "certificates rotated", has: func(h *Harness) bool { return h.Rotate != nil }, begin: func(_ *testing.T, r *rig) { r.Rotate() },
@@ -119,10 +143,29 @@ func faults() []fault {
 func heal(_ *testing.T, r *rig)  { r.proxy.Pass() }
 func start(_ *testing.T, r *rig) { r.Server.Start() }
 
+// healAfterAnotherTry ends the fault when a try to connect has begun that it makes fail too, which the source does not notice before its own time limit.
+func healAfterAnotherTry(t *testing.T, r *rig) {
+	r.within(t, recovery, "another try to connect", func() bool { return r.status.Snapshot().State == source.Connecting })
+	time.Sleep(100 * time.Millisecond)
+	r.proxy.Pass()
+}
+
+// setClocks sets a clock forward, back to before the truth, and right again. Numbers must arrive by each.
+func (r *rig) setClocks(t *testing.T, set func(offset time.Duration)) {
+	for _, offset := range []time.Duration{step, -step, 0} {
+		set(offset)
+		before := r.produced()
+		r.within(t, recovery, fmt.Sprintf("a number while the clock is off by %v", offset), func() bool { return r.log.after(before + 10) })
+	}
+	if skipped := r.status.Snapshot().Skipped; skipped > 1000 {
+		t.Errorf("got %d skipped polls, though only a clock was set", skipped)
+	}
+}
+
 // run runs one fault: numbers arrive, the fault begins, the source says so, the fault ends, and numbers arrive again; none is missing.
 func run(t *testing.T, h *Harness, f *fault) {
 	if f.has != nil && !f.has(h) {
-		t.Skip("the protocol has no such thing")
+		t.Fatal("the harness has no means for this fault, and the table does not say why")
 	}
 	r := newRig(t, h, 100*time.Millisecond, 500*time.Millisecond)
 	r.within(t, recovery, "connected", func() bool { return r.status.Snapshot().State == source.Connected })
@@ -153,39 +196,6 @@ func run(t *testing.T, h *Harness, f *fault) {
 	t.Logf("of %d numbers %d are lost, as the protocol allows", last, len(r.missing()))
 }
 
-// interrupt cuts the connection 1,000 times, and compares what there is then with what there was after the first times.
-func interrupt(t *testing.T, h *Harness) {
-	r := newRig(t, h, time.Millisecond, time.Millisecond)
-	var first usage
-	for i := range interruptions {
-		r.within(t, recovery, fmt.Sprintf("connection %d", i+1), func() bool {
-			s := r.status.Snapshot()
-			return s.State == source.Connected && s.Connections > int64(i)
-		})
-		if i == 10 {
-			first = used()
-		}
-		r.proxy.Cut()
-		r.within(t, recovery, "the cut", func() bool {
-			s := r.status.Snapshot()
-			return s.State != source.Connected || s.Connections > int64(i+1)
-		})
-	}
-	r.within(t, recovery, "connected at last", func() bool { return r.status.Snapshot().State == source.Connected })
-	last := used()
-	t.Logf("after the first interruptions: %v; after %d: %v", first, interruptions, last)
-	if last.goroutines > first.goroutines+2 {
-		t.Errorf("got %d goroutines, want %d as after the first", last.goroutines, first.goroutines)
-	}
-	if last.heap > first.heap+1<<20 {
-		t.Errorf("got a heap of %d bytes, want %d as after the first", last.heap, first.heap)
-	}
-	before := r.produced()
-	stop := r.produce(t)
-	r.within(t, recovery, "a number", func() bool { return r.log.after(before) })
-	stop()
-}
-
 // rig is a running source behind a proxy.
 type rig struct {
 	*Harness
@@ -193,6 +203,8 @@ type rig struct {
 	proxy  *Proxy
 	status *source.Status
 	log    *memory
+	// offset is how far the source's clock is off, in nanoseconds.
+	offset atomic.Int64
 
 	mu sync.Mutex
 	// taken are the numbers that the server has, next is the next one.
@@ -221,7 +233,7 @@ func newRig(t *testing.T, h *Harness, firstPause, longestPause time.Duration) *r
 		Name: "test", Adapter: h.Adapter(net.JoinHostPort(r.host, port)), Owner: source.Alone{}, Logger: slog.New(slog.DiscardHandler),
 		Pipeline: source.PipelineOptions{
 			Name: "test", Log: r.log, Decode: h.Decode, Mapping: rules, Status: r.status, Logger: slog.New(slog.DiscardHandler),
-			Admission: &iot.Admission{Catalog: catalog, Skew: time.Hour},
+			Admission: &iot.Admission{Catalog: catalog, Skew: 2 * step}, Now: r.now,
 		},
 		FirstPause: firstPause, LongestPause: longestPause,
 	}
@@ -241,6 +253,9 @@ func newRig(t *testing.T, h *Harness, firstPause, longestPause time.Duration) *r
 	})
 	return r
 }
+
+// now is the source's clock. Its times have no monotonic part, which would go on when the clock is set: what holds with them holds with it.
+func (r *rig) now() time.Time { return time.Now().Add(time.Duration(r.offset.Load())).Round(0) }
 
 // within waits until the condition holds.
 func (r *rig) within(t *testing.T, limit time.Duration, what string, holds func() bool) {

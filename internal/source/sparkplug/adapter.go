@@ -39,8 +39,10 @@ type Adapter struct {
 	nodes *nodes.Nodes
 	// standby is whether another host with the same name was online when it was last looked at. What follows belongs to Run.
 	standby bool
-	// births are the timestamps of the own births, so that a message about one of them is recognized.
+	// births are the timestamps of the own births, so that a message about one of them is recognized. newest is the newest timestamp of a state
+	// of the host: edge nodes ignore a state with an older one, so the next has a newer one even if the clock has been set back.
 	births map[int64]bool
+	newest int64
 }
 
 // New returns an Adapter.
@@ -63,6 +65,7 @@ const tick = 100 * time.Millisecond
 var (
 	errAnother = errors.New("another host application is online")
 	errGone    = errors.New("the other host application is offline")
+	errOlder   = errors.New("the broker has a newer state of this host application")
 )
 
 // Run connects and receives until ctx ends or the connection is lost.
@@ -76,10 +79,11 @@ func (a *Adapter) Run(ctx context.Context, session *source.Session) error {
 			a.standby = true
 		case errors.Is(err, errGone):
 			a.standby = false
+		case errors.Is(err, errOlder):
 		default:
 			a.mu.Lock()
 			defer a.mu.Unlock()
-			return errors.Join(err, a.apply(ctx, session, nil, a.nodes.Lost(time.Now())))
+			return errors.Join(err, a.apply(ctx, session, nil, a.nodes.Lost(session.Now())))
 		}
 	}
 }
@@ -129,9 +133,9 @@ type connection struct {
 func (s *connection) Connected() {
 	s.session.Connected(s.adapter.o.Broker.URL)
 	s.adapter.mu.Lock()
-	s.adapter.nodes.Connected(time.Now())
+	s.adapter.nodes.Connected(s.session.Now())
 	s.adapter.mu.Unlock()
-	s.state.connected(time.Now())
+	s.state.connected(s.session.Now())
 }
 
 // Problem is called when the broker has accepted some of them only.
@@ -146,7 +150,7 @@ func (s *connection) Receive(ctx context.Context, m *mqtt.Message) error {
 		m.Done(nil)
 		return nil
 	}
-	message := &source.Message{Topic: m.Topic, Payload: m.Payload, Received: time.Now(), Retained: m.Retained, Done: m.Done}
+	message := &source.Message{Topic: m.Topic, Payload: m.Payload, Received: s.session.Now(), Retained: m.Retained, Done: m.Done}
 	if m.Length > 0 {
 		message.Payload = m.Payload[:min(len(m.Payload), source.MaxRejected)]
 		message.Invalid = iot.Invalid("payload", "%d bytes long, more than %d", m.Length, payload.MaxSize)
@@ -165,7 +169,8 @@ func (s *connection) tick(ctx context.Context) {
 	defer ticker.Stop()
 	for {
 		select {
-		case now := <-ticker.C:
+		case <-ticker.C:
+			now := s.session.Now()
 			s.state.tick(now)
 			a := s.adapter
 			a.mu.Lock()
@@ -199,7 +204,7 @@ func (a *Adapter) apply(ctx context.Context, session *source.Session, publish fu
 			if publish == nil {
 				break
 			}
-			if err := publish(rebirth(e.Rebirth, time.Now())); err != nil {
+			if err := publish(rebirth(e.Rebirth, session.Now())); err != nil {
 				session.Problem(err)
 			}
 		default:

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,43 +25,69 @@ import (
 // Edge nodes send their data with QoS 0, and host applications have no persistent sessions: so what is sent during a fault may be lost, and
 // the births afterwards bring the newest values.
 func TestASourceSurvivesFaults(t *testing.T) {
-	sourcetest.Run(t, func(t *testing.T) *sourcetest.Harness {
-		broker := testenv.NewMosquitto(t, t.TempDir(), false, "")
-		password := filepath.Join(t.TempDir(), "password")
-		if err := os.WriteFile(password, []byte("secret\n"), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return &sourcetest.Harness{
-			Server: broker,
-			Adapter: func(address string) source.Adapter {
-				return sparkplug.New(sparkplug.Options{
-					Broker: mqtt.Options{
-						URL: "tcp://" + address, Version: 3, ClientID: "source", Username: "user", PasswordFile: password, KeepAlive: 2 * time.Second,
+	sourcetest.Run(t, map[string]func(t *testing.T) *sourcetest.Harness{"Sparkplug B encrypted": harness})
+}
+
+func harness(t *testing.T) *sourcetest.Harness {
+	const serverName = "broker.test"
+	dir := t.TempDir()
+	sourcetest.WriteCertificates(t, dir, serverName)
+	broker := testenv.NewMosquittoWithClock(t, dir, true)
+	password := filepath.Join(t.TempDir(), "password")
+	if err := os.WriteFile(password, []byte("secret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	node := newScripted(t, broker.Address())
+	return &sourcetest.Harness{
+		Server:  broker,
+		Address: broker.TLS,
+		Adapter: func(address string) source.Adapter {
+			return sparkplug.New(sparkplug.Options{
+				Broker: mqtt.Options{
+					URL: "ssl://" + address, Version: 3, ClientID: "source", Username: "user", PasswordFile: password, KeepAlive: 2 * time.Second,
+					TLS: mqtt.TLS{
+						CAFile: filepath.Join(dir, "ca.pem"), CertFile: filepath.Join(dir, "client.pem"), KeyFile: filepath.Join(dir, "client.key"), ServerName: serverName,
 					},
-					Groups: []string{"Plant"}, HostID: "iotmon", Primary: true,
-					Nodes: nodes.Options{ReorderTimeout: 500 * time.Millisecond, AnswerTimeout: time.Second},
-				})
-			},
-			Rules:   []mapping.Rule{{Field: "value", Device: "motor", Type: iot.Current}},
-			Produce: newScripted(t, broker.Address()).number,
-			Silence: 4 * time.Second,
-			Revoke: func() {
-				broker.Stop()
-				broker.Password(t, "changed")
-				broker.Start()
-			},
-			Allow: func() {
-				broker.Password(t, "secret")
-				broker.Reload()
-			},
-		}
-	})
+				},
+				Groups: []string{"Plant"}, HostID: "iotmon", Primary: true,
+				Nodes: nodes.Options{ReorderTimeout: 500 * time.Millisecond, AnswerTimeout: time.Second},
+			})
+		},
+		Rules:   []mapping.Rule{{Field: "value", Device: "motor", Type: iot.Current}},
+		Produce: node.number,
+		Silence: 4 * time.Second,
+		Reset: func() {
+			if err := os.Remove(filepath.Join(dir, "mosquitto.db")); err != nil {
+				t.Error(err)
+			}
+		},
+		SetClock: func(t testing.TB, offset time.Duration) {
+			broker.Clock.Set(t, offset)
+			node.offset.Store(int64(offset))
+		},
+		Revoke: func() {
+			broker.Stop()
+			broker.Password(t, "changed")
+			broker.Start()
+		},
+		Allow: func() {
+			broker.Password(t, "secret")
+			broker.Reload()
+		},
+		Rotate: func() {
+			broker.Stop()
+			sourcetest.WriteCertificates(t, dir, serverName)
+			broker.Start()
+		},
+	}
 }
 
 // scripted is an edge node that is born when it connects and when it is asked, and sends its data by alias.
 type scripted struct {
 	t       *testing.T
 	address string
+	// offset is how far the clock of the node is ahead of the truth, in nanoseconds.
+	offset atomic.Int64
 
 	mu     sync.Mutex
 	client *paho.Client
@@ -88,7 +115,7 @@ func (n *scripted) close() {
 
 func (n *scripted) metric() payload.Metric {
 	return payload.Metric{
-		Alias: 7, HasAlias: true, Timestamp: uint64(time.Now().UnixMilli()), Value: payload.Value{Kind: payload.IntValue, Bits: uint64(n.value)},
+		Alias: 7, HasAlias: true, Timestamp: uint64(time.Now().Add(time.Duration(n.offset.Load())).UnixMilli()), Value: payload.Value{Kind: payload.IntValue, Bits: uint64(n.value)},
 		Properties: payload.NoProperties(),
 	}
 }

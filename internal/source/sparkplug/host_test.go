@@ -305,6 +305,27 @@ func TestTckOperationalBehaviorHostApplicationConnectWill(t *testing.T) {
 	}
 }
 
+// Edge nodes ignore a state that is older than the last one. So a host whose clock has been set back, even while it did not run, has a newer state than
+// before.
+func TestAStateIsNewerThanTheLastOneThoughTheClockIsNot(t *testing.T) {
+	t.Parallel()
+	broker := newBroker(t)
+	observer := newClient(t, broker.Address(), "observer", nil, "spBv1.0/STATE/iotmon")
+	future := time.Now().Add(time.Hour).UnixMilli()
+	observer.publish("spBv1.0/STATE/iotmon", fmt.Appendf(nil, `{"online":false,"timestamp":%d}`, future), 1, true)
+	observer.nextState()
+	startHost(t, broker.Address(), nil)
+	birth, _ := observer.nextState()
+	if !birth.Online || birth.Timestamp <= future {
+		t.Errorf("got %+v, want online and newer than %d", birth, future)
+	}
+	newClient(t, broker.Address(), "iotmon", nil) // It takes over the session, so the broker ends the host's connection.
+	observer.nextState()
+	if next, _ := observer.nextState(); !next.Online || next.Timestamp <= birth.Timestamp {
+		t.Errorf("got %+v, want online and newer than %d", next, birth.Timestamp)
+	}
+}
+
 // TestTckConformanceSecondaryHost: a host that is not primary publishes no state.
 func TestTckConformanceSecondaryHost(t *testing.T) {
 	t.Parallel()

@@ -41,13 +41,17 @@ type state struct {
 }
 
 func newState(a *Adapter, c *connection) *state {
-	s := &state{adapter: a, connection: c, timestamp: time.Now().UnixMilli()}
+	s := &state{adapter: a, connection: c, timestamp: max(c.session.Now().UnixMilli(), a.newest+1)}
+	a.newest = s.timestamp
 	if len(a.births) > maxBirths {
 		clear(a.births)
 	}
 	a.births[s.timestamp] = true
 	return s
 }
+
+// maxTimestamp is later than any state of a host application, in the year 2255.
+const maxTimestamp = 9_000_000_000_000
 
 // maxBirths is how many own births are remembered.
 const maxBirths = 1000
@@ -132,6 +136,10 @@ func (s *state) receive(text []byte) {
 		if s.other = received.Online && !own; !s.other {
 			s.connection.end(errGone)
 		}
+	case !received.Online && !own && received.Timestamp > s.timestamp && received.Timestamp < maxTimestamp:
+		// Left by an earlier run of this host, before the clock was set back.
+		s.adapter.newest = received.Timestamp
+		s.connection.end(errOlder)
 	case !received.Online:
 		// The death certificate of an earlier connection, or of a host that had the same name, hides that this host is online.
 		if s.born {

@@ -1,4 +1,4 @@
-package mqtt_test
+package sourcetest
 
 import (
 	"crypto/ecdsa"
@@ -14,11 +14,9 @@ import (
 	"time"
 )
 
-// serverName is the name in the broker's certificate.
-const serverName = "broker.test"
-
-// writeCertificates writes a new authority (ca.pem), and certificates signed by it, of the broker (server) and of a client (client).
-func writeCertificates(t *testing.T, dir string) {
+// WriteCertificates writes a new authority (ca.pem) into a directory, and certificates signed by it, of a server with these names (server.pem and server.key)
+// and of a client (client.pem and client.key).
+func WriteCertificates(t testing.TB, dir string, names ...string) {
 	t.Helper()
 	authority := &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: "authority"}, NotAfter: time.Now().Add(time.Hour),
@@ -30,7 +28,7 @@ func writeCertificates(t *testing.T, dir string) {
 		key := newKey(t)
 		certificate := &x509.Certificate{
 			SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name}, NotAfter: time.Now().Add(time.Hour),
-			DNSNames: []string{serverName}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+			DNSNames: names, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 		}
 		writeCertificate(t, dir, name, certificate, authority, key, authorityKey)
 		text, err := x509.MarshalECPrivateKey(key)
@@ -41,7 +39,7 @@ func writeCertificates(t *testing.T, dir string) {
 	}
 }
 
-func newKey(t *testing.T) *ecdsa.PrivateKey {
+func newKey(t testing.TB) *ecdsa.PrivateKey {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -50,7 +48,7 @@ func newKey(t *testing.T) *ecdsa.PrivateKey {
 	return key
 }
 
-func writeCertificate(t *testing.T, dir, name string, certificate, parent *x509.Certificate, key, parentKey *ecdsa.PrivateKey) {
+func writeCertificate(t testing.TB, dir, name string, certificate, parent *x509.Certificate, key, parentKey *ecdsa.PrivateKey) {
 	t.Helper()
 	signed, err := x509.CreateCertificate(rand.Reader, certificate, parent, &key.PublicKey, parentKey)
 	if err != nil {
@@ -59,7 +57,7 @@ func writeCertificate(t *testing.T, dir, name string, certificate, parent *x509.
 	writePEM(t, filepath.Join(dir, name+".pem"), "CERTIFICATE", signed)
 }
 
-func writePEM(t *testing.T, path, kind string, content []byte) {
+func writePEM(t testing.TB, path, kind string, content []byte) {
 	t.Helper()
 	if err := os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: content}), 0o600); err != nil {
 		t.Fatal(err)

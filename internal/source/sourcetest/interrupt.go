@@ -1,0 +1,79 @@
+package sourcetest
+
+import (
+	"cmp"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"iotmon/internal/source"
+)
+
+const (
+	// interruptions is the name of the test that cuts each connection many times to see that nothing is left of it.
+	interruptions = "interruptions"
+	// first and last are how many interruptions there have been when what the process uses is compared.
+	first, last = 10, 1000
+)
+
+// interrupt cuts the connections of all ways, and compares what the process uses then with what it used after the first times.
+func interrupt(t *testing.T, harnesses map[string]func(t *testing.T) *Harness) {
+	rigs := make(map[string]*rig)
+	for name, harness := range harnesses {
+		rigs[name] = newRig(t, harness(t), time.Millisecond, time.Millisecond)
+	}
+	began := time.Now()
+	cutAll(t, rigs, func(Way) (from, to int64) { return 0, first })
+	before := used()
+	cutAll(t, rigs, func(w Way) (from, to int64) { return first, cmp.Or(w.Interruptions, last) })
+	after := used()
+	t.Logf("after %d interruptions: %v; after %d: %v; %v for one of each", first, before, last, after, time.Since(began)/last)
+	if after.goroutines > before.goroutines+2*len(rigs) {
+		t.Errorf("got %d goroutines, want %d as after the first interruptions", after.goroutines, before.goroutines)
+	}
+	if after.heap > before.heap+1<<20 {
+		t.Errorf("got a heap of %d bytes, want %d as after the first interruptions", after.heap, before.heap)
+	}
+	for name, r := range rigs {
+		if open := r.proxy.open(); open > 1 {
+			t.Errorf("%s: %d connections are open, want one", name, open)
+		}
+		number := r.produced()
+		stop := r.produce(t)
+		r.within(t, recovery, name+": a number", func() bool { return r.log.after(number) })
+		stop()
+	}
+}
+
+// cutAll cuts the connections of all rigs, each as often as it can, until there have been so many interruptions of each. It returns when all are
+// connected again.
+func cutAll(t *testing.T, rigs map[string]*rig, count func(Way) (from, to int64)) {
+	var running sync.WaitGroup
+	for name, r := range rigs {
+		way, _ := find(name)
+		from, to := count(way)
+		running.Go(func() {
+			t.Run(fmt.Sprintf("%s %d", name, to), func(t *testing.T) {
+				for i := from; i < to; i++ {
+					r.connectedFor(t, i+1)
+					r.proxy.Cut()
+					r.within(t, recovery, "the cut", func() bool {
+						s := r.status.Snapshot()
+						return s.State != source.Connected || s.Connections > i+1
+					})
+				}
+				r.connectedFor(t, to+1)
+			})
+		})
+	}
+	running.Wait()
+}
+
+// connectedFor waits for the connection of that number.
+func (r *rig) connectedFor(t *testing.T, number int64) {
+	r.within(t, recovery, fmt.Sprintf("connection %d", number), func() bool {
+		s := r.status.Snapshot()
+		return s.State == source.Connected && s.Connections >= number
+	})
+}

@@ -1,0 +1,60 @@
+package sourcetest
+
+// Way is one way of connecting to a source that goes through the suite.
+type Way struct {
+	// Section is the protocol's section in the configuration.
+	Section string
+	// Name is the protocol, and how it is transported.
+	Name string
+	// Interruptions is how often the connection is cut to see that nothing is left of it; 0 means 1,000.
+	Interruptions int64
+	// Without are the faults that cannot be, and why. Every other one is tried.
+	Without map[string]string
+}
+
+// The reasons.
+const (
+	noLogin      = "no login"
+	noEncryption = "not encrypted"
+)
+
+// Ways are all ways that go through the suite. A protocol that is not here must have its own tests, listed in Own. Two are interrupted less often:
+// Mosquitto takes a quarter of a second to accept a websocket, and a connection with RTU frames is made anew after the time of a late answer.
+var Ways = []Way{
+	{Section: "mqtt", Name: "MQTT 5", Without: map[string]string{"certificates rotated": noEncryption}},
+	{Section: "mqtt", Name: "MQTT 5 by encrypted websockets", Interruptions: 40},
+	{Section: "mqtt", Name: "MQTT 3.1.1 encrypted"},
+	{Section: "sparkplug", Name: "Sparkplug B encrypted"},
+	{Section: "modbus", Name: "Modbus TCP", Without: map[string]string{"credentials revoked": noLogin, "certificates rotated": noEncryption}},
+	{Section: "modbus", Name: "Modbus RTU over TCP", Interruptions: 20, Without: map[string]string{"credentials revoked": noLogin, "certificates rotated": noEncryption}},
+	{Section: "modbus", Name: "Modbus TLS"},
+}
+
+// find returns the way with a name.
+func find(name string) (Way, bool) {
+	for _, w := range Ways {
+		if w.Name == name {
+			return w, true
+		}
+	}
+	return Way{}, false
+}
+
+// Own are protocols with tests of their own: for each fault, the test that has it.
+var Own = map[string]map[string]string{
+	"opcua": {
+		"cut": "TestNothingIsLostWhenTheNetworkIsCut", "network lost without a sign": "TestNothingIsLostWhenTheNetworkIsCut",
+		"paused": "TestAServerThatFailsComesBack", "killed": "TestAServerThatFailsComesBack", "another state": "TestAServerThatFailsComesBack",
+		"certificates rotated": "TestAServerThatFailsComesBack", "credentials revoked": "TestOnlyTrustedServersAndKnownUsersConnect",
+	},
+	"kafka": {"stopped": "TestTheBrokerComesBack", "another state": "TestATopicMadeAnewIsReadFromItsBeginning"},
+}
+
+// Faults are the names of all faults, without the interruptions.
+func Faults() []string {
+	var names []string
+	for _, f := range faults() {
+		names = append(names, f.name)
+	}
+	return names
+}
