@@ -16,12 +16,15 @@ const (
 	// browseTimeout is how long the search for variables may take in all.
 	browseTimeout = 2 * time.Minute
 	// maxReferences is how many references a search follows or skips in all: a server can have endlessly many, and in circles. An answer
-	// counts as one more.
-	maxReferences = 500_000
+	// counts as one more, or as
+	// moreAnswer if it goes on with an earlier one.
+	maxReferences, moreAnswer = 500_000, 10
 	// maxBrowse is how many nodes are browsed with one request, maxAnswer how many references of a node the server shall return at once.
 	maxBrowse, maxAnswer = 100, 1000
 	// maxPath is the maximum length in bytes of the path of a node.
 	maxPath = 1024
+	// maxID is the maximum length in bytes of a node's identifier; longer ones are passed over. maxNames is that of all identifiers and paths of a search.
+	maxID, maxNames = 4096, 32 << 20
 	// DefaultDepth and DefaultMax are the defaults of Browse.
 	DefaultDepth, DefaultMax = 10, 10_000
 )
@@ -57,8 +60,9 @@ type search struct {
 	client  *client
 	server  *server
 	options *Browse
-	// left is how many references may still be received.
+	// left is how many references may still be received, room how many bytes of names.
 	left      int
+	room      int
 	include   *regexp.Regexp
 	exclude   *regexp.Regexp
 	found     []variable
@@ -74,7 +78,7 @@ func (c *client) browse(ctx context.Context, s *server, o *Browse) (found []vari
 	}
 	ctx, cancel := context.WithTimeout(ctx, browseTimeout)
 	defer cancel()
-	b := &search{client: c, server: s, options: o, left: maxReferences, seen: map[nodeID]bool{root: true}}
+	b := &search{client: c, server: s, options: o, left: maxReferences, room: maxNames, seen: map[nodeID]bool{root: true}}
 	if b.include, err = pattern(o.Include); err != nil {
 		return nil, "", err
 	}
@@ -128,11 +132,15 @@ func (b *search) reached(from *variable, r *reference, next []variable) []variab
 	if r.node.namespace == 0 || b.seen[r.node] || b.truncated != "" {
 		return next
 	}
+	v := variable{node: r.node, path: join(from.path, r.name)}
+	if b.room -= len(r.node.text) + len(v.path); b.room < 0 {
+		b.truncated = fmt.Sprintf("the search for variables ended because the names of the nodes have more than %d MiB", maxNames>>20)
+		return next
+	}
 	b.seen[r.node] = true
 	if r.kind == standard(id.HasProperty) {
 		return next
 	}
-	v := variable{node: r.node, path: join(from.path, r.name)}
 	if len(v.path) > maxPath {
 		return next
 	}
@@ -215,6 +223,7 @@ func (c *client) results(ctx context.Context, s *server, r *reader, indexes []in
 		if r.err != nil || len(unfinished) == 0 {
 			return r.err
 		}
+		*left -= moreAnswer
 		next.ReleaseContinuationPoints = *left <= 0
 		var err error
 		if r, err = c.ask(ctx, next, id.BrowseNextResponse_Encoding_DefaultBinary); err != nil || next.ReleaseContinuationPoints {
@@ -230,7 +239,7 @@ func (r *reader) reference(s *server) reference {
 	ref.kind = r.nodeID()
 	forward := r.bool()
 	id, uri, elsewhere := r.expandedNodeID()
-	ref.node, ref.followed = id, forward && !elsewhere
+	ref.node, ref.followed = id, forward && !elsewhere && len(id.text) <= maxID
 	if uri != "" {
 		known, err := s.resolve(&NodeName{uri: uri, id: id})
 		ref.node, ref.followed = known, ref.followed && err == nil
@@ -251,6 +260,18 @@ type property struct {
 
 // properties reads the properties of variables. It is bounded by the number of variables; properties are not worth failing for.
 func (c *client) properties(ctx context.Context, s *server, nodes []nodeID) ([]property, error) {
+	all := make([]property, 0, len(nodes))
+	for part := range chunks(nodes, maxBrowse, s.limits.browse) {
+		of, err := c.propertiesPart(ctx, s, part)
+		if err != nil {
+			return nil, fmt.Errorf("reading units: %w", err)
+		}
+		all = append(all, of...)
+	}
+	return all, nil
+}
+
+func (c *client) propertiesPart(ctx context.Context, s *server, nodes []nodeID) ([]property, error) {
 	all := make([]property, len(nodes))
 	var attributes []attribute
 	var owners []int
@@ -264,7 +285,7 @@ func (c *client) properties(ctx context.Context, s *server, nodes []nodeID) ([]p
 		}
 	})
 	if err != nil {
-		return nil, fmt.Errorf("reading units: %w", err)
+		return nil, err
 	}
 	values, err := c.read(ctx, s.limits.read, attributes)
 	if err != nil {

@@ -84,6 +84,8 @@ type channel struct {
 	// nonce is that of the pending request for a token; nil if there is none.
 	nonce   []byte
 	pending map[uint32]chan<- response
+	// forgotten is how many requests may be answered although nobody waits for it any more.
+	forgotten int
 
 	// done is closed when the channel has ended, because of err.
 	done chan struct{}
@@ -294,6 +296,9 @@ func encode(req ua.Request) ([]byte, error) {
 func (c *channel) forget(request uint32) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.pending[request] != nil {
+		c.forgotten++
+	}
 	delete(c.pending, request)
 }
 

@@ -47,10 +47,12 @@ func (c *channel) write(kind string, body []byte) error {
 	}
 }
 
+// The numbers of chunks count up by one, and after lastSequence begin anew below firstSequence (Part 6, 6.7.2.4).
+const lastSequence, firstSequence = 4294966271, 1024
+
 // appendSequence appends what is protected of a chunk: the numbers and the body.
 func (c *channel) appendSequence(chunk, body []byte) []byte {
-	const last = 4294966271 // Then the numbers begin anew (Part 6, 6.7.2.4).
-	if c.sequence++; c.sequence > last {
+	if c.sequence++; c.sequence > lastSequence {
 		c.sequence = 1
 	}
 	chunk = binary.LittleEndian.AppendUint32(chunk, c.sequence)
@@ -199,6 +201,7 @@ func (c *channel) receive() {
 
 // assembly is the messages of which some chunks have been received.
 type assembly struct {
+	// sequence is the number of the last chunk; 0 before the first.
 	sequence uint32
 	parts    map[uint32]*bytes.Buffer
 	size     int
@@ -222,9 +225,9 @@ func (c *channel) chunkReceived(a *assembly, kind string, final byte, chunk []by
 	}
 	r := reader{b: plain}
 	sequence, request := r.u32(), r.u32()
-	const first = 1024 // Numbers that begin anew begin below this.
-	if r.err != nil || (sequence <= a.sequence && sequence >= first) {
-		return errors.New("the server sends a message twice, or not in order")
+	anew := a.sequence == 0 || (a.sequence >= lastSequence && sequence < firstSequence)
+	if r.err != nil || (sequence != a.sequence+1 && !anew) {
+		return errors.New("the server sends a part of a message twice, or not in order, or one is missing")
 	}
 	a.sequence = sequence
 	message, err := a.add(request, final, r.b)
@@ -238,14 +241,27 @@ func (c *channel) chunkReceived(a *assembly, kind string, final byte, chunk []by
 	if kind == "OPN" && err == nil {
 		err = c.opened(message)
 	}
-	c.mu.Lock()
-	answers := c.pending[request]
-	delete(c.pending, request)
-	c.mu.Unlock()
+	answers, err2 := c.waiting(request)
 	if answers != nil {
 		answers <- response{message, err, time.Now()} // It has room: a request is answered once.
 	}
-	return nil
+	return err2
+}
+
+// waiting returns who waits for the response to a request, which is no longer pending then; nil if nobody does any more. A response that was not asked
+// for is an error: a server could keep the program busy with them.
+func (c *channel) waiting(request uint32) (chan<- response, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	answers := c.pending[request]
+	delete(c.pending, request)
+	if answers == nil {
+		if c.forgotten == 0 {
+			return nil, errors.New("the server sends a response that was not asked for")
+		}
+		c.forgotten--
+	}
+	return answers, nil
 }
 
 // add adds a chunk to its message, and returns the message if it is complete.

@@ -19,6 +19,8 @@ type flattener struct {
 	points []mapping.Point
 	// absent is whether there is a value that is no number and no text: nothing at all, or NaN.
 	absent bool
+	// elements counts the elements and fields of the structures of a notification.
+	elements int
 	// left is how many points the value may still become, depth how many structures are being decoded.
 	left, depth int
 	// undecoded is a structure that cannot be decoded, and reason why.
@@ -72,8 +74,9 @@ func (f *flattener) structure(ctx context.Context, s structure, path string) err
 		f.undecoded, f.reason = s, fmt.Sprintf("a structure whose type is not known: the server has no definition of the encoding %s", f.types.server.name(s.encoding))
 		return nil
 	}
-	r := reader{b: s.body}
+	r := reader{b: s.body, elements: f.elements}
 	parts := t.decode(&r, path, nil)
+	f.elements = r.elements
 	if r.err != nil {
 		f.undecoded, f.reason = s, fmt.Sprintf("a structure of the encoding %s that cannot be decoded: %v", f.types.server.name(s.encoding), r.err)
 		return nil

@@ -102,7 +102,7 @@ func (d *dataValue) time() time.Time {
 
 // flatten makes points of a notification, and appends them to those given.
 func (it *item) flatten(ctx context.Context, f *flattener, d *dataValue, points []mapping.Point) error {
-	*f = flattener{types: f.types, points: points, left: maxElements, base: mapping.Point{
+	*f = flattener{types: f.types, elements: f.elements, points: points, left: maxElements, base: mapping.Point{
 		Topic: it.topic, Field: it.field, Tags: it.tags, Unit: it.unit, Quality: quality(d.status), Time: d.time(),
 	}}
 	return f.add(ctx, &d.value, "")

@@ -209,7 +209,7 @@ func (l *login) activate(ctx context.Context, c *channel, e *endpoint, by *crede
 		return nil, err
 	}
 	l.nonce = bytes.Clone(r.bytes())
-	return &client{channel: c, token: l.token}, r.err
+	return &client{channel: c, token: l.token, timeout: l.timeout}, r.err
 }
 
 // login returns how the endpoint lets users of a kind log in, encrypted if it can be.

@@ -29,7 +29,7 @@ type reader struct {
 	b     []byte
 	err   error
 	depth int
-	// elements counts those of arrays of values.
+	// elements counts those of arrays of values, and the fields of structures: a field that is a structure without fields occupies no byte.
 	elements int
 }
 
@@ -58,6 +58,14 @@ func (r *reader) enter() bool {
 }
 
 func (r *reader) leave() { r.depth-- }
+
+// spend counts elements, and reports whether a message may have so many.
+func (r *reader) spend(n int) bool {
+	if r.elements += n; r.elements > maxMessageElements {
+		r.fail(errElements)
+	}
+	return r.err == nil
+}
 
 func (r *reader) u8() byte {
 	if b := r.take(1); b != nil {

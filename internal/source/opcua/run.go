@@ -27,6 +27,10 @@ const (
 	maxRepublished = 1000
 	// maxPoints is about how many values go into one message.
 	maxPoints = 5000
+	// maxIdle is how many answers without values may come within checkInterval.
+	maxIdle = 1000
+	// probeAfter is how long a server may be silent until it is asked whether it is well. With the usual keep-alive its silence is noticed before.
+	probeAfter = 7 * time.Second
 )
 
 // acknowledgements are the notifications that the server need not keep any longer.
@@ -73,6 +77,9 @@ type run struct {
 	answers             chan response
 	outstanding, wanted int
 	flat                flattener
+	// heard is when the server last answered, idle how many of its answers since the last check had no values.
+	heard time.Time
+	idle  int
 	// failures is what was last said about items that cannot be monitored.
 	failures string
 	retry    time.Time
@@ -81,7 +88,8 @@ type run struct {
 // receive receives until ctx ends or the connection is lost.
 func (r *run) receive(ctx context.Context) error {
 	r.wanted = min(maxOutstanding, len(r.subscriptions)+moreOutstanding)
-	r.retry = time.Now().Add(r.adapter.retry)
+	r.heard = time.Now()
+	r.retry = r.heard.Add(r.adapter.retry)
 	check := time.NewTicker(checkInterval)
 	defer check.Stop()
 	for {
@@ -122,6 +130,10 @@ func (r *run) answered(ctx context.Context, answer response) error {
 	r.outstanding--
 	if answer.err != nil {
 		return answer.err
+	}
+	r.heard = answer.at
+	if r.idle++; r.idle > maxIdle { // It would take all of a processor.
+		return fmt.Errorf("the server floods this program: more than %d answers without values within %v", maxIdle, checkInterval)
 	}
 	p, err := decodePublication(answer.body)
 	if err != nil {
@@ -198,6 +210,7 @@ func (r *run) recover(ctx context.Context, s *subscription, before uint32) error
 // notified handles a notification.
 func (r *run) notified(ctx context.Context, s *subscription, n *notification, at time.Time) error {
 	s.expect(following(n.sequence))
+	r.flat.elements = 0
 	b := &batch{run: r, at: at}
 	for _, data := range n.data {
 		switch data.encoding {
@@ -210,6 +223,9 @@ func (r *run) notified(ctx context.Context, s *subscription, n *notification, at
 			decoder := reader{b: data.body}
 			return fmt.Errorf("the server has ended the subscription: %s", statusName(decoder.u32()))
 		}
+	}
+	if len(b.points) > 0 {
+		r.idle = 0
 	}
 	if b.overflows > 0 {
 		r.adapter.gaps++
@@ -226,6 +242,9 @@ func (r *run) notified(ctx context.Context, s *subscription, n *notification, at
 func (r *run) changed(ctx context.Context, s *subscription, n *notification, body []byte, b *batch) error {
 	decoder := &reader{b: body}
 	count := decoder.count(5)
+	if decoder.err != nil {
+		return fmt.Errorf("decoding values: %w", decoder.err)
+	}
 	b.room = min(count, maxPoints)
 	for range count {
 		var d dataValue
@@ -417,12 +436,21 @@ func (r *run) beat(ctx context.Context, s *subscription, published time.Time) er
 // check does what is due by time.
 func (r *run) check(ctx context.Context) error {
 	now := time.Now()
+	r.idle = 0
 	if len(r.answers) == 0 {
 		for _, s := range r.subscriptions {
 			if err := s.dead(now); err != nil {
 				return err
 			}
 		}
+	}
+	// A session ends when nothing is asked for longer than its timeout, and a server whose keep-alive comes rarely may be gone.
+	if len(r.answers) == 0 && now.Sub(r.heard) > max(2*checkInterval, min(probeAfter, r.client.timeout/2)) {
+		state := attribute{standard(id.Server_ServerStatus_State), ua.AttributeIDValue}
+		if _, err := r.client.read(ctx, 1, []attribute{state}); err != nil {
+			return fmt.Errorf("asking whether the server is well: %w", err)
+		}
+		r.heard = time.Now()
 	}
 	if now.After(r.client.renewal()) {
 		if err := r.client.renew(ctx, ua.SecurityTokenRequestTypeRenew); err != nil {
@@ -440,14 +468,20 @@ func (r *run) check(ctx context.Context) error {
 func (r *run) again(ctx context.Context) error {
 	var failed []*item
 	described := false
+	for _, s := range r.subscriptions {
+		var gone []*item
+		for _, it := range r.items {
+			if it.failure != "" && it.subscription == s {
+				gone = append(gone, it)
+			}
+		}
+		if err := r.client.unmonitor(ctx, r.server, s, gone); err != nil {
+			return err
+		}
+	}
 	for _, it := range r.items {
 		if it.failure == "" {
 			continue
-		}
-		if it.subscription != nil {
-			if err := r.client.unmonitor(ctx, it); err != nil {
-				return err
-			}
 		}
 		if it.node.kind == 0 {
 			if !described {

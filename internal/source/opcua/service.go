@@ -76,6 +76,8 @@ func standard(number uint32) nodeID { return nodeID{kind: 'i', number: number} }
 type client struct {
 	*channel
 	token *ua.NodeID
+	// timeout is after how long without a request the server ends the session.
+	timeout time.Duration
 }
 
 // ask sends a request and returns the decoder of its response.

@@ -3,6 +3,7 @@ package opcua
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/gopcua/opcua/id"
 	"github.com/gopcua/opcua/ua"
@@ -10,6 +11,9 @@ import (
 
 // maxTypes is how many types of structures are remembered, maxFields how many fields one may have.
 const maxTypes, maxFields = 1000, 500
+
+// typeTimeout is how long it may take to find out a type, which a server can make refer to ever more others.
+const typeTimeout = 15 * time.Second
 
 // structureType is how the values of a structure are encoded.
 type structureType struct {
@@ -39,23 +43,30 @@ func newTypes(c *client, s *server) *types {
 	return &types{client: c, server: s, byEncoding: make(map[nodeID]*structureType), byID: make(map[nodeID]*structureType)}
 }
 
-// of returns the type of structures with an encoding; nil if the server does not say. The error is that of the connection.
+// of returns the type of structures with an encoding; nil if the server does not say, or not within typeTimeout. The error is that of the connection.
 func (t *types) of(ctx context.Context, encoding nodeID) (*structureType, error) {
 	if known, ok := t.byEncoding[encoding]; ok || len(t.byEncoding) >= maxTypes {
 		return known, nil
 	}
+	asking, cancel := context.WithTimeout(ctx, typeTimeout)
+	defer cancel()
+	found, err := t.ask(asking, encoding)
+	if err != nil && (ctx.Err() != nil || asking.Err() == nil) {
+		return nil, err
+	}
+	t.byEncoding[encoding] = found
+	return found, nil
+}
+
+func (t *types) ask(ctx context.Context, encoding nodeID) (*structureType, error) {
 	dataType, err := t.parent(ctx, encoding, id.HasEncoding)
 	if err != nil {
 		return nil, err
 	}
-	var found *structureType
-	if dataType.kind != 0 {
-		if found, err = t.definition(ctx, dataType, 0); err != nil {
-			return nil, err
-		}
+	if dataType.kind == 0 {
+		return nil, nil
 	}
-	t.byEncoding[encoding] = found
-	return found, nil
+	return t.definition(ctx, dataType, 0)
 }
 
 // parent returns the node that refers to a node; kind 0 if there is none.
@@ -184,10 +195,10 @@ type part struct {
 
 // decode decodes a structure, and appends its values to parts.
 func (t *structureType) decode(r *reader, path string, parts []part) []part {
-	if !r.enter() {
+	defer r.leave()
+	if !r.enter() || !r.spend(len(t.fields)) {
 		return parts
 	}
-	defer r.leave()
 	var present uint32
 	if t.kind != 0 {
 		present = r.u32() // Which optional fields there are, or which field of a union.
@@ -223,8 +234,8 @@ func (f *field) decode(r *reader, path string, parts []part) []part {
 		size = minSizes[f.kind]
 	}
 	n := r.count(size)
-	if r.elements += n; r.elements > maxMessageElements {
-		r.fail(errElements)
+	if !r.spend(n) {
+		return parts
 	}
 	for i := range n {
 		if r.err != nil {

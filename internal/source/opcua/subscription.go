@@ -146,13 +146,20 @@ func filterRefused(status uint32) bool {
 	return false
 }
 
-// unmonitor removes a monitored item. That the server does not have it any more is no error.
-func (c *client) unmonitor(ctx context.Context, it *item) error {
-	_, err := c.ask(ctx, &ua.DeleteMonitoredItemsRequest{SubscriptionID: it.subscription.id, MonitoredItemIDs: []uint32{it.id}},
-		id.DeleteMonitoredItemsResponse_Encoding_DefaultBinary)
-	it.subscription.items--
-	it.subscription = nil
-	return unlessRefused(err)
+// unmonitor removes monitored items of a subscription. That the server does not have them any more is no error.
+func (c *client) unmonitor(ctx context.Context, s *server, from *subscription, items []*item) error {
+	for part := range chunks(items, maxMonitor, s.limits.monitor) {
+		req := &ua.DeleteMonitoredItemsRequest{SubscriptionID: from.id}
+		for _, it := range part {
+			req.MonitoredItemIDs = append(req.MonitoredItemIDs, it.id)
+			it.subscription = nil
+		}
+		from.items -= len(part)
+		if _, err := c.ask(ctx, req, id.DeleteMonitoredItemsResponse_Encoding_DefaultBinary); unlessRefused(err) != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // publication is a response to a request to publish.

@@ -190,8 +190,7 @@ const maxElements = 4096
 
 func (r *reader) array(kind byte) []value {
 	n := r.count(minSizes[kind])
-	if r.elements += n; r.elements > maxMessageElements {
-		r.fail(errElements)
+	if !r.spend(n) {
 		return nil
 	}
 	elements := make([]value, min(n, maxElements))
