@@ -86,33 +86,6 @@ func TestAServerThatFailsComesBack(t *testing.T) {
 	}
 }
 
-// Both servers keep the subscription and publish what was lost on the way again.
-func TestNothingIsLostWhenTheNetworkIsCut(t *testing.T) {
-	t.Parallel()
-	for _, p := range products {
-		t.Run(string(p), func(t *testing.T) {
-			t.Parallel()
-			s := p.shared(t)
-			network := newProxy(t, s)
-			r := run(t, newOptions(t, network.endpoint(), "Cut"))
-			r.connected("Cut")
-			s.do(t, "ramp Cut 1 10 60")
-			network.freeze()
-			s.do(t, "ramp Cut 11 60 60")
-			r.within(back, "the source has failed", func() bool { return r.status.Snapshot().State != source.Connected })
-			network.thaw()
-			s.do(t, "ramp Cut 61 70 60")
-			network.cut()
-			s.do(t, "ramp Cut 71 80 60")
-			r.complete(back+5*time.Second, "Cut", 1, 80)
-			r.stop()
-			if gaps := opcua.Gaps(r.adapter); gaps != 0 {
-				t.Errorf("got %d gaps (%s), want none", gaps, r.status.Snapshot().Error)
-			}
-		})
-	}
-}
-
 func TestOnlyTrustedServersAndKnownUsersConnect(t *testing.T) {
 	t.Parallel()
 	for _, p := range products {

@@ -36,7 +36,8 @@ async function main() {
         userManager: { isValidUser: (user, password) => user === o.user && password === o.password },
         nodeset_filename: [opcua.nodesets.standard],
         maxConnectionsPerEndpoint: 100,
-        serverCapabilities: { maxSessions: 100, maxMonitoredItemsPerSubscription: 20000, maxMonitoredItems: 100000, maxMonitoredItemsPerSession: 100000,
+        // With 0, every change of a variable counts, however soon it follows the last.
+        serverCapabilities: { minSupportedSampleRate: 0, maxSessions: 100, maxMonitoredItemsPerSubscription: 20000, maxMonitoredItems: 100000, maxMonitoredItemsPerSession: 100000,
             operationLimits: { maxMonitoredItemsPerCall: 500, maxNodesPerRead: 300, maxNodesPerBrowse: 50 } },
     });
     await server.initialize();
