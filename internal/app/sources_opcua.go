@@ -8,8 +8,16 @@ import (
 )
 
 func newOPCUA(configured *config.Source, dataDir string) (*opcua.Adapter, error) {
+	o, err := opcuaOptions(configured, dataDir)
+	if err != nil {
+		return nil, err
+	}
+	return opcua.New(*o)
+}
+
+func opcuaOptions(configured *config.Source, dataDir string) (*opcua.Options, error) {
 	f := configured.OPCUA.Filled(dataDir)
-	o := opcua.Options{
+	o := &opcua.Options{
 		Name: configured.Name, Endpoint: f.Endpoint, Security: f.Security, User: f.User, PasswordFile: f.PasswordFile,
 		UserCertFile: f.UserCertFile, UserKeyFile: f.UserKeyFile, CertFile: f.CertFile, KeyFile: f.KeyFile,
 		Trust: f.Trust, Refused: filepath.Join(dataDir, "opcua", "refused"),
@@ -29,7 +37,7 @@ func newOPCUA(configured *config.Source, dataDir string) (*opcua.Adapter, error)
 		}
 		o.Browse = &opcua.Browse{Root: root, Include: b.Include, Exclude: b.Exclude, Depth: b.Depth, Max: b.Max}
 	}
-	return opcua.New(o)
+	return o, nil
 }
 
 // nodeRules returns the rules of the nodes that name their device; o may be nil.

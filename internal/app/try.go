@@ -75,15 +75,11 @@ func TrySource(ctx context.Context, cfg *config.Config, o TryOptions) error {
 // trialOf returns the source with the name, changed so that trying it takes nothing from the one that runs: an MQTT session of its own that
 // the broker forgets, without acknowledgements and without a share in the subscriptions of a group.
 func trialOf(sources []config.Source, name string) (*config.Source, error) {
-	names := make([]string, len(sources))
-	for i := range sources {
-		names[i] = sources[i].Name
+	configured, err := sourceOf(sources, name)
+	if err != nil {
+		return nil, err
 	}
-	at := slices.Index(names, name)
-	if at < 0 {
-		return nil, fmt.Errorf("no source %q in the configuration (sources: %s)", name, strings.Join(names, ", "))
-	}
-	trial := sources[at]
+	trial := *configured
 	switch {
 	case trial.MQTT != nil:
 		m := trial.MQTT.Filled(name)
@@ -97,10 +93,24 @@ func trialOf(sources []config.Source, name string) (*config.Source, error) {
 		}
 		trial.MQTT = &m
 	case trial.Modbus != nil: // Reading registers takes nothing away.
+	case trial.OPCUA != nil: // A trial has a session and subscriptions of its own, which it ends.
 	default:
-		return nil, fmt.Errorf("source %q is neither MQTT nor Modbus: others cannot be tried beside the source that runs", name)
+		return nil, fmt.Errorf("source %q is neither MQTT nor Modbus nor OPC UA: others cannot be tried beside the source that runs", name)
 	}
 	return &trial, nil
+}
+
+// sourceOf returns the source with the name.
+func sourceOf(sources []config.Source, name string) (*config.Source, error) {
+	names := make([]string, len(sources))
+	for i := range sources {
+		names[i] = sources[i].Name
+	}
+	at := slices.Index(names, name)
+	if at < 0 {
+		return nil, fmt.Errorf("no source %q in the configuration (sources: %s)", name, strings.Join(names, ", "))
+	}
+	return &sources[at], nil
 }
 
 // trialLog writes what would be appended.

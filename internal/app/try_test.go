@@ -24,7 +24,7 @@ func TestATrialHasASessionOfItsOwn(t *testing.T) {
 	if before := sources[0].MQTT; *before.QoS != 1 || before.Clean || before.Topics[1] != "$share/g/y/+" {
 		t.Errorf("the source itself has changed: %+v", before)
 	}
-	for name, want := range map[string]string{"b": `no source "b" in the configuration (sources: a, s)`, "s": "neither MQTT nor Modbus"} {
+	for name, want := range map[string]string{"b": `no source "b" in the configuration (sources: a, s)`, "s": "neither MQTT nor Modbus nor OPC UA"} {
 		if _, err := trialOf(sources, name); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q", name, err, want)
 		}

@@ -14,23 +14,44 @@ import (
 	"iotmon/internal/config"
 )
 
-// Sources is the command iotmon sources: it shows what a source receives and what it becomes, and returns the exit status. Help is
-// printed for -h.
+// Sources is the command iotmon sources: it shows what a source receives and what it becomes, or what there is to receive, and returns the exit
+// status. Help is printed for -h.
 func Sources(ctx context.Context, args []string, help string, stdout, stderr io.Writer) int {
 	if len(args) == 1 && (args[0] == "-h" || args[0] == "-help" || args[0] == "--help") {
 		fmt.Fprint(stdout, help)
 		return Done
 	}
-	if len(args) < 2 || args[0] != "try" || args[1] == "" || args[1][0] == '-' {
-		fmt.Fprintln(stderr, "iotmon sources: want: iotmon sources try NAME [flags]")
+	if len(args) < 2 || (args[0] != "try" && args[0] != "browse") || args[1] == "" || args[1][0] == '-' {
+		fmt.Fprintln(stderr, "iotmon sources: want: iotmon sources try NAME [flags], or iotmon sources browse URL or NAME [flags]")
 		return CannotStart
 	}
-	o := app.TryOptions{Name: args[1], Out: stdout, Logger: slog.New(slog.NewTextHandler(stderr, nil))}
-	flags := flag.NewFlagSet("iotmon sources try", flag.ContinueOnError)
+	name := "iotmon sources " + args[0]
+	flags := flag.NewFlagSet(name, flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	file := flags.String("config", "", "")
-	flags.DurationVar(&o.For, "for", 10*time.Second, "")
-	flags.IntVar(&o.Count, "count", 0, "")
+	var length time.Duration
+	var count int
+	var do func(cfg *config.Config) error
+	if args[0] == "try" {
+		flags.DurationVar(&length, "for", 10*time.Second, "")
+		flags.IntVar(&count, "count", 0, "")
+		do = func(cfg *config.Config) error {
+			logger := slog.New(slog.NewTextHandler(stderr, nil))
+			return app.TrySource(ctx, cfg, app.TryOptions{Name: args[1], For: length, Count: count, Out: stdout, Logger: logger})
+		}
+	} else {
+		o := app.BrowseOptions{Source: args[1], Out: stdout}
+		flags.DurationVar(&length, "for", 2*time.Minute, "")
+		flags.IntVar(&count, "count", 1000, "")
+		flags.StringVar(&o.Root, "root", "", "")
+		flags.StringVar(&o.Security, "security", "", "")
+		flags.StringVar(&o.User, "user", "", "")
+		flags.StringVar(&o.PasswordFile, "password-file", "", "")
+		do = func(cfg *config.Config) error {
+			o.For, o.Count = length, count
+			return app.BrowseSource(ctx, cfg, o)
+		}
+	}
 	err := flags.Parse(args[2:])
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -39,11 +60,11 @@ func Sources(ctx context.Context, args []string, help string, stdout, stderr io.
 	case err != nil:
 	case flags.NArg() > 0:
 		err = fmt.Errorf("unexpected argument %q", flags.Arg(0))
-	case o.For <= 0 || o.Count < 0:
+	case length <= 0 || count < 0:
 		err = errors.New("-for must be more than 0, and -count 0 or more")
 	}
 	if err != nil {
-		fmt.Fprintf(stderr, "iotmon sources try: %v\n", err)
+		fmt.Fprintf(stderr, "%s: %v\n", name, err)
 		return CannotStart
 	}
 	var line []string
@@ -52,11 +73,11 @@ func Sources(ctx context.Context, args []string, help string, stdout, stderr io.
 	}
 	cfg, err := config.Load(config.LoadOptions{Service: config.Iotmon, Builtin: app.Builtin(), Args: line, Environ: os.Environ()})
 	if err != nil {
-		program := Program{Service: "iotmon sources try"}
+		program := Program{Service: name}
 		return program.refuse(stderr, err)
 	}
-	if err := app.TrySource(ctx, cfg, o); err != nil {
-		fmt.Fprintf(stderr, "iotmon sources try: %v\n", err)
+	if err := do(cfg); err != nil {
+		fmt.Fprintf(stderr, "%s: %v\n", name, err)
 		return Failed
 	}
 	return Done

@@ -174,5 +174,8 @@ func show(v *value) string {
 	case v.text != "" || v.kind >= typeString:
 		return shorten(v.text)
 	}
+	if v.kind <= typeUInt64 {
+		return strconv.FormatFloat(v.number, 'f', -1, 64)
+	}
 	return strconv.FormatFloat(v.number, 'g', -1, 64)
 }
