@@ -77,9 +77,9 @@ type run struct {
 	answers             chan response
 	outstanding, wanted int
 	flat                flattener
-	// heard is when the server last answered, idle how many of its answers since the last check had no values.
-	heard time.Time
-	idle  int
+	// lastAnswer is when the server last answered, idle how many of its answers since the last check had no values.
+	lastAnswer time.Time
+	idle       int
 	// failures is what was last said about items that cannot be monitored.
 	failures string
 	retry    time.Time
@@ -88,8 +88,8 @@ type run struct {
 // receive receives until ctx ends or the connection is lost.
 func (r *run) receive(ctx context.Context) error {
 	r.wanted = min(maxOutstanding, len(r.subscriptions)+moreOutstanding)
-	r.heard = time.Now()
-	r.retry = r.heard.Add(r.adapter.retry)
+	r.lastAnswer = time.Now()
+	r.retry = r.lastAnswer.Add(r.adapter.retry)
 	check := time.NewTicker(checkInterval)
 	defer check.Stop()
 	for {
@@ -131,7 +131,7 @@ func (r *run) answered(ctx context.Context, answer response) error {
 	if answer.err != nil {
 		return answer.err
 	}
-	r.heard = answer.at
+	r.lastAnswer = answer.at
 	if r.idle++; r.idle > maxIdle { // It would take all of a processor.
 		return fmt.Errorf("the server floods this program: more than %d answers without values within %v", maxIdle, checkInterval)
 	}
@@ -445,12 +445,12 @@ func (r *run) check(ctx context.Context) error {
 		}
 	}
 	// A session ends when nothing is asked for longer than its timeout, and a server whose keep-alive comes rarely may be gone.
-	if len(r.answers) == 0 && now.Sub(r.heard) > max(2*checkInterval, min(probeAfter, r.client.timeout/2)) {
+	if len(r.answers) == 0 && now.Sub(r.lastAnswer) > max(2*checkInterval, min(probeAfter, r.client.timeout/2)) {
 		state := attribute{standard(id.Server_ServerStatus_State), ua.AttributeIDValue}
 		if _, err := r.client.read(ctx, 1, []attribute{state}); err != nil {
 			return fmt.Errorf("asking whether the server is well: %w", err)
 		}
-		r.heard = time.Now()
+		r.lastAnswer = time.Now()
 	}
 	if now.After(r.client.renewal()) {
 		if err := r.client.renew(ctx, ua.SecurityTokenRequestTypeRenew); err != nil {
