@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -67,14 +68,22 @@ func (s *Service) newCentre(f *forwarding) (forward.Centre, error) {
 		}
 		return httpforward.New(httpforward.Options{
 			URL: address, TLS: func() (*tls.Config, error) { return newTLS(&encryption) }, TokenFile: cfg.TokenFile,
-			UserAgent: s.name + "/" + s.Version, Skew: func(ahead time.Duration) { f.skew.Store(int64(ahead)) },
+			UserAgent: s.name + "/" + s.Version, Gateway: gatewayName(), Skew: func(ahead time.Duration) { f.skew.Store(int64(ahead)) },
 		})
 	}
 	dial := func() (kafka.Dial, error) { return s.centralDial(cfg) }
 	if _, err := dial(); err != nil {
 		return nil, err
 	}
-	return relay.NewCentre(dial, cfg.Topic), nil
+	return relay.NewCentre(relay.CentreOptions{
+		Dial: dial, Topic: cfg.Topic, Skew: s.admission.Skew, Ahead: func(ahead time.Duration) { f.skew.Store(int64(ahead)) },
+	}), nil
+}
+
+// gatewayName is the name by which a centre knows this machine.
+func gatewayName() string {
+	host, _ := os.Hostname() // The empty name is that of an unknown one.
+	return host
 }
 
 // centralDial returns how to reach the central Kafka.

@@ -7,6 +7,7 @@ import (
 
 	"iotmon/internal/api"
 	"iotmon/internal/config"
+	httpforward "iotmon/internal/forward/http"
 	"iotmon/internal/kafka/feed"
 	"iotmon/internal/observe"
 	"iotmon/internal/push"
@@ -155,6 +156,7 @@ func (s *Service) serve(handler http.Handler) {
 func (s *Service) ingestHandler() http.Handler {
 	return s.tracing.Traced("POST /api/v1/readings", s.metrics.Ingest.Instrument(httpsource.NewHandler(httpsource.Options{
 		Log:           s.producer,
+		Reports:       s.producer,
 		Admission:     s.admission,
 		Mapping:       s.mapping,
 		Now:           time.Now,
@@ -170,8 +172,11 @@ func (s *Service) ingestHandler() http.Handler {
 }
 
 // answered counts the accepted, rejected, duplicate and conflicting readings of one request.
-func (s *Service) answered(r *wire.Ingested) {
+func (s *Service) answered(request *http.Request, r *wire.Ingested) {
 	s.metrics.Ingest.Answered(r.Accepted, len(r.Rejected), r.Duplicates, r.Conflicts)
+	if gateway := request.Header.Get(httpforward.GatewayHeader); gateway != "" {
+		s.metrics.Ingest.Forwarded(gateway, r.Accepted, len(r.Rejected))
+	}
 }
 
 // adminHandler returns the handler of /health, /ready, /metrics and, if enabled, the profiles.

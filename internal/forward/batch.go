@@ -58,7 +58,7 @@ func (f *Forwarder) convert(b *batch, r *Record, now time.Time, entry *Entry) (o
 		if !ok {
 			return false, true
 		}
-		*entry = Entry{Device: device, Key: key, Value: r.Value}
+		*entry = Entry{Device: device, Key: key, Value: r.Value, Time: reading.Time}
 		if old && !reading.Historical {
 			reading.Historical = true
 			entry.Value = b.append(func(dst []byte) []byte { return wire.AppendReading(dst, &reading) })
@@ -76,7 +76,7 @@ func (f *Forwarder) convert(b *batch, r *Record, now time.Time, entry *Entry) (o
 		if err != nil {
 			return false, true
 		}
-		*entry = Entry{Device: device, Key: r.Key, Value: r.Value, Kind: iot.KindStatus}
+		*entry = Entry{Device: device, Key: r.Key, Value: r.Value, Kind: iot.KindStatus, Time: report.Time}
 		if old && !report.Historical {
 			report.Historical = true
 			entry.Value = b.append(func(dst []byte) []byte { return wire.AppendStatusReport(dst, &report) })
@@ -115,5 +115,5 @@ func (b *batch) append(value func([]byte) []byte) []byte {
 
 // clone returns a copy that stays valid when the records of a Reader do not.
 func (e *Entry) clone() Entry {
-	return Entry{Device: e.Device, Key: bytes.Clone(e.Key), Value: bytes.Clone(e.Value), Kind: e.Kind}
+	return Entry{Device: e.Device, Key: bytes.Clone(e.Key), Value: bytes.Clone(e.Value), Kind: e.Kind, Time: e.Time}
 }

@@ -132,6 +132,8 @@ type fakeCentre struct {
 	accepted []iot.Reading
 	answer   func(ctx context.Context, n int, readings []iot.Reading) ([]forward.Rejection, error)
 	reports  []string
+	// behind is how far the centre's clock is behind; it does not accept what is more than 10 s ahead of it.
+	behind time.Duration
 }
 
 func (c *fakeCentre) Reports() bool { return true }
@@ -154,6 +156,13 @@ func (c *fakeCentre) Send(ctx context.Context, entries []forward.Entry) ([]forwa
 		readings = append(readings, r)
 	}
 	var rejected []forward.Rejection
+	if c.behind != 0 {
+		for i, r := range readings {
+			if r.Time.After(time.Now().Add(10*time.Second - c.behind)) {
+				rejected = append(rejected, forward.Rejection{Index: i, Field: "timestamp", Reason: "ahead", Early: true})
+			}
+		}
+	}
 	if c.answer != nil {
 		var err error
 		if rejected, err = c.answer(ctx, c.calls, readings); err != nil {

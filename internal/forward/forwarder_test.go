@@ -307,6 +307,73 @@ func TestALogThatBeganAnewIsForwardedFromItsBeginning(t *testing.T) {
 	})
 }
 
+// A gateway whose clock is ahead forwards its readings once the centre's clock has come to their time, and says meanwhile what is wrong.
+func TestWhatIsAheadOfTheCentresClockWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(2)
+		s.centre.behind = 5 * time.Minute
+		changed := make(chan string, 1000)
+		s.options.Changed = func(problem string) { changed <- problem }
+		start := time.Now()
+		s.log.add(1, "b", start.Add(-time.Hour), 1, 2, 3) // Of a device whose clock is right.
+		s.log.add(0, "a", start, upTo(100)...)
+		s.start(t)
+		pass(time.Minute)
+		state := s.running.State()
+		if len(s.centre.values("a")) != 0 || !state.Connected || !strings.Contains(state.Problem, "clock") || state.Early == 0 || state.Rejected != 0 {
+			t.Errorf("got %d values and %+v, want all to wait, and why", len(s.centre.values("a")), state)
+		}
+		if len(s.centre.values("b")) == 0 {
+			t.Error("what is not ahead waits, too")
+		}
+		pass(10 * time.Minute)
+		state = s.running.State()
+		seen := make(map[float64]bool)
+		for _, value := range s.centre.values("a") {
+			seen[value] = true
+		}
+		if len(seen) != 80 || state.Problem != "" || state.Early != 0 || state.Rejected != 0 || state.Lag != 0 || state.Forwarded != 103 {
+			t.Errorf("got %d values and %+v, want all, and no problem", len(seen), state)
+		}
+		s.stop()
+		close(changed)
+		last := ""
+		for problem := range changed {
+			last = problem
+		}
+		if last != "" {
+			t.Errorf("the program goes on saying %q", last)
+		}
+	})
+}
+
+// What was measured while the clock was ahead has a wrong time for good once the clock has been set: it must not hold up what follows.
+func TestWhatWasMeasuredByAWrongClockIsADeadLetter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(1)
+		s.centre.behind = 8 * time.Hour
+		s.log.add(0, "a", time.Now(), upTo(100)...)
+		s.start(t)
+		pass(time.Minute)
+		if got := s.running.State(); got.Rejected != 0 || got.Lag == 0 {
+			t.Errorf("got %+v, want everything to wait", got)
+		}
+		// The clock is set: what was now is now in eight hours.
+		back := 8 * time.Hour
+		s.stop()
+		s.options.Now = func() time.Time { return time.Now().Add(-back) }
+		s.log.add(0, "a", time.Now().Add(-back), 1000)
+		s.start(t)
+		pass(time.Minute)
+		if got := s.running.State(); got.Rejected != 100 || got.Problem != "" || !slices.Equal(s.centre.values("a"), []float64{1000}) {
+			t.Errorf("got %+v and the values %v, want 100 dead letters and the new one", got, s.centre.values("a"))
+		}
+		if reason := s.letters.kept[0].Reason; !strings.Contains(reason, "set back") {
+			t.Errorf("got the reason %q", reason)
+		}
+	})
+}
+
 func TestTheRateIsLimited(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(1)

@@ -91,12 +91,16 @@ type Entry struct {
 	// Key and Value are those of the record in the log; Value is the JSON of the reading or of the report.
 	Key, Value []byte
 	Kind       iot.Kind
+	// Time is that of the reading or the report.
+	Time time.Time
 }
 
-// Rejection is an entry that the centre will never accept.
+// Rejection is an entry that the centre does not accept.
 type Rejection struct {
 	// Index counts from 0 in the order sent.
 	Index int
+	// Early is whether the centre will accept the entry later: its time is ahead of the centre's clock.
+	Early bool
 	// Field is what the reason is about, such as value; empty for the entry as a whole.
 	Field, Reason string
 }

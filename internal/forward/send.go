@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"iotmon/internal/retry"
 )
@@ -18,15 +19,11 @@ func (f *Forwarder) forward(ctx context.Context, records []Record) error {
 		}
 		// How old the readings are is decided anew at each try.
 		used := f.fill(&f.batch, records, f.size)
-		done, err := f.try(ctx, records)
+		used, err := f.try(ctx, records, used)
 		if err != nil {
 			return err
 		}
-		if !done {
-			continue
-		}
 		f.advance(records[:used])
-		f.status.change(func(s *State) { s.Skipped += int64(f.batch.skipped) })
 		records = records[used:]
 		if err := f.storeRegularly(ctx); err != nil {
 			return err
@@ -35,15 +32,16 @@ func (f *Forwarder) forward(ctx context.Context, records []Record) error {
 	return nil
 }
 
-// try sends the batch once. Done is whether each of its entries was accepted, or rejected and kept. If not, try has waited as long as is
-// necessary before the next try.
-func (f *Forwarder) try(ctx context.Context, records []Record) (done bool, err error) {
+// try sends the batch, made of so many records, once. It returns how many of the records are done: their entries were accepted, or rejected and
+// kept. If that is not all, try has waited as long as is necessary before the next try.
+func (f *Forwarder) try(ctx context.Context, records []Record, used int) (done int, err error) {
 	b := &f.batch
 	if len(b.entries) == 0 {
-		return true, nil
+		f.status.change(func(s *State) { s.Skipped += int64(b.skipped) })
+		return used, nil
 	}
 	if err := f.pacer.wait(ctx, len(b.entries), f.o.Now); err != nil {
-		return false, err
+		return 0, err
 	}
 	rejected, err := f.send(ctx, b.entries)
 	refused, isRefusal := errors.AsType[*RefusedError](err)
@@ -51,15 +49,63 @@ func (f *Forwarder) try(ctx context.Context, records []Record) (done bool, err e
 		rejected, err = []Rejection{{Reason: refused.Error()}}, nil
 	}
 	if err != nil {
-		return false, f.failed(ctx, err)
+		return 0, f.failed(ctx, err)
 	}
-	if err := f.reject(ctx, records, rejected); err != nil {
-		return false, err
+	final, early := f.divide(rejected)
+	sent := len(b.entries)
+	if early >= 0 { // What comes before it is done; it and what follows is sent again.
+		sent, used = early, b.records[early]
+		final = slices.DeleteFunc(final, func(r Rejection) bool { return r.Index >= early })
 	}
-	f.backoff.Reset()
+	if err := f.reject(ctx, records, final); err != nil {
+		return 0, err
+	}
 	f.size = min(2*f.size, maxBatch)
-	f.status.change(func(s *State) { s.Forwarded += int64(len(b.entries) - len(rejected)) })
-	return true, nil
+	f.status.change(func(s *State) {
+		s.Forwarded += int64(sent - len(final))
+		s.Skipped += int64(b.skipped)
+	})
+	if sent > 0 {
+		f.backoff.Reset()
+	}
+	return used, f.wait(ctx, early)
+}
+
+// divide divides what the centre has rejected into what it will never accept and, if early is not -1, what begins with the index early and is
+// ahead of the centre's clock, though not of this machine's: then this clock is wrong, and the centre's will come to that time. If this
+// clock says now that an entry is in the future, it was set back after it was measured: the time of the entry is wrong for good.
+func (f *Forwarder) divide(rejected []Rejection) (final []Rejection, early int) {
+	early = -1
+	latest := f.o.Now().Add(f.o.Admission.Skew)
+	for _, r := range rejected {
+		if r.Early && !f.batch.entries[r.Index].Time.After(latest) {
+			if early < 0 || r.Index < early {
+				early = r.Index
+			}
+			continue
+		}
+		if r.Early {
+			r.Reason += "; the clock of this gateway was ahead when it was measured, and has been set back since"
+		}
+		final = append(final, r)
+	}
+	return final, early
+}
+
+// wait notes whether entries from the index early on wait for the centre's clock, and pauses if so.
+func (f *Forwarder) wait(ctx context.Context, early int) error {
+	if early < 0 {
+		if f.status.early(0) {
+			f.o.Changed("")
+		}
+		return nil
+	}
+	const problem = "the clock of this gateway is ahead of the centre's: readings wait until the centre's clock has come to their time; set the clock of this gateway"
+	f.status.early(len(f.batch.entries) - early)
+	f.status.connected(true, problem, f.o.Now())
+	f.o.Changed(problem)
+	f.o.Logger.Warn("forwarding: readings wait because the clock of this gateway is ahead of the centre's", "time", f.batch.entries[early].Time)
+	return retry.Wait(ctx, f.backoff.Next())
 }
 
 // send calls the centre, and notes whether it has answered.
@@ -73,7 +119,7 @@ func (f *Forwarder) send(ctx context.Context, entries []Entry) ([]Rejection, err
 		}
 		return nil, err
 	}
-	if f.status.connected(true, "", f.o.Now()) {
+	if f.status.answered(f.o.Now()) {
 		f.o.Logger.Info("forwarding: the centre acknowledges readings")
 		f.o.Changed("")
 	}

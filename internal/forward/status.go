@@ -7,7 +7,8 @@ import (
 
 // State is how forwarding is doing.
 type State struct {
-	// Connected is whether the last call to the centre was answered; false before the first one. Problem says why not.
+	// Connected is whether the last call to the centre was answered; false before the first one. Problem says why not, or what is wrong
+	// although it was.
 	Connected bool
 	Problem   string
 	// Since is when Connected became what it is.
@@ -22,6 +23,8 @@ type State struct {
 	// Rejected are the entries that the centre has rejected since the start of the program; LastReason is the reason of the last one.
 	Rejected   int64
 	LastReason string
+	// Early is how many entries of the last call wait because the clock of this machine is ahead of the centre's.
+	Early int
 	// Errors counts the calls to the centre that have failed, since the start of the program.
 	Errors int64
 	// Lost are the losses of each partition, as long as the log exists.
@@ -48,7 +51,30 @@ func (s *status) setOldest(appended time.Time) {
 	s.oldest = appended
 }
 
-// connected notes whether the centre has answered. The problem is that of a call without an answer.
+// answered notes that the centre has answered. What waits for its clock goes on waiting.
+func (s *status) answered(now time.Time) (changed bool) {
+	s.mu.Lock()
+	problem := ""
+	if s.state.Early > 0 {
+		problem = s.state.Problem
+	}
+	s.mu.Unlock()
+	return s.connected(true, problem, now) && problem == ""
+}
+
+// early notes how many entries wait for the centre's clock. Over is whether there were some, and are none any more.
+func (s *status) early(entries int) (over bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	over = s.state.Early > 0 && entries == 0
+	s.state.Early = entries
+	if over {
+		s.state.Problem = ""
+	}
+	return over
+}
+
+// connected notes whether the centre has answered. The problem is why it has not, or what is wrong although it has.
 func (s *status) connected(answered bool, problem string, now time.Time) (changed bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -2,6 +2,9 @@ package observe
 
 import (
 	"net/http"
+	"strings"
+	"sync"
+	"unicode/utf8"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promauto"
@@ -14,6 +17,34 @@ type Ingest struct {
 	duration *prometheus.HistogramVec
 	readings *family
 	repeated *family
+	gateways *prometheus.CounterVec
+	// named are the gateways that have series of their own.
+	named *gatewayNames
+}
+
+// maxGateways is how many gateways have series of their own; further ones share that of other. maxGatewayName is how long a name may be in bytes.
+const maxGateways, maxGatewayName = 500, 128
+
+// gatewayNames are names of gateways, which anybody may send.
+type gatewayNames struct {
+	mu    sync.Mutex
+	names map[string]bool
+}
+
+// label returns the label of a gateway.
+func (g *gatewayNames) label(name string) string {
+	if len(name) > maxGatewayName || !utf8.ValidString(name) {
+		return "other"
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if !g.names[name] {
+		if len(g.names) >= maxGateways {
+			return "other"
+		}
+		g.names[strings.Clone(name)] = true
+	}
+	return name
 }
 
 func newIngest(auto promauto.Factory) Ingest {
@@ -31,12 +62,24 @@ func newIngest(auto promauto.Factory) Ingest {
 		repeated: newFamily(auto, "iot_ingest_readings_repeated_total",
 			"Accepted readings whose device and time were sent before: duplicate with the same value, conflict with another.",
 			"kind", "duplicate", "conflict"),
+		gateways: auto.NewCounterVec(prometheus.CounterOpts{
+			Name: "iot_ingest_gateway_readings_total",
+			Help: "Readings and reports that gateways have forwarded, by gateway and result. What waits because a gateway's clock is ahead is rejected each time.",
+		}, []string{"gateway", "result"}),
+		named: &gatewayNames{names: make(map[string]bool)},
 	}
 }
 
 // Instrument wraps the handler of such requests with the metrics.
 func (i *Ingest) Instrument(next http.Handler) http.Handler {
 	return promhttp.InstrumentHandlerCounter(i.requests, promhttp.InstrumentHandlerDuration(i.duration, next))
+}
+
+// Forwarded counts what a gateway has forwarded in one request.
+func (i *Ingest) Forwarded(gateway string, accepted, rejected int) {
+	label := i.named.label(gateway)
+	i.gateways.WithLabelValues(label, "accepted").Add(float64(accepted))
+	i.gateways.WithLabelValues(label, "rejected").Add(float64(rejected))
 }
 
 // Answered counts the readings of one request.

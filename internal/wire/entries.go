@@ -1,6 +1,8 @@
 package wire
 
 import (
+	"encoding/json"
+	"errors"
 	"time"
 
 	"iotmon/internal/iot"
@@ -32,6 +34,37 @@ func DecodeStatusReport(data []byte, appended time.Time, by *iot.Admission) (iot
 		return iot.StatusReport{}, err
 	}
 	return s, nil
+}
+
+// deviceReport is the JSON of a status report where it does not have the device as its key, such as in a body of HTTP.
+type deviceReport struct {
+	DeviceID iot.DeviceID    `json:"device_id"`
+	Report   json.RawMessage `json:"report"`
+}
+
+// AppendDeviceReport appends the JSON of a status report about a device. Report is what AppendStatusReport wrote.
+func AppendDeviceReport(dst []byte, device iot.DeviceID, report []byte) []byte {
+	return appendJSON(dst, deviceReport{device, report})
+}
+
+// DecodeDeviceReport decodes what AppendDeviceReport wrote, and admits it as DecodeStatusReport does. Is is whether the object is such a report, valid or
+// not: it has a member report, which no reading has.
+func DecodeDeviceReport(data []byte, appended time.Time, by *iot.Admission) (device iot.Identity, report iot.StatusReport, is bool, err error) {
+	var m deviceReport
+	if decodeObject(data, MaxMessage, &m) != nil || len(m.Report) == 0 {
+		return device, report, false, nil
+	}
+	device.ID = m.DeviceID
+	if err := device.Normalize(); err != nil {
+		return device, report, true, err
+	}
+	report, err = DecodeStatusReport(m.Report, appended, by)
+	if invalid, ok := errors.AsType[*iot.InvalidError](err); ok && invalid.Field != "" {
+		err = iot.Invalid("report."+invalid.Field, "%s", invalid.Reason)
+	} else if ok {
+		err = iot.Invalid("report", "%s", invalid.Reason)
+	}
+	return device, report, true, err
 }
 
 // deviceEntry is the JSON of a registry entry.

@@ -573,3 +573,26 @@ func drawComments(t *rapid.T) iot.CommentsInForce {
 		return c
 	}, (*iot.CommentsInForce).Normalize)
 }
+
+// A report about a device, as it is sent over HTTP, comes back whole; other objects are none.
+func FuzzDecodeDeviceReport(f *testing.F) {
+	f.Add([]byte(`{"device_id":"a","report":{"status":"offline","reason":"last will","time":"2026-03-01T12:00:00Z","session":7,"historical":true}}`))
+	f.Add([]byte(`{"device_id":"","report":null}`))
+	f.Add([]byte(`{"device_id":"a","report":[]}`))
+	appended := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	admission := &iot.Admission{Skew: 10 * time.Second}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		device, report, is, err := wire.DecodeDeviceReport(data, appended, admission)
+		if !is || err != nil {
+			if err != nil && !is {
+				t.Fatalf("got %v of what is no report", err)
+			}
+			return
+		}
+		text := wire.AppendDeviceReport(nil, device.ID, wire.AppendStatusReport(nil, &report))
+		again, same, _, err := wire.DecodeDeviceReport(text, appended, admission)
+		if err != nil || again != device || same != report {
+			t.Fatalf("first: %+v %+v, again: %+v %+v, %v", device, report, again, same, err)
+		}
+	})
+}

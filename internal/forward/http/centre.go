@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"iotmon/internal/forward"
+	"iotmon/internal/iot"
 	"iotmon/internal/wire"
 )
 
@@ -30,11 +31,15 @@ type Options struct {
 	TLS func() (*tls.Config, error)
 	// TokenFile has a token that is sent as Authorization: Bearer. It is read at each request; empty sends none.
 	TokenFile string
-	// UserAgent names this program.
-	UserAgent string
-	// Skew is called with how far the clock of this machine is ahead of the centre's, by its answers; nil for no calls.
+	// UserAgent names this program, Gateway this machine.
+	UserAgent, Gateway string
+	// Skew is called with how far the clock of this machine is at least ahead of the centre's, by its answers; negative if it is behind. Nil
+	// is for no calls.
 	Skew func(time.Duration)
 }
+
+// GatewayHeader is the header that names the machine that forwards.
+const GatewayHeader = "Iotmon-Gateway"
 
 // Centre implements forward.Centre by POST /api/v1/readings.
 type Centre struct {
@@ -42,6 +47,7 @@ type Centre struct {
 	url    string
 	client *http.Client
 	body   bytes.Buffer
+	line   []byte
 	gzip   *gzip.Writer
 }
 
@@ -111,8 +117,8 @@ func dialTLS(ctx context.Context, dialer *net.Dialer, network, address string, o
 	return (&tls.Dialer{NetDialer: dialer, Config: config}).DialContext(ctx, network, address)
 }
 
-// Reports implements forward.Centre: HTTP takes readings only.
-func (*Centre) Reports() bool { return false }
+// Reports implements forward.Centre.
+func (*Centre) Reports() bool { return true }
 
 // Close implements forward.Centre.
 func (c *Centre) Close() { c.client.CloseIdleConnections() }
@@ -124,7 +130,7 @@ func (c *Centre) Send(ctx context.Context, entries []forward.Entry) ([]forward.R
 	if err != nil || len(indexes) == 0 {
 		return rejected, err
 	}
-	answer, err := c.post(ctx, len(indexes))
+	answer, clock, err := c.post(ctx, len(indexes))
 	if err != nil {
 		c.client.CloseIdleConnections() // The address and the certificates may have changed.
 		return nil, err
@@ -135,10 +141,16 @@ func (c *Centre) Send(ctx context.Context, entries []forward.Entry) ([]forward.R
 			return nil, fmt.Errorf("%s rejects reading %d of %d, which makes no sense", c.url, r.Index, len(indexes))
 		}
 		seen[r.Index] = true
-		rejected = append(rejected, forward.Rejection{Index: indexes[r.Index], Field: short(r.Field), Reason: short(r.Reason)})
+		index := indexes[r.Index]
+		rejected = append(rejected, forward.Rejection{
+			Index: index, Field: short(r.Field), Reason: short(r.Reason), Early: isTime(r.Field) && !clock.IsZero() && entries[index].Time.After(clock),
+		})
 	}
 	return rejected, nil
 }
+
+// isTime reports whether a field is the time of a reading or of a report.
+func isTime(field string) bool { return field == "timestamp" || field == "report.time" }
 
 // encode fills the body, and returns the index of the entry in each line. HTTP knows no tenants: the centre gets the tenant from the
 // token, so the devices of different tenants would become one.
@@ -159,39 +171,53 @@ func (c *Centre) encode(entries []forward.Entry, rejected *[]forward.Rejection) 
 			entries[i].Value = value.Bytes()
 		}
 		indexes = append(indexes, i)
-		if _, err = c.gzip.Write(entries[i].Value); err == nil {
-			_, err = c.gzip.Write([]byte{'\n'})
-		}
-		if err != nil {
+		if err := c.write(&entries[i]); err != nil {
 			return nil, fmt.Errorf("compress: %w", err)
 		}
 	}
 	return indexes, c.gzip.Close()
 }
 
-// post sends the body once, and returns the answer about count readings.
-func (c *Centre) post(ctx context.Context, count int) (*wire.Ingested, error) {
+// write writes an entry as a line.
+func (c *Centre) write(e *forward.Entry) error {
+	line := e.Value
+	if e.Kind == iot.KindStatus {
+		c.line = wire.AppendDeviceReport(c.line[:0], e.Device.ID, e.Value)
+		line = c.line
+	}
+	if _, err := c.gzip.Write(line); err != nil {
+		return err
+	}
+	_, err := c.gzip.Write([]byte{'\n'})
+	return err
+}
+
+// post sends the body once, and returns the answer about count entries, and an upper bound of the centre's clock when it answered; zero if that is not known.
+func (c *Centre) post(ctx context.Context, count int) (answer *wire.Ingested, clock time.Time, err error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.url, bytes.NewReader(c.body.Bytes()))
 	if err != nil {
-		return nil, fmt.Errorf("make request: %w", err)
+		return nil, clock, fmt.Errorf("make request: %w", err)
 	}
 	request.Header.Set("Content-Type", "application/x-ndjson")
 	request.Header.Set("Content-Encoding", "gzip")
 	request.Header.Set("User-Agent", c.o.UserAgent)
+	request.Header.Set(GatewayHeader, c.o.Gateway)
 	if err := c.authorize(request); err != nil {
-		return nil, err
+		return nil, clock, err
 	}
+	sent := time.Now()
 	response, err := c.client.Do(request)
 	if err != nil {
-		return nil, err
+		return nil, clock, err
 	}
 	defer response.Body.Close()
-	c.compareClocks(response)
+	clock = c.compareClocks(response, sent)
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer+1))
 	if err != nil {
-		return nil, fmt.Errorf("read the answer of %s: %w", c.url, err)
+		return nil, clock, fmt.Errorf("read the answer of %s: %w", c.url, err)
 	}
-	return c.read(response, body, count)
+	answer, err = c.read(response, body, count)
+	return answer, clock, err
 }
 
 // authorize adds the token to the request.
@@ -216,11 +242,20 @@ func (c *Centre) authorize(request *http.Request) error {
 	return nil
 }
 
-// compareClocks reports how far the clock of this machine is ahead of the centre's.
-func (c *Centre) compareClocks(response *http.Response) {
-	if at, err := http.ParseTime(response.Header.Get("Date")); err == nil && c.o.Skew != nil {
-		c.o.Skew(time.Since(at).Truncate(time.Second))
+// compareClocks reports how far the clock of this machine is at least ahead of the centre's, or behind it. The centre has answered between
+// the moment of sending and now, and its header has whole seconds. It returns an upper bound of the centre's clock.
+func (c *Centre) compareClocks(response *http.Response, sent time.Time) time.Time {
+	at, err := http.ParseTime(response.Header.Get("Date"))
+	if err != nil {
+		return time.Time{}
 	}
+	latest := at.Add(time.Second)
+	if c.o.Skew != nil {
+		// By the clock on the wall, which may have been set since.
+		least, most := sent.Round(0).Sub(latest), time.Now().Round(0).Sub(at)
+		c.o.Skew(max(least, 0) + min(most, 0))
+	}
+	return latest
 }
 
 // read decodes an answer. Only an answer that accounts for each reading is one; everything else is an error, after which the readings

@@ -264,3 +264,71 @@ func FuzzAnswer(f *testing.F) {
 		}
 	})
 }
+
+func TestReportsAreSentInTheirPlace(t *testing.T) {
+	t.Parallel()
+	var got []string
+	centre := serve(t, httpforward.Options{Gateway: "press-hall"}, func(w http.ResponseWriter, r *http.Request) {
+		if name := r.Header.Get("Iotmon-Gateway"); name != "press-hall" {
+			t.Errorf("got the gateway %q", name)
+		}
+		body, err := gzip.NewReader(r.Body)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		for lines := bufio.NewScanner(body); lines.Scan(); {
+			got = append(got, lines.Text())
+		}
+		answer(w, 200, "application/json", fmt.Sprintf(`{"accepted":%d,"rejected":[]}`, len(got)))
+	})
+	sent := entries(`{"a":1}`, `{"status":"offline"}`)
+	sent[1].Kind = iot.KindStatus
+	if rejected, err := centre.Send(t.Context(), sent); err != nil || len(rejected) > 0 || !centre.Reports() {
+		t.Fatalf("got %v, %v", rejected, err)
+	}
+	if want := []string{`{"a":1}`, `{"device_id":"d","report":{"status":"offline"}}`}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// What is rejected because its time is ahead of the centre's clock is accepted later; what has another wrong time, or another fault, is not.
+func TestWhatIsAheadOfTheCentresClockIsEarly(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	var skew time.Duration
+	centre := serve(t, httpforward.Options{Skew: func(ahead time.Duration) { skew = ahead }}, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Date", now.Add(-time.Hour).UTC().Format(http.TimeFormat))
+		answer(w, 207, "application/json", `{"accepted":1,"rejected":[{"index":0,"field":"timestamp"},{"index":1,"field":"timestamp"},{"index":2,"field":"value"},{"index":3,"field":"report.time"}]}`)
+	})
+	sent := entries("{}", "{}", "{}", "{}", "{}")
+	for i, at := range []time.Time{now, now.Add(-2 * time.Hour), now, now, now} {
+		sent[i].Time = at
+	}
+	sent[3].Kind = iot.KindStatus
+	rejected, err := centre.Send(t.Context(), sent)
+	var early []bool
+	for _, r := range rejected {
+		early = append(early, r.Early)
+	}
+	if err != nil || !slices.Equal(early, []bool{true, false, false, true}) {
+		t.Errorf("got %+v, %v", rejected, err)
+	}
+	if skew < time.Hour-2*time.Second || skew > time.Hour {
+		t.Errorf("got %v ahead, want at most an hour: what is said must be sure", skew)
+	}
+}
+
+// A slow answer must not look like a clock that is wrong.
+func TestASlowAnswerIsNoWrongClock(t *testing.T) {
+	t.Parallel()
+	skew := time.Duration(-1)
+	centre := serve(t, httpforward.Options{Skew: func(ahead time.Duration) { skew = ahead }}, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Date", time.Now().UTC().Format(http.TimeFormat))
+		time.Sleep(2500 * time.Millisecond)
+		answer(w, 200, "application/json", `{"accepted":1,"rejected":[]}`)
+	})
+	if _, err := centre.Send(t.Context(), entries("{}")); err != nil || skew != 0 {
+		t.Errorf("got %v ahead, %v, want 0", skew, err)
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -17,6 +18,7 @@ import (
 	"iotmon/internal/kafka/kafkatest"
 	"iotmon/internal/kafka/relay"
 	"iotmon/internal/wire"
+	"iotmon/tests/testenv"
 )
 
 // produce appends readings of a device to a partition, and returns their values.
@@ -135,7 +137,7 @@ func run(t *testing.T, from, to *kafkatest.Cluster, change func(*forward.Options
 	}
 	options := forward.Options{
 		Log:         newLog(t, from),
-		Centre:      relay.NewCentre(func() (kafka.Dial, error) { return to.Dial, nil }, to.Topics.Readings),
+		Centre:      relay.NewCentre(relay.CentreOptions{Dial: func() (kafka.Dial, error) { return to.Dial, nil }, Topic: to.Topics.Readings, Skew: 10 * time.Second}),
 		DeadLetters: noDeadLetters{t}, Admission: &iot.Admission{Catalog: catalog, Skew: 10 * time.Second, MaxText: 128},
 		HistoricalAfter: time.Minute, Now: time.Now, Logger: kafkatest.Quiet(),
 	}
@@ -259,4 +261,46 @@ type keeps chan []forward.Rejected
 func (k keeps) Reject(_ context.Context, rejected []forward.Rejected) error {
 	k <- rejected
 	return nil
+}
+
+// TestAGatewayWhoseClockIsAheadWaits sends to a real Kafka, whose clock is an hour behind this machine's.
+func TestAGatewayWhoseClockIsAheadWaits(t *testing.T) {
+	t.Parallel()
+	brokers, topic := testenv.Kafka(t), "test-ahead-"+uuid.NewString()
+	dial := kafka.Dial{Brokers: brokers, ClientID: "test", Logger: kafkatest.Quiet()}
+	client, err := kgo.NewClient(dial.Options()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	stamped := "LogAppendTime"
+	if _, err := kadm.NewClient(client).CreateTopic(t.Context(), 3, 1, map[string]*string{"message.timestamp.type": &stamped}, topic); err != nil {
+		t.Fatal(err)
+	}
+	ahead := time.Duration(-1)
+	centre := relay.NewCentre(relay.CentreOptions{
+		Dial: func() (kafka.Dial, error) { return dial, nil }, Topic: topic, Skew: 10 * time.Second,
+		Now: func() time.Time { return time.Now().Add(time.Hour) }, Ahead: func(d time.Duration) { ahead = d },
+	})
+	t.Cleanup(centre.Close)
+	var entries []forward.Entry
+	for i, at := range []time.Duration{time.Hour, 0, time.Hour, time.Hour + 2*time.Second, time.Second} {
+		entries = append(entries, forward.Entry{Key: []byte{byte('a' + i)}, Value: []byte("{}"), Time: time.Now().Add(at)})
+	}
+	for round := range 2 {
+		rejected, err := centre.Send(t.Context(), entries)
+		var early []int
+		for _, r := range rejected {
+			if r.Early {
+				early = append(early, r.Index)
+			}
+		}
+		// By the first entry the clocks are compared.
+		if want := [][]int{{2, 3}, {0, 2, 3}}[round]; err != nil || !slices.Equal(early, want) {
+			t.Errorf("round %d: got %v early, %v, want %v", round, early, err, want)
+		}
+	}
+	if ahead < time.Hour-30*time.Second || ahead > time.Hour {
+		t.Errorf("got %v ahead, want an hour at most", ahead)
+	}
 }

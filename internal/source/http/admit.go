@@ -1,6 +1,7 @@
 package httpsource
 
 import (
+	"bytes"
 	"errors"
 	"net/http"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"iotmon/internal/iot"
 	"iotmon/internal/mapping"
 	"iotmon/internal/mapping/payload"
+	"iotmon/internal/source"
 	"iotmon/internal/wire"
 )
 
@@ -22,7 +24,25 @@ func (h *Handler) admit(sent batch, request *http.Request) *admitting {
 			a.reject(i, err)
 		}
 	}
+	a.endPart()
 	return &a
+}
+
+// part is what is appended together: readings, and then reports. A report and a later reading of the same device are in different parts.
+type part struct {
+	readings []iot.Reading
+	reports  []source.Report
+}
+
+// endPart has what follows be in another part.
+func (a *admitting) endPart() {
+	before := 0
+	for _, p := range a.parts {
+		before += len(p.readings)
+	}
+	a.parts = append(a.parts, part{a.readings[before:], a.reports})
+	a.reports = nil
+	clear(a.reported)
 }
 
 // admitting is the state of the admission of one request.
@@ -38,6 +58,10 @@ type admitting struct {
 	tags     map[string]string
 	readings []iot.Reading
 	rejected []wire.Rejection
+	// parts are appended one after the other; reports are those of the last one, which is not in parts yet, and reported their devices.
+	parts    []part
+	reports  []source.Report
+	reported map[iot.DeviceID]bool
 	// mapped is true if any element is in the shape of another program.
 	mapped bool
 }
@@ -55,6 +79,15 @@ func (a *admitting) element(index int, element []byte, isLine bool) error {
 			return err
 		}
 		return a.foreign(index, f, nil)
+	}
+	if bytes.Contains(element, reportMember) {
+		device, report, is, err := wire.DecodeDeviceReport(element, a.now, a.handler.o.Admission)
+		if is && err == nil {
+			err = a.report(source.Report{Device: device, StatusReport: report})
+		}
+		if is {
+			return err
+		}
 	}
 	var r iot.Reading
 	err := a.decoder.Decode(element, &r)
@@ -135,7 +168,26 @@ func (a *admitting) admit(r *iot.Reading) error {
 	if r.ReceivedAt.IsZero() {
 		r.ReceivedAt = a.now
 	}
+	if a.reported[r.ID] {
+		a.endPart()
+	}
 	a.readings = append(a.readings, *r)
+	return nil
+}
+
+// reportMember is in every report about a device.
+var reportMember = []byte(`"report"`)
+
+// report adds a report about a device.
+func (a *admitting) report(r source.Report) error {
+	if a.handler.o.Reports == nil {
+		return iot.Invalid("report", "reports about devices are not accepted here")
+	}
+	a.reports = append(a.reports, r)
+	if a.reported == nil {
+		a.reported = make(map[iot.DeviceID]bool)
+	}
+	a.reported[r.Device.ID] = true
 	return nil
 }
 

@@ -211,7 +211,9 @@ func TestAnswersDoNotWaitForTheRestOfABody(t *testing.T) {
 func TestAnsweredRequestsAreCounted(t *testing.T) {
 	var accepted, rejected int
 	h := newHandler(t, &memoryLog{}, func(o *httpsource.Options) {
-		o.Answered = func(r *wire.Ingested) { accepted, rejected = accepted+r.Accepted, rejected+len(r.Rejected) }
+		o.Answered = func(_ *http.Request, r *wire.Ingested) {
+			accepted, rejected = accepted+r.Accepted, rejected+len(r.Rejected)
+		}
 	})
 	post(h, "application/json", strings.NewReader("["+reading("a", nil)+",1,2]"))
 	post(h, "application/json", strings.NewReader("nonsense"))

@@ -30,6 +30,8 @@ const (
 const (
 	// maxReadingBytes is the greatest length of one reading as sent; a usual one has 400 bytes.
 	maxReadingBytes = 8 << 10
+	// maxParts is how often reports about devices and readings of the same devices may alternate in one request.
+	maxParts = 100
 	// retryBusy and retryLogDown are the seconds of Retry-After if too much is in flight, and if the log does not answer.
 	retryBusy, retryLogDown = "1", "5"
 )
@@ -37,6 +39,10 @@ const (
 // Options configures a Handler. Log, Admission, Now and Logger are required; a bound of 0 means its default.
 type Options struct {
 	Log source.Log
+	// Reports is what takes reports about devices, such as a gateway forwards them; nil if they are not accepted.
+	Reports interface {
+		Report(ctx context.Context, reports []source.Report) error
+	}
 	// Admission is the same test as the processor's, so that clients learn at once what the processor would reject.
 	Admission *iot.Admission
 	// Mapping makes readings of the values that other programs send; nil means that none are accepted.
@@ -46,7 +52,7 @@ type Options struct {
 	Logger *slog.Logger
 	// Answered, if not nil, is called with the answer of every request whose readings were admitted or rejected one by one, and
 	// not for requests that were refused as a whole.
-	Answered func(*wire.Ingested)
+	Answered func(*http.Request, *wire.Ingested)
 
 	// MaxBody bounds the bytes of one body, both as sent and decompressed. MaxReadings bounds the readings in it.
 	MaxBody     int64
@@ -84,7 +90,7 @@ func NewHandler(o Options) *Handler {
 		o.Mapping = new(mapping.Rules)
 	}
 	if o.Answered == nil {
-		o.Answered = func(*wire.Ingested) {}
+		o.Answered = func(*http.Request, *wire.Ingested) {}
 	}
 	return &Handler{
 		o:        o,
@@ -102,7 +108,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, err)
 		return
 	}
-	h.o.Answered(result)
+	h.o.Answered(r, result)
 	writeJSON(w, status, "application/json", result)
 }
 
@@ -138,24 +144,35 @@ func (h *Handler) ingest(w http.ResponseWriter, r *http.Request) (*wire.Ingested
 		return nil, 0, err
 	}
 	admitted := h.admit(sent, r)
+	if len(admitted.parts) > maxParts {
+		return nil, 0, refuse(http.StatusRequestEntityTooLarge, "reports about devices and readings of the same devices alternate more than %d times in one request", maxParts)
+	}
 	readings := admitted.readings
 	result := &wire.Ingested{Accepted: len(readings), Rejected: admitted.rejected}
+	for _, part := range admitted.parts {
+		result.Accepted += len(part.reports)
+	}
 	h.recent.count(readings, result)
-	if err := h.append(r.Context(), readings); err != nil {
+	if err := h.append(r.Context(), admitted.parts); err != nil {
 		return nil, 0, err
 	}
 	h.recent.remember(readings)
 	return result, statusOf(result, sent.single && !admitted.mapped), nil
 }
 
-// append appends the readings to the log and waits for its acknowledgement.
-func (h *Handler) append(ctx context.Context, readings []iot.Reading) error {
-	if len(readings) == 0 {
-		return nil
-	}
+// append appends the parts to the log, one after the other, and waits for its acknowledgement.
+func (h *Handler) append(ctx context.Context, parts []part) error {
 	bounded, cancel := context.WithTimeout(ctx, h.o.AppendTimeout)
 	defer cancel()
-	err := h.o.Log.Append(bounded, readings)
+	var err error
+	for i := 0; i < len(parts) && err == nil; i++ {
+		if len(parts[i].readings) > 0 {
+			err = h.o.Log.Append(bounded, parts[i].readings)
+		}
+		if len(parts[i].reports) > 0 && err == nil {
+			err = h.o.Reports.Report(bounded, parts[i].reports)
+		}
+	}
 	switch {
 	case err == nil:
 		if h.down.Swap(false) {

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -317,5 +318,69 @@ func TestGzipBodyIsDecompressed(t *testing.T) {
 	h.ServeHTTP(w, r)
 	if w.Code != http.StatusOK || len(log.readings) != 1 {
 		t.Errorf("got %d %s and %d readings in the log, want 200 and 1", w.Code, w.Body, len(log.readings))
+	}
+}
+
+// orderedLog notes what is appended, in its order.
+type orderedLog struct{ appended []string }
+
+func (l *orderedLog) Append(_ context.Context, readings []iot.Reading) error {
+	for _, r := range readings {
+		l.appended = append(l.appended, string(r.ID)+" reading")
+	}
+	return nil
+}
+
+func (l *orderedLog) Report(_ context.Context, reports []source.Report) error {
+	for _, r := range reports {
+		l.appended = append(l.appended, fmt.Sprintf("%s %s %q session %d", r.Device.ID, r.Status, r.Reason, r.Session))
+	}
+	return nil
+}
+
+// A gateway forwards what its sources say of devices, too. A report lies in the log behind what came before it of the device, and before what follows.
+func TestReportsAboutDevicesKeepTheirPlace(t *testing.T) {
+	log := new(orderedLog)
+	h := newHandler(t, log, func(o *httpsource.Options) { o.Reports = log })
+	report := func(device, more string) string {
+		return fmt.Sprintf(`{"device_id":%q,"report":{"status":"offline","reason":"last will","time":"2026-03-01T11:59:59Z"%s}}`, device, more)
+	}
+	body := strings.Join([]string{
+		reading("a", nil), report("a", `,"session":7`), reading("b", nil), reading("a", map[string]any{"timestamp": "2026-03-01T12:00:00Z"}),
+		report("b", ""), report("c", `,"status":"gone"`), `{"device_id":"d","report":{"status":"offline","time":"2030-01-01T00:00:00Z"}}`,
+		`{"report":{"status":"offline"}}`, reading("e", map[string]any{"metadata": map[string]any{"report": "x"}}),
+	}, "\n")
+	w := post(h, "application/x-ndjson", strings.NewReader(body))
+	var got wire.Ingested
+	if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || w.Code != http.StatusMultiStatus {
+		t.Fatalf("got %d %s, %v", w.Code, w.Body, err)
+	}
+	want := []string{"a reading", "b reading", `a offline "last will" session 7`, "a reading", "e reading", `b offline "last will" session 0`}
+	if !slices.Equal(log.appended, want) || got.Accepted != 6 {
+		t.Errorf("got %d accepted: %q, want %q", got.Accepted, log.appended, want)
+	}
+	var fields []string
+	for _, r := range got.Rejected {
+		fields = append(fields, fmt.Sprint(r.Index, " ", r.Field))
+	}
+	if want := []string{"5 report.status", "6 report.time", "7 device_id"}; !slices.Equal(fields, want) {
+		t.Errorf("got %q rejected, want %q", fields, want)
+	}
+	h = newHandler(t, log, nil)
+	if w := post(h, "application/json", strings.NewReader(report("a", ""))); w.Code != http.StatusUnprocessableEntity {
+		t.Errorf("without a log for reports: got %d %s", w.Code, w.Body)
+	}
+}
+
+// A request whose reports and readings alternate endlessly would take an append for each: it is refused, so that the sender sends less at once.
+func TestAlternatingReportsAreSentInSmallerRequests(t *testing.T) {
+	log := new(orderedLog)
+	h := newHandler(t, log, func(o *httpsource.Options) { o.Reports = log })
+	pair := reading("a", nil) + "\n" + `{"device_id":"a","report":{"status":"offline","time":"2026-03-01T11:59:59Z"}}` + "\n"
+	if w := post(h, "application/x-ndjson", strings.NewReader(strings.Repeat(pair, 1000))); w.Code != http.StatusRequestEntityTooLarge || len(log.appended) > 0 {
+		t.Errorf("got %d and %d appended, want 413 and none", w.Code, len(log.appended))
+	}
+	if w := post(h, "application/x-ndjson", strings.NewReader(strings.Repeat(pair, 50))); w.Code != http.StatusOK || len(log.appended) != 100 {
+		t.Errorf("got %d and %d appended, want 200 and 100", w.Code, len(log.appended))
 	}
 }
