@@ -12,7 +12,8 @@ import (
 
 const ingestDescription = "One reading, an array of readings, or one reading per line (NDJSON), optionally compressed with gzip. The " +
 	"answer comes once the log has acknowledged: what is accepted is safe. Each reading stands for itself: a bad one is " +
-	"rejected with its index, field and reason, and the others count. After 429, 503 or no answer at all, send the same " +
+	"rejected with its index, field and reason, and the others count. Among the readings there may be reports about devices, as a gateway forwards " +
+	"them: {\"device_id\": …, \"report\": {\"status\": online, offline or bad, \"reason\", \"time\", \"session\", \"historical\"}}. After 429, 503 or no answer at all, send the same " +
 	"request again: a reading counts once, by its device_id and timestamp."
 
 const ingestCurl = `curl ` + defaultBaseURL + Prefix + `/readings -H 'Content-Type: application/json' -d '{

@@ -44,6 +44,8 @@ type SourceState struct {
 	RejectedBy  map[string]int64 `json:"rejected_by" doc:"Dead letters by the field that was wrong; that of messages that were wrong as a whole is empty."`
 	Untimed     int64            `json:"untimed" doc:"Retained messages that count as no reading, because they do not say when they were measured."`
 	Unmapped    int64            `json:"unmapped" doc:"Messages of which no rule matches any value. The first of each kind is a dead letter, and again after ten minutes."`
+	Skipped     int64            `json:"skipped" doc:"Polls that have not taken place at their time, such as those that came due while an earlier one was going on."`
+	Missed      int64            `json:"missed" doc:"Messages that were deleted at the other side before they were received."`
 	Lag         *int64           `json:"lag,omitempty" doc:"How many messages wait at the other side, where the protocol says so."`
 	MapVersion  int64            `json:"map_version,omitempty" doc:"The version of the decided map by which it maps; absent if it maps by the configuration and nobody has decided otherwise."`
 	MapError    string           `json:"map_error,omitempty" doc:"Why it does not map by a later map that was decided."`

@@ -62,9 +62,9 @@ func TestSourcesAreListed(t *testing.T) {
 	h := newAPI(t, plant{}, &archive{}, nil)
 	const want = `{"timestamp":"2026-03-01T12:00:00Z","items":[{"name":"hall-3","kind":"mqtt","state":"connected","since":"2026-03-01T11:59:00Z",` +
 		`"address":"tcp://broker:1883","instance":"edge-1/4711","error":"reset","error_at":"2026-03-01T11:59:00Z","log_error":"no answer","connections":2,` +
-		`"messages":10,"readings":8,"rejected":1,"rejected_by":{"":1},"untimed":1,"unmapped":2,"lag":7,"last_message":"2026-03-01T11:59:00Z",` +
+		`"messages":10,"readings":8,"rejected":1,"rejected_by":{"":1},"untimed":1,"unmapped":2,"skipped":0,"missed":0,"lag":7,"last_message":"2026-03-01T11:59:00Z",` +
 		`"last_value":"2026-03-01T11:59:00Z","counted_at":"2026-03-01T12:00:00Z"},{"name":"quiet","kind":"opcua","state":"unknown",` +
-		`"since":"2026-03-01T11:59:00Z","connections":0,"messages":0,"readings":0,"rejected":0,"rejected_by":{},"untimed":0,"unmapped":0,"counted_at":"2026-03-01T11:59:00Z"}]}`
+		`"since":"2026-03-01T11:59:00Z","connections":0,"messages":0,"readings":0,"rejected":0,"rejected_by":{},"untimed":0,"unmapped":0,"skipped":0,"missed":0,"counted_at":"2026-03-01T11:59:00Z"}]}`
 	if got := strings.TrimSpace(request(h, http.MethodGet, "/api/v1/sources").Body.String()); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

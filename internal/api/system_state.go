@@ -106,16 +106,17 @@ type SystemForward struct {
 	To         string              `json:"to" doc:"The address of the central iotmon, or of the brokers of the central Kafka." example:"https://central.example"`
 	Connected  bool                `json:"connected" doc:"Whether the centre has acknowledged the last call; false before the first one."`
 	Since      *time.Time          `json:"since,omitempty" doc:"Since when that is so; absent before the first call."`
-	Problem    string              `json:"problem,omitempty" doc:"Why the last call was not acknowledged."`
+	Problem    string              `json:"problem,omitempty" doc:"Why the last call was not acknowledged, or what is wrong although it was."`
 	Lag        int64               `json:"lag" doc:"How many records of the log are still to be forwarded, up to seconds ago."`
 	Waiting    float64             `json:"lag_seconds" doc:"How long the oldest record that is being sent has been in the log; 0 if there is none."`
 	Forwarded  int64               `json:"forwarded" doc:"Readings, and reports about devices, that the centre has accepted in the order of the log."`
 	Repeated   int64               `json:"sent_ahead" doc:"Readings that were sent ahead of a backlog. They are sent again in their order."`
+	Early      int                 `json:"early" doc:"Entries of the last call that wait because the clock of this machine is ahead of the centre's."`
 	Rejected   int64               `json:"rejected" doc:"Readings that the centre has rejected; they are among the dead letters of this system."`
 	LastReason string              `json:"last_reason,omitempty" doc:"The centre's reason for the last one."`
 	Skipped    int64               `json:"skipped" doc:"Records that are no valid readings and were not sent."`
 	Errors     int64               `json:"errors" doc:"Calls that have failed and were repeated."`
-	ClockAhead float64             `json:"clock_ahead_seconds" doc:"How far the clock of this machine is ahead of that of a central iotmon, to the second; 0 if that is not known."`
+	ClockAhead float64             `json:"clock_ahead_seconds" doc:"How far the clock of this machine is at least ahead of the centre's; negative if it is behind, 0 if that is not known."`
 	Lost       []SystemForwardLoss `json:"lost" doc:"What the log has deleted before it was forwarded, since the log was created." nullable:"false"`
 }
 

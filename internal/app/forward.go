@@ -124,7 +124,7 @@ func (f *forwarding) metrics() observe.Forward {
 	state := f.State()
 	out := observe.Forward{
 		Connected: state.Connected, Lag: state.Lag, Waiting: state.Waiting, Forwarded: state.Forwarded, Repeated: state.Repeated,
-		Rejected: state.Rejected, Skipped: state.Skipped, Errors: state.Errors, ClockAhead: time.Duration(f.skew.Load()),
+		Rejected: state.Rejected, Early: state.Early, Skipped: state.Skipped, Errors: state.Errors, ClockAhead: time.Duration(f.skew.Load()),
 	}
 	for _, loss := range state.Lost {
 		out.Lost += loss.Records
@@ -140,7 +140,7 @@ func (f *forwarding) system() *api.SystemForward {
 	state := f.State()
 	out := &api.SystemForward{
 		To: f.to, Connected: state.Connected, Problem: state.Problem, Lag: state.Lag, Waiting: state.Waiting.Seconds(), Forwarded: state.Forwarded,
-		Repeated: state.Repeated, Rejected: state.Rejected, LastReason: state.LastReason, Skipped: state.Skipped, Errors: state.Errors,
+		Repeated: state.Repeated, Early: state.Early, Rejected: state.Rejected, LastReason: state.LastReason, Skipped: state.Skipped, Errors: state.Errors,
 		ClockAhead: time.Duration(f.skew.Load()).Seconds(), Lost: []api.SystemForwardLoss{},
 	}
 	if !state.Since.IsZero() {

@@ -90,7 +90,7 @@ func (o *ownSources) state(status *source.Status, now time.Time) api.SourceState
 	return api.SourceState{
 		Name: s.Name, Kind: s.Kind, State: string(s.State), Since: s.Since.UTC(), Address: s.Address, Instance: o.instance,
 		Error: s.Error, ErrorAt: optionalTime(s.ErrorAt), LogError: s.LogError,
-		Connections: s.Connections, Messages: s.Messages, Readings: s.Readings, Rejected: s.Rejected, RejectedBy: s.RejectedBy, Untimed: s.Untimed, Unmapped: s.Unmapped, Lag: s.Lag,
+		Connections: s.Connections, Messages: s.Messages, Readings: s.Readings, Rejected: s.Rejected, RejectedBy: s.RejectedBy, Untimed: s.Untimed, Unmapped: s.Unmapped, Skipped: s.Skipped, Missed: s.Missed, Lag: s.Lag,
 		MapVersion: s.MapVersion, MapError: s.MapError,
 		LastMessage: optionalTime(s.LastMessage), LastValue: optionalTime(s.LastValue), Counted: now,
 	}
@@ -172,7 +172,7 @@ func (o *ownSources) metrics() []observe.Source {
 		s := status.Snapshot()
 		m := observe.Source{
 			Name: s.Name, Kind: s.Kind, State: string(s.State), Connections: s.Connections, Messages: s.Messages, Readings: s.Readings, Untimed: s.Untimed, Unmapped: s.Unmapped,
-			RejectedBy: s.RejectedBy, Lag: s.Lag, Blocked: s.LogError != "", Silent: -1,
+			Skipped: s.Skipped, Missed: s.Missed, RejectedBy: s.RejectedBy, Lag: s.Lag, Blocked: s.LogError != "", Silent: -1,
 		}
 		if !s.LastMessage.IsZero() {
 			m.Silent = now.Sub(s.LastMessage)

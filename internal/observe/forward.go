@@ -8,7 +8,9 @@ import (
 
 // Forward is how the forwarding to a centre is doing.
 type Forward struct {
-	Connected                                           bool
+	Connected bool
+	// Early are those that wait because the clock of this machine is ahead of the centre's.
+	Early                                               int
 	Lag, Forwarded, Repeated, Rejected, Skipped, Errors int64
 	Lost                                                int64
 	Waiting, ClockAhead                                 time.Duration
@@ -44,8 +46,10 @@ func newForwardCollector(get func() Forward) *forwardCollector {
 		func(f *Forward) float64 { return float64(f.Lag) })
 	add(prometheus.GaugeValue, "iot_forward_lag_seconds", "How long the oldest message that is being forwarded has been in the local log; 0 if there is none.",
 		func(f *Forward) float64 { return f.Waiting.Seconds() })
-	add(prometheus.GaugeValue, "iot_forward_clock_ahead_seconds", "How far the clock of this machine is ahead of that of a central iotmon; negative if it is behind.",
+	add(prometheus.GaugeValue, "iot_forward_clock_ahead_seconds", "How far the clock of this machine is at least ahead of the centre's; negative if it is behind.",
 		func(f *Forward) float64 { return f.ClockAhead.Seconds() })
+	add(prometheus.GaugeValue, "iot_forward_early_messages", "Messages of the last call that wait because the clock of this machine is ahead of the centre's.",
+		func(f *Forward) float64 { return float64(f.Early) })
 	add(prometheus.CounterValue, "iot_forward_messages_total", "Readings and reports that the centre has accepted, in the order of the log.",
 		func(f *Forward) float64 { return float64(f.Forwarded) })
 	add(prometheus.CounterValue, "iot_forward_repeated_messages_total", "Readings that were sent ahead of a backlog, and that are sent again in their order.",

@@ -11,6 +11,8 @@ import (
 type Source struct {
 	Name, Kind, State                                  string
 	Connections, Messages, Readings, Untimed, Unmapped int64
+	// Skipped are polls that have not taken place at their time, Missed messages that were deleted at the other side before they were received.
+	Skipped, Missed int64
 	// RejectedBy counts dead letters by field, of which there are few.
 	RejectedBy map[string]int64
 	// Lag is how many messages wait at the other side; nil if the protocol does not say.
@@ -28,7 +30,7 @@ var sourceStates = [...]string{"waiting", "connecting", "connected", "failed"}
 type sources struct {
 	read func() []Source
 
-	state, connections, messages, readings, rejected, untimed, unmapped, lag, blocked, silent *prometheus.Desc
+	state, connections, messages, readings, rejected, untimed, unmapped, skipped, missed, lag, blocked, silent *prometheus.Desc
 }
 
 // WatchSources publishes what read returns at each scrape. Call it at most once.
@@ -45,6 +47,8 @@ func (m *Metrics) WatchSources(read func() []Source) {
 		rejected:    desc("rejected_total", "Dead letters of a source, by the field that was wrong; none for messages that were wrong as a whole.", "field"),
 		unmapped:    desc("unmapped_total", "Messages of which no rule of the source's map matches any value."),
 		untimed:     desc("untimed_total", "Retained messages that count as no reading, because they do not say when they were measured."),
+		skipped:     desc("skipped_polls_total", "Polls that have not taken place at their time, such as those that came due while an earlier one was going on."),
+		missed:      desc("missed_messages_total", "Messages that were deleted at the other side before they were received."),
 		lag:         desc("lag_messages", "Messages that wait at the other side of a source."),
 		blocked:     desc("blocked", "Whether a source waits because the log does not acknowledge what it has received."),
 		silent:      desc("last_message_age_seconds", "How long ago a source has received its last message."),
@@ -53,7 +57,7 @@ func (m *Metrics) WatchSources(read func() []Source) {
 
 // Describe implements prometheus.Collector.
 func (s *sources) Describe(out chan<- *prometheus.Desc) {
-	for _, desc := range []*prometheus.Desc{s.state, s.connections, s.messages, s.readings, s.rejected, s.untimed, s.unmapped, s.lag, s.blocked, s.silent} {
+	for _, desc := range []*prometheus.Desc{s.state, s.connections, s.messages, s.readings, s.rejected, s.untimed, s.unmapped, s.skipped, s.missed, s.lag, s.blocked, s.silent} {
 		out <- desc
 	}
 }
@@ -72,6 +76,8 @@ func (s *sources) Collect(out chan<- prometheus.Metric) {
 		send(s.readings, prometheus.CounterValue, float64(of.Readings))
 		send(s.untimed, prometheus.CounterValue, float64(of.Untimed))
 		send(s.unmapped, prometheus.CounterValue, float64(of.Unmapped))
+		send(s.skipped, prometheus.CounterValue, float64(of.Skipped))
+		send(s.missed, prometheus.CounterValue, float64(of.Missed))
 		send(s.blocked, prometheus.GaugeValue, oneIf(of.Blocked))
 		for field, count := range rejectedFields(of.RejectedBy) {
 			send(s.rejected, prometheus.CounterValue, float64(count), field)

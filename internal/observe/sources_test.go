@@ -18,7 +18,7 @@ func TestSourcesAreMeasured(t *testing.T) {
 	}
 	m.WatchSources(func() []Source {
 		return []Source{
-			{Name: "hall-3", Kind: "mqtt", State: "connected", Connections: 2, Messages: 10, Readings: 8, Untimed: 1, Unmapped: 4, RejectedBy: many, Lag: &lag, Blocked: true, Silent: 90 * time.Second},
+			{Name: "hall-3", Kind: "mqtt", State: "connected", Connections: 2, Messages: 10, Readings: 8, Untimed: 1, Unmapped: 4, Skipped: 5, Missed: 6, RejectedBy: many, Lag: &lag, Blocked: true, Silent: 90 * time.Second},
 			{Name: "plc", Kind: "opcua", State: "failed", Silent: -1},
 		}
 	})
@@ -34,6 +34,7 @@ func TestSourcesAreMeasured(t *testing.T) {
 		`iot_source_state{kind="opcua",source="plc",state="failed"} 1`, `iot_source_connections_total{kind="mqtt",source="hall-3"} 2`,
 		`iot_source_messages_total{kind="mqtt",source="hall-3"} 10`, `iot_source_readings_total{kind="mqtt",source="hall-3"} 8`,
 		`iot_source_untimed_total{kind="mqtt",source="hall-3"} 1`, `iot_source_unmapped_total{kind="mqtt",source="hall-3"} 4`, `iot_source_lag_messages{kind="mqtt",source="hall-3"} 7`,
+		`iot_source_skipped_polls_total{kind="mqtt",source="hall-3"} 5`, `iot_source_missed_messages_total{kind="mqtt",source="hall-3"} 6`,
 		`iot_source_blocked{kind="mqtt",source="hall-3"} 1`, `iot_source_last_message_age_seconds{kind="mqtt",source="hall-3"} 90`,
 		`iot_source_rejected_total{field="none",kind="mqtt",source="hall-3"} 2`, `iot_source_rejected_total{field="none",kind="opcua",source="plc"} 0`,
 	} {

@@ -16,7 +16,7 @@ import { base64Of, laidOut, problemOf, selectedSources, SourceRates } from '../s
  */
 function source(name, more = {}) {
   return {
-    name, kind: 'mqtt', state: 'connected', since: '2026-03-01T12:00:00Z', connections: 1, messages: 0, readings: 0, rejected: 0, rejected_by: {}, untimed: 0, unmapped: 0,
+    name, kind: 'mqtt', state: 'connected', since: '2026-03-01T12:00:00Z', connections: 1, messages: 0, readings: 0, rejected: 0, rejected_by: {}, untimed: 0, unmapped: 0, skipped: 0, missed: 0,
     counted_at: '2026-03-01T12:00:00Z', ...more,
   };
 }

@@ -21,6 +21,8 @@
  * @property {number} rejected
  * @property {Record<string, number>} rejected_by
  * @property {number} untimed
+ * @property {number} skipped
+ * @property {number} missed
  * @property {number} unmapped
  * @property {number} [lag]
  * @property {string} [last_message]

@@ -44,6 +44,8 @@ function factsOf({ source, rates, now, locale }) {
     [locale.t(texts.factRejected), rejected, (rates?.rejected ?? 0) > 0],
     [locale.t(texts.factUntimed), source.untimed > 0 ? locale.number(source.untimed) : ''],
     [locale.t(texts.factUnmapped), source.unmapped > 0 ? locale.number(source.unmapped) : ''],
+    [locale.t(texts.factSkipped), source.skipped > 0 ? locale.number(source.skipped) : ''],
+    [locale.t(texts.factMissed), source.missed > 0 ? locale.number(source.missed) : ''],
     [locale.t(texts.factLag), source.lag === undefined ? '' : locale.number(source.lag)],
     [locale.t(texts.factLastMessage), agoWords(source.last_message, now, locale)],
     [locale.t(shared.lastValue), agoWords(source.last_value, now, locale)],

@@ -15,6 +15,8 @@ export const texts = {
   factReadings: { en: 'Readings in the log', zh: '已写入的读数' },
   factRejected: { en: 'Rejected values', zh: '被拒绝的值' },
   factUnmapped: { en: 'Messages without a rule', zh: '没有规则的消息' },
+  factSkipped: { en: 'Polls skipped', zh: '跳过的轮询' },
+  factMissed: { en: 'Deleted before received', zh: '收到前已被删除' },
   factUntimed: { en: 'Retained without a time', zh: '没有时间的保留消息' },
   factLag: { en: 'Waiting at the other side', zh: '对端等待中' },
   factConnections: { en: 'Connections made', zh: '连接次数' },
