@@ -79,6 +79,8 @@ const (
 	sweepInterval = 2 * time.Second
 	// maxBodies is how many bytes of long packets are read at the same time.
 	maxBodies = 64 << 20
+	// maxHellos is the same for CONNECT packets.
+	maxHellos = 16 << 20
 	// minSessionBytes is how many bytes may wait for one session, or else the longest packet.
 	minSessionBytes = 1 << 20
 )
@@ -94,6 +96,8 @@ type Broker struct {
 	// queued are the bytes of messages that wait for sessions, and bodies bounds the long packets that are being read.
 	queued budget
 	bodies *semaphore.Weighted
+	// hellos bounds the long CONNECT packets that are being read: clients that do not say who they are cannot use up bodies.
+	hellos *semaphore.Weighted
 	// receiver is that of the present Run.
 	receiver atomic.Pointer[Receiver]
 	writers  sync.WaitGroup
@@ -113,7 +117,7 @@ func New(o Options) *Broker {
 	o.Limits.MaxQueuedBytes = max(o.Limits.MaxQueuedBytes, minSessionBytes)
 	b := &Broker{
 		o: o, logins: newLogins(o.Login), sessions: make(map[key]*session), perAddress: make(map[string]int), online: make(map[*connection]struct{}),
-		bodies: semaphore.NewWeighted(max(maxBodies, int64(o.Limits.MaxPacket))), queued: budget{most: o.Limits.MaxQueuedBytes},
+		bodies: semaphore.NewWeighted(max(maxBodies, int64(o.Limits.MaxPacket))), hellos: semaphore.NewWeighted(maxHellos), queued: budget{most: o.Limits.MaxQueuedBytes},
 		retained: retainedMessages{maxCount: o.Limits.MaxRetained, maxBytes: o.Limits.MaxRetainedBytes},
 	}
 	b.counts.init()
@@ -198,12 +202,14 @@ func (b *Broker) route(from *session, m *publication, found []target) []target {
 }
 
 func (b *Broker) retain(m *publication) {
-	if !b.retained.set(m) {
+	kept, changed := b.retained.set(m)
+	if !kept {
 		b.counts.dropped(dropRetainedFull)
 		b.problem(fmt.Errorf("the message of %q is not retained: there are max_retained or max_retained_bytes", m.topic))
-		return
 	}
-	b.state.retained(m.topic)
+	if changed {
+		b.state.retained(m.topic)
+	}
 }
 
 // accept serves one connection.

@@ -30,6 +30,7 @@ func (c *connection) run(ctx, serving context.Context, l *listener) error {
 	if err != nil {
 		return err
 	}
+	defer c.broker.detach(serving, s, c) // After a panic as well: otherwise the client could never come back.
 	c.until = time.Time{}
 	c.limit = c.broker.o.Limits.keepAlive(p) * 3 / 2
 	err = c.read(ctx)
@@ -41,7 +42,6 @@ func (c *connection) run(ctx, serving context.Context, l *listener) error {
 	}
 	c.broker.counts.ended(err)
 	c.goodbye(err)
-	c.broker.detach(serving, s, c)
 	return err
 }
 
@@ -135,7 +135,7 @@ func (c *connection) introduction(ctx context.Context, l *listener) (*connect, e
 		c.broker.counts.refused(refusedProtocol)
 		return nil, errors.New("the connection does not begin with CONNECT")
 	}
-	body, _, done, err := c.body(ctx, size)
+	body, _, done, err := c.body(ctx, size, c.broker.hellos)
 	if err != nil {
 		return nil, err
 	}
@@ -341,7 +341,7 @@ func (b *Broker) publishWill(ctx context.Context, s *session, will *publication)
 		tags["username"] = s.key.username
 	}
 	for name, value := range will.user {
-		if _, own := tags[name]; !own {
+		if !ownTag(name) {
 			tags[name] = value
 		}
 	}

@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"iotmon/internal/mqtt/packet"
 )
 
@@ -155,8 +157,9 @@ func (c *connection) next() (kind byte, size int, err error) {
 	}
 }
 
-// body reads the rest of a packet. It is valid until done is called, which must be called before the next packet; a long one stays valid.
-func (c *connection) body(ctx context.Context, size int) (body []byte, long bool, done func(), err error) {
+// body reads the rest of a packet. It is valid until done is called, which must be called before the next packet; a long one stays valid. memory
+// bounds the long ones.
+func (c *connection) body(ctx context.Context, size int, memory *semaphore.Weighted) (body []byte, long bool, done func(), err error) {
 	done = func() {}
 	if size <= c.reader.Size() {
 		if body, err = c.reader.Peek(size); err == nil {
@@ -164,10 +167,10 @@ func (c *connection) body(ctx context.Context, size int) (body []byte, long bool
 		}
 		return body, false, done, err
 	}
-	if err := c.broker.bodies.Acquire(ctx, int64(size)); err != nil {
+	if err := memory.Acquire(ctx, int64(size)); err != nil {
 		return nil, false, done, err
 	}
-	done = func() { c.broker.bodies.Release(int64(size)) }
+	done = func() { memory.Release(int64(size)) }
 	if c.until.IsZero() {
 		c.until = time.Now().Add(bodyTimeout + time.Duration(size/slowestBody)*time.Second)
 		defer func() { c.until = time.Time{} }()
@@ -193,7 +196,7 @@ func (c *connection) read(ctx context.Context) error {
 			}
 			continue
 		}
-		body, long, done, err := c.body(ctx, size)
+		body, long, done, err := c.body(ctx, size, c.broker.bodies)
 		if err != nil {
 			return err
 		}
@@ -229,8 +232,8 @@ func (c *connection) tooLong(ctx context.Context, kind byte, size int) error {
 		if err := c.receive(ctx, &p, string(p.topic), p.payload, size); err != nil {
 			return err
 		}
-	} else {
-		c.session.refuse(&p, c.version, reasonNotAuthorized)
+	} else if err := c.session.refuse(&p, c.version, reasonNotAuthorized); err != nil {
+		return err
 	}
 	if c.version == 5 {
 		return tooLong
@@ -316,8 +319,7 @@ func (c *connection) publish(ctx context.Context, p *publish, long bool) error {
 	if !c.rights.publish(topic) {
 		c.broker.counts.refusedMessages(refusedTopic)
 		c.broker.problem(fmt.Errorf("client %q, user %q: not allowed to publish on %q", c.identity.clientID, c.identity.username, topic))
-		c.session.refuse(p, c.version, reasonNotAuthorized)
-		return nil
+		return c.session.refuse(p, c.version, reasonNotAuthorized)
 	}
 	payload := p.payload
 	if !long {
@@ -415,6 +417,7 @@ func (c *connection) receive(ctx context.Context, p *publish, topic string, payl
 		c.found = b.route(c.session, published, c.found[:0])
 	}
 	if user := p.properties.user; user != nil {
+		maps.DeleteFunc(user, func(name, _ string) bool { return ownTag(name) })
 		maps.Copy(user, c.tags)
 		m.Tags = user
 	}
@@ -594,13 +597,15 @@ func (c *connection) goodbye(cause error) {
 			c.out = appendDisconnect(c.out, c.version, reason.reason)
 		}
 		c.closing = true
-		_ = c.net.SetWriteDeadline(time.Now().Add(leaveTimeout)) // For what is being written.
 		if len(c.out) > 0 || c.writing {
 			c.wake()
 			flushed := make(chan struct{})
 			c.flushed = flushed
 			s.mu.Unlock()
+			// What is being written may have longer, and a websocket does not let others change that.
+			tooLate := time.AfterFunc(leaveTimeout, func() { closeNow(c.raw) })
 			<-flushed
+			tooLate.Stop()
 			s.mu.Lock()
 		}
 	}

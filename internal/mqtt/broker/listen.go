@@ -137,7 +137,7 @@ func (l *listener) serveWebsockets(ctx context.Context) error {
 		if r.TLS != nil {
 			name = nameOf(*r.TLS)
 		}
-		conn.SetReadLimit(int64(l.broker.o.Limits.MaxPacket) + maxBeginning)
+		// No limit for a message of the websocket: nothing keeps it as a whole, and packets that are too long are passed over as everywhere.
 		l.broker.accept(ctx, &socket{Conn: conn}, l, name)
 	})
 	server := &http.Server{

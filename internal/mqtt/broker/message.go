@@ -74,6 +74,9 @@ type Message struct {
 	qos     byte
 }
 
+// ownTag reports whether a tag is the broker's to give: a user property of that name says nothing.
+func ownTag(name string) bool { return name == "client_id" || name == "username" }
+
 // Again is whether the client sends the message again unless it is done with nil.
 func (m *Message) Again() bool { return m.qos > 0 }
 

@@ -19,28 +19,25 @@ type retainedMessages struct {
 	bytes   int64
 }
 
-// set retains a message, or ends the retained one if the payload is empty. It reports false if there is no room.
-func (r *retainedMessages) set(m *publication) bool {
+// set retains a message, or ends the retained one if the payload is empty. kept is false if there is no room: then the topic has no retained
+// message any more, because the one before does not hold. changed is whether the topic has another one than before, or none.
+func (r *retainedMessages) set(m *publication) (kept, changed bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	before, had := r.byTopic.Get(m.topic)
-	if len(m.payload) == 0 {
-		if had {
-			r.byTopic.Delete(m.topic)
-			r.bytes -= before.size()
-		}
-		return true
-	}
-	bytes := r.bytes + m.size()
 	if had {
-		bytes -= before.size()
+		r.byTopic.Delete(m.topic)
+		r.bytes -= before.size()
 	}
-	if !had && r.byTopic.Len() >= r.maxCount || bytes > r.maxBytes {
-		return false
+	switch {
+	case len(m.payload) == 0:
+		return true, had
+	case r.byTopic.Len() >= r.maxCount || r.bytes+m.size() > r.maxBytes:
+		return false, had
 	}
 	r.byTopic.Set(m.topic, m)
-	r.bytes = bytes
-	return true
+	r.bytes += m.size()
+	return true, true
 }
 
 func (r *retainedMessages) size() (count int, bytes int64) {
@@ -67,12 +64,23 @@ func (r *retainedMessages) all() []*publication {
 // expire ends the messages that nobody wants any more, and returns their topics.
 func (r *retainedMessages) expire(now time.Time) (ended []string) {
 	for _, m := range r.all() {
-		if m.expired(now) {
+		if m.expired(now) && r.end(m) {
 			ended = append(ended, m.topic)
-			r.set(&publication{topic: m.topic})
 		}
 	}
 	return ended
+}
+
+// end ends a message, unless another one has replaced it. It reports whether it did.
+func (r *retainedMessages) end(m *publication) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if current, _ := r.byTopic.Get(m.topic); current != m {
+		return false
+	}
+	r.byTopic.Delete(m.topic)
+	r.bytes -= m.size()
+	return true
 }
 
 // retainedScan finds the retained messages of a subscription, one after the other. It holds no messages, so that a client that reads slowly costs

@@ -133,12 +133,12 @@ func (s *session) done(m *Message, err error) {
 	}
 }
 
-// refuse answers a message that was not taken.
-func (s *session) refuse(p *publish, version, reason byte) {
+// refuse answers a message that was not taken. The error ends the connection.
+func (s *session) refuse(p *publish, version, reason byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.conn == nil || p.qos == 0 {
-		return
+		return nil
 	}
 	kind := byte(packet.Puback)
 	if p.qos == 2 {
@@ -147,11 +147,15 @@ func (s *session) refuse(p *publish, version, reason byte) {
 			if s.received == nil {
 				s.received = make(map[uint16]received)
 			}
+			if most := max(s.broker.o.Limits.ReceiveMaximum, maxReleases); len(s.unacknowledged)+len(s.received) >= most {
+				return ended(reasonReceiveMaximum, "more than %d messages under way", most)
+			}
 			s.received[p.id] = received{acknowledged: true}
 		}
 	}
 	s.conn.out = appendReason(s.conn.out, kind, p.id, version, reason)
 	s.conn.wake()
+	return nil
 }
 
 // release ends a message of QoS 2. It reports false if it was not acknowledged, which a client must have waited for.

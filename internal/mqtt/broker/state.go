@@ -339,7 +339,7 @@ func (s *state) rewrite() error {
 		return err
 	}
 	s.size, s.kept = 0, make(map[key]struct{})
-	if err = s.write(file, sessions, topics); err == nil {
+	if err = errors.Join(s.write(file, sessions, topics), file.Sync()); err == nil { // A loss of power must not leave an empty file.
 		err = os.Rename(file.Name(), s.name)
 	}
 	if err != nil {
