@@ -259,7 +259,7 @@ func (c *connection) packet(ctx context.Context, kind byte, body []byte, long bo
 		}
 		if kind>>4 != packet.Pubrel {
 			c.session.acknowledged(kind>>4, id, reason, c.version)
-		} else if !c.session.release(id, c.version) {
+		} else if !c.session.release(id) {
 			return ended(reasonProtocol, "PUBREL before PUBREC")
 		}
 		return nil

@@ -159,22 +159,15 @@ func (s *session) refuse(p *publish, version, reason byte) error {
 }
 
 // release ends a message of QoS 2. It reports false if it was not acknowledged, which a client must have waited for.
-func (s *session) release(id uint16, version byte) bool {
+func (s *session) release(id uint16) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	before, had := s.received[id]
-	if had && !before.acknowledged {
+	if before, had := s.received[id]; had && !before.acknowledged {
 		return false
 	}
 	delete(s.received, id)
-	if s.conn != nil {
-		reason := byte(reasonSuccess)
-		if !had {
-			reason = reasonUnknownID
-		}
-		s.conn.out = appendReason(s.conn.out, packet.Pubcomp, id, version, reason)
-		s.conn.wake()
-	}
+	// An identifier that is not known is that of a message before a restart, which is in the log: the client has its PUBREC.
+	s.answer(packet.Pubcomp, id)
 	return true
 }
 

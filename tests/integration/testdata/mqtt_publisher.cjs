@@ -1,0 +1,32 @@
+// Publishes values with QoS 2 in a persistent session of MQTT 5, as mqtt_publisher.py does.
+const mqtt = require('mqtt')
+
+const [host, port, device] = process.argv.slice(2)
+const client = mqtt.connect(`mqtt://${host}:${port}`, {
+  protocolVersion: 5, clientId: device, clean: false, username: 'user', password: 'secret', reconnectPeriod: 200, keepalive: 10,
+  properties: { sessionExpiryInterval: 3600 },
+})
+client.on('error', () => {})
+
+const published = []
+let waiting = 0
+let last = 0
+let stopped = false
+const finish = () => {
+  if (!stopped || waiting > 0) return
+  client.end(false, {}, () => { console.log(JSON.stringify(published)); process.exit(0) })
+}
+const timer = setInterval(() => {
+  if (waiting >= 20) return
+  last = Math.max(last + 1, Date.now())
+  const value = published.length % 50
+  waiting++
+  published.push([last, value])
+  client.publish(`plant/${device}`, JSON.stringify({ ts: last, values: { current: value } }), { qos: 2 }, (err) => {
+    if (err) { console.error(err); process.exit(1) }
+    waiting--
+    finish()
+  })
+}, 3)
+process.stdin.on('end', () => { stopped = true; clearInterval(timer); finish() })
+process.stdin.resume()
