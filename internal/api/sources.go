@@ -49,6 +49,7 @@ type SourceState struct {
 	Lag         *int64           `json:"lag,omitempty" doc:"How many messages wait at the other side, where the protocol says so."`
 	MapVersion  int64            `json:"map_version,omitempty" doc:"The version of the decided map by which it maps; absent if it maps by the configuration and nobody has decided otherwise."`
 	MapError    string           `json:"map_error,omitempty" doc:"Why it does not map by a later map that was decided."`
+	Clients     *int64           `json:"clients,omitempty" doc:"How many clients are connected, of a broker in the program itself."`
 	LastMessage *time.Time       `json:"last_message,omitempty" doc:"When the last message was received."`
 	LastValue   *time.Time       `json:"last_value,omitempty" doc:"The time of the newest reading."`
 	Counted     time.Time        `json:"counted_at" doc:"When the numbers were read. Differences of two answers, divided by the difference of this, are rates."`

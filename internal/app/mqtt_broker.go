@@ -1,7 +1,9 @@
 package app
 
 import (
+	"os"
 	"path/filepath"
+	"regexp"
 
 	"iotmon/internal/config"
 	"iotmon/internal/mqtt/broker"
@@ -31,10 +33,39 @@ func (s *Service) newMQTTBroker(cfg *config.MQTTBroker) *protocol {
 	if cfg.Persistent {
 		o.StateFile = filepath.Join(s.cfg.DataDir, "mqtt-broker", "sessions.jsonl")
 	}
-	s.mqttBroker = broker.New(o)
+	b := broker.New(o)
+	s.metrics.WatchMQTTBroker(func() observe.MQTTBroker { return measuredBroker(b.Stats()) })
 	shown := cfg.Source()
-	return &protocol{kind: "mqtt_broker", adapter: mqttbroker.New(s.mqttBroker, cfg.Topics), decode: decodePayload(&shown),
-		maxBytes: int64(cfg.MaxPending), maxMessages: maxBrokerMessages}
+	return &protocol{
+		kind: "mqtt_broker", adapter: mqttbroker.New(b, cfg.Topics), decode: decodePayload(&shown), maxBytes: int64(cfg.MaxPending), maxMessages: maxBrokerMessages,
+		clients: func() int64 { return int64(b.Clients()) },
+	}
+}
+
+func measuredBroker(s broker.Stats) observe.MQTTBroker {
+	return observe.MQTTBroker{
+		Clients: int64(s.Clients), Sessions: int64(s.Sessions), Subscriptions: int64(s.Subscriptions), Retained: int64(s.Retained), RetainedBytes: s.RetainedBytes,
+		QueuedBytes: s.QueuedBytes, Connections: s.Connected, TakenOver: s.TakenOver, Evicted: s.Evicted, Received: s.Received, Delivered: s.Delivered,
+		Wills: s.Wills, Slowed: s.Slowed, Failures: s.Failures, RefusedSubscriptions: s.RefusedSubscriptions, Dropped: s.Dropped, Refused: s.Refused,
+		RefusedMessages: s.RefusedMessages, Ended: s.Ended,
+	}
+}
+
+// notInName are the characters that the name of a source does not have.
+var notInName = regexp.MustCompile(`[^A-Za-z0-9._-]+`)
+
+// brokerName returns the name of the broker among the sources. Each producer has one of its own, so its host's name is part of it.
+func (s *Service) brokerName(configured string) string {
+	if s.name != config.Producer {
+		return configured
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	const longest = 63
+	name := configured + "-" + notInName.ReplaceAllString(host, "-")
+	return name[:min(len(name), longest)]
 }
 
 // maxBrokerMessages is how many messages of the broker's clients may be on their way to the log, beside the limit of their bytes.

@@ -20,7 +20,6 @@ import (
 	"iotmon/internal/kafka/embedded"
 	"iotmon/internal/kafka/processor"
 	"iotmon/internal/mapping"
-	"iotmon/internal/mqtt/broker"
 	"iotmon/internal/observe"
 	"iotmon/internal/push"
 	"iotmon/internal/source"
@@ -62,8 +61,6 @@ type Service struct {
 	sources []*source.Status
 	// maps are the maps of the sources; nil where there are none.
 	maps *sourceMaps
-	// mqttBroker is nil if none is configured.
-	mqttBroker *broker.Broker
 	// shownSources are those that the API shows: those of this process, or what other processes say of theirs.
 	shownSources api.Sources
 	// forwarding is nil where nothing is forwarded.

@@ -33,6 +33,7 @@ func (s *Service) makeSources(context.Context) error {
 	}
 	if broker := &s.cfg.MQTTBroker; broker.Enabled() {
 		configured := broker.Source()
+		configured.Name = s.brokerName(configured.Name)
 		return s.makeSource(&configured, s.newMQTTBroker(broker), source.Alone{}) // Each instance has its own devices.
 	}
 	return nil
@@ -42,6 +43,9 @@ func (s *Service) makeSources(context.Context) error {
 func (s *Service) makeSource(configured *config.Source, protocol *protocol, owner source.Owner) error {
 	logger := observe.Sparing(s.Logger, repeatedLogs) // One for each: all have the same messages.
 	status := source.NewStatus(configured.Name, protocol.kind, time.Now)
+	if protocol.clients != nil {
+		status.CountClients(protocol.clients)
+	}
 	of, err := s.maps.add(configured, status)
 	if err != nil {
 		return err
@@ -82,6 +86,8 @@ type protocol struct {
 	// maxBytes and maxMessages are those of PipelineOptions; 0 for their defaults.
 	maxBytes    int64
 	maxMessages int
+	// clients counts the connected clients; nil for a source that has none.
+	clients func() int64
 }
 
 // newProtocol returns the parts of a source, without connecting. unmapped reports whether it has no map at the moment.

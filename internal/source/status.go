@@ -44,6 +44,8 @@ const (
 type Status struct {
 	name, kind string
 	now        func() time.Time
+	// clients counts the connected clients; nil for a source that has none.
+	clients func() int64
 
 	mu sync.Mutex
 	// What follows is guarded by mu.
@@ -86,6 +88,8 @@ type Snapshot struct {
 	RejectedBy map[string]int64
 	// Lag is how many messages wait at the other side, where the protocol says so; nil where it does not.
 	Lag *int64
+	// Clients is how many clients are connected, of a source to which devices connect; nil for others.
+	Clients *int64
 	// LastMessage is when the last message was received, LastValue the time of the newest reading.
 	LastMessage, LastValue time.Time
 	// Rejects are the last rejected messages, the newest last, with the beginnings of their payloads.
@@ -139,6 +143,9 @@ func NewStatus(name, kind string, now func() time.Time) *Status {
 	}
 }
 
+// CountClients makes count what counts the connected clients. It must be called before the source runs.
+func (s *Status) CountClients(count func() int64) { s.clients = count }
+
 // Name returns the name of the source.
 func (s *Status) Name() string { return s.name }
 
@@ -152,9 +159,15 @@ func (s *Status) LimitSeen(bytes int) {
 
 // Snapshot returns a copy of everything but the topics.
 func (s *Status) Snapshot() Snapshot {
+	var clients *int64
+	if s.clients != nil {
+		count := s.clients()
+		clients = &count
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	copied := s.s
+	copied.Clients = clients
 	copied.RejectedBy, copied.Rejects = maps.Clone(copied.RejectedBy), slices.Clone(copied.Rejects)
 	return copied
 }

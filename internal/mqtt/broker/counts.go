@@ -89,6 +89,13 @@ type Stats struct {
 	Dropped, Refused, RefusedMessages, Ended map[string]int64
 }
 
+// Clients returns how many clients are connected.
+func (b *Broker) Clients() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.online)
+}
+
 // Stats returns the present numbers.
 func (b *Broker) Stats() Stats {
 	c := &b.counts

@@ -20,6 +20,7 @@
  * @property {number} readings
  * @property {number} rejected
  * @property {Record<string, number>} rejected_by
+ * @property {number} [clients]
  * @property {number} untimed
  * @property {number} skipped
  * @property {number} missed

@@ -12,6 +12,7 @@ export const texts = {
   clearSourceFilters: { en: 'Show all sources', zh: '显示全部数据源' },
 
   sourceConnected: { en: 'Connected', zh: '已连接' },
+  sourceListening: { en: 'Listening', zh: '正在监听' },
   sourceConnecting: { en: 'Connecting', zh: '正在连接' },
   sourceFailed: { en: 'Not connected', zh: '未连接' },
   sourceWaiting: { en: 'In another program', zh: '由其他程序运行' },

@@ -11,6 +11,7 @@ import { texts } from './texts.js';
 /** What each state is called, and its icon with its colour. @type {Record<string, [Text, string, string]>} */
 const states = {
   connected: [texts.sourceConnected, 'online', 'status-online'],
+  listening: [texts.sourceListening, 'online', 'status-online'],
   connecting: [texts.sourceConnecting, 'connecting', ''],
   failed: [texts.sourceFailed, 'critical', 'severity-critical'],
   waiting: [texts.sourceWaiting, 'pause', ''],
@@ -24,12 +25,13 @@ export const stateNames = /** @type {const} */ (['connected', 'connecting', 'fai
 /**
  * Returns how a source is in words, its icon and the icon's colour. One that receives and cannot append is not called connected alone.
  *
- * @param {Pick<Source, 'state' | 'log_error'>} source
+ * @param {Pick<Source, 'state' | 'log_error' | 'clients'>} source
  * @param {Locale} locale
  * @returns {[string, string, string]}
  */
-export function stateWords({ state, log_error: blocked }, locale) {
-  const [words, icon, color] = states[state === 'connected' && blocked !== undefined ? 'blocked' : state] ?? [terms.unknown, 'warning', ''];
+export function stateWords({ state, log_error: blocked, clients }, locale) {
+  const connected = blocked !== undefined ? 'blocked' : clients !== undefined ? 'listening' : 'connected';
+  const [words, icon, color] = states[state === 'connected' ? connected : state] ?? [terms.unknown, 'warning', ''];
   return [locale.t(words), icon, color];
 }
 

@@ -39,6 +39,7 @@ function factsOf({ source, rates, now, locale }) {
     [locale.t(texts.factError), source.error && locale.t(texts.errorAgo, { error: visible(source.error), time: agoWords(source.error_at, now, locale) }), broken],
     [locale.t(shared.protocol), source.kind],
     [locale.t(texts.factAddress), visible(source.address ?? '')],
+    [locale.t(texts.factClients), source.clients === undefined ? '' : locale.number(source.clients)],
     [locale.t(texts.factMessages), counted(source.messages, rates?.messages)],
     [locale.t(texts.factReadings), counted(source.readings, rates?.readings)],
     [locale.t(texts.factRejected), rejected, (rates?.rejected ?? 0) > 0],

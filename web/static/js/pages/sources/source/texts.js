@@ -18,6 +18,7 @@ export const texts = {
   factSkipped: { en: 'Polls skipped', zh: '跳过的轮询' },
   factMissed: { en: 'Deleted before received', zh: '收到前已被删除' },
   factUntimed: { en: 'Retained without a time', zh: '没有时间的保留消息' },
+  factClients: { en: 'Connected clients', zh: '已连接的客户端' },
   factLag: { en: 'Waiting at the other side', zh: '对端等待中' },
   factConnections: { en: 'Connections made', zh: '连接次数' },
   factLastMessage: { en: 'Last message', zh: '最后消息' },
