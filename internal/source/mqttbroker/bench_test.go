@@ -19,6 +19,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"iotmon/internal/iot"
 	"iotmon/internal/kafka"
 	"iotmon/internal/kafka/kafkatest"
@@ -42,7 +44,7 @@ func TestMain(m *testing.M) {
 		beDevices(where)
 		return
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m)
 }
 
 // BenchmarkDevices publishes with QoS 1 from 10,000 clients of MQTT 5, each of which waits for the acknowledgement before it publishes again, to the
