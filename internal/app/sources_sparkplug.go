@@ -9,6 +9,11 @@ import (
 )
 
 func newSparkplug(configured *config.Source, catalog *iot.Catalog, unmapped func() bool) *sparkplug.Adapter {
+	return sparkplug.New(sparkplugOptions(configured, catalog, unmapped))
+}
+
+// sparkplugOptions returns the options of a source. unmapped reports whether it has no map at the moment.
+func sparkplugOptions(configured *config.Source, catalog *iot.Catalog, unmapped func() bool) sparkplug.Options {
 	s := configured.Sparkplug.Filled(configured.Name)
 	o := sparkplug.Options{
 		Broker: mqtt.Options{
@@ -23,7 +28,7 @@ func newSparkplug(configured *config.Source, catalog *iot.Catalog, unmapped func
 	}
 	o.ByUnit = sparkplug.NewByUnit(catalog)
 	o.ByUnit.Off = func() bool { return !unmapped() }
-	return sparkplug.New(o)
+	return o
 }
 
 // sparkplugReceiveMaximum is how many messages of QoS 1 a broker of MQTT 5 may send before the first is acknowledged. Edge nodes send their

@@ -14,8 +14,10 @@ import (
 
 	"iotmon/internal/config"
 	"iotmon/internal/iot"
+	"iotmon/internal/kafka/intake"
 	"iotmon/internal/mapping"
 	"iotmon/internal/source"
+	"iotmon/internal/source/sparkplug"
 )
 
 // TryOptions say how a source is tried.
@@ -44,7 +46,7 @@ func TrySource(ctx context.Context, cfg *config.Config, o TryOptions) error {
 	if err != nil {
 		return err
 	}
-	protocol, err := newAdapter(configured, catalog, cfg.DataDir, func() bool { return len(configured.Map) == 0 })
+	protocol, err := newTrial(cfg, configured, catalog)
 	if err != nil {
 		return err
 	}
@@ -73,7 +75,8 @@ func TrySource(ctx context.Context, cfg *config.Config, o TryOptions) error {
 }
 
 // trialOf returns the source with the name, changed so that trying it takes nothing from the one that runs: an MQTT session of its own that
-// the broker forgets, without acknowledgements and without a share in the subscriptions of a group.
+// the broker forgets, without acknowledgements and without a share in the subscriptions of a group; a host of Sparkplug without a name; a consumer group
+// that commits nothing.
 func trialOf(sources []config.Source, name string) (*config.Source, error) {
 	configured, err := sourceOf(sources, name)
 	if err != nil {
@@ -92,11 +95,16 @@ func trialOf(sources []config.Source, name string) (*config.Source, error) {
 			}
 		}
 		trial.MQTT = &m
-	case trial.Modbus != nil: // Reading registers takes nothing away.
-	case trial.OPCUA != nil: // A trial has a session and subscriptions of its own, which it ends.
-	default:
-		return nil, fmt.Errorf("source %q is neither MQTT nor Modbus nor OPC UA: others cannot be tried beside the source that runs", name)
+	case trial.Sparkplug != nil: // Without a name it is no host for which edge nodes wait, or which another one could be.
+		p := trial.Sparkplug.Filled(name)
+		p.ClientID, p.HostID, p.Primary = fmt.Sprintf("%s-try-%d", p.ClientID, os.Getpid()), "", false
+		trial.Sparkplug = &p
+	case trial.Kafka != nil:
+		k := trial.Kafka.Filled(name)
+		k.Group = fmt.Sprintf("%s-try-%d", k.Group, os.Getpid())
+		trial.Kafka = &k
 	}
+	// Reading registers takes nothing away, and each session of OPC UA has subscriptions of its own.
 	return &trial, nil
 }
 
@@ -111,6 +119,29 @@ func sourceOf(sources []config.Source, name string) (*config.Source, error) {
 		return nil, fmt.Errorf("no source %q in the configuration (sources: %s)", name, strings.Join(names, ", "))
 	}
 	return &sources[at], nil
+}
+
+// newTrial returns the parts of a source that trialOf has changed. They publish and commit nothing.
+func newTrial(cfg *config.Config, configured *config.Source, catalog *iot.Catalog) (*protocol, error) {
+	unmapped := func() bool { return len(configured.Map) == 0 }
+	switch {
+	case configured.Sparkplug != nil:
+		o := sparkplugOptions(configured, catalog, unmapped)
+		o.Silent = true
+		return &protocol{kind: configured.Kind(), adapter: sparkplug.New(o)}, nil
+	case configured.Kafka != nil:
+		own, err := newDial(cfg)
+		if err != nil {
+			return nil, err
+		}
+		if len(configured.Kafka.Brokers)+len(own.Brokers) == 0 {
+			return nil, errors.New("it reads the broker inside iotmon, which another process does not reach")
+		}
+		o := newIntake(configured, own, newTopics(cfg))
+		o.Trial = true
+		return &protocol{kind: configured.Kind(), adapter: intake.New(o), decode: intake.Decode(decodePayload(configured))}, nil
+	}
+	return newAdapter(configured, catalog, cfg.DataDir, unmapped)
 }
 
 // trialLog writes what would be appended.

@@ -24,7 +24,17 @@ func TestATrialHasASessionOfItsOwn(t *testing.T) {
 	if before := sources[0].MQTT; *before.QoS != 1 || before.Clean || before.Topics[1] != "$share/g/y/+" {
 		t.Errorf("the source itself has changed: %+v", before)
 	}
-	for name, want := range map[string]string{"b": `no source "b" in the configuration (sources: a, s)`, "s": "neither MQTT nor Modbus nor OPC UA"} {
+	sources = append(sources, config.Source{Name: "k", Kafka: &config.KafkaSource{Topics: []string{"x"}}},
+		config.Source{Name: "p", Sparkplug: &config.Sparkplug{HostID: "plant", Primary: true}})
+	host, err := trialOf(sources, "p")
+	if err != nil || host.Sparkplug.HostID != "" || host.Sparkplug.Primary || !strings.HasPrefix(host.Sparkplug.ClientID, "iotmon-p-try-") {
+		t.Errorf("Sparkplug: got %+v, %v, want one without a name", host.Sparkplug, err)
+	}
+	group, err := trialOf(sources, "k")
+	if err != nil || !strings.HasPrefix(group.Kafka.Group, "iotmon-k-try-") {
+		t.Errorf("Kafka: got %+v, %v, want a group of its own", group.Kafka, err)
+	}
+	for name, want := range map[string]string{"b": `no source "b" in the configuration (sources: a, s, k, p)`, "": `no source ""`} {
 		if _, err := trialOf(sources, name); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q", name, err, want)
 		}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	"iotmon/internal/app"
@@ -40,9 +41,24 @@ func Sources(ctx context.Context, args []string, help string, stdout, stderr io.
 			return app.TrySource(ctx, cfg, app.TryOptions{Name: args[1], For: length, Count: count, Out: stdout, Logger: logger})
 		}
 	} else {
-		o := app.BrowseOptions{Source: args[1], Out: stdout}
-		flags.DurationVar(&length, "for", 2*time.Minute, "")
+		o := app.BrowseOptions{Source: args[1], Out: stdout, Logger: slog.New(slog.NewTextHandler(stderr, nil))}
+		flags.DurationVar(&length, "for", 0, "")
 		flags.IntVar(&count, "count", 1000, "")
+		flags.StringVar(&o.Name, "name", "", "")
+		flags.StringVar(&o.CAFile, "ca-file", "", "")
+		flags.StringVar(&o.CertFile, "cert-file", "", "")
+		flags.StringVar(&o.KeyFile, "key-file", "", "")
+		flags.BoolVar(&o.Rebirth, "rebirth", false, "")
+		flags.IntVar(&o.Unit, "unit", 1, "")
+		flags.Func("topic", "", func(topic string) error {
+			o.Topics = append(o.Topics, topic)
+			return nil
+		})
+		o.Registers = []string{"40001-40100", "30001-30100"}
+		flags.Func("registers", "", func(ranges string) error {
+			o.Registers = strings.Split(ranges, ",")
+			return nil
+		})
 		flags.StringVar(&o.Root, "root", "", "")
 		flags.StringVar(&o.Security, "security", "", "")
 		flags.StringVar(&o.User, "user", "", "")
@@ -60,7 +76,7 @@ func Sources(ctx context.Context, args []string, help string, stdout, stderr io.
 	case err != nil:
 	case flags.NArg() > 0:
 		err = fmt.Errorf("unexpected argument %q", flags.Arg(0))
-	case length <= 0 || count < 0:
+	case length < 0 || length == 0 && args[0] == "try" || count < 0:
 		err = errors.New("-for must be more than 0, and -count 0 or more")
 	}
 	if err != nil {
@@ -78,6 +94,9 @@ func Sources(ctx context.Context, args []string, help string, stdout, stderr io.
 	}
 	if err := do(cfg); err != nil {
 		fmt.Fprintf(stderr, "%s: %v\n", name, err)
+		if _, misuse := errors.AsType[*app.BrowseError](err); misuse {
+			return CannotStart
+		}
 		return Failed
 	}
 	return Done

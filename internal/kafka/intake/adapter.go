@@ -35,6 +35,8 @@ type Options struct {
 	Latest bool
 	// Uncommitted reads the records of transactions before they are committed, and those of aborted ones.
 	Uncommitted bool
+	// Trial commits nothing: what was read is read again by the next member of the group.
+	Trial bool
 	// OwnDial reaches the cluster of this program, Own are its topics there. They are not read: what this program writes would come back to it
 	// for ever. In another cluster, topics of the same names are those of another plant.
 	OwnDial kafka.Dial
@@ -110,6 +112,9 @@ func (a *Adapter) start() kgo.Offset {
 
 // ownTopics returns the topics that must not be read: those of this program, if it uses the same cluster.
 func (a *Adapter) ownTopics(ctx context.Context, dial kafka.Dial) ([]string, error) {
+	if len(a.o.OwnDial.Brokers) == 0 {
+		return nil, nil // The program's own cluster is in another process, and is no other's.
+	}
 	there, err := clusterID(ctx, dial)
 	if err != nil {
 		return nil, err
@@ -122,7 +127,7 @@ func (a *Adapter) ownTopics(ctx context.Context, dial kafka.Dial) ([]string, err
 		return nil, nil
 	}
 	t := a.o.Own
-	return []string{t.Readings, t.DeadLetters, t.Aggregates, t.Alerts, t.States, t.InForce, t.Sources}, nil
+	return []string{t.Readings, t.DeadLetters, t.Aggregates, t.Alerts, t.States, t.InForce, t.Sources, t.Maps}, nil
 }
 
 // clusterID returns the id of a cluster.

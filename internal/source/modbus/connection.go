@@ -83,11 +83,15 @@ func (t *TLS) load() (*x509.CertPool, *tls.Certificate, error) {
 
 // read requests the addresses of a block. The result has two bytes for each register, or one for each bit.
 func read(c *client.ModbusClient, unit uint8, b *block) ([]byte, error) {
+	return readAddresses(c, unit, b.kind, uint16(b.offset()), uint16(b.length()))
+}
+
+// readAddresses requests length addresses from offset on. The result is that of read.
+func readAddresses(c *client.ModbusClient, unit uint8, kind Kind, offset, length uint16) ([]byte, error) {
 	if err := c.SetUnitId(unit); err != nil {
 		return nil, err
 	}
-	offset, length := uint16(b.offset()), uint16(b.length())
-	switch b.kind {
+	switch kind {
 	case Holding:
 		return c.ReadRawBytes(offset, 2*length, client.HOLDING_REGISTER)
 	case Input:

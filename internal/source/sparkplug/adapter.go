@@ -26,7 +26,10 @@ type Options struct {
 	HostID string
 	// Primary is whether the host publishes its state, for which edge nodes may wait.
 	Primary bool
-	Nodes   nodes.Options
+	// Silent is whether nothing at all is published, not even requests for births. Metrics that edge nodes only number are then not known
+	// until their birth comes by itself.
+	Silent bool
+	Nodes  nodes.Options
 	// ByUnit makes readings of the values if the source has no map; nil if it has one.
 	ByUnit *ByUnit
 }
@@ -201,7 +204,7 @@ func (a *Adapter) apply(ctx context.Context, session *source.Session, publish fu
 		case e.Problem != nil:
 			session.Problem(e.Problem)
 		case e.Rebirth != "":
-			if publish == nil {
+			if publish == nil || a.o.Silent {
 				break
 			}
 			if err := publish(rebirth(e.Rebirth, session.Now())); err != nil {
