@@ -41,9 +41,9 @@ func TestTutorialShowsWhatItSays(t *testing.T) {
 	}
 	// Names that would collide with other tests, or with programs that the reader has built.
 	replacements := []string{"./bin/", bin + "/", "make build\n", "make build BIN=" + bin + " VERSION=" + testenv.Version + "\n"}
-	free := freePorts(t, 6)
+	free := freePorts(t, 7)
 	replacements = append(replacements, "9192", free[0])
-	for i, documented := range []string{"8080", "8081", "8082", "8083", "8084"} {
+	for i, documented := range []string{"8080", "8081", "8082", "8083", "8084", "1883"} {
 		replacements = append(replacements, "127.0.0.1:"+documented, "127.0.0.1:"+free[1+i])
 	}
 	replacer := strings.NewReplacer(replacements...)
