@@ -90,9 +90,9 @@ func TestFaults(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs a server of OPC UA")
 	}
-	for _, p := range products {
-		t.Run(string(p), func(t *testing.T) { sourcetest.Run(t, p.harness) })
-	}
+	sourcetest.Run(t, map[string]func(t *testing.T) *sourcetest.Harness{
+		"OPC UA of asyncua": asyncua.harness, "OPC UA of node-opcua": nodeOPCUA.harness,
+	})
 }
 
 func (p product) harness(t *testing.T) *sourcetest.Harness {
