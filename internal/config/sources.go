@@ -65,7 +65,7 @@ func (c *checker) inputs(sources []Source, known []string, cluster *Kafka) {
 		c.mapRules(key+".map", s.Map, known)
 		if s.Payload != "" {
 			c.oneOf(key+".payload", s.Payload, "auto", "json", "line", "cbor", "text")
-			c.mustText(s.MQTT != nil, key+".payload", s.Payload, "left out: this protocol has no payloads")
+			c.mustText(s.MQTT != nil || s.Kafka != nil, key+".payload", s.Payload, "left out: this protocol has no payloads")
 		}
 		if s.MQTT != nil {
 			s.MQTT.check(c, key+".mqtt", s.Name)

@@ -9,11 +9,11 @@ func TestAKafkaSource(t *testing.T) {
 	cfg := mustLoadAs(t, Producer, `
 kafka: {brokers: ["kafka-1:9092"]}
 sources:
-  - {name: line, kafka: {topics: [a, "^b-[0-9]+$"]}}
+  - {name: line, payload: line, kafka: {topics: [a, "^b-[0-9]+$"]}}
   - {name: other, kafka: {brokers: ["other:9092"], tls: {}, topics: [device-data], from: latest, sasl: {mechanism: PLAIN, username: u, password_file: p}}}
 `, nil)
 	line, other := cfg.Sources[0].Kafka.Filled("line"), cfg.Sources[1].Kafka.Filled("other")
-	if line.Group != "iotmon-line" || line.From != FromEarliest || line.Isolation != ReadCommitted || line.TLS != nil {
+	if cfg.Sources[0].Payload != "line" || line.Group != "iotmon-line" || line.From != FromEarliest || line.Isolation != ReadCommitted || line.TLS != nil {
 		t.Errorf("got %+v", line)
 	}
 	if other.From != FromLatest || other.TLS == nil || other.SASL.PasswordFile != "p" {
