@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -152,16 +153,23 @@ func deviceReadings(t *testing.T, s *server, device string, before ...time.Time)
 	t.Helper()
 	readings := make(map[int64]float64)
 	for _, end := range before {
-		// Short ranges come back whole rather than thinned.
-		for from := end.Add(-20 * time.Minute); from.Before(end.Add(time.Minute)); from = from.Add(time.Minute) {
-			items := list[struct {
-				Timestamp time.Time `json:"timestamp"`
-				Value     float64   `json:"value"`
-			}](t, s.base(), "/api/v1/devices/"+url.PathEscape(device)+"/readings", url.Values{
-				"from": {from.Format(time.RFC3339Nano)}, "to": {from.Add(time.Minute).Format(time.RFC3339Nano)}, "max_points": {"5000"}})
-			for _, item := range items {
-				readings[item.Timestamp.UnixMicro()] = item.Value
-			}
+		maps.Copy(readings, readingsBetween(t, s, device, end.Add(-20*time.Minute), end.Add(time.Minute)))
+	}
+	return readings
+}
+
+// readingsBetween returns the archived readings of a device, by their times in microseconds.
+func readingsBetween(t *testing.T, s *server, device string, from, to time.Time) map[int64]float64 {
+	t.Helper()
+	readings := make(map[int64]float64)
+	for ; from.Before(to); from = from.Add(time.Minute) { // Short ranges come back whole rather than thinned.
+		items := list[struct {
+			Timestamp time.Time `json:"timestamp"`
+			Value     float64   `json:"value"`
+		}](t, s.base(), "/api/v1/devices/"+url.PathEscape(device)+"/readings", url.Values{
+			"from": {from.Format(time.RFC3339Nano)}, "to": {from.Add(time.Minute).Format(time.RFC3339Nano)}, "max_points": {"5000"}})
+		for _, item := range items {
+			readings[item.Timestamp.UnixMicro()] = item.Value
 		}
 	}
 	return readings

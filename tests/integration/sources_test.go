@@ -20,6 +20,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"iotmon/internal/iot"
 	"iotmon/internal/wire"
@@ -30,7 +32,8 @@ import (
 const pollEvery = 200 * time.Millisecond
 
 // TestASourceHasOneOwner runs the same sources in three producers on a real Kafka, and kills, stops and pauses the one that runs them, and Kafka.
-// The archive is compared reading by reading with what the MQTT broker was given and with what the Modbus server has answered.
+// The archive is compared reading by reading with what the MQTT broker was given, what Kafka has acknowledged to another program, whose topic two
+// members of a group read by TLS and with a login, and what the Modbus server has answered.
 func TestASourceHasOneOwner(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs real servers; make test brings them")
@@ -43,7 +46,7 @@ func TestASourceHasOneOwner(t *testing.T) {
 	f := &sourceFleet{t: t, web: newProgram(t, "web", common), producers: make(map[int]*server)}
 	consumer := newProgram(t, "consumer", common)
 	for range 3 {
-		p := newProgram(t, "producer", common+realSources(t, broker, plc), "-no-simulator")
+		p := newProgram(t, "producer", common+realSources(t, broker, plc, servers.KafkaSASL(), topics.prefix+"foreign"), "-no-simulator")
 		p.launch()
 		f.producers[p.cmd.Process.Pid] = p
 	}
@@ -53,7 +56,7 @@ func TestASourceHasOneOwner(t *testing.T) {
 	f.moved("modbus", 0, patience)
 	f.connections = 1
 
-	messages := publishReadings(t, broker)
+	messages, records := publishReadings(t, broker), produceRecords(t, servers.Brokers(), topics.prefix+"foreign")
 	var struck []time.Time
 	for range briefly(1, 10) {
 		kill, stop := func(p *server) { p.kill(); p.launch() }, func(p *server) { p.stop(); p.launch() }
@@ -68,18 +71,34 @@ func TestASourceHasOneOwner(t *testing.T) {
 		f.flows()
 		f.connections += 2 // It may move again while the others come back.
 	}
-	sent := messages.stop()
+	sent, produced := messages.stop(), records.stop()
 	f.flows()
-	compareMessages(t, database, sent)
+	compareMessages(t, database, "message-", sent)
+	compareMessages(t, database, "record-", produced)
 	comparePolls(t, database, plc, struck, f.connections)
 }
 
 // realSources is the part of a configuration with a source for each server.
-func realSources(t *testing.T, broker *testenv.Mosquitto, plc *plc) string {
+func realSources(t *testing.T, broker *testenv.Mosquitto, plc *plc, sasl testenv.SASL, topic string) string {
 	t.Helper()
-	password := filepath.Join(t.TempDir(), "password")
-	if err := os.WriteFile(password, []byte("secret"), 0o600); err != nil {
-		t.Fatal(err)
+	secret := func(text string) string {
+		file := filepath.Join(t.TempDir(), "password")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	members := ""
+	for member, mechanism := range []string{"SCRAM-SHA-512", "PLAIN"} {
+		members += fmt.Sprintf(`
+  - name: kafka-%d
+    kafka:
+      brokers: [%s]
+      topics: [%s]
+      group: %s-readers
+      tls: {ca_file: %s}
+      sasl: {mechanism: %s, username: %s, password_file: %s}
+`, member, sasl.Brokers[0], topic, topic, sasl.CAFile, mechanism, sasl.User, secret(sasl.Password))
 	}
 	return fmt.Sprintf(`
 sources:
@@ -90,7 +109,7 @@ sources:
       address: "tcp://%s"
       every: %v
       registers: [{address: holding/0, device: polled, device_type: current_sensor}]
-`, broker.Address(), password, plc.Address(), pollEvery)
+`, broker.Address(), secret("secret"), plc.Address(), pollEvery) + members
 }
 
 // plc is a Modbus server that numbers its answers.
@@ -200,9 +219,9 @@ func (f *sourceFleet) flows() {
 	began := time.Now()
 	waitFor(f.t, patience, "readings come from all sources", func() bool {
 		shown := sources(f.web)
-		for _, name := range []string{"mqtt", "modbus"} {
+		for _, name := range []string{"mqtt", "modbus", "kafka-0", "kafka-1"} {
 			s := shown[name]
-			if s.State != "connected" || s.LastValue == nil || name == "modbus" && s.LastValue.Before(began) {
+			if s.State != "connected" || name == "modbus" && (s.LastValue == nil || s.LastValue.Before(began)) {
 				return false
 			}
 		}
@@ -315,6 +334,60 @@ func (p *publishing) stop() []sample {
 	return p.sent
 }
 
+// producing is another program that produces readings to a topic of its own.
+type producing struct {
+	client   *kgo.Client
+	quit     chan struct{}
+	running  sync.WaitGroup
+	mu       sync.Mutex
+	produced []sample
+}
+
+// produceRecords produces a reading every few milliseconds to a topic with several partitions.
+func produceRecords(t *testing.T, brokers []string, topic string) *producing {
+	t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(brokers...), kgo.DefaultProduceTopic(topic), kgo.ProducerLinger(0), kgo.UnknownTopicRetries(-1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	if _, err := kadm.NewClient(client).CreateTopic(t.Context(), 4, 1, nil, topic); err != nil {
+		t.Fatal(err)
+	}
+	p := &producing{client: client, quit: make(chan struct{})}
+	p.running.Go(func() {
+		for number := 0; ; number++ {
+			select {
+			case <-p.quit:
+				return
+			case <-time.After(5 * time.Millisecond):
+			}
+			s := sample{device: fmt.Sprint("record-", number%7), kind: iot.Current, at: iot.CutTime(time.Now()), value: float64(number % 1000)}
+			value := wire.AppendReading(nil, &iot.Reading{Device: iot.Device{ID: iot.DeviceID(s.device), Type: s.kind}, Time: s.at, Value: s.value})
+			client.Produce(context.Background(), &kgo.Record{Key: []byte(s.device), Value: value}, func(_ *kgo.Record, err error) {
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				p.mu.Lock()
+				defer p.mu.Unlock()
+				p.produced = append(p.produced, s)
+			})
+		}
+	})
+	return p
+}
+
+// stop ends the producing, and returns everything that Kafka has acknowledged.
+func (p *producing) stop() []sample {
+	close(p.quit)
+	p.running.Wait()
+	_ = p.client.Flush(context.Background())
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.produced
+}
+
 // archivedOf returns the archived readings of the devices whose ids begin with a text, by device and time in microseconds.
 func archivedOf(t *testing.T, database, prefix string) map[string]map[int64]float64 {
 	t.Helper()
@@ -348,12 +421,12 @@ func archivedOf(t *testing.T, database, prefix string) map[string]map[int64]floa
 	return found
 }
 
-// compareMessages compares the archive with what the MQTT broker was given.
-func compareMessages(t *testing.T, database string, sent []sample) {
+// compareMessages compares the archive with what was sent of the devices whose ids begin with a text.
+func compareMessages(t *testing.T, database, prefix string, sent []sample) {
 	t.Helper()
 	var missing, more int
 	complete := eventually(patience, func() bool {
-		got := archivedOf(t, database, "message-")
+		got := archivedOf(t, database, prefix)
 		missing, more = 0, -len(sent)
 		for _, readings := range got {
 			more += len(readings)
@@ -366,10 +439,10 @@ func compareMessages(t *testing.T, database string, sent []sample) {
 		return missing == 0 && more == 0
 	})
 	if !complete {
-		t.Errorf("of %d messages %d are missing, and %d more are there than were sent", len(sent), missing, more+missing)
+		t.Errorf("of %d messages of %s… %d are missing, and %d more are there than were sent", len(sent), prefix, missing, more+missing)
 		return
 	}
-	t.Logf("%d messages are in the archive, each once", len(sent))
+	t.Logf("%d messages of %s… are in the archive, each once", len(sent), prefix)
 }
 
 // comparePolls compares the archive with what the Modbus server has answered. Where two producers have polled at the same instant, one of the
@@ -396,6 +469,9 @@ func comparePolls(t *testing.T, database string, plc *plc, struck []time.Time, c
 	}
 	taken := make(map[int64]bool)
 	for number, at := range byNumber {
+		if number > len(answers) {
+			continue // It was answered after the answers were read.
+		}
 		answered, ok := answers[number]
 		if delay := answered.Sub(at); !ok || delay < -time.Millisecond || delay > pollEvery {
 			t.Errorf("the reading %d of %v was answered at %v", number, at, answered)
