@@ -29,6 +29,10 @@ type networkFaults struct {
 	cutAnswers, cut float64
 	// away refuses every connection.
 	away bool
+	// rate is how many bytes a second a connection passes on in one direction; 0 for no limit.
+	rate int
+	// silent drops all data without a sign. A connection that has lost data is silent for good.
+	silent bool
 }
 
 // startProxy listens on addr, which may have port 0, and passes everything on to target.
@@ -110,10 +114,13 @@ func (p *proxy) pass(from, to net.Conn, answers bool) {
 		}
 	}()
 	buffer := make([]byte, 32<<10)
-	for {
+	for silent := false; ; {
 		n, err := from.Read(buffer)
-		if err != nil || p.fail(answers) {
+		if err != nil || p.fail(answers, n) {
 			return
+		}
+		if silent = silent || p.isSilent(); silent {
+			continue
 		}
 		if _, err := to.Write(buffer[:n]); err != nil {
 			return
@@ -121,10 +128,19 @@ func (p *proxy) pass(from, to net.Conn, answers bool) {
 	}
 }
 
-// fail causes the faults for one packet. It reports whether to cut the connection there.
-func (p *proxy) fail(answers bool) (end bool) {
+func (p *proxy) isSilent() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.faults.silent
+}
+
+// fail causes the faults for one packet of some bytes. It reports whether to cut the connection there.
+func (p *proxy) fail(answers bool, bytes int) (end bool) {
 	p.mu.Lock()
 	h := p.faults
+	if h.rate > 0 {
+		h.delay += time.Duration(bytes) * time.Second / time.Duration(h.rate)
+	}
 	end = rand.Float64() < h.cut || answers && rand.Float64() < h.cutAnswers
 	if end || h.delay > 0 {
 		p.happened++
