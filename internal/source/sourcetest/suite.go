@@ -66,7 +66,9 @@ const (
 	// interval is the time between two numbers.
 	interval = 20 * time.Millisecond
 	// most is how many faults are tried at the same time: mostly they wait.
-	most = 8
+	most = 4
+	// patience is how long it may take until the first numbers arrive: servers that all start together on a busy machine need it.
+	patience = 30 * time.Second
 	// step is how far clocks are set forward and back. That is less than a reading may be ahead of the clock.
 	step = 30 * time.Minute
 )
@@ -168,9 +170,9 @@ func run(t *testing.T, h *Harness, f *fault) {
 		t.Fatal("the harness has no means for this fault, and the table does not say why")
 	}
 	r := newRig(t, h, 100*time.Millisecond, 500*time.Millisecond)
-	r.within(t, recovery, "connected", func() bool { return r.status.Snapshot().State == source.Connected })
+	r.within(t, patience, "connected", func() bool { return r.status.Snapshot().State == source.Connected })
 	stop := r.produce(t)
-	r.within(t, recovery, "the first numbers", func() bool { return r.log.count() >= 10 })
+	r.within(t, patience, "the first numbers", func() bool { return r.log.count() >= 10 })
 
 	f.begin(t, r)
 	if f.noticed {
