@@ -145,6 +145,9 @@ func (s *server) putMap(ctx context.Context, in *putMapInput) (*mapAnswer, error
 	if _, err := s.sourceDetail(in.Name); err != nil {
 		return nil, err
 	}
+	if in.Body.Rules == nil && in.Body.Restore == 0 {
+		return nil, wrongRules(errors.New("missing: give the rules, [] for none, or restore"))
+	}
 	rules := givenRules(in.Body.Rules)
 	if in.Body.Restore > 0 {
 		if in.Body.Rules != nil {
@@ -182,6 +185,9 @@ func (s *server) deleteMap(ctx context.Context, in *MapInput) (*mapAnswer, error
 
 // checkRules returns why rules cannot be in force; nil if they can.
 func (s *server) checkRules(rules []mapping.Rule) error {
+	if err := mapping.CheckTypes(rules, s.o.Admission.Catalog); err != nil {
+		return err
+	}
 	// A type that only these rules define would be one that the processors do not know.
 	_, err := mapping.New(rules, s.o.Admission.Catalog)
 	return err

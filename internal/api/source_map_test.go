@@ -51,6 +51,8 @@ func TestTheMapOfASourceIsDecided(t *testing.T) {
 		{"PUT", mapPath, `{"restore":1,"rules":[]}`, []string{"If-Match", `"3"`}, 422, "must not be given together"},
 		{"PUT", mapPath, `{"rules":[{"field":"t","device":"d","type":"no"}]}`, []string{"If-Match", `"3"`}, 422, `rule 0: type: unknown`},
 		{"PUT", mapPath, `{"rules":[{"field":"t","device":"d","type":"no","define":{"max":1}}]}`, []string{"If-Match", `"3"`}, 422, `rule 0: type: unknown`},
+		{"PUT", mapPath, `{"rules":[{"field":"t","device":"d","type":"temperature_sensor","define":{"unit":"°F","min":0,"max":1}}]}`, []string{"If-Match", `"3"`}, 422, `defined otherwise`},
+		{"PUT", mapPath, `{}`, []string{"If-Match", `"3"`}, 422, "missing"},
 		{"PUT", mapPath, `{"rules":[{"fild":"t"}]}`, nil, 422, "unexpected property"},
 		{"DELETE", mapPath, "", []string{"If-Match", `"3"`}, 200, `"version":4,"origin":"configuration","rules":[{"field":"temp","device":"{host}"`},
 		{"PUT", mapPath, `{"restore":4}`, nil, 409, "delete the map instead"},

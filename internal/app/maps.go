@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"sync"
 	"time"
 
@@ -39,9 +40,12 @@ type sourceMap struct {
 	follow               source.Mapping
 
 	mu sync.Mutex
-	// version is that of the last decision, rules are the rules of the map in force, without the implicit ones. Both are guarded by mu.
+	// What follows is guarded by mu. version is that of the last decision, rules are the rules of the map in force, without the implicit ones.
 	version int64
 	rules   []mapping.Rule
+	// reading is whether all maps are being read, read the last decision among them; nil for none yet.
+	reading bool
+	read    *mapping.Entry
 }
 
 func newSourceMaps(admission *iot.Admission, logger *slog.Logger) *sourceMaps {
@@ -87,11 +91,33 @@ func (m *sourceMap) inForce() []mapping.Rule {
 // empty reports whether the map in force of a source has no rules.
 func (m *sourceMaps) empty(name string) bool { return len(m.byName[name].inForce()) == 0 }
 
-// BeginMaps implements sources.Maps. The sources go on by what is in force.
-func (m *sourceMaps) BeginMaps() {}
+// BeginMaps implements sources.Maps. The sources go on by what is in force until everything has been read.
+func (m *sourceMaps) BeginMaps() {
+	for _, of := range m.byName {
+		of.mu.Lock()
+		of.reading, of.read = true, nil
+		of.mu.Unlock()
+	}
+}
 
-// MapsCaughtUp implements sources.Maps.
-func (m *sourceMaps) MapsCaughtUp() { m.once.Do(func() { close(m.known) }) }
+// MapsCaughtUp implements sources.Maps. What was read holds, also with a lower version than before: topic and database may have been lost, and what
+// people decide since then counts from what was restored.
+func (m *sourceMaps) MapsCaughtUp() {
+	for _, of := range m.byName {
+		of.mu.Lock()
+		before, read := of.version, of.read
+		if of.reading {
+			of.reading, of.read, of.version = false, nil, 0
+		}
+		if read != nil && read.Version == before && reflect.DeepEqual(of.rulesOf(read), of.rules) {
+			of.version = before
+		} else if read != nil {
+			m.apply(of, read)
+		}
+		of.mu.Unlock()
+	}
+	m.once.Do(func() { close(m.known) })
+}
 
 // SetMap implements sources.Maps: the source maps by it at once. If it cannot, it goes on as before, and its state says why.
 func (m *sourceMaps) SetMap(e *mapping.Entry) {
@@ -101,13 +127,25 @@ func (m *sourceMaps) SetMap(e *mapping.Entry) {
 	}
 	of.mu.Lock()
 	defer of.mu.Unlock()
-	if e.Version <= of.version {
-		return
+	switch {
+	case of.reading && (of.read == nil || of.read.Version <= e.Version):
+		of.read = e
+	case !of.reading && e.Version > of.version:
+		m.apply(of, e)
 	}
-	rules := e.Rules
+}
+
+// rulesOf returns the rules that hold by a decision.
+func (m *sourceMap) rulesOf(e *mapping.Entry) []mapping.Rule {
 	if e.Deleted {
-		rules = of.configured
+		return m.configured
 	}
+	return e.Rules
+}
+
+// apply has a source map by a decision, if it can. The caller has locked it.
+func (m *sourceMaps) apply(of *sourceMap, e *mapping.Entry) {
+	rules := of.rulesOf(e)
 	mapped, err := of.compile(rules, m.admission)
 	of.status.MappedBy(e.Version, err)
 	if err != nil {

@@ -89,6 +89,26 @@ func TestASourceMapsByWhatWasDecided(t *testing.T) {
 			t.Errorf("back to the configuration: got version %d, %q", s.MapVersion, s.MapError)
 		}
 		maps.SetMap(&mapping.Entry{Source: "another", Version: 1})
+
+		// The topic is read again: versions of before do not hold meanwhile.
+		one, two := mapping.Rule{Field: "t", Device: "one", Type: iot.Temperature}, mapping.Rule{Field: "t", Device: "two", Type: iot.Temperature}
+		maps.BeginMaps()
+		decide(1, one)
+		becomes("configured temperature_sensor")
+		decide(4)
+		maps.MapsCaughtUp()
+		becomes("configured temperature_sensor")
+		// The topic is lost, and the database is an older one: what was restored holds, and so does what people decide then.
+		maps.BeginMaps()
+		maps.MapsCaughtUp()
+		becomes("configured temperature_sensor")
+		decide(1, one)
+		becomes("one temperature_sensor")
+		decide(2, two)
+		becomes("two temperature_sensor")
+		if s := status.Snapshot(); s.MapVersion != 2 || s.MapError != "" {
+			t.Errorf("after a loss: got version %d, %q", s.MapVersion, s.MapError)
+		}
 	})
 }
 

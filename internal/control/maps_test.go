@@ -104,6 +104,38 @@ func TestARestoredDatabaseLearnsTheMapInForce(t *testing.T) {
 }
 
 // While it is not known which maps are in force, nothing is decided about them, and registry entries are decided all the same.
+// While a newer version of the program runs beside this one, the database may have kinds of objects that this one must not append to any log.
+func TestObjectsOfAnotherVersionAreLeftAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, inForce := controltest.NewMemory(), control.NewInForce()
+		later := control.Object{Ref: control.Ref{Kind: "later", ID: "a"}, Version: 1, Body: []byte("{}")}
+		err := store.Change(t.Context(), []control.Ref{later.Ref}, func([]control.Object) ([]control.Change, error) {
+			return []control.Change{{Object: later, Action: "put", Time: time.Now()}}, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		log := &appended{Log: controltest.NewLog(inForce)}
+		loop := control.NewLoop(control.LoopOptions{Store: store, InForce: inForce, Log: log, Logger: slog.New(slog.DiscardHandler)})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		if err := loop.Run(ctx); err != nil || len(log.objects) > 0 {
+			t.Errorf("got %v appended, %v", log.objects, err)
+		}
+	})
+}
+
+// appended is a log that keeps what it is given.
+type appended struct {
+	control.Log
+	objects []control.Object
+}
+
+func (a *appended) Append(ctx context.Context, objects []control.Object) (map[int32]int64, error) {
+	a.objects = append(a.objects, objects...)
+	return a.Log.Append(ctx, objects)
+}
+
 func TestMapsThatCannotBeReadStopNothingElse(t *testing.T) {
 	store, inForce := controltest.NewMemory(), control.NewInForce()
 	inForce.Begin(1)

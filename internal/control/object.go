@@ -19,6 +19,9 @@ const (
 	Map    Kind = "map"
 )
 
+// known reports whether this version of the program has the kind. A newer one may have stored others in the same database while both run.
+func (k Kind) known() bool { return k == Device || k == Rule || k == Map }
+
 // Ref names an object: a device, a rule or the map of a source.
 type Ref struct {
 	Kind Kind

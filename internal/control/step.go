@@ -161,8 +161,8 @@ func (l *Loop) consider(ctx context.Context, objects []Object, now time.Time) er
 	var confirmed []Object
 	var contradicted []Ref
 	for _, o := range objects {
-		if o.Kind == Map && !l.InForce.mapsKnown() {
-			continue // Everything is compared once they are known.
+		if !o.Kind.known() || o.Kind == Map && !l.InForce.mapsKnown() {
+			continue // Everything is compared once the maps are known. Other kinds are for the version that has them.
 		}
 		switch result, _ := l.InForce.compare(&o); result {
 		case agreed:

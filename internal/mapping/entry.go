@@ -85,10 +85,8 @@ func Types(rules []Rule, catalog *iot.Catalog) ([]iot.TypeSpec, error) {
 		if d == nil || catalog.Spec(rules[i].Type) != nil {
 			continue
 		}
-		spec := iot.TypeSpec{
-			Name: rules[i].Type, Unit: d.Unit, Decimals: d.Decimals, Min: d.Min, Max: d.Max, Labels: d.Labels, States: d.States,
-		}
-		if err := spec.Normalize(); err != nil {
+		spec, err := d.spec(rules[i].Type)
+		if err != nil {
 			return nil, inRule(i, "define", err)
 		}
 		at := slices.IndexFunc(types, func(known iot.TypeSpec) bool { return known.Name == spec.Name })
@@ -100,6 +98,32 @@ func Types(rules []Rule, catalog *iot.Catalog) ([]iot.TypeSpec, error) {
 		}
 	}
 	return types, nil
+}
+
+// spec returns the type that d defines.
+func (d *Type) spec(name iot.DeviceType) (iot.TypeSpec, error) {
+	spec := iot.TypeSpec{Name: name, Unit: d.Unit, Decimals: d.Decimals, Min: d.Min, Max: d.Max, Labels: d.Labels, States: d.States}
+	err := spec.Normalize()
+	return spec, err
+}
+
+// CheckTypes returns an error if a rule defines a type otherwise than the catalog, whose definition holds: values would get another unit or range
+// than the rule says.
+func CheckTypes(rules []Rule, catalog *iot.Catalog) error {
+	for i := range rules {
+		known := catalog.Spec(rules[i].Type)
+		if rules[i].Define == nil || known == nil {
+			continue
+		}
+		spec, err := rules[i].Define.spec(rules[i].Type)
+		if err == nil && !known.Equal(&spec) {
+			err = iot.Invalid("", "the type %s is there already, and is defined otherwise: leave define out, or choose another name", iot.Quote(string(spec.Name)))
+		}
+		if err != nil {
+			return inRule(i, "define", err)
+		}
+	}
+	return nil
 }
 
 // Admission returns the admission with the types that the rules define beside those that it knows. The error is that of Types.
