@@ -174,6 +174,9 @@ func (a *Adapter) open(ctx context.Context) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := e.accepts(by); err != nil {
+		return nil, err
+	}
 	s := &security{policy: policy, mode: mode}
 	if mode != ua.MessageSecurityModeNone || by.kind() != ua.UserTokenTypeAnonymous {
 		if err := trusted(e.certificate, o.Trust, hostName(o.Endpoint)); err != nil {

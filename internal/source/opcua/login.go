@@ -236,6 +236,23 @@ func (e *endpoint) login(kind ua.UserTokenType) (loginPolicy, error) {
 	return loginPolicy{}, fmt.Errorf("the server's endpoint does not let in %s", names[kind])
 }
 
+// errPlain is why a password is not sent.
+var errPlain = errors.New("the server wants the password unencrypted: choose a security with SignAndEncrypt, or let the server encrypt logins")
+
+// accepts returns why somebody cannot log in at the endpoint, as far as that is known before a session is made.
+func (e *endpoint) accepts(by *credentials) error {
+	policy, err := e.login(by.kind())
+	if err == nil && by.kind() == ua.UserTokenTypeUserName && e.plain(policy) && e.mode != ua.MessageSecurityModeSignAndEncrypt {
+		return errPlain
+	}
+	return err
+}
+
+// plain reports whether a password is not encrypted for itself.
+func (e *endpoint) plain(policy loginPolicy) bool {
+	return policy.policy == ua.SecurityPolicyURINone || len(e.certificate) == 0
+}
+
 // sign signs with the key of an identity, for the server with the given certificate.
 func sign(policy string, by *identity, server, message []byte) (*ua.SignatureData, error) {
 	key, err := rsaKey(server)
@@ -252,14 +269,13 @@ func sign(policy string, by *identity, server, message []byte) (*ua.SignatureDat
 
 // encryptPassword encrypts the password for the server's certificate, unless the server wants it as it is and the channel encrypts.
 func (l *login) encryptPassword(policy loginPolicy, e *endpoint, by *credentials) (*ua.UserNameIdentityToken, error) {
-	server := e.certificate
-	if policy.policy == ua.SecurityPolicyURINone || len(server) == 0 {
+	if e.plain(policy) {
 		if e.mode != ua.MessageSecurityModeSignAndEncrypt {
-			return nil, errors.New("the server wants the password unencrypted: choose a security with SignAndEncrypt, or let the server encrypt logins")
+			return nil, errPlain
 		}
 		return &ua.UserNameIdentityToken{PolicyID: policy.id, UserName: by.user, Password: []byte(by.password)}, nil
 	}
-	key, err := rsaKey(server)
+	key, err := rsaKey(e.certificate)
 	if err != nil {
 		return nil, err
 	}

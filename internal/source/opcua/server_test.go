@@ -331,7 +331,7 @@ type running struct {
 // fields are the names of the values that the tests map to a device of the same name.
 var fields = []string{
 	"Temp", "Bool", "SByte", "Byte", "Int16", "UInt16", "Int32", "UInt32", "Int64", "UInt64", "Float", "NaN", "String", "Empty", "Date", "Guid", "Bytes",
-	"Text", "Counter", "Cut", "Beaten", "Gone", "Paused", "Held", "Bad", "Uncertain", "Array/0", "Array/1", "Array/2", "Motor/Speed", "Motor/Count", "Motor/Name", "Motor/Phases/2", "Span/Low", "Span/High",
+	"Text", "Counter", "Cut", "Beaten", "Gone", "Paused", "Held", "Stamped", "Filled", "Bad", "Uncertain", "Array/0", "Array/1", "Array/2", "Motor/Speed", "Motor/Count", "Motor/Name", "Motor/Phases/2", "Span/Low", "Span/High",
 }
 
 const number = "number"

@@ -5,10 +5,12 @@ A line of the standard input is a command; each is answered with a line:
   ramp NODE FROM TO MILLIS  writes FROM, FROM+1 … TO with the pause between them; answers when it has
   all COUNT                 writes COUNT numbers to every item in turn
   delete NODE, create NODE  removes or makes a variable
+  stamp NODE VALUE SECONDS  writes a number whose source has that time, in seconds since 1970
 """
 
 import argparse
 import asyncio
+import json
 import sys
 import uuid
 from datetime import datetime, timezone
@@ -22,12 +24,14 @@ URI = "urn:iotmon:test:plant"
 
 
 class Users(UserManager):
-    def __init__(self, user, password):
-        self.user, self.password = user, password
+    def __init__(self, user, password, certificate):
+        self.user, self.password, self.certificate = user, password, certificate
 
     def get_user(self, iserver, username=None, password=None, certificate=None):
         if not self.user:
             return User(role=UserRole.Admin)
+        if certificate is not None and self.certificate is not None:
+            return User(role=UserRole.Admin) if certificate == self.certificate else None
         if username is None:
             return User(role=UserRole.Admin)
         if username == self.user and password == self.password:
@@ -43,13 +47,23 @@ async def main():
     p.add_argument("--user")
     p.add_argument("--password")
     p.add_argument("--items", type=int, default=0)
+    p.add_argument("--user-cert", help="the certificate of the user, in PEM")
+    p.add_argument("--nodes", help="further variables, in JSON: [{uri, id, path: [...], value}]")
+    p.add_argument("--path", default="/", help="the path of the endpoint")
     p.add_argument("--numeric", action="store_true", help="other node ids")
     p.add_argument("--shift", action="store_true", help="another namespace index")
     o = p.parse_args()
 
-    server = Server(user_manager=Users(o.user, o.password))
+    known = None
+    if o.user_cert:
+        from cryptography import x509
+        from cryptography.hazmat.primitives.serialization import Encoding
+
+        with open(o.user_cert, "rb") as f:
+            known = x509.load_pem_x509_certificate(f.read()).public_bytes(Encoding.DER)
+    server = Server(user_manager=Users(o.user, o.password, known))
     await server.init()
-    server.set_endpoint(f"opc.tcp://127.0.0.1:{o.port}/")
+    server.set_endpoint(f"opc.tcp://127.0.0.1:{o.port}{o.path}")
     policies = [ua.SecurityPolicyType.NoSecurity]
     if o.cert:
         policies.append(ua.SecurityPolicyType.Basic256Sha256_SignAndEncrypt)
@@ -58,7 +72,7 @@ async def main():
         await server.load_private_key(o.key)
     server.set_security_policy(policies, permission_ruleset=SimpleRoleRuleset())
     if o.user:
-        server.set_identity_tokens([ua.AnonymousIdentityToken, ua.UserNameIdentityToken])
+        server.set_identity_tokens([ua.AnonymousIdentityToken, ua.UserNameIdentityToken] + ([ua.X509IdentityToken] if known else []))
     if o.shift:
         await server.register_namespace("urn:iotmon:test:another")
     ns = await server.register_namespace(URI)
@@ -105,7 +119,7 @@ async def main():
     await add("Bytes", b"\x01\xff", t.ByteString)
     await add("Text", ua.LocalizedText("läuft"), t.LocalizedText)
     await add("Array", [1.0, 2.0, 3.0], t.Double)
-    for name in ["Counter", "Cut", "Beaten", "Gone", "Paused", "Held"]:
+    for name in ["Counter", "Cut", "Beaten", "Gone", "Paused", "Held", "Stamped", "Filled"]:
         await add(name, 0, t.Int64)
 
     from asyncua.common.structures104 import new_struct, new_struct_field
@@ -132,6 +146,16 @@ async def main():
             v = await many.add_variable(node_id(f"Item.{i}"), f"{ns}:Item{i}", float(i), t.Double)
             items.append(v)
 
+    for extra in json.loads(o.nodes or "[]"):
+        index = await server.register_namespace(extra["uri"])
+        parent = server.nodes.objects
+        for level in extra["path"][:-1]:
+            try:
+                parent = await parent.get_child(f"{index}:{level}")
+            except ua.UaError:
+                parent = await parent.add_object(index, level)
+        v = await parent.add_variable(ua.NodeId.from_string(f"ns={index};{extra['id']}"), f"{index}:{extra['path'][-1]}", extra["value"], t.Double)
+
     def value(kind, number, at=None):
         if kind in (t.Double, t.Float):
             v = ua.Variant(float(number), kind)
@@ -157,6 +181,9 @@ async def main():
                 for n in range(int(words[2]), int(words[3]) + 1):
                     await v.write_value(value(kind, n))
                     await asyncio.sleep(float(words[4]) / 1000)
+            elif words[0] == "stamp":
+                v, kind = nodes[words[1]]
+                await v.write_value(value(kind, float(words[2]), datetime.fromtimestamp(float(words[3]), timezone.utc)))
             elif words[0] == "all":
                 for n in range(int(words[1])):
                     for v in items:

@@ -5,6 +5,7 @@
 const path = require("node:path");
 const readline = require("node:readline");
 const opcua = require("node-opcua");
+const opcua_crypto = require("node-opcua-crypto");
 
 const URI = "urn:iotmon:test:plant";
 const { DataType, DataValue, OPCUAServer, StatusCodes, Variant, VariantArrayType } = opcua;
@@ -21,14 +22,21 @@ function options() {
 
 async function main() {
     const o = options();
+    const users = new opcua.OPCUACertificateManager({
+        rootFolder: path.join(process.env.OPCUA_DIRECTORY, "users"), automaticallyAcceptUnknownCertificate: !o["user-cert"],
+    });
+    await users.initialize();
+    if (o["user-cert"]) {
+        await users.trustCertificate(opcua_crypto.readCertificate(o["user-cert"]));
+    }
     const certificates = new opcua.OPCUACertificateManager({
         rootFolder: path.join(process.env.OPCUA_DIRECTORY, "pki"), automaticallyAcceptUnknownCertificate: true,
     });
     await certificates.initialize();
     const secure = Boolean(o.cert);
     const server = new OPCUAServer({
-        port: Number(o.port), host: "127.0.0.1", hostname: "127.0.0.1",
-        serverCertificateManager: certificates, userCertificateManager: certificates,
+        resourcePath: o.path, port: Number(o.port), host: "127.0.0.1", hostname: "127.0.0.1",
+        serverCertificateManager: certificates, userCertificateManager: users,
         ...(secure ? { certificateFile: o.cert, privateKeyFile: o.key } : {}),
         securityModes: secure ? [opcua.MessageSecurityMode.None, opcua.MessageSecurityMode.Sign, opcua.MessageSecurityMode.SignAndEncrypt] : [opcua.MessageSecurityMode.None],
         securityPolicies: secure ? [opcua.SecurityPolicy.None, opcua.SecurityPolicy.Basic256Sha256, opcua.SecurityPolicy.Aes256_Sha256_RsaPss] : [opcua.SecurityPolicy.None],
@@ -81,7 +89,7 @@ async function main() {
     add("Empty", DataType.String, "");
     add("Date", DataType.DateTime, new Date(Date.UTC(2026, 0, 2, 3, 4, 5)));
     add("Array", DataType.Double, new Float64Array([1, 2, 3]), { valueRank: 1, array: { arrayType: VariantArrayType.Array } });
-    for (const name of ["Counter", "Cut", "Beaten", "Gone", "Paused", "Held"]) {
+    for (const name of ["Counter", "Cut", "Beaten", "Gone", "Paused", "Held", "Stamped", "Filled"]) {
         add(name, DataType.Double, 0);
     }
     add("Span", "Range", new opcua.Range({ low: -5, high: 5 }), { variantType: DataType.ExtensionObject });
@@ -98,6 +106,18 @@ async function main() {
                 value: { dataType: DataType.Double, value: i },
             }));
         }
+    }
+    for (const extra of JSON.parse(o.nodes ?? "[]")) {
+        const own = space.registerNamespace(extra.uri);
+        let parent = space.rootFolder.objects;
+        for (const level of extra.path.slice(0, -1)) {
+            const existing = parent.getFolderElementByName(level) ?? parent.getComponentByName(level);
+            parent = existing ?? own.addObject({ organizedBy: parent, browseName: level });
+        }
+        own.addVariable({
+            organizedBy: parent, nodeId: extra.id, browseName: extra.path.at(-1), dataType: DataType.Double, minimumSamplingInterval: 0,
+            value: { dataType: DataType.Double, value: extra.value },
+        });
     }
     await server.start();
     console.log("ready");
@@ -116,6 +136,9 @@ async function main() {
                 write(node.v, node.dataType, n);
                 await pause(Number(words[4]));
             }
+            break;
+        case "stamp":
+            node.v.setValueFromSource({ dataType: node.dataType, value: Number(words[2]) }, StatusCodes.Good, new Date(Number(words[3]) * 1000));
             break;
         case "all":
             for (let n = 0; n < Number(words[1]); n++) {
