@@ -70,6 +70,12 @@ func (p product) start(t testing.TB, port int, arguments ...string) *server {
 // launch starts a server with its files in a directory. It ends with the program of the tests at the latest, because its input does.
 func (p product) launch(t testing.TB, directory string, port int, arguments ...string) *server {
 	t.Helper()
+	return p.launchIn(t, nil, directory, port, arguments...)
+}
+
+// launchIn is launch with more in the server's environment.
+func (p product) launchIn(t testing.TB, environment []string, directory string, port int, arguments ...string) *server {
+	t.Helper()
 	if port == 0 {
 		port = free(t)
 	}
@@ -81,6 +87,10 @@ func (p product) launch(t testing.TB, directory string, port int, arguments ...s
 		s.command = exec.Command("node", append([]string{"testdata/node_opcua_server.cjs"}, arguments...)...)
 		s.command.Env = append(os.Environ(), "NODE_PATH="+testenv.NodeModules(t, string(p)), "OPCUA_DIRECTORY="+directory)
 	}
+	if s.command.Env == nil {
+		s.command.Env = os.Environ()
+	}
+	s.command.Env = append(s.command.Env, environment...)
 	errorsOf := &tail{}
 	s.command.Stderr = errorsOf
 	var err error

@@ -19,14 +19,16 @@ import (
 	"iotmon/internal/source"
 	"iotmon/internal/source/opcua"
 	"iotmon/internal/source/sourcetest"
+	"iotmon/tests/testenv"
 )
 
 // faultyServer is a server with certificates and a user that fails as the suite says.
 type faultyServer struct {
-	t         *testing.T
-	product   product
-	directory string
-	port      int
+	t           *testing.T
+	product     product
+	directory   string
+	port        int
+	environment []string
 	// mu guards what is below it.
 	mu        sync.Mutex
 	running   *server
@@ -38,7 +40,7 @@ func (s *faultyServer) Address() string { return fmt.Sprintf("127.0.0.1:%d", s.p
 func (s *faultyServer) Start() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.running = s.product.launch(s.t, s.directory, s.port, s.arguments...)
+	s.running = s.product.launchIn(s.t, s.environment, s.directory, s.port, s.arguments...)
 }
 
 func (s *faultyServer) Stop() {
@@ -96,7 +98,8 @@ func TestFaults(t *testing.T) {
 }
 
 func (p product) harness(t *testing.T) *sourcetest.Harness {
-	s := &faultyServer{t: t, product: p, directory: t.TempDir(), port: free(t)}
+	clock := testenv.NewClock(t)
+	s := &faultyServer{t: t, product: p, directory: t.TempDir(), port: free(t), environment: clock.Environment()}
 	certificate, arguments := secured(t, s.directory)
 	s.arguments = arguments
 	s.Start()
@@ -128,6 +131,7 @@ func (p product) harness(t *testing.T) *sourcetest.Harness {
 			adapter = another(t, o)
 			return adapter
 		},
+		SetClock: clock.Set,
 		// After it, the nodes have other ids and the namespace another index.
 		Reset:  func() { s.arguments = append(s.arguments, "--numeric", "--shift") },
 		Revoke: func() { s.restart(append(slices.Clone(arguments[:len(arguments)-1]), "another")...) },

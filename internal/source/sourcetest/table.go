@@ -30,8 +30,8 @@ var Ways = []Way{
 	{Section: "modbus", Name: "Modbus TCP", Without: map[string]string{"credentials revoked": noLogin, "certificates rotated": noEncryption}},
 	{Section: "modbus", Name: "Modbus RTU over TCP", Interruptions: 20, Without: map[string]string{"credentials revoked": noLogin, "certificates rotated": noEncryption}},
 	{Section: "modbus", Name: "Modbus TLS"},
-	{Section: "opcua", Name: "OPC UA of asyncua", Without: map[string]string{"clock of the server set": NotTried}},
-	{Section: "opcua", Name: "OPC UA of node-opcua", Without: map[string]string{"clock of the server set": NotTried}},
+	{Section: "opcua", Name: "OPC UA of asyncua"},
+	{Section: "opcua", Name: "OPC UA of node-opcua"},
 }
 
 // find returns the way with a name.

@@ -75,6 +75,8 @@ async def main():
         server.set_identity_tokens([ua.AnonymousIdentityToken, ua.UserNameIdentityToken] + ([ua.X509IdentityToken] if known else []))
     if o.shift:
         await server.register_namespace("urn:iotmon:test:another")
+    for extra in json.loads(o.nodes or "[]"):
+        await server.register_namespace(extra["uri"])
     ns = await server.register_namespace(URI)
 
     counter = 50000

@@ -53,6 +53,9 @@ async function main() {
     if (o.shift) {
         space.registerNamespace("urn:iotmon:test:another");
     }
+    for (const extra of JSON.parse(o.nodes ?? "[]")) {
+        space.registerNamespace(extra.uri);
+    }
     const ns = space.registerNamespace(URI);
     let counter = 50000;
     const id = (name) => (o.numeric ? `i=${counter += 100}` : `s=${name}`);
