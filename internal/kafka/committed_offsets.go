@@ -47,15 +47,15 @@ func CommittedOffsets(ctx context.Context, dial Dial, topics Topics, group strin
 // ProcessedOffsets returns, for each partition of the readings' topic, the first record whose results the processors' group has not
 // committed. A partition without a checkpoint is missing from the map.
 func ProcessedOffsets(ctx context.Context, admin *kadm.Client, topics Topics, group string) (map[int32]int64, error) {
-	checkpoints, err := reached(ctx, admin, group, topics.Readings)
+	commits, err := stableOffsets(ctx, admin, group, topics.Readings)
 	if errors.Is(err, kerr.GroupIDNotFound) {
 		return nil, nil // The group has never committed.
 	}
 	if err != nil {
 		return nil, err
 	}
-	offsets := make(map[int32]int64, len(checkpoints))
-	for id, position := range checkpoints {
+	offsets := make(map[int32]int64, len(commits))
+	for id, position := range reached(commits) {
 		offsets[id] = position.Offset
 	}
 	return offsets, nil
@@ -95,32 +95,38 @@ func ProcessedLevel(ctx context.Context, admin *kadm.Client, topics Topics, grou
 // would change a commit. Processors commit many times a second, so that among many partitions there is always such a transaction: a commit
 // counts once it was stable in one answer, no matter what the others were.
 func stableOffsets(ctx context.Context, admin *kadm.Client, group, topic string) (map[int32]kadm.OffsetResponse, error) {
-	ctx, cancel := context.WithTimeout(kadm.RequireStable(ctx), stablePatience)
+	ctx, cancel := context.WithTimeout(ctx, stablePatience)
 	defer cancel()
 	stable := make(map[int32]kadm.OffsetResponse)
 	for {
-		offsets, err := admin.FetchOffsets(ctx, group)
-		if err != nil {
-			return nil, fmt.Errorf("fetch committed offsets: %w", err)
-		}
-		var open error
-		for id, offset := range offsets[topic] {
-			switch {
-			case offset.Err == nil:
-				stable[id] = offset
-			case !errors.Is(offset.Err, kerr.UnstableOffsetCommit):
-				return nil, fmt.Errorf("fetch the committed offset of partition %d: %w", id, offset.Err)
-			default:
-				if _, found := stable[id]; !found {
-					open = fmt.Errorf("fetch the committed offset of partition %d: %w", id, offset.Err)
-				}
-			}
-		}
-		if open == nil {
-			return stable, nil
+		open, err := addStableOffsets(ctx, admin, group, topic, stable)
+		if err != nil || open == nil {
+			return stable, err
 		}
 		if retry.Wait(ctx, 20*time.Millisecond) != nil {
 			return nil, open
 		}
 	}
+}
+
+// addStableOffsets adds the commits of a topic's partitions that no open transaction would change. The error open is that of a partition
+// without one yet, because of such a transaction; nil if there is none.
+func addStableOffsets(ctx context.Context, admin *kadm.Client, group, topic string, to map[int32]kadm.OffsetResponse) (open, err error) {
+	offsets, err := admin.FetchOffsets(kadm.RequireStable(ctx), group)
+	if err != nil {
+		return nil, fmt.Errorf("fetch committed offsets: %w", err)
+	}
+	for id, offset := range offsets[topic] {
+		switch {
+		case offset.Err == nil:
+			to[id] = offset
+		case !errors.Is(offset.Err, kerr.UnstableOffsetCommit):
+			return nil, fmt.Errorf("fetch the committed offset of partition %d: %w", id, offset.Err)
+		default:
+			if _, found := to[id]; !found {
+				open = fmt.Errorf("fetch the committed offset of partition %d: %w", id, offset.Err)
+			}
+		}
+	}
+	return open, nil
 }

@@ -36,11 +36,12 @@ func (w *MarkerWatch) decideAfterAbort(ctx context.Context, admin *kadm.Client, 
 	if err != nil {
 		return undecided, fmt.Errorf("its producer has aborted last, and its records cannot be compared with the checkpoint: %w", err)
 	}
-	reached, err := reached(ctx, admin, w.Group, w.Topics.Readings)
-	if err != nil {
+	// What another open transaction would change is not waited for: it may be one that has to be ended too.
+	commits := make(map[int32]kadm.OffsetResponse)
+	if _, err := addStableOffsets(ctx, admin, w.Group, w.Topics.Readings, commits); err != nil {
 		return undecided, fmt.Errorf("its producer has aborted last, and there is no checkpoint to compare its records with: %w", err)
 	}
-	how, err := compare(positions, reached)
+	how, err := compare(positions, reached(commits))
 	if errors.Is(err, errMixed) && p.Topic != w.Topics.States && p.Topic != w.Topics.InForce {
 		return undecided, nil // Its readings are processed again, and then none of its records is ahead.
 	}
@@ -57,7 +58,7 @@ func compare(positions []iot.Position, reached map[int32]iot.Position) (outcome,
 	for _, position := range positions {
 		checkpoint, found := reached[position.Partition]
 		if !found {
-			return undecided, fmt.Errorf("its producer has aborted last, and no checkpoint of partition %d is committed", position.Partition)
+			return undecided, fmt.Errorf("its producer has aborted last, and no checkpoint of partition %d is committed, or an open transaction may change it", position.Partition)
 		}
 		if position.Epoch == anyEpoch {
 			position.Epoch = checkpoint.Epoch
@@ -75,14 +76,10 @@ func compare(positions []iot.Position, reached map[int32]iot.Position) (outcome,
 	return undecided, errMixed
 }
 
-// reached returns the positions of the group's committed checkpoints. A partition whose commit is no checkpoint is missing.
-func reached(ctx context.Context, admin *kadm.Client, group, readings string) (map[int32]iot.Position, error) {
-	offsets, err := stableOffsets(ctx, admin, group, readings)
-	if err != nil {
-		return nil, err
-	}
+// reached returns the positions of the checkpoints in commits. A partition whose commit is no checkpoint is missing.
+func reached(commits map[int32]kadm.OffsetResponse) map[int32]iot.Position {
 	reached := make(map[int32]iot.Position)
-	for id, offset := range offsets {
+	for id, offset := range commits {
 		if offset.At < 0 || offset.Metadata == "" {
 			continue
 		}
@@ -91,7 +88,7 @@ func reached(ctx context.Context, admin *kadm.Client, group, readings string) (m
 			reached[id] = iot.Position{Partition: id, Epoch: checkpoint.Epoch, Offset: checkpoint.Position}
 		}
 	}
-	return reached, nil
+	return reached
 }
 
 // positions reads the records of an open transaction and returns what position each of them has.
