@@ -21,7 +21,7 @@ func TestTheExamplesOfMappingAreTrue(t *testing.T) {
 		t.Fatal(err)
 	}
 	examples := regexp.MustCompile("(?s)```yaml\n(.*?)```\n\n```text\n(.*?)```").FindAllStringSubmatch(string(text), -1)
-	if len(examples) != 6 {
+	if len(examples) != 7 {
 		t.Fatalf("got %d examples", len(examples))
 	}
 	for _, example := range examples {
