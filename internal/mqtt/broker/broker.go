@@ -81,6 +81,8 @@ const (
 	maxBodies = 64 << 20
 	// maxHellos is the same for CONNECT packets.
 	maxHellos = 16 << 20
+	// unretainedAgain is how often it is said at most that messages are not retained: each of them would replace what else was wrong.
+	unretainedAgain = 10 * time.Minute
 	// minSessionBytes is how many bytes may wait for one session, or else the longest packet.
 	minSessionBytes = 1 << 20
 )
@@ -97,7 +99,8 @@ type Broker struct {
 	queued budget
 	bodies *semaphore.Weighted
 	// hellos bounds the long CONNECT packets that are being read: clients that do not say who they are cannot use up bodies.
-	hellos *semaphore.Weighted
+	hellos     *semaphore.Weighted
+	unretained notice
 	// receiver is that of the present Run.
 	receiver atomic.Pointer[Receiver]
 	writers  sync.WaitGroup
@@ -205,11 +208,34 @@ func (b *Broker) retain(m *publication) {
 	kept, changed := b.retained.set(m)
 	if !kept {
 		b.counts.dropped(dropRetainedFull)
-		b.problem(fmt.Errorf("the message of %q is not retained: there are max_retained or max_retained_bytes", m.topic))
+		if before, due := b.unretained.due(time.Now(), unretainedAgain); due {
+			b.problem(fmt.Errorf("the message of %q is not retained: there are max_retained or max_retained_bytes (%d others were not, since this was said last)", m.topic, before))
+		}
 	}
 	if changed {
 		b.state.retained(m.topic)
 	}
+}
+
+// notice is something that is said now and then, not each time that it happens. It may be used concurrently.
+type notice struct {
+	mu sync.Mutex
+	// What follows is guarded by mu. unsaid is how often it has happened since it was said.
+	said   time.Time
+	unsaid int
+}
+
+// due reports whether to say at now that it has happened once more, and how often it has happened before without being said.
+func (n *notice) due(now time.Time, every time.Duration) (before int, due bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !n.said.IsZero() && now.Sub(n.said) < every {
+		n.unsaid++
+		return 0, false
+	}
+	before = n.unsaid
+	n.said, n.unsaid = now, 0
+	return before, true
 }
 
 // accept serves one connection.

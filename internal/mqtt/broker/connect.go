@@ -31,7 +31,7 @@ func (c *connection) run(ctx, serving context.Context, l *listener) error {
 		return err
 	}
 	defer c.broker.detach(serving, s, c) // After a panic as well: otherwise the client could never come back.
-	c.until = time.Time{}
+	c.until, c.inside = time.Time{}, false
 	c.limit = c.broker.o.Limits.keepAlive(p) * 3 / 2
 	err = c.read(ctx)
 	if ctx.Err() != nil {
@@ -39,6 +39,8 @@ func (c *connection) run(ctx, serving context.Context, l *listener) error {
 	}
 	if serving.Err() != nil {
 		err = errShutdown
+	} else if ctx.Err() != nil && c.leftUnread() {
+		err = errLeft
 	}
 	c.broker.counts.ended(err)
 	c.goodbye(err)

@@ -32,6 +32,8 @@ const (
 	maxBeginning = 64 << 10
 	// slowestBody is how many bytes of a long packet must come in a second, after bodyTimeout.
 	slowestBody, bodyTimeout = 16 << 10, 30 * time.Second
+	// unreadPause is how long nothing more must come until everything is read that a client has sent.
+	unreadPause = 20 * time.Millisecond
 	// maxOut is how many bytes are waiting to be written before messages stay in the queue, maxAnswers how many bytes of answers may come on top.
 	maxOut, maxAnswers = 64 << 10, 256 << 10
 	// maxAliases is how many topics a client of MQTT 5 may give numbers.
@@ -72,7 +74,9 @@ type connection struct {
 	topic string
 	found []target
 	pace  time.Time
-	// interrupted is whether nothing more is to be read.
+	// inside is whether a packet has been read in part, last whether what the client has sent is read although the connection is to end.
+	inside, last bool
+	// interrupted is whether nothing more is to be read, but for the last.
 	interrupted atomic.Bool
 	// freed has an element when the receiver has finished with a message.
 	freed chan struct{}
@@ -118,17 +122,24 @@ func (r timedReader) Read(b []byte) (int, error) {
 			deadline = next
 		}
 	}
-	if err := r.c.net.SetReadDeadline(deadline); err != nil {
-		return 0, err
+	n, err := r.read(b, deadline)
+	if r.c.last && errors.Is(err, os.ErrDeadlineExceeded) && time.Now().Before(deadline) { // The interruption came in between.
+		n, err = r.read(b, deadline)
 	}
-	if r.c.interrupted.Load() { // Before or after the deadline was set.
-		return 0, os.ErrDeadlineExceeded
-	}
-	n, err := r.c.net.Read(b)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		err = ended(reasonKeepAlive, "nothing received within the keep-alive, or a packet not completed in time")
 	}
 	return n, err
+}
+
+func (r timedReader) read(b []byte, deadline time.Time) (int, error) {
+	if err := r.c.net.SetReadDeadline(deadline); err != nil {
+		return 0, err
+	}
+	if r.c.interrupted.Load() && !r.c.last { // Before or after the deadline was set.
+		return 0, os.ErrDeadlineExceeded
+	}
+	return r.c.net.Read(b)
 }
 
 // interrupt ends the reading. It may be called by any goroutine.
@@ -142,6 +153,7 @@ func (c *connection) next() (kind byte, size int, err error) {
 	if kind, err = c.reader.ReadByte(); err != nil {
 		return 0, 0, err
 	}
+	c.inside = true
 	for shift := 0; ; shift += 7 {
 		b, err := c.reader.ReadByte()
 		if err != nil {
@@ -200,6 +212,7 @@ func (c *connection) read(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		c.inside = false
 		err = c.packet(ctx, kind, body, long)
 		done()
 		if err != nil {
@@ -223,6 +236,7 @@ func (c *connection) tooLong(ctx context.Context, kind byte, size int) error {
 	if _, err := c.reader.Discard(size - len(beginning)); err != nil {
 		return err
 	}
+	c.inside = false
 	p, err := decodePublish(kind&0xf, beginning, c.version)
 	if err != nil {
 		return &endError{reasonMalformed, err}
@@ -305,6 +319,28 @@ func (c *connection) leave(body []byte) error {
 		s.will = nil
 	}
 	return errLeft
+}
+
+// leftUnread reports whether DISCONNECT is among what the client has sent and nobody has read, and handles it: the connection has ended before, while the
+// client's messages waited or because it cannot be written to. A client that has said goodbye leaves no last will.
+func (c *connection) leftUnread() bool {
+	if c.inside {
+		return false
+	}
+	c.last, c.limit, c.until = true, unreadPause, time.Now().Add(leaveTimeout)
+	for {
+		kind, size, err := c.next()
+		switch {
+		case err != nil:
+			return false
+		case kind>>4 == packet.Disconnect && size <= bufferSize:
+			body, err := c.reader.Peek(size)
+			return err == nil && errors.Is(c.leave(body), errLeft)
+		}
+		if _, err := c.reader.Discard(size); err != nil {
+			return false
+		}
+	}
 }
 
 // publish handles a message.

@@ -44,7 +44,27 @@ type counts struct {
 }
 
 func (c *counts) init() {
-	c.drops, c.refusals, c.refusedByReason, c.ends = make(map[string]int64), make(map[string]int64), make(map[string]int64), make(map[string]int64)
+	c.drops = zeros(dropQueueFull, dropExpired, dropTooLarge, dropRetainedFull)
+	c.refusals = zeros(refusedConnections, refusedAddress, refusedStranger, refusedSilent, refusedProtocol, refusedTLS, refusedLogin, refusedSessions, refusedBusy)
+	c.refusedByReason, c.ends = zeros(refusedTopic, refusedTooLong), zeros("lost", "disconnected", "protocol")
+	for _, reason := range endReasons {
+		c.ends[reason] = 0
+	}
+}
+
+// zeros returns the count of each reason, so that monitoring sees the first one as well: a counter that appears with 1 has not grown.
+func zeros[R ~string](reasons ...R) map[string]int64 {
+	counts := make(map[string]int64, len(reasons))
+	for _, reason := range reasons {
+		counts[string(reason)] = 0
+	}
+	return counts
+}
+
+// endReasons name why the broker ends connections.
+var endReasons = map[byte]string{
+	reasonKeepAlive: "keep_alive", reasonTakenOver: "taken_over", reasonShutdown: "shutdown", reasonAdministrative: "revoked", reasonQuota: "does_not_read",
+	reasonTooLarge: "packet_too_large", reasonReceiveMaximum: "receive_maximum",
 }
 
 func (c *counts) add(to map[string]int64, reason string) {
@@ -61,10 +81,7 @@ func (c *counts) refusedMessages(reason string) { c.add(c.refusedByReason, reaso
 func (c *counts) ended(err error) {
 	reason := "lost"
 	if end, ok := errors.AsType[*endError](err); ok {
-		reason = map[byte]string{
-			reasonKeepAlive: "keep_alive", reasonTakenOver: "taken_over", reasonShutdown: "shutdown", reasonAdministrative: "revoked", reasonQuota: "does_not_read",
-			reasonTooLarge: "packet_too_large", reasonReceiveMaximum: "receive_maximum",
-		}[end.reason]
+		reason = endReasons[end.reason]
 		if reason == "" {
 			reason = "protocol"
 		}

@@ -49,11 +49,14 @@ type savedSubscription struct {
 
 // savedRetained is a retained message. One without a payload has ended.
 type savedRetained struct {
-	Topic      string    `json:"topic"`
-	Payload    []byte    `json:"payload,omitempty"`
-	QoS        byte      `json:"qos,omitempty"`
-	Properties []byte    `json:"properties,omitempty"`
-	Expires    time.Time `json:"expires,omitzero"`
+	Topic      string `json:"topic"`
+	Payload    []byte `json:"payload,omitempty"`
+	QoS        byte   `json:"qos,omitempty"`
+	Properties []byte `json:"properties,omitempty"`
+	// Expires is when nobody wants the message any more, and Lifetime how long that was when it was published, in seconds: the clock may have been
+	// set back since.
+	Expires  time.Time `json:"expires,omitzero"`
+	Lifetime int64     `json:"lifetime,omitempty"`
 }
 
 // state keeps sessions and retained messages in a file, so that clients find them after a restart: each change is appended, and the file is written
@@ -69,12 +72,13 @@ type state struct {
 	sessions map[key]struct{}
 	topics   map[string]struct{}
 
-	// What follows belongs to Broker.Run. file is nil until it is open, loaded whether it was read, and kept are the sessions that the file has.
-	kept            map[key]struct{}
-	file            *os.File
-	loaded          bool
-	size, rewritten int64
-	failed          time.Time
+	// What follows belongs to Broker.Run. file is nil until it is open, loaded whether it was read, and kept are the sessions that the file has. incomplete
+	// is whether something could not be written, and retry when that is tried again.
+	kept               map[key]struct{}
+	file               *os.File
+	loaded, incomplete bool
+	size, rewritten    int64
+	retry              time.Time
 }
 
 func newState(b *Broker, name string) *state {
@@ -101,7 +105,7 @@ func (s *state) retained(topic string) {
 	s.topics[topic] = struct{}{}
 }
 
-// open reads the file, once, and opens it for what follows.
+// open reads the file, once, and opens it for what follows. If it cannot be written, the broker goes on without: clients can connect.
 func (s *state) open() error {
 	if s.name == "" {
 		return nil
@@ -123,7 +127,9 @@ func (s *state) open() error {
 		}
 		s.loaded = true
 	}
-	return s.rewrite()
+	s.incomplete, s.retry = true, time.Time{}
+	s.save()
+	return nil
 }
 
 // load takes over sessions and retained messages. Lines that cannot be read, such as one that was cut off, do not count.
@@ -171,9 +177,10 @@ func (b *Broker) loadSession(saved *savedSession, now time.Time) {
 	}
 	limits := &b.o.Limits
 	expiry := min(time.Duration(min(max(saved.Expiry, 0), 1<<32))*time.Second, limits.SessionExpiry)
-	left := saved.Left
-	if left.IsZero() || left.After(now) { // If the clock was set back the session is kept for its time from now on.
-		left = now
+	left := now
+	if !saved.Left.IsZero() {
+		// If the clock was set back the session is kept for its time from now on. By its age it does not depend on the clock any more.
+		left = now.Add(-max(now.Sub(saved.Left), 0))
 	}
 	if expiry == 0 || now.Sub(left) >= expiry || len(b.sessions) >= limits.MaxSessions {
 		return
@@ -197,7 +204,14 @@ func (b *Broker) loadRetained(saved *savedRetained, now time.Time) {
 	if !validTopic([]byte(saved.Topic)) || saved.QoS > 2 {
 		return
 	}
-	m := &publication{topic: saved.Topic, payload: saved.Payload, qos: saved.QoS, retain: true, properties: saved.Properties, expires: saved.Expires}
+	m := &publication{topic: saved.Topic, payload: saved.Payload, qos: saved.QoS, retain: true, properties: saved.Properties}
+	if !saved.Expires.IsZero() {
+		rest := saved.Expires.Sub(now)
+		if m.lifetime = time.Duration(min(max(saved.Lifetime, 0), 1<<32)) * time.Second; m.lifetime > 0 {
+			rest = min(rest, m.lifetime)
+		}
+		m.expires = now.Add(rest)
+	}
 	if m.expired(now) {
 		m.payload = nil
 	}
@@ -220,9 +234,12 @@ func (s *state) run(ctx context.Context) {
 
 // close writes what has changed, and closes the file.
 func (s *state) close() {
+	if s.name == "" {
+		return
+	}
+	s.retry = time.Time{}
+	s.save()
 	if s.file != nil {
-		s.failed = time.Time{}
-		s.save()
 		_ = s.file.Close()
 		s.file = nil
 	}
@@ -230,7 +247,7 @@ func (s *state) close() {
 
 // save writes what has changed. After a failure, such as a full disk, all is written anew later.
 func (s *state) save() {
-	if s.file == nil || time.Since(s.failed) < retrySave {
+	if s.name == "" || time.Now().Before(s.retry) {
 		return
 	}
 	s.mu.Lock()
@@ -241,14 +258,14 @@ func (s *state) save() {
 	s.mu.Unlock()
 	var err error
 	switch {
-	case !s.failed.IsZero() || s.size > max(minRewrite, 2*s.rewritten):
+	case s.incomplete || s.size > max(minRewrite, 2*s.rewritten):
 		err = s.rewrite()
 	case len(sessions)+len(topics) > 0:
 		err = s.write(s.file, sessions, topics)
 	}
-	s.failed = time.Time{}
+	s.incomplete = err != nil
 	if err != nil {
-		s.failed = time.Now()
+		s.retry = time.Now().Add(retrySave)
 		s.broker.problem(fmt.Errorf("sessions and retained messages are not saved: %w", err))
 	}
 }
@@ -275,6 +292,7 @@ func (s *state) write(file io.Writer, sessions map[key]struct{}, topics map[stri
 		saved := &savedRetained{Topic: topic}
 		if m := s.broker.retained.get(topic); m != nil {
 			*saved = savedRetained{Topic: topic, Payload: m.payload, QoS: m.qos, Properties: m.properties, Expires: m.expires}
+			saved.Lifetime = int64((m.lifetime + time.Second - 1) / time.Second)
 		}
 		if err := lines.Encode(entry{Retained: saved}); err != nil {
 			return err
@@ -339,7 +357,11 @@ func (s *state) rewrite() error {
 		return err
 	}
 	s.size, s.kept = 0, make(map[key]struct{})
-	if err = errors.Join(s.write(file, sessions, topics), file.Sync()); err == nil { // A loss of power must not leave an empty file.
+	err = s.write(file, sessions, topics)
+	if err == nil {
+		err = file.Sync() // A loss of power must not leave an empty file.
+	}
+	if err == nil {
 		err = os.Rename(file.Name(), s.name)
 	}
 	if err != nil {
