@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -55,7 +56,8 @@ func (s *server) registerSourceMaps(api huma.API) {
 	huma.Register(api, huma.Operation{
 		OperationID: "put-source-map", Method: http.MethodPut, Path: path, Tags: []string{"Sources"},
 		Summary: "Replace the map of a source",
-		Description: "The rules come into force while everything runs, in every program that may run the source. To replace a map that people " +
+		Description: "The rules come into force while everything runs, in every program that may run the source. The MQTT brokers of all producers have one map, " +
+			"which is decided by their configured name or by that of any of them. To replace a map that people " +
 			"have decided, If-Match is required. The answer comes once the rules are in force.",
 		Responses: responses(), Errors: append(slices.Clone(changes), http.StatusPreconditionRequired), MaxBodyBytes: 2 * mapping.MaxEntry,
 	}, s.putMap)
@@ -85,17 +87,56 @@ type mapAnswer struct {
 	Status int
 	ETag   string `header:"ETag" doc:"The version in quotes, for If-Match."`
 	Body   struct {
-		Name string `json:"name" doc:"The source."`
+		Name string `json:"name" doc:"The source, or the name by which people decide about the map of several: see map of a source."`
 		SourceMap
 		InForce bool `json:"in_force" doc:"Whether the program that runs the source maps by it."`
 	}
 }
 
+// mapName returns the name by which people decide about the map of a source, which may be given itself. The error is a problem.
+func (s *server) mapName(source string) (string, error) {
+	states, err := s.o.Sources.States()
+	if err != nil {
+		return "", sourcesProblem(err)
+	}
+	for i := range states {
+		if states[i].Name == source {
+			return states[i].mapName(), nil
+		}
+	}
+	if len(mappedBy(states, source)) == 0 {
+		return "", noSource(source)
+	}
+	return source, nil
+}
+
+// mappedBy returns the sources whose map is decided by a name, those that are known first.
+func mappedBy(states []SourceState, name string) (all []SourceState) {
+	for i := range states {
+		if states[i].mapName() == name {
+			all = append(all, states[i])
+		}
+	}
+	slices.SortStableFunc(all, func(a, b SourceState) int { return cmp.Compare(gone(&a), gone(&b)) })
+	return all
+}
+
+// gone returns 1 for a source of which nothing is known any more, and otherwise 0.
+func gone(s *SourceState) int {
+	if s.State == UnknownSource {
+		return 1
+	}
+	return 0
+}
+
+func (s *SourceState) mapName() string { return cmp.Or(s.Map, s.Name) }
+
 func (s *server) getMap(ctx context.Context, in *sourceInput) (*mapAnswer, error) {
-	if _, err := s.sourceDetail(in.Name); err != nil {
+	name, err := s.mapName(in.Name)
+	if err != nil {
 		return nil, err
 	}
-	entry, err := s.o.SourceMaps.Map(ctx, in.Name)
+	entry, err := s.o.SourceMaps.Map(ctx, name)
 	if err != nil {
 		return nil, s.decisionProblem(ctx, err)
 	}
@@ -110,17 +151,23 @@ func (s *server) shownMap(e *mapping.Entry, inForce bool) *mapAnswer {
 	out.Body.Name, out.Body.InForce = e.Source, inForce
 	out.Body.SourceMap = SourceMap{Version: e.Version, Origin: "decided", Rules: ShownRules(e.Rules)}
 	if e.Version == 0 || e.Deleted {
-		detail, _ := s.o.Sources.Detail(e.Source)
-		out.Body.Origin, out.Body.Rules = "configuration", notNil(detail.Rules)
+		out.Body.Origin, out.Body.Rules = "configuration", []SourceRule{}
+		states, _ := s.o.Sources.States() // An error was handled before.
+		for _, of := range mappedBy(states, e.Source) {
+			detail, _ := s.o.Sources.Detail(of.Name)
+			out.Body.Rules = notNil(detail.Rules)
+			break
+		}
 	}
 	return out
 }
 
-// mapInForce reports whether the program that runs the source maps by the decision.
+// mapInForce reports whether the programs that run the sources map by the decision. Of those that are gone nobody knows; there must be another one.
 func (s *server) mapInForce(e *mapping.Entry) bool {
 	states, err := s.o.Sources.States()
-	at := slices.IndexFunc(states, func(state SourceState) bool { return state.Name == e.Source })
-	return err == nil && at >= 0 && states[at].MapVersion >= e.Version && states[at].State != UnknownSource
+	of := mappedBy(states, e.Source)
+	return err == nil && len(of) > 0 && gone(&of[0]) == 0 &&
+		!slices.ContainsFunc(of, func(state SourceState) bool { return gone(&state) == 0 && state.MapVersion < e.Version })
 }
 
 // mapBody is what is decided: rules, or those of an earlier version.
@@ -142,9 +189,11 @@ type putMapInput struct {
 }
 
 func (s *server) putMap(ctx context.Context, in *putMapInput) (*mapAnswer, error) {
-	if _, err := s.sourceDetail(in.Name); err != nil {
+	name, err := s.mapName(in.Name)
+	if err != nil {
 		return nil, err
 	}
+	in.Name = name
 	if in.Body.Rules == nil && in.Body.Restore == 0 {
 		return nil, wrongRules(errors.New("missing: give the rules, [] for none, or restore"))
 	}
@@ -153,7 +202,6 @@ func (s *server) putMap(ctx context.Context, in *putMapInput) (*mapAnswer, error
 		if in.Body.Rules != nil {
 			return nil, wrongRules(errors.New("must not be given together with restore"))
 		}
-		var err error
 		if rules, err = s.rulesOfVersion(ctx, in.Name, in.Body.Restore); err != nil {
 			return nil, err
 		}
@@ -171,9 +219,11 @@ func (s *server) putMap(ctx context.Context, in *putMapInput) (*mapAnswer, error
 }
 
 func (s *server) deleteMap(ctx context.Context, in *MapInput) (*mapAnswer, error) {
-	if _, err := s.sourceDetail(in.Name); err != nil {
+	name, err := s.mapName(in.Name)
+	if err != nil {
 		return nil, err
 	}
+	in.Name = name
 	return s.decideMap(ctx, in, "delete", func(current mapping.Entry) (mapping.Entry, error) {
 		if current.Version == 0 {
 			return current, nil // Nothing was decided, and nothing is.
@@ -267,10 +317,11 @@ type mapVersions struct {
 }
 
 func (s *server) listMapVersions(ctx context.Context, in *sourceInput) (*answer[mapVersions], error) {
-	if _, err := s.sourceDetail(in.Name); err != nil {
+	name, err := s.mapName(in.Name)
+	if err != nil {
 		return nil, err
 	}
-	all, err := s.o.SourceMaps.Audit(ctx, control.AuditQuery{Of: control.MapRef(in.Name), Limit: maxMapVersions})
+	all, err := s.o.SourceMaps.Audit(ctx, control.AuditQuery{Of: control.MapRef(name), Limit: maxMapVersions})
 	if err != nil {
 		return nil, s.decisionProblem(ctx, err)
 	}

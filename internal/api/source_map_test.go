@@ -108,3 +108,62 @@ func TestAMapOfManyRulesIsDecided(t *testing.T) {
 		t.Errorf("one more: got %d %.300s", w.Code, w.Body)
 	}
 }
+
+// The brokers of all producers have one map. It is in force when all of them map by it that are there.
+func TestTheMapOfSeveralSourcesIsDecidedOnce(t *testing.T) {
+	synctest.Test(t, severalSources)
+}
+
+func severalSources(t *testing.T) {
+	r, s := newRegistry(), &sources{details: map[string]api.SourceDetail{}}
+	for i, host := range []string{"gone", "one", "two"} {
+		name := "mqtt-broker-" + host
+		state := api.SourceState{Name: name, Kind: "mqtt_broker", State: "connected", Map: "mqtt-broker", RejectedBy: map[string]int64{}}
+		if host == "gone" {
+			state.State = api.UnknownSource
+		}
+		s.states = append(s.states, state)
+		s.details[name] = api.SourceDetail{Rules: []api.SourceRule{{Field: fmt.Sprint("of ", i), Device: "d", Type: "temperature_sensor"}}}
+	}
+	var slow, decided string
+	r.mapped = func(source string, version int64) {
+		decided = source
+		for i := range s.states {
+			if s.states[i].Map == source && s.states[i].Name != slow && s.states[i].State != api.UnknownSource {
+				s.states[i].MapVersion = version
+			}
+		}
+	}
+	h := newAPI(t, plant{}, &archive{}, func(o *api.Options) {
+		r.use(o)
+		o.Sources = s
+	})
+	path := func(name string) string { return "/api/v1/sources/" + name + "/map" }
+	for i, step := range []struct {
+		method, name, match, body string
+		status                    int
+		want                      string
+	}{
+		{"GET", "mqtt-broker", "", hot, 200, `"name":"mqtt-broker","version":0,"origin":"configuration","rules":[{"field":"of 1"`},
+		{"GET", "mqtt-broker-gone", "", hot, 200, `"name":"mqtt-broker","version":0,"origin":"configuration","rules":[{"field":"of 1"`},
+		{"PUT", "mqtt-broker-one", "", hot, 200, `"name":"mqtt-broker","version":1,"origin":"decided","rules":[{"field":"temp","device":"decided","type":"temperature_sensor"}],"in_force":true`},
+		{"GET", "mqtt-broker-two", "", hot, 200, `"name":"mqtt-broker","version":1,"origin":"decided"`},
+		{"PUT", "mqtt-broker", `"1"`, cold, 200, `"name":"mqtt-broker","version":2`},
+		{"GET", "mqtt-broker-three", "", hot, 404, "no source"},
+	} {
+		w := send(h, step.method, path(step.name), step.body, "Content-Type", asJSON, "If-Match", step.match)
+		if got := w.Body.String(); w.Code != step.status || !strings.Contains(got, step.want) {
+			t.Errorf("%d: %s %s:\ngot  %d %s\nwant %d %s", i, step.method, step.name, w.Code, got, step.status, step.want)
+		}
+	}
+	if decided != "mqtt-broker" {
+		t.Errorf("decided about %q", decided)
+	}
+	if w := send(h, "GET", path("mqtt-broker-two")+"/versions", ""); !strings.Contains(w.Body.String(), `"items":[{"version":2`) {
+		t.Errorf("got %s", w.Body)
+	}
+	slow = "mqtt-broker-two"
+	if w := send(h, "PUT", path("mqtt-broker"), hot, "Content-Type", asJSON, "If-Match", "*"); w.Code != http.StatusAccepted || !strings.Contains(w.Body.String(), `"in_force":false`) {
+		t.Errorf("while one does not map by it: got %d %s", w.Code, w.Body)
+	}
+}

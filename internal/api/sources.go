@@ -47,6 +47,7 @@ type SourceState struct {
 	Skipped     int64            `json:"skipped" doc:"Polls that have not taken place at their time, such as those that came due while an earlier one was going on."`
 	Missed      int64            `json:"missed" doc:"Messages that were deleted at the other side before they were received."`
 	Lag         *int64           `json:"lag,omitempty" doc:"How many messages wait at the other side, where the protocol says so."`
+	Map         string           `json:"map,omitempty" doc:"The name by which people decide about its map: all sources with the same one map by the same rules. Absent if it is the name of the source." example:"mqtt-broker"`
 	MapVersion  int64            `json:"map_version,omitempty" doc:"The version of the decided map by which it maps; absent if it maps by the configuration and nobody has decided otherwise."`
 	MapError    string           `json:"map_error,omitempty" doc:"Why it does not map by a later map that was decided."`
 	Clients     *int64           `json:"clients,omitempty" doc:"How many clients are connected, of a broker in the program itself."`

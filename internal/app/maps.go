@@ -25,7 +25,7 @@ type sourceMaps struct {
 	known chan struct{}
 	once  sync.Once
 
-	// byName does not change once the program runs.
+	// byName does not change once the program runs. It is by the names of the sources.
 	byName map[string]*sourceMap
 }
 
@@ -35,6 +35,8 @@ var _ sources.Maps = (*sourceMaps)(nil)
 type sourceMap struct {
 	name   string
 	status *source.Status
+	// decided is the name by which people decide about the map. Sources in other programs have the same if they are configured as one.
+	decided string
 	// implicit are the rules of values whose device is given where they are configured. They come before the map.
 	implicit, configured []mapping.Rule
 	follow               source.Mapping
@@ -52,10 +54,10 @@ func newSourceMaps(admission *iot.Admission, logger *slog.Logger) *sourceMaps {
 	return &sourceMaps{admission: admission, logger: logger, known: make(chan struct{}), byName: make(map[string]*sourceMap)}
 }
 
-// add adds a configured source, before the program runs. The error is about its configuration.
+// add adds a configured source, before the program runs. Its map is decided by the configured name. The error is about its configuration.
 func (m *sourceMaps) add(configured *config.Source, status *source.Status) (*sourceMap, error) {
 	of := &sourceMap{
-		name: configured.Name, status: status, implicit: mapRules(implicitRules(configured)), configured: mapRules(configured.Map),
+		name: status.Name(), status: status, decided: configured.Name, implicit: mapRules(implicitRules(configured)), configured: mapRules(configured.Map),
 	}
 	of.rules = of.configured
 	mapped, err := of.compile(of.configured, m.admission)
@@ -121,10 +123,14 @@ func (m *sourceMaps) MapsCaughtUp() {
 
 // SetMap implements sources.Maps: the source maps by it at once. If it cannot, it goes on as before, and its state says why.
 func (m *sourceMaps) SetMap(e *mapping.Entry) {
-	of := m.byName[e.Source]
-	if of == nil {
-		return // Another program has it, or the configuration no more.
+	for _, of := range m.byName {
+		if of.decided == e.Source { // Otherwise another program has it, or the configuration no more.
+			m.set(of, e)
+		}
 	}
+}
+
+func (m *sourceMaps) set(of *sourceMap, e *mapping.Entry) {
 	of.mu.Lock()
 	defer of.mu.Unlock()
 	switch {

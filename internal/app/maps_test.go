@@ -129,3 +129,41 @@ func TestSourcesDoNotWaitForMapsForEver(t *testing.T) {
 		}
 	})
 }
+
+// Each producer has a broker of its own, with a name of its own. They are configured as one, and people decide about their maps at once.
+func TestTheMapOfAllBrokersIsOne(t *testing.T) {
+	cfg := config.Default(config.Producer, Builtin())
+	catalog, err := newCatalog(&cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Service{name: config.Producer}
+	cfg.MQTTBroker.Map = []config.MapRule{{Field: "t", Device: "configured", Type: "temperature_sensor"}}
+	configured := cfg.MQTTBroker.Source()
+	name := s.brokerName(configured.Name)
+	if name == configured.Name {
+		t.Fatalf("the broker of a producer is %q, as that of all others", name)
+	}
+	maps := newSourceMaps(newAdmission(&cfg, catalog), slog.New(slog.DiscardHandler))
+	status := source.NewStatus(name, "mqtt_broker", time.Now)
+	of, err := maps.add(&configured, status)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := &ownSources{statuses: []*source.Status{status}, maps: maps, now: time.Now}
+	decide := func(source string, version int64, device string) {
+		maps.SetMap(&mapping.Entry{Source: source, Version: version, Rules: []mapping.Rule{{Field: "t", Device: device, Type: iot.Temperature}}})
+	}
+	decide(name, 5, "for one")
+	if got := of.inForce()[0].Device; got != "configured" {
+		t.Errorf("got %s", got)
+	}
+	decide(configured.Name, 1, "for all")
+	states, _ := own.States()
+	if got := of.inForce()[0].Device; got != "for all" || states[0].MapVersion != 1 || states[0].Name != name || states[0].Map != configured.Name {
+		t.Errorf("got %s, %+v", got, states[0])
+	}
+	if detail, known := own.Detail(name); !known || detail.Rules[0].Device != "for all" {
+		t.Errorf("got %+v", detail)
+	}
+}

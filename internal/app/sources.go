@@ -27,22 +27,21 @@ func (s *Service) makeSources(context.Context) error {
 		if err != nil {
 			return fmt.Errorf("sources: %s: %w", configured.Name, err)
 		}
-		if err := s.makeSource(configured, protocol, owner); err != nil {
+		if err := s.makeSource(configured.Name, configured, protocol, owner); err != nil {
 			return err
 		}
 	}
 	if broker := &s.cfg.MQTTBroker; broker.Enabled() {
 		configured := broker.Source()
-		configured.Name = s.brokerName(configured.Name)
-		return s.makeSource(&configured, s.newMQTTBroker(broker), source.Alone{}) // Each instance has its own devices.
+		return s.makeSource(s.brokerName(configured.Name), &configured, s.newMQTTBroker(broker), source.Alone{}) // Each instance has its own devices.
 	}
 	return nil
 }
 
-// makeSource makes one source.
-func (s *Service) makeSource(configured *config.Source, protocol *protocol, owner source.Owner) error {
+// makeSource makes one source. Its name is the configured one, unless there is one in each of several programs.
+func (s *Service) makeSource(name string, configured *config.Source, protocol *protocol, owner source.Owner) error {
 	logger := observe.Sparing(s.Logger, repeatedLogs) // One for each: all have the same messages.
-	status := source.NewStatus(configured.Name, protocol.kind, time.Now)
+	status := source.NewStatus(name, protocol.kind, time.Now)
 	if protocol.clients != nil {
 		status.CountClients(protocol.clients)
 	}
@@ -53,17 +52,17 @@ func (s *Service) makeSource(configured *config.Source, protocol *protocol, owne
 	mapped := of.follow.Current()
 	s.sources = append(s.sources, status)
 	runner := &source.Runner{
-		Name:    configured.Name,
+		Name:    name,
 		Adapter: protocol.adapter,
 		Pipeline: source.PipelineOptions{
-			Name: configured.Name, Log: s.producer, Decode: protocol.decode, Mapping: mapped.Rules, Admission: mapped.Admission,
+			Name: name, Log: s.producer, Decode: protocol.decode, Mapping: mapped.Rules, Admission: mapped.Admission,
 			Follow: &of.follow, Status: status, Logger: logger,
 			MaxBytes: protocol.maxBytes, MaxMessages: protocol.maxMessages,
 		},
 		Owner:  owner,
 		Logger: logger,
 	}
-	s.add("source "+configured.Name, after(s.maps.after(runner.Run), s.kafka))
+	s.add("source "+name, after(s.maps.after(runner.Run), s.kafka))
 	return nil
 }
 
