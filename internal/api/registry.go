@@ -422,7 +422,7 @@ func (s *server) decisionProblem(ctx context.Context, err error) error {
 	case errors.Is(err, control.ErrBusy):
 		return retryLater(busy(), "1")
 	case errors.Is(err, control.ErrNotRead):
-		return retryLater(huma.Error503ServiceUnavailable("nothing can be changed yet, because the entries in force are still being read; everything else goes on"), "1")
+		return retryLater(huma.Error503ServiceUnavailable("nothing can be changed yet, because what is in force is still being read; everything else goes on"), "1")
 	case errors.Is(err, control.ErrUnavailable):
 		if ctx.Err() == nil && !s.decisionsDown.Swap(true) {
 			s.o.Logger.ErrorContext(ctx, "nothing can be decided", "error", err)

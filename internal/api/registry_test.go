@@ -320,7 +320,7 @@ func TestWithoutTheDatabaseNothingIsDecided(t *testing.T) {
 	}
 	r.store.SetDown(false)
 	r.Begin(1)
-	checkNothingIsDecided("the entries in force are still being read")
+	checkNothingIsDecided("what is in force is still being read")
 	r.CaughtUp()
 	if w := send(h, http.MethodPatch, "/api/v1/devices/d1", `{"name":"y"}`, "Content-Type", asPatch); w.Code != http.StatusOK {
 		t.Errorf("the database is back: got %d %s", w.Code, w.Body)

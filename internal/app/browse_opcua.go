@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"iotmon/internal/config"
+	"iotmon/internal/iot"
+	"iotmon/internal/mapping"
 	"iotmon/internal/source/opcua"
 )
 
@@ -46,5 +48,7 @@ func browseOPCUA(ctx context.Context, cfg *config.Config, o BrowseOptions) error
 	if err != nil {
 		return err
 	}
-	return opcua.WriteConfiguration(o.Out, *options, found, truncated, catalog)
+	return opcua.WriteConfiguration(o.Out, *options, found, truncated, func(path, unit string) iot.DeviceType {
+		return typeOf(&mapping.Rule{Field: path, Unit: unit}, catalog)
+	})
 }

@@ -2,7 +2,6 @@ package control
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"reflect"
 
@@ -98,7 +97,7 @@ func (r *Registry) Map(ctx context.Context, source string) (mapping.Entry, error
 // error is that of to, ErrUnavailable, ErrNoVersion, a *VersionError, or an *iot.InvalidError.
 func (r *Registry) ChangeMap(ctx context.Context, source string, condition Condition, by By, to func(mapping.Entry) (mapping.Entry, error)) (mapping.Entry, error) {
 	if !r.InForce.mapsKnown() {
-		return mapping.Entry{}, unavailable(errors.New("the maps in force are still being read"))
+		return mapping.Entry{}, unavailable(ErrNotRead)
 	}
 	var after mapping.Entry
 	var made []Change

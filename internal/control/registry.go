@@ -20,7 +20,7 @@ var (
 	// ErrBusy means that the database is busy with other changes. Nothing was stored. Where it is returned, ErrUnavailable is too.
 	ErrBusy = errors.New("other changes are being made")
 	// ErrNotRead means that it is not known yet what is in force, as after a start. Nothing was stored. Where it is returned, ErrUnavailable is too.
-	ErrNotRead = errors.New("the entries in force are still being read")
+	ErrNotRead = errors.New("what is in force is still being read")
 	// ErrTwice means that one call has two edits of the same device.
 	ErrTwice = errors.New("the same device twice")
 )

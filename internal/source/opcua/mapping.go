@@ -11,9 +11,9 @@ import (
 )
 
 // WriteConfiguration writes the configuration of a source, in YAML, with what List has found: each variable that can be a reading as a node with
-// a device, its type and its unit, and what it has now as a comment. The type is that of the catalog with the unit; "?" where there is none or more than
-// one, for people to choose. The others are comments.
-func WriteConfiguration(to io.Writer, o Options, found []Found, truncated string, catalog *iot.Catalog) error {
+// a device, its type and its unit, and what it has now as a comment. typeOf says what the values of a variable are by its path and unit; where it says
+// nothing people choose, and the node is a comment until then. Variables that cannot be readings are comments, too.
+func WriteConfiguration(to io.Writer, o Options, found []Found, truncated string, typeOf func(path, unit string) iot.DeviceType) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# %d variables\n", len(found))
 	if truncated != "" {
@@ -34,7 +34,11 @@ func WriteConfiguration(to io.Writer, o Options, found []Found, truncated string
 			continue
 		}
 		device := strings.ToLower(strings.ReplaceAll(f.Path, "/", "-"))
-		fmt.Fprintf(&b, "        - {node: %s, device: %s, type: %s", quote(f.Node), quote(device), quote(cmp.Or(typeOf(catalog, f.Unit), "?")))
+		if kind := typeOf(f.Path, f.Unit); kind != "" {
+			fmt.Fprintf(&b, "        - {node: %s, device: %s, type: %s", quote(f.Node), quote(device), quote(string(kind)))
+		} else {
+			fmt.Fprintf(&b, "        # its type is to be chosen:\n        # - {node: %s, device: %s, type: …", quote(f.Node), quote(device))
+		}
 		if f.Unit != "" {
 			fmt.Fprintf(&b, ", unit: %s", quote(f.Unit))
 		}
@@ -52,22 +56,6 @@ func (f *Found) numeric() bool {
 	}
 	_, err := strconv.ParseFloat(f.Value, 64)
 	return err == nil && !strings.HasSuffix(f.DataType, "[]") && f.DataType != "String"
-}
-
-// typeOf returns the type of the catalog with a unit; empty if there is none, or more than one.
-func typeOf(catalog *iot.Catalog, unit string) (only string) {
-	if unit == "" {
-		return ""
-	}
-	for _, spec := range catalog.Specs() {
-		if spec.Unit == unit {
-			if only != "" {
-				return ""
-			}
-			only = string(spec.Name)
-		}
-	}
-	return only
 }
 
 // quote returns a text as a YAML string in double quotes, whose escapes are those of JSON and Go for what a server can send.

@@ -10,9 +10,11 @@ import (
 
 func TestWhatWasFoundIsAConfiguration(t *testing.T) {
 	t.Parallel()
-	catalog, err := iot.NewCatalog(iot.BuiltinTypes()...)
-	if err != nil {
-		t.Fatal(err)
+	typeOf := func(path, unit string) iot.DeviceType {
+		if path == "Line 1/Temp" && unit == "°C" {
+			return iot.Temperature
+		}
+		return ""
 	}
 	found := []opcua.Found{
 		{Node: `nsu=urn:x;s="Data"."Temp"`, Path: "Line 1/Temp", DataType: "Double", Value: "20.5", Unit: "°C", Range: &opcua.Range{Low: -5, High: 90.5}},
@@ -21,7 +23,7 @@ func TestWhatWasFoundIsAConfiguration(t *testing.T) {
 	}
 	var out strings.Builder
 	o := opcua.Options{Name: "plc", Endpoint: "opc.tcp://plc:4840", Security: "None"}
-	if err := opcua.WriteConfiguration(&out, o, found, "there are more", catalog); err != nil {
+	if err := opcua.WriteConfiguration(&out, o, found, "there are more", typeOf); err != nil {
 		t.Fatal(err)
 	}
 	want := `# 3 variables
@@ -33,7 +35,8 @@ sources:
       security: "None"
       nodes:
         - {node: "nsu=urn:x;s=\"Data\".\"Temp\"", device: "line 1-temp", type: "temperature_sensor", unit: "°C"}  # Line 1/Temp: Double 20.5, from -5 to 90.5
-        - {node: "ns=2;i=7", device: "line 1-count", type: "?"}  # Line 1/Count: UInt32 without a value, BadSensorFailure
+        # its type is to be chosen:
+        # - {node: "ns=2;i=7", device: "line 1-count", type: …}  # Line 1/Count: UInt32 without a value, BadSensorFailure
         # {node: "ns=2;i=8"}  # Name - {evil: 1} : String running
 `
 	if out.String() != want {
