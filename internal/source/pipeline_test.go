@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,15 +20,20 @@ import (
 
 // records is a log whose first appends fail.
 type records struct {
-	failures int
+	failures atomic.Int64
 	readings []iot.Reading
 	reports  []source.Report
 	rejected []source.Rejected
 }
 
+func failing(appends int64) *records {
+	r := new(records)
+	r.failures.Store(appends)
+	return r
+}
+
 func (r *records) fail() error {
-	if r.failures > 0 {
-		r.failures--
+	if r.failures.Add(-1) >= 0 {
 		return errors.New("the log is down")
 	}
 	return nil
@@ -100,7 +106,7 @@ func running(t *testing.T, o source.PipelineOptions) *source.Pipeline {
 
 func TestAMessageIsDoneOnceItIsInTheLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		log := &records{failures: 3}
+		log := failing(3)
 		o := options(t, log)
 		p := running(t, o)
 		var mu sync.Mutex
@@ -142,7 +148,7 @@ func TestAMessageIsDoneOnceItIsInTheLog(t *testing.T) {
 func TestWhatIsNotInTheLogAtTheEndIsDoneWithAnError(t *testing.T) {
 	for _, again := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
-			p := source.NewPipeline(options(t, &records{failures: 1000}))
+			p := source.NewPipeline(options(t, failing(1000)))
 			ctx, cancel := context.WithCancel(t.Context())
 			ended := make(chan error)
 			go func() { ended <- p.Run(ctx) }()
@@ -171,7 +177,7 @@ func TestWhatIsNotInTheLogAtTheEndIsDoneWithAnError(t *testing.T) {
 // other side sends again is left to the next owner.
 func TestWhatNobodySendsAgainIsAppendedWhenTheSourceMoves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		log := &records{failures: 1 << 30}
+		log := failing(1 << 30)
 		r := runner(t, nil)
 		polls := 0
 		r.Adapter = adapter(func(ctx context.Context, s *source.Session) error {
@@ -201,7 +207,7 @@ func TestWhatNobodySendsAgainIsAppendedWhenTheSourceMoves(t *testing.T) {
 		if owned.owned != 1 {
 			t.Errorf("owned %d times: it must not go on before what it has is in the log", owned.owned)
 		}
-		log.failures = 0
+		log.failures.Store(0)
 		time.Sleep(10 * time.Second)
 		cancel()
 		if err := <-ended; err != nil {
@@ -255,7 +261,7 @@ func (l *slowLog) Append(ctx context.Context, readings []iot.Reading) error {
 // A source that sends more than the log takes waits, so that memory does not grow.
 func TestSendWaitsWhileMuchIsNotInTheLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		o := options(t, &records{failures: 1000})
+		o := options(t, failing(1000))
 		o.MaxBytes = 10_000
 		p := running(t, o)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)

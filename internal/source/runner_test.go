@@ -87,7 +87,7 @@ func TestASourceThatIsNoLongerOwnedIsNotBehind(t *testing.T) {
 			return ctx.Err()
 		})
 		r.Owner = new(owner)
-		r.Pipeline.Log = &records{failures: 1 << 30}
+		r.Pipeline.Log = failing(1 << 30)
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
 		go func() { ended <- r.Run(ctx) }()

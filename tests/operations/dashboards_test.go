@@ -18,6 +18,8 @@ import (
 
 	"github.com/gorilla/websocket"
 	"github.com/jackc/pgx/v5"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"go.yaml.in/yaml/v3"
 
 	"iotmon/tests/testenv"
@@ -148,15 +150,17 @@ func TestNoPanelIsEmpty(t *testing.T) {
 		"IOTMON_AGGREGATION_WINDOW_SECONDS=2", "IOTMON_AGGREGATION_ALLOWED_LATENESS=1s",
 	}
 	consumer := serve(t, "consumer", environment...)
-	producer := serveConfigured(t, "producer", hall(t), append(environment, "IOTMON_DEVICE_SIMULATOR_DEVICE_COUNT=20", "IOTMON_DEVICE_SIMULATOR_SEND_INTERVAL=500ms")...)
+	producer := serveConfigured(t, "producer", hall(t, servers.Brokers()), append(environment, "IOTMON_DEVICE_SIMULATOR_DEVICE_COUNT=20", "IOTMON_DEVICE_SIMULATOR_SEND_INTERVAL=500ms")...)
 	web := serve(t, "web", environment...)
 	push := serve(t, "websocket", environment...)
 	startGateway(t, producer.addr)
 	startGateway(t, web.addr)
+	edge := serve(t, "iotmon", "IOTMON_DEVICE_SIMULATOR_ENABLED=false", "IOTMON_DATA_DIR="+t.TempDir(), "IOTMON_FORWARD_TO=http://"+producer.addr)
+	startGateway(t, edge.addr)
 	for _, service := range []*process{web, push} {
 		look(t, service.addr)
 	}
-	p := watch(t, consumer, producer, web, push)
+	p := watch(t, consumer, producer, web, push, edge)
 	if !eventually(patience, func() bool {
 		return len(p.query("iotmon:end_to_end_latency_seconds:p99_5m")) > 0 && len(p.query("increase(iot_websocket_refused_total[15s])")) > 0
 	}) {
@@ -174,20 +178,32 @@ func TestNoPanelIsEmpty(t *testing.T) {
 	if names := p.firing(); len(names) > 0 {
 		t.Errorf("without a fault these fire: %v", names)
 	}
+	edge.kill() // The rules add up what one Prometheus scrapes, and the archive of the edge goes on.
 	servers.Stop(testenv.PostgresServer)
 	p.await("IotmonArchiveStalled", true)
 	servers.Start(testenv.PostgresServer)
 	p.await("IotmonArchiveStalled", false)
 }
 
-// hall starts a broker with a device that sends, and returns the arguments of a producer that subscribes to it.
-func hall(t *testing.T) []string {
+// hall starts a broker with a device that sends, and returns the arguments of a producer that subscribes to it, and to a topic of another program.
+func hall(t *testing.T, kafka []string) []string {
 	t.Helper()
+	const topic = "of-another-program"
+	client, err := kgo.NewClient(kgo.SeedBrokers(kafka...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if _, err := kadm.NewClient(client).CreateTopic(t.Context(), 1, 1, nil, topic); err != nil {
+		t.Fatal(err)
+	}
 	broker := testenv.NewMosquitto(t, t.TempDir(), false, "")
 	dir := t.TempDir()
 	password, config := filepath.Join(dir, "password"), filepath.Join(dir, "producer.yaml")
 	text := fmt.Sprintf("sources:\n- {name: hall, mqtt: {url: %q, username: user, password_file: %q, topics: [\"plant/#\"]}, "+
-		"map: [{field: temp, device: hall, type: temperature_sensor}]}\n", "tcp://"+broker.Address(), password)
+		"map: [{field: temp, device: hall, type: temperature_sensor}]}\n"+
+		"- {name: others, kafka: {brokers: [%q], topics: [%q], group: hall}, map: [{field: temp, device: other, type: temperature_sensor}]}\n",
+		"tcp://"+broker.Address(), password, kafka[0], topic)
 	for path, content := range map[string]string{password: "secret", config: text} {
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
