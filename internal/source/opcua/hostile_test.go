@@ -286,7 +286,7 @@ func TestLiesOfAServer(t *testing.T) {
 			}
 			r := run(t, o)
 			if l.want != "" {
-				r.within(40*time.Second, l.want, func() bool { return strings.Contains(r.status.Snapshot().Error, l.want) })
+				r.within(2*time.Minute, l.want, func() bool { return strings.Contains(r.status.Snapshot().Error, l.want) })
 			}
 			if l.harmless {
 				r.within(back, "connected", func() bool { return r.status.Snapshot().State == source.Connected })
