@@ -252,9 +252,7 @@ func (s *state) save() {
 	}
 	s.mu.Lock()
 	sessions, topics := s.sessions, s.topics
-	if len(sessions)+len(topics) > 0 {
-		s.sessions, s.topics = make(map[key]struct{}), make(map[string]struct{})
-	}
+	s.sessions, s.topics = make(map[key]struct{}), make(map[string]struct{})
 	s.mu.Unlock()
 	var err error
 	switch {
