@@ -2,8 +2,11 @@ package browser
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/chromedp/chromedp"
@@ -95,7 +98,7 @@ func TestSourcesPage(t *testing.T) {
 		// The source itself goes on by its own rules.
 		tab.until(`fetch("/api/v1/devices?q=boiler").then((response) => response.json()).then(({ items }) => items.length === 0)`)
 		eval[chromedp.Void](tab, `{ const device = document.querySelector('#rule-form [name="device"]'); device.value = "{"; device.dispatchEvent(new Event("input", { bubbles: true })); }`)
-		tab.until(`document.querySelector("#rules-problem").textContent.startsWith("These rules cannot be: ")`)
+		tab.until(`document.querySelector("#rules-body .rules > li .rule-problem")?.textContent.startsWith("Rule 1 cannot be: ")`)
 	})
 
 	t.Run("fits every screen", func(t *testing.T) {
@@ -108,7 +111,7 @@ func TestSourcesPage(t *testing.T) {
 
 	t.Run("the rules in force come back", func(t *testing.T) {
 		tab.click("#rules-discard")
-		tab.until(`document.querySelector("#rules-problem").hidden && document.querySelector("#rules-tried").textContent === ""`)
+		tab.until(`document.querySelector(".rule-problem") === null && document.querySelector("#rules-tried").textContent === ""`)
 		tab.until(outcome("pressure") + `=== "no rule matches"`)
 	})
 
@@ -139,6 +142,164 @@ func TestSourcesPage(t *testing.T) {
 		tab.mu.Unlock()
 		tab.do(chromedp.Navigate(plant.url("/sources/hall-4")))
 		tab.until(`document.querySelector("#source-problem p")?.textContent === "There is no source hall-4."`)
+	})
+}
+
+// rulesShown is the expression of the devices of the rules that the page of a source lists.
+const rulesShown = `[...document.querySelectorAll("#rules-body ol.rules > li > .link")].map((rule) => rule.textContent.split(" → ")[1])`
+
+// said is the expression of whether the page says something of the decision about a map.
+func said(words string) string {
+	return fmt.Sprintf(`document.querySelector("#map-outcome").textContent.startsWith(%q)`, words)
+}
+
+// decideMap has somebody else decide the map of the source, based on a version.
+func (p *plant) decideMap(version int, rules string) {
+	p.t.Helper()
+	request, err := http.NewRequest(http.MethodPut, p.url("/api/v1/sources/hall-3/map"), strings.NewReader(`{"rules":`+rules+`}`))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("If-Match", fmt.Sprintf("%q", strconv.Itoa(version)))
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		p.t.Fatalf("decide on version %d: %s", version, response.Status)
+	}
+}
+
+// awaits has the maps that the server answers with be as if the program with the source were away, until the variable away is false.
+func (tab *tab) awaits() {
+	tab.t.Helper()
+	eval[chromedp.Void](tab, `{
+		window.away = true;
+		const ask = window.fetch;
+		window.fetch = async (address, ...rest) => {
+			const response = await ask(address, ...rest);
+			if (!away || !/\/map\??$/.test(String(address)) || !response.ok) return response;
+			return new Response(JSON.stringify({ ...await response.json(), in_force: false }), { status: 202 });
+		};
+	}`)
+}
+
+// Who connects devices turns a value into a rule, puts it in force on the page, and sees the device; what others decide is not lost, and what was
+// decided is restored or taken back.
+func TestAMapIsDecidedOnThePage(t *testing.T) {
+	broker, flags := withMQTT(t)
+	plant := startPlant(t, flags...)
+	tab := plant.open(options{expected: []string{"412", "422"}})
+	tab.until(`document.querySelector("#connection").dataset.phase === "open"`)
+	tab.do(chromedp.Navigate(plant.url("/sources/hall-3")))
+	publish := func() { broker.Publish(t, "plant/oven/state", `{"temp":81.5,"pressure":1013}`) }
+	choose := func(name string) {
+		t.Helper()
+		tab.until(outcome(name) + ` !== undefined`)
+		eval[chromedp.Void](tab, fmt.Sprintf(`[...document.querySelectorAll("#values tbody tr:not(.spacer)")].find((row) => row.querySelector(".col-value-name").textContent === %q).querySelector("a").click()`, name))
+		tab.until(`!document.querySelector("#rule-form").hidden`)
+	}
+	fit := func(t *testing.T, state string) {
+		t.Helper()
+		for _, width := range []int64{1440, 900, 390} {
+			tab.do(chromedp.EmulateViewport(width, 900))
+			tab.fits(t, fmt.Sprintf("%s, %d px", state, width), width)
+		}
+		tab.do(chromedp.EmulateViewport(1440, 900))
+	}
+	publish()
+	tab.until(`document.querySelector("#map-state")?.textContent.startsWith("Map of the configuration file.") && ` + said("1 rule in force."))
+
+	t.Run("what the map becomes is seen, and put in force by keyboard", func(t *testing.T) {
+		choose("pressure")
+		tab.fill(`#rule-form [name="device"]`, "boiler")
+		tab.until(said("The map becomes 2 rules: 1 new. Then changes of the map in the file do not count") + ` && ` + rulesShown + `.join() === "boiler,oven"`)
+		tab.until(outcome("pressure") + `?.startsWith("boiler: ")`)
+		fit(t, "a rule is tried")
+		eval[chromedp.Void](tab, `{
+			window.shifted = [];
+			new PerformanceObserver((list) => { for (const { hadRecentInput, value } of list.getEntries()) if (!hadRecentInput) shifted.push(value); }).observe({ type: "layout-shift" });
+			document.querySelector("#map-filters input").focus();
+		}`)
+		tab.tabTo("#map-apply", 10)
+		tab.enter()
+		tab.until(said("In force: the source maps by 2 rules") + ` && document.activeElement.id === "map-outcome"`)
+		tab.until(`document.querySelector("#map-state").textContent.includes("Version 1: not logged in, ") && document.querySelector("#rules-tried").textContent === "" && document.querySelector("#map-apply").disabled`)
+		if shifted := eval[[]float64](tab, "shifted"); len(shifted) > 0 {
+			t.Errorf("the page has moved by %v", shifted)
+		}
+		publish()
+		tab.until(`fetch("/api/v1/devices?q=boiler").then((response) => response.json()).then(({ items }) => items.length === 1)`)
+		tab.click(`#navigation a[href$="/devices"]`)
+		tab.until(`location.pathname === "/devices" && ` + listed + `.includes("boiler")`)
+		eval[chromedp.Void](tab, `history.back()`)
+		tab.until(`document.querySelector("#map-state")?.textContent.includes("Version 1: ") && ` + said("2 rules in force."))
+	})
+
+	t.Run("somebody else was faster", func(t *testing.T) {
+		choose("temp")
+		tab.fill(`#rule-form [name="device"]`, "kiln")
+		plant.decideMap(1, `[{"field":"pressure","device":"boiler","type":"pressure_sensor"},{"field":"level","device":"tank","type":"humidity_sensor"}]`)
+		tab.click("#map-apply")
+		tab.until(said("Somebody else has changed the map: version 2, not logged in, ") + ` && document.querySelector("#map-apply").hidden`)
+		fit(t, "somebody else was faster")
+		tab.click("#map-again")
+		tab.until(rulesShown + `.join() === "kiln,boiler,tank" && ` + said("The map becomes 3 rules: 1 new."))
+		tab.click("#map-apply")
+		tab.until(said("In force: the source maps by 3 rules") + ` && document.querySelector("#map-state").textContent.includes("Version 3: ")`)
+	})
+
+	t.Run("a rule that cannot be says so", func(t *testing.T) {
+		eval[chromedp.Void](tab, `if (document.querySelector("#rule-form").hidden) document.querySelector("#rules-body .rules .link").click()`)
+		tab.until(`!document.querySelector("#rule-form").hidden`)
+		tab.fill(`#rule-form [name="device"]`, "{")
+		tab.click("#map-apply")
+		tab.until(said("Not put in force: rule 1 cannot be.") + ` && document.querySelector("#rules-body .rules > li .rule-problem")?.textContent.startsWith("Rule 1 cannot be: ")`)
+		fit(t, "a rule is refused")
+		tab.click("#rules-discard")
+		tab.until(said("3 rules in force.") + ` && document.querySelector(".rule-problem") === null`)
+	})
+
+	t.Run("without the database nothing changes", func(t *testing.T) {
+		tab.refuses()
+		eval[chromedp.Void](tab, `document.querySelector('#rules-body [aria-label="Remove rule 3"]').click()`)
+		tab.until(said("The map becomes 2 rules: 1 removed.") + ` && document.querySelector("#rules-body .removed").innerText.includes("tank")`)
+		tab.click("#map-apply")
+		tab.until(said("Nothing can be changed at the moment") + ` && !document.querySelector("#map-apply").disabled`)
+		eval[chromedp.Void](tab, "refused = false")
+	})
+
+	t.Run("what is not in force yet is waited for", func(t *testing.T) {
+		tab.awaits()
+		tab.click("#map-apply")
+		tab.until(said("Decided, and not in force yet") + ` && document.querySelector("#map-state").textContent.includes("Version 4: ")`)
+		eval[chromedp.Void](tab, "away = false")
+		tab.until(said("In force: the source maps by 2 rules"))
+	})
+
+	t.Run("a version is restored", func(t *testing.T) {
+		tab.click("#map-versions summary")
+		tab.until(`[...document.querySelectorAll(".versions strong")].map((version) => version.textContent).join() === "Version 4,Version 3,Version 2,Version 1"`)
+		fit(t, "versions")
+		tab.click(`[aria-label="Restore version 1…"]`)
+		tab.until(`document.querySelector("#map-question").open && document.querySelectorAll("#map-question li").length === 2 && document.activeElement.value === "cancel"`)
+		fit(t, "a question")
+		tab.click(`#map-question [value="confirm"]`)
+		tab.until(`!document.querySelector("#map-question").open && document.querySelector("#map-state").textContent.includes("Version 5: ") && ` + rulesShown + `.join() === "boiler,oven"`)
+		tab.until(outcome("temp") + `?.startsWith("oven: ")`)
+	})
+
+	t.Run("back to the file", func(t *testing.T) {
+		tab.click("#map-back")
+		tab.until(`document.querySelector("#map-question").open`)
+		tab.press(kb.Escape)
+		tab.until(`!document.querySelector("#map-question").open && document.activeElement.id === "map-back"`)
+		tab.click("#map-back")
+		tab.click(`#map-question [value="confirm"]`)
+		tab.until(`document.querySelector("#map-state").textContent.startsWith("Map of the configuration file again. Version 6: ") && document.querySelector("#map-back").disabled && document.activeElement.id === "map-outcome"`)
+		tab.until(rulesShown + `.join() === "oven" && ` + outcome("pressure") + ` === "no rule matches"`)
 	})
 }
 

@@ -82,7 +82,7 @@ test('the configuration is YAML, with every text as it was', () => {
     { field: 'temp', device: '{{topic 2}}', topic: 'plant/+/state', type: 'temperature_sensor', unit: '°C', tags: { site: 'no: "x"' }, scale: 0.1, room: '' },
     { field: 'on', device: 'true', type: 'switch_sensor', words: { auf: 1 }, status: { online: ['yes', 'an'] } },
   ];
-  assert.equal(configuration('hall-3', rules, 'rest'), `sources:
+  assert.equal(configuration({ name: 'hall-3', kind: 'mqtt' }, rules, 'rest'), `sources:
   - name: hall-3
     # rest
     map:
@@ -102,7 +102,9 @@ test('the configuration is YAML, with every text as it was', () => {
         status:
           online: ["yes", an]
 `);
-  assert.match(configuration('a', [], 'rest'), /map: \[\]\n$/);
+  assert.match(configuration({ name: 'a', kind: 'mqtt' }, [], 'rest'), /map: \[\]\n$/);
+  const broker = { name: 'mqtt-broker', kind: 'mqtt_broker' };
+  assert.equal(configuration(broker, [{ field: 'temp', device: 'oven' }], 'rest'), 'mqtt_broker:\n  # rest\n  map:\n    - field: temp\n      device: oven\n');
 });
 
 test('tags are typed as they are written', () => {

@@ -51,9 +51,9 @@ export class HistoryRequest extends Store {
     return this.#error instanceof HistoryError ? this.#error.message : '';
   }
 
-  /** What is wrong with the question, of which the server says the first mistake; empty if it says none. */
-  get mistake() {
-    return this.#error instanceof HistoryError ? (this.#error.mistakes[0]?.message ?? '') : '';
+  /** What it failed with; null if it did not. */
+  get error() {
+    return this.#error;
   }
 
   /** The HTTP status with which it failed; 0 if the server could not be reached. */

@@ -12,6 +12,8 @@ import { windowPoint } from './windows.js';
  * @typedef {import('./sources.js').SourceDetail} SourceDetail
  * @typedef {import('./sources.js').Seen} Seen
  * @typedef {import('./source-rules.js').Rule} Rule
+ * @typedef {import('./source-map.js').SourceMap} SourceMap
+ * @typedef {import('./source-map.js').MapVersion} MapVersion
  * @typedef {import('./device-list.js').DeviceQuery} DeviceQuery
  * @typedef {import('./device-list.js').ListedDevice} ListedDevice
  * @typedef {import('./device-list.js').Registered} Registered
@@ -161,9 +163,7 @@ export class History {
    * @returns {Promise<Registered & {in_force: boolean}>}
    */
   async changeEntry(id, { patch, version }, signal) {
-    /** @type {Record<string, string>} */
-    const condition = version > 0 ? { 'If-Match': `"${version}"` } : { 'If-None-Match': '*' };
-    const headers = { 'Content-Type': 'application/merge-patch+json', ...condition };
+    const headers = { 'Content-Type': 'application/merge-patch+json', ...basedOn(version) };
     return this.#ask(`devices/${encodeURIComponent(id)}`, { method: 'PATCH', headers, body: JSON.stringify(patch), signal: signal ?? null });
   }
 
@@ -281,6 +281,55 @@ export class History {
   }
 
   /**
+   * Returns the map of a source that was decided last, or else that of the configuration.
+   *
+   * @param {string} name
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<SourceMap>}
+   */
+  async sourceMap(name, signal) {
+    return this.#get(`sources/${encodeURIComponent(name)}/map`, {}, signal);
+  }
+
+  /**
+   * Decides the map of a source, if it is still of the version that the decision is based on. The answer comes once it is in force, or
+   * after some seconds.
+   *
+   * @param {string} name
+   * @param {{rules: Rule[]} | {restore: number}} change The rules, or the version whose rules are decided again.
+   * @param {number} version 0: nobody may have decided anything.
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<SourceMap>}
+   */
+  async changeMap(name, change, version, signal) {
+    const headers = { 'Content-Type': 'application/json', ...basedOn(version) };
+    return this.#ask(`sources/${encodeURIComponent(name)}/map`, { method: 'PUT', headers, body: JSON.stringify(change), signal: signal ?? null });
+  }
+
+  /**
+   * Takes back what was decided about the map of a source.
+   *
+   * @param {string} name
+   * @param {number} version
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<SourceMap>}
+   */
+  async deleteMap(name, version, signal) {
+    return this.#ask(`sources/${encodeURIComponent(name)}/map`, { method: 'DELETE', headers: basedOn(version), signal: signal ?? null });
+  }
+
+  /**
+   * Returns what was decided about the map of a source, the newest first.
+   *
+   * @param {string} name
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<{items: MapVersion[]}>}
+   */
+  async mapVersions(name, signal) {
+    return this.#get(`sources/${encodeURIComponent(name)}/map/versions`, {}, signal);
+  }
+
+  /**
    * Returns a page of the dead letters, newest first.
    *
    * @param {string} cursor The next of the page before; empty for the newest.
@@ -361,4 +410,14 @@ export class History {
       mistakes: problem.errors ?? [], version, busy: problem.busy ?? false, made: problem.made ?? 0,
     });
   }
+}
+
+/**
+ * The condition that what is changed is still of a version.
+ *
+ * @param {number} version 0: there must be nothing.
+ * @returns {Record<string, string>}
+ */
+function basedOn(version) {
+  return version > 0 ? { 'If-Match': `"${version}"` } : { 'If-None-Match': '*' };
 }

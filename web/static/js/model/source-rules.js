@@ -107,14 +107,17 @@ function guessedType({ field, unit, text }, units) {
 /**
  * Returns the part of the configuration that has the rules of a source's map.
  *
- * @param {string} name The source's.
+ * @param {{name: string, kind: string}} source
  * @param {Rule[]} rules
  * @param {string} comment
  */
-export function configuration(name, rules, comment) {
-  const lines = ['sources:', `  - name: ${scalar(name)}`, `    # ${comment}`];
-  if (rules.length === 0) lines.push('    map: []');
-  else lines.push('    map:', ...rules.flatMap((rule) => block(sorted(rule)).map((line, i) => `      ${i === 0 ? '- ' : '  '}${line}`)));
+export function configuration({ name, kind }, rules, comment) {
+  // The broker in the program itself has a part of its own.
+  const broker = kind === 'mqtt_broker';
+  const indent = broker ? '  ' : '    ';
+  const lines = [...(broker ? ['mqtt_broker:'] : ['sources:', `  - name: ${scalar(name)}`]), `${indent}# ${comment}`];
+  if (rules.length === 0) lines.push(`${indent}map: []`);
+  else lines.push(`${indent}map:`, ...rules.flatMap((rule) => block(sorted(rule)).map((line, i) => `${indent}  ${i === 0 ? '- ' : '  '}${line}`)));
   return `${lines.join('\n')}\n`;
 }
 

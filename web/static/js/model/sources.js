@@ -26,6 +26,7 @@
  * @property {number} missed
  * @property {number} unmapped
  * @property {number} [lag]
+ * @property {string} [map_error] Why it does not map by what was decided last.
  * @property {string} [last_message]
  * @property {string} [last_value]
  * @property {string} counted_at

@@ -5,8 +5,12 @@ import { Frames } from '../../../components/frames.js';
 import { LoadState } from '../../../components/load-state.js';
 import { VirtualRows } from '../../../components/virtual-rows.js';
 import { visible } from '../../../locale/visible.js';
+import { HistoryError } from '../../../model/history.js';
+import { MapDraft } from '../../../model/map-draft.js';
+import { refusalOf } from '../../../model/source-map.js';
 import { proposedRule } from '../../../model/source-rules.js';
 import { agoWords } from '../words.js';
+import { DecisionPanel } from './decision-panel.js';
 import { messageParts } from './reject-list.js';
 import { RulesPanel } from './rules-panel.js';
 import { texts } from './texts.js';
@@ -31,6 +35,8 @@ export class MapPanel {
   #frames;
   #request;
   #state;
+  #draft;
+  #decision;
   #rules;
   #search;
   /** @type {VirtualRows<ValueRow>} */
@@ -55,16 +61,20 @@ export class MapPanel {
     this.#frames = new Frames(signal);
     this.#search = find(root, '#map-filters input', HTMLInputElement);
     const { history } = session;
-    const question = (/** @type {AbortSignal} */ asking) => (this.#rules.edited ? history.tryRules(name, this.#rules.rules, asking) : history.seen(name, asking));
+    const load = () => this.#request.load();
+    this.#draft = new MapDraft(history, { name, onDecided: () => this.#decided() }, signal);
+    const question = (/** @type {AbortSignal} */ asking) => (this.#draft.dirty ? history.tryRules(name, this.#draft.rules, asking) : history.seen(name, asking));
     this.#request = session.ask(question, (seen) => this.#apply(seen), signal);
-    this.#rules = new RulesPanel(root, session, { name, onChange: () => this.#request.load() }, signal);
+    this.#rules = new RulesPanel(root, session, { name, draft: this.#draft, onChange: load }, signal);
+    this.#decision = new DecisionPanel(root, session, { name, draft: this.#draft, onDiscard: load }, signal);
+    session.unsaved.watch(() => this.#draft.loss, signal);
+    this.#draft.subscribe(() => this.#frames.request(this.#draw), { signal });
     const list = find(root, '#values tbody', HTMLElement);
     this.#rows = new VirtualRows({
       frame: this.#at('#values'), list, make: () => new ValueRow(root), write: (row, i) => this.#write(row, i), keyOf: (i) => this.#listed[i]?.key,
       printed: printedRows, signal,
     });
-    const retry = () => this.#request.load();
-    this.#state = new LoadState(this.#at('#values-state'), session, { empty: texts.mapNothing, failed: texts.mapFailed, onRetry: retry }, signal);
+    this.#state = new LoadState(this.#at('#values-state'), session, { empty: texts.mapNothing, failed: texts.mapFailed, onRetry: load }, signal);
     this.#follow(list, signal);
   }
 
@@ -94,12 +104,25 @@ export class MapPanel {
 
   start() {
     this.#request.load();
+    this.#decision.start();
+  }
+
+  /** What is known of the source. @param {import('../../../model/sources.js').Source} source */
+  set source({ kind, map_error: mapError = '' }) {
+    this.#rules.kind = kind;
+    this.#decision.mapError = mapError;
+  }
+
+  /** Another map is decided: what arrives may become something else. */
+  #decided() {
+    this.#request.load();
+    this.#decision.renew();
   }
 
   /** @param {Seen} seen */
   #apply(seen) {
     this.#seen = seen;
-    this.#rules.take(seen.rules);
+    this.#draft.mapped(seen.rules);
     this.#narrow();
   }
 
@@ -130,6 +153,7 @@ export class MapPanel {
   /** Everything in another language. */
   show() {
     this.#rules.show();
+    this.#decision.show();
     this.#draw();
   }
 
@@ -137,9 +161,9 @@ export class MapPanel {
     const { locale } = this.#session;
     const items = this.#seen?.items ?? [];
     // What was seen last stays in sight while the rules that were typed cannot be.
-    const refused = this.#request.phase === 'failed' && this.#request.status === 422;
-    this.#rules.problem = refused ? this.#request.mistake || this.#request.reason : '';
-    if (refused) this.#at('#values-state').hidden = true;
+    const [tried, decided] = [refusal(this.#request.error), refusal(this.#draft.error)];
+    this.#rules.refusal = decided ?? tried;
+    if (tried) this.#at('#values-state').hidden = true;
     else this.#state.update(this.#request, { empty: items.length === 0 });
     this.#rows.show(this.#listed.length);
     const values = items.flatMap((topic) => topic.values);
@@ -185,4 +209,13 @@ export class MapPanel {
   #at(selector) {
     return find(this.#root, selector, HTMLElement);
   }
+}
+
+/**
+ * Which rule was refused, and why; null if none was.
+ *
+ * @param {unknown} error
+ */
+function refusal(error) {
+  return error instanceof HistoryError && error.status === 422 ? refusalOf(error) : null;
 }

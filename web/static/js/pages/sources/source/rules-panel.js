@@ -1,9 +1,10 @@
 // @ts-check
-import { html, render } from '../../../../vendor/lit-html/lit-html.js';
+import { html, nothing, render } from '../../../../vendor/lit-html/lit-html.js';
 import { offerChoices } from '../../../components/choices.js';
 import { CopyButton } from '../../../components/copy-button.js';
 import { find, setText } from '../../../components/dom.js';
 import { visible } from '../../../locale/visible.js';
+import { changesOf, sameRule } from '../../../model/source-map.js';
 import { configuration, offeredUnits, typedTags, writtenTags } from '../../../model/source-rules.js';
 import { texts } from './texts.js';
 
@@ -18,70 +19,57 @@ const typingPause = 350;
 /** The texts of a rule that can be typed. */
 const typed = /** @type {const} */ (['topic', 'field', 'device', 'unit', 'measurement', 'building', 'room']);
 
-/** The rules that are tried, the one that is edited, and the configuration that would put them in force. */
+/** The rules that are tried, what differs in them from those that are decided, the one that is edited, and the configuration that would say the same. */
 export class RulesPanel {
   #root;
   #session;
   #name;
+  #kind = '';
+  #draft;
   #onChange;
   #form;
   #copy;
-  /** Those in force. @type {Rule[]} */
-  #inForce = [];
-  /** Those that are tried. @type {Rule[]} */
-  #rules = [];
+  /** The rules as they are shown. @type {Rule[]} */
+  #shown = [];
   /** The index of the one that is edited; -1 for none. */
   #selected = -1;
-  #edited = false;
+  /** @type {{rule: number, reason: string} | null} */
+  #refusal = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #timer;
 
   /**
    * @param {HTMLElement} root The page's.
    * @param {Session} session
-   * @param {{name: string, onChange: () => void}} options What to call when other rules are to be tried.
+   * @param {{name: string, draft: import('../../../model/map-draft.js').MapDraft, onChange: () => void}} options What to call when other rules are to be tried.
    * @param {AbortSignal} signal
    */
-  constructor(root, session, { name, onChange }, signal) {
+  constructor(root, session, { name, draft, onChange }, signal) {
     this.#root = root;
     this.#session = session;
     this.#name = name;
+    this.#draft = draft;
     this.#onChange = onChange;
     this.#form = find(root, '#rule-form', HTMLFormElement);
     this.#copy = new CopyButton(find(root, '#yaml-copy', HTMLButtonElement), this.#at('#yaml-copied'), session, () => this.#at('#yaml').textContent ?? '', signal);
     this.#form.addEventListener('input', () => this.#type(), { signal });
     this.#form.addEventListener('submit', (event) => event.preventDefault(), { signal });
-    find(root, '#rules-discard', HTMLButtonElement).addEventListener('click', () => this.#discard(), { signal });
-    session.unsaved.watch(() => (this.#edited ? 'typed' : ''), signal);
+    draft.subscribe(() => this.#follow(), { signal });
     signal.addEventListener('abort', () => clearTimeout(this.#timer), { once: true });
   }
 
-  /** Whether other rules than those in force are tried. */
-  get edited() {
-    return this.#edited;
+  /** The source's protocol. @param {string} kind */
+  set kind(kind) {
+    if (kind === this.#kind) return;
+    this.#kind = kind;
+    this.#showAll();
   }
 
-  get rules() {
-    return this.#rules;
-  }
-
-  /** Why the rules that are tried cannot be; empty if they can. @param {string} reason */
-  set problem(reason) {
-    const element = this.#at('#rules-problem');
-    element.hidden = !reason;
-    setText(element, reason ? this.#session.locale.t(texts.rulesWrong, { reason: visible(reason) }) : '');
-  }
-
-  /**
-   * The server has answered with these rules.
-   *
-   * @param {Rule[]} rules
-   */
-  take(rules) {
-    if (this.#edited || JSON.stringify(rules) === JSON.stringify(this.#inForce)) return;
-    this.#inForce = rules;
-    this.#rules = rules;
-    this.show();
+  /** Which rule the server refuses, and why; null if none. @param {{rule: number, reason: string} | null} refusal */
+  set refusal(refusal) {
+    if (refusal?.rule === this.#refusal?.rule && refusal?.reason === this.#refusal?.reason) return;
+    this.#refusal = refusal;
+    this.#showAll();
   }
 
   /**
@@ -90,23 +78,10 @@ export class RulesPanel {
    * @param {Rule} rule
    */
   propose(rule) {
-    const same = this.#rules.findIndex((one) => JSON.stringify(one) === JSON.stringify(rule));
-    if (same >= 0) {
-      this.#select(same);
-      return;
-    }
-    this.#rules = [rule, ...this.#rules];
-    this.#selected = 0;
-    this.#changed();
-  }
-
-  #discard() {
-    this.#edited = false;
-    this.#rules = this.#inForce;
-    this.#selected = -1;
-    this.show();
-    this.#onChange();
-    this.#at('#values').focus(); // The button is gone.
+    const rules = this.#draft.rules;
+    const same = rules.findIndex((one) => sameRule(one, rule));
+    if (same >= 0) this.#select(same);
+    else this.#change([rule, ...rules], 0);
   }
 
   /** @param {number} index */
@@ -115,24 +90,43 @@ export class RulesPanel {
     this.show();
   }
 
-  /** Other rules are to be tried. */
-  #changed() {
-    this.#edited = true;
+  /**
+   * Other rules are to be tried.
+   *
+   * @param {Rule[]} rules
+   * @param {number} selected
+   */
+  #change(rules, selected) {
+    this.#shown = rules;
+    this.#selected = selected;
+    this.#draft.edit(rules);
     this.show();
     this.#onChange();
   }
 
+  /** The draft has changed. The rule that is edited stays so, wherever it is now. */
+  #follow() {
+    const { rules } = this.#draft;
+    if (rules === this.#shown) {
+      this.#showAll();
+      return;
+    }
+    const edited = this.#shown[this.#selected];
+    this.#shown = rules;
+    this.#selected = edited ? rules.findIndex((rule) => sameRule(rule, edited)) : -1;
+    this.show();
+  }
+
   /** Takes what was typed, and tries it after the last key. */
   #type() {
-    const before = this.#rules[this.#selected];
+    const before = this.#draft.rules[this.#selected];
     if (!before) return;
     /** @type {Rule} */
     const rule = { ...before, type: this.#control('type').value, tags: typedTags(this.#control('tags').value) };
     for (const key of typed) rule[key] = this.#control(key).value;
     for (const [key, value] of Object.entries(rule)) if (value === '' || (key === 'tags' && Object.keys(value).length === 0)) delete rule[/** @type {keyof Rule} */ (key)];
-    this.#rules = this.#rules.with(this.#selected, rule);
-    this.#edited = true;
-    this.#showAll();
+    this.#shown = this.#draft.rules.with(this.#selected, rule);
+    this.#draft.edit(this.#shown);
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#onChange(), typingPause);
   }
@@ -147,53 +141,58 @@ export class RulesPanel {
   /** Everything but what is typed into. */
   #showAll() {
     const { locale } = this.#session;
-    const rule = this.#rules[this.#selected];
-    const list = this.#rules.map((one, i) => this.#item(one, i));
-    render(this.#rules.length === 0 ? html`<p class="empty">${locale.t(texts.rulesNone)}</p>` : html`<ol class="rules">${list}</ol>`, this.#at('#rules-body'));
-    this.#form.hidden = !rule;
-    find(this.#root, '#rules-discard', HTMLButtonElement).hidden = !this.#edited;
-    setText(this.#at('#rules-tried'), this.#edited ? locale.t(texts.rulesTried) : '');
-    setText(this.#at('#yaml'), configuration(this.#name, this.#rules, locale.t(texts.yamlRest)));
-    this.#offer(rule);
+    const { before, dirty, rules } = this.#draft;
+    const { added, removed } = changesOf(before, rules);
+    const refusal = this.#refusal;
+    const list = rules.map((one, i) => this.#item(one, i, { added: added.has(i), problem: refusal?.rule === i ? refusal.reason : '' }));
+    const gone = removed.map((one) => html`<li class="removed"><span>${ruleWords(one, locale)}</span><span class="rule-mark">${locale.t(texts.ruleRemoved)}</span></li>`);
+    render(html`${rules.length === 0 ? html`<p class="empty">${locale.t(texts.rulesNone)}</p>` : html`<ol class="rules">${list}</ol>`}
+      ${gone.length > 0 ? html`<ul class="rules">${gone}</ul>` : nothing}`, this.#at('#rules-body'));
+    this.#form.hidden = !rules[this.#selected];
+    setText(this.#at('#rules-tried'), dirty ? locale.t(texts.rulesTried) : '');
+    setText(this.#at('#yaml'), configuration({ name: this.#name, kind: this.#kind }, rules, locale.t(texts.yamlRest)));
+    const problem = refusal && !rules[refusal.rule] ? locale.t(texts.rulesWrong, { reason: visible(refusal.reason) }) : '';
+    this.#at('#rules-problem').hidden = !problem;
+    setText(this.#at('#rules-problem'), problem);
+    this.#offer(rules[this.#selected]);
   }
 
   /**
    * @param {Rule} rule
    * @param {number} index
+   * @param {{added: boolean, problem: string}} about
    */
-  #item(rule, index) {
+  #item(rule, index, { added, problem }) {
     const { locale } = this.#session;
     const number = index + 1;
-    const what = [rule.topic, rule.measurement, rule.field].filter(Boolean).join(' ');
     return html`<li class=${index === this.#selected ? 'open' : ''}>
-      <button type="button" class="link" aria-pressed=${index === this.#selected} @click=${() => this.#select(index === this.#selected ? -1 : index)}>${locale.t(texts.ruleWords, { what: visible(what), device: visible(rule.device ?? '') })}</button>
+      <button type="button" class="link" aria-pressed=${index === this.#selected} @click=${() => this.#select(index === this.#selected ? -1 : index)}>${ruleWords(rule, locale)}</button>
+      <span class="rule-mark">${added ? locale.t(texts.ruleAdded) : nothing}</span>
       <button type="button" class="button button-icon" aria-label=${locale.t(texts.ruleUp, { number })} title=${locale.t(texts.ruleUp, { number })} ?disabled=${index === 0} @click=${() => this.#up(index)}><svg class="icon" aria-hidden="true"><use href="#icon-up"></use></svg></button>
       <button type="button" class="button button-icon" aria-label=${locale.t(texts.ruleRemove, { number })} title=${locale.t(texts.ruleRemove, { number })} @click=${() => this.#remove(index)}><svg class="icon" aria-hidden="true"><use href="#icon-close"></use></svg></button>
+      ${problem ? html`<p class="letter-problem rule-problem" role="alert">${locale.t(texts.ruleWrong, { number, reason: visible(problem) })}</p>` : nothing}
     </li>`;
   }
 
   /** @param {number} index */
   #up(index) {
-    const [rule, above] = [this.#rules[index], this.#rules[index - 1]];
+    const { rules } = this.#draft;
+    const [rule, above] = [rules[index], rules[index - 1]];
     if (!rule || !above) return;
-    this.#rules = this.#rules.with(index, above).with(index - 1, rule);
-    if (this.#selected === index) this.#selected--;
-    else if (this.#selected === index - 1) this.#selected++;
-    this.#changed();
+    const selected = this.#selected === index ? index - 1 : this.#selected === index - 1 ? index : this.#selected;
+    this.#change(rules.with(index, above).with(index - 1, rule), selected);
   }
 
   /** @param {number} index */
   #remove(index) {
-    this.#rules = this.#rules.filter((_, i) => i !== index);
-    if (this.#selected === index) this.#selected = -1;
-    else if (this.#selected > index) this.#selected--;
-    this.#changed();
+    const selected = this.#selected === index ? -1 : this.#selected > index ? this.#selected - 1 : this.#selected;
+    this.#change(this.#draft.rules.filter((_, i) => i !== index), selected);
     if (!document.activeElement?.isConnected || document.activeElement === document.body) this.#at('#values').focus();
   }
 
   /** Puts the rule that is edited into the form. */
   #fill() {
-    const rule = this.#rules[this.#selected];
+    const rule = this.#draft.rules[this.#selected];
     if (!rule) return;
     this.#offer(rule);
     for (const key of typed) this.#control(key).value = rule[key] ?? '';
@@ -222,4 +221,15 @@ export class RulesPanel {
   #at(selector) {
     return find(this.#root, selector, HTMLElement);
   }
+}
+
+/**
+ * Says what a rule is for, and what becomes of that.
+ *
+ * @param {Rule} rule
+ * @param {import('../../../locale/locale.js').Locale} locale
+ */
+export function ruleWords(rule, locale) {
+  const what = [rule.topic, rule.measurement, rule.field].filter(Boolean).join(' ');
+  return locale.t(texts.ruleWords, { what: visible(what), device: visible(rule.device ?? '') });
 }

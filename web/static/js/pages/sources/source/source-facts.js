@@ -37,6 +37,7 @@ function factsOf({ source, rates, now, locale }) {
   const facts = [
     [locale.t(texts.factLogError), source.log_error && visible(source.log_error), true],
     [locale.t(texts.factError), source.error && locale.t(texts.errorAgo, { error: visible(source.error), time: agoWords(source.error_at, now, locale) }), broken],
+    [locale.t(texts.factMapError), source.map_error && visible(source.map_error), true],
     [locale.t(shared.protocol), source.kind],
     [locale.t(texts.factAddress), visible(source.address ?? '')],
     [locale.t(texts.factClients), source.clients === undefined ? '' : locale.number(source.clients)],

@@ -103,6 +103,7 @@ class SourcePage {
     if (state.textContent !== since) state.replaceChildren(icon(name, color), textElement('span', since));
     showFacts(this.#at('#source-facts'), { source: detail, rates: this.#rates.of(this.#name), now: clock.now(), locale });
     this.#rejects.show(detail.rejects);
+    this.#map.source = detail;
   };
 
   /** Why there is nothing to show; empty while it is being loaded. */
