@@ -1,15 +1,20 @@
 package integration
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -112,4 +117,90 @@ mqtt_broker:
 		}
 		t.Logf("%s: %d values published and archived", p.device, len(want))
 	}
+}
+
+// TestProducersServeDevicesBehindABalancer runs two producers, each with an MQTT broker, on a real Kafka, behind the balancer of deployments/. One is killed while
+// clients that are not ours publish: they come to the other one, and the archive has what each has published, each reading once.
+func TestProducersServeDevicesBehindABalancer(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs real servers; make test brings them")
+	}
+	python := testenv.Python(t, "pysparkplug") // It brings a client of MQTT with it.
+	users := filepath.Join(t.TempDir(), "users")
+	if output, err := exec.Command("mosquitto_passwd", "-c", "-b", users, "user", "secret").CombinedOutput(); err != nil {
+		t.Fatalf("mosquitto_passwd: %v\n%s", err, output)
+	}
+	inTurn(t)
+	config := joinCluster(t).config("readings") + fmt.Sprintf("postgres: {url: %q}\nredis: {url: %q}\n", testenv.Postgres(t), testenv.Redis(t)) + killConfig
+	web := newProgram(t, "web", config)
+	var producers []*server
+	addresses := map[string]string{}
+	for i, known := range []string{"127.0.0.1:11883", "127.0.0.1:21883"} {
+		addresses[known] = freeAddr(t)
+		p := newProgram(t, "producer", config+fmt.Sprintf(`
+mqtt_broker:
+  name: hall-%d
+  addr: %q
+  users_file: %q
+  map:
+    - {topic: "plant/+", field: current, device: "{{topic 2}}", type: current_sensor, unit: A}
+`, i, addresses[known], users), "-no-simulator")
+		p.launch()
+		producers = append(producers, p)
+	}
+	consumer := newProgram(t, "consumer", config)
+	consumer.launch()
+	web.start()
+	for _, p := range append(producers, consumer) {
+		p.await("/ready", patience)
+	}
+	balancer := freeAddr(t)
+	addresses[":1883"] = balancer
+	file := filepath.Join(t.TempDir(), "mqtt.cfg")
+	runBalancer(t, balancer, file, deployed(t, "haproxy/mqtt.cfg", addresses), "haproxy", "-db", "-f", file)
+	host, port, _ := net.SplitHostPort(balancer)
+	var publishers []*mqttPublisher
+	for _, device := range []string{"press", "saw", "drill", "oven"} {
+		publishers = append(publishers, startMQTTPublisher(t, device, exec.Command(python, filepath.Join("testdata", "mqtt_publisher.py"), host, port, device)))
+	}
+	clients := func() (counts []int64) {
+		for _, p := range producers {
+			counts = append(counts, clientsOf(p))
+		}
+		return counts
+	}
+	waitFor(t, patience, "both brokers have devices", func() bool { c := clients(); return c[0] > 0 && c[1] > 0 && c[0]+c[1] == 4 })
+	time.Sleep(2 * time.Second)
+	producers[0].kill()
+	waitFor(t, patience, "all devices are at the other broker", func() bool { return clientsOf(producers[1]) == 4 })
+	time.Sleep(time.Second)
+	for _, p := range publishers {
+		want := p.stop(t)
+		var got map[int64]float64
+		waitFor(t, patience, "all values are archived", func() bool {
+			got = deviceReadings(t, web, p.device, time.Now())
+			return len(got) >= len(want)
+		})
+		if len(want) < 100 || !maps.Equal(got, want) {
+			t.Errorf("%s: %d values are archived of %d that were published, or others", p.device, len(got), len(want))
+		}
+		t.Logf("%s: %d values published and archived", p.device, len(want))
+	}
+}
+
+// clientsOf returns how many clients the MQTT broker of a program has; 0 if it does not answer.
+func clientsOf(s *server) int64 {
+	response, err := http.Get(s.base() + "/metrics")
+	if err != nil {
+		return 0
+	}
+	defer response.Body.Close()
+	lines := bufio.NewScanner(response.Body)
+	for lines.Scan() {
+		if text, ok := strings.CutPrefix(lines.Text(), "iot_mqtt_broker_clients "); ok {
+			count, _ := strconv.ParseInt(text, 10, 64)
+			return count
+		}
+	}
+	return 0
 }

@@ -2,6 +2,7 @@ package operations
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -177,5 +178,35 @@ func TestPrometheusScrapesWhatRuns(t *testing.T) {
 		if strings.HasPrefix(s.Image, "iotmon/") && inContainers[service] != service+":8080" {
 			t.Errorf("in containers: %s is scraped at %q, want %s:8080", service, inContainers[service], service)
 		}
+	}
+}
+
+// TestTheBrokerIsOptionalInCompose checks that docker-compose.mqtt.yml turns the broker on, with settings that the producer accepts.
+func TestTheBrokerIsOptionalInCompose(t *testing.T) {
+	const address = "IOTMON_MQTT_BROKER_ADDR"
+	if producer := readCompose(t, "docker-compose.test.yml").Services["producer"]; producer.Environment[address] != "" {
+		t.Errorf("without it the broker is at %s", producer.Environment[address])
+	}
+	file := readCompose(t, "docker-compose.mqtt.yml")
+	producer := file.Services["producer"]
+	if len(file.Services) != 1 || !slices.Equal(producer.Ports, []string{"${MQTT_BIND:-127.0.0.1}:1883:1883"}) || producer.Environment[address] != ":1883" {
+		t.Errorf("got %+v", file.Services)
+	}
+	if len(producer.Volumes) != 1 || !strings.HasPrefix(producer.Volumes[0], "${MQTT_USERS:?") ||
+		!strings.HasSuffix(producer.Volumes[0], "}:"+producer.Environment["IOTMON_MQTT_BROKER_USERS_FILE"]+":ro") {
+		t.Errorf("the file of users is mounted by %v, want it where the broker reads it", producer.Volumes)
+	}
+	built, err := programs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	command := exec.Command(filepath.Join(built, "producer"), "-check-config")
+	command.Dir = t.TempDir() // Away from .env.
+	command.Env = os.Environ()
+	for name, value := range producer.Environment {
+		command.Env = append(command.Env, name+"="+value)
+	}
+	if output, err := command.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, output)
 	}
 }

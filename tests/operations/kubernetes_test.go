@@ -1,6 +1,7 @@
 package operations
 
 import (
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -126,6 +127,94 @@ func TestAMeshReachesItsControlPlane(t *testing.T) {
 	}
 }
 
+// TestTheBrokerOfTheProducersIsReached compares the ports of the MQTT broker in the pods, in the Service and in the network policy with its addresses.
+func TestTheBrokerOfTheProducersIsReached(t *testing.T) {
+	for values, want := range map[string]map[string]int{"": {}, allValues: {"mqtt": 1883, "mqtts": 8883, "mqtt-wss": 8884}} {
+		var arguments []string
+		if values != "" {
+			arguments = []string{"--values", values}
+		}
+		dir := render(t, arguments...)
+		read := func(name string, into any) {
+			text, err := os.ReadFile(filepath.Join(dir, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			decoder := yaml.NewDecoder(strings.NewReader(string(text)))
+			for err == nil { // The one of the producer is the first.
+				if err = decoder.Decode(into); err == nil {
+					return
+				}
+			}
+			t.Fatalf("%s: %v", name, err)
+		}
+		var deployment struct {
+			Spec struct {
+				Template struct {
+					Spec struct {
+						Containers []struct {
+							Ports []struct {
+								Name          string
+								ContainerPort int `yaml:"containerPort"`
+							}
+						}
+					}
+				}
+			}
+		}
+		read("producer/deployment.yaml", &deployment)
+		got := make(map[string]int)
+		for _, port := range deployment.Spec.Template.Spec.Containers[0].Ports {
+			if port.Name != "http" {
+				got[port.Name] = port.ContainerPort
+			}
+		}
+		if !maps.Equal(got, want) {
+			t.Errorf("%s: the pods have the ports %v, want %v", values, got, want)
+		}
+		var policy struct {
+			Metadata struct{ Name string }
+			Spec     struct {
+				Ingress []struct{ Ports []struct{ Port any } }
+			}
+		}
+		read("common/networkpolicy.yaml", &policy)
+		allowed := make(map[string]int)
+		for _, port := range policy.Spec.Ingress[0].Ports {
+			if name, ok := port.Port.(string); ok && name != "http" {
+				allowed[name] = got[name]
+			}
+		}
+		if policy.Metadata.Name != "iotmon-producer" || !maps.Equal(allowed, want) {
+			t.Errorf("%s: the network policy %s allows %v, want %v", values, policy.Metadata.Name, allowed, want)
+		}
+		if _, err := os.Stat(filepath.Join(dir, "producer", "mqtt.yaml")); len(want) == 0 {
+			if err == nil {
+				t.Errorf("without a broker there is a Service for it")
+			}
+			continue
+		}
+		var service struct {
+			Spec struct {
+				Type                  string
+				ExternalTrafficPolicy string `yaml:"externalTrafficPolicy"`
+				Ports                 []struct {
+					Name, TargetPort string
+					Port             int
+				}
+			}
+		}
+		read("producer/mqtt.yaml", &service)
+		served := make(map[string]int)
+		for _, port := range service.Spec.Ports {
+			served[port.Name] = port.Port
+		}
+		if !maps.Equal(served, want) || service.Spec.Type != "LoadBalancer" || service.Spec.ExternalTrafficPolicy != "Local" {
+			t.Errorf("the Service is %+v", service.Spec)
+		}
+	}
+}
+
 // monitoringResource has the fields of a ServiceMonitor or a PrometheusRule that must agree with monitoring/.
 type monitoringResource struct {
 	Spec struct {
@@ -229,6 +318,9 @@ func TestTheChartRefusesWhatCannotWork(t *testing.T) {
 		"preStopSeconds=10,config.server.shutdown_timeout=1m":        "which are 70 s",
 		"ingress.enabled=true,web.enabled=false":                     "there is no page without web.enabled",
 		"producer.simulator=false,producer.autoscaling.enabled=true": "",
+		"config.mqtt_broker.addr=127.0.0.1:1883":                     "nobody reaches",
+		"config.mqtt_broker.addr=:mqtt":                              "has no port in digits",
+		"mqtt.externalTrafficPolicy=None":                            "must be one of 'Cluster', 'Local'",
 	} {
 		status, output := script(t, "render-k8s.sh", "-o", t.TempDir(), "--set", set)
 		if (status != 0) != (want != "") || !strings.Contains(output, want) {

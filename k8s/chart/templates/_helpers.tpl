@@ -58,6 +58,24 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- toYaml $config -}}
 {{- end -}}
 
+{{/* The ports of the producer's MQTT broker by their names, as YAML; {} without a broker. */}}
+{{- define "iotmon.mqttPorts" -}}
+{{- $broker := default dict .Values.config.mqtt_broker -}}
+{{- $ports := dict -}}
+{{- range $name, $key := dict "mqtt" "addr" "mqtts" "tls_addr" "mqtt-ws" "websocket_addr" "mqtt-wss" "websocket_tls_addr" -}}
+{{- with get $broker $key | toString -}}
+{{- if not (regexMatch "^.*:[0-9]+$" .) -}}
+{{- fail (printf "config.mqtt_broker.%s: %q has no port in digits, such as :1883" $key .) -}}
+{{- end -}}
+{{- if regexMatch "^(127\\.|localhost:|\\[::1\\])" . -}}
+{{- fail (printf "config.mqtt_broker.%s: nobody reaches %q in a pod; use :1883" $key .) -}}
+{{- end -}}
+{{- $_ := set $ports $name (regexFind "[0-9]+$" . | int) -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $ports -}}
+{{- end -}}
+
 {{/* Annotations that have a mesh hold back and leave alone what it should. */}}
 {{- define "iotmon.meshAnnotations" -}}
 {{- $ports := join "," .Values.mesh.skipOutboundPorts -}}

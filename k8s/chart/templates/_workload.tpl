@@ -123,6 +123,12 @@ spec:
           ports:
             - name: http
               containerPort: 8080
+            {{- if eq $service "producer" }}
+            {{- range $port, $number := include "iotmon.mqttPorts" $root | fromYaml }}
+            - name: {{ $port }}
+              containerPort: {{ $number }}
+            {{- end }}
+            {{- end }}
           # It answers at once; only a node under great load needs that long.
           startupProbe:
             httpGet: {path: /health, port: http}
@@ -160,6 +166,12 @@ spec:
               mountPath: /tls
               readOnly: true
             {{- end }}
+            {{- if and (eq $service "producer") $root.Values.mqtt.usersSecret }}
+            # A directory, so that the file changes when the Secret does.
+            - name: mqtt
+              mountPath: /mqtt
+              readOnly: true
+            {{- end }}
             - name: tmp
               mountPath: /tmp
       volumes:
@@ -170,6 +182,11 @@ spec:
         - name: tls
           secret:
             secretName: {{ $root.Values.tlsSecret }}
+        {{- end }}
+        {{- if and (eq $service "producer") $root.Values.mqtt.usersSecret }}
+        - name: mqtt
+          secret:
+            secretName: {{ $root.Values.mqtt.usersSecret }}
         {{- end }}
         - name: tmp
           emptyDir:
