@@ -185,7 +185,8 @@ func TestNoPanelIsEmpty(t *testing.T) {
 	p.await("IotmonArchiveStalled", false)
 }
 
-// hall starts a broker with a device that sends, and returns the arguments of a producer that subscribes to it, and to a topic of another program.
+// hall starts a broker with a device that sends, and returns the arguments of a producer that subscribes to it, and to a topic of another program, and
+// has an MQTT broker of its own.
 func hall(t *testing.T, kafka []string) []string {
 	t.Helper()
 	const topic = "of-another-program"
@@ -202,7 +203,8 @@ func hall(t *testing.T, kafka []string) []string {
 	password, config := filepath.Join(dir, "password"), filepath.Join(dir, "producer.yaml")
 	text := fmt.Sprintf("sources:\n- {name: hall, mqtt: {url: %q, username: user, password_file: %q, topics: [\"plant/#\"]}, "+
 		"map: [{field: temp, device: hall, type: temperature_sensor}]}\n"+
-		"- {name: others, kafka: {brokers: [%q], topics: [%q], group: hall}, map: [{field: temp, device: other, type: temperature_sensor}]}\n",
+		"- {name: others, kafka: {brokers: [%q], topics: [%q], group: hall}, map: [{field: temp, device: other, type: temperature_sensor}]}\n"+
+		"mqtt_broker: {addr: \"127.0.0.1:0\", anonymous: true}\n",
 		"tcp://"+broker.Address(), password, kafka[0], topic)
 	for path, content := range map[string]string{password: "secret", config: text} {
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
