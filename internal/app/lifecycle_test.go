@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -14,7 +15,12 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv("FORWARD_SINK") != "" {
+		serveSink()
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // untilStopped is a component that runs until it is stopped.
 func untilStopped(ctx context.Context) error {

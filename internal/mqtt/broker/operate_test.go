@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -102,8 +103,8 @@ func TestRetainedMessagesWithoutRoomAreSaidOnce(t *testing.T) {
 // While the state cannot be written, as on a full disk, the broker says so and goes on; when it can, everything is written.
 func TestAFullDiskKeepsNobodyOut(t *testing.T) {
 	t.Parallel()
-	if _, err := os.Stat("/dev/full"); err != nil {
-		t.Skip("needs a file that is always full: ", err)
+	if runtime.GOOS != "linux" {
+		t.Skip("needs /dev/full")
 	}
 	dir := t.TempDir()
 	file := filepath.Join(dir, "sessions.jsonl")
