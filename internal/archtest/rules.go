@@ -43,8 +43,8 @@ var (
 	kafka = []string{"internal/kafka", "internal/kafka/processor", "internal/kafka/feed", "internal/kafka/embedded", "internal/kafka/decisions", "internal/kafka/intake", "internal/kafka/sources", "internal/kafka/relay"}
 	// clients are protocols by themselves, without a word about readings.
 	clients = []string{"internal/mqtt", "internal/mqtt/broker"}
-	// codecs read and write the packets of clients.
-	codecs = []string{"internal/mqtt/packet"}
+	// codecs read and write the packets of clients, and the connections that these come in.
+	codecs = []string{"internal/mqtt/packet", "internal/mqtt/stream"}
 	// protocols are the sources by their protocols. They know nothing of one another.
 	protocols = []string{"internal/source/modbus", "internal/source/mqtt", "internal/source/mqttbroker", "internal/source/opcua", "internal/source/sparkplug", "internal/source/sparkplug/nodes"}
 	// wiring builds the services from their parts, and runs the commands.
@@ -107,7 +107,7 @@ var owners = []owner{
 	{"github.com/prometheus", []string{"internal/observe"}},
 	{"github.com/knadh/koanf", []string{"internal/config"}},
 	{"github.com/joho/godotenv", []string{"internal/config"}},
-	{"github.com/gorilla/websocket", []string{"internal/push", "internal/bench", "internal/mqtt", "internal/mqtt/broker"}},
+	{"github.com/gorilla/websocket", []string{"internal/push", "internal/bench", "internal/mqtt/stream"}},
 	{"github.com/danielgtaylor/huma", []string{"internal/api"}},
 	{"go.opentelemetry.io/otel/sdk", []string{"internal/observe"}},
 	{"go.opentelemetry.io/otel/exporters", []string{"internal/observe"}},

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"iotmon/internal/mqtt/packet"
+	"iotmon/internal/mqtt/stream"
 )
 
 const (
@@ -76,10 +77,10 @@ func (c *Client) Run(ctx context.Context, receiver Receiver) error {
 		topics: make(map[string]string), wake: make(chan struct{}, 1),
 	}
 	s.reader = bufio.NewReaderSize(timedReader{s}, bufferSize)
-	stop := context.AfterFunc(ctx, func() { closeNow(socket) })
+	stop := context.AfterFunc(ctx, func() { stream.Close(socket) })
 	kept, err := s.connect()
 	if !stop() || err != nil {
-		closeNow(socket)
+		stream.Close(socket)
 		return cause(ctx, err)
 	}
 	c.attach(s, kept)
@@ -241,7 +242,7 @@ func (s *connection) signal() {
 
 // write writes what is to be written, and pings, until ctx ends. Then it takes leave and closes the connection.
 func (s *connection) write(ctx context.Context) {
-	defer closeNow(s.net)
+	defer stream.Close(s.net)
 	ping := time.NewTicker(s.keepAlive / 2)
 	defer ping.Stop()
 	accepted := time.AfterFunc(connectTimeout, func() { s.lose(errors.New("the broker does not answer SUBSCRIBE")) })

@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"os"
 	"strings"
+
+	"iotmon/internal/mqtt/stream"
 )
 
 // TLS configures an encrypted connection. The files are read at each connection, so that they may be replaced.
@@ -68,7 +70,7 @@ func (o *Options) dial(ctx context.Context) (net.Conn, error) {
 		secure := tls.Dialer{NetDialer: &dialer, Config: encryption}
 		return secure.DialContext(ctx, "tcp", hostPort(address, "8883"))
 	case "ws", "wss":
-		return dialWebsocket(ctx, address, encryption)
+		return stream.Dial(ctx, o.URL, encryption)
 	}
 	return nil, fmt.Errorf("url: unknown scheme %q", address.Scheme)
 }

@@ -19,6 +19,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/semaphore"
+
+	"iotmon/internal/mqtt/stream"
 )
 
 // Options configure a Broker.
@@ -247,7 +249,7 @@ func (b *Broker) accept(ctx context.Context, conn net.Conn, l *listener, certifi
 		broker: b, net: conn, raw: conn, address: hostOf(conn.RemoteAddr()), certificate: certificate, cancel: cancel, freed: make(chan struct{}, 1),
 		until: time.Now().Add(connectTimeout), version: 4,
 	}
-	defer closeNow(conn)
+	defer stream.Close(conn)
 	defer func() {
 		if reason := recover(); reason != nil {
 			b.counts.failures.Add(1)
@@ -300,7 +302,7 @@ func (b *Broker) stranger(c *connection) (known func()) {
 	if b.unknown.Len() >= maxUnknown {
 		oldest := b.unknown.Remove(b.unknown.Front()).(*connection)
 		b.counts.refused(refusedStranger)
-		closeNow(oldest.raw)
+		stream.Close(oldest.raw)
 	}
 	element := b.unknown.PushBack(c)
 	return func() {

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"iotmon/internal/mqtt/packet"
+	"iotmon/internal/mqtt/stream"
 )
 
 const (
@@ -126,8 +127,11 @@ func (r timedReader) Read(b []byte) (int, error) {
 	if r.c.last && errors.Is(err, os.ErrDeadlineExceeded) && time.Now().Before(deadline) { // The interruption came in between.
 		n, err = r.read(b, deadline)
 	}
-	if errors.Is(err, os.ErrDeadlineExceeded) {
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
 		err = ended(reasonKeepAlive, "nothing received within the keep-alive, or a packet not completed in time")
+	case errors.Is(err, stream.ErrText):
+		err = &endError{reasonProtocol, err}
 	}
 	return n, err
 }
@@ -639,12 +643,12 @@ func (c *connection) goodbye(cause error) {
 			c.flushed = flushed
 			s.mu.Unlock()
 			// What is being written may have longer, and a websocket does not let others change that.
-			tooLate := time.AfterFunc(leaveTimeout, func() { closeNow(c.raw) })
+			tooLate := time.AfterFunc(leaveTimeout, func() { stream.Close(c.raw) })
 			<-flushed
 			tooLate.Stop()
 			s.mu.Lock()
 		}
 	}
 	s.mu.Unlock()
-	closeNow(c.raw)
+	stream.Close(c.raw)
 }

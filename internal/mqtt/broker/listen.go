@@ -14,8 +14,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/gorilla/websocket"
 	"golang.org/x/net/netutil"
+
+	"iotmon/internal/mqtt/stream"
 )
 
 // Listener is an address where the broker takes connections.
@@ -122,14 +123,13 @@ func (l *listener) serve(ctx context.Context, group *sync.WaitGroup) error {
 
 // serveWebsockets takes websockets until the listener is closed, and waits for all of them.
 func (l *listener) serveWebsockets(ctx context.Context) error {
-	upgrader := &websocket.Upgrader{Subprotocols: []string{"mqtt"}, ReadBufferSize: 1 << 10, WriteBufferSize: 1 << 10, WriteBufferPool: new(sync.Pool)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+l.Path, func(w http.ResponseWriter, r *http.Request) {
 		if !l.begin() {
 			return
 		}
 		defer l.handlers.Done()
-		conn, err := upgrader.Upgrade(w, r, nil)
+		conn, err := stream.Upgrade(w, r)
 		if err != nil {
 			return // Upgrade has answered the client.
 		}
@@ -137,8 +137,7 @@ func (l *listener) serveWebsockets(ctx context.Context) error {
 		if r.TLS != nil {
 			name = nameOf(*r.TLS)
 		}
-		// No limit for a message of the websocket: nothing keeps it as a whole, and packets that are too long are passed over as everywhere.
-		l.broker.accept(ctx, &socket{Conn: conn}, l, name)
+		l.broker.accept(ctx, conn, l, name)
 	})
 	server := &http.Server{
 		Handler: mux, ReadHeaderTimeout: connectTimeout, MaxHeaderBytes: 16 << 10, TLSConfig: l.encryption, ErrorLog: log.New(io.Discard, "", 0),
@@ -256,58 +255,4 @@ func (t *TLS) load() (*tls.Config, error) {
 		config.ClientAuth = tls.RequireAndVerifyClientCert
 	}
 	return config, nil
-}
-
-// socket is a websocket as a stream: packets need not begin where messages do.
-type socket struct {
-	*websocket.Conn
-	// message is the rest of the message that is being read; nil before the next one.
-	message io.Reader
-}
-
-// Read reads from the current message, or from the next one.
-func (s *socket) Read(b []byte) (int, error) {
-	for {
-		if s.message == nil {
-			kind, message, err := s.NextReader()
-			if err != nil {
-				return 0, err
-			}
-			if kind != websocket.BinaryMessage {
-				return 0, ended(reasonProtocol, "a text in the websocket, where MQTT has binary messages only")
-			}
-			s.message = message
-		}
-		n, err := s.message.Read(b)
-		if errors.Is(err, io.EOF) {
-			s.message, err = nil, nil
-		}
-		if n > 0 || err != nil {
-			return n, err
-		}
-	}
-}
-
-// Write sends one message.
-func (s *socket) Write(b []byte) (int, error) {
-	if err := s.WriteMessage(websocket.BinaryMessage, b); err != nil {
-		return 0, err
-	}
-	return len(b), nil
-}
-
-// SetDeadline sets both deadlines.
-func (s *socket) SetDeadline(t time.Time) error {
-	return errors.Join(s.SetReadDeadline(t), s.SetWriteDeadline(t))
-}
-
-// closeNow closes a connection without waiting for the other side to read, which a TLS connection would do for seconds.
-func closeNow(conn net.Conn) {
-	if s, ok := conn.(*socket); ok {
-		conn = s.NetConn()
-	}
-	if secure, ok := conn.(*tls.Conn); ok {
-		conn = secure.NetConn()
-	}
-	_ = conn.Close()
 }

@@ -16,9 +16,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gorilla/websocket"
-
 	"iotmon/internal/mqtt/packet"
+	"iotmon/internal/mqtt/stream"
 )
 
 // authority signs certificates.
@@ -99,12 +98,7 @@ func TestEncryptionCertificatesAndWebsockets(t *testing.T) {
 		if i == 0 {
 			return tls.Dial("tcp", r.host(0), config)
 		}
-		dialer := websocket.Dialer{TLSClientConfig: config, Subprotocols: []string{"mqtt"}}
-		conn, _, err := dialer.Dial(r.addresses[i], nil)
-		if err != nil {
-			return nil, err
-		}
-		return &socket{Conn: conn}, nil
+		return stream.Dial(t.Context(), r.addresses[i], config)
 	}
 	for i := range 3 {
 		conn, err := dial(i, encryption(press))

@@ -13,6 +13,7 @@ import (
 	"github.com/gorilla/websocket"
 
 	"iotmon/internal/mqtt/packet"
+	"iotmon/internal/mqtt/stream"
 )
 
 // dialWebsocket connects to the first listener, which must be one of websockets.
@@ -25,7 +26,7 @@ func (r *rig) dialWebsocket(version byte) *client {
 	}
 	_ = answer.Body.Close()
 	r.t.Cleanup(func() { _ = conn.Close() })
-	return &client{r.t, &socket{Conn: conn}, version}
+	return &client{r.t, stream.Of(conn), version}
 }
 
 // A client of MQTT 3.1.1 sends a message until it is acknowledged. One that is too long must not keep the client from all that follows.
