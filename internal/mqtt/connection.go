@@ -392,10 +392,10 @@ func (s *connection) publish(ctx context.Context, flags byte, body []byte, lengt
 		return err
 	}
 	m := &Message{
-		Topic: s.topic(p.topic), Payload: s.copy(p.payload), Length: length, Retained: p.retained, User: p.properties.user,
-		client: s.client, id: p.id, qos: p.qos,
+		Topic: s.topic(p.Topic), Payload: s.copy(p.Payload), Length: length, Retained: p.Retain, User: p.properties.user,
+		client: s.client, id: p.ID, qos: p.QoS,
 	}
-	if m.qos > 0 && !s.client.begin(m, p.duplicate) {
+	if m.qos > 0 && !s.client.begin(m, p.Duplicate) {
 		return nil
 	}
 	if err := s.receiver.Receive(ctx, m); err != nil {

@@ -24,12 +24,16 @@ type properties struct {
 
 // readProperties reads the properties of a packet of MQTT 5.
 func readProperties(c *packet.Cursor) (p properties) {
-	inner := packet.Cursor{Rest: c.Bytes(c.Length())}
-	for len(inner.Rest) > 0 && !inner.Bad {
-		p.read(&inner)
-	}
+	inner := c.Properties()
+	p.readAll(&inner)
 	c.Bad = c.Bad || inner.Bad
 	return p
+}
+
+func (p *properties) readAll(c *packet.Cursor) {
+	for len(c.Rest) > 0 && !c.Bad {
+		p.read(c)
+	}
 }
 
 func (p *properties) read(c *packet.Cursor) {
@@ -91,38 +95,25 @@ func decodeSuback(body []byte, version int) (a suback, err error) {
 	return a, c.Err()
 }
 
-// publish is a message. Its slices are parts of the packet.
+// publish is a message.
 type publish struct {
-	topic, payload []byte
-	id             uint16
-	qos            byte
-	retained       bool
-	duplicate      bool
-	properties     properties
+	packet.Message
+	properties properties
 }
 
 func decodePublish(flags byte, body []byte, version int) (p publish, err error) {
-	p.qos, p.retained, p.duplicate = flags>>1&3, flags&packet.PublishRetain != 0, flags&packet.PublishDuplicate != 0
-	c := packet.Cursor{Rest: body}
-	p.topic = c.Text()
-	if p.qos > 0 {
-		p.id = c.Uint16()
+	var more packet.Cursor
+	if p.Message, more, err = packet.DecodePublish(flags, body, byte(version)); err != nil {
+		return p, err
 	}
-	if version == 5 {
-		p.properties = readProperties(&c)
-	}
-	p.payload = c.Rest
+	p.properties.readAll(&more)
 	switch {
-	case c.Bad:
+	case more.Bad:
 		return p, packet.ErrMalformed
-	case p.qos > 2:
-		return p, errors.New("a malformed packet: quality of service 3")
-	case p.qos > 0 && p.id == 0:
-		return p, errors.New("a malformed packet: message without an identifier")
 	case p.properties.topicAlias:
 		return p, errors.New("a topic alias, which the client has not allowed")
-	case len(p.topic) == 0:
-		return p, errors.New("a malformed packet: message without a topic")
+	case len(p.Topic) == 0:
+		return p, errors.New("a malformed PUBLISH: no topic")
 	}
 	return p, nil
 }

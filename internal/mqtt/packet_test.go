@@ -49,7 +49,7 @@ func FuzzPublish(f *testing.F) {
 		if want.Unpack(bytes.NewBuffer(bytes.Clone(body))) != nil {
 			return // It is stricter with some properties.
 		}
-		if string(got.topic) != want.Topic || got.id != want.PacketID || !bytes.Equal(got.payload, want.Payload) || got.qos != want.QoS {
+		if string(got.Topic) != want.Topic || got.ID != want.PacketID || !bytes.Equal(got.Payload, want.Payload) || got.QoS != want.QoS {
 			t.Errorf("got %+v, want %+v", got, want)
 		}
 		for _, user := range want.Properties.User {
@@ -86,7 +86,7 @@ func BenchmarkDecodePublish(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			_ = &Message{Topic: s.topic(p.topic), Payload: s.copy(p.payload)}
+			_ = &Message{Topic: s.topic(p.Topic), Payload: s.copy(p.Payload)}
 		}
 	})
 	encoded := packet.Append(nil, packet.Publish, flags, body)

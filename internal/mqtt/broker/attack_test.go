@@ -126,7 +126,7 @@ func TestAMillionRetainedTopics(t *testing.T) {
 	all, _ := r.connect(5, hello{id: "panel", clean: true})
 	all.subscribe("t/#", 0)
 	for range s.Retained { // More than may wait for a subscriber: they are sent as it reads.
-		if p, _, _ := all.message(); !p.retain {
+		if p, _, _ := all.message(); !p.Retain {
 			t.Fatal("a retained message that does not say so")
 		}
 	}

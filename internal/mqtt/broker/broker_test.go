@@ -318,7 +318,7 @@ func (c *client) message() (p publish, topic, payload string) {
 	if p, err = decodePublish(kind&0xf, body, version); err != nil {
 		c.t.Fatal(err)
 	}
-	return p, string(p.topic), string(p.payload)
+	return p, string(p.Topic), string(p.Payload)
 }
 
 // Clients that are not ours, with every version and quality of service.

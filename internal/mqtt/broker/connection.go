@@ -245,9 +245,9 @@ func (c *connection) tooLong(ctx context.Context, kind byte, size int) error {
 	if err != nil {
 		return &endError{reasonMalformed, err}
 	}
-	if len(p.topic) > 0 && c.rights.publish(string(p.topic)) {
-		p.retain = false
-		if err := c.receive(ctx, &p, string(p.topic), p.payload, size); err != nil {
+	if len(p.Topic) > 0 && c.rights.publish(string(p.Topic)) {
+		p.Retain = false
+		if err := c.receive(ctx, &p, string(p.Topic), p.Payload, size); err != nil {
 			return err
 		}
 	} else if err := c.session.refuse(&p, c.version, reasonNotAuthorized); err != nil {
@@ -361,7 +361,7 @@ func (c *connection) publish(ctx context.Context, p *publish, long bool) error {
 		c.broker.problem(fmt.Errorf("client %q, user %q: not allowed to publish on %q", c.identity.clientID, c.identity.username, topic))
 		return c.session.refuse(p, c.version, reasonNotAuthorized)
 	}
-	payload := p.payload
+	payload := p.Payload
 	if !long {
 		payload = append(make([]byte, 0, len(payload)), payload...)
 	}
@@ -374,15 +374,15 @@ func (c *connection) topicOf(p *publish) (string, error) {
 	if alias > maxAliases {
 		return "", ended(reasonTopicAlias, "topic alias %d, more than %d", alias, maxAliases)
 	}
-	if len(p.topic) == 0 {
+	if len(p.Topic) == 0 {
 		topic, known := c.aliases[alias]
 		if !known {
 			return "", ended(reasonProtocol, "topic alias %d is not known", alias)
 		}
 		return topic, nil
 	}
-	if string(p.topic) != c.topic {
-		c.topic = string(p.topic)
+	if string(p.Topic) != c.topic {
+		c.topic = string(p.Topic)
 	}
 	if alias > 0 {
 		if c.aliases == nil {
@@ -396,7 +396,7 @@ func (c *connection) topicOf(p *publish) (string, error) {
 // wait waits until the client may send one more message.
 func (c *connection) wait(ctx context.Context, p *publish) error {
 	limits := &c.broker.o.Limits
-	for c.version != 5 || p.qos == 0 { // Those of MQTT 5 count by themselves.
+	for c.version != 5 || p.QoS == 0 { // Those of MQTT 5 count by themselves.
 		c.session.mu.Lock()
 		full := c.session.pending >= limits.ReceiveMaximum
 		c.session.mu.Unlock()
@@ -435,15 +435,15 @@ func (c *connection) wait(ctx context.Context, p *publish) error {
 // receive gives a message to subscribers and to the receiver. size is 0 unless the message is too long.
 func (c *connection) receive(ctx context.Context, p *publish, topic string, payload []byte, size int) error {
 	b := c.broker
-	m := &Message{Topic: topic, Payload: payload, Length: size, Tags: c.tags, session: c.session, id: p.id, qos: p.qos}
+	m := &Message{Topic: topic, Payload: payload, Length: size, Tags: c.tags, session: c.session, id: p.ID, qos: p.QoS}
 	most := b.o.Limits.ReceiveMaximum
 	if c.version != 5 {
 		most = max(most, maxReleases)
 	}
-	if p.qos == 0 {
+	if p.QoS == 0 {
 		most = packet.MaxID + 1
 	}
-	fresh, tooMany := c.session.begin(m, p.duplicate, most)
+	fresh, tooMany := c.session.begin(m, p.Duplicate, most)
 	switch {
 	case tooMany:
 		return ended(reasonReceiveMaximum, "more than %d messages under way", most)
@@ -451,7 +451,7 @@ func (c *connection) receive(ctx context.Context, p *publish, topic string, payl
 		return nil
 	}
 	if size == 0 {
-		published := &publication{topic: topic, payload: payload, qos: p.qos, retain: p.retain}
+		published := &publication{topic: topic, payload: payload, qos: p.QoS, retain: p.Retain}
 		published.take(&p.properties)
 		published.user = nil // Subscribers get them among the properties.
 		c.found = b.route(c.session, published, c.found[:0])

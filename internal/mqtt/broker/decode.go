@@ -122,11 +122,15 @@ type properties struct {
 }
 
 func (p *properties) read(c *packet.Cursor) {
-	inner := packet.Cursor{Rest: c.Bytes(c.Length())}
-	for len(inner.Rest) > 0 && !inner.Bad {
-		p.one(&inner)
-	}
+	inner := c.Properties()
+	p.readAll(&inner)
 	c.Bad = c.Bad || inner.Bad
+}
+
+func (p *properties) readAll(c *packet.Cursor) {
+	for len(c.Rest) > 0 && !c.Bad {
+		p.one(c)
+	}
 }
 
 func (p *properties) one(c *packet.Cursor) {
@@ -179,38 +183,25 @@ func (p *properties) forward(all []byte, c *packet.Cursor) {
 	}
 }
 
-// publish is a PUBLISH packet. Its slices are parts of the packet.
+// publish is a PUBLISH packet.
 type publish struct {
-	topic, payload []byte
-	id             uint16
-	qos            byte
-	retain         bool
-	duplicate      bool
-	properties     properties
+	packet.Message
+	properties properties
 }
 
 func decodePublish(flags byte, body []byte, version byte) (p publish, err error) {
-	p.qos, p.retain, p.duplicate = flags>>1&3, flags&packet.PublishRetain != 0, flags&packet.PublishDuplicate != 0
-	c := packet.Cursor{Rest: body}
-	p.topic = c.Text()
-	if p.qos > 0 {
-		p.id = c.Uint16()
+	var more packet.Cursor
+	if p.Message, more, err = packet.DecodePublish(flags, body, version); err != nil {
+		return p, err
 	}
-	if version == 5 {
-		p.properties.read(&c)
-	}
-	p.payload = c.Rest
+	p.properties.readAll(&more)
 	switch {
-	case c.Bad || p.properties.zero:
+	case more.Bad || p.properties.zero:
 		return p, packet.ErrMalformed
-	case p.qos > 2:
-		return p, errors.New("a malformed PUBLISH: quality of service 3")
-	case p.qos > 0 && p.id == 0:
-		return p, errors.New("a malformed PUBLISH: no identifier")
 	case p.properties.subscriptionID != 0:
 		return p, errors.New("a malformed PUBLISH: a subscription identifier")
-	case len(p.topic) > 0 && !validTopic(p.topic), len(p.topic) == 0 && p.properties.topicAlias == 0:
-		return p, fmt.Errorf("a malformed PUBLISH: the topic %q is not allowed", packet.ToText(p.topic[:min(len(p.topic), 100)]))
+	case len(p.Topic) > 0 && !validTopic(p.Topic), len(p.Topic) == 0 && p.properties.topicAlias == 0:
+		return p, fmt.Errorf("a malformed PUBLISH: the topic %q is not allowed", packet.ToText(p.Topic[:min(len(p.Topic), 100)]))
 	}
 	return p, nil
 }

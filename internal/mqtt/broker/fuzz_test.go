@@ -58,26 +58,26 @@ func FuzzPackets(f *testing.F) {
 			compareWithLibrary(t, flags, body, &p)
 		}
 		// What a subscriber gets is what was published.
-		m := &publication{topic: string(p.topic), payload: p.payload, qos: p.qos}
+		m := &publication{topic: string(p.Topic), payload: p.Payload, qos: p.QoS}
 		m.take(&p.properties)
 		if m.topic == "" {
 			return
 		}
-		sent := appendDelivery(nil, &delivery{message: m, qos: p.qos, id: 7, subscriptions: []int{300}}, version, time.Now())
+		sent := appendDelivery(nil, &delivery{message: m, qos: p.QoS, id: 7, subscriptions: []int{300}}, version, time.Now())
 		c := packet.Cursor{Rest: sent[1:]}
 		if c.Length() != len(c.Rest) {
 			t.Fatalf("%x: the length is wrong", sent)
 		}
 		var again publish
 		c.Text()
-		if p.qos > 0 {
+		if p.QoS > 0 {
 			c.Uint16()
 		}
 		if version == 5 {
 			again.properties.read(&c)
 		}
-		if c.Bad || !bytes.Equal(c.Rest, p.payload) || !bytes.Equal(again.properties.forwarded, p.properties.forwarded) {
-			t.Errorf("got %x, want payload %x", sent, p.payload)
+		if c.Bad || !bytes.Equal(c.Rest, p.Payload) || !bytes.Equal(again.properties.forwarded, p.properties.forwarded) {
+			t.Errorf("got %x, want payload %x", sent, p.Payload)
 		}
 	})
 }
@@ -89,7 +89,7 @@ func compareWithLibrary(t *testing.T, flags byte, body []byte, p *publish) {
 		return // It is stricter.
 	}
 	want, ok := control.Content.(*packets.Publish)
-	if ok && (want.Topic != string(p.topic) || !bytes.Equal(want.Payload, p.payload) || want.QoS != p.qos || want.Retain != p.retain) {
+	if ok && (want.Topic != string(p.Topic) || !bytes.Equal(want.Payload, p.Payload) || want.QoS != p.QoS || want.Retain != p.Retain) {
 		t.Errorf("got %+v, want %+v", p, want)
 	}
 }

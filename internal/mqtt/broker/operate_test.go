@@ -277,7 +277,7 @@ func TestASharedSubscription(t *testing.T) {
 	receive := func(c *client, number int) (all []string) {
 		for range number {
 			p, _, payload := c.message()
-			c.send(packet.AppendAnswer(nil, packet.Puback, p.id))
+			c.send(packet.AppendAnswer(nil, packet.Puback, p.ID))
 			all = append(all, payload)
 		}
 		return all

@@ -137,11 +137,11 @@ func (s *session) done(m *Message, err error) {
 func (s *session) refuse(p *publish, version, reason byte) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.conn == nil || p.qos == 0 {
+	if s.conn == nil || p.QoS == 0 {
 		return nil
 	}
 	kind := byte(packet.Puback)
-	if p.qos == 2 {
+	if p.QoS == 2 {
 		kind = packet.Pubrec
 		if version != 5 { // MQTT 3.1.1 knows no refusal: the client goes on with PUBREL.
 			if s.received == nil {
@@ -150,10 +150,10 @@ func (s *session) refuse(p *publish, version, reason byte) error {
 			if most := max(s.broker.o.Limits.ReceiveMaximum, maxReleases); len(s.unacknowledged)+len(s.received) >= most {
 				return ended(reasonReceiveMaximum, "more than %d messages under way", most)
 			}
-			s.received[p.id] = received{acknowledged: true}
+			s.received[p.ID] = received{acknowledged: true}
 		}
 	}
-	s.conn.out = appendReason(s.conn.out, kind, p.id, version, reason)
+	s.conn.out = appendReason(s.conn.out, kind, p.ID, version, reason)
 	s.conn.wake()
 	return nil
 }
