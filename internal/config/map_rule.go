@@ -5,13 +5,14 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 	// A machine may have no files of time zones.
 	_ "time/tzdata"
 )
 
 // MapRule is a rule of ingest.map, or of the map of a source: it applies to the values that have its Topic, Measurement, Field and Tags. What is
-// left out, applies to any. The texts of Device, Building, Floor, Room, Model, Firmware and MapStatus.Below are templates, such as {{topic 2}}.
+// left out, applies to any. The texts of Device, Type, Unit, Building, Floor, Room, Model, Firmware and MapStatus.Below are templates, such as {{topic 2}}.
 type MapRule struct {
 	// Topic is a filter of topics, as in MQTT.
 	Topic       string            `koanf:"topic"`
@@ -127,7 +128,7 @@ func (c *checker) mapRules(list string, rules []MapRule, known []string) {
 		c.mustText(r.Field != "" || r.Topic != "", key+".field", r.Field, "the name of a field, unless the rule has a topic")
 		c.mustText(r.Topic == "" || validFilter(r.Topic), key+".topic", r.Topic, "a filter of topics, such as plant/+/telemetry or plant/#")
 		for _, t := range []struct{ key, text string }{
-			{"device", r.Device}, {"building", r.Building}, {"floor", r.Floor}, {"room", r.Room}, {"model", r.Model}, {"firmware", r.Firmware},
+			{"device", r.Device}, {"type", r.Type}, {"unit", r.Unit}, {"building", r.Building}, {"floor", r.Floor}, {"room", r.Room}, {"model", r.Model}, {"firmware", r.Firmware},
 		} {
 			c.mustText(template.MatchString(t.text), key+"."+t.key, t.text, "a text in which braces hold the name of a tag, as {host}")
 		}
@@ -141,7 +142,9 @@ func (c *checker) mapRules(list string, rules []MapRule, known []string) {
 			c.mustText(template.MatchString(r.Status.Below), key+".status.below", r.Status.Below, "a text in which braces hold the name of a tag, as {host}")
 		default:
 			c.mustText(r.Device != "", key+".device", r.Device, "the id of a device, or a template of it")
-			c.knownType(key+".type", r.Type, known)
+			if !strings.Contains(r.Type, "{") { // A template of it is a type only with a value.
+				c.knownType(key+".type", r.Type, known)
+			}
 		}
 		c.must(r.Scale == nil || *r.Scale != 0, key+".scale", 0, "a number other than 0")
 		if q := r.Quality; q != nil {

@@ -26,6 +26,8 @@ alerts: {rules: [{name: r, device_type: flow_sensor, above: 3, severity: info}]}
 
 func TestMistakesOfRulesSayWhatIsAllowed(t *testing.T) {
 	for rule, want := range map[string]string{
+		`{field: a, device: b, type: "{{x}"}`:                                                                "map[0].type: must be a text in which braces",
+		`{field: a, device: b, type: "{{x}}", define: {max: 1}}`:                                             "map[0].type: must be",
 		"{device: b, type: switch_sensor}":                                                                   "map[0].field: must be the name of a field, unless the rule has a topic",
 		`{topic: "a#", device: b, type: switch_sensor}`:                                                      "map[0].topic: must be a filter of topics",
 		"{field: a, device: b, type: x, define: {min: 1, max: 1}}":                                           "map[0].define.min: must be less than max",

@@ -31,7 +31,10 @@ func (f *fit) apply(p *Point, m *Mapper, r *Result) (err error) {
 		return err
 	}
 	r.Arrival = f.Time != nil && f.Time.Arrival
-	reading.Unit = cmp.Or(f.Unit, p.Unit)
+	if reading.Unit, err = f.unit.fill("unit", p, m); err != nil {
+		return err
+	}
+	reading.Unit = cmp.Or(reading.Unit, p.Unit)
 	reading.Historical = p.Historical
 	if reading.Time, err = f.time(p, m); err != nil {
 		return err
@@ -49,7 +52,11 @@ func (f *fit) fill(p *Point, m *Mapper, d *iot.Device) error {
 	if err != nil {
 		return err
 	}
-	d.ID, d.Type = iot.DeviceID(id), f.Type
+	kind, err := f.kind.fill("device_type", p, m)
+	if err != nil {
+		return err
+	}
+	d.ID, d.Type = iot.DeviceID(id), iot.DeviceType(kind)
 	if d.Location.Building, err = f.building.fill("location.building", p, m); err != nil {
 		return err
 	}

@@ -75,7 +75,7 @@ type fit struct {
 	device iot.Device
 	fixed  bool
 
-	id, building, floor, room, model, firmware, below template
+	id, kind, unit, building, floor, room, model, firmware, below template
 	// timeField, qualityField and battery are paths without wildcards.
 	timeField, qualityField, battery string
 }
@@ -231,7 +231,7 @@ func (f *fit) prepare(wildcards []string) (err error) {
 		into     *template
 		optional bool
 	}{
-		{"device_id", u.device, &f.id, false}, {"status", u.below, &f.below, false}, {"location.building", u.building, &f.building, false},
+		{"device_id", u.device, &f.id, false}, {"device_type", u.kind, &f.kind, false}, {"unit", u.unit, &f.unit, false}, {"status", u.below, &f.below, false}, {"location.building", u.building, &f.building, false},
 		{"location.floor", u.floor, &f.floor, false}, {"location.room", u.room, &f.room, false},
 		{"metadata.model", u.model, &f.model, true}, {"metadata.firmware", u.firmware, &f.firmware, true},
 	} {
@@ -247,7 +247,7 @@ func (f *fit) prepare(wildcards []string) (err error) {
 	}
 	f.battery = fillPath(u.Battery, wildcards)
 	f.fixed = true
-	for _, t := range []template{f.id, f.building, f.floor, f.room, f.model, f.firmware} {
+	for _, t := range []template{f.id, f.kind, f.building, f.floor, f.room, f.model, f.firmware} {
 		if _, constant := t.constant(); !constant {
 			f.fixed = false
 		}

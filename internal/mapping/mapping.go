@@ -26,6 +26,8 @@ type Point struct {
 	// Value is the value, unless it is not a number: then it is in ValueText.
 	Value     float64
 	ValueText string
+	// Empty is whether the value is the empty text, as in an empty cell of a table.
+	Empty bool
 	// Unit is the unit in which the system says that the value is; empty if it does not say.
 	Unit string
 	// Quality is empty for good.
@@ -42,7 +44,7 @@ type Point struct {
 
 // text returns the value as a text.
 func (p *Point) text() string {
-	if p.ValueText != "" {
+	if p.ValueText != "" || p.Empty {
 		return p.ValueText
 	}
 	return strconv.FormatFloat(p.Value, 'g', -1, 64)

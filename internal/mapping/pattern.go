@@ -54,22 +54,33 @@ func parsePattern(text string) pattern {
 		return pattern{exact: text}
 	}
 	var expression strings.Builder
+	wild := false
 	for rest := text; ; {
 		literal, after, more := strings.Cut(rest, "*")
-		expression.WriteString(regexp.QuoteMeta(literal))
-		if !more {
-			break
+		before, escaped := strings.CutSuffix(literal, `\`)
+		if !more || !escaped {
+			expression.WriteString(regexp.QuoteMeta(literal))
 		}
-		if strings.HasPrefix(after, "*") {
-			after = strings.TrimLeft(after, "*")
+		switch {
+		case !more && !wild:
+			return pattern{exact: strings.ReplaceAll(text, `\*`, "*")}
+		case !more:
+			return pattern{wild: regexp.MustCompile(`(?s)^` + expression.String() + `$`)}
+		case escaped:
+			expression.WriteString(regexp.QuoteMeta(before + "*"))
+		case strings.HasPrefix(after, "*"):
+			wild, after = true, strings.TrimLeft(after, "*")
 			expression.WriteString("(.*)")
-		} else {
+		default:
+			wild = true
 			expression.WriteString("([^.]*)")
 		}
 		rest = after
 	}
-	return pattern{wild: regexp.MustCompile(`(?s)^` + expression.String() + `$`)}
 }
+
+// QuoteField returns the pattern that matches a field alone, whatever is in its name.
+func QuoteField(name string) string { return strings.ReplaceAll(name, "*", `\*`) }
 
 // match reports whether a field matches, and what the wildcards stand for.
 func (p *pattern) match(field string) ([]string, bool) {

@@ -3,22 +3,22 @@ package mapping
 import "iotmon/internal/iot"
 
 // Rule says what becomes of the points that match it: readings of a device, reports about devices, or nothing. It has the form in which
-// people write it. The texts of Device, Building, Floor, Room, Model, Firmware and Status.Below are templates: see Rules.
+// people write it. The texts of Device, Type, Unit, Building, Floor, Room, Model, Firmware and Status.Below are templates: see Rules.
 type Rule struct {
 	// Topic is a filter as MQTT has it: + stands for one level, and # at the end for all levels from there on. Empty matches any topic.
 	Topic string `yaml:"topic,omitempty" json:"topic,omitempty"`
 	// Measurement and Tags are what a point must have to match. An empty Measurement matches any.
 	Measurement string            `yaml:"measurement,omitempty" json:"measurement,omitempty"`
 	Tags        map[string]string `yaml:"tags,omitempty" json:"tags,omitempty"`
-	// Field is the field of the points. * stands for any characters but dots, and ** for any characters. It may be empty, for any field, if there is a
-	// Topic.
+	// Field is the field of the points. * stands for any characters but dots, and ** for any characters; \* is the character itself. It may be
+	// empty, for any field, if there is a Topic.
 	Field string `yaml:"field,omitempty" json:"field,omitempty"`
 	// Ignore makes nothing of the points.
 	Ignore bool `yaml:"ignore,omitempty" json:"ignore,omitempty"`
 
 	Device string         `yaml:"device,omitempty" json:"device,omitempty"`
 	Type   iot.DeviceType `yaml:"type,omitempty" json:"type,omitempty"`
-	// Define is the type, if nothing else defines it.
+	// Define is the type, if nothing else defines it. Type has no placeholders then.
 	Define *Type `yaml:"define,omitempty" json:"define,omitempty"`
 	// Unit is the unit of the values; empty for that of the point, or else the type's own.
 	Unit string `yaml:"unit,omitempty" json:"unit,omitempty"`

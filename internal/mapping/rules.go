@@ -14,8 +14,8 @@ import (
 // Rules maps points by the first rule that they match. They are immutable and may be shared. The zero Rules match nothing.
 //
 // The placeholders of templates are {{topic 1}}, {{topic 1-3}} and {{topic 2-}}, levels of the topic; {{field}}, or {{name}}, the field; {{field 2}}, a
-// level of it, and several as with the topic; {{measurement}}; {{tag x}}, a tag; {{x}}, a tag or else the value whose path in the group is x. In
-// single braces are names of tags, measurement and field.
+// level of it, and several as with the topic; {{measurement}}; {{tag x}}, a tag; {{value x}}, the value whose path in the group is x; {{x}}, a tag or
+// else that value. In single braces are names of tags, measurement and field.
 type Rules struct{ rules []rule }
 
 // Len returns how many rules there are.
@@ -32,16 +32,28 @@ type rule struct {
 	topic filter
 	field pattern
 
-	device, building, floor, room, model, firmware, below template
-	timeFormat                                            recording.TimeFormat
-	zone                                                  *time.Location
-	words                                                 map[string]float64
-	qualities                                             map[string]iot.Quality
-	reports                                               map[string]iot.Reported
-	scale                                                 float64
+	device, kind, unit, building, floor, room, model, firmware, below template
+	timeFormat                                                        recording.TimeFormat
+	zone                                                              *time.Location
+	words                                                             map[string]float64
+	qualities                                                         map[string]iot.Quality
+	reports                                                           map[string]iot.Reported
+	scale                                                             float64
 }
 
-// New returns the rules. A rule that cannot be applied is an error with its index and the key.
+// Reads reports whether a rule needs the value with the path beside the one that it maps: for a name, its time, its quality or its battery.
+func (m *Rules) Reads(path string) bool {
+	return slices.ContainsFunc(m.rules, func(u rule) bool {
+		if u.Time != nil && u.Time.Field == path || u.Quality != nil && u.Quality.Field == path || u.Battery == path {
+			return true
+		}
+		return slices.ContainsFunc([]template{u.device, u.kind, u.unit, u.building, u.floor, u.room, u.model, u.firmware, u.below},
+			func(t template) bool { return t.reads(path) })
+	})
+}
+
+// New returns the rules. A rule that cannot be applied is an error with its index and the key. A nil catalog means that the types are not known
+// here, and are not checked.
 func New(rules []Rule, catalog *iot.Catalog) (*Rules, error) {
 	m := &Rules{rules: make([]rule, len(rules))}
 	for i := range rules {
@@ -74,7 +86,7 @@ func (u *rule) compile(catalog *iot.Catalog) (err error) {
 		text string
 		into *template
 	}{
-		{"device", u.Device, &u.device}, {"building", u.Building, &u.building}, {"floor", u.Floor, &u.floor}, {"room", u.Room, &u.room},
+		{"device", u.Device, &u.device}, {"type", string(u.Type), &u.kind}, {"unit", u.Unit, &u.unit}, {"building", u.Building, &u.building}, {"floor", u.Floor, &u.floor}, {"room", u.Room, &u.room},
 		{"model", u.Model, &u.model}, {"firmware", u.Firmware, &u.firmware},
 	} {
 		if *t.into, err = parseTemplate(t.text); err != nil {
@@ -90,10 +102,15 @@ func (u *rule) compile(catalog *iot.Catalog) (err error) {
 	if u.Status != nil {
 		return u.compileStatus()
 	}
+	_, constant := u.kind.constant()
 	switch {
 	case u.Device == "":
 		return fmt.Errorf("device: missing")
-	case catalog.Spec(u.Type) == nil:
+	case u.Type == "":
+		return fmt.Errorf("type: missing")
+	case !constant && u.Define != nil:
+		return fmt.Errorf("define: the type must be a name without braces (got %q)", u.Type)
+	case constant && catalog != nil && catalog.Spec(u.Type) == nil:
 		return fmt.Errorf("type: unknown (got %q)", u.Type)
 	}
 	return u.compileValue()

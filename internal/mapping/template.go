@@ -3,6 +3,7 @@ package mapping
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -34,6 +35,8 @@ const (
 	tag
 	// anything is a tag, or else another value of the group.
 	anything
+	// groupValue is another value of the group.
+	groupValue
 )
 
 // toEnd is part.to of a placeholder that ends with the last level.
@@ -83,6 +86,8 @@ func parsePlaceholder(text string) (part, error) {
 		return part{kind: measurement}, nil
 	case word == "tag" && rest != "":
 		return part{kind: tag, text: rest}, nil
+	case word == "value" && rest != "":
+		return part{kind: groupValue, text: rest}, nil
 	}
 	return part{kind: anything, text: strings.TrimSpace(text)}, nil
 }
@@ -191,19 +196,29 @@ func (t template) fill(what string, p *Point, m *Mapper) (string, error) {
 }
 
 func (t *part) value(what string, p *Point, m *Mapper) (string, error) {
-	if value, ok := p.Tags[t.text]; ok {
-		return value, nil
+	if t.kind != groupValue {
+		if value, ok := p.Tags[t.text]; ok {
+			return value, nil
+		}
 	}
 	switch {
 	case t.kind == tagFirst && t.text == "measurement":
 		return p.Measurement, nil
 	case t.kind == tagFirst && t.text == "field":
 		return p.Field, nil
-	case t.kind == anything:
+	case t.kind == anything, t.kind == groupValue:
 		if other := m.other(p, t.text); other != nil {
 			return other.text(), nil
+		}
+		if t.kind == groupValue {
+			return "", iot.Invalid(what, "there is no value %s", iot.Quote(t.text))
 		}
 		return "", iot.Invalid(what, "there is neither a tag nor a value %s (tags: %s)", iot.Quote(t.text), iot.QuoteNames(maps.Keys(p.Tags)))
 	}
 	return "", iot.Invalid(what, "the point has no tag %s (tags: %s)", iot.Quote(t.text), iot.QuoteNames(maps.Keys(p.Tags)))
+}
+
+// reads reports whether a placeholder stands for the value with the path.
+func (t template) reads(path string) bool {
+	return slices.ContainsFunc(t, func(p part) bool { return (p.kind == anything || p.kind == groupValue) && p.text == path })
 }
