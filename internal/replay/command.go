@@ -24,7 +24,8 @@ const (
 
 const help = `Usage: iotmon replay [flags] FILE.csv
 
-Sends recorded readings, from a CSV file or a similar one of any size, to a running system.
+Sends recorded readings, from a CSV file or a similar one of any size, to a running system. So are lines of JSON and of
+InfluxDB's line protocol.
 
 Begin with a description of the file and a command to start from; this sends nothing:
   iotmon replay -inspect FILE
@@ -33,6 +34,13 @@ Wide form, a column of values for each device:
   iotmon replay -map 'Temperature=reactor_temp,temperature_sensor,°F' -map 'Current=pump,current_sensor,mA' FILE
 Long form, a device and a value in each row:
   iotmon replay -long 'device=device_id,type=device_type,value=value,unit=unit' FILE
+
+Anything else by rules, which are those of the map of a source, in a YAML file; see docs/sources/mapping.md:
+  map:
+    - {field: temp, device: "{{station}}/temp", type: temperature_sensor, unit: °F, building: "{{site}}"}
+  iotmon replay -mapping FILE.yaml FILE
+The field of a cell is the name of its column, {{station}} is another cell of the row. In JSON a field is a name or a path. The
+first rule that matches a value counts. Readings as the API has them need no rule.
 
 Times that begin with the year, and Unix times, are known. Others need their format; day and month are never guessed:
   -time-format '%d/%m/%Y %H:%M'                              31/12/2018 23:05
@@ -44,7 +52,8 @@ Directives: ` + recording.Directives + `
 
 Without a mapping nothing is sent: the columns are listed, each with a -map flag to start from. Columns that are not
 mapped are never sent. Empty cells and NaN are skipped. At the end rejected readings are counted by reason, and so are
-readings that repeat the device and time of another. A mapping file has the same keys as the flags, with underscores.
+readings that repeat the device and time of another. A mapping file has the same keys as the flags, with underscores; its
+map is a list of rules or, as -map, has a key for each column.
 
 Flags:
 `
@@ -67,9 +76,15 @@ func newCommandFlags() *commandFlags {
 	f.set.SetOutput(io.Discard)
 	f.set.StringVar(&f.client.Base, "to", "http://127.0.0.1:8080", "`address` of the running system")
 	f.set.DurationVar(&f.client.Patience, "patience", time.Minute, "how long a request is repeated while the system cannot be reached")
-	f.set.StringVar(&f.mapping, "mapping", "", "YAML `file` with the mapping and the layout; flags take precedence over it")
+	f.set.StringVar(&f.mapping, "mapping", "", "YAML `file` with the rules or columns, and the layout; flags take precedence over it")
+	f.set.Func("format", "`csv|json|line`: a table, a JSON text in each line, or InfluxDB's line protocol (default by the ending of the "+
+		"file's name and how it begins)", func(text string) (err error) {
+		f.o.Format, err = parseFormat(text)
+		return err
+	})
+	f.set.StringVar(&f.o.Topic, "topic", "", "`topic` of all values, for rules that have one")
 	f.set.BoolVar(&f.inspect, "inspect", false, "send nothing; describe the recording and write a command to start from")
-	f.set.Func("map", "what a column of the wide form holds, `COLUMN=DEVICE,TYPE[,UNIT]`; may be repeated", f.addColumn)
+	f.set.Func("map", "what a column of the wide form, or a field, holds, `COLUMN=DEVICE,TYPE[,UNIT]`; may be repeated", f.addColumn)
 	f.set.Func("long", "columns of the long form, `device=COLUMN,type=COLUMN,value=COLUMN[,unit=COLUMN]`; "+
 		"a type or unit that names no column is the type or unit of every row", f.setLong)
 	for i := range layoutSettings {
@@ -188,7 +203,7 @@ func Command(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return statusDone
 	}
 	if err == nil && flags.inspect {
-		return exitStatus(inspect(flags.o.File, flags.o.Layout, stdout), stderr)
+		return exitStatus(inspect(&flags.o, stdout), stderr)
 	}
 	var summary *Summary
 	if err == nil {

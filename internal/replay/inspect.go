@@ -1,6 +1,7 @@
 package replay
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -13,8 +14,32 @@ import (
 	"iotmon/internal/replay/recording"
 )
 
-// inspect writes a description of a recording and a command that replays it. It sends nothing.
-func inspect(path string, layout recording.Layout, w io.Writer) error {
+// inspect writes a description of a recording and what to start from to replay it. It sends nothing.
+func inspect(o *Options, w io.Writer) error {
+	file, err := os.Open(o.File)
+	if err != nil {
+		return fmt.Errorf("open recording: %w", err)
+	}
+	format := o.Format
+	if format == "" {
+		format, err = formatOf(file)
+	}
+	if err := errors.Join(err, file.Close()); err != nil {
+		return fmt.Errorf("%s: %w", o.File, err)
+	}
+	if format == Table {
+		return inspectTable(o.File, o.Layout, w)
+	}
+	source, err := o.open()
+	if err != nil {
+		return err
+	}
+	defer source.close()
+	return inspectPayloads(o, source, w)
+}
+
+// inspectTable describes a table, with a command that replays it.
+func inspectTable(path string, layout recording.Layout, w io.Writer) error {
 	report, err := recording.Inspect(func() (io.ReadCloser, error) { return os.Open(path) }, layout)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)

@@ -6,18 +6,22 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"iotmon/internal/iot"
+	"iotmon/internal/mapping"
 	"iotmon/internal/replay/recording"
 )
 
-// Mapping is the conversion of a recording's cells to readings. Either Columns or Long is set.
+// Mapping says what becomes of the values of a recording. Columns and Long are short forms of rules, and come before Rules.
 type Mapping struct {
-	// Columns is the wide form: each column of the recording holds the values of one device.
+	// Columns is the wide form: each column, or field, of the recording holds the values of one device, whose id may be a template.
 	Columns map[string]iot.Device
 	// Long is the long form: each row holds one reading, with the device in a column.
 	Long *LongColumns
+	// Rules are those of the map of a source. The field of a cell is the name of its column.
+	Rules []mapping.Rule
 }
 
 // LongColumns has the names of the columns of the long form. If Type or Unit is not the name of a column, it is the type or unit
@@ -72,105 +76,133 @@ func parseLong(text string) (*LongColumns, error) {
 	return &long, nil
 }
 
-// wideColumn is one mapped column of the wide form.
-type wideColumn struct {
-	index  int
-	device iot.Device
-}
-
-// rowMapping is a Mapping for the columns of one recording.
-type rowMapping struct {
-	wide []wideColumn
-	// For the long form: the index of each column, -1 for none. device has the constant type and unit.
-	long                                          bool
-	deviceIndex, typeIndex, valueIndex, unitIndex int
-	device                                        iot.Device
-	// ignored has the names of the columns that are not sent.
-	ignored []string
-}
-
-// resolve finds the mapping's columns in the recording. If a column is missing, the error lists the columns and example flags.
-func (m Mapping) resolve(path string, r *recording.Table) (rowMapping, error) {
-	if m.Long != nil && len(m.Columns) > 0 {
-		return rowMapping{}, usage("a recording is either wide or long: give columns or the long form, not both")
+// rules returns all rules for an open recording. If a column is missing, the error lists the columns and example flags.
+func (m Mapping) rules(path string, r *openFile) ([]mapping.Rule, error) {
+	switch {
+	case m.Long != nil && len(m.Columns) > 0:
+		return nil, usage("a recording is either wide or long: give columns or the long form, not both")
+	case m.Long != nil && r.table == nil:
+		return nil, usage("the long form is for tables: give rules with map, such as {field: value, device: \"{{id}}\", type: \"{{type}}\"}")
+	case m.Long != nil:
+		rule, err := m.Long.rule(r.table)
+		if err != nil {
+			return nil, err
+		}
+		return append([]mapping.Rule{rule}, m.Rules...), nil
 	}
-	if m.Long != nil {
-		return m.Long.resolve(r)
-	}
-	if len(m.Columns) == 0 {
-		return rowMapping{}, usage("%s", suggestMapping(path, r))
-	}
-	resolved := rowMapping{}
-	mapped := slices.Clone(r.TimeColumns)
+	var rules []mapping.Rule
 	for _, name := range slices.Sorted(maps.Keys(m.Columns)) {
-		i, err := r.Find(name)
-		switch {
-		case err != nil:
-			return rowMapping{}, err
-		case slices.Contains(r.TimeColumns, i):
-			return rowMapping{}, usage("column %q holds the times and cannot be a device", name)
-		case slices.Contains(mapped, i):
-			return rowMapping{}, usage("column %q is mapped twice", r.Columns[i])
+		device := m.Columns[name]
+		field := name
+		if r.table != nil {
+			var err error
+			if field, err = r.table.valueColumn(name); err != nil {
+				return nil, err
+			}
 		}
-		mapped = append(mapped, i)
-		resolved.wide = append(resolved.wide, wideColumn{i, m.Columns[name]})
+		rule := mapping.Rule{
+			Field: mapping.QuoteField(field), Device: string(device.ID), Type: device.Type, Unit: device.Unit,
+			Building: device.Location.Building, Room: device.Location.Room,
+		}
+		if device.Location.Floor != 0 {
+			rule.Floor = strconv.Itoa(device.Location.Floor)
+		}
+		if slices.ContainsFunc(rules, func(known mapping.Rule) bool { return known.Field == rule.Field }) {
+			return nil, usage("column %q is mapped twice", field)
+		}
+		rules = append(rules, rule)
 	}
-	slices.SortFunc(resolved.wide, func(a, b wideColumn) int { return a.index - b.index })
-	resolved.ignored = unmapped(r, mapped)
-	return resolved, nil
+	if rules = append(rules, m.Rules...); len(rules) == 0 && r.table != nil {
+		return nil, usage("%s", suggestMapping(path, r.table))
+	}
+	return rules, nil
 }
 
-// unmapped names the columns without the indexes.
-func unmapped(r *recording.Table, mapped []int) []string {
-	var names []string
-	for i, column := range r.Columns {
-		if !slices.Contains(mapped, i) {
-			names = append(names, column)
-		}
+// valueColumn returns the field of the column with a name, or a number, that holds no times.
+func (t *tableRecords) valueColumn(name string) (field string, err error) {
+	i, err := t.Find(name)
+	switch {
+	case err != nil:
+		return "", err
+	case slices.Contains(t.TimeColumns, i):
+		return "", usage("column %q holds the times and cannot be a device", name)
 	}
-	return names
+	return t.fields[i], nil
 }
 
-func (l *LongColumns) resolve(r *recording.Table) (rowMapping, error) {
-	m := rowMapping{long: true, typeIndex: -1, unitIndex: -1}
-	var err error
-	for _, part := range []struct {
-		what, name string
-		index      *int
-	}{{"device", l.Device, &m.deviceIndex}, {"value", l.Value, &m.valueIndex}, {"type", l.Type, &m.typeIndex}} {
+// rule returns the rule that says the same.
+func (l *LongColumns) rule(t *tableRecords) (rule mapping.Rule, err error) {
+	for _, part := range []struct{ what, name string }{{"device", l.Device}, {"value", l.Value}, {"type", l.Type}} {
 		if part.name == "" {
-			return m, usage("the long form needs its %s column named (columns: %s)", part.what, recording.QuoteAll(r.Columns))
+			return rule, usage("the long form needs its %s column named (columns: %s)", part.what, recording.QuoteAll(t.Columns))
 		}
-		index, notFound := r.Find(part.name)
-		if notFound == nil {
-			*part.index = index
-		} else if part.what != "type" {
+	}
+	column := func(name string) string {
+		i, notFound := t.Find(name)
+		if notFound != nil {
 			err = cmp.Or(err, notFound)
+			return ""
 		}
+		return t.fields[i]
 	}
+	rule.Device, rule.Field = placeholder(column(l.Device)), mapping.QuoteField(column(l.Value))
 	if err != nil {
-		return m, err
+		return rule, err
 	}
-	if m.typeIndex < 0 {
-		m.device.Type = iot.DeviceType(l.Type)
+	rule.Type, rule.Unit = iot.DeviceType(l.Type), l.Unit
+	if i, notFound := t.Find(l.Type); notFound == nil {
+		rule.Type = iot.DeviceType(placeholder(t.fields[i]))
 	}
-	if index, notFound := r.Find(l.Unit); l.Unit != "" && notFound == nil {
-		m.unitIndex = index
-	} else {
-		m.device.Unit = l.Unit
+	if i, notFound := t.Find(l.Unit); l.Unit != "" && notFound == nil {
+		rule.Unit = placeholder(t.fields[i])
 	}
-	m.ignored = unmapped(r, append([]int{m.deviceIndex, m.typeIndex, m.valueIndex, m.unitIndex}, r.TimeColumns...))
-	return m, nil
+	return rule, nil
+}
+
+// placeholder stands for the value of a field in templates.
+func placeholder(field string) string { return "{{value " + field + "}}" }
+
+// timed returns the layout of a table with the time of the first rule that says where it is, unless the layout says it itself.
+func (m Mapping) timed(layout recording.Layout) (recording.Layout, error) {
+	for i := range m.Rules {
+		t := m.Rules[i].Time
+		switch {
+		case t == nil:
+			continue
+		case t.Field == "":
+			return layout, usage("map: rule %d: time: needs a field: of a table, or else time_column, time_format and zone say what it is", i)
+		case len(layout.TimeColumns) > 0 || strings.Contains(t.Field, "*"):
+			return layout, nil
+		}
+		layout.TimeColumns = []string{t.Field}
+		format, err := recording.ParseTimeFormat(t.Format)
+		if err != nil {
+			return layout, usage("map: rule %d: time: format: %w", i, err)
+		}
+		if layout.TimeFormat.String() == "" {
+			layout.TimeFormat = format
+		}
+		if layout.Zone == nil && t.Zone != "" {
+			if layout.Zone, err = recording.ParseZone(t.Zone); err != nil {
+				return layout, usage("map: rule %d: time: zone: %w", i, err)
+			}
+		}
+		return layout, nil
+	}
+	return layout, nil
 }
 
 // suggestMapping lists the columns of a recording, each with an example flag. The user has to choose: a wrong type or unit would
 // produce wrong history.
-func suggestMapping(path string, r *recording.Table) string {
+func suggestMapping(path string, r *tableRecords) string {
 	name := strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
 	var text strings.Builder
 	fmt.Fprintf(&text, "no column is mapped to a device (columns: %s; times in %s); put right what is guessed here, and repeat:",
-		recording.QuoteAll(r.Columns), timeNames(r))
-	for _, column := range unmapped(r, r.TimeColumns) {
+		recording.QuoteAll(r.Columns), timeNames(r.Table))
+	for i, column := range r.Columns {
+		if slices.Contains(r.TimeColumns, i) {
+			continue
+		}
 		flag := column + "=" + deviceName(name, column) + "," + guessType(column)
 		fmt.Fprintf(&text, "\n  -map '%s'", strings.ReplaceAll(flag, "'", `'\''`))
 	}

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -15,15 +17,16 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"iotmon/internal/iot"
+	"iotmon/internal/mapping"
 	"iotmon/internal/replay/recording"
 )
 
 // mappingFile is the YAML that -mapping reads: the settings of the layout by the names of their flags, and the mapping.
 type mappingFile struct {
 	Layout map[string]settingText `yaml:",inline"`
-	// Columns are the devices behind the columns, as Map, or a list of the columns' names, as -columns.
+	// Columns are the devices behind the columns, or a list of the columns' names, as -columns. Map are the same devices, or rules.
 	Columns mappedColumns `yaml:"columns"`
-	Map     mappedColumns `yaml:"map"`
+	Map     mappedRules   `yaml:"map"`
 	Long    *LongColumns  `yaml:"long"`
 }
 
@@ -51,6 +54,20 @@ type mappedColumns struct {
 	devices map[string]mappedColumn
 }
 
+// mappedRules are rules, or the devices behind columns.
+type mappedRules struct {
+	mappedColumns
+	rules []mapping.Rule
+}
+
+// UnmarshalYAML reads either.
+func (m *mappedRules) UnmarshalYAML(node *yaml.Node) error {
+	if node.Kind == yaml.SequenceNode {
+		return decodeStrictly(node, &m.rules)
+	}
+	return m.mappedColumns.UnmarshalYAML(node)
+}
+
 // mappedColumn is the device behind one column of the wide form.
 type mappedColumn struct {
 	DeviceID string `yaml:"device_id"`
@@ -63,25 +80,63 @@ type mappedColumn struct {
 	} `yaml:"location"`
 }
 
-// UnmarshalYAML reads either. The library does not look for unknown keys here, so this does.
+// UnmarshalYAML reads either.
 func (m *mappedColumns) UnmarshalYAML(node *yaml.Node) error {
 	if node.Kind == yaml.SequenceNode {
 		return node.Decode(&m.names)
 	}
-	for i := 1; i < len(node.Content); i += 2 {
-		device := node.Content[i]
-		if err := onlyKeys(device, "device_id", "type", "unit", "location"); err != nil {
-			return err
-		}
-		for j := 1; j < len(device.Content); j += 2 {
-			if device.Content[j-1].Value == "location" {
-				if err := onlyKeys(device.Content[j], "building", "floor", "room"); err != nil {
-					return err
-				}
+	return decodeStrictly(node, &m.devices)
+}
+
+// decodeStrictly decodes a node into what target points to. The library does not look for unknown keys here, so this does.
+func decodeStrictly(node *yaml.Node, target any) error {
+	if err := knownFields(node, reflect.TypeOf(target).Elem()); err != nil {
+		return err
+	}
+	return node.Decode(target)
+}
+
+// knownFields finds a key for which a type has no field.
+func knownFields(node *yaml.Node, t reflect.Type) error {
+	switch {
+	case t.Kind() == reflect.Pointer:
+		return knownFields(node, t.Elem())
+	case t.Kind() == reflect.Slice && node.Kind == yaml.SequenceNode:
+		for _, element := range node.Content {
+			if err := knownFields(element, t.Elem()); err != nil {
+				return err
 			}
 		}
+	case t.Kind() == reflect.Map && node.Kind == yaml.MappingNode:
+		for i := 1; i < len(node.Content); i += 2 {
+			if err := knownFields(node.Content[i], t.Elem()); err != nil {
+				return err
+			}
+		}
+	case t.Kind() == reflect.Struct && node.Kind == yaml.MappingNode:
+		return knownKeys(node, t)
 	}
-	return node.Decode(&m.devices)
+	return nil
+}
+
+// knownKeys finds a key of a node for which a struct has no field.
+func knownKeys(node *yaml.Node, t reflect.Type) error {
+	fields := make(map[string]reflect.Type, t.NumField())
+	for i := range t.NumField() {
+		name, _, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ",")
+		fields[name] = t.Field(i).Type
+	}
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		key := node.Content[i]
+		field, known := fields[key.Value]
+		if !known {
+			return fmt.Errorf("line %d: unknown key %q (known: %s)", key.Line, key.Value, strings.Join(slices.Sorted(maps.Keys(fields)), ", "))
+		}
+		if err := knownFields(node.Content[i+1], field); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // onlyKeys finds a key that is not known.
@@ -110,7 +165,7 @@ func mappingKeys() string {
 		}
 	}
 	return strings.Join(keys, ", ") + ", columns or map with device_id, type, unit, location (building, floor, room), " +
-		"or long with device, type, value, unit"
+		"map with a list of rules, or long with device, type, value, unit"
 }
 
 // settingKey returns the key of a flag in the mapping file. Keys with hyphens are accepted too.
@@ -149,8 +204,8 @@ func parseMapping(text []byte) (recording.Layout, Mapping, error) {
 		}
 	}
 	layout.Columns = append(layout.Columns, file.Columns.names...)
-	mapping := Mapping{Long: file.Long, Columns: make(map[string]iot.Device)}
-	for _, columns := range []mappedColumns{file.Columns, file.Map} {
+	mapping := Mapping{Long: file.Long, Columns: make(map[string]iot.Device), Rules: file.Map.rules}
+	for _, columns := range []mappedColumns{file.Columns, file.Map.mappedColumns} {
 		for name, column := range columns.devices {
 			if column.DeviceID == "" || column.Type == "" {
 				return layout, mapping, fmt.Errorf("columns: %q needs a device_id and a type", name)

@@ -63,7 +63,7 @@ func TestMappingsThatDoNotFitSayWhy(t *testing.T) {
 		{Mapping{Columns: map[string]iot.Device{"x": device}, Long: &LongColumns{}}, "either wide or long"},
 		{Mapping{}, "-map 'Temperature=file_temperature,temperature_sensor,°C'\n  -map 'x=file_x,TYPE,UNIT'"},
 	} {
-		_, err := test.mapping.resolve("dir/file.csv", r)
+		_, err := test.mapping.rules("dir/file.csv", &openFile{table: newTableRecords(r, "")})
 		if !isMisuse(err) || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%+v: got %v, want a usage error with %q", test.mapping, err, test.want)
 		}

@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
+	"slices"
 	"time"
 
 	"iotmon/internal/iot"
+	"iotmon/internal/mapping"
 	"iotmon/internal/replay/recording"
 	"iotmon/internal/retry"
 	"iotmon/internal/wire"
@@ -27,10 +28,15 @@ type Destination interface {
 
 // Options configure Run. File and Mapping are required.
 type Options struct {
-	// File is the path of a CSV file with a header.
-	File    string
+	// File is the path of the recording.
+	File string
+	// Format is what the file consists of; empty is detected.
+	Format Format
+	// Layout is that of a table.
 	Layout  recording.Layout
 	Mapping Mapping
+	// Topic is the topic of all values, for rules that have one.
+	Topic string
 	// Terms are the limits of the destination.
 	Terms Terms
 	// Shift moves all times by the same span, so that the newest reading is dated at the moment when it is due to be sent, or now
@@ -47,33 +53,6 @@ type Options struct {
 	Warn func(warning string)
 }
 
-// openFile is a recording that is read from a file.
-type openFile struct {
-	*recording.Table
-	file *os.File
-	size int64
-}
-
-// openRecording opens a file and detects the properties that layout does not set. The caller closes it.
-func openRecording(path string, layout recording.Layout) (*openFile, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("open recording: %w", err)
-	}
-	table, err := recording.Open(file, layout)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), file.Close())
-	}
-	r := &openFile{Table: table, file: file}
-	if info, err := file.Stat(); err == nil {
-		r.size = info.Size()
-	}
-	return r, nil
-}
-
-// close closes the file. It was only read, so an error could not mean a loss.
-func (r *openFile) close() { _ = r.file.Close() }
-
 // Run sends a recording. The summary is nil only if nothing was sent. If there is an error too, the summary counts the readings
 // before it.
 func Run(ctx context.Context, o Options, to Destination) (*Summary, error) {
@@ -83,22 +62,21 @@ func Run(ctx context.Context, o Options, to Destination) (*Summary, error) {
 	if o.Warn == nil {
 		o.Warn = func(string) {}
 	}
-	source, err := openRecording(o.File, o.Layout)
+	source, err := o.open()
 	if err != nil {
 		return nil, err
 	}
 	defer source.close()
-	mapping, err := o.Mapping.resolve(o.File, source.Table)
+	rules, err := o.compile(source)
 	if err != nil {
 		return nil, err
 	}
-	if err := o.Terms.check(&mapping); err != nil {
-		return nil, err
-	}
-	p := player{
-		o: o, to: to, source: source, mapping: mapping, repeats: newRepeats(),
-		summary: &Summary{Ignored: mapping.ignored, Notes: source.Notes},
-		cells:   cellReader{numbers: source.Numbers(), types: o.Terms.states()},
+	p := player{o: o, to: to, source: source, rules: rules, repeats: newRepeats(), summary: new(Summary)}
+	p.summary.Payloads = source.table == nil
+	p.converter = source.converter(rules, o.Terms.states(), p.summary.unmapped)
+	if source.table != nil {
+		p.summary.Notes, p.summary.Ignored = source.table.Notes, p.converter.unsent(source.table, rules)
+		p.fixed = !slices.ContainsFunc(o.Mapping.Rules, func(r mapping.Rule) bool { return !constantType(&r) }) && o.Mapping.Long == nil
 	}
 	if err := p.schedule(ctx); err != nil {
 		return nil, err
@@ -106,6 +84,36 @@ func Run(ctx context.Context, o Options, to Destination) (*Summary, error) {
 	err = p.run(ctx)
 	p.summary.Elapsed = time.Since(p.start)
 	return p.summary, err
+}
+
+// compile returns the rules of an open recording. The error says what they lack, or what the system would refuse.
+func (o *Options) compile(source *openFile) (*mapping.Rules, error) {
+	rules, err := o.Mapping.rules(o.File, source)
+	if err != nil {
+		return nil, err
+	}
+	if len(rules) == 0 {
+		if err := o.suggestRules(); err != nil {
+			return nil, err
+		}
+	}
+	compiled, err := mapping.New(rules, nil)
+	if err != nil {
+		return nil, usage("map: %w", err)
+	}
+	if err := o.Terms.check(rules); err != nil {
+		return nil, err
+	}
+	if slices.ContainsFunc(rules, func(r mapping.Rule) bool { return r.Status != nil }) {
+		o.Warn("rules with a status make nothing of a recording: whether a device was connected is not replayed")
+	}
+	if source.table == nil {
+		return compiled, nil
+	}
+	if len(source.converter(compiled, nil, nil).columns) == 0 {
+		return nil, usage("no rule is for any column: %s", suggestMapping(o.File, source.table))
+	}
+	return compiled, nil
 }
 
 // schedule decides by how much the times move, and finds out whether the readings would be too old.
@@ -117,7 +125,7 @@ func (p *player) schedule(ctx context.Context) error {
 	if !p.o.Shift && p.o.Terms.Retention == 0 && p.o.Terms.Earliest.IsZero() {
 		return nil
 	}
-	reach, err := timeSpan(ctx, p.o.File, p.o.Layout)
+	reach, err := p.o.timeSpan(ctx, p.rules)
 	if err != nil {
 		return err
 	}
@@ -135,15 +143,17 @@ func (p *player) schedule(ctx context.Context) error {
 
 // player sends one recording.
 type player struct {
-	o       Options
-	to      Destination
-	source  *openFile
-	mapping rowMapping
-	cells   cellReader
+	o         Options
+	to        Destination
+	source    *openFile
+	rules     *mapping.Rules
+	converter *converter
+	// fixed is set if each column has one type and one unit, so that the system refuses all of it or nothing for them.
+	fixed   bool
 	summary *Summary
 	repeats *repeats
 
-	// start is the moment at which first, the time of the first row, is due; every time is moved by shift.
+	// start is the moment at which first, the time of the first reading, is due; every time is moved by shift.
 	start, first time.Time
 	shift        time.Duration
 	// next is the moment before which the rate allows no further request.
@@ -155,7 +165,7 @@ type player struct {
 
 func (p *player) run(ctx context.Context) error {
 	for ctx.Err() == nil {
-		row, err := p.source.Next()
+		r, err := p.source.next()
 		if err == io.EOF {
 			return p.flush(ctx)
 		}
@@ -168,43 +178,56 @@ func (p *player) run(ctx context.Context) error {
 			p.summary.refuse(refused.Line, refused.Field, refused.Reason)
 			continue
 		}
-		if err := p.play(ctx, row); err != nil {
+		if err := p.play(ctx, r); err != nil {
 			return err
 		}
 	}
 	return ctx.Err()
 }
 
-// play waits until the row is due and adds its readings to the batch. Before it waits it sends the batch: those readings
-// are due already.
-func (p *player) play(ctx context.Context, row recording.Row) error {
-	if p.first.IsZero() {
-		p.first = row.Time
-	}
-	if p.o.Speed > 0 {
-		due := p.start.Add(p.scaled(row.Time.Sub(p.first)))
-		if time.Until(due) > 0 {
-			if err := p.flush(ctx); err != nil {
-				return err
-			}
-			if err := retry.Wait(ctx, time.Until(due)); err != nil {
-				return err
-			}
-		}
-	}
+// play waits until the readings of a record are due and adds them to the batch. Before it waits it sends the batch: those readings are due
+// already.
+func (p *player) play(ctx context.Context, r record) error {
 	known := len(p.batch)
-	p.batch = p.mapping.readings(row, p.cells, p.batch, func(refused cellError) { p.refuseCell(row.Line, refused) })
+	p.batch = p.converter.convert(r, p.batch, func(refused valueError) { p.refuse(r.line, refused) })
+	if added := p.batch[known:]; len(added) > 0 {
+		if p.first.IsZero() {
+			p.first = added[0].Time
+		}
+		if err := p.wait(ctx, added[0].Time, known); err != nil {
+			return err
+		}
+		known = len(p.batch) - len(added)
+	}
 	for i := known; i < len(p.batch); i++ {
-		r := &p.batch[i]
-		r.Time = r.Time.Add(p.shift)
-		r.Historical = !p.o.Shift
-		p.lines = append(p.lines, row.Line)
-		p.summary.Own.add(p.repeats.add(r))
+		reading := &p.batch[i]
+		reading.Time = reading.Time.Add(p.shift)
+		reading.Historical = !p.o.Shift
+		p.lines = append(p.lines, r.line)
+		p.summary.Own.add(p.repeats.add(reading))
 	}
 	if len(p.batch) >= batchSize {
 		return p.flush(ctx)
 	}
 	return nil
+}
+
+// wait waits until readings of a time are due, all of the batch from the index next on. Before that it sends the others.
+func (p *player) wait(ctx context.Context, at time.Time, next int) error {
+	if p.o.Speed == 0 {
+		return nil
+	}
+	due := p.start.Add(p.scaled(at.Sub(p.first)))
+	if time.Until(due) <= 0 {
+		return nil
+	}
+	waiting := slices.Clone(p.batch[next:])
+	p.batch = p.batch[:next]
+	if err := p.flush(ctx); err != nil {
+		return err
+	}
+	p.batch = append(p.batch, waiting...)
+	return retry.Wait(ctx, time.Until(due))
 }
 
 // scaled returns how long a span of the recording takes to play.
@@ -215,12 +238,13 @@ func (p *player) scaled(span time.Duration) time.Duration {
 	return time.Duration(float64(span) / p.o.Speed)
 }
 
-func (p *player) refuseCell(line int, refused cellError) {
+// refuse counts a value without a reading.
+func (p *player) refuse(line int, refused valueError) {
 	if invalid, ok := errors.AsType[*iot.InvalidError](refused.err); ok {
 		p.summary.refuse(line, invalid.Field, invalid.Reason)
 		return
 	}
-	p.summary.missing(refused.cell)
+	p.summary.missing(refused.written)
 }
 
 // flush sends the batch, no faster than the rate allows.
@@ -277,7 +301,7 @@ func (p *player) count(answer wire.Ingested, readings []iot.Reading, lines []int
 			return fmt.Errorf("the system rejected reading %d of %d", r.Index, len(readings))
 		}
 		p.summary.refuse(lines[r.Index], r.Field, r.Reason)
-		if !p.mapping.long && hopeless == nil && (r.Field == "device_type" || r.Field == "unit") {
+		if p.fixed && hopeless == nil && (r.Field == "device_type" || r.Field == "unit") {
 			hopeless = fmt.Errorf("the system refuses everything of %s: %s: %s", readings[r.Index].ID, r.Field, r.Reason)
 		}
 	}

@@ -30,9 +30,10 @@ type Summary struct {
 	// Refused has a group for each reason, in the order of their first line. It covers cells that could not be read and readings
 	// that the system rejected.
 	Refused []Refusal
-	// Ignored has the names of the columns that are not mapped.
-	Ignored []string
-	Elapsed time.Duration
+	// Ignored has the names of the columns that are not mapped, or of the first fields if Payloads is set: then the recording is no table.
+	Ignored  []string
+	Payloads bool
+	Elapsed  time.Duration
 }
 
 // Repetitions counts readings whose device and time an earlier one had: Duplicates with the same value, Conflicts with
@@ -82,6 +83,16 @@ func (s *Summary) refuse(line int, field, reason string) {
 		field, reason = "", "refused for further reasons"
 	}
 	s.Refused = append(s.Refused, Refusal{Field: field, Reason: reason, Count: 1, Lines: []int{line}})
+}
+
+// maxUnmapped bounds the fields of payloads that are named as not mapped.
+const maxUnmapped = 50
+
+// unmapped counts the value of a payload for which there is no rule.
+func (s *Summary) unmapped(field string) {
+	if len(s.Ignored) < maxUnmapped && !slices.Contains(s.Ignored, field) {
+		s.Ignored = append(s.Ignored, field)
+	}
 }
 
 // maxMarkers bounds the markers that are counted apart.
@@ -162,7 +173,11 @@ func (s *Summary) WriteTo(w io.Writer) (int64, error) {
 		fmt.Fprintf(&text, "conflicts %d readings have device and time of one before, and another value: the first one counts\n", n)
 	}
 	if len(s.Ignored) > 0 {
-		fmt.Fprintf(&text, "not sent  columns %s: not mapped\n", recording.QuoteAll(s.Ignored))
+		what := "columns"
+		if s.Payloads {
+			what = "fields"
+		}
+		fmt.Fprintf(&text, "not sent  %s %s: not mapped\n", what, recording.QuoteAll(s.Ignored))
 	}
 	for _, note := range s.Notes {
 		fmt.Fprintf(&text, "note      %s\n", note)

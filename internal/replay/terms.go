@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"iotmon/internal/iot"
+	"iotmon/internal/mapping"
 	"iotmon/internal/replay/recording"
 	"iotmon/internal/wire"
 )
@@ -84,49 +86,50 @@ func (t *Terms) states() map[iot.DeviceType]iot.TypeSpec {
 	return byName
 }
 
-// check finds the columns of which the system would refuse every reading, by their type or unit.
-func (t *Terms) check(m *rowMapping) error {
-	if t.Types == nil || m.long && m.typeIndex >= 0 {
+// check finds the rules of which the system would refuse every reading, by their type or unit.
+func (t *Terms) check(rules []mapping.Rule) error {
+	if t.Types == nil {
 		return nil
 	}
 	catalog, err := iot.NewCatalog(t.Types...)
 	if err != nil {
 		return fmt.Errorf("the system's device types: %w", err)
 	}
-	devices := []iot.Device{m.device}
-	if !m.long {
-		devices = nil
-		for _, column := range m.wide {
-			devices = append(devices, column.device)
+	for i := range rules {
+		rule := &rules[i]
+		if !constantType(rule) {
+			continue
 		}
-	}
-	for _, device := range devices {
-		r := iot.Reading{Device: device, Time: time.Unix(0, 0).AddDate(40, 0, 0)}
-		if m.long {
-			r.ID = "any"
-		}
+		r := iot.Reading{Device: iot.Device{ID: "any", Type: rule.Type, Unit: rule.Unit}, Time: time.Unix(0, 0).AddDate(40, 0, 0)}
 		if invalid, ok := errors.AsType[*iot.InvalidError](catalog.Normalize(&r)); ok && (invalid.Field == "device_type" || invalid.Field == "unit") {
-			return usage("the system would refuse everything of %s: %s: %s", r.ID, invalid.Field, invalid.Reason)
+			return usage("the system would refuse everything of %s: %s: %s", rule.Device, invalid.Field, invalid.Reason)
 		}
 	}
 	return nil
 }
 
+// constantType reports whether a rule makes readings that all have one type and one unit.
+func constantType(rule *mapping.Rule) bool {
+	return !rule.Ignore && rule.Status == nil && !strings.Contains(string(rule.Type)+rule.Unit, "{")
+}
+
 // span is how far the times of a recording reach.
 type span struct {
-	// first is the time of the first row.
+	// first is the time of the first reading.
 	first, oldest, newest time.Time
 }
 
-// timeSpan returns how far the times of a recording reach. It reads the whole of it: rows need not be in order.
-func timeSpan(ctx context.Context, path string, layout recording.Layout) (s span, err error) {
-	source, err := openRecording(path, layout)
+// timeSpan returns how far the times of the readings of a recording reach. It reads the whole of it: records need not be in order.
+func (o *Options) timeSpan(ctx context.Context, rules *mapping.Rules) (s span, err error) {
+	source, err := o.open()
 	if err != nil {
 		return s, err
 	}
 	defer source.close()
+	c := source.converter(rules, o.Terms.states(), func(string) {})
+	var readings []iot.Reading
 	for ctx.Err() == nil {
-		row, err := source.Next()
+		r, err := c.next()
 		if err == io.EOF {
 			break
 		}
@@ -136,17 +139,25 @@ func timeSpan(ctx context.Context, path string, layout recording.Layout) (s span
 		if err != nil {
 			return s, err
 		}
-		if s.first.IsZero() {
-			s = span{row.Time, row.Time, row.Time}
-		}
-		if row.Time.Before(s.oldest) {
-			s.oldest = row.Time
-		}
-		if row.Time.After(s.newest) {
-			s.newest = row.Time
+		readings = c.convert(r, readings[:0], func(valueError) {})
+		for i := range readings {
+			s.add(readings[i].Time)
 		}
 	}
 	return s, ctx.Err()
+}
+
+// add extends a span to a time.
+func (s *span) add(at time.Time) {
+	if s.first.IsZero() {
+		*s = span{at, at, at}
+	}
+	if at.Before(s.oldest) {
+		s.oldest = at
+	}
+	if at.After(s.newest) {
+		s.newest = at
+	}
 }
 
 // oldest returns the time before which the system rejects readings, the reason, and the setting that would change it.

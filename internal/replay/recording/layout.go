@@ -3,6 +3,7 @@ package recording
 import (
 	"encoding/csv"
 	"fmt"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -34,6 +35,9 @@ type Layout struct {
 	// Numbers is the format of the values.
 	Numbers Numbers
 }
+
+// IsZero reports whether everything is detected, or has its default.
+func (l Layout) IsZero() bool { return reflect.ValueOf(l).IsZero() }
 
 // ParseList reads names separated by commas; one that has a comma in it is quoted as in CSV.
 func ParseList(text string) ([]string, error) {
