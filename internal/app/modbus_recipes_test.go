@@ -1,13 +1,9 @@
 package app
 
 import (
-	"bufio"
-	"encoding/json"
 	"log/slog"
 	"math"
-	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -67,7 +63,11 @@ func TestTheRecipesForModbusReceive(t *testing.T) {
 	for i, device := range devices {
 		t.Run(device.name, func(t *testing.T) {
 			t.Parallel()
-			recipe := regexp.MustCompile(`tcp://[^"]+`).ReplaceAllString(examples[i][1], "tcp://"+serveModbus(t, device.table, device.registers))
+			server := testenv.StartModbus(t, "", nil, map[string]any{
+				"records": filepath.Join(t.TempDir(), "records"), "units": map[string]any{"1": map[string]registers{device.table: device.registers}}, "behaviour": nil,
+			})
+			t.Cleanup(server.Kill)
+			recipe := regexp.MustCompile(`tcp://[^"]+`).ReplaceAllString(examples[i][1], "tcp://"+server.Address)
 			recipe = "sources:\n  - name: recipe\n    " + strings.ReplaceAll(strings.TrimSpace(recipe), "\n", "\n    ") + "\n" + examples[len(devices)][1]
 			directory := t.TempDir()
 			file := filepath.Join(directory, "config.yaml")
@@ -92,44 +92,4 @@ func TestTheRecipesForModbusReceive(t *testing.T) {
 			}
 		})
 	}
-}
-
-// serveModbus runs a server until the test ends, with one unit that has the registers, and returns its host and port.
-func serveModbus(t *testing.T, table string, contents registers) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := listener.Addr().(*net.TCPAddr)
-	listener.Close()
-	server := exec.Command(testenv.Python(t, "pymodbus"), "../source/modbus/testdata/server.py")
-	input, err := server.StdinPipe() // The server ends when it does.
-	if err != nil {
-		t.Fatal(err)
-	}
-	output, err := server.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		input.Close()
-		_ = server.Process.Kill()
-		_ = server.Wait()
-	})
-	if err := json.NewEncoder(input).Encode(map[string]any{
-		"port": address.Port, "records": filepath.Join(t.TempDir(), "records"), "units": map[string]any{"1": map[string]registers{table: contents}}, "behaviour": nil,
-	}); err != nil {
-		t.Fatal(err)
-	}
-	for lines := bufio.NewScanner(output); lines.Scan(); {
-		if lines.Text() == "ready" {
-			return address.String()
-		}
-	}
-	t.Fatal("the server does not start")
-	return ""
 }

@@ -1,19 +1,8 @@
 package app
 
 import (
-	"bufio"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"fmt"
 	"log/slog"
-	"math/big"
-	"net"
-	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -36,28 +25,48 @@ func TestTheRecipesForOPCUAReceive(t *testing.T) {
 	}
 	_, recipes, _ := strings.Cut(string(text), "\n## Recipes\n")
 	examples := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(recipes, -1)
-	shapes := []struct{ name, nodes, path, want string }{
-		{"Siemens", `[{"uri": "http://www.siemens.com/simatic-s7-opcua", "id": "s=\"Data\".\"Temperature\"", "path": ["PLC_1", "DataBlocksGlobal", "Data", "Temperature"], "value": 21.5}]`,
-			"/", `"press-1" temperature_sensor 21.5`},
-		{"Beckhoff", `[{"uri": "urn:BeckhoffAutomation:Ua:PLC1", "id": "s=MAIN.fTemp", "path": ["PLC1", "MAIN", "fTemp"], "value": 22.5},
-			{"uri": "urn:BeckhoffAutomation:Ua:PLC1", "id": "s=GVL.fOther", "path": ["PLC1", "GVL", "fOther"], "value": 1}]`, "/", `"fTemp" temperature_sensor 22.5`},
-		{"Kepware", `[{"uri": "KEPServerEX", "id": "s=Channel1.Device1.Temp", "path": ["Channel1", "Device1", "Temp"], "value": 23.5}]`, "/", `"kiln-1" temperature_sensor 23.5`},
-		{"Prosys", `[{"uri": "http://www.prosysopc.com/OPCUA/SimulationNodes/", "id": "i=1003", "path": ["Simulation", "Sinusoid"], "value": 24.5}]`,
-			"/OPCUA/SimulationServer", `"Sinusoid" temperature_sensor 24.5`},
+	// All devices are one server, but for the one with a path in its address. The first has the namespace 2, which its recipe names by that number.
+	servers := []struct{ path, nodes string }{
+		{"/", `[
+			{"uri": "KEPServerEX", "id": "s=Channel1.Device1.Temp", "path": ["Channel1", "Device1", "Temp"], "value": 23.5},
+			{"uri": "http://www.siemens.com/simatic-s7-opcua", "id": "s=\"Data\".\"Temperature\"", "path": ["PLC_1", "DataBlocksGlobal", "Data", "Temperature"], "value": 21.5},
+			{"uri": "urn:BeckhoffAutomation:Ua:PLC1", "id": "s=MAIN.fTemp", "path": ["PLC1", "MAIN", "fTemp"], "value": 22.5},
+			{"uri": "urn:BeckhoffAutomation:Ua:PLC1", "id": "s=GVL.fOther", "path": ["PLC1", "GVL", "fOther"], "value": 1}]`},
+		{"/OPCUA/SimulationServer", `[
+			{"uri": "http://www.prosysopc.com/OPCUA/SimulationNodes/", "id": "i=1003", "path": ["Simulation", "Sinusoid"], "value": 24.5}]`},
+	}
+	shapes := []struct {
+		name, want string
+		server     int
+	}{
+		{"Siemens", `"press-1" temperature_sensor 21.5`, 0},
+		{"Beckhoff", `"fTemp" temperature_sensor 22.5`, 0},
+		{"Kepware", `"kiln-1" temperature_sensor 23.5`, 0},
+		{"Prosys", `"Sinusoid" temperature_sensor 24.5`, 1},
 	}
 	if len(examples) != len(shapes) {
 		t.Fatalf("got %d recipes, want %d", len(examples), len(shapes))
 	}
-	for i, shape := range shapes {
-		for _, product := range []string{"asyncua", "node-opcua"} {
+	for _, product := range []string{testenv.Asyncua, testenv.NodeOPCUA} {
+		var addresses, certificates []string
+		for _, server := range servers {
+			directory := t.TempDir()
+			certificate, arguments := testenv.OPCUASecurity(t, directory)
+			running := testenv.StartOPCUA(t, product, "", directory, nil, append(arguments, "--path", server.path, "--nodes", server.nodes)...)
+			t.Cleanup(running.Kill)
+			addresses, certificates = append(addresses, running.Address), append(certificates, certificate)
+		}
+		for i, shape := range shapes {
 			t.Run(shape.name+"/"+product, func(t *testing.T) {
 				t.Parallel()
 				directory := t.TempDir()
-				address := serveOPCUA(t, product, directory, shape.nodes, shape.path)
-				recipe := regexp.MustCompile(`opc\.tcp://[^"/]+`).ReplaceAllString(examples[i][1], "opc.tcp://"+address)
+				if err := os.WriteFile(filepath.Join(directory, "password"), []byte(testenv.OPCUAPassword+"\n"), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				recipe := regexp.MustCompile(`opc\.tcp://[^"/]+`).ReplaceAllString(examples[i][1], "opc.tcp://"+addresses[shape.server])
 				recipe = strings.ReplaceAll(recipe, "/run/secrets/plc", filepath.Join(directory, "password"))
 				recipe = "sources:\n  - name: recipe\n    " + strings.ReplaceAll(strings.TrimSpace(recipe), "\n", "\n    ") +
-					"\n      trust: " + filepath.Join(directory, "server.pem") + "\n    map: [{field: \"*\", device: \"{field}\", type: temperature_sensor}]\n"
+					"\n      trust: " + certificates[shape.server] + "\n    map: [{field: \"*\", device: \"{field}\", type: temperature_sensor}]\n"
 				file := filepath.Join(directory, "config.yaml")
 				if err := os.WriteFile(file, []byte(recipe), 0o600); err != nil {
 					t.Fatal(err)
@@ -73,79 +82,6 @@ func TestTheRecipesForOPCUAReceive(t *testing.T) {
 					t.Errorf("got %v\n%s\nwant %s", err, out.String(), shape.want)
 				}
 			})
-		}
-	}
-}
-
-// serveOPCUA runs a server until the test ends, with a certificate and the user of the recipes, and returns its host and port.
-func serveOPCUA(t *testing.T, product, directory, nodes, path string) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := listener.Addr().String()
-	listener.Close()
-	certificate, key := filepath.Join(directory, "server.pem"), filepath.Join(directory, "server-key.pem")
-	writeServerCertificate(t, certificate, key)
-	const password = "secret"
-	if err := os.WriteFile(filepath.Join(directory, "password"), []byte(password+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	const scripts = "../source/opcua/testdata/"
-	program, script := "node", scripts+"node_opcua_server.cjs"
-	environment := os.Environ()
-	if product == "asyncua" {
-		program, script = testenv.Python(t, product), scripts+"asyncua_server.py"
-	} else {
-		environment = append(environment, "NODE_PATH="+testenv.NodeModules(t, product), "OPCUA_DIRECTORY="+directory)
-	}
-	_, port, _ := net.SplitHostPort(address)
-	server := exec.Command(program, script, "--port", port, "--cert", certificate, "--key", key, "--user", "iotmon", "--password", password, "--nodes", nodes, "--path", path)
-	server.Env = environment
-	input, err := server.StdinPipe() // The server ends when it does.
-	if err != nil {
-		t.Fatal(err)
-	}
-	output, err := server.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		input.Close()
-		_ = server.Process.Kill()
-		_ = server.Wait()
-	})
-	for lines := bufio.NewScanner(output); lines.Scan(); {
-		if lines.Text() == "ready" {
-			return address
-		}
-	}
-	t.Fatal("the server does not start")
-	return ""
-}
-
-func writeServerCertificate(t *testing.T, certificate, key string) {
-	t.Helper()
-	private, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "plc"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		KeyUsage:    x509.KeyUsageDigitalSignature | x509.KeyUsageContentCommitment | x509.KeyUsageKeyEncipherment | x509.KeyUsageDataEncipherment,
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}, URIs: []*url.URL{{Scheme: "urn", Opaque: "plc"}},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for file, block := range map[string]*pem.Block{certificate: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(private)}} {
-		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
-			t.Fatal(fmt.Errorf("%s: %w", file, err))
 		}
 	}
 }

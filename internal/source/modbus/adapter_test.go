@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -143,14 +142,14 @@ func TestEachPollIsTheReadingThatTheServerHasGiven(t *testing.T) {
 		until(t, "readings again: "+s.status.Snapshot().Error, 10*time.Second, func() bool { return len(s.of("number")) >= before+10 })
 	}
 	more()
-	server.kill()
+	server.running.Kill()
 	until(t, "failed", 5*time.Second, func() bool { return s.status.Snapshot().State == source.Failed })
 	server.config["behaviour"] = map[int]any{1: map[string]any{"counter": 10_000}} // Another state.
 	server.start()
 	more()
-	server.signal(syscall.SIGSTOP)
+	server.running.Pause()
 	until(t, "failed", 5*time.Second, func() bool { return s.status.Snapshot().State == source.Failed })
-	server.signal(syscall.SIGCONT)
+	server.running.Resume()
 	more()
 	way.Lose() // Without RST: what is sent reaches nobody.
 	until(t, "failed", 5*time.Second, func() bool { return s.status.Snapshot().State == source.Failed })

@@ -2,12 +2,9 @@ package modbus_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path/filepath"
-	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -22,23 +19,22 @@ import (
 // faultyServer is a pymodbus that fails as the suite says.
 type faultyServer struct {
 	*pymodbus
-	// mu guards the process, its input and its answers.
+	// mu guards what runs.
 	mu sync.Mutex
 }
 
-func (s *faultyServer) Address() string { return strings.TrimPrefix(s.address(""), "://") }
+func (s *faultyServer) Address() string { return s.at }
 
 func (s *faultyServer) Stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_ = s.input.Close() // It ends with its input.
-	_ = s.process.Wait()
+	s.running.Stop()
 }
 
 func (s *faultyServer) Kill() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.kill()
+	s.running.Kill()
 }
 
 func (s *faultyServer) Start() {
@@ -47,25 +43,15 @@ func (s *faultyServer) Start() {
 	s.start()
 }
 
-func (s *faultyServer) Pause()  { s.signal(syscall.SIGSTOP) }
-func (s *faultyServer) Resume() { s.signal(syscall.SIGCONT) }
+// Pause and Resume come between a start and a stop, and a paused server holds mu.
+func (s *faultyServer) Pause()  { s.running.Pause() }
+func (s *faultyServer) Resume() { s.running.Resume() }
 
 // produce has the number in the register from now on.
 func (s *faultyServer) produce(ctx context.Context, number int) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, err := fmt.Fprintf(s.input, `{"unit": "1", "how": {"set": {"0": %d}}}`+"\n", number); err != nil {
-		return err
-	}
-	select {
-	case _, ok := <-s.answers:
-		if !ok {
-			return errors.New("the server has ended")
-		}
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	return s.running.Do(ctx, fmt.Sprintf(`{"unit": "1", "how": {"set": {"0": %d}}}`, number))
 }
 
 // serverNames are the names in the server's certificate.

@@ -1,21 +1,16 @@
 package modbus_test
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"log/slog"
 	"maps"
-	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -48,17 +43,14 @@ type tables map[string]map[string]any
 
 // pymodbus is a Modbus server by pymodbus.
 type pymodbus struct {
-	t       *testing.T
-	config  map[string]any
-	port    int
+	t      *testing.T
+	config map[string]any
+	// at is where it listens, host and port.
+	at      string
 	records string
 	// environment is more of the server's environment.
 	environment []string
-
-	process *exec.Cmd
-	input   io.WriteCloser
-	// answers are the lines that the server prints as answers.
-	answers chan string
+	running     *testenv.Commanded
 }
 
 func startServer(t *testing.T, units map[int]tables, how map[int]behaviour, more map[string]any) *pymodbus {
@@ -71,84 +63,37 @@ func startServer(t *testing.T, units map[int]tables, how map[int]behaviour, more
 // newServer returns a server that is not started yet.
 func newServer(t *testing.T, units map[int]tables, how map[int]behaviour, more map[string]any) *pymodbus {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &pymodbus{t: t, port: listener.Addr().(*net.TCPAddr).Port, records: filepath.Join(t.TempDir(), "records")}
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
-	s.config = map[string]any{"port": s.port, "records": s.records, "units": units, "behaviour": how}
+	s := &pymodbus{t: t, records: filepath.Join(t.TempDir(), "records")}
+	s.config = map[string]any{"records": s.records, "units": units, "behaviour": how}
 	maps.Copy(s.config, more)
-	t.Cleanup(s.kill)
+	t.Cleanup(func() {
+		if s.running != nil {
+			s.running.Kill()
+		}
+	})
 	return s
 }
 
+// start starts it, at the address of the first start.
 func (s *pymodbus) start() {
 	s.t.Helper()
-	s.process = exec.Command(testenv.Python(s.t, "pymodbus"), "testdata/server.py")
-	s.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	input, err1 := s.process.StdinPipe()
-	output, err2 := s.process.StdoutPipe()
-	if err1 != nil || err2 != nil {
-		s.t.Fatal(err1, err2)
-	}
-	s.process.Stderr = s.t.Output()
-	s.process.Env = append(os.Environ(), s.environment...)
-	if err := s.process.Start(); err != nil {
-		s.t.Fatal(err)
-	}
-	answers := make(chan string, 10)
-	s.input, s.answers = input, answers
-	go func() {
-		defer close(answers)
-		for lines := bufio.NewScanner(output); lines.Scan(); {
-			if line := lines.Text(); line == "ok" || line == "ready" { // The others are what the library prints.
-				answers <- line
-			}
-		}
-	}()
-	s.command(s.config, "ready")
-}
-
-// command sends a line, and waits for the answer.
-func (s *pymodbus) command(message any, want string) {
-	s.t.Helper()
-	text, err := json.Marshal(message)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	if _, err := s.input.Write(append(text, '\n')); err != nil {
-		s.t.Fatal(err)
-	}
-	if got := <-s.answers; got != want {
-		s.t.Fatalf("the server: got %q, want %q", got, want)
-	}
+	s.running = testenv.StartModbus(s.t, s.at, s.environment, s.config)
+	s.at = s.running.Address
 }
 
 func (s *pymodbus) behave(unit int, how behaviour) {
 	s.t.Helper()
-	s.command(map[string]any{"unit": fmt.Sprint(unit), "how": how}, "ok")
-}
-
-func (s *pymodbus) signal(signal os.Signal) {
-	s.t.Helper()
-	if err := s.process.Process.Signal(signal); err != nil {
-		s.t.Error(err)
+	text, err := json.Marshal(map[string]any{"unit": fmt.Sprint(unit), "how": how})
+	if err != nil {
+		s.t.Fatal(err)
 	}
-}
-
-func (s *pymodbus) kill() {
-	if s.process == nil {
-		return
+	if err := s.running.Do(s.t.Context(), string(text)); err != nil {
+		s.t.Fatal(err)
 	}
-	_ = s.process.Process.Kill() // It may have ended.
-	_ = s.process.Wait()
 }
 
 func (s *pymodbus) address(scheme string) string {
-	return fmt.Sprintf("%s://127.0.0.1:%d", scheme, s.port)
+	return scheme + "://" + s.at
 }
 
 func (s *pymodbus) served() []served {

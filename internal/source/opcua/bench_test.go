@@ -67,7 +67,7 @@ func receive(b *testing.B, log source.Records, atOnce int) {
 func BenchmarkServers(b *testing.B) {
 	for _, p := range products {
 		b.Run(string(p), func(b *testing.B) {
-			s := p.start(b, 0, "--items", fmt.Sprint(benchItems))
+			s := p.start(b, "--items", fmt.Sprint(benchItems))
 			o := newOptions(b, s.endpoint())
 			o.Sampling = 0
 			status := runBench(b, o, nothing{}, benchItems)

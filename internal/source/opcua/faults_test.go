@@ -4,12 +4,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"iotmon/internal/iot"
-	"iotmon/internal/source"
 	"iotmon/internal/source/opcua"
 )
 
@@ -20,70 +18,6 @@ const back = 10 * time.Second
 func (r *running) connected(device string) {
 	r.t.Helper()
 	r.within(20*time.Second, "values of "+device, func() bool { return len(r.of(device)) > 0 })
-}
-
-// complete waits until each of the values from low to high has been received.
-func (r *running) complete(limit time.Duration, device string, low, high int) {
-	r.t.Helper()
-	r.within(limit, "every value", func() bool {
-		got := make(map[float64]bool)
-		for _, reading := range r.of(device) {
-			got[reading.Value] = true
-		}
-		for value := low; value <= high; value++ {
-			if !got[float64(value)] {
-				return false
-			}
-		}
-		return true
-	})
-}
-
-// One server goes through everything, because each start takes seconds.
-func TestAServerThatFailsComesBack(t *testing.T) {
-	t.Parallel()
-	for _, p := range products {
-		t.Run(string(p), func(t *testing.T) {
-			t.Parallel()
-			directory := t.TempDir()
-			certificate, arguments := secured(t, directory)
-			s := p.start(t, 0, arguments...)
-			o := newOptions(t, s.endpoint())
-			o.Security = "Basic256Sha256/SignAndEncrypt"
-			trust(t, o.Trust, certificate)
-			root, err := opcua.ParseNodeName("i=85")
-			if err != nil {
-				t.Fatal(err)
-			}
-			o.Browse = &opcua.Browse{Root: root, Include: []string{"Plant/*/Counter", "**/Temp"}, Exclude: []string{"**/Bool"}, Depth: 10, Max: 100}
-			r := run(t, o)
-			r.connected("Counter")
-
-			s.signal(t, syscall.SIGSTOP)
-			r.within(back, "the source has failed", func() bool { return r.status.Snapshot().State == source.Failed })
-			if seen := r.status.Snapshot().Error; !strings.Contains(seen, "published nothing") {
-				t.Errorf("got the status %q, want that nothing is published", seen)
-			}
-			s.signal(t, syscall.SIGCONT)
-			// node-opcua samples every 50 ms.
-			s.do(t, "ramp Counter 1 10 110")
-			r.complete(back, "Counter", 1, 10)
-
-			s.kill()
-			certificate, arguments = secured(t, directory)
-			s = p.start(t, s.port, append(arguments, "--numeric", "--shift")...)
-			r.within(back, "the new certificate is refused", func() bool {
-				kept, _ := filepath.Glob(filepath.Join(o.Refused, "*.der"))
-				return len(kept) == 1
-			})
-			trust(t, o.Trust, certificate)
-			s.do(t, "write Counter 99")
-			r.within(back, "the value 99", func() bool { return r.has("Counter", 99) })
-			if seen := r.status.Snapshot().Error; !strings.Contains(seen, "may be missing") {
-				t.Errorf("got the status %q, want that values may be missing", seen)
-			}
-		})
-	}
 }
 
 func TestOnlyTrustedServersAndKnownUsersConnect(t *testing.T) {

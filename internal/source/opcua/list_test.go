@@ -52,3 +52,27 @@ func TestListSaysWhatTheVariablesAre(t *testing.T) {
 		})
 	}
 }
+
+func TestPatternsChooseVariables(t *testing.T) {
+	t.Parallel()
+	for _, p := range products {
+		t.Run(string(p), func(t *testing.T) {
+			t.Parallel()
+			o := newOptions(t, p.shared(t).endpoint())
+			root, err := opcua.ParseNodeName("i=85")
+			if err != nil {
+				t.Fatal(err)
+			}
+			o.Browse = &opcua.Browse{Root: root, Include: []string{"Plant/*/Int*", "**/Temp", "**/Bool"}, Exclude: []string{"**/Bool", "Plant/Line1/*64"}, Depth: 10, Max: 100}
+			r := run(t, o)
+			for _, chosen := range []string{"Int16", "Int32", "Temp"} {
+				r.connected(chosen)
+			}
+			for _, other := range []string{"Bool", "Int64", "UInt16", "Counter"} {
+				if got := r.of(other); len(got) > 0 {
+					t.Errorf("got %v of %s", got, other)
+				}
+			}
+		})
+	}
+}

@@ -1,22 +1,18 @@
 package opcua_test
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"log/slog"
-	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 
 	"iotmon/internal/iot"
 	"iotmon/internal/mapping"
@@ -31,154 +27,52 @@ const plant = "urn:iotmon:test:plant"
 type product string
 
 const (
-	asyncua   product = "asyncua"
-	nodeOPCUA product = "node-opcua"
+	asyncua   product = testenv.Asyncua
+	nodeOPCUA product = testenv.NodeOPCUA
 )
 
 var products = []product{asyncua, nodeOPCUA}
 
 // server is a running server. One command after the other is given to it.
-type server struct {
-	port    int
-	mu      sync.Mutex
-	command *exec.Cmd
-	input   io.WriteCloser
-	output  *bufio.Reader
-}
+type server struct{ *testenv.Commanded }
 
-func (s *server) endpoint() string { return fmt.Sprintf("opc.tcp://127.0.0.1:%d", s.port) }
+func (s *server) endpoint() string { return "opc.tcp://" + s.Address }
 
-// free returns a port that is free.
-func free(t testing.TB) int {
+// start starts a server, which ends with the test.
+func (p product) start(t testing.TB, arguments ...string) *server {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().(*net.TCPAddr).Port
-}
-
-// start starts a server, which ends with the test. Port 0 is any free one.
-func (p product) start(t testing.TB, port int, arguments ...string) *server {
-	t.Helper()
-	s := p.launch(t, t.TempDir(), port, arguments...)
-	t.Cleanup(s.kill)
+	s := &server{testenv.StartOPCUA(t, string(p), "", t.TempDir(), nil, arguments...)}
+	t.Cleanup(s.Kill)
 	return s
-}
-
-// launch starts a server with its files in a directory. It ends with the program of the tests at the latest, because its input does.
-func (p product) launch(t testing.TB, directory string, port int, arguments ...string) *server {
-	t.Helper()
-	return p.launchIn(t, nil, directory, port, arguments...)
-}
-
-// launchIn is launch with more in the server's environment.
-func (p product) launchIn(t testing.TB, environment []string, directory string, port int, arguments ...string) *server {
-	t.Helper()
-	if port == 0 {
-		port = free(t)
-	}
-	s := &server{port: port}
-	arguments = append([]string{"--port", strconv.Itoa(port)}, arguments...)
-	if p == asyncua {
-		s.command = exec.Command(testenv.Python(t, string(p)), append([]string{"testdata/asyncua_server.py"}, arguments...)...)
-	} else {
-		s.command = exec.Command("node", append([]string{"testdata/node_opcua_server.cjs"}, arguments...)...)
-		s.command.Env = append(os.Environ(), "NODE_PATH="+testenv.NodeModules(t, string(p)), "OPCUA_DIRECTORY="+directory)
-	}
-	if s.command.Env == nil {
-		s.command.Env = os.Environ()
-	}
-	s.command.Env = append(s.command.Env, environment...)
-	errorsOf := &tail{}
-	s.command.Stderr = errorsOf
-	var err error
-	if s.input, err = s.command.StdinPipe(); err != nil {
-		t.Fatal(err)
-	}
-	output, err := s.command.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.command.Start(); err != nil {
-		t.Fatal(err)
-	}
-	s.output = bufio.NewReader(output)
-	if !s.answers("ready") {
-		t.Fatalf("%s does not start: %s", p, errorsOf.String())
-	}
-	return s
-}
-
-// answers reads lines until the wanted one, and reports whether it came.
-func (s *server) answers(want string) bool {
-	for {
-		line, err := s.output.ReadString('\n')
-		if strings.TrimSpace(line) == want {
-			return true
-		}
-		if err != nil {
-			return false
-		}
-	}
 }
 
 // do gives the server a command and waits until it is done.
 func (s *server) do(t testing.TB, format string, arguments ...any) {
 	t.Helper()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if _, err := fmt.Fprintf(s.input, format+"\n", arguments...); err != nil {
+	if err := s.Do(t.Context(), fmt.Sprintf(format, arguments...)); err != nil {
 		t.Fatal(err)
 	}
-	if !s.answers("done") {
-		t.Fatalf("the server does not do %q", fmt.Sprintf(format, arguments...))
-	}
-}
-
-func (s *server) signal(t testing.TB, signal os.Signal) {
-	t.Helper()
-	if err := s.command.Process.Signal(signal); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func (s *server) kill() {
-	_ = s.command.Process.Kill()
-	_ = s.command.Wait()
 }
 
 // user and password are those of every server that has certificates.
-const user, password = "iotmon", "päss-word"
+const user, password = testenv.OPCUAUser, testenv.OPCUAPassword
 
-// secured returns the arguments of a server with a certificate, which is made, and a user.
-func secured(t testing.TB, directory string) (certificate string, arguments []string) {
-	t.Helper()
-	certificate, key := filepath.Join(directory, "server.pem"), filepath.Join(directory, "server-key.pem")
-	for _, file := range []string{certificate, key} {
-		if err := os.Remove(file); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			t.Fatal(err)
-		}
-	}
-	if err := opcua.MakeIdentity(certificate, key); err != nil {
-		t.Fatal(err)
-	}
-	return certificate, []string{"--cert", certificate, "--key", key, "--user", user, "--password", password}
-}
-
-// lasting is a server that all tests use that do not disturb it, since each takes seconds to start.
+// lasting is a server that all tests use that do not disturb it, since each takes seconds to start. It has certificates and users, by password and by
+// certificate.
 type lasting struct {
-	mu      sync.Mutex
-	running *server
+	directory string
+	mu        sync.Mutex
+	running   *server
 }
 
-var (
-	servers          = map[product]*lasting{asyncua: {}, nodeOPCUA: {}}
-	serversDirectory string
-)
+var servers = map[product]*lasting{asyncua: {}, nodeOPCUA: {}}
 
-// shared returns a server with certificates and a user, which other tests use, too.
+// certificate is the file of the server's certificate, userCert and userKey those of the user who logs in by certificate.
+func (l *lasting) certificate() string { return filepath.Join(l.directory, "server.pem") }
+func (l *lasting) userCert() string    { return filepath.Join(l.directory, "user.pem") }
+func (l *lasting) userKey() string     { return filepath.Join(l.directory, "user-key.pem") }
+
+// shared returns a server that other tests use, too.
 func (p product) shared(t testing.TB) *server {
 	t.Helper()
 	if testing.Short() {
@@ -190,51 +84,42 @@ func (p product) shared(t testing.TB) *server {
 	if l.running != nil {
 		return l.running
 	}
-	directory := filepath.Join(serversDirectory, string(p))
-	if err := os.MkdirAll(directory, 0o700); err != nil {
+	_, arguments := testenv.OPCUASecurity(t, l.directory)
+	if err := opcua.MakeIdentity(l.userCert(), l.userKey()); err != nil {
 		t.Fatal(err)
 	}
-	_, arguments := secured(t, directory)
-	l.running = p.launch(t, directory, 0, arguments...)
+	l.running = &server{testenv.StartOPCUA(t, string(p), "", l.directory, nil, append(arguments, "--user-cert", l.userCert())...)}
 	return l.running
 }
 
 func TestMain(m *testing.M) {
-	var err error
-	if serversDirectory, err = os.MkdirTemp("", "opcua"); err != nil {
+	directory, err := os.MkdirTemp("", "opcua")
+	if err != nil {
 		panic(err)
+	}
+	for p, l := range servers {
+		l.directory = filepath.Join(directory, string(p))
+		if err := os.MkdirAll(l.directory, 0o700); err != nil {
+			panic(err)
+		}
 	}
 	code := m.Run()
 	for _, l := range servers {
 		if l.running != nil {
-			l.running.kill()
+			l.running.Kill()
 		}
 	}
-	if err := os.RemoveAll(serversDirectory); err != nil {
+	if err := os.RemoveAll(directory); err != nil {
 		panic(err)
 	}
+	if code == 0 {
+		// It answers until the process ends.
+		if err := goleak.Find(goleak.IgnoreAnyFunction("iotmon/internal/source/sourcetest.answer")); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
 	os.Exit(code)
-}
-
-// tail keeps the last output of a process.
-type tail struct {
-	mu   sync.Mutex
-	text []byte
-}
-
-func (t *tail) Write(b []byte) (int, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	const most = 4 << 10
-	t.text = append(t.text, b...)
-	t.text = t.text[max(0, len(t.text)-most):]
-	return len(b), nil
-}
-
-func (t *tail) String() string {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return string(t.text)
 }
 
 // record is a log of readings in memory.

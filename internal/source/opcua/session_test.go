@@ -92,34 +92,25 @@ func TestAForgottenSessionIsMadeAnew(t *testing.T) {
 }
 
 func TestAUserMayLogInWithACertificate(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs a server of OPC UA")
-	}
 	t.Parallel()
 	for _, p := range products {
 		t.Run(string(p), func(t *testing.T) {
 			t.Parallel()
-			directory := t.TempDir()
-			certificate, arguments := secured(t, directory)
-			o := newOptions(t, "", "Counter")
-			files := t.TempDir()
-			known, key := filepath.Join(files, "user.pem"), filepath.Join(files, "user-key.pem")
-			other, otherKey := filepath.Join(files, "other.pem"), filepath.Join(files, "other-key.pem")
-			for _, pair := range [][2]string{{known, key}, {other, otherKey}} {
-				if err := opcua.MakeIdentity(pair[0], pair[1]); err != nil {
-					t.Fatal(err)
-				}
+			s, l := p.shared(t), servers[p]
+			other, otherKey := filepath.Join(t.TempDir(), "other.pem"), filepath.Join(t.TempDir(), "other-key.pem")
+			if err := opcua.MakeIdentity(other, otherKey); err != nil {
+				t.Fatal(err)
 			}
-			s := p.start(t, 0, append(arguments, "--user-cert", known)...)
-			trust(t, o.Trust, certificate)
-			o.Endpoint, o.Security = s.endpoint(), "Basic256Sha256/SignAndEncrypt"
+			o := newOptions(t, s.endpoint(), "Counter")
+			trust(t, o.Trust, l.certificate())
+			o.Security = "Basic256Sha256/SignAndEncrypt"
 			o.UserCertFile, o.UserKeyFile = other, otherKey
 			refused := run(t, o)
 			refused.within(back, "the certificate of another is refused", func() bool {
 				return strings.Contains(refused.status.Snapshot().Error, "logging in: Bad")
 			})
 			refused.stop()
-			o.UserCertFile, o.UserKeyFile = known, key
+			o.UserCertFile, o.UserKeyFile = l.userCert(), l.userKey()
 			run(t, o).connected("Counter")
 		})
 	}
@@ -135,7 +126,7 @@ func TestAPasswordIsNeverSentAsItIs(t *testing.T) {
 			o := newOptions(t, s.endpoint(), "Counter")
 			o.User, o.PasswordFile = user, filepath.Join(t.TempDir(), "password")
 			write(t, o.PasswordFile, password)
-			trust(t, o.Trust, filepath.Join(serversDirectory, string(p), "server.pem"))
+			trust(t, o.Trust, servers[p].certificate())
 			r := run(t, o)
 			r.connected("Counter")
 		})

@@ -2,15 +2,13 @@ package opcua_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
-	"syscall"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,46 +20,48 @@ import (
 	"iotmon/tests/testenv"
 )
 
-// faultyServer is a server with certificates and a user that fails as the suite says.
+// faultyServer is a server with certificates and a user that fails as the suite says. All faults of a way that stop or change the server have the same
+// one, because each start takes seconds.
 type faultyServer struct {
-	t           *testing.T
-	product     product
-	directory   string
-	port        int
-	environment []string
+	product   product
+	directory string
+	clock     *testenv.Clock
 	// mu guards what is below it.
-	mu        sync.Mutex
+	mu sync.Mutex
+	// t is the test of the fault that is tried.
+	t *testing.T
+	// address is that of the first start.
+	address   string
 	running   *server
 	arguments []string
 }
 
-func (s *faultyServer) Address() string { return fmt.Sprintf("127.0.0.1:%d", s.port) }
+func (s *faultyServer) Address() string { return s.address }
 
 func (s *faultyServer) Start() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.running = s.product.launchIn(s.t, s.environment, s.directory, s.port, s.arguments...)
+	s.running = &server{testenv.StartOPCUA(s.t, string(s.product), s.address, s.directory, s.clock.Environment(), s.arguments...)}
+	s.address = s.running.Address
 }
 
 func (s *faultyServer) Stop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_ = s.running.input.Close() // It ends with its input.
-	_ = s.running.command.Wait()
+	s.running.Stop()
 }
 
 func (s *faultyServer) Kill() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.running.kill()
+	if s.running != nil {
+		s.running.Kill()
+	}
 }
 
-func (s *faultyServer) Pause()  { s.signal(syscall.SIGSTOP) }
-func (s *faultyServer) Resume() { s.signal(syscall.SIGCONT) }
-
-func (s *faultyServer) signal(signal syscall.Signal) {
-	_ = s.running.command.Process.Signal(signal) // The suite does so between a start and a stop, and a paused server holds mu.
-}
+// Pause and Resume come between a start and a stop, and a paused server holds mu.
+func (s *faultyServer) Pause()  { s.running.Pause() }
+func (s *faultyServer) Resume() { s.running.Resume() }
 
 // restart starts the server with other arguments.
 func (s *faultyServer) restart(arguments ...string) {
@@ -73,48 +73,69 @@ func (s *faultyServer) restart(arguments ...string) {
 }
 
 // produce has the server write the number.
-func (s *faultyServer) produce(_ context.Context, number int) error {
+func (s *faultyServer) produce(ctx context.Context, number int) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, err := fmt.Fprintf(s.running.input, "write Counter %d\n", number); err != nil {
-		return err
-	}
-	if !s.running.answers("done") {
-		return errors.New("the server has ended")
-	}
-	return nil
+	return s.running.Do(ctx, fmt.Sprintf("write Counter %d", number))
 }
 
-// lossless are the faults after which the source must not say that values may be missing.
-var lossless = []string{"cut", "network_lost_without_a_sign", "stalled", "slow", "another_address", "paused"}
+// bystander is a server for faults that it does not notice.
+type bystander struct{ *server }
+
+func (s bystander) Address() string { return s.server.Address }
+
+func (bystander) Start() { panic("others use this server") }
+
+// lossless are the faults after which the source must not say that values may be missing, and losing those after which it must.
+var (
+	lossless = []string{"cut", "network_lost_without_a_sign", "stalled", "slow", "another_address", "paused"}
+	losing   = []string{"stopped", "killed", "another_state", "credentials_revoked", "certificates_rotated"}
+)
 
 func TestFaults(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs a server of OPC UA")
 	}
-	sourcetest.Run(t, map[string]func(t *testing.T) *sourcetest.Harness{
-		"OPC UA of asyncua": asyncua.harness, "OPC UA of node-opcua": nodeOPCUA.harness,
-	})
+	harnesses := make(map[string]func(t *testing.T) *sourcetest.Harness)
+	for _, p := range products {
+		faulty := &faultyServer{product: p, directory: t.TempDir(), clock: testenv.NewClock(t)}
+		t.Cleanup(faulty.Kill)
+		var variables atomic.Int32
+		harnesses["OPC UA of "+string(p)] = func(t *testing.T) *sourcetest.Harness {
+			if !sourcetest.LeavesServerAlone(t) {
+				return faulty.harness(t)
+			}
+			s, variable := p.shared(t), fmt.Sprint("Fault", variables.Add(1))
+			s.do(t, "create %s 0", variable)
+			h, o := newHarness(t, variable)
+			h.Server = bystander{s}
+			h.Produce = func(ctx context.Context, number int) error {
+				return s.Do(ctx, fmt.Sprintf("write %s %d", variable, number))
+			}
+			trust(t, o.Trust, servers[p].certificate())
+			return h
+		}
+	}
+	sourcetest.Run(t, harnesses)
 }
 
-func (p product) harness(t *testing.T) *sourcetest.Harness {
-	clock := testenv.NewClock(t)
-	s := &faultyServer{t: t, product: p, directory: t.TempDir(), port: free(t), environment: clock.Environment()}
-	certificate, arguments := secured(t, s.directory)
-	s.arguments = arguments
-	s.Start()
+// newHarness returns a harness without a server for numbers in a variable, and the options of its source, which does not trust the server yet.
+func newHarness(t *testing.T, variable string) (*sourcetest.Harness, *opcua.Options) {
+	t.Helper()
 	var adapter *opcua.Adapter
+	fault := path.Base(t.Name())
 	t.Cleanup(func() {
-		s.Kill()
-		if gaps := opcua.Gaps(adapter); gaps > 0 && slices.Contains(lossless, path.Base(t.Name())) {
+		switch gaps := opcua.Gaps(adapter); {
+		case gaps > 0 && slices.Contains(lossless, fault):
 			t.Errorf("got %d gaps although nothing was lost", gaps)
+		case gaps == 0 && slices.Contains(losing, fault):
+			t.Error("got no gap although values may be missing")
 		}
 	})
 	o := newOptions(t, "")
 	o.Security, o.User, o.PasswordFile, o.Queue = "Basic256Sha256/SignAndEncrypt", user, filepath.Join(t.TempDir(), "password"), 5000
 	write(t, o.PasswordFile, password)
-	trust(t, o.Trust, certificate)
-	if strings.Contains(t.Name(), "interruptions") {
+	if fault == "interruptions" {
 		o.Security = "None" // Else most of the time would be that of a thousand keys.
 		o.User, o.PasswordFile = "", ""
 	}
@@ -122,31 +143,62 @@ func (p product) harness(t *testing.T) *sourcetest.Harness {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.Browse = &opcua.Browse{Root: root, Include: []string{"Plant/*/Counter"}, Depth: 5, Max: 10}
+	o.Browse = &opcua.Browse{Root: root, Include: []string{"Plant/*/" + variable}, Depth: 5, Max: 10}
 	return &sourcetest.Harness{
-		Server: s, Silence: 7 * time.Second, Keeps: true, Produce: s.produce,
-		Rules: []mapping.Rule{{Field: "Counter", Device: "counter", Type: iot.Current}},
+		Silence: 7 * time.Second, Keeps: true, SilenceSays: "published nothing",
+		Rules: []mapping.Rule{{Field: variable, Device: "counter", Type: iot.Current}},
 		Adapter: func(address string) source.Adapter {
 			o.Endpoint = "opc.tcp://" + address
 			adapter = another(t, o)
 			return adapter
 		},
-		SetClock: clock.Set,
-		// After it, the nodes have other ids and the namespace another index.
-		Reset:  func() { s.arguments = append(s.arguments, "--numeric", "--shift") },
-		Revoke: func() { s.restart(append(slices.Clone(arguments[:len(arguments)-1]), "another")...) },
-		Allow:  func() { s.restart(arguments...) },
-		Rotate: func() {
-			s.Stop()
-			certificate, arguments := secured(t, s.directory)
-			trust(t, o.Trust, certificate)
-			for _, file := range []string{o.CertFile, o.KeyFile} {
-				if err := os.Remove(file); err != nil {
-					t.Error(err)
-				}
-			}
-			s.arguments = arguments
-			s.Start()
-		},
+	}, &o
+}
+
+func (s *faultyServer) harness(t *testing.T) *sourcetest.Harness {
+	s.mu.Lock()
+	s.t = t
+	s.mu.Unlock()
+	if s.running == nil {
+		_, s.arguments = testenv.OPCUASecurity(t, s.directory)
+		s.Start()
 	}
+	certificate := filepath.Join(s.directory, "server.pem")
+	if err := s.produce(t.Context(), 0); err != nil { // The last fault has left its last number.
+		t.Fatal(err)
+	}
+	h, o := newHarness(t, "Counter")
+	trust(t, o.Trust, certificate)
+	arguments := slices.Clone(s.arguments)
+	h.Server, h.Produce, h.SetClock = s, s.produce, s.clock.Set
+	// After it, the nodes have other ids and the namespace another index.
+	h.Reset = func() { s.arguments = append(s.arguments, "--numeric", "--shift") }
+	h.Revoke = func() {
+		changed := slices.Clone(arguments)
+		changed[slices.Index(changed, "--password")+1] = "another"
+		s.restart(changed...)
+	}
+	h.Allow = func() { s.restart(arguments...) }
+	h.Rotate = func() {
+		s.Stop()
+		testenv.OPCUASecurity(t, s.directory) // The arguments are the same.
+		for _, file := range []string{o.CertFile, o.KeyFile} {
+			if err := os.Remove(file); err != nil {
+				t.Error(err)
+			}
+		}
+		s.Start()
+		// The operator finds the new certificate among those that were refused.
+		for deadline := time.Now().Add(back); ; time.Sleep(10 * time.Millisecond) {
+			kept, err := filepath.Glob(filepath.Join(o.Refused, "*.der"))
+			if err == nil && len(kept) == 1 {
+				trust(t, o.Trust, kept[0])
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("the new certificate was not refused: got %q, %v", kept, err)
+			}
+		}
+	}
+	return h
 }

@@ -8,7 +8,9 @@ import (
 	"log/slog"
 	"maps"
 	"net"
+	"path"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -47,6 +49,8 @@ type Harness struct {
 	Produce func(ctx context.Context, number int) error
 	// Silence is how long the adapter may take to find that the server is silent.
 	Silence time.Duration
+	// SilenceSays is a part of what the status must say of a server that is paused; empty if it may say anything.
+	SilenceSays string
 	// Keeps is whether what the server took during a fault must arrive, for the faults of the network and for Pause. KeepsStopped says the same of what
 	// was taken before a Stop, and KeepsKilled of what was taken before a Kill.
 	Keeps, KeepsStopped, KeepsKilled bool
@@ -74,8 +78,9 @@ const (
 	step = 30 * time.Minute
 )
 
-// Run runs the suite for ways of connecting, by their names in Ways. Each fault has a harness of its own, and all run at the same time, but for the
-// interruptions, which measure what the process uses: so the calling test must not be parallel.
+// Run runs the suite for ways of connecting, by their names in Ways. Each fault has a harness of its own. The faults of a way that are the server's own
+// run one after another, so that their harnesses may have one server, and the others at the same time, on servers that are only for LeavesServerAlone.
+// The interruptions run before, because they measure what the process uses: so the calling test must not be parallel.
 func Run(t *testing.T, harnesses map[string]func(t *testing.T) *Harness) {
 	for name := range harnesses {
 		if _, ok := find(name); !ok {
@@ -84,25 +89,44 @@ func Run(t *testing.T, harnesses map[string]func(t *testing.T) *Harness) {
 	}
 	t.Run(interruptions, func(t *testing.T) { interrupt(t, harnesses) })
 	tokens := make(chan struct{}, most)
+	try := func(name string, f *fault) {
+		if way, _ := find(name); way.Without[f.name] != "" {
+			return
+		}
+		tokens <- struct{}{}
+		defer func() { <-tokens }()
+		t.Run(name+"/"+f.name, func(t *testing.T) { run(t, harnesses[name](t), f) })
+	}
 	var running sync.WaitGroup
-	for _, fault := range faults() {
-		for name, harness := range harnesses {
-			if way, _ := find(name); way.Without[fault.name] != "" {
-				continue
+	for name := range harnesses {
+		running.Go(func() {
+			for _, f := range faults() {
+				if f.ofServer {
+					try(name, &f)
+				}
 			}
-			running.Go(func() {
-				tokens <- struct{}{}
-				defer func() { <-tokens }()
-				t.Run(name+"/"+fault.name, func(t *testing.T) { run(t, harness(t), &fault) })
-			})
+		})
+		for _, f := range faults() {
+			if !f.ofServer {
+				running.Go(func() { try(name, &f) })
+			}
 		}
 	}
 	running.Wait()
 }
 
+// LeavesServerAlone reports whether the test is that of a fault that the server does not notice, or only as another client's: then others may use the
+// server at the same time.
+func LeavesServerAlone(t *testing.T) bool {
+	name := path.Base(t.Name())
+	return !slices.ContainsFunc(faults(), func(f fault) bool { return f.ofServer && strings.ReplaceAll(f.name, " ", "_") == name })
+}
+
 // fault is something that goes wrong, and comes to an end.
 type fault struct {
 	name string
+	// ofServer is whether it stops or changes the server.
+	ofServer bool
 	// has is whether the harness has the means for it; nil if none is needed.
 	has func(h *Harness) bool
 	// begin and end cause it, and take it back.
@@ -125,20 +149,20 @@ func faults() []fault {
 			Name(t, r.host, "127.0.0.2")
 			r.proxy.Move("127.0.0.2")
 		}, end: nothing, keeps: keeps},
-		{name: "paused", begin: func(_ *testing.T, r *rig) { r.Server.Pause() }, end: func(_ *testing.T, r *rig) { r.Server.Resume() }, noticed: true, keeps: keeps},
-		{name: "stopped", begin: func(_ *testing.T, r *rig) { r.Server.Stop() }, end: start, noticed: true, keeps: func(h *Harness) bool { return h.KeepsStopped }},
-		{name: "killed", begin: func(_ *testing.T, r *rig) { r.Server.Kill() }, end: start, noticed: true, keeps: func(h *Harness) bool { return h.KeepsKilled }},
-		{name: "another state", has: func(h *Harness) bool { return h.Reset != nil }, begin: func(_ *testing.T, r *rig) { r.Server.Stop(); r.Reset() },
+		{name: "paused", ofServer: true, begin: func(_ *testing.T, r *rig) { r.Server.Pause() }, end: func(_ *testing.T, r *rig) { r.Server.Resume() }, noticed: true, keeps: keeps},
+		{name: "stopped", ofServer: true, begin: func(_ *testing.T, r *rig) { r.Server.Stop() }, end: start, noticed: true, keeps: func(h *Harness) bool { return h.KeepsStopped }},
+		{name: "killed", ofServer: true, begin: func(_ *testing.T, r *rig) { r.Server.Kill() }, end: start, noticed: true, keeps: func(h *Harness) bool { return h.KeepsKilled }},
+		{name: "another state", ofServer: true, has: func(h *Harness) bool { return h.Reset != nil }, begin: func(_ *testing.T, r *rig) { r.Server.Stop(); r.Reset() },
 			end: start, noticed: true, keeps: func(*Harness) bool { return false }},
 		{name: "own clock set", begin: func(t *testing.T, r *rig) {
 			r.setClocks(t, func(offset time.Duration) { r.offset.Store(int64(offset)) })
 		}, end: nothing, keeps: keeps},
-		{name: "clock of the server set", has: func(h *Harness) bool { return h.SetClock != nil }, begin: func(t *testing.T, r *rig) {
+		{name: "clock of the server set", ofServer: true, has: func(h *Harness) bool { return h.SetClock != nil }, begin: func(t *testing.T, r *rig) {
 			r.setClocks(t, func(offset time.Duration) { r.SetClock(t, offset) })
 		}, end: nothing, keeps: keeps},
-		{name: "credentials revoked", has: func(h *Harness) bool { return h.Revoke != nil }, begin: func(_ *testing.T, r *rig) { r.Revoke(); time.Sleep(time.Second) },
+		{name: "credentials revoked", ofServer: true, has: func(h *Harness) bool { return h.Revoke != nil }, begin: func(_ *testing.T, r *rig) { r.Revoke(); time.Sleep(time.Second) },
 			end: func(_ *testing.T, r *rig) { r.Allow() }, noticed: true, keeps: func(h *Harness) bool { return h.KeepsStopped }},
-		{name: "certificates rotated", has: func(h *Harness) bool { return h.Rotate != nil }, begin: func(_ *testing.T, r *rig) { r.Rotate() },
+		{name: "certificates rotated", ofServer: true, has: func(h *Harness) bool { return h.Rotate != nil }, begin: func(_ *testing.T, r *rig) { r.Rotate() },
 			end: nothing, keeps: func(h *Harness) bool { return h.KeepsStopped }},
 	}
 }
@@ -181,6 +205,9 @@ func run(t *testing.T, h *Harness, f *fault) {
 			s := r.status.Snapshot()
 			return s.State != source.Connected && s.Error != ""
 		})
+		if seen := r.status.Snapshot().Error; f.name == "paused" && !strings.Contains(seen, h.SilenceSays) {
+			t.Errorf("got the status %q, want %q", seen, h.SilenceSays)
+		}
 		t.Logf("meanwhile the status says: %s", r.status.Snapshot().Error)
 	}
 	f.end(t, r)

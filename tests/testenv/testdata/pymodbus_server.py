@@ -59,7 +59,7 @@ def listen():
     for line in sys.stdin:
         change = json.loads(line)
         behaviour[change["unit"]] = change["how"]
-        print("ok", flush=True)
+        print("done", flush=True)
     os._exit(0)
 
 

@@ -155,7 +155,7 @@ async function main() {
             space.deleteNode(node.v.nodeId);
             break;
         case "create":
-            add(words[1], DataType.Double, 1);
+            add(words[1], DataType.Double, Number(words[2] ?? 1));
             break;
         case "expire":
             for (const session of Object.values(server.engine._sessions ?? {})) {

@@ -4,7 +4,9 @@ A line of the standard input is a command; each is answered with a line:
   write NODE VALUE          writes a number
   ramp NODE FROM TO MILLIS  writes FROM, FROM+1 … TO with the pause between them; answers when it has
   all COUNT                 writes COUNT numbers to every item in turn
-  delete NODE, create NODE  removes or makes a variable
+  delete NODE               removes a variable
+  create NODE [VALUE]       makes a variable of a number, 1 by default
+  overflow NODE VALUE       writes a number with the bits of a queue that was full, which asyncua does not set by itself
   stamp NODE VALUE SECONDS  writes a number whose source has that time, in seconds since 1970
 """
 
@@ -30,13 +32,12 @@ class Users(UserManager):
     def get_user(self, iserver, username=None, password=None, certificate=None):
         if not self.user:
             return User(role=UserRole.Admin)
-        if certificate is not None and self.certificate is not None:
-            return User(role=UserRole.Admin) if certificate == self.certificate else None
-        if username is None:
-            return User(role=UserRole.Admin)
-        if username == self.user and password == self.password:
-            return User(role=UserRole.Admin)
-        return None
+        if username is not None:
+            return User(role=UserRole.Admin) if (username, password) == (self.user, self.password) else None
+        # Without a user it is the certificate of an encrypted connection, or nothing.
+        if certificate and self.certificate is not None and certificate != self.certificate:
+            return None
+        return User(role=UserRole.Admin)
 
 
 async def main():
@@ -183,6 +184,10 @@ async def main():
                 for n in range(int(words[2]), int(words[3]) + 1):
                     await v.write_value(value(kind, n))
                     await asyncio.sleep(float(words[4]) / 1000)
+            elif words[0] == "overflow":
+                v, kind = nodes[words[1]]
+                full = value(kind, float(words[2]))
+                await v.write_value(ua.DataValue(full.Value, ua.StatusCode(0x480), full.SourceTimestamp, full.ServerTimestamp))
             elif words[0] == "stamp":
                 v, kind = nodes[words[1]]
                 await v.write_value(value(kind, float(words[2]), datetime.fromtimestamp(float(words[3]), timezone.utc)))
@@ -194,7 +199,7 @@ async def main():
             elif words[0] == "delete":
                 await server.delete_nodes([nodes[words[1]][0]])
             elif words[0] == "create":
-                await add(words[1], 1.0, t.Double)
+                await add(words[1], float(words[2]) if len(words) > 2 else 1.0, t.Double)
             print("done", flush=True)
 
 
