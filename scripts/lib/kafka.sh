@@ -73,20 +73,32 @@ kafka_java() {
 # work of a start. Another JVM ignores it.
 kafka_archive() { echo "$(kafka_home "$1")/classes.jsa"; }
 
-# kafka_train VERSION creates the archive, once, with a broker that starts only for this. Without the archive starts are slower.
+# kafka_formatted VERSION prints the directory of a formatted storage, which environments copy: to format it takes another JVM. The name changes
+# with what formats it.
+kafka_formatted() {
+    local made
+    made=$(declare -f kafka_format kafka_properties && echo "$kafka_user $kafka_password")
+    echo "$(kafka_home "$1")/formatted-$(cksum <<<"$made" | cut -d ' ' -f 1)"
+}
+
+# kafka_train VERSION creates the archive and the formatted storage, once, with a broker that starts only for this. Without them starts are slower.
 kafka_train() {
-    local archive java_command rest=300
+    local archive formatted java_command rest=300
     archive=$(kafka_archive "$1")
-    [ -e "$archive" ] && return 0
+    formatted=$(kafka_formatted "$1")
+    [ -e "$archive" ] && [ -d "$formatted" ] && return 0
     (
         exec 8<"$(kafka_home "$1")"
         flock 8
-        [ -e "$archive" ] && exit 0
+        [ -e "$archive" ] && [ -d "$formatted" ] && exit 0
         dir=$(kafka_home "$1")/train
         rm -rf "$dir"
         mkdir -p "$dir/kafka"
         trap 'crash kafka; release_ports; rm -rf "$dir"' EXIT
         kafka_configure "$1"
+        cp -R "$dir/kafka/data" "$dir/formatted"
+        mv "$dir/formatted" "$formatted"
+        [ -e "$archive" ] && exit 0
         kafka_java -Xlog:disable "-XX:ArchiveClassesAtExit=$dir/classes"
         # No watchdog ends the broker if this shell is killed.
         launch kafka timeout -k 10 120 "${java_command[@]}" kafka.Kafka "$dir/kafka/server.properties"
@@ -192,16 +204,25 @@ PROPERTIES
 }
 
 kafka_format() {
-    local cluster user java_command
-    cluster=$(openssl rand -base64 16 | tr '+/' 'AB' | tr -d =)
+    local cluster user formatted java_command
+    cluster=$(kafka_id)
+    formatted=$(kafka_formatted "$(cat "$dir/kafka/version")")
+    rm -rf "$dir/kafka/data"
+    if [ -d "$formatted" ]; then
+        cp -R "$formatted" "$dir/kafka/data"
+        sed -i "s/^cluster.id=.*/cluster.id=$cluster/; s/^directory.id=.*/directory.id=$(kafka_id)/" "$dir/kafka/data/meta.properties"
+        return
+    fi
     user="name=$kafka_user,password=$kafka_password"
     kafka_java "-XX:SharedArchiveFile=$(kafka_archive "$(cat "$dir/kafka/version")")"
-    rm -rf "$dir/kafka/data"
     "${java_command[@]}" kafka.tools.StorageTool format -t "$cluster" -c "$dir/kafka/server.properties" \
         --add-scram "SCRAM-SHA-256=[$user]" \
         --add-scram "SCRAM-SHA-512=[$user]" >"$dir/kafka/format.log" 2>&1 9<&- ||
         die "Kafka's storage could not be formatted: $(cat "$dir/kafka/format.log")"
 }
+
+# kafka_id prints a random id as Kafka writes them.
+kafka_id() { openssl rand -base64 16 | tr '+/' 'AB' | tr -d =; }
 
 kafka_start() {
     local java_command
