@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"iotmon/internal/config"
 	"iotmon/internal/iot"
@@ -11,44 +10,30 @@ import (
 	"iotmon/internal/source/opcua"
 )
 
-// urlOPCUA is how the URLs of OPC UA servers begin.
-const urlOPCUA = "opc.tcp://"
-
-// browseOPCUA writes which variables a server has, as the configuration of a source to start from. It changes nothing at the server.
-func browseOPCUA(ctx context.Context, cfg *config.Config, o BrowseOptions) error {
-	configured := &config.Source{Name: "plc", OPCUA: &config.OPCUA{Endpoint: o.Source, Security: o.Security, User: o.User, PasswordFile: o.PasswordFile}}
-	if !strings.HasPrefix(o.Source, urlOPCUA) {
-		named, err := sourceOf(cfg.Sources, o.Source)
-		if err != nil {
-			return err
-		}
-		if named.OPCUA == nil {
-			return fmt.Errorf("source %q is not one of OPC UA: others cannot be browsed", o.Source)
-		}
-		configured = named
-	}
-	catalog, err := newCatalog(cfg)
+// opcua lists the variables of a server.
+func (b *browser) opcua(ctx context.Context, configured *config.Source) error {
+	options, err := opcuaOptions(configured, b.cfg.DataDir)
 	if err != nil {
 		return err
 	}
-	options, err := opcuaOptions(configured, cfg.DataDir)
-	if err != nil {
-		return err
-	}
-	if o.Root != "" {
-		root, err := opcua.ParseNodeName(o.Root)
+	if b.Root != "" {
+		root, err := opcua.ParseNodeName(b.Root)
 		if err != nil {
-			return fmt.Errorf("root: %w", err)
+			return &BrowseError{fmt.Sprintf("root: %v", err)}
 		}
 		options.Browse = &opcua.Browse{Root: root, Depth: opcua.DefaultDepth}
 	}
-	ctx, cancel := context.WithTimeout(ctx, o.For)
-	defer cancel()
-	found, truncated, err := opcua.List(ctx, *options, o.Count)
+	found, truncated, err := opcua.List(ctx, *options, b.Count)
 	if err != nil {
 		return err
 	}
-	return opcua.WriteConfiguration(o.Out, *options, found, truncated, func(path, unit string) iot.DeviceType {
-		return typeOf(&mapping.Rule{Field: path, Unit: unit}, catalog)
+	// Files with the default names are found without being named.
+	options.CertFile, options.KeyFile, options.Trust = configured.OPCUA.CertFile, configured.OPCUA.KeyFile, configured.OPCUA.Trust
+	return opcua.WriteConfiguration(b.Out, *options, found, truncated, func(f *opcua.Found) iot.DeviceType {
+		kind := typeOf(&mapping.Rule{Field: f.Path, Unit: f.Unit}, b.catalog)
+		if kind == "" && f.DataType == "Boolean" {
+			kind = iot.Switch
+		}
+		return kind
 	})
 }

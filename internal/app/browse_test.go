@@ -67,20 +67,25 @@ func TestTheTopicsOfABrokerAreBrowsed(t *testing.T) {
 	if len(s.Map) != 1 || s.Map[0].Field != "oven_temp" || s.Map[0].Type != "temperature_sensor" || s.MQTT.Username != "user" || s.Name != "127.0.0.1" {
 		t.Errorf("got %+v of\n%s", s, out.String())
 	}
-	if text := out.String(); !strings.Contains(text, "# - ") || !strings.Contains(text, "no type has this unit") || strings.Contains(text, "\x01") {
+	if text := out.String(); !strings.Contains(text, "# - ") || !strings.Contains(text, "# 3; which type is it?") || strings.Contains(text, "\x01") {
 		t.Errorf("got\n%s", text)
 	}
+	runWritten(t, &cfg, out.String(), func() {
+		broker.Publish(t, "plant/oven \u2028{x}/state", `{"oven_temp":81.5,"name":"oven: 'A' #1","speed":3}`)
+	},
+		"plant/oven-x-/state/oven_temp temperature_sensor ", "plant/oven-x-/state/speed measure ")
 }
 
 func TestAnAddressThatCannotBeBrowsedSaysWhy(t *testing.T) {
 	cfg := config.Default(config.Iotmon, Builtin())
 	for at, want := range map[string]string{
-		"mqtt://user:pw@broker":   "without a login",
-		"http://broker":           "http: not known: mqtt, mqtts",
-		"mqtt://127.0.0.1:1":      "not connected: ",
-		"modbus://127.0.0.1:1":    "refused",
-		"kafka://127.0.0.1:1":     "not connected: ",
-		"sparkplug://127.0.0.1:1": "not connected: ",
+		"mqtt://user:pw@broker":            "without a login",
+		"http://broker":                    "http: not known: mqtt, mqtts",
+		"mqtt://127.0.0.1:1":               "not connected: ",
+		"modbus://127.0.0.1:1":             "refused",
+		"kafka://127.0.0.1:1":              "not connected: ",
+		"kafkas://127.0.0.1:1,127.0.0.1:2": "not connected: ",
+		"sparkplug://127.0.0.1:1":          "not connected: ",
 	} {
 		t.Run(at, func(t *testing.T) {
 			t.Parallel()
@@ -117,7 +122,11 @@ func TestWhatCannotBeBrowsedSaysWhy(t *testing.T) {
 	cfg.Sources = []config.Source{{Name: "m", MQTT: new(config.MQTT)}}
 	for name, o := range map[string]BrowseOptions{
 		`no source "x" in the configuration (sources: m)`: {Source: "x"},
-		`source "m" is not one of OPC UA`:                 {Source: "m"},
+		"-user: the source m has its own":                 {Source: "m", Given: []string{"config", "user"}},
+		"-unit: means nothing for mqtt: it is for modbus": {Source: "m", Given: []string{"unit"}},
+		"-mechanism: unknown login mechanism":             {Source: "kafkas://127.0.0.1:1", User: "u", PasswordFile: "p", Mechanism: "none"},
+		"-user: needs -password-file":                     {Source: "kafkas://127.0.0.1:1", User: "u"},
+		"for kafkas://, which encrypts":                   {Source: "kafka://127.0.0.1:1", CAFile: "ca"},
 		"refused":                                         {Source: "opc.tcp://127.0.0.1:1"},
 		`"x" is no security`:                              {Source: "opc.tcp://127.0.0.1:1", Security: "x"},
 		`root: "x" must end with s=`:                      {Source: "opc.tcp://127.0.0.1:1", Root: "x"},

@@ -251,7 +251,7 @@ func receive(t *testing.T, cfg *config.Config, configured *config.Source, p *pro
 	if err != nil {
 		t.Fatal(err)
 	}
-	rules, err := newMapping("map", configured.Map, catalog)
+	rules, err := newMapping("map", slices.Concat(implicitRules(configured), configured.Map), catalog)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -46,7 +46,7 @@ func TrySource(ctx context.Context, cfg *config.Config, o TryOptions) error {
 	if err != nil {
 		return err
 	}
-	protocol, err := newTrial(cfg, configured, catalog)
+	protocol, err := newTrial(cfg, configured, catalog, trialOptions{})
 	if err != nil {
 		return err
 	}
@@ -115,19 +115,28 @@ func sourceOf(sources []config.Source, name string) (*config.Source, error) {
 		names[i] = sources[i].Name
 	}
 	at := slices.Index(names, name)
+	if len(names) == 0 {
+		return nil, fmt.Errorf("no source %q: the configuration has none (-config says which one is read)", name)
+	}
 	if at < 0 {
 		return nil, fmt.Errorf("no source %q in the configuration (sources: %s)", name, strings.Join(names, ", "))
 	}
 	return &sources[at], nil
 }
 
-// newTrial returns the parts of a source that trialOf has changed. They publish and commit nothing.
-func newTrial(cfg *config.Config, configured *config.Source, catalog *iot.Catalog) (*protocol, error) {
-	unmapped := func() bool { return len(configured.Map) == 0 }
+// trialOptions say how a trial differs from the source that runs.
+type trialOptions struct {
+	// raw is whether no reading is made of a value that no rule is for. rebirth is whether edge nodes of Sparkplug may be asked for their births.
+	raw, rebirth bool
+}
+
+// newTrial returns the parts of a source that trialOf has changed. They publish nothing unless births may be asked for, and commit nothing.
+func newTrial(cfg *config.Config, configured *config.Source, catalog *iot.Catalog, how trialOptions) (*protocol, error) {
+	unmapped := func() bool { return !how.raw && len(configured.Map) == 0 }
 	switch {
 	case configured.Sparkplug != nil:
 		o := sparkplugOptions(configured, catalog, unmapped)
-		o.Silent = true
+		o.Silent = !how.rebirth
 		return &protocol{kind: configured.Kind(), adapter: sparkplug.New(o)}, nil
 	case configured.Kafka != nil:
 		own, err := newDial(cfg)

@@ -18,82 +18,141 @@ import (
 // Sources is the command iotmon sources: it shows what a source receives and what it becomes, or what there is to receive, and returns the exit
 // status. Help is printed for -h.
 func Sources(ctx context.Context, args []string, help string, stdout, stderr io.Writer) int {
-	if len(args) == 1 && (args[0] == "-h" || args[0] == "-help" || args[0] == "--help") {
+	word := ""
+	if len(args) > 0 {
+		word, args = args[0], args[1:]
+	}
+	switch word {
+	case "-h", "-help", "--help":
 		fmt.Fprint(stdout, help)
 		return Done
+	case "try":
+		return newSourcesCommand(word, help, stdout, stderr).try(ctx, args)
+	case "browse":
+		return newSourcesCommand(word, help, stdout, stderr).browse(ctx, args)
+	case "":
+		fmt.Fprintln(stderr, "iotmon sources: want iotmon sources try NAME, or iotmon sources browse URL or NAME; iotmon help sources says more")
+	default:
+		fmt.Fprintf(stderr, "iotmon sources: %q is none of its commands: they are try and browse\n", word)
 	}
-	if len(args) < 2 || (args[0] != "try" && args[0] != "browse") || args[1] == "" || args[1][0] == '-' {
-		fmt.Fprintln(stderr, "iotmon sources: want: iotmon sources try NAME [flags], or iotmon sources browse URL or NAME [flags]")
-		return CannotStart
+	return CannotStart
+}
+
+// sourcesCommand is what the commands have in common.
+type sourcesCommand struct {
+	name, help     string
+	stdout, stderr io.Writer
+	logger         *slog.Logger
+	flags          *flag.FlagSet
+	file           string
+	length         time.Duration
+	count          int
+}
+
+func newSourcesCommand(word, help string, stdout, stderr io.Writer) *sourcesCommand {
+	c := &sourcesCommand{
+		name: "iotmon sources " + word, help: help, stdout: stdout, stderr: stderr, logger: slog.New(slog.NewTextHandler(stderr, nil)),
 	}
-	name := "iotmon sources " + args[0]
-	flags := flag.NewFlagSet(name, flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	file := flags.String("config", "", "")
-	var length time.Duration
-	var count int
-	var do func(cfg *config.Config) error
-	if args[0] == "try" {
-		flags.DurationVar(&length, "for", 10*time.Second, "")
-		flags.IntVar(&count, "count", 0, "")
-		do = func(cfg *config.Config) error {
-			logger := slog.New(slog.NewTextHandler(stderr, nil))
-			return app.TrySource(ctx, cfg, app.TryOptions{Name: args[1], For: length, Count: count, Out: stdout, Logger: logger})
+	c.flags = flag.NewFlagSet(c.name, flag.ContinueOnError)
+	c.flags.SetOutput(io.Discard)
+	c.flags.StringVar(&c.file, "config", "", "")
+	return c
+}
+
+// try connects a source and shows what arrives and what it becomes.
+func (c *sourcesCommand) try(ctx context.Context, args []string) int {
+	c.flags.DurationVar(&c.length, "for", 10*time.Second, "")
+	c.flags.IntVar(&c.count, "count", 0, "")
+	name, err := c.parse(args)
+	if err == nil && c.length == 0 {
+		err = errors.New("-for must be more than 0")
+	}
+	return c.run(err, func(cfg *config.Config) error {
+		return app.TrySource(ctx, cfg, app.TryOptions{Name: name, For: c.length, Count: c.count, Out: c.stdout, Logger: c.logger})
+	})
+}
+
+// browse writes the configuration of a source with what is there.
+func (c *sourcesCommand) browse(ctx context.Context, args []string) int {
+	o := app.BrowseOptions{Out: c.stdout, Logger: c.logger, Registers: []string{"40001-40100", "30001-30100"}}
+	c.flags.DurationVar(&c.length, "for", 0, "")
+	c.flags.IntVar(&c.count, "count", 1000, "")
+	for name, into := range map[string]*string{
+		"name": &o.Name, "user": &o.User, "password-file": &o.PasswordFile, "mechanism": &o.Mechanism, "ca-file": &o.CAFile, "cert-file": &o.CertFile,
+		"key-file": &o.KeyFile, "root": &o.Root, "security": &o.Security,
+	} {
+		c.flags.StringVar(into, name, "", "")
+	}
+	c.flags.BoolVar(&o.Rebirth, "rebirth", false, "")
+	c.flags.IntVar(&o.Unit, "unit", 1, "")
+	c.flags.Func("topic", "", func(topic string) error {
+		o.Topics = append(o.Topics, topic)
+		return nil
+	})
+	c.flags.Func("registers", "", func(ranges string) error {
+		o.Registers = strings.Split(ranges, ",")
+		return nil
+	})
+	source, err := c.parse(args)
+	c.flags.Visit(func(f *flag.Flag) { o.Given = append(o.Given, f.Name) })
+	return c.run(err, func(cfg *config.Config) error {
+		o.Source, o.For, o.Count = source, c.length, c.count
+		return app.BrowseSource(ctx, cfg, o)
+	})
+}
+
+// parse reads the arguments, with flags before or after what they are about.
+func (c *sourcesCommand) parse(args []string) (about string, err error) {
+	var words []string
+	for {
+		if err := c.flags.Parse(args); err != nil {
+			return "", err
 		}
-	} else {
-		o := app.BrowseOptions{Source: args[1], Out: stdout, Logger: slog.New(slog.NewTextHandler(stderr, nil))}
-		flags.DurationVar(&length, "for", 0, "")
-		flags.IntVar(&count, "count", 1000, "")
-		flags.StringVar(&o.Name, "name", "", "")
-		flags.StringVar(&o.CAFile, "ca-file", "", "")
-		flags.StringVar(&o.CertFile, "cert-file", "", "")
-		flags.StringVar(&o.KeyFile, "key-file", "", "")
-		flags.BoolVar(&o.Rebirth, "rebirth", false, "")
-		flags.IntVar(&o.Unit, "unit", 1, "")
-		flags.Func("topic", "", func(topic string) error {
-			o.Topics = append(o.Topics, topic)
-			return nil
-		})
-		o.Registers = []string{"40001-40100", "30001-30100"}
-		flags.Func("registers", "", func(ranges string) error {
-			o.Registers = strings.Split(ranges, ",")
-			return nil
-		})
-		flags.StringVar(&o.Root, "root", "", "")
-		flags.StringVar(&o.Security, "security", "", "")
-		flags.StringVar(&o.User, "user", "", "")
-		flags.StringVar(&o.PasswordFile, "password-file", "", "")
-		do = func(cfg *config.Config) error {
-			o.For, o.Count = length, count
-			return app.BrowseSource(ctx, cfg, o)
+		if args = c.flags.Args(); len(args) == 0 {
+			break
 		}
+		words, args = append(words, args[0]), args[1:]
 	}
-	err := flags.Parse(args[2:])
+	switch {
+	case len(words) == 0 || words[0] == "":
+		return "", errors.New("say which: " + c.about())
+	case len(words) > 1:
+		return "", fmt.Errorf("unexpected argument %q", words[1])
+	case c.length < 0 || c.count < 0:
+		return "", errors.New("-for and -count must not be negative")
+	}
+	return words[0], nil
+}
+
+// about says what the command is about.
+func (c *sourcesCommand) about() string {
+	if strings.HasSuffix(c.name, "try") {
+		return c.name + " NAME, of a source of the configuration"
+	}
+	return c.name + " URL, such as mqtt://broker:1883, or NAME, of a source of the configuration"
+}
+
+// run does what the command does, unless its arguments are wrong, and returns the exit status.
+func (c *sourcesCommand) run(err error, do func(cfg *config.Config) error) int {
 	switch {
 	case errors.Is(err, flag.ErrHelp):
-		fmt.Fprint(stdout, help)
+		fmt.Fprint(c.stdout, c.help)
 		return Done
 	case err != nil:
-	case flags.NArg() > 0:
-		err = fmt.Errorf("unexpected argument %q", flags.Arg(0))
-	case length < 0 || length == 0 && args[0] == "try" || count < 0:
-		err = errors.New("-for must be more than 0, and -count 0 or more")
-	}
-	if err != nil {
-		fmt.Fprintf(stderr, "%s: %v\n", name, err)
+		fmt.Fprintf(c.stderr, "%s: %v\n", c.name, err)
 		return CannotStart
 	}
 	var line []string
-	if *file != "" {
-		line = []string{"-config", *file}
+	if c.file != "" {
+		line = []string{"-config", c.file}
 	}
 	cfg, err := config.Load(config.LoadOptions{Service: config.Iotmon, Builtin: app.Builtin(), Args: line, Environ: os.Environ()})
 	if err != nil {
-		program := Program{Service: name}
-		return program.refuse(stderr, err)
+		program := Program{Service: c.name}
+		return program.refuse(c.stderr, err)
 	}
 	if err := do(cfg); err != nil {
-		fmt.Fprintf(stderr, "%s: %v\n", name, err)
+		fmt.Fprintf(c.stderr, "%s: %v\n", c.name, err)
 		if _, misuse := errors.AsType[*app.BrowseError](err); misuse {
 			return CannotStart
 		}

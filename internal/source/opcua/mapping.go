@@ -11,15 +11,25 @@ import (
 )
 
 // WriteConfiguration writes the configuration of a source, in YAML, with what List has found: each variable that can be a reading as a node with
-// a device, its type and its unit, and what it has now as a comment. typeOf says what the values of a variable are by its path and unit; where it says
-// nothing people choose, and the node is a comment until then. Variables that cannot be readings are comments, too.
-func WriteConfiguration(to io.Writer, o Options, found []Found, truncated string, typeOf func(path, unit string) iot.DeviceType) error {
+// a device, its type and its unit, and what it has now as a comment. typeOf says what the values of a variable are; where it says
+// nothing people choose, and the node is a comment until then, with TYPE as its type. Variables that cannot be readings are comments, too.
+func WriteConfiguration(to io.Writer, o Options, found []Found, truncated string, typeOf func(f *Found) iot.DeviceType) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# %d variables\n", len(found))
 	if truncated != "" {
 		fmt.Fprintf(&b, "# %s\n", line(truncated))
 	}
-	fmt.Fprintf(&b, "sources:\n  - name: %s\n    opcua:\n      endpoint: %s\n      security: %s\n      nodes:\n", quote(o.Name), quote(o.Endpoint), quote(o.Security))
+	b.WriteString("# Nodes behind \"# -\" may be anything: remove the # and put a type in place of TYPE.\n")
+	fmt.Fprintf(&b, "sources:\n  - name: %s\n    opcua:\n      endpoint: %s\n      security: %s\n", quote(o.Name), quote(o.Endpoint), quote(o.Security))
+	for _, setting := range [...][2]string{
+		{"user", o.User}, {"password_file", o.PasswordFile}, {"user_cert_file", o.UserCertFile}, {"user_key_file", o.UserKeyFile},
+		{"cert_file", o.CertFile}, {"key_file", o.KeyFile}, {"trust", o.Trust},
+	} {
+		if setting[1] != "" {
+			fmt.Fprintf(&b, "      %s: %s\n", setting[0], quote(setting[1]))
+		}
+	}
+	b.WriteString("      nodes:\n")
 	for i := range found {
 		f := &found[i]
 		about := fmt.Sprintf("%s: %s %s", f.Path, f.DataType, cmp.Or(f.Value, "without a value"))
@@ -34,10 +44,10 @@ func WriteConfiguration(to io.Writer, o Options, found []Found, truncated string
 			continue
 		}
 		device := strings.ToLower(strings.ReplaceAll(f.Path, "/", "-"))
-		if kind := typeOf(f.Path, f.Unit); kind != "" {
+		if kind := typeOf(f); kind != "" {
 			fmt.Fprintf(&b, "        - {node: %s, device: %s, type: %s", quote(f.Node), quote(device), quote(string(kind)))
 		} else {
-			fmt.Fprintf(&b, "        # its type is to be chosen:\n        # - {node: %s, device: %s, type: …", quote(f.Node), quote(device))
+			fmt.Fprintf(&b, "        # - {node: %s, device: %s, type: TYPE", quote(f.Node), quote(device))
 		}
 		if f.Unit != "" {
 			fmt.Fprintf(&b, ", unit: %s", quote(f.Unit))

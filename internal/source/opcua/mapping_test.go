@@ -10,8 +10,8 @@ import (
 
 func TestWhatWasFoundIsAConfiguration(t *testing.T) {
 	t.Parallel()
-	typeOf := func(path, unit string) iot.DeviceType {
-		if path == "Line 1/Temp" && unit == "°C" {
+	typeOf := func(f *opcua.Found) iot.DeviceType {
+		if f.Path == "Line 1/Temp" && f.Unit == "°C" {
 			return iot.Temperature
 		}
 		return ""
@@ -22,21 +22,23 @@ func TestWhatWasFoundIsAConfiguration(t *testing.T) {
 		{Node: "ns=2;i=8", Path: "Name\n- {evil: 1}\x1b", DataType: "String", Value: "running"},
 	}
 	var out strings.Builder
-	o := opcua.Options{Name: "plc", Endpoint: "opc.tcp://plc:4840", Security: "None"}
+	o := opcua.Options{Name: "plc", Endpoint: "opc.tcp://plc:4840", Security: "None", User: "operator", PasswordFile: "/run/secrets/plc"}
 	if err := opcua.WriteConfiguration(&out, o, found, "there are more", typeOf); err != nil {
 		t.Fatal(err)
 	}
 	want := `# 3 variables
 # there are more
+# Nodes behind "# -" may be anything: remove the # and put a type in place of TYPE.
 sources:
   - name: "plc"
     opcua:
       endpoint: "opc.tcp://plc:4840"
       security: "None"
+      user: "operator"
+      password_file: "/run/secrets/plc"
       nodes:
         - {node: "nsu=urn:x;s=\"Data\".\"Temp\"", device: "line 1-temp", type: "temperature_sensor", unit: "°C"}  # Line 1/Temp: Double 20.5, from -5 to 90.5
-        # its type is to be chosen:
-        # - {node: "ns=2;i=7", device: "line 1-count", type: …}  # Line 1/Count: UInt32 without a value, BadSensorFailure
+        # - {node: "ns=2;i=7", device: "line 1-count", type: TYPE}  # Line 1/Count: UInt32 without a value, BadSensorFailure
         # {node: "ns=2;i=8"}  # Name - {evil: 1} : String running
 `
 	if out.String() != want {
