@@ -52,7 +52,7 @@ var (
 	// datadir is what both packages of wiring know of the data directory of iotmon.
 	datadir = []string{"internal/app/datadir"}
 	// aside imports no package of this module.
-	aside = []string{"internal/config", "internal/observe", "internal/backup", "internal/archtest", "web"}
+	aside = []string{"internal/config", "internal/observe", "internal/backup", "internal/filelock", "internal/archtest", "web"}
 )
 
 // layers lists every package of the program, the innermost first.
@@ -65,7 +65,7 @@ var layers = []layer{
 	{packages: uses, may: slices.Concat(domain, parts, foreign, retries)},
 	{packages: readers, may: slices.Concat(domain, parts, foreign, present, decides, retries)},
 	// Stores and caches serve the REST API, and nobody but the wiring knows the hub.
-	{packages: adapters, may: slices.Concat(domain, parts, foreign, uses, retries, []string{"internal/api"})},
+	{packages: adapters, may: slices.Concat(domain, parts, foreign, uses, retries, []string{"internal/api", "internal/filelock"})},
 	{packages: codecs},
 	{packages: clients, may: codecs},
 	{packages: protocols, may: slices.Concat(domain, parts, foreign, retries, clients, []string{"internal/source"})},

@@ -23,6 +23,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"iotmon/internal/filelock"
 )
 
 // Options configure a Broker.
@@ -91,7 +93,7 @@ func acquire(dir string) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("data directory %s is not writable: %w", dir, err)
 	}
-	if err := lockFile(lock); err != nil {
+	if err := filelock.Lock(lock); err != nil {
 		return nil, errors.Join(fmt.Errorf("data directory %s is %w: %w", dir, ErrInUse, err), lock.Close())
 	}
 	return lock, nil
