@@ -140,7 +140,8 @@ func TestTheMapOfAllBrokersIsOne(t *testing.T) {
 	s := &Service{name: config.Producer}
 	cfg.MQTTBroker.Map = []config.MapRule{{Field: "t", Device: "configured", Type: "temperature_sensor"}}
 	configured := cfg.MQTTBroker.Source()
-	name := s.brokerName(configured.Name)
+	cfg.MQTTBroker.Addr = ":1883"
+	name := s.brokerName(&cfg.MQTTBroker)
 	if name == configured.Name {
 		t.Fatalf("the broker of a producer is %q, as that of all others", name)
 	}

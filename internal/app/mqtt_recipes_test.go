@@ -189,7 +189,10 @@ func TestTheRecipesForTheMQTTBroker(t *testing.T) {
 				return // It is a part of the configuration that loads.
 			}
 			configured := cfg.MQTTBroker.Source()
-			p := newService(config.Iotmon, cfg, Options{Logger: slog.New(slog.DiscardHandler)}).newMQTTBroker(&cfg.MQTTBroker)
+			p, err := newService(config.Iotmon, cfg, Options{Logger: slog.New(slog.DiscardHandler)}).newMQTTBroker(&cfg.MQTTBroker)
+			if err != nil {
+				t.Fatal(err)
+			}
 			got := receive(t, cfg, &configured, p, func(address string) {
 				host, port, _ := net.SplitHostPort(strings.TrimPrefix(address, "tcp://"))
 				for _, m := range recipe.messages {

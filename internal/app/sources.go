@@ -33,7 +33,11 @@ func (s *Service) makeSources(context.Context) error {
 	}
 	if broker := &s.cfg.MQTTBroker; broker.Enabled() {
 		configured := broker.Source()
-		return s.makeSource(s.brokerName(configured.Name), &configured, s.newMQTTBroker(broker), source.Alone{}) // Each instance has its own devices.
+		protocol, err := s.newMQTTBroker(broker)
+		if err != nil {
+			return err
+		}
+		return s.makeSource(s.brokerName(broker), &configured, protocol, source.Alone{}) // Each instance has its own devices.
 	}
 	return nil
 }

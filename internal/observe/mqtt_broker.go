@@ -11,7 +11,7 @@ import (
 type MQTTBroker struct {
 	Clients, Sessions, Subscriptions, Retained, RetainedBytes, QueuedBytes int64
 	Connections, TakenOver, Evicted, Received, Delivered, Wills            int64
-	Slowed, Failures, RefusedSubscriptions                                 int64
+	Slowed, Failures, RefusedSubscriptions, UnsentRetained, WaitingWills   int64
 	// Dropped are messages, Refused connections, RefusedMessages messages, and Ended connections, by their few reasons.
 	Dropped, Refused, RefusedMessages, Ended map[string]int64
 }
@@ -53,6 +53,7 @@ func (m *Metrics) WatchMQTTBroker(read func() MQTTBroker) {
 	gauge("retained_messages", "Retained messages.", func(b *MQTTBroker) int64 { return b.Retained })
 	gauge("retained_bytes", "About how much memory the retained messages use.", func(b *MQTTBroker) int64 { return b.RetainedBytes })
 	gauge("queued_bytes", "About how much memory the messages use that subscribers have not got yet.", func(b *MQTTBroker) int64 { return b.QueuedBytes })
+	gauge("waiting_wills", "Last wills that wait for the log.", func(b *MQTTBroker) int64 { return b.WaitingWills })
 	counter("connections_total", "Connections of clients that were accepted.", func(b *MQTTBroker) int64 { return b.Connections })
 	counter("taken_over_total", "Connections that were ended because a newer one had the same client id and user.", func(b *MQTTBroker) int64 { return b.TakenOver })
 	counter("evicted_sessions_total", "Sessions of absent clients that ended to make room for others.", func(b *MQTTBroker) int64 { return b.Evicted })
@@ -62,7 +63,8 @@ func (m *Metrics) WatchMQTTBroker(read func() MQTTBroker) {
 	counter("slowed_messages_total", "Messages that had to wait because of mqtt_broker.max_rate.", func(b *MQTTBroker) int64 { return b.Slowed })
 	counter("failures_total", "Packets at which the broker failed, which is a fault of the program.", func(b *MQTTBroker) int64 { return b.Failures })
 	counter("refused_subscriptions_total", "Filters that clients may not subscribe to.", func(b *MQTTBroker) int64 { return b.RefusedSubscriptions })
-	byReason("dropped_messages_total", "Messages that a subscriber has not got, or that were not retained.", func(b *MQTTBroker) map[string]int64 { return b.Dropped })
+	counter("unsent_retained_total", "Subscriptions whose retained messages were not sent, because those of max_subscriptions others of the client waited.", func(b *MQTTBroker) int64 { return b.UnsentRetained })
+	byReason("dropped_messages_total", "Messages that a subscriber has not got or that were not retained, and last wills that are not in the log.", func(b *MQTTBroker) map[string]int64 { return b.Dropped })
 	byReason("refused_connections_total", "Connections that were refused.", func(b *MQTTBroker) map[string]int64 { return b.Refused })
 	byReason("refused_messages_total", "Messages that were not taken from their clients.", func(b *MQTTBroker) map[string]int64 { return b.RefusedMessages })
 	byReason("ended_connections_total", "Connections that have ended.", func(b *MQTTBroker) map[string]int64 { return b.Ended })

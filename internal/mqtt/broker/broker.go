@@ -18,8 +18,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
 	"iotmon/internal/mqtt/stream"
 )
 
@@ -75,14 +73,12 @@ type Receiver interface {
 }
 
 const (
-	// maxUnknown is how many connections may be there that have not sent CONNECT. Beyond it the oldest is closed.
+	// maxUnknown is how many connections may be there that have not sent CONNECT, and at most half of MaxConnections. Beyond it the oldest is closed.
 	maxUnknown = 2000
 	// sweepInterval is how often what is to end by itself ends.
 	sweepInterval = 2 * time.Second
-	// maxBodies is how many bytes of long packets are read at the same time.
-	maxBodies = 64 << 20
-	// maxHellos is the same for CONNECT packets.
-	maxHellos = 16 << 20
+	// maxBodies is how many bytes of long packets are received and handled at the same time, maxHellos that of CONNECT packets.
+	maxBodies, maxHellos = 64 << 20, 16 << 20
 	// unretainedAgain is how often it is said at most that messages are not retained: each of them would replace what else was wrong.
 	unretainedAgain = 10 * time.Minute
 	// minSessionBytes is how many bytes may wait for one session, or else the longest packet.
@@ -97,12 +93,15 @@ type Broker struct {
 	retained retainedMessages
 	state    *state
 	counts   counts
-	// queued are the bytes of messages that wait for sessions, and bodies bounds the long packets that are being read.
+	// queued are the bytes of messages that wait for sessions, and bodies bounds the long packets that are being received.
 	queued budget
-	bodies *semaphore.Weighted
-	// hellos bounds the long CONNECT packets that are being read: clients that do not say who they are cannot use up bodies.
-	hellos     *semaphore.Weighted
-	unretained notice
+	bodies *memory
+	// hellos bounds the long CONNECT packets that are being received: clients that do not say who they are cannot use up bodies.
+	hellos *memory
+	wills  wills
+	// heldWills are the bytes of last wills that sessions have, and subscribed those of their subscriptions.
+	heldWills, subscribed shares
+	unretained            notice
 	// receiver is that of the present Run.
 	receiver atomic.Pointer[Receiver]
 	writers  sync.WaitGroup
@@ -122,10 +121,12 @@ func New(o Options) *Broker {
 	o.Limits.MaxQueuedBytes = max(o.Limits.MaxQueuedBytes, minSessionBytes)
 	b := &Broker{
 		o: o, logins: newLogins(o.Login), sessions: make(map[key]*session), perAddress: make(map[string]int), online: make(map[*connection]struct{}),
-		bodies: semaphore.NewWeighted(max(maxBodies, int64(o.Limits.MaxPacket))), hellos: semaphore.NewWeighted(maxHellos), queued: budget{most: o.Limits.MaxQueuedBytes},
+		bodies: newMemory(maxBodies, int64(o.Limits.MaxPacket)), hellos: newMemory(maxHellos, maxConnect), queued: budget{most: o.Limits.MaxQueuedBytes},
+		heldWills: shares{most: maxHeldWills}, subscribed: shares{most: maxSubscribed},
 		retained: retainedMessages{maxCount: o.Limits.MaxRetained, maxBytes: o.Limits.MaxRetainedBytes},
 	}
 	b.counts.init()
+	b.wills.init()
 	b.state = newState(b, o.StateFile)
 	return b
 }
@@ -167,12 +168,16 @@ func (b *Broker) Run(ctx context.Context, receiver Receiver) error {
 			}
 		})
 	}
-	group.Go(func() { b.sweep(ctx, &group) })
+	group.Go(func() { b.sweep(ctx) })
+	group.Go(func() { b.sendWills(ctx) })
 	group.Go(func() { b.state.run(ctx) })
 	receiver.Listening(addresses)
 	group.Wait()
 	b.writers.Wait()
 	b.forgetWills()
+	if left := b.wills.size(); left > 0 {
+		b.o.Logger.Warn("the MQTT broker ends while last wills wait for the log", "wills", left)
+	}
 	b.state.close()
 	return context.Cause(ctx)
 }
@@ -296,15 +301,15 @@ func (b *Broker) exit(c *connection) {
 
 // stranger notes a connection that has not sent CONNECT until known is called. If there are too many, the oldest is closed: a client that is slow to
 // say who it is does not keep others out.
-func (b *Broker) stranger(c *connection) (known func()) {
+func (b *Broker) stranger(conn net.Conn) (known func()) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.unknown.Len() >= maxUnknown {
-		oldest := b.unknown.Remove(b.unknown.Front()).(*connection)
+	if b.unknown.Len() >= max(1, min(maxUnknown, b.o.Limits.MaxConnections/2)) {
+		oldest := b.unknown.Remove(b.unknown.Front()).(net.Conn)
 		b.counts.refused(refusedStranger)
-		stream.Close(oldest.raw)
+		stream.Close(oldest)
 	}
-	element := b.unknown.PushBack(c)
+	element := b.unknown.PushBack(conn)
 	return func() {
 		b.mu.Lock()
 		defer b.mu.Unlock()

@@ -7,7 +7,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"iotmon/internal/mqtt/packet"
@@ -28,6 +27,7 @@ func (c *connection) run(ctx, serving context.Context, l *listener) error {
 	}
 	s, err := c.broker.attach(ctx, c, p)
 	if err != nil {
+		c.broker.releaseWill(c.identity.username, p.will)
 		return err
 	}
 	defer c.broker.detach(serving, s, c) // After a panic as well: otherwise the client could never come back.
@@ -81,6 +81,9 @@ func (c *connection) hello(ctx context.Context, l *listener) (*connect, error) {
 	if p.will != nil && !c.rights.publish(p.will.topic) {
 		return nil, c.refuse(reasonNotAuthorized, "", fmt.Errorf("not allowed to publish its will on %q", p.will.topic))
 	}
+	if p.will != nil && !c.broker.heldWills.reserve(username, p.will.size()) {
+		return nil, c.refuse(reasonQuota, refusedWills, errors.New("the last wills of its user's clients, or of all clients, have too many bytes"))
+	}
 	c.tags = map[string]string{"client_id": c.identity.clientID}
 	if username != "" {
 		c.tags["username"] = username
@@ -109,7 +112,7 @@ func pause(ctx context.Context, d time.Duration) {
 
 // introduction reads CONNECT, after the handshake of TLS.
 func (c *connection) introduction(ctx context.Context, l *listener) (*connect, error) {
-	known := c.broker.stranger(c)
+	known := c.broker.stranger(c.raw)
 	defer known()
 	if l.encryption != nil && !l.websocket() {
 		secure := tls.Server(c.net, l.encryption)
@@ -137,8 +140,11 @@ func (c *connection) introduction(ctx context.Context, l *listener) (*connect, e
 		c.broker.counts.refused(refusedProtocol)
 		return nil, errors.New("the connection does not begin with CONNECT")
 	}
-	body, _, done, err := c.body(ctx, size, c.broker.hellos)
+	waiting, cancel := context.WithDeadline(ctx, c.until)
+	defer cancel()
+	body, _, done, err := c.body(waiting, size, c.broker.hellos)
 	if err != nil {
+		c.broker.counts.refused(refusedSilent)
 		return nil, err
 	}
 	defer done()
@@ -224,7 +230,8 @@ func (s *session) begun(c *connection, p *connect, made bool) {
 	s.conn, c.session = c, s
 	s.online.Store(true)
 	s.expiry = s.broker.o.Limits.expiry(p)
-	s.will, s.willDelay, s.willAt = p.will, p.willDelay, time.Time{}
+	s.dropWill()
+	s.will, s.willDelay = p.will, p.willDelay
 	if present {
 		const presentAt = 2 // Both versions have it behind type and length: neither is longer than a byte.
 		c.out[presentAt] = 1
@@ -235,21 +242,27 @@ func (s *session) begun(c *connection, p *connect, made bool) {
 
 // sessionOf returns the session of a client, and makes it if there is none. It returns nil if there are too many.
 func (b *Broker) sessionOf(k key) (s *session, made bool) {
+	var evicted *session
+	var will *publication
+	defer func() { b.publishWill(evicted, will) }() // When b is unlocked.
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if s := b.sessions[k]; s != nil {
 		return s, false
 	}
-	if len(b.sessions) >= b.o.Limits.MaxSessions && !b.makeRoom() {
-		return nil, false
+	if len(b.sessions) >= b.o.Limits.MaxSessions {
+		if evicted, will = b.makeRoom(); evicted == nil {
+			return nil, false
+		}
 	}
 	s = newSession(b, k)
 	b.sessions[k] = s
 	return s, true
 }
 
-// makeRoom ends a session whose client has been away for long: of some the one that has been so longest. The caller has locked b.
-func (b *Broker) makeRoom() bool {
+// makeRoom ends a session whose client has been away for long: of some the one that has been so longest. It returns nil if there is none, and the last will
+// that has waited for its time. The caller has locked b.
+func (b *Broker) makeRoom() (evicted *session, will *publication) {
 	const some = 50
 	var oldest *session
 	var left time.Time
@@ -267,32 +280,39 @@ func (b *Broker) makeRoom() bool {
 			break
 		}
 	}
-	if oldest == nil || !b.end(oldest) {
-		return false
+	if oldest == nil {
+		return nil, nil
+	}
+	will, ended := b.end(oldest)
+	if !ended {
+		return nil, nil
 	}
 	b.counts.evicted.Add(1)
-	return true
+	return oldest, will
 }
 
-// end ends the session of a client that is away. It reports false if the client is not. The caller has locked b.
-func (b *Broker) end(s *session) bool {
+// end ends the session of a client that is away, and returns the last will that has waited for its time. It reports false if the client is not away. The
+// caller has locked b.
+func (b *Broker) end(s *session) (will *publication, ended bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.conn != nil || s.claim != nil || s.ended {
-		return false
+		return nil, false
 	}
 	delete(b.sessions, s.key)
 	s.ended = true
+	will = s.dropWill()
 	s.unsubscribe()
 	s.clear()
 	b.state.changed(s)
-	return true
+	return will, true
 }
 
 // unsubscribe ends all subscriptions. The caller has locked s.
 func (s *session) unsubscribe() {
 	for filter := range s.subscriptions {
 		s.broker.tree.remove(s, filter)
+		s.broker.subscribed.release(s.key.username, subscriptionBytes(filter))
 	}
 	s.subscriptions = nil
 }
@@ -314,44 +334,26 @@ func (b *Broker) detach(serving context.Context, s *session, c *connection) {
 	switch delay := min(s.willDelay, s.expiry); {
 	case will == nil:
 	case serving.Err() != nil: // The broker ends, not the client.
-		will, s.will = nil, nil
+		s.dropWill()
+		will = nil
 	case delay > 0:
 		will, s.willAt = nil, now.Add(delay)
 	default:
-		s.will = nil
+		s.dropWill()
 	}
-	s.retained = nil
+	s.retained, s.overtaken = nil, nil
 	s.mu.Unlock()
-	b.publishWill(serving, s, will)
+	b.publishWill(s, will)
 	b.state.changed(s)
-	if ends {
+	if ends && !s.willWaits.Load() { // Otherwise it ends after its will, which must not come after anything else of the client.
 		b.mu.Lock()
 		b.end(s)
 		b.mu.Unlock()
 	}
 }
 
-// publishWill publishes the last will of a client; nil is none. The caller has the seat of the session.
-func (b *Broker) publishWill(ctx context.Context, s *session, will *publication) {
-	if will == nil {
-		return
-	}
-	b.counts.wills.Add(1)
-	b.route(s, will, nil)
-	tags := map[string]string{"client_id": s.key.clientID}
-	if s.key.username != "" {
-		tags["username"] = s.key.username
-	}
-	for name, value := range will.user {
-		if !ownTag(name) {
-			tags[name] = value
-		}
-	}
-	_ = b.receive(ctx, &Message{Topic: will.topic, Payload: will.payload, Tags: tags}) // The error is that of ctx.
-}
-
 // sweep ends what is to end by itself, until ctx ends.
-func (b *Broker) sweep(ctx context.Context, group *sync.WaitGroup) {
+func (b *Broker) sweep(ctx context.Context) {
 	tick := time.NewTicker(sweepInterval)
 	defer tick.Stop()
 	for {
@@ -359,7 +361,7 @@ func (b *Broker) sweep(ctx context.Context, group *sync.WaitGroup) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			b.expire(ctx, time.Now(), group)
+			b.expire(time.Now())
 			b.revoke()
 			for _, topic := range b.retained.expire(time.Now()) {
 				b.state.retained(topic)
@@ -369,41 +371,43 @@ func (b *Broker) sweep(ctx context.Context, group *sync.WaitGroup) {
 }
 
 // expire ends sessions whose time is over, and publishes wills that have waited.
-func (b *Broker) expire(ctx context.Context, now time.Time, group *sync.WaitGroup) {
+func (b *Broker) expire(now time.Time) {
+	var due []*session
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	for _, s := range b.sessions {
 		s.mu.Lock()
 		away := s.conn == nil && s.claim == nil
-		due := away && s.will != nil && !s.willAt.IsZero() && !now.Before(s.willAt)
-		over := away && s.will == nil && now.Sub(s.left) >= s.expiry
+		waits := away && s.will != nil && !s.willAt.IsZero() && !now.Before(s.willAt)
+		over := away && s.will == nil && !s.willWaits.Load() && now.Sub(s.left) >= s.expiry
 		s.mu.Unlock()
 		switch {
-		case due:
-			group.Go(func() { b.delayedWill(ctx, s) })
+		case waits:
+			due = append(due, s)
 		case over:
 			b.end(s)
 		}
 	}
+	b.mu.Unlock()
+	for _, s := range due {
+		b.delayedWill(s)
+	}
 }
 
 // delayedWill publishes the will of a client that has not come back.
-func (b *Broker) delayedWill(ctx context.Context, s *session) {
+func (b *Broker) delayedWill(s *session) {
 	select {
 	case s.seat <- struct{}{}:
-	case <-ctx.Done():
+	default: // The client has just come back.
 		return
 	}
 	defer func() { <-s.seat }()
 	s.mu.Lock()
-	will := s.will
-	if s.conn != nil || s.willAt.IsZero() {
-		will = nil
-	} else {
-		s.will, s.willAt = nil, time.Time{}
+	var will *publication
+	if s.conn == nil && !s.willAt.IsZero() {
+		will = s.dropWill()
 	}
 	s.mu.Unlock()
-	b.publishWill(ctx, s, will)
+	b.publishWill(s, will)
 }
 
 // forgetWills drops the wills that wait: the broker has ended, not the clients.
@@ -412,7 +416,7 @@ func (b *Broker) forgetWills() {
 	defer b.mu.Unlock()
 	for _, s := range b.sessions {
 		s.mu.Lock()
-		s.will, s.willAt = nil, time.Time{}
+		s.dropWill()
 		s.mu.Unlock()
 	}
 }

@@ -85,6 +85,7 @@ var (
 	errTakenOver = &endError{reasonTakenOver, errors.New("another client connected with the same client_id")}
 	errShutdown  = &endError{reasonShutdown, errors.New("the broker ends")}
 	errRevoked   = &endError{reasonAdministrative, errors.New("the login is no longer valid")}
+	errSlow      = &endError{reasonQuota, errors.New("a long packet comes too slowly while others wait for the memory that it needs")}
 	errDeaf      = &endError{reasonQuota, errors.New("the client does not read what it is sent")}
 )
 
@@ -104,7 +105,7 @@ func (c *connection) leave(body []byte) error {
 		s.expiry = min(time.Duration(*expiry)*time.Second, c.broker.o.Limits.SessionExpiry)
 	}
 	if reason != reasonWithWill {
-		s.will = nil
+		s.dropWill()
 	}
 	return errLeft
 }

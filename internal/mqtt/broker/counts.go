@@ -20,6 +20,7 @@ const (
 	refusedLogin       refusal = "login"
 	refusedSessions    refusal = "max_sessions"
 	refusedBusy        refusal = "busy"
+	refusedWills       refusal = "max_wills"
 )
 
 // What happens to messages beside their delivery, by reason.
@@ -28,15 +29,21 @@ const (
 	dropExpired      = "expired"
 	dropTooLarge     = "too_large_for_client"
 	dropRetainedFull = "retained_full"
+	dropWillsFull    = "wills_full"
+	dropWillReplaced = "will_replaced"
+	dropWillFailed   = "will_failed"
 	refusedTopic     = "not_allowed"
 	refusedTooLong   = "too_long"
 )
+
+// endTooSlow is why a connection ends whose long packet comes too slowly while others wait.
+const endTooSlow = "too_slow"
 
 // counts count what has happened since the process began. They may be used concurrently.
 type counts struct {
 	connected, takenOver, evicted, wills, failures atomic.Int64
 	received, delivered, slowed                    atomic.Int64
-	refusedSubscriptions                           atomic.Int64
+	refusedSubscriptions, unsentRetained           atomic.Int64
 
 	mu sync.Mutex
 	// What follows is guarded by mu.
@@ -44,9 +51,9 @@ type counts struct {
 }
 
 func (c *counts) init() {
-	c.drops = zeros(dropQueueFull, dropExpired, dropTooLarge, dropRetainedFull)
-	c.refusals = zeros(refusedConnections, refusedAddress, refusedStranger, refusedSilent, refusedProtocol, refusedTLS, refusedLogin, refusedSessions, refusedBusy)
-	c.refusedByReason, c.ends = zeros(refusedTopic, refusedTooLong), zeros("lost", "disconnected", "protocol")
+	c.drops = zeros(dropQueueFull, dropExpired, dropTooLarge, dropRetainedFull, dropWillsFull, dropWillReplaced, dropWillFailed)
+	c.refusals = zeros(refusedConnections, refusedAddress, refusedStranger, refusedSilent, refusedProtocol, refusedTLS, refusedLogin, refusedSessions, refusedBusy, refusedWills)
+	c.refusedByReason, c.ends = zeros(refusedTopic, refusedTooLong), zeros("lost", "disconnected", "protocol", endTooSlow)
 	for _, reason := range endReasons {
 		c.ends[reason] = 0
 	}
@@ -80,7 +87,9 @@ func (c *counts) refusedMessages(reason string) { c.add(c.refusedByReason, reaso
 // ended counts a connection that has ended, by why.
 func (c *counts) ended(err error) {
 	reason := "lost"
-	if end, ok := errors.AsType[*endError](err); ok {
+	if errors.Is(err, errSlow) {
+		reason = endTooSlow
+	} else if end, ok := errors.AsType[*endError](err); ok {
 		reason = endReasons[end.reason]
 		if reason == "" {
 			reason = "protocol"
@@ -101,7 +110,11 @@ type Stats struct {
 	Received, Delivered, Wills       int64
 	// Slowed are messages that had to wait because of MaxRate, and Failures packets at which the broker failed.
 	Slowed, Failures, RefusedSubscriptions int64
-	// Dropped are messages that a subscriber has not got, or that were not retained, Refused connections, RefusedMessages messages, and Ended
+	// UnsentRetained are subscriptions whose retained messages were not sent: those of too many others of the client waited. WaitingWills are last wills
+	// that wait for the log.
+	UnsentRetained int64
+	WaitingWills   int
+	// Dropped are messages that a subscriber has not got, that were not retained, or last wills that are not in the log, Refused connections, RefusedMessages messages, and Ended
 	// connections, all by reason.
 	Dropped, Refused, RefusedMessages, Ended map[string]int64
 }
@@ -119,7 +132,7 @@ func (b *Broker) Stats() Stats {
 	s := Stats{
 		Subscriptions: b.tree.size(), QueuedBytes: b.queued.used.Load(), Connected: c.connected.Load(), TakenOver: c.takenOver.Load(), Evicted: c.evicted.Load(),
 		Received: c.received.Load(), Delivered: c.delivered.Load(), Wills: c.wills.Load(), Slowed: c.slowed.Load(), Failures: c.failures.Load(),
-		RefusedSubscriptions: c.refusedSubscriptions.Load(),
+		RefusedSubscriptions: c.refusedSubscriptions.Load(), UnsentRetained: c.unsentRetained.Load(), WaitingWills: b.wills.size(),
 	}
 	s.Retained, s.RetainedBytes = b.retained.size()
 	b.mu.Lock()

@@ -139,9 +139,20 @@ func (l *listener) serveWebsockets(ctx context.Context) error {
 		}
 		l.broker.accept(ctx, conn, l, name)
 	})
+	var strangers sync.Map // What ends being one, by connection.
 	server := &http.Server{
 		Handler: mux, ReadHeaderTimeout: connectTimeout, MaxHeaderBytes: 16 << 10, TLSConfig: l.encryption, ErrorLog: log.New(io.Discard, "", 0),
 		IdleTimeout: connectTimeout,
+		ConnState: func(conn net.Conn, state http.ConnState) {
+			switch state {
+			case http.StateNew:
+				strangers.Store(conn, l.broker.stranger(conn))
+			case http.StateHijacked, http.StateClosed:
+				if known, ok := strangers.LoadAndDelete(conn); ok {
+					known.(func())()
+				}
+			}
+		},
 	}
 	l.mu.Lock()
 	l.server = server

@@ -72,6 +72,8 @@ type Message struct {
 	session *session
 	id      uint16
 	qos     byte
+	// willOf is the broker if the message is a last will, whose session does not wait for it.
+	willOf *Broker
 }
 
 // ownTag reports whether a tag is the broker's to give: a user property of that name says nothing.
@@ -83,7 +85,10 @@ func (m *Message) Again() bool { return m.qos > 0 }
 // Done says that the receiver is finished with a message: with nil the message is acknowledged, with an error it is not, so that the client sends it
 // again in its next connection. Done must be called once for each message, and does not block.
 func (m *Message) Done(err error) {
-	if m.session != nil { // It is no last will.
+	switch {
+	case m.willOf == nil:
 		m.session.done(m, err)
+	case err != nil: // Nobody sends it again.
+		m.willOf.counts.dropped(dropWillFailed)
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -238,12 +237,11 @@ func TestSessionsExpire(t *testing.T) {
 	r.connect(4, hello{id: "connected"})
 	_ = old.Close()
 	r.until("ends", func() bool { return r.Stats().Clients == 1 })
-	var group sync.WaitGroup
 	for _, step := range []struct {
 		after    time.Duration
 		sessions int
 	}{{0, 4}, {59 * time.Second, 4}, {61 * time.Second, 3}, {59 * time.Minute, 3}, {time.Hour + time.Second, 1}, {1000 * time.Hour, 1}} {
-		r.expire(t.Context(), time.Now().Add(step.after), &group)
+		r.expire(time.Now().Add(step.after))
 		if s := r.Stats(); s.Sessions != step.sessions {
 			t.Errorf("after %v: got %d sessions, want %d", step.after, s.Sessions, step.sessions)
 		}

@@ -65,13 +65,7 @@ func (c *connection) topicOf(p *publish) (string, error) {
 // wait waits until the client may send one more message.
 func (c *connection) wait(ctx context.Context, p *publish) error {
 	limits := &c.broker.o.Limits
-	for c.version != 5 || p.QoS == 0 { // Those of MQTT 5 count by themselves.
-		c.session.mu.Lock()
-		full := c.session.pending >= limits.ReceiveMaximum
-		c.session.mu.Unlock()
-		if !full {
-			break
-		}
+	for !c.mayReceive(p) {
 		select {
 		case <-c.freed:
 		case <-ctx.Done():
@@ -99,6 +93,20 @@ func (c *connection) wait(ctx context.Context, p *publish) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+}
+
+// mayReceive reports whether a message may be received now: not before the last will of the client's connection before.
+func (c *connection) mayReceive(p *publish) bool {
+	s := c.session
+	if s.willWaits.Load() {
+		return false
+	}
+	if c.version == 5 && p.QoS > 0 { // The client counts by itself.
+		return true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.pending < c.broker.o.Limits.ReceiveMaximum
 }
 
 // receive gives a message to subscribers and to the receiver. size is 0 unless the message is too long.

@@ -8,8 +8,6 @@ import (
 	"os"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-
 	"iotmon/internal/mqtt/packet"
 	"iotmon/internal/mqtt/stream"
 )
@@ -21,7 +19,7 @@ const (
 	maxConnect = 64 << 10
 	// maxBeginning is how many bytes of a message are kept that is too long.
 	maxBeginning = 64 << 10
-	// slowestBody is how many bytes of a long packet must come in a second, after bodyTimeout.
+	// slowestBody is how many bytes of a long packet must come in a second, after bodyTimeout; after contendedTimeout if others wait for its memory.
 	slowestBody, bodyTimeout = 16 << 10, 30 * time.Second
 )
 
@@ -88,28 +86,59 @@ func (c *connection) next() (kind byte, size int, err error) {
 
 // body reads the rest of a packet. It is valid until done is called, which must be called before the next packet; a long one stays valid. memory
 // bounds the long ones.
-func (c *connection) body(ctx context.Context, size int, memory *semaphore.Weighted) (body []byte, long bool, done func(), err error) {
-	done = func() {}
-	if size <= c.reader.Size() {
-		if body, err = c.reader.Peek(size); err == nil {
-			_, err = c.reader.Discard(size) // Changes nothing in body until the next read.
-		}
-		return body, false, done, err
+func (c *connection) body(ctx context.Context, size int, memory *memory) (body []byte, long bool, done func(), err error) {
+	if size > c.reader.Size() {
+		body, done, err = c.longBody(ctx, size, size, memory)
+		return body, true, done, err
 	}
-	if err := memory.Acquire(ctx, int64(size)); err != nil {
-		return nil, false, done, err
+	if body, err = c.reader.Peek(size); err == nil {
+		_, err = c.reader.Discard(size) // Changes nothing in body until the next read.
 	}
-	done = func() { memory.Release(int64(size)) }
+	return body, false, func() {}, err
+}
+
+// longBody reads the first bytes of a packet into memory of their own, and passes over the rest of its size. done gives the memory back; it must be called
+// unless there is an error.
+func (c *connection) longBody(ctx context.Context, first, size int, memory *memory) (body []byte, done func(), err error) {
+	claim, err := memory.acquire(ctx, c.party(), int64(first), func() { c.cancel(errSlow) })
+	if err != nil {
+		return nil, nil, err
+	}
 	if c.until.IsZero() {
 		c.until = time.Now().Add(bodyTimeout + time.Duration(size/slowestBody)*time.Second)
 		defer func() { c.until = time.Time{} }()
 	}
-	body = make([]byte, size)
-	if _, err = io.ReadFull(c.reader, body); err != nil {
-		done()
-		done = func() {}
+	body = make([]byte, first)
+	from := countedReader{c.reader, claim}
+	if _, err = io.ReadFull(from, body); err == nil {
+		_, err = io.CopyN(io.Discard, from, int64(size-first))
 	}
-	return body, true, done, err
+	if err != nil {
+		claim.release()
+		return nil, nil, err
+	}
+	claim.complete()
+	return body, claim.release, nil
+}
+
+// party returns whose share of memory a packet of the connection uses.
+func (c *connection) party() string {
+	if c.identity.username != "" {
+		return "user " + c.identity.username
+	}
+	return "address " + c.address
+}
+
+// countedReader counts for a claim what is read.
+type countedReader struct {
+	from  io.Reader
+	claim *claim
+}
+
+func (r countedReader) Read(b []byte) (int, error) {
+	n, err := r.from.Read(b)
+	r.claim.received.Add(int64(n))
+	return n, err
 }
 
 // read reads and handles packets until the connection ends.
@@ -146,17 +175,18 @@ func (c *connection) tooLong(ctx context.Context, kind byte, size int) error {
 	if kind>>4 != packet.Publish {
 		return tooLong
 	}
-	beginning := make([]byte, min(size, maxBeginning))
-	if _, err := io.ReadFull(c.reader, beginning); err != nil {
+	beginning, done, err := c.longBody(ctx, min(size, maxBeginning), size, c.broker.bodies)
+	if err != nil {
 		return err
 	}
-	if _, err := c.reader.Discard(size - len(beginning)); err != nil {
-		return err
-	}
+	defer done()
 	c.inside = false
 	p, err := decodePublish(kind&0xf, beginning, c.version)
 	if err != nil {
 		return &endError{reasonMalformed, err}
+	}
+	if err := c.wait(ctx, &p); err != nil {
+		return err
 	}
 	if len(p.Topic) > 0 && c.rights.publish(string(p.Topic)) {
 		p.Retain = false

@@ -88,19 +88,25 @@ func (r *retainedMessages) end(m *publication) bool {
 type retainedScan struct {
 	filter string
 	subscription
-	// after is the topic of the last message.
-	after string
+	// number is that of the scan in its session. after is the topic of the last message.
+	number int
+	after  string
 }
 
-// maxScan is how many topics are looked at while the messages are locked.
-const maxScan = 1000
+const (
+	// maxScan is how many retained topics are looked at while a session is locked: its publishers wait meanwhile.
+	maxScan = 1000
+	// maxOvertaken is how many topics of a session may be overtaken. Then other messages wait for the retained ones.
+	maxOvertaken = 1000
+)
 
-// next returns the next message that matches, or nil. done is whether there are no more: nil without it means to ask again.
-func (r *retainedMessages) next(scan *retainedScan) (m *publication, done bool) {
+// next returns the next message that matches, or nil, after looking at most topics. looked is at how many it has looked, at least 1. done is whether there
+// are no more: nil without it means to ask again.
+func (r *retainedMessages) next(scan *retainedScan, most int) (m *publication, looked int, done bool) {
 	prefix := literal(scan.filter)
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	seen, done := 0, true
+	done = true
 	r.byTopic.Ascend(max(scan.after, prefix), func(topic string, found *publication) bool {
 		if !strings.HasPrefix(topic, prefix) {
 			return false
@@ -109,15 +115,15 @@ func (r *retainedMessages) next(scan *retainedScan) (m *publication, done bool) 
 			return true
 		}
 		scan.after = topic
+		looked++
 		if Matches(scan.filter, topic) {
 			m, done = found, false
 			return false
 		}
-		seen++
-		done = seen < maxScan
+		done = looked < most
 		return done
 	})
-	return m, done
+	return m, max(looked, 1), done
 }
 
 // literal returns the beginning that all topics of a filter have.
@@ -132,25 +138,47 @@ func literal(filter string) string {
 	return filter[:at]
 }
 
-// nextRetained returns the next retained message for a subscription of the session, or nil. The caller has locked s.
-func (s *session) nextRetained(now time.Time) *delivery {
-	for len(s.retained) > 0 {
+// nextRetained returns the next retained message for a subscription of the session, or nil, after looking at most topics. looked is at how many it has
+// looked. The caller has locked s.
+func (s *session) nextRetained(now time.Time, most int) (d *delivery, looked int) {
+	for len(s.retained) > 0 && looked < most {
 		scan := s.retained[0]
 		if len(s.sent) >= s.conn.window && scan.qos > 0 {
-			return nil
+			return nil, looked
 		}
-		m, done := s.broker.retained.next(scan)
-		switch {
-		case done:
-			s.retained = s.retained[1:]
-		case m != nil && !m.expired(now):
-			d := &delivery{message: m, qos: min(m.qos, scan.qos), retain: true}
-			s.broker.queued.add(m.size())
-			if scan.id != 0 {
-				d.subscriptions = []int{scan.id}
+		m, more, done := s.broker.retained.next(scan, most-looked)
+		looked += more
+		if done {
+			if s.retained = s.retained[1:]; len(s.retained) == 0 {
+				s.retained, s.overtaken = nil, nil
 			}
-			return d
+			continue
 		}
+		if m == nil || m.expired(now) || scan.number <= s.overtaken[m.topic] {
+			continue
+		}
+		d := &delivery{message: m, qos: min(m.qos, scan.qos), retain: true}
+		s.broker.queued.add(m.size())
+		if scan.id != 0 {
+			d.subscriptions = []int{scan.id}
+		}
+		return d, looked
 	}
-	return nil
+	return nil, looked
+}
+
+// overtake notes that a message of the topic is sent before the retained ones that wait. What is retained of the topic is not sent then: it is older, or
+// comes as such a message, too. It reports false if the message must wait. The caller has locked s.
+func (s *session) overtake(topic string) bool {
+	if len(s.retained) == 0 || s.broker.retained.get(topic) == nil {
+		return true
+	}
+	if _, had := s.overtaken[topic]; !had && len(s.overtaken) >= maxOvertaken {
+		return false
+	}
+	if s.overtaken == nil {
+		s.overtaken = make(map[string]int)
+	}
+	s.overtaken[topic] = s.scans
+	return true
 }

@@ -15,6 +15,7 @@ type key struct{ username, clientID string }
 
 // received is a message of QoS 2 whose identifier the client may not use for another one yet.
 type received struct {
+	// message is nil once it is acknowledged.
 	message *Message
 	// acknowledged is whether PUBREC was sent.
 	acknowledged bool
@@ -28,6 +29,8 @@ type session struct {
 	online atomic.Bool
 	// seat is held by the connection of the session, and by what publishes its will: only one of them works at a time.
 	seat chan struct{}
+	// willWaits is whether a last will of the client waits for the receiver. The client's messages come after it.
+	willWaits atomic.Bool
 
 	mu sync.Mutex
 	// What follows is guarded by mu. conn is nil without a connection.
@@ -52,8 +55,11 @@ type session struct {
 
 	// subscriptions are by their filters.
 	subscriptions map[string]subscription
-	// retained are subscriptions whose retained messages have not been sent yet.
-	retained []*retainedScan
+	// retained are subscriptions whose retained messages have not been sent yet, and scans is how many there have been. overtaken are topics of which a
+	// message was sent meanwhile that was not retained, with the last scan that it has overtaken.
+	retained  []*retainedScan
+	scans     int
+	overtaken map[string]int
 	// queue are messages to be sent, queued their bytes, and sent those of QoS 1 and 2 that the client has not acknowledged.
 	queue  []*delivery
 	queued int64
@@ -128,7 +134,7 @@ func (s *session) done(m *Message, err error) {
 			delete(s.received, m.id)
 			return
 		}
-		s.received[m.id] = received{message: m, acknowledged: true}
+		s.received[m.id] = received{acknowledged: true} // Without the message, whose payload may be long.
 		s.answer(packet.Pubrec, m.id)
 	}
 }
@@ -262,13 +268,19 @@ func (s *session) acknowledged(kind byte, id uint16, reason, version byte) {
 	}
 }
 
-// fill appends what may be sent now to the packets of the connection. The caller has locked s.
-func (s *session) fill(c *connection, now time.Time) {
+// fill appends what may be sent now to the packets of the connection. again is whether it is to be called once more, after the session was unlocked: then
+// it has looked at many retained messages. The caller has locked s.
+func (s *session) fill(c *connection, now time.Time) (again bool) {
+	looked := 0
 	for len(c.out) < maxOut {
-		d := s.nextRetained(now)
+		d, more := s.nextRetained(now, maxScan-looked)
+		looked += more
 		if d == nil {
-			if len(s.queue) == 0 || s.queue[0].qos > 0 && len(s.sent) >= c.window {
-				return
+			switch {
+			case looked >= maxScan:
+				return len(s.retained) > 0 || len(s.queue) > 0
+			case len(s.queue) == 0, s.queue[0].qos > 0 && len(s.sent) >= c.window, !s.queue[0].message.expired(now) && !s.overtake(s.queue[0].message.topic):
+				return false
 			}
 			d = s.unqueue()
 		}
@@ -293,6 +305,7 @@ func (s *session) fill(c *connection, now time.Time) {
 		}
 		s.broker.counts.delivered.Add(1)
 	}
+	return false
 }
 
 // number gives a message of QoS 1 or 2 an identifier if it has none. There is a free one: fewer are under way than there are.
@@ -317,5 +330,5 @@ func (s *session) clear() {
 	for _, d := range s.sent {
 		s.forget(d)
 	}
-	s.sent, s.received, s.unacknowledged, s.retained = nil, nil, nil, nil
+	s.sent, s.received, s.unacknowledged, s.retained, s.overtaken = nil, nil, nil, nil, nil
 }

@@ -188,7 +188,7 @@ func (b *Broker) loadSession(saved *savedSession, now time.Time) {
 	s := newSession(b, k)
 	s.expiry, s.left = expiry, left
 	for filter, o := range saved.Subscriptions {
-		if !validFilter(filter) || o.QoS > 2 || len(s.subscriptions) >= limits.MaxSubscriptions {
+		if !validFilter(filter) || o.QoS > 2 || len(s.subscriptions) >= limits.MaxSubscriptions || !b.subscribed.reserve(k.username, subscriptionBytes(filter)) {
 			continue
 		}
 		if s.subscriptions == nil {

@@ -2,9 +2,19 @@ package broker
 
 import (
 	"fmt"
+	"strings"
 
 	"iotmon/internal/mqtt/packet"
 )
+
+// maxSubscribed is how many bytes the subscriptions of all sessions have.
+const maxSubscribed = 512 << 20
+
+// subscriptionBytes returns about how much memory a subscription occupies: the filter, and a node for each of its levels.
+func subscriptionBytes(filter string) int64 {
+	const perSubscription, perLevel = 400, 200
+	return int64(perSubscription + 2*len(filter) + perLevel*strings.Count(filter, "/"))
+}
 
 // subscribe handles SUBSCRIBE.
 func (c *connection) subscribe(id uint16, number int, wanted []requested) {
@@ -22,8 +32,15 @@ func (c *connection) subscribe(id uint16, number int, wanted []requested) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c.out = appendCodes(c.out, packet.Suback, id, c.version, codes)
-	if len(s.retained)+len(scans) <= c.broker.o.Limits.MaxSubscriptions {
-		s.retained = append(s.retained, scans...)
+	room := max(c.broker.o.Limits.MaxSubscriptions-len(s.retained), 0)
+	if len(scans) > room { // The client subscribes again and again without reading.
+		c.broker.counts.unsentRetained.Add(int64(len(scans) - room))
+		scans = scans[:room]
+	}
+	for _, scan := range scans {
+		s.scans++
+		scan.number = s.scans
+		s.retained = append(s.retained, scan)
 	}
 	c.wake()
 }
@@ -50,7 +67,7 @@ func (c *connection) subscribeTo(number int, w requested) (code byte, scan *reta
 	s := c.session
 	s.mu.Lock()
 	_, had := s.subscriptions[w.filter]
-	full := !had && len(s.subscriptions) >= c.broker.o.Limits.MaxSubscriptions
+	full := !had && (len(s.subscriptions) >= c.broker.o.Limits.MaxSubscriptions || !c.broker.subscribed.reserve(s.key.username, subscriptionBytes(w.filter)))
 	if !full && !s.ended {
 		if s.subscriptions == nil {
 			s.subscriptions = make(map[string]subscription)
@@ -81,6 +98,7 @@ func (c *connection) unsubscribe(id uint16, wanted []requested) {
 		}
 		delete(s.subscriptions, w.filter)
 		c.broker.tree.remove(s, w.filter)
+		c.broker.subscribed.release(s.key.username, subscriptionBytes(w.filter))
 	}
 	c.broker.state.changed(s)
 	c.out = appendCodes(c.out, packet.Unsuback, id, c.version, codes)

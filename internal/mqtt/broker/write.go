@@ -51,11 +51,13 @@ func (c *connection) flush() {
 	s := c.session
 	for {
 		s.mu.Lock()
-		if !c.closing && s.conn == c {
-			s.fill(c, time.Now())
-		}
+		again := !c.closing && s.conn == c && s.fill(c, time.Now())
 		out, timeout := c.out, writeTimeout
 		if len(out) == 0 {
+			if again { // Those who publish to the session have their turn.
+				s.mu.Unlock()
+				continue
+			}
 			c.rest()
 			s.mu.Unlock()
 			return
