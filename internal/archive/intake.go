@@ -126,7 +126,7 @@ func (in *intake) add(r *Record) {
 	if s == nil || s.released || s.stopped || r.Offset < s.read.Next {
 		return // Released to another archiver, stopped, or read before.
 	}
-	if r.Kind == iot.KindSettings && r.Level > iot.SettingsLevelLimits {
+	if r.Kind == iot.KindSettings && r.Level > iot.SettingsLevelTypes {
 		// What comes after may be admitted otherwise than this version knows.
 		s.stopped = true
 		in.logger.Error("readings of a partition are no longer archived: settings of a newer version of iotmon follow; install that version",

@@ -76,20 +76,38 @@ type limits struct {
 	admission *iot.Admission
 }
 
-// applySettings puts the limits of a settings record in force if their revision is higher than that of those before. The processor of
-// the partition decides alike, see process.Partition.applyLimits. It has sent invalid settings to the dead-letter queue.
+// applySettings puts what a settings record says of the limits in force; see iot.Limits.Follow. The processor of the partition decides
+// alike, see process.Partition.applyLimits. It has sent what cannot be in force to the dead-letter queue.
 func (in *intake) applySettings(s *sourceState, r *Record) {
 	settings, err := wire.DecodeSettings(r.Value)
 	if err != nil {
 		return
 	}
-	if follow, _ := settings.LimitsFollow(s.limits.revision); !follow {
+	before, err := s.limits.settings(in.admission)
+	if err != nil {
+		return // Unreachable: the limits of the configuration are valid, and the others were decoded before.
+	}
+	next, revision, _ := before.Limits.Follow(&settings, before.Revision)
+	if next == before.Limits && revision == before.Revision {
 		return
 	}
-	text := string(r.Value)
+	if settings.Limits != nil {
+		before = settings
+	}
+	before.Revision, before.Limits = revision, next
+	text := string(wire.AppendSettings(nil, &before))
 	if in.follow(s, text) == nil {
 		s.read.Limits = text
 	}
+}
+
+// settings returns the settings with the limits. If no record has put them in force, they are those of the program's own admission.
+func (l *limits) settings(own *iot.Admission) (iot.Settings, error) {
+	if l.text != "" {
+		return wire.DecodeSettings([]byte(l.text))
+	}
+	configured, err := own.Limits(0) // The archive does not depend on the lateness.
+	return iot.Settings{Window: time.Second, Limits: configured}, err
 }
 
 // follow lets a source's readings be admitted by the limits of a settings record, or by those of the configuration if there is none.

@@ -54,7 +54,13 @@ func (p *plant) sendReadingIn(partition int32, device iot.DeviceID, building str
 // step lets a reading or a change of limits happen, in partition 0.
 func (p *plant) limitsStep(t *rapid.T) {
 	p.now = p.now.Add(time.Duration(rapid.IntRange(0, 3).Draw(t, "seconds")) * time.Second)
-	switch rapid.IntRange(0, 5).Draw(t, "what") {
+	switch rapid.IntRange(0, 7).Draw(t, "what") {
+	case 6:
+		s := iot.Settings{Types: []iot.TypeSpec{{Name: "flow", Unit: "L", Max: rapid.SampledFrom([]float64{12, 20}).Draw(t, "most")}}}
+		p.appendSettings(0, wire.AppendSettings(nil, &s), s.Level())
+	case 7:
+		r := iot.Reading{Device: iot.Device{ID: rapid.SampledFrom(devices[0]).Draw(t, "device"), Type: "flow", Unit: "L"}, Time: p.now, Value: rapid.SampledFrom([]float64{10, 15}).Draw(t, "value"), Status: iot.Online}
+		p.append(topics.Readings, 0, p.now, wire.AppendReading(nil, &r), false)
 	case 0:
 		p.settings(0, rapid.Int64Range(-1, 6).Draw(t, "revision"), func(l *iot.Limits) {
 			switch rapid.IntRange(0, 6).Draw(t, "change") {
@@ -223,7 +229,7 @@ func TestNothingIsArchivedBehindSettingsOfANewerVersion(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, store := onePlant(t)
 		defer store.Close()
-		p.appendSettings(0, []byte("{}"), iot.SettingsLevelLimits+1)
+		p.appendSettings(0, []byte("{}"), iot.SettingsLevelTypes+1)
 		p.sendReading(0, "a", began.Add(time.Second), 15)
 		p.sendReading(1, "c", began.Add(time.Second), 15)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

@@ -26,7 +26,7 @@ type Admission struct {
 
 // Under returns an Admission by the limits. What they do not have is that of a. The error is that of NewCatalog.
 func (a *Admission) Under(l *Limits) (*Admission, error) {
-	catalog, err := NewCatalog(l.Types...)
+	catalog, err := NewCatalog(l.All()...)
 	if err != nil {
 		return nil, err
 	}

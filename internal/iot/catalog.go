@@ -6,6 +6,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -35,60 +37,98 @@ func BuiltinTypes() []TypeSpec {
 	}
 }
 
-// Catalog holds every device type. It does not change after NewCatalog and may be shared.
+// Catalog holds every device type. It may be used concurrently. Types are added to it, and never removed or changed.
 type Catalog struct {
-	specs  map[DeviceType]*TypeSpec
+	current atomic.Pointer[types]
+	// adding is held by Add.
+	adding sync.Mutex
+}
+
+// types are those of a Catalog. They do not change.
+type types struct {
+	specs map[DeviceType]*TypeSpec
+	// sorted is the order in which they were given.
 	sorted []DeviceType
-	// first holds the types that Spec compares one by one before it uses the map.
+	// first holds those that Spec compares one by one before it uses the map.
 	first []*TypeSpec
 }
 
-// maxFirst is the maximum length of Catalog.first.
+// maxFirst is the maximum length of types.first.
 const maxFirst = 8
 
 // NewCatalog returns a catalog of the given types. A name given twice, an empty name or an empty range is an error.
 func NewCatalog(specs ...TypeSpec) (*Catalog, error) {
-	c := &Catalog{specs: make(map[DeviceType]*TypeSpec, len(specs))}
+	made, err := newTypes(specs)
+	if err != nil {
+		return nil, err
+	}
+	c := new(Catalog)
+	c.current.Store(made)
+	return c, nil
+}
+
+func newTypes(specs []TypeSpec) (*types, error) {
+	made := &types{specs: make(map[DeviceType]*TypeSpec, len(specs))}
 	for _, spec := range specs {
 		switch {
 		case spec.Name == "":
 			return nil, errors.New("device type without a name")
-		case c.specs[spec.Name] != nil:
+		case made.specs[spec.Name] != nil:
 			return nil, fmt.Errorf("device type %q given twice", spec.Name)
 		case !(spec.Min < spec.Max) || math.IsInf(spec.Min, 0) || math.IsInf(spec.Max, 0):
 			return nil, fmt.Errorf("device type %q: range %v to %v is empty or infinite", spec.Name, spec.Min, spec.Max)
 		}
-		c.specs[spec.Name] = &spec
-		c.sorted = append(c.sorted, spec.Name)
-		if len(c.first) < maxFirst {
-			c.first = append(c.first, &spec)
+		made.specs[spec.Name] = &spec
+		made.sorted = append(made.sorted, spec.Name)
+		if len(made.first) < maxFirst {
+			made.first = append(made.first, &spec)
 		}
 	}
-	return c, nil
+	return made, nil
+}
+
+// Add adds a type and reports whether the catalog did not have it before. A type of the same name that is another one stays, and is an error.
+func (c *Catalog) Add(spec TypeSpec) (added bool, err error) {
+	c.adding.Lock()
+	defer c.adding.Unlock()
+	if known := c.Spec(spec.Name); known != nil {
+		if !known.Equal(&spec) {
+			return false, fmt.Errorf("device type %q is there already, and is another one", spec.Name)
+		}
+		return false, nil
+	}
+	next, err := newTypes(append(c.Specs(), spec))
+	if err != nil {
+		return false, err
+	}
+	c.current.Store(next)
+	return true, nil
 }
 
 // Spec returns the type's description, or nil for an unknown type. The caller must not change it.
 func (c *Catalog) Spec(t DeviceType) *TypeSpec {
+	known := c.current.Load()
 	// Comparing a few names, most of a different length, takes half the time of hashing one.
-	for _, spec := range c.first {
+	for _, spec := range known.first {
 		if spec.Name == t {
 			return spec
 		}
 	}
-	return c.specs[t]
+	return known.specs[t]
 }
 
-// Specs returns the descriptions of every type in the order given to NewCatalog. The caller must not change what they point to.
+// Specs returns the descriptions of every type in the order in which they were given. The caller must not change what they point to.
 func (c *Catalog) Specs() []TypeSpec {
-	specs := make([]TypeSpec, len(c.sorted))
-	for i, t := range c.sorted {
-		specs[i] = *c.specs[t]
+	known := c.current.Load()
+	specs := make([]TypeSpec, len(known.sorted))
+	for i, t := range known.sorted {
+		specs[i] = *known.specs[t]
 	}
 	return specs
 }
 
-// Types returns every type in the order given to NewCatalog.
-func (c *Catalog) Types() []DeviceType { return slices.Clone(c.sorted) }
+// Types returns every type in the order in which they were given.
+func (c *Catalog) Types() []DeviceType { return slices.Clone(c.current.Load().sorted) }
 
 // Normalize checks r and puts it into canonical form: texts in Unicode's form NFC, time in UTC cut to the microsecond,
 // value and unit converted to the type's unit, status online if empty. It is idempotent. Texts may have DefaultMaxText
@@ -216,9 +256,10 @@ func normalizeValue(r *Reading, spec *TypeSpec, maxText int) error {
 func (c *Catalog) known() string {
 	const most = 20
 	var names []string
-	for i, t := range c.sorted {
+	sorted := c.current.Load().sorted
+	for i, t := range sorted {
 		if i == most {
-			names = append(names, fmt.Sprintf("… %d more", len(c.sorted)-most))
+			names = append(names, fmt.Sprintf("… %d more", len(sorted)-most))
 			break
 		}
 		names = append(names, string(t))

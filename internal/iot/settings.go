@@ -16,30 +16,27 @@ type Settings struct {
 	From   time.Time
 	// Limits are what readings are admitted and counted by from the record's offset on; nil leaves those in force.
 	Limits *Limits
+	// Types are device types that people have decided, which are admitted from the record's offset on; see Limits.Decided. Settings with
+	// types have nothing else.
+	Types []TypeSpec
 }
 
 // The levels of settings; see RecordKind.
 const (
-	SettingsLevelWindow = 1 // Limits is nil.
+	SettingsLevelWindow = 1 // Limits and Types are nil.
 	SettingsLevelLimits = 2
+	SettingsLevelTypes  = 3
 )
 
 // Level returns the level of the record that holds the settings.
 func (s *Settings) Level() uint8 {
-	if s.Limits != nil {
+	switch {
+	case s.Types != nil:
+		return SettingsLevelTypes
+	case s.Limits != nil:
 		return SettingsLevelLimits
 	}
 	return SettingsLevelWindow
-}
-
-// LimitsFollow reports whether the limits of the settings are put in force by their record, where those of a revision are; 0 if no record
-// has put any in force. The processor and the archiver both ask it. The error is an *InvalidError about the revision.
-func (s *Settings) LimitsFollow(inForce int64) (bool, error) {
-	if s.Limits == nil || s.Revision <= inForce {
-		return false, nil
-	}
-	err := CheckNextVersion("revision", s.Revision, inForce)
-	return err == nil, err
 }
 
 // Limits are what readings are admitted and counted by; see Admission.
@@ -52,8 +49,11 @@ type Limits struct {
 	// neither.
 	MaxText  int
 	Earliest time.Time
-	// Types is the whole catalog.
+	// Types are the device types of the configuration.
 	Types []TypeSpec
+	// Decided are those that people have decided while everything runs. A type of the configuration with the same name comes before one
+	// of them: so a mistake in it can be corrected.
+	Decided []TypeSpec
 }
 
 const (
@@ -66,6 +66,9 @@ const (
 	// catalogOverhead bytes more than it has. With it the settings fit into one record.
 	MaxCatalog      = 256 << 10
 	catalogOverhead = 8
+	// MaxDecidedTypes is the maximum number of types that people have decided, and maxDecidedCatalog what MaxCatalog is for them.
+	MaxDecidedTypes   = 256
+	maxDecidedCatalog = 64 << 10
 	// maxDecimals is the maximum of TypeSpec.Decimals.
 	maxDecimals = 15
 	// maxSettingsDuration is the maximum of Lateness and Skew, maxRetention that of Retention.
@@ -103,13 +106,32 @@ func (l *Limits) Normalize() error {
 }
 
 func (l *Limits) normalizeTypes() error {
-	if len(l.Types) == 0 || len(l.Types) > MaxTypes {
-		return Invalid("types", "must be between 1 and %d (got %d)", MaxTypes, len(l.Types))
+	if len(l.Types) == 0 {
+		return Invalid("types", "must be between 1 and %d (got 0)", MaxTypes)
 	}
-	names := make(map[DeviceType]bool, len(l.Types))
+	if len(l.Decided) == 0 {
+		l.Decided = nil
+	}
+	if err := normalizeTypes("types", l.Types, MaxTypes, MaxCatalog); err != nil {
+		return err
+	}
+	return NormalizeDecided(l.Decided)
+}
+
+// NormalizeDecided checks types that people have decided and puts them into canonical form. It changes them. The error is an *InvalidError.
+func NormalizeDecided(types []TypeSpec) error {
+	return normalizeTypes("decided", types, MaxDecidedTypes, maxDecidedCatalog)
+}
+
+// normalizeTypes checks a list of types, of which no two may have the same name. Their texts may have maxSize bytes together.
+func normalizeTypes(field string, types []TypeSpec, most, maxSize int) error {
+	if len(types) > most {
+		return Invalid(field, "must be at most %d (got %d)", most, len(types))
+	}
+	names := make(map[DeviceType]bool, len(types))
 	total := 0
-	for i := range l.Types {
-		t := &l.Types[i]
+	for i := range types {
+		t := &types[i]
 		size, err := t.normalize()
 		if err != nil {
 			return err
@@ -120,8 +142,8 @@ func (l *Limits) normalizeTypes() error {
 		names[t.Name] = true
 		total += size
 	}
-	if total > MaxCatalog {
-		return Invalid("types", "their texts are longer than %d bytes (got %d)", MaxCatalog, total)
+	if total > maxSize {
+		return Invalid(field, "their texts are longer than %d bytes (got %d)", maxSize, total)
 	}
 	return nil
 }

@@ -15,8 +15,11 @@ const (
 	// LevelRules means that rules, registry entries and limits are put in force by records. A program of levelStates would go on under other
 	// rules, leave its partitions at such a record or, if it is still older, reject it as a reading.
 	LevelRules = 2
+	// LevelTypes means that records put device types in force that people have decided. A program of LevelRules would leave its partitions
+	// at such a record.
+	LevelTypes = 3
 	// MaxLevel is the highest level that this version knows.
-	MaxLevel = LevelRules
+	MaxLevel = LevelTypes
 )
 
 // NewerError is returned for a checkpoint of a level that this version does not know.

@@ -35,7 +35,7 @@ func (rec *Record) known() bool {
 	case iot.KindTick, iot.KindStatus, iot.KindRule, iot.KindDevice, iot.KindCommand:
 		return rec.Level <= 1
 	case iot.KindSettings:
-		return rec.Level <= iot.SettingsLevelLimits
+		return rec.Level <= iot.SettingsLevelTypes
 	case iot.KindLevel:
 		return rec.Level <= MaxLevel
 	}

@@ -45,7 +45,7 @@ func TestAnUnknownKindIsSkippedAndCounted(t *testing.T) {
 func TestNothingIsProcessedFromAnUnknownDecisionOn(t *testing.T) {
 	for name, kind := range map[string]iot.RecordKind{
 		"a kind that is marked":          {Kind: "calendar", Level: 1, Deciding: true},
-		"a higher level of settings":     {Kind: iot.KindSettings, Level: iot.SettingsLevelLimits + 1},
+		"a higher level of settings":     {Kind: iot.KindSettings, Level: iot.SettingsLevelTypes + 1},
 		"a marked level of another kind": {Kind: iot.KindTick, Level: 9, Deciding: true},
 		"a higher level of a rule":       {Kind: iot.KindRule, Level: 2},
 		"a higher level":                 {Kind: iot.KindLevel, Level: process.MaxLevel + 1},

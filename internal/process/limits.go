@@ -118,18 +118,30 @@ func (p *Partition) followLimits() {
 	p.fingerprint = p.limits.admission.Fingerprint()
 }
 
-// applyLimits puts the limits of a settings record in force if its revision is higher than that of those in force. Nothing else than the
-// records before decides that, so that the archiver decides alike.
+// configuredInForce reports whether the limits of the configuration are in force. What people have decided is not in it.
+func (p *Partition) configuredInForce() bool {
+	configured := *p.configuredLimits()
+	configured.Decided = p.limits.Limits.Decided
+	return reflect.DeepEqual(&configured, p.limits.Limits)
+}
+
+// applyLimits puts what a settings record says of the limits in force; see iot.Limits.Follow. Nothing else than the records before decides
+// that, so that the archiver decides alike.
 func (p *Partition) applyLimits(s *iot.Settings, offset int64, out Output) error {
-	if follow, err := s.LimitsFollow(p.limits.Revision); !follow {
-		return err
+	next, revision, refused := p.limits.Limits.Follow(s, p.limits.Revision)
+	if reflect.DeepEqual(next, p.limits.Limits) {
+		if revision != p.limits.Revision {
+			p.limits.Revision = revision
+			p.inForce.changeLimits(p.limits.Since)
+		}
+		return refused
 	}
-	if reflect.DeepEqual(s.Limits, p.limits.Limits) {
-		p.limits.Revision = s.Revision
-		p.inForce.changeLimits(p.limits.Since)
-		return nil
+	inForce := iot.SettingsInForce{Settings: p.limits.Settings, Since: offset + 1}
+	if s.Limits != nil {
+		inForce.Settings = *s
 	}
-	p.addLimits(&iot.SettingsInForce{Settings: *s, Since: offset + 1})
+	inForce.Revision, inForce.Limits = revision, next
+	p.addLimits(&inForce)
 	if h := p.inForce.limits; len(h) > maxLimits {
 		if len(p.limitsInUse()) == len(h) { // Records that were admitted by the oldest ones cannot be admitted again; see rebuild.
 			p.gap.extend(p.windows.Watermark(), p.clock.Add(p.maxSkew()))
@@ -140,7 +152,7 @@ func (p *Partition) applyLimits(s *iot.Settings, offset int64, out Output) error
 	p.followLimits()
 	p.compileRules()
 	p.reselect(out)
-	return nil
+	return refused
 }
 
 // limitsInUse returns those of the history by which records were admitted that may be read again.

@@ -28,6 +28,108 @@ func (j *journal) limits(appended float64, revision int64, l *iot.Limits) {
 	j.settings(appended, iot.Settings{Revision: revision, Window: 30 * time.Second, From: at(appended), Limits: l})
 }
 
+// types appends a settings record with device types that people have decided.
+func (j *journal) types(appended float64, types ...iot.TypeSpec) {
+	s := iot.Settings{Types: types}
+	j.kind(appended, iot.RecordKind{Kind: iot.KindSettings, Level: s.Level(), Deciding: true}, string(wire.AppendSettings(nil, &s)))
+	(*j)[len(*j)-1].Key = nil
+}
+
+// ofType appends a reading of the device f.
+func (j *journal) ofType(appended float64, name iot.DeviceType, unit string, value float64) {
+	r := iot.Reading{Device: iot.Device{ID: "f", Type: name, Unit: unit}, Time: at(appended), Value: value, Status: iot.Online}
+	j.add(appended, wire.AppendReading(nil, &r))
+}
+
+// flow is a device type that no configuration has.
+var flow = iot.TypeSpec{Name: "flow_sensor", Unit: "L/min", Decimals: 1, Max: 400}
+
+// Sequence: somebody decides a device type; its readings are in an open window; the configuration changes, and the processor is killed anywhere. No
+// reading of the type may be lost with the window, the type may not be taken away by a configuration that does not have it, and one who decides it
+// otherwise changes nothing.
+func TestDecidedTypesOutliveConfigurationsAndKills(t *testing.T) {
+	opts := options(t)
+	var j journal
+	send := func(now float64) {
+		j.reading(now, "a", now, 20)
+		j.ofType(now+1, flow.Name, "L/min", 100+now)
+	}
+	send(0) // Of a type that there is not yet.
+	j.types(2, flow)
+	send(3)
+	j.limits(5, 7, limitsOf(t, opts, func(l *iot.Limits) { l.Lateness = 6 * time.Second }))
+	send(6)
+	other := flow
+	other.Unit = "hPa"
+	j.types(8, other)
+	send(9)
+	j.limits(11, 8, limitsOf(t, opts, func(l *iot.Limits) { l.Types = l.Types[1:] }))
+	send(12)
+	for _, now := range []float64{31, 38, 68} {
+		send(now)
+	}
+	want := onePass(t, j)
+	if got := len(want.rejects); got != 1+4 { // The first of the type, and then those of temperature.
+		t.Errorf("got %d rejects: %q", got, want.rejects)
+	}
+	owner := *opts
+	owner.Lateness, owner.Revision, owner.Alone = 20*time.Second, 5, true
+	for killed := 1; killed < len(j); killed++ {
+		out := newRecorder()
+		p := process.New(opts, 3, process.Checkpoint{}, false)
+		p.Process(j[:killed], out)
+		p.PublishStates(out)
+		p = restore(t, &owner, p.Checkpoint(), out)
+		p.Process(j[p.Next():], out)
+		p.PublishStates(out)
+		if diff := out.difference(want); diff != "" {
+			t.Fatalf("killed at offset %d: %s", killed, diff)
+		}
+	}
+}
+
+// What people have decided is in no configuration. The owner of a partition must not take that for a difference, again and again.
+func TestDecidedTypesAreNoDifferenceFromTheConfiguration(t *testing.T) {
+	for _, alone := range []bool{false, true} {
+		opts := *options(t)
+		opts.Alone = alone
+		var j journal
+		j.reading(1, "a", 1, 20)
+		j.limits(2, 7, limitsOf(t, &opts, func(*iot.Limits) {}))
+		j.types(3, flow)
+		j.reading(4, "a", 4, 20)
+		opts.Revision = 9
+		_, p := owned(t, &opts, j, process.Checkpoint{Level: process.MaxLevel}, newRecorder())
+		if s, any := p.Outdated(at(10)); any {
+			t.Errorf("alone %v: got %+v to append", alone, s)
+		}
+		if other := p.OtherLimits(); other != nil {
+			t.Errorf("alone %v: got %q", alone, other)
+		}
+		opts.Lateness = time.Second
+		_, p = owned(t, &opts, j, process.Checkpoint{Level: process.MaxLevel}, newRecorder())
+		if s, any := p.Outdated(at(10)); !any || s.Limits.Lateness != time.Second {
+			t.Errorf("alone %v, another lateness: got %+v, %v", alone, s, any)
+		}
+	}
+}
+
+// A record that decides more types than fit is a dead letter, and what fits is in force.
+func TestTypesThatDoNotFitAreRejected(t *testing.T) {
+	var j journal
+	j.reading(1, "a", 1, 20)
+	for i := range iot.MaxDecidedTypes + 2 {
+		j.types(2, iot.TypeSpec{Name: iot.DeviceType(fmt.Sprint("t", i)), Max: 1})
+	}
+	j.kind(3, iot.RecordKind{Kind: iot.KindSettings, Level: iot.SettingsLevelTypes, Deciding: true}, `{"types":[]}`)
+	j.kind(3, iot.RecordKind{Kind: iot.KindSettings, Level: iot.SettingsLevelTypes, Deciding: true}, `{"types":[{"name":"x","min":1,"max":1}]}`)
+	j.ofType(4, "t7", "", 1)
+	out := onePass(t, j)
+	if len(out.rejects) != 4 || !strings.Contains(fmt.Sprintf("%q", out.rejects), "must be at most 256") {
+		t.Errorf("got %d: %q", len(out.rejects), out.rejects)
+	}
+}
+
 // limitsInForce returns the limits in force: since which offset, and of which revision.
 func limitsInForce(t *testing.T, out *recorder) []string {
 	t.Helper()

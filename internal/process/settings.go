@@ -3,7 +3,6 @@ package process
 import (
 	"errors"
 	"fmt"
-	"reflect"
 	"slices"
 	"time"
 
@@ -27,7 +26,7 @@ func (p *Partition) Outdated(now time.Time) (iot.Settings, bool) {
 	if p.level >= LevelRules && s.Revision > p.limits.Revision {
 		s.Limits = p.configuredLimits()
 	}
-	if !length && (s.Limits == nil || p.limits.Revision > 0 && reflect.DeepEqual(s.Limits, p.limits.Limits)) {
+	if !length && (s.Limits == nil || p.limits.Revision > 0 && p.configuredInForce()) {
 		return iot.Settings{}, false
 	}
 	if length {
@@ -70,7 +69,9 @@ func (p *Partition) applySettings(rec *Record, out Output) error {
 	if err != nil {
 		return fmt.Errorf("settings: %w", err)
 	}
-	err = p.applyLength(&s, rec.Offset) // Its earliest start depends on the limits before.
+	if s.Types == nil {
+		err = p.applyLength(&s, rec.Offset) // Its earliest start depends on the limits before.
+	}
 	if err = errors.Join(err, p.applyLimits(&s, rec.Offset, out)); err != nil {
 		return fmt.Errorf("settings: %w", err)
 	}

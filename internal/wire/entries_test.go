@@ -51,6 +51,7 @@ var forms = []form{
 	formOf("command", wire.MaxMessage, wire.AppendCommand, wire.DecodeCommand, drawCommand, goldenCommand, largestCommand),
 	formOf("rule", wire.MaxRecord, wire.AppendRuleEntry, wire.DecodeRuleEntry, drawRule, goldenRule, largestRule),
 	formOf("settings", wire.MaxRecord, wire.AppendSettings, wire.DecodeSettings, drawSettings, goldenSettings, largestSettings),
+	formOf("settings_types", wire.MaxRecord, wire.AppendSettings, wire.DecodeSettings, drawTypes, goldenTypes, largestTypes),
 	formOf("in_force_rule", wire.MaxRecord, wire.AppendRuleInForce, wire.DecodeRuleInForce,
 		func(t *rapid.T) iot.RuleInForce {
 			return iot.RuleInForce{RuleEntry: drawRule(t), Position: drawPosition(t)}
@@ -226,6 +227,7 @@ func FuzzDecodeDeviceEntry(f *testing.F)     { fuzzForm(f, "device") }
 func FuzzDecodeCommand(f *testing.F)         { fuzzForm(f, "command") }
 func FuzzDecodeRuleEntry(f *testing.F)       { fuzzForm(f, "rule") }
 func FuzzDecodeSettings(f *testing.F)        { fuzzForm(f, "settings") }
+func FuzzDecodeTypes(f *testing.F)           { fuzzForm(f, "settings_types") }
 func FuzzDecodeRuleInForce(f *testing.F)     { fuzzForm(f, "in_force_rule") }
 func FuzzDecodeSettingsInForce(f *testing.F) { fuzzForm(f, "in_force_settings") }
 func FuzzDecodeEntryInForce(f *testing.F)    { fuzzForm(f, "in_force_device") }
@@ -353,6 +355,19 @@ func largestRule() iot.RuleEntry {
 	return e
 }
 
+func goldenTypes() iot.Settings {
+	return iot.Settings{Types: []iot.TypeSpec{{Name: "flow_sensor", Unit: "L/min", Decimals: 1, Max: 400, Labels: map[string]string{"en": "Flow", "zh": "流量"}}}}
+}
+
+// largestTypes has as many types as people may decide.
+func largestTypes() iot.Settings {
+	var s iot.Settings
+	for i := range iot.MaxDecidedTypes {
+		s.Types = append(s.Types, iot.TypeSpec{Name: iot.DeviceType(numbered(i, 120)), Unit: longest(100), Decimals: 15, Min: longNumber * 2, Max: -longNumber})
+	}
+	return s
+}
+
 // largestSettings has as many types as there may be, and texts up to their limit.
 func largestSettings() iot.Settings {
 	s := goldenSettings()
@@ -363,6 +378,7 @@ func largestSettings() iot.Settings {
 			Name: iot.DeviceType(numbered(i, 120)), Unit: longest(each - 120), Decimals: 15, Min: longNumber * 2, Max: -longNumber,
 		})
 	}
+	s.Limits.Decided = largestTypes().Types
 	return s
 }
 
@@ -508,21 +524,31 @@ func drawSettings(t *rapid.T) iot.Settings {
 		if rapid.Bool().Draw(t, "with an earliest time") {
 			l.Earliest = time.Unix(rapid.Int64Range(0, 7_258_118_400).Draw(t, "earliest"), rapid.Int64Range(0, 999_999_999).Draw(t, "nanoseconds"))
 		}
-		for range rapid.IntRange(1, 3).Draw(t, "types") {
-			spec := iot.TypeSpec{
-				Name: iot.DeviceType(drawKey(t, "name")), Unit: drawText(t, "unit"), Decimals: rapid.IntRange(0, 15).Draw(t, "decimals"),
-				Min: rapid.Float64Range(-1e308, 0).Draw(t, "min"), Max: rapid.Float64Range(1e-300, 1e308).Draw(t, "max"),
-				Labels: map[string]string{drawKey(t, "language"): drawText(t, "label")},
-			}
-			for i := range rapid.IntRange(0, 3).Draw(t, "states") {
-				spec.States = append(spec.States, fmt.Sprint(i))
-			}
-			l.Types = append(l.Types, spec)
-		}
+		l.Types = drawTypeSpecs(t, 1)
+		l.Decided = drawTypeSpecs(t, 0)
 		return l
 	}, (*iot.Limits).Normalize)
 	s.Limits = &limits
 	return s
+}
+
+func drawTypes(t *rapid.T) iot.Settings {
+	return drawValid(t, func() iot.Settings { return iot.Settings{Types: drawTypeSpecs(t, 1)} }, func(s *iot.Settings) error { return iot.NormalizeDecided(s.Types) })
+}
+
+func drawTypeSpecs(t *rapid.T, least int) (types []iot.TypeSpec) {
+	for range rapid.IntRange(least, 3).Draw(t, "types") {
+		spec := iot.TypeSpec{
+			Name: iot.DeviceType(drawKey(t, "name")), Unit: drawText(t, "unit"), Decimals: rapid.IntRange(0, 15).Draw(t, "decimals"),
+			Min: rapid.Float64Range(-1e308, 0).Draw(t, "min"), Max: rapid.Float64Range(1e-300, 1e308).Draw(t, "max"),
+			Labels: map[string]string{drawKey(t, "language"): drawText(t, "label")},
+		}
+		for i := range rapid.IntRange(0, 3).Draw(t, "states") {
+			spec.States = append(spec.States, fmt.Sprint(i))
+		}
+		types = append(types, spec)
+	}
+	return types
 }
 
 func drawEntryInForce(t *rapid.T) iot.EntryInForce {

@@ -9,6 +9,7 @@ import (
 // The types of the messages that a WebSocket client receives.
 const (
 	TypeHello          = "hello"
+	TypeDeviceTypes    = "device_types"
 	TypeAggregatedData = "aggregated_data"
 	TypeHistoryChanged = "history_changed"
 	TypeDeviceData     = "device_data"
@@ -89,6 +90,12 @@ type AggregatedData struct {
 	Corrected     bool                             `json:"corrected,omitempty"`
 	Data          map[iot.DeviceType]AggregateData `json:"data"`
 	DeviceStatus  StatusCounts                     `json:"device_status"`
+}
+
+// DeviceTypes has every device type, as Hello does. It comes when there are more than there were.
+type DeviceTypes struct {
+	Envelope
+	DeviceTypes []TypeSpec `json:"device_types"`
 }
 
 // HistoryChanged means that the archive has recomputed windows older than those sent here: a client that shows such windows

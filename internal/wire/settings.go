@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"time"
 
 	"iotmon/internal/iot"
@@ -18,6 +19,17 @@ type settings struct {
 	Limits        *limits   `json:"limits,omitempty"`
 }
 
+// settingsTypes is the JSON of a settings record of level 3.
+type settingsTypes struct {
+	Types []typeSpec `json:"types"`
+}
+
+// anySettings is either.
+type anySettings struct {
+	settings
+	settingsTypes
+}
+
 // limits is the JSON of iot.Limits; durations are in microseconds.
 type limits struct {
 	Lateness  int64      `json:"lateness_us"`
@@ -26,6 +38,7 @@ type limits struct {
 	MaxText   int        `json:"max_text_bytes,omitempty"`
 	Earliest  time.Time  `json:"earliest,omitzero"`
 	Types     []typeSpec `json:"types"`
+	Decided   []typeSpec `json:"decided,omitempty"`
 }
 
 // typeSpec is the JSON of an iot.TypeSpec.
@@ -40,17 +53,33 @@ type typeSpec struct {
 }
 
 // AppendSettings appends the JSON of settings.
-func AppendSettings(dst []byte, s *iot.Settings) []byte { return appendJSON(dst, toSettings(s)) }
+func AppendSettings(dst []byte, s *iot.Settings) []byte {
+	if s.Types != nil {
+		return appendJSON(dst, settingsTypes{toTypeSpecs(s.Types)})
+	}
+	return appendJSON(dst, toSettings(s))
+}
+
+func toTypeSpecs(types []iot.TypeSpec) (specs []typeSpec) {
+	for _, t := range types {
+		specs = append(specs, typeSpec(t))
+	}
+	return specs
+}
+
+func fromTypeSpecs(specs []typeSpec) (types []iot.TypeSpec) {
+	for _, t := range specs {
+		types = append(types, iot.TypeSpec(t))
+	}
+	return types
+}
 
 func toSettings(s *iot.Settings) settings {
 	m := settings{Revision: s.Revision, WindowSeconds: int64(s.Window / time.Second), From: s.From}
 	if s.Limits != nil {
 		m.Limits = &limits{
 			Lateness: s.Limits.Lateness.Microseconds(), Skew: s.Limits.Skew.Microseconds(), Retention: s.Limits.Retention.Microseconds(),
-			MaxText: s.Limits.MaxText, Earliest: s.Limits.Earliest,
-		}
-		for _, t := range s.Limits.Types {
-			m.Limits.Types = append(m.Limits.Types, typeSpec(t))
+			MaxText: s.Limits.MaxText, Earliest: s.Limits.Earliest, Types: toTypeSpecs(s.Limits.Types), Decided: toTypeSpecs(s.Limits.Decided),
 		}
 	}
 	return m
@@ -59,11 +88,21 @@ func toSettings(s *iot.Settings) settings {
 // DecodeSettings decodes what AppendSettings wrote. The error is an *iot.InvalidError: other programs may write to the
 // topic too.
 func DecodeSettings(data []byte) (iot.Settings, error) {
-	var m settings
+	var m anySettings
 	if err := decodeObject(data, MaxRecord, &m); err != nil {
 		return iot.Settings{}, err
 	}
-	return m.settings()
+	if m.Types == nil {
+		return m.settings.settings()
+	}
+	if m.settings != (settings{}) || len(m.Types) == 0 {
+		return iot.Settings{}, iot.Invalid("types", "must be given alone")
+	}
+	types := fromTypeSpecs(m.Types)
+	if err := iot.NormalizeDecided(types); err != nil {
+		return iot.Settings{}, err
+	}
+	return iot.Settings{Types: types}, nil
 }
 
 func (m *settings) settings() (iot.Settings, error) {
@@ -102,9 +141,7 @@ func (m *limits) limits() (*iot.Limits, error) {
 			return nil, err
 		}
 	}
-	for _, t := range m.Types {
-		l.Types = append(l.Types, iot.TypeSpec(t))
-	}
+	l.Types, l.Decided = fromTypeSpecs(m.Types), fromTypeSpecs(m.Decided)
 	if err := l.Normalize(); err != nil {
 		return nil, err
 	}
@@ -113,3 +150,26 @@ func (m *limits) limits() (*iot.Limits, error) {
 
 // maxWindowSeconds is a day.
 const maxWindowSeconds = 86_400
+
+// typeKey begins the key of a device type in the topic of the maps of sources. No name of a source has a slash.
+const typeKey = "type/"
+
+// AppendTypeKey appends the key of a device type in the topic of the maps of sources. Its value is that of settings with this type.
+func AppendTypeKey(dst []byte, name iot.DeviceType) []byte {
+	return append(append(dst, typeKey...), name...)
+}
+
+// IsTypeKey reports whether a key in the topic of the maps of sources is that of a device type.
+func IsTypeKey(key []byte) bool { return bytes.HasPrefix(key, []byte(typeKey)) }
+
+// DecodeType decodes a device type in the topic of the maps of sources. The error is an *iot.InvalidError.
+func DecodeType(key, value []byte) (iot.TypeSpec, error) {
+	s, err := DecodeSettings(value)
+	if err != nil {
+		return iot.TypeSpec{}, err
+	}
+	if len(s.Types) != 1 || !bytes.Equal(AppendTypeKey(nil, s.Types[0].Name), key) {
+		return iot.TypeSpec{}, iot.Invalid("types", "not the one of the key")
+	}
+	return s.Types[0], nil
+}

@@ -352,7 +352,7 @@ func FuzzDecodeTopics(f *testing.F) {
 			}
 		}
 		if settings, err := wire.DecodeSettings(data); err == nil {
-			if again, err := wire.DecodeSettings(wire.AppendSettings(nil, &settings)); err != nil || again != settings {
+			if again, err := wire.DecodeSettings(wire.AppendSettings(nil, &settings)); err != nil || !reflect.DeepEqual(again, settings) {
 				t.Fatalf("first: %+v, again: %+v, %v", settings, again, err)
 			}
 		}
