@@ -61,7 +61,7 @@ func (s *Service) makeSource(name string, configured *config.Source, protocol *p
 		Pipeline: source.PipelineOptions{
 			Name: name, Log: s.producer, Decode: protocol.decode, Mapping: mapped.Rules, Admission: mapped.Admission,
 			Follow: &of.follow, Status: status, Logger: logger,
-			MaxBytes: protocol.maxBytes, MaxMessages: protocol.maxMessages,
+			MaxBytes: protocol.maxBytes, MaxMessages: protocol.maxMessages, MaxDevices: configured.MaxDevices,
 		},
 		Owner:  owner,
 		Logger: logger,

@@ -156,7 +156,7 @@ func (c *checker) mapRules(list string, rules []MapRule, known []string) {
 	}
 }
 
-// maxMapRules is the maximum number of rules in one list.
+// maxMapRules is the maximum number of rules in one list, as in mapping.MaxRules.
 const maxMapRules = 10_000
 
 func (c *checker) mapTime(key string, t *MapTime) {

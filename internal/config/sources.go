@@ -14,6 +14,9 @@ type Source struct {
 	Map []MapRule `koanf:"map"`
 	// Payload is how the payloads are written, of a source that receives payloads: auto, json, line, cbor or text. Empty is auto.
 	Payload string `koanf:"payload"`
+	// MaxDevices is how many devices the source may have: the readings of further ones are dead letters. 0 means 100,000. A device that
+	// does not send for two weeks counts no longer.
+	MaxDevices int `koanf:"max_devices"`
 
 	MQTT      *MQTT        `koanf:"mqtt"`
 	Modbus    *Modbus      `koanf:"modbus"`
@@ -49,8 +52,11 @@ func (s *Source) Kind() string { return s.protocols()[0] }
 // sourceName matches the names of sources.
 var sourceName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
 
-// maxSources is the maximum number of sources.
-const maxSources = 1000
+// maxSources is the maximum number of sources, maxSourceDevices that of the devices of one.
+const (
+	maxSources       = 1000
+	maxSourceDevices = 10_000_000
+)
 
 // inputs checks the sources of readings, for programs with a cluster of their own.
 func (c *checker) inputs(sources []Source, known []string, cluster *Kafka) {
@@ -63,6 +69,7 @@ func (c *checker) inputs(sources []Source, known []string, cluster *Kafka) {
 		taken[s.Name] = true
 		c.must(len(s.protocols()) == 1, key, fmt.Sprintf("%d sections", len(s.protocols())), "a source with exactly one section of a protocol")
 		c.mapRules(key+".map", s.Map, known)
+		within(c, key+".max_devices", s.MaxDevices, 0, maxSourceDevices)
 		if s.Payload != "" {
 			c.oneOf(key+".payload", s.Payload, "auto", "json", "line", "cbor", "text")
 			c.mustText(s.MQTT != nil || s.Kafka != nil, key+".payload", s.Payload, "left out: this protocol has no payloads")

@@ -12,6 +12,8 @@ type Mapped struct {
 	Rules *mapping.Rules
 	// Admission is the test of the readings. It knows the types of the rules.
 	Admission *iot.Admission
+	// Refused, if not nil, is why the map cannot be applied: then every message for which there is no rule is a dead letter with this reason.
+	Refused error
 }
 
 // Mapping is by what the values of a source become readings at the moment. It may be used concurrently. The zero Mapping is none.
@@ -34,8 +36,5 @@ func (p *Pipeline) follow() {
 	}
 	p.mapped = current
 	p.mapper, p.admission = current.Rules.Mapper(), current.Admission
-	if p.devices == nil && current.Rules.ReportSeveral() {
-		p.devices = make(map[iot.DeviceID]struct{})
-	}
 	clear(p.missing) // What this map has no rule for is a dead letter again.
 }

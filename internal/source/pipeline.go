@@ -6,7 +6,6 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -53,6 +52,8 @@ type PipelineOptions struct {
 	Logger *slog.Logger
 	// MaxMessages is how many messages may wait to be converted; 0 means 2,000.
 	MaxMessages int
+	// MaxDevices is how many devices the source may have at a time; 0 means 100,000. The readings of further ones are dead letters.
+	MaxDevices int
 	// MaxBytes is how much memory the messages that are not in the log yet may occupy; 0 means 16 MiB.
 	MaxBytes int64
 	// Now is the clock of what the source receives; nil means time.Now.
@@ -78,8 +79,8 @@ type Pipeline struct {
 	// arrival is the last time that a value without a time was given.
 	arrival  time.Time
 	draining bool
-	// devices are those that have become readings, for reports about several; nil if no rule makes such reports.
-	devices map[iot.DeviceID]struct{}
+	// devices are those that have become readings.
+	devices *deviceSet
 	// missing is when a message without a rule was a dead letter, by its kind.
 	missing map[unmappedKind]time.Time
 }
@@ -93,10 +94,7 @@ func NewPipeline(o PipelineOptions) *Pipeline {
 	p := &Pipeline{
 		o: o, messages: make(chan *Message, o.MaxMessages), memory: semaphore.NewWeighted(o.MaxBytes), mapper: o.Mapping.Mapper(), admission: o.Admission,
 	}
-	p.missing = make(map[unmappedKind]time.Time)
-	if o.Mapping.ReportSeveral() {
-		p.devices = make(map[iot.DeviceID]struct{})
-	}
+	p.missing, p.devices = make(map[unmappedKind]time.Time), newDeviceSet(cmp.Or(o.MaxDevices, defaultMaxDevices))
 	return p
 }
 
@@ -399,15 +397,13 @@ func (p *Pipeline) admit(r *iot.Reading, point *mapping.Point, m *Message, c *co
 		}
 		return err
 	}
-	p.readings = append(p.readings, *r)
-	if p.devices != nil && len(p.devices) < maxDevices {
-		p.devices[r.ID] = struct{}{}
+	if !p.devices.admit(r.ID, c.now) {
+		return iot.Invalid("device_id", "the source has %d devices, and may not have more: raise max_devices of the source, or have fewer topics and tags make devices (got %s)",
+			p.devices.most, iot.Quote(string(r.ID)))
 	}
+	p.readings = append(p.readings, *r)
 	return nil
 }
-
-// maxDevices is how many devices of a source are remembered for reports about several.
-const maxDevices = 100_000
 
 // report adds reports to those that will be appended: about one device, or about all that have become readings and whose ids begin with r.Below.
 func (p *Pipeline) report(r *mapping.Result) error {
@@ -419,11 +415,9 @@ func (p *Pipeline) report(r *mapping.Result) error {
 		p.reports = append(p.reports, Report{Device: device, StatusReport: r.Status})
 		return nil
 	}
-	for id := range p.devices {
-		if strings.HasPrefix(string(id), r.Below) {
-			p.reports = append(p.reports, Report{Device: iot.Identity{ID: id}, StatusReport: r.Status})
-		}
-	}
+	p.devices.below(r.Below, func(id iot.DeviceID) {
+		p.reports = append(p.reports, Report{Device: iot.Identity{ID: id}, StatusReport: r.Status})
+	})
 	return nil
 }
 

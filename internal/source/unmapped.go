@@ -26,6 +26,10 @@ func (p *Pipeline) unmapped(m *Message, points []mapping.Point) {
 	if m.Report != nil {
 		return
 	}
+	if p.mapped != nil && p.mapped.Refused != nil {
+		p.reject(m, p.mapped.Refused) // There may be a rule for it in the map that cannot be applied: none of them is left out.
+		return
+	}
 	kind := unmappedKind{topic: m.Topic}
 	for i := range points {
 		if !points[i].Note {
