@@ -23,7 +23,7 @@ func (s *server) registerAudit(api huma.API) {
 		Path:        Prefix + "/audit",
 		Tags:        []string{"Devices"},
 		Summary:     "List who has decided what",
-		Description: "The decisions about devices, rules and the maps of sources, the newest first. They are kept as long as control.audit_retention " +
+		Description: "The decisions about devices, rules, the maps of sources and device types, the newest first. They are kept as long as control.audit_retention " +
 			"says, the last one about each of them always.",
 		Errors: []int{http.StatusBadRequest, http.StatusServiceUnavailable},
 	}, s.listAudit)
@@ -45,17 +45,18 @@ func (in auditInput) listing() string {
 
 // decision is one audit entry.
 type decision struct {
-	Revision int64        `json:"revision" doc:"Grows with each decision."`
-	Time     time.Time    `json:"time" doc:"When, by the clock of the service that has stored it."`
-	Actor    string       `json:"actor" doc:"Who: an opaque id. iotmon: no person, because a database that was restored has lost or repeated a decision."`
-	Action   string       `json:"action" doc:"How: put, patch, import, change or forget; adopt or repeat if nobody has."`
-	Kind     control.Kind `json:"kind" enum:"device,rule,map" doc:"What was decided about."`
-	Device   iot.DeviceID `json:"device_id,omitempty" doc:"The device, if it is one."`
-	Source   string       `json:"source,omitempty" doc:"The source, if it is the map of one."`
-	Rule     string       `json:"alert_type,omitempty" doc:"The rule, if it is one."`
-	Version  int64        `json:"version" doc:"The version since."`
-	Before   any          `json:"before,omitempty" doc:"What was decided before, for a device its registry entry; absent if nothing was."`
-	After    any          `json:"after,omitempty" doc:"What has been decided; absent if the device is forgotten, or the rule deleted."`
+	Revision int64          `json:"revision" doc:"Grows with each decision."`
+	Time     time.Time      `json:"time" doc:"When, by the clock of the service that has stored it."`
+	Actor    string         `json:"actor" doc:"Who: an opaque id. iotmon: no person, because a database that was restored has lost or repeated a decision."`
+	Action   string         `json:"action" doc:"How: put, patch, import, change or forget; adopt or repeat if nobody has."`
+	Kind     control.Kind   `json:"kind" enum:"device,rule,map,type" doc:"What was decided about."`
+	Device   iot.DeviceID   `json:"device_id,omitempty" doc:"The device, if it is one."`
+	Source   string         `json:"source,omitempty" doc:"The source, if it is the map of one."`
+	Rule     string         `json:"alert_type,omitempty" doc:"The rule, if it is one."`
+	Type     iot.DeviceType `json:"device_type,omitempty" doc:"The device type, if it is one. Types are decided with the map of a source that defines them."`
+	Version  int64          `json:"version" doc:"The version since."`
+	Before   any            `json:"before,omitempty" doc:"What was decided before, for a device its registry entry; absent if nothing was."`
+	After    any            `json:"after,omitempty" doc:"What has been decided; absent if the device is forgotten, or the rule deleted."`
 }
 
 func (s *server) listAudit(ctx context.Context, in *auditInput) (*answer[list[decision]], error) {
@@ -104,6 +105,8 @@ func toDecision(a *control.Audit) decision {
 		d.Device = iot.DeviceID(a.ID)
 	case control.Map:
 		d.Source = a.ID
+	case control.Type:
+		d.Type = iot.DeviceType(a.ID)
 	default:
 		d.Rule = a.ID
 	}

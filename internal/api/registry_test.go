@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -29,6 +30,10 @@ type registry struct {
 	forgotten func(iot.DeviceID)
 	// mapped is called for a source that maps by another version from now on.
 	mapped func(source string, version int64)
+	// types are those that were decided.
+	types []iot.TypeSpec
+	// typesAllowed is RegistryOptions.TypesAllowed.
+	typesAllowed error
 }
 
 func newRegistry() *registry {
@@ -45,6 +50,7 @@ func (r *registry) reset() {
 	r.MapsCaughtUp()
 	r.Registry = control.NewRegistry(control.RegistryOptions{
 		Store: r.store, InForce: r.InForce, Decided: r.decided, Now: func() time.Time { return noon },
+		TypesAllowed: func(context.Context) error { return r.typesAllowed },
 	})
 }
 
@@ -54,6 +60,10 @@ func (r *registry) decided(objects []control.Object) {
 	}
 	put := func() {
 		for _, o := range objects {
+			if o.Kind == control.Type {
+				r.define(&o)
+				continue
+			}
 			if o.Kind == control.Map {
 				r.mapped(o.ID, o.Version)
 				continue
@@ -74,6 +84,27 @@ func (r *registry) decided(objects []control.Object) {
 	}
 	time.AfterFunc(r.after, put)
 }
+
+// define puts a type in force.
+func (r *registry) define(o *control.Object) {
+	spec, err := o.TypeSpec()
+	if err != nil {
+		panic(err)
+	}
+	r.types = append(r.types, *spec)
+	r.admit(0, iot.BuiltinTypes()...)
+	r.SetType(spec)
+}
+
+// admit has a partition admit types, beside those that were decided.
+func (r *registry) admit(partition int32, types ...iot.TypeSpec) {
+	s := iot.SettingsInForce{Settings: iot.Settings{Limits: &iot.Limits{Types: types, Decided: slices.Clone(r.types)}}}
+	s.Partition = partition
+	r.SetLimits(&s)
+}
+
+// TypesInForce implements api.SourceMaps.
+func (r *registry) TypesInForce() (everywhere, anywhere []iot.TypeSpec) { return r.Types() }
 
 // use has an API decide by the registry.
 func (r *registry) use(o *api.Options) { o.Registry, o.Entries, o.SourceMaps = r, r, r }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"time"
 
@@ -22,8 +23,12 @@ import (
 type SourceMaps interface {
 	// Map returns the map that was decided last, one without a version if none was.
 	Map(ctx context.Context, source string) (mapping.Entry, error)
-	// ChangeMap replaces the map by what to returns for the current one.
-	ChangeMap(ctx context.Context, source string, condition control.Condition, by control.By, to func(mapping.Entry) (mapping.Entry, error)) (mapping.Entry, error)
+	// ChangeMap makes an edit, and returns the map of then.
+	ChangeMap(ctx context.Context, edit control.MapEdit, by control.By) (mapping.Entry, error)
+	// TypesInForce returns the device types that all partitions of the log admit, and those that any does; nil if that is not known.
+	TypesInForce() (everywhere, anywhere []iot.TypeSpec)
+	// Admits reports whether all partitions of the log admit a device type.
+	Admits(iot.DeviceType) bool
 	// Audit returns who has decided what, the newest first.
 	Audit(ctx context.Context, q control.AuditQuery) ([]control.Audit, error)
 }
@@ -42,7 +47,7 @@ func (s *server) registerSourceMaps(api huma.API) {
 	changes := append(slices.Clone(failures), http.StatusBadRequest, http.StatusForbidden, http.StatusConflict, http.StatusPreconditionFailed, http.StatusTooManyRequests)
 	responses := func() map[string]*huma.Response {
 		return map[string]*huma.Response{
-			"202": {Description: "Decided, and not in force yet: the program with the source does not run, or cannot map by it; see map_error of the source."},
+			"202": {Description: "Decided, and not in force yet; reason says why: the program with the source does not run, is of an older version or cannot map by it, or the consumers have not put a new device type in force."},
 		}
 	}
 	path := Prefix + "/sources/{name}/map"
@@ -56,7 +61,9 @@ func (s *server) registerSourceMaps(api huma.API) {
 	huma.Register(api, huma.Operation{
 		OperationID: "put-source-map", Method: http.MethodPut, Path: path, Tags: []string{"Sources"},
 		Summary: "Replace the map of a source",
-		Description: "The rules come into force while everything runs, in every program that may run the source. The MQTT brokers of all producers have one map, " +
+		Description: "The rules come into force while everything runs, in every program that may run the source. A device type that there is not yet is made by the " +
+			"define of a rule: it comes into force before the rules, in the consumers, the API and the page, and stays for good; of two people who define it, the first is right. " +
+			"The MQTT brokers of all producers have one map, " +
 			"which is decided by their configured name or by that of any of them. To replace a map that people " +
 			"have decided, If-Match is required. The answer comes once the rules are in force.",
 		Responses: responses(), Errors: append(slices.Clone(changes), http.StatusPreconditionRequired), MaxBodyBytes: 2 * mapping.MaxEntry,
@@ -90,6 +97,8 @@ type mapAnswer struct {
 		Name string `json:"name" doc:"The source, or the name by which people decide about the map of several: see map of a source."`
 		SourceMap
 		InForce bool `json:"in_force" doc:"Whether the program that runs the source maps by it."`
+		// Reason is empty if it is in force.
+		Reason string `json:"reason,omitempty" doc:"Why it is not in force."`
 	}
 }
 
@@ -140,15 +149,16 @@ func (s *server) getMap(ctx context.Context, in *sourceInput) (*mapAnswer, error
 	if err != nil {
 		return nil, s.decisionProblem(ctx, err)
 	}
-	return s.shownMap(&entry, s.mapInForce(&entry)), nil
+	return s.shownMap(&entry, s.mapWaits(&entry)), nil
 }
 
-func (s *server) shownMap(e *mapping.Entry, inForce bool) *mapAnswer {
+// shownMap returns the answer with a map. reason is why it is not in force, empty if it is.
+func (s *server) shownMap(e *mapping.Entry, reason string) *mapAnswer {
 	out := &mapAnswer{Status: http.StatusOK, ETag: etag(e.Version)}
-	if !inForce {
+	if reason != "" {
 		out.Status = http.StatusAccepted
 	}
-	out.Body.Name, out.Body.InForce = e.Source, inForce
+	out.Body.Name, out.Body.InForce, out.Body.Reason = e.Source, reason == "", reason
 	out.Body.SourceMap = SourceMap{Version: e.Version, Origin: "decided", Rules: ShownRules(e.Rules)}
 	if e.Version == 0 || e.Deleted {
 		out.Body.Origin, out.Body.Rules = "configuration", []SourceRule{}
@@ -162,17 +172,44 @@ func (s *server) shownMap(e *mapping.Entry, inForce bool) *mapAnswer {
 	return out
 }
 
-// mapInForce reports whether the programs that run the sources map by the decision. Of those that are gone nobody knows; there must be another one.
-func (s *server) mapInForce(e *mapping.Entry) bool {
+// mapWaits returns why the programs that run the sources do not all map by a decision; empty if they do. Of those that are gone nobody knows;
+// there must be another one.
+func (s *server) mapWaits(e *mapping.Entry) string {
 	states, err := s.o.Sources.States()
+	if err != nil {
+		return "it is not known yet which programs run the source"
+	}
 	of := mappedBy(states, e.Source)
-	return err == nil && len(of) > 0 && gone(&of[0]) == 0 &&
-		!slices.ContainsFunc(of, func(state SourceState) bool { return gone(&state) == 0 && state.MapVersion < e.Version })
+	if len(of) == 0 || gone(&of[0]) > 0 {
+		return "no program that runs the source says how it is"
+	}
+	for i := range of {
+		if state := &of[i]; gone(state) == 0 && state.MapVersion < e.Version {
+			return s.waitsFor(e, state)
+		}
+	}
+	return ""
+}
+
+// waitsFor returns why a source does not map by a decision.
+func (s *server) waitsFor(e *mapping.Entry, state *SourceState) string {
+	if state.MapError != "" {
+		return state.MapError
+	}
+	for _, name := range e.Defined() {
+		if !s.o.SourceMaps.Admits(name) {
+			return fmt.Sprintf("not all consumers have put the device type %s in force; the map follows once they have", iot.Quote(string(name)))
+		}
+	}
+	if !state.FollowsMaps {
+		return fmt.Sprintf("the program that runs the source, %s, is of an older version, which may not follow maps that people decide: update it", state.Instance)
+	}
+	return fmt.Sprintf("the program that runs the source, %s, has not taken it over yet", state.Instance)
 }
 
 // mapBody is what is decided: rules, or those of an earlier version.
 type mapBody struct {
-	Rules   []SourceRule `json:"rules,omitempty" maxItems:"1000" doc:"All rules of the map; the first that matches a value counts."`
+	Rules   []SourceRule `json:"rules,omitempty" maxItems:"10000" doc:"All rules of the map; the first that matches a value counts."`
 	Restore int64        `json:"restore,omitempty" minimum:"1" doc:"Instead of rules: the version whose rules are decided again."`
 }
 
@@ -206,16 +243,17 @@ func (s *server) putMap(ctx context.Context, in *putMapInput) (*mapAnswer, error
 			return nil, err
 		}
 	}
-	if err := s.checkRules(rules); err != nil {
+	types, err := s.newTypes(rules)
+	if err != nil {
 		return nil, wrongRules(err)
 	}
-	return s.decideMap(ctx, &in.MapInput, "put", func(current mapping.Entry) (mapping.Entry, error) {
+	return s.decideMap(ctx, &in.MapInput, "put", control.MapEdit{Types: types, To: func(current mapping.Entry) (mapping.Entry, error) {
 		if in.IfMatch == "" && in.IfNoneMatch == "" && current.Version > 0 && !current.Deleted {
 			return mapping.Entry{}, errPrecondition
 		}
 		current.Deleted, current.Rules = false, rules
 		return current, nil
-	})
+	}})
 }
 
 func (s *server) deleteMap(ctx context.Context, in *MapInput) (*mapAnswer, error) {
@@ -224,23 +262,54 @@ func (s *server) deleteMap(ctx context.Context, in *MapInput) (*mapAnswer, error
 		return nil, err
 	}
 	in.Name = name
-	return s.decideMap(ctx, in, "delete", func(current mapping.Entry) (mapping.Entry, error) {
+	return s.decideMap(ctx, in, "delete", control.MapEdit{To: func(current mapping.Entry) (mapping.Entry, error) {
 		if current.Version == 0 {
 			return current, nil // Nothing was decided, and nothing is.
 		}
 		current.Deleted, current.Rules = true, nil
 		return current, nil
-	})
+	}})
 }
 
-// checkRules returns why rules cannot be in force; nil if they can.
-func (s *server) checkRules(rules []mapping.Rule) error {
-	if err := mapping.CheckTypes(rules, s.o.Admission.Catalog); err != nil {
-		return err
+// typeName matches the names of device types that people may decide: those that the configuration may have as well.
+var typeName = regexp.MustCompile(`^[a-z][a-z0-9_]{0,62}$`)
+
+// newTypes returns the device types that rules define and that have to be decided with them, because not all consumers have them. The error is
+// why the rules cannot be in force.
+func (s *server) newTypes(rules []mapping.Rule) ([]iot.TypeSpec, error) {
+	own := s.o.Admission.Catalog
+	if err := mapping.CheckTypes(rules, own); err != nil {
+		return nil, err
 	}
-	// A type that only these rules define would be one that the processors do not know.
-	_, err := mapping.New(rules, s.o.Admission.Catalog)
-	return err
+	consumers := own
+	if everywhere, anywhere := s.o.SourceMaps.TypesInForce(); len(anywhere) > 0 {
+		known, err := iot.NewCatalog(anywhere...)
+		if err == nil {
+			err = mapping.CheckTypes(rules, known)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if consumers, err = iot.NewCatalog(everywhere...); err != nil {
+			return nil, err
+		}
+	}
+	types, err := mapping.Types(rules, consumers)
+	if err != nil {
+		return nil, err
+	}
+	for i := range types {
+		if !typeName.MatchString(string(types[i].Name)) {
+			return nil, fmt.Errorf("define: the name of a type must be lower-case letters, digits and underscores, beginning with a letter, at most 63 (got %s)",
+				iot.Quote(string(types[i].Name)))
+		}
+	}
+	all, err := iot.NewCatalog(append(consumers.Specs(), types...)...)
+	if err != nil {
+		return nil, err
+	}
+	_, err = mapping.New(rules, all)
+	return types, err
 }
 
 func wrongRules(err error) error {
@@ -270,7 +339,7 @@ func (s *server) rulesOfVersion(ctx context.Context, source string, version int6
 }
 
 // decideMap changes the map of a source, and answers once it is in force, or after inForceTimeout.
-func (s *server) decideMap(ctx context.Context, in *MapInput, action string, to func(mapping.Entry) (mapping.Entry, error)) (*mapAnswer, error) {
+func (s *server) decideMap(ctx context.Context, in *MapInput, action string, edit control.MapEdit) (*mapAnswer, error) {
 	condition, err := (&EntryInput{IfMatch: in.IfMatch, IfNoneMatch: in.IfNoneMatch}).condition()
 	if err != nil {
 		return nil, err
@@ -280,9 +349,15 @@ func (s *server) decideMap(ctx context.Context, in *MapInput, action string, to 
 		return nil, err
 	}
 	defer release()
-	entry, err := s.o.SourceMaps.ChangeMap(ctx, in.Name, condition, control.By{Actor: nobody, Action: action}, to)
+	edit.Source, edit.If = in.Name, condition
+	entry, err := s.o.SourceMaps.ChangeMap(ctx, edit, control.By{Actor: nobody, Action: action})
 	var changed *control.VersionError
+	var invalid *iot.InvalidError
 	switch {
+	case errors.As(err, &invalid):
+		return nil, wrongRules(err)
+	case errors.Is(err, control.ErrOlder):
+		return nil, huma.Error409Conflict("a device type cannot be decided yet: " + control.ErrOlder.Error())
 	case errors.As(err, &changed):
 		return nil, huma.ErrorWithHeaders(
 			huma.Error412PreconditionFailed(fmt.Sprintf("the map has another version, %d: read it again and decide anew", changed.Version)),
@@ -296,11 +371,11 @@ func (s *server) decideMap(ctx context.Context, in *MapInput, action string, to 
 	s.decisionMade(ctx)
 	waiting, cancel := context.WithTimeout(ctx, inForceTimeout)
 	defer cancel()
-	inForce := s.mapInForce(&entry)
-	for !inForce && retry.Wait(waiting, mapPoll) == nil {
-		inForce = s.mapInForce(&entry)
+	reason := s.mapWaits(&entry)
+	for reason != "" && retry.Wait(waiting, mapPoll) == nil {
+		reason = s.mapWaits(&entry)
 	}
-	return s.shownMap(&entry, inForce), nil
+	return s.shownMap(&entry, reason), nil
 }
 
 // mapVersion is one decision about a map.

@@ -8,6 +8,8 @@ import (
 	"testing/synctest"
 
 	"iotmon/internal/api"
+	"iotmon/internal/control"
+	"iotmon/internal/iot"
 )
 
 const (
@@ -50,7 +52,9 @@ func TestTheMapOfASourceIsDecided(t *testing.T) {
 		{"PUT", mapPath, `{"restore":9}`, []string{"If-Match", `"3"`}, 404, "not kept"},
 		{"PUT", mapPath, `{"restore":1,"rules":[]}`, []string{"If-Match", `"3"`}, 422, "must not be given together"},
 		{"PUT", mapPath, `{"rules":[{"field":"t","device":"d","type":"no"}]}`, []string{"If-Match", `"3"`}, 422, `rule 0: type: unknown`},
-		{"PUT", mapPath, `{"rules":[{"field":"t","device":"d","type":"no","define":{"max":1}}]}`, []string{"If-Match", `"3"`}, 422, `rule 0: type: unknown`},
+		{"PUT", mapPath, `{"rules":[{"field":"t","device":"d","type":"no","define":{}}]}`, []string{"If-Match", `"3"`}, 422, `rule 0: define: types.min: the range is empty`},
+		{"PUT", mapPath, `{"rules":[{"field":"t","device":"d","type":"no/such","define":{"max":1}}]}`, []string{"If-Match", `"3"`}, 422, `must be lower-case letters`},
+		{"PUT", mapPath, `{"rules":[{"field":"t","device":"d","type":"a","define":{"max":1}},{"field":"u","device":"d","type":"a","define":{"max":2}}]}`, []string{"If-Match", `"3"`}, 422, `defined otherwise by another rule`},
 		{"PUT", mapPath, `{"rules":[{"field":"t","device":"d","type":"temperature_sensor","define":{"unit":"°F","min":0,"max":1}}]}`, []string{"If-Match", `"3"`}, 422, `defined otherwise`},
 		{"PUT", mapPath, `{}`, []string{"If-Match", `"3"`}, 422, "missing"},
 		{"PUT", mapPath, `{"rules":[{"fild":"t"}]}`, nil, 422, "unexpected property"},
@@ -96,9 +100,9 @@ func TestAMapThatIsNotInForceYetSaysSo(t *testing.T) {
 
 func TestAMapOfManyRulesIsDecided(t *testing.T) {
 	h, _ := mapped(t)
-	rules := make([]string, 1000)
+	rules := make([]string, 10_000)
 	for i := range rules {
-		rules[i] = fmt.Sprintf(`{"topic":"plant/%d","field":"temp","device":"d%d","type":"temperature_sensor"}`, i, i)
+		rules[i] = fmt.Sprintf(`{"field":"%d","device":"d","type":"switch_sensor"}`, i)
 	}
 	body := `{"rules":[` + strings.Join(rules, ",") + `]}`
 	if w := send(h, "PUT", mapPath, body, "Content-Type", asJSON); w.Code != http.StatusOK {
@@ -166,4 +170,81 @@ func severalSources(t *testing.T) {
 	if w := send(h, "PUT", path("mqtt-broker"), hot, "Content-Type", asJSON, "If-Match", "*"); w.Code != http.StatusAccepted || !strings.Contains(w.Body.String(), `"in_force":false`) {
 		t.Errorf("while one does not map by it: got %d %s", w.Code, w.Body)
 	}
+}
+
+const flowing = `{"rules":[{"field":"flow","device":"pump","type":"flow_sensor","define":{"unit":"L/min","decimals":1,"max":400,"labels":{"en":"Flow"}}}]}`
+
+// A type that nobody knows is decided with the map that defines it. Another definition of it is refused, and so is a type that not all consumers have.
+func TestAMapMakesTypes(t *testing.T) {
+	h, r := mapped(t)
+	r.admit(0, iot.BuiltinTypes()...)
+	put := func(body, match string, status int, want string) {
+		t.Helper()
+		w := send(h, "PUT", mapPath, body, "Content-Type", asJSON, "If-Match", match)
+		if got := w.Body.String(); w.Code != status || !strings.Contains(got, want) {
+			t.Errorf("%s:\ngot  %d %s\nwant %d %s", body, w.Code, got, status, want)
+		}
+	}
+	r.typesAllowed = control.ErrOlder
+	put(flowing, "*", 409, "run iotmon upgrade finish")
+	r.typesAllowed = nil
+	put(flowing, "", 200, `"in_force":true`)
+	if len(r.types) != 1 || r.types[0].Unit != "L/min" {
+		t.Fatalf("got the types %+v", r.types)
+	}
+	put(strings.ReplaceAll(flowing, "L/min", "L/h"), "*", 422, `defined otherwise (0 to 400 L/min): leave define out`)
+	put(strings.ReplaceAll(flowing, `,"define":{"unit":"L/min","decimals":1,"max":400,"labels":{"en":"Flow"}}`, ""), "*", 200, `"in_force":true`)
+	if w := send(h, "GET", "/api/v1/audit?limit=10", ""); !strings.Contains(w.Body.String(), `"kind":"type","device_type":"flow_sensor","version":1,"after":{"types":[{"name":"flow_sensor"`) {
+		t.Errorf("got %s", w.Body)
+	}
+
+	// The consumers have types that this program does not know, and one of them lacks what another one has.
+	r.Begin(2)
+	r.CaughtUp()
+	r.admit(0, append(iot.BuiltinTypes(), iot.TypeSpec{Name: "level", Unit: "m", Max: 9})...)
+	r.admit(1, iot.BuiltinTypes()...)
+	put(`{"rules":[{"field":"l","device":"d","type":"level"}]}`, "*", 422, "type: unknown")
+	put(`{"rules":[{"field":"l","device":"d","type":"level","define":{"unit":"cm","max":9}}]}`, "*", 422, "defined otherwise (0 to 9 m)")
+	put(`{"rules":[{"field":"l","device":"d","type":"level","define":{"unit":"m","max":9}}]}`, "*", 200, `"in_force":true`)
+	if len(r.types) != 2 {
+		t.Errorf("got the types %+v", r.types)
+	}
+}
+
+// The answer to a map that does not come into force at once says why.
+func TestAMapThatWaitsSaysWhy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, s := newRegistry(), fullSources()
+		h := newAPI(t, plant{}, &archive{}, func(o *api.Options) {
+			r.use(o)
+			o.Sources = s
+		})
+		r.after = -1
+		of := func() *api.SourceState {
+			for i := range s.states {
+				if s.states[i].Name == "hall-3" {
+					return &s.states[i]
+				}
+			}
+			t.Fatal("no source")
+			return nil
+		}
+		of().Instance = "edge/7"
+		match := ""
+		decide := func(body, want string) {
+			t.Helper()
+			w := send(h, "PUT", mapPath, body, "Content-Type", asJSON, "If-Match", match)
+			if match = "*"; w.Code != http.StatusAccepted || !strings.Contains(w.Body.String(), want) {
+				t.Errorf("got %d %s, want %s", w.Code, w.Body, want)
+			}
+		}
+		decide(hot, `edge/7, is of an older version, which may not follow maps`)
+		of().FollowsMaps = true
+		decide(cold, `edge/7, has not taken it over yet`)
+		decide(flowing, `not all consumers have put the device type \"flow_sensor\" in force`)
+		of().MapError = "the reason of the source"
+		decide(hot, `"reason":"the reason of the source"`)
+		of().State = api.UnknownSource
+		decide(cold, `no program that runs the source says how it is`)
+	})
 }

@@ -11,7 +11,7 @@ import (
 type MoreOfRule struct {
 	Topic    string             `json:"topic,omitempty" maxLength:"1024" doc:"A filter of topics as in MQTT; any if absent." example:"plant/+/telemetry"`
 	Ignore   bool               `json:"ignore,omitempty" doc:"Whether the values become nothing."`
-	Define   *SourceRuleType    `json:"define,omitempty" doc:"The type, if no other part of the configuration defines it."`
+	Define   *SourceRuleType    `json:"define,omitempty" doc:"The device type, if there is none with this name yet. It is decided with the map, and stays."`
 	Floor    string             `json:"floor,omitempty" maxLength:"256"`
 	Model    string             `json:"model,omitempty" maxLength:"256"`
 	Firmware string             `json:"firmware,omitempty" maxLength:"256"`

@@ -49,7 +49,8 @@ type SourceState struct {
 	Lag         *int64           `json:"lag,omitempty" doc:"How many messages wait at the other side, where the protocol says so."`
 	Map         string           `json:"map,omitempty" doc:"The name by which people decide about its map: all sources with the same one map by the same rules. Absent if it is the name of the source." example:"mqtt-broker"`
 	MapVersion  int64            `json:"map_version,omitempty" doc:"The version of the decided map by which it maps; absent if it maps by the configuration and nobody has decided otherwise."`
-	MapError    string           `json:"map_error,omitempty" doc:"Why it does not map by a later map that was decided."`
+	MapError    string           `json:"map_error,omitempty" doc:"Why it does not map by a later map that was decided, and how it goes on."`
+	FollowsMaps bool             `json:"follows_maps,omitempty" doc:"Whether the program that runs it takes over maps that people decide. Older versions do not say so."`
 	Clients     *int64           `json:"clients,omitempty" doc:"How many clients are connected, of a broker in the program itself."`
 	LastMessage *time.Time       `json:"last_message,omitempty" doc:"When the last message was received."`
 	LastValue   *time.Time       `json:"last_value,omitempty" doc:"The time of the newest reading."`
@@ -63,8 +64,9 @@ type SourceDetail struct {
 	// Seen are the topics, by name; More is whether there were others.
 	Seen []SourceSeen `json:"seen"`
 	More bool         `json:"more"`
-	// Rules are those of its map.
-	Rules []SourceRule `json:"rules"`
+	// Rules are those of its map. RulesLeftOut means that they are too long to be passed on from the program that runs the source.
+	Rules        []SourceRule `json:"rules"`
+	RulesLeftOut bool         `json:"rules_left_out,omitempty"`
 }
 
 // Sample is the beginning of a message. The encoding is chosen so that what can be read is shown as it is.
@@ -291,13 +293,16 @@ func (s *server) listSeen(_ context.Context, in *sourceInput) (*answer[seenTopic
 	if err != nil {
 		return nil, err
 	}
+	if detail.RulesLeftOut {
+		return nil, huma.Error503ServiceUnavailable("the map of the source is too long to be passed on from the program that runs it: try its rules instead")
+	}
 	return s.seenBy(&detail, detail.Rules)
 }
 
 type tryInput struct {
 	Name string `path:"name" doc:"The source's name." example:"hall-3-mqtt" maxLength:"63"`
 	Body struct {
-		Rules []SourceRule `json:"rules" doc:"The rules to try instead of those of the source's map." maxItems:"1000" nullable:"false"`
+		Rules []SourceRule `json:"rules" doc:"The rules to try instead of those of the source's map." maxItems:"10000" nullable:"false"`
 	}
 }
 

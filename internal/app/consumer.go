@@ -22,7 +22,7 @@ func (s *Service) makeProcessor(context.Context) error {
 	if !s.has(config.RoleProcessor) {
 		return nil
 	}
-	options, err := newProcess(s.cfg, s.admission)
+	options, err := newProcess(s.cfg, s.configured)
 	if err != nil {
 		return err
 	}
@@ -81,7 +81,7 @@ func (s *Service) makeArchiver(context.Context) error {
 		}),
 		Store:     s.store,
 		Topics:    archive.Topics{Readings: s.topics.Readings, Aggregates: s.topics.Aggregates, Alerts: s.topics.Alerts},
-		Admission: s.admission,
+		Admission: s.configured,
 		Retention: archive.Retention(s.cfg.Archive.Retention),
 		Limits:    feed.LimitsInForce(s.dial, s.topics),
 		Publish:   s.producer.Correct,

@@ -42,12 +42,30 @@ type sourceMap struct {
 	follow               source.Mapping
 
 	mu sync.Mutex
-	// What follows is guarded by mu. version is that of the last decision, rules are the rules of the map in force, without the implicit ones.
+	// What follows is guarded by mu. version is that of the last decision by which the source maps, rules are the rules of the map in force, without
+	// the implicit ones.
 	version int64
 	rules   []mapping.Rule
+	// sure means that what was decided had been read when the rules came into force. Until then they are those of the configuration, in whose
+	// place people may have decided others.
+	sure bool
+	// refused is the last decision, if the source cannot map by it; held means that it maps by the implicit rules alone because of that.
+	refused *decision
+	held    bool
 	// reading is whether all maps are being read, read the last decision among them; nil for none yet.
 	reading bool
-	read    *mapping.Entry
+	read    *decision
+}
+
+// decision is what was decided about a map: an entry, or the error with which it cannot be decoded.
+type decision struct {
+	entry *mapping.Entry
+	err   error
+}
+
+// before reports whether the decision was made before the next one, or is the same.
+func (d *decision) before(next *decision) bool {
+	return d == nil || d.entry == nil || next.entry == nil || d.entry.Version <= next.entry.Version
 }
 
 func newSourceMaps(admission *iot.Admission, logger *slog.Logger) *sourceMaps {
@@ -91,7 +109,12 @@ func (m *sourceMap) inForce() []mapping.Rule {
 }
 
 // empty reports whether the map in force of a source has no rules.
-func (m *sourceMaps) empty(name string) bool { return len(m.byName[name].inForce()) == 0 }
+func (m *sourceMaps) empty(name string) bool {
+	of := m.byName[name]
+	of.mu.Lock()
+	defer of.mu.Unlock()
+	return len(of.rules) == 0 && !of.held
+}
 
 // BeginMaps implements sources.Maps. The sources go on by what is in force until everything has been read.
 func (m *sourceMaps) BeginMaps() {
@@ -107,37 +130,68 @@ func (m *sourceMaps) BeginMaps() {
 func (m *sourceMaps) MapsCaughtUp() {
 	for _, of := range m.byName {
 		of.mu.Lock()
-		before, read := of.version, of.read
-		if of.reading {
-			of.reading, of.read, of.version = false, nil, 0
-		}
-		if read != nil && read.Version == before && reflect.DeepEqual(of.rulesOf(read), of.rules) {
-			of.version = before
-		} else if read != nil {
-			m.apply(of, read)
-		}
+		m.takeOver(of)
 		of.mu.Unlock()
 	}
 	m.once.Do(func() { close(m.known) })
 }
 
+// takeOver has a source map by what was read about it. The caller has locked it.
+func (m *sourceMaps) takeOver(of *sourceMap) {
+	before, read := of.version, of.read
+	if of.reading {
+		of.reading, of.read, of.version = false, nil, 0
+	}
+	switch {
+	case read == nil && of.held: // What was decided is gone.
+		m.apply(of, &decision{entry: &mapping.Entry{Deleted: true}})
+	case read == nil:
+		of.sure = true
+	case of.refused == nil && read.entry != nil && read.entry.Version == before && reflect.DeepEqual(of.rulesOf(read.entry), of.rules):
+		of.version = before
+	default:
+		m.apply(of, read)
+	}
+}
+
 // SetMap implements sources.Maps: the source maps by it at once. If it cannot, it goes on as before, and its state says why.
-func (m *sourceMaps) SetMap(e *mapping.Entry) {
+func (m *sourceMaps) SetMap(e *mapping.Entry) { m.decide(e.Source, &decision{entry: e}) }
+
+// RefuseMap implements sources.Maps.
+func (m *sourceMaps) RefuseMap(source string, reason error) {
+	m.decide(source, &decision{err: fmt.Errorf("what was decided last cannot be read, because another program has written it, or a newer version: %w", reason)})
+}
+
+// SetType implements sources.Maps. A map that was refused may have waited for the type.
+func (m *sourceMaps) SetType(*iot.TypeSpec) {
 	for _, of := range m.byName {
-		if of.decided == e.Source { // Otherwise another program has it, or the configuration no more.
-			m.set(of, e)
+		of.mu.Lock()
+		if of.refused != nil && of.refused.entry != nil {
+			m.apply(of, of.refused)
+		}
+		of.mu.Unlock()
+	}
+}
+
+// decide takes over what was decided about the map with a name. Where no source has it, another program does, or the configuration no more.
+func (m *sourceMaps) decide(name string, d *decision) {
+	for _, of := range m.byName {
+		if of.decided == name {
+			of.mu.Lock()
+			m.set(of, d)
+			of.mu.Unlock()
 		}
 	}
 }
 
-func (m *sourceMaps) set(of *sourceMap, e *mapping.Entry) {
-	of.mu.Lock()
-	defer of.mu.Unlock()
+// set takes over a decision about the map of a source. The caller has locked it.
+func (m *sourceMaps) set(of *sourceMap, d *decision) {
 	switch {
-	case of.reading && (of.read == nil || of.read.Version <= e.Version):
-		of.read = e
-	case !of.reading && e.Version > of.version:
-		m.apply(of, e)
+	case of.reading && of.read.before(d):
+		of.read = d
+	case of.reading:
+	case d.entry == nil || d.entry.Version > of.version || of.refused != nil && d.entry.Version == of.version:
+		m.apply(of, d)
 	}
 }
 
@@ -150,17 +204,52 @@ func (m *sourceMap) rulesOf(e *mapping.Entry) []mapping.Rule {
 }
 
 // apply has a source map by a decision, if it can. The caller has locked it.
-func (m *sourceMaps) apply(of *sourceMap, e *mapping.Entry) {
-	rules := of.rulesOf(e)
-	mapped, err := of.compile(rules, m.admission)
-	of.status.MappedBy(e.Version, err)
+func (m *sourceMaps) apply(of *sourceMap, d *decision) {
+	mapped, err := m.compile(of, d)
 	if err != nil {
-		m.logger.Error("a source does not map by what was decided, and goes on as before", "source", of.name, "version", e.Version, "error", err)
+		m.refuse(of, d, err)
 		return
 	}
-	of.version, of.rules = e.Version, rules
+	e := d.entry
+	of.version, of.rules, of.sure, of.refused, of.held = e.Version, of.rulesOf(e), true, nil, false
+	of.status.MappedBy(e.Version, nil)
 	of.follow.Set(mapped)
-	m.logger.Info("a source maps by another map", "source", of.name, "version", e.Version, "rules", len(rules), "configured", e.Deleted)
+	m.logger.Info("a source maps by another map", "source", of.name, "version", e.Version, "rules", len(of.rules), "configured", e.Deleted)
+}
+
+// compile returns what maps by a decision.
+func (m *sourceMaps) compile(of *sourceMap, d *decision) (*source.Mapped, error) {
+	if d.err != nil {
+		return nil, d.err
+	}
+	if !d.entry.Deleted {
+		// Values would get another unit than the rule says, and another one than those of the other producers.
+		if err := mapping.CheckTypes(d.entry.Rules, m.admission.Catalog); err != nil {
+			return nil, err
+		}
+	}
+	return of.compile(of.rulesOf(d.entry), m.admission)
+}
+
+// refuse has a source go on without a decision by which it cannot map: by the rules of before. After a start there are none: what the
+// configuration says holds no more, and what was decided before is not known. What the source receives is then kept as dead letters.
+// The caller has locked the source.
+func (m *sourceMaps) refuse(of *sourceMap, d *decision, err error) {
+	of.refused = d
+	says := "it goes on by the rules of before"
+	if !of.sure {
+		says = "what it receives goes to the dead letters"
+		mapped, failed := of.compile(nil, m.admission)
+		if failed != nil {
+			mapped = of.follow.Current() // Unreachable: the rules were compiled together with the map.
+		}
+		held := *mapped
+		held.Refused = fmt.Errorf("the map that was decided cannot be applied: %w", err)
+		of.rules, of.held = nil, true
+		of.follow.Set(&held)
+	}
+	of.status.MappedBy(0, fmt.Errorf("%w; %s", err, says))
+	m.logger.Error("a source does not map by what was decided; "+says, "source", of.name, "error", err)
 }
 
 // mapsPatience is how long a source waits until it is known what people have decided about its map. Then it runs by its configuration: this
@@ -183,17 +272,20 @@ func (m *sourceMaps) after(run func(context.Context) error) func(context.Context
 	}
 }
 
-// followMaps reads what people have decided about the maps of sources, for this process' sources and for its registry.
+// followMaps reads what people have decided about the maps of sources, and which device types: for this process' doors, its sources and its
+// registry.
 func (s *Service) followMaps(context.Context) error {
-	var receivers []sources.Maps
+	types := &decidedTypes{catalog: s.catalog, known: make(chan struct{}), logger: observe.Sparing(s.Logger, repeatedLogs)}
+	if s.hub != nil {
+		types.added = s.hub.TypesChanged
+	}
+	s.types = types
+	receivers := []sources.Maps{types}
 	if s.registry != nil {
 		receivers = append(receivers, s.registry.inForce)
 	}
 	if s.maps != nil && len(s.maps.byName) > 0 {
 		receivers = append(receivers, s.maps)
-	}
-	if len(receivers) == 0 {
-		return nil
 	}
 	follower := sources.NewMapFollower(sources.MapFollowerOptions{
 		Dial: s.dial, Topics: s.topics, Maps: receivers, Logger: observe.Sparing(s.Logger, repeatedLogs),

@@ -2,7 +2,11 @@ package app
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -108,6 +112,133 @@ func TestASourceMapsByWhatWasDecided(t *testing.T) {
 		becomes("two temperature_sensor")
 		if s := status.Snapshot(); s.MapVersion != 2 || s.MapError != "" {
 			t.Errorf("after a loss: got version %d, %q", s.MapVersion, s.MapError)
+		}
+	})
+}
+
+// mapsOf returns the maps of one source, hall-3, whose configured map makes the device configured of the value t.
+func mapsOf(t *testing.T) (*sourceMaps, *sourceMap, *iot.Catalog) {
+	t.Helper()
+	cfg := config.Default(config.Producer, Builtin())
+	catalog, err := newCatalog(&cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	maps := newSourceMaps(newAdmission(&cfg, catalog), slog.New(slog.DiscardHandler))
+	configured := config.Source{
+		Name: "hall-3", MQTT: &config.MQTT{URL: "tcp://broker"}, Map: []config.MapRule{{Field: "t", Device: "configured", Type: "temperature_sensor"}},
+	}
+	of, err := maps.add(&configured, source.NewStatus("hall-3", "mqtt", time.Now))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return maps, of, catalog
+}
+
+// What a source does with a map by which it cannot map is what it says: it goes on by the rules of before or, after a start, keeps what it
+// receives as dead letters. It never maps by the configuration in whose place people have decided something else.
+func TestASourceSaysWhatItDoesWithoutTheMapThatWasDecided(t *testing.T) {
+	broken := &mapping.Entry{Source: "hall-3", Version: 4, Rules: []mapping.Rule{{Field: "t", Device: "x", Type: "unknown"}}}
+	good := &mapping.Entry{Source: "hall-3", Version: 5, Rules: []mapping.Rule{{Field: "t", Device: "decided", Type: iot.Temperature}}}
+	says := func(t *testing.T, of *sourceMap, held bool, device, words string) {
+		t.Helper()
+		reason := of.status.Snapshot().MapError
+		if (of.follow.Current().Refused != nil) != held || (words == "") != (reason == "") || !strings.HasSuffix(reason, words) {
+			t.Errorf("got held %v, %q; want %v, %q", of.follow.Current().Refused != nil, reason, held, words)
+		}
+		rules := of.inForce()
+		if (device == "") != (len(rules) == 0) || device != "" && rules[0].Device != device {
+			t.Errorf("got %+v, want the device %q", rules, device)
+		}
+	}
+	t.Run("decided while it runs", func(t *testing.T) {
+		maps, of, _ := mapsOf(t)
+		maps.BeginMaps()
+		maps.MapsCaughtUp()
+		maps.SetMap(broken)
+		says(t, of, false, "configured", "it goes on by the rules of before")
+		maps.SetMap(good)
+		says(t, of, false, "decided", "")
+		maps.RefuseMap("hall-3", errors.New("not JSON"))
+		says(t, of, false, "decided", "it goes on by the rules of before")
+		maps.SetMap(good) // It is decided again, by a program that has found it missing.
+		says(t, of, false, "decided", "")
+		maps.RefuseMap("other", errors.New("not JSON"))
+		says(t, of, false, "decided", "")
+	})
+	for name, refuse := range map[string]func(*sourceMaps){
+		"a map of unknown types":       func(m *sourceMaps) { m.SetMap(broken) },
+		"a record that cannot be read": func(m *sourceMaps) { m.RefuseMap("hall-3", errors.New("not JSON")) },
+		"after one that could be":      func(m *sourceMaps) { m.SetMap(good); m.RefuseMap("hall-3", errors.New("not JSON")) },
+		"after one that could not be":  func(m *sourceMaps) { m.RefuseMap("hall-3", errors.New("not JSON")); m.SetMap(broken) },
+		"one of another type's meaning": func(m *sourceMaps) {
+			e := *broken
+			e.Rules = []mapping.Rule{{Field: "t", Device: "x", Type: iot.Temperature, Define: &mapping.Type{Unit: "°F", Max: 1}}}
+			m.SetMap(&e)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			maps, of, _ := mapsOf(t)
+			maps.BeginMaps()
+			refuse(maps)
+			maps.MapsCaughtUp()
+			says(t, of, true, "", "what it receives goes to the dead letters")
+			if maps.empty("hall-3") {
+				t.Error("got a source without a map: then Sparkplug maps by the units")
+			}
+			maps.BeginMaps() // The topic is read again.
+			refuse(maps)
+			maps.MapsCaughtUp()
+			says(t, of, true, "", "what it receives goes to the dead letters")
+			maps.SetMap(&mapping.Entry{Source: "hall-3", Version: 9, Deleted: true})
+			says(t, of, false, "configured", "")
+		})
+	}
+	t.Run("the topic is empty later", func(t *testing.T) {
+		maps, of, _ := mapsOf(t)
+		maps.BeginMaps()
+		maps.SetMap(broken)
+		maps.MapsCaughtUp()
+		maps.BeginMaps()
+		maps.MapsCaughtUp()
+		says(t, of, false, "configured", "")
+	})
+	t.Run("its type comes later", func(t *testing.T) {
+		maps, of, catalog := mapsOf(t)
+		types := &decidedTypes{catalog: catalog, logger: slog.New(slog.DiscardHandler), known: make(chan struct{})}
+		maps.BeginMaps()
+		maps.SetMap(broken)
+		maps.MapsCaughtUp()
+		spec := iot.TypeSpec{Name: "unknown", Unit: "L", Max: 1}
+		types.SetType(&spec)
+		maps.SetType(&spec)
+		says(t, of, false, "x", "")
+		other := iot.TypeSpec{Name: "unknown", Unit: "m", Max: 1}
+		types.SetType(&other)
+		if got := catalog.Spec("unknown").Unit; got != "L" {
+			t.Errorf("got the unit %s", got)
+		}
+	})
+}
+
+// A client does not send a reading again that was refused because its type is unknown. So nothing is answered before the types are known.
+func TestRequestsWaitForTheTypes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, known := range []bool{true, false} {
+			types := &decidedTypes{known: make(chan struct{})}
+			handler := types.await(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+			began := time.Now()
+			want := mapsPatience
+			if known {
+				want = time.Second
+				time.AfterFunc(want, types.MapsCaughtUp)
+			}
+			for range 2 {
+				handler.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", nil))
+				if got := time.Since(began); got != want {
+					t.Errorf("known %v: answered after %v, want %v", known, got, want)
+				}
+			}
 		}
 	})
 }

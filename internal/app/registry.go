@@ -6,6 +6,7 @@ import (
 
 	"iotmon/internal/api"
 	"iotmon/internal/control"
+	"iotmon/internal/iot"
 	"iotmon/internal/kafka/decisions"
 	"iotmon/internal/observe"
 )
@@ -37,7 +38,7 @@ func (s *Service) makeRegistry(context.Context) error {
 		},
 	})
 	s.registry = &registry{inForce: inForce, Registry: control.NewRegistry(control.RegistryOptions{
-		Store: s.control, InForce: inForce, Decided: loop.Decided, Now: time.Now,
+		Store: s.control, InForce: inForce, Decided: loop.Decided, Now: time.Now, TypesAllowed: log.TypesAllowed,
 	})}
 	follower := decisions.NewFollower(decisions.FollowerOptions{Dial: s.dial, Topics: s.topics, InForce: inForce, Logger: logger})
 	s.add("reader of what is in force", after(follower.Run, s.kafka))
@@ -55,3 +56,9 @@ func (s *Service) useRegistry(o *api.Options) {
 		o.Registry, o.Entries, o.SourceMaps = s.registry, s.registry.inForce, s.registry
 	}
 }
+
+// TypesInForce implements api.SourceMaps.
+func (r *registry) TypesInForce() (everywhere, anywhere []iot.TypeSpec) { return r.inForce.Types() }
+
+// Admits implements api.SourceMaps.
+func (r *registry) Admits(name iot.DeviceType) bool { return r.inForce.Admits(name) }

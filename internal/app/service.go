@@ -54,9 +54,14 @@ type Service struct {
 	// stopped holds the partitions that this process does not process until a restart; nil without a processor.
 	stopped *findings
 
-	catalog   *iot.Catalog
-	admission *iot.Admission
-	mapping   *mapping.Rules
+	// catalog has the device types of the configuration and those that people decide, admission is by it: both are for what comes in and for
+	// what is shown. configured is the admission of the configuration alone, with which processors and archivers begin; see iot.Limits.
+	catalog    *iot.Catalog
+	admission  *iot.Admission
+	configured *iot.Admission
+	mapping    *mapping.Rules
+	// types adds what people decide to the catalog; nil in the consumer.
+	types *decidedTypes
 	// sources are the states of the configured sources.
 	sources []*source.Status
 	// maps are the maps of the sources; nil where there are none.
@@ -163,7 +168,7 @@ func (s *Service) makers() []maker {
 		return []maker{s.listen, s.openTracing, s.makeDomain, s.joinCluster, s.openPostgres, s.openRedis, s.makeProducer, s.makeLive, s.makeRegistry,
 			s.followSources, s.followMaps, s.serveWeb}
 	case config.WebSocket:
-		return []maker{s.listen, s.openTracing, s.makeDomain, s.joinCluster, s.openRedis, s.makeLive, s.serveWebSocket}
+		return []maker{s.listen, s.openTracing, s.makeDomain, s.joinCluster, s.openRedis, s.makeLive, s.followMaps, s.serveWebSocket}
 	default:
 		return []maker{
 			s.listen, s.openTracing, s.makeDomain, s.openSQLite, s.openBroker, s.makeProducer, s.makeProcessor, s.makeArchiver, s.makeLive,
@@ -236,6 +241,11 @@ func (s *Service) makeDomain(context.Context) (err error) {
 		return err
 	}
 	s.admission = newAdmission(s.cfg, s.catalog)
+	fixed, err := newCatalog(s.cfg)
+	if err != nil {
+		return err
+	}
+	s.configured = newAdmission(s.cfg, fixed)
 	s.mapping, err = newMapping("ingest.map", s.cfg.Ingest.Map, s.catalog)
 	return err
 }

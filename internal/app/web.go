@@ -154,7 +154,7 @@ func (s *Service) serve(handler http.Handler) {
 
 // ingestHandler returns the handler of POST /api/v1/readings.
 func (s *Service) ingestHandler() http.Handler {
-	return s.tracing.Traced("POST /api/v1/readings", s.metrics.Ingest.Instrument(httpsource.NewHandler(httpsource.Options{
+	handler := httpsource.NewHandler(httpsource.Options{
 		Log:           s.producer,
 		Reports:       s.producer,
 		Admission:     s.admission,
@@ -168,7 +168,8 @@ func (s *Service) ingestHandler() http.Handler {
 		MaxBytes:      int64(s.cfg.Ingest.MaxInFlightBytes),
 		BodyTimeout:   s.cfg.Ingest.BodyTimeout,
 		AppendTimeout: s.cfg.Ingest.Timeout,
-	})))
+	})
+	return s.tracing.Traced("POST /api/v1/readings", s.metrics.Ingest.Instrument(s.types.await(handler)))
 }
 
 // answered counts the accepted, rejected, duplicate and conflicting readings of one request.

@@ -25,6 +25,9 @@ type InForce struct {
 	// there for anything else.
 	maps        map[string]Object
 	mapsCurrent bool
+	// announced are the types in the same topic. limits are those of each partition, by the offset since which they hold.
+	announced map[iot.DeviceType]iot.TypeSpec
+	limits    map[int32]map[int64]*iot.SettingsInForce
 	// changed is closed by the next change.
 	changed chan struct{}
 }
@@ -44,6 +47,7 @@ type ruleInForce struct {
 func NewInForce() *InForce {
 	return &InForce{
 		devices: make(map[iot.Identity]deviceInForce), rules: make(map[int32]map[string]ruleInForce), maps: make(map[string]Object),
+		announced: make(map[iot.DeviceType]iot.TypeSpec), limits: make(map[int32]map[int64]*iot.SettingsInForce),
 		changed: make(chan struct{}),
 	}
 }
@@ -56,8 +60,9 @@ func (f *InForce) Begin(partitions int32) {
 	f.losses++
 	clear(f.devices)
 	clear(f.rules)
+	clear(f.limits)
 	for id := range partitions {
-		f.rules[id] = make(map[string]ruleInForce)
+		f.rules[id], f.limits[id] = make(map[string]ruleInForce), make(map[int64]*iot.SettingsInForce)
 	}
 	f.notify()
 }
@@ -148,14 +153,20 @@ func (f *InForce) Device(device iot.Identity) *iot.DeviceEntry {
 	return nil
 }
 
-// recall replaces the object of a device, or of a map, by what is in force if that has a higher version: the database is an older one that
+// recall replaces the object of a device, a map or a type by what is in force if that has a higher version: the database is an older one that
 // was restored.
 func (f *InForce) recall(o *Object) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	if o.Kind == Map {
+	switch o.Kind {
+	case Map:
 		if known := f.maps[o.ID]; known.Version > o.Version {
 			*o = known
+		}
+		return
+	case Type:
+		if known := f.decided(o.ID); o.Version == 0 && known != nil {
+			*o = TypeObject(known)
 		}
 		return
 	}
@@ -186,6 +197,8 @@ func (f *InForce) Version(ref Ref) (int64, bool) {
 		return f.deviceVersion(ref), f.current
 	case Map:
 		return f.maps[ref.ID].Version, f.mapsCurrent
+	case Type:
+		return f.typeVersion(ref.ID), f.current && f.mapsCurrent
 	}
 	highest := int64(0)
 	for _, rules := range f.rules {
@@ -219,6 +232,8 @@ func (f *InForce) lowest(ref Ref) int64 {
 		return f.deviceVersion(ref)
 	case Map:
 		return f.maps[ref.ID].Version
+	case Type:
+		return f.typeVersion(ref.ID)
 	}
 	lowest := int64(math.MaxInt64)
 	for _, rules := range f.rules {
@@ -259,6 +274,8 @@ func (f *InForce) compare(o *Object) (comparison, Object) {
 			return missing, Object{}
 		}
 		return compare(o, f.maps[o.ID])
+	case Type:
+		return f.compareType(o)
 	case Device:
 		known, ok := f.devices[o.Identity()]
 		switch {
@@ -306,7 +323,7 @@ func (f *InForce) agreesByVersion(o *Object) bool {
 	return known.entry.Version == o.Version && (o.Confirmed || !o.Deleted)
 }
 
-// unknown returns the names of devices and maps about which something is in force and that are not known, in order.
+// unknown returns the names of devices, maps and types about which something is in force and that are not known, in order.
 func (f *InForce) unknown(known map[Ref]struct{}) []Ref {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
@@ -320,6 +337,11 @@ func (f *InForce) unknown(known map[Ref]struct{}) []Ref {
 	for source := range f.maps {
 		if _, ok := known[MapRef(source)]; !ok && f.mapsCurrent {
 			refs = append(refs, MapRef(source))
+		}
+	}
+	for name := range f.allDecided() {
+		if _, ok := known[TypeRef(name)]; !ok && f.mapsCurrent {
+			refs = append(refs, TypeRef(name))
 		}
 	}
 	slices.SortFunc(refs, Ref.Compare)

@@ -12,8 +12,8 @@ import (
 
 // Log is the readings' log, in which decisions come into force. Its methods may be called concurrently.
 type Log interface {
-	// Append appends objects: an entry to the partition of its device, a rule to every partition, all rules in one transaction. Maps are
-	// appended to their own topic.
+	// Append appends objects: an entry to the partition of its device, rules and types to every partition, each in one transaction. Maps are
+	// appended to their own topic, and so are types as well.
 	// It returns the offset behind the last appended record of each partition. After an error some may have been appended.
 	Append(ctx context.Context, objects []Object) (map[int32]int64, error)
 	// Progress returns where the processors and the log are, by partition.
@@ -111,6 +111,8 @@ type waiting struct {
 	passed bool
 	// fences are the offsets that the processors have to pass, by partition; nil if they are not known yet.
 	fences map[int32]int64
+	// types must be in force before it is appended.
+	types []iot.DeviceType
 }
 
 // NewLoop returns a loop; Run does the work.
@@ -172,6 +174,7 @@ func (l *Loop) waitForWork(ctx context.Context) {
 func (l *Loop) wait(w waiting) {
 	l.waits++
 	w.number = l.waits
+	w.types = typesOf(&w.object)
 	l.waiting[w.object.Ref] = &w
 }
 

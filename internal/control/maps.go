@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 
@@ -39,6 +40,7 @@ func (f *InForce) BeginMaps() {
 	defer f.mu.Unlock()
 	f.mapsCurrent = false
 	clear(f.maps)
+	clear(f.announced)
 	f.notify()
 }
 
@@ -60,6 +62,9 @@ func (f *InForce) SetMap(e *mapping.Entry) {
 		f.notify()
 	}
 }
+
+// RefuseMap does nothing: what is in force is what the sources go on by.
+func (f *InForce) RefuseMap(string, error) {}
 
 // mapsKnown reports whether all maps have been read.
 func (f *InForce) mapsKnown() bool {
@@ -92,21 +97,41 @@ func (r *Registry) Map(ctx context.Context, source string) (mapping.Entry, error
 	return entry, nil
 }
 
-// ChangeMap replaces the map of a source by what to returns for the current one, which has no version if nothing has been decided. The
-// version that it returns is ignored; its error refuses the change. It returns the map of now: the one of before if nothing changes. The
-// error is that of to, ErrUnavailable, ErrNoVersion, a *VersionError, or an *iot.InvalidError.
-func (r *Registry) ChangeMap(ctx context.Context, source string, condition Condition, by By, to func(mapping.Entry) (mapping.Entry, error)) (mapping.Entry, error) {
+// MapEdit changes the map of a source.
+type MapEdit struct {
+	Source string
+	If     Condition
+	// Types are the device types that the new map needs and that are not in force. They are decided with it, and come into force before it.
+	Types []iot.TypeSpec
+	// To returns the new map for the current one, which has no version if nothing has been decided. The version that it returns is ignored.
+	// Its error refuses the change. It may be called several times.
+	To func(current mapping.Entry) (mapping.Entry, error)
+}
+
+// ChangeMap makes an edit, and returns the map of now: the one of before if nothing changes. The error is that of edit.To, ErrUnavailable,
+// ErrOlder, ErrNoVersion, a *VersionError, or an *iot.InvalidError.
+func (r *Registry) ChangeMap(ctx context.Context, edit MapEdit, by By) (mapping.Entry, error) {
 	if !r.InForce.mapsKnown() {
 		return mapping.Entry{}, unavailable(ErrNotRead)
+	}
+	if len(edit.Types) > 0 {
+		if err := r.typesAllowed(ctx); err != nil {
+			return mapping.Entry{}, err
+		}
+	}
+	refs := []Ref{MapRef(edit.Source)}
+	for i := range edit.Types {
+		refs = append(refs, TypeRef(edit.Types[i].Name))
 	}
 	var after mapping.Entry
 	var made []Change
 	var refused error
-	err := r.Store.Change(ctx, []Ref{MapRef(source)}, func(current []Object) ([]Change, error) {
+	err := r.Store.Change(ctx, refs, func(current []Object) ([]Change, error) {
 		made = nil
-		after, refused = r.nextMap(&current[0], condition, to)
+		after, refused = r.nextMap(&current[0], edit.If, edit.To)
 		if refused == nil && after.Version > current[0].Version {
-			made = []Change{{Object: MapObject(&after), Actor: by.Actor, Action: by.Action, Time: r.Now()}}
+			made, refused = r.planTypes(current[1:], edit.Types, by)
+			made = append(made, Change{Object: MapObject(&after), Actor: by.Actor, Action: by.Action, Time: r.Now()})
 		}
 		return made, refused
 	})
@@ -116,9 +141,28 @@ func (r *Registry) ChangeMap(ctx context.Context, source string, condition Condi
 	case err != nil:
 		return mapping.Entry{}, unavailable(err)
 	case len(made) > 0:
-		r.Decided([]Object{made[0].Object})
+		decided := make([]Object, len(made))
+		for i := range made {
+			decided[i] = made[i].Object
+		}
+		r.Decided(decided)
 	}
 	return after, nil
+}
+
+// typesAllowed returns why no type can be decided at the moment; nil if one can. The error is ErrOlder or ErrUnavailable.
+func (r *Registry) typesAllowed(ctx context.Context) error {
+	if !r.InForce.Current() {
+		return unavailable(ErrNotRead)
+	}
+	if r.TypesAllowed == nil {
+		return nil
+	}
+	if err := r.TypesAllowed(ctx); err != nil && !errors.Is(err, ErrOlder) {
+		return unavailable(err)
+	} else {
+		return err
+	}
 }
 
 // nextMap returns the map that follows the current one; the current one if nothing changes.

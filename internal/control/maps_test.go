@@ -17,9 +17,12 @@ import (
 // deciding returns a registry whose decisions a loop brings into force.
 func deciding(t *testing.T, store *controltest.Memory, inForce *control.InForce) *control.Registry {
 	t.Helper()
-	loop := control.NewLoop(control.LoopOptions{
-		Store: store, InForce: inForce, Log: controltest.NewLog(inForce), Logger: slog.New(slog.DiscardHandler),
-	})
+	return decidingBy(t, store, inForce, controltest.NewLog(inForce))
+}
+
+func decidingBy(t *testing.T, store *controltest.Memory, inForce *control.InForce, log control.Log) *control.Registry {
+	t.Helper()
+	loop := control.NewLoop(control.LoopOptions{Store: store, InForce: inForce, Log: log, Logger: slog.New(slog.DiscardHandler)})
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error)
 	go func() { ended <- loop.Run(ctx) }()
@@ -53,7 +56,7 @@ func TestAMapComesIntoForce(t *testing.T) {
 		}
 		by := control.By{Actor: "u-1", Action: "put"}
 		change := func(c control.Condition, to func(mapping.Entry) (mapping.Entry, error)) (mapping.Entry, error) {
-			return r.ChangeMap(t.Context(), "hall-3", c, by, to)
+			return r.ChangeMap(t.Context(), control.MapEdit{Source: "hall-3", If: c, To: to}, by)
 		}
 		first, err := change(control.Condition{Unentered: true}, rulesFor("a"))
 		if err != nil || first.Version != 1 {
@@ -94,10 +97,10 @@ func TestARestoredDatabaseLearnsTheMapInForce(t *testing.T) {
 		if e, err := r.Map(t.Context(), "hall-3"); err != nil || e.Version != 5 || e.Rules[0].Device != "kept" {
 			t.Errorf("got %+v, %v, want the map in force", e, err)
 		}
-		if e, err := r.ChangeMap(t.Context(), "hall-3", control.Condition{}, control.By{}, rulesFor("b")); err != nil || e.Version != 6 {
+		if e, err := r.ChangeMap(t.Context(), control.MapEdit{Source: "hall-3", To: rulesFor("b")}, control.By{}); err != nil || e.Version != 6 {
 			t.Errorf("got %+v, %v, want version 6", e, err)
 		}
-		if e, err := r.ChangeMap(t.Context(), "", control.Condition{}, control.By{}, rulesFor("b")); err == nil {
+		if e, err := r.ChangeMap(t.Context(), control.MapEdit{To: rulesFor("b")}, control.By{}); err == nil {
 			t.Errorf("without a name: got %+v", e)
 		}
 	})
@@ -141,7 +144,7 @@ func TestMapsThatCannotBeReadStopNothingElse(t *testing.T) {
 	inForce.Begin(1)
 	inForce.CaughtUp()
 	r := control.NewRegistry(control.RegistryOptions{Store: store, InForce: inForce, Decided: func([]control.Object) {}, Now: time.Now})
-	if _, err := r.ChangeMap(t.Context(), "a", control.Condition{}, control.By{}, rulesFor("b")); !errors.Is(err, control.ErrUnavailable) {
+	if _, err := r.ChangeMap(t.Context(), control.MapEdit{Source: "a", To: rulesFor("b")}, control.By{}); !errors.Is(err, control.ErrUnavailable) {
 		t.Errorf("got %v, want unavailable", err)
 	}
 	edit := control.Edit{Device: iot.Identity{ID: "d"}, To: func(e iot.DeviceEntry) (iot.DeviceEntry, error) {

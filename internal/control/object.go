@@ -17,17 +17,19 @@ const (
 	Device Kind = "device"
 	Rule   Kind = "rule"
 	Map    Kind = "map"
+	// Type is a device type. It is decided once, and neither changed nor deleted: its values have been counted.
+	Type Kind = "type"
 )
 
 // known reports whether this version of the program has the kind. A newer one may have stored others in the same database while both run.
-func (k Kind) known() bool { return k == Device || k == Rule || k == Map }
+func (k Kind) known() bool { return k == Device || k == Rule || k == Map || k == Type }
 
-// Ref names an object: a device, a rule or the map of a source.
+// Ref names an object: a device, a rule, the map of a source or a device type.
 type Ref struct {
 	Kind Kind
 	// Tenant is the owner of a device, empty for anything else.
 	Tenant iot.Tenant
-	// ID is the id of a device, or the name of a rule or of a source.
+	// ID is the id of a device, or the name of a rule, of a source or of a type.
 	ID string
 }
 
@@ -45,15 +47,15 @@ func (r Ref) Compare(other Ref) int {
 	return cmp.Or(cmp.Compare(r.Kind, other.Kind), cmp.Compare(r.Tenant, other.Tenant), cmp.Compare(r.ID, other.ID))
 }
 
-// Object is what has been decided last about a device, a rule or the map of a source.
+// Object is what has been decided last about a device, a rule, the map of a source or a device type.
 type Object struct {
 	Ref
 	// Version is that of the entry, from 1 on; 0 if nothing has been decided.
 	Version int64
 	// Deleted means that the device is to be forgotten, that the rule does not exist any more, or that the map is that of the configuration.
 	Deleted bool
-	// Body is the JSON of the entry, as AppendDeviceEntry or AppendRuleEntry of package wire or mapping.AppendEntry writes it; nil if Version
-	// is 0.
+	// Body is the JSON of the entry, as AppendDeviceEntry, AppendRuleEntry or, for a type, AppendSettings of package wire or
+	// mapping.AppendEntry writes it; nil if Version is 0.
 	Body []byte
 	// Revision is that of the change; see Store.
 	Revision int64

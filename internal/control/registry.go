@@ -110,7 +110,7 @@ type Outcome struct {
 // Changed reports whether the edit changes the entry.
 func (o *Outcome) Changed() bool { return o.After.Version != o.Before.Version }
 
-// RegistryOptions configure a Registry. All fields are required.
+// RegistryOptions configure a Registry. All fields but TypesAllowed are required.
 type RegistryOptions struct {
 	Store   Store
 	InForce *InForce
@@ -118,6 +118,8 @@ type RegistryOptions struct {
 	// block.
 	Decided func([]Object)
 	Now     func() time.Time
+	// TypesAllowed returns ErrOlder while no device types may be decided. It may be nil: then they always may be.
+	TypesAllowed func(ctx context.Context) error
 }
 
 // Registry is where people decide about devices. It may be used concurrently.

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"iotmon/internal/iot"
 	"iotmon/internal/retry"
 )
 
@@ -161,7 +162,7 @@ func (l *Loop) consider(ctx context.Context, objects []Object, now time.Time) er
 	var confirmed []Object
 	var contradicted []Ref
 	for _, o := range objects {
-		if !o.Kind.known() || o.Kind == Map && !l.InForce.mapsKnown() {
+		if !o.Kind.known() || (o.Kind == Map || o.Kind == Type) && !l.InForce.mapsKnown() {
 			continue // Everything is compared once the maps are known. Other kinds are for the version that has them.
 		}
 		switch result, _ := l.InForce.compare(&o); result {
@@ -252,6 +253,8 @@ func (o *Object) next(version int64) (Object, error) {
 		}
 		entry.Version = version
 		return MapObject(&entry), entry.Check()
+	case Type:
+		return Object{}, errors.New("a type has one version") // Unreachable: types do not conflict.
 	case Rule:
 		entry, err := o.RuleEntry()
 		if err != nil {
@@ -338,11 +341,11 @@ func (l *Loop) appendDue(ctx context.Context, now time.Time) error {
 }
 
 // due returns the objects that are to be appended now, the newest first: somebody who changes one device is not to wait until an import
-// is appended. Objects do not depend on one another.
+// is appended. No object depends on another one, but for the map of a source: it waits for its types.
 func (l *Loop) due(now time.Time) []*waiting {
 	var due []*waiting
 	for _, w := range l.waiting {
-		if w.passed && !now.Before(w.due) {
+		if w.passed && !now.Before(w.due) && !slices.ContainsFunc(w.types, func(t iot.DeviceType) bool { return !l.InForce.Admits(t) }) {
 			due = append(due, w)
 		}
 	}

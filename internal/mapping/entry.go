@@ -3,6 +3,7 @@ package mapping
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"io"
 	"regexp"
 	"slices"
@@ -23,8 +24,8 @@ type Entry struct {
 
 const (
 	// MaxRules is the maximum number of rules in an Entry, MaxEntry the maximum size in bytes of its JSON: it fits into one record.
-	MaxRules = 1000
-	MaxEntry = 512 << 10
+	MaxRules = 10_000
+	MaxEntry = 768 << 10
 )
 
 var sourceName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$`)
@@ -100,6 +101,29 @@ func Types(rules []Rule, catalog *iot.Catalog) ([]iot.TypeSpec, error) {
 	return types, nil
 }
 
+// Defined returns the names of the device types that the rules define, each once.
+func (e *Entry) Defined() []iot.DeviceType {
+	var names []iot.DeviceType
+	for i := range e.Rules {
+		if r := &e.Rules[i]; r.Define != nil && !slices.Contains(names, r.Type) {
+			names = append(names, r.Type)
+		}
+	}
+	return names
+}
+
+// Described says in a few words what a type is.
+func Described(t *iot.TypeSpec) string {
+	words := fmt.Sprintf("%v to %v", t.Min, t.Max)
+	if t.Unit != "" {
+		words += " " + t.Unit
+	}
+	if len(t.States) > 0 {
+		words += fmt.Sprintf(", %d states", len(t.States))
+	}
+	return words
+}
+
 // spec returns the type that d defines.
 func (d *Type) spec(name iot.DeviceType) (iot.TypeSpec, error) {
 	spec := iot.TypeSpec{Name: name, Unit: d.Unit, Decimals: d.Decimals, Min: d.Min, Max: d.Max, Labels: d.Labels, States: d.States}
@@ -117,7 +141,8 @@ func CheckTypes(rules []Rule, catalog *iot.Catalog) error {
 		}
 		spec, err := rules[i].Define.spec(rules[i].Type)
 		if err == nil && !known.Equal(&spec) {
-			err = iot.Invalid("", "the type %s is there already, and is defined otherwise: leave define out, or choose another name", iot.Quote(string(spec.Name)))
+			err = iot.Invalid("", "the type %s is there already, and is defined otherwise (%s): leave define out, or choose another name",
+				iot.Quote(string(spec.Name)), Described(known))
 		}
 		if err != nil {
 			return inRule(i, "define", err)

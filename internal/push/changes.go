@@ -77,6 +77,9 @@ func (cs *changeSets) compose(key changeKey) *changeSet {
 	if cs.feed.status > key.seen {
 		messages = append(messages, cs.encoder.status(key.filter, cs.changedStatus(key), cs.feed.status, false))
 	}
+	if cs.feed.types > key.seen {
+		messages = append(messages, cs.encoder.types(cs.feed.types))
+	}
 	if cs.feed.history > key.seen {
 		messages = append(messages, cs.encoder.history(cs.feed.history))
 	}

@@ -44,6 +44,8 @@ type feed struct {
 	statuses changelog
 	// history is the number of the last message about corrections of windows that are no longer kept.
 	history uint64
+	// types is the number of the last message about the device types.
+	types uint64
 	// status is the number of the last message about how many devices are online.
 	status uint64
 
@@ -51,7 +53,7 @@ type feed struct {
 	pending struct {
 		alerts            []iot.Alert
 		removals          []view.Removal
-		history           bool
+		history, types    bool
 		windows           map[int64]struct{}
 		devices, statuses deviceSet
 	}
@@ -109,6 +111,10 @@ func (f *feed) next() uint64 {
 // was anything to number. watched is whether there are viewers: without them no alert event is kept because it is young.
 func (f *feed) number(status, watched bool, now time.Time) bool {
 	before := f.seq
+	if f.pending.types { // First: devices of the types may follow.
+		f.types = f.next()
+		f.pending.types = false
+	}
 	f.numberAlerts(now)
 	f.forgetAlerts(watched, now)
 	for _, start := range slices.Sorted(maps.Keys(f.pending.windows)) {

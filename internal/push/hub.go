@@ -67,6 +67,14 @@ func (h *Hub) Apply(batch view.Batch) {
 	}
 }
 
+// TypesChanged has the viewers be sent the device types of the catalog, because there are more of them. It waits for no client.
+func (h *Hub) TypesChanged() {
+	h.shared.mu.Lock()
+	h.shared.feed.pending.types = true
+	h.shared.mu.Unlock()
+	signal(h.schedule.urgent)
+}
+
 // Run sends what changes until the context is cancelled; then it closes every connection, waits for their goroutines and returns nil.
 // It is called once. What was applied before belongs to the snapshot and is not sent as a change: start Run when the log has been read
 // up to the present.

@@ -51,6 +51,11 @@ func wireLimits(o *HubOptions) wire.Limits {
 	}
 }
 
+func (en *encoder) types(seq uint64) *message {
+	m := wire.DeviceTypes{Envelope: en.envelope(wire.TypeDeviceTypes, seq), DeviceTypes: wire.FromCatalog(en.options.Catalog)}
+	return encode(m.Envelope, m)
+}
+
 func (en *encoder) fault(fault wire.Error, seq uint64) *message {
 	fault.Envelope = en.envelope(wire.TypeError, seq)
 	return encode(fault.Envelope, fault)

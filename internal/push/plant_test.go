@@ -114,6 +114,7 @@ type received struct {
 	ByType            map[iot.DeviceType]wire.StatusCounts  `json:"by_type"`
 	Changed           []wire.StatusChange                   `json:"changed"`
 	Alerts            []wire.Alert                          `json:"alerts"`
+	DeviceTypes       []wire.TypeSpec                       `json:"device_types"`
 	Code              string                                `json:"code"`
 	Message           string                                `json:"message"`
 	ReadingsPerSecond float64                               `json:"readings_per_second"`

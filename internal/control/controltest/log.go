@@ -2,7 +2,9 @@ package controltest
 
 import (
 	"context"
+	"slices"
 	"sync"
+	"sync/atomic"
 
 	"iotmon/internal/control"
 	"iotmon/internal/iot"
@@ -10,9 +12,13 @@ import (
 
 // Log is a control.Log of one partition, with processors that process each record at once. It may be used concurrently.
 type Log struct {
+	// Slow leaves types out of what is in force while it is set: no processor runs.
+	Slow atomic.Bool
+
 	mu      sync.Mutex
 	offset  int64
 	highest map[control.Ref]int64
+	types   []iot.TypeSpec
 	readers []*control.InForce
 }
 
@@ -29,7 +35,7 @@ func NewLog(readers ...*control.InForce) *Log {
 	return &Log{highest: make(map[control.Ref]int64), readers: readers}
 }
 
-// Append implements control.Log. All objects must be devices or maps.
+// Append implements control.Log. All objects must be devices, maps or types.
 func (l *Log) Append(_ context.Context, objects []control.Object) (map[int32]int64, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -37,6 +43,12 @@ func (l *Log) Append(_ context.Context, objects []control.Object) (map[int32]int
 		o := &objects[i]
 		l.offset++
 		if o.Version <= l.highest[o.Ref] {
+			continue
+		}
+		if o.Kind == control.Type {
+			if err := l.appendType(o); err != nil {
+				return nil, err
+			}
 			continue
 		}
 		if o.Kind == control.Map {
@@ -60,6 +72,21 @@ func (l *Log) Append(_ context.Context, objects []control.Object) (map[int32]int
 		}
 	}
 	return map[int32]int64{0: l.offset}, nil
+}
+
+// appendType puts a type in force. The caller holds mu.
+func (l *Log) appendType(o *control.Object) error {
+	spec, err := o.TypeSpec()
+	if err != nil || l.Slow.Load() {
+		return err
+	}
+	l.highest[o.Ref] = o.Version
+	l.types = append(l.types, *spec)
+	for _, r := range l.readers {
+		r.SetType(spec)
+		r.SetLimits(&iot.SettingsInForce{Settings: iot.Settings{Limits: &iot.Limits{Decided: slices.Clone(l.types)}}, Since: l.offset})
+	}
+	return nil
 }
 
 // Progress implements control.Log.

@@ -22,9 +22,6 @@ import (
 // timeout bounds one append, and one question to the cluster.
 const timeout = 10 * time.Second
 
-// errOlder means that nothing may be appended yet.
-var errOlder = errors.New("consumers of an older version, which do not know decisions, may still run; once there are none, run iotmon upgrade finish")
-
 // LogOptions configure a Log.
 type LogOptions struct {
 	Dial   kafka.Dial
@@ -39,8 +36,8 @@ type LogOptions struct {
 type Log struct {
 	LogOptions
 	client *kgo.Client
-	// understood is set once it is known that the processors know decisions.
-	understood atomic.Bool
+	// level is the lowest that every partition is known to have; 0 if that is not known yet.
+	level atomic.Uint32
 
 	mu          sync.Mutex
 	partitioner kgo.TopicPartitioner
@@ -59,7 +56,9 @@ func NewLog(options LogOptions) (*Log, error) {
 		return nil, fmt.Errorf("make producer of decisions: %w", err)
 	}
 	l := &Log{LogOptions: options, client: client, partitioner: kgo.StickyKeyPartitioner(nil).ForTopic(options.Topics.Readings)}
-	l.understood.Store(options.Alone)
+	if options.Alone {
+		l.level.Store(process.MaxLevel)
+	}
 	return l, nil
 }
 
@@ -79,11 +78,14 @@ func (l *Log) Append(ctx context.Context, objects []control.Object) (map[int32]i
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	var devices, maps []*kgo.Record
-	var rules []control.Object
+	var rules, types []control.Object
 	for i := range objects {
 		switch objects[i].Kind {
 		case control.Rule:
 			rules = append(rules, objects[i])
+			continue
+		case control.Type:
+			types = append(types, objects[i])
 			continue
 		case control.Map:
 			maps = append(maps, &kgo.Record{Topic: l.Topics.Maps, Key: []byte(objects[i].ID), Value: objects[i].Body, Timestamp: time.Now()})
@@ -94,41 +96,48 @@ func (l *Log) Append(ctx context.Context, objects []control.Object) (map[int32]i
 			Headers: kafka.KindHeaders(iot.KindDevice, 1), Timestamp: time.Now(),
 		})
 	}
-	ends, err := l.appendToReadings(ctx, devices, rules)
-	if len(maps) == 0 {
-		return ends, err
-	}
-	if failed := l.client.ProduceSync(ctx, maps...).FirstErr(); failed != nil {
-		return nil, errors.Join(err, fmt.Errorf("append maps of sources to %s: %w", l.Topics.Maps, failed))
-	}
-	return ends, err
-}
-
-// appendToReadings appends registry entries and rules to the readings' log, and returns the offset behind the last one of each partition.
-func (l *Log) appendToReadings(ctx context.Context, devices []*kgo.Record, rules []control.Object) (map[int32]int64, error) {
 	ends := make(map[int32]int64)
-	if len(devices)+len(rules) == 0 {
-		return ends, nil
+	err := errors.Join(l.appendToReadings(ctx, devices, rules, ends), l.appendTypes(ctx, types, ends))
+	if failed := l.client.ProduceSync(ctx, maps...).FirstErr(); failed != nil {
+		err = errors.Join(err, fmt.Errorf("append maps of sources to %s: %w", l.Topics.Maps, failed))
 	}
-	if err := l.checkLevel(ctx); err != nil {
+	if err != nil {
 		return nil, err
-	}
-	if err := add(ends, l.client.ProduceSync(ctx, devices...)); err != nil {
-		return nil, fmt.Errorf("append registry entries to %s: %w", l.Topics.Readings, err)
-	}
-	if len(rules) == 0 {
-		return ends, nil
-	}
-	if err := l.appendRules(ctx, rules, ends); err != nil {
-		return nil, fmt.Errorf("append rules to %s: %w", l.Topics.Readings, err)
 	}
 	return ends, nil
 }
 
-// checkLevel returns an error unless decisions may be appended: a partition's level says so, and does not fall again. Without any checkpoint
-// the group is new, and so are its members.
-func (l *Log) checkLevel(ctx context.Context) error {
-	if l.understood.Load() {
+// appendToReadings appends registry entries and rules to the readings' log, and raises the ends of the partitions.
+func (l *Log) appendToReadings(ctx context.Context, devices []*kgo.Record, rules []control.Object, ends map[int32]int64) error {
+	if len(devices)+len(rules) == 0 {
+		return nil
+	}
+	if err := l.checkLevel(ctx, process.LevelRules); err != nil {
+		return err
+	}
+	if err := add(ends, l.client.ProduceSync(ctx, devices...)); err != nil {
+		return fmt.Errorf("append registry entries to %s: %w", l.Topics.Readings, err)
+	}
+	if len(rules) == 0 {
+		return nil
+	}
+	if err := l.appendRules(ctx, rules, ends); err != nil {
+		return fmt.Errorf("append rules to %s: %w", l.Topics.Readings, err)
+	}
+	return nil
+}
+
+// TypesAllowed returns control.ErrOlder while device types must not be appended. Another error means that this could not be found out.
+func (l *Log) TypesAllowed(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	return l.checkLevel(ctx, process.LevelTypes)
+}
+
+// checkLevel returns an error unless records of a level may be appended: those of the partitions say so, and do not fall again. Without any
+// checkpoint the group is new, and so are its members.
+func (l *Log) checkLevel(ctx context.Context, needed uint8) error {
+	if l.level.Load() >= uint32(needed) {
 		return nil
 	}
 	level, err := kafka.ProcessedLevel(ctx, kadm.NewClient(l.client), l.Topics, l.Group)
@@ -137,10 +146,39 @@ func (l *Log) checkLevel(ctx context.Context) error {
 		return fmt.Errorf("find out whether the processors know decisions: %w", err)
 	case level == 0: // It may get an older member yet.
 		return nil
-	case level < process.LevelRules:
-		return errOlder
+	case level < needed:
+		return control.ErrOlder
 	}
-	l.understood.Store(true)
+	l.level.Store(uint32(level))
+	return nil
+}
+
+// appendTypes appends device types to every partition, as one settings record, and then to the topic of the maps: programs that read no
+// limits know them from there. It raises the ends of the partitions.
+func (l *Log) appendTypes(ctx context.Context, types []control.Object, ends map[int32]int64) error {
+	if len(types) == 0 {
+		return nil
+	}
+	if err := l.checkLevel(ctx, process.LevelTypes); err != nil {
+		return fmt.Errorf("append device types: %w", err)
+	}
+	var all iot.Settings
+	var announced []*kgo.Record
+	for i := range types {
+		spec, err := types[i].TypeSpec()
+		if err != nil {
+			return err
+		}
+		all.Types = append(all.Types, *spec)
+		announced = append(announced, &kgo.Record{Topic: l.Topics.Maps, Key: wire.AppendTypeKey(nil, spec.Name), Value: types[i].Body, Timestamp: time.Now()})
+	}
+	record := kgo.Record{Value: wire.AppendSettings(nil, &all), Headers: kafka.KindHeaders(iot.KindSettings, all.Level())}
+	if err := l.appendToAll(ctx, []kgo.Record{record}, ends); err != nil {
+		return fmt.Errorf("append device types to %s: %w", l.Topics.Readings, err)
+	}
+	if err := l.client.ProduceSync(ctx, announced...).FirstErr(); err != nil {
+		return fmt.Errorf("append device types to %s: %w", l.Topics.Maps, err)
+	}
 	return nil
 }
 
@@ -157,6 +195,15 @@ func add(ends map[int32]int64, results kgo.ProduceResults) error {
 
 // appendRules appends rules to every partition, in one transaction.
 func (l *Log) appendRules(ctx context.Context, rules []control.Object, ends map[int32]int64) error {
+	records := make([]kgo.Record, len(rules))
+	for i := range rules {
+		records[i] = kgo.Record{Value: rules[i].Body, Headers: kafka.KindHeaders(iot.KindRule, 1)}
+	}
+	return l.appendToAll(ctx, records, ends)
+}
+
+// appendToAll appends records to every partition of the readings' log, in one transaction, and raises the ends of the partitions.
+func (l *Log) appendToAll(ctx context.Context, given []kgo.Record, ends map[int32]int64) error {
 	results, err := kafka.AppendDecisions(ctx, l.Dial, func(ctx context.Context, client *kgo.Client) ([]*kgo.Record, error) {
 		topics, err := kadm.NewClient(client).ListTopics(ctx, l.Topics.Readings)
 		if err = errors.Join(err, topics.Error()); err != nil {
@@ -164,10 +211,10 @@ func (l *Log) appendRules(ctx context.Context, rules []control.Object, ends map[
 		}
 		var records []*kgo.Record
 		for id := range topics[l.Topics.Readings].Partitions {
-			for i := range rules {
-				records = append(records, &kgo.Record{
-					Topic: l.Topics.Readings, Partition: id, Value: rules[i].Body, Headers: kafka.KindHeaders(iot.KindRule, 1), Timestamp: time.Now(),
-				})
+			for i := range given {
+				record := given[i]
+				record.Topic, record.Partition, record.Timestamp = l.Topics.Readings, id, time.Now()
+				records = append(records, &record)
 			}
 		}
 		return records, nil

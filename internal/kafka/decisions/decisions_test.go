@@ -2,6 +2,7 @@ package decisions_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -81,6 +82,74 @@ func TestDecisionsAreAppendedWhereTheyBelong(t *testing.T) {
 		}
 		return len(entries) == devices && len(rules) == kafkatest.Partitions
 	})
+}
+
+// Types are in every partition, as one record of a level that older consumers stop at, and therefore not before all partitions have that level.
+func TestTypesAreAppendedToEveryPartition(t *testing.T) {
+	l := kafkatest.NewLog(t)
+	log := newLog(t, l)
+	for id := range int32(kafkatest.Partitions) {
+		commit(t, l, id, process.Checkpoint{Level: process.LevelTypes - min(uint8(id), 1), Devices: -1})
+	}
+	flow, level := iot.TypeSpec{Name: "flow", Unit: "L", Max: 9}, iot.TypeSpec{Name: "level", Unit: "m", Max: 9}
+	objects := []control.Object{control.TypeObject(&flow), control.TypeObject(&level), entry(1, 1, "x")}
+	if err := log.TypesAllowed(t.Context()); !errors.Is(err, control.ErrOlder) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := log.Append(t.Context(), objects); !errors.Is(err, control.ErrOlder) {
+		t.Errorf("got %v", err)
+	}
+	for id := range int32(kafkatest.Partitions) {
+		commit(t, l, id, process.Checkpoint{Level: process.LevelTypes, Devices: -1})
+	}
+	ends, err := log.Append(t.Context(), objects)
+	if err != nil || len(ends) != kafkatest.Partitions {
+		t.Fatal(ends, err)
+	}
+	found, entries := make(map[int32]int), 0
+	l.Committed(l.Topics.Readings, func(r *kgo.Record) bool {
+		switch kind := kafka.KindOf(r); kind.Kind {
+		case iot.KindDevice:
+			entries++ // Also while types were refused.
+		case iot.KindSettings:
+			s, err := wire.DecodeSettings(r.Value)
+			if err != nil || kind.Level != iot.SettingsLevelTypes || !kind.Deciding || len(s.Types) != 2 || s.Types[0].Name != "flow" || r.Offset >= ends[r.Partition] {
+				t.Errorf("got %+v, %+v, %v", kind, s, err)
+			}
+			found[r.Partition]++
+		}
+		return len(found) == kafkatest.Partitions && entries == 2
+	})
+}
+
+// What is in force of the types is read from what the processors commit.
+func TestLimitsInForceAreFollowed(t *testing.T) {
+	l := kafkatest.NewLog(t)
+	inForce := follow(t, l)
+	limits := func(partition int32, since int64, decided ...iot.TypeSpec) *kgo.Record {
+		s := iot.SettingsInForce{Since: since, Settings: iot.Settings{Window: time.Second, Limits: &iot.Limits{Types: iot.BuiltinTypes(), Decided: decided}}}
+		return &kgo.Record{Partition: partition, Key: wire.AppendLimitsKey(nil, since), Value: wire.AppendSettingsInForce(nil, &s)}
+	}
+	flow := iot.TypeSpec{Name: "flow", Unit: "L", Max: 9}
+	for id := range int32(kafkatest.Partitions) {
+		put(t, l, true, limits(id, 0))
+	}
+	kafkatest.Eventually(t, "the configured types", func() bool { return inForce.Admits(iot.Temperature) })
+	put(t, l, true, limits(0, 10, flow))
+	kafkatest.Eventually(t, "a type in one partition", func() bool {
+		everywhere, anywhere := inForce.Types()
+		return len(anywhere) == len(everywhere)+1
+	})
+	if inForce.Admits("flow") {
+		t.Error("one partition has the type: got it in force")
+	}
+	for id := range int32(kafkatest.Partitions) {
+		put(t, l, true, limits(id, 10+int64(id), flow))
+	}
+	kafkatest.Eventually(t, "the type in all partitions", func() bool { return inForce.Admits("flow") })
+	// The oldest limits of the history are dropped.
+	put(t, l, true, &kgo.Record{Partition: 1, Key: wire.AppendLimitsKey(nil, 11)})
+	kafkatest.Eventually(t, "a loss", func() bool { return !inForce.Admits("flow") })
 }
 
 func TestProgressIsThatOfTheProcessors(t *testing.T) {

@@ -3,10 +3,12 @@ package decisions
 import (
 	"context"
 	"log/slog"
+	"strconv"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"iotmon/internal/control"
+	"iotmon/internal/iot"
 	"iotmon/internal/kafka"
 	"iotmon/internal/wire"
 )
@@ -50,6 +52,8 @@ func (f *Follower) apply(r *kgo.Record) error {
 		}
 		rule.Partition = r.Partition
 		f.InForce.SetRule(&rule)
+	case of == wire.LimitsInForce:
+		return f.applyLimits(r, name)
 	case of == wire.EntryInForce:
 		device, err := wire.DecodeDeviceKey(name)
 		if err != nil {
@@ -66,5 +70,27 @@ func (f *Follower) apply(r *kgo.Record) error {
 		entry.Partition = r.Partition
 		f.InForce.SetDevice(device, &entry)
 	}
+	return nil
+}
+
+// applyLimits applies a record with limits, whose key has the offset from which they hold.
+func (f *Follower) applyLimits(r *kgo.Record, name []byte) error {
+	since, err := strconv.ParseInt(string(name), 10, 64)
+	if err != nil {
+		return err
+	}
+	if r.Value == nil {
+		f.InForce.RemoveLimits(since, r.Partition)
+		return nil
+	}
+	limits, err := wire.DecodeSettingsInForce(r.Value)
+	if err != nil {
+		return err
+	}
+	if limits.Limits == nil || limits.Since != since {
+		return iot.Invalid("limits", "not those of the key")
+	}
+	limits.Partition = r.Partition
+	f.InForce.SetLimits(&limits)
 	return nil
 }

@@ -26,7 +26,8 @@ const (
 	maxSources, maxFollowed = 5_000, 64 << 20
 )
 
-// encodeDetail returns the JSON of a detail with at most limit bytes: topics are left out from the end, and then rejects, until it fits.
+// encodeDetail returns the JSON of a detail with at most limit bytes: topics are left out from the end, then rejects, and
+// then the rules, until it fits.
 func encodeDetail(detail api.SourceDetail, limit int) ([]byte, error) {
 	for {
 		text, err := json.Marshal(detail)
@@ -42,8 +43,10 @@ func encodeDetail(detail api.SourceDetail, limit int) ([]byte, error) {
 			detail.Seen, detail.More = detail.Seen[:keep], true
 		case len(detail.Rejects) > 0:
 			detail.Rejects = detail.Rejects[:len(detail.Rejects)/2]
+		case len(detail.Rules) > 0:
+			detail.Rules, detail.RulesLeftOut = nil, true
 		default:
-			return nil, fmt.Errorf("the rules of a source alone have %d bytes, which is more than %d", len(text), limit)
+			return nil, fmt.Errorf("%d bytes, which is more than %d", len(text), limit)
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"iotmon/internal/iot"
 	"iotmon/internal/kafka"
 	"iotmon/internal/mapping"
+	"iotmon/internal/wire"
 )
 
 // Maps receives the maps of sources that people have decided. Its methods are called one after another and must not block.
@@ -18,6 +19,10 @@ type Maps interface {
 	BeginMaps()
 	// SetMap sets a map, which must not be changed. It may be an older one than one that was set before.
 	SetMap(*mapping.Entry)
+	// RefuseMap says that what was decided last about the map of a source cannot be decoded, and why.
+	RefuseMap(source string, reason error)
+	// SetType sets a device type that people have decided. The types of a map come before it.
+	SetType(*iot.TypeSpec)
 	MapsCaughtUp()
 }
 
@@ -53,20 +58,36 @@ func (f *MapFollower) Run(ctx context.Context) error {
 	return follower.Run(ctx)
 }
 
-// apply applies one record.
+// apply applies one record. The error means that none of our programs has written it, or a newer one.
 func (f *MapFollower) apply(r *kgo.Record) error {
-	if r.Value == nil {
-		return errors.New("a record without a map")
+	if wire.IsTypeKey(r.Key) {
+		spec, err := wire.DecodeType(r.Key, r.Value)
+		if err != nil {
+			return err
+		}
+		for _, m := range f.Maps {
+			m.SetType(&spec)
+		}
+		return nil
 	}
-	entry, err := mapping.DecodeEntry(r.Value)
-	if err != nil {
-		return err
-	}
-	if entry.Source != string(r.Key) {
-		return iot.Invalid("source", "another one than the key")
-	}
+	entry, err := decodeMap(r)
 	for _, m := range f.Maps {
+		if err != nil {
+			m.RefuseMap(string(r.Key), err)
+			continue
+		}
 		m.SetMap(&entry)
 	}
-	return nil
+	return err
+}
+
+func decodeMap(r *kgo.Record) (mapping.Entry, error) {
+	if r.Value == nil {
+		return mapping.Entry{}, errors.New("a record without a map")
+	}
+	entry, err := mapping.DecodeEntry(r.Value)
+	if err == nil && entry.Source != string(r.Key) {
+		err = iot.Invalid("source", "another one than the key")
+	}
+	return entry, err
 }

@@ -17,6 +17,8 @@ import (
 type versionsSeen struct {
 	mu       sync.Mutex
 	versions map[string]int64
+	types    []iot.DeviceType
+	refused  int
 	caughtUp bool
 }
 
@@ -25,6 +27,18 @@ func (r *versionsSeen) MapsCaughtUp() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.caughtUp = true
+}
+
+func (r *versionsSeen) RefuseMap(string, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.refused++
+}
+
+func (r *versionsSeen) SetType(spec *iot.TypeSpec) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.types = append(r.types, spec.Name)
 }
 
 func (r *versionsSeen) SetMap(e *mapping.Entry) {
@@ -64,6 +78,15 @@ func TestMapsReachEveryProgram(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	spec := iot.TypeSpec{Name: "flow", Unit: "L", Max: 1}
+	if _, err := log.Append(t.Context(), []control.Object{control.TypeObject(&spec)}); err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range []string{"type/", "type/other", "type/flow"} {
+		if err := l.Client.ProduceSync(t.Context(), &kgo.Record{Topic: l.Topics.Maps, Key: []byte(key), Value: []byte(`{"types":[{"name":"x","max":1}]}`)}).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for _, value := range [][]byte{nil, []byte("x"), []byte(`{"source":"b","version":9}`)} {
 		if err := l.Client.ProduceSync(t.Context(), &kgo.Record{Topic: l.Topics.Maps, Key: []byte("a"), Value: value}).FirstErr(); err != nil {
 			t.Fatal(err)
@@ -72,4 +95,9 @@ func TestMapsReachEveryProgram(t *testing.T) {
 	kafkatest.Eventually(t, "the last map", func() bool { return before.version("a") == 3 })
 	after := start()
 	kafkatest.Eventually(t, "the last map in a program that starts later", func() bool { return after.version("a") == 3 && after.version("b") == 0 })
+	after.mu.Lock()
+	defer after.mu.Unlock()
+	if len(after.types) != 1 || after.types[0] != "flow" || after.refused == 0 {
+		t.Errorf("got the types %v, and %d records refused", after.types, after.refused)
+	}
 }
