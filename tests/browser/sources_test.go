@@ -303,6 +303,45 @@ func TestAMapIsDecidedOnThePage(t *testing.T) {
 	})
 }
 
+// Who connects a device of a new kind makes its type on the page. Another page that is open shows it without being loaded again.
+func TestAMapMakesATypeOnThePage(t *testing.T) {
+	broker, flags := withMQTT(t)
+	plant := startPlant(t, flags...)
+	overview := plant.open(options{})
+	overview.until(`document.querySelectorAll("#type-tiles label").length === 5`)
+	tab := plant.open(options{expected: []string{"422"}})
+	tab.until(`document.querySelector("#connection").dataset.phase === "open"`)
+	tab.do(chromedp.Navigate(plant.url("/sources/hall-3")))
+	publish := func() { broker.Publish(t, "plant/oven/state", `{"temp":81.5,"flow":12.5}`) }
+	publish()
+	tab.until(outcome("flow") + ` !== undefined`)
+	eval[chromedp.Void](tab, `[...document.querySelectorAll("#values tbody tr:not(.spacer)")].find((row) => row.querySelector(".col-value-name").textContent === "flow").querySelector("a").click()`)
+	tab.until(`!document.querySelector("#rule-form").hidden && document.querySelector(".type-fields").hidden`)
+	tab.fill(`#rule-form [name="device"]`, "pump")
+	eval[chromedp.Void](tab, `{ const type = document.querySelector('#rule-form [name="type"]'); type.value = "+"; type.dispatchEvent(new Event("input", { bubbles: true })); }`)
+	tab.until(`!document.querySelector(".type-fields").hidden && document.activeElement.name === "type-name"`)
+	tab.until(`document.querySelector("#rules-body .rules > li .rule-problem")?.textContent.startsWith("Rule 1 cannot be: ")`)
+	for name, text := range map[string]string{"name": "flow_sensor", "unit": "L/min", "min": "0", "max": "400", "decimals": "1", "label-en": "Flow", "label-zh": "流量"} {
+		tab.fill(fmt.Sprintf(`.type-fields [name="type-%s"]`, name), text)
+	}
+	tab.until(outcome("flow") + ` === "pump: 12.5\u00a0L/min" && document.querySelector(".rule-problem") === null`)
+	tab.until(said("The map becomes 2 rules: 1 new. New device types, which stay for good: flow_sensor."))
+	tab.until(`/define:\n +unit: "L\/min"\n +min: 0\n +max: 400/.test(document.querySelector("#yaml").textContent)`)
+	for _, width := range []int64{1440, 900, 390} {
+		tab.do(chromedp.EmulateViewport(width, 900))
+		tab.fits(t, fmt.Sprintf("a type is made, %d px", width), width)
+	}
+	tab.do(chromedp.EmulateViewport(1440, 900))
+	tab.click("#map-apply")
+	tab.until(said("In force: the source maps by 2 rules"))
+	tab.until(`[...document.querySelector('#rule-form [name="type"]').options].some((option) => option.text === "Flow")`)
+	publish()
+	overview.until(`[...document.querySelectorAll("#type-tiles label")].some((tile) => /^Flow\s+12\.5/.test(tile.innerText))`)
+	tab.until(`fetch("/api/v1/types").then((response) => response.json()).then(({ items }) => items.at(-1).name === "flow_sensor")`)
+	tab.do(chromedp.Navigate(plant.url("/devices?type=flow_sensor")))
+	tab.until(listed + `.join() === "pump"`)
+}
+
 // fits checks that nothing is beside the page or over something else, and what axe finds.
 func (tab *tab) fits(t *testing.T, state string, width int64) {
 	t.Helper()

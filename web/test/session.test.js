@@ -118,6 +118,17 @@ test('another run of the server is all there is, a resumed connection goes on', 
   assert.equal(session.devices.size, 0);
 });
 
+test('device types that people decide are known while the page is open', () => {
+  const plant = follow(session.plant);
+  server().greet();
+  const known = [...session.plant.specs.keys()];
+  const before = plant.changes.length;
+  server().send({ type: 'device_types', device_types: [...session.plant.specs.values(), { name: 'flow_sensor', unit: 'L/min', decimals: 1, min: 0, max: 400, labels: { en: 'Flow' } }] });
+  assert.deepEqual([...session.plant.specs.keys()], [...known, 'flow_sensor']);
+  assert.equal(session.plant.specs.get('flow_sensor')?.unit, 'L/min');
+  assert.equal(plant.changes.length, before + 1);
+});
+
 test('answers of the archive are outdated by corrections and by an interruption', () => {
   const archive = follow(session.archive);
   server().greet();

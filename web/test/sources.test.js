@@ -1,7 +1,7 @@
 // @ts-check
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { configuration, proposedRule, typedTags, writtenTags } from '../static/js/model/source-rules.js';
+import { configuration, madeTypes, proposedRule, typedTags, writtenTags } from '../static/js/model/source-rules.js';
 import { base64Of, laidOut, problemOf, selectedSources, SourceRates } from '../static/js/model/sources.js';
 
 /**
@@ -111,4 +111,17 @@ test('tags are typed as they are written', () => {
   const tags = { site: 'north', formula: 'a=b' };
   assert.deepEqual(typedTags(writtenTags(tags)), tags);
   assert.deepEqual(typedTags(' site = north ,, =x, alone'), { site: 'north', alone: '' });
+});
+
+test('a rule that makes a type says so, and is written with it', () => {
+  const rules = [
+    { field: 'flow', device: 'pump', type: 'flow_sensor', define: { unit: 'L/min', max: 400, labels: { en: 'Flow', zh: '流量' } } },
+    { field: 'return', device: 'pump-r', type: 'flow_sensor', define: { unit: 'L/min', max: 400 } },
+    { field: 't', device: 'd', type: 'temperature_sensor' },
+    { field: 'x', device: 'd', type: '', define: {} },
+  ];
+  const known = new Map([['temperature_sensor', {}]]);
+  assert.deepEqual(madeTypes(rules, known), ['flow_sensor']);
+  assert.deepEqual(madeTypes(rules, known.set('flow_sensor', {})), []);
+  assert.match(configuration({ name: 'hall-3', kind: 'mqtt' }, rules.slice(0, 1), 'x'), /type: flow_sensor\n +define:\n +unit: "L\/min"\n +max: 400\n +labels:\n +en: Flow\n +zh: "流量"\n/);
 });

@@ -197,6 +197,8 @@ export class Session {
         if (!message.final) this.plant.windowSeconds = message.window_seconds;
         if (message.corrected && !message.snapshot) this.archive.outdate();
         return;
+      case 'device_types':
+        return this.plant.applyTypes(message.device_types);
       case 'history_changed':
         return this.archive.outdate();
       case 'device_data':

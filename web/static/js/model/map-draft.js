@@ -109,7 +109,7 @@ export class MapDraft extends Store {
     if (this.#busy) return;
     const before = this.#base;
     if (map.version === before?.version) {
-      if (map.in_force === before.in_force && sameRules(map.rules, before.rules)) return;
+      if (map.in_force === before.in_force && map.reason === before.reason && sameRules(map.rules, before.rules)) return;
       this.#rebase(before.rules, map);
     } else if (!this.dirty) {
       this.#error = null;

@@ -51,4 +51,10 @@ export class PlantStore extends Store {
     this.#windowSeconds = hello.window_seconds;
     this.changed();
   }
+
+  /** People have decided more device types. @param {TypeSpec[]} types All of them. */
+  applyTypes(types) {
+    this.specs = new Map(types.map((spec) => [spec.name, spec]));
+    this.changed();
+  }
 }

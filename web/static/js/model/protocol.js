@@ -81,6 +81,7 @@
  * @typedef {Envelope & {type: 'aggregated_data', window_start: string, window_seconds: number, final: boolean,
  *   corrected?: boolean,
  *   data: Record<string, AggregateData>, device_status: StatusCounts}} AggregatedData
+ * @typedef {Envelope & {type: 'device_types', device_types: TypeSpec[]}} DeviceTypes Every device type; there are more than there were.
  * @typedef {Envelope & {type: 'history_changed'}} HistoryChanged
  * @typedef {Envelope & {type: 'device_data', devices: Device[]}} DeviceData
  * @typedef {{device_id: string, status: Status, since: string}} StatusChange
@@ -89,7 +90,7 @@
  * @typedef {Envelope & {type: 'device_removed', device_ids: string[]}} DeviceRemoved
  * @typedef {Envelope & {type: 'alert', alerts: Alert[]}} AlertMessage
  * @typedef {Envelope & {type: 'error', code: string, message: string}} ErrorMessage
- * @typedef {Hello | AggregatedData | HistoryChanged | DeviceData | DeviceStatus | DeviceRemoved | AlertMessage | ErrorMessage} Message
+ * @typedef {Hello | DeviceTypes | AggregatedData | HistoryChanged | DeviceData | DeviceStatus | DeviceRemoved | AlertMessage | ErrorMessage} Message
  */
 
 /** @type {readonly Severity[]} Most urgent first. */
@@ -100,6 +101,7 @@ const essentials = new Map(
   /** @type {[string, (message: any) => boolean][]} */ ([
     ['hello', (m) => Array.isArray(m.device_types) && typeof m.session === 'string'],
     ['aggregated_data', (m) => Number.isFinite(Date.parse(m.window_start)) && isObject(m.data)],
+    ['device_types', (m) => Array.isArray(m.device_types)],
     ['history_changed', () => true],
     ['device_data', (m) => Array.isArray(m.devices)],
     ['device_status', (m) => Number.isFinite(m.total_devices)],

@@ -8,6 +8,7 @@
  * @property {'configuration' | 'decided'} origin
  * @property {Rule[]} rules
  * @property {boolean} in_force Whether the program that runs the source maps by it.
+ * @property {string} [reason] Why it does not.
  *
  * @typedef {object} MapVersion What was decided once.
  * @property {number} version

@@ -11,13 +11,21 @@
  * @property {string} [field]
  * @property {string} [device]
  * @property {string} [type]
+ * @property {Definition} [define] What the type is, if there is none with this name yet.
  * @property {string} [unit]
  * @property {string} [building]
  * @property {string} [room]
+ *
+ * @typedef {object} Definition A device type that a rule makes.
+ * @property {string} [unit]
+ * @property {number} [min]
+ * @property {number} [max]
+ * @property {number} [decimals]
+ * @property {Record<string, string>} [labels] By language.
  */
 
 /** The keys of a rule, in the order in which people write them; others follow. */
-const order = ['topic', 'measurement', 'tags', 'field', 'device', 'type', 'unit', 'building', 'room'];
+const order = ['topic', 'measurement', 'tags', 'field', 'device', 'type', 'define', 'unit', 'building', 'room'];
 
 /** How fields of the built-in types are called. @type {[RegExp, string][]} */
 const names = [
@@ -172,4 +180,14 @@ export function typedTags(text) {
 /** @param {Record<string, string>} [tags] */
 export function writtenTags(tags = {}) {
   return Object.entries(tags).map(([name, value]) => `${name}=${value}`).join(', ');
+}
+
+/**
+ * Returns the names of the device types that rules make.
+ *
+ * @param {Rule[]} rules
+ * @param {Map<string, unknown>} known Those that there are.
+ */
+export function madeTypes(rules, known) {
+  return [...new Set(rules.flatMap(({ define, type }) => (define && type && !known.has(type) ? [type] : [])))];
 }

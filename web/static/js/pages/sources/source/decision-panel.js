@@ -5,6 +5,7 @@ import { terms } from '../../../locale/terms.js';
 import { visible } from '../../../locale/visible.js';
 import { HistoryError } from '../../../model/history.js';
 import { changesOf, refusalOf } from '../../../model/source-map.js';
+import { madeTypes } from '../../../model/source-rules.js';
 import { MapQuestion } from './map-question.js';
 import { texts } from './texts.js';
 import { VersionList } from './version-list.js';
@@ -135,7 +136,8 @@ export class DecisionPanel {
     if (error) return ['failed', this.#failure(error)];
     if (!base) return this.#map.phase === 'failed' ? ['failed', decisionWords(this.#map.error, locale)] : ['', locale.t(terms.loading)];
     if (dirty) return ['', this.#becomes(base)];
-    if (!base.in_force) return ['waiting', this.#mapError ? locale.t(texts.mapCannot, { reason: visible(this.#mapError) }) : locale.t(texts.mapWaiting)];
+    const reason = base.reason || this.#mapError;
+    if (!base.in_force) return ['waiting', reason ? locale.t(texts.mapCannot, { reason: visible(reason) }) : locale.t(texts.mapWaiting)];
     const rules = locale.t(texts.ruleCount, { count: base.rules.length });
     return [made ? 'saved' : '', locale.t(made ? texts.mapInForceNow : texts.mapInForce, { rules })];
   }
@@ -162,7 +164,12 @@ export class DecisionPanel {
       moved ? locale.t(texts.rulesMoved) : '',
     ].filter(Boolean).join(locale.t(terms.listSeparator));
     const words = locale.t(texts.mapBecomes, { rules: locale.t(texts.ruleCount, { count: rules.length }), changes });
-    return [words, base.origin === 'configuration' ? locale.t(texts.mapBeforeFile) : ''].filter(Boolean).join(locale.t(terms.sentenceSeparator));
+    const types = madeTypes(rules, this.#session.plant.specs);
+    return [
+      words,
+      types.length > 0 ? locale.t(texts.mapMakesTypes, { types: types.map(visible).join(locale.t(terms.listSeparator)) }) : '',
+      base.origin === 'configuration' ? locale.t(texts.mapBeforeFile) : '',
+    ].filter(Boolean).join(locale.t(terms.sentenceSeparator));
   }
 
   /** @param {string} id */

@@ -1,12 +1,12 @@
 // @ts-check
 import { html, nothing, render } from '../../../../vendor/lit-html/lit-html.js';
-import { offerChoices } from '../../../components/choices.js';
 import { CopyButton } from '../../../components/copy-button.js';
 import { find, setText } from '../../../components/dom.js';
 import { visible } from '../../../locale/visible.js';
 import { changesOf, sameRule } from '../../../model/source-map.js';
 import { configuration, offeredUnits, typedTags, writtenTags } from '../../../model/source-rules.js';
 import { texts } from './texts.js';
+import { TypeFields } from './type-fields.js';
 
 /**
  * @typedef {import('../../../app/session.js').Session} Session
@@ -28,6 +28,7 @@ export class RulesPanel {
   #draft;
   #onChange;
   #form;
+  #type;
   #copy;
   /** The rules as they are shown. @type {Rule[]} */
   #shown = [];
@@ -52,7 +53,8 @@ export class RulesPanel {
     this.#onChange = onChange;
     this.#form = find(root, '#rule-form', HTMLFormElement);
     this.#copy = new CopyButton(find(root, '#yaml-copy', HTMLButtonElement), this.#at('#yaml-copied'), session, () => this.#at('#yaml').textContent ?? '', signal);
-    this.#form.addEventListener('input', () => this.#type(), { signal });
+    this.#type = new TypeFields(this.#form, session);
+    this.#form.addEventListener('input', () => this.#typed(), { signal });
     this.#form.addEventListener('submit', (event) => event.preventDefault(), { signal });
     draft.subscribe(() => this.#follow(), { signal });
     signal.addEventListener('abort', () => clearTimeout(this.#timer), { once: true });
@@ -118,11 +120,11 @@ export class RulesPanel {
   }
 
   /** Takes what was typed, and tries it after the last key. */
-  #type() {
+  #typed() {
     const before = this.#draft.rules[this.#selected];
     if (!before) return;
     /** @type {Rule} */
-    const rule = { ...before, type: this.#control('type').value, tags: typedTags(this.#control('tags').value) };
+    const rule = { ...this.#type.read(before), tags: typedTags(this.#control('tags').value) };
     for (const key of typed) rule[key] = this.#control(key).value;
     for (const [key, value] of Object.entries(rule)) if (value === '' || (key === 'tags' && Object.keys(value).length === 0)) delete rule[/** @type {keyof Rule} */ (key)];
     this.#shown = this.#draft.rules.with(this.#selected, rule);
@@ -194,6 +196,7 @@ export class RulesPanel {
   #fill() {
     const rule = this.#draft.rules[this.#selected];
     if (!rule) return;
+    this.#type.fill(rule);
     this.#offer(rule);
     for (const key of typed) this.#control(key).value = rule[key] ?? '';
     this.#control('tags').value = writtenTags(rule.tags);
@@ -205,8 +208,8 @@ export class RulesPanel {
     if (!rule) return;
     const { plant: { specs } } = this.#session;
     const type = rule.type ?? '';
-    offerChoices(find(this.#form, '[name="type"]', HTMLSelectElement), [...specs.keys()].map((name) => [name, this.#session.typeName(name)]), type);
-    const units = offeredUnits(type, specs.get(type)?.unit ?? '').map((unit) => Object.assign(document.createElement('option'), { value: unit }));
+    this.#type.offer(rule);
+    const units = offeredUnits(type, specs.get(type)?.unit ?? rule.define?.unit ?? '').map((unit) => Object.assign(document.createElement('option'), { value: unit }));
     find(this.#form, 'datalist', HTMLDataListElement).replaceChildren(...units);
   }
 

@@ -61,8 +61,18 @@ export function outcomeWords(topic, value, { locale, plant }) {
   if (!value) return [visible(topic.problem ?? ''), topic.problem ? 'wrong' : 'none'];
   const { becomes } = value;
   if (becomes && (topic.report || becomes.status)) return [locale.t(texts.becomesStatus, { device: visible(becomes.below ? `${becomes.below}…` : becomes.device_id) }), 'read'];
-  if (becomes) return [locale.t(texts.becomesReading, { device: visible(becomes.device_id), value: locale.reading(becomes.value, plant.specs.get(becomes.device_type)) }), 'read'];
+  if (becomes) return [locale.t(texts.becomesReading, { device: visible(becomes.device_id), value: locale.reading(becomes.value, plant.specs.get(becomes.device_type) ?? madeSpec(becomes)) }), 'read'];
   if (value.note) return [locale.t(texts.noteValue), 'none'];
   if (!value.wrong_field && value.reason === 'no rule matches') return [locale.t(texts.noRule), 'none'];
   return [visible([value.wrong_field, value.reason].filter(Boolean).join(': ')), value.wrong_field ? 'wrong' : 'none'];
+}
+
+/**
+ * The type of a reading that a rule makes and that is not there yet, as far as the reading says it.
+ *
+ * @param {import('../../../model/sources.js').SourceReading} reading
+ */
+function madeSpec({ device_type: name, unit, value }) {
+  const decimals = Math.min(String(value).split('.')[1]?.length ?? 0, 3);
+  return { name, unit, decimals, min: -Infinity, max: Infinity, labels: {} };
 }
