@@ -46,6 +46,7 @@ kafka:
   states_topic: %[2]sstates
   in_force_topic: %[2]sinforce
   sources_topic: %[2]ssources
+  maps_topic: %[2]smaps
   group_id: %[2]sgroup
   partitions: 10
 `, strings.Join(c.brokers, ", "), c.prefix, readings)

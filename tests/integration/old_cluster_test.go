@@ -27,7 +27,7 @@ func startOldCluster(t *testing.T) *oldCluster {
 	c := &oldCluster{cluster: joinCluster(t), t: t, database: testenv.Postgres(t)}
 	c.now = c.config("readings") + fmt.Sprintf("postgres: {url: %q}\n", c.database) + killConfig
 	for line := range strings.Lines(c.now) {
-		if !strings.Contains(line, "in_force_topic") && !strings.Contains(line, "sources_topic") { // The old programs do not know them.
+		if !strings.Contains(line, "in_force_topic") && !strings.Contains(line, "sources_topic") && !strings.Contains(line, "maps_topic") { // The old programs do not know them.
 			c.before += line
 		}
 	}

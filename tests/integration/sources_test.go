@@ -289,9 +289,18 @@ type publishing struct {
 // publishReadings publishes a reading every few milliseconds with QoS 1.
 func publishReadings(t *testing.T, broker *testenv.Mosquitto) *publishing {
 	t.Helper()
+	return publish(t, broker, "plant/line", func(number int) (sample, []byte) {
+		s := sample{device: fmt.Sprint("message-", number%7), kind: iot.Current, at: iot.CutTime(time.Now()), value: float64(number % 1000)}
+		return s, wire.AppendReading(nil, &iot.Reading{Device: iot.Device{ID: iot.DeviceID(s.device), Type: s.kind}, Time: s.at, Value: s.value})
+	})
+}
+
+// publish publishes to a topic what next returns, every few milliseconds.
+func publish(t *testing.T, broker *testenv.Mosquitto, topic string, next func(number int) (sample, []byte)) *publishing {
+	t.Helper()
 	host, port, _ := net.SplitHostPort(broker.Address())
 	p := &publishing{t: t, quit: make(chan struct{})}
-	p.command = exec.Command("mosquitto_pub", "-h", host, "-p", port, "-u", "user", "-P", "secret", "-t", "plant/line", "-q", "1", "-l")
+	p.command = exec.Command("mosquitto_pub", "-h", host, "-p", port, "-u", "user", "-P", "secret", "-t", topic, "-q", "1", "-l")
 	p.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	var err error
 	if p.input, err = p.command.StdinPipe(); err != nil {
@@ -309,8 +318,7 @@ func publishReadings(t *testing.T, broker *testenv.Mosquitto) *publishing {
 				return
 			case <-time.After(5 * time.Millisecond):
 			}
-			s := sample{device: fmt.Sprint("message-", number%7), kind: iot.Current, at: iot.CutTime(time.Now()), value: float64(number % 1000)}
-			line := wire.AppendReading(nil, &iot.Reading{Device: iot.Device{ID: iot.DeviceID(s.device), Type: s.kind}, Time: s.at, Value: s.value})
+			s, line := next(number)
 			_, _ = lines.Write(append(line, '\n'))
 			if err := lines.Flush(); err != nil {
 				t.Error(err)
