@@ -301,7 +301,11 @@ func TestRegistersAreBrowsed(t *testing.T) {
 		t.Skip("needs a server of Modbus")
 	}
 	t.Parallel()
-	address := serveModbus(t, "holding", registers{"0": {17, 18}, "7": {19}})
+	server := testenv.StartModbus(t, "", nil, map[string]any{
+		"records": filepath.Join(t.TempDir(), "records"), "units": map[string]any{"1": map[string]registers{"holding": {"0": {17, 18}, "7": {19}}}}, "behaviour": nil,
+	})
+	t.Cleanup(server.Kill)
+	address := server.Address
 	cfg := config.Default(config.Iotmon, Builtin())
 	text := browse(t, &cfg, BrowseOptions{Source: "modbus://" + address, Name: "meter", Unit: 1, Registers: []string{"40001-40010"}, For: 20 * time.Second}, func() {})
 	runWritten(t, &cfg, text, func() {}, "meter/holding/0 measure ", "meter/holding/1 measure ", "meter/holding/7 measure ")
@@ -313,16 +317,22 @@ func TestVariablesAreBrowsed(t *testing.T) {
 		t.Skip("needs servers of OPC UA")
 	}
 	t.Parallel()
-	for _, product := range []string{"asyncua", "node-opcua"} {
+	for _, product := range []string{testenv.Asyncua, testenv.NodeOPCUA} {
 		t.Run(product, func(t *testing.T) {
 			t.Parallel()
 			directory := t.TempDir()
-			address := serveOPCUA(t, product, directory, `[{"uri": "urn:x", "id": "s=Line.Temp", "path": ["Line", "Temp"], "value": 21.5}, {"uri": "urn:x", "id": "s=Line.Count", "path": ["Line", "Count"], "value": 7}]`, "/")
+			certificate, arguments := testenv.OPCUASecurity(t, directory)
+			server := testenv.StartOPCUA(t, product, "", directory, nil, append(arguments, "--path", "/", "--nodes",
+				`[{"uri": "urn:x", "id": "s=Line.Temp", "path": ["Line", "Temp"], "value": 21.5}, {"uri": "urn:x", "id": "s=Line.Count", "path": ["Line", "Count"], "value": 7}]`)...)
+			t.Cleanup(server.Kill)
+			if err := os.WriteFile(filepath.Join(directory, "password"), []byte(testenv.OPCUAPassword+"\n"), 0o600); err != nil {
+				t.Fatal(err)
+			}
 			cfg := config.Default(config.Iotmon, Builtin())
 			cfg.DataDir = directory
 			o := BrowseOptions{
-				Source: "opc.tcp://" + address + "/", Security: "Basic256Sha256/SignAndEncrypt", User: "iotmon", PasswordFile: filepath.Join(directory, "password"),
-				CAFile: filepath.Join(directory, "server.pem"), For: time.Minute,
+				Source: "opc.tcp://" + server.Address + "/", Security: "Basic256Sha256/SignAndEncrypt", User: "iotmon", PasswordFile: filepath.Join(directory, "password"),
+				CAFile: certificate, For: time.Minute,
 			}
 			text := browse(t, &cfg, o, func() {})
 			lines := slices.DeleteFunc(strings.Split(text, "\n"), func(line string) bool { // A server has variables about itself.
