@@ -128,7 +128,11 @@ func watch(t *testing.T, services ...*process) *prometheus {
 	edit("prometheus/services.yml", func([]byte) []byte {
 		var targets []byte
 		for _, s := range services {
-			targets = fmt.Appendf(targets, "- targets: [%q]\n  labels: {service: %s}\n", s.addr, s.name)
+			plant := "works"
+			if s.name == "iotmon" {
+				plant = "edge" // One process is a plant by itself.
+			}
+			targets = fmt.Appendf(targets, "- targets: [%q]\n  labels: {service: %s, plant: %s}\n", s.addr, s.name, plant)
 		}
 		return targets
 	})
