@@ -2,8 +2,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DeadLetterStore, readable } from '../static/js/model/dead-letters.js';
+import { Locale } from '../static/js/locale/locale.js';
 import { History } from '../static/js/model/history.js';
 import { partitionRates, serviceOf } from '../static/js/model/system.js';
+import { factsOf } from '../static/js/pages/system/forward-panel.js';
 import { ranges } from '../static/js/pages/system/program-list.js';
 
 /**
@@ -147,4 +149,29 @@ test('dead letters are sent again by their ids', async () => {
   });
   assert.equal((await history.resend(['0-1'])).sent, 1);
   assert.deepEqual(asked.map(([address, request]) => [address, request?.method, request?.body]), [['/api/v1/dead-letters/resend', 'POST', '{"ids":["0-1"]}']]);
+});
+
+test('forwarding says since when, what waits and what was wrong, and nothing of what is not', () => {
+  const locale = new Locale('en');
+  const now = Date.parse('2026-03-01T12:10:00Z');
+  /** @type {import('../static/js/model/system.js').Forward} */
+  const quiet = {
+    to: 'https://central.example', connected: true, since: '2026-03-01T12:00:00Z', lag: 0, lag_seconds: 0, forwarded: 7, early: 0, rejected: 0, errors: 0, clock_ahead_seconds: -3, lost: [],
+  };
+  /** @param {Partial<import('../static/js/model/system.js').Forward>} changes */
+  const facts = (changes) => factsOf({ forward: { ...quiet, ...changes }, now, locale });
+  assert.deepEqual(facts({}).map(([name]) => name), ['Centre', 'Connection', 'Records to forward', 'Forwarded since the start']);
+  assert.equal(facts({}).some(([, , wrong]) => wrong), false);
+  assert.equal(facts({ since: undefined, connected: false })[1]?.[2], false);
+  const away = facts({
+    connected: false, problem: 'connection refused', lag: 1200, lag_seconds: 90, errors: 3, rejected: 2, last_reason: 'value: too large', early: 1, clock_ahead_seconds: 60,
+    lost: [{ partition: 0, records: 5 }, { partition: 1, records: 6 }],
+  });
+  const words = new Map(away.map(([name, value, wrong]) => [name, `${wrong ? '! ' : ''}${value}`]));
+  assert.match(words.get('Connection') ?? '', /^! the centre has not answered for 10/);
+  assert.equal(words.get('Last problem'), '! connection refused');
+  assert.equal(words.get('Records to forward'), '1,200');
+  assert.equal(words.get('Rejected by the centre'), '! 2, the last one: value: too large');
+  assert.equal(words.get('Deleted before they were forwarded'), '! 11');
+  for (const name of ['The oldest has waited', 'Calls that failed', 'Waiting for the centre’s clock', 'Clock ahead of the centre’s']) assert.ok(words.has(name), name);
 });

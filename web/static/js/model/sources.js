@@ -26,6 +26,7 @@
  * @property {number} missed
  * @property {number} unmapped
  * @property {number} [lag]
+ * @property {string} [map] By what name people decide about its map, if others have the same one; absent if by its own.
  * @property {string} [map_error] Why it does not map by what was decided last.
  * @property {string} [last_message]
  * @property {string} [last_value]

@@ -16,6 +16,21 @@
  * @property {number} archive_lag
  * @property {string} [stopped]
  *
+ * @typedef {object} Forward How the forwarding of readings to a centre is doing. What is counted is counted since the start of the program.
+ * @property {string} to
+ * @property {boolean} connected
+ * @property {string} [since] Since when that is so; absent before the first call.
+ * @property {string} [problem]
+ * @property {number} lag How many records are still to be forwarded.
+ * @property {number} lag_seconds How long the oldest of them has waited.
+ * @property {number} forwarded
+ * @property {number} early
+ * @property {number} rejected
+ * @property {string} [last_reason]
+ * @property {number} errors
+ * @property {number} clock_ahead_seconds
+ * @property {{partition: number, records: number}[]} lost
+ *
  * @typedef {object} System
  * @property {string} timestamp
  * @property {{service: string, version: string, go: string, started_at: string}} program
@@ -27,6 +42,7 @@
  * @property {{samples: number, p50_ms: number, p95_ms: number, p99_ms: number}} [latency]
  * @property {{connected: number, limit: number, behind: number}} clients
  * @property {{held: number, end: number}} [dead_letters]
+ * @property {Forward} [forward] Absent where nothing is forwarded.
  */
 
 /**

@@ -7,6 +7,7 @@ import { translate } from '../../components/translation.js';
 import { partitionRates } from '../../model/system.js';
 import { DeadLetterPanel } from './dead-letter-panel.js';
 import { FigureRow } from './figure-row.js';
+import { showForward } from './forward-panel.js';
 import { showPartitions } from './partition-table.js';
 import { showPrograms } from './program-list.js';
 import { texts } from './texts.js';
@@ -97,6 +98,8 @@ class SystemPage {
     if (!system) return;
     this.#figures.show(system);
     const { locale } = this.#session;
+    find(this.#root, '#forward', HTMLElement).hidden = !system.forward;
+    if (system.forward) showForward(find(this.#root, '#forward-facts', HTMLElement), { forward: system.forward, now: this.#session.clock.now(), locale });
     showPartitions(find(this.#root, '#partition-list', HTMLElement), { system, rates: this.#rates, locale });
     showPrograms(find(this.#root, '#program-list', HTMLElement), { system, now: this.#session.clock.now(), locale });
   };

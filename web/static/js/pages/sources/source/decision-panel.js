@@ -34,6 +34,7 @@ export class DecisionPanel {
   /** What was decided, the newest first. @type {MapVersion[]} */
   #decided = [];
   #mapError = '';
+  #shared = '';
 
   /**
    * @param {HTMLElement} root The page's.
@@ -78,6 +79,13 @@ export class DecisionPanel {
     this.show();
   }
 
+  /** By what name people decide about the map if other sources have the same one; empty if they decide about this source alone. @param {string} name */
+  set shared(name) {
+    if (name === this.#shared) return;
+    this.#shared = name;
+    this.show();
+  }
+
   #discard() {
     this.#draft.reset();
     this.#onDiscard();
@@ -91,6 +99,8 @@ export class DecisionPanel {
     this.#at('#map-decision').hidden = !offered;
     this.#at('#map-versions').hidden = !offered;
     setText(this.#at('#map-state'), draft.base ? this.#stateWords(draft.base) : this.#session.locale.t(terms.unknown));
+    this.#at('#map-shared').hidden = !this.#shared;
+    setText(this.#at('#map-shared'), this.#shared ? this.#session.locale.t(texts.mapShared, { name: visible(this.#shared) }) : '');
     const [kind, words] = this.#outcome();
     const outcome = this.#at('#map-outcome');
     outcome.dataset['kind'] = kind;

@@ -108,8 +108,9 @@ export class MapPanel {
   }
 
   /** What is known of the source. @param {import('../../../model/sources.js').Source} source */
-  set source({ kind, map_error: mapError = '' }) {
+  set source({ kind, map = '', map_error: mapError = '' }) {
     this.#rules.kind = kind;
+    this.#decision.shared = map;
     this.#decision.mapError = mapError;
   }
 

@@ -98,6 +98,10 @@ export const texts = {
   rulesTried: { en: 'Tried, not in force', zh: '试用中，未生效' },
 
   mapOfFile: { en: 'Map of the configuration file. Nobody has decided otherwise.', zh: '采用配置文件中的映射，尚无人另行设定。' },
+  mapShared: {
+    en: 'This is the map of the MQTT brokers of all producers, “{name}”: what is put in force here holds in all of them, not in this one alone.',
+    zh: '这是所有生产者的 MQTT 代理共用的映射“{name}”：在此生效的内容对所有代理生效，而不只是这一个。',
+  },
   mapOfFileAgain: { en: 'Map of the configuration file again. Version {version}: {by}.', zh: '已恢复为配置文件中的映射。版本 {version}：{by}。' },
   mapOfPeople: { en: 'Map decided here. Version {version}: {by}.', zh: '采用在此设定的映射。版本 {version}：{by}。' },
   decidedBy: { en: '{actor}, {time}', zh: '{actor}，{time}' },
