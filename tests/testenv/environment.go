@@ -7,7 +7,9 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"unicode"
 )
@@ -61,6 +63,30 @@ func (e *Environment) Kill(server string) { e.t.Helper(); e.command("stop", serv
 
 // Start starts a server again where it was, with its data. It returns when the server answers.
 func (e *Environment) Start(server string) { e.t.Helper(); e.command("start", server) }
+
+// Pause stops the process of a server: its connections stay and nothing answers. Resume lets it go on.
+func (e *Environment) Pause(server string) { e.t.Helper(); e.signal(server, syscall.SIGSTOP) }
+
+// Resume lets a paused server go on.
+func (e *Environment) Resume(server string) { e.t.Helper(); e.signal(server, syscall.SIGCONT) }
+
+func (e *Environment) signal(server string, signal syscall.Signal) {
+	e.t.Helper()
+	var process int
+	text, err := os.ReadFile(filepath.Join(e.dir, server+".pid"))
+	if err == nil {
+		_, err = fmt.Sscan(string(text), &process)
+	}
+	if err == nil {
+		err = syscall.Kill(process, signal)
+	}
+	if err != nil {
+		e.t.Fatalf("signal %s to %s: %v", signal, server, err)
+	}
+}
+
+// Files returns the directory with the files of a server: its data, and its certificates.
+func (e *Environment) Files(server string) string { return filepath.Join(e.dir, server) }
 
 func (e *Environment) command(args ...string) {
 	e.t.Helper()

@@ -60,6 +60,9 @@ const (
 	patience, maxFailures = 3 * time.Second, 2
 	// metadataAge is how long it may take until a new topic or partition is noticed.
 	metadataAge = 5 * time.Second
+	// sessionTimeout is after how long without a sign of a member its partitions are given to another one, also to the same program after a fault in
+	// which it could not leave. It is the least that brokers allow by their default.
+	sessionTimeout = 6 * time.Second
 	// assignmentPatience is how long a member may have no partition until the status says so.
 	assignmentPatience = 10 * time.Second
 )
@@ -83,13 +86,15 @@ func (a *Adapter) Run(ctx context.Context, session *source.Session) error {
 	if a.o.Uncommitted {
 		isolation = kgo.ReadUncommitted()
 	}
-	options = append(options, kgo.FetchIsolationLevel(isolation), kgo.MetadataMaxAge(metadataAge), kgo.OnPartitionsAssigned(r.assigned), kgo.OnPartitionsRevoked(r.revoked),
+	options = append(options, kgo.SessionTimeout(sessionTimeout), kgo.HeartbeatInterval(sessionTimeout/4), kgo.FetchIsolationLevel(isolation), kgo.MetadataMaxAge(metadataAge), kgo.OnPartitionsAssigned(r.assigned), kgo.OnPartitionsRevoked(r.revoked),
 		kgo.OnPartitionsLost(r.lost), kgo.AdjustFetchOffsetsFn(r.adjust), kgo.ConsumeResetOffset(a.start()), kgo.ConsumeStartOffset(a.start()))
-	r.client, err = kgo.NewClient(dial.Options(append(dial.Group(a.o.Group), options...)...)...)
+	life, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	r.client, err = kgo.NewClient(dial.Options(append(append(dial.Group(a.o.Group), kgo.WithContext(life)), options...)...)...)
 	if err != nil {
 		return fmt.Errorf("kafka client: %w", err)
 	}
-	defer r.client.Close()
+	defer r.close(end)
 	r.admin = kadm.NewClient(r.client)
 	close(r.ready)
 	group, ctx := errgroup.WithContext(ctx)
@@ -101,6 +106,14 @@ func (a *Adapter) Run(ctx context.Context, session *source.Session) error {
 	defer cancel()
 	_ = r.commit(final) // What is not committed is read again.
 	return err
+}
+
+// close leaves the group and closes the client. Brokers that do not answer must not hold it up: then end ends all requests after a while, and the group
+// waits for the end of the session.
+func (r *reader) close(end context.CancelFunc) {
+	timer := time.AfterFunc(patience, end)
+	defer timer.Stop()
+	r.client.Close()
 }
 
 func (a *Adapter) start() kgo.Offset {
@@ -250,6 +263,9 @@ func (r *reader) check(ctx context.Context) error {
 				began = time.Now()
 			}
 			continue
+		}
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = fmt.Errorf("no broker has answered for %v", patience)
 		}
 		r.session.Problem(err)
 		if failures++; failures >= maxFailures {

@@ -28,7 +28,10 @@ import (
 	"iotmon/tests/testenv"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// The names that tests make known are answered until the process ends.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("iotmon/internal/source/sourcetest.answer"))
+}
 
 // memoryLog is a log in memory, whose appends fail while broken is set.
 type memoryLog struct {

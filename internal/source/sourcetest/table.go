@@ -8,6 +8,8 @@ type Way struct {
 	Name string
 	// Interruptions is how often the connection is cut to see that nothing is left of it; 0 means 1,000.
 	Interruptions int64
+	// Itself is whether the protocol's client connects anew without a word when it is cut, so that the source stays connected.
+	Itself bool
 	// Without are the faults that cannot be or are not tried, and why.
 	Without map[string]string
 }
@@ -32,6 +34,7 @@ var Ways = []Way{
 	{Section: "modbus", Name: "Modbus TLS"},
 	{Section: "opcua", Name: "OPC UA of asyncua"},
 	{Section: "opcua", Name: "OPC UA of node-opcua"},
+	{Section: "kafka", Name: "Kafka encrypted, with SASL", Interruptions: 40, Itself: true, Without: map[string]string{"clock of the server set": NotTried}},
 }
 
 // find returns the way with a name.
@@ -42,11 +45,6 @@ func find(name string) (Way, bool) {
 		}
 	}
 	return Way{}, false
-}
-
-// Own are protocols with tests of their own: for each fault, the test that has it.
-var Own = map[string]map[string]string{
-	"kafka": {"stopped": "TestTheBrokerComesBack", "another state": "TestATopicMadeAnewIsReadFromItsBeginning"},
 }
 
 // Faults are the names of all faults, without the interruptions.
