@@ -97,11 +97,11 @@ func TestFaults(t *testing.T) {
 		t.Skip("needs a server of OPC UA")
 	}
 	harnesses := make(map[string]func(t *testing.T) *sourcetest.Harness)
-	for _, p := range products {
+	for name, p := range map[string]product{"OPC UA of asyncua": asyncua, "OPC UA of node-opcua": nodeOPCUA} {
 		faulty := &faultyServer{product: p, directory: t.TempDir(), clock: testenv.NewClock(t)}
 		t.Cleanup(faulty.Kill)
 		var variables atomic.Int32
-		harnesses["OPC UA of "+string(p)] = func(t *testing.T) *sourcetest.Harness {
+		harnesses[name] = func(t *testing.T) *sourcetest.Harness {
 			if !sourcetest.LeavesServerAlone(t) {
 				return faulty.harness(t)
 			}
