@@ -130,7 +130,7 @@ func startPLC(t *testing.T) *plc {
 	p.Server = testenv.NewServer(t, func(address string) *exec.Cmd {
 		_, port, _ := net.SplitHostPort(address)
 		fmt.Fprintf(output, `{"port": %s, "records": %q, "units": {"1": {"holding": {"0": [0]}}}, "behaviour": {"1": {"counter": 0}}}`+"\n", port, p.records)
-		command := exec.Command(python, filepath.Join("..", "..", "internal", "source", "modbus", "testdata", "server.py"))
+		command := exec.Command(python, filepath.Join("..", "testenv", "testdata", "pymodbus_server.py"))
 		command.Stdin = input
 		return command
 	})

@@ -43,7 +43,8 @@ func TestLongPacketsThatHardlyComeCostABoundedSum(t *testing.T) {
 	r.until("claims", func() bool {
 		r.bodies.mu.Lock()
 		defer r.bodies.mu.Unlock()
-		return len(r.bodies.parties) == 1 && len(r.bodies.parties["user mallory"].waiting) >= packets-maxBodies/(1<<20)/4-1
+		// The first of them end as too slow, on a busy machine before the last of them have begun.
+		return len(r.bodies.parties) == 1 && len(r.bodies.parties["user mallory"].waiting) >= packets/8
 	})
 	long := strings.Repeat("x", 2*bufferSize)
 	for _, user := range []string{"press", "mallory"} {
@@ -52,7 +53,7 @@ func TestLongPacketsThatHardlyComeCostABoundedSum(t *testing.T) {
 		c.send(c.publishPacket("a", long, 1, 1, 0))
 		c.want(packet.Puback)
 		took := time.Since(began)
-		if limit := map[string]time.Duration{"press": 3 * time.Second, "mallory": 4 * contendedTimeout}[user]; took > limit {
+		if limit := map[string]time.Duration{"press": 2 * contendedTimeout, "mallory": 4 * contendedTimeout}[user]; took > limit {
 			t.Errorf("%s's message was acknowledged after %v", user, took)
 		}
 	}
@@ -163,7 +164,7 @@ func TestStrangersHaveHalfOfTheConnections(t *testing.T) {
 				}
 				defer conn.Close()
 			}
-			r.until("refusals", func() bool { return r.Stats().Refused[string(refusedStranger)] == 25 })
+			r.until("refusals", func() bool { return r.Stats().Refused[string(refusedStranger)] >= 20 }) // 25, unless the first five have been waited for in vain before the last of them came.
 			began := time.Now()
 			c := r.dial
 			if path != "" {
