@@ -25,7 +25,7 @@ images := producer consumer websocket web iotmon
 sources = find . -name '*.go' -not -path '*/node_modules/*'
 
 .DEFAULT_GOAL := help
-.PHONY: bench-libraries help run build build-all provision test test-go test-env-up test-env-down test-web test-chaos test-short check-format vet vet-project vet-modules lint fmt tidy bench clean
+.PHONY: bench-libraries help run build build-all provision test test-go test-outside test-packages test-env-up test-env-down test-web test-chaos test-short check-format vet vet-project vet-modules lint fmt tidy bench clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z%-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,18 +47,33 @@ test: ## run every test; takes minutes
 	$(MAKE) -j 2 provision check-format vet-project test-web
 	$(MAKE) -j 2 test-go vet-modules
 
-# Packages whose tests wait longer than they work begin first, and two more run at once than there are processors. What packages print
-# comes in the same order, so there is nothing to read until the first has ended.
-waiting := ./tests/integration ./tests/operations ./tests/tutorial ./tests/browser ./tests/testenv ./internal/store/postgres ./internal/source/...
+# Packages whose tests wait longer than they work begin first. What packages print comes in the same order, so there is nothing to read until
+# the first has ended.
+waiting := ./internal/store/postgres ./internal/source/...
 
 # SQLite, Go code made from C, takes five times as long under the race detector, which would only look for races of its own. Packages beside
 # it must not be exempted: the linker uses one copy of a generic function for all packages, and theirs would hide from the detector what
 # others synchronize by it. Nobody debugs these programs, so nothing is written for a debugger, which is a fourth of the work of linking them.
 race := -race -gcflags=modernc.org/sqlite/lib=-race=false -ldflags=-w
 
+# These test the programs from outside, in processes of their own, which are the shipped ones. The race detector would look only at who watches,
+# and take as much of the processors as a fifth of all tests. Their flags are those of build, so that what both need is compiled once. The longest are
+# the first; three of them and as many of the others as there are processors run at the same time.
+outside := integration browser operations testenv tutorial
+
 test-go:
-	GO=$(GO) ./scripts/test-env.sh run ./scripts/test-go.sh $(race) -vet=off -timeout 30m \
-		-p $$(($$(getconf _NPROCESSORS_ONLN) + 2)) $(if $(filter ./...,$(PKG)),$(waiting)) $(PKG)
+ifeq ($(PKG),./...)
+	./scripts/test-env.sh run $(MAKE) -j 2 test-outside test-packages
+else
+	GO=$(GO) ./scripts/test-env.sh run ./scripts/test-go.sh $(race) -vet=off -timeout 30m $(PKG)
+endif
+
+test-outside:
+	CGO_ENABLED=0 GO=$(GO) ./scripts/test-go.sh -trimpath -tags $(TAGS) -ldflags=-w -vet=off -timeout 30m -p 3 $(outside:%=./tests/%)
+
+test-packages:
+	GO=$(GO) ./scripts/test-go.sh $(race) -vet=off -timeout 30m -p $$(getconf _NPROCESSORS_ONLN) $(waiting) \
+		$$($(GO) list ./... | grep -vxF $(outside:%=-e iotmon/tests/%))
 
 test-env-up: ## start Kafka, PostgreSQL and Redis for tests, and keep them for an hour
 	./scripts/test-env.sh up
@@ -70,7 +85,7 @@ test-web:
 	./scripts/test-web.sh
 
 test-chaos: provision ## strike the services for as long as faults take in the field: 100 kills, outages of a minute
-	TEST_CHAOS=long $(GO) test -timeout 90m -v -run 'SurviveFaults|Kills' ./tests/integration
+	TEST_CHAOS=long $(GO) test $(race) -timeout 90m -v -run 'SurviveFaults|Kills' ./tests/integration
 
 test-short: ## run the tests that need only Go and a minute
 	$(GO) test -short $(PKG)

@@ -83,8 +83,13 @@ func verifyDeployment(t *testing.T, web *server, database string, samples []samp
 	t.Helper()
 	windows, alerts := summarize(samples, 2*time.Second), episodes(samples, killRule)
 	everything := url.Values{"from": {"2020-01-01T00:00:00Z"}, "to": {"2100-01-01T00:00:00Z"}, "limit": {"500"}}
+	latest, last := lastWindows(windows)
 	var wrong []string
 	complete := eventually(patience, func() bool {
+		// As long as the last windows are not closed, which takes seconds, the others are not looked at.
+		if wrong = compareSummaries(list[wire.Aggregate](t, web.base(), "/api/v1/summaries", clone(latest)), last); len(wrong) > 0 {
+			return false
+		}
 		wrong = compareSummaries(list[wire.Aggregate](t, web.base(), "/api/v1/summaries", clone(everything)), windows)
 		if len(wrong) > 0 {
 			return false
@@ -102,6 +107,22 @@ func verifyDeployment(t *testing.T, web *server, database string, samples []samp
 		return
 	}
 	t.Logf("%d windows, %d alerts and every row of %d readings equal the truth", len(windows), len(alerts), len(samples))
+}
+
+// lastWindows returns the last windows of any type, and the query for them.
+func lastWindows(windows map[windowKey]*stat) (url.Values, map[windowKey]*stat) {
+	start := int64(0)
+	for key := range windows {
+		start = max(start, key.start)
+	}
+	last := make(map[windowKey]*stat)
+	for key, truth := range windows {
+		if key.start == start {
+			last[key] = truth
+		}
+	}
+	at := time.UnixMicro(start).UTC()
+	return url.Values{"from": {at.Format(time.RFC3339Nano)}, "to": {at.Add(time.Hour).Format(time.RFC3339Nano)}, "limit": {"500"}}, last
 }
 
 // compareRows compares every archived reading with the truth.

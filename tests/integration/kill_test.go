@@ -83,8 +83,12 @@ func verify(t *testing.T, s *server, samples []sample) {
 func verifyWindows(t *testing.T, s *server, samples []sample, everything url.Values) {
 	t.Helper()
 	truth := summarize(samples, 2*time.Second)
+	latest, last := lastWindows(truth)
 	var wrong []string
 	complete := eventually(patience, func() bool {
+		if wrong = compareSummaries(list[wire.Aggregate](t, s.base(), "/api/v1/summaries", clone(latest)), last); len(wrong) > 0 {
+			return false
+		}
 		got := list[wire.Aggregate](t, s.base(), "/api/v1/summaries", clone(everything))
 		wrong = compareSummaries(got, truth)
 		return len(wrong) == 0
@@ -176,8 +180,8 @@ func readingsBetween(t *testing.T, s *server, device string, from, to time.Time)
 }
 
 // posters are several gateways, each with its own devices. They repeat each request until the server has acknowledged it. Together they
-// send some 700 readings per second: enough to be everywhere in the system at any moment. As many as a machine can process would
-// only take it from the tests beside this one.
+// send some 700 readings per second: enough to be everywhere in the system at any moment. As many as a machine can process, as in the long
+// form, would only take it from the tests beside this one.
 type posters struct {
 	t    *testing.T
 	base string
@@ -213,12 +217,13 @@ func (p *posters) stop() []sample {
 func (p *posters) post(gateway int) {
 	random := rand.New(rand.NewPCG(uint64(gateway), 7))
 	client := &http.Client{Timeout: 15 * time.Second}
+	most := briefly(150, 20)
 	var last time.Time
 	for {
 		select {
 		case <-p.quit:
 			return
-		case <-time.After(time.Duration(random.IntN(150)) * time.Millisecond):
+		case <-time.After(time.Duration(random.IntN(most)) * time.Millisecond):
 		}
 		now := iot.CutTime(time.Now())
 		if !now.After(last) {
