@@ -109,31 +109,22 @@ sources:
       address: "tcp://%s"
       every: %v
       registers: [{address: holding/0, device: polled, device_type: current_sensor}]
-`, broker.Address(), secret("secret"), plc.Address(), pollEvery) + members
+`, broker.Address(), secret("secret"), plc.Address, pollEvery) + members
 }
 
 // plc is a Modbus server that numbers its answers.
 type plc struct {
-	*testenv.Server
+	*testenv.Commanded
 	records string
 }
 
 func startPLC(t *testing.T) *plc {
 	t.Helper()
-	python := testenv.Python(t, "pymodbus")
-	input, output, err := os.Pipe() // The server ends with its input.
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { input.Close(); output.Close() })
-	p := &plc{records: filepath.Join(t.TempDir(), "records")}
-	p.Server = testenv.NewServer(t, func(address string) *exec.Cmd {
-		_, port, _ := net.SplitHostPort(address)
-		fmt.Fprintf(output, `{"port": %s, "records": %q, "units": {"1": {"holding": {"0": [0]}}}, "behaviour": {"1": {"counter": 0}}}`+"\n", port, p.records)
-		command := exec.Command(python, filepath.Join("..", "testenv", "testdata", "pymodbus_server.py"))
-		command.Stdin = input
-		return command
-	})
+	records := filepath.Join(t.TempDir(), "records")
+	p := &plc{testenv.StartModbus(t, "", nil, map[string]any{
+		"records": records, "units": map[string]any{"1": map[string]any{"holding": map[string][]int{"0": {0}}}}, "behaviour": map[string]any{"1": map[string]int{"counter": 0}},
+	}), records}
+	t.Cleanup(p.Kill)
 	return p
 }
 
