@@ -50,16 +50,9 @@ func Default(service string, builtin Builtin) Config {
 		Aggregation: Aggregation{WindowSeconds: 30, AllowedLateness: 5 * time.Second, MaxClockSkew: 10 * time.Second},
 		Devices:     Devices{OfflineAfter: 15 * time.Second, ForgetAfter: 90 * 24 * time.Hour},
 		DeviceTypes: []DeviceType{},
-		Alerts: Alerts{
-			TemperatureHigh:     threshold(28),
-			HumidityHigh:        threshold(80),
-			PressureHigh:        threshold(1050),
-			TemperatureCritical: threshold(35),
-			DeviceOffline:       "warning",
-			Rules:               []Rule{},
-		},
-		Consumer:  Consume{Roles: []string{RoleProcessor, RoleArchiver, RoleCache}},
-		Processor: Processor{CommitInterval: defaultCommitInterval(service)},
+		Alerts:      defaultAlerts(),
+		Consumer:    Consume{Roles: []string{RoleProcessor, RoleArchiver, RoleCache}},
+		Processor:   Processor{CommitInterval: defaultCommitInterval(service)},
 		Archive: Archive{
 			Enabled:   true,
 			Retention: Retention{Readings: 336 * time.Hour, Summaries: 720 * time.Hour, Alerts: 2160 * time.Hour},
@@ -86,6 +79,17 @@ func Default(service string, builtin Builtin) Config {
 		cfg.Redis.URL = "redis://localhost:6379/0"
 	}
 	return cfg
+}
+
+func defaultAlerts() Alerts {
+	return Alerts{
+		TemperatureHigh:     threshold(28),
+		HumidityHigh:        threshold(80),
+		PressureHigh:        threshold(1050),
+		TemperatureCritical: threshold(35),
+		DeviceOffline:       "warning",
+		Rules:               []Rule{},
+	}
 }
 
 func defaultIngest() Ingest {
