@@ -37,12 +37,7 @@ func TestTheRecipesForModbusReceive(t *testing.T) {
 		t.Skip("needs a server of Modbus")
 	}
 	t.Parallel()
-	text, err := os.ReadFile("../../docs/sources/modbus.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, recipes, _ := strings.Cut(string(text), "\n## Recipes\n")
-	examples := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(recipes, -1)
+	examples := recipesOf(t, "modbus.md")
 	devices := []struct {
 		name, table string
 		registers   registers

@@ -19,12 +19,7 @@ func TestTheRecipesForOPCUAReceive(t *testing.T) {
 		t.Skip("needs servers of OPC UA")
 	}
 	t.Parallel()
-	text, err := os.ReadFile("../../docs/sources/opcua.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, recipes, _ := strings.Cut(string(text), "\n## Recipes\n")
-	examples := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(recipes, -1)
+	examples := recipesOf(t, "opcua.md")
 	// All devices are one server, but for the one with a path in its address. The first has the namespace 2, which its recipe names by that number.
 	servers := []struct{ path, nodes string }{
 		{"/", `[

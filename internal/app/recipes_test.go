@@ -10,6 +10,17 @@ import (
 	"iotmon/internal/config"
 )
 
+// recipesOf returns the examples in the recipes of a page of docs/sources: of each the whole match, and what is in it.
+func recipesOf(t *testing.T, page string) [][]string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("../../docs/sources", page))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, recipes, _ := strings.Cut(string(text), "\n## Recipes\n")
+	return regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(recipes, -1)
+}
+
 // Each example in the description of Modbus is a configuration that is accepted, with the device types that it shows.
 func TestTheRecipesForModbusAreAccepted(t *testing.T) {
 	text, err := os.ReadFile("../../docs/sources/modbus.md")
