@@ -335,6 +335,7 @@ func TestAMapMakesATypeOnThePage(t *testing.T) {
 	tab.click("#map-apply")
 	tab.until(said("In force: the source maps by 2 rules"))
 	tab.until(`[...document.querySelector('#rule-form [name="type"]').options].some((option) => option.text === "Flow")`)
+	tab.until(`!document.querySelector("#rule-form").hidden && document.querySelector('#rule-form [name="type"]').value === "flow_sensor" && document.querySelector(".type-fields").hidden`)
 	publish()
 	overview.until(`[...document.querySelectorAll("#type-tiles label")].some((tile) => /^Flow\s+12\.5/.test(tile.innerText))`)
 	tab.until(`fetch("/api/v1/types").then((response) => response.json()).then(({ items }) => items.at(-1).name === "flow_sensor")`)

@@ -42,6 +42,16 @@ export function sameRule(a, b) {
 }
 
 /**
+ * Whether two rules are for the same value.
+ *
+ * @param {Rule} a
+ * @param {Rule} b
+ */
+export function sameValue(a, b) {
+  return a.topic === b.topic && a.measurement === b.measurement && a.field === b.field;
+}
+
+/**
  * Whether two maps say the same. The order of rules counts.
  *
  * @param {Rule[]} a

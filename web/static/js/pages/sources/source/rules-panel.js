@@ -3,7 +3,7 @@ import { html, nothing, render } from '../../../../vendor/lit-html/lit-html.js';
 import { CopyButton } from '../../../components/copy-button.js';
 import { find, setText } from '../../../components/dom.js';
 import { visible } from '../../../locale/visible.js';
-import { changesOf, sameRule } from '../../../model/source-map.js';
+import { changesOf, sameRule, sameValue } from '../../../model/source-map.js';
 import { configuration, offeredUnits, typedTags, writtenTags } from '../../../model/source-rules.js';
 import { texts } from './texts.js';
 import { TypeFields } from './type-fields.js';
@@ -57,6 +57,8 @@ export class RulesPanel {
     this.#form.addEventListener('input', () => this.#typed(), { signal });
     this.#form.addEventListener('submit', (event) => event.preventDefault(), { signal });
     draft.subscribe(() => this.#follow(), { signal });
+    // What is being typed stays as it is.
+    session.plant.subscribe(() => (draft.dirty ? this.#offer(draft.rules[this.#selected]) : this.show()), { signal });
     signal.addEventListener('abort', () => clearTimeout(this.#timer), { once: true });
   }
 
@@ -115,7 +117,12 @@ export class RulesPanel {
     }
     const edited = this.#shown[this.#selected];
     this.#shown = rules;
-    this.#selected = edited ? rules.findIndex((rule) => sameRule(rule, edited)) : -1;
+    if (edited) {
+      const same = rules.findIndex((rule) => sameRule(rule, edited));
+      const present = rules[this.#selected];
+      // The server leaves out what is by default.
+      if (same >= 0 || !present || !sameValue(present, edited)) this.#selected = same;
+    }
     this.show();
   }
 
