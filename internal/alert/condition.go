@@ -19,9 +19,15 @@ const (
 	Safe
 )
 
+// judgement is a Verdict and the number that it is about: the reading's value or, for a statistic, that.
+type judgement struct {
+	Verdict
+	value float64
+}
+
 // step judges the reading at a point and returns what to remember of it and the points before, in the storage of memory: at
 // most iot.MaxConditionPoints. Points come in the order of growing At. It is a pure function of its arguments.
-type step func(c *iot.Condition, memory []iot.ConditionPoint, reading iot.ConditionPoint) (Verdict, []iot.ConditionPoint)
+type step func(c *iot.Condition, memory []iot.ConditionPoint, reading iot.ConditionPoint) (judgement, []iot.ConditionPoint)
 
 // stepOf returns the step of a condition, nil for a threshold, which has no memory; see judge.
 func stepOf(c *iot.Condition) step {
@@ -32,6 +38,10 @@ func stepOf(c *iot.Condition) step {
 		return stepFall
 	case iot.Stuck:
 		return stepStuck
+	case iot.Average, iot.Maximum, iot.Minimum, iot.Count, iot.Fraction:
+		return stepStatistic
+	case iot.OfLast:
+		return stepOfLast
 	default:
 		return nil
 	}
@@ -49,22 +59,22 @@ func judge(c *iot.Condition, value float64) Verdict {
 	}
 }
 
-func stepRise(c *iot.Condition, memory []iot.ConditionPoint, reading iot.ConditionPoint) (Verdict, []iot.ConditionPoint) {
+func stepRise(c *iot.Condition, memory []iot.ConditionPoint, reading iot.ConditionPoint) (judgement, []iot.ConditionPoint) {
 	return stepChange(c, memory, reading, 1)
 }
 
-func stepFall(c *iot.Condition, memory []iot.ConditionPoint, reading iot.ConditionPoint) (Verdict, []iot.ConditionPoint) {
+func stepFall(c *iot.Condition, memory []iot.ConditionPoint, reading iot.ConditionPoint) (judgement, []iot.ConditionPoint) {
 	return stepChange(c, memory, reading, -1)
 }
 
 // stepChange compares a reading with the lowest value of the slots within c.Within; sign -1 turns lowest into highest. It
 // remembers only points that may still become the lowest: each is higher than the one before it, and in a later slot.
-func stepChange(c *iot.Condition, memory []iot.ConditionPoint, reading iot.ConditionPoint, sign float64) (Verdict, []iot.ConditionPoint) {
+func stepChange(c *iot.Condition, memory []iot.ConditionPoint, reading iot.ConditionPoint, sign float64) (judgement, []iot.ConditionPoint) {
 	// A run of the past keeps a change of sign in time: what rises then falls in the order of evaluation.
 	if reading.At < 0 {
 		sign = -sign
 	}
-	length := max(c.Within.Microseconds()/iot.ChangeSlots, 1)
+	length := slotLength(c)
 	current := slot(reading.At, length)
 	first := 0
 	for first < len(memory) && slot(memory[first].At, length) <= current-iot.ChangeSlots {
@@ -79,15 +89,18 @@ func stepChange(c *iot.Condition, memory []iot.ConditionPoint, reading iot.Condi
 		memory = append(memory[:min(len(memory), iot.MaxConditionPoints-1)], reading)
 	}
 	change := sign * (reading.Value - memory[0].Value)
+	verdict := Between
 	switch {
 	case change > c.Threshold:
-		return Violated, memory
+		verdict = Violated
 	case change <= c.Threshold-c.Hysteresis:
-		return Safe, memory
-	default:
-		return Between, memory
+		verdict = Safe
 	}
+	return judgement{verdict, reading.Value}, memory
 }
+
+// slotLength returns the length of the slots of the time Within, in microseconds.
+func slotLength(c *iot.Condition) int64 { return max(c.Within.Microseconds()/iot.ChangeSlots, 1) }
 
 // slot returns the number of the slot of the given length, in microseconds, that contains at.
 func slot(at, length int64) int64 {
@@ -98,14 +111,14 @@ func slot(at, length int64) int64 {
 }
 
 // stepStuck remembers the first reading of those that do not differ from it.
-func stepStuck(c *iot.Condition, memory []iot.ConditionPoint, reading iot.ConditionPoint) (Verdict, []iot.ConditionPoint) {
+func stepStuck(c *iot.Condition, memory []iot.ConditionPoint, reading iot.ConditionPoint) (judgement, []iot.ConditionPoint) {
+	verdict := Safe
 	if len(memory) == 0 || math.Abs(reading.Value-memory[0].Value) > c.Threshold {
-		return Safe, append(memory[:0], reading)
+		memory = append(memory[:0], reading)
+	} else if reading.At-memory[0].At >= c.Within.Microseconds() {
+		verdict = Violated
 	}
-	if reading.At-memory[0].At >= c.Within.Microseconds() {
-		return Violated, memory[:1]
-	}
-	return Safe, memory[:1]
+	return judgement{verdict, reading.Value}, memory[:1]
 }
 
 // point returns the reading as a point of a run, of the present if backward is false.

@@ -28,6 +28,10 @@ func TestConditionsOfChange(t *testing.T) {
 	fall := conditionRule(iot.Fall, 5, 2, 10*time.Second)
 	stuck := conditionRule(iot.Stuck, 0, 0, 3*time.Second)
 	nearly := conditionRule(iot.Stuck, 0.5, 0, 3*time.Second)
+	average := conditionRule(iot.Average, 28, 1, 10*time.Second)
+	highest := conditionRule(iot.Maximum, 28, 1, 10*time.Second)
+	ofLast := conditionRule(iot.OfLast, 2, 0, 0)
+	ofLast.Limit, ofLast.Last = 28, 5
 	for _, test := range []struct {
 		name   string
 		rule   iot.Rule
@@ -44,6 +48,11 @@ func TestConditionsOfChange(t *testing.T) {
 		{"a rise is no fall", fall, "10 20 30", ""},
 		{"stuck after its time", stuck, "20 20 20 20 20 21", "3:watched:raised 5:watched:cleared"},
 		{"any change begins anew", stuck, "20 20 20 21 21 21 20", ""},
+		{"an average once the time is full", average, "30 30 30 30 30 30 30 30 30 30 30", "9:watched:raised"},
+		{"an average forgives a peak", average, "20 20 20 20 60 20 20 20 20 20 20 20", ""},
+		{"a maximum stays for its time", highest, "20 20 30 20 20 20 20 20 20 20 20 20 20", "9:watched:raised 12:watched:cleared"},
+		{"three of the last five", ofLast, "30 20 30 20 30 20 20 20", "4:watched:raised 5:watched:cleared"},
+		{"never two of five", ofLast, "30 20 30 20 20 30 20 20 30", ""},
 		{"noise is no change", nearly, "20 20.5 19.5 20.1 20.6", "3:watched:raised 4:watched:cleared"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -84,6 +93,8 @@ func (n *naive) judge() (violated, safe bool) {
 		return change > c.Threshold, change <= c.Threshold-c.Hysteresis
 	case iot.Stuck:
 		return n.stuck(), !n.stuck()
+	case iot.Average, iot.Maximum, iot.Minimum, iot.Count, iot.Fraction, iot.OfLast:
+		return n.statistic()
 	default:
 		return c.Violated(last.Value), c.Safe(last.Value)
 	}
@@ -108,6 +119,55 @@ func (n *naive) change(last iot.Reading) float64 {
 	return largest
 }
 
+// statistic judges the values of the last ten slots, or the latest ones, once there were readings before them.
+func (n *naive) statistic() (violated, safe bool) {
+	c := n.rule.Condition
+	var values []float64
+	if c.Kind == iot.OfLast {
+		if len(n.history) < c.Last {
+			return false, false
+		}
+		for _, r := range n.history[len(n.history)-c.Last:] {
+			values = append(values, r.Value)
+		}
+	} else {
+		slot := func(r iot.Reading) int64 {
+			return int64(math.Floor(float64(r.Time.UnixMicro()) / float64(c.Within.Microseconds()/iot.ChangeSlots)))
+		}
+		oldest := slot(n.history[len(n.history)-1]) - iot.ChangeSlots + 1
+		if slot(n.history[0]) > oldest {
+			return false, false
+		}
+		for _, r := range n.history {
+			if slot(r) >= oldest {
+				values = append(values, r.Value)
+			}
+		}
+	}
+	sum, beyond := 0.0, 0.0
+	for _, v := range values {
+		sum += v
+		if c.Below && v < c.Limit || !c.Below && v > c.Limit {
+			beyond++
+		}
+	}
+	judged := beyond
+	switch c.Kind {
+	case iot.Maximum:
+		judged = slices.Max(values)
+	case iot.Minimum:
+		judged = slices.Min(values)
+	case iot.Average:
+		judged = sum / float64(len(values))
+	case iot.Fraction:
+		judged /= float64(len(values))
+	}
+	if c.Below && !c.Counts() {
+		return judged < c.Threshold, judged >= c.Threshold+c.Hysteresis
+	}
+	return judged > c.Threshold, judged <= c.Threshold-c.Hysteresis
+}
+
 // stuck goes through the whole history: a value is unchanged while it does not differ from the first of a stretch.
 func (n *naive) stuck() bool {
 	first := n.history[0]
@@ -120,7 +180,9 @@ func (n *naive) stuck() bool {
 }
 
 func drawRule(t *rapid.T) iot.Rule {
-	kind := rapid.SampledFrom([]iot.ConditionKind{iot.Threshold, iot.Rise, iot.Fall, iot.Stuck}).Draw(t, "kind")
+	kind := rapid.SampledFrom([]iot.ConditionKind{
+		iot.Threshold, iot.Rise, iot.Fall, iot.Stuck, iot.Average, iot.Maximum, iot.Minimum, iot.Count, iot.Fraction, iot.OfLast,
+	}).Draw(t, "kind")
 	within := time.Duration(rapid.IntRange(1000, 30_000).Draw(t, "within")) * time.Millisecond
 	switch kind {
 	case iot.Threshold:
@@ -129,6 +191,20 @@ func drawRule(t *rapid.T) iot.Rule {
 		return rule
 	case iot.Stuck:
 		return conditionRule(kind, float64(rapid.IntRange(0, 2).Draw(t, "tolerance")), 0, within)
+	case iot.Average, iot.Maximum, iot.Minimum:
+		rule := conditionRule(kind, 22, float64(rapid.IntRange(0, 3).Draw(t, "hysteresis")), within)
+		rule.Below = rapid.Bool().Draw(t, "below")
+		return rule
+	case iot.Count, iot.Fraction, iot.OfLast:
+		rule := conditionRule(kind, 0.25, 0.25, within)
+		if kind != iot.Fraction {
+			rule.Threshold = float64(rapid.IntRange(1, 3).Draw(t, "count"))
+		}
+		if kind == iot.OfLast {
+			rule.Within, rule.Last = 0, rapid.IntRange(4, iot.MaxConditionLast).Draw(t, "last")
+		}
+		rule.Limit, rule.Below = 22, rapid.Bool().Draw(t, "below")
+		return rule
 	default:
 		return conditionRule(kind, 3, float64(rapid.IntRange(0, 3).Draw(t, "hysteresis")), within)
 	}

@@ -88,11 +88,11 @@ func check(rule *iot.Rule, catalog *iot.Catalog) error {
 		return fmt.Errorf("rule %q: severity must be info, warning or critical (got %q)", rule.Name, rule.Severity)
 	case rule.For < 0 || rule.ClearFor < 0:
 		return fmt.Errorf("rule %q: durations must not be negative (got %v and %v)", rule.Name, rule.For, rule.ClearFor)
-	case len(rule.Text) > iot.MaxRuleText:
+	case len(rule.Text) > iot.MaxRuleText, len(rule.TextEN) > iot.MaxRuleText:
 		return fmt.Errorf("rule %q: text: longer than %d bytes (got %d)", rule.Name, iot.MaxRuleText, len(rule.Text))
 	case rule.Name == iot.RuleOffline:
 		return nil
-	case rule.Type == "" && rule.Kind != iot.Stuck:
+	case rule.Type == "" && rule.SelectsType():
 		return fmt.Errorf("rule %q has no device type: only a value that does not change means the same for every type", rule.Name)
 	case rule.Type != "" && catalog.Spec(rule.Type) == nil:
 		return fmt.Errorf("rule %q: unknown device type %q", rule.Name, rule.Type)

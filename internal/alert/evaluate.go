@@ -21,18 +21,18 @@ func (e *Engine) Evaluate(set *Set, states *iot.RuleStates, r *iot.Reading, out 
 		}
 		for i := range set.rules {
 			rule := &set.rules[i]
-			verdict := Between
+			judged := judgement{value: r.Value}
 			if rule.step == nil {
 				if len(states.Alerts) == 0 && !rule.Violated(r.Value) {
 					continue // Most readings: nothing to raise, nothing to clear.
 				}
-				verdict = judge(&rule.Condition, r.Value)
-			} else if v, ok := rule.run(states, states, r, false, out); ok {
-				verdict = v
+				judged.Verdict = judge(&rule.Condition, r.Value)
+			} else if j, ok := rule.run(states, states, r, false, out); ok {
+				judged = j
 			} else {
 				continue
 			}
-			set.advance(states, rule, verdict, r, out)
+			set.advance(states, rule, judged, r, rule.Latch, out)
 		}
 	}
 	e.evaluateStatus(set, states, r, out)
@@ -52,14 +52,14 @@ func (e *Engine) Reselect(set *Set, states *iot.RuleStates, at time.Time, out Ou
 
 // run runs the step of the rule's condition on its memory in states and stores the new memory there. It returns false if the
 // rule is suspended on the device, by live, what the rules remember of the device at present. A step that panics suspends it.
-func (rule *compiled) run(states, live *iot.RuleStates, r *iot.Reading, backward bool, out Output) (verdict Verdict, ok bool) {
+func (rule *compiled) run(states, live *iot.RuleStates, r *iot.Reading, backward bool, out Output) (judged judgement, ok bool) {
 	if i := findCondition(live, rule.Name); i >= 0 && live.Conditions[i].Suspended != "" {
-		return Between, false
+		return judgement{}, false
 	}
 	defer func() {
 		if reason := recover(); reason != nil {
 			rule.suspend(live, r, fmt.Sprint(reason), out)
-			verdict, ok = Between, false
+			judged, ok = judgement{}, false
 		}
 	}()
 	var memory []iot.ConditionPoint
@@ -67,13 +67,13 @@ func (rule *compiled) run(states, live *iot.RuleStates, r *iot.Reading, backward
 	if i >= 0 {
 		memory = states.Conditions[i].Points
 	}
-	verdict, memory = rule.step(&rule.Condition, memory, point(r.Time, r.Value, backward))
+	judged, memory = rule.step(&rule.Condition, memory, point(r.Time, r.Value, backward))
 	if i < 0 {
 		i = len(states.Conditions)
 		states.Conditions = append(states.Conditions, iot.ConditionState{Rule: rule.Name, Condition: rule.Kind})
 	}
 	states.Conditions[i].Version, states.Conditions[i].Points = rule.Version, memory
-	return verdict, true
+	return judged, true
 }
 
 // suspend stops the evaluation of the rule on a device until the rule has another version. An open alert stays open: nobody
@@ -92,11 +92,11 @@ func (rule *compiled) suspend(live *iot.RuleStates, r *iot.Reading, reason strin
 	out.Suspended(r.Identity(), rule.Name, reason)
 }
 
-// advance is the state machine of one rule: idle, pending since Onset, raised, clearing since Safe.
-func (set *Set) advance(states *iot.RuleStates, rule *compiled, verdict Verdict, r *iot.Reading, out Output) {
+// advance is the state machine of one rule: idle, pending since Onset, raised, clearing since Safe and, if the rule latches, latched.
+func (set *Set) advance(states *iot.RuleStates, rule *compiled, judged judgement, r *iot.Reading, latch bool, out Output) {
 	i := find(states.Alerts, rule.Name)
 	if i < 0 {
-		if verdict != Violated {
+		if judged.Verdict != Violated {
 			return
 		}
 		i = len(states.Alerts)
@@ -104,30 +104,58 @@ func (set *Set) advance(states *iot.RuleStates, rule *compiled, verdict Verdict,
 	}
 	s := &states.Alerts[i]
 	switch {
-	case verdict == Violated:
+	case judged.Verdict == Violated:
 		s.Safe = time.Time{}
 		if s.Onset.IsZero() {
 			s.Onset = r.Time
 		}
-		if s.Raised == nil && elapsed(s.Onset, r.Time) >= rule.For {
-			raised := raise(&rule.Rule, set.message(rule, r), r, s.Onset)
-			s.Raised = &raised
-			out.Alert(s.Raised)
-		}
+		set.violate(s, rule, judged.value, r, out)
 	case s.Raised == nil:
 		states.Alerts = slices.Delete(states.Alerts, i, i+1)
-	case verdict == Between:
+	case judged.Verdict == Between:
 		s.Onset, s.Safe = time.Time{}, time.Time{}
 	default:
 		s.Onset = time.Time{}
 		if s.Safe.IsZero() {
 			s.Safe = r.Time
 		}
-		if elapsed(s.Safe, r.Time) >= rule.ClearFor {
-			out.Alert(cleared(s.Raised, r.Value, r.Time, ""))
+		switch {
+		case elapsed(s.Safe, r.Time) < rule.ClearFor:
+		case !latch:
+			out.Alert(cleared(s.Raised, judged.value, r.Time, ""))
 			states.Alerts = slices.Delete(states.Alerts, i, i+1)
+		case s.Raised.Latched.IsZero():
+			update(s, judged.value, r.Time, out, func(raised *iot.Alert) { raised.Latched = r.Time })
 		}
 	}
+}
+
+// violate raises the alert of a rule that has been violated for long enough. A latched one is violated again: that is news, so somebody has to
+// acknowledge it again.
+func (set *Set) violate(s *iot.AlertState, rule *compiled, value float64, r *iot.Reading, out Output) {
+	switch {
+	case elapsed(s.Onset, r.Time) < rule.For:
+	case s.Raised == nil:
+		raised := raise(&rule.Rule, set.messages(rule, value, r), value, r, s.Onset)
+		s.Raised = &raised
+		out.Alert(s.Raised)
+	case !s.Raised.Latched.IsZero():
+		update(s, value, r.Time, out, func(raised *iot.Alert) {
+			raised.Latched, raised.Transition = time.Time{}, iot.Raised
+			raised.AckedAt, raised.AckedBy = time.Time{}, ""
+		})
+	}
+}
+
+// update replaces the raised event of an open alert by one that change has changed, and emits it. The one before must not change: others may be
+// reading it.
+func update(s *iot.AlertState, value float64, at time.Time, out Output, change func(raised *iot.Alert)) {
+	raised := *s.Raised
+	change(&raised)
+	s.Raised = &raised
+	event := raised
+	event.Transition, event.Value, event.Time = iot.Updated, value, at
+	out.Alert(&event)
 }
 
 // elapsed returns the time between two readings, in either order: a backlog may arrive newest first.
@@ -168,7 +196,7 @@ func (set *Set) retired(s *iot.AlertState) iot.ClearReason {
 	switch {
 	case rule == nil:
 		return iot.NotSelected
-	case rule.Kind != s.Condition || s.Raised != nil && s.Raised.Below != rule.Below:
+	case rule.Kind != s.Condition || s.Raised != nil && s.Raised.Below != rule.JudgesBelow():
 		return iot.RuleChanged
 	default:
 		return ""
@@ -194,8 +222,19 @@ func (e *Engine) Forget(states *iot.RuleStates, at time.Time, out Output) {
 	}
 }
 
+// Reset returns the event that clears a latched alert because somebody has reset it at the given time, and removes its state; nil if it is not
+// latched or nobody has acknowledged it, which comes first.
+func (e *Engine) Reset(states *iot.RuleStates, s *iot.AlertState, at time.Time) *iot.Alert {
+	if s.Raised.LifeState() != iot.LatchedAcknowledged {
+		return nil
+	}
+	event := cleared(s.Raised, s.Raised.Value, at, iot.WasReset)
+	states.Alerts = slices.DeleteFunc(states.Alerts, func(other iot.AlertState) bool { return other.Rule == event.Rule })
+	return event
+}
+
 // raise returns the event that raises an alert.
-func raise(rule *iot.Rule, message string, r *iot.Reading, onset time.Time) iot.Alert {
+func raise(rule *iot.Rule, text messages, value float64, r *iot.Reading, onset time.Time) iot.Alert {
 	return iot.Alert{
 		ID:         iot.AlertID(rule.Name, r.Identity(), onset),
 		Rule:       rule.Name,
@@ -204,11 +243,13 @@ func raise(rule *iot.Rule, message string, r *iot.Reading, onset time.Time) iot.
 		DeviceType: r.Type,
 		Severity:   rule.Severity,
 		Transition: iot.Raised,
-		Message:    message,
-		Value:      r.Value,
+		Message:    text.zh,
+		MessageEN:  text.en,
+		Procedure:  rule.Procedure,
+		Value:      value,
 		Threshold:  rule.Threshold,
-		Below:      rule.Below,
-		Unit:       r.Unit,
+		Below:      rule.JudgesBelow(),
+		Unit:       unit(rule, r),
 		Location:   r.Location,
 		Onset:      onset,
 		Time:       r.Time,

@@ -3,6 +3,7 @@ package alert
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"iotmon/internal/iot"
 )
@@ -17,24 +18,78 @@ func label(spec *iot.TypeSpec) string {
 	return string(spec.Name)
 }
 
-// message returns the rule's text, or that of a violation as in the description: 温度超过阈值: 28.1°C > 28°C.
-func (set *Set) message(rule *compiled, r *iot.Reading) string {
-	if rule.Text != "" {
-		return rule.Text
+// maxMessage is the maximum length in bytes of a message: what placeholders stand for is longer than they are.
+const maxMessage = 512
+
+// messages are the texts of one alert. en is empty if the rule has no English text: pages word it themselves.
+type messages struct{ zh, en string }
+
+// messages returns the texts of the rule, or that of a violation as in the description: 温度超过阈值: 28.1°C > 28°C. value is what was judged.
+//
+// In the rule's texts {device}, {type}, {area}, {alert_type}, {value}, {threshold}, {unit} and {limit} stand for those of the reading and the
+// rule; {value} is with its unit. Other text in braces stays as it is.
+func (set *Set) messages(rule *compiled, value float64, r *iot.Reading) messages {
+	if rule.Text == "" && rule.TextEN == "" {
+		return messages{zh: set.violation(rule, value, r)}
 	}
-	value, limit := quantity(r.Value, r.Unit), quantity(rule.Threshold, r.Unit)
-	switch {
-	case rule.Kind == iot.Rise:
-		return fmt.Sprintf("%s上升过快: %s, %s内上升超过 %s", set.label, value, rule.Within, limit)
-	case rule.Kind == iot.Fall:
-		return fmt.Sprintf("%s下降过快: %s, %s内下降超过 %s", set.label, value, rule.Within, limit)
-	case rule.Kind == iot.Stuck:
-		return fmt.Sprintf("%s数值不变: %s, 已持续 %s", set.label, value, rule.Within)
-	case rule.Below:
-		return fmt.Sprintf("%s低于阈值: %s < %s", set.label, value, limit)
-	default:
-		return fmt.Sprintf("%s超过阈值: %s > %s", set.label, value, limit)
+	of := unit(&rule.Rule, r)
+	words := strings.NewReplacer(
+		"{device}", string(r.ID), "{type}", string(r.Type), "{area}", string(r.Location.Area()), "{alert_type}", rule.Name,
+		"{value}", quantity(value, of), "{threshold}", quantity(rule.Threshold, of), "{unit}", r.Unit, "{limit}", quantity(rule.Limit, r.Unit),
+	)
+	m := messages{zh: shorten(words.Replace(rule.Text)), en: shorten(words.Replace(rule.TextEN))}
+	if m.zh == "" {
+		m.zh = set.violation(rule, value, r)
 	}
+	return m
+}
+
+func shorten(text string) string {
+	if len(text) > maxMessage {
+		return strings.ToValidUTF8(text[:maxMessage], "")
+	}
+	return text
+}
+
+// unit returns the unit of what the rule judges.
+func unit(rule *iot.Rule, r *iot.Reading) string {
+	if rule.Counts() {
+		return ""
+	}
+	return r.Unit
+}
+
+// violation says in Chinese how the rule is violated.
+func (set *Set) violation(rule *compiled, value float64, r *iot.Reading) string {
+	of := unit(&rule.Rule, r)
+	judged, threshold := quantity(value, of), quantity(rule.Threshold, of)
+	beyond := "高于 "
+	if rule.Below {
+		beyond = "低于 "
+	}
+	beyond += quantity(rule.Limit, r.Unit)
+	switch rule.Kind {
+	case iot.Rise:
+		return fmt.Sprintf("%s上升过快: %s, %s内上升超过 %s", set.label, judged, rule.Within, threshold)
+	case iot.Fall:
+		return fmt.Sprintf("%s下降过快: %s, %s内下降超过 %s", set.label, judged, rule.Within, threshold)
+	case iot.Stuck:
+		return fmt.Sprintf("%s数值不变: %s, 已持续 %s", set.label, judged, rule.Within)
+	case iot.Count:
+		return fmt.Sprintf("%s%s内%s的次数过多: %s > %s", set.label, rule.Within, beyond, judged, threshold)
+	case iot.Fraction:
+		return fmt.Sprintf("%s%s内%s的比例过高: %s > %s", set.label, rule.Within, beyond, judged, threshold)
+	case iot.OfLast:
+		return fmt.Sprintf("%s最近 %d 个数值中%s的过多: %s > %s", set.label, rule.Last, beyond, judged, threshold)
+	}
+	name := map[iot.ConditionKind]string{iot.Average: "平均值", iot.Maximum: "最大值", iot.Minimum: "最小值"}[rule.Kind]
+	if name != "" {
+		name = rule.Within.String() + "内" + name
+	}
+	if rule.Below {
+		return fmt.Sprintf("%s%s低于阈值: %s < %s", set.label, name, judged, threshold)
+	}
+	return fmt.Sprintf("%s%s超过阈值: %s > %s", set.label, name, judged, threshold)
 }
 
 func offlineMessage(r *iot.Reading) string { return "设备离线: " + string(r.ID) }

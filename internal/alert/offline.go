@@ -25,8 +25,8 @@ func (e *Engine) RaiseOffline(states *iot.RuleStates, r *iot.Reading, onset time
 	if e.offline == nil || find(states.Alerts, iot.RuleOffline) >= 0 {
 		return
 	}
-	raised := raise(e.offline, offlineMessage(r), r, onset)
-	raised.Time, raised.Value, raised.Threshold, raised.Unit = onset, 0, 0, ""
+	raised := raise(e.offline, messages{zh: offlineMessage(r)}, 0, r, onset)
+	raised.Time, raised.Threshold, raised.Unit = onset, 0, ""
 	out.Alert(&raised)
 	states.Alerts = append(states.Alerts, iot.AlertState{Rule: iot.RuleOffline, Onset: onset, Raised: &raised})
 }

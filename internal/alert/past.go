@@ -51,14 +51,15 @@ func (set *Set) evaluatePast(run *iot.PastRun, live *iot.RuleStates, r *iot.Read
 		if open := find(live.Alerts, rule.Name); open >= 0 && isPartOf(r, live.Alerts[open].Raised) {
 			continue
 		}
-		verdict := judge(&rule.Condition, r.Value)
-		if rule.step != nil {
-			var ok bool
-			if verdict, ok = rule.run(&run.RuleStates, live, r, run.Backward, out); !ok {
-				continue
-			}
+		judged := judgement{value: r.Value}
+		if rule.step == nil {
+			judged.Verdict = judge(&rule.Condition, r.Value)
+		} else if j, ok := rule.run(&run.RuleStates, live, r, run.Backward, out); ok {
+			judged = j
+		} else {
+			continue
 		}
-		set.advance(&run.RuleStates, rule, verdict, r, &events)
+		set.advance(&run.RuleStates, rule, judged, r, false, &events)
 	}
 }
 
@@ -191,8 +192,8 @@ func (rule *compiled) wouldViolate(states *iot.RuleStates, r *iot.Reading) (viol
 			violated = false
 		}
 	}()
-	verdict, _ := rule.step(&rule.Condition, slices.Clone(states.Conditions[i].Points), point(r.Time, r.Value, false))
-	return verdict == Violated
+	judged, _ := rule.step(&rule.Condition, slices.Clone(states.Conditions[i].Points), point(r.Time, r.Value, false))
+	return judged.Verdict == Violated
 }
 
 // SetBack changes the states of a device whose clock was set back: open alerts stay open, and durations and the memories of

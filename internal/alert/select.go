@@ -64,8 +64,13 @@ func (e *Engine) Select(s *Selection, entry *iot.DeviceEntry, r *iot.Reading) *S
 func (of *typeRules) compilePlain(e *Engine) {
 	byID := false
 	for i := range of.rules {
-		byID = byID || len(of.rules[i].Devices) > 0
-		of.byLocation = of.byLocation || of.rules[i].Area != ""
+		rule := &of.rules[i]
+		byID = byID || len(rule.Devices) > 0
+		of.byLocation = of.byLocation || rule.Area != ""
+		for j := range rule.Except {
+			byID = byID || len(rule.Except[j].Devices) > 0
+			of.byLocation = of.byLocation || rule.Except[j].Area != ""
+		}
 	}
 	if !byID && !of.byLocation {
 		of.plain = e.compile(of, nil, new(iot.Reading))
@@ -89,7 +94,8 @@ func (e *Engine) compile(of *typeRules, entry *iot.DeviceEntry, r *iot.Reading) 
 	own := false
 	for i := range of.rules {
 		rule := &of.rules[i]
-		if entry.Retired || !selects(&rule.Selector, r.Tenant, area, entry.Labels, r.ID) {
+		selected := func(s *iot.Selector) bool { return selects(s, r.Tenant, area, entry.Labels, r.ID) }
+		if entry.Retired || !selected(&rule.Selector) || slices.ContainsFunc(rule.Except, func(s iot.Selector) bool { return selected(&s) }) {
 			continue
 		}
 		key = append(key, byte(i))

@@ -17,24 +17,29 @@ func TestARuleWatchesTheDevicesItSelects(t *testing.T) {
 		selector iot.Selector
 		entry    *iot.DeviceEntry
 		want     bool
+		except   []iot.Selector
 	}{
-		{"the type alone", iot.Selector{}, nil, true},
-		{"its area", iot.Selector{Area: "north/hall 2/line 1"}, entry, true},
-		{"an area above", iot.Selector{Area: "north"}, entry, true},
-		{"another area", iot.Selector{Area: "north/hall"}, entry, false},
-		{"the place in the reading", iot.Selector{Area: "A栋/3"}, nil, true},
-		{"the entry before the place in the reading", iot.Selector{Area: "A栋/3"}, entry, false},
-		{"a label", iot.Selector{Labels: map[string]string{"owner": "amy"}}, entry, true},
-		{"all labels", iot.Selector{Labels: map[string]string{"owner": "amy", "line": "2"}}, entry, false},
-		{"a label that nobody gave", iot.Selector{Labels: map[string]string{"owner": ""}}, nil, false},
-		{"the device", iot.Selector{Devices: []iot.DeviceID{"x", "device_042"}}, nil, true},
-		{"another device", iot.Selector{Devices: []iot.DeviceID{"x"}}, nil, false},
-		{"its tenant", iot.Selector{Tenant: "acme"}, nil, true},
-		{"another tenant", iot.Selector{Tenant: "other"}, nil, false},
-		{"retired", iot.Selector{}, &iot.DeviceEntry{Version: 1, Retired: true}, false},
+		{"the type alone", iot.Selector{}, nil, true, nil},
+		{"its area", iot.Selector{Area: "north/hall 2/line 1"}, entry, true, nil},
+		{"an area above", iot.Selector{Area: "north"}, entry, true, nil},
+		{"another area", iot.Selector{Area: "north/hall"}, entry, false, nil},
+		{"the place in the reading", iot.Selector{Area: "A栋/3"}, nil, true, nil},
+		{"the entry before the place in the reading", iot.Selector{Area: "A栋/3"}, entry, false, nil},
+		{"a label", iot.Selector{Labels: map[string]string{"owner": "amy"}}, entry, true, nil},
+		{"all labels", iot.Selector{Labels: map[string]string{"owner": "amy", "line": "2"}}, entry, false, nil},
+		{"a label that nobody gave", iot.Selector{Labels: map[string]string{"owner": ""}}, nil, false, nil},
+		{"the device", iot.Selector{Devices: []iot.DeviceID{"x", "device_042"}}, nil, true, nil},
+		{"another device", iot.Selector{Devices: []iot.DeviceID{"x"}}, nil, false, nil},
+		{"its tenant", iot.Selector{Tenant: "acme"}, nil, true, nil},
+		{"another tenant", iot.Selector{Tenant: "other"}, nil, false, nil},
+		{"retired", iot.Selector{}, &iot.DeviceEntry{Version: 1, Retired: true}, false, nil},
+		{"an exception by area", iot.Selector{}, entry, false, []iot.Selector{{Devices: []iot.DeviceID{"x"}}, {Area: "north/hall 2"}}},
+		{"an exception by the place in the reading", iot.Selector{}, nil, false, []iot.Selector{{Area: "A栋"}}},
+		{"an exception by id", iot.Selector{}, nil, false, []iot.Selector{{Devices: []iot.DeviceID{"device_042"}}}},
+		{"an exception that asks for more", iot.Selector{}, entry, true, []iot.Selector{{Area: "north", Labels: map[string]string{"line": "2"}}}},
 	} {
 		rule := high
-		rule.Selector = test.selector
+		rule.Selector, rule.Except = test.selector, test.except
 		rule.Type = iot.Temperature
 		engine := newEngine(t, rule)
 		r := reading(0, "40")

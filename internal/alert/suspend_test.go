@@ -35,7 +35,7 @@ func engineWithPanic(t *testing.T, version int64) *Engine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	engine.Plain(iot.Temperature).rules[0].step = func(c *iot.Condition, memory []iot.ConditionPoint, r iot.ConditionPoint) (Verdict, []iot.ConditionPoint) {
+	engine.Plain(iot.Temperature).rules[0].step = func(c *iot.Condition, memory []iot.ConditionPoint, r iot.ConditionPoint) (judgement, []iot.ConditionPoint) {
 		if r.Value > 100 {
 			panic(strings.Repeat("温", 1000))
 		}

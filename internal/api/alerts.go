@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	"iotmon/internal/iot"
 	"iotmon/internal/wire"
 )
@@ -100,4 +102,41 @@ func fromArchived(a *ArchivedAlert) archivedAlert {
 		out.ClearedAt = &a.ClearedAt
 	}
 	return out
+}
+
+type alertInput struct {
+	ID string `path:"id" doc:"The alert's id." maxLength:"64"`
+}
+
+// alertEvent is one event of an alert.
+type alertEvent struct {
+	State           iot.Transition  `json:"state" enum:"raised,updated,acknowledged,cleared" doc:"What happened."`
+	AlarmState      iot.LifeState   `json:"alarm_state" doc:"Where the alert is in its life after the event."`
+	Timestamp       time.Time       `json:"timestamp" doc:"When: the device's time of a reading, the log's of what somebody has decided."`
+	CurrentValue    float64         `json:"current_value"`
+	Reason          iot.ClearReason `json:"reason,omitempty" doc:"Why the alert has cleared, if not because of a reading."`
+	Suppressed      iot.Suppression `json:"suppressed,omitempty" doc:"Why nobody is notified of it."`
+	SuppressedUntil time.Time       `json:"suppressed_until,omitzero"`
+	Actor           string          `json:"actor,omitempty" doc:"Who: an opaque id; absent if nobody has caused the event."`
+	Comment         string          `json:"comment,omitempty"`
+}
+
+// alertEvents is the answer with the events of an alert.
+type alertEvents struct {
+	Items []alertEvent `json:"items" nullable:"false"`
+}
+
+func (s *server) listAlertEvents(ctx context.Context, in *alertInput) (*answer[alertEvents], error) {
+	events, err := s.o.History.AlertEvents(ctx, "", in.ID)
+	if err := s.historyProblem(ctx, err); err != nil {
+		return nil, err
+	}
+	if len(events) == 0 {
+		return nil, huma.Error404NotFound("no events of an alert " + iot.Quote(in.ID) + " are archived")
+	}
+	out := alertEvents{Items: make([]alertEvent, len(events))}
+	for i, e := range events {
+		out.Items[i] = alertEvent{e.Transition, e.State, e.Time, e.Value, e.Reason, e.Suppressed, e.SuppressedUntil, e.Actor, e.Comment}
+	}
+	return &answer[alertEvents]{out}, nil
 }

@@ -20,7 +20,7 @@ const Prefix = "/api/v1"
 // defaultBaseURL is where the documented web service listens.
 const defaultBaseURL = "http://localhost:8080"
 
-// Options configure the API. All fields except Complete, Admission, Ingest, Forgetter, Registry, Entries, System, Sources, SourceMaps,
+// Options configure the API. All fields except Complete, Admission, Ingest, Forgetter, Registry, Entries, Rules, Commands, Handled, System, Sources, SourceMaps,
 // DeadLetters, Appender and AllowedOrigins are required.
 type Options struct {
 	Fleet Fleet
@@ -37,6 +37,11 @@ type Options struct {
 	// Registry serves what people decide about devices, and Entries has what of it is in force; nil, or neither, omits it.
 	Registry Registry
 	Entries  Entries
+	// Rules serves what people decide about alert rules; nil, or no Entries, omits it.
+	Rules Rules
+	// Commands takes what people decide about alerts, and Handled has what of it is done; nil omits it.
+	Commands Commands
+	Handled  Handled
 	// System serves GET /api/v1/system, DeadLetters the dead letters; nil omits their operations.
 	System      System
 	DeadLetters DeadLetters
@@ -98,6 +103,8 @@ func New(o Options) (http.Handler, error) {
 	s.registerMany(api)
 	s.registerImport(api)
 	s.registerAudit(api)
+	s.registerRules(api)
+	s.registerAlertActions(api)
 	s.registerAreas(api)
 	s.registerHistory(api)
 	s.registerSystem(api)

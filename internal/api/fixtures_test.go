@@ -51,6 +51,17 @@ func (p plant) Known(id iot.DeviceID) bool {
 	return known
 }
 
+func (p plant) Alert(id string) (iot.Alert, bool) {
+	for i := range p {
+		for _, a := range p[i].OpenAlerts() {
+			if a.ID == id {
+				return a, true
+			}
+		}
+	}
+	return iot.Alert{}, false
+}
+
 func (p plant) OpenAlerts() map[iot.Severity]int64 {
 	open := map[iot.Severity]int64{iot.Info: 0, iot.Warning: 0, iot.Critical: 0}
 	for _, state := range p {
@@ -84,6 +95,7 @@ type archive struct {
 	points    []api.Point
 	summaries []iot.WindowSummary
 	alerts    []api.ArchivedAlert
+	events    map[string][]api.AlertEvent
 
 	readingsQuery  api.ReadingsQuery
 	summariesQuery api.SummariesQuery
@@ -121,6 +133,10 @@ func (a *archive) Alerts(_ context.Context, q api.AlertsQuery) ([]api.ArchivedAl
 		}
 	}
 	return out, a.err
+}
+
+func (a *archive) AlertEvents(_ context.Context, _ iot.Tenant, id string) ([]api.AlertEvent, error) {
+	return a.events[id], a.err
 }
 
 // device returns the state of a device; change may alter it.

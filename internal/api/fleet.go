@@ -14,6 +14,8 @@ type Fleet interface {
 	Device(id iot.DeviceID) (iot.DeviceState, bool)
 	// Known reports whether a device is known.
 	Known(id iot.DeviceID) bool
+	// Alert returns the last event of an alert that is open, or has cleared not long ago.
+	Alert(id string) (iot.Alert, bool)
 	// OpenAlerts counts the open alerts by severity; the map has every severity.
 	OpenAlerts() map[iot.Severity]int64
 	// Counts returns the number of devices, in total and by type, and the readings per second.

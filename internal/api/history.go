@@ -20,6 +20,27 @@ type History interface {
 	Summaries(ctx context.Context, q SummariesQuery) ([]iot.WindowSummary, error)
 	// Alerts returns the last event of each alert, newest onset first and by id within an onset.
 	Alerts(ctx context.Context, q AlertsQuery) ([]ArchivedAlert, error)
+	// AlertEvents returns the events of one alert, oldest first, at most MaxAlertEvents; none if it is not known, or historical.
+	AlertEvents(ctx context.Context, tenant iot.Tenant, id string) ([]AlertEvent, error)
+}
+
+// MaxAlertEvents is the maximum number of events of one alert that are shown.
+const MaxAlertEvents = 1000
+
+// AlertEvent is one event of an alert.
+type AlertEvent struct {
+	Transition iot.Transition
+	// State is where the alert is in its life after the event.
+	State iot.LifeState
+	Time  time.Time
+	Value float64
+	// Reason is why the alert has cleared, if not because of a reading.
+	Reason iot.ClearReason
+	// Suppressed is why nobody is notified, SuppressedUntil until when.
+	Suppressed      iot.Suppression
+	SuppressedUntil time.Time
+	// Actor is who has caused the event, empty if nobody has, and Comment what was written.
+	Actor, Comment string
 }
 
 // ReadingsQuery selects one device's readings.
@@ -76,6 +97,7 @@ func (q *SummariesQuery) After() int64 {
 // AlertsQuery selects alerts of one tenant. Other zero fields do not limit the result.
 type AlertsQuery struct {
 	Tenant   iot.Tenant
+	ID       string
 	Device   iot.DeviceID
 	Type     iot.DeviceType
 	Rule     string

@@ -48,6 +48,13 @@ func (s *server) registerHistory(api huma.API) {
 		Description: "Alerts, newest onset first: of each its latest event, and when it was raised and cleared.",
 		Errors:      []int{http.StatusBadRequest, http.StatusServiceUnavailable},
 	}, s.listAlerts)
+	huma.Register(api, huma.Operation{
+		OperationID: "list-alert-events", Method: http.MethodGet, Path: Prefix + "/alerts/{id}/events", Tags: []string{"History"},
+		Summary: "List the events of an alert",
+		Description: "What became of one alert, oldest first: when it was raised, acknowledged, shelved, commented and cleared, and by whom. At most 1,000. They are kept as " +
+			"long as the alert.",
+		Errors: []int{http.StatusNotFound, http.StatusServiceUnavailable},
+	}, s.listAlertEvents)
 }
 
 type readingsInput struct {

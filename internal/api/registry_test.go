@@ -60,12 +60,19 @@ func (r *registry) decided(objects []control.Object) {
 	}
 	put := func() {
 		for _, o := range objects {
-			if o.Kind == control.Type {
+			switch o.Kind {
+			case control.Type:
 				r.define(&o)
 				continue
-			}
-			if o.Kind == control.Map {
+			case control.Map:
 				r.mapped(o.ID, o.Version)
+				continue
+			case control.Rule:
+				entry, err := o.RuleEntry()
+				if err != nil {
+					panic(err)
+				}
+				r.SetRule(&iot.RuleInForce{RuleEntry: entry})
 				continue
 			}
 			entry, err := o.DeviceEntry()
@@ -107,7 +114,7 @@ func (r *registry) admit(partition int32, types ...iot.TypeSpec) {
 func (r *registry) TypesInForce() (everywhere, anywhere []iot.TypeSpec) { return r.Types() }
 
 // use has an API decide by the registry.
-func (r *registry) use(o *api.Options) { o.Registry, o.Entries, o.SourceMaps = r, r, r }
+func (r *registry) use(o *api.Options) { o.Registry, o.Entries, o.Rules, o.SourceMaps = r, r, r, r }
 
 // enter puts entries in force, each given as a body.
 func (r *registry) enter(t testing.TB, entries map[iot.DeviceID]iot.DeviceEntry) {

@@ -50,3 +50,9 @@ func (h freshHistory) Alerts(ctx context.Context, q api.AlertsQuery) ([]api.Arch
 	h.freshen(ctx)
 	return h.History.Alerts(ctx, q)
 }
+
+// AlertEvents implements api.History.
+func (h freshHistory) AlertEvents(ctx context.Context, tenant iot.Tenant, id string) ([]api.AlertEvent, error) {
+	h.freshen(ctx)
+	return h.History.AlertEvents(ctx, tenant, id)
+}

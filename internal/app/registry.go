@@ -14,6 +14,7 @@ import (
 // registry is what people decide, and what of it is in force.
 type registry struct {
 	*control.Registry
+	log     *decisions.Log
 	inForce *control.InForce
 }
 
@@ -37,7 +38,7 @@ func (s *Service) makeRegistry(context.Context) error {
 			Waiting: s.metrics.Control.Waiting, Appended: s.metrics.Control.Appended, Failed: s.metrics.Control.Failed,
 		},
 	})
-	s.registry = &registry{inForce: inForce, Registry: control.NewRegistry(control.RegistryOptions{
+	s.registry = &registry{log: log, inForce: inForce, Registry: control.NewRegistry(control.RegistryOptions{
 		Store: s.control, InForce: inForce, Decided: loop.Decided, Now: time.Now, TypesAllowed: log.TypesAllowed,
 	})}
 	follower := decisions.NewFollower(decisions.FollowerOptions{Dial: s.dial, Topics: s.topics, InForce: inForce, Logger: logger})
@@ -53,7 +54,8 @@ func (s *Service) makeRegistry(context.Context) error {
 // useRegistry adds the registry to the API, if there is one.
 func (s *Service) useRegistry(o *api.Options) {
 	if s.registry != nil {
-		o.Registry, o.Entries, o.SourceMaps = s.registry, s.registry.inForce, s.registry
+		o.Registry, o.Entries, o.Rules, o.SourceMaps = s.registry, s.registry.inForce, s.registry, s.registry
+		o.Commands, o.Handled = s.registry.log, s.registry.inForce
 	}
 }
 

@@ -28,6 +28,7 @@ type InForce struct {
 	// announced are the types in the same topic. limits are those of each partition, by the offset since which they hold.
 	announced map[iot.DeviceType]iot.TypeSpec
 	limits    map[int32]map[int64]*iot.SettingsInForce
+	handling  handling
 	// changed is closed by the next change.
 	changed chan struct{}
 }
@@ -48,7 +49,7 @@ func NewInForce() *InForce {
 	return &InForce{
 		devices: make(map[iot.Identity]deviceInForce), rules: make(map[int32]map[string]ruleInForce), maps: make(map[string]Object),
 		announced: make(map[iot.DeviceType]iot.TypeSpec), limits: make(map[int32]map[int64]*iot.SettingsInForce),
-		changed: make(chan struct{}),
+		handling: newHandling(), changed: make(chan struct{}),
 	}
 }
 
@@ -61,6 +62,8 @@ func (f *InForce) Begin(partitions int32) {
 	clear(f.devices)
 	clear(f.rules)
 	clear(f.limits)
+	clear(f.handling.shelved)
+	clear(f.handling.returned)
 	for id := range partitions {
 		f.rules[id], f.limits[id] = make(map[string]ruleInForce), make(map[int64]*iot.SettingsInForce)
 	}
@@ -153,8 +156,8 @@ func (f *InForce) Device(device iot.Identity) *iot.DeviceEntry {
 	return nil
 }
 
-// recall replaces the object of a device, a map or a type by what is in force if that has a higher version: the database is an older one that
-// was restored.
+// recall replaces an object by what is in force if that has a higher version: the database is an older one that was restored or, of a rule,
+// the configuration has brought it.
 func (f *InForce) recall(o *Object) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
@@ -167,6 +170,13 @@ func (f *InForce) recall(o *Object) {
 	case Type:
 		if known := f.decided(o.ID); o.Version == 0 && known != nil {
 			*o = TypeObject(known)
+		}
+		return
+	case Rule:
+		for _, rules := range f.rules {
+			if known := rules[o.ID].object; known.Version > o.Version {
+				*o = known
+			}
 		}
 		return
 	}
@@ -210,9 +220,14 @@ func (f *InForce) Version(ref Ref) (int64, bool) {
 // Wait waits until an object has the version, or a higher one, in force in every partition where it belongs. It returns false if
 // ctx ends before.
 func (f *InForce) Wait(ctx context.Context, ref Ref, version int64) bool {
+	return f.wait(ctx, func() bool { return f.lowest(ref) >= version })
+}
+
+// wait waits until something holds, which it asks with mu held. It returns false if ctx ends before.
+func (f *InForce) wait(ctx context.Context, holds func() bool) bool {
 	for {
 		f.mu.RLock()
-		changed, reached := f.changed, f.lowest(ref) >= version
+		changed, reached := f.changed, holds()
 		f.mu.RUnlock()
 		if reached {
 			return true

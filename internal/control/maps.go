@@ -73,14 +73,14 @@ func (f *InForce) mapsKnown() bool {
 	return f.mapsCurrent
 }
 
-// VersionError means that the map of a source is not the one that a condition requires.
+// VersionError means that the map of a source, or a rule, is not the one that a condition requires.
 type VersionError struct {
-	// Version is the version of the map that is stored, 0 if there is none.
+	// Version is the version that is stored, 0 if there is none.
 	Version int64
 }
 
 // Error names the version.
-func (e *VersionError) Error() string { return fmt.Sprintf("the map has version %d", e.Version) }
+func (e *VersionError) Error() string { return fmt.Sprintf("it has version %d", e.Version) }
 
 // Map returns the map of a source that was decided last; one without a version if there never was one. If the database has lost it, it is
 // the one that the sources map by. The error is ErrUnavailable.

@@ -28,7 +28,8 @@ func (s Severity) Rank() int { return slices.Index(Severities[:], s) }
 // Transition is what an alert event reports.
 type Transition string
 
-// An alert is raised once and cleared once; between the two it may be updated or acknowledged.
+// An alert is raised once and cleared once; between the two it may be updated or acknowledged. Its condition may return to normal and be
+// violated again meanwhile, if its rule latches it.
 const (
 	Raised       Transition = "raised"
 	Updated      Transition = "updated"
@@ -50,7 +51,12 @@ type Alert struct {
 	// Message is in Chinese, as in the product's description; a page in another language builds its own text from the
 	// fields.
 	Message string
-	// Value is the reading's value at this event; Threshold is the rule's. Both are 0 for RuleOffline.
+	// MessageEN is the rule's own text in English, empty if it has none.
+	MessageEN string
+	// Procedure is the rule's: the address of a page that says what to do.
+	Procedure string
+	// Value is what the rule has judged at this event: the reading's value or, for a statistic, that. Threshold is the rule's. Both are 0
+	// for RuleOffline.
 	Value, Threshold float64
 	// Below is copied from the rule: a value under Threshold violates it.
 	Below    bool
@@ -65,6 +71,8 @@ type Alert struct {
 	// Historical marks a violation found in past readings: it is already over and notifies nobody. Onset is the time of the
 	// first violating reading, Time that of the first safe reading after it, or of the last reading received.
 	Historical bool
+	// Latched is the time of the reading by which the condition has returned to normal, while the rule keeps the alert open; otherwise zero.
+	Latched time.Time
 	// Reason is why the alert has cleared, if not because of a reading.
 	Reason ClearReason
 	Handling
@@ -117,7 +125,41 @@ const (
 	NotSelected ClearReason = "not_selected"
 	// RuleChanged means that the rule has another condition or, for the offline alert, the device another expected interval.
 	RuleChanged ClearReason = "rule_changed"
+	// WasReset means that somebody has reset a latched alert.
+	WasReset ClearReason = "reset"
 )
+
+// LifeState is where an alert is in its life, in the terms of ISA-18.2 and IEC 62682.
+type LifeState string
+
+// The states. Whether an alert is suppressed is not one of them.
+const (
+	Unacknowledged         LifeState = "unacknowledged"
+	AcknowledgedState      LifeState = "acknowledged"
+	ReturnedUnacknowledged LifeState = "returned_unacknowledged"
+	LatchedUnacknowledged  LifeState = "latched_unacknowledged"
+	LatchedAcknowledged    LifeState = "latched_acknowledged"
+	NormalState            LifeState = "normal"
+)
+
+// LifeState returns where the alert is in its life after this event.
+func (a *Alert) LifeState() LifeState {
+	acknowledged := !a.AckedAt.IsZero()
+	switch {
+	case a.Historical, a.Rule == RuleClock, !a.Open() && acknowledged:
+		return NormalState
+	case !a.Open():
+		return ReturnedUnacknowledged
+	case !a.Latched.IsZero() && acknowledged:
+		return LatchedAcknowledged
+	case !a.Latched.IsZero():
+		return LatchedUnacknowledged
+	case acknowledged:
+		return AcknowledgedState
+	default:
+		return Unacknowledged
+	}
+}
 
 // AlertID returns the id of the alert that rule raises for device with the given onset.
 func AlertID(rule string, device Identity, onset time.Time) string {
@@ -177,10 +219,11 @@ type ConditionState struct {
 }
 
 // ConditionPoint is a value and its time At in microseconds since 1970. At is negative in a run whose readings come newest
-// first, so it always grows.
+// first, so it always grows. Count is how many values Value stands for, where the condition says so.
 type ConditionPoint struct {
 	At    int64
 	Value float64
+	Count uint64
 }
 
 // RuleStates is all that the rules remember of one device.

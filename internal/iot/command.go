@@ -9,6 +9,7 @@ type Action string
 const (
 	Acknowledge      Action = "acknowledge"
 	AddComment       Action = "comment"
+	Reset            Action = "reset"
 	Shelve           Action = "shelve"
 	Unshelve         Action = "unshelve"
 	TakeOutOfService Action = "out_of_service"
@@ -30,15 +31,31 @@ type Command struct {
 	Reason string
 	// Time is when the command was given.
 	Time time.Time
-	// Alert is the id of the alert that is acknowledged or commented: one occurrence, not a later one of the same rule.
+	// Alert is the id of the alert that is acknowledged, commented or reset: one occurrence, not a later one of the same rule.
 	Alert string
 	// Rule is the rule that is shelved, unshelved, taken out of service or returned to it; empty means the whole device.
 	Rule string
-	// Until is the planned end of shelving.
-	Until time.Time
+	// Until is the planned end of shelving. OneShot ends it earlier, as soon as an alert of the rule clears.
+	Until   time.Time
+	OneShot bool
 	// Revision is the ShelvedInForce.Revision of the device that the person saw, 0 if nothing was ever shelved there. A command that can
 	// be reversed is refused if there was another change since.
 	Revision int64
+}
+
+// The levels of commands; see RecordKind.
+const (
+	CommandLevelPlain = 1
+	// CommandLevelReset adds Reset, and OneShot.
+	CommandLevelReset = 2
+)
+
+// Level returns the level of the record that holds the command.
+func (c *Command) Level() uint8 {
+	if c.Action == Reset || c.OneShot {
+		return CommandLevelReset
+	}
+	return CommandLevelPlain
 }
 
 // reversible reports whether the command changes a rule of a device until another command reverses it.
@@ -53,7 +70,7 @@ func (c *Command) reversible() bool {
 // Normalize checks the command and puts it into canonical form. The error is an *InvalidError.
 func (c *Command) Normalize() error {
 	switch {
-	case c.Action == Acknowledge, c.Action == AddComment, c.reversible():
+	case c.Action == Acknowledge, c.Action == AddComment, c.Action == Reset, c.reversible():
 	default:
 		return Invalid("action", "unknown (got %s)", Quote(string(c.Action)))
 	}
@@ -80,8 +97,8 @@ func (c *Command) normalizeForAlert() error {
 	if c.Action == AddComment && c.Reason == "" {
 		return Invalid("reason", "missing: it is the text of the comment")
 	}
-	if c.Rule != "" || !c.Until.IsZero() || c.Revision != 0 {
-		return Invalid("action", "%s has no rule, until or revision", c.Action)
+	if c.Rule != "" || !c.Until.IsZero() || c.OneShot || c.Revision != 0 {
+		return Invalid("action", "%s has no rule, until, one_shot or revision", c.Action)
 	}
 	return normalizeKey("alert", &c.Alert, MaxCommandID)
 }
@@ -100,7 +117,7 @@ func (c *Command) normalizeReversible() error {
 		return Invalid("revision", "must not be negative (got %d)", c.Revision)
 	}
 	if c.Action != Shelve {
-		if !c.Until.IsZero() {
+		if !c.Until.IsZero() || c.OneShot {
 			return Invalid("until", "only shelving has an end")
 		}
 		return nil
@@ -110,6 +127,9 @@ func (c *Command) normalizeReversible() error {
 	}
 	if !c.Until.After(c.Time) {
 		return Invalid("until", "must be after the command (got %s)", c.Until.Format(time.RFC3339))
+	}
+	if c.OneShot && c.Rule == "" {
+		return Invalid("one_shot", "ends with an alert of a rule, so it needs the rule")
 	}
 	return nil
 }

@@ -118,9 +118,11 @@ func (e *EntryInForce) Normalize() error {
 type Shelving struct {
 	// Rule is empty for the whole device.
 	Rule string
-	// OutOfService has no end; otherwise Until is the planned end of shelving.
+	// OutOfService has no end; otherwise Until is the planned end of shelving, which OneShot ends earlier: as soon as an alert of the rule
+	// clears.
 	OutOfService  bool
 	Until         time.Time
+	OneShot       bool
 	Actor, Reason string
 	// Since is when the command was given. Revision is the Position.Offset of its record, for Command.Revision.
 	Since    time.Time
@@ -161,7 +163,7 @@ func (s *ShelvedInForce) Normalize() error {
 // normalize checks the shelving as the command that made it.
 func (s *Shelving) normalize() error {
 	made := Command{
-		ID: "-", Action: Shelve, Actor: s.Actor, Reason: s.Reason, Time: s.Since, Rule: s.Rule, Until: s.Until, Revision: s.Revision,
+		ID: "-", Action: Shelve, Actor: s.Actor, Reason: s.Reason, Time: s.Since, Rule: s.Rule, Until: s.Until, OneShot: s.OneShot, Revision: s.Revision,
 	}
 	if s.OutOfService {
 		made.Action = TakeOutOfService

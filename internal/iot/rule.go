@@ -17,10 +17,12 @@ const RuleClock = "device_clock_step"
 const MaxRules = 100
 
 const (
-	// MaxRuleDevices is the maximum length of Selector.Devices.
+	// MaxRuleDevices is the maximum number of devices in a rule, in all of its selectors.
 	MaxRuleDevices = 1000
-	// MaxRuleText is the maximum length of Rule.Text in bytes.
+	// MaxRuleText is the maximum length of Rule.Text, Rule.TextEN and Rule.Procedure in bytes.
 	MaxRuleText = 256
+	// MaxRuleExcept is the maximum length of Rule.Except.
+	MaxRuleExcept = 16
 )
 
 // Rule says which devices raise an alert, and when.
@@ -30,13 +32,20 @@ type Rule struct {
 	// Version grows with each change of the rule. It is 0 for a rule of the configuration.
 	Version int64
 	Selector
+	// Except lists what the rule does not watch of what its Selector selects. None of them is empty, or has a tenant or a type.
+	Except []Selector
 	Condition
 	// For is how long, in event time, values must violate before the alert is raised; ClearFor how long they must be safe
 	// before it clears. Zero means at once.
 	For, ClearFor time.Duration
 	Severity      Severity
-	// Text is the message of the rule's alerts. If it is empty, the message states the value and the threshold.
-	Text string
+	// Latch keeps an alert open when its condition has returned to normal, until somebody has acknowledged and then reset it.
+	Latch bool
+	// Text is the message of the rule's alerts in Chinese, TextEN the one in English; see package alert for the placeholders in them. If
+	// Text is empty, the message states the value and the threshold.
+	Text, TextEN string
+	// Procedure is the address of a page that says what to do, empty for none.
+	Procedure string
 }
 
 // Selector says which devices a rule watches: those that match all of its fields. An empty field matches every device, so
@@ -65,27 +74,45 @@ const (
 	Fall ConditionKind = "fall"
 	// Stuck is violated by a value that has differed by no more than Threshold from an earlier one for Within.
 	Stuck ConditionKind = "stuck"
+	// Average, Maximum and Minimum are violated if that statistic of the values of the time Within is beyond the threshold, as a value
+	// is for a Threshold. They judge once readings span that time; see ChangeSlots.
+	Average ConditionKind = "average"
+	Maximum ConditionKind = "maximum"
+	Minimum ConditionKind = "minimum"
+	// Count is violated if more than Threshold of the values of the time Within are beyond Limit, Fraction if more than that part of them
+	// is, a number between 0 and 1. OfLast is violated if more than Threshold of the latest Last values are beyond Limit.
+	Count    ConditionKind = "count"
+	Fraction ConditionKind = "fraction"
+	OfLast   ConditionKind = "of_last"
 )
 
-// ChangeSlots is the number of slots into which Rise and Fall divide the time Within. They remember one value per slot, so a
+// ChangeSlots is the number of slots into which conditions divide the time Within. They remember one point per slot, so a
 // value counts for a time between nine tenths of Within and all of it.
 const ChangeSlots = 10
 
-// MaxConditionPoints is the maximum length of ConditionState.Points.
-const MaxConditionPoints = ChangeSlots
+// MaxConditionPoints is the maximum length of ConditionState.Points: one per slot, and one from before them, which says that readings span
+// the time.
+const MaxConditionPoints = ChangeSlots + 1
+
+// MaxConditionLast is the maximum of Condition.Last.
+const MaxConditionLast = 64
 
 // Condition is what readings violate. Its fields mean what Kind says.
 type Condition struct {
 	Kind ConditionKind
-	// Below inverts a Threshold: a value under it violates the rule.
+	// Below inverts a Threshold, a statistic, and what counts as beyond Limit: a value under it violates the rule, or counts.
 	Below bool
-	// Threshold is in the type's unit. A value, or a change, equal to the threshold does not violate a Threshold, Rise or Fall.
+	// Threshold is in the type's unit, unless values are counted. A value, or a change, equal to the threshold violates nothing but Stuck.
 	Threshold float64
 	// Hysteresis is how far on the safe side of Threshold a value, or a change, must lie before the alert clears; not negative.
 	// Stuck has none.
 	Hysteresis float64
-	// Within is at least MinWithin for Rise, Fall and Stuck, and 0 for Threshold.
+	// Within is at least MinWithin; 0 for Threshold and OfLast.
 	Within time.Duration
+	// Limit is what Count, Fraction and OfLast compare values with, in the type's unit.
+	Limit float64
+	// Last is the number of readings that OfLast judges, at most MaxConditionLast.
+	Last int
 }
 
 // MinWithin and MaxWithin limit Condition.Within.
@@ -99,7 +126,7 @@ func (c *Condition) Normalize() error {
 	for _, number := range []struct {
 		field string
 		value *float64
-	}{{"threshold", &c.Threshold}, {"hysteresis", &c.Hysteresis}} {
+	}{{"threshold", &c.Threshold}, {"hysteresis", &c.Hysteresis}, {"limit", &c.Limit}} {
 		if math.IsNaN(*number.value) || math.IsInf(*number.value, 0) {
 			return Invalid(number.field, "not a finite number (got %v)", *number.value)
 		}
@@ -110,11 +137,39 @@ func (c *Condition) Normalize() error {
 	}
 	c.Within = c.Within.Truncate(time.Microsecond)
 	switch c.Kind {
-	case Threshold:
+	case Threshold, OfLast:
 		if c.Within != 0 {
-			return Invalid("within", "a threshold has none (got %v)", c.Within)
+			return Invalid("within", "%s has none (got %v)", c.Kind.describe(), c.Within)
 		}
-		return nil
+	case Rise, Fall, Stuck, Average, Maximum, Minimum, Count, Fraction:
+		if c.Within < MinWithin || c.Within > MaxWithin {
+			return Invalid("within", "must be between %v and %v (got %v)", MinWithin, MaxWithin, c.Within)
+		}
+	default:
+		return Invalid("kind", "unknown condition (got %s)", Quote(string(c.Kind)))
+	}
+	return c.normalizeKind()
+}
+
+// describe returns the kind as texts name it.
+func (k ConditionKind) describe() string {
+	if k == Threshold {
+		return "a threshold"
+	}
+	return string(k)
+}
+
+// normalizeKind checks what the kinds require of the numbers.
+func (c *Condition) normalizeKind() error {
+	if !c.Counts() && c.Limit != 0 {
+		return Invalid("limit", "%s counts nothing (got %v)", c.Kind.describe(), c.Limit)
+	}
+	if c.Kind != OfLast && c.Last != 0 {
+		return Invalid("last", "only of_last has it (got %d)", c.Last)
+	}
+	switch c.Kind {
+	case Count, Fraction, OfLast:
+		return c.normalizeCount()
 	case Rise, Fall:
 		if c.Threshold <= 0 || c.Hysteresis > c.Threshold {
 			return Invalid("threshold", "must be positive and not less than the hysteresis (got %v and %v)", c.Threshold, c.Hysteresis)
@@ -124,16 +179,39 @@ func (c *Condition) Normalize() error {
 			return Invalid("threshold", "must not be negative, without a hysteresis (got %v and %v)", c.Threshold, c.Hysteresis)
 		}
 	default:
-		return Invalid("kind", "unknown condition (got %s)", Quote(string(c.Kind)))
+		return nil
 	}
 	if c.Below {
-		return Invalid("below", "only a threshold has it")
-	}
-	if c.Within < MinWithin || c.Within > MaxWithin {
-		return Invalid("within", "must be between %v and %v (got %v)", MinWithin, MaxWithin, c.Within)
+		return Invalid("below", "only a threshold, or what is judged by one, has it")
 	}
 	return nil
 }
+
+// normalizeCount checks a condition that counts values.
+func (c *Condition) normalizeCount() error {
+	switch {
+	case c.Threshold < 0 || c.Hysteresis > c.Threshold:
+		return Invalid("threshold", "must not be negative or less than the hysteresis (got %v and %v)", c.Threshold, c.Hysteresis)
+	case c.Kind == Fraction && c.Threshold >= 1:
+		return Invalid("threshold", "must be less than 1, which is all values (got %v)", c.Threshold)
+	case c.Kind != OfLast:
+		return nil
+	case c.Last < 1 || c.Last > MaxConditionLast:
+		return Invalid("last", "must be between 1 and %d (got %d)", MaxConditionLast, c.Last)
+	case c.Threshold >= float64(c.Last):
+		return Invalid("threshold", "must be less than last, which is %d (got %v)", c.Last, c.Threshold)
+	}
+	return nil
+}
+
+// Counts reports whether the condition counts values beyond its Limit, so that its Threshold is not in the type's unit.
+func (c *Condition) Counts() bool { return c.Kind == Count || c.Kind == Fraction || c.Kind == OfLast }
+
+// JudgesBelow reports whether what is judged violates the rule when it is under the threshold.
+func (c *Condition) JudgesBelow() bool { return c.Below && !c.Counts() }
+
+// SelectsType reports whether a rule with the condition must select a device type: values of different types do not compare.
+func (c *Condition) SelectsType() bool { return c.Kind != Stuck }
 
 // Violated reports whether the value violates the threshold.
 func (c *Condition) Violated(value float64) bool {

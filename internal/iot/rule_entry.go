@@ -2,6 +2,7 @@ package iot
 
 import (
 	"reflect"
+	"strings"
 	"time"
 )
 
@@ -43,11 +44,78 @@ func (e *RuleEntry) Normalize() error {
 	if r.Severity.Rank() < 0 {
 		return Invalid("severity", "must be info, warning or critical (got %s)", Quote(string(r.Severity)))
 	}
-	if err := normalizeText("text", &r.Text, MaxRuleText); err != nil {
+	if err := r.normalizeTexts(); err != nil {
+		return err
+	}
+	if err := r.normalizeExcept(); err != nil {
 		return err
 	}
 	return normalizeRuleNumbers(r)
 }
+
+func (r *Rule) normalizeTexts() error {
+	for _, text := range []struct {
+		field string
+		value *string
+	}{{"text", &r.Text}, {"text_en", &r.TextEN}, {"procedure", &r.Procedure}} {
+		if err := normalizeText(text.field, text.value, MaxRuleText); err != nil {
+			return err
+		}
+	}
+	if r.Procedure == "" {
+		return nil
+	}
+	// Pages make a link of it, so nothing that a browser would run.
+	if !strings.HasPrefix(r.Procedure, "http://") && !strings.HasPrefix(r.Procedure, "https://") {
+		return Invalid("procedure", "must be an address that begins with http:// or https:// (got %s)", Quote(r.Procedure))
+	}
+	return nil
+}
+
+func (r *Rule) normalizeExcept() error {
+	if len(r.Except) > MaxRuleExcept {
+		return Invalid("except", "more than %d (got %d)", MaxRuleExcept, len(r.Except))
+	}
+	if len(r.Except) == 0 {
+		r.Except = nil
+	}
+	devices := len(r.Devices)
+	for i := range r.Except {
+		s := &r.Except[i]
+		if err := s.normalize(); err != nil {
+			return err
+		}
+		if devices += len(s.Devices); devices > MaxRuleDevices {
+			return Invalid("except", "more than %d devices in the whole rule", MaxRuleDevices)
+		}
+		if s.Tenant != "" || s.Type != "" || s.Area == "" && s.Labels == nil && s.Devices == nil {
+			return Invalid("except", "must have an area, labels or devices, and nothing else")
+		}
+	}
+	return nil
+}
+
+// Level returns the level of the record that holds the entry.
+func (e *RuleEntry) Level() uint8 {
+	r := &e.Rule
+	switch r.Kind {
+	case Threshold, Rise, Fall, Stuck:
+	default:
+		return RuleLevelStatistics
+	}
+	if r.Latch || r.TextEN != "" || r.Procedure != "" || len(r.Except) > 0 {
+		return RuleLevelStatistics
+	}
+	return RuleLevelPlain
+}
+
+// The levels of rules; see RecordKind.
+const (
+	// RuleLevelPlain is that of thresholds and changes, with nothing that came later.
+	RuleLevelPlain = 1
+	// RuleLevelStatistics adds conditions about statistics, latching, exceptions, a second language and procedures.
+	RuleLevelStatistics = 2
+)
 
 // normalize checks the selector and puts its texts into canonical form; empty lists and maps become nil.
 func (s *Selector) normalize() error {

@@ -23,7 +23,7 @@ func (s *ShelvedInForce) Apply(c *Command, now time.Time, revision int64) *Shelv
 	case Shelve, TakeOutOfService:
 		changes = len(next.Shelvings) < MaxShelvings && (c.Action == TakeOutOfService || c.Until.After(now))
 		next.Shelvings = append(next.Shelvings, Shelving{
-			Rule: c.Rule, OutOfService: c.aboutService(), Until: c.Until, Actor: c.Actor, Reason: c.Reason, Since: c.Time, Revision: revision,
+			Rule: c.Rule, OutOfService: c.aboutService(), Until: c.Until, OneShot: c.OneShot, Actor: c.Actor, Reason: c.Reason, Since: c.Time, Revision: revision,
 		})
 	}
 	if !changes || c.Revision != s.Revision {
@@ -52,6 +52,20 @@ func (s *ShelvedInForce) Ends() time.Time {
 // Position.Offset of the record that brought the end.
 func (s *ShelvedInForce) End(now time.Time, revision int64) *ShelvedInForce {
 	kept := slices.DeleteFunc(slices.Clone(s.Shelvings), func(shelving Shelving) bool { return shelving.ended(now) })
+	if len(kept) == 0 {
+		kept = nil
+	}
+	return &ShelvedInForce{Shelvings: kept, Revision: revision}
+}
+
+// EndOneShot returns what is shelved once an alert of the rule has cleared: a one-shot shelving of the rule is gone. revision is the
+// Position.Offset of the record that brought the end. It returns nil if there is none. s may be nil.
+func (s *ShelvedInForce) EndOneShot(rule string, revision int64) *ShelvedInForce {
+	ends := func(shelving Shelving) bool { return shelving.OneShot && shelving.Rule == rule }
+	if s == nil || !slices.ContainsFunc(s.Shelvings, ends) {
+		return nil
+	}
+	kept := slices.DeleteFunc(slices.Clone(s.Shelvings), ends)
 	if len(kept) == 0 {
 		kept = nil
 	}

@@ -62,6 +62,9 @@ func (e *alertEvents) Alert(a *iot.Alert) {
 	case a.Transition == iot.Cleared && a.AckedAt.IsZero() && !e.forgets:
 		p.keepReturned(a)
 	}
+	if a.Transition == iot.Cleared && !a.Historical {
+		p.endOneShot(a)
+	}
 	p.counts.alert(a)
 	p.alerts.apply(a)
 	e.publish(a)

@@ -18,8 +18,11 @@ const (
 	// LevelTypes means that records put device types in force that people have decided. A program of LevelRules would leave its partitions
 	// at such a record.
 	LevelTypes = 3
+	// LevelStatistics means that rules may be of iot.RuleLevelStatistics and commands of iot.CommandLevelReset. A program of LevelTypes would
+	// leave its partitions at such a record, and lose what conditions remember.
+	LevelStatistics = 4
 	// MaxLevel is the highest level that this version knows.
-	MaxLevel = LevelTypes
+	MaxLevel = LevelStatistics
 )
 
 // NewerError is returned for a checkpoint of a level that this version does not know.

@@ -29,6 +29,8 @@ func (p *Partition) processCommand(rec *Record, out Output) error {
 	switch command.Action {
 	case iot.Acknowledge:
 		executed = p.acknowledge(device, &command, out)
+	case iot.Reset:
+		executed = p.reset(device, &command, out)
 	case iot.AddComment:
 		executed = p.comment(identity, device, &command, out)
 	default:
@@ -64,6 +66,21 @@ func (p *Partition) acknowledge(device *fleet.Device, c *iot.Command, out Output
 	event := *returned
 	event.AckedAt, event.AckedBy = p.clock, c.Actor
 	p.events(out).returned(&event, c.Actor, c.Reason)
+	return true
+}
+
+// reset clears a latched alert. It returns false if there is none, or nobody has acknowledged it.
+func (p *Partition) reset(device *fleet.Device, c *iot.Command, out Output) bool {
+	state := openAlert(device, c.Alert)
+	if state == nil {
+		return false
+	}
+	event := p.engine.Reset(&device.RuleStates, state, p.clock)
+	if event == nil {
+		return false
+	}
+	event.Actor, event.Comment = c.Actor, c.Reason
+	p.events(out).Alert(event)
 	return true
 }
 

@@ -277,3 +277,94 @@ func TestTheEndOfAShelvingWantsTicks(t *testing.T) {
 		t.Error("no ticks are wanted though a shelving is to end")
 	}
 }
+
+// latching are options whose temperature_critical latches.
+func latching(t *testing.T) *process.Options {
+	o := *options(t)
+	o.Rules = slices.Clone(o.Rules)
+	o.Rules[1].Latch = true
+	return &o
+}
+
+func passWith(t *testing.T, o *process.Options, j journal) *recorder {
+	t.Helper()
+	p, out := process.New(o, 3, process.Checkpoint{}, false), newRecorder()
+	if err := p.Process(j, out); err != nil {
+		t.Fatal(err)
+	}
+	p.PublishStates(out)
+	return out
+}
+
+// A latched alert has to be acknowledged, and then reset. When its condition is violated again meanwhile it has to be acknowledged again.
+func TestALatchedAlertStaysUntilItIsReset(t *testing.T) {
+	reset := acknowledge(critical, "a", 0)
+	reset.Action = iot.Reset
+	var j journal
+	j.reading(0, "a", 0, 40)
+	j.reading(1, "a", 1, 20)
+	j.command(2, "a", reset) // Nobody has acknowledged it.
+	j.command(3, "a", acknowledge(critical, "a", 0))
+	j.reading(4, "a", 4, 40)
+	j.command(5, "a", reset)
+	j.reading(6, "a", 6, 20)
+	j.command(7, "a", acknowledge(critical, "a", 0))
+	j.command(8, "a", reset)
+	j.command(9, "a", reset) // A producer's repetition.
+	j.reading(10, "a", 10, 40)
+	out := passWith(t, latching(t), j)
+	mustEqual(t, handledEvents(t, out), "raised 0", "updated 1", "acknowledged 3 u-17 u-17", "updated 4", "updated 6", "acknowledged 7 u-17 u-17",
+		"cleared 8 u-17 u-17", "raised 10")
+	var states []string
+	for _, text := range out.alerts {
+		a, err := wire.DecodeAlert([]byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a.Rule == critical {
+			states = append(states, string(a.LifeState()))
+		}
+	}
+	mustEqual(t, states, "unacknowledged", "latched_unacknowledged", "latched_acknowledged", "unacknowledged", "latched_unacknowledged",
+		"latched_acknowledged", "normal", "unacknowledged")
+}
+
+// Sequence: an operator shelves a nuisance until its alert has cleared. The next one notifies again.
+func TestAOneShotShelvingEndsWithTheAlert(t *testing.T) {
+	var j journal
+	j.reading(0, "a", 0, 40)
+	j.command(1, "a", iot.Command{Action: iot.Shelve, Rule: critical, Until: at(1000), OneShot: true})
+	j.reading(2, "a", 2, 20)
+	j.reading(3, "a", 3, 40)
+	out := onePass(t, j)
+	mustEqual(t, handledEvents(t, out), "raised 0", "updated 1 u-17  shelved 1000", "cleared 2   shelved 1000", "raised 3")
+	if got := shelvedInForce(t, out, "a"); len(got.Shelvings) != 0 || got.Revision != 3 {
+		t.Errorf("got %+v, want nothing shelved since the alert has cleared", got)
+	}
+}
+
+// What a value was between two readings nobody knows, so a delay runs on through a silence, live and in a backlog.
+func TestADelayIsNoShorterThanItSays(t *testing.T) {
+	for name, test := range map[string]struct {
+		seconds []float64
+		raised  bool
+	}{
+		"not quite for long enough": {[]float64{0, 2.999999}, false},
+		"exactly":                   {[]float64{0, 3}, true},
+		"an outage of the device":   {[]float64{0, 600}, true},
+	} {
+		var live, past journal
+		past.reading(2000, "a", 2000, 20)
+		for i, second := range test.seconds {
+			live.reading(second, "a", second, 30)
+			past.reading(2001+float64(i), "a", second, 30)
+		}
+		past.reading(2030, "a", 2030, 20)
+		for kind, j := range map[string]journal{"live": live, "past": past} {
+			raised := slices.ContainsFunc(onePass(t, j).alerts, func(text string) bool { return strings.Contains(text, `"temperature_high"`) })
+			if raised != test.raised {
+				t.Errorf("%s, %s: got %v, want %v", name, kind, raised, test.raised)
+			}
+		}
+	}
+}

@@ -32,8 +32,12 @@ func (rec *Record) known() bool {
 	switch rec.Kind {
 	case iot.KindReading:
 		return true
-	case iot.KindTick, iot.KindStatus, iot.KindRule, iot.KindDevice, iot.KindCommand:
+	case iot.KindTick, iot.KindStatus, iot.KindDevice:
 		return rec.Level <= 1
+	case iot.KindRule:
+		return rec.Level <= iot.RuleLevelStatistics
+	case iot.KindCommand:
+		return rec.Level <= iot.CommandLevelReset
 	case iot.KindSettings:
 		return rec.Level <= iot.SettingsLevelTypes
 	case iot.KindLevel:

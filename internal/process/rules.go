@@ -23,7 +23,9 @@ func (p *Partition) begin(out Output) {
 	p.beginLimits()
 	p.beginLengths()
 	if p.Alone || p.inForce.ruleRevision() == 0 {
-		p.putRules(p.configured(), out)
+		if entries := p.configured(); p.level >= LevelStatistics || levelOf(entries) < LevelStatistics {
+			p.putRules(entries, out)
+		}
 	}
 	if p.engine == nil {
 		p.compileRules()
@@ -33,16 +35,43 @@ func (p *Partition) begin(out Output) {
 // OutdatedRules returns the entries that have to be appended to the partition's log because the configured rules are newer than those
 // in force and differ from them. It is nil before the first Process.
 func (p *Partition) OutdatedRules() []iot.RuleEntry {
-	if p.level < LevelRules {
+	entries := p.outdatedRules()
+	if p.level < levelOf(entries) {
 		return nil
 	}
-	return p.outdatedRules()
+	return entries
 }
 
 // OutdatedRulesWait reports whether OutdatedRules is nil only because programs that do not know rules in the log may still share the
 // partitions, until a record of iot.KindLevel says that there are none.
 func (p *Partition) OutdatedRulesWait() bool {
-	return p.level < LevelRules && len(p.outdatedRules()) > 0
+	entries := p.outdatedRules()
+	return len(entries) > 0 && p.level < levelOf(entries)
+}
+
+// levelOf returns the level that a partition must have for entries to be appended to its log.
+func levelOf(entries []iot.RuleEntry) uint8 {
+	level := uint8(LevelRules)
+	for i := range entries {
+		level = max(level, LevelOfRule(&entries[i]))
+	}
+	return level
+}
+
+// LevelOfCommand returns the Checkpoint.Level that every partition must have before the command is appended to the log.
+func LevelOfCommand(c *iot.Command) uint8 {
+	if c.Level() > iot.CommandLevelPlain {
+		return LevelStatistics
+	}
+	return LevelRules
+}
+
+// LevelOfRule returns the Checkpoint.Level that every partition must have before the entry is appended to the log.
+func LevelOfRule(e *iot.RuleEntry) uint8 {
+	if e.Level() > iot.RuleLevelPlain {
+		return LevelStatistics
+	}
+	return LevelRules
 }
 
 func (p *Partition) outdatedRules() []iot.RuleEntry {
@@ -158,7 +187,7 @@ func (f *inForce) admits(entry *iot.RuleEntry) error {
 	if rule.Name == iot.RuleClock {
 		return iot.Invalid("alert_type", "%s is built in", rule.Name)
 	}
-	if rule.Type == "" && rule.Kind != iot.Stuck {
+	if rule.Type == "" && rule.SelectsType() {
 		return iot.Invalid("device_type", "missing: only a value that does not change means the same for every type")
 	}
 	every, byType := 0, make(map[iot.DeviceType]int)

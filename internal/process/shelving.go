@@ -41,6 +41,14 @@ func (p *Partition) endShelvings(out Output) {
 	}
 }
 
+// endOneShot ends a one-shot shelving of the rule of an alert that has cleared. No open alert of a rule and a device is left then, so there is
+// nothing to publish of any.
+func (p *Partition) endOneShot(cleared *iot.Alert) {
+	if next := p.inForce.shelved[cleared.Identity()].EndOneShot(cleared.Rule, p.position().Offset); next != nil {
+		p.setShelved(cleared.Identity(), next)
+	}
+}
+
 // suppress makes the open alerts of a device suppressed, or not, as its shelvings say, and publishes those that change. ended means that
 // the planned end of a shelving has come, which is then the time of the events; otherwise a person has changed the shelvings.
 func (p *Partition) suppress(device *fleet.Device, ended bool, actor, comment string, out Output) {

@@ -294,6 +294,16 @@ func (v *View) Number(id iot.DeviceID) (int32, bool) {
 	return number, known
 }
 
+// Alert returns the last event of an alert that is open, or has cleared not long ago; false if there is none.
+func (v *View) Alert(id string) (iot.Alert, bool) {
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	if a := v.alerts.byID[id]; a != nil {
+		return a.Last, true
+	}
+	return iot.Alert{}, false
+}
+
 // OpenAlerts counts the open alerts by severity. Severities without an open alert are in the map, too.
 func (v *View) OpenAlerts() map[iot.Severity]int64 {
 	v.mu.RLock()

@@ -58,6 +58,10 @@ func FromAlert(a *iot.Alert) Alert {
 		Timestamp:    a.Time,
 		Historical:   a.Historical,
 		Reason:       a.Reason,
+		MessageEN:    a.MessageEN,
+		Procedure:    a.Procedure,
+		AlarmState:   a.LifeState(),
+		LatchedAt:    a.Latched,
 
 		AcknowledgedAt:  a.AckedAt,
 		AcknowledgedBy:  a.AckedBy,

@@ -127,6 +127,7 @@ type command struct {
 	Alert    string     `json:"alert,omitempty"`
 	Rule     string     `json:"alert_type,omitempty"`
 	Until    time.Time  `json:"until,omitzero"`
+	OneShot  bool       `json:"one_shot,omitempty"`
 	Revision int64      `json:"revision,omitempty"`
 }
 
@@ -154,11 +155,15 @@ type ruleEntry struct {
 	Provisioned bool           `json:"provisioned,omitempty"`
 	Name        string         `json:"alert_type"`
 	Selector    *ruleSelector  `json:"selector,omitempty"`
+	Except      []ruleSelector `json:"except,omitempty"`
 	Condition   *ruleCondition `json:"condition,omitempty"`
 	For         int64          `json:"for_us,omitempty"`
 	ClearFor    int64          `json:"clear_for_us,omitempty"`
 	Severity    iot.Severity   `json:"severity,omitempty"`
+	Latch       bool           `json:"latch,omitempty"`
 	Text        string         `json:"text,omitempty"`
+	TextEN      string         `json:"text_en,omitempty"`
+	Procedure   string         `json:"procedure,omitempty"`
 }
 
 type ruleSelector struct {
@@ -175,6 +180,8 @@ type ruleCondition struct {
 	Threshold  float64           `json:"threshold,omitempty"`
 	Hysteresis float64           `json:"hysteresis,omitempty"`
 	Within     int64             `json:"within_us,omitempty"`
+	Limit      float64           `json:"limit,omitempty"`
+	Last       int               `json:"last,omitempty"`
 }
 
 func toRuleEntry(e *iot.RuleEntry) ruleEntry {
@@ -184,22 +191,33 @@ func toRuleEntry(e *iot.RuleEntry) ruleEntry {
 	}
 	r := &e.Rule
 	m.Selector = new(ruleSelector(r.Selector))
-	m.Condition = &ruleCondition{r.Kind, r.Below, r.Threshold, r.Hysteresis, r.Within.Microseconds()}
+	for _, except := range r.Except {
+		m.Except = append(m.Except, ruleSelector(except))
+	}
+	m.Condition = &ruleCondition{r.Kind, r.Below, r.Threshold, r.Hysteresis, r.Within.Microseconds(), r.Limit, r.Last}
 	m.For, m.ClearFor = r.For.Microseconds(), r.ClearFor.Microseconds()
-	m.Severity, m.Text = r.Severity, r.Text
+	m.Severity, m.Latch, m.Text, m.TextEN, m.Procedure = r.Severity, r.Latch, r.Text, r.TextEN, r.Procedure
 	return m
 }
 
 func (m *ruleEntry) entry() (iot.RuleEntry, error) {
 	e := iot.RuleEntry{
-		Version: m.Version, Deleted: m.Deleted, Provisioned: m.Provisioned, Rule: iot.Rule{Name: m.Name, Severity: m.Severity, Text: m.Text},
+		Version: m.Version, Deleted: m.Deleted, Provisioned: m.Provisioned,
+		Rule: iot.Rule{
+			Name: m.Name, Severity: m.Severity, Latch: m.Latch, Text: m.Text, TextEN: m.TextEN, Procedure: m.Procedure,
+		},
+	}
+	for _, except := range m.Except {
+		e.Rule.Except = append(e.Rule.Except, iot.Selector(except))
 	}
 	if m.Selector != nil {
 		e.Rule.Selector = iot.Selector(*m.Selector)
 	}
 	var err error
 	if c := m.Condition; c != nil {
-		e.Rule.Condition = iot.Condition{Kind: c.Kind, Below: c.Below, Threshold: c.Threshold, Hysteresis: c.Hysteresis}
+		e.Rule.Condition = iot.Condition{
+			Kind: c.Kind, Below: c.Below, Threshold: c.Threshold, Hysteresis: c.Hysteresis, Limit: c.Limit, Last: c.Last,
+		}
 		if e.Rule.Within, err = microseconds("within", c.Within); err != nil {
 			return iot.RuleEntry{}, err
 		}

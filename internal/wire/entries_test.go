@@ -92,6 +92,13 @@ func TestEntriesArePinned(t *testing.T) {
 	forget := iot.DeviceEntry{Version: 8, Forget: true}
 	golden(t, "record_device_forget", wire.AppendDeviceEntry(nil, &forget))
 	deleted := iot.RuleEntry{Version: 8, Deleted: true, Rule: iot.Rule{Name: "temperature_high"}}
+	statistic := iot.RuleEntry{Version: 9, Rule: iot.Rule{
+		Name: "current_of_last", Version: 9, Severity: iot.Warning, Latch: true, Text: "过载 {value}", TextEN: "overload {value}",
+		Procedure: "https://plant.example/overload",
+		Selector:  iot.Selector{Type: iot.Current}, Except: []iot.Selector{{Area: "A栋/test bench"}},
+		Condition: iot.Condition{Kind: iot.OfLast, Threshold: 2, Limit: 16, Last: 5},
+	}}
+	golden(t, "record_rule_statistic", wire.AppendRuleEntry(nil, &statistic))
 	golden(t, "record_rule_deleted", wire.AppendRuleEntry(nil, &deleted))
 	configured := iot.RuleEntry{Version: 8, Provisioned: true, Rule: iot.Rule{Name: iot.RuleOffline, Version: 8, Severity: iot.Warning}}
 	golden(t, "record_rule_provisioned", wire.AppendRuleEntry(nil, &configured))
@@ -351,6 +358,11 @@ func largestRule() iot.RuleEntry {
 	for range iot.MaxRuleDevices {
 		e.Rule.Devices = append(e.Rule.Devices, iot.DeviceID(longest(iot.MaxIDLength)))
 	}
+	e.Rule.TextEN, e.Rule.Latch = longest(iot.MaxRuleText), true
+	e.Rule.Procedure = "https://plant.example/" + strings.Repeat("&", iot.MaxRuleText-len("https://plant.example/"))
+	for range iot.MaxRuleExcept {
+		e.Rule.Except = append(e.Rule.Except, iot.Selector{Area: e.Rule.Area, Labels: e.Rule.Labels})
+	}
 	e.Rule.Threshold, e.Rule.Hysteresis, e.Rule.For, e.Rule.ClearFor = longNumber, -longNumber, iot.MaxRuleDelay, iot.MaxRuleDelay
 	return e
 }
@@ -467,14 +479,15 @@ func drawCommand(t *rapid.T) iot.Command {
 		c := iot.Command{
 			ID: drawKey(t, "id"), Actor: drawKey(t, "actor"), Reason: drawText(t, "reason"), Time: drawMoment(t, "time"),
 			Action: rapid.SampledFrom([]iot.Action{
-				iot.Acknowledge, iot.AddComment, iot.Shelve, iot.Unshelve, iot.TakeOutOfService, iot.ReturnToService,
+				iot.Acknowledge, iot.AddComment, iot.Reset, iot.Shelve, iot.Unshelve, iot.TakeOutOfService, iot.ReturnToService,
 			}).Draw(t, "action"),
 		}
 		switch c.Action {
-		case iot.Acknowledge, iot.AddComment:
+		case iot.Acknowledge, iot.AddComment, iot.Reset:
 			c.Alert = drawKey(t, "alert")
 		case iot.Shelve:
 			c.Until = c.Time.Add(time.Duration(rapid.Int64Range(1000, 1e15).Draw(t, "span")))
+			c.OneShot = rapid.Bool().Draw(t, "one shot")
 			fallthrough
 		default:
 			c.Rule, c.Revision = drawText(t, "rule"), rapid.Int64Range(0, math.MaxInt64).Draw(t, "revision")
@@ -501,6 +514,23 @@ func drawRule(t *rapid.T) iot.RuleEntry {
 		e.Rule.Text, e.Rule.Severity = drawText(t, "message"), rapid.SampledFrom(iot.Severities[:]).Draw(t, "severity")
 		e.Rule.Below, e.Rule.Threshold = rapid.Bool().Draw(t, "below"), rapid.Float64().Draw(t, "threshold")
 		e.Rule.Hysteresis = rapid.Float64Min(0).Draw(t, "hysteresis")
+		e.Rule.Kind = rapid.SampledFrom([]iot.ConditionKind{
+			iot.Threshold, iot.Rise, iot.Stuck, iot.Average, iot.Count, iot.Fraction, iot.OfLast,
+		}).Draw(t, "kind")
+		if e.Rule.Counts() {
+			e.Rule.Threshold, e.Rule.Hysteresis = rapid.Float64Range(0, 1).Draw(t, "share"), 0
+			e.Rule.Limit = rapid.Float64().Draw(t, "limit")
+		}
+		if e.Rule.Kind == iot.OfLast {
+			e.Rule.Last = rapid.IntRange(1, iot.MaxConditionLast).Draw(t, "last")
+		} else if e.Rule.Kind != iot.Threshold {
+			e.Rule.Within = time.Duration(rapid.Int64Range(1e9, 1e15).Draw(t, "within"))
+		}
+		e.Rule.Latch, e.Rule.TextEN = rapid.Bool().Draw(t, "latch"), drawText(t, "message in English")
+		e.Rule.Procedure = rapid.SampledFrom([]string{"", "https://plant.example/高温?a=<1>"}).Draw(t, "procedure")
+		for range rapid.IntRange(0, 2).Draw(t, "exceptions") {
+			e.Rule.Except = append(e.Rule.Except, iot.Selector{Devices: []iot.DeviceID{iot.DeviceID(drawKey(t, "except"))}})
+		}
 		e.Rule.For = time.Duration(rapid.Int64Range(0, 1e15).Draw(t, "for"))
 		e.Rule.ClearFor = time.Duration(rapid.Int64Range(0, 1e15).Draw(t, "clear for"))
 		return e

@@ -190,6 +190,7 @@ type shelving struct {
 	Rule         string    `json:"alert_type,omitempty"`
 	OutOfService bool      `json:"out_of_service,omitempty"`
 	Until        time.Time `json:"until,omitzero"`
+	OneShot      bool      `json:"one_shot,omitempty"`
 	Actor        string    `json:"actor"`
 	Reason       string    `json:"reason,omitempty"`
 	Since        time.Time `json:"since"`

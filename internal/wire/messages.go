@@ -220,15 +220,18 @@ type Reading struct {
 
 // Alert is the JSON of one alert event: the documented fields, and those of the alert's life cycle.
 type Alert struct {
-	ID           string         `json:"id"`
-	DeviceID     iot.DeviceID   `json:"device_id"`
-	DeviceType   iot.DeviceType `json:"device_type"`
-	AlertType    string         `json:"alert_type"`
-	Severity     iot.Severity   `json:"severity"`
-	State        iot.Transition `json:"state"`
-	Message      string         `json:"message"`
-	CurrentValue float64        `json:"current_value"`
-	Threshold    float64        `json:"threshold"`
+	ID         string         `json:"id"`
+	DeviceID   iot.DeviceID   `json:"device_id"`
+	DeviceType iot.DeviceType `json:"device_type"`
+	AlertType  string         `json:"alert_type"`
+	Severity   iot.Severity   `json:"severity"`
+	State      iot.Transition `json:"state"`
+	Message    string         `json:"message"`
+	// MessageEN is the rule's own text in English, Procedure the address of a page that says what to do.
+	MessageEN    string  `json:"message_en,omitempty"`
+	Procedure    string  `json:"procedure,omitempty"`
+	CurrentValue float64 `json:"current_value"`
+	Threshold    float64 `json:"threshold"`
 	// Below means that values under Threshold violate the rule, rather than values over it.
 	Below    bool         `json:"below,omitempty"`
 	Unit     string       `json:"unit,omitempty"`
@@ -238,6 +241,10 @@ type Alert struct {
 	Onset      time.Time `json:"onset"`
 	Timestamp  time.Time `json:"timestamp"`
 	Historical bool      `json:"historical,omitempty"`
+	// AlarmState is where the alert is in its life, in the terms of ISA-18.2. LatchedAt is when its condition has returned to normal, while its
+	// rule keeps it open.
+	AlarmState iot.LifeState `json:"alarm_state"`
+	LatchedAt  time.Time     `json:"latched_at,omitzero"`
 	// Reason is why the alert has cleared, empty if a reading was the reason.
 	Reason iot.ClearReason `json:"reason,omitempty"`
 	// AcknowledgedAt is absent if nobody has acknowledged the alert.

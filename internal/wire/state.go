@@ -73,6 +73,7 @@ type conditionState struct {
 type conditionPoint struct {
 	At    int64   `json:"at"`
 	Value float64 `json:"value"`
+	Count uint64  `json:"count,omitempty"`
 }
 
 // AppendDeviceState appends the JSON of a device's state. It uses encoding/json only for alerts, conditions, past, clock and

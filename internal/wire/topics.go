@@ -144,8 +144,8 @@ func fromTopic(m *topicAlert) (iot.Alert, error) {
 	default:
 		return iot.Alert{}, fmt.Errorf("state: unknown (got %q)", m.State)
 	}
-	if err := checkTimes(m.Onset, m.Timestamp, m.AcknowledgedAt, m.SuppressedUntil, m.SuppressedAt); err != nil {
-		return iot.Alert{}, fmt.Errorf("onset, timestamp, acknowledged_at, suppressed_until, suppressed_at: %w", err)
+	if err := checkTimes(m.Onset, m.Timestamp, m.AcknowledgedAt, m.SuppressedUntil, m.SuppressedAt, m.LatchedAt); err != nil {
+		return iot.Alert{}, fmt.Errorf("onset, timestamp, acknowledged_at, suppressed_until, suppressed_at, latched_at: %w", err)
 	}
 	return iot.Alert{
 		ID:         m.ID,
@@ -156,6 +156,8 @@ func fromTopic(m *topicAlert) (iot.Alert, error) {
 		Severity:   m.Severity,
 		Transition: m.State,
 		Message:    m.Message,
+		MessageEN:  m.MessageEN,
+		Procedure:  m.Procedure,
 		Value:      m.CurrentValue,
 		Threshold:  m.Threshold,
 		Below:      m.Below,
@@ -165,6 +167,7 @@ func fromTopic(m *topicAlert) (iot.Alert, error) {
 		Onset:      m.Onset.UTC(),
 		Time:       m.Timestamp.UTC(),
 		Historical: m.Historical,
+		Latched:    m.LatchedAt.UTC(),
 		Reason:     m.Reason,
 		Handling: iot.Handling{
 			AckedAt: m.AcknowledgedAt.UTC(), AckedBy: m.AcknowledgedBy,

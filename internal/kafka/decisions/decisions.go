@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -77,7 +79,7 @@ func (l *Log) PartitionOf(device iot.Identity, partitions int) int32 {
 func (l *Log) Append(ctx context.Context, objects []control.Object) (map[int32]int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	var devices, maps []*kgo.Record
+	var devices, sourceMaps []*kgo.Record
 	var rules, types []control.Object
 	for i := range objects {
 		switch objects[i].Kind {
@@ -88,7 +90,7 @@ func (l *Log) Append(ctx context.Context, objects []control.Object) (map[int32]i
 			types = append(types, objects[i])
 			continue
 		case control.Map:
-			maps = append(maps, &kgo.Record{Topic: l.Topics.Maps, Key: []byte(objects[i].ID), Value: objects[i].Body, Timestamp: time.Now()})
+			sourceMaps = append(sourceMaps, &kgo.Record{Topic: l.Topics.Maps, Key: []byte(objects[i].ID), Value: objects[i].Body, Timestamp: time.Now()})
 			continue
 		}
 		devices = append(devices, &kgo.Record{
@@ -98,7 +100,7 @@ func (l *Log) Append(ctx context.Context, objects []control.Object) (map[int32]i
 	}
 	ends := make(map[int32]int64)
 	err := errors.Join(l.appendToReadings(ctx, devices, rules, ends), l.appendTypes(ctx, types, ends))
-	if failed := l.client.ProduceSync(ctx, maps...).FirstErr(); failed != nil {
+	if failed := l.client.ProduceSync(ctx, sourceMaps...).FirstErr(); failed != nil {
 		err = errors.Join(err, fmt.Errorf("append maps of sources to %s: %w", l.Topics.Maps, failed))
 	}
 	if err != nil {
@@ -118,13 +120,53 @@ func (l *Log) appendToReadings(ctx context.Context, devices []*kgo.Record, rules
 	if err := add(ends, l.client.ProduceSync(ctx, devices...)); err != nil {
 		return fmt.Errorf("append registry entries to %s: %w", l.Topics.Readings, err)
 	}
-	if len(rules) == 0 {
-		return nil
+	byLevel := make(map[uint8][]kgo.Record)
+	for i := range rules {
+		entry, err := rules[i].RuleEntry()
+		if err != nil {
+			return err
+		}
+		needed := process.LevelOfRule(&entry)
+		byLevel[needed] = append(byLevel[needed], kgo.Record{Value: rules[i].Body, Headers: kafka.KindHeaders(iot.KindRule, entry.Level())})
 	}
-	if err := l.appendRules(ctx, rules, ends); err != nil {
-		return fmt.Errorf("append rules to %s: %w", l.Topics.Readings, err)
+	for _, needed := range slices.Sorted(maps.Keys(byLevel)) { // Those that have to wait hold up no others.
+		if err := l.checkLevel(ctx, needed); err != nil {
+			return fmt.Errorf("append rules: %w", err)
+		}
+		if err := l.appendToAll(ctx, byLevel[needed], ends); err != nil {
+			return fmt.Errorf("append rules to %s: %w", l.Topics.Readings, err)
+		}
 	}
 	return nil
+}
+
+// Command appends commands about devices, which need no database, and returns where each of them is. It appends none while consumers of a version
+// may run that does not know one of them: control.ErrOlder.
+func (l *Log) Command(ctx context.Context, devices []iot.Identity, commands []iot.Command) ([]iot.Position, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	needed := uint8(process.LevelRules)
+	records := make([]*kgo.Record, len(commands))
+	for i := range commands {
+		c := &commands[i]
+		needed = max(needed, process.LevelOfCommand(c))
+		records[i] = &kgo.Record{
+			Topic: l.Topics.Readings, Key: wire.AppendDeviceKey(nil, devices[i]), Value: wire.AppendCommand(nil, c),
+			Headers: kafka.KindHeaders(iot.KindCommand, c.Level()), Timestamp: time.Now(),
+		}
+	}
+	if err := l.checkLevel(ctx, needed); err != nil {
+		return nil, err
+	}
+	at := make([]iot.Position, len(commands))
+	results := l.client.ProduceSync(ctx, records...)
+	if err := results.FirstErr(); err != nil {
+		return nil, fmt.Errorf("append commands to %s: %w", l.Topics.Readings, err)
+	}
+	for i, r := range records {
+		at[i] = iot.Position{Partition: r.Partition, Offset: r.Offset}
+	}
+	return at, nil
 }
 
 // TypesAllowed returns control.ErrOlder while device types must not be appended. Another error means that this could not be found out.
@@ -191,15 +233,6 @@ func add(ends map[int32]int64, results kgo.ProduceResults) error {
 		ends[result.Record.Partition] = max(ends[result.Record.Partition], result.Record.Offset+1)
 	}
 	return nil
-}
-
-// appendRules appends rules to every partition, in one transaction.
-func (l *Log) appendRules(ctx context.Context, rules []control.Object, ends map[int32]int64) error {
-	records := make([]kgo.Record, len(rules))
-	for i := range rules {
-		records[i] = kgo.Record{Value: rules[i].Body, Headers: kafka.KindHeaders(iot.KindRule, 1)}
-	}
-	return l.appendToAll(ctx, records, ends)
 }
 
 // appendToAll appends records to every partition of the readings' log, in one transaction, and raises the ends of the partitions.

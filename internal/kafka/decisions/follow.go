@@ -54,6 +54,17 @@ func (f *Follower) apply(r *kgo.Record) error {
 		f.InForce.SetRule(&rule)
 	case of == wire.LimitsInForce:
 		return f.applyLimits(r, name)
+	case of == wire.ShelvedInForce:
+		return f.applyShelved(r, name)
+	case of == wire.ReturnedInForce && r.Value == nil:
+		f.InForce.RemoveReturned(string(name), r.Partition)
+	case of == wire.ReturnedInForce:
+		cleared, err := wire.DecodeAlert(r.Value)
+		if err != nil {
+			return err
+		}
+		cleared.Partition = r.Partition
+		f.InForce.SetReturned(&cleared)
 	case of == wire.EntryInForce:
 		device, err := wire.DecodeDeviceKey(name)
 		if err != nil {
@@ -70,6 +81,25 @@ func (f *Follower) apply(r *kgo.Record) error {
 		entry.Partition = r.Partition
 		f.InForce.SetDevice(device, &entry)
 	}
+	return nil
+}
+
+// applyShelved applies a record with what of a device is shelved.
+func (f *Follower) applyShelved(r *kgo.Record, name []byte) error {
+	device, err := wire.DecodeDeviceKey(name)
+	if err != nil {
+		return err
+	}
+	if r.Value == nil {
+		f.InForce.RemoveShelved(device, r.Partition)
+		return nil
+	}
+	shelved, err := wire.DecodeShelvedInForce(r.Value)
+	if err != nil {
+		return err
+	}
+	shelved.Partition = r.Partition
+	f.InForce.SetShelved(device, &shelved)
 	return nil
 }
 

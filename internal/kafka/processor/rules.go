@@ -63,7 +63,7 @@ func appendRules(ctx context.Context, dial kafka.Dial, topic string, entries map
 			for i := range entries {
 				records = append(records, &kgo.Record{
 					Topic: topic, Partition: id, Value: wire.AppendRuleEntry(nil, &entries[i]), Timestamp: time.Now(),
-					Headers: kafka.KindHeaders(iot.KindRule, 1),
+					Headers: kafka.KindHeaders(iot.KindRule, entries[i].Level()),
 				})
 			}
 		}

@@ -15,9 +15,10 @@ import (
 const storeAlert = `INSERT INTO alerts AS a
 		(id, rule, device_id, device_type, severity, state, message, value, threshold, below, unit, building, floor, room,
 		 onset, time, raised, cleared, historical, partition, epoch, position,
-		 area, acknowledged, acknowledged_by, suppressed, suppressed_until, suppressed_by, suppressed_at, comment, commented_by, commented_at, tenant)
+		 area, acknowledged, acknowledged_by, suppressed, suppressed_until, suppressed_by, suppressed_at, comment, commented_by, commented_at, tenant,
+		 message_en, procedure, latched, reason)
 	SELECT $1, $2::text, $3::text, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15::timestamptz, $16, $17, $18, $19::boolean, $20, $21, $22,
-		$23, $24::timestamptz, $25, $26, $27::timestamptz, $28, $29::timestamptz, $30, $31, $32::timestamptz, $33::text
+		$23, $24::timestamptz, $25, $26, $27::timestamptz, $28, $29::timestamptz, $30, $31, $32::timestamptz, $33::text, $34, $35, $36::timestamptz, $37
 	WHERE NOT $19 OR NOT coalesce((SELECT cleared IS NULL OR cleared >= $15 FROM alerts
 		WHERE tenant = $33 AND device_id = $3 AND rule = $2 AND onset <= $15 AND NOT historical ORDER BY onset DESC LIMIT 1), false)
 	ON CONFLICT (id) DO UPDATE SET
@@ -25,11 +26,16 @@ const storeAlert = `INSERT INTO alerts AS a
 		time = excluded.time, cleared = excluded.cleared, epoch = excluded.epoch, position = excluded.position,
 		area = excluded.area, acknowledged = excluded.acknowledged, acknowledged_by = excluded.acknowledged_by,
 		suppressed = excluded.suppressed, suppressed_until = excluded.suppressed_until, suppressed_by = excluded.suppressed_by,
-		suppressed_at = excluded.suppressed_at,
+		suppressed_at = excluded.suppressed_at, latched = excluded.latched, reason = excluded.reason,
 		comment = CASE excluded.comment WHEN '' THEN a.comment ELSE excluded.comment END,
 		commented_by = CASE excluded.comment WHEN '' THEN a.commented_by ELSE excluded.commented_by END,
 		commented_at = coalesce(excluded.commented_at, a.commented_at)
 	WHERE (excluded.epoch, excluded.position) > (a.epoch, a.position)`
+
+// storeAlertEvent keeps an event for the story of its alert.
+const storeAlertEvent = `INSERT INTO alert_events
+		(id, epoch, position, state, life, time, value, reason, suppressed, suppressed_until, actor, comment)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING`
 
 // alerts merges events into one row per alert, unless a later event of the same alert is already stored. It keeps their
 // order, because an event may depend on earlier ones.
@@ -54,7 +60,12 @@ func (in *intake) alerts(ctx context.Context, alerts []iot.Alert) error {
 			text(a.Message), a.Value, a.Threshold, a.Below, text(a.Unit), text(a.Location.Building), int64(a.Location.Floor), text(a.Location.Room),
 			a.Onset, a.Time, raised, cleared, a.Historical, a.Partition, a.Epoch, a.Offset,
 			text(string(a.Area)), known(a.AckedAt), text(a.AckedBy), string(a.Suppressed), known(a.SuppressedUntil), text(a.SuppressedBy),
-			known(a.SuppressedAt), text(a.Comment), text(commentedBy), commented, text(string(a.Tenant)))
+			known(a.SuppressedAt), text(a.Comment), text(commentedBy), commented, text(string(a.Tenant)),
+			text(a.MessageEN), text(a.Procedure), known(a.Latched), string(a.Reason))
+		if !a.Historical {
+			batch.Queue(storeAlertEvent, a.ID, a.Epoch, a.Offset, string(a.Transition), string(a.LifeState()), a.Time, a.Value, string(a.Reason),
+				string(a.Suppressed), known(a.SuppressedUntil), text(a.Actor), text(a.Comment))
+		}
 	}
 	return in.tx.SendBatch(ctx, batch).Close()
 }

@@ -99,21 +99,24 @@ func (s *Store) Alerts(ctx context.Context, q api.AlertsQuery) ([]api.ArchivedAl
 	where := alertConditions(&q)
 	query := fmt.Sprintf(`SELECT id, rule, device_id, device_type, severity, state, message, value, threshold, below, unit, building, floor, room,
 		onset, time, raised, cleared, historical, partition, epoch, position,
-		area, acknowledged, acknowledged_by, suppressed, suppressed_until, suppressed_by, suppressed_at, comment, commented_by, commented_at FROM alerts%s ORDER BY onset DESC, id LIMIT %d`, where.text(), q.Limit)
+		area, acknowledged, acknowledged_by, suppressed, suppressed_until, suppressed_by, suppressed_at, comment, commented_by, commented_at,
+		message_en, procedure, latched, reason FROM alerts%s ORDER BY onset DESC, id LIMIT %d`, where.text(), q.Limit)
 	var found []api.ArchivedAlert
 	err := s.readOnly(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		return each(ctx, tx, func(rows pgx.Rows) error {
 			var a api.ArchivedAlert
 			a.Tenant = q.Tenant
-			var cleared, acked, until, suppressed, commented *time.Time
+			var cleared, acked, until, suppressed, commented, latched *time.Time
 			if err := rows.Scan(&a.ID, &a.Rule, &a.DeviceID, &a.DeviceType, &a.Severity, &a.Transition, &a.Message, &a.Value, &a.Threshold, &a.Below,
 				&a.Unit, &a.Location.Building, &a.Location.Floor, &a.Location.Room,
 				&a.Onset, &a.Time, &a.Raised, &cleared, &a.Historical, &a.Partition, &a.Epoch, &a.Offset,
-				&a.Area, &acked, &a.AckedBy, &a.Suppressed, &until, &a.SuppressedBy, &suppressed, &a.Comment, &a.Actor, &commented); err != nil {
+				&a.Area, &acked, &a.AckedBy, &a.Suppressed, &until, &a.SuppressedBy, &suppressed, &a.Comment, &a.Actor, &commented,
+				&a.MessageEN, &a.Procedure, &latched, &a.Reason); err != nil {
 				return err
 			}
 			for to, from := range map[*time.Time]*time.Time{
 				&a.ClearedAt: cleared, &a.AckedAt: acked, &a.SuppressedUntil: until, &a.SuppressedAt: suppressed, &a.CommentedAt: commented,
+				&a.Latched: latched,
 			} {
 				if from != nil {
 					*to = from.UTC()
@@ -129,11 +132,37 @@ func (s *Store) Alerts(ctx context.Context, q api.AlertsQuery) ([]api.ArchivedAl
 	return found, nil
 }
 
+// AlertEvents implements api.History.
+func (s *Store) AlertEvents(ctx context.Context, tenant iot.Tenant, id string) ([]api.AlertEvent, error) {
+	var found []api.AlertEvent
+	err := s.readOnly(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		return each(ctx, tx, func(rows pgx.Rows) error {
+			var e api.AlertEvent
+			var until *time.Time
+			if err := rows.Scan(&e.Transition, &e.State, &e.Time, &e.Value, &e.Reason, &e.Suppressed, &until, &e.Actor, &e.Comment); err != nil {
+				return err
+			}
+			e.Time = e.Time.UTC()
+			if until != nil {
+				e.SuppressedUntil = until.UTC()
+			}
+			found = append(found, e)
+			return nil
+		}, `SELECT e.state, e.life, e.time, e.value, e.reason, e.suppressed, e.suppressed_until, e.actor, e.comment
+			FROM alerts a JOIN alert_events e ON e.id = a.id AND e.epoch = a.epoch
+			WHERE a.id = $1 AND a.tenant = $2 ORDER BY e.position LIMIT $3`, id, string(tenant), api.MaxAlertEvents)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read events of an alert: %w", err)
+	}
+	return found, nil
+}
+
 func alertConditions(q *api.AlertsQuery) *selection {
 	var s selection
 	s.where(`tenant = ?`, string(q.Tenant))
 	for _, equal := range []struct{ column, value string }{
-		{"device_id", string(q.Device)}, {"device_type", string(q.Type)}, {"rule", q.Rule}, {"severity", string(q.Severity)},
+		{"id", q.ID}, {"device_id", string(q.Device)}, {"device_type", string(q.Type)}, {"rule", q.Rule}, {"severity", string(q.Severity)},
 	} {
 		if equal.value != "" {
 			s.where(equal.column+" = ?", equal.value)

@@ -49,6 +49,9 @@ func (s *Store) Prune(ctx context.Context, keep archive.Retention) (int64, error
 		{keep.Summaries, `DELETE FROM summary_alerts WHERE ctid = ANY (ARRAY (SELECT ctid FROM summary_alerts WHERE window_start < $1 LIMIT $2)) AND window_start < $1`},
 		{keep.Summaries, `DELETE FROM corrections WHERE ctid = ANY (ARRAY (SELECT ctid FROM corrections WHERE window_start < $1 LIMIT $2)) AND window_start < $1`},
 		{keep.Alerts, `DELETE FROM alerts WHERE ctid = ANY (ARRAY (SELECT ctid FROM alerts WHERE cleared < $1 LIMIT $2)) AND cleared < $1`},
+		// Those of an alert that is gone, a few of which an archiver may write once more that repeats them.
+		{keep.Alerts, `DELETE FROM alert_events WHERE ctid = ANY (ARRAY (SELECT ctid FROM alert_events e
+			WHERE time < $1 AND NOT EXISTS (SELECT 1 FROM alerts a WHERE a.id = e.id) LIMIT $2))`},
 	} {
 		n, err := s.removeOlder(ctx, step.keep, step.query)
 		removed += n

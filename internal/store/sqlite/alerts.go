@@ -43,17 +43,18 @@ func (w *batchWriter) alert(ctx context.Context, a *iot.Alert) error {
 	if a.Comment != "" {
 		commentedBy, commented = a.Actor, micros(a.Time)
 	}
-	_, err := w.tx.ExecContext(ctx, `INSERT INTO alerts
+	if _, err := w.tx.ExecContext(ctx, `INSERT INTO alerts
 			(id, rule, tenant, device_id, device_type, severity, state, message, value, threshold, below, unit, building, floor, room,
 			 onset, time, raised, cleared, historical, partition, epoch, position,
-			 area, acknowledged, acknowledged_by, suppressed, suppressed_until, suppressed_by, suppressed_at, comment, commented_by, commented_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+			 area, acknowledged, acknowledged_by, suppressed, suppressed_until, suppressed_by, suppressed_at, comment, commented_by, commented_at,
+			 message_en, procedure, latched, reason)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT DO UPDATE SET
 			severity = excluded.severity, state = excluded.state, message = excluded.message, value = excluded.value,
 			time = excluded.time, cleared = excluded.cleared, epoch = excluded.epoch, position = excluded.position,
 			area = excluded.area, acknowledged = excluded.acknowledged, acknowledged_by = excluded.acknowledged_by,
 			suppressed = excluded.suppressed, suppressed_until = excluded.suppressed_until, suppressed_by = excluded.suppressed_by,
-			suppressed_at = excluded.suppressed_at,
+			suppressed_at = excluded.suppressed_at, latched = excluded.latched, reason = excluded.reason,
 			comment = CASE excluded.comment WHEN '' THEN comment ELSE excluded.comment END,
 			commented_by = CASE excluded.comment WHEN '' THEN commented_by ELSE excluded.commented_by END,
 			commented_at = coalesce(excluded.commented_at, commented_at)
@@ -62,7 +63,22 @@ func (w *batchWriter) alert(ctx context.Context, a *iot.Alert) error {
 		a.Location.Building, a.Location.Floor, a.Location.Room,
 		micros(a.Onset), micros(a.Time), micros(raised), cleared, a.Historical, a.Partition, a.Epoch, a.Offset,
 		a.Area, microsOrNull(a.AckedAt), a.AckedBy, a.Suppressed, microsOrNull(a.SuppressedUntil), a.SuppressedBy, microsOrNull(a.SuppressedAt),
-		a.Comment, commentedBy, commented)
+		a.Comment, commentedBy, commented, a.MessageEN, a.Procedure, microsOrNull(a.Latched), a.Reason); err != nil {
+		return err
+	}
+	return w.alertEvent(ctx, a)
+}
+
+// alertEvent keeps an event for the story of its alert.
+func (w *batchWriter) alertEvent(ctx context.Context, a *iot.Alert) error {
+	if a.Historical {
+		return nil
+	}
+	_, err := w.tx.ExecContext(ctx, `INSERT INTO alert_events
+			(id, epoch, position, state, life, time, value, reason, suppressed, suppressed_until, actor, comment)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		a.ID, a.Epoch, a.Offset, a.Transition, a.LifeState(), micros(a.Time), a.Value, a.Reason, a.Suppressed, microsOrNull(a.SuppressedUntil),
+		a.Actor, a.Comment)
 	return err
 }
 

@@ -99,24 +99,29 @@ func (s *Store) Alerts(ctx context.Context, q api.AlertsQuery) ([]api.ArchivedAl
 	where, args := alertConditions(&q)
 	query := `SELECT id, rule, device_id, device_type, severity, state, message, value, threshold, below, unit, building, floor, room,
 		onset, time, raised, cleared, historical, partition, epoch, position,
-		area, acknowledged, acknowledged_by, suppressed, suppressed_until, suppressed_by, suppressed_at, comment, commented_by, commented_at FROM alerts` + where + ` ORDER BY onset DESC, id LIMIT ?`
+		area, acknowledged, acknowledged_by, suppressed, suppressed_until, suppressed_by, suppressed_at, comment, commented_by, commented_at,
+		message_en, procedure, latched, reason FROM alerts` + where + ` ORDER BY onset DESC, id LIMIT ?`
 	var found []api.ArchivedAlert
 	err := each(ctx, s.reader, func(rows *sql.Rows) error {
 		var a api.ArchivedAlert
 		a.Tenant = q.Tenant
 		var onset, at, raised int64
-		var cleared, acked, until, suppressed, commented sql.NullInt64
+		var cleared, acked, until, suppressed, commented, latched sql.NullInt64
 		if err := rows.Scan(&a.ID, &a.Rule, &a.DeviceID, &a.DeviceType, &a.Severity, &a.Transition, &a.Message, &a.Value, &a.Threshold, &a.Below,
 			&a.Unit, &a.Location.Building, &a.Location.Floor, &a.Location.Room,
 			&onset, &at, &raised, &cleared, &a.Historical, &a.Partition, &a.Epoch, &a.Offset,
-			&a.Area, &acked, &a.AckedBy, &a.Suppressed, &until, &a.SuppressedBy, &suppressed, &a.Comment, &a.Actor, &commented); err != nil {
+			&a.Area, &acked, &a.AckedBy, &a.Suppressed, &until, &a.SuppressedBy, &suppressed, &a.Comment, &a.Actor, &commented,
+			&a.MessageEN, &a.Procedure, &latched, &a.Reason); err != nil {
 			return err
 		}
 		a.Onset, a.Time, a.Raised = fromMicros(onset), fromMicros(at), fromMicros(raised)
 		for _, moment := range []struct {
 			from *sql.NullInt64
 			to   *time.Time
-		}{{&cleared, &a.ClearedAt}, {&acked, &a.AckedAt}, {&until, &a.SuppressedUntil}, {&suppressed, &a.SuppressedAt}, {&commented, &a.CommentedAt}} {
+		}{
+			{&cleared, &a.ClearedAt}, {&acked, &a.AckedAt}, {&until, &a.SuppressedUntil}, {&suppressed, &a.SuppressedAt},
+			{&commented, &a.CommentedAt}, {&latched, &a.Latched},
+		} {
 			if moment.from.Valid {
 				*moment.to = fromMicros(moment.from.Int64)
 			}
@@ -130,6 +135,31 @@ func (s *Store) Alerts(ctx context.Context, q api.AlertsQuery) ([]api.ArchivedAl
 	return found, nil
 }
 
+// AlertEvents implements api.History.
+func (s *Store) AlertEvents(ctx context.Context, tenant iot.Tenant, id string) ([]api.AlertEvent, error) {
+	var found []api.AlertEvent
+	err := each(ctx, s.reader, func(rows *sql.Rows) error {
+		var e api.AlertEvent
+		var at int64
+		var until sql.NullInt64
+		if err := rows.Scan(&e.Transition, &e.State, &at, &e.Value, &e.Reason, &e.Suppressed, &until, &e.Actor, &e.Comment); err != nil {
+			return err
+		}
+		e.Time = fromMicros(at)
+		if until.Valid {
+			e.SuppressedUntil = fromMicros(until.Int64)
+		}
+		found = append(found, e)
+		return nil
+	}, `SELECT e.state, e.life, e.time, e.value, e.reason, e.suppressed, e.suppressed_until, e.actor, e.comment
+		FROM alerts a JOIN alert_events e ON e.id = a.id AND e.epoch = a.epoch
+		WHERE a.id = ? AND a.tenant = ? ORDER BY e.position LIMIT ?`, id, tenant, api.MaxAlertEvents)
+	if err != nil {
+		return nil, fmt.Errorf("read events of an alert: %w", err)
+	}
+	return found, nil
+}
+
 func alertConditions(q *api.AlertsQuery) (where string, args []any) {
 	conditions := []string{"tenant = ?"}
 	args = []any{q.Tenant}
@@ -138,7 +168,7 @@ func alertConditions(q *api.AlertsQuery) (where string, args []any) {
 		args = append(args, values...)
 	}
 	for _, equal := range []struct{ column, value string }{
-		{"device_id", string(q.Device)}, {"device_type", string(q.Type)}, {"rule", q.Rule}, {"severity", string(q.Severity)},
+		{"id", q.ID}, {"device_id", string(q.Device)}, {"device_type", string(q.Type)}, {"rule", q.Rule}, {"severity", string(q.Severity)},
 	} {
 		if equal.value != "" {
 			add(equal.column+" = ?", equal.value)

@@ -42,6 +42,9 @@ func (s *Store) Prune(ctx context.Context, keep archive.Retention) (int64, error
 			(SELECT window_start, device_type, length, partition FROM summary_alerts WHERE window_start < ? LIMIT ?)`},
 		{keep.Summaries, `DELETE FROM corrections WHERE id IN (SELECT id FROM corrections WHERE window_start < ? LIMIT ?)`},
 		{keep.Alerts, `DELETE FROM alerts WHERE id IN (SELECT id FROM alerts WHERE cleared < ? LIMIT ?)`},
+		// Those of an alert that is gone, a few of which an archiver may write once more that repeats them.
+		{keep.Alerts, `DELETE FROM alert_events WHERE (id, epoch, position) IN (SELECT id, epoch, position FROM alert_events e
+			WHERE time < ? AND NOT EXISTS (SELECT 1 FROM alerts a WHERE a.id = e.id) LIMIT ?)`},
 	} {
 		if step.keep <= 0 || newest == 0 {
 			continue

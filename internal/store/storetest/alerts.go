@@ -81,6 +81,46 @@ func alertsKeepRaised(t *testing.T, store Store) {
 	}
 }
 
+// The story of an alert has each of its events once, in their order, and goes with the alert.
+func alertsKeepTheirEvents(t *testing.T, store Store) {
+	event := raised("a", 0, 5)
+	event.MessageEN, event.Procedure = "too hot", "https://plant.example/hot"
+	latched := later(event, iot.Updated, 20)
+	latched.Latched = at(20)
+	acked := later(latched, iot.Acknowledged, 30)
+	acked.AckedAt, acked.AckedBy, acked.Actor, acked.Comment = at(30), "u-17", "u-17", "bearing ordered"
+	reset := later(acked, iot.Cleared, 60)
+	reset.Actor, reset.Comment, reset.Reason = "u-9", "", iot.WasReset
+	for _, events := range [][]iot.Alert{{event, latched}, {latched, acked}, {reset, event}, {past("a", 100)}} {
+		writeAlerts(t, store, events...)
+	}
+	want := []api.AlertEvent{
+		{Transition: iot.Raised, State: iot.Unacknowledged, Time: event.Time, Value: event.Value},
+		{Transition: iot.Updated, State: iot.LatchedUnacknowledged, Time: at(20), Value: 27},
+		{Transition: iot.Acknowledged, State: iot.LatchedAcknowledged, Time: at(30), Value: 27, Actor: "u-17", Comment: "bearing ordered"},
+		{Transition: iot.Cleared, State: iot.NormalState, Time: at(60), Value: 27, Actor: "u-9", Reason: iot.WasReset},
+	}
+	story := func(tenant iot.Tenant, id string) []api.AlertEvent {
+		t.Helper()
+		found, err := store.AlertEvents(t.Context(), tenant, id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found
+	}
+	if got := story("", event.ID); !slices.Equal(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	if got := append(story("acme", event.ID), story("", past("a", 100).ID)...); len(got) > 0 {
+		t.Errorf("got %+v of another tenant, and of a historical alert, want none", got)
+	}
+	got := alerts(t, store, api.AlertsQuery{})
+	if i := slices.IndexFunc(got, func(a api.ArchivedAlert) bool { return a.ID == event.ID }); i < 0 || !got[i].Latched.Equal(at(20)) ||
+		got[i].MessageEN != "too hot" || got[i].Procedure != event.Procedure || got[i].Reason != iot.WasReset {
+		t.Errorf("got %+v, want all that the alert says", got)
+	}
+}
+
 // What people have done about an alert stays with it: an event of something else does not take away the last comment.
 func alertsKeepHandling(t *testing.T, store Store) {
 	event := raised("a", 0, 5)

@@ -100,8 +100,8 @@ func clockJumps(t *testing.T, store Store) {
 	expect("on the first day after a pause", 0)
 	f.appended = at(2*year + day)
 	f.readings()
-	if removed := prune(t, store, keep); removed != 10 {
-		t.Errorf("a day after a pause: removed %d rows, want 8 readings, a window and an alert", removed)
+	if removed := prune(t, store, keep); removed != 12 {
+		t.Errorf("a day after a pause: removed %d rows, want 8 readings, a window, and an alert with its 2 events", removed)
 	}
 }
 
@@ -161,6 +161,14 @@ func pruneRemoves(t *testing.T, store Store) {
 	}
 	if removed := prune(t, store, keep); removed != 0 {
 		t.Errorf("the second time: removed %d", removed)
+	}
+	for _, test := range []struct {
+		alert iot.Alert
+		want  int
+	}{{old, 0}, {open, 1}} {
+		if events, err := store.AlertEvents(t.Context(), "", test.alert.ID); err != nil || len(events) != test.want {
+			t.Errorf("got %d events of %s, %v, want %d", len(events), test.alert.DeviceID, err, test.want)
+		}
 	}
 	// A window that is stored again does not have its former alerts.
 	f.summaries(f.final(0, 1, 1))

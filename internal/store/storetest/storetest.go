@@ -92,6 +92,7 @@ var suite = []struct {
 	{"alerts fold into one row", alertsFold},
 	{"an alert keeps when it was raised", alertsKeepRaised},
 	{"an alert keeps what people have done about it", alertsKeepHandling},
+	{"an alert keeps its events", alertsKeepTheirEvents},
 	{"alerts come newest onset first, then by id", alertsOrder},
 	{"alerts narrow", alertsNarrow},
 	{"alerts page without gap or repeat while more come in", alertsPage},

@@ -1,0 +1,127 @@
+package alert
+
+import (
+	"math"
+	"math/bits"
+
+	"iotmon/internal/iot"
+)
+
+// stepStatistic judges a statistic of the values in the slots within c.Within. It remembers one point for each slot, and the last one from
+// before them: that readings span the time.
+func stepStatistic(c *iot.Condition, memory []iot.ConditionPoint, reading iot.ConditionPoint) (judgement, []iot.ConditionPoint) {
+	length := slotLength(c)
+	oldest := slot(reading.At, length) - iot.ChangeSlots + 1
+	before := -1
+	for before+1 < len(memory) && slot(memory[before+1].At, length) < oldest {
+		before++
+	}
+	memory = append(memory[:0], memory[max(before, 0):]...)
+	last := len(memory) - 1
+	switch {
+	case last >= 0 && slot(memory[last].At, length) == oldest+iot.ChangeSlots-1:
+		merge(c, &memory[last], reading.Value)
+	case len(memory) < iot.MaxConditionPoints:
+		memory = append(memory, first(c, reading))
+	default: // Several points are in one slot only if another version of the rule had a shorter Within.
+		copy(memory, memory[1:])
+		memory[last] = first(c, reading)
+	}
+	within := memory
+	if before >= 0 {
+		within = memory[1:]
+	}
+	value := statistic(c, within)
+	if before < 0 && slot(memory[0].At, length) > oldest {
+		return judgement{Between, value}, memory // Nobody knows yet what the values of the whole time are.
+	}
+	return judgement{judgeStatistic(c, value), value}, memory
+}
+
+// first returns the first point of a slot.
+func first(c *iot.Condition, reading iot.ConditionPoint) iot.ConditionPoint {
+	p := iot.ConditionPoint{At: reading.At, Value: reading.Value, Count: 1}
+	if c.Counts() {
+		p.Value = float64(beyond(c, reading.Value))
+	}
+	return p
+}
+
+// merge adds a value to the point of its slot: Value is the sum, the greatest or the least value, or the number of values beyond the limit,
+// of Count values.
+func merge(c *iot.Condition, p *iot.ConditionPoint, value float64) {
+	p.Count++
+	switch c.Kind {
+	case iot.Maximum:
+		p.Value = max(p.Value, value)
+	case iot.Minimum:
+		p.Value = min(p.Value, value)
+	case iot.Average:
+		p.Value = finite(p.Value + value)
+	default:
+		p.Value += float64(beyond(c, value))
+	}
+}
+
+// statistic returns the number that the condition judges. There is at least one point.
+func statistic(c *iot.Condition, points []iot.ConditionPoint) float64 {
+	value, count := points[0].Value, points[0].Count
+	for _, p := range points[1:] {
+		count += p.Count
+		switch c.Kind {
+		case iot.Maximum:
+			value = max(value, p.Value)
+		case iot.Minimum:
+			value = min(value, p.Value)
+		default:
+			value = finite(value + p.Value)
+		}
+	}
+	if c.Kind == iot.Average || c.Kind == iot.Fraction {
+		value /= float64(max(count, 1))
+	}
+	return value
+}
+
+// stepOfLast counts the values beyond the limit among the latest ones. It remembers one point: Value is how many there were, at most c.Last, and
+// the bits of Count are which of them were beyond it, the latest in the lowest bit.
+func stepOfLast(c *iot.Condition, memory []iot.ConditionPoint, reading iot.ConditionPoint) (judgement, []iot.ConditionPoint) {
+	if len(memory) == 0 {
+		memory = append(memory, iot.ConditionPoint{})
+	}
+	p := &memory[0]
+	seen := min(int(max(p.Value, 0)), c.Last-1) + 1 // Another version of the rule may have judged more.
+	mask := ^uint64(0) >> (iot.MaxConditionLast - c.Last)
+	*p = iot.ConditionPoint{At: reading.At, Value: float64(seen), Count: (p.Count<<1 | beyond(c, reading.Value)) & mask}
+	value := float64(bits.OnesCount64(p.Count))
+	if seen < c.Last {
+		return judgement{Between, value}, memory[:1]
+	}
+	return judgement{judgeStatistic(c, value), value}, memory[:1]
+}
+
+// finite returns a sum, or the greatest number if it is too great for one: what is not a number could not be stored.
+func finite(sum float64) float64 { return max(-math.MaxFloat64, min(sum, math.MaxFloat64)) }
+
+// beyond returns 1 for a value beyond the limit of the condition, and otherwise 0.
+func beyond(c *iot.Condition, value float64) uint64 {
+	if c.Below && value < c.Limit || !c.Below && value > c.Limit {
+		return 1
+	}
+	return 0
+}
+
+// judgeStatistic returns the verdict on a statistic.
+func judgeStatistic(c *iot.Condition, value float64) Verdict {
+	if !c.Counts() {
+		return judge(c, value)
+	}
+	switch {
+	case value > c.Threshold:
+		return Violated
+	case value <= c.Threshold-c.Hysteresis:
+		return Safe
+	default:
+		return Between
+	}
+}

@@ -1,0 +1,420 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"iotmon/internal/alert"
+	"iotmon/internal/control"
+	"iotmon/internal/iot"
+	"iotmon/internal/wire"
+)
+
+// Rules is where people decide about alert rules. Its methods may be called concurrently; their errors are those of control.Registry.
+type Rules interface {
+	// Rules returns the rules in force, in the order of their names.
+	Rules() ([]iot.RuleEntry, error)
+	// Rule returns the rule that was decided last: one that is deleted or has no version if there is none.
+	Rule(ctx context.Context, name string) (iot.RuleEntry, error)
+	// ChangeRules makes edits, all or none.
+	ChangeRules(ctx context.Context, edits []control.RuleEdit, how control.RuleChange) ([]control.RuleOutcome, error)
+	// Audit returns who has decided what, the newest first.
+	Audit(ctx context.Context, q control.AuditQuery) ([]control.Audit, error)
+}
+
+const (
+	// maxRuleVersions is how many versions of a rule are listed.
+	maxRuleVersions = 50
+	// maxRuleBytes is more than the largest valid rule takes.
+	maxRuleBytes = 1 << 20
+	// kindThreshold and kindOffline are the kinds of the conditions that have none in package iot.
+	kindThreshold, kindOffline = "threshold", "offline"
+)
+
+// RuleScope selects devices: those that match everything that is given.
+type RuleScope struct {
+	Area    iot.Area          `json:"area,omitempty" doc:"The devices of the area and of all areas below it."`
+	Labels  map[string]string `json:"labels,omitempty" doc:"The labels that a device must have."`
+	Devices []iot.DeviceID    `json:"devices,omitempty" maxItems:"1000" doc:"The ids of devices."`
+}
+
+// RuleCondition is what values violate.
+type RuleCondition struct {
+	Kind          string  `json:"kind" enum:"threshold,rise,fall,stuck,average,maximum,minimum,count,fraction,of_last,offline" doc:"threshold: a value beyond it. rise, fall: a change by more than the threshold within the span. stuck: no change by more than the threshold for the span. average, maximum, minimum: that of the span's values is beyond the threshold. count: more than threshold of the span's values are beyond the limit; fraction: more than that part of them, 0 to 1; of_last: more than threshold of the last values. offline: the device is silent, or says so."`
+	Below         bool    `json:"below,omitempty" doc:"Lower values violate, instead of higher ones; where values are counted, those below the limit count."`
+	Threshold     float64 `json:"threshold,omitempty" doc:"In the type's unit, unless values are counted. The threshold itself does not violate."`
+	Hysteresis    float64 `json:"hysteresis,omitempty" doc:"How far on the safe side of the threshold it must be before the alert clears: the deadband."`
+	WithinSeconds float64 `json:"within_seconds,omitempty" doc:"The span, from 1 second to 31 days; neither threshold nor of_last has one."`
+	Limit         float64 `json:"limit,omitempty" doc:"What values are compared with to be counted."`
+	Last          int     `json:"last,omitempty" doc:"How many of the last values are judged by of_last: 1 to 64."`
+}
+
+// RuleBody is what people decide about a rule. It is exported, as RuleScope is, because the library ignores embedded types that are not.
+type RuleBody struct {
+	DeviceType iot.DeviceType `json:"device_type,omitempty" maxLength:"128" doc:"Only stuck and offline may be for every type."`
+	RuleScope
+	Except          []RuleScope   `json:"except,omitempty" maxItems:"16" doc:"What the rule does not watch of what it selects."`
+	Condition       RuleCondition `json:"condition"`
+	ForSeconds      float64       `json:"for_seconds,omitempty" doc:"How long values must violate before the alert is raised, in the device's own time."`
+	ClearForSeconds float64       `json:"clear_for_seconds,omitempty" doc:"How long they must be safe before it clears."`
+	Severity        iot.Severity  `json:"severity" enum:"info,warning,critical" doc:"The priority of the alert."`
+	Latch           bool          `json:"latch,omitempty" doc:"The alert stays until it has been acknowledged and reset, even if its condition has returned to normal."`
+	Text            string        `json:"text,omitempty" doc:"The alert's message in Chinese, at most 256 bytes. {device}, {type}, {area}, {value}, {threshold}, {limit}, {unit} and {alert_type} are replaced."`
+	TextEN          string        `json:"text_en,omitempty" doc:"The same in English."`
+	Procedure       string        `json:"procedure,omitempty" doc:"The address of a page that says what to do."`
+}
+
+// RuleShown is a rule with its version. It is exported for the library.
+type RuleShown struct {
+	Name    string `json:"name" doc:"The alert_type of the rule's alerts."`
+	Version int64  `json:"version" doc:"Grows with each change; If-Match takes it in quotes."`
+	Origin  string `json:"origin" enum:"configuration,decided" doc:"Whether the rule is that of the configuration, or people have decided about it."`
+	RuleBody
+}
+
+func toRuleBody(r *iot.Rule) RuleBody {
+	b := RuleBody{
+		DeviceType: r.Type, RuleScope: toScope(&r.Selector), ForSeconds: r.For.Seconds(), ClearForSeconds: r.ClearFor.Seconds(),
+		Severity: r.Severity, Latch: r.Latch, Text: r.Text, TextEN: r.TextEN, Procedure: r.Procedure,
+		Condition: RuleCondition{
+			Kind: cmp.Or(string(r.Kind), kindThreshold), Below: r.Below, Threshold: r.Threshold, Hysteresis: r.Hysteresis,
+			WithinSeconds: r.Within.Seconds(), Limit: r.Limit, Last: r.Last,
+		},
+	}
+	if r.Name == iot.RuleOffline {
+		b.Condition.Kind = kindOffline
+	}
+	for i := range r.Except {
+		b.Except = append(b.Except, toScope(&r.Except[i]))
+	}
+	return b
+}
+
+func toScope(s *iot.Selector) RuleScope {
+	return RuleScope{Area: s.Area, Labels: s.Labels, Devices: s.Devices}
+}
+
+func (s *RuleScope) selector() iot.Selector {
+	return iot.Selector{Area: s.Area, Labels: s.Labels, Devices: s.Devices}
+}
+
+// rule returns the rule that the body says. The error is an *iot.InvalidError.
+func (b *RuleBody) rule(name string) (iot.Rule, error) {
+	c := &b.Condition
+	if (c.Kind == kindOffline) != (name == iot.RuleOffline) {
+		return iot.Rule{}, iot.Invalid("kind", "the rule %s, and no other, is of the kind %s", iot.RuleOffline, kindOffline)
+	}
+	r := iot.Rule{
+		Name: name, Selector: b.selector(), Severity: b.Severity, Latch: b.Latch, Text: b.Text, TextEN: b.TextEN, Procedure: b.Procedure,
+		Condition: iot.Condition{
+			Kind: iot.ConditionKind(c.Kind), Below: c.Below, Threshold: c.Threshold, Hysteresis: c.Hysteresis, Limit: c.Limit, Last: c.Last,
+		},
+	}
+	r.Type = b.DeviceType
+	if c.Kind == kindThreshold || c.Kind == kindOffline {
+		r.Kind = iot.Threshold
+	}
+	for i := range b.Except {
+		r.Except = append(r.Except, b.Except[i].selector())
+	}
+	for _, span := range []struct {
+		field   string
+		seconds float64
+		into    *time.Duration
+	}{{"within", c.WithinSeconds, &r.Within}, {"for", b.ForSeconds, &r.For}, {"clear_for", b.ClearForSeconds, &r.ClearFor}} {
+		if !(span.seconds >= 0 && span.seconds <= iot.MaxWithin.Seconds()) { // Also if it is not a number.
+			return iot.Rule{}, iot.Invalid(span.field, "must be between 0 and %v seconds (got %v)", iot.MaxWithin.Seconds(), span.seconds)
+		}
+		*span.into = time.Duration(math.Round(span.seconds*1e6)) * time.Microsecond
+	}
+	return r, nil
+}
+
+func (s *server) registerRules(api huma.API) {
+	if s.o.Rules == nil {
+		return
+	}
+	failures := []int{http.StatusServiceUnavailable}
+	changes := append(slices.Clone(failures), http.StatusBadRequest, http.StatusForbidden, http.StatusConflict, http.StatusPreconditionFailed, http.StatusTooManyRequests)
+	responses := func() map[string]*huma.Response {
+		return map[string]*huma.Response{
+			"202": {Description: "Decided, and not in force yet: a processor is behind, not running, or older than the rule. It comes into force by itself."},
+		}
+	}
+	path := Prefix + "/rules"
+	huma.Register(api, huma.Operation{
+		OperationID: "list-rules", Method: http.MethodGet, Path: path, Tags: []string{"Rules"},
+		Summary: "List the alert rules", Description: "The rules in force, in the order of their names.", Errors: failures,
+	}, s.listRules)
+	huma.Register(api, huma.Operation{
+		OperationID: "create-rule", Method: http.MethodPost, Path: path, Tags: []string{"Rules"}, DefaultStatus: http.StatusCreated,
+		Summary:     "Add an alert rule",
+		Description: "Comes into force in every partition without a restart; the answer comes once it is. 409 if there is a rule of that name.",
+		Responses:   responses(), Errors: changes, MaxBodyBytes: maxRuleBytes,
+	}, s.createRule)
+	huma.Register(api, huma.Operation{
+		OperationID: "get-rule", Method: http.MethodGet, Path: path + "/{name}", Tags: []string{"Rules"},
+		Summary: "Get an alert rule", Description: "As it was decided last.", Errors: append(slices.Clone(failures), http.StatusNotFound),
+	}, s.getRule)
+	huma.Register(api, huma.Operation{
+		OperationID: "put-rule", Method: http.MethodPut, Path: path + "/{name}", Tags: []string{"Rules"},
+		Summary: "Replace an alert rule",
+		Description: "To replace an existing rule, If-Match is required. What is pending by the rule goes on unless the kind of its condition changes; alerts of " +
+			"devices that it no longer watches clear. What people decide comes before the configuration, also after a restart.",
+		Responses: responses(), Errors: append(slices.Clone(changes), http.StatusPreconditionRequired, http.StatusNotFound), MaxBodyBytes: maxRuleBytes,
+	}, s.putRule)
+	huma.Register(api, huma.Operation{
+		OperationID: "delete-rule", Method: http.MethodDelete, Path: path + "/{name}", Tags: []string{"Rules"},
+		Summary: "Delete an alert rule", Description: "Its open alerts clear. A rule of the configuration does not come back by itself: decide one of its versions again.",
+		Responses: responses(), Errors: append(slices.Clone(changes), http.StatusNotFound),
+	}, s.deleteRule)
+	huma.Register(api, huma.Operation{
+		OperationID: "list-rule-versions", Method: http.MethodGet, Path: path + "/{name}/versions", Tags: []string{"Rules"},
+		Summary: "List what was decided about an alert rule", Description: "The newest first, at most 50, as long as control.audit_retention keeps them. What the configuration has brought is not among them.",
+		Errors: failures,
+	}, s.listRuleVersions)
+	for _, body := range []string{"RuleBody", "NewRule"} { // The library lets bodies with embedded structs have any other key.
+		api.OpenAPI().Components.Schemas.Map()[body].AdditionalProperties = false
+	}
+}
+
+// ruleAnswer is a rule, as it was decided last.
+type ruleAnswer struct {
+	Status   int
+	ETag     string `header:"ETag" doc:"The version in quotes, for If-Match."`
+	Location string `header:"Location" doc:"The address of a rule that was added."`
+	Body     struct {
+		RuleShown
+		InForce bool `json:"in_force" doc:"Whether every processor goes by it."`
+	}
+}
+
+func toRuleShown(e *iot.RuleEntry) RuleShown {
+	shown := RuleShown{Name: e.Rule.Name, Version: e.Version, Origin: "decided", RuleBody: toRuleBody(&e.Rule)}
+	if e.Provisioned {
+		shown.Origin = "configuration"
+	}
+	return shown
+}
+
+func (s *server) listRules(context.Context, *struct{}) (*answer[list[RuleShown]], error) {
+	entries, err := s.o.Rules.Rules()
+	if err != nil {
+		return nil, s.decisionProblem(context.Background(), err)
+	}
+	out := list[RuleShown]{Items: make([]RuleShown, len(entries))}
+	for i := range entries {
+		out.Items[i] = toRuleShown(&entries[i])
+	}
+	return &answer[list[RuleShown]]{out}, nil
+}
+
+// ruleInput names a rule.
+type ruleInput struct {
+	Name string `path:"name" doc:"The rule's name, percent-encoded." example:"temperature_high" maxLength:"128"`
+}
+
+func (s *server) getRule(ctx context.Context, in *ruleInput) (*ruleAnswer, error) {
+	entry, err := s.o.Rules.Rule(ctx, in.Name)
+	switch {
+	case err != nil:
+		return nil, s.decisionProblem(ctx, err)
+	case entry.Version == 0 || entry.Deleted:
+		return nil, noRule(in.Name)
+	}
+	return s.ruleAnswer(ctx, &entry, 0), nil
+}
+
+func noRule(name string) error { return huma.Error404NotFound("there is no rule " + iot.Quote(name)) }
+
+// ruleAnswer returns a rule once it is in force in every partition, or after a time.
+func (s *server) ruleAnswer(ctx context.Context, e *iot.RuleEntry, patience time.Duration) *ruleAnswer {
+	waiting, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	out := &ruleAnswer{Status: http.StatusOK, ETag: etag(e.Version)}
+	out.Body.RuleShown = toRuleShown(e)
+	out.Body.InForce = s.o.Entries.Wait(waiting, control.RuleRef(e.Rule.Name), e.Version)
+	if !out.Body.InForce && patience > 0 {
+		out.Status = http.StatusAccepted
+	}
+	return out
+}
+
+// RuleInput names a rule, and says on which version a change is based. It is exported for the library, which ignores what is embedded otherwise.
+type RuleInput struct {
+	Name        string `path:"name" doc:"The rule's name, percent-encoded." example:"temperature_high" maxLength:"128"`
+	IfMatch     string `header:"If-Match" doc:"The ETag of the rule that the change is based on; * for any."`
+	IfNoneMatch string `header:"If-None-Match" doc:"* if there must be no such rule yet."`
+}
+
+// NewRule is a rule with its name. It is exported for the library.
+type NewRule struct {
+	Name string `json:"name" minLength:"1" maxLength:"128" doc:"The alert_type of the rule's alerts."`
+	RuleBody
+}
+
+type createRuleInput struct{ Body NewRule }
+
+func (s *server) createRule(ctx context.Context, in *createRuleInput) (*ruleAnswer, error) {
+	rule, err := in.Body.rule(in.Body.Name)
+	if err != nil {
+		return nil, ruleProblem(err)
+	}
+	out, err := s.decideRule(ctx, control.RuleEdit{
+		Name: in.Body.Name, If: control.Condition{Unentered: true},
+		To: func(iot.RuleEntry) (iot.RuleEntry, error) { return iot.RuleEntry{Rule: rule}, nil },
+	}, "create")
+	if changed := (*control.VersionError)(nil); errors.As(err, &changed) {
+		return nil, huma.Error409Conflict("there is a rule " + iot.Quote(in.Body.Name) + " already")
+	}
+	if err != nil {
+		return nil, s.ruleDecisionProblem(ctx, err)
+	}
+	out.Location = Prefix + "/rules/" + url.PathEscape(in.Body.Name)
+	if out.Status == http.StatusOK {
+		out.Status = http.StatusCreated
+	}
+	return out, nil
+}
+
+type putRuleInput struct {
+	RuleInput
+	Body RuleBody
+}
+
+func (s *server) putRule(ctx context.Context, in *putRuleInput) (*ruleAnswer, error) {
+	rule, err := in.Body.rule(in.Name)
+	if err != nil {
+		return nil, ruleProblem(err)
+	}
+	return s.changeRule(ctx, &in.RuleInput, "put", func(current iot.RuleEntry) (iot.RuleEntry, error) {
+		if in.IfMatch == "" && in.IfNoneMatch == "" && current.Version > 0 && !current.Deleted {
+			return iot.RuleEntry{}, errPrecondition
+		}
+		return iot.RuleEntry{Rule: rule}, nil
+	})
+}
+
+func (s *server) deleteRule(ctx context.Context, in *RuleInput) (*ruleAnswer, error) {
+	return s.changeRule(ctx, in, "delete", func(iot.RuleEntry) (iot.RuleEntry, error) { return iot.RuleEntry{Deleted: true}, nil })
+}
+
+// changeRule makes one edit with the conditions of the request.
+func (s *server) changeRule(ctx context.Context, in *RuleInput, action string, to func(iot.RuleEntry) (iot.RuleEntry, error)) (*ruleAnswer, error) {
+	condition, err := (&EntryInput{IfMatch: in.IfMatch, IfNoneMatch: in.IfNoneMatch}).condition()
+	if err != nil {
+		return nil, err
+	}
+	out, err := s.decideRule(ctx, control.RuleEdit{Name: in.Name, If: condition, To: to}, action)
+	if changed := (*control.VersionError)(nil); errors.As(err, &changed) {
+		return nil, huma.ErrorWithHeaders(
+			huma.Error412PreconditionFailed(fmt.Sprintf("the rule has another version, %d: read it again and decide anew", changed.Version)),
+			http.Header{"ETag": {etag(changed.Version)}},
+		)
+	}
+	if err != nil {
+		return nil, s.ruleDecisionProblem(ctx, err)
+	}
+	return out, nil
+}
+
+// decideRule makes one edit and answers once it is in force, or after inForceTimeout. The error is that of ChangeRules, or a problem.
+func (s *server) decideRule(ctx context.Context, edit control.RuleEdit, action string) (*ruleAnswer, error) {
+	release, err := s.admitDecision()
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	outcomes, err := s.o.Rules.ChangeRules(ctx, []control.RuleEdit{edit}, s.ruleChange(action))
+	if err != nil {
+		return nil, err
+	}
+	s.decisionMade(ctx)
+	if after := &outcomes[0].After; after.Version > 0 {
+		return s.ruleAnswer(ctx, after, inForceTimeout), nil
+	}
+	return nil, noRule(edit.Name)
+}
+
+// ruleChange says how rules are changed.
+func (s *server) ruleChange(action string) control.RuleChange {
+	return control.RuleChange{By: control.By{Actor: nobody, Action: action}, Check: func(rules []iot.Rule) error {
+		_, err := alert.New(rules, s.o.Catalog)
+		return err
+	}}
+}
+
+// ruleProblem says what is wrong with a rule, and where.
+func ruleProblem(err error) error {
+	where, reason := "body", err.Error()
+	if invalid := (*iot.InvalidError)(nil); errors.As(err, &invalid) && invalid.Field != "" {
+		field := invalid.Field
+		switch field {
+		case "within", "for", "clear_for":
+			field += "_seconds"
+		case "alert_type":
+			field = "name"
+		}
+		if slices.Contains([]string{"kind", "below", "threshold", "hysteresis", "within_seconds", "limit", "last"}, field) {
+			field = "condition." + field
+		}
+		where, reason = "body."+field, invalid.Reason
+	}
+	return huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{Message: reason, Location: where})
+}
+
+// ruleDecisionProblem converts an error of ChangeRules to a problem.
+func (s *server) ruleDecisionProblem(ctx context.Context, err error) error {
+	var problem huma.StatusError
+	switch {
+	case errors.As(err, &problem):
+		return err
+	case errors.Is(err, errPrecondition):
+		return huma.NewError(http.StatusPreconditionRequired, "there is such a rule already: send its ETag in If-Match, so that nobody's change is lost")
+	case errors.Is(err, control.ErrUnavailable):
+		return s.decisionProblem(ctx, err)
+	case errors.Is(err, control.ErrNoVersion):
+		return huma.Error409Conflict("the rule cannot be changed: it has the highest version that there is")
+	}
+	return ruleProblem(err)
+}
+
+// ruleVersion is one decision about a rule.
+type ruleVersion struct {
+	RuleShown
+	Deleted bool      `json:"deleted,omitempty" doc:"The rule was deleted; everything else about it is empty."`
+	Time    time.Time `json:"time" doc:"When, by the clock of the service that has stored it."`
+	Actor   string    `json:"actor" doc:"Who: an opaque id."`
+	Action  string    `json:"action" doc:"How: create, put, delete or import; adopt or repeat if nobody has, because a database was restored."`
+}
+
+// ruleVersions is the answer with the decisions about a rule.
+type ruleVersions struct {
+	Items []ruleVersion `json:"items" nullable:"false"`
+}
+
+func (s *server) listRuleVersions(ctx context.Context, in *ruleInput) (*answer[ruleVersions], error) {
+	all, err := s.o.Rules.Audit(ctx, control.AuditQuery{Of: control.RuleRef(in.Name), Limit: maxRuleVersions})
+	if err != nil {
+		return nil, s.decisionProblem(ctx, err)
+	}
+	out := ruleVersions{Items: []ruleVersion{}}
+	for i := range all {
+		a := &all[i]
+		entry, err := wire.DecodeRuleEntry(a.After)
+		if err != nil {
+			continue // Another version of iotmon has written it.
+		}
+		out.Items = append(out.Items, ruleVersion{RuleShown: toRuleShown(&entry), Deleted: entry.Deleted, Time: a.Time, Actor: a.Actor, Action: a.Action})
+	}
+	return &answer[ruleVersions]{out}, nil
+}

@@ -1,0 +1,139 @@
+package api_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"iotmon/internal/api"
+	"iotmon/internal/iot"
+)
+
+const (
+	hotRule    = `{"device_type":"temperature_sensor","condition":{"kind":"threshold","threshold":80,"hysteresis":2},"for_seconds":30,"severity":"critical"}`
+	oftenRule  = `{"device_type":"temperature_sensor","area":"A栋","except":[{"labels":{"line":"test"}}],"condition":{"kind":"of_last","threshold":2,"limit":70,"last":5},"severity":"warning","latch":true,"text":"过热 {value}","text_en":"hot {value}","procedure":"https://plant.example/hot"}`
+	averageLow = `{"device_type":"humidity_sensor","condition":{"kind":"average","below":true,"threshold":20,"within_seconds":600},"severity":"info"}`
+)
+
+// ruled returns an API with a rule of the configuration in force, and its registry.
+func ruled(t testing.TB) (http.Handler, *registry) {
+	r := newRegistry()
+	configured := iot.RuleEntry{Version: 1_700_000_000_000_000, Provisioned: true, Rule: iot.Rule{
+		Name: "temperature_high", Selector: iot.Selector{Type: iot.Temperature}, Severity: iot.Warning,
+		Condition: iot.Condition{Threshold: 28, Hysteresis: 0.5},
+	}}
+	if err := configured.Normalize(); err != nil {
+		t.Fatal(err)
+	}
+	r.SetRule(&iot.RuleInForce{RuleEntry: configured})
+	return newAPI(t, plant{}, &archive{}, r.use), r
+}
+
+func TestRulesAreDecided(t *testing.T) {
+	h, _ := ruled(t)
+	const rules, high, boiler = "/api/v1/rules", "/api/v1/rules/temperature_high", "/api/v1/rules/boiler%20hot"
+	for i, step := range []struct {
+		method, path, body string
+		headers            []string
+		status             int
+		want               string
+	}{
+		{"GET", rules, "", nil, 200, `{"items":[{"name":"temperature_high","version":1700000000000000,"origin":"configuration","device_type":"temperature_sensor","condition":{"kind":"threshold","threshold":28,"hysteresis":0.5},"severity":"warning"}]}`},
+		{"GET", boiler, "", nil, 404, "no rule"},
+		{"POST", rules, `{"name":"boiler hot",` + hotRule[1:], nil, 201, `{"name":"boiler hot","version":1,"origin":"decided","device_type":"temperature_sensor","condition":{"kind":"threshold","threshold":80,"hysteresis":2},"for_seconds":30,"severity":"critical","in_force":true}`},
+		{"POST", rules, `{"name":"boiler hot",` + hotRule[1:], nil, 409, "already"},
+		{"GET", boiler, "", nil, 200, `"version":1,"origin":"decided"`},
+		{"PUT", boiler, oftenRule, nil, 428, "send its ETag in If-Match"},
+		{"PUT", boiler, oftenRule, []string{"If-Match", `"7"`}, 412, "another version, 1"},
+		{"PUT", boiler, oftenRule, []string{"If-Match", `"1"`}, 200, `"version":2,"origin":"decided","device_type":"temperature_sensor","area":"A栋","except":[{"labels":{"line":"test"}}],"condition":{"kind":"of_last","threshold":2,"limit":70,"last":5},"severity":"warning","latch":true,"text":"过热 {value}","text_en":"hot {value}","procedure":"https://plant.example/hot","in_force":true}`},
+		{"PUT", boiler, oftenRule, []string{"If-Match", `"1"`}, 200, `"version":2`}, // Sent again because the answer was lost.
+		{"PUT", high, averageLow, []string{"If-Match", `"1700000000000000"`}, 200, `"version":1700000000000001,"origin":"decided"`},
+		{"PUT", "/api/v1/rules/new", averageLow, []string{"If-None-Match", "*"}, 200, `"version":1,`},
+		{"PUT", "/api/v1/rules/new", averageLow, []string{"If-None-Match", "*"}, 412, "another version"},
+		{"DELETE", high, "", []string{"If-Match", `"1700000000000001"`}, 200, `"version":1700000000000002`},
+		{"GET", high, "", nil, 404, "no rule"},
+		{"DELETE", "/api/v1/rules/none", "", nil, 404, "no rule"},
+		{"GET", rules, "", nil, 200, `{"items":[{"name":"boiler hot","version":2,`},
+		{"POST", rules, `{"name":"temperature_high",` + hotRule[1:], nil, 201, `"version":1700000000000003`},
+		{"GET", boiler + "/versions", "", nil, 200, `{"items":[{"name":"boiler hot","version":2,`},
+		{"GET", high + "/versions", "", nil, 200, `"version":1700000000000002,"origin":"decided","condition":{"kind":"threshold"},"severity":"","deleted":true,`},
+		{"GET", "/api/v1/audit?rule=boiler%20hot", "", nil, 200, `"alert_type":"boiler hot","version":2`},
+		// What is wrong, and where.
+		{"PUT", "/api/v1/rules/x", strings.Replace(hotRule, "temperature_sensor", "no", 1), nil, 422, `unknown device type \"no\"`},
+		{"PUT", "/api/v1/rules/x", strings.Replace(hotRule, `"device_type":"temperature_sensor",`, "", 1), nil, 422, "no device type"},
+		{"PUT", "/api/v1/rules/x", strings.Replace(oftenRule, `"last":5`, `"last":65`, 1), nil, 422, `"location":"body.condition.last"`},
+		{"PUT", "/api/v1/rules/x", strings.Replace(averageLow, `600`, `0.5`, 1), nil, 422, `"location":"body.condition.within_seconds"`},
+		{"PUT", "/api/v1/rules/x", strings.Replace(hotRule, `30,`, `1e300,`, 1), nil, 422, `"location":"body.for_seconds"`},
+		{"PUT", "/api/v1/rules/x", strings.Replace(oftenRule, `https://`, `javascript://`, 1), nil, 422, `"location":"body.procedure"`},
+		{"PUT", "/api/v1/rules/x", strings.Replace(hotRule, `threshold",`, `offline",`, 1), nil, 422, `"location":"body.condition.kind"`},
+		{"PUT", "/api/v1/rules/x", strings.Replace(hotRule, `"severity"`, `"priority":1,"severity"`, 1), nil, 422, "unexpected property"},
+		{"POST", rules, hotRule, nil, 422, "name"},
+	} {
+		w := send(h, step.method, step.path, step.body, append(step.headers, "Content-Type", asJSON)...)
+		if got := w.Body.String(); w.Code != step.status || !strings.Contains(got, step.want) {
+			t.Errorf("%d: %s %s %s:\ngot  %d %s\nwant %d %s", i, step.method, step.path, step.body, w.Code, got, step.status, step.want)
+		}
+	}
+	w := send(h, "GET", boiler, "")
+	if tag := w.Header().Get("ETag"); tag != `"2"` {
+		t.Errorf("got the tag %s", tag)
+	}
+	w = send(h, "POST", rules, `{"name":"a/b",`+hotRule[1:], "Content-Type", asJSON)
+	if at := w.Header().Get("Location"); at != "/api/v1/rules/a%2Fb" || send(h, "GET", at, "").Code != http.StatusOK {
+		t.Errorf("got the address %s, want one that answers", at)
+	}
+}
+
+// A rule that a processor has not taken over is decided all the same, and the answer says so.
+func TestARuleThatIsNotInForceYetSaysSo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, r := ruled(t)
+		r.after = 5 * time.Second
+		w := send(h, "PUT", "/api/v1/rules/slow", hotRule, "Content-Type", asJSON)
+		if w.Code != http.StatusAccepted || !strings.Contains(w.Body.String(), `"in_force":false`) {
+			t.Errorf("got %d %s", w.Code, w.Body)
+		}
+		time.Sleep(4 * time.Second)
+		if w := send(h, "GET", "/api/v1/rules/slow", ""); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `"in_force":true`) {
+			t.Errorf("got %d %s", w.Code, w.Body)
+		}
+		r.store.SetDown(true)
+		for _, method := range []string{"PUT", "DELETE"} {
+			if w := send(h, method, "/api/v1/rules/slow", hotRule, "Content-Type", asJSON, "If-Match", "*"); w.Code != http.StatusServiceUnavailable {
+				t.Errorf("%s without the database: got %d %s", method, w.Code, w.Body)
+			}
+		}
+	})
+}
+
+// What no processor would put in force is refused when it is decided.
+func TestMoreRulesThanATypeMayHaveAreRefused(t *testing.T) {
+	h, _ := ruled(t)
+	for i := range iot.MaxRules {
+		want := http.StatusOK
+		if i == iot.MaxRules-1 { // The configuration has one.
+			want = http.StatusUnprocessableEntity
+		}
+		path := "/api/v1/rules/r" + strings.Repeat("x", i+1)
+		if w := send(h, "PUT", path, hotRule, "Content-Type", asJSON); w.Code != want {
+			t.Fatalf("rule %d: got %d %.300s, want %d", i+2, w.Code, w.Body, want)
+		}
+	}
+}
+
+func TestTheEventsOfAnAlert(t *testing.T) {
+	history := &archive{events: map[string][]api.AlertEvent{"a1": {
+		{Transition: iot.Raised, State: iot.Unacknowledged, Time: noon, Value: 30},
+		{Transition: iot.Acknowledged, State: iot.AcknowledgedState, Time: noon.Add(time.Minute), Value: 30, Actor: "u-17", Comment: "seen"},
+	}}}
+	h := newAPI(t, plant{}, history, nil)
+	w := request(h, "GET", "/api/v1/alerts/a1/events")
+	want := `{"items":[{"state":"raised","alarm_state":"unacknowledged","timestamp":"2026-03-01T12:00:00Z","current_value":30},` +
+		`{"state":"acknowledged","alarm_state":"acknowledged","timestamp":"2026-03-01T12:01:00Z","current_value":30,"actor":"u-17","comment":"seen"}]}`
+	if got := strings.TrimSpace(w.Body.String()); w.Code != http.StatusOK || got != want {
+		t.Errorf("got %d %s, want %s", w.Code, got, want)
+	}
+	checkProblem(t, request(h, "GET", "/api/v1/alerts/none/events"), http.StatusNotFound, "no events")
+}

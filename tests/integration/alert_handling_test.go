@@ -1,0 +1,143 @@
+package integration
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"iotmon/internal/wire"
+)
+
+// TestAnAlertIsHandledOverItsLife decides a rule that latches, and takes its alert through its life over REST, with a kill after each step: what
+// people have decided is there after a restart, and every event is archived once.
+func TestAnAlertIsHandledOverItsLife(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a program several times; make test runs it")
+	}
+	t.Parallel()
+	s := newServer(t, t.TempDir(), killConfig, "-no-simulator")
+	s.start()
+	rule := `{"name":"boiler hot","device_type":"temperature_sensor","devices":["boiler"],"latch":true,"severity":"critical",
+		"condition":{"kind":"of_last","threshold":1,"limit":80,"last":3},"text_en":"{value} of 3 above {limit}"}`
+	if code, answer := call(t, s, "POST", "/api/v1/rules", rule); code != http.StatusCreated || !strings.Contains(answer, `"in_force":true`) {
+		t.Fatalf("got %d %s", code, answer)
+	}
+	restart := func() { s.kill(); s.start() }
+	restart()
+	at := time.Now().Add(-5 * time.Second)
+	send := func(values ...float64) {
+		t.Helper()
+		var samples []sample
+		for _, value := range values {
+			at = at.Add(100 * time.Millisecond)
+			samples = append(samples, sample{device: "boiler", kind: "temperature_sensor", at: at, value: value})
+		}
+		if code, answer := call(t, s, "POST", "/api/v1/readings", string(encode(samples))); code != http.StatusOK {
+			t.Fatalf("got %d %s", code, answer)
+		}
+	}
+	open := func() (alerts []wire.Alert) {
+		for _, a := range list[wire.Alert](t, s.base(), "/api/v1/alerts", map[string][]string{"device": {"boiler"}, "rule": {"boiler hot"}}) {
+			if a.State != "cleared" {
+				alerts = append(alerts, a)
+			}
+		}
+		return alerts
+	}
+	send(90, 85, 70)
+	var alert wire.Alert
+	waitFor(t, patience, "the alert is archived", func() bool {
+		if alerts := open(); len(alerts) == 1 {
+			alert = alerts[0]
+		}
+		return alert.ID != ""
+	})
+	if alert.MessageEN != "2 of 3 above 80°C" || alert.CurrentValue != 2 || alert.AlarmState != "unacknowledged" {
+		t.Errorf("got %+v", alert)
+	}
+	do := func(action, body string, done bool, state string) {
+		t.Helper()
+		code, answer := call(t, s, "POST", "/api/v1/alerts/"+alert.ID+"/"+action, body, "Idempotency-Key", action)
+		var got struct {
+			Done  bool       `json:"done"`
+			Alert wire.Alert `json:"alert"`
+		}
+		if err := json.Unmarshal([]byte(answer), &got); err != nil || code != http.StatusOK || got.Done != done || string(got.Alert.AlarmState) != state {
+			t.Errorf("%s: got %d %s, want done %v and %s", action, code, answer, done, state)
+		}
+	}
+	do("reset", "{}", false, "unacknowledged")
+	do("shelve", `{"seconds":600,"comment":"valve ordered"}`, true, "unacknowledged")
+	restart()
+	do("acknowledge", `{"comment":"seen"}`, true, "acknowledged")
+	do("acknowledge", `{"comment":"seen"}`, true, "acknowledged") // The answer was lost.
+	restart()
+	do("reset", "{}", false, "acknowledged")
+	send(70, 70, 70)
+	waitFor(t, patience, "the alert is latched", func() bool {
+		alerts := open()
+		return len(alerts) == 1 && alerts[0].AlarmState == "latched_acknowledged" && alerts[0].Suppressed == "shelved"
+	})
+	restart()
+	do("unshelve", "{}", true, "latched_acknowledged")
+	do("comment", `{"comment":"valve replaced"}`, true, "latched_acknowledged")
+	do("reset", "{}", true, "normal")
+	if code, answer := call(t, s, "POST", "/api/v1/alerts/none/acknowledge", "{}"); code != http.StatusNotFound {
+		t.Errorf("an alert that nobody knows: got %d %s", code, answer)
+	}
+	if code, answer := call(t, s, "POST", "/api/v1/alerts/"+alert.ID+"/shelve", `{"seconds":1e7}`); code != http.StatusUnprocessableEntity {
+		t.Errorf("shelved for ever: got %d %s", code, answer)
+	}
+	want := "raised unacknowledged;updated unacknowledged;acknowledged acknowledged;updated latched_acknowledged;acknowledged latched_acknowledged;" +
+		"acknowledged latched_acknowledged;cleared normal;"
+	var story string
+	if !eventually(patience, func() bool {
+		var events struct {
+			Items []struct {
+				State      string `json:"state"`
+				AlarmState string `json:"alarm_state"`
+			} `json:"items"`
+		}
+		if err := json.Unmarshal([]byte(fetch(t, s.base()+"/api/v1/alerts/"+alert.ID+"/events")), &events); err != nil {
+			t.Fatal(err)
+		}
+		story = ""
+		for _, e := range events.Items {
+			story += fmt.Sprintf("%s %s;", e.State, e.AlarmState)
+		}
+		return story == want
+	}) {
+		t.Errorf("got the story\n%s\nwant\n%s", story, want)
+	}
+}
+
+// call sends a request with a JSON body, and headers given as name and value in turns, and returns status and body.
+func call(t *testing.T, s *server, method, path, body string, headers ...string) (int, string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), method, s.base()+path, bytes.NewReader([]byte(body)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	if strings.HasSuffix(path, "/readings") {
+		request.Header.Set("Content-Type", "application/x-ndjson")
+	}
+	for i := 0; i < len(headers); i += 2 {
+		request.Header.Set(headers[i], headers[i+1])
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	answer, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, string(answer)
+}
