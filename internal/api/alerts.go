@@ -11,11 +11,13 @@ import (
 )
 
 type alertsInput struct {
-	State    string         `query:"state" doc:"Only alerts that are open, or only those that are cleared." enum:"open,cleared"`
+	State    string         `query:"state" doc:"Only alerts that are open, or only those that are cleared; returned: that have cleared, and that nobody has acknowledged." enum:"open,cleared,returned"`
 	Severity iot.Severity   `query:"severity" doc:"Only this severity." enum:"info,warning,critical"`
 	Type     iot.DeviceType `query:"type" doc:"Only this device type." maxLength:"128"`
 	Device   iot.DeviceID   `query:"device" doc:"Only this device." maxLength:"128"`
 	Rule     string         `query:"rule" doc:"Only this rule: the alert_type." example:"temperature_high" maxLength:"128"`
+	Area     iot.Area       `query:"area" doc:"Only devices of this area and those below it; of devices without a registry entry, those in this building." maxLength:"1024"`
+	Text     string         `query:"q" doc:"Only with this part in the device's id, the rule or the message, in either case." maxLength:"128"`
 	From     moment         `query:"from" doc:"The earliest onset: RFC 3339, or a time before now such as -90m or -7d. Any if absent."`
 	To       moment         `query:"to" doc:"The end of the onsets, exclusive: RFC 3339, now, or a time before now. Any if absent."`
 	Limit    int            `query:"limit" doc:"How many alerts one page holds at most." minimum:"1" maximum:"1000" default:"100" example:"10"`
@@ -29,7 +31,7 @@ func (in alertsInput) listing() string {
 
 // open translates the state to AlertsQuery.Open.
 func (in *alertsInput) open() *bool {
-	if in.State == "" {
+	if in.State != "open" && in.State != "cleared" {
 		return nil
 	}
 	open := in.State == "open"
@@ -63,6 +65,7 @@ func (s *server) listAlerts(ctx context.Context, in *alertsInput) (*answer[list[
 	}
 	alerts, err := s.o.History.Alerts(ctx, AlertsQuery{
 		Device: in.Device, Type: in.Type, Rule: in.Rule, Severity: in.Severity, Open: in.open(),
+		Returned: in.State == "returned", Area: in.Area, Text: in.Text,
 		From: row.From, To: row.To, BeforeOnset: row.Onset, AfterID: row.ID, Limit: in.Limit + 1,
 	})
 	if err := s.historyProblem(ctx, err); err != nil {
@@ -106,6 +109,26 @@ func fromArchived(a *ArchivedAlert) archivedAlert {
 
 type alertInput struct {
 	ID string `path:"id" doc:"The alert's id." maxLength:"64"`
+}
+
+// getAlert answers with an alert of the archive. One that has just been raised may not be there yet: then it is that of the live view.
+func (s *server) getAlert(ctx context.Context, in *alertInput) (*answer[archivedAlert], error) {
+	found, err := s.o.History.Alerts(ctx, AlertsQuery{ID: in.ID, Limit: 1})
+	if err := s.historyProblem(ctx, err); err != nil {
+		return nil, err
+	}
+	if len(found) > 0 {
+		return &answer[archivedAlert]{fromArchived(&found[0])}, nil
+	}
+	a, ok := s.o.Fleet.Alert(in.ID)
+	if !ok {
+		return nil, huma.Error404NotFound("there is no alert " + iot.Quote(in.ID))
+	}
+	out := archivedAlert{Alert: wire.FromAlert(&a), RaisedAt: a.Time}
+	if !a.Open() {
+		out.ClearedAt = &a.Time
+	}
+	return &answer[archivedAlert]{out}, nil
 }
 
 // alertEvent is one event of an alert.

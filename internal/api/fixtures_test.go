@@ -128,7 +128,7 @@ func (a *archive) Alerts(_ context.Context, q api.AlertsQuery) ([]api.ArchivedAl
 	var out []api.ArchivedAlert
 	for _, alert := range a.alerts {
 		behind := q.BeforeOnset.IsZero() || alert.Onset.Before(q.BeforeOnset) || alert.Onset.Equal(q.BeforeOnset) && alert.ID > q.AfterID
-		if behind && len(out) < q.Limit {
+		if behind && len(out) < q.Limit && (q.ID == "" || q.ID == alert.ID) {
 			out = append(out, alert)
 		}
 	}

@@ -102,8 +102,14 @@ type AlertsQuery struct {
 	Type     iot.DeviceType
 	Rule     string
 	Severity iot.Severity
-	// Open limits the result to open (true) or cleared (false) alerts; nil does not.
+	// Open limits the result to open (true) or cleared (false) alerts; nil does not. Returned limits it to alerts that have cleared and that
+	// nobody has acknowledged.
 	Open     *bool
+	Returned bool
+	// Area limits the result to alerts of devices that the registry has in this area or below it, and of unregistered ones in this building.
+	Area iot.Area
+	// Text is a part of the device's id, the rule or the message, in either case as far as ASCII has two.
+	Text     string
 	From, To time.Time
 	// BeforeOnset and AfterID are the last row already seen.
 	BeforeOnset time.Time

@@ -340,6 +340,7 @@ func TestAlertsNarrow(t *testing.T) {
 		{"?state=open&severity=critical&limit=5", api.AlertsQuery{Open: &open, Severity: iot.Critical, Limit: 6}},
 		{"?state=cleared&type=humidity_sensor&rule=humidity_high", api.AlertsQuery{Open: &cleared, Type: iot.Humidity, Rule: "humidity_high", Limit: 101}},
 		{"?device=" + url.QueryEscape("设备/1") + "&from=-1h", api.AlertsQuery{Device: "设备/1", From: noon.Add(-time.Hour), Limit: 101}},
+		{"?state=returned&area=hall%2F2&q=boiler", api.AlertsQuery{Returned: true, Area: "hall/2", Text: "boiler", Limit: 101}},
 		{"?to=-1h", api.AlertsQuery{To: noon.Add(-time.Hour), Limit: 101}},
 	}
 	for _, test := range tests {

@@ -75,8 +75,8 @@ func TestDocumentHolds(t *testing.T) {
 			}
 		}
 	}
-	if len(seen) != 37 {
-		t.Errorf("got %d operations, want all 37: %v", len(seen), seen)
+	if len(seen) != 38 {
+		t.Errorf("got %d operations, want all 38: %v", len(seen), seen)
 	}
 }
 

@@ -49,6 +49,11 @@ func (s *server) registerHistory(api huma.API) {
 		Errors:      []int{http.StatusBadRequest, http.StatusServiceUnavailable},
 	}, s.listAlerts)
 	huma.Register(api, huma.Operation{
+		OperationID: "get-alert", Method: http.MethodGet, Path: Prefix + "/alerts/{id}", Tags: []string{"History"},
+		Summary: "Get an alert", Description: "Its latest event, and when it was raised and cleared.",
+		Errors: []int{http.StatusNotFound, http.StatusServiceUnavailable},
+	}, s.getAlert)
+	huma.Register(api, huma.Operation{
 		OperationID: "list-alert-events", Method: http.MethodGet, Path: Prefix + "/alerts/{id}/events", Tags: []string{"History"},
 		Summary: "List the events of an alert",
 		Description: "What became of one alert, oldest first: when it was raised, acknowledged, shelved, commented and cleared, and by whom. At most 1,000. They are kept as " +

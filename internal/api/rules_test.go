@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -121,6 +122,25 @@ func TestMoreRulesThanATypeMayHaveAreRefused(t *testing.T) {
 			t.Fatalf("rule %d: got %d %.300s, want %d", i+2, w.Code, w.Body, want)
 		}
 	}
+}
+
+// An alert that the archive does not have yet is that of the live view.
+func TestOneAlert(t *testing.T) {
+	live := iot.Alert{ID: "new", Rule: "temperature_high", DeviceID: "d1", Transition: iot.Raised, Onset: noon, Time: noon.Add(time.Second)}
+	old := live
+	old.ID, old.Transition = "old", iot.Cleared
+	history := &archive{alerts: []api.ArchivedAlert{{Alert: old, Raised: noon, ClearedAt: noon.Add(time.Second)}}}
+	var device iot.DeviceState
+	device.Latest.ID = "d1"
+	device.RuleStates.Alerts = []iot.AlertState{{Rule: live.Rule, Raised: &live}}
+	h := newAPI(t, plant{device}, history, nil)
+	for id, want := range map[string][]any{"old": {"cleared", "2026-03-01T12:00:00Z", "2026-03-01T12:00:01Z"}, "new": {"raised", "2026-03-01T12:00:01Z", nil}} {
+		got := get[map[string]any](t, h, "/api/v1/alerts/"+id)
+		if shown := []any{got["state"], got["raised_at"], got["cleared_at"]}; !slices.Equal(shown, want) {
+			t.Errorf("%s: got %v, want %v", id, shown, want)
+		}
+	}
+	checkProblem(t, request(h, "GET", "/api/v1/alerts/none"), http.StatusNotFound, "no alert")
 }
 
 func TestTheEventsOfAnAlert(t *testing.T) {

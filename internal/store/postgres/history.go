@@ -175,6 +175,16 @@ func alertConditions(q *api.AlertsQuery) *selection {
 			s.where("cleared IS NOT NULL")
 		}
 	}
+	if q.Returned { // The clock of a device is set back once, and over then.
+		s.where("cleared IS NOT NULL AND acknowledged IS NULL AND NOT historical AND rule <> ?", iot.RuleClock)
+	}
+	if area := string(q.Area); area != "" {
+		s.where("(area = ? OR starts_with(area, ?) OR area = '' AND building = ?)", area, area+"/", area)
+	}
+	if q.Text != "" {
+		s.where("(strpos(lower(device_id), lower(?)) > 0 OR strpos(lower(rule), lower(?)) > 0 OR strpos(lower(message), lower(?)) > 0 OR strpos(lower(message_en), lower(?)) > 0)",
+			q.Text, q.Text, q.Text, q.Text)
+	}
 	for _, bound := range []struct {
 		condition string
 		at        time.Time

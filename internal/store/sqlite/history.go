@@ -181,6 +181,16 @@ func alertConditions(q *api.AlertsQuery) (where string, args []any) {
 			add("cleared IS NOT NULL")
 		}
 	}
+	if q.Returned { // The clock of a device is set back once, and over then.
+		add("cleared IS NOT NULL AND acknowledged IS NULL AND historical = 0 AND rule <> ?", iot.RuleClock)
+	}
+	if area := string(q.Area); area != "" {
+		add("(area = ? OR substr(area, 1, length(?)) = ? OR area = '' AND building = ?)", area, area+"/", area+"/", area)
+	}
+	if q.Text != "" {
+		add("(instr(lower(device_id), lower(?)) OR instr(lower(rule), lower(?)) OR instr(lower(message), lower(?)) OR instr(lower(message_en), lower(?)))",
+			q.Text, q.Text, q.Text, q.Text)
+	}
 	for _, bound := range []struct {
 		condition string
 		at        time.Time

@@ -193,16 +193,26 @@ func alertsNarrow(t *testing.T, store Store) {
 	humid := raised("b", 200, 2)
 	humid.Rule, humid.DeviceType = "humidity_high", iot.Humidity
 	humid.ID = iot.AlertID(humid.Rule, humid.Identity(), humid.Onset)
+	humid.Area, humid.MessageEN = "North/hall 2", "Too DAMP"
 	closed := raised("a", 300, 3)
-	writeAlerts(t, store, critical, humid, closed, later(closed, iot.Cleared, 310), raised("b", 400, 4))
+	seen := raised("c", 50, 5)
+	seen.AckedAt, seen.AckedBy, seen.Area = at(55), "u", "North/hall 20"
+	writeAlerts(t, store, critical, humid, closed, later(closed, iot.Cleared, 310), raised("b", 400, 4), seen, later(seen, iot.Cleared, 60), past("d", 20))
 	yes, no := true, false
 	for name, test := range map[string]struct {
 		q    api.AlertsQuery
 		want []string
 	}{
-		"all":      {api.AlertsQuery{}, []string{"b 400", "a 300", "b 200", "a 100"}},
+		"all":      {api.AlertsQuery{}, []string{"b 400", "a 300", "b 200", "a 100", "c 50", "d 20"}},
 		"open":     {api.AlertsQuery{Open: &yes}, []string{"b 400", "b 200", "a 100"}},
-		"cleared":  {api.AlertsQuery{Open: &no}, []string{"a 300"}},
+		"cleared":  {api.AlertsQuery{Open: &no}, []string{"a 300", "c 50", "d 20"}},
+		"returned": {api.AlertsQuery{Returned: true}, []string{"a 300"}},
+		"area":     {api.AlertsQuery{Area: "North/hall 2"}, []string{"b 200"}},
+		"areas":    {api.AlertsQuery{Area: "North"}, []string{"b 200", "c 50"}},
+		"building": {api.AlertsQuery{Area: "A栋"}, []string{"b 400", "a 300", "a 100", "d 20"}},
+		"text":     {api.AlertsQuery{Text: "damp"}, []string{"b 200"}},
+		"part":     {api.AlertsQuery{Text: "Y_hi"}, []string{"b 200"}},
+		"joker":    {api.AlertsQuery{Text: "%"}, nil},
 		"severity": {api.AlertsQuery{Severity: iot.Critical}, []string{"a 100"}},
 		"device":   {api.AlertsQuery{Device: "a"}, []string{"a 300", "a 100"}},
 		"type":     {api.AlertsQuery{Type: iot.Humidity}, []string{"b 200"}},
