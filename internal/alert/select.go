@@ -16,6 +16,9 @@ type Set struct {
 	muted bool
 }
 
+// Empty reports whether no rule watches the device.
+func (set *Set) Empty() bool { return len(set.rules) == 0 }
+
 // compiled is a rule with the step of its condition, nil for a threshold.
 type compiled struct {
 	iot.Rule

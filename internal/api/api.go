@@ -12,6 +12,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"iotmon/internal/iot"
+	"iotmon/internal/trial"
 )
 
 // Prefix is the path of every endpoint; it has the version, so that a later one can be served beside this one.
@@ -20,7 +21,7 @@ const Prefix = "/api/v1"
 // defaultBaseURL is where the documented web service listens.
 const defaultBaseURL = "http://localhost:8080"
 
-// Options configure the API. All fields except Complete, Admission, Ingest, Forgetter, Registry, Entries, Rules, Commands, Handled, System, Sources, SourceMaps,
+// Options configure the API. All fields except Complete, Admission, Ingest, Forgetter, Registry, Entries, Rules, Trials, Commands, Handled, System, Sources, SourceMaps,
 // DeadLetters, Appender and AllowedOrigins are required.
 type Options struct {
 	Fleet Fleet
@@ -39,6 +40,8 @@ type Options struct {
 	Entries  Entries
 	// Rules serves what people decide about alert rules; nil, or no Entries, omits it.
 	Rules Rules
+	// Trials has the readings over which rules are tried; nil, or no Rules, omits that operation.
+	Trials trial.Archive
 	// Commands takes what people decide about alerts, and Handled has what of it is done; nil omits it.
 	Commands Commands
 	Handled  Handled
@@ -78,6 +81,8 @@ type server struct {
 	orders   orders
 	// readingLetters holds one item for each running request that reads dead letters.
 	readingLetters chan struct{}
+	// trying holds one item for each running trial of a rule.
+	trying chan struct{}
 }
 
 // New returns the handler of /api/v1/ and of the documentation at /docs. Everything that it serves is in the binary; its
@@ -94,7 +99,7 @@ func New(o Options) (http.Handler, error) {
 	}
 	s := &server{
 		o: o, mux: http.NewServeMux(), deciding: make(chan struct{}, decisionsAtOnce), importing: make(chan struct{}, importsAtOnce), scanning: make(chan struct{}, scansAtOnce),
-		readingLetters: make(chan struct{}, deadLettersAtOnce),
+		readingLetters: make(chan struct{}, deadLettersAtOnce), trying: make(chan struct{}, trialsAtOnce),
 	}
 	api := humago.New(s.mux, configuration(o.Version))
 	s.registerDevices(api)
@@ -104,6 +109,7 @@ func New(o Options) (http.Handler, error) {
 	s.registerImport(api)
 	s.registerAudit(api)
 	s.registerRules(api)
+	s.registerTrials(api)
 	s.registerAlertActions(api)
 	s.registerAreas(api)
 	s.registerHistory(api)

@@ -131,7 +131,11 @@ func (r *registry) enter(t testing.TB, entries map[iot.DeviceID]iot.DeviceEntry)
 
 // send sends a request with a body and headers, given as name and value in turns.
 func send(h http.Handler, method, target, body string, headers ...string) *httptest.ResponseRecorder {
-	r := httptest.NewRequest(method, target, strings.NewReader(body))
+	return sendWith(context.Background(), h, method, target, body, headers...)
+}
+
+func sendWith(ctx context.Context, h http.Handler, method, target, body string, headers ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequestWithContext(ctx, method, target, strings.NewReader(body))
 	for i := 0; i < len(headers); i += 2 {
 		r.Header.Set(headers[i], headers[i+1])
 	}

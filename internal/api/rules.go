@@ -353,9 +353,12 @@ func (s *server) ruleChange(action string) control.RuleChange {
 	}}
 }
 
-// ruleProblem says what is wrong with a rule, and where.
-func ruleProblem(err error) error {
-	where, reason := "body", err.Error()
+// ruleProblem says what is wrong with the rule in a body, and where.
+func ruleProblem(err error) error { return ruleProblemAt("body", err) }
+
+// ruleProblemAt says what is wrong with the rule at a place in a body.
+func ruleProblemAt(place string, err error) error {
+	where, reason := place, err.Error()
 	if invalid := (*iot.InvalidError)(nil); errors.As(err, &invalid) && invalid.Field != "" {
 		field := invalid.Field
 		switch field {
@@ -367,7 +370,7 @@ func ruleProblem(err error) error {
 		if slices.Contains([]string{"kind", "below", "threshold", "hysteresis", "within_seconds", "limit", "last"}, field) {
 			field = "condition." + field
 		}
-		where, reason = "body."+field, invalid.Reason
+		where, reason = place+"."+field, invalid.Reason
 	}
 	return huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{Message: reason, Location: where})
 }

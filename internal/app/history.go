@@ -6,6 +6,7 @@ import (
 
 	"iotmon/internal/api"
 	"iotmon/internal/iot"
+	"iotmon/internal/trial"
 )
 
 // freshHistory has the archiver of this process write the records it has collected before each query of the store. So an
@@ -31,6 +32,26 @@ func (h freshHistory) freshen(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, freshTimeout)
 	defer cancel()
 	h.archiver.Freshen(ctx)
+}
+
+// freshTrials is freshHistory for trials of rules: it freshens once for each.
+type freshTrials struct {
+	trial.Archive
+	fresh freshHistory
+}
+
+// trials returns what rules are tried on.
+func (s *Service) trials() trial.Archive {
+	if fresh, ok := s.history().(freshHistory); ok {
+		return freshTrials{s.store, fresh}
+	}
+	return s.store
+}
+
+// DevicesOf implements trial.Archive.
+func (t freshTrials) DevicesOf(ctx context.Context, tenant iot.Tenant, of iot.DeviceType, limit int) ([]iot.Device, error) {
+	t.fresh.freshen(ctx)
+	return t.Archive.DevicesOf(ctx, tenant, of, limit)
 }
 
 // Readings implements api.History.

@@ -23,6 +23,7 @@ import (
 	"iotmon/internal/observe"
 	"iotmon/internal/push"
 	"iotmon/internal/source"
+	"iotmon/internal/trial"
 	"iotmon/internal/view"
 )
 
@@ -109,6 +110,7 @@ type store interface {
 	archive.Store
 	archive.ProgressReader
 	api.History
+	trial.Archive
 }
 
 // New makes the parts of the service, and starts none. The name is one of the constants of package config. Mistakes in the

@@ -92,6 +92,7 @@ func (s *Service) serveWeb(context.Context) error {
 		Fleet:          s.view,
 		Complete:       s.complete,
 		History:        api.Cached(s.history(), s.answers(), time.Now, s.view.Corrected),
+		Trials:         s.trials(),
 		Catalog:        s.catalog,
 		Admission:      s.admission,
 		Ingest:         s.ingestHandler(),

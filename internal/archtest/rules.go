@@ -27,12 +27,14 @@ var (
 	// uses declare the interfaces that they need.
 	uses = []string{
 		"internal/process", "internal/archive", "internal/statecache", "internal/view", "internal/source", "internal/source/http", "internal/replay",
-		"internal/control", "internal/forward", "internal/forward/http",
+		"internal/control", "internal/forward", "internal/forward/http", "internal/trial",
 	}
 	// present is the live view, which does not import its readers.
 	present = []string{"internal/view"}
 	// decides is what people decide about. The REST API is its front.
 	decides = []string{"internal/control"}
+	// tries runs rules over the archive. The REST API is its front.
+	tries = []string{"internal/trial"}
 	// readers send the live view to browsers and other clients.
 	readers = []string{"internal/push", "internal/api"}
 	// measures put a running system under load.
@@ -63,7 +65,7 @@ var layers = []layer{
 	{packages: foreign, may: []string{"internal/iot", "internal/wire", "internal/replay/recording"}},
 	{packages: retries},
 	{packages: uses, may: slices.Concat(domain, parts, foreign, retries)},
-	{packages: readers, may: slices.Concat(domain, parts, foreign, present, decides, retries)},
+	{packages: readers, may: slices.Concat(domain, parts, foreign, present, decides, tries, retries)},
 	// Stores and caches serve the REST API, and nobody but the wiring knows the hub.
 	{packages: adapters, may: slices.Concat(domain, parts, foreign, uses, retries, []string{"internal/api", "internal/filelock"})},
 	{packages: codecs},

@@ -23,6 +23,9 @@ const (
 	areaShift = iota
 )
 
+// QualityBits are the bits of a reading's flags that Quality needs: the lowest two.
+const QualityBits = flagUncertain | flagBad
+
 // The ids of areas fit, with the other flags, into a column of 16 bits.
 const (
 	// LastArea is the highest id of a row of areas; id 0 means an unknown area.

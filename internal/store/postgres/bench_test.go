@@ -141,3 +141,8 @@ func BenchmarkReadings(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkTrial tries a rule on a day of 100 devices. Its figure leaves out what the server uses.
+func BenchmarkTrial(b *testing.B) {
+	storetest.BenchmarkTrial(b, open(b, newURL(b)), 100)
+}

@@ -112,3 +112,8 @@ func BenchmarkSummariesOfADay(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkTrial tries a rule on a day of 100 devices.
+func BenchmarkTrial(b *testing.B) {
+	storetest.BenchmarkTrial(b, open(b, filepath.Join(b.TempDir(), "iotmon.db")), 100)
+}

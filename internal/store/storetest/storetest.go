@@ -8,6 +8,7 @@ import (
 	"iotmon/internal/api"
 	"iotmon/internal/archive"
 	"iotmon/internal/iot"
+	"iotmon/internal/trial"
 )
 
 // Store is the interface that a backend must implement.
@@ -15,6 +16,7 @@ type Store interface {
 	archive.Store
 	archive.ProgressReader
 	api.History
+	trial.Archive
 }
 
 // Topic is the readings' topic that open must configure.
@@ -49,6 +51,8 @@ var suite = []struct {
 	{"few readings come back whole", fewReadingsWhole},
 	{"thinned readings keep first, last and extremes of each bucket", thinnedReadings},
 	{"thinned readings never exceed their number", thinnedReadingsBounded},
+
+	{"readings are read for trials", trialsRead},
 
 	{"summaries of partitions add up exactly", summariesAddUp},
 	{"any split over partitions gives the same summary", summariesOfAnySplit},

@@ -1,0 +1,146 @@
+package trial
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"iotmon/internal/iot"
+)
+
+// Tally counts the alerts of one rule.
+type Tally struct {
+	// Alerts is how many were raised, Devices on how many devices, and Open how many were open at the end of the span.
+	Alerts, Devices, Open int64
+	// Alone is how many overlap none of the other rule; all of them if there is none.
+	Alone int64
+	// Total is how long alerts were open, added up, and Longest the longest. What was open at the end counts until then.
+	Total, Longest time.Duration
+	// Chattering is how many devices have raised iot.ChatterAlerts or more within iot.ChatterSpan, and Fleeting how many alerts have
+	// cleared within iot.FleetingSpan.
+	Chattering, Fleeting int64
+	// Suspended is on how many devices the condition has failed.
+	Suspended int64
+	// Days has the alerts raised on each day of the span, in UTC.
+	Days []Day
+	// Most are the devices that have raised most, at most ten.
+	Most []DeviceAlerts
+}
+
+// Day is how many alerts were raised on a day, which begins at Start.
+type Day struct {
+	Start  time.Time
+	Alerts int64
+}
+
+// DeviceAlerts is how many alerts a device has raised.
+type DeviceAlerts struct {
+	iot.Identity
+	Alerts     int64
+	Chattering bool
+}
+
+// mostDevices is the maximum length of Tally.Most.
+const mostDevices = 10
+
+const dayLength = 24 * time.Hour
+
+// tally is a Tally that is being counted.
+type tally struct {
+	Tally
+	to time.Time
+	// of is the device that is evaluated; recent are the times at which its last alerts were raised.
+	of     DeviceAlerts
+	recent [iot.ChatterAlerts]time.Time
+}
+
+func newTally(from, to time.Time) *tally {
+	t := &tally{to: to}
+	for day := from.UTC().Truncate(dayLength); day.Before(to); day = day.Add(dayLength) {
+		t.Days = append(t.Days, Day{Start: day})
+	}
+	return t
+}
+
+func (t *tally) raised(a *iot.Alert) {
+	t.Alerts++
+	t.of.Alerts++
+	if day := int(a.Time.Sub(t.Days[0].Start) / dayLength); day >= 0 && day < len(t.Days) {
+		t.Days[day].Alerts++
+	}
+	copy(t.recent[:], t.recent[1:])
+	t.recent[len(t.recent)-1] = a.Time
+	if !t.recent[0].IsZero() && a.Time.Sub(t.recent[0]) <= iot.ChatterSpan {
+		t.of.Chattering = true
+	}
+}
+
+func (t *tally) cleared(a *iot.Alert, at time.Time, shared bool) {
+	if !shared {
+		t.Alone++
+	}
+	if at.IsZero() {
+		t.Open++
+		at = t.to
+	} else if at.Sub(a.Time) <= iot.FleetingSpan {
+		t.Fleeting++
+	}
+	open := at.Sub(a.Time)
+	t.Total += open
+	t.Longest = max(t.Longest, open)
+}
+
+func (t *tally) endDevice(device iot.Identity) {
+	if t.of.Alerts > 0 {
+		t.Devices++
+		if t.of.Chattering {
+			t.Chattering++
+		}
+		t.of.Identity = device
+		t.Most = append(t.Most, t.of)
+		if len(t.Most) >= 2*mostDevices {
+			t.rank()
+		}
+	}
+	t.of, t.recent = DeviceAlerts{}, [iot.ChatterAlerts]time.Time{}
+}
+
+// rank keeps the devices with the most alerts.
+func (t *tally) rank() {
+	slices.SortFunc(t.Most, func(a, b DeviceAlerts) int {
+		return cmp.Or(cmp.Compare(b.Alerts, a.Alerts), a.Compare(b.Identity))
+	})
+	t.Most = t.Most[:min(len(t.Most), mostDevices)]
+}
+
+func (t *tally) finish() Tally {
+	t.rank()
+	return t.Tally
+}
+
+// newest keeps the newest alerts, at most limit.
+type newest struct {
+	limit  int
+	alerts []Alert
+}
+
+func (n *newest) add(a Alert) {
+	if n.limit <= 0 {
+		return
+	}
+	if n.alerts = append(n.alerts, a); len(n.alerts) >= 2*n.limit+64 {
+		n.trim()
+	}
+}
+
+func (n *newest) trim() {
+	slices.SortFunc(n.alerts, func(a, b Alert) int {
+		return cmp.Or(b.Raised.Compare(a.Raised), a.Compare(b.Identity), cmp.Compare(a.By, b.By))
+	})
+	n.alerts = n.alerts[:min(len(n.alerts), n.limit)]
+}
+
+func (n *newest) all() []Alert {
+	n.trim()
+	return n.alerts
+}
