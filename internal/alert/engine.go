@@ -19,6 +19,8 @@ type Engine struct {
 	byType map[iot.DeviceType]*typeRules
 	// offline is the rule for silent devices, nil for none.
 	offline *iot.Rule
+	// watchesSilence means that a rule is of the kind NoData.
+	watchesSilence bool
 
 	mu sync.Mutex
 	// sets holds the sets that Select has compiled, by the rules in them, so that devices share them.
@@ -63,6 +65,7 @@ func New(rules []iot.Rule, catalog *iot.Catalog) (*Engine, error) {
 			e.offline = &rule
 			continue
 		}
+		e.watchesSilence = e.watchesSilence || rule.Kind == iot.NoData
 		for _, t := range catalog.Types() {
 			if rule.Type != "" && rule.Type != t {
 				continue

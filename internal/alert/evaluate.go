@@ -119,19 +119,26 @@ func (set *Set) advance(states *iot.RuleStates, rule *compiled, judged judgement
 		if s.Safe.IsZero() {
 			s.Safe = r.Time
 		}
-		switch {
-		case elapsed(s.Safe, r.Time) < rule.ClearFor:
-		case !latch:
-			out.Alert(cleared(s.Raised, judged.value, r.Time, ""))
+		if elapsed(s.Safe, r.Time) >= rule.ClearFor && clearOrLatch(s, latch, judged.value, r.Time, out) {
 			states.Alerts = slices.Delete(states.Alerts, i, i+1)
-		case s.Raised.Latched.IsZero():
-			update(s, judged.value, r.Time, out, func(raised *iot.Alert) { raised.Latched = r.Time })
 		}
 	}
 }
 
-// violate raises the alert of a rule that has been violated for long enough. A latched one is violated again: that is news, so somebody has to
-// acknowledge it again.
+// clearOrLatch ends an open alert whose condition has returned to normal for long enough, and returns true; if the rule latches, it stays open and is
+// latched.
+func clearOrLatch(s *iot.AlertState, latch bool, value float64, at time.Time, out Output) bool {
+	switch {
+	case !latch:
+		out.Alert(cleared(s.Raised, value, at, ""))
+		return true
+	case s.Raised.Latched.IsZero():
+		update(s, value, at, out, func(raised *iot.Alert) { raised.Latched = at })
+	}
+	return false
+}
+
+// violate raises the alert of a rule that has been violated for long enough; see reviolate.
 func (set *Set) violate(s *iot.AlertState, rule *compiled, value float64, r *iot.Reading, out Output) {
 	switch {
 	case elapsed(s.Onset, r.Time) < rule.For:
@@ -139,12 +146,21 @@ func (set *Set) violate(s *iot.AlertState, rule *compiled, value float64, r *iot
 		raised := raise(&rule.Rule, set.messages(rule, value, r), value, r, s.Onset)
 		s.Raised = &raised
 		out.Alert(s.Raised)
-	case !s.Raised.Latched.IsZero():
-		update(s, value, r.Time, out, func(raised *iot.Alert) {
-			raised.Latched, raised.Transition = time.Time{}, iot.Raised
-			raised.AckedAt, raised.AckedBy = time.Time{}, ""
-		})
+	default:
+		reviolate(s, value, r.Time, out)
 	}
+}
+
+// reviolate is for an open alert whose condition is violated at the given time. If it was latched that is news, so somebody has to acknowledge it
+// again.
+func reviolate(s *iot.AlertState, value float64, at time.Time, out Output) {
+	if s.Raised.Latched.IsZero() {
+		return
+	}
+	update(s, value, at, out, func(raised *iot.Alert) {
+		raised.Latched, raised.Transition = time.Time{}, iot.Raised
+		raised.AckedAt, raised.AckedBy = time.Time{}, ""
+	})
 }
 
 // update replaces the raised event of an open alert by one that change has changed, and emits it. The one before must not change: others may be
@@ -205,9 +221,11 @@ func (set *Set) retired(s *iot.AlertState) iot.ClearReason {
 
 // find returns the rule with the given name, nil if it is not in the set.
 func (set *Set) find(name string) *compiled {
-	for i := range set.rules {
-		if set.rules[i].Name == name {
-			return &set.rules[i]
+	for _, rules := range [...][]compiled{set.rules, set.silence} {
+		for i := range rules {
+			if rules[i].Name == name {
+				return &rules[i]
+			}
 		}
 	}
 	return nil
@@ -247,7 +265,7 @@ func raise(rule *iot.Rule, text messages, value float64, r *iot.Reading, onset t
 		MessageEN:  text.en,
 		Procedure:  rule.Procedure,
 		Value:      value,
-		Threshold:  rule.Threshold,
+		Threshold:  threshold(rule),
 		Below:      rule.JudgesBelow(),
 		Unit:       unit(rule, r),
 		Location:   r.Location,

@@ -21,7 +21,7 @@ func label(spec *iot.TypeSpec) string {
 // maxMessage is the maximum length in bytes of a message: what placeholders stand for is longer than they are.
 const maxMessage = 512
 
-// messages are the texts of one alert. en is empty if the rule has no English text: pages word it themselves.
+// messages are the texts of one alert. en is empty if the rule has no English text and pages can word the violation themselves.
 type messages struct{ zh, en string }
 
 // messages returns the texts of the rule, or that of a violation as in the description: 温度超过阈值: 28.1°C > 28°C. value is what was judged.
@@ -30,16 +30,19 @@ type messages struct{ zh, en string }
 // rule; {value} is with its unit. Other text in braces stays as it is.
 func (set *Set) messages(rule *compiled, value float64, r *iot.Reading) messages {
 	if rule.Text == "" && rule.TextEN == "" {
-		return messages{zh: set.violation(rule, value, r)}
+		return messages{zh: set.violation(rule, value, r), en: violationEN(rule, r)}
 	}
 	of := unit(&rule.Rule, r)
 	words := strings.NewReplacer(
 		"{device}", string(r.ID), "{type}", string(r.Type), "{area}", string(r.Location.Area()), "{alert_type}", rule.Name,
-		"{value}", quantity(value, of), "{threshold}", quantity(rule.Threshold, of), "{unit}", r.Unit, "{limit}", quantity(rule.Limit, r.Unit),
+		"{value}", quantity(value, of), "{threshold}", quantity(threshold(&rule.Rule), of), "{unit}", r.Unit, "{limit}", quantity(rule.Limit, r.Unit),
 	)
 	m := messages{zh: shorten(words.Replace(rule.Text)), en: shorten(words.Replace(rule.TextEN))}
 	if m.zh == "" {
 		m.zh = set.violation(rule, value, r)
+	}
+	if m.en == "" {
+		m.en = violationEN(rule, r)
 	}
 	return m
 }
@@ -53,16 +56,35 @@ func shorten(text string) string {
 
 // unit returns the unit of what the rule judges.
 func unit(rule *iot.Rule, r *iot.Reading) string {
-	if rule.Counts() {
+	switch {
+	case rule.Counts():
 		return ""
+	case rule.Kind == iot.NoData:
+		return "s"
 	}
 	return r.Unit
+}
+
+// threshold returns what the rule compares with: for NoData, seconds.
+func threshold(rule *iot.Rule) float64 {
+	if rule.Kind == iot.NoData {
+		return rule.Within.Seconds()
+	}
+	return rule.Threshold
+}
+
+// violationEN says in English how the rule is violated, if pages cannot from the fields of the alert; otherwise it is empty.
+func violationEN(rule *compiled, r *iot.Reading) string {
+	if rule.Kind == iot.NoData {
+		return fmt.Sprintf("No data from %s for %s", r.ID, rule.Within)
+	}
+	return ""
 }
 
 // violation says in Chinese how the rule is violated.
 func (set *Set) violation(rule *compiled, value float64, r *iot.Reading) string {
 	of := unit(&rule.Rule, r)
-	judged, threshold := quantity(value, of), quantity(rule.Threshold, of)
+	judged, threshold := quantity(value, of), quantity(threshold(&rule.Rule), of)
 	beyond := "高于 "
 	if rule.Below {
 		beyond = "低于 "
@@ -75,6 +97,8 @@ func (set *Set) violation(rule *compiled, value float64, r *iot.Reading) string 
 		return fmt.Sprintf("%s下降过快: %s, %s内下降超过 %s", set.label, judged, rule.Within, threshold)
 	case iot.Stuck:
 		return fmt.Sprintf("%s数值不变: %s, 已持续 %s", set.label, judged, rule.Within)
+	case iot.NoData:
+		return fmt.Sprintf("无数据: %s 已超过 %s 没有上报", r.ID, rule.Within)
 	case iot.Count:
 		return fmt.Sprintf("%s%s内%s的次数过多: %s > %s", set.label, rule.Within, beyond, judged, threshold)
 	case iot.Fraction:

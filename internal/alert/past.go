@@ -201,6 +201,9 @@ func (rule *compiled) wouldViolate(states *iot.RuleStates, r *iot.Reading) (viol
 func (e *Engine) SetBack(states *iot.RuleStates) {
 	for i := range states.Alerts {
 		s := &states.Alerts[i]
+		if s.Condition == iot.NoData {
+			continue // It is about the log's clock.
+		}
 		s.Safe = time.Time{}
 		if s.Raised != nil && s.Rule != iot.RuleOffline {
 			s.Onset = time.Time{}

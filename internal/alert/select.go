@@ -10,6 +10,8 @@ import (
 type Set struct {
 	label string
 	rules []compiled
+	// silence holds the rules of the kind NoData, which readings do not violate; rules holds the others.
+	silence []compiled
 	// remembers means that a condition of the set has a memory.
 	remembers bool
 	// muted means that the device is retired: no rule watches it, and its silence raises no alert.
@@ -17,7 +19,7 @@ type Set struct {
 }
 
 // Empty reports whether no rule watches the device.
-func (set *Set) Empty() bool { return len(set.rules) == 0 }
+func (set *Set) Empty() bool { return len(set.rules)+len(set.silence) == 0 }
 
 // compiled is a rule with the step of its condition, nil for a threshold.
 type compiled struct {
@@ -102,6 +104,10 @@ func (e *Engine) compile(of *typeRules, entry *iot.DeviceEntry, r *iot.Reading) 
 			continue
 		}
 		key = append(key, byte(i))
+		if rule.Kind == iot.NoData {
+			set.addSilence(compiled{Rule: *rule})
+			continue
+		}
 		c := compiled{Rule: *rule, step: stepOf(&rule.Condition)}
 		if limit, any := entry.Limits[rule.Name]; any {
 			c.setThreshold(limit)

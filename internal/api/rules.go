@@ -49,18 +49,18 @@ type RuleScope struct {
 
 // RuleCondition is what values violate.
 type RuleCondition struct {
-	Kind          string  `json:"kind" enum:"threshold,rise,fall,stuck,average,maximum,minimum,count,fraction,of_last,offline" doc:"threshold: a value beyond it. rise, fall: a change by more than the threshold within the span. stuck: no change by more than the threshold for the span. average, maximum, minimum: that of the span's values is beyond the threshold. count: more than threshold of the span's values are beyond the limit; fraction: more than that part of them, 0 to 1; of_last: more than threshold of the last values. offline: the device is silent, or says so."`
+	Kind          string  `json:"kind" enum:"threshold,rise,fall,stuck,average,maximum,minimum,count,fraction,of_last,no_data,offline" doc:"threshold: a value beyond it. rise, fall: a change by more than the threshold within the span. stuck: no change by more than the threshold for the span. average, maximum, minimum: that of the span's values is beyond the threshold. count: more than threshold of the span's values are beyond the limit; fraction: more than that part of them, 0 to 1; of_last: more than threshold of the last values. no_data: nothing from the device for the span. offline: the device is silent, or says so."`
 	Below         bool    `json:"below,omitempty" doc:"Lower values violate, instead of higher ones; where values are counted, those below the limit count."`
 	Threshold     float64 `json:"threshold,omitempty" doc:"In the type's unit, unless values are counted. The threshold itself does not violate."`
 	Hysteresis    float64 `json:"hysteresis,omitempty" doc:"How far on the safe side of the threshold it must be before the alert clears: the deadband."`
-	WithinSeconds float64 `json:"within_seconds,omitempty" doc:"The span, from 1 second to 31 days; neither threshold nor of_last has one."`
+	WithinSeconds float64 `json:"within_seconds,omitempty" doc:"The span, from 1 second to 31 days, of no_data from 10 seconds; neither threshold nor of_last has one."`
 	Limit         float64 `json:"limit,omitempty" doc:"What values are compared with to be counted."`
 	Last          int     `json:"last,omitempty" doc:"How many of the last values are judged by of_last: 1 to 64."`
 }
 
 // RuleBody is what people decide about a rule. It is exported, as RuleScope is, because the library ignores embedded types that are not.
 type RuleBody struct {
-	DeviceType iot.DeviceType `json:"device_type,omitempty" maxLength:"128" doc:"Only stuck and offline may be for every type."`
+	DeviceType iot.DeviceType `json:"device_type,omitempty" maxLength:"128" doc:"Only stuck, no_data and offline may be for every type."`
 	RuleScope
 	Except          []RuleScope   `json:"except,omitempty" maxItems:"16" doc:"What the rule does not watch of what it selects."`
 	Condition       RuleCondition `json:"condition"`

@@ -61,7 +61,11 @@ func TestRulesAreDecided(t *testing.T) {
 		{"GET", boiler + "/versions", "", nil, 200, `{"items":[{"name":"boiler hot","version":2,`},
 		{"GET", high + "/versions", "", nil, 200, `"version":1700000000000002,"origin":"decided","condition":{"kind":"threshold"},"severity":"","deleted":true,`},
 		{"GET", "/api/v1/audit?rule=boiler%20hot", "", nil, 200, `"alert_type":"boiler hot","version":2`},
+		{"PUT", "/api/v1/rules/quiet", `{"condition":{"kind":"no_data","within_seconds":120},"clear_for_seconds":5,"severity":"info"}`, nil, 200, `"condition":{"kind":"no_data","within_seconds":120},"clear_for_seconds":5,"severity":"info"`},
 		// What is wrong, and where.
+		{"PUT", "/api/v1/rules/x", `{"condition":{"kind":"no_data","within_seconds":9},"severity":"info"}`, nil, 422, `"location":"body.condition.within_seconds"`},
+		{"PUT", "/api/v1/rules/x", `{"condition":{"kind":"no_data","within_seconds":90,"threshold":1},"severity":"info"}`, nil, 422, `"location":"body.condition.threshold"`},
+		{"PUT", "/api/v1/rules/x", `{"condition":{"kind":"no_data","within_seconds":90},"for_seconds":1,"severity":"info"}`, nil, 422, `"location":"body.for_seconds"`},
 		{"PUT", "/api/v1/rules/x", strings.Replace(hotRule, "temperature_sensor", "no", 1), nil, 422, `unknown device type \"no\"`},
 		{"PUT", "/api/v1/rules/x", strings.Replace(hotRule, `"device_type":"temperature_sensor",`, "", 1), nil, 422, "no device type"},
 		{"PUT", "/api/v1/rules/x", strings.Replace(oftenRule, `"last":5`, `"last":65`, 1), nil, 422, `"location":"body.condition.last"`},

@@ -1,7 +1,9 @@
 package app
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"iotmon/internal/alert"
@@ -77,7 +79,7 @@ func mapRule(r *config.MapRule) mapping.Rule {
 func Builtin() config.Builtin {
 	builtin := config.Builtin{
 		RuleTypes: make(map[string]string), MaxRules: iot.MaxRules, MaxRuleDevices: iot.MaxRuleDevices, MaxRuleText: iot.MaxRuleText,
-		MinWithin: iot.MinWithin, MaxWithin: iot.MaxWithin,
+		MinWithin: iot.MinWithin, MaxWithin: iot.MaxWithin, CheckRule: checkRule,
 	}
 	for _, spec := range iot.BuiltinTypes() {
 		builtin.DeviceTypes = append(builtin.DeviceTypes, string(spec.Name))
@@ -103,28 +105,37 @@ func newRules(cfg *config.Config) []iot.Rule {
 		}
 	}
 	for i := range cfg.Alerts.Rules {
-		r := &cfg.Alerts.Rules[i]
-		rule := iot.Rule{
-			Name:      r.Name,
-			Selector:  iot.Selector{Type: iot.DeviceType(r.DeviceType), Area: iot.Area(r.Area), Labels: r.Labels},
-			Condition: newCondition(r),
-			Severity:  iot.Severity(r.Severity),
-			For:       r.For,
-			ClearFor:  r.ClearFor,
-			Text:      r.Text,
-		}
-		for _, id := range r.Devices {
-			rule.Devices = append(rule.Devices, iot.DeviceID(id))
-		}
-		rules = append(rules, rule)
+		rules = append(rules, newRule(&cfg.Alerts.Rules[i]))
 	}
 	return rules
+}
+
+func newRule(r *config.Rule) iot.Rule {
+	rule := iot.Rule{
+		Name: r.Name, Selector: newSelector(&config.RuleScope{Area: r.Area, Labels: r.Labels, Devices: r.Devices}), Condition: newCondition(r),
+		Severity: iot.Severity(r.Severity), For: r.For, ClearFor: r.ClearFor, Latch: r.Latch, Text: r.Text, TextEN: r.TextEN, Procedure: r.Procedure,
+	}
+	rule.Type = iot.DeviceType(r.DeviceType)
+	for i := range r.Except {
+		rule.Except = append(rule.Except, newSelector(&r.Except[i]))
+	}
+	return rule
+}
+
+func newSelector(s *config.RuleScope) iot.Selector {
+	selector := iot.Selector{Area: iot.Area(s.Area), Labels: s.Labels}
+	for _, id := range s.Devices {
+		selector.Devices = append(selector.Devices, iot.DeviceID(id))
+	}
+	return selector
 }
 
 // newCondition returns the condition of a rule, which has exactly one.
 func newCondition(r *config.Rule) iot.Condition {
 	c := iot.Condition{Hysteresis: r.Hysteresis, Within: r.Within}
 	switch {
+	case r.Condition != nil:
+		return anyCondition(r.Condition)
 	case r.Above != nil:
 		c.Threshold = *r.Above
 	case r.Below != nil:
@@ -137,6 +148,55 @@ func newCondition(r *config.Rule) iot.Condition {
 		c.Kind, c.Threshold = iot.Stuck, *r.Stuck
 	}
 	return c
+}
+
+// thresholdKind is the name of the kind of a condition that has none in package iot.
+const thresholdKind = "threshold"
+
+func anyCondition(c *config.Condition) iot.Condition {
+	condition := iot.Condition{
+		Kind: iot.ConditionKind(c.Kind), Below: c.Below, Threshold: c.Threshold, Hysteresis: c.Hysteresis, Within: c.Within, Limit: c.Limit, Last: c.Last,
+	}
+	switch c.Kind {
+	case thresholdKind:
+		condition.Kind = iot.Threshold
+	case "":
+		condition.Kind = "none" // Which is no kind: a condition says which it is.
+	}
+	return condition
+}
+
+// conditionFields are the fields of a condition in errors of package iot.
+var conditionFields = []string{"kind", "below", "threshold", "hysteresis", "within", "limit", "last"}
+
+// checkRule is config.Builtin.CheckRule.
+func checkRule(r *config.Rule) (key, reason string) {
+	entry := iot.RuleEntry{Version: 1, Provisioned: true, Rule: newRule(r)}
+	err := entry.Normalize()
+	if err == nil && entry.Rule.Type == "" && entry.Rule.SelectsType() {
+		err = iot.Invalid("device_type", "missing: values of different types do not compare")
+	}
+	if err == nil {
+		return "", ""
+	}
+	invalid := (*iot.InvalidError)(nil)
+	if !errors.As(err, &invalid) {
+		return "condition", err.Error()
+	}
+	key = invalid.Field
+	switch inCondition := slices.Contains(conditionFields, key); {
+	case inCondition && r.Condition != nil:
+		key = "condition." + key
+	case key == "threshold":
+		for short, value := range r.Conditions() {
+			if value != nil {
+				key = short
+			}
+		}
+	case key == "alert_type":
+		key = "name"
+	}
+	return key, invalid.Reason
 }
 
 // provisioned returns the configured rules as entries have them. It is an error if they cannot be in force.

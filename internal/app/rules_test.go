@@ -1,6 +1,8 @@
 package app
 
 import (
+	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -48,5 +50,84 @@ func TestConfiguredConditionsAndSelectors(t *testing.T) {
 	cfg.Alerts.Rules[2].Area = "A//B"
 	if _, err := provisioned(&cfg, catalog); err == nil || !strings.Contains(err.Error(), "rise: area") {
 		t.Errorf("got %v, want an error that names the rule and the field", err)
+	}
+}
+
+// A rule may have a condition of any kind, with the keys of the REST API.
+func TestConfiguredConditionsOfAnyKind(t *testing.T) {
+	const text = `
+alerts:
+  rules:
+    - {name: average, device_type: humidity_sensor, severity: info, condition: {kind: average, below: true, threshold: 20, hysteresis: 1, within: 1h}}
+    - name: of_last
+      device_type: temperature_sensor
+      except: [{area: "A栋/1"}, {labels: {line: test}}, {devices: [x]}]
+      severity: warning
+      condition: {kind: of_last, limit: 80, threshold: 2, last: 5}
+      latch: true
+      text_en: hot
+      procedure: "https://plant.example/hot"
+    - {name: plain, device_type: temperature_sensor, severity: info, condition: {kind: threshold, threshold: 30}}
+    - {name: quiet, severity: critical, condition: {kind: no_data, within: 2m}, clear_for: 5s}
+`
+	rules, err := rulesOf(t, text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []iot.Rule{
+		{
+			Name: "average", Version: 1, Severity: iot.Info, Selector: iot.Selector{Type: iot.Humidity},
+			Condition: iot.Condition{Kind: iot.Average, Below: true, Threshold: 20, Hysteresis: 1, Within: time.Hour},
+		},
+		{
+			Name: "of_last", Version: 1, Severity: iot.Warning, Selector: iot.Selector{Type: iot.Temperature},
+			Except:    []iot.Selector{{Area: "A栋/1"}, {Labels: map[string]string{"line": "test"}}, {Devices: []iot.DeviceID{"x"}}},
+			Condition: iot.Condition{Kind: iot.OfLast, Limit: 80, Threshold: 2, Last: 5}, Latch: true, TextEN: "hot", Procedure: "https://plant.example/hot",
+		},
+		{Name: "plain", Version: 1, Severity: iot.Info, Selector: iot.Selector{Type: iot.Temperature}, Condition: iot.Condition{Threshold: 30}},
+		{Name: "quiet", Version: 1, Severity: iot.Critical, ClearFor: 5 * time.Second, Condition: iot.Condition{Kind: iot.NoData, Within: 2 * time.Minute}},
+	}
+	if got := rules[len(rules)-len(want):]; !reflect.DeepEqual(got, want) {
+		t.Errorf("got\n%+v\nwant\n%+v", got, want)
+	}
+}
+
+// rulesOf returns the rules of a configuration file.
+func rulesOf(t *testing.T, text string) ([]iot.Rule, error) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "iotmon.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := config.Load(config.LoadOptions{Service: config.Iotmon, Builtin: Builtin(), Args: []string{"-config", path}, Dir: filepath.Dir(path)})
+	if err != nil {
+		return nil, err
+	}
+	catalog, err := newCatalog(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return provisioned(cfg, catalog)
+}
+
+// What is wrong with a rule is said with its key, before anything is started.
+func TestAConfiguredRuleThatIsWrongNamesItsKey(t *testing.T) {
+	const rule = "alerts:\n  rules:\n    - {name: x, severity: info, "
+	for line, want := range map[string]string{
+		"condition: {kind: no_data, within: 9s}}":                                               "alerts.rules[0].condition.within: must be between 10s",
+		"condition: {kind: no_data, within: 1m}, for: 1s}":                                      "alerts.rules[0].for: no_data has none",
+		"condition: {within: 1m}}":                                                              "alerts.rules[0].condition.kind: unknown condition",
+		"condition: {kind: average, within: 1m, threshold: 3}}":                                 "alerts.rules[0].device_type: missing",
+		"device_type: temperature_sensor, condition: {kind: of_last, limit: 3, last: 65}}":      "alerts.rules[0].condition.last: must be between 1 and 64",
+		"device_type: temperature_sensor, condition: {kind: count, last: 3}}":                   "alerts.rules[0].condition.within: must be between 1s",
+		"device_type: temperature_sensor, condition: {kind: threshold, treshold: 3}}":           "did you mean",
+		"device_type: temperature_sensor, above: 3, condition: {kind: threshold}}":              "given one of above, below, rise, fall, stuck and condition (got above, condition)",
+		"device_type: temperature_sensor, within: 1m, condition: {kind: average, within: 10s}}": "without within and hysteresis",
+		"device_type: temperature_sensor, above: 3, area: A//B}":                                "alerts.rules[0].area: ",
+		"device_type: temperature_sensor, above: 3, procedure: 'javascript:1'}":                 "alerts.rules[0].procedure: ",
+	} {
+		if _, err := rulesOf(t, rule+line+"\n"); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %s", line, err, want)
+		}
 	}
 }

@@ -31,17 +31,19 @@ func (c *Config) RuleRevision() int64 {
 	return revisionAt(c.RulesFrom)
 }
 
-// Rule raises an alert for every device that it selects and whose values violate its condition. Exactly one of the conditions Above,
-// Below, Rise, Fall and Stuck is set.
+// Rule raises an alert for every device that it selects and whose values violate its condition. Exactly one of Condition and the short
+// forms Above, Below, Rise, Fall and Stuck is set.
 type Rule struct {
 	Name string `koanf:"name"`
-	// DeviceType may be empty for Stuck, which means the same for every type.
+	// DeviceType may be empty for a condition that means the same for every type.
 	DeviceType string `koanf:"device_type"`
 	// Area, Labels and Devices select the devices of the type that the rule watches; empty ones select all.
-	Area     string            `koanf:"area"`
-	Labels   map[string]string `koanf:"labels"`
-	Devices  []string          `koanf:"devices"`
-	Severity string            `koanf:"severity"`
+	Area    string            `koanf:"area"`
+	Labels  map[string]string `koanf:"labels"`
+	Devices []string          `koanf:"devices"`
+	// Except lists what the rule does not watch of that.
+	Except   []RuleScope `koanf:"except"`
+	Severity string      `koanf:"severity"`
 	// Above and Below are thresholds.
 	Above *float64 `koanf:"above"`
 	Below *float64 `koanf:"below"`
@@ -56,11 +58,36 @@ type Rule struct {
 	// For is how long values must violate before the alert is raised, ClearFor how long they must be safe before it clears.
 	For      time.Duration `koanf:"for"`
 	ClearFor time.Duration `koanf:"clear_for"`
-	// Text is the message of the rule's alerts. If it is empty, the message states the value and the threshold.
-	Text string `koanf:"text"`
+	// Condition is of any kind.
+	Condition *Condition `koanf:"condition"`
+	// Latch keeps an alert open until it has been acknowledged and reset.
+	Latch bool `koanf:"latch"`
+	// Text is the message of the rule's alerts in Chinese, TextEN that in English. If it is empty, the message states the value and the
+	// threshold. Procedure is the address of a page that says what to do.
+	Text      string `koanf:"text"`
+	TextEN    string `koanf:"text_en"`
+	Procedure string `koanf:"procedure"`
 }
 
-// Conditions returns the conditions by key; those that are not set are nil.
+// RuleScope selects devices: those that match all that is given.
+type RuleScope struct {
+	Area    string            `koanf:"area"`
+	Labels  map[string]string `koanf:"labels"`
+	Devices []string          `koanf:"devices"`
+}
+
+// Condition is a condition of any kind. Its fields are those of the REST API.
+type Condition struct {
+	Kind       string        `koanf:"kind"`
+	Below      bool          `koanf:"below"`
+	Threshold  float64       `koanf:"threshold"`
+	Hysteresis float64       `koanf:"hysteresis"`
+	Within     time.Duration `koanf:"within"`
+	Limit      float64       `koanf:"limit"`
+	Last       int           `koanf:"last"`
+}
+
+// Conditions returns the short forms by key; those that are not set are nil.
 func (r *Rule) Conditions() map[string]*float64 {
 	return map[string]*float64{"above": r.Above, "below": r.Below, "rise": r.Rise, "fall": r.Fall, "stuck": r.Stuck}
 }
@@ -104,6 +131,9 @@ type Builtin struct {
 	MaxRules, MaxRuleDevices, MaxRuleText int
 	// MinWithin and MaxWithin limit Rule.Within.
 	MinWithin, MaxWithin time.Duration
+	// CheckRule returns the key within a rule that has an invalid value, and the reason; both are empty if the rule is valid. nil checks
+	// nothing.
+	CheckRule func(*Rule) (key, reason string)
 }
 
 // knownTypes lists the built-in device types and those that the configuration adds.

@@ -22,11 +22,15 @@ type checker struct {
 
 // must records a problem with the key unless ok; the format is what is allowed.
 func (c *checker) must(ok bool, key string, got any, format string, args ...any) {
-	if ok {
-		return
+	if !ok {
+		c.add(c.source(key), key, "must be %s (got %v)", fmt.Sprintf(format, args...), got)
 	}
+}
+
+// source returns where the value of a key comes from.
+func (c *checker) source(key string) string {
 	owner, _, _ := strings.Cut(key, "[") // An element has the source of its list.
-	c.add(cmp.Or(c.sources[owner], "default"), key, "must be %s (got %v)", fmt.Sprintf(format, args...), got)
+	return cmp.Or(c.sources[owner], "default")
 }
 
 // mustText is must for a text, which it quotes.

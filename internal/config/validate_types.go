@@ -78,11 +78,12 @@ func (c *checker) alerts(a *Alerts, known []string) {
 }
 
 func (c *checker) rule(key string, r *Rule, taken, known []string) {
+	before := len(c.problems)
 	c.mustText(identifier.MatchString(r.Name), key+".name", r.Name, identifierShape)
 	c.mustText(!slices.Contains(taken, r.Name), key+".name", r.Name,
 		"another name than those of the other rules; to replace a built-in rule, switch it off")
 	c.must(r.Name != offlineRule, key+".name", `"device_offline"`, "another name: this one is for silence and has no threshold")
-	if r.DeviceType != "" || r.Stuck == nil {
+	if r.DeviceType != "" || r.Stuck == nil && r.Condition == nil {
 		c.knownType(key+".device_type", r.DeviceType, known)
 	}
 	c.must(len(r.Devices) <= c.builtin.MaxRuleDevices, key+".devices", fmt.Sprintf("%d devices", len(r.Devices)), "at most %d", c.builtin.MaxRuleDevices)
@@ -91,6 +92,12 @@ func (c *checker) rule(key string, r *Rule, taken, known []string) {
 	c.condition(key, r)
 	within(c, key+".for", r.For, 0, 24*time.Hour)
 	within(c, key+".clear_for", r.ClearFor, 0, 24*time.Hour)
+	if len(c.problems) > before || c.builtin.CheckRule == nil {
+		return // What is wrong already is not to be said twice.
+	}
+	if field, reason := c.builtin.CheckRule(r); reason != "" {
+		c.add(c.source(key), key+"."+field, "%s", reason)
+	}
 }
 
 // condition checks that a rule has one condition, and what belongs to it.
@@ -101,10 +108,17 @@ func (c *checker) condition(key string, r *Rule) {
 			given = append(given, name)
 		}
 	}
+	if r.Condition != nil {
+		given = append(given, "condition")
+	}
 	slices.Sort(given)
-	c.must(len(given) == 1, key, cmp.Or(strings.Join(given, ", "), "none"), "given one of above, below, rise, fall and stuck")
+	c.must(len(given) == 1, key, cmp.Or(strings.Join(given, ", "), "none"), "given one of above, below, rise, fall, stuck and condition")
 	c.must(r.Hysteresis >= 0, key+".hysteresis", r.Hysteresis, "0 or more")
 	if len(given) != 1 {
+		return
+	}
+	if r.Condition != nil {
+		c.must(r.Within == 0 && r.Hysteresis == 0, key, "within or hysteresis beside it", "without within and hysteresis, which belong into condition")
 		return
 	}
 	switch name, value := given[0], *r.Conditions()[given[0]]; name {

@@ -16,6 +16,8 @@ const (
 	// FellSilent means that the device counts as offline, because it has been silent for OfflineAfter, or for three times the interval
 	// of its registry entry.
 	FellSilent Event = iota
+	// Impatient means that the device has been silent for Device.Patience, which is 0 then.
+	Impatient
 	// PastEnded means that the device's run of past readings has ended: no more of them came for OfflineAfter.
 	PastEnded
 	// Expired means that the device has been silent for ForgetAfter and is to be forgotten. A registered device never is.
@@ -57,6 +59,8 @@ func (f *Fleet) Advance(now time.Time) []Due {
 			f.count(d, 1)
 			f.reschedule(d)
 			f.Touch(d)
+		case Impatient:
+			f.SetPatience(d, 0)
 		case Expired:
 			f.unschedule(d)
 		}
@@ -68,7 +72,7 @@ func (f *Fleet) Advance(now time.Time) []Due {
 	return due
 }
 
-// Watching reports whether any device is online or has a run of past readings, so that time may soon cause an event.
+// Watching reports whether any device is online, has a Patience or a run of past readings, so that time may soon cause an event.
 func (f *Fleet) Watching() bool { return f.watching > 0 }
 
 // Deadline returns a moment before which nothing is due; false if nothing will be due.
@@ -96,10 +100,7 @@ func (f *Fleet) SetPast(d *Device, run *iot.PastRun) {
 
 // next returns the next event of a device and when it is due; false if there is none.
 func (f *Fleet) next(d *Device) (event Event, at time.Time, any bool) {
-	since := d.LastSeen
-	if f.silenceStart.After(since) {
-		since = f.silenceStart
-	}
+	since := f.SilentSince(d)
 	switch {
 	case d.Status != iot.Offline:
 		event, at, any = FellSilent, since.Add(f.timeout(d)), true
@@ -109,12 +110,36 @@ func (f *Fleet) next(d *Device) (event Event, at time.Time, any bool) {
 	case f.ForgetAfter > 0 && d.Entry == nil:
 		event, at, any = Expired, since.Add(f.ForgetAfter), true
 	}
+	if d.Patience > 0 {
+		if ends := since.Add(d.Patience); !any || !ends.After(at) {
+			event, at, any = Impatient, ends, true
+		}
+	}
 	if d.Past != nil {
 		if ends := d.Past.Arrived.Add(f.OfflineAfter); !any || !ends.After(at) {
 			event, at, any = PastEnded, ends, true
 		}
 	}
 	return event, at, any
+}
+
+// SilentSince returns since when the device has been silent: when it was last seen, or the end of the log's last standstill.
+func (f *Fleet) SilentSince(d *Device) time.Time {
+	if f.silenceStart.After(d.LastSeen) {
+		return f.silenceStart
+	}
+	return d.LastSeen
+}
+
+// SetPatience sets the device's Patience.
+func (f *Fleet) SetPatience(d *Device, patience time.Duration) {
+	if d.Patience == patience {
+		return
+	}
+	f.count(d, -1)
+	d.Patience = patience
+	f.count(d, 1)
+	f.reschedule(d)
 }
 
 // reschedule sets the deadline at which Advance checks the device. A reading that postpones the next event needs no call:

@@ -17,6 +17,9 @@ type Device struct {
 	Areas iot.Areas
 	// Rules belongs to the caller, who keeps there which rules watch the device. It is not part of the state.
 	Rules any
+	// Patience is how long the device may be silent until the caller wants an event, 0 for none; see SetPatience. It is not part of the
+	// state.
+	Patience time.Duration
 	// dirty means that the state has changed since it was last published.
 	dirty bool
 	// forgotten means that the device was removed from the fleet.
@@ -64,7 +67,7 @@ type Fleet struct {
 	devices      iot.ByDevice[*Device]
 	types        map[iot.DeviceType]*typeCounts
 	watch        deadlines
-	// watching counts the devices that are online, and those with a run of past readings.
+	// watching counts the devices that are online, those with a Patience, and those with a run of past readings.
 	watching int
 	dirty    []*Device
 	removed  []removal
@@ -245,6 +248,9 @@ func (f *Fleet) count(d *Device, by int64) {
 		delete(c.areas, area)
 	}
 	if d.Past != nil {
+		f.watching += int(by)
+	}
+	if d.Patience > 0 {
 		f.watching += int(by)
 	}
 }

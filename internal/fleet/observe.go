@@ -126,7 +126,7 @@ func (f *Fleet) setLatest(d *Device, r *iot.Reading, now time.Time, age time.Dur
 // status. A reading marked Historical does not replace the latest of a device that is online.
 func (f *Fleet) observeBacklog(d *Device, r *iot.Reading, now time.Time) Observed {
 	o := Observed{Device: d, Kind: Backlog, Before: d.Latest.Time}
-	if d.Status == iot.Offline {
+	if d.Status == iot.Offline && d.Patience == 0 { // A past reading ends no silence that somebody waits for.
 		d.LastSeen = now
 		f.Touch(d)
 	}

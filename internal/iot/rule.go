@@ -84,6 +84,9 @@ const (
 	Count    ConditionKind = "count"
 	Fraction ConditionKind = "fraction"
 	OfLast   ConditionKind = "of_last"
+	// NoData is violated once the device has sent nothing for Within, by the log's clock. What it has sent clears the alert, at once or after
+	// sending for ClearFor; an old reading of a backlog does not. It has no For: its delay is Within.
+	NoData ConditionKind = "no_data"
 )
 
 // ChangeSlots is the number of slots into which conditions divide the time Within. They remember one point per slot, so a
@@ -107,7 +110,7 @@ type Condition struct {
 	// Hysteresis is how far on the safe side of Threshold a value, or a change, must lie before the alert clears; not negative.
 	// Stuck has none.
 	Hysteresis float64
-	// Within is at least MinWithin; 0 for Threshold and OfLast.
+	// Within is at least MinWithin, or MinNoData; 0 for Threshold and OfLast.
 	Within time.Duration
 	// Limit is what Count, Fraction and OfLast compare values with, in the type's unit.
 	Limit float64
@@ -119,6 +122,8 @@ type Condition struct {
 const (
 	MinWithin = time.Second
 	MaxWithin = 31 * 24 * time.Hour
+	// MinNoData is the minimum of Within of NoData: less would be shorter than the way to the log may take.
+	MinNoData = 10 * time.Second
 )
 
 // Normalize checks the condition and puts its numbers into canonical form. The error is an *InvalidError.
@@ -141,9 +146,13 @@ func (c *Condition) Normalize() error {
 		if c.Within != 0 {
 			return Invalid("within", "%s has none (got %v)", c.Kind.describe(), c.Within)
 		}
-	case Rise, Fall, Stuck, Average, Maximum, Minimum, Count, Fraction:
-		if c.Within < MinWithin || c.Within > MaxWithin {
-			return Invalid("within", "must be between %v and %v (got %v)", MinWithin, MaxWithin, c.Within)
+	case Rise, Fall, Stuck, Average, Maximum, Minimum, Count, Fraction, NoData:
+		least := MinWithin
+		if c.Kind == NoData {
+			least = MinNoData
+		}
+		if c.Within < least || c.Within > MaxWithin {
+			return Invalid("within", "must be between %v and %v (got %v)", least, MaxWithin, c.Within)
 		}
 	default:
 		return Invalid("kind", "unknown condition (got %s)", Quote(string(c.Kind)))
@@ -178,6 +187,10 @@ func (c *Condition) normalizeKind() error {
 		if c.Threshold < 0 || c.Hysteresis != 0 {
 			return Invalid("threshold", "must not be negative, without a hysteresis (got %v and %v)", c.Threshold, c.Hysteresis)
 		}
+	case NoData:
+		if c.Threshold != 0 || c.Hysteresis != 0 {
+			return Invalid("threshold", "no_data judges no values (got %v and a hysteresis of %v)", c.Threshold, c.Hysteresis)
+		}
 	default:
 		return nil
 	}
@@ -211,7 +224,7 @@ func (c *Condition) Counts() bool { return c.Kind == Count || c.Kind == Fraction
 func (c *Condition) JudgesBelow() bool { return c.Below && !c.Counts() }
 
 // SelectsType reports whether a rule with the condition must select a device type: values of different types do not compare.
-func (c *Condition) SelectsType() bool { return c.Kind != Stuck }
+func (c *Condition) SelectsType() bool { return c.Kind != Stuck && c.Kind != NoData }
 
 // Violated reports whether the value violates the threshold.
 func (c *Condition) Violated(value float64) bool {

@@ -159,5 +159,8 @@ func normalizeRuleNumbers(r *Rule) error {
 			return Invalid(delay.field, "must be between 0 and %v (got %v)", MaxRuleDelay, *delay.value)
 		}
 	}
+	if r.Kind == NoData && r.For != 0 {
+		return Invalid("for", "no_data has none, its delay is within (got %v)", r.For)
+	}
 	return nil
 }

@@ -15,7 +15,7 @@ type DeviceState struct {
 	Since time.Time
 	// LastSeen is when a live reading of the device was last appended to the log, whatever its timestamp. Silence is
 	// measured from here, because the device's own clock may be wrong. While the device is offline, past readings move
-	// LastSeen too.
+	// LastSeen too, unless a rule of the kind NoData waits for live ones.
 	LastSeen time.Time
 	// Age is how old the device's live readings usually are when they are appended: the error of its clock plus the delay
 	// on the way to the log.

@@ -61,7 +61,11 @@ func drawRule(t *rapid.T, j *journal, now float64) {
 			r.Condition = rapid.SampledFrom([]iot.Condition{
 				{Threshold: 21}, {Threshold: 29, Hysteresis: 1}, {Threshold: 25, Below: true},
 				{Kind: iot.Rise, Threshold: 5, Within: 20 * time.Second}, {Kind: iot.Stuck, Within: 5 * time.Second},
+				{Kind: iot.NoData, Within: 30 * time.Second},
 			}).Draw(t, "condition")
+			if r.Kind == iot.NoData {
+				r.For = 0
+			}
 			r.Selector = rapid.SampledFrom([]iot.Selector{
 				{Type: iot.Temperature}, {Type: iot.Temperature}, {Type: iot.Temperature, Devices: []iot.DeviceID{"a", "b", "d"}}, {Type: iot.Humidity},
 			}).Draw(t, "selector")
@@ -180,8 +184,8 @@ func drawJournal(t *rapid.T) journal {
 // processor continues from the last commit.
 func run(t *rapid.T, j journal, opts owners) *recorder {
 	committed := newRecorder()
-	var checkpoint process.Checkpoint
-	p := process.New(opts[0], 3, checkpoint, false)
+	p := process.New(opts[0], 3, process.Checkpoint{}, false)
+	checkpoint := p.Checkpoint() // Of the highest level, unlike one of an older version.
 	for p.Next() < int64(len(j)) {
 		step := newRecorder()
 		for range rapid.IntRange(1, 3).Draw(t, "batches") {
@@ -301,6 +305,8 @@ func conditionOptions(t fatal) *process.Options {
 		{Name: "rise", Selector: selector, Severity: iot.Warning, Condition: iot.Condition{Kind: iot.Rise, Threshold: 5, Hysteresis: 2, Within: 20 * time.Second}},
 		{Name: "fall", Selector: selector, Severity: iot.Warning, Condition: iot.Condition{Kind: iot.Fall, Threshold: 5, Within: time.Minute}, For: 2 * time.Second},
 		{Name: "stuck", Selector: iot.Selector{Devices: []iot.DeviceID{"a", "c", "z"}}, Severity: iot.Info, Condition: iot.Condition{Kind: iot.Stuck, Within: 5 * time.Second}},
+		{Name: "quiet", Severity: iot.Warning, Condition: iot.Condition{Kind: iot.NoData, Within: 40 * time.Second}, Latch: true},
+		{Name: "quiet_soon", Selector: iot.Selector{Area: "A"}, Severity: iot.Info, Condition: iot.Condition{Kind: iot.NoData, Within: 10 * time.Second}, ClearFor: 3 * time.Second},
 		{Name: iot.RuleOffline, Severity: iot.Warning},
 	}
 	return &opts

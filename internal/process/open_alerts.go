@@ -19,6 +19,13 @@ func (s openAlerts) apply(a *iot.Alert) {
 			s[a.DeviceType] = make(map[string]*iot.Alert)
 		}
 		open := *a
+		if before := s[a.DeviceType][a.ID]; before != nil && a.Transition == iot.Updated {
+			// As in the device's state, from which it is restored: see iot.AlertState.Raised.
+			open.Transition, open.Value, open.Time, open.Position = iot.Raised, before.Value, before.Time, before.Position
+			if !open.AckedAt.IsZero() {
+				open.Transition = iot.Acknowledged
+			}
+		}
 		s[a.DeviceType][a.ID] = &open
 	default:
 		delete(s[a.DeviceType], a.ID)

@@ -244,7 +244,7 @@ func (p *Partition) processReading(rec *Record, out Output) error {
 	p.counts.newest(r.Time, rec.Appended)
 	switch outcome {
 	case aggregate.Duplicate:
-		p.processDuplicate(device, r, rec)
+		p.processDuplicate(device, r, rec, out)
 		return nil
 	case aggregate.Late:
 		p.counts.Late++
@@ -256,7 +256,7 @@ func (p *Partition) processReading(rec *Record, out Output) error {
 
 // processDuplicate handles a reading that is already in its window. A device whose clock stands still repeats its latest
 // timestamp: such a repetition still counts against silence.
-func (p *Partition) processDuplicate(device *fleet.Device, r *iot.Reading, rec *Record) {
+func (p *Partition) processDuplicate(device *fleet.Device, r *iot.Reading, rec *Record, out Output) {
 	p.counts.Duplicates++
 	if device == nil || !device.Latest.Time.Equal(r.Time) {
 		return
@@ -264,12 +264,14 @@ func (p *Partition) processDuplicate(device *fleet.Device, r *iot.Reading, rec *
 	if device.Latest.Value != r.Value {
 		p.counts.Conflicts++
 	}
-	p.fleet.Observe(device, r, rec.Appended, p.clock)
+	o := p.fleet.Observe(device, r, rec.Appended, p.clock)
+	p.observeSilence(&o, r, out)
 }
 
 // observe updates the device, nil if it is new, and its alerts by a reading.
 func (p *Partition) observe(device *fleet.Device, r *iot.Reading, rec *Record, out Output) {
 	o := p.fleet.Observe(device, r, rec.Appended, p.clock)
+	p.observeSilence(&o, r, out)
 	rules, events := p.rules(o.Device, r), p.events(out)
 	switch o.Kind {
 	case fleet.Newest:
@@ -307,6 +309,8 @@ func (p *Partition) handleDue(out Output) {
 		switch due.Event {
 		case fleet.FellSilent:
 			p.raiseOffline(due.Device, due.Since, out)
+		case fleet.Impatient:
+			p.judgeSilence(due.Device, time.Time{}, out)
 		case fleet.PastEnded:
 			p.engine.EndPast(due.Past, p.events(out))
 		case fleet.Expired:

@@ -72,6 +72,7 @@ func (p *Partition) register(id iot.Identity, entry *iot.EntryInForce, out Outpu
 		p.engine.ClearOffline(&device.RuleStates, p.clock, iot.RuleChanged, p.events(out))
 	}
 	p.engine.Reselect(p.rules(device, &device.Latest), &device.RuleStates, p.clock, p.events(out))
+	p.judgeSilence(device, p.clock, out)
 	p.moveAlerts(device, out)
 	if before != nil && before.Retired && device.Status == iot.Offline {
 		p.raiseOffline(device, p.clock, out)

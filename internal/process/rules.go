@@ -29,6 +29,7 @@ func (p *Partition) begin(out Output) {
 	}
 	if p.engine == nil {
 		p.compileRules()
+		p.restoreSilence()
 	}
 }
 
@@ -232,11 +233,11 @@ func (p *Partition) putRules(entries []iot.RuleEntry, out Output) {
 	p.reselect(out)
 }
 
-// reselect clears the alerts that no rule keeps any more.
+// reselect clears the alerts that no rule keeps any more, and raises those of devices that have been silent for too long by a new rule.
 func (p *Partition) reselect(out Output) {
 	var devices []*fleet.Device
 	p.fleet.Each(func(device *fleet.Device) {
-		if len(device.Alerts)+len(device.Conditions) > 0 {
+		if p.engine.WatchesSilence() || device.Patience > 0 || len(device.Alerts)+len(device.Conditions) > 0 {
 			devices = append(devices, device)
 		}
 	})
@@ -249,6 +250,7 @@ func (p *Partition) reselect(out Output) {
 		if p.engine.Reselect(p.rules(device, &device.Latest), &device.RuleStates, at, p.events(out)) {
 			p.fleet.Touch(device)
 		}
+		p.judgeSilence(device, p.clock, out)
 	}
 }
 

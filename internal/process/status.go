@@ -18,6 +18,9 @@ func (p *Partition) processStatus(rec *Record, out Output) error {
 		return fmt.Errorf("status report: %w", err)
 	}
 	device, turned := p.fleet.Report(identity, &report, p.clock)
+	if device != nil && report.Status != iot.ReportedOffline {
+		p.endSilence(device, out)
+	}
 	if !turned {
 		return nil
 	}

@@ -54,8 +54,8 @@ const (
 // Trial is what is tried.
 type Trial struct {
 	Tenant iot.Tenant
-	// Rule is tried, and Other, nil for none, is what it is compared with: another version of the same name. Neither may be iot.RuleOffline,
-	// since silence is not archived.
+	// Rule is tried, and Other, nil for none, is what it is compared with: another version of the same name. Rule must not be iot.RuleOffline
+	// or of the kind iot.NoData, since silence is not archived; it is not compared with one that is.
 	Rule  iot.Rule
 	Other *iot.Rule
 	// Entry returns the registry entry of a device, nil if there is none.
@@ -129,7 +129,7 @@ func (t *Trial) Run(ctx context.Context, archive Archive) (*Result, error) {
 
 func (t *Trial) check() error {
 	switch {
-	case t.Rule.Name == iot.RuleOffline:
+	case t.Rule.Name == iot.RuleOffline || t.Rule.Kind == iot.NoData:
 		return iot.Invalid("kind", "silence cannot be tried: the archive does not know when readings arrived")
 	case !t.From.Before(t.To) || t.To.Sub(t.From) > MaxSpan:
 		return iot.Invalid("from", "must be before to, by at most %v", MaxSpan)
@@ -155,7 +155,7 @@ type run struct {
 
 func (r *run) begin() error {
 	rules := []*iot.Rule{&r.Rule}
-	if r.Other != nil {
+	if r.Other != nil && r.Other.Kind != iot.NoData {
 		rules = append(rules, r.Other)
 	}
 	r.found = newest{limit: r.Alerts}

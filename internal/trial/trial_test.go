@@ -187,9 +187,15 @@ func TestATrialIsBounded(t *testing.T) {
 	})
 	t.Run("silence", func(t *testing.T) {
 		var invalid *iot.InvalidError
-		_, err := trialOf(t, iot.Rule{Name: iot.RuleOffline, Severity: iot.Warning}, nil).Run(t.Context(), a)
-		if !errors.As(err, &invalid) || invalid.Field != "kind" {
-			t.Errorf("got %v, want that silence cannot be tried", err)
+		quiet := iot.Rule{Name: "hot", Severity: iot.Warning, Condition: iot.Condition{Kind: iot.NoData, Within: time.Minute}}
+		for _, rule := range []iot.Rule{{Name: iot.RuleOffline, Severity: iot.Warning}, quiet} {
+			_, err := trialOf(t, rule, nil).Run(t.Context(), a)
+			if !errors.As(err, &invalid) || invalid.Field != "kind" {
+				t.Errorf("%s: got %v, want that silence cannot be tried", rule.Name, err)
+			}
+		}
+		if got, err := trialOf(t, high(30, nil), &quiet).Run(t.Context(), a); err != nil || got.Other != nil {
+			t.Errorf("got %+v, %v, want nothing to compare with", got, err)
 		}
 	})
 }

@@ -99,6 +99,10 @@ func TestEntriesArePinned(t *testing.T) {
 		Condition: iot.Condition{Kind: iot.OfLast, Threshold: 2, Limit: 16, Last: 5},
 	}}
 	golden(t, "record_rule_statistic", wire.AppendRuleEntry(nil, &statistic))
+	silence := iot.RuleEntry{Version: 9, Rule: iot.Rule{
+		Name: "quiet", Severity: iot.Critical, ClearFor: time.Second, Condition: iot.Condition{Kind: iot.NoData, Within: 2 * time.Minute},
+	}}
+	golden(t, "record_rule_no_data", wire.AppendRuleEntry(nil, &silence))
 	golden(t, "record_rule_deleted", wire.AppendRuleEntry(nil, &deleted))
 	configured := iot.RuleEntry{Version: 8, Provisioned: true, Rule: iot.Rule{Name: iot.RuleOffline, Version: 8, Severity: iot.Warning}}
 	golden(t, "record_rule_provisioned", wire.AppendRuleEntry(nil, &configured))
