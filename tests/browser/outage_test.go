@@ -161,6 +161,8 @@ func (tab *tab) refuse(plant *plant, refused bool) {
 	tab.t.Helper()
 	patterns := []*network.BlockPattern{{URLPattern: plant.url("/api/v1/*"), Block: refused}}
 	call(tab, network.SetBlockedURLs, network.SetBlockedURLsParams{URLPatterns: patterns})
+	// The browser answers before the process that makes its requests follows.
+	tab.until(fmt.Sprintf(`fetch(%q).then(() => false, () => true).then((failed) => failed === %v)`, plant.url("/api/v1/types"), refused))
 }
 
 // The list of alerts and the history heal when requests pass again: by themselves, and at once when somebody presses the button.
