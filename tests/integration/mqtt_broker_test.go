@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -63,8 +64,8 @@ func (p *mqttPublisher) stop(t *testing.T) map[int64]float64 {
 	return values
 }
 
-// TestTheMQTTBrokerLosesNothingWhenItIsKilled kills iotmon while two clients that are not ours publish through its MQTT broker, in both versions of MQTT
-// and with QoS 1 and 2, and compares the archive with what they have published, reading by reading.
+// TestTheMQTTBrokerLosesNothingWhenItIsKilled kills, stops and pauses iotmon while two clients that are not ours publish through its MQTT broker, in both
+// versions of MQTT and with QoS 1 and 2, and compares the archive with what they have published, reading by reading.
 func TestTheMQTTBrokerLosesNothingWhenItIsKilled(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a minute; make test runs it")
@@ -91,10 +92,20 @@ mqtt_broker:
 		startMQTTPublisher(t, "paho", exec.Command(python, filepath.Join("testdata", "mqtt_publisher.py"), host, port, "paho")),
 		startMQTTPublisher(t, "mqtt-js", node),
 	}
-	for range 4 {
+	pause := func() {
+		for _, signal := range []syscall.Signal{syscall.SIGSTOP, syscall.SIGCONT} {
+			if err := s.cmd.Process.Signal(signal); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(2 * time.Second)
+		}
+	}
+	for _, cause := range []func(){s.kill, func() { s.stop() }, pause, s.kill} {
 		time.Sleep(2*time.Second + rand.N(500*time.Millisecond))
-		s.kill()
-		s.start()
+		cause()
+		if s.cmd == nil {
+			s.start()
+		}
 	}
 	time.Sleep(2 * time.Second)
 	for _, p := range publishers {

@@ -44,7 +44,7 @@ func TestMain(m *testing.M) {
 		beDevices(where)
 		return
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("iotmon/internal/source/sourcetest.answer"))
 }
 
 // BenchmarkDevices publishes with QoS 1 from 10,000 clients of MQTT 5, each of which waits for the acknowledgement before it publishes again, to the

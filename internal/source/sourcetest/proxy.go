@@ -41,8 +41,8 @@ const (
 // link is one connection through the proxy.
 type link struct {
 	client, server net.Conn
-	// dead is whether data was lost, so that a byte of a later time would be at the wrong place.
-	dead bool
+	// dead is whether data was lost, so that a byte of a later time would be at the wrong place, and stillborn whether that has been so from the beginning.
+	dead, stillborn bool
 }
 
 // NewProxy returns a proxy in front of target, an address host:port. It ends with the test.
@@ -93,6 +93,18 @@ func (p *Proxy) open() int {
 	return len(p.links)
 }
 
+// tried reports whether there is a connection that was made while the network was lost.
+func (p *Proxy) tried() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for l := range p.links {
+		if l.stillborn {
+			return true
+		}
+	}
+	return false
+}
+
 // Cut ends all connections with RST.
 func (p *Proxy) Cut() {
 	p.mu.Lock()
@@ -140,7 +152,8 @@ func (p *Proxy) accept(listener net.Listener) {
 		}
 		l := &link{client: client, server: server}
 		p.mu.Lock()
-		l.dead = p.mode == lose
+		l.stillborn = p.mode == lose
+		l.dead = l.stillborn
 		p.links[l] = true
 		p.mu.Unlock()
 		var directions sync.WaitGroup

@@ -21,9 +21,9 @@ import (
 	"iotmon/internal/source"
 )
 
-// Server is a server that can be made to fail.
+// Server is the other side of a source, which can be made to fail: a server, or a device that connects to a source that is a server itself.
 type Server interface {
-	// Address is where it listens, host and port.
+	// Address is where the proxy connects to, host and port.
 	Address() string
 	// Stop ends it as an operator would, Kill at once; Start starts it again at the same address.
 	Stop()
@@ -39,8 +39,11 @@ type Harness struct {
 	Server Server
 	// Address is where the source connects to, through the proxy; empty for that of the server.
 	Address string
-	// Adapter returns an adapter that connects to a host and port. It must find a silent server within Silence.
+	// Adapter returns an adapter that connects to a host and port, or one that is a server itself, to which the device connects by them. It must find a
+	// silent other side within Silence.
 	Adapter func(address string) source.Adapter
+	// Clients counts the connected devices of a source that is a server itself; nil for others. Without a device the source counts as failed.
+	Clients func() int64
 	// Decode is that of the protocol; nil if the adapter sends points.
 	Decode source.Decode
 	// Rules map what Produce makes to readings of the type current_sensor, whose value is the number.
@@ -170,9 +173,15 @@ func faults() []fault {
 func heal(_ *testing.T, r *rig)  { r.proxy.Pass() }
 func start(_ *testing.T, r *rig) { r.Server.Start() }
 
-// healAfterAnotherTry ends the fault when a try to connect has begun that it makes fail too, which the source does not notice before its own time limit.
+// healAfterAnotherTry ends the fault when a try to connect has begun that it makes fail too, which the source, or the device that connects to it, does
+// not notice before its own time limit.
 func healAfterAnotherTry(t *testing.T, r *rig) {
-	r.within(t, recovery, "another try to connect", func() bool { return r.status.Snapshot().State == source.Connecting })
+	r.within(t, recovery, "another try to connect", func() bool {
+		if r.Clients != nil {
+			return r.proxy.tried()
+		}
+		return r.status.Snapshot().State == source.Connecting
+	})
 	time.Sleep(100 * time.Millisecond)
 	r.proxy.Pass()
 }
@@ -195,25 +204,24 @@ func run(t *testing.T, h *Harness, f *fault) {
 		t.Fatal("the harness has no means for this fault, and the table does not say why")
 	}
 	r := newRig(t, h, 100*time.Millisecond, 500*time.Millisecond)
-	r.within(t, patience, "connected", func() bool { return r.status.Snapshot().State == source.Connected })
 	stop := r.produce(t)
+	r.within(t, patience, "connected", func() bool { return r.connected() })
 	r.within(t, patience, "the first numbers", func() bool { return r.log.count() >= 10 })
 
 	f.begin(t, r)
 	if f.noticed {
-		r.within(t, h.Silence+recovery, "the source says that it has failed", func() bool {
-			s := r.status.Snapshot()
-			return s.State != source.Connected && s.Error != ""
-		})
+		r.within(t, h.Silence+recovery, "the source says that it has failed", func() bool { return r.failed() })
 		if seen := r.status.Snapshot().Error; f.name == "paused" && !strings.Contains(seen, h.SilenceSays) {
 			t.Errorf("got the status %q, want %q", seen, h.SilenceSays)
 		}
-		t.Logf("meanwhile the status says: %s", r.status.Snapshot().Error)
+		if h.Clients == nil {
+			t.Logf("meanwhile the status says: %s", r.status.Snapshot().Error)
+		}
 	}
 	f.end(t, r)
 	ended, before := time.Now(), r.produced()
 	r.within(t, recovery, "connected again and a number of after the fault", func() bool {
-		return r.status.Snapshot().State == source.Connected && r.log.after(before)
+		return r.connected() && r.log.after(before)
 	})
 	t.Logf("back after %v", time.Since(ended).Round(time.Millisecond))
 	stop()
@@ -259,6 +267,9 @@ func newRig(t *testing.T, h *Harness, firstPause, longestPause time.Duration) *r
 		t.Fatal(err)
 	}
 	r.status = source.NewStatus("test", "test", time.Now)
+	if h.Clients != nil {
+		r.status.CountClients(h.Clients)
+	}
 	runner := &source.Runner{
 		Name: "test", Adapter: h.Adapter(net.JoinHostPort(r.host, port)), Owner: source.Alone{}, Logger: slog.New(slog.DiscardHandler),
 		Pipeline: source.PipelineOptions{
@@ -286,6 +297,21 @@ func newRig(t *testing.T, h *Harness, firstPause, longestPause time.Duration) *r
 
 // now is the source's clock. Its times have no monotonic part, which would go on when the clock is set: what holds with them holds with it.
 func (r *rig) now() time.Time { return time.Now().Add(time.Duration(r.offset.Load())).Round(0) }
+
+// connected reports whether the source receives from the other side, as far as its status says.
+func (r *rig) connected() bool {
+	s := r.status.Snapshot()
+	return s.State == source.Connected && (s.Clients == nil || *s.Clients > 0)
+}
+
+// failed reports whether the source says that the other side is away.
+func (r *rig) failed() bool {
+	s := r.status.Snapshot()
+	if s.Clients != nil {
+		return *s.Clients == 0
+	}
+	return s.State != source.Connected && s.Error != ""
+}
 
 // within waits until the condition holds.
 func (r *rig) within(t *testing.T, limit time.Duration, what string, holds func() bool) {

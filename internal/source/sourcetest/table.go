@@ -22,12 +22,14 @@ const (
 	NotTried = "not tried"
 )
 
-// Ways are all ways that go through the suite. A protocol that is not here must have its own tests, listed in Own. Two are interrupted less often:
-// Mosquitto takes a quarter of a second to accept a websocket, and a connection with RTU frames is made anew after the time of a late answer.
+// Ways are all ways that go through the suite, some for each protocol of the configuration. Some are interrupted less often:
+// Mosquitto takes a quarter of a second to accept a websocket, a connection with RTU frames is made anew after the time of a late answer, and what connects
+// anew by itself is back when a number has arrived.
 var Ways = []Way{
 	{Section: "mqtt", Name: "MQTT 5", Without: map[string]string{"certificates rotated": noEncryption}},
 	{Section: "mqtt", Name: "MQTT 5 by encrypted websockets", Interruptions: 40},
 	{Section: "mqtt", Name: "MQTT 3.1.1 encrypted"},
+	{Section: "mqtt_broker", Name: "The MQTT broker inside, encrypted", Interruptions: 400, Itself: true},
 	{Section: "sparkplug", Name: "Sparkplug B encrypted"},
 	{Section: "modbus", Name: "Modbus TCP", Without: map[string]string{"credentials revoked": noLogin, "certificates rotated": noEncryption}},
 	{Section: "modbus", Name: "Modbus RTU over TCP", Interruptions: 20, Without: map[string]string{"credentials revoked": noLogin, "certificates rotated": noEncryption}},

@@ -14,7 +14,8 @@ let last = 0
 let stopped = false
 const finish = () => {
   if (!stopped || waiting > 0) return
-  client.end(false, {}, () => { console.log(JSON.stringify(published)); process.exit(0) })
+  // What does not fit into the pipe at once would be lost with the process.
+  client.end(false, {}, () => process.stdout.write(JSON.stringify(published), () => process.exit(0)))
 }
 const timer = setInterval(() => {
   if (waiting >= 20) return
