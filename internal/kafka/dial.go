@@ -31,6 +31,8 @@ type Dial struct {
 	Version string
 	// Dialer connects to the embedded broker of this process; nil means TCP. It cannot be combined with TLS.
 	Dialer func(ctx context.Context, network, address string) (net.Conn, error)
+	// Timeout is how long making a connection may take, with its encryption; 0 means ten seconds.
+	Timeout time.Duration
 	// TLS encrypts the connections; nil leaves them plain.
 	TLS *tls.Config
 	// Login authenticates the client (SASL); nil connects without authentication.
@@ -75,7 +77,9 @@ func (d Dial) Options(more ...kgo.Opt) []kgo.Opt {
 	if d.Dialer != nil {
 		// Nobody reads the metrics that clients send to a broker in this process, and each client would use megabytes of memory
 		// to compress them.
-		shared = append(shared, kgo.Dialer(d.Dialer), kgo.DisableClientMetrics())
+		shared = append(shared, kgo.Dialer(d.limited), kgo.DisableClientMetrics())
+	} else if d.Timeout > 0 {
+		shared = append(shared, kgo.DialTimeout(d.Timeout))
 	}
 	if d.TLS != nil {
 		shared = append(shared, kgo.DialTLSConfig(d.TLS))
@@ -87,6 +91,16 @@ func (d Dial) Options(more ...kgo.Opt) []kgo.Opt {
 		shared = append(shared, kgo.WithLogger(clientLog{d.Logger}))
 	}
 	return append(shared, more...)
+}
+
+// limited is Dialer with Timeout.
+func (d Dial) limited(ctx context.Context, network, address string) (net.Conn, error) {
+	if d.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, d.Timeout)
+		defer cancel()
+	}
+	return d.Dialer(ctx, network, address)
 }
 
 // Group returns the options of a member of a consumer group.

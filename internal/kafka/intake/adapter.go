@@ -56,7 +56,7 @@ const (
 	maxRecords = 2000
 	// checkInterval is how often offsets are committed and the brokers are asked whether they are there.
 	checkInterval = time.Second
-	// patience is how long a broker may take to answer, and how often it may fail to, until the connection is made anew.
+	// patience is how long a broker may take to answer and to be connected, and how often it may fail to answer, until the connection is made anew.
 	patience, maxFailures = 3 * time.Second, 2
 	// metadataAge is how long it may take until a new topic or partition is noticed.
 	metadataAge = 5 * time.Second
@@ -73,6 +73,7 @@ func (a *Adapter) Run(ctx context.Context, session *source.Session) error {
 	if err != nil {
 		return err
 	}
+	dial.Timeout = patience // A try that began while the network was lost must not outlast the fault by much.
 	own, err := a.ownTopics(ctx, dial)
 	if err != nil {
 		return err

@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -453,5 +455,34 @@ func TestTheBrokerComesBack(t *testing.T) {
 	until(t, "all records", s, func() bool { return slices.Equal(all(log.distinct()), want(0, 200)) })
 	if s.status.Snapshot().Connections < 2 {
 		t.Errorf("got %d connections", s.status.Snapshot().Connections)
+	}
+}
+
+// A try to connect that gets no answer ends soon: the network may be back before.
+func TestATryToConnectWithoutAnAnswerEndsSoon(t *testing.T) {
+	t.Parallel()
+	cluster := kafkatest.StartCluster(t)
+	b := newBench(t, cluster.Dial)
+	b.produce(0, 10)
+	var tries atomic.Int64
+	o := b.options()
+	o.Dial = func() (kafka.Dial, error) {
+		dial := b.dial
+		dial.Dialer = func(ctx context.Context, network, address string) (net.Conn, error) {
+			if tries.Add(1) <= 2 { // One to find out about the cluster, and one of the member.
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}
+			return new(net.Dialer).DialContext(ctx, network, address)
+		}
+		return dial, nil
+	}
+	o.OwnDial = kafka.Dial{}
+	began := time.Now()
+	log := &memoryLog{}
+	s := run(t, o, log)
+	until(t, "records", s, func() bool { return len(log.distinct()) == 10 })
+	if took := time.Since(began); took > 9*time.Second {
+		t.Errorf("took %v, want the 3 s of each try and little more", took)
 	}
 }

@@ -95,8 +95,7 @@ func dialThrough(address string, secure testenv.SASL) (kafka.Dial, error) {
 		return kafka.Dial{}, fmt.Errorf("%s: no certificate", secure.CAFile)
 	}
 	login, err := kafka.NewLogin("SCRAM-SHA-512", secure.User, secure.Password)
-	// A connection may take as long as the client's own dialer gives it.
-	dialer := &tls.Dialer{NetDialer: &net.Dialer{Timeout: 10 * time.Second}, Config: &tls.Config{RootCAs: roots, ServerName: "localhost"}}
+	dialer := &tls.Dialer{Config: &tls.Config{RootCAs: roots, ServerName: "localhost"}}
 	return kafka.Dial{
 		Brokers: []string{address}, ClientID: "test", Login: login, Logger: kafkatest.Quiet(),
 		Dialer: func(ctx context.Context, network, _ string) (net.Conn, error) {
