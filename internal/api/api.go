@@ -110,6 +110,7 @@ func New(o Options) (http.Handler, error) {
 	s.registerAudit(api)
 	s.registerRules(api)
 	s.registerTrials(api)
+	s.registerRulesFile(api)
 	s.registerAlertActions(api)
 	s.registerAreas(api)
 	s.registerHistory(api)

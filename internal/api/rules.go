@@ -113,6 +113,9 @@ func (b *RuleBody) rule(name string) (iot.Rule, error) {
 	if (c.Kind == kindOffline) != (name == iot.RuleOffline) {
 		return iot.Rule{}, iot.Invalid("kind", "the rule %s, and no other, is of the kind %s", iot.RuleOffline, kindOffline)
 	}
+	if name == "export" {
+		return iot.Rule{}, iot.Invalid("alert_type", "export is the address of the exported rules")
+	}
 	r := iot.Rule{
 		Name: name, Selector: b.selector(), Severity: b.Severity, Latch: b.Latch, Text: b.Text, TextEN: b.TextEN, Procedure: b.Procedure,
 		Condition: iot.Condition{
@@ -358,21 +361,33 @@ func ruleProblem(err error) error { return ruleProblemAt("body", err) }
 
 // ruleProblemAt says what is wrong with the rule at a place in a body.
 func ruleProblemAt(place string, err error) error {
-	where, reason := place, err.Error()
-	if invalid := (*iot.InvalidError)(nil); errors.As(err, &invalid) && invalid.Field != "" {
-		field := invalid.Field
-		switch field {
-		case "within", "for", "clear_for":
-			field += "_seconds"
-		case "alert_type":
-			field = "name"
-		}
-		if slices.Contains([]string{"kind", "below", "threshold", "hysteresis", "within_seconds", "limit", "last"}, field) {
-			field = "condition." + field
-		}
-		where, reason = place+"."+field, invalid.Reason
+	at := ruleFault(err)
+	if at.field != "" {
+		place += "." + at.field
 	}
-	return huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{Message: reason, Location: where})
+	return huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{Message: at.reason, Location: place})
+}
+
+// fault is what is wrong with a rule; field is the path of the key, empty if it is about the whole rule.
+type fault struct{ field, reason string }
+
+// ruleFault returns what an error of a rule says, with the keys of RuleBody.
+func ruleFault(err error) fault {
+	invalid := (*iot.InvalidError)(nil)
+	if !errors.As(err, &invalid) || invalid.Field == "" {
+		return fault{reason: err.Error()}
+	}
+	field := invalid.Field
+	switch field {
+	case "within", "for", "clear_for":
+		field += "_seconds"
+	case "alert_type":
+		field = "name"
+	}
+	if slices.Contains([]string{"kind", "below", "threshold", "hysteresis", "within_seconds", "limit", "last"}, field) {
+		field = "condition." + field
+	}
+	return fault{field, invalid.Reason}
 }
 
 // ruleDecisionProblem converts an error of ChangeRules to a problem.

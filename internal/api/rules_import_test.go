@@ -1,0 +1,106 @@
+package api_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"iotmon/internal/control"
+)
+
+const (
+	exportPath, importPath = "/api/v1/rules/export", "/api/v1/rules/import"
+	asYAML                 = "application/yaml"
+
+	configuredYAML = `  - name: temperature_high
+    device_type: temperature_sensor
+    condition:
+      kind: threshold
+      threshold: 28
+      hysteresis: 0.5
+    severity: warning
+`
+	boilerYAML = `  - name: boiler hot
+    device_type: temperature_sensor
+    area: A栋
+    except:
+      - labels:
+          line: "off"
+    condition:
+      kind: of_last
+      threshold: 2
+      limit: 70
+      last: 5
+    severity: critical
+    latch: true
+`
+)
+
+func TestRulesAreExportedAndImported(t *testing.T) {
+	h, r := ruled(t)
+	const head = "# Alert rules of iotmon, for POST /api/v1/rules/import. The keys are those of the REST API.\nrules:\n"
+	exported := func() string {
+		t.Helper()
+		w := send(h, "GET", exportPath, "")
+		if w.Code != http.StatusOK || w.Header().Get("Content-Type") != asYAML {
+			t.Fatalf("got %d %s", w.Code, w.Header())
+		}
+		return w.Body.String()
+	}
+	if got, want := exported(), head+configuredYAML; got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	for i, step := range []struct {
+		query, body string
+		status      int
+		want        string
+	}{
+		{"?dry_run=true", "rules:\n" + boilerYAML + configuredYAML, 200, `{"dry_run":true,"rules":2,"unchanged":1,"in_force":false,"items":[{"name":"boiler hot","change":"added","after":{"name":"boiler hot","version":1,`},
+		{"", "rules:\n" + boilerYAML + configuredYAML, 200, `"rules":2,"unchanged":1,"in_force":true,"items":[{"name":"boiler hot","change":"added","after":`},
+		{"", "rules:\n" + boilerYAML + configuredYAML, 200, `"rules":2,"unchanged":2,"in_force":true,"items":[]}`},
+		{"?delete=true&dry_run=true", "rules:\n" + strings.Replace(boilerYAML, "last: 5", "last: 6", 1), 200, `"unchanged":0,"in_force":false,"items":[{"name":"boiler hot","change":"changed","before":{"name":"boiler hot","version":1,`},
+		{"?delete=true&dry_run=true", "rules:\n" + strings.Replace(boilerYAML, "last: 5", "last: 6", 1), 200, `{"name":"temperature_high","change":"deleted","before":{`},
+		{"", "rules:\n" + strings.Replace(boilerYAML, "last: 5", "last: 65", 1), 422, `"location":"line 2, rules[0].condition.last"`},
+		{"", "rules:\n" + strings.Replace(boilerYAML, "temperature_sensor", "no_type", 1), 422, `unknown device type`},
+		{"", "rules:\n" + strings.Replace(boilerYAML, "boiler hot", "export", 1), 422, `rules[0].name`},
+		{"", "", 400, "body"},
+	} {
+		w := send(h, "POST", importPath+step.query, step.body, "Content-Type", asYAML)
+		if got := w.Body.String(); w.Code != step.status || !strings.Contains(got, step.want) {
+			t.Errorf("%d: %s %s:\ngot  %d %s\nwant %d %s", i, step.query, step.body, w.Code, got, step.status, step.want)
+		}
+	}
+	if got, want := exported(), head+boilerYAML+configuredYAML; got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	w := send(h, "POST", importPath+"?delete=true", "rules: []", "Content-Type", asYAML)
+	if got := exported(); w.Code != http.StatusOK || got != head[:len(head)-1]+" []\n" {
+		t.Errorf("got %d %s, and then\n%s", w.Code, w.Body, got)
+	}
+	audit, err := r.Audit(t.Context(), control.AuditQuery{Of: control.RuleRef("boiler hot"), Limit: 10})
+	if err != nil || len(audit) != 2 || audit[0].Action != "import" || audit[1].Action != "import" {
+		t.Errorf("got %+v, %v, want who has imported what", audit, err)
+	}
+}
+
+// A file is imported as a whole or not at all, also if only the rules together cannot be.
+func TestAFileOfRulesIsImportedAsAWhole(t *testing.T) {
+	h, r := ruled(t)
+	file := "rules:\n" + boilerYAML
+	for i := range 100 {
+		file += strings.Replace(boilerYAML, "boiler hot", "more "+strings.Repeat("x", i+1), 1)
+	}
+	w := send(h, "POST", importPath, file, "Content-Type", asYAML)
+	checkProblem(t, w, http.StatusUnprocessableEntity, "already has 100 rules")
+	r.store.SetDown(true)
+	checkProblem(t, send(h, "POST", importPath, "rules:\n"+boilerYAML, "Content-Type", asYAML), http.StatusServiceUnavailable, "")
+	r.store.SetDown(false)
+	if got := send(h, "GET", exportPath, "").Body.String(); strings.Contains(got, "boiler") {
+		t.Errorf("got %s", got)
+	}
+	r.after = 5 * time.Second
+	if w := send(h, "POST", importPath+"?dry_run=true", "rules:\n"+boilerYAML, "Content-Type", asYAML); w.Code != http.StatusOK {
+		t.Errorf("got %d %s, want that a dry run waits for nothing", w.Code, w.Body)
+	}
+}
