@@ -91,14 +91,18 @@ func TestOneRuleIsTriedAtATime(t *testing.T) {
 	h := trying(t, recording{held: held})
 	ctx, leave := context.WithCancel(t.Context())
 	done := make(chan int)
-	go func() { done <- sendWith(ctx, h, "POST", tryPath, `{"name":"temperature_high"}`, "Content-Type", asJSON).Code }()
+	go func() {
+		done <- sendWith(ctx, h, "POST", tryPath, `{"name":"temperature_high"}`, "Content-Type", asJSON).Code
+	}()
 	<-held
 	w := send(h, "POST", tryPath, `{"name":"temperature_high"}`, "Content-Type", asJSON)
 	checkProblem(t, w, http.StatusTooManyRequests, "another rule")
 	leave()
 	<-done
 	ctx, leave = context.WithCancel(t.Context())
-	go func() { done <- sendWith(ctx, h, "POST", tryPath, `{"name":"temperature_high"}`, "Content-Type", asJSON).Code }()
+	go func() {
+		done <- sendWith(ctx, h, "POST", tryPath, `{"name":"temperature_high"}`, "Content-Type", asJSON).Code
+	}()
 	<-held // The next one runs.
 	leave()
 	<-done
