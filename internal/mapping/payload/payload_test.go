@@ -72,6 +72,7 @@ func TestPayloadsOfManyShapesBecomePoints(t *testing.T) {
 		"a value of its own":    {`{"Value":3}`, "value=3"},
 		"quality of Kepware":    {`{"timestamp":1772366398000,"values":[{"id":"Plant.PLC.Temp","v":42,"q":false,"t":1772366397000},{"id":"Plant.PLC.On","v":true,"q":true,"t":1772366397000}]}`, `!timestamp=1.772366398e+12; Plant.PLC.Temp=42 bad @11:59:57; Plant.PLC.On="true" good @11:59:57`},
 		"values within":         {`{"oven":{"top":{"value":200,"unit":"K"},"door":{"value":"open","battery":80}},"list":[1,[2]]}`, `oven.top=200 K; oven.door.value="open"; oven.door.battery=80; list.0=1; list.1.0=2`},
+		"a list of words":       {`{"modes":["auto","",null,"run"]}`, `modes.0="auto"; modes.3="run"`},
 		"nothing":               {`{"a":null,"b":{},"c":[],"d":""}`, ""},
 		"Telegraf":              {`{"fields":{"temp_f":212,"on":true,"x":"y","n":null},"name":"boiler","tags":{"host":"b1"},"timestamp":1772366398}`, `boiler/temp_f=212 @11:59:58 host:b1; boiler/on="true" @11:59:58 host:b1; boiler/x="y" @11:59:58 host:b1`},
 		"a batch of Telegraf":   {`{"metrics":[{"fields":{"a":1},"name":"m","tags":{},"timestamp":1772366398},{"fields":{"a":2},"name":"m","tags":{},"timestamp":1772366399}]}`, "m/a=1 @11:59:58; m/a=2 @11:59:59"},

@@ -16,7 +16,7 @@ func TestValuesOfAllTypesBecomeReadings(t *testing.T) {
 			t.Parallel()
 			s := p.shared(t)
 			r := run(t, newOptions(t, s.endpoint(), "Temp", "Bool", "SByte", "Byte", "Int16", "UInt16", "Int32", "UInt32", "Int64", "UInt64", "Float", "NaN",
-				"String", "Empty", "Date", "Array", structure[p], "Bad", "Uncertain"))
+				"String", "Empty", "Date", "Array", "Words", structure[p], "Bad", "Uncertain"), "Words/*")
 			want := map[string]float64{
 				"Temp": 20.5, "Bool": 1, "SByte": -7, "Byte": 200, "Int16": -300, "UInt16": 60000, "Int32": -70000, "UInt32": 4000000000, "Int64": -(1 << 62),
 				"UInt64": 1 << 64, "Float": 1.5, "Date": 1767323045, "Array/0": 1, "Array/1": 2, "Array/2": 3, "Uncertain": 8,
@@ -42,7 +42,8 @@ func TestValuesOfAllTypesBecomeReadings(t *testing.T) {
 				return r.reported("NaN", "not a number") && (p != asyncua || r.reported("Bad", "BadSensorFailure"))
 			})
 			r.within(time.Second, "texts are rejected with their reason", func() bool {
-				return r.refused(`"running"), in the value "String"`) && r.refused(`missing, in the value "Empty"`)
+				return r.refused(`"running"), in the value "String"`) && r.refused(`missing, in the value "Empty"`) &&
+					r.refused(`"run"), in the value "Words/0"`) && r.refused(`"stop"), in the value "Words/1"`)
 			})
 		})
 	}

@@ -122,6 +122,7 @@ async def main():
     await add("Bytes", b"\x01\xff", t.ByteString)
     await add("Text", ua.LocalizedText("läuft"), t.LocalizedText)
     await add("Array", [1.0, 2.0, 3.0], t.Double)
+    await add("Words", ["run", "stop"], t.String)
     for name in ["Counter", "Cut", "Beaten", "Gone", "Paused", "Held", "Stamped", "Filled"]:
         await add(name, 0, t.Int64)
 

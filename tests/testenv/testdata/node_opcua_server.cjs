@@ -92,6 +92,7 @@ async function main() {
     add("Empty", DataType.String, "");
     add("Date", DataType.DateTime, new Date(Date.UTC(2026, 0, 2, 3, 4, 5)));
     add("Array", DataType.Double, new Float64Array([1, 2, 3]), { valueRank: 1, array: { arrayType: VariantArrayType.Array } });
+    add("Words", DataType.String, ["run", "stop"], { valueRank: 1, array: { arrayType: VariantArrayType.Array } });
     for (const name of ["Counter", "Cut", "Beaten", "Gone", "Paused", "Held", "Stamped", "Filled"]) {
         add(name, DataType.Double, 0);
     }

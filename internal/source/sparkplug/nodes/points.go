@@ -38,6 +38,9 @@ func (s *Nodes) values(n *node, d *device, m *source.Message, birth, certain boo
 	if birth {
 		d.fields = c.fields
 	}
+	if c.broken != nil {
+		s.refuse(m, c.broken)
+	}
 	if len(c.points) > 0 {
 		s.send(&source.Message{Topic: d.topic, Tags: d.tags, Points: c.points, Received: m.Received})
 	}
@@ -61,6 +64,8 @@ type collector struct {
 	fields []fieldName
 	sent   uint64
 	birth  bool
+	// broken is why the first array that cannot be decoded is none; nil if all can.
+	broken error
 }
 
 // metric adds the values of a metric, or of a member of a template: then outer is the metric of the payload. Known is nil if no birth has
@@ -96,16 +101,34 @@ func (c *collector) metric(known *metric, prefix string, v, outer *payload.Metri
 				c.metric(c.device.metrics[name], p.Field+"/", member, outer)
 			}
 		}
+	case kind.IsArray():
+		c.array(p, kind, v.Value)
 	default:
-		if numbers, ok := v.Value.Array(kind); ok {
-			name := p.Field
-			for i, number := range numbers {
-				p.Field, p.Value = name+"["+strconv.Itoa(i)+"]", number
-				c.add(p)
-			}
-			return
-		}
 		c.value(p, known, kind, v.Value)
+	}
+}
+
+// array adds the elements of an array as name[index].
+func (c *collector) array(p mapping.Point, kind payload.Type, value payload.Value) {
+	name := p.Field
+	element := func(i int, number float64, text string) {
+		p.Field, p.Value, p.ValueText = name+"["+strconv.Itoa(i)+"]", number, text
+		c.add(p)
+	}
+	if numbers, ok := value.Array(kind); ok {
+		for i, number := range numbers {
+			element(i, number, "")
+		}
+		return
+	}
+	texts, ok := value.Texts(kind)
+	if !ok && c.broken == nil {
+		c.broken = iot.Invalid("metric", "%s is no array of its type, or has more than %d elements", iot.Quote(name), payload.MaxCells)
+	}
+	for i, text := range texts {
+		if text != "" {
+			element(i, 0, text)
+		}
 	}
 }
 
@@ -120,7 +143,7 @@ func (c *collector) value(p mapping.Point, known *metric, kind payload.Type, val
 		c.add(p)
 		return
 	}
-	if value.Kind == payload.StringValue {
+	if value.Kind == payload.StringValue && len(value.Bytes) > 0 { // A point without a text would be the number 0.
 		p.ValueText = string(value.Bytes)
 		c.add(p)
 	}

@@ -1,6 +1,7 @@
 package payload
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 )
@@ -21,7 +22,7 @@ func (t Type) width() int {
 }
 
 // Array returns the numbers of an array, and false if the type is no array of numbers, the bytes are none, or there are more than
-// MaxCells. Arrays of texts are none.
+// MaxCells. Texts returns those of texts.
 func (v Value) Array(t Type) ([]float64, bool) {
 	if v.Kind != BytesValue {
 		return nil, false
@@ -38,6 +39,25 @@ func (v Value) Array(t Type) ([]float64, bool) {
 		numbers = append(numbers, element(t, rest))
 	}
 	return numbers, true
+}
+
+// Texts returns the texts of an array, each of which ends with a zero byte. It returns false if the type is another one, the last text has no end, or there
+// are more than MaxCells.
+func (v Value) Texts(t Type) ([]string, bool) {
+	if v.Kind != BytesValue || t != StringArray || len(v.Bytes) > 0 && v.Bytes[len(v.Bytes)-1] != 0 {
+		return nil, false
+	}
+	count := bytes.Count(v.Bytes, []byte{0})
+	if count > MaxCells {
+		return nil, false
+	}
+	texts := make([]string, 0, count)
+	for text := range bytes.SplitAfterSeq(v.Bytes, []byte{0}) {
+		if len(text) > 0 {
+			texts = append(texts, string(text[:len(text)-1]))
+		}
+	}
+	return texts, true
 }
 
 // element decodes the first element of an array.

@@ -65,6 +65,9 @@ func (t Type) Numeric() bool { return t >= Int8 && t <= Boolean || t == DateTime
 // IsText reports whether a value of the type is a text.
 func (t Type) IsText() bool { return t == String || t == Text || t == UUID }
 
+// IsArray reports whether a value of the type is an array.
+func (t Type) IsArray() bool { return t >= Int8Array && t <= DateTimeArray }
+
 // Payload is one message. What was decoded by Decode refers to its bytes: it is valid while they do not change, and until the next Decode.
 type Payload struct {
 	// Timestamp is when the message was sent, in milliseconds since 1970; 0 if the message does not have it.

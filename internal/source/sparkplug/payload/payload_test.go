@@ -8,6 +8,7 @@ import (
 	"errors"
 	"math"
 	"reflect"
+	"strings"
 	"testing"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -144,6 +145,20 @@ func TestArrays(t *testing.T) {
 	}
 }
 
+func TestArraysOfTexts(t *testing.T) {
+	for data, want := range map[string][]string{
+		"ABC\x00hello\x00": {"ABC", "hello"}, "": {}, "\x00": {""}, "a\x00\x00b\x00": {"a", "", "b"}, "a": nil, "a\x00b": nil,
+		strings.Repeat("\x00", MaxCells+1): nil,
+	} {
+		if got, ok := (Value{Kind: BytesValue, Bytes: []byte(data)}).Texts(StringArray); !reflect.DeepEqual(got, want) || ok != (want != nil) {
+			t.Errorf("%.20q: got %q, %v, want %q", data, got, ok, want)
+		}
+	}
+	if got, ok := (Value{Kind: BytesValue}).Texts(Int8Array); ok {
+		t.Errorf("got %q of an array of numbers", got)
+	}
+}
+
 // TestPropertiesInAnyOrder: protobuf may write the values before the keys.
 func TestPropertiesInAnyOrder(t *testing.T) {
 	unit := Value{Kind: StringValue, Bytes: []byte("bar")}.append(nil, propertyValue)
@@ -247,6 +262,9 @@ func FuzzDecode(f *testing.F) {
 			m.Value.Number(m.Type)
 			if numbers, _ := m.Value.Array(m.Type); len(numbers) > MaxCells {
 				t.Fatalf("an array of %d numbers", len(numbers))
+			}
+			if texts, _ := m.Value.Texts(m.Type); len(texts) > MaxCells {
+				t.Fatalf("an array of %d texts", len(texts))
 			}
 		}
 		first := p.Append(nil)
