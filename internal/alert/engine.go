@@ -15,7 +15,7 @@ import (
 
 // Engine holds the rules. They do not change after New. It may be shared and used concurrently.
 type Engine struct {
-	// byType holds the rules that may select devices of a type, in the order given.
+	// byType holds the rules that may select devices of a type, in the order given, each by its parts: see iot.Rule.Parts.
 	byType map[iot.DeviceType]*typeRules
 	// offline is the rule for silent devices, nil for none.
 	offline *iot.Rule
@@ -70,10 +70,11 @@ func New(rules []iot.Rule, catalog *iot.Catalog) (*Engine, error) {
 			if rule.Type != "" && rule.Type != t {
 				continue
 			}
-			if len(e.byType[t].rules) == iot.MaxRules {
-				return nil, fmt.Errorf("rule %q: %s already has %d rules, the maximum", rule.Name, t, iot.MaxRules)
+			of := e.byType[t]
+			if have := len(of.rules); have+rule.CountParts() > iot.MaxRules {
+				return nil, fmt.Errorf("rule %q: %s already has %d rules, the maximum is %d", rule.Name, t, have, iot.MaxRules)
 			}
-			e.byType[t].rules = append(e.byType[t].rules, rule)
+			of.rules = append(of.rules, rule.Parts()...)
 		}
 	}
 	for _, of := range e.byType {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -49,13 +50,59 @@ type RuleScope struct {
 
 // RuleCondition is what values violate.
 type RuleCondition struct {
-	Kind          string  `json:"kind" enum:"threshold,rise,fall,stuck,average,maximum,minimum,count,fraction,of_last,no_data,offline" doc:"threshold: a value beyond it. rise, fall: a change by more than the threshold within the span. stuck: no change by more than the threshold for the span. average, maximum, minimum: that of the span's values is beyond the threshold. count: more than threshold of the span's values are beyond the limit; fraction: more than that part of them, 0 to 1; of_last: more than threshold of the last values. no_data: nothing from the device for the span. offline: the device is silent, or says so."`
-	Below         bool    `json:"below,omitempty" doc:"Lower values violate, instead of higher ones; where values are counted, those below the limit count."`
-	Threshold     float64 `json:"threshold,omitempty" doc:"In the type's unit, unless values are counted. The threshold itself does not violate."`
-	Hysteresis    float64 `json:"hysteresis,omitempty" doc:"How far on the safe side of the threshold it must be before the alert clears: the deadband."`
-	WithinSeconds float64 `json:"within_seconds,omitempty" doc:"The span, from 1 second to 31 days, of no_data from 10 seconds; neither threshold nor of_last has one."`
-	Limit         float64 `json:"limit,omitempty" doc:"What values are compared with to be counted."`
-	Last          int     `json:"last,omitempty" doc:"How many of the last values are judged by of_last: 1 to 64."`
+	Kind          string      `json:"kind" enum:"threshold,rise,fall,stuck,average,maximum,minimum,count,fraction,of_last,no_data,levels,offline" doc:"threshold: a value beyond it. rise, fall: a change by more than the threshold within the span. stuck: no change by more than the threshold for the span. average, maximum, minimum: that of the span's values is beyond the threshold. count: more than threshold of the span's values are beyond the limit; fraction: more than that part of them, 0 to 1; of_last: more than threshold of the last values. no_data: nothing from the device for the span. levels: a value beyond one of the levels, each with alerts of its own. offline: the device is silent, or says so."`
+	Below         bool        `json:"below,omitempty" doc:"Lower values violate, instead of higher ones; where values are counted, those below the limit count."`
+	Threshold     float64     `json:"threshold,omitempty" doc:"In the type's unit, unless values are counted. The threshold itself does not violate."`
+	Hysteresis    float64     `json:"hysteresis,omitempty" doc:"How far on the safe side of the threshold it must be before the alert clears: the deadband."`
+	WithinSeconds float64     `json:"within_seconds,omitempty" doc:"The span, from 1 second to 31 days, of no_data from 10 seconds; threshold, levels and of_last have none."`
+	Limit         float64     `json:"limit,omitempty" doc:"What values are compared with to be counted."`
+	Last          int         `json:"last,omitempty" doc:"How many of the last values are judged by of_last: 1 to 64."`
+	Levels        *RuleLevels `json:"levels,omitempty" doc:"The limits of levels, growing, with hysteresis as their deadband. At least one. The alerts of a level have the rule's name, a dot and the level's name as their alert_type; those of all levels that a value is beyond are open."`
+}
+
+// RuleLevels are the limits of a condition of the kind levels.
+type RuleLevels struct {
+	LowLow   *RuleLevel `json:"low_low,omitempty" doc:"A value below it violates."`
+	Low      *RuleLevel `json:"low,omitempty" doc:"A value below it violates."`
+	High     *RuleLevel `json:"high,omitempty" doc:"A value above it violates."`
+	HighHigh *RuleLevel `json:"high_high,omitempty" doc:"A value above it violates."`
+}
+
+// RuleLevel is one limit.
+type RuleLevel struct {
+	Limit    float64      `json:"limit" doc:"In the type's unit."`
+	Severity iot.Severity `json:"severity,omitempty" enum:"info,warning,critical" doc:"The priority of the level's alerts; that of the rule if absent."`
+}
+
+// all returns where the levels are, the lowest first.
+func (l *RuleLevels) all() [4]**RuleLevel {
+	return [...]**RuleLevel{&l.LowLow, &l.Low, &l.High, &l.HighHigh}
+}
+
+func toRuleLevels(levels *iot.Levels) *RuleLevels {
+	var out *RuleLevels
+	for i, level := range levels {
+		if !level.On {
+			continue
+		}
+		if out == nil {
+			out = new(RuleLevels)
+		}
+		*out.all()[i] = &RuleLevel{level.Limit, level.Severity}
+	}
+	return out
+}
+
+func (l *RuleLevels) levels() (levels iot.Levels) {
+	if l == nil {
+		return levels
+	}
+	for i, level := range l.all() {
+		if *level != nil {
+			levels[i] = iot.Level{On: true, Limit: (*level).Limit, Severity: (*level).Severity}
+		}
+	}
+	return levels
 }
 
 // RuleBody is what people decide about a rule. It is exported, as RuleScope is, because the library ignores embedded types that are not.
@@ -87,7 +134,7 @@ func toRuleBody(r *iot.Rule) RuleBody {
 		Severity: r.Severity, Latch: r.Latch, Text: r.Text, TextEN: r.TextEN, Procedure: r.Procedure,
 		Condition: RuleCondition{
 			Kind: cmp.Or(string(r.Kind), kindThreshold), Below: r.Below, Threshold: r.Threshold, Hysteresis: r.Hysteresis,
-			WithinSeconds: r.Within.Seconds(), Limit: r.Limit, Last: r.Last,
+			WithinSeconds: r.Within.Seconds(), Limit: r.Limit, Last: r.Last, Levels: toRuleLevels(&r.Levels),
 		},
 	}
 	if r.Name == iot.RuleOffline {
@@ -119,7 +166,7 @@ func (b *RuleBody) rule(name string) (iot.Rule, error) {
 	r := iot.Rule{
 		Name: name, Selector: b.selector(), Severity: b.Severity, Latch: b.Latch, Text: b.Text, TextEN: b.TextEN, Procedure: b.Procedure,
 		Condition: iot.Condition{
-			Kind: iot.ConditionKind(c.Kind), Below: c.Below, Threshold: c.Threshold, Hysteresis: c.Hysteresis, Limit: c.Limit, Last: c.Last,
+			Kind: iot.ConditionKind(c.Kind), Below: c.Below, Threshold: c.Threshold, Hysteresis: c.Hysteresis, Limit: c.Limit, Last: c.Last, Levels: c.Levels.levels(),
 		},
 	}
 	r.Type = b.DeviceType
@@ -185,7 +232,7 @@ func (s *server) registerRules(api huma.API) {
 		Summary: "List what was decided about an alert rule", Description: "The newest first, at most 50, as long as control.audit_retention keeps them. What the configuration has brought is not among them.",
 		Errors: failures,
 	}, s.listRuleVersions)
-	for _, body := range []string{"RuleBody", "NewRule"} { // The library lets bodies with embedded structs have any other key.
+	for _, body := range []string{"RuleBody", "NewRule", "RuleCondition", "RuleScope", "RuleLevels", "RuleLevel"} { // A misspelt key must not be ignored.
 		api.OpenAPI().Components.Schemas.Map()[body].AdditionalProperties = false
 	}
 }
@@ -384,7 +431,7 @@ func ruleFault(err error) fault {
 	case "alert_type":
 		field = "name"
 	}
-	if slices.Contains([]string{"kind", "below", "threshold", "hysteresis", "within_seconds", "limit", "last"}, field) {
+	if slices.Contains([]string{"kind", "below", "threshold", "hysteresis", "within_seconds", "limit", "last", "levels"}, strings.Split(field, ".")[0]) {
 		field = "condition." + field
 	}
 	return fault{field, invalid.Reason}

@@ -15,6 +15,7 @@ import (
 const (
 	hotRule    = `{"device_type":"temperature_sensor","condition":{"kind":"threshold","threshold":80,"hysteresis":2},"for_seconds":30,"severity":"critical"}`
 	oftenRule  = `{"device_type":"temperature_sensor","area":"A栋","except":[{"labels":{"line":"test"}}],"condition":{"kind":"of_last","threshold":2,"limit":70,"last":5},"severity":"warning","latch":true,"text":"过热 {value}","text_en":"hot {value}","procedure":"https://plant.example/hot"}`
+	levelsRule = `{"device_type":"current_sensor","condition":{"kind":"levels","hysteresis":1,"levels":{"low_low":{"limit":0,"severity":"critical"},"high":{"limit":90}}},"severity":"warning"}`
 	averageLow = `{"device_type":"humidity_sensor","condition":{"kind":"average","below":true,"threshold":20,"within_seconds":600},"severity":"info"}`
 )
 
@@ -62,7 +63,12 @@ func TestRulesAreDecided(t *testing.T) {
 		{"GET", high + "/versions", "", nil, 200, `"version":1700000000000002,"origin":"decided","condition":{"kind":"threshold"},"severity":"","deleted":true,`},
 		{"GET", "/api/v1/audit?rule=boiler%20hot", "", nil, 200, `"alert_type":"boiler hot","version":2`},
 		{"PUT", "/api/v1/rules/quiet", `{"condition":{"kind":"no_data","within_seconds":120},"clear_for_seconds":5,"severity":"info"}`, nil, 200, `"condition":{"kind":"no_data","within_seconds":120},"clear_for_seconds":5,"severity":"info"`},
+		{"PUT", "/api/v1/rules/tank", levelsRule, nil, 200, `"condition":{"kind":"levels","hysteresis":1,"levels":{"low_low":{"limit":0,"severity":"critical"},"high":{"limit":90}}},"severity":"warning"`},
 		// What is wrong, and where.
+		{"PUT", "/api/v1/rules/x", strings.Replace(levelsRule, "90", "-1", 1), nil, 422, `"location":"body.condition.levels.high"`},
+		{"PUT", "/api/v1/rules/x", strings.Replace(levelsRule, `"high"`, `"highest"`, 1), nil, 422, `unexpected property`},
+		{"PUT", "/api/v1/rules/x", strings.Replace(hotRule, `"threshold":80`, `"treshold":80`, 1), nil, 422, `unexpected property`},
+		{"PUT", "/api/v1/rules/tank.low", hotRule, nil, 422, `"location":"body.name"`},
 		{"PUT", "/api/v1/rules/x", `{"condition":{"kind":"no_data","within_seconds":9},"severity":"info"}`, nil, 422, `"location":"body.condition.within_seconds"`},
 		{"PUT", "/api/v1/rules/x", `{"condition":{"kind":"no_data","within_seconds":90,"threshold":1},"severity":"info"}`, nil, 422, `"location":"body.condition.threshold"`},
 		{"PUT", "/api/v1/rules/x", `{"condition":{"kind":"no_data","within_seconds":90},"for_seconds":1,"severity":"info"}`, nil, 422, `"location":"body.for_seconds"`},

@@ -96,6 +96,7 @@ type mostAlerts struct {
 // triedItem is an alert that would have been raised.
 type triedItem struct {
 	DeviceID  iot.DeviceID `json:"device_id"`
+	AlertType string       `json:"alert_type" doc:"The rule's name; for levels with that of the level behind it."`
 	By        string       `json:"by" enum:"both,tried,in_force" doc:"Which version raises it; both if their alerts overlap."`
 	Onset     time.Time    `json:"onset" doc:"The first violating reading."`
 	RaisedAt  time.Time    `json:"raised_at"`
@@ -188,7 +189,7 @@ func toTried(t *trial.Trial, r *trial.Result) tried {
 			by = "in_force"
 		}
 		out.Items[i] = triedItem{
-			DeviceID: a.ID, By: by, Onset: a.Onset, RaisedAt: a.Raised, ClearedAt: a.Cleared, Value: a.Value, Threshold: a.Threshold, Unit: a.Unit,
+			DeviceID: a.ID, AlertType: a.Rule, By: by, Onset: a.Onset, RaisedAt: a.Raised, ClearedAt: a.Cleared, Value: a.Value, Threshold: a.Threshold, Unit: a.Unit,
 		}
 	}
 	return out

@@ -61,7 +61,7 @@ func TestTryingARule(t *testing.T) {
 			`{"from":"2026-03-01T10:00:00Z","to":"2026-03-01T12:00:00Z","devices":1,"devices_selected":1,"readings":12,` +
 				`"tried":{"alerts":0,"devices":0,"open":0,"alone":0,"per_day":0,"mean_seconds":0,"longest_seconds":0,"chattering":0,"fleeting":0,"days":[{"day":"2026-03-01","alerts":0}],"most":[]},` +
 				`"in_force":{"alerts":2,"devices":1,"open":0,"alone":2,"per_day":24,"mean_seconds":600,"longest_seconds":600,"chattering":0,"fleeting":0,"days":[{"day":"2026-03-01","alerts":2}],"most":[{"device_id":"d1","alerts":2}]},` +
-				`"items":[{"device_id":"d1","by":"in_force","onset":"2026-03-01T11:30:00Z","raised_at":"2026-03-01T11:30:00Z","cleared_at":"2026-03-01T11:40:00Z","current_value":30,"threshold":28,"unit":"°C"}],"left_out":1}`,
+				`"items":[{"device_id":"d1","alert_type":"temperature_high","by":"in_force","onset":"2026-03-01T11:30:00Z","raised_at":"2026-03-01T11:30:00Z","cleared_at":"2026-03-01T11:40:00Z","current_value":30,"threshold":28,"unit":"°C"}],"left_out":1}`,
 		},
 		{`{"name":"temperature_high","from":"-2h"}`, 200, `"readings":12,"tried":{"alerts":2,`},
 		{`{"rule":` + strings.Replace(strings.Replace(hotRule, "80", "25", 1), "30", "0", 1) + `,"from":"-2h"}`, 200, `"by":"tried"`},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"iotmon/internal/alert"
@@ -157,6 +158,11 @@ func anyCondition(c *config.Condition) iot.Condition {
 	condition := iot.Condition{
 		Kind: iot.ConditionKind(c.Kind), Below: c.Below, Threshold: c.Threshold, Hysteresis: c.Hysteresis, Within: c.Within, Limit: c.Limit, Last: c.Last,
 	}
+	for i, level := range c.Levels.All() {
+		if level != nil {
+			condition.Levels[i] = iot.Level{On: true, Limit: level.Limit, Severity: iot.Severity(level.Severity)}
+		}
+	}
 	switch c.Kind {
 	case thresholdKind:
 		condition.Kind = iot.Threshold
@@ -167,7 +173,7 @@ func anyCondition(c *config.Condition) iot.Condition {
 }
 
 // conditionFields are the fields of a condition in errors of package iot.
-var conditionFields = []string{"kind", "below", "threshold", "hysteresis", "within", "limit", "last"}
+var conditionFields = []string{"kind", "below", "threshold", "hysteresis", "within", "limit", "last", "levels"}
 
 // checkRule is config.Builtin.CheckRule.
 func checkRule(r *config.Rule) (key, reason string) {
@@ -184,7 +190,7 @@ func checkRule(r *config.Rule) (key, reason string) {
 		return "condition", err.Error()
 	}
 	key = invalid.Field
-	switch inCondition := slices.Contains(conditionFields, key); {
+	switch inCondition := slices.Contains(conditionFields, strings.Split(key, ".")[0]); {
 	case inCondition && r.Condition != nil:
 		key = "condition." + key
 	case key == "threshold":

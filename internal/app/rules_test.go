@@ -69,6 +69,10 @@ alerts:
       procedure: "https://plant.example/hot"
     - {name: plain, device_type: temperature_sensor, severity: info, condition: {kind: threshold, threshold: 30}}
     - {name: quiet, severity: critical, condition: {kind: no_data, within: 2m}, clear_for: 5s}
+    - name: tank
+      device_type: current_sensor
+      severity: warning
+      condition: {kind: levels, hysteresis: 1, levels: {low_low: {limit: 0, severity: critical}, high: {limit: 90}}}
 `
 	rules, err := rulesOf(t, text)
 	if err != nil {
@@ -86,6 +90,11 @@ alerts:
 		},
 		{Name: "plain", Version: 1, Severity: iot.Info, Selector: iot.Selector{Type: iot.Temperature}, Condition: iot.Condition{Threshold: 30}},
 		{Name: "quiet", Version: 1, Severity: iot.Critical, ClearFor: 5 * time.Second, Condition: iot.Condition{Kind: iot.NoData, Within: 2 * time.Minute}},
+		{
+			Name: "tank", Version: 1, Severity: iot.Warning, Selector: iot.Selector{Type: iot.Current}, Condition: iot.Condition{
+				Kind: iot.LevelLimits, Hysteresis: 1, Levels: iot.Levels{{On: true, Severity: iot.Critical}, {}, {On: true, Limit: 90}},
+			},
+		},
 	}
 	if got := rules[len(rules)-len(want):]; !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n%+v\nwant\n%+v", got, want)
@@ -114,17 +123,19 @@ func rulesOf(t *testing.T, text string) ([]iot.Rule, error) {
 func TestAConfiguredRuleThatIsWrongNamesItsKey(t *testing.T) {
 	const rule = "alerts:\n  rules:\n    - {name: x, severity: info, "
 	for line, want := range map[string]string{
-		"condition: {kind: no_data, within: 9s}}":                                               "alerts.rules[0].condition.within: must be between 10s",
-		"condition: {kind: no_data, within: 1m}, for: 1s}":                                      "alerts.rules[0].for: no_data has none",
-		"condition: {within: 1m}}":                                                              "alerts.rules[0].condition.kind: unknown condition",
-		"condition: {kind: average, within: 1m, threshold: 3}}":                                 "alerts.rules[0].device_type: missing",
-		"device_type: temperature_sensor, condition: {kind: of_last, limit: 3, last: 65}}":      "alerts.rules[0].condition.last: must be between 1 and 64",
-		"device_type: temperature_sensor, condition: {kind: count, last: 3}}":                   "alerts.rules[0].condition.within: must be between 1s",
-		"device_type: temperature_sensor, condition: {kind: threshold, treshold: 3}}":           "did you mean",
-		"device_type: temperature_sensor, above: 3, condition: {kind: threshold}}":              "given one of above, below, rise, fall, stuck and condition (got above, condition)",
-		"device_type: temperature_sensor, within: 1m, condition: {kind: average, within: 10s}}": "without within and hysteresis",
-		"device_type: temperature_sensor, above: 3, area: A//B}":                                "alerts.rules[0].area: ",
-		"device_type: temperature_sensor, above: 3, procedure: 'javascript:1'}":                 "alerts.rules[0].procedure: ",
+		"condition: {kind: no_data, within: 9s}}":                                                                  "alerts.rules[0].condition.within: must be between 10s",
+		"condition: {kind: no_data, within: 1m}, for: 1s}":                                                         "alerts.rules[0].for: no_data has none",
+		"condition: {within: 1m}}":                                                                                 "alerts.rules[0].condition.kind: unknown condition",
+		"condition: {kind: average, within: 1m, threshold: 3}}":                                                    "alerts.rules[0].device_type: missing",
+		"device_type: temperature_sensor, condition: {kind: of_last, limit: 3, last: 65}}":                         "alerts.rules[0].condition.last: must be between 1 and 64",
+		"device_type: temperature_sensor, condition: {kind: count, last: 3}}":                                      "alerts.rules[0].condition.within: must be between 1s",
+		"device_type: temperature_sensor, condition: {kind: threshold, treshold: 3}}":                              "did you mean",
+		"device_type: temperature_sensor, above: 3, condition: {kind: threshold}}":                                 "given one of above, below, rise, fall, stuck and condition (got above, condition)",
+		"device_type: temperature_sensor, within: 1m, condition: {kind: average, within: 10s}}":                    "without within and hysteresis",
+		"device_type: temperature_sensor, condition: {kind: levels, levels: {low: {limit: 3}, high: {limit: 3}}}}": "alerts.rules[0].condition.levels.high: must be more",
+		"device_type: temperature_sensor, condition: {kind: levels, levels: {highest: {limit: 3}}}}":               "did you mean",
+		"device_type: temperature_sensor, above: 3, area: A//B}":                                                   "alerts.rules[0].area: ",
+		"device_type: temperature_sensor, above: 3, procedure: 'javascript:1'}":                                    "alerts.rules[0].procedure: ",
 	} {
 		if _, err := rulesOf(t, rule+line+"\n"); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %s", line, err, want)

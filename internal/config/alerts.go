@@ -85,6 +85,41 @@ type Condition struct {
 	Within     time.Duration `koanf:"within"`
 	Limit      float64       `koanf:"limit"`
 	Last       int           `koanf:"last"`
+	Levels     *Levels       `koanf:"levels"`
+}
+
+// Levels are the limits of a condition of the kind levels; those that it does not have are nil.
+type Levels struct {
+	LowLow   *Level `koanf:"low_low"`
+	Low      *Level `koanf:"low"`
+	High     *Level `koanf:"high"`
+	HighHigh *Level `koanf:"high_high"`
+}
+
+// All returns the levels, the lowest first; l may be nil.
+func (l *Levels) All() (all [4]*Level) {
+	if l != nil {
+		all = [...]*Level{l.LowLow, l.Low, l.High, l.HighHigh}
+	}
+	return all
+}
+
+// Level is one limit. An empty Severity is that of the rule.
+type Level struct {
+	Limit    float64 `koanf:"limit"`
+	Severity string  `koanf:"severity"`
+}
+
+// parts returns as how many rules the rule counts.
+func (r *Rule) parts() (n int) {
+	if r.Condition != nil {
+		for _, level := range r.Condition.Levels.All() {
+			if level != nil {
+				n++
+			}
+		}
+	}
+	return max(n, 1)
 }
 
 // Conditions returns the short forms by key; those that are not set are nil.

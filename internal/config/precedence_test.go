@@ -300,7 +300,7 @@ func TestReferenceFileIsTheDefaultAndMentionsEveryKey(t *testing.T) {
 			t.Errorf("%s is not mentioned", path)
 		}
 	}
-	for _, list := range []reflect.Type{reflect.TypeFor[Rule](), reflect.TypeFor[RuleScope](), reflect.TypeFor[Condition](), reflect.TypeFor[DeviceType](), reflect.TypeFor[MQTT](), reflect.TypeFor[SourceTLS](), reflect.TypeFor[Sparkplug](),
+	for _, list := range []reflect.Type{reflect.TypeFor[Rule](), reflect.TypeFor[RuleScope](), reflect.TypeFor[Condition](), reflect.TypeFor[Levels](), reflect.TypeFor[Level](), reflect.TypeFor[DeviceType](), reflect.TypeFor[MQTT](), reflect.TypeFor[SourceTLS](), reflect.TypeFor[Sparkplug](),
 		reflect.TypeFor[MQTTPermission](), reflect.TypeFor[OPCUA](), reflect.TypeFor[OPCUANode](), reflect.TypeFor[OPCUABrowse](),
 		reflect.TypeFor[Source](), reflect.TypeFor[MapRule](), reflect.TypeFor[MapType](), reflect.TypeFor[MapTime](), reflect.TypeFor[MapQuality](), reflect.TypeFor[MapStatus](),
 	} {

@@ -71,9 +71,10 @@ func (c *checker) alerts(a *Alerts, known []string) {
 		key, rule := fmt.Sprintf("alerts.rules[%d]", i), &a.Rules[i]
 		c.rule(key, rule, taken, known)
 		taken = append(taken, rule.Name)
-		perType[rule.DeviceType]++
-		c.must(perType[rule.DeviceType] != c.builtin.MaxRules+1, key+".device_type", rule.DeviceType,
-			"a type that has fewer than %d rules before this one", c.builtin.MaxRules)
+		before := perType[rule.DeviceType]
+		perType[rule.DeviceType] += rule.parts()
+		c.must(before > c.builtin.MaxRules || perType[rule.DeviceType] <= c.builtin.MaxRules, key+".device_type", rule.DeviceType,
+			"a type that has at most %d rules with this one", c.builtin.MaxRules)
 	}
 }
 

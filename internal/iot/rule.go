@@ -87,6 +87,8 @@ const (
 	// NoData is violated once the device has sent nothing for Within, by the log's clock. What it has sent clears the alert, at once or after
 	// sending for ClearFor; an old reading of a backlog does not. It has no For: its delay is Within.
 	NoData ConditionKind = "no_data"
+	// LevelLimits is violated by a value beyond one of the Levels. Each of them has alerts of its own; see Rule.Parts.
+	LevelLimits ConditionKind = "levels"
 )
 
 // ChangeSlots is the number of slots into which conditions divide the time Within. They remember one point per slot, so a
@@ -110,12 +112,14 @@ type Condition struct {
 	// Hysteresis is how far on the safe side of Threshold a value, or a change, must lie before the alert clears; not negative.
 	// Stuck has none.
 	Hysteresis float64
-	// Within is at least MinWithin, or MinNoData; 0 for Threshold and OfLast.
+	// Within is at least MinWithin, or MinNoData; 0 for Threshold, OfLast and LevelLimits.
 	Within time.Duration
 	// Limit is what Count, Fraction and OfLast compare values with, in the type's unit.
 	Limit float64
 	// Last is the number of readings that OfLast judges, at most MaxConditionLast.
 	Last int
+	// Levels are the limits of LevelLimits, with Hysteresis for all of them.
+	Levels Levels
 }
 
 // MinWithin and MaxWithin limit Condition.Within.
@@ -142,7 +146,7 @@ func (c *Condition) Normalize() error {
 	}
 	c.Within = c.Within.Truncate(time.Microsecond)
 	switch c.Kind {
-	case Threshold, OfLast:
+	case Threshold, OfLast, LevelLimits:
 		if c.Within != 0 {
 			return Invalid("within", "%s has none (got %v)", c.Kind.describe(), c.Within)
 		}
@@ -176,6 +180,9 @@ func (c *Condition) normalizeKind() error {
 	if c.Kind != OfLast && c.Last != 0 {
 		return Invalid("last", "only of_last has it (got %d)", c.Last)
 	}
+	if c.Kind != LevelLimits && c.Levels.count() > 0 {
+		return Invalid("levels", "%s has none", c.Kind.describe())
+	}
 	switch c.Kind {
 	case Count, Fraction, OfLast:
 		return c.normalizeCount()
@@ -190,6 +197,13 @@ func (c *Condition) normalizeKind() error {
 	case NoData:
 		if c.Threshold != 0 || c.Hysteresis != 0 {
 			return Invalid("threshold", "no_data judges no values (got %v and a hysteresis of %v)", c.Threshold, c.Hysteresis)
+		}
+	case LevelLimits:
+		if c.Threshold != 0 {
+			return Invalid("threshold", "the thresholds of levels are in levels (got %v)", c.Threshold)
+		}
+		if err := c.Levels.normalize(c.Hysteresis); err != nil {
+			return err
 		}
 	default:
 		return nil

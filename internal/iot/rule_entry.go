@@ -37,6 +37,9 @@ func (e *RuleEntry) Normalize() error {
 		}
 		return nil
 	}
+	if levelOf(r.Name) {
+		return Invalid("alert_type", "must not end as the alerts of levels do (got %s)", Quote(r.Name))
+	}
 	r.Version = e.Version
 	if err := r.Selector.normalize(); err != nil {
 		return err
@@ -158,6 +161,9 @@ func normalizeRuleNumbers(r *Rule) error {
 		if *delay.value < 0 || *delay.value > MaxRuleDelay {
 			return Invalid(delay.field, "must be between 0 and %v (got %v)", MaxRuleDelay, *delay.value)
 		}
+	}
+	if longest := MaxRuleName - len(".high_high"); r.Kind == LevelLimits && len(r.Name) > longest {
+		return Invalid("alert_type", "longer than %d bytes, with the names of the levels behind it (got %s)", longest, Quote(r.Name))
 	}
 	if r.Kind == NoData && r.For != 0 {
 		return Invalid("for", "no_data has none, its delay is within (got %v)", r.For)

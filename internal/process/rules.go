@@ -196,9 +196,9 @@ func (f *inForce) admits(entry *iot.RuleEntry) error {
 		switch {
 		case other.Deleted || name == rule.Name || name == iot.RuleOffline:
 		case other.Rule.Type == "":
-			every++
+			every += other.Rule.CountParts()
 		default:
-			byType[other.Rule.Type]++
+			byType[other.Rule.Type] += other.Rule.CountParts()
 		}
 	}
 	most := byType[rule.Type]
@@ -207,8 +207,8 @@ func (f *inForce) admits(entry *iot.RuleEntry) error {
 			most = max(most, rules)
 		}
 	}
-	if every+most >= iot.MaxRules {
-		return iot.Invalid("device_type", "%q already has %d rules, the maximum", rule.Type, iot.MaxRules)
+	if every+most+rule.CountParts() > iot.MaxRules {
+		return iot.Invalid("device_type", "%q already has %d rules, the maximum is %d", rule.Type, every+most, iot.MaxRules)
 	}
 	return nil
 }

@@ -193,6 +193,25 @@ func TestARuleThatCannotBeInForceIsRejected(t *testing.T) {
 	}
 }
 
+// Each level of a rule counts as a rule: the state of a device that violates all of them must fit into a record.
+func TestLevelsCountAsRules(t *testing.T) {
+	rule := threshold("tank", 2, 0)
+	rule.Rule.Condition = iot.Condition{Kind: iot.LevelLimits, Levels: iot.Levels{{On: true, Limit: 1}, {On: true, Limit: 2}, {On: true, Limit: 36}, {On: true, Limit: 37}}}
+	var j journal
+	for i := range iot.MaxRules - 2 - 3 { // With two of options.
+		j.rule(1, threshold(fmt.Sprintf("limit_%03d", i), 2, 40))
+	}
+	j.rule(1, rule)
+	rule.Rule.Condition.Levels[0].On, rule.Version = false, 3
+	j.rule(1, rule)
+	j.reading(2, "a", 2, 38)
+	out := onePass(t, j)
+	if len(out.rejects) != 1 || !strings.HasPrefix(out.rejects[0], fmt.Sprint(iot.MaxRules-5, " device_type")) {
+		t.Errorf("got the rejects %q, want the rule with four levels", out.rejects)
+	}
+	equal(t, "events", out.events(), []string{"tank.high a raised", "tank.high_high a raised", "temperature_critical a raised"}) // temperature_high not yet.
+}
+
 // The sequence: processors of the last release, which know no rules in force, have raised an alert; records wait in the log when this
 // program takes over. If it began without rules and appended its own behind them, the alert would be cleared for want of its rule.
 func TestAPartitionBeginsWithTheRulesOfItsOwner(t *testing.T) {

@@ -1,6 +1,7 @@
 package trial
 
 import (
+	"slices"
 	"time"
 
 	"iotmon/internal/alert"
@@ -20,6 +21,8 @@ const (
 // Alert is an alert that a rule would have raised.
 type Alert struct {
 	iot.Identity
+	// Rule is the rule's name or, for levels, that of the part; see iot.Rule.Parts.
+	Rule string
 	// Onset, Raised and Cleared are in the device's time; Cleared is zero if it was open at the end of the span.
 	Onset, Raised, Cleared time.Time
 	// Value is what has raised it, Threshold what that was compared with.
@@ -34,12 +37,24 @@ type side struct {
 	other  *side
 	engine *alert.Engine
 	tally  *tally
+	// leveled means that the rule has levels.
+	leveled bool
 
 	set    *alert.Set
 	states iot.RuleStates
-	// open is the alert that is open, nil for none. shared means that it overlaps one of the other rule.
-	open   *iot.Alert
+	// open are the alerts that are open: one at most, but for levels.
+	open []openAlert
+}
+
+// openAlert is an alert that is open. shared means that it overlaps one of the other rule, of the same level if both have levels.
+type openAlert struct {
+	*iot.Alert
 	shared bool
+}
+
+// overlaps reports whether an alert of one rule counts as that of another one at the same time.
+func (s *side) overlaps(a, b *iot.Alert) bool {
+	return !s.leveled || !s.other.leveled || a.Rule == b.Rule
 }
 
 // selects reports whether the rule watches the device.
@@ -55,45 +70,55 @@ func (s *side) begin(d *iot.Device) { s.set = s.setOf(d) }
 func (s *side) Alert(a *iot.Alert) {
 	switch a.Transition {
 	case iot.Raised:
-		s.open, s.shared = a, false
 		s.tally.raised(a)
-		if s.other != nil && s.other.open != nil {
-			s.shared, s.other.shared = true, true
+		raised := openAlert{Alert: a}
+		if s.other != nil {
+			for i := range s.other.open {
+				if other := &s.other.open[i]; s.overlaps(a, other.Alert) {
+					raised.shared, other.shared = true, true
+				}
+			}
 		}
+		s.open = append(s.open, raised)
 	case iot.Cleared:
-		s.close(a.Time)
+		s.open = slices.DeleteFunc(s.open, func(open openAlert) bool {
+			if open.ID != a.ID {
+				return false
+			}
+			s.close(&open, a.Time)
+			return true
+		})
 	}
 }
 
 // Suspended implements alert.Output.
 func (s *side) Suspended(iot.Identity, string, string) { s.tally.Suspended++ }
 
-// close ends the alert that is open. A zero time means that it was still open at the end.
-func (s *side) close(cleared time.Time) {
-	if s.open == nil {
-		return
-	}
-	s.tally.cleared(s.open, cleared, s.shared)
+// close ends an open alert. A zero time means that it was still open at the end.
+func (s *side) close(open *openAlert, cleared time.Time) {
+	s.tally.cleared(open.Alert, cleared, open.shared)
 	by := ByBoth
 	tried := s == s.sides[0]
 	switch {
-	case !s.shared && tried:
+	case !open.shared && tried:
 		by = ByTried
-	case !s.shared:
+	case !open.shared:
 		by = ByOther
 	}
-	if tried || !s.shared {
+	if tried || !open.shared {
 		s.found.add(Alert{
-			Identity: s.open.Identity(), Onset: s.open.Onset, Raised: s.open.Time, Cleared: cleared, Value: s.open.Value, Threshold: s.open.Threshold,
-			Unit: s.open.Unit, By: by,
+			Identity: open.Identity(), Rule: open.Rule, Onset: open.Onset, Raised: open.Time, Cleared: cleared, Value: open.Value,
+			Threshold: open.Threshold, Unit: open.Unit, By: by,
 		})
 	}
-	s.open = nil
 }
 
 // end ends the device.
 func (s *side) end() {
-	s.close(time.Time{})
+	for i := range s.open {
+		s.close(&s.open[i], time.Time{})
+	}
+	s.open = s.open[:0]
 	s.tally.endDevice(s.reading.Identity())
 	s.states.Alerts, s.states.Conditions = s.states.Alerts[:0], s.states.Conditions[:0]
 }

@@ -49,13 +49,17 @@ const dayLength = 24 * time.Hour
 type tally struct {
 	Tally
 	to time.Time
-	// of is the device that is evaluated; recent are the times at which its last alerts were raised.
+	// of is the device that is evaluated; recent are the times at which its last alerts were raised, by the alerts' rule, which differs for
+	// levels.
 	of     DeviceAlerts
-	recent [iot.ChatterAlerts]time.Time
+	recent map[string]recentTimes
 }
 
+// recentTimes are the last times, the oldest first.
+type recentTimes [iot.ChatterAlerts]time.Time
+
 func newTally(from, to time.Time) *tally {
-	t := &tally{to: to}
+	t := &tally{to: to, recent: make(map[string]recentTimes)}
 	for day := from.UTC().Truncate(dayLength); day.Before(to); day = day.Add(dayLength) {
 		t.Days = append(t.Days, Day{Start: day})
 	}
@@ -68,9 +72,11 @@ func (t *tally) raised(a *iot.Alert) {
 	if day := int(a.Time.Sub(t.Days[0].Start) / dayLength); day >= 0 && day < len(t.Days) {
 		t.Days[day].Alerts++
 	}
-	copy(t.recent[:], t.recent[1:])
-	t.recent[len(t.recent)-1] = a.Time
-	if !t.recent[0].IsZero() && a.Time.Sub(t.recent[0]) <= iot.ChatterSpan {
+	recent := t.recent[a.Rule]
+	copy(recent[:], recent[1:])
+	recent[len(recent)-1] = a.Time
+	t.recent[a.Rule] = recent
+	if !recent[0].IsZero() && a.Time.Sub(recent[0]) <= iot.ChatterSpan {
 		t.of.Chattering = true
 	}
 }
@@ -102,7 +108,8 @@ func (t *tally) endDevice(device iot.Identity) {
 			t.rank()
 		}
 	}
-	t.of, t.recent = DeviceAlerts{}, [iot.ChatterAlerts]time.Time{}
+	t.of = DeviceAlerts{}
+	clear(t.recent)
 }
 
 // rank keeps the devices with the most alerts.
@@ -135,7 +142,7 @@ func (n *newest) add(a Alert) {
 
 func (n *newest) trim() {
 	slices.SortFunc(n.alerts, func(a, b Alert) int {
-		return cmp.Or(b.Raised.Compare(a.Raised), a.Compare(b.Identity), cmp.Compare(a.By, b.By))
+		return cmp.Or(b.Raised.Compare(a.Raised), a.Compare(b.Identity), cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.By, b.By))
 	})
 	n.alerts = n.alerts[:min(len(n.alerts), n.limit)]
 }

@@ -164,7 +164,7 @@ func (r *run) begin() error {
 		if err != nil {
 			return err
 		}
-		s := &side{run: r, engine: engine, tally: newTally(r.From, r.To)}
+		s := &side{run: r, engine: engine, tally: newTally(r.From, r.To), leveled: rule.Kind == iot.LevelLimits}
 		r.sides = append(r.sides, s)
 	}
 	if len(r.sides) == 2 {

@@ -202,10 +202,10 @@ func TestATrialIsBounded(t *testing.T) {
 
 // ruleGenerator makes valid rules of each kind for values between 0 and 60.
 func ruleGenerator(t *rapid.T) iot.Rule {
-	kinds := []iot.ConditionKind{iot.Threshold, iot.Rise, iot.Fall, iot.Stuck, iot.Average, iot.Maximum, iot.Minimum, iot.Count, iot.Fraction, iot.OfLast}
+	kinds := []iot.ConditionKind{iot.Threshold, iot.Rise, iot.Fall, iot.Stuck, iot.Average, iot.Maximum, iot.Minimum, iot.Count, iot.Fraction, iot.OfLast, iot.LevelLimits}
 	c := iot.Condition{Kind: rapid.SampledFrom(kinds).Draw(t, "kind"), Threshold: float64(rapid.IntRange(2, 40).Draw(t, "threshold"))}
 	switch c.Kind {
-	case iot.Threshold, iot.OfLast:
+	case iot.Threshold, iot.OfLast, iot.LevelLimits:
 	default:
 		c.Within = time.Duration(rapid.IntRange(1, 20).Draw(t, "within")) * time.Second
 	}
@@ -222,6 +222,9 @@ func ruleGenerator(t *rapid.T) iot.Rule {
 	if c.Kind == iot.OfLast {
 		c.Last = 4
 	}
+	if c.Kind == iot.LevelLimits {
+		c.Threshold, c.Levels = 0, iot.Levels{{On: true, Limit: 5}, {}, {On: true, Limit: 35}, {On: true, Limit: 50, Severity: iot.Critical}}
+	}
 	if c.Kind != iot.Stuck && c.Kind != iot.Fraction {
 		c.Hysteresis = rapid.SampledFrom([]float64{0, 1}).Draw(t, "hysteresis")
 	}
@@ -236,12 +239,12 @@ func ruleGenerator(t *rapid.T) iot.Rule {
 type live struct{ raised, cleared []string }
 
 func (l *live) Alert(a *iot.Alert) {
-	line := fmt.Sprint(a.DeviceID, " ", a.Onset.Format(time.TimeOnly), " ", a.Value)
+	line := fmt.Sprint(a.DeviceID, " ", a.Rule, " ", a.Onset.Format(time.TimeOnly), " ", a.Value)
 	switch {
 	case a.Transition == iot.Raised:
 		l.raised = append(l.raised, line+" "+a.Time.Format(time.TimeOnly))
 	case a.Transition == iot.Cleared:
-		l.cleared = append(l.cleared, fmt.Sprint(a.DeviceID, " ", a.Onset.Format(time.TimeOnly), " ", a.Time.Format(time.TimeOnly)))
+		l.cleared = append(l.cleared, fmt.Sprint(a.DeviceID, " ", a.Rule, " ", a.Onset.Format(time.TimeOnly), " ", a.Time.Format(time.TimeOnly)))
 	}
 }
 
@@ -286,7 +289,7 @@ func TestATrialFindsWhatTheProcessorRaises(t *testing.T) {
 		}
 		var raised, cleared []string
 		for _, found := range got.Alerts {
-			onset := fmt.Sprint(found.ID, " ", found.Onset.Format(time.TimeOnly), " ")
+			onset := fmt.Sprint(found.ID, " ", found.Rule, " ", found.Onset.Format(time.TimeOnly), " ")
 			raised = append(raised, fmt.Sprint(onset, found.Value, " ", found.Raised.Format(time.TimeOnly)))
 			if !found.Cleared.IsZero() {
 				cleared = append(cleared, onset+found.Cleared.Format(time.TimeOnly))

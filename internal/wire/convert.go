@@ -131,11 +131,12 @@ func FromCatalog(c *iot.Catalog) []TypeSpec {
 func FromRules(rules []iot.Rule) []AlertRule {
 	list := []AlertRule{}
 	for i := range rules {
-		r := &rules[i]
-		if r.Name == iot.RuleOffline || r.Kind != iot.Threshold || r.Area != "" || len(r.Labels)+len(r.Devices) > 0 {
-			continue
+		for _, r := range rules[i].Parts() {
+			if r.Name == iot.RuleOffline || r.Kind != iot.Threshold || r.Area != "" || len(r.Labels)+len(r.Devices) > 0 {
+				continue
+			}
+			list = append(list, AlertRule{AlertType: r.Name, DeviceType: r.Type, Severity: r.Severity, Threshold: r.Threshold, Below: r.Below})
 		}
-		list = append(list, AlertRule{AlertType: r.Name, DeviceType: r.Type, Severity: r.Severity, Threshold: r.Threshold, Below: r.Below})
 	}
 	return list
 }

@@ -3,6 +3,7 @@ package wire
 import (
 	"encoding/json"
 	"errors"
+	"slices"
 	"time"
 
 	"iotmon/internal/iot"
@@ -182,6 +183,37 @@ type ruleCondition struct {
 	Within     int64             `json:"within_us,omitempty"`
 	Limit      float64           `json:"limit,omitempty"`
 	Last       int               `json:"last,omitempty"`
+	// Levels holds those that the condition has, by name.
+	Levels map[string]ruleLevel `json:"levels,omitempty"`
+}
+
+type ruleLevel struct {
+	Limit    float64      `json:"limit"`
+	Severity iot.Severity `json:"severity,omitempty"`
+}
+
+func toRuleLevels(levels *iot.Levels) map[string]ruleLevel {
+	var m map[string]ruleLevel
+	for i, level := range levels {
+		if level.On {
+			if m == nil {
+				m = make(map[string]ruleLevel)
+			}
+			m[iot.LevelNames[i]] = ruleLevel{level.Limit, level.Severity}
+		}
+	}
+	return m
+}
+
+func fromRuleLevels(m map[string]ruleLevel) (levels iot.Levels, err error) {
+	for name, level := range m {
+		i := slices.Index(iot.LevelNames[:], name)
+		if i < 0 {
+			return levels, iot.Invalid("levels", "unknown level %s", iot.Quote(name))
+		}
+		levels[i] = iot.Level{On: true, Limit: level.Limit, Severity: level.Severity}
+	}
+	return levels, nil
 }
 
 func toRuleEntry(e *iot.RuleEntry) ruleEntry {
@@ -194,7 +226,7 @@ func toRuleEntry(e *iot.RuleEntry) ruleEntry {
 	for _, except := range r.Except {
 		m.Except = append(m.Except, ruleSelector(except))
 	}
-	m.Condition = &ruleCondition{r.Kind, r.Below, r.Threshold, r.Hysteresis, r.Within.Microseconds(), r.Limit, r.Last}
+	m.Condition = &ruleCondition{r.Kind, r.Below, r.Threshold, r.Hysteresis, r.Within.Microseconds(), r.Limit, r.Last, toRuleLevels(&r.Levels)}
 	m.For, m.ClearFor = r.For.Microseconds(), r.ClearFor.Microseconds()
 	m.Severity, m.Latch, m.Text, m.TextEN, m.Procedure = r.Severity, r.Latch, r.Text, r.TextEN, r.Procedure
 	return m
@@ -219,6 +251,9 @@ func (m *ruleEntry) entry() (iot.RuleEntry, error) {
 			Kind: c.Kind, Below: c.Below, Threshold: c.Threshold, Hysteresis: c.Hysteresis, Limit: c.Limit, Last: c.Last,
 		}
 		if e.Rule.Within, err = microseconds("within", c.Within); err != nil {
+			return iot.RuleEntry{}, err
+		}
+		if e.Rule.Levels, err = fromRuleLevels(c.Levels); err != nil {
 			return iot.RuleEntry{}, err
 		}
 	}

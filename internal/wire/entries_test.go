@@ -1,6 +1,7 @@
 package wire_test
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"reflect"
@@ -103,6 +104,18 @@ func TestEntriesArePinned(t *testing.T) {
 		Name: "quiet", Severity: iot.Critical, ClearFor: time.Second, Condition: iot.Condition{Kind: iot.NoData, Within: 2 * time.Minute},
 	}}
 	golden(t, "record_rule_no_data", wire.AppendRuleEntry(nil, &silence))
+	levels := iot.RuleEntry{Version: 9, Rule: iot.Rule{
+		Name: "tank", Version: 9, Severity: iot.Warning, Selector: iot.Selector{Type: iot.Current},
+		Condition: iot.Condition{Kind: iot.LevelLimits, Hysteresis: 1, Levels: iot.Levels{{On: true, Severity: iot.Critical}, {}, {On: true, Limit: 90}}},
+	}}
+	text := wire.AppendRuleEntry(nil, &levels)
+	golden(t, "record_rule_levels", text)
+	if got, err := wire.DecodeRuleEntry(text); err != nil || !reflect.DeepEqual(got, levels) {
+		t.Errorf("read back %+v, %v, want %+v", got, err, levels)
+	}
+	if _, err := wire.DecodeRuleEntry(bytes.Replace(text, []byte(`"high"`), []byte(`"highest"`), 1)); err == nil {
+		t.Error("a level that is none was accepted")
+	}
 	golden(t, "record_rule_deleted", wire.AppendRuleEntry(nil, &deleted))
 	configured := iot.RuleEntry{Version: 8, Provisioned: true, Rule: iot.Rule{Name: iot.RuleOffline, Version: 8, Severity: iot.Warning}}
 	golden(t, "record_rule_provisioned", wire.AppendRuleEntry(nil, &configured))
