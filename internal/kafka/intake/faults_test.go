@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -66,6 +67,7 @@ func harness(t *testing.T, brokers []string, secure testenv.SASL) *sourcetest.Ha
 	if _, err := kadm.NewClient(client).CreateTopic(t.Context(), 1, 1, nil, topic); err != nil {
 		t.Fatal(err)
 	}
+	var offset atomic.Int64 // How far the clock that gives records their timestamps is ahead of the truth, in nanoseconds.
 	return &sourcetest.Harness{
 		Server: untouched(secure.Brokers[0]),
 		Adapter: func(address string) source.Adapter {
@@ -77,10 +79,13 @@ func harness(t *testing.T, brokers []string, secure testenv.SASL) *sourcetest.Ha
 		Decode: intake.Decode(decode),
 		Rules:  []mapping.Rule{{Field: "value", Device: "motor", Type: iot.Current}},
 		Produce: func(ctx context.Context, number int) error {
-			return client.ProduceSync(ctx, &kgo.Record{Topic: topic, Value: []byte(strconv.Itoa(number))}).FirstErr()
+			at := time.Now().Add(time.Duration(offset.Load()))
+			return client.ProduceSync(ctx, &kgo.Record{Topic: topic, Value: []byte(strconv.Itoa(number)), Timestamp: at}).FirstErr()
 		},
-		Silence: 12 * time.Second,
-		Keeps:   true, KeepsStopped: true, KeepsKilled: true,
+		// A broker's clock changes nothing but the timestamps of records, and those only where the broker gives them.
+		SetClock: func(_ testing.TB, ahead time.Duration) { offset.Store(int64(ahead)) },
+		Silence:  12 * time.Second,
+		Keeps:    true, KeepsStopped: true, KeepsKilled: true,
 	}
 }
 
