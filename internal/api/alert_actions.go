@@ -57,8 +57,8 @@ func (s *server) registerAlertActions(api huma.API) {
 	}, s.handleAlert)
 }
 
-// alertAction is what is done about an alert.
-type alertAction struct {
+// AlertAction is what is done about an alert. It is exported for the library, which ignores what is embedded otherwise.
+type AlertAction struct {
 	Comment string    `json:"comment,omitempty" doc:"Why; the text of a comment. At most 1,024 bytes."`
 	Until   time.Time `json:"until,omitzero" doc:"The end of shelving, at most 31 days from now."`
 	Seconds float64   `json:"seconds,omitempty" minimum:"1" maximum:"2678400" doc:"Instead of until: how long from now."`
@@ -70,8 +70,11 @@ type alertActionInput struct {
 	ID     string      `path:"id" doc:"The alert's id." maxLength:"64"`
 	Action string      `path:"action" enum:"acknowledge,comment,reset,shelve,unshelve,out_of_service,in_service" doc:"What is done."`
 	Key    string      `header:"Idempotency-Key" maxLength:"64" doc:"The same for a request that is sent again because its answer was lost: it is done once."`
-	Body   alertAction `required:"false"`
+	Body   AlertAction `required:"false"`
 }
+
+// errOlderConsumers is the problem of a command that older consumers do not know.
+var errOlderConsumers = huma.Error409Conflict("consumers of an older version, which do not know this, may still run; once there are none, run iotmon upgrade finish")
 
 // alertHandled is the answer to what was done about an alert.
 type alertHandled struct {
@@ -100,7 +103,7 @@ func (s *server) handleAlert(ctx context.Context, in *alertActionInput) (*alertH
 	at, err := s.o.Commands.Command(ctx, []iot.Identity{before.Identity()}, []iot.Command{command})
 	switch {
 	case errors.Is(err, control.ErrOlder):
-		return nil, huma.Error409Conflict("consumers of an older version, which do not know this, may still run; once there are none, run iotmon upgrade finish")
+		return nil, errOlderConsumers
 	case err != nil:
 		s.o.Logger.WarnContext(ctx, "a command about an alert was not appended", "alert", in.ID, "action", in.Action, "error", err)
 		return nil, retryLater(huma.Error503ServiceUnavailable("the log does not answer: try again"), "1")

@@ -112,6 +112,7 @@ func New(o Options) (http.Handler, error) {
 	s.registerTrials(api)
 	s.registerRulesFile(api)
 	s.registerAlertActions(api)
+	s.registerManyActions(api)
 	s.registerAreas(api)
 	s.registerHistory(api)
 	s.registerSystem(api)

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"iotmon/internal/api"
+	"iotmon/internal/control"
 	"iotmon/internal/iot"
 	"iotmon/internal/wire"
 )
@@ -175,6 +176,8 @@ func newAPI(t testing.TB, fleet api.Fleet, history api.History, change func(*api
 		Ingest: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }),
 	}
 	newRegistry().use(&o)
+	nothing := &handlingPlant{inForce: control.NewInForce()}
+	o.Commands, o.Handled = nothing, nothing
 	if change != nil {
 		change(&o)
 	}

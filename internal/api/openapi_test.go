@@ -75,8 +75,8 @@ func TestDocumentHolds(t *testing.T) {
 			}
 		}
 	}
-	if len(seen) != 41 {
-		t.Errorf("got %d operations, want all 41: %v", len(seen), seen)
+	if len(seen) != 43 {
+		t.Errorf("got %d operations, want all 43: %v", len(seen), seen)
 	}
 }
 

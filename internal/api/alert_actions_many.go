@@ -1,0 +1,302 @@
+package api
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"iotmon/internal/control"
+	"iotmon/internal/iot"
+	"iotmon/internal/retry"
+	"iotmon/internal/wire"
+)
+
+const (
+	// maxHandled is how many alerts one request handles at most.
+	maxHandled = 1000
+	// maxHandledPages is how many pages of maxHandled alerts a filter looks through for those that are not yet as they are to be.
+	maxHandledPages = 20
+	// manyTimeout is how long a request waits until its commands have been processed.
+	manyTimeout = 5 * time.Second
+)
+
+func (s *server) registerManyActions(api huma.API) {
+	if s.o.Commands == nil || s.o.Handled == nil {
+		return
+	}
+	huma.Register(api, huma.Operation{
+		OperationID: "handle-alerts", Method: http.MethodPost, Path: Prefix + "/alerts/actions", Tags: []string{"Alerts"},
+		Summary: "Handle many alerts",
+		Description: "The same as handling each of them: up to 1,000 by their ids, or those that a filter selects in the archive, which is about a second behind. A filter leaves out what is " +
+			"as the request wants it to be already, except for comments; more says that it selects further ones: send the request again. Each alert is answered with " +
+			"what is true of it then. With an Idempotency-Key a request that is sent again does nothing twice. Without a filter no database is needed.",
+		Responses: map[string]*huma.Response{"202": {Description: "In the log, and not all processed yet: a processor is behind or not running."}},
+		Errors:    []int{http.StatusForbidden, http.StatusConflict, http.StatusTooManyRequests, http.StatusServiceUnavailable},
+	}, s.handleAlerts)
+	for _, body := range []string{"ManyAction", "AlertFilter"} { // A misspelt filter would select everything.
+		api.OpenAPI().Components.Schemas.Map()[body].AdditionalProperties = false
+	}
+}
+
+// AlertFilter selects alerts: those that match all that is given. It is exported for the library.
+type AlertFilter struct {
+	State    string         `json:"state,omitempty" enum:"open,returned" doc:"Only alerts that are open, or only those that have cleared and that nobody has acknowledged; both if absent."`
+	Severity iot.Severity   `json:"severity,omitempty" enum:"info,warning,critical"`
+	Type     iot.DeviceType `json:"type,omitempty" maxLength:"128" doc:"Only this device type."`
+	Device   iot.DeviceID   `json:"device,omitempty" maxLength:"128"`
+	Rule     string         `json:"rule,omitempty" maxLength:"128" doc:"Only this rule: the alert_type."`
+	Area     iot.Area       `json:"area,omitempty" maxLength:"1024" doc:"Only devices of this area and those below it."`
+	Text     string         `json:"q,omitempty" maxLength:"128" doc:"Only with this part in the device's id, the rule or the message."`
+}
+
+// ManyAction is what is done about many alerts. It is exported for the library.
+type ManyAction struct {
+	Action string       `json:"action" enum:"acknowledge,comment,reset,shelve,unshelve,out_of_service,in_service" doc:"What is done."`
+	IDs    []string     `json:"ids,omitempty" maxItems:"1000" doc:"The ids of the alerts."`
+	Filter *AlertFilter `json:"filter,omitempty" doc:"Instead of ids: which alerts. An empty filter selects all that are open or wait to be acknowledged."`
+	AlertAction
+}
+
+type manyActionInput struct {
+	Key  string `header:"Idempotency-Key" maxLength:"64" doc:"The same for a request that is sent again because its answer was lost: it is done once."`
+	Body ManyAction
+}
+
+// handledItem is what has become of one alert.
+type handledItem struct {
+	ID    string      `json:"id"`
+	Done  bool        `json:"done" doc:"Whether it is as the request wants it to be."`
+	Error string      `json:"error,omitempty" doc:"Why nothing was tried."`
+	Alert *wire.Alert `json:"alert,omitempty" doc:"The alert after that."`
+}
+
+// alertsHandled is the answer to what was done about many alerts.
+type alertsHandled struct {
+	Status int
+	Body   struct {
+		Done  int           `json:"done" doc:"How many are as the request wants them to be."`
+		More  bool          `json:"more,omitempty" doc:"The filter selects further alerts."`
+		Items []handledItem `json:"items" nullable:"false"`
+	}
+}
+
+// handling is a command about one alert.
+type handling struct {
+	before  iot.Alert
+	command iot.Command
+	at      iot.Position
+}
+
+func (s *server) handleAlerts(ctx context.Context, in *manyActionInput) (*alertsHandled, error) {
+	if (len(in.Body.IDs) > 0) == (in.Body.Filter != nil) {
+		return nil, huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{Message: "must have ids or a filter, and not both", Location: "body"})
+	}
+	if in.Key == "" {
+		in.Key = rand.Text()
+	}
+	out := &alertsHandled{Status: http.StatusOK}
+	out.Body.Items = []handledItem{}
+	alerts, err := s.alertsToHandle(ctx, in, out)
+	if err != nil {
+		return nil, err
+	}
+	release, err := s.admitDecision()
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	waiting, cancel := context.WithTimeout(ctx, manyTimeout)
+	defer cancel()
+	for len(alerts) > 0 {
+		round, later := s.nextRound(alerts, in)
+		handled, err := s.commandRound(ctx, waiting, round, in, out)
+		if err != nil {
+			return nil, err
+		}
+		s.answerRound(waiting, handled, out)
+		alerts = later
+	}
+	return out, nil
+}
+
+// alertsToHandle returns the alerts that the request is about. Ids without an alert are answered in out. The error is a problem.
+func (s *server) alertsToHandle(ctx context.Context, in *manyActionInput, out *alertsHandled) ([]iot.Alert, error) {
+	if in.Body.Filter != nil {
+		alerts, more, err := s.alertsByFilter(ctx, in)
+		out.Body.More = more
+		return alerts, err
+	}
+	var alerts []iot.Alert
+	seen := make(map[string]bool)
+	for _, id := range in.Body.IDs {
+		if seen[id] {
+			continue
+		}
+		seen[id] = true
+		a, err := s.alert(ctx, id)
+		var problem huma.StatusError
+		switch {
+		case err == nil:
+			alerts = append(alerts, a)
+		case errors.As(err, &problem) && problem.GetStatus() == http.StatusNotFound:
+			out.Body.Items = append(out.Body.Items, handledItem{ID: id, Error: problem.Error()})
+		default:
+			return nil, err
+		}
+	}
+	return alerts, nil
+}
+
+// alertsByFilter returns the alerts that a filter selects and that are not yet as they are to be, and whether there are more.
+func (s *server) alertsByFilter(ctx context.Context, in *manyActionInput) (alerts []iot.Alert, more bool, err error) {
+	f := in.Body.Filter
+	if err := s.checkType(f.Type); err != nil {
+		return nil, false, err
+	}
+	open := true
+	queries := []AlertsQuery{{Open: &open}, {Returned: true}}
+	switch f.State {
+	case "open":
+		queries = queries[:1]
+	case "returned":
+		queries = queries[1:]
+	}
+	seen := make(map[string]bool) // One may clear between the two.
+	for _, q := range queries {
+		q.Severity, q.Type, q.Device, q.Rule, q.Area, q.Text, q.Limit = f.Severity, f.Type, f.Device, f.Rule, f.Area, f.Text, maxHandled
+		for page := 0; ; page++ {
+			found, err := s.o.History.Alerts(ctx, q)
+			if err := s.historyProblem(ctx, err); err != nil {
+				return nil, false, err
+			}
+			for i := range found {
+				after := s.after(&found[i].Alert)
+				if found[i].Historical || seen[after.ID] || in.Body.Action != string(iot.AddComment) && s.done(&after, s.wanted(&after, in)) {
+					continue
+				}
+				if len(alerts) == maxHandled {
+					return alerts, true, nil
+				}
+				seen[after.ID] = true
+				alerts = append(alerts, found[i].Alert)
+			}
+			if len(found) < q.Limit {
+				break
+			}
+			if page == maxHandledPages {
+				return alerts, true, nil
+			}
+			last := &found[len(found)-1]
+			q.BeforeOnset, q.AfterID = last.Onset, last.ID
+		}
+	}
+	return alerts, false, nil
+}
+
+// wanted returns a command as far as done needs it.
+func (s *server) wanted(a *iot.Alert, in *manyActionInput) *iot.Command {
+	c := &iot.Command{Action: iot.Action(in.Body.Action)}
+	if !in.Body.Device {
+		c.Rule = a.Rule
+	}
+	return c
+}
+
+// nextRound returns the alerts whose commands can be appended together, and the others: of commands that can be reversed each device has
+// one in a round, because the next one says that it knows of that one. Alerts of one device and rule share such a command.
+func (s *server) nextRound(alerts []iot.Alert, in *manyActionInput) (round, later []iot.Alert) {
+	switch iot.Action(in.Body.Action) {
+	case iot.Acknowledge, iot.AddComment, iot.Reset:
+		return alerts, nil
+	}
+	rules := make(map[iot.Identity]string)
+	for _, a := range alerts {
+		rule, any := rules[a.Identity()]
+		if !any {
+			rules[a.Identity()] = a.Rule
+		}
+		if !any || rule == a.Rule || in.Body.Device {
+			round = append(round, a)
+		} else {
+			later = append(later, a)
+		}
+	}
+	return round, later
+}
+
+// commandRound appends the commands of a round. Alerts for which there can be none are answered in out. The error is a problem.
+func (s *server) commandRound(ctx, waiting context.Context, round []iot.Alert, in *manyActionInput, out *alertsHandled) ([]handling, error) {
+	var all []handling
+	var devices []iot.Identity
+	var commands []iot.Command
+	shared := make(map[iot.Identity]int)
+	var index []int
+	for i := range round {
+		a := &round[i]
+		command, err := s.command(a, &alertActionInput{Action: in.Body.Action, Key: keyFor(in.Key, a.ID), Body: in.Body.AlertAction})
+		if err != nil {
+			return nil, err // It is the same for all alerts.
+		}
+		all = append(all, handling{before: *a, command: command})
+		if at, any := shared[a.Identity()]; any && command.Alert == "" {
+			index = append(index, at)
+			continue
+		}
+		shared[a.Identity()] = len(commands)
+		index = append(index, len(commands))
+		devices, commands = append(devices, a.Identity()), append(commands, command)
+	}
+	at, err := s.o.Commands.Command(ctx, devices, commands)
+	switch {
+	case errors.Is(err, control.ErrOlder):
+		return nil, errOlderConsumers
+	case err != nil:
+		s.o.Logger.WarnContext(ctx, "commands about alerts were not all appended", "alerts", len(round), "action", in.Body.Action, "error", err)
+		return nil, retryLater(huma.Error503ServiceUnavailable("the log does not answer: try again with the same Idempotency-Key"), "1")
+	}
+	for i := range all {
+		all[i].at = at[index[i]]
+		if !s.processed(waiting, all[i].before.Identity(), all[i].command.Action, all[i].at) {
+			out.Status = http.StatusAccepted
+		}
+	}
+	return all, nil
+}
+
+// answerRound answers what is true of each alert. It looks again for a moment, as handleAlert does.
+func (s *server) answerRound(waiting context.Context, handled []handling, out *alertsHandled) {
+	after := make([]iot.Alert, len(handled))
+	done := make([]bool, len(handled))
+	for tries := 0; ; tries++ {
+		for i := range handled {
+			if !done[i] {
+				after[i] = s.after(&handled[i].before)
+				done[i] = s.done(&after[i], &handled[i].command)
+			}
+		}
+		if !slices.Contains(done, false) || tries == commandTries || retry.Wait(waiting, commandPoll) != nil {
+			break
+		}
+	}
+	for i := range handled {
+		shown := wire.FromAlert(&after[i])
+		out.Body.Items = append(out.Body.Items, handledItem{ID: after[i].ID, Done: done[i], Alert: &shown})
+		if done[i] {
+			out.Body.Done++
+		}
+	}
+}
+
+// keyFor returns the id of the command about one of many alerts: the same for the same request.
+func keyFor(key, alert string) string {
+	hash := sha256.Sum256(fmt.Appendf(nil, "%s\x00%s", key, alert))
+	return hex.EncodeToString(hash[:16])
+}

@@ -1,0 +1,205 @@
+package api_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"iotmon/internal/api"
+	"iotmon/internal/control"
+	"iotmon/internal/iot"
+)
+
+// handlingPlant is a fleet whose alerts people handle: it does at once what is appended, as the processor does.
+type handlingPlant struct {
+	plant
+	inForce *control.InForce
+	offset  int64
+	calls   int
+	applied map[string]bool
+	err     error
+}
+
+func (p *handlingPlant) Shelved(d iot.Identity) iot.ShelvedInForce { return p.inForce.Shelved(d) }
+func (p *handlingPlant) Returned(id string) (iot.Alert, bool)      { return p.inForce.Returned(id) }
+
+func (p *handlingPlant) WaitShelved(ctx context.Context, d iot.Identity, command iot.Position) bool {
+	return p.inForce.WaitShelved(ctx, d, command)
+}
+
+func (p *handlingPlant) Command(_ context.Context, devices []iot.Identity, commands []iot.Command) ([]iot.Position, error) {
+	p.calls++
+	if p.err != nil {
+		return nil, p.err
+	}
+	at := make([]iot.Position, len(commands))
+	for i, c := range commands {
+		at[i] = iot.Position{Offset: p.offset}
+		p.offset++
+		for d := range p.plant {
+			state := &p.plant[d]
+			if state.Latest.Identity() != devices[i] {
+				continue
+			}
+			state.Offset = p.offset
+			p.apply(state, &c)
+		}
+	}
+	return at, nil
+}
+
+func (p *handlingPlant) apply(state *iot.DeviceState, c *iot.Command) {
+	id := state.Latest.Identity()
+	if c.Alert == "" {
+		known := p.Shelved(id)
+		next := known.Apply(c, c.Time, p.offset)
+		if next == nil {
+			next = &known
+		} else {
+			p.applied[c.ID] = true
+		}
+		next.Position = iot.Position{Offset: p.offset}
+		p.inForce.SetShelved(id, next)
+		return
+	}
+	for i := range state.Alerts {
+		raised := *state.Alerts[i].Raised
+		if raised.ID == c.Alert && raised.AckedAt.IsZero() && c.Action == iot.Acknowledge {
+			raised.AckedAt, raised.AckedBy, raised.Transition = c.Time, c.Actor, iot.Acknowledged
+			p.applied[c.ID] = true
+		}
+		state.Alerts[i].Raised = &raised
+	}
+}
+
+// handlingAPI returns an API over devices with two open alerts each, which are archived, and their ids.
+func handlingAPI(t *testing.T, devices int) (http.Handler, *handlingPlant, *archive, []string) {
+	t.Helper()
+	p := &handlingPlant{inForce: control.NewInForce(), applied: make(map[string]bool)}
+	history := &archive{}
+	var ids []string
+	for i := range devices {
+		p.plant = append(p.plant, device(iot.DeviceID(fmt.Sprintf("d%04d", i)), iot.Temperature, 40, func(s *iot.DeviceState) {
+			alarmed("hot", iot.Warning)(s)
+			alarmed("rising", iot.Critical)(s)
+		}))
+		for _, a := range p.plant[i].OpenAlerts() {
+			history.alerts = append(history.alerts, api.ArchivedAlert{Alert: a, Raised: a.Time})
+			ids = append(ids, a.ID)
+		}
+	}
+	slices.SortFunc(history.alerts, func(a, b api.ArchivedAlert) int { return strings.Compare(a.ID, b.ID) })
+	slices.Sort(ids)
+	h := newAPI(t, p, history, func(o *api.Options) { o.Commands, o.Handled = p, p })
+	return h, p, history, ids
+}
+
+const actionsPath = "/api/v1/alerts/actions"
+
+type manyAnswer struct {
+	Done  int
+	More  bool
+	Items []struct {
+		ID    string
+		Done  bool
+		Error string
+		Alert struct {
+			AlarmState string `json:"alarm_state"`
+		}
+	}
+}
+
+func handleMany(t *testing.T, h http.Handler, body string) manyAnswer {
+	t.Helper()
+	w := send(h, "POST", actionsPath, body, "Content-Type", asJSON, "Idempotency-Key", "k1")
+	var out manyAnswer
+	if err := json.Unmarshal(w.Body.Bytes(), &out); err != nil || w.Code != http.StatusOK {
+		t.Fatalf("%s: got %d %s", body, w.Code, w.Body)
+	}
+	return out
+}
+
+func TestManyAlertsAreHandledByTheirIDs(t *testing.T) {
+	h, p, _, ids := handlingAPI(t, 3)
+	body := fmt.Sprintf(`{"action":"acknowledge","ids":[%q,%q,%q,"none"],"comment":"seen"}`, ids[0], ids[1], ids[0])
+	for range 2 { // The answer to the first was lost.
+		got := handleMany(t, h, body)
+		if got.Done != 2 || len(got.Items) != 3 || got.Items[0].ID != "none" || got.Items[0].Error == "" || !got.Items[1].Done ||
+			got.Items[2].Alert.AlarmState != "acknowledged" {
+			t.Errorf("got %+v", got)
+		}
+	}
+	if len(p.applied) != 2 {
+		t.Errorf("%d commands were applied, want 2", len(p.applied))
+	}
+	for _, test := range []struct {
+		body   string
+		status int
+		want   string
+	}{
+		{`{"action":"acknowledge"}`, 422, "ids or a filter"},
+		{`{"action":"acknowledge","ids":["a"],"filter":{}}`, 422, "ids or a filter"},
+		{`{"action":"boil","filter":{}}`, 422, "body.action"},
+		{`{"action":"acknowledge","filter":{"type":"none"}}`, 422, "unknown device type"},
+		{`{"action":"acknowledge","filter":{"prio":"high"}}`, 422, "unexpected property"},
+		{fmt.Sprintf(`{"action":"acknowledge","ids":[%q],"seconds":5}`, ids[2]), 422, "only shelving has an end"},
+		{fmt.Sprintf(`{"action":"comment","ids":[%q]}`, ids[2]), 422, "body.comment"},
+		{`{"action":"acknowledge","ids":[` + strings.Repeat(`"a",`, 1000) + `"a"]}`, 422, "body.ids"},
+	} {
+		w := send(h, "POST", actionsPath, test.body, "Content-Type", asJSON)
+		if w.Code != test.status || !strings.Contains(w.Body.String(), test.want) {
+			t.Errorf("%.100s: got %d %s, want %d %s", test.body, w.Code, w.Body, test.status, test.want)
+		}
+	}
+	p.err = errors.New("no broker")
+	w := send(h, "POST", actionsPath, body, "Content-Type", asJSON)
+	checkProblem(t, w, http.StatusServiceUnavailable, "log does not answer")
+	p.err = control.ErrOlder
+	checkProblem(t, send(h, "POST", actionsPath, body, "Content-Type", asJSON), http.StatusConflict, "upgrade finish")
+}
+
+// Each device has one change of its shelving in a round, because the next one says that it knows of it.
+func TestManyAlertsOfOneDeviceAreShelved(t *testing.T) {
+	h, p, _, ids := handlingAPI(t, 2)
+	got := handleMany(t, h, fmt.Sprintf(`{"action":"shelve","seconds":600,"ids":["%s"]}`, strings.Join(ids, `","`)))
+	if got.Done != 4 || p.calls != 2 || len(p.applied) != 4 {
+		t.Errorf("got %+v in %d rounds, %d were applied, want all of them in two", got, p.calls, len(p.applied))
+	}
+	got = handleMany(t, h, `{"action":"unshelve","filter":{"state":"open"}}`)
+	if got.Done != 4 || len(p.Shelved(iot.Identity{ID: "d0000"}).Shelvings) != 0 {
+		t.Errorf("got %+v", got)
+	}
+	got = handleMany(t, h, fmt.Sprintf(`{"action":"out_of_service","device":true,"ids":["%s"]}`, strings.Join(ids, `","`)))
+	if got.Done != 4 || p.calls != 5 {
+		t.Errorf("got %+v, want that a device is taken out of service once", got)
+	}
+}
+
+// A filter that selects more than fit is sent again until nothing is left, also past those that are handled already.
+func TestMoreAlertsThanFitAreHandledInTurn(t *testing.T) {
+	h, p, history, ids := handlingAPI(t, 1200)
+	for i := range history.alerts {
+		history.alerts[i].Onset = noon.Add(-time.Duration(i) * time.Second) // The archive's order.
+	}
+	total := 0
+	for turn := range 4 {
+		got := handleMany(t, h, `{"action":"acknowledge","filter":{"state":"open"}}`)
+		total += got.Done
+		if got.More != (turn < 2) || got.Done != min(1000, len(ids)-1000*turn) && turn < 3 {
+			t.Errorf("turn %d: got %d done, more is %v", turn, got.Done, got.More)
+		}
+	}
+	if total != 2400 || len(p.applied) != 2400 || len(slices.Collect(maps.Keys(p.applied))) != len(ids) {
+		t.Errorf("got %d done by %d commands, want 2400", total, len(p.applied))
+	}
+	if q := history.alertsQuery; q.Open == nil || !*q.Open || q.Limit != 1000 {
+		t.Errorf("got the query %+v", q)
+	}
+}
