@@ -58,6 +58,24 @@ export class Preferences {
     this.#set('device-columns', columns);
   }
 
+  /** Whether new alerts have a sound. */
+  get alertSound() {
+    return this.#get('alert-sound') === 'on';
+  }
+
+  set alertSound(on) {
+    this.#set('alert-sound', on ? 'on' : '');
+  }
+
+  /** Whether the desktop shows new alerts. */
+  get alertNotify() {
+    return this.#get('alert-notify') === 'on';
+  }
+
+  set alertNotify(on) {
+    this.#set('alert-notify', on ? 'on' : '');
+  }
+
   /** @param {string} key */
   #get(key) {
     try {

@@ -21,6 +21,7 @@ import { texts } from './texts.js';
 /** Every page, in the order of the navigation. The first one is also at the application's root. @type {readonly [Route, ...Route[]]} */
 export const routes = [
   { path: 'overview', name: texts.overview, load: () => import('../pages/overview/overview.js') },
+  { path: 'alerts', name: terms.alerts, load: () => import('../pages/alerts/alerts.js') },
   { path: 'devices', name: terms.devices, load: () => import('../pages/devices/devices.js') },
   { path: 'devices/device', name: terms.devices, load: () => import('../pages/devices/device/device.js') },
   { path: 'sources', name: texts.sources, load: () => import('../pages/sources/sources.js') },

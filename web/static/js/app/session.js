@@ -25,6 +25,12 @@ import { WindowStore } from '../model/windows.js';
 /** How many alerts of the past are listed at the start. */
 const pastAlerts = 100;
 
+/** How many alerts that have cleared without being acknowledged are loaded at the start. */
+const returnedAlerts = 5000;
+
+/** How often they are asked for, in milliseconds: the archive is behind what is live when the page is opened. */
+const returnedPeriod = 60_000;
+
 /**
  * What outlives every page: the one connection, the stores that its messages fill, and what the reader has chosen. Pages follow
  * the stores and draw what they hold. It never touches the page.
@@ -41,6 +47,8 @@ export class Session {
   unsaved = new Unsaved();
   /** The alerts that were cleared before the page was opened; the open ones come with the server's messages. */
   pastAlerts;
+  /** Those of them that nobody has acknowledged. */
+  returnedAlerts;
   /** The server's time, in which everything on the page is shown. */
   clock;
   freshness;
@@ -94,6 +102,7 @@ export class Session {
       (past) => this.alerts.apply(past.filter(({ state, historical }) => state === 'cleared' && !historical), { snapshot: true }),
       signal,
     );
+    this.returnedAlerts = this.ask((asking) => this.history.returnedAlerts(returnedAlerts, asking), (past) => this.alerts.apply(past, { snapshot: true }), signal);
   }
 
   /**
@@ -143,6 +152,8 @@ export class Session {
    * @param {import('../model/display.js').Display} [display] As its device's values are shown.
    */
   alertWords(alert, display) {
+    // What the rule itself says.
+    if (alert.message_en) return visible(this.locale.language === 'en' ? alert.message_en : alert.message);
     if (!comparesNothing(alert.alert_type) && !this.plant.compares(alert)) return visible(alert.message);
     return this.locale.alertWords(shownAlert(alert, display), shownSpec(this.plant.specs.get(alert.device_type), display));
   }
@@ -171,6 +182,7 @@ export class Session {
   #tick() {
     this.freshness.tick(this.#clocks(), { empty: this.status.latest?.total_devices === 0 });
     this.clock.tick();
+    this.returnedAlerts.renew(returnedPeriod);
   }
 
   /** @param {Message} message */
@@ -230,6 +242,8 @@ export class Session {
     this.alerts.clearOpen();
     this.windows.clear();
     this.pastAlerts.load();
+    this.returnedAlerts.load();
+    this.returnedAlerts.outdate();
   }
 
   /**

@@ -11,6 +11,7 @@ import { CaughtUpNotice } from './caught-up-notice.js';
 import { Leaving } from './leaving.js';
 import { Navigation } from './navigation.js';
 import { RefusedNotice } from './refused-notice.js';
+import { Signals } from './signals.js';
 import { texts } from './texts.js';
 import { UpdateNotice } from './update-notice.js';
 
@@ -57,6 +58,7 @@ export class Shell {
     this.#banner = new StaleBanner(at('#stale-banner'), at('#stale-announcer'), session, signal);
     new Announcer(at('#announcer'), session, signal);
     this.#navigation = new Navigation(at('#navigation'), session, router, signal);
+    new Signals(session, (path) => this.#go(path), signal);
     this.#state = new LoadState(at('#page-state'), session, { empty: terms.loading, failed: texts.pageFailed, onRetry: () => this.#open() }, signal);
     this.#leaving = new Leaving(find(document, '#leave', HTMLDialogElement), session, signal);
     const { appearance } = session;
@@ -93,6 +95,16 @@ export class Shell {
     this.#router.listen(window, this.#leaving, this.#stopping.signal);
     this.#session.start();
     this.#open();
+  }
+
+  /**
+   * Opens an address of the application, if what is shown may be left.
+   *
+   * @param {string} path Below the root.
+   */
+  async #go(path) {
+    const { pathname, search } = new URL(this.#session.href(path));
+    if (await this.#leaving.allowed()) this.#session.address.open({ pathname, search });
   }
 
   /** Ends the page before and shows the one that the address names. */

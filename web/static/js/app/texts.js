@@ -11,6 +11,9 @@ export const texts = {
   themeAuto: { en: 'As the system', zh: '跟随系统' },
   navigation: { en: 'Pages', zh: '页面' },
   overview: { en: 'Overview', zh: '总览' },
+  unacknowledgedCount: { en: { one: '{count} unacknowledged alert', other: '{count} unacknowledged alerts' }, zh: '{count} 条未确认告警' },
+  titleCount: { en: '({count}) {title}', zh: '（{count}）{title}' },
+  newAlerts: { en: { one: '{count} alert has just been raised', other: '{count} alerts have just been raised' }, zh: '刚刚产生 {count} 条告警' },
   sources: { en: 'Sources', zh: '数据源' },
   system: { en: 'System', zh: '系统' },
 

@@ -75,6 +75,7 @@ export const terms = {
   ownLimits: { en: 'Own limits', zh: '自有阈值' },
   intervalWrong: { en: 'The expected interval must be a number of seconds, or empty.', zh: '预期上报间隔须为秒数，或留空。' },
 
+  anonymous: { en: 'not logged in', zh: '未登录用户' },
   unknown: { en: '–', zh: '–' },
   listSeparator: { en: ', ', zh: '，' },
   sentenceSeparator: { en: ' ', zh: '' },

@@ -1,4 +1,5 @@
 // @ts-check
+import { lifeOf } from './alert-life.js';
 import { severities } from './protocol.js';
 import { Store } from './store.js';
 
@@ -17,8 +18,11 @@ import { Store } from './store.js';
 /** How many cleared alerts are remembered: enough to see what has just been, not a history. */
 const keptCleared = 200;
 
+/** How many alerts that have cleared without being acknowledged are remembered: more than open together in the worst flood. */
+const keptReturned = 20_000;
+
 /**
- * Knows the open alerts and those cleared last.
+ * Knows the open alerts, those that have cleared and that nobody has acknowledged, and those cleared last.
  *
  * @extends {Store<AlertChange>}
  */
@@ -27,6 +31,8 @@ export class AlertStore extends Store {
   #open = new Map();
   /** Cleared alerts, first cleared first. @type {Map<string, Alert>} */
   #cleared = new Map();
+  /** Those of the cleared ones that nobody has acknowledged, first cleared first. @type {Map<string, Alert>} */
+  #returned = new Map();
 
   /** Drops the open alerts, because the server is about to send all of them; cleared ones are kept. */
   clearOpen() {
@@ -43,7 +49,22 @@ export class AlertStore extends Store {
     for (const [id, alert] of this.#open) {
       if (devices.has(alert.device_id)) this.#open.delete(id);
     }
+    for (const [id, alert] of this.#returned) if (devices.has(alert.device_id)) this.#returned.delete(id);
     this.changed({ news: [] });
+  }
+
+  /** The alerts that somebody has something to do with: the open ones, and the cleared ones that nobody has acknowledged. @returns {Alert[]} */
+  get pending() {
+    return [...this.#open.values(), ...this.#returned.values()];
+  }
+
+  /**
+   * What is known of an alert.
+   *
+   * @param {string} id
+   */
+  find(id) {
+    return this.#open.get(id) ?? this.#returned.get(id) ?? this.#cleared.get(id);
   }
 
   get openCount() {
@@ -51,39 +72,49 @@ export class AlertStore extends Store {
   }
 
   /**
-   * Adds events, oldest first, and returns those that change something. An event that comes after one of a later stage is late,
-   * and does not reopen a cleared alert.
+   * Adds events, oldest first, and returns those that change something. The server sends the events of an alert in their order; a repeated one
+   * changes nothing, and one of an alert that stands does not reopen it once it has cleared.
    *
    * @param {Alert[]} events
-   * @param {{snapshot?: boolean}} [of] That the events are of a snapshot or the archive: they are not news to anybody.
+   * @param {{snapshot?: boolean}} [of] That the events are of a snapshot or the archive: they are not news to anybody, and may be older
+   *   than what is known.
    * @returns {Alert[]}
    */
   apply(events, { snapshot = false } = {}) {
-    const news = events.filter((event) => this.#applyOne(event));
+    const news = events.filter((event) => (event.state === 'cleared' ? this.#clear(event, snapshot) : this.#stand(event, snapshot)));
     this.changed({ news: snapshot ? [] : news });
     return news;
   }
 
-  /** @param {Alert} event */
-  #applyOne(event) {
-    if (this.#cleared.has(event.id)) return false;
-    if (event.state === 'cleared') {
-      this.#open.delete(event.id);
-      this.#cleared.set(event.id, event);
-      this.#forget();
-      return true;
-    }
+  /**
+   * @param {Alert} event
+   * @param {boolean} snapshot
+   */
+  #stand(event, snapshot) {
     const known = this.#open.get(event.id);
-    if (known && Date.parse(known.timestamp) >= Date.parse(event.timestamp)) return false;
+    if (this.#cleared.has(event.id) || this.#returned.has(event.id)) return false;
+    if (known && (repeats(known, event) || (snapshot && Date.parse(known.timestamp) >= Date.parse(event.timestamp)))) return false;
     this.#open.set(event.id, event);
     return true;
   }
 
-  #forget() {
-    for (const id of this.#cleared.keys()) {
-      if (this.#cleared.size <= keptCleared) return;
-      this.#cleared.delete(id);
-    }
+  /**
+   * Somebody may acknowledge or comment on an alert after it has cleared.
+   *
+   * @param {Alert} event
+   * @param {boolean} snapshot
+   */
+  #clear(event, snapshot) {
+    const known = this.#cleared.get(event.id) ?? this.#returned.get(event.id);
+    if (known && (snapshot || repeats(known, event))) return false;
+    this.#open.delete(event.id);
+    this.#returned.delete(event.id);
+    this.#cleared.delete(event.id);
+    this.#cleared.set(event.id, event);
+    if (lifeOf(event) === 'returned_unacknowledged') this.#returned.set(event.id, event);
+    forget(this.#cleared, keptCleared);
+    forget(this.#returned, keptReturned);
+    return true;
   }
 
   /** @returns {Record<Severity, number>} How many alerts of each severity are open. */
@@ -119,6 +150,30 @@ export class AlertStore extends Store {
    */
   openOf(device) {
     return mostUrgentFirst([...this.#open.values()].filter((alert) => alert.device_id === device));
+  }
+}
+
+/**
+ * Whether an event says nothing that is not known.
+ *
+ * @param {Alert} known
+ * @param {Alert} event
+ */
+function repeats(known, event) {
+  const same = (/** @type {keyof Alert} */ key) => known[key] === event[key];
+  return same('timestamp') && same('state') && same('alarm_state') && same('suppressed') && same('suppressed_until') && same('actor') && same('comment');
+}
+
+/**
+ * Keeps the newest ones.
+ *
+ * @param {Map<string, Alert>} alerts
+ * @param {number} most
+ */
+function forget(alerts, most) {
+  for (const id of alerts.keys()) {
+    if (alerts.size <= most) return;
+    alerts.delete(id);
   }
 }
 

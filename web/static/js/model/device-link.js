@@ -22,6 +22,15 @@ export function devicePath(id) {
 }
 
 /**
+ * Returns the address of an alert's own page, below the application's root.
+ *
+ * @param {string} id
+ */
+export function alertPath(id) {
+  return `alerts/${encodeURIComponent(id)}`;
+}
+
+/**
  * Returns the id that is the last part of a path, or null if it is not written as it should be.
  *
  * @param {string} path

@@ -36,6 +36,20 @@ import { windowPoint } from './windows.js';
  *
  * @typedef {{actor: string, time: string, version: number, before?: Entry, after?: Entry}} Decision
  *
+ * @typedef {import('./alert-actions.js').AlertAction} AlertAction
+ * @typedef {import('./alert-actions.js').AlertDecision} AlertDecision
+ *
+ * @typedef {object} AlertEvent One event in the story of an alert.
+ * @property {import('./protocol.js').Transition} state
+ * @property {import('./protocol.js').LifeState} alarm_state
+ * @property {string} timestamp
+ * @property {number} current_value
+ * @property {string} [reason]
+ * @property {'shelved' | 'out_of_service'} [suppressed]
+ * @property {string} [suppressed_until]
+ * @property {string} [actor]
+ * @property {string} [comment]
+ *
  * @typedef {{message: string, location?: string, value?: unknown}} Mistake
  *
  * @typedef {{timestamp: string, value: number, quality?: string}} Sample
@@ -105,6 +119,70 @@ export class History {
   async alerts(limit, signal) {
     const { items } = await this.#get('alerts', { limit: String(limit) }, signal);
     return items.reverse();
+  }
+
+  /**
+   * Returns the alerts that have cleared and that nobody has acknowledged, oldest event first, at most so many.
+   *
+   * @param {number} most
+   * @param {AbortSignal} [signal]
+   */
+  async returnedAlerts(most, signal) {
+    /** @type {Alert[]} */
+    const found = [];
+    for await (const alert of this.#pages('alerts', { state: 'returned', limit: '1000' }, signal)) {
+      if (found.push(/** @type {Alert} */ (alert)) >= most) break;
+    }
+    return found.reverse();
+  }
+
+  /**
+   * Returns a page of alerts, newest onset first.
+   *
+   * @param {Record<string, string>} query As the interface names what narrows them; what is empty does not.
+   * @param {{cursor: string, limit: number}} page The cursor is the next of the page before; empty for the newest.
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<{items: Alert[], next?: string}>}
+   */
+  async alertPage(query, { cursor, limit }, signal) {
+    const given = Object.entries({ ...query, cursor }).filter(([, value]) => value);
+    return this.#get('alerts', { ...Object.fromEntries(given), limit: String(limit) }, signal);
+  }
+
+  /**
+   * @param {string} id
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<Alert>}
+   */
+  async alert(id, signal) {
+    return this.#get(`alerts/${encodeURIComponent(id)}`, {}, signal);
+  }
+
+  /**
+   * Returns what became of an alert, oldest first.
+   *
+   * @param {string} id
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<{items: AlertEvent[]}>}
+   */
+  async alertEvents(id, signal) {
+    return this.#get(`alerts/${encodeURIComponent(id)}/events`, {}, signal);
+  }
+
+  /**
+   * Does something about an alert, once however often it is sent with the same key.
+   *
+   * @param {string} id
+   * @param {AlertAction} action
+   * @param {{key: string, body: AlertDecision}} how
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<{done: boolean, alert: Alert, waiting: boolean}>} Waiting: the processor has not done it yet.
+   */
+  async handleAlert(id, action, { key, body }, signal) {
+    const response = await this.#send(`alerts/${encodeURIComponent(id)}/${action}`, {
+      method: 'POST', headers: { 'Content-Type': 'application/json', 'Idempotency-Key': key }, body: JSON.stringify(body), signal: signal ?? null,
+    });
+    return { ...(await response.json()), waiting: response.status === 202 };
   }
 
   /**

@@ -32,14 +32,34 @@
  * @property {Severity} severity
  * @property {Transition} state
  * @property {string} message In Chinese, as the server words it.
+ * @property {string} [message_en] In English, if the rule has a text of its own.
+ * @property {string} [procedure] The address of a page that says what to do.
  * @property {number} current_value
  * @property {number} threshold
  * @property {boolean} [below] that values under the threshold violate the rule, rather than values over it
  * @property {string} [unit]
  * @property {Location} [location]
+ * @property {string} [area] Where the registry says that the device belongs.
  * @property {string} onset
  * @property {string} timestamp
  * @property {boolean} [historical]
+ * @property {LifeState} [alarm_state] Where it is in its life after the event.
+ * @property {string} [latched_at] When its condition has returned to normal, while its rule keeps it open.
+ * @property {string} [reason] Why it has cleared, if not because of a reading.
+ * @property {string} [acknowledged_at]
+ * @property {string} [acknowledged_by]
+ * @property {'shelved' | 'out_of_service'} [suppressed] Why nobody is notified of it.
+ * @property {string} [suppressed_until]
+ * @property {string} [suppressed_by]
+ * @property {string} [suppressed_at]
+ * @property {string} [actor] Who has caused the event.
+ * @property {string} [comment] What that person wrote.
+ * @property {string} [raised_at] Of an archived alert; cleared_at and commented_at, too.
+ * @property {string} [cleared_at]
+ * @property {string} [commented_at]
+ *
+ * @typedef {'unacknowledged' | 'acknowledged' | 'returned_unacknowledged' | 'latched_unacknowledged' | 'latched_acknowledged' | 'normal'} LifeState
+ *   As ISA-18.2 has it.
  *
  * @typedef {object} TypeSpec
  * @property {string} name

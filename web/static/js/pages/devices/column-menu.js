@@ -1,7 +1,7 @@
 // @ts-check
 import { find, textElement } from '../../components/dom.js';
+import { closing } from '../../components/menu.js';
 import { terms } from '../../locale/terms.js';
-import { closing } from './menu.js';
 import { texts } from './texts.js';
 
 /** @typedef {import('../../app/session.js').Session} Session */

@@ -1,10 +1,10 @@
 // @ts-check
 import { find } from '../../components/dom.js';
+import { closing } from '../../components/menu.js';
 import { loadTemplate } from '../../components/template.js';
 import { translate } from '../../components/translation.js';
 import { DeviceTable } from './device-table.js';
 import { ImportDialog } from './import-dialog.js';
-import { closing } from './menu.js';
 import { texts } from './texts.js';
 
 /** @typedef {import('../../app/session.js').Session} Session */

@@ -106,7 +106,6 @@ export const texts = {
   mapOfPeople: { en: 'Map decided here. Version {version}: {by}.', zh: '采用在此设定的映射。版本 {version}：{by}。' },
   decidedBy: { en: '{actor}, {time}', zh: '{actor}，{time}' },
   decidedByRestoring: { en: 'kept while a database was restored, {time}', zh: '恢复数据库时保留，{time}' },
-  anonymous: { en: 'not logged in', zh: '未登录用户' },
   mapInForce: { en: '{rules} in force.', zh: '{rules}生效中。' },
   mapInForceNow: { en: 'In force: the source maps by {rules} from the next message on.', zh: '已生效：数据源从下一条消息起按 {rules}映射。' },
   mapWaiting: {

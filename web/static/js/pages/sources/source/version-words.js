@@ -1,5 +1,5 @@
 // @ts-check
-import { visible } from '../../../locale/visible.js';
+import { actorName } from '../../../components/actor.js';
 import { texts } from './texts.js';
 
 /**
@@ -13,5 +13,5 @@ export function decidedBy({ action, actor, time }, now, locale) {
   const at = locale.timeOrDate(Date.parse(time), now);
   // Nobody has decided it: it was in force when an older database was restored.
   if (action === 'adopt' || action === 'repeat') return locale.t(texts.decidedByRestoring, { time: at });
-  return locale.t(texts.decidedBy, { actor: actor === 'anonymous' ? locale.t(texts.anonymous) : visible(actor), time: at });
+  return locale.t(texts.decidedBy, { actor: actorName(actor, locale), time: at });
 }

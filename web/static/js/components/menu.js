@@ -1,5 +1,5 @@
 // @ts-check
-import { find } from '../../components/dom.js';
+import { find } from './dom.js';
 
 /**
  * Has a menu close when the reader goes elsewhere, or presses Escape.

@@ -1,0 +1,85 @@
+// @ts-check
+import { terms } from '../../locale/terms.js';
+import { lifeOf } from '../../model/alert-life.js';
+import { actorName } from '../actor.js';
+import { texts } from './texts.js';
+
+/**
+ * @typedef {import('../../model/protocol.js').Alert} Alert
+ * @typedef {import('../../model/protocol.js').LifeState} LifeState
+ * @typedef {import('../../model/alert-actions.js').AlertAction} AlertAction
+ * @typedef {import('../../locale/locale.js').Locale} Locale
+ * @typedef {import('../../locale/locale.js').Text} Text
+ */
+
+/** @type {Record<LifeState, Text>} */
+export const lifeNames = {
+  unacknowledged: texts.unacknowledged,
+  acknowledged: texts.acknowledgedState,
+  returned_unacknowledged: texts.returnedState,
+  latched_unacknowledged: texts.latchedUnacknowledged,
+  latched_acknowledged: texts.latchedAcknowledged,
+  normal: texts.normal,
+};
+
+/** What each action is called, and what it means. @type {Record<AlertAction, [Text, Text]>} */
+export const actionNames = {
+  acknowledge: [texts.acknowledge, texts.acknowledgeWhy],
+  comment: [texts.comment, texts.commentWhy],
+  shelve: [texts.shelve, texts.shelveWhy],
+  unshelve: [texts.unshelve, texts.unshelveWhy],
+  reset: [texts.reset, texts.resetWhy],
+  out_of_service: [texts.outOfService, texts.outOfServiceWhy],
+  in_service: [texts.inService, texts.inServiceWhy],
+};
+
+/**
+ * What a button that asks about an action first is called.
+ *
+ * @param {AlertAction} action
+ * @param {Locale} locale
+ */
+export function offeredAction(action, locale) {
+  return locale.t(texts.openDialog, { action: locale.t(actionNames[action][0]) });
+}
+
+/**
+ * Why nobody is notified of an alert; empty if somebody is.
+ *
+ * @param {Pick<Alert, 'suppressed' | 'suppressed_until'>} alert
+ * @param {number} now
+ * @param {Locale} locale
+ */
+export function suppressionWords({ suppressed, suppressed_until: until }, now, locale) {
+  if (!suppressed) return '';
+  if (suppressed === 'out_of_service') return locale.t(texts.outOfServiceState);
+  return until ? locale.t(texts.shelvedUntil, { time: locale.timeOrDate(Date.parse(until), now) }) : locale.t(texts.shelvedState);
+}
+
+/**
+ * Where an alert is in its life, and why nobody is notified of it.
+ *
+ * @param {Alert} alert
+ * @param {number} now
+ * @param {Locale} locale
+ */
+export function stateWords(alert, now, locale) {
+  return [suppressionWords(alert, now, locale), locale.t(lifeNames[lifeOf(alert)])].filter(Boolean).join(locale.t(terms.listSeparator));
+}
+
+/**
+ * Who has acknowledged an alert, and who has shelved it; empty if nobody has.
+ *
+ * @param {Alert} alert
+ * @param {number} now
+ * @param {Locale} locale
+ */
+export function handlingWords(alert, now, locale) {
+  const by = (/** @type {Text} */ text, /** @type {string | undefined} */ actor, /** @type {string | undefined} */ at) =>
+    actor && at ? locale.t(text, { actor: actorName(actor, locale), time: locale.timeOrDate(Date.parse(at), now) }) : '';
+  const suppressed = suppressionWords(alert, now, locale);
+  return [
+    by(texts.acknowledgedBy, alert.acknowledged_by, alert.acknowledged_at),
+    suppressed && [suppressed, by(texts.suppressedBy, alert.suppressed_by, alert.suppressed_at)].filter(Boolean).join(' '),
+  ].filter(Boolean).join(locale.t(terms.listSeparator));
+}
