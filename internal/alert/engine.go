@@ -54,6 +54,9 @@ func New(rules []iot.Rule, catalog *iot.Catalog) (*Engine, error) {
 	}
 	seen := make(map[string]bool)
 	for _, rule := range rules {
+		if rule.Kind == iot.Maintenance {
+			return nil, fmt.Errorf("rule %q raises nothing", rule.Name)
+		}
 		if err := check(&rule, catalog); err != nil {
 			return nil, err
 		}

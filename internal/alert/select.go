@@ -144,6 +144,20 @@ func (e *Engine) share(key string, set *Set) *Set {
 	return set
 }
 
+// Selects reports whether a rule selects the device of an alert. entry is the device's registry entry, nil if it is not registered.
+func Selects(rule *iot.Rule, entry *iot.DeviceEntry, a *iot.Alert) bool {
+	if entry == nil {
+		entry = new(iot.DeviceEntry)
+	}
+	area := entry.Area
+	if area == "" {
+		area = a.Location.Area()
+	}
+	selected := func(s *iot.Selector) bool { return selects(s, a.Tenant, area, entry.Labels, a.DeviceID) }
+	return (rule.Type == "" || rule.Type == a.DeviceType) && selected(&rule.Selector) &&
+		!slices.ContainsFunc(rule.Except, func(s iot.Selector) bool { return selected(&s) })
+}
+
 // selects reports whether a selector selects a device. The type is checked elsewhere.
 func selects(s *iot.Selector, tenant iot.Tenant, area iot.Area, labels map[string]string, id iot.DeviceID) bool {
 	if s.Tenant != "" && s.Tenant != tenant || !area.Within(s.Area) {

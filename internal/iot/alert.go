@@ -86,7 +86,8 @@ type Handling struct {
 	AckedAt time.Time
 	AckedBy string
 	// Suppressed is why nobody is to be notified of the alert, empty if somebody is. SuppressedUntil is the planned end, zero if there
-	// is none. SuppressedBy is the opaque id of the person who has suppressed it, SuppressedAt when that was.
+	// is none. SuppressedBy is the opaque id of the person who has suppressed it or, by design, the name of the rule of the kind Maintenance;
+	// SuppressedAt is since when.
 	Suppressed      Suppression
 	SuppressedUntil time.Time
 	SuppressedBy    string
@@ -107,13 +108,19 @@ func (h *Handling) Suppress(by *Shelving) {
 	}
 }
 
+// SuppressByDesign makes an alert suppressed by a rule of the kind Maintenance while one of its periods holds.
+func (h *Handling) SuppressByDesign(rule string, during Period) {
+	h.Suppressed, h.SuppressedUntil, h.SuppressedBy, h.SuppressedAt = ByDesign, during.Until, rule, during.From
+}
+
 // Suppression is why people are not notified of an alert, which is raised and cleared as any other.
 type Suppression string
 
-// An alert is suppressed while its rule, or its device, is shelved or out of service.
+// An alert is suppressed while its rule, or its device, is shelved or out of service, and by design while its device is maintained.
 const (
 	Shelved      Suppression = "shelved"
 	OutOfService Suppression = "out_of_service"
+	ByDesign     Suppression = "by_design"
 )
 
 // ClearReason is why an alert has cleared without a reading that is safe.

@@ -46,6 +46,8 @@ type Rule struct {
 	Text, TextEN string
 	// Procedure is the address of a page that says what to do, empty for none.
 	Procedure string
+	// Schedule is when a rule of the kind Maintenance holds; nil for any other.
+	Schedule *Schedule
 }
 
 // Selector says which devices a rule watches: those that match all of its fields. An empty field matches every device, so
@@ -89,6 +91,9 @@ const (
 	NoData ConditionKind = "no_data"
 	// LevelLimits is violated by a value beyond one of the Levels. Each of them has alerts of its own; see Rule.Parts.
 	LevelLimits ConditionKind = "levels"
+	// Maintenance judges no readings and raises nothing: while its Schedule holds by the log's clock, alerts of the devices that it selects are
+	// suppressed by design.
+	Maintenance ConditionKind = "maintenance"
 )
 
 // ChangeSlots is the number of slots into which conditions divide the time Within. They remember one point per slot, so a
@@ -146,7 +151,7 @@ func (c *Condition) Normalize() error {
 	}
 	c.Within = c.Within.Truncate(time.Microsecond)
 	switch c.Kind {
-	case Threshold, OfLast, LevelLimits:
+	case Threshold, OfLast, LevelLimits, Maintenance:
 		if c.Within != 0 {
 			return Invalid("within", "%s has none (got %v)", c.Kind.describe(), c.Within)
 		}
@@ -238,7 +243,7 @@ func (c *Condition) Counts() bool { return c.Kind == Count || c.Kind == Fraction
 func (c *Condition) JudgesBelow() bool { return c.Below && !c.Counts() }
 
 // SelectsType reports whether a rule with the condition must select a device type: values of different types do not compare.
-func (c *Condition) SelectsType() bool { return c.Kind != Stuck && c.Kind != NoData }
+func (c *Condition) SelectsType() bool { return c.Kind != Stuck && c.Kind != NoData && c.Kind != Maintenance }
 
 // Violated reports whether the value violates the threshold.
 func (c *Condition) Violated(value float64) bool {

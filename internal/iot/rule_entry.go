@@ -53,6 +53,9 @@ func (e *RuleEntry) Normalize() error {
 	if err := r.normalizeExcept(); err != nil {
 		return err
 	}
+	if err := r.normalizeMaintenance(); err != nil {
+		return err
+	}
 	return normalizeRuleNumbers(r)
 }
 

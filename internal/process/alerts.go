@@ -58,7 +58,7 @@ func (e *alertEvents) Alert(a *iot.Alert) {
 	switch {
 	case a.Historical || a.Rule == iot.RuleClock:
 	case a.Transition == iot.Raised:
-		a.Suppress(p.inForce.shelved[a.Identity()].Suppression(a.Rule, p.clock))
+		p.suppress(a)
 	case a.Transition == iot.Cleared && a.AckedAt.IsZero() && !e.forgets:
 		p.keepReturned(a)
 	}

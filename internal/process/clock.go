@@ -48,6 +48,7 @@ func (p *Partition) advanceBehind(appended time.Time, out Output) {
 	p.revision = min(p.revision, appended.UnixMicro())
 	p.keepLengths(p.next)
 	p.clock, p.behind = appended, time.Time{}
+	p.judgeMaintenanceNext()
 	p.fleet.SetBack(appended)
 	p.startAreas(out)
 }

@@ -123,7 +123,7 @@ func (p *Partition) shelve(identity iot.Identity, device *fleet.Device, c *iot.C
 	}
 	p.setShelved(identity, next)
 	if device != nil {
-		p.suppress(device, false, c.Actor, c.Reason, out)
+		p.suppressOpen(device, c.Actor, c.Reason, out)
 	}
 	return true
 }

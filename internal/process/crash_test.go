@@ -61,10 +61,17 @@ func drawRule(t *rapid.T, j *journal, now float64) {
 			r.Condition = rapid.SampledFrom([]iot.Condition{
 				{Threshold: 21}, {Threshold: 29, Hysteresis: 1}, {Threshold: 25, Below: true},
 				{Kind: iot.Rise, Threshold: 5, Within: 20 * time.Second}, {Kind: iot.Stuck, Within: 5 * time.Second},
-				{Kind: iot.NoData, Within: 30 * time.Second},
+				{Kind: iot.NoData, Within: 30 * time.Second}, {Kind: iot.Maintenance},
 			}).Draw(t, "condition")
 			if r.Kind == iot.NoData {
 				r.For = 0
+			}
+			if r.Kind == iot.Maintenance {
+				r.For, r.Severity, r.Schedule = 0, iot.Info, new(iot.Schedule)
+				for range rapid.IntRange(0, 3).Draw(t, "periods") {
+					from := now + float64(rapid.IntRange(-5, 20).Draw(t, "from"))
+					r.Schedule.Periods = append(r.Schedule.Periods, iot.Period{From: at(from), Until: at(from + float64(rapid.IntRange(1, 20).Draw(t, "length")))})
+				}
 			}
 			r.Selector = rapid.SampledFrom([]iot.Selector{
 				{Type: iot.Temperature}, {Type: iot.Temperature}, {Type: iot.Temperature, Devices: []iot.DeviceID{"a", "b", "d"}}, {Type: iot.Humidity},

@@ -32,6 +32,18 @@ func (s openAlerts) apply(a *iot.Alert) {
 	}
 }
 
+// anyByDesign reports whether an alert is suppressed by design.
+func (s openAlerts) anyByDesign() bool {
+	for _, open := range s {
+		for _, a := range open {
+			if a.Suppressed == iot.ByDesign {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // top returns how many alerts are open on devices of the type, and the most urgent of them.
 func (s openAlerts) top(t iot.DeviceType) (int64, []iot.Alert) {
 	open := s[t]

@@ -24,6 +24,7 @@ type Partition struct {
 	delayed delayedMoves
 	// shelvingEnds is the earliest planned end of a shelving in force, or one of an earlier shelving, zero if there is none.
 	shelvingEnds time.Time
+	maintenance  maintenance
 	// engine evaluates the rules in force; nil until begin.
 	engine *alert.Engine
 
@@ -138,8 +139,10 @@ func (p *Partition) NeedsTicks(now time.Time) bool {
 	if p.windows.Len() > 0 || p.fleet.Watching() || p.gap.open || !p.gap.next.IsZero() || len(p.delayed.until) > 0 {
 		return true
 	}
-	if !p.shelvingEnds.IsZero() && !p.shelvingEnds.After(now) {
-		return true
+	for _, due := range []time.Time{p.shelvingEnds, p.maintenance.due} {
+		if !due.IsZero() && !due.After(now) {
+			return true
+		}
 	}
 	deadline, any := p.fleet.Deadline()
 	return any && !deadline.After(now)
@@ -319,6 +322,9 @@ func (p *Partition) handleDue(out Output) {
 	}
 	if !p.shelvingEnds.IsZero() && !p.shelvingEnds.After(p.clock) {
 		p.endShelvings(out)
+	}
+	if !p.maintenance.due.IsZero() && !p.maintenance.due.After(p.clock) {
+		p.judgeMaintenance(out)
 	}
 	p.moveDelayed(out)
 }

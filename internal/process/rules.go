@@ -191,10 +191,22 @@ func (f *inForce) admits(entry *iot.RuleEntry) error {
 	if rule.Type == "" && rule.SelectsType() {
 		return iot.Invalid("device_type", "missing: only a value that does not change means the same for every type")
 	}
+	if rule.Kind == iot.Maintenance {
+		others := 0
+		for name, other := range f.rules {
+			if !other.Deleted && other.Rule.Kind == iot.Maintenance && name != rule.Name {
+				others++
+			}
+		}
+		if others >= iot.MaxMaintenance {
+			return iot.Invalid("kind", "there are %d of maintenance already, the maximum", iot.MaxMaintenance)
+		}
+		return nil
+	}
 	every, byType := 0, make(map[iot.DeviceType]int)
 	for name, other := range f.rules {
 		switch {
-		case other.Deleted || name == rule.Name || name == iot.RuleOffline:
+		case other.Deleted || name == rule.Name || name == iot.RuleOffline || other.Rule.Kind == iot.Maintenance:
 		case other.Rule.Type == "":
 			every += other.Rule.CountParts()
 		default:
@@ -258,7 +270,7 @@ func (p *Partition) reselect(out Output) {
 func (p *Partition) compileRules() {
 	var rules []iot.Rule
 	for _, rule := range p.inForce.rules {
-		if !rule.Deleted && (rule.Rule.Type == "" || p.limits.admission.Catalog.Spec(rule.Rule.Type) != nil) {
+		if !rule.Deleted && rule.Rule.Kind != iot.Maintenance && (rule.Rule.Type == "" || p.limits.admission.Catalog.Spec(rule.Rule.Type) != nil) {
 			rules = append(rules, rule.Rule)
 		}
 	}
@@ -268,4 +280,5 @@ func (p *Partition) compileRules() {
 		panic(fmt.Sprintf("rules in force: %v", err)) // Each of them was admitted.
 	}
 	p.engine = engine
+	p.compileMaintenance()
 }

@@ -36,7 +36,7 @@ func (p *Partition) endShelvings(out Output) {
 		}
 		p.setShelved(id, s.End(p.clock, p.position().Offset))
 		if device := p.fleet.Device(id); device != nil {
-			p.suppress(device, true, "", "", out)
+			p.suppressOpen(device, "", "", out)
 		}
 	}
 }
@@ -49,22 +49,22 @@ func (p *Partition) endOneShot(cleared *iot.Alert) {
 	}
 }
 
-// suppress makes the open alerts of a device suppressed, or not, as its shelvings say, and publishes those that change. ended means that
-// the planned end of a shelving has come, which is then the time of the events; otherwise a person has changed the shelvings.
-func (p *Partition) suppress(device *fleet.Device, ended bool, actor, comment string, out Output) {
+// suppressOpen makes the open alerts of a device suppressed, or not, and publishes those that change. actor is the person who has changed the
+// shelvings of the device, empty if none has: then the planned end of what has suppressed an alert is the time of its event.
+func (p *Partition) suppressOpen(device *fleet.Device, actor, comment string, out Output) {
 	for i := range device.Alerts {
 		state := &device.Alerts[i]
 		if state.Raised == nil {
 			continue
 		}
 		raised := *state.Raised
-		raised.Suppress(p.inForce.shelved[device.Latest.Identity()].Suppression(raised.Rule, p.clock))
+		p.suppress(&raised)
 		if raised.Handling == state.Raised.Handling {
 			continue
 		}
 		at := p.clock
-		if ended {
-			at = state.Raised.SuppressedUntil
+		if until := state.Raised.SuppressedUntil; actor == "" && !until.IsZero() && until.Before(at) {
+			at = until
 		}
 		p.events(out).handled(state, &raised, at, actor, comment)
 		p.fleet.Touch(device)

@@ -165,6 +165,53 @@ type ruleEntry struct {
 	Text        string         `json:"text,omitempty"`
 	TextEN      string         `json:"text_en,omitempty"`
 	Procedure   string         `json:"procedure,omitempty"`
+	Schedule    *schedule      `json:"schedule,omitempty"`
+}
+
+type schedule struct {
+	Periods  []period       `json:"periods,omitempty"`
+	TimeZone string         `json:"time_zone,omitempty"`
+	Weekly   []weeklyPeriod `json:"weekly,omitempty"`
+}
+
+type period struct {
+	From  time.Time `json:"from"`
+	Until time.Time `json:"until"`
+}
+
+// weeklyPeriod begins at so many minutes since midnight. Day 0 is Sunday.
+type weeklyPeriod struct {
+	Day     time.Weekday `json:"day"`
+	Start   int          `json:"start_minute"`
+	Minutes int          `json:"minutes"`
+}
+
+func toSchedule(s *iot.Schedule) *schedule {
+	if s == nil {
+		return nil
+	}
+	m := &schedule{TimeZone: s.Calendar.TimeZone}
+	for _, p := range s.Periods {
+		m.Periods = append(m.Periods, period(p))
+	}
+	for _, w := range s.Calendar.Weekly {
+		m.Weekly = append(m.Weekly, weeklyPeriod(w))
+	}
+	return m
+}
+
+func (m *schedule) schedule() *iot.Schedule {
+	if m == nil {
+		return nil
+	}
+	s := &iot.Schedule{Calendar: iot.Calendar{TimeZone: m.TimeZone}}
+	for _, p := range m.Periods {
+		s.Periods = append(s.Periods, iot.Period(p))
+	}
+	for _, w := range m.Weekly {
+		s.Calendar.Weekly = append(s.Calendar.Weekly, iot.WeeklyPeriod(w))
+	}
+	return s
 }
 
 type ruleSelector struct {
@@ -229,6 +276,7 @@ func toRuleEntry(e *iot.RuleEntry) ruleEntry {
 	m.Condition = &ruleCondition{r.Kind, r.Below, r.Threshold, r.Hysteresis, r.Within.Microseconds(), r.Limit, r.Last, toRuleLevels(&r.Levels)}
 	m.For, m.ClearFor = r.For.Microseconds(), r.ClearFor.Microseconds()
 	m.Severity, m.Latch, m.Text, m.TextEN, m.Procedure = r.Severity, r.Latch, r.Text, r.TextEN, r.Procedure
+	m.Schedule = toSchedule(r.Schedule)
 	return m
 }
 
@@ -237,6 +285,7 @@ func (m *ruleEntry) entry() (iot.RuleEntry, error) {
 		Version: m.Version, Deleted: m.Deleted, Provisioned: m.Provisioned,
 		Rule: iot.Rule{
 			Name: m.Name, Severity: m.Severity, Latch: m.Latch, Text: m.Text, TextEN: m.TextEN, Procedure: m.Procedure,
+			Schedule: m.Schedule.schedule(),
 		},
 	}
 	for _, except := range m.Except {

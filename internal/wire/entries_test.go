@@ -100,6 +100,15 @@ func TestEntriesArePinned(t *testing.T) {
 		Condition: iot.Condition{Kind: iot.OfLast, Threshold: 2, Limit: 16, Last: 5},
 	}}
 	golden(t, "record_rule_statistic", wire.AppendRuleEntry(nil, &statistic))
+	begins := time.Date(2026, 7, 1, 14, 0, 0, 0, time.UTC)
+	maintenance := iot.RuleEntry{Version: 2, Rule: iot.Rule{
+		Name: "overhaul", Selector: iot.Selector{Area: "A栋"}, Severity: iot.Info, Text: "大修", Condition: iot.Condition{Kind: iot.Maintenance},
+		Schedule: &iot.Schedule{
+			Periods:  []iot.Period{{From: begins, Until: begins.Add(8 * time.Hour)}},
+			Calendar: iot.Calendar{TimeZone: "Asia/Shanghai", Weekly: []iot.WeeklyPeriod{{Day: time.Wednesday, Start: 22 * 60, Minutes: 8 * 60}}},
+		},
+	}}
+	golden(t, "record_rule_maintenance", wire.AppendRuleEntry(nil, &maintenance))
 	silence := iot.RuleEntry{Version: 9, Rule: iot.Rule{
 		Name: "quiet", Severity: iot.Critical, ClearFor: time.Second, Condition: iot.Condition{Kind: iot.NoData, Within: 2 * time.Minute},
 	}}
