@@ -113,6 +113,7 @@ func New(o Options) (http.Handler, error) {
 	s.registerRulesFile(api)
 	s.registerAlertActions(api)
 	s.registerManyActions(api)
+	s.registerKPIs(api)
 	s.registerAreas(api)
 	s.registerHistory(api)
 	s.registerSystem(api)

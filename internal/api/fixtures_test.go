@@ -15,6 +15,7 @@ import (
 	"iotmon/internal/api"
 	"iotmon/internal/control"
 	"iotmon/internal/iot"
+	"iotmon/internal/kpi"
 	"iotmon/internal/wire"
 )
 
@@ -97,10 +98,13 @@ type archive struct {
 	summaries []iot.WindowSummary
 	alerts    []api.ArchivedAlert
 	events    map[string][]api.AlertEvent
+	raised    []kpi.Raised
+	stale     int64
 
 	readingsQuery  api.ReadingsQuery
 	summariesQuery api.SummariesQuery
 	alertsQuery    api.AlertsQuery
+	kpiQuery       kpi.Query
 }
 
 func (a *archive) Readings(_ context.Context, q api.ReadingsQuery) ([]api.Point, error) {
@@ -139,6 +143,18 @@ func (a *archive) Alerts(_ context.Context, q api.AlertsQuery) ([]api.ArchivedAl
 func (a *archive) AlertEvents(_ context.Context, _ iot.Tenant, id string) ([]api.AlertEvent, error) {
 	return a.events[id], a.err
 }
+
+func (a *archive) RaisedAlerts(_ context.Context, q kpi.Query, visit func(*kpi.Raised) bool) error {
+	a.kpiQuery = q
+	for i := range a.raised {
+		if !visit(&a.raised[i]) {
+			break
+		}
+	}
+	return a.err
+}
+
+func (a *archive) StaleAlerts(context.Context, kpi.Query, int) (int64, error) { return a.stale, a.err }
 
 // device returns the state of a device; change may alter it.
 func device(id iot.DeviceID, t iot.DeviceType, value float64, change func(*iot.DeviceState)) iot.DeviceState {

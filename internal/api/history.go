@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"iotmon/internal/iot"
+	"iotmon/internal/kpi"
 )
 
 // History queries the archive. Its methods may be called concurrently. An empty result is not an error.
@@ -22,6 +23,10 @@ type History interface {
 	Alerts(ctx context.Context, q AlertsQuery) ([]ArchivedAlert, error)
 	// AlertEvents returns the events of one alert, oldest first, at most MaxAlertEvents; none if it is not known, or historical.
 	AlertEvents(ctx context.Context, tenant iot.Tenant, id string) ([]AlertEvent, error)
+	// RaisedAlerts calls visit for each alert that was raised in [From, To), in the order of time, until visit returns false.
+	RaisedAlerts(ctx context.Context, q kpi.Query, visit func(*kpi.Raised) bool) error
+	// StaleAlerts returns how many alerts had been open for more than iot.StaleSpan at q.To, at most limit.
+	StaleAlerts(ctx context.Context, q kpi.Query, limit int) (int64, error)
 }
 
 // MaxAlertEvents is the maximum number of events of one alert that are shown.

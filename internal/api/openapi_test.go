@@ -75,8 +75,8 @@ func TestDocumentHolds(t *testing.T) {
 			}
 		}
 	}
-	if len(seen) != 43 {
-		t.Errorf("got %d operations, want all 43: %v", len(seen), seen)
+	if len(seen) != 44 {
+		t.Errorf("got %d operations, want all 44: %v", len(seen), seen)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 
 	"iotmon/internal/api"
 	"iotmon/internal/iot"
+	"iotmon/internal/kpi"
 	"iotmon/internal/trial"
 )
 
@@ -32,6 +33,12 @@ func (h freshHistory) freshen(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, freshTimeout)
 	defer cancel()
 	h.archiver.Freshen(ctx)
+}
+
+// RaisedAlerts implements api.History.
+func (h freshHistory) RaisedAlerts(ctx context.Context, q kpi.Query, visit func(*kpi.Raised) bool) error {
+	h.freshen(ctx)
+	return h.History.RaisedAlerts(ctx, q, visit)
 }
 
 // freshTrials is freshHistory for trials of rules: it freshens once for each.

@@ -16,10 +16,10 @@ type layer struct {
 var (
 	domain = []string{"internal/iot"}
 	// pure packages decide; time is an argument, and they do no I/O and start no goroutine.
-	pure = []string{"internal/iot", "internal/aggregate", "internal/alert", "internal/fleet", "internal/process", "internal/mapping", "internal/mapping/payload",
+	pure = []string{"internal/iot", "internal/kpi", "internal/aggregate", "internal/alert", "internal/fleet", "internal/process", "internal/mapping", "internal/mapping/payload",
 		"internal/source/sparkplug/payload", "internal/source/sparkplug/nodes"}
 	// parts are the pure building blocks of the packages in uses.
-	parts = []string{"internal/wire", "internal/simulate", "internal/aggregate", "internal/alert", "internal/fleet", "internal/replay/recording"}
+	parts = []string{"internal/wire", "internal/simulate", "internal/aggregate", "internal/alert", "internal/fleet", "internal/replay/recording", "internal/kpi"}
 	// foreign converts what other systems send to readings. Their times are written as those of recordings and of messages are.
 	foreign = []string{"internal/mapping", "internal/mapping/payload", "internal/source/sparkplug/payload"}
 	// retries is the waiting between tries, for packages that do I/O.

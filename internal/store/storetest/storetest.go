@@ -101,6 +101,7 @@ var suite = []struct {
 	{"alerts narrow", alertsNarrow},
 	{"alerts page without gap or repeat while more come in", alertsPage},
 	{"a historical event within an alert is dropped", historicalDropped},
+	{"raised and stale alerts are read for key figures", kpisRead},
 
 	{"pruning keeps what a late reading may need", pruneKeeps},
 	{"pruning goes by each partition's own archive", pruneByPartition},

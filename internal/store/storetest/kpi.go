@@ -1,0 +1,94 @@
+package storetest
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"iotmon/internal/iot"
+	"iotmon/internal/kpi"
+)
+
+// raisedIn returns the alerts that were raised in a time, a line for each.
+func raisedIn(t *testing.T, store Store, q kpi.Query, limit int) (lines []string) {
+	t.Helper()
+	err := store.RaisedAlerts(t.Context(), q, func(r *kpi.Raised) bool {
+		since := func(moment time.Time) float64 {
+			if moment.IsZero() {
+				return -1
+			}
+			return moment.Sub(epoch).Seconds()
+		}
+		lines = append(lines, fmt.Sprint(r.Rule, " ", r.Device, " ", r.Severity, " ", since(r.Time), " ", since(r.Acknowledged), " ", since(r.Cleared), " ", r.Suppressed))
+		return len(lines) < limit
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return lines
+}
+
+// kpisRead reads the alerts that were raised in a time, and counts those that were open for a day.
+func kpisRead(t *testing.T, store Store) {
+	const day = 24 * 60 * 60
+	position := int64(0)
+	event := func(rule, device string, raised, now float64, transition iot.Transition, change func(*iot.Alert)) {
+		position++
+		a := iot.Alert{
+			ID: iot.AlertID(rule, iot.Identity{ID: iot.DeviceID(device)}, at(raised)), Rule: rule, DeviceID: iot.DeviceID(device), DeviceType: iot.Temperature,
+			Severity: iot.Warning, Transition: transition, Onset: at(raised - 1), Time: at(now), Area: "hall/3",
+		}
+		a.Offset = position
+		if change != nil {
+			change(&a)
+		}
+		writeAlerts(t, store, a)
+	}
+	event("hot", "b", 20, 20, iot.Raised, nil)
+	event("hot", "a", 10, 10, iot.Raised, func(a *iot.Alert) { a.Area, a.Location.Building, a.Severity = "", "hall", iot.Critical })
+	event("hot", "a", 10, 15, iot.Acknowledged, func(a *iot.Alert) {
+		a.Area, a.Location.Building, a.Severity, a.AckedAt, a.AckedBy = "", "hall", iot.Critical, at(15), "u"
+	})
+	event("hot", "c", 30, 30, iot.Raised, func(a *iot.Alert) { a.Area, a.Suppressed = "hallway", iot.Shelved })
+	event("hot", "b", 20, 40, iot.Cleared, nil)
+	event("hot", "c", 30, 45, iot.Updated, func(a *iot.Alert) { a.Area = "hallway" }) // Unshelved: it was suppressed when it was raised.
+	event("hot", "d", 50, 60, iot.Cleared, func(a *iot.Alert) { a.Historical = true })
+	event(iot.RuleClock, "d", 50, 50, iot.Cleared, nil)
+	event("hot", "e", 100, 100, iot.Raised, nil)
+	event("hot", "e", 100, 100+2*day, iot.Cleared, nil)
+	all := []string{"hot a critical 10 15 -1 false", "hot b warning 20 -1 40 false", "hot c warning 30 -1 -1 true"}
+	for _, test := range []struct {
+		q     kpi.Query
+		limit int
+		want  []string
+	}{
+		{kpi.Query{From: at(0), To: at(100)}, 10, all},
+		{kpi.Query{From: at(0), To: at(100)}, 2, all[:2]},
+		{kpi.Query{From: at(10), To: at(30)}, 10, all[:2]},
+		{kpi.Query{From: at(0), To: at(100), Area: "hall"}, 10, all[:2]},
+		{kpi.Query{From: at(0), To: at(100), Area: "hall/3"}, 10, all[1:2]},
+		{kpi.Query{From: at(0), To: at(100), Tenant: "acme"}, 10, nil},
+	} {
+		if got := raisedIn(t, store, test.q, test.limit); !slices.Equal(got, test.want) {
+			t.Errorf("%+v: got %q, want %q", test.q, got, test.want)
+		}
+	}
+	for _, test := range []struct {
+		q     kpi.Query
+		limit int
+		want  int64
+	}{
+		{kpi.Query{To: at(100)}, 10, 0},
+		{kpi.Query{To: at(day + 20)}, 10, 1},  // a; b had cleared.
+		{kpi.Query{To: at(day + 200)}, 10, 3}, // a, c and e.
+		{kpi.Query{To: at(3 * day)}, 10, 2},   // e had cleared.
+		{kpi.Query{To: at(day + 200)}, 2, 2},  // No more are counted.
+		{kpi.Query{To: at(3 * day), Area: "hall"}, 10, 1},
+		{kpi.Query{To: at(3 * day), Tenant: "acme"}, 10, 0},
+	} {
+		if got, err := store.StaleAlerts(t.Context(), test.q, test.limit); err != nil || got != test.want {
+			t.Errorf("stale at %v in %q: got %d, %v, want %d", test.q.To, test.q.Area, got, err, test.want)
+		}
+	}
+}
