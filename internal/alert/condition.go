@@ -86,7 +86,7 @@ func stepChange(c *iot.Condition, memory []iot.ConditionPoint, reading iot.Condi
 	}
 	if len(memory) == 0 || slot(memory[len(memory)-1].At, length) != current {
 		// Several points may be in one slot only if another version of the rule had a shorter Within.
-		memory = append(memory[:min(len(memory), iot.MaxConditionPoints-1)], reading)
+		memory = append(memory[:min(len(memory), maxSlotPoints-1)], reading)
 	}
 	change := sign * (reading.Value - memory[0].Value)
 	verdict := Between
@@ -98,6 +98,9 @@ func stepChange(c *iot.Condition, memory []iot.ConditionPoint, reading iot.Condi
 	}
 	return judgement{verdict, reading.Value}, memory
 }
+
+// maxSlotPoints is how many points conditions remember of the slots: one per slot, and one from before them.
+const maxSlotPoints = iot.ChangeSlots + 1
 
 // slotLength returns the length of the slots of the time Within, in microseconds.
 func slotLength(c *iot.Condition) int64 { return max(c.Within.Microseconds()/iot.ChangeSlots, 1) }

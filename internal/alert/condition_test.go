@@ -95,6 +95,8 @@ func (n *naive) judge() (violated, safe bool) {
 		return n.stuck(), !n.stuck()
 	case iot.Average, iot.Maximum, iot.Minimum, iot.Count, iot.Fraction, iot.OfLast:
 		return n.statistic()
+	case iot.Expression:
+		return n.express()
 	default:
 		return c.Violated(last.Value), c.Safe(last.Value)
 	}
@@ -168,6 +170,47 @@ func (n *naive) statistic() (violated, safe bool) {
 	return judged > c.Threshold, judged <= c.Threshold-c.Hysteresis
 }
 
+// expressions are those that the model knows; of them those with an m have a statistic.
+var expressions = []string{
+	"value > threshold", "value - previous > 3 and elapsed < 10", "maximum - minimum > 6 and value < average", "count > 4 and maximum - previous > 5",
+}
+
+func (n *naive) express() (violated, safe bool) {
+	c, last := n.rule.Condition, n.history[len(n.history)-1]
+	if c.Expression == expressions[0] {
+		return last.Value > c.Threshold, last.Value <= c.Threshold
+	}
+	if c.Expression != expressions[2] && len(n.history) == 1 {
+		return false, false
+	}
+	previous := n.history[max(len(n.history)-2, 0)]
+	if c.Expression == expressions[1] {
+		violated = last.Value-previous.Value > 3 && last.Time.Sub(previous.Time) < 10*time.Second
+		return violated, !violated
+	}
+	slot := func(r iot.Reading) int64 {
+		return int64(math.Floor(float64(r.Time.UnixMicro()) / float64(c.Within.Microseconds()/iot.ChangeSlots)))
+	}
+	oldest := slot(last) - iot.ChangeSlots + 1
+	if slot(n.history[0]) > oldest {
+		return false, false
+	}
+	var values []float64
+	sum := 0.0
+	for _, r := range n.history {
+		if slot(r) >= oldest {
+			values = append(values, r.Value)
+			sum += r.Value
+		}
+	}
+	if c.Expression == expressions[2] {
+		violated = slices.Max(values)-slices.Min(values) > 6 && last.Value < sum/float64(len(values))
+	} else {
+		violated = len(values) > 4 && slices.Max(values)-previous.Value > 5
+	}
+	return violated, !violated
+}
+
 // stuck goes through the whole history: a value is unchanged while it does not differ from the first of a stretch.
 func (n *naive) stuck() bool {
 	first := n.history[0]
@@ -181,7 +224,7 @@ func (n *naive) stuck() bool {
 
 func drawRule(t *rapid.T) iot.Rule {
 	kind := rapid.SampledFrom([]iot.ConditionKind{
-		iot.Threshold, iot.Rise, iot.Fall, iot.Stuck, iot.Average, iot.Maximum, iot.Minimum, iot.Count, iot.Fraction, iot.OfLast,
+		iot.Threshold, iot.Rise, iot.Fall, iot.Stuck, iot.Average, iot.Maximum, iot.Minimum, iot.Count, iot.Fraction, iot.OfLast, iot.Expression,
 	}).Draw(t, "kind")
 	within := time.Duration(rapid.IntRange(1000, 30_000).Draw(t, "within")) * time.Millisecond
 	switch kind {
@@ -194,6 +237,12 @@ func drawRule(t *rapid.T) iot.Rule {
 	case iot.Average, iot.Maximum, iot.Minimum:
 		rule := conditionRule(kind, 22, float64(rapid.IntRange(0, 3).Draw(t, "hysteresis")), within)
 		rule.Below = rapid.Bool().Draw(t, "below")
+		return rule
+	case iot.Expression:
+		rule := conditionRule(kind, 22, 0, 0)
+		if rule.Condition.Expression = rapid.SampledFrom(expressions).Draw(t, "expression"); strings.Contains(rule.Condition.Expression, "m") {
+			rule.Within = within // It has a maximum.
+		}
 		return rule
 	case iot.Count, iot.Fraction, iot.OfLast:
 		rule := conditionRule(kind, 0.25, 0.25, within)
@@ -274,7 +323,7 @@ func overTheWire(t *rapid.T, s iot.DeviceState) iot.DeviceState {
 }
 
 // maxConditionBytes is the largest JSON of what a condition remembers, with the longest name that the configuration allows.
-const maxConditionBytes = 1024
+const maxConditionBytes = 2048
 
 func checkMemory(t *rapid.T, s *iot.RuleStates) {
 	empty := len(wire.AppendDeviceState(nil, new(iot.DeviceState)))

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"sync"
 
+	"iotmon/internal/expression"
 	"iotmon/internal/iot"
 )
 
@@ -21,6 +22,9 @@ type Engine struct {
 	offline *iot.Rule
 	// watchesSilence means that a rule is of the kind NoData.
 	watchesSilence bool
+
+	// programs holds the expressions by the names of their rules.
+	programs map[string]*expression.Program
 
 	mu sync.Mutex
 	// sets holds the sets that Select has compiled, by the rules in them, so that devices share them.
@@ -42,13 +46,15 @@ type typeRules struct {
 type Output interface {
 	// Alert receives an event. The engine keeps a pointer to a raised event, so what Alert changes in it stays.
 	Alert(*iot.Alert)
-	// Suspended is called when the condition of a rule has panicked and is no longer evaluated on a device.
+	// Suspended is called when the condition of a rule has panicked, or its expression has failed, and is no longer evaluated on a device.
 	Suspended(device iot.Identity, rule, reason string)
 }
 
 // New returns an engine for the rules, whose types must be in the catalog and whose names must be unique.
 func New(rules []iot.Rule, catalog *iot.Catalog) (*Engine, error) {
-	e := &Engine{byType: make(map[iot.DeviceType]*typeRules), sets: make(map[string]*Set)}
+	e := &Engine{
+		byType: make(map[iot.DeviceType]*typeRules), sets: make(map[string]*Set), programs: make(map[string]*expression.Program),
+	}
 	for _, t := range catalog.Types() {
 		e.byType[t] = &typeRules{typ: t, label: label(catalog.Spec(t))}
 	}
@@ -64,6 +70,13 @@ func New(rules []iot.Rule, catalog *iot.Catalog) (*Engine, error) {
 			return nil, fmt.Errorf("rule %q given twice", rule.Name)
 		}
 		seen[rule.Name] = true
+		if rule.Kind == iot.Expression {
+			program, err := compileExpression(&rule.Condition)
+			if err != nil {
+				return nil, fmt.Errorf("rule %q: %w", rule.Name, err)
+			}
+			e.programs[rule.Name] = program
+		}
 		if rule.Name == iot.RuleOffline {
 			e.offline = &rule
 			continue

@@ -22,12 +22,12 @@ func (e *Engine) Evaluate(set *Set, states *iot.RuleStates, r *iot.Reading, out 
 		for i := range set.rules {
 			rule := &set.rules[i]
 			judged := judgement{value: r.Value}
-			if rule.step == nil {
+			if rule.step == nil && rule.program == nil {
 				if len(states.Alerts) == 0 && !rule.Violated(r.Value) {
 					continue // Most readings: nothing to raise, nothing to clear.
 				}
 				judged.Verdict = judge(&rule.Condition, r.Value)
-			} else if j, ok := rule.run(states, states, r, false, out); ok {
+			} else if j, ok := rule.run(set, states, states, r, false, out); ok {
 				judged = j
 			} else {
 				continue
@@ -50,15 +50,15 @@ func (e *Engine) Reselect(set *Set, states *iot.RuleStates, at time.Time, out Ou
 	return len(states.Alerts) < alerts || len(states.Conditions) < conditions
 }
 
-// run runs the step of the rule's condition on its memory in states and stores the new memory there. It returns false if the
-// rule is suspended on the device, by live, what the rules remember of the device at present. A step that panics suspends it.
-func (rule *compiled) run(states, live *iot.RuleStates, r *iot.Reading, backward bool, out Output) (judged judgement, ok bool) {
+// run runs the rule's condition on its memory in states and stores the new memory there. It returns false if the rule is suspended on the
+// device, by live, what the rules remember of the device at present. A condition that panics, or an expression that fails, suspends it.
+func (rule *compiled) run(set *Set, states, live *iot.RuleStates, r *iot.Reading, backward bool, out Output) (judged judgement, ok bool) {
 	if i := findCondition(live, rule.Name); i >= 0 && live.Conditions[i].Suspended != "" {
 		return judgement{}, false
 	}
 	defer func() {
 		if reason := recover(); reason != nil {
-			rule.suspend(live, r, fmt.Sprint(reason), out)
+			rule.suspend(live, r, fmt.Sprint("panic: ", reason), out)
 			judged, ok = judgement{}, false
 		}
 	}()
@@ -67,8 +67,15 @@ func (rule *compiled) run(states, live *iot.RuleStates, r *iot.Reading, backward
 	if i >= 0 {
 		memory = states.Conditions[i].Points
 	}
-	judged, memory = rule.step(&rule.Condition, memory, point(r.Time, r.Value, backward))
+	judged, memory, err := rule.judge(set, memory, r, backward)
+	if err != nil {
+		rule.suspend(live, r, err.Error(), out)
+		return judgement{}, false
+	}
 	if i < 0 {
+		if memory == nil {
+			return judged, true
+		}
 		i = len(states.Conditions)
 		states.Conditions = append(states.Conditions, iot.ConditionState{Rule: rule.Name, Condition: rule.Kind})
 	}
@@ -76,10 +83,19 @@ func (rule *compiled) run(states, live *iot.RuleStates, r *iot.Reading, backward
 	return judged, true
 }
 
+// judge judges a reading by the condition and what it remembers, and returns what to remember, in the storage of memory, nil for nothing. The rule
+// is none with a threshold. An error is that of an expression that has failed.
+func (rule *compiled) judge(set *Set, memory []iot.ConditionPoint, r *iot.Reading, backward bool) (judgement, []iot.ConditionPoint, error) {
+	if rule.program != nil {
+		return rule.express(set, memory, r, backward)
+	}
+	judged, memory := rule.step(&rule.Condition, memory, point(r.Time, r.Value, backward))
+	return judged, memory, nil
+}
+
 // suspend stops the evaluation of the rule on a device until the rule has another version. An open alert stays open: nobody
 // knows whether it is over.
 func (rule *compiled) suspend(live *iot.RuleStates, r *iot.Reading, reason string, out Output) {
-	reason = "panic: " + reason
 	if len(reason) > maxReason {
 		reason = strings.ToValidUTF8(reason[:maxReason], "")
 	}

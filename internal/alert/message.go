@@ -30,7 +30,7 @@ type messages struct{ zh, en string }
 // rule; {value} is with its unit. Other text in braces stays as it is.
 func (set *Set) messages(rule *compiled, value float64, r *iot.Reading) messages {
 	if rule.Text == "" && rule.TextEN == "" {
-		return messages{zh: set.violation(rule, value, r), en: violationEN(rule, r)}
+		return messages{zh: set.violation(rule, value, r), en: violationEN(rule, value, r)}
 	}
 	of := unit(&rule.Rule, r)
 	words := strings.NewReplacer(
@@ -42,7 +42,7 @@ func (set *Set) messages(rule *compiled, value float64, r *iot.Reading) messages
 		m.zh = set.violation(rule, value, r)
 	}
 	if m.en == "" {
-		m.en = violationEN(rule, r)
+		m.en = violationEN(rule, value, r)
 	}
 	return m
 }
@@ -74,11 +74,24 @@ func threshold(rule *iot.Rule) float64 {
 }
 
 // violationEN says in English how the rule is violated, if pages cannot from the fields of the alert; otherwise it is empty.
-func violationEN(rule *compiled, r *iot.Reading) string {
-	if rule.Kind == iot.NoData {
+func violationEN(rule *compiled, value float64, r *iot.Reading) string {
+	switch rule.Kind {
+	case iot.NoData:
 		return fmt.Sprintf("No data from %s for %s", r.ID, rule.Within)
+	case iot.Expression:
+		return fmt.Sprintf("%s is true: %s", shortened(rule.Expression), quantity(value, r.Unit))
 	}
 	return ""
+}
+
+// shortened returns the beginning of an expression, in one line.
+func shortened(expression string) string {
+	const most = 200
+	expression = strings.Join(strings.Fields(expression), " ")
+	if len(expression) <= most {
+		return expression
+	}
+	return strings.ToValidUTF8(expression[:most], "") + "…"
 }
 
 // violation says in Chinese how the rule is violated.
@@ -99,6 +112,8 @@ func (set *Set) violation(rule *compiled, value float64, r *iot.Reading) string 
 		return fmt.Sprintf("%s数值不变: %s, 已持续 %s", set.label, judged, rule.Within)
 	case iot.NoData:
 		return fmt.Sprintf("无数据: %s 已超过 %s 没有上报", r.ID, rule.Within)
+	case iot.Expression:
+		return fmt.Sprintf("%s满足条件 %s: %s", set.label, shortened(rule.Expression), judged)
 	case iot.Count:
 		return fmt.Sprintf("%s%s内%s的次数过多: %s > %s", set.label, rule.Within, beyond, judged, threshold)
 	case iot.Fraction:

@@ -52,9 +52,9 @@ func (set *Set) evaluatePast(run *iot.PastRun, live *iot.RuleStates, r *iot.Read
 			continue
 		}
 		judged := judgement{value: r.Value}
-		if rule.step == nil {
+		if rule.step == nil && rule.program == nil {
 			judged.Verdict = judge(&rule.Condition, r.Value)
-		} else if j, ok := rule.run(&run.RuleStates, live, r, run.Backward, out); ok {
+		} else if j, ok := rule.run(set, &run.RuleStates, live, r, run.Backward, out); ok {
 			judged = j
 		} else {
 			continue
@@ -75,9 +75,9 @@ func (o *pastOutput) Alert(event *iot.Alert) {
 	}
 }
 
-// violatedBy reports whether the value violates a threshold.
+// violatedBy reports whether the value violates a threshold of a set that remembers nothing.
 func (set *Set) violatedBy(value float64) bool {
-	return slices.ContainsFunc(set.rules, func(rule compiled) bool { return rule.step == nil && rule.Violated(value) })
+	return slices.ContainsFunc(set.rules, func(rule compiled) bool { return rule.Violated(value) })
 }
 
 // hasOtherRules reports whether a run has states of other rules than these, because the device had another type, or the rules
@@ -151,7 +151,7 @@ func (e *Engine) JoinPast(set *Set, run *iot.PastRun, live *iot.RuleStates, r *i
 		s := &run.Alerts[i]
 		rule := set.find(s.Rule)
 		goesOn := rule != nil && set.retired(s) == "" && !run.Backward && r.Quality != iot.Bad && find(live.Alerts, s.Rule) < 0 &&
-			rule.wouldViolate(live, r)
+			rule.wouldViolate(set, live, r)
 		switch {
 		case goesOn && s.Raised != nil:
 			live.Alerts = append(live.Alerts, iot.AlertState{Rule: s.Rule, Condition: s.Condition, Onset: s.Raised.Onset})
@@ -179,12 +179,14 @@ func joinConditions(run *iot.PastRun, live *iot.RuleStates) {
 
 // wouldViolate reports whether the reading violates the rule, without changing what the rule remembers. It is false if that
 // cannot be determined.
-func (rule *compiled) wouldViolate(states *iot.RuleStates, r *iot.Reading) (violated bool) {
-	if rule.step == nil {
+func (rule *compiled) wouldViolate(set *Set, states *iot.RuleStates, r *iot.Reading) (violated bool) {
+	if rule.step == nil && rule.program == nil {
 		return rule.Violated(r.Value)
 	}
-	i := findCondition(states, rule.Name)
-	if i < 0 || states.Conditions[i].Suspended != "" {
+	var memory []iot.ConditionPoint
+	if i := findCondition(states, rule.Name); i >= 0 && states.Conditions[i].Suspended == "" {
+		memory = slices.Clone(states.Conditions[i].Points)
+	} else if i >= 0 || rule.program == nil {
 		return false
 	}
 	defer func() {
@@ -192,8 +194,8 @@ func (rule *compiled) wouldViolate(states *iot.RuleStates, r *iot.Reading) (viol
 			violated = false
 		}
 	}()
-	judged, _ := rule.step(&rule.Condition, slices.Clone(states.Conditions[i].Points), point(r.Time, r.Value, false))
-	return judged.Verdict == Violated
+	judged, _, err := rule.judge(set, memory, r, false)
+	return err == nil && judged.Verdict == Violated
 }
 
 // SetBack changes the states of a device whose clock was set back: open alerts stay open, and durations and the memories of

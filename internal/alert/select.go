@@ -3,6 +3,7 @@ package alert
 import (
 	"slices"
 
+	"iotmon/internal/expression"
 	"iotmon/internal/iot"
 )
 
@@ -12,8 +13,11 @@ type Set struct {
 	rules []compiled
 	// silence holds the rules of the kind NoData, which readings do not violate; rules holds the others.
 	silence []compiled
-	// remembers means that a condition of the set has a memory.
+	// remembers means that a condition of the set has a memory, or that of an expression nobody knows by the value alone whether it is violated.
 	remembers bool
+	// area and labels are those of the device's registry entry, for expressions. Where a rule has one, a set with any is shared by no other device.
+	area   iot.Area
+	labels map[string]string
 	// muted means that the device is retired: no rule watches it, and its silence raises no alert.
 	muted bool
 }
@@ -21,10 +25,11 @@ type Set struct {
 // Empty reports whether no rule watches the device.
 func (set *Set) Empty() bool { return len(set.rules)+len(set.silence) == 0 }
 
-// compiled is a rule with the step of its condition, nil for a threshold.
+// compiled is a rule with the step of its condition, or the program of its expression. A threshold has neither.
 type compiled struct {
 	iot.Rule
-	step step
+	step    step
+	program *expression.Program
 }
 
 // Selection is the set of one device and what it was compiled for. The zero Selection is of no device yet.
@@ -96,7 +101,7 @@ func (e *Engine) compile(of *typeRules, entry *iot.DeviceEntry, r *iot.Reading) 
 	if set.muted {
 		key = append(key, iot.MaxRules) // No rule has this index.
 	}
-	own := false
+	own, expressive := false, false
 	for i := range of.rules {
 		rule := &of.rules[i]
 		selected := func(s *iot.Selector) bool { return selects(s, r.Tenant, area, entry.Labels, r.ID) }
@@ -108,18 +113,24 @@ func (e *Engine) compile(of *typeRules, entry *iot.DeviceEntry, r *iot.Reading) 
 			set.addSilence(compiled{Rule: *rule})
 			continue
 		}
-		c := compiled{Rule: *rule, step: stepOf(&rule.Condition)}
+		c := compiled{Rule: *rule, step: stepOf(&rule.Condition), program: e.programs[rule.Name]}
 		if limit, any := entry.Limits[rule.Name]; any {
 			c.setThreshold(limit)
 			own = true
 		}
 		set.rules = append(set.rules, c)
-		set.remembers = set.remembers || c.step != nil
+		set.remembers = set.remembers || c.step != nil || c.program != nil
+		expressive = expressive || c.program != nil
 	}
-	if own {
-		return set
+	if !own {
+		set = e.share(string(key), set)
 	}
-	return e.share(string(key), set)
+	if expressive && (entry.Area != "" || len(entry.Labels) > 0) {
+		of := *set
+		of.area, of.labels = entry.Area, entry.Labels
+		return &of
+	}
+	return set
 }
 
 // setThreshold replaces the threshold by a device's own limit, unless the condition cannot have it.

@@ -7,9 +7,19 @@ import (
 	"iotmon/internal/iot"
 )
 
-// stepStatistic judges a statistic of the values in the slots within c.Within. It remembers one point for each slot, and the last one from
-// before them: that readings span the time.
+// stepStatistic judges a statistic of the values in the slots within c.Within.
 func stepStatistic(c *iot.Condition, memory []iot.ConditionPoint, reading iot.ConditionPoint) (judgement, []iot.ConditionPoint) {
+	within, spans, memory := addToSlots(c, memory, reading)
+	value := statistic(c, within)
+	if !spans {
+		return judgement{Between, value}, memory // Nobody knows yet what the values of the whole time are.
+	}
+	return judgement{judgeStatistic(c, value), value}, memory
+}
+
+// addToSlots adds a reading to the memory of the slots within c.Within: one point for each slot, and the last one from before them. It returns the points
+// within the time, which are part of the memory, and whether readings span it.
+func addToSlots(c *iot.Condition, memory []iot.ConditionPoint, reading iot.ConditionPoint) (within []iot.ConditionPoint, spans bool, after []iot.ConditionPoint) {
 	length := slotLength(c)
 	oldest := slot(reading.At, length) - iot.ChangeSlots + 1
 	before := -1
@@ -21,28 +31,26 @@ func stepStatistic(c *iot.Condition, memory []iot.ConditionPoint, reading iot.Co
 	switch {
 	case last >= 0 && slot(memory[last].At, length) == oldest+iot.ChangeSlots-1:
 		merge(c, &memory[last], reading.Value)
-	case len(memory) < iot.MaxConditionPoints:
+	case len(memory) < maxSlotPoints:
 		memory = append(memory, first(c, reading))
 	default: // Several points are in one slot only if another version of the rule had a shorter Within.
 		copy(memory, memory[1:])
 		memory[last] = first(c, reading)
 	}
-	within := memory
 	if before >= 0 {
-		within = memory[1:]
+		return memory[1:], true, memory
 	}
-	value := statistic(c, within)
-	if before < 0 && slot(memory[0].At, length) > oldest {
-		return judgement{Between, value}, memory // Nobody knows yet what the values of the whole time are.
-	}
-	return judgement{judgeStatistic(c, value), value}, memory
+	return memory, slot(memory[0].At, length) <= oldest, memory
 }
 
 // first returns the first point of a slot.
 func first(c *iot.Condition, reading iot.ConditionPoint) iot.ConditionPoint {
 	p := iot.ConditionPoint{At: reading.At, Value: reading.Value, Count: 1}
-	if c.Counts() {
+	switch {
+	case c.Counts():
 		p.Value = float64(beyond(c, reading.Value))
+	case c.Kind == iot.Expression:
+		p.Min, p.Max = reading.Value, reading.Value
 	}
 	return p
 }
@@ -58,6 +66,8 @@ func merge(c *iot.Condition, p *iot.ConditionPoint, value float64) {
 		p.Value = min(p.Value, value)
 	case iot.Average:
 		p.Value = finite(p.Value + value)
+	case iot.Expression:
+		p.Value, p.Min, p.Max = finite(p.Value+value), min(p.Min, value), max(p.Max, value)
 	default:
 		p.Value += float64(beyond(c, value))
 	}

@@ -50,14 +50,15 @@ type RuleScope struct {
 
 // RuleCondition is what values violate.
 type RuleCondition struct {
-	Kind          string      `json:"kind" enum:"threshold,rise,fall,stuck,average,maximum,minimum,count,fraction,of_last,no_data,levels,offline" doc:"threshold: a value beyond it. rise, fall: a change by more than the threshold within the span. stuck: no change by more than the threshold for the span. average, maximum, minimum: that of the span's values is beyond the threshold. count: more than threshold of the span's values are beyond the limit; fraction: more than that part of them, 0 to 1; of_last: more than threshold of the last values. no_data: nothing from the device for the span. levels: a value beyond one of the levels, each with alerts of its own. offline: the device is silent, or says so."`
+	Kind          string      `json:"kind" enum:"threshold,rise,fall,stuck,average,maximum,minimum,count,fraction,of_last,no_data,levels,expression,offline" doc:"threshold: a value beyond it. rise, fall: a change by more than the threshold within the span. stuck: no change by more than the threshold for the span. average, maximum, minimum: that of the span's values is beyond the threshold. count: more than threshold of the span's values are beyond the limit; fraction: more than that part of them, 0 to 1; of_last: more than threshold of the last values. no_data: nothing from the device for the span. levels: a value beyond one of the levels, each with alerts of its own. expression: it is true. offline: the device is silent, or says so."`
 	Below         bool        `json:"below,omitempty" doc:"Lower values violate, instead of higher ones; where values are counted, those below the limit count."`
 	Threshold     float64     `json:"threshold,omitempty" doc:"In the type's unit, unless values are counted. The threshold itself does not violate."`
 	Hysteresis    float64     `json:"hysteresis,omitempty" doc:"How far on the safe side of the threshold it must be before the alert clears: the deadband."`
-	WithinSeconds float64     `json:"within_seconds,omitempty" doc:"The span, from 1 second to 31 days, of no_data from 10 seconds; threshold, levels and of_last have none."`
+	WithinSeconds float64     `json:"within_seconds,omitempty" doc:"The span, from 1 second to 31 days, of no_data from 10 seconds; threshold, levels and of_last have none, and expression if it has a statistic."`
 	Limit         float64     `json:"limit,omitempty" doc:"What values are compared with to be counted."`
 	Last          int         `json:"last,omitempty" doc:"How many of the last values are judged by of_last: 1 to 64."`
 	Levels        *RuleLevels `json:"levels,omitempty" doc:"The limits of levels, growing, with hysteresis as their deadband. At least one. The alerts of a level have the rule's name, a dot and the level's name as their alert_type; those of all levels that a value is beyond are open."`
+	Expression    string      `json:"expression,omitempty" maxLength:"1000" doc:"What is true if the rule is violated, of value, threshold, previous, elapsed, average, minimum, maximum, count, device, type, area, unit, quality, labels and metadata; such as: value > average + 5 and labels.line != 'test'. previous and elapsed are the value before and the seconds since it; the statistics are of within_seconds."`
 }
 
 // RuleLevels are the limits of a condition of the kind levels.
@@ -107,7 +108,7 @@ func (l *RuleLevels) levels() (levels iot.Levels) {
 
 // RuleBody is what people decide about a rule. It is exported, as RuleScope is, because the library ignores embedded types that are not.
 type RuleBody struct {
-	DeviceType iot.DeviceType `json:"device_type,omitempty" maxLength:"128" doc:"Only stuck, no_data and offline may be for every type."`
+	DeviceType iot.DeviceType `json:"device_type,omitempty" maxLength:"128" doc:"Only stuck, no_data, expression and offline may be for every type."`
 	RuleScope
 	Except          []RuleScope   `json:"except,omitempty" maxItems:"16" doc:"What the rule does not watch of what it selects."`
 	Condition       RuleCondition `json:"condition"`
@@ -134,7 +135,7 @@ func toRuleBody(r *iot.Rule) RuleBody {
 		Severity: r.Severity, Latch: r.Latch, Text: r.Text, TextEN: r.TextEN, Procedure: r.Procedure,
 		Condition: RuleCondition{
 			Kind: cmp.Or(string(r.Kind), kindThreshold), Below: r.Below, Threshold: r.Threshold, Hysteresis: r.Hysteresis,
-			WithinSeconds: r.Within.Seconds(), Limit: r.Limit, Last: r.Last, Levels: toRuleLevels(&r.Levels),
+			WithinSeconds: r.Within.Seconds(), Limit: r.Limit, Last: r.Last, Levels: toRuleLevels(&r.Levels), Expression: r.Expression,
 		},
 	}
 	if r.Name == iot.RuleOffline {
@@ -166,7 +167,7 @@ func (b *RuleBody) rule(name string) (iot.Rule, error) {
 	r := iot.Rule{
 		Name: name, Selector: b.selector(), Severity: b.Severity, Latch: b.Latch, Text: b.Text, TextEN: b.TextEN, Procedure: b.Procedure,
 		Condition: iot.Condition{
-			Kind: iot.ConditionKind(c.Kind), Below: c.Below, Threshold: c.Threshold, Hysteresis: c.Hysteresis, Limit: c.Limit, Last: c.Last, Levels: c.Levels.levels(),
+			Kind: iot.ConditionKind(c.Kind), Below: c.Below, Threshold: c.Threshold, Hysteresis: c.Hysteresis, Limit: c.Limit, Last: c.Last, Levels: c.Levels.levels(), Expression: c.Expression,
 		},
 	}
 	r.Type = b.DeviceType
@@ -431,7 +432,7 @@ func ruleFault(err error) fault {
 	case "alert_type":
 		field = "name"
 	}
-	if slices.Contains([]string{"kind", "below", "threshold", "hysteresis", "within_seconds", "limit", "last", "levels"}, strings.Split(field, ".")[0]) {
+	if slices.Contains([]string{"kind", "below", "threshold", "hysteresis", "within_seconds", "limit", "last", "levels", "expression"}, strings.Split(field, ".")[0]) {
 		field = "condition." + field
 	}
 	return fault{field, invalid.Reason}

@@ -16,6 +16,7 @@ const (
 	hotRule    = `{"device_type":"temperature_sensor","condition":{"kind":"threshold","threshold":80,"hysteresis":2},"for_seconds":30,"severity":"critical"}`
 	oftenRule  = `{"device_type":"temperature_sensor","area":"A栋","except":[{"labels":{"line":"test"}}],"condition":{"kind":"of_last","threshold":2,"limit":70,"last":5},"severity":"warning","latch":true,"text":"过热 {value}","text_en":"hot {value}","procedure":"https://plant.example/hot"}`
 	levelsRule = `{"device_type":"current_sensor","condition":{"kind":"levels","hysteresis":1,"levels":{"low_low":{"limit":0,"severity":"critical"},"high":{"limit":90}}},"severity":"warning"}`
+	jumpRule   = `{"condition":{"kind":"expression","threshold":5,"expression":"abs(value - previous) > threshold and labels.line != \"test\""},"severity":"warning"}`
 	averageLow = `{"device_type":"humidity_sensor","condition":{"kind":"average","below":true,"threshold":20,"within_seconds":600},"severity":"info"}`
 )
 
@@ -64,7 +65,11 @@ func TestRulesAreDecided(t *testing.T) {
 		{"GET", "/api/v1/audit?rule=boiler%20hot", "", nil, 200, `"alert_type":"boiler hot","version":2`},
 		{"PUT", "/api/v1/rules/quiet", `{"condition":{"kind":"no_data","within_seconds":120},"clear_for_seconds":5,"severity":"info"}`, nil, 200, `"condition":{"kind":"no_data","within_seconds":120},"clear_for_seconds":5,"severity":"info"`},
 		{"PUT", "/api/v1/rules/tank", levelsRule, nil, 200, `"condition":{"kind":"levels","hysteresis":1,"levels":{"low_low":{"limit":0,"severity":"critical"},"high":{"limit":90}}},"severity":"warning"`},
+		{"PUT", "/api/v1/rules/jump", jumpRule, nil, 200, `"condition":{"kind":"expression","threshold":5,"expression":"abs(value - previous) > threshold and labels.line != \"test\""},"severity":"warning"`},
 		// What is wrong, and where.
+		{"PUT", "/api/v1/rules/x", strings.Replace(jumpRule, "previous", "prev", 1), nil, 422, `"message":"line 1, column 13: unknown name \"prev\"; there are `},
+		{"PUT", "/api/v1/rules/x", strings.Replace(jumpRule, "previous", "prev", 1), nil, 422, `"location":"body.condition.expression"`},
+		{"PUT", "/api/v1/rules/x", strings.Replace(jumpRule, "previous", "average", 1), nil, 422, `"location":"body.condition.within_seconds"`},
 		{"PUT", "/api/v1/rules/x", strings.Replace(levelsRule, "90", "-1", 1), nil, 422, `"location":"body.condition.levels.high"`},
 		{"PUT", "/api/v1/rules/x", strings.Replace(levelsRule, `"high"`, `"highest"`, 1), nil, 422, `unexpected property`},
 		{"PUT", "/api/v1/rules/x", strings.Replace(hotRule, `"threshold":80`, `"treshold":80`, 1), nil, 422, `unexpected property`},

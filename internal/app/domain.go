@@ -157,6 +157,7 @@ const thresholdKind = "threshold"
 func anyCondition(c *config.Condition) iot.Condition {
 	condition := iot.Condition{
 		Kind: iot.ConditionKind(c.Kind), Below: c.Below, Threshold: c.Threshold, Hysteresis: c.Hysteresis, Within: c.Within, Limit: c.Limit, Last: c.Last,
+		Expression: c.Expression,
 	}
 	for i, level := range c.Levels.All() {
 		if level != nil {
@@ -173,7 +174,7 @@ func anyCondition(c *config.Condition) iot.Condition {
 }
 
 // conditionFields are the fields of a condition in errors of package iot.
-var conditionFields = []string{"kind", "below", "threshold", "hysteresis", "within", "limit", "last", "levels"}
+var conditionFields = []string{"kind", "below", "threshold", "hysteresis", "within", "limit", "last", "levels", "expression"}
 
 // checkRule is config.Builtin.CheckRule.
 func checkRule(r *config.Rule) (key, reason string) {
@@ -181,6 +182,9 @@ func checkRule(r *config.Rule) (key, reason string) {
 	err := entry.Normalize()
 	if err == nil && entry.Rule.Type == "" && entry.Rule.SelectsType() {
 		err = iot.Invalid("device_type", "missing: values of different types do not compare")
+	}
+	if err == nil {
+		err = alert.CheckExpression(&entry.Rule.Condition)
 	}
 	if err == nil {
 		return "", ""

@@ -69,6 +69,15 @@ alerts:
       procedure: "https://plant.example/hot"
     - {name: plain, device_type: temperature_sensor, severity: info, condition: {kind: threshold, threshold: 30}}
     - {name: quiet, severity: critical, condition: {kind: no_data, within: 2m}, clear_for: 5s}
+    - name: jump
+      severity: info
+      condition:
+        kind: expression
+        within: 10m
+        threshold: 5
+        expression: |
+          value > average + threshold
+          and area startsWith "A栋"
     - name: tank
       device_type: current_sensor
       severity: warning
@@ -90,6 +99,9 @@ alerts:
 		},
 		{Name: "plain", Version: 1, Severity: iot.Info, Selector: iot.Selector{Type: iot.Temperature}, Condition: iot.Condition{Threshold: 30}},
 		{Name: "quiet", Version: 1, Severity: iot.Critical, ClearFor: 5 * time.Second, Condition: iot.Condition{Kind: iot.NoData, Within: 2 * time.Minute}},
+		{Name: "jump", Version: 1, Severity: iot.Info, Condition: iot.Condition{
+			Kind: iot.Expression, Within: 10 * time.Minute, Threshold: 5, Expression: "value > average + threshold\nand area startsWith \"A栋\"\n",
+		}},
 		{
 			Name: "tank", Version: 1, Severity: iot.Warning, Selector: iot.Selector{Type: iot.Current}, Condition: iot.Condition{
 				Kind: iot.LevelLimits, Hysteresis: 1, Levels: iot.Levels{{On: true, Severity: iot.Critical}, {}, {On: true, Limit: 90}},
@@ -133,6 +145,9 @@ func TestAConfiguredRuleThatIsWrongNamesItsKey(t *testing.T) {
 		"device_type: temperature_sensor, above: 3, condition: {kind: threshold}}":                                 "given one of above, below, rise, fall, stuck and condition (got above, condition)",
 		"device_type: temperature_sensor, within: 1m, condition: {kind: average, within: 10s}}":                    "without within and hysteresis",
 		"device_type: temperature_sensor, condition: {kind: levels, levels: {low: {limit: 3}, high: {limit: 3}}}}": "alerts.rules[0].condition.levels.high: must be more",
+		`condition: {kind: expression, expression: "value >\n  3 and"}}`:                                           "alerts.rules[0].condition.expression: line 2, column 7: unexpected token",
+		`condition: {kind: expression, expression: valeu > 3}}`:                                                    `alerts.rules[0].condition.expression: line 1, column 1: unknown name "valeu"`,
+		`condition: {kind: expression, expression: average > 3}}`:                                                  "alerts.rules[0].condition.within: missing",
 		"device_type: temperature_sensor, condition: {kind: levels, levels: {highest: {limit: 3}}}}":               "did you mean",
 		"device_type: temperature_sensor, above: 3, area: A//B}":                                                   "alerts.rules[0].area: ",
 		"device_type: temperature_sensor, above: 3, procedure: 'javascript:1'}":                                    "alerts.rules[0].procedure: ",

@@ -15,8 +15,11 @@ type layer struct {
 
 var (
 	domain = []string{"internal/iot"}
+	// language is that of the expressions of rules.
+	language = []string{"internal/expression"}
 	// pure packages decide; time is an argument, and they do no I/O and start no goroutine.
-	pure = []string{"internal/iot", "internal/kpi", "internal/aggregate", "internal/alert", "internal/fleet", "internal/process", "internal/mapping", "internal/mapping/payload",
+	pure = []string{"internal/iot", "internal/expression", "internal/kpi", "internal/aggregate", "internal/alert", "internal/fleet", "internal/process",
+		"internal/mapping", "internal/mapping/payload",
 		"internal/source/sparkplug/payload", "internal/source/sparkplug/nodes"}
 	// parts are the pure building blocks of the packages in uses.
 	parts = []string{"internal/wire", "internal/simulate", "internal/aggregate", "internal/alert", "internal/fleet", "internal/replay/recording", "internal/kpi"}
@@ -61,7 +64,8 @@ var (
 var layers = []layer{
 	// Unicode defines which texts are equal; its tables are outside the standard library.
 	{packages: domain, onlyStandard: true, besides: []string{"golang.org/x/text/unicode/norm"}},
-	{packages: parts, may: domain},
+	{packages: language},
+	{packages: parts, may: slices.Concat(domain, language)},
 	{packages: foreign, may: []string{"internal/iot", "internal/wire", "internal/replay/recording"}},
 	{packages: retries},
 	{packages: uses, may: slices.Concat(domain, parts, foreign, retries)},
@@ -125,6 +129,7 @@ var owners = []owner{
 	{"github.com/simonvetter/modbus", []string{"internal/source/modbus"}},
 	{"github.com/gopcua", []string{"internal/source/opcua"}},
 	{"github.com/cenkalti/backoff", []string{"internal/retry"}},
+	{"github.com/expr-lang", []string{"internal/expression"}},
 }
 
 // outside lists what a pure package must not import.

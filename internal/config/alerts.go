@@ -86,6 +86,7 @@ type Condition struct {
 	Limit      float64       `koanf:"limit"`
 	Last       int           `koanf:"last"`
 	Levels     *Levels       `koanf:"levels"`
+	Expression string        `koanf:"expression"`
 }
 
 // Levels are the limits of a condition of the kind levels; those that it does not have are nil.

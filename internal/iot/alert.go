@@ -226,11 +226,13 @@ type ConditionState struct {
 }
 
 // ConditionPoint is a value and its time At in microseconds since 1970. At is negative in a run whose readings come newest
-// first, so it always grows. Count is how many values Value stands for, where the condition says so.
+// first, so it always grows. Count is how many values Value stands for, where the condition says so. Min and Max are the least and the greatest
+// of them, for Expression, where Value is their sum.
 type ConditionPoint struct {
-	At    int64
-	Value float64
-	Count uint64
+	At       int64
+	Value    float64
+	Count    uint64
+	Min, Max float64
 }
 
 // RuleStates is all that the rules remember of one device.

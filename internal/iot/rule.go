@@ -3,6 +3,7 @@ package iot
 import (
 	"math"
 	"time"
+	"unicode/utf8"
 )
 
 // RuleOffline is the name of the rule that a silent or offline device violates. It has no condition.
@@ -94,15 +95,18 @@ const (
 	// Maintenance judges no readings and raises nothing: while its Schedule holds by the log's clock, alerts of the devices that it selects are
 	// suppressed by design.
 	Maintenance ConditionKind = "maintenance"
+	// Expression is violated if the Expression is true; see package expression. Its statistics are of the time Within, which it has if it
+	// uses any: it then judges once readings span that time.
+	Expression ConditionKind = "expression"
 )
 
 // ChangeSlots is the number of slots into which conditions divide the time Within. They remember one point per slot, so a
 // value counts for a time between nine tenths of Within and all of it.
 const ChangeSlots = 10
 
-// MaxConditionPoints is the maximum length of ConditionState.Points: one per slot, and one from before them, which says that readings span
-// the time.
-const MaxConditionPoints = ChangeSlots + 1
+// MaxConditionPoints is the maximum length of ConditionState.Points: one per slot, one from before them, which says that readings span
+// the time, and for Expression the latest reading.
+const MaxConditionPoints = ChangeSlots + 2
 
 // MaxConditionLast is the maximum of Condition.Last.
 const MaxConditionLast = 64
@@ -125,7 +129,12 @@ type Condition struct {
 	Last int
 	// Levels are the limits of LevelLimits, with Hysteresis for all of them.
 	Levels Levels
+	// Expression is that of the kind Expression, at most MaxExpression bytes. In it threshold is Threshold.
+	Expression string
 }
+
+// MaxExpression is the maximum length of Condition.Expression in bytes.
+const MaxExpression = 1000
 
 // MinWithin and MaxWithin limit Condition.Within.
 const (
@@ -163,6 +172,10 @@ func (c *Condition) Normalize() error {
 		if c.Within < least || c.Within > MaxWithin {
 			return Invalid("within", "must be between %v and %v (got %v)", least, MaxWithin, c.Within)
 		}
+	case Expression:
+		if c.Within != 0 && (c.Within < MinWithin || c.Within > MaxWithin) {
+			return Invalid("within", "must be 0, or between %v and %v (got %v)", MinWithin, MaxWithin, c.Within)
+		}
 	default:
 		return Invalid("kind", "unknown condition (got %s)", Quote(string(c.Kind)))
 	}
@@ -188,6 +201,9 @@ func (c *Condition) normalizeKind() error {
 	if c.Kind != LevelLimits && c.Levels.count() > 0 {
 		return Invalid("levels", "%s has none", c.Kind.describe())
 	}
+	if c.Kind != Expression && c.Expression != "" {
+		return Invalid("expression", "%s has none", c.Kind.describe())
+	}
 	switch c.Kind {
 	case Count, Fraction, OfLast:
 		return c.normalizeCount()
@@ -202,6 +218,13 @@ func (c *Condition) normalizeKind() error {
 	case NoData:
 		if c.Threshold != 0 || c.Hysteresis != 0 {
 			return Invalid("threshold", "no_data judges no values (got %v and a hysteresis of %v)", c.Threshold, c.Hysteresis)
+		}
+	case Expression:
+		if c.Hysteresis != 0 {
+			return Invalid("hysteresis", "an expression has none (got %v)", c.Hysteresis)
+		}
+		if err := checkExpression(c.Expression); err != nil {
+			return err
 		}
 	case LevelLimits:
 		if c.Threshold != 0 {
@@ -236,6 +259,25 @@ func (c *Condition) normalizeCount() error {
 	return nil
 }
 
+// checkExpression checks the text of an expression, not what it means.
+func checkExpression(text string) error {
+	if text == "" {
+		return Invalid("expression", "missing")
+	}
+	if err := checkSize("expression", text, MaxExpression); err != nil {
+		return err
+	}
+	if !utf8.ValidString(text) {
+		return Invalid("expression", "not valid UTF-8 (got %s)", Quote(text))
+	}
+	for _, r := range text {
+		if kind := unfit(r); kind != "" && r != '\n' && r != '\t' {
+			return Invalid("expression", "contains %s, %U (got %s)", kind, r, Quote(text))
+		}
+	}
+	return nil
+}
+
 // Counts reports whether the condition counts values beyond its Limit, so that its Threshold is not in the type's unit.
 func (c *Condition) Counts() bool { return c.Kind == Count || c.Kind == Fraction || c.Kind == OfLast }
 
@@ -243,7 +285,9 @@ func (c *Condition) Counts() bool { return c.Kind == Count || c.Kind == Fraction
 func (c *Condition) JudgesBelow() bool { return c.Below && !c.Counts() }
 
 // SelectsType reports whether a rule with the condition must select a device type: values of different types do not compare.
-func (c *Condition) SelectsType() bool { return c.Kind != Stuck && c.Kind != NoData && c.Kind != Maintenance }
+func (c *Condition) SelectsType() bool {
+	return c.Kind != Stuck && c.Kind != NoData && c.Kind != Expression && c.Kind != Maintenance
+}
 
 // Violated reports whether the value violates the threshold.
 func (c *Condition) Violated(value float64) bool {

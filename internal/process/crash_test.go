@@ -314,6 +314,10 @@ func conditionOptions(t fatal) *process.Options {
 		{Name: "stuck", Selector: iot.Selector{Devices: []iot.DeviceID{"a", "c", "z"}}, Severity: iot.Info, Condition: iot.Condition{Kind: iot.Stuck, Within: 5 * time.Second}},
 		{Name: "quiet", Severity: iot.Warning, Condition: iot.Condition{Kind: iot.NoData, Within: 40 * time.Second}, Latch: true},
 		{Name: "quiet_soon", Selector: iot.Selector{Area: "A"}, Severity: iot.Info, Condition: iot.Condition{Kind: iot.NoData, Within: 10 * time.Second}, ClearFor: 3 * time.Second},
+		{Name: "jump", Severity: iot.Info, Condition: iot.Condition{Kind: iot.Expression, Expression: `abs(value - previous) > 5 and elapsed < 30 or area startsWith "B"`}},
+		{Name: "spread", Severity: iot.Info, Condition: iot.Condition{
+			Kind: iot.Expression, Expression: "maximum - minimum > 5 and 1 / (count - 4) < 1", Within: 10 * time.Second, // It fails with four values.
+		}},
 		{Name: "level", Selector: selector, Severity: iot.Info, ClearFor: time.Second, Condition: iot.Condition{
 			Kind: iot.LevelLimits, Hysteresis: 0.5, Levels: iot.Levels{1: {On: true, Limit: 20.5}, 2: {On: true, Limit: 29}, 3: {On: true, Limit: 30, Severity: iot.Critical}},
 		}},

@@ -85,7 +85,7 @@ type Counts struct {
 	Windows  int64
 	// Raised counts raised alerts by severity.
 	Raised map[iot.Severity]int64
-	// Suspended is how often a rule was suspended on a device because its condition panicked, Suspension the last of them.
+	// Suspended is how often a rule was suspended on a device because its condition panicked or its expression failed, Suspension the last of them.
 	Suspended  int64
 	Suspension Suspension
 	// Refused counts the commands that were not executed: something else had happened since, or they had been executed before.
@@ -96,7 +96,7 @@ type Counts struct {
 	Newest, NewestAppended time.Time
 }
 
-// Suspension is a rule that is not evaluated on a device until the rule has another version.
+// Suspension is a rule that is not evaluated on a device, or on none if Device is zero, until the rule has another version.
 type Suspension struct {
 	Device iot.Identity
 	Rule   string

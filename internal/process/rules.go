@@ -203,6 +203,9 @@ func (f *inForce) admits(entry *iot.RuleEntry) error {
 		}
 		return nil
 	}
+	if err := alert.CheckExpression(&rule.Condition); err != nil {
+		return err
+	}
 	every, byType := 0, make(map[iot.DeviceType]int)
 	for name, other := range f.rules {
 		switch {
@@ -266,13 +269,20 @@ func (p *Partition) reselect(out Output) {
 	}
 }
 
-// compileRules makes the engine of the rules in force. Rules for types that are not in the catalog have no devices.
+// compileRules makes the engine of the rules in force. Rules for types that are not in the catalog have no devices. One whose expression this version
+// does not understand watches none, and counts as suspended.
 func (p *Partition) compileRules() {
 	var rules []iot.Rule
 	for _, rule := range p.inForce.rules {
-		if !rule.Deleted && rule.Rule.Kind != iot.Maintenance && (rule.Rule.Type == "" || p.limits.admission.Catalog.Spec(rule.Rule.Type) != nil) {
-			rules = append(rules, rule.Rule)
+		if rule.Deleted || rule.Rule.Kind == iot.Maintenance || rule.Rule.Type != "" && p.limits.admission.Catalog.Spec(rule.Rule.Type) == nil {
+			continue
 		}
+		if err := alert.CheckExpression(&rule.Rule.Condition); err != nil { // An older version has admitted it, with another grammar.
+			p.counts.Suspended++
+			p.counts.Suspension = Suspension{Rule: rule.Rule.Name, Reason: err.Error()}
+			continue
+		}
+		rules = append(rules, rule.Rule)
 	}
 	slices.SortFunc(rules, func(a, b iot.Rule) int { return strings.Compare(a.Name, b.Name) })
 	engine, err := alert.New(rules, p.limits.admission.Catalog)

@@ -212,6 +212,33 @@ func TestLevelsCountAsRules(t *testing.T) {
 	equal(t, "events", out.events(), []string{"tank.high a raised", "tank.high_high a raised", "temperature_critical a raised"}) // temperature_high not yet.
 }
 
+// What people write is compiled before it is in force; what an older version has admitted, by another grammar, stops nothing.
+func TestAnExpressionThatCannotBeCompiledStopsNothing(t *testing.T) {
+	rule := threshold("wrong", 2, 0)
+	rule.Rule.Condition = iot.Condition{Kind: iot.Expression, Expression: "value > 30 and"}
+	var j journal
+	j.rule(1, rule)
+	out := onePass(t, j)
+	equal(t, "rejects", out.rejects, []string{"0 expression line 1, column 14: unexpected token EOF"})
+
+	j = nil
+	j.reading(2, "a", 2, 36)
+	p, out := process.New(options(t), 3, process.Checkpoint{Level: process.MaxLevel}, false), newRecorder()
+	value := wire.AppendRuleInForce(nil, &iot.RuleInForce{RuleEntry: rule})
+	f, err := process.DecodeInForce(wire.AppendRuleKey(nil, "wrong"), value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.RestoreInForce(f)
+	if err := p.Process(j, out); err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "events", out.events(), []string{"temperature_critical a raised"})
+	if counts := p.ResetCounts(); counts.Suspended != 1 || counts.Suspension.Rule != "wrong" || counts.Suspension.Reason == "" {
+		t.Errorf("got %d suspended, %+v, want the rule reported", counts.Suspended, counts.Suspension)
+	}
+}
+
 // The sequence: processors of the last release, which know no rules in force, have raised an alert; records wait in the log when this
 // program takes over. If it began without rules and appended its own behind them, the alert would be cleared for want of its rule.
 func TestAPartitionBeginsWithTheRulesOfItsOwner(t *testing.T) {

@@ -202,10 +202,10 @@ func TestATrialIsBounded(t *testing.T) {
 
 // ruleGenerator makes valid rules of each kind for values between 0 and 60.
 func ruleGenerator(t *rapid.T) iot.Rule {
-	kinds := []iot.ConditionKind{iot.Threshold, iot.Rise, iot.Fall, iot.Stuck, iot.Average, iot.Maximum, iot.Minimum, iot.Count, iot.Fraction, iot.OfLast, iot.LevelLimits}
+	kinds := []iot.ConditionKind{iot.Threshold, iot.Rise, iot.Fall, iot.Stuck, iot.Average, iot.Maximum, iot.Minimum, iot.Count, iot.Fraction, iot.OfLast, iot.LevelLimits, iot.Expression}
 	c := iot.Condition{Kind: rapid.SampledFrom(kinds).Draw(t, "kind"), Threshold: float64(rapid.IntRange(2, 40).Draw(t, "threshold"))}
 	switch c.Kind {
-	case iot.Threshold, iot.OfLast, iot.LevelLimits:
+	case iot.Threshold, iot.OfLast, iot.LevelLimits, iot.Expression:
 	default:
 		c.Within = time.Duration(rapid.IntRange(1, 20).Draw(t, "within")) * time.Second
 	}
@@ -225,7 +225,9 @@ func ruleGenerator(t *rapid.T) iot.Rule {
 	if c.Kind == iot.LevelLimits {
 		c.Threshold, c.Levels = 0, iot.Levels{{On: true, Limit: 5}, {}, {On: true, Limit: 35}, {On: true, Limit: 50, Severity: iot.Critical}}
 	}
-	if c.Kind != iot.Stuck && c.Kind != iot.Fraction {
+	if c.Kind == iot.Expression {
+		c.Expression = "value > threshold and previous < threshold"
+	} else if c.Kind != iot.Stuck && c.Kind != iot.Fraction {
 		c.Hysteresis = rapid.SampledFrom([]float64{0, 1}).Draw(t, "hysteresis")
 	}
 	return high(0, func(r *iot.Rule) {

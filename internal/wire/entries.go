@@ -231,7 +231,8 @@ type ruleCondition struct {
 	Limit      float64           `json:"limit,omitempty"`
 	Last       int               `json:"last,omitempty"`
 	// Levels holds those that the condition has, by name.
-	Levels map[string]ruleLevel `json:"levels,omitempty"`
+	Levels     map[string]ruleLevel `json:"levels,omitempty"`
+	Expression string               `json:"expression,omitempty"`
 }
 
 type ruleLevel struct {
@@ -273,7 +274,7 @@ func toRuleEntry(e *iot.RuleEntry) ruleEntry {
 	for _, except := range r.Except {
 		m.Except = append(m.Except, ruleSelector(except))
 	}
-	m.Condition = &ruleCondition{r.Kind, r.Below, r.Threshold, r.Hysteresis, r.Within.Microseconds(), r.Limit, r.Last, toRuleLevels(&r.Levels)}
+	m.Condition = &ruleCondition{r.Kind, r.Below, r.Threshold, r.Hysteresis, r.Within.Microseconds(), r.Limit, r.Last, toRuleLevels(&r.Levels), r.Expression}
 	m.For, m.ClearFor = r.For.Microseconds(), r.ClearFor.Microseconds()
 	m.Severity, m.Latch, m.Text, m.TextEN, m.Procedure = r.Severity, r.Latch, r.Text, r.TextEN, r.Procedure
 	m.Schedule = toSchedule(r.Schedule)
@@ -298,6 +299,7 @@ func (m *ruleEntry) entry() (iot.RuleEntry, error) {
 	if c := m.Condition; c != nil {
 		e.Rule.Condition = iot.Condition{
 			Kind: c.Kind, Below: c.Below, Threshold: c.Threshold, Hysteresis: c.Hysteresis, Limit: c.Limit, Last: c.Last,
+			Expression: c.Expression,
 		}
 		if e.Rule.Within, err = microseconds("within", c.Within); err != nil {
 			return iot.RuleEntry{}, err

@@ -122,6 +122,15 @@ func TestEntriesArePinned(t *testing.T) {
 	if got, err := wire.DecodeRuleEntry(text); err != nil || !reflect.DeepEqual(got, levels) {
 		t.Errorf("read back %+v, %v, want %+v", got, err, levels)
 	}
+	expression := iot.RuleEntry{Version: 9, Rule: iot.Rule{
+		Name: "jump", Version: 9, Severity: iot.Warning,
+		Condition: iot.Condition{Kind: iot.Expression, Threshold: 3, Within: time.Minute, Expression: "value > average +\n\tthreshold and labels.line != \"测试\""},
+	}}
+	expressed := wire.AppendRuleEntry(nil, &expression)
+	golden(t, "record_rule_expression", expressed)
+	if got, err := wire.DecodeRuleEntry(expressed); err != nil || !reflect.DeepEqual(got, expression) {
+		t.Errorf("read back %+v, %v, want %+v", got, err, expression)
+	}
 	if _, err := wire.DecodeRuleEntry(bytes.Replace(text, []byte(`"high"`), []byte(`"highest"`), 1)); err == nil {
 		t.Error("a level that is none was accepted")
 	}

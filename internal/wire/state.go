@@ -74,6 +74,8 @@ type conditionPoint struct {
 	At    int64   `json:"at"`
 	Value float64 `json:"value"`
 	Count uint64  `json:"count,omitempty"`
+	Min   float64 `json:"min,omitempty"`
+	Max   float64 `json:"max,omitempty"`
 }
 
 // AppendDeviceState appends the JSON of a device's state. It uses encoding/json only for alerts, conditions, past, clock and

@@ -34,7 +34,8 @@ func encodeAlert(a *iot.Alert) []byte {
 	return value
 }
 
-// appendState appends an encoded state. It cuts the texts of one that would be too large, and keeps all alerts.
+// appendState appends an encoded state. It cuts the texts of one that would be too large, and keeps all alerts, and what conditions remember: with the most
+// that rules may remember it is larger than maxRecordBytes, and fits into a record all the same.
 func appendState(dst []byte, s *iot.DeviceState) []byte {
 	start := len(dst)
 	if dst = wire.AppendDeviceState(dst, s); len(dst)-start <= maxRecordBytes {
@@ -65,7 +66,10 @@ func shortStates(states []iot.AlertState) []iot.AlertState {
 
 func shortAlert(a *iot.Alert) iot.Alert {
 	short := *a
-	short.Message, short.Unit = shortText(a.Message), shortText(a.Unit)
+	short.Message, short.MessageEN, short.Unit = shortText(a.Message), shortText(a.MessageEN), shortText(a.Unit)
+	if len(short.Procedure) > maxText {
+		short.Procedure = "" // Half of an address leads nowhere.
+	}
 	short.Location = shortLocation(a.Location)
 	return short
 }

@@ -3,6 +3,7 @@ package processor
 import (
 	"fmt"
 	"math"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -62,3 +63,51 @@ type discard struct{}
 
 func (discard) Alert(*iot.Alert)                       {}
 func (discard) Suspended(iot.Identity, string, string) {}
+
+// The same with conditions that remember most, and the longest texts of rules.
+func TestTheLargestMemoryFits(t *testing.T) {
+	catalog, err := iot.NewCatalog(iot.TypeSpec{Name: "t", Unit: strings.Repeat("u", 128), Min: -math.MaxFloat64, Max: math.MaxFloat64})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rules []iot.Rule
+	for i := range iot.MaxRules {
+		text := strings.Repeat("\"", iot.MaxRuleText)
+		rules = append(rules, iot.Rule{
+			Name: fmt.Sprintf("%0128d", i), Selector: iot.Selector{Type: "t"}, Severity: iot.Critical, Version: iot.MaxVersion, Text: text, TextEN: text,
+			Procedure: "https://" + text[8:], Latch: true, Condition: iot.Condition{
+				Kind: iot.Expression, Expression: `value == previous or maximum < 0`, Within: 10 * time.Second,
+			},
+		})
+	}
+	engine, err := alert.New(rules, catalog)
+	if err != nil {
+		t.Fatal(err)
+	}
+	long := strings.Repeat("\"", 1024)
+	r := iot.Reading{
+		Device: iot.Device{
+			ID: iot.DeviceID(strings.Repeat("\"", iot.MaxIDLength)), Type: "t", Unit: strings.Repeat("u", 128),
+			Location: iot.Location{Building: long, Floor: iot.MaxFloor, Room: long}, Metadata: iot.Metadata{Model: long, Firmware: long},
+		},
+		Time: time.Date(2024, 1, 30, 10, 30, 0, 1000, time.UTC), Status: iot.Online,
+	}
+	s := iot.DeviceState{Status: iot.Online, Since: r.Time, LastSeen: r.Time}
+	for i := range 20 {
+		r.Time, r.Value = r.Time.Add(time.Second), -1.2345678901234567e+299-float64(i)*1e297
+		engine.Evaluate(engine.Plain("t"), &s.RuleStates, &r, discard{})
+		s.Past = engine.EvaluatePast(engine.Plain("t"), s.Past, new(iot.RuleStates), &r, r.Time, 0, discard{})
+	}
+	s.Latest = r
+	if len(s.Alerts) != iot.MaxRules || len(s.Past.Alerts) != iot.MaxRules || len(s.Conditions) != iot.MaxRules || len(s.Past.Conditions) != iot.MaxRules {
+		t.Fatalf("got %d and %d alerts, %d and %d conditions, want those of all rules", len(s.Alerts), len(s.Past.Alerts), len(s.Conditions), len(s.Past.Conditions))
+	}
+	const most = 3 << 18 // A quarter less than what a topic takes.
+	text := appendState(nil, &s)
+	if len(text) > most {
+		t.Errorf("got %d bytes, want no more than %d", len(text), most)
+	}
+	if got, err := wire.DecodeDeviceState(text); err != nil || !reflect.DeepEqual(got.Conditions, s.Conditions) {
+		t.Errorf("got %+v, %v, want what the conditions remember unchanged", got.Conditions, err)
+	}
+}
