@@ -147,7 +147,9 @@ async def main():
     if o.items:
         many = await plant.add_object(node_id("Many"), f"{ns}:Many")
         for i in range(o.items):
-            v = await many.add_variable(node_id(f"Item.{i}"), f"{ns}:Item{i}", float(i), t.Double)
+            if i % 100 == 0:  # The library compares each new child with all the others of its parent.
+                group = await many.add_object(node_id(f"Group.{i}"), f"{ns}:Group{i}")
+            v = await group.add_variable(node_id(f"Item.{i}"), f"{ns}:Item{i}", float(i), t.Double)
             items.append(v)
 
     for extra in json.loads(o.nodes or "[]"):
