@@ -1,0 +1,82 @@
+package browser
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+)
+
+// BenchmarkSourcesPage measures the longest task of the main thread, on a processor slowed four times, while the page of 1,000 sources is opened, stays open
+// while the server answers again and again, is scrolled from end to end and searched.
+func BenchmarkSourcesPage(b *testing.B) {
+	path, err := binary()
+	if err != nil {
+		b.Fatal(err)
+	}
+	plant := newPlant(b, path, "-no-simulator")
+	front := httptest.NewServer(manySources(plant.addr))
+	defer front.Close()
+	tab := plant.open(options{path: "/devices", addr: strings.TrimPrefix(front.URL, "http://")})
+	call(tab, emulation.SetCPUThrottlingRate, emulation.SetCPUThrottlingRateParams{Rate: 4})
+	longest := func(what string, act func()) {
+		b.ReportMetric(tab.longestTask(act).Seconds()*1000, "ms/longest-"+what)
+	}
+	for b.Loop() {
+		longest("open", func() {
+			tab.click(`#navigation a[href$="/sources"]`)
+			tab.until(sourceRows + `[0]?.includes("source-")`)
+		})
+		longest("answers", func() { time.Sleep(5 * time.Second) })
+		longest("scroll", func() {
+			eval[bool](tab, `(async () => {
+				const frame = document.querySelector("#sources");
+				for (let step = 0; step <= 100; step++) {
+					frame.scrollTop = (frame.scrollHeight * step) / 100;
+					await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
+				}
+				return true;
+			})()`)
+		})
+		longest("search", func() {
+			tab.do(chromedp.SendKeys(chromedp.CSS(`#source-filters [name="search"]`), "source-00"))
+			tab.until(fmt.Sprintf(`document.querySelector("#sources-listed") && %s.every((row) => row.includes("source-00"))`, sourceRows))
+		})
+		tab.click(`#navigation a[href$="/devices"]`)
+	}
+}
+
+// manySources passes requests on to the program at an address, but answers itself what sources there are.
+func manySources(addr string) http.Handler {
+	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: addr})
+	mux := http.NewServeMux()
+	mux.Handle("/", proxy)
+	var asked atomic.Int64
+	mux.HandleFunc("GET /api/v1/sources", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		now, times := time.Now().UTC().Format(time.RFC3339Nano), asked.Add(1)
+		fmt.Fprintf(w, `{"timestamp":%q,"items":[`, now)
+		for i := range 1000 {
+			state, comma := `"connected"`, ","
+			if i%50 == 0 {
+				state = `"failed","error":"connection refused"`
+			}
+			if i == 0 {
+				comma = ""
+			}
+			fmt.Fprintf(w, `%s{"name":"source-%04d","kind":"modbus","state":%s,"since":%q,"address":"tcp://10.0.0.1:%d","connections":1,"messages":%d,"readings":%d,"rejected":%d,`+
+				`"rejected_by":{},"untimed":0,"skipped":0,"missed":0,"ignored":0,"unmapped":0,"last_message":%q,"last_value":%q,"counted_at":%q}`,
+				comma, i, state, now, i, times*int64(i), times*int64(i), i%7, now, now, now)
+		}
+		fmt.Fprint(w, "]}")
+	})
+	return mux
+}
