@@ -41,10 +41,11 @@ test('rates are those between two countings, whenever the answers come', () => {
 });
 
 test('sources in trouble come first', () => {
-  const all = [source('a'), source('b', { state: 'failed', error: 'refused' }), source('c', { log_error: 'no answer' }), source('d', { state: 'waiting', error: 'of before' })];
+  const all = [source('a'), source('b', { state: 'failed', error: 'refused' }), source('c', { log_error: 'no answer' }), source('d', { state: 'waiting', error: 'of before' }),
+    source('e', { map_error: 'no type' })];
   const names = (/** @type {{search?: string, state?: string}} */ query) => selectedSources(all, { search: '', state: '', ...query }).map(({ name }) => name).join('');
-  assert.deepEqual([names({}), names({ state: 'trouble' }), names({ state: 'waiting' }), names({ search: 'A' }), names({ search: 'mqtt' })], ['bcad', 'bc', 'd', 'a', 'bcad']);
-  assert.deepEqual(all.map(problemOf), ['', 'refused', 'no answer', '']);
+  assert.deepEqual([names({}), names({ state: 'trouble' }), names({ state: 'waiting' }), names({ search: 'A' }), names({ search: 'mqtt' })], ['bcead', 'bce', 'd', 'a', 'bcead']);
+  assert.deepEqual(all.map(problemOf), ['', 'refused', 'no answer', '', 'no type']);
 });
 
 test('a message is laid out if it is JSON, and its bytes are known', () => {

@@ -113,12 +113,12 @@ export class SourceRates {
 }
 
 /**
- * Whether somebody should look at a source: it receives nothing, or what it receives does not come into the log.
+ * Whether somebody should look at a source: it receives nothing, what it receives does not come into the log, or it does not map as was decided.
  *
  * @param {Source} source
  */
-export function troubled({ state, log_error: blocked }) {
-  return state === 'failed' || state === 'unknown' || blocked !== undefined;
+export function troubled({ state, log_error: blocked, map_error: unmapped }) {
+  return state === 'failed' || state === 'unknown' || blocked !== undefined || unmapped !== undefined;
 }
 
 /**
@@ -141,9 +141,9 @@ export function selectedSources(sources, { search, state }) {
  *
  * @param {Source} source
  */
-export function problemOf({ state, error = '', log_error: blocked = '' }) {
+export function problemOf({ state, error = '', log_error: blocked = '', map_error: unmapped = '' }) {
   if (blocked) return blocked;
-  return state === 'failed' || state === 'connecting' ? error : '';
+  return (state === 'failed' || state === 'connecting' ? error : '') || unmapped;
 }
 
 /**
