@@ -29,6 +29,9 @@ var restoreHelp string
 //go:embed upgrade.txt
 var upgradeHelp string
 
+//go:embed notify.txt
+var notifyHelp string
+
 //go:embed sources.txt
 var sourcesHelp string
 
@@ -55,6 +58,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return command.Upgrade(ctx, args[1:], upgradeHelp, stdout, stderr)
 	case "sources":
 		return command.Sources(ctx, args[1:], sourcesHelp, stdout, stderr)
+	case "notify":
+		return command.Notify(ctx, args[1:], notifyHelp, stdout, stderr)
 	case command.ViewersCommand:
 		return command.BenchViewers(args[1:], stdout, stderr)
 	default:
@@ -71,14 +76,14 @@ func showHelp(ctx context.Context, topics []string, stdout, stderr io.Writer) in
 	switch topic {
 	case "replay":
 		return replay.Command(ctx, []string{"-h"}, stdout, stderr)
-	case "", "bench", "backup", "restore", "upgrade", "sources":
+	case "", "bench", "backup", "restore", "upgrade", "sources", "notify":
 		fmt.Fprint(stdout, map[string]string{
 			"": help, "bench": benchHelp, "backup": backupHelp, "restore": restoreHelp, "upgrade": upgradeHelp,
-			"sources": sourcesHelp,
+			"sources": sourcesHelp, "notify": notifyHelp,
 		}[topic])
 		return command.Done
 	default:
-		fmt.Fprintf(stderr, "iotmon: no help on %s; there is on replay, bench, backup, restore, upgrade and sources\n", topic)
+		fmt.Fprintf(stderr, "iotmon: no help on %s; there is on replay, bench, backup, restore, upgrade, sources and notify\n", topic)
 		return command.CannotStart
 	}
 }

@@ -22,7 +22,7 @@ const Prefix = "/api/v1"
 const defaultBaseURL = "http://localhost:8080"
 
 // Options configure the API. All fields except Complete, Admission, Ingest, Forgetter, Registry, Entries, Rules, Trials, Commands, Handled, System, Sources, SourceMaps,
-// DeadLetters, Appender and AllowedOrigins are required.
+// DeadLetters, Appender, Notifications and AllowedOrigins are required.
 type Options struct {
 	Fleet Fleet
 	// Complete reports whether the fleet has every device. Until then a device that is not in it may exist. Nil means always.
@@ -54,6 +54,8 @@ type Options struct {
 	SourceMaps SourceMaps
 	// Appender appends the readings of dead letters that are sent again; nil, or no Admission, omits that operation.
 	Appender Appender
+	// Notifications has what became of the notifications; nil omits it.
+	Notifications Notifications
 	// AllowedOrigins lists origins, such as "https://plant.example", whose pages may send requests that change something,
 	// besides the pages of this host.
 	AllowedOrigins []string
@@ -114,6 +116,7 @@ func New(o Options) (http.Handler, error) {
 	s.registerAlertActions(api)
 	s.registerManyActions(api)
 	s.registerKPIs(api)
+	s.registerNotifications(api)
 	s.registerAreas(api)
 	s.registerHistory(api)
 	s.registerSystem(api)

@@ -188,7 +188,7 @@ func newAPI(t testing.TB, fleet api.Fleet, history api.History, change func(*api
 		Admission: &iot.Admission{Catalog: catalog, Skew: 10 * time.Second, Retention: 14 * 24 * time.Hour},
 		Now:       func() time.Time { return noon },
 		Logger:    slog.New(slog.DiscardHandler),
-		System:    fullSystem(), DeadLetters: fullDrawer(), Appender: &appender{}, Sources: fullSources(), Trials: recording{},
+		System:    fullSystem(), DeadLetters: fullDrawer(), Appender: &appender{}, Sources: fullSources(), Trials: recording{}, Notifications: &notices{},
 		Ingest: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }),
 	}
 	newRegistry().use(&o)

@@ -33,6 +33,7 @@ func configuration(version string) huma.Config {
 				{Name: "Ingest", Description: "Send readings."},
 				{Name: "Devices", Description: "What is known of every device at this moment."},
 				{Name: "History", Description: "What the archive holds, about a second behind."},
+				{Name: "Notifications", Description: "Who is notified of alerts, and what was sent."},
 				{Name: "Sources", Description: "Where readings come from."},
 				{Name: "System", Description: "The plant and the program as a whole."},
 			},
@@ -47,8 +48,15 @@ func configuration(version string) huma.Config {
 	return config
 }
 
-// schemaName names the listing of devices as generated clients know it.
+// schemaName names the listing of devices as generated clients know it, and what is in messages.
 func schemaName(t reflect.Type, hint string) string {
+	of := t
+	for of.Kind() == reflect.Pointer || of.Kind() == reflect.Slice {
+		of = of.Elem()
+	}
+	if strings.HasSuffix(of.PkgPath(), "/notify") { // An alert in a message is another one than that of the API.
+		return "Notified" + of.Name()
+	}
 	return strings.NewReplacer("ListedDevice", "Device", "DevicePage", "ListDevice").Replace(huma.DefaultSchemaNamer(t, hint))
 }
 

@@ -75,8 +75,8 @@ func TestDocumentHolds(t *testing.T) {
 			}
 		}
 	}
-	if len(seen) != 44 {
-		t.Errorf("got %d operations, want all 44: %v", len(seen), seen)
+	if len(seen) != 49 {
+		t.Errorf("got %d operations, want all 49: %v", len(seen), seen)
 	}
 }
 

@@ -116,7 +116,7 @@ func (s *Service) openPostgres(context.Context) error {
 		return fmt.Errorf("postgres.url: %w", err)
 	}
 	s.onClose("database", store.Close)
-	s.store, s.control = store, store.Control()
+	s.store, s.control, s.notices = store, store.Control(), store.Notify()
 	part := s.server("database")
 	prepared := make(chan struct{})
 	s.database = prepared

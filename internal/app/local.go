@@ -28,7 +28,7 @@ func (s *Service) openSQLite(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.store = store
+	s.store, s.notices = store, store.Notify()
 	s.onClose("database", store.Close)
 	decided, err := sqlite.OpenControl(ctx, datadir.Decisions(s.cfg.DataDir))
 	if err != nil {

@@ -20,6 +20,7 @@ import (
 	"iotmon/internal/kafka/embedded"
 	"iotmon/internal/kafka/processor"
 	"iotmon/internal/mapping"
+	"iotmon/internal/notify/deliver"
 	"iotmon/internal/observe"
 	"iotmon/internal/push"
 	"iotmon/internal/source"
@@ -76,6 +77,8 @@ type Service struct {
 	presence *kafka.Presence
 	topics   kafka.Topics
 	store    store
+	// notices holds what is to be notified, and what has become of it.
+	notices notices
 	// control holds what people decide, registry takes it; registry is nil if this process does not.
 	control  control.Store
 	registry *registry
@@ -111,6 +114,12 @@ type store interface {
 	archive.ProgressReader
 	api.History
 	trial.Archive
+}
+
+// notices is what the stores have of notifications.
+type notices interface {
+	deliver.Store
+	api.Notifications
 }
 
 // New makes the parts of the service, and starts none. The name is one of the constants of package config. Mistakes in the
@@ -165,7 +174,7 @@ func (s *Service) makers() []maker {
 			s.followMaps, s.serveIngest}
 	case config.Consumer:
 		return []maker{s.listen, s.openTracing, s.makeDomain, s.joinCluster, s.openPostgres, s.openRedis, s.makeProducer, s.makeProcessor, s.makeArchiver,
-			s.makeFiller, s.serveAdmin}
+			s.makeFiller, s.makeNotifier, s.serveAdmin}
 	case config.Web:
 		return []maker{s.listen, s.openTracing, s.makeDomain, s.joinCluster, s.openPostgres, s.openRedis, s.makeProducer, s.makeLive, s.makeRegistry,
 			s.followSources, s.followMaps, s.serveWeb}
@@ -174,7 +183,7 @@ func (s *Service) makers() []maker {
 	default:
 		return []maker{
 			s.listen, s.openTracing, s.makeDomain, s.openSQLite, s.openBroker, s.makeProducer, s.makeProcessor, s.makeArchiver, s.makeLive,
-			s.makeRegistry, s.makeSimulator, s.makeSources, s.showSources, s.followMaps, s.makeForward, s.serveWeb, s.serveControl,
+			s.makeRegistry, s.makeNotifier, s.makeSimulator, s.makeSources, s.showSources, s.followMaps, s.makeForward, s.serveWeb, s.serveControl,
 		}
 	}
 }

@@ -101,6 +101,7 @@ func (s *Service) serveWeb(context.Context) error {
 		Sources:        s.shownSources,
 		DeadLetters:    &feed.DeadLetters{Dial: s.dial, Topic: s.topics.DeadLetters},
 		Appender:       s.producer,
+		Notifications:  s.notices,
 		AllowedOrigins: s.cfg.Push.AllowedOrigins,
 		Version:        s.Version,
 		Now:            time.Now,

@@ -20,7 +20,7 @@ var (
 	// pure packages decide; time is an argument, and they do no I/O and start no goroutine.
 	pure = []string{"internal/iot", "internal/expression", "internal/kpi", "internal/aggregate", "internal/alert", "internal/fleet", "internal/process",
 		"internal/mapping", "internal/mapping/payload",
-		"internal/source/sparkplug/payload", "internal/source/sparkplug/nodes"}
+		"internal/source/sparkplug/payload", "internal/source/sparkplug/nodes", "internal/notify"}
 	// parts are the pure building blocks of the packages in uses.
 	parts = []string{"internal/wire", "internal/simulate", "internal/aggregate", "internal/alert", "internal/fleet", "internal/replay/recording", "internal/kpi"}
 	// foreign converts what other systems send to readings. Their times are written as those of recordings and of messages are.
@@ -30,7 +30,7 @@ var (
 	// uses declare the interfaces that they need.
 	uses = []string{
 		"internal/process", "internal/archive", "internal/statecache", "internal/view", "internal/source", "internal/source/http", "internal/replay",
-		"internal/control", "internal/forward", "internal/forward/http", "internal/trial",
+		"internal/control", "internal/forward", "internal/forward/http", "internal/trial", "internal/notify/deliver",
 	}
 	// present is the live view, which does not import its readers.
 	present = []string{"internal/view"}
@@ -38,6 +38,11 @@ var (
 	decides = []string{"internal/control"}
 	// tries runs rules over the archive. The REST API is its front.
 	tries = []string{"internal/trial"}
+	// notices decide whom to notify of alerts. The REST API shows what became of it, and senders are what the channels share.
+	notices = []string{"internal/notify"}
+	senders = []string{"internal/notify/post"}
+	// services are the senders of the channels.
+	services = []string{"internal/notify/mail", "internal/notify/webhook", "internal/notify/alertmanager", "internal/notify/chat"}
 	// readers send the live view to browsers and other clients.
 	readers = []string{"internal/push", "internal/api"}
 	// measures put a running system under load.
@@ -68,16 +73,19 @@ var layers = []layer{
 	{packages: parts, may: slices.Concat(domain, language)},
 	{packages: foreign, may: []string{"internal/iot", "internal/wire", "internal/replay/recording"}},
 	{packages: retries},
-	{packages: uses, may: slices.Concat(domain, parts, foreign, retries)},
-	{packages: readers, may: slices.Concat(domain, parts, foreign, present, decides, tries, retries)},
+	{packages: notices, may: domain},
+	{packages: senders, may: slices.Concat(domain, notices)},
+	{packages: services, may: slices.Concat(domain, notices, []string{"internal/notify/post"})},
+	{packages: uses, may: slices.Concat(domain, parts, foreign, retries, notices)},
+	{packages: readers, may: slices.Concat(domain, parts, foreign, present, decides, tries, retries, notices)},
 	// Stores and caches serve the REST API, and nobody but the wiring knows the hub.
-	{packages: adapters, may: slices.Concat(domain, parts, foreign, uses, retries, []string{"internal/api", "internal/filelock"})},
+	{packages: adapters, may: slices.Concat(domain, parts, foreign, uses, retries, notices, []string{"internal/api", "internal/filelock"})},
 	{packages: codecs},
 	{packages: clients, may: codecs},
 	{packages: protocols, may: slices.Concat(domain, parts, foreign, retries, clients, []string{"internal/source"})},
 	{packages: measures, may: slices.Concat(domain, parts, foreign, uses, retries)},
 	{packages: aside},
-	{packages: wiring, may: slices.Concat(domain, parts, foreign, uses, readers, adapters, clients, protocols, measures, aside, datadir)},
+	{packages: wiring, may: slices.Concat(domain, parts, foreign, uses, readers, adapters, clients, protocols, measures, aside, datadir, notices, senders, services)},
 	{packages: datadir, may: slices.Concat(adapters, aside)},
 	// A program hands its command line on: to the commands, or to the one client that needs no service.
 	{packages: []string{"cmd/..."}, may: []string{"internal/app/command", "internal/config", "internal/replay"}},
@@ -130,6 +138,7 @@ var owners = []owner{
 	{"github.com/gopcua", []string{"internal/source/opcua"}},
 	{"github.com/cenkalti/backoff", []string{"internal/retry"}},
 	{"github.com/expr-lang", []string{"internal/expression"}},
+	{"github.com/wneessen/go-mail", []string{"internal/notify/mail"}},
 }
 
 // outside lists what a pure package must not import.

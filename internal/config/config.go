@@ -29,13 +29,15 @@ type Config struct {
 	Devices     Devices      `koanf:"devices"`
 	DeviceTypes []DeviceType `koanf:"device_types"`
 	Alerts      Alerts       `koanf:"alerts"`
-	Consumer    Consume      `koanf:"consumer"`
-	Processor   Processor    `koanf:"processor"`
-	Archive     Archive      `koanf:"archive"`
-	Control     Control      `koanf:"control"`
-	Push        Push         `koanf:"websocket"`
-	Tracing     Tracing      `koanf:"tracing"`
-	Log         Log          `koanf:"log"`
+	// Notifications are read by iotmon, and by consumers with the role of the notifier.
+	Notifications Notifications `koanf:"notifications"`
+	Consumer      Consume       `koanf:"consumer"`
+	Processor     Processor     `koanf:"processor"`
+	Archive       Archive       `koanf:"archive"`
+	Control       Control       `koanf:"control"`
+	Push          Push          `koanf:"websocket"`
+	Tracing       Tracing       `koanf:"tracing"`
+	Log           Log           `koanf:"log"`
 
 	// CheckOnly is set by -check-config: the program only reports that the configuration is valid.
 	CheckOnly bool `koanf:"-"`
@@ -260,6 +262,7 @@ const (
 	RoleProcessor = "processor"
 	RoleArchiver  = "archiver"
 	RoleCache     = "cache"
+	RoleNotifier  = "notifier"
 )
 
 // Consume selects the roles of a consumer, so that each role can have its own number of processes.

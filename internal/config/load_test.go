@@ -318,8 +318,8 @@ func TestIotmonRefusesServersAndServicesNeedThem(t *testing.T) {
 		{Web, "kafka: {tls: {enabled: true, cert_file: a.pem}}", "kafka.tls.key_file: must be given together with kafka.tls.cert_file"},
 		{Web, "tracing: {endpoint: 'http://user:secret@h:4318'}", "tracing.endpoint: must be without a login: that goes into OTEL_EXPORTER_OTLP_HEADERS"},
 		{Web, "tracing: {endpoint: 'h:4318'}", "tracing.endpoint: must be the URL of a receiver"},
-		{Consumer, "consumer: {roles: [procesor]}", "consumer.roles[0]: must be processor, archiver or cache"},
-		{Consumer, "consumer: {roles: []}", "consumer.roles: must be at least one of processor, archiver, cache"},
+		{Consumer, "consumer: {roles: [procesor]}", "consumer.roles[0]: must be processor, archiver, cache or notifier"},
+		{Consumer, "consumer: {roles: []}", "consumer.roles: must be at least one of processor, archiver, cache, notifier"},
 	} {
 		_, err := loadAs(t, test.service, test.yaml, nil)
 		if err == nil || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), "secret") {

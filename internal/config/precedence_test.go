@@ -144,6 +144,13 @@ var samples = map[string][2]string{
 	"redis.master":                            {"a", "b"},
 	"redis.expiry":                            {"1m", "1h"},
 	"consumer.roles":                          {"[processor]", "[archiver, cache]"},
+	"notifications.language":                  {"zh", "en"},
+	"notifications.time_zone":                 {"Asia/Shanghai", "Europe/Berlin"},
+	"notifications.page":                      {"'http://a'", "'https://b.example/iotmon'"},
+	"notifications.keep":                      {"1h", "48h"},
+	"notifications.channels":                  {"[{name: a, webhook: {url: 'http://a'}}]", "[{name: a, webhook: {url: 'http://b'}}]"},
+	"notifications.calendars":                 {"[{name: a, otherwise: [a]}]", "[{name: b, otherwise: [a]}]"},
+	"notifications.routes":                    {"[{name: a, channels: [a]}]", "[{name: b, channels: [a]}]"},
 }
 
 // companions are variables without which a key may not be set.
@@ -154,6 +161,10 @@ var companions = map[string][]string{
 	"kafka.tls.server_name": {"IOTMON_KAFKA_TLS_ENABLED=true"},
 	"kafka.sasl.mechanism":  {"IOTMON_KAFKA_SASL_USERNAME=user"},
 	"kafka.sasl.username":   {"IOTMON_KAFKA_SASL_MECHANISM=PLAIN"},
+
+	"notifications.channels":  {"IOTMON_NOTIFICATIONS_ROUTES=[{name: a, channels: [a]}]"},
+	"notifications.calendars": {"IOTMON_NOTIFICATIONS_CHANNELS=[{name: a, webhook: {url: 'http://a'}}]", "IOTMON_NOTIFICATIONS_ROUTES=[{name: a, channels: [a]}]"},
+	"notifications.routes":    {"IOTMON_NOTIFICATIONS_CHANNELS=[{name: a, webhook: {url: 'http://a'}}]"},
 
 	"mqtt_broker.addr":                    {"IOTMON_MQTT_BROKER_ANONYMOUS=true"},
 	"mqtt_broker.tls_addr":                {"IOTMON_MQTT_BROKER_ANONYMOUS=true", "IOTMON_MQTT_BROKER_TLS_CERT_FILE=c.pem", "IOTMON_MQTT_BROKER_TLS_KEY_FILE=k.pem"},

@@ -72,6 +72,7 @@ func (c *Config) validate(service string) error {
 	check.forward(&c.Forward, service)
 	check.times(c)
 	check.alerts(&c.Alerts, known)
+	check.notifications(&c.Notifications, known)
 	check.archive(c)
 	check.push(&c.Push)
 	check.tracing(&c.Tracing)
@@ -173,7 +174,7 @@ func (c *checker) servers(cfg *Config, service string) {
 		c.mustText(err == nil, fmt.Sprintf("redis.addrs[%d]", i), addr, "an address host:port, such as redis-2:6379")
 	}
 	within(c, "redis.expiry", redis.Expiry, time.Minute, maxRetention)
-	known := []string{RoleProcessor, RoleArchiver, RoleCache}
+	known := []string{RoleProcessor, RoleArchiver, RoleCache, RoleNotifier}
 	c.must(len(cfg.Consumer.Roles) > 0, "consumer.roles", "none", "at least one of %s", strings.Join(known, ", "))
 	for i, role := range cfg.Consumer.Roles {
 		c.oneOf(fmt.Sprintf("consumer.roles[%d]", i), role, known...)

@@ -19,6 +19,8 @@ type Metrics struct {
 	Ingest    Ingest
 	LogHealth LogHealth
 	Control   Control
+	// Notifications are at zero where nothing is notified.
+	Notifications Notifications
 
 	registry *prometheus.Registry
 }
@@ -36,15 +38,16 @@ func NewMetrics(version string) *Metrics {
 		Help: "The version that is running; always 1.",
 	}, []string{"version"}).WithLabelValues(version).Set(1)
 	return &Metrics{
-		Producer:  newProducer(auto),
-		Consumer:  newConsumer(auto),
-		Archive:   newArchive(auto),
-		Cache:     newCache(auto),
-		WebSocket: newWebSocket(auto),
-		Ingest:    newIngest(auto),
-		LogHealth: newLogHealth(auto),
-		Control:   newControl(auto),
-		registry:  registry,
+		Producer:      newProducer(auto),
+		Consumer:      newConsumer(auto),
+		Archive:       newArchive(auto),
+		Cache:         newCache(auto),
+		WebSocket:     newWebSocket(auto),
+		Ingest:        newIngest(auto),
+		LogHealth:     newLogHealth(auto),
+		Control:       newControl(auto),
+		Notifications: newNotifications(auto),
+		registry:      registry,
 	}
 }
 

@@ -1,0 +1,324 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/google/uuid"
+
+	"iotmon/internal/notify"
+	"iotmon/internal/retry"
+)
+
+// ConfiguredNotifications is what the process that sends has configured. It has no secrets.
+type ConfiguredNotifications struct {
+	Channels  []NotificationChannel  `json:"channels"`
+	Routes    []NotificationRoute    `json:"routes"`
+	Calendars []NotificationCalendar `json:"calendars"`
+}
+
+// NotificationChannel is a way to people or programs.
+type NotificationChannel struct {
+	Name       string   `json:"name" doc:"The name, which is in routes and deliveries."`
+	Kind       string   `json:"kind" enum:"mail,webhook,alertmanager,dingtalk,wecom,feishu,slack,teams,telegram" doc:"What sends the messages."`
+	Language   string   `json:"language" enum:"zh,en" doc:"That of its messages."`
+	Recipients []string `json:"recipients,omitempty" doc:"The addresses of a mail channel. Each has its own deliveries."`
+}
+
+// NotificationSpan is a time of day on some days of the week.
+type NotificationSpan struct {
+	Days []string `json:"days,omitempty" doc:"On which days it begins: mon to sun; absent means every day."`
+	From string   `json:"from" doc:"When it begins: hh:mm."`
+	To   string   `json:"to" doc:"When it ends: hh:mm, on the next day if that is not after from."`
+}
+
+// NotificationStep is a step of escalation.
+type NotificationStep struct {
+	AfterSeconds float64  `json:"after_seconds" doc:"How long after the alert was notified, if nobody has acknowledged it."`
+	Channels     []string `json:"channels,omitempty" doc:"Who is notified as well."`
+	OnCall       []string `json:"on_call,omitempty" doc:"Calendars whose channels on call are notified as well."`
+}
+
+// NotificationRoute is who is notified of which alerts.
+type NotificationRoute struct {
+	Name            string             `json:"name" doc:"The name."`
+	Severities      []string           `json:"severities,omitempty" doc:"Which alerts: only those of these severities. So with areas, types, rules, tenants and labels; absent means all."`
+	Areas           []string           `json:"areas,omitempty" doc:"Only devices of these areas, and of those below them."`
+	Types           []string           `json:"types,omitempty" doc:"Only devices of these types."`
+	Rules           []string           `json:"rules,omitempty" doc:"Only alerts of these rules."`
+	Tenants         []string           `json:"tenants,omitempty" doc:"Only devices of these tenants."`
+	Labels          map[string]string  `json:"labels,omitempty" doc:"Only devices with these labels."`
+	Times           []NotificationSpan `json:"times,omitempty" doc:"Only alerts that come at these times."`
+	TimeZone        string             `json:"time_zone" doc:"That of times and quiet."`
+	Continue        bool               `json:"continue,omitempty" doc:"Whether the routes behind it are looked at, too."`
+	Channels        []string           `json:"channels,omitempty" doc:"Who is notified."`
+	OnCall          []string           `json:"on_call,omitempty" doc:"Calendars whose channels on call are notified."`
+	GroupBy         []string           `json:"group_by" doc:"What the alerts of one message have in common, besides tenant and severity."`
+	WaitSeconds     float64            `json:"wait_seconds" doc:"How long the first alert of a group waits for others."`
+	IntervalSeconds float64            `json:"interval_seconds" doc:"The least time between two messages about a group."`
+	RepeatSeconds   float64            `json:"repeat_seconds" doc:"How often a message is repeated while nobody acknowledges; 0 means never."`
+	Escalate        []NotificationStep `json:"escalate,omitempty" doc:"Who else is notified if nobody acknowledges."`
+	Quiet           []NotificationSpan `json:"quiet,omitempty" doc:"When only critical alerts are notified. Others wait for the end."`
+}
+
+// NotificationShift is who is on call at a time of the week.
+type NotificationShift struct {
+	NotificationSpan
+	Channels []string `json:"channels" doc:"Who is on call."`
+}
+
+// NotificationOverride replaces everybody else for a time.
+type NotificationOverride struct {
+	From     string   `json:"from" doc:"When it begins, in the calendar's time zone."`
+	Until    string   `json:"until" doc:"When it ends."`
+	Channels []string `json:"channels" doc:"Who is on call."`
+}
+
+// NotificationRotation has channels take turns.
+type NotificationRotation struct {
+	Start    string   `json:"start" doc:"When the first turn begins, in the calendar's time zone."`
+	Days     int      `json:"days" doc:"How long a turn is."`
+	Channels []string `json:"channels" doc:"Who takes turns, in this order."`
+}
+
+// NotificationCalendar says who is on call: what overrides, then the shifts, then the rotation, then otherwise.
+type NotificationCalendar struct {
+	Name      string                 `json:"name" doc:"The name."`
+	TimeZone  string                 `json:"time_zone" doc:"That of its times."`
+	Overrides []NotificationOverride `json:"overrides,omitempty" doc:"The first that holds comes before everything else."`
+	Shifts    []NotificationShift    `json:"shifts,omitempty" doc:"All that hold."`
+	Rotation  *NotificationRotation  `json:"rotation,omitempty" doc:"Where no shift holds."`
+	Otherwise []string               `json:"otherwise" doc:"Who is on call if nobody else is."`
+}
+
+// delivery is a delivery as the API shows it.
+type delivery struct {
+	ID        string          `json:"id" doc:"The message's id, which is in the message, too, and the same at every try."`
+	Channel   string          `json:"channel" doc:"Where it goes."`
+	Recipient string          `json:"recipient,omitempty" doc:"To whom, if the channel has recipients."`
+	Kind      notify.Kind     `json:"kind" enum:"raised,changed,repeated,escalated,over,digest,test,from_memory" doc:"Why it is sent."`
+	Severity  string          `json:"severity" doc:"That of its most urgent alert."`
+	State     notify.State    `json:"state" enum:"pending,sent,failed,merged" doc:"pending: it is tried until it is sent. failed: refused for good, or given up after a day. merged: a digest has been sent instead."`
+	Created   time.Time       `json:"created" doc:"When it was decided."`
+	Due       time.Time       `json:"due" doc:"When it is or was tried next."`
+	Done      *time.Time      `json:"done,omitempty" doc:"When it was sent or given up."`
+	Attempts  int             `json:"attempts" doc:"How often it has been tried."`
+	Outcome   string          `json:"outcome,omitempty" doc:"What the last try has brought: what the receiver has said, or the error."`
+	Message   *notify.Message `json:"message" doc:"What is notified."`
+}
+
+func toDelivery(d *notify.Delivery) delivery {
+	shown := delivery{
+		ID: d.ID, Channel: d.Channel, Recipient: d.Recipient, Kind: d.Kind, Severity: string(d.Severity()), State: d.State, Created: d.Created, Due: d.Due,
+		Attempts: d.Attempts, Outcome: d.Outcome, Message: &d.Message,
+	}
+	if !d.Done.IsZero() {
+		shown.Done = &d.Done
+	}
+	return shown
+}
+
+func (s *server) registerNotifications(api huma.API) {
+	if s.o.Notifications == nil {
+		return
+	}
+	tags, unavailable := []string{"Notifications"}, []int{http.StatusServiceUnavailable}
+	huma.Register(api, huma.Operation{
+		OperationID: "list-notification-channels", Method: http.MethodGet, Path: Prefix + "/notifications/channels", Tags: tags, Errors: unavailable,
+		Summary: "List the channels", Description: "The channels of the process that sends the notifications, as it has them configured. Secrets, and addresses that contain one, are not shown.",
+	}, func(ctx context.Context, _ *struct{}) (*answer[list[NotificationChannel]], error) {
+		configured, err := s.configuredNotifications(ctx)
+		return &answer[list[NotificationChannel]]{list[NotificationChannel]{Items: configured.Channels}}, err
+	})
+	huma.Register(api, huma.Operation{
+		OperationID: "list-notification-routes", Method: http.MethodGet, Path: Prefix + "/notifications/routes", Tags: tags, Errors: unavailable,
+		Summary: "List the routes and calendars", Description: "Who is notified of which alerts, in the order in which the routes are tried, and the calendars of who is on call.",
+	}, func(ctx context.Context, _ *struct{}) (*answer[notificationRoutes], error) {
+		configured, err := s.configuredNotifications(ctx)
+		return &answer[notificationRoutes]{notificationRoutes{Items: configured.Routes, Calendars: configured.Calendars}}, err
+	})
+	huma.Register(api, huma.Operation{
+		OperationID: "list-notification-deliveries", Method: http.MethodGet, Path: Prefix + "/notifications/deliveries", Tags: tags,
+		Summary: "List what was sent", Description: "Every message to every channel or recipient, and what has become of it, the newest first. They are kept as long as notifications.keep says.",
+		Errors: []int{http.StatusBadRequest, http.StatusServiceUnavailable},
+	}, s.listDeliveries)
+	huma.Register(api, huma.Operation{
+		OperationID: "resend-notification", Method: http.MethodPost, Path: Prefix + "/notifications/deliveries/{id}/resend", Tags: tags,
+		Summary: "Send a message again", Description: "The same message under the same id, to the same channel or recipient. The answer comes once it has been tried, or after a few seconds.",
+		Errors: []int{http.StatusNotFound, http.StatusTooManyRequests, http.StatusServiceUnavailable},
+	}, s.resendDelivery)
+	huma.Register(api, huma.Operation{
+		OperationID: "test-notification", Method: http.MethodPost, Path: Prefix + "/notifications/test", Tags: tags,
+		Summary: "Try a channel", Description: "Sends a test message to a channel, to each of its recipients. The answer comes once they have been tried, or after a few seconds. A test is tried once.",
+		Errors: []int{http.StatusNotFound, http.StatusTooManyRequests, http.StatusServiceUnavailable},
+	}, s.testNotification)
+}
+
+// notificationRoutes is the answer with routes and calendars.
+type notificationRoutes struct {
+	Items     []NotificationRoute    `json:"items" nullable:"false" doc:"The routes, in the order in which they are tried."`
+	Calendars []NotificationCalendar `json:"calendars" nullable:"false" doc:"The calendars."`
+}
+
+// configuredNotifications returns what is configured; nothing if no process sends notifications.
+func (s *server) configuredNotifications(ctx context.Context) (*ConfiguredNotifications, error) {
+	configured := &ConfiguredNotifications{Channels: []NotificationChannel{}, Routes: []NotificationRoute{}, Calendars: []NotificationCalendar{}}
+	text, err := s.o.Notifications.Configured(ctx)
+	if err := s.historyProblem(ctx, err); err != nil {
+		return configured, err
+	}
+	if len(text) > 0 {
+		if err := json.Unmarshal(text, configured); err != nil {
+			return configured, fmt.Errorf("what is configured: %w", err)
+		}
+	}
+	return configured, nil
+}
+
+type deliveriesInput struct {
+	Channel string `query:"channel" doc:"Only deliveries of this channel." maxLength:"63"`
+	State   string `query:"state" doc:"Only deliveries in this state." enum:"pending,sent,failed,merged"`
+	Limit   int    `query:"limit" doc:"How many deliveries one page holds at most." minimum:"1" maximum:"200" default:"50"`
+	Cursor  string `query:"cursor" doc:"The next of the page before." maxLength:"2048"`
+}
+
+// listing leaves out the parameters that may change from page to page.
+func (in deliveriesInput) listing() string {
+	in.Limit, in.Cursor = 0, ""
+	return listing("deliveries", in)
+}
+
+func (s *server) listDeliveries(ctx context.Context, in *deliveriesInput) (*answer[list[delivery]], error) {
+	q := DeliveriesQuery{Channel: in.Channel, State: notify.State(in.State), Limit: in.Limit + 1}
+	if in.Cursor != "" {
+		var err error
+		if q.Before, err = unseal[DeliveryPlace](in.listing(), in.Cursor); err != nil {
+			return nil, err
+		}
+	}
+	found, err := s.o.Notifications.Deliveries(ctx, q)
+	if err := s.historyProblem(ctx, err); err != nil {
+		return nil, err
+	}
+	out := &answer[list[delivery]]{Body: list[delivery]{Items: []delivery{}}}
+	if len(found) > in.Limit {
+		found = found[:in.Limit]
+		last := &found[len(found)-1]
+		if out.Body.Next, err = seal(in.listing(), DeliveryPlace{last.Created, last.ID}); err != nil {
+			return nil, err
+		}
+	}
+	for i := range found {
+		out.Body.Items = append(out.Body.Items, toDelivery(&found[i]))
+	}
+	return out, nil
+}
+
+const (
+	// triedWithin is how long a request waits for its deliveries to be tried, triedPoll how often it looks.
+	triedWithin = 8 * time.Second
+	triedPoll   = 100 * time.Millisecond
+)
+
+// await waits until deliveries have been tried, and returns them. attempts are how often they had been tried before.
+func (s *server) await(ctx context.Context, ids []string, attempts map[string]int) ([]delivery, error) {
+	waiting, cancel := context.WithTimeout(ctx, triedWithin)
+	defer cancel()
+	for {
+		all, tried := make([]delivery, 0, len(ids)), true
+		for _, id := range ids {
+			d, found, err := s.o.Notifications.Delivery(ctx, id)
+			if err := s.historyProblem(ctx, err); err != nil {
+				return nil, err
+			}
+			if found {
+				all = append(all, toDelivery(&d))
+				tried = tried && d.Attempts > attempts[id]
+			}
+		}
+		if tried || retry.Wait(waiting, triedPoll) != nil {
+			return all, nil
+		}
+	}
+}
+
+type resendDeliveryInput struct {
+	ID string `path:"id" doc:"The delivery's id." maxLength:"64"`
+}
+
+func (s *server) resendDelivery(ctx context.Context, in *resendDeliveryInput) (*answer[delivery], error) {
+	before, found, err := s.o.Notifications.Delivery(ctx, in.ID)
+	if err := s.historyProblem(ctx, err); err != nil {
+		return nil, err
+	}
+	if found {
+		found, err = s.o.Notifications.Resend(ctx, in.ID, s.o.Now())
+	}
+	if err := s.askProblem(ctx, err); err != nil {
+		return nil, err
+	}
+	if !found {
+		return nil, huma.Error404NotFound(fmt.Sprintf("there is no delivery %q", in.ID))
+	}
+	after, err := s.await(ctx, []string{in.ID}, map[string]int{in.ID: before.Attempts})
+	if err != nil {
+		return nil, err
+	}
+	if len(after) == 0 {
+		return nil, huma.Error404NotFound(fmt.Sprintf("the delivery %q has just been removed", in.ID))
+	}
+	return &answer[delivery]{after[0]}, nil
+}
+
+// askProblem converts an error of Ask and Resend to a problem.
+func (s *server) askProblem(ctx context.Context, err error) error {
+	if errors.Is(err, ErrTooManyAsked) {
+		return retryLater(huma.Error429TooManyRequests(err.Error()), "5")
+	}
+	return s.historyProblem(ctx, err)
+}
+
+type testInput struct {
+	Body struct {
+		Channel string `json:"channel" maxLength:"63" doc:"The name of the channel."`
+	}
+}
+
+func (s *server) testNotification(ctx context.Context, in *testInput) (*answer[list[delivery]], error) {
+	configured, err := s.configuredNotifications(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var ids []string
+	for i := range configured.Channels {
+		channel := &configured.Channels[i]
+		if channel.Name != in.Body.Channel {
+			continue
+		}
+		recipients := channel.Recipients
+		if len(recipients) == 0 {
+			recipients = []string{""}
+		}
+		for _, recipient := range recipients {
+			now := s.o.Now()
+			d := notify.Delivery{
+				Target: notify.Target{Channel: channel.Name, Recipient: recipient}, Message: notify.NewTest(uuid.NewString(), now),
+				State: notify.Pending, Created: now, Due: now, Asked: now,
+			}
+			if err := s.askProblem(ctx, s.o.Notifications.Ask(ctx, &d)); err != nil {
+				return nil, err
+			}
+			ids = append(ids, d.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil, huma.Error404NotFound(fmt.Sprintf("there is no channel %q in what sends the notifications", in.Body.Channel))
+	}
+	tried, err := s.await(ctx, ids, nil)
+	return &answer[list[delivery]]{list[delivery]{Items: tried}}, err
+}

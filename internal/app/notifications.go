@@ -1,0 +1,343 @@
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"iotmon/internal/api"
+	"iotmon/internal/config"
+	"iotmon/internal/control"
+	"iotmon/internal/iot"
+	"iotmon/internal/kafka/feed"
+	"iotmon/internal/notify"
+	"iotmon/internal/notify/alertmanager"
+	"iotmon/internal/notify/chat"
+	"iotmon/internal/notify/deliver"
+	"iotmon/internal/notify/mail"
+	"iotmon/internal/notify/post"
+	"iotmon/internal/notify/webhook"
+	"iotmon/internal/observe"
+	"iotmon/internal/wire"
+)
+
+// makeNotifier makes what notifies people of alerts, if channels are configured.
+func (s *Service) makeNotifier(context.Context) error {
+	if !s.has(config.RoleNotifier) || len(s.cfg.Notifications.Channels) == 0 {
+		return nil
+	}
+	plan, err := newPlan(&s.cfg.Notifications)
+	if err != nil {
+		return err
+	}
+	senders, err := newSenders(&s.cfg.Notifications, s.Version)
+	if err != nil {
+		return err
+	}
+	published, err := json.Marshal(publishedNotifications(&s.cfg.Notifications))
+	if err != nil {
+		return fmt.Errorf("notifications: %w", err)
+	}
+	m := &s.metrics.Notifications
+	for name := range senders {
+		m.Channel(name)
+	}
+	notifier := deliver.New(deliver.Options{
+		Store: s.notices, Log: &feed.Alerts{Dial: s.dial, Topics: s.topics, Logger: s.Logger}, Plan: plan, Senders: senders, Labels: s.deviceLabels,
+		Published: published, Keep: s.cfg.Notifications.Keep, Logger: observe.Sparing(s.Logger, repeatedLogs), Now: time.Now,
+		Metrics: deliver.Metrics{
+			Tried: m.Tried, Waiting: m.Waiting, Open: m.Open, Sending: m.Sending, Unrouted: m.Unrouted, Untracked: m.Untracked,
+			FromMemory: m.FromMemory, Failed: m.Failed,
+		},
+	})
+	s.add("notifier", after(notifier.Run, s.kafka)) // It does not wait for the database: without it, it notifies of what is critical.
+	return nil
+}
+
+// deviceLabels returns the labels of devices in the registry.
+func (s *Service) deviceLabels(ctx context.Context, devices []iot.Identity) (map[iot.Identity]map[string]string, error) {
+	refs := make(map[iot.Identity]control.Ref, len(devices))
+	for _, device := range devices {
+		refs[device] = control.DeviceRef(device)
+	}
+	list, owners := make([]control.Ref, 0, len(refs)), make([]iot.Identity, 0, len(refs))
+	for device, ref := range refs {
+		list, owners = append(list, ref), append(owners, device)
+	}
+	objects, err := s.control.Objects(ctx, list)
+	if err != nil {
+		return nil, err
+	}
+	labels := make(map[iot.Identity]map[string]string)
+	for i := range objects {
+		if objects[i].Version == 0 || objects[i].Deleted {
+			continue
+		}
+		if entry, err := wire.DecodeDeviceEntry(objects[i].Body); err == nil {
+			labels[owners[i]] = entry.Labels
+		}
+	}
+	return labels, nil
+}
+
+// zone returns a time zone of the configuration, which has checked it.
+func zone(names ...string) *time.Location {
+	for _, name := range names {
+		if name == "" {
+			continue
+		}
+		if found, err := time.LoadLocation(name); err == nil {
+			return found
+		}
+	}
+	return time.Local
+}
+
+// newPlan returns who is notified of what.
+func newPlan(cfg *config.Notifications) (*notify.Plan, error) {
+	plan := &notify.Plan{Recipients: make(map[string][]string), Calendars: make(map[string]*notify.Calendar)}
+	for i := range cfg.Channels {
+		plan.Recipients[cfg.Channels[i].Name] = recipients(&cfg.Channels[i])
+	}
+	for i := range cfg.Calendars {
+		calendar, err := newCalendar(&cfg.Calendars[i], cfg.TimeZone)
+		if err != nil {
+			return nil, fmt.Errorf("notifications.calendars[%d]: %w", i, err)
+		}
+		plan.Calendars[cfg.Calendars[i].Name] = calendar
+	}
+	for i := range cfg.Routes {
+		route, err := newRoute(&cfg.Routes[i], cfg.TimeZone)
+		if err != nil {
+			return nil, fmt.Errorf("notifications.routes[%d]: %w", i, err)
+		}
+		plan.Routes = append(plan.Routes, route)
+	}
+	return plan, nil
+}
+
+func recipients(channel *config.Channel) []string {
+	if channel.Mail != nil {
+		return channel.Mail.To
+	}
+	return nil
+}
+
+func newSpan(s *config.Span) (span notify.Span, err error) {
+	for _, name := range s.Days {
+		for day, known := range config.Weekdays {
+			if name == known {
+				span.Days = append(span.Days, time.Weekday(day))
+			}
+		}
+	}
+	if span.From, err = config.Clock(s.From); err != nil {
+		return span, err
+	}
+	span.To, err = config.Clock(s.To)
+	return span, err
+}
+
+func newTimes(spans []config.Span, in *time.Location) (notify.Times, error) {
+	times := notify.Times{Zone: in}
+	for i := range spans {
+		span, err := newSpan(&spans[i])
+		if err != nil {
+			return times, err
+		}
+		times.Spans = append(times.Spans, span)
+	}
+	return times, nil
+}
+
+func newCalendar(c *config.Calendar, standard string) (*notify.Calendar, error) {
+	calendar := &notify.Calendar{Zone: zone(c.TimeZone, standard), Otherwise: c.Otherwise}
+	for _, o := range c.Overrides {
+		from, err := config.WallTime(o.From, calendar.Zone)
+		if err != nil {
+			return nil, err
+		}
+		until, err := config.WallTime(o.Until, calendar.Zone)
+		if err != nil {
+			return nil, err
+		}
+		calendar.Overrides = append(calendar.Overrides, notify.Override{From: from, Until: until, Channels: o.Channels})
+	}
+	for _, s := range c.Shifts {
+		span, err := newSpan(&config.Span{Days: s.Days, From: s.From, To: s.To})
+		if err != nil {
+			return nil, err
+		}
+		calendar.Shifts = append(calendar.Shifts, notify.Shift{Span: span, Channels: s.Channels})
+	}
+	if r := c.Rotation; r != nil {
+		start, err := config.WallTime(r.Start, calendar.Zone)
+		if err != nil {
+			return nil, err
+		}
+		calendar.Rotation = &notify.Rotation{Start: start, Days: r.Days, Channels: r.Channels}
+	}
+	return calendar, nil
+}
+
+func newRoute(configured *config.Route, standard string) (notify.Route, error) {
+	r := configured.Filled()
+	in := zone(r.TimeZone, standard)
+	times, err := newTimes(r.Times, in)
+	if err != nil {
+		return notify.Route{}, err
+	}
+	quiet, err := newTimes(r.Quiet, in)
+	if err != nil {
+		return notify.Route{}, err
+	}
+	route := notify.Route{
+		Name: r.Name, Continue: r.Continue, Channels: r.Channels, OnCall: r.OnCall, Wait: *r.Wait, Interval: *r.Interval, Repeat: *r.Repeat, Quiet: &quiet,
+		Match: notify.Match{Rules: r.Rules, Labels: r.Labels, Times: times},
+	}
+	for _, severity := range r.Severities {
+		route.Match.Severities = append(route.Match.Severities, iot.Severity(severity))
+	}
+	for _, area := range r.Areas {
+		route.Match.Areas = append(route.Match.Areas, iot.Area(area).Canonical())
+	}
+	for _, deviceType := range r.Types {
+		route.Match.Types = append(route.Match.Types, iot.DeviceType(deviceType))
+	}
+	for _, tenant := range r.Tenants {
+		route.Match.Tenants = append(route.Match.Tenants, iot.Tenant(tenant))
+	}
+	for _, by := range r.GroupBy {
+		route.GroupBy = append(route.GroupBy, notify.GroupBy(by))
+	}
+	for _, step := range r.Escalate {
+		route.Escalate = append(route.Escalate, notify.Step{After: step.After, Channels: step.Channels, OnCall: step.OnCall})
+	}
+	return route, nil
+}
+
+// newSenders returns the senders of the channels by name.
+func newSenders(cfg *config.Notifications, version string) (map[string]deliver.Sender, error) {
+	senders := make(map[string]deliver.Sender, len(cfg.Channels))
+	for i := range cfg.Channels {
+		c := &cfg.Channels[i]
+		language := cfg.Language
+		if c.Language != "" {
+			language = c.Language
+		}
+		senders[c.Name] = newSender(c, notify.Writer{Language: notify.Language(language), Zone: zone(cfg.TimeZone), Page: cfg.Page}, "iotmon/"+version)
+	}
+	return senders, nil
+}
+
+// encryption returns what reads the files of a section at each connection.
+func encryption(t *config.SourceTLS) func() (*tls.Config, error) {
+	if t == nil {
+		return nil
+	}
+	return func() (*tls.Config, error) {
+		return newTLS(&config.TLS{Enabled: true, CAFile: t.CAFile, CertFile: t.CertFile, KeyFile: t.KeyFile, ServerName: t.ServerName})
+	}
+}
+
+// secretFile returns the secret in a file, nil if none is named.
+func secretFile(path string) post.Secret {
+	if path == "" {
+		return nil
+	}
+	return post.File(path)
+}
+
+func newSender(c *config.Channel, writer notify.Writer, agent string) deliver.Sender {
+	client := func(t *config.SourceTLS) *post.Client {
+		return post.New(post.Options{TLS: encryption(t), UserAgent: agent})
+	}
+	switch {
+	case c.Mail != nil:
+		m := c.Mail.Filled()
+		return &mail.Sender{Options: mail.Options{
+			Host: m.Host, Port: m.Port, Encryption: mail.Encryption(m.Encryption), TLS: encryption(m.TLS), Username: m.Username, Password: secretFile(m.PasswordFile),
+			From: m.From, Writer: writer,
+		}}
+	case c.Webhook != nil:
+		address := post.Text(c.Webhook.URL)
+		if c.Webhook.URLFile != "" {
+			address = post.File(c.Webhook.URLFile)
+		}
+		return &webhook.Sender{Options: webhook.Options{
+			URL: address, Secret: secretFile(c.Webhook.SecretFile), Token: secretFile(c.Webhook.TokenFile), Writer: writer, Client: client(c.Webhook.TLS), Now: time.Now,
+		}}
+	case c.Alertmanager != nil:
+		a := c.Alertmanager
+		return &alertmanager.Sender{Options: alertmanager.Options{
+			URL: a.URL, Username: a.Username, Password: secretFile(a.PasswordFile), Token: secretFile(a.TokenFile), Writer: writer, Client: client(a.TLS),
+		}}
+	case c.Telegram != nil:
+		t := c.Telegram
+		address := t.URL
+		if address == "" {
+			address = "https://api.telegram.org"
+		}
+		return chat.New(chat.Options{
+			Service: chat.Telegram, URL: post.Text(address), Secret: secretFile(t.TokenFile), Chat: t.ChatID, Writer: writer, Client: client(t.TLS), Now: time.Now,
+		})
+	default:
+		section := c.Chat()
+		return chat.New(chat.Options{
+			Service: chat.Service(c.Kinds()[0]), URL: post.File(section.URLFile), Secret: secretFile(section.SecretFile), Writer: writer,
+			Client: client(section.TLS), Now: time.Now,
+		})
+	}
+}
+
+// publishedNotifications returns what the API shows of the configuration: no secrets, and no addresses that contain one.
+func publishedNotifications(cfg *config.Notifications) *api.ConfiguredNotifications {
+	published := &api.ConfiguredNotifications{Channels: []api.NotificationChannel{}, Routes: []api.NotificationRoute{}, Calendars: []api.NotificationCalendar{}}
+	for i := range cfg.Channels {
+		c := &cfg.Channels[i]
+		language := cfg.Language
+		if c.Language != "" {
+			language = c.Language
+		}
+		published.Channels = append(published.Channels, api.NotificationChannel{Name: c.Name, Kind: c.Kinds()[0], Language: language, Recipients: recipients(c)})
+	}
+	for i := range cfg.Calendars {
+		c := &cfg.Calendars[i]
+		calendar := api.NotificationCalendar{Name: c.Name, TimeZone: zone(c.TimeZone, cfg.TimeZone).String(), Otherwise: c.Otherwise}
+		for _, s := range c.Shifts {
+			calendar.Shifts = append(calendar.Shifts, api.NotificationShift{NotificationSpan: api.NotificationSpan{Days: s.Days, From: s.From, To: s.To}, Channels: s.Channels})
+		}
+		for _, o := range c.Overrides {
+			calendar.Overrides = append(calendar.Overrides, api.NotificationOverride(o))
+		}
+		if c.Rotation != nil {
+			calendar.Rotation = &api.NotificationRotation{Start: c.Rotation.Start, Days: c.Rotation.Days, Channels: c.Rotation.Channels}
+		}
+		published.Calendars = append(published.Calendars, calendar)
+	}
+	for i := range cfg.Routes {
+		published.Routes = append(published.Routes, publishedRoute(&cfg.Routes[i], cfg.TimeZone))
+	}
+	return published
+}
+
+func publishedRoute(configured *config.Route, standard string) api.NotificationRoute {
+	r := configured.Filled()
+	route := api.NotificationRoute{
+		Name: r.Name, Severities: r.Severities, Areas: r.Areas, Types: r.Types, Rules: r.Rules, Tenants: r.Tenants, Labels: r.Labels, Continue: r.Continue,
+		Channels: r.Channels, OnCall: r.OnCall, GroupBy: r.GroupBy, WaitSeconds: r.Wait.Seconds(), IntervalSeconds: r.Interval.Seconds(),
+		RepeatSeconds: r.Repeat.Seconds(), TimeZone: zone(r.TimeZone, standard).String(),
+	}
+	for _, s := range r.Times {
+		route.Times = append(route.Times, api.NotificationSpan(s))
+	}
+	for _, s := range r.Quiet {
+		route.Quiet = append(route.Quiet, api.NotificationSpan(s))
+	}
+	for _, step := range r.Escalate {
+		route.Escalate = append(route.Escalate, api.NotificationStep{AfterSeconds: step.After.Seconds(), Channels: step.Channels, OnCall: step.OnCall})
+	}
+	return route
+}

@@ -1,0 +1,117 @@
+package notify
+
+import (
+	"slices"
+	"time"
+)
+
+// Span is a time of day on some days of the week. One that ends at or before it begins ends on the next day.
+type Span struct {
+	// Days are the days on which it begins; none means every day.
+	Days []time.Weekday
+	// From and To are since midnight by the clock on the wall, to the minute.
+	From, To time.Duration
+}
+
+// Times are spans in a time zone. No spans mean always.
+type Times struct {
+	Zone  *time.Location
+	Spans []Span
+}
+
+// In reports whether a time is in one of the spans.
+func (t *Times) In(now time.Time) bool {
+	if len(t.Spans) == 0 {
+		return true
+	}
+	local := now.In(t.Zone)
+	clock := time.Duration(local.Hour())*time.Hour + time.Duration(local.Minute())*time.Minute
+	return slices.ContainsFunc(t.Spans, func(s Span) bool { return s.in(local.Weekday(), clock) })
+}
+
+func (s *Span) in(day time.Weekday, clock time.Duration) bool {
+	begins := func(day time.Weekday) bool { return len(s.Days) == 0 || slices.Contains(s.Days, day) }
+	if s.From < s.To {
+		return begins(day) && clock >= s.From && clock < s.To
+	}
+	return begins(day) && clock >= s.From || begins((day+6)%7) && clock < s.To
+}
+
+// longestQuiet is how far End looks.
+const longestQuiet = 8 * 24 * time.Hour
+
+// End returns the first whole minute from now on that is in none of the spans; now itself if it is in none. Spans that cover all of a week
+// never end: then it is a week and a day later.
+func (t *Times) End(now time.Time) time.Time {
+	if !t.In(now) {
+		return now
+	}
+	at := now.Truncate(time.Minute)
+	for at.Before(now.Add(longestQuiet)) && t.In(at) {
+		at = at.Add(time.Minute)
+	}
+	return at
+}
+
+// Calendar says which channels are on call.
+type Calendar struct {
+	Zone *time.Location
+	// Overrides come first, the first one that holds; then Shifts, all that hold; then Rotation; then Otherwise.
+	Overrides []Override
+	Shifts    []Shift
+	Rotation  *Rotation
+	// Otherwise must not be empty, so that there is always somebody.
+	Otherwise []string
+}
+
+// Override replaces everybody else from a time until another one.
+type Override struct {
+	From, Until time.Time
+	Channels    []string
+}
+
+// Shift is who is on call at some times of the week.
+type Shift struct {
+	Span     Span
+	Channels []string
+}
+
+// Rotation has the channels take turns of some days each. The first turn begins at Start.
+type Rotation struct {
+	Start    time.Time
+	Days     int
+	Channels []string
+}
+
+// OnCall returns the channels that are on call. There is always one.
+func (c *Calendar) OnCall(now time.Time) []string {
+	for i := range c.Overrides {
+		if o := &c.Overrides[i]; !now.Before(o.From) && now.Before(o.Until) {
+			return o.Channels
+		}
+	}
+	var on []string
+	for i := range c.Shifts {
+		shift := &c.Shifts[i]
+		if (&Times{c.Zone, []Span{shift.Span}}).In(now) {
+			on = append(on, shift.Channels...)
+		}
+	}
+	if len(on) > 0 {
+		return on
+	}
+	if r := c.Rotation; r != nil && !now.Before(r.Start) {
+		return r.Channels[r.turn(now, c.Zone)%len(r.Channels):][:1]
+	}
+	return c.Otherwise
+}
+
+// turn returns how many turns have ended. Turns change at the same time of day in summer and in winter.
+func (r *Rotation) turn(now time.Time, zone *time.Location) int {
+	start := r.Start.In(zone)
+	turns := max(int(now.Sub(start)/(24*time.Hour))/r.Days-1, 0)
+	for !now.Before(start.AddDate(0, 0, (turns+1)*r.Days)) {
+		turns++
+	}
+	return turns
+}

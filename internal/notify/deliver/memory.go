@@ -1,0 +1,134 @@
+package deliver
+
+import (
+	"context"
+	"maps"
+	"sync"
+	"time"
+
+	"iotmon/internal/notify"
+	"iotmon/internal/retry"
+)
+
+const (
+	// watchEvery is how often it is looked whether the database is away. With it away, that is also how often the states of the devices are read.
+	watchEvery = 10 * time.Second
+	// maxNotified is how many alerts are remembered that were notified from memory, maxUnsent how many messages that could not be sent. The oldest are
+	// left out: those alerts are notified once the database is back.
+	maxNotified = 100_000
+	maxUnsent   = 200
+)
+
+// watchDatabase sends critical alerts from memory while the database is away for longer than withoutDatabase, if no other process was the one that
+// sends when it last answered.
+func (n *Notifier) watchDatabase(ctx context.Context) {
+	failing := false
+	for retry.Wait(ctx, watchEvery) == nil {
+		if !n.databaseAway() {
+			failing = false
+			continue
+		}
+		if !failing {
+			n.Logger.Error("the database is away: critical alerts are sent from memory")
+		}
+		failing = true
+		if err := n.sendFromMemory(ctx); err != nil && ctx.Err() == nil {
+			n.Logger.Error("critical alerts cannot be sent from memory at the moment", "reason", err)
+		}
+	}
+}
+
+func (n *Notifier) databaseAway() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	away := n.Now().Sub(n.stored)
+	if away < 0 { // The clock was set back.
+		n.stored = n.Now()
+	}
+	return !n.others && away > withoutDatabase
+}
+
+// sendFromMemory sends the critical alerts that stand and were not notified, and again what could not be sent before. The ids are the same at every
+// try.
+func (n *Notifier) sendFromMemory(ctx context.Context) error {
+	reading, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	open, err := n.Log.OpenAlerts(reading)
+	if err != nil {
+		return err
+	}
+	n.mu.Lock()
+	known := maps.Clone(n.offered)
+	maps.Copy(known, n.known)
+	unsent := n.unsent
+	n.mu.Unlock()
+	deliveries, ids := n.Plan.Urgent(open, known, n.Now())
+	deliveries = append(unsent, deliveries...)
+	unsent = n.sendNow(ctx, deliveries)
+	n.Metrics.FromMemory(len(deliveries) - len(unsent))
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, id := range ids {
+		if len(n.offered) < maxNotified {
+			n.offered[id] = true
+		}
+	}
+	if len(unsent) == 0 { // Else everybody is notified again once the database is back: twice is better than not at all.
+		maps.Copy(n.notified, n.offered)
+	}
+	n.unsent = unsent[max(len(unsent)-maxUnsent, 0):]
+	return nil
+}
+
+// forget forgets what was notified from memory: the database is back, and has it.
+func (n *Notifier) forget() {
+	clear(n.offered)
+	clear(n.notified)
+	n.unsent = nil
+}
+
+// sendNow sends deliveries once, the channels at the same time, and returns those that could not be sent.
+func (n *Notifier) sendNow(ctx context.Context, deliveries []notify.Delivery) (unsent []notify.Delivery) {
+	byChannel := make(map[string][]notify.Delivery)
+	for _, d := range deliveries {
+		byChannel[d.Channel] = append(byChannel[d.Channel], d)
+	}
+	var mu sync.Mutex
+	var channels sync.WaitGroup
+	for _, list := range byChannel {
+		channels.Go(func() {
+			for _, d := range list {
+				if !n.sendOnce(ctx, &d) {
+					mu.Lock()
+					unsent = append(unsent, d)
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	channels.Wait()
+	return unsent
+}
+
+// sendOnce tries a delivery, and returns false if it must be tried again.
+func (n *Notifier) sendOnce(ctx context.Context, d *notify.Delivery) bool {
+	sender := n.Senders[d.Channel]
+	if sender == nil {
+		return true
+	}
+	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
+	defer cancel()
+	_, err := sender.Send(ctx, d.Recipient, &d.Message)
+	switch {
+	case err == nil:
+		n.Metrics.Tried(d.Channel, "sent")
+	case notify.IsRefused(err):
+		n.Metrics.Tried(d.Channel, "refused")
+	default:
+		n.Metrics.Tried(d.Channel, "failed")
+	}
+	if err != nil {
+		n.Logger.Warn("a critical alert could not be sent from memory", "channel", d.Channel, "reason", err)
+	}
+	return err == nil || notify.IsRefused(err)
+}
