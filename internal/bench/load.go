@@ -76,6 +76,9 @@ func NewLoad(devices int) *Load {
 // registeredAreas is how the areas of registered devices begin. No location of a device does.
 const registeredAreas = "plant "
 
+// Device returns the device with an index.
+func (l *Load) Device(i int) iot.Device { return l.devices[i].Device }
+
 // Entry returns the registry entry of a device, by its index: as much as an entry of a plant has. Its own limits differ from those of the rules,
 // and the same readings violate them.
 func (l *Load) Entry(i int) (iot.DeviceID, iot.DeviceEntry) {

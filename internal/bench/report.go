@@ -12,6 +12,8 @@ type Report struct {
 	Devices int    `json:"devices"`
 	// Entries is how many of the devices have a registry entry.
 	Entries int `json:"entries"`
+	// Rules is how many rules there are besides the built-in ones, each of which watches a tenth of the devices.
+	Rules int `json:"rules"`
 	// Rate is the requested rate in readings a second; 0 means as many as possible.
 	Rate       int    `json:"rate"`
 	Partitions int    `json:"partitions"`
@@ -57,6 +59,9 @@ func (r *Report) Write(out io.Writer) error {
 	row("load", "%d devices, %s, for %.1f s", r.Devices, rate, r.Seconds)
 	if r.Entries > 0 {
 		row("registry", "%d devices with an entry", r.Entries)
+	}
+	if r.Rules > 0 {
+		row("rules", "%d, each for a tenth of the devices", r.Rules)
 	}
 	row("broker", "%s, %d partitions; archive %s", r.Broker, r.Partitions, map[bool]string{true: "on", false: "off"}[r.Archive])
 	row("throughput", "%.0f readings/s, %d in all", r.ReadingsPerSecond, r.Readings)

@@ -36,10 +36,10 @@ func BenchViewers(args []string, stdout, stderr io.Writer) int {
 
 // benchFlags are the flags of bench.
 type benchFlags struct {
-	devices, entries, rate, clients, partitions int
-	duration                                    time.Duration
-	archive, json                               bool
-	brokers, cpuProfile                         string
+	devices, entries, rules, rate, clients, partitions int
+	duration                                           time.Duration
+	archive, json                                      bool
+	brokers, cpuProfile                                string
 }
 
 // The largest values that the flags accept.
@@ -56,6 +56,7 @@ func parseBench(args []string) (*benchFlags, error) {
 	set.SetOutput(io.Discard)
 	set.IntVar(&f.devices, "devices", 10_000, "")
 	set.IntVar(&f.entries, "entries", 0, "")
+	set.IntVar(&f.rules, "rules", 0, "")
 	set.IntVar(&f.rate, "rate", 0, "")
 	set.DurationVar(&f.duration, "duration", 20*time.Second, "")
 	set.IntVar(&f.clients, "clients", 0, "")
@@ -76,6 +77,7 @@ func parseBench(args []string) (*benchFlags, error) {
 	}{
 		{"devices", f.devices, 1, mostBenchDevices},
 		{"entries", f.entries, 0, f.devices},
+		{"rules", f.rules, 0, mostBenchRules},
 		{"rate", f.rate, 0, 1_000_000_000},
 		{"clients", f.clients, 0, mostBenchClients},
 		{"partitions", f.partitions, 1, mostBenchPartitions},
@@ -180,6 +182,7 @@ func runBench(ctx context.Context, flags *benchFlags, stderr io.Writer) (report 
 		return nil, err
 	}
 	report.Version, report.Devices, report.Entries, report.Rate = versionName(), flags.devices, flags.entries, flags.rate
+	report.Rules = flags.rules
 	report.Partitions, report.Archive, report.Broker = flags.partitions, flags.archive, "embedded"
 	if flags.brokers != "" {
 		report.Broker = flags.brokers
@@ -228,6 +231,7 @@ func benchConfig(flags *benchFlags, dir string) *config.Config {
 	cfg.Simulator.Enabled = false
 	cfg.Archive.Enabled = flags.archive
 	cfg.Aggregation.WindowSeconds = benchWindow
+	cfg.Alerts.Rules = benchRules(flags.rules)
 	cfg.Kafka.Partitions = flags.partitions
 	cfg.Kafka.Embedded.Retention = benchRetention
 	cfg.Push.MaxConnections = mostBenchClients
