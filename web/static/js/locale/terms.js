@@ -67,6 +67,7 @@ export const terms = {
   noMatch: { en: 'No device matches these filters.', zh: '没有符合条件的设备。' },
   device: { en: 'Device', zh: '设备' },
   alerts: { en: 'Alerts', zh: '告警' },
+  alertFigures: { en: 'Alert figures', zh: '告警指标' },
   reason: { en: 'Reason', zh: '原因' },
   chooseOne: { en: 'Choose {id}', zh: '选择 {id}' },
   name: { en: 'Name', zh: '名称' },

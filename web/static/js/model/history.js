@@ -305,6 +305,17 @@ export class History {
   }
 
   /**
+   * The key figures of alarm management.
+   *
+   * @param {{days: number, operators: number}} query
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<import('./kpis.js').Kpis>}
+   */
+  kpis({ days, operators }, signal) {
+    return this.#get('alerts/kpis', { from: `-${days}d`, operators: String(operators) }, signal);
+  }
+
+  /**
    * Returns how the programs are doing.
    *
    * @param {AbortSignal} [signal]

@@ -1,0 +1,55 @@
+// @ts-check
+
+/** The words of the page about how much operators have to deal with. */
+export const texts = {
+  kpisFailed: { en: 'The key figures could not be loaded: {reason}', zh: '关键指标加载失败：{reason}' },
+  kpisSpan: { en: 'Time', zh: '时间范围' },
+  operators: { en: 'Operators', zh: '操作员人数' },
+  operatorsHint: { en: 'Who share the alerts: rates are for one of them', zh: '共同分担告警的人数：各速率为其中一人的' },
+  kpisShort: { en: 'The standards ask for at least 30 days.', zh: '标准要求至少 30 天的数据。' },
+  kpisTruncated: { en: 'There are more than 500,000 alerts: these figures are of the time until {time}.', zh: '告警超过 500,000 条：以下指标截至 {time}。' },
+  kpisNote: {
+    en: 'By ISA-18.2 / IEC 62682 and EEMUA 191. {alerts} alerts; {suppressed} more were suppressed when they were raised. Rates alone do not show that alarms are good.',
+    zh: '依据 ISA-18.2 / IEC 62682 和 EEMUA 191。共 {alerts} 条告警，另有 {suppressed} 条在产生时已被抑制。仅凭速率不能说明告警设置良好。',
+  },
+
+  tileRate: { en: 'Alerts in 10 min', zh: '每 10 分钟告警' },
+  tilePeak: { en: 'Most in 10 min', zh: '10 分钟峰值' },
+  tileFlood: { en: 'Time in floods', zh: '告警泛滥时间' },
+  tileStale: { en: 'Open over 24 h', zh: '超过 24 小时未恢复' },
+  tileAcknowledge: { en: 'Acknowledged within', zh: '确认用时' },
+  tileTarget: { en: 'target: {target} at most', zh: '目标：不超过 {target}' },
+  tileAcknowledgeDetail: { en: 'half of {count}; nine of ten within {time}', zh: '{count} 条中的一半；九成在 {time}内' },
+  tileAcknowledgeNone: { en: 'none was acknowledged', zh: '没有告警被确认' },
+  percentOf: { en: '{value}%', zh: '{value}%' },
+
+  ratesTitle: { en: 'Alerts over time', zh: '告警数随时间变化' },
+  ratesLabel: { en: '{count} alerts from {from} to {to}; at most {most} in {step}', zh: '{from} 至 {to} 共 {count} 条告警；每 {step}最多 {most} 条' },
+  ratesMost: { en: '{most} in {step}', zh: '每 {step} {most} 条' },
+  ratesNone: { en: 'No alert was raised in this time.', zh: '这段时间内没有产生告警。' },
+
+  targetsTitle: { en: 'Figures and targets', zh: '指标与目标' },
+  figure: { en: 'For one operator', zh: '每名操作员' },
+  targetHead: { en: 'At most', zh: '不超过' },
+  verdict: { en: 'Verdict', zh: '结论' },
+  met: { en: 'acceptable', zh: '可接受' },
+  missed: { en: 'too much', zh: '超标' },
+  figurePerDay: { en: 'Alerts a day', zh: '每天告警' },
+  figurePerHour: { en: 'Alerts an hour', zh: '每小时告警' },
+  figurePer10Minutes: { en: 'Alerts in ten minutes', zh: '每十分钟告警' },
+  figurePeak10Minutes: { en: 'Most in ten minutes', zh: '十分钟内最多' },
+  figureBusy10Minutes: { en: 'Ten minutes with more than 10', zh: '超过 10 条的十分钟' },
+  figureBusyHours: { en: 'Hours with more than 30', zh: '超过 30 条的小时' },
+  figureFlood: { en: 'Time in floods', zh: '处于告警泛滥的时间' },
+  figureMost: { en: 'Share of the ten most frequent', zh: '最频繁的十个所占比例' },
+  figureChattering: { en: 'Chattering: three within a minute', zh: '抖动：一分钟内三条' },
+  figureFleeting: { en: 'Fleeting: cleared within a minute', zh: '瞬时：一分钟内恢复' },
+  figureStale: { en: 'Stale: open for more than 24 hours', zh: '陈旧：超过 24 小时未恢复' },
+  figureCritical: { en: 'Share of critical alerts', zh: '严重告警所占比例' },
+  figureWarning: { en: 'Share of warnings', zh: '警告所占比例' },
+
+  mostTitle: { en: 'Most frequent', zh: '最频繁的告警' },
+  mostRule: { en: 'Alert type', zh: '告警类型' },
+  mostChattering: { en: 'chatters', zh: '抖动' },
+  mostShare: { en: 'Share', zh: '比例' },
+};
