@@ -112,6 +112,7 @@ func New(o Options) (http.Handler, error) {
 	s.registerAudit(api)
 	s.registerRules(api)
 	s.registerTrials(api)
+	s.registerMaintenance(api)
 	s.registerRulesFile(api)
 	s.registerAlertActions(api)
 	s.registerManyActions(api)

@@ -24,6 +24,8 @@ import (
 type Rules interface {
 	// Rules returns the rules in force, in the order of their names.
 	Rules() ([]iot.RuleEntry, error)
+	// Maintenance returns the rules of the kind iot.Maintenance in force, in the order of their names. Rules does not.
+	Maintenance() ([]iot.RuleEntry, error)
 	// Rule returns the rule that was decided last: one that is deleted or has no version if there is none.
 	Rule(ctx context.Context, name string) (iot.RuleEntry, error)
 	// ChangeRules makes edits, all or none.
@@ -279,24 +281,37 @@ func (s *server) getRule(ctx context.Context, in *ruleInput) (*ruleAnswer, error
 	switch {
 	case err != nil:
 		return nil, s.decisionProblem(ctx, err)
-	case entry.Version == 0 || entry.Deleted:
+	case entry.Version == 0 || entry.Deleted || entry.Rule.Kind == iot.Maintenance:
 		return nil, noRule(in.Name)
 	}
-	return s.ruleAnswer(ctx, &entry, 0), nil
+	return toRuleAnswer(s.awaitRule(ctx, &entry, 0)), nil
 }
 
 func noRule(name string) error { return huma.Error404NotFound("there is no rule " + iot.Quote(name)) }
 
-// ruleAnswer returns a rule once it is in force in every partition, or after a time.
-func (s *server) ruleAnswer(ctx context.Context, e *iot.RuleEntry, patience time.Duration) *ruleAnswer {
+// decided is a rule as it was decided last.
+type decided struct {
+	entry   iot.RuleEntry
+	inForce bool
+	// status is that of the answer to a change: 202 if the rule is not in force after inForceTimeout, otherwise 200.
+	status int
+}
+
+// awaitRule returns a rule once it is in force in every partition, or after a time.
+func (s *server) awaitRule(ctx context.Context, e *iot.RuleEntry, patience time.Duration) *decided {
 	waiting, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	out := &ruleAnswer{Status: http.StatusOK, ETag: etag(e.Version)}
-	out.Body.RuleShown = toRuleShown(e)
-	out.Body.InForce = s.o.Entries.Wait(waiting, control.RuleRef(e.Rule.Name), e.Version)
-	if !out.Body.InForce && patience > 0 {
-		out.Status = http.StatusAccepted
+	d := &decided{entry: *e, status: http.StatusOK}
+	d.inForce = s.o.Entries.Wait(waiting, control.RuleRef(e.Rule.Name), e.Version)
+	if !d.inForce && patience > 0 {
+		d.status = http.StatusAccepted
 	}
+	return d
+}
+
+func toRuleAnswer(d *decided) *ruleAnswer {
+	out := &ruleAnswer{Status: d.status, ETag: etag(d.entry.Version)}
+	out.Body.RuleShown, out.Body.InForce = toRuleShown(&d.entry), d.inForce
 	return out
 }
 
@@ -320,21 +335,29 @@ func (s *server) createRule(ctx context.Context, in *createRuleInput) (*ruleAnsw
 	if err != nil {
 		return nil, ruleProblem(err)
 	}
-	out, err := s.decideRule(ctx, control.RuleEdit{
-		Name: in.Body.Name, If: control.Condition{Unentered: true},
-		To: func(iot.RuleEntry) (iot.RuleEntry, error) { return iot.RuleEntry{Rule: rule}, nil },
-	}, "create")
+	made, err := s.create(ctx, control.RuleEdit{Name: in.Body.Name, To: func(iot.RuleEntry) (iot.RuleEntry, error) { return iot.RuleEntry{Rule: rule}, nil }})
+	if err != nil {
+		return nil, err
+	}
+	out := toRuleAnswer(made)
+	out.Location = Prefix + "/rules/" + url.PathEscape(in.Body.Name)
+	return out, nil
+}
+
+// create adds a rule. The error is a problem.
+func (s *server) create(ctx context.Context, edit control.RuleEdit) (*decided, error) {
+	edit.If = control.Condition{Unentered: true}
+	made, err := s.decideRule(ctx, edit, "create")
 	if changed := (*control.VersionError)(nil); errors.As(err, &changed) {
-		return nil, huma.Error409Conflict("there is a rule " + iot.Quote(in.Body.Name) + " already")
+		return nil, huma.Error409Conflict("there is a rule " + iot.Quote(edit.Name) + " already")
 	}
 	if err != nil {
 		return nil, s.ruleDecisionProblem(ctx, err)
 	}
-	out.Location = Prefix + "/rules/" + url.PathEscape(in.Body.Name)
-	if out.Status == http.StatusOK {
-		out.Status = http.StatusCreated
+	if made.status == http.StatusOK {
+		made.status = http.StatusCreated
 	}
-	return out, nil
+	return made, nil
 }
 
 type putRuleInput struct {
@@ -347,25 +370,44 @@ func (s *server) putRule(ctx context.Context, in *putRuleInput) (*ruleAnswer, er
 	if err != nil {
 		return nil, ruleProblem(err)
 	}
-	return s.changeRule(ctx, &in.RuleInput, "put", func(current iot.RuleEntry) (iot.RuleEntry, error) {
+	return s.changeRule(ctx, &in.RuleInput, "put", in.replacing(rule))
+}
+
+// replacing returns what replaces a rule, which needs an If-Match if there is one.
+func (in *RuleInput) replacing(rule iot.Rule) func(iot.RuleEntry) (iot.RuleEntry, error) {
+	return func(current iot.RuleEntry) (iot.RuleEntry, error) {
 		if in.IfMatch == "" && in.IfNoneMatch == "" && current.Version > 0 && !current.Deleted {
 			return iot.RuleEntry{}, errPrecondition
 		}
 		return iot.RuleEntry{Rule: rule}, nil
-	})
+	}
 }
+
+func deletingRule(iot.RuleEntry) (iot.RuleEntry, error) { return iot.RuleEntry{Deleted: true}, nil }
 
 func (s *server) deleteRule(ctx context.Context, in *RuleInput) (*ruleAnswer, error) {
-	return s.changeRule(ctx, in, "delete", func(iot.RuleEntry) (iot.RuleEntry, error) { return iot.RuleEntry{Deleted: true}, nil })
+	return s.changeRule(ctx, in, "delete", deletingRule)
 }
 
-// changeRule makes one edit with the conditions of the request.
 func (s *server) changeRule(ctx context.Context, in *RuleInput, action string, to func(iot.RuleEntry) (iot.RuleEntry, error)) (*ruleAnswer, error) {
+	made, err := s.change(ctx, in, control.RuleEdit{Name: in.Name, To: to}, action)
+	switch {
+	case err != nil:
+		return nil, err
+	case made.entry.Version == 0:
+		return nil, noRule(in.Name)
+	}
+	return toRuleAnswer(made), nil
+}
+
+// change makes one edit with the conditions of the request. The error is a problem.
+func (s *server) change(ctx context.Context, in *RuleInput, edit control.RuleEdit, action string) (*decided, error) {
 	condition, err := (&EntryInput{IfMatch: in.IfMatch, IfNoneMatch: in.IfNoneMatch}).condition()
 	if err != nil {
 		return nil, err
 	}
-	out, err := s.decideRule(ctx, control.RuleEdit{Name: in.Name, If: condition, To: to}, action)
+	edit.If = condition
+	made, err := s.decideRule(ctx, edit, action)
 	if changed := (*control.VersionError)(nil); errors.As(err, &changed) {
 		return nil, huma.ErrorWithHeaders(
 			huma.Error412PreconditionFailed(fmt.Sprintf("the rule has another version, %d: read it again and decide anew", changed.Version)),
@@ -375,11 +417,12 @@ func (s *server) changeRule(ctx context.Context, in *RuleInput, action string, t
 	if err != nil {
 		return nil, s.ruleDecisionProblem(ctx, err)
 	}
-	return out, nil
+	return made, nil
 }
 
-// decideRule makes one edit and answers once it is in force, or after inForceTimeout. The error is that of ChangeRules, or a problem.
-func (s *server) decideRule(ctx context.Context, edit control.RuleEdit, action string) (*ruleAnswer, error) {
+// decideRule makes one edit and returns what was decided once it is in force, or after inForceTimeout; what has no version if a rule was to be deleted
+// that there never was. The error is that of ChangeRules, or a problem.
+func (s *server) decideRule(ctx context.Context, edit control.RuleEdit, action string) (*decided, error) {
 	release, err := s.admitDecision()
 	if err != nil {
 		return nil, err
@@ -391,9 +434,9 @@ func (s *server) decideRule(ctx context.Context, edit control.RuleEdit, action s
 	}
 	s.decisionMade(ctx)
 	if after := &outcomes[0].After; after.Version > 0 {
-		return s.ruleAnswer(ctx, after, inForceTimeout), nil
+		return s.awaitRule(ctx, after, inForceTimeout), nil
 	}
-	return nil, noRule(edit.Name)
+	return new(decided), nil
 }
 
 // ruleChange says how rules are changed.
@@ -448,6 +491,8 @@ func (s *server) ruleDecisionProblem(ctx context.Context, err error) error {
 		return huma.NewError(http.StatusPreconditionRequired, "there is such a rule already: send its ETag in If-Match, so that nobody's change is lost")
 	case errors.Is(err, control.ErrUnavailable):
 		return s.decisionProblem(ctx, err)
+	case errors.Is(err, control.ErrNameTaken):
+		return huma.Error409Conflict(err.Error())
 	case errors.Is(err, control.ErrNoVersion):
 		return huma.Error409Conflict("the rule cannot be changed: it has the highest version that there is")
 	}

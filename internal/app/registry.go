@@ -44,6 +44,8 @@ func (s *Service) makeRegistry(context.Context) error {
 	follower := decisions.NewFollower(decisions.FollowerOptions{Dial: s.dial, Topics: s.topics, InForce: inForce, Logger: logger})
 	s.add("reader of what is in force", after(follower.Run, s.kafka))
 	s.add("decisions", after(loop.Run, s.kafka, s.database))
+	calendars := &control.Calendars{Registry: s.registry.Registry, Logger: logger}
+	s.add("calendars of maintenance", after(calendars.Run, s.database))
 	if retention := s.cfg.Control.AuditRetention; retention > 0 {
 		pruner := control.NewPruner(control.PrunerOptions{Store: s.control, Retention: retention, Now: time.Now, Logger: logger})
 		s.add("audit retention", after(pruner.Run, s.database))

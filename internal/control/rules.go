@@ -14,7 +14,9 @@ import (
 // RuleEdit changes one rule.
 type RuleEdit struct {
 	Name string
-	If   Condition
+	// Maintenance means that the rule is, or becomes, one of the kind iot.Maintenance.
+	Maintenance bool
+	If          Condition
 	// To returns the new entry for the current one, which has only a name and perhaps a version if there is no such rule. Name, version
 	// and Provisioned of what it returns are ignored. Its error refuses the edit. It may be called several times.
 	To func(current iot.RuleEntry) (iot.RuleEntry, error)
@@ -41,6 +43,9 @@ func (e *RuleError) Unwrap() error { return e.Err }
 // ErrRuleTwice means that one call has two edits of the same rule.
 var ErrRuleTwice = errors.New("the same rule twice")
 
+// ErrNameTaken means that an alert rule has the name of what is about maintenance, or the other way round.
+var ErrNameTaken = errors.New("an alert rule and maintenance cannot have the same name")
+
 // errPlanned ends a transaction that only shows what edits would do.
 var errPlanned = errors.New("nothing is to be changed")
 
@@ -53,12 +58,19 @@ type RuleChange struct {
 	Plan bool
 }
 
-// Rules returns the rules in force, in the order of their names. The error is ErrNotRead, wrapped in ErrUnavailable.
-func (r *Registry) Rules() ([]iot.RuleEntry, error) {
+// Rules returns the rules in force but those of the kind iot.Maintenance, in the order of their names. The error is ErrNotRead, wrapped in
+// ErrUnavailable.
+func (r *Registry) Rules() ([]iot.RuleEntry, error) { return r.rulesInForce(false) }
+
+// Maintenance returns the rules of the kind iot.Maintenance in force, as Rules does the others.
+func (r *Registry) Maintenance() ([]iot.RuleEntry, error) { return r.rulesInForce(true) }
+
+func (r *Registry) rulesInForce(maintenance bool) ([]iot.RuleEntry, error) {
 	if !r.InForce.Current() {
 		return nil, unavailable(ErrNotRead)
 	}
-	return r.InForce.ruleEntries()
+	entries, err := r.InForce.ruleEntries()
+	return slices.DeleteFunc(entries, func(e iot.RuleEntry) bool { return (e.Rule.Kind == iot.Maintenance) != maintenance }), err
 }
 
 // Rule returns the rule that was decided last: one that is deleted or has no version if there is none. The error is ErrUnavailable.
@@ -160,6 +172,9 @@ func (r *Registry) ruleOutcome(current *Object, edit *RuleEdit) (RuleOutcome, er
 	if err != nil {
 		return RuleOutcome{}, err
 	}
+	if before.Version > 0 && !before.Deleted && (before.Rule.Kind == iot.Maintenance) != edit.Maintenance {
+		return RuleOutcome{}, ErrNameTaken
+	}
 	after, err := edit.To(before)
 	if err == nil {
 		err = follow(&before, &after)
@@ -198,7 +213,8 @@ func sameRule(a, b *iot.RuleEntry) bool {
 	return reflect.DeepEqual(&x, b)
 }
 
-// rulesAfter returns all rules that will be in force after the outcomes.
+// rulesAfter returns all alert rules that will be in force after the outcomes. The error is ErrUnavailable, or says that there would be too many
+// for maintenance.
 func (r *Registry) rulesAfter(outcomes []RuleOutcome) ([]iot.Rule, error) {
 	entries, err := r.InForce.ruleEntries()
 	if err != nil {
@@ -211,10 +227,18 @@ func (r *Registry) rulesAfter(outcomes []RuleOutcome) ([]iot.Rule, error) {
 	}
 	slices.SortFunc(entries, compareRules)
 	var rules []iot.Rule
+	maintenance := 0
 	for i := range entries {
-		if !entries[i].Deleted && entries[i].Version > 0 {
+		switch {
+		case entries[i].Deleted || entries[i].Version == 0:
+		case entries[i].Rule.Kind == iot.Maintenance:
+			maintenance++
+		default:
 			rules = append(rules, entries[i].Rule)
 		}
+	}
+	if maintenance > iot.MaxMaintenance {
+		return nil, iot.Invalid("name", "there is maintenance %d times already, the maximum", iot.MaxMaintenance)
 	}
 	return rules, nil
 }

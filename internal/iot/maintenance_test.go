@@ -20,7 +20,9 @@ func calendarOf(t *testing.T, zone string, weekly ...iot.WeeklyPeriod) (iot.Cale
 }
 
 func TestACalendarFollowsTheClocksOfItsPlace(t *testing.T) {
-	night := func(day time.Weekday) iot.WeeklyPeriod { return iot.WeeklyPeriod{Day: day, Start: 22 * 60, Minutes: 8 * 60} }
+	night := func(day time.Weekday) iot.WeeklyPeriod {
+		return iot.WeeklyPeriod{Day: day, Start: 22 * 60, Minutes: 8 * 60}
+	}
 	for _, test := range []struct {
 		name, zone        string
 		weekly            []iot.WeeklyPeriod

@@ -35,7 +35,7 @@ func NewLog(readers ...*control.InForce) *Log {
 	return &Log{highest: make(map[control.Ref]int64), readers: readers}
 }
 
-// Append implements control.Log. All objects must be devices, maps or types.
+// Append implements control.Log. It puts all kinds of objects in force.
 func (l *Log) Append(_ context.Context, objects []control.Object) (map[int32]int64, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -59,6 +59,17 @@ func (l *Log) Append(_ context.Context, objects []control.Object) (map[int32]int
 			l.highest[o.Ref] = o.Version
 			for _, r := range l.readers {
 				r.SetMap(&entry)
+			}
+			continue
+		}
+		if o.Kind == control.Rule {
+			entry, err := o.RuleEntry()
+			if err != nil {
+				return nil, err
+			}
+			l.highest[o.Ref] = o.Version
+			for _, r := range l.readers {
+				r.SetRule(&iot.RuleInForce{RuleEntry: entry, Position: iot.Position{Offset: l.offset}})
 			}
 			continue
 		}

@@ -10,6 +10,7 @@ export const texts = {
   normal: { en: 'Normal', zh: '正常' },
   shelvedState: { en: 'Shelved', zh: '已搁置' },
   shelvedUntil: { en: 'Shelved until {time}', zh: '搁置至 {time}' },
+  maintainedUntil: { en: 'Maintenance until {time}', zh: '检修至 {time}' },
   outOfServiceState: { en: 'Out of service', zh: '已退出运行' },
   acknowledgedBy: { en: 'acknowledged by {actor}, {time}', zh: '由 {actor} 确认，{time}' },
   suppressedBy: { en: 'by {actor}, {time}', zh: '操作者 {actor}，{time}' },

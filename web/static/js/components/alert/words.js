@@ -53,7 +53,7 @@ export function offeredAction(action, locale) {
 export function suppressionWords({ suppressed, suppressed_until: until }, now, locale) {
   if (!suppressed) return '';
   if (suppressed === 'out_of_service') return locale.t(texts.outOfServiceState);
-  return until ? locale.t(texts.shelvedUntil, { time: locale.timeOrDate(Date.parse(until), now) }) : locale.t(texts.shelvedState);
+  return until ? locale.t(suppressed === 'by_design' ? texts.maintainedUntil : texts.shelvedUntil, { time: locale.timeOrDate(Date.parse(until), now) }) : locale.t(texts.shelvedState);
 }
 
 /**
