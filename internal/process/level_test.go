@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"iotmon/internal/iot"
 	"iotmon/internal/process"
@@ -65,5 +66,30 @@ func TestRulesAreAppendedOnlyOnceTheirLevelIsEnabled(t *testing.T) {
 	}
 	if got := process.New(&older, 3, process.Checkpoint{}, false).Checkpoint().Level; got != process.MaxLevel {
 		t.Errorf("a new partition: got level %d, want the highest", got)
+	}
+}
+
+// An older program that shares the partitions would leave them at a rule of a kind that it does not know.
+func TestRulesOfLaterKindsWaitForTheirLevel(t *testing.T) {
+	for _, rule := range []iot.Rule{
+		noData("quiet", time.Minute),
+		{Name: "level", Selector: iot.Selector{Type: iot.Temperature}, Severity: iot.Info, Condition: iot.Condition{Kind: iot.LevelLimits, Levels: iot.Levels{{On: true}}}},
+		{Name: "jump", Severity: iot.Info, Condition: iot.Condition{Kind: iot.Expression, Expression: "value > 1"}},
+	} {
+		if got := process.LevelOfRule(&iot.RuleEntry{Version: 1, Rule: rule}); got != process.LevelStatistics {
+			t.Errorf("%s: got level %d, want %d", rule.Name, got, process.LevelStatistics)
+		}
+		opts := *options(t)
+		opts.RuleRevision, opts.Rules = 200, append(opts.Rules, rule)
+		var j journal
+		j.reading(1, "a", 1, 20)
+		out, p := owned(t, &opts, j, process.Checkpoint{Level: process.LevelTypes}, newRecorder())
+		if !p.OutdatedRulesWait() || p.OutdatedRules() != nil || len(out.rulesInForce(t)) != 0 {
+			t.Errorf("%s: got %q in force and %+v to append before the upgrade is over, want nothing", rule.Name, out.rulesInForce(t), p.OutdatedRules())
+		}
+		j.kind(2, iot.RecordKind{Kind: iot.KindLevel, Level: process.MaxLevel, Deciding: true}, "")
+		if _, p = owned(t, &opts, j, p.Checkpoint(), out); len(p.OutdatedRules()) != len(opts.Rules) {
+			t.Errorf("%s: got %d rules to append after it, want all", rule.Name, len(p.OutdatedRules()))
+		}
 	}
 }

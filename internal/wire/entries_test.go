@@ -398,7 +398,10 @@ func largestRule() iot.RuleEntry {
 	for range iot.MaxRuleExcept {
 		e.Rule.Except = append(e.Rule.Except, iot.Selector{Area: e.Rule.Area, Labels: e.Rule.Labels})
 	}
-	e.Rule.Threshold, e.Rule.Hysteresis, e.Rule.For, e.Rule.ClearFor = longNumber, -longNumber, iot.MaxRuleDelay, iot.MaxRuleDelay
+	e.Rule.Threshold, e.Rule.For, e.Rule.ClearFor = longNumber, iot.MaxRuleDelay, iot.MaxRuleDelay
+	e.Rule.Condition = iot.Condition{
+		Kind: iot.Expression, Threshold: longNumber, Within: iot.MaxWithin, Expression: strings.Repeat("\t", iot.MaxExpression),
+	}
 	return e
 }
 
@@ -550,7 +553,7 @@ func drawRule(t *rapid.T) iot.RuleEntry {
 		e.Rule.Below, e.Rule.Threshold = rapid.Bool().Draw(t, "below"), rapid.Float64().Draw(t, "threshold")
 		e.Rule.Hysteresis = rapid.Float64Min(0).Draw(t, "hysteresis")
 		e.Rule.Kind = rapid.SampledFrom([]iot.ConditionKind{
-			iot.Threshold, iot.Rise, iot.Stuck, iot.Average, iot.Count, iot.Fraction, iot.OfLast,
+			iot.Threshold, iot.Rise, iot.Stuck, iot.Average, iot.Count, iot.Fraction, iot.OfLast, iot.NoData, iot.LevelLimits, iot.Expression,
 		}).Draw(t, "kind")
 		if e.Rule.Counts() {
 			e.Rule.Threshold, e.Rule.Hysteresis = rapid.Float64Range(0, 1).Draw(t, "share"), 0
@@ -558,8 +561,25 @@ func drawRule(t *rapid.T) iot.RuleEntry {
 		}
 		if e.Rule.Kind == iot.OfLast {
 			e.Rule.Last = rapid.IntRange(1, iot.MaxConditionLast).Draw(t, "last")
-		} else if e.Rule.Kind != iot.Threshold {
+		} else if e.Rule.Kind != iot.Threshold && e.Rule.Kind != iot.LevelLimits {
 			e.Rule.Within = time.Duration(rapid.Int64Range(1e9, 1e15).Draw(t, "within"))
+		}
+		switch e.Rule.Kind {
+		case iot.NoData:
+			e.Rule.Within, e.Rule.Threshold = e.Rule.Within+iot.MinNoData, 0
+		case iot.LevelLimits:
+			e.Rule.Threshold = 0
+			for i := range e.Rule.Levels {
+				if e.Rule.Levels[i].On = rapid.Bool().Draw(t, "level"); e.Rule.Levels[i].On {
+					e.Rule.Levels[i].Limit = float64(i) + rapid.Float64Range(0, 0.5).Draw(t, "limit of the level")
+					e.Rule.Levels[i].Severity = rapid.SampledFrom([]iot.Severity{"", iot.Critical}).Draw(t, "severity of the level")
+				}
+			}
+		case iot.Expression:
+			e.Rule.Condition.Expression = drawKey(t, "expression") + "\n\t>"
+		}
+		if e.Rule.Kind == iot.NoData || e.Rule.Kind == iot.LevelLimits || e.Rule.Kind == iot.Expression {
+			e.Rule.Hysteresis, e.Rule.Below = 0, false
 		}
 		e.Rule.Latch, e.Rule.TextEN = rapid.Bool().Draw(t, "latch"), drawText(t, "message in English")
 		e.Rule.Procedure = rapid.SampledFrom([]string{"", "https://plant.example/高温?a=<1>"}).Draw(t, "procedure")
