@@ -27,7 +27,7 @@ if [ "$node_major" -lt 20 ]; then
     exit 1
 fi
 
-mapfile -t missing < <(missing_packages kafka postgres redis nginx haproxy mosquitto faketime pymodbus pysparkplug asyncua)
+mapfile -t missing < <(missing_packages kafka postgres redis nginx haproxy mosquitto faketime pymodbus pysparkplug asyncua aiosmtpd alertmanager)
 have cc || have gcc || missing+=(gcc libc6-dev)
 have chromium || have chromium-browser || have google-chrome || missing+=(chromium)
 have promtool || missing+=(prometheus)
@@ -42,4 +42,5 @@ provide_python pymodbus
 provide_python pysparkplug
 provide_node sparkplug-client
 provide_python asyncua
+provide_python aiosmtpd
 provide_node node-opcua

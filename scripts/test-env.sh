@@ -16,7 +16,7 @@ usage: scripts/test-env.sh COMMAND
   start SERVER      start it again
   logs SERVER       print what it has logged
   run COMMAND…      up, the command, and down, unless the servers were there before or others still use them
-  provision [NAME…] install and download what a server needs, and start nothing; nginx, haproxy, faketime, pymodbus, pysparkplug, asyncua, sparkplug-client and node-opcua are names, too
+  provision [NAME…] install and download what a server needs, and start nothing; nginx, haproxy, faketime, pymodbus, pysparkplug, asyncua, aiosmtpd, alertmanager, sparkplug-client and node-opcua are names, too
   python PACKAGE    install a server that is a Python package, and print the path of the Python that has it
   node PACKAGE      install a package of npm that the tests use, and print the directory of its modules
 
@@ -296,7 +296,7 @@ run() {
 }
 
 provision() {
-    [ $# -gt 0 ] || set -- "${servers[@]}" nginx haproxy mosquitto faketime pymodbus pysparkplug asyncua sparkplug-client node-opcua
+    [ $# -gt 0 ] || set -- "${servers[@]}" nginx haproxy mosquitto faketime pymodbus pysparkplug asyncua aiosmtpd alertmanager sparkplug-client node-opcua
     install_missing "$@"
     local name version
     for name in "$@"; do

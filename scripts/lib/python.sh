@@ -8,6 +8,7 @@ python_version() {
     pymodbus) echo 3.16.1 ;;
     pysparkplug) echo 0.6.1 ;;
     asyncua) echo 2.1.0 ;;
+    aiosmtpd) echo 1.4.6 ;;
     *) return 1 ;;
     esac
 }

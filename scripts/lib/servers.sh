@@ -61,13 +61,16 @@ missing_packages() {
             have mosquitto || [ -x /usr/sbin/mosquitto ] || echo mosquitto
             have mosquitto_pub || echo mosquitto-clients
             ;;
+        alertmanager)
+            have prometheus-alertmanager || echo prometheus-alertmanager
+            ;;
         faketime)
             have faketime || echo faketime
             ;;
         haproxy)
             have haproxy || [ -x /usr/sbin/haproxy ] || echo haproxy
             ;;
-        pymodbus | pysparkplug | asyncua)
+        pymodbus | pysparkplug | asyncua | aiosmtpd)
             can_make_environments || echo python3 python3-venv | tr ' ' '\n'
             ;;
         esac

@@ -57,34 +57,33 @@ func (s *Sender) Send(ctx context.Context, recipient string, m *notify.Message) 
 	if err != nil {
 		return "", err
 	}
-	var conn net.Conn
-	client, err := s.client(encryption, func(ctx context.Context, network, address string) (_ net.Conn, err error) {
-		conn, err = s.dial(ctx, network, address, encryption)
+	sending, cancel := context.WithCancel(ctx)
+	client, err := s.client(encryption, func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := s.dial(ctx, network, address, encryption)
+		if err == nil { // The library leaves a connection open if the exchange fails, and looks at ctx only to make it.
+			context.AfterFunc(sending, func() { _ = conn.Close() })
+		}
 		return conn, err
 	})
-	if err != nil {
-		return "", err
+	if err == nil {
+		err = exchange(ctx, client, message)
 	}
-	err = s.exchange(ctx, client, message, &conn)
-	if conn != nil {
-		_ = conn.Close() // The server has taken the message, or not; how the connection ends does not matter.
-	}
+	cancel()
 	if message.IsDelivered() {
 		return message.ServerResponse(), nil
 	}
 	return "", classified(err)
 }
 
-// exchange connects and sends. When ctx ends, the connection is closed.
-func (s *Sender) exchange(ctx context.Context, client *smtp.Client, message *smtp.Msg, conn *net.Conn) error {
+// exchange connects and sends.
+func exchange(ctx context.Context, client *smtp.Client, message *smtp.Msg) error {
 	if err := client.DialWithContext(ctx); err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
-	defer context.AfterFunc(ctx, func() { _ = (*conn).Close() })()
 	if err := client.Send(message); err != nil {
 		return err
 	}
-	_ = client.Close() // It says goodbye.
+	_ = client.Close() // The server has taken the message; how the connection ends does not matter.
 	return nil
 }
 
