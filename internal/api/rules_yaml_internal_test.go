@@ -2,6 +2,7 @@ package api
 
 import (
 	"fmt"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -164,4 +165,15 @@ func FuzzDecodeRules(f *testing.F) {
 			}
 		}
 	})
+}
+
+// The examples of the documentation are valid.
+func TestExamplesOfRulesAreValid(t *testing.T) {
+	text, err := os.ReadFile("../../docs/examples/rules/recordings.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rules, wrong := decodeRules(text); len(wrong) > 0 || len(rules) != 4 {
+		t.Errorf("got %d rules and %v", len(rules), wrong)
+	}
 }
