@@ -174,6 +174,7 @@ func TestAlertsAreFound(t *testing.T) {
 	tab.press(kb.ArrowDown)
 	tab.press(" ")
 	tab.until(`document.querySelector("#alerts-chosen").innerText.includes("2 alerts chosen")`)
+	eval[chromedp.Void](tab, alertRows+`[1].querySelector("a").focus()`)
 	tab.stroke("c")
 	tab.until(`document.querySelector("#alert-action").open && document.activeElement.tagName === "TEXTAREA"`)
 	tab.click(`#alert-action [type="submit"]`)
@@ -282,4 +283,70 @@ func TestAlertsFitEveryScreen(t *testing.T) {
 		tab.until(fmt.Sprintf(`document.querySelector("#alerts-state")?.innerText.includes(%q)`, answer[1]))
 		fits(answer[0])
 	}
+}
+
+// An alert's own page shows its story, its readings with threshold and span, its procedure, and what can be done; what somebody else does comes by itself.
+func TestAlertsOwnPage(t *testing.T) {
+	plant := startPlant(t, "-no-simulator")
+	rule := `{"name":"boiler_hot","device_type":"temperature_sensor","devices":["boiler"],"severity":"critical","latch":true,"condition":{"kind":"threshold","threshold":60},
+		"text":"锅炉过热 {value}","text_en":"Boiler too hot: {value}","procedure":"https://plant.example/hot"}`
+	plant.send("POST", "/api/v1/rules", rule, http.StatusCreated)
+	start := time.Now().Add(-8 * time.Minute)
+	for i := range 40 {
+		value := 22 + float64(i%5)
+		if i > 20 {
+			value += 48
+		}
+		plant.post(reading{ID: "boiler", Value: value, Time: start.Add(time.Duration(i) * 11 * time.Second), Location: location{Building: "Hall 7", Floor: 1, Room: "north"}})
+	}
+	tab := plant.open(options{addr: plant.addr, path: "/alerts", expected: []string{"404"}})
+	tab.answering()
+	tab.until(alertRow("Boiler too hot: 71°C"))
+	eval[chromedp.Void](tab, alertRow("Boiler too hot")+`.querySelector("a").click()`)
+	tab.until(`location.pathname.startsWith("/alerts/") && document.querySelector("#alert-title")?.textContent === "Boiler too hot: 71°C, boiler"`)
+	id := strings.TrimPrefix(eval[string](tab, "location.pathname"), "/alerts/")
+	story := func(want ...string) {
+		t.Helper()
+		tab.until(fmt.Sprintf(`((rows) => rows.length === %d && %q.split("|").every((words, i) => rows[i].innerText.includes(words)))([...document.querySelectorAll(".story tbody tr")])`, len(want), strings.Join(want, "|")))
+	}
+	tab.do(chromedp.Reload()) // The address leads to it as well.
+	tab.until(`document.querySelector(".story tbody tr")`)
+	story("The alert was raised")
+	tab.until(fmt.Sprintf(`document.querySelector("#alert-chart canvas") && (%s).then((s) => s.readings?.some((point) => (point.value ?? point)[1] > 60))`, chart("#alert-chart")))
+	tab.until(`/threshold/i.test(document.querySelector("#alert-legend").innerText)`)
+	if got := eval[string](tab, `document.querySelector("#alert-chart").ariaLabel`); !strings.Contains(got, "boiler") || !strings.Contains(got, "The alert: since") {
+		t.Errorf("got the label %q", got)
+	}
+	link := `(({ href, target, rel }) => [href, target, rel].join(" "))(document.querySelector("#alert-procedure"))`
+	if got := eval[string](tab, link); got != "https://plant.example/hot _blank noopener noreferrer" {
+		t.Errorf("got the procedure %q", got)
+	}
+	// Somebody else shelves it, and it is acknowledged here.
+	plant.send("POST", "/api/v1/alerts/"+id+"/shelve", `{"seconds":3600,"comment":"valve ordered"}`, http.StatusOK)
+	tab.until(`document.querySelector("#alert-place").textContent.includes("Shelved until")`)
+	tab.click(`#alert-actions [data-action="acknowledge"]`)
+	tab.do(chromedp.SendKeys(chromedp.CSS("#alert-action textarea"), "on my way"))
+	tab.click(`#alert-action [type="submit"]`)
+	story("The alert was raised", "valve ordered", "on my way")
+	plant.post(reading{ID: "boiler", Value: 20})
+	story("The alert was raised", "It was shelved until", "It was acknowledged", "keeps the alert open")
+	tab.click(`#alert-actions [data-action="reset"]`)
+	tab.click(`#alert-action [type="submit"]`)
+	story("The alert was raised", "It was shelved until", "It was acknowledged", "keeps the alert open", "It was reset")
+	tab.until(`document.querySelectorAll("#alert-actions button").length === 0 && document.querySelector("#alert-facts").innerText.includes("Cleared")`)
+	for _, width := range []int64{1440, 900, 390} {
+		tab.do(chromedp.EmulateViewport(width, 900))
+		tab.until(fmt.Sprintf("innerWidth === %d", width))
+		tab.frame()
+		if over := eval[float64](tab, "document.documentElement.scrollWidth - innerWidth"); over > 0 {
+			t.Errorf("%d px: the page is %v px too wide", width, over)
+		}
+		for _, found := range eval[[]string](tab, collisions) {
+			t.Errorf("%d px: %s", width, found)
+		}
+		tab.findsNothing(fmt.Sprintf("alert, %d px", width))
+	}
+	tab.do(chromedp.Navigate(plant.url("/alerts/none")))
+	tab.until(`document.querySelector("#alert-problem")?.innerText.includes("There is no alert none")`)
+	tab.findsNothing("no such alert")
 }

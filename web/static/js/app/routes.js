@@ -22,6 +22,7 @@ import { texts } from './texts.js';
 export const routes = [
   { path: 'overview', name: texts.overview, load: () => import('../pages/overview/overview.js') },
   { path: 'alerts', name: terms.alerts, load: () => import('../pages/alerts/alerts.js') },
+  { path: 'alerts/alert', name: terms.alerts, load: () => import('../pages/alerts/alert/alert.js') },
   { path: 'kpis', name: terms.alertFigures, load: () => import('../pages/kpis/kpis.js') },
   { path: 'devices', name: terms.devices, load: () => import('../pages/devices/devices.js') },
   { path: 'devices/device', name: terms.devices, load: () => import('../pages/devices/device/device.js') },

@@ -2,7 +2,7 @@
 import { terms } from '../locale/terms.js';
 import { visible } from '../locale/visible.js';
 import { justRaised } from '../model/alert-life.js';
-import { devicePath } from '../model/device-link.js';
+import { alertPath } from '../model/device-link.js';
 import { severities } from '../model/protocol.js';
 import { texts } from './texts.js';
 
@@ -110,7 +110,7 @@ export class Signals {
     const shown = new Notification(title, { body: words, tag: 'iotmon-alerts' });
     shown.onclick = () => {
       window.focus();
-      this.#open(count > 1 ? 'alerts' : devicePath(worst.device_id));
+      this.#open(count > 1 ? 'alerts' : alertPath(worst.id));
       shown.close();
     };
   }

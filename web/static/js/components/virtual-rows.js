@@ -1,8 +1,11 @@
 // @ts-check
 import { RowKeyboard } from './row-keyboard.js';
 
-/** The number of rows beyond each edge that exist as well, so that scrolling by a little shows no blank. */
-const overscan = 3;
+/** The number of rows beyond each edge that exist as well unless a list wants more, so that scrolling by a little shows no blank. */
+const usualOverscan = 3;
+
+/** How long after the last scrolling a list has ended, in milliseconds. */
+const scrollPause = 150;
 
 /** The assumed height of a row until one has been measured, in pixels. */
 const usualHeight = 28;
@@ -26,6 +29,8 @@ export class VirtualRows {
   #seen = 0;
   /** The first rows are shown, and so many of them, whatever can be seen; 0 for what can be seen. */
   #printed = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #pausing;
   #sizes;
   #keyboard;
 
@@ -37,6 +42,8 @@ export class VirtualRows {
    * @param {(row: Row, index: number) => void} options.write Has a row show the item of an index.
    * @param {(index: number) => string | undefined} [options.keyOf] Names an item: the focus stays with its item when others come before
    *   it. Not needed where the items stand still while the keyboard is among them.
+   * @param {number} [options.overscan] How many rows beyond each edge exist as well. With many of them rows are written again only every so many
+   *   rows, and scrolling in between costs nothing.
    * @param {number} options.printed How many rows are printed on paper: the first ones, whatever can be seen.
    * @param {AbortSignal} options.signal
    */
@@ -52,11 +59,14 @@ export class VirtualRows {
     this.#sizes.observe(frame);
     frame.addEventListener('scroll', () => {
       this.#scrolled = frame.scrollTop;
-      this.draw();
+      this.#scroll();
     }, { passive: true, signal });
     addEventListener('beforeprint', () => this.#print(printed), { signal });
     addEventListener('afterprint', () => this.#print(0), { signal });
-    signal.addEventListener('abort', () => this.#sizes.disconnect(), { once: true });
+    signal.addEventListener('abort', () => {
+      clearTimeout(this.#pausing);
+      this.#sizes.disconnect();
+    }, { once: true });
   }
 
   get rows() {
@@ -147,8 +157,29 @@ export class VirtualRows {
     this.#keyboard.update();
   }
 
+  /** Writes rows while it is scrolled only if some are missing; once it is not, the row that Tab comes to is one that can be seen. */
+  #scroll() {
+    clearTimeout(this.#pausing);
+    if (!this.#covers) this.draw();
+    else this.#pausing = setTimeout(() => this.draw(), scrollPause);
+  }
+
+  get #overscan() {
+    return this.#options.overscan ?? usualOverscan;
+  }
+
+  /** Whether the rows that exist reach far enough beyond both edges of what can be seen. */
+  get #covers() {
+    const spare = Math.ceil(this.#overscan / 2);
+    if (spare < usualOverscan || this.#printed) return false;
+    const first = Math.floor(this.#scrolled / this.#height) - spare;
+    const last = Math.ceil((this.#scrolled + this.#seen) / this.#height) + spare;
+    return Math.max(0, first) >= this.#first && Math.min(this.#count, last) <= this.#first + this.#rows.length;
+  }
+
   /** @returns {[number, number]} The first index and the one after the last. */
   #range() {
+    const overscan = this.#overscan;
     if (this.#printed) return [0, Math.min(this.#printed, this.#count)];
     const first = Math.floor(this.#scrolled / this.#height) - overscan;
     const last = Math.ceil((this.#scrolled + this.#seen) / this.#height) + overscan;

@@ -58,6 +58,11 @@ export class AlertStore extends Store {
     return [...this.#open.values(), ...this.#returned.values()];
   }
 
+  /** How many these are. */
+  get pendingCount() {
+    return this.#open.size + this.#returned.size;
+  }
+
   /**
    * What is known of an alert.
    *
@@ -82,7 +87,7 @@ export class AlertStore extends Store {
    */
   apply(events, { snapshot = false } = {}) {
     const news = events.filter((event) => (event.state === 'cleared' ? this.#clear(event, snapshot) : this.#stand(event, snapshot)));
-    this.changed({ news: snapshot ? [] : news });
+    if (news.length > 0) this.changed({ news: snapshot ? [] : news });
     return news;
   }
 

@@ -170,6 +170,17 @@ export class History {
   }
 
   /**
+   * Returns a rule as it was decided last, with its version.
+   *
+   * @param {string} name
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<import('./rules.js').DecidedRule>}
+   */
+  async rule(name, signal) {
+    return this.#get(`rules/${encodeURIComponent(name)}`, {}, signal);
+  }
+
+  /**
    * Does something about an alert, once however often it is sent with the same key.
    *
    * @param {string} id
@@ -220,14 +231,14 @@ export class History {
   }
 
   /**
-   * Returns at most points archived readings of a device since from, oldest first.
+   * Returns at most points archived readings of a device since from, and until to if that is given, oldest first.
    *
-   * @param {{id: string, from: number, points: number}} query
+   * @param {{id: string, from: number, to?: number, points: number}} query
    * @param {AbortSignal} [signal]
    * @returns {Promise<Sample[]>}
    */
-  async readings({ id, from, points }, signal) {
-    const query = { from: new Date(from).toISOString(), max_points: String(points) };
+  async readings({ id, from, to, points }, signal) {
+    const query = { from: new Date(from).toISOString(), ...(to !== undefined && { to: new Date(to).toISOString() }), max_points: String(points) };
     const { items } = await this.#get(`devices/${encodeURIComponent(id)}/readings`, query, signal);
     return items;
   }

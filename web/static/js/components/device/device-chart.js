@@ -25,6 +25,7 @@ import { texts } from './texts.js';
  * @property {Threshold[]} thresholds
  * @property {number} from
  * @property {number} to
+ * @property {{from: number, to: number, severity: import('../../model/protocol.js').Severity}} [span] The time of an alert.
  */
 
 /** The readings of one device over time, with the thresholds that they come near to. */
@@ -161,9 +162,16 @@ export class DeviceChart {
   }
 
   #thresholds() {
-    const { spec, from } = this.#view;
+    const { spec, from, span } = this.#view;
     const lines = thresholdLines(this.#near, { spec, palette: this.#palette, locale: this.#session.locale, at: from });
-    return { ...lines, name: this.#names.thresholds };
+    const palette = this.#palette;
+    const area = span && {
+      markArea: {
+        silent: true, animation: false, itemStyle: { color: palette[span.severity], opacity: 0.14, borderColor: palette[span.severity], borderWidth: 1, borderType: /** @type {const} */ ('dotted') },
+        data: /** @type {[{xAxis: number}, {xAxis: number}][]} */ ([[{ xAxis: span.from }, { xAxis: span.to }]]),
+      },
+    };
+    return { ...lines, name: this.#names.thresholds, ...area };
   }
 
   /** @param {{seriesId: string, dataIndex: number}[]} items */

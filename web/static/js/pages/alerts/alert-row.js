@@ -5,7 +5,7 @@ import { find, instantiate, setIcon, setLongText, setText } from '../../componen
 import { terms } from '../../locale/terms.js';
 import { visible } from '../../locale/visible.js';
 import { areaOf, lifeOf, unacknowledged } from '../../model/alert-life.js';
-import { devicePath } from '../../model/device-link.js';
+import { alertPath, devicePath } from '../../model/device-link.js';
 import { texts } from './texts.js';
 
 /**
@@ -54,8 +54,7 @@ export class AlertRow {
    * @param {Session} session
    */
   show(alert, { chosen, fresh, sent }, session) {
-    const { dataset } = this.element;
-    dataset['fresh'] = String(fresh);
+    this.#set('fresh', String(fresh));
     this.#choose(chosen, false);
     if (this.#unchanged([alert, sent, session.appearance.version, session.plant.version])) return;
     const { clock, locale, plant: { specs } } = session;
@@ -66,7 +65,7 @@ export class AlertRow {
     this.#mark(alert.severity, alert.suppressed ? 'suppressed' : lifeOf(alert), locale.t(terms[alert.severity]));
     cells.choose.setAttribute('aria-label', locale.t(terms.chooseOne, { id: `${words}, ${device}` }));
     setLongText(cells.link, words);
-    cells.link.href = session.href(devicePath(alert.device_id));
+    cells.link.href = session.href(alertPath(alert.id));
     setLongText(cells.device, device);
     cells.device.href = session.href(devicePath(alert.device_id));
     cells.device.hidden = false;
@@ -110,7 +109,7 @@ export class AlertRow {
    * @param {Session} session
    */
   showGroup(group, { chosen, partly }, session) {
-    this.element.dataset['fresh'] = 'false';
+    this.#set('fresh', 'false');
     this.#choose(chosen, partly);
     if (this.#unchanged([group, session.appearance.version])) return;
     const { clock, locale } = session;
@@ -140,6 +139,15 @@ export class AlertRow {
     this.#showButton(false, false, '', session);
   }
 
+  /**
+   * @param {string} name
+   * @param {string} value
+   */
+  #set(name, value) {
+    const { dataset } = this.element;
+    if (dataset[name] !== value) dataset[name] = value;
+  }
+
   /** Whether it shows these already. @param {unknown[]} what */
   #unchanged(what) {
     if (what.length === this.#shown.length && what.every((one, i) => one === this.#shown[i])) return true;
@@ -163,9 +171,8 @@ export class AlertRow {
    * @param {string} words
    */
   #mark(severity, life, words) {
-    const { dataset } = this.element;
-    dataset['severity'] = severity;
-    dataset['life'] = life;
+    this.#set('severity', severity);
+    this.#set('life', life);
     setIcon(this.#cells.icon, severity, `severity-${severity}`);
     setText(this.#cells.severity, words);
   }

@@ -18,11 +18,17 @@ import { AlertRow } from './alert-row.js';
 /** The number of rows that are printed on paper. */
 const printedRows = 50;
 
+/** How many rows beyond each edge of what can be seen exist as well. */
+const overscan = 16;
+
 /** How long rows stay in their places after the last use of mouse or keyboard among them, in milliseconds. */
 const patience = 10_000;
 
 /** How long an alert that has just been raised is marked as new, in milliseconds. */
-const freshFor = 60_000;
+const freshFor = 10_000;
+
+/** In a flood of more than these nothing is marked as new: everything is. */
+const mostFresh = 50;
 
 /** What a key does on a row. @type {Record<string, AlertAction>} */
 const keys = { a: 'acknowledge', s: 'shelve', c: 'comment' };
@@ -59,7 +65,7 @@ export class AlertTable {
     this.#table = find(frame, 'table', HTMLTableElement);
     this.#body = find(frame, 'tbody', HTMLElement);
     this.#rows = new VirtualRows({
-      frame, list: this.#body, make: () => new AlertRow(root), write: (row, i) => this.#write(row, i), keyOf: options.rows.keyOf, printed: printedRows, signal,
+      frame, list: this.#body, make: () => new AlertRow(root), write: (row, i) => this.#write(row, i), keyOf: options.rows.keyOf, overscan, printed: printedRows, signal,
     });
     const used = () => (this.#used = performance.now());
     this.#body.addEventListener('pointermove', ({ pointerType }) => pointerType === 'mouse' && used(), { signal });
@@ -102,7 +108,8 @@ export class AlertTable {
    */
   #write(row, index) {
     const { rows, choice } = this.#options;
-    row.element.ariaRowIndex = String(index + 2); // The head is the first.
+    const place = String(index + 2); // The head is the first.
+    if (row.element.ariaRowIndex !== place) row.element.ariaRowIndex = place;
     const group = rows.groupAt(index);
     const alerts = rows.alertsAt(index);
     if (group) {
@@ -112,7 +119,7 @@ export class AlertTable {
     }
     const [alert] = alerts;
     if (!alert) return;
-    const fresh = performance.now() - (this.#fresh.get(alert.id) ?? -Infinity) < freshFor;
+    const fresh = this.#fresh.size <= mostFresh && performance.now() - (this.#fresh.get(alert.id) ?? -Infinity) < freshFor;
     row.show(alert, { chosen: choice.has(alert.id), partly: false, fresh, sent: this.#sent.has(alert.id) }, this.#session);
   }
 

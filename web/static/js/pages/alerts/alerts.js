@@ -64,6 +64,8 @@ class AlertsPage {
   #all;
   /** What was asked of the archive last. */
   #asked = '';
+  /** Of which alerts there are counts and choices. */
+  #shown = '';
   /** All words of alerts, of one language. @type {WeakMap<Alert, string>} */
   #words = new WeakMap();
 
@@ -188,14 +190,24 @@ class AlertsPage {
       const grouping = /** @type {import('../../model/alert-query.js').Grouping} */ (['rule', 'area', 'both'].find((one) => one === address.get('group')) ?? '');
       const words = `${appearance.version} ${plant.version}`;
       if (this.#listing.renew({ query: addressedAlerts(address), grouping, words, held: this.#table.held })) this.#prune();
-      this.#filters.offer(this.#session.alerts.pending);
+      this.#showAll();
     }
     this.#table.show();
     if (this.#past && this.#table.atEnd) this.#archive.older();
-    this.#showCounters();
+    this.#at('#handling-counters').hidden = this.#past;
     this.#showChosen();
     this.#showNote();
   };
+
+  /** Shows what goes through all alerts, unless they are those of before: thousands take longer than a frame. */
+  #showAll() {
+    const { address, alerts, appearance } = this.#session;
+    const shown = `${alerts.version} ${appearance.version} ${address.get('state')}`;
+    if (shown === this.#shown) return;
+    this.#shown = shown;
+    this.#filters.offer(alerts.pending);
+    this.#showCounters();
+  }
 
   /** Asks the archive for what the address says, unless it has been asked. */
   #ask() {
@@ -222,8 +234,6 @@ class AlertsPage {
 
   #showCounters() {
     const { address, alerts, locale } = this.#session;
-    this.#at('#handling-counters').hidden = this.#past;
-    if (this.#past) return;
     const counts = countHandlings(alerts.pending);
     for (const counter of this.#counters()) {
       const count = counts[/** @type {Handling} */ (counter.dataset['state'])];
@@ -256,7 +266,7 @@ class AlertsPage {
     }
     const phase = plant.known ? returnedAlerts.phase : 'loading';
     this.#state.update({ phase, reason: returnedAlerts.reason }, { empty: listed.length === 0 });
-    const total = alerts.pending.length;
+    const total = alerts.pendingCount;
     const count = listed.length;
     const words = count < total ? locale.t(texts.nowNoteOf, { count, total }) : locale.t(texts.nowNote, { count });
     setText(this.#at('#alerts-note'), grouping ? locale.t(texts.groupNote, { count: groups.length, alerts: words }) : words);

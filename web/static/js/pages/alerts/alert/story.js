@@ -1,0 +1,48 @@
+// @ts-check
+import { html, nothing, render } from '../../../../vendor/lit-html/lit-html.js';
+import { actorName } from '../../../components/actor.js';
+import { terms } from '../../../locale/terms.js';
+import { visible } from '../../../locale/visible.js';
+import { storyOf } from '../../../model/alert-story.js';
+import { texts } from './texts.js';
+
+/**
+ * @typedef {import('../../../model/history.js').AlertEvent} AlertEvent
+ * @typedef {import('../../../model/protocol.js').Alert} Alert
+ * @typedef {import('../../../app/session.js').Session} Session
+ */
+
+/** @type {Record<import('../../../model/alert-story.js').Happening, import('../../../locale/locale.js').Text>} */
+const words = {
+  raised: texts.storyRaised, cleared: texts.storyCleared, reset: texts.storyReset, acknowledged: texts.storyAcknowledged, shelved: texts.storyShelved,
+  out_of_service: texts.storyOutOfService, by_design: texts.storyByDesign, suppression_ended: texts.storySuppressionEnded, latched: texts.storyLatched, again: texts.storyAgain,
+  comment: texts.storyComment, value: texts.storyValue,
+};
+
+/** @type {Record<string, import('../../../locale/locale.js').Text>} */
+const reasons = { not_selected: texts.reasonNotSelected, rule_changed: texts.reasonRuleChanged };
+
+/**
+ * Shows what became of an alert, oldest first.
+ *
+ * @param {HTMLElement} element
+ * @param {{events: AlertEvent[], alert: Alert, spec: import('../../../model/protocol.js').TypeSpec | undefined}} of The type whose values the alert's are.
+ * @param {Session} session
+ */
+export function showStory(element, { events, alert, spec }, session) {
+  const { clock, locale } = session;
+  render(html`<table class="values story">
+    <thead><tr><th scope="col">${locale.t(terms.time)}</th><th scope="col">${locale.t(texts.storyWhat)}</th><th scope="col">${locale.t(terms.value)}</th><th scope="col">${locale.t(texts.storyWho)}</th></tr></thead>
+    <tbody>${storyOf(events).map(({ what, event }) => {
+      const at = Date.parse(event.timestamp);
+      const until = event.suppressed_until ? locale.timeOrDate(Date.parse(event.suppressed_until), clock.now()) : locale.t(terms.unknown);
+      const reason = reasons[event.reason ?? ''];
+      return html`<tr>
+        <th scope="row"><time datetime=${event.timestamp} title=${locale.dateTime(at)}>${locale.timeOrDate(at, clock.now())}</time></th>
+        <td><span class="story-what">${locale.t(words[what], { time: until })}${reason ? html` (${locale.t(reason)})` : nothing}</span>
+          ${event.comment ? html`<q class="story-comment" dir="auto">${visible(event.comment)}</q>` : nothing}</td>
+        <td>${locale.alertValue({ ...alert, current_value: event.current_value }, spec)}</td>
+        <td>${event.actor ? actorName(event.actor, locale) : ''}</td>
+      </tr>`;
+    })}</tbody></table>`, element);
+}

@@ -1,0 +1,47 @@
+// @ts-check
+
+/** The words of an alert's own page. */
+export const texts = {
+  alertLinks: { en: 'Where to go from this alert', zh: '相关页面' },
+  backToAlerts: { en: '← All alerts', zh: '← 全部告警' },
+  itsDevice: { en: 'The device', zh: '查看设备' },
+  procedure: { en: 'Procedure', zh: '处理规程' },
+  procedureOpens: { en: 'Procedure (opens in a new tab)', zh: '处理规程（在新标签页中打开）' },
+  alertUnknown: { en: 'There is no alert {id}, or it is not kept any more.', zh: '没有告警 {id}，或已超过保留期限。' },
+  alertFailed: { en: 'The alert could not be loaded: {reason}', zh: '无法加载告警：{reason}' },
+  alertActionsTitle: { en: 'What can be done', zh: '可用操作' },
+
+  factsTitle: { en: 'The alert', zh: '告警信息' },
+  factRule: { en: 'Its rule', zh: '所属规则' },
+  factThreshold: { en: 'Its threshold', zh: '告警阈值' },
+  factOnset: { en: 'Violated since', zh: '开始越限' },
+  factRaised: { en: 'Raised', zh: '产生告警' },
+  factCleared: { en: 'Cleared', zh: '恢复' },
+  factHandled: { en: 'Handled', zh: '处理情况' },
+  factComment: { en: 'Last comment', zh: '最近备注' },
+
+  alertChartTitle: { en: 'Readings around the alert', zh: '告警前后的读数' },
+  alertChartLabel: { en: '{device}, {from} to {to}. The alert: {span}.', zh: '{device}，{from} 至 {to}。告警时段：{span}。' },
+  alertSpan: { en: '{from} until {to}', zh: '{from} 到 {to}' },
+  alertSpanOpen: { en: 'since {from}', zh: '自 {from} 起' },
+
+  storyTitle: { en: 'Its story', zh: '处理经过' },
+  storyFailed: { en: 'The story could not be loaded: {reason}', zh: '处理经过加载失败：{reason}' },
+  storyLater: { en: 'The archive does not have it yet.', zh: '尚未归档。' },
+  storyWhat: { en: 'What happened', zh: '事件' },
+  storyWho: { en: 'Who', zh: '操作者' },
+  storyRaised: { en: 'The alert was raised', zh: '告警产生' },
+  storyCleared: { en: 'It cleared', zh: '告警恢复' },
+  storyReset: { en: 'It was reset', zh: '告警复位' },
+  storyAcknowledged: { en: 'It was acknowledged', zh: '告警被确认' },
+  storyShelved: { en: 'It was shelved until {time}', zh: '告警被搁置至 {time}' },
+  storyOutOfService: { en: 'It was taken out of service', zh: '规则在该设备上退出运行' },
+  storyByDesign: { en: 'Planned maintenance of it began, until {time}', zh: '进入计划检修，至 {time}' },
+  storySuppressionEnded: { en: 'People are notified of it again', zh: '恢复通知该告警' },
+  storyLatched: { en: 'The condition has returned to normal; the rule keeps the alert open', zh: '条件已恢复正常，规则仍锁定告警' },
+  storyAgain: { en: 'The condition is violated again', zh: '条件再次越限' },
+  storyComment: { en: 'A comment', zh: '添加备注' },
+  storyValue: { en: 'Another value', zh: '数值更新' },
+  reasonNotSelected: { en: 'the rule no longer watches the device', zh: '规则不再监视该设备' },
+  reasonRuleChanged: { en: 'the rule was changed', zh: '规则已更改' },
+};
