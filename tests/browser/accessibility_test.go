@@ -92,9 +92,9 @@ func (tab *tab) answering() {
 	}`})
 }
 
-// Every state of the page, on a screen and a phone.
+// Every state of the page, on a screen, a tablet and a phone.
 func TestAxeFindsNothing(t *testing.T) {
-	for _, size := range [][2]int64{{1440, 900}, {390, 844}} {
+	for _, size := range [][2]int64{{1440, 900}, {900, 900}, {390, 844}} {
 		t.Run(fmt.Sprintf("%d px", size[0]), func(t *testing.T) {
 			plant := startPlant(t, "-no-simulator")
 			tab := plant.open(options{width: size[0], height: size[1], expected: []string{"lost", "404", "was preloaded", "ERR_CONNECTION_RESET"}})
