@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -127,11 +128,14 @@ func (h *hook) open() map[string]bool {
 	defer h.mu.Unlock()
 	devices := make(map[string]bool)
 	for _, id := range h.order {
+		open := make(map[string]bool) // A digest may have a group that is over and the next one of the same device.
 		for _, group := range h.received[id].Data.Groups {
 			if len(group.Alerts) > 0 {
-				devices[group.Alerts[0].Device] = group.Open > 0
+				device := group.Alerts[0].Device
+				open[device] = open[device] || group.Open > 0
 			}
 		}
+		maps.Copy(devices, open)
 	}
 	return devices
 }
@@ -203,6 +207,8 @@ func TestKillsLoseNoNotification(t *testing.T) {
 		return len(wrong) == 0
 	}) {
 		t.Errorf("the receiver does not know the truth: %q", wrong)
+		t.Logf("the archive: %.6000s", fetch(t, s.base()+"/api/v1/alerts?limit=30"))
+		t.Logf("the deliveries: %.6000s", fetch(t, s.base()+"/api/v1/notifications/deliveries?limit=10"))
 	}
 	h.mu.Lock()
 	t.Logf("%d messages, %d of them came again", len(h.received), h.repeated)
