@@ -53,7 +53,7 @@ func TestSourcesPage(t *testing.T) {
 	tab := plant.open(options{expected: []string{"422"}})
 	tab.until(`document.querySelector("#connection").dataset.phase === "open"`)
 	tab.click(`#navigation a[href$="/sources"]`)
-	tab.until(`location.pathname === "/sources" && document.title === "Sources – iotmon"`)
+	tab.until(`location.pathname === "/sources" && document.title.endsWith("Sources – iotmon")`)
 	tab.until(sourceRows + `[0]?.startsWith("Connected hall-3 mqtt")`)
 	broker.Publish(t, "plant/oven/state", `{"temp":81.5,"name":"oven 1","pressure":1013}`)
 	broker.Publish(t, "plant/mixer/state", `{"pressure":990}`)

@@ -50,7 +50,7 @@ func TestSystemPage(t *testing.T) {
 	tab := plant.open(options{})
 	tab.until(`document.querySelector("#connection").dataset.phase === "open"`)
 	tab.click(`#navigation a[href$="/system"]`)
-	tab.until(`location.pathname === "/system" && document.activeElement.id === "main" && document.title === "System – iotmon"`)
+	tab.until(`location.pathname === "/system" && document.activeElement.id === "main" && document.title.endsWith("System – iotmon")`)
 	tab.until(letterRows + `.length === 3`)
 	tab.until(`document.querySelectorAll("#partition-list tbody tr").length === 2 && document.querySelector("#program-list").innerText.includes("devel")`)
 	tab.until(`Number(document.querySelector('[data-figure="clients"]').textContent) === 1 && document.querySelector('[data-figure="lag"]').textContent !== ""`)

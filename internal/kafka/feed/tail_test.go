@@ -12,7 +12,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/twmb/franz-go/pkg/kgo"
-	"go.uber.org/goleak"
 
 	"iotmon/internal/iot"
 	"iotmon/internal/kafka/kafkatest"
@@ -20,7 +19,7 @@ import (
 	"iotmon/internal/wire"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { kafkatest.Main(m) }
 
 // cluster is the embedded broker with helpers to read it.
 type cluster struct{ *kafkatest.Cluster }

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
-	"go.uber.org/goleak"
 
 	"iotmon/internal/iot"
 	"iotmon/internal/kafka/kafkatest"
@@ -17,7 +16,7 @@ import (
 	"iotmon/internal/wire"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { kafkatest.Main(m) }
 
 // testLog is a log that starts processors.
 type testLog struct{ *kafkatest.Log }
