@@ -41,7 +41,7 @@ type kpisInput struct {
 
 // alertFigures are the key figures of a time.
 type alertFigures struct {
-	From         time.Time  `json:"from"`
+	From         time.Time  `json:"from" doc:"From when the figures are: the first archived window, if the time asked for begins before it."`
 	To           time.Time  `json:"to"`
 	Operators    int        `json:"operators"`
 	Truncated    bool       `json:"truncated,omitempty" doc:"There are more than 500,000 alerts."`
@@ -122,6 +122,14 @@ func (s *server) alertKPIs(ctx context.Context, in *kpisInput) (*answer[alertFig
 		return nil, err
 	}
 	defer release()
+	// Rates over a time from which there is no data would say that alerts are few.
+	first, err := s.o.History.Summaries(ctx, SummariesQuery{From: from, To: to, WithoutAlerts: true, Limit: 1})
+	if err := s.historyProblem(ctx, err); err != nil {
+		return nil, err
+	}
+	if len(first) > 0 && first[0].Window.Start.After(from) {
+		from = first[0].Window.Start
+	}
 	tally := kpi.New(from, to, in.Operators)
 	q := kpi.Query{Area: area, From: tally.From(), To: tally.To()}
 	err = s.o.History.RaisedAlerts(ctx, q, tally.Add)

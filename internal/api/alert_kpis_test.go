@@ -38,6 +38,12 @@ func TestAlertKPIs(t *testing.T) {
 			t.Errorf("%s: got %s, want %s", span, got, want)
 		}
 	}
+	// A plant that has run for half an hour has no low rates for the month before.
+	history.summaries = []iot.WindowSummary{{Window: iot.Window{Start: noon.Add(-30 * time.Minute), Length: time.Minute}, Type: iot.Temperature}}
+	history.raised = []kpi.Raised{{Rule: "hot", Device: "d1", Severity: iot.Warning, Time: noon.Add(-time.Minute)}}
+	if got := request(h, "GET", "/api/v1/alerts/kpis").Body.String(); !strings.HasPrefix(got, `{"from":"2026-03-01T11:30:00Z",`) || !strings.Contains(got, `"per_day":48,`) {
+		t.Errorf("got %s", got)
+	}
 	checkProblem(t, request(h, "GET", "/api/v1/alerts/kpis?from=-93d"), 422, "92 days")
 	checkProblem(t, request(h, "GET", "/api/v1/alerts/kpis?operators=0"), 422, "operators")
 	history.err = errors.New("no database")
