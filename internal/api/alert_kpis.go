@@ -26,7 +26,7 @@ func (s *server) registerKPIs(api huma.API) {
 		OperationID: "get-alert-kpis", Method: http.MethodGet, Path: Prefix + "/alerts/kpis", Tags: []string{"Alerts"},
 		Summary: "Key figures of alarm management",
 		Description: "How many alerts operators had to deal with in a time, by the terms of ISA-18.2 / IEC 62682 and EEMUA 191, with the targets of those. Only alerts count of which somebody was notified: " +
-			"not those that were shelved or out of service when they were raised, nor violations found in a backlog. The time is widened to whole periods of ten minutes, at most 92 days. " +
+			"not those that were suppressed (shelved, out of service, by design) when they were raised, nor violations found in a backlog. The time is widened to whole periods of ten minutes, at most 92 days. " +
 			"At most 500,000 alerts are counted: truncated says that there are more, and counted_until up to when the figures are.",
 		Errors: []int{http.StatusTooManyRequests, http.StatusServiceUnavailable},
 	}, s.alertKPIs)
@@ -47,7 +47,7 @@ type alertFigures struct {
 	Truncated    bool       `json:"truncated,omitempty" doc:"There are more than 500,000 alerts."`
 	CountedUntil time.Time  `json:"counted_until" doc:"Up to when the figures are."`
 	Alerts       int64      `json:"alerts" doc:"Alerts that were not suppressed when they were raised."`
-	Suppressed   int64      `json:"suppressed" doc:"Alerts that were shelved or out of service when they were raised. No other figure counts them, but stale."`
+	Suppressed   int64      `json:"suppressed" doc:"Alerts that were shelved, out of service or suppressed by design when they were raised. No other figure counts them, but stale."`
 	PerDay       float64    `json:"per_day" doc:"For one operator, on average."`
 	PerHour      float64    `json:"per_hour" doc:"For one operator, on average."`
 	PerTen       float64    `json:"per_10_minutes" doc:"For one operator, on average."`

@@ -34,7 +34,7 @@ type Raised struct {
 	Severity iot.Severity
 	// Time is when it was raised. Acknowledged and Cleared are zero if it is not.
 	Time, Acknowledged, Cleared time.Time
-	// Suppressed means that it was shelved, or its device out of service, when it was raised: nobody was notified.
+	// Suppressed means that it was shelved, out of service or suppressed by design when it was raised: nobody was notified.
 	Suppressed bool
 }
 

@@ -27,7 +27,7 @@ type Alert struct {
 	Unit      string    `json:"unit,omitempty"`
 	Area      iot.Area  `json:"area,omitempty"`
 	Onset     time.Time `json:"onset"`
-	// Acknowledged means that somebody has acknowledged the alert, Suppressed that it is shelved or out of service.
+	// Acknowledged means that somebody has acknowledged the alert, Suppressed that nobody is to be notified.
 	Acknowledged bool `json:"acknowledged,omitempty"`
 	Suppressed   bool `json:"suppressed,omitempty"`
 	// Over is when the alert cleared; nil while it stands.

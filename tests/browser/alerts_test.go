@@ -234,24 +234,11 @@ func TestAlertsFitEveryScreen(t *testing.T) {
 		reading{ID: "off", Value: 20, Status: "offline"}, reading{ID: "mixer", Type: "humidity_sensor", Value: 95})
 	fits := func(state string) {
 		t.Helper()
-		for _, width := range []int64{1440, 900, 390} {
-			tab.do(chromedp.EmulateViewport(width, 900))
-			tab.until(fmt.Sprintf("innerWidth === %d", width))
-			tab.frame()
-			if over := eval[float64](tab, "document.documentElement.scrollWidth - innerWidth"); over > 0 {
-				t.Errorf("%s, %d px: the page is %v px too wide", state, width, over)
-			}
-			if over := eval[float64](tab, `((frame) => frame.scrollWidth - frame.clientWidth)(document.querySelector("#alert-list"))`); over > 0 {
-				t.Errorf("%s, %d px: the list is %v px too wide", state, width, over)
-			}
-			for _, found := range eval[[]string](tab, collisions) {
-				t.Errorf("%s, %d px: %s", state, width, found)
-			}
-			tab.findsNothing(fmt.Sprintf("%s, %d px", state, width))
-		}
+		tab.fitsEveryWidth(t, state, "#alert-list")
 		tab.do(chromedp.EmulateViewport(1440, 900))
 		tab.frame()
 	}
+
 	tab.until(alertRows + `.length >= 5`)
 	fits("alerts")
 	eval[chromedp.Void](tab, `document.querySelector("#choose-alerts").click()`)

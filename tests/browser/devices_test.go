@@ -490,24 +490,9 @@ func TestDevicesFitEveryScreen(t *testing.T) {
 	plant.patch("planned", map[string]any{"name": hostile, "retired": true})
 	fits := func(state string) {
 		t.Helper()
-		for _, width := range []int64{1440, 900, 390} {
-			tab.do(chromedp.EmulateViewport(width, 900))
-			tab.until(fmt.Sprintf("innerWidth === %d", width))
-			tab.frame()
-			if over := eval[float64](tab, "document.documentElement.scrollWidth - innerWidth"); over > 0 {
-				t.Errorf("%s, %d px: the page is %v px too wide", state, width, over)
-			}
-			if over := eval[float64](tab, `((frame) => frame.scrollWidth - frame.clientWidth)(document.querySelector("#devices"))`); over > 0 {
-				t.Errorf("%s, %d px: the list is %v px too wide", state, width, over)
-			}
-			for _, found := range eval[[]string](tab, collisions) {
-				t.Errorf("%s, %d px: %s", state, width, found)
-			}
-			if width != 900 {
-				tab.findsNothing(fmt.Sprintf("%s, %d px", state, width))
-			}
-		}
+		tab.fitsEveryWidth(t, state, "#devices")
 	}
+
 	tab.until(listed + `.length === 7`)
 	const begins = `(() => {
 		const name = document.querySelector('#devices [data-field="name"]:dir(rtl)');
