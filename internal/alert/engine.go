@@ -16,7 +16,8 @@ import (
 
 // Engine holds the rules. They do not change after New. It may be shared and used concurrently.
 type Engine struct {
-	// byType holds the rules that may select devices of a type, in the order given, each by its parts: see iot.Rule.Parts.
+	// byType holds the rules that may select devices of a type, in the order given, each by its parts: see iot.Rule.Parts. Those that are disabled
+	// are among them, so that enabling one never exceeds iot.MaxRules, but watch nothing.
 	byType map[iot.DeviceType]*typeRules
 	// offline is the rule for silent devices, nil for none.
 	offline *iot.Rule
@@ -78,10 +79,12 @@ func New(rules []iot.Rule, catalog *iot.Catalog) (*Engine, error) {
 			e.programs[rule.Name] = program
 		}
 		if rule.Name == iot.RuleOffline {
-			e.offline = &rule
+			if !rule.Disabled {
+				e.offline = &rule
+			}
 			continue
 		}
-		e.watchesSilence = e.watchesSilence || rule.Kind == iot.NoData
+		e.watchesSilence = e.watchesSilence || rule.Kind == iot.NoData && !rule.Disabled
 		for _, t := range catalog.Types() {
 			if rule.Type != "" && rule.Type != t {
 				continue

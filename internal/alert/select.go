@@ -105,7 +105,7 @@ func (e *Engine) compile(of *typeRules, entry *iot.DeviceEntry, r *iot.Reading) 
 	for i := range of.rules {
 		rule := &of.rules[i]
 		selected := func(s *iot.Selector) bool { return selects(s, r.Tenant, area, entry.Labels, r.ID) }
-		if entry.Retired || !selected(&rule.Selector) || slices.ContainsFunc(rule.Except, func(s iot.Selector) bool { return selected(&s) }) {
+		if entry.Retired || rule.Disabled || !selected(&rule.Selector) || slices.ContainsFunc(rule.Except, func(s iot.Selector) bool { return selected(&s) }) {
 			continue
 		}
 		key = append(key, byte(i))

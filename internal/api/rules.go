@@ -118,6 +118,7 @@ type RuleBody struct {
 	ClearForSeconds float64       `json:"clear_for_seconds,omitempty" doc:"How long they must be safe before it clears."`
 	Severity        iot.Severity  `json:"severity" enum:"info,warning,critical" doc:"The priority of the alert."`
 	Latch           bool          `json:"latch,omitempty" doc:"The alert stays until it has been acknowledged and reset, even if its condition has returned to normal."`
+	Disabled        bool          `json:"disabled,omitempty" doc:"The rule watches no device until it is enabled again. Its open alerts clear."`
 	Text            string        `json:"text,omitempty" doc:"The alert's message in Chinese, at most 256 bytes. {device}, {type}, {area}, {value}, {threshold}, {limit}, {unit} and {alert_type} are replaced."`
 	TextEN          string        `json:"text_en,omitempty" doc:"The same in English."`
 	Procedure       string        `json:"procedure,omitempty" doc:"The address of a page that says what to do."`
@@ -134,7 +135,7 @@ type RuleShown struct {
 func toRuleBody(r *iot.Rule) RuleBody {
 	b := RuleBody{
 		DeviceType: r.Type, RuleScope: toScope(&r.Selector), ForSeconds: r.For.Seconds(), ClearForSeconds: r.ClearFor.Seconds(),
-		Severity: r.Severity, Latch: r.Latch, Text: r.Text, TextEN: r.TextEN, Procedure: r.Procedure,
+		Severity: r.Severity, Latch: r.Latch, Disabled: r.Disabled, Text: r.Text, TextEN: r.TextEN, Procedure: r.Procedure,
 		Condition: RuleCondition{
 			Kind: cmp.Or(string(r.Kind), kindThreshold), Below: r.Below, Threshold: r.Threshold, Hysteresis: r.Hysteresis,
 			WithinSeconds: r.Within.Seconds(), Limit: r.Limit, Last: r.Last, Levels: toRuleLevels(&r.Levels), Expression: r.Expression,
@@ -167,7 +168,7 @@ func (b *RuleBody) rule(name string) (iot.Rule, error) {
 		return iot.Rule{}, iot.Invalid("alert_type", "export is the address of the exported rules")
 	}
 	r := iot.Rule{
-		Name: name, Selector: b.selector(), Severity: b.Severity, Latch: b.Latch, Text: b.Text, TextEN: b.TextEN, Procedure: b.Procedure,
+		Name: name, Selector: b.selector(), Severity: b.Severity, Latch: b.Latch, Disabled: b.Disabled, Text: b.Text, TextEN: b.TextEN, Procedure: b.Procedure,
 		Condition: iot.Condition{
 			Kind: iot.ConditionKind(c.Kind), Below: c.Below, Threshold: c.Threshold, Hysteresis: c.Hysteresis, Limit: c.Limit, Last: c.Last, Levels: c.Levels.levels(), Expression: c.Expression,
 		},

@@ -55,6 +55,7 @@ func TestRulesAreDecided(t *testing.T) {
 		{"PUT", high, averageLow, []string{"If-Match", `"1700000000000000"`}, 200, `"version":1700000000000001,"origin":"decided"`},
 		{"PUT", "/api/v1/rules/new", averageLow, []string{"If-None-Match", "*"}, 200, `"version":1,`},
 		{"PUT", "/api/v1/rules/new", averageLow, []string{"If-None-Match", "*"}, 412, "another version"},
+		{"PUT", "/api/v1/rules/new", `{"disabled":true,` + averageLow[1:], []string{"If-Match", `"1"`}, 200, `"disabled":true`},
 		{"DELETE", high, "", []string{"If-Match", `"1700000000000001"`}, 200, `"version":1700000000000002`},
 		{"GET", high, "", nil, 404, "no rule"},
 		{"DELETE", "/api/v1/rules/none", "", nil, 404, "no rule"},

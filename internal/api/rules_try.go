@@ -30,7 +30,7 @@ func (s *server) registerTrials(api huma.API) {
 		Summary: "Try an alert rule on the past",
 		Description: "Answers with the alerts that a rule would have raised by the archived readings of a time, beside those of the version in force. Nothing is changed. " +
 			"Each device's readings are judged in the order of its own time, also those that arrived late; nothing is remembered from before the time; entries and locations " +
-			"of devices are those of now; a rule that latches counts as if it did not. The rule for silent devices cannot be tried, because the archive does not know when " +
+			"of devices are those of now; a rule that latches counts as if it did not, and one that is disabled as if it was not. The rule for silent devices cannot be tried, because the archive does not know when " +
 			"readings arrived. At most 20 million readings and 20 seconds: stopped says which of them has ended the trial. One trial runs at a time.",
 		Errors: []int{http.StatusForbidden, http.StatusNotFound, http.StatusTooManyRequests, http.StatusServiceUnavailable},
 	}, s.tryRule)
@@ -59,7 +59,7 @@ type tried struct {
 	Readings        int64       `json:"readings" doc:"How many readings were judged."`
 	Stopped         trial.Limit `json:"stopped,omitempty" enum:"readings,time,devices" doc:"The limit that has ended the trial: what comes after it, by the ids of devices, is left out."`
 	Tried           tally       `json:"tried" doc:"The alerts of the rule."`
-	InForce         *tally      `json:"in_force,omitempty" doc:"The alerts of the version in force; absent if there is none, or it is the one that is tried."`
+	InForce         *tally      `json:"in_force,omitempty" doc:"The alerts of the version in force; absent if there is none, or it is disabled, or the one that is tried."`
 	Items           []triedItem `json:"items" nullable:"false" doc:"The newest alerts of both, the newest first."`
 	LeftOut         int64       `json:"left_out" doc:"How many alerts items does not list."`
 }
@@ -153,6 +153,9 @@ func (s *server) trialOf(body *TrialBody) (*trial.Trial, error) {
 		}
 		t.Rule, t.Other = *t.Other, nil
 		return t, nil
+	}
+	if t.Other != nil && t.Other.Disabled {
+		t.Other = nil // It raises nothing.
 	}
 	name := body.Name
 	if name == "" {

@@ -41,7 +41,7 @@ func rules() *rapid.Generator[iot.Rule] {
 			}
 			entry := iot.RuleEntry{Version: 1, Rule: iot.Rule{
 				Name: texts().Draw(t, "name"), Selector: scope("rule"), Severity: rapid.SampledFrom(iot.Severities[:]).Draw(t, "severity"),
-				Latch: rapid.Bool().Draw(t, "latch"), Text: texts().Draw(t, "text"), TextEN: texts().Draw(t, "text_en"),
+				Latch: rapid.Bool().Draw(t, "latch"), Disabled: rapid.Bool().Draw(t, "disabled"), Text: texts().Draw(t, "text"), TextEN: texts().Draw(t, "text_en"),
 				For: time.Duration(rapid.IntRange(0, 1e9).Draw(t, "for")) * time.Microsecond,
 				Condition: iot.Condition{
 					Threshold:  rapid.OneOf(rapid.Float64Range(-1e300, 1e300), rapid.SampledFrom([]float64{0, 1e-300, 28, 1e21, 123456789})).Draw(t, "threshold"),

@@ -167,8 +167,8 @@ func (r *Rule) normalizeMaintenance() error {
 	if r.Name == RuleOffline {
 		return Invalid("alert_type", "%s is the name of an alert rule", r.Name)
 	}
-	if r.Condition != (Condition{Kind: Maintenance}) || r.For != 0 || r.ClearFor != 0 || r.Latch || r.Procedure != "" || r.Severity != Info {
-		return Invalid("kind", "maintenance raises no alert: it has no limits, delays, latch or procedure, and its severity is info")
+	if r.Condition != (Condition{Kind: Maintenance}) || r.For != 0 || r.ClearFor != 0 || r.Latch || r.Disabled || r.Procedure != "" || r.Severity != Info {
+		return Invalid("kind", "maintenance raises no alert: it has no limits, delays, latch or procedure, is not disabled, and its severity is info")
 	}
 	if r.Schedule == nil {
 		r.Schedule = new(Schedule)

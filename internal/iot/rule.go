@@ -47,6 +47,8 @@ type Rule struct {
 	Text, TextEN string
 	// Procedure is the address of a page that says what to do, empty for none.
 	Procedure string
+	// Disabled means that the rule watches no device until somebody enables it again.
+	Disabled bool
 	// Schedule is when a rule of the kind Maintenance holds; nil for any other.
 	Schedule *Schedule
 }

@@ -109,7 +109,7 @@ func (e *RuleEntry) Level() uint8 {
 	default:
 		return RuleLevelStatistics
 	}
-	if r.Latch || r.TextEN != "" || r.Procedure != "" || len(r.Except) > 0 {
+	if r.Latch || r.Disabled || r.TextEN != "" || r.Procedure != "" || len(r.Except) > 0 {
 		return RuleLevelStatistics
 	}
 	return RuleLevelPlain
@@ -119,7 +119,7 @@ func (e *RuleEntry) Level() uint8 {
 const (
 	// RuleLevelPlain is that of thresholds and changes, with nothing that came later.
 	RuleLevelPlain = 1
-	// RuleLevelStatistics adds conditions about statistics, latching, exceptions, a second language and procedures.
+	// RuleLevelStatistics adds conditions about statistics, latching, disabled rules, exceptions, a second language and procedures.
 	RuleLevelStatistics = 2
 )
 

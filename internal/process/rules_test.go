@@ -131,6 +131,7 @@ func TestAlertsOfARuleThatGoesAreCleared(t *testing.T) {
 		"deleted":      {deletion("limit", 8), []string{"limit a cleared not_selected", "limit b cleared not_selected"}},
 		"inverted":     {change(threshold("limit", 8, 26), func(r *iot.Rule) { r.Below = true }), []string{"limit a cleared rule_changed", "limit b cleared rule_changed"}},
 		"for one less": {change(threshold("limit", 8, 25), func(r *iot.Rule) { r.Devices = []iot.DeviceID{"b"} }), []string{"limit a cleared not_selected"}},
+		"disabled":     {change(threshold("limit", 8, 25), func(r *iot.Rule) { r.Disabled = true }), []string{"limit a cleared not_selected", "limit b cleared not_selected"}},
 		"more urgent":  {change(threshold("limit", 8, 25), func(r *iot.Rule) { r.Severity = iot.Critical }), nil},
 	} {
 		var j journal
@@ -156,8 +157,12 @@ func TestAlertsOfARuleThatGoesAreCleared(t *testing.T) {
 	for second := 4.0; second <= 20; second += 4 {
 		silent.tick(second)
 	}
-	silent.rule(21, deletion(iot.RuleOffline, 2))
-	equal(t, "offline", onePass(t, silent).events(), []string{"device_offline a raised", "device_offline a cleared not_selected"})
+	deleted, disabled := slices.Clone(silent), slices.Clone(silent)
+	deleted.rule(21, deletion(iot.RuleOffline, 2))
+	disabled.rule(21, iot.RuleEntry{Version: 2, Rule: iot.Rule{Name: iot.RuleOffline, Severity: iot.Warning, Disabled: true}})
+	for name, j := range map[string]journal{"deleted": deleted, "disabled": disabled} {
+		equal(t, "offline "+name, onePass(t, j).events(), []string{"device_offline a raised", "device_offline a cleared not_selected"})
+	}
 }
 
 // What cannot be in force with the other rules is a dead letter, with every owner of the partition.
@@ -199,7 +204,9 @@ func TestLevelsCountAsRules(t *testing.T) {
 	rule.Rule.Condition = iot.Condition{Kind: iot.LevelLimits, Levels: iot.Levels{{On: true, Limit: 1}, {On: true, Limit: 2}, {On: true, Limit: 36}, {On: true, Limit: 37}}}
 	var j journal
 	for i := range iot.MaxRules - 2 - 3 { // With two of options.
-		j.rule(1, threshold(fmt.Sprintf("limit_%03d", i), 2, 40))
+		full := threshold(fmt.Sprintf("limit_%03d", i), 2, 40)
+		full.Rule.Disabled = i%2 == 0 // It may be enabled at any time.
+		j.rule(1, full)
 	}
 	j.rule(1, rule)
 	rule.Rule.Condition.Levels[0].On, rule.Version = false, 3

@@ -160,7 +160,7 @@ func (r *run) begin() error {
 	}
 	r.found = newest{limit: r.Alerts}
 	for _, rule := range rules {
-		engine, err := alert.New([]iot.Rule{unlatched(rule)}, r.Catalog)
+		engine, err := alert.New([]iot.Rule{tried(rule)}, r.Catalog)
 		if err != nil {
 			return err
 		}
@@ -173,10 +173,10 @@ func (r *run) begin() error {
 	return nil
 }
 
-// unlatched returns the rule without latching: nobody resets alerts in a trial, so they would never end.
-func unlatched(rule *iot.Rule) iot.Rule {
+// tried returns the rule as if it was enabled, and without latching: nobody resets alerts in a trial, so they would never end.
+func tried(rule *iot.Rule) iot.Rule {
 	r := *rule
-	r.Latch = false
+	r.Latch, r.Disabled = false, false
 	return r
 }
 

@@ -130,9 +130,9 @@ func TestAlertsThatOverlapAreAlike(t *testing.T) {
 	}
 }
 
-// Nobody resets an alert in a trial.
+// Nobody resets an alert in a trial, and what is disabled is tried before it is enabled.
 func TestALatchedAlertEndsWithItsCondition(t *testing.T) {
-	got, err := trialOf(t, high(30, func(r *iot.Rule) { r.Latch = true }), nil).Run(t.Context(), archive{"a": values(31, 20, 31, 20)})
+	got, err := trialOf(t, high(30, func(r *iot.Rule) { r.Latch, r.Disabled = true, true }), nil).Run(t.Context(), archive{"a": values(31, 20, 31, 20)})
 	if err != nil || got.Tried.Alerts != 2 || got.Tried.Open != 0 {
 		t.Errorf("got %+v, %v", got, err)
 	}

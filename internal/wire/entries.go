@@ -162,6 +162,7 @@ type ruleEntry struct {
 	ClearFor    int64          `json:"clear_for_us,omitempty"`
 	Severity    iot.Severity   `json:"severity,omitempty"`
 	Latch       bool           `json:"latch,omitempty"`
+	Disabled    bool           `json:"disabled,omitempty"`
 	Text        string         `json:"text,omitempty"`
 	TextEN      string         `json:"text_en,omitempty"`
 	Procedure   string         `json:"procedure,omitempty"`
@@ -277,7 +278,7 @@ func toRuleEntry(e *iot.RuleEntry) ruleEntry {
 	m.Condition = &ruleCondition{r.Kind, r.Below, r.Threshold, r.Hysteresis, r.Within.Microseconds(), r.Limit, r.Last, toRuleLevels(&r.Levels), r.Expression}
 	m.For, m.ClearFor = r.For.Microseconds(), r.ClearFor.Microseconds()
 	m.Severity, m.Latch, m.Text, m.TextEN, m.Procedure = r.Severity, r.Latch, r.Text, r.TextEN, r.Procedure
-	m.Schedule = toSchedule(r.Schedule)
+	m.Disabled, m.Schedule = r.Disabled, toSchedule(r.Schedule)
 	return m
 }
 
@@ -286,7 +287,7 @@ func (m *ruleEntry) entry() (iot.RuleEntry, error) {
 		Version: m.Version, Deleted: m.Deleted, Provisioned: m.Provisioned,
 		Rule: iot.Rule{
 			Name: m.Name, Severity: m.Severity, Latch: m.Latch, Text: m.Text, TextEN: m.TextEN, Procedure: m.Procedure,
-			Schedule: m.Schedule.schedule(),
+			Disabled: m.Disabled, Schedule: m.Schedule.schedule(),
 		},
 	}
 	for _, except := range m.Except {

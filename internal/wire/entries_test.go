@@ -581,6 +581,7 @@ func drawRule(t *rapid.T) iot.RuleEntry {
 		if e.Rule.Kind == iot.NoData || e.Rule.Kind == iot.LevelLimits || e.Rule.Kind == iot.Expression {
 			e.Rule.Hysteresis, e.Rule.Below = 0, false
 		}
+		e.Rule.Disabled = rapid.Bool().Draw(t, "disabled")
 		e.Rule.Latch, e.Rule.TextEN = rapid.Bool().Draw(t, "latch"), drawText(t, "message in English")
 		e.Rule.Procedure = rapid.SampledFrom([]string{"", "https://plant.example/高温?a=<1>"}).Draw(t, "procedure")
 		for range rapid.IntRange(0, 2).Draw(t, "exceptions") {
