@@ -117,7 +117,7 @@ export class History {
    * @returns {Promise<Alert[]>}
    */
   async alerts(limit, signal) {
-    const { items } = await this.#get('alerts', { limit: String(limit) }, signal);
+    const { items } = await this.get('alerts', { limit: String(limit) }, signal);
     return items.reverse();
   }
 
@@ -146,7 +146,7 @@ export class History {
    */
   async alertPage(query, { cursor, limit }, signal) {
     const given = Object.entries({ ...query, cursor }).filter(([, value]) => value);
-    return this.#get('alerts', { ...Object.fromEntries(given), limit: String(limit) }, signal);
+    return this.get('alerts', { ...Object.fromEntries(given), limit: String(limit) }, signal);
   }
 
   /**
@@ -155,7 +155,7 @@ export class History {
    * @returns {Promise<Alert>}
    */
   async alert(id, signal) {
-    return this.#get(`alerts/${encodeURIComponent(id)}`, {}, signal);
+    return this.get(`alerts/${encodeURIComponent(id)}`, {}, signal);
   }
 
   /**
@@ -166,18 +166,7 @@ export class History {
    * @returns {Promise<{items: AlertEvent[]}>}
    */
   async alertEvents(id, signal) {
-    return this.#get(`alerts/${encodeURIComponent(id)}/events`, {}, signal);
-  }
-
-  /**
-   * Returns a rule as it was decided last, with its version.
-   *
-   * @param {string} name
-   * @param {AbortSignal} [signal]
-   * @returns {Promise<import('./rules.js').DecidedRule>}
-   */
-  async rule(name, signal) {
-    return this.#get(`rules/${encodeURIComponent(name)}`, {}, signal);
+    return this.get(`alerts/${encodeURIComponent(id)}/events`, {}, signal);
   }
 
   /**
@@ -208,7 +197,7 @@ export class History {
     const { status, ...others } = query;
     const wanted = status === 'alerting' ? { has_open_alerts: 'true' } : status === 'retired' ? { retired: 'true' } : { status };
     const given = Object.entries({ ...others, ...wanted }).filter(([, value]) => value);
-    return this.#get('devices', { ...Object.fromEntries(given), never_sent: 'true', offset: String(offset), limit: String(limit) }, signal);
+    return this.get('devices', { ...Object.fromEntries(given), never_sent: 'true', offset: String(offset), limit: String(limit) }, signal);
   }
 
   /**
@@ -218,7 +207,7 @@ export class History {
    * @returns {Promise<Area>}
    */
   async areas(signal) {
-    return this.#get('areas', {}, signal);
+    return this.get('areas', {}, signal);
   }
 
   /**
@@ -227,7 +216,7 @@ export class History {
    * @returns {Promise<DeviceDetail>}
    */
   async device(id, signal) {
-    return this.#get(`devices/${encodeURIComponent(id)}`, {}, signal);
+    return this.get(`devices/${encodeURIComponent(id)}`, {}, signal);
   }
 
   /**
@@ -239,7 +228,7 @@ export class History {
    */
   async readings({ id, from, to, points }, signal) {
     const query = { from: new Date(from).toISOString(), ...(to !== undefined && { to: new Date(to).toISOString() }), max_points: String(points) };
-    const { items } = await this.#get(`devices/${encodeURIComponent(id)}/readings`, query, signal);
+    const { items } = await this.get(`devices/${encodeURIComponent(id)}/readings`, query, signal);
     return items;
   }
 
@@ -253,7 +242,7 @@ export class History {
    */
   async changeEntry(id, { patch, version }, signal) {
     const headers = { 'Content-Type': 'application/merge-patch+json', ...basedOn(version) };
-    return this.#ask(`devices/${encodeURIComponent(id)}`, { method: 'PATCH', headers, body: JSON.stringify(patch), signal: signal ?? null });
+    return this.ask(`devices/${encodeURIComponent(id)}`, { method: 'PATCH', headers, body: JSON.stringify(patch), signal: signal ?? null });
   }
 
   /**
@@ -265,7 +254,7 @@ export class History {
    */
   async changeEntries({ devices, patch }, signal) {
     const body = JSON.stringify({ devices: devices.map(({ id, version }) => ({ device_id: id, version })), patch });
-    return this.#ask('devices', { method: 'PATCH', headers: { 'Content-Type': 'application/json' }, body, signal: signal ?? null });
+    return this.ask('devices', { method: 'PATCH', headers: { 'Content-Type': 'application/json' }, body, signal: signal ?? null });
   }
 
   /**
@@ -276,7 +265,7 @@ export class History {
    * @returns {Promise<Decision | undefined>}
    */
   async lastDecision(device, signal) {
-    const { items } = await this.#get('audit', { device, limit: '1' }, signal);
+    const { items } = await this.get('audit', { device, limit: '1' }, signal);
     return items[0];
   }
 
@@ -289,7 +278,7 @@ export class History {
    * @returns {Promise<Imported>}
    */
   async importEntries(table, { dryRun }, signal) {
-    return this.#ask(`registry?dry_run=${dryRun}`, { method: 'POST', headers: { 'Content-Type': 'text/csv' }, body: table, signal: signal ?? null });
+    return this.ask(`registry?dry_run=${dryRun}`, { method: 'POST', headers: { 'Content-Type': 'text/csv' }, body: table, signal: signal ?? null });
   }
 
   /**
@@ -312,7 +301,7 @@ export class History {
    * @returns {Promise<{items: Alert[], next?: string}>}
    */
   async pastAlerts(device, { cursor, limit }, signal) {
-    return this.#get('alerts', { device, state: 'cleared', limit: String(limit), ...(cursor && { cursor }) }, signal);
+    return this.get('alerts', { device, state: 'cleared', limit: String(limit), ...(cursor && { cursor }) }, signal);
   }
 
   /**
@@ -323,7 +312,7 @@ export class History {
    * @returns {Promise<import('./kpis.js').Kpis>}
    */
   kpis({ days, operators }, signal) {
-    return this.#get('alerts/kpis', { from: `-${days}d`, operators: String(operators) }, signal);
+    return this.get('alerts/kpis', { from: `-${days}d`, operators: String(operators) }, signal);
   }
 
   /**
@@ -333,7 +322,7 @@ export class History {
    * @returns {Promise<System>}
    */
   async system(signal) {
-    return this.#get('system', {}, signal);
+    return this.get('system', {}, signal);
   }
 
   /**
@@ -343,7 +332,7 @@ export class History {
    * @returns {Promise<{timestamp: string, items: Source[]}>}
    */
   async sources(signal) {
-    return this.#get('sources', {}, signal);
+    return this.get('sources', {}, signal);
   }
 
   /**
@@ -352,7 +341,7 @@ export class History {
    * @returns {Promise<SourceDetail>}
    */
   async source(name, signal) {
-    return this.#get(`sources/${encodeURIComponent(name)}`, {}, signal);
+    return this.get(`sources/${encodeURIComponent(name)}`, {}, signal);
   }
 
   /**
@@ -363,7 +352,7 @@ export class History {
    * @returns {Promise<Seen>}
    */
   async seen(name, signal) {
-    return this.#get(`sources/${encodeURIComponent(name)}/seen`, {}, signal);
+    return this.get(`sources/${encodeURIComponent(name)}/seen`, {}, signal);
   }
 
   /**
@@ -375,7 +364,7 @@ export class History {
    * @returns {Promise<Seen>}
    */
   async tryRules(name, rules, signal) {
-    return this.#ask(`sources/${encodeURIComponent(name)}/try`, {
+    return this.ask(`sources/${encodeURIComponent(name)}/try`, {
       method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ rules }), signal: signal ?? null,
     });
   }
@@ -388,7 +377,7 @@ export class History {
    * @returns {Promise<SourceMap>}
    */
   async sourceMap(name, signal) {
-    return this.#get(`sources/${encodeURIComponent(name)}/map`, {}, signal);
+    return this.get(`sources/${encodeURIComponent(name)}/map`, {}, signal);
   }
 
   /**
@@ -403,7 +392,7 @@ export class History {
    */
   async changeMap(name, change, version, signal) {
     const headers = { 'Content-Type': 'application/json', ...basedOn(version) };
-    return this.#ask(`sources/${encodeURIComponent(name)}/map`, { method: 'PUT', headers, body: JSON.stringify(change), signal: signal ?? null });
+    return this.ask(`sources/${encodeURIComponent(name)}/map`, { method: 'PUT', headers, body: JSON.stringify(change), signal: signal ?? null });
   }
 
   /**
@@ -415,7 +404,7 @@ export class History {
    * @returns {Promise<SourceMap>}
    */
   async deleteMap(name, version, signal) {
-    return this.#ask(`sources/${encodeURIComponent(name)}/map`, { method: 'DELETE', headers: basedOn(version), signal: signal ?? null });
+    return this.ask(`sources/${encodeURIComponent(name)}/map`, { method: 'DELETE', headers: basedOn(version), signal: signal ?? null });
   }
 
   /**
@@ -426,7 +415,7 @@ export class History {
    * @returns {Promise<{items: MapVersion[]}>}
    */
   async mapVersions(name, signal) {
-    return this.#get(`sources/${encodeURIComponent(name)}/map/versions`, {}, signal);
+    return this.get(`sources/${encodeURIComponent(name)}/map/versions`, {}, signal);
   }
 
   /**
@@ -437,7 +426,7 @@ export class History {
    * @returns {Promise<{items: DeadLetter[], next?: string, end?: number}>}
    */
   async deadLetters(cursor, signal) {
-    return this.#get('dead-letters', cursor ? { cursor } : {}, signal);
+    return this.get('dead-letters', cursor ? { cursor } : {}, signal);
   }
 
   /**
@@ -448,7 +437,7 @@ export class History {
    * @returns {Promise<DeadLetter>}
    */
   async deadLetter(id, signal) {
-    return this.#get(`dead-letters/${encodeURIComponent(id)}`, {}, signal);
+    return this.get(`dead-letters/${encodeURIComponent(id)}`, {}, signal);
   }
 
   /**
@@ -459,7 +448,7 @@ export class History {
    * @returns {Promise<{sent: number, items: Resent[]}>}
    */
   async resend(ids, signal) {
-    return this.#ask('dead-letters/resend', {
+    return this.ask('dead-letters/resend', {
       method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ ids }), signal: signal ?? null,
     });
   }
@@ -473,7 +462,7 @@ export class History {
    */
   async *#pages(path, query, signal) {
     for (let cursor = ''; ; ) {
-      const page = await this.#get(path, cursor ? { ...query, cursor } : query, signal);
+      const page = await this.get(path, cursor ? { ...query, cursor } : query, signal);
       yield* page.items;
       if (!page.next) return;
       cursor = page.next;
@@ -481,19 +470,23 @@ export class History {
   }
 
   /**
-   * @param {string} path
+   * Asks for what has a module of its own.
+   *
+   * @param {string} path Below the interface's root.
    * @param {Record<string, string>} query
    * @param {AbortSignal} [signal]
    */
-  async #get(path, query, signal) {
-    return this.#ask(`${path}?${new URLSearchParams(query)}`, { signal: signal ?? null });
+  async get(path, query, signal) {
+    return this.ask(`${path}?${new URLSearchParams(query)}`, { signal: signal ?? null });
   }
 
   /**
+   * Sends a request, and returns what the answer holds.
+   *
    * @param {string} path
    * @param {RequestInit} request
    */
-  async #ask(path, request) {
+  async ask(path, request) {
     return (await this.#send(path, request)).json();
   }
 
@@ -518,6 +511,6 @@ export class History {
  * @param {number} version 0: there must be nothing.
  * @returns {Record<string, string>}
  */
-function basedOn(version) {
+export function basedOn(version) {
   return version > 0 ? { 'If-Match': `"${version}"` } : { 'If-None-Match': '*' };
 }

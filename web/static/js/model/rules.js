@@ -22,8 +22,6 @@
  *   latch?: boolean, text?: string, text_en?: string, procedure?: string}} RuleBody What people decide about a rule.
  *
  * @typedef {RuleBody & {name: string, version: number, origin: 'configuration' | 'decided'}} ShownRule
- * @typedef {ShownRule & {in_force: boolean}} DecidedRule
- * @typedef {ShownRule & {deleted?: boolean, time: string, actor: string, action: string}} RuleVersion
  */
 
 /** The kinds whose threshold is one of values. */

@@ -13,6 +13,7 @@ import { possibleActions } from '../../../model/alert-actions.js';
 import { areaOf } from '../../../model/alert-life.js';
 import { procedureAddress } from '../../../model/alert-story.js';
 import { comparesNothing } from '../../../model/alerts.js';
+import { Decisions } from '../../../model/decisions.js';
 import { decodedId, devicePath } from '../../../model/device-link.js';
 import { judgesValues, ruleOfAlert } from '../../../model/rules.js';
 import { AlertChart } from './alert-chart.js';
@@ -74,7 +75,9 @@ class AlertPage {
     this.#request = session.ask((asking) => history.alert(this.#id, asking), (alert) => (this.#archived = alert), signal);
     this.#events = session.ask((asking) => history.alertEvents(this.#id, asking), ({ items }) => (this.#story = items), signal);
     // A rule of before may be gone: then only the alert itself says what it is about.
-    this.#rule = session.ask((asking) => history.rule(ruleOfAlert(this.#alert?.alert_type ?? ''), asking), (rule) => (this.#judgesValues = judgesValues(rule)), signal);
+    /** @type {Decisions<import('../../../model/rules.js').RuleBody, import('../../../model/rules.js').ShownRule>} */
+    const rules = new Decisions(history, 'rules');
+    this.#rule = session.ask((asking) => rules.one(ruleOfAlert(this.#alert?.alert_type ?? ''), asking), (rule) => (this.#judgesValues = judgesValues(rule)), signal);
     this.#chart = new AlertChart(find(root, '.panel-alert-chart', HTMLElement), session, signal);
     this.#dialog = new ActionDialog(find(root, '#alert-action', HTMLDialogElement), session, { onClosed: () => this.#outdate() }, signal);
     const empty = texts.storyLater;

@@ -1,0 +1,102 @@
+// @ts-check
+import { basedOn } from './history.js';
+
+/**
+ * @template Shown
+ * @typedef {Shown & {in_force: boolean}} Decided What was decided last, and whether every processor goes by it.
+ */
+
+/**
+ * @template Shown
+ * @typedef {Shown & {time: string, actor: string, action: string, deleted?: boolean}} DecidedVersion
+ */
+
+const json = { 'Content-Type': 'application/json' };
+
+/**
+ * What people decide about things that have a name and a version, such as rules and maintenance. A change is made if the thing is still of the version that
+ * the change is based on; the answer comes once it is in force, or after some seconds. Every method rejects with a HistoryError when the server refuses.
+ *
+ * @template Body What is decided.
+ * @template Shown What the server says of one.
+ */
+export class Decisions {
+  #history;
+  #path;
+
+  /**
+   * @param {import('./history.js').History} history
+   * @param {string} path Where they are below the interface's root.
+   */
+  constructor(history, path) {
+    this.#history = history;
+    this.#path = path;
+  }
+
+  /**
+   * Returns those in force, by name.
+   *
+   * @param {Record<string, string>} query
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<{items: Shown[]}>}
+   */
+  list(query, signal) {
+    return this.#history.get(this.#path, query, signal);
+  }
+
+  /**
+   * @param {string} name
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<Decided<Shown>>}
+   */
+  one(name, signal) {
+    return this.#history.get(this.#at(name), {}, signal);
+  }
+
+  /**
+   * Adds one; there must be none of the name.
+   *
+   * @param {Body & {name: string}} body
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<Decided<Shown>>}
+   */
+  create(body, signal) {
+    return this.#history.ask(this.#path, { method: 'POST', headers: json, body: JSON.stringify(body), signal: signal ?? null });
+  }
+
+  /**
+   * @param {string} name
+   * @param {{body: Body, version: number}} change Version 0: there must be none of the name.
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<Decided<Shown>>}
+   */
+  replace(name, { body, version }, signal) {
+    return this.#history.ask(this.#at(name), { method: 'PUT', headers: { ...json, ...basedOn(version) }, body: JSON.stringify(body), signal: signal ?? null });
+  }
+
+  /**
+   * @param {string} name
+   * @param {number} version
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<Decided<Shown>>}
+   */
+  remove(name, version, signal) {
+    return this.#history.ask(this.#at(name), { method: 'DELETE', headers: basedOn(version), signal: signal ?? null });
+  }
+
+  /**
+   * Returns what was decided about one, the newest first.
+   *
+   * @param {string} name
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<{items: DecidedVersion<Shown>[]}>}
+   */
+  versions(name, signal) {
+    return this.#history.get(`${this.#at(name)}/versions`, {}, signal);
+  }
+
+  /** @param {string} name */
+  #at(name) {
+    return `${this.#path}/${encodeURIComponent(name)}`;
+  }
+}
