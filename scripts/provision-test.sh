@@ -29,7 +29,7 @@ fi
 
 mapfile -t missing < <(missing_packages kafka postgres redis nginx haproxy mosquitto faketime pymodbus pysparkplug asyncua aiosmtpd alertmanager)
 have cc || have gcc || missing+=(gcc libc6-dev)
-have chromium || have chromium-browser || have google-chrome || missing+=(chromium)
+have chromium-headless-shell || have headless-shell || missing+=(chromium-headless-shell)
 have promtool || missing+=(prometheus)
 have shellcheck || missing+=(shellcheck)
 have jq || missing+=(jq)
