@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -118,7 +120,7 @@ type manyAnswer struct {
 
 func handleMany(t *testing.T, h http.Handler, body string) manyAnswer {
 	t.Helper()
-	w := send(h, "POST", actionsPath, body, "Content-Type", asJSON, "Idempotency-Key", "k1")
+	w := send(h, "POST", actionsPath, body, "Content-Type", asJSON, "Idempotency-Key", strconv.Itoa(int(crc32.ChecksumIEEE([]byte(body)))))
 	var out manyAnswer
 	if err := json.Unmarshal(w.Body.Bytes(), &out); err != nil || w.Code != http.StatusOK {
 		t.Fatalf("%s: got %d %s", body, w.Code, w.Body)

@@ -135,8 +135,14 @@ type ShelvedInForce struct {
 	// Revision is the Position.Offset of the last change. It is kept when nothing is shelved any more, so that a command that arrives
 	// again does not take effect again.
 	Revision int64
+	// Commands are the ids of the last commands that have changed it, the latest last, at most MaxShelvingCommands: a request that is sent again
+	// knows the Revision of now, so its command is recognized by its id.
+	Commands []string
 	Position
 }
+
+// MaxShelvingCommands is the maximum length of ShelvedInForce.Commands.
+const MaxShelvingCommands = 8
 
 // MaxShelvings is the maximum length of ShelvedInForce.Shelvings: every rule, and the device, shelved and out of service.
 const MaxShelvings = 2 * (MaxRules + 1)
@@ -151,6 +157,17 @@ func (s *ShelvedInForce) Normalize() error {
 	}
 	if s.Revision < 0 {
 		return Invalid("revision", "must not be negative (got %d)", s.Revision)
+	}
+	if len(s.Commands) == 0 {
+		s.Commands = nil
+	}
+	if len(s.Commands) > MaxShelvingCommands {
+		return Invalid("commands", "more than %d (got %d)", MaxShelvingCommands, len(s.Commands))
+	}
+	for i := range s.Commands {
+		if err := normalizeKey("commands", &s.Commands[i], MaxCommandID); err != nil {
+			return err
+		}
 	}
 	for i := range s.Shelvings {
 		if err := s.Shelvings[i].normalize(); err != nil {

@@ -7,12 +7,16 @@ import (
 
 // Apply returns what is shelved after a reversible command, when the log's clock is now; s is nil if nothing ever was. revision is the
 // Position.Offset of the command's record. It returns nil if the command is refused: there was another change since the revision that it
-// names, it would change nothing, or its end has passed.
+// names, it would change nothing, its end has passed, or it has been executed before.
 func (s *ShelvedInForce) Apply(c *Command, now time.Time, revision int64) *ShelvedInForce {
 	if s == nil {
 		s = new(ShelvedInForce)
 	}
-	next := &ShelvedInForce{Revision: revision}
+	if slices.Contains(s.Commands, c.ID) {
+		return nil
+	}
+	next := &ShelvedInForce{Revision: revision, Commands: append(slices.Clone(s.Commands), c.ID)}
+	next.Commands = next.Commands[max(0, len(next.Commands)-MaxShelvingCommands):]
 	for _, shelving := range s.Shelvings {
 		if shelving.Rule != c.Rule || shelving.OutOfService != c.aboutService() {
 			next.Shelvings = append(next.Shelvings, shelving)
@@ -55,7 +59,7 @@ func (s *ShelvedInForce) End(now time.Time, revision int64) *ShelvedInForce {
 	if len(kept) == 0 {
 		kept = nil
 	}
-	return &ShelvedInForce{Shelvings: kept, Revision: revision}
+	return &ShelvedInForce{Shelvings: kept, Revision: revision, Commands: s.Commands}
 }
 
 // EndOneShot returns what is shelved once an alert of the rule has cleared: a one-shot shelving of the rule is gone. revision is the
@@ -69,7 +73,7 @@ func (s *ShelvedInForce) EndOneShot(rule string, revision int64) *ShelvedInForce
 	if len(kept) == 0 {
 		kept = nil
 	}
-	return &ShelvedInForce{Shelvings: kept, Revision: revision}
+	return &ShelvedInForce{Shelvings: kept, Revision: revision, Commands: s.Commands}
 }
 
 func (s *Shelving) ended(now time.Time) bool { return !s.OutOfService && !s.Until.After(now) }
@@ -94,7 +98,8 @@ func (s *ShelvedInForce) Suppression(rule string, now time.Time) (by *Shelving) 
 }
 
 // Upsert returns the comments after a command of action AddComment; c is nil if there were none. Of more than MaxComments the oldest are
-// dropped. It returns nil if nothing changes: the comment, or a later version of it, is there already.
+// dropped. It returns nil if nothing changes: the comment, or a later version of it, is there already. A request that is sent again makes a later
+// command with the same text.
 func (c *CommentsInForce) Upsert(command *Command) *CommentsInForce {
 	comment := Comment{ID: command.ID, Alert: command.Alert, Actor: command.Actor, Text: command.Reason, Time: command.Time}
 	next := new(CommentsInForce)
@@ -106,10 +111,16 @@ func (c *CommentsInForce) Upsert(command *Command) *CommentsInForce {
 	case i < 0:
 		next.Comments = append(next.Comments, comment)
 		next.Comments = next.Comments[max(0, len(next.Comments)-MaxComments):]
-	case !comment.Time.After(next.Comments[i].Time):
+	case !comment.Time.After(next.Comments[i].Time), comment.sameAs(&next.Comments[i]):
 		return nil
 	default:
 		next.Comments[i] = comment
 	}
 	return next
+}
+
+// sameAs reports whether the comments differ in their time at most.
+func (c Comment) sameAs(other *Comment) bool {
+	c.Time = other.Time
+	return c == *other
 }

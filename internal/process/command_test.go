@@ -223,6 +223,27 @@ func TestACommandThatSawAnotherRevisionIsRefused(t *testing.T) {
 	}
 }
 
+// Sequence: the answer to a request is lost, so it is sent again later, with the same id and the revision of then.
+func TestARequestThatIsSentAgainIsExecutedOnce(t *testing.T) {
+	var j journal
+	alert := iot.AlertID(critical, iot.Identity{ID: "a"}, at(0))
+	j.reading(0, "a", 0, 40)
+	j.command(1, "a", iot.Command{ID: "k-1", Action: iot.Shelve, Rule: critical, Until: at(100)})
+	j.command(2, "a", iot.Command{ID: "k-1", Action: iot.Shelve, Rule: critical, Until: at(101), Revision: 2})
+	j.command(3, "a", iot.Command{ID: "k-2", Action: iot.Unshelve, Rule: critical, Revision: 2})
+	j.command(4, "a", iot.Command{ID: "k-1", Action: iot.Shelve, Rule: critical, Until: at(103), Revision: 4})
+	j.command(5, "a", iot.Command{ID: "k-3", Action: iot.AddComment, Alert: alert, Reason: "bearing worn"})
+	j.command(6, "a", iot.Command{ID: "k-3", Action: iot.AddComment, Alert: alert, Reason: "bearing worn"})
+	out := onePass(t, j)
+	mustEqual(t, handledEvents(t, out), "raised 0", "updated 1 u-17  shelved 100", "updated 3 u-17", "updated 5 u-17")
+	if got := refusedIn(t, j); got != 3 {
+		t.Errorf("got %d refused, want the three that came again", got)
+	}
+	if got := shelvedInForce(t, out, "a"); !slices.Equal(got.Commands, []string{"k-1", "k-2"}) {
+		t.Errorf("got the commands %q", got.Commands)
+	}
+}
+
 func TestCommentsAreUpsertedByID(t *testing.T) {
 	var j journal
 	alert := iot.AlertID(critical, iot.Identity{ID: "a"}, at(0))

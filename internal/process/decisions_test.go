@@ -1,6 +1,7 @@
 package process_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -25,7 +26,7 @@ func (j *journal) entry(appended float64, key string, e iot.DeviceEntry) {
 // command appends a command. Its id and actor may be left out, and its time.
 func (j *journal) command(appended float64, key string, c iot.Command) {
 	if c.ID == "" {
-		c.ID = "c"
+		c.ID = fmt.Sprint("c-", len(*j))
 	}
 	if c.Actor == "" {
 		c.Actor = "u-17"

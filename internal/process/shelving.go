@@ -74,7 +74,7 @@ func (p *Partition) suppressOpen(device *fleet.Device, actor, comment string, ou
 // removeHandling removes all that people have decided about the alerts of a device that is forgotten.
 func (p *Partition) removeHandling(device iot.Identity) {
 	if s := p.inForce.shelved[device]; s != nil && len(s.Shelvings) > 0 { // The revision stays: a command may arrive again.
-		p.setShelved(device, &iot.ShelvedInForce{Revision: p.position().Offset})
+		p.setShelved(device, &iot.ShelvedInForce{Revision: p.position().Offset, Commands: s.Commands})
 	}
 	if p.inForce.comments[device] != nil {
 		delete(p.inForce.comments, device)

@@ -334,7 +334,7 @@ func areasOf(e iot.EntryInForce) iot.DeviceAreas {
 }
 
 func goldenShelved() iot.ShelvedInForce {
-	return iot.ShelvedInForce{Revision: 1234, Position: goldenAlert().Position, Shelvings: []iot.Shelving{
+	return iot.ShelvedInForce{Revision: 1234, Commands: []string{"k-7f1c", "k-7f1d"}, Position: goldenAlert().Position, Shelvings: []iot.Shelving{
 		{Rule: "temperature_high", Until: at.Add(8 * time.Hour), Actor: "u-17", Reason: "sensor is being replaced", Since: at, Revision: 1234},
 		{OutOfService: true, Actor: "u-17", Since: at, Revision: 1200},
 	}}
@@ -447,6 +447,9 @@ func largestShelved() iot.ShelvedInForce {
 			Rule: longest(iot.MaxRuleName), Until: at.Add(time.Hour + time.Microsecond), Actor: longest(iot.MaxCommandID),
 			Reason: longest(iot.MaxReason), Since: at.Add(time.Microsecond), Revision: math.MaxInt64,
 		})
+	}
+	for range iot.MaxShelvingCommands {
+		s.Commands = append(s.Commands, longest(iot.MaxCommandID))
 	}
 	return s
 }
@@ -669,6 +672,9 @@ func drawShelved(t *rapid.T) iot.ShelvedInForce {
 				shelving.Until = shelving.Since.Add(time.Hour)
 			}
 			s.Shelvings = append(s.Shelvings, shelving)
+		}
+		for range rapid.IntRange(0, iot.MaxShelvingCommands).Draw(t, "commands") {
+			s.Commands = append(s.Commands, drawKey(t, "command"))
 		}
 		return s
 	}, (*iot.ShelvedInForce).Normalize)

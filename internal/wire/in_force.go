@@ -183,6 +183,7 @@ func DecodeEntryInForce(data []byte) (iot.EntryInForce, error) {
 type shelvedInForce struct {
 	Shelvings []shelving `json:"shelvings"`
 	Revision  int64      `json:"revision"`
+	Commands  []string   `json:"commands,omitempty"`
 	iot.Position
 }
 
@@ -199,7 +200,7 @@ type shelving struct {
 
 // AppendShelvedInForce appends the JSON of what is shelved of a device.
 func AppendShelvedInForce(dst []byte, s *iot.ShelvedInForce) []byte {
-	m := shelvedInForce{Shelvings: make([]shelving, len(s.Shelvings)), Revision: s.Revision, Position: s.Position}
+	m := shelvedInForce{Shelvings: make([]shelving, len(s.Shelvings)), Revision: s.Revision, Commands: s.Commands, Position: s.Position}
 	for i := range s.Shelvings {
 		m.Shelvings[i] = shelving(s.Shelvings[i])
 	}
@@ -212,7 +213,7 @@ func DecodeShelvedInForce(data []byte) (iot.ShelvedInForce, error) {
 	if err := decodeObject(data, MaxRecord, &m); err != nil {
 		return iot.ShelvedInForce{}, err
 	}
-	s := iot.ShelvedInForce{Revision: m.Revision, Position: m.Position}
+	s := iot.ShelvedInForce{Revision: m.Revision, Commands: m.Commands, Position: m.Position}
 	for i := range m.Shelvings {
 		s.Shelvings = append(s.Shelvings, iot.Shelving(m.Shelvings[i]))
 	}
