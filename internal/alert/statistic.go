@@ -21,15 +21,18 @@ func stepStatistic(c *iot.Condition, memory []iot.ConditionPoint, reading iot.Co
 // within the time, which are part of the memory, and whether readings span it.
 func addToSlots(c *iot.Condition, memory []iot.ConditionPoint, reading iot.ConditionPoint) (within []iot.ConditionPoint, spans bool, after []iot.ConditionPoint) {
 	length := slotLength(c)
-	oldest := slot(reading.At, length) - iot.ChangeSlots + 1
+	current := slot(reading.At, length) * length // When the slot of the reading begins; oldest is when the first slot within the time does.
+	oldest := current - (iot.ChangeSlots-1)*length
 	before := -1
-	for before+1 < len(memory) && slot(memory[before+1].At, length) < oldest {
+	for before+1 < len(memory) && memory[before+1].At < oldest {
 		before++
 	}
-	memory = append(memory[:0], memory[max(before, 0):]...)
+	if before > 0 {
+		memory = append(memory[:0], memory[before:]...)
+	}
 	last := len(memory) - 1
 	switch {
-	case last >= 0 && slot(memory[last].At, length) == oldest+iot.ChangeSlots-1:
+	case last >= 0 && memory[last].At >= current:
 		merge(c, &memory[last], reading.Value)
 	case len(memory) < maxSlotPoints:
 		memory = append(memory, first(c, reading))
@@ -40,7 +43,7 @@ func addToSlots(c *iot.Condition, memory []iot.ConditionPoint, reading iot.Condi
 	if before >= 0 {
 		return memory[1:], true, memory
 	}
-	return memory, slot(memory[0].At, length) <= oldest, memory
+	return memory, memory[0].At < oldest+length, memory
 }
 
 // first returns the first point of a slot.
@@ -75,16 +78,28 @@ func merge(c *iot.Condition, p *iot.ConditionPoint, value float64) {
 
 // statistic returns the number that the condition judges. There is at least one point.
 func statistic(c *iot.Condition, points []iot.ConditionPoint) float64 {
-	value, count := points[0].Value, points[0].Count
-	for _, p := range points[1:] {
-		count += p.Count
-		switch c.Kind {
-		case iot.Maximum:
-			value = max(value, p.Value)
-		case iot.Minimum:
-			value = min(value, p.Value)
-		default:
-			value = finite(value + p.Value)
+	value := points[0].Value
+	switch c.Kind {
+	case iot.Maximum:
+		for i := range points {
+			value = max(value, points[i].Value)
+		}
+		return value
+	case iot.Minimum:
+		for i := range points {
+			value = min(value, points[i].Value)
+		}
+		return value
+	}
+	count := points[0].Count
+	for i := range points[1:] {
+		value += points[1+i].Value
+		count += points[1+i].Count
+	}
+	if value-value != 0 { // Infinite, or none: a sum on the way was too great for a number.
+		value = points[0].Value
+		for i := range points[1:] {
+			value = finite(value + points[1+i].Value)
 		}
 	}
 	if c.Kind == iot.Average || c.Kind == iot.Fraction {

@@ -33,7 +33,7 @@ type Alert struct {
 
 // side is one of the rules, on the device that is evaluated.
 type side struct {
-	*run
+	*part
 	other  *side
 	engine *alert.Engine
 	tally  *tally

@@ -112,6 +112,25 @@ func (t *tally) endDevice(device iot.Identity) {
 	clear(t.recent)
 }
 
+// add adds what was counted of other devices in the same span.
+func (t *tally) add(other *tally) {
+	t.Alerts += other.Alerts
+	t.Devices += other.Devices
+	t.Open += other.Open
+	t.Alone += other.Alone
+	t.Total += other.Total
+	t.Longest = max(t.Longest, other.Longest)
+	t.Chattering += other.Chattering
+	t.Fleeting += other.Fleeting
+	t.Suspended += other.Suspended
+	for i := range t.Days {
+		t.Days[i].Alerts += other.Days[i].Alerts
+	}
+	if t.Most = append(t.Most, other.Most...); len(t.Most) >= 2*mostDevices {
+		t.rank()
+	}
+}
+
 // rank keeps the devices with the most alerts.
 func (t *tally) rank() {
 	slices.SortFunc(t.Most, func(a, b DeviceAlerts) int {

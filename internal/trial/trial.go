@@ -8,16 +8,18 @@ package trial
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"iter"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"iotmon/internal/alert"
 	"iotmon/internal/iot"
 )
 
-// Archive is where readings come from.
+// Archive is where readings come from. Its methods may be called concurrently.
 type Archive interface {
 	// DevicesOf returns up to limit devices of a tenant, of every type if t is empty, in the order of their ids.
 	DevicesOf(ctx context.Context, tenant iot.Tenant, t iot.DeviceType, limit int) ([]iot.Device, error)
@@ -45,8 +47,9 @@ const (
 	// MaxAlerts is the maximum number of alerts in a result.
 	MaxAlerts = 1000
 
-	// chunk is of how many devices readings are read in one transaction.
-	chunk = 32
+	// chunk is of how many devices readings are read in one transaction, and workers how many such transactions there are at a time. Stores have
+	// more connections than that: a trial must not make other queries wait.
+	chunk, workers = 32, 2
 	// checkEvery is after how many readings the context and the time are checked.
 	checkEvery = 4096
 )
@@ -99,30 +102,22 @@ func (t *Trial) Run(ctx context.Context, archive Archive) (*Result, error) {
 	if err := t.check(); err != nil {
 		return nil, err
 	}
-	r := &run{Trial: t, ctx: ctx, deadline: t.Now().Add(MaxTime)}
-	if r.MaxReadings <= 0 {
-		r.MaxReadings = MaxReadings
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	r := &run{Trial: t, ctx: ctx, archive: archive, deadline: t.Now().Add(MaxTime), most: t.MaxReadings}
+	if r.most <= 0 {
+		r.most = MaxReadings
 	}
 	if err := r.begin(); err != nil {
 		return nil, err
 	}
-	devices, err := r.devices(archive)
+	devices, err := r.devices()
 	if err != nil {
 		return nil, err
 	}
 	r.result.Selected = len(devices)
-	for some := range slices.Chunk(devices, chunk) {
-		r.some, r.at = some, -1
-		err := archive.EachReading(ctx, some, t.From, t.To, r.visit)
-		if err := errors.Join(err, ctx.Err()); err != nil {
-			return nil, fmt.Errorf("try a rule: %w", err)
-		}
-		if r.stopped != "" {
-			r.endDevice() // Its readings are counted, although there are more.
-			break
-		}
-		r.advanceTo(len(some))
-		r.result.Devices += len(some)
+	if err := r.evaluate(slices.Collect(slices.Chunk(devices, chunk))); err != nil {
+		return nil, fmt.Errorf("try a rule: %w", err)
 	}
 	return r.finish(), nil
 }
@@ -141,16 +136,16 @@ func (t *Trial) check() error {
 type run struct {
 	*Trial
 	ctx      context.Context //nolint:containedctx // It ends with the call of Run.
+	archive  Archive
 	deadline time.Time
-	result   Result
-	stopped  Limit
-	sides    []*side
-	found    newest
-
-	// some are the devices that are being read, at is the index of the one that is evaluated, which has sent reading last.
-	some    []iot.Device
-	at      int
-	reading iot.Reading
+	// most is MaxReadings, or its default.
+	most int64
+	// engines are those of the rule and, if there is one to compare with, of the other.
+	engines []*alert.Engine
+	leveled []bool
+	result  Result
+	// total is what all parts so far have found.
+	total *part
 }
 
 func (r *run) begin() error {
@@ -158,18 +153,14 @@ func (r *run) begin() error {
 	if r.Other != nil && r.Other.Kind != iot.NoData {
 		rules = append(rules, r.Other)
 	}
-	r.found = newest{limit: r.Alerts}
 	for _, rule := range rules {
 		engine, err := alert.New([]iot.Rule{tried(rule)}, r.Catalog)
 		if err != nil {
 			return err
 		}
-		s := &side{run: r, engine: engine, tally: newTally(r.From, r.To), leveled: rule.Kind == iot.LevelLimits}
-		r.sides = append(r.sides, s)
+		r.engines, r.leveled = append(r.engines, engine), append(r.leveled, rule.Kind == iot.LevelLimits)
 	}
-	if len(r.sides) == 2 {
-		r.sides[0].other, r.sides[1].other = r.sides[1], r.sides[0]
-	}
+	r.total = r.newPart(nil, 0)
 	return nil
 }
 
@@ -181,12 +172,12 @@ func tried(rule *iot.Rule) iot.Rule {
 }
 
 // devices returns the devices that a rule selects.
-func (r *run) devices(archive Archive) ([]iot.Device, error) {
+func (r *run) devices() ([]iot.Device, error) {
 	t := r.Rule.Type
 	if r.Other != nil && r.Other.Type != t {
 		t = "" // Both types are needed.
 	}
-	all, err := archive.DevicesOf(r.ctx, r.Tenant, t, MaxDevices+1)
+	all, err := r.archive.DevicesOf(r.ctx, r.Tenant, t, MaxDevices+1)
 	if err != nil {
 		return nil, fmt.Errorf("try a rule: %w", err)
 	}
@@ -194,62 +185,84 @@ func (r *run) devices(archive Archive) ([]iot.Device, error) {
 		all, r.result.Stopped = all[:MaxDevices], StoppedByDevices
 	}
 	return slices.DeleteFunc(all, func(d iot.Device) bool {
-		return !slices.ContainsFunc(r.sides, func(s *side) bool { return s.selects(&d) })
+		return !slices.ContainsFunc(r.total.sides, func(s *side) bool { return s.selects(&d) })
 	}), nil
 }
 
-// visit evaluates a reading of the device with the given index.
-func (r *run) visit(index int, reading Reading) bool {
-	if index != r.at {
-		r.advanceTo(index)
-		r.reading = iot.Reading{Device: r.some[index]}
-		for _, s := range r.sides {
-			s.begin(&r.reading.Device)
+// evaluate evaluates the readings of all devices, some of them at a time.
+func (r *run) evaluate(chunks [][]iot.Device) error {
+	for p := range r.evaluateParts(chunks) {
+		if remaining := r.most - r.total.readings; p.err == nil && p.readings >= remaining && r.total.readings > 0 {
+			p = r.newPart(p.devices, remaining) // Not all of its readings, which are read again, fit into the maximum.
+			p.evaluate()
+		}
+		if p.err != nil {
+			return p.err
+		}
+		r.total.add(p)
+		if p.stopped != "" {
+			r.result.Stopped = p.stopped
+			break
 		}
 	}
-	if r.result.Readings++; r.result.Readings%checkEvery == 0 && (r.ctx.Err() != nil || r.Now().After(r.deadline)) {
-		r.stopped = StoppedByTime
-		return false
-	}
-	r.reading.Time, r.reading.Value, r.reading.Quality = reading.Time, reading.Value, reading.Quality
-	for _, s := range r.sides {
-		s.engine.Evaluate(s.set, &s.states, &r.reading, s)
-	}
-	if r.result.Readings == r.MaxReadings {
-		r.stopped = StoppedByReadings
-		return false
-	}
-	return true
+	return r.ctx.Err()
 }
 
-// advanceTo ends the device that is evaluated.
-func (r *run) advanceTo(index int) {
-	r.endDevice()
-	r.at = index
-}
-
-func (r *run) endDevice() {
-	if r.at < 0 {
-		return
+// evaluateParts yields the results of the chunks in their order, while workers evaluate the next ones. Once yield returns false, it ends the context and
+// returns when the workers have ended.
+func (r *run) evaluateParts(chunks [][]iot.Device) iter.Seq[*part] {
+	return func(yield func(*part) bool) {
+		ctx, cancel := context.WithCancel(r.ctx)
+		var running sync.WaitGroup
+		defer running.Wait()
+		defer cancel()
+		results := make([]chan *part, len(chunks))
+		for i := range results {
+			results[i] = make(chan *part, 1)
+		}
+		// Parts that are being evaluated, or that the loop below has not come to: not more than twice the workers.
+		ahead := make(chan struct{}, 2*workers)
+		var next atomic.Int64
+		for range min(workers, len(chunks)) {
+			running.Go(func() {
+				for {
+					select {
+					case ahead <- struct{}{}:
+					case <-ctx.Done():
+						return
+					}
+					i := int(next.Add(1)) - 1
+					if i >= len(chunks) {
+						return
+					}
+					p := r.newPart(chunks[i], r.most)
+					p.ctx = ctx
+					p.evaluate()
+					results[i] <- p
+				}
+			})
+		}
+		for _, result := range results {
+			select {
+			case p := <-result:
+				if !yield(p) {
+					return
+				}
+			case <-ctx.Done():
+				return
+			}
+			<-ahead
+		}
 	}
-	for _, s := range r.sides {
-		s.end()
-	}
-	if r.stopped != "" {
-		r.result.Devices += r.at + 1
-	}
-	r.at = -1
 }
 
 func (r *run) finish() *Result {
-	if r.stopped != "" {
-		r.result.Stopped = r.stopped
-	}
-	r.result.Tried = r.sides[0].tally.finish()
-	if len(r.sides) == 2 {
-		other := r.sides[1].tally.finish()
+	r.result.Devices, r.result.Readings = r.total.tried, r.total.readings
+	r.result.Tried = r.total.sides[0].tally.finish()
+	if len(r.total.sides) == 2 {
+		other := r.total.sides[1].tally.finish()
 		r.result.Other = &other
 	}
-	r.result.Alerts = r.found.all()
+	r.result.Alerts = r.total.found.all()
 	return &r.result
 }

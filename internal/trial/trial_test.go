@@ -148,6 +148,19 @@ func TestATrialIsBounded(t *testing.T) {
 			t.Errorf("got %+v, %v", got, err)
 		}
 	})
+	t.Run("readings of many devices", func(t *testing.T) {
+		many := make(archive)
+		for i := range 200 {
+			many[iot.DeviceID(fmt.Sprintf("%03d", i))] = values(31, 20, 31)
+		}
+		run := trialOf(t, high(30, nil), nil)
+		run.MaxReadings = 400
+		got, err := run.Run(t.Context(), many)
+		if err != nil || got.Readings != 400 || got.Stopped != trial.StoppedByReadings || got.Devices != 134 || got.Selected != 200 || got.Tried.Alerts != 267 ||
+			got.Tried.Devices != 134 || len(got.Alerts) != 100 || got.Alerts[99].ID != "099" || got.Tried.Days[0].Alerts != 267 || len(got.Tried.Most) != 10 || got.Tried.Most[9].ID != "009" {
+			t.Errorf("got %+v, %v, want all but one reading of 134 devices", got, err)
+		}
+	})
 	t.Run("time", func(t *testing.T) {
 		long := archive{"a": values(make([]float64, 3000)...), "b": values(make([]float64, 3000)...), "c": values(make([]float64, 3000)...)}
 		run := trialOf(t, high(30, nil), nil)
