@@ -32,6 +32,9 @@ var upgradeHelp string
 //go:embed notify.txt
 var notifyHelp string
 
+//go:embed rules.txt
+var rulesHelp string
+
 //go:embed sources.txt
 var sourcesHelp string
 
@@ -60,6 +63,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return command.Sources(ctx, args[1:], sourcesHelp, stdout, stderr)
 	case "notify":
 		return command.Notify(ctx, args[1:], notifyHelp, stdout, stderr)
+	case "rules":
+		return command.Rules(ctx, args[1:], rulesHelp, os.Stdin, stdout, stderr)
 	case command.ViewersCommand:
 		return command.BenchViewers(args[1:], stdout, stderr)
 	default:
@@ -76,14 +81,14 @@ func showHelp(ctx context.Context, topics []string, stdout, stderr io.Writer) in
 	switch topic {
 	case "replay":
 		return replay.Command(ctx, []string{"-h"}, stdout, stderr)
-	case "", "bench", "backup", "restore", "upgrade", "sources", "notify":
+	case "", "bench", "backup", "restore", "upgrade", "sources", "notify", "rules":
 		fmt.Fprint(stdout, map[string]string{
 			"": help, "bench": benchHelp, "backup": backupHelp, "restore": restoreHelp, "upgrade": upgradeHelp,
-			"sources": sourcesHelp, "notify": notifyHelp,
+			"sources": sourcesHelp, "notify": notifyHelp, "rules": rulesHelp,
 		}[topic])
 		return command.Done
 	default:
-		fmt.Fprintf(stderr, "iotmon: no help on %s; there is on replay, bench, backup, restore, upgrade, sources and notify\n", topic)
+		fmt.Fprintf(stderr, "iotmon: no help on %s; there is on replay, bench, backup, restore, upgrade, sources, notify and rules\n", topic)
 		return command.CannotStart
 	}
 }

@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -114,6 +117,39 @@ func TestAnAlertIsHandledOverItsLife(t *testing.T) {
 	}) {
 		t.Errorf("got the story\n%s\nwant\n%s", story, want)
 	}
+	rulesByFile(t, s)
+}
+
+// rulesByFile exports the rules by the command, changes the file and imports it.
+func rulesByFile(t *testing.T, s *server) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "rules.yaml")
+	command := func(want string, args ...string) {
+		t.Helper()
+		out, err := exec.CommandContext(t.Context(), s.args[0], append([]string{"rules"}, append(args, "-url", s.base())...)...).CombinedOutput()
+		if (err == nil) != !strings.HasPrefix(want, "iotmon rules: ") || !strings.Contains(string(out), want) {
+			t.Errorf("iotmon rules %q: got %v %s, want %s", args, err, out, want)
+		}
+	}
+	command("", "export", file)
+	text, err := os.ReadFile(file)
+	if err != nil || !strings.Contains(string(text), "threshold: 1\n") {
+		t.Fatalf("got %s, %v", text, err)
+	}
+	change := func(old, new string) {
+		t.Helper()
+		text = []byte(strings.Replace(string(text), old, new, 1))
+		if err := os.WriteFile(file, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	command("nothing has changed", "import", "-dry-run", file)
+	change("threshold: 1\n", "threshold: 0\n")
+	command("changed boiler hot", "import", "-dry-run", file)
+	command("what has changed is in force", "import", file)
+	command("; nothing has changed", "import", file)
+	change("severity: critical", "severity: grave")
+	command("iotmon rules: line ", "import", file)
 }
 
 // call sends a request with a JSON body, and headers given as name and value in turns, and returns status and body.
