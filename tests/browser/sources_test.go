@@ -283,7 +283,7 @@ func TestAMapIsDecidedOnThePage(t *testing.T) {
 		tab.click("#map-versions summary")
 		tab.until(`[...document.querySelectorAll(".versions strong")].map((version) => version.textContent).join() === "Version 4,Version 3,Version 2,Version 1"`)
 		fit(t, "versions")
-		tab.click(`[aria-label="Restore version 1…"]`)
+		tab.click(`[aria-label="Restore Version 1…"]`)
 		tab.until(`document.querySelector("#map-question").open && document.querySelectorAll("#map-question li").length === 2 && document.activeElement.value === "cancel"`)
 		fit(t, "a question")
 		tab.click(`#map-question [value="confirm"]`)

@@ -76,6 +76,15 @@ export const terms = {
   ownLimits: { en: 'Own limits', zh: '自有阈值' },
   intervalWrong: { en: 'The expected interval must be a number of seconds, or empty.', zh: '预期上报间隔须为秒数，或留空。' },
 
+  severity: { en: 'Priority', zh: '级别' },
+  anySeverity: { en: 'Any priority', zh: '全部级别' },
+  procedure: { en: 'Procedure', zh: '处理规程' },
+  yes: { en: 'yes', zh: '是' },
+  no: { en: 'no', zh: '否' },
+  rules: { en: 'Rules', zh: '规则' },
+  ruleCount: { en: { one: '{count} rule', other: '{count} rules' }, zh: '{count} 条规则' },
+  devicesCounted: { en: { one: '{count} device', other: '{count} devices' }, zh: '{count} 台设备' },
+
   anonymous: { en: 'not logged in', zh: '未登录用户' },
   unknown: { en: '–', zh: '–' },
   listSeparator: { en: ', ', zh: '，' },

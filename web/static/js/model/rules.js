@@ -16,13 +16,84 @@
  * @property {number} [within_seconds]
  * @property {number} [limit]
  * @property {number} [last]
- * @property {Record<string, {limit: number, severity?: Severity}>} [levels]
+ * @property {Partial<Record<LevelName, {limit: number, severity?: Severity}>>} [levels]
+ * @property {string} [expression]
  *
  * @typedef {Scope & {device_type?: string, except?: Scope[], condition: Condition, for_seconds?: number, clear_for_seconds?: number, severity: Severity,
- *   latch?: boolean, text?: string, text_en?: string, procedure?: string}} RuleBody What people decide about a rule.
+ *   latch?: boolean, disabled?: boolean, text?: string, text_en?: string, procedure?: string}} RuleBody What people decide about a rule.
  *
  * @typedef {RuleBody & {name: string, version: number, origin: 'configuration' | 'decided'}} ShownRule
+ * @typedef {import('./decisions.js').Decided<ShownRule>} DecidedRule
+ * @typedef {import('./decisions.js').DecidedVersion<ShownRule>} RuleVersion
+ *
+ * @typedef {object} RuleQuery What narrows the list of rules; what is empty does not.
+ * @property {string} search A part of its name, in either case.
+ * @property {string} kind
+ * @property {Severity | ''} severity
+ * @property {string} type
+ * @property {string} state One of ruleStates.
+ *
+ * @typedef {object} Tally The alerts that one version of a rule would have raised.
+ * @property {number} alerts
+ * @property {number} devices How many devices have raised them.
+ * @property {number} open At the end.
+ * @property {number} alone Those that overlap none of the other version.
+ * @property {number} per_day
+ * @property {number} mean_seconds
+ * @property {number} longest_seconds
+ * @property {number} chattering How many devices chatter.
+ * @property {number} fleeting
+ * @property {number} [suspended] On how many devices the condition has failed.
+ * @property {{day: string, alerts: number}[]} days
+ * @property {{device_id: string, alerts: number, chattering?: boolean}[]} most
+ *
+ * @typedef {object} TriedAlert
+ * @property {string} device_id
+ * @property {string} alert_type
+ * @property {'both' | 'tried' | 'in_force'} by
+ * @property {string} raised_at
+ * @property {string} [cleared_at]
+ * @property {number} current_value
+ * @property {number} threshold
+ * @property {string} [unit]
+ *
+ * @typedef {object} Trial What a rule would have raised.
+ * @property {string} from
+ * @property {string} to
+ * @property {number} devices
+ * @property {number} devices_selected
+ * @property {number} readings
+ * @property {'readings' | 'time' | 'devices'} [stopped]
+ * @property {Tally} tried
+ * @property {Tally} [in_force]
+ * @property {TriedAlert[]} items
+ * @property {number} left_out
+ *
+ * @typedef {object} RulesImported What a file of rules has changed, or would change.
+ * @property {boolean} dry_run
+ * @property {number} rules
+ * @property {number} unchanged
+ * @property {boolean} in_force
+ * @property {{name: string, change: 'added' | 'changed' | 'deleted', before?: ShownRule, after?: ShownRule}[]} items
  */
+
+/** Every kind of condition that people choose among. */
+export const kinds = /** @type {const} */ (['threshold', 'levels', 'rise', 'fall', 'stuck', 'average', 'maximum', 'minimum', 'count', 'fraction', 'of_last', 'no_data', 'expression']);
+
+/** The names of levels, the lowest first; values below the first two violate them. */
+export const levelNames = /** @type {const} */ (['low_low', 'low', 'high', 'high_high']);
+
+/** @typedef {typeof levelNames[number]} LevelName */
+
+/** What the list of rules is narrowed to. */
+export const ruleStates = /** @type {const} */ (['enabled', 'disabled', 'open']);
+
+/** The parts of a rule in which versions of it are compared, in the order in which they are shown. */
+export const ruleParts = /** @type {const} */ ([
+  'condition', 'for_seconds', 'clear_for_seconds', 'severity', 'device_type', 'area', 'labels', 'devices', 'except', 'latch', 'disabled', 'text', 'text_en', 'procedure',
+]);
+
+/** @typedef {typeof ruleParts[number]} RulePart */
 
 /** The kinds whose threshold is one of values. */
 const valued = ['threshold', 'levels', 'average', 'maximum', 'minimum'];
@@ -37,10 +108,85 @@ export function judgesValues({ condition }) {
 }
 
 /**
+ * Whether the rule is the one for silent devices, which has no condition that could be changed.
+ *
+ * @param {{condition: Pick<Condition, 'kind'>}} rule
+ */
+export function judgesSilence({ condition }) {
+  return condition.kind === 'offline';
+}
+
+/**
  * The rule that raises alerts of a type: each level of a rule has a type of its own.
  *
  * @param {string} type The alert_type.
  */
 export function ruleOfAlert(type) {
   return type.replace(/\.(?:low_low|low|high|high_high)$/, '');
+}
+
+/**
+ * Returns the address of a rule's own page, below the application's root.
+ *
+ * @param {string} name
+ */
+export function rulePath(name) {
+  return `rules/${encodeURIComponent(name)}`;
+}
+
+/**
+ * Counts the alerts that are open by the rules that have raised them.
+ *
+ * @param {Iterable<import('./protocol.js').Alert>} alerts
+ * @returns {Map<string, number>}
+ */
+export function openByRule(alerts) {
+  /** @type {Map<string, number>} */
+  const counts = new Map();
+  for (const { alert_type: type, state } of alerts) {
+    if (state === 'cleared') continue;
+    const rule = ruleOfAlert(type);
+    counts.set(rule, (counts.get(rule) ?? 0) + 1);
+  }
+  return counts;
+}
+
+/**
+ * Returns the rules that match.
+ *
+ * @param {ShownRule[]} rules
+ * @param {RuleQuery} query
+ * @param {Map<string, number>} open How many alerts of each rule are open.
+ */
+export function selectedRules(rules, { search, kind, severity, type, state }, open) {
+  const text = search.trim().toLowerCase();
+  return rules.filter((rule) =>
+    (!text || [rule.name, rule.area, rule.text, rule.text_en, rule.condition.expression].some((words) => words?.toLowerCase().includes(text))) &&
+    (!kind || rule.condition.kind === kind) &&
+    (!severity || rule.severity === severity) &&
+    (!type || rule.device_type === type) &&
+    (!state || (state === 'open' ? open.has(rule.name) : (state === 'disabled') === (rule.disabled === true))));
+}
+
+/**
+ * A text that two values have in common if they say the same, in whatever order their keys are. What is false, 0 or empty says the same as what is absent.
+ *
+ * @param {unknown} value
+ */
+function said(value) {
+  return JSON.stringify(value, (_, part) => {
+    if (!part || part === '') return undefined;
+    if (typeof part !== 'object' || Array.isArray(part)) return part;
+    return Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1)));
+  });
+}
+
+/**
+ * Returns the parts in which two versions of a rule differ.
+ *
+ * @param {Partial<RuleBody>} before
+ * @param {Partial<RuleBody>} after
+ */
+export function differentParts(before, after) {
+  return ruleParts.filter((part) => said(before[part]) !== said(after[part]));
 }

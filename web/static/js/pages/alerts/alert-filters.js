@@ -122,7 +122,7 @@ export class AlertFilters {
     const { address, locale, plant: { specs } } = this.#session;
     /** @type {[string, [string, string][]][]} */
     const choices = [
-      ['severity', [['', locale.t(texts.anySeverity)], ...severities.map((one) => /** @type {[string, string]} */ ([one, locale.t(terms[one])]))]],
+      ['severity', [['', locale.t(terms.anySeverity)], ...severities.map((one) => /** @type {[string, string]} */ ([one, locale.t(terms[one])]))]],
       ['type', [['', locale.t(terms.allTypes)], ...[...specs.keys()].map((type) => /** @type {[string, string]} */ ([type, this.#session.typeName(type)]))]],
       ['from', [['', locale.t(texts.anyTime)], ['-1d', locale.t(texts.lastDay)], ['-7d', locale.t(texts.lastWeek)], ['-30d', locale.t(texts.lastMonth)]]],
       ['group', [['', locale.t(texts.groupNone)], ['rule', locale.t(texts.groupRule)], ['area', locale.t(texts.groupArea)], ['both', locale.t(texts.groupBoth)]]],

@@ -9,8 +9,6 @@ export const texts = {
   viewHistoryLong: { en: 'All alerts of the archive', zh: '归档中的全部告警' },
 
   alertSearch: { en: 'Any words', zh: '任意文字' },
-  anySeverity: { en: 'Any priority', zh: '全部级别' },
-  severity: { en: 'Priority', zh: '级别' },
   ruleFilter: { en: 'Rule', zh: '规则' },
   grouping: { en: 'Grouping', zh: '分组' },
   groupNone: { en: 'One by one', zh: '不分组' },

@@ -314,7 +314,7 @@ export class DeviceTable {
     const { total, known } = this.#list;
     const age = performance.now() - this.#answered;
     const old = known && !this.#held && age > oldAfter;
-    const count = known ? locale.t(narrows(this.#query) ? texts.matching : texts.allDevices, { count: total }) : '';
+    const count = known ? locale.t(narrows(this.#query) ? texts.matching : terms.devicesCounted, { count: total }) : '';
     setText(this.#note, old ? `${count} ${locale.t(texts.listOld, { age: locale.duration(age) })}` : count);
   }
 

@@ -170,7 +170,7 @@ export class ImportDialog {
       case 'limits':
         return limitWords(entry.limits ?? {}, locale) || locale.t(terms.unknown);
       case 'retired':
-        return locale.t(entry.retired ? texts.yes : texts.no);
+        return locale.t(entry.retired ? terms.yes : terms.no);
       default:
         return visible(String(entry[part] || locale.t(terms.unknown)));
     }

@@ -89,12 +89,9 @@ export const texts = {
   importBefore: { en: 'Before', zh: '之前' },
   importAfter: { en: 'After', zh: '之后' },
   importTruncated: { en: 'Only the first {count} changes are listed.', zh: '仅列出前 {count} 项更改。' },
-  yes: { en: 'yes', zh: '是' },
-  no: { en: 'no', zh: '否' },
 
   noDevices: { en: 'There are no devices yet. A device appears here with its first reading.', zh: '还没有设备。设备首次上报后会显示在这里。' },
   devicesFailed: { en: 'The devices could not be loaded: {reason}', zh: '设备列表加载失败：{reason}' },
-  allDevices: { en: { one: '{count} device', other: '{count} devices' }, zh: '{count} 台设备' },
   matching: { en: { one: '{count} device matches', other: '{count} devices match' }, zh: '{count} 台设备符合条件' },
   listOld: { en: '· The server has not answered: this list is {age} old.', zh: '· 服务器没有应答：此列表是 {age}前的。' },
 };

@@ -13,9 +13,9 @@ import { possibleActions } from '../../../model/alert-actions.js';
 import { areaOf } from '../../../model/alert-life.js';
 import { procedureAddress } from '../../../model/alert-story.js';
 import { comparesNothing } from '../../../model/alerts.js';
-import { Decisions } from '../../../model/decisions.js';
 import { decodedId, devicePath } from '../../../model/device-link.js';
-import { judgesValues, ruleOfAlert } from '../../../model/rules.js';
+import { RuleRequests } from '../../../model/rule-requests.js';
+import { judgesValues, ruleOfAlert, rulePath } from '../../../model/rules.js';
 import { AlertChart } from './alert-chart.js';
 import { showStory } from './story.js';
 import { texts } from './texts.js';
@@ -75,8 +75,7 @@ class AlertPage {
     this.#request = session.ask((asking) => history.alert(this.#id, asking), (alert) => (this.#archived = alert), signal);
     this.#events = session.ask((asking) => history.alertEvents(this.#id, asking), ({ items }) => (this.#story = items), signal);
     // A rule of before may be gone: then only the alert itself says what it is about.
-    /** @type {Decisions<import('../../../model/rules.js').RuleBody, import('../../../model/rules.js').ShownRule>} */
-    const rules = new Decisions(history, 'rules');
+    const rules = new RuleRequests(history);
     this.#rule = session.ask((asking) => rules.one(ruleOfAlert(this.#alert?.alert_type ?? ''), asking), (rule) => (this.#judgesValues = judgesValues(rule)), signal);
     this.#chart = new AlertChart(find(root, '.panel-alert-chart', HTMLElement), session, signal);
     this.#dialog = new ActionDialog(find(root, '#alert-action', HTMLDialogElement), session, { onClosed: () => this.#outdate() }, signal);
@@ -159,6 +158,15 @@ class AlertPage {
   };
 
   /**
+   * Leads to the rule that raises alerts of a type, unless the program does by itself.
+   *
+   * @param {string} type
+   */
+  #ruleLink(type) {
+    return type === 'device_clock_step' ? visible(type) : html`<a class="link" id="alert-rule" href=${this.#session.href(rulePath(ruleOfAlert(type)))}>${visible(type)}</a>`;
+  }
+
+  /**
    * The type whose values the alert's value and threshold are; undefined if they are no values.
    *
    * @param {Alert} alert
@@ -186,7 +194,7 @@ class AlertPage {
     const address = procedureAddress(alert.procedure);
     const actions = alert.historical || (alert.state === 'cleared' && alert.alarm_state === 'normal') ? [] : possibleActions([alert]);
     render(html`${actions.map((action) => html`<button type="button" class="button ${action === 'acknowledge' ? 'button-main' : ''}" data-action=${action} @click=${() => this.#dialog.open(action, [alert])}>${offeredAction(action, locale)}</button>`)}
-      ${address ? html`<a class="button" id="alert-procedure" href=${address} target="_blank" rel="noopener noreferrer" aria-label=${locale.t(texts.procedureOpens)}>${locale.t(texts.procedure)}</a>` : nothing}`, this.#at('#alert-actions'));
+      ${address ? html`<a class="button" id="alert-procedure" href=${address} target="_blank" rel="noopener noreferrer" aria-label=${locale.t(texts.procedureOpens)}>${locale.t(terms.procedure)}</a>` : nothing}`, this.#at('#alert-actions'));
   }
 
   /** @param {Alert} alert */
@@ -194,9 +202,9 @@ class AlertPage {
     const { clock, locale } = this.#session;
     const spec = this.#specOf(alert);
     const at = (/** @type {string | undefined} */ time) => (time ? locale.timeOrDate(Date.parse(time), clock.now()) : '');
-    /** @type {[import('../../../locale/locale.js').Text, string][]} */
+    /** @type {[import('../../../locale/locale.js').Text, unknown][]} */
     const facts = [
-      [terms.device, visible(alert.device_id)], [terms.deviceType, this.#session.typeName(alert.device_type)], [texts.factRule, visible(alert.alert_type)],
+      [terms.device, visible(alert.device_id)], [terms.deviceType, this.#session.typeName(alert.device_type)], [texts.factRule, this.#ruleLink(alert.alert_type)],
       [terms.value, locale.alertValue(alert, spec)], [texts.factThreshold, comparesNothing(alert.alert_type) ? '' : locale.threshold(alert, spec)],
       [texts.factOnset, at(alert.onset)], [texts.factRaised, at(alert.raised_at)], [texts.factCleared, at(alert.cleared_at)],
       [texts.factHandled, handlingWords(alert, clock.now(), locale)], [texts.factComment, visible(alert.comment ?? '')],

@@ -1,6 +1,8 @@
 // @ts-check
 import { decisionWords } from '../../../components/registry/decision.js';
 import { find, setText } from '../../../components/dom.js';
+import { decidedBy } from '../../../components/versions/decided-by.js';
+import { VersionList } from '../../../components/versions/version-list.js';
 import { terms } from '../../../locale/terms.js';
 import { visible } from '../../../locale/visible.js';
 import { HistoryError } from '../../../model/history.js';
@@ -8,8 +10,6 @@ import { changesOf, refusalOf } from '../../../model/source-map.js';
 import { madeTypes } from '../../../model/source-rules.js';
 import { MapQuestion } from './map-question.js';
 import { texts } from './texts.js';
-import { VersionList } from './version-list.js';
-import { decidedBy } from './version-words.js';
 
 /**
  * @typedef {import('../../../app/session.js').Session} Session
@@ -29,6 +29,7 @@ export class DecisionPanel {
   #onDiscard;
   #map;
   #versions;
+  /** @type {VersionList<MapVersion>} */
   #list;
   #question;
   /** What was decided, the newest first. @type {MapVersion[]} */
@@ -51,7 +52,13 @@ export class DecisionPanel {
     this.#map = session.ask((asking) => history.sourceMap(name, asking), (map) => draft.take(map), signal);
     this.#versions = session.ask((asking) => history.mapVersions(name, asking), ({ items }) => (this.#decided = items), signal);
     this.#question = new MapQuestion(find(root, '#map-question', HTMLDialogElement), session, { draft, onConfirm: () => this.#at('#map-outcome').focus() }, signal);
-    this.#list = new VersionList(root, session, (version) => this.#question.restore(version));
+    this.#list = new VersionList(find(root, '#map-versions', HTMLElement), session, {
+      empty: texts.noVersions,
+      name: ({ version: number }) => session.locale.t(texts.versionNumber, { number }),
+      what: ({ origin, rules }) => (origin === 'configuration' ? session.locale.t(texts.versionOfFile) : session.locale.t(terms.ruleCount, { count: rules.length })),
+      restorable: ({ origin }) => origin !== 'configuration',
+      onRestore: (version) => this.#question.restore(version),
+    });
     for (const store of [draft, this.#map, this.#versions]) store.subscribe(() => this.show(), { signal });
     session.clock.subscribe(() => {
       if (!document.hidden) this.#map.renew(draft.base?.in_force === false ? waitingPeriod : period);
@@ -112,7 +119,7 @@ export class DecisionPanel {
     this.#button('map-again').hidden = !conflict;
     this.#button('rules-discard').disabled = !draft.dirty;
     this.#button('map-back').disabled = draft.base?.origin !== 'decided' || draft.busy;
-    this.#list.show(this.#decided, draft.base);
+    this.#list.show(this.#decided, draft.base?.version);
     this.#question.show();
     // The button that was pressed is gone, or cannot be pressed now: what came of it is read next.
     if (focused instanceof HTMLButtonElement && this.#at('#map-decision').contains(focused) && (focused.hidden || focused.disabled)) outcome.focus();
@@ -148,7 +155,7 @@ export class DecisionPanel {
     if (dirty) return ['', this.#becomes(base)];
     const reason = base.reason || this.#mapError;
     if (!base.in_force) return ['waiting', reason ? locale.t(texts.mapCannot, { reason: visible(reason) }) : locale.t(texts.mapWaiting)];
-    const rules = locale.t(texts.ruleCount, { count: base.rules.length });
+    const rules = locale.t(terms.ruleCount, { count: base.rules.length });
     return [made ? 'saved' : '', locale.t(made ? texts.mapInForceNow : texts.mapInForce, { rules })];
   }
 
@@ -173,7 +180,7 @@ export class DecisionPanel {
       removed.length > 0 ? locale.t(texts.rulesRemoved, { count: removed.length }) : '',
       moved ? locale.t(texts.rulesMoved) : '',
     ].filter(Boolean).join(locale.t(terms.listSeparator));
-    const words = locale.t(texts.mapBecomes, { rules: locale.t(texts.ruleCount, { count: rules.length }), changes });
+    const words = locale.t(texts.mapBecomes, { rules: locale.t(terms.ruleCount, { count: rules.length }), changes });
     const types = madeTypes(rules, this.#session.plant.specs);
     return [
       words,

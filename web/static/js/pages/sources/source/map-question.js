@@ -1,9 +1,9 @@
 // @ts-check
 import { html, nothing, render } from '../../../../vendor/lit-html/lit-html.js';
+import { decidedBy } from '../../../components/versions/decided-by.js';
 import { terms } from '../../../locale/terms.js';
 import { ruleWords } from './rules-panel.js';
 import { texts } from './texts.js';
-import { decidedBy } from './version-words.js';
 
 /** @typedef {import('../../../model/source-map.js').MapVersion} MapVersion */
 

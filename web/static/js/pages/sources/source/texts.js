@@ -57,7 +57,6 @@ export const texts = {
   becomesReading: { en: '{device}: {value}', zh: '{device}：{value}' },
   noValues: { en: 'no values', zh: '没有值' },
 
-  rulesTitle: { en: 'Rules', zh: '规则' },
   rulesNone: { en: 'There are no rules yet.', zh: '还没有规则。' },
   ruleWords: { en: '{what} → {device}', zh: '{what} → {device}' },
   ruleForm: { en: 'Rule {number}', zh: '规则 {number}' },
@@ -92,7 +91,6 @@ export const texts = {
   rulesDiscard: { en: 'Back to the rules in force', zh: '恢复生效中的规则' },
   ruleAdded: { en: 'new', zh: '新增' },
   ruleRemoved: { en: 'removed', zh: '将删除' },
-  ruleCount: { en: { one: '{count} rule', other: '{count} rules' }, zh: '{count} 条规则' },
   ruleWrong: { en: 'Rule {number} cannot be: {reason}', zh: '规则 {number} 无效：{reason}' },
   rulesWrong: { en: 'These rules cannot be: {reason}', zh: '规则无效：{reason}' },
   rulesTried: { en: 'Tried, not in force', zh: '试用中，未生效' },
@@ -104,8 +102,6 @@ export const texts = {
   },
   mapOfFileAgain: { en: 'Map of the configuration file again. Version {version}: {by}.', zh: '已恢复为配置文件中的映射。版本 {version}：{by}。' },
   mapOfPeople: { en: 'Map decided here. Version {version}: {by}.', zh: '采用在此设定的映射。版本 {version}：{by}。' },
-  decidedBy: { en: '{actor}, {time}', zh: '{actor}，{time}' },
-  decidedByRestoring: { en: 'kept while a database was restored, {time}', zh: '恢复数据库时保留，{time}' },
   mapInForce: { en: '{rules} in force.', zh: '{rules}生效中。' },
   mapInForceNow: { en: 'In force: the source maps by {rules} from the next message on.', zh: '已生效：数据源从下一条消息起按 {rules}映射。' },
   mapWaiting: {
@@ -133,13 +129,9 @@ export const texts = {
   mapAgain: { en: 'Read it again', zh: '重新读取' },
   mapBack: { en: 'Back to the file…', zh: '恢复为配置文件…' },
 
-  versionsTitle: { en: 'Versions ({count})', zh: '历史版本（{count}）' },
   noVersions: { en: 'Nothing has been decided yet.', zh: '尚无设定。' },
   versionNumber: { en: 'Version {number}', zh: '版本 {number}' },
   versionOfFile: { en: 'back to the file', zh: '恢复为配置文件' },
-  versionCurrent: { en: 'decided last', zh: '最新设定' },
-  versionRestore: { en: 'Restore version {number}…', zh: '还原版本 {number}…' },
-  restore: { en: 'Restore…', zh: '还原…' },
   restoreTitle: { en: 'Restore version {number}?', zh: '还原版本 {number}？' },
   restoreWords: { en: 'These rules become the whole map, as a new version. They were decided before: {by}.', zh: '以下规则将成为整个映射，并作为新版本。此前的设定：{by}。' },
   restoredRules: { en: 'Rules of that version', zh: '该版本的规则' },

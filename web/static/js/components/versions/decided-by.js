@@ -1,13 +1,21 @@
 // @ts-check
-import { actorName } from '../../../components/actor.js';
+import { actorName } from '../actor.js';
 import { texts } from './texts.js';
 
 /**
- * Says who has decided a map, and when.
+ * @typedef {object} Decided One version of what people decide.
+ * @property {number} version
+ * @property {string} time
+ * @property {string} actor
+ * @property {string} action How; adopt or repeat if nobody has decided it.
+ */
+
+/**
+ * Says who has decided something, and when.
  *
- * @param {import('../../../model/source-map.js').MapVersion} version
+ * @param {Decided} decided
  * @param {number} now
- * @param {import('../../../locale/locale.js').Locale} locale
+ * @param {import('../../locale/locale.js').Locale} locale
  */
 export function decidedBy({ action, actor, time }, now, locale) {
   const at = locale.timeOrDate(Date.parse(time), now);

@@ -1,0 +1,48 @@
+// @ts-check
+import { Decisions } from './decisions.js';
+
+/**
+ * @typedef {import('./rules.js').RuleBody} RuleBody
+ * @typedef {import('./rules.js').ShownRule} ShownRule
+ * @typedef {import('./rules.js').Trial} Trial
+ * @typedef {import('./rules.js').RulesImported} RulesImported
+ */
+
+/**
+ * What is decided about alert rules, tried and imported.
+ *
+ * @extends {Decisions<RuleBody, ShownRule>}
+ */
+export class RuleRequests extends Decisions {
+  #history;
+
+  /** @param {import('./history.js').History} history */
+  constructor(history) {
+    super(history, 'rules');
+    this.#history = history;
+  }
+
+  /**
+   * Returns the alerts that a rule would have raised.
+   *
+   * @param {{name?: string, rule: RuleBody, from: string, alerts: number}} trial The name of a rule to compare with. From: a time before now, such as -24h.
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<Trial>}
+   */
+  async attempt(trial, signal) {
+    return this.#history.ask('rules/try', { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(trial), signal: signal ?? null });
+  }
+
+  /**
+   * Adds and replaces rules by a file, all or none.
+   *
+   * @param {Blob} file YAML, as the export writes it.
+   * @param {{dryRun: boolean, deleteOthers: boolean}} how A dry run only answers with what would change.
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<RulesImported>}
+   */
+  async import(file, { dryRun, deleteOthers }, signal) {
+    const headers = { 'Content-Type': 'application/yaml' };
+    return this.#history.ask(`rules/import?dry_run=${dryRun}&delete=${deleteOthers}`, { method: 'POST', headers, body: file, signal: signal ?? null });
+  }
+}
