@@ -157,6 +157,11 @@ func (s *server) registerMaintenance(api huma.API) {
 		Responses:   responses(), Errors: append(slices.Clone(changes), http.StatusPreconditionRequired, http.StatusNotFound), MaxBodyBytes: maxRuleBytes,
 	}, s.putMaintenance)
 	huma.Register(api, huma.Operation{
+		OperationID: "end-maintenance", Method: http.MethodPost, Path: path + "/{name}/end", Tags: tags, Summary: "End the maintenance that is going on",
+		Description: "The period that holds ends now; later ones, and what repeats each week, stay. 409 if none holds.",
+		Responses:   responses(), Errors: append(slices.Clone(changes), http.StatusNotFound),
+	}, s.endMaintenance)
+	huma.Register(api, huma.Operation{
 		OperationID: "delete-maintenance", Method: http.MethodDelete, Path: path + "/{name}", Tags: tags, Summary: "Delete maintenance",
 		Description: "What it suppresses is no longer suppressed.", Responses: responses(), Errors: append(slices.Clone(changes), http.StatusNotFound),
 	}, s.deleteMaintenance)
@@ -178,18 +183,6 @@ type maintenanceAnswer struct {
 		MaintenanceShown
 		InForce bool `json:"in_force" doc:"Whether every processor goes by it."`
 	}
-}
-
-func (s *server) listMaintenance(ctx context.Context, _ *struct{}) (*answer[list[MaintenanceShown]], error) {
-	entries, err := s.o.Rules.Maintenance()
-	if err != nil {
-		return nil, s.decisionProblem(ctx, err)
-	}
-	out := list[MaintenanceShown]{Items: make([]MaintenanceShown, len(entries))}
-	for i := range entries {
-		out.Items[i] = toMaintenanceShown(&entries[i])
-	}
-	return &answer[list[MaintenanceShown]]{out}, nil
 }
 
 func (s *server) getMaintenance(ctx context.Context, in *ruleInput) (*maintenanceAnswer, error) {
@@ -241,7 +234,26 @@ func (s *server) putMaintenance(ctx context.Context, in *putMaintenanceInput) (*
 	if err != nil {
 		return nil, maintenanceProblem(err)
 	}
-	return s.changeMaintenance(ctx, &in.RuleInput, "put", in.replacing(rule))
+	replacing := in.replacing(rule)
+	return s.changeMaintenance(ctx, &in.RuleInput, "put", func(current iot.RuleEntry) (iot.RuleEntry, error) {
+		entry, err := replacing(current)
+		if err == nil {
+			control.KeepEnded(&entry.Rule, current.Rule.Schedule, s.o.Now())
+		}
+		return entry, err
+	})
+}
+
+func (s *server) endMaintenance(ctx context.Context, in *RuleInput) (*maintenanceAnswer, error) {
+	return s.changeMaintenance(ctx, in, "end", func(current iot.RuleEntry) (iot.RuleEntry, error) {
+		switch {
+		case current.Version == 0 || current.Deleted:
+			return current, noMaintenance(in.Name)
+		case !control.End(&current.Rule, s.o.Now()):
+			return current, huma.Error409Conflict("no maintenance " + iot.Quote(in.Name) + " is going on")
+		}
+		return current, nil
+	})
 }
 
 func (s *server) deleteMaintenance(ctx context.Context, in *RuleInput) (*maintenanceAnswer, error) {
@@ -273,7 +285,7 @@ type maintenanceVersion struct {
 	Deleted bool      `json:"deleted,omitempty" doc:"It was deleted; everything else about it is empty."`
 	Time    time.Time `json:"time" doc:"When, by the clock of the service that has stored it."`
 	Actor   string    `json:"actor" doc:"Who: an opaque id."`
-	Action  string    `json:"action" doc:"How: create, put, delete, or calendar if the periods of the next weeks were added; adopt or repeat if a database was restored."`
+	Action  string    `json:"action" doc:"How: create, put, end, delete, or calendar if the periods of the next weeks were added; adopt or repeat if a database was restored."`
 }
 
 func (s *server) listMaintenanceVersions(ctx context.Context, in *ruleInput) (*answer[list[maintenanceVersion]], error) {

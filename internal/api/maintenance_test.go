@@ -1,8 +1,12 @@
 package api_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"iotmon/internal/iot"
 )
 
 func TestMaintenanceIsPlanned(t *testing.T) {
@@ -50,5 +54,125 @@ func TestMaintenanceIsPlanned(t *testing.T) {
 		if got := w.Body.String(); w.Code != step.status || !strings.Contains(got, step.want) {
 			t.Errorf("%d: %s %s: got %d %.300s, want %d and %s", i, step.method, step.path, w.Code, got, step.status, step.want)
 		}
+	}
+}
+
+// A list says what is true of maintenance now, whom it is about, and who has decided it; it may be narrowed to what is about one device.
+func TestMaintenanceIsListedWithWhatItDoes(t *testing.T) {
+	silent := func(s *iot.DeviceState) {
+		s.Latest.Location.Building = "B栋"
+		alarmed("temperature_high", iot.Warning)(s)
+		s.Alerts[0].Raised.SuppressByDesign("belt", iot.Period{From: noon.Add(-time.Hour), Until: noon.Add(time.Hour)})
+	}
+	fleet := plant{
+		device("d1", iot.Temperature, 20, silent), device("d2", iot.Humidity, 20, func(s *iot.DeviceState) { s.Latest.Location.Building = "B栋" }),
+		device("d3", iot.Temperature, 20, nil),
+	}
+	r := newRegistry()
+	h := newAPI(t, fleet, &archive{}, r.use)
+	for _, body := range []string{
+		`{"name":"belt","area":"B栋","reason":"belt","except":[{"devices":["d2"]}],"periods":[{"from":"2026-03-01T11:00:00Z","until":"2026-03-01T13:00:00Z"}]}`,
+		`{"name":"warm","device_type":"temperature_sensor","periods":[{"from":"2026-02-01T11:00:00Z","until":"2026-02-01T13:00:00Z"},{"from":"2026-03-02T11:00:00Z","until":"2026-03-02T13:00:00Z"}]}`,
+		`{"name":"new","devices":["d9"],"periods":[{"from":"2026-02-01T11:00:00Z","until":"2026-02-01T13:00:00Z"}]}`,
+	} {
+		if w := send(h, "POST", "/api/v1/maintenance", body, "Content-Type", asJSON); w.Code != 201 {
+			t.Fatalf("got %d %s", w.Code, w.Body)
+		}
+	}
+	type period struct{ From, Until time.Time }
+	type listed struct {
+		Name, Actor   string
+		Running, Next *period
+		Devices       []string
+		Selected      *int `json:"devices_selected"`
+		Suppressed    *int `json:"alerts_suppressed"`
+		Time          *time.Time
+	}
+	names := func(target string) (names []string) {
+		for _, item := range get[struct{ Items []listed }](t, h, target).Items {
+			names = append(names, item.Name)
+		}
+		return names
+	}
+	all := get[struct{ Items []listed }](t, h, "/api/v1/maintenance?details=true").Items
+	if len(all) != 3 {
+		t.Fatalf("got %+v", all)
+	}
+	for i, want := range []struct {
+		name, running, next string
+		devices, suppressed int
+	}{{"belt", "11:00", "", 1, 1}, {"new", "", "", 0, 0}, {"warm", "", "11:00", 2, 0}} {
+		got := all[i]
+		clock := func(p *period) string {
+			if p == nil {
+				return ""
+			}
+			return p.From.Format("15:04")
+		}
+		if got.Name != want.name || clock(got.Running) != want.running || clock(got.Next) != want.next || *got.Selected != want.devices || *got.Suppressed != want.suppressed ||
+			got.Actor == "" || got.Time == nil {
+			t.Errorf("got %+v, want %+v, by somebody", got, want)
+		}
+	}
+	if got := all[1].Devices; !slices.Equal(got, []string{"d9"}) {
+		t.Errorf("new: got the devices %v", got)
+	}
+	if got := names("/api/v1/maintenance?device=d1"); !slices.Equal(got, []string{"belt", "warm"}) {
+		t.Errorf("of d1: got %v", got)
+	}
+	if got := names("/api/v1/maintenance?device=d2"); len(got) != 0 {
+		t.Errorf("of d2: got %v", got)
+	}
+	if got := names("/api/v1/maintenance?device=d9"); !slices.Equal(got, []string{"new"}) { // It has never sent.
+		t.Errorf("of d9: got %v", got)
+	}
+	for i, step := range []struct {
+		name   string
+		status int
+		want   string
+	}{
+		{"belt", 200, `"until":"2026-03-01T12:00:00Z"`}, {"belt", 409, "going on"}, {"warm", 409, "going on"}, {"none", 404, "no maintenance"},
+	} {
+		if w := send(h, "POST", "/api/v1/maintenance/"+step.name+"/end", ""); w.Code != step.status || !strings.Contains(w.Body.String(), step.want) {
+			t.Errorf("end %d: got %d %s, want %d and %s", i, w.Code, w.Body, step.status, step.want)
+		}
+	}
+	if got := all[0]; get[struct{ Items []listed }](t, h, "/api/v1/maintenance?device=d1").Items[0].Selected != nil || got.Selected == nil {
+		t.Errorf("without details: got %+v", got)
+	}
+}
+
+// What repeats each week, and was ended, is not begun anew by a change of something else, and goes on a week later.
+func TestEndedMaintenanceStaysEnded(t *testing.T) {
+	r := newRegistry()
+	h := newAPI(t, plant{}, &archive{}, r.use)
+	// Noon is on a Sunday.
+	const night = `"time_zone":"UTC","weekly":[{"day":"sun","from":"08:00","until":"18:00"}]}`
+	type shown struct {
+		Items []struct {
+			Running *struct{}
+			Next    *struct{ From time.Time }
+		}
+	}
+	running := func(state string, want bool) {
+		t.Helper()
+		got := get[shown](t, h, "/api/v1/maintenance").Items[0]
+		if (got.Running != nil) != want || got.Next == nil || got.Next.From.Format(time.DateOnly) != "2026-03-08" {
+			t.Errorf("%s: got %+v, want %v and the next on March 8", state, got, want)
+		}
+	}
+	for _, step := range []struct {
+		method, path, body, match string
+		running                   bool
+	}{
+		{"POST", "", `{"name":"n",` + night, "", true},
+		{"POST", "/n/end", "", `"1"`, false},
+		{"PUT", "/n", `{"reason":"belt",` + night, `"2"`, false},
+		{"PUT", "/n", `{"reason":"belt","time_zone":"UTC","weekly":[{"day":"sun","from":"08:00","until":"20:00"}]}`, `"3"`, true}, // Another calendar.
+	} {
+		if w := send(h, step.method, "/api/v1/maintenance"+step.path, step.body, "Content-Type", asJSON, "If-Match", step.match); w.Code >= 300 {
+			t.Fatalf("%s %s: got %d %s", step.method, step.path, w.Code, w.Body)
+		}
+		running(step.method+" "+step.path, step.running)
 	}
 }

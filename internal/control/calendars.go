@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"reflect"
 	"slices"
 	"time"
 
@@ -14,6 +15,8 @@ const (
 	// expandedAhead is for how long a calendar is expanded into periods, renewedAhead how much of that is left when it is expanded again.
 	expandedAhead = 8 * 7 * 24 * time.Hour
 	renewedAhead  = expandedAhead / 2
+	// ActionCalendar is the action in the audit when a calendar is expanded.
+	ActionCalendar = "calendar"
 	// calendarsEvery is how often it is looked whether calendars have to be expanded.
 	calendarsEvery = 12 * time.Hour
 )
@@ -31,6 +34,38 @@ func Expand(rule *iot.Rule, now time.Time) error {
 	}
 	rule.Schedule = &iot.Schedule{Calendar: calendar, Periods: calendar.In(place, now, now.Add(expandedAhead))}
 	return nil
+}
+
+// End ends the period of a rule that holds. A calendar goes on with its next one. ended is false if none holds.
+func End(rule *iot.Rule, now time.Time) (ended bool) {
+	if rule.Schedule == nil {
+		return false
+	}
+	if _, ended = rule.Schedule.Holds(now); !ended {
+		return false
+	}
+	schedule := *rule.Schedule
+	schedule.Periods = slices.Clone(schedule.Periods)
+	for i := range schedule.Periods {
+		if p := &schedule.Periods[i]; !p.From.After(now) && p.Until.After(now) {
+			p.Until = iot.CutTime(now)
+		}
+	}
+	schedule.Periods = slices.DeleteFunc(schedule.Periods, func(p iot.Period) bool { return !p.Until.After(p.From) })
+	rule.Schedule = &schedule
+	return true
+}
+
+// KeepEnded has a calendar that was expanded again not begin anew a period that people have ended: before is the schedule until now.
+func KeepEnded(rule *iot.Rule, before *iot.Schedule, now time.Time) {
+	if before == nil || len(before.Calendar.Weekly) == 0 || !reflect.DeepEqual(before.Calendar, rule.Schedule.Calendar) {
+		return
+	}
+	if _, holds := before.Holds(now); !holds {
+		schedule := *rule.Schedule
+		schedule.Periods = slices.DeleteFunc(slices.Clone(schedule.Periods), func(p iot.Period) bool { return !p.From.After(now) && p.Until.After(now) })
+		rule.Schedule = &schedule
+	}
 }
 
 // Calendars expands the calendars of maintenance again before their periods end. Any number of processes may run it.
@@ -73,11 +108,15 @@ func (c *Calendars) expand(ctx context.Context) error {
 		}
 		edit := RuleEdit{Name: rule.Name, Maintenance: true, If: Condition{Versions: []int64{entries[i].Version}}}
 		edit.To = func(current iot.RuleEntry) (iot.RuleEntry, error) {
+			before := current.Rule.Schedule
 			err := Expand(&current.Rule, now)
+			if err == nil {
+				KeepEnded(&current.Rule, before, now)
+			}
 			return current, err
 		}
 		_, err := c.Registry.ChangeRules(ctx, []RuleEdit{edit}, RuleChange{
-			By: By{Actor: loopActor, Action: "calendar"}, Check: func([]iot.Rule) error { return nil },
+			By: By{Actor: loopActor, Action: ActionCalendar}, Check: func([]iot.Rule) error { return nil },
 		})
 		if changed := (*VersionError)(nil); errors.As(err, &changed) {
 			continue // Another process has just done it.

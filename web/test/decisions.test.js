@@ -19,6 +19,7 @@ test('what is decided names the version that it is based on, and what has any na
   await decisions.replace('hall/3', { body: {}, version: 4 });
   await decisions.replace('hall/3', { body: {}, version: 0 });
   await decisions.remove('hall/3', 5);
+  await decisions.act('hall/3', { action: 'end', version: 6 });
   await decisions.versions('hall/3');
   assert.deepEqual(asked, [
     'GET api/v1/maintenance?device=a+b',
@@ -27,6 +28,7 @@ test('what is decided names the version that it is based on, and what has any na
     'PUT api/v1/maintenance/hall%2F3 "4" {}',
     'PUT api/v1/maintenance/hall%2F3 * {}',
     'DELETE api/v1/maintenance/hall%2F3 "5"',
+    'POST api/v1/maintenance/hall%2F3/end "6"',
     'GET api/v1/maintenance/hall%2F3/versions?',
   ]);
 });

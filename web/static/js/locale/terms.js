@@ -68,6 +68,7 @@ export const terms = {
   device: { en: 'Device', zh: '设备' },
   alerts: { en: 'Alerts', zh: '告警' },
   alertFigures: { en: 'Alert figures', zh: '告警指标' },
+  maintenance: { en: 'Maintenance', zh: '检修' },
   reason: { en: 'Reason', zh: '原因' },
   chooseOne: { en: 'Choose {id}', zh: '选择 {id}' },
   name: { en: 'Name', zh: '名称' },

@@ -85,6 +85,18 @@ export class Decisions {
   }
 
   /**
+   * Does something about one that has an address of its own.
+   *
+   * @param {string} name
+   * @param {{action: string, version: number}} what
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<Decided<Shown>>}
+   */
+  act(name, { action, version }, signal) {
+    return this.#history.ask(`${this.#at(name)}/${action}`, { method: 'POST', headers: basedOn(version), signal: signal ?? null });
+  }
+
+  /**
    * Returns what was decided about one, the newest first.
    *
    * @param {string} name

@@ -22,7 +22,7 @@ const usualEnd = '3600';
 /** The longest shelving, in milliseconds. */
 const longest = 31 * 86400_000;
 
-const reasons = [texts.reasonMaintenance, texts.reasonKnown, texts.reasonSensor, texts.reasonTest];
+const reasons = [terms.maintenance, texts.reasonKnown, texts.reasonSensor, texts.reasonTest];
 
 /** How many alerts about which something was not done are listed. */
 const listed = 200;

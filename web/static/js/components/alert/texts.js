@@ -38,7 +38,6 @@ export const texts = {
   commentNeeded: { en: 'Write something.', zh: '请填写内容。' },
   reasonLabel: { en: 'Reason', zh: '理由' },
   reasonOther: { en: 'In your own words', zh: '自行填写' },
-  reasonMaintenance: { en: 'Maintenance', zh: '检修' },
   reasonKnown: { en: 'Known fault, part ordered', zh: '已知故障，备件已订' },
   reasonSensor: { en: 'Sensor is faulty', zh: '传感器故障' },
   reasonTest: { en: 'Test run', zh: '试运行' },

@@ -5,6 +5,7 @@ import { handlingWords, offeredAction, stateWords } from '../../../components/al
 import { find, setText } from '../../../components/dom.js';
 import { Frames } from '../../../components/frames.js';
 import { LoadState } from '../../../components/load-state.js';
+import { maintenancePath } from '../../../components/maintenance/words.js';
 import { loadTemplate } from '../../../components/template.js';
 import { translate } from '../../../components/translation.js';
 import { terms } from '../../../locale/terms.js';
@@ -139,6 +140,7 @@ class AlertPage {
     for (const part of this.#root.querySelectorAll('[data-part]')) /** @type {HTMLElement} */ (part).hidden = !alert;
     this.#showProblem(alert);
     find(this.#root, '#alert-device-link', HTMLAnchorElement).hidden = !alert;
+    this.#showMaintenance(alert);
     if (!alert) {
       setText(this.#at('#alert-title'), visible(this.#id));
       return;
@@ -186,6 +188,16 @@ class AlertPage {
     const words = status === 404 ? locale.t(texts.alertUnknown, { id: visible(this.#id) }) : locale.t(texts.alertFailed, { reason: reason || locale.t(terms.disconnected) });
     setText(find(element, 'p', HTMLElement), words);
     find(element, 'button', HTMLButtonElement).hidden = status === 404;
+  }
+
+  /** Leads to the maintenance that suppresses the alert. @param {Alert | null} alert */
+  #showMaintenance(alert) {
+    const link = find(this.#root, '#alert-maintenance-link', HTMLAnchorElement);
+    const name = alert?.suppressed === 'by_design' ? (alert.suppressed_by ?? '') : '';
+    link.hidden = !name;
+    if (!name) return;
+    link.href = this.#session.href(maintenancePath(name));
+    setText(link, this.#session.locale.t(texts.itsMaintenance, { name: visible(name) }));
   }
 
   /** @param {Alert} alert */

@@ -5,6 +5,7 @@ export const texts = {
   alertLinks: { en: 'Where to go from this alert', zh: '相关页面' },
   backToAlerts: { en: '← All alerts', zh: '← 全部告警' },
   itsDevice: { en: 'The device', zh: '查看设备' },
+  itsMaintenance: { en: 'Under maintenance: {name}', zh: '检修中：{name}' },
   procedureOpens: { en: 'Procedure (opens in a new tab)', zh: '处理规程（在新标签页中打开）' },
   alertUnknown: { en: 'There is no alert {id}, or it is not kept any more.', zh: '没有告警 {id}，或已超过保留期限。' },
   alertFailed: { en: 'The alert could not be loaded: {reason}', zh: '无法加载告警：{reason}' },

@@ -5,6 +5,7 @@ import { DeviceHistory, withHistory } from '../../../components/device/device-hi
 import { texts as deviceTexts } from '../../../components/device/texts.js';
 import { find, icon, setText, textElement } from '../../../components/dom.js';
 import { Frames } from '../../../components/frames.js';
+import { DeviceMaintenance } from '../../../components/maintenance/device-maintenance.js';
 import { loadTemplate } from '../../../components/template.js';
 import { translate } from '../../../components/translation.js';
 import { terms } from '../../../locale/terms.js';
@@ -54,6 +55,7 @@ class DevicePage {
   #past;
   #entry;
   #forget;
+  #maintenance;
   /** @type {DeviceDetail | null} */
   #detail = null;
   /** What the chart has been given last. @type {Device | null} */
@@ -81,6 +83,7 @@ class DevicePage {
     this.#past = new PastAlerts(root, session, this.#id, signal);
     this.#forget = new ForgetDialog(find(root, '#forget', HTMLDialogElement), session, { id: this.#id, onForgotten: () => this.#leave() }, signal);
     this.#entry = new EntryPanel(at('#entry'), session, { id: this.#id, onOutdated: () => this.#request.load(), onForget: () => this.#forget.open() }, signal);
+    this.#maintenance = new DeviceMaintenance(at('#device-maintenance'), find(root, '#maintain', HTMLDialogElement), session, this.#id, signal);
     at('#device-problem button').addEventListener('click', () => this.#request.load(), { signal });
     this.#follow(signal);
   }
@@ -110,6 +113,7 @@ class DevicePage {
     this.#show();
     this.#request.load();
     this.#past.start();
+    this.#maintenance.start();
   }
 
   /** @param {DeviceDetail} detail */
@@ -141,6 +145,7 @@ class DevicePage {
     this.#past.show();
     this.#entry.show();
     this.#forget.show();
+    this.#maintenance.show();
     this.#draw();
     this.#history.show();
   };
