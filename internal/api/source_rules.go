@@ -21,6 +21,7 @@ type MoreOfRule struct {
 	Words    map[string]float64 `json:"words,omitempty" doc:"The values of texts."`
 	Scale    *float64           `json:"scale,omitempty" doc:"The value is multiplied by scale, 1 if absent, and offset is added."`
 	Offset   float64            `json:"offset,omitempty"`
+	Interval string             `json:"interval,omitempty" maxLength:"32" doc:"How often the device sends at least; absent for what the source knows. Its device is offline after three times as long." example:"5m"`
 	Status   *SourceRuleStatus  `json:"status,omitempty" doc:"Makes the values reports about devices."`
 }
 

@@ -66,9 +66,13 @@ func mapRules(configured []config.MapRule) []mapping.Rule {
 }
 
 func mapRule(r *config.MapRule) mapping.Rule {
+	interval := ""
+	if r.Interval != 0 {
+		interval = r.Interval.String()
+	}
 	return mapping.Rule{
-		Define: (*mapping.Type)(r.Define),
-		Topic:  r.Topic, Measurement: r.Measurement, Field: r.Field, Tags: r.Tags, Ignore: r.Ignore,
+		Interval: interval, Define: (*mapping.Type)(r.Define),
+		Topic: r.Topic, Measurement: r.Measurement, Field: r.Field, Tags: r.Tags, Ignore: r.Ignore,
 		Device: r.Device, Type: iot.DeviceType(r.Type), Unit: r.Unit, Building: r.Building, Floor: r.Floor, Room: r.Room,
 		Model: r.Model, Firmware: r.Firmware, Battery: r.Battery,
 		Time: (*mapping.Time)(r.Time), Quality: (*mapping.Quality)(r.Quality), Words: r.Words, Scale: r.Scale, Offset: r.Offset,

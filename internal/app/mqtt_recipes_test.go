@@ -50,7 +50,9 @@ func (n *notes) Append(_ context.Context, readings []iot.Reading) error {
 
 func (n *notes) Report(_ context.Context, reports []source.Report) error {
 	for i := range reports {
-		n.add("report " + string(reports[i].Device.ID) + " " + string(reports[i].Status))
+		if reports[i].Interval == 0 {
+			n.add("report " + string(reports[i].Device.ID) + " " + string(reports[i].Status))
+		}
 	}
 	return nil
 }

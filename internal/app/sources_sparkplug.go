@@ -21,7 +21,7 @@ func sparkplugOptions(configured *config.Source, catalog *iot.Catalog, unmapped 
 			ReceiveMaximum: sparkplugReceiveMaximum,
 		},
 		Groups: s.Groups, HostID: s.HostID, Primary: s.Primary,
-		Nodes: nodes.Options{ReorderTimeout: s.ReorderTimeout},
+		Nodes: nodes.Options{ReorderTimeout: s.ReorderTimeout, Heartbeat: *s.Heartbeat},
 	}
 	if t := s.TLS; t != nil {
 		o.Broker.TLS = mqtt.TLS{CAFile: t.CAFile, CertFile: t.CertFile, KeyFile: t.KeyFile, ServerName: t.ServerName}

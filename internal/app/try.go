@@ -202,6 +202,10 @@ func (l *trialLog) Append(_ context.Context, readings []iot.Reading) error {
 // Report writes the reports.
 func (l *trialLog) Report(_ context.Context, reports []source.Report) error {
 	for i := range reports {
+		if every := reports[i].Interval; every != 0 {
+			fmt.Fprintf(l.out, "  = %s sends at least every %v\n", iot.Quote(string(reports[i].Device.ID)), every)
+			continue
+		}
 		fmt.Fprintf(l.out, "  = %s is %s: %s\n", iot.Quote(string(reports[i].Device.ID)), reports[i].Status, reports[i].Reason)
 	}
 	return nil

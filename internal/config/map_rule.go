@@ -38,9 +38,11 @@ type MapRule struct {
 	// Words are the values of texts.
 	Words map[string]float64 `koanf:"words"`
 	// The value is multiplied by Scale, 1 if it is nil, and Offset is added.
-	Scale  *float64   `koanf:"scale"`
-	Offset float64    `koanf:"offset"`
-	Status *MapStatus `koanf:"status"`
+	Scale  *float64 `koanf:"scale"`
+	Offset float64  `koanf:"offset"`
+	// Interval is how often the device sends at least; 0 if that is not known.
+	Interval time.Duration `koanf:"interval"`
+	Status   *MapStatus    `koanf:"status"`
 }
 
 // MapType is a device type without its name.
@@ -145,6 +147,10 @@ func (c *checker) mapRules(list string, rules []MapRule, known []string) {
 			if !strings.Contains(r.Type, "{") { // A template of it is a type only with a value.
 				c.knownType(key+".type", r.Type, known)
 			}
+		}
+		if r.Interval != 0 {
+			c.must(list != "ingest.map", key+".interval", r.Interval, "left out: only sources say how often devices send")
+			within(c, key+".interval", r.Interval, time.Second, 31*24*time.Hour)
 		}
 		c.must(r.Scale == nil || *r.Scale != 0, key+".scale", 0, "a number other than 0")
 		if q := r.Quality; q != nil {

@@ -30,6 +30,8 @@ type Sparkplug struct {
 	KeepAlive time.Duration `koanf:"keep_alive"`
 	// ReorderTimeout is how long a message waits for those that its edge node has sent before it.
 	ReorderTimeout time.Duration `koanf:"reorder_timeout"`
+	// Heartbeat is how often devices that are online are said to be so although their values do not change; 0 means never.
+	Heartbeat *time.Duration `koanf:"heartbeat"`
 }
 
 // Filled returns the section with its defaults for a source of the given name.
@@ -39,6 +41,10 @@ func (s *Sparkplug) Filled(source string) Sparkplug {
 	f.ClientID = cmp.Or(f.ClientID, "iotmon-"+source)
 	f.KeepAlive = cmp.Or(f.KeepAlive, 10*time.Second)
 	f.ReorderTimeout = cmp.Or(f.ReorderTimeout, 2*time.Second)
+	if f.Heartbeat == nil {
+		heartbeat := 30 * time.Second
+		f.Heartbeat = &heartbeat
+	}
 	return f
 }
 
@@ -55,6 +61,7 @@ func (s *Sparkplug) check(c *checker, key, source string) {
 	c.mustText(!s.Primary || s.HostID != "", key+".host_id", "", "given for a primary host")
 	c.mustText(s.HostID == "" || validSparkplugID(s.HostID), key+".host_id", s.HostID, "a name without /, + and #")
 	within(c, key+".keep_alive", f.KeepAlive, time.Second, time.Hour)
+	c.must(*f.Heartbeat == 0 || *f.Heartbeat >= time.Second && *f.Heartbeat <= 24*time.Hour, key+".heartbeat", *f.Heartbeat, "from 1s to 24h, or 0s for never")
 	within(c, key+".reorder_timeout", f.ReorderTimeout, time.Millisecond, 10*time.Minute)
 }
 

@@ -23,6 +23,8 @@ func TestSparkplugSectionsAreChecked(t *testing.T) {
 		`{url: "tcp://b:1883", groups: [a], password_file: p}`:          ".username",
 		`{url: "tcp://b:1883", groups: [a], keep_alive: 1ms}`:           ".keep_alive",
 		`{url: "tcp://b:1883", groups: [a], reorder_timeout: 1h}`:       ".reorder_timeout",
+		`{url: "tcp://b:1883", groups: [a], heartbeat: 0s}`:             "",
+		`{url: "tcp://b:1883", groups: [a], heartbeat: 10ms}`:           ".heartbeat",
 	} {
 		file := filepath.Join(t.TempDir(), "config.yaml")
 		if err := os.WriteFile(file, []byte("sources:\n  - name: a\n    sparkplug: "+section+"\n"), 0o600); err != nil {

@@ -14,7 +14,7 @@ type Event int
 
 const (
 	// FellSilent means that the device counts as offline, because it has been silent for OfflineAfter, or for three times the interval
-	// of its registry entry.
+	// of its registry entry or, if that is longer, the one that its source has said.
 	FellSilent Event = iota
 	// Impatient means that the device has been silent for Device.Patience, which is 0 then.
 	Impatient

@@ -47,7 +47,7 @@ type typeCounts struct {
 
 // Options are the limits by which a fleet judges its devices.
 type Options struct {
-	// OfflineAfter is the silence after which a device is offline, unless its registry entry has an interval.
+	// OfflineAfter is the silence after which a device is offline, unless its registry entry has an interval, or its source has said a long one.
 	OfflineAfter time.Duration
 	// ForgetAfter is how long after its last reading a device that is not registered is forgotten; 0 means never.
 	ForgetAfter time.Duration

@@ -24,6 +24,11 @@ func (f *Fleet) Register(id iot.Identity, entry *iot.EntryInForce, now time.Time
 	f.count(d, -1)
 	d.enter(entry)
 	f.count(d, 1)
+	return d, f.retime(d, before, now)
+}
+
+// retime schedules the next silence of a device whose timeout was another one, at log time now. Returned is that of Register.
+func (f *Fleet) retime(d *Device, before time.Duration, now time.Time) (returned bool) {
 	if f.timeout(d) != before {
 		d.changed = now
 		if returned = d.silent() && d.LastSeen.Add(f.timeout(d)).After(now); returned {
@@ -33,7 +38,7 @@ func (f *Fleet) Register(id iot.Identity, entry *iot.EntryInForce, now time.Time
 		}
 	}
 	f.reschedule(d)
-	return d, returned
+	return returned
 }
 
 // silent reports whether the device is offline only because it has fallen silent, and nothing of it has arrived since. Of a device whose
@@ -54,10 +59,10 @@ func (d *Device) enter(entry *iot.EntryInForce) {
 	}
 }
 
-// timeout returns the silence after which the device is offline.
+// timeout returns the silence after which the device is offline. What a source says about the interval never makes it shorter.
 func (f *Fleet) timeout(d *Device) time.Duration {
 	if d.Entry == nil || d.Entry.Interval == 0 {
-		return f.OfflineAfter
+		return max(missedIntervals*d.Interval, f.OfflineAfter)
 	}
 	return max(missedIntervals*d.Entry.Interval, minTimeout)
 }

@@ -8,9 +8,13 @@ import (
 
 // Report updates a device by what its source says about it at log time now. It returns nil if nothing follows from the report:
 // the device has never sent a reading, the report is one of the past, or it belongs to an earlier session than the last one.
-// Turned reports whether the device has gone online or offline, at Device.Since.
+// Turned reports whether the device has gone online or offline, at Device.Since. An interval is the device's whenever it was reported: then turned
+// means what returned does for Register.
 func (f *Fleet) Report(id iot.Identity, s *iot.StatusReport, now time.Time) (d *Device, turned bool) {
 	d = f.Device(id)
+	if d != nil && s.Interval != 0 {
+		return d, f.expect(d, s.Interval, now)
+	}
 	if d == nil || s.Historical || s.Session != 0 && s.Session < d.Session {
 		return nil, false
 	}
@@ -30,6 +34,17 @@ func (f *Fleet) Report(id iot.Identity, s *iot.StatusReport, now time.Time) (d *
 	}
 	f.Touch(d)
 	return d, turned
+}
+
+// expect sets how often a device sends at least.
+func (f *Fleet) expect(d *Device, interval time.Duration, now time.Time) (returned bool) {
+	if d.Interval == interval {
+		return false
+	}
+	before := f.timeout(d)
+	d.Interval = interval
+	f.Touch(d)
+	return f.retime(d, before, now)
 }
 
 // reportedAt returns the time at which the device's status changes: that of the report, but not before the reading that the

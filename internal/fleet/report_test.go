@@ -110,3 +110,40 @@ func TestADeviceNeverTurnsTwiceAtTheSameTime(t *testing.T) {
 		last = d.Since
 	}
 }
+
+// A device that sends every minute is not offline in between. What people have decided counts more, and a short interval changes nothing.
+func TestASourceSaysHowOftenADeviceSends(t *testing.T) {
+	id := iot.Identity{ID: "a"}
+	f := fleet.New(options, time.Time{})
+	observe(f, "a", 0)
+	interval := func(d time.Duration, seconds float64, historical bool) (*fleet.Device, bool) {
+		return f.Report(id, &iot.StatusReport{Interval: d, Time: at(seconds), Historical: historical}, at(seconds))
+	}
+	if d, turned := interval(time.Minute, 1, true); turned || d.Report != nil || d.Interval != time.Minute {
+		t.Fatalf("got %+v, turned %v", d, turned)
+	}
+	for _, step := range []struct {
+		at   float64
+		want []string
+	}{{179.9, nil}, {180, []string{"a"}}} {
+		if got := silentAt(f, step.at); !slices.Equal(got, step.want) {
+			t.Errorf("at %v s: got %v, want %v", step.at, got, step.want)
+		}
+	}
+	if d, turned := interval(2*time.Minute, 200, false); !turned || d.Status != iot.Online || !d.Since.Equal(at(200)) {
+		t.Errorf("got %+v, turned %v, want it online: it has not been silent for too long", d.DeviceState, turned)
+	}
+	if d, turned := interval(time.Second, 210, false); turned || d.Status != iot.Online {
+		t.Errorf("got %+v, turned %v", d.DeviceState, turned)
+	}
+	if got := silentAt(f, 210); !slices.Equal(got, []string{"a"}) {
+		t.Errorf("got %v, want it offline after the silence that holds for all", got)
+	}
+	f.Register(id, &iot.EntryInForce{DeviceEntry: iot.DeviceEntry{Version: 1, Interval: 10 * time.Minute}}, at(220))
+	if d, turned := interval(time.Minute, 230, false); turned || d.Status != iot.Online {
+		t.Errorf("got %+v, turned %v, want the registry's interval in force", d.DeviceState, turned)
+	}
+	if d, turned := f.Report(iot.Identity{ID: "unknown"}, &iot.StatusReport{Interval: time.Minute, Time: at(231)}, at(231)); d != nil || turned {
+		t.Errorf("got %+v of a device that has never sent", d)
+	}
+}

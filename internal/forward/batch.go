@@ -76,7 +76,7 @@ func (f *Forwarder) convert(b *batch, r *Record, now time.Time, entry *Entry) (o
 		if err != nil {
 			return false, true
 		}
-		*entry = Entry{Device: device, Key: r.Key, Value: r.Value, Kind: iot.KindStatus, Time: report.Time}
+		*entry = Entry{Device: device, Key: r.Key, Value: r.Value, Kind: iot.KindStatus, Level: report.Level(), Time: report.Time}
 		if old && !report.Historical {
 			report.Historical = true
 			entry.Value = b.append(func(dst []byte) []byte { return wire.AppendStatusReport(dst, &report) })
@@ -115,5 +115,5 @@ func (b *batch) append(value func([]byte) []byte) []byte {
 
 // clone returns a copy that stays valid when the records of a Reader do not.
 func (e *Entry) clone() Entry {
-	return Entry{Device: e.Device, Key: bytes.Clone(e.Key), Value: bytes.Clone(e.Value), Kind: e.Kind, Time: e.Time}
+	return Entry{Device: e.Device, Key: bytes.Clone(e.Key), Value: bytes.Clone(e.Value), Kind: e.Kind, Level: e.Level, Time: e.Time}
 }

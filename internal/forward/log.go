@@ -91,6 +91,8 @@ type Entry struct {
 	// Key and Value are those of the record in the log; Value is the JSON of the reading or of the report.
 	Key, Value []byte
 	Kind       iot.Kind
+	// Level is that of the record's form; 0 counts as 1.
+	Level uint8
 	// Time is that of the reading or the report.
 	Time time.Time
 }

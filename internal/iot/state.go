@@ -26,6 +26,8 @@ type DeviceState struct {
 	// Clock is the current run of readings that are older than expected, nil for none. After enough of them the device's
 	// clock counts as set back.
 	Clock *ClockRun
+	// Interval is how often the device sends at least, as its source has said; 0 if it has not.
+	Interval time.Duration
 	// Session is the highest StatusReport.Session so far.
 	Session int64
 	// Report is the status report from which Status follows; nil if there was none, or if something newer has decided since: a

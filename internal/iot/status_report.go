@@ -18,8 +18,9 @@ const (
 const MaxReason = 1024
 
 // StatusReport is what a source says about a device without a reading: the value of a record of KindStatus, whose key is the
-// device.
+// device. It says either its Status or its Interval.
 type StatusReport struct {
+	// Status is empty if the report says how often the device sends.
 	Status Reported
 	// Reason is the source's own text, such as "BadNoCommunication" or "last will"; may be empty.
 	Reason string
@@ -30,13 +31,35 @@ type StatusReport struct {
 	Session int64
 	// Historical marks a report that is known to be replayed or buffered. It does not change the device's present status.
 	Historical bool
+	// Interval is how often the device sends at least; 0 if the report does not say it. It holds until another one is reported, and counts only if
+	// the registry has none for the device; see DeviceEntry.Interval.
+	Interval time.Duration
+}
+
+// StatusLevelInterval is the level of reports with an Interval: older programs skip them.
+const StatusLevelInterval = 2
+
+// Level returns the level of the record of the report.
+func (s *StatusReport) Level() uint8 {
+	if s.Status == "" {
+		return StatusLevelInterval
+	}
+	return 1
 }
 
 // Normalize checks the report against the time at which it was appended to the log, and puts it into canonical form. Like a
 // reading, it must not be ahead of that by more than the skew. The error is an *InvalidError.
 func (s *StatusReport) Normalize(appended time.Time, by *Admission) error {
-	switch s.Status {
-	case ReportedOnline, ReportedOffline, ReportedBad:
+	s.Interval = s.Interval.Truncate(time.Microsecond)
+	if s.Interval < 0 || s.Interval > MaxInterval {
+		return Invalid("interval", "must be between 0 and %v (got %v)", MaxInterval, s.Interval)
+	}
+	switch {
+	case s.Status == ReportedOnline || s.Status == ReportedOffline || s.Status == ReportedBad:
+		if s.Interval != 0 {
+			return Invalid("interval", "must be without a status (got %v)", s.Interval)
+		}
+	case s.Status == "" && s.Interval != 0:
 	default:
 		return Invalid("status", "must be online, offline or bad (got %s)", Quote(string(s.Status)))
 	}

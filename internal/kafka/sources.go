@@ -21,7 +21,7 @@ func (p *Producer) Report(ctx context.Context, reports []source.Report) error {
 	for i := range reports {
 		records[i] = &kgo.Record{
 			Topic: p.topic, Key: wire.AppendDeviceKey(nil, reports[i].Device), Value: wire.AppendStatusReport(nil, &reports[i].StatusReport),
-			Headers: KindHeaders(iot.KindStatus, 1), Timestamp: time.Now(),
+			Headers: KindHeaders(iot.KindStatus, reports[i].Level()), Timestamp: time.Now(),
 		}
 	}
 	if err := p.produceSync(ctx, records); err != nil {

@@ -20,7 +20,7 @@ func (f *fit) apply(p *Point, m *Mapper, r *Result) (err error) {
 		*r = Result{Outcome: Reported}
 		return f.report(p, m, r)
 	}
-	*r = Result{Outcome: Read}
+	*r = Result{Outcome: Read, Interval: cmp.Or(f.interval, p.Interval)}
 	if f.err != nil {
 		return f.err
 	}

@@ -2,6 +2,7 @@ package mapping
 
 import (
 	"strings"
+	"time"
 
 	"iotmon/internal/iot"
 )
@@ -25,6 +26,8 @@ type Result struct {
 	Outcome Outcome
 	// Reading is set for Read. It is not yet admitted. Its Time is zero if nothing but its arrival says when it was measured.
 	Reading iot.Reading
+	// Interval is how often the device of the reading sends at least; 0 if that is not known.
+	Interval time.Duration
 	// Status is set for Reported. Its Time may be zero, too. It is about Device or, if that is empty, about all devices whose ids begin
 	// with Below.
 	Status iot.StatusReport
@@ -115,7 +118,7 @@ func (m *Mapper) other(p *Point, path string) *Point {
 // *iot.InvalidError: the point matches a rule that cannot be applied to it. Outcome says then what it would have been.
 func (m *Mapper) Map(p *Point, r *Result) error {
 	if p.Reading != nil {
-		*r = Result{Outcome: Read, Reading: *p.Reading}
+		*r = Result{Outcome: Read, Reading: *p.Reading, Interval: p.Interval}
 		return nil
 	}
 	r.Outcome = Unmatched

@@ -34,6 +34,8 @@ type Point struct {
 	Quality iot.Quality
 	// Historical is whether the system says that the value is replayed or was buffered.
 	Historical bool
+	// Interval is how often the value comes at least, if the source knows it; otherwise 0.
+	Interval time.Duration
 	// Group numbers the values of a message that belong together, such as the fields of one metric.
 	Group int
 	// Note is true if the point is not a value of its own but says something about the others of its group, such as their time.

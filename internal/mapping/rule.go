@@ -40,6 +40,8 @@ type Rule struct {
 	// The value, in Unit, is value*Scale + Offset; a nil Scale is 1.
 	Scale  *float64 `yaml:"scale,omitempty" json:"scale,omitempty"`
 	Offset float64  `yaml:"offset,omitempty" json:"offset,omitempty"`
+	// Interval is how often the device sends at least, such as 5m; empty for what the source knows.
+	Interval string `yaml:"interval,omitempty" json:"interval,omitempty"`
 	// Status makes the points reports about the device, or about all devices Below, instead of readings.
 	Status *Status `yaml:"status,omitempty" json:"status,omitempty"`
 }

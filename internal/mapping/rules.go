@@ -18,6 +18,9 @@ import (
 // else that value. In single braces are names of tags, measurement and field.
 type Rules struct{ rules []rule }
 
+// MinInterval is the minimum of Rule.Interval; the maximum is iot.MaxInterval.
+const MinInterval = time.Second
+
 // Len returns how many rules there are.
 func (m *Rules) Len() int { return len(m.rules) }
 
@@ -39,6 +42,7 @@ type rule struct {
 	qualities                                                         map[string]iot.Quality
 	reports                                                           map[string]iot.Reported
 	scale                                                             float64
+	interval                                                          time.Duration
 }
 
 // Reads reports whether a rule needs the value with the path beside the one that it maps: for a name, its time, its quality or its battery.
@@ -123,6 +127,13 @@ func (u *rule) compileValue() error {
 	}
 	if u.scale == 0 || math.IsNaN(u.scale) || math.IsInf(u.scale, 0) {
 		return fmt.Errorf("scale: must be a number other than 0 (got %v)", u.scale)
+	}
+	if u.Interval != "" {
+		interval, err := time.ParseDuration(u.Interval)
+		if err != nil || interval < MinInterval || interval > iot.MaxInterval {
+			return fmt.Errorf("interval: must be between %v and %v, such as 5m (got %q)", MinInterval, iot.MaxInterval, u.Interval)
+		}
+		u.interval = interval
 	}
 	u.words = make(map[string]float64, len(u.Words))
 	for word, value := range u.Words {

@@ -32,8 +32,10 @@ func (rec *Record) known() bool {
 	switch rec.Kind {
 	case iot.KindReading:
 		return true
-	case iot.KindTick, iot.KindStatus, iot.KindDevice:
+	case iot.KindTick, iot.KindDevice:
 		return rec.Level <= 1
+	case iot.KindStatus:
+		return rec.Level <= iot.StatusLevelInterval
 	case iot.KindRule:
 		return rec.Level <= iot.RuleLevelStatistics
 	case iot.KindCommand:

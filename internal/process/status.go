@@ -18,6 +18,12 @@ func (p *Partition) processStatus(rec *Record, out Output) error {
 		return fmt.Errorf("status report: %w", err)
 	}
 	device, turned := p.fleet.Report(identity, &report, p.clock)
+	if report.Interval != 0 {
+		if turned {
+			p.engine.ClearOffline(&device.RuleStates, p.clock, iot.RuleChanged, p.events(out))
+		}
+		return nil
+	}
 	if device != nil && report.Status != iot.ReportedOffline {
 		p.endSilence(device, out)
 	}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -16,11 +17,17 @@ import (
 func (j *journal) status(appended float64, key string, s iot.StatusReport) {
 	*j = append(*j, process.Record{
 		Offset: int64(len(*j)), Appended: at(appended), Key: []byte(key), Value: wire.AppendStatusReport(nil, &s),
-		RecordKind: iot.RecordKind{Kind: iot.KindStatus, Level: 1},
+		RecordKind: iot.RecordKind{Kind: iot.KindStatus, Level: s.Level()},
 	})
 }
 
 func drawReport(t *rapid.T, j *journal, now float64) {
+	if rapid.IntRange(0, 5).Draw(t, "interval") == 0 {
+		j.status(now, rapid.SampledFrom([]string{"a", "b"}).Draw(t, "often"), iot.StatusReport{
+			Interval: rapid.SampledFrom([]time.Duration{time.Second, 8 * time.Second, time.Minute, -1}).Draw(t, "every"), Time: at(now),
+		})
+		return
+	}
 	j.status(now, rapid.SampledFrom([]string{"a", "b", "z", "acme\x1fa", "\x1f"}).Draw(t, "reported"), iot.StatusReport{
 		Status: rapid.SampledFrom([]iot.Reported{iot.ReportedOnline, iot.ReportedOffline, iot.ReportedOffline, iot.ReportedBad, "?"}).Draw(t, "status"),
 		Time:   at(now + rapid.SampledFrom([]float64{0, -3, -90, 60}).Draw(t, "noticed")), Session: rapid.Int64Range(0, 3).Draw(t, "session"),
@@ -104,5 +111,29 @@ func TestForeignReportsAreRejected(t *testing.T) {
 	}
 	if got := transitions(t, out); got != nil {
 		t.Errorf("got %v, want no alert", got)
+	}
+}
+
+// The interval that a source has said survives a restart, and an older program skips the record.
+func TestADeviceThatSendsSeldomIsNotOfflineInBetween(t *testing.T) {
+	var j journal
+	j.reading(1, "a", 1, 20)
+	j.status(2, "a", iot.StatusReport{Interval: time.Minute, Time: at(2)})
+	p, out := process.New(options(t), 3, process.Checkpoint{}, false), newRecorder()
+	if err := p.Process(j, out); err != nil {
+		t.Fatal(err)
+	}
+	p.PublishStates(out)
+	before := len(j)
+	for seconds := 5.0; seconds < 200; seconds += 3 { // Without a standstill of the log.
+		j.tick(seconds)
+	}
+	j.status(200, "a", iot.StatusReport{Interval: 2 * time.Minute, Time: at(200)})
+	p = restore(t, options(t), p.Checkpoint(), out)
+	if err := p.Process(j[before:], out); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := transitions(t, out), []string{"raised 01.000", "cleared 20.000"}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v: three minutes after the reading, and the longer interval", got, want)
 	}
 }

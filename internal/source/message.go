@@ -30,6 +30,8 @@ type Message struct {
 	// Done, if not nil, is called once: with nil when everything of the message is in the log, so that it can be acknowledged, and with
 	// an error when that will not happen because the source ends. It must not block. Messages are done in the order in which they were sent.
 	Done func(error)
+	// Own is whether the source says this by itself, without having received anything: it is not shown among what arrives.
+	Own bool
 	// Again is whether the other side sends the message again, to this program or to the next that runs the source, unless Done is called with nil.
 	// Other messages are appended even when the source ends.
 	Again bool

@@ -76,6 +76,10 @@ type Pipeline struct {
 	readings  []iot.Reading
 	reports   []Report
 	rejected  []Rejected
+	// parts are what is appended one after the other: the readings of each, and then its reports. What follows the last of them is a part, too.
+	parts []part
+	// reported are the devices with a report about their status in the last part.
+	reported map[iot.DeviceID]struct{}
 	// arrival is the last time that a value without a time was given.
 	arrival  time.Time
 	draining bool
@@ -84,6 +88,10 @@ type Pipeline struct {
 	// missing is when a message without a rule was a dead letter, by its kind.
 	missing map[unmappedKind]time.Time
 }
+
+// part is how far a part of the readings and reports of a batch goes: a report about a device and a later reading of it are in different parts, so
+// that they are in the log in their order.
+type part struct{ readings, reports int }
 
 // NewPipeline returns a Pipeline; Run works it.
 func NewPipeline(o PipelineOptions) *Pipeline {
@@ -94,6 +102,7 @@ func NewPipeline(o PipelineOptions) *Pipeline {
 	p := &Pipeline{
 		o: o, messages: make(chan *Message, o.MaxMessages), memory: semaphore.NewWeighted(o.MaxBytes), mapper: o.Mapping.Mapper(), admission: o.Admission,
 	}
+	p.reported = make(map[iot.DeviceID]struct{})
 	p.missing, p.devices = make(map[unmappedKind]time.Time), newDeviceSet(cmp.Or(o.MaxDevices, defaultMaxDevices))
 	return p
 }
@@ -110,7 +119,9 @@ func (p *Pipeline) Send(ctx context.Context, m *Message) error {
 	}
 	select {
 	case p.messages <- m:
-		p.o.Status.received(m)
+		if !m.Own {
+			p.o.Status.received(m)
+		}
 		return nil
 	case <-ctx.Done():
 		p.memory.Release(size)
@@ -207,16 +218,18 @@ func (p *Pipeline) forget(m *Message, err error) {
 
 // discard empties what has become of the batch.
 func (p *Pipeline) discard() {
-	p.readings, p.reports, p.rejected = p.readings[:0], p.reports[:0], p.rejected[:0]
+	p.readings, p.reports, p.rejected, p.parts = p.readings[:0], p.reports[:0], p.rejected[:0], p.parts[:0]
+	clear(p.reported)
 }
 
 // append appends what has become of the batch to the log. It tries again until it succeeds, or ctx ends. The try that is under way then gets
 // a moment more.
 func (p *Pipeline) append(ctx context.Context) error {
 	pause := retry.NewBackoff(firstPause, longestPause)
+	var from part
 	for {
 		trying, done := linger(ctx, grace)
-		err := p.tryAppend(trying)
+		err := p.tryAppend(trying, &from)
 		done()
 		if !p.draining { // Then it is the next owner's to say.
 			p.o.Status.log(err)
@@ -245,16 +258,25 @@ func linger(ctx context.Context, by time.Duration) (context.Context, context.Can
 	return lingering, func() { stop(); cancel() }
 }
 
-// tryAppend appends the readings, the reports and the dead letters. Those that are in the log already are appended again after an error.
-func (p *Pipeline) tryAppend(ctx context.Context) error {
-	if len(p.readings) > 0 {
-		if err := p.o.Log.Append(ctx, p.readings); err != nil {
-			return err
+// tryAppend appends the readings, the reports and the dead letters behind those in from, which it moves over what is in the log. What an error leaves in
+// doubt is appended again: never a report of an earlier part, which would come after later readings.
+func (p *Pipeline) tryAppend(ctx context.Context, from *part) error {
+	for i := range len(p.parts) + 1 {
+		to := part{len(p.readings), len(p.reports)}
+		if i < len(p.parts) {
+			to = p.parts[i]
 		}
-	}
-	if len(p.reports) > 0 {
-		if err := p.o.Log.Report(ctx, p.reports); err != nil {
-			return err
+		if to.readings > from.readings {
+			if err := p.o.Log.Append(ctx, p.readings[from.readings:to.readings]); err != nil {
+				return err
+			}
+			from.readings = to.readings
+		}
+		if to.reports > from.reports {
+			if err := p.o.Log.Report(ctx, p.reports[from.reports:to.reports]); err != nil {
+				return err
+			}
+			from.reports = to.reports
 		}
 	}
 	if len(p.rejected) > 0 {
@@ -278,7 +300,9 @@ func (p *Pipeline) convert(m *Message) {
 			return
 		}
 	}
-	p.o.Status.decoded(m, points, nil)
+	if !m.Own {
+		p.o.Status.decoded(m, points, nil)
+	}
 	p.points = points
 	for i := range points {
 		points[i].Topic = cmp.Or(points[i].Topic, m.Topic)
@@ -358,7 +382,7 @@ func (p *Pipeline) point(point *mapping.Point, m *Message, c *converted) error {
 			c.untimed = true
 			break
 		}
-		if err := p.admit(&r.Reading, point, m, c); err != nil {
+		if err := p.admit(&r.Reading, r.Interval, point, m, c); err != nil {
 			return err
 		}
 	}
@@ -383,8 +407,8 @@ func (p *Pipeline) reportOf(point *mapping.Point, m *Message, c *converted) erro
 	return p.report(&r)
 }
 
-// admit adds a reading to those that will be appended.
-func (p *Pipeline) admit(r *iot.Reading, point *mapping.Point, m *Message, c *converted) error {
+// admit adds a reading to those that will be appended, and what is known of how often its device sends.
+func (p *Pipeline) admit(r *iot.Reading, interval time.Duration, point *mapping.Point, m *Message, c *converted) error {
 	if r.Time.IsZero() {
 		r.Time = p.arrived(m)
 	}
@@ -397,11 +421,19 @@ func (p *Pipeline) admit(r *iot.Reading, point *mapping.Point, m *Message, c *co
 		}
 		return err
 	}
-	if !p.devices.admit(r.ID, c.now) {
+	known := p.devices.admit(r.ID, c.now)
+	if known == nil {
 		return iot.Invalid("device_id", "the source has %d devices, and may not have more: raise max_devices of the source, or have fewer topics and tags make devices (got %s)",
 			p.devices.most, iot.Quote(string(r.ID)))
 	}
+	if _, reported := p.reported[r.ID]; reported {
+		p.parts = append(p.parts, part{len(p.readings), len(p.reports)})
+		clear(p.reported)
+	}
 	p.readings = append(p.readings, *r)
+	if known.says(interval, c.now) {
+		p.reports = append(p.reports, Report{Device: r.Identity(), StatusReport: iot.StatusReport{Interval: known.interval, Time: c.now}})
+	}
 	return nil
 }
 
@@ -412,13 +444,16 @@ func (p *Pipeline) report(r *mapping.Result) error {
 		if err := device.Normalize(); err != nil {
 			return err
 		}
-		p.reports = append(p.reports, Report{Device: device, StatusReport: r.Status})
+		p.reportAbout(device, &r.Status)
 		return nil
 	}
-	p.devices.below(r.Below, func(id iot.DeviceID) {
-		p.reports = append(p.reports, Report{Device: iot.Identity{ID: id}, StatusReport: r.Status})
-	})
+	p.devices.below(r.Below, func(id iot.DeviceID) { p.reportAbout(iot.Identity{ID: id}, &r.Status) })
 	return nil
+}
+
+func (p *Pipeline) reportAbout(device iot.Identity, status *iot.StatusReport) {
+	p.reports = append(p.reports, Report{Device: device, StatusReport: *status})
+	p.reported[device.ID] = struct{}{}
 }
 
 // reject adds a message to the dead letters. A message of which several values are rejected is there several times.

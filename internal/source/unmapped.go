@@ -22,6 +22,9 @@ type unmappedKind struct{ topic, measurement, field string }
 // first after unmappedAgain: a subscription that is wider than the map would otherwise fill the dead letters. A report about devices for
 // which there is no rule is about devices that nobody wants.
 func (p *Pipeline) unmapped(m *Message, points []mapping.Point) {
+	if m.Own {
+		return
+	}
 	p.o.Status.unmapped()
 	if m.Report != nil {
 		return

@@ -11,11 +11,12 @@ import (
 
 // statusReport is the JSON of a status record.
 type statusReport struct {
-	Status     iot.Reported `json:"status"`
-	Reason     string       `json:"reason,omitempty"`
-	Time       time.Time    `json:"time"`
-	Session    int64        `json:"session,omitempty"`
-	Historical bool         `json:"historical,omitempty"`
+	Status     iot.Reported  `json:"status,omitempty"`
+	Reason     string        `json:"reason,omitempty"`
+	Time       time.Time     `json:"time"`
+	Session    int64         `json:"session,omitempty"`
+	Historical bool          `json:"historical,omitempty"`
+	Interval   time.Duration `json:"interval_ns,omitempty"`
 }
 
 // AppendStatusReport appends the JSON of a status report.

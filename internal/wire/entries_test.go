@@ -48,6 +48,8 @@ func decodeStatus(text []byte) (iot.StatusReport, error) {
 
 var forms = []form{
 	formOf("status", wire.MaxMessage, wire.AppendStatusReport, decodeStatus, drawStatus, goldenStatus, largestStatus),
+	formOf("status_interval", wire.MaxMessage, wire.AppendStatusReport, decodeStatus, drawInterval, goldenInterval,
+		func() iot.StatusReport { return iot.StatusReport{Interval: iot.MaxInterval, Time: at} }),
 	formOf("device", wire.MaxMessage, wire.AppendDeviceEntry, wire.DecodeDeviceEntry, drawEntry, goldenEntry, largestEntry),
 	formOf("command", wire.MaxMessage, wire.AppendCommand, wire.DecodeCommand, drawCommand, goldenCommand, largestCommand),
 	formOf("rule", wire.MaxRecord, wire.AppendRuleEntry, wire.DecodeRuleEntry, drawRule, goldenRule, largestRule),
@@ -265,6 +267,7 @@ func fuzzForm(f *testing.F, name string) {
 }
 
 func FuzzDecodeStatusReport(f *testing.F)    { fuzzForm(f, "status") }
+func FuzzDecodeInterval(f *testing.F)        { fuzzForm(f, "status_interval") }
 func FuzzDecodeDeviceEntry(f *testing.F)     { fuzzForm(f, "device") }
 func FuzzDecodeCommand(f *testing.F)         { fuzzForm(f, "command") }
 func FuzzDecodeRuleEntry(f *testing.F)       { fuzzForm(f, "rule") }
@@ -485,6 +488,14 @@ func drawKey(t *rapid.T, label string) string {
 
 func drawMoment(t *rapid.T, label string) time.Time {
 	return time.UnixMicro(rapid.Int64Range(iot.DefaultEarliest*1e6, 253_370_764_800_000_000-1).Draw(t, label)).UTC()
+}
+
+func goldenInterval() iot.StatusReport { return iot.StatusReport{Interval: 90 * time.Second, Time: at} }
+
+func drawInterval(t *rapid.T) iot.StatusReport {
+	return drawValid(t, func() iot.StatusReport {
+		return iot.StatusReport{Interval: time.Duration(rapid.Int64Range(1, int64(iot.MaxInterval)).Draw(t, "interval")), Time: drawMoment(t, "time"), Historical: rapid.Bool().Draw(t, "historical")}
+	}, func(s *iot.StatusReport) error { return s.Normalize(s.Time, &admission) })
 }
 
 func drawStatus(t *rapid.T) iot.StatusReport {

@@ -146,6 +146,7 @@ func rememberingState() iot.DeviceState {
 
 func reportedState() iot.DeviceState {
 	s := goldenState()
+	s.Interval = 90 * time.Second
 	s.Area, s.Session, s.Report = "north/hall 2", 17, &iot.StatusReport{Status: iot.ReportedOffline, Reason: "last will", Time: at.Add(15 * time.Second), Session: 17}
 	return s
 }

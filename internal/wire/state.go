@@ -27,6 +27,8 @@ type deviceState struct {
 	Conditions []conditionState `json:"conditions"`
 	Past       *pastRun         `json:"past"`
 	Clock      *clockRun        `json:"clock"`
+	// Interval is in microseconds; absent if the source has said none.
+	Interval int64 `json:"interval_us"`
 	// Session is absent if it is 0.
 	Session int64         `json:"session"`
 	Report  *statusReport `json:"report"`
@@ -106,6 +108,9 @@ func AppendDeviceState(dst []byte, s *iot.DeviceState) []byte {
 	if run := s.Clock; run != nil {
 		dst = appendJSON(append(dst, `,"clock":`...), clockRun{Began: run.Began, Age: run.Age.Microseconds(), Count: run.Count})
 	}
+	if s.Interval != 0 {
+		dst = strconv.AppendInt(append(dst, `,"interval_us":`...), s.Interval.Microseconds(), 10)
+	}
 	if s.Session != 0 {
 		dst = strconv.AppendInt(append(dst, `,"session":`...), s.Session, 10)
 	}
@@ -154,6 +159,11 @@ func (d *Decoder) stateFast(data []byte, s *iot.DeviceState) bool {
 			aged = integer(&sc, &micros)
 			s.Age = time.Duration(micros) * time.Microsecond
 			return aged
+		case "interval_us":
+			var micros int64
+			ok := integer(&sc, &micros)
+			s.Interval = time.Duration(micros) * time.Microsecond
+			return ok && validInterval(micros)
 		case "session":
 			return integer(&sc, &s.Session)
 		case "report":
@@ -175,6 +185,9 @@ func (d *Decoder) stateFast(data []byte, s *iot.DeviceState) bool {
 	return ok && s.Latest.ID != "" && sc.end() && checkTimes(s.Latest.Time, s.Since, s.LastSeen) == nil &&
 		(s.Report == nil || checkTimes(s.Report.Time) == nil)
 }
+
+// validInterval reports whether an interval in microseconds is one that a source may have said.
+func validInterval(micros int64) bool { return micros >= 0 && micros <= iot.MaxInterval.Microseconds() }
 
 // report reads the status report within a state.
 func (d *Decoder) report(sc *scanner, dst **iot.StatusReport) bool {
@@ -246,7 +259,10 @@ func (d *Decoder) stateGeneral(data []byte) (iot.DeviceState, error) {
 			return iot.DeviceState{}, fmt.Errorf("decode device state: past: %w", err)
 		}
 	}
-	s.Session = m.Session
+	if !validInterval(m.Interval) {
+		return iot.DeviceState{}, fmt.Errorf("decode device state: interval_us: must be between 0 and %d (got %d)", iot.MaxInterval.Microseconds(), m.Interval)
+	}
+	s.Session, s.Interval = m.Session, time.Duration(m.Interval)*time.Microsecond
 	if m.Report != nil {
 		if err := checkTimes(m.Report.Time); err != nil {
 			return iot.DeviceState{}, fmt.Errorf("decode device state: report: %w", err)

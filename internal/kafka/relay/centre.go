@@ -141,7 +141,7 @@ func (c *Centre) produce(ctx context.Context, entries []forward.Entry) error {
 	for i := range entries {
 		records[i] = kgo.Record{Topic: c.o.Topic, Key: entries[i].Key, Value: entries[i].Value, Timestamp: now}
 		if entries[i].Kind != iot.KindReading {
-			records[i].Headers = kafka.KindHeaders(entries[i].Kind, 1)
+			records[i].Headers = kafka.KindHeaders(entries[i].Kind, max(entries[i].Level, 1))
 		}
 	}
 	copyBytes(records)

@@ -140,7 +140,7 @@ func (u *unit) take(b *block, data []byte) (bad []reason) {
 			continue
 		}
 		delete(u.bad, r)
-		u.points = append(u.points, mapping.Point{Field: r.Field, Tags: r.Tags, Time: u.instant, Value: number, ValueText: text, Unit: r.Unit})
+		u.points = append(u.points, mapping.Point{Field: r.Field, Tags: r.Tags, Time: u.instant, Value: number, ValueText: text, Unit: r.Unit, Interval: u.Every})
 	}
 	return bad
 }

@@ -389,7 +389,7 @@ func (a *Adapter) find(ctx context.Context, c *client, s *server) (items []*item
 
 // item returns an item of the name, with the options for all items where its own are empty.
 func (a *Adapter) item(name NodeName, field string, sampling time.Duration, band string) *item {
-	it := &item{name: name, field: field, sampling: a.options.Sampling}
+	it := &item{name: name, field: field, sampling: a.options.Sampling, heartbeat: a.options.Heartbeat}
 	if sampling != 0 {
 		it.sampling = sampling
 	}

@@ -27,6 +27,8 @@ type item struct {
 	unit         string
 	sampling     time.Duration
 	deadband     deadband
+	// heartbeat is after how long a good value is sent again; 0 means never.
+	heartbeat time.Duration
 
 	// subscription monitors the item as the given id; nil if no subscription does, because of failure.
 	subscription *subscription
@@ -103,7 +105,7 @@ func (d *dataValue) time() time.Time {
 // flatten makes points of a notification, and appends them to those given.
 func (it *item) flatten(ctx context.Context, f *flattener, d *dataValue, points []mapping.Point) error {
 	*f = flattener{types: f.types, elements: f.elements, points: points, left: maxElements, base: mapping.Point{
-		Topic: it.topic, Field: it.field, Tags: it.tags, Unit: it.unit, Quality: quality(d.status), Time: d.time(),
+		Topic: it.topic, Field: it.field, Tags: it.tags, Unit: it.unit, Quality: quality(d.status), Time: d.time(), Interval: it.heartbeat,
 	}}
 	return f.add(ctx, &d.value, "")
 }

@@ -295,7 +295,7 @@ func (b *batch) add(ctx context.Context, it *item, d *dataValue, published time.
 		return err
 	}
 	b.points = f.points
-	it.remember(b.points[before:], d, published, b.run.adapter.options.Heartbeat)
+	it.remember(b.points[before:], d, published)
 	if ua.StatusCode(d.status) == ua.StatusBadNodeIDUnknown {
 		it.failure = statusName(d.status)
 	}
@@ -381,14 +381,14 @@ func (r *run) send(ctx context.Context, m *source.Message) error {
 }
 
 // remember keeps the last value of an item, so that it can be sent again.
-func (it *item) remember(points []mapping.Point, d *dataValue, published time.Time, heartbeat time.Duration) {
+func (it *item) remember(points []mapping.Point, d *dataValue, published time.Time) {
 	it.last = it.last[:0]
-	if heartbeat == 0 || quality(d.status) != "" {
+	if it.heartbeat == 0 || quality(d.status) != "" {
 		return
 	}
 	it.last = append(it.last, points...)
 	it.sent, it.lag = published, 0
-	if age := published.Sub(d.time()); it.first && age > heartbeat {
+	if age := published.Sub(d.time()); it.first && age > it.heartbeat {
 		it.sent = time.Time{} // It has not changed for long: it is sent again at once.
 	} else if !it.first && !d.time().IsZero() {
 		it.lag = age

@@ -65,7 +65,9 @@ func (m *memory) Report(_ context.Context, reports []source.Report) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, r := range reports {
-		m.statuses[string(r.Device.ID)] = r.StatusReport
+		if r.Interval == 0 {
+			m.statuses[string(r.Device.ID)] = r.StatusReport
+		}
 	}
 	return nil
 }

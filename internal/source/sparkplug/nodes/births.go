@@ -20,6 +20,8 @@ type device struct {
 	metrics map[string]*metric
 	// fields are the names and units of the values of the last birth, for reports.
 	fields []fieldName
+	// nulls are the names of those values that are null at present; nil for none.
+	nulls map[string]struct{}
 	// status is what was last reported; empty if nothing was.
 	status iot.Reported
 	// born is whether the device was born in the present session.
@@ -86,7 +88,7 @@ func (s *Nodes) nodeBirth(n *node, m *source.Message) {
 	doubt := s.confirm(n, number, now)
 	n.state, n.certain, n.bdSeq, n.hasBD, n.born = online, true, number, has, s.decoded.Timestamp
 	n.last[seq], n.next = hash, seq+1
-	n.devicesBy = time.Time{}
+	n.devicesBy, n.beat = time.Time{}, now.Add(s.o.Heartbeat)
 	for _, d := range n.devices {
 		d.born = false
 		n.devicesBy = now.Add(s.o.ReorderTimeout + s.o.AnswerTimeout)
@@ -253,14 +255,39 @@ func (s *Nodes) turn(n *node, d *device, status iot.Reported, reason string, at 
 		return
 	}
 	d.status = status
-	if len(d.fields) == 0 {
+	s.report(n, d, &iot.StatusReport{Status: status, Reason: reason, Time: at}, false, func(fieldName) bool { return true })
+}
+
+// still says that what is online goes on to be so: Sparkplug sends a value only when it changes.
+func (s *Nodes) still(n *node, now time.Time) {
+	s.stillOf(n, n.own, now)
+	for _, d := range n.devices {
+		s.stillOf(n, d, now)
+	}
+}
+
+func (s *Nodes) stillOf(n *node, d *device, now time.Time) {
+	if !d.born || d.status != iot.ReportedOnline {
 		return
 	}
-	points := make([]mapping.Point, len(d.fields))
-	for i, f := range d.fields {
-		points[i] = mapping.Point{Topic: d.topic, Tags: d.tags, Field: f.name, Unit: f.unit, Time: at}
+	null := func(f fieldName) bool { _, null := d.nulls[f.name]; return null }
+	s.report(n, d, &iot.StatusReport{Status: iot.ReportedOnline, Reason: "no change", Time: now}, true, func(f fieldName) bool { return !null(f) })
+	if len(d.nulls) > 0 {
+		s.report(n, d, &iot.StatusReport{Status: iot.ReportedBad, Reason: "null", Time: now}, true, null)
 	}
-	s.send(&source.Message{
-		Topic: d.topic, Tags: d.tags, Points: points, Received: at, Report: &iot.StatusReport{Status: status, Reason: reason, Time: at, Session: n.session},
-	})
+}
+
+// report reports the status of those values of a device that are among.
+func (s *Nodes) report(n *node, d *device, report *iot.StatusReport, own bool, among func(fieldName) bool) {
+	points := make([]mapping.Point, 0, len(d.fields))
+	for _, f := range d.fields {
+		if among(f) {
+			points = append(points, mapping.Point{Topic: d.topic, Tags: d.tags, Field: f.name, Unit: f.unit, Time: report.Time})
+		}
+	}
+	if len(points) == 0 {
+		return
+	}
+	report.Session = n.session
+	s.send(&source.Message{Topic: d.topic, Tags: d.tags, Points: points, Received: report.Time, Report: report, Own: own})
 }

@@ -19,6 +19,8 @@ type Options struct {
 	ReorderTimeout time.Duration
 	// AnswerTimeout is how long an edge node may take to answer a rebirth request; the default is 5 s.
 	AnswerTimeout time.Duration
+	// Heartbeat is how often a device that is online is said to be so, although its values have not changed; 0 means never.
+	Heartbeat time.Duration
 	// MaxNodes is the maximum number of edge nodes, MaxDevices that of devices of one, MaxMetrics that of all metrics together.
 	MaxNodes, MaxDevices, MaxMetrics int
 	// MaxHeld is how many bytes of messages may wait for earlier ones.
@@ -113,6 +115,8 @@ type node struct {
 	// devicesBy is when all devices must have been born again; zero if they have been.
 	devicesBy time.Time
 	touched   time.Time
+	// beat is when the devices are said to be online again.
+	beat time.Time
 }
 
 // death is the last death certificate of an edge node.

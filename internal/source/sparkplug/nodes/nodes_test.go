@@ -547,3 +547,45 @@ func BenchmarkReceive(b *testing.B) {
 		i++
 	}
 }
+
+// Sparkplug sends a value only when it changes. As long as its edge node lives, its device is not silent.
+func TestWhatDoesNotChangeIsStillOnline(t *testing.T) {
+	e, h := newEdge(), newHost(t, Options{Heartbeat: 10 * time.Second})
+	h.receive(e.born()...)
+	null := payload.Metric{Name: []byte("pressure"), Type: payload.Double, Null: true, Properties: properties("")}
+	h.receive(e.sequenced("DDATA", "press", null))
+	since := func(key string) time.Duration { return h.now.Sub(h.status[key].Time) }
+	for range 5 {
+		h.wait(10 * time.Second)
+		h.wantStill(map[string]iot.Reported{"G/N/supply": iot.ReportedOnline, "G/N/press/temperature": iot.ReportedOnline, "G/N/press/pressure": iot.ReportedBad})
+		for key := range h.status {
+			if since(key) > 10*time.Second {
+				t.Errorf("%s: reported %v ago", key, since(key))
+			}
+		}
+	}
+	h.receive(e.data("press", "pressure", 6))
+	h.wait(11 * time.Second)
+	h.wantState(e, iot.ReportedOnline)
+	h.receive(e.sequenced("DDEATH", "press"))
+	h.wait(time.Minute)
+	h.wantStill(map[string]iot.Reported{"G/N/press/temperature": iot.ReportedOffline})
+	if since("G/N/press/temperature") < 59*time.Second || since("G/N/supply") > 10*time.Second {
+		t.Error("a device that is offline is said to be something, or its edge node is not")
+	}
+	h.apply(h.nodes.Lost(h.now))
+	h.wait(time.Minute)
+	h.wantStill(map[string]iot.Reported{"G/N/supply": iot.ReportedBad})
+	if since("G/N/supply") < 59*time.Second {
+		t.Error("without a connection to the broker nobody knows whether the edge node is online")
+	}
+}
+
+func (h *host) wantStill(want map[string]iot.Reported) {
+	h.t.Helper()
+	for key, status := range want {
+		if got := h.status[key].Status; got != status {
+			h.t.Errorf("%s: got status %q, want %q", key, got, status)
+		}
+	}
+}

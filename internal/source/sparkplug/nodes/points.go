@@ -13,7 +13,10 @@ import (
 // values sends the values of the decoded metrics, and returns how many of them have an alias of unknown meaning. In a birth they become
 // what reports of the device are about. If the meaning of aliases is not certain, names alone count.
 func (s *Nodes) values(n *node, d *device, m *source.Message, birth, certain bool) (unknown int) {
-	c := collector{device: d, points: make([]mapping.Point, 0, len(s.decoded.Metrics)), sent: s.decoded.Timestamp, birth: birth}
+	c := collector{device: d, points: make([]mapping.Point, 0, len(s.decoded.Metrics)), sent: s.decoded.Timestamp, birth: birth, interval: s.o.Heartbeat}
+	if birth {
+		d.nulls = nil
+	}
 	for i := range s.decoded.Metrics {
 		v := &s.decoded.Metrics[i]
 		var known *metric
@@ -64,6 +67,8 @@ type collector struct {
 	fields []fieldName
 	sent   uint64
 	birth  bool
+	// interval is how often the values come at least, with what is said when they do not change.
+	interval time.Duration
 	// broken is why the first array that cannot be decoded is none; nil if all can.
 	broken error
 }
@@ -71,7 +76,7 @@ type collector struct {
 // metric adds the values of a metric, or of a member of a template: then outer is the metric of the payload. Known is nil if no birth has
 // defined it. Prefix is the name of the template, with a slash behind it.
 func (c *collector) metric(known *metric, prefix string, v, outer *payload.Metric) {
-	p := mapping.Point{Topic: c.device.topic, Tags: c.device.tags, Historical: outer.Historical || v.Historical, Time: c.time(v, outer)}
+	p := mapping.Point{Topic: c.device.topic, Tags: c.device.tags, Historical: outer.Historical || v.Historical, Time: c.time(v, outer), Interval: c.interval}
 	kind := v.Type
 	if known != nil {
 		p.Field, p.Unit = known.name, known.unit
@@ -166,6 +171,9 @@ func (c *collector) dataSet(p mapping.Point, set *payload.DataSet) {
 func (c *collector) add(p mapping.Point) {
 	c.points = append(c.points, p)
 	c.field(&p)
+	if len(c.device.nulls) > 0 && !p.Historical {
+		delete(c.device.nulls, p.Field)
+	}
 }
 
 func (c *collector) null(p mapping.Point) {
@@ -175,6 +183,12 @@ func (c *collector) null(p mapping.Point) {
 	}
 	c.nulls[i] = append(c.nulls[i], p)
 	c.field(&p)
+	if known := c.device.metrics[p.Field]; known != nil && !p.Historical { // So there are not more of them than metrics.
+		if c.device.nulls == nil {
+			c.device.nulls = make(map[string]struct{})
+		}
+		c.device.nulls[known.name] = struct{}{}
+	}
 }
 
 func (c *collector) field(p *mapping.Point) {

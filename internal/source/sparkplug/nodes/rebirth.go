@@ -80,6 +80,10 @@ func (s *Nodes) Tick(now time.Time) []Effect {
 		if n.request.wanted && !now.Before(n.request.due) {
 			s.again(n, now)
 		}
+		if s.o.Heartbeat > 0 && n.state == online && !now.Before(n.beat) {
+			n.beat = now.Add(s.o.Heartbeat)
+			s.still(n, now)
+		}
 		if !n.devicesBy.IsZero() && !now.Before(n.devicesBy) {
 			n.devicesBy = time.Time{}
 			for _, d := range n.devices {

@@ -15,6 +15,7 @@
  * @property {string} [unit]
  * @property {string} [building]
  * @property {string} [room]
+ * @property {string} [interval] How often the device sends at least, such as 5m.
  *
  * @typedef {object} Definition A device type that a rule makes.
  * @property {string} [unit]
@@ -25,7 +26,7 @@
  */
 
 /** The keys of a rule, in the order in which people write them; others follow. */
-const order = ['topic', 'measurement', 'tags', 'field', 'device', 'type', 'define', 'unit', 'building', 'room'];
+const order = ['topic', 'measurement', 'tags', 'field', 'device', 'type', 'define', 'unit', 'building', 'room', 'interval'];
 
 /** How fields of the built-in types are called. @type {[RegExp, string][]} */
 const names = [

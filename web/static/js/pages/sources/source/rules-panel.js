@@ -17,7 +17,7 @@ import { TypeFields } from './type-fields.js';
 const typingPause = 350;
 
 /** The texts of a rule that can be typed. */
-const typed = /** @type {const} */ (['topic', 'field', 'device', 'unit', 'measurement', 'building', 'room']);
+const typed = /** @type {const} */ (['topic', 'field', 'device', 'unit', 'measurement', 'building', 'room', 'interval']);
 
 /** The rules that are tried, what differs in them from those that are decided, the one that is edited, and the configuration that would say the same. */
 export class RulesPanel {

@@ -85,6 +85,11 @@ export const texts = {
   },
   ruleUnit: { en: 'Unit of the values', zh: '值的单位' },
   ruleBuilding: { en: 'Building of the device', zh: '设备所在楼栋' },
+  ruleInterval: { en: 'Sends at least every', zh: '至少每隔多久发送一次' },
+  ruleIntervalHint: {
+    en: 'Such as 30s, 5m or 1h: the device is offline after three times as long. Empty: what the source knows, or else what holds for all devices.',
+    zh: '例如 30s、5m 或 1h：超过三倍时间没有发送才算离线。留空则采用数据源所知道的间隔，没有则与所有设备相同。',
+  },
   ruleRoom: { en: 'Room of the device', zh: '设备所在房间' },
   ruleUp: { en: 'Move rule {number} up: the first that matches counts', zh: '上移规则 {number}：以首个匹配的规则为准' },
   ruleRemove: { en: 'Remove rule {number}', zh: '删除规则 {number}' },
