@@ -56,10 +56,10 @@ waiting := ./internal/store/postgres ./internal/kafka/intake ./internal/source/.
 # others synchronize by it. Nobody debugs these programs, so nothing is written for a debugger, which is a fourth of the work of linking them.
 race := -race -gcflags=modernc.org/sqlite/lib=-race=false -ldflags=-w
 
-# These test the programs from outside, in processes of their own, which are the shipped ones. The race detector would look only at who watches,
-# and take as much of the processors as a fifth of all tests. Their flags are those of build, so that what both need is compiled once. The longest are
+# These test the programs from outside, in processes of their own, which are the shipped ones, or compare texts. The race detector would look only at
+# who watches, and take as much of the processors as a fifth of all tests: comparing the translations takes twenty times as long with it. Their flags are those of build, so that what both need is compiled once. The longest are
 # the first; three of them run at the same time, and of the others one more than there are processors.
-outside := integration browser operations testenv tutorial
+outside := integration browser operations testenv tutorial translation
 
 test-go:
 ifeq ($(PKG),./...)
