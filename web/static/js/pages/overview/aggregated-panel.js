@@ -102,11 +102,12 @@ export class AggregatedPanel {
 
   /**
    * Asks the archive again before the first live window that it had not seen is forgotten, or a page that is open all day
-   * would show a hole; and sooner while the live windows do not reach back to the start of the present step. What is drawn
-   * stays until the answer is there.
+   * would show a hole; and sooner while the live windows do not reach back to the start of the present step, or when it has
+   * announced changes. To be called every second, as a plant may be silent. What is drawn stays until the answer is there.
    */
-  #renew() {
+  tick() {
     const { clock, plant, windows } = this.#session;
+    if (!plant.known) return;
     const step = rangeStep(this.#chosen, plant.windowSeconds) * 1000;
     const usual = archivedAfter * plant.windowSeconds * 1000;
     const whole = Math.floor(clock.now() / step) * step >= windows.since;
@@ -127,7 +128,7 @@ export class AggregatedPanel {
       this.reload();
       return;
     }
-    this.#renew();
+    this.tick();
     this.#draw();
   }
 

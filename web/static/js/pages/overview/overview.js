@@ -119,6 +119,7 @@ class Overview {
   /** What changes with time alone. */
   #drawAges = () => {
     this.#drawAlerts();
+    this.#aggregated.tick();
     this.#drawer.tick();
   };
 }
