@@ -17,9 +17,18 @@ import (
 
 // ConfiguredNotifications is what the process that sends has configured. It has no secrets.
 type ConfiguredNotifications struct {
+	Origin    NotificationOrigin     `json:"origin"`
 	Channels  []NotificationChannel  `json:"channels"`
 	Routes    []NotificationRoute    `json:"routes"`
 	Calendars []NotificationCalendar `json:"calendars"`
+}
+
+// NotificationOrigin says whose configuration it is.
+type NotificationOrigin struct {
+	Program string    `json:"program" doc:"The program that sends the notifications."`
+	Host    string    `json:"host,omitempty" doc:"The machine that it runs on."`
+	File    string    `json:"file,omitempty" doc:"Its configuration file; absent if it has none."`
+	Since   time.Time `json:"since,omitzero" doc:"When it was started."`
 }
 
 // NotificationChannel is a way to people or programs.
@@ -131,16 +140,44 @@ func (s *server) registerNotifications(api huma.API) {
 	huma.Register(api, huma.Operation{
 		OperationID: "list-notification-channels", Method: http.MethodGet, Path: Prefix + "/notifications/channels", Tags: tags, Errors: unavailable,
 		Summary: "List the channels", Description: "The channels of the process that sends the notifications, as it has them configured. Secrets, and addresses that contain one, are not shown.",
-	}, func(ctx context.Context, _ *struct{}) (*answer[list[NotificationChannel]], error) {
+	}, func(ctx context.Context, _ *struct{}) (*answer[list[shownChannel]], error) {
 		configured, err := s.configuredNotifications(ctx)
-		return &answer[list[NotificationChannel]]{list[NotificationChannel]{Items: configured.Channels}}, err
+		if err != nil {
+			return nil, err
+		}
+		counts, err := s.o.Notifications.Counts(ctx)
+		if err := s.historyProblem(ctx, err); err != nil {
+			return nil, err
+		}
+		out := list[shownChannel]{Items: make([]shownChannel, len(configured.Channels))}
+		for i, channel := range configured.Channels {
+			out.Items[i] = shownChannel{NotificationChannel: channel}
+			for _, count := range counts {
+				if count.Channel == channel.Name {
+					out.Items[i].add(count)
+				}
+			}
+		}
+		return &answer[list[shownChannel]]{out}, nil
 	})
 	huma.Register(api, huma.Operation{
 		OperationID: "list-notification-routes", Method: http.MethodGet, Path: Prefix + "/notifications/routes", Tags: tags, Errors: unavailable,
 		Summary: "List the routes and calendars", Description: "Who is notified of which alerts, in the order in which the routes are tried, and the calendars of who is on call.",
 	}, func(ctx context.Context, _ *struct{}) (*answer[notificationRoutes], error) {
 		configured, err := s.configuredNotifications(ctx)
-		return &answer[notificationRoutes]{notificationRoutes{Items: configured.Routes, Calendars: configured.Calendars}}, err
+		if err != nil {
+			return nil, err
+		}
+		out := notificationRoutes{Items: configured.Routes, Calendars: make([]shownCalendar, len(configured.Calendars))}
+		if configured.Origin.Program != "" {
+			out.Origin = &configured.Origin
+		}
+		for i := range configured.Calendars {
+			if out.Calendars[i], err = s.showCalendar(&configured.Calendars[i]); err != nil {
+				return nil, fmt.Errorf("what is configured: %w", err)
+			}
+		}
+		return &answer[notificationRoutes]{out}, nil
 	})
 	huma.Register(api, huma.Operation{
 		OperationID: "list-notification-deliveries", Method: http.MethodGet, Path: Prefix + "/notifications/deliveries", Tags: tags,
@@ -161,8 +198,50 @@ func (s *server) registerNotifications(api huma.API) {
 
 // notificationRoutes is the answer with routes and calendars.
 type notificationRoutes struct {
-	Items     []NotificationRoute    `json:"items" nullable:"false" doc:"The routes, in the order in which they are tried."`
-	Calendars []NotificationCalendar `json:"calendars" nullable:"false" doc:"The calendars."`
+	Items     []NotificationRoute `json:"items" nullable:"false" doc:"The routes, in the order in which they are tried."`
+	Calendars []shownCalendar     `json:"calendars" nullable:"false" doc:"The calendars."`
+	Origin    *NotificationOrigin `json:"origin,omitempty" doc:"Whose configuration it is; absent if no process sends notifications."`
+}
+
+// DeliveryCounts are the deliveries that are not, or not yet, sent. It is exported for the library.
+type DeliveryCounts struct {
+	Pending int `json:"pending" doc:"How many deliveries wait."`
+	Failed  int `json:"failed" doc:"How many have failed, of those that are kept."`
+}
+
+func (c *DeliveryCounts) add(count DeliveryCount) {
+	switch count.State {
+	case notify.Pending:
+		c.Pending += count.Count
+	case notify.Failed:
+		c.Failed += count.Count
+	}
+}
+
+// shownChannel is a channel with its deliveries.
+type shownChannel struct {
+	NotificationChannel
+	DeliveryCounts
+}
+
+// deliveryPage is a page of deliveries.
+type deliveryPage struct {
+	Items []delivery `json:"items" nullable:"false"`
+	Next  string     `json:"next,omitempty" doc:"The cursor of the next page; absent on the last."`
+	DeliveryCounts
+}
+
+// shownCalendar is a calendar with who is on call.
+type shownCalendar struct {
+	NotificationCalendar
+	OnCall []onCall `json:"next" nullable:"false" doc:"Who is on call from now on, for a week."`
+}
+
+// onCall is who is on call for a time.
+type onCall struct {
+	From     time.Time `json:"from"`
+	Until    time.Time `json:"until"`
+	Channels []string  `json:"channels"`
 }
 
 // configuredNotifications returns what is configured; nothing if no process sends notifications.
@@ -193,7 +272,7 @@ func (in deliveriesInput) listing() string {
 	return listing("deliveries", in)
 }
 
-func (s *server) listDeliveries(ctx context.Context, in *deliveriesInput) (*answer[list[delivery]], error) {
+func (s *server) listDeliveries(ctx context.Context, in *deliveriesInput) (*answer[deliveryPage], error) {
 	q := DeliveriesQuery{Channel: in.Channel, State: notify.State(in.State), Limit: in.Limit + 1}
 	if in.Cursor != "" {
 		var err error
@@ -205,7 +284,16 @@ func (s *server) listDeliveries(ctx context.Context, in *deliveriesInput) (*answ
 	if err := s.historyProblem(ctx, err); err != nil {
 		return nil, err
 	}
-	out := &answer[list[delivery]]{Body: list[delivery]{Items: []delivery{}}}
+	counts, err := s.o.Notifications.Counts(ctx)
+	if err := s.historyProblem(ctx, err); err != nil {
+		return nil, err
+	}
+	out := &answer[deliveryPage]{Body: deliveryPage{Items: []delivery{}}}
+	for _, count := range counts {
+		if in.Channel == "" || count.Channel == in.Channel {
+			out.Body.add(count)
+		}
+	}
 	if len(found) > in.Limit {
 		found = found[:in.Limit]
 		last := &found[len(found)-1]

@@ -14,6 +14,8 @@ type Notifications interface {
 	Deliveries(ctx context.Context, q DeliveriesQuery) ([]notify.Delivery, error)
 	// Delivery returns one delivery; found is false if there is none of the id.
 	Delivery(ctx context.Context, id string) (d notify.Delivery, found bool, err error)
+	// Counts returns how many deliveries are pending, and how many have failed, by channel.
+	Counts(ctx context.Context) ([]DeliveryCount, error)
 	// Resend has a delivery that is not pending sent once more, under the same id. found is false if there is none of the id.
 	Resend(ctx context.Context, id string, now time.Time) (found bool, err error)
 	// Ask stores a delivery that somebody has asked for. At most MaxAsked may be pending: then it returns ErrTooManyAsked.
@@ -35,6 +37,13 @@ type DeliveriesQuery struct {
 	// Before is the last delivery of the page before: only older ones are returned. Its zero value is the first page.
 	Before DeliveryPlace
 	Limit  int
+}
+
+// DeliveryCount is how many deliveries of a channel are in a state.
+type DeliveryCount struct {
+	Channel string
+	State   notify.State
+	Count   int
 }
 
 // DeliveryPlace is the place of a delivery in a listing.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -45,6 +46,15 @@ func (n *notices) Delivery(_ context.Context, id string) (notify.Delivery, bool,
 		}
 	}
 	return notify.Delivery{}, false, n.err
+}
+
+func (n *notices) Counts(context.Context) (counts []api.DeliveryCount, err error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, d := range n.deliveries {
+		counts = append(counts, api.DeliveryCount{Channel: d.Channel, State: d.State, Count: 1})
+	}
+	return counts, n.err
 }
 
 func (n *notices) Resend(_ context.Context, id string, now time.Time) (bool, error) {
@@ -87,8 +97,9 @@ type shownDelivery struct {
 }
 
 type deliveryPage struct {
-	Items []shownDelivery
-	Next  string
+	Items           []shownDelivery
+	Next            string
+	Pending, Failed int
 }
 
 func TestDeliveriesAreListedAndSentAgain(t *testing.T) {
@@ -100,6 +111,12 @@ func TestDeliveriesAreListedAndSentAgain(t *testing.T) {
 	page := get[deliveryPage](t, h, "/api/v1/notifications/deliveries?limit=3&channel=mail&state=failed")
 	if len(page.Items) != 3 || page.Next == "" || page.Items[0] != (shownDelivery{"msg_004", "mail", "a@plant.example", "raised", "critical", "failed", "550 no such user", 1}) {
 		t.Fatalf("got %+v", page)
+	}
+	if page.Failed != 5 || page.Pending != 0 {
+		t.Errorf("got %d failed and %d pending, want 5 and none", page.Failed, page.Pending)
+	}
+	if other := get[deliveryPage](t, h, "/api/v1/notifications/deliveries?channel=chat"); other.Failed != 0 || len(other.Items) != 0 {
+		t.Errorf("of another channel: got %+v", other)
 	}
 	rest := get[deliveryPage](t, h, "/api/v1/notifications/deliveries?limit=3&channel=mail&state=failed&cursor="+page.Next)
 	if len(rest.Items) != 2 || rest.Next != "" || rest.Items[1].ID != "msg_000" {
@@ -140,7 +157,12 @@ func TestAChannelIsTried(t *testing.T) {
 	if w := test(`{"channel":"chat"}`); w.Code != http.StatusNotFound {
 		t.Errorf("an unknown channel: got %d", w.Code)
 	}
-	if got := get[struct{ Items []api.NotificationChannel }](t, h, "/api/v1/notifications/channels"); len(got.Items) != 1 || got.Items[0].Kind != "mail" {
+	n.deliveries = append(n.deliveries, delivered(1), delivered(2))
+	type channel struct {
+		Name, Kind      string
+		Pending, Failed int
+	}
+	if got := get[struct{ Items []channel }](t, h, "/api/v1/notifications/channels"); len(got.Items) != 1 || got.Items[0] != (channel{"mail", "mail", 0, 2}) {
 		t.Errorf("channels: got %+v", got)
 	}
 	if w := request(h, http.MethodGet, "/api/v1/notifications/routes"); w.Code != http.StatusOK || strings.TrimSpace(w.Body.String()) != `{"items":[],"calendars":[]}` {
@@ -150,5 +172,35 @@ func TestAChannelIsTried(t *testing.T) {
 	n.configured = ""
 	if w := test(`{"channel":"mail"}`); w.Code != http.StatusServiceUnavailable && w.Code != http.StatusTooManyRequests {
 		t.Errorf("too many: got %d %s", w.Code, w.Body)
+	}
+}
+
+// Calendars say who is on call from now on, and routes whose configuration they are of.
+func TestWhoIsOnCallIsShown(t *testing.T) {
+	n := &notices{configured: `{"origin":{"program":"consumer","host":"a","file":"/etc/iotmon/consumer.yaml","since":"2026-03-01T00:00:00Z"},"channels":[],"routes":[],"calendars":[
+		{"name":"night","time_zone":"Asia/Shanghai","shifts":[{"days":["sun"],"from":"18:00","to":"24:00","channels":["anna"]}],"otherwise":["head"]}]}`}
+	h := newAPI(t, plant{}, &archive{}, func(o *api.Options) { o.Notifications = n })
+	type turn struct {
+		From, Until time.Time
+		Channels    []string
+	}
+	got := get[struct {
+		Origin    api.NotificationOrigin
+		Calendars []struct{ Next []turn }
+	}](t, h, "/api/v1/notifications/routes")
+	if got.Origin.File != "/etc/iotmon/consumer.yaml" || got.Origin.Program != "consumer" {
+		t.Errorf("got %+v", got.Origin)
+	}
+	// Noon of this Sunday is 20:00 in Shanghai.
+	want := []turn{
+		{noon, noon.Add(4 * time.Hour), []string{"anna"}}, {noon.Add(4 * time.Hour), noon.AddDate(0, 0, 7).Add(-2 * time.Hour), []string{"head"}},
+		{noon.AddDate(0, 0, 7).Add(-2 * time.Hour), noon.AddDate(0, 0, 7), []string{"anna"}},
+	}
+	if len(got.Calendars) != 1 || !reflect.DeepEqual(got.Calendars[0].Next, want) {
+		t.Errorf("got %+v, want %+v", got.Calendars, want)
+	}
+	n.configured = strings.Replace(n.configured, "18:00", "25:00", 1)
+	if w := request(h, http.MethodGet, "/api/v1/notifications/routes"); w.Code != http.StatusInternalServerError {
+		t.Errorf("a calendar of another version: got %d %s", w.Code, w.Body)
 	}
 }

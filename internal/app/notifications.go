@@ -5,6 +5,8 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
+	"os"
+	"strings"
 	"time"
 
 	"iotmon/internal/api"
@@ -36,7 +38,9 @@ func (s *Service) makeNotifier(context.Context) error {
 	if err != nil {
 		return err
 	}
-	published, err := json.Marshal(publishedNotifications(&s.cfg.Notifications))
+	shown := publishedNotifications(&s.cfg.Notifications)
+	shown.Origin = api.NotificationOrigin{Program: s.name, Host: gatewayName(), File: s.cfg.File, Since: time.Now().UTC().Truncate(time.Second)}
+	published, err := json.Marshal(shown)
 	if err != nil {
 		return fmt.Errorf("notifications: %w", err)
 	}
@@ -95,6 +99,26 @@ func zone(names ...string) *time.Location {
 	return time.Local
 }
 
+// zoneName returns the name of a time zone of the configuration. That of the machine has its own name, if that is known: who reads it may be on another
+// machine.
+func zoneName(names ...string) string {
+	found := zone(names...)
+	if found != time.Local {
+		return found.String()
+	}
+	target, _ := os.Readlink("/etc/localtime") // A link to the file of the zone, on most systems.
+	_, linked, _ := strings.Cut(target, "/zoneinfo/")
+	for _, name := range []string{os.Getenv("TZ"), linked} {
+		if name == "" {
+			continue
+		}
+		if _, err := time.LoadLocation(name); err == nil {
+			return name
+		}
+	}
+	return found.String()
+}
+
 // newPlan returns who is notified of what.
 func newPlan(cfg *config.Notifications) (*notify.Plan, error) {
 	plan := &notify.Plan{Recipients: make(map[string][]string), Calendars: make(map[string]*notify.Calendar)}
@@ -102,7 +126,8 @@ func newPlan(cfg *config.Notifications) (*notify.Plan, error) {
 		plan.Recipients[cfg.Channels[i].Name] = recipients(&cfg.Channels[i])
 	}
 	for i := range cfg.Calendars {
-		calendar, err := newCalendar(&cfg.Calendars[i], cfg.TimeZone)
+		shown := publishedCalendar(&cfg.Calendars[i], cfg.TimeZone)
+		calendar, err := shown.Calendar()
 		if err != nil {
 			return nil, fmt.Errorf("notifications.calendars[%d]: %w", i, err)
 		}
@@ -125,61 +150,16 @@ func recipients(channel *config.Channel) []string {
 	return nil
 }
 
-func newSpan(s *config.Span) (span notify.Span, err error) {
-	for _, name := range s.Days {
-		for day, known := range config.Weekdays {
-			if name == known {
-				span.Days = append(span.Days, time.Weekday(day))
-			}
-		}
-	}
-	if span.From, err = config.Clock(s.From); err != nil {
-		return span, err
-	}
-	span.To, err = config.Clock(s.To)
-	return span, err
-}
-
 func newTimes(spans []config.Span, in *time.Location) (notify.Times, error) {
 	times := notify.Times{Zone: in}
 	for i := range spans {
-		span, err := newSpan(&spans[i])
+		span, err := (*api.NotificationSpan)(&spans[i]).Span()
 		if err != nil {
 			return times, err
 		}
 		times.Spans = append(times.Spans, span)
 	}
 	return times, nil
-}
-
-func newCalendar(c *config.Calendar, standard string) (*notify.Calendar, error) {
-	calendar := &notify.Calendar{Zone: zone(c.TimeZone, standard), Otherwise: c.Otherwise}
-	for _, o := range c.Overrides {
-		from, err := config.WallTime(o.From, calendar.Zone)
-		if err != nil {
-			return nil, err
-		}
-		until, err := config.WallTime(o.Until, calendar.Zone)
-		if err != nil {
-			return nil, err
-		}
-		calendar.Overrides = append(calendar.Overrides, notify.Override{From: from, Until: until, Channels: o.Channels})
-	}
-	for _, s := range c.Shifts {
-		span, err := newSpan(&config.Span{Days: s.Days, From: s.From, To: s.To})
-		if err != nil {
-			return nil, err
-		}
-		calendar.Shifts = append(calendar.Shifts, notify.Shift{Span: span, Channels: s.Channels})
-	}
-	if r := c.Rotation; r != nil {
-		start, err := config.WallTime(r.Start, calendar.Zone)
-		if err != nil {
-			return nil, err
-		}
-		calendar.Rotation = &notify.Rotation{Start: start, Days: r.Days, Channels: r.Channels}
-	}
-	return calendar, nil
 }
 
 func newRoute(configured *config.Route, standard string) (notify.Route, error) {
@@ -304,18 +284,7 @@ func publishedNotifications(cfg *config.Notifications) *api.ConfiguredNotificati
 		published.Channels = append(published.Channels, api.NotificationChannel{Name: c.Name, Kind: c.Kinds()[0], Language: language, Recipients: recipients(c)})
 	}
 	for i := range cfg.Calendars {
-		c := &cfg.Calendars[i]
-		calendar := api.NotificationCalendar{Name: c.Name, TimeZone: zone(c.TimeZone, cfg.TimeZone).String(), Otherwise: c.Otherwise}
-		for _, s := range c.Shifts {
-			calendar.Shifts = append(calendar.Shifts, api.NotificationShift{NotificationSpan: api.NotificationSpan{Days: s.Days, From: s.From, To: s.To}, Channels: s.Channels})
-		}
-		for _, o := range c.Overrides {
-			calendar.Overrides = append(calendar.Overrides, api.NotificationOverride(o))
-		}
-		if c.Rotation != nil {
-			calendar.Rotation = &api.NotificationRotation{Start: c.Rotation.Start, Days: c.Rotation.Days, Channels: c.Rotation.Channels}
-		}
-		published.Calendars = append(published.Calendars, calendar)
+		published.Calendars = append(published.Calendars, publishedCalendar(&cfg.Calendars[i], cfg.TimeZone))
 	}
 	for i := range cfg.Routes {
 		published.Routes = append(published.Routes, publishedRoute(&cfg.Routes[i], cfg.TimeZone))
@@ -323,12 +292,26 @@ func publishedNotifications(cfg *config.Notifications) *api.ConfiguredNotificati
 	return published
 }
 
+func publishedCalendar(c *config.Calendar, standard string) api.NotificationCalendar {
+	calendar := api.NotificationCalendar{Name: c.Name, TimeZone: zoneName(c.TimeZone, standard), Otherwise: c.Otherwise}
+	for _, s := range c.Shifts {
+		calendar.Shifts = append(calendar.Shifts, api.NotificationShift{NotificationSpan: api.NotificationSpan{Days: s.Days, From: s.From, To: s.To}, Channels: s.Channels})
+	}
+	for _, o := range c.Overrides {
+		calendar.Overrides = append(calendar.Overrides, api.NotificationOverride(o))
+	}
+	if c.Rotation != nil {
+		calendar.Rotation = &api.NotificationRotation{Start: c.Rotation.Start, Days: c.Rotation.Days, Channels: c.Rotation.Channels}
+	}
+	return calendar
+}
+
 func publishedRoute(configured *config.Route, standard string) api.NotificationRoute {
 	r := configured.Filled()
 	route := api.NotificationRoute{
 		Name: r.Name, Severities: r.Severities, Areas: r.Areas, Types: r.Types, Rules: r.Rules, Tenants: r.Tenants, Labels: r.Labels, Continue: r.Continue,
 		Channels: r.Channels, OnCall: r.OnCall, GroupBy: r.GroupBy, WaitSeconds: r.Wait.Seconds(), IntervalSeconds: r.Interval.Seconds(),
-		RepeatSeconds: r.Repeat.Seconds(), TimeZone: zone(r.TimeZone, standard).String(),
+		RepeatSeconds: r.Repeat.Seconds(), TimeZone: zoneName(r.TimeZone, standard),
 	}
 	for _, s := range r.Times {
 		route.Times = append(route.Times, api.NotificationSpan(s))

@@ -43,6 +43,8 @@ type Config struct {
 	CheckOnly bool `koanf:"-"`
 	// Probe is set by -probe: the program only requests this path from the service that runs with this configuration.
 	Probe string `koanf:"-"`
+	// File is the path of the file that was read; empty if there was none.
+	File string `koanf:"-"`
 	// Revision is the age of the settings on which all instances of a service must agree; the newest settings win, see
 	// SettingsRevision. RulesFrom is that of the alert rules.
 	Revision  time.Time `koanf:"-"`

@@ -18,6 +18,8 @@ type layer struct {
 	sources map[string]string
 	// modified is the modification time of the file with the values; zero if they are not from a file.
 	modified time.Time
+	// file is the path of that file.
+	file string
 }
 
 func newLayer() *layer {

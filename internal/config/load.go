@@ -56,7 +56,7 @@ func Load(o LoadOptions) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg.CheckOnly, cfg.Probe = line.checkOnly, line.probe
+	cfg.CheckOnly, cfg.Probe, cfg.File = line.checkOnly, line.probe, fromFile.file
 	cfg.Revision = o.revision(fromFile, above, "aggregation.", "archive.retention.readings", "device_types",
 		"ingest.max_text_bytes", "ingest.earliest_year")
 	cfg.RulesFrom = o.revision(fromFile, above, "alerts.")
@@ -107,6 +107,7 @@ func (o *LoadOptions) fileLayer(line *commandLine, env *environment, above []*la
 	if info, err := os.Stat(located); err == nil {
 		into.modified = info.ModTime()
 	}
+	into.file = located
 	d := decoder{path, env.hosts(), wrong, above}
 	d.section(into, "", reflect.TypeFor[Config](), raw)
 	return into, nil

@@ -67,6 +67,7 @@ func equal(a, b *Config) bool {
 	one.sources, other.sources = nil, nil
 	one.Revision, other.Revision = time.Time{}, time.Time{}
 	one.RulesFrom, other.RulesFrom = time.Time{}, time.Time{}
+	one.File, other.File = "", ""
 	return reflect.DeepEqual(one, other)
 }
 

@@ -115,3 +115,64 @@ func (r *Rotation) turn(now time.Time, zone *time.Location) int {
 	}
 	return turns
 }
+
+// Turn is who is on call from a time until another one.
+type Turn struct {
+	From, Until time.Time
+	Channels    []string
+}
+
+// Turns returns who is on call from a time until another one, in order and without gaps.
+func (c *Calendar) Turns(from, until time.Time) []Turn {
+	var turns []Turn
+	for _, at := range c.boundaries(from, until) {
+		on := slices.Compact(slices.Sorted(slices.Values(c.OnCall(at))))
+		if last := len(turns) - 1; last >= 0 && slices.Equal(turns[last].Channels, on) {
+			continue
+		}
+		if last := len(turns) - 1; last >= 0 {
+			turns[last].Until = at
+		}
+		turns = append(turns, Turn{at, until, on})
+	}
+	return turns
+}
+
+// boundaries returns from, and when somebody else may be on call until another time, in order.
+func (c *Calendar) boundaries(from, until time.Time) []time.Time {
+	all := []time.Time{from}
+	add := func(at time.Time) {
+		if at.After(from) && at.Before(until) {
+			all = append(all, at)
+		}
+	}
+	for i := range c.Overrides {
+		add(c.Overrides[i].From)
+		add(c.Overrides[i].Until)
+	}
+	// The clock on the wall decides: a time that there is not is passed when the clocks are set, and one that there is twice may be either.
+	for _, set := from.In(c.Zone).ZoneBounds(); !set.IsZero() && set.Before(until); _, set = set.ZoneBounds() {
+		add(set)
+	}
+	for day := from.In(c.Zone).AddDate(0, 0, -1); day.Before(until.AddDate(0, 0, 1)); day = day.AddDate(0, 0, 1) {
+		clock := func(since time.Duration) {
+			at := time.Date(day.Year(), day.Month(), day.Day(), 0, int(since/time.Minute), 0, 0, c.Zone)
+			for _, set := range []time.Duration{-time.Hour, -time.Hour / 2, 0, time.Hour / 2, time.Hour} {
+				add(at.Add(set))
+			}
+		}
+		for i := range c.Shifts {
+			clock(c.Shifts[i].Span.From)
+			clock(c.Shifts[i].Span.To)
+		}
+		if len(c.Shifts) > 0 {
+			clock(0)
+		}
+		if c.Rotation != nil {
+			start := c.Rotation.Start.In(c.Zone)
+			clock(time.Duration(start.Hour())*time.Hour + time.Duration(start.Minute())*time.Minute)
+		}
+	}
+	slices.SortFunc(all, time.Time.Compare)
+	return slices.CompactFunc(all, time.Time.Equal)
+}

@@ -33,6 +33,7 @@ func RunNotify(t *testing.T, open func(t *testing.T) NotifyStore) {
 		{"without the lease nothing is stored", notifyLease},
 		{"a delivery is stored once", notifyOnce},
 		{"deliveries page without gap or repeat", notifyPages},
+		{"deliveries that wait or have failed are counted", notifyCounts},
 		{"a delivery is sent again when somebody asks", notifyAsked},
 		{"old deliveries are removed, but pending ones", notifyPrune},
 	} {
@@ -262,5 +263,25 @@ func notifyPrune(t *testing.T, s NotifyStore) {
 	rest, err := s.Deliveries(t.Context(), api.DeliveriesQuery{Limit: 100})
 	if err != nil || len(rest) != 6 || rest[5].ID != "msg_1" {
 		t.Errorf("got %d, %v, want the newest 5 and the pending one", len(rest), err)
+	}
+}
+
+func notifyCounts(t *testing.T, s NotifyStore) {
+	if counts, err := s.Counts(t.Context()); err != nil || len(counts) != 0 {
+		t.Errorf("got %v, %v, want nothing", counts, err)
+	}
+	mustAcquire(t, s, "one")
+	var c deliver.Changes
+	for i, state := range []notify.State{notify.Pending, notify.Pending, notify.Failed, notify.Sent, notify.Merged} {
+		for _, channel := range []string{"mail", "chat"}[:1+i%2] {
+			d := notice(fmt.Sprintf("msg_%d_%s", i, channel), float64(i))
+			d.Channel, d.State = channel, state
+			c.Deliveries = append(c.Deliveries, d)
+		}
+	}
+	mustCommit(t, s, "one", &c)
+	want := []api.DeliveryCount{{Channel: "chat", State: notify.Pending, Count: 1}, {Channel: "mail", State: notify.Failed, Count: 1}, {Channel: "mail", State: notify.Pending, Count: 2}}
+	if counts, err := s.Counts(t.Context()); err != nil || !slices.Equal(counts, want) {
+		t.Errorf("got %v, %v, want %v", counts, err, want)
 	}
 }

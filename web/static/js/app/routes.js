@@ -26,6 +26,7 @@ export const routes = [
   { path: 'rules', name: terms.rules, load: () => import('../pages/rules/rules.js') },
   { path: 'rules/rule', name: terms.rules, load: () => import('../pages/rules/rule/rule.js') },
   { path: 'kpis', name: terms.alertFigures, load: () => import('../pages/kpis/kpis.js') },
+  { path: 'notifications', name: texts.notifications, load: () => import('../pages/notifications/notifications.js') },
   { path: 'maintenance', name: terms.maintenance, load: () => import('../pages/maintenance/maintenance.js') },
   { path: 'devices', name: terms.devices, load: () => import('../pages/devices/devices.js') },
   { path: 'devices/device', name: terms.devices, load: () => import('../pages/devices/device/device.js') },

@@ -14,6 +14,7 @@ export const texts = {
   unacknowledgedCount: { en: { one: '{count} unacknowledged alert', other: '{count} unacknowledged alerts' }, zh: '{count} 条未确认告警' },
   titleCount: { en: '({count}) {title}', zh: '（{count}）{title}' },
   newAlerts: { en: { one: '{count} alert has just been raised', other: '{count} alerts have just been raised' }, zh: '刚刚产生 {count} 条告警' },
+  notifications: { en: 'Notifications', zh: '通知' },
   sources: { en: 'Sources', zh: '数据源' },
   system: { en: 'System', zh: '系统' },
 

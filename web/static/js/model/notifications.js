@@ -1,0 +1,151 @@
+// @ts-check
+
+/**
+ * @typedef {import('./protocol.js').Severity} Severity
+ * @typedef {import('./history.js').History} History
+ *
+ * @typedef {object} Channel A way to people or programs.
+ * @property {string} name
+ * @property {string} kind
+ * @property {string} language
+ * @property {string[]} [recipients]
+ * @property {number} pending How many deliveries wait.
+ * @property {number} failed How many have failed, of those that are kept.
+ *
+ * @typedef {{days?: import('./maintenance.js').Day[], from: string, to: string}} Span
+ * @typedef {{after_seconds: number, channels?: string[], on_call?: string[]}} Step
+ *
+ * @typedef {object} NotificationRoute Who is notified of which alerts.
+ * @property {string} name
+ * @property {Severity[]} [severities]
+ * @property {string[]} [areas]
+ * @property {string[]} [types]
+ * @property {string[]} [rules]
+ * @property {string[]} [tenants]
+ * @property {Record<string, string>} [labels]
+ * @property {Span[]} [times]
+ * @property {string} time_zone
+ * @property {boolean} [continue]
+ * @property {string[]} [channels]
+ * @property {string[]} [on_call]
+ * @property {string[]} group_by
+ * @property {number} wait_seconds
+ * @property {number} interval_seconds
+ * @property {number} repeat_seconds
+ * @property {Step[]} [escalate]
+ * @property {Span[]} [quiet]
+ *
+ * @typedef {{from: string, until: string, channels: string[]}} Turn Who is on call, and when.
+ *
+ * @typedef {object} OnCallCalendar
+ * @property {string} name
+ * @property {string} time_zone
+ * @property {Turn[]} [overrides]
+ * @property {(Span & {channels: string[]})[]} [shifts]
+ * @property {{start: string, days: number, channels: string[]}} [rotation]
+ * @property {string[]} otherwise
+ * @property {Turn[]} next Who is on call from now on, for a week.
+ *
+ * @typedef {{program: string, host: string, file?: string, since: string}} Origin Whose configuration it is.
+ *
+ * @typedef {{items: NotificationRoute[], calendars: OnCallCalendar[], origin?: Origin}} Routes
+ *
+ * @typedef {'pending' | 'sent' | 'failed' | 'merged'} DeliveryState
+ * @typedef {'raised' | 'changed' | 'repeated' | 'escalated' | 'over' | 'digest' | 'test' | 'from_memory'} DeliveryKind
+ *
+ * @typedef {object} Delivery
+ * @property {string} id
+ * @property {string} channel
+ * @property {string} [recipient]
+ * @property {DeliveryKind} kind
+ * @property {Severity} severity
+ * @property {DeliveryState} state
+ * @property {string} created
+ * @property {string} due
+ * @property {string} [done]
+ * @property {number} attempts
+ * @property {string} [outcome]
+ * @property {{groups: NotifiedGroup[] | null, omitted?: number, merged?: number}} message
+ *
+ * @typedef {object} NotifiedGroup
+ * @property {string} route
+ * @property {Severity} severity
+ * @property {string} [alert_type]
+ * @property {string} [area]
+ * @property {string} [device_type]
+ * @property {string} [device_id]
+ * @property {number} open
+ * @property {number} over
+ * @property {{id: string, alert_type: string, device_id: string, severity: Severity, onset: string, cleared?: string}[]} alerts
+ *
+ * @typedef {{items: Delivery[], next?: string, pending: number, failed: number}} DeliveryPage
+ */
+
+/** How many deliveries one page has. */
+const pageSize = 50;
+
+/**
+ * @param {History} history
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<{items: Channel[]}>}
+ */
+export function channels(history, signal) {
+  return history.get('notifications/channels', {}, signal);
+}
+
+/**
+ * @param {History} history
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<Routes>}
+ */
+export function routes(history, signal) {
+  return history.get('notifications/routes', {}, signal);
+}
+
+/**
+ * Returns a page of the deliveries, newest first.
+ *
+ * @param {History} history
+ * @param {{channel: string, state: string, cursor: string}} query What is empty does not narrow.
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<DeliveryPage>}
+ */
+export function deliveries(history, query, signal) {
+  const given = Object.entries(query).filter(([, value]) => value);
+  return history.get('notifications/deliveries', { ...Object.fromEntries(given), limit: String(pageSize) }, signal);
+}
+
+/**
+ * Sends a message again; the answer comes once it has been tried, or after some seconds.
+ *
+ * @param {History} history
+ * @param {string} id
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<Delivery>}
+ */
+export function resend(history, id, signal) {
+  return history.ask(`notifications/deliveries/${encodeURIComponent(id)}/resend`, { method: 'POST', signal: signal ?? null });
+}
+
+/**
+ * Sends a test message to each recipient of a channel; the answer comes once they have been tried, or after some seconds.
+ *
+ * @param {History} history
+ * @param {string} channel
+ * @param {AbortSignal} [signal]
+ * @returns {Promise<{items: Delivery[]}>}
+ */
+export function testChannel(history, channel, signal) {
+  return history.ask('notifications/test', { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ channel }), signal: signal ?? null });
+}
+
+/**
+ * The turns that are not over, the first of them from now on.
+ *
+ * @param {Turn[]} turns
+ * @param {number} now
+ * @returns {{from: number, until: number, channels: string[]}[]}
+ */
+export function turnsFrom(turns, now) {
+  return turns.map(({ from, until, channels: on }) => ({ from: Math.max(Date.parse(from), now), until: Date.parse(until), channels: on })).filter(({ until }) => until > now);
+}
