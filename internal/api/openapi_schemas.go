@@ -49,7 +49,7 @@ func properties() []property {
 		{"Alert", "historical", "Found in past readings, such as those of a backlog: already over, and nobody is notified."},
 		{"Alert", "acknowledged_at", "When a person acknowledged the alert; absent if nobody has. Only in live messages."},
 		{"Alert", "acknowledged_by", "Who acknowledged the alert. Only in live messages."},
-		{"Alert", "suppressed", "Why nobody is to be notified: shelved, out_of_service or by_design. Only in live messages."},
+		{"Alert", "suppressed", "Why nobody is to be notified: shelved, out_of_service, by_design or by_parent. Only in live messages."},
 		{"Alert", "suppressed_until", "The planned end of the suppression; absent if there is none. Only in live messages."},
 		{"Alert", "actor", "The person who caused this event; absent if no person did. Only in live messages."},
 		{"Alert", "comment", "What that person wrote. Only in live messages."},

@@ -68,6 +68,7 @@ type EntryBody struct {
 	Unit            string             `json:"unit,omitempty" doc:"The unit in which people want to see the device's values, one that its type's unit can be converted to: see display. Values, limits and rules are in the type's unit all the same."`
 	IntervalSeconds float64            `json:"interval_seconds,omitempty" doc:"How often the device is expected to send. It is silent after three times this, at least 10 seconds. Absent: devices.offline_after applies."`
 	Retired         bool               `json:"retired,omitempty" doc:"The device raises no alerts. Its readings still count."`
+	Parent          iot.DeviceID       `json:"parent,omitempty" doc:"The id of the device through which this one sends, such as a gateway; at most 8 may be above a device. While an alert about the silence of the parent is open, alerts about that of the device are suppressed: by_parent."`
 }
 
 // Registered is an entry with its version.
@@ -79,6 +80,7 @@ type Registered struct {
 func toRegistered(e *iot.DeviceEntry) *Registered {
 	return &Registered{Version: e.Version, EntryBody: EntryBody{
 		Name: e.Name, Area: e.Area, Labels: e.Labels, Limits: e.Limits, Unit: e.Unit, IntervalSeconds: e.Interval.Seconds(), Retired: e.Retired,
+		Parent: e.Parent,
 	}}
 }
 
@@ -88,7 +90,7 @@ func (b *EntryBody) entry() (iot.DeviceEntry, error) {
 		return iot.DeviceEntry{}, iot.Invalid("interval_seconds", "must be between 0 and %v (got %v)", iot.MaxInterval.Seconds(), b.IntervalSeconds)
 	}
 	return iot.DeviceEntry{
-		Name: b.Name, Area: b.Area, Labels: b.Labels, Limits: b.Limits, Unit: b.Unit, Retired: b.Retired,
+		Name: b.Name, Area: b.Area, Labels: b.Labels, Limits: b.Limits, Unit: b.Unit, Retired: b.Retired, Parent: b.Parent,
 		Interval: time.Duration(math.Round(b.IntervalSeconds*1e6)) * time.Microsecond,
 	}, nil
 }
@@ -329,7 +331,7 @@ var errPrecondition = errors.New("precondition required")
 
 // same reports whether an entry says nothing.
 func same(e iot.DeviceEntry) bool {
-	return e.Name == "" && e.Area == "" && len(e.Labels) == 0 && len(e.Limits) == 0 && e.Unit == "" && e.Interval == 0 && !e.Retired
+	return e.Name == "" && e.Area == "" && len(e.Labels) == 0 && len(e.Limits) == 0 && e.Unit == "" && e.Interval == 0 && !e.Retired && e.Parent == ""
 }
 
 func (s *server) patchDevice(ctx context.Context, in *patchInput) (*entryAnswer, error) {

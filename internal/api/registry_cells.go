@@ -106,6 +106,9 @@ func (c *columns) set(e *iot.DeviceEntry, column, cell string) error {
 	case columnUnit:
 		e.Unit = text
 		return nil
+	case columnParent:
+		e.Parent = iot.DeviceID(text)
+		return nil
 	case columnLabels:
 		return setOthers(c, &e.Labels, prefixLabel, text, func(label string) (string, error) { return label, nil })
 	case columnLimits:

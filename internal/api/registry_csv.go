@@ -28,6 +28,7 @@ const (
 	columnUnit     = "unit"
 	columnInterval = "interval_seconds"
 	columnRetired  = "retired"
+	columnParent   = "parent"
 	columnVersion  = "version"
 	columnLabels   = "labels"
 	columnLimits   = "limits"
@@ -42,7 +43,7 @@ func (s *server) registerImport(api huma.API) {
 	huma.Register(api, huma.Operation{
 		OperationID: "export-registry", Method: http.MethodGet, Path: Prefix + "/registry", Tags: []string{"Devices"},
 		Summary: "Export the registry as CSV",
-		Description: "One row for each device, registered or not, with the columns device_id, name, area, unit, interval_seconds, retired, version, and one " +
+		Description: "One row for each device, registered or not, with the columns device_id, name, area, unit, interval_seconds, retired, parent, version, and one " +
 			"column for each label (label.NAME) and limit (limit.RULE) that any device has. If there are more than 32 names of labels, the 32 of " +
 			"most devices have columns, and all others are in the column labels, as name=value;name=value with a backslash before each ; = and \\ " +
 			"in names and values; limits likewise. UTF-8 with a byte order mark, so that " +
@@ -71,7 +72,7 @@ func (s *server) registerImport(api huma.API) {
 const byteOrderMark = "\ufeff"
 
 // fixedColumns are the columns that every exported table has.
-var fixedColumns = []string{columnID, columnName, columnArea, columnUnit, columnInterval, columnRetired, columnVersion}
+var fixedColumns = []string{columnID, columnName, columnArea, columnUnit, columnInterval, columnRetired, columnParent, columnVersion}
 
 // emptyLabel is the cell of a label whose value is empty. An empty cell is no label.
 const emptyLabel = "'"

@@ -138,6 +138,7 @@ func entries() *rapid.Generator[iot.DeviceEntry] {
 	return rapid.Custom(func(t *rapid.T) iot.DeviceEntry {
 		return iot.DeviceEntry{
 			Name: text.Draw(t, "name"), Unit: rapid.SampledFrom([]string{"", "K", "=x"}).Draw(t, "unit"), Retired: rapid.Bool().Draw(t, "retired"),
+			Parent:   iot.DeviceID(rapid.SampledFrom([]string{"", "a gateway", "=gateway", "'=gateway"}).Draw(t, "parent")),
 			Area:     iot.Area(rapid.SampledFrom([]string{"", "hall/=1", "'=a/b;c,d"}).Draw(t, "area")),
 			Interval: time.Duration(rapid.Int64Range(0, 1e12).Draw(t, "interval")) * time.Microsecond,
 			Labels:   rapid.MapOfN(name, text, 0, iot.MaxLabels).Draw(t, "labels"),
@@ -209,7 +210,7 @@ func guarded(text string) string {
 
 // oneColumnEach writes a registry with a column for each label and limit.
 func oneColumnEach(r *registry) string {
-	rows := [][]string{{"device_id", "name", "area", "unit", "interval_seconds", "retired"}}
+	rows := [][]string{{"device_id", "name", "area", "unit", "interval_seconds", "retired", "parent"}}
 	labels, limits := make(map[string]int), make(map[string]int)
 	r.Devices(func(device iot.Identity, e *iot.DeviceEntry) bool {
 		for name := range e.Labels {
@@ -228,7 +229,7 @@ func oneColumnEach(r *registry) string {
 	}
 	r.Devices(func(device iot.Identity, e *iot.DeviceEntry) bool {
 		row := make([]string, len(rows[0]))
-		copy(row, []string{guarded(string(device.ID)), guarded(e.Name), guarded(string(e.Area)), guarded(e.Unit), fmt.Sprint(e.Interval.Seconds()), fmt.Sprint(e.Retired)})
+		copy(row, []string{guarded(string(device.ID)), guarded(e.Name), guarded(string(e.Area)), guarded(e.Unit), fmt.Sprint(e.Interval.Seconds()), fmt.Sprint(e.Retired), guarded(string(e.Parent))})
 		for name, label := range e.Labels {
 			row[labels[name]] = cmp.Or(guarded(label), "'")
 		}

@@ -122,7 +122,7 @@ func writeTable(out io.Writer, rows []exported) error {
 
 func (l *layout) appendCells(cells []string, r *exported) []string {
 	e := r.entry
-	cells = append(cells, guard(string(r.id)), guard(e.Name), guard(string(e.Area)), guard(e.Unit), "", "", "")
+	cells = append(cells, guard(string(r.id)), guard(e.Name), guard(string(e.Area)), guard(e.Unit), "", "", guard(string(e.Parent)), "")
 	if e.Interval != 0 {
 		cells[4] = formatNumber(e.Interval.Seconds())
 	}
@@ -130,7 +130,7 @@ func (l *layout) appendCells(cells []string, r *exported) []string {
 		cells[5] = "true"
 	}
 	if e.Version != 0 {
-		cells[6] = strconv.FormatInt(e.Version, 10)
+		cells[7] = strconv.FormatInt(e.Version, 10)
 	}
 	cells = appendValues(cells, l.labels, l.moreLabels, e.Labels, func(label string) string { return cmp.Or(guard(label), emptyLabel) }, func(label string) string { return label })
 	return appendValues(cells, l.limits, l.moreLimits, e.Limits, formatNumber, formatNumber)

@@ -247,6 +247,7 @@ func newProcess(cfg *config.Config, admission *iot.Admission) (*process.Options,
 		Lateness:     cfg.Aggregation.AllowedLateness,
 		OfflineAfter: cfg.Devices.OfflineAfter,
 		ForgetAfter:  cfg.Devices.ForgetAfter,
+		ParentGrace:  cfg.Devices.ParentGrace,
 	}, nil
 }
 

@@ -44,6 +44,10 @@ func (s *Service) makeRegistry(context.Context) error {
 	follower := decisions.NewFollower(decisions.FollowerOptions{Dial: s.dial, Topics: s.topics, InForce: inForce, Logger: logger})
 	s.add("reader of what is in force", after(follower.Run, s.kafka))
 	s.add("decisions", after(loop.Run, s.kafka, s.database))
+	parents := control.NewParents(control.ParentsOptions{
+		InForce: inForce, Log: log, State: s.state, Complete: s.complete, Logger: logger,
+	})
+	s.add("outages of parents", after(parents.Run, s.kafka))
 	calendars := &control.Calendars{Registry: s.registry.Registry, Logger: logger}
 	s.add("calendars of maintenance", after(calendars.Run, s.database))
 	if retention := s.cfg.Control.AuditRetention; retention > 0 {
@@ -51,6 +55,14 @@ func (s *Service) makeRegistry(context.Context) error {
 		s.add("audit retention", after(pruner.Run, s.database))
 	}
 	return nil
+}
+
+// state returns the present state of a device; false if there is none.
+func (s *Service) state(device iot.Identity) (iot.DeviceState, bool) {
+	if device.Tenant != s.view.Tenant() {
+		return iot.DeviceState{}, false
+	}
+	return s.view.Device(device.ID)
 }
 
 // useRegistry adds the registry to the API, if there is one.

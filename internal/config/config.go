@@ -244,6 +244,9 @@ type Devices struct {
 	// ForgetAfter is how long after its last reading a device is forgotten: it is removed from lists and counts, but its
 	// history stays. 0 means never.
 	ForgetAfter time.Duration `koanf:"forget_after"`
+	// ParentGrace is how long nobody is notified that a device with a parent is silent: the parent may be found silent meanwhile. Its devices also
+	// have that long to return after it.
+	ParentGrace time.Duration `koanf:"parent_grace"`
 }
 
 // DeviceType is a device type in addition to the built-in ones.

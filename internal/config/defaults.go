@@ -48,7 +48,7 @@ func Default(service string, builtin Builtin) Config {
 		MQTTBroker:    defaultMQTTBroker(service),
 		Forward:       Forward{To: []string{}, Topic: "device-data", HistoricalAfter: time.Minute},
 		Aggregation:   Aggregation{WindowSeconds: 30, AllowedLateness: 5 * time.Second, MaxClockSkew: 10 * time.Second},
-		Devices:       Devices{OfflineAfter: 15 * time.Second, ForgetAfter: 90 * 24 * time.Hour},
+		Devices:       Devices{OfflineAfter: 15 * time.Second, ForgetAfter: 90 * 24 * time.Hour, ParentGrace: 30 * time.Second},
 		DeviceTypes:   []DeviceType{},
 		Alerts:        defaultAlerts(),
 		Notifications: defaultNotifications(),

@@ -100,6 +100,7 @@ var samples = map[string][2]string{
 	"aggregation.revision":                    {"1", "20"},
 	"devices.offline_after":                   {"3s", "1m"},
 	"devices.forget_after":                    {"0s", "720h"},
+	"devices.parent_grace":                    {"0s", "2m"},
 	"device_types":                            {"[{name: a, max: 1}]", "[{name: b, max: 1}]"},
 	"alerts.temperature_high":                 {"30", "'off'"},
 	"alerts.humidity_high":                    {"30", "'off'"},

@@ -237,6 +237,7 @@ func (c *checker) times(cfg *Config) {
 	within(c, "aggregation.allowed_lateness", cfg.Aggregation.AllowedLateness, 0, time.Hour)
 	within(c, "aggregation.max_clock_skew", cfg.Aggregation.MaxClockSkew, 0, time.Hour)
 	within(c, "aggregation.revision", cfg.Aggregation.Revision, 0, maxRevision)
+	within(c, "devices.parent_grace", cfg.Devices.ParentGrace, 0, time.Hour)
 	within(c, "devices.offline_after", cfg.Devices.OfflineAfter, time.Second, 7*24*time.Hour)
 	if cfg.Devices.ForgetAfter != 0 {
 		within(c, "devices.forget_after", cfg.Devices.ForgetAfter, max(time.Minute, cfg.Devices.OfflineAfter), 10*365*24*time.Hour)

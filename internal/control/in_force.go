@@ -29,6 +29,9 @@ type InForce struct {
 	announced map[iot.DeviceType]iot.TypeSpec
 	limits    map[int32]map[int64]*iot.SettingsInForce
 	handling  handling
+	// outages are those of silent parents. changes is another number after each change of devices.
+	outages map[partitionParent]*iot.OutageInForce
+	changes int64
 	// changed is closed by the next change.
 	changed chan struct{}
 }
@@ -49,7 +52,7 @@ func NewInForce() *InForce {
 	return &InForce{
 		devices: make(map[iot.Identity]deviceInForce), rules: make(map[int32]map[string]ruleInForce), maps: make(map[string]Object),
 		announced: make(map[iot.DeviceType]iot.TypeSpec), limits: make(map[int32]map[int64]*iot.SettingsInForce),
-		handling: newHandling(), changed: make(chan struct{}),
+		outages: make(map[partitionParent]*iot.OutageInForce), handling: newHandling(), changed: make(chan struct{}),
 	}
 }
 
@@ -64,6 +67,8 @@ func (f *InForce) Begin(partitions int32) {
 	clear(f.limits)
 	clear(f.handling.shelved)
 	clear(f.handling.returned)
+	clear(f.outages)
+	f.changes++
 	for id := range partitions {
 		f.rules[id], f.limits[id] = make(map[string]ruleInForce), make(map[int64]*iot.SettingsInForce)
 	}
@@ -88,6 +93,7 @@ func (f *InForce) SetDevice(device iot.Identity, e *iot.EntryInForce) {
 	entry := e.DeviceEntry
 	f.sharing.Share(&entry)
 	f.devices[device] = deviceInForce{&entry, e.Position}
+	f.changes++
 	f.notify()
 }
 
@@ -97,6 +103,7 @@ func (f *InForce) RemoveDevice(device iot.Identity, partition int32) {
 	defer f.mu.Unlock()
 	if f.devices[device].position.Partition == partition {
 		delete(f.devices, device)
+		f.changes++
 		f.losses++
 		f.notify()
 	}

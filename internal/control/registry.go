@@ -227,6 +227,9 @@ func (r *Registry) plan(current []Object, edits []Edit, by By) ([]Outcome, []Cha
 			})
 		}
 	}
+	if len(refused.Edits) == 0 {
+		refused.Edits = r.InForce.checkParents(outcomes)
+	}
 	if len(refused.Edits) > 0 {
 		return nil, nil, &refused
 	}

@@ -103,7 +103,7 @@ func (f *Fleet) next(d *Device) (event Event, at time.Time, any bool) {
 	since := f.SilentSince(d)
 	switch {
 	case d.Status != iot.Offline:
-		event, at, any = FellSilent, since.Add(f.timeout(d)), true
+		event, at, any = FellSilent, since.Add(f.Timeout(d)), true
 		if at.Before(d.changed) {
 			at = d.changed
 		}

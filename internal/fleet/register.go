@@ -20,7 +20,7 @@ func (f *Fleet) Register(id iot.Identity, entry *iot.EntryInForce, now time.Time
 	if d == nil {
 		return nil, false
 	}
-	before := f.timeout(d)
+	before := f.Timeout(d)
 	f.count(d, -1)
 	d.enter(entry)
 	f.count(d, 1)
@@ -29,9 +29,9 @@ func (f *Fleet) Register(id iot.Identity, entry *iot.EntryInForce, now time.Time
 
 // retime schedules the next silence of a device whose timeout was another one, at log time now. Returned is that of Register.
 func (f *Fleet) retime(d *Device, before time.Duration, now time.Time) (returned bool) {
-	if f.timeout(d) != before {
+	if f.Timeout(d) != before {
 		d.changed = now
-		if returned = d.silent() && d.LastSeen.Add(f.timeout(d)).After(now); returned {
+		if returned = d.silent() && d.LastSeen.Add(f.Timeout(d)).After(now); returned {
 			f.count(d, -1)
 			d.Status, d.Since = d.Latest.Status, now
 			f.count(d, 1)
@@ -59,8 +59,8 @@ func (d *Device) enter(entry *iot.EntryInForce) {
 	}
 }
 
-// timeout returns the silence after which the device is offline. What a source says about the interval never makes it shorter.
-func (f *Fleet) timeout(d *Device) time.Duration {
+// Timeout returns the silence after which the device is offline. What a source says about the interval never makes it shorter.
+func (f *Fleet) Timeout(d *Device) time.Duration {
 	if d.Entry == nil || d.Entry.Interval == 0 {
 		return max(missedIntervals*d.Interval, f.OfflineAfter)
 	}

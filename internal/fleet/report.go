@@ -41,7 +41,7 @@ func (f *Fleet) expect(d *Device, interval time.Duration, now time.Time) (return
 	if d.Interval == interval {
 		return false
 	}
-	before := f.timeout(d)
+	before := f.Timeout(d)
 	d.Interval = interval
 	f.Touch(d)
 	return f.retime(d, before, now)

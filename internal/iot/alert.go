@@ -86,8 +86,8 @@ type Handling struct {
 	AckedAt time.Time
 	AckedBy string
 	// Suppressed is why nobody is to be notified of the alert, empty if somebody is. SuppressedUntil is the planned end, zero if there
-	// is none. SuppressedBy is the opaque id of the person who has suppressed it or, by design, the name of the rule of the kind Maintenance;
-	// SuppressedAt is since when.
+	// is none. SuppressedBy is the opaque id of the person who has suppressed it or, by design, the name of the rule of the kind Maintenance or the
+	// id of the parent; SuppressedAt is since when.
 	Suppressed      Suppression
 	SuppressedUntil time.Time
 	SuppressedBy    string
@@ -113,14 +113,25 @@ func (h *Handling) SuppressByDesign(rule string, during Period) {
 	h.Suppressed, h.SuppressedUntil, h.SuppressedBy, h.SuppressedAt = ByDesign, during.Until, rule, during.From
 }
 
+// SuppressByParent makes an alert suppressed because of the parent of its device, since now unless it has been before. A planned end is not
+// known: it moves as long as the outage lasts.
+func (h *Handling) SuppressByParent(parent DeviceID, before *Handling, now time.Time) {
+	h.Suppressed, h.SuppressedUntil, h.SuppressedBy, h.SuppressedAt = ByParent, time.Time{}, string(parent), now
+	if before.Suppressed == ByParent && before.SuppressedBy == h.SuppressedBy {
+		h.SuppressedAt = before.SuppressedAt
+	}
+}
+
 // Suppression is why people are not notified of an alert, which is raised and cleared as any other.
 type Suppression string
 
-// An alert is suppressed while its rule, or its device, is shelved or out of service, and by design while its device is maintained.
+// An alert is suppressed while its rule, or its device, is shelved or out of service, and by design while its device is maintained or, if it is
+// about the device's silence, while the device's parent is silent; see Outage.
 const (
 	Shelved      Suppression = "shelved"
 	OutOfService Suppression = "out_of_service"
 	ByDesign     Suppression = "by_design"
+	ByParent     Suppression = "by_parent"
 )
 
 // ClearReason is why an alert has cleared without a reading that is safe.

@@ -18,6 +18,8 @@ const (
 	MaxUnit = 32
 	// MaxRuleName is the maximum length of a rule's name in bytes.
 	MaxRuleName = 128
+	// MaxParents is the maximum number of devices above a device: its parent, the parent of that, and so on.
+	MaxParents = 8
 )
 
 // DeviceEntry is a device in the registry: what people have decided about it. It is the value of a record of KindDevice,
@@ -41,6 +43,24 @@ type DeviceEntry struct {
 	Interval time.Duration
 	// Retired means that the device raises no alerts. Its readings still count.
 	Retired bool
+	// Parent is the device through which this one sends, such as a gateway, of the same tenant; empty for none. While Parent is silent, the
+	// silence of this device is suppressed: see Outage.
+	Parent DeviceID
+}
+
+// The levels of registry entries; see RecordKind.
+const (
+	EntryLevelPlain = 1
+	// EntryLevelParent adds Parent.
+	EntryLevelParent = 2
+)
+
+// Level returns the level of the record that holds the entry.
+func (e *DeviceEntry) Level() uint8 {
+	if e.Parent != "" {
+		return EntryLevelParent
+	}
+	return EntryLevelPlain
 }
 
 // Normalize checks the entry and puts it into canonical form; empty maps become nil. The error is an *InvalidError.
@@ -67,7 +87,12 @@ func (e *DeviceEntry) Normalize() error {
 	if e.Interval < 0 || e.Interval > MaxInterval {
 		return Invalid("interval", "must be between 0 and %v (got %v)", MaxInterval, e.Interval)
 	}
-	if e.Forget && (e.Name != "" || e.Area != "" || e.Labels != nil || e.Limits != nil || e.Unit != "" || e.Interval != 0 || e.Retired) {
+	if e.Parent != "" {
+		if err := normalizeKey("parent", (*string)(&e.Parent), MaxIDLength); err != nil {
+			return err
+		}
+	}
+	if e.Forget && (e.Name != "" || e.Area != "" || e.Labels != nil || e.Limits != nil || e.Unit != "" || e.Interval != 0 || e.Retired || e.Parent != "") {
 		return Invalid("forget", "must be alone")
 	}
 	return nil

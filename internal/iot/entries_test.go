@@ -62,6 +62,9 @@ func TestDeviceEntriesAreRefusedForWhatTheyHold(t *testing.T) {
 		"a long unit":            {func(e *iot.DeviceEntry) { e.Unit = strings.Repeat("x", 33) }, "unit", "longer than 32"},
 		"a negative interval":    {func(e *iot.DeviceEntry) { e.Interval = -time.Second }, "interval", "must be between 0"},
 		"an endless interval":    {func(e *iot.DeviceEntry) { e.Interval = 32 * 24 * time.Hour }, "interval", "must be between 0"},
+		"a parent with a blank":  {func(e *iot.DeviceEntry) { e.Parent = " gateway" }, "parent", "white space"},
+		"a long parent":          {func(e *iot.DeviceEntry) { e.Parent = iot.DeviceID(strings.Repeat("x", 129)) }, "parent", "longer than 128"},
+		"forget and a parent":    {func(e *iot.DeviceEntry) { *e = iot.DeviceEntry{Version: 1, Forget: true, Parent: "g"} }, "forget", "must be alone"},
 		"forget and a unit":      {func(e *iot.DeviceEntry) { *e = iot.DeviceEntry{Version: 1, Forget: true, Unit: "K"} }, "forget", "must be alone"},
 		"forget and more":        {func(e *iot.DeviceEntry) { e.Forget = true }, "forget", "must be alone"},
 	} {

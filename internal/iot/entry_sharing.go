@@ -10,14 +10,15 @@ import (
 // maxShared is the maximum number of different values of each kind that an EntrySharing knows.
 const maxShared = 4096
 
-// EntrySharing keeps areas, labels and limits that several registry entries have in common in memory once: a map of one label takes 300 bytes,
+// EntrySharing keeps areas, parents, labels and limits that several registry entries have in common in memory once: a map of one label takes 300 bytes,
 // and of 100,000 devices most have the labels of others. Of values that differ in every entry it knows the first maxShared only. The zero value is
 // ready to use. It is not safe for concurrent use.
 type EntrySharing struct {
-	areas  map[Area]Area
-	labels map[string]map[string]string
-	limits map[string]map[string]float64
-	key    []byte
+	areas   map[Area]Area
+	parents map[DeviceID]DeviceID
+	labels  map[string]map[string]string
+	limits  map[string]map[string]float64
+	key     []byte
 }
 
 // Share replaces what an entry has in common with earlier ones. The maps of the entry must not be changed any more.
@@ -25,7 +26,7 @@ func (s *EntrySharing) Share(e *DeviceEntry) {
 	if s.labels == nil {
 		s.labels, s.limits = make(map[string]map[string]string), make(map[string]map[string]float64)
 	}
-	e.Area = s.area(e.Area)
+	e.Area, e.Parent = s.area(e.Area), sharedText(&s.parents, e.Parent)
 	e.Labels = shared(s, s.labels, e.Labels, func(key []byte, value string) []byte { return append(appendSize(key, len(value)), value...) })
 	e.Limits = shared(s, s.limits, e.Limits, func(key []byte, value float64) []byte {
 		return binary.LittleEndian.AppendUint64(key, math.Float64bits(value))
@@ -39,18 +40,24 @@ func (s *EntrySharing) ShareAreas(areas Areas) {
 	}
 }
 
-func (s *EntrySharing) area(a Area) Area {
-	known, ok := s.areas[a]
+func (s *EntrySharing) area(a Area) Area { return sharedText(&s.areas, a) }
+
+// sharedText returns the known text that is equal, text itself if there is none.
+func sharedText[T ~string](known *map[T]T, text T) T {
+	if text == "" {
+		return text
+	}
+	same, ok := (*known)[text]
 	switch {
 	case ok:
-		return known
-	case s.areas == nil:
-		s.areas = make(map[Area]Area)
+		return same
+	case *known == nil:
+		*known = make(map[T]T)
 	}
-	if len(s.areas) < maxShared {
-		s.areas[a] = a
+	if len(*known) < maxShared {
+		(*known)[text] = text
 	}
-	return a
+	return text
 }
 
 // shared returns the known map with the same content, m itself if there is none.

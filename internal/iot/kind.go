@@ -19,6 +19,8 @@ const (
 	KindRule Kind = "rule"
 	// KindSettings is a Settings.
 	KindSettings Kind = "settings"
+	// KindOutage is an Outage, whose key is the parent.
+	KindOutage Kind = "outage"
 	// KindLevel has no value. It enables the level that it has itself: from it on, what is committed may be of that level, which
 	// older programs do not know.
 	KindLevel Kind = "level"
@@ -47,7 +49,7 @@ func (k Kind) String() string {
 // understand such a record must not go on behind it. Any other record that it does not understand may be skipped.
 func (k Kind) Deciding() bool {
 	switch k {
-	case KindDevice, KindCommand, KindRule, KindSettings, KindLevel:
+	case KindDevice, KindCommand, KindRule, KindSettings, KindLevel, KindOutage:
 		return true
 	}
 	return false

@@ -61,6 +61,8 @@ func (e *alertEvents) Alert(a *iot.Alert) {
 		p.suppress(a)
 	case a.Transition == iot.Cleared && a.AckedAt.IsZero() && !e.forgets:
 		p.keepReturned(a)
+	case a.Transition == iot.Updated:
+		p.judgeAgain(a)
 	}
 	if a.Transition == iot.Cleared && !a.Historical {
 		p.endOneShot(a)

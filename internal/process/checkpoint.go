@@ -21,8 +21,11 @@ const (
 	// LevelStatistics means that rules may be of iot.RuleLevelStatistics and commands of iot.CommandLevelReset. A program of LevelTypes would
 	// leave its partitions at such a record, and lose what conditions remember.
 	LevelStatistics = 4
+	// LevelParents means that devices may have parents, and that records say that these are silent. A program of LevelStatistics would leave its
+	// partitions at such a record.
+	LevelParents = 5
 	// MaxLevel is the highest level that this version knows.
-	MaxLevel = LevelStatistics
+	MaxLevel = LevelParents
 )
 
 // NewerError is returned for a checkpoint of a level that this version does not know.

@@ -15,6 +15,7 @@ func (p *Partition) advanceClock(appended time.Time, out Output) {
 	case appended.After(p.clock):
 		if !p.clock.IsZero() && appended.Sub(p.clock) > Standstill {
 			p.fleet.RestartSilence(appended)
+			p.extendOutages(appended)
 		}
 		p.clock = appended
 	}
@@ -47,8 +48,9 @@ func (p *Partition) advanceBehind(appended time.Time, out Output) {
 	p.windows.SetLengths(p.windows.Lengths().Before(appended.Add(p.limits.Limits.Skew)))
 	p.revision = min(p.revision, appended.UnixMicro())
 	p.keepLengths(p.next)
+	p.setBackOutages(p.clock.Sub(appended))
 	p.clock, p.behind = appended, time.Time{}
-	p.judgeMaintenanceNext()
+	p.judgeByDesignNext()
 	p.fleet.SetBack(appended)
 	p.startAreas(out)
 }

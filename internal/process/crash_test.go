@@ -105,12 +105,12 @@ func drawLimits(t *rapid.T) *iot.Limits {
 	}
 }
 
-// ofTenant makes the devices of the readings from an offset on, and those that are to be forgotten, devices of a tenant.
+// ofTenant makes the devices of the readings from an offset on, those that are to be forgotten, and silent parents, devices of a tenant.
 func (j *journal) ofTenant(from int, tenant iot.Tenant) {
 	for i := from; i < len(*j); i++ {
 		var r iot.Reading
 		switch rec := &(*j)[i]; {
-		case rec.Kind == iot.KindDevice && rec.Value == nil:
+		case rec.Kind == iot.KindDevice && rec.Value == nil || rec.Kind == iot.KindOutage:
 			rec.Key = []byte(iot.Identity{Tenant: tenant, ID: iot.DeviceID(rec.Key)}.String())
 		case rec.Kind == iot.KindReading && rec.Key == nil && wire.DecodeReading(rec.Value, &r) == nil && r.ID != "":
 			rec.Key = []byte(iot.Identity{Tenant: tenant, ID: r.ID}.String())
@@ -126,7 +126,7 @@ func drawJournal(t *rapid.T) journal {
 	now := 0.0
 	for range rapid.IntRange(1, 150).Draw(t, "records") {
 		before := len(j)
-		switch rapid.IntRange(0, 29).Draw(t, "kind") {
+		switch rapid.IntRange(0, 31).Draw(t, "kind") {
 		case 0:
 			now += float64(rapid.IntRange(1, 90).Draw(t, "silence"))
 			j.tick(now)
@@ -144,6 +144,8 @@ func drawJournal(t *rapid.T) journal {
 			drawEntry(t, &j, now)
 		case 25, 26:
 			drawCommand(t, &j, now)
+		case 30, 31:
+			drawOutage(t, &j, now)
 		case 27:
 			j.reading(now, "a", now, 36)
 			j[len(j)-1].Key = []byte(rapid.SampledFrom([]string{"a", "b"}).Draw(t, "key"))

@@ -47,6 +47,7 @@ func drawEntry(t *rapid.T, j *journal, now float64) {
 		e.Area = rapid.SampledFrom([]iot.Area{"", "north", "north/hall 2", "south"}).Draw(t, "area")
 		e.Interval = rapid.SampledFrom([]time.Duration{0, time.Second, 5 * time.Second, 20 * time.Second}).Draw(t, "interval")
 		e.Retired = rapid.IntRange(0, 2).Draw(t, "retired") == 0
+		e.Parent = rapid.SampledFrom([]iot.DeviceID{"", "a", "gateway", "gateway"}).Draw(t, "parent")
 		if limit := rapid.SampledFrom([]float64{0, 20, 29}).Draw(t, "limit"); limit != 0 {
 			e.Limits = map[string]float64{"temperature_high": limit, "another": 1}
 		}

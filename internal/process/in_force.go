@@ -116,6 +116,10 @@ func (f *InForce) decodeOfDevice(value []byte) error {
 		shelved, err := wire.DecodeShelvedInForce(value)
 		f.Position, f.value = shelved.Position, &shelved
 		return err
+	case wire.OutageInForce:
+		outage, err := wire.DecodeOutageInForce(value)
+		f.Position, f.value = outage.Position, &outage
+		return err
 	default:
 		comments, err := wire.DecodeCommentsInForce(value)
 		f.Position, f.value = comments.Position, &comments
@@ -131,6 +135,8 @@ type inForce struct {
 	entries  map[iot.Identity]*iot.EntryInForce
 	shelved  map[iot.Identity]*iot.ShelvedInForce
 	comments map[iot.Identity]*iot.CommentsInForce
+	// outages are by the parent.
+	outages  map[iot.Identity]*iot.OutageInForce
 	returned returnedAlerts
 	sharing  iot.EntrySharing
 	// changed has the keys of everything that was changed, or deleted, since it was published.
@@ -144,6 +150,7 @@ func newInForce() inForce {
 		entries:  make(map[iot.Identity]*iot.EntryInForce),
 		shelved:  make(map[iot.Identity]*iot.ShelvedInForce),
 		comments: make(map[iot.Identity]*iot.CommentsInForce),
+		outages:  make(map[iot.Identity]*iot.OutageInForce),
 		returned: newReturnedAlerts(),
 		changed:  make(map[inForceKey]bool),
 	}
@@ -168,6 +175,8 @@ func (p *Partition) RestoreInForce(f InForce) {
 		p.scheduleShelving(value)
 	case *iot.CommentsInForce:
 		p.inForce.comments[f.key.device] = value
+	case *iot.OutageInForce:
+		p.inForce.outages[f.key.device] = value
 	case *iot.Alert:
 		p.inForce.returned.add(value)
 	}
@@ -242,6 +251,11 @@ func (f *inForce) append(dst []byte, key *inForceKey, at iot.Position) []byte {
 		if comments := f.comments[key.device]; comments != nil {
 			comments.Position = at
 			return wire.AppendCommentsInForce(dst, comments)
+		}
+	case wire.OutageInForce:
+		if outage := f.outages[key.device]; outage != nil {
+			outage.Position = at
+			return wire.AppendOutageInForce(dst, outage)
 		}
 	case wire.ReturnedInForce:
 		if cleared := f.returned.find(key.alert); cleared != nil { // Its position is that of the event.

@@ -32,10 +32,12 @@ func (rec *Record) known() bool {
 	switch rec.Kind {
 	case iot.KindReading:
 		return true
-	case iot.KindTick, iot.KindDevice:
+	case iot.KindTick, iot.KindOutage:
 		return rec.Level <= 1
 	case iot.KindStatus:
 		return rec.Level <= iot.StatusLevelInterval
+	case iot.KindDevice:
+		return rec.Level <= iot.EntryLevelParent
 	case iot.KindRule:
 		return rec.Level <= iot.RuleLevelStatistics
 	case iot.KindCommand:

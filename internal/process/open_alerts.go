@@ -32,13 +32,11 @@ func (s openAlerts) apply(a *iot.Alert) {
 	}
 }
 
-// anyByDesign reports whether an alert is suppressed by design.
-func (s openAlerts) anyByDesign() bool {
+// any reports whether an alert is open.
+func (s openAlerts) any() bool {
 	for _, open := range s {
-		for _, a := range open {
-			if a.Suppressed == iot.ByDesign {
-				return true
-			}
+		if len(open) > 0 {
+			return true
 		}
 	}
 	return false

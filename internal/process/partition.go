@@ -24,7 +24,7 @@ type Partition struct {
 	delayed delayedMoves
 	// shelvingEnds is the earliest planned end of a shelving in force, or one of an earlier shelving, zero if there is none.
 	shelvingEnds time.Time
-	maintenance  maintenance
+	byDesign     byDesign
 	// engine evaluates the rules in force; nil until begin.
 	engine *alert.Engine
 
@@ -56,8 +56,11 @@ type Partition struct {
 	division division
 	// toAlerts is what events returns.
 	toAlerts alertEvents
-	// eventOf lists the devices of which the current record has made alert events.
-	eventOf []iot.Identity
+	// eventOf lists the devices of which the current record has made alert events. The first eventsKnown of them are in eventOfDevice; see
+	// hadEvent.
+	eventOf       []iot.Identity
+	eventOfDevice map[iot.Identity]bool
+	eventsKnown   int
 }
 
 // windowKey identifies one summary of a partition.
@@ -139,7 +142,10 @@ func (p *Partition) NeedsTicks(now time.Time) bool {
 	if p.windows.Len() > 0 || p.fleet.Watching() || p.gap.open || !p.gap.next.IsZero() || len(p.delayed.until) > 0 {
 		return true
 	}
-	for _, due := range []time.Time{p.shelvingEnds, p.maintenance.due} {
+	if p.anySilenced() {
+		return true
+	}
+	for _, due := range []time.Time{p.shelvingEnds, p.byDesign.due} {
 		if !due.IsZero() && !due.After(now) {
 			return true
 		}
@@ -184,7 +190,7 @@ func (p *Partition) process(rec *Record, out Output) {
 		p.rebuild(rec)
 		return
 	}
-	p.eventOf = p.eventOf[:0]
+	p.forgetEvents()
 	p.advanceClock(rec.Appended, out)
 	if p.gap.open {
 		p.boundGap()
@@ -210,6 +216,8 @@ func (p *Partition) process(rec *Record, out Output) {
 		err = p.processDevice(rec, out)
 	case kind == iot.KindCommand:
 		err = p.processCommand(rec, out)
+	case kind == iot.KindOutage:
+		err = p.applyOutage(rec)
 	}
 	if err != nil {
 		p.reject(rec, err, out)
@@ -323,8 +331,8 @@ func (p *Partition) handleDue(out Output) {
 	if !p.shelvingEnds.IsZero() && !p.shelvingEnds.After(p.clock) {
 		p.endShelvings(out)
 	}
-	if !p.maintenance.due.IsZero() && !p.maintenance.due.After(p.clock) {
-		p.judgeMaintenance(out)
+	if !p.byDesign.due.IsZero() && !p.byDesign.due.After(p.clock) {
+		p.judgeByDesign(out)
 	}
 	p.moveDelayed(out)
 }

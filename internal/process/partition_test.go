@@ -45,6 +45,7 @@ func options(t fatal) *process.Options {
 		Lateness:     5 * time.Second,
 		OfflineAfter: 15 * time.Second,
 		ForgetAfter:  5 * time.Minute,
+		ParentGrace:  20 * time.Second,
 	}
 }
 

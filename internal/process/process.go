@@ -62,6 +62,9 @@ type Options struct {
 	Alone bool
 	// OfflineAfter is how long a device may be silent; after ForgetAfter it is forgotten, 0 means never.
 	OfflineAfter, ForgetAfter time.Duration
+	// ParentGrace is how long nobody is notified of the silence of a device that has a parent: the parent may be found to be silent meanwhile. After
+	// the parent has returned, its devices have that long, or as long as they may always be silent, to return.
+	ParentGrace time.Duration
 }
 
 // Standstill is the longest gap between append times that counts as silence of devices. A running processor appends a tick

@@ -80,15 +80,24 @@ func (p *Partition) register(id iot.Identity, entry *iot.EntryInForce, out Outpu
 	p.fleet.Touch(device)
 }
 
-// moveAlerts says in the open alerts of a device to which area it belongs now.
+// moveAlerts says in the open alerts of a device to which area it belongs now, and what suppresses them there. If the record has had an event of the
+// device already, the latter has to wait for the next one.
 func (p *Partition) moveAlerts(device *fleet.Device, out Output) {
+	had := p.hadEvent(device.Latest.Identity())
 	for i := range device.Alerts {
 		state := &device.Alerts[i]
-		if state.Raised == nil || state.Raised.Area == device.Area {
+		if state.Raised == nil {
 			continue
 		}
 		raised := *state.Raised
 		raised.Area = device.Area
-		p.events(out).handled(state, &raised, p.clock, "", "")
+		if had {
+			p.judgeByDesignNext()
+		} else {
+			p.suppress(&raised)
+		}
+		if raised.Area != state.Raised.Area || raised.Handling != state.Raised.Handling {
+			p.events(out).handled(state, &raised, p.clock, "", "")
+		}
 	}
 }

@@ -67,6 +67,14 @@ func LevelOfCommand(c *iot.Command) uint8 {
 	return LevelRules
 }
 
+// LevelOfEntry returns the Checkpoint.Level that every partition must have before a registry entry is appended to the log.
+func LevelOfEntry(e *iot.DeviceEntry) uint8 {
+	if e.Level() > iot.EntryLevelPlain {
+		return LevelParents
+	}
+	return LevelRules
+}
+
 // LevelOfRule returns the Checkpoint.Level that every partition must have before the entry is appended to the log.
 func LevelOfRule(e *iot.RuleEntry) uint8 {
 	if e.Level() > iot.RuleLevelPlain {
@@ -290,5 +298,5 @@ func (p *Partition) compileRules() {
 		panic(fmt.Sprintf("rules in force: %v", err)) // Each of them was admitted.
 	}
 	p.engine = engine
-	p.compileMaintenance()
+	p.compileByDesign()
 }

@@ -30,7 +30,7 @@ func (p *Partition) endShelvings(out Output) {
 	p.shelvingEnds = time.Time{}
 	for _, id := range slices.SortedFunc(maps.Keys(p.inForce.shelved), iot.Identity.Compare) {
 		s := p.inForce.shelved[id]
-		if ends := s.Ends(); ends.IsZero() || ends.After(p.clock) || slices.Contains(p.eventOf, id) {
+		if ends := s.Ends(); ends.IsZero() || ends.After(p.clock) || p.hadEvent(id) {
 			p.scheduleShelving(s)
 			continue
 		}

@@ -54,6 +54,10 @@ func withoutTenant(rec process.Record) process.Record {
 		return rec
 	}
 	rec.Key = []byte(plainID(device))
+	if e, err := wire.DecodeDeviceEntry(rec.Value); rec.Kind == iot.KindDevice && err == nil && e.Parent != "" {
+		e.Parent = plainID(iot.Identity{Tenant: device.Tenant, ID: e.Parent})
+		rec.Value = wire.AppendDeviceEntry(nil, &e)
+	}
 	var r iot.Reading
 	if rec.Kind == iot.KindReading && wire.DecodeReading(rec.Value, &r) == nil && r.ID == device.ID {
 		r.ID = plainID(device)

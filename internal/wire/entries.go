@@ -79,14 +79,15 @@ type deviceEntry struct {
 	Limits  map[string]float64 `json:"limits,omitempty"`
 	Unit    string             `json:"unit,omitempty"`
 	// Interval is in microseconds.
-	Interval int64 `json:"interval_us,omitempty"`
-	Retired  bool  `json:"retired,omitempty"`
+	Interval int64        `json:"interval_us,omitempty"`
+	Retired  bool         `json:"retired,omitempty"`
+	Parent   iot.DeviceID `json:"parent,omitempty"`
 }
 
 func toDeviceEntry(e *iot.DeviceEntry) deviceEntry {
 	return deviceEntry{
 		Version: e.Version, Forget: e.Forget, Name: e.Name, Area: e.Area, Labels: e.Labels, Limits: e.Limits,
-		Unit: e.Unit, Interval: e.Interval.Microseconds(), Retired: e.Retired,
+		Unit: e.Unit, Interval: e.Interval.Microseconds(), Retired: e.Retired, Parent: e.Parent,
 	}
 }
 
@@ -94,7 +95,7 @@ func (m *deviceEntry) entry() (iot.DeviceEntry, error) {
 	interval, err := microseconds("interval", m.Interval)
 	return iot.DeviceEntry{
 		Version: m.Version, Forget: m.Forget, Name: m.Name, Area: m.Area, Labels: m.Labels, Limits: m.Limits,
-		Unit: m.Unit, Interval: interval, Retired: m.Retired,
+		Unit: m.Unit, Interval: interval, Retired: m.Retired, Parent: m.Parent,
 	}, err
 }
 

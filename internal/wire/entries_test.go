@@ -78,6 +78,9 @@ var forms = []form{
 		func() iot.DeviceAreas { return areasOf(largestEntryInForce()) }),
 	formOf("in_force_shelved", wire.MaxRecord, wire.AppendShelvedInForce, wire.DecodeShelvedInForce, drawShelved, goldenShelved, largestShelved),
 	formOf("in_force_comments", wire.MaxRecord, wire.AppendCommentsInForce, wire.DecodeCommentsInForce, drawComments, goldenComments, largestComments),
+	formOf("outage", wire.MaxMessage, wire.AppendOutage, wire.DecodeOutage, drawOutage, goldenOutage, largestOutage),
+	formOf("in_force_outage", wire.MaxRecord, wire.AppendOutageInForce, wire.DecodeOutageInForce, drawOutageInForce, goldenOutageInForce,
+		func() iot.OutageInForce { return outageInForce(largestOutage(), lastPosition) }),
 }
 
 var lastPosition = iot.Position{Partition: math.MaxInt32, Epoch: math.MaxInt32, Offset: math.MaxInt64}
@@ -210,6 +213,7 @@ func TestKeysOfPartitionState(t *testing.T) {
 		{wire.AppendInForceKey(nil, wire.EntryInForce, plain), "device\x1fdevice_001", wire.EntryInForce, "device_001", plain},
 		{wire.AppendInForceKey(nil, wire.ShelvedInForce, owned), "shelved\x1facme\x1fdevice_001", wire.ShelvedInForce, "acme\x1fdevice_001", owned},
 		{wire.AppendInForceKey(nil, wire.CommentsInForce, owned), "comments\x1facme\x1fdevice_001", wire.CommentsInForce, "acme\x1fdevice_001", owned},
+		{wire.AppendInForceKey(nil, wire.OutageInForce, owned), "outage\x1facme\x1fdevice_001", wire.OutageInForce, "acme\x1fdevice_001", owned},
 		{wire.AppendReturnedKey(nil, "0123"), "returned\x1f0123", wire.ReturnedInForce, "0123", iot.Identity{}},
 	} {
 		of, rest, ok := wire.SplitInForceKey(test.key)
@@ -279,6 +283,8 @@ func FuzzDecodeEntryInForce(f *testing.F)    { fuzzForm(f, "in_force_device") }
 func FuzzDecodeDeviceAreas(f *testing.F)     { fuzzForm(f, "device_areas") }
 func FuzzDecodeShelvedInForce(f *testing.F)  { fuzzForm(f, "in_force_shelved") }
 func FuzzDecodeCommentsInForce(f *testing.F) { fuzzForm(f, "in_force_comments") }
+func FuzzDecodeOutage(f *testing.F)          { fuzzForm(f, "outage") }
+func FuzzDecodeOutageInForce(f *testing.F)   { fuzzForm(f, "in_force_outage") }
 
 // Values for the golden files.
 
@@ -290,7 +296,20 @@ func goldenEntry() iot.DeviceEntry {
 	return iot.DeviceEntry{
 		Version: 7, Name: "压机 4 <主轴>", Area: "A栋/line 2/press 4", Labels: map[string]string{"owner": "maintenance", "criticality": "high"},
 		Limits: map[string]float64{"temperature_high": 65.5, "temperature_critical": 80}, Unit: "°F", Interval: 10 * time.Second, Retired: true,
+		Parent: "gateway-7",
 	}
+}
+
+func goldenOutage() iot.Outage {
+	return iot.Outage{Silent: true, For: 10 * time.Minute, Evidence: iot.Position{Partition: 2, Epoch: 1, Offset: 77}}
+}
+
+func goldenOutageInForce() iot.OutageInForce {
+	return outageInForce(goldenOutage(), goldenAlert().Position)
+}
+
+func outageInForce(o iot.Outage, position iot.Position) iot.OutageInForce {
+	return iot.OutageInForce{Silent: o.Silent, Evidence: o.Evidence, Since: at, Until: at.Add(o.For), Position: position}
 }
 
 func goldenCommand() iot.Command {
@@ -366,7 +385,7 @@ func largestStatus() iot.StatusReport {
 func largestEntry() iot.DeviceEntry {
 	e := iot.DeviceEntry{
 		Version: iot.MaxVersion, Name: longest(iot.DefaultMaxText), Area: largestArea(), Unit: longest(iot.MaxUnit), Interval: iot.MaxInterval, Retired: true,
-		Labels: make(map[string]string), Limits: make(map[string]float64),
+		Parent: iot.DeviceID(longest(iot.MaxIDLength)), Labels: make(map[string]string), Limits: make(map[string]float64),
 	}
 	for i := range iot.MaxLabels {
 		e.Labels[numbered(i, iot.MaxLabelName)] = longest(iot.DefaultMaxText)
@@ -466,6 +485,10 @@ func largestComments() iot.CommentsInForce {
 	return c
 }
 
+func largestOutage() iot.Outage {
+	return iot.Outage{Silent: true, For: iot.MaxOutage, Evidence: lastPosition}
+}
+
 // Values as strange as validation lets through. Each is drawn and normalized; what cannot be is drawn again.
 
 func drawValid[T any](t *rapid.T, draw func() T, normalize func(*T) error) T {
@@ -516,6 +539,9 @@ func drawEntry(t *rapid.T) iot.DeviceEntry {
 		}
 		e.Name, e.Area = drawText(t, "name"), iot.Area(drawText(t, "area")).Canonical()
 		e.Interval, e.Retired = time.Duration(rapid.Int64Range(0, 1e15).Draw(t, "interval")), rapid.Bool().Draw(t, "retired")
+		if rapid.Bool().Draw(t, "below") {
+			e.Parent = iot.DeviceID(drawKey(t, "parent"))
+		}
 		e.Unit = rapid.SampledFrom([]string{"", "°F", "K", "kPa", "rpm"}).Draw(t, "unit")
 		e.Labels, e.Limits = make(map[string]string), make(map[string]float64)
 		for range rapid.IntRange(0, 3).Draw(t, "labels") {
@@ -689,6 +715,24 @@ func drawShelved(t *rapid.T) iot.ShelvedInForce {
 		}
 		return s
 	}, (*iot.ShelvedInForce).Normalize)
+}
+
+func drawOutage(t *rapid.T) iot.Outage {
+	return drawValid(t, func() iot.Outage {
+		o := iot.Outage{Silent: rapid.Bool().Draw(t, "silent"), Evidence: drawPosition(t)}
+		if o.Silent {
+			o.For = time.Duration(rapid.Int64Range(1, int64(iot.MaxOutage)).Draw(t, "for"))
+		}
+		return o
+	}, (*iot.Outage).Normalize)
+}
+
+func drawOutageInForce(t *rapid.T) iot.OutageInForce {
+	return drawValid(t, func() iot.OutageInForce {
+		return iot.OutageInForce{
+			Silent: rapid.Bool().Draw(t, "silent"), Evidence: drawPosition(t), Since: drawMoment(t, "since"), Until: drawMoment(t, "until"), Position: drawPosition(t),
+		}
+	}, (*iot.OutageInForce).Normalize)
 }
 
 func drawComments(t *rapid.T) iot.CommentsInForce {

@@ -29,6 +29,8 @@ const (
 	CommentsInForce InForce = "comments"
 	// ReturnedInForce holds the cleared event of an alert that nobody has acknowledged, as AppendAlert writes it, under the alert's id.
 	ReturnedInForce InForce = "returned"
+	// OutageInForce holds an iot.OutageInForce, under the key of the parent.
+	OutageInForce InForce = "outage"
 )
 
 // separator separates the parts of a key. No id, tenant or rule name can contain it, because it is a control character.
@@ -94,7 +96,7 @@ func appendKeyOf(dst []byte, of InForce) []byte { return append(append(dst, of..
 func SplitInForceKey(key []byte) (of InForce, name []byte, ok bool) {
 	kind, name, _ := bytes.Cut(key, []byte{separator})
 	switch of = InForce(kind); of {
-	case RuleInForce, SettingsInForce, LimitsInForce, EntryInForce, ShelvedInForce, CommentsInForce, ReturnedInForce:
+	case RuleInForce, SettingsInForce, LimitsInForce, EntryInForce, ShelvedInForce, CommentsInForce, ReturnedInForce, OutageInForce:
 		return of, name, len(name) > 0
 	}
 	return "", nil, false

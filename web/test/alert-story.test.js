@@ -21,11 +21,12 @@ test('what happened is what has changed since the event before', () => {
     { ...base, state: 'updated', alarm_state: 'acknowledged' },
     { ...base, state: 'updated', alarm_state: 'acknowledged' },
     { ...base, state: 'updated', alarm_state: 'acknowledged', suppressed: 'out_of_service' },
+    { ...base, state: 'updated', alarm_state: 'acknowledged', suppressed: 'by_parent' },
     { ...base, state: 'cleared', alarm_state: 'normal', reason: 'reset' },
     { ...base, state: 'cleared', alarm_state: 'normal', actor: 'u', comment: 'afterwards' },
   ];
   assert.deepEqual(storyOf(events).map(({ what }) => what), [
-    'raised', 'shelved', 'acknowledged', 'latched', 'suppression_ended', 'comment', 'again', 'value', 'out_of_service', 'reset', 'comment',
+    'raised', 'shelved', 'acknowledged', 'latched', 'suppression_ended', 'comment', 'again', 'value', 'out_of_service', 'by_parent', 'reset', 'comment',
   ]);
   assert.deepEqual(storyOf([{ ...base, state: 'cleared', alarm_state: 'normal' }]).map(({ what }) => what), ['cleared'], 'one of the past');
 });

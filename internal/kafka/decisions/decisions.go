@@ -79,8 +79,8 @@ func (l *Log) PartitionOf(device iot.Identity, partitions int) int32 {
 func (l *Log) Append(ctx context.Context, objects []control.Object) (map[int32]int64, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	var devices, sourceMaps []*kgo.Record
-	var rules, types []control.Object
+	var sourceMaps []*kgo.Record
+	var devices, rules, types []control.Object
 	for i := range objects {
 		switch objects[i].Kind {
 		case control.Rule:
@@ -93,13 +93,11 @@ func (l *Log) Append(ctx context.Context, objects []control.Object) (map[int32]i
 			sourceMaps = append(sourceMaps, &kgo.Record{Topic: l.Topics.Maps, Key: []byte(objects[i].ID), Value: objects[i].Body, Timestamp: time.Now()})
 			continue
 		}
-		devices = append(devices, &kgo.Record{
-			Topic: l.Topics.Readings, Key: wire.AppendDeviceKey(nil, objects[i].Identity()), Value: objects[i].Body,
-			Headers: kafka.KindHeaders(iot.KindDevice, 1), Timestamp: time.Now(),
-		})
+		devices = append(devices, objects[i])
 	}
 	ends := make(map[int32]int64)
-	err := errors.Join(l.appendToReadings(ctx, devices, rules, ends), l.appendTypes(ctx, types, ends))
+	// Those that have to wait hold up no others.
+	err := errors.Join(l.appendEntries(ctx, devices, ends), l.appendRules(ctx, rules, ends), l.appendTypes(ctx, types, ends))
 	if failed := l.client.ProduceSync(ctx, sourceMaps...).FirstErr(); failed != nil {
 		err = errors.Join(err, fmt.Errorf("append maps of sources to %s: %w", l.Topics.Maps, failed))
 	}
@@ -109,17 +107,8 @@ func (l *Log) Append(ctx context.Context, objects []control.Object) (map[int32]i
 	return ends, nil
 }
 
-// appendToReadings appends registry entries and rules to the readings' log, and raises the ends of the partitions.
-func (l *Log) appendToReadings(ctx context.Context, devices []*kgo.Record, rules []control.Object, ends map[int32]int64) error {
-	if len(devices)+len(rules) == 0 {
-		return nil
-	}
-	if err := l.checkLevel(ctx, process.LevelRules); err != nil {
-		return err
-	}
-	if err := add(ends, l.client.ProduceSync(ctx, devices...)); err != nil {
-		return fmt.Errorf("append registry entries to %s: %w", l.Topics.Readings, err)
-	}
+// appendRules appends rules to every partition, and raises the ends of the partitions.
+func (l *Log) appendRules(ctx context.Context, rules []control.Object, ends map[int32]int64) error {
 	byLevel := make(map[uint8][]kgo.Record)
 	for i := range rules {
 		entry, err := rules[i].RuleEntry()
@@ -136,6 +125,55 @@ func (l *Log) appendToReadings(ctx context.Context, devices []*kgo.Record, rules
 		if err := l.appendToAll(ctx, byLevel[needed], ends); err != nil {
 			return fmt.Errorf("append rules to %s: %w", l.Topics.Readings, err)
 		}
+	}
+	return nil
+}
+
+// appendEntries appends registry entries to the readings' log, and raises the ends of the partitions.
+func (l *Log) appendEntries(ctx context.Context, devices []control.Object, ends map[int32]int64) error {
+	byLevel := make(map[uint8][]*kgo.Record)
+	for i := range devices {
+		entry, err := devices[i].DeviceEntry()
+		if err != nil {
+			return err
+		}
+		needed := process.LevelOfEntry(&entry)
+		byLevel[needed] = append(byLevel[needed], &kgo.Record{
+			Topic: l.Topics.Readings, Key: wire.AppendDeviceKey(nil, devices[i].Identity()), Value: devices[i].Body,
+			Headers: kafka.KindHeaders(iot.KindDevice, entry.Level()), Timestamp: time.Now(),
+		})
+	}
+	for _, needed := range slices.Sorted(maps.Keys(byLevel)) { // Those that have to wait hold up no others.
+		if err := l.checkLevel(ctx, needed); err != nil {
+			return fmt.Errorf("append registry entries: %w", err)
+		}
+		if err := add(ends, l.client.ProduceSync(ctx, byLevel[needed]...)); err != nil {
+			return fmt.Errorf("append registry entries to %s: %w", l.Topics.Readings, err)
+		}
+	}
+	return nil
+}
+
+// Outages implements control.OutageLog.
+func (l *Log) Outages(ctx context.Context, outages []control.Outage) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	if err := l.checkLevel(ctx, process.LevelParents); err != nil {
+		return fmt.Errorf("append outages: %w", err)
+	}
+	_, err := kafka.AppendDecisions(ctx, l.Dial, func(context.Context, *kgo.Client) ([]*kgo.Record, error) {
+		records := make([]*kgo.Record, len(outages))
+		for i := range outages {
+			o := &outages[i]
+			records[i] = &kgo.Record{
+				Topic: l.Topics.Readings, Partition: o.Partition, Key: wire.AppendDeviceKey(nil, o.Parent), Value: wire.AppendOutage(nil, &o.Outage),
+				Headers: kafka.KindHeaders(iot.KindOutage, 1), Timestamp: time.Now(),
+			}
+		}
+		return records, nil
+	})
+	if err != nil {
+		return fmt.Errorf("append outages to %s: %w", l.Topics.Readings, err)
 	}
 	return nil
 }

@@ -56,6 +56,8 @@ func (f *Follower) apply(r *kgo.Record) error {
 		return f.applyLimits(r, name)
 	case of == wire.ShelvedInForce:
 		return f.applyShelved(r, name)
+	case of == wire.OutageInForce:
+		return f.applyOutage(r, name)
 	case of == wire.ReturnedInForce && r.Value == nil:
 		f.InForce.RemoveReturned(string(name), r.Partition)
 	case of == wire.ReturnedInForce:
@@ -100,6 +102,25 @@ func (f *Follower) applyShelved(r *kgo.Record, name []byte) error {
 	}
 	shelved.Partition = r.Partition
 	f.InForce.SetShelved(device, &shelved)
+	return nil
+}
+
+// applyOutage applies a record with the outage of a parent.
+func (f *Follower) applyOutage(r *kgo.Record, name []byte) error {
+	parent, err := wire.DecodeDeviceKey(name)
+	if err != nil {
+		return err
+	}
+	if r.Value == nil {
+		f.InForce.RemoveOutage(parent, r.Partition)
+		return nil
+	}
+	outage, err := wire.DecodeOutageInForce(r.Value)
+	if err != nil {
+		return err
+	}
+	outage.Partition = r.Partition
+	f.InForce.SetOutage(parent, &outage)
 	return nil
 }
 

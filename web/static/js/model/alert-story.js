@@ -3,7 +3,7 @@
 /**
  * @typedef {import('./history.js').AlertEvent} AlertEvent
  *
- * @typedef {'raised' | 'cleared' | 'reset' | 'acknowledged' | 'shelved' | 'out_of_service' | 'by_design' | 'suppression_ended' | 'latched' | 'again' | 'comment' | 'value'} Happening
+ * @typedef {'raised' | 'cleared' | 'reset' | 'acknowledged' | 'shelved' | 'out_of_service' | 'by_design' | 'by_parent' | 'suppression_ended' | 'latched' | 'again' | 'comment' | 'value'} Happening
  *
  * @typedef {{what: Happening, event: AlertEvent}} Chapter
  */

@@ -12,6 +12,7 @@ import { Store } from './store.js';
  * @property {string} [unit] In which people want to see the values.
  * @property {number} [interval_seconds]
  * @property {boolean} [retired]
+ * @property {string} [parent] The id of the device through which it sends.
  *
  * @typedef {Entry & {version: number}} Registered
  *

@@ -9,6 +9,7 @@
  * @property {string} unit
  * @property {string} interval In seconds.
  * @property {boolean} retired
+ * @property {string} parent
  * @property {[name: string, value: string][]} labels
  * @property {[rule: string, limit: string][]} limits
  *
@@ -23,9 +24,9 @@
  * @param {Entry} [entry]
  * @returns {Draft}
  */
-export function draftOf({ name = '', area = '', unit = '', labels = {}, limits = {}, interval_seconds: interval, retired = false } = {}) {
+export function draftOf({ name = '', area = '', unit = '', labels = {}, limits = {}, interval_seconds: interval, retired = false, parent = '' } = {}) {
   return {
-    name, area, unit, retired,
+    name, area, unit, retired, parent,
     interval: interval ? String(interval) : '',
     labels: Object.entries(labels),
     limits: Object.entries(limits).map(([rule, limit]) => [rule, String(limit)]),
@@ -38,7 +39,7 @@ export function draftOf({ name = '', area = '', unit = '', labels = {}, limits =
  * @param {Draft} draft
  * @returns {{entry: Entry, mistake: null} | {entry: null, mistake: Mistake}}
  */
-export function entryOf({ name, area, unit, interval, retired, labels, limits }) {
+export function entryOf({ name, area, unit, interval, retired, parent, labels, limits }) {
   const seconds = number(interval);
   if (seconds === null || seconds < 0) return { entry: null, mistake: { field: 'interval', kind: 'number', name: '' } };
   const given = labels.map(([label, value]) => /** @type {[string, string]} */ ([label.trim(), value.trim()])).filter(([label, value]) => label || value);
@@ -53,7 +54,7 @@ export function entryOf({ name, area, unit, interval, retired, labels, limits })
     if (limit === null) return { entry: null, mistake: { field: 'limits', kind: 'number', name: rule } };
     if (text.trim() !== '') own[rule] = limit;
   }
-  return { entry: { name: name.trim(), area: area.trim(), unit: unit.trim(), interval_seconds: seconds, retired, labels: Object.fromEntries(given), limits: own }, mistake: null };
+  return { entry: { name: name.trim(), area: area.trim(), unit: unit.trim(), interval_seconds: seconds, retired, parent: parent.trim(), labels: Object.fromEntries(given), limits: own }, mistake: null };
 }
 
 /**
@@ -76,7 +77,7 @@ function number(text) {
 export function patchOf(before, after) {
   /** @type {Patch} */
   const patch = {};
-  for (const key of /** @type {const} */ (['name', 'area', 'unit', 'interval_seconds', 'retired'])) {
+  for (const key of /** @type {const} */ (['name', 'area', 'unit', 'interval_seconds', 'retired', 'parent'])) {
     if ((before[key] || null) !== (after[key] || null)) patch[key] = after[key] || null;
   }
   for (const key of /** @type {const} */ (['labels', 'limits'])) {
@@ -117,7 +118,7 @@ export function patched(entry, patch) {
 }
 
 /** What an entry holds, in the order in which it is shown. */
-export const entryKeys = /** @type {const} */ (['name', 'area', 'labels', 'limits', 'unit', 'interval_seconds', 'retired']);
+export const entryKeys = /** @type {const} */ (['name', 'area', 'labels', 'limits', 'unit', 'interval_seconds', 'retired', 'parent']);
 
 /**
  * Returns the parts in which two entries differ.

@@ -45,7 +45,7 @@ import { windowPoint } from './windows.js';
  * @property {string} timestamp
  * @property {number} current_value
  * @property {string} [reason]
- * @property {'shelved' | 'out_of_service' | 'by_design'} [suppressed]
+ * @property {'shelved' | 'out_of_service' | 'by_design' | 'by_parent'} [suppressed]
  * @property {string} [suppressed_until]
  * @property {string} [actor]
  * @property {string} [comment]

@@ -48,7 +48,7 @@
  * @property {string} [reason] Why it has cleared, if not because of a reading.
  * @property {string} [acknowledged_at]
  * @property {string} [acknowledged_by]
- * @property {'shelved' | 'out_of_service' | 'by_design'} [suppressed] Why nobody is notified of it.
+ * @property {'shelved' | 'out_of_service' | 'by_design' | 'by_parent'} [suppressed] Why nobody is notified of it.
  * @property {string} [suppressed_until]
  * @property {string} [suppressed_by]
  * @property {string} [suppressed_at]

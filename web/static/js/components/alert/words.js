@@ -1,5 +1,6 @@
 // @ts-check
 import { terms } from '../../locale/terms.js';
+import { visible } from '../../locale/visible.js';
 import { lifeOf } from '../../model/alert-life.js';
 import { actorName } from '../actor.js';
 import { texts } from './texts.js';
@@ -46,13 +47,14 @@ export function offeredAction(action, locale) {
 /**
  * Why nobody is notified of an alert; empty if somebody is.
  *
- * @param {Pick<Alert, 'suppressed' | 'suppressed_until'>} alert
+ * @param {Pick<Alert, 'suppressed' | 'suppressed_until' | 'suppressed_by'>} alert
  * @param {number} now
  * @param {Locale} locale
  */
-export function suppressionWords({ suppressed, suppressed_until: until }, now, locale) {
+export function suppressionWords({ suppressed, suppressed_until: until, suppressed_by: by }, now, locale) {
   if (!suppressed) return '';
   if (suppressed === 'out_of_service') return locale.t(texts.outOfServiceState);
+  if (suppressed === 'by_parent') return locale.t(texts.parentSilent, { parent: visible(by ?? '') });
   return until ? locale.t(suppressed === 'by_design' ? texts.maintainedUntil : texts.shelvedUntil, { time: locale.timeOrDate(Date.parse(until), now) }) : locale.t(texts.shelvedState);
 }
 
@@ -80,6 +82,6 @@ export function handlingWords(alert, now, locale) {
   const suppressed = suppressionWords(alert, now, locale);
   return [
     by(texts.acknowledgedBy, alert.acknowledged_by, alert.acknowledged_at),
-    suppressed && [suppressed, by(texts.suppressedBy, alert.suppressed_by, alert.suppressed_at)].filter(Boolean).join(' '),
+    suppressed && [suppressed, alert.suppressed === 'by_parent' ? '' : by(texts.suppressedBy, alert.suppressed_by, alert.suppressed_at)].filter(Boolean).join(' '),
   ].filter(Boolean).join(locale.t(terms.listSeparator));
 }

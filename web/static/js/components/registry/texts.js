@@ -21,4 +21,5 @@ export const texts = {
   partUnit: { en: 'unit', zh: '单位' },
   partInterval: { en: 'expected interval', zh: '预期上报间隔' },
   partRetired: { en: 'retired', zh: '停用' },
+  partParent: { en: 'parent', zh: '上级设备' },
 };

@@ -34,7 +34,7 @@ export function limitWords(limits, locale) {
  */
 export function partNames(parts, locale) {
   const names = {
-    name: texts.partName, area: texts.partArea, labels: texts.partLabels, limits: texts.partLimits, unit: texts.partUnit, interval_seconds: texts.partInterval, retired: texts.partRetired,
+    name: texts.partName, area: texts.partArea, labels: texts.partLabels, limits: texts.partLimits, unit: texts.partUnit, interval_seconds: texts.partInterval, retired: texts.partRetired, parent: texts.partParent,
   };
   return parts.map((part) => locale.t(names[part])).join(locale.t(terms.listSeparator));
 }

@@ -15,7 +15,7 @@ import { texts } from './texts.js';
 /** @type {Record<import('../../../model/alert-story.js').Happening, import('../../../locale/locale.js').Text>} */
 const words = {
   raised: texts.storyRaised, cleared: texts.storyCleared, reset: texts.storyReset, acknowledged: texts.storyAcknowledged, shelved: texts.storyShelved,
-  out_of_service: texts.storyOutOfService, by_design: texts.storyByDesign, suppression_ended: texts.storySuppressionEnded, latched: texts.storyLatched, again: texts.storyAgain,
+  out_of_service: texts.storyOutOfService, by_design: texts.storyByDesign, by_parent: texts.storyByParent, suppression_ended: texts.storySuppressionEnded, latched: texts.storyLatched, again: texts.storyAgain,
   comment: texts.storyComment, value: texts.storyValue,
 };
 

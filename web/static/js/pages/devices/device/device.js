@@ -198,7 +198,7 @@ class DevicePage {
     const { area, registered } = this.#detail ?? {};
     const words = [
       visible(registered?.name ?? ''), device ? this.#session.typeName(device.device_type) : '', area ? visible(area) : locale.place(device?.location),
-      registered?.retired ? locale.t(texts.deviceRetired) : '',
+      registered?.parent ? locale.t(texts.deviceBehind, { parent: visible(registered.parent) }) : '', registered?.retired ? locale.t(texts.deviceRetired) : '',
     ];
     setText(this.#at('#device-place'), words.filter(Boolean).join(' · '));
   }

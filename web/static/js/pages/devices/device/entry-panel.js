@@ -110,7 +110,7 @@ export class EntryPanel {
   show() {
     const { locale } = this.#session;
     const { busy, dirty, draft, outcome } = this.#form;
-    const text = (/** @type {'name' | 'area' | 'unit' | 'interval'} */ name) => (/** @type {Event} */ event) => this.#form.type({ [name]: valueOf(event) });
+    const text = (/** @type {'name' | 'area' | 'unit' | 'interval' | 'parent'} */ name) => (/** @type {Event} */ event) => this.#form.type({ [name]: valueOf(event) });
     render(html`<form class="entry" @submit=${(/** @type {Event} */ event) => { event.preventDefault(); void this.#save(); }}>
       <label class="field"><span>${locale.t(terms.name)}</span>
         <input type="text" maxlength="128" autocomplete="off" spellcheck="false" .value=${draft.name} @input=${text('name')}></label>
@@ -123,6 +123,8 @@ export class EntryPanel {
         <input type="text" maxlength="32" autocomplete="off" spellcheck="false" placeholder=${this.#session.plant.specs.get(this.#type)?.unit ?? ''} .value=${draft.unit} @input=${text('unit')}></label>
       <label class="field"><span>${locale.t(texts.entryInterval)}</span>
         <span class="with-unit"><input type="text" inputmode="decimal" maxlength="20" autocomplete="off" .value=${draft.interval} @input=${text('interval')}><span>${locale.t(texts.entrySeconds)}</span></span></label>
+      <label class="field"><span>${locale.t(texts.entryParent)}</span>
+        <input type="text" maxlength="128" autocomplete="off" spellcheck="false" placeholder=${locale.t(texts.entryParentHint)} .value=${draft.parent} @input=${text('parent')}></label>
       <label class="check"><input type="checkbox" .checked=${draft.retired} @change=${(/** @type {Event} */ event) => this.#form.type({ retired: /** @type {HTMLInputElement} */ (event.target).checked })}>
         <span>${locale.t(texts.entryRetired)}</span></label>
       <p class="entry-outcome" role="status" data-kind=${outcome?.kind ?? ''}>${this.#outcome(locale)}</p>

@@ -7,6 +7,7 @@ export const texts = {
   inOverview: { en: 'Show in the overview', zh: '在总览中显示' },
   nowTitle: { en: 'Now', zh: '当前' },
   deviceRetired: { en: 'retired', zh: '已停用' },
+  deviceBehind: { en: 'behind {parent}', zh: '上级设备 {parent}' },
 
   deviceAlerts: { en: 'Alerts of this device', zh: '设备告警' },
   pastAlerts: { en: 'Past alerts', zh: '历史告警' },
@@ -27,6 +28,8 @@ export const texts = {
   entryUnit: { en: 'Values shown in', zh: '数值的显示单位' },
   entryInterval: { en: 'Expected interval', zh: '预期上报间隔' },
   entrySeconds: { en: 's', zh: '秒' },
+  entryParent: { en: 'Parent, such as its gateway', zh: '上级设备（如网关）' },
+  entryParentHint: { en: 'device id', zh: '设备 ID' },
   entryRetired: { en: 'Retired: raises no alerts, readings still count', zh: '停用：不再告警，读数仍计入统计' },
 
   save: { en: 'Save', zh: '保存' },
