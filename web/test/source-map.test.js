@@ -74,7 +74,7 @@ function drafted(...answers) {
 
 test('what is tried is decided upon the version that it is based on', async () => {
   const { draft, asked, decided } = drafted({ status: 200, body: map(1, 'xa') }, { status: 202, body: map(2, 'a', { in_force: false }) }, { status: 200, body: map(3, 'c', { origin: 'configuration' }) });
-  draft.mapped(rules('a'));
+  draft.begin(rules('a'));
   const base = () => draft.base;
   assert.ok(!draft.dirty && base() === null);
   await draft.apply();

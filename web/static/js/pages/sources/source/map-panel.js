@@ -123,7 +123,7 @@ export class MapPanel {
   /** @param {Seen} seen */
   #apply(seen) {
     this.#seen = seen;
-    this.#draft.mapped(seen.rules);
+    this.#draft.begin(seen.rules);
     this.#narrow();
   }
 
