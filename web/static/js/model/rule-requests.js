@@ -34,6 +34,18 @@ export class RuleRequests extends Decisions {
   }
 
   /**
+   * Returns how many devices are of a type, an area and labels, and the first ones.
+   *
+   * @param {RuleBody} rule
+   * @param {AbortSignal} [signal]
+   * @returns {Promise<{items: {device_id: string}[], total: number}>}
+   */
+  async matching({ device_type: type = '', area = '', labels = {} }, signal) {
+    const given = [['type', type], ['area', area], ...Object.entries(labels).map(([name, value]) => ['label', value === '' ? name : `${name}=${value}`])].filter(([, value]) => value);
+    return this.#history.ask(`devices?${new URLSearchParams([...given, ['never_sent', 'true'], ['offset', '0'], ['limit', '3']])}`, { signal: signal ?? null });
+  }
+
+  /**
    * Adds and replaces rules by a file, all or none.
    *
    * @param {Blob} file YAML, as the export writes it.

@@ -14,6 +14,11 @@ export const texts = {
   },
   changedMeanwhile: { en: 'Not changed: somebody else has changed this device meanwhile.', zh: '未更改：其他人在此期间更改了该设备。' },
 
+  labelName: { en: 'Name of label {number}', zh: '标签 {number} 的名称' },
+  labelValue: { en: 'Value of label {number}', zh: '标签 {number} 的值' },
+  labelRemove: { en: 'Remove the label {name}', zh: '移除标签 {name}' },
+  labelAdd: { en: 'Add a label', zh: '添加标签' },
+
   partName: { en: 'name', zh: '名称' },
   partArea: { en: 'area', zh: '区域' },
   partLabels: { en: 'labels', zh: '标签' },

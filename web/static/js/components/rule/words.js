@@ -75,13 +75,14 @@ export function conditionWords({ condition, device_type: type = '' }, { locale, 
   const span = spanWords(within, locale);
   const counts = kind === 'count' || kind === 'fraction' || kind === 'of_last';
   const beyond = locale.t(below ? texts.below : texts.above, { limit: quantity(counts ? limit : threshold) });
-  const share = `${locale.precise(threshold * 100)}%`;
+  const percent = (/** @type {number} */ part) => `${locale.precise(Number((part * 100).toPrecision(12)))}%`;
+  const share = percent(threshold);
   if (kind === 'expression') return within > 0 ? locale.t(texts.overSpan, { expression: visible(expression), span }) : visible(expression);
   const text = kind === 'stuck' && threshold === 0 ? texts.whenUnchanged : whenTexts[kind];
   const values = { beyond, change: change(threshold), span, number: locale.precise(threshold), share, last: locale.precise(last) };
   const words = kind === 'levels' ? locale.t(texts.whenLevels, { levels: levelWords(condition, quantity, locale) }) : text ? locale.t(text, values) : visible(kind);
   if (hysteresis === 0) return words;
-  return locale.t(texts.withDeadband, { condition: words, hysteresis: counts ? locale.precise(hysteresis) : change(hysteresis) });
+  return locale.t(texts.withDeadband, { condition: words, hysteresis: kind === 'fraction' ? percent(hysteresis) : counts ? locale.precise(hysteresis) : change(hysteresis) });
 }
 
 /**

@@ -109,6 +109,7 @@ class RulesPage {
   }
 
   start() {
+    find(this.#root, '#rule-new', HTMLAnchorElement).href = this.#session.href('rules/new?new=1');
     this.#show();
     this.#request.load();
   }

@@ -7,6 +7,7 @@ export const texts = {
   rulesNoMatch: { en: 'No rule matches.', zh: '没有符合条件的规则。' },
   alertRules: { en: 'Alert rules', zh: '告警规则' },
   rulesCountOf: { en: '{count} of {total} rules', zh: '{total} 条规则中的 {count} 条' },
+  newRuleLink: { en: 'New rule', zh: '新建规则' },
   rulesDisabled: { en: '{words}, {disabled} of them disabled', zh: '{words}，其中 {disabled} 条已停用' },
   ruleSearch: { en: 'Search name, area, message', zh: '搜索名称、区域、消息' },
   ruleKind: { en: 'Kind', zh: '种类' },

@@ -1,6 +1,7 @@
 // @ts-check
 import { html, nothing, render } from '../../../../vendor/lit-html/lit-html.js';
 import { decisionWords } from '../../../components/registry/decision.js';
+import { labelFields } from '../../../components/registry/label-fields.js';
 import { partNames } from '../../../components/registry/words.js';
 import { terms } from '../../../locale/terms.js';
 import { visible } from '../../../locale/visible.js';
@@ -117,7 +118,7 @@ export class EntryPanel {
       <label class="field"><span>${locale.t(terms.area)}</span>
         <input type="text" maxlength="1024" autocomplete="off" spellcheck="false" list="entry-areas" placeholder=${visible(this.#place) || locale.t(texts.entryAreaHint)} .value=${draft.area} @input=${text('area')}></label>
       <datalist id="entry-areas">${this.#offered.map((area) => html`<option value=${area}></option>`)}</datalist>
-      ${this.#labels(locale)}
+      ${labelFields({ labels: draft.labels, onChange: (labels) => this.#form.type({ labels }) }, locale)}
       ${this.#limits(locale)}
       <label class="field"><span>${locale.t(texts.entryUnit)}</span>
         <input type="text" maxlength="32" autocomplete="off" spellcheck="false" placeholder=${this.#session.plant.specs.get(this.#type)?.unit ?? ''} .value=${draft.unit} @input=${text('unit')}></label>
@@ -134,25 +135,6 @@ export class EntryPanel {
         <button type="button" class="button button-danger" @click=${() => this.#onForget()}>${locale.t(texts.forget)}</button>
       </div>
     </form>`, this.#element);
-  }
-
-  /** @param {Locale} locale */
-  #labels(locale) {
-    const { labels } = this.#form.draft;
-    const change = (/** @type {number} */ i, /** @type {[string, string]} */ label) => this.#form.type({ labels: labels.map((one, k) => (k === i ? label : one)) });
-    return html`<fieldset class="field-group"><legend>${locale.t(terms.labels)}</legend>
-      ${labels.map(([name, value], i) => html`<div class="pair">
-        <input type="text" maxlength="64" autocomplete="off" spellcheck="false" aria-label=${locale.t(texts.labelName, { number: i + 1 })} placeholder=${locale.t(terms.name)} .value=${name} @input=${(/** @type {Event} */ event) => change(i, [valueOf(event), value])}>
-        <input type="text" maxlength="128" autocomplete="off" spellcheck="false" aria-label=${locale.t(texts.labelValue, { number: i + 1 })} placeholder=${locale.t(terms.value)} .value=${value} @input=${(/** @type {Event} */ event) => change(i, [name, valueOf(event)])}>
-        <button type="button" class="button button-icon" aria-label=${locale.t(texts.labelRemove, { name: visible(name) })} title=${locale.t(texts.labelRemove, { name: visible(name) })} @click=${() => this.#form.type({ labels: labels.filter((_, k) => k !== i) })}><svg class="icon" aria-hidden="true"><use href="#icon-close"></use></svg></button>
-      </div>`)}
-      <button type="button" class="link" @click=${() => this.#addLabel()}>${locale.t(texts.labelAdd)}</button>
-    </fieldset>`;
-  }
-
-  #addLabel() {
-    this.#form.type({ labels: [...this.#form.draft.labels, ['', '']] });
-    [.../** @type {NodeListOf<HTMLInputElement>} */ (this.#element.querySelectorAll('.pair input:first-child'))].at(-1)?.focus();
   }
 
   /** @param {Locale} locale */

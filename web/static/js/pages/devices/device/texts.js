@@ -16,10 +16,6 @@ export const texts = {
 
   entryTitle: { en: 'Registry', zh: '设备登记' },
   entryAreaHint: { en: 'site/building/line/machine', zh: '厂区/楼栋/产线/机台' },
-  labelName: { en: 'Name of label {number}', zh: '标签 {number} 的名称' },
-  labelValue: { en: 'Value of label {number}', zh: '标签 {number} 的值' },
-  labelRemove: { en: 'Remove the label {name}', zh: '移除标签 {name}' },
-  labelAdd: { en: 'Add a label', zh: '添加标签' },
   labelNameless: { en: 'A label has no name.', zh: '有标签没有名称。' },
   labelTwice: { en: 'The label {name} is there twice.', zh: '标签 {name} 重复。' },
   limitAbove: { en: '{severity} above', zh: '{severity}：高于' },
