@@ -344,6 +344,7 @@ func (s *server) decideMap(ctx context.Context, in *MapInput, action string, edi
 	if err != nil {
 		return nil, err
 	}
+	condition.Entered = false // * is any map, and a source always has one: that of its configuration, if nobody has decided anything.
 	release, err := s.admitDecision()
 	if err != nil {
 		return nil, err

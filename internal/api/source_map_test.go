@@ -78,6 +78,14 @@ func TestTheMapOfASourceIsDecided(t *testing.T) {
 	if tag := w.Header().Get("ETag"); tag != `"4"` {
 		t.Errorf("got the tag %s", tag)
 	}
+	for version, method := range []string{5: "PUT", 6: "DELETE"} { // The map of the configuration is a map, too.
+		if method == "" {
+			continue
+		}
+		if w := send(h, method, mapPath, hot, "Content-Type", asJSON, "If-Match", "*"); w.Code != 200 || !strings.Contains(w.Body.String(), fmt.Sprintf(`"version":%d,`, version)) {
+			t.Errorf("%s with If-Match: *: got %d %s", method, w.Code, w.Body)
+		}
+	}
 }
 
 // While the program with the source is away the decision is kept, and the answer says that it is not in force.

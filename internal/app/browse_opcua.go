@@ -24,6 +24,9 @@ func (b *browser) opcua(ctx context.Context, configured *config.Source) error {
 		options.Browse = &opcua.Browse{Root: root, Depth: opcua.DefaultDepth}
 	}
 	found, truncated, err := opcua.List(ctx, *options, b.Count)
+	if ctx.Err() != nil && err != nil {
+		return fmt.Errorf("the time was over (-for %v): %w", b.For, err)
+	}
 	if err != nil {
 		return err
 	}

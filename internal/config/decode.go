@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -161,7 +162,7 @@ func (d *decoder) typed(path string, t reflect.Type, raw any) (typed any, ok boo
 	}
 	typed, wanted := scalar(t, raw)
 	if typed == nil {
-		d.problems.add(d.source, path, "must be %s (got %s)", wanted, show(raw))
+		d.problems.add(d.source, path, "must be %s (got %s)", wanted, shown(path, raw))
 		return nil, false
 	}
 	return typed, true
@@ -170,7 +171,7 @@ func (d *decoder) typed(path string, t reflect.Type, raw any) (typed any, ok boo
 func (d *decoder) list(path string, element reflect.Type, raw any) (any, bool) {
 	items, isList := raw.([]any)
 	if !isList {
-		d.problems.add(d.source, path, "must be a list (got %s)", show(raw))
+		d.problems.add(d.source, path, "must be a list (got %s)", shown(path, raw))
 		return nil, false
 	}
 	all := true
@@ -291,6 +292,18 @@ func plain(kind reflect.Kind, raw any) (typed any, wanted string) {
 		return nil, "text"
 	}
 }
+
+// shown returns a value that is none of its key's as a user would write it, unless it may be a secret.
+func shown(path string, raw any) string {
+	key := path[strings.LastIndexByte(path, '.')+1:]
+	if secretKey.MatchString(key) {
+		return "a value that is not shown"
+	}
+	return show(raw)
+}
+
+// secretKey matches the keys of secrets, whose values may be secrets even if they are of a wrong kind: a password of digits that lacks its quotation marks.
+var secretKey = regexp.MustCompile(`^(.*_)?(password|secret|token)$`)
 
 // show formats a value as a user would write it.
 func show(raw any) string {

@@ -411,3 +411,16 @@ func TestATypeHasSoManyRulesAtMost(t *testing.T) {
 		t.Errorf("got %v, want one line about the first rule that is too many", err)
 	}
 }
+
+// A password of digits without quotation marks is a number, and a password all the same.
+func TestAPasswordOfAWrongKindIsNotShown(t *testing.T) {
+	for _, yaml := range []string{
+		"postgres: {password: 987654321}", "kafka: {sasl: {password: 987654321}}", "kafka: {sasl: {password: [987654321]}}",
+		"notifications: {channels: [{name: a, mail: {password: 987654321}}]}", "notifications: {channels: [{name: a, telegram: {token: 987654321}}]}",
+	} {
+		_, err := load(t, yaml, nil)
+		if err == nil || strings.Contains(err.Error(), "987654321") {
+			t.Errorf("%s: got %v, want an error without the password", yaml, err)
+		}
+	}
+}

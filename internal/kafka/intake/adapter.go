@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"iotmon/internal/kafka"
+	"iotmon/internal/retry"
 	"iotmon/internal/source"
 )
 
@@ -96,6 +97,13 @@ func (a *Adapter) Run(ctx context.Context, session *source.Session) error {
 		return fmt.Errorf("kafka client: %w", err)
 	}
 	defer r.close(end)
+	// A request to a broker that does not answer goes on for longer than its context.
+	stop := context.AfterFunc(ctx, func() {
+		if retry.Wait(life, patience) == nil {
+			end()
+		}
+	})
+	defer stop()
 	r.admin = kadm.NewClient(r.client)
 	close(r.ready)
 	group, ctx := errgroup.WithContext(ctx)

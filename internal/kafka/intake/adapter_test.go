@@ -486,3 +486,39 @@ func TestATryToConnectWithoutAnAnswerEndsSoon(t *testing.T) {
 		t.Errorf("took %v, want the 3 s of each try and little more", took)
 	}
 }
+
+// A broker that accepts connections and answers nothing holds up neither the end of the program nor the source's next owner.
+func TestABrokerThatSaysNothingDoesNotHoldUpTheEnd(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	accepted := make(chan net.Conn, 100)
+	go func() {
+		defer close(accepted)
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			accepted <- conn
+		}
+	}()
+	s := run(t, intake.Options{
+		Dial: func() (kafka.Dial, error) { return kafka.Dial{Brokers: []string{listener.Addr().String()}}, nil }, Topics: []string{"a"}, Group: "g",
+	}, &memoryLog{})
+	conn := <-accepted
+	time.Sleep(2 * time.Second) // Until a request is under way.
+	began := time.Now()
+	s.stop()
+	if took := time.Since(began); took > 8*time.Second {
+		t.Errorf("took %v, want the 3 s of a request and little more", took)
+	}
+	_ = conn.Close()
+	_ = listener.Close()
+	for conn := range accepted {
+		_ = conn.Close()
+	}
+}

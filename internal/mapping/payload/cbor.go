@@ -7,6 +7,7 @@ import (
 	"math/big"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -35,7 +36,7 @@ var cborMode = sync.OnceValue(func() cbor.DecMode {
 func (d *Decoder) cbor(payload []byte, points []mapping.Point) ([]mapping.Point, error) {
 	var value any
 	if err := cborMode().Unmarshal(payload, &value); err != nil {
-		return points, iot.Invalid("", "not valid CBOR: %s", iot.Quote(err.Error()))
+		return points, iot.Invalid("", "not valid CBOR: %s", strings.TrimPrefix(err.Error(), "cbor: "))
 	}
 	d.tree.nodes = d.tree.nodes[:0]
 	if err := d.tree.convert(nil, value); err != nil {
