@@ -6,6 +6,8 @@ import (
 	"encoding/binary"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
@@ -18,6 +20,7 @@ import (
 	"iotmon/internal/mapping"
 	"iotmon/internal/source"
 	"iotmon/internal/source/opcua"
+	"iotmon/tests/testenv"
 )
 
 // nothing is a log that acknowledges at once.
@@ -66,29 +69,39 @@ func receive(b *testing.B, log source.Records, atOnce int) {
 // of this process.
 func BenchmarkServers(b *testing.B) {
 	for _, p := range products {
-		b.Run(string(p), func(b *testing.B) {
-			s := p.start(b, "--items", fmt.Sprint(benchItems))
-			o := newOptions(b, s.endpoint())
-			o.Sampling = 0
-			status := runBench(b, o, nothing{}, benchItems)
-			until(b, func() bool { return status.Snapshot().Readings >= benchItems })
-			before := status.Snapshot().Readings
-			b.ResetTimer()
-			cpu := processorTime(b)
-			rounds := max(1, b.N/benchItems)
-			s.do(b, "all %d", rounds)
-			last := before
-			until(b, func() bool { // The last changes arrive with the next publication.
-				time.Sleep(500 * time.Millisecond)
-				now := status.Snapshot().Readings
-				still := now == last && now > before
-				last = now
-				return still
-			})
-			b.StopTimer()
-			report(b, status, float64(last-before), processorTime(b)-cpu)
-		})
+		b.Run(string(p)+"/None", func(b *testing.B) { fromServer(b, p, "None") })
+		b.Run(string(p)+"/encrypted", func(b *testing.B) { fromServer(b, p, "Basic256Sha256/SignAndEncrypt") })
 	}
+}
+
+func fromServer(b *testing.B, p product, security string) {
+	certificate, arguments := testenv.OPCUASecurity(b, b.TempDir())
+	s := p.start(b, append(arguments, "--items", fmt.Sprint(benchItems))...)
+	o := newOptions(b, s.endpoint())
+	o.Sampling, o.Security = 0, security
+	if security != "None" {
+		o.Trust, o.User, o.PasswordFile = certificate, user, filepath.Join(b.TempDir(), "password")
+		if err := os.WriteFile(o.PasswordFile, []byte(password), 0o600); err != nil {
+			b.Fatal(err)
+		}
+	}
+	status := runBench(b, o, nothing{}, benchItems)
+	until(b, func() bool { return status.Snapshot().Readings >= benchItems })
+	before := status.Snapshot().Readings
+	b.ResetTimer()
+	cpu := processorTime(b)
+	rounds := max(1, b.N/benchItems)
+	s.do(b, "all %d", rounds)
+	last := before
+	until(b, func() bool { // The last changes arrive with the next publication.
+		time.Sleep(500 * time.Millisecond)
+		now := status.Snapshot().Readings
+		still := now == last && now > before
+		last = now
+		return still
+	})
+	b.StopTimer()
+	report(b, status, float64(last-before), processorTime(b)-cpu)
 }
 
 func report(b *testing.B, status *source.Status, readings float64, cpu time.Duration) {
