@@ -85,7 +85,7 @@ test-web:
 	./scripts/test-web.sh
 
 test-chaos: provision ## strike the services for as long as faults take in the field: 100 kills, outages of a minute
-	TEST_CHAOS=long $(GO) test $(race) -timeout 90m -v -run 'SurviveFaults|Kills' ./tests/integration
+	TEST_CHAOS=long $(GO) test $(race) -timeout 90m -v -run 'SurviveFaults|Kills|OneOwner' ./tests/integration
 
 test-short: ## run the tests that need only Go and a minute
 	$(GO) test -short $(PKG)
