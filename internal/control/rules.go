@@ -227,18 +227,24 @@ func (r *Registry) rulesAfter(outcomes []RuleOutcome) ([]iot.Rule, error) {
 	}
 	slices.SortFunc(entries, compareRules)
 	var rules []iot.Rule
-	maintenance := 0
+	maintenance, planned, now := 0, 0, r.Now()
 	for i := range entries {
 		switch {
 		case entries[i].Deleted || entries[i].Version == 0:
 		case entries[i].Rule.Kind == iot.Maintenance:
 			maintenance++
+			if !entries[i].Rule.Schedule.Over(now) {
+				planned++
+			}
 		default:
 			rules = append(rules, entries[i].Rule)
 		}
 	}
-	if maintenance > iot.MaxMaintenance {
+	if planned > iot.MaxMaintenance {
 		return nil, iot.Invalid("name", "there is maintenance %d times already, the maximum", iot.MaxMaintenance)
+	}
+	if maintenance > iot.MaxMaintenanceKept {
+		return nil, iot.Invalid("name", "maintenance is kept %d times already, the maximum: delete what is over", iot.MaxMaintenanceKept)
 	}
 	return rules, nil
 }

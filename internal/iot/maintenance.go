@@ -36,8 +36,10 @@ const (
 	MaxPeriods = 200
 	// MaxWeekly is the maximum length of Calendar.Weekly.
 	MaxWeekly = 70
-	// MaxMaintenance is the maximum number of rules of the kind Maintenance.
+	// MaxMaintenance is the maximum number of rules of the kind Maintenance that people may have planned; those that are over do not count.
 	MaxMaintenance = 100
+	// MaxMaintenanceKept is the maximum number of rules of the kind Maintenance in all.
+	MaxMaintenanceKept = 1000
 )
 
 const minutesOfDay, minutesOfWeek = 24 * 60, 7 * 24 * 60
@@ -66,6 +68,12 @@ func (s *Schedule) Next(t time.Time) time.Time {
 		}
 	}
 	return time.Time{}
+}
+
+// Over reports whether no period holds at t or later, and none will be added.
+func (s *Schedule) Over(t time.Time) bool {
+	last := len(s.Periods) - 1
+	return len(s.Calendar.Weekly) == 0 && (last < 0 || !s.Periods[last].Until.After(t))
 }
 
 // normalize checks the schedule, and joins periods that touch one another. The error is an *InvalidError.

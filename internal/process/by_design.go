@@ -12,17 +12,17 @@ import (
 
 // byDesign is what suppresses alerts without a person who has decided about the alert or its device.
 type byDesign struct {
-	// maintenance has the rules of the kind Maintenance in force, in the order of their names.
+	// maintenance has the rules of the kind Maintenance in force that are not over, in the order of their names.
 	maintenance []*iot.Rule
 	// due is when the alerts that are open have to be judged again; zero for never.
 	due time.Time
 }
 
-// compileByDesign collects the rules of the kind Maintenance in force.
+// compileByDesign collects the rules of the kind Maintenance in force, but those that are over.
 func (p *Partition) compileByDesign() {
 	p.byDesign = byDesign{}
 	for _, rule := range p.inForce.rules {
-		if !rule.Deleted && rule.Rule.Kind == iot.Maintenance {
+		if !rule.Deleted && rule.Rule.Kind == iot.Maintenance && !rule.Rule.Schedule.Over(p.clock) {
 			p.byDesign.maintenance = append(p.byDesign.maintenance, &rule.Rule)
 		}
 	}

@@ -13,7 +13,7 @@ func (p *Partition) advanceClock(appended time.Time, out Output) {
 		p.advanceBehind(appended, out)
 		return
 	case appended.After(p.clock):
-		if !p.clock.IsZero() && appended.Sub(p.clock) > Standstill {
+		if !p.clock.IsZero() && p.ticking() && appended.Sub(p.clock) > Standstill {
 			p.fleet.RestartSilence(appended)
 			p.extendOutages(appended)
 		}
@@ -21,6 +21,9 @@ func (p *Partition) advanceClock(appended time.Time, out Output) {
 	}
 	p.behind = time.Time{}
 }
+
+// ticking reports whether the partition gets ticks because a device is watched. Without any, it may be silent for long while the system works.
+func (p *Partition) ticking() bool { return p.fleet.Watching() || p.anySilenced() }
 
 // advanceBehind handles an append time that is behind the log's clock by more than the skew. A single one is ignored. If
 // they continue for setBackAfter, the clock was wrong, for example because a gateway started with a wrong date, and is set
@@ -50,7 +53,7 @@ func (p *Partition) advanceBehind(appended time.Time, out Output) {
 	p.keepLengths(p.next)
 	p.setBackOutages(p.clock.Sub(appended))
 	p.clock, p.behind = appended, time.Time{}
-	p.judgeByDesignNext()
+	p.compileByDesign()
 	p.fleet.SetBack(appended)
 	p.startAreas(out)
 }

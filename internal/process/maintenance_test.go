@@ -72,3 +72,16 @@ func TestMaintenanceSuppressesSilence(t *testing.T) {
 		t.Errorf("got %+v, want the offline alert, suppressed by design", got)
 	}
 }
+
+// By a clock that was ahead, maintenance was over before it began.
+func TestMaintenanceThatWasOverHoldsAgainWhenTheClockIsSetBack(t *testing.T) {
+	var j journal
+	j.tick(0)
+	j.tick(1e6)
+	j.maintain(1e6, "overhaul", 1, iot.Selector{}, 60, 200)
+	for s := 1.0; s < 65; s++ {
+		j.tick(s)
+	}
+	j.reading(70, "a", 70, 40)
+	mustEqual(t, handledEvents(t, onePass(t, j)), "raised 70   by_design 200")
+}

@@ -139,10 +139,7 @@ func (p *Partition) Next() int64 { return p.next }
 
 // NeedsTicks reports whether something may be due by now without a further reading, so that a silent partition needs ticks.
 func (p *Partition) NeedsTicks(now time.Time) bool {
-	if p.windows.Len() > 0 || p.fleet.Watching() || p.gap.open || !p.gap.next.IsZero() || len(p.delayed.until) > 0 {
-		return true
-	}
-	if p.anySilenced() {
+	if p.windows.Len() > 0 || p.ticking() || p.gap.open || !p.gap.next.IsZero() || len(p.delayed.until) > 0 {
 		return true
 	}
 	for _, due := range []time.Time{p.shelvingEnds, p.byDesign.due} {

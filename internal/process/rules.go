@@ -206,8 +206,8 @@ func (f *inForce) admits(entry *iot.RuleEntry) error {
 				others++
 			}
 		}
-		if others >= iot.MaxMaintenance {
-			return iot.Invalid("kind", "there are %d of maintenance already, the maximum", iot.MaxMaintenance)
+		if others >= iot.MaxMaintenanceKept {
+			return iot.Invalid("kind", "there are %d of maintenance already, the maximum", iot.MaxMaintenanceKept)
 		}
 		return nil
 	}
