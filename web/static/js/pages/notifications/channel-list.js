@@ -68,7 +68,7 @@ export class ChannelList {
     }
     const heads = [terms.name, texts.channelKind, texts.recipients, texts.channelState];
     render(html`<table class="values channels">
-      <thead><tr>${heads.map((text) => html`<th scope="col">${locale.t(text)}</th>`)}<td></td></tr></thead>
+      <thead><tr>${heads.map((text) => html`<th scope="col">${locale.t(text)}</th>`)}<th scope="col"><span class="visually-hidden">${locale.t(texts.channelTest)}</span></th></tr></thead>
       ${this.#channels.map((channel) => this.#channel(channel))}
     </table>`, this.#element);
   }

@@ -1,0 +1,176 @@
+package browser
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+)
+
+// withReceiver returns the flags of a program that notifies a receiver by two channels, and whether that takes the messages of the second one.
+func withReceiver(t *testing.T) (takes *atomic.Bool, flags []string) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("needs a browser and the whole system")
+	}
+	takes = new(atomic.Bool)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/picky" && !takes.Load() {
+			http.Error(w, "no such queue", http.StatusBadRequest)
+			return
+		}
+		fmt.Fprint(w, "received")
+	}))
+	t.Cleanup(server.Close)
+	config := filepath.Join(t.TempDir(), "iotmon.yaml")
+	settings := fmt.Sprintf(`devices: {offline_after: 10m}
+notifications:
+  language: en
+  time_zone: UTC
+  channels:
+    - {name: shift, webhook: {url: "%[1]s/shift"}}
+    - {name: picky, webhook: {url: "%[1]s/picky"}}
+  calendars:
+    - name: electricians
+      shifts:
+        - {days: [mon, tue, wed, thu, fri, sat, sun], from: "06:00", to: "18:00", channels: [shift]}
+      otherwise: [picky]
+  routes:
+    - {name: urgent, severities: [critical], labels: {line: "7"}, areas: ["hall 1"], on_call: [electricians], escalate: [{after: 15m, channels: [shift]}], quiet: [{from: "22:00", to: "06:00"}]}
+    - {name: rest, channels: [shift, picky], wait: 0s, interval: 1s, repeat: 0s}
+`, server.URL)
+	if err := os.WriteFile(config, []byte(settings), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return takes, []string{"-no-simulator", "-config", config}
+}
+
+// pressNamed is the statement that presses the button with a label or a text.
+func pressNamed(words string) string {
+	return fmt.Sprintf(`[...document.querySelectorAll("button")].find((button) => (button.ariaLabel || button.innerText) === %q && button.checkVisibility()).click()`, words)
+}
+
+// enter is the statement that types into a field.
+func enter(selector, text string) string {
+	return fmt.Sprintf(`{ const field = document.querySelector(%q); field.value = %q; for (const name of ["input", "change"]) field.dispatchEvent(new Event(name, { bubbles: true })); }`, selector, text)
+}
+
+func (tab *tab) run(statement string) {
+	tab.t.Helper()
+	eval[chromedp.Void](tab, statement)
+}
+
+// Who is notified learns on the page whether that works, and what became of each message; who works on a machine keeps its alerts back, and others see that.
+func TestNotificationsAndMaintenance(t *testing.T) {
+	takes, flags := withReceiver(t)
+	plant := startPlant(t, flags...)
+	tab := plant.open(options{addr: plant.addr, path: "/notifications", expected: []string{"412", "422"}})
+	tab.until(`document.querySelectorAll(".channels tbody").length === 2 && document.querySelectorAll(".routes > li").length === 2`)
+
+	t.Run("channels are tried", func(t *testing.T) {
+		tab.tabTo(`.channel-test button`, 60)
+		tab.press(kb.Enter)
+		tab.until(`document.querySelector(".channel-taken")?.innerText === "shift has taken it: received"`)
+		tab.run(pressNamed("Test picky"))
+		tab.until(`document.querySelector(".channel-refused")?.innerText.includes("no such queue")`)
+		tab.until(`document.querySelector('#delivery-states [data-state="failed"]').dataset.count === "1" && document.querySelector(".channel-failed").innerText === "1 failed"`)
+	})
+
+	t.Run("routes and calendars are said in words", func(t *testing.T) {
+		tab.until(`/urgent\n+Critical · areas hall 1 · with line=7\n+Notifies who is on call by electricians/.test(document.querySelector("#routes").innerText)`)
+		tab.until(`document.querySelector("#routes").innerText.includes("after 15 min without anybody: also shift")`)
+		tab.until(`/electricians by the clocks of UTC\n+(shift|picky), until /.test(document.querySelector("#calendars").innerText) && document.querySelectorAll(".turns li").length >= 13`)
+		tab.until(`document.querySelector("#notify-origin").innerText.includes("iotmon.yaml")`)
+	})
+
+	t.Run("what failed is sent again", func(t *testing.T) {
+		plant.post(reading{ID: "press", Value: 36})
+		tab.until(`[...document.querySelectorAll(".deliveries > li")].some((item) => item.innerText.includes("New alert · temperature_high") && item.innerText.includes("no such queue"))`)
+		tab.fitsAll(t, "notifications")
+		tab.run(`document.querySelector('#delivery-states [data-state="failed"]').click()`)
+		tab.until(`new URLSearchParams(location.search).get("state") === "failed" && [...document.querySelectorAll(".deliveries > li")].every((item) => item.dataset.state === "failed")`)
+		takes.Store(true)
+		tab.until(`document.querySelector(".delivery-again") !== null`)
+		tab.run(`document.querySelector(".delivery-again").click()`)
+		tab.until(`document.querySelector("#delivery-outcome").innerText === "Sent to picky: received"`)
+	})
+
+	const plans = `[...document.querySelectorAll(".plans > li")]`
+	t.Run("maintenance begins with one press", func(t *testing.T) {
+		tab.click(`#navigation a[href$="/maintenance"]`)
+		tab.until(`document.querySelector("#plans-state")?.innerText === "No maintenance is going on, planned or over."`)
+		tab.run(pressNamed("Begin maintenance"))
+		tab.until(`document.querySelector("#quick [role=alert]")?.innerText === "Say which area, device or type."`)
+		tab.run(enter(`#quick [name="kind"]`, "device"))
+		tab.run(enter(`#quick [name="which"]`, "press"))
+		tab.run(enter(`#quick [name="reason"]`, "belt <b>"))
+		tab.run(pressNamed("Begin maintenance"))
+		tab.until(`document.querySelector(".quick-said").innerText.startsWith("Maintenance has begun: nobody is notified of alerts of press until ")`)
+		tab.until(plans + `[0]?.innerText.includes("1 device is selected · ") && ` + plans + `[0].innerText.includes("kept back") && ` + plans + `[0].innerText.includes("belt <b>")`)
+	})
+
+	name := eval[string](tab, `document.querySelector(".plan-name").innerText`)
+	path := fmt.Sprintf("/api/v1/maintenance/${encodeURIComponent(%q)}", name)
+	t.Run("what somebody else decides meanwhile is not lost", func(t *testing.T) {
+		tab.run(pressNamed("Edit… " + name))
+		tab.until(`document.querySelector("#plan").open && document.querySelector(".plan-versions") !== null`)
+		tab.run(enter(`#plan [name="reason"]`, "mine"))
+		tab.until("fetch(`" + path + "`).then(async (answer) => { const { version, periods } = await answer.json(); return (await fetch(`" + path + "`, { method: \"PUT\", " +
+			"headers: { \"If-Match\": `\"${version}\"`, \"Content-Type\": \"application/json\" }, body: JSON.stringify({ area: \"hall 9\", periods }) })).status === 200; })")
+		tab.run(pressNamed("Decide"))
+		tab.until(`document.querySelector("#plan [role=alert]")?.innerText.startsWith("Somebody else has decided meanwhile (version 2): area hall 9, Until ")`)
+		tab.fitsAll(t, "editor of maintenance")
+		tab.run(pressNamed("Decide mine all the same"))
+		tab.until(`!document.querySelector("#plan").open && document.querySelector("#plans-outcome").innerText.endsWith("is decided and in force.")`)
+		tab.until(plans + `[0].innerText.includes("mine") && ` + plans + `[0].innerText.includes("1 device is selected")`)
+	})
+
+	t.Run("an alert and a device lead to it", func(t *testing.T) {
+		tab.run(`fetch("/api/v1/alerts?limit=1").then((answer) => answer.json()).then(({ items }) => { const link = document.createElement("a"); link.href = "/alerts/" + items[0].id; document.body.append(link); link.click(); link.remove(); })`)
+		tab.until(fmt.Sprintf(`document.querySelector("#alert-maintenance-link")?.innerText === %q`, "Under maintenance: "+name))
+		tab.click("#alert-device-link")
+		tab.until(fmt.Sprintf(`document.querySelector(".maintained-running")?.innerText.endsWith(%q)`, name))
+		tab.click("#device-maintain")
+		tab.until(`document.querySelector("#maintain").open`)
+		tab.fitsAll(t, "maintenance of a device")
+		tab.do(chromedp.KeyEvent("\x1b"))
+		tab.click(".maintained-running")
+		tab.until(plans + `[0]?.classList.contains("open")`)
+	})
+
+	t.Run("it is planned for each week, ends and is deleted", func(t *testing.T) {
+		tab.click("#plan-new")
+		tab.run(enter(`#plan [name="name"]`, "nights"))
+		tab.run(`document.querySelectorAll('#plan [name="weekly"]')[1].click()`)
+		tab.until(`document.querySelector(".plan-days") !== null`)
+		tab.run(enter(`#plan [name="zone"]`, "Asia/Beijing"))
+		tab.run(pressNamed("Decide"))
+		tab.until(`document.querySelector("#plan [role=alert]")?.innerText.includes("time_zone: unknown")`)
+		tab.run(enter(`#plan [name="zone"]`, "Asia/Shanghai"))
+		tab.run(pressNamed("Decide"))
+		tab.until(plans + `.some((item) => item.innerText.includes("Sat 22:00–06:00 (Asia/Shanghai)"))`)
+		tab.fitsAll(t, "maintenance")
+		tab.run(pressNamed("End now: " + name))
+		tab.until(fmt.Sprintf(`document.querySelector("#plans-outcome").innerText === %q`, name+" has ended: people are notified again."))
+		tab.until(plans + `.some((item) => item.dataset.phase === "over")`)
+		tab.run(pressNamed("Delete… " + name))
+		tab.until(`document.querySelector("#plan-question").open`)
+		tab.run(pressNamed("Delete"))
+		tab.until(fmt.Sprintf(`document.querySelector("#plans-outcome").innerText === %q && %s.length === 1`, name+" is deleted.", plans))
+	})
+}
+
+// fitsAll checks the page at every width, and leaves it on a desktop.
+func (tab *tab) fitsAll(t *testing.T, state string) {
+	t.Helper()
+	for _, width := range []int64{390, 900, 1440} {
+		tab.do(chromedp.EmulateViewport(width, 900))
+		tab.fits(t, fmt.Sprintf("%s, %d px", state, width), width)
+	}
+}
