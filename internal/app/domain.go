@@ -12,6 +12,7 @@ import (
 	"iotmon/internal/iot"
 	"iotmon/internal/kafka"
 	"iotmon/internal/mapping"
+	"iotmon/internal/notify"
 	"iotmon/internal/process"
 	"iotmon/internal/simulate"
 )
@@ -84,7 +85,7 @@ func mapRule(r *config.MapRule) mapping.Rule {
 func Builtin() config.Builtin {
 	builtin := config.Builtin{
 		RuleTypes: make(map[string]string), MaxRules: iot.MaxRules, MaxRuleDevices: iot.MaxRuleDevices, MaxRuleText: iot.MaxRuleText,
-		MinWithin: iot.MinWithin, MaxWithin: iot.MaxWithin, CheckRule: checkRule,
+		MinWithin: iot.MinWithin, MaxWithin: iot.MaxWithin, CheckRule: checkRule, CheckTemplate: checkTemplate,
 	}
 	for _, spec := range iot.BuiltinTypes() {
 		builtin.DeviceTypes = append(builtin.DeviceTypes, string(spec.Name))
@@ -179,6 +180,11 @@ func anyCondition(c *config.Condition) iot.Condition {
 
 // conditionFields are the fields of a condition in errors of package iot.
 var conditionFields = []string{"kind", "below", "threshold", "hysteresis", "within", "limit", "last", "levels", "expression"}
+
+// checkTemplate is config.Builtin.CheckTemplate.
+func checkTemplate(title, body string) (part, reason string) {
+	return (&notify.Template{Title: title, Body: body}).Check()
+}
 
 // checkRule is config.Builtin.CheckRule.
 func checkRule(r *config.Rule) (key, reason string) {

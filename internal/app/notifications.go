@@ -207,7 +207,9 @@ func newSenders(cfg *config.Notifications, version string) (map[string]deliver.S
 		if c.Language != "" {
 			language = c.Language
 		}
-		senders[c.Name] = newSender(c, notify.Writer{Language: notify.Language(language), Zone: zone(cfg.TimeZone), Page: cfg.Page}, "iotmon/"+version)
+		senders[c.Name] = newSender(c, notify.Writer{
+			Language: notify.Language(language), Zone: zone(cfg.TimeZone), Page: cfg.Page, Template: notify.Template{Title: c.Title, Body: c.Body},
+		}, "iotmon/"+version)
 	}
 	return senders, nil
 }

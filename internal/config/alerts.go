@@ -170,6 +170,8 @@ type Builtin struct {
 	// CheckRule returns the key within a rule that has an invalid value, and the reason; both are empty if the rule is valid. nil checks
 	// nothing.
 	CheckRule func(*Rule) (key, reason string)
+	// CheckTemplate returns which part of the template of a notification is wrong, title or body, and what it must be; nil checks nothing.
+	CheckTemplate func(title, body string) (part, reason string)
 }
 
 // knownTypes lists the built-in device types and those that the configuration adds.

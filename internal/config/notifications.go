@@ -30,6 +30,9 @@ type Notifications struct {
 type Channel struct {
 	Name     string `koanf:"name"`
 	Language string `koanf:"language"`
+	// Title and Body are templates of the messages, with placeholders such as {about}; empty means the usual words.
+	Title string `koanf:"title"`
+	Body  string `koanf:"body"`
 
 	Mail         *MailChannel         `koanf:"mail"`
 	Webhook      *WebhookChannel      `koanf:"webhook"`
@@ -294,6 +297,11 @@ func (c *checker) channel(key string, channel *Channel, taken map[string]bool) {
 	c.newName(key, channel.Name, taken)
 	if channel.Language != "" {
 		c.oneOf(key+".language", channel.Language, "zh", "en")
+	}
+	if check := c.builtin.CheckTemplate; check != nil {
+		if part, reason := check(channel.Title, channel.Body); reason != "" {
+			c.mustText(false, key+"."+part, map[string]string{"title": channel.Title, "body": channel.Body}[part], "%s", reason)
+		}
 	}
 	kinds := channel.Kinds()
 	c.must(len(kinds) == 1, key, fmt.Sprintf("%d sections", len(kinds)), "a channel with exactly one section, such as mail or webhook")

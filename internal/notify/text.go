@@ -25,6 +25,8 @@ type Writer struct {
 	Zone *time.Location
 	// Page is the address of the page, such as https://iotmon.example, for the link to the alerts; empty for no link.
 	Page string
+	// Template is what people want it to say instead of the usual words.
+	Template Template
 	// Most is the maximum length of the text in bytes. What is longer is cut at a line, and says so.
 	Most int
 }
@@ -78,6 +80,8 @@ func (w *Writer) words() *words {
 func (w *Writer) Subject(m *Message) string {
 	words := w.words()
 	switch {
+	case w.Template.Title != "":
+		return Cut(oneLine(w.fill(w.Template.Title, m)), maxText)
 	case len(m.Groups) == 0:
 		return "[iotmon] " + words.kind[m.Kind]
 	case len(m.Groups) > 1 || m.Kind == Digest:
@@ -122,6 +126,18 @@ func (w *Writer) counts(v *View) string {
 
 // Text returns the whole message as plain text, without its subject.
 func (w *Writer) Text(m *Message) string {
+	if w.Template.Body != "" {
+		return w.templatedText(m)
+	}
+	lines := w.alertLines(m)
+	if w.Page != "" {
+		lines = append(lines, fmt.Sprintf(w.words().page, w.Page))
+	}
+	return w.fit(append(lines, m.ID))
+}
+
+// alertLines returns what the message says of its alerts.
+func (w *Writer) alertLines(m *Message) []string {
 	words := w.words()
 	var lines []string
 	switch m.Kind {
@@ -142,10 +158,7 @@ func (w *Writer) Text(m *Message) string {
 	if m.Omitted > 0 {
 		lines = append(lines, fmt.Sprintf(words.moreGroups, m.Omitted))
 	}
-	if w.Page != "" {
-		lines = append(lines, fmt.Sprintf(words.page, w.Page))
-	}
-	return w.fit(append(lines, m.ID))
+	return lines
 }
 
 // group returns the lines about one group, with a title if there are several.
@@ -161,10 +174,8 @@ func (w *Writer) group(v *View, titled bool) []string {
 	if more := v.Open + v.Over - len(v.Alerts); more > 0 {
 		lines = append(lines, fmt.Sprintf(words.more, more))
 	}
-	for i := range v.Alerts {
-		if procedure := v.Alerts[i].Procedure; procedure != "" {
-			return append(lines, oneLine(fmt.Sprintf(words.procedure, procedure)))
-		}
+	if procedure := procedureOf(v); procedure != "" {
+		lines = append(lines, oneLine(fmt.Sprintf(words.procedure, procedure)))
 	}
 	return lines
 }
