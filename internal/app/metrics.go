@@ -144,10 +144,9 @@ func plant(present *view.View) func() observe.Plant {
 		for _, alerts := range present.OpenAlerts() {
 			open += int(alerts)
 		}
+		unacknowledged, stale := present.Waiting()
 		return observe.Plant{
-			Online:     int(counts.Online),
-			Offline:    int(counts.Offline),
-			OpenAlerts: open,
+			Online: int(counts.Online), Offline: int(counts.Offline), OpenAlerts: open, Unacknowledged: unacknowledged, Stale: stale,
 		}
 	}
 }

@@ -46,7 +46,7 @@ func busy() *Metrics {
 	m.WebSocket.Delivered(4*time.Millisecond, "")
 	m.WebSocket.Delivered(5*time.Millisecond, "0af7651916cd43dd8448eb211c80319c")
 	m.Ingest.Answered(2, 1, 1, 0)
-	m.WatchPlant(func() Plant { return Plant{Online: 9, Offline: 1, OpenAlerts: 4} })
+	m.WatchPlant(func() Plant { return Plant{Online: 9, Offline: 1, OpenAlerts: 4, Unacknowledged: 3, Stale: 2} })
 	m.WatchUndivided(func() int64 { return 3 })
 	m.WatchSimulator(func() int64 { return 8 })
 	readiness := NewReadiness()

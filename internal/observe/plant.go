@@ -8,6 +8,8 @@ import (
 // Plant is the present state of the devices.
 type Plant struct {
 	Online, Offline, OpenAlerts int
+	// Unacknowledged are the open alerts that nobody has acknowledged and that are not suppressed, Stale those that have been open for a day.
+	Unacknowledged, Stale int
 }
 
 // WatchPlant publishes what read returns at each scrape. Call it at most once.
@@ -20,6 +22,8 @@ func (m *Metrics) WatchPlant(read func() Plant) {
 	watch("iot_devices_online_total", "Devices that are online.", func(p Plant) int { return p.Online })
 	watch("iot_devices_offline", "Devices that are offline.", func(p Plant) int { return p.Offline })
 	watch("iot_alerts_open", "Alerts that have been raised and not cleared.", func(p Plant) int { return p.OpenAlerts })
+	watch("iot_alerts_unacknowledged", "Open alerts that nobody has acknowledged, shelved or suppressed.", func(p Plant) int { return p.Unacknowledged })
+	watch("iot_alerts_stale", "Alerts that have been open for more than 24 hours.", func(p Plant) int { return p.Stale })
 }
 
 // WatchUndivided publishes how many windows of the live view have lost their division by area. Call it at most once.

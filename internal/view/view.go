@@ -315,6 +315,25 @@ func (v *View) OpenAlerts() map[iot.Severity]int64 {
 	return counts
 }
 
+// Waiting counts the open alerts that nobody has acknowledged and that are not suppressed, and those that have been open for more than iot.StaleSpan.
+func (v *View) Waiting() (unacknowledged, stale int) {
+	before := v.options.Now().Add(-iot.StaleSpan)
+	v.mu.RLock()
+	defer v.mu.RUnlock()
+	for _, a := range v.alerts.open {
+		if !a.open {
+			continue
+		}
+		if a.Last.AckedAt.IsZero() && a.Last.Suppressed == "" {
+			unacknowledged++
+		}
+		if !a.Last.Onset.After(before) {
+			stale++
+		}
+	}
+	return unacknowledged, stale
+}
+
 // Counts counts the devices, in all and by type, and the readings per second. Its envelope is empty.
 func (v *View) Counts() wire.DeviceStatus {
 	now := v.options.Now()

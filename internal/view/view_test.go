@@ -360,3 +360,24 @@ func lengthInForce(v *View) time.Duration {
 	defer held.Release()
 	return held.WindowLength()
 }
+
+// What asks for somebody is counted: not what is acknowledged, suppressed or over. What has been open for a day is, whatever people have done about it.
+func TestAlertsThatWaitAreCounted(t *testing.T) {
+	p, v := script(), newTestView()
+	alarm := func(n int, change func(*iot.Alert)) {
+		a := p.Alarm(n, iot.Temperature, "A", iot.Warning, iot.Raised)
+		a.ID, a.Position = fmt.Sprint(n), iot.Position{Offset: int64(n)}
+		a.Onset = noon.Add(-time.Hour)
+		change(&a)
+		v.Apply(Batch{Alerts: []iot.Alert{a}})
+	}
+	alarm(1, func(*iot.Alert) {})
+	alarm(2, func(a *iot.Alert) { a.AckedAt = noon })
+	alarm(3, func(a *iot.Alert) { a.Suppressed = iot.ByDesign })
+	alarm(4, func(a *iot.Alert) { a.Onset = noon.Add(-iot.StaleSpan) })
+	alarm(5, func(a *iot.Alert) { a.AckedAt, a.Onset = noon, noon.Add(-2*iot.StaleSpan) })
+	alarm(6, func(a *iot.Alert) { a.Transition, a.Onset = iot.Cleared, noon.Add(-2*iot.StaleSpan) })
+	if unacknowledged, stale := v.Waiting(); unacknowledged != 2 || stale != 2 {
+		t.Errorf("got %d unacknowledged and %d stale, want 2 and 2", unacknowledged, stale)
+	}
+}

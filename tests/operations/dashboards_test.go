@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -149,7 +150,10 @@ func TestNoPanelIsEmpty(t *testing.T) {
 		"IOTMON_REDIS_URL=" + servers.RedisURL(),
 		"IOTMON_AGGREGATION_WINDOW_SECONDS=2", "IOTMON_AGGREGATION_ALLOWED_LATENESS=1s",
 	}
-	consumer := serve(t, "consumer", environment...)
+	receiver := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer receiver.Close()
+	consumer := serve(t, "consumer", append(environment, "IOTMON_NOTIFICATIONS_CHANNELS=[{name: all, webhook: {url: '"+receiver.URL+"'}}]",
+		"IOTMON_NOTIFICATIONS_ROUTES=[{name: all, channels: [all]}]")...)
 	producer := serveConfigured(t, "producer", hall(t, servers.Brokers()), append(environment, "IOTMON_DEVICE_SIMULATOR_DEVICE_COUNT=20", "IOTMON_DEVICE_SIMULATOR_SEND_INTERVAL=500ms")...)
 	web := serve(t, "web", environment...)
 	push := serve(t, "websocket", environment...)
