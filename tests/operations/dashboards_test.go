@@ -252,7 +252,7 @@ func look(t *testing.T, addr string) {
 }
 
 // chosen replaces the variables of a dashboard with possible choices of a user.
-var chosen = strings.NewReplacer("$__rate_interval", "15s", "$instance", ".*", "$plant", ".*", "$device", "oven-9",
+var chosen = strings.NewReplacer("$__rate_interval", "15s", "$__range", "15s", "$instance", ".*", "$plant", ".*", "$device", "oven-9",
 	"$type", "'temperature_sensor', 'humidity_sensor'")
 
 var timeFilter = regexp.MustCompile(`\$__timeFilter\(([a-z_.]+)\)`)
