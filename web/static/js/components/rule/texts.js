@@ -52,6 +52,9 @@ export const texts = {
   partTextZh: { en: 'Message in Chinese', zh: '中文消息' },
   partTextEn: { en: 'Message in English', zh: '英文消息' },
 
+  noDifference: { en: 'as before', zh: '内容未变' },
+  partChange: { en: '{part}: {before} → {after}', zh: '{part}：{before} → {after}' },
+
   atOnce: { en: 'at once', zh: '立即' },
   everyType: { en: 'every type', zh: '所有类型' },
   everywhere: { en: 'everywhere', zh: '全厂' },

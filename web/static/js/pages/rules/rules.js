@@ -3,6 +3,7 @@ import { offerChoices } from '../../components/choices.js';
 import { find, setText } from '../../components/dom.js';
 import { Frames } from '../../components/frames.js';
 import { LoadState } from '../../components/load-state.js';
+import { closing } from '../../components/menu.js';
 import { kindName } from '../../components/rule/words.js';
 import { loadTemplate } from '../../components/template.js';
 import { translate } from '../../components/translation.js';
@@ -12,6 +13,7 @@ import { severities } from '../../model/protocol.js';
 import { RuleRequests } from '../../model/rule-requests.js';
 import { kinds, openByRule, selectedRules } from '../../model/rules.js';
 import { RuleRow } from './rule-row.js';
+import { RulesImport } from './rules-import.js';
 import { texts } from './texts.js';
 
 /**
@@ -50,6 +52,7 @@ class RulesPage {
   #request;
   #state;
   #form;
+  #import;
   /** @type {VirtualRows<RuleRow>} */
   #rows;
   /** @type {ShownRule[]} */
@@ -75,10 +78,11 @@ class RulesPage {
     this.#rows = new VirtualRows({
       frame: this.#at('#rule-list'), list, make: () => new RuleRow(root), write: (row, i) => this.#write(row, i), keyOf: (i) => this.#listed[i]?.name, printed: printedRows, signal,
     });
-    const rules = new RuleRequests(session.history);
-    this.#request = session.ask((asking) => rules.list({}, asking), ({ items }) => (this.#rules = items), signal);
+    const requests = new RuleRequests(session.history);
+    this.#request = session.ask((asking) => requests.list({}, asking), ({ items }) => (this.#rules = items), signal);
     const empty = () => (this.#rules.length === 0 ? texts.noRuleAtAll : texts.rulesNoMatch);
     this.#state = new LoadState(this.#at('#rules-state'), session, { empty, failed: texts.rulesFailed, onRetry: () => this.#request.load() }, signal);
+    this.#import = new RulesImport(find(root, '#rules-import', HTMLDialogElement), session, { requests, onImported: () => this.#request.load() }, signal);
     this.#follow(list, signal);
   }
 
@@ -101,6 +105,12 @@ class RulesPage {
       address.replace(Object.fromEntries(filters.map((name) => [name, ''])));
       this.#control('search').focus(); // The button is gone.
     }, { signal });
+    const menu = find(this.#root, '#rules-file', HTMLDetailsElement);
+    closing(menu, signal);
+    this.#at('#rules-import-open').addEventListener('click', () => {
+      menu.open = false;
+      this.#import.open();
+    }, { signal });
     list.addEventListener('click', (event) => {
       // The whole row opens its rule.
       const row = event.target instanceof Element && !event.target.closest('a') ? event.target.closest('tr') : null;
@@ -110,6 +120,7 @@ class RulesPage {
 
   start() {
     find(this.#root, '#rule-new', HTMLAnchorElement).href = this.#session.href('rules/new?new=1');
+    find(this.#root, '#rules-export', HTMLAnchorElement).href = this.#session.href('api/v1/rules/export');
     this.#show();
     this.#request.load();
   }
@@ -117,6 +128,7 @@ class RulesPage {
   /** Everything in the present language. */
   #show() {
     translate(this.#root, this.#session.locale, texts);
+    this.#import.show();
     this.#draw();
   }
 

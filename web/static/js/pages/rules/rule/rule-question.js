@@ -1,9 +1,9 @@
 // @ts-check
 import { html, nothing, render } from '../../../../vendor/lit-html/lit-html.js';
+import { ruleChanges } from '../../../components/rule/changes.js';
 import { decidedBy } from '../../../components/versions/decided-by.js';
 import { terms } from '../../../locale/terms.js';
 import { visible } from '../../../locale/visible.js';
-import { ruleChanges } from './changes.js';
 import { texts } from './texts.js';
 
 /**

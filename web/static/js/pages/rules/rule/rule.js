@@ -2,6 +2,7 @@
 import { find, icon, setText, textElement } from '../../../components/dom.js';
 import { Frames } from '../../../components/frames.js';
 import { alertsOfRule } from '../../../components/rule/alerts-link.js';
+import { ruleChanges } from '../../../components/rule/changes.js';
 import { conditionWords, kindName } from '../../../components/rule/words.js';
 import { loadTemplate } from '../../../components/template.js';
 import { translate } from '../../../components/translation.js';
@@ -15,7 +16,7 @@ import { RuleDraft } from '../../../model/rule-draft.js';
 import { formOf } from '../../../model/rule-form.js';
 import { RuleRequests } from '../../../model/rule-requests.js';
 import { openByRule, rulePath } from '../../../model/rules.js';
-import { actionName, ruleChanges } from './changes.js';
+import { actionName } from './action-name.js';
 import { DecisionPart } from './decision-part.js';
 import { RuleEditor } from './rule-editor.js';
 import { showRule } from './rule-facts.js';

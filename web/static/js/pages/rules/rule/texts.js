@@ -139,8 +139,6 @@ export const texts = {
   wasDeleted: { en: 'Deleted', zh: '删除' },
   wasImported: { en: 'Imported', zh: '导入' },
   wasKept: { en: 'Kept', zh: '保留' },
-  noDifference: { en: 'as before', zh: '内容未变' },
-  partChange: { en: '{part}: {before} → {after}', zh: '{part}：{before} → {after}' },
   whatChanges: { en: 'What changes', zh: '变化内容' },
   typedIsLost: { en: 'What you have typed is discarded.', zh: '您输入的内容将被放弃。' },
   alertsClear: { en: { one: 'Its {count} open alert clears.', other: 'Its {count} open alerts clear.' }, zh: '其 {count} 条未恢复告警随之恢复。' },
