@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -23,8 +24,9 @@ type fault struct {
 }
 
 // TestServicesSurviveFaults runs the product as separate services on real servers, with two consumers and two web instances, and
-// causes one fault after the other while readings are posted. After each fault, every window, alert and archived row must be that
-// of the acknowledged readings.
+// causes one fault after the other while readings are posted and people handle alerts of every kind of rule. After each fault, every window, alert
+// and archived row must be that of the acknowledged readings, every event of an alert that of the log, and the receiver of notifications must know
+// of each critical alert.
 func TestServicesSurviveFaults(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs real servers; make test brings them")
@@ -33,17 +35,22 @@ func TestServicesSurviveFaults(t *testing.T) {
 	servers := testenv.Own(t, testenv.KafkaServer, testenv.PostgresServer, testenv.RedisServer)
 	database := servers.PostgresURL()
 	d := deploy(t, servers)
+	h := newHook(t)
+	d.config += fmt.Sprintf(shiftConfig, h.URL, h.secret(t))
 	in := d.add("producer", "-no-simulator")
 	d.add("consumer")
 	d.add("consumer")
 	web := d.add("web")
-	d.viewer = startViewer(t, web, d.add("web"))
+	other := d.add("web")
+	d.viewer = startViewer(t, web, other)
+	shift := startShift(t, d, h, web, other)
 	var all []sample
 	for _, f := range faults() {
 		passed := t.Run(f.name, func(t *testing.T) {
 			p := startPosters(t, in.base(), f.name)
 			waitFor(t, patience, "readings are acknowledged", func() bool { return p.acknowledged.Load() > 100 })
 			before := p.acknowledged.Load()
+			crew := shift.work()
 			f.strike(t, d, p)
 			// While nothing is acknowledged, each gateway has a batch of about fifteen under way, and no more.
 			if sent := p.attempted.Load() - before; sent < 30 {
@@ -53,10 +60,12 @@ func TestServicesSurviveFaults(t *testing.T) {
 			}
 			after := p.acknowledged.Load()
 			waitFor(t, patience, "many are acknowledged again", func() bool { return p.acknowledged.Load() > after+100 })
+			crew.rest(t)
 			all = append(all, p.stop()...)
 			all = append(all, d.strange...)
 			d.strange = nil
 			verifyDeployment(t, web, database, all)
+			shift.verify(t, database)
 		})
 		if !passed {
 			t.Fatal("the faults that follow would be compared with a truth that lacks readings of this one")
@@ -76,6 +85,7 @@ func faults() []fault {
 	return []fault{
 		{"nothing happens", func(*testing.T, *deployment, *posters) { time.Sleep(3 * time.Second) }},
 		{"services are killed", killServices},
+		{"services are paused", pauseServices},
 		{"consumers come and go", scaleConsumers},
 		{"Kafka is killed", func(_ *testing.T, d *deployment, _ *posters) {
 			d.servers.Kill(testenv.KafkaServer)
@@ -176,6 +186,20 @@ func killServices(t *testing.T, d *deployment, p *posters) {
 		s.start()
 	}
 	t.Logf("%d kills", kills)
+}
+
+// pauseServices stops a consumer and a web instance for a while, without ending them, as a host that is moved does.
+func pauseServices(t *testing.T, d *deployment, _ *posters) {
+	for _, signal := range []syscall.Signal{syscall.SIGSTOP, syscall.SIGCONT} {
+		for _, name := range []string{"consumer", "web"} {
+			if err := d.named(name).cmd.Process.Signal(signal); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if signal == syscall.SIGSTOP {
+			time.Sleep(briefly(8*time.Second, 60*time.Second))
+		}
+	}
 }
 
 // scaleConsumers goes from two consumers to four and back to two, by stopping others than have come.

@@ -94,7 +94,9 @@ func verifyDeployment(t *testing.T, web *server, database string, samples []samp
 		if len(wrong) > 0 {
 			return false
 		}
-		wrong = compareAlerts(list[archivedAlert](t, web.base(), "/api/v1/alerts", clone(everything)), alerts)
+		ofKillRule := clone(everything)
+		ofKillRule.Set("rule", killRule.Name)
+		wrong = compareAlerts(list[archivedAlert](t, web.base(), "/api/v1/alerts", ofKillRule), alerts)
 		if len(wrong) > 0 {
 			return false
 		}

@@ -1,7 +1,6 @@
 package integration
 
 import (
-	"context"
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
@@ -40,7 +39,7 @@ func transactionsWithoutEnd(t *testing.T, d *deployment, p *posters) {
 	}
 	partitions := details[topic].Partitions.Numbers()
 
-	states := d.lastStates(t, topic, partitions)
+	states := d.lastStates(t, topic)
 	committed := d.transactAs(t, topic, partitions)
 	committed.appendBehind(t, topic, emptyRecords(partitions))
 	group, readings := d.topics.prefix+"group", d.topics.prefix+"readings"
@@ -178,20 +177,14 @@ func emptyRecords(partitions []int32) map[int32]kmsg.Record {
 	return records
 }
 
-// lastStates returns a committed state of each partition.
-func (d *deployment) lastStates(t *testing.T, topic string, partitions []int32) map[int32]kmsg.Record {
+// lastStates returns the last committed state of each partition. An older one of its key, appended behind, would be what compaction leaves of the key.
+func (d *deployment) lastStates(t *testing.T, topic string) map[int32]kmsg.Record {
 	t.Helper()
-	reader := d.topics.client(kgo.ConsumeTopics(topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()))
 	states := make(map[int32]kmsg.Record)
-	waitFor(t, patience, "there is a state in every partition", func() bool {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		reader.PollFetches(ctx).EachRecord(func(r *kgo.Record) {
-			if len(r.Value) > 0 {
-				states[r.Partition] = kmsg.Record{Key: r.Key, Value: r.Value}
-			}
-		})
-		return len(states) == len(partitions)
+	d.readCommitted(t, topic, func(r *kgo.Record) {
+		if len(r.Value) > 0 && !r.Attrs.IsControl() {
+			states[r.Partition] = kmsg.Record{Key: r.Key, Value: r.Value}
+		}
 	})
 	return states
 }
@@ -199,28 +192,40 @@ func (d *deployment) lastStates(t *testing.T, topic string, partitions []int32) 
 // countCommitted counts the committed records of a producer.
 func (d *deployment) countCommitted(t *testing.T, topic string, producer int64) (n int) {
 	t.Helper()
+	d.readCommitted(t, topic, func(r *kgo.Record) {
+		if r.ProducerID == producer && !r.Attrs.IsControl() {
+			n++
+		}
+	})
+	return n
+}
+
+// readCommitted calls visit with each committed record, and each marker, that a topic has now.
+func (d *deployment) readCommitted(t *testing.T, topic string, visit func(*kgo.Record)) {
+	t.Helper()
 	ends, err := kadm.NewClient(d.topics.client()).ListCommittedOffsets(t.Context(), topic)
 	if err != nil {
 		t.Fatal(err)
 	}
 	reader := d.topics.client(kgo.ConsumeTopics(topic), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords())
 	left := make(map[int32]bool)
-	ends.Each(func(end kadm.ListedOffset) { left[end.Partition] = true })
+	ends.Each(func(end kadm.ListedOffset) {
+		if end.Offset > 0 {
+			left[end.Partition] = true
+		}
+	})
 	for len(left) > 0 {
 		fetches := reader.PollFetches(t.Context())
 		if err := fetches.Err(); err != nil {
 			t.Fatal(err)
 		}
 		fetches.EachRecord(func(r *kgo.Record) {
-			if r.ProducerID == producer && !r.Attrs.IsControl() {
-				n++
-			}
+			visit(r)
 			if end, _ := ends.Lookup(topic, r.Partition); r.Offset >= end.Offset-1 {
 				delete(left, r.Partition)
 			}
 		})
 	}
-	return n
 }
 
 // appendBehind appends a record to each partition as if the transaction were open.
