@@ -1,6 +1,7 @@
 package alert
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -27,7 +28,7 @@ type messages struct{ zh, en string }
 // messages returns the texts of the rule, or that of a violation as in the description: 温度超过阈值: 28.1°C > 28°C. value is what was judged.
 //
 // In the rule's texts {device}, {type}, {area}, {alert_type}, {value}, {threshold}, {unit} and {limit} stand for those of the reading and the
-// rule; {value} is with its unit. Other text in braces stays as it is.
+// rule; {value} is with its unit. Other text in braces stays as it is. A text in one language alone holds for both: it says more than the violation does.
 func (set *Set) messages(rule *compiled, value float64, r *iot.Reading) messages {
 	if rule.Text == "" && rule.TextEN == "" {
 		return messages{zh: set.violation(rule, value, r), en: violationEN(rule, value, r)}
@@ -37,14 +38,7 @@ func (set *Set) messages(rule *compiled, value float64, r *iot.Reading) messages
 		"{device}", string(r.ID), "{type}", string(r.Type), "{area}", string(r.Location.Area()), "{alert_type}", rule.Name,
 		"{value}", quantity(value, of), "{threshold}", quantity(threshold(&rule.Rule), of), "{unit}", r.Unit, "{limit}", quantity(rule.Limit, r.Unit),
 	)
-	m := messages{zh: shorten(words.Replace(rule.Text)), en: shorten(words.Replace(rule.TextEN))}
-	if m.zh == "" {
-		m.zh = set.violation(rule, value, r)
-	}
-	if m.en == "" {
-		m.en = violationEN(rule, value, r)
-	}
-	return m
+	return messages{zh: shorten(words.Replace(cmp.Or(rule.Text, rule.TextEN))), en: shorten(words.Replace(cmp.Or(rule.TextEN, rule.Text)))}
 }
 
 func shorten(text string) string {

@@ -21,8 +21,13 @@ func TestTextsHavePlaceholders(t *testing.T) {
 	rule.Text, rule.TextEN = strings.Repeat("{device}", 32), ""
 	r.ID = iot.DeviceID(strings.Repeat("设", 42))
 	evaluate(newEngine(t, rule), new(iot.RuleStates), &r, emit(func(a *iot.Alert) { got = *a }))
-	if len(got.Message) > 512 || !strings.HasPrefix(got.Message, string(r.ID)) || strings.Contains(got.Message, "\ufffd") || got.MessageEN != "" {
-		t.Errorf("got %d bytes, %q, want at most 512, cut between characters", len(got.Message), got.Message)
+	if len(got.Message) > 512 || !strings.HasPrefix(got.Message, string(r.ID)) || strings.Contains(got.Message, "\ufffd") || got.MessageEN != got.Message {
+		t.Errorf("got %d bytes, %q, want at most 512, cut between characters, in both languages", len(got.Message), got.Message)
+	}
+	rule.Text, rule.TextEN = "", "too hot: {value}"
+	evaluate(newEngine(t, rule), new(iot.RuleStates), &r, emit(func(a *iot.Alert) { got = *a }))
+	if got.Message != "too hot: 28.5°C" || got.MessageEN != got.Message {
+		t.Errorf("got %q and %q, want the only text for both languages", got.Message, got.MessageEN)
 	}
 }
 

@@ -120,7 +120,7 @@ type RuleBody struct {
 	Latch           bool          `json:"latch,omitempty" doc:"The alert stays until it has been acknowledged and reset, even if its condition has returned to normal."`
 	Disabled        bool          `json:"disabled,omitempty" doc:"The rule watches no device until it is enabled again. Its open alerts clear."`
 	Text            string        `json:"text,omitempty" doc:"The alert's message in Chinese, at most 256 bytes. {device}, {type}, {area}, {value}, {threshold}, {limit}, {unit} and {alert_type} are replaced."`
-	TextEN          string        `json:"text_en,omitempty" doc:"The same in English."`
+	TextEN          string        `json:"text_en,omitempty" doc:"The same in English. One of both texts alone holds for both languages."`
 	Procedure       string        `json:"procedure,omitempty" doc:"The address of a page that says what to do."`
 }
 

@@ -43,7 +43,7 @@ type Rule struct {
 	// Latch keeps an alert open when its condition has returned to normal, until somebody has acknowledged and then reset it.
 	Latch bool
 	// Text is the message of the rule's alerts in Chinese, TextEN the one in English; see package alert for the placeholders in them. If
-	// Text is empty, the message states the value and the threshold.
+	// one of them is empty, the other holds for both languages; if both are, the message states the value and the threshold.
 	Text, TextEN string
 	// Procedure is the address of a page that says what to do, empty for none.
 	Procedure string
