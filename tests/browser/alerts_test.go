@@ -249,7 +249,7 @@ func TestAlertsFitEveryScreen(t *testing.T) {
 	tab.click(`#alert-action [type="submit"]`)
 	tab.until(`document.querySelector("#alert-action .question-problem")`)
 	fits("a wrong end")
-	tab.answers("lost", "/shelve")
+	tab.answers("lost", "/alerts/actions")
 	eval[chromedp.Void](tab, `{ const [end] = document.querySelectorAll("#alert-action select"); end.value = "3600"; end.dispatchEvent(new Event("change")); }`)
 	tab.click(`#alert-action [type="submit"]`)
 	tab.until(`document.querySelectorAll("#alert-action tbody tr").length >= 5 && document.querySelector("#alert-action").innerText.includes("Try")`)

@@ -91,4 +91,5 @@ export const terms = {
   listSeparator: { en: ', ', zh: '，' },
   sentenceSeparator: { en: ' ', zh: '' },
   placeSeparator: { en: ', ', zh: ' ' },
+  returnedState: { en: 'Returned, unacknowledged', zh: '已恢复，未确认' },
 };

@@ -24,8 +24,8 @@ import { Store } from './store.js';
  * @typedef {{all: number, done: number, waiting: number}} ActionProgress Waiting: decided, and the processor has not come to it.
  */
 
-/** How many requests are under way at the same time. */
-const atOnce = 6;
+/** How many alerts one request is about: few enough that it is answered in a moment, and can be stopped after it. */
+const together = 100;
 
 /** How often a request is sent again when the server is busy, and how long after, in milliseconds. */
 const tries = 5;
@@ -70,12 +70,10 @@ export class AlertActions extends Store {
   #onDone;
   #signal;
   #pause;
-  /** Those whose turn has not come, by their devices. @type {Map<string, string[]>} */
-  #left = new Map();
-  /** The devices of the alerts. @type {Map<string, string>} */
-  #devices = new Map();
-  /** The key of each alert's request, so that one that is sent again is done once. @type {Map<string, string>} */
-  #keys = new Map();
+  /** Those whose turn has not come. @type {string[]} */
+  #left = [];
+  /** The key of all requests of an action: with it and an alert's id, what is sent again is done once. */
+  #key = '';
   /** @type {ActionProgress | null} */
   #progress = null;
   /** @type {NotDone[]} */
@@ -113,7 +111,7 @@ export class AlertActions extends Store {
 
   /** How many alerts' turn has not come, because it was stopped. */
   get left() {
-    return this.#busy ? 0 : [...this.#left.values()].reduce((sum, ids) => sum + ids.length, 0);
+    return this.#busy ? 0 : this.#left.length;
   }
 
   /** What is lost when the page is left. @returns {import('./unsaved.js').Loss} */
@@ -126,35 +124,28 @@ export class AlertActions extends Store {
     if (this.#busy) return;
     this.#progress = null;
     this.#failed = [];
-    this.#left.clear();
-    this.#keys.clear();
+    this.#left = [];
     this.changed();
   }
 
   /**
-   * @param {Pick<Alert, 'id' | 'device_id'>[]} alerts
+   * @param {Pick<Alert, 'id'>[]} alerts
    * @param {AlertAction} action
    * @param {AlertDecision} body
    */
   async begin(alerts, action, body) {
     if (this.#busy) return;
     this.#decision = { action, body };
-    this.#keys = new Map(alerts.map(({ id }) => [id, newKey()]));
-    this.#devices = new Map(alerts.map(({ id, device_id: device }) => [id, device]));
+    this.#key = newKey();
     this.#progress = { all: alerts.length, done: 0, waiting: 0 };
     this.#failed = [];
     await this.#run(alerts.map(({ id }) => id));
   }
 
-  /** Whether it has not been stopped. */
-  get #goesOn() {
-    return this.#busy && !this.#signal.aborted;
-  }
-
   /** Tries those again of which it is not known that it was done. */
   async again() {
     if (this.#busy) return;
-    const ids = [...this.#failed.map(({ id }) => id), ...[...this.#left.values()].flat()];
+    const ids = [...this.#failed.map(({ id }) => id), ...this.#left];
     this.#failed = [];
     await this.#run(ids);
   }
@@ -167,34 +158,24 @@ export class AlertActions extends Store {
 
   /** @param {string[]} ids */
   async #run(ids) {
-    this.#left.clear();
-    for (const id of ids) {
-      const device = this.#devices.get(id) ?? '';
-      this.#left.set(device, [...(this.#left.get(device) ?? []), id]);
-    }
+    this.#left = ids;
     this.#busy = true;
     this.changed();
-    // What is decided about a device is based on what was decided before: two decisions at once would refuse one another.
-    const queues = [...this.#left.values()];
-    const work = async () => {
-      for (let queue; this.#goesOn && (queue = queues.shift()); ) for (let id; this.#goesOn && (id = queue.shift()); ) await this.#handle(id);
-    };
-    await Promise.all(Array.from({ length: Math.min(atOnce, queues.length) }, work));
+    while (this.#busy && !this.#signal.aborted && this.#left.length > 0) {
+      const some = this.#left.slice(0, together);
+      this.#left = this.#left.slice(together);
+      await this.#handle(some);
+    }
     this.#busy = false;
     if (!this.#signal.aborted) this.changed();
   }
 
-  /** @param {string} id */
-  async #handle(id) {
+  /** @param {string[]} ids */
+  async #handle(ids) {
     const { action, body } = this.#decision;
-    const progress = /** @type {ActionProgress} */ (this.#progress);
     for (let attempt = 1; ; attempt++) {
       try {
-        const { done, waiting, alert } = await this.#history.handleAlert(id, action, { key: this.#keys.get(id) ?? '', body }, this.#signal);
-        if (waiting) progress.waiting++;
-        if (done || waiting) progress.done++;
-        else this.#failed.push({ id, error: null, alert });
-        if (!waiting) this.#onDone(alert);
+        this.#note(await this.#history.handleAlerts(ids, action, { key: this.#key, body }, this.#signal));
       } catch (error) {
         if (this.#signal.aborted) return;
         const busy = error instanceof HistoryError && (error.status === 429 || error.status === 503);
@@ -202,10 +183,22 @@ export class AlertActions extends Store {
           await this.#pause(busyPause * attempt);
           continue;
         }
-        this.#failed.push({ id, error, alert: undefined });
+        for (const id of ids) this.#failed.push({ id, error, alert: undefined });
       }
       this.changed();
       return;
+    }
+  }
+
+  /** @param {import('./history.js').HandledAlerts} answer */
+  #note({ waiting, items }) {
+    const progress = /** @type {ActionProgress} */ (this.#progress);
+    for (const { id, done, error, alert } of items) {
+      if (error) this.#failed.push({ id, error: new HistoryError(404, error), alert });
+      else if (done || waiting) progress.done++;
+      else this.#failed.push({ id, error: null, alert });
+      if (waiting && !done && !error) progress.waiting++;
+      else if (alert) this.#onDone(alert);
     }
   }
 }

@@ -1,5 +1,5 @@
 // @ts-check
-import { areaOf, byUrgency, lifeOf, unacknowledged } from './alert-life.js';
+import { areaOf, asksForSomebody, byUrgency, lifeOf, unacknowledged } from './alert-life.js';
 import { severities } from './protocol.js';
 
 /**
@@ -31,11 +31,11 @@ import { severities } from './protocol.js';
 /** @type {readonly Handling[]} */
 export const handlings = ['unacknowledged', 'acknowledged', 'returned', 'latched', 'suppressed'];
 
-/** @type {Record<Handling, (alert: Alert) => boolean>} */
+/** Those of ISA-18.2: one that has returned unacknowledged is in a state of its own. @type {Record<Handling, (alert: Alert) => boolean>} */
 const handled = {
-  unacknowledged: (alert) => !alert.suppressed && unacknowledged(alert),
+  unacknowledged: (alert) => asksForSomebody(alert) && !handled.returned(alert),
   acknowledged: (alert) => !alert.suppressed && !unacknowledged(alert),
-  returned: (alert) => lifeOf(alert) === 'returned_unacknowledged',
+  returned: (alert) => !alert.suppressed && lifeOf(alert) === 'returned_unacknowledged',
   latched: (alert) => lifeOf(alert).startsWith('latched'),
   suppressed: (alert) => alert.suppressed !== undefined,
 };
@@ -121,7 +121,7 @@ export function groupedAlerts(alerts, by) {
     }
     const { group, ids } = found;
     group.alerts.push(alert);
-    if (handled.unacknowledged(alert)) group.unacknowledged++;
+    if (asksForSomebody(alert)) group.unacknowledged++;
     if (severities.indexOf(alert.severity) < severities.indexOf(group.worst)) group.worst = alert.severity;
     group.devices = ids.add(alert.device_id).size;
   }

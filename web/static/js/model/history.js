@@ -39,6 +39,10 @@ import { windowPoint } from './windows.js';
  * @typedef {import('./alert-actions.js').AlertAction} AlertAction
  * @typedef {import('./alert-actions.js').AlertDecision} AlertDecision
  *
+ * @typedef {object} HandledAlerts What came of an action about alerts.
+ * @property {boolean} waiting Not all of it has been processed yet.
+ * @property {{id: string, done: boolean, error?: string, alert?: Alert}[]} items Error is why nothing was tried, such as that there is no such alert.
+ *
  * @typedef {object} AlertEvent One event in the story of an alert.
  * @property {import('./protocol.js').Transition} state
  * @property {import('./protocol.js').LifeState} alarm_state
@@ -170,17 +174,17 @@ export class History {
   }
 
   /**
-   * Does something about an alert, once however often it is sent with the same key.
+   * Does the same about alerts, once however often it is sent with the same key, and returns what came of it for each.
    *
-   * @param {string} id
+   * @param {string[]} ids
    * @param {AlertAction} action
    * @param {{key: string, body: AlertDecision}} how
    * @param {AbortSignal} [signal]
-   * @returns {Promise<{done: boolean, alert: Alert, waiting: boolean}>} Waiting: the processor has not done it yet.
+   * @returns {Promise<HandledAlerts>}
    */
-  async handleAlert(id, action, { key, body }, signal) {
-    const response = await this.#send(`alerts/${encodeURIComponent(id)}/${action}`, {
-      method: 'POST', headers: { 'Content-Type': 'application/json', 'Idempotency-Key': key }, body: JSON.stringify(body), signal: signal ?? null,
+  async handleAlerts(ids, action, { key, body }, signal) {
+    const response = await this.#send('alerts/actions', {
+      method: 'POST', headers: { 'Content-Type': 'application/json', 'Idempotency-Key': key }, body: JSON.stringify({ action, ids, ...body }), signal: signal ?? null,
     });
     return { ...(await response.json()), waiting: response.status === 202 };
   }

@@ -4,7 +4,6 @@
 export const texts = {
   unacknowledged: { en: 'Unacknowledged', zh: '未确认' },
   acknowledgedState: { en: 'Acknowledged', zh: '已确认，未恢复' },
-  returnedState: { en: 'Returned, unacknowledged', zh: '已恢复，未确认' },
   latchedUnacknowledged: { en: 'Latched, unacknowledged', zh: '已锁定，未确认' },
   latchedAcknowledged: { en: 'Latched, acknowledged', zh: '已锁定，已确认' },
   normal: { en: 'Normal', zh: '正常' },

@@ -17,7 +17,7 @@ import { texts } from './texts.js';
 export const lifeNames = {
   unacknowledged: texts.unacknowledged,
   acknowledged: texts.acknowledgedState,
-  returned_unacknowledged: texts.returnedState,
+  returned_unacknowledged: terms.returnedState,
   latched_unacknowledged: texts.latchedUnacknowledged,
   latched_acknowledged: texts.latchedAcknowledged,
   normal: texts.normal,

@@ -25,7 +25,6 @@ export const texts = {
   byState: { en: 'Alerts by state', zh: '各状态的告警' },
   stateUnacknowledged: { en: 'Unacknowledged', zh: '待确认' },
   stateAcknowledged: { en: 'Acknowledged', zh: '已确认' },
-  stateReturned: { en: 'Returned unseen', zh: '恢复后未确认' },
   stateLatched: { en: 'Latched', zh: '已锁定' },
   stateSuppressed: { en: 'Shelved, out of service', zh: '已搁置、退出运行' },
 
