@@ -329,7 +329,7 @@ func conditionOptions(t fatal) *process.Options {
 }
 
 // killedAt returns what a partition publishes whose processor is killed after n records, and restored.
-func killedAt(t *testing.T, opts *process.Options, j journal, n int) *recorder {
+func killedAt(t fatal, opts *process.Options, j journal, n int) *recorder {
 	t.Helper()
 	p, out := process.New(opts, 3, process.Checkpoint{}, false), newRecorder()
 	p.Process(j[:n], out)

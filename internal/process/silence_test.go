@@ -202,3 +202,39 @@ func TestNoDataFollowsFromTheTimesOfReadings(t *testing.T) {
 		}
 	})
 }
+
+// As many alerts clear as were raised, also if readings come at the very moment at which a device counts as silent, a microsecond before or after it,
+// and wherever the processor is killed.
+func TestAsManySilencesEndAsBegin(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		opts := silenceOptions(t, noData("ten", 10*time.Second), iot.Rule{Name: iot.RuleOffline, Severity: iot.Warning})
+		var j journal
+		now := 0.0
+		for range rapid.IntRange(1, 12).Draw(t, "readings") {
+			next := now + rapid.SampledFrom([]float64{1, 9.999999, 10, 10.000001, 14.999999, 15, 15.000001, 40}).Draw(t, "pause")
+			for second := now + 1; second < next; second++ {
+				j.tick(second)
+			}
+			if rapid.Bool().Draw(t, "a tick first") {
+				j.tick(next)
+			}
+			j.reading(next, "a", next, 20)
+			now = next
+		}
+		events := killedAt(t, opts, j, rapid.IntRange(0, len(j)-1).Draw(t, "killed at")).timed()
+		for _, rule := range []string{"ten", iot.RuleOffline} {
+			raised, cleared := 0, 0
+			for _, event := range events {
+				switch {
+				case strings.HasPrefix(event, rule+" a raised"):
+					raised++
+				case strings.HasPrefix(event, rule+" a cleared"):
+					cleared++
+				}
+			}
+			if raised != cleared {
+				t.Fatalf("%s: %d raised, %d cleared: %q", rule, raised, cleared, events)
+			}
+		}
+	})
+}
