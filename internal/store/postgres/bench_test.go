@@ -146,3 +146,8 @@ func BenchmarkReadings(b *testing.B) {
 func BenchmarkTrial(b *testing.B) {
 	storetest.BenchmarkTrial(b, open(b, newURL(b)), 1000)
 }
+
+// BenchmarkKPIs computes the key figures of 500,000 alerts. Its figure of processor time leaves out what the server uses.
+func BenchmarkKPIs(b *testing.B) {
+	storetest.BenchmarkKPIs(b, open(b, newURL(b)))
+}

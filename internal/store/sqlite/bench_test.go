@@ -113,7 +113,12 @@ func BenchmarkSummariesOfADay(b *testing.B) {
 	}
 }
 
-// BenchmarkTrial tries a rule on a day of 100 devices.
+// BenchmarkTrial tries a rule on a day of 1,000 devices.
 func BenchmarkTrial(b *testing.B) {
-	storetest.BenchmarkTrial(b, open(b, filepath.Join(b.TempDir(), "iotmon.db")), 100)
+	storetest.BenchmarkTrial(b, open(b, filepath.Join(b.TempDir(), "iotmon.db")), 1000)
+}
+
+// BenchmarkKPIs computes the key figures of 500,000 alerts.
+func BenchmarkKPIs(b *testing.B) {
+	storetest.BenchmarkKPIs(b, open(b, filepath.Join(b.TempDir(), "iotmon.db")))
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"iotmon/internal/archive"
 	"iotmon/internal/iot"
 	"iotmon/internal/kpi"
 )
@@ -91,4 +92,51 @@ func kpisRead(t *testing.T, store Store) {
 			t.Errorf("stale at %v in %q: got %d, %v, want %d", test.q.To, test.q.Area, got, err, test.want)
 		}
 	}
+}
+
+// BenchmarkKPIs computes the key figures of 30 days with 500,000 alerts, the most that are counted, of 1,000 devices and ten rules.
+func BenchmarkKPIs(b *testing.B, store Store) {
+	const alerts, days = 500_000, 30
+	step := days * 24 * time.Hour / alerts
+	var batch []iot.Alert
+	offset := archive.Offset{}
+	flush := func() {
+		next := archive.Offset{Next: offset.Next + int64(len(batch))}
+		move := archive.Move{Source: source(0), Old: offset, New: next, Appended: batch[len(batch)-1].Time}
+		if err := store.Write(b.Context(), &archive.Batch{Alerts: batch, Moves: []archive.Move{move}}); err != nil {
+			b.Fatal(err)
+		}
+		batch, offset = batch[:0], next
+	}
+	for i := range alerts {
+		rule, device := fmt.Sprintf("rule_%d", i%10), iot.DeviceID(fmt.Sprintf("device_%04d", i*7%1000))
+		at := epoch.Add(time.Duration(i) * step)
+		a := iot.Alert{
+			ID: iot.AlertID(rule, iot.Identity{ID: device}, at), Rule: rule, DeviceID: device, DeviceType: iot.Temperature, Severity: iot.Severities[i%3],
+			Transition: iot.Raised, Onset: at, Time: at, Message: "温度超过阈值: 29°C > 28°C", Area: "hall/3",
+		}
+		a.Offset = int64(2 * i)
+		cleared := a
+		cleared.Transition, cleared.Time, cleared.AckedAt, cleared.AckedBy, cleared.Offset = iot.Cleared, at.Add(step/2), at.Add(step/4), "u-1", a.Offset+1
+		if batch = append(batch, a, cleared); len(batch) >= 10_000 {
+			flush()
+		}
+	}
+	if len(batch) > 0 {
+		flush()
+	}
+	to := epoch.Add(days * 24 * time.Hour)
+	began := used(b)
+	for b.Loop() {
+		tally := kpi.New(epoch, to, 1)
+		q := kpi.Query{From: tally.From(), To: tally.To()}
+		if err := store.RaisedAlerts(b.Context(), q, tally.Add); err != nil {
+			b.Fatal(err)
+		}
+		figures := tally.Figures()
+		if _, err := store.StaleAlerts(b.Context(), q, 100_000); err != nil || figures.Alerts < alerts-1000 {
+			b.Fatal(figures.Alerts, err)
+		}
+	}
+	b.ReportMetric((used(b)-began).Seconds()/float64(b.N), "cpu-s/op")
 }

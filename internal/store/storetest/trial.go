@@ -124,7 +124,7 @@ func BenchmarkTrial(b *testing.B, store Store, devices int) {
 			for b.Loop() {
 				t := trial.Trial{
 					Rule: rule, Other: &other, Entry: func(iot.Identity) *iot.DeviceEntry { return nil }, Catalog: catalog,
-					From: epoch, To: epoch.Add(day), Alerts: 100, Now: time.Now,
+					From: epoch, To: epoch.Add(day), Alerts: 100, Now: func() time.Time { return epoch }, // A busy machine ends nothing.
 				}
 				if result, err = t.Run(b.Context(), store); err != nil || result.Readings != int64(devices)*int64(day/interval) || result.Tried.Alerts == 0 {
 					b.Fatal(result, err)

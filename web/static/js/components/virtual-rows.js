@@ -7,6 +7,9 @@ const usualOverscan = 3;
 /** How long after the last scrolling a list has ended, in milliseconds. */
 const scrollPause = 150;
 
+/** How many rows a list with a large overscan is scrolled by until rows are written again: so few that it takes less than a frame. */
+const scrolledTogether = 4;
+
 /** The assumed height of a row until one has been measured, in pixels. */
 const usualHeight = 28;
 
@@ -20,6 +23,8 @@ export class VirtualRows {
   #options;
   /** In the order of the page. @type {Row[]} */
   #rows = [];
+  /** The index that each row was written for. @type {WeakMap<Row, number>} */
+  #places = new WeakMap();
   #above;
   #below;
   #count = 0;
@@ -146,22 +151,32 @@ export class VirtualRows {
 
   /** Writes the rows that can be seen. */
   draw() {
+    this.#draw(true);
+  }
+
+  /** @param {boolean} all Also the rows that stay where they are. */
+  #draw(all) {
     const [first, last] = this.#range();
     const { focused } = this.#keyboard;
+    const before = this.#rows.length;
     this.#turn(first - this.#first, last - first);
     this.#first = first;
     if (focused >= 0 && this.#keyboard.focused !== focused) this.#keyboard.leave();
-    this.#rows.forEach((row, i) => this.#options.write(row, first + i));
+    this.#rows.forEach((row, i) => {
+      if (!all && this.#places.get(row) === first + i) return;
+      this.#places.set(row, first + i);
+      this.#options.write(row, first + i);
+    });
     this.#space(this.#above, first);
     this.#space(this.#below, this.#count - last);
-    this.#keyboard.update();
+    if (all || this.#rows.length > before) this.#keyboard.update();
   }
 
-  /** Writes rows while it is scrolled only if some are missing; once it is not, the row that Tab comes to is one that can be seen. */
+  /** Writes only the rows that are missing while it is scrolled, and all once it is not: then the row that Tab comes to is one that can be seen. */
   #scroll() {
     clearTimeout(this.#pausing);
-    if (!this.#covers) this.draw();
-    else this.#pausing = setTimeout(() => this.draw(), scrollPause);
+    this.#pausing = setTimeout(() => this.draw(), scrollPause);
+    if (!this.#covers) this.#draw(false);
   }
 
   get #overscan() {
@@ -170,7 +185,7 @@ export class VirtualRows {
 
   /** Whether the rows that exist reach far enough beyond both edges of what can be seen. */
   get #covers() {
-    const spare = Math.ceil(this.#overscan / 2);
+    const spare = this.#overscan - scrolledTogether;
     if (spare < usualOverscan || this.#printed) return false;
     const first = Math.floor(this.#scrolled / this.#height) - spare;
     const last = Math.ceil((this.#scrolled + this.#seen) / this.#height) + spare;
