@@ -18,7 +18,7 @@ func TestListsAreOneStopOfTheKeyboard(t *testing.T) {
 	plant.post(flood...)
 	tab := plant.open(options{})
 	tab.until(`document.querySelector("#alert-note").innerText === "Open: 300 of 300" && Number(document.querySelector(".readings").ariaRowCount) > 199`)
-	tab.tabTo(".alert .link", 25)
+	tab.tabTo(".alert .link", 40)
 	tab.press(kb.Tab)
 	if !eval[bool](tab, `document.querySelector(".panel-status").contains(document.activeElement)`) {
 		t.Errorf("after one of the alerts Tab comes to %s, want the status panel", eval[string](tab, `document.activeElement.outerHTML`))
