@@ -9,7 +9,7 @@ export const texts = {
   normal: { en: 'Normal', zh: '正常' },
   shelvedState: { en: 'Shelved', zh: '已搁置' },
   shelvedUntil: { en: 'Shelved until {time}', zh: '搁置至 {time}' },
-  parentSilent: { en: 'Suppressed by its parent {parent}', zh: '由上级设备 {parent} 抑制' },
+  parentSilent: { en: 'Silenced by {parent}', zh: '由 {parent} 抑制' },
   maintainedUntil: { en: 'Maintenance until {time}', zh: '检修至 {time}' },
   outOfServiceState: { en: 'Out of service', zh: '已退出运行' },
   acknowledgedBy: { en: 'acknowledged by {actor}, {time}', zh: '由 {actor} 确认，{time}' },
