@@ -112,7 +112,8 @@ func TestForgottenDevicesDisappearAndComeBack(t *testing.T) {
 	ofDevice := func(m *message) bool { return len(m.Devices) == 1 && m.Devices[0].ID == id }
 	send(t, addr, id, time.Now(), 99) // An alarm, too.
 	p.await(ofDevice)
-	for _, want := range []int{http.StatusNoContent, http.StatusNotFound} {
+	forget := func() int {
+		t.Helper()
 		request, err := http.NewRequest(http.MethodDelete, "http://"+addr+"/api/v1/devices/"+url.PathEscape(id), nil)
 		if err != nil {
 			t.Fatal(err)
@@ -122,9 +123,18 @@ func TestForgottenDevicesDisappearAndComeBack(t *testing.T) {
 			t.Fatal(err)
 		}
 		response.Body.Close()
-		if response.StatusCode != want {
-			t.Fatalf("forget the device: got %s, want %d", response.Status, want)
-		}
+		return response.StatusCode
+	}
+	first, busy := forget(), false
+	for deadline := time.Now().Add(time.Minute); first == http.StatusServiceUnavailable && time.Now().Before(deadline); first = forget() {
+		busy = true // A busy machine has not done it in time: it may be done all the same.
+		time.Sleep(100 * time.Millisecond)
+	}
+	if first != http.StatusNoContent && !(busy && first == http.StatusNotFound) {
+		t.Fatalf("forget the device: got %d, want 204", first)
+	}
+	if again := forget(); again != http.StatusNotFound {
+		t.Fatalf("forget the device again: got %d, want 404", again)
 	}
 	p.await(func(m *message) bool {
 		return m.Type == "device_removed" && fmt.Sprint(m.DeviceIDs) == fmt.Sprint([]string{id})
