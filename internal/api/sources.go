@@ -35,6 +35,7 @@ type SourceState struct {
 	Address     string           `json:"address,omitempty" doc:"What it is connected to, or tries to connect to." example:"tcp://broker:1883"`
 	Instance    string           `json:"instance,omitempty" doc:"The process that runs it." example:"edge-1/4711"`
 	Error       string           `json:"error,omitempty" doc:"What is wrong, or was wrong last."`
+	ErrorCause  string           `json:"error_cause,omitempty" doc:"What kind of error it is: name, refused, unreachable, silent, closed, certificate or login; absent for any other. There may be more kinds later."`
 	ErrorAt     *time.Time       `json:"error_at,omitempty"`
 	LogError    string           `json:"log_error,omitempty" doc:"Why the log does not acknowledge what the source has received; the source waits meanwhile."`
 	Connections int64            `json:"connections" doc:"How often it has connected."`

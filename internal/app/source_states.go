@@ -93,7 +93,7 @@ func (o *ownSources) state(status *source.Status, now time.Time) api.SourceState
 	}
 	return api.SourceState{
 		Name: s.Name, Kind: s.Kind, State: string(s.State), Since: s.Since.UTC(), Address: s.Address, Instance: o.instance,
-		Error: s.Error, ErrorAt: optionalTime(s.ErrorAt), LogError: s.LogError,
+		Error: s.Error, ErrorCause: string(s.Cause), ErrorAt: optionalTime(s.ErrorAt), LogError: s.LogError,
 		Connections: s.Connections, Messages: s.Messages, Readings: s.Readings, Rejected: s.Rejected, RejectedBy: s.RejectedBy, Untimed: s.Untimed, Unmapped: s.Unmapped, Skipped: s.Skipped, Missed: s.Missed, Lag: s.Lag,
 		Map: decided, MapVersion: s.MapVersion, MapError: s.MapError, FollowsMaps: true, Clients: s.Clients,
 		LastMessage: optionalTime(s.LastMessage), LastValue: optionalTime(s.LastValue), Counted: now,

@@ -92,3 +92,13 @@ const (
 	refused      = "the broker refuses the connection"
 	disconnected = "the broker has disconnected"
 )
+
+// Cause says whether the login is refused: login, or else nothing.
+func (e *ReasonError) Cause() string {
+	switch {
+	case e.During != refused:
+	case e.Code == 0x86, e.Code == 0x87, e.Code == 4, e.Code == 5:
+		return "login"
+	}
+	return ""
+}

@@ -67,6 +67,8 @@ type Snapshot struct {
 	// Error is what is wrong, or was wrong last, and ErrorAt when that was; empty if nothing was.
 	Error   string
 	ErrorAt time.Time
+	// Cause is the kind of the error.
+	Cause Cause
 	// LogError is why the log does not acknowledge; empty if it does.
 	LogError string
 	// Connections counts how often the source has connected.
@@ -202,7 +204,7 @@ func (s *Status) set(state State, address string, err error) {
 		s.s.Address = address
 	}
 	if err != nil {
-		s.s.Error, s.s.ErrorAt = err.Error(), now
+		s.s.Error, s.s.ErrorAt, s.s.Cause = err.Error(), now, causeOf(err)
 	}
 }
 
@@ -210,7 +212,7 @@ func (s *Status) set(state State, address string, err error) {
 func (s *Status) problem(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.s.Error, s.s.ErrorAt = err.Error(), s.now()
+	s.s.Error, s.s.ErrorAt, s.s.Cause = err.Error(), s.now(), causeOf(err)
 }
 
 func (s *Status) skipped(polls int64) {

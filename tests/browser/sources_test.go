@@ -258,6 +258,10 @@ func TestAMapIsDecidedOnThePage(t *testing.T) {
 		tab.click("#map-apply")
 		tab.until(said("Not put in force: rule 1 cannot be.") + ` && document.querySelector("#rules-body .rules > li .rule-problem")?.textContent.startsWith("Rule 1 cannot be: ")`)
 		fit(t, "a rule is refused")
+		// In the reader's language, with the server's words.
+		tab.click(`#language label:has([value="zh"])`)
+		tab.until(`/^规则 1 无效：“设备编号”不正确（device: .+）$/.test(document.querySelector("#rules-body .rules > li .rule-problem")?.textContent)`)
+		tab.click(`#language label:has([value="en"])`)
 		tab.click("#rules-discard")
 		tab.until(said("3 rules in force.") + ` && document.querySelector(".rule-problem") === null`)
 	})

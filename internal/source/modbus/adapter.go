@@ -110,7 +110,7 @@ func (p *poller) probe(ctx context.Context) (err error) {
 			p.answered(u)
 			return nil
 		}
-		err = fmt.Errorf("unit %d: %w", u.ID, err)
+		err = source.WithCause(fmt.Errorf("unit %d: %w", u.ID, err), causeOf(err))
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
@@ -221,7 +221,7 @@ func (p *poller) answered(u *unit) {
 // failed notes that a unit has not answered. It is asked less and less often, so that the others have their turns. When no unit answers,
 // the connection is given up.
 func (p *poller) failed(ctx context.Context, u *unit, cause error) error {
-	cause = fmt.Errorf("unit %d: %w", u.ID, cause)
+	cause = source.WithCause(fmt.Errorf("unit %d: %w", u.ID, cause), causeOf(cause))
 	p.session.Problem(cause)
 	now := p.session.Now()
 	if report := u.offlineReport(cause, now); report != nil {

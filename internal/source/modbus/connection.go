@@ -12,6 +12,8 @@ import (
 	"time"
 
 	client "github.com/simonvetter/modbus"
+
+	"iotmon/internal/source"
 )
 
 // TLS names the files of an encrypted connection, for which Modbus requires certificates of both sides. They are read at each connection.
@@ -141,4 +143,12 @@ func judge(err error) verdict {
 		return refused
 	}
 	return broken
+}
+
+// causeOf returns the cause of an error of a request, for the status; empty if the error itself says it, or nobody knows.
+func causeOf(err error) source.Cause {
+	if errors.Is(err, client.ErrRequestTimedOut) || judge(err) == gone {
+		return source.CauseSilent
+	}
+	return ""
 }

@@ -180,7 +180,7 @@ func (a *Adapter) open(ctx context.Context) (*opened, error) {
 	s := &security{policy: policy, mode: mode}
 	if mode != ua.MessageSecurityModeNone || by.kind() != ua.UserTokenTypeAnonymous {
 		if err := trusted(e.certificate, o.Trust, hostName(o.Endpoint)); err != nil {
-			return nil, refused(e.certificate, o.Trust, o.Refused, err)
+			return nil, source.WithCause(refused(e.certificate, o.Trust, o.Refused, err), source.CauseCertificate)
 		}
 	}
 	if mode != ua.MessageSecurityModeNone {
@@ -268,7 +268,7 @@ func (r *run) begin(ctx context.Context, o *opened) error {
 	}
 	c, err := l.activate(ctx, o.channel, o.endpoint, o.credentials)
 	if err != nil {
-		return fmt.Errorf("logging in: %w", err)
+		return source.WithCause(fmt.Errorf("logging in: %w", err), loginCause(err))
 	}
 	if before != nil {
 		a.kept = nil

@@ -13,6 +13,7 @@
  * @property {string} [address]
  * @property {string} [instance]
  * @property {string} [error]
+ * @property {string} [error_cause] What kind of error it is.
  * @property {string} [error_at]
  * @property {string} [log_error]
  * @property {number} connections

@@ -1,9 +1,9 @@
 // @ts-check
 import { find, instantiate, setIcon, setLongText, setText } from '../../components/dom.js';
 import { visible } from '../../locale/visible.js';
-import { problemOf, sourcePath, troubled } from '../../model/sources.js';
+import { sourcePath, troubled } from '../../model/sources.js';
 import { texts } from './texts.js';
-import { agoWords, rateWords, stateWords } from './words.js';
+import { agoWords, rateWords, stateWords, problemWords } from './words.js';
 
 /**
  * @typedef {import('../../model/sources.js').Source} Source
@@ -51,7 +51,7 @@ export class SourceRow {
     setText(cells.readings, rateWords(rates?.readings, locale));
     setText(cells.rejects, source.rejected > 0 ? locale.number(source.rejected) : '');
     setText(cells.last, agoWords(source.last_value, clock.now(), locale));
-    const problem = source.state === 'unknown' ? locale.t(texts.unknownSince, { time: locale.timeOrDate(Date.parse(source.since), clock.now()) }) : visible(problemOf(source));
+    const problem = source.state === 'unknown' ? locale.t(texts.unknownSince, { time: locale.timeOrDate(Date.parse(source.since), clock.now()) }) : problemWords(source, locale);
     setLongText(cells.address, problem || visible(source.address ?? ''));
     cells.address.classList.toggle('problem', problem !== '');
     this.element.classList.toggle('trouble', troubled(source));

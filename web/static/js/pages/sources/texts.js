@@ -19,6 +19,14 @@ export const texts = {
   sourceUnknown: { en: 'Unknown', zh: '未知' },
   sourceBlocked: { en: 'Waits for the log', zh: '等待日志' },
 
+  causeName: { en: '{error}', zh: '找不到该名称的地址：{error}' },
+  causeRefused: { en: '{error}', zh: '对端不接受连接：{error}' },
+  causeUnreachable: { en: '{error}', zh: '网络不可达：{error}' },
+  causeSilent: { en: '{error}', zh: '对端没有及时应答：{error}' },
+  causeClosed: { en: '{error}', zh: '对端已断开连接：{error}' },
+  causeCertificate: { en: '{error}', zh: '证书未被接受：{error}' },
+  causeLogin: { en: '{error}', zh: '登录被拒绝：{error}' },
+
   sourceName: { en: 'Source', zh: '数据源' },
   protocol: { en: 'Protocol', zh: '协议' },
   messageRate: { en: 'Messages/s', zh: '每秒消息' },

@@ -1,5 +1,7 @@
 // @ts-check
 import { terms } from '../../locale/terms.js';
+import { visible } from '../../locale/visible.js';
+import { problemOf } from '../../model/sources.js';
 import { texts } from './texts.js';
 
 /**
@@ -33,6 +35,35 @@ export function stateWords({ state, log_error: blocked, clients }, locale) {
   const connected = blocked !== undefined ? 'blocked' : clients !== undefined ? 'listening' : 'connected';
   const [words, icon, color] = states[state === 'connected' ? connected : state] ?? [terms.unknown, 'warning', ''];
   return [locale.t(words), icon, color];
+}
+
+/** What kinds of errors are called. The words of the server follow; in English they are enough. @type {Record<string, Text>} */
+const causes = {
+  name: texts.causeName, refused: texts.causeRefused, unreachable: texts.causeUnreachable, silent: texts.causeSilent,
+  closed: texts.causeClosed, certificate: texts.causeCertificate, login: texts.causeLogin,
+};
+
+/**
+ * Returns what is wrong with the connection of a source, in the reader's language as far as the kind of it is known.
+ *
+ * @param {Pick<Source, 'error' | 'error_cause'>} source
+ * @param {Locale} locale
+ */
+export function errorWords({ error = '', error_cause: cause = '' }, locale) {
+  const words = visible(error);
+  const kind = causes[cause];
+  return kind && words ? locale.t(kind, { error: words }) : words;
+}
+
+/**
+ * Returns what is wrong with a source now, likewise; empty if nothing is.
+ *
+ * @param {Source} source
+ * @param {Locale} locale
+ */
+export function problemWords(source, locale) {
+  const problem = problemOf(source);
+  return problem === source.error ? errorWords(source, locale) : visible(problem);
 }
 
 /**

@@ -160,7 +160,7 @@ export class RulesPanel {
     this.#form.hidden = !rules[this.#selected];
     setText(this.#at('#rules-tried'), dirty ? locale.t(texts.rulesTried) : '');
     setText(this.#at('#yaml'), configuration({ name: this.#name, kind: this.#kind }, rules, locale.t(texts.yamlRest)));
-    const problem = refusal && !rules[refusal.rule] ? locale.t(texts.rulesWrong, { reason: visible(refusal.reason) }) : '';
+    const problem = refusal && !rules[refusal.rule] ? locale.t(texts.rulesWrong, { reason: refusalWords(refusal.reason, locale) }) : '';
     this.#at('#rules-problem').hidden = !problem;
     setText(this.#at('#rules-problem'), problem);
     this.#offer(rules[this.#selected]);
@@ -179,7 +179,7 @@ export class RulesPanel {
       <span class="rule-mark">${added ? locale.t(texts.ruleAdded) : nothing}</span>
       <button type="button" class="button button-icon" aria-label=${locale.t(texts.ruleUp, { number })} title=${locale.t(texts.ruleUp, { number })} ?disabled=${index === 0} @click=${() => this.#up(index)}><svg class="icon" aria-hidden="true"><use href="#icon-up"></use></svg></button>
       <button type="button" class="button button-icon" aria-label=${locale.t(texts.ruleRemove, { number })} title=${locale.t(texts.ruleRemove, { number })} @click=${() => this.#remove(index)}><svg class="icon" aria-hidden="true"><use href="#icon-close"></use></svg></button>
-      ${problem ? html`<p class="letter-problem rule-problem" role="alert">${locale.t(texts.ruleWrong, { number, reason: visible(problem) })}</p>` : nothing}
+      ${problem ? html`<p class="letter-problem rule-problem" role="alert">${locale.t(texts.ruleWrong, { number, reason: refusalWords(problem, locale) })}</p>` : nothing}
     </li>`;
   }
 
@@ -242,4 +242,25 @@ export class RulesPanel {
 export function ruleWords(rule, locale) {
   const what = [rule.topic, rule.measurement, rule.field].filter(Boolean).join(' ');
   return locale.t(texts.ruleWords, { what: visible(what), device: visible(rule.device ?? '') });
+}
+
+/** What the keys of a rule are called. @type {Record<string, import('../../../locale/locale.js').Text>} */
+const keys = {
+  topic: texts.ruleTopic, field: texts.ruleField, device: texts.ruleDevice, type: texts.ruleType, define: texts.typeTitle, unit: texts.ruleUnit, measurement: texts.ruleMeasurement,
+  tags: texts.ruleTags, building: texts.ruleBuilding, room: texts.ruleRoom, interval: texts.ruleInterval, status: texts.ruleStatus, time: texts.ruleTime, quality: texts.ruleQuality, scale: texts.ruleScale,
+};
+
+/**
+ * Returns why the server refuses a rule: which key of it is wrong, and how, in the reader's language, and the server's words.
+ *
+ * @param {string} reason Such as "type: unknown (got …)".
+ * @param {import('../../../locale/locale.js').Locale} locale
+ */
+function refusalWords(reason, locale) {
+  const words = visible(reason);
+  const [, key = '', how = ''] = /^(\w+)[.:]\s?(?:\w+: )*(missing|unknown)?/.exec(reason) ?? [];
+  const name = keys[key];
+  if (!name) return words;
+  const text = how === 'missing' ? texts.keyMissing : how === 'unknown' ? texts.keyUnknown : texts.keyWrong;
+  return locale.t(text, { key: locale.t(name), reason: words });
 }

@@ -3,7 +3,7 @@ import { html, render } from '../../../../vendor/lit-html/lit-html.js';
 import { terms } from '../../../locale/terms.js';
 import { visible } from '../../../locale/visible.js';
 import { texts as shared } from '../texts.js';
-import { agoWords, rateWords } from '../words.js';
+import { agoWords, errorWords, rateWords } from '../words.js';
 import { texts } from './texts.js';
 
 /**
@@ -36,7 +36,7 @@ function factsOf({ source, rates, now, locale }) {
   /** @type {[string, string | undefined, boolean?][]} */
   const facts = [
     [locale.t(texts.factLogError), source.log_error && visible(source.log_error), true],
-    [locale.t(texts.factError), source.error && locale.t(texts.errorAgo, { error: visible(source.error), time: agoWords(source.error_at, now, locale) }), broken],
+    [locale.t(texts.factError), source.error && locale.t(texts.errorAgo, { error: errorWords(source, locale), time: agoWords(source.error_at, now, locale) }), broken],
     [locale.t(texts.factMapError), source.map_error && visible(source.map_error), true],
     [locale.t(shared.protocol), source.kind],
     [locale.t(texts.factAddress), visible(source.address ?? '')],
