@@ -105,6 +105,7 @@ export const texts = {
   trialImpossible: { en: 'Silence cannot be tried: the archive does not know when readings arrived.', zh: '静默类规则无法试运行：归档不知道读数何时到达。' },
   trialBusy: { en: 'Trying…', zh: '正在试运行…' },
   trialTaken: { en: 'Another rule is being tried at this moment. Try again.', zh: '另一条规则正在试运行，请稍后重试。' },
+  trialFailed: { en: 'Not tried: {reason}', zh: '未试运行：{reason}' },
   trialOutdated: { en: 'The rule was changed since it was tried.', zh: '试运行之后规则又有修改。' },
   trialOf: { en: '{alerts} on {devices}, by {readings} readings.', zh: '{devices}的 {readings} 个读数{alerts}。' },
   alertCount: { en: { one: '{count} alert would have been raised', other: '{count} alerts would have been raised' }, zh: '本会产生 {count} 条告警' },

@@ -1,6 +1,5 @@
 // @ts-check
 import { html, nothing, render, svg } from '../../../../vendor/lit-html/lit-html.js';
-import { decisionWords } from '../../../components/registry/decision.js';
 import { find } from '../../../components/dom.js';
 import { terms } from '../../../locale/terms.js';
 import { visible } from '../../../locale/visible.js';
@@ -114,7 +113,7 @@ export class TrialPanel {
     const { locale } = this.#session;
     if (!possible) return locale.t(texts.trialImpossible);
     if (this.#busy) return locale.t(texts.trialBusy);
-    if (this.#error) return this.#error instanceof HistoryError && this.#error.status === 429 ? locale.t(texts.trialTaken) : decisionWords(this.#error, locale);
+    if (this.#error) return this.#failure(this.#error);
     if (!this.#result) return locale.t(subject.name ? texts.trialWhyEdited : texts.trialWhy);
     const { said, trial } = this.#result;
     const { devices, readings, stopped, tried } = trial;
@@ -125,6 +124,15 @@ export class TrialPanel {
       stopped ? locale.t(limits[stopped]) : '',
       tried.suspended ? locale.t(texts.trialSuspended, { count: tried.suspended }) : '',
     ].filter(Boolean).join(locale.t(terms.sentenceSeparator));
+  }
+
+  /** @param {unknown} error */
+  #failure(error) {
+    const { locale } = this.#session;
+    if (!(error instanceof HistoryError)) return locale.t(texts.trialFailed, { reason: locale.t(terms.disconnected) });
+    if (error.status === 429) return locale.t(texts.trialTaken);
+    const reason = error.mistakes.map(({ message }) => visible(message)).join('; ') || visible(error.message);
+    return locale.t(texts.trialFailed, { reason });
   }
 
   /**
