@@ -2,6 +2,7 @@
 import { html, nothing, render } from '../../../../vendor/lit-html/lit-html.js';
 import { CopyButton } from '../../../components/copy-button.js';
 import { find, setText } from '../../../components/dom.js';
+import { terms } from '../../../locale/terms.js';
 import { visible } from '../../../locale/visible.js';
 import { changesOf, sameRule, sameValue } from '../../../model/source-map.js';
 import { configuration, offeredUnits, typedTags, writtenTags } from '../../../model/source-rules.js';
@@ -247,7 +248,7 @@ export function ruleWords(rule, locale) {
 /** What the keys of a rule are called. @type {Record<string, import('../../../locale/locale.js').Text>} */
 const keys = {
   topic: texts.ruleTopic, field: texts.ruleField, device: texts.ruleDevice, type: texts.ruleType, define: texts.typeTitle, unit: texts.ruleUnit, measurement: texts.ruleMeasurement,
-  tags: texts.ruleTags, building: texts.ruleBuilding, room: texts.ruleRoom, interval: texts.ruleInterval, status: texts.ruleStatus, time: texts.ruleTime, quality: texts.ruleQuality, scale: texts.ruleScale,
+  tags: texts.ruleTags, building: texts.ruleBuilding, room: texts.ruleRoom, interval: texts.ruleInterval, status: terms.status, time: terms.time, quality: texts.ruleQuality, scale: texts.ruleScale,
 };
 
 /**
