@@ -8,7 +8,7 @@ import { preferredLanguage } from '../locale/language.js';
 
 /** What the reader has chosen, kept by the browser. If the browser stores nothing, a choice lasts until the page is left. */
 export class Preferences {
-  /** @type {Map<string, string>} */
+  /** What the browser has not stored. @type {Map<string, string>} */
   #unkept = new Map();
 
   /** @type {Language} The browser's own choice of languages until the reader makes one. */
@@ -78,10 +78,13 @@ export class Preferences {
 
   /** @param {string} key */
   #get(key) {
+    // A storage that is full still has the choice of before.
+    const unkept = this.#unkept.get(key);
+    if (unkept !== undefined) return unkept;
     try {
-      return localStorage.getItem(`iotmon.${key}`) ?? this.#unkept.get(key) ?? '';
+      return localStorage.getItem(`iotmon.${key}`) ?? '';
     } catch {
-      return this.#unkept.get(key) ?? '';
+      return '';
     }
   }
 
@@ -90,11 +93,12 @@ export class Preferences {
    * @param {string} value
    */
   #set(key, value) {
-    this.#unkept.set(key, value);
     try {
       localStorage.setItem(`iotmon.${key}`, value);
+      this.#unkept.delete(key);
     } catch {
       // Storage is full or forbidden; the page works without.
+      this.#unkept.set(key, value);
     }
   }
 }
