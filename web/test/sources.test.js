@@ -109,9 +109,11 @@ test('the configuration is YAML, with every text as it was', () => {
 });
 
 test('tags are typed as they are written', () => {
-  const tags = { site: 'north', formula: 'a=b' };
+  const tags = { site: 'north', formula: 'a=b', list: 'a, b,c', path: 'C:\\a\\', 'x=y\\,z': '\\,', empty: '' };
   assert.deepEqual(typedTags(writtenTags(tags)), tags);
-  assert.deepEqual(typedTags(' site = north ,, =x, alone'), { site: 'north', alone: '' });
+  assert.equal(writtenTags({ formula: 'a=b', list: 'a,b' }), 'formula=a=b, list=a\\,b');
+  assert.deepEqual(typedTags(' site = north ,, =x, alone, path=C:\\a'), { site: 'north', alone: '', path: 'C:\\a' });
+  assert.deepEqual(typedTags(''), {});
 });
 
 test('a rule that makes a type says so, and is written with it', () => {

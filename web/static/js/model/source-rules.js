@@ -168,19 +168,25 @@ function scalar(value) {
 }
 
 /**
- * Reads tags as people type them: site=north, host=a. What has no name is left out.
+ * Reads tags as people type them: site=north, host=a. What has no name is left out. A comma within a tag, and an equals sign within its name,
+ * have a backslash before them.
  *
  * @param {string} text
  * @returns {Record<string, string>}
  */
 export function typedTags(text) {
-  const pairs = text.split(',').map((pair) => [pair.split('=')[0]?.trim() ?? '', pair.split('=').slice(1).join('=').trim()]);
+  const plain = (/** @type {string} */ written) => written.trim().replaceAll(/\\([\\,=])/g, '$1');
+  const pairs = (text.match(/(?:\\[\\,=]|[^,])+/g) ?? []).map((pair) => {
+    const name = /^(?:\\[\\,=]|[^=])*/.exec(pair)?.[0] ?? '';
+    return [plain(name), plain(pair.slice(name.length + 1))];
+  });
   return Object.fromEntries(pairs.filter(([name]) => name));
 }
 
 /** @param {Record<string, string>} [tags] */
 export function writtenTags(tags = {}) {
-  return Object.entries(tags).map(([name, value]) => `${name}=${value}`).join(', ');
+  const written = (/** @type {string} */ text) => text.replaceAll(/[\\,]/g, '\\$&');
+  return Object.entries(tags).map(([name, value]) => `${written(name).replaceAll('=', '\\=')}=${written(value)}`).join(', ');
 }
 
 /**
