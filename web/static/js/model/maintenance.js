@@ -193,9 +193,13 @@ export function bodyOf(draft, before) {
     return { body: { ...about, time_zone: draft.zone.trim(), weekly } };
   }
   if (draft.periods.length === 0) return { mistake: 'periods' };
-  const exact = new Map((before?.weekly ? [] : (before?.periods ?? [])).flatMap(({ from, until }) => [from, until]).map((time) => [localTime(Date.parse(time)), time]));
-  const moment = (/** @type {string} */ local) => exact.get(local) ?? (Number.isNaN(new Date(local).getTime()) ? '' : new Date(local).toISOString());
-  const periods = draft.periods.map(({ from, until }) => ({ from: moment(from), until: moment(until) }));
+  const known = before?.weekly ? [] : (before?.periods ?? []);
+  const local = (/** @type {string} */ time) => localTime(Date.parse(time));
+  // Several times may look the same: those of one minute, and those of the hour that comes twice when the clocks go back.
+  const untouched = new Map(known.map((period) => [`${local(period.from)} ${local(period.until)}`, period]));
+  const exact = new Map(known.flatMap(({ from, until }) => [from, until]).map((time) => [local(time), time]));
+  const moment = (/** @type {string} */ typed) => exact.get(typed) ?? (Number.isNaN(new Date(typed).getTime()) ? '' : new Date(typed).toISOString());
+  const periods = draft.periods.map(({ from, until }) => untouched.get(`${from} ${until}`) ?? { from: moment(from), until: moment(until) });
   if (periods.some(({ from, until }) => !from || !until)) return { mistake: 'times' };
   if (periods.some(({ from, until }) => Date.parse(until) <= Date.parse(from))) return { mistake: 'order' };
   return { body: { ...about, periods } };
