@@ -193,3 +193,67 @@ test('an answer is renewed when it is outdated, and an ended page gets none', as
   assert.equal(answers, 1);
   assert.equal(request.phase, 'loaded', 'what was answered stays');
 });
+
+test('an alert says what its rule says, and what only its fields can say in the reader\'s language', () => {
+  server().greet({ alert_rules: [{ alert_type: 'oven_high', device_type: 'oven' }] });
+  const alert = (more = {}) => /** @type {import('../static/js/model/protocol.js').Alert} */ (/** @type {unknown} */ ({
+    id: '1', device_id: 'a', device_type: 'oven', alert_type: 'oven_high', severity: 'warning', state: 'raised', threshold: 28, current_value: 30, message: '过高', ...more,
+  }));
+  assert.equal(session.typeName('oven'), 'Oven');
+  assert.equal(session.typeName('of a newer server'), 'of a newer server');
+  assert.match(session.alertWords(alert()), /^Oven above 28.°C$/);
+  assert.match(session.alertWords(alert(), { unit: '°F', scale: 1.8, offset: 32 }), /82\.4.°F/, 'in the unit in which people want to see it');
+  assert.equal(session.alertWords(alert({ message_en: 'Too hot\u202e' })), 'Too hot[U+202E]');
+  assert.equal(session.alertWords(alert({ alert_type: 'jump' })), '过高', 'a rule of which only the message says what it is about');
+  session.appearance.language = 'zh';
+  assert.equal(session.alertWords(alert({ message_en: 'Too hot' })), '过高');
+});
+
+test('an address below the application is made a whole one', () => {
+  assert.equal(session.href('devices/a%2Fb'), 'http://plant/devices/a%2Fb');
+});
+
+test('alerts that have cleared are listed, but not those of readings that came late, and what stands is said by the live messages', async () => {
+  const alert = (/** @type {string} */ id, more = {}) => ({ id, device_id: 'a', device_type: 'oven', severity: 'warning', state: 'cleared', timestamp: '2026-01-01T00:00:09Z', ...more });
+  const answers = [[alert('1'), alert('2', { historical: true }), alert('3', { state: 'raised' })], []];
+  answer = async () => ({ items: answers.shift() ?? [] });
+  const alerts = follow(session.alerts);
+  server().greet();
+  await turn();
+  assert.deepEqual(session.alerts.list({ openOnly: false, severity: '' }).map(({ id }) => id), ['1']);
+  assert.ok(alerts.changes.every(({ news }) => news.length === 0), 'and are no news');
+});
+
+test('a window of another length, and a device\'s change of state, are known while the page is open', () => {
+  server().greet();
+  server().send({ type: 'device_data', devices: [device('a')] });
+  const data = { count: 2, avg_value: 20, max_value: 21, min_value: 19, device_count: 1, online_devices: 1, offline_devices: 0, alert_count: 0 };
+  server().send({ type: 'aggregated_data', window_start: '2026-01-01T00:00:00Z', window_seconds: 60, final: false, data: { oven: data } });
+  assert.equal(session.plant.windowSeconds, 60);
+  const archive = follow(session.archive);
+  server().send({ type: 'aggregated_data', window_start: '2026-01-01T00:00:00Z', window_seconds: 60, final: true, corrected: true, data: { oven: data } });
+  assert.equal(archive.changes.length, 1, 'what was asked of the archive is outdated');
+  const status = { type: 'device_status', total_devices: 1, online_devices: 0, offline_devices: 1, changed: [{ device_id: 'a', device_type: 'oven', status: 'offline', timestamp: '2026-01-01T00:00:10Z' }] };
+  server().send(status);
+  assert.deepEqual([session.status.latest?.offline_devices, session.devices.get('a')?.status], [1, 'offline']);
+});
+
+test('what the server complains of is in the console, and the page goes on', (t) => {
+  const warn = t.mock.method(console, 'warn', () => {});
+  server().greet();
+  server().send({ type: 'error', code: 'too_slow', message: 'some messages were left out' });
+  assert.deepEqual(warn.mock.calls.map(({ arguments: [words] }) => words), ['server: too_slow: some messages were left out']);
+  server().send({ type: 'device_data', devices: [device('a')] });
+  assert.equal(session.devices.size, 1);
+});
+
+test('a page that is looked at again after hours says so at once, and connects', () => {
+  server().greet();
+  assert.equal(session.freshness.stale, false);
+  server().onclose?.();
+  const before = FakeSocket.newest;
+  steady += 3_600_000;
+  session.wake();
+  assert.equal(session.freshness.stale, true);
+  assert.notEqual(FakeSocket.newest, before);
+});
