@@ -63,13 +63,21 @@ func TestPageThatIsLeftLeavesNothingBehind(t *testing.T) {
 	plant := startPlant(t, "-devices", "50", "-interval", "500ms")
 	tab := plant.open(options{})
 	tab.until(`document.querySelector("#aggregated-chart canvas") !== null && document.querySelectorAll("#stream tbody tr:not(.spacer)").length > 5`)
+	// A few of the simulated devices may be silent from the start.
+	var sending struct {
+		Items []struct {
+			ID string `json:"device_id"`
+		}
+	}
+	plant.get("/api/v1/devices?status=online&limit=1", &sending)
+	device := sending.Items[0].ID
 	tab.until(`(async () => {
 		const at = (path) => import(new URL(path, document.querySelector("script[type=module]").src).href);
 		const [{ Address }, { Appearance }, { Preferences }, { Session }, { mount }] = await Promise.all(
 			["app/address", "app/appearance", "app/preferences", "app/session", "pages/overview/overview"].map((name) => at(name + ".js")));
 		const preferences = new Preferences();
 		// The address of this session is not the browser's.
-		const location = { pathname: "/", search: "?device=device_001" };
+		const location = { pathname: "/", search: "?device=` + device + `" };
 		const history = { state: null, pushState() {}, replaceState() {} };
 		const session = new Session({ root: new URL("./", document.location.href), webSocketPath: "/ws", preferences,
 			appearance: new Appearance(preferences), address: new Address({ location, history }) });
@@ -104,8 +112,7 @@ func TestPageThatIsLeftLeavesNothingBehind(t *testing.T) {
 				root.remove();
 			},
 		};
-		// A few of the simulated devices may be silent from the start.
-		while (session.devices.size < 40 || !session.devices.get("device_001")) await new Promise(requestAnimationFrame);
+		while (session.devices.size < 40 || !session.devices.get("` + device + `")) await new Promise(requestAnimationFrame);
 		return true;
 	})()`)
 	for range 5 { // What is loaded or made once.
