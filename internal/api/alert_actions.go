@@ -152,14 +152,14 @@ func (s *server) alert(ctx context.Context, id string) (iot.Alert, error) {
 	if a, ok := s.o.Handled.Returned(id); ok {
 		return a, nil
 	}
-	found, err := s.o.History.Alerts(ctx, AlertsQuery{ID: id, Limit: 1})
-	if err := s.historyProblem(ctx, err); err != nil {
+	found, archived, err := s.fromArchive(ctx, id)
+	if err != nil {
 		return iot.Alert{}, err
 	}
-	if len(found) == 0 || found[0].Historical {
+	if !archived || found.Historical {
 		return iot.Alert{}, huma.Error404NotFound("there is no alert " + iot.Quote(id))
 	}
-	return found[0].Alert, nil
+	return found.Alert, nil
 }
 
 // command returns what the request decides. The error is a problem.

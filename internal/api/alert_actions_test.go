@@ -167,6 +167,15 @@ func TestManyAlertsAreHandledByTheirIDs(t *testing.T) {
 	checkProblem(t, send(h, "POST", actionsPath, body, "Content-Type", asJSON), http.StatusConflict, "upgrade finish")
 }
 
+// A script with an empty cell in its list of alerts handles no alert that it has not named.
+func TestAnEmptyIDIsNoAlert(t *testing.T) {
+	h, p, _, ids := handlingAPI(t, 2)
+	got := handleMany(t, h, fmt.Sprintf(`{"action":"acknowledge","ids":["",%q]}`, ids[2]))
+	if got.Done != 1 || len(p.applied) != 1 || len(got.Items) != 2 || got.Items[0].Done || !strings.Contains(got.Items[0].Error, "no alert") {
+		t.Errorf("got %+v, %d were applied, want the one that is named", got, len(p.applied))
+	}
+}
+
 // Each device has one change of its shelving in a round, because the next one says that it knows of it.
 func TestManyAlertsOfOneDeviceAreShelved(t *testing.T) {
 	h, p, _, ids := handlingAPI(t, 2)

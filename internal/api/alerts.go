@@ -111,14 +111,26 @@ type alertInput struct {
 	ID string `path:"id" doc:"The alert's id." maxLength:"64"`
 }
 
+// fromArchive returns the alert of an id, if the archive has it. The error is a problem.
+func (s *server) fromArchive(ctx context.Context, id string) (alert ArchivedAlert, ok bool, err error) {
+	if id == "" { // To the archive that is no condition.
+		return alert, false, nil
+	}
+	found, err := s.o.History.Alerts(ctx, AlertsQuery{ID: id, Limit: 1})
+	if err := s.historyProblem(ctx, err); err != nil || len(found) == 0 {
+		return alert, false, err
+	}
+	return found[0], true, nil
+}
+
 // getAlert answers with an alert of the archive. One that has just been raised may not be there yet: then it is that of the live view.
 func (s *server) getAlert(ctx context.Context, in *alertInput) (*answer[archivedAlert], error) {
-	found, err := s.o.History.Alerts(ctx, AlertsQuery{ID: in.ID, Limit: 1})
-	if err := s.historyProblem(ctx, err); err != nil {
+	found, archived, err := s.fromArchive(ctx, in.ID)
+	if err != nil {
 		return nil, err
 	}
-	if len(found) > 0 {
-		return &answer[archivedAlert]{fromArchived(&found[0])}, nil
+	if archived {
+		return &answer[archivedAlert]{fromArchived(&found)}, nil
 	}
 	a, ok := s.o.Fleet.Alert(in.ID)
 	if !ok {
