@@ -49,6 +49,7 @@ type decision struct {
 	Time     time.Time      `json:"time" doc:"When, by the clock of the service that has stored it."`
 	Actor    string         `json:"actor" doc:"Who: an opaque id. iotmon: no person, because a database that was restored has lost or repeated a decision."`
 	Action   string         `json:"action" doc:"How: put, patch, import, change or forget; adopt or repeat if nobody has."`
+	Reason   string         `json:"reason,omitempty" doc:"Why it was decided; absent if no reason was given."`
 	Kind     control.Kind   `json:"kind" enum:"device,rule,map,type" doc:"What was decided about."`
 	Device   iot.DeviceID   `json:"device_id,omitempty" doc:"The device, if it is one."`
 	Source   string         `json:"source,omitempty" doc:"The source, if it is the map of one."`
@@ -99,7 +100,7 @@ func (s *server) listAudit(ctx context.Context, in *auditInput) (*answer[list[de
 }
 
 func toDecision(a *control.Audit) decision {
-	d := decision{Revision: a.Revision, Time: a.Time, Actor: a.Actor, Action: a.Action, Kind: a.Kind, Version: a.Version}
+	d := decision{Revision: a.Revision, Time: a.Time, Actor: a.Actor, Action: a.Action, Reason: a.Reason, Kind: a.Kind, Version: a.Version}
 	switch a.Kind {
 	case control.Device:
 		d.Device = iot.DeviceID(a.ID)

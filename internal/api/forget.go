@@ -67,7 +67,7 @@ func (s *server) forgetDevice(ctx context.Context, in *forgetInput) (*forgotten,
 	}
 	outcome, inForce, err := s.decide(ctx, control.Edit{
 		Device: iot.Identity{ID: in.ID}, If: condition, To: s.forgetting(in.ID),
-	}, "forget")
+	}, in.by("forget"))
 	if err != nil {
 		return nil, err
 	}

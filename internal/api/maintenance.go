@@ -206,7 +206,10 @@ func toMaintenanceAnswer(d *decided) *maintenanceAnswer {
 	return out
 }
 
-type createMaintenanceInput struct{ Body NewMaintenance }
+type createMaintenanceInput struct {
+	Why
+	Body NewMaintenance
+}
 
 func (s *server) createMaintenance(ctx context.Context, in *createMaintenanceInput) (*maintenanceAnswer, error) {
 	rule, err := in.Body.rule(in.Body.Name, s.o.Now())
@@ -215,7 +218,7 @@ func (s *server) createMaintenance(ctx context.Context, in *createMaintenanceInp
 	}
 	made, err := s.create(ctx, control.RuleEdit{
 		Name: in.Body.Name, Maintenance: true, To: func(iot.RuleEntry) (iot.RuleEntry, error) { return iot.RuleEntry{Rule: rule}, nil },
-	})
+	}, in.by("create"))
 	if err != nil {
 		return nil, err
 	}
@@ -286,6 +289,7 @@ type maintenanceVersion struct {
 	Time    time.Time `json:"time" doc:"When, by the clock of the service that has stored it."`
 	Actor   string    `json:"actor" doc:"Who: an opaque id."`
 	Action  string    `json:"action" doc:"How: create, put, end, delete, or calendar if the periods of the next weeks were added; adopt or repeat if a database was restored."`
+	Reason  string    `json:"reason,omitempty" doc:"Why it was decided; absent if no reason was given."`
 }
 
 func (s *server) listMaintenanceVersions(ctx context.Context, in *ruleInput) (*answer[list[maintenanceVersion]], error) {
@@ -300,7 +304,7 @@ func (s *server) listMaintenanceVersions(ctx context.Context, in *ruleInput) (*a
 		if err != nil || !entry.Deleted && entry.Rule.Kind != iot.Maintenance {
 			continue // Another version of iotmon has written it, or there was a rule of that name.
 		}
-		out.Items = append(out.Items, maintenanceVersion{toMaintenanceShown(&entry), entry.Deleted, a.Time, a.Actor, a.Action})
+		out.Items = append(out.Items, maintenanceVersion{toMaintenanceShown(&entry), entry.Deleted, a.Time, a.Actor, a.Action, a.Reason})
 	}
 	return &answer[list[maintenanceVersion]]{out}, nil
 }

@@ -222,6 +222,27 @@ type EntryInput struct {
 	ID          iot.DeviceID `path:"id" doc:"The device's id, percent-encoded." example:"device_001" maxLength:"128"`
 	IfMatch     string       `header:"If-Match" doc:"The ETag of the entry that the change is based on; * for any entry."`
 	IfNoneMatch string       `header:"If-None-Match" doc:"* if the device must have no entry yet."`
+	Why
+}
+
+// Why says why something is decided. It is exported for the library.
+type Why struct {
+	Reason string `query:"reason" doc:"Why, for those who read the versions and the audit later." maxLength:"1024"`
+}
+
+// Resolve refuses a reason that cannot be stored.
+func (w *Why) Resolve(huma.Context) []error {
+	reason, err := iot.CheckedReason(w.Reason)
+	if err != nil {
+		return []error{&huma.ErrorDetail{Location: "query.reason", Message: err.Error()}}
+	}
+	w.Reason = reason
+	return nil
+}
+
+// by returns who decides, and why. Action is how.
+func (w *Why) by(action string) control.By {
+	return control.By{Actor: nobody, Action: action, Reason: w.Reason}
 }
 
 func (p *EntryInput) condition() (control.Condition, error) {
@@ -346,7 +367,7 @@ func (s *server) changeDevice(ctx context.Context, in *EntryInput, action string
 	if err != nil {
 		return nil, err
 	}
-	outcome, inForce, err := s.decide(ctx, control.Edit{Device: iot.Identity{ID: in.ID}, If: condition, To: s.checked(in.ID, to)}, action)
+	outcome, inForce, err := s.decide(ctx, control.Edit{Device: iot.Identity{ID: in.ID}, If: condition, To: s.checked(in.ID, to)}, in.by(action))
 	if err != nil {
 		return nil, err
 	}
@@ -377,14 +398,14 @@ func (s *server) checked(id iot.DeviceID, to func(iot.DeviceEntry) (iot.DeviceEn
 }
 
 // decide makes one edit, and waits until it is in force. The error is a problem.
-func (s *server) decide(ctx context.Context, edit control.Edit, action string) (outcome control.Outcome, inForce bool, err error) {
+func (s *server) decide(ctx context.Context, edit control.Edit, by control.By) (outcome control.Outcome, inForce bool, err error) {
 	release, err := s.admitDecision()
 	if err != nil {
 		return outcome, false, err
 	}
 	defer release()
 	defer s.orders.drop()
-	outcomes, err := s.o.Registry.Change(ctx, []control.Edit{edit}, control.By{Actor: nobody, Action: action})
+	outcomes, err := s.o.Registry.Change(ctx, []control.Edit{edit}, by)
 	if err != nil {
 		return outcome, false, s.decisionProblem(ctx, err)
 	}

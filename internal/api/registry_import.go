@@ -31,6 +31,7 @@ const (
 )
 
 type importInput struct {
+	Why
 	DryRun  bool   `query:"dry_run" doc:"Answer with what would change, and change nothing."`
 	RawBody []byte `contentType:"text/csv"`
 }
@@ -63,7 +64,7 @@ func (s *server) importRegistry(ctx context.Context, in *importInput) (*importAn
 	}
 	out := &importAnswer{Body: imported{DryRun: in.DryRun, Rows: len(edits)}}
 	out.Status, out.Body.ManyChanged, err = s.decideMany(ctx, many{
-		edits: edits, action: "import", dryRun: in.DryRun, advice: "export again, or leave the column " + columnVersion + " out",
+		edits: edits, by: in.by("import"), dryRun: in.DryRun, advice: "export again, or leave the column " + columnVersion + " out",
 	})
 	if err != nil {
 		return nil, err

@@ -67,6 +67,7 @@ type versioned struct {
 
 type manyInput struct {
 	DeviceFilter
+	Why
 	DryRun  bool   `query:"dry_run" doc:"Answer with what would change, and change nothing."`
 	RawBody []byte `contentType:"application/json"`
 }
@@ -113,7 +114,7 @@ func (s *server) patchDevices(ctx context.Context, in *manyInput) (*manyAnswer, 
 	out := &manyAnswer{}
 	out.Body.DryRun, out.Body.Devices = in.DryRun, len(edits)
 	out.Status, out.Body.ManyChanged, err = s.decideMany(ctx, many{
-		edits: edits, action: change.action(), dryRun: in.DryRun, advice: "read it again and decide anew",
+		edits: edits, by: in.by(change.action()), dryRun: in.DryRun, advice: "read it again and decide anew",
 	})
 	if err != nil {
 		return nil, err
@@ -183,7 +184,7 @@ func (c *manyChange) action() string {
 // many are edits that are made together.
 type many struct {
 	edits  []control.Edit
-	action string
+	by     control.By
 	dryRun bool
 	// advice is what to do if an entry has another version.
 	advice string
@@ -207,7 +208,7 @@ func (s *server) decideMany(ctx context.Context, m many) (status int, out ManyCh
 		return http.StatusOK, out, nil
 	}
 	var changes []change
-	err = s.o.Registry.ChangeMany(ctx, m.edits, control.By{Actor: nobody, Action: m.action}, func(o *control.Outcome) {
+	err = s.o.Registry.ChangeMany(ctx, m.edits, m.by, func(o *control.Outcome) {
 		out.list(o)
 		changes = append(changes, change{o.Device, o.After.Version, o.After.Forget})
 	})

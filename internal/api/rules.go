@@ -161,10 +161,14 @@ func (s *RuleScope) selector() iot.Selector {
 // rule returns the rule that the body says. The error is an *iot.InvalidError.
 func (b *RuleBody) rule(name string) (iot.Rule, error) {
 	c := &b.Condition
-	if (c.Kind == kindOffline) != (name == iot.RuleOffline) {
+	switch {
+	case (c.Kind == kindOffline) != (name == iot.RuleOffline):
 		return iot.Rule{}, iot.Invalid("kind", "the rule %s, and no other, is of the kind %s", iot.RuleOffline, kindOffline)
-	}
-	if name == "export" {
+	case c.Kind == string(iot.Maintenance):
+		return iot.Rule{}, iot.Invalid("kind", "maintenance is planned under %s/maintenance", Prefix)
+	case name == iot.RuleClock:
+		return iot.Rule{}, iot.Invalid("alert_type", "%s is built in", name)
+	case name == "export":
 		return iot.Rule{}, iot.Invalid("alert_type", "export is the address of the exported rules")
 	}
 	r := iot.Rule{
@@ -321,6 +325,7 @@ type RuleInput struct {
 	Name        string `path:"name" doc:"The rule's name, percent-encoded." example:"temperature_high" maxLength:"128"`
 	IfMatch     string `header:"If-Match" doc:"The ETag of the rule that the change is based on; * for any."`
 	IfNoneMatch string `header:"If-None-Match" doc:"* if there must be no such rule yet."`
+	Why
 }
 
 // NewRule is a rule with its name. It is exported for the library.
@@ -329,14 +334,17 @@ type NewRule struct {
 	RuleBody
 }
 
-type createRuleInput struct{ Body NewRule }
+type createRuleInput struct {
+	Why
+	Body NewRule
+}
 
 func (s *server) createRule(ctx context.Context, in *createRuleInput) (*ruleAnswer, error) {
 	rule, err := in.Body.rule(in.Body.Name)
 	if err != nil {
 		return nil, ruleProblem(err)
 	}
-	made, err := s.create(ctx, control.RuleEdit{Name: in.Body.Name, To: func(iot.RuleEntry) (iot.RuleEntry, error) { return iot.RuleEntry{Rule: rule}, nil }})
+	made, err := s.create(ctx, control.RuleEdit{Name: in.Body.Name, To: func(iot.RuleEntry) (iot.RuleEntry, error) { return iot.RuleEntry{Rule: rule}, nil }}, in.by("create"))
 	if err != nil {
 		return nil, err
 	}
@@ -346,9 +354,9 @@ func (s *server) createRule(ctx context.Context, in *createRuleInput) (*ruleAnsw
 }
 
 // create adds a rule. The error is a problem.
-func (s *server) create(ctx context.Context, edit control.RuleEdit) (*decided, error) {
+func (s *server) create(ctx context.Context, edit control.RuleEdit, by control.By) (*decided, error) {
 	edit.If = control.Condition{Unentered: true}
-	made, err := s.decideRule(ctx, edit, "create")
+	made, err := s.decideRule(ctx, edit, by)
 	if changed := (*control.VersionError)(nil); errors.As(err, &changed) {
 		return nil, huma.Error409Conflict("there is a rule " + iot.Quote(edit.Name) + " already")
 	}
@@ -408,7 +416,7 @@ func (s *server) change(ctx context.Context, in *RuleInput, edit control.RuleEdi
 		return nil, err
 	}
 	edit.If = condition
-	made, err := s.decideRule(ctx, edit, action)
+	made, err := s.decideRule(ctx, edit, in.by(action))
 	if changed := (*control.VersionError)(nil); errors.As(err, &changed) {
 		return nil, huma.ErrorWithHeaders(
 			huma.Error412PreconditionFailed(fmt.Sprintf("the rule has another version, %d: read it again and decide anew", changed.Version)),
@@ -423,13 +431,13 @@ func (s *server) change(ctx context.Context, in *RuleInput, edit control.RuleEdi
 
 // decideRule makes one edit and returns what was decided once it is in force, or after inForceTimeout; what has no version if a rule was to be deleted
 // that there never was. The error is that of ChangeRules, or a problem.
-func (s *server) decideRule(ctx context.Context, edit control.RuleEdit, action string) (*decided, error) {
+func (s *server) decideRule(ctx context.Context, edit control.RuleEdit, by control.By) (*decided, error) {
 	release, err := s.admitDecision()
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	outcomes, err := s.o.Rules.ChangeRules(ctx, []control.RuleEdit{edit}, s.ruleChange(action))
+	outcomes, err := s.o.Rules.ChangeRules(ctx, []control.RuleEdit{edit}, s.ruleChange(by))
 	if err != nil {
 		return nil, err
 	}
@@ -441,8 +449,8 @@ func (s *server) decideRule(ctx context.Context, edit control.RuleEdit, action s
 }
 
 // ruleChange says how rules are changed.
-func (s *server) ruleChange(action string) control.RuleChange {
-	return control.RuleChange{By: control.By{Actor: nobody, Action: action}, Check: func(rules []iot.Rule) error {
+func (s *server) ruleChange(by control.By) control.RuleChange {
+	return control.RuleChange{By: by, Check: func(rules []iot.Rule) error {
 		_, err := alert.New(rules, s.o.Catalog)
 		return err
 	}}
@@ -507,6 +515,7 @@ type ruleVersion struct {
 	Time    time.Time `json:"time" doc:"When, by the clock of the service that has stored it."`
 	Actor   string    `json:"actor" doc:"Who: an opaque id."`
 	Action  string    `json:"action" doc:"How: create, put, delete or import; adopt or repeat if nobody has, because a database was restored."`
+	Reason  string    `json:"reason,omitempty" doc:"Why it was decided; absent if no reason was given."`
 }
 
 // ruleVersions is the answer with the decisions about a rule.
@@ -526,7 +535,7 @@ func (s *server) listRuleVersions(ctx context.Context, in *ruleInput) (*answer[r
 		if err != nil {
 			continue // Another version of iotmon has written it.
 		}
-		out.Items = append(out.Items, ruleVersion{RuleShown: toRuleShown(&entry), Deleted: entry.Deleted, Time: a.Time, Actor: a.Actor, Action: a.Action})
+		out.Items = append(out.Items, ruleVersion{RuleShown: toRuleShown(&entry), Deleted: entry.Deleted, Time: a.Time, Actor: a.Actor, Action: a.Action, Reason: a.Reason})
 	}
 	return &answer[ruleVersions]{out}, nil
 }

@@ -61,6 +61,7 @@ func (s *server) exportRules(ctx context.Context, _ *struct{}) (*huma.StreamResp
 }
 
 type importRulesInput struct {
+	Why
 	DryRun  bool   `query:"dry_run" doc:"Answer with what would change, and change nothing."`
 	Delete  bool   `query:"delete" doc:"Delete the rules that are not in the file."`
 	RawBody []byte `contentType:"application/yaml"`
@@ -102,7 +103,7 @@ func (s *server) importRules(ctx context.Context, in *importRulesInput) (*rulesI
 		return nil, err
 	}
 	defer release()
-	how := s.ruleChange("import")
+	how := s.ruleChange(in.by("import"))
 	how.Plan = in.DryRun
 	outcomes, err := s.o.Rules.ChangeRules(ctx, edits, how)
 	if err != nil {

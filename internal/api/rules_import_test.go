@@ -93,6 +93,9 @@ func TestAFileOfRulesIsImportedAsAWhole(t *testing.T) {
 	}
 	w := send(h, "POST", importPath, file, "Content-Type", asYAML)
 	checkProblem(t, w, http.StatusUnprocessableEntity, "already has 100 rules")
+	// Maintenance has a door of its own, and is not among the rules.
+	phantom := "rules:\n  - {name: phantom, device_type: temperature_sensor, severity: info, condition: {kind: maintenance}}\n"
+	checkProblem(t, send(h, "POST", importPath, phantom, "Content-Type", asYAML), http.StatusUnprocessableEntity, "/maintenance")
 	r.store.SetDown(true)
 	checkProblem(t, send(h, "POST", importPath, "rules:\n"+boilerYAML, "Content-Type", asYAML), http.StatusServiceUnavailable, "")
 	r.store.SetDown(false)

@@ -168,7 +168,7 @@ func (s *server) trialOf(body *TrialBody) (*trial.Trial, error) {
 		t.Rule = entry.Rule
 	}
 	if err == nil {
-		err = s.ruleChange("try").Check([]iot.Rule{t.Rule})
+		err = s.ruleChange((&Why{}).by("try")).Check([]iot.Rule{t.Rule})
 	}
 	if err != nil {
 		return nil, ruleProblemAt("body.rule", err)

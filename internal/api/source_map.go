@@ -218,6 +218,7 @@ type MapInput struct {
 	Name        string `path:"name" doc:"The source's name." example:"hall-3-mqtt" maxLength:"63"`
 	IfMatch     string `header:"If-Match" doc:"The ETag of the map that the change is based on; * for any."`
 	IfNoneMatch string `header:"If-None-Match" doc:"* if nobody may have decided anything yet."`
+	Why
 }
 
 type putMapInput struct {
@@ -351,7 +352,7 @@ func (s *server) decideMap(ctx context.Context, in *MapInput, action string, edi
 	}
 	defer release()
 	edit.Source, edit.If = in.Name, condition
-	entry, err := s.o.SourceMaps.ChangeMap(ctx, edit, control.By{Actor: nobody, Action: action})
+	entry, err := s.o.SourceMaps.ChangeMap(ctx, edit, in.by(action))
 	var changed *control.VersionError
 	var invalid *iot.InvalidError
 	switch {
@@ -385,6 +386,7 @@ type mapVersion struct {
 	Time   time.Time `json:"time" doc:"When, by the clock of the service that has stored it."`
 	Actor  string    `json:"actor" doc:"Who: an opaque id."`
 	Action string    `json:"action" doc:"How: put or delete; adopt or repeat if nobody has, because a database was restored."`
+	Reason string    `json:"reason,omitempty" doc:"Why it was decided; absent if no reason was given."`
 }
 
 // mapVersions is the answer with the decisions about a map.
@@ -408,7 +410,7 @@ func (s *server) listMapVersions(ctx context.Context, in *sourceInput) (*answer[
 		if err != nil {
 			continue // Another version of iotmon has written it.
 		}
-		v := mapVersion{SourceMap: SourceMap{Version: a.Version, Origin: "decided", Rules: ShownRules(entry.Rules)}, Time: a.Time, Actor: a.Actor, Action: a.Action}
+		v := mapVersion{SourceMap: SourceMap{Version: a.Version, Origin: "decided", Rules: ShownRules(entry.Rules)}, Time: a.Time, Actor: a.Actor, Action: a.Action, Reason: a.Reason}
 		if entry.Deleted {
 			v.Origin = "configuration"
 		}

@@ -131,7 +131,7 @@ func (r *Registry) ChangeMap(ctx context.Context, edit MapEdit, by By) (mapping.
 		after, refused = r.nextMap(&current[0], edit.If, edit.To)
 		if refused == nil && after.Version > current[0].Version {
 			made, refused = r.planTypes(current[1:], edit.Types, by)
-			made = append(made, Change{Object: MapObject(&after), Actor: by.Actor, Action: by.Action, Time: r.Now()})
+			made = append(made, Change{Object: MapObject(&after), Actor: by.Actor, Action: by.Action, Reason: by.Reason, Time: r.Now()})
 		}
 		return made, refused
 	})

@@ -109,8 +109,8 @@ func (o *Object) RuleEntry() (iot.RuleEntry, error) {
 type Change struct {
 	// Object is the new version. Store sets its Revision, and Confirmed to false.
 	Object
-	// Actor is who has decided: an opaque id. Action is how, such as "put".
-	Actor, Action string
+	// Actor is who has decided: an opaque id. Action is how, such as "put". Reason is why it was decided; may be empty.
+	Actor, Action, Reason string
 	// Time is when, by the clock of the process that has stored the change.
 	Time time.Time
 }
@@ -122,6 +122,7 @@ type Audit struct {
 	Time     time.Time
 	Actor    string
 	Action   string
+	Reason   string
 	// Version is the new one.
 	Version int64
 	// Before and After are the bodies; Before is nil for the first version.

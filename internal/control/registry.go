@@ -97,8 +97,8 @@ type Edit struct {
 
 // By is who decides, and how.
 type By struct {
-	// Actor is an opaque id, Action a word such as "put".
-	Actor, Action string
+	// Actor is an opaque id, Action a word such as "put", Reason what was written about it.
+	Actor, Action, Reason string
 }
 
 // Outcome is what an edit does. If nothing changes, Before and After are equal.
@@ -223,7 +223,7 @@ func (r *Registry) plan(current []Object, edits []Edit, by By) ([]Outcome, []Cha
 			refused.Edits = append(refused.Edits, Refusal{edits[i].Device, err})
 		case outcomes[i].Changed():
 			changes = append(changes, Change{
-				Object: DeviceObject(edits[i].Device, &outcomes[i].After), Actor: by.Actor, Action: by.Action, Time: now,
+				Object: DeviceObject(edits[i].Device, &outcomes[i].After), Actor: by.Actor, Action: by.Action, Reason: by.Reason, Time: now,
 			})
 		}
 	}

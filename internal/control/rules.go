@@ -149,7 +149,7 @@ func (r *Registry) planRules(current []Object, edits []RuleEdit, how *RuleChange
 		case err != nil:
 			refused = append(refused, &RuleError{edits[i].Name, err})
 		case outcome.Changed():
-			changes = append(changes, Change{Object: RuleObject(&outcome.After), Actor: how.Actor, Action: how.Action, Time: now})
+			changes = append(changes, Change{Object: RuleObject(&outcome.After), Actor: how.Actor, Action: how.Action, Reason: how.Reason, Time: now})
 		}
 		outcomes[i] = outcome
 	}

@@ -196,7 +196,7 @@ func (r *Registry) planTypes(current []Object, types []iot.TypeSpec, by By) ([]C
 		case err != nil:
 			return nil, unavailable(err)
 		case known == nil:
-			changes = append(changes, Change{Object: TypeObject(&types[i]), Actor: by.Actor, Action: by.Action, Time: r.Now()})
+			changes = append(changes, Change{Object: TypeObject(&types[i]), Actor: by.Actor, Action: by.Action, Reason: by.Reason, Time: r.Now()})
 		case !known.Equal(&types[i]):
 			return nil, iot.Invalid("define", "the type %s was decided otherwise before, and stays so (%s): leave define out, or choose another name",
 				iot.Quote(string(known.Name)), mapping.Described(known))

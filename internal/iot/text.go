@@ -36,6 +36,12 @@ func fit(text string, limit int) bool { return len(text) <= limit && canonical(t
 
 // normalizeText puts a text into Unicode's form NFC, without white space around it. Texts that look equal then are equal,
 // so one filter matches all of them.
+// CheckedReason returns why something is decided as it is stored: a text of one line, at most MaxReason bytes long. The error says what is wrong with it.
+func CheckedReason(reason string) (string, error) {
+	err := normalizeText("reason", &reason, MaxReason)
+	return reason, err
+}
+
 func normalizeText(field string, text *string, limit int) error {
 	if fit(*text, limit) {
 		return nil // Nearly always.

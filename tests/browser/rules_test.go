@@ -78,17 +78,20 @@ func TestRulesPage(t *testing.T) {
 		tab.until(said("Somebody else has changed the rule") + ` && document.querySelector("#rule-again") !== null`)
 		tab.click("#rule-again")
 		tab.until(`document.querySelector("#rule-severity").value === "info" && document.querySelector("#rule-condition-threshold").value === "19"`)
+		tab.fill("#rule-buttons .why input", "the kiln is new")
 		tab.click("#rule-save")
 		tab.until(said("In force") + ` && document.querySelector("#rule-form").hidden && document.querySelector("#rule-facts").innerText.replace(/\s+/g, " ").includes("above 19")`)
 		tab.until(`document.querySelector(".versions > li")?.innerText.replace(/\s+/g, " ").includes("above 28 °C; deadband 0.5 °C → A value above 19 °C")`)
+		tab.until(`document.querySelector(".versions > li .version-why")?.innerText === "the kiln is new"`)
 	})
 
 	t.Run("a version is decided again", func(t *testing.T) {
 		tab.click(".versions > li:nth-child(2) button")
 		tab.until(`document.querySelector("#rule-question").open && document.querySelector("#rule-question .rule-changes").innerText.replace(/\s+/g, " ").includes("19 °C; deadband 0.5 °C → A value above 28")`)
 		tab.findsNothing("a question about a rule")
+		tab.fill("#rule-question .why input", "too many alerts")
 		tab.click(`#rule-question [value="confirm"]`)
-		tab.until(said("In force") + ` && document.querySelector("#rule-facts").innerText.replace(/\s+/g, " ").includes("above 28")`)
+		tab.until(said("In force") + ` && document.querySelector("#rule-facts").innerText.replace(/\s+/g, " ").includes("above 28") && document.querySelector(".versions > li .version-why")?.innerText === "too many alerts"`)
 	})
 
 	t.Run("a copy is refused at its field, added, disabled and deleted", func(t *testing.T) {

@@ -140,7 +140,7 @@ test('what somebody else has deleted meanwhile can be decided anew', async (t) =
   assert.equal(asked.at(-1), 'PUT belt *');
 });
 
-test('who cannot be told what others have decided is told that they have', async (t) => {
+test('a conflict is shown also if what others have decided cannot be read', async (t) => {
   const { draft, fates, meanwhile, status } = server(t);
   draft.begin(7);
   meanwhile('belt', 'theirs');
@@ -185,7 +185,7 @@ test('one decision is on its way at a time', async (t) => {
   assert.deepEqual([draft.busy, asked], [false, ['PUT belt *']]);
 });
 
-test('a page that is left hears nothing of its change', async (t) => {
+test('a page that is left receives nothing of its change', async (t) => {
   const { draft, fates, releases, seen, stopping } = server(t);
   draft.begin(0);
   fates.push('held back');

@@ -192,7 +192,7 @@ test('what came while no signals were wanted is not signalled afterwards', (t) =
   assert.equal(tones.length, 2);
 });
 
-test('sounds wait until the reader has done something on the page, and whoever chooses them hears one', async (t) => {
+test('sounds wait until the reader has done something on the page, and choosing them plays one', async (t) => {
   const { act, bring, contexts, preferences, stopping, tones } = signals(t, { sound: false });
   act('change');
   assert.deepEqual(contexts, [], 'nobody wants sounds');

@@ -93,7 +93,7 @@ func (m *Memory) Change(ctx context.Context, refs []control.Ref, decide func([]c
 	for _, ch := range changes {
 		m.revision++
 		m.audit = append(m.audit, control.Audit{
-			Ref: ch.Ref, Revision: m.revision, Time: ch.Time, Actor: ch.Actor, Action: ch.Action, Version: ch.Version,
+			Ref: ch.Ref, Revision: m.revision, Time: ch.Time, Actor: ch.Actor, Action: ch.Action, Reason: ch.Reason, Version: ch.Version,
 			Before: m.objects[ch.Ref].Body, After: ch.Body,
 		})
 		ch.Revision, ch.Confirmed = m.revision, false

@@ -81,7 +81,7 @@ func storeChanges(ctx context.Context, tx pgx.Tx, refs []control.Ref, changes []
 	}
 	n := len(changes)
 	kinds, tenants, ids, bodies := make([]string, n), make([]string, n), make([]string, n), make([]string, n)
-	actors, actions, times := make([]string, n), make([]string, n), make([]time.Time, n)
+	actors, actions, reasons, times := make([]string, n), make([]string, n), make([]string, n), make([]time.Time, n)
 	versions, deleted := make([]int64, n), make([]bool, n)
 	for i := range changes {
 		ch := &changes[i]
@@ -89,16 +89,17 @@ func storeChanges(ctx context.Context, tx pgx.Tx, refs []control.Ref, changes []
 			return fmt.Errorf("change of %s %q, which is not locked", ch.Kind, ch.ID)
 		}
 		kinds[i], tenants[i], ids[i], bodies[i] = string(ch.Kind), string(ch.Tenant), ch.ID, string(ch.Body)
-		actors[i], actions[i], times[i] = ch.Actor, ch.Action, ch.Time
+		actors[i], actions[i], reasons[i], times[i] = ch.Actor, ch.Action, ch.Reason, ch.Time
 		versions[i], deleted[i] = ch.Version, ch.Deleted
 	}
 	// The rows are numbered in their order, so that an object and its audit entry get the same revision.
 	tag, err := tx.Exec(ctx, `WITH given AS MATERIALIZED (
-			SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::boolean[], $6::text[], $7::timestamptz[], $8::text[], $9::text[])
-				WITH ORDINALITY AS given (kind, tenant, id, version, deleted, body, time, actor, action, position)
+			SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::boolean[], $6::text[], $7::timestamptz[], $8::text[], $9::text[],
+				$10::text[])
+				WITH ORDINALITY AS given (kind, tenant, id, version, deleted, body, time, actor, action, reason, position)
 		), audit AS (
-			INSERT INTO control_audit (time, actor, action, kind, tenant, id, version, body_before, body_after)
-			SELECT g.time, g.actor, g.action, g.kind, g.tenant, g.id, g.version, o.body, g.body
+			INSERT INTO control_audit (time, actor, action, kind, tenant, id, version, body_before, body_after, reason)
+			SELECT g.time, g.actor, g.action, g.kind, g.tenant, g.id, g.version, o.body, g.body, g.reason
 			FROM given g LEFT JOIN control_objects o ON (o.kind, o.tenant, o.id) = (g.kind, g.tenant, g.id) ORDER BY g.position
 			RETURNING revision, kind, tenant, id, version
 		)
@@ -107,7 +108,7 @@ func storeChanges(ctx context.Context, tx pgx.Tx, refs []control.Ref, changes []
 		FROM given g JOIN audit a ON (a.kind, a.tenant, a.id, a.version) = (g.kind, g.tenant, g.id, g.version)
 		ON CONFLICT (kind, tenant, id) DO UPDATE SET version = excluded.version, deleted = excluded.deleted, body = excluded.body,
 			revision = excluded.revision, confirmed = false WHERE o.version < excluded.version`,
-		kinds, tenants, ids, versions, deleted, bodies, times, actors, actions)
+		kinds, tenants, ids, versions, deleted, bodies, times, actors, actions, reasons)
 	if err != nil {
 		return fmt.Errorf("write objects: %w", err)
 	}
@@ -218,12 +219,12 @@ func (c *Control) Audit(ctx context.Context, q control.AuditQuery) ([]control.Au
 	err := c.reading(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		return each(ctx, tx, func(rows pgx.Rows) error {
 			var a control.Audit
-			if err := rows.Scan(&a.Revision, &a.Time, &a.Actor, &a.Action, &a.Kind, &a.Tenant, &a.ID, &a.Version, &a.Before, &a.After); err != nil {
+			if err := rows.Scan(&a.Revision, &a.Time, &a.Actor, &a.Action, &a.Kind, &a.Tenant, &a.ID, &a.Version, &a.Before, &a.After, &a.Reason); err != nil {
 				return err
 			}
 			found = append(found, a)
 			return nil
-		}, `SELECT revision, time, actor, action, kind, tenant, id, version, body_before, body_after FROM control_audit
+		}, `SELECT revision, time, actor, action, kind, tenant, id, version, body_before, body_after, reason FROM control_audit
 			WHERE ($1::bigint = 0 OR revision < $1)`+where+` ORDER BY revision DESC LIMIT $2`, args...)
 	})
 	if err != nil {

@@ -79,8 +79,8 @@ func (c *Control) Close() error { return errors.Join(c.reader.Close(), c.writer.
 
 const (
 	selectObject = `SELECT version, deleted, body, revision, confirmed FROM control_objects WHERE kind = ? AND tenant = ? AND id = ?`
-	insertAudit  = `INSERT INTO control_audit (time, actor, action, kind, tenant, id, version, body_before, body_after)
-		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, (SELECT body FROM control_objects WHERE kind = ?4 AND tenant = ?5 AND id = ?6), ?8)`
+	insertAudit  = `INSERT INTO control_audit (time, actor, action, kind, tenant, id, version, body_before, body_after, reason)
+		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, (SELECT body FROM control_objects WHERE kind = ?4 AND tenant = ?5 AND id = ?6), ?8, ?9)`
 	upsertObject = `INSERT INTO control_objects (kind, tenant, id, version, deleted, body, revision) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
 		ON CONFLICT DO UPDATE SET version = ?4, deleted = ?5, body = ?6, revision = ?7, confirmed = 0 WHERE version < ?4`
 )
@@ -120,7 +120,7 @@ func storeChanges(ctx context.Context, tx *sql.Tx, refs []control.Ref, changes [
 		if !locked[ch.Ref] {
 			return fmt.Errorf("change of %s %q, which is not locked", ch.Kind, ch.ID)
 		}
-		result, err := audit.ExecContext(ctx, micros(ch.Time), ch.Actor, ch.Action, ch.Kind, ch.Tenant, ch.ID, ch.Version, string(ch.Body))
+		result, err := audit.ExecContext(ctx, micros(ch.Time), ch.Actor, ch.Action, ch.Kind, ch.Tenant, ch.ID, ch.Version, string(ch.Body), ch.Reason)
 		if err != nil {
 			return fmt.Errorf("write audit: %w", err)
 		}
@@ -228,11 +228,11 @@ func (c *Control) Audit(ctx context.Context, q control.AuditQuery) ([]control.Au
 	err := each(ctx, c.reader, func(rows *sql.Rows) error {
 		var a control.Audit
 		var us int64
-		err := rows.Scan(&a.Revision, &us, &a.Actor, &a.Action, &a.Kind, &a.Tenant, &a.ID, &a.Version, &a.Before, &a.After)
+		err := rows.Scan(&a.Revision, &us, &a.Actor, &a.Action, &a.Kind, &a.Tenant, &a.ID, &a.Version, &a.Before, &a.After, &a.Reason)
 		a.Time = fromMicros(us)
 		found = append(found, a)
 		return err
-	}, `SELECT revision, time, actor, action, kind, tenant, id, version, body_before, body_after FROM control_audit
+	}, `SELECT revision, time, actor, action, kind, tenant, id, version, body_before, body_after, reason FROM control_audit
 		WHERE (?1 = 0 OR revision < ?1)`+where+` ORDER BY revision DESC LIMIT ?2`, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read audit: %w", err)

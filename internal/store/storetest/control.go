@@ -134,7 +134,7 @@ func controlChange(t *testing.T, store control.Store) {
 	if seen.Version != 1 || string(seen.Body) != string(first.Body) || seen.Deleted || seen.Revision == 0 {
 		t.Errorf("got %+v %s, want version 1", seen, seen.Body)
 	}
-	second.Deleted, second.Actor, second.Action = true, "somebody else", "delete"
+	second.Deleted, second.Actor, second.Action, second.Reason = true, "somebody else", "delete", "不再需要 it's gone"
 	err := store.Change(t.Context(), []control.Ref{ref("b"), ref("a")}, func(current []control.Object) ([]control.Change, error) {
 		if current[0].Version != 0 || current[0].Ref != ref("b") || current[1].Version != 1 || string(current[1].Body) != string(first.Body) {
 			t.Errorf("decide got %+v", current)
@@ -153,7 +153,7 @@ func controlChange(t *testing.T, store control.Store) {
 		t.Fatalf("got %d audit entries, want 2", len(got))
 	}
 	for i, want := range []control.Audit{
-		{Ref: ref("a"), Revision: now.Revision, Time: second.Time, Actor: "somebody else", Action: "delete", Version: 5, Before: first.Body, After: second.Body},
+		{Ref: ref("a"), Revision: now.Revision, Time: second.Time, Actor: "somebody else", Action: "delete", Reason: second.Reason, Version: 5, Before: first.Body, After: second.Body},
 		{Ref: ref("a"), Revision: seen.Revision, Time: first.Time, Actor: "someone", Action: "put", Version: 1, After: first.Body},
 	} {
 		if fmt.Sprintf("%q %v", got[i].Before, got[i].Before == nil) != fmt.Sprintf("%q %v", want.Before, want.Before == nil) || !got[i].Time.Equal(want.Time) {

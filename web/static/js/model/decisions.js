@@ -8,10 +8,18 @@ import { basedOn } from './history.js';
 
 /**
  * @template Shown
- * @typedef {Shown & {time: string, actor: string, action: string, deleted?: boolean}} DecidedVersion
+ * @typedef {Shown & {time: string, actor: string, action: string, reason?: string, deleted?: boolean}} DecidedVersion
  */
 
 const json = { 'Content-Type': 'application/json' };
+
+/**
+ * @param {string} path
+ * @param {string} [reason]
+ */
+function withReason(path, reason = '') {
+  return reason ? `${path}?${new URLSearchParams({ reason })}` : path;
+}
 
 /**
  * What people decide about things that have a name and a version, such as rules and maintenance. A change is made if the thing is still of the version that
@@ -58,30 +66,32 @@ export class Decisions {
    *
    * @param {Body & {name: string}} body
    * @param {AbortSignal} [signal]
+   * @param {string} [reason] Why, as for the others.
    * @returns {Promise<Decided<Shown>>}
    */
-  create(body, signal) {
-    return this.#history.ask(this.#path, { method: 'POST', headers: json, body: JSON.stringify(body), signal: signal ?? null });
+  create(body, signal, reason) {
+    return this.#history.ask(withReason(this.#path, reason), { method: 'POST', headers: json, body: JSON.stringify(body), signal: signal ?? null });
   }
 
   /**
    * @param {string} name
-   * @param {{body: Body, version: number}} change Version 0: there must be none of the name.
+   * @param {{body: Body, version: number, reason?: string}} change Version 0: there must be none of the name.
    * @param {AbortSignal} [signal]
    * @returns {Promise<Decided<Shown>>}
    */
-  replace(name, { body, version }, signal) {
-    return this.#history.ask(this.#at(name), { method: 'PUT', headers: { ...json, ...basedOn(version) }, body: JSON.stringify(body), signal: signal ?? null });
+  replace(name, { body, version, reason }, signal) {
+    return this.#history.ask(withReason(this.#at(name), reason), { method: 'PUT', headers: { ...json, ...basedOn(version) }, body: JSON.stringify(body), signal: signal ?? null });
   }
 
   /**
    * @param {string} name
    * @param {number} version
    * @param {AbortSignal} [signal]
+   * @param {string} [reason]
    * @returns {Promise<Decided<Shown>>}
    */
-  remove(name, version, signal) {
-    return this.#history.ask(this.#at(name), { method: 'DELETE', headers: basedOn(version), signal: signal ?? null });
+  remove(name, version, signal, reason) {
+    return this.#history.ask(withReason(this.#at(name), reason), { method: 'DELETE', headers: basedOn(version), signal: signal ?? null });
   }
 
   /**

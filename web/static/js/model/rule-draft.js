@@ -50,31 +50,39 @@ export class RuleDraft extends Draft {
     return this.#name || this.value.name.trim();
   }
 
-  /** Decides what was typed. */
-  async save() {
+  /** Decides what was typed. @param {string} [reason] Why. */
+  async save(reason) {
     const { body } = this.typed;
-    await this.#put(body);
+    await this.#put(body, reason);
   }
 
-  /** Decides what an earlier version said, or the present one with another part. What was typed is forgotten. @param {RuleBody} body */
-  async decideAs(body) {
+  /**
+   * Decides what an earlier version said, or the present one with another part. What was typed is forgotten.
+   *
+   * @param {RuleBody} body
+   * @param {string} [reason]
+   */
+  async decideAs(body, reason) {
     this.reset();
     const said = ruleParts.filter((part) => body[part] !== undefined).map((part) => [part, body[part]]);
-    await this.#put(/** @type {RuleBody} */ (Object.fromEntries(said)));
+    await this.#put(/** @type {RuleBody} */ (Object.fromEntries(said)), reason);
   }
 
-  /** Deletes the rule. What was typed is forgotten. */
-  async remove() {
+  /** Deletes the rule. What was typed is forgotten. @param {string} [reason] */
+  async remove(reason) {
     this.reset();
     await this.decide(async (version) => {
-      const { in_force } = await this.#requests.remove(this.#name, version, this.#signal);
+      const { in_force } = await this.#requests.remove(this.#name, version, this.#signal, reason);
       return { ...nothing, name: this.#name, in_force };
     });
   }
 
-  /** @param {RuleBody} body */
-  async #put(body) {
+  /**
+   * @param {RuleBody} body
+   * @param {string} [reason]
+   */
+  async #put(body, reason) {
     await this.decide((version) => (version > 0
-      ? this.#requests.replace(this.#name, { body, version }, this.#signal) : this.#requests.create({ ...body, name: this.name }, this.#signal)));
+      ? this.#requests.replace(this.#name, { body, version, reason }, this.#signal) : this.#requests.create({ ...body, name: this.name }, this.#signal, reason)));
   }
 }

@@ -7,6 +7,7 @@ import { texts } from './texts.js';
  * @property {number} version
  * @property {string} time
  * @property {string} actor
+ * @property {string} [reason] Why it was decided; absent if no reason was given.
  * @property {string} action How; adopt or repeat if nobody has decided it.
  */
 

@@ -1,5 +1,6 @@
 // @ts-check
 import { html, nothing, render } from '../../../vendor/lit-html/lit-html.js';
+import { visible } from '../../locale/visible.js';
 import { find, setText } from '../dom.js';
 import { decidedBy } from './decided-by.js';
 import { texts } from './texts.js';
@@ -54,6 +55,7 @@ export class VersionList {
     return html`<li class=${current ? 'open' : ''}>
       <div class="version-what"><strong>${called}</strong> ${what(version, before)}</div>
       <span class="soft version-by">${decidedBy(version, clock.now(), locale)}</span>
+      ${version.reason ? html`<q class="version-why">${visible(version.reason)}</q>` : nothing}
       ${current ? html`<span class="version-current">${locale.t(texts.versionCurrent)}</span>`
         : restorable(version) ? html`<button type="button" class="button" aria-label=${locale.t(texts.versionRestore, { version: called })} @click=${() => onRestore(version)}>${locale.t(texts.restore)}</button>` : nothing}
     </li>`;

@@ -1,5 +1,6 @@
 // @ts-check
 import { html, nothing, render } from '../../../../vendor/lit-html/lit-html.js';
+import { whyField, whyOf } from '../../../components/versions/why.js';
 import { decisionWords } from '../../../components/registry/decision.js';
 import { find, setText } from '../../../components/dom.js';
 import { HistoryError } from '../../../model/history.js';
@@ -12,7 +13,7 @@ import { texts } from './texts.js';
  * @typedef {object} Doing What the buttons do.
  * @property {() => void} onEdit
  * @property {() => void} onView Leaves the form, without what was typed.
- * @property {() => void} onSave
+ * @property {(reason: string) => void} onSave
  * @property {() => void} onDelete
  * @property {() => void} onToggle Disables or enables the rule.
  */
@@ -66,9 +67,9 @@ export class DecisionPart {
     const { locale } = this.#session;
     const { busy, conflict, dirty } = this.#draft;
     const again = conflict && !busy && !fresh;
-    return html`${again
+    return html`${whyField(locale)}${again
       ? html`<button type="button" class="button button-main" id="rule-again" @click=${() => void this.#draft.readAgain()}>${locale.t(texts.ruleAgain)}</button>`
-      : html`<button type="button" class="button button-main" id="rule-save" ?disabled=${busy || (!dirty && !fresh)} @click=${this.#doing.onSave}>${locale.t(fresh ? texts.addRule : texts.saveRule)}</button>`}
+      : html`<button type="button" class="button button-main" id="rule-save" ?disabled=${busy || (!dirty && !fresh)} @click=${() => this.#doing.onSave(whyOf(this.#root))}>${locale.t(fresh ? texts.addRule : texts.saveRule)}</button>`}
       <button type="button" class="button" id="rule-cancel" ?disabled=${busy} @click=${this.#doing.onView}>${locale.t(dirty ? texts.discardRule : texts.leaveForm)}</button>`;
   }
 

@@ -2,6 +2,7 @@
 import { html, nothing, render } from '../../../../vendor/lit-html/lit-html.js';
 import { ruleChanges } from '../../../components/rule/changes.js';
 import { decidedBy } from '../../../components/versions/decided-by.js';
+import { whyField, whyOf } from '../../../components/versions/why.js';
 import { terms } from '../../../locale/terms.js';
 import { visible } from '../../../locale/visible.js';
 import { texts } from './texts.js';
@@ -25,7 +26,7 @@ export class RuleQuestion {
   /**
    * @param {HTMLDialogElement} dialog
    * @param {Session} session
-   * @param {{draft: import('../../../model/rule-draft.js').RuleDraft, openAlerts: () => number, onConfirm: (question: Question) => void}} options
+   * @param {{draft: import('../../../model/rule-draft.js').RuleDraft, openAlerts: () => number, onConfirm: (question: Question, reason: string) => void}} options
    * @param {AbortSignal} signal
    */
   constructor(dialog, session, options, signal) {
@@ -44,8 +45,9 @@ export class RuleQuestion {
   }
 
   #confirm() {
+    const reason = whyOf(this.#dialog);
     this.#dialog.close();
-    this.#options.onConfirm(this.#question);
+    this.#options.onConfirm(this.#question, reason);
   }
 
   /** Also in another language. */
@@ -58,6 +60,7 @@ export class RuleQuestion {
       <p id="rule-question-words">${words}</p>
       ${this.#question.kind === 'restore' && draft.base && draft.base.version > 0 ? html`<div class="list-frame" tabindex="0" role="region" aria-label=${locale.t(texts.whatChanges)}>${ruleChanges(draft.base, this.#question.version, this.#session)}</div>` : nothing}
       ${draft.dirty ? html`<p class="question-problem">${locale.t(texts.typedIsLost)}</p>` : nothing}
+      ${whyField(locale)}
       <div class="question-buttons">
         <button type="button" class="button" value="cancel" @click=${() => this.#dialog.close()}>${locale.t(terms.cancel)}</button>
         <button type="button" class="button ${this.#question.kind === 'delete' ? 'button-danger' : 'button-main'}" value="confirm" ?disabled=${draft.busy} @click=${() => this.#confirm()}>${confirm}</button>

@@ -8,6 +8,7 @@ import { loadTemplate } from '../../../components/template.js';
 import { translate } from '../../../components/translation.js';
 import { decidedBy } from '../../../components/versions/decided-by.js';
 import { VersionList } from '../../../components/versions/version-list.js';
+import { whyOf } from '../../../components/versions/why.js';
 import { terms } from '../../../locale/terms.js';
 import { visible } from '../../../locale/visible.js';
 import { decodedId } from '../../../model/device-link.js';
@@ -110,10 +111,10 @@ class RulePage {
       requests: this.#requests, subject: () => this.#subject, check: () => !this.#editing || this.#editor.check(), onRefused: (error) => (this.#editor.refused = error),
     }, signal);
     this.#question = new RuleQuestion(find(root, '#rule-question', HTMLDialogElement), session, {
-      draft: this.#draft, openAlerts: () => this.#openAlerts, onConfirm: (question) => void this.#confirmed(question),
+      draft: this.#draft, openAlerts: () => this.#openAlerts, onConfirm: (question, reason) => void this.#confirmed(question, reason),
     }, signal);
     this.#decision = new DecisionPart(root, session, this.#draft, {
-      onEdit: () => address.push({ edit: '1' }), onView: () => this.#leaveForm(), onSave: () => void this.#save(), onDelete: () => this.#question.open({ kind: 'delete' }), onToggle: () => this.#toggle(),
+      onEdit: () => address.push({ edit: '1' }), onView: () => this.#leaveForm(), onSave: (reason) => void this.#save(reason), onDelete: () => this.#question.open({ kind: 'delete' }), onToggle: () => this.#toggle(),
     });
     this.#list = new VersionList(this.#at('#rule-versions'), session, {
       empty: texts.noRuleVersions,
@@ -139,7 +140,7 @@ class RulePage {
     this.#at('#rule-problem button').addEventListener('click', () => this.#request.load(), { signal });
     this.#at('#rule-form').addEventListener('submit', (event) => {
       event.preventDefault();
-      void this.#save();
+      void this.#save(whyOf(this.#root));
     }, { signal });
   }
 
@@ -213,9 +214,10 @@ class RulePage {
     this.#session.address.open({ pathname, search });
   }
 
-  async #save() {
+  /** @param {string} reason */
+  async #save(reason) {
     if (!this.#editor.check()) return;
-    await this.#draft.save();
+    await this.#draft.save(reason);
     if (!this.#draft.made) {
       this.#editor.focusMistake();
       return;
@@ -232,13 +234,16 @@ class RulePage {
     else this.#question.open({ kind: 'disable' });
   }
 
-  /** @param {import('./rule-question.js').Question} question */
-  async #confirmed(question) {
+  /**
+   * @param {import('./rule-question.js').Question} question
+   * @param {string} reason
+   */
+  async #confirmed(question, reason) {
     const { base } = this.#draft;
     this.#decision.focus();
-    if (question.kind === 'restore') await this.#draft.decideAs(question.version);
-    else if (question.kind === 'disable' && base) await this.#draft.decideAs({ ...base, disabled: true });
-    else await this.#draft.remove();
+    if (question.kind === 'restore') await this.#draft.decideAs(question.version, reason);
+    else if (question.kind === 'disable' && base) await this.#draft.decideAs({ ...base, disabled: true }, reason);
+    else await this.#draft.remove(reason);
     if (!this.#draft.made) return;
     if (question.kind === 'delete') this.#open('rules');
     else this.#gone = false;

@@ -1,0 +1,4 @@
+-- +goose Up
+
+-- Why it was decided, empty if no reason was given.
+ALTER TABLE control_audit ADD COLUMN reason TEXT NOT NULL DEFAULT '';
