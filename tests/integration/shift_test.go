@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -67,9 +68,7 @@ func startShift(t *testing.T, d *deployment, h *hook, webs ...*server) *shift {
 	t.Helper()
 	s := &shift{d: d, webs: webs, hook: h}
 	for _, rule := range shiftRules {
-		if code, answer := call(t, webs[0], "POST", "/api/v1/rules", rule); code != http.StatusCreated {
-			t.Fatalf("%s: got %d %s", rule, code, answer)
-		}
+		addInForce(t, webs[0], "/api/v1/rules", rule)
 	}
 	var periods []string
 	for i := range 200 {
@@ -78,10 +77,25 @@ func startShift(t *testing.T, d *deployment, h *hook, webs ...*server) *shift {
 	}
 	maintenance := fmt.Sprintf(`{"name":"lubrication","device_type":"pressure_sensor","area":%q,"periods":[%s]}`,
 		(&iot.Location{Building: buildings[0]}).FirstArea(), strings.Join(periods, ","))
-	if code, answer := call(t, webs[0], "POST", "/api/v1/maintenance", maintenance); code != http.StatusCreated {
-		t.Fatalf("maintenance: got %d %s", code, answer)
-	}
+	addInForce(t, webs[0], "/api/v1/maintenance", maintenance)
 	return s
+}
+
+// addInForce adds a rule or a maintenance. On a busy machine it comes into force after the answer.
+func addInForce(t *testing.T, web *server, path, body string) {
+	t.Helper()
+	code, answer := call(t, web, "POST", path, body)
+	if code != http.StatusCreated && code != http.StatusAccepted {
+		t.Fatalf("%s: got %d %s", body, code, answer)
+	}
+	var of struct{ Name string }
+	if err := json.Unmarshal([]byte(body), &of); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, patience, of.Name+" is in force", func() bool {
+		_, answer := call(t, web, "GET", path+"/"+url.PathEscape(of.Name), "")
+		return strings.Contains(answer, `"in_force":true`)
+	})
 }
 
 // crew are people at work.
