@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 )
 
@@ -29,10 +28,7 @@ func BenchmarkAlertsPage(b *testing.B) {
 		tab.until(fmt.Sprintf(`document.querySelector("#alerts-note")?.textContent === %q`, words))
 	}
 	note("10,000 alerts")
-	call(tab, emulation.SetCPUThrottlingRate, emulation.SetCPUThrottlingRateParams{Rate: 4})
-	measure := func(what string, act func()) {
-		b.ReportMetric(tab.longestTask(act).Seconds()*1000, "ms/longest-"+what)
-	}
+	measure := tab.slowed(b)
 	set := func(name, value string) {
 		eval[chromedp.Void](tab, fmt.Sprintf(`{ const control = document.querySelector('#alert-filters [name=%q]'); control.value = %q; control.dispatchEvent(new Event("input", { bubbles: true })); }`, name, value))
 	}

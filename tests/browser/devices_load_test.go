@@ -33,25 +33,13 @@ func BenchmarkDevicesPage(b *testing.B) {
 		plant.post(some...)
 	}
 	tab := plant.open(options{path: "/devices", addr: plant.addr})
-	call(tab, emulation.SetCPUThrottlingRate, emulation.SetCPUThrottlingRateParams{Rate: 4})
-	longest := func(what string, act func()) {
-		b.ReportMetric(tab.longestTask(act).Seconds()*1000, "ms/longest-"+what)
-	}
+	longest := tab.slowed(b)
 	for b.Loop() {
 		longest("load", func() {
 			tab.do(chromedp.Navigate(plant.url("/devices")))
 			tab.until(`document.querySelector("#devices-note")?.textContent === "100,000 devices"`)
 		})
-		longest("scroll", func() {
-			eval[bool](tab, `(async () => {
-				const frame = document.querySelector("#devices");
-				for (let step = 0; step <= 100; step++) {
-					frame.scrollTop = (frame.scrollHeight * step) / 100;
-					await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
-				}
-				return true;
-			})()`)
-		})
+		longest("scroll", func() { tab.scroll("#devices") })
 		longest("search", func() {
 			tab.do(chromedp.SendKeys(chromedp.CSS(`#device-filters [name="search"]`), "d-00"))
 			tab.until(`document.querySelector("#devices-note").textContent.includes("9,999")`)
@@ -61,6 +49,27 @@ func BenchmarkDevicesPage(b *testing.B) {
 			tab.until(`!document.querySelector("#chosen-bar").hidden`)
 		})
 	}
+}
+
+// slowed slows the processor of the page's main thread four times, and returns a function that reports as a metric for how long the longest task of
+// that thread has run while something was done.
+func (tab *tab) slowed(b *testing.B) (longest func(what string, act func())) {
+	call(tab, emulation.SetCPUThrottlingRate, emulation.SetCPUThrottlingRateParams{Rate: 4})
+	return func(what string, act func()) {
+		b.ReportMetric(tab.longestTask(act).Seconds()*1000, "ms/longest-"+what)
+	}
+}
+
+// scroll scrolls a list from end to end in a hundred steps, each of which is drawn.
+func (tab *tab) scroll(list string) {
+	eval[bool](tab, fmt.Sprintf(`(async () => {
+		const frame = document.querySelector(%q);
+		for (let step = 0; step <= 100; step++) {
+			frame.scrollTop = (frame.scrollHeight * step) / 100;
+			await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
+		}
+		return true;
+	})()`, list))
 }
 
 // longestTask returns for how long the main thread has run in its longest task while act was called and in the second after it.

@@ -10,7 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 )
 
@@ -25,26 +24,14 @@ func BenchmarkRulesPage(b *testing.B) {
 	front := httptest.NewServer(manyRules(plant.addr))
 	defer front.Close()
 	tab := plant.open(options{path: "/devices", addr: strings.TrimPrefix(front.URL, "http://")})
-	call(tab, emulation.SetCPUThrottlingRate, emulation.SetCPUThrottlingRateParams{Rate: 4})
-	longest := func(what string, act func()) {
-		b.ReportMetric(tab.longestTask(act).Seconds()*1000, "ms/longest-"+what)
-	}
+	longest := tab.slowed(b)
 	for b.Loop() {
 		longest("open", func() {
 			tab.click(`#navigation a[href$="/rules"]`)
 			tab.until(ruleRows + `[0]?.includes("rule-")`)
 		})
 		longest("answers", func() { time.Sleep(6 * time.Second) })
-		longest("scroll", func() {
-			eval[bool](tab, `(async () => {
-				const frame = document.querySelector("#rule-list");
-				for (let step = 0; step <= 100; step++) {
-					frame.scrollTop = (frame.scrollHeight * step) / 100;
-					await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
-				}
-				return true;
-			})()`)
-		})
+		longest("scroll", func() { tab.scroll("#rule-list") })
 		longest("search", func() {
 			tab.do(chromedp.SendKeys(chromedp.CSS(`#rule-filters [name="search"]`), "rule-00"))
 			tab.until(fmt.Sprintf(`document.querySelector("#rules-note").textContent.startsWith("100 of 1,000") && %s.every((row) => row.includes("rule-00"))`, ruleRows))

@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 )
 
@@ -26,26 +25,14 @@ func BenchmarkSourcesPage(b *testing.B) {
 	front := httptest.NewServer(manySources(plant.addr))
 	defer front.Close()
 	tab := plant.open(options{path: "/devices", addr: strings.TrimPrefix(front.URL, "http://")})
-	call(tab, emulation.SetCPUThrottlingRate, emulation.SetCPUThrottlingRateParams{Rate: 4})
-	longest := func(what string, act func()) {
-		b.ReportMetric(tab.longestTask(act).Seconds()*1000, "ms/longest-"+what)
-	}
+	longest := tab.slowed(b)
 	for b.Loop() {
 		longest("open", func() {
 			tab.click(`#navigation a[href$="/sources"]`)
 			tab.until(sourceRows + `[0]?.includes("source-")`)
 		})
 		longest("answers", func() { time.Sleep(5 * time.Second) })
-		longest("scroll", func() {
-			eval[bool](tab, `(async () => {
-				const frame = document.querySelector("#sources");
-				for (let step = 0; step <= 100; step++) {
-					frame.scrollTop = (frame.scrollHeight * step) / 100;
-					await new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)));
-				}
-				return true;
-			})()`)
-		})
+		longest("scroll", func() { tab.scroll("#sources") })
 		longest("search", func() {
 			tab.do(chromedp.SendKeys(chromedp.CSS(`#source-filters [name="search"]`), "source-00"))
 			tab.until(fmt.Sprintf(`document.querySelector("#sources-listed") && %s.every((row) => row.includes("source-00"))`, sourceRows))
