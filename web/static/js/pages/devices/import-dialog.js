@@ -5,6 +5,7 @@ import { labelWords, limitWords, partNames } from '../../components/registry/wor
 import { terms } from '../../locale/terms.js';
 import { visible } from '../../locale/visible.js';
 import { differences } from '../../model/entry.js';
+import { FileImport } from '../../model/file-import.js';
 import { HistoryError } from '../../model/history.js';
 import { texts } from './texts.js';
 
@@ -21,18 +22,8 @@ const mostBytes = 32 << 20;
 export class ImportDialog {
   #dialog;
   #session;
-  #onImported;
-  #signal;
-  /** @type {File | null} */
-  #file = null;
-  /** What the file would change, or has changed. @type {Imported | null} */
-  #result = null;
-  /** @type {unknown} */
-  #error = null;
-  #tooLarge = false;
-  #busy = false;
-  /** Ends the request when the dialog is closed. */
-  #asking = new AbortController();
+  /** @type {FileImport<Imported>} */
+  #import;
 
   /**
    * @param {HTMLDialogElement} dialog
@@ -43,79 +34,34 @@ export class ImportDialog {
   constructor(dialog, session, onImported, signal) {
     this.#dialog = dialog;
     this.#session = session;
-    this.#onImported = onImported;
-    this.#signal = signal;
-    session.unsaved.watch(() => this.#loss, signal);
-    dialog.addEventListener('close', () => this.#asking.abort(), { signal });
+    this.#import = new FileImport((file, how, asking) => session.history.importEntries(file, how, asking), { mostBytes, onImported }, signal);
+    this.#import.subscribe(() => this.show(), { signal });
+    session.unsaved.watch(() => (dialog.open ? this.#import.loss : ''), signal);
+    dialog.addEventListener('close', () => this.#import.cancel(), { signal });
     signal.addEventListener('abort', () => dialog.close(), { once: true });
   }
 
-  /** What is lost when the page is left. @returns {import('../../model/unsaved.js').Loss} */
-  get #loss() {
-    if (!this.#dialog.open || !this.#file || this.#tooLarge || this.#error || this.#result?.dry_run === false) return '';
-    return this.#busy && this.#result ? 'saving' : 'typed';
-  }
-
   open() {
-    this.#file = null;
-    this.#result = null;
-    this.#error = null;
-    this.#tooLarge = false;
     render(nothing, this.#dialog); // What was chosen before is not chosen again.
-    this.show();
     this.#dialog.showModal();
-  }
-
-  /** @param {File | undefined} file */
-  #choose(file) {
-    this.#asking.abort();
-    this.#result = null;
-    this.#error = null;
-    this.#file = file ?? null;
-    this.#tooLarge = file !== undefined && file.size > mostBytes;
-    if (file && !this.#tooLarge) void this.#send({ dryRun: true });
-    else this.show();
-  }
-
-  /** @param {{dryRun: boolean}} how */
-  async #send({ dryRun }) {
-    const file = this.#file;
-    if (!file) return;
-    this.#asking = new AbortController();
-    const signal = AbortSignal.any([this.#asking.signal, this.#signal]);
-    this.#busy = true;
-    this.#error = null;
-    this.show();
-    try {
-      this.#result = await this.#session.history.importEntries(file, { dryRun }, signal);
-      if (!dryRun) this.#onImported();
-    } catch (error) {
-      if (signal.aborted) return;
-      this.#result = null;
-      this.#error = error;
-    } finally {
-      if (!signal.aborted) {
-        this.#busy = false;
-        this.show();
-      }
-    }
+    this.#import.choose(null);
   }
 
   /** Also in another language. */
   show() {
+    if (!this.#dialog.open) return;
     const { locale } = this.#session;
-    const result = this.#result;
-    const applied = result !== null && !result.dry_run;
+    const { applied, busy, error, result, tooLarge } = this.#import;
     render(html`<h3 id="import-title">${locale.t(texts.importTitle)}</h3>
       <p class="soft">${locale.t(texts.importWords)}</p>
-      ${applied ? nothing : html`<input type="file" accept=".csv,text/csv,text/plain" aria-label=${locale.t(texts.importFile)} @change=${(/** @type {Event} */ event) => this.#choose(/** @type {HTMLInputElement} */ (event.target).files?.[0])}>`}
-      <div role="status">${this.#busy ? html`<p>${locale.t(texts.importBusy)}</p>` : nothing}${result && !this.#busy ? html`<p><strong>${this.#summary(result)}</strong></p>` : nothing}</div>
-      ${this.#tooLarge ? html`<p class="question-problem" role="alert">${locale.t(texts.importTooLarge, { size: locale.number(mostBytes >> 20) })}</p>` : nothing}
-      ${this.#error ? this.#problem(this.#error) : nothing}
+      ${applied ? nothing : html`<input type="file" accept=".csv,text/csv,text/plain" aria-label=${locale.t(texts.importFile)} @change=${(/** @type {Event} */ event) => this.#import.choose(/** @type {HTMLInputElement} */ (event.target).files?.[0] ?? null)}>`}
+      <div role="status">${busy ? html`<p>${locale.t(texts.importBusy)}</p>` : nothing}${result && !busy ? html`<p><strong>${this.#summary(result)}</strong></p>` : nothing}</div>
+      ${tooLarge ? html`<p class="question-problem" role="alert">${locale.t(texts.importTooLarge, { size: locale.number(mostBytes >> 20) })}</p>` : nothing}
+      ${error ? this.#problem(error) : nothing}
       ${result && result.items.length > 0 ? this.#changes(result) : nothing}
       <div class="question-buttons">
         <button type="button" class="button" @click=${() => this.#dialog.close()}>${locale.t(applied ? terms.close : terms.cancel)}</button>
-        ${result && !applied && result.changed > 0 ? html`<button type="button" class="button button-main" ?disabled=${this.#busy} @click=${() => this.#send({ dryRun: false })}>${locale.t(texts.importApply, { count: result.changed })}</button>` : nothing}
+        ${result && !applied && result.changed > 0 ? html`<button type="button" class="button button-main" ?disabled=${busy} @click=${() => void this.#import.apply()}>${locale.t(texts.importApply, { count: result.changed })}</button>` : nothing}
       </div>`, this.#dialog);
   }
 

@@ -5,6 +5,7 @@ import { ruleChanges } from '../../components/rule/changes.js';
 import { conditionWords } from '../../components/rule/words.js';
 import { terms } from '../../locale/terms.js';
 import { visible } from '../../locale/visible.js';
+import { FileImport } from '../../model/file-import.js';
 import { HistoryError } from '../../model/history.js';
 import { texts } from './texts.js';
 
@@ -20,19 +21,9 @@ const mostBytes = 8 << 20;
 export class RulesImport {
   #dialog;
   #session;
-  #requests;
-  #onImported;
-  #signal;
-  /** @type {File | null} */
-  #file = null;
   #deleteOthers = false;
-  /** What the file would change, or has changed. @type {RulesImported | null} */
-  #result = null;
-  /** @type {unknown} */
-  #error = null;
-  #busy = false;
-  /** Ends the request when the dialog is closed, or another file is chosen. */
-  #asking = new AbortController();
+  /** @type {FileImport<RulesImported>} */
+  #import;
 
   /**
    * @param {HTMLDialogElement} dialog
@@ -43,77 +34,42 @@ export class RulesImport {
   constructor(dialog, session, { requests, onImported }, signal) {
     this.#dialog = dialog;
     this.#session = session;
-    this.#requests = requests;
-    this.#onImported = onImported;
-    this.#signal = signal;
-    session.unsaved.watch(() => (dialog.open && this.#busy && this.#result ? 'saving' : ''), signal);
-    dialog.addEventListener('close', () => this.#asking.abort(), { signal });
+    this.#import = new FileImport((file, { dryRun }, asking) => requests.import(file, { dryRun, deleteOthers: this.#deleteOthers }, asking), { mostBytes, onImported }, signal);
+    this.#import.subscribe(() => this.show(), { signal });
+    session.unsaved.watch(() => (dialog.open ? this.#import.loss : ''), signal);
+    dialog.addEventListener('close', () => this.#import.cancel(), { signal });
     signal.addEventListener('abort', () => dialog.close(), { once: true });
   }
 
   open() {
-    this.#file = null;
     this.#deleteOthers = false;
-    this.#result = null;
-    this.#error = null;
-    this.#busy = false;
     render(nothing, this.#dialog); // What was chosen before is not chosen again.
     this.#dialog.showModal();
-    this.show();
+    this.#import.choose(null);
   }
 
-  /** @param {{file?: File | null, deleteOthers?: boolean}} chosen */
-  #choose({ file = this.#file, deleteOthers = this.#deleteOthers }) {
-    this.#asking.abort();
-    this.#file = file;
-    this.#deleteOthers = deleteOthers;
-    this.#result = null;
-    this.#error = null;
-    this.#busy = false;
-    if (file && file.size <= mostBytes) void this.#send({ dryRun: true });
-    else this.show();
-  }
-
-  /** @param {{dryRun: boolean}} how */
-  async #send({ dryRun }) {
-    const file = this.#file;
-    if (!file) return;
-    this.#asking = new AbortController();
-    const signal = AbortSignal.any([this.#asking.signal, this.#signal]);
-    this.#busy = true;
-    this.#error = null;
-    this.show();
-    try {
-      this.#result = await this.#requests.import(file, { dryRun, deleteOthers: this.#deleteOthers }, signal);
-      if (!dryRun) this.#onImported();
-    } catch (error) {
-      if (signal.aborted) return;
-      this.#result = null;
-      this.#error = error;
-    }
-    if (signal.aborted) return;
-    this.#busy = false;
-    this.show();
+  /** @param {boolean} deleteThem What becomes of the rules that are not in the file. */
+  #others(deleteThem) {
+    this.#deleteOthers = deleteThem;
+    this.#import.again();
   }
 
   /** Also in another language. */
   show() {
     if (!this.#dialog.open) return;
     const { locale } = this.#session;
-    const result = this.#result;
-    const applied = result !== null && !result.dry_run;
-    const tooLarge = this.#file !== null && this.#file.size > mostBytes;
+    const { applied, busy, error, result, tooLarge } = this.#import;
     render(html`<h3 id="rules-import-title">${locale.t(texts.importRulesTitle)}</h3>
       <p class="soft">${locale.t(texts.importRulesWords)}</p>
-      ${applied ? nothing : html`<input type="file" accept=".yaml,.yml,application/yaml,text/plain" aria-label=${locale.t(texts.importRulesFile)} @change=${(/** @type {Event} */ event) => this.#choose({ file: /** @type {HTMLInputElement} */ (event.target).files?.[0] ?? null })}>
-        <label class="check"><input type="checkbox" .checked=${this.#deleteOthers} @change=${(/** @type {Event} */ event) => this.#choose({ deleteOthers: /** @type {HTMLInputElement} */ (event.target).checked })}><span>${locale.t(texts.importRulesDelete)}</span></label>`}
-      <div role="status">${this.#busy ? html`<p>${locale.t(texts.importRulesBusy)}</p>` : result ? html`<p><strong>${this.#summary(result)}</strong></p>` : nothing}</div>
+      ${applied ? nothing : html`<input type="file" accept=".yaml,.yml,application/yaml,text/plain" aria-label=${locale.t(texts.importRulesFile)} @change=${(/** @type {Event} */ event) => this.#import.choose(/** @type {HTMLInputElement} */ (event.target).files?.[0] ?? null)}>
+        <label class="check"><input type="checkbox" .checked=${this.#deleteOthers} @change=${(/** @type {Event} */ event) => this.#others(/** @type {HTMLInputElement} */ (event.target).checked)}><span>${locale.t(texts.importRulesDelete)}</span></label>`}
+      <div role="status">${busy ? html`<p>${locale.t(texts.importRulesBusy)}</p>` : result ? html`<p><strong>${this.#summary(result)}</strong></p>` : nothing}</div>
       ${tooLarge ? html`<p class="question-problem" role="alert">${locale.t(texts.importRulesTooLarge, { size: locale.number(mostBytes >> 20) })}</p>` : nothing}
-      ${this.#error ? this.#problem(this.#error) : nothing}
+      ${error ? this.#problem(error) : nothing}
       ${result && result.items.length > 0 ? this.#changes(result) : nothing}
       <div class="question-buttons">
         <button type="button" class="button" @click=${() => this.#dialog.close()}>${locale.t(applied ? terms.close : terms.cancel)}</button>
-        ${result && !applied && result.items.length > 0 ? html`<button type="button" class="button button-main" value="apply" ?disabled=${this.#busy} @click=${() => this.#send({ dryRun: false })}>${locale.t(texts.importRulesApply, { count: result.items.length })}</button>` : nothing}
+        ${result && !applied && result.items.length > 0 ? html`<button type="button" class="button button-main" value="apply" ?disabled=${busy} @click=${() => void this.#import.apply()}>${locale.t(texts.importRulesApply, { count: result.items.length })}</button>` : nothing}
       </div>`, this.#dialog);
   }
 
