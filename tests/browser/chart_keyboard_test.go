@@ -154,7 +154,6 @@ func TestChartsAsTables(t *testing.T) {
 	// Windows that come late are in the archive only. The plant is silent afterwards, so nothing but time leads the page to them.
 	tab.until(`document.querySelector("#aggregated-state").hidden`)
 	tab.do(chromedp.Navigate(plant.url("/?device=kiln&range=15m")))
-	tab.until(`document.querySelector("#device-chart") !== null`)
 	tab.until(fmt.Sprintf(`(%s).then((s) => s.readings?.length > 3)`, chart("#device-chart")))
 	tab.click("#drawer .as-table")
 	clock := func(at time.Duration) string { return start.Add(at).Format("15:04:05") }

@@ -220,16 +220,30 @@ func eval[T any](tab *tab, expression string) T {
 	return value
 }
 
-// until waits for an expression, or what it promises, to be true as JavaScript sees it.
+// until waits for an expression, or what it promises, to be true as JavaScript sees it. While something that it reads is not there yet, such as an
+// element, it is not true.
 func (tab *tab) until(expression string) {
 	tab.t.Helper()
-	deadline := time.Now().Add(patience)
-	for !eval[bool](tab, fmt.Sprintf(`Promise.resolve(%s).then(Boolean)`, expression)) {
+	wrapped := fmt.Sprintf(`(async () => {
+		try {
+			return { reached: Boolean(await (%s)) };
+		} catch (error) {
+			if (error instanceof TypeError) return { missing: String(error) };
+			throw error;
+		}
+	})()`, expression)
+	for deadline := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+		state := eval[struct {
+			Reached bool   `json:"reached"`
+			Missing string `json:"missing"`
+		}](tab, wrapped)
+		if state.Reached {
+			return
+		}
 		if time.Now().After(deadline) {
 			shown := eval[string](tab, "document.body.innerText")
-			tab.t.Fatalf("still not true: %s\nthe page shows:\n%.3000s", expression, shown)
+			tab.t.Fatalf("still not true: %s\n%s\nthe page shows:\n%.3000s", expression, state.Missing, shown)
 		}
-		time.Sleep(50 * time.Millisecond)
 	}
 }
 

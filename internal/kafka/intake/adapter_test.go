@@ -401,7 +401,7 @@ func TestNewPartitionsAndTopicsAreRead(t *testing.T) {
 		r := b.record(20)
 		r.Topic, r.Partition = second, 2
 		until(t, "the new partition can be written", s, func() bool {
-			b.client.PurgeTopicsFromClient(second) // It would believe for minutes what a broker said that did not know the partition yet.
+			b.client.PurgeTopicsFromClient(second) // It would keep for minutes the answer of a broker that did not know the partition yet.
 			return b.client.ProduceSync(t.Context(), r).FirstErr() == nil
 		})
 		until(t, "that of a new partition", s, func() bool { return log.has(20) })
