@@ -136,6 +136,19 @@ func TestDevicesAreFound(t *testing.T) {
 	tab.until(`document.querySelector('#device-filters [name="search"]').value === "i" && document.querySelector("#devices-note").textContent === "2 devices match"`)
 	tab.click(`#device-filters button[type="reset"]`)
 	is("planned", "mixer", "oven", "kiln", "door")
+	// What is typed stays while the page is written anew, for example for another language.
+	for _, language := range []string{"zh", "en"} {
+		eval[chromedp.Void](tab, fmt.Sprintf(`(() => {
+			const search = document.querySelector('#device-filters [name="search"]');
+			search.value = "MIX";
+			search.dispatchEvent(new InputEvent("input", { bubbles: true }));
+			document.querySelector('#language [value=%q]').click();
+		})()`, language))
+		tab.until(`location.search.endsWith("&search=MIX")`)
+		is("mixer")
+		tab.click(`#device-filters button[type="reset"]`)
+		is("planned", "mixer", "oven", "kiln", "door")
+	}
 	// Columns are a choice that stays.
 	tab.click("#device-columns summary")
 	tab.click(`#device-columns [value="labels"]`)

@@ -241,7 +241,14 @@ func (tab *tab) until(expression string) {
 			return
 		}
 		if time.Now().After(deadline) {
-			shown := eval[string](tab, "document.body.innerText")
+			shown := eval[string](tab, `[
+				location.href,
+				document.hasFocus() ? "focused" : "not focused",
+				document.visibilityState,
+				document.activeElement?.outerHTML.slice(0, 200),
+				JSON.stringify([...document.querySelectorAll("input, select, textarea")].map((field) => field.value)),
+				document.body.innerText,
+			].join("\n")`)
 			tab.t.Fatalf("still not true: %s\n%s\nthe page shows:\n%.3000s", expression, state.Missing, shown)
 		}
 	}

@@ -1,6 +1,7 @@
 // @ts-check
 import { offerChoices } from '../../components/choices.js';
 import { find, textElement } from '../../components/dom.js';
+import { FilterForm } from '../../components/filter-form.js';
 import { terms } from '../../locale/terms.js';
 import { visible } from '../../locale/visible.js';
 import { areaOf } from '../../model/alert-life.js';
@@ -12,22 +13,17 @@ import { texts } from './texts.js';
  * @typedef {import('../../model/protocol.js').Alert} Alert
  */
 
-/** How long after the last key what was typed narrows the list, in milliseconds. */
-const typingPause = 250;
-
 /** How many areas and rules are offered. */
 const offered = 200;
 
-/** What narrows the list, by the names in the address. The first two have no control in the form. */
-const names = /** @type {const} */ (['state', 'view', 'search', 'severity', 'type', 'area', 'rule', 'from', 'group']);
+/** What narrows or groups the list, by the names of the controls and in the address. */
+const names = ['search', 'severity', 'type', 'area', 'rule', 'from', 'group'];
 
 /** What narrows the list, and how it is shown: it is in the address. */
 export class AlertFilters {
   #form;
   #root;
   #session;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #timer;
 
   /**
    * @param {HTMLElement} root The page's.
@@ -37,52 +33,19 @@ export class AlertFilters {
   constructor(root, session, signal) {
     this.#root = root;
     this.#session = session;
-    this.#form = find(root, '#alert-filters', HTMLFormElement);
-    this.#form.addEventListener('input', ({ target }) => {
-      clearTimeout(this.#timer);
-      if (target instanceof HTMLSelectElement) this.#apply();
-      else this.#timer = setTimeout(() => this.#apply(), typingPause);
-    }, { signal });
-    signal.addEventListener('abort', () => clearTimeout(this.#timer), { once: true });
-    this.#form.addEventListener('submit', (event) => {
-      event.preventDefault();
-      this.#apply();
-    }, { signal });
-    this.#form.addEventListener('reset', (event) => {
-      event.preventDefault();
-      session.address.replace({ state: '', search: '', severity: '', type: '', area: '', rule: '', from: '' });
-      this.#control('search').focus(); // The button is gone.
-    }, { signal });
-  }
-
-  #apply() {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    const values = names.slice(2).map((name) => [name, this.#control(name).value.trim()]);
-    this.#session.address.replace(Object.fromEntries(values));
-  }
-
-  /** @param {string} name */
-  #control(name) {
-    return /** @type {HTMLSelectElement | HTMLInputElement} */ (this.#form.elements.namedItem(name));
+    const reset = { state: '', search: '', severity: '', type: '', area: '', rule: '', from: '' };
+    this.#form = new FilterForm(find(root, '#alert-filters', HTMLFormElement), session.address, { names, reset }, signal);
   }
 
   /** Shows what the address says. */
   update() {
     const { address } = this.#session;
     const history = address.get('view') === 'history';
-    let narrowed = address.get('state') !== '' && !history;
-    for (const name of names.slice(2)) {
-      const control = this.#control(name);
-      const value = address.get(name);
-      // What is being typed stays, also a space that does not count.
-      if (this.#timer === undefined && control.value.trim() !== value) control.value = value;
-      control.classList.toggle('active', value !== '');
-      narrowed ||= value !== '' && name !== 'group' && (name !== 'from' || history);
-    }
-    this.#control('from').hidden = !history;
-    this.#control('group').hidden = history;
-    find(this.#form, 'button', HTMLButtonElement).hidden = !narrowed;
+    this.#form.update();
+    this.#form.control('from').hidden = !history;
+    this.#form.control('group').hidden = history;
+    const narrows = history ? ['search', 'severity', 'type', 'area', 'rule', 'from'] : ['state', 'search', 'severity', 'type', 'area', 'rule'];
+    this.#form.offerReset(narrows.some((name) => address.get(name) !== ''));
   }
 
   /**
@@ -127,7 +90,7 @@ export class AlertFilters {
       ['from', [['', locale.t(texts.anyTime)], ['-1d', locale.t(texts.lastDay)], ['-7d', locale.t(texts.lastWeek)], ['-30d', locale.t(texts.lastMonth)]]],
       ['group', [['', locale.t(texts.groupNone)], ['rule', locale.t(texts.groupRule)], ['area', locale.t(texts.groupArea)], ['both', locale.t(texts.groupBoth)]]],
     ];
-    for (const [name, words] of choices) offerChoices(/** @type {HTMLSelectElement} */ (this.#control(name)), words, address.get(name));
+    for (const [name, words] of choices) offerChoices(/** @type {HTMLSelectElement} */ (this.#form.control(name)), words, address.get(name));
     this.update();
   }
 }

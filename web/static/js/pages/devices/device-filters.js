@@ -1,15 +1,13 @@
 // @ts-check
 import { offerChoices } from '../../components/choices.js';
 import { find } from '../../components/dom.js';
+import { FilterForm } from '../../components/filter-form.js';
 import { terms } from '../../locale/terms.js';
 import { areaPaths } from '../../model/areas.js';
 import { noFilter } from './query.js';
 import { texts } from './texts.js';
 
 /** @typedef {import('../../app/session.js').Session} Session */
-
-/** How long after the last key what was typed narrows the list, in milliseconds. */
-const typingPause = 250;
 
 /** How many areas are offered. */
 const offeredAreas = 1000;
@@ -23,8 +21,6 @@ export class DeviceFilters {
   #areas;
   #session;
   #request;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #timer;
 
   /**
    * @param {HTMLElement} root The page's.
@@ -33,55 +29,21 @@ export class DeviceFilters {
    */
   constructor(root, session, signal) {
     this.#session = session;
-    this.#form = find(root, '#device-filters', HTMLFormElement);
+    const options = { names: Object.keys(noFilter), reset: { ...noFilter, row: '' }, also: { row: '' } };
+    this.#form = new FilterForm(find(root, '#device-filters', HTMLFormElement), session.address, options, signal);
     this.#areas = find(root, '#device-areas', HTMLDataListElement);
     this.#request = session.ask((asking) => session.history.areas(asking), (areas) => this.#offerAreas(areaPaths(areas, offeredAreas)), signal);
     session.clock.subscribe(() => this.#request.renew(period), { signal });
-    this.#form.addEventListener('input', ({ target }) => {
-      clearTimeout(this.#timer);
-      if (target instanceof HTMLSelectElement) this.#apply();
-      else this.#timer = setTimeout(() => this.#apply(), typingPause);
-    }, { signal });
-    signal.addEventListener('abort', () => clearTimeout(this.#timer), { once: true });
-    this.#form.addEventListener('submit', (event) => {
-      event.preventDefault();
-      this.#apply();
-    }, { signal });
-    this.#form.addEventListener('reset', (event) => {
-      event.preventDefault();
-      session.address.replace({ ...noFilter, row: '' });
-      this.#control('search').focus(); // The button is gone.
-    }, { signal });
   }
 
   start() {
     this.#request.load();
   }
 
-  #apply() {
-    clearTimeout(this.#timer);
-    const form = new FormData(this.#form);
-    const values = Object.keys(noFilter).map((name) => [name, String(form.get(name) ?? '').trim()]);
-    this.#session.address.replace({ ...Object.fromEntries(values), row: '' });
-  }
-
   /** Shows what the address says. */
   update() {
-    let narrowed = false;
-    for (const name of Object.keys(noFilter)) {
-      const control = this.#control(name);
-      const value = this.#session.address.get(name);
-      // The reader may be typing a space that does not count.
-      if (control.value.trim() !== value) control.value = value;
-      control.classList.toggle('active', value !== '');
-      narrowed ||= value !== '';
-    }
-    find(this.#form, 'button', HTMLButtonElement).hidden = !narrowed;
-  }
-
-  /** @param {string} name */
-  #control(name) {
-    return /** @type {HTMLSelectElement | HTMLInputElement} */ (this.#form.elements.namedItem(name));
+    this.#form.update();
+    this.#form.offerReset(Object.keys(noFilter).some((name) => this.#session.address.get(name) !== ''));
   }
 
   /** Everything in another language, or with other types. */
@@ -101,7 +63,7 @@ export class DeviceFilters {
    * @param {[string, string][]} choices Values and words.
    */
   #choices(name, all, choices) {
-    offerChoices(/** @type {HTMLSelectElement} */ (this.#control(name)), [['', all], ...choices], this.#session.address.get(name));
+    offerChoices(/** @type {HTMLSelectElement} */ (this.#form.control(name)), [['', all], ...choices], this.#session.address.get(name));
   }
 
   /** @param {string[]} areas */
