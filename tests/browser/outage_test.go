@@ -130,6 +130,12 @@ func TestHeldListStaysUnderTheMouse(t *testing.T) {
 		const { x, y, width, height } = link.getBoundingClientRect();
 		return { x: x + width / 2, y: y + height / 2 };
 	})()`
+	// In its panel: what is above it may still change its height for the new width.
+	const place = `(() => {
+		const link = document.querySelector("#stream tbody a");
+		const [inside, panel] = [link, link.closest("section")].map((element) => element.getBoundingClientRect());
+		return { x: inside.x - panel.x, y: inside.y - panel.y };
+	})()`
 	type point struct{ X, Y float64 }
 	for _, language := range []string{"zh", "en"} {
 		eval[chromedp.Void](tab, fmt.Sprintf(`document.querySelector('#language [value=%q]').click()`, language))
@@ -139,11 +145,12 @@ func TestHeldListStaysUnderTheMouse(t *testing.T) {
 			tab.until(fmt.Sprintf("innerWidth === %d", width))
 			tab.until(`document.querySelector("#stream-held").hidden`)
 			tab.frame()
-			before := eval[point](tab, middle)
-			tab.do(chromedp.MouseEvent(chromedp.MouseMoved, before.X, before.Y))
+			before := eval[point](tab, place)
+			mouse := eval[point](tab, middle)
+			tab.do(chromedp.MouseEvent(chromedp.MouseMoved, mouse.X, mouse.Y))
 			tab.until(`!document.querySelector("#stream-held").hidden`)
 			tab.frame()
-			if now := eval[point](tab, middle); now != before {
+			if now := eval[point](tab, place); now != before {
 				t.Errorf("%s, %d px: the link moved from %v to %v as the mouse came", language, width, before, now)
 			}
 			for _, found := range eval[[]string](tab, collisions) {

@@ -15,6 +15,8 @@ const turn = () => new Promise((done) => setImmediate(done));
  * @param {number} count
  */
 function archive(t, count) {
+  /** How many newer ones there are meanwhile, and how the alerts are called. */
+  const newer = { count: 0, words: '' };
   /** @type {string[]} */
   const asked = [];
   /** What the next requests fail with: a status, or 0 if the server cannot be reached. @type {number[]} */
@@ -23,17 +25,18 @@ function archive(t, count) {
   let waiting = null;
   const fetcher = async (/** @type {any} */ address, /** @type {RequestInit} */ { signal }) => {
     const { searchParams } = new URL(String(address), 'http://plant/');
-    const { limit: most, cursor = '0', ...query } = Object.fromEntries(searchParams);
-    asked.push([...Object.entries(query).flat(), cursor].join(' '));
+    const { limit: most, cursor = '', ...query } = Object.fromEntries(searchParams);
+    asked.push([...Object.entries(query).flat(), cursor || '0'].join(' '));
     if (waiting) await new Promise((done) => waiting?.push(() => done(undefined)));
     signal?.throwIfAborted();
     const failure = failures.shift();
     if (failure === 0) throw new TypeError('fetch failed');
     if (failure) return new Response('{"detail": "the database is away"}', { status: failure });
     const from = Number(cursor);
-    const end = Math.min(count, from + Number(most));
-    const items = Array.from({ length: end - from }, (_, i) => ({ id: `${query['area'] ?? ''}${from + i}` }));
-    return new Response(JSON.stringify({ items, ...(end < count && { next: String(end) }) }));
+    const end = Math.min(count, from + Number(most) - (cursor === '' ? newer.count : 0));
+    const ids = [...(cursor === '' ? Array.from({ length: newer.count }, (_, i) => `newer ${i}`) : []), ...Array.from({ length: Math.max(0, end - from) }, (_, i) => from + i)];
+    const items = ids.map((id) => ({ id: `${query['area'] ?? ''}${id}`, message: newer.words }));
+    return new Response(JSON.stringify({ items, ...(end < count && { next: String(Math.max(end, 0)) }) }));
   };
   const stopping = new AbortController();
   t.after(() => stopping.abort());
@@ -47,12 +50,18 @@ function archive(t, count) {
     return request;
   });
   return {
-    archive: made, asked, failures,
+    archive: made, asked, failures, newer,
     ids: () => made.alerts.map(({ id }) => id),
     /** Some seconds pass, in which requests that failed are made again. */
     later: () => {
       now += 10_000;
       for (const request of requests) request.retry();
+      return turn();
+    },
+    /** Some seconds pass, after which the newest are asked for again. */
+    renew: () => {
+      now += 10_000;
+      made.renew(10_000);
       return turn();
     },
     hold: () => (waiting = []),
@@ -166,4 +175,32 @@ test('the list has an end, however many alerts the archive has', async (t) => {
     await turn();
   }
   assert.deepEqual([ids().length, alerts.more], [20_000, false]);
+});
+
+test('what changes and what is new comes by itself, and older ones that have been read stay', async (t) => {
+  const { archive: alerts, ids, newer, renew } = archive(t, 450);
+  alerts.load({});
+  await turn();
+  alerts.older();
+  await turn();
+  newer.count = 3;
+  newer.words = 'changed';
+  await renew();
+  assert.deepEqual([ids().length, ids().slice(0, 4), new Set(ids()).size], [403, ['newer 0', 'newer 1', 'newer 2', '0'], 403]);
+  assert.deepEqual(alerts.alerts.slice(0, 200).every(({ message }) => message === 'changed'), true);
+  alerts.older();
+  await turn();
+  assert.deepEqual([ids().length, ids().at(-1), alerts.more], [453, '449', false]);
+});
+
+test('after more new ones than are asked for at once the list begins anew', async (t) => {
+  const { archive: alerts, ids, newer, renew } = archive(t, 450);
+  alerts.load({});
+  await turn();
+  newer.count = 200;
+  await renew();
+  assert.deepEqual([ids().length, ids()[0], alerts.more], [200, 'newer 0', true]);
+  alerts.older();
+  await turn();
+  assert.deepEqual([ids().length, ids()[200]], [400, '0']);
 });

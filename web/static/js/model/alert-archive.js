@@ -26,16 +26,31 @@ export class AlertArchive extends Store {
   constructor(history, ask) {
     super();
     this.#ask = (/** @type {string} */ cursor, /** @type {AbortSignal} */ signal) => history.alertPage(this.#query, { cursor, limit: page }, signal);
-    this.#newest = ask((signal) => this.#ask('', signal), ({ items, next = '' }) => {
-      this.#alerts = items;
-      this.#next = next;
-      this.changed();
-    });
+    this.#newest = ask((signal) => this.#ask('', signal), (answer) => this.#begin(answer));
     this.#older = ask((signal) => this.#ask(this.#next, signal), ({ items, next = '' }) => {
       this.#alerts = [...this.#alerts, ...items];
       this.#next = next;
       this.changed();
     });
+  }
+
+  /**
+   * Takes the newest alerts. Older ones that have been asked for stay, if nothing is missing between them.
+   *
+   * @param {{items: Alert[], next?: string}} answer
+   */
+  #begin({ items, next = '' }) {
+    const last = items.at(-1)?.id;
+    const place = next ? this.#alerts.findIndex(({ id }) => id === last) : -1;
+    if (place < 0) {
+      this.#older.cancel();
+      this.#alerts = items;
+      this.#next = next;
+    } else {
+      const answered = new Set(items.map(({ id }) => id));
+      this.#alerts = [...items, ...this.#alerts.slice(place + 1).filter(({ id }) => !answered.has(id))];
+    }
+    this.changed();
   }
 
   get alerts() {
@@ -68,6 +83,20 @@ export class AlertArchive extends Store {
     this.#next = '';
     this.#older.cancel();
     this.#newest.load();
+  }
+
+  /** Says that the newest may have changed. */
+  outdate() {
+    this.#newest.outdate();
+  }
+
+  /**
+   * Asks for the newest again in the background if the answer is older than a period; to be called every second.
+   *
+   * @param {number} period In milliseconds.
+   */
+  renew(period) {
+    this.#newest.renew(period);
   }
 
   /** Asks for what failed once more. */

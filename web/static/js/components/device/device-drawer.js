@@ -93,6 +93,7 @@ export class DeviceDrawer {
     // The dialog itself is covered by what it holds: only its backdrop can be clicked.
     dialog.addEventListener('click', (event) => event.target === dialog && dialog.close(), { signal });
     dialog.addEventListener('close', () => {
+      if (dialog.open) return; // The event comes later than it closes; the address may have opened it again meanwhile.
       this.#leave();
       // Going back opens it again.
       if (this.#addressed !== null) this.#session.address.push({ device: '' });
@@ -132,7 +133,7 @@ export class DeviceDrawer {
   /** Shows the device that the address names, or closes. */
   #open() {
     const id = this.#addressed;
-    if (id === this.#id) return;
+    if (id === this.#id && (id === null || this.#dialog.open)) return;
     this.#leave();
     if (id === null) {
       this.#dialog.close();

@@ -157,6 +157,7 @@ export class DeviceHistory {
     this.#samples = new SampleSeries();
     this.#samples.add(Date.parse(device.timestamp), device.value, device.quality === 'bad');
     this.#request.load();
+    this.#request.outdate(); // The archive is behind what is live: what it does not have yet comes a little later.
     this.show();
   }
 

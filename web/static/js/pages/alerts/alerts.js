@@ -27,6 +27,9 @@ import { texts } from './texts.js';
  * @typedef {import('../../model/alert-query.js').Handling} Handling
  */
 
+/** How often the newest alerts of the archive are asked for again, in milliseconds. */
+const period = 10_000;
+
 /** The least time between two drawings, in milliseconds. */
 const pace = 300;
 
@@ -108,10 +111,15 @@ class AlertsPage {
 
   /** @param {AbortSignal} signal */
   #follow(signal) {
-    const { address, alerts, appearance, clock, plant, returnedAlerts } = this.#session;
+    const { address, alerts, appearance, archive, clock, plant, returnedAlerts } = this.#session;
     const draw = () => this.#frames.request(this.#draw, pace);
     for (const store of [alerts, returnedAlerts, this.#archive, ...this.#archive.requests, clock]) store.subscribe(draw, { signal });
     for (const store of [appearance, plant]) store.subscribe(() => this.#show(), { signal });
+    clock.subscribe(() => {
+      // Rows do not move under a reader who has gone down the list.
+      if (this.#past && !document.hidden && !this.#table.held && this.#at('#alert-list').scrollTop === 0) this.#archive.renew(period);
+    }, { signal });
+    archive.subscribe(() => this.#archive.outdate(), { signal });
     address.subscribe(() => {
       this.#at('#alert-list').scrollTop = 0;
       this.#table.release();
