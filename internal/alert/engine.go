@@ -47,8 +47,8 @@ type typeRules struct {
 type Output interface {
 	// Alert receives an event. The engine keeps a pointer to a raised event, so what Alert changes in it stays.
 	Alert(*iot.Alert)
-	// Suspended is called when the condition of a rule has panicked, or its expression has failed, and is no longer evaluated on a device.
-	Suspended(device iot.Identity, rule, reason string)
+	// Failed is called for each reading that a rule could not judge, because its condition has panicked or its expression has failed.
+	Failed(device iot.Identity, rule, reason string)
 }
 
 // New returns an engine for the rules, whose types must be in the catalog and whose names must be unique.

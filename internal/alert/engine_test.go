@@ -26,13 +26,13 @@ func catalog(t testing.TB) *iot.Catalog {
 
 var high = iot.Rule{Name: "temperature_high", Selector: iot.Selector{Type: iot.Temperature}, Severity: iot.Warning, Condition: iot.Condition{Threshold: 28, Hysteresis: 0.5}}
 
-// emit is an alert.Output that passes events on. No rule may be suspended.
+// emit is an alert.Output that passes events on. No rule may fail.
 type emit func(*iot.Alert)
 
 func (e emit) Alert(a *iot.Alert) { e(a) }
 
-func (e emit) Suspended(device iot.Identity, rule, reason string) {
-	panic(fmt.Sprintf("%s suspended on %s: %s", rule, device, reason))
+func (e emit) Failed(device iot.Identity, rule, reason string) {
+	panic(fmt.Sprintf("%s fails on %s: %s", rule, device, reason))
 }
 
 // evaluate has the engine evaluate a reading of a device that is not registered.

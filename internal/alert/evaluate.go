@@ -1,16 +1,11 @@
 package alert
 
 import (
-	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"iotmon/internal/iot"
 )
-
-// maxReason is the maximum length in bytes of ConditionState.Suspended.
-const maxReason = 200
 
 // Evaluate updates what the rules remember of a device by a reading that is newer than all others. It passes each alert that is
 // raised or cleared to out. Conditions do not get to see a value of quality bad.
@@ -27,10 +22,13 @@ func (e *Engine) Evaluate(set *Set, states *iot.RuleStates, r *iot.Reading, out 
 					continue // Most readings: nothing to raise, nothing to clear.
 				}
 				judged.Verdict = judge(&rule.Condition, r.Value)
-			} else if j, ok := rule.run(set, states, states, r, false, out); ok {
-				judged = j
 			} else {
-				continue
+				var failed *failure
+				if judged, failed = rule.run(set, states, r, false); failed != nil {
+					set.fails(states, rule, failed, r, out)
+					continue
+				}
+				set.works(states, rule, r, out)
 			}
 			set.advance(states, rule, judged, r, rule.Latch, out)
 		}
@@ -50,16 +48,14 @@ func (e *Engine) Reselect(set *Set, states *iot.RuleStates, at time.Time, out Ou
 	return len(states.Alerts) < alerts || len(states.Conditions) < conditions
 }
 
-// run runs the rule's condition on its memory in states and stores the new memory there. It returns false if the rule is suspended on the
-// device, by live, what the rules remember of the device at present. A condition that panics, or an expression that fails, suspends it.
-func (rule *compiled) run(set *Set, states, live *iot.RuleStates, r *iot.Reading, backward bool, out Output) (judged judgement, ok bool) {
-	if i := findCondition(live, rule.Name); i >= 0 && live.Conditions[i].Suspended != "" {
-		return judgement{}, false
-	}
+// run runs the rule's condition on its memory in states and stores the new memory there. If the condition panics, or its expression fails, run says
+// why: the rule has then not judged this reading, and goes on with the next one. What has panicked remembers nothing: its memory may be the
+// reason.
+func (rule *compiled) run(set *Set, states *iot.RuleStates, r *iot.Reading, backward bool) (judged judgement, failed *failure) {
 	defer func() {
 		if reason := recover(); reason != nil {
-			rule.suspend(live, r, fmt.Sprint("panic: ", reason), out)
-			judged, ok = judgement{}, false
+			states.Conditions = slices.DeleteFunc(states.Conditions, func(s iot.ConditionState) bool { return s.Rule == rule.Name })
+			judged, failed = judgement{}, failureOfPanic(reason)
 		}
 	}()
 	var memory []iot.ConditionPoint
@@ -69,18 +65,17 @@ func (rule *compiled) run(set *Set, states, live *iot.RuleStates, r *iot.Reading
 	}
 	judged, memory, err := rule.judge(set, memory, r, backward)
 	if err != nil {
-		rule.suspend(live, r, err.Error(), out)
-		return judgement{}, false
+		failed = failureOf(err)
 	}
 	if i < 0 {
 		if memory == nil {
-			return judged, true
+			return judged, failed
 		}
 		i = len(states.Conditions)
 		states.Conditions = append(states.Conditions, iot.ConditionState{Rule: rule.Name, Condition: rule.Kind})
 	}
 	states.Conditions[i].Version, states.Conditions[i].Points = rule.Version, memory
-	return judged, true
+	return judged, failed
 }
 
 // judge judges a reading by the condition and what it remembers, and returns what to remember, in the storage of memory, nil for nothing. The rule
@@ -91,21 +86,6 @@ func (rule *compiled) judge(set *Set, memory []iot.ConditionPoint, r *iot.Readin
 	}
 	judged, memory := rule.step(&rule.Condition, memory, point(r.Time, r.Value, backward))
 	return judged, memory, nil
-}
-
-// suspend stops the evaluation of the rule on a device until the rule has another version. An open alert stays open: nobody
-// knows whether it is over.
-func (rule *compiled) suspend(live *iot.RuleStates, r *iot.Reading, reason string, out Output) {
-	if len(reason) > maxReason {
-		reason = strings.ToValidUTF8(reason[:maxReason], "")
-	}
-	suspended := iot.ConditionState{Rule: rule.Name, Condition: rule.Kind, Version: rule.Version, Suspended: reason}
-	if i := findCondition(live, rule.Name); i >= 0 {
-		live.Conditions[i] = suspended
-	} else {
-		live.Conditions = append(live.Conditions, suspended)
-	}
-	out.Suspended(r.Identity(), rule.Name, reason)
 }
 
 // advance is the state machine of one rule: idle, pending since Onset, raised, clearing since Safe and, if the rule latches, latched.
@@ -194,7 +174,7 @@ func update(s *iot.AlertState, value float64, at time.Time, out Output, change f
 func elapsed(a, b time.Time) time.Duration { return b.Sub(a).Abs() }
 
 // retire removes the states of rules that do not watch the device any more, or have another condition, and clears their
-// alerts at the given time with that reason. It ends the suspension of a rule that has another version. r is nil without a reading.
+// alerts at the given time with that reason. r is nil without a reading.
 func (set *Set) retire(states *iot.RuleStates, r *iot.Reading, at time.Time, out Output) {
 	states.Alerts = slices.DeleteFunc(states.Alerts, func(s iot.AlertState) bool {
 		reason := set.retired(&s)
@@ -212,7 +192,7 @@ func (set *Set) retire(states *iot.RuleStates, r *iot.Reading, at time.Time, out
 	})
 	states.Conditions = slices.DeleteFunc(states.Conditions, func(s iot.ConditionState) bool {
 		rule := set.find(s.Rule)
-		return rule == nil || rule.Kind != s.Condition || s.Suspended != "" && rule.Version != s.Version
+		return rule == nil || rule.Kind != s.Condition
 	})
 }
 
@@ -225,6 +205,11 @@ func (set *Set) retired(s *iot.AlertState) iot.ClearReason {
 		return ""
 	}
 	rule := set.find(s.Rule)
+	if of, failed := iot.FailedRuleOf(s.Rule); rule == nil && failed {
+		if rule = set.find(of); rule != nil && rule.Kind == s.Condition {
+			return ""
+		}
+	}
 	switch {
 	case rule == nil:
 		return iot.NotSelected

@@ -69,35 +69,32 @@ func TestExpressionsSeeTheDevice(t *testing.T) {
 	}
 }
 
-// recorded keeps events and suspensions.
+// recorded keeps events.
 type recorded []string
 
 func (r *recorded) Alert(a *iot.Alert) { *r = append(*r, fmt.Sprint(a.Rule, " ", a.Transition)) }
 
-func (r *recorded) Suspended(_ iot.Identity, rule, reason string) {
-	*r = append(*r, rule+" suspended: "+reason)
+func (r *recorded) Failed(_ iot.Identity, rule, reason string) {
+	*r = append(*r, rule+" fails: "+reason)
 }
 
-// What fails is suspended on the device with its reason, once, until the rule has another version; other rules go on.
-func TestAnExpressionThatFailsIsSuspended(t *testing.T) {
+// The sequence of which a critical rule was dead for good: one value that the expression fails on, and then one that violates it. The rule judges the
+// next reading, and an alert says that it could not judge the one before.
+func TestAnExpressionThatFailsIsTriedAgain(t *testing.T) {
 	rule, hot := expressed("100 / (value - 20) > 12"), high
-	rule.Version = 1
 	var states iot.RuleStates
 	var got recorded
-	for i, value := range []string{"25", "20", "29", "25"} {
+	for i, value := range []string{"25", "20", "29", "20", "40", "25"} {
 		r := reading(i, value)
 		evaluate(newEngine(t, rule, hot), &states, &r, &got)
 	}
-	want := []string{"watched raised", "watched suspended: line 1, column 5: the result of / is not a finite number", "temperature_high raised", "temperature_high cleared"}
+	fails := "watched fails: line 1, column 5: the result of / is not a finite number"
+	want := []string{
+		"watched raised", fails, "watched.rule_failed raised", "watched cleared", "temperature_high raised", fails, "temperature_high cleared",
+		"temperature_high raised", "watched raised", "temperature_high cleared",
+	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
-	}
-	rule.Version = 2
-	r := reading(4, "50")
-	got = nil
-	evaluate(newEngine(t, rule), &states, &r, &got)
-	if !slices.Contains(got, "watched cleared") {
-		t.Errorf("got %q, want the next version evaluated", got)
 	}
 }
 

@@ -54,10 +54,12 @@ func (set *Set) evaluatePast(run *iot.PastRun, live *iot.RuleStates, r *iot.Read
 		judged := judgement{value: r.Value}
 		if rule.step == nil && rule.program == nil {
 			judged.Verdict = judge(&rule.Condition, r.Value)
-		} else if j, ok := rule.run(set, &run.RuleStates, live, r, run.Backward, out); ok {
-			judged = j
 		} else {
-			continue
+			var failed *failure
+			if judged, failed = rule.run(set, &run.RuleStates, r, run.Backward); failed != nil {
+				out.Failed(r.Identity(), rule.Name, failed.en) // That is over, so it raises no alert.
+				continue
+			}
 		}
 		set.advance(&run.RuleStates, rule, judged, r, false, &events)
 	}
@@ -164,15 +166,13 @@ func (e *Engine) JoinPast(set *Set, run *iot.PastRun, live *iot.RuleStates, r *i
 }
 
 // joinConditions replaces what conditions remember of the present by what they remember of a run of newer readings. A rule
-// whose alert is open remembers nothing of a run within that alert, and keeps what it has. A suspended rule stays suspended.
+// whose alert is open remembers nothing of a run within that alert, and keeps what it has.
 func joinConditions(run *iot.PastRun, live *iot.RuleStates) {
 	for _, s := range run.Conditions {
-		i := findCondition(live, s.Rule)
-		switch {
-		case i < 0:
-			live.Conditions = append(live.Conditions, s)
-		case live.Conditions[i].Suspended == "":
+		if i := findCondition(live, s.Rule); i >= 0 {
 			live.Conditions[i] = s
+		} else {
+			live.Conditions = append(live.Conditions, s)
 		}
 	}
 }
@@ -184,13 +184,13 @@ func (rule *compiled) wouldViolate(set *Set, states *iot.RuleStates, r *iot.Read
 		return rule.Violated(r.Value)
 	}
 	var memory []iot.ConditionPoint
-	if i := findCondition(states, rule.Name); i >= 0 && states.Conditions[i].Suspended == "" {
+	if i := findCondition(states, rule.Name); i >= 0 {
 		memory = slices.Clone(states.Conditions[i].Points)
-	} else if i >= 0 || rule.program == nil {
+	} else if rule.program == nil {
 		return false
 	}
 	defer func() {
-		if recover() != nil { // Evaluate meets the same panic and suspends the rule.
+		if recover() != nil { // Evaluate meets the same panic.
 			violated = false
 		}
 	}()
@@ -212,5 +212,5 @@ func (e *Engine) SetBack(states *iot.RuleStates) {
 		}
 	}
 	states.Alerts = slices.DeleteFunc(states.Alerts, func(s iot.AlertState) bool { return s.Raised == nil })
-	states.Conditions = slices.DeleteFunc(states.Conditions, func(s iot.ConditionState) bool { return s.Suspended == "" })
+	states.Conditions = nil
 }

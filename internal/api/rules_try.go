@@ -75,7 +75,7 @@ type tally struct {
 	LongestSeconds float64      `json:"longest_seconds"`
 	Chattering     int64        `json:"chattering" doc:"How many devices have raised three or more alerts within a minute."`
 	Fleeting       int64        `json:"fleeting" doc:"How many alerts have cleared within a minute."`
-	Suspended      int64        `json:"suspended,omitempty" doc:"On how many devices the condition has failed."`
+	Failed         int64        `json:"failed,omitempty" doc:"On how many devices the condition has failed."`
 	Days           []dayTally   `json:"days" nullable:"false"`
 	Most           []mostAlerts `json:"most" nullable:"false" doc:"The devices with the most alerts, at most ten."`
 }
@@ -201,7 +201,7 @@ func toTried(t *trial.Trial, r *trial.Result) tried {
 func toTally(t *trial.Trial, of *trial.Tally) tally {
 	out := tally{
 		Alerts: of.Alerts, Devices: of.Devices, Open: of.Open, Alone: of.Alone, LongestSeconds: of.Longest.Seconds(), Chattering: of.Chattering,
-		Fleeting: of.Fleeting, Suspended: of.Suspended, Days: make([]dayTally, len(of.Days)), Most: make([]mostAlerts, len(of.Most)),
+		Fleeting: of.Fleeting, Failed: of.Failed, Days: make([]dayTally, len(of.Days)), Most: make([]mostAlerts, len(of.Most)),
 		PerDay: float64(of.Alerts) * float64(24*time.Hour) / float64(t.To.Sub(t.From)),
 	}
 	if of.Alerts > 0 {

@@ -35,7 +35,7 @@ func (m processorMetrics) Processed(partition int32, counts process.Counts, lag 
 	m.consumer.Duplicates(counts.Duplicates)
 	m.consumer.Conflicts(counts.Conflicts)
 	m.consumer.Forgotten(counts.Forgotten)
-	m.consumer.Suspended(counts.Suspended)
+	m.consumer.RuleFailures(partition, counts.Failures, counts.RulesFailing)
 	m.consumer.Refused(counts.Refused)
 	if counts.SetBack > 0 {
 		m.consumer.SetBack()

@@ -229,9 +229,6 @@ type ConditionState struct {
 	Condition ConditionKind
 	// Version is the version of the rule that was evaluated last.
 	Version int64
-	// Suspended is the reason why the rule is not evaluated on this device until the rule has another version; empty if it is
-	// evaluated.
-	Suspended string
 	// Points holds readings in the order in which they were evaluated. The kind of the condition determines which ones are kept.
 	Points []ConditionPoint
 }
@@ -250,7 +247,7 @@ type ConditionPoint struct {
 type RuleStates struct {
 	// Alerts holds one entry for each rule that is violated or whose alert is still open.
 	Alerts []AlertState
-	// Conditions holds one entry for each rule whose condition has a memory, and for each rule that is suspended.
+	// Conditions holds one entry for each rule whose condition has a memory.
 	Conditions []ConditionState
 }
 

@@ -33,7 +33,7 @@ type Command struct {
 	Time time.Time
 	// Alert is the id of the alert that is acknowledged, commented or reset: one occurrence, not a later one of the same rule.
 	Alert string
-	// Rule is the rule that is shelved, unshelved, taken out of service or returned to it; empty means the whole device.
+	// Rule is the Alert.Rule of what is shelved, unshelved, taken out of service or returned to it; empty means the whole device.
 	Rule string
 	// Until is the planned end of shelving. OneShot ends it earlier, as soon as an alert of the rule clears.
 	Until   time.Time
@@ -109,7 +109,7 @@ func (c *Command) normalizeReversible() error {
 		return Invalid("alert", "%s is about a rule, not an alert (got %s)", c.Action, Quote(c.Alert))
 	}
 	if c.Rule != "" {
-		if err := normalizeKey("rule", &c.Rule, MaxRuleName); err != nil {
+		if err := normalizeKey("rule", &c.Rule, maxAlertRule); err != nil {
 			return err
 		}
 	}

@@ -40,6 +40,9 @@ func (e *RuleEntry) Normalize() error {
 	if levelOf(r.Name) {
 		return Invalid("alert_type", "must not end as the alerts of levels do (got %s)", Quote(r.Name))
 	}
+	if _, failed := FailedRuleOf(r.Name); failed {
+		return Invalid("alert_type", "must not end as the alerts of rules that fail do (got %s)", Quote(r.Name))
+	}
 	r.Version = e.Version
 	if err := r.Selector.normalize(); err != nil {
 		return err

@@ -28,10 +28,10 @@ func (p *Producer) Failed(readings int) { p.failed.Add(float64(readings)) }
 
 // Consumer holds the metrics of the processor.
 type Consumer struct {
-	processed, late, duplicates, conflicts, skipped, ticks, windows, forgotten, setBack, suspended, refused prometheus.Counter
-	rejected, alerts, transactions                                                                          *family
-	step, age                                                                                               prometheus.Histogram
-	lag                                                                                                     *prometheus.GaugeVec
+	processed, late, duplicates, conflicts, skipped, ticks, windows, forgotten, setBack, failures, refused prometheus.Counter
+	rejected, alerts, transactions                                                                         *family
+	step, age                                                                                              prometheus.Histogram
+	lag, failing                                                                                           *prometheus.GaugeVec
 }
 
 func newConsumer(auto promauto.Factory) Consumer {
@@ -45,7 +45,11 @@ func newConsumer(auto promauto.Factory) Consumer {
 			"Records skipped because a newer version has written them; how other records are processed does not depend on them."),
 		forgotten: counter(auto, "iot_consumer_devices_forgotten_total", "Devices deleted, or silent for devices.forget_after."),
 		setBack:   counter(auto, "iot_consumer_clock_set_back_total", "Times that a partition's clock was set back, because the log's clock had been ahead."),
-		suspended: counter(auto, "iot_consumer_rules_suspended_total", "Times that a rule was suspended on a device, because its condition failed."),
+		failures:  counter(auto, "iot_consumer_rule_failures_total", "Readings that a rule could not judge, because its condition failed."),
+		failing: auto.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "iot_consumer_rules_failing",
+			Help: "Rules that fail now, each counted on each device on which it does, by partition.",
+		}, []string{"partition"}),
 		refused: counter(auto, "iot_consumer_commands_refused_total",
 			"Commands of people that were not executed, because something else had happened since or they had been executed before."),
 		rejected: newFamily(auto, "iot_consumer_messages_rejected_total", "Messages moved to the dead-letter queue, by the invalid field.", "field",
@@ -87,8 +91,11 @@ func (c *Consumer) Skipped(records int64) { c.skipped.Add(float64(records)) }
 // Forgotten counts devices that were forgotten.
 func (c *Consumer) Forgotten(devices int64) { c.forgotten.Add(float64(devices)) }
 
-// Suspended counts rules that were suspended, each on one device.
-func (c *Consumer) Suspended(rules int64) { c.suspended.Add(float64(rules)) }
+// RuleFailures counts readings of a partition that a rule could not judge, and sets how many rules fail there now, each on one device.
+func (c *Consumer) RuleFailures(partition int32, readings, failing int64) {
+	c.failures.Add(float64(readings))
+	c.failing.WithLabelValues(partitionLabel(partition)).Set(float64(failing))
+}
 
 // Refused counts commands that were not executed.
 func (c *Consumer) Refused(commands int64) { c.refused.Add(float64(commands)) }
@@ -131,7 +138,10 @@ func (c *Consumer) Lag(partition int32, messages int64) {
 	c.lag.WithLabelValues(partitionLabel(partition)).Set(float64(messages))
 }
 
-// Released removes the metric of the lag of a partition that another consumer now reads.
-func (c *Consumer) Released(partition int32) { c.lag.DeleteLabelValues(partitionLabel(partition)) }
+// Released removes the metrics of a partition that another consumer now reads.
+func (c *Consumer) Released(partition int32) {
+	c.lag.DeleteLabelValues(partitionLabel(partition))
+	c.failing.DeleteLabelValues(partitionLabel(partition))
+}
 
 func partitionLabel(partition int32) string { return strconv.FormatInt(int64(partition), 10) }

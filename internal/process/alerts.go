@@ -103,8 +103,5 @@ func (e *alertEvents) returned(event *iot.Alert, actor, comment string) {
 	e.publish(event)
 }
 
-// Suspended counts a rule that is no longer evaluated on a device.
-func (e *alertEvents) Suspended(device iot.Identity, rule, reason string) {
-	e.p.counts.Suspended++
-	e.p.counts.Suspension = Suspension{Device: device, Rule: rule, Reason: reason}
-}
+// Failed counts a reading that a rule could not judge.
+func (e *alertEvents) Failed(iot.Identity, string, string) { e.p.counts.Failures++ }

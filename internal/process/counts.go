@@ -27,4 +27,8 @@ func (c *Counts) alert(a *iot.Alert) {
 		c.Raised = make(map[iot.Severity]int64)
 	}
 	c.Raised[a.Severity]++
+	if rule, failed := iot.FailedRuleOf(a.Rule); failed {
+		c.Failing++
+		c.BeganToFail = RuleFailure{Device: a.Identity(), Rule: rule, Reason: a.MessageEN}
+	}
 }

@@ -62,6 +62,7 @@ func drawRule(t *rapid.T, j *journal, now float64) {
 				{Threshold: 21}, {Threshold: 29, Hysteresis: 1}, {Threshold: 25, Below: true},
 				{Kind: iot.Rise, Threshold: 5, Within: 20 * time.Second}, {Kind: iot.Stuck, Within: 5 * time.Second},
 				{Kind: iot.NoData, Within: 30 * time.Second}, {Kind: iot.Maintenance},
+				{Kind: iot.Expression, Expression: "100 / (value - 20) > 12"}, // It fails on many of the values.
 			}).Draw(t, "condition")
 			if r.Kind == iot.NoData {
 				r.For = 0

@@ -66,3 +66,15 @@ func (s openAlerts) countAreas(t iot.DeviceType) map[iot.TenantArea]int64 {
 	}
 	return counts
 }
+
+// failing returns how many of the alerts say that a rule fails.
+func (s openAlerts) failing() (n int64) {
+	for _, open := range s {
+		for _, a := range open {
+			if _, failed := iot.FailedRuleOf(a.Rule); failed {
+				n++
+			}
+		}
+	}
+	return n
+}

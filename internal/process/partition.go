@@ -154,6 +154,7 @@ func (p *Partition) NeedsTicks(now time.Time) bool {
 // ResetCounts returns the counts since the last call and sets them to zero.
 func (p *Partition) ResetCounts() Counts {
 	counts := p.counts
+	counts.RulesFailing = p.alerts.failing()
 	p.counts = Counts{}
 	return counts
 }

@@ -88,9 +88,13 @@ type Counts struct {
 	Windows  int64
 	// Raised counts raised alerts by severity.
 	Raised map[iot.Severity]int64
-	// Suspended is how often a rule was suspended on a device because its condition panicked or its expression failed, Suspension the last of them.
-	Suspended  int64
-	Suspension Suspension
+	// Failures counts the readings that a rule could not judge, because its condition panicked or its expression failed.
+	Failures int64
+	// Failing is how many rules have begun to fail, each on a device; the last of them is BeganToFail.
+	Failing     int64
+	BeganToFail RuleFailure
+	// RulesFailing is how many rules fail now, each on a device.
+	RulesFailing int64
 	// Refused counts the commands that were not executed: something else had happened since, or they had been executed before.
 	Refused int64
 	// Readmits means that an older version has admitted the readings up to the checkpoint otherwise than by the limits in force.
@@ -99,8 +103,8 @@ type Counts struct {
 	Newest, NewestAppended time.Time
 }
 
-// Suspension is a rule that is not evaluated on a device, or on none if Device is zero, until the rule has another version.
-type Suspension struct {
+// RuleFailure is a rule that fails on a device or, if Device is zero, on all of them until it has another version.
+type RuleFailure struct {
 	Device iot.Identity
 	Rule   string
 	Reason string

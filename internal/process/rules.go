@@ -278,7 +278,7 @@ func (p *Partition) reselect(out Output) {
 }
 
 // compileRules makes the engine of the rules in force. Rules for types that are not in the catalog have no devices. One whose expression this version
-// does not understand watches none, and counts as suspended.
+// does not understand watches none, and counts as failing.
 func (p *Partition) compileRules() {
 	var rules []iot.Rule
 	for _, rule := range p.inForce.rules {
@@ -286,8 +286,8 @@ func (p *Partition) compileRules() {
 			continue
 		}
 		if err := alert.CheckExpression(&rule.Rule.Condition); err != nil { // An older version has admitted it, with another grammar.
-			p.counts.Suspended++
-			p.counts.Suspension = Suspension{Rule: rule.Rule.Name, Reason: err.Error()}
+			p.counts.Failing++
+			p.counts.BeganToFail = RuleFailure{Rule: rule.Rule.Name, Reason: err.Error()}
 			continue
 		}
 		rules = append(rules, rule.Rule)

@@ -241,8 +241,8 @@ func TestAnExpressionThatCannotBeCompiledStopsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	equal(t, "events", out.events(), []string{"temperature_critical a raised"})
-	if counts := p.ResetCounts(); counts.Suspended != 1 || counts.Suspension.Rule != "wrong" || counts.Suspension.Reason == "" {
-		t.Errorf("got %d suspended, %+v, want the rule reported", counts.Suspended, counts.Suspension)
+	if counts := p.ResetCounts(); counts.Failing != 1 || counts.BeganToFail.Rule != "wrong" || counts.BeganToFail.Reason == "" {
+		t.Errorf("got %d failing, %+v, want the rule reported", counts.Failing, counts.BeganToFail)
 	}
 }
 

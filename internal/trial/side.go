@@ -44,6 +44,8 @@ type side struct {
 	states iot.RuleStates
 	// open are the alerts that are open: one at most, but for levels.
 	open []openAlert
+	// failed means that the rule could not judge a reading of the device.
+	failed bool
 }
 
 // openAlert is an alert that is open. shared means that it overlaps one of the other rule, of the same level if both have levels.
@@ -68,6 +70,9 @@ func (s *side) begin(d *iot.Device) { s.set = s.setOf(d) }
 
 // Alert implements alert.Output.
 func (s *side) Alert(a *iot.Alert) {
+	if _, failed := iot.FailedRuleOf(a.Rule); failed {
+		return
+	}
 	switch a.Transition {
 	case iot.Raised:
 		s.tally.raised(a)
@@ -91,8 +96,13 @@ func (s *side) Alert(a *iot.Alert) {
 	}
 }
 
-// Suspended implements alert.Output.
-func (s *side) Suspended(iot.Identity, string, string) { s.tally.Suspended++ }
+// Failed implements alert.Output.
+func (s *side) Failed(iot.Identity, string, string) {
+	if !s.failed {
+		s.failed = true
+		s.tally.Failed++
+	}
+}
 
 // close ends an open alert. A zero time means that it was still open at the end.
 func (s *side) close(open *openAlert, cleared time.Time) {
@@ -118,7 +128,7 @@ func (s *side) end() {
 	for i := range s.open {
 		s.close(&s.open[i], time.Time{})
 	}
-	s.open = s.open[:0]
+	s.open, s.failed = s.open[:0], false
 	s.tally.endDevice(s.reading.Identity())
 	s.states.Alerts, s.states.Conditions = s.states.Alerts[:0], s.states.Conditions[:0]
 }

@@ -19,8 +19,8 @@ type Tally struct {
 	// Chattering is how many devices have raised iot.ChatterAlerts or more within iot.ChatterSpan, and Fleeting how many alerts have
 	// cleared within iot.FleetingSpan.
 	Chattering, Fleeting int64
-	// Suspended is on how many devices the condition has failed.
-	Suspended int64
+	// Failed is on how many devices the condition has failed.
+	Failed int64
 	// Days has the alerts raised on each day of the span, in UTC.
 	Days []Day
 	// Most are the devices that have raised most, at most ten.
@@ -122,7 +122,7 @@ func (t *tally) add(other *tally) {
 	t.Longest = max(t.Longest, other.Longest)
 	t.Chattering += other.Chattering
 	t.Fleeting += other.Fleeting
-	t.Suspended += other.Suspended
+	t.Failed += other.Failed
 	for i := range t.Days {
 		t.Days[i].Alerts += other.Days[i].Alerts
 	}

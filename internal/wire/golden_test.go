@@ -127,7 +127,7 @@ func alarmedState() iot.DeviceState {
 	return s
 }
 
-// rememberingState is of a device with an open alert of a rate of rise, a suspended rule, and a backlog that conditions remember.
+// rememberingState is of a device with an open alert of a rate of rise, a rule that remembers nothing, and a backlog that conditions remember.
 func rememberingState() iot.DeviceState {
 	raised := goldenAlert()
 	raised.Rule = "temperature_rise"
@@ -136,7 +136,7 @@ func rememberingState() iot.DeviceState {
 	s.Alerts = []iot.AlertState{{Rule: "temperature_rise", Condition: iot.Rise, Onset: at, Raised: &raised}}
 	s.Conditions = []iot.ConditionState{
 		{Rule: "temperature_rise", Condition: iot.Rise, Version: 3, Points: points},
-		{Rule: "temperature_stuck", Condition: iot.Stuck, Suspended: "panic: index out of range"},
+		{Rule: "temperature_stuck", Condition: iot.Stuck},
 	}
 	s.Past = &iot.PastRun{Last: at, Arrived: at.Add(time.Hour), Backward: true, RuleStates: iot.RuleStates{
 		Conditions: []iot.ConditionState{{Rule: "temperature_rise", Condition: iot.Rise, Version: 3, Points: []iot.ConditionPoint{{At: -at.UnixMicro(), Value: 21.5}}}},

@@ -67,7 +67,6 @@ type conditionState struct {
 	Rule      string            `json:"rule"`
 	Condition iot.ConditionKind `json:"condition,omitempty"`
 	Version   int64             `json:"version,omitempty"`
-	Suspended string            `json:"suspended,omitempty"`
 	Points    []conditionPoint  `json:"points,omitempty"`
 }
 
@@ -318,7 +317,7 @@ func fromConditionStates(messages []conditionState) ([]iot.ConditionState, error
 		if len(m.Points) > iot.MaxConditionPoints {
 			return nil, fmt.Errorf("conditions[%d]: more than %d points (got %d)", i, iot.MaxConditionPoints, len(m.Points))
 		}
-		state := iot.ConditionState{Rule: m.Rule, Condition: m.Condition, Version: m.Version, Suspended: m.Suspended}
+		state := iot.ConditionState{Rule: m.Rule, Condition: m.Condition, Version: m.Version}
 		for _, p := range m.Points {
 			state.Points = append(state.Points, iot.ConditionPoint(p))
 		}
@@ -331,7 +330,7 @@ func toConditionStates(states []iot.ConditionState) []conditionState {
 	messages := make([]conditionState, len(states))
 	for i := range states {
 		s := &states[i]
-		messages[i] = conditionState{Rule: s.Rule, Condition: s.Condition, Version: s.Version, Suspended: s.Suspended}
+		messages[i] = conditionState{Rule: s.Rule, Condition: s.Condition, Version: s.Version}
 		for _, p := range s.Points {
 			messages[i].Points = append(messages[i].Points, conditionPoint(p))
 		}

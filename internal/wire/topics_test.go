@@ -107,7 +107,7 @@ func drawConditions(t *rapid.T) []iot.ConditionState {
 	for range rapid.IntRange(0, 2).Draw(t, "conditions") {
 		c := iot.ConditionState{
 			Rule: "r", Condition: rapid.SampledFrom([]iot.ConditionKind{"", iot.Rise, iot.Stuck}).Draw(t, "kind"),
-			Version: rapid.Int64().Draw(t, "version"), Suspended: rapid.StringMatching(`[a-z"]{0,3}`).Draw(t, "suspended"),
+			Version: rapid.Int64().Draw(t, "version"),
 		}
 		for range rapid.IntRange(0, iot.MaxConditionPoints).Draw(t, "points") {
 			c.Points = append(c.Points, iot.ConditionPoint{At: rapid.Int64().Draw(t, "at"), Value: rapid.Float64().Draw(t, "value")})

@@ -89,7 +89,7 @@ test('rules are narrowed by what they are, and by their open alerts', () => {
 });
 
 test('the alerts of a level lead to its rule, and the rule to all of them', () => {
-  for (const [alert, name] of [['tank.high', 'tank'], ['tank.low_low', 'tank'], ['a.b', 'a.b'], ['high', 'high']]) assert.equal(ruleOfAlert(String(alert)), name);
+  for (const [alert, name] of [['tank.high', 'tank'], ['tank.low_low', 'tank'], ['tank.rule_failed', 'tank'], ['a.b', 'a.b'], ['high', 'high']]) assert.equal(ruleOfAlert(String(alert)), name);
   assert.equal(alertsOfRule(rule({ name: 'a&b' })), 'alerts?rule=a%26b');
   assert.equal(alertsOfRule(rule({ name: 'tank', condition: { kind: 'levels' } })), 'alerts?search=tank.');
 });

@@ -61,10 +61,10 @@ func TestTheLargestStateFits(t *testing.T) {
 
 type discard struct{}
 
-func (discard) Alert(*iot.Alert)                       {}
-func (discard) Suspended(iot.Identity, string, string) {}
+func (discard) Alert(*iot.Alert)                    {}
+func (discard) Failed(iot.Identity, string, string) {}
 
-// The same with conditions that remember most, and the longest texts of rules.
+// The same with conditions that remember most, and the longest texts of rules, all of which fail at last.
 func TestTheLargestMemoryFits(t *testing.T) {
 	catalog, err := iot.NewCatalog(iot.TypeSpec{Name: "t", Unit: strings.Repeat("u", 128), Min: -math.MaxFloat64, Max: math.MaxFloat64})
 	if err != nil {
@@ -76,7 +76,7 @@ func TestTheLargestMemoryFits(t *testing.T) {
 		rules = append(rules, iot.Rule{
 			Name: fmt.Sprintf("%0128d", i), Selector: iot.Selector{Type: "t"}, Severity: iot.Critical, Version: iot.MaxVersion, Text: text, TextEN: text,
 			Procedure: "https://" + text[8:], Latch: true, Condition: iot.Condition{
-				Kind: iot.Expression, Expression: `value == previous or maximum < 0`, Within: 10 * time.Second,
+				Kind: iot.Expression, Expression: `1 / value < 1 and (value == previous or maximum < 0)`, Within: 10 * time.Second,
 			},
 		})
 	}
@@ -98,8 +98,10 @@ func TestTheLargestMemoryFits(t *testing.T) {
 		engine.Evaluate(engine.Plain("t"), &s.RuleStates, &r, discard{})
 		s.Past = engine.EvaluatePast(engine.Plain("t"), s.Past, new(iot.RuleStates), &r, r.Time, 0, discard{})
 	}
+	r.Time, r.Value = r.Time.Add(time.Second), 0
+	engine.Evaluate(engine.Plain("t"), &s.RuleStates, &r, discard{})
 	s.Latest = r
-	if len(s.Alerts) != iot.MaxRules || len(s.Past.Alerts) != iot.MaxRules || len(s.Conditions) != iot.MaxRules || len(s.Past.Conditions) != iot.MaxRules {
+	if len(s.Alerts) != iot.MaxRules+10 || len(s.Past.Alerts) != iot.MaxRules || len(s.Conditions) != iot.MaxRules || len(s.Past.Conditions) != iot.MaxRules {
 		t.Fatalf("got %d and %d alerts, %d and %d conditions, want those of all rules", len(s.Alerts), len(s.Past.Alerts), len(s.Conditions), len(s.Past.Conditions))
 	}
 	const most = 3 << 18 // A quarter less than what a topic takes.

@@ -229,10 +229,9 @@ func (s *session) commit(started time.Time) error {
 			s.Logger.Warn("an older version has accepted readings by other limits than those in force: those that are not archived yet may be left out",
 				"partition", id)
 		}
-		if counts.Suspended > 0 {
-			s.Logger.Error("the condition of a rule failed and is not evaluated on the device until the rule is changed; its readings count",
-				"partition", id, "suspended", counts.Suspended, "device", counts.Suspension.Device, "rule", counts.Suspension.Rule,
-				"error", counts.Suspension.Reason)
+		if failed := counts.BeganToFail; counts.Failing > 0 {
+			s.Logger.Error("a rule cannot judge the values of a device; it is tried again with each of its readings",
+				"partition", id, "failing", counts.Failing, "device", failed.Device, "rule", failed.Rule, "error", failed.Reason)
 		}
 		s.Metrics.Processed(id, counts, max(part.end-part.Next(), 0))
 	}

@@ -43,7 +43,7 @@
  * @property {number} longest_seconds
  * @property {number} chattering How many devices chatter.
  * @property {number} fleeting
- * @property {number} [suspended] On how many devices the condition has failed.
+ * @property {number} [failed] On how many devices the condition has failed.
  * @property {{day: string, alerts: number}[]} days
  * @property {{device_id: string, alerts: number, chattering?: boolean}[]} most
  *
@@ -117,12 +117,12 @@ export function judgesSilence({ condition }) {
 }
 
 /**
- * The rule that raises alerts of a type: each level of a rule has a type of its own.
+ * The rule that raises alerts of a type: each level of a rule has a type of its own, and so have the alerts that say that a rule fails.
  *
  * @param {string} type The alert_type.
  */
 export function ruleOfAlert(type) {
-  return type.replace(/\.(?:low_low|low|high|high_high)$/, '');
+  return type.replace(/\.(?:low_low|low|high|high_high|rule_failed)$/, '');
 }
 
 /**

@@ -109,7 +109,7 @@ export const texts = {
   trialOutdated: { en: 'The rule was changed since it was tried.', zh: '试运行之后规则又有修改。' },
   trialOf: { en: '{alerts} on {devices}, by {readings} readings.', zh: '{devices}的 {readings} 个读数{alerts}。' },
   alertCount: { en: { one: '{count} alert would have been raised', other: '{count} alerts would have been raised' }, zh: '本会产生 {count} 条告警' },
-  trialSuspended: { en: { one: 'On {count} device the condition fails.', other: 'On {count} devices the condition fails.' }, zh: '在 {count} 台设备上条件出错。' },
+  trialFailing: { en: { one: 'On {count} device the condition fails.', other: 'On {count} devices the condition fails.' }, zh: '在 {count} 台设备上条件出错。' },
   stoppedReadings: { en: 'Ended at 20 million readings: other devices are left out.', zh: '读数达 2000 万时终止，其余设备未计入。' },
   stoppedTime: { en: 'Ended after 20 s: other devices are left out.', zh: '20 秒后终止，其余设备未计入。' },
   stoppedDevices: { en: 'Ended at 100,000 devices.', zh: '设备达 100,000 台时终止。' },

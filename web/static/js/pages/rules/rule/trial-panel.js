@@ -122,7 +122,7 @@ export class TrialPanel {
       said === JSON.stringify(subject.body) ? '' : locale.t(texts.trialOutdated),
       locale.t(texts.trialOf, { alerts: locale.t(texts.alertCount, { count: tried.alerts }), devices: locale.t(terms.devicesCounted, { count: devices }), readings }),
       stopped ? locale.t(limits[stopped]) : '',
-      tried.suspended ? locale.t(texts.trialSuspended, { count: tried.suspended }) : '',
+      tried.failed ? locale.t(texts.trialFailing, { count: tried.failed }) : '',
     ].filter(Boolean).join(locale.t(terms.sentenceSeparator));
   }
 
