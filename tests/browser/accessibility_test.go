@@ -189,7 +189,7 @@ func TestNamesOfDevicesHarmNothing(t *testing.T) {
 	}
 	plant.post(reading{ID: pump, Value: 36, Location: hall})
 	tab.until(fmt.Sprintf(`document.querySelector("#announcer").textContent !== "" && [...document.querySelectorAll(".alert a")].some((a) => a.textContent === %q)`, written))
-	eval[chromedp.Void](tab, fmt.Sprintf(`[...document.querySelectorAll("#stream tbody a")].find((a) => a.textContent === %q).click()`, written))
+	tab.clickFound(fmt.Sprintf(`[...document.querySelectorAll("#stream tbody a")].find((a) => a.textContent === %q)`, written))
 	tab.until(fmt.Sprintf(`document.querySelector("#drawer").open && document.querySelector("#device-chart").ariaLabel?.includes(%q)`, written))
 	tab.until(fmt.Sprintf(`document.querySelector("#drawer-title").textContent === %q && document.querySelector(".facts").innerText.includes("Hall [U+200F]7")`, written))
 	// All that is written or read aloud; an address and the value of a choice are neither.

@@ -63,7 +63,7 @@ func TestAlertsAreHandledByTwo(t *testing.T) {
 	}
 	press := func(tab *tab, words, selector string) {
 		t.Helper()
-		eval[chromedp.Void](tab, fmt.Sprintf(`%s.querySelector(%q).click()`, alertRow(words), selector))
+		tab.clickFound(fmt.Sprintf(`%s.querySelector(%q)`, alertRow(words), selector))
 	}
 	// One has the question open while the other is faster.
 	press(other, "kiln", ".col-choose input")
@@ -151,13 +151,13 @@ func TestAlertsAreFound(t *testing.T) {
 	note("62 alerts")
 	choose("group", "both")
 	note("5 groups, 62 alerts")
-	eval[chromedp.Void](tab, alertRow("temperature_high · Hall 1/1/a")+`.querySelector("a").click()`)
+	tab.clickFound(alertRow("temperature_high · Hall 1/1/a") + `.querySelector("a")`)
 	note("20 of 62 alerts")
 	tab.until(`location.search.includes("rule=temperature_high") && location.search.includes("area=Hall+1") && !location.search.includes("group")`)
 	eval[chromedp.Void](tab, `history.back()`)
 	note("5 groups, 62 alerts")
 	// A group is chosen as one.
-	eval[chromedp.Void](tab, alertRow("temperature_high · Hall 1/1/a")+`.querySelector("input").click()`)
+	tab.clickFound(alertRow("temperature_high · Hall 1/1/a") + `.querySelector("input")`)
 	tab.until(`document.querySelector("#alerts-chosen").innerText.includes("20 alerts chosen")`)
 	tab.click(`[data-action="acknowledge"]`)
 	tab.click(`#alert-action [type="submit"]`)
@@ -241,7 +241,7 @@ func TestAlertsFitEveryScreen(t *testing.T) {
 
 	tab.until(alertRows + `.length >= 5`)
 	fits("alerts")
-	eval[chromedp.Void](tab, `document.querySelector("#choose-alerts").click()`)
+	tab.clickFound(`document.querySelector("#choose-alerts")`)
 	fits("chosen")
 	tab.click(`[data-action="shelve"]`)
 	fits("shelve")
@@ -289,7 +289,7 @@ func TestAlertsOwnPage(t *testing.T) {
 	tab := plant.open(options{addr: plant.addr, path: "/alerts", expected: []string{"404"}})
 	tab.answering()
 	tab.until(alertRow("Boiler too hot: 71°C"))
-	eval[chromedp.Void](tab, alertRow("Boiler too hot")+`.querySelector("a").click()`)
+	tab.clickFound(alertRow("Boiler too hot") + `.querySelector("a")`)
 	tab.until(`location.pathname.startsWith("/alerts/") && document.querySelector("#alert-title")?.textContent === "Boiler too hot: 71°C, boiler"`)
 	id := strings.TrimPrefix(eval[string](tab, "location.pathname"), "/alerts/")
 	story := func(want ...string) {

@@ -180,7 +180,7 @@ func TestPageRecoversAfterTheServerRestarts(t *testing.T) {
 	tab.until(`document.documentElement.hasAttribute("data-stale") && !document.querySelector("#stale-banner").hidden`)
 	plant.start()
 	plant.post(reading{ID: "after", Value: 20, Location: hall})
-	eval[chromedp.Void](tab, `document.querySelector(".connection-retry").click()`)
+	tab.clickFound(`document.querySelector(".connection-retry")`)
 	tab.until(`document.querySelector("#connection").dataset.phase === "open"`)
 	tab.until(`["before", "after"].every((id) => document.querySelector("#stream").innerText.includes(id))`)
 	if eval[bool](tab, `document.querySelector("#stream").innerText.includes("elsewhere") || document.querySelector("select[name=building]").value !== "Hall 7"`) {

@@ -68,8 +68,7 @@ func rowOf(id string) string {
 // clickIn presses what is in the row of a device.
 func (tab *tab) clickIn(id, selector string) {
 	tab.t.Helper()
-	tab.until(fmt.Sprintf(`%s?.querySelector(%q)`, rowOf(id), selector))
-	eval[chromedp.Void](tab, fmt.Sprintf(`%s.querySelector(%q).click()`, rowOf(id), selector))
+	tab.clickFound(fmt.Sprintf(`%s.querySelector(%q)`, rowOf(id), selector))
 }
 
 // enter presses Enter as a keyboard does: a page that acts on the key at once keeps it from what then has the focus.
@@ -316,7 +315,7 @@ func TestManyDevicesAreChangedAtOnce(t *testing.T) {
 	tab.until(`document.querySelector("#many [role=status]").textContent.includes("Changed: 59. Not changed: 1.")`)
 	tab.until(`document.querySelector("#many tbody").innerText.includes("press-07") && /anonymous has changed this device meanwhile, at [0-9:]+: name\./.test(document.querySelector("#many tbody").innerText)`)
 	tab.findsNothing("many were changed")
-	eval[chromedp.Void](tab, `[...document.querySelectorAll("#many button")].find((button) => button.textContent.startsWith("Try again")).click()`)
+	tab.clickFound(`[...document.querySelectorAll("#many button")].find((button) => button.textContent.startsWith("Try again"))`)
 	tab.until(`document.querySelector("#many [role=status]").textContent.includes("Changed: 1. Not changed: 0.")`)
 	tab.press(kb.Escape)
 	tab.until(`!document.querySelector("#many").open`)
@@ -444,7 +443,7 @@ func TestTableIsImported(t *testing.T) {
 	if got := plant.entry("kiln").Entry.Name; got != "Old name" {
 		t.Errorf("before it is applied: got %q, want Old name", got)
 	}
-	eval[chromedp.Void](tab, `[...document.querySelectorAll("#import button")].find((button) => button.textContent === "Apply (2)").click()`)
+	tab.clickFound(`[...document.querySelectorAll("#import button")].find((button) => button.textContent === "Apply (2)")`)
 	tab.until(`document.querySelector("#import [role=status]").innerText === "2 devices changed, all in force."`)
 	tab.press(kb.Escape)
 	tab.until(fmt.Sprintf(`%s.querySelector('[data-field="name"]').textContent === "<b>Mixer</b>"`, rowOf("mixer")))
@@ -478,7 +477,7 @@ func TestAnImportThatEndsEarlySaysSo(t *testing.T) {
 			input.dispatchEvent(new Event("change", { bubbles: true }));
 		})()`)
 		tab.until(`document.querySelector("#import .button-main") !== null`)
-		eval[chromedp.Void](tab, `document.querySelector("#import .button-main").click()`)
+		tab.clickFound(`document.querySelector("#import .button-main")`)
 		tab.until(fmt.Sprintf(`document.querySelector("#import .question-problem p")?.innerText === %q`, step.want))
 		tab.findsNothing("an import that ended early")
 		tab.press(kb.Escape)

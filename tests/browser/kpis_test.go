@@ -31,7 +31,7 @@ func TestAlertFigures(t *testing.T) {
 	if got := eval[string](tab, `[...document.querySelectorAll(".kpi")].map((tile) => tile.innerText).join("|")`); !strings.Contains(got, "target: 10 at most") || !strings.Contains(got, "none was acknowledged") {
 		t.Errorf("got the tiles %q", got)
 	}
-	eval[chromedp.Void](tab, `document.querySelector('#kpis-span input[value="1"]').click()`)
+	tab.clickFound(`document.querySelector('#kpis-span input[value="1"]')`)
 	tab.until(`!document.querySelector("#kpis-notice").hidden && document.querySelector(".rates-bars rect") !== null`)
 	eval[chromedp.Void](tab, `{ const field = document.querySelector("#kpis-operators"); field.value = "7"; field.dispatchEvent(new Event("change")); }`)
 	tab.until(`document.querySelector('[data-figure="peak"]').innerText === "4" && !document.querySelector('[data-figure="peak"]').closest(".kpi").classList.contains("abnormal")`)

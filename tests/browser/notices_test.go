@@ -51,9 +51,10 @@ notifications:
 	return takes, []string{"-no-simulator", "-config", config}
 }
 
-// pressNamed is the statement that presses the button with a label or a text.
-func pressNamed(words string) string {
-	return fmt.Sprintf(`[...document.querySelectorAll("button")].find((button) => (button.ariaLabel || button.innerText) === %q && button.checkVisibility()).click()`, words)
+// pressNamed presses the button with these words, as soon as it is shown.
+func (tab *tab) pressNamed(words string) {
+	tab.t.Helper()
+	tab.clickFound(fmt.Sprintf(`[...document.querySelectorAll("button")].find((button) => (button.ariaLabel || button.innerText) === %q && button.checkVisibility() && !button.disabled)`, words))
 }
 
 // enter is the statement that types into a field.
@@ -77,7 +78,7 @@ func TestNotificationsAndMaintenance(t *testing.T) {
 		tab.tabTo(`.channel-test button`, 60)
 		tab.press(kb.Enter)
 		tab.until(`document.querySelector(".channel-taken")?.innerText === "shift has taken it: received"`)
-		tab.run(pressNamed("Test picky"))
+		tab.pressNamed("Test picky")
 		tab.until(`document.querySelector(".channel-refused")?.innerText.includes("no such queue")`)
 		tab.until(`document.querySelector('#delivery-states [data-state="failed"]').dataset.count === "1" && document.querySelector(".channel-failed").innerText === "1 failed"`)
 	})
@@ -93,11 +94,11 @@ func TestNotificationsAndMaintenance(t *testing.T) {
 		plant.post(reading{ID: "press", Value: 36})
 		tab.until(`[...document.querySelectorAll(".deliveries > li")].some((item) => item.innerText.includes("New alert · temperature_high") && item.innerText.includes("no such queue"))`)
 		tab.fitsAll(t, "notifications")
-		tab.run(`document.querySelector('#delivery-states [data-state="failed"]').click()`)
+		tab.clickFound(`document.querySelector('#delivery-states [data-state="failed"]')`)
 		tab.until(`new URLSearchParams(location.search).get("state") === "failed" && [...document.querySelectorAll(".deliveries > li")].every((item) => item.dataset.state === "failed")`)
 		takes.Store(true)
 		tab.until(`document.querySelector(".delivery-again") !== null`)
-		tab.run(`document.querySelector(".delivery-again").click()`)
+		tab.clickFound(`document.querySelector(".delivery-again")`)
 		tab.until(`document.querySelector("#delivery-outcome").innerText === "Sent to picky: received"`)
 	})
 
@@ -105,12 +106,12 @@ func TestNotificationsAndMaintenance(t *testing.T) {
 	t.Run("maintenance begins with one press", func(t *testing.T) {
 		tab.click(`#navigation a[href$="/maintenance"]`)
 		tab.until(`document.querySelector("#plans-state")?.innerText === "No maintenance is going on, planned or over."`)
-		tab.run(pressNamed("Begin maintenance"))
+		tab.pressNamed("Begin maintenance")
 		tab.until(`document.querySelector("#quick [role=alert]")?.innerText === "Say which area, device or type."`)
 		tab.run(enter(`#quick [name="kind"]`, "device"))
 		tab.run(enter(`#quick [name="which"]`, "press"))
 		tab.run(enter(`#quick [name="reason"]`, "belt <b>"))
-		tab.run(pressNamed("Begin maintenance"))
+		tab.pressNamed("Begin maintenance")
 		tab.until(`document.querySelector(".quick-said").innerText.startsWith("Maintenance has begun: nobody is notified of alerts of press until ")`)
 		tab.until(plans + `[0]?.innerText.includes("1 device is selected · ") && ` + plans + `[0].innerText.includes("kept back") && ` + plans + `[0].innerText.includes("belt <b>")`)
 	})
@@ -118,15 +119,15 @@ func TestNotificationsAndMaintenance(t *testing.T) {
 	name := eval[string](tab, `document.querySelector(".plan-name").innerText`)
 	path := fmt.Sprintf("/api/v1/maintenance/${encodeURIComponent(%q)}", name)
 	t.Run("what somebody else decides meanwhile is not lost", func(t *testing.T) {
-		tab.run(pressNamed("Edit… " + name))
+		tab.pressNamed("Edit… " + name)
 		tab.until(`document.querySelector("#plan").open && document.querySelector(".plan-versions") !== null`)
 		tab.run(enter(`#plan [name="reason"]`, "mine"))
 		tab.until("fetch(`" + path + "`).then(async (answer) => { const { version, periods } = await answer.json(); return (await fetch(`" + path + "`, { method: \"PUT\", " +
 			"headers: { \"If-Match\": `\"${version}\"`, \"Content-Type\": \"application/json\" }, body: JSON.stringify({ area: \"hall 9\", periods }) })).status === 200; })")
-		tab.run(pressNamed("Decide"))
+		tab.pressNamed("Decide")
 		tab.until(`document.querySelector("#plan [role=alert]")?.innerText.startsWith("Somebody else has decided meanwhile (version 2): area hall 9, Until ")`)
 		tab.fitsAll(t, "editor of maintenance")
-		tab.run(pressNamed("Decide mine all the same"))
+		tab.pressNamed("Decide mine all the same")
 		tab.until(`!document.querySelector("#plan").open && document.querySelector("#plans-outcome").innerText.endsWith("is decided and in force.")`)
 		tab.until(plans + `[0].innerText.includes("mine") && ` + plans + `[0].innerText.includes("1 device is selected")`)
 	})
@@ -147,21 +148,21 @@ func TestNotificationsAndMaintenance(t *testing.T) {
 	t.Run("it is planned for each week, ends and is deleted", func(t *testing.T) {
 		tab.click("#plan-new")
 		tab.run(enter(`#plan [name="name"]`, "nights"))
-		tab.run(`document.querySelectorAll('#plan [name="weekly"]')[1].click()`)
+		tab.clickFound(`document.querySelectorAll('#plan [name="weekly"]')[1]`)
 		tab.until(`document.querySelector(".plan-days") !== null`)
 		tab.run(enter(`#plan [name="zone"]`, "Asia/Beijing"))
-		tab.run(pressNamed("Decide"))
+		tab.pressNamed("Decide")
 		tab.until(`document.querySelector("#plan [role=alert]")?.innerText.includes("time_zone: unknown")`)
 		tab.run(enter(`#plan [name="zone"]`, "Asia/Shanghai"))
-		tab.run(pressNamed("Decide"))
+		tab.pressNamed("Decide")
 		tab.until(plans + `.some((item) => item.innerText.includes("Sat 22:00–06:00 (Asia/Shanghai)"))`)
 		tab.fitsAll(t, "maintenance")
-		tab.run(pressNamed("End now: " + name))
+		tab.pressNamed("End now: " + name)
 		tab.until(fmt.Sprintf(`document.querySelector("#plans-outcome").innerText === %q`, name+" has ended: people are notified again."))
 		tab.until(plans + `.some((item) => item.dataset.phase === "over")`)
-		tab.run(pressNamed("Delete… " + name))
+		tab.pressNamed("Delete… " + name)
 		tab.until(`document.querySelector("#plan-question").open`)
-		tab.run(pressNamed("Delete"))
+		tab.pressNamed("Delete")
 		tab.until(fmt.Sprintf(`document.querySelector("#plans-outcome").innerText === %q && %s.length === 1`, name+" is deleted.", plans))
 	})
 }

@@ -266,6 +266,12 @@ func (tab *tab) click(selector string) {
 	tab.do(chromedp.Click(chromedp.CSS(selector)))
 }
 
+// clickFound clicks what an expression finds, as soon as it is there.
+func (tab *tab) clickFound(expression string) {
+	tab.t.Helper()
+	tab.until(fmt.Sprintf(`((found) => found && (found.click(), true))(%s)`, expression))
+}
+
 // received returns the messages of a type that have come over the WebSocket.
 func received[T any](tab *tab, kind string) []T {
 	tab.mu.Lock()

@@ -37,7 +37,7 @@ func BenchmarkRulesPage(b *testing.B) {
 			tab.until(fmt.Sprintf(`document.querySelector("#rules-note").textContent.startsWith("100 of 1,000") && %s.every((row) => row.includes("rule-00"))`, ruleRows))
 		})
 		longest("edit", func() {
-			eval[chromedp.Void](tab, `document.querySelector("#rule-list tbody tr:not(.spacer) a").click()`)
+			tab.clickFound(`document.querySelector("#rule-list tbody tr:not(.spacer) a")`)
 			tab.until(`document.querySelector("#rule-edit") !== null`)
 			tab.click("#rule-edit")
 			tab.until(`document.querySelector("#rule-condition-threshold") !== null`)

@@ -141,7 +141,7 @@ func TestRulesPage(t *testing.T) {
 	t.Run("an alert leads to its rule", func(t *testing.T) {
 		tab.click(`#navigation a[href$="/alerts"]`)
 		tab.until(`document.querySelector("#alert-list tbody .col-alert a") !== null`)
-		eval[chromedp.Void](tab, `document.querySelector("#alert-list tbody .col-alert a").click()`)
+		tab.clickFound(`document.querySelector("#alert-list tbody .col-alert a")`)
 		tab.until(`document.querySelector("#alert-rule") !== null`)
 		tab.click("#alert-rule")
 		tab.until(`location.pathname.startsWith("/rules/") && document.querySelector("#rule-facts dd") !== null`)

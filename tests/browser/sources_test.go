@@ -132,7 +132,7 @@ func TestSourcesPage(t *testing.T) {
 		tab.click(`#navigation a[href$="/system"]`)
 		const row = `[...document.querySelectorAll("#letters tbody tr:not(.spacer)")].find((row) => row.querySelector(".col-source").textContent === "hall-3: plant/press/state")`
 		tab.until(row + `?.querySelector("input").disabled`)
-		eval[chromedp.Void](tab, row+`.querySelector("a").click()`)
+		tab.clickFound(row + `.querySelector("a")`)
 		tab.until(`document.querySelector("#letter").innerText.includes("plant/press/state") && document.querySelector("#letter .letter-head .button").hidden`)
 	})
 
@@ -198,7 +198,7 @@ func TestAMapIsDecidedOnThePage(t *testing.T) {
 	choose := func(name string) {
 		t.Helper()
 		tab.until(outcome(name) + ` !== undefined`)
-		eval[chromedp.Void](tab, fmt.Sprintf(`[...document.querySelectorAll("#values tbody tr:not(.spacer)")].find((row) => row.querySelector(".col-value-name").textContent === %q).querySelector("a").click()`, name))
+		tab.clickFound(fmt.Sprintf(`[...document.querySelectorAll("#values tbody tr:not(.spacer)")].find((row) => row.querySelector(".col-value-name").textContent === %q).querySelector("a")`, name))
 		tab.until(`!document.querySelector("#rule-form").hidden`)
 	}
 	fit := func(t *testing.T, state string) {
@@ -268,7 +268,7 @@ func TestAMapIsDecidedOnThePage(t *testing.T) {
 
 	t.Run("without the database nothing changes", func(t *testing.T) {
 		tab.refuses()
-		eval[chromedp.Void](tab, `document.querySelector('#rules-body [aria-label="Remove rule 3"]').click()`)
+		tab.clickFound(`document.querySelector('#rules-body [aria-label="Remove rule 3"]')`)
 		tab.until(said("The map becomes 2 rules: 1 removed.") + ` && document.querySelector("#rules-body .removed").innerText.includes("tank")`)
 		tab.click("#map-apply")
 		tab.until(said("Nothing can be changed at the moment") + ` && !document.querySelector("#map-apply").disabled`)
@@ -319,7 +319,7 @@ func TestAMapMakesATypeOnThePage(t *testing.T) {
 	publish := func() { broker.Publish(t, "plant/oven/state", `{"temp":81.5,"flow":12.5}`) }
 	publish()
 	tab.until(outcome("flow") + ` !== undefined`)
-	eval[chromedp.Void](tab, `[...document.querySelectorAll("#values tbody tr:not(.spacer)")].find((row) => row.querySelector(".col-value-name").textContent === "flow").querySelector("a").click()`)
+	tab.clickFound(`[...document.querySelectorAll("#values tbody tr:not(.spacer)")].find((row) => row.querySelector(".col-value-name").textContent === "flow").querySelector("a")`)
 	tab.until(`!document.querySelector("#rule-form").hidden && document.querySelector(".type-fields").hidden`)
 	tab.fill(`#rule-form [name="device"]`, "pump")
 	eval[chromedp.Void](tab, `{ const type = document.querySelector('#rule-form [name="type"]'); type.value = "+"; type.dispatchEvent(new Event("input", { bubbles: true })); }`)

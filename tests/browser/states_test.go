@@ -167,7 +167,7 @@ func TestPageSaysThatItsOriginIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	response.Body.Close()
-	eval[chromedp.Void](tab, `document.querySelector(".connection-retry").click()`)
+	tab.clickFound(`document.querySelector(".connection-retry")`)
 	tab.until(`document.querySelector("#connection").dataset.phase === "waiting"`)
 	if eval[bool](tab, `document.querySelector("#refused-notice").hidden`) {
 		t.Error("after another attempt: nothing says why it failed")
