@@ -15,13 +15,17 @@ import (
 )
 
 const (
-	// leaseSession is how long after its last heartbeat a member counts as dead. It is the shortest that brokers allow by default: so a
-	// source moves within ten seconds when its owner dies.
+	// leaseSession is how long after its last heartbeat a member counts as dead. It is the shortest that brokers allow by default.
 	leaseSession = 6 * time.Second
 	// leaseHeartbeat is how often a member says that it lives, and learns that another one joined or died.
-	leaseHeartbeat = time.Second
+	leaseHeartbeat = 500 * time.Millisecond
 	// releaseTimeout is how long a source may take to stop before another member may own it.
-	releaseTimeout = 5 * time.Second
+	releaseTimeout = 2 * time.Second
+	// leaseRebalance is how long a broker waits for members to join again, and then for them to ask for their partitions, before it excludes
+	// them. It must be longer than releaseTimeout and leaseHeartbeat together. While a broker waits, no session ends: a member that dies
+	// while the broker waits for one that has died before would be noticed only a session after the end of a long wait. So a source moves within
+	// ten seconds when its owner dies: after leaseSession and a heartbeat, or two waits and a heartbeat.
+	leaseRebalance = 3 * time.Second
 )
 
 // SourceGroup returns the name of the group of the programs that run sources, beside a processors' group.
@@ -61,7 +65,7 @@ func (l *Leases) Run(ctx context.Context) error {
 	client, err := kgo.NewClient(dial.Options(append(dial.Group(l.group),
 		kgo.SessionTimeout(leaseSession),
 		kgo.HeartbeatInterval(leaseHeartbeat),
-		kgo.RebalanceTimeout(2*releaseTimeout),
+		kgo.RebalanceTimeout(leaseRebalance),
 		kgo.ConsumeTopics(l.topic),
 		kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, assigned map[string][]int32) { l.assign(assigned[l.topic]) }),
 		kgo.OnPartitionsRevoked(func(_ context.Context, _ *kgo.Client, revoked map[string][]int32) { l.release(revoked[l.topic]) }),
