@@ -41,6 +41,7 @@ func configuration(version string) huma.Config {
 		Formats:                      map[string]huma.Format{"application/json": format, "json": format},
 		DefaultFormat:                "application/json",
 		RejectUnknownQueryParameters: true,
+		Transformers:                 []huma.Transformer{sparingProblem},
 	}
 	config.Components = &huma.Components{Schemas: huma.NewMapRegistry("#/components/schemas/", schemaName)}
 	// Later versions add fields; a client generated from the document must not refuse them.

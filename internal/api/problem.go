@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 )
@@ -12,6 +13,30 @@ func badParameter(name, message string, value any) error {
 	return huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{
 		Message: message, Location: "query." + name, Value: value,
 	})
+}
+
+// maxEchoed is how many bytes of a refused text a problem repeats.
+const maxEchoed = 200
+
+// sparingProblem takes out of a problem what makes it as long as the request: objects and lists that were refused, and the ends of long texts. The
+// location says where they are.
+func sparingProblem(_ huma.Context, _ string, body any) (any, error) {
+	problem, ok := body.(*huma.ErrorModel)
+	if !ok {
+		return body, nil
+	}
+	for _, detail := range problem.Errors {
+		switch value := detail.Value.(type) {
+		case nil, bool, float64, int:
+		case string:
+			if len(value) > maxEchoed {
+				detail.Value = strings.ToValidUTF8(value[:maxEchoed], "") + "…"
+			}
+		default:
+			detail.Value = nil
+		}
+	}
+	return problem, nil
 }
 
 // historyProblem converts any error of the archive to a 503 with Retry-After, and nil to nil. It logs only the first failure of

@@ -34,6 +34,22 @@ func mapped(t testing.TB) (http.Handler, *registry) {
 	}), r
 }
 
+// What is refused because there is too much of it does not come back.
+func TestARefusalOfManyRulesIsShort(t *testing.T) {
+	h, _ := mapped(t)
+	rules := strings.Repeat(`{"field":"t","device":"d","type":"a"},`, 10_001)
+	w := send(h, "PUT", mapPath, `{"rules":[`+strings.TrimSuffix(rules, ",")+`]}`, "Content-Type", asJSON)
+	checkProblem(t, w, http.StatusUnprocessableEntity, "array length <= 10000")
+	if w.Body.Len() > 1000 {
+		t.Errorf("got %d bytes: %.300s", w.Body.Len(), w.Body)
+	}
+	w = send(h, "PUT", mapPath, `{"rules":[{"field":"`+strings.Repeat("é", 1000)+`"}]}`, "Content-Type", asJSON)
+	checkProblem(t, w, http.StatusUnprocessableEntity, strings.Repeat("é", 100)+"…")
+	if w.Body.Len() > 1000 {
+		t.Errorf("got %d bytes: %.300s", w.Body.Len(), w.Body)
+	}
+}
+
 func TestTheMapOfASourceIsDecided(t *testing.T) {
 	h, _ := mapped(t)
 	for i, step := range []struct {

@@ -116,12 +116,24 @@ func (r timedReader) Read(b []byte) (int, error) {
 	n, err := r.s.net.Read(b)
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		err = fmt.Errorf("the broker does not answer: nothing received for %v", limit)
+		err = &lostError{fmt.Sprintf("the broker does not answer: nothing received for %v", limit), err}
 	case errors.Is(err, io.EOF):
-		err = errors.New("the broker has closed the connection")
+		err = &lostError{"the broker has closed the connection", err}
 	}
 	return n, err
 }
+
+// lostError says in words what an error of the network means.
+type lostError struct {
+	text string
+	err  error
+}
+
+// Error returns the words alone.
+func (e *lostError) Error() string { return e.text }
+
+// Unwrap returns the error of the network.
+func (e *lostError) Unwrap() error { return e.err }
 
 // connect sends CONNECT and reads the answer. kept is whether the broker has kept the session.
 func (s *connection) connect() (kept bool, err error) {
@@ -245,7 +257,7 @@ func (s *connection) write(ctx context.Context) {
 	defer stream.Close(s.net)
 	ping := time.NewTicker(s.keepAlive / 2)
 	defer ping.Stop()
-	accepted := time.AfterFunc(connectTimeout, func() { s.lose(errors.New("the broker does not answer SUBSCRIBE")) })
+	accepted := time.AfterFunc(connectTimeout, func() { s.lose(&lostError{"the broker does not answer SUBSCRIBE", os.ErrDeadlineExceeded}) })
 	defer accepted.Stop()
 	var retry <-chan time.Time
 	for {

@@ -93,9 +93,11 @@ const (
 	disconnected = "the broker has disconnected"
 )
 
-// Cause says whether the login is refused: login, or else nothing.
+// Cause says what kind of error it is: the login is refused, the connection was closed; empty for any other.
 func (e *ReasonError) Cause() string {
 	switch {
+	case e.During == disconnected:
+		return "closed"
 	case e.During != refused:
 	case e.Code == 0x86, e.Code == 0x87, e.Code == 4, e.Code == 5:
 		return "login"

@@ -70,6 +70,20 @@ const (
 
 // Run implements source.Adapter.
 func (a *Adapter) Run(ctx context.Context, session *source.Session) error {
+	return caused(a.run(ctx, session))
+}
+
+// caused returns an error with its cause, if the client's errors say it.
+func caused(err error) error {
+	for _, refusal := range []error{kerr.SaslAuthenticationFailed, kerr.UnsupportedSaslMechanism, kerr.IllegalSaslState} {
+		if errors.Is(err, refusal) {
+			return source.WithCause(err, source.CauseLogin)
+		}
+	}
+	return err
+}
+
+func (a *Adapter) run(ctx context.Context, session *source.Session) error {
 	dial, err := a.o.Dial()
 	if err != nil {
 		return err
@@ -274,9 +288,9 @@ func (r *reader) check(ctx context.Context) error {
 			continue
 		}
 		if errors.Is(err, context.DeadlineExceeded) {
-			err = fmt.Errorf("no broker has answered for %v", patience)
+			err = source.WithCause(fmt.Errorf("no broker has answered for %v", patience), source.CauseSilent)
 		}
-		r.session.Problem(err)
+		r.session.Problem(caused(err))
 		if failures++; failures >= maxFailures {
 			return err
 		}

@@ -2,6 +2,7 @@ package intake_test
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -457,6 +458,50 @@ func TestTheBrokerComesBack(t *testing.T) {
 	until(t, "all records", s, func() bool { return slices.Equal(all(log.distinct()), want(0, 200)) })
 	if s.status.Snapshot().Connections < 2 {
 		t.Errorf("got %d connections", s.status.Snapshot().Connections)
+	}
+}
+
+// What is wrong with a login or a certificate is known as that.
+func TestARefusalHasACause(t *testing.T) {
+	if testing.Short() {
+		t.Skip("needs Kafka")
+	}
+	t.Parallel()
+	secure := testenv.KafkaSASL(t)
+	for name, test := range map[string]struct {
+		change func(d *kafka.Dial) error
+		want   source.Cause
+	}{
+		"wrong password": {func(d *kafka.Dial) (err error) {
+			d.Login, err = kafka.NewLogin("SCRAM-SHA-512", secure.User, "wrong")
+			return err
+		}, source.CauseLogin},
+		"wrong password in plain": {func(d *kafka.Dial) (err error) {
+			d.Login, err = kafka.NewLogin("PLAIN", secure.User, "wrong")
+			return err
+		}, source.CauseLogin},
+		"unknown authority": {func(d *kafka.Dial) error {
+			d.TLS, d.Dialer = new(tls.Config), nil
+			return nil
+		}, source.CauseCertificate},
+	} {
+		for _, own := range []bool{false, true} { // With a cluster of its own the program first compares the two.
+			t.Run(fmt.Sprint(name, own), func(t *testing.T) {
+				t.Parallel()
+				o := intake.Options{Topics: []string{"a"}, Group: uuid.NewString(), Dial: func() (kafka.Dial, error) {
+					dial, err := dialThrough(secure.Brokers[0], secure)
+					if err == nil {
+						err = test.change(&dial)
+					}
+					return dial, err
+				}}
+				if own {
+					o.OwnDial = kafka.Dial{Brokers: testenv.Kafka(t), Logger: kafkatest.Quiet()}
+				}
+				s := run(t, o, &memoryLog{})
+				until(t, "the cause is known", s, func() bool { return s.status.Snapshot().Cause == test.want })
+			})
+		}
 	}
 }
 

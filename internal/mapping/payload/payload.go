@@ -117,6 +117,8 @@ func (d *Decoder) decoderOf(payload []byte) (decode, []byte) {
 	switch {
 	case len(text) == 0:
 		return d.text, text
+	case isUTF16(payload):
+		return d.utf16, payload
 	case text[0] == '{' || text[0] == '[' || text[0] == '"':
 		return d.json, text
 	case isCBOR(payload):
@@ -125,6 +127,16 @@ func (d *Decoder) decoderOf(payload []byte) (decode, []byte) {
 		return d.lineOrText, text
 	}
 	return d.text, text
+}
+
+// isUTF16 reports whether a payload begins as texts in UTF-16 do. No value of CBOR does: FE is reserved, and FF ends what has not begun.
+func isUTF16(payload []byte) bool {
+	return bytes.HasPrefix(payload, []byte{0xff, 0xfe}) || bytes.HasPrefix(payload, []byte{0xfe, 0xff})
+}
+
+// utf16 refuses a text in UTF-16.
+func (d *Decoder) utf16(_ []byte, points []mapping.Point) ([]mapping.Point, error) {
+	return points, iot.Invalid("", "a text in UTF-16: send UTF-8")
 }
 
 // lineOrText decodes a text that may be in the line protocol.

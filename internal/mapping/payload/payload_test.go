@@ -166,6 +166,8 @@ func TestPayloadsThatAreWrongSayWhy(t *testing.T) {
 		"a long text":                 {"", strings.Repeat("x ", payload.MaxField+1), "longer than 1024 bytes"},
 		"not UTF-8":                   {"json", "{\"a\":\"\xff\"}", "not UTF-8 at byte 7"},
 		"binary":                      {"", "\x01\x02\x03", "neither text nor a known binary format (begins with 01 02 03)"},
+		"UTF-16":                      {"", "\xff\xfe1\x00", "a text in UTF-16: send UTF-8"},
+		"UTF-16, big end first":       {"", "\xfe\xff\x001", "a text in UTF-16: send UTF-8"},
 		"cut-off CBOR":                {"", "\xa1\x61a", "not valid CBOR"},
 		"a lying length of CBOR":      {"cbor", "\x9a\xff\xff\xff\xff", "not valid CBOR"},
 		"a key of CBOR twice":         {"cbor", "\xa2\x61a\x01\x61a\x02", "not valid CBOR"},

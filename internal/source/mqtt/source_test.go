@@ -73,6 +73,31 @@ func (p *plant) set(away bool) {
 	p.away = away
 }
 
+// A broker that ends connections, or says nothing, is no unknown kind of problem.
+func TestALostConnectionHasACause(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = conn.Read(make([]byte, 1000))
+			_ = conn.Close()
+		}
+	}()
+	r := run(t, mqtt.Options{URL: "tcp://" + listener.Addr().String(), Version: 5, ClientID: "c", Topics: []string{"#"}, KeepAlive: time.Second, MaxPacket: 1000})
+	r.until("closed", func() bool { return r.status.Snapshot().Cause == source.CauseClosed })
+	if text := r.status.Snapshot().Error; !strings.Contains(text, "the broker has closed the connection") || strings.Contains(text, "EOF") {
+		t.Errorf("got %q", text)
+	}
+}
+
 // running is a source that runs.
 type running struct {
 	*plant
