@@ -98,7 +98,7 @@ func (p *plant) decide(method, path, contentType, body string, headers ...string
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		status, answer := p.do(method, path, contentType, body, headers...)
 		switch {
-		case status == http.StatusOK || status == http.StatusAccepted || status == http.StatusNoContent:
+		case status == http.StatusOK || status == http.StatusCreated || status == http.StatusAccepted || status == http.StatusNoContent:
 			return answer
 		case status != http.StatusServiceUnavailable || time.Now().After(deadline):
 			p.t.Fatalf("%s %s: got %d", method, path, status)

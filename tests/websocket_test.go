@@ -17,6 +17,7 @@ import (
 
 	"iotmon/internal/app"
 	"iotmon/internal/config"
+	"iotmon/internal/wire"
 )
 
 // start runs the whole system on a free port, with a few simulated devices that send every second, until the test ends.
@@ -65,10 +66,11 @@ type message struct {
 	Types    []struct {
 		Name string `json:"name"`
 	} `json:"device_types"`
-	WindowStart time.Time `json:"window_start"`
-	Final       bool      `json:"final"`
-	Corrected   bool      `json:"corrected"`
-	DeviceIDs   []string  `json:"device_ids"`
+	AlertRules  []wire.AlertRule `json:"alert_rules"`
+	WindowStart time.Time        `json:"window_start"`
+	Final       bool             `json:"final"`
+	Corrected   bool             `json:"corrected"`
+	DeviceIDs   []string         `json:"device_ids"`
 	Data        map[string]struct {
 		Count   int      `json:"count"`
 		Average *float64 `json:"avg_value"`
@@ -94,6 +96,7 @@ type page struct {
 	session string
 	seq     uint64
 	resumed bool
+	hello   *message
 }
 
 // visit connects and reads the hello.
@@ -110,7 +113,7 @@ func visit(t *testing.T, addr string, query url.Values) *page {
 	if hello.Type != "hello" || hello.Session == "" || len(hello.Types) != 5 {
 		t.Fatalf("first message: got %+v, want hello with a session and five device types", hello)
 	}
-	p.session, p.resumed = hello.Session, hello.Resumed
+	p.session, p.resumed, p.hello = hello.Session, hello.Resumed, hello
 	return p
 }
 

@@ -169,6 +169,32 @@ func Selects(rule *iot.Rule, entry *iot.DeviceEntry, a *iot.Alert) bool {
 		!slices.ContainsFunc(rule.Except, func(s iot.Selector) bool { return selected(&s) })
 }
 
+// Watching returns those of the rules that watch a device and judge something of it, by their parts: see iot.Rule.Parts. A limit of the device's own
+// has replaced a threshold. entry is the device's registry entry, nil if it is not registered. There are none of a retired one.
+func Watching(rules []iot.Rule, entry *iot.DeviceEntry, d *iot.Device) []iot.Rule {
+	if entry == nil {
+		entry = new(iot.DeviceEntry)
+	}
+	if entry.Retired {
+		return nil
+	}
+	of := iot.Alert{Tenant: d.Tenant, DeviceID: d.ID, DeviceType: d.Type, Location: d.Location}
+	var watching []iot.Rule
+	for i := range rules {
+		if rule := &rules[i]; rule.Disabled || rule.Name == iot.RuleOffline || rule.Kind == iot.Maintenance || !Selects(rule, entry, &of) {
+			continue
+		}
+		for _, part := range rules[i].Parts() {
+			c := compiled{Rule: part}
+			if limit, any := entry.Limits[part.Name]; any && part.Kind != iot.NoData {
+				c.setThreshold(limit)
+			}
+			watching = append(watching, c.Rule)
+		}
+	}
+	return watching
+}
+
 // selects reports whether a selector selects a device. The type is checked elsewhere.
 func selects(s *iot.Selector, tenant iot.Tenant, area iot.Area, labels map[string]string, id iot.DeviceID) bool {
 	if s.Tenant != "" && s.Tenant != tenant || !area.Within(s.Area) {

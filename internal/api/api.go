@@ -21,7 +21,7 @@ const Prefix = "/api/v1"
 // defaultBaseURL is where the documented web service listens.
 const defaultBaseURL = "http://localhost:8080"
 
-// Options configure the API. All fields except Complete, Admission, Ingest, Forgetter, Registry, Entries, Rules, Trials, Commands, Handled, System, Sources, SourceMaps,
+// Options configure the API. All fields except Complete, Admission, Ingest, Forgetter, Registry, Entries, Rules, Trials, RulesInForce, Commands, Handled, System, Sources, SourceMaps,
 // DeadLetters, Appender, Notifications and AllowedOrigins are required.
 type Options struct {
 	Fleet Fleet
@@ -42,6 +42,8 @@ type Options struct {
 	Rules Rules
 	// Trials has the readings over which rules are tried; nil, or no Rules, omits that operation.
 	Trials trial.Archive
+	// RulesInForce returns the alert rules in force, false if they are not known yet. The caller must not change them. Nil means never known.
+	RulesInForce func() ([]iot.Rule, bool)
 	// Commands takes what people decide about alerts, and Handled has what of it is done; nil omits it.
 	Commands Commands
 	Handled  Handled

@@ -1,11 +1,13 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"iotmon/internal/alert"
 	"iotmon/internal/iot"
 	"iotmon/internal/wire"
 )
@@ -61,12 +63,49 @@ type deviceDetail struct {
 	ListedDevice
 	Alerts      []wire.Alert `json:"alerts" nullable:"false" doc:"The raised event of every open alert, most urgent first."`
 	AlertStates []alertState `json:"alert_states" nullable:"false" doc:"Every rule that is violated or whose alert is still open."`
+	AlertRules  []deviceRule `json:"alert_rules,omitempty" doc:"The rules in force that watch the device, in the order of their names, at most 100: absent if there are none, if it has never sent, or if the rules are not known yet after a start."`
 }
 
 // deviceAnswer is a device with the entity tag of its registry entry.
 type deviceAnswer struct {
 	ETag string `header:"ETag" doc:"The version of the registry entry that was decided last, in quotes, for If-Match; absent if the database does not answer."`
 	Body deviceDetail
+}
+
+// deviceRule is a rule that watches a device.
+type deviceRule struct {
+	AlertType string       `json:"alert_type" doc:"The alert_type of its alerts: the rule's name and, of a level, a dot and the level's name."`
+	Severity  iot.Severity `json:"severity" enum:"info,warning,critical"`
+	Kind      string       `json:"kind" doc:"That of the rule's condition; threshold for a level."`
+	Threshold *float64     `json:"threshold,omitempty" doc:"The one that holds for this device, in the type's unit unless values are counted; absent where nothing is compared with one."`
+	Usual     *float64     `json:"usual_threshold,omitempty" doc:"That of the rule, if the device has its own."`
+	Below     bool         `json:"below,omitempty" doc:"Lower values violate, instead of higher ones."`
+}
+
+// alertRules returns the rules in force that watch a device.
+func (s *server) alertRules(state *iot.DeviceState, entry *iot.DeviceEntry) []deviceRule {
+	if s.o.RulesInForce == nil {
+		return nil
+	}
+	rules, _ := s.o.RulesInForce()
+	unlimited := iot.DeviceEntry{}
+	if entry != nil {
+		unlimited = *entry
+		unlimited.Limits = nil
+	}
+	usual := alert.Watching(rules, &unlimited, &state.Latest.Device)
+	var list []deviceRule
+	for i, rule := range alert.Watching(rules, entry, &state.Latest.Device) {
+		one := deviceRule{AlertType: rule.Name, Severity: rule.Severity, Kind: cmp.Or(string(rule.Kind), kindThreshold), Below: rule.JudgesBelow()}
+		if rule.Kind != iot.NoData {
+			one.Threshold = &rule.Threshold
+			if usual[i].Threshold != rule.Threshold {
+				one.Usual = &usual[i].Threshold
+			}
+		}
+		list = append(list, one)
+	}
+	return list
 }
 
 // alertState is one rule's state on one device.
@@ -89,6 +128,7 @@ func (s *server) getDevice(ctx context.Context, in *deviceInput) (*deviceAnswer,
 		for _, rule := range state.Alerts {
 			detail.AlertStates = append(detail.AlertStates, fromAlertState(rule))
 		}
+		detail.AlertRules = s.alertRules(&state, d.entry)
 	}
 	if d.state == nil && d.entry == nil {
 		return nil, s.noSuchDevice(in.ID)

@@ -19,9 +19,9 @@ type registry struct {
 }
 
 // makeRegistry makes what takes decisions about devices, brings them into force, and reads what is in force.
-func (s *Service) makeRegistry(context.Context) error {
+func (s *Service) makeRegistry(ctx context.Context) error {
 	if !s.cfg.Control.Enabled {
-		return nil
+		return s.followRules(ctx)
 	}
 	logger := observe.Sparing(s.Logger, repeatedLogs)
 	log, err := decisions.NewLog(decisions.LogOptions{
@@ -31,7 +31,7 @@ func (s *Service) makeRegistry(context.Context) error {
 		return err
 	}
 	s.onClose("log of decisions", func() error { log.Close(); return nil })
-	inForce := control.NewInForce()
+	inForce := s.followInForce(false)
 	loop := control.NewLoop(control.LoopOptions{
 		Store: s.control, InForce: inForce, Log: log, Logger: logger,
 		Metrics: control.LoopMetrics{
@@ -41,8 +41,6 @@ func (s *Service) makeRegistry(context.Context) error {
 	s.registry = &registry{log: log, inForce: inForce, Registry: control.NewRegistry(control.RegistryOptions{
 		Store: s.control, InForce: inForce, Decided: loop.Decided, Now: time.Now, TypesAllowed: log.TypesAllowed,
 	})}
-	follower := decisions.NewFollower(decisions.FollowerOptions{Dial: s.dial, Topics: s.topics, InForce: inForce, Logger: logger})
-	s.add("reader of what is in force", after(follower.Run, s.kafka))
 	s.add("decisions", after(loop.Run, s.kafka, s.database))
 	parents := control.NewParents(control.ParentsOptions{
 		InForce: inForce, Log: log, State: s.state, Complete: s.complete, Logger: logger,
@@ -55,6 +53,37 @@ func (s *Service) makeRegistry(context.Context) error {
 		s.add("audit retention", after(pruner.Run, s.database))
 	}
 	return nil
+}
+
+// followRules is makeRegistry where nobody decides: it reads only which rules are in force, for the pages.
+func (s *Service) followRules(context.Context) error {
+	s.followInForce(true)
+	return nil
+}
+
+// followInForce reads what is in force, or only the rules, and has the hub and the API show the rules.
+func (s *Service) followInForce(rulesOnly bool) *control.InForce {
+	logger := observe.Sparing(s.Logger, repeatedLogs)
+	inForce := control.NewInForce()
+	follower := decisions.NewFollower(decisions.FollowerOptions{
+		Dial: s.dial, Topics: s.topics, InForce: inForce, RulesOnly: rulesOnly, Logger: logger,
+	})
+	s.add("reader of what is in force", after(follower.Run, s.kafka))
+	s.add("rules in force", func(ctx context.Context) error {
+		return inForce.FollowRules(ctx, logger, func(rules []iot.Rule) {
+			s.rules.Store(&rules) // Before the pages ask for them.
+			s.hub.SetRules(rules)
+		})
+	})
+	return inForce
+}
+
+// rulesInForce returns the alert rules in force; false if they are not known yet.
+func (s *Service) rulesInForce() ([]iot.Rule, bool) {
+	if rules := s.rules.Load(); rules != nil {
+		return *rules, true
+	}
+	return nil, false
 }
 
 // state returns the present state of a device; false if there is none.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"iotmon/internal/api"
@@ -82,6 +83,8 @@ type Service struct {
 	// control holds what people decide, registry takes it; registry is nil if this process does not.
 	control  control.Store
 	registry *registry
+	// rules are the alert rules in force that are shown; nil while they are not known.
+	rules atomic.Pointer[[]iot.Rule]
 	// redis is nil if none is configured.
 	redis    *redis.Client
 	producer *kafka.Producer
@@ -179,7 +182,7 @@ func (s *Service) makers() []maker {
 		return []maker{s.listen, s.openTracing, s.makeDomain, s.joinCluster, s.openPostgres, s.openRedis, s.makeProducer, s.makeLive, s.makeRegistry,
 			s.followSources, s.followMaps, s.serveWeb}
 	case config.WebSocket:
-		return []maker{s.listen, s.openTracing, s.makeDomain, s.joinCluster, s.openRedis, s.makeLive, s.followMaps, s.serveWebSocket}
+		return []maker{s.listen, s.openTracing, s.makeDomain, s.joinCluster, s.openRedis, s.makeLive, s.followRules, s.followMaps, s.serveWebSocket}
 	default:
 		return []maker{
 			s.listen, s.openTracing, s.makeDomain, s.openSQLite, s.openBroker, s.makeProducer, s.makeProcessor, s.makeArchiver, s.makeLive,

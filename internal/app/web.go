@@ -23,7 +23,6 @@ func (s *Service) makeLive(context.Context) error {
 	s.hub = push.NewHub(push.HubOptions{
 		View:    s.view,
 		Catalog: s.catalog,
-		Rules:   newRules(s.cfg),
 		Version: s.Version,
 		Limits: push.Limits{
 			Connections:    s.cfg.Push.MaxConnections,
@@ -93,6 +92,7 @@ func (s *Service) serveWeb(context.Context) error {
 		Complete:       s.complete,
 		History:        api.Cached(s.history(), s.answers(), time.Now, s.view.Corrected),
 		Trials:         s.trials(),
+		RulesInForce:   s.rulesInForce,
 		Catalog:        s.catalog,
 		Admission:      s.admission,
 		Ingest:         s.ingestHandler(),

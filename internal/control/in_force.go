@@ -21,6 +21,8 @@ type InForce struct {
 	sharing iot.EntrySharing
 	// rules has the rules of each partition by name.
 	rules map[int32]map[string]ruleInForce
+	// ruleChanges is another number after each change of rules.
+	ruleChanges int64
 	// maps are the maps of sources, mapsCurrent whether all have been read. They are in a topic of their own, which does not have to be
 	// there for anything else.
 	maps        map[string]Object
@@ -62,6 +64,7 @@ func (f *InForce) Begin(partitions int32) {
 	defer f.mu.Unlock()
 	f.current = false
 	f.losses++
+	f.ruleChanges++
 	clear(f.devices)
 	clear(f.rules)
 	clear(f.limits)
@@ -121,6 +124,7 @@ func (f *InForce) SetRule(r *iot.RuleInForce) {
 		return
 	}
 	rules[r.Rule.Name] = ruleInForce{RuleObject(&r.RuleEntry), r.Position}
+	f.ruleChanges++
 	f.notify()
 }
 
@@ -130,6 +134,7 @@ func (f *InForce) RemoveRule(name string, partition int32) {
 	defer f.mu.Unlock()
 	delete(f.rules[partition], name)
 	f.losses++
+	f.ruleChanges++
 	f.notify()
 }
 

@@ -80,6 +80,9 @@ func (cs *changeSets) compose(key changeKey) *changeSet {
 	if cs.feed.types > key.seen {
 		messages = append(messages, cs.encoder.types(cs.feed.types))
 	}
+	if cs.feed.rules > key.seen {
+		messages = append(messages, cs.encoder.alertRules(cs.feed.rules))
+	}
 	if cs.feed.history > key.seen {
 		messages = append(messages, cs.encoder.history(cs.feed.history))
 	}

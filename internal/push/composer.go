@@ -1,6 +1,9 @@
 package push
 
-import "iotmon/internal/view"
+import (
+	"iotmon/internal/view"
+	"iotmon/internal/wire"
+)
 
 // composer makes the messages that viewers are sent, from the feed, which knows what changed, and the view, which holds the present state.
 // Several viewers share what is made. Its parts, in the order in which they build on one another:
@@ -28,7 +31,7 @@ type composer struct {
 func newComposer(o *HubOptions, f *feed, vs *viewers, ts traces) *composer {
 	p := &present{view: o.View}
 	cp := &composer{feed: f, present: p, fragments: &fragments{present: p}, windows: newMergedWindows(p)}
-	cp.encoder = &encoder{options: o, present: p, fragments: cp.fragments, viewers: vs, traces: ts}
+	cp.encoder = &encoder{options: o, present: p, fragments: cp.fragments, viewers: vs, traces: ts, rules: wire.FromRules(nil, "")}
 	cp.changes = newChangeSets(o, f, p, cp.windows, cp.encoder)
 	cp.snapshots = newSnapshots(f, p, cp.windows, cp.encoder)
 	return cp

@@ -52,3 +52,34 @@ func TestViewersAreSentNewTypes(t *testing.T) {
 		}
 	}
 }
+
+// Other rules come into force: the open page knows them, one that was away too, and one that comes now is greeted with them.
+func TestViewersAreSentTheRulesInForce(t *testing.T) {
+	p := build(t, nil)
+	p.Apply(view.Batch{Summaries: []iot.WindowSummary{p.Sums(0, iot.Temperature, true, 20)}})
+	v := p.enter(isSnapshot(wire.TypeAggregatedData))
+	gone := p.connect(nil)
+	if hello := p.open(nil).read(); hello.AlertRules == nil || len(hello.AlertRules) > 0 {
+		t.Errorf("got the rules %v, want an empty list while none are known", hello.AlertRules)
+	}
+	gone.readUntil(isSnapshot(wire.TypeAggregatedData))
+	gone.conn.Close()
+	p.SetRules([]iot.Rule{{Name: "hot", Selector: iot.Selector{Type: iot.Temperature}, Severity: iot.Critical, Condition: iot.Condition{Threshold: 90}}})
+	has := func(kind string) func(*received) bool {
+		return func(m *received) bool {
+			return m.Type == kind && len(m.AlertRules) == 1 && m.AlertRules[0].AlertType == "hot" && m.AlertRules[0].Threshold == 90
+		}
+	}
+	for name, viewer := range map[string]*browser{"stays": v, "comes back": p.connect(gone.resume())} {
+		if found := viewer.readUntil(has(wire.TypeAlertRules)); len(found) == 0 {
+			t.Errorf("a client that %s does not know the rule", name)
+		}
+	}
+	if found := p.open(nil).readUntil(has(wire.TypeHello)); len(found) == 0 {
+		t.Error("a client that comes now does not know the rule")
+	}
+	p.SetRules(nil)
+	v.readUntil(func(m *received) bool {
+		return m.Type == wire.TypeAlertRules && m.AlertRules != nil && len(m.AlertRules) == 0
+	})
+}

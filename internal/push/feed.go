@@ -46,6 +46,8 @@ type feed struct {
 	history uint64
 	// types is the number of the last message about the device types.
 	types uint64
+	// rules is the number of the last message about the alert rules in force.
+	rules uint64
 	// status is the number of the last message about how many devices are online.
 	status uint64
 
@@ -54,6 +56,7 @@ type feed struct {
 		alerts            []iot.Alert
 		removals          []view.Removal
 		history, types    bool
+		rules             bool
 		windows           map[int64]struct{}
 		devices, statuses deviceSet
 	}
@@ -114,6 +117,10 @@ func (f *feed) number(status, watched bool, now time.Time) bool {
 	if f.pending.types { // First: devices of the types may follow.
 		f.types = f.next()
 		f.pending.types = false
+	}
+	if f.pending.rules { // Before their alerts.
+		f.rules = f.next()
+		f.pending.rules = false
 	}
 	f.numberAlerts(now)
 	f.forgetAlerts(watched, now)

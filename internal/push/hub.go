@@ -4,7 +4,9 @@ import (
 	"context"
 	"net/http"
 
+	"iotmon/internal/iot"
 	"iotmon/internal/view"
+	"iotmon/internal/wire"
 )
 
 // Hub sends the present of the plant to the viewers that are connected over WebSocket.
@@ -71,6 +73,17 @@ func (h *Hub) Apply(batch view.Batch) {
 func (h *Hub) TypesChanged() {
 	h.shared.mu.Lock()
 	h.shared.feed.pending.types = true
+	h.shared.mu.Unlock()
+	signal(h.schedule.urgent)
+}
+
+// SetRules has the viewers be sent which alert rules are in force, now and when they connect: see wire.AlertRulesInForce. The hub does not evaluate them. It waits
+// for no client.
+func (h *Hub) SetRules(rules []iot.Rule) {
+	inForce := wire.FromRules(rules, h.shared.options.View.Tenant())
+	h.shared.mu.Lock()
+	h.shared.composer.encoder.rules = inForce
+	h.shared.feed.pending.rules = true
 	h.shared.mu.Unlock()
 	signal(h.schedule.urgent)
 }

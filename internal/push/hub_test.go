@@ -40,6 +40,11 @@ func TestEveryMessageOfAConnection(t *testing.T) {
 		Summaries: []iot.WindowSummary{p.Sums(0, iot.Temperature, true, 20, 22), p.Sums(1, iot.Humidity, false)},
 		Alerts:    []iot.Alert{alarm},
 	})
+	rules := []iot.Rule{
+		{Name: "temperature_high", Selector: iot.Selector{Type: iot.Temperature}, Severity: iot.Warning, Condition: iot.Condition{Threshold: 28}},
+		{Name: iot.RuleOffline, Severity: iot.Warning},
+	}
+	p.SetRules(rules)
 	p.enter(hasDevice("device_002", 40)).conn.Close() // By now everything has been numbered.
 	v := p.open(nil)
 	var sent [][]byte
@@ -64,6 +69,9 @@ func TestEveryMessageOfAConnection(t *testing.T) {
 	gone.Status, gone.Since = iot.Offline, noon.Add(time.Minute)
 	p.Apply(view.Batch{States: []iot.DeviceState{gone}})
 	read(wire.TypeDeviceData, wire.TypeDeviceStatus)
+	rules[0].Threshold = 30
+	p.SetRules(rules)
+	read(wire.TypeAlertRules)
 	v.send("[]")
 	read(wire.TypeError)
 	compareGolden(t, "testdata/connection.json", sent)

@@ -14,6 +14,8 @@ type encoder struct {
 	fragments *fragments
 	viewers   *viewers
 	traces    traces
+	// rules are the alert rules in force; none before Hub.SetRules.
+	rules wire.AlertRulesInForce
 }
 
 func (en *encoder) envelope(kind string, seq uint64) wire.Envelope {
@@ -34,9 +36,9 @@ func (en *encoder) hello(v *viewer, session string) *message {
 		Resumed:       v.resumed,
 		WindowSeconds: int(en.present.WindowLength() / time.Second),
 		DeviceTypes:   wire.FromCatalog(en.options.Catalog),
-		AlertRules:    wire.FromRules(en.options.Rules),
 		Limits:        wireLimits(en.options),
 	}
+	hello.AlertRulesInForce = en.rules
 	return encode(hello.Envelope, hello)
 }
 
@@ -53,6 +55,11 @@ func wireLimits(o *HubOptions) wire.Limits {
 
 func (en *encoder) types(seq uint64) *message {
 	m := wire.DeviceTypes{Envelope: en.envelope(wire.TypeDeviceTypes, seq), DeviceTypes: wire.FromCatalog(en.options.Catalog)}
+	return encode(m.Envelope, m)
+}
+
+func (en *encoder) alertRules(seq uint64) *message {
+	m := wire.AlertRules{Envelope: en.envelope(wire.TypeAlertRules, seq), AlertRulesInForce: en.rules}
 	return encode(m.Envelope, m)
 }
 

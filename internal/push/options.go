@@ -12,8 +12,6 @@ import (
 type HubOptions struct {
 	View    *view.View
 	Catalog *iot.Catalog
-	// Rules are the alert rules that the hello message lists; the hub does not evaluate them.
-	Rules []iot.Rule
 	// Version is the server's version, for the hello message.
 	Version string
 	Limits  Limits

@@ -34,10 +34,6 @@ func testOptions(t testing.TB, change func(*HubOptions)) HubOptions {
 	o := HubOptions{
 		View:    view.New(view.Options{WindowLength: windowLength}),
 		Catalog: catalog,
-		Rules: []iot.Rule{
-			{Name: "temperature_high", Selector: iot.Selector{Type: iot.Temperature}, Severity: iot.Warning, Condition: iot.Condition{Threshold: 28}},
-			{Name: iot.RuleOffline, Severity: iot.Warning},
-		},
 		Version: "test",
 	}
 	if change != nil {
@@ -115,6 +111,7 @@ type received struct {
 	Changed           []wire.StatusChange                   `json:"changed"`
 	Alerts            []wire.Alert                          `json:"alerts"`
 	DeviceTypes       []wire.TypeSpec                       `json:"device_types"`
+	AlertRules        []wire.AlertRule                      `json:"alert_rules"`
 	Code              string                                `json:"code"`
 	Message           string                                `json:"message"`
 	ReadingsPerSecond float64                               `json:"readings_per_second"`

@@ -1,6 +1,11 @@
 package wire
 
-import "iotmon/internal/iot"
+import (
+	"cmp"
+	"slices"
+
+	"iotmon/internal/iot"
+)
 
 // FromReading returns the documented form of r.
 func FromReading(r *iot.Reading) Reading {
@@ -127,16 +132,41 @@ func FromCatalog(c *iot.Catalog) []TypeSpec {
 	return specs
 }
 
-// FromRules returns the rules that compare a value with a threshold, in their order.
-func FromRules(rules []iot.Rule) []AlertRule {
+// FromRules returns those of the rules in force that a tenant's viewers are told, in the order of types and names.
+func FromRules(rules []iot.Rule, tenant iot.Tenant) AlertRulesInForce {
 	list := []AlertRule{}
 	for i := range rules {
 		for _, r := range rules[i].Parts() {
-			if r.Name == iot.RuleOffline || r.Kind != iot.Threshold || r.Area != "" || len(r.Labels)+len(r.Devices) > 0 {
+			if r.Disabled || r.Name == iot.RuleOffline || r.Kind != iot.Threshold || r.Area != "" || len(r.Labels)+len(r.Devices) > 0 ||
+				r.Tenant != "" && r.Tenant != tenant {
 				continue
 			}
 			list = append(list, AlertRule{AlertType: r.Name, DeviceType: r.Type, Severity: r.Severity, Threshold: r.Threshold, Below: r.Below})
 		}
 	}
-	return list
+	omitted := len(list)
+	list = mostUrgentOfEachType(list, MaxAlertRules)
+	omitted -= len(list)
+	slices.SortFunc(list, func(a, b AlertRule) int {
+		return cmp.Or(cmp.Compare(a.DeviceType, b.DeviceType), cmp.Compare(a.AlertType, b.AlertType))
+	})
+	return AlertRulesInForce{list, omitted}
+}
+
+// mostUrgentOfEachType returns at most so many rules: the most urgent one of each type, then the second of each, and so on.
+func mostUrgentOfEachType(rules []AlertRule, most int) []AlertRule {
+	if len(rules) <= most {
+		return rules
+	}
+	slices.SortFunc(rules, func(a, b AlertRule) int {
+		return cmp.Or(cmp.Compare(b.Severity.Rank(), a.Severity.Rank()), cmp.Compare(a.AlertType, b.AlertType))
+	})
+	ofType := make(map[iot.DeviceType]int)
+	place := make(map[string]int, len(rules)) // Among those of its type.
+	for i := range rules {
+		place[rules[i].AlertType] = ofType[rules[i].DeviceType]
+		ofType[rules[i].DeviceType]++
+	}
+	slices.SortStableFunc(rules, func(a, b AlertRule) int { return cmp.Compare(place[a.AlertType], place[b.AlertType]) })
+	return rules[:most]
 }

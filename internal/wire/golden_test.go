@@ -158,11 +158,11 @@ func helloMessage() wire.Hello {
 			wire.FromTypeSpec(&iot.BuiltinTypes()[0]),
 			wire.FromTypeSpec(&iot.BuiltinTypes()[4]),
 		},
-		AlertRules: wire.FromRules([]iot.Rule{
+		AlertRulesInForce: wire.FromRules([]iot.Rule{
 			{Name: "temperature_high", Selector: iot.Selector{Type: iot.Temperature}, Severity: iot.Warning, Condition: iot.Condition{Threshold: 28, Hysteresis: 0.5}},
 			{Name: iot.RuleOffline, Severity: iot.Warning},
 			{Name: "current_low", Selector: iot.Selector{Type: iot.Current}, Severity: iot.Info, Condition: iot.Condition{Threshold: 0.5, Below: true}},
-		}),
+		}, ""),
 		Limits: wire.Limits{
 			MessageBytes: 65536, FilterItems: 1000, PingSeconds: 30, MaxConnections: 10000, ResumeMessages: 4096, SnapshotWindows: 120,
 		},
@@ -235,6 +235,9 @@ func TestMessagesToAndFromClients(t *testing.T) {
 	corrected := aggregatedMessage()
 	corrected.Corrected = true
 	pin(t, "aggregated_data_corrected", corrected)
+	pin(t, "alert_rules", wire.AlertRules{
+		Envelope: envelope(wire.TypeAlertRules, 49), AlertRulesInForce: wire.AlertRulesInForce{AlertRules: helloMessage().AlertRules[:1], AlertRulesOmitted: 3},
+	})
 	pin(t, "history_changed", wire.HistoryChanged{Envelope: envelope(wire.TypeHistoryChanged, 48)})
 	pin(t, "device_data", deviceMessage())
 	pin(t, "device_status", statusMessage())

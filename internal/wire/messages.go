@@ -10,6 +10,7 @@ import (
 const (
 	TypeHello          = "hello"
 	TypeDeviceTypes    = "device_types"
+	TypeAlertRules     = "alert_rules"
 	TypeAggregatedData = "aggregated_data"
 	TypeHistoryChanged = "history_changed"
 	TypeDeviceData     = "device_data"
@@ -44,9 +45,25 @@ type Hello struct {
 	Resumed       bool       `json:"resumed"`
 	WindowSeconds int        `json:"window_seconds"`
 	DeviceTypes   []TypeSpec `json:"device_types"`
-	// AlertRules lists the rules that compare the value of every device of a type, so that a chart can show their thresholds.
-	AlertRules []AlertRule `json:"alert_rules"`
-	Limits     Limits      `json:"limits"`
+	AlertRulesInForce
+	Limits Limits `json:"limits"`
+}
+
+// MaxAlertRules is the maximum length of AlertRulesInForce.AlertRules: every client is sent it, however many rules there are.
+const MaxAlertRules = 200
+
+// AlertRulesInForce lists the rules in force that compare the value of every device of a type, so that a chart can show their thresholds. Of more than
+// MaxAlertRules each type has its most urgent ones, and AlertRulesOmitted is how many are left out.
+type AlertRulesInForce struct {
+	AlertRules        []AlertRule `json:"alert_rules"`
+	AlertRulesOmitted int         `json:"alert_rules_omitted,omitempty"`
+}
+
+// AlertRules says that other rules are in force than before. It comes also if none of those that it lists has changed: the rules of a single device,
+// which the API knows, may be others.
+type AlertRules struct {
+	Envelope
+	AlertRulesInForce
 }
 
 // AlertRule is the rule behind the alerts of one type; its fields have the names of Alert's.

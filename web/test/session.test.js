@@ -194,19 +194,52 @@ test('an answer is renewed when it is outdated, and an ended page gets none', as
   assert.equal(request.phase, 'loaded', 'what was answered stays');
 });
 
+test('what depends on rules is asked again soon after others are in force, also if it is being asked just now', async () => {
+  server().greet();
+  await turn();
+  const page = new AbortController();
+  const request = session.ask((signal) => session.history.device('a', signal), () => {}, page.signal);
+  session.followRules(request, page.signal);
+  request.load();
+  await turn();
+  asked = [];
+  server().send({ type: 'alert_rules', alert_rules: [{ alert_type: 'hot', device_type: 'oven', severity: 'info', threshold: 30 }] });
+  server().send({ type: 'alert_rules', alert_rules: [{ alert_type: 'hot', device_type: 'oven', severity: 'info', threshold: 31 }] });
+  assert.deepEqual(session.plant.rulesOf('oven').map(({ threshold }) => threshold), [31]);
+  mock.timers.tick(500);
+  assert.equal(asked.length, 1, 'once for both');
+  request.refresh();
+  request.refresh();
+  assert.equal(asked.length, 1);
+  await turn();
+  assert.equal(asked.length, 2, 'what is on its way may be from before');
+  await turn();
+  assert.equal(asked.length, 2);
+  server().send({ type: 'alert_rules', alert_rules: [] });
+  page.abort();
+  mock.timers.tick(500);
+  assert.equal(asked.length, 2);
+});
+
 test('an alert says what its rule says, and what only its fields can say in the reader\'s language', () => {
-  server().greet({ alert_rules: [{ alert_type: 'oven_high', device_type: 'oven' }] });
+  server().greet();
   const alert = (more = {}) => /** @type {import('../static/js/model/protocol.js').Alert} */ (/** @type {unknown} */ ({
-    id: '1', device_id: 'a', device_type: 'oven', alert_type: 'oven_high', severity: 'warning', state: 'raised', threshold: 28, current_value: 30, message: '过高', ...more,
+    id: '1', device_id: 'a', device_type: 'oven', alert_type: 'oven_high', severity: 'warning', state: 'raised', threshold: 28, current_value: 30, unit: '°C', message: '烤箱超过阈值: 30°C > 28°C', ...more,
   }));
   assert.equal(session.typeName('oven'), 'Oven');
   assert.equal(session.typeName('of a newer server'), 'of a newer server');
   assert.match(session.alertWords(alert()), /^Oven above 28.°C$/);
   assert.match(session.alertWords(alert(), { unit: '°F', scale: 1.8, offset: 32 }), /82\.4.°F/, 'in the unit in which people want to see it');
-  assert.equal(session.alertWords(alert({ message_en: 'Too hot\u202e' })), 'Too hot[U+202E]');
-  assert.equal(session.alertWords(alert({ alert_type: 'jump' })), '过高', 'a rule of which only the message says what it is about');
+  assert.match(session.alertValue(alert(), { unit: '°F', scale: 1.8, offset: 32 }), /^86\.0.°F$/);
+  assert.equal(session.alertWords(alert({ message: '过高', message_en: 'Too hot\u202e' })), 'Too hot[U+202E]');
+  const often = alert({ alert_type: 'often', message: '次数过多', current_value: 1200, threshold: 1000, unit: '' });
+  assert.equal(session.alertWords({ ...often, message_en: 'Oven: too often' }), 'Oven: too often');
+  assert.equal(session.alertWords(often), 'often: 1,200', 'an archived alert of an older server is not in English, and its count has no unit');
+  assert.equal(session.alertThreshold(often), '1,000');
+  assert.match(session.alertValue(alert({ message: '无数据', unit: 's', current_value: 90 }), { unit: '°F', scale: 1.8, offset: 32 }), /^90.s$/, 'seconds are no degrees');
   session.appearance.language = 'zh';
-  assert.equal(session.alertWords(alert({ message_en: 'Too hot' })), '过高');
+  assert.equal(session.alertWords(alert({ message: '过高', message_en: 'Too hot' })), '过高');
+  assert.match(session.alertWords(alert()), /超过阈值 28.°C$/);
 });
 
 test('an address below the application is made a whole one', () => {

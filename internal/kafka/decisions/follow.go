@@ -16,12 +16,14 @@ import (
 // Follower reads what is in force, read committed: first everything, then every change.
 type Follower struct{ FollowerOptions }
 
-// FollowerOptions configure a Follower. All fields are required.
+// FollowerOptions configure a Follower. Dial, Topics, InForce and Logger are required.
 type FollowerOptions struct {
-	Dial    kafka.Dial
-	Topics  kafka.Topics
-	InForce *control.InForce
-	Logger  *slog.Logger
+	// RulesOnly skips all but rules: what only shows them does not need the entries of a hundred thousand devices in memory.
+	RulesOnly bool
+	Dial      kafka.Dial
+	Topics    kafka.Topics
+	InForce   *control.InForce
+	Logger    *slog.Logger
 }
 
 // NewFollower returns a follower; Run does the work.
@@ -41,7 +43,7 @@ func (f *Follower) Run(ctx context.Context) error {
 func (f *Follower) apply(r *kgo.Record) error {
 	of, name, ok := wire.SplitInForceKey(r.Key)
 	switch {
-	case !ok:
+	case !ok, f.RulesOnly && of != wire.RuleInForce:
 		return nil // Not of this version, or the mark of a restore.
 	case of == wire.RuleInForce && r.Value == nil:
 		f.InForce.RemoveRule(string(name), r.Partition)

@@ -1,6 +1,7 @@
 // @ts-check
+import { terms } from '../locale/terms.js';
 import { visible } from '../locale/visible.js';
-import { AlertStore, comparesNothing } from '../model/alerts.js';
+import { AlertStore, comparesNothing, comparesValue } from '../model/alerts.js';
 import { ArchiveStore } from '../model/archive.js';
 import { Connection } from '../model/connection.js';
 import { DeviceStore } from '../model/devices.js';
@@ -17,6 +18,7 @@ import { WindowStore } from '../model/windows.js';
 
 /**
  * @typedef {import('../model/protocol.js').Message} Message
+ * @typedef {import('../model/protocol.js').Alert} Alert
  * @typedef {import('../model/protocol.js').Hello} Hello
  * @typedef {import('../model/protocol.js').DeviceData} DeviceData
  * @typedef {import('../model/silence.js').Reading} Clocks
@@ -30,6 +32,9 @@ const returnedAlerts = 5000;
 
 /** How often they are asked for, in milliseconds: the archive is behind what is live when the page is opened. */
 const returnedPeriod = 60_000;
+
+/** Over how long the pages spread their questions after other rules have come into force, in milliseconds. */
+const rulesSpread = 500;
 
 /**
  * What outlives every page: the one connection, the stores that its messages fill, and what the reader has chosen. Pages follow
@@ -146,16 +151,71 @@ export class Session {
   }
 
   /**
-   * What an alert is about, in the reader's language if its fields say that.
+   * What an alert is about, in the reader's language.
    *
-   * @param {import('../model/protocol.js').Alert} alert
+   * @param {Alert} alert
    * @param {import('../model/display.js').Display} [display] As its device's values are shown.
    */
   alertWords(alert, display) {
-    // What the rule itself says.
-    if (alert.message_en) return visible(this.locale.language === 'en' ? alert.message_en : alert.message);
-    if (!comparesNothing(alert.alert_type) && !this.plant.compares(alert)) return visible(alert.message);
-    return this.locale.alertWords(shownAlert(alert, display), shownSpec(this.plant.specs.get(alert.device_type), display));
+    const { locale } = this;
+    if (comparesNothing(alert.alert_type) || comparesValue(alert)) {
+      return locale.alertWords(shownAlert(alert, display), shownSpec(this.plant.specs.get(alert.device_type), display));
+    }
+    const words = locale.language === 'en' ? alert.message_en : alert.message;
+    // An archived alert of an older server.
+    return words ? visible(words) : locale.t(terms.alertOfRule, { rule: visible(alert.alert_type), value: this.alertValue(alert, display) });
+  }
+
+  /**
+   * An alert's value: as those of its device or, if it is no such value, with the alert's own unit.
+   *
+   * @param {Alert} alert
+   * @param {import('../model/display.js').Display} [display] As its device's values are shown.
+   */
+  alertValue(alert, display) {
+    const { of, display: shown } = this.#judged(alert, alert.current_value, display);
+    return this.locale.alertValue(alert, of, shown);
+  }
+
+  /**
+   * An alert's threshold: nothing where its rule compares nothing.
+   *
+   * @param {Alert} alert
+   */
+  alertThreshold(alert) {
+    return comparesNothing(alert.alert_type) ? '' : this.locale.threshold(alert, this.#judged(alert, alert.threshold).of);
+  }
+
+  /**
+   * How a number of an alert is written: as values of its type, or with the alert's own unit if it is none.
+   *
+   * @param {Alert} alert
+   * @param {number} number
+   * @param {import('../model/display.js').Display} [display]
+   * @returns {{of: import('../model/protocol.js').TypeSpec | undefined, display?: import('../model/display.js').Display}}
+   */
+  #judged(alert, number, display) {
+    const { device_type: name, unit = '' } = alert;
+    const of = this.plant.specs.get(name);
+    if (of && (comparesValue(alert) || (of.unit !== '' && of.unit === unit))) return { of, ...(display && { display }) };
+    return { of: { name, unit, decimals: Number.isInteger(number) ? 0 : 2, min: -Infinity, max: Infinity, labels: {} } };
+  }
+
+  /**
+   * Has a question asked again soon after other alert rules have come into force, but not by all pages at the same moment.
+   *
+   * @param {HistoryRequest<any>} request
+   * @param {AbortSignal} signal
+   */
+  followRules(request, signal) {
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    let timer;
+    this.plant.subscribe(({ rules }) => {
+      if (!rules) return;
+      clearTimeout(timer);
+      timer = setTimeout(() => request.refresh(), Math.random() * rulesSpread);
+    }, { signal });
+    signal.addEventListener('abort', () => clearTimeout(timer), { once: true });
   }
 
   /** Connects, and counts the seconds. */
@@ -211,6 +271,8 @@ export class Session {
         return;
       case 'device_types':
         return this.plant.applyTypes(message.device_types);
+      case 'alert_rules':
+        return this.plant.applyRules(message.alert_rules);
       case 'history_changed':
         return this.archive.outdate();
       case 'device_data':

@@ -24,7 +24,7 @@ export class AlertItem {
     this.#showTime(alert, session);
     if (alert === this.#alert) return;
     this.#alert = alert;
-    const { locale, plant: { specs } } = session;
+    const { locale } = session;
     const words = session.alertWords(alert, display);
     const cleared = alert.state === 'cleared';
     this.element.dataset['state'] = alert.state;
@@ -41,7 +41,7 @@ export class AlertItem {
     find(this.element, '.alert-headline', HTMLElement).title = words;
     find(this.element, '.alert-detail', HTMLElement).title = [visible(alert.device_id), locale.shortPlace(alert.location)].filter(Boolean).join(' ');
     const closed = cleared || alert.state === 'acknowledged';
-    this.#set('.alert-state', closed ? locale.t(terms[alert.state]) : locale.alertValue(alert, specs.get(alert.device_type), display));
+    this.#set('.alert-state', closed ? locale.t(terms[alert.state]) : session.alertValue(alert, display));
   }
 
   /** Has the next show write everything, in another language. */

@@ -31,6 +31,7 @@ export const terms = {
 
   alertHigh: { en: '{type} above {threshold}', zh: '{type}超过阈值 {threshold}' },
   alertLow: { en: '{type} below {threshold}', zh: '{type}低于阈值 {threshold}' },
+  alertOfRule: { en: '{rule}: {value}', zh: '{rule}：{value}' },
   alertOffline: { en: 'Device offline', zh: '设备离线' },
   alertClock: { en: 'Clock is {step} behind what it was', zh: '设备时钟回拨 {step}' },
 

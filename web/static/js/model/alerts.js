@@ -204,3 +204,15 @@ function newestFirst(alerts) {
 export function comparesNothing(rule) {
   return rule === 'device_offline' || rule === 'device_clock_step';
 }
+
+/** What the server says of a value beyond the threshold of a rule that has no text of its own; a statistic is said to be "within" a time. */
+const plainWords = /^[^内]*(?:超过|低于)阈值: .+ [<>] .+$/;
+
+/**
+ * Whether an alert is that a value is beyond a threshold, and nothing else is to be said of it: then its fields say it in any language and unit.
+ *
+ * @param {{message: string}} alert
+ */
+export function comparesValue({ message }) {
+  return plainWords.test(message);
+}

@@ -26,6 +26,8 @@ export class HistoryRequest extends Store {
   /** When it was asked last, by the steady clock. */
   #asked = 0;
   #outdated = false;
+  /** Whether it is to be asked once more when the answer that is on its way is there. */
+  #again = false;
 
   /**
    * @param {(signal: AbortSignal) => Promise<Answer>} question
@@ -76,6 +78,13 @@ export class HistoryRequest extends Store {
     this.#phase = 'idle';
     this.#error = null;
     this.#outdated = false;
+    this.#again = false;
+  }
+
+  /** Asks again in the background: the answer is another one by now, and so may be the one that is on its way. */
+  refresh() {
+    if (this.#current) this.#again = true;
+    else if (this.#phase === 'loaded') void this.#ask();
   }
 
   /** Marks the answer as outdated. */
@@ -112,6 +121,7 @@ export class HistoryRequest extends Store {
     this.#current = current;
     this.#asked = this.#environment.now();
     this.#outdated = false;
+    this.#again = false;
     let answer;
     try {
       answer = await this.#question(signal);
@@ -126,7 +136,9 @@ export class HistoryRequest extends Store {
     this.#phase = 'loaded';
     this.#error = null;
     this.#apply(answer);
+    const again = this.#again;
     this.changed();
+    if (again) this.refresh();
   }
 
   /** @param {unknown} error */

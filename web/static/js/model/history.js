@@ -57,8 +57,15 @@ import { windowPoint } from './windows.js';
  * @typedef {{message: string, location?: string, value?: unknown}} Mistake
  *
  * @typedef {{timestamp: string, value: number, quality?: string}} Sample
- * @typedef {Partial<Device> & {device_id: string, area?: string, display?: import('./display.js').Display, registered?: Registered, alerts: Alert[]}} DeviceDetail One that has never
- *   sent has an entry alone.
+ * @typedef {object} DeviceRule A rule in force that watches a device.
+ * @property {string} alert_type
+ * @property {import('./protocol.js').Severity} severity
+ * @property {string} kind That of its condition.
+ * @property {number} [threshold] The one that holds for the device.
+ * @property {number} [usual_threshold] That of the rule, if the device has its own.
+ * @property {boolean} [below]
+ * @typedef {Partial<Device> & {device_id: string, area?: string, display?: import('./display.js').Display, registered?: Registered, alerts: Alert[], alert_rules?: DeviceRule[]}} DeviceDetail
+ *   One that has never sent has an entry alone.
  */
 
 /** A request that the server refused. The message is the server's own. */

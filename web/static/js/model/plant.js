@@ -7,11 +7,15 @@ import { Store } from './store.js';
  * @typedef {import('./protocol.js').TypeSpec} TypeSpec
  */
 
-/** What the server reports about the plant as a whole, and about itself. */
+/**
+ * What the server reports about the plant as a whole, and about itself. Of a change it says whether other alert rules may be in force.
+ *
+ * @extends {Store<{rules?: boolean}>}
+ */
 export class PlantStore extends Store {
   /** In the server's order; empty before its greeting. @type {Map<string, TypeSpec>} */
   specs = new Map();
-  /** @type {AlertRule[]} */
+  /** The rules in force that compare the value of every device of a type, or the most urgent of them. @type {AlertRule[]} */
   rules = [];
   /** Empty before the greeting. */
   serverVersion = '';
@@ -25,17 +29,16 @@ export class PlantStore extends Store {
   set windowSeconds(seconds) {
     if (seconds === this.#windowSeconds) return;
     this.#windowSeconds = seconds;
-    this.changed();
+    this.changed({});
   }
 
   /**
-   * Whether an alert is of a rule that compares the value of every device of a type with a threshold. Of others, such as those that judge a change
-   * of the value, only their message says what they are about.
+   * The rules in force that compare the value of every device of a type.
    *
-   * @param {{alert_type: string, device_type: string}} alert
+   * @param {string} type
    */
-  compares({ alert_type: rule, device_type: type }) {
-    return this.rules.some((one) => one.alert_type === rule && one.device_type === type);
+  rulesOf(type) {
+    return this.rules.filter((rule) => rule.device_type === type);
   }
 
   /** Whether the server has said anything yet. */
@@ -45,16 +48,24 @@ export class PlantStore extends Store {
 
   /** @param {Hello} hello */
   apply(hello) {
+    // While the page was away they may have changed.
+    const rules = this.known;
     this.serverVersion = hello.server_version;
     this.specs = new Map(hello.device_types.map((spec) => [spec.name, spec]));
     this.rules = hello.alert_rules ?? [];
     this.#windowSeconds = hello.window_seconds;
-    this.changed();
+    this.changed({ rules });
+  }
+
+  /** Other rules are in force. @param {AlertRule[]} rules */
+  applyRules(rules) {
+    this.rules = rules;
+    this.changed({ rules: true });
   }
 
   /** People have decided more device types. @param {TypeSpec[]} types All of them. */
   applyTypes(types) {
     this.specs = new Map(types.map((spec) => [spec.name, spec]));
-    this.changed();
+    this.changed({});
   }
 }

@@ -31,8 +31,8 @@
  * @property {string} alert_type
  * @property {Severity} severity
  * @property {Transition} state
- * @property {string} message In Chinese, as the server words it.
- * @property {string} [message_en] In English, if the rule has a text of its own.
+ * @property {string} message In Chinese, as the rule or the server words it.
+ * @property {string} [message_en] In English. Alerts of older servers have it only if their rule had a text of its own.
  * @property {string} [procedure] The address of a page that says what to do.
  * @property {number} current_value
  * @property {number} threshold
@@ -98,6 +98,8 @@
  * @typedef {{seq: number, timestamp: string, snapshot?: boolean}} Envelope
  * @typedef {Envelope & {type: 'hello', server_version: string, session: string, resumed: boolean, window_seconds: number,
  *   device_types: TypeSpec[], alert_rules?: AlertRule[]}} Hello
+ * @typedef {Envelope & {type: 'alert_rules', alert_rules: AlertRule[], alert_rules_omitted?: number}} AlertRules Other rules are in force, of some devices
+ *   perhaps: those listed hold for every device of a type.
  * @typedef {Envelope & {type: 'aggregated_data', window_start: string, window_seconds: number, final: boolean,
  *   corrected?: boolean,
  *   data: Record<string, AggregateData>, device_status: StatusCounts}} AggregatedData
@@ -110,7 +112,7 @@
  * @typedef {Envelope & {type: 'device_removed', device_ids: string[]}} DeviceRemoved
  * @typedef {Envelope & {type: 'alert', alerts: Alert[]}} AlertMessage
  * @typedef {Envelope & {type: 'error', code: string, message: string}} ErrorMessage
- * @typedef {Hello | DeviceTypes | AggregatedData | HistoryChanged | DeviceData | DeviceStatus | DeviceRemoved | AlertMessage | ErrorMessage} Message
+ * @typedef {Hello | AlertRules | DeviceTypes | AggregatedData | HistoryChanged | DeviceData | DeviceStatus | DeviceRemoved | AlertMessage | ErrorMessage} Message
  */
 
 /** @type {readonly Severity[]} Most urgent first. */
@@ -122,6 +124,7 @@ const essentials = new Map(
     ['hello', (m) => Array.isArray(m.device_types) && typeof m.session === 'string'],
     ['aggregated_data', (m) => Number.isFinite(Date.parse(m.window_start)) && isObject(m.data)],
     ['device_types', (m) => Array.isArray(m.device_types)],
+    ['alert_rules', (m) => Array.isArray(m.alert_rules)],
     ['history_changed', () => true],
     ['device_data', (m) => Array.isArray(m.devices)],
     ['device_status', (m) => Number.isFinite(m.total_devices)],

@@ -3,6 +3,7 @@
 /**
  * @typedef {import('./protocol.js').Alert} Alert
  * @typedef {import('./protocol.js').AlertRule} AlertRule
+ * @typedef {import('./history.js').DeviceRule} DeviceRule
  *
  * @typedef {Pick<AlertRule, 'severity' | 'threshold' | 'below'> & {own?: boolean}} Threshold Own: the device's, in the place of its type's.
  */
@@ -11,26 +12,34 @@
 const reach = 1.5;
 
 /**
- * Returns the thresholds of a device type, each once: those of the rules, or a device's own in their place, and those of open alerts, whose
- * thresholds may have been others when they were raised. A rule that is not among these may judge something else than a value.
+ * Returns the thresholds of rules that compare values, each once, and those of open alerts of these rules, which may have been others when they were
+ * raised. An alert of another rule may judge something else than a value.
  *
- * @param {readonly AlertRule[]} rules
- * @param {string} type
- * @param {Alert[]} [alerts]
- * @param {Record<string, number>} [limits] The device's own thresholds, by the names of the rules.
+ * @param {readonly (Threshold & {alert_type: string})[]} rules
+ * @param {readonly Alert[]} [alerts]
  * @returns {Threshold[]}
  */
-export function thresholdsOf(rules, type, alerts = [], limits = {}) {
+export function thresholdsOf(rules, alerts = []) {
   /** @type {Map<string, Threshold>} */
   const found = new Map();
-  const known = rules.filter((rule) => rule.device_type === type);
-  const valued = alerts.filter(({ alert_type: name }) => known.some((rule) => rule.alert_type === name));
-  const own = known.map((rule) => (Object.hasOwn(limits, rule.alert_type) ? { ...rule, threshold: Number(limits[rule.alert_type]), own: true } : rule));
-  for (const { severity, threshold, below = false, own: mine = false } of /** @type {Threshold[]} */ ([...own, ...valued])) {
+  const valued = alerts.filter(({ alert_type: name }) => rules.some((rule) => rule.alert_type === name));
+  for (const { severity, threshold, below = false, own = false } of /** @type {Threshold[]} */ ([...rules, ...valued])) {
     const key = `${threshold} ${below}`;
-    if (!found.has(key)) found.set(key, { severity, threshold, below, ...(mine && { own: true }) });
+    if (!found.has(key)) found.set(key, { severity, threshold, below, ...(own && { own: true }) });
   }
   return [...found.values()];
+}
+
+/**
+ * Returns the rules of a device that compare its values.
+ *
+ * @param {readonly DeviceRule[]} [rules] All that watch it.
+ * @returns {(Threshold & {alert_type: string})[]}
+ */
+export function comparing(rules = []) {
+  return rules.flatMap(({ alert_type, below = false, kind, severity, threshold, usual_threshold: usual }) => (
+    kind === 'threshold' && threshold !== undefined ? [{ alert_type, severity, threshold, below, own: usual !== undefined }] : []
+  ));
 }
 
 /**

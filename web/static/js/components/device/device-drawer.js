@@ -51,7 +51,7 @@ export class DeviceDrawer {
   #shown = null;
   /** @type {Device | null} What the server answered, until a message brings newer data. */
   #answered = null;
-  /** All that it has answered, with the device's own thresholds, unit and name. @type {import('../../model/history.js').DeviceDetail | null} */
+  /** All that it has answered, with the device's thresholds, unit and name. @type {import('../../model/history.js').DeviceDetail | null} */
   #detail = null;
   /** Whether the server has forgotten the device while it was shown. */
   #forgotten = false;
@@ -78,6 +78,7 @@ export class DeviceDrawer {
     this.#alerts = new AlertList(find(dialog, '.drawer-alerts', HTMLElement), find(dialog, '.empty', HTMLElement), session);
     this.#request = session.ask((asking) => session.history.device(this.#id ?? '', asking), (device) => this.#take(device), signal);
     this.#request.subscribe(() => this.update(), { signal });
+    session.followRules(this.#request, signal);
     this.#badge = new ConnectionBadge(find(dialog, '#drawer-connection', HTMLElement), session, signal);
     new StaleBanner(find(dialog, '#drawer-stale', HTMLElement), find(dialog, '#drawer-stale-announcer', HTMLElement), session, signal);
     new Announcer(find(dialog, '#drawer-announcer', HTMLElement), session, signal);

@@ -2,7 +2,7 @@
 import { terms } from '../../locale/terms.js';
 import { visible } from '../../locale/visible.js';
 import { shownSpec, shownValue } from '../../model/display.js';
-import { thresholdsOf } from '../../model/thresholds.js';
+import { comparing, thresholdsOf } from '../../model/thresholds.js';
 import { setText, textElement } from '../dom.js';
 import { texts } from './texts.js';
 
@@ -25,7 +25,7 @@ export class DeviceFacts {
 
   /**
    * @param {Device} device
-   * @param {DeviceDetail | null} detail What the server has answered, with its own thresholds and unit.
+   * @param {DeviceDetail | null} detail What the server has answered, with its thresholds and unit.
    */
   show(device, detail) {
     const facts = this.#facts(device, detail);
@@ -48,9 +48,9 @@ export class DeviceFacts {
       const at = Date.parse(timestamp);
       return `${locale.timeOrDate(at, now)} (${locale.ago(now - at)})`;
     };
-    const { display, registered } = detail ?? {};
+    const { alert_rules: rules, display } = detail ?? {};
     const spec = shownSpec(this.session.plant.specs.get(device.device_type), display);
-    const thresholds = thresholdsOf(this.session.plant.rules, device.device_type, [], registered?.limits).map(
+    const thresholds = thresholdsOf(comparing(rules)).map(
       (one) => `${one.below ? '<' : '>'}\u00a0${locale.threshold({ threshold: shownValue(one.threshold, display) }, spec)} (${locale.inline(terms[one.severity])})`,
     );
     const { model, firmware, battery_level: battery } = device.metadata ?? {};

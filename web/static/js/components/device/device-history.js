@@ -4,7 +4,7 @@ import { visible } from '../../locale/visible.js';
 import { sameDisplay, shownSpec, shownValue } from '../../model/display.js';
 import { SampleSeries } from '../../model/samples.js';
 import { ranges } from '../../model/series.js';
-import { thresholdsOf } from '../../model/thresholds.js';
+import { comparing, thresholdsOf } from '../../model/thresholds.js';
 import { ChartTable } from '../chart-table.js';
 import { find } from '../dom.js';
 import { LoadState } from '../load-state.js';
@@ -58,7 +58,7 @@ export class DeviceHistory {
   #device = null;
   /** @type {Alert[]} */
   #alerts = [];
-  /** What the server has answered about the device, for its own thresholds, unit and name. @type {DeviceDetail | null} */
+  /** What the server has answered about the device, for its thresholds, unit and name. @type {DeviceDetail | null} */
   #detail = null;
   #samples = new SampleSeries();
   /** The range that was loaded last, by its name. */
@@ -184,8 +184,8 @@ export class DeviceHistory {
     const from = to - this.#chosen.seconds * 1000;
     this.#samples.trim(from);
     const type = this.#device?.device_type ?? '';
-    const { display, registered } = this.#detail ?? {};
-    const thresholds = thresholdsOf(plant.rules, type, this.#alerts, registered?.limits);
+    const { alert_rules: rules, display } = this.#detail ?? {};
+    const thresholds = thresholdsOf(comparing(rules), this.#alerts);
     return {
       points: shownPoints(this.#samples.points(), display),
       bad: shownPoints(this.#samples.bad(), display),

@@ -57,7 +57,7 @@ export class AlertRow {
     this.#set('fresh', String(fresh));
     this.#choose(chosen, false);
     if (this.#unchanged([alert, sent, session.appearance.version, session.plant.version])) return;
-    const { clock, locale, plant: { specs } } = session;
+    const { clock, locale } = session;
     const cells = this.#cells;
     const words = session.alertWords(alert);
     const device = visible(alert.device_id);
@@ -72,7 +72,7 @@ export class AlertRow {
     setLongText(cells.area, visible(areaOf(alert)));
     setText(cells.state, state);
     cells.state.title = handlingWords(alert, clock.now(), locale) || state;
-    setLongText(cells.value, locale.alertValue(alert, session.plant.compares(alert) ? specs.get(alert.device_type) : undefined));
+    setLongText(cells.value, session.alertValue(alert));
     this.#showTime(alert, session);
     setText(cells.narrow, [device, state].join(' · '));
     this.#showButton(unacknowledged(alert) && !alert.historical, sent, locale.t(texts.acknowledgeOne, { words: `${words}, ${device}` }), session);

@@ -160,9 +160,9 @@ export class AggregatedChart {
 
   #thresholds() {
     const { points, spec } = this.#view;
-    const { locale, plant: { rules } } = this.#session;
+    const { locale, plant } = this.#session;
     const values = points.flatMap(({ min, max }) => [min, max]);
-    const near = nearThresholds(thresholdsOf(rules, spec?.name ?? ''), values);
+    const near = nearThresholds(thresholdsOf(plant.rulesOf(spec?.name ?? '')), values);
     return thresholdLines(near, { spec, palette: this.#palette, locale, at: points[0]?.start ?? 0 });
   }
 

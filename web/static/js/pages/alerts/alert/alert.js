@@ -13,7 +13,7 @@ import { visible } from '../../../locale/visible.js';
 import { possibleActions } from '../../../model/alert-actions.js';
 import { areaOf } from '../../../model/alert-life.js';
 import { procedureAddress } from '../../../model/alert-story.js';
-import { comparesNothing } from '../../../model/alerts.js';
+import { comparesNothing, comparesValue } from '../../../model/alerts.js';
 import { decodedId, devicePath } from '../../../model/device-link.js';
 import { RuleRequests } from '../../../model/rule-requests.js';
 import { judgesValues, ruleOfAlert, rulePath } from '../../../model/rules.js';
@@ -79,6 +79,7 @@ class AlertPage {
     const rules = new RuleRequests(history);
     this.#rule = session.ask((asking) => rules.one(ruleOfAlert(this.#alert?.alert_type ?? ''), asking), (rule) => (this.#judgesValues = judgesValues(rule)), signal);
     this.#chart = new AlertChart(find(root, '.panel-alert-chart', HTMLElement), session, signal);
+    session.followRules(this.#rule, signal);
     this.#dialog = new ActionDialog(find(root, '#alert-action', HTMLDialogElement), session, { onClosed: () => this.#outdate() }, signal);
     const empty = texts.storyLater;
     this.#state = new LoadState(this.#at('#story-state'), session, { empty, failed: texts.storyFailed, onRetry: () => this.#events.load() }, signal);
@@ -155,7 +156,7 @@ class AlertPage {
     this.#showActions(alert);
     this.#showFacts(alert);
     this.#state.update(this.#events.status === 404 ? { phase: 'loaded', reason: '' } : this.#events, { empty: this.#story.length === 0 });
-    if (this.#story.length > 0) showStory(this.#at('#story'), { events: this.#story, alert, spec: this.#specOf(alert) }, this.#session);
+    if (this.#story.length > 0) showStory(this.#at('#story'), { events: this.#story, alert }, this.#session);
     this.#chart.set(alert, this.#specOf(alert) !== undefined);
   };
 
@@ -175,7 +176,7 @@ class AlertPage {
    */
   #specOf(alert) {
     const { plant } = this.#session;
-    return this.#judgesValues || plant.compares(alert) ? plant.specs.get(alert.device_type) : undefined;
+    return this.#judgesValues || comparesValue(alert) ? plant.specs.get(alert.device_type) : undefined;
   }
 
   /** @param {Alert | null} alert */
@@ -212,12 +213,11 @@ class AlertPage {
   /** @param {Alert} alert */
   #showFacts(alert) {
     const { clock, locale } = this.#session;
-    const spec = this.#specOf(alert);
     const at = (/** @type {string | undefined} */ time) => (time ? locale.timeOrDate(Date.parse(time), clock.now()) : '');
     /** @type {[import('../../../locale/locale.js').Text, unknown][]} */
     const facts = [
       [terms.device, visible(alert.device_id)], [terms.deviceType, this.#session.typeName(alert.device_type)], [texts.factRule, this.#ruleLink(alert.alert_type)],
-      [terms.value, locale.alertValue(alert, spec)], [texts.factThreshold, comparesNothing(alert.alert_type) ? '' : locale.threshold(alert, spec)],
+      [terms.value, this.#session.alertValue(alert)], [texts.factThreshold, this.#session.alertThreshold(alert)],
       [texts.factOnset, at(alert.onset)], [texts.factRaised, at(alert.raised_at)], [texts.factCleared, at(alert.cleared_at)],
       [texts.factHandled, handlingWords(alert, clock.now(), locale)], [texts.factComment, visible(alert.comment ?? '')],
     ];

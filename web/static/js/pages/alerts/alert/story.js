@@ -26,10 +26,10 @@ const reasons = { not_selected: texts.reasonNotSelected, rule_changed: texts.rea
  * Shows what became of an alert, oldest first.
  *
  * @param {HTMLElement} element
- * @param {{events: AlertEvent[], alert: Alert, spec: import('../../../model/protocol.js').TypeSpec | undefined}} of The type whose values the alert's are.
+ * @param {{events: AlertEvent[], alert: Alert}} of
  * @param {Session} session
  */
-export function showStory(element, { events, alert, spec }, session) {
+export function showStory(element, { events, alert }, session) {
   const { clock, locale } = session;
   render(html`<table class="values story">
     <thead><tr><th scope="col">${locale.t(terms.time)}</th><th scope="col">${locale.t(texts.storyWhat)}</th><th scope="col">${locale.t(terms.value)}</th><th scope="col">${locale.t(texts.storyWho)}</th></tr></thead>
@@ -41,7 +41,7 @@ export function showStory(element, { events, alert, spec }, session) {
         <th scope="row"><time datetime=${event.timestamp} title=${locale.dateTime(at)}>${locale.timeOrDate(at, clock.now())}</time></th>
         <td><span class="story-what">${locale.t(words[what], { time: until })}${reason ? html` (${locale.t(reason)})` : nothing}</span>
           ${event.comment ? html`<q class="story-comment" dir="auto">${visible(event.comment)}</q>` : nothing}</td>
-        <td>${locale.alertValue({ ...alert, current_value: event.current_value }, spec)}</td>
+        <td>${session.alertValue({ ...alert, current_value: event.current_value })}</td>
         <td>${event.actor ? actorName(event.actor, locale) : ''}</td>
       </tr>`;
     })}</tbody></table>`, element);

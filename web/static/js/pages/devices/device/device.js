@@ -85,6 +85,7 @@ class DevicePage {
     this.#entry = new EntryPanel(at('#entry'), session, { id: this.#id, onOutdated: () => this.#request.load(), onForget: () => this.#forget.open() }, signal);
     this.#maintenance = new DeviceMaintenance(at('#device-maintenance'), find(root, '#maintain', HTMLDialogElement), session, this.#id, signal);
     at('#device-problem button').addEventListener('click', () => this.#request.load(), { signal });
+    session.followRules(this.#request, signal);
     this.#follow(signal);
   }
 

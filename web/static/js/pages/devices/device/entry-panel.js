@@ -1,12 +1,12 @@
 // @ts-check
 import { html, nothing, render } from '../../../../vendor/lit-html/lit-html.js';
 import { decisionWords } from '../../../components/registry/decision.js';
+import { kindName } from '../../../components/rule/words.js';
 import { labelFields } from '../../../components/registry/label-fields.js';
 import { partNames } from '../../../components/registry/words.js';
 import { terms } from '../../../locale/terms.js';
 import { visible } from '../../../locale/visible.js';
 import { areaPaths } from '../../../model/areas.js';
-import { comparesNothing } from '../../../model/alerts.js';
 import { sameDisplay } from '../../../model/display.js';
 import { EntryForm } from '../../../model/entry-form.js';
 import { texts } from './texts.js';
@@ -15,7 +15,7 @@ import { texts } from './texts.js';
  * @typedef {import('../../../model/device-list.js').Registered} Registered
  * @typedef {import('../../../model/entry.js').Mistake} Mistake
  * @typedef {import('../../../model/display.js').Display} Display
- * @typedef {import('../../../model/protocol.js').AlertRule} AlertRule
+ * @typedef {import('../../../model/history.js').DeviceRule} DeviceRule
  * @typedef {import('../../../locale/locale.js').Locale} Locale
  * @typedef {import('../../../app/session.js').Session} Session
  */
@@ -39,6 +39,8 @@ export class EntryPanel {
   #display;
   /** The device's type; empty while it is not known. */
   #type = '';
+  /** The rules that watch it. @type {DeviceRule[]} */
+  #watching = [];
 
   /**
    * @param {HTMLElement} element
@@ -69,11 +71,13 @@ export class EntryPanel {
   /**
    * Takes over what the server knows.
    *
-   * @param {{registered?: Registered, area?: string, display?: Display}} device
+   * @param {{registered?: Registered, area?: string, display?: Display, alert_rules?: DeviceRule[]}} device
    */
-  take({ area = '', registered, display }) {
+  take({ alert_rules: rules = [], area = '', registered, display }) {
     const place = registered?.area ? '' : area;
-    if (place !== this.#place || !sameDisplay(display, this.#display)) {
+    const others = JSON.stringify(rules) !== JSON.stringify(this.#watching);
+    this.#watching = rules;
+    if (others || place !== this.#place || !sameDisplay(display, this.#display)) {
       this.#place = place;
       this.#display = display;
       this.show();
@@ -141,18 +145,31 @@ export class EntryPanel {
   #limits(locale) {
     const spec = this.#session.plant.specs.get(this.#type);
     const rules = this.#rules;
-    // Own limits of rules that are not there now can still be removed.
+    // Own limits of rules that do not watch it now can still be removed.
     const others = this.#form.draft.limits.filter(([rule, limit]) => !rules.some(({ alert_type: name }) => name === rule) && (limit !== '' || this.#form.base.limits?.[rule] !== undefined));
     if (rules.length + others.length === 0) return nothing;
-    const line = (/** @type {string} */ rule, /** @type {string} */ words, /** @type {string} */ usual) => {
+    const line = (/** @type {string} */ rule, /** @type {string} */ words, /** @type {string} */ usual, counts = false) => {
       const [, limit = ''] = this.#form.draft.limits.find(([name]) => name === rule) ?? [];
       return html`<label class="limit"><span title=${visible(rule)}>${words}</span>
-        <span class="with-unit"><input type="text" inputmode="decimal" maxlength="24" autocomplete="off" placeholder=${usual} .value=${limit} @input=${(/** @type {Event} */ event) => this.#limit(rule, valueOf(event))}><span>${spec?.unit ?? ''}</span></span>${this.#inOwnUnit(limit || usual, spec)}</label>`;
+        <span class="with-unit"><input type="text" inputmode="decimal" maxlength="24" autocomplete="off" placeholder=${usual} .value=${limit} @input=${(/** @type {Event} */ event) => this.#limit(rule, valueOf(event))}><span>${counts ? '' : (spec?.unit ?? '')}</span></span>${counts ? nothing : this.#inOwnUnit(limit || usual, spec)}</label>`;
     };
     return html`<fieldset class="field-group"><legend>${locale.t(terms.ownLimits)}</legend>
-      ${rules.map(({ alert_type: rule, severity, below, threshold }) => line(rule, locale.t(below ? texts.limitBelow : texts.limitAbove, { severity: locale.t(terms[severity]) }), String(threshold)))}
+      ${rules.map((rule) => line(rule.alert_type, this.#limitWords(rule, locale), String(rule.usual_threshold ?? rule.threshold), rule.kind !== 'threshold'))}
       ${others.map(([rule]) => line(rule, visible(rule), ''))}
     </fieldset>`;
+  }
+
+  /**
+   * Which limit it is: of a value by its severity, if no other rule is as severe, and of anything else by the rule's name.
+   *
+   * @param {DeviceRule} rule
+   * @param {Locale} locale
+   */
+  #limitWords({ alert_type: name, below = false, kind, severity }, locale) {
+    if (kind !== 'threshold') return `${visible(name)} (${kindName(kind, locale)})`;
+    const words = locale.t(below ? texts.limitBelow : texts.limitAbove, { severity: locale.t(terms[severity]) });
+    const alike = this.#rules.filter((other) => other.kind === kind && other.severity === severity && (other.below ?? false) === below);
+    return alike.length > 1 ? `${words} (${visible(name)})` : words;
   }
 
   /**
@@ -168,9 +185,9 @@ export class EntryPanel {
     return html`<span class="limit-shown">= ${this.#session.locale.reading(value, spec, display)}</span>`;
   }
 
-  /** The rules whose thresholds the device may have its own of. @returns {AlertRule[]} */
+  /** The rules whose thresholds the device may have its own of. */
   get #rules() {
-    return this.#session.plant.rules.filter(({ device_type: type, alert_type: rule }) => type === this.#type && !comparesNothing(rule));
+    return this.#watching.filter(({ threshold }) => threshold !== undefined);
   }
 
   /**
