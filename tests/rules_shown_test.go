@@ -12,8 +12,8 @@ import (
 	"iotmon/internal/wire"
 )
 
-// What pages are told of the rules is what is in force: whatever people change, add, disable or delete, within two seconds, and after a restart.
-func TestPagesAreToldTheRulesInForce(t *testing.T) {
+// The rules that pages are sent are those in force: whatever people change, add, disable or delete, within two seconds, and after a restart.
+func TestPagesAreSentTheRulesInForce(t *testing.T) {
 	if testing.Short() {
 		t.Skip("runs the whole system")
 	}
@@ -25,7 +25,7 @@ func TestPagesAreToldTheRulesInForce(t *testing.T) {
 			t.Fatal("the device has no rules")
 		}
 	}
-	told := visit(t, p.addr, nil)
+	viewer := visit(t, p.addr, nil)
 	const high = "/api/v1/rules/temperature_high"
 	for _, step := range []struct{ method, path, body, want string }{
 		{"PUT", high, `{"device_type":"temperature_sensor","condition":{"kind":"threshold","threshold":90},"severity":"info"}`, "temperature_high 90 info"},
@@ -40,9 +40,9 @@ func TestPagesAreToldTheRulesInForce(t *testing.T) {
 		}
 		p.decide(step.method, step.path, "application/json", step.body, headers...)
 		asked := time.Now()
-		told.await(func(m *message) bool { return m.Type == wire.TypeAlertRules && fits(m.rules(), step.want) })
+		viewer.await(func(m *message) bool { return m.Type == wire.TypeAlertRules && fits(m.rules(), step.want) })
 		if late := time.Since(asked); late > 2*time.Second {
-			t.Errorf("%s %s: the page was told after %v", step.method, step.path, late)
+			t.Errorf("%s %s: the page knew after %v", step.method, step.path, late)
 		}
 		if rules := p.rulesOf("oven"); !fits(rules, step.want) {
 			t.Errorf("%s %s: the device has %q, want %q", step.method, step.path, rules, step.want)

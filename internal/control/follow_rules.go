@@ -10,7 +10,7 @@ import (
 )
 
 // rulesPeriod is the shortest time between two calls of FollowRules' changed: a file of hundreds of rules comes into force one by one in each
-// partition, and every page is told of it.
+// partition, and every page is sent a message about it.
 const rulesPeriod = 500 * time.Millisecond
 
 // FollowRules calls changed with the alert rules in force, in the order of their names, once they are known and whenever they have changed, until

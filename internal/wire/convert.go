@@ -132,7 +132,7 @@ func FromCatalog(c *iot.Catalog) []TypeSpec {
 	return specs
 }
 
-// FromRules returns those of the rules in force that a tenant's viewers are told, in the order of types and names.
+// FromRules returns those of the rules in force that a tenant's viewers are sent, in the order of types and names.
 func FromRules(rules []iot.Rule, tenant iot.Tenant) AlertRulesInForce {
 	list := []AlertRule{}
 	for i := range rules {

@@ -12,8 +12,8 @@ func thresholdRule(name string, t iot.DeviceType, severity iot.Severity, thresho
 	return iot.Rule{Name: name, Selector: iot.Selector{Type: t}, Severity: severity, Condition: iot.Condition{Threshold: threshold}}
 }
 
-// Viewers are told the thresholds of every device of a type: of levels each one, and none that holds for some devices, or for nobody.
-func TestRulesThatViewersAreTold(t *testing.T) {
+// Viewers are sent the thresholds of every device of a type: of levels each one, and none that holds for some devices, or for nobody.
+func TestRulesThatViewersAreSent(t *testing.T) {
 	disabled, ofArea, labelled, ofDevice, elsewhere := thresholdRule("a", "t", iot.Info, 1), thresholdRule("b", "t", iot.Info, 1), thresholdRule("c", "t", iot.Info, 1),
 		thresholdRule("d", "t", iot.Info, 1), thresholdRule("e", "t", iot.Info, 1)
 	disabled.Disabled, ofArea.Area, labelled.Labels, ofDevice.Devices, elsewhere.Tenant = true, "hall", map[string]string{"line": "1"}, []iot.DeviceID{"x"}, "other"
@@ -30,7 +30,7 @@ func TestRulesThatViewersAreTold(t *testing.T) {
 }
 
 // However many rules there are, what every viewer is sent stays small, and each type has its most urgent ones.
-func TestWhatViewersAreToldIsBounded(t *testing.T) {
+func TestRulesThatViewersAreSentAreBounded(t *testing.T) {
 	var rules []iot.Rule
 	const types, each = 50, 90
 	for i := range types * each {

@@ -16,9 +16,9 @@ import (
 	"iotmon/tests/testenv"
 )
 
-// TestEveryServiceTellsTheRulesInForce decides rules while consumer, web and websocket run as services of their own, each with a configuration that says
-// something else: what both services tell their viewers, and web says of a device, is what the processors go by.
-func TestEveryServiceTellsTheRulesInForce(t *testing.T) {
+// TestEveryServiceShowsTheRulesInForce decides rules while consumer, web and websocket run as services of their own, each with a configuration that says
+// something else: what both services send to their viewers, and web says of a device, is what the processors go by.
+func TestEveryServiceShowsTheRulesInForce(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs real servers; make test brings them")
 	}
@@ -45,7 +45,7 @@ func TestEveryServiceTellsTheRulesInForce(t *testing.T) {
 	decided := time.Now()
 	all("a rule is added", func(rules map[string]float64) bool { return rules["melting"] == 900 })
 	if late := time.Since(decided); late > 2*time.Second {
-		t.Errorf("the viewers were told %v after the rule had come into force", late)
+		t.Errorf("the viewers knew it %v after the rule had come into force", late)
 	}
 	posted := wire.AppendReading(nil, &iot.Reading{Device: iot.Device{ID: "oven", Type: iot.Temperature, Unit: "°C"}, Time: time.Now(), Value: 7})
 	if status := postReading(t, web, string(posted)); status != http.StatusOK && status != http.StatusAccepted {
@@ -72,7 +72,7 @@ func TestEveryServiceTellsTheRulesInForce(t *testing.T) {
 	}
 }
 
-// rulesSeen are the thresholds of the rules that a viewer was told last.
+// rulesSeen are the thresholds of the rules that a viewer was sent last.
 type rulesSeen struct {
 	mu    sync.Mutex
 	rules map[string]float64
