@@ -61,7 +61,7 @@ func (p *handlingPlant) apply(state *iot.DeviceState, c *iot.Command) {
 	id := state.Latest.Identity()
 	if c.Alert == "" {
 		known := p.Shelved(id)
-		next := known.Apply(c, c.Time, p.offset)
+		next, _ := known.Apply(c, c.Time, p.offset)
 		if next == nil {
 			next = &known
 		} else {

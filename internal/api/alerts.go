@@ -145,11 +145,11 @@ func (s *server) getAlert(ctx context.Context, in *alertInput) (*answer[archived
 
 // alertEvent is one event of an alert.
 type alertEvent struct {
-	State           iot.Transition  `json:"state" enum:"raised,updated,acknowledged,cleared" doc:"What happened."`
+	State           iot.Transition  `json:"state" enum:"raised,updated,acknowledged,cleared,noted" doc:"What happened; noted: something was said when it was over, or nobody has to acknowledge it any more."`
 	AlarmState      iot.LifeState   `json:"alarm_state" doc:"Where the alert is in its life after the event."`
 	Timestamp       time.Time       `json:"timestamp" doc:"When: the device's time of a reading, the log's of what somebody has decided."`
 	CurrentValue    float64         `json:"current_value"`
-	Reason          iot.ClearReason `json:"reason,omitempty" doc:"Why the alert has cleared, if not because of a reading."`
+	Reason          iot.ClearReason `json:"reason,omitempty" doc:"Why the alert has cleared, if not because of a reading, or why nobody has to acknowledge it."`
 	Suppressed      iot.Suppression `json:"suppressed,omitempty" doc:"Why nobody is notified of it."`
 	SuppressedUntil time.Time       `json:"suppressed_until,omitzero"`
 	Actor           string          `json:"actor,omitempty" doc:"Who: an opaque id; absent if nobody has caused the event."`

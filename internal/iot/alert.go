@@ -29,12 +29,14 @@ func (s Severity) Rank() int { return slices.Index(Severities[:], s) }
 type Transition string
 
 // An alert is raised once and cleared once; between the two it may be updated or acknowledged. Its condition may return to normal and be
-// violated again meanwhile, if its rule latches it.
+// violated again meanwhile, if its rule latches it. Of an alert that waits for nobody any more the processor knows nothing: Noted has the id and
+// the device, and adds to what the archive has a comment or, if nobody has acknowledged the alert, the Reason why nobody has to.
 const (
 	Raised       Transition = "raised"
 	Updated      Transition = "updated"
 	Acknowledged Transition = "acknowledged"
 	Cleared      Transition = "cleared"
+	Noted        Transition = "noted"
 )
 
 // Alert is one event in the life of an alert: the value of topic alerts. Events of the same alert share their ID.
@@ -134,7 +136,7 @@ const (
 	ByParent     Suppression = "by_parent"
 )
 
-// ClearReason is why an alert has cleared without a reading that is safe.
+// ClearReason is why an alert has cleared without a reading that is safe, or why one that has cleared need not be acknowledged.
 type ClearReason string
 
 // The reasons for which an alert clears.
@@ -145,7 +147,14 @@ const (
 	RuleChanged ClearReason = "rule_changed"
 	// WasReset means that somebody has reset a latched alert.
 	WasReset ClearReason = "reset"
+	// Waived means that an alert that has cleared need not be acknowledged any more, because too many of its partition wait for that, or the
+	// processor of an older version has not kept it. WaivedForgotten means that its device is forgotten.
+	Waived          ClearReason = "acknowledgement_waived"
+	WaivedForgotten ClearReason = "device_forgotten"
 )
+
+// Waives reports whether an alert that has cleared for this reason need not be acknowledged.
+func (r ClearReason) Waives() bool { return r == Waived || r == WaivedForgotten }
 
 // LifeState is where an alert is in its life, in the terms of ISA-18.2 and IEC 62682.
 type LifeState string
@@ -164,7 +173,7 @@ const (
 func (a *Alert) LifeState() LifeState {
 	acknowledged := !a.AckedAt.IsZero()
 	switch {
-	case a.Historical, a.Rule == RuleClock, !a.Open() && acknowledged:
+	case a.Historical, a.Rule == RuleClock, !a.Open() && (acknowledged || a.Reason.Waives() || a.Transition == Noted):
 		return NormalState
 	case !a.Open():
 		return ReturnedUnacknowledged
@@ -198,7 +207,7 @@ func contentID(content string) string {
 func (a *Alert) Identity() Identity { return Identity{a.Tenant, a.DeviceID} }
 
 // Open reports whether the alert is open after this event.
-func (a *Alert) Open() bool { return a.Transition != Cleared }
+func (a *Alert) Open() bool { return a.Transition != Cleared && a.Transition != Noted }
 
 // FirstArea returns the first level of the area to which the device belongs.
 func (a *Alert) FirstArea() Area {

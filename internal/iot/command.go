@@ -22,7 +22,7 @@ const MaxCommandID = 64
 // Command is what a person has decided about an alert or a rule of one device: the value of a record of KindCommand, whose
 // key is the device.
 type Command struct {
-	// ID identifies the command. A comment with the ID of an earlier one replaces it if its Time is later.
+	// ID identifies the command. One with the ID of an earlier one is not executed again; see Outcome.
 	ID     string
 	Action Action
 	// Actor is the opaque id of the person. Names of people are not in the log.
@@ -41,6 +41,9 @@ type Command struct {
 	// Revision is the ShelvedInForce.Revision of the device that the person saw, 0 if nothing was ever shelved there. A command that can
 	// be reversed is refused if there was another change since.
 	Revision int64
+	// Key is that of the request that the command is from, which may be about many alerts, and Request distinguishes this request from any other one
+	// that was sent with the same key. Both are empty in a command of an older version; see Origin.
+	Key, Request string
 }
 
 // The levels of commands; see RecordKind.
@@ -80,6 +83,9 @@ func (c *Command) Normalize() error {
 	if err := normalizeKey("actor", &c.Actor, MaxCommandID); err != nil {
 		return err
 	}
+	if err := c.normalizeOrigin(); err != nil {
+		return err
+	}
 	if err := normalizeText("reason", &c.Reason, MaxReason); err != nil {
 		return err
 	}
@@ -90,6 +96,17 @@ func (c *Command) Normalize() error {
 		return c.normalizeReversible()
 	}
 	return c.normalizeForAlert()
+}
+
+// normalizeOrigin checks what says of which request the command is.
+func (c *Command) normalizeOrigin() error {
+	if c.Key == "" && c.Request == "" {
+		return nil
+	}
+	if err := normalizeKey("key", &c.Key, MaxCommandID); err != nil {
+		return err
+	}
+	return normalizeKey("request", &c.Request, MaxCommandID)
 }
 
 // normalizeForAlert checks what only a command about one alert has.

@@ -6,14 +6,13 @@ import (
 )
 
 // Apply returns what is shelved after a reversible command, when the log's clock is now; s is nil if nothing ever was. revision is the
-// Position.Offset of the command's record. It returns nil if the command is refused: there was another change since the revision that it
-// names, it would change nothing, its end has passed, or it has been executed before.
-func (s *ShelvedInForce) Apply(c *Command, now time.Time, revision int64) *ShelvedInForce {
+// Position.Offset of the command's record. If the command is refused it returns nil; the outcome says why, and what remains shelved.
+func (s *ShelvedInForce) Apply(c *Command, now time.Time, revision int64) (*ShelvedInForce, Outcome) {
 	if s == nil {
 		s = new(ShelvedInForce)
 	}
-	if slices.Contains(s.Commands, c.ID) {
-		return nil
+	if c.Revision != s.Revision {
+		return nil, s.changed()
 	}
 	next := &ShelvedInForce{Revision: revision, Commands: append(slices.Clone(s.Commands), c.ID)}
 	next.Commands = next.Commands[max(0, len(next.Commands)-MaxShelvingCommands):]
@@ -22,18 +21,40 @@ func (s *ShelvedInForce) Apply(c *Command, now time.Time, revision int64) *Shelv
 			next.Shelvings = append(next.Shelvings, shelving)
 		}
 	}
-	changes := len(next.Shelvings) < len(s.Shelvings)
 	switch c.Action {
-	case Shelve, TakeOutOfService:
-		changes = len(next.Shelvings) < MaxShelvings && (c.Action == TakeOutOfService || c.Until.After(now))
-		next.Shelvings = append(next.Shelvings, Shelving{
-			Rule: c.Rule, OutOfService: c.aboutService(), Until: c.Until, OneShot: c.OneShot, Actor: c.Actor, Reason: c.Reason, Since: c.Time, Revision: revision,
-		})
+	case Unshelve, ReturnToService:
+		outcome := Outcome{Remains: remaining(next.Suppression(c.Rule, now))}
+		if len(next.Shelvings) == len(s.Shelvings) {
+			outcome.Refused = NothingToEnd
+			return nil, outcome
+		}
+		return next, outcome
+	case Shelve:
+		if !c.Until.After(now) {
+			return nil, Outcome{Refused: EndPassed}
+		}
 	}
-	if !changes || c.Revision != s.Revision {
-		return nil
+	if len(next.Shelvings) >= MaxShelvings {
+		return nil, Outcome{Refused: TooManyShelvings}
 	}
-	return next
+	next.Shelvings = append(next.Shelvings, Shelving{
+		Rule: c.Rule, OutOfService: c.aboutService(), Until: c.Until, OneShot: c.OneShot, Actor: c.Actor, Reason: c.Reason, Since: c.Time, Revision: revision,
+	})
+	return next, Outcome{}
+}
+
+// Executed reports whether the command with an id is among the last that have changed what is shelved. s may be nil.
+func (s *ShelvedInForce) Executed(id string) bool { return s != nil && slices.Contains(s.Commands, id) }
+
+// changed returns the outcome of a command that saw another revision. Who has made the last change is known if it was a shelving that holds.
+func (s *ShelvedInForce) changed() Outcome {
+	outcome := Outcome{Refused: ChangedMeanwhile}
+	for i := range s.Shelvings {
+		if last := &s.Shelvings[i]; last.Revision == s.Revision {
+			outcome.By, outcome.At = last.Actor, last.Since
+		}
+	}
+	return outcome
 }
 
 // aboutService reports whether the command takes out of service or returns to it, as opposed to shelving.

@@ -105,7 +105,7 @@ func (p *Planner) Load(groups, alerts []Row, now time.Time) error {
 
 // Apply applies an event of an alert, with the labels of its device if they are known.
 func (p *Planner) Apply(a *iot.Alert, labels map[string]string, known bool, now time.Time) {
-	if a.Historical {
+	if a.Historical || a.Transition == iot.Noted {
 		return
 	}
 	t := p.alerts[a.ID]

@@ -199,6 +199,9 @@ func TestACriticalAlertIsNotifiedEvenIfItHasPassed(t *testing.T) {
 	w.want(time.Minute, "chat raised 0 open 1 new 1 over")
 	w.apply(&iot.Alert{ID: "clock", Rule: iot.RuleClock, DeviceID: "c", Severity: iot.Warning, Transition: iot.Cleared, Onset: start, Time: start})
 	w.want(time.Minute, "chat raised 0 open 1 new 1 over")
+	// What is said of an alert that is over notifies nobody.
+	w.apply(&iot.Alert{ID: "b", DeviceID: "b", Transition: iot.Noted, Onset: start, Time: start, Handling: iot.Handling{Comment: "post mortem"}})
+	w.want(time.Hour)
 	if alerts, groups := w.planner.Open(); alerts+groups != 0 {
 		t.Errorf("%d alerts and %d groups are left", alerts, groups)
 	}

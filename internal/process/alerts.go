@@ -55,12 +55,15 @@ func (e *alertEvents) Alert(a *iot.Alert) {
 			a.Area = entry.Area
 		}
 	}
+	returned := false
 	switch {
 	case a.Historical || a.Rule == iot.RuleClock:
 	case a.Transition == iot.Raised:
 		p.suppress(a)
-	case a.Transition == iot.Cleared && a.AckedAt.IsZero() && !e.forgets:
-		p.keepReturned(a)
+	case a.Transition == iot.Cleared && a.AckedAt.IsZero() && e.forgets:
+		a.Reason = iot.WaivedForgotten
+	case a.Transition == iot.Cleared && a.AckedAt.IsZero():
+		returned = true
 	case a.Transition == iot.Updated:
 		p.judgeAgain(a)
 	}
@@ -69,19 +72,16 @@ func (e *alertEvents) Alert(a *iot.Alert) {
 	}
 	p.counts.alert(a)
 	p.alerts.apply(a)
+	out := e.out
 	e.publish(a)
+	if returned {
+		p.keepReturned(a, out)
+	}
 }
 
 func (e *alertEvents) publish(a *iot.Alert) {
 	e.p.eventOf = append(e.p.eventOf, a.Identity())
 	e.out.Alert(a)
-}
-
-func (p *Partition) keepReturned(cleared *iot.Alert) {
-	if dropped := p.inForce.returned.add(cleared); dropped != nil {
-		p.inForce.changeReturned(dropped.ID)
-	}
-	p.inForce.changeReturned(cleared.ID)
 }
 
 // handled publishes an event of an open alert that does not come from a reading: acknowledged if somebody has acknowledged the alert,
@@ -95,6 +95,15 @@ func (e *alertEvents) handled(state *iot.AlertState, raised *iot.Alert, at time.
 	event.Time, event.Actor, event.Comment, event.Position = at, actor, comment, e.p.position()
 	e.p.alerts.apply(raised)
 	e.publish(&event)
+}
+
+// note publishes what a command says of an alert that the partition does not know any more: its comment, and the reason why nobody has to
+// acknowledge it, if that is not empty.
+func (e *alertEvents) note(device iot.Identity, c *iot.Command, reason iot.ClearReason) {
+	e.publish(&iot.Alert{
+		ID: c.Alert, Tenant: device.Tenant, DeviceID: device.ID, Transition: iot.Noted, Onset: e.p.clock, Time: e.p.clock, Reason: reason,
+		Handling: iot.Handling{Actor: c.Actor, Comment: c.Reason}, Position: e.p.position(),
+	})
 }
 
 // returned publishes an event of an alert that has cleared: it stays cleared.

@@ -86,7 +86,7 @@ func (p *Partition) judgeByDesign(out Output) {
 			p.judgeByDesignNext()
 			continue
 		}
-		p.suppressOpen(device, "", "", out)
+		p.suppressOpen(device, nil, out)
 	}
 }
 

@@ -24,8 +24,11 @@ const (
 	// LevelParents means that devices may have parents, and that records say that these are silent. A program of LevelStatistics would leave its
 	// partitions at such a record.
 	LevelParents = 5
+	// LevelOutcomes means that the processor remembers what it has done with commands, and notes comments on alerts that are over. A program of a
+	// lower level would restore neither, and its archiver would not store the notes.
+	LevelOutcomes = 6
 	// MaxLevel is the highest level that this version knows.
-	MaxLevel = LevelParents
+	MaxLevel = LevelOutcomes
 )
 
 // NewerError is returned for a checkpoint of a level that this version does not know.

@@ -311,7 +311,7 @@ func conditionOptions(t fatal) *process.Options {
 	opts := *options(t)
 	selector := iot.Selector{Type: iot.Temperature}
 	opts.Rules = []iot.Rule{
-		{Name: "high", Selector: selector, Severity: iot.Warning, Condition: iot.Condition{Threshold: 28, Hysteresis: 0.5}},
+		{Name: "high", Selector: selector, Severity: iot.Warning, Condition: iot.Condition{Threshold: 28, Hysteresis: 0.5}, Latch: true},
 		{Name: "rise", Selector: selector, Severity: iot.Warning, Condition: iot.Condition{Kind: iot.Rise, Threshold: 5, Hysteresis: 2, Within: 20 * time.Second}},
 		{Name: "fall", Selector: selector, Severity: iot.Warning, Condition: iot.Condition{Kind: iot.Fall, Threshold: 5, Within: time.Minute}, For: 2 * time.Second},
 		{Name: "stuck", Selector: iot.Selector{Devices: []iot.DeviceID{"a", "c", "z"}}, Severity: iot.Info, Condition: iot.Condition{Kind: iot.Stuck, Within: 5 * time.Second}},

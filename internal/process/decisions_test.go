@@ -59,14 +59,17 @@ func drawEntry(t *rapid.T, j *journal, now float64) {
 // a device.
 func drawCommand(t *rapid.T, j *journal, now float64) {
 	c := iot.Command{
-		ID:     rapid.SampledFrom([]string{"c-1", "c-2", "c-3"}).Draw(t, "id"),
-		Action: rapid.SampledFrom([]iot.Action{iot.Acknowledge, iot.Acknowledge, iot.AddComment, iot.Shelve, iot.Unshelve, iot.TakeOutOfService, iot.ReturnToService}).Draw(t, "action"),
+		ID:     rapid.SampledFrom([]string{"c-1", "c-2", "c-3", fmt.Sprint("c of ", len(*j)), fmt.Sprint("c of ", len(*j))}).Draw(t, "id"),
+		Action: rapid.SampledFrom([]iot.Action{iot.Acknowledge, iot.Acknowledge, iot.AddComment, iot.AddComment, iot.Reset, iot.Shelve, iot.Unshelve, iot.TakeOutOfService, iot.ReturnToService}).Draw(t, "action"),
 		Reason: rapid.SampledFrom([]string{"", "as planned"}).Draw(t, "reason"),
 		Time:   at(now + rapid.SampledFrom([]float64{0, -30}).Draw(t, "given")),
 	}
 	device := rapid.SampledFrom(decided).Draw(t, "commanded")
 	switch c.Action {
-	case iot.Acknowledge, iot.AddComment:
+	case iot.Acknowledge, iot.AddComment, iot.Reset:
+		if c.Action == iot.AddComment {
+			c.Reason = rapid.SampledFrom([]string{"bearing worn", "as planned"}).Draw(t, "comment")
+		}
 		c.Alert = drawAlertOf(t, *j, &device)
 	case iot.Shelve:
 		c.Until = at(now + rapid.SampledFrom([]float64{-20, 2, 10, 40}).Draw(t, "until"))
@@ -74,6 +77,10 @@ func drawCommand(t *rapid.T, j *journal, now float64) {
 	default:
 		c.Rule = rapid.SampledFrom([]string{"", "temperature_high", "temperature_critical", iot.RuleOffline}).Draw(t, "rule")
 		c.Revision = rapid.SampledFrom([]int64{0, lastShelving(*j, device), int64(len(*j)) / 2}).Draw(t, "revision")
+	}
+	if rapid.Bool().Draw(t, "with origin") { // An older program says no origin.
+		c.Key = rapid.SampledFrom([]string{"k-1", "k-2", c.ID}).Draw(t, "key")
+		c.Request = rapid.SampledFrom([]string{"r-1", "r-1", "r-2"}).Draw(t, "request")
 	}
 	j.command(now, device, c)
 }
@@ -94,7 +101,7 @@ func lastShelving(j journal, device string) int64 {
 // drawAlertOf returns the id of an alert that one of the log's last readings may have raised, and its device.
 func drawAlertOf(t *rapid.T, j journal, device *string) string {
 	var readings []iot.Reading
-	for _, rec := range j[max(0, len(j)-20):] {
+	for _, rec := range j[max(0, len(j)-rapid.SampledFrom([]int{20, 20, 150}).Draw(t, "far back")):] { // Some of them are over.
 		var r iot.Reading
 		if rec.Kind == iot.KindReading && wire.DecodeReading(rec.Value, &r) == nil && r.Value > 28 {
 			if of, err := wire.DecodeDeviceKey(rec.Key); err == nil {
@@ -108,7 +115,7 @@ func drawAlertOf(t *rapid.T, j journal, device *string) string {
 	}
 	r := rapid.SampledFrom(readings).Draw(t, "violation")
 	*device = r.Identity().String()
-	return iot.AlertID(rapid.SampledFrom([]string{"temperature_high", "temperature_critical"}).Draw(t, "alert of"), r.Identity(), r.Time)
+	return iot.AlertID(rapid.SampledFrom([]string{"temperature_high", "temperature_critical", "high"}).Draw(t, "alert of"), r.Identity(), r.Time)
 }
 
 // Sequence: a record makes two events of an alert, which have the same position. A reader that gets the second one first ignores the
@@ -135,9 +142,11 @@ func TestARecordMakesAtMostOneEventOfAnAlert(t *testing.T) {
 			open := last[a.ID] != "" && last[a.ID] != iot.Cleared
 			switch {
 			case a.Rule == iot.RuleClock:
+			case a.Transition == iot.Noted && !open: // Whether there is such an alert the archive knows.
+				continue
 			case a.Transition == iot.Raised && open, a.Transition != iot.Raised && last[a.ID] == "":
 				t.Fatalf("got %s after %q: %s", a.Transition, last[a.ID], text)
-			case a.Transition != iot.Raised && !open && (a.Transition != iot.Cleared || a.Actor == ""):
+			case a.Transition != iot.Raised && !open && (a.Transition != iot.Cleared || a.Actor == "" && !a.Reason.Waives()):
 				t.Fatalf("got another event of an alert that has cleared: %s", text)
 			}
 			last[a.ID] = a.Transition
@@ -172,7 +181,7 @@ func TestDecisionsThatComeAgainChangeNothing(t *testing.T) {
 			again = append(again, once[len(again):]...)
 			last := once[len(once)-1]
 			p.Process([]process.Record{last}, newRecorder())
-			if counts := p.ResetCounts(); counts.Refused == 0 && counts.Rejected == nil && last.Kind.Deciding() && !comments(&last) {
+			if counts := p.ResetCounts(); counts.Refused == 0 && counts.Rejected == nil && last.Kind.Deciding() {
 				executed = append(executed, last)
 			}
 		}
@@ -180,10 +189,4 @@ func TestDecisionsThatComeAgainChangeNothing(t *testing.T) {
 			t.Fatal(diff)
 		}
 	})
-}
-
-// comments reports whether the record is a comment. Of comments of a forgotten device not even the ids are kept.
-func comments(rec *process.Record) bool {
-	c, err := wire.DecodeCommand(rec.Value)
-	return err == nil && c.Action == iot.AddComment
 }

@@ -38,18 +38,19 @@ func (f *InForce) Share(sharing *iot.EntrySharing) {
 // inForceKey is a key of topic partition-state.
 type inForceKey struct {
 	of wire.InForce
-	// rule is the name of a rule, since the offset of settings or limits, alert the id of an alert, device that of anything else; the others
-	// are zero.
-	rule   string
-	since  int64
-	alert  string
-	device iot.Identity
+	// rule is the name of a rule, since the offset of settings or limits, alert the id of an alert, command that of a command, device that of
+	// anything else; the others are zero.
+	rule    string
+	since   int64
+	alert   string
+	command string
+	device  iot.Identity
 }
 
 func compareKeys(a, b inForceKey) int {
 	return cmp.Or(
 		cmp.Compare(a.of, b.of), cmp.Compare(a.rule, b.rule), cmp.Compare(a.since, b.since), cmp.Compare(a.alert, b.alert),
-		a.device.Compare(b.device),
+		cmp.Compare(a.command, b.command), a.device.Compare(b.device),
 	)
 }
 
@@ -63,6 +64,8 @@ func (k *inForceKey) append(dst []byte) []byte {
 		return wire.AppendLimitsKey(dst, k.since)
 	case wire.ReturnedInForce:
 		return wire.AppendReturnedKey(dst, k.alert)
+	case wire.OutcomeInForce:
+		return wire.AppendOutcomeKey(dst, k.command)
 	default:
 		return wire.AppendInForceKey(dst, k.of, k.device)
 	}
@@ -92,6 +95,10 @@ func DecodeInForce(key, value []byte) (InForce, error) {
 		var cleared iot.Alert
 		cleared, err = wire.DecodeAlert(value)
 		f.Position, f.value, f.key.alert = cleared.Position, &cleared, cleared.ID
+	case wire.OutcomeInForce:
+		var outcome iot.Outcome
+		outcome, err = wire.DecodeOutcome(value)
+		f.Position, f.value, f.key.command = outcome.Position, &outcome, outcome.ID
 	default:
 		if f.key.device, err = wire.DecodeDeviceKey(name); err == nil {
 			err = f.decodeOfDevice(value)
@@ -138,6 +145,7 @@ type inForce struct {
 	// outages are by the parent.
 	outages  map[iot.Identity]*iot.OutageInForce
 	returned returnedAlerts
+	outcomes outcomes
 	sharing  iot.EntrySharing
 	// changed has the keys of everything that was changed, or deleted, since it was published.
 	changed map[inForceKey]bool
@@ -152,6 +160,7 @@ func newInForce() inForce {
 		comments: make(map[iot.Identity]*iot.CommentsInForce),
 		outages:  make(map[iot.Identity]*iot.OutageInForce),
 		returned: newReturnedAlerts(),
+		outcomes: newOutcomes(),
 		changed:  make(map[inForceKey]bool),
 	}
 }
@@ -179,6 +188,8 @@ func (p *Partition) RestoreInForce(f InForce) {
 		p.inForce.outages[f.key.device] = value
 	case *iot.Alert:
 		p.inForce.returned.add(value)
+	case *iot.Outcome:
+		p.inForce.outcomes.add(value)
 	}
 }
 
@@ -190,6 +201,11 @@ func (f *inForce) change(of wire.InForce, device iot.Identity) {
 // changeReturned marks an alert that has cleared as changed since it was published.
 func (f *inForce) changeReturned(alert string) {
 	f.changed[inForceKey{of: wire.ReturnedInForce, alert: alert}] = true
+}
+
+// changeOutcome marks the outcome of a command as changed since it was published.
+func (f *inForce) changeOutcome(command string) {
+	f.changed[inForceKey{of: wire.OutcomeInForce, command: command}] = true
 }
 
 // changeRule marks a rule as changed since it was published.
@@ -260,6 +276,10 @@ func (f *inForce) append(dst []byte, key *inForceKey, at iot.Position) []byte {
 	case wire.ReturnedInForce:
 		if cleared := f.returned.find(key.alert); cleared != nil { // Its position is that of the event.
 			return wire.AppendAlert(dst, cleared)
+		}
+	case wire.OutcomeInForce:
+		if outcome := f.outcomes.find(key.command); outcome != nil { // Its position is that of the command.
+			return wire.AppendOutcome(dst, outcome)
 		}
 	}
 	return dst

@@ -338,7 +338,7 @@ func (p *Partition) handleDue(out Output) {
 // forget removes a device, clears its alerts, and removes what people have decided about them. Its history stays in the archive, and its
 // registry entry in force.
 func (p *Partition) forget(id iot.Identity, out Output) {
-	p.removeHandling(id)
+	p.removeHandling(id, out)
 	device := p.fleet.Forget(id, p.position())
 	if device == nil {
 		return

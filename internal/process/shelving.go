@@ -36,7 +36,7 @@ func (p *Partition) endShelvings(out Output) {
 		}
 		p.setShelved(id, s.End(p.clock, p.position().Offset))
 		if device := p.fleet.Device(id); device != nil {
-			p.suppressOpen(device, "", "", out)
+			p.suppressOpen(device, nil, out)
 		}
 	}
 }
@@ -49,9 +49,10 @@ func (p *Partition) endOneShot(cleared *iot.Alert) {
 	}
 }
 
-// suppressOpen makes the open alerts of a device suppressed, or not, and publishes those that change. actor is the person who has changed the
-// shelvings of the device, empty if none has: then the planned end of what has suppressed an alert is the time of its event.
-func (p *Partition) suppressOpen(device *fleet.Device, actor, comment string, out Output) {
+// suppressOpen makes the open alerts of a device suppressed, or not, and publishes those that change. c is the command that has changed the shelvings
+// of the device: each alert that it is about has it in its story. It is nil if there is none: then the planned end of what has suppressed an alert is
+// the time of its event.
+func (p *Partition) suppressOpen(device *fleet.Device, c *iot.Command, out Output) {
 	for i := range device.Alerts {
 		state := &device.Alerts[i]
 		if state.Raised == nil {
@@ -59,11 +60,14 @@ func (p *Partition) suppressOpen(device *fleet.Device, actor, comment string, ou
 		}
 		raised := *state.Raised
 		p.suppress(&raised)
-		if raised.Handling == state.Raised.Handling {
+		about := c != nil && (c.Rule == "" || c.Rule == raised.Rule)
+		if raised.Handling == state.Raised.Handling && !about {
 			continue
 		}
-		at := p.clock
-		if until := state.Raised.SuppressedUntil; actor == "" && !until.IsZero() && until.Before(at) {
+		at, actor, comment := p.clock, "", ""
+		if c != nil {
+			actor, comment = c.Actor, c.Reason
+		} else if until := state.Raised.SuppressedUntil; !until.IsZero() && until.Before(at) {
 			at = until
 		}
 		p.events(out).handled(state, &raised, at, actor, comment)
@@ -71,8 +75,8 @@ func (p *Partition) suppressOpen(device *fleet.Device, actor, comment string, ou
 	}
 }
 
-// removeHandling removes all that people have decided about the alerts of a device that is forgotten.
-func (p *Partition) removeHandling(device iot.Identity) {
+// removeHandling removes all that people have decided about the alerts of a device that is forgotten, and what waits for them.
+func (p *Partition) removeHandling(device iot.Identity, out Output) {
 	if s := p.inForce.shelved[device]; s != nil && len(s.Shelvings) > 0 { // The revision stays: a command may arrive again.
 		p.setShelved(device, &iot.ShelvedInForce{Revision: p.position().Offset, Commands: s.Commands})
 	}
@@ -81,7 +85,6 @@ func (p *Partition) removeHandling(device iot.Identity) {
 		p.inForce.change(wire.CommentsInForce, device)
 	}
 	for _, alert := range p.inForce.returned.of(device) {
-		p.inForce.returned.remove(alert)
-		p.inForce.changeReturned(alert.ID)
+		p.waive(alert, iot.WaivedForgotten, out)
 	}
 }

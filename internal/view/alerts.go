@@ -51,12 +51,15 @@ func newAlerts() alerts {
 }
 
 // apply applies an event and reports whether it is to be announced. It ignores events that it knows and historical ones: a
-// historical alert was over before it was found, and only the archive has it.
+// historical alert was over before it was found, and only the archive has it. What is noted of an alert becomes a whole event of it.
 func (as *alerts) apply(event *iot.Alert) bool {
 	if event.Historical {
 		return false
 	}
 	a := as.byID[event.ID]
+	if event.Transition == iot.Noted && !noteOn(a, event) {
+		return false
+	}
 	forgotten, any := as.forgotten[event.Partition]
 	switch {
 	case a == nil && any && event.Position.Compare(forgotten) <= 0:
@@ -79,6 +82,21 @@ func (as *alerts) apply(event *iot.Alert) bool {
 	default:
 		as.add(newAlert(event))
 	}
+	return true
+}
+
+// noteOn makes a note the event of its alert as that is after it. It returns false if the alert is not known here, or not to be over: the archive has
+// the note all the same.
+func noteOn(a *Alert, note *iot.Alert) bool {
+	if a == nil || a.open || a.Last.Open() || a.Last.Identity() != note.Identity() || a.Last.Epoch != note.Epoch {
+		return false
+	}
+	event := a.Last
+	event.Actor, event.Comment, event.Position = note.Actor, note.Comment, note.Position
+	if event.AckedAt.IsZero() && note.Reason != "" {
+		event.Reason = note.Reason
+	}
+	*note = event
 	return true
 }
 

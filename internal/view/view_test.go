@@ -160,6 +160,12 @@ func TestAlertLife(t *testing.T) {
 	}
 	anew := event(iot.Raised, 1)
 	anew.Epoch = 1
+	note := func(offset int64) iot.Alert {
+		a := event(iot.Noted, offset)
+		return iot.Alert{
+			ID: a.ID, DeviceID: a.DeviceID, Transition: iot.Noted, Reason: iot.Waived, Handling: iot.Handling{Actor: "u-1", Comment: "post mortem"}, Position: a.Position,
+		}
+	}
 	past := event(iot.Cleared, 9)
 	past.ID, past.Historical = "past", true
 	for _, test := range []struct {
@@ -181,6 +187,10 @@ func TestAlertLife(t *testing.T) {
 		{"updated by what happened earlier", []iot.Alert{event(iot.Raised, 5), event(iot.Updated, 6), event(iot.Updated, 7)}, []iot.Transition{iot.Raised, iot.Updated, iot.Updated}, true},
 		{"in a log that began anew", []iot.Alert{event(iot.Raised, 5), event(iot.Cleared, 6), anew, event(iot.Cleared, 6)}, []iot.Transition{iot.Raised, iot.Cleared, iot.Raised}, true},
 		{"historical", []iot.Alert{past}, nil, false},
+		// Of an alert that is over the processor knows nothing: what is said of it has the id and the device only.
+		{"commented when it was over", []iot.Alert{event(iot.Raised, 5), event(iot.Cleared, 6), note(9), note(9)}, []iot.Transition{iot.Raised, iot.Cleared, iot.Cleared}, false},
+		{"noted of an unknown alert", []iot.Alert{note(9)}, nil, false},
+		{"noted of an open alert", []iot.Alert{event(iot.Raised, 5), note(9)}, []iot.Transition{iot.Raised}, true},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			v := newTestView()
@@ -188,6 +198,9 @@ func TestAlertLife(t *testing.T) {
 			for _, event := range test.events {
 				for _, a := range v.Apply(Batch{Alerts: []iot.Alert{event}}).Alerts {
 					announced = append(announced, a.Transition)
+					if a.Comment != "" && (a.Rule == "" || a.LifeState() != iot.NormalState) {
+						t.Errorf("got %+v, want a whole event of an alert that is over", a)
+					}
 				}
 			}
 			if !slices.Equal(announced, test.want) {

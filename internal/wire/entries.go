@@ -132,6 +132,8 @@ type command struct {
 	Until    time.Time  `json:"until,omitzero"`
 	OneShot  bool       `json:"one_shot,omitempty"`
 	Revision int64      `json:"revision,omitempty"`
+	Key      string     `json:"key,omitempty"`
+	Request  string     `json:"request,omitempty"`
 }
 
 // AppendCommand appends the JSON of a command.

@@ -81,6 +81,7 @@ var forms = []form{
 	formOf("outage", wire.MaxMessage, wire.AppendOutage, wire.DecodeOutage, drawOutage, goldenOutage, largestOutage),
 	formOf("in_force_outage", wire.MaxRecord, wire.AppendOutageInForce, wire.DecodeOutageInForce, drawOutageInForce, goldenOutageInForce,
 		func() iot.OutageInForce { return outageInForce(largestOutage(), lastPosition) }),
+	formOf("in_force_outcome", wire.MaxRecord, wire.AppendOutcome, wire.DecodeOutcome, drawOutcome, goldenOutcome, largestOutcome),
 }
 
 var lastPosition = iot.Position{Partition: math.MaxInt32, Epoch: math.MaxInt32, Offset: math.MaxInt64}
@@ -315,8 +316,69 @@ func outageInForce(o iot.Outage, position iot.Position) iot.OutageInForce {
 func goldenCommand() iot.Command {
 	return iot.Command{
 		ID: "c-0001", Action: iot.Shelve, Actor: "u-17", Reason: "sensor is being replaced", Time: at, Rule: "temperature_high",
-		Until: at.Add(8 * time.Hour), Revision: 1234,
+		Until: at.Add(8 * time.Hour), Revision: 1234, Key: "7f1c", Request: iot.Fingerprint("shelve"),
 	}
+}
+
+// A program of an older version says of no command which request it is from.
+func TestTheOriginOfAnOlderCommandIsItself(t *testing.T) {
+	older := func() iot.Command {
+		c := goldenCommand()
+		c.Key, c.Request = "", ""
+		return c
+	}
+	c := older()
+	text := wire.AppendCommand(nil, &c)
+	if got, err := wire.DecodeCommand(text); err != nil || got != c || bytes.Contains(text, []byte(`"key"`)) {
+		t.Errorf("got %+v, %v of %s, want no key", got, err, text)
+	}
+	again, other := older(), older()
+	again.Time, again.Until, again.Revision = again.Time.Add(time.Minute), again.Until.Add(time.Minute), 9
+	other.Reason = "another one"
+	device, another := iot.Identity{ID: "a"}, iot.Identity{ID: "b"}
+	id, key, request := c.Origin(device)
+	if againID, againKey, againRequest := again.Origin(device); againID != id || againKey != key || againRequest != request {
+		t.Errorf("got %s %s %s, then %s %s %s, want the same request", id, key, request, againID, againKey, againRequest)
+	}
+	if _, _, otherRequest := other.Origin(device); otherRequest == request {
+		t.Error("got the same request for another reason")
+	}
+	if anotherID, anotherKey, _ := c.Origin(another); anotherID == id || anotherKey == key {
+		t.Error("got the same id for another device, of which an older version has not known it")
+	}
+	for _, half := range []iot.Command{{Key: "k"}, {Request: "r"}} {
+		c := older()
+		c.Key, c.Request = half.Key, half.Request
+		if got, err := wire.DecodeCommand(wire.AppendCommand(nil, &c)); err == nil {
+			t.Errorf("got %+v, want half an origin refused", got)
+		}
+	}
+}
+
+func goldenOutcome() iot.Outcome {
+	return iot.Outcome{
+		ID: "c-0002", Key: "7f1c", Request: iot.Fingerprint("acknowledge"), Refused: iot.AlreadyAcknowledged, By: "u-9", At: at,
+		State: iot.AcknowledgedState, Remains: iot.DeviceShelved, Time: at.Add(time.Minute), Position: goldenAlert().Position,
+	}
+}
+
+func largestOutcome() iot.Outcome {
+	o := goldenOutcome()
+	o.ID, o.Key, o.Request, o.By, o.Position = longest(iot.MaxCommandID), longest(iot.MaxCommandID), longest(iot.MaxCommandID), longest(iot.MaxCommandID), lastPosition
+	return o
+}
+
+func drawOutcome(t *rapid.T) iot.Outcome {
+	return drawValid(t, func() iot.Outcome {
+		o := iot.Outcome{ID: drawKey(t, "id"), Key: drawKey(t, "key"), Request: drawKey(t, "request"), Time: drawMoment(t, "time"), Position: drawPosition(t)}
+		o.Refused = rapid.SampledFrom([]iot.Refusal{"", iot.AlertOver, iot.ChangedMeanwhile, "of a newer version"}).Draw(t, "refused")
+		o.State = rapid.SampledFrom([]iot.LifeState{"", iot.NormalState}).Draw(t, "state")
+		o.Remains = rapid.SampledFrom([]iot.Remaining{"", iot.RuleOutOfService}).Draw(t, "remains")
+		if rapid.Bool().Draw(t, "by somebody") {
+			o.By, o.At = drawKey(t, "by"), drawMoment(t, "at")
+		}
+		return o
+	}, (*iot.Outcome).Normalize)
 }
 
 func goldenRule() iot.RuleEntry {
@@ -403,6 +465,7 @@ func largestArea() iot.Area {
 func largestCommand() iot.Command {
 	c := goldenCommand()
 	c.ID, c.Actor, c.Reason, c.Rule = longest(iot.MaxCommandID), longest(iot.MaxCommandID), longest(iot.MaxReason), longest(iot.MaxRuleName)
+	c.Key, c.Request = longest(iot.MaxCommandID), longest(iot.MaxCommandID)
 	c.Revision = math.MaxInt64
 	return c
 }
@@ -559,6 +622,9 @@ func drawCommand(t *rapid.T) iot.Command {
 			Action: rapid.SampledFrom([]iot.Action{
 				iot.Acknowledge, iot.AddComment, iot.Reset, iot.Shelve, iot.Unshelve, iot.TakeOutOfService, iot.ReturnToService,
 			}).Draw(t, "action"),
+		}
+		if rapid.Bool().Draw(t, "with origin") {
+			c.Key, c.Request = drawKey(t, "key"), drawKey(t, "request")
 		}
 		switch c.Action {
 		case iot.Acknowledge, iot.AddComment, iot.Reset:

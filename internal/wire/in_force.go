@@ -31,6 +31,8 @@ const (
 	ReturnedInForce InForce = "returned"
 	// OutageInForce holds an iot.OutageInForce, under the key of the parent.
 	OutageInForce InForce = "outage"
+	// OutcomeInForce holds an iot.Outcome, under the id of the command.
+	OutcomeInForce InForce = "outcome"
 )
 
 // separator separates the parts of a key. No id, tenant or rule name can contain it, because it is a control character.
@@ -84,6 +86,11 @@ func AppendReturnedKey(dst []byte, alert string) []byte {
 	return append(appendKeyOf(dst, ReturnedInForce), alert...)
 }
 
+// AppendOutcomeKey appends the key under which the outcome of a command is kept in partition-state.
+func AppendOutcomeKey(dst []byte, command string) []byte {
+	return append(appendKeyOf(dst, OutcomeInForce), command...)
+}
+
 // AppendInForceKey appends the key under which something of a device is kept in partition-state.
 func AppendInForceKey(dst []byte, of InForce, device iot.Identity) []byte {
 	return AppendDeviceKey(appendKeyOf(dst, of), device)
@@ -92,11 +99,11 @@ func AppendInForceKey(dst []byte, of InForce, device iot.Identity) []byte {
 func appendKeyOf(dst []byte, of InForce) []byte { return append(append(dst, of...), separator) }
 
 // SplitInForceKey returns what a record of partition-state with this key holds, and the rest of the key: the rule's name, the
-// offset, the device's key, or the alert's id. It returns false for a key that none of the functions above wrote.
+// offset, the device's key, or the id of the alert or the command. It returns false for a key that none of the functions above wrote.
 func SplitInForceKey(key []byte) (of InForce, name []byte, ok bool) {
 	kind, name, _ := bytes.Cut(key, []byte{separator})
 	switch of = InForce(kind); of {
-	case RuleInForce, SettingsInForce, LimitsInForce, EntryInForce, ShelvedInForce, CommentsInForce, ReturnedInForce, OutageInForce:
+	case RuleInForce, SettingsInForce, LimitsInForce, EntryInForce, ShelvedInForce, CommentsInForce, ReturnedInForce, OutageInForce, OutcomeInForce:
 		return of, name, len(name) > 0
 	}
 	return "", nil, false
@@ -261,4 +268,33 @@ func DecodeCommentsInForce(data []byte) (iot.CommentsInForce, error) {
 		return iot.CommentsInForce{}, err
 	}
 	return c, nil
+}
+
+type outcome struct {
+	ID      string        `json:"id"`
+	Key     string        `json:"key"`
+	Request string        `json:"request"`
+	Refused iot.Refusal   `json:"refused,omitempty"`
+	By      string        `json:"by,omitempty"`
+	At      time.Time     `json:"at,omitzero"`
+	State   iot.LifeState `json:"state,omitempty"`
+	Remains iot.Remaining `json:"remains,omitempty"`
+	Time    time.Time     `json:"time"`
+	iot.Position
+}
+
+// AppendOutcome appends the JSON of the outcome of a command.
+func AppendOutcome(dst []byte, o *iot.Outcome) []byte { return appendJSON(dst, outcome(*o)) }
+
+// DecodeOutcome decodes what AppendOutcome wrote. The error is an *iot.InvalidError.
+func DecodeOutcome(data []byte) (iot.Outcome, error) {
+	var m outcome
+	if err := decodeObject(data, MaxRecord, &m); err != nil {
+		return iot.Outcome{}, err
+	}
+	o := iot.Outcome(m)
+	if err := o.Normalize(); err != nil {
+		return iot.Outcome{}, err
+	}
+	return o, nil
 }

@@ -140,7 +140,7 @@ func fromTopic(m *topicAlert) (iot.Alert, error) {
 		return iot.Alert{}, errors.New("device_id: missing")
 	}
 	switch m.State {
-	case iot.Raised, iot.Updated, iot.Acknowledged, iot.Cleared:
+	case iot.Raised, iot.Updated, iot.Acknowledged, iot.Cleared, iot.Noted:
 	default:
 		return iot.Alert{}, fmt.Errorf("state: unknown (got %q)", m.State)
 	}

@@ -386,7 +386,7 @@ func (l *replayedLog) Alert(a *iot.Alert) {
 		l.historical[a.ID] = true
 		return
 	}
-	l.events[eventKey(a.ID, a.Rule, string(a.DeviceID), a.Partition, a.Offset)] = eventWords(string(a.Transition), string(a.LifeState()), a.Time, a.Value, string(a.Reason),
+	l.events[eventKey(a.ID, a.Partition, a.Offset)] = eventWords(string(a.Transition), string(a.LifeState()), a.Time, a.Value, string(a.Reason),
 		string(a.Suppressed), a.SuppressedUntil, a.Actor, a.Comment)
 }
 
@@ -406,11 +406,15 @@ func (l *replayedLog) rules() []string {
 	return names
 }
 
-func eventKey(alert, rule, device string, partition int32, offset int64) string {
-	return fmt.Sprintf("%s of %s on %s at %d:%d", alert, rule, device, partition, offset)
+func eventKey(alert string, partition int32, offset int64) string {
+	return fmt.Sprintf("%s at %d:%d", alert, partition, offset)
 }
 
+// eventWords says all of an event. Of one that is noted, what it does not say itself is that of the alert in the archive.
 func eventWords(transition, life string, at time.Time, value float64, reason, suppressed string, until time.Time, actor, comment string) string {
+	if transition == string(iot.Noted) {
+		return fmt.Sprint(transition, " ", at.UnixMicro(), " ", actor, " ", comment)
+	}
 	return fmt.Sprint(transition, " ", life, " ", at.UnixMicro(), " ", value, " ", reason, " ", suppressed, " ", max(until.UnixMicro(), 0), " ", actor, " ", comment)
 }
 
@@ -435,14 +439,14 @@ func (l *replayedLog) differs(t *testing.T, database string) (wrong []string) {
 		if until == nil {
 			until = new(time.Time)
 		}
-		key := eventKey(id, rule, device, partition, position)
+		key := eventKey(id, partition, position)
 		if before := comments[comment]; comment != "" && before != "" {
 			wrong = append(wrong, fmt.Sprintf("what is said once has two events: %s and %s", before, key))
 		}
 		comments[comment] = key
 		got := eventWords(transition, life, at, value, reason, suppressed, *until, actor, comment)
 		if want := l.events[key]; got != want {
-			wrong = append(wrong, fmt.Sprintf("%s: got %s, want %s", key, got, want))
+			wrong = append(wrong, fmt.Sprintf("%s of %s on %s: got %s, want %s", key, rule, device, got, want))
 		}
 		stored[key] = true
 		return nil

@@ -28,6 +28,10 @@ test('what happened is what has changed since the event before', () => {
   assert.deepEqual(storyOf(events).map(({ what }) => what), [
     'raised', 'shelved', 'acknowledged', 'latched', 'suppression_ended', 'comment', 'again', 'value', 'out_of_service', 'by_parent', 'reset', 'comment',
   ]);
+  assert.deepEqual(storyOf([
+    { ...base, state: 'raised', alarm_state: 'unacknowledged' }, { ...base, state: 'cleared', alarm_state: 'returned_unacknowledged' },
+    { ...base, state: 'cleared', alarm_state: 'normal', reason: 'acknowledgement_waived' }, { ...base, state: 'noted', alarm_state: 'normal', actor: 'u', comment: 'late' },
+  ]).map(({ what }) => what), ['raised', 'cleared', 'waived', 'comment']);
   assert.deepEqual(storyOf([{ ...base, state: 'cleared', alarm_state: 'normal' }]).map(({ what }) => what), ['cleared'], 'one of the past');
 });
 

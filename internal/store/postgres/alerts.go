@@ -37,12 +37,46 @@ const storeAlertEvent = `INSERT INTO alert_events
 		(id, epoch, position, state, life, time, value, reason, suppressed, suppressed_until, actor, comment)
 	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) ON CONFLICT DO NOTHING`
 
+// noteAlert are the statements that add what was said of an alert after it was over, and why nobody has to acknowledge it, if nobody has. The archive
+// alone knows whether there is such an alert.
+var noteAlert = [...]string{`INSERT INTO alert_events
+		(id, epoch, position, state, life, time, value, reason, suppressed, suppressed_until, actor, comment)
+	SELECT a.id, a.epoch,
+		CASE WHEN a.epoch = @epoch THEN @position ELSE coalesce((SELECT max(position) + 1 FROM alert_events WHERE id = a.id AND epoch = a.epoch), 0) END,
+		@state, CASE WHEN waits THEN @normal ELSE coalesce((SELECT life FROM alert_events WHERE id = a.id AND epoch = a.epoch ORDER BY position DESC LIMIT 1), @normal) END,
+		@time, a.value, CASE WHEN waits THEN @reason ELSE '' END, '', NULL, @actor, @comment
+	FROM (SELECT *, @reason::text <> '' AND cleared IS NOT NULL AND acknowledged IS NULL AND reason NOT IN (@waived, @forgotten) AS waits FROM alerts) a
+	WHERE a.id = @id AND a.tenant = @tenant AND a.device_id = @device AND NOT a.historical AND (waits OR @comment::text <> '')
+		AND NOT EXISTS (SELECT 1 FROM alert_events e WHERE e.id = a.id AND e.epoch = a.epoch AND e.state = @state AND e.time = @time
+			AND e.actor = @actor AND e.comment = @comment)
+	ON CONFLICT DO NOTHING`,
+	`UPDATE alerts SET reason = @reason WHERE id = @id AND tenant = @tenant AND device_id = @device AND NOT historical AND @reason::text <> ''
+		AND cleared IS NOT NULL AND acknowledged IS NULL AND reason NOT IN (@waived, @forgotten)`,
+	`UPDATE alerts SET comment = @comment, commented_by = @actor, commented_at = @time
+		WHERE id = @id AND tenant = @tenant AND device_id = @device AND NOT historical AND @comment::text <> '' AND (commented_at IS NULL OR commented_at <= @time)`,
+}
+
+// queueNote adds the statements that store a note to a batch.
+func queueNote(batch *pgx.Batch, n *iot.Alert) {
+	for _, statement := range noteAlert {
+		batch.Queue(statement, pgx.NamedArgs{
+			"id": n.ID, "tenant": text(string(n.Tenant)), "device": text(string(n.DeviceID)), "epoch": n.Epoch, "position": n.Offset,
+			"state": string(n.Transition), "normal": string(iot.NormalState), "time": n.Time, "reason": string(n.Reason),
+			"waived": string(iot.Waived), "forgotten": string(iot.WaivedForgotten), "actor": text(n.Actor), "comment": text(n.Comment),
+		})
+	}
+}
+
 // alerts merges events into one row per alert, unless a later event of the same alert is already stored. It keeps their
 // order, because an event may depend on earlier ones.
 func (in *intake) alerts(ctx context.Context, alerts []iot.Alert) error {
 	batch := new(pgx.Batch)
 	for i := range alerts {
 		a := &alerts[i]
+		if a.Transition == iot.Noted {
+			queueNote(batch, a)
+			continue
+		}
 		raised := a.Onset
 		if a.Transition == iot.Raised {
 			raised = a.Time

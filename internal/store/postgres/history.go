@@ -176,7 +176,8 @@ func alertConditions(q *api.AlertsQuery) *selection {
 		}
 	}
 	if q.Returned { // The clock of a device is set back once, and over then.
-		s.where("cleared IS NOT NULL AND acknowledged IS NULL AND NOT historical AND rule <> ?", iot.RuleClock)
+		s.where("cleared IS NOT NULL AND acknowledged IS NULL AND NOT historical AND rule <> ? AND reason NOT IN (?, ?)",
+			iot.RuleClock, string(iot.Waived), string(iot.WaivedForgotten))
 	}
 	if area := string(q.Area); area != "" {
 		s.where("(area = ? OR starts_with(area, ?) OR area = '' AND building = ?)", area, area+"/", area)

@@ -21,7 +21,11 @@ func (w *batchWriter) alerts(ctx context.Context, alerts []iot.Alert) error {
 				continue
 			}
 		}
-		if err := w.skipRefused(w.alert(ctx, a), "alert of %.64q by %.64q at %v", a.DeviceID, a.Rule, a.Time); err != nil {
+		store := w.alert
+		if a.Transition == iot.Noted {
+			store = w.note
+		}
+		if err := w.skipRefused(store(ctx, a), "alert of %.64q by %.64q at %v", a.DeviceID, a.Rule, a.Time); err != nil {
 			return err
 		}
 	}
@@ -67,6 +71,35 @@ func (w *batchWriter) alert(ctx context.Context, a *iot.Alert) error {
 		return err
 	}
 	return w.alertEvent(ctx, a)
+}
+
+// note adds what was said of an alert after it was over, and why nobody has to acknowledge it, if nobody has. The archive alone knows whether there is
+// such an alert.
+func (w *batchWriter) note(ctx context.Context, n *iot.Alert) error {
+	for _, statement := range []string{`INSERT INTO alert_events
+			(id, epoch, position, state, life, time, value, reason, suppressed, suppressed_until, actor, comment)
+		SELECT a.id, a.epoch,
+			CASE a.epoch WHEN @epoch THEN @position ELSE coalesce((SELECT max(position) + 1 FROM alert_events WHERE id = a.id AND epoch = a.epoch), 0) END,
+			@state, CASE WHEN waits THEN @normal ELSE coalesce((SELECT life FROM alert_events WHERE id = a.id AND epoch = a.epoch ORDER BY position DESC LIMIT 1), @normal) END,
+			@time, a.value, CASE WHEN waits THEN @reason ELSE '' END, '', NULL, @actor, @comment
+		FROM (SELECT *, @reason <> '' AND cleared IS NOT NULL AND acknowledged IS NULL AND reason NOT IN (@waived, @forgotten) AS waits FROM alerts) a
+		WHERE a.id = @id AND a.tenant = @tenant AND a.device_id = @device AND a.historical = 0 AND (waits OR @comment <> '')
+			AND NOT EXISTS (SELECT 1 FROM alert_events e WHERE e.id = a.id AND e.epoch = a.epoch AND e.state = @state AND e.time = @time
+				AND e.actor = @actor AND e.comment = @comment)
+		ON CONFLICT DO NOTHING`,
+		`UPDATE alerts SET reason = @reason WHERE id = @id AND tenant = @tenant AND device_id = @device AND historical = 0 AND @reason <> ''
+			AND cleared IS NOT NULL AND acknowledged IS NULL AND reason NOT IN (@waived, @forgotten)`,
+		`UPDATE alerts SET comment = @comment, commented_by = @actor, commented_at = @time
+			WHERE id = @id AND tenant = @tenant AND device_id = @device AND historical = 0 AND @comment <> '' AND (commented_at IS NULL OR commented_at <= @time)`,
+	} {
+		if _, err := w.tx.ExecContext(ctx, statement,
+			sql.Named("id", n.ID), sql.Named("tenant", n.Tenant), sql.Named("device", n.DeviceID), sql.Named("epoch", n.Epoch), sql.Named("position", n.Offset),
+			sql.Named("state", n.Transition), sql.Named("normal", iot.NormalState), sql.Named("time", micros(n.Time)), sql.Named("reason", n.Reason),
+			sql.Named("waived", iot.Waived), sql.Named("forgotten", iot.WaivedForgotten), sql.Named("actor", n.Actor), sql.Named("comment", n.Comment)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // alertEvent keeps an event for the story of its alert.

@@ -182,7 +182,7 @@ func alertConditions(q *api.AlertsQuery) (where string, args []any) {
 		}
 	}
 	if q.Returned { // The clock of a device is set back once, and over then.
-		add("cleared IS NOT NULL AND acknowledged IS NULL AND historical = 0 AND rule <> ?", iot.RuleClock)
+		add("cleared IS NOT NULL AND acknowledged IS NULL AND historical = 0 AND rule <> ? AND reason NOT IN (?, ?)", iot.RuleClock, iot.Waived, iot.WaivedForgotten)
 	}
 	if area := string(q.Area); area != "" {
 		add("(area = ? OR substr(area, 1, length(?)) = ? OR area = '' AND building = ?)", area, area+"/", area+"/", area)

@@ -3,6 +3,7 @@ package storetest
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"iotmon/internal/api"
@@ -148,6 +149,68 @@ func alertsKeepHandling(t *testing.T, store Store) {
 		}
 		if got := alerts(t, store, api.AlertsQuery{}); len(got) != 1 || got[0] != want {
 			t.Errorf("%s: got %+v, want %+v", next.Transition, got, want)
+		}
+	}
+}
+
+// noted returns what is said of an alert after it was over.
+func noted(a iot.Alert, when float64, position int64, comment string, reason iot.ClearReason) iot.Alert {
+	return iot.Alert{
+		ID: a.ID, DeviceID: a.DeviceID, Tenant: a.Tenant, Transition: iot.Noted, Onset: at(when), Time: at(when), Reason: reason,
+		Handling: iot.Handling{Actor: "u-1", Comment: comment}, Position: iot.Position{Partition: a.Partition, Epoch: a.Epoch, Offset: position},
+	}
+}
+
+// What is said of an alert that is over is in its story, and the last comment in the alert. Nothing else of it changes, and there is no alert that
+// only a note knows.
+func alertsKeepNotes(t *testing.T, store Store) {
+	event := raised("a", 0, 5)
+	acked := later(event, iot.Acknowledged, 30)
+	acked.AckedAt, acked.AckedBy, acked.Actor = at(30), "u-17", "u-17"
+	clearing := later(acked, iot.Cleared, 60)
+	clearing.Actor, clearing.Reason = "", iot.NotSelected
+	waiting := raised("b", 0, 5)
+	cleared := later(waiting, iot.Cleared, 60)
+	foreign, unknown := noted(event, 80, 20, "of another device", ""), noted(raised("c", 0, 5), 80, 20, "of no alert", "")
+	foreign.DeviceID = "b"
+	other := noted(event, 80, 20, "of another tenant", iot.Waived)
+	other.Tenant = "acme"
+	begun := noted(event, 100, 2, "after the log began anew", "")
+	begun.Epoch++
+	batches := [][]iot.Alert{
+		{event, acked, clearing, waiting, cleared}, {noted(event, 70, 15, "post mortem", ""), foreign, unknown, other},
+		{noted(event, 70, 15, "post mortem", "")}, {noted(event, 90, 30, "", iot.Waived), begun}, {begun, noted(event, 70, 15, "post mortem", "")},
+		{noted(waiting, 95, 31, "nobody has kept it", iot.Waived)}, {noted(waiting, 96, 32, "", iot.Waived)},
+	}
+	for _, events := range batches {
+		writeAlerts(t, store, events...)
+	}
+	want := api.ArchivedAlert{Alert: clearing, Raised: at(1), ClearedAt: at(60), CommentedAt: at(100)}
+	want.Actor, want.Comment = "u-1", "after the log began anew"
+	over := api.ArchivedAlert{Alert: cleared, Raised: at(1), ClearedAt: at(60), CommentedAt: at(95)}
+	over.Actor, over.Comment, over.Reason = "u-1", "nobody has kept it", iot.Waived
+	got := alerts(t, store, api.AlertsQuery{})
+	slices.SortFunc(got, func(a, b api.ArchivedAlert) int { return strings.Compare(string(a.DeviceID), string(b.DeviceID)) })
+	if len(got) != 2 || got[0] != want || got[1] != over {
+		t.Errorf("got %+v\nwant %+v\nand %+v", got, want, over)
+	}
+	if got := alerts(t, store, api.AlertsQuery{Returned: true}); len(got) != 0 {
+		t.Errorf("got %+v waiting, want none", got)
+	}
+	for id, want := range map[string]string{
+		event.ID:   "raised unacknowledged ;acknowledged acknowledged ;cleared normal not_selected;noted normal post mortem;noted normal after the log began anew;",
+		waiting.ID: "raised unacknowledged ;cleared returned_unacknowledged ;noted normal acknowledgement_waivednobody has kept it;",
+	} {
+		events, err := store.AlertEvents(t.Context(), "", id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var story string
+		for _, e := range events {
+			story += fmt.Sprintf("%s %s %s%s;", e.Transition, e.State, e.Reason, e.Comment)
+		}
+		if story != want {
+			t.Errorf("got the story\n%s\nwant\n%s", story, want)
 		}
 	}
 }

@@ -96,6 +96,7 @@ var suite = []struct {
 	{"alerts fold into one row", alertsFold},
 	{"an alert keeps when it was raised", alertsKeepRaised},
 	{"an alert keeps what people have done about it", alertsKeepHandling},
+	{"what is said of an alert that is over is kept", alertsKeepNotes},
 	{"an alert keeps its events", alertsKeepTheirEvents},
 	{"alerts come newest onset first, then by id", alertsOrder},
 	{"alerts narrow", alertsNarrow},

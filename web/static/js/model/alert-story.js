@@ -3,7 +3,7 @@
 /**
  * @typedef {import('./history.js').AlertEvent} AlertEvent
  *
- * @typedef {'raised' | 'cleared' | 'reset' | 'acknowledged' | 'shelved' | 'out_of_service' | 'by_design' | 'by_parent' | 'suppression_ended' | 'latched' | 'again' | 'comment' | 'value'} Happening
+ * @typedef {'raised' | 'cleared' | 'reset' | 'acknowledged' | 'shelved' | 'out_of_service' | 'by_design' | 'by_parent' | 'suppression_ended' | 'latched' | 'again' | 'waived' | 'comment' | 'value'} Happening
  *
  * @typedef {{what: Happening, event: AlertEvent}} Chapter
  */
@@ -26,8 +26,10 @@ export function storyOf(events) {
 function happening(before, event) {
   const unseen = (/** @type {AlertEvent} */ { alarm_state: life }) => life.endsWith('unacknowledged');
   const latched = (/** @type {AlertEvent} */ { alarm_state: life }) => life.startsWith('latched');
+  const waives = (/** @type {AlertEvent} */ { reason = '' }) => ['acknowledgement_waived', 'device_forgotten'].includes(reason);
   if (event.state === 'cleared' && before?.state !== 'cleared') return event.reason === 'reset' ? 'reset' : 'cleared';
   if (!before) return 'raised';
+  if (waives(event) && !waives(before)) return 'waived';
   if (unseen(before) && !unseen(event)) return 'acknowledged';
   if (before.suppressed !== event.suppressed || before.suppressed_until !== event.suppressed_until) return event.suppressed ?? 'suppression_ended';
   if (latched(event) !== latched(before)) return latched(event) ? 'latched' : 'again';

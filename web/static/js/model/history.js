@@ -44,7 +44,7 @@ import { windowPoint } from './windows.js';
  * @property {{id: string, done: boolean, error?: string, alert?: Alert}[]} items Error is why nothing was tried, such as that there is no such alert.
  *
  * @typedef {object} AlertEvent One event in the story of an alert.
- * @property {import('./protocol.js').Transition} state
+ * @property {import('./protocol.js').Transition | 'noted'} state Noted: something was said of it when it was over, or nobody has to acknowledge it any more.
  * @property {import('./protocol.js').LifeState} alarm_state
  * @property {string} timestamp
  * @property {number} current_value

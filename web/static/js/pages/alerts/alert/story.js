@@ -16,11 +16,13 @@ import { texts } from './texts.js';
 const words = {
   raised: texts.storyRaised, cleared: texts.storyCleared, reset: texts.storyReset, acknowledged: texts.storyAcknowledged, shelved: texts.storyShelved,
   out_of_service: texts.storyOutOfService, by_design: texts.storyByDesign, by_parent: texts.storyByParent, suppression_ended: texts.storySuppressionEnded, latched: texts.storyLatched, again: texts.storyAgain,
-  comment: texts.storyComment, value: texts.storyValue,
+  waived: texts.storyWaived, comment: texts.storyComment, value: texts.storyValue,
 };
 
 /** @type {Record<string, import('../../../locale/locale.js').Text>} */
-const reasons = { not_selected: texts.reasonNotSelected, rule_changed: texts.reasonRuleChanged };
+const reasons = {
+  not_selected: texts.reasonNotSelected, rule_changed: texts.reasonRuleChanged, acknowledgement_waived: texts.reasonTooMany, device_forgotten: texts.reasonForgotten,
+};
 
 /**
  * Shows what became of an alert, oldest first.

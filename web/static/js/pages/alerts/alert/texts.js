@@ -41,8 +41,11 @@ export const texts = {
   storySuppressionEnded: { en: 'People are notified of it again', zh: '恢复通知该告警' },
   storyLatched: { en: 'The condition has returned to normal; the rule keeps the alert open', zh: '条件已恢复正常，规则仍锁定告警' },
   storyAgain: { en: 'The condition is violated again', zh: '条件再次越限' },
+  storyWaived: { en: 'Nobody has to acknowledge it any more', zh: '不再需要确认' },
   storyComment: { en: 'A comment', zh: '添加备注' },
   storyValue: { en: 'Another value', zh: '数值更新' },
   reasonNotSelected: { en: 'the rule no longer watches the device', zh: '规则不再监视该设备' },
   reasonRuleChanged: { en: 'the rule was changed', zh: '规则已更改' },
+  reasonTooMany: { en: 'too many alerts waited for that', zh: '等待确认的告警过多' },
+  reasonForgotten: { en: 'the device was forgotten', zh: '设备已被遗忘' },
 };
