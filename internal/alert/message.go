@@ -3,8 +3,11 @@ package alert
 import (
 	"cmp"
 	"fmt"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"iotmon/internal/iot"
 )
@@ -22,22 +25,43 @@ func label(spec *iot.TypeSpec) string {
 // maxMessage is the maximum length in bytes of a message: what placeholders stand for is longer than they are.
 const maxMessage = 512
 
+// placeholders are what stands in braces in a rule's texts for something of the reading or the rule.
+var placeholders = []string{"device", "type", "area", "alert_type", "value", "threshold", "unit", "limit"}
+
+// mark matches what looks like a placeholder. Other text in braces stays as it is.
+var mark = regexp.MustCompile(`\{[A-Za-z_]+\}`)
+
+// CheckText returns an error, an *iot.InvalidError of the field, that says where a text of a rule has a placeholder that there is not.
+func CheckText(field, text string) error {
+	for _, at := range mark.FindAllStringIndex(text, -1) {
+		if found := text[at[0]:at[1]]; !slices.Contains(placeholders, found[1:len(found)-1]) {
+			return iot.Invalid(field, "column %d: unknown placeholder %s; there are {%s}", utf8.RuneCountInString(text[:at[0]])+1, found, strings.Join(placeholders, "}, {"))
+		}
+	}
+	return nil
+}
+
 // messages are the texts of one alert. en is empty if the rule has no English text and pages can word the violation themselves.
 type messages struct{ zh, en string }
 
 // messages returns the texts of the rule, or that of a violation as in the description: 温度超过阈值: 28.1°C > 28°C. value is what was judged.
 //
-// In the rule's texts {device}, {type}, {area}, {alert_type}, {value}, {threshold}, {unit} and {limit} stand for those of the reading and the
-// rule; {value} is with its unit. Other text in braces stays as it is. A text in one language alone holds for both: it says more than the violation does.
+// In the rule's texts the placeholders stand for what is of the reading and the rule; {value} is with its unit. A text in one language alone holds for
+// both: it says more than the violation does.
 func (set *Set) messages(rule *compiled, value float64, r *iot.Reading) messages {
 	if rule.Text == "" && rule.TextEN == "" {
 		return messages{zh: set.violation(rule, value, r), en: violationEN(rule, value, r)}
 	}
 	of := unit(&rule.Rule, r)
-	words := strings.NewReplacer(
-		"{device}", string(r.ID), "{type}", string(r.Type), "{area}", string(r.Location.Area()), "{alert_type}", rule.Name,
-		"{value}", quantity(value, of), "{threshold}", quantity(threshold(&rule.Rule), of), "{unit}", r.Unit, "{limit}", quantity(rule.Limit, r.Unit),
-	)
+	values := [...]string{
+		string(r.ID), string(r.Type), string(r.Location.Area()), rule.Name,
+		quantity(value, of), quantity(threshold(&rule.Rule), of), r.Unit, quantity(rule.Limit, r.Unit),
+	}
+	var pairs []string
+	for i, name := range placeholders {
+		pairs = append(pairs, "{"+name+"}", values[i])
+	}
+	words := strings.NewReplacer(pairs...)
 	return messages{zh: shorten(words.Replace(cmp.Or(rule.Text, rule.TextEN))), en: shorten(words.Replace(cmp.Or(rule.TextEN, rule.Text)))}
 }
 

@@ -48,6 +48,8 @@ type alertFigures struct {
 	CountedUntil time.Time  `json:"counted_until" doc:"Up to when the figures are."`
 	Alerts       int64      `json:"alerts" doc:"Alerts that were not suppressed when they were raised."`
 	Suppressed   int64      `json:"suppressed" doc:"Alerts that were shelved, out of service or suppressed by design when they were raised. No other figure counts them, but stale."`
+	AveragedFrom time.Time  `json:"averaged_from" doc:"From when averages and parts of the time are: the first period of ten minutes for the whole of which there is data."`
+	AveragedTo   time.Time  `json:"averaged_until" doc:"Until when they are: a period that is not over would lower them, and is left out. If no period is whole, they are about what there is."`
 	PerDay       float64    `json:"per_day" doc:"For one operator, on average."`
 	PerHour      float64    `json:"per_hour" doc:"For one operator, on average."`
 	PerTen       float64    `json:"per_10_minutes" doc:"For one operator, on average."`
@@ -127,10 +129,11 @@ func (s *server) alertKPIs(ctx context.Context, in *kpisInput) (*answer[alertFig
 	if err := s.historyProblem(ctx, err); err != nil {
 		return nil, err
 	}
+	since := from.Truncate(kpi.Period)
 	if len(first) > 0 && first[0].Window.Start.After(from) {
-		from = first[0].Window.Start
+		from, since = first[0].Window.Start, first[0].Window.Start
 	}
-	tally := kpi.New(from, to, in.Operators)
+	tally := kpi.New(kpi.Span{From: from, To: to, Since: since, Now: s.o.Now()}, in.Operators)
 	q := kpi.Query{Area: area, From: tally.From(), To: tally.To()}
 	err = s.o.History.RaisedAlerts(ctx, q, tally.Add)
 	if err := s.historyProblem(ctx, err); err != nil {
@@ -147,7 +150,7 @@ func (s *server) alertKPIs(ctx context.Context, in *kpisInput) (*answer[alertFig
 
 func toFigures(t *kpi.Tally, f *kpi.Figures, operators int) alertFigures {
 	out := alertFigures{
-		From: t.From(), To: t.To(), Operators: operators, Truncated: f.Truncated, CountedUntil: f.Counted, Alerts: f.Alerts, Suppressed: f.Suppressed,
+		From: t.From(), To: t.To(), Operators: operators, Truncated: f.Truncated, CountedUntil: f.Counted, AveragedFrom: f.AveragedFrom, AveragedTo: f.AveragedUntil, Alerts: f.Alerts, Suppressed: f.Suppressed,
 		PerDay: rounded(f.PerDay), PerHour: rounded(f.PerHour), PerTen: rounded(f.PerPeriod), Peak: rounded(f.Peak), PeakAt: f.PeakAt,
 		BusyTen: percent(f.BusyPeriods), BusyHours: percent(f.BusyHours), Flood: percent(f.Flood), Floods: f.Floods, MostShare: percent(f.MostShare),
 		Most: make([]frequent, len(f.Most)), Chattering: f.Chattering, Fleeting: f.Fleeting, Stale: f.Stale,

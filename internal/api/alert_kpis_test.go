@@ -21,7 +21,7 @@ func TestAlertKPIs(t *testing.T) {
 	}
 	h := newAPI(t, plant{}, history, nil)
 	w := request(h, "GET", "/api/v1/alerts/kpis?from=-1h&area=hall%2F3&operators=1")
-	want := `{"from":"2026-03-01T11:00:00Z","to":"2026-03-01T12:00:00Z","operators":1,"counted_until":"2026-03-01T12:00:00Z","alerts":14,"suppressed":0,` +
+	want := `{"from":"2026-03-01T11:00:00Z","to":"2026-03-01T12:00:00Z","operators":1,"counted_until":"2026-03-01T12:00:00Z","alerts":14,"suppressed":0,"averaged_from":"2026-03-01T11:00:00Z","averaged_until":"2026-03-01T12:00:00Z",` +
 		`"per_day":336,"per_hour":14,"per_10_minutes":2.333,"peak_10_minutes":14,"peak_at":"2026-03-01T11:00:00Z","busy_10_minutes_percent":16.667,"busy_hours_percent":0,` +
 		`"flood_percent":16.667,"floods":1,"most_percent":100,"most":[{"alert_type":"hot","device_id":"d1","alerts":14,"chattering":true}],"chattering":1,"fleeting":0,"stale":3,` +
 		`"priorities":{"critical_percent":0,"warning_percent":100,"info_percent":0},"acknowledged":14,"acknowledge_median_seconds":90,"acknowledge_late_seconds":90,` +

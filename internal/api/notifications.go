@@ -112,7 +112,7 @@ type delivery struct {
 	Recipient string          `json:"recipient,omitempty" doc:"To whom, if the channel has recipients."`
 	Kind      notify.Kind     `json:"kind" enum:"raised,changed,repeated,escalated,over,digest,test,from_memory" doc:"Why it is sent."`
 	Severity  string          `json:"severity" doc:"That of its most urgent alert."`
-	State     notify.State    `json:"state" enum:"pending,sent,failed,merged" doc:"pending: it is tried until it is sent. failed: refused for good, or given up after a day. merged: a digest has been sent instead."`
+	State     notify.State    `json:"state" enum:"pending,sent,failed,refused,merged" doc:"pending: it is tried until it is sent. failed: given up after a day. refused: for good; if attempts is 0 it was not tried, because the receiver had refused those before. merged: a digest has been sent instead."`
 	Created   time.Time       `json:"created" doc:"When it was decided."`
 	Due       time.Time       `json:"due" doc:"When it is or was tried next."`
 	Done      *time.Time      `json:"done,omitempty" doc:"When it was sent or given up."`
@@ -207,6 +207,7 @@ type notificationRoutes struct {
 type DeliveryCounts struct {
 	Pending int `json:"pending" doc:"How many deliveries wait."`
 	Failed  int `json:"failed" doc:"How many have failed, of those that are kept."`
+	Refused int `json:"refused" doc:"How many were refused, of those that are kept."`
 }
 
 func (c *DeliveryCounts) add(count DeliveryCount) {
@@ -215,6 +216,8 @@ func (c *DeliveryCounts) add(count DeliveryCount) {
 		c.Pending += count.Count
 	case notify.Failed:
 		c.Failed += count.Count
+	case notify.RefusedState:
+		c.Refused += count.Count
 	}
 }
 
@@ -261,7 +264,7 @@ func (s *server) configuredNotifications(ctx context.Context) (*ConfiguredNotifi
 
 type deliveriesInput struct {
 	Channel string `query:"channel" doc:"Only deliveries of this channel." maxLength:"63"`
-	State   string `query:"state" doc:"Only deliveries in this state." enum:"pending,sent,failed,merged"`
+	State   string `query:"state" doc:"Only deliveries in this state." enum:"pending,sent,failed,refused,merged"`
 	Limit   int    `query:"limit" doc:"How many deliveries one page holds at most." minimum:"1" maximum:"200" default:"50"`
 	Cursor  string `query:"cursor" doc:"The next of the page before." maxLength:"2048"`
 }

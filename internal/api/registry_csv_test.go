@@ -69,7 +69,7 @@ func TestATableWithMistakesChangesNothing(t *testing.T) {
 			"6 mistakes",
 		}},
 		{"device_id,name\nd2\n", 422, []string{"wrong number of fields"}},
-		{"device_id,name\nd2,\"x\n", 422, []string{"mistakes"}},
+		{"device_id,name\nd2,\"x\n", 422, []string{"has 1 mistake\""}},
 		{"device_id,name\nd\"2,x\n", 422, []string{"parse error on line 2"}},
 		{"device_id,name\n\"d2,x\n", 422, []string{"parse error on line 2"}},
 		{"device_id,label.é,label.e\u0301\n", 422, []string{"twice"}},

@@ -148,7 +148,7 @@ func readTable(text []byte) ([]control.Edit, error) {
 		edits = append(edits, columns.edit(cells, line, &wrong))
 	}
 	if wrong.count > 0 {
-		return nil, huma.Error422UnprocessableEntity(fmt.Sprintf("nothing is imported, because the table has %d mistakes", wrong.count), wrong.first...)
+		return nil, huma.Error422UnprocessableEntity("nothing is imported, because the table has "+mistakesWords(wrong.count), wrong.first...)
 	}
 	return edits, nil
 }

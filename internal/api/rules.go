@@ -119,7 +119,7 @@ type RuleBody struct {
 	Severity        iot.Severity  `json:"severity" enum:"info,warning,critical" doc:"The priority of the alert."`
 	Latch           bool          `json:"latch,omitempty" doc:"The alert stays until it has been acknowledged and reset, even if its condition has returned to normal."`
 	Disabled        bool          `json:"disabled,omitempty" doc:"The rule watches no device until it is enabled again. Its open alerts clear."`
-	Text            string        `json:"text,omitempty" doc:"The alert's message in Chinese, at most 256 bytes. {device}, {type}, {area}, {value}, {threshold}, {limit}, {unit} and {alert_type} are replaced."`
+	Text            string        `json:"text,omitempty" doc:"The alert's message in Chinese, at most 256 bytes. {device}, {type}, {area}, {value}, {threshold}, {limit}, {unit} and {alert_type} are replaced; another name in braces is refused."`
 	TextEN          string        `json:"text_en,omitempty" doc:"The same in English. One of both texts alone holds for both languages."`
 	Procedure       string        `json:"procedure,omitempty" doc:"The address of a page that says what to do."`
 }
@@ -193,8 +193,14 @@ func (b *RuleBody) rule(name string) (iot.Rule, error) {
 			return iot.Rule{}, iot.Invalid(span.field, "must be between 0 and %v seconds (got %v)", iot.MaxWithin.Seconds(), span.seconds)
 		}
 		*span.into = time.Duration(math.Round(span.seconds*1e6)) * time.Microsecond
+		if span.seconds > 0 && *span.into == 0 {
+			return iot.Rule{}, iot.Invalid(span.field, "must be 0 or at least 0.000001 seconds (got %v)", span.seconds)
+		}
 	}
-	return r, nil
+	if err := alert.CheckText("text", b.Text); err != nil {
+		return iot.Rule{}, err
+	}
+	return r, alert.CheckText("text_en", b.TextEN)
 }
 
 func (s *server) registerRules(api huma.API) {

@@ -197,7 +197,14 @@ func fileProblem(wrong []error) error {
 		}
 		details = append(details, err)
 	}
-	return huma.Error422UnprocessableEntity(fmt.Sprintf("nothing is imported, because the file has %d mistakes", len(wrong)), details...)
+	return huma.Error422UnprocessableEntity("nothing is imported, because the file has "+mistakesWords(len(wrong)), details...)
+}
+
+func mistakesWords(count int) string {
+	if count == 1 {
+		return "1 mistake"
+	}
+	return fmt.Sprintf("%d mistakes", count)
 }
 
 // importProblem converts an error of ChangeRules to a problem.

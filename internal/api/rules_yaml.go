@@ -190,7 +190,7 @@ func decodeRule(n *yaml.Node) (iot.Rule, error) {
 		if wrong := (*json.UnmarshalTypeError)(nil); errors.As(err, &wrong) {
 			// Fields of embedded structs come with the names of those.
 			field := strings.NewReplacer("RuleBody.", "", "RuleScope.", "").Replace(wrong.Field)
-			return iot.Rule{}, iot.Invalid(field, "must be a %s, not a %s", kindName(wrong.Type.Kind().String()), wrong.Value)
+			return iot.Rule{}, iot.Invalid(field, "must be a %s, not a %s", kindName(wrong.Type.Kind().String()), kindName(wrong.Value))
 		}
 		return iot.Rule{}, errors.New(strings.TrimPrefix(err.Error(), "json: "))
 	}
@@ -206,14 +206,14 @@ func decodeRule(n *yaml.Node) (iot.Rule, error) {
 	return entry.Rule, err
 }
 
-// kindName names a kind of Go in the words of YAML.
+// kindName names a kind of Go, or of JSON, in the words of YAML.
 func kindName(kind string) string {
 	switch {
-	case kind == "slice":
+	case kind == "slice", kind == "array":
 		return "list"
-	case kind == "struct":
+	case kind == "struct", kind == "object":
 		return "map"
-	case strings.HasPrefix(kind, "int"), strings.HasPrefix(kind, "float"):
+	case strings.HasPrefix(kind, "int"), strings.HasPrefix(kind, "float"), strings.HasPrefix(kind, "number"):
 		return "number"
 	}
 	return kind

@@ -11,6 +11,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"iotmon/internal/alert"
 	"iotmon/internal/iot"
 )
 
@@ -52,7 +53,8 @@ func rules() *rapid.Generator[iot.Rule] {
 			if rapid.Bool().Draw(t, "except") {
 				entry.Rule.Except = []iot.Selector{scope("except")}
 			}
-			if entry.Normalize() == nil && entry.Rule.Name != "export" {
+			known := alert.CheckText("", entry.Rule.Text) == nil && alert.CheckText("", entry.Rule.TextEN) == nil
+			if known && entry.Normalize() == nil && entry.Rule.Name != "export" {
 				return entry.Rule
 			}
 		}
@@ -115,6 +117,7 @@ func TestWhatIsWrongInAFileOfRules(t *testing.T) {
 		{strings.Replace(ruleOfFile, "critical", "!!binary aGk=", 1), "line 4, body: unknown tag"},
 		{strings.Replace(ruleOfFile, "critical", "critical\n  for_seconds: -1", 1), "rules[0].for_seconds: must be between"},
 		{strings.Replace(ruleOfFile, "critical", "critical\n  labels: {a: 1}", 1), "rules[0].labels: must be a string, not a number"},
+		{strings.Replace(ruleOfFile, "{kind: threshold, threshold: 80}", "[threshold]", 1), "rules[0].condition: must be a map, not a list"},
 		{ruleOfFile + strings.TrimPrefix(ruleOfFile, "rules:\n"), "line 6, rules[1].name: there is another rule \"hot\" in the file"},
 		{"rules:\n" + strings.Repeat("- {}\n", maxRulesInFile+1), "rules: more than 1000 (got 1001)"},
 		{"a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c]\n" +

@@ -52,6 +52,9 @@ type Figures struct {
 	// Truncated means that there are more than MaxAlerts: the figures are about the time until Counted.
 	Truncated bool
 	Counted   time.Time
+	// AveragedFrom and AveragedUntil bound the periods that averages and parts of the time are about: those that are over, and for the whole of which
+	// there is data. If there is none, they are all.
+	AveragedFrom, AveragedUntil time.Time
 	// PerDay, PerHour and PerPeriod are averages for one operator.
 	PerDay, PerHour, PerPeriod float64
 	// Peak is the most alerts in one period, which begins at PeakAt, for one operator.
@@ -89,11 +92,12 @@ type Frequent struct {
 
 // Tally counts alerts, which must come in the order of their times.
 type Tally struct {
-	from, to  time.Time
-	operators float64
-	figures   Figures
-	byAlarm   map[alarm]*counted
-	took      []time.Duration
+	from, to   time.Time
+	since, now time.Time
+	operators  float64
+	figures    Figures
+	byAlarm    map[alarm]*counted
+	took       []time.Duration
 }
 
 type alarm struct {
@@ -108,17 +112,27 @@ type counted struct {
 	chattering bool
 }
 
-// New returns a tally for a time and a number of operators, who share the alerts. From and to are widened to whole periods.
-func New(from, to time.Time, operators int) *Tally {
-	from = from.UTC().Truncate(Period)
-	to = to.UTC().Add(Period - 1).Truncate(Period)
+// Span is the time of a tally.
+type Span struct {
+	// From and To are widened to whole periods.
+	From, To time.Time
+	// Since is from when there is data, Now up to when.
+	Since, Now time.Time
+}
+
+// New returns a tally for a time and a number of operators, who share the alerts.
+func New(span Span, operators int) *Tally {
+	from, to := span.From.UTC().Truncate(Period), wholePeriod(span.To)
 	return &Tally{
-		from: from, to: to, operators: float64(max(operators, 1)), byAlarm: make(map[alarm]*counted),
+		from: from, to: to, since: wholePeriod(span.Since), now: span.Now.UTC().Truncate(Period), operators: float64(max(operators, 1)), byAlarm: make(map[alarm]*counted),
 		figures: Figures{
 			Severities: make(map[iot.Severity]int64), Periods: make([]int64, to.Sub(from)/Period), Counted: to,
 		},
 	}
 }
+
+// wholePeriod returns the beginning of the first whole period at or after t.
+func wholePeriod(t time.Time) time.Time { return t.UTC().Add(Period - 1).Truncate(Period) }
 
 // From returns the beginning of the first period, To the end of the last.
 func (t *Tally) From() time.Time { return t.from }
@@ -175,11 +189,16 @@ func (t *Tally) Figures() Figures {
 	f := &t.figures
 	periods := f.Periods[:f.Counted.Sub(t.from)/Period]
 	f.Periods = periods
-	if n := float64(len(periods)); n > 0 {
-		f.PerPeriod = float64(f.Alerts) / t.operators / n
+	whole := t.average(len(periods))
+	if n := float64(whole.until - whole.from); n > 0 {
+		var alerts int64
+		for _, count := range periods[whole.from:whole.until] {
+			alerts += count
+		}
+		f.PerPeriod = float64(alerts) / t.operators / n
 		f.PerHour, f.PerDay = f.PerPeriod*6, f.PerPeriod*6*24
 	}
-	t.rates(periods)
+	t.rates(periods, whole)
 	t.rank()
 	slices.Sort(t.took)
 	if n := len(t.took); n > 0 {
@@ -188,8 +207,23 @@ func (t *Tally) Figures() Figures {
 	return *f
 }
 
-// rates finds the peak, busy periods and hours, and floods.
-func (t *Tally) rates(periods []int64) {
+// averaged are the indexes of the periods that averages are about, until exclusive.
+type averaged struct{ from, until int }
+
+// average returns which of the first n periods averages are about, and sets AveragedFrom and AveragedUntil.
+func (t *Tally) average(n int) averaged {
+	at := func(x time.Time) int { return min(max(int(x.Sub(t.from)/Period), 0), n) }
+	whole := averaged{at(t.since), at(t.now)}
+	if whole.from >= whole.until {
+		whole = averaged{0, n}
+	}
+	t.figures.AveragedFrom, t.figures.AveragedUntil = t.from.Add(time.Duration(whole.from)*Period), t.from.Add(time.Duration(whole.until)*Period)
+	return whole
+}
+
+// rates finds the peak and floods of all periods, and the parts of those of whole that are busy or in floods. Hours are counted from the first of those;
+// the rest of an hour is none, unless there is nothing else.
+func (t *Tally) rates(periods []int64, whole averaged) {
 	f := &t.figures
 	busy, busyHours, hours, inFlood := 0, 0, 0, 0
 	var flood bool
@@ -199,9 +233,6 @@ func (t *Tally) rates(periods []int64) {
 		if rate > f.Peak {
 			f.Peak, f.PeakAt = rate, t.from.Add(time.Duration(i)*Period)
 		}
-		if rate > FloodBegins {
-			busy++
-		}
 		switch {
 		case rate > FloodBegins && !flood:
 			flood = true
@@ -209,11 +240,17 @@ func (t *Tally) rates(periods []int64) {
 		case rate < FloodEnds:
 			flood = false
 		}
+		if i < whole.from || i >= whole.until {
+			continue
+		}
+		if rate > FloodBegins {
+			busy++
+		}
 		if flood {
 			inFlood++
 		}
 		hour += alerts
-		if i%6 == 5 || i == len(periods)-1 {
+		if last := i == whole.until-1; (i-whole.from)%6 == 5 || last && hours == 0 {
 			hours++
 			if float64(hour)/t.operators > BusyHour {
 				busyHours++
@@ -221,7 +258,7 @@ func (t *Tally) rates(periods []int64) {
 			hour = 0
 		}
 	}
-	if n := float64(len(periods)); n > 0 {
+	if n := float64(whole.until - whole.from); n > 0 {
 		f.BusyPeriods, f.Flood, f.BusyHours = float64(busy)/n, float64(inFlood)/n, float64(busyHours)/float64(hours)
 	}
 }

@@ -13,6 +13,11 @@ import (
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
+// newTally returns a tally of a time that is over, for all of which there is data.
+func newTally(from, to time.Time, operators int) *kpi.Tally {
+	return kpi.New(kpi.Span{From: from, To: to, Since: from.Truncate(kpi.Period), Now: to.Add(kpi.Period)}, operators)
+}
+
 // add adds alerts of a device, evenly over a period.
 func add(t *kpi.Tally, period, alerts int, change func(i int, r *kpi.Raised)) {
 	for i := range alerts {
@@ -42,7 +47,7 @@ func TestFloods(t *testing.T) {
 		{[]int{20, 9, 0, 0}, 2, 0, 0, 0},
 		{[]int{22, 10, 9, 0}, 2, 0.5, 0.25, 1},
 	} {
-		tally := kpi.New(noon, noon.Add(time.Duration(len(test.periods))*kpi.Period), test.operators)
+		tally := newTally(noon, noon.Add(time.Duration(len(test.periods))*kpi.Period), test.operators)
 		for i, alerts := range test.periods {
 			add(tally, i, alerts, nil)
 		}
@@ -53,7 +58,7 @@ func TestFloods(t *testing.T) {
 }
 
 func TestFigures(t *testing.T) {
-	tally := kpi.New(noon.Add(time.Minute), noon.Add(2*time.Hour-time.Minute), 2) // Twelve whole periods.
+	tally := newTally(noon.Add(time.Minute), noon.Add(2*time.Hour-time.Minute), 2) // Twelve whole periods.
 	if tally.From() != noon || tally.To() != noon.Add(2*time.Hour) {
 		t.Errorf("got %v to %v", tally.From(), tally.To())
 	}
@@ -85,7 +90,7 @@ func TestFigures(t *testing.T) {
 		got.Most[1].Alerts != 4 || got.MostShare != (4.+4+4+3*7)/66 {
 		t.Errorf("got the most frequent %+v, %v of all", got.Most, got.MostShare)
 	}
-	empty := kpi.New(noon, noon.Add(time.Hour), 1)
+	empty := newTally(noon, noon.Add(time.Hour), 1)
 	if got := empty.Figures(); got.Alerts != 0 || got.MostShare != 0 || got.Flood != 0 || len(got.Periods) != 6 || got.Median != 0 {
 		t.Errorf("nothing: got %+v", got)
 	}
@@ -93,7 +98,7 @@ func TestFigures(t *testing.T) {
 
 // Figures of more alerts than can be counted are about the time that was counted.
 func TestTooManyAlerts(t *testing.T) {
-	tally := kpi.New(noon, noon.Add(time.Hour), 1)
+	tally := newTally(noon, noon.Add(time.Hour), 1)
 	for i := range kpi.MaxAlerts + 1 {
 		r := kpi.Raised{Rule: "hot", Device: "a", Time: noon.Add(time.Duration(i) * time.Second / 400)} // More than 20 minutes.
 		if more := tally.Add(&r); more != (i < kpi.MaxAlerts) {
@@ -109,7 +114,10 @@ func TestTooManyAlerts(t *testing.T) {
 // Whatever is raised: parts are parts, and the series adds up.
 func TestFiguresAddUp(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		tally := kpi.New(noon, noon.Add(time.Duration(rapid.IntRange(1, 600).Draw(t, "minutes"))*time.Minute), rapid.IntRange(1, 3).Draw(t, "operators"))
+		minutes := func(name string) time.Time {
+			return noon.Add(time.Duration(rapid.IntRange(1, 600).Draw(t, name)) * time.Minute)
+		}
+		tally := kpi.New(kpi.Span{From: noon, To: minutes("to"), Since: minutes("since"), Now: minutes("now")}, rapid.IntRange(1, 3).Draw(t, "operators"))
 		at, n := noon, rapid.IntRange(0, 200).Draw(t, "alerts")
 		for range n {
 			at = at.Add(time.Duration(rapid.IntRange(0, 200).Draw(t, "step")) * time.Second)
@@ -135,4 +143,34 @@ func TestFiguresAddUp(t *testing.T) {
 			t.Fatalf("got %+v", f)
 		}
 	})
+}
+
+// The period that is not over, and one in whose midst the data begins, lower no average and no part of the time; their alerts count, and may be the peak.
+func TestPeriodsThatAreNotWholeAreInNoAverage(t *testing.T) {
+	for _, test := range []struct {
+		name            string
+		since, now      time.Duration
+		perPeriod, busy float64
+		from, until     time.Duration
+	}{
+		{"all are whole", 0, time.Hour, 9, 1. / 6, 0, time.Hour},
+		{"the last is not over", 0, 57 * time.Minute, 6, 0, 0, 50 * time.Minute},
+		{"the first is hardly begun", 9 * time.Minute, time.Hour, 9.6, 0.2, 10 * time.Minute, time.Hour},
+		{"none is whole", 51 * time.Minute, 57 * time.Minute, 9, 1. / 6, 0, time.Hour},
+	} {
+		tally := kpi.New(kpi.Span{From: noon.Add(test.since), To: noon.Add(test.now), Since: noon.Add(test.since), Now: noon.Add(test.now)}, 1)
+		if test.name == "none is whole" {
+			tally = kpi.New(kpi.Span{From: noon, To: noon.Add(test.now), Since: noon.Add(test.since), Now: noon.Add(test.now)}, 1)
+		}
+		for period := range 6 {
+			add(tally, period, []int{6, 6, 6, 6, 6, 24}[period], nil)
+		}
+		got := tally.Figures()
+		if got.PerPeriod != test.perPeriod || got.BusyPeriods != test.busy || got.AveragedFrom != noon.Add(test.from) || got.AveragedUntil != noon.Add(test.until) {
+			t.Errorf("%s: got %v and %v busy, from %v until %v, want %v and %v", test.name, got.PerPeriod, got.BusyPeriods, got.AveragedFrom, got.AveragedUntil, test.perPeriod, test.busy)
+		}
+		if got.Alerts != 54 || got.Peak != 24 || got.Floods != 1 {
+			t.Errorf("%s: got %d alerts, %v at most and %d floods, want all that there is", test.name, got.Alerts, got.Peak, got.Floods)
+		}
+	}
 }

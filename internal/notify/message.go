@@ -111,8 +111,10 @@ type State string
 const (
 	Pending State = "pending"
 	Sent    State = "sent"
-	// Failed means that the receiver has refused the message for good, or that it was tried for too long.
+	// Failed means that it was tried for too long.
 	Failed State = "failed"
+	// RefusedState means that the receiver has refused the message for good or, if it was not tried, others before it.
+	RefusedState State = "refused"
 	// Merged means that a digest has been sent instead.
 	Merged State = "merged"
 )

@@ -324,7 +324,7 @@ func TestAReceiverDelaysItsOwnChannelAlone(t *testing.T) {
 		stop()
 		failed := 0
 		for _, d := range s.deliveries {
-			if d.State == notify.Failed && d.Outcome == "no such user" {
+			if d.State == notify.RefusedState && d.Outcome == "no such user" {
 				failed++
 			}
 		}

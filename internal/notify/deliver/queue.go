@@ -3,6 +3,7 @@ package deliver
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -16,6 +17,8 @@ const (
 	sendTimeout = 30 * time.Second
 	// firstRetry and longestRetry are the limits of the pause of a target after a failed try.
 	firstRetry, longestRetry = time.Second, 2 * time.Minute
+	// refusedPause and longestRefused are the limits of the pause of a target that has refused several messages one after another.
+	refusedPause, longestRefused = time.Minute, time.Hour
 	// giveUpAfter is for how long a delivery is tried.
 	giveUpAfter = 24 * time.Hour
 	// lastTry is how long a message that is being sent may still take when the notifier ends.
@@ -42,11 +45,20 @@ type queue struct {
 	done    []Outcome
 }
 
-// failing is a target whose last try has failed.
+// failing is a target whose last try has failed or was refused.
 type failing struct {
 	pauses *retry.Backoff
-	until  time.Time
+	// until is the end of the pause.
+	until time.Time
+	pause time.Duration
+	// last is the delivery that was tried last.
+	last *notify.Delivery
+	// refusals is how many messages it has refused since it last took one, the first at refusedSince.
+	refusals     int
+	refusedSince time.Time
 }
+
+func (f *failing) pauseFor(d time.Duration, now time.Time) { f.pause, f.until = d, now.Add(d) }
 
 // result is what a try has brought.
 type result struct {
@@ -106,12 +118,18 @@ func (q *queue) merge(id string, now time.Time) Outcome {
 
 // dispatch starts tries of the channels that are free.
 func (q *queue) dispatch(ctx context.Context, now time.Time) {
-	next := make(map[string]*notify.Delivery)
+	first := make(map[notify.Target]*notify.Delivery)
 	for _, d := range q.pending {
 		if q.busy[d.Channel] != nil || q.paused(d, now) || q.behindAnother(d) {
 			continue
 		}
-		if best := next[d.Channel]; best == nil || before(d, best) {
+		if best := first[d.Target]; best == nil || q.beforeAtTarget(d, best) {
+			first[d.Target] = d
+		}
+	}
+	next := make(map[string]*notify.Delivery)
+	for _, d := range first {
+		if best := next[d.Channel]; best == nil || before(d, best) < 0 {
 			next[d.Channel] = d
 		}
 	}
@@ -136,7 +154,7 @@ func (q *queue) dispatch(ctx context.Context, now time.Time) {
 // paused reports whether the target of a delivery has failed so lately that it is not tried.
 func (q *queue) paused(d *notify.Delivery, now time.Time) bool {
 	f := q.targets[d.Target]
-	return f != nil && f.until.After(now) && f.until.Before(now.Add(2*longestRetry)) // A clock that was set back does not stop it.
+	return f != nil && f.until.After(now) && f.until.Sub(now) <= f.pause // A clock that was set back does not stop it.
 }
 
 // behindAnother reports whether an earlier message about the same alerts is to reach the target first. A group that is over and the next one of the same
@@ -156,12 +174,21 @@ func sameAlerts(a, b *notify.Message) bool {
 	})
 }
 
-// before reports whether a is tried before b: what somebody has asked for, then what was tried least, so that a message which its receiver cannot
-// take does not keep others waiting, then what is more urgent, then what is older.
-func before(a, b *notify.Delivery) bool {
+// before compares deliveries, the one that is tried first first: what somebody has asked for, then what is more urgent, then what was tried least, then
+// what is older.
+func before(a, b *notify.Delivery) int {
 	asked := func(d *notify.Delivery) int { return map[bool]int{false: 1, true: 0}[!d.Asked.IsZero()] }
-	return cmp.Or(cmp.Compare(asked(a), asked(b)), cmp.Compare(a.Attempts, b.Attempts), cmp.Compare(b.Severity().Rank(), a.Severity().Rank()),
-		a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID)) < 0
+	return cmp.Or(cmp.Compare(asked(a), asked(b)), cmp.Compare(b.Severity().Rank(), a.Severity().Rank()), cmp.Compare(a.Attempts, b.Attempts),
+		a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID))
+}
+
+// beforeAtTarget reports whether a is tried before b, which is for the same target. What has just failed there gives way to any other once: the
+// receiver may be unable to take this message, which must not keep others waiting.
+func (q *queue) beforeAtTarget(a, b *notify.Delivery) bool {
+	if f := q.targets[a.Target]; f != nil && a.Asked.IsZero() && b.Asked.IsZero() && (f.last == a || f.last == b) {
+		return f.last == b
+	}
+	return before(a, b) < 0
 }
 
 // outcomes returns what the tries have brought that have ended, and what was given up, since it was called last.
@@ -194,20 +221,50 @@ func (q *queue) tried(r *result) {
 		q.end(d, notify.Sent, r.answer, now)
 	case notify.IsRefused(r.err):
 		q.metrics.Tried(d.Channel, "refused")
-		q.end(d, notify.Failed, r.err.Error(), now)
+		q.refused(d, r.err, now)
 	case now.Sub(d.Created) > giveUpAfter && now.Sub(d.Asked) > giveUpAfter || d.Kind == notify.Test:
 		q.metrics.Tried(d.Channel, "failed")
 		q.end(d, notify.Failed, "given up: "+r.err.Error(), now)
 	default:
 		q.metrics.Tried(d.Channel, "failed")
-		f := q.targets[d.Target]
-		if f == nil {
-			f = &failing{pauses: retry.NewBackoff(firstRetry, longestRetry)}
-			q.targets[d.Target] = f
-		}
-		f.until = now.Add(f.pauses.Next())
+		f := q.failing(d)
+		f.pauseFor(f.pauses.Next(), now)
 		d.Due, d.Outcome = f.until, shortened(r.err.Error())
 		q.done = append(q.done, Outcome{ID: d.ID, State: notify.Pending, Attempts: d.Attempts, Due: d.Due, Text: d.Outcome})
+	}
+}
+
+// failing returns the target of a delivery that was tried and not taken.
+func (q *queue) failing(d *notify.Delivery) *failing {
+	f := q.targets[d.Target]
+	if f == nil {
+		f = &failing{pauses: retry.NewBackoff(firstRetry, longestRetry)}
+		q.targets[d.Target] = f
+	}
+	f.last = d
+	return f
+}
+
+// refused ends a delivery that its receiver has refused for good. The next one is tried at once, because the message may have been the reason. If that
+// is refused, too, the target is one that takes nothing, such as an address that does not exist: it is tried again after a pause, which doubles, and
+// with a message that is refused then those that have waited end as well. What it takes meanwhile, or after somebody has asked, ends that.
+func (q *queue) refused(d *notify.Delivery, why error, now time.Time) {
+	f := q.failing(d)
+	if f.refusals++; f.refusals == 1 {
+		f.refusedSince = now
+	}
+	q.end(d, notify.RefusedState, why.Error(), now)
+	if f.refusals == 1 {
+		return
+	}
+	f.pauseFor(min(refusedPause<<min(f.refusals-2, 10), longestRefused), now)
+	if f.refusals == 2 {
+		return
+	}
+	for _, waits := range q.pending {
+		if waits.Target == d.Target {
+			q.end(waits, notify.RefusedState, fmt.Sprintf("not tried, because everything is refused there since %s: %s", f.refusedSince.UTC().Format(time.RFC3339), why), now)
+		}
 	}
 }
 

@@ -266,7 +266,7 @@ func (n *Notify) Counts(ctx context.Context) (counts []api.DeliveryCount, err er
 			err := rows.Scan(&count.Channel, &count.State, &count.Count)
 			counts = append(counts, count)
 			return err
-		}, `SELECT channel, state, count(*) FROM notify_deliveries WHERE state IN ('pending', 'failed') GROUP BY channel, state ORDER BY channel, state`)
+		}, `SELECT channel, state, count(*) FROM notify_deliveries WHERE state IN ('pending', 'failed', 'refused') GROUP BY channel, state ORDER BY channel, state`)
 	})
 	return counts, err
 }

@@ -128,7 +128,7 @@ func BenchmarkKPIs(b *testing.B, store Store) {
 	to := epoch.Add(days * 24 * time.Hour)
 	began := used(b)
 	for b.Loop() {
-		tally := kpi.New(epoch, to, 1)
+		tally := kpi.New(kpi.Span{From: epoch, To: to, Since: epoch, Now: to}, 1)
 		q := kpi.Query{From: tally.From(), To: tally.To()}
 		if err := store.RaisedAlerts(b.Context(), q, tally.Add); err != nil {
 			b.Fatal(err)

@@ -272,7 +272,7 @@ func notifyCounts(t *testing.T, s NotifyStore) {
 	}
 	mustAcquire(t, s, "one")
 	var c deliver.Changes
-	for i, state := range []notify.State{notify.Pending, notify.Pending, notify.Failed, notify.Sent, notify.Merged} {
+	for i, state := range []notify.State{notify.Pending, notify.Pending, notify.Failed, notify.Sent, notify.Merged, notify.RefusedState} {
 		for _, channel := range []string{"mail", "chat"}[:1+i%2] {
 			d := notice(fmt.Sprintf("msg_%d_%s", i, channel), float64(i))
 			d.Channel, d.State = channel, state
@@ -280,7 +280,10 @@ func notifyCounts(t *testing.T, s NotifyStore) {
 		}
 	}
 	mustCommit(t, s, "one", &c)
-	want := []api.DeliveryCount{{Channel: "chat", State: notify.Pending, Count: 1}, {Channel: "mail", State: notify.Failed, Count: 1}, {Channel: "mail", State: notify.Pending, Count: 2}}
+	want := []api.DeliveryCount{
+		{Channel: "chat", State: notify.Pending, Count: 1}, {Channel: "chat", State: notify.RefusedState, Count: 1}, {Channel: "mail", State: notify.Failed, Count: 1},
+		{Channel: "mail", State: notify.Pending, Count: 2}, {Channel: "mail", State: notify.RefusedState, Count: 1},
+	}
 	if counts, err := s.Counts(t.Context()); err != nil || !slices.Equal(counts, want) {
 		t.Errorf("got %v, %v, want %v", counts, err, want)
 	}

@@ -9,6 +9,7 @@
  * @property {number} operators
  * @property {boolean} [truncated]
  * @property {string} counted_until
+ * @property {string} averaged_until
  * @property {number} alerts
  * @property {number} suppressed
  * @property {number} per_day

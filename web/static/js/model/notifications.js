@@ -11,6 +11,7 @@
  * @property {string[]} [recipients]
  * @property {number} pending How many deliveries wait.
  * @property {number} failed How many have failed, of those that are kept.
+ * @property {number} refused How many were refused, of those that are kept.
  *
  * @typedef {{days?: import('./maintenance.js').Day[], from: string, to: string}} Span
  * @typedef {{after_seconds: number, channels?: string[], on_call?: string[]}} Step
@@ -50,7 +51,7 @@
  *
  * @typedef {{items: NotificationRoute[], calendars: OnCallCalendar[], origin?: Origin}} Routes
  *
- * @typedef {'pending' | 'sent' | 'failed' | 'merged'} DeliveryState
+ * @typedef {'pending' | 'sent' | 'failed' | 'refused' | 'merged'} DeliveryState
  * @typedef {'raised' | 'changed' | 'repeated' | 'escalated' | 'over' | 'digest' | 'test' | 'from_memory'} DeliveryKind
  *
  * @typedef {object} Delivery
@@ -78,7 +79,7 @@
  * @property {number} over
  * @property {{id: string, alert_type: string, device_id: string, severity: Severity, onset: string, cleared?: string}[]} alerts
  *
- * @typedef {{items: Delivery[], next?: string, pending: number, failed: number}} DeliveryPage
+ * @typedef {{items: Delivery[], next?: string, pending: number, failed: number, refused: number}} DeliveryPage
  */
 
 /** How many deliveries one page has. */
@@ -148,4 +149,13 @@ export function testChannel(history, channel, signal) {
  */
 export function turnsFrom(turns, now) {
   return turns.map(({ from, until, channels: on }) => ({ from: Math.max(Date.parse(from), now), until: Date.parse(until), channels: on })).filter(({ until }) => until > now);
+}
+
+/**
+ * Whether the receiver has not taken a message, and it is not tried again by itself.
+ *
+ * @param {Delivery} delivery
+ */
+export function notTaken({ state }) {
+  return state === 'failed' || state === 'refused';
 }

@@ -140,8 +140,8 @@ class KpisPage {
     const { locale } = this.#session;
     const days = (Date.parse(kpis.to) - Date.parse(kpis.from)) / 1000 / day;
     const notice = find(this.#root, '#kpis-notice', HTMLElement);
-    const words = kpis.truncated ? locale.t(texts.kpisTruncated, { time: locale.dateTime(Date.parse(kpis.counted_until)) }) : days < usualSpan ? locale.t(texts.kpisShort) : '';
-    notice.hidden = words === '';
-    setText(notice, words);
+    const about = kpis.truncated ? locale.t(texts.kpisTruncated, { time: locale.dateTime(Date.parse(kpis.counted_until)) }) : days < usualSpan ? locale.t(texts.kpisShort) : '';
+    notice.hidden = false;
+    setText(notice, [about, locale.t(texts.kpisAveraged, { time: locale.dateTime(Date.parse(kpis.averaged_until)) })].filter(Boolean).join(' '));
   }
 }

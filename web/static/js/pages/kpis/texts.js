@@ -7,6 +7,7 @@ export const texts = {
   operators: { en: 'Operators', zh: '操作员人数' },
   operatorsHint: { en: 'Who share the alerts: rates are for one of them', zh: '共同分担告警的人数：各速率为其中一人的' },
   kpisShort: { en: 'The standards ask for at least 30 days.', zh: '标准要求至少 30 天的数据。' },
+  kpisAveraged: { en: 'Averages are of whole periods of ten minutes, until {time}.', zh: '平均值按完整的十分钟周期计算，截至 {time}。' },
   kpisTruncated: { en: 'There are more than 500,000 alerts: these figures are of the time until {time}.', zh: '告警超过 500,000 条：以下指标截至 {time}。' },
   kpisNote: {
     en: 'By ISA-18.2 / IEC 62682 and EEMUA 191. {alerts} alerts; {suppressed} more were suppressed when they were raised. Rates alone do not show that alarms are good.',

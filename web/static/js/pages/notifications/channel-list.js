@@ -3,7 +3,7 @@ import { html, nothing, render } from '../../../vendor/lit-html/lit-html.js';
 import { terms } from '../../locale/terms.js';
 import { visible } from '../../locale/visible.js';
 import { HistoryError } from '../../model/history.js';
-import { testChannel } from '../../model/notifications.js';
+import { notTaken, testChannel } from '../../model/notifications.js';
 import { texts } from './texts.js';
 import { channelKind, listed, targetWords } from './words.js';
 
@@ -74,9 +74,10 @@ export class ChannelList {
   }
 
   /** @param {Channel} channel */
-  #channel({ name, kind, language, recipients = [], pending, failed }) {
+  #channel({ name, kind, language, recipients = [], pending, failed, refused }) {
     const { locale } = this.#session;
-    const counts = [failed > 0 ? html`<strong class="channel-failed">${locale.t(texts.channelFailed, { count: failed })}</strong>` : '', pending > 0 ? locale.t(texts.channelPending, { count: pending }) : ''].filter(Boolean);
+    const lost = (/** @type {import('../../locale/locale.js').Text} */ text, /** @type {number} */ count) => (count > 0 ? html`<strong class="channel-failed">${locale.t(text, { count })}</strong>` : '');
+    const counts = [lost(texts.channelRefused, refused), lost(texts.channelFailed, failed), pending > 0 ? locale.t(texts.channelPending, { count: pending }) : ''].filter(Boolean);
     const outcome = this.#outcome(name);
     return html`<tbody><tr>
         <th scope="row">${visible(name)}</th>
@@ -99,7 +100,7 @@ export class ChannelList {
     }
     return test.tried.map((delivery) => {
       const words = { target: targetWords(delivery, locale), outcome: visible(delivery.outcome ?? '') || locale.t(texts.answerEmpty) };
-      const text = delivery.state === 'sent' ? texts.testSent : delivery.state === 'failed' ? texts.testFailed : texts.testWaits;
+      const text = delivery.state === 'sent' ? texts.testSent : notTaken(delivery) ? texts.testFailed : texts.testWaits;
       return html`<p class=${delivery.state === 'sent' ? 'channel-taken' : 'channel-refused'}>${locale.t(text, words)}</p>`;
     });
   }

@@ -7,7 +7,7 @@ import { LoadState } from '../../components/load-state.js';
 import { terms } from '../../locale/terms.js';
 import { visible } from '../../locale/visible.js';
 import { HistoryError } from '../../model/history.js';
-import { deliveries, resend } from '../../model/notifications.js';
+import { deliveries, notTaken, resend } from '../../model/notifications.js';
 import { texts } from './texts.js';
 import { aboutWords, kindNames, stateNames, targetWords } from './words.js';
 
@@ -25,7 +25,7 @@ const period = 5000;
 const most = 1000;
 
 /** @type {readonly ('' | DeliveryState)[]} */
-const states = ['', 'failed', 'pending', 'sent', 'merged'];
+const states = ['', 'refused', 'failed', 'pending', 'sent', 'merged'];
 
 /** What was sent, the newest first, and what became of it. What it is narrowed to is in the address. */
 export class DeliveryList {
@@ -154,10 +154,11 @@ export class DeliveryList {
 
   #showStates() {
     const { address, locale } = this.#session;
-    const counts = { failed: this.#page?.failed, pending: this.#page?.pending };
+    /** @type {Record<string, number | undefined>} */
+    const counts = { refused: this.#page?.refused, failed: this.#page?.failed, pending: this.#page?.pending };
     render(states.map((state) => {
       const name = locale.t(state ? stateNames[state][0] : texts.stateAll);
-      const count = state === 'failed' || state === 'pending' ? counts[state] : undefined;
+      const count = counts[state];
       return html`<button type="button" data-state=${state} data-count=${count ?? nothing} aria-pressed=${address.get('state') === state} @click=${() => address.push({ state })}>
         <span>${name}</span>${count === undefined ? nothing : html`<strong>${locale.number(count)}</strong>`}</button>`;
     }), this.#at('#delivery-states'));
@@ -172,7 +173,7 @@ export class DeliveryList {
     }
     const { delivery } = this.#outcome;
     const words = { target: targetWords(delivery, locale), outcome: visible(delivery.outcome ?? '') || locale.t(texts.answerEmpty) };
-    return locale.t(delivery.state === 'sent' ? texts.sentAgain : delivery.state === 'failed' ? texts.notSentAgain : texts.waitsAgain, words);
+    return locale.t(delivery.state === 'sent' ? texts.sentAgain : notTaken(delivery) ? texts.notSentAgain : texts.waitsAgain, words);
   }
 
   /** @param {Delivery} delivery */

@@ -22,7 +22,7 @@ export const kindNames = {
 
 /** What each state is called, and its icon. @type {Record<import('../../model/notifications.js').DeliveryState, [Text, string]>} */
 export const stateNames = {
-  pending: [texts.statePending, 'connecting'], sent: [texts.stateSent, 'cleared'], failed: [texts.stateFailed, 'close'], merged: [texts.stateMerged, 'table'],
+  pending: [texts.statePending, 'connecting'], sent: [texts.stateSent, 'cleared'], failed: [texts.stateFailed, 'close'], refused: [texts.stateRefused, 'close'], merged: [texts.stateMerged, 'table'],
 };
 
 /** What sends the messages; a name that is the same in every language is written as it is. @type {Record<string, Text | string>} */
