@@ -27,12 +27,11 @@ func sparingProblem(_ huma.Context, _ string, body any) (any, error) {
 	}
 	for _, detail := range problem.Errors {
 		switch value := detail.Value.(type) {
-		case nil, bool, float64, int:
 		case string:
 			if len(value) > maxEchoed {
 				detail.Value = strings.ToValidUTF8(value[:maxEchoed], "") + "…"
 			}
-		default:
+		case []any, map[string]any: // What is decoded without a type, as requests are checked.
 			detail.Value = nil
 		}
 	}
