@@ -133,6 +133,7 @@ type SourceValue struct {
 	Becomes *SourceReading `json:"becomes,omitempty" doc:"The reading; absent if it becomes none."`
 	Wrong   string         `json:"wrong_field,omitempty" doc:"The field of the reading that is wrong."`
 	Reason  string         `json:"reason,omitempty" doc:"Why it becomes no reading."`
+	Guess   iot.DeviceType `json:"guessed_type,omitempty" doc:"The device type that the name, the unit or the text of the value suggests; absent if none does." example:"temperature_sensor"`
 }
 
 // SourceReading is the reading that a value becomes.
@@ -337,10 +338,16 @@ func (s *server) seenBy(detail *SourceDetail, given []SourceRule) (*answer[seenT
 		return nil, huma.Error422UnprocessableEntity("validation failed", &huma.ErrorDetail{Message: err.Error(), Location: "body.rules"})
 	}
 	out := seenTopics{Timestamp: iot.CutTime(s.o.Now()), Items: make([]SourceSeen, len(detail.Seen)), More: detail.More, Rules: notNil(given)}
+	guesser := mapping.NewGuesser(admission.Catalog)
 	for i, seen := range detail.Seen {
 		values := make([]SourceValue, len(seen.Values))
 		copy(values, seen.Values)
 		explain(values, &seen, rules.Mapper(), admission)
+		for j := range values {
+			if v := &values[j]; v.Reading == nil && !v.Note {
+				v.Guess = guesser.Guess(v.Field, v.Unit, v.Text).Type
+			}
+		}
 		seen.Values = values
 		out.Items[i] = seen
 	}

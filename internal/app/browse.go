@@ -69,7 +69,7 @@ func BrowseSource(ctx context.Context, cfg *config.Config, o BrowseOptions) erro
 	if err != nil {
 		return err
 	}
-	b := &browser{BrowseOptions: o, catalog: catalog, cfg: cfg}
+	b := &browser{BrowseOptions: o, catalog: catalog, guesser: mapping.NewGuesser(catalog), cfg: cfg}
 	b.Name = configured.Name
 	if b.For == 0 {
 		b.For = browseTime(configured)
@@ -222,6 +222,7 @@ func (o *BrowseOptions) checkFlags(protocol string) error {
 type browser struct {
 	BrowseOptions
 	catalog *iot.Catalog
+	guesser *mapping.Guesser
 	cfg     *config.Config
 }
 

@@ -6,7 +6,6 @@ import (
 
 	"iotmon/internal/config"
 	"iotmon/internal/iot"
-	"iotmon/internal/mapping"
 	"iotmon/internal/source/opcua"
 )
 
@@ -33,10 +32,10 @@ func (b *browser) opcua(ctx context.Context, configured *config.Source) error {
 	// Files with the default names are found without being named.
 	options.CertFile, options.KeyFile, options.Trust = configured.OPCUA.CertFile, configured.OPCUA.KeyFile, configured.OPCUA.Trust
 	return opcua.WriteConfiguration(b.Out, *options, found, truncated, func(f *opcua.Found) iot.DeviceType {
-		kind := typeOf(&mapping.Rule{Field: f.Path, Unit: f.Unit}, b.catalog)
-		if kind == "" && f.DataType == "Boolean" {
-			kind = iot.Switch
+		text := ""
+		if f.DataType == "Boolean" {
+			text = "true"
 		}
-		return kind
+		return b.guesser.Guess(f.Path, f.Unit, text).Type
 	})
 }

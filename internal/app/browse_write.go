@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"regexp"
-	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -70,9 +69,11 @@ func (w *written) rule(rule *mapping.Rule, value string, number bool) {
 		return
 	}
 	w.rules++
-	if rule.Type = typeOf(rule, w.catalog); rule.Type == "" && isSwitch(value) && !number {
-		rule.Type = iot.Switch
+	text := ""
+	if !number {
+		text = value
 	}
+	w.guess(rule, rule.Field, text)
 	comment := ""
 	switch _, err := mapping.New([]mapping.Rule{*rule}, w.catalog); {
 	case rule.Type == "" && number:
@@ -85,16 +86,25 @@ func (w *written) rule(rule *mapping.Rule, value string, number bool) {
 	if rule.Type == "" {
 		rule.Type = anyType
 	}
-	text, err := oneLineYAML(rule)
+	line, err := oneLineYAML(rule)
 	if err != nil {
 		return // Texts always marshal.
 	}
 	if comment == "" {
-		fmt.Fprintf(&w.lines, "      - %s  # %s\n", text, oneLine(value))
+		fmt.Fprintf(&w.lines, "      - %s  # %s\n", line, oneLine(value))
 		return
 	}
 	w.open++
-	fmt.Fprintf(&w.lines, "      # - %s  # %s; %s\n", text, oneLine(value), comment)
+	fmt.Fprintf(&w.lines, "      # - %s  # %s; %s\n", line, oneLine(value), comment)
+}
+
+// guess gives a rule the type that the name of its values suggests, or their text if they are no numbers, and their unit if it is not that of the type.
+func (b *browser) guess(rule *mapping.Rule, name, text string) {
+	guess := b.guesser.Guess(name, rule.Unit, text)
+	rule.Type = guess.Type
+	if spec := b.catalog.Spec(guess.Type); spec != nil && guess.Unit != "" && guess.Unit != spec.Unit {
+		rule.Unit = guess.Unit
+	}
 }
 
 // oneLineYAML returns a value in YAML on one line.
@@ -165,49 +175,6 @@ func deviceOf(parts ...string) string {
 		}
 	}
 	return strings.Join(id, "/")
-}
-
-// isSwitch reports whether a text is a state of a switch.
-func isSwitch(text string) bool {
-	return slices.ContainsFunc([]string{"true", "false", "on", "off"}, func(state string) bool { return strings.EqualFold(text, state) })
-}
-
-// typeNames are how values of the built-in types are called.
-var typeNames = []struct {
-	pattern *regexp.Regexp
-	name    iot.DeviceType
-}{
-	{regexp.MustCompile(`(?i)temp`), iot.Temperature}, {regexp.MustCompile(`(?i)humid`), iot.Humidity}, {regexp.MustCompile(`(?i)press|baro`), iot.Pressure},
-	{regexp.MustCompile(`(?i)current|amp`), iot.Current}, {regexp.MustCompile(`(?i)switch|relay|contact`), iot.Switch},
-}
-
-// unitBoolean is the unit that Sparkplug's truth values have here.
-const unitBoolean = "bool"
-
-// typeOf returns the type of the values of a rule by their unit, or else by their name; "" if neither says it.
-func typeOf(rule *mapping.Rule, catalog *iot.Catalog) iot.DeviceType {
-	switch rule.Unit {
-	case "":
-	case unitBoolean:
-		return iot.Switch
-	default:
-		var fits []iot.DeviceType
-		for _, spec := range catalog.Specs() {
-			if _, ok := iot.ShownIn(rule.Unit, spec.Unit); ok && spec.Unit != "" {
-				fits = append(fits, spec.Name)
-			}
-		}
-		if len(fits) == 1 {
-			return fits[0]
-		}
-		return ""
-	}
-	for _, t := range typeNames {
-		if t.pattern.MatchString(rule.Field) {
-			return t.name
-		}
-	}
-	return ""
 }
 
 // section is the section of a source in YAML, with what it takes to connect.

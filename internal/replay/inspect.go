@@ -274,5 +274,5 @@ func columnType(c *recording.ColumnReport) string {
 	if isSwitch(c) {
 		return "switch_sensor"
 	}
-	return guessType(c.Name + " " + c.Heading + " " + c.Unit)
+	return guessed(c.Name+" "+c.Heading, c.Unit)
 }

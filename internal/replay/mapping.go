@@ -203,7 +203,7 @@ func suggestMapping(path string, r *tableRecords) string {
 		if slices.Contains(r.TimeColumns, i) {
 			continue
 		}
-		flag := column + "=" + deviceName(name, column) + "," + guessType(column)
+		flag := column + "=" + deviceName(name, column) + "," + guessed(column, "")
 		fmt.Fprintf(&text, "\n  -map '%s'", strings.ReplaceAll(flag, "'", `'\''`))
 	}
 	if slices.ContainsFunc(r.Columns, func(c string) bool { return strings.Contains(strings.ToLower(c), "device") }) {

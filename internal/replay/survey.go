@@ -145,9 +145,9 @@ func (s *survey) rules(path string) []mapping.Rule {
 		if f.numbers == 0 {
 			continue
 		}
-		kind, unit, _ := strings.Cut(guessType(f.measurement+" "+f.field+" "+f.unit), ",")
+		kind, unit := guessType(f.measurement+" "+f.field, f.unit)
 		rule.Type = iot.DeviceType(kind)
-		if rule.Unit == "" {
+		if rule.Unit == "" || kind != anyType {
 			rule.Unit = unit
 		}
 		rules = append(rules, rule)

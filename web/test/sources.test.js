@@ -65,16 +65,18 @@ const topic = (name, ...values) => ({ topic: name, count: 1, at: '', values, val
 const units = new Map([['temperature_sensor', '°C'], ['humidity_sensor', '%'], ['pressure_sensor', 'hPa'], ['switch_sensor', '']]);
 
 test('a rule is proposed for a value and for those like it', () => {
-  const temp = { field: 'temp', number: 20 };
+  const temp = { field: 'temp', number: 20, guessed_type: 'temperature_sensor' };
   const press = topic('plant/press/state', temp, { field: 'name', text: 'x' });
   const topics = [press, topic('plant/oven/state', temp), topic('plant/oven/state/raw', temp), topic('other/hall/x', temp)];
   assert.deepEqual(proposedRule(press, temp, { topics, units }), { topic: 'plant/+/state', field: 'temp', device: '{{topic 2}}', type: 'temperature_sensor' });
-  // Alone, with other numbers beside it, with a unit that says its type.
-  const alone = topic('a/b{c', { field: 'x', number: 1, unit: '%' }, { field: 'y', number: 2 });
+  // Alone, with other numbers beside it; with a type that the page does not know yet.
+  const newer = { ...temp, guessed_type: 'level' };
+  assert.equal(proposedRule(topic('a', newer), newer, { topics: [], units }).type, 'temperature_sensor');
+  const alone = topic('a/b{c', { field: 'x', number: 1, unit: '%', guessed_type: 'humidity_sensor' }, { field: 'y', number: 2 });
   const [x] = alone.values;
   assert.ok(x);
   assert.deepEqual(proposedRule(alone, x, { topics: [alone], units }), { topic: 'a/b{c', field: 'x', device: 'b_c-{field}', type: 'humidity_sensor', unit: '%' });
-  const tagged = { field: 'on', text: 'true', tags: { site: 'n', host: 'h1' }, measurement: 'm' };
+  const tagged = { field: 'on', text: 'true', guessed_type: 'switch_sensor', tags: { site: 'n', host: 'h1' }, measurement: 'm' };
   assert.deepEqual(proposedRule(topic('', tagged), tagged, { topics: [], units }), { measurement: 'm', field: 'on', device: '{host}', type: 'switch_sensor' });
 });
 

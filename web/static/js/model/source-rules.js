@@ -28,15 +28,6 @@
 /** The keys of a rule, in the order in which people write them; others follow. */
 const order = ['topic', 'measurement', 'tags', 'field', 'device', 'type', 'define', 'unit', 'building', 'room', 'interval'];
 
-/** How fields of the built-in types are called. @type {[RegExp, string][]} */
-const names = [
-  [/temp|°c/i, 'temperature_sensor'],
-  [/hum|(^|[._])rh$/i, 'humidity_sensor'],
-  [/press|baro|hpa/i, 'pressure_sensor'],
-  [/curr|amp/i, 'current_sensor'],
-  [/switch|state|relay|contact|(^|[._])on$/i, 'switch_sensor'],
-];
-
 /** Units of other sizes than those of the types, by type. @type {Record<string, string[]>} */
 const others = {
   temperature_sensor: ['°C', '°F', 'K', '°R'],
@@ -102,15 +93,13 @@ function plain(level) {
 }
 
 /**
+ * The type that the server guesses, or else any.
+ *
  * @param {SourceValue} value
  * @param {Map<string, string>} units
  */
-function guessedType({ field, unit, text }, units) {
-  for (const [type, own] of units) if (unit && own === unit) return type;
-  const named = names.find(([pattern, type]) => pattern.test(field) && units.has(type));
-  if (named) return named[1];
-  if (text !== undefined && units.has('switch_sensor')) return 'switch_sensor';
-  return units.keys().next().value ?? '';
+function guessedType({ guessed_type: type = '' }, units) {
+  return units.has(type) ? type : (units.keys().next().value ?? '');
 }
 
 /**

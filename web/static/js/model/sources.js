@@ -52,6 +52,7 @@
  * @property {number} [number]
  * @property {string} [text]
  * @property {string} [unit]
+ * @property {string} [guessed_type] The device type that it seems to be of.
  * @property {SourceReading} [becomes]
  * @property {boolean} [note] It says something about the others, such as their time.
  * @property {string} [wrong_field]
