@@ -35,7 +35,7 @@ type Engine struct {
 // typeRules are the rules for devices of one type.
 type typeRules struct {
 	typ   iot.DeviceType
-	label string
+	label names
 	rules []iot.Rule
 	// plain is the set of a device that is not registered, nil if that depends on its id or its location.
 	plain *Set
@@ -57,7 +57,7 @@ func New(rules []iot.Rule, catalog *iot.Catalog) (*Engine, error) {
 		byType: make(map[iot.DeviceType]*typeRules), sets: make(map[string]*Set), programs: make(map[string]*expression.Program),
 	}
 	for _, t := range catalog.Types() {
-		e.byType[t] = &typeRules{typ: t, label: label(catalog.Spec(t))}
+		e.byType[t] = &typeRules{typ: t, label: namesOf(catalog.Spec(t))}
 	}
 	seen := make(map[string]bool)
 	for _, rule := range rules {

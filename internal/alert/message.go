@@ -2,24 +2,22 @@ package alert
 
 import (
 	"cmp"
-	"fmt"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"iotmon/internal/iot"
 )
 
-// label returns the name of a type for messages: Chinese, as in the product's description, if there is one.
-func label(spec *iot.TypeSpec) string {
-	for _, language := range []string{"zh", "en"} {
-		if name := spec.Labels[language]; name != "" {
-			return name
-		}
-	}
-	return string(spec.Name)
+// names are those of a type in messages.
+type names messages
+
+// namesOf returns the names of a type; in a language in which it has none, that on the wire or, in Chinese, the English one.
+func namesOf(spec *iot.TypeSpec) names {
+	en := cmp.Or(spec.Labels["en"], string(spec.Name))
+	return names{zh: cmp.Or(spec.Labels["zh"], en), en: en}
 }
 
 // maxMessage is the maximum length in bytes of a message: what placeholders stand for is longer than they are.
@@ -41,29 +39,40 @@ func CheckText(field, text string) error {
 	return nil
 }
 
-// messages are the texts of one alert. en is empty if the rule has no English text and pages can word the violation themselves.
+// messages are the texts of one alert, in Chinese and in English.
 type messages struct{ zh, en string }
 
-// messages returns the texts of the rule, or that of a violation as in the description: 温度超过阈值: 28.1°C > 28°C. value is what was judged.
+// messages returns the texts of the rule, or those of a violation, in Chinese as in the description: 温度超过阈值: 28.1°C > 28°C. value is what was judged.
 //
-// In the rule's texts the placeholders stand for what is of the reading and the rule; {value} is with its unit. A text in one language alone holds for
-// both: it says more than the violation does.
+// In the rule's texts the placeholders stand for what is of the device, the reading and the rule; {value} is with its unit. {area} is that by which rules
+// select the device: the registry's or, without one, the reading's location. A text in one language alone holds for both: it says more than the violation
+// does.
 func (set *Set) messages(rule *compiled, value float64, r *iot.Reading) messages {
 	if rule.Text == "" && rule.TextEN == "" {
-		return messages{zh: set.violation(rule, value, r), en: violationEN(rule, value, r)}
+		return set.violation(rule, value, r).shorten()
 	}
-	of := unit(&rule.Rule, r)
-	values := [...]string{
-		string(r.ID), string(r.Type), string(r.Location.Area()), rule.Name,
-		quantity(value, of), quantity(threshold(&rule.Rule), of), r.Unit, quantity(rule.Limit, r.Unit),
+	fill := func(text string, quantity func(float64, string) string) string {
+		of := unit(&rule.Rule, r)
+		values := [...]string{
+			string(r.ID), string(r.Type), string(cmp.Or(set.area, r.Location.Area())), rule.Name,
+			quantity(value, of), quantity(threshold(&rule.Rule), of), r.Unit, quantity(rule.Limit, r.Unit),
+		}
+		var pairs []string
+		for i, name := range placeholders {
+			pairs = append(pairs, "{"+name+"}", values[i])
+		}
+		return strings.NewReplacer(pairs...).Replace(text)
 	}
-	var pairs []string
-	for i, name := range placeholders {
-		pairs = append(pairs, "{"+name+"}", values[i])
-	}
-	words := strings.NewReplacer(pairs...)
-	return messages{zh: shorten(words.Replace(cmp.Or(rule.Text, rule.TextEN))), en: shorten(words.Replace(cmp.Or(rule.TextEN, rule.Text)))}
+	zh, en := fill(rule.Text, iot.Quantity), fill(rule.TextEN, iot.QuantityEN)
+	return messages{zh: cmp.Or(zh, en), en: cmp.Or(en, zh)}.shorten()
 }
+
+// namesArea reports whether the rule's texts depend on the device's area.
+func namesArea(rule *iot.Rule) bool {
+	return strings.Contains(rule.Text, "{area}") || strings.Contains(rule.TextEN, "{area}")
+}
+
+func (m messages) shorten() messages { return messages{zh: shorten(m.zh), en: shorten(m.en)} }
 
 func shorten(text string) string {
 	if len(text) > maxMessage {
@@ -91,17 +100,6 @@ func threshold(rule *iot.Rule) float64 {
 	return rule.Threshold
 }
 
-// violationEN says in English how the rule is violated, if pages cannot from the fields of the alert; otherwise it is empty.
-func violationEN(rule *compiled, value float64, r *iot.Reading) string {
-	switch rule.Kind {
-	case iot.NoData:
-		return fmt.Sprintf("No data from %s for %s", r.ID, rule.Within)
-	case iot.Expression:
-		return fmt.Sprintf("%s is true: %s", shortened(rule.Expression), quantity(value, r.Unit))
-	}
-	return ""
-}
-
 // shortened returns the beginning of an expression, in one line.
 func shortened(expression string) string {
 	const most = 200
@@ -112,45 +110,93 @@ func shortened(expression string) string {
 	return strings.ToValidUTF8(expression[:most], "") + "…"
 }
 
-// violation says in Chinese how the rule is violated.
-func (set *Set) violation(rule *compiled, value float64, r *iot.Reading) string {
+// violation says how the rule is violated, in both languages with the same facts.
+func (set *Set) violation(rule *compiled, value float64, r *iot.Reading) messages {
 	of := unit(&rule.Rule, r)
-	judged, threshold := quantity(value, of), quantity(threshold(&rule.Rule), of)
-	beyond := "高于 "
+	judged, threshold := quantities(value, of), quantities(threshold(&rule.Rule), of)
+	limit, within := quantities(rule.Limit, r.Unit), spans(rule.Within)
+	label, comparison := set.label, messages{judged.zh + " > " + threshold.zh, judged.en + " > " + threshold.en}
+	beyond := messages{"高于 " + limit.zh, "above " + limit.en}
 	if rule.Below {
-		beyond = "低于 "
+		beyond = messages{"低于 " + limit.zh, "below " + limit.en}
 	}
-	beyond += quantity(rule.Limit, r.Unit)
 	switch rule.Kind {
 	case iot.Rise:
-		return fmt.Sprintf("%s上升过快: %s, %s内上升超过 %s", set.label, judged, rule.Within, threshold)
+		return messages{
+			label.zh + "上升过快: " + judged.zh + ", " + within.zh + "内上升超过 " + threshold.zh,
+			label.en + " rising too fast: " + judged.en + ", a rise by more than " + threshold.en + " within " + within.en,
+		}
 	case iot.Fall:
-		return fmt.Sprintf("%s下降过快: %s, %s内下降超过 %s", set.label, judged, rule.Within, threshold)
+		return messages{
+			label.zh + "下降过快: " + judged.zh + ", " + within.zh + "内下降超过 " + threshold.zh,
+			label.en + " falling too fast: " + judged.en + ", a fall by more than " + threshold.en + " within " + within.en,
+		}
 	case iot.Stuck:
-		return fmt.Sprintf("%s数值不变: %s, 已持续 %s", set.label, judged, rule.Within)
+		return messages{label.zh + "数值不变: " + judged.zh + ", 已持续 " + within.zh, label.en + " unchanged: " + judged.en + " for " + within.en}
 	case iot.NoData:
-		return fmt.Sprintf("无数据: %s 已超过 %s 没有上报", r.ID, rule.Within)
+		return messages{"无数据: " + string(r.ID) + " 已超过 " + within.zh + "没有上报", "No data from " + string(r.ID) + " for more than " + within.en}
 	case iot.Expression:
-		return fmt.Sprintf("%s满足条件 %s: %s", set.label, shortened(rule.Expression), judged)
+		expression := shortened(rule.Expression)
+		return messages{label.zh + "满足条件 " + expression + ": " + judged.zh, label.en + " meets the condition " + expression + ": " + judged.en}
 	case iot.Count:
-		return fmt.Sprintf("%s%s内%s的次数过多: %s > %s", set.label, rule.Within, beyond, judged, threshold)
+		return messages{
+			label.zh + within.zh + "内" + beyond.zh + " 的次数过多: " + comparison.zh, label.en + " too often " + beyond.en + " within " + within.en + ": " + comparison.en,
+		}
 	case iot.Fraction:
-		return fmt.Sprintf("%s%s内%s的比例过高: %s > %s", set.label, rule.Within, beyond, judged, threshold)
+		return messages{
+			label.zh + within.zh + "内" + beyond.zh + " 的比例过高: " + comparison.zh,
+			label.en + " " + beyond.en + " in too large a part of " + within.en + ": " + comparison.en,
+		}
 	case iot.OfLast:
-		return fmt.Sprintf("%s最近 %d 个数值中%s的过多: %s > %s", set.label, rule.Last, beyond, judged, threshold)
+		last := iot.Number(float64(rule.Last))
+		return messages{
+			label.zh + "最近 " + last + " 个数值中" + beyond.zh + " 的过多: " + comparison.zh,
+			label.en + " " + beyond.en + " in too many of the last " + last + " values: " + comparison.en,
+		}
 	}
-	name := map[iot.ConditionKind]string{iot.Average: "平均值", iot.Maximum: "最大值", iot.Minimum: "最小值"}[rule.Kind]
-	if name != "" {
-		name = rule.Within.String() + "内" + name
-	}
-	if rule.Below {
-		return fmt.Sprintf("%s%s低于阈值: %s < %s", set.label, name, judged, threshold)
-	}
-	return fmt.Sprintf("%s%s超过阈值: %s > %s", set.label, name, judged, threshold)
+	return set.beyond(rule, judged, threshold)
 }
 
-func offlineMessage(r *iot.Reading) string { return "设备离线: " + string(r.ID) }
+// beyond says that a value, or a statistic, is beyond the threshold.
+func (set *Set) beyond(rule *compiled, judged, threshold messages) messages {
+	what := messages(set.label)
+	if name, any := statistics[rule.Kind]; any {
+		within := spans(rule.Within)
+		what = messages{what.zh + within.zh + "内" + name.zh, what.en + ", " + name.en + " of " + within.en + ","}
+	}
+	if rule.Below {
+		return messages{what.zh + "低于阈值: " + judged.zh + " < " + threshold.zh, what.en + " below threshold: " + judged.en + " < " + threshold.en}
+	}
+	return messages{what.zh + "超过阈值: " + judged.zh + " > " + threshold.zh, what.en + " above threshold: " + judged.en + " > " + threshold.en}
+}
 
-func quantity(value float64, unit string) string {
-	return strconv.FormatFloat(value, 'f', -1, 64) + unit
+var statistics = map[iot.ConditionKind]messages{iot.Average: {"平均值", "average"}, iot.Maximum: {"最大值", "maximum"}, iot.Minimum: {"最小值", "minimum"}}
+
+func quantities(value float64, unit string) messages {
+	return messages{iot.Quantity(value, unit), iot.QuantityEN(value, unit)}
+}
+
+// spans says how long something takes: 1小时30分钟, 1 h 30 min.
+func spans(d time.Duration) messages {
+	var text messages
+	for _, unit := range []struct {
+		length time.Duration
+		zh, en string
+	}{{24 * time.Hour, "天", "d"}, {time.Hour, "小时", "h"}, {time.Minute, "分钟", "min"}} {
+		if count := d / unit.length; count > 0 {
+			text.zh += iot.Number(float64(count)) + unit.zh
+			text.en += iot.Number(float64(count)) + " " + unit.en + " "
+			d -= count * unit.length
+		}
+	}
+	if d > 0 || text.zh == "" {
+		text.zh += iot.Number(d.Seconds()) + "秒"
+		text.en += iot.Number(d.Seconds()) + " s"
+	}
+	text.en = strings.TrimSuffix(text.en, " ")
+	return text
+}
+
+func offlineMessage(r *iot.Reading) messages {
+	return messages{"设备离线: " + string(r.ID), "Device offline: " + string(r.ID)}
 }

@@ -1,9 +1,16 @@
 package alert_test
 
 import (
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
+	"time"
+	"unicode"
 
+	"pgregory.net/rapid"
+
+	"iotmon/internal/alert"
 	"iotmon/internal/iot"
 )
 
@@ -15,7 +22,7 @@ func TestTextsHavePlaceholders(t *testing.T) {
 	r.Location = iot.Location{Building: "A栋", Floor: 3}
 	var got iot.Alert
 	evaluate(engine, new(iot.RuleStates), &r, emit(func(a *iot.Alert) { got = *a }))
-	if got.Message != "device_042 在 A栋/3: 28.5°C > 28°C, {不}" || got.MessageEN != "28.5°C above 28°C (temperature_high, °C)" {
+	if got.Message != "device_042 在 A栋/3: 28.5°C > 28°C, {不}" || got.MessageEN != "28.5 °C above 28 °C (temperature_high, °C)" {
 		t.Errorf("got %q and %q", got.Message, got.MessageEN)
 	}
 	rule.Text, rule.TextEN = strings.Repeat("{device}", 32), ""
@@ -26,7 +33,7 @@ func TestTextsHavePlaceholders(t *testing.T) {
 	}
 	rule.Text, rule.TextEN = "", "too hot: {value}"
 	evaluate(newEngine(t, rule), new(iot.RuleStates), &r, emit(func(a *iot.Alert) { got = *a }))
-	if got.Message != "too hot: 28.5°C" || got.MessageEN != got.Message {
+	if got.Message != "too hot: 28.5 °C" || got.MessageEN != got.Message {
 		t.Errorf("got %q and %q, want the only text for both languages", got.Message, got.MessageEN)
 	}
 }
@@ -42,7 +49,105 @@ func TestAnAlertOfAStatisticHasItsValue(t *testing.T) {
 		r := reading(second, "30")
 		evaluate(engine, &states, &r, emit(func(a *iot.Alert) { got = *a }))
 	}
-	if got.Value != 3 || got.Threshold != 2 || got.Unit != "" || got.Message != "温度最近 3 个数值中高于 28°C的过多: 3 > 2" {
+	if got.Value != 3 || got.Threshold != 2 || got.Unit != "" || got.Message != "温度最近 3 个数值中高于 28°C 的过多: 3 > 2" {
 		t.Errorf("got %v of %v %q, %q", got.Value, got.Threshold, got.Unit, got.Message)
+	}
+}
+
+// Alerts of rules without a text of their own, of every kind and with any numbers, say in both languages the same numbers, and no Chinese in English.
+func TestEveryKindOfConditionIsSaidInBothLanguages(t *testing.T) {
+	kinds := []iot.ConditionKind{
+		iot.Threshold, iot.Rise, iot.Fall, iot.Stuck, iot.Average, iot.Maximum, iot.Minimum, iot.Count, iot.Fraction, iot.OfLast, iot.NoData, iot.LevelLimits, iot.Expression,
+	}
+	numbers := regexp.MustCompile(`-?\d[\d,]*(\.\d+)?`)
+	said := make(map[string]iot.ConditionKind)
+	rapid.Check(t, func(rt *rapid.T) {
+		rule := high
+		kind := rapid.SampledFrom(kinds).Draw(rt, "kind")
+		number := rapid.Custom(func(rt *rapid.T) float64 { return float64(rapid.IntRange(1, 5_000_000).Draw(rt, "n")) / 4 })
+		rule.Condition = iot.Condition{Kind: kind, Threshold: number.Draw(rt, "threshold")}
+		within := time.Duration(rapid.IntRange(10, 30*86400).Draw(rt, "within")) * time.Second
+		switch kind {
+		case iot.Count, iot.Fraction, iot.OfLast:
+			rule.Limit, rule.Below = number.Draw(rt, "limit"), rapid.Bool().Draw(rt, "below")
+			if rule.Threshold = 2; kind == iot.Fraction {
+				rule.Threshold = 0.25
+			}
+		case iot.Threshold, iot.Average, iot.Maximum, iot.Minimum:
+			rule.Below = rapid.Bool().Draw(rt, "below")
+		case iot.NoData:
+			rule.Threshold = 0
+		case iot.LevelLimits:
+			rule.Threshold, rule.Levels[3] = 0, iot.Level{On: true, Limit: 28}
+		case iot.Expression:
+			rule.Expression = "value > 3"
+		}
+		switch kind {
+		case iot.Threshold, iot.LevelLimits, iot.Expression:
+		case iot.OfLast:
+			rule.Last = 5
+		default:
+			rule.Within = within
+		}
+		spec := iot.TypeSpec{Name: "probe", Unit: "kPa", Min: -1e9, Max: 1e9, Labels: map[string]string{"zh": "探头"}}
+		if rapid.Bool().Draw(rt, "named in English") {
+			spec.Labels["en"] = "Probe"
+		}
+		rule.Type = spec.Name
+		catalog, err := iot.NewCatalog(spec)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		engine, err := alert.New([]iot.Rule{rule}, catalog)
+		if err != nil {
+			rt.Fatal(err)
+		}
+		value := number.Draw(rt, "value") * float64(rapid.SampledFrom([]int{-1, 1}).Draw(rt, "sign"))
+		r := iot.Reading{Device: iot.Device{ID: "device_042", Type: spec.Name, Unit: spec.Unit}, Time: reading(0, "1").Time}
+		zh, en := alert.Messages(engine, &r, value)
+		if zh == "" || en == "" {
+			rt.Fatalf("%s: got %q and %q", kind, zh, en)
+		}
+		for _, c := range en {
+			if unicode.Is(unicode.Han, c) {
+				rt.Fatalf("%s: %q has Chinese characters", kind, en)
+			}
+		}
+		sorted := func(text string) []string { list := numbers.FindAllString(text, -1); slices.Sort(list); return list }
+		if !slices.Equal(sorted(zh), sorted(en)) {
+			rt.Fatalf("%s: %q and %q have other numbers", kind, zh, en)
+		}
+		if strings.Contains(zh, "kPa") != strings.Contains(en, " kPa") || !slices.Contains(sorted(zh), iot.Number(value)) && kind != iot.NoData {
+			rt.Fatalf("%s: %q and %q, want the value and the unit", kind, zh, en)
+		}
+		words := numbers.ReplaceAllString(en, "")
+		if other, any := said[words]; any && other != kind && kind != iot.LevelLimits && other != iot.LevelLimits {
+			rt.Fatalf("%s and %s say the same: %q", kind, other, en)
+		}
+		said[words] = kind
+	})
+}
+
+// What people read is the area by which rules, routes and pages go: the registry's or, without one, the place in the reading.
+func TestTheAreaInATextIsTheDevices(t *testing.T) {
+	rule := high
+	rule.Text, rule.TextEN = "{area}", "in {area}"
+	quiet := iot.Rule{Name: "quiet", Severity: iot.Info, Condition: iot.Condition{Kind: iot.NoData, Within: time.Minute}, Text: "{area}"}
+	engine := newEngine(t, rule, quiet)
+	for _, test := range []struct {
+		entry *iot.DeviceEntry
+		want  string
+	}{{nil, "A栋/3"}, {&iot.DeviceEntry{Name: "x"}, "A栋/3"}, {&iot.DeviceEntry{Area: "hall/line 1"}, "hall/line 1"}} {
+		r := reading(0, "28.5")
+		r.Location = iot.Location{Building: "A栋", Floor: 3}
+		set := engine.Select(new(alert.Selection), test.entry, &r)
+		var got []string
+		out := emit(func(a *iot.Alert) { got = append(got, a.Message, a.MessageEN) })
+		var states iot.RuleStates
+		engine.Evaluate(set, &states, &r, out)
+		engine.Silent(set, &states, &r, r.Time, r.Time.Add(time.Hour), time.Time{}, out)
+		if want := []string{test.want, "in " + test.want, test.want, test.want}; !slices.Equal(got, want) {
+			t.Errorf("%+v: got %q, want %q", test.entry, got, want)
+		}
 	}
 }

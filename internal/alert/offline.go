@@ -25,7 +25,7 @@ func (e *Engine) RaiseOffline(states *iot.RuleStates, r *iot.Reading, onset time
 	if e.offline == nil || find(states.Alerts, iot.RuleOffline) >= 0 {
 		return
 	}
-	raised := raise(e.offline, messages{zh: offlineMessage(r)}, 0, r, onset)
+	raised := raise(e.offline, offlineMessage(r), 0, r, onset)
 	raised.Time, raised.Threshold, raised.Unit = onset, 0, ""
 	out.Alert(&raised)
 	states.Alerts = append(states.Alerts, iot.AlertState{Rule: iot.RuleOffline, Onset: onset, Raised: &raised})
@@ -53,7 +53,8 @@ func (e *Engine) ClockStepped(r *iot.Reading, back time.Duration, at time.Time) 
 		DeviceType: r.Type,
 		Severity:   iot.Warning,
 		Transition: iot.Cleared,
-		Message:    "设备时钟落后: " + back.String(),
+		Message:    "设备时钟落后: " + spans(back).zh,
+		MessageEN:  "Device clock behind by " + spans(back).en,
 		Value:      back.Seconds(),
 		Unit:       "s",
 		Location:   r.Location,

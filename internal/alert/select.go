@@ -9,13 +9,14 @@ import (
 
 // Set is the rules that watch a device, compiled. It does not change, and devices with the same rules share it.
 type Set struct {
-	label string
+	label names
 	rules []compiled
 	// silence holds the rules of the kind NoData, which readings do not violate; rules holds the others.
 	silence []compiled
 	// remembers means that a condition of the set has a memory, or that of an expression nobody knows by the value alone whether it is violated.
 	remembers bool
-	// area and labels are those of the device's registry entry, for expressions. Where a rule has one, a set with any is shared by no other device.
+	// area and labels are those of the device's registry entry, for expressions and texts. Where a rule needs them, a set with any is shared by no other
+	// device.
 	area   iot.Area
 	labels map[string]string
 	// muted means that the device is retired: no rule watches it, and its silence raises no alert.
@@ -101,7 +102,7 @@ func (e *Engine) compile(of *typeRules, entry *iot.DeviceEntry, r *iot.Reading) 
 	if set.muted {
 		key = append(key, iot.MaxRules) // No rule has this index.
 	}
-	own, expressive := false, false
+	own, personal := false, false
 	for i := range of.rules {
 		rule := &of.rules[i]
 		selected := func(s *iot.Selector) bool { return selects(s, r.Tenant, area, entry.Labels, r.ID) }
@@ -109,6 +110,7 @@ func (e *Engine) compile(of *typeRules, entry *iot.DeviceEntry, r *iot.Reading) 
 			continue
 		}
 		key = append(key, byte(i))
+		personal = personal || namesArea(rule)
 		if rule.Kind == iot.NoData {
 			set.addSilence(compiled{Rule: *rule})
 			continue
@@ -120,12 +122,12 @@ func (e *Engine) compile(of *typeRules, entry *iot.DeviceEntry, r *iot.Reading) 
 		}
 		set.rules = append(set.rules, c)
 		set.remembers = set.remembers || c.step != nil || c.program != nil
-		expressive = expressive || c.program != nil
+		personal = personal || c.program != nil
 	}
 	if !own {
 		set = e.share(string(key), set)
 	}
-	if expressive && (entry.Area != "" || len(entry.Labels) > 0) {
+	if personal && (entry.Area != "" || len(entry.Labels) > 0) {
 		of := *set
 		of.area, of.labels = entry.Area, entry.Labels
 		return &of

@@ -50,11 +50,9 @@ type Alert struct {
 	DeviceType DeviceType
 	Severity   Severity
 	Transition Transition
-	// Message is in Chinese, as in the product's description; a page in another language builds its own text from the
-	// fields.
-	Message string
-	// MessageEN is the rule's own text in English, empty if it has none.
-	MessageEN string
+	// Message is in Chinese, as in the product's description, MessageEN in English: the rule's own texts or, if it has none, what has been judged. Alerts of
+	// older versions may have no MessageEN.
+	Message, MessageEN string
 	// Procedure is the rule's: the address of a page that says what to do.
 	Procedure string
 	// Value is what the rule has judged at this event: the reading's value or, for a statistic, that. Threshold is the rule's. Both are 0

@@ -18,7 +18,7 @@ type Alert struct {
 	Device     iot.DeviceID   `json:"device_id"`
 	DeviceType iot.DeviceType `json:"device_type"`
 	Severity   iot.Severity   `json:"severity"`
-	// Text is in Chinese, TextEN in English; empty if the rule has none.
+	// Text is in Chinese, TextEN in English; empty in an alert that an older version has raised.
 	Text      string    `json:"message"`
 	TextEN    string    `json:"message_en,omitempty"`
 	Procedure string    `json:"procedure,omitempty"`

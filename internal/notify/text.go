@@ -2,7 +2,6 @@ package notify
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 
@@ -206,12 +205,8 @@ func (w *Writer) what(a *Alert) string {
 	case a.Rule == iot.RuleOffline:
 		return w.words().offline
 	default:
-		return a.Rule + ": " + fmt.Sprintf(w.words().value, quantity(a.Value, a.Unit), quantity(a.Threshold, a.Unit))
+		return a.Rule + ": " + fmt.Sprintf(w.words().value, iot.QuantityEN(a.Value, a.Unit), iot.QuantityEN(a.Threshold, a.Unit))
 	}
-}
-
-func quantity(value float64, unit string) string {
-	return strconv.FormatFloat(value, 'f', -1, 64) + unit
 }
 
 // time writes a time by the clock on the wall.

@@ -244,7 +244,7 @@ type Alert struct {
 	Severity   iot.Severity   `json:"severity"`
 	State      iot.Transition `json:"state"`
 	Message    string         `json:"message"`
-	// MessageEN is the rule's own text in English, Procedure the address of a page that says what to do.
+	// MessageEN is Message in English, Procedure the address of a page that says what to do.
 	MessageEN    string  `json:"message_en,omitempty"`
 	Procedure    string  `json:"procedure,omitempty"`
 	CurrentValue float64 `json:"current_value"`
