@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"iotmon/tests/testenv"
 )
 
 // strangeID has something of all that an address cannot hold as it is.
@@ -25,7 +27,7 @@ func (p *plant) startNginx(file string, change ...string) string {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	addr, dir := freeAddr(p.t), p.t.TempDir()
+	addr, dir := testenv.Address(p.t), p.t.TempDir()
 	changes := strings.NewReplacer(append([]string{"listen 80;", "listen " + addr + ";", "127.0.0.1:8080", p.addr}, change...)...)
 	config := fmt.Sprintf("daemon off;\nmaster_process off;\nerror_log stderr warn;\npid %[1]s/pid;\nevents {}\nhttp {\naccess_log off;\n"+
 		"client_body_temp_path %[1]s/body;\nproxy_temp_path %[1]s/proxy;\nfastcgi_temp_path %[1]s/f;\nuwsgi_temp_path %[1]s/u;\n"+

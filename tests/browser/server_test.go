@@ -88,7 +88,7 @@ func newPlant(t testing.TB, path string, flags ...string) *plant {
 	t.Helper()
 	dir := t.TempDir()
 	config := filepath.Join(dir, "iotmon.yaml")
-	p := &plant{t: t, addr: freeAddr(t), broker: freeAddr(t)}
+	p := &plant{t: t, addr: testenv.Address(t), broker: testenv.Address(t)}
 	_, port, err := net.SplitHostPort(p.broker)
 	if err != nil {
 		t.Fatal(err)
@@ -211,14 +211,4 @@ func (p *plant) get(path string, answer any) {
 	if err := json.NewDecoder(response.Body).Decode(answer); err != nil {
 		p.t.Fatalf("GET %s: %v", path, err)
 	}
-}
-
-func freeAddr(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }

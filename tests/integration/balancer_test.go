@@ -95,7 +95,7 @@ func sameNumbers(t *testing.T, one, other *server) {
 
 func startNginx(t *testing.T, instances ...*server) string {
 	t.Helper()
-	addr := freeAddr(t)
+	addr := testenv.Address(t)
 	config := deployed(t, "nginx/iotmon.conf", map[string]string{
 		"listen 80;": "listen " + addr + ";", "127.0.0.1:8080": instances[0].addr, "127.0.0.1:8180": instances[1].addr,
 	})
@@ -113,7 +113,7 @@ func startNginx(t *testing.T, instances ...*server) string {
 
 func startHAProxy(t *testing.T, instances ...*server) string {
 	t.Helper()
-	addr := freeAddr(t)
+	addr := testenv.Address(t)
 	config := deployed(t, "haproxy/haproxy.cfg", map[string]string{
 		"bind :80": "bind " + addr, "127.0.0.1:8080": instances[0].addr, "127.0.0.1:8180": instances[1].addr,
 	})

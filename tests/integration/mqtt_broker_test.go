@@ -76,7 +76,7 @@ func TestTheMQTTBrokerLosesNothingWhenItIsKilled(t *testing.T) {
 		t.Fatalf("mosquitto_passwd: %v\n%s", err, output)
 	}
 	inTurn(t)
-	address := freeAddr(t)
+	address := testenv.Address(t)
 	s := newServer(t, t.TempDir(), killConfig+fmt.Sprintf(`
 mqtt_broker:
   addr: %q
@@ -147,7 +147,7 @@ func TestProducersServeDevicesBehindABalancer(t *testing.T) {
 	var producers []*server
 	addresses := map[string]string{}
 	for i, known := range []string{"127.0.0.1:11883", "127.0.0.1:21883"} {
-		addresses[known] = freeAddr(t)
+		addresses[known] = testenv.Address(t)
 		p := newProgram(t, "producer", config+fmt.Sprintf(`
 mqtt_broker:
   name: hall-%d
@@ -165,7 +165,7 @@ mqtt_broker:
 	for _, p := range append(producers, consumer) {
 		p.await("/ready", patience)
 	}
-	balancer := freeAddr(t)
+	balancer := testenv.Address(t)
 	addresses[":1883"] = balancer
 	file := filepath.Join(t.TempDir(), "mqtt.cfg")
 	runBalancer(t, balancer, file, deployed(t, "haproxy/mqtt.cfg", addresses), "haproxy", "-db", "-f", file)

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"iotmon/tests/testenv"
 )
 
 // TestInterruptsLoseAndDoubleNothing stops the program with the signal of Ctrl-C and starts it again, while readings are posted.
@@ -95,7 +97,7 @@ func TestOneLineWhenItCannotStart(t *testing.T) {
 	first.start()
 	for name, test := range map[string]struct{ addr, dir, want string }{
 		"port": {first.addr, filepath.Join(t.TempDir(), "new"), "address already in use"},
-		"data": {freeAddr(t), dir, "is in use by another iotmon"},
+		"data": {testenv.Address(t), dir, "is in use by another iotmon"},
 	} {
 		second := exec.Command(first.args[0], "-addr", test.addr, "-data-dir", test.dir)
 		second.Dir = t.TempDir()

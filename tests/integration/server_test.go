@@ -6,7 +6,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -140,7 +139,7 @@ func programOf(t testing.TB, build func() (string, error), name, config string, 
 	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s := &server{t: t, name: name, addr: freeAddr(t)}
+	s := &server{t: t, name: name, addr: testenv.Address(t)}
 	s.args = append([]string{filepath.Join(dir, name), "-config", file, "-addr", s.addr}, args...)
 	t.Cleanup(func() {
 		s.kill()
@@ -232,16 +231,6 @@ func (s *server) stop() time.Duration {
 	}
 	s.cmd = nil
 	return time.Since(started)
-}
-
-func freeAddr(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 func tail(text []byte, n int) []byte {

@@ -55,7 +55,7 @@ func startReceiver(t *testing.T) *receiver {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &receiver{addr: freeAddr(t)}
+	r := &receiver{addr: testenv.Address(t)}
 	command := exec.Command(program, r.addr)
 	stdin, err := command.StdinPipe() // It ends with it.
 	if err != nil {
@@ -263,7 +263,7 @@ tracing: {endpoint: 'http://%s', sample_ratio: 0}
 // the program ends in time.
 func TestTracesGoNowhereWithoutHarm(t *testing.T) {
 	inTurn(t)
-	s := newServer(t, t.TempDir(), fmt.Sprintf("tracing: {endpoint: 'http://%s', sample_ratio: 1}", freeAddr(t))+killConfig)
+	s := newServer(t, t.TempDir(), fmt.Sprintf("tracing: {endpoint: 'http://%s', sample_ratio: 1}", testenv.Address(t))+killConfig)
 	begun := time.Now()
 	s.start()
 	started := time.Since(begun)

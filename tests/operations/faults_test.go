@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"iotmon/tests/testenv"
 )
 
 // faults do harm until the test ends.
@@ -80,7 +82,7 @@ func TestEachFaultRaisesItsAlert(t *testing.T) {
 		t.Skip("takes a minute; make test runs it")
 	}
 	t.Parallel()
-	broker := freeAddr(t)
+	broker := testenv.Address(t)
 	_, port, err := net.SplitHostPort(broker)
 	if err != nil {
 		t.Fatal(err)

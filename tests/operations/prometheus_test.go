@@ -16,6 +16,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"iotmon/tests/testenv"
 )
 
 // process is a real program in a process of its own.
@@ -57,7 +59,7 @@ func serveConfigured(t *testing.T, name string, arguments []string, environment 
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr := freeAddr(t)
+	addr := testenv.Address(t)
 	p := launch(t, name, addr, environment, append([]string{filepath.Join(dir, name), "-addr", addr}, arguments...)...)
 	if !eventually(patience, func() bool { return answers("http://" + addr + "/ready") }) {
 		t.Fatalf("%s is not ready in time", name)
@@ -136,7 +138,7 @@ func watch(t *testing.T, services ...*process) *prometheus {
 		}
 		return targets
 	})
-	addr := freeAddr(t)
+	addr := testenv.Address(t)
 	launch(t, "prometheus", addr, nil, "prometheus", "--config.file="+filepath.Join(dir, "prometheus", "prometheus.yml"),
 		"--web.listen-address="+addr, "--storage.tsdb.path="+t.TempDir(), "--log.level=warn")
 	p := &prometheus{t, "http://" + addr}

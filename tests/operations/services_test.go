@@ -9,12 +9,14 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"iotmon/tests/testenv"
 )
 
 // everythingHere is a .env for iotmon on a free port with few devices.
 func everythingHere(t *testing.T) string {
 	t.Helper()
-	return "IOTMON_SERVER_ADDR=" + freeAddr(t) + "\nIOTMON_DEVICE_SIMULATOR_DEVICE_COUNT=5\n"
+	return "IOTMON_SERVER_ADDR=" + testenv.Address(t) + "\nIOTMON_DEVICE_SIMULATOR_DEVICE_COUNT=5\n"
 }
 
 func TestServicesStartAndStopAnyNumberOfTimes(t *testing.T) {
@@ -141,7 +143,7 @@ func TestNothingStartsWithoutWhatItNeeds(t *testing.T) {
 
 func TestAServiceWhoseServersAreAwayGoesOnTrying(t *testing.T) {
 	t.Parallel()
-	h := newHost(t, "KAFKA_HOST=localhost\nIOTMON_KAFKA_BROKERS="+freeAddr(t)+"\nIOTMON_SERVER_ADDR="+freeAddr(t)+"\n")
+	h := newHost(t, "KAFKA_HOST=localhost\nIOTMON_KAFKA_BROKERS="+testenv.Address(t)+"\nIOTMON_SERVER_ADDR="+testenv.Address(t)+"\n")
 	status, output := h.run("scripts/start-services.sh", "--wait", "15", "producer")
 	if status != 1 {
 		t.Errorf("got status %d, want 1", status)

@@ -33,25 +33,14 @@ type Commanded struct {
 // returns the command for an address, and the first line of the server's input if it wants one before.
 func startCommanded(t testing.TB, address string, prepare func(address string) (command *exec.Cmd, first string)) *Commanded {
 	t.Helper()
-	tries := 1
 	if address == "" {
-		tries = 3 // Between the moment that a port is found free and the server's start, somebody else may take it.
+		address = Address(t)
 	}
-	var err error
-	for range tries {
-		s := &Commanded{Address: address}
-		if address == "" {
-			if s.Address, err = freeAddress(); err != nil {
-				continue
-			}
-		}
-		command, first := prepare(s.Address)
-		if err = s.start(command, first); err == nil {
-			return s
-		}
+	s := &Commanded{Address: address}
+	if err := s.start(prepare(address)); err != nil {
+		t.Fatal(err)
 	}
-	t.Fatal(err)
-	return nil
+	return s
 }
 
 func (s *Commanded) start(command *exec.Cmd, first string) error {

@@ -38,11 +38,11 @@ func newMosquitto(t testing.TB, m *Mosquitto, encrypted bool, more string) *Mosq
 	program := provide(t, "mosquitto", "mosquitto")
 	m.Password(t, "secret")
 	file := filepath.Join(m.Dir, "mosquitto.conf")
-	started := false
+	m.Websocket = Address(t)
+	if encrypted {
+		m.TLS, m.EncryptedWebsocket = Address(t), Address(t)
+	}
 	m.Server = NewServer(t, func(address string) *exec.Cmd {
-		if !started { // Somebody else may have taken the ports of the last try.
-			m.listenAnywhere(t, encrypted)
-		}
 		if err := os.WriteFile(file, []byte(m.config(address)+more), 0o600); err != nil {
 			t.Error(err)
 		}
@@ -50,22 +50,7 @@ func newMosquitto(t testing.TB, m *Mosquitto, encrypted bool, more string) *Mosq
 		command.Env = append(os.Environ(), m.Clock.Environment()...)
 		return command
 	})
-	started = true
 	return m
-}
-
-// listenAnywhere chooses addresses for the listeners that are not the broker's first.
-func (m *Mosquitto) listenAnywhere(t testing.TB, encrypted bool) {
-	addresses := []*string{&m.Websocket}
-	if encrypted {
-		addresses = append(addresses, &m.TLS, &m.EncryptedWebsocket)
-	}
-	for _, address := range addresses {
-		var err error
-		if *address, err = freeAddress(); err != nil {
-			t.Error(err)
-		}
-	}
 }
 
 func (m *Mosquitto) config(address string) string {

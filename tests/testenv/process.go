@@ -36,11 +36,7 @@ func RedisCluster(t testing.TB) []string {
 		nodes = append(nodes, listen(t, func(address string) *exec.Cmd {
 			_, port, _ := net.SplitHostPort(address)
 			// By default the nodes' own connections use the port 10,000 above, which may not exist.
-			bus, err := freeAddress()
-			if err != nil {
-				t.Fatal(err)
-			}
-			_, busPort, _ := net.SplitHostPort(bus)
+			_, busPort, _ := net.SplitHostPort(Address(t))
 			return exec.Command(program, "--port", port, "--cluster-port", busPort, "--bind", "127.0.0.1", "--dir", t.TempDir(),
 				"--save", "", "--appendonly", "no", "--cluster-enabled", "yes")
 		}))
@@ -139,28 +135,11 @@ func provide(t testing.TB, program, server string) string {
 // listen starts a server on a free address of the loopback, until the test ends, and returns the address once it listens.
 func listen(t testing.TB, prepare func(address string) *exec.Cmd) string {
 	t.Helper()
-	var err error
-	// Between the moment that a port is found free and the server's start, somebody else may take it.
-	for range 3 {
-		var address string
-		if address, err = freeAddress(); err != nil {
-			continue
-		}
-		if err = start(t, prepare(address), address); err == nil {
-			return address
-		}
+	address := Address(t)
+	if err := start(t, prepare(address), address); err != nil {
+		t.Fatal(err)
 	}
-	t.Fatal(err)
-	return ""
-}
-
-// freeAddress returns an unused address of the loopback interface.
-func freeAddress() (string, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return listener.Addr().String(), listener.Close()
+	return address
 }
 
 // start starts a server that ends with the test, and returns when the server accepts connections.

@@ -26,22 +26,12 @@ type Server struct {
 // start, so that a server may start with another configuration.
 func NewServer(t testing.TB, prepare func(address string) *exec.Cmd) *Server {
 	t.Helper()
-	s := &Server{t: t, prepare: prepare}
+	s := &Server{t: t, address: Address(t), prepare: prepare}
 	t.Cleanup(func() {
 		s.signal(syscall.SIGKILL)
 	})
-	var err error
-	// Between the moment that a port is found free and the server's start, somebody else may take it.
-	for range 3 {
-		if s.address, err = freeAddress(); err != nil {
-			continue
-		}
-		if err = s.start(); err == nil {
-			return s
-		}
-	}
-	t.Fatal(err)
-	return nil
+	s.Start()
+	return s
 }
 
 // Address returns host and port.
