@@ -7,6 +7,7 @@
 package alert
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 
@@ -51,7 +52,19 @@ type Output interface {
 	Failed(device iot.Identity, rule, reason string)
 }
 
-// New returns an engine for the rules, whose types must be in the catalog and whose names must be unique.
+// RuleError is why a rule cannot be evaluated, or not together with the others. Err is an *iot.InvalidError if it is about a field.
+type RuleError struct {
+	Rule string
+	Err  error
+}
+
+func (e *RuleError) Error() string { return fmt.Sprintf("rule %q: %v", e.Rule, e.Err) }
+
+// Unwrap returns the reason.
+func (e *RuleError) Unwrap() error { return e.Err }
+
+// New returns an engine for the rules, whose types must be in the catalog and whose names must be unique. The error joins a *RuleError for each rule that
+// is wrong or, in the order given, too many.
 func New(rules []iot.Rule, catalog *iot.Catalog) (*Engine, error) {
 	e := &Engine{
 		byType: make(map[iot.DeviceType]*typeRules), sets: make(map[string]*Set), programs: make(map[string]*expression.Program),
@@ -60,41 +73,19 @@ func New(rules []iot.Rule, catalog *iot.Catalog) (*Engine, error) {
 		e.byType[t] = &typeRules{typ: t, label: namesOf(catalog.Spec(t))}
 	}
 	seen := make(map[string]bool)
+	var wrong []error
 	for _, rule := range rules {
-		if rule.Kind == iot.Maintenance {
-			return nil, fmt.Errorf("rule %q raises nothing", rule.Name)
-		}
-		if err := check(&rule, catalog); err != nil {
-			return nil, err
-		}
+		err := e.add(&rule, catalog)
 		if seen[rule.Name] {
-			return nil, fmt.Errorf("rule %q given twice", rule.Name)
+			err = errors.New("given twice")
 		}
 		seen[rule.Name] = true
-		if rule.Kind == iot.Expression {
-			program, err := compileExpression(&rule.Condition)
-			if err != nil {
-				return nil, fmt.Errorf("rule %q: %w", rule.Name, err)
-			}
-			e.programs[rule.Name] = program
+		if err != nil {
+			wrong = append(wrong, &RuleError{rule.Name, err})
 		}
-		if rule.Name == iot.RuleOffline {
-			if !rule.Disabled {
-				e.offline = &rule
-			}
-			continue
-		}
-		e.watchesSilence = e.watchesSilence || rule.Kind == iot.NoData && !rule.Disabled
-		for _, t := range catalog.Types() {
-			if rule.Type != "" && rule.Type != t {
-				continue
-			}
-			of := e.byType[t]
-			if have := len(of.rules); have+rule.CountParts() > iot.MaxRules {
-				return nil, fmt.Errorf("rule %q: %s already has %d rules, the maximum is %d", rule.Name, t, have, iot.MaxRules)
-			}
-			of.rules = append(of.rules, rule.Parts()...)
-		}
+	}
+	if len(wrong) > 0 {
+		return nil, errors.Join(wrong...)
 	}
 	for _, of := range e.byType {
 		of.compilePlain(e)
@@ -102,26 +93,66 @@ func New(rules []iot.Rule, catalog *iot.Catalog) (*Engine, error) {
 	return e, nil
 }
 
+// add adds a rule.
+func (e *Engine) add(rule *iot.Rule, catalog *iot.Catalog) error {
+	if rule.Kind == iot.Maintenance {
+		return errors.New("raises nothing")
+	}
+	if err := check(rule, catalog); err != nil {
+		return err
+	}
+	if rule.Kind == iot.Expression {
+		program, err := compileExpression(&rule.Condition)
+		if err != nil {
+			return err
+		}
+		e.programs[rule.Name] = program
+	}
+	if rule.Name == iot.RuleOffline {
+		if !rule.Disabled {
+			e.offline = rule
+		}
+		return nil
+	}
+	for _, t := range catalog.Types() {
+		if rule.Type != "" && rule.Type != t {
+			continue
+		}
+		of := e.byType[t]
+		if have := len(of.rules); have+rule.CountParts() > iot.MaxRules {
+			return iot.Invalid("device_type", "%s already has %d rules, the maximum is %d", t, have, iot.MaxRules)
+		}
+		of.rules = append(of.rules, rule.Parts()...)
+	}
+	e.watchesSilence = e.watchesSilence || rule.Kind == iot.NoData && !rule.Disabled
+	return nil
+}
+
+// CheckRule returns why a rule cannot be evaluated, whatever other rules there are; an *iot.InvalidError if it is about a field.
+func CheckRule(rule *iot.Rule, catalog *iot.Catalog) error {
+	if err := check(rule, catalog); err != nil {
+		return err
+	}
+	return CheckExpression(&rule.Condition)
+}
+
 // check returns an error if the rule cannot be evaluated.
 func check(rule *iot.Rule, catalog *iot.Catalog) error {
 	switch {
 	case rule.Name == "":
-		return fmt.Errorf("rule for %q has no name", rule.Type)
+		return iot.Invalid("alert_type", "missing")
 	case rule.Severity.Rank() < 0:
-		return fmt.Errorf("rule %q: severity must be info, warning or critical (got %q)", rule.Name, rule.Severity)
+		return iot.Invalid("severity", "must be info, warning or critical (got %q)", rule.Severity)
 	case rule.For < 0 || rule.ClearFor < 0:
-		return fmt.Errorf("rule %q: durations must not be negative (got %v and %v)", rule.Name, rule.For, rule.ClearFor)
+		return iot.Invalid("for", "durations must not be negative (got %v and %v)", rule.For, rule.ClearFor)
 	case len(rule.Text) > iot.MaxRuleText, len(rule.TextEN) > iot.MaxRuleText:
-		return fmt.Errorf("rule %q: text: longer than %d bytes (got %d)", rule.Name, iot.MaxRuleText, len(rule.Text))
+		return iot.Invalid("text", "longer than %d bytes (got %d)", iot.MaxRuleText, max(len(rule.Text), len(rule.TextEN)))
 	case rule.Name == iot.RuleOffline:
 		return nil
 	case rule.Type == "" && rule.SelectsType():
-		return fmt.Errorf("rule %q has no device type: only a value that does not change means the same for every type", rule.Name)
+		return iot.Invalid("device_type", "missing: only a value that does not change means the same for every type")
 	case rule.Type != "" && catalog.Spec(rule.Type) == nil:
-		return fmt.Errorf("rule %q: unknown device type %q", rule.Name, rule.Type)
+		return iot.Invalid("device_type", "unknown device type %q", rule.Type)
 	}
-	if err := rule.Condition.Normalize(); err != nil {
-		return fmt.Errorf("rule %q: %w", rule.Name, err)
-	}
-	return nil
+	return rule.Condition.Normalize()
 }

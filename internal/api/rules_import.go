@@ -1,14 +1,20 @@
 package api
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"mime"
 	"net/http"
+	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"iotmon/internal/alert"
 	"iotmon/internal/control"
 	"iotmon/internal/iot"
 )
@@ -28,16 +34,28 @@ func (s *server) registerRulesFile(api huma.API) {
 		Summary: "Change alert rules by YAML",
 		Description: "A file as the export writes it: each rule in it is added or replaces the one of its name. Rules that are not in it stay, or are deleted with delete. " +
 			"All of it is done in one transaction, or nothing if a rule has a mistake; each mistake is answered with its line and key. With dry_run nothing is done; the answer is the " +
-			"same. At most 1,000 rules and 8 MiB.",
+			"same, with the versions of the rules. Sent back as JSON with the file, they must still be those: otherwise 412 lists the rules that somebody has changed since, and nothing is done. " +
+			"A file alone is imported whatever has changed. At most 1,000 rules and 8 MiB.",
 		RequestBody:  &huma.RequestBody{Required: true, Content: map[string]*huma.MediaType{}},
 		Responses:    map[string]*huma.Response{"202": {Description: "Decided, and not yet all in force."}},
-		Errors:       []int{http.StatusBadRequest, http.StatusForbidden, http.StatusConflict, http.StatusTooManyRequests, http.StatusServiceUnavailable},
-		MaxBodyBytes: maxRulesBytes, SkipValidateBody: true,
+		Errors:       []int{http.StatusBadRequest, http.StatusForbidden, http.StatusConflict, http.StatusPreconditionFailed, http.StatusTooManyRequests, http.StatusServiceUnavailable},
+		MaxBodyBytes: 2 * maxRulesBytes, SkipValidateBody: true,
 	}, s.importRules)
 	text := &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString}}
 	paths := api.OpenAPI().Paths
 	paths[Prefix+"/rules/export"].Get.Responses["200"].Content = map[string]*huma.MediaType{yamlMediaType: text}
-	paths[Prefix+"/rules/import"].Post.RequestBody.Content[yamlMediaType] = text
+	body := paths[Prefix+"/rules/import"].Post.RequestBody.Content
+	body[yamlMediaType] = text
+	body[jsonMediaType] = &huma.MediaType{Schema: api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[RulesFile](), true, "RulesFile")}
+}
+
+// jsonMediaType is the type of a RulesFile.
+const jsonMediaType = "application/json"
+
+// RulesFile is a file of rules with the versions that a dry run has answered. It is exported for the library.
+type RulesFile struct {
+	File     string           `json:"file" doc:"The file, as YAML."`
+	Versions map[string]int64 `json:"versions,omitempty" doc:"The versions of the rules, 0 or absent for none, as a dry run with the same delete has answered them. Without them nothing is compared."`
 }
 
 func (s *server) exportRules(ctx context.Context, _ *struct{}) (*huma.StreamResponse, error) {
@@ -62,9 +80,27 @@ func (s *server) exportRules(ctx context.Context, _ *struct{}) (*huma.StreamResp
 
 type importRulesInput struct {
 	Why
-	DryRun  bool   `query:"dry_run" doc:"Answer with what would change, and change nothing."`
-	Delete  bool   `query:"delete" doc:"Delete the rules that are not in the file."`
-	RawBody []byte `contentType:"application/yaml"`
+	ContentType string `header:"Content-Type" hidden:"true"`
+	DryRun      bool   `query:"dry_run" doc:"Answer with what would change, and change nothing."`
+	Delete      bool   `query:"delete" doc:"Delete the rules that are not in the file."`
+	RawBody     []byte `contentType:"application/yaml"`
+}
+
+// file returns the file in the body. The error is a problem.
+func (in *importRulesInput) file() (*RulesFile, error) {
+	file := &RulesFile{File: string(in.RawBody)}
+	if kind, _, _ := mime.ParseMediaType(in.ContentType); kind == jsonMediaType {
+		*file = RulesFile{}
+		decoder := json.NewDecoder(bytes.NewReader(in.RawBody))
+		decoder.DisallowUnknownFields()
+		if err := decoder.Decode(file); err != nil {
+			return nil, huma.Error400BadRequest("the body must be an object with file and versions: " + strings.TrimPrefix(err.Error(), "json: "))
+		}
+	}
+	if len(file.File) > maxRulesBytes {
+		return nil, huma.NewError(http.StatusRequestEntityTooLarge, fmt.Sprintf("the file is larger than %d MiB", maxRulesBytes>>20))
+	}
+	return file, nil
 }
 
 // rulesImported is what an import does.
@@ -74,6 +110,8 @@ type rulesImported struct {
 	Unchanged int          `json:"unchanged" doc:"How many of them are in force already."`
 	InForce   bool         `json:"in_force" doc:"Whether every processor goes by all that has changed."`
 	Items     []ruleChange `json:"items" nullable:"false" doc:"What changes, in the order of the file; deleted rules come last."`
+	// Versions are for RulesFile.
+	Versions map[string]int64 `json:"versions,omitempty" doc:"Only of a dry run: the versions that the rules have, to be sent back."`
 }
 
 // ruleChange is what becomes of one rule.
@@ -90,7 +128,11 @@ type rulesImportedAnswer struct {
 }
 
 func (s *server) importRules(ctx context.Context, in *importRulesInput) (*rulesImportedAnswer, error) {
-	rules, wrong := decodeRules(in.RawBody)
+	file, err := in.file()
+	if err != nil {
+		return nil, err
+	}
+	rules, wrong := decodeRules([]byte(file.File), s.o.Catalog)
 	if len(wrong) > 0 {
 		return nil, fileProblem(wrong)
 	}
@@ -98,12 +140,17 @@ func (s *server) importRules(ctx context.Context, in *importRulesInput) (*rulesI
 	if err != nil {
 		return nil, err
 	}
+	for i := range edits {
+		if file.Versions != nil {
+			edits[i].If = control.Condition{Versions: []int64{file.Versions[edits[i].Name]}}
+		}
+	}
 	release, err := s.admitDecision()
 	if err != nil {
 		return nil, err
 	}
 	defer release()
-	how := s.ruleChange(in.by("import"))
+	how := s.rulesChange(in.by("import"), rules)
 	how.Plan = in.DryRun
 	outcomes, err := s.o.Rules.ChangeRules(ctx, edits, how)
 	if err != nil {
@@ -111,7 +158,13 @@ func (s *server) importRules(ctx context.Context, in *importRulesInput) (*rulesI
 	}
 	s.decisionMade(ctx)
 	out := &rulesImportedAnswer{Status: http.StatusOK, Body: rulesImported{DryRun: in.DryRun, Rules: len(rules), Items: []ruleChange{}}}
+	if in.DryRun {
+		out.Body.Versions = make(map[string]int64)
+	}
 	for i := range outcomes {
+		if in.DryRun {
+			out.Body.Versions[edits[i].Name] = outcomes[i].Before.Version
+		}
 		if !outcomes[i].Changed() {
 			out.Body.Unchanged++
 			continue
@@ -125,6 +178,21 @@ func (s *server) importRules(ctx context.Context, in *importRulesInput) (*rulesI
 		out.Status = http.StatusAccepted
 	}
 	return out, nil
+}
+
+// rulesChange is ruleChange for a file: of too many rules those of the file are wrong, the last ones first.
+func (s *server) rulesChange(by control.By, file []ruleInFile) control.RuleChange {
+	how := s.ruleChange(by)
+	check := how.Check
+	how.Check = func(rules []iot.Rule) error {
+		places := make(map[string]int, len(file))
+		for i := range file {
+			places[file[i].Name] = i + 1 // 0 for the others.
+		}
+		slices.SortStableFunc(rules, func(a, b iot.Rule) int { return places[a.Name] - places[b.Name] })
+		return check(rules)
+	}
+	return how
 }
 
 // rulesEdits returns the edits that put the rules in force and, if others are to be deleted, those that delete them.
@@ -216,19 +284,40 @@ func (s *server) importProblem(ctx context.Context, err error, rules []ruleInFil
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		all = joined.Unwrap()
 	}
+	if problem := changedProblem(all); problem != nil {
+		return problem
+	}
 	var wrong []error
 	for _, err := range all {
-		refused := (*control.RuleError)(nil)
-		if !errors.As(err, &refused) {
+		name := ""
+		if refused := (*control.RuleError)(nil); errors.As(err, &refused) {
+			name, err = refused.Rule, refused.Err
+		} else if unfit := (*alert.RuleError)(nil); errors.As(err, &unfit) {
+			name, err = unfit.Rule, unfit.Err
+		}
+		switch i := slices.IndexFunc(rules, func(r ruleInFile) bool { return r.Name == name }); {
+		case i >= 0:
+			wrong = append(wrong, rules[i].wrong(err))
+		case name != "":
+			wrong = append(wrong, &fileError{place: "rules", reason: fmt.Sprintf("rule %s: %v", iot.Quote(name), err)})
+		default:
 			wrong = append(wrong, &fileError{place: "rules", reason: err.Error()})
-			continue
 		}
-		i := slices.IndexFunc(rules, func(r ruleInFile) bool { return r.Name == refused.Rule })
-		if i < 0 {
-			wrong = append(wrong, &fileError{place: "rules", reason: refused.Error()})
-			continue
-		}
-		wrong = append(wrong, inFile(refused.Err, rules[i].line, fmt.Sprintf("rules[%d]", i)))
 	}
 	return fileProblem(wrong)
+}
+
+// changedProblem lists the rules that have other versions than those of the dry run; nil if the errors are others.
+func changedProblem(all []error) error {
+	var details []error
+	for _, err := range all {
+		refused, version := (*control.RuleError)(nil), (*control.VersionError)(nil)
+		if errors.As(err, &refused) && errors.As(err, &version) {
+			details = append(details, &huma.ErrorDetail{Message: fmt.Sprintf("has version %d now", version.Version), Location: refused.Rule})
+		}
+	}
+	if len(details) == 0 {
+		return nil
+	}
+	return huma.Error412PreconditionFailed("nothing is imported, because somebody has changed rules since the dry run: look at another one", details...)
 }

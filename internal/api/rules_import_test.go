@@ -1,6 +1,7 @@
 package api_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"strings"
 	"testing"
@@ -61,7 +62,7 @@ func TestRulesAreExportedAndImported(t *testing.T) {
 		{"", "rules:\n" + boilerYAML + configuredYAML, 200, `"rules":2,"unchanged":2,"in_force":true,"items":[]}`},
 		{"?delete=true&dry_run=true", "rules:\n" + strings.Replace(boilerYAML, "last: 5", "last: 6", 1), 200, `"unchanged":0,"in_force":false,"items":[{"name":"boiler hot","change":"changed","before":{"name":"boiler hot","version":1,`},
 		{"?delete=true&dry_run=true", "rules:\n" + strings.Replace(boilerYAML, "last: 5", "last: 6", 1), 200, `{"name":"temperature_high","change":"deleted","before":{`},
-		{"", "rules:\n" + strings.Replace(boilerYAML, "last: 5", "last: 65", 1), 422, `"location":"line 2, rules[0].condition.last"`},
+		{"", "rules:\n" + strings.Replace(boilerYAML, "last: 5", "last: 65", 1), 422, `"location":"line 12, rules[0].condition.last"`},
 		{"", "rules:\n" + strings.Replace(boilerYAML, "temperature_sensor", "no_type", 1), 422, `unknown device type`},
 		{"", "rules:\n" + strings.Replace(boilerYAML, "boiler hot", "export", 1), 422, `rules[0].name`},
 		{"", "", 400, "body"},
@@ -93,9 +94,12 @@ func TestAFileOfRulesIsImportedAsAWhole(t *testing.T) {
 	}
 	w := send(h, "POST", importPath, file, "Content-Type", asYAML)
 	checkProblem(t, w, http.StatusUnprocessableEntity, "already has 100 rules")
+	if got := w.Body.String(); !strings.Contains(got, `"line 1290, rules[99].device_type"`) || !strings.Contains(got, `"line 1303, rules[100].device_type"`) || !strings.Contains(got, "2 mistakes") {
+		t.Errorf("got %s, want the two last rules of the file, with their lines", got)
+	}
 	// Maintenance has a door of its own, and is not among the rules.
 	phantom := "rules:\n  - {name: phantom, device_type: temperature_sensor, severity: info, condition: {kind: maintenance}}\n"
-	checkProblem(t, send(h, "POST", importPath, phantom, "Content-Type", asYAML), http.StatusUnprocessableEntity, "/maintenance")
+	checkProblem(t, send(h, "POST", importPath, phantom, "Content-Type", asYAML), http.StatusUnprocessableEntity, "line 2, rules[0].condition.kind")
 	r.store.SetDown(true)
 	checkProblem(t, send(h, "POST", importPath, "rules:\n"+boilerYAML, "Content-Type", asYAML), http.StatusServiceUnavailable, "")
 	r.store.SetDown(false)
@@ -106,4 +110,87 @@ func TestAFileOfRulesIsImportedAsAWhole(t *testing.T) {
 	if w := send(h, "POST", importPath+"?dry_run=true", "rules:\n"+boilerYAML, "Content-Type", asYAML); w.Code != http.StatusOK {
 		t.Errorf("got %d %s, want that a dry run waits for nothing", w.Code, w.Body)
 	}
+}
+
+// All mistakes of a file are said at once, each with the line of its key: what is wrong in itself, and what only those who evaluate it find.
+func TestAllMistakesOfAFileAreSaidAtOnce(t *testing.T) {
+	h, _ := ruled(t)
+	file := `rules:
+  - name: a
+    condition:
+      kind: expression
+      expression: value > 1 and
+    severity: warning
+    text: "{divice} is hot"
+  - name: b
+    device_type: no_such_type
+    condition: {kind: threshold, threshold: high}
+    severity: urgent
+  - name: c
+    device_type: no_such_type
+    condition: {kind: threshold}
+    severity: info
+  - name: d
+    condition:
+      kind: expression
+      within_seconds: 60
+      expression: |
+        value >
+          avarage
+    severity: info
+`
+	w := send(h, "POST", importPath, file, "Content-Type", asYAML)
+	checkProblem(t, w, http.StatusUnprocessableEntity, "the file has 5 mistakes")
+	for _, want := range []string{
+		`{"message":"column 1: unknown placeholder {divice}; `, `"location":"line 7, rules[0].text"`,
+		`{"message":"expected number","location":"line 10, rules[1].condition.threshold"}`,
+		`"location":"line 11, rules[1].severity"`,
+		`{"message":"unknown device type \"no_such_type\"","location":"line 13, rules[2].device_type"}`,
+		`{"message":"line 2, column 3: unknown name \"avarage\"`, `"location":"line 20, rules[3].condition.expression"`,
+	} {
+		if !strings.Contains(w.Body.String(), want) {
+			t.Errorf("got %s, want %s", w.Body, want)
+		}
+	}
+}
+
+// Sequence: somebody looks at what a file would change; before it is imported somebody else changes one of its rules and adds another. With the versions
+// of the dry run nothing is overwritten or deleted that nobody has seen; a file alone is imported whatever has changed.
+func TestAnImportOverwritesNothingThatNobodyHasSeen(t *testing.T) {
+	h, _ := ruled(t)
+	file := "rules:\n" + boilerYAML + strings.Replace(configuredYAML, "28", "29", 1)
+	envelope := func(versions string) string {
+		text, err := json.Marshal(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return `{"file":` + string(text) + versions + `}`
+	}
+	post := func(query, body, kind string, status int, want string) string {
+		t.Helper()
+		w := send(h, "POST", importPath+query, body, "Content-Type", kind)
+		if got := w.Body.String(); w.Code != status || !strings.Contains(got, want) {
+			t.Errorf("%s: got %d %s, want %d %s", query, w.Code, got, status, want)
+		}
+		return w.Body.String()
+	}
+	const seen = `"versions":{"boiler hot":0,"temperature_high":1700000000000000}`
+	post("?dry_run=true&delete=true", file, asYAML, 200, seen)
+	if w := send(h, "PUT", "/api/v1/rules/temperature_high", averageLow, "If-Match", "*", "Content-Type", asJSON); w.Code != http.StatusOK {
+		t.Fatalf("got %d %s", w.Code, w.Body)
+	}
+	if w := send(h, "PUT", "/api/v1/rules/added", averageLow, "Content-Type", asJSON); w.Code != http.StatusOK {
+		t.Fatalf("got %d %s", w.Code, w.Body)
+	}
+	refused := post("?delete=true", envelope(","+seen), asJSON, 412, `{"message":"has version 1700000000000001 now","location":"temperature_high"}`)
+	if !strings.Contains(refused, `"location":"added"`) || strings.Contains(refused, "boiler") {
+		t.Errorf("got %s, want the rules that somebody has changed or added", refused)
+	}
+	if w := send(h, "GET", "/api/v1/rules/boiler%20hot", ""); w.Code != http.StatusNotFound {
+		t.Errorf("got %d %s, want nothing imported", w.Code, w.Body)
+	}
+	post("", envelope(`,"versions":{"boiler hot":0,"temperature_high":1700000000000001}`), asJSON, 200, `"in_force":true`)
+	post("?delete=true", envelope(""), asJSON, 200, `{"name":"added","change":"deleted"`)
+	post("", `{"file":1}`, asJSON, 400, "file and versions")
+	post("", `{"fill":""}`, asJSON, 400, "file and versions")
 }

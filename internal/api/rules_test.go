@@ -83,7 +83,7 @@ func TestRulesAreDecided(t *testing.T) {
 		{"PUT", "/api/v1/rules/x", `{"condition":{"kind":"no_data","within_seconds":90,"threshold":1},"severity":"info"}`, nil, 422, `"location":"body.condition.threshold"`},
 		{"PUT", "/api/v1/rules/x", `{"condition":{"kind":"no_data","within_seconds":90},"for_seconds":1,"severity":"info"}`, nil, 422, `"location":"body.for_seconds"`},
 		{"PUT", "/api/v1/rules/x", strings.Replace(hotRule, "temperature_sensor", "no", 1), nil, 422, `unknown device type \"no\"`},
-		{"PUT", "/api/v1/rules/x", strings.Replace(hotRule, `"device_type":"temperature_sensor",`, "", 1), nil, 422, "no device type"},
+		{"PUT", "/api/v1/rules/x", strings.Replace(hotRule, `"device_type":"temperature_sensor",`, "", 1), nil, 422, `"location":"body.device_type"`},
 		{"PUT", "/api/v1/rules/x", strings.Replace(oftenRule, `"last":5`, `"last":65`, 1), nil, 422, `"location":"body.condition.last"`},
 		{"PUT", "/api/v1/rules/x", strings.Replace(averageLow, `600`, `0.5`, 1), nil, 422, `"location":"body.condition.within_seconds"`},
 		{"PUT", "/api/v1/rules/x", strings.Replace(hotRule, `30,`, `1e300,`, 1), nil, 422, `"location":"body.for_seconds"`},

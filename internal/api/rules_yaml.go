@@ -6,11 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 
+	"github.com/danielgtaylor/huma/v2"
 	"go.yaml.in/yaml/v3"
 
+	"iotmon/internal/alert"
 	"iotmon/internal/iot"
 )
 
@@ -79,14 +84,34 @@ func (e *fileError) Error() string {
 	return fmt.Sprintf("line %d, %s: %s", e.line, e.place, e.reason)
 }
 
-// ruleInFile is a rule of a file, and the line where it begins.
+// ruleInFile is a rule of a file, its node, and its place.
 type ruleInFile struct {
 	iot.Rule
-	line int
+	node  *yaml.Node
+	place string
 }
 
-// decodeRules decodes a file of rules. The errors are *fileError, one for each rule that is wrong.
-func decodeRules(text []byte) ([]ruleInFile, []error) {
+// wrong says what is wrong with the rule, and where in the file.
+func (r *ruleInFile) wrong(err error) *fileError {
+	at := ruleFault(err)
+	return atKey(r.node, r.place, at.field, at.reason)
+}
+
+// ruleSchema is the schema of a rule as POST /api/v1/rules takes it, with the registry of its parts.
+var ruleSchema = sync.OnceValues(func() (huma.Registry, *huma.Schema) {
+	registry := huma.NewMapRegistry("#/components/schemas/", huma.DefaultSchemaNamer)
+	schema := registry.Schema(reflect.TypeFor[NewRule](), true, "NewRule")
+	for _, body := range registry.Map() {
+		if body.Type == huma.TypeObject && body.AdditionalProperties == nil {
+			body.AdditionalProperties = false
+		}
+	}
+	return registry, schema
+})
+
+// decodeRules decodes a file of rules and checks each of them as POST /api/v1/rules does, but for what depends on other rules. The errors are *fileError,
+// one for each mistake. Without a catalog device types and expressions are not checked.
+func decodeRules(text []byte, catalog *iot.Catalog) ([]ruleInFile, []error) {
 	list, err := rulesList(text)
 	if err != nil {
 		return nil, []error{err}
@@ -95,17 +120,14 @@ func decodeRules(text []byte) ([]ruleInFile, []error) {
 	var wrong []error
 	seen := make(map[string]bool)
 	for i, node := range list {
-		place := fmt.Sprintf("rules[%d]", i)
-		rule, err := decodeRule(node)
-		if err == nil && seen[rule.Name] {
-			err = iot.Invalid("name", "there is another rule %s in the file", iot.Quote(rule.Name))
-		}
-		if err != nil {
-			wrong = append(wrong, inFile(err, node.Line, place))
-			continue
+		rule := ruleInFile{node: resolve(node), place: fmt.Sprintf("rules[%d]", i)}
+		mistakes := rule.decode(catalog)
+		if seen[rule.Name] && rule.Name != "" {
+			mistakes = append(mistakes, rule.wrong(iot.Invalid("name", "there is another rule %s in the file", iot.Quote(rule.Name))))
 		}
 		seen[rule.Name] = true
-		rules = append(rules, ruleInFile{rule, node.Line})
+		wrong = append(wrong, mistakes...)
+		rules = append(rules, rule)
 	}
 	return rules, wrong
 }
@@ -173,57 +195,83 @@ func checkNodes(n *yaml.Node, left *int, depth int) error {
 	return nil
 }
 
-// decodeRule decodes one rule.
-func decodeRule(n *yaml.Node) (iot.Rule, error) {
+// decode decodes the rule of the node. The errors are *fileError.
+func (r *ruleInFile) decode(catalog *iot.Catalog) (wrong []error) {
 	var value any
-	if err := n.Decode(&value); err != nil {
-		return iot.Rule{}, err
+	if err := r.node.Decode(&value); err != nil {
+		return []error{r.wrong(err)}
 	}
 	text, err := json.Marshal(value)
+	if err == nil {
+		value = nil
+		err = json.Unmarshal(text, &value)
+	}
 	if err != nil {
-		return iot.Rule{}, errors.New("has a key or a number that JSON cannot have")
+		return []error{r.wrong(errors.New("has a key or a number that JSON cannot have"))}
+	}
+	registry, schema := ruleSchema()
+	var result huma.ValidateResult
+	huma.Validate(registry, schema, huma.NewPathBuffer(nil, 0), huma.ModeWriteToServer, value, &result)
+	for _, err := range result.Errors {
+		detail := (*huma.ErrorDetail)(nil)
+		if !errors.As(err, &detail) {
+			detail = &huma.ErrorDetail{Message: err.Error()}
+		}
+		wrong = append(wrong, atKey(r.node, r.place, detail.Location, detail.Message))
+	}
+	if len(wrong) > 0 {
+		return wrong
 	}
 	var body NewRule
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&body); err != nil {
-		if wrong := (*json.UnmarshalTypeError)(nil); errors.As(err, &wrong) {
-			// Fields of embedded structs come with the names of those.
-			field := strings.NewReplacer("RuleBody.", "", "RuleScope.", "").Replace(wrong.Field)
-			return iot.Rule{}, iot.Invalid(field, "must be a %s, not a %s", kindName(wrong.Type.Kind().String()), kindName(wrong.Value))
+	if err := json.Unmarshal(text, &body); err != nil {
+		return []error{r.wrong(errors.New(strings.TrimPrefix(err.Error(), "json: ")))}
+	}
+	entry := iot.RuleEntry{Version: 1}
+	entry.Rule, err = body.rule(body.Name)
+	checks := []error{err}
+	if err == nil {
+		checks[0] = entry.Normalize()
+		if catalog != nil {
+			checks = append(checks, alert.CheckRule(&entry.Rule, catalog))
 		}
-		return iot.Rule{}, errors.New(strings.TrimPrefix(err.Error(), "json: "))
+	} else {
+		entry.Rule.Name = body.Name
 	}
-	if body.Condition.Kind == "" {
-		return iot.Rule{}, iot.Invalid("kind", "missing")
+	r.Rule = entry.Rule
+	for i, err := range checks {
+		if err != nil && (i == 0 || fmt.Sprint(err) != fmt.Sprint(checks[0])) {
+			wrong = append(wrong, r.wrong(err))
+		}
 	}
-	rule, err := body.rule(body.Name)
-	if err != nil {
-		return rule, err
-	}
-	entry := iot.RuleEntry{Version: 1, Rule: rule}
-	err = entry.Normalize()
-	return entry.Rule, err
+	return wrong
 }
 
-// kindName names a kind of Go, or of JSON, in the words of YAML.
-func kindName(kind string) string {
-	switch {
-	case kind == "slice", kind == "array":
-		return "list"
-	case kind == "struct", kind == "object":
-		return "map"
-	case strings.HasPrefix(kind, "int"), strings.HasPrefix(kind, "float"), strings.HasPrefix(kind, "number"):
-		return "number"
+// atKey says what is wrong with a key of a node, such as condition.levels.high or except[0].area; an empty key is the whole node. The line is that of the
+// innermost part that is there.
+func atKey(n *yaml.Node, place, key, reason string) *fileError {
+	line := n.Line
+	for part := range strings.FieldsFuncSeq(key, func(r rune) bool { return strings.ContainsRune(".[]", r) }) {
+		if n = below(n, part); n == nil {
+			break
+		}
+		line = n.Line
 	}
-	return kind
+	if key != "" {
+		place += "." + key
+	}
+	return &fileError{line: line, place: place, reason: reason}
 }
 
-// inFile says where in a file a rule is wrong.
-func inFile(err error, line int, place string) error {
-	at := ruleFault(err)
-	if at.field != "" {
-		place += "." + at.field
+// below returns what a node has under a key, or at an index; nil if there is no such part.
+func below(n *yaml.Node, part string) *yaml.Node {
+	n = resolve(n)
+	if i, err := strconv.Atoi(part); n.Kind == yaml.SequenceNode && err == nil && i < len(n.Content) {
+		return n.Content[i]
 	}
-	return &fileError{line: line, place: place, reason: at.reason}
+	for i := 0; n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == part {
+			return n.Content[i+1]
+		}
+	}
+	return nil
 }

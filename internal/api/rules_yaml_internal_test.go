@@ -77,7 +77,7 @@ func TestRulesSurviveYAML(t *testing.T) {
 			return string(text)
 		}
 		text := export(all)
-		decoded, wrong := decodeRules([]byte(text))
+		decoded, wrong := decodeRules([]byte(text), nil)
 		if len(wrong) > 0 {
 			t.Fatalf("%v in\n%s", wrong, text)
 		}
@@ -104,20 +104,20 @@ func TestWhatIsWrongInAFileOfRules(t *testing.T) {
 		{"rules: 1", "line 1, rules: must be a list"},
 		{"rules: []\nmore: 1", "it must have one key"},
 		{"rules: []\n---\nrules: []", "one document"},
-		{"rules: [1]", "line 1, rules[0]: must be a map"},
-		{"rules:\n- {}", "line 2, rules[0].condition.kind: missing"},
-		{strings.Replace(ruleOfFile, "name: hot", "name: ''", 1), "line 2, rules[0].name: missing"},
-		{strings.Replace(ruleOfFile, "severity", "priority", 1), `line 2, rules[0]: unknown field "priority"`},
-		{strings.Replace(ruleOfFile, "critical", "high", 1), "line 2, rules[0].severity: must be info, warning or critical"},
-		{strings.Replace(ruleOfFile, "80", "eighty", 1), "line 2, rules[0].condition.threshold: must be a number, not a string"},
+		{"rules: [1]", "line 1, rules[0]: expected object"},
+		{"rules:\n- {}", "line 2, rules[0]: expected required property condition to be present"},
+		{strings.Replace(ruleOfFile, "name: hot", "name: ''", 1), "line 2, rules[0].name: expected length >= 1"},
+		{strings.Replace(ruleOfFile, "severity", "priority", 1), `[line 2, rules[0]: expected required property severity to be present line 4, rules[0].priority: unexpected property]`},
+		{strings.Replace(ruleOfFile, "critical", "high", 1), `line 4, rules[0].severity: expected value to be one of "info, warning, critical"`},
+		{strings.Replace(ruleOfFile, "80", "eighty", 1), "line 5, rules[0].condition.threshold: expected number"},
 		{strings.Replace(ruleOfFile, "80", ".inf", 1), "line 2, rules[0]: has a key or a number that JSON cannot have"},
-		{strings.Replace(ruleOfFile, "80", "80, last: 3", 1), "line 2, rules[0].condition.last: only of_last has it"},
+		{strings.Replace(ruleOfFile, "80", "80, last: 3", 1), "line 5, rules[0].condition.last: only of_last has it"},
 		{strings.Replace(ruleOfFile, "critical", "critical\n  1: 2", 1), "line 2, rules[0]: has a key"},
 		{strings.Replace(ruleOfFile, "critical", "critical\n  name: b", 1), "already defined"},
 		{strings.Replace(ruleOfFile, "critical", "!!binary aGk=", 1), "line 4, body: unknown tag"},
 		{strings.Replace(ruleOfFile, "critical", "critical\n  for_seconds: -1", 1), "rules[0].for_seconds: must be between"},
-		{strings.Replace(ruleOfFile, "critical", "critical\n  labels: {a: 1}", 1), "rules[0].labels: must be a string, not a number"},
-		{strings.Replace(ruleOfFile, "{kind: threshold, threshold: 80}", "[threshold]", 1), "rules[0].condition: must be a map, not a list"},
+		{strings.Replace(ruleOfFile, "critical", "critical\n  labels: {a: 1}", 1), "line 5, rules[0].labels.a: expected string"},
+		{strings.Replace(ruleOfFile, "{kind: threshold, threshold: 80}", "[threshold]", 1), "line 5, rules[0].condition: expected object"},
 		{ruleOfFile + strings.TrimPrefix(ruleOfFile, "rules:\n"), "line 6, rules[1].name: there is another rule \"hot\" in the file"},
 		{"rules:\n" + strings.Repeat("- {}\n", maxRulesInFile+1), "rules: more than 1000 (got 1001)"},
 		{"a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c]\n" +
@@ -125,12 +125,12 @@ func TestWhatIsWrongInAFileOfRules(t *testing.T) {
 		{"rules: &a [*a]", "too large or too deep"},
 		{"rules: " + strings.Repeat("[", 100) + strings.Repeat("]", 100), "too large or too deep"},
 	} {
-		_, wrong := decodeRules([]byte(test.text))
+		_, wrong := decodeRules([]byte(test.text), nil)
 		if got := fmt.Sprint(wrong); len(wrong) == 0 || !strings.Contains(got, test.want) {
 			t.Errorf("%.200s:\ngot  %s\nwant %s", test.text, got, test.want)
 		}
 	}
-	dated, wrong := decodeRules([]byte(strings.Replace(ruleOfFile, "critical", "critical\n  labels: {since: 2026-01-01}", 1)))
+	dated, wrong := decodeRules([]byte(strings.Replace(ruleOfFile, "critical", "critical\n  labels: {since: 2026-01-01}", 1)), nil)
 	if len(wrong) > 0 || dated[0].Labels["since"] != "2026-01-01" {
 		t.Errorf("got %+v, %v: what looks like a date is a text", dated, wrong)
 	}
@@ -141,7 +141,7 @@ func FuzzDecodeRules(f *testing.F) {
 	f.Add([]byte("rules:\n- &a {name: x, condition: {kind: stuck, within_seconds: 5}, severity: info}\n- {<<: *a, name: y}\n"))
 	f.Add([]byte("rules: &a [*a]"))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		rules, wrong := decodeRules(text)
+		rules, wrong := decodeRules(text, nil)
 		for _, err := range wrong {
 			if err.Error() == "" || !utf8.ValidString(err.Error()) && utf8.Valid(text) {
 				t.Errorf("got the error %q", err)
@@ -158,7 +158,7 @@ func FuzzDecodeRules(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		again, wrong := decodeRules(written)
+		again, wrong := decodeRules(written, nil)
 		if len(wrong) > 0 || len(again) != len(rules) {
 			t.Fatalf("%v: what is valid is written as\n%s", wrong, written)
 		}
@@ -176,7 +176,7 @@ func TestExamplesOfRulesAreValid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if rules, wrong := decodeRules(text); len(wrong) > 0 || len(rules) != 4 {
+	if rules, wrong := decodeRules(text, nil); len(wrong) > 0 || len(rules) != 4 {
 		t.Errorf("got %d rules and %v", len(rules), wrong)
 	}
 }

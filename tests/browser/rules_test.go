@@ -61,19 +61,7 @@ func TestRulesPage(t *testing.T) {
 	})
 
 	t.Run("somebody else is faster", func(t *testing.T) {
-		var now struct{ Version int64 }
-		plant.get("/api/v1/rules/temperature_high", &now)
-		request, err := http.NewRequest(http.MethodPut, plant.url("/api/v1/rules/temperature_high"), strings.NewReader(`{"device_type":"temperature_sensor","condition":{"kind":"threshold","threshold":28,"hysteresis":0.5},"severity":"info"}`))
-		if err != nil {
-			t.Fatal(err)
-		}
-		request.Header.Set("Content-Type", "application/json")
-		request.Header.Set("If-Match", fmt.Sprintf(`"%d"`, now.Version))
-		response, err := http.DefaultClient.Do(request)
-		if err != nil || response.StatusCode != http.StatusOK {
-			t.Fatalf("got %v, %v", response, err)
-		}
-		response.Body.Close()
+		decideRule(t, plant, "temperature_high", `{"device_type":"temperature_sensor","condition":{"kind":"threshold","threshold":28,"hysteresis":0.5},"severity":"info"}`)
 		eval[chromedp.Void](tab, `document.querySelector("#rule-save")?.click()`)
 		tab.until(said("Somebody else has changed the rule") + ` && document.querySelector("#rule-again") !== null`)
 		tab.click("#rule-again")
@@ -132,6 +120,13 @@ func TestRulesPage(t *testing.T) {
 		choose("rules:\n  - {name: tank, device_type: temperature_sensor, condition: {kind: threshold, threshold: 33}, severity: warning}\n  - {name: cold, device_type: temperature_sensor, condition: {kind: threshold, below: true, threshold: 2}, severity: info}\n")
 		tab.until(`document.querySelector("#rules-import").innerText.includes("2 rules in the file; 2 would change.") && document.querySelector(".import-rules").innerText.replace(/\s+/g, " ").includes("A value beyond low 5 °C, high 34 °C → A value above 33 °C")`)
 		tab.findsNothing("rules to import")
+		// Nobody has seen what somebody changes in between, so it is not overwritten.
+		decideRule(t, plant, "tank", `{"device_type":"temperature_sensor","condition":{"kind":"threshold","threshold":30},"severity":"warning"}`)
+		tab.click(`#rules-import [value="apply"]`)
+		tab.until(`document.querySelector("#rules-import").innerText.includes("somebody has changed tank")`)
+		tab.findsNothing("a file that somebody was faster than")
+		tab.click(`#rules-import [value="again"]`)
+		tab.until(`document.querySelector(".import-rules")?.innerText.replace(/\s+/g, " ").includes("A value above 30 °C → A value above 33 °C")`)
 		tab.click(`#rules-import [value="apply"]`)
 		tab.until(`document.querySelector("#rules-import").innerText.includes("2 rules changed, and in force.")`)
 		tab.press(kb.Escape)
@@ -146,4 +141,22 @@ func TestRulesPage(t *testing.T) {
 		tab.click("#alert-rule")
 		tab.until(`location.pathname.startsWith("/rules/") && document.querySelector("#rule-facts dd") !== null`)
 	})
+}
+
+// decideRule replaces a rule by what somebody else decides.
+func decideRule(t *testing.T, p *plant, name, body string) {
+	t.Helper()
+	var now struct{ Version int64 }
+	p.get("/api/v1/rules/"+name, &now)
+	request, err := http.NewRequest(http.MethodPut, p.url("/api/v1/rules/"+name), strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("If-Match", fmt.Sprintf(`"%d"`, now.Version))
+	response, err := http.DefaultClient.Do(request)
+	if err != nil || response.StatusCode != http.StatusOK {
+		t.Fatalf("got %v, %v", response, err)
+	}
+	response.Body.Close()
 }

@@ -62,6 +62,8 @@ type rulesCommand struct {
 	word, file   string
 	base         string
 	dryRun, drop bool
+	// versions is the file to which a dry run writes the versions of the rules, and which an import compares them with; empty for none.
+	versions string
 }
 
 // parse reads the arguments, with flags before or after the file.
@@ -76,6 +78,7 @@ func (c *rulesCommand) parse(args []string) error {
 	if c.word == "import" {
 		flags.BoolVar(&c.dryRun, "dry-run", false, "")
 		flags.BoolVar(&c.drop, "delete", false, "")
+		flags.StringVar(&c.versions, "versions", "", "")
 	}
 	var files []string
 	for {
@@ -106,7 +109,7 @@ func (c *rulesCommand) parse(args []string) error {
 
 // export writes the rules to the file: all of them or, if it fails, none.
 func (c *rulesCommand) export(ctx context.Context) error {
-	text, err := c.ask(ctx, http.MethodGet, "/api/v1/rules/export", nil)
+	text, err := c.ask(ctx, http.MethodGet, "/api/v1/rules/export", "", nil)
 	if err != nil {
 		return err
 	}
@@ -114,7 +117,12 @@ func (c *rulesCommand) export(ctx context.Context) error {
 		_, err := c.stdout.Write(text)
 		return err
 	}
-	temporary, err := os.CreateTemp(filepath.Dir(c.file), ".rules-*")
+	return replaceFile(c.file, text)
+}
+
+// replaceFile writes a file: all of it or, if that fails, nothing.
+func replaceFile(name string, text []byte) error {
+	temporary, err := os.CreateTemp(filepath.Dir(name), ".rules-*")
 	if err != nil {
 		return err
 	}
@@ -123,7 +131,7 @@ func (c *rulesCommand) export(ctx context.Context) error {
 	if err := errors.Join(err, temporary.Chmod(0o644), temporary.Sync(), temporary.Close()); err != nil {
 		return err
 	}
-	return os.Rename(temporary.Name(), c.file)
+	return os.Rename(temporary.Name(), name)
 }
 
 // load changes the rules by the file, and prints what has changed.
@@ -141,8 +149,15 @@ func (c *rulesCommand) load(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read %s: %w", c.file, err)
 	}
+	kind := "application/yaml"
+	if c.versions != "" && !c.dryRun {
+		kind = "application/json"
+		if text, err = c.withVersions(text); err != nil {
+			return err
+		}
+	}
 	query := url.Values{"dry_run": {strconv.FormatBool(c.dryRun)}, "delete": {strconv.FormatBool(c.drop)}}
-	answer, err := c.ask(ctx, http.MethodPost, "/api/v1/rules/import?"+query.Encode(), text)
+	answer, err := c.ask(ctx, http.MethodPost, "/api/v1/rules/import?"+query.Encode(), kind, text)
 	if err != nil {
 		return err
 	}
@@ -150,9 +165,18 @@ func (c *rulesCommand) load(ctx context.Context) error {
 		Rules, Unchanged int
 		InForce          bool `json:"in_force"`
 		Items            []struct{ Name, Change string }
+		Versions         map[string]int64
 	}
 	if err := json.Unmarshal(answer, &done); err != nil {
 		return c.foreign("its answer is no JSON")
+	}
+	if c.versions != "" && c.dryRun {
+		if text, err = json.MarshalIndent(done.Versions, "", "  "); err != nil {
+			return err
+		}
+		if err := replaceFile(c.versions, append(text, '\n')); err != nil {
+			return fmt.Errorf("write the versions: %w", err)
+		}
 	}
 	for _, item := range done.Items {
 		fmt.Fprintf(c.stdout, "%s %s\n", item.Change, item.Name)
@@ -172,6 +196,22 @@ func (c *rulesCommand) load(ctx context.Context) error {
 	return nil
 }
 
+// withVersions returns the request that imports the file if the rules have the versions that a dry run has written.
+func (c *rulesCommand) withVersions(file []byte) ([]byte, error) {
+	text, err := os.ReadFile(c.versions)
+	if err != nil {
+		return nil, fmt.Errorf("read the versions that a dry run has written: %w", err)
+	}
+	body := struct {
+		File     string           `json:"file"`
+		Versions map[string]int64 `json:"versions"`
+	}{File: string(file)}
+	if err := json.Unmarshal(text, &body.Versions); err != nil || body.Versions == nil {
+		return nil, fmt.Errorf("%s is not what a dry run writes with -versions", c.versions)
+	}
+	return json.Marshal(&body)
+}
+
 func number(n int, of string) string {
 	if n != 1 {
 		of += "s"
@@ -180,12 +220,14 @@ func number(n int, of string) string {
 }
 
 // ask sends a request to the service. The error has a line for each mistake that the service has found.
-func (c *rulesCommand) ask(ctx context.Context, method, path string, body []byte) (answer []byte, err error) {
+func (c *rulesCommand) ask(ctx context.Context, method, path, kind string, body []byte) (answer []byte, err error) {
 	request, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
-	request.Header.Set("Content-Type", "application/yaml")
+	if kind != "" {
+		request.Header.Set("Content-Type", kind)
+	}
 	client := http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true}}
 	response, err := client.Do(request)
 	if err != nil {

@@ -25,12 +25,15 @@ func rulesServer(t *testing.T) *httptest.Server {
 			io.WriteString(w, "rules: []\n")
 		case r.Method != http.MethodPost || r.URL.Path != "/plant/api/v1/rules/import":
 			io.WriteString(w, "<html>")
+		case strings.Contains(string(body), `"versions":{"hot":7}`) && r.Header.Get("Content-Type") == "application/json":
+			w.WriteHeader(http.StatusPreconditionFailed)
+			io.WriteString(w, `{"detail":"somebody has changed rules since the dry run","errors":[{"message":"has version 8 now","location":"hot"}]}`)
 		case strings.Contains(string(body), "wrong"):
 			w.WriteHeader(http.StatusUnprocessableEntity)
 			io.WriteString(w, `{"detail":"nothing is imported, because the file has 2 mistakes","errors":[
 				{"message":"must be info, warning or critical","location":"line 3, rules[0].severity"},{"message":"missing","location":"line 5, rules[1].condition"}]}`)
 		default:
-			fmt.Fprintf(w, `{"rules":3,"unchanged":1,"in_force":%v,"items":[{"name":"hot","change":"added"},{"name":"%s","change":"deleted"}]}`,
+			fmt.Fprintf(w, `{"rules":3,"unchanged":1,"in_force":%v,"versions":{"hot":7},"items":[{"name":"hot","change":"added"},{"name":"%s","change":"deleted"}]}`,
 				!strings.Contains(string(body), "later"), r.URL.RawQuery)
 		}
 	}))
@@ -64,6 +67,11 @@ func TestRulesAreExportedAndImported(t *testing.T) {
 		{"import - -url URL", "later", Done, "not in force everywhere yet"},
 		{"import wrong.yaml -url URL", "", Failed, "iotmon rules: nothing is imported, because the file has 2 mistakes\n" +
 			"iotmon rules: line 3, rules[0].severity: must be info, warning or critical\niotmon rules: line 5, rules[1].condition: missing\n"},
+		{"import - -url URL -dry-run -versions seen.json", "rules: []", Done, "this was a dry run"},
+		{"import - -url URL -versions seen.json", "rules: []", Failed, "iotmon rules: somebody has changed rules since the dry run\niotmon rules: hot: has version 8 now\n"},
+		{"import - -url URL", "rules: []", Done, "what has changed is in force"},
+		{"import - -url URL -versions none.json", "rules: []", Failed, "read the versions that a dry run has written: open none.json"},
+		{"import - -url URL -versions wrong.yaml", "rules: []", Failed, "wrong.yaml is not what a dry run writes with -versions"},
 		{"import none.yaml -url URL", "", Failed, "iotmon rules: open none.yaml: no such file or directory\n"},
 		{"export none/rules.yaml -url URL", "", Failed, "no such file or directory"},
 		{"export -url http://127.0.0.1:1", "", Failed, "no answer from http://127.0.0.1:1: dial tcp 127.0.0.1:1: connect: connection refused (is iotmon, or the web service, running there? -url says where)"},

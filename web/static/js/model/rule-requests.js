@@ -49,12 +49,14 @@ export class RuleRequests extends Decisions {
    * Adds and replaces rules by a file, all or none.
    *
    * @param {Blob} file YAML, as the export writes it.
-   * @param {{dryRun: boolean, deleteOthers: boolean}} how A dry run only answers with what would change.
+   * @param {{dryRun: boolean, deleteOthers: boolean, versions?: Record<string, number>}} how A dry run only answers with what would change. With the versions
+   *   that it has answered nothing is changed if the rules have others now.
    * @param {AbortSignal} [signal]
    * @returns {Promise<RulesImported>}
    */
-  async import(file, { dryRun, deleteOthers }, signal) {
-    const headers = { 'Content-Type': 'application/yaml' };
-    return this.#history.ask(`rules/import?dry_run=${dryRun}&delete=${deleteOthers}`, { method: 'POST', headers, body: file, signal: signal ?? null });
+  async import(file, { dryRun, deleteOthers, versions }, signal) {
+    const headers = { 'Content-Type': versions ? 'application/json' : 'application/yaml' };
+    const body = versions ? JSON.stringify({ file: await file.text(), versions }) : file;
+    return this.#history.ask(`rules/import?dry_run=${dryRun}&delete=${deleteOthers}`, { method: 'POST', headers, body, signal: signal ?? null });
   }
 }

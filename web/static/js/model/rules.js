@@ -75,6 +75,7 @@
  * @property {number} unchanged
  * @property {boolean} in_force
  * @property {{name: string, change: 'added' | 'changed' | 'deleted', before?: ShownRule, after?: ShownRule}[]} items
+ * @property {Record<string, number>} [versions] Those of the rules at a dry run.
  */
 
 /** Every kind of condition that people choose among. */

@@ -34,7 +34,10 @@ export class RulesImport {
   constructor(dialog, session, { requests, onImported }, signal) {
     this.#dialog = dialog;
     this.#session = session;
-    this.#import = new FileImport((file, { dryRun }, asking) => requests.import(file, { dryRun, deleteOthers: this.#deleteOthers }, asking), { mostBytes, onImported }, signal);
+    this.#import = new FileImport((file, { dryRun }, asking) => {
+      const seen = dryRun ? undefined : this.#import.result?.versions;
+      return requests.import(file, { dryRun, deleteOthers: this.#deleteOthers, ...(seen && { versions: seen }) }, asking);
+    }, { mostBytes, onImported }, signal);
     this.#import.subscribe(() => this.show(), { signal });
     session.unsaved.watch(() => (dialog.open ? this.#import.loss : ''), signal);
     dialog.addEventListener('close', () => this.#import.cancel(), { signal });
@@ -85,6 +88,11 @@ export class RulesImport {
   /** @param {unknown} error */
   #problem(error) {
     const { locale } = this.#session;
+    if (error instanceof HistoryError && error.status === 412) {
+      const rules = error.mistakes.map(({ location = '' }) => visible(location)).join(', ');
+      return html`<div class="question-problem" role="alert"><p>${locale.t(texts.importRulesOutdated, { rules })}</p>
+        <button type="button" class="button" value="again" @click=${() => this.#import.again()}>${locale.t(texts.importRulesAgain)}</button></div>`;
+    }
     const mistakes = error instanceof HistoryError && error.status === 422 ? error.mistakes : [];
     const words = mistakes.length > 0 ? locale.t(texts.importRulesRefused, { count: mistakes.length }) : decisionWords(error, locale);
     return html`<div class="question-problem" role="alert"><p>${words}</p>

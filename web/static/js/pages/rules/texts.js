@@ -33,6 +33,8 @@ export const texts = {
   importRulesDone: { en: { one: '{count} rule changed, and in force.', other: '{count} rules changed, and in force.' }, zh: '已更改 {count} 条规则并生效。' },
   importRulesWaiting: { en: { one: '{count} rule decided, and not in force yet.', other: '{count} rules decided, and not all in force yet.' }, zh: '已设定 {count} 条规则，尚未全部生效。' },
   importRulesRefused: { en: { one: 'Nothing is imported, because the file has {count} mistake:', other: 'Nothing is imported, because the file has {count} mistakes:' }, zh: '文件有 {count} 处错误，未导入任何内容：' },
+  importRulesOutdated: { en: 'Nothing is imported: since you looked somebody has changed {rules}.', zh: '未导入任何内容：在您查看之后，有人更改了 {rules}。' },
+  importRulesAgain: { en: 'Compare again', zh: '重新比较' },
   importRulesApply: { en: { one: 'Change {count} rule', other: 'Change {count} rules' }, zh: '更改 {count} 条规则' },
   importRulesChanges: { en: 'What would change', zh: '将有的更改' },
   importAdded: { en: 'added', zh: '新增' },
